@@ -1,1 +1,15 @@
-//! tracehound
+//! Distributed tracing for Jaeger.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![allow(dead_code, unused_imports, reason = "the crate is put together")]
+
+pub mod clock;
+pub mod diagnostics;
+pub mod metrics;
+pub mod model;
+pub mod propagation;
+mod record;
+pub mod reporter;
+pub mod sampler;
+pub mod span;
+
+pub use span::SpanContext;

@@ -1,0 +1,210 @@
+//! Time: cheap ticks for spans, and what they are on the wall clock.
+//!
+//! A span reads ticks, never the wall clock: the processor's time-stamp counter through `quanta` where the
+//! kernel itself trusts it, the monotonic clock elsewhere. What wall time tick zero was is an *anchor*, set
+//! when the clock is made and set again by the worker as the clocks drift apart. A local root freezes the
+//! anchor for its trace, so that no step of the wall clock reorders or stretches the spans of one trace.
+
+use std::fmt;
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Where spans have their times from.
+///
+/// [`Clock::system`] by default; a [`ManualClock`] in tests.
+#[derive(Clone)]
+pub struct Clock {
+    source: Source,
+    /// Nanoseconds since the Unix epoch at tick zero.
+    anchor: Arc<AtomicI64>,
+}
+
+#[derive(Clone)]
+enum Source {
+    Counter { clock: quanta::Clock, origin: u64 },
+    Monotonic { origin: Instant },
+    Manual(ManualClock),
+}
+
+impl Clock {
+    /// The machine's clocks.
+    ///
+    /// The first one made in a process takes 10 to 20 ms to calibrate the time-stamp counter, where that is used.
+    pub fn system() -> Self {
+        let source = if kernel_trusts_counter() {
+            let clock = quanta::Clock::new();
+            let origin = clock.raw();
+            Source::Counter { clock, origin }
+        } else {
+            Source::Monotonic {
+                origin: instant_now(),
+            }
+        };
+        let clock = Self {
+            source,
+            anchor: Arc::default(),
+        };
+        clock.set_anchor();
+        clock
+    }
+
+    /// Nanoseconds since tick zero.
+    pub(crate) fn now(&self) -> u64 {
+        match &self.source {
+            Source::Counter { clock, origin } => clock.delta_as_nanos(*origin, clock.raw()),
+            Source::Monotonic { origin } => {
+                u64::try_from(instant_now().duration_since(*origin).as_nanos()).unwrap_or(u64::MAX)
+            }
+            Source::Manual(manual) => manual.now(),
+        }
+    }
+
+    /// Nanoseconds since the epoch at tick zero, as of now.
+    pub(crate) fn anchor(&self) -> i64 {
+        self.anchor.load(Ordering::Relaxed)
+    }
+
+    /// Sets the anchor anew from the wall clock: traces that begin from now on use it.
+    pub(crate) fn set_anchor(&self) {
+        if !matches!(self.source, Source::Manual(_)) {
+            let anchor = wall_nanos(system_time_now()).saturating_sub_unsigned(self.now());
+            self.anchor.store(anchor, Ordering::Relaxed);
+        }
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.source {
+            Source::Counter { .. } => "Clock(time-stamp counter)",
+            Source::Monotonic { .. } => "Clock(monotonic)",
+            Source::Manual(_) => "Clock(manual)",
+        })
+    }
+}
+
+impl From<ManualClock> for Clock {
+    fn from(manual: ManualClock) -> Self {
+        Self {
+            source: Source::Manual(manual),
+            anchor: Arc::default(),
+        }
+    }
+}
+
+/// A clock that stands still until it is told to move. Clones share one time.
+///
+/// ```
+/// use std::time::Duration;
+/// use tracehound::JaegerTracer;
+/// use tracehound::clock::ManualClock;
+/// use tracehound::prelude::*;
+/// use tracehound::reporter::InMemoryReporter;
+///
+/// let clock = ManualClock::at_micros(1_500_000_000_000_000);
+/// let spans = InMemoryReporter::new();
+/// let tracer = JaegerTracer::builder("shop").clock(clock.clone()).reporter(spans.clone()).build()?;
+/// let span = tracer.start_span("checkout");
+/// clock.advance(Duration::from_millis(3));
+/// span.finish();
+/// assert_eq!(spans.spans()[0].duration, Duration::from_millis(3));
+/// # Ok::<(), tracehound::tracer::BuildError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct ManualClock {
+    nanos: Arc<AtomicU64>,
+}
+
+impl ManualClock {
+    /// Stands at so many microseconds since the Unix epoch.
+    pub fn at_micros(micros: u64) -> Self {
+        Self {
+            nanos: Arc::new(AtomicU64::new(micros.saturating_mul(1_000))),
+        }
+    }
+
+    /// Moves forward.
+    pub fn advance(&self, by: Duration) {
+        let nanos = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
+        self.nanos.fetch_add(nanos, Ordering::Relaxed);
+    }
+
+    /// Moves anywhere, backwards too.
+    pub fn set_micros(&self, micros: u64) {
+        self.nanos
+            .store(micros.saturating_mul(1_000), Ordering::Relaxed);
+    }
+
+    fn now(&self) -> u64 {
+        self.nanos.load(Ordering::Relaxed)
+    }
+}
+
+/// The monotonic clock, for deadlines. The only place that reads it.
+#[expect(clippy::disallowed_methods, reason = "the one place")]
+pub(crate) fn instant_now() -> Instant {
+    Instant::now()
+}
+
+/// The wall clock. The only place that reads it.
+#[expect(clippy::disallowed_methods, reason = "the one place")]
+pub(crate) fn system_time_now() -> SystemTime {
+    SystemTime::now()
+}
+
+/// `timeout` from now; as far away as the platform can tell where that is beyond it.
+pub(crate) fn deadline_after(timeout: Duration) -> Instant {
+    const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365);
+    let now = instant_now();
+    now.checked_add(timeout.min(FAR)).unwrap_or(now)
+}
+
+/// Nanoseconds since the Unix epoch, saturating.
+pub(crate) fn wall_nanos(time: SystemTime) -> i64 {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
+        Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |nanos| -nanos),
+    }
+}
+
+/// The kernel demotes a counter that stops, drifts or differs between processors; `quanta` only asks the
+/// processor. Without the file (not Linux) `quanta`'s own judgement stands.
+fn kernel_trusts_counter() -> bool {
+    fs::read_to_string("/sys/devices/system/clocksource/clocksource0/current_clocksource")
+        .map_or(cfg!(not(target_os = "linux")), |source| {
+            source.trim() == "tsc"
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_clock_agrees_with_the_wall_clock() {
+        let clock = Clock::system();
+        let before = wall_nanos(system_time_now());
+        let now = clock.anchor() + clock.now() as i64;
+        let after = wall_nanos(system_time_now());
+        // A millisecond of drift is allowed for between the two reads.
+        assert!((before - 1_000_000..=after + 1_000_000).contains(&now));
+    }
+
+    #[test]
+    fn a_manual_clock_moves_only_when_told() {
+        let manual = ManualClock::at_micros(7);
+        let clock = Clock::from(manual.clone());
+        assert_eq!(clock.now(), 7_000);
+        manual.advance(Duration::from_micros(1));
+        assert_eq!(clock.now(), 8_000);
+        clock.set_anchor();
+        assert_eq!(clock.anchor(), 0);
+    }
+
+    #[test]
+    fn a_deadline_never_overflows() {
+        assert!(deadline_after(Duration::MAX) > instant_now());
+    }
+}

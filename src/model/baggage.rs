@@ -1,0 +1,220 @@
+use std::fmt;
+use std::sync::Arc;
+
+/// What a trace carries to every service downstream: a short list of keys and values.
+///
+/// Immutable and cheap to clone; a change makes a new list. Bounded, because every item is sent with every
+/// request: at most [`Baggage::MAX_ITEMS`] items, [`Baggage::MAX_BYTES`] in all, [`Baggage::MAX_ITEM_BYTES`]
+/// an item and [`Baggage::MAX_KEY_BYTES`] a key. Bytes are counted as they go on the wire, after percent
+/// coding, keys included. (W3C Baggage asks for 64 items and 8 192 bytes to be supported.)
+///
+/// ```
+/// use tracehound::model::Baggage;
+///
+/// let baggage = Baggage::default().with("user", "42").expect("short");
+/// assert_eq!(baggage.get("user"), Some("42"));
+/// assert_eq!(baggage.iter().count(), 1);
+/// ```
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Baggage {
+    items: Option<Arc<Vec<(Box<str>, Box<str>)>>>,
+}
+
+impl Baggage {
+    /// How many items there may be.
+    pub const MAX_ITEMS: usize = 64;
+    /// Bytes of all items together.
+    pub const MAX_BYTES: usize = 8_192;
+    /// Bytes of one item.
+    pub const MAX_ITEM_BYTES: usize = 4_096;
+    /// Bytes of a key.
+    pub const MAX_KEY_BYTES: usize = 256;
+
+    /// This list with `key` set to `value`; an item of that key is replaced in its place.
+    ///
+    /// # Errors
+    ///
+    /// Which limit the item would break. The list is as it was.
+    pub fn with(&self, key: &str, value: &str) -> Result<Self, BaggageLimit> {
+        let size = check_item(key, value)?;
+        let others: usize = self
+            .iter()
+            .filter(|(k, _)| *k != key)
+            .map(|(k, v)| item_bytes(k, v))
+            .sum();
+        if others + size > Self::MAX_BYTES {
+            return Err(BaggageLimit::Total);
+        }
+        let mut items = self
+            .items
+            .as_ref()
+            .map_or_else(Vec::new, |items| items.to_vec());
+        match items.iter().position(|(k, _)| **k == *key) {
+            Some(place) => items[place].1 = value.into(),
+            None if items.len() == Self::MAX_ITEMS => return Err(BaggageLimit::Items),
+            None => items.push((key.into(), value.into())),
+        }
+        Ok(Self {
+            items: Some(Arc::new(items)),
+        })
+    }
+
+    /// This list without the item of that key.
+    #[must_use]
+    pub fn without(&self, key: &str) -> Self {
+        if self.get(key).is_none() {
+            return self.clone();
+        }
+        let items: Vec<_> = self
+            .iter()
+            .filter(|(k, _)| *k != key)
+            .map(|(k, v)| (k.into(), v.into()))
+            .collect();
+        Self {
+            items: (!items.is_empty()).then(|| Arc::new(items)),
+        }
+    }
+
+    /// The value of that key. Keys are compared exactly; extraction lower-cases them.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.iter().find(|(k, _)| *k == key).map(|(_, value)| value)
+    }
+
+    /// The items in the order in which they were first set.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.items
+            .iter()
+            .flat_map(|items| items.iter())
+            .map(|(key, value)| (&**key, &**value))
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_none()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.items.as_ref().map_or(0, |items| items.len())
+    }
+}
+
+impl fmt::Debug for Baggage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+/// The limit that a baggage item would break.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BaggageLimit {
+    /// The key is longer than [`Baggage::MAX_KEY_BYTES`].
+    Key,
+    /// The item is larger than [`Baggage::MAX_ITEM_BYTES`].
+    Item,
+    /// All items together would be larger than [`Baggage::MAX_BYTES`].
+    Total,
+    /// There would be more than [`Baggage::MAX_ITEMS`].
+    Items,
+}
+
+impl fmt::Display for BaggageLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key => write!(f, "the key is longer than {} bytes", Baggage::MAX_KEY_BYTES),
+            Self::Item => write!(
+                f,
+                "the item is larger than {} bytes",
+                Baggage::MAX_ITEM_BYTES
+            ),
+            Self::Total => write!(f, "all items are larger than {} bytes", Baggage::MAX_BYTES),
+            Self::Items => write!(f, "there are {} items already", Baggage::MAX_ITEMS),
+        }
+    }
+}
+
+impl std::error::Error for BaggageLimit {}
+
+fn check_item(key: &str, value: &str) -> Result<usize, BaggageLimit> {
+    if key.len() > Baggage::MAX_KEY_BYTES {
+        return Err(BaggageLimit::Key);
+    }
+    let size = item_bytes(key, value);
+    if size > Baggage::MAX_ITEM_BYTES {
+        Err(BaggageLimit::Item)
+    } else {
+        Ok(size)
+    }
+}
+
+fn item_bytes(key: &str, value: &str) -> usize {
+    let encoded: usize = value
+        .bytes()
+        .map(|byte| if is_unreserved(byte) { 1 } else { 3 })
+        .sum();
+    key.len() + encoded
+}
+
+/// What goes on the wire as it is: RFC 3986's unreserved characters. All else is percent-encoded.
+pub(crate) const fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_hold_to_the_byte() {
+        let baggage = Baggage::default();
+        assert!(
+            baggage
+                .with("k", &"v".repeat(Baggage::MAX_ITEM_BYTES - 1))
+                .is_ok()
+        );
+        assert_eq!(
+            baggage.with("k", &"v".repeat(Baggage::MAX_ITEM_BYTES)),
+            Err(BaggageLimit::Item)
+        );
+        let key = "k".repeat(Baggage::MAX_KEY_BYTES);
+        assert!(baggage.with(&key, "").is_ok());
+        assert_eq!(baggage.with(&(key + "k"), ""), Err(BaggageLimit::Key));
+        // Two bytes of UTF-8 are six bytes on the wire.
+        assert_eq!(baggage.with("k", &"é".repeat(683)), Err(BaggageLimit::Item));
+        assert!(baggage.with("k", &"é".repeat(682)).is_ok());
+    }
+
+    #[test]
+    fn the_sixty_fifth_item_is_refused_and_a_known_key_is_not() {
+        let mut baggage = Baggage::default();
+        for n in 0..Baggage::MAX_ITEMS {
+            baggage = baggage
+                .with(&format!("k{n}"), "v")
+                .expect("within the limit");
+        }
+        assert_eq!(baggage.with("one-more", "v"), Err(BaggageLimit::Items));
+        assert_eq!(
+            baggage.with("k0", "w").expect("replaced").get("k0"),
+            Some("w")
+        );
+    }
+
+    #[test]
+    fn the_total_counts_every_item_once() {
+        let half = "v".repeat(Baggage::MAX_ITEM_BYTES - 1);
+        let full = Baggage::default()
+            .with("a", &half)
+            .and_then(|b| b.with("b", &half))
+            .expect("fits");
+        assert_eq!(full.with("c", ""), Err(BaggageLimit::Total));
+        assert!(full.with("a", &half).is_ok());
+    }
+
+    #[test]
+    fn removal_leaves_the_original_alone() {
+        let one = Baggage::default().with("a", "1").expect("short");
+        assert!(one.without("a").is_empty());
+        assert_eq!(one.get("a"), Some("1"));
+    }
+}

@@ -1,0 +1,212 @@
+use std::fmt;
+use std::num::NonZeroU64;
+use std::str::FromStr;
+
+/// Identifies one trace across all of its services: 64 or 128 bits, never zero.
+///
+/// Prints as 16 hex digits, or as 32 when the upper half is not zero, as every Jaeger client does.
+/// Parses 1 to 32 hex digits of either case; missing leading zeros are allowed.
+///
+/// ```
+/// use tracehound::model::TraceId;
+///
+/// let id: TraceId = "5b2b4e1f9d3a7c60".parse()?;
+/// assert_eq!(id.low(), 0x5b2b_4e1f_9d3a_7c60);
+/// assert_eq!(id.to_string(), "5b2b4e1f9d3a7c60");
+/// # Ok::<(), tracehound::model::ParseIdError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TraceId {
+    high: u64,
+    low: u64,
+}
+
+impl TraceId {
+    /// Joins the two halves; `None` when both are zero, which is not an id.
+    pub const fn new(high: u64, low: u64) -> Option<Self> {
+        if high == 0 && low == 0 {
+            None
+        } else {
+            Some(Self { high, low })
+        }
+    }
+
+    /// The upper 64 bits; zero for a 64-bit id.
+    pub const fn high(self) -> u64 {
+        self.high
+    }
+
+    /// The lower 64 bits: what samplers decide on.
+    pub const fn low(self) -> u64 {
+        self.low
+    }
+
+    /// The 16 bytes, most significant first.
+    pub const fn to_bytes(self) -> [u8; 16] {
+        (((self.high as u128) << 64) | self.low as u128).to_be_bytes()
+    }
+}
+
+impl fmt::Display for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut digits = [0; 32];
+        let (high, low) = digits.split_at_mut(16);
+        write_hex(self.high, high);
+        write_hex(self.low, low);
+        let from = if self.high == 0 { 16 } else { 0 };
+        f.pad(std::str::from_utf8(&digits[from..]).expect("hex digits are ASCII"))
+    }
+}
+
+impl fmt::Debug for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TraceId({self})")
+    }
+}
+
+impl FromStr for TraceId {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        let value = parse_hex(text.as_bytes(), 32).ok_or(ParseIdError::new("trace id", 32))?;
+        Self::new((value >> 64) as u64, value as u64).ok_or(ParseIdError::new("trace id", 32))
+    }
+}
+
+/// Identifies one span within its trace: 64 bits, never zero.
+///
+/// Prints as 16 hex digits; parses 1 to 16 of either case.
+///
+/// ```
+/// use tracehound::model::SpanId;
+///
+/// let id: SpanId = "6ad04c2b18e7f935".parse()?;
+/// assert_eq!(id.get(), 0x6ad0_4c2b_18e7_f935);
+/// # Ok::<(), tracehound::model::ParseIdError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SpanId(NonZeroU64);
+
+impl SpanId {
+    /// `None` for zero, which is not an id.
+    pub const fn new(id: u64) -> Option<Self> {
+        match NonZeroU64::new(id) {
+            Some(id) => Some(Self(id)),
+            None => None,
+        }
+    }
+
+    /// The id as a number.
+    pub const fn get(self) -> u64 {
+        self.0.get()
+    }
+}
+
+impl fmt::Display for SpanId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut digits = [0; 16];
+        write_hex(self.get(), &mut digits);
+        f.pad(std::str::from_utf8(&digits).expect("hex digits are ASCII"))
+    }
+}
+
+impl fmt::Debug for SpanId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SpanId({self})")
+    }
+}
+
+impl FromStr for SpanId {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        let value = parse_hex(text.as_bytes(), 16).ok_or(ParseIdError::new("span id", 16))?;
+        Self::new(value as u64).ok_or(ParseIdError::new("span id", 16))
+    }
+}
+
+/// A text that is not an id: empty, too long, not hex, or zero.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParseIdError {
+    what: &'static str,
+    digits: usize,
+}
+
+impl ParseIdError {
+    const fn new(what: &'static str, digits: usize) -> Self {
+        Self { what, digits }
+    }
+}
+
+impl fmt::Display for ParseIdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "a {} is 1 to {} hex digits and not zero",
+            self.what, self.digits
+        )
+    }
+}
+
+impl std::error::Error for ParseIdError {}
+
+/// Reads 1 to `max_digits` (at most 32) hex digits of either case and nothing else: no sign, no prefix, no space.
+pub(crate) fn parse_hex(digits: &[u8], max_digits: usize) -> Option<u128> {
+    if digits.is_empty() || digits.len() > max_digits {
+        return None;
+    }
+    let mut value = 0u128;
+    for &digit in digits {
+        let nibble = match digit {
+            b'0'..=b'9' => digit - b'0',
+            b'a'..=b'f' => digit - b'a' + 10,
+            b'A'..=b'F' => digit - b'A' + 10,
+            _ => return None,
+        };
+        value = (value << 4) | u128::from(nibble);
+    }
+    Some(value)
+}
+
+/// Fills `digits` with the lower-case hex form of `value`, padded with zeros on the left.
+pub(crate) fn write_hex(mut value: u64, digits: &mut [u8]) {
+    for digit in digits.iter_mut().rev() {
+        *digit = b"0123456789abcdef"[(value & 0xf) as usize];
+        value >>= 4;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_print_padded_and_parse_unpadded() {
+        let id: TraceId = "1ABC".parse().expect("hex");
+        assert_eq!(id.to_string(), "0000000000001abc");
+        let id: TraceId = "10000000000000001".parse().expect("17 digits");
+        assert_eq!((id.high(), id.low()), (1, 1));
+        assert_eq!(id.to_string(), "00000000000000010000000000000001");
+        assert_eq!(id.to_bytes()[7], 1);
+    }
+
+    #[test]
+    fn what_is_not_an_id_is_refused() {
+        for text in [
+            "",
+            "0",
+            "+1",
+            "0x1",
+            "1_0",
+            " 1",
+            "g",
+            "-1",
+            &"1".repeat(33),
+        ] {
+            assert!(text.parse::<TraceId>().is_err(), "{text:?}");
+        }
+        for text in ["", "0000", "+f", &"1".repeat(17)] {
+            assert!(text.parse::<SpanId>().is_err(), "{text:?}");
+        }
+    }
+}

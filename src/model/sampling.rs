@@ -1,0 +1,119 @@
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::model::{TagValue, TraceId};
+
+/// What a sampler says of a span.
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_enums, reason = "the three answers that there are")]
+pub enum SamplingDecision {
+    /// Keep the trace; the tags go on the span that was asked for.
+    Sample(SamplerTags),
+    /// Do not keep the trace. Final.
+    Drop,
+    /// Undecided: ask again when a tag is set, the operation is renamed or the span finishes.
+    Delay,
+}
+
+/// `sampler.type` and `sampler.param` of a positive decision.
+///
+/// Jaeger's adaptive sampling counts roots by them: the type is one of `const`, `probabilistic`,
+/// `ratelimiting` and `lowerbound`, and the parameter of the second and the last is the probability.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SamplerTags {
+    kind: Cow<'static, str>,
+    param: TagValue,
+}
+
+impl SamplerTags {
+    /// Joins a type and a parameter.
+    pub fn new(kind: impl Into<Cow<'static, str>>, param: impl Into<TagValue>) -> Self {
+        Self {
+            kind: kind.into(),
+            param: param.into(),
+        }
+    }
+
+    /// Value of `sampler.type`.
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// Value of `sampler.param`.
+    pub fn param(&self) -> &TagValue {
+        &self.param
+    }
+}
+
+/// What a sampler sees of a span.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct SpanView<'a> {
+    /// The trace. Decide on its lower half, as every Jaeger client does.
+    pub trace_id: TraceId,
+    /// The current name.
+    pub operation_name: &'a str,
+    /// Whether this is the first span of its trace in this process.
+    pub is_local_root: bool,
+}
+
+impl<'a> SpanView<'a> {
+    /// Joins the three.
+    pub fn new(trace_id: TraceId, operation_name: &'a str, is_local_root: bool) -> Self {
+        Self {
+            trace_id,
+            operation_name,
+            is_local_root,
+        }
+    }
+}
+
+/// A probability from 0 to 1.
+///
+/// ```
+/// use tracehound::sampler::SamplingRate;
+///
+/// assert_eq!(SamplingRate::new(0.25)?.get(), 0.25);
+/// assert!(SamplingRate::new(1.5).is_err());
+/// assert!(SamplingRate::new(f64::NAN).is_err());
+/// # Ok::<(), tracehound::sampler::SamplingRateError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct SamplingRate(f64);
+
+impl SamplingRate {
+    /// Nothing.
+    pub const ZERO: Self = Self(0.0);
+    /// Everything.
+    pub const ONE: Self = Self(1.0);
+    /// One in a thousand: what Jaeger clients start with.
+    pub const DEFAULT: Self = Self(0.001);
+
+    /// # Errors
+    ///
+    /// When `rate` is not from 0 to 1, or not a number.
+    pub fn new(rate: f64) -> Result<Self, SamplingRateError> {
+        if (0.0..=1.0).contains(&rate) {
+            Ok(Self(rate))
+        } else {
+            Err(SamplingRateError(rate))
+        }
+    }
+
+    /// The rate as a number.
+    pub const fn get(self) -> f64 {
+        self.0
+    }
+}
+
+/// A number that is not a probability.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SamplingRateError(f64);
+
+impl fmt::Display for SamplingRateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "expected a probability from 0 to 1, found {}", self.0)
+    }
+}
+
+impl std::error::Error for SamplingRateError {}

@@ -1,0 +1,75 @@
+//! The standard tag and log-field names of the OpenTracing semantic conventions, and Jaeger's own.
+
+/// Name of the library that made the span.
+pub const COMPONENT: &str = "component";
+/// Name of the database.
+pub const DB_INSTANCE: &str = "db.instance";
+/// Text of the database statement.
+pub const DB_STATEMENT: &str = "db.statement";
+/// Kind of database: `sql`, or a category such as `redis`.
+pub const DB_TYPE: &str = "db.type";
+/// User of the database.
+pub const DB_USER: &str = "db.user";
+/// `true` if and only if the operation failed.
+pub const ERROR: &str = "error";
+/// HTTP method.
+pub const HTTP_METHOD: &str = "http.method";
+/// HTTP status, a number.
+pub const HTTP_STATUS_CODE: &str = "http.status_code";
+/// URL of the request.
+pub const HTTP_URL: &str = "http.url";
+/// Topic or queue.
+pub const MESSAGE_BUS_DESTINATION: &str = "message_bus.destination";
+/// Address of the peer: `ip:port`, a host name, or the like.
+pub const PEER_ADDRESS: &str = "peer.address";
+/// Host name of the peer.
+pub const PEER_HOSTNAME: &str = "peer.hostname";
+/// IPv4 address of the peer, dotted.
+pub const PEER_IPV4: &str = "peer.ipv4";
+/// IPv6 address of the peer.
+pub const PEER_IPV6: &str = "peer.ipv6";
+/// Port of the peer, a number.
+pub const PEER_PORT: &str = "peer.port";
+/// Name of the remote service.
+pub const PEER_SERVICE: &str = "peer.service";
+/// Above 0: keep this trace; 0: do not. Any numeric type.
+pub const SAMPLING_PRIORITY: &str = "sampling.priority";
+/// `client`, `server`, `producer` or `consumer`; give it when the span starts.
+pub const SPAN_KIND: &str = "span.kind";
+
+/// Value of [`SPAN_KIND`] for the caller of a remote procedure.
+pub const SPAN_KIND_CLIENT: &str = "client";
+/// Value of [`SPAN_KIND`] for the one that is called.
+pub const SPAN_KIND_SERVER: &str = "server";
+/// Value of [`SPAN_KIND`] for the sender of a message.
+pub const SPAN_KIND_PRODUCER: &str = "producer";
+/// Value of [`SPAN_KIND`] for the receiver of a message.
+pub const SPAN_KIND_CONSUMER: &str = "consumer";
+
+/// Kind of the sampler that kept the trace.
+pub const SAMPLER_TYPE: &str = "sampler.type";
+/// Parameter of the sampler that kept the trace.
+pub const SAMPLER_PARAM: &str = "sampler.param";
+/// Value of the `jaeger-debug-id` header that forced the trace.
+pub const JAEGER_DEBUG_ID: &str = "jaeger-debug-id";
+/// Process tag: language and version of the client.
+pub const JAEGER_VERSION: &str = "jaeger.version";
+/// Process tag: name of the host.
+pub const HOSTNAME: &str = "hostname";
+/// Process tag: address of the host.
+pub const IP: &str = "ip";
+/// Process tag: identifies this tracer to an agent that keeps accounts of loss.
+pub const CLIENT_UUID: &str = "client-uuid";
+/// Marks a span that was made smaller so that it fits into a packet.
+pub const DEGRADED: &str = "tracehound.degraded";
+
+/// Log field: stable name of what happened.
+pub const EVENT: &str = "event";
+/// Log field: one line of text.
+pub const MESSAGE: &str = "message";
+/// Log field: type of the error.
+pub const ERROR_KIND: &str = "error.kind";
+/// Log field: the error itself.
+pub const ERROR_OBJECT: &str = "error.object";
+/// Log field: stack trace.
+pub const STACK: &str = "stack";

@@ -1,0 +1,55 @@
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A point in time as Jaeger stores it: whole microseconds since the Unix epoch.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// From microseconds since the epoch.
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// Microseconds since the epoch.
+    pub const fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// The time that passed since `earlier`; zero when `earlier` is later.
+    pub fn duration_since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0).max(0).unsigned_abs())
+    }
+}
+
+impl From<SystemTime> for Timestamp {
+    /// Rounds down to the microsecond; saturates far outside of our era.
+    fn from(time: SystemTime) -> Self {
+        Self(match time.duration_since(UNIX_EPOCH) {
+            Ok(after) => i64::try_from(after.as_micros()).unwrap_or(i64::MAX),
+            Err(before) => {
+                let nanos = before.duration().as_nanos().div_ceil(1000);
+                i64::try_from(nanos).map_or(i64::MIN, |micros| -micros)
+            }
+        })
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}us", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn system_times_round_down() {
+        let time = UNIX_EPOCH + Duration::from_nanos(1_999);
+        assert_eq!(Timestamp::from(time).as_micros(), 1);
+        let time = UNIX_EPOCH - Duration::from_nanos(1);
+        assert_eq!(Timestamp::from(time).as_micros(), -1);
+    }
+}

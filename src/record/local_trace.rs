@@ -1,0 +1,156 @@
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::model::Flags;
+
+/// What the spans of one undecided trace in this process share: the decision, and the spans that have
+/// finished without one.
+///
+/// Only a sampler that puts its answer off makes one of these; other traces are decided by a flag in each span.
+#[derive(Debug, Default)]
+pub(crate) struct LocalTrace {
+    /// The flag byte; [`FINAL`] marks that it can no longer change.
+    state: AtomicU8,
+    held: Mutex<Held>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    frames: Vec<u8>,
+    count: u64,
+    /// The decision is made or the local root has ended: nothing more is kept.
+    is_closed: bool,
+}
+
+/// Spans that waited for a decision: frames, one after the other.
+#[derive(Debug, Default)]
+pub(crate) struct HeldSpans {
+    pub(crate) frames: Vec<u8>,
+    pub(crate) count: u64,
+}
+
+impl LocalTrace {
+    /// Undecided, with these flags so far.
+    pub(crate) fn new(flags: Flags) -> Self {
+        Self {
+            state: AtomicU8::new(flags.bits() & !FINAL),
+            held: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn flags(&self) -> Flags {
+        Flags::from_bits(self.state.load(Ordering::Acquire) & !FINAL)
+    }
+
+    pub(crate) fn is_final(&self) -> bool {
+        self.state.load(Ordering::Acquire) & FINAL != 0
+    }
+
+    /// Makes `flags` the last word and returns the spans that waited for it; a later call changes the flags
+    /// of what is still to come and returns nothing.
+    pub(crate) fn decide(&self, flags: Flags) -> HeldSpans {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        self.state.store(flags.bits() | FINAL, Ordering::Release);
+        held.take()
+    }
+
+    /// Keeps a span that has finished undecided; false where it came too late or there is no room for it.
+    pub(crate) fn hold(&self, frame_len: usize, write: impl FnOnce(&mut Vec<u8>)) -> Hold {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_final() {
+            return Hold::Decided(self.flags());
+        }
+        let room = held.frames.len() + frame_len <= TRACE_BYTES;
+        if held.is_closed || !room || !reserve(frame_len) {
+            return Hold::NoRoom;
+        }
+        write(&mut held.frames);
+        held.count += 1;
+        Hold::Held
+    }
+
+    /// The local root has ended: gives up the spans that still wait and keeps no more.
+    pub(crate) fn end(&self) -> HeldSpans {
+        self.held
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+}
+
+impl Drop for LocalTrace {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Held {
+    fn take(&mut self) -> HeldSpans {
+        self.is_closed = true;
+        let frames = std::mem::take(&mut self.frames);
+        PROCESS_HELD.fetch_sub(frames.len(), Ordering::Relaxed);
+        HeldSpans {
+            frames,
+            count: std::mem::take(&mut self.count),
+        }
+    }
+}
+
+/// What became of a span that finished undecided.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Hold {
+    Held,
+    /// The decision was made meanwhile.
+    Decided(Flags),
+    NoRoom,
+}
+
+/// Jaeger's unused flag bit; in memory only, never sent.
+const FINAL: u8 = 0x80;
+/// How much of one trace may wait.
+const TRACE_BYTES: usize = 64 * 1024;
+/// How much may wait in the process.
+const PROCESS_BYTES: usize = 1024 * 1024;
+static PROCESS_HELD: AtomicUsize = AtomicUsize::new(0);
+
+fn reserve(bytes: usize) -> bool {
+    PROCESS_HELD
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
+            held.checked_add(bytes)
+                .filter(|held| *held <= PROCESS_BYTES)
+        })
+        .is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_holds_64_kib_and_gives_them_back_on_a_decision() {
+        let trace = LocalTrace::new(Flags::default());
+        let kib = vec![0; 1024];
+        for _ in 0..64 {
+            assert_eq!(
+                trace.hold(1024, |out| out.extend_from_slice(&kib)),
+                Hold::Held
+            );
+        }
+        assert_eq!(trace.hold(1024, |_| unreachable!("no room")), Hold::NoRoom);
+        let held = trace.decide(Flags::SAMPLED);
+        assert_eq!((held.count, held.frames.len()), (64, 64 * 1024));
+        assert_eq!(
+            trace.hold(1, |_| unreachable!("decided")),
+            Hold::Decided(Flags::SAMPLED)
+        );
+    }
+
+    #[test]
+    fn nothing_is_held_after_the_local_root_has_ended() {
+        let trace = LocalTrace::new(Flags::default());
+        trace.hold(1, |out| out.push(0));
+        assert_eq!(trace.end().count, 1);
+        assert_eq!(trace.hold(1, |_| unreachable!("ended")), Hold::NoRoom);
+        assert!(!trace.is_final());
+    }
+}

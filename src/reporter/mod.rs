@@ -1,0 +1,84 @@
+//! Finished spans, out of the process.
+//!
+//! One background thread, the worker, takes finished spans from the threads that finished them and hands each
+//! to a [`Reporter`]. The usual one packs them for an agent; others keep them for tests or write a line.
+//!
+//! | reporter | does |
+//! |---|---|
+//! | [`RemoteReporter`] | packs spans for a [`Sender`](sender::Sender) |
+//! | [`InMemoryReporter`] | keeps them, for tests |
+//! | [`LoggingReporter`] | writes a line for each |
+//! | [`CompositeReporter`] | hands them to several |
+//! | [`NullReporter`] | lets them go |
+
+pub mod sender;
+mod worker;
+
+use std::time::Instant;
+
+pub use worker::WorkerHandle;
+
+pub use crate::record::{FinishedSpan, LogView, Logs, OwnedSpan, References, Tags};
+
+use crate::metrics::DropCounts;
+
+/// Takes finished spans. Runs on the worker, never on the program's threads.
+///
+/// A panic in any method is caught; the span, or what the method was about, is counted as lost.
+pub trait Reporter: Send {
+    /// Called once, before anything else, with a handle to the worker: who the process is, and a way to have
+    /// everything that is finished handed over now. A composite passes it on to its members.
+    fn attach(&mut self, _worker: &WorkerHandle) {}
+
+    /// Takes one span. The view is valid during the call.
+    fn report(&mut self, span: &FinishedSpan<'_>);
+
+    /// Sends what is held, until `deadline`; called at every flush interval and by
+    /// [`JaegerTracer::flush`](crate::JaegerTracer::flush).
+    ///
+    /// Returns what, of all spans taken since the beginning, was lost or still waits. The rest counts as
+    /// sent, so a reporter that loses nothing need not write this method.
+    fn flush(&mut self, _deadline: Instant) -> Unsent {
+        Unsent::default()
+    }
+
+    /// The last call: sends what is held, until `deadline`, and lets go of sockets and files.
+    fn close(&mut self, deadline: Instant) -> Unsent {
+        self.flush(deadline)
+    }
+}
+
+impl Reporter for Box<dyn Reporter> {
+    fn attach(&mut self, worker: &WorkerHandle) {
+        (**self).attach(worker);
+    }
+
+    fn report(&mut self, span: &FinishedSpan<'_>) {
+        (**self).report(span);
+    }
+
+    fn flush(&mut self, deadline: Instant) -> Unsent {
+        (**self).flush(deadline)
+    }
+
+    fn close(&mut self, deadline: Instant) -> Unsent {
+        (**self).close(deadline)
+    }
+}
+
+/// Of all spans that a reporter has taken since its beginning, those that it has not sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unsent {
+    /// Lost for ever, by cause.
+    pub dropped: DropCounts,
+    /// Waiting.
+    pub queued: u64,
+}
+
+impl Unsent {
+    /// Joins the two.
+    pub fn new(dropped: DropCounts, queued: u64) -> Self {
+        Self { dropped, queued }
+    }
+}

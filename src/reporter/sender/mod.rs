@@ -1,0 +1,111 @@
+//! What moves a packed batch of spans out of the process.
+//!
+//! A [`Sender`] gets ready bytes, in the format it asks for and never larger than it says, and tells what
+//! became of them. [`RemoteReporter`](crate::reporter::RemoteReporter) packs, splits and accounts.
+
+use std::time::Instant;
+
+use crate::metrics::DropCause;
+
+/// Moves one batch at a time.
+pub trait Sender: Send {
+    /// The encoding it takes. Asked once.
+    fn format(&self) -> BatchFormat;
+
+    /// The largest batch that it takes, in bytes. Asked before each batch: a sender may learn that less is
+    /// possible.
+    fn max_bytes(&self) -> usize;
+
+    /// Sends one batch and says what became of it and of earlier ones. Blocks no longer than until `deadline`.
+    fn send(&mut self, batch: &Batch<'_>, deadline: Instant) -> SendOutcome;
+
+    /// Looks for news of batches that were sent, without sending anything. By default none.
+    fn poll(&mut self) -> SendOutcome {
+        SendOutcome::default()
+    }
+}
+
+impl Sender for Box<dyn Sender> {
+    fn format(&self) -> BatchFormat {
+        (**self).format()
+    }
+
+    fn max_bytes(&self) -> usize {
+        (**self).max_bytes()
+    }
+
+    fn send(&mut self, batch: &Batch<'_>, deadline: Instant) -> SendOutcome {
+        (**self).send(batch, deadline)
+    }
+
+    fn poll(&mut self) -> SendOutcome {
+        (**self).poll()
+    }
+}
+
+/// How a batch is encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BatchFormat {
+    /// An `emitBatch` message in Thrift's compact protocol: an agent's port 6831.
+    Compact,
+    /// An `emitBatch` message in Thrift's binary protocol: an agent's port 6832.
+    Binary,
+}
+
+/// An encoded batch.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Batch<'a> {
+    /// The message.
+    pub bytes: &'a [u8],
+    /// How many spans are in it.
+    pub span_count: u64,
+}
+
+impl<'a> Batch<'a> {
+    /// Joins the bytes and the count.
+    pub fn new(bytes: &'a [u8], span_count: u64) -> Self {
+        Self { bytes, span_count }
+    }
+}
+
+/// What became of batches.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct SendOutcome {
+    /// The batch of this call.
+    pub this: SendResult,
+    /// Spans of earlier batches, counted as sent then, of which a loss has become known now.
+    pub earlier: Option<(DropCause, u64)>,
+}
+
+/// What became of one batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendResult {
+    /// It is on its way.
+    #[default]
+    Sent,
+    /// It was larger than the system allows: the reporter splits it by the new `max_bytes` and tries again.
+    TooLarge,
+    /// It is lost.
+    Lost(DropCause),
+}
+
+impl SendOutcome {
+    /// Only `this`.
+    pub fn new(this: SendResult) -> Self {
+        Self {
+            this,
+            earlier: None,
+        }
+    }
+
+    /// The same with a loss that became known later.
+    #[must_use]
+    pub fn with_earlier_loss(mut self, cause: DropCause, spans: u64) -> Self {
+        self.earlier = Some((cause, spans));
+        self
+    }
+}

@@ -1,0 +1,61 @@
+//! Which traces to keep.
+//!
+//! A sampler is asked once a trace, when its first span starts in the process where the trace begins; the
+//! answer travels with the trace. A sampler may also put its answer off ([`SamplingDecision::Delay`]) until it
+//! has seen a tag or a name.
+//!
+//! | sampler | keeps |
+//! |---|---|
+//! | [`ConstSampler`] | all or nothing |
+//! | [`ProbabilisticSampler`] | a share of the traces, chosen by trace id |
+//! | [`RateLimitingSampler`] | so many traces a second |
+//!
+//! ```
+//! use tracehound::JaegerTracer;
+//! use tracehound::prelude::*;
+//! use tracehound::reporter::NullReporter;
+//! use tracehound::sampler::RateLimitingSampler;
+//!
+//! let tracer = JaegerTracer::builder("shop")
+//!     .sampler(RateLimitingSampler::new(5.0)?)
+//!     .reporter(NullReporter::new())
+//!     .build()?;
+//! assert!(tracer.start_span("checkout").context().is_sampled());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use crate::model::TagRef;
+
+pub use crate::model::sampling::{
+    SamplerTags, SamplingDecision, SamplingRate, SamplingRateError, SpanView,
+};
+
+/// Decides which traces are kept.
+///
+/// Called on the program's threads, never with a lock of ours held. A panic is caught and counted, and the
+/// trace is then not kept.
+pub trait Sampler: Send + Sync {
+    /// Asked when a span starts whose trace has no decision yet, before its tags are set.
+    fn on_create_span(&self, span: &SpanView<'_>) -> SamplingDecision;
+
+    /// Asked when a span of an undecided trace is renamed, and when a local root that is decided, has no
+    /// child, and has not been injected or finished is renamed.
+    ///
+    /// By default the same as [`Sampler::on_create_span`].
+    fn on_set_operation_name(&self, span: &SpanView<'_>) -> SamplingDecision {
+        self.on_create_span(span)
+    }
+
+    /// Asked for every tag of a span whose trace is undecided. By default undecided.
+    fn on_set_tag(&self, _span: &SpanView<'_>, _key: &str, _value: TagRef<'_>) -> SamplingDecision {
+        SamplingDecision::Delay
+    }
+
+    /// Asked when a span of an undecided trace finishes. By default undecided.
+    fn on_finish_span(&self, _span: &SpanView<'_>) -> SamplingDecision {
+        SamplingDecision::Delay
+    }
+
+    /// Called once when the tracer closes.
+    fn close(&self) {}
+}
