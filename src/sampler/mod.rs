@@ -24,6 +24,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod constant;
+mod probabilistic;
+mod rate_limiter;
+mod rate_limiting;
+
+pub use constant::ConstSampler;
+pub use probabilistic::ProbabilisticSampler;
+pub use rate_limiting::{RateLimitError, RateLimitingSampler};
+
 use crate::model::TagRef;
 
 pub use crate::model::sampling::{
