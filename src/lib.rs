@@ -3,6 +3,7 @@
 #![allow(dead_code, unused_imports, reason = "the crate is put together")]
 
 pub mod clock;
+pub mod config;
 pub mod diagnostics;
 pub mod metrics;
 pub mod model;
@@ -12,4 +13,5 @@ pub mod reporter;
 pub mod sampler;
 pub mod span;
 
+pub use config::Config;
 pub use span::SpanContext;

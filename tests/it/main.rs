@@ -2,4 +2,5 @@
 #![allow(clippy::disallowed_methods, reason = "tests keep deadlines")]
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
+mod configuration;
 mod sampling;
