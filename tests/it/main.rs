@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests keep deadlines")]
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
+mod behaviour;
 mod delayed_sampling;
 mod references;
 mod scopes;
