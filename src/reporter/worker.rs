@@ -118,6 +118,7 @@ impl Worker {
             reporter,
             handed: 0,
             panicked: 0,
+            seen_full: 0,
             unsent: Unsent::default(),
         };
         shared.lock().idle_drive = Some(drive);
@@ -328,6 +329,8 @@ pub(crate) struct Drive {
     next_flush: Instant,
     handed: u64,
     panicked: u64,
+    /// Spans that had found no room by the last turn.
+    seen_full: u64,
     unsent: Unsent,
 }
 
@@ -347,8 +350,23 @@ impl Drive {
             self.options.clock.set_anchor();
             self.next_flush = deadline_after(self.options.flush_interval);
         }
+        self.say_losses();
         shared.serve(turn, self.totals());
         turn.close_until.is_none()
+    }
+
+    /// Tells of spans that found no room since the last turn, and of the first turn without.
+    fn say_losses(&mut self) {
+        let full = self.options.store.totals().0.get(DropCause::QueueFull);
+        let lost = full - std::mem::replace(&mut self.seen_full, full);
+        let diagnostics = &self.options.diagnostics;
+        if lost > 0 {
+            diagnostics.warn("queue_full", || {
+                format!("{lost} finished spans found no room in the queue and were dropped")
+            });
+        } else {
+            diagnostics.recovered("queue_full", || "the queue has room again".to_owned());
+        }
     }
 
     fn drain(&mut self) {

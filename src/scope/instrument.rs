@@ -13,12 +13,16 @@ use crate::span::Span;
 /// ```
 /// use tracehound::prelude::*;
 /// use tracehound::reporter::InMemoryReporter;
+/// use tracehound::sampler::ConstSampler;
 /// use tracehound::scope::with_active_span;
 /// use tracehound::JaegerTracer;
 ///
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 /// let spans = InMemoryReporter::new();
-/// let tracer = JaegerTracer::builder("shop").reporter(spans.clone()).build()?;
+/// let tracer = JaegerTracer::builder("shop")
+///     .sampler(ConstSampler::new(true))
+///     .reporter(spans.clone())
+///     .build()?;
 /// let work = async {
 ///     with_active_span(|span| {
 ///         span.set_tag("step", 1);

@@ -146,7 +146,13 @@ impl Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.close(DROP_TIMEOUT);
+        let report = self.close(DROP_TIMEOUT);
+        if report.queued > 0 {
+            self.core.diagnostics.say(&format!(
+                "the tracer of {:?} was dropped with spans that could not be sent in {DROP_TIMEOUT:?}: {report}",
+                self.core.process.service_name,
+            ));
+        }
     }
 }
 
