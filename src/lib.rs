@@ -7,11 +7,16 @@ pub mod config;
 pub mod diagnostics;
 pub mod metrics;
 pub mod model;
+pub mod prelude;
 pub mod propagation;
 mod record;
 pub mod reporter;
 pub mod sampler;
+pub mod scope;
 pub mod span;
+pub mod tracer;
 
 pub use config::Config;
-pub use span::SpanContext;
+pub use scope::Instrument;
+pub use span::{Span, SpanContext};
+pub use tracer::{JaegerTracer, NoopTracer, Tracer, TracerExt};

@@ -2,5 +2,12 @@
 #![allow(clippy::disallowed_methods, reason = "tests keep deadlines")]
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
+mod behaviour;
 mod configuration;
+mod delayed_sampling;
+mod references;
 mod sampling;
+mod scopes;
+mod spans;
+mod support;
+mod worker;
