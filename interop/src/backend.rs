@@ -22,12 +22,12 @@ use crate::{
 
 /// A running Jaeger backend with an empty store in memory, on free ports of 127.0.0.1.
 ///
-/// It ends with this value: by SIGTERM, and by SIGKILL when it has not ended after 10 s. When the test panics by
-/// then, or waited in vain, standard error gets the version, the addresses and the end of the backend's log, and
-/// the folder with that log is kept.
+/// It ends with this value: by SIGTERM, and by SIGKILL when it has not ended after 10 s. When the
+/// test panics by then, or waited in vain, standard error gets the version, the addresses and the
+/// end of the backend's log, and the folder with that log is kept.
 ///
-/// Keep it in a local variable of the test: what stands in a `static` is never dropped, and the process would
-/// outlive the tests.
+/// Keep it in a local variable of the test: what stands in a `static` is never dropped, and the
+/// process would outlive the tests.
 ///
 /// ```no_run
 /// use tracehound_interop::{Backend, Error, Version};
@@ -62,18 +62,19 @@ impl Backend {
         Self::start(Version::V2)
     }
 
-    /// Builds the backend when the cache does not have it, starts it and waits until it takes spans.
+    /// Builds the backend when the cache does not have it, starts it and waits until it takes
+    /// spans.
     ///
     /// A start is retried with other ports when another program took one of them in between.
     ///
     /// # Errors
     ///
-    /// [`Error::NoGo`] and [`Error::Build`] as from [`binary`]; [`Error::Start`] when the process ends by itself
-    /// or is not ready within 30 s.
+    /// [`Error::NoGo`] and [`Error::Build`] as from [`binary()`]; [`Error::Start`] when the process
+    /// ends by itself or is not ready within 30 s.
     pub fn start(version: Version) -> Result<Self, Error> {
         let program = binary(version)?;
-        // Held until the ports are taken: two starts at once could pick the same ones, and each would find the
-        // other's backend healthy.
+        // Held until the ports are taken: two starts at once could pick the same ones, and each
+        // would find the other's backend healthy.
         let _lock = Lock::acquire(&environment::cache_dir()?.join("start.lock"))?;
         let mut attempts = 1;
         loop {
@@ -146,7 +147,8 @@ impl Backend {
         Ok(Metrics::parse(&self.get(at, "/metrics")?.success()?))
     }
 
-    /// Posts `body` to one of the [`endpoints`](Self::endpoints) and returns the status of the answer.
+    /// Posts `body` to one of the [`endpoints`](Self::endpoints) and returns the status of the
+    /// answer.
     pub fn post(
         &self,
         at: SocketAddr,
@@ -163,7 +165,8 @@ impl Backend {
         self.http.get(at, path).inspect_err(|_| self.suspect())
     }
 
-    /// Has the log shown at the end, though the test may not panic: something waited for did not come.
+    /// Has the log shown at the end, though the test may not panic: something waited for did not
+    /// come.
     pub(crate) fn suspect(&self) {
         self.is_suspect.store(true, Ordering::Relaxed);
     }
@@ -229,8 +232,8 @@ impl Backend {
 
     /// Whether a span sent now would be stored.
     ///
-    /// Health alone does not say so: v1's agent connects to its collector with the first request it has to pass
-    /// on, and loses spans until then. A sampling request is such a one.
+    /// Health alone does not say so: v1's agent connects to its collector with the first request it
+    /// has to pass on, and loses spans until then. A sampling request is such a one.
     fn is_ready(&self) -> Result<(), Error> {
         let path = match self.version {
             Version::V1 => "/",

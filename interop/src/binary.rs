@@ -14,12 +14,13 @@ use crate::{
 /// The path of the backend's program, built first when the cache does not have it.
 ///
 /// The first build of a version takes minutes and downloads its modules; the program then stays in
-/// [`cache_dir`](crate::cache_dir). Threads and processes that ask at the same time wait for one build, and a
-/// build that fails half-way leaves nothing that a later one would take for a program.
+/// [`cache_dir`](crate::cache_dir). Threads and processes that ask at the same time wait for one
+/// build, and a build that fails half-way leaves nothing that a later one would take for a program.
 ///
 /// # Errors
 ///
-/// [`Error::NoGo`] when there is nothing cached and nothing to build with; [`Error::Build`] when a step fails.
+/// [`Error::NoGo`] when there is nothing cached and nothing to build with; [`Error::Build`] when a
+/// step fails.
 pub fn binary(version: Version) -> Result<PathBuf, Error> {
     cached(
         version,
@@ -78,12 +79,14 @@ fn build(go: &Go<'_>) -> Result<PathBuf, Error> {
     let module = format!("{MODULE}@{}", go.version.module());
     let require = format!("-require={module}");
     match go.version {
-        // A module with a `replace` cannot be installed from outside, so a module around it repeats that line.
+        // A module with a `replace` cannot be installed from outside, so a module around it repeats
+        // that line.
         Version::V1 => {
             go.run(&["mod", "init", WRAPPER])?;
             go.run(&["mod", "edit", &require, SARAMA])?;
         }
-        // Its own two files pin and verify every module, some of which the checksum database does not know.
+        // Its own two files pin and verify every module, some of which the checksum database does
+        // not know.
         Version::V2 => {
             let source = PathBuf::from(go.download(&module)?);
             for file in ["go.mod", "go.sum"] {
@@ -125,7 +128,8 @@ mod tests {
 
     use super::*;
 
-    /// A cache folder and a `go` in it that runs `build` for `go build` and has nothing to do for the rest.
+    /// A cache folder and a `go` in it that runs `build` for `go build` and has nothing to do for
+    /// the rest.
     fn with_go(build: &str) -> Result<(TempDir, Toolchain), Error> {
         let cache = tempfile::tempdir().map_err(Error::io("creating a folder"))?;
         let go = Toolchain::script(&cache.path().join("go.sh"));

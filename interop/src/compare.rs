@@ -29,10 +29,11 @@ pub enum Mismatch {
     },
 }
 
-/// Pairs `expected` with `read`, whatever their order, and lists what does not fit; nothing when all is equal.
+/// Pairs `expected` with `read`, whatever their order, and lists what does not fit; nothing when
+/// all is equal.
 ///
-/// Equal spans are paired first. What is left over is paired by ids, nearest first, so that a message names the
-/// fields that differ.
+/// Equal spans are paired first. What is left over is paired by ids, nearest first, so that a
+/// message names the fields that differ.
 ///
 /// ```
 /// use tracehound_interop::{StoredSpan, compare};

@@ -75,8 +75,8 @@ impl Version {
         used
     }
 
-    /// Compares what was read with [`expected`](Self::expected) spans, as [`compare`](crate::compare()) does, after
-    /// [normalising](Self::normalise) it.
+    /// Compares what was read with [`expected`](Self::expected) spans, as
+    /// [`compare`](crate::compare()) does, after [normalising](Self::normalise) it.
     ///
     /// ```no_run
     /// use tracehound_interop::{Backend, Error, SentBatch, SentSpan, Tag};
@@ -130,7 +130,8 @@ fn as_sent(batch: &SentBatch, span: &SentSpan) -> StoredSpan {
 const V1: &[Difference] = &[
     Difference {
         name: "parent id as reference",
-        reason: "the parent id becomes the first CHILD_OF reference, unless a reference to that span is there",
+        reason: "the parent id becomes the first CHILD_OF reference, unless a reference to that \
+                 span is there",
         change: Change::Expect(rules::v1_parent),
     },
     Difference {
@@ -150,7 +151,8 @@ const V1: &[Difference] = &[
     },
     Difference {
         name: "format tag",
-        reason: "the collector appends how the span came to it: by gRPC from the agent, as `proto`",
+        reason: "the collector appends how the span came to it: by gRPC from the agent, as \
+                 `proto`",
         change: Change::Expect(|_, span| rules::v1_append_format(span)),
     },
 ];
@@ -163,8 +165,8 @@ const V2: &[Difference] = &[
     },
     Difference {
         name: "parent and links",
-        reason: "the parent, or else the first reference within the trace, becomes the parent id and is shown \
-                 first; the other references become links with their type",
+        reason: "the parent, or else the first reference within the trace, becomes the parent \
+                 id and is shown first; the other references become links with their type",
         change: Change::Expect(rules::v2_references),
     },
     Difference {
@@ -184,8 +186,8 @@ const V2: &[Difference] = &[
     },
     Difference {
         name: "process tags renamed",
-        reason: "`hostname` to `host.name`, `jaeger.version` to `opencensus.exporterversion`, to fit OpenTelemetry's \
-                 conventions",
+        reason: "`hostname` to `host.name`, `jaeger.version` to `opencensus.exporterversion`, \
+                 to fit OpenTelemetry's conventions",
         change: Change::Expect(|_, span| rules::v2_rename_process_tags(span)),
     },
     Difference {
@@ -195,8 +197,8 @@ const V2: &[Difference] = &[
     },
     Difference {
         name: "status",
-        reason: "`error`, `otel.status_code` and `http.status_code` make a status, shown as `otel.status_code`, \
-                 `otel.status_description` and `error`",
+        reason: "`error`, `otel.status_code` and `http.status_code` make a status, shown as \
+                 `otel.status_code`, `otel.status_description` and `error`",
         change: Change::Expect(|_, span| rules::v2_status(span)),
     },
     Difference {
@@ -206,7 +208,8 @@ const V2: &[Difference] = &[
     },
     Difference {
         name: "text that is not UTF-8",
-        reason: "the exporter's sanitizer makes tags binary; in logs JSON has U+FFFD in place of each wrong byte",
+        reason: "the exporter's sanitizer makes tags binary; in logs JSON has U+FFFD in place \
+                 of each wrong byte",
         change: Change::Expect(|_, span| {
             rules::v2_make_binary(span);
             rules::replace_wrong_bytes(span);

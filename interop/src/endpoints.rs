@@ -19,7 +19,8 @@ pub struct Endpoints {
     pub zipkin_compact: SocketAddr,
     /// Sampling strategies over HTTP (5778 elsewhere).
     pub sampling_http: SocketAddr,
-    /// Sampling strategies over gRPC (5779 elsewhere). Nobody listens in v1: it has them on `collector_grpc`.
+    /// Sampling strategies over gRPC (5779 elsewhere). Nobody listens in v1: it has them on
+    /// `collector_grpc`.
     pub sampling_grpc: SocketAddr,
     /// Collector, Thrift over HTTP (14268 elsewhere).
     pub collector_http: SocketAddr,
@@ -44,8 +45,8 @@ pub struct Endpoints {
 impl Endpoints {
     /// Picks ports that are free now.
     ///
-    /// All are held until the last is picked, so they differ; another program can still take one before the
-    /// backend does.
+    /// All are held until the last is picked, so they differ; another program can still take one
+    /// before the backend does.
     pub(crate) fn pick() -> Result<Self, Error> {
         let mut held = Held::default();
         let mut pick = || -> io::Result<Self> {

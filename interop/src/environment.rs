@@ -32,7 +32,8 @@ pub(crate) fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// The folder for what is built or downloaded: `$XDG_CACHE_HOME/tracehound`, or `~/.cache/tracehound`.
+/// The folder for what is built or downloaded: `$XDG_CACHE_HOME/tracehound`, or
+/// `~/.cache/tracehound`.
 ///
 /// Created when it is not there. It can be deleted at any time; the next run fills it again.
 ///

@@ -4,8 +4,8 @@ use crate::Version;
 
 /// Why a counterpart could not be had, started or asked.
 ///
-/// Its `Debug` is its `Display`: that is what the test runner prints when a test returns it, and a log's lines
-/// are to be read.
+/// Its `Debug` is its `Display`: that is what the test runner prints when a test returns it, and a
+/// log's lines are to be read.
 #[non_exhaustive]
 pub enum Error {
     /// The machine has no `go` command and no binary is cached.

@@ -61,8 +61,8 @@ fn v1_flags(at: &Endpoints) -> Vec<String> {
     flags
 }
 
-/// `enable_tracing: false`, or the backend would store spans of its own; a batch waits 10 ms so that what was
-/// sent can be read soon.
+/// `enable_tracing: false`, or the backend would store spans of its own; a batch waits 10 ms so
+/// that what was sent can be read soon.
 fn v2_configuration(at: &Endpoints) -> String {
     let metrics = (at.metrics.ip(), at.metrics.port());
     format!(

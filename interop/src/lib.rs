@@ -1,9 +1,9 @@
 //! Real counterparts of tracehound, fetched, built and started for the tests beside this file.
 //!
-//! What a client sends is right when those it was made for understand it. So the tests of this crate send spans to
-//! two real [Jaeger backends](Version), read them back through the [query API](Backend::trace) and compare every
-//! field with what was sent, through a table of the [differences](Version::differences) that each version is known
-//! to make:
+//! What a client sends is right when those it was made for understand it. So the tests of this
+//! crate send spans to two real [Jaeger backends](Version), read them back through the [query
+//! API](Backend::trace) and compare every field with what was sent, through a table of the
+//! [differences](Version::differences) that each version is known to make:
 //!
 //! ```text
 //!  SentBatch ── expected() ─► StoredSpan ─┐
@@ -17,10 +17,11 @@
 //! | `replay.rs` | recordings of other clients (`tests/vectors/` of the repository) are read back as recorded |
 //! | `differences.rs` | every entry of the two tables, each with a span made for it |
 //!
-//! `cargo test -p tracehound-interop` runs all of it. The first run builds the backends from the Go module proxy
-//! into [`cache_dir`], which takes some minutes and 3 GB of Go's own caches; nothing is put into the repository.
-//! Where there is no `go`, each test says `SKIPPED:` with its name and passes; with [`REQUIRED`]`=1` in the
-//! environment it fails instead. Unix only, for its locks and signals.
+//! `cargo test -p tracehound-interop` runs all of it. The first run builds the backends from the Go
+//! module proxy into [`cache_dir`], which takes some minutes and 3 GB of Go's own caches; nothing
+//! is put into the repository. Where there is no `go`, each test says `SKIPPED:` with its name and
+//! passes; with [`REQUIRED`]`=1` in the environment it fails instead. Unix only, for its locks and
+//! signals.
 
 mod backend;
 mod binary;

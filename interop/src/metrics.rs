@@ -24,8 +24,8 @@ impl Metrics {
 
     /// The sum of all samples of the metric that carry all of `labels`; `None` when there are none.
     ///
-    /// `name` is the end of the metric's name, without `_total`: what stands before it, and whether the suffix
-    /// is there, changes with version and settings.
+    /// `name` is the end of the metric's name, without `_total`: what stands before it, and whether
+    /// the suffix is there, changes with version and settings.
     pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         self.samples
             .iter()

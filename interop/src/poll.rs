@@ -3,9 +3,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Looks every `every` until `look` has something or `within` is over; what the last look saw is the error.
+/// Looks every `every` until `look` has something or `within` is over; what the last look saw is
+/// the error.
 ///
-/// There is always one look after the deadline, so a machine that stood still is not taken for a failure.
+/// There is always one look after the deadline, so a machine that stood still is not taken for a
+/// failure.
 pub(crate) fn poll<T, L>(
     within: Duration,
     every: Duration,

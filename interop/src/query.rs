@@ -37,12 +37,13 @@ pub struct Received {
 impl Backend {
     /// The trace, once it has at least `spans` spans, without the adjustments made for display.
     ///
-    /// Asked for every 100 ms for up to 10 s, as a span takes a moment from the socket to the store.
+    /// Asked for every 100 ms for up to 10 s, as a span takes a moment from the socket to the
+    /// store.
     ///
     /// # Errors
     ///
-    /// [`Error::Deadline`] with the backend's last answer when the spans do not come; [`Error::Http`] at once
-    /// when the backend answers that it cannot show the trace.
+    /// [`Error::Deadline`] with the backend's last answer when the spans do not come;
+    /// [`Error::Http`] at once when the backend answers that it cannot show the trace.
     pub fn trace(&self, trace_id: u128, spans: usize) -> Result<Trace, Error> {
         let wanted = format!("{spans} spans of trace {trace_id:032x}");
         self.wait(&wanted, || {
@@ -62,8 +63,8 @@ impl Backend {
     ///
     /// # Errors
     ///
-    /// [`Error::Http`] when the backend answers with anything but the trace or "not found": it cannot write
-    /// infinite doubles and those that are not a number.
+    /// [`Error::Http`] when the backend answers with anything but the trace or "not found": it
+    /// cannot write infinite doubles and those that are not a number.
     pub fn trace_now(&self, trace_id: u128) -> Result<Option<Trace>, Error> {
         let path = format!("/api/traces/{trace_id:032x}?raw=true");
         match self.query(&path)? {
@@ -114,7 +115,8 @@ impl Backend {
         })
     }
 
-    /// [`dependencies`](Self::dependencies), once `are_complete` says so; asked for as [`trace`](Self::trace) is.
+    /// [`dependencies`](Self::dependencies), once `are_complete` says so; asked for as
+    /// [`trace`](Self::trace) is.
     ///
     /// # Errors
     ///
@@ -164,7 +166,8 @@ impl Backend {
         })
     }
 
-    /// [`received`](Self::received), once `is_complete` says so; asked for as [`trace`](Self::trace) is.
+    /// [`received`](Self::received), once `is_complete` says so; asked for as
+    /// [`trace`](Self::trace) is.
     ///
     /// # Errors
     ///

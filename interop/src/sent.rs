@@ -37,7 +37,8 @@ pub struct SentSpan {
 }
 
 impl SentBatch {
-    /// Whether a trace with this batch in it cannot be read back: some value [is unreadable](Value::is_unreadable).
+    /// Whether a trace with this batch in it cannot be read back: some value [is
+    /// unreadable](Value::is_unreadable).
     pub fn is_unreadable(&self) -> bool {
         self.values().any(Value::is_unreadable)
     }

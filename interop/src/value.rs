@@ -47,7 +47,8 @@ impl Tag {
 }
 
 impl Value {
-    /// Whether this is a double that is infinite or not a number: no query API can write it in JSON.
+    /// Whether this is a double that is infinite or not a number: no query API can write it in
+    /// JSON.
     pub const fn is_unreadable(&self) -> bool {
         matches!(self, Self::Double(value) if !value.is_finite())
     }

@@ -2,16 +2,16 @@ use std::fmt;
 
 /// The two generations of Jaeger backend that spans are read back from.
 ///
-/// Between them they have UDP receivers for both Thrift protocols, both storage models (Jaeger's own
-/// and OpenTelemetry's) and the query API that user interfaces read.
+/// Between them they have UDP receivers for both Thrift protocols, both storage models (Jaeger's
+/// own and OpenTelemetry's) and the query API that user interfaces read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Version {
-    /// Jaeger v1.57.0, `cmd/all-in-one`: the agent and the collector in one process. It stores spans in
-    /// Jaeger's own model.
+    /// Jaeger v1.57.0, `cmd/all-in-one`: the agent and the collector in one process. It stores
+    /// spans in Jaeger's own model.
     V1,
-    /// Jaeger v2.13.0, `cmd/jaeger`: an OpenTelemetry collector with Jaeger's receivers. It stores spans
-    /// in OpenTelemetry's model.
+    /// Jaeger v2.13.0, `cmd/jaeger`: an OpenTelemetry collector with Jaeger's receivers. It stores
+    /// spans in OpenTelemetry's model.
     V2,
 }
 
@@ -29,8 +29,8 @@ impl Version {
 
     /// The version under which the Go module proxy serves the source.
     ///
-    /// The module has no `/v2` path, so v2.13.0 goes by the number of the v1 release cut from the same
-    /// commit.
+    /// The module has no `/v2` path, so v2.13.0 goes by the number of the v1 release cut from the
+    /// same commit.
     pub(crate) const fn module(self) -> &'static str {
         match self {
             Self::V1 => "v1.57.0",

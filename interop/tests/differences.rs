@@ -1,4 +1,5 @@
-//! Every entry of the tables of expected differences, shown to be true by a span sent to the real backend.
+//! Every entry of the tables of expected differences, shown to be true by a span sent to the real
+//! backend.
 
 mod encode;
 

@@ -162,7 +162,8 @@ fn without_go_a_test_is_skipped_by_name_and_fails_when_that_is_asked_for() -> Re
 
 const TRACE: u128 = 0x5af7_183f_b1d4_cf5f_0000_0000_0000_0001;
 
-/// A trace of two spans, `caller`'s and below it `called`'s, by OTLP: nothing else here can send spans.
+/// A trace of two spans, `caller`'s and below it `called`'s, by OTLP: nothing else here can send
+/// spans.
 fn post_call(jaeger: &Backend, caller: &str, called: &str) -> Result<(), Error> {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)

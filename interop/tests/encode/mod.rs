@@ -1,4 +1,5 @@
-//! Batches as datagrams, by the `thrift` crate, for spans that no published client was recorded sending.
+//! Batches as datagrams, by the `thrift` crate, for spans that no published client was recorded
+//! sending.
 
 use thrift::protocol::{
     TBinaryOutputProtocol, TCompactOutputProtocol, TFieldIdentifier, TListIdentifier,
