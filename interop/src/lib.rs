@@ -18,7 +18,7 @@
 //! | `differences.rs` | every entry of the two tables, each with a span made for it |
 //!
 //! `cargo test -p tracehound-interop` runs all of it. The first run builds the backends from the Go
-//! module proxy into [`cache_dir`], which takes some minutes and 3 GB of Go's own caches; nothing
+//! module proxy into [`cache_dir`], which takes some minutes and 4 GB of Go's own caches; nothing
 //! is put into the repository. Where there is no `go`, each test says `SKIPPED:` with its name and
 //! passes; with [`REQUIRED`]`=1` in the environment it fails instead. Unix only, for its locks and
 //! signals.
