@@ -1,3 +1,6 @@
 //! The behaviour of tracehound as its users see it.
 #![allow(clippy::disallowed_methods, reason = "tests keep deadlines")]
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+
+mod propagation;
+mod support;
