@@ -81,17 +81,24 @@ pub trait Extractor: Send + Sync {
     fn attach_metrics(&mut self, _metrics: &Metrics) {}
 }
 
+/// Both directions of one text format, such as a [`JaegerCodec`].
+pub trait Codec: Injector + Extractor {}
+
+impl<T: Injector + Extractor> Codec for T {}
+
 /// Writes and reads a carrier of a user's own ([`WriteTo::Custom`], [`ReadFrom::Custom`]).
 ///
 /// For what is neither a text map nor bytes, such as a struct with a field for each id:
 ///
 /// ```
 /// use std::any::Any;
-/// use tracehound::SpanContext;
 /// use tracehound::model::{Flags, SpanId, TraceId};
+/// use tracehound::prelude::*;
 /// use tracehound::propagation::{
 ///     CustomCodec, ExtractCarrier, ExtractError, InjectCarrier, ReadFrom, WriteTo,
 /// };
+/// use tracehound::reporter::NullReporter;
+/// use tracehound::{JaegerTracer, SpanContext};
 ///
 /// #[derive(Default)]
 /// struct Frame {
@@ -139,12 +146,17 @@ pub trait Extractor: Send + Sync {
 ///     }
 /// }
 ///
-/// let frame = Frame { trace: 1, span: 2, sampled: true };
-/// let context = FrameCodec.extract(&frame)?.expect("has both ids");
-/// let mut copy = Frame::default();
-/// assert!(FrameCodec.inject(&context, &mut copy));
-/// assert_eq!((copy.trace, copy.span, copy.sampled), (1, 2, true));
-/// # Ok::<(), ExtractError>(())
+/// let tracer = JaegerTracer::builder("shop")
+///     .reporter(NullReporter::new())
+///     .custom_codec(FrameCodec)
+///     .build()?;
+/// let incoming = Frame { trace: 1, span: 2, sampled: true };
+/// let parent = tracer.extract(&incoming)?.expect("has both ids");
+/// let span = tracer.build_span("forward").child_of(&parent).start();
+/// let mut outgoing = Frame::default();
+/// tracer.inject(&span.context(), &mut outgoing);
+/// assert_eq!((outgoing.trace, outgoing.sampled), (1, true));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait CustomCodec: Send + Sync {
     /// Writes `context` into `carrier` if that is of the type it knows; else returns false.
