@@ -4,6 +4,7 @@
 
 mod behaviour;
 mod delayed_sampling;
+mod propagation;
 mod references;
 mod scopes;
 mod spans;
