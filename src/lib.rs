@@ -6,10 +6,15 @@ pub mod clock;
 pub mod diagnostics;
 pub mod metrics;
 pub mod model;
+pub mod prelude;
 pub mod propagation;
 mod record;
 pub mod reporter;
 pub mod sampler;
+pub mod scope;
 pub mod span;
+pub mod tracer;
 
-pub use span::SpanContext;
+pub use scope::Instrument;
+pub use span::{Span, SpanContext};
+pub use tracer::{JaegerTracer, NoopTracer, Tracer, TracerExt};

@@ -18,6 +18,7 @@ mod null;
 mod packet;
 mod remote;
 pub mod sender;
+mod thread;
 mod worker;
 
 use std::time::Instant;
@@ -28,6 +29,7 @@ pub use logging::LoggingReporter;
 pub use null::NullReporter;
 pub use remote::RemoteReporter;
 pub use worker::WorkerHandle;
+pub(crate) use worker::{Worker, WorkerOptions};
 
 pub use crate::record::{FinishedSpan, LogView, Logs, OwnedSpan, References, Tags};
 

@@ -1,20 +1,25 @@
-use crate::record::FinishedSpan;
-use crate::reporter::Reporter;
+use crate::reporter::{FinishedSpan, Reporter};
 
-/// Lets spans go. They count as sent.
+/// Lets every span go. They count as sent.
 ///
 /// ```
 /// use tracehound::JaegerTracer;
 /// use tracehound::prelude::*;
 /// use tracehound::reporter::NullReporter;
 ///
-/// let tracer = JaegerTracer::builder("shop").reporter(NullReporter).build()?;
+/// let tracer = JaegerTracer::builder("shop").reporter(NullReporter::new()).build()?;
 /// tracer.start_span("checkout").finish();
 /// # Ok::<(), tracehound::tracer::BuildError>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
-#[expect(clippy::exhaustive_structs, reason = "there is nothing in it")]
-pub struct NullReporter;
+pub struct NullReporter(());
+
+impl NullReporter {
+    /// One that does nothing.
+    pub const fn new() -> Self {
+        Self(())
+    }
+}
 
 impl Reporter for NullReporter {
     fn report(&mut self, _span: &FinishedSpan<'_>) {}

@@ -18,7 +18,7 @@ use std::ops::Range;
 use crate::metrics::{DropCause, DropCounts};
 use crate::model::Process;
 use crate::record::encode::varint_len;
-use crate::record::{FinishedSpan, FrameBytes, read_frame, write_frame};
+use crate::record::{FinishedSpan, read_frame, write_frame};
 use crate::reporter::sender::BatchFormat;
 
 /// The message's name, of the agent's one method.
@@ -281,13 +281,7 @@ impl Packet {
 
     fn keep(&mut self, span: &FinishedSpan<'_>) {
         let start = self.frames.len();
-        let bytes = FrameBytes {
-            operation_name: span.operation_name(),
-            references: span.reference_bytes(),
-            tags: span.tag_bytes(),
-            logs: [span.log_bytes(), &[]],
-        };
-        write_frame(&mut self.frames, span.header(), &bytes);
+        write_frame(&mut self.frames, span.header(), &span.frame_bytes());
         self.kept.push(Kept {
             span: self.ends.len(),
             frame: start..self.frames.len(),

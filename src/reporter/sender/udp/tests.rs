@@ -217,7 +217,7 @@ fn the_size_that_the_system_allows_is_learnt() {
         assert_eq!(sender.max_single_bytes(), learnt);
         assert_eq!(sender.max_bytes(), learnt.min(16_000));
     }
-    assert_eq!(system.sent(), []);
+    assert!(system.sent().is_empty());
 }
 
 #[test]
