@@ -3,18 +3,100 @@ use std::any::Any;
 use crate::propagation::Key;
 
 /// What a context can be written into. Implement it for a type of your own by saying what it is.
+///
+/// Message headers that are a list, and may hold a key several times:
+///
+/// ```
+/// use tracehound::propagation::{
+///     ExtractCarrier, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter, WriteTo,
+/// };
+///
+/// #[derive(Default)]
+/// struct Message {
+///     headers: Vec<(String, Vec<u8>)>,
+/// }
+///
+/// impl TextMapWriter for Message {
+///     fn set(&mut self, key: &str, value: &str) -> bool {
+///         self.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(key));
+///         self.headers.push((key.to_owned(), value.into()));
+///         true
+///     }
+/// }
+///
+/// impl TextMapReader for Message {
+///     fn get_all(&self, key: &Key, visit: &mut dyn FnMut(&[u8])) {
+///         for (known, value) in &self.headers {
+///             if known.eq_ignore_ascii_case(key.as_str()) {
+///                 visit(value);
+///             }
+///         }
+///     }
+///
+///     fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
+///         for (known, value) in &self.headers {
+///             if let Some(rest) = known.strip_prefix(prefix) {
+///                 visit(rest, value);
+///             }
+///         }
+///     }
+/// }
+///
+/// impl InjectCarrier for Message {
+///     fn write(&mut self) -> WriteTo<'_> {
+///         WriteTo::TextMap(self)
+///     }
+/// }
+///
+/// impl ExtractCarrier for Message {
+///     fn read(&self) -> ReadFrom<'_> {
+///         ReadFrom::TextMap(self)
+///     }
+/// }
+///
+/// use tracehound::JaegerTracer;
+/// use tracehound::prelude::*;
+/// use tracehound::reporter::NullReporter;
+///
+/// let tracer = JaegerTracer::builder("shop").reporter(NullReporter::new()).build()?;
+/// let span = tracer.start_span("send order");
+/// let mut message = Message::default();
+/// tracer.inject(&span.context(), &mut message);
+/// assert_eq!(tracer.extract(&message)?.expect("written above"), span.context());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait InjectCarrier {
     /// This carrier and its format.
     fn write(&mut self) -> WriteTo<'_>;
 }
 
-/// What a context can be read out of.
+/// What a context can be read out of. Implement it for a type of your own by saying what it is; [`InjectCarrier`]
+/// has an example.
 pub trait ExtractCarrier {
     /// This carrier and its format.
     fn read(&self) -> ReadFrom<'_>;
 }
 
 /// A carrier to write into, with its format.
+///
+/// A carrier of another format does not compile:
+///
+/// ```compile_fail
+/// use std::collections::HashMap;
+/// use tracehound::propagation::WriteTo;
+///
+/// let mut headers: HashMap<String, String> = HashMap::new();
+/// let carrier = WriteTo::Binary(&mut headers);
+/// ```
+///
+/// nor does what is no carrier:
+///
+/// ```compile_fail
+/// use tracehound::propagation::InjectCarrier;
+///
+/// let mut number = 42;
+/// let carrier: &mut dyn InjectCarrier = &mut number;
+/// ```
 #[non_exhaustive]
 #[expect(
     missing_debug_implementations,
@@ -32,6 +114,15 @@ pub enum WriteTo<'c> {
 }
 
 /// A carrier to read, with its format.
+///
+/// A carrier of another format does not compile:
+///
+/// ```compile_fail
+/// use tracehound::propagation::ReadFrom;
+///
+/// let bytes: Vec<u8> = Vec::new();
+/// let carrier = ReadFrom::TextMap(&bytes);
+/// ```
 #[non_exhaustive]
 #[expect(
     missing_debug_implementations,
@@ -69,5 +160,72 @@ pub trait TextMapReader {
     fn get_all(&self, key: &Key, visit: &mut dyn FnMut(&[u8]));
 
     /// Calls `visit` with the rest of every key that starts with `prefix`, in lower case or as it is, and its value.
+    /// The prefix is in lower case.
     fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8]));
+}
+
+impl InjectCarrier for Vec<u8> {
+    fn write(&mut self) -> WriteTo<'_> {
+        WriteTo::Binary(self)
+    }
+}
+
+impl ExtractCarrier for Vec<u8> {
+    fn read(&self) -> ReadFrom<'_> {
+        ReadFrom::Binary(self)
+    }
+}
+
+impl ExtractCarrier for [u8] {
+    fn read(&self) -> ReadFrom<'_> {
+        ReadFrom::Binary(self)
+    }
+}
+
+impl<C: InjectCarrier + ?Sized> InjectCarrier for &mut C {
+    fn write(&mut self) -> WriteTo<'_> {
+        (**self).write()
+    }
+}
+
+impl<C: ExtractCarrier + ?Sized> ExtractCarrier for &C {
+    fn read(&self) -> ReadFrom<'_> {
+        (**self).read()
+    }
+}
+
+impl<C: ExtractCarrier + ?Sized> ExtractCarrier for &mut C {
+    fn read(&self) -> ReadFrom<'_> {
+        (**self).read()
+    }
+}
+
+impl<C: TextMapWriter + ?Sized> TextMapWriter for &mut C {
+    fn set(&mut self, key: &str, value: &str) -> bool {
+        (**self).set(key, value)
+    }
+
+    fn set_key(&mut self, key: &Key, value: &str) -> bool {
+        (**self).set_key(key, value)
+    }
+}
+
+impl<C: TextMapReader + ?Sized> TextMapReader for &C {
+    fn get_all(&self, key: &Key, visit: &mut dyn FnMut(&[u8])) {
+        (**self).get_all(key, visit);
+    }
+
+    fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
+        (**self).for_each_prefix(prefix, visit);
+    }
+}
+
+impl<C: TextMapReader + ?Sized> TextMapReader for &mut C {
+    fn get_all(&self, key: &Key, visit: &mut dyn FnMut(&[u8])) {
+        (**self).get_all(key, visit);
+    }
+
+    fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
+        (**self).for_each_prefix(prefix, visit);
+    }
 }

@@ -1,25 +1,312 @@
-//! stub
-use super::*;
-/// stub
-#[derive(Debug)]
-pub struct JaegerCodec;
+use std::borrow::Cow;
+
+use crate::metrics::{Counter, Metrics};
+use crate::model::{Baggage, BaggageBuilder, BaggageLimit};
+use crate::propagation::key::is_token;
+use crate::propagation::text::{min_decoded_len, percent_decoded, percent_encoded, trim};
+use crate::propagation::uber_trace_id::{MAX_BYTES, Received, UberTraceId};
+use crate::propagation::{
+    ExtractError, Extractor, HeaderNames, Injector, TextMapReader, TextMapWriter,
+};
+use crate::span::SpanContext;
+
+/// Jaeger's own headers, as its clients in all languages write and read them.
+///
+/// ```text
+/// uber-trace-id: {trace-id}:{span-id}:{parent-span-id}:{flags}
+/// uber-trace-id: 5b2b4e1f9d3a7c60:6ad04c2b18e7f935:0:1
+/// uberctx-user: 42
+/// ```
+///
+/// *Written*: ids in lower-case hex, padded to 16 digits, or 32 where the upper half of the trace id is not zero;
+/// no parent as `0`; flags in hex without padding. In HTTP headers baggage values are percent-encoded, a space as
+/// `%20`; in text maps they stand as they are. A context without a trace writes only its baggage.
+///
+/// *Read* besides: ids without leading zeros, upper case, a percent-encoded trace header, blanks at its ends, several
+/// trace headers (the last that names a trace counts; a [`Counter::PropagationConflicts`] where they differ). An id
+/// of zero is no trace. Baggage keys are lower-cased. In HTTP headers `%XX` and `+` in baggage values are decoded; a
+/// value with a malformed escape is kept as it is. Where there is no trace, `jaeger-debug-id` asks for one that is
+/// kept. `jaeger-baggage: user=42, cart=7` is read everywhere; an `uberctx-` header of the same key wins.
+///
+/// The limits of [`Baggage`] hold; what is beyond them, and what a carrier cannot hold, is left out and counted
+/// ([`Counter::BaggageItemsSkipped`]), and so is a debug id of more than 4 096 bytes. After 64 items no more are
+/// looked at.
+///
+/// Flags are hex, as every client writes them. (jaeger-client-go alone reads them as decimal and refuses `a` to `f`;
+/// they need the firehose flag, which nothing here sets.)
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use tracehound::propagation::{Extractor, Injector, JaegerCodec};
+///
+/// let codec = JaegerCodec::text_map();
+/// let incoming = BTreeMap::from([
+///     ("Uber-Trace-Id".to_owned(), "1A2B:3c:0:1".to_owned()),
+///     ("uberctx-user".to_owned(), "42".to_owned()),
+/// ]);
+/// let context = codec.extract(&incoming)?.expect("there is a trace header");
+/// assert!(context.is_sampled());
+/// assert_eq!(context.baggage().get("user"), Some("42"));
+///
+/// let mut outgoing = BTreeMap::new();
+/// codec.inject(&context, &mut outgoing);
+/// assert_eq!(outgoing["uber-trace-id"], "0000000000001a2b:000000000000003c:0:1");
+/// # Ok::<(), tracehound::propagation::ExtractError>(())
+/// ```
+///
+/// A carrier of another kind does not compile:
+///
+/// ```compile_fail
+/// use tracehound::SpanContext;
+/// use tracehound::propagation::{Injector, JaegerCodec};
+///
+/// let mut bytes: Vec<u8> = Vec::new();
+/// JaegerCodec::text_map().inject(&SpanContext::default(), &mut bytes);
+/// ```
+#[derive(Clone, Debug)]
+pub struct JaegerCodec {
+    names: HeaderNames,
+    values: Values,
+    metrics: Metrics,
+}
+
+/// How baggage values stand in a carrier.
+#[derive(Clone, Copy, Debug)]
+enum Values {
+    AsTheyAre,
+    PercentEncoded,
+}
+
 impl JaegerCodec {
-    /// a
+    /// For carriers of any text ([`WriteTo::TextMap`](crate::propagation::WriteTo::TextMap)).
     pub fn text_map() -> Self {
-        Self
+        Self::new(Values::AsTheyAre)
     }
-    /// b
+
+    /// For HTTP headers and gRPC metadata ([`WriteTo::HttpHeaders`](crate::propagation::WriteTo::HttpHeaders)).
     pub fn http_headers() -> Self {
-        Self
+        Self::new(Values::PercentEncoded)
+    }
+
+    /// Other names for the headers.
+    #[must_use]
+    pub fn header_names(mut self, names: HeaderNames) -> Self {
+        self.names = names;
+        self
+    }
+
+    fn new(values: Values) -> Self {
+        Self {
+            names: HeaderNames::default(),
+            values,
+            metrics: Metrics::default(),
+        }
+    }
+
+    fn inject_baggage(&self, baggage: &Baggage, carrier: &mut dyn TextMapWriter) {
+        let prefix = self.names.prefix();
+        let mut name = String::from(prefix);
+        let mut skipped = 0;
+        for (key, value) in baggage.iter() {
+            name.truncate(prefix.len());
+            name.push_str(key);
+            let is_written = !self.names.are_taken_by(key)
+                && match self.values {
+                    Values::AsTheyAre => carrier.set(&name, value),
+                    Values::PercentEncoded => {
+                        is_header_name(key) && carrier.set(&name, &percent_encoded(value))
+                    }
+                };
+            skipped += u64::from(!is_written);
+        }
+        self.metrics.add(Counter::BaggageItemsSkipped, skipped);
+    }
+
+    fn extract_baggage(&self, carrier: &dyn TextMapReader, items: &mut ReceivedItems) {
+        carrier.for_each_prefix(self.names.prefix(), &mut |key, value| {
+            if !self.names.are_taken_by(key) {
+                items.read(key, value);
+            }
+        });
+        items.protect();
+        carrier.get_all(self.names.baggage_key(), &mut |list| items.read_list(list));
+    }
+
+    fn extract_debug_id(&self, carrier: &dyn TextMapReader, skipped: &mut u64) -> Option<String> {
+        let mut debug_id = None;
+        carrier.get_all(self.names.debug_id_key(), &mut |value| {
+            let is_too_long = |len| len > Baggage::MAX_ITEM_BYTES;
+            if is_too_long(self.values.min_len(value)) {
+                *skipped += 1;
+                return;
+            }
+            let value = self.values.decoded(value);
+            if is_too_long(value.len()) {
+                *skipped += 1;
+            } else if !value.is_empty() {
+                debug_id = Some(value.into_owned());
+            }
+        });
+        debug_id
     }
 }
+
 impl Injector for JaegerCodec {
-    fn inject(&self, c: &SpanContext, carrier: &mut dyn TextMapWriter) {
-        carrier.set("uber-trace-id", &c.to_string());
+    fn inject(&self, context: &SpanContext, carrier: &mut dyn TextMapWriter) {
+        if let Some(id) = UberTraceId::of(context) {
+            carrier.set_key(self.names.trace_id_key(), id.print(&mut [0; MAX_BYTES]));
+        }
+        if !context.baggage().is_empty() {
+            self.inject_baggage(context.baggage(), carrier);
+        }
+    }
+
+    fn attach_metrics(&mut self, metrics: &Metrics) {
+        self.metrics = metrics.clone();
     }
 }
+
 impl Extractor for JaegerCodec {
-    fn extract(&self, _: &dyn TextMapReader) -> Result<Option<SpanContext>, ExtractError> {
-        Ok(None)
+    fn extract(&self, carrier: &dyn TextMapReader) -> Result<Option<SpanContext>, ExtractError> {
+        let mut received = Received::default();
+        carrier.get_all(self.names.trace_id_key(), &mut |value| received.read(value));
+        if received.is_conflict() {
+            self.metrics.add(Counter::PropagationConflicts, 1);
+        }
+        let trace = received.context(self.names.trace_id_key().as_str())?;
+
+        let mut items = ReceivedItems::new(self.values);
+        self.extract_baggage(carrier, &mut items);
+        let mut context = match trace {
+            Some(context) => context,
+            None => match self.extract_debug_id(carrier, &mut items.skipped) {
+                Some(debug_id) => SpanContext::default().with_debug_id(&debug_id),
+                None => SpanContext::default(),
+            },
+        };
+        if items.skipped > 0 {
+            self.metrics
+                .add(Counter::BaggageItemsSkipped, items.skipped);
+        }
+        if items.baggage.len() > 0 {
+            context = context.with_baggage(items.baggage.build());
+        }
+        Ok((!context.is_empty()).then_some(context))
+    }
+
+    fn attach_metrics(&mut self, metrics: &Metrics) {
+        self.metrics = metrics.clone();
+    }
+}
+
+impl Values {
+    fn decoded(self, value: &[u8]) -> Cow<'_, str> {
+        match self {
+            Self::AsTheyAre => String::from_utf8_lossy(value),
+            Self::PercentEncoded => percent_decoded(value),
+        }
+    }
+
+    /// How many bytes `value` has at least once it is decoded.
+    fn min_len(self, value: &[u8]) -> usize {
+        match self {
+            Self::AsTheyAre => value.len(),
+            Self::PercentEncoded => min_decoded_len(value),
+        }
+    }
+}
+
+/// The baggage of one request, as far as it is within the limits.
+struct ReceivedItems {
+    values: Values,
+    baggage: BaggageBuilder,
+    seen: usize,
+    skipped: u64,
+    /// So many items at the front are not replaced any more.
+    protected: usize,
+}
+
+impl ReceivedItems {
+    fn new(values: Values) -> Self {
+        Self {
+            values,
+            baggage: BaggageBuilder::default(),
+            seen: 0,
+            skipped: 0,
+            protected: 0,
+        }
+    }
+
+    /// Takes an item whose key stands as it is.
+    fn read(&mut self, key: &str, value: &[u8]) {
+        if self.seen == Baggage::MAX_ITEMS {
+            self.skipped += 1;
+            return;
+        }
+        self.seen += 1;
+        if self.set(key, value).is_err() {
+            self.skipped += 1;
+        }
+    }
+
+    /// From here on the items that are there win.
+    fn protect(&mut self) {
+        self.protected = self.baggage.len();
+    }
+
+    /// Takes `k1=v1, k2=v2`. Pairs are split before they are decoded, so that a value may hold an escaped comma.
+    fn read_list(&mut self, list: &[u8]) {
+        for pair in list.split(|byte| *byte == b',') {
+            let mut halves = pair.splitn(2, |byte| *byte == b'=');
+            let (Some(key), Some(value)) = (halves.next().map(trim), halves.next().map(trim))
+            else {
+                continue;
+            };
+            if key.is_empty() {
+                continue;
+            }
+            if self.seen == Baggage::MAX_ITEMS || self.values.min_len(key) > Baggage::MAX_KEY_BYTES
+            {
+                self.skipped += 1;
+            } else {
+                self.read(&self.values.decoded(key), value);
+            }
+        }
+    }
+
+    /// Nothing is decoded or copied that is too long for certain.
+    fn set(&mut self, key: &str, value: &[u8]) -> Result<(), BaggageLimit> {
+        if key.len() > Baggage::MAX_KEY_BYTES {
+            return Err(BaggageLimit::Key);
+        }
+        if key.len() + self.values.min_len(value) > Baggage::MAX_ITEM_BYTES {
+            return Err(BaggageLimit::Item);
+        }
+        let key = lower_cased(key);
+        if self
+            .baggage
+            .position(&key)
+            .is_some_and(|at| at < self.protected)
+        {
+            return Ok(());
+        }
+        self.baggage.set(&key, &self.values.decoded(value))
+    }
+}
+
+/// Whether a header name may go on with `key`.
+fn is_header_name(key: &str) -> bool {
+    !key.is_empty() && key.bytes().all(is_token)
+}
+
+/// Beyond ASCII too, as the Go, Java and Python clients lower-case text maps.
+fn lower_cased(key: &str) -> Cow<'_, str> {
+    if key
+        .bytes()
+        .any(|byte| byte.is_ascii_uppercase() || !byte.is_ascii())
+    {
+        key.to_lowercase().into()
+    } else {
+        key.into()
     }
 }

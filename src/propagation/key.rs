@@ -31,6 +31,16 @@ impl Key {
         })
     }
 
+    /// A name of our own, which is legal and in lower case. Its `HeaderName` is cloned without counting references,
+    /// so that threads that inject share no cache line.
+    pub(crate) fn from_static(name: &'static str) -> Self {
+        Self {
+            text: name.into(),
+            #[cfg(feature = "http")]
+            header_name: http::HeaderName::from_static(name),
+        }
+    }
+
     /// The name in lower case.
     pub fn as_str(&self) -> &str {
         &self.text

@@ -6,9 +6,14 @@
 //!
 //! | carrier | format |
 //! |---|---|
-//! | `HashMap<String, String>` and other text maps | text map: values as they are |
-//! | `http::HeaderMap`, `tonic::metadata::MetadataMap` | HTTP headers: values percent-encoded |
+//! | `HashMap`, `BTreeMap` or `Vec` of pairs, of `String` and `String` | text map: values as they are |
+//! | `http::HeaderMap`, `tonic::metadata::MetadataMap`, [`HttpHeaders`] | HTTP headers: values percent-encoded |
 //! | `Vec<u8>`, `[u8]` | binary |
+//! | a type of yours | what it says it is; [`InjectCarrier`] and [`CustomCodec`] have examples |
+//!
+//! What comes from outside is bounded and cannot fail a request: baggage beyond the limits of
+//! [`Baggage`](crate::model::Baggage) is left out and counted, and a malformed trace header is an [`ExtractError`],
+//! after which the caller begins a new trace.
 //!
 //! ```
 //! use std::collections::HashMap;
@@ -29,15 +34,25 @@
 //! ```
 
 mod carrier;
+#[cfg(feature = "http")]
+mod header_map;
+mod header_names;
 mod jaeger;
 mod key;
+#[cfg(feature = "tonic")]
+mod metadata_map;
+mod text;
+mod text_map;
+mod uber_trace_id;
 
 use std::any::Any;
 use std::fmt;
 
 pub use carrier::{ExtractCarrier, InjectCarrier, ReadFrom, TextMapReader, TextMapWriter, WriteTo};
+pub use header_names::HeaderNames;
 pub use jaeger::JaegerCodec;
 pub use key::{InvalidKey, Key};
+pub use text_map::HttpHeaders;
 
 use crate::metrics::Metrics;
 use crate::span::SpanContext;
@@ -66,12 +81,83 @@ pub trait Extractor: Send + Sync {
     fn attach_metrics(&mut self, _metrics: &Metrics) {}
 }
 
-/// Both directions of one text format.
+/// Both directions of one text format, such as a [`JaegerCodec`].
 pub trait Codec: Injector + Extractor {}
 
 impl<T: Injector + Extractor> Codec for T {}
 
 /// Writes and reads a carrier of a user's own ([`WriteTo::Custom`], [`ReadFrom::Custom`]).
+///
+/// For what is neither a text map nor bytes, such as a struct with a field for each id:
+///
+/// ```
+/// use std::any::Any;
+/// use tracehound::model::{Flags, SpanId, TraceId};
+/// use tracehound::prelude::*;
+/// use tracehound::propagation::{
+///     CustomCodec, ExtractCarrier, ExtractError, InjectCarrier, ReadFrom, WriteTo,
+/// };
+/// use tracehound::reporter::NullReporter;
+/// use tracehound::{JaegerTracer, SpanContext};
+///
+/// #[derive(Default)]
+/// struct Frame {
+///     trace: u64,
+///     span: u64,
+///     sampled: bool,
+/// }
+///
+/// impl InjectCarrier for Frame {
+///     fn write(&mut self) -> WriteTo<'_> {
+///         WriteTo::Custom(self)
+///     }
+/// }
+///
+/// impl ExtractCarrier for Frame {
+///     fn read(&self) -> ReadFrom<'_> {
+///         ReadFrom::Custom(self)
+///     }
+/// }
+///
+/// struct FrameCodec;
+///
+/// impl CustomCodec for FrameCodec {
+///     fn inject(&self, context: &SpanContext, carrier: &mut dyn Any) -> bool {
+///         let Some(frame) = carrier.downcast_mut::<Frame>() else {
+///             return false;
+///         };
+///         if let (Some(trace), Some(span)) = (context.trace_id(), context.span_id()) {
+///             *frame = Frame {
+///                 trace: trace.low(),
+///                 span: span.get(),
+///                 sampled: context.is_sampled(),
+///             };
+///         }
+///         true
+///     }
+///
+///     fn extract(&self, carrier: &dyn Any) -> Result<Option<SpanContext>, ExtractError> {
+///         let Some(frame) = carrier.downcast_ref::<Frame>() else {
+///             return Ok(None);
+///         };
+///         let ids = TraceId::new(0, frame.trace).zip(SpanId::new(frame.span));
+///         let flags = if frame.sampled { Flags::SAMPLED } else { Flags::default() };
+///         Ok(ids.map(|(trace, span)| SpanContext::new(trace, span, None, flags)))
+///     }
+/// }
+///
+/// let tracer = JaegerTracer::builder("shop")
+///     .reporter(NullReporter::new())
+///     .custom_codec(FrameCodec)
+///     .build()?;
+/// let incoming = Frame { trace: 1, span: 2, sampled: true };
+/// let parent = tracer.extract(&incoming)?.expect("has both ids");
+/// let span = tracer.build_span("forward").child_of(&parent).start();
+/// let mut outgoing = Frame::default();
+/// tracer.inject(&span.context(), &mut outgoing);
+/// assert_eq!((outgoing.trace, outgoing.sampled), (1, true));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait CustomCodec: Send + Sync {
     /// Writes `context` into `carrier` if that is of the type it knows; else returns false.
     fn inject(&self, context: &SpanContext, carrier: &mut dyn Any) -> bool;

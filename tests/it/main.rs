@@ -5,6 +5,7 @@
 mod behaviour;
 mod configuration;
 mod delayed_sampling;
+mod propagation;
 mod references;
 mod sampling;
 mod scopes;

@@ -1,5 +1,7 @@
 //! What several tests share.
 
+pub(crate) mod vectors;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracehound::JaegerTracer;

@@ -1,0 +1,103 @@
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::propagation::{
+    ExtractCarrier, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter, WriteTo,
+};
+
+/// So many headers of a request are looked at for baggage. Servers usually take fewer (hyper: 100 over HTTP/1).
+const MAX_SCANNED: usize = 256;
+
+impl InjectCarrier for HeaderMap {
+    fn write(&mut self) -> WriteTo<'_> {
+        WriteTo::HttpHeaders(self)
+    }
+}
+
+impl ExtractCarrier for HeaderMap {
+    fn read(&self) -> ReadFrom<'_> {
+        ReadFrom::HttpHeaders(self)
+    }
+}
+
+/// False where the name or the value is not legal, and where the map is full.
+impl TextMapWriter for HeaderMap {
+    fn set(&mut self, key: &str, value: &str) -> bool {
+        let (Ok(name), Ok(value)) = (
+            HeaderName::from_bytes(key.as_bytes()),
+            HeaderValue::from_str(value),
+        ) else {
+            return false;
+        };
+        // `insert` would panic on a full map.
+        self.try_insert(name, value).is_ok()
+    }
+
+    fn set_key(&mut self, key: &Key, value: &str) -> bool {
+        HeaderValue::from_str(value)
+            .is_ok_and(|value| self.try_insert(key.header_name(), value).is_ok())
+    }
+}
+
+impl TextMapReader for HeaderMap {
+    fn get_all(&self, key: &Key, visit: &mut dyn FnMut(&[u8])) {
+        for value in Self::get_all(self, key.header_name()) {
+            visit(value.as_bytes());
+        }
+    }
+
+    /// Among the first 256 headers.
+    fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
+        for (name, value) in self.iter().take(MAX_SCANNED) {
+            if let Some(rest) = name.as_str().strip_prefix(prefix) {
+                visit(rest, value.as_bytes());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_is_replaced_with_all_its_values() {
+        let mut headers = HeaderMap::new();
+        for value in ["1", "2"] {
+            headers.append("uber-trace-id", HeaderValue::from_static(value));
+        }
+        let key = Key::new("Uber-Trace-Id").expect("legal");
+        assert!(headers.set_key(&key, "3"));
+        let values: Vec<_> = headers.get_all("uber-trace-id").iter().collect();
+        assert_eq!(values, ["3"]);
+        assert!(headers.set("UBER-trace-id", "4"));
+        assert_eq!(headers.len(), 1);
+    }
+
+    #[test]
+    fn what_is_no_header_is_refused() {
+        let mut headers = HeaderMap::new();
+        for (key, value) in [
+            ("a b", "v"),
+            ("", "v"),
+            ("é", "v"),
+            ("k", "a\r\nb"),
+            ("k", "\0"),
+        ] {
+            assert!(!headers.set(key, value), "{key:?}: {value:?}");
+        }
+        let key = Key::new("k").expect("legal");
+        assert!(!headers.set_key(&key, "\n"));
+        assert!(headers.is_empty());
+    }
+
+    #[test]
+    fn a_full_map_refuses_and_does_not_panic() {
+        let mut headers = HeaderMap::new();
+        let mut names = (0..).map(|n| format!("h{n}"));
+        let full = names.find(|name| !TextMapWriter::set(&mut headers, name, "v"));
+        assert!(full.is_some());
+        assert!(headers.len() >= 24_576, "{}", headers.len());
+        let key = Key::new("uber-trace-id").expect("legal");
+        assert!(!headers.set_key(&key, "v"));
+    }
+}

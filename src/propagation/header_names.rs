@@ -1,0 +1,143 @@
+use crate::propagation::{InvalidKey, Key};
+
+/// The names of Jaeger's four headers.
+///
+/// Matched without regard to case, written in lower case.
+///
+/// | header | name |
+/// |---|---|
+/// | the trace | `uber-trace-id` |
+/// | a baggage item | `uberctx-` and its key |
+/// | the debug id | `jaeger-debug-id` |
+/// | baggage in one header, by hand | `jaeger-baggage` |
+///
+/// ```
+/// use tracehound::propagation::{HeaderNames, JaegerCodec};
+///
+/// let names = HeaderNames::default()
+///     .trace_id("X-Shop-Trace")?
+///     .baggage_prefix("X-Shop-Ctx-")?;
+/// let codec = JaegerCodec::http_headers().header_names(names);
+/// # Ok::<(), tracehound::propagation::InvalidKey>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderNames {
+    trace_id: Key,
+    baggage_prefix: Key,
+    debug_id: Key,
+    baggage: Key,
+}
+
+impl Default for HeaderNames {
+    fn default() -> Self {
+        Self {
+            trace_id: Key::from_static("uber-trace-id"),
+            baggage_prefix: Key::from_static("uberctx-"),
+            debug_id: Key::from_static("jaeger-debug-id"),
+            baggage: Key::from_static("jaeger-baggage"),
+        }
+    }
+}
+
+impl HeaderNames {
+    /// The header with the trace. Defaults to `uber-trace-id`.
+    ///
+    /// # Errors
+    ///
+    /// When `name` is not a header name.
+    pub fn trace_id(self, name: &str) -> Result<Self, InvalidKey> {
+        Ok(Self {
+            trace_id: Key::new(name)?,
+            ..self
+        })
+    }
+
+    /// What the headers with baggage items begin with. Defaults to `uberctx-`.
+    ///
+    /// # Errors
+    ///
+    /// When `prefix` is empty or no header name can begin so.
+    pub fn baggage_prefix(self, prefix: &str) -> Result<Self, InvalidKey> {
+        Ok(Self {
+            baggage_prefix: Key::new(prefix)?,
+            ..self
+        })
+    }
+
+    /// The header with which a caller asks for a debug trace. Defaults to `jaeger-debug-id`.
+    ///
+    /// # Errors
+    ///
+    /// When `name` is not a header name.
+    pub fn debug_id(self, name: &str) -> Result<Self, InvalidKey> {
+        Ok(Self {
+            debug_id: Key::new(name)?,
+            ..self
+        })
+    }
+
+    /// The header with which a caller sets baggage by hand, as in `jaeger-baggage: user=42, cart=7`.
+    /// Defaults to `jaeger-baggage`.
+    ///
+    /// # Errors
+    ///
+    /// When `name` is not a header name.
+    pub fn baggage(self, name: &str) -> Result<Self, InvalidKey> {
+        Ok(Self {
+            baggage: Key::new(name)?,
+            ..self
+        })
+    }
+
+    pub(super) fn trace_id_key(&self) -> &Key {
+        &self.trace_id
+    }
+
+    pub(super) fn prefix(&self) -> &str {
+        self.baggage_prefix.as_str()
+    }
+
+    pub(super) fn debug_id_key(&self) -> &Key {
+        &self.debug_id
+    }
+
+    pub(super) fn baggage_key(&self) -> &Key {
+        &self.baggage
+    }
+
+    /// Whether the prefix and `rest` are together one of the other three headers, and so no baggage item.
+    pub(super) fn are_taken_by(&self, rest: &str) -> bool {
+        [&self.trace_id, &self.debug_id, &self.baggage]
+            .into_iter()
+            .filter_map(|key| key.as_str().strip_prefix(self.prefix()))
+            .any(|own| own.eq_ignore_ascii_case(rest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_lower_cased_and_illegal_ones_refused() {
+        let names = HeaderNames::default().trace_id("My-Trace").expect("legal");
+        assert_eq!(names.trace_id_key().as_str(), "my-trace");
+        for illegal in ["", "a b", "a:b", "é", "a\n", "a\0", "(a)"] {
+            let names = HeaderNames::default;
+            assert!(names().trace_id(illegal).is_err(), "{illegal:?}");
+            assert!(names().baggage_prefix(illegal).is_err(), "{illegal:?}");
+            assert!(names().debug_id(illegal).is_err(), "{illegal:?}");
+            assert!(names().baggage(illegal).is_err(), "{illegal:?}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_of_the_other_headers_does_not_make_them_baggage() {
+        let names = HeaderNames::default()
+            .baggage_prefix("uber-")
+            .expect("legal");
+        assert!(names.are_taken_by("Trace-Id"));
+        assert!(!names.are_taken_by("trace"));
+        assert!(!HeaderNames::default().are_taken_by("trace-id"));
+    }
+}

@@ -1,0 +1,87 @@
+use http::HeaderMap;
+use tonic::metadata::MetadataMap;
+
+use crate::propagation::{
+    ExtractCarrier, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter, WriteTo,
+};
+
+/// Keys that end so have base64 for values, by gRPC's rule. None of ours has.
+const BINARY: &str = "-bin";
+
+impl InjectCarrier for MetadataMap {
+    fn write(&mut self) -> WriteTo<'_> {
+        WriteTo::HttpHeaders(self)
+    }
+}
+
+impl ExtractCarrier for MetadataMap {
+    fn read(&self) -> ReadFrom<'_> {
+        ReadFrom::HttpHeaders(self)
+    }
+}
+
+/// False besides for keys that end in `-bin`.
+impl TextMapWriter for MetadataMap {
+    fn set(&mut self, key: &str, value: &str) -> bool {
+        !is_binary(key) && headers_mut(self).set(key, value)
+    }
+
+    fn set_key(&mut self, key: &Key, value: &str) -> bool {
+        !is_binary(key.as_str()) && headers_mut(self).set_key(key, value)
+    }
+}
+
+/// Keys that end in `-bin` are not seen.
+impl TextMapReader for MetadataMap {
+    fn get_all(&self, key: &Key, visit: &mut dyn FnMut(&[u8])) {
+        if !is_binary(key.as_str()) {
+            TextMapReader::get_all(headers(self), key, visit);
+        }
+    }
+
+    fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
+        headers(self).for_each_prefix(prefix, &mut |rest, value| {
+            if !is_binary(rest) {
+                visit(rest, value);
+            }
+        });
+    }
+}
+
+fn is_binary(key: &str) -> bool {
+    let end = key.len().saturating_sub(BINARY.len());
+    key.as_bytes()[end..].eq_ignore_ascii_case(BINARY.as_bytes())
+}
+
+/// The headers that the metadata are made of: they can refuse where tonic's own `insert` would panic.
+fn headers_mut(metadata: &mut MetadataMap) -> &mut HeaderMap {
+    metadata.as_mut()
+}
+
+fn headers(metadata: &MetadataMap) -> &HeaderMap {
+    metadata.as_ref()
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::metadata::MetadataValue;
+
+    use super::*;
+
+    #[test]
+    fn binary_keys_are_neither_written_nor_read() {
+        let mut metadata = MetadataMap::new();
+        assert!(!metadata.set("uberctx-a-bin", "v"));
+        assert!(!metadata.set("uberctx-a-BIN", "v"));
+        assert!(!metadata.set_key(&Key::new("a-bin").expect("legal"), "v"));
+        assert!(metadata.is_empty());
+
+        metadata.insert_bin("uberctx-b-bin", MetadataValue::from_bytes(b"v"));
+        assert!(metadata.set("uberctx-c", "v"));
+        let mut seen = Vec::new();
+        metadata.for_each_prefix("uberctx-", &mut |rest, _| seen.push(rest.to_owned()));
+        let key = Key::new("uberctx-b-bin").expect("legal");
+        TextMapReader::get_all(&metadata, &key, &mut |_| panic!("not seen"));
+        assert_eq!(seen, ["c"]);
+    }
+}

@@ -1,0 +1,328 @@
+//! The value of the trace header: `{trace-id}:{span-id}:{parent-span-id}:{flags}`.
+
+use crate::model::{Flags, SpanId, TraceId, write_hex};
+use crate::propagation::ExtractError;
+use crate::propagation::text::{percent_decoded_into, take_hex, take_hex_16, trim};
+use crate::span::SpanContext;
+
+/// The longest value: 32 + 16 + 16 + 2 digits and three colons.
+pub(super) const MAX_BYTES: usize = 69;
+
+/// How much of a malformed value an error shows.
+const SHOWN_BYTES: usize = 64;
+
+/// The four parts as numbers. Zero ids can be written down too; they name no trace.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct UberTraceId {
+    trace_id: (u64, u64),
+    span_id: u64,
+    parent_id: u64,
+    flags: u8,
+}
+
+impl UberTraceId {
+    /// What stands for `context`, if that has a trace.
+    pub(super) fn of(context: &SpanContext) -> Option<Self> {
+        let trace_id = context.trace_id()?;
+        Some(Self {
+            trace_id: (trace_id.high(), trace_id.low()),
+            span_id: context.span_id()?.get(),
+            parent_id: context.parent_id().map_or(0, SpanId::get),
+            flags: context.flags().bits(),
+        })
+    }
+
+    /// Reads a value that has no blanks, escapes or list commas in it.
+    fn parse(value: &[u8]) -> Option<Self> {
+        let (trace_id, value) = take_trace_id(value)?;
+        let (span_id, value) = take_span_id(value.strip_prefix(b":")?)?;
+        let (parent_id, value) = take_span_id(value.strip_prefix(b":")?)?;
+        let (flags, value) = take_hex(value.strip_prefix(b":")?, 2)?;
+        value.is_empty().then_some(Self {
+            trace_id,
+            span_id,
+            parent_id,
+            flags: flags as u8,
+        })
+    }
+
+    /// Writes it as all clients read it: ids padded to 16 or 32 digits, no parent as `0`, flags without padding.
+    pub(super) fn print<'b>(&self, buffer: &'b mut [u8; MAX_BYTES]) -> &'b str {
+        let mut writer = Writer { buffer, len: 0 };
+        if self.trace_id.0 != 0 {
+            writer.hex(self.trace_id.0, 16);
+        }
+        writer.hex(self.trace_id.1, 16);
+        writer.colon();
+        writer.hex(self.span_id, 16);
+        writer.colon();
+        writer.hex(self.parent_id, if self.parent_id == 0 { 1 } else { 16 });
+        writer.colon();
+        writer.hex(self.flags.into(), if self.flags < 16 { 1 } else { 2 });
+        writer.finish()
+    }
+
+    /// The context, unless an id that must not be zero is.
+    fn context(self) -> Option<SpanContext> {
+        Some(SpanContext::new(
+            TraceId::new(self.trace_id.0, self.trace_id.1)?,
+            SpanId::new(self.span_id)?,
+            SpanId::new(self.parent_id),
+            Flags::from_bits(self.flags),
+        ))
+    }
+
+    fn has_trace(self) -> bool {
+        self.trace_id != (0, 0) && self.span_id != 0
+    }
+}
+
+/// All values of the trace header of one request, taken together.
+///
+/// The last that names a trace counts: clients that append put the newest last. A proxy may have joined several
+/// values into one with commas.
+#[derive(Default)]
+pub(super) struct Received {
+    trace: Option<UberTraceId>,
+    last: Option<Result<UberTraceId, Malformed>>,
+    differ: bool,
+}
+
+impl Received {
+    pub(super) fn read(&mut self, value: &[u8]) {
+        match UberTraceId::parse(value) {
+            Some(id) => self.add(Ok(id)),
+            None => self.read_unusual(value),
+        }
+    }
+
+    /// Whether the values disagree, so that one had to be chosen.
+    pub(super) fn is_conflict(&self) -> bool {
+        self.differ && self.trace.is_some()
+    }
+
+    /// `None` where no value names a trace and none is malformed.
+    pub(super) fn context(self, header: &str) -> Result<Option<SpanContext>, ExtractError> {
+        match (self.trace, self.last) {
+            (Some(id), _) => Ok(id.context()),
+            (None, Some(Err(malformed))) => Err(malformed.into_error(header)),
+            (None, _) => Ok(None),
+        }
+    }
+
+    #[cold]
+    fn read_unusual(&mut self, value: &[u8]) {
+        let mut is_empty = true;
+        for piece in value.split(|byte| *byte == b',') {
+            let piece = trim(piece);
+            if !piece.is_empty() {
+                is_empty = false;
+                self.add(parse_lenient(piece));
+            }
+        }
+        if is_empty {
+            self.add(Err(Malformed::new("the value is empty", value)));
+        }
+    }
+
+    fn add(&mut self, value: Result<UberTraceId, Malformed>) {
+        self.differ |= self.last.as_ref().is_some_and(|last| *last != value);
+        if let Ok(id) = value
+            && id.has_trace()
+        {
+            self.trace = Some(id);
+        }
+        self.last = Some(value);
+    }
+}
+
+/// A value that does not have the form, and its beginning.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Malformed {
+    reason: &'static str,
+    shown: [u8; SHOWN_BYTES],
+    len: usize,
+}
+
+impl Malformed {
+    fn new(reason: &'static str, value: &[u8]) -> Self {
+        let mut shown = [0; SHOWN_BYTES];
+        let len = value.len().min(SHOWN_BYTES);
+        shown[..len].copy_from_slice(&value[..len]);
+        Self { reason, shown, len }
+    }
+
+    fn into_error(self, header: &str) -> ExtractError {
+        ExtractError::Corrupted {
+            header: header.to_owned(),
+            reason: self.reason,
+            value: self.shown[..self.len].escape_ascii().to_string(),
+        }
+    }
+}
+
+/// Reads a value that may be percent-encoded: Jaeger's Java client wrote it so once, its Ruby client still does.
+fn parse_lenient(value: &[u8]) -> Result<UberTraceId, Malformed> {
+    let mut buffer = [0; MAX_BYTES];
+    let plain = if value.contains(&b'%') {
+        percent_decoded_into(value, &mut buffer)
+            .ok_or_else(|| Malformed::new("the percent encoding is malformed or too long", value))?
+    } else {
+        value
+    };
+    UberTraceId::parse(plain).ok_or_else(|| Malformed::new(fault(plain), value))
+}
+
+/// Which rule a value breaks that [`UberTraceId::parse`] refuses.
+fn fault(value: &[u8]) -> &'static str {
+    let mut parts = value.split(|byte| *byte == b':');
+    let (Some(trace_id), Some(span_id), Some(parent_id), Some(_), None) = (
+        parts.next(),
+        parts.next(),
+        parts.next(),
+        parts.next(),
+        parts.next(),
+    ) else {
+        return "expected four parts with colons between them";
+    };
+    if !matches!(take_trace_id(trace_id), Some((_, []))) {
+        "expected a trace id of 1 to 32 hex digits"
+    } else if !matches!(take_hex(span_id, 16), Some((_, []))) {
+        "expected a span id of 1 to 16 hex digits"
+    } else if !matches!(take_hex(parent_id, 16), Some((_, []))) {
+        "expected a parent span id of 1 to 16 hex digits"
+    } else {
+        "expected flags of 1 or 2 hex digits"
+    }
+}
+
+fn take_trace_id(text: &[u8]) -> Option<((u64, u64), &[u8])> {
+    let Some((first, rest)) = take_hex_16(text) else {
+        return take_hex(text, 16).map(|(low, rest)| ((0, low), rest));
+    };
+    match rest {
+        [b':', ..] | [] => Some(((0, first), rest)),
+        _ => match take_hex_16(rest) {
+            Some((low, rest)) => Some(((first, low), rest)),
+            None => take_uneven_trace_id(text),
+        },
+    }
+}
+
+/// 17 to 31 digits: leading zeros of the upper half left out.
+#[cold]
+fn take_uneven_trace_id(text: &[u8]) -> Option<((u64, u64), &[u8])> {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_hexdigit());
+    let (high, low) = text.split_at_checked(digits.count().checked_sub(16)?)?;
+    let (high, _) = take_hex(high, 16)?;
+    let (low, rest) = take_hex_16(low)?;
+    Some(((high, low), rest))
+}
+
+fn take_span_id(text: &[u8]) -> Option<(u64, &[u8])> {
+    take_hex_16(text).or_else(|| take_hex(text, 16))
+}
+
+/// Fills a buffer that is long enough for every value.
+struct Writer<'b> {
+    buffer: &'b mut [u8; MAX_BYTES],
+    len: usize,
+}
+
+impl<'b> Writer<'b> {
+    fn hex(&mut self, value: u64, digits: usize) {
+        if let Some(place) = self.buffer.get_mut(self.len..self.len + digits) {
+            write_hex(value, place);
+            self.len += digits;
+        }
+    }
+
+    fn colon(&mut self) {
+        if let Some(place) = self.buffer.get_mut(self.len) {
+            *place = b':';
+            self.len += 1;
+        }
+    }
+
+    fn finish(self) -> &'b str {
+        std::str::from_utf8(&self.buffer[..self.len]).expect("hex digits and colons are ASCII")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn printed(id: UberTraceId) -> String {
+        id.print(&mut [0; MAX_BYTES]).to_owned()
+    }
+
+    #[test]
+    fn the_longest_value_fits() {
+        let id = UberTraceId {
+            trace_id: (u64::MAX, u64::MAX),
+            span_id: u64::MAX,
+            parent_id: u64::MAX,
+            flags: u8::MAX,
+        };
+        assert_eq!(printed(id).len(), MAX_BYTES);
+        assert_eq!(UberTraceId::parse(printed(id).as_bytes()), Some(id));
+    }
+
+    #[test]
+    fn every_length_of_every_part_is_read() {
+        for trace in 1..=32 {
+            for span in 1..=16 {
+                let value = format!(
+                    "{}:{}:{}:{}",
+                    "1".repeat(trace),
+                    "2".repeat(span),
+                    "3".repeat(17 - span),
+                    "4".repeat(1 + trace % 2),
+                );
+                let id = UberTraceId::parse(value.as_bytes()).expect(&value);
+                let number = u128::from_str_radix(&"1".repeat(trace), 16).expect("32 digits");
+                assert_eq!(
+                    id.trace_id,
+                    ((number >> 64) as u64, number as u64),
+                    "{value}"
+                );
+                let number = u64::from_str_radix(&"2".repeat(span), 16).expect("16 digits");
+                assert_eq!(id.span_id, number, "{value}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_fault_is_named() {
+        for (value, reason) in [
+            ("1:2:3", "expected four parts with colons between them"),
+            ("1:2:3:4:5", "expected four parts with colons between them"),
+            ("x:2:3:4", "expected a trace id of 1 to 32 hex digits"),
+            ("1::3:4", "expected a span id of 1 to 16 hex digits"),
+            (
+                "1:2:+3:4",
+                "expected a parent span id of 1 to 16 hex digits",
+            ),
+            ("1:2:3:100", "expected flags of 1 or 2 hex digits"),
+        ] {
+            assert_eq!(fault(value.as_bytes()), reason, "{value}");
+        }
+        let long = "1".repeat(33) + ":2:3:4";
+        assert_eq!(
+            fault(long.as_bytes()),
+            "expected a trace id of 1 to 32 hex digits"
+        );
+    }
+
+    #[test]
+    fn an_error_shows_64_bytes_escaped() {
+        let value = "\n\"é".to_owned() + &"x".repeat(100);
+        let ExtractError::Corrupted { value, .. } =
+            Malformed::new("why", value.as_bytes()).into_error("h")
+        else {
+            panic!("another error")
+        };
+        assert_eq!(value, r#"\n\"\xc3\xa9"#.to_owned() + &"x".repeat(60));
+    }
+}

@@ -1,0 +1,78 @@
+//! Contexts across processes.
+
+mod baggage;
+mod limits;
+mod properties;
+mod trace_header;
+mod vectors;
+
+use tracehound::SpanContext;
+use tracehound::metrics::{Counter, Metrics};
+use tracehound::model::{Flags, SpanId, TraceId};
+use tracehound::propagation::{ExtractError, Extractor, Injector, JaegerCodec};
+
+type Headers = Vec<(String, String)>;
+
+/// A codec and what it counts.
+struct Counted {
+    codec: JaegerCodec,
+    metrics: Metrics,
+}
+
+impl Counted {
+    fn http() -> Self {
+        Self::new(JaegerCodec::http_headers())
+    }
+
+    fn text() -> Self {
+        Self::new(JaegerCodec::text_map())
+    }
+
+    fn new(mut codec: JaegerCodec) -> Self {
+        let metrics = Metrics::default();
+        Injector::attach_metrics(&mut codec, &metrics);
+        Self { codec, metrics }
+    }
+
+    fn extract(&self, headers: &[(&str, &str)]) -> Result<Option<SpanContext>, ExtractError> {
+        self.codec.extract(&owned(headers))
+    }
+
+    fn inject(&self, context: &SpanContext) -> Headers {
+        let mut headers = Headers::new();
+        self.codec.inject(context, &mut headers);
+        headers
+    }
+
+    fn skipped(&self) -> u64 {
+        self.metrics.get(Counter::BaggageItemsSkipped)
+    }
+
+    fn conflicts(&self) -> u64 {
+        self.metrics.get(Counter::PropagationConflicts)
+    }
+}
+
+fn owned(headers: &[(&str, &str)]) -> Headers {
+    headers
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+/// `0000000000000001:0000000000000002:0:1`.
+fn context() -> SpanContext {
+    SpanContext::new(
+        TraceId::new(0, 1).expect("not zero"),
+        SpanId::new(2).expect("not zero"),
+        None,
+        Flags::SAMPLED,
+    )
+}
+
+/// The baggage of a context, in the order of the keys.
+fn items(context: &SpanContext) -> Vec<(&str, &str)> {
+    let mut items: Vec<_> = context.baggage().iter().collect();
+    items.sort_unstable();
+    items
+}

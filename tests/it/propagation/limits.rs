@@ -1,0 +1,222 @@
+//! What is beyond the limits of [`Baggage`] is left out and counted; the trace goes on.
+
+use tracehound::model::Baggage;
+use tracehound::propagation::{Extractor, JaegerCodec, TextMapReader};
+
+use super::{Counted, Headers, items};
+
+const TRACE: (&str, &str) = ("uber-trace-id", "1:2:0:1");
+
+/// How many items are kept, and how many counted as skipped.
+fn read(counted: &Counted, carrier: &dyn TextMapReader) -> (usize, u64) {
+    let before = counted.skipped();
+    let context = counted.codec.extract(carrier).unwrap().expect("a trace");
+    assert!(context.has_trace());
+    (context.baggage().len(), counted.skipped() - before)
+}
+
+fn headers(items: impl IntoIterator<Item = (String, String)>) -> Headers {
+    let trace = (TRACE.0.to_owned(), TRACE.1.to_owned());
+    let items = items
+        .into_iter()
+        .map(|(key, value)| (format!("uberctx-{key}"), value));
+    std::iter::once(trace).chain(items).collect()
+}
+
+fn one(key: impl Into<String>, value: impl Into<String>) -> Headers {
+    headers([(key.into(), value.into())])
+}
+
+#[test]
+fn an_item_has_4_096_bytes() {
+    let (http, text) = (Counted::http(), Counted::text());
+    let fits = "v".repeat(Baggage::MAX_ITEM_BYTES - 3);
+    for counted in [&http, &text] {
+        assert_eq!(read(counted, &one("key", &fits)), (1, 0));
+        assert_eq!(read(counted, &one("key", fits.clone() + "v")), (0, 1));
+    }
+    // Three bytes on the wire for one of a space, whether it came escaped, as a plus or as it is.
+    for space in ["%20", "+", " "] {
+        let fits = space.repeat(1364) + "v";
+        assert_eq!(read(&http, &one("key", &fits)), (1, 0), "{space:?}");
+        assert_eq!(read(&http, &one("key", fits + "v")), (0, 1), "{space:?}");
+    }
+    // More bytes came than the value has, and they are not what counts.
+    let escaped = "%76".repeat(Baggage::MAX_ITEM_BYTES - 3);
+    assert_eq!(read(&http, &one("key", &escaped)), (1, 0));
+    assert_eq!(read(&http, &one("key", escaped + "%76")), (0, 1));
+    // A byte that is no UTF-8 is U+FFFD, nine bytes on the wire.
+    assert_eq!(read(&http, &one("k", "%FF".repeat(455))), (1, 0));
+    assert_eq!(read(&http, &one("k", "%FF".repeat(456))), (0, 1));
+}
+
+#[test]
+fn a_key_has_256_bytes() {
+    let key = "k".repeat(Baggage::MAX_KEY_BYTES);
+    for counted in [Counted::http(), Counted::text()] {
+        assert_eq!(read(&counted, &one(&key, "v")), (1, 0));
+        assert_eq!(read(&counted, &one(key.clone() + "k", "v")), (0, 1));
+        let list = |key: &str| {
+            let mut headers = headers([]);
+            headers.push(("jaeger-baggage".to_owned(), format!("a=1,{key}=v,b=2")));
+            headers
+        };
+        assert_eq!(read(&counted, &list(&key)), (3, 0));
+        assert_eq!(read(&counted, &list(&(key.clone() + "k"))), (2, 1));
+    }
+}
+
+#[test]
+fn all_items_have_8_192_bytes() {
+    let item = |key: &str, bytes: usize| (key.to_owned(), "v".repeat(bytes - key.len()));
+    for counted in [Counted::http(), Counted::text()] {
+        let full = [item("a", 4096), item("b", 4000), item("c", 96)];
+        assert_eq!(read(&counted, &headers(full.clone())), (3, 0));
+        let over = [item("a", 4096), item("b", 4000), item("c", 97)];
+        assert_eq!(read(&counted, &headers(over)), (2, 1));
+        // What does not fit is left out; what fits after it is kept.
+        let gap = [
+            item("a", 4096),
+            item("b", 4000),
+            item("c", 97),
+            item("d", 96),
+        ];
+        assert_eq!(read(&counted, &headers(gap)), (3, 1));
+        // The same key again takes the room of the first.
+        let again = full.into_iter().chain([item("a", 4096)]);
+        assert_eq!(read(&counted, &headers(again)), (3, 0));
+    }
+}
+
+#[test]
+fn there_are_64_items() {
+    let numbered = |count: usize| (0..count).map(|n| (format!("k{n}"), "v".to_owned()));
+    for counted in [Counted::http(), Counted::text()] {
+        assert_eq!(read(&counted, &headers(numbered(64))), (64, 0));
+        assert_eq!(read(&counted, &headers(numbered(65))), (64, 1));
+        assert_eq!(read(&counted, &headers(numbered(1000))), (64, 936));
+
+        // After 64 items no more are looked at, kept or not.
+        let oversize = (0..64).map(|n| (format!("k{n}"), "v".repeat(5000)));
+        let late = [("late".to_owned(), "v".to_owned())];
+        assert_eq!(read(&counted, &headers(oversize.chain(late))), (0, 65));
+
+        let list: Vec<_> = numbered(100)
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
+        let mut carrier = headers([("own".to_owned(), "v".to_owned())]);
+        carrier.push(("jaeger-baggage".to_owned(), list.join(", ")));
+        assert_eq!(read(&counted, &carrier), (64, 37));
+    }
+}
+
+#[test]
+fn a_value_of_64_kib_costs_itself_alone() {
+    let huge = "v".repeat(65_536);
+    for (counted, huge) in [
+        (Counted::http(), huge.clone()),
+        (Counted::http(), "%20".repeat(21_846)),
+        (Counted::http(), "%".repeat(65_536)),
+        (Counted::http(), "+".repeat(65_536)),
+        (Counted::text(), huge.clone()),
+    ] {
+        let carrier = headers([
+            ("huge".to_owned(), huge.clone()),
+            ("k".to_owned(), "v".to_owned()),
+        ]);
+        assert_eq!(read(&counted, &carrier), (1, 1));
+
+        let mut carrier = headers([]);
+        carrier.push(("jaeger-baggage".to_owned(), format!("huge={huge},k=v")));
+        assert_eq!(read(&counted, &carrier), (1, 1));
+    }
+    let error = Counted::http()
+        .extract(&[("uber-trace-id", &huge)])
+        .unwrap_err();
+    assert!(error.to_string().len() < 200, "{error}");
+    let commas = ",".repeat(65_536);
+    assert!(
+        Counted::http()
+            .extract(&[("uber-trace-id", &commas)])
+            .is_err()
+    );
+}
+
+#[test]
+fn a_debug_id_has_4_096_bytes() {
+    let fits = "d".repeat(Baggage::MAX_ITEM_BYTES);
+    for counted in [Counted::http(), Counted::text()] {
+        let context = counted.extract(&[("jaeger-debug-id", &fits)]).unwrap();
+        assert_eq!(context.expect("a debug id").debug_id(), Some(&*fits));
+        assert_eq!(counted.skipped(), 0);
+        assert_eq!(
+            counted.extract(&[("jaeger-debug-id", &(fits.clone() + "d"))]),
+            Ok(None)
+        );
+        assert_eq!(counted.skipped(), 1);
+        // Kept as it is for its bad escapes, it is as long as it came.
+        let escapes = "%".repeat(Baggage::MAX_ITEM_BYTES + 1);
+        assert_eq!(counted.extract(&[("jaeger-debug-id", &escapes)]), Ok(None));
+        assert_eq!(counted.skipped(), 2);
+    }
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn the_largest_header_map_is_read() {
+    use http::{HeaderMap, HeaderName, HeaderValue};
+
+    fn map(own_headers_first: bool) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        let own = |map: &mut HeaderMap| {
+            map.append("uber-trace-id", HeaderValue::from_static("1:2:0:1"));
+            map.append("uberctx-k", HeaderValue::from_static("v"));
+        };
+        if own_headers_first {
+            own(&mut map);
+        }
+        for n in 0..24_574 {
+            let name = HeaderName::from_bytes(format!("h-{n}").as_bytes()).unwrap();
+            map.append(name, HeaderValue::from_static("v"));
+        }
+        if !own_headers_first {
+            own(&mut map);
+        }
+        assert_eq!(map.len(), 24_576);
+        map
+    }
+
+    let counted = Counted::http();
+    assert_eq!(read(&counted, &map(true)), (1, 0));
+    // Beyond the 256th header none is looked at for baggage. The trace header is found wherever it stands.
+    assert_eq!(read(&counted, &map(false)), (0, 0));
+
+    let mut map = HeaderMap::new();
+    for n in 0..24_576 {
+        let name = HeaderName::from_bytes(format!("uberctx-{n}").as_bytes()).unwrap();
+        map.append(name, HeaderValue::from_static("v"));
+    }
+    let context = counted.codec.extract(&map).unwrap().expect("baggage");
+    assert_eq!(context.baggage().len(), 64);
+    assert_eq!(counted.skipped(), 256 - 64);
+    // Nothing more fits in, and nothing panics.
+    let mut carrier = map;
+    tracehound::propagation::Injector::inject(&counted.codec, &context, &mut carrier);
+}
+
+#[test]
+fn what_is_read_is_what_may_be_written() {
+    let counted = Counted::http();
+    let carrier = headers((0..64).map(|n| (format!("k{n:02}"), " ".repeat(41))));
+    let context = counted.codec.extract(&carrier).unwrap().expect("a trace");
+    assert_eq!(items(&context).len(), 64);
+    let written = counted.inject(&context);
+    let bytes: usize = written
+        .iter()
+        .filter_map(|(name, value)| Some(name.strip_prefix("uberctx-")?.len() + value.len()))
+        .sum();
+    assert_eq!(bytes, 64 * (3 + 3 * 41));
+    assert!(bytes <= Baggage::MAX_BYTES);
+    let codec = JaegerCodec::http_headers();
+    assert_eq!(codec.extract(&written), Ok(Some(context)));
+}
