@@ -1,10 +1,11 @@
 use std::time::Duration;
 
 use crate::diagnostics::Diagnostics;
+use crate::span::Limits;
 
+use super::agent::Agent;
 use super::error::ConfigProblem;
 use super::grammar::{self, Expected};
-use super::reporter::Agent;
 use super::sampler::SamplerChoice;
 use super::setting::{Setting, Source};
 use super::tags::Tags;
@@ -84,6 +85,7 @@ fn is_lenient(name: &str) -> bool {
 impl Config {
     /// What holds where nobody has set anything.
     pub(super) fn default_values() -> Self {
+        let limits = Limits::default();
         Self {
             disabled: Setting::default_value(false),
             service_name: Setting::default_value(String::new()),
@@ -91,14 +93,16 @@ impl Config {
             reporter: None,
             agent: Agent::default(),
             log_spans: Setting::default_value(false),
-            queue_size: Setting::default_value(16_384),
+            queue_size: Setting::default_value(None),
             flush_interval: Setting::default_value(Duration::from_secs(1)),
             trace_id_128bit: Setting::default_value(false),
             propagation: Source::Default,
             tags: Tags::default(),
-            tag_value_bytes: Setting::default_value(1_024),
-            logs: Setting::default_value(128),
+            limits: limits.clone(),
+            tag_value_bytes: Setting::default_value(limits.tag_value_bytes),
+            logs: Setting::default_value(limits.logs),
             diagnostics: Diagnostics::default(),
+            customize: Vec::new(),
             problems: Vec::new(),
             warnings: Vec::new(),
         }
@@ -130,8 +134,8 @@ impl Config {
                 .log_spans
                 .or(env.first([("JAEGER_REPORTER_LOG_SPANS", grammar::boolean)])),
             queue_size: default.queue_size.or(env.first([
-                ("JAEGER_REPORTER_MAX_QUEUE_SIZE", grammar::count),
-                ("OTEL_BSP_MAX_QUEUE_SIZE", grammar::count),
+                ("JAEGER_REPORTER_MAX_QUEUE_SIZE", some_count),
+                ("OTEL_BSP_MAX_QUEUE_SIZE", some_count),
             ])),
             flush_interval: default.flush_interval.or(env.first([
                 ("JAEGER_REPORTER_FLUSH_INTERVAL", grammar::duration),
@@ -149,15 +153,16 @@ impl Config {
             logs: default
                 .logs
                 .or(env.first([("OTEL_SPAN_EVENT_COUNT_LIMIT", grammar::count)])),
-            reporter: default.reporter,
-            diagnostics: default.diagnostics,
-            problems: default.problems,
-            warnings: default.warnings,
+            ..default
         };
         not_built::check(&mut env);
         (config.problems, config.warnings) = env.into_findings();
         config
     }
+}
+
+fn some_count(text: &str) -> Result<Option<usize>, Expected> {
+    grammar::count(text).map(Some)
 }
 
 /// A variable of the process. What is not Unicode in it becomes U+FFFD.

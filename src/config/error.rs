@@ -1,5 +1,7 @@
 use std::fmt;
 
+use crate::tracer::BuildError;
+
 /// What is wrong with a configuration: every problem at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
@@ -54,6 +56,8 @@ enum Reason {
     NotBuilt { asks_for: &'static str },
     /// The variable of another client, or an old name of one.
     Misnamed { right_name: &'static str },
+    /// The tracer's builder refused.
+    Builder(BuildError),
 }
 
 impl ConfigProblem {
@@ -93,6 +97,15 @@ impl ConfigProblem {
         }
     }
 
+    #[cold]
+    pub(super) fn of_builder(error: BuildError) -> Self {
+        Self {
+            name: "tracer",
+            value: None,
+            reason: Reason::Builder(error),
+        }
+    }
+
     /// The variable, or the setting where the code set it.
     pub fn name(&self) -> &str {
         self.name
@@ -112,6 +125,7 @@ impl fmt::Display for ConfigProblem {
             Reason::Missing { remedy } => f.write_str(remedy)?,
             Reason::NotBuilt { asks_for } => write!(f, "asks for {asks_for}")?,
             Reason::Misnamed { right_name } => write!(f, "is called {right_name} here")?,
+            Reason::Builder(error) => error.fmt(f)?,
         }
         match &self.value {
             Some(value) => write!(f, ", found {value:?}"),

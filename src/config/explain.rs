@@ -1,11 +1,9 @@
 use std::fmt;
 
 use crate::model::TagValue;
-use crate::reporter::sender::BatchFormat;
 
 use super::Config;
 use super::error::ConfigProblem;
-use super::reporter::Agent;
 use super::setting::{Setting, Source};
 
 /// Every setting, its value and where that came from: what [`Config::explain`](super::Config::explain) gives.
@@ -105,14 +103,16 @@ impl Config {
         ];
         match &self.reporter {
             Some(reporter) => {
-                let name = reporter.description.to_owned();
+                let name = reporter.name.to_owned();
                 settings.push(ExplainedSetting::new("reporter", name, Source::Code));
             }
-            None => settings.extend(rows_of_agent(&self.agent)),
+            None => settings.extend(self.agent.explain()),
         }
         settings.extend([
             row("log_spans", &self.log_spans, bool::to_string),
-            row("queue_size", &self.queue_size, usize::to_string),
+            row("queue_size", &self.queue_size, |size| {
+                size.unwrap_or(QUEUE_SIZE).to_string()
+            }),
             row("flush_interval", &self.flush_interval, |interval| {
                 format!("{interval:?}")
             }),
@@ -137,27 +137,7 @@ impl Config {
     }
 }
 
-fn rows_of_agent(agent: &Agent) -> [ExplainedSetting; 4] {
-    [
-        row("agent_host", &agent.host, quoted),
-        row("agent_port", &agent.port, |_| {
-            agent.effective_port().to_string()
-        }),
-        row("agent_socket_type", &agent.socket_type, |kind| {
-            kind.map_or_else(|| "either".to_owned(), |kind| kind.to_string())
-        }),
-        row(
-            "agent_protocol",
-            &agent.protocol,
-            |protocol| match protocol {
-                BatchFormat::Compact => "compact".to_owned(),
-                BatchFormat::Binary => "binary".to_owned(),
-            },
-        ),
-    ]
-}
-
-fn row<T>(
+pub(super) fn row<T>(
     name: impl Into<String>,
     setting: &Setting<T>,
     text: impl Fn(&T) -> String,
@@ -165,9 +145,12 @@ fn row<T>(
     ExplainedSetting::new(name, text(&setting.value), setting.source)
 }
 
-fn quoted(text: &String) -> String {
+pub(super) fn quoted(text: &String) -> String {
     format!("{text:?}")
 }
 
 /// Longer values push their source to the right.
 const MOST_ALIGNED: usize = 48;
+
+/// As many spans as the 8 MiB hold that all tracers share by default.
+const QUEUE_SIZE: usize = 16_384;

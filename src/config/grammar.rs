@@ -4,10 +4,6 @@
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
-use crate::reporter::sender::BatchFormat;
-
-use super::reporter::SocketType;
-
 /// What was expected in place of a text that could not be read.
 pub(super) type Expected = &'static str;
 
@@ -117,24 +113,6 @@ pub(super) fn host(text: &str) -> Result<String, Expected> {
         Ok(text.to_owned())
     } else {
         Err(EXPECTED)
-    }
-}
-
-/// Node's `udp4` and `udp6`.
-pub(super) fn socket_type(text: &str) -> Result<SocketType, Expected> {
-    match text.to_ascii_lowercase().as_str() {
-        "udp4" => Ok(SocketType::Udp4),
-        "udp6" => Ok(SocketType::Udp6),
-        _ => Err("udp4 or udp6"),
-    }
-}
-
-/// `OTEL_EXPORTER_JAEGER_PROTOCOL`, so far as it concerns an agent.
-pub(super) fn agent_protocol(text: &str) -> Result<BatchFormat, Expected> {
-    match text.to_ascii_lowercase().as_str() {
-        "udp/thrift.compact" => Ok(BatchFormat::Compact),
-        "udp/thrift.binary" => Ok(BatchFormat::Binary),
-        _ => Err("udp/thrift.compact or udp/thrift.binary, the protocols that this version speaks"),
     }
 }
 

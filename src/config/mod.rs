@@ -3,6 +3,11 @@
 //! [`Config::from_env`] reads what the Go, Java, Node, Python and C++ clients read, and the `OTEL_*` names for the
 //! same things below that. What the code sets afterwards wins. [`Config::explain`] says what came of it.
 //!
+//! ```no_run
+//! let tracer = tracehound::Config::from_env()?.build()?;
+//! # Ok::<(), tracehound::config::ConfigError>(())
+//! ```
+//!
 //! | variable | value | default | and below it |
 //! |---|---|---|---|
 //! | `JAEGER_SERVICE_NAME` | text | required | `OTEL_SERVICE_NAME`, `service.name` in `OTEL_RESOURCE_ATTRIBUTES` |
@@ -30,16 +35,20 @@
 //! which lists all of them; [`Config::from_env_lossy`] warns and goes on. For `OTEL_*` values there is always only
 //! a warning, as their specification demands. Warnings are written when the tracer is built.
 
+#[cfg(feature = "udp")]
+mod agent;
+#[cfg(not(feature = "udp"))]
+#[path = "no_agent.rs"]
+mod agent;
+mod build;
 mod env;
 mod error;
 mod explain;
 mod grammar;
 mod not_built;
 mod propagation;
-mod reporter;
 mod sampler;
 mod setting;
-mod settings;
 mod tags;
 
 use std::borrow::Cow;
@@ -48,16 +57,17 @@ use std::time::Duration;
 
 pub use error::{ConfigError, ConfigProblem};
 pub use explain::{ExplainedSetting, Explanation};
-pub use reporter::SocketType;
 pub use setting::Source;
 
 use crate::diagnostics::Diagnostics;
 use crate::model::{Tag, TagValue};
 use crate::reporter::Reporter;
-use crate::reporter::sender::BatchFormat;
 use crate::sampler::Sampler;
+use crate::span::Limits;
+use crate::tracer::TracerBuilder;
 
-use reporter::{Agent, ReporterChoice};
+use agent::Agent;
+use build::{Customize, ReporterChoice};
 use sampler::SamplerChoice;
 use setting::Setting;
 use tags::Tags;
@@ -73,13 +83,13 @@ use tags::Tags;
 ///     "JAEGER_SAMPLER_TYPE" => Some("const".into()),
 ///     _ => None,
 /// })?
-/// .agent_host("jaeger.internal");
+/// .log_spans(true);
 ///
 /// let explanation = config.explain();
 /// let sampler = explanation.get("sampler").expect("always there");
 /// assert_eq!(sampler.value(), "const 1");
 /// assert_eq!(sampler.source(), Source::Variable("JAEGER_SAMPLER_TYPE"));
-/// assert_eq!(explanation.get("agent_host").expect("always there").source(), Source::Code);
+/// assert_eq!(explanation.get("log_spans").expect("always there").source(), Source::Code);
 /// # Ok::<(), tracehound::config::ConfigError>(())
 /// ```
 #[must_use = "a configuration does nothing before `build`"]
@@ -90,14 +100,18 @@ pub struct Config {
     reporter: Option<ReporterChoice>,
     agent: Agent,
     log_spans: Setting<bool>,
-    queue_size: Setting<usize>,
+    /// Without one, a share in what all tracers have.
+    queue_size: Setting<Option<usize>>,
     flush_interval: Setting<Duration>,
     trace_id_128bit: Setting<bool>,
     propagation: Source,
     tags: Tags,
+    limits: Limits,
+    /// Two of the limits, which variables may set.
     tag_value_bytes: Setting<usize>,
     logs: Setting<usize>,
     diagnostics: Diagnostics,
+    customize: Vec<Customize>,
     /// Problems of variables that nobody has been told of, because tracing was disabled.
     problems: Vec<ConfigProblem>,
     /// Variables that are passed over.
@@ -180,38 +194,6 @@ impl Config {
         self
     }
 
-    /// Name or address of the agent's host, without a port.
-    ///
-    /// Defaults to `localhost`. Environment: `JAEGER_AGENT_HOST`.
-    pub fn agent_host(mut self, host: impl Into<String>) -> Self {
-        self.agent.host = Setting::of_code(host.into());
-        self
-    }
-
-    /// UDP port of the agent, above 0.
-    ///
-    /// Defaults to 6831, or 6832 for the binary protocol. Environment: `JAEGER_AGENT_PORT`.
-    pub fn agent_port(mut self, port: u16) -> Self {
-        self.agent.port = Setting::of_code(Some(port));
-        self
-    }
-
-    /// The kind of address to reach the agent by.
-    ///
-    /// Defaults to either. Environment: `JAEGER_AGENT_SOCKET_TYPE`.
-    pub fn agent_socket_type(mut self, socket_type: SocketType) -> Self {
-        self.agent.socket_type = Setting::of_code(Some(socket_type));
-        self
-    }
-
-    /// How batches are encoded for the agent.
-    ///
-    /// Defaults to [`BatchFormat::Compact`]. Environment: `OTEL_EXPORTER_JAEGER_PROTOCOL`.
-    pub fn agent_protocol(mut self, protocol: BatchFormat) -> Self {
-        self.agent.protocol = Setting::of_code(protocol);
-        self
-    }
-
     /// Whether a line is written for each span, beside where spans go.
     ///
     /// Defaults to false. Environment: `JAEGER_REPORTER_LOG_SPANS`.
@@ -222,9 +204,9 @@ impl Config {
 
     /// How many finished spans may wait; at least 1. The bound is in bytes: so many spans of 512.
     ///
-    /// Defaults to 16,384 (8 MiB). Environment: `JAEGER_REPORTER_MAX_QUEUE_SIZE`.
+    /// Defaults to 16,384 (8 MiB), which all tracers without a number of their own share. Environment: `JAEGER_REPORTER_MAX_QUEUE_SIZE`.
     pub fn queue_size(mut self, spans: usize) -> Self {
-        self.queue_size = Setting::of_code(spans.max(1));
+        self.queue_size = Setting::of_code(Some(spans.max(1)));
         self
     }
 
@@ -252,11 +234,46 @@ impl Config {
         self
     }
 
+    /// How much a span may hold, in place of what variables say.
+    ///
+    /// Environment: `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT` for
+    /// [`tag_value_bytes`](Limits::tag_value_bytes), `OTEL_SPAN_EVENT_COUNT_LIMIT` for [`logs`](Limits::logs).
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.tag_value_bytes = Setting::of_code(limits.tag_value_bytes);
+        self.logs = Setting::of_code(limits.logs);
+        self.limits = limits;
+        self
+    }
+
     /// What the tracer says of itself, the line at the start included.
     ///
     /// Defaults to standard error.
     pub fn diagnostics(mut self, diagnostics: Diagnostics) -> Self {
         self.diagnostics = diagnostics;
+        self
+    }
+
+    /// Has the last word on the builder, for what has no setting here: codecs, clock, ids. What it changes of the
+    /// settings is not seen by [`explain`](Self::explain).
+    ///
+    /// ```
+    /// use tracehound::Config;
+    /// use tracehound::clock::ManualClock;
+    /// use tracehound::reporter::NullReporter;
+    ///
+    /// let clock = ManualClock::at_micros(1_500_000_000_000_000);
+    /// let tracer = Config::new("shop")
+    ///     .reporter(NullReporter::new())
+    ///     .customize(|builder| builder.clock(clock))
+    ///     .build()?;
+    /// # let _ = tracer;
+    /// # Ok::<(), tracehound::config::ConfigError>(())
+    /// ```
+    pub fn customize(
+        mut self,
+        change: impl FnOnce(TracerBuilder) -> TracerBuilder + Send + Sync + 'static,
+    ) -> Self {
+        self.customize.push(Box::new(change));
         self
     }
 }

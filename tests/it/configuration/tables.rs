@@ -73,8 +73,8 @@ JAEGER_AGENT_HOST | ::1 | agent_host | "::1"
 OTEL_EXPORTER_JAEGER_AGENT_HOST | 10.1.2.3 | agent_host | "10.1.2.3"
 JAEGER_AGENT_PORT | 6832 | agent_port | 6832
 OTEL_EXPORTER_JAEGER_AGENT_PORT | 7000 | agent_port | 7000
-JAEGER_AGENT_SOCKET_TYPE | udp4 | agent_socket_type | udp4
-JAEGER_AGENT_SOCKET_TYPE | UDP6 | agent_socket_type | udp6
+JAEGER_AGENT_SOCKET_TYPE | udp4 | agent_family | udp4
+JAEGER_AGENT_SOCKET_TYPE | UDP6 | agent_family | udp6
 OTEL_EXPORTER_JAEGER_PROTOCOL | udp/thrift.binary | agent_protocol | binary
 OTEL_EXPORTER_JAEGER_PROTOCOL | udp/thrift.compact | agent_protocol | compact
 "#;
