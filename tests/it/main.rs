@@ -4,8 +4,11 @@
 
 mod behaviour;
 mod delayed_sampling;
+mod packets;
 mod references;
 mod scopes;
+mod span_vectors;
 mod spans;
 mod support;
+mod udp_reporting;
 mod worker;

@@ -1,5 +1,8 @@
 //! What several tests share.
 
+pub(crate) mod batches;
+pub(crate) mod jaeger_thrift;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracehound::JaegerTracer;
