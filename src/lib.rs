@@ -11,5 +11,7 @@ mod record;
 pub mod reporter;
 pub mod sampler;
 pub mod span;
+#[cfg(feature = "_thrift")]
+mod thrift;
 
 pub use span::SpanContext;
