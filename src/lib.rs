@@ -3,6 +3,8 @@
 #![allow(dead_code, unused_imports, reason = "the crate is put together")]
 
 pub mod clock;
+#[cfg(feature = "dev")]
+pub mod dev;
 pub mod diagnostics;
 pub mod metrics;
 pub mod model;
