@@ -102,10 +102,15 @@ impl From<ManualClock> for Clock {
 /// use tracehound::clock::ManualClock;
 /// use tracehound::prelude::*;
 /// use tracehound::reporter::InMemoryReporter;
+/// use tracehound::sampler::ConstSampler;
 ///
 /// let clock = ManualClock::at_micros(1_500_000_000_000_000);
 /// let spans = InMemoryReporter::new();
-/// let tracer = JaegerTracer::builder("shop").clock(clock.clone()).reporter(spans.clone()).build()?;
+/// let tracer = JaegerTracer::builder("shop")
+///     .sampler(ConstSampler::new(true))
+///     .reporter(spans.clone())
+///     .clock(clock.clone())
+///     .build()?;
 /// let span = tracer.start_span("checkout");
 /// clock.advance(Duration::from_millis(3));
 /// span.finish();

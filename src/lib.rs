@@ -8,12 +8,17 @@ pub mod dev;
 pub mod diagnostics;
 pub mod metrics;
 pub mod model;
+pub mod prelude;
 pub mod propagation;
 mod record;
 pub mod reporter;
 pub mod sampler;
+pub mod scope;
 pub mod span;
 #[cfg(feature = "_thrift")]
 mod thrift;
+pub mod tracer;
 
-pub use span::SpanContext;
+pub use scope::Instrument;
+pub use span::{Span, SpanContext};
+pub use tracer::{JaegerTracer, NoopTracer, Tracer, TracerExt};

@@ -21,9 +21,13 @@ pub use ledger::{DropCause, DropCounts, FlushReport};
 /// use tracehound::metrics::Counter;
 /// use tracehound::prelude::*;
 /// use tracehound::reporter::InMemoryReporter;
+/// use tracehound::sampler::ConstSampler;
 /// use tracehound::JaegerTracer;
 ///
-/// let tracer = JaegerTracer::builder("shop").reporter(InMemoryReporter::new()).build()?;
+/// let tracer = JaegerTracer::builder("shop")
+///     .sampler(ConstSampler::new(true))
+///     .reporter(InMemoryReporter::new())
+///     .build()?;
 /// tracer.start_span("checkout").finish();
 /// assert_eq!(tracer.metrics().get(Counter::StartedSpansSampled), 1);
 /// # Ok::<(), tracehound::tracer::BuildError>(())

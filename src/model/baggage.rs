@@ -17,8 +17,11 @@ use std::sync::Arc;
 /// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Baggage {
-    items: Option<Arc<Vec<(Box<str>, Box<str>)>>>,
+    items: Option<Arc<Vec<Item>>>,
 }
+
+/// A key and its value.
+type Item = (Box<str>, Box<str>);
 
 impl Baggage {
     /// How many items there may be.
@@ -102,6 +105,51 @@ impl Baggage {
 impl fmt::Debug for Baggage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+/// A list of items being put together, within the limits of [`Baggage`]. A codec reads into it: item by item,
+/// [`Baggage::with`] would copy the list each time.
+#[derive(Default)]
+pub(crate) struct BaggageBuilder {
+    items: Vec<Item>,
+    bytes: usize,
+}
+
+impl BaggageBuilder {
+    /// Sets `key` to `value`; an item of that key is replaced in its place. Nothing is copied before the limits hold.
+    pub(crate) fn set(&mut self, key: &str, value: &str) -> Result<(), BaggageLimit> {
+        let size = check_item(key, value)?;
+        let count = self.items.len();
+        let known = self.items.iter_mut().find(|(known, _)| **known == *key);
+        let others = self.bytes - known.as_ref().map_or(0, |(k, v)| item_bytes(k, v));
+        if others + size > Baggage::MAX_BYTES {
+            return Err(BaggageLimit::Total);
+        }
+        match known {
+            Some(item) => item.1 = value.into(),
+            None if count == Baggage::MAX_ITEMS => return Err(BaggageLimit::Items),
+            None => self.items.push((key.into(), value.into())),
+        }
+        self.bytes = others + size;
+        Ok(())
+    }
+
+    /// Where the item of that key stands in the list.
+    pub(crate) fn position(&self, key: &str) -> Option<usize> {
+        self.items.iter().position(|(known, _)| **known == *key)
+    }
+
+    /// How many items there are.
+    pub(crate) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// The list.
+    pub(crate) fn build(self) -> Baggage {
+        Baggage {
+            items: (!self.items.is_empty()).then(|| Arc::new(self.items)),
+        }
     }
 }
 
@@ -209,6 +257,28 @@ mod tests {
             .expect("fits");
         assert_eq!(full.with("c", ""), Err(BaggageLimit::Total));
         assert!(full.with("a", &half).is_ok());
+    }
+
+    #[test]
+    fn a_list_put_together_holds_the_same_limits() {
+        let half = "v".repeat(Baggage::MAX_ITEM_BYTES - 1);
+        let mut builder = BaggageBuilder::default();
+        assert_eq!(builder.set("a", &half), Ok(()));
+        assert_eq!(builder.set("b", &half), Ok(()));
+        assert_eq!(builder.set("c", ""), Err(BaggageLimit::Total));
+        assert_eq!(builder.set("a", "short"), Ok(()));
+        assert_eq!(builder.set("c", "room again"), Ok(()));
+        let baggage = builder.build();
+        assert_eq!(baggage.get("a"), Some("short"));
+        assert_eq!(baggage.len(), 3);
+
+        let mut builder = BaggageBuilder::default();
+        for n in 0..Baggage::MAX_ITEMS {
+            assert_eq!(builder.set(&n.to_string(), ""), Ok(()));
+        }
+        assert_eq!(builder.set("one-more", ""), Err(BaggageLimit::Items));
+        assert_eq!(builder.set("0", "replaced"), Ok(()));
+        assert!(BaggageBuilder::default().build().is_empty());
     }
 
     #[test]

@@ -62,6 +62,8 @@ pub const IP: &str = "ip";
 pub const CLIENT_UUID: &str = "client-uuid";
 /// Marks a span that was made smaller so that it fits into a packet.
 pub const DEGRADED: &str = "tracehound.degraded";
+/// How many tags, log fields and records were left out because the span was full.
+pub const DROPPED_ITEMS: &str = "tracehound.dropped_items";
 
 /// Log field: stable name of what happened.
 pub const EVENT: &str = "event";

@@ -29,12 +29,14 @@
 //! ```
 
 mod carrier;
+mod jaeger;
 mod key;
 
 use std::any::Any;
 use std::fmt;
 
 pub use carrier::{ExtractCarrier, InjectCarrier, ReadFrom, TextMapReader, TextMapWriter, WriteTo};
+pub use jaeger::JaegerCodec;
 pub use key::{InvalidKey, Key};
 
 use crate::metrics::Metrics;
@@ -63,6 +65,11 @@ pub trait Extractor: Send + Sync {
     /// Called once by the tracer's builder: where to count what was skipped.
     fn attach_metrics(&mut self, _metrics: &Metrics) {}
 }
+
+/// Both directions of one text format.
+pub trait Codec: Injector + Extractor {}
+
+impl<T: Injector + Extractor> Codec for T {}
 
 /// Writes and reads a carrier of a user's own ([`WriteTo::Custom`], [`ReadFrom::Custom`]).
 pub trait CustomCodec: Send + Sync {

@@ -215,6 +215,15 @@ impl<'a> FinishedSpan<'a> {
         &self.header
     }
 
+    pub(crate) fn frame_bytes(&self) -> FrameBytes<'a> {
+        FrameBytes {
+            operation_name: self.operation_name,
+            references: self.references,
+            tags: self.tags,
+            logs: [self.logs, &[]],
+        }
+    }
+
     /// `Tag` structs in the compact protocol, `header().tag_count` of them.
     pub(crate) fn tag_bytes(&self) -> &'a [u8] {
         self.tags

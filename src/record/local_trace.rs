@@ -2,6 +2,7 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::model::Flags;
+use crate::record::frame::{FrameBytes, FrameHeader, write_frame};
 
 /// What the spans of one undecided trace in this process share: the decision, and the spans that have
 /// finished without one.
@@ -54,8 +55,14 @@ impl LocalTrace {
         held.take()
     }
 
-    /// Keeps a span that has finished undecided; false where it came too late or there is no room for it.
-    pub(crate) fn hold(&self, frame_len: usize, write: impl FnOnce(&mut Vec<u8>)) -> Hold {
+    /// Keeps a span that has finished undecided, if there is room and the decision has not been made meanwhile.
+    pub(crate) fn hold(&self, header: &FrameHeader, bytes: &FrameBytes<'_>) -> Hold {
+        self.hold_bytes(bytes.frame_len(), |frames| {
+            write_frame(frames, header, bytes)
+        })
+    }
+
+    fn hold_bytes(&self, frame_len: usize, write: impl FnOnce(&mut Vec<u8>)) -> Hold {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if self.is_final() {
             return Hold::Decided(self.flags());
@@ -132,15 +139,18 @@ mod tests {
         let kib = vec![0; 1024];
         for _ in 0..64 {
             assert_eq!(
-                trace.hold(1024, |out| out.extend_from_slice(&kib)),
+                trace.hold_bytes(1024, |out| out.extend_from_slice(&kib)),
                 Hold::Held
             );
         }
-        assert_eq!(trace.hold(1024, |_| unreachable!("no room")), Hold::NoRoom);
+        assert_eq!(
+            trace.hold_bytes(1024, |_| unreachable!("no room")),
+            Hold::NoRoom
+        );
         let held = trace.decide(Flags::SAMPLED);
         assert_eq!((held.count, held.frames.len()), (64, 64 * 1024));
         assert_eq!(
-            trace.hold(1, |_| unreachable!("decided")),
+            trace.hold_bytes(1, |_| unreachable!("decided")),
             Hold::Decided(Flags::SAMPLED)
         );
     }
@@ -148,9 +158,9 @@ mod tests {
     #[test]
     fn nothing_is_held_after_the_local_root_has_ended() {
         let trace = LocalTrace::new(Flags::default());
-        trace.hold(1, |out| out.push(0));
+        trace.hold_bytes(1, |out| out.push(0));
         assert_eq!(trace.end().count, 1);
-        assert_eq!(trace.hold(1, |_| unreachable!("ended")), Hold::NoRoom);
+        assert_eq!(trace.hold_bytes(1, |_| unreachable!("ended")), Hold::NoRoom);
         assert!(!trace.is_final());
     }
 }

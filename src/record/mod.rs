@@ -1,10 +1,39 @@
 //! How a span is stored: written once, in Thrift's compact protocol, by the thread that sets it.
+//!
+//! ```text
+//!  Span ─► SpanRef ─► SpanCell ─► SpanBuffer          tags, logs, references: wire bytes
+//!                        │ finish
+//!                        ▼
+//!             Store ─► Ring of this thread ─► frames ┊ worker ─► FinishedSpan ─► reporter
+//! ```
+//!
+//! A [`cell`](SpanCell) is an open span, a [`frame`](FrameHeader) a finished one: a fixed header and the
+//! buffer's bytes, copied into the finishing thread's [`ring`](ring::Ring). Rings are bounded by a budget of
+//! bytes; what finds no room is counted and dropped. Spans of a trace whose sampler has not decided wait in
+//! a [`LocalTrace`].
+//!
+//! Invariants: nothing of the user's runs while a lock of this room is held; a span is finished once; every
+//! finished span is in a ring, in a `LocalTrace`, or counted.
 
+mod buffer;
+mod cell;
 pub(crate) mod encode;
 mod frame;
+mod lifecycle;
+mod limits;
 mod local_trace;
+mod random;
+mod ring;
+mod store;
 
+pub(crate) use buffer::{Added, SpanBuffer, write_limited_tag};
+pub(crate) use cell::{SpanCell, SpanRef, SpanSeed, SpanTime};
 pub use encode::{LogView, Logs, References, Tags};
 pub use frame::{FinishedSpan, OwnedSpan};
-pub(crate) use frame::{FrameBytes, FrameHeader, read_frame, write_frame};
+pub(crate) use frame::{FrameBytes, FrameHeader};
+pub(crate) use lifecycle::{Lifecycle, Question};
+pub use limits::Limits;
 pub(crate) use local_trace::{HeldSpans, Hold, LocalTrace};
+pub(crate) use random::random_id;
+pub(crate) use ring::Budget;
+pub(crate) use store::Store;

@@ -11,12 +11,18 @@
 //! | [`CompositeReporter`] | hands them to several |
 //! | [`NullReporter`] | lets them go |
 
+mod in_memory;
+mod null;
 pub mod sender;
+mod thread;
 mod worker;
 
 use std::time::Instant;
 
+pub use in_memory::InMemoryReporter;
+pub use null::NullReporter;
 pub use worker::WorkerHandle;
+pub(crate) use worker::{Worker, WorkerOptions};
 
 pub use crate::record::{FinishedSpan, LogView, Logs, OwnedSpan, References, Tags};
 

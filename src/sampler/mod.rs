@@ -24,7 +24,16 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod constant;
+mod probabilistic;
+mod rate_limiter;
+mod rate_limiting;
+
 use crate::model::TagRef;
+
+pub use self::constant::ConstSampler;
+pub use self::probabilistic::ProbabilisticSampler;
+pub use self::rate_limiting::{RateLimitError, RateLimitingSampler};
 
 pub use crate::model::sampling::{
     SamplerTags, SamplingDecision, SamplingRate, SamplingRateError, SpanView,
@@ -38,9 +47,7 @@ pub trait Sampler: Send + Sync {
     /// Asked when a span starts whose trace has no decision yet, before its tags are set.
     fn on_create_span(&self, span: &SpanView<'_>) -> SamplingDecision;
 
-    /// Asked when a span of an undecided trace is renamed, and when a local root that is decided, has no
-    /// child, and has not been injected or finished is renamed.
-    ///
+    /// Asked when a span of an undecided trace is renamed, and as [`Sampler::depends_on_operation_name`] says.
     /// By default the same as [`Sampler::on_create_span`].
     fn on_set_operation_name(&self, span: &SpanView<'_>) -> SamplingDecision {
         self.on_create_span(span)
@@ -54,6 +61,13 @@ pub trait Sampler: Send + Sync {
     /// Asked when a span of an undecided trace finishes. By default undecided.
     fn on_finish_span(&self, _span: &SpanView<'_>) -> SamplingDecision {
         SamplingDecision::Delay
+    }
+
+    /// Whether the answer depends on the operation name. A local root that is renamed before anybody has seen
+    /// its decision (a child, an injection, its end) is then asked for again, so that a layer outside of a
+    /// router can start it as `HTTP GET`. By default false.
+    fn depends_on_operation_name(&self) -> bool {
+        false
     }
 
     /// Called once when the tracer closes.

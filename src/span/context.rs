@@ -28,6 +28,8 @@ pub struct SpanContext {
     flags: Flags,
     decision: Decision,
     is_remote: bool,
+    /// The frozen wall time of the local trace: see [`crate::clock`].
+    anchor: Option<i64>,
     baggage: Baggage,
     debug_id: Option<Arc<str>>,
 }
@@ -76,6 +78,7 @@ impl SpanContext {
         (trace_id, span_id, parent_id): (TraceId, SpanId, Option<SpanId>),
         flags: Flags,
         decision: Decision,
+        anchor: i64,
         baggage: Baggage,
     ) -> Self {
         Self {
@@ -87,6 +90,7 @@ impl SpanContext {
             flags,
             decision,
             is_remote: false,
+            anchor: Some(anchor),
             baggage,
             debug_id: None,
         }
@@ -200,6 +204,10 @@ impl SpanContext {
     /// The span id as it is propagated; empty where there is none.
     pub fn to_span_id(&self) -> String {
         self.span_id().map_or_else(String::new, |id| id.to_string())
+    }
+
+    pub(crate) fn anchor(&self) -> Option<i64> {
+        self.anchor
     }
 
     pub(crate) fn decision(&self) -> &Decision {

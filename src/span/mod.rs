@@ -1,6 +1,38 @@
 //! One unit of work.
+//!
+//! A [`Span`] is a handle. Those that [`start`](crate::tracer::SpanBuilder::start) and `clone` give own the span:
+//! it finishes at [`Span::finish`], or when its last owner is dropped. Those that
+//! [`active_span`](crate::scope::active_span) and [`Span::handle`] give do not own it, so a task that is left
+//! behind keeps no request open. After the end every method does nothing; only the context stays.
+//!
+//! ```
+//! use tracehound::model::field;
+//! use tracehound::prelude::*;
+//! use tracehound::reporter::InMemoryReporter;
+//! use tracehound::sampler::ConstSampler;
+//! use tracehound::JaegerTracer;
+//!
+//! let spans = InMemoryReporter::new();
+//! let tracer = JaegerTracer::builder("shop")
+//!     .sampler(ConstSampler::new(true))
+//!     .reporter(spans.clone())
+//!     .build()?;
+//! let span = tracer.start_span("checkout");
+//! span.set_tag("items", 3).log([field("event", "paid"), field("cents", 4_200)]);
+//! span.finish();
+//! assert_eq!(spans.spans()[0].operation_name, "checkout");
+//! # Ok::<(), tracehound::tracer::BuildError>(())
+//! ```
 
 mod context;
+mod handle;
+mod recording;
+mod reference;
 
 pub(crate) use context::Decision;
 pub use context::{SpanContext, ToSpanContext};
+pub use handle::Span;
+pub(crate) use recording::apply_decision;
+pub use reference::Reference;
+
+pub use crate::record::Limits;

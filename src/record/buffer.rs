@@ -1,0 +1,441 @@
+//! What one span has gathered, in its wire form.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+use crate::model::{Baggage, SpanReference, TagRef, Timestamp, tags};
+use crate::record::encode::{
+    Logs, Tags, write_list_header, write_reference, write_tag, write_varint, zigzag,
+};
+use crate::record::limits::{Limits, cut};
+
+/// The name, tags, logs and references of a span. Everything that a call adds is already free of user code.
+#[derive(Debug, Default)]
+pub(crate) struct SpanBuffer {
+    pub(crate) operation_name: Cow<'static, str>,
+    pub(crate) baggage: Baggage,
+    references: Vec<u8>,
+    reference_count: u32,
+    tags: Vec<u8>,
+    tag_count: u32,
+    keys: KeyFilter,
+    logs: LogBuffer,
+    dropped_items: u64,
+}
+
+/// What happened to something that was added.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Added {
+    /// Values that were cut.
+    pub(crate) truncated: u64,
+    /// Items for which there was no room.
+    pub(crate) dropped: u64,
+}
+
+impl SpanBuffer {
+    pub(crate) fn new(operation_name: Cow<'static, str>, baggage: Baggage) -> Self {
+        Self {
+            operation_name,
+            baggage,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn push_reference(&mut self, reference: &SpanReference) {
+        write_reference(&mut self.references, reference);
+        self.reference_count += 1;
+    }
+
+    /// `value` has been made one of the kinds that are sent.
+    pub(crate) fn push_tag(&mut self, key: &str, value: TagRef<'_>, limits: &Limits) -> Added {
+        let from = self.tags.len();
+        let truncated =
+            write_limited_tag(&mut self.tags, key, value, limits.tag_value_bytes, limits);
+        if self.tags.len() > limits.span_bytes && !self.make_room(from, limits) {
+            self.tags.truncate(from);
+            self.dropped_items += 1;
+            return Added {
+                truncated: 0,
+                dropped: 1,
+            };
+        }
+        self.keys.insert(key);
+        self.tag_count += 1;
+        Added {
+            truncated,
+            dropped: 0,
+        }
+    }
+
+    /// `fields` are `count` encoded tags.
+    pub(crate) fn push_log(
+        &mut self,
+        timestamp: Timestamp,
+        (fields, count): (&[u8], usize),
+        limits: &Limits,
+    ) -> Added {
+        let added = self.logs.push(timestamp, fields, count, limits);
+        self.dropped_items += added.dropped;
+        added
+    }
+
+    /// The value of a tag that was set: the last one.
+    pub(crate) fn tag(&self, key: &str) -> Option<TagRef<'_>> {
+        self.tags()
+            .filter(|(k, _)| *k == key)
+            .last()
+            .map(|(_, value)| value)
+    }
+
+    /// Everything in its final form. What was left out is marked.
+    pub(crate) fn seal(&mut self, limits: &Limits) -> Sealed<'_> {
+        let mut log_count = self.logs.first_count + self.logs.newest.len() as u32;
+        if self.logs.dropped > 0 {
+            self.logs.mark_dropped();
+        }
+        if self.logs.newest.is_empty() && self.logs.first_count == 0 {
+            log_count = 0;
+        }
+        self.logs.join_newest();
+        if self.dropped_items > 0 {
+            write_limited_tag(
+                &mut self.tags,
+                tags::DROPPED_ITEMS,
+                TagRef::Unsigned(self.dropped_items),
+                usize::MAX,
+                limits,
+            );
+            self.tag_count += 1;
+        }
+        if let Some(name) = cut(&self.operation_name, limits.operation_name_bytes) {
+            self.operation_name = Cow::Owned(name);
+        }
+        Sealed {
+            operation_name: &self.operation_name,
+            references: &self.references,
+            reference_count: self.reference_count,
+            tags: &self.tags,
+            tag_count: self.tag_count,
+            has_repeated_keys: self.keys.has_repeated,
+            logs: [&self.logs.first, &self.logs.joined],
+            log_count,
+        }
+    }
+
+    fn tags(&self) -> Tags<'_> {
+        Tags::new(&self.tags, self.tag_count as usize)
+    }
+
+    /// Throws out values that later ones have replaced, where that frees at least half; the last tag, from
+    /// `last` on, is not counted yet.
+    #[cold]
+    fn make_room(&mut self, last: usize, limits: &Limits) -> bool {
+        if !self.keys.has_repeated {
+            return false;
+        }
+        let newest = self.tags.split_off(last);
+        let (kept, count) = without_repeated_keys(self.tags());
+        if kept.len() * 2 > limits.span_bytes {
+            self.tags.extend_from_slice(&newest);
+            // Nothing worth the search will be found again.
+            self.keys.has_repeated = kept.len() < last;
+            return false;
+        }
+        self.tags = kept;
+        self.tag_count = count;
+        self.tags.extend_from_slice(&newest);
+        true
+    }
+}
+
+/// A span's parts as they go into a frame.
+#[derive(Debug)]
+pub(crate) struct Sealed<'a> {
+    pub(crate) operation_name: &'a str,
+    pub(crate) references: &'a [u8],
+    pub(crate) reference_count: u32,
+    pub(crate) tags: &'a [u8],
+    pub(crate) tag_count: u32,
+    pub(crate) has_repeated_keys: bool,
+    pub(crate) logs: [&'a [u8]; 2],
+    pub(crate) log_count: u32,
+}
+
+/// Appends a tag cut to the limits; returns how many of its parts were cut.
+pub(crate) fn write_limited_tag(
+    out: &mut Vec<u8>,
+    key: &str,
+    value: TagRef<'_>,
+    value_bytes: usize,
+    limits: &Limits,
+) -> u64 {
+    let cut_key = cut(key, limits.key_bytes);
+    let key = cut_key.as_deref().unwrap_or(key);
+    let cut_value = match value {
+        TagRef::String(text) => cut(text, value_bytes),
+        _ => None,
+    };
+    let (value, is_cut) = match (value, &cut_value) {
+        (TagRef::String(_), Some(text)) => (TagRef::String(text), true),
+        (TagRef::Binary(bytes), _) => match bytes.get(..value_bytes) {
+            Some(start) if start.len() < bytes.len() => (TagRef::Binary(start), true),
+            _ => (value, false),
+        },
+        _ => (value, false),
+    };
+    write_tag(out, key, value);
+    u64::from(cut_key.is_some()) + u64::from(is_cut)
+}
+
+/// The last value of each key in the place of its first, encoded, and how many.
+pub(crate) fn without_repeated_keys(tags: Tags<'_>) -> (Vec<u8>, u32) {
+    let mut kept: Vec<(&str, TagRef<'_>)> = Vec::new();
+    let mut places = std::collections::HashMap::new();
+    for (key, value) in tags {
+        let place = *places.entry(key).or_insert(kept.len());
+        match kept.get_mut(place) {
+            Some(tag) => tag.1 = value,
+            None => kept.push((key, value)),
+        }
+    }
+    let mut bytes = Vec::new();
+    for (key, value) in &kept {
+        write_tag(&mut bytes, key, *value);
+    }
+    (bytes, kept.len() as u32)
+}
+
+/// A coarse set of keys: says "maybe" for a key that was not inserted, never "no" for one that was.
+#[derive(Debug, Default)]
+struct KeyFilter {
+    bits: u64,
+    has_repeated: bool,
+}
+
+impl KeyFilter {
+    fn insert(&mut self, key: &str) {
+        let mut hash = key.len() as u32;
+        for byte in key.bytes() {
+            hash = (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+        }
+        let bit = 1 << (hash >> 26);
+        self.has_repeated |= self.bits & bit != 0;
+        self.bits |= bit;
+    }
+}
+
+/// Log records: the first ones, and of the later ones the newest.
+#[derive(Debug, Default)]
+struct LogBuffer {
+    first: Vec<u8>,
+    first_count: u32,
+    newest: VecDeque<Vec<u8>>,
+    newest_bytes: usize,
+    joined: Vec<u8>,
+    dropped: u64,
+}
+
+impl LogBuffer {
+    fn push(
+        &mut self,
+        timestamp: Timestamp,
+        fields: &[u8],
+        count: usize,
+        limits: &Limits,
+    ) -> Added {
+        let used = self.first.len() + self.newest_bytes;
+        if used + fields.len() + RECORD_BYTES > limits.span_bytes {
+            return Added {
+                truncated: 0,
+                dropped: 1,
+            };
+        }
+        // As jaeger-client-go: (limit - 1) / 2 records stay, the rest is for the newest.
+        let keep = (limits.logs.saturating_sub(1)) / 2;
+        if limits.logs == 0 || (self.first_count as usize) < keep {
+            write_record(&mut self.first, timestamp, fields, count);
+            self.first_count += 1;
+            return Added::default();
+        }
+        let mut record = if self.newest.len() < limits.logs - keep {
+            Vec::new()
+        } else {
+            self.dropped += 1;
+            self.newest.pop_front().unwrap_or_default()
+        };
+        self.newest_bytes -= record.len();
+        record.clear();
+        write_record(&mut record, timestamp, fields, count);
+        self.newest_bytes += record.len();
+        self.newest.push_back(record);
+        Added::default()
+    }
+
+    /// Puts a record that says how many are missing in the place, and with the time, of the oldest of the newest.
+    fn mark_dropped(&mut self) {
+        let Some(oldest) = self.newest.front_mut() else {
+            return;
+        };
+        let timestamp = Logs::new(oldest, 1)
+            .next()
+            .map_or_else(Timestamp::default, |log| log.timestamp);
+        let mut fields = Vec::new();
+        write_tag(
+            &mut fields,
+            tags::EVENT,
+            TagRef::String("dropped Span logs"),
+        );
+        write_tag(
+            &mut fields,
+            "dropped_log_count",
+            TagRef::Unsigned(self.dropped + 1),
+        );
+        write_tag(&mut fields, tags::COMPONENT, TagRef::String("tracehound"));
+        oldest.clear();
+        write_record(oldest, timestamp, &fields, 3);
+        self.dropped = 0;
+    }
+
+    fn join_newest(&mut self) {
+        for record in self.newest.drain(..) {
+            self.joined.extend_from_slice(&record);
+        }
+    }
+}
+
+/// More than a record takes beside its fields.
+const RECORD_BYTES: usize = 24;
+
+fn write_record(out: &mut Vec<u8>, timestamp: Timestamp, fields: &[u8], count: usize) {
+    out.push(0x16);
+    write_varint(out, zigzag(timestamp.as_micros()));
+    out.push(0x19);
+    write_list_header(out, count);
+    out.extend_from_slice(fields);
+    out.push(0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log_events(sealed: &Sealed<'_>) -> Vec<(i64, String)> {
+        let bytes = sealed.logs.concat();
+        Logs::new(&bytes, sealed.log_count as usize)
+            .map(|log| {
+                let text = log
+                    .fields
+                    .map(|(k, v)| format!("{k}={v}"))
+                    .collect::<Vec<_>>();
+                (log.timestamp.as_micros(), text.join(" "))
+            })
+            .collect()
+    }
+
+    fn push_event(buffer: &mut SpanBuffer, n: i64, limits: &Limits) {
+        let mut fields = Vec::new();
+        write_tag(&mut fields, "n", TagRef::Long(n));
+        buffer.push_log(Timestamp::from_micros(n), (&fields, 1), limits);
+    }
+
+    #[test]
+    fn of_too_many_logs_the_first_and_the_newest_are_kept() {
+        let limits = Limits::default().logs(6);
+        let mut buffer = SpanBuffer::default();
+        for n in 0..10 {
+            push_event(&mut buffer, n, &limits);
+        }
+        let marker = (
+            6,
+            "event=dropped Span logs dropped_log_count=5 component=tracehound".to_owned(),
+        );
+        let expected: Vec<_> = [0, 1]
+            .map(|n| (n, format!("n={n}")))
+            .into_iter()
+            .chain([marker])
+            .chain([7, 8, 9].map(|n| (n, format!("n={n}"))))
+            .collect();
+        assert_eq!(log_events(&buffer.seal(&limits)), expected);
+    }
+
+    #[test]
+    fn a_limit_of_one_log_leaves_the_marker_alone() {
+        let limits = Limits::default().logs(1);
+        let mut buffer = SpanBuffer::default();
+        for n in 0..3 {
+            push_event(&mut buffer, n, &limits);
+        }
+        let events = log_events(&buffer.seal(&limits));
+        assert_eq!(events.len(), 1);
+        assert!(events[0].1.contains("dropped_log_count=3"), "{events:?}");
+    }
+
+    #[test]
+    fn as_many_logs_as_the_limit_are_all_kept() {
+        let limits = Limits::default().logs(6);
+        let mut buffer = SpanBuffer::default();
+        for n in 0..6 {
+            push_event(&mut buffer, n, &limits);
+        }
+        let events = log_events(&buffer.seal(&limits));
+        assert_eq!(
+            events.iter().map(|event| event.0).collect::<Vec<_>>(),
+            [0, 1, 2, 3, 4, 5]
+        );
+    }
+
+    #[test]
+    fn a_full_span_leaves_tags_out_and_says_so() {
+        let limits = Limits::default().span_bytes(100);
+        let mut buffer = SpanBuffer::default();
+        for n in 0..50 {
+            buffer.push_tag(&format!("key-{n:02}"), TagRef::Long(n), &limits);
+        }
+        let sealed = buffer.seal(&limits);
+        let tags: Vec<_> = Tags::new(sealed.tags, sealed.tag_count as usize).collect();
+        let kept = tags.len() - 1;
+        assert_eq!(tags[kept].0, tags::DROPPED_ITEMS);
+        assert_eq!(tags[kept].1.to_string(), (50 - kept).to_string());
+    }
+
+    #[test]
+    fn a_tag_set_a_million_times_takes_one_place() {
+        let limits = Limits::default().span_bytes(1_000);
+        let mut buffer = SpanBuffer::default();
+        buffer.push_tag("other", TagRef::Bool(true), &limits);
+        for n in 0..100_000 {
+            assert_eq!(buffer.push_tag("n", TagRef::Long(n), &limits).dropped, 0);
+        }
+        assert_eq!(
+            buffer.tag("n").map(|n| n.to_string()).as_deref(),
+            Some("99999")
+        );
+        let sealed = buffer.seal(&limits);
+        assert!(sealed.has_repeated_keys);
+        let tags = Tags::new(sealed.tags, sealed.tag_count as usize);
+        let (bytes, count) = without_repeated_keys(tags);
+        let tags: Vec<_> = Tags::new(&bytes, count as usize)
+            .map(|(k, v)| format!("{k}={v}"))
+            .collect();
+        assert_eq!(tags, ["other=true", "n=99999"]);
+    }
+
+    #[test]
+    fn long_values_and_keys_are_cut() {
+        let limits = Limits::default().tag_value_bytes(4).key_bytes(4);
+        let mut buffer = SpanBuffer::default();
+        let added = buffer.push_tag("longer", TagRef::String("longer"), &limits);
+        assert_eq!(added.truncated, 2);
+        assert_eq!(
+            buffer
+                .push_tag("b", TagRef::Binary(&[1; 9]), &limits)
+                .truncated,
+            1
+        );
+        let sealed = buffer.seal(&limits);
+        let tags: Vec<_> = Tags::new(sealed.tags, sealed.tag_count as usize)
+            .map(|(k, v)| format!("{k}={v}"))
+            .collect();
+        assert_eq!(tags, ["l…=l…", "b=01010101"]);
+    }
+}

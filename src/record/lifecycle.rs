@@ -1,0 +1,34 @@
+use std::fmt;
+
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::model::TagRef;
+use crate::model::sampling::{SamplingDecision, SpanView};
+use crate::record::limits::Limits;
+use crate::record::store::Store;
+
+/// What a span asks of its tracer: the one place where a lower floor calls a higher one.
+pub(crate) trait Lifecycle: Send + Sync + fmt::Debug {
+    fn clock(&self) -> &Clock;
+
+    fn limits(&self) -> &Limits;
+
+    fn metrics(&self) -> &Metrics;
+
+    fn store(&self) -> &Store;
+
+    /// Asks the sampler. A sampler that panics says no.
+    fn decide(&self, question: Question<'_>, span: &SpanView<'_>) -> SamplingDecision;
+
+    /// Whether a trace may be forced now by a debug id or a `sampling.priority`.
+    fn allows_debug(&self, operation_name: &str) -> bool;
+}
+
+/// When a sampler is asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Question<'a> {
+    Create,
+    Rename,
+    Tag(&'a str, TagRef<'a>),
+    Finish,
+}

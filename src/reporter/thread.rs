@@ -1,0 +1,54 @@
+//! The thread that drives the worker.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use crate::reporter::worker::{Drive, Shared};
+
+/// Runs `drive` on a thread of its own until it is closed; gives it back where no thread can be had.
+pub(super) fn spawn(shared: Arc<Shared>, drive: Drive) -> Result<(), Drive> {
+    // The closure is lost where the spawn fails: the drive waits outside of it.
+    let waiting = Arc::new(Mutex::new(Some(drive)));
+    let for_thread = waiting.clone();
+    let spawned = thread::Builder::new()
+        .name("tracehound-worker".to_owned())
+        .spawn(move || {
+            let drive = for_thread
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
+            if let Some(drive) = drive {
+                run(&shared, drive);
+            }
+        });
+    match spawned {
+        Ok(_) => Ok(()),
+        Err(_) => {
+            let drive = waiting
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
+            drive.map_or(Ok(()), Err)
+        }
+    }
+}
+
+fn run(shared: &Shared, mut drive: Drive) {
+    shared.running_on(thread::current().id());
+    let mut panics = 0;
+    while panics < MAX_PANICS {
+        // A reporter's panics are caught further in: this one would be ours.
+        let goes_on = catch_unwind(AssertUnwindSafe(|| {
+            let turn = shared.wait(drive.next_flush());
+            drive.turn(&turn, shared)
+        }));
+        match goes_on {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(_) => panics += 1,
+        }
+    }
+}
+
+const MAX_PANICS: u32 = 10;

@@ -1,0 +1,38 @@
+use crate::model::sampling::{SamplerTags, SamplingDecision, SpanView};
+use crate::sampler::Sampler;
+
+/// Keeps every trace, or none.
+///
+/// Tags what it keeps with `sampler.type=const` and `sampler.param=true`.
+///
+/// ```
+/// use tracehound::model::TraceId;
+/// use tracehound::sampler::{ConstSampler, Sampler, SamplingDecision, SpanView};
+///
+/// let id = TraceId::new(0, 1).expect("not zero");
+/// let root = SpanView::new(id, "checkout", true);
+/// let sampler = ConstSampler::new(true);
+/// assert!(matches!(sampler.on_create_span(&root), SamplingDecision::Sample(_)));
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct ConstSampler {
+    keep: bool,
+}
+
+impl ConstSampler {
+    /// Keeps everything when `keep` is true, nothing when it is false.
+    pub const fn new(keep: bool) -> Self {
+        Self { keep }
+    }
+}
+
+impl Sampler for ConstSampler {
+    /// Undecided for a span that is not a local root: the root's answer holds for it.
+    fn on_create_span(&self, span: &SpanView<'_>) -> SamplingDecision {
+        match (span.is_local_root, self.keep) {
+            (false, _) => SamplingDecision::Delay,
+            (true, true) => SamplingDecision::Sample(SamplerTags::new("const", true)),
+            (true, false) => SamplingDecision::Drop,
+        }
+    }
+}

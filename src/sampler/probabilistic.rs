@@ -1,0 +1,92 @@
+use crate::model::TraceId;
+use crate::model::sampling::{SamplerTags, SamplingDecision, SamplingRate, SpanView};
+use crate::sampler::Sampler;
+
+/// Keeps a share of the traces, chosen by trace id.
+///
+/// The answer is a pure function of the trace id: a trace is kept when the low 63 bits of its id are at most
+/// `trunc(2^63 x rate)`. That is jaeger-client-go's rule, so both keep the same traces; we differ from it in
+/// that a rate of 0 keeps nothing, whereas Go keeps ids whose low 63 bits are zero.
+///
+/// Tags what it keeps with `sampler.type=probabilistic` and `sampler.param`, the rate as a double.
+///
+/// ```
+/// use tracehound::model::TraceId;
+/// use tracehound::sampler::{ProbabilisticSampler, Sampler, SamplingDecision, SamplingRate, SpanView};
+///
+/// let sampler = ProbabilisticSampler::new(SamplingRate::new(0.5)?);
+/// let id = |low| TraceId::new(0, low).expect("not zero");
+/// let low = SpanView::new(id(0x1000_0000_0000_0000), "checkout", true);
+/// let high = SpanView::new(id(0x7000_0000_0000_0000), "checkout", true);
+/// assert!(matches!(sampler.on_create_span(&low), SamplingDecision::Sample(_)));
+/// assert!(matches!(sampler.on_create_span(&high), SamplingDecision::Drop));
+/// # Ok::<(), tracehound::sampler::SamplingRateError>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct ProbabilisticSampler {
+    rate: SamplingRate,
+    /// The greatest id that is kept; `None` at rate 0.
+    boundary: Option<u64>,
+}
+
+impl ProbabilisticSampler {
+    /// Keeps a share of `rate`.
+    pub fn new(rate: SamplingRate) -> Self {
+        // As a double the mask is 2^63, as it is for Go: at rate 1 the boundary lies above every id.
+        let boundary = (LOW_63_BITS as f64 * rate.get()) as u64;
+        Self {
+            rate,
+            boundary: (rate.get() > 0.0).then_some(boundary),
+        }
+    }
+
+    /// The share.
+    pub const fn rate(&self) -> SamplingRate {
+        self.rate
+    }
+
+    fn keeps(&self, trace_id: TraceId) -> bool {
+        self.boundary
+            .is_some_and(|boundary| boundary >= trace_id.low() & LOW_63_BITS)
+    }
+}
+
+impl Sampler for ProbabilisticSampler {
+    /// Undecided for a span that is not a local root: the root's answer holds for it.
+    fn on_create_span(&self, span: &SpanView<'_>) -> SamplingDecision {
+        if !span.is_local_root {
+            SamplingDecision::Delay
+        } else if self.keeps(span.trace_id) {
+            SamplingDecision::Sample(SamplerTags::new("probabilistic", self.rate.get()))
+        } else {
+            SamplingDecision::Drop
+        }
+    }
+}
+
+const LOW_63_BITS: u64 = (1 << 63) - 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_boundary_is_that_of_the_go_client() {
+        for (rate, boundary) in [
+            (0.0, None),
+            (5e-324, Some(0)),
+            (1e-12, Some(9_223_372)),
+            (0.01, Some(92_233_720_368_547_760)),
+            (0.5, Some(4_611_686_018_427_387_904)),
+            (0.999_999, Some(9_223_362_813_482_738_688)),
+            (1.0, Some(9_223_372_036_854_775_808)),
+        ] {
+            let rate = SamplingRate::new(rate).expect("a probability");
+            assert_eq!(
+                ProbabilisticSampler::new(rate).boundary,
+                boundary,
+                "{rate:?}"
+            );
+        }
+    }
+}

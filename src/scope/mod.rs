@@ -1,0 +1,116 @@
+//! Which span is active here.
+//!
+//! [`Span::activate`](crate::Span::activate) makes a span active on this thread until the [`Scope`] that it
+//! returns is dropped; spans that start meanwhile are its children. A scope never finishes a span.
+//!
+//! * Within a future a scope must not be held across an `.await`: the future may go on another thread. It is
+//!   `!Send`, so a future that tries cannot be spawned on a multi-threaded runtime. Use
+//!   [`Instrument`] instead, which activates the span in each poll.
+//! * Into a thread or a task, context is handed over: [`in_active_span`] for closures, [`spawn`] for threads,
+//!   [`Instrument::in_active_span`] for futures.
+//!
+//! ```
+//! use tracehound::prelude::*;
+//! use tracehound::reporter::NullReporter;
+//! use tracehound::scope::active_span;
+//! use tracehound::JaegerTracer;
+//!
+//! let tracer = JaegerTracer::builder("shop").reporter(NullReporter::new()).build()?;
+//! let span = tracer.start_span("checkout");
+//! let scope = span.activate();
+//! let child = tracer.start_span("pay");
+//! assert_eq!(child.context().parent_id(), span.context().span_id());
+//! drop(scope);
+//! assert!(active_span().is_noop());
+//! # Ok::<(), tracehound::tracer::BuildError>(())
+//! ```
+
+mod instrument;
+mod spawn;
+mod stack;
+
+use std::fmt;
+use std::marker::PhantomData;
+
+pub use instrument::{Instrument, Instrumented};
+pub use spawn::{in_active_span, spawn};
+pub(crate) use stack::Active;
+
+use crate::span::{Span, SpanContext};
+
+/// Keeps a span active on this thread; dropping it makes the previous one active again.
+///
+/// Scopes may be dropped in any order: each takes away only what it has put there.
+///
+/// ```compile_fail,E0277
+/// fn must_be_send<T: Send>(_: T) {}
+/// must_be_send(tracehound::Span::noop().activate());
+/// ```
+#[must_use = "the span is active only until the scope is dropped"]
+pub struct Scope {
+    id: Option<u64>,
+    _bound_to_this_thread: PhantomData<*const ()>,
+}
+
+impl Scope {
+    fn new(active: Active) -> Self {
+        Self {
+            id: stack::push(active),
+            _bound_to_this_thread: PhantomData,
+        }
+    }
+}
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            stack::remove(id);
+        }
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Scope")
+    }
+}
+
+impl Span {
+    /// Makes this span active on this thread until the scope is dropped. The same span may be active in many
+    /// places; the scope does not own it.
+    pub fn activate(&self) -> Scope {
+        Scope::new(Active::Span(self.handle()))
+    }
+}
+
+/// The active span of this thread, as a handle that does not own it; the no-op span where there is none.
+pub fn active_span() -> Span {
+    stack::top(|active| match active {
+        Some(Active::Span(span)) => span.clone(),
+        _ => Span::noop(),
+    })
+}
+
+/// Runs `f` on the active span of this thread.
+///
+/// ```
+/// use tracehound::scope::with_active_span;
+///
+/// with_active_span(|span| {
+///     span.set_tag("items", 3);
+/// });
+/// ```
+pub fn with_active_span<R>(f: impl FnOnce(&Span) -> R) -> R {
+    f(&active_span())
+}
+
+/// Makes a context active as if it were a span: spans that start meanwhile are its children. For a parent in
+/// another process whose own span does not exist here.
+pub fn with_context(context: &SpanContext) -> Scope {
+    Scope::new(Active::Context(context.clone()))
+}
+
+/// The parent that a span has which starts here without being told of one.
+pub(crate) fn active_parent() -> Option<Active> {
+    stack::top(|active| active.cloned())
+}

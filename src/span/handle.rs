@@ -1,0 +1,248 @@
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+use std::time::SystemTime;
+
+use crate::clock::wall_nanos;
+use crate::model::{FieldRef, TagRef, TagValue, field, tags};
+use crate::record::{SpanCell, SpanRef};
+use crate::span::recording;
+use crate::span::{Decision, SpanContext, ToSpanContext};
+
+/// A handle to one unit of work. See the [module](crate::span) for who finishes it.
+///
+/// A no-op span ([`Span::noop`]) costs one branch a call.
+#[must_use = "a span that is dropped at once measures nothing"]
+#[derive(Clone)]
+pub struct Span {
+    inner: Option<SpanRef>,
+}
+
+impl Span {
+    /// The span of a tracer that is off, and what there is where nothing is active.
+    pub const fn noop() -> Self {
+        Self { inner: None }
+    }
+
+    /// Whether this is the no-op span.
+    pub const fn is_noop(&self) -> bool {
+        self.inner.is_none()
+    }
+
+    /// What identifies the span, with its baggage as of now. Valid for ever.
+    pub fn context(&self) -> SpanContext {
+        let Some(cell) = self.cell() else {
+            return SpanContext::default();
+        };
+        cell.settle();
+        let decision = match &cell.local_trace {
+            Some(trace) if !trace.is_final() => Decision::Shared(trace.clone()),
+            _ => Decision::Made,
+        };
+        let baggage = cell.lock().baggage.clone();
+        let ids = (cell.trace_id, cell.span_id, cell.parent_id);
+        SpanContext::local(ids, cell.flags(), decision, cell.time.anchor, baggage)
+    }
+
+    /// Whether tags and logs are kept: the trace is sampled or undecided, and the span is open.
+    ///
+    /// Ask before work that is only done for a tag; [`Span::set_tag_with`] does.
+    pub fn is_recording(&self) -> bool {
+        self.cell().is_some_and(SpanCell::is_recording)
+    }
+
+    /// Replaces the operation name: the most general text that still names a class of spans
+    /// (`get_account`, not `get_account/792`).
+    pub fn set_operation_name(&self, name: impl Into<Cow<'static, str>>) -> &Self {
+        if let Some(cell) = self.cell() {
+            recording::set_operation_name(cell, name.into());
+        }
+        self
+    }
+
+    /// Sets a tag; the last value of a key wins. `None` sets nothing.
+    ///
+    /// The tag `sampling.priority` also decides on the trace: above 0 it is kept, at 0 it is not.
+    ///
+    /// ```
+    /// use tracehound::Span;
+    ///
+    /// let url = String::from("http://shop/cart");
+    /// Span::noop().set_tag("http.url", &url).set_tag("items", 3_usize).set_tag("retry", false);
+    /// ```
+    pub fn set_tag<'v>(&self, key: &str, value: impl Into<TagRef<'v>>) -> &Self {
+        if let Some(cell) = self.cell() {
+            recording::set_tag(cell, key, value.into());
+        }
+        self
+    }
+
+    /// Sets a tag whose value costs something to make: `make` runs only if the span is recording. If it
+    /// panics, the panic is caught and counted, and no tag is set.
+    ///
+    /// ```
+    /// # let query = "SELECT 1";
+    /// tracehound::Span::noop().set_tag_with("sql", || query.to_string());
+    /// ```
+    pub fn set_tag_with<V: Into<TagValue>>(&self, key: &str, make: impl FnOnce() -> V) -> &Self {
+        if let Some(cell) = self.cell() {
+            let is_wanted = cell.is_recording() || key == tags::SAMPLING_PRIORITY;
+            if is_wanted && !cell.is_finished() {
+                if let Some(value) = recording::catch(cell, || make().into()) {
+                    recording::set_tag(cell, key, value.as_ref());
+                }
+            }
+        }
+        self
+    }
+
+    /// Writes a log record with the time of now.
+    ///
+    /// ```
+    /// use tracehound::Span;
+    /// use tracehound::model::field;
+    ///
+    /// Span::noop().log([field("event", "retry"), field("attempt", 2)]);
+    /// ```
+    pub fn log<'v>(&self, fields: impl IntoIterator<Item: Into<FieldRef<'v>>>) -> &Self {
+        if let Some(cell) = self.cell().filter(|cell| cell.is_recording()) {
+            recording::log(cell, None, fields.into_iter().map(Into::into));
+        }
+        self
+    }
+
+    /// Writes a log record with a time of your own. It should lie within the span; nobody checks.
+    pub fn log_at<'v>(
+        &self,
+        time: SystemTime,
+        fields: impl IntoIterator<Item: Into<FieldRef<'v>>>,
+    ) -> &Self {
+        if let Some(cell) = self.cell().filter(|cell| cell.is_recording()) {
+            recording::log(cell, Some(time.into()), fields.into_iter().map(Into::into));
+        }
+        self
+    }
+
+    /// Writes a log record with the one field `event`.
+    pub fn log_event(&self, event: &str) -> &Self {
+        self.log([field(tags::EVENT, event)])
+    }
+
+    /// Marks the span as failed and writes a log record: `event=error`, `message`, `error.kind` where the
+    /// type is known, and `error.object`, the message with those of all causes.
+    ///
+    /// ```
+    /// let error = "x".parse::<u16>().expect_err("not a number");
+    /// tracehound::Span::noop().log_error(&error);
+    /// let boxed: Box<dyn std::error::Error> = error.into();
+    /// tracehound::Span::noop().log_error(&*boxed);
+    /// ```
+    pub fn log_error<E: Error + ?Sized>(&self, error: &E) -> &Self {
+        if let Some(cell) = self.cell().filter(|cell| cell.is_recording()) {
+            recording::log_error(cell, error);
+        }
+        self
+    }
+
+    /// Sets a baggage item on this span: spans that are started from it afterwards have it too, in this
+    /// process and in others. Also writes a log record (`event=baggage`).
+    ///
+    /// An item beyond a limit of [`Baggage`](crate::model::Baggage) is refused and counted.
+    pub fn set_baggage_item(&self, key: &str, value: &str) -> &Self {
+        if let Some(cell) = self.cell() {
+            recording::set_baggage_item(cell, key, value);
+        }
+        self
+    }
+
+    /// Removes a baggage item from this span and from spans that are started from it afterwards.
+    pub fn remove_baggage_item(&self, key: &str) -> &Self {
+        if let Some(mut buffer) = self.cell().and_then(SpanCell::open) {
+            buffer.baggage = buffer.baggage.without(key);
+        }
+        self
+    }
+
+    /// The value of a baggage item.
+    pub fn baggage_item(&self, key: &str) -> Option<String> {
+        self.cell()
+            .and_then(|cell| cell.lock().baggage.get(key).map(str::to_owned))
+    }
+
+    /// A handle that does not own the span: keeping it keeps nothing open.
+    pub fn handle(&self) -> Self {
+        Self {
+            inner: self.inner.as_ref().map(SpanRef::handle),
+        }
+    }
+
+    /// Finishes the span now, whoever else holds a handle. A second time is ignored and counted.
+    pub fn finish(mut self) {
+        self.end(None);
+    }
+
+    /// Finishes the span with an end time of your own; one before the start counts as the start.
+    pub fn finish_at(mut self, time: SystemTime) {
+        self.end(Some(wall_nanos(time)));
+    }
+
+    pub(crate) fn from_cell(cell: SpanCell) -> Self {
+        Self {
+            inner: Some(SpanRef::new(cell)),
+        }
+    }
+
+    pub(crate) fn cell(&self) -> Option<&SpanCell> {
+        self.inner.as_ref().map(SpanRef::cell)
+    }
+
+    /// Whether both are handles to one span.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (&self.inner, &other.inner) {
+            (Some(this), Some(other)) => this.is_same(other),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+
+    fn end(&mut self, time: Option<i64>) {
+        if let Some(mut span) = self.inner.take() {
+            span.release();
+            recording::finish(span.cell(), time, true);
+        }
+    }
+}
+
+impl Drop for Span {
+    fn drop(&mut self) {
+        if let Some(span) = &mut self.inner {
+            if span.release() && !span.cell().is_finished() {
+                if std::thread::panicking() {
+                    recording::mark_panic(span.cell());
+                }
+                recording::finish(span.cell(), None, false);
+            }
+        }
+    }
+}
+
+impl Default for Span {
+    fn default() -> Self {
+        Self::noop()
+    }
+}
+
+impl ToSpanContext for Span {
+    fn to_span_context(&self) -> SpanContext {
+        self.context()
+    }
+}
+
+impl fmt::Debug for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.cell() {
+            Some(cell) => write!(f, "Span({}:{})", cell.trace_id, cell.span_id),
+            None => f.write_str("Span(noop)"),
+        }
+    }
+}

@@ -1,0 +1,396 @@
+//! What the calls of a [`Span`](crate::Span) do to its cell. Code of the user's (iterators, `Display`, samplers)
+//! runs before the cell is locked.
+
+use std::any::type_name;
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::error::Error;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::metrics::{Counter, DropCause};
+use crate::model::sampling::{SamplerTags, SamplingDecision, SpanView};
+use crate::model::{FieldRef, Flags, TagRef, TagValue, Timestamp, field, tags};
+use crate::record::{
+    Added, FrameBytes, FrameHeader, Hold, LocalTrace, Question, SpanBuffer, SpanCell,
+    write_limited_tag,
+};
+
+pub(crate) fn set_operation_name(cell: &SpanCell, name: Cow<'static, str>) {
+    let asks = (cell.is_undecided() || cell.is_revisable()) && !cell.is_finished();
+    if asks {
+        let view = SpanView::new(cell.trace_id, &name, cell.is_local_root);
+        let decision = cell.tracer.decide(Question::Rename, &view);
+        apply_decision(cell, decision);
+    }
+    if let Some(mut buffer) = cell.open() {
+        buffer.operation_name = name;
+    }
+}
+
+pub(crate) fn set_tag(cell: &SpanCell, key: &str, value: TagRef<'_>) {
+    if matches!(value, TagRef::None) {
+        return;
+    }
+    if key == tags::SAMPLING_PRIORITY {
+        if !cell.is_finished() {
+            set_sampling_priority(cell, value);
+        }
+        return;
+    }
+    if !cell.is_recording() {
+        return;
+    }
+    if cell.is_undecided() {
+        let name = cell.lock().operation_name.clone();
+        let view = SpanView::new(cell.trace_id, &name, cell.is_local_root);
+        let decision = cell.tracer.decide(Question::Tag(key, value), &view);
+        apply_decision(cell, decision);
+        if !cell.is_recording() {
+            return;
+        }
+    }
+    store_tag(cell, key, value);
+}
+
+/// `fields` is user code: it is drained into scratch of this thread before the span is touched.
+pub(crate) fn log<'v>(
+    cell: &SpanCell,
+    time: Option<Timestamp>,
+    fields: impl Iterator<Item = FieldRef<'v>>,
+) {
+    let time = time.unwrap_or_else(|| cell.time.timestamp(cell.tracer.clock().now()));
+    let limits = cell.tracer.limits();
+    let mut scratch = take_scratch();
+    let encoded = catch(cell, || {
+        let (mut count, mut truncated) = (0, 0);
+        for FieldRef { key, value } in fields {
+            let text;
+            let value = match value {
+                TagRef::None => continue,
+                TagRef::Display(display) => {
+                    text = display.to_string();
+                    TagRef::String(&text)
+                }
+                value => value,
+            };
+            truncated +=
+                write_limited_tag(&mut scratch, key, value, limits.log_value_bytes, limits);
+            count += 1;
+        }
+        (count, truncated)
+    });
+    if let Some((count, truncated)) = encoded {
+        let added = cell
+            .open()
+            .map(|mut buffer| buffer.push_log(time, (&scratch, count), limits));
+        count_added(
+            cell,
+            Added {
+                truncated,
+                ..added.unwrap_or_default()
+            },
+        );
+    }
+    give_scratch(scratch);
+}
+
+pub(crate) fn log_error<E: Error + ?Sized>(cell: &SpanCell, error: &E) {
+    store_tag(cell, tags::ERROR, TagRef::Bool(true));
+    let texts = catch(cell, || {
+        let message = error.to_string();
+        let mut object = message.clone();
+        let mut cause = error.source();
+        // A chain that runs in a circle must end too.
+        for _ in 0..32 {
+            let Some(error) = cause else { break };
+            object = format!("{object}: {error}");
+            cause = error.source();
+        }
+        (message, object)
+    });
+    let Some((message, object)) = texts else {
+        return;
+    };
+    let kind = type_name::<E>();
+    log(
+        cell,
+        None,
+        [
+            field(tags::EVENT, "error"),
+            field(tags::MESSAGE, &message),
+            field(
+                tags::ERROR_KIND,
+                (!kind.starts_with("dyn ")).then_some(kind),
+            ),
+            field(tags::ERROR_OBJECT, &object),
+        ]
+        .into_iter(),
+    );
+}
+
+pub(crate) fn set_baggage_item(cell: &SpanCell, key: &str, value: &str) {
+    let result = {
+        let Some(mut buffer) = cell.open() else {
+            return;
+        };
+        let replaces = buffer.baggage.get(key).is_some_and(|old| !old.is_empty());
+        buffer.baggage.with(key, value).map(|baggage| {
+            buffer.baggage = baggage;
+            replaces
+        })
+    };
+    cell.tracer.store().count(match result {
+        Ok(_) => Counter::BaggageUpdatesOk,
+        Err(_) => Counter::BaggageUpdatesErr,
+    });
+    if cell.is_recording() {
+        let fields = [
+            field(tags::EVENT, "baggage"),
+            field("key", key),
+            field("value", value),
+            field("override", (result == Ok(true)).then_some("true")),
+            field("invalid", result.is_err().then_some("true")),
+        ];
+        log(cell, None, fields.into_iter());
+    }
+}
+
+/// The span was dropped while its thread panics.
+pub(crate) fn mark_panic(cell: &SpanCell) {
+    if cell.is_recording() {
+        store_tag(cell, tags::ERROR, TagRef::Bool(true));
+        log(cell, None, [field(tags::EVENT, "panic")].into_iter());
+    }
+}
+
+/// Ends the span; the first call wins, a later one is counted if the user made it.
+pub(crate) fn finish(cell: &SpanCell, end: Option<i64>, is_explicit: bool) {
+    let clock = cell.tracer.clock();
+    let store = cell.tracer.store();
+    let end = end.unwrap_or_else(|| {
+        // A start that the user gave is wall time: so is the end, for the difference to make sense.
+        let anchor = if cell.time.is_explicit {
+            clock.anchor()
+        } else {
+            cell.time.anchor
+        };
+        anchor.saturating_add_unsigned(clock.now())
+    });
+    if cell.is_undecided() && !cell.is_finished() && !std::thread::panicking() {
+        let name = cell.lock().operation_name.clone();
+        let view = SpanView::new(cell.trace_id, &name, cell.is_local_root);
+        let decision = cell.tracer.decide(Question::Finish, &view);
+        apply_decision(cell, decision);
+    }
+    let Some(mut buffer) = cell.finish() else {
+        if is_explicit {
+            store.count(Counter::FinishedTwice);
+        }
+        return;
+    };
+    let flags = cell.flags();
+    if flags.is_sampled() {
+        push(cell, &mut buffer, flags, end);
+        drop(buffer);
+        store.count(Counter::FinishedSpansSampled);
+    } else if let Some(trace) = cell.local_trace.as_ref().filter(|trace| !trace.is_final()) {
+        hold(cell, trace, &mut buffer, end);
+        drop(buffer);
+        store.count(Counter::FinishedSpansDelayed);
+    } else {
+        drop(buffer);
+        store.count(Counter::FinishedSpansUnsampled);
+    }
+    if let Some(trace) = cell.local_trace.as_ref().filter(|_| cell.is_local_root) {
+        let waited = trace.end();
+        if waited.count > 0 {
+            store.drop_spans(DropCause::Delayed, waited.count);
+        }
+        if !trace.is_final() {
+            // Nobody is left who could decide: what is still open is not kept.
+            trace.decide(trace.flags());
+        }
+    }
+}
+
+/// Puts the sampler's answer into effect.
+pub(crate) fn apply_decision(cell: &SpanCell, decision: SamplingDecision) {
+    match decision {
+        SamplingDecision::Sample(sampler_tags) => {
+            let flags = cell.flags().with(Flags::SAMPLED);
+            decide(cell, flags);
+            store_sampler_tags(cell, &sampler_tags);
+        }
+        // A late "no" never clears what somebody else has set.
+        SamplingDecision::Drop if cell.is_undecided() => decide(cell, cell.flags()),
+        SamplingDecision::Drop => decide(cell, cell.flags().without(Flags::SAMPLED)),
+        SamplingDecision::Delay => {}
+    }
+}
+
+/// Runs code of the user's; `None`, counted, where it panics.
+pub(crate) fn catch<R>(cell: &SpanCell, run: impl FnOnce() -> R) -> Option<R> {
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(result) => Some(result),
+        Err(panic) => {
+            // What was thrown may panic in turn when it is dropped.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
+            cell.tracer.metrics().add(Counter::CallbackPanics, 1);
+            None
+        }
+    }
+}
+
+fn set_sampling_priority(cell: &SpanCell, value: TagRef<'_>) {
+    let is_positive = match value {
+        TagRef::Bool(value) => value,
+        TagRef::Long(value) => value > 0,
+        TagRef::Unsigned(value) => value > 0,
+        TagRef::Double(value) => value > 0.0,
+        TagRef::String(text) => match text.trim().parse::<f64>() {
+            Ok(value) => value > 0.0,
+            Err(_) => return,
+        },
+        _ => return,
+    };
+    let flags = cell.flags();
+    cell.settle();
+    if !is_positive {
+        decide(cell, flags.without(Flags::SAMPLED).without(Flags::DEBUG));
+    } else if flags.is_debug() {
+        store_tag(cell, tags::SAMPLING_PRIORITY, value);
+    } else {
+        let name = cell.lock().operation_name.clone();
+        if cell.tracer.allows_debug(&name) {
+            decide(cell, flags.with(Flags::SAMPLED).with(Flags::DEBUG));
+            store_tag(cell, tags::SAMPLING_PRIORITY, value);
+        }
+    }
+}
+
+/// Makes `flags` the last word on the span, and on its local trace where that shares one.
+fn decide(cell: &SpanCell, flags: Flags) {
+    match &cell.local_trace {
+        Some(trace) => {
+            let waited = trace.decide(flags);
+            if flags.is_sampled() && waited.count > 0 {
+                cell.tracer.store().push_held(&waited, flags);
+            }
+        }
+        None => cell.set_flags(flags),
+    }
+}
+
+fn store_sampler_tags(cell: &SpanCell, sampler_tags: &SamplerTags) {
+    store_tag(
+        cell,
+        tags::SAMPLER_TYPE,
+        TagRef::String(sampler_tags.kind()),
+    );
+    store_tag(cell, tags::SAMPLER_PARAM, sampler_tags.param().as_ref());
+}
+
+fn store_tag(cell: &SpanCell, key: &str, value: TagRef<'_>) {
+    let text;
+    let value = match value {
+        TagRef::Display(display) => match catch(cell, || display.to_string()) {
+            Some(formatted) => {
+                text = formatted;
+                TagRef::String(&text)
+            }
+            None => return,
+        },
+        value => value,
+    };
+    if let Some(mut buffer) = cell.open() {
+        let added = buffer.push_tag(key, value, cell.tracer.limits());
+        drop(buffer);
+        count_added(cell, added);
+    }
+}
+
+fn count_added(cell: &SpanCell, added: Added) {
+    if added != Added::default() {
+        cell.tracer
+            .metrics()
+            .add(Counter::TruncatedValues, added.truncated);
+        cell.tracer
+            .metrics()
+            .add(Counter::DroppedItems, added.dropped);
+    }
+}
+
+fn push(cell: &SpanCell, buffer: &mut SpanBuffer, flags: Flags, end: i64) {
+    with_frame(cell, buffer, flags, end, |header, bytes| {
+        cell.tracer.store().push(header, bytes)
+    });
+}
+
+fn hold(cell: &SpanCell, trace: &LocalTrace, buffer: &mut SpanBuffer, end: i64) {
+    with_frame(
+        cell,
+        buffer,
+        trace.flags(),
+        end,
+        |header, bytes| match trace.hold(header, bytes) {
+            Hold::Held => {}
+            Hold::Decided(flags) if flags.is_sampled() => {
+                cell.tracer
+                    .store()
+                    .push(&FrameHeader { flags, ..*header }, bytes);
+            }
+            Hold::Decided(_) => {}
+            Hold::NoRoom => cell.tracer.store().drop_spans(DropCause::Delayed, 1),
+        },
+    );
+}
+
+fn with_frame<R>(
+    cell: &SpanCell,
+    buffer: &mut SpanBuffer,
+    flags: Flags,
+    end: i64,
+    use_frame: impl FnOnce(&FrameHeader, &FrameBytes<'_>) -> R,
+) -> R {
+    let sealed = buffer.seal(cell.tracer.limits());
+    let start = cell.time.start.div_euclid(1_000);
+    // Whole microseconds, and at least one: backends warn of spans without a length.
+    let duration_micros = (end.saturating_sub(cell.time.start).max(0) / 1_000)
+        .max(1)
+        .unsigned_abs();
+    let header = FrameHeader {
+        trace_id: cell.trace_id,
+        span_id: cell.span_id,
+        parent_id: cell.parent_id,
+        flags,
+        start: Timestamp::from_micros(start),
+        duration_micros,
+        tag_count: sealed.tag_count,
+        log_count: sealed.log_count,
+        reference_count: sealed.reference_count,
+        has_repeated_keys: sealed.has_repeated_keys,
+    };
+    let bytes = FrameBytes {
+        operation_name: sealed.operation_name,
+        references: sealed.references,
+        tags: sealed.tags,
+        logs: sealed.logs,
+    };
+    use_frame(&header, &bytes)
+}
+
+thread_local! {
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+fn take_scratch() -> Vec<u8> {
+    SCRATCH.try_with(Cell::take).unwrap_or_default()
+}
+
+/// Keeps the memory for the next log, unless it is much.
+fn give_scratch(mut scratch: Vec<u8>) {
+    if scratch.capacity() <= 16 * 1024 {
+        scratch.clear();
+        let _ = SCRATCH.try_with(|cell| cell.set(scratch));
+    }
+}

@@ -1,0 +1,242 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::diagnostics::Diagnostics;
+use crate::metrics::Metrics;
+use crate::model::{Tag, TagValue};
+use crate::propagation::{Codec, CustomCodec, Extractor, Injector, JaegerCodec};
+use crate::record::{Budget, Store};
+use crate::reporter::{NullReporter, Reporter, Worker, WorkerOptions};
+use crate::sampler::{ProbabilisticSampler, Sampler, SamplingRate};
+use crate::span::Limits;
+use crate::tracer::core::{Core, Guarded};
+use crate::tracer::jaeger::JaegerTracer;
+use crate::tracer::process_tags;
+
+/// Puts a tracer together; made by [`JaegerTracer::builder`].
+///
+/// ```
+/// use tracehound::JaegerTracer;
+/// use tracehound::reporter::InMemoryReporter;
+/// use tracehound::sampler::ConstSampler;
+///
+/// let tracer = JaegerTracer::builder("shop")
+///     .sampler(ConstSampler::new(true))
+///     .reporter(InMemoryReporter::new())
+///     .tag("zone", "eu-1")
+///     .build()?;
+/// # let _ = tracer;
+/// # Ok::<(), tracehound::tracer::BuildError>(())
+/// ```
+#[must_use = "nothing is traced until it is built"]
+pub struct TracerBuilder {
+    service_name: String,
+    tags: Vec<Tag>,
+    sampler: Box<dyn Sampler>,
+    reporter: Box<dyn Reporter>,
+    limits: Limits,
+    clock: Option<Clock>,
+    id_source: Option<Box<dyn Fn() -> u64 + Send + Sync>>,
+    is_128_bit: bool,
+    finalizes_on_inject: bool,
+    queue_size: Option<usize>,
+    flush_interval: Duration,
+    diagnostics: Diagnostics,
+    text_map: Box<dyn Codec>,
+    http_headers: Box<dyn Codec>,
+    custom: Vec<Box<dyn CustomCodec>>,
+}
+
+impl TracerBuilder {
+    pub(super) fn new(service_name: String) -> Self {
+        Self {
+            service_name,
+            tags: Vec::new(),
+            sampler: Box::new(ProbabilisticSampler::new(SamplingRate::DEFAULT)),
+            reporter: Box::new(NullReporter::new()),
+            limits: Limits::default(),
+            clock: None,
+            id_source: None,
+            is_128_bit: false,
+            finalizes_on_inject: false,
+            queue_size: None,
+            flush_interval: Duration::from_secs(1),
+            diagnostics: Diagnostics::default(),
+            text_map: Box::new(JaegerCodec::text_map()),
+            http_headers: Box::new(JaegerCodec::http_headers()),
+            custom: Vec::new(),
+        }
+    }
+
+    /// Which traces are kept. Defaults to one in a thousand.
+    pub fn sampler(mut self, sampler: impl Sampler + 'static) -> Self {
+        self.sampler = Box::new(sampler);
+        self
+    }
+
+    /// Where finished spans go. Defaults to nowhere; [`Config`](crate::Config) sends them to an agent.
+    pub fn reporter(mut self, reporter: impl Reporter + 'static) -> Self {
+        self.reporter = Box::new(reporter);
+        self
+    }
+
+    /// Adds a tag that holds for all spans of this process.
+    pub fn tag(mut self, key: impl Into<String>, value: impl Into<TagValue>) -> Self {
+        self.tags.push(Tag::new(key.into(), value));
+        self
+    }
+
+    /// How much a span may hold.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Where times come from. Defaults to [`Clock::system`].
+    pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
+        self.clock = Some(clock.into());
+        self
+    }
+
+    /// Where ids come from: any number but zero, which is replaced. Defaults to 63 random bits.
+    pub fn id_source(mut self, next_id: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        self.id_source = Some(Box::new(next_id));
+        self
+    }
+
+    /// Whether new traces have ids of 128 bits. Defaults to false, as in all Jaeger clients.
+    pub fn trace_id_128bit(mut self, is_128_bit: bool) -> Self {
+        self.is_128_bit = is_128_bit;
+        self
+    }
+
+    /// Whether an injection makes an undecided trace's decision final, so that the services downstream and this
+    /// one agree. Defaults to false: what is injected then says "not sampled", and a late tag may still keep
+    /// this process's part.
+    pub fn finalize_on_inject(mut self, finalizes: bool) -> Self {
+        self.finalizes_on_inject = finalizes;
+        self
+    }
+
+    /// How many finished spans may wait before new ones are dropped, at 512 bytes a span.
+    ///
+    /// Defaults to a share in 8 MiB for the whole process; a tracer with a number of its own has its own
+    /// memory. Each thread can always hold 4 KiB.
+    pub fn queue_size(mut self, spans: usize) -> Self {
+        self.queue_size = Some(spans);
+        self
+    }
+
+    /// How often finished spans are sent. Full packets go at once. Defaults to one second; at least a millisecond.
+    pub fn flush_interval(mut self, interval: Duration) -> Self {
+        self.flush_interval = interval.max(Duration::from_millis(1));
+        self
+    }
+
+    /// Where the tracer says what is wrong. Defaults to standard error.
+    pub fn diagnostics(mut self, diagnostics: Diagnostics) -> Self {
+        self.diagnostics = diagnostics;
+        self
+    }
+
+    /// What is written into text maps and read out of them. Defaults to [`JaegerCodec::text_map`].
+    pub fn text_map_codec(mut self, codec: impl Codec + 'static) -> Self {
+        self.text_map = Box::new(codec);
+        self
+    }
+
+    /// What is written into HTTP headers and gRPC metadata and read out of them. Defaults to
+    /// [`JaegerCodec::http_headers`].
+    pub fn http_headers_codec(mut self, codec: impl Codec + 'static) -> Self {
+        self.http_headers = Box::new(codec);
+        self
+    }
+
+    /// Adds a codec for carriers of your own.
+    pub fn custom_codec(mut self, codec: impl CustomCodec + 'static) -> Self {
+        self.custom.push(Box::new(codec));
+        self
+    }
+
+    /// Builds the tracer and starts its worker thread.
+    ///
+    /// # Errors
+    ///
+    /// When the service name is empty or blank.
+    pub fn build(mut self) -> Result<JaegerTracer, BuildError> {
+        if self.service_name.trim().is_empty() {
+            return Err(BuildError::EmptyServiceName);
+        }
+        let metrics = Metrics::default();
+        let budget = self.queue_size.map_or_else(Budget::process, |spans| {
+            Budget::new(spans.saturating_mul(SPAN_BYTES))
+        });
+        let store = Arc::new(Store::new(budget, metrics.clone()));
+        let process = Arc::new(process_tags::process(self.service_name, self.tags));
+        let clock = self.clock.unwrap_or_else(Clock::system);
+        for codec in [&mut self.text_map, &mut self.http_headers] {
+            attach(&mut **codec, &metrics);
+        }
+        let worker = Worker::start(
+            WorkerOptions {
+                store: store.clone(),
+                clock: clock.clone(),
+                process: process.clone(),
+                metrics: metrics.clone(),
+                diagnostics: self.diagnostics.clone(),
+                flush_interval: self.flush_interval,
+            },
+            self.reporter,
+        );
+        let core = Core {
+            clock,
+            sampler: Guarded::new(self.sampler),
+            process,
+            limits: self.limits,
+            metrics,
+            diagnostics: self.diagnostics,
+            store,
+            id_source: self.id_source,
+            is_128_bit: self.is_128_bit,
+            finalizes_on_inject: self.finalizes_on_inject,
+            text_map: self.text_map,
+            http_headers: self.http_headers,
+            custom: self.custom,
+        };
+        Ok(JaegerTracer::from_parts(core, worker))
+    }
+}
+
+impl fmt::Debug for TracerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TracerBuilder({:?})", self.service_name)
+    }
+}
+
+/// What a waiting span is reckoned at.
+const SPAN_BYTES: usize = 512;
+
+fn attach(codec: &mut dyn Codec, metrics: &Metrics) {
+    Injector::attach_metrics(codec, metrics);
+    Extractor::attach_metrics(codec, metrics);
+}
+
+/// A tracer that cannot be built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The service has no name.
+    EmptyServiceName,
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EmptyServiceName => f.write_str("the service name is empty"),
+        }
+    }
+}
+
+impl std::error::Error for BuildError {}

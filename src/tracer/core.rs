@@ -1,0 +1,196 @@
+//! What the clones of a tracer and its open spans share.
+
+use std::any::Any;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::clock::Clock;
+use crate::diagnostics::Diagnostics;
+use crate::metrics::{Counter, Metrics};
+use crate::model::Process;
+use crate::propagation::{
+    Codec, CustomCodec, ExtractCarrier, ExtractError, InjectCarrier, ReadFrom, WriteTo,
+};
+use crate::record::{Lifecycle, Question, Store, random_id};
+use crate::sampler::{Sampler, SamplingDecision, SpanView};
+use crate::span::{Decision, Limits, SpanContext};
+
+/// Everything that starting, filling and finishing a span needs.
+pub(super) struct Core {
+    pub(super) clock: Clock,
+    pub(super) sampler: Guarded<Box<dyn Sampler>>,
+    pub(super) process: Arc<Process>,
+    pub(super) limits: Limits,
+    pub(super) metrics: Metrics,
+    pub(super) diagnostics: Diagnostics,
+    pub(super) store: Arc<Store>,
+    pub(super) id_source: Option<Box<dyn Fn() -> u64 + Send + Sync>>,
+    pub(super) is_128_bit: bool,
+    pub(super) finalizes_on_inject: bool,
+    pub(super) text_map: Box<dyn Codec>,
+    pub(super) http_headers: Box<dyn Codec>,
+    pub(super) custom: Vec<Box<dyn CustomCodec>>,
+}
+
+/// A callback of the user's that is given up after too many panics.
+pub(super) struct Guarded<T> {
+    inner: T,
+    panics: AtomicU32,
+}
+
+impl<T> Guarded<T> {
+    pub(super) fn new(inner: T) -> Self {
+        Self {
+            inner,
+            panics: AtomicU32::new(0),
+        }
+    }
+
+    fn call<R>(&self, metrics: &Metrics, call: impl FnOnce(&T) -> R) -> Option<R> {
+        // No code of the user's runs while a thread unwinds: a second panic would abort the process.
+        if self.panics.load(Ordering::Relaxed) >= MAX_PANICS || std::thread::panicking() {
+            return None;
+        }
+        match catch_unwind(AssertUnwindSafe(|| call(&self.inner))) {
+            Ok(result) => Some(result),
+            Err(panic) => {
+                let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
+                self.panics.fetch_add(1, Ordering::Relaxed);
+                metrics.add(Counter::CallbackPanics, 1);
+                None
+            }
+        }
+    }
+}
+
+const MAX_PANICS: u32 = 100;
+
+impl Lifecycle for Core {
+    fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    fn store(&self) -> &Store {
+        &self.store
+    }
+
+    fn decide(&self, question: Question<'_>, span: &SpanView<'_>) -> SamplingDecision {
+        let asked = self.sampler.call(&self.metrics, |sampler| match question {
+            Question::Create => sampler.on_create_span(span),
+            Question::Rename => sampler.on_set_operation_name(span),
+            Question::Tag(key, value) => sampler.on_set_tag(span, key, value),
+            Question::Finish => sampler.on_finish_span(span),
+        });
+        asked.unwrap_or(match question {
+            Question::Create => SamplingDecision::Drop,
+            _ => SamplingDecision::Delay,
+        })
+    }
+
+    fn allows_debug(&self, _operation_name: &str) -> bool {
+        true
+    }
+}
+
+impl Core {
+    pub(super) fn inject(&self, context: &SpanContext, carrier: &mut dyn InjectCarrier) {
+        if let Decision::Shared(trace) = context.decision() {
+            if self.finalizes_on_inject && !trace.is_final() {
+                let flags = trace.flags();
+                let waited = trace.decide(flags);
+                if flags.is_sampled() {
+                    self.store.push_held(&waited, flags);
+                }
+            }
+        }
+        self.guard("inject", || match carrier.write() {
+            WriteTo::TextMap(carrier) => self.text_map.inject(context, carrier),
+            WriteTo::HttpHeaders(carrier) => self.http_headers.inject(context, carrier),
+            WriteTo::Custom(carrier) => {
+                self.custom
+                    .iter()
+                    .any(|codec| codec.inject(context, carrier));
+            }
+            // No codec for the binary format yet.
+            WriteTo::Binary(_) => {}
+        });
+    }
+
+    pub(super) fn extract(
+        &self,
+        carrier: &dyn ExtractCarrier,
+    ) -> Result<Option<SpanContext>, ExtractError> {
+        let extracted = self.guard("extract", || match carrier.read() {
+            ReadFrom::TextMap(carrier) => self.text_map.extract(carrier),
+            ReadFrom::HttpHeaders(carrier) => self.http_headers.extract(carrier),
+            ReadFrom::Custom(carrier) => self.extract_custom(carrier),
+            ReadFrom::Binary(_) => Ok(None),
+        });
+        let extracted = extracted.unwrap_or(Ok(None));
+        if let Err(error) = &extracted {
+            self.metrics.add(Counter::DecodingErrors, 1);
+            self.diagnostics.warn("decoding", || {
+                format!("a malformed context came in: {error}")
+            });
+        }
+        extracted
+    }
+
+    fn extract_custom(&self, carrier: &dyn Any) -> Result<Option<SpanContext>, ExtractError> {
+        for codec in &self.custom {
+            if let Some(context) = codec.extract(carrier)? {
+                return Ok(Some(context));
+            }
+        }
+        Ok(None)
+    }
+
+    pub(super) fn depends_on_operation_name(&self) -> bool {
+        self.sampler
+            .call(&self.metrics, |sampler| sampler.depends_on_operation_name())
+            == Some(true)
+    }
+
+    pub(super) fn close_sampler(&self) {
+        self.sampler.call(&self.metrics, |sampler| sampler.close());
+    }
+
+    /// Runs a codec or a carrier of the user's.
+    fn guard<R>(&self, what: &'static str, run: impl FnOnce() -> R) -> Option<R> {
+        match catch_unwind(AssertUnwindSafe(run)) {
+            Ok(result) => Some(result),
+            Err(_) => {
+                self.metrics.add(Counter::CallbackPanics, 1);
+                self.diagnostics
+                    .warn(what, || format!("a codec panicked during {what}"));
+                None
+            }
+        }
+    }
+
+    pub(super) fn new_id(&self) -> u64 {
+        let Some(source) = &self.id_source else {
+            return random_id();
+        };
+        match self.guard("id source", source) {
+            Some(id) if id != 0 => id,
+            _ => random_id(),
+        }
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Core({:?})", self.process.service_name)
+    }
+}

@@ -1,0 +1,160 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::metrics::{FlushReport, Metrics};
+use crate::model::Process;
+use crate::propagation::{ExtractCarrier, ExtractError, InjectCarrier};
+use crate::reporter::Worker;
+use crate::span::{Span, SpanContext};
+use crate::tracer::core::Core;
+use crate::tracer::start::start;
+use crate::tracer::{StartSpanOptions, Tracer, TracerBuilder};
+
+/// The tracer. Cheap to clone; clones share everything.
+///
+/// When the last clone is dropped the tracer is closed and given one second to send what waits. Spans that are
+/// still open then finish as counted no-ops. Better: call [`close`](Self::close) and look at what it says.
+#[derive(Clone)]
+pub struct JaegerTracer {
+    handle: Option<Arc<Handle>>,
+}
+
+impl JaegerTracer {
+    /// Begins to build a tracer for a service. [`Config`](crate::Config) does it from the environment.
+    pub fn builder(service_name: impl Into<String>) -> TracerBuilder {
+        TracerBuilder::new(service_name.into())
+    }
+
+    /// A tracer that is off: every span is a no-op, nothing is injected, nothing is found.
+    pub const fn disabled() -> Self {
+        Self { handle: None }
+    }
+
+    /// Waits until every span that was finished before this call has been sent, and tells what became of all
+    /// spans so far. After `timeout` it returns all the same; what then still waits is in
+    /// [`FlushReport::queued`]. Blocks the calling thread, and needs no runtime.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tracehound::JaegerTracer;
+    /// use tracehound::prelude::*;
+    /// use tracehound::reporter::InMemoryReporter;
+    /// use tracehound::sampler::ConstSampler;
+    ///
+    /// let tracer = JaegerTracer::builder("shop")
+    ///     .sampler(ConstSampler::new(true))
+    ///     .reporter(InMemoryReporter::new())
+    ///     .build()?;
+    /// tracer.start_span("checkout").finish();
+    /// let report = tracer.flush(Duration::from_secs(5));
+    /// assert!(report.is_complete());
+    /// assert_eq!(report.sent, 1);
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
+    pub fn flush(&self, timeout: Duration) -> FlushReport {
+        self.handle
+            .as_ref()
+            .map_or_else(FlushReport::default, |handle| handle.worker.flush(timeout))
+    }
+
+    /// Sends what waits, lets go of the reporter, and tells what became of all spans. All clones are closed with
+    /// it: spans that finish from now on are counted as `after_shutdown`. A second call only reports.
+    pub fn close(&self, timeout: Duration) -> FlushReport {
+        self.handle
+            .as_ref()
+            .map_or_else(FlushReport::default, |handle| handle.close(timeout))
+    }
+
+    /// What has become of the spans so far. Exact at a [`flush`](Self::flush); between two it never shows more sent
+    /// and lost than finished.
+    pub fn report(&self) -> FlushReport {
+        self.handle
+            .as_ref()
+            .map_or_else(FlushReport::default, |handle| handle.worker.report())
+    }
+
+    /// What the tracer counts about itself.
+    pub fn metrics(&self) -> Metrics {
+        self.handle
+            .as_ref()
+            .map_or_else(Metrics::default, |handle| handle.core.metrics.clone())
+    }
+
+    /// The service's name and the tags that hold for all spans; none of a tracer that is off.
+    pub fn process(&self) -> Option<&Process> {
+        self.handle.as_ref().map(|handle| &*handle.core.process)
+    }
+
+    pub(super) fn from_parts(core: Core, worker: Worker) -> Self {
+        Self {
+            handle: Some(Arc::new(Handle {
+                core: Arc::new(core),
+                worker,
+            })),
+        }
+    }
+}
+
+impl Tracer for JaegerTracer {
+    fn start(&self, options: StartSpanOptions<'_>) -> Span {
+        match &self.handle {
+            Some(handle) => start(&handle.core, options),
+            None => Span::noop(),
+        }
+    }
+
+    fn inject(&self, context: &SpanContext, carrier: &mut dyn InjectCarrier) {
+        if let Some(handle) = &self.handle {
+            handle.core.inject(context, carrier);
+        }
+    }
+
+    fn extract(&self, carrier: &dyn ExtractCarrier) -> Result<Option<SpanContext>, ExtractError> {
+        self.handle
+            .as_ref()
+            .map_or(Ok(None), |handle| handle.core.extract(carrier))
+    }
+
+    fn is_noop(&self) -> bool {
+        self.handle.is_none()
+    }
+}
+
+impl fmt::Debug for JaegerTracer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.handle {
+            Some(handle) => write!(f, "JaegerTracer({:?})", handle.core.process.service_name),
+            None => f.write_str("JaegerTracer(disabled)"),
+        }
+    }
+}
+
+/// What the clones share. Open spans share only the core, so that they do not keep the tracer open.
+struct Handle {
+    core: Arc<Core>,
+    worker: Worker,
+}
+
+impl Handle {
+    fn close(&self, timeout: Duration) -> FlushReport {
+        let report = self.worker.close(timeout);
+        self.core.close_sampler();
+        report
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let report = self.close(DROP_TIMEOUT);
+        if report.queued > 0 {
+            self.core.diagnostics.say(&format!(
+                "the tracer of {:?} was dropped with spans that could not be sent in {DROP_TIMEOUT:?}: {report}",
+                self.core.process.service_name,
+            ));
+        }
+    }
+}
+
+/// How long the last clone waits when it is dropped.
+const DROP_TIMEOUT: Duration = Duration::from_secs(1);

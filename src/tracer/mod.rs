@@ -1,0 +1,161 @@
+//! Where spans begin.
+//!
+//! [`Tracer`] is the seam: [`JaegerTracer`] does the work, [`NoopTracer`] none of it, and a wrapper of yours may
+//! stand around either. [`TracerExt`] adds the comfortable calls to all of them, `dyn Tracer` included.
+
+mod builder;
+mod core;
+mod global;
+mod jaeger;
+mod noop;
+mod process_tags;
+mod span_builder;
+mod start;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use smallvec::SmallVec;
+
+pub use builder::{BuildError, TracerBuilder};
+pub use global::{GlobalTracer, SetTracerError, set_tracer, tracer};
+pub use jaeger::JaegerTracer;
+pub use noop::NoopTracer;
+pub use span_builder::SpanBuilder;
+
+use crate::model::TagRef;
+use crate::propagation::{ExtractCarrier, ExtractError, InjectCarrier};
+use crate::span::{Reference, Span, SpanContext};
+
+/// Starts spans, and carries their contexts into requests and out of them. Object-safe.
+pub trait Tracer: Send + Sync {
+    /// Starts a span. Never fails. [`TracerExt::build_span`] is the comfortable way.
+    fn start(&self, options: StartSpanOptions<'_>) -> Span;
+
+    /// Writes a context into a carrier, in place of what was there. What a carrier cannot hold is counted.
+    fn inject(&self, context: &SpanContext, carrier: &mut dyn InjectCarrier);
+
+    /// Reads a context out of a carrier; `Ok(None)` where nobody has sent one.
+    ///
+    /// # Errors
+    ///
+    /// Where somebody has sent one that is malformed. It is counted; the usual answer is to start a root.
+    fn extract(&self, carrier: &dyn ExtractCarrier) -> Result<Option<SpanContext>, ExtractError>;
+
+    /// Whether every span is a no-op, so that work for it can be saved.
+    fn is_noop(&self) -> bool {
+        false
+    }
+}
+
+/// The comfortable calls, for every [`Tracer`].
+pub trait TracerExt: Tracer {
+    /// Begins to describe a span.
+    ///
+    /// ```
+    /// use tracehound::NoopTracer;
+    /// use tracehound::prelude::*;
+    ///
+    /// let span = NoopTracer.build_span("get_account").tag("span.kind", "server").start();
+    /// assert!(span.is_noop());
+    /// ```
+    fn build_span<'a>(
+        &'a self,
+        operation_name: impl Into<Cow<'static, str>>,
+    ) -> SpanBuilder<'a, Self> {
+        SpanBuilder::new(self, operation_name.into())
+    }
+
+    /// Starts a span as a child of the active one, or as a root where none is active.
+    fn start_span(&self, operation_name: impl Into<Cow<'static, str>>) -> Span {
+        self.build_span(operation_name).start()
+    }
+}
+
+impl<T: Tracer + ?Sized> TracerExt for T {}
+
+impl<T: Tracer + ?Sized> Tracer for Arc<T> {
+    fn start(&self, options: StartSpanOptions<'_>) -> Span {
+        (**self).start(options)
+    }
+
+    fn inject(&self, context: &SpanContext, carrier: &mut dyn InjectCarrier) {
+        (**self).inject(context, carrier);
+    }
+
+    fn extract(&self, carrier: &dyn ExtractCarrier) -> Result<Option<SpanContext>, ExtractError> {
+        (**self).extract(carrier)
+    }
+
+    fn is_noop(&self) -> bool {
+        (**self).is_noop()
+    }
+}
+
+impl<T: Tracer + ?Sized> Tracer for &T {
+    fn start(&self, options: StartSpanOptions<'_>) -> Span {
+        (**self).start(options)
+    }
+
+    fn inject(&self, context: &SpanContext, carrier: &mut dyn InjectCarrier) {
+        (**self).inject(context, carrier);
+    }
+
+    fn extract(&self, carrier: &dyn ExtractCarrier) -> Result<Option<SpanContext>, ExtractError> {
+        (**self).extract(carrier)
+    }
+
+    fn is_noop(&self) -> bool {
+        (**self).is_noop()
+    }
+}
+
+/// Everything that is said of a span before it starts; filled by [`SpanBuilder`].
+#[derive(Clone, Debug)]
+pub struct StartSpanOptions<'a> {
+    pub(crate) operation_name: Cow<'static, str>,
+    pub(crate) references: SmallVec<[Reference; 1]>,
+    pub(crate) tags: SmallVec<[(&'a str, TagRef<'a>); 8]>,
+    pub(crate) start_time: Option<SystemTime>,
+    pub(crate) ignore_active_span: bool,
+    pub(crate) context: Option<SpanContext>,
+}
+
+impl<'a> StartSpanOptions<'a> {
+    pub(crate) fn new(operation_name: Cow<'static, str>) -> Self {
+        Self {
+            operation_name,
+            references: SmallVec::new(),
+            tags: SmallVec::new(),
+            start_time: None,
+            ignore_active_span: false,
+            context: None,
+        }
+    }
+
+    /// Its name.
+    pub fn operation_name(&self) -> &str {
+        &self.operation_name
+    }
+
+    /// What it depends on, in the order given.
+    pub fn references(&self) -> &[Reference] {
+        &self.references
+    }
+
+    /// Its first tags.
+    pub fn tags(&self) -> &[(&'a str, TagRef<'a>)] {
+        &self.tags
+    }
+
+    /// When it started; now where there is none.
+    pub fn start_time(&self) -> Option<SystemTime> {
+        self.start_time
+    }
+
+    /// Whether the active span is not its parent.
+    pub fn ignores_active_span(&self) -> bool {
+        self.ignore_active_span
+    }
+}

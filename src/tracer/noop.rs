@@ -1,0 +1,24 @@
+use crate::propagation::{ExtractCarrier, ExtractError, InjectCarrier};
+use crate::span::{Span, SpanContext};
+use crate::tracer::{StartSpanOptions, Tracer};
+
+/// A tracer that is off: every span is a no-op, nothing is injected, nothing is found.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "there is nothing in it")]
+pub struct NoopTracer;
+
+impl Tracer for NoopTracer {
+    fn start(&self, _options: StartSpanOptions<'_>) -> Span {
+        Span::noop()
+    }
+
+    fn inject(&self, _context: &SpanContext, _carrier: &mut dyn InjectCarrier) {}
+
+    fn extract(&self, _carrier: &dyn ExtractCarrier) -> Result<Option<SpanContext>, ExtractError> {
+        Ok(None)
+    }
+
+    fn is_noop(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,107 @@
+//! The tags that describe the process: what the Jaeger clients add by themselves.
+
+use std::net::UdpSocket;
+
+use crate::model::{Process, Tag, tags};
+use crate::record::random_id;
+
+/// Joins the user's tags, one a key and the last one wins, with those that are missing among `jaeger.version`,
+/// `hostname`, `ip` and `client-uuid`. `jaeger.version` is always ours.
+pub(super) fn process(service_name: String, user_tags: Vec<Tag>) -> Process {
+    let mut all: Vec<Tag> = Vec::with_capacity(user_tags.len() + 4);
+    let version = Tag::new(
+        tags::JAEGER_VERSION,
+        concat!("Rust-", env!("CARGO_PKG_VERSION")),
+    );
+    for tag in user_tags
+        .into_iter()
+        .filter(|tag| tag.key != tags::JAEGER_VERSION)
+    {
+        match all.iter_mut().find(|known| known.key == tag.key) {
+            Some(known) => *known = tag,
+            None => all.push(tag),
+        }
+    }
+    all.push(version);
+    let has = |key| all.iter().any(|tag| tag.key == key);
+    let hostname = (!has(tags::HOSTNAME)).then(hostname).flatten();
+    let ip = (!has(tags::IP)).then(own_address).flatten();
+    // An agent that keeps accounts of loss knows clients by this tag, as text.
+    let uuid = (!has(tags::CLIENT_UUID)).then(|| format!("{:x}", random_id()));
+    let found = [
+        (tags::HOSTNAME, hostname),
+        (tags::IP, ip),
+        (tags::CLIENT_UUID, uuid),
+    ];
+    all.extend(
+        found
+            .into_iter()
+            .filter_map(|(key, value)| Some(Tag::new(key, value?))),
+    );
+    Process::new(service_name, all)
+}
+
+fn hostname() -> Option<String> {
+    let name = gethostname::gethostname().to_string_lossy().into_owned();
+    (!name.is_empty()).then_some(name)
+}
+
+/// The address that this host has towards others; the loopback address where it has no other. Connecting a
+/// datagram socket sends nothing: it only asks for the route, here to an address kept for documentation.
+fn own_address() -> Option<String> {
+    ["192.0.2.1:9", "[2001:db8::1]:9", "127.0.0.1:9"]
+        .into_iter()
+        .find_map(|far| {
+            let any = if far.starts_with('[') {
+                "[::]:0"
+            } else {
+                "0.0.0.0:0"
+            };
+            let socket = UdpSocket::bind(any).ok()?;
+            socket.connect(far).ok()?;
+            let ip = socket.local_addr().ok()?.ip();
+            (!ip.is_unspecified()).then(|| ip.to_string())
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(process: &Process) -> Vec<&str> {
+        process.tags.iter().map(|tag| &*tag.key).collect()
+    }
+
+    #[test]
+    fn a_process_has_the_four_tags_of_a_jaeger_client() {
+        let process = process("shop".to_owned(), vec![]);
+        let keys = keys(&process);
+        for key in [
+            tags::JAEGER_VERSION,
+            tags::HOSTNAME,
+            tags::IP,
+            tags::CLIENT_UUID,
+        ] {
+            assert!(keys.contains(&key), "{key} in {keys:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_user_sets_is_kept_once() {
+        let user = vec![
+            Tag::new("zone", "a"),
+            Tag::new(tags::HOSTNAME, "mine"),
+            Tag::new("zone", "b"),
+            Tag::new(tags::JAEGER_VERSION, "mine"),
+        ];
+        let process = process("shop".to_owned(), user);
+        let value = |key: &str| {
+            let all: Vec<_> = process.tags.iter().filter(|tag| tag.key == key).collect();
+            assert_eq!(all.len(), 1, "{key}");
+            all[0].value.to_string()
+        };
+        assert_eq!(value("zone"), "b");
+        assert_eq!(value(tags::HOSTNAME), "mine");
+        assert!(value(tags::JAEGER_VERSION).starts_with("Rust-"));
+    }
+}

@@ -1,0 +1,87 @@
+use std::borrow::Cow;
+use std::time::SystemTime;
+
+use crate::model::TagRef;
+use crate::span::{Reference, Span, SpanContext, ToSpanContext};
+use crate::tracer::{StartSpanOptions, Tracer};
+
+/// Describes a span that is about to start; made by [`TracerExt::build_span`](crate::tracer::TracerExt::build_span).
+///
+/// The parent is the first `ChildOf` reference with a trace, else the first `FollowsFrom` one. Without any
+/// reference it is the active span, unless [`ignore_active_span`](Self::ignore_active_span) says otherwise.
+/// An empty context is no reference.
+#[must_use = "a span that is not started measures nothing"]
+#[derive(Debug)]
+pub struct SpanBuilder<'a, T: Tracer + ?Sized> {
+    tracer: &'a T,
+    is_noop: bool,
+    options: StartSpanOptions<'a>,
+}
+
+impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
+    pub(crate) fn new(tracer: &'a T, operation_name: Cow<'static, str>) -> Self {
+        Self {
+            tracer,
+            is_noop: tracer.is_noop(),
+            options: StartSpanOptions::new(operation_name),
+        }
+    }
+
+    /// Makes it a child of a span or of a context, or of none where there is none.
+    pub fn child_of(self, parent: &impl ToSpanContext) -> Self {
+        if self.is_noop {
+            self
+        } else {
+            self.reference(Reference::child_of(parent))
+        }
+    }
+
+    /// Says that a span or a context caused it and does not wait for it.
+    pub fn follows_from(self, parent: &impl ToSpanContext) -> Self {
+        if self.is_noop {
+            self
+        } else {
+            self.reference(Reference::follows_from(parent))
+        }
+    }
+
+    /// Adds a reference. An empty one is left out.
+    pub fn reference(mut self, reference: Reference) -> Self {
+        if !reference.context.is_empty() {
+            self.options.references.push(reference);
+        }
+        self
+    }
+
+    /// Does not make it a child of the active span.
+    pub fn ignore_active_span(mut self) -> Self {
+        self.options.ignore_active_span = true;
+        self
+    }
+
+    /// Gives it a tag. `span.kind` belongs here, not on the started span.
+    pub fn tag(mut self, key: &'a str, value: impl Into<TagRef<'a>>) -> Self {
+        if !self.is_noop {
+            self.options.tags.push((key, value.into()));
+        }
+        self
+    }
+
+    /// Says when it started. Its end is then taken from the wall clock too. Now by default.
+    pub fn start_time(mut self, time: SystemTime) -> Self {
+        self.options.start_time = Some(time);
+        self
+    }
+
+    /// Starts it with exactly this context, ids and flags included, which was made elsewhere; the sampler is not
+    /// asked. References are recorded. A context without a trace changes nothing.
+    pub fn context(mut self, context: SpanContext) -> Self {
+        self.options.context = Some(context).filter(SpanContext::has_trace);
+        self
+    }
+
+    /// Starts it.
+    pub fn start(self) -> Span {
+        self.tracer.start(self.options)
+    }
+}

@@ -1,0 +1,321 @@
+//! Samplers that put their answer off.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use tracehound::JaegerTracer;
+use tracehound::metrics::{Counter, DropCause};
+use tracehound::model::TagRef;
+use tracehound::prelude::*;
+use tracehound::reporter::InMemoryReporter;
+use tracehound::sampler::{Sampler, SamplerTags, SamplingDecision, SpanView};
+
+use crate::support::recording_builder;
+
+/// Keeps a trace when a span of it gets the tag `keep`, lets it go for the tag `let_go`; never decides before.
+#[derive(Default)]
+struct ByTag {
+    at_finish: bool,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl ByTag {
+    fn note(&self, what: &str, span: &SpanView<'_>) {
+        let root = if span.is_local_root {
+            " (local root)"
+        } else {
+            ""
+        };
+        let line = format!("{what} {}{root}", span.operation_name);
+        self.asked.lock().expect("not poisoned").push(line);
+    }
+}
+
+fn sample() -> SamplingDecision {
+    SamplingDecision::Sample(SamplerTags::new("by_tag", "keep"))
+}
+
+impl Sampler for ByTag {
+    fn on_create_span(&self, span: &SpanView<'_>) -> SamplingDecision {
+        self.note("create", span);
+        SamplingDecision::Delay
+    }
+
+    fn on_set_operation_name(&self, span: &SpanView<'_>) -> SamplingDecision {
+        self.note("rename", span);
+        SamplingDecision::Delay
+    }
+
+    fn on_set_tag(&self, _: &SpanView<'_>, key: &str, _: TagRef<'_>) -> SamplingDecision {
+        match key {
+            "keep" => sample(),
+            "let_go" => SamplingDecision::Drop,
+            _ => SamplingDecision::Delay,
+        }
+    }
+
+    fn on_finish_span(&self, span: &SpanView<'_>) -> SamplingDecision {
+        if self.at_finish && span.is_local_root {
+            sample()
+        } else {
+            SamplingDecision::Delay
+        }
+    }
+}
+
+fn tracer(sampler: impl Sampler + 'static) -> (JaegerTracer, InMemoryReporter) {
+    let (builder, spans) = recording_builder();
+    (builder.sampler(sampler).build().expect("named"), spans)
+}
+
+fn names(spans: &InMemoryReporter) -> Vec<String> {
+    spans
+        .spans()
+        .into_iter()
+        .map(|span| span.operation_name)
+        .collect()
+}
+
+#[test]
+fn a_late_decision_reaches_spans_that_are_open_finished_and_still_to_come() {
+    let (tracer, spans) = tracer(ByTag::default());
+    let root = tracer.build_span("root").tag("early", 1).start();
+    root.log_event("while undecided");
+    let open = tracer.build_span("open").child_of(&root).start();
+    tracer
+        .build_span("finished")
+        .child_of(&root)
+        .tag("t", 1)
+        .start()
+        .finish();
+    assert!(
+        spans.spans().is_empty(),
+        "nothing leaves before the decision"
+    );
+    assert!(!root.context().is_sampled() && !root.context().is_sampling_final());
+    open.set_tag("keep", true);
+    assert!(root.context().is_sampled() && root.context().is_sampling_final());
+    let later = tracer.build_span("later").child_of(&root.context()).start();
+    drop((later, open, root));
+    assert_eq!(names(&spans), ["finished", "later", "open", "root"]);
+    let spans = spans.spans();
+    assert!(spans.iter().all(|span| span.flags.bits() == 1));
+    assert_eq!(spans[0].tag_text("t"), "1");
+    assert_eq!(spans[2].tag_text("sampler.type"), "by_tag");
+    assert_eq!(
+        (spans[3].tag_text("early").as_ref(), spans[3].logs.len()),
+        ("1", 1)
+    );
+    let with_sampler_tags = spans
+        .iter()
+        .filter(|span| span.tag("sampler.type").is_some());
+    assert_eq!(with_sampler_tags.count(), 1, "on the span that decided");
+    assert!(tracer.report().dropped.total() == 0);
+}
+
+#[test]
+fn a_late_no_lets_everything_go_without_loss() {
+    let (tracer, spans) = tracer(ByTag::default());
+    let root = tracer.start_span("root");
+    tracer
+        .build_span("finished")
+        .child_of(&root)
+        .start()
+        .finish();
+    root.set_tag("let_go", 1);
+    root.set_tag("keep", 1);
+    assert!(root.context().is_sampling_final(), "final means final");
+    drop(root);
+    assert!(spans.spans().is_empty());
+    let report = tracer.report();
+    assert_eq!((report.finished, report.dropped.total()), (0, 0));
+    let metrics = tracer.metrics();
+    assert_eq!(metrics.get(Counter::FinishedSpansDelayed), 1);
+    assert_eq!(metrics.get(Counter::FinishedSpansUnsampled), 1);
+}
+
+#[test]
+fn spans_that_nobody_decided_on_are_counted_when_the_local_root_ends() {
+    let (tracer, spans) = tracer(ByTag::default());
+    let root = tracer.start_span("root");
+    tracer.build_span("child").child_of(&root).start().finish();
+    drop(root);
+    assert!(spans.spans().is_empty());
+    let report = tracer.report();
+    assert_eq!(
+        (report.finished, report.dropped.get(DropCause::Delayed)),
+        (2, 2)
+    );
+}
+
+#[test]
+fn memory_for_undecided_spans_is_bounded() {
+    let (tracer, spans) = tracer(ByTag::default());
+    let root = tracer.start_span("root");
+    for _ in 0..1_000 {
+        tracer
+            .build_span("child")
+            .child_of(&root)
+            .tag("size", &*"x".repeat(500))
+            .start()
+            .finish();
+    }
+    root.set_tag("keep", 1);
+    root.finish();
+    let kept = spans.spans().len() as u64;
+    let report = tracer.report();
+    assert_eq!(kept + report.dropped.get(DropCause::Delayed), 1_001);
+    assert!(
+        (90..120).contains(&kept),
+        "64 KiB of some 600 bytes each, but {kept}"
+    );
+}
+
+#[test]
+fn the_last_question_comes_at_the_end() {
+    let (tracer, spans) = tracer(ByTag {
+        at_finish: true,
+        ..ByTag::default()
+    });
+    let root = tracer.start_span("root");
+    tracer.build_span("child").child_of(&root).start().finish();
+    root.finish();
+    assert_eq!(names(&spans), ["child", "root"]);
+}
+
+#[test]
+fn children_and_renames_of_undecided_traces_are_asked_about() {
+    let sampler = ByTag::default();
+    let asked = sampler.asked.clone();
+    let (tracer, _) = tracer(sampler);
+    let root = tracer.start_span("root");
+    let child = tracer.build_span("child").child_of(&root).start();
+    child.set_operation_name("renamed child");
+    root.set_operation_name("renamed");
+    assert_eq!(
+        *asked.lock().expect("not poisoned"),
+        [
+            "create root (local root)",
+            "create child",
+            "rename renamed child",
+            "rename renamed (local root)"
+        ]
+    );
+    assert!(
+        !root.context().is_sampling_final(),
+        "a child's rename decides nothing"
+    );
+}
+
+#[test]
+fn an_injection_while_undecided_says_no_and_decides_nothing_unless_told_to() {
+    for finalizes in [false, true] {
+        let (builder, spans) = recording_builder();
+        let tracer = builder
+            .sampler(ByTag::default())
+            .finalize_on_inject(finalizes)
+            .build()
+            .expect("named");
+        let root = tracer.start_span("root");
+        let mut headers = HashMap::new();
+        tracer.inject(&root.context(), &mut headers);
+        assert!(headers["uber-trace-id"].ends_with(":0"), "{headers:?}");
+        assert_eq!(root.context().is_sampling_final(), finalizes);
+        root.set_tag("keep", 1);
+        root.finish();
+        assert_eq!(spans.spans().len(), usize::from(!finalizes));
+    }
+}
+
+#[test]
+fn priority_decides_for_the_whole_local_trace() {
+    let (tracer, spans) = tracer(ByTag::default());
+    let root = tracer.start_span("root");
+    let child = tracer.build_span("child").child_of(&root).start();
+    child.set_tag("sampling.priority", 1);
+    assert_eq!(root.context().flags().bits(), 3);
+    drop((child, root));
+    assert_eq!(names(&spans), ["child", "root"]);
+}
+
+/// Keeps operations that start with `keep`; knows them by name.
+struct ByName;
+
+impl Sampler for ByName {
+    fn on_create_span(&self, span: &SpanView<'_>) -> SamplingDecision {
+        if span.operation_name.starts_with("keep") {
+            SamplingDecision::Sample(SamplerTags::new("probabilistic", 1.0))
+        } else {
+            SamplingDecision::Drop
+        }
+    }
+
+    fn depends_on_operation_name(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_rename_before_anybody_has_seen_the_decision_asks_again() {
+    let (tracer, spans) = tracer(ByName);
+    let span = tracer
+        .build_span("HTTP GET")
+        .tag("http.method", "GET")
+        .start();
+    span.set_operation_name("keep /cart");
+    span.finish();
+    let span = tracer.start_span("keep");
+    span.set_operation_name("health");
+    span.finish();
+    assert_eq!(names(&spans), ["keep /cart"]);
+    assert_eq!(
+        spans.spans()[0].tag_text("http.method"),
+        "GET",
+        "tags are kept for as long"
+    );
+    assert_eq!(spans.spans()[0].tag_text("sampler.type"), "probabilistic");
+}
+
+#[test]
+fn a_rename_after_a_child_or_an_injection_changes_nothing() {
+    let (tracer, spans) = tracer(ByName);
+    let seen = tracer.start_span("HTTP GET");
+    let child = tracer.build_span("child").child_of(&seen).start();
+    seen.set_operation_name("keep /cart");
+    drop((child, seen));
+    let injected = tracer.start_span("HTTP GET");
+    tracer.inject(&injected.context(), &mut HashMap::<String, String>::new());
+    injected.set_operation_name("keep /cart");
+    drop(injected);
+    let active = tracer.start_span("HTTP GET");
+    {
+        let _scope = active.activate();
+        drop(tracer.start_span("child"));
+    }
+    active.set_operation_name("keep /cart");
+    drop(active);
+    assert!(spans.spans().is_empty());
+}
+
+/// Panics in every hook.
+struct Panics;
+
+impl Sampler for Panics {
+    fn on_create_span(&self, _: &SpanView<'_>) -> SamplingDecision {
+        panic!("create")
+    }
+
+    fn close(&self) {
+        panic!("close")
+    }
+}
+
+#[test]
+fn a_sampler_that_panics_says_no_and_is_given_up_after_a_hundred() {
+    let (tracer, spans) = tracer(Panics);
+    for _ in 0..300 {
+        assert!(!tracer.start_span("s").context().is_sampled());
+    }
+    assert!(spans.spans().is_empty());
+    assert_eq!(tracer.metrics().get(Counter::CallbackPanics), 100);
+}

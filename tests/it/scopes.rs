@@ -1,0 +1,383 @@
+//! Which span is active where.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+
+use tracehound::prelude::*;
+use tracehound::scope::{self, active_span, in_active_span, with_active_span};
+use tracehound::{JaegerTracer, SpanContext};
+
+use crate::support::recording_tracer;
+
+fn active() -> SpanContext {
+    active_span().context()
+}
+
+#[test]
+fn scopes_nest_and_restore() {
+    let (tracer, _) = recording_tracer();
+    assert!(active_span().is_noop());
+    let outer = tracer.start_span("outer");
+    let inner = tracer.start_span("inner");
+    let first = outer.activate();
+    {
+        let _second = inner.activate();
+        assert_eq!(active(), inner.context());
+    }
+    assert_eq!(active(), outer.context());
+    drop(first);
+    assert!(active_span().is_noop());
+}
+
+#[test]
+fn scopes_dropped_in_any_order_take_away_only_their_own() {
+    let orders = [
+        [0, 1, 2],
+        [0, 2, 1],
+        [1, 0, 2],
+        [1, 2, 0],
+        [2, 0, 1],
+        [2, 1, 0],
+    ];
+    for order in orders {
+        let (tracer, _) = recording_tracer();
+        let spans: Vec<_> = (0..3)
+            .map(|n| {
+                tracer
+                    .build_span(format!("s{n}"))
+                    .ignore_active_span()
+                    .start()
+            })
+            .collect();
+        let mut scopes: Vec<_> = spans.iter().map(|span| Some(span.activate())).collect();
+        for (step, which) in order.into_iter().enumerate() {
+            scopes[which] = None;
+            let top = (0..3).rev().find(|n| scopes[*n].is_some());
+            let expected = top.map_or_else(SpanContext::default, |n| spans[n].context());
+            assert_eq!(active(), expected, "{order:?} after step {step}");
+        }
+    }
+}
+
+#[test]
+fn a_scope_finishes_nothing_and_keeps_nothing_open() {
+    let (tracer, spans) = recording_tracer();
+    let span = tracer.start_span("s");
+    let scope = span.activate();
+    drop(span);
+    assert_eq!(spans.spans().len(), 1);
+    with_active_span(|span| assert!(!span.is_recording()));
+    let child = tracer.start_span("child of a finished span");
+    assert!(child.context().parent_id().is_some());
+    drop(scope);
+}
+
+#[test]
+fn what_with_active_span_runs_may_change_what_is_active() {
+    let (tracer, _) = recording_tracer();
+    let span = tracer.start_span("s");
+    let mut scope = Some(span.activate());
+    let other = tracer.build_span("other").ignore_active_span().start();
+    with_active_span(|seen| {
+        scope = None;
+        assert!(active_span().is_noop());
+        let _other = other.activate();
+        with_active_span(|inner| assert_eq!(inner.context(), other.context()));
+        assert_eq!(seen.context(), span.context());
+    });
+    assert!(active_span().is_noop());
+}
+
+#[test]
+fn the_same_span_may_be_active_in_many_places() {
+    let (tracer, spans) = recording_tracer();
+    let span = tracer.start_span("s");
+    let _here = span.activate();
+    let _again = span.activate();
+    let tracer_there = tracer.clone();
+    let there = scope::spawn(move || {
+        tracer_there.start_span("there").finish();
+        active()
+    });
+    assert_eq!(there.join().expect("no panic"), span.context());
+    let by_hand = active_span();
+    std::thread::spawn(move || {
+        let _scope = by_hand.activate();
+        assert!(!active_span().is_noop());
+    })
+    .join()
+    .expect("no panic");
+    assert_eq!(spans.spans()[0].parent_id, span.context().span_id());
+}
+
+#[test]
+fn a_closure_takes_what_is_active_where_it_was_made() {
+    let (tracer, _) = recording_tracer();
+    let span = tracer.start_span("s");
+    let made = {
+        let _scope = span.activate();
+        in_active_span(active)
+    };
+    assert!(active_span().is_noop());
+    assert_eq!(made(), span.context());
+    assert!(active_span().is_noop());
+}
+
+/// Pending so many times, noting what is active at each poll and when it is dropped.
+struct Nosy<'a> {
+    left: u32,
+    seen: &'a RefCell<Vec<SpanContext>>,
+}
+
+impl Future for Nosy<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        self.seen.borrow_mut().push(active());
+        if self.left == 0 {
+            return Poll::Ready(());
+        }
+        self.left -= 1;
+        Poll::Pending
+    }
+}
+
+impl Drop for Nosy<'_> {
+    fn drop(&mut self) {
+        self.seen.borrow_mut().push(active());
+    }
+}
+
+#[test]
+fn an_instrumented_future_has_its_span_in_every_poll_and_in_drop() {
+    let (tracer, spans) = recording_tracer();
+    for polls in 0..4 {
+        let seen = RefCell::new(Vec::new());
+        let span = tracer.start_span("s");
+        let context = span.context();
+        let mut done = false;
+        {
+            let mut future = pin!(
+                Nosy {
+                    left: 2,
+                    seen: &seen
+                }
+                .instrument(span)
+            );
+            for _ in 0..polls {
+                done |= future
+                    .as_mut()
+                    .poll(&mut Context::from_waker(Waker::noop()))
+                    .is_ready();
+                assert!(active_span().is_noop());
+            }
+        }
+        assert_eq!(done, polls == 3);
+        assert_eq!(*seen.borrow(), vec![context; polls + 1], "{polls} polls");
+        assert_eq!(
+            spans.spans().len(),
+            polls + 1,
+            "the span ends with the future"
+        );
+    }
+}
+
+#[test]
+fn a_future_that_is_done_lets_its_span_go_at_once() {
+    let (tracer, spans) = recording_tracer();
+    let mut future = Box::pin(async {}.instrument(tracer.start_span("s")));
+    assert!(
+        future
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+            .is_ready()
+    );
+    assert_eq!(spans.spans().len(), 1);
+    assert!(future.span().is_noop());
+    assert!(
+        future
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+            .is_pending()
+    );
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(4)
+        .enable_time()
+        .build()
+        .expect("a runtime")
+}
+
+async fn nested(tracer: JaegerTracer, depth: u32) {
+    let parent = active();
+    let span = tracer.start_span("nested");
+    assert_eq!(span.context().parent_id(), parent.span_id());
+    let context = span.context();
+    async {
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+            assert_eq!(active(), context);
+        }
+        if depth > 0 {
+            Box::pin(nested(tracer.clone(), depth - 1)).await;
+            assert_eq!(active(), context);
+        }
+    }
+    .instrument(span.handle())
+    .await;
+}
+
+#[test]
+fn parents_are_exact_in_a_thousand_tasks_that_move_between_threads() {
+    let (tracer, spans) = recording_tracer();
+    runtime().block_on(async {
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..1_000 {
+            let root = tracer.start_span("root");
+            tasks.spawn(nested(tracer.clone(), 3).instrument(root));
+        }
+        while let Some(result) = tasks.join_next().await {
+            result.expect("no panic");
+        }
+    });
+    let spans = spans.spans();
+    assert_eq!(spans.len(), 5_000);
+    let mut traces = std::collections::HashMap::<_, u32>::new();
+    for span in &spans {
+        *traces.entry(span.trace_id).or_default() += 1;
+    }
+    assert!(traces.values().all(|count| *count == 5));
+}
+
+#[test]
+fn branches_of_a_select_and_aborted_tasks_keep_their_spans_apart() {
+    let (tracer, spans) = recording_tracer();
+    runtime().block_on(async {
+        let (left, right) = (tracer.start_span("left"), tracer.start_span("right"));
+        let (in_left, in_right) = (left.context(), right.context());
+        tokio::select! {
+            () = async {
+                assert_eq!(active(), in_left);
+                std::future::pending::<()>().await;
+            }.instrument(left) => unreachable!("never ready"),
+            () = async {
+                tokio::task::yield_now().await;
+                assert_eq!(active(), in_right);
+            }.instrument(right) => {}
+        }
+        assert!(active_span().is_noop());
+        let aborted =
+            tokio::spawn(std::future::pending::<()>().instrument(tracer.start_span("aborted")));
+        tokio::task::yield_now().await;
+        aborted.abort();
+        assert!(aborted.await.expect_err("aborted").is_cancelled());
+    });
+    let mut names: Vec<_> = spans
+        .spans()
+        .into_iter()
+        .map(|span| span.operation_name)
+        .collect();
+    names.sort();
+    assert_eq!(names, ["aborted", "left", "right"]);
+}
+
+#[test]
+fn a_spawned_task_has_the_span_that_was_active_and_does_not_own_it() {
+    let (tracer, spans) = recording_tracer();
+    let (release, wait) = tokio::sync::oneshot::channel::<()>();
+    let runtime = runtime();
+    let span = tracer.start_span("request");
+    let context = span.context();
+    let task = {
+        let _scope = span.activate();
+        let _in_runtime = runtime.enter();
+        tokio::spawn(
+            async move {
+                wait.await.expect("released");
+                active()
+            }
+            .in_active_span(),
+        )
+    };
+    span.finish();
+    assert_eq!(spans.spans().len(), 1, "the task keeps no request open");
+    release.send(()).expect("the task waits");
+    assert_eq!(runtime.block_on(task).expect("no panic"), context);
+}
+
+#[test]
+fn blocking_pools_and_local_sets_take_context_along() {
+    let (tracer, _) = recording_tracer();
+    let span = tracer.start_span("s");
+    let context = span.context();
+    runtime().block_on(
+        async {
+            let there = tokio::task::spawn_blocking(in_active_span(active))
+                .await
+                .expect("no panic");
+            assert_eq!(there, context);
+            let local = tokio::task::LocalSet::new();
+            let there = local.run_until(async {
+                tokio::task::spawn_local(async { active() }.in_active_span()).await
+            });
+            assert_eq!(there.await.expect("no panic"), context);
+        }
+        .instrument(span.clone()),
+    );
+}
+
+#[test]
+fn spans_and_scopes_work_while_a_thread_is_torn_down() {
+    struct AtTheEnd(RefCell<Option<(JaegerTracer, Span)>>);
+    impl Drop for AtTheEnd {
+        fn drop(&mut self) {
+            let Some((tracer, open)) = self.0.borrow_mut().take() else {
+                return;
+            };
+            let _scope = open.activate();
+            tracer
+                .start_span("born in the end")
+                .set_tag("a", 1)
+                .log_event("e");
+            with_active_span(|span| {
+                span.set_tag("b", 2);
+            });
+            drop(open);
+        }
+    }
+    thread_local! {
+        static FIRST: AtTheEnd = const { AtTheEnd(RefCell::new(None)) };
+    }
+    // Registered before ours, destroyed after it on this platform or before it on others: both must do.
+    for touch_first in [true, false] {
+        let (tracer, spans) = recording_tracer();
+        let on_thread = tracer.clone();
+        std::thread::spawn(move || {
+            let open = |tracer: &JaegerTracer| tracer.start_span("open");
+            if touch_first {
+                FIRST.with(|slot| slot.0.replace(None));
+            }
+            let span = open(&on_thread);
+            drop(span.activate());
+            FIRST.with(|slot| slot.0.replace(Some((on_thread, span))));
+        })
+        .join()
+        .expect("no panic");
+        let mut names: Vec<_> = spans
+            .spans()
+            .into_iter()
+            .map(|span| span.operation_name)
+            .collect();
+        names.sort();
+        assert_eq!(names, ["born in the end", "open"]);
+        assert!(
+            tracer
+                .flush(std::time::Duration::from_secs(5))
+                .is_complete()
+        );
+    }
+}

@@ -1,0 +1,42 @@
+//! What several tests share.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tracehound::JaegerTracer;
+use tracehound::clock::ManualClock;
+use tracehound::reporter::InMemoryReporter;
+use tracehound::sampler::ConstSampler;
+use tracehound::tracer::TracerBuilder;
+
+/// A builder whose spans are all kept in memory.
+pub(crate) fn recording_builder() -> (TracerBuilder, InMemoryReporter) {
+    let spans = InMemoryReporter::new();
+    let builder = JaegerTracer::builder("test")
+        .sampler(ConstSampler::new(true))
+        .reporter(spans.clone());
+    (builder, spans)
+}
+
+/// A tracer whose spans are all kept in memory.
+pub(crate) fn recording_tracer() -> (JaegerTracer, InMemoryReporter) {
+    let (builder, spans) = recording_builder();
+    (builder.build().expect("the service has a name"), spans)
+}
+
+/// The same with ids 1, 2, 3… and a clock that stands at 1 500 000 000 s.
+pub(crate) fn fixed_tracer() -> (JaegerTracer, InMemoryReporter, ManualClock) {
+    let (builder, spans) = recording_builder();
+    let clock = ManualClock::at_micros(1_500_000_000_000_000);
+    let tracer = builder
+        .clock(clock.clone())
+        .id_source(counting_ids())
+        .build()
+        .expect("the service has a name");
+    (tracer, spans, clock)
+}
+
+/// 1, 2, 3…
+pub(crate) fn counting_ids() -> impl Fn() -> u64 + Send + Sync + 'static {
+    let next = AtomicU64::new(1);
+    move || next.fetch_add(1, Ordering::Relaxed)
+}

@@ -1,0 +1,404 @@
+//! From a finished span to the reporter: flush, close, and what becomes of every span.
+
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tracehound::diagnostics::Diagnostics;
+use tracehound::metrics::{Counter, DropCause, DropCounts};
+use tracehound::prelude::*;
+use tracehound::reporter::{
+    FinishedSpan, InMemoryReporter, NullReporter, Reporter, Unsent, WorkerHandle,
+};
+use tracehound::sampler::ConstSampler;
+use tracehound::tracer::{BuildError, TracerBuilder};
+use tracehound::{JaegerTracer, NoopTracer};
+
+use crate::support::{recording_builder, recording_tracer};
+
+const LONG: Duration = Duration::from_secs(20);
+
+fn builder(reporter: impl Reporter + 'static) -> TracerBuilder {
+    JaegerTracer::builder("test")
+        .sampler(ConstSampler::new(true))
+        .diagnostics(Diagnostics::to(|_| {}))
+        .reporter(reporter)
+}
+
+fn wait_until(mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + LONG;
+    while !holds() {
+        assert!(Instant::now() < deadline, "not within {LONG:?}");
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn a_flush_tells_what_became_of_every_span() {
+    let (tracer, spans) = recording_tracer();
+    for _ in 0..100 {
+        tracer.start_span("s").finish();
+    }
+    let report = tracer.flush(LONG);
+    assert_eq!((report.finished, report.sent, report.queued), (100, 100, 0));
+    assert!(report.is_complete());
+    assert_eq!(
+        report.to_string(),
+        "finished 100, sent 100, dropped none, queued 0"
+    );
+    assert_eq!(spans.spans().len(), 100);
+}
+
+#[test]
+fn spans_are_handed_over_without_a_flush() {
+    let spans = Arc::new(Mutex::new(0));
+    struct Counts(Arc<Mutex<u32>>);
+    impl Reporter for Counts {
+        fn report(&mut self, _: &FinishedSpan<'_>) {
+            *self.0.lock().expect("not poisoned") += 1;
+        }
+    }
+    let tracer = builder(Counts(spans.clone()))
+        .flush_interval(Duration::from_millis(1))
+        .build()
+        .expect("named");
+    tracer.start_span("s").finish();
+    wait_until(|| *spans.lock().expect("not poisoned") == 1);
+}
+
+#[test]
+fn a_closed_tracer_counts_what_finishes_afterwards() {
+    let (tracer, spans) = recording_tracer();
+    let open = tracer.start_span("open");
+    tracer.start_span("before").finish();
+    let report = tracer.close(LONG);
+    assert_eq!((report.finished, report.sent), (1, 1));
+    open.finish();
+    let late = tracer.start_span("late");
+    assert!(late.context().has_trace(), "context still propagates");
+    late.finish();
+    let clone = tracer.clone();
+    thread::spawn(move || clone.start_span("on a new thread").finish())
+        .join()
+        .expect("no panic");
+    let report = tracer.close(LONG);
+    assert_eq!((report.finished, report.sent, report.queued), (4, 1, 0));
+    assert_eq!(report.dropped.get(DropCause::AfterShutdown), 3);
+    assert_eq!(spans.spans().len(), 1);
+    assert_eq!(
+        tracer.flush(LONG),
+        report,
+        "a flush after the end returns at once"
+    );
+}
+
+#[test]
+fn dropping_the_last_handle_closes_the_tracer() {
+    let (tracer, spans) = recording_tracer();
+    let open = tracer.start_span("open");
+    let clone = tracer.clone();
+    tracer.start_span("s").finish();
+    drop(tracer);
+    clone.start_span("by the clone").finish();
+    drop(clone);
+    open.finish();
+    let names: Vec<_> = spans
+        .spans()
+        .into_iter()
+        .map(|span| span.operation_name)
+        .collect();
+    assert_eq!(names, ["s", "by the clone"]);
+}
+
+#[test]
+fn the_last_handle_may_be_dropped_inside_a_callback() {
+    struct Holds(
+        Option<JaegerTracer>,
+        mpsc::Receiver<JaegerTracer>,
+        mpsc::Sender<&'static str>,
+    );
+    impl Reporter for Holds {
+        fn report(&mut self, _: &FinishedSpan<'_>) {
+            if let Ok(tracer) = self.1.recv() {
+                self.0 = Some(tracer);
+                self.0 = None;
+                let _ = self.2.send("dropped");
+            }
+        }
+
+        fn close(&mut self, _: Instant) -> Unsent {
+            let _ = self.2.send("closed");
+            Unsent::default()
+        }
+    }
+    let (give, take) = mpsc::channel();
+    let (say, hear) = mpsc::channel();
+    let tracer = builder(Holds(None, take, say))
+        .flush_interval(Duration::from_millis(1))
+        .build()
+        .expect("named");
+    tracer.start_span("s").finish();
+    give.send(tracer).expect("the reporter waits");
+    assert_eq!(hear.recv_timeout(LONG), Ok("dropped"));
+    assert_eq!(hear.recv_timeout(LONG), Ok("closed"));
+}
+
+/// Blocks in `report` until it is told to go on.
+struct Stuck(mpsc::Receiver<()>);
+
+impl Reporter for Stuck {
+    fn report(&mut self, _: &FinishedSpan<'_>) {
+        let _ = self.0.recv();
+    }
+}
+
+#[test]
+fn a_stuck_reporter_delays_nobody_beyond_the_timeout() {
+    let (release, wait) = mpsc::channel();
+    let tracer = builder(Stuck(wait)).build().expect("named");
+    for _ in 0..3 {
+        tracer.start_span("s").finish();
+    }
+    let before = Instant::now();
+    let report = tracer.flush(Duration::from_millis(30));
+    assert!(before.elapsed() < LONG);
+    assert_eq!((report.finished, report.sent, report.queued), (3, 0, 3));
+    let report = tracer.close(Duration::from_millis(30));
+    assert_eq!((report.finished, report.queued), (3, 3));
+    drop(release);
+    wait_until(|| tracer.report().queued == 0);
+    assert_eq!(tracer.report().sent, 3);
+}
+
+#[test]
+fn a_full_queue_drops_the_newest_and_counts_it() {
+    let (release, wait) = mpsc::channel();
+    let tracer = builder(Stuck(wait)).queue_size(256).build().expect("named");
+    for n in 0..5_000 {
+        tracer.build_span("s").tag("n", n).start().finish();
+    }
+    let report = tracer.flush(Duration::from_millis(1));
+    let dropped = report.dropped.get(DropCause::QueueFull);
+    assert!(dropped > 3_000, "{report}");
+    assert_eq!(report.finished, 5_000);
+    drop(release);
+    let report = tracer.close(LONG);
+    assert_eq!(report.sent + report.dropped.total(), 5_000, "{report}");
+    assert_eq!(report.queued, 0);
+}
+
+/// Panics at every third span, and in every flush and close.
+struct Panics(u32);
+
+impl Reporter for Panics {
+    fn attach(&mut self, _: &WorkerHandle) {
+        panic!("attach")
+    }
+
+    fn report(&mut self, _: &FinishedSpan<'_>) {
+        self.0 += 1;
+        assert!(self.0 % 3 != 0, "every third");
+    }
+
+    fn flush(&mut self, _: Instant) -> Unsent {
+        panic!("flush")
+    }
+}
+
+#[test]
+fn a_reporter_that_panics_loses_only_what_it_panicked_on() {
+    let tracer = builder(Panics(0)).build().expect("named");
+    for round in 1..=3 {
+        for _ in 0..30 {
+            tracer.start_span("s").finish();
+        }
+        let report = tracer.flush(LONG);
+        assert_eq!((report.finished, report.sent), (round * 30, round * 20));
+        assert_eq!(report.dropped.get(DropCause::InternalError), round * 10);
+    }
+    assert!(tracer.close(LONG).queued == 0);
+    assert!(tracer.metrics().get(Counter::CallbackPanics) >= 34);
+}
+
+#[test]
+fn what_a_reporter_has_not_sent_is_in_the_report() {
+    struct Half(u64);
+    impl Reporter for Half {
+        fn report(&mut self, _: &FinishedSpan<'_>) {
+            self.0 += 1;
+        }
+        fn flush(&mut self, _: Instant) -> Unsent {
+            let mut dropped = DropCounts::default();
+            dropped.add(DropCause::Refused, self.0 / 2);
+            Unsent::new(dropped, 1)
+        }
+    }
+    let tracer = builder(Half(0)).build().expect("named");
+    for _ in 0..10 {
+        tracer.start_span("s").finish();
+    }
+    let report = tracer.flush(LONG);
+    assert_eq!(
+        (
+            report.sent,
+            report.dropped.get(DropCause::Refused),
+            report.queued
+        ),
+        (4, 5, 1)
+    );
+}
+
+#[test]
+fn threads_that_end_leave_their_spans_and_counts_behind() {
+    let (tracer, spans) = recording_tracer();
+    for _ in 0..200 {
+        let tracer = tracer.clone();
+        thread::spawn(move || tracer.start_span("s").finish())
+            .join()
+            .expect("no panic");
+    }
+    assert_eq!(spans.spans().len(), 200);
+    let report = tracer.flush(LONG);
+    assert_eq!((report.finished, report.sent), (200, 200));
+    assert_eq!(tracer.metrics().get(Counter::FinishedSpansSampled), 200);
+}
+
+#[test]
+fn many_threads_finishing_flushing_and_closing_lose_nothing_uncounted() {
+    for _ in 0..20 {
+        let (builder, spans) = recording_builder();
+        let tracer = builder.queue_size(64).build().expect("named");
+        let threads: Vec<_> = (0..4)
+            .map(|n| {
+                let tracer = tracer.clone();
+                thread::spawn(move || {
+                    for i in 0..500 {
+                        tracer.start_span("s").finish();
+                        if n == 0 && i == 400 {
+                            tracer.close(LONG);
+                        } else if i % 100 == 0 {
+                            let report = tracer.flush(LONG);
+                            assert!(
+                                report.sent + report.dropped.total() <= report.finished,
+                                "{report}"
+                            );
+                        }
+                    }
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().expect("no panic");
+        }
+        let report = tracer.close(LONG);
+        assert_eq!(report.finished, 2_000, "{report}");
+        assert_eq!(report.sent + report.dropped.total(), 2_000, "{report}");
+        assert_eq!(report.queued, 0);
+        assert_eq!(spans.spans().len() as u64, report.sent);
+    }
+}
+
+#[test]
+fn several_tracers_keep_apart() {
+    let (a, spans_of_a) = recording_tracer();
+    let (b, spans_of_b) = recording_tracer();
+    let span = a.start_span("a");
+    b.build_span("b").child_of(&span).start().finish();
+    span.finish();
+    a.close(LONG);
+    assert_eq!(spans_of_a.spans().len(), 1);
+    assert_eq!(spans_of_b.spans().len(), 1);
+    b.start_span("b still works").finish();
+    assert_eq!(spans_of_b.spans().len(), 2);
+}
+
+#[test]
+fn a_tracer_can_be_used_inside_any_runtime() {
+    let use_it = || {
+        let (tracer, spans) = recording_tracer();
+        tracer.start_span("s").finish();
+        assert!(tracer.flush(LONG).is_complete());
+        drop(tracer);
+        assert_eq!(spans.spans().len(), 1);
+    };
+    use_it();
+    let current = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
+    current.block_on(async { use_it() });
+    let multi = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .build()
+        .expect("a runtime");
+    multi.block_on(async {
+        tokio::spawn(async move { use_it() })
+            .await
+            .expect("no panic")
+    });
+    let left_over = {
+        let (tracer, spans) = recording_tracer();
+        let for_runtime = tracer.clone();
+        multi.block_on(async move { for_runtime.start_span("s").finish() });
+        drop(multi);
+        (tracer, spans)
+    };
+    assert!(left_over.0.close(LONG).is_complete());
+    assert_eq!(left_over.1.spans().len(), 1);
+}
+
+#[test]
+fn a_service_needs_a_name() {
+    for name in ["", " ", "\t"] {
+        let error = JaegerTracer::builder(name).build().expect_err("blank");
+        assert_eq!(error, BuildError::EmptyServiceName);
+    }
+}
+
+#[test]
+fn a_disabled_tracer_and_a_noop_tracer_do_nothing() {
+    let disabled = JaegerTracer::disabled();
+    let tracers: [&dyn Tracer; 2] = [&disabled, &NoopTracer];
+    for tracer in tracers {
+        let span = tracer.build_span("s").tag("a", 1).start();
+        assert!(span.is_noop() && tracer.is_noop());
+        let mut headers = std::collections::HashMap::new();
+        tracer.inject(&span.context(), &mut headers);
+        assert!(headers.is_empty());
+        assert_eq!(tracer.extract(&headers), Ok(None));
+    }
+    assert!(disabled.flush(LONG).is_complete());
+    assert!(disabled.close(LONG).is_complete());
+}
+
+#[test]
+fn tags_and_references_of_a_noop_tracer_cost_nothing() {
+    struct Unseen;
+    impl tracehound::span::ToSpanContext for Unseen {
+        fn to_span_context(&self) -> tracehound::SpanContext {
+            unreachable!("nobody looks")
+        }
+    }
+    NoopTracer
+        .build_span("s")
+        .child_of(&Unseen)
+        .follows_from(&Unseen)
+        .start()
+        .finish();
+}
+
+#[test]
+fn a_null_reporter_counts_as_sent() {
+    let tracer = builder(NullReporter::new()).build().expect("named");
+    tracer.start_span("s").finish();
+    assert_eq!(tracer.flush(LONG).sent, 1);
+}
+
+#[test]
+fn an_in_memory_reporter_can_be_asked_without_a_flush() {
+    let spans = InMemoryReporter::new();
+    let tracer = builder(spans.clone()).build().expect("named");
+    assert!(spans.spans().is_empty());
+    tracer.start_span("s").finish();
+    assert_eq!(spans.spans().len(), 1);
+}
