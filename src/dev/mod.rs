@@ -4,11 +4,14 @@ mod collector;
 mod http;
 mod json;
 mod listener;
+mod open_spans;
 mod options;
 mod ports;
 mod printer;
+mod reporter;
 #[cfg(test)]
 mod sample;
+mod sampler;
 mod shared;
 mod store;
 mod text;

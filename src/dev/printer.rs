@@ -205,10 +205,8 @@ const DEFAULT_COLUMNS: usize = 100;
 mod tests {
     use super::*;
     use crate::clock::instant_now;
-    use crate::dev::sample::trace_id;
+    use crate::dev::sample::{batch, trace_id, wire};
     use crate::dev::store::Limits;
-    use crate::model::Process;
-    use crate::thrift::{Batch, Span};
 
     fn store() -> Store {
         Store::new(Limits {
@@ -218,27 +216,9 @@ mod tests {
     }
 
     fn insert(store: &mut Store, traces: impl IntoIterator<Item = u64>, now: Instant) {
-        let span = |trace: u64| Span {
-            trace_id_low: trace as i64,
-            trace_id_high: 0,
-            span_id: 1,
-            parent_span_id: 0,
-            operation_name: "call".to_owned(),
-            references: Vec::new(),
-            flags: 1,
-            start_time: 1,
-            duration: 1,
-            tags: Vec::new(),
-            logs: Vec::new(),
-        };
         for trace in traces {
-            let batch = Batch {
-                process: Process::new("shop", Vec::new()),
-                spans: vec![span(trace)],
-                seq_no: None,
-                stats: None,
-            };
             // One after the other, so that the order in which they come to rest is known.
+            let batch = batch("shop", [wire(trace as i64, 1, 0)]);
             store.insert(batch, now + Duration::from_nanos(trace));
         }
     }

@@ -8,6 +8,7 @@ use crate::model::{
     LogRecord, Process, ReferenceType, SpanId, SpanReference, Tag, TagValue, Timestamp, TraceId,
 };
 use crate::reporter::OwnedSpan;
+use crate::thrift::{Batch, Span};
 
 /// The microsecond at which every sample trace starts.
 pub(crate) const START: i64 = 1_700_000_000_000_000;
@@ -81,5 +82,32 @@ pub(crate) fn open(service: &str, name: &str, id: u64, from: i64) -> OpenSpan {
         operation_name: name.to_owned(),
         service_name: service.to_owned(),
         start: Timestamp::from_micros(START + from),
+    }
+}
+
+/// A span as it is on the wire.
+pub(crate) fn wire(trace: i64, span_id: i64, parent_span_id: i64) -> Span {
+    Span {
+        trace_id_low: trace,
+        trace_id_high: 0,
+        span_id,
+        parent_span_id,
+        operation_name: "call".to_owned(),
+        references: Vec::new(),
+        flags: 1,
+        start_time: 1,
+        duration: 1,
+        tags: Vec::new(),
+        logs: Vec::new(),
+    }
+}
+
+/// A batch as it is on the wire.
+pub(crate) fn batch(service: &str, spans: impl IntoIterator<Item = Span>) -> Batch {
+    Batch {
+        process: Process::new(service, vec![Tag::new("hostname", "here")]),
+        spans: spans.into_iter().collect(),
+        seq_no: None,
+        stats: None,
     }
 }

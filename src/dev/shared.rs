@@ -102,12 +102,6 @@ impl Shared {
         look(&self.lock().store)
     }
 
-    fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
-        let result = change(&mut self.lock());
-        self.changed.notify_all();
-        result
-    }
-
     /// Waits until `is_so`, or until the deadline; false then.
     pub(crate) fn wait_until(&self, deadline: Instant, is_so: impl Fn(&State) -> bool) -> bool {
         let mut state = self.lock();
@@ -119,31 +113,6 @@ impl Shared {
             state = self.wait(state, Some(left));
         }
         true
-    }
-
-    fn wait<'a>(
-        &self,
-        state: MutexGuard<'a, State>,
-        timeout: Option<Duration>,
-    ) -> MutexGuard<'a, State> {
-        match timeout {
-            Some(timeout) => {
-                let result = self.changed.wait_timeout(state, timeout);
-                result.unwrap_or_else(PoisonError::into_inner).0
-            }
-            None => self
-                .changed
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner),
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn output(&self) -> MutexGuard<'_, Option<Output>> {
-        self.output.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads datagrams until it is time to stop.
@@ -170,13 +139,6 @@ impl Shared {
                 Err(_) => thread::park_timeout(Duration::from_millis(10)),
             }
         }
-    }
-
-    fn see_mark(&self, protocol: Protocol, mark: u64) {
-        self.change(|state| {
-            let seen = &mut state.marks_seen[usize::from(protocol == Protocol::Binary)];
-            *seen = mark.max(*seen);
-        });
     }
 
     /// Prints traces as they come to rest, until it is time to stop.
@@ -235,6 +197,44 @@ impl Shared {
             output.print(trace, &foot);
         }
         output.print_skipped(more);
+    }
+
+    fn see_mark(&self, protocol: Protocol, mark: u64) {
+        self.change(|state| {
+            let seen = &mut state.marks_seen[usize::from(protocol == Protocol::Binary)];
+            *seen = mark.max(*seen);
+        });
+    }
+
+    fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
+        let result = change(&mut self.lock());
+        self.changed.notify_all();
+        result
+    }
+
+    fn wait<'a>(
+        &self,
+        state: MutexGuard<'a, State>,
+        timeout: Option<Duration>,
+    ) -> MutexGuard<'a, State> {
+        match timeout {
+            Some(timeout) => {
+                let result = self.changed.wait_timeout(state, timeout);
+                result.unwrap_or_else(PoisonError::into_inner).0
+            }
+            None => self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn output(&self) -> MutexGuard<'_, Option<Output>> {
+        self.output.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

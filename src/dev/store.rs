@@ -2,6 +2,7 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::dev::open_spans::OpenSpans;
 use crate::dev::trace::{OpenSpan, ReceivedSpan, Trace, from_wire, size_of_tags};
 use crate::model::{Process, SpanId, TagRef, TraceId, tags};
 use crate::reporter::OwnedSpan;
@@ -38,9 +39,7 @@ pub(crate) struct Store {
     /// By the arrival of the first span.
     order: VecDeque<TraceId>,
     bytes: usize,
-    /// Roots of this process that have started. One a trace.
-    open: HashMap<TraceId, OpenSpan>,
-    open_order: VecDeque<TraceId>,
+    open: OpenSpans,
     /// The latest counters of each client.
     clients: HashMap<String, u64>,
     totals: DevTotals,
@@ -75,8 +74,7 @@ impl Store {
             traces: HashMap::new(),
             order: VecDeque::new(),
             bytes: 0,
-            open: HashMap::new(),
-            open_order: VecDeque::new(),
+            open: OpenSpans::default(),
             clients: HashMap::new(),
             totals: DevTotals::default(),
         }
@@ -104,18 +102,7 @@ impl Store {
 
     /// Remembers a span of this process that has started: its trace is not at rest until it comes.
     pub(crate) fn note_open(&mut self, span: OpenSpan) {
-        let trace_id = span.trace_id;
-        if self.open.insert(trace_id, span).is_none() {
-            self.open_order.push_back(trace_id);
-        }
-        while self.open.len() > MAX_OPEN
-            && let Some(oldest) = self.open_order.pop_front()
-        {
-            self.open.remove(&oldest);
-        }
-        if self.open_order.len() > 2 * MAX_OPEN {
-            self.open_order.retain(|id| self.open.contains_key(id));
-        }
+        self.open.open(span);
     }
 
     /// Forgets all traces. The totals stay.
@@ -131,7 +118,7 @@ impl Store {
         Some(Trace {
             trace_id,
             spans: held.spans.clone(),
-            open: self.open.get(&trace_id).into_iter().cloned().collect(),
+            open: self.open.get(trace_id).into_iter().cloned().collect(),
         })
     }
 
@@ -159,7 +146,7 @@ impl Store {
         let mut ready = Vec::new();
         let mut rest = Rest::default();
         for (&trace_id, held) in &mut self.traces {
-            if held.shown >= held.spans.len() || self.open.contains_key(&trace_id) {
+            if held.shown >= held.spans.len() || self.open.get(trace_id).is_some() {
                 continue;
             }
             let mut at = held.last_span + QUIET;
@@ -195,13 +182,7 @@ impl Store {
 
     fn insert_span(&mut self, span: OwnedSpan, process: &Arc<Process>, now: Instant) {
         let trace_id = span.trace_id;
-        if self
-            .open
-            .get(&trace_id)
-            .is_some_and(|open| open.span_id == span.span_id)
-        {
-            self.open.remove(&trace_id);
-        }
+        self.open.close(trace_id, span.span_id);
         let held = self.traces.entry(trace_id).or_insert_with(|| {
             self.order.push_back(trace_id);
             Held::new(now)
@@ -315,7 +296,6 @@ impl Held {
 const QUIET: Duration = Duration::from_millis(200);
 /// How long a parent that is not there is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
-const MAX_OPEN: usize = 4_096;
 const MAX_CLIENTS: usize = 256;
 /// More processes than this in one trace are kept more than once.
 const MAX_PROCESSES: usize = 16;
@@ -324,39 +304,13 @@ const MAX_PROCESSES: usize = 16;
 mod tests {
     use super::*;
     use crate::clock::instant_now;
-    use crate::dev::sample::{open, trace_id};
+    use crate::dev::sample::{batch, open, trace_id, wire};
     use crate::model::Tag;
-    use crate::thrift::Span;
 
     const GENEROUS: Limits = Limits {
         traces: 100,
         bytes: 1 << 20,
     };
-
-    fn wire(trace: i64, span_id: i64, parent_span_id: i64) -> Span {
-        Span {
-            trace_id_low: trace,
-            trace_id_high: 0,
-            span_id,
-            parent_span_id,
-            operation_name: "call".to_owned(),
-            references: Vec::new(),
-            flags: 1,
-            start_time: 1,
-            duration: 1,
-            tags: Vec::new(),
-            logs: Vec::new(),
-        }
-    }
-
-    fn batch(service: &str, spans: impl IntoIterator<Item = Span>) -> Batch {
-        Batch {
-            process: Process::new(service, vec![Tag::new("hostname", "here")]),
-            spans: spans.into_iter().collect(),
-            seq_no: None,
-            stats: None,
-        }
-    }
 
     fn ms(n: u64) -> Duration {
         Duration::from_millis(n)
@@ -492,19 +446,6 @@ mod tests {
         store.insert(batch("shop", [wire(0, 1, 0), wire(1, 0, 0)]), now);
         assert_eq!(store.trace_ids(), []);
         assert_eq!((store.totals().received, store.totals().dropped), (2, 2));
-    }
-
-    #[test]
-    fn spans_that_are_known_to_be_open_are_bounded() {
-        let mut store = Store::new(GENEROUS);
-        for trace in 1..=20_000 {
-            let mut root = open("shop", "checkout", 1, 0);
-            root.trace_id = trace_id(trace);
-            store.note_open(root);
-        }
-        assert_eq!(store.open.len(), MAX_OPEN);
-        assert!(store.open_order.len() <= 2 * MAX_OPEN + 1);
-        assert!(store.open.contains_key(&trace_id(20_000)));
     }
 
     #[test]

@@ -8,6 +8,10 @@
 //! Input is hostile until proven otherwise. A length is never believed beyond the bytes that are there, lists
 //! and nesting are capped, and what is wrong is an error, so a datagram costs memory in proportion to its size
 //! whatever it says.
+#![allow(
+    dead_code,
+    reason = "a message is read whole, whatever the features that are on need of it"
+)]
 
 mod agent;
 mod batch;

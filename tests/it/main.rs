@@ -4,6 +4,8 @@
 
 mod behaviour;
 mod delayed_sampling;
+#[cfg(feature = "dev")]
+mod dev;
 mod references;
 mod scopes;
 mod spans;
