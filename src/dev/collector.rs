@@ -15,7 +15,7 @@ use crate::dev::ports::Ports;
 use crate::dev::printer::Output;
 use crate::dev::shared::{Shared, State};
 use crate::dev::store::{DevTotals, Limits, Store};
-use crate::dev::trace::{OpenSpan, Trace};
+use crate::dev::trace::Trace;
 use crate::model::TraceId;
 use crate::thrift::Protocol;
 
@@ -200,11 +200,6 @@ impl DevServer {
     pub fn print_waterfalls_to(&self, writer: impl Write + Send + 'static) {
         let output = Output::to_writer(Box::new(writer), self.inner.columns);
         self.inner.shared.print_to(output);
-    }
-
-    /// Remembers a span of this process that has started.
-    pub(crate) fn note_open(&self, span: OpenSpan) {
-        self.inner.shared.note_open(span);
     }
 }
 

@@ -118,12 +118,8 @@ fn sampling() -> Router {
 }
 
 async fn strategy(Query(parameters): Query<Vec<(String, String)>>) -> Response {
-    if parameters
-        .iter()
-        .filter(|(name, _)| name == "service")
-        .count()
-        != 1
-    {
+    let services = parameters.iter().filter(|(name, _)| name == "service");
+    if services.count() != 1 {
         return refuse("'service' parameter must be provided once");
     }
     json_text(StatusCode::OK, KEEP_EVERYTHING.into())
@@ -140,16 +136,14 @@ fn query(shared: Arc<Shared>) -> Router {
 }
 
 async fn services(State(shared): State<Arc<Shared>>) -> Response {
-    json(
-        StatusCode::OK,
-        &Envelope::list(shared.look(Store::services)),
-    )
+    let names = shared.look(Store::services);
+    json(StatusCode::OK, &Envelope::list(names))
 }
 
 async fn trace_json(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
     match find(&shared, &id) {
         Ok(trace) => json(StatusCode::OK, &Envelope::one(TraceJson::new(&trace))),
-        Err(response) => response,
+        Err(error) => error.into_response(),
     }
 }
 
@@ -164,7 +158,7 @@ async fn page(
     }
     match find(&state, &id) {
         Ok(trace) => draw(&trace, &PAGE).into_response(),
-        Err(response) => response,
+        Err(error) => error.into_response(),
     }
 }
 
@@ -185,18 +179,29 @@ async fn index(State(shared): State<Arc<Shared>>) -> Response {
     text.into_response()
 }
 
-fn find(shared: &Shared, id: &str) -> Result<Trace, Response> {
-    let code = StatusCode::BAD_REQUEST;
-    let id: TraceId = id.parse().map_err(|_| {
-        let error = Envelope::error(code.as_u16(), "a trace id is 1 to 32 hex digits", None);
-        json(code, &error)
-    })?;
-    let code = StatusCode::NOT_FOUND;
+fn find(shared: &Shared, id: &str) -> Result<Trace, NotFound> {
+    let id = id.parse().map_err(|_| NotFound::NoId)?;
     let trace = shared.look(|store| store.trace(id));
-    trace.ok_or_else(|| {
-        let error = Envelope::error(code.as_u16(), "trace not found", Some(id));
-        json(code, &error)
-    })
+    trace.ok_or(NotFound::NoTrace(id))
+}
+
+/// Why there is no trace to show.
+enum NotFound {
+    NoId,
+    NoTrace(TraceId),
+}
+
+impl IntoResponse for NotFound {
+    fn into_response(self) -> Response {
+        let (status, why, id) = match self {
+            Self::NoId => {
+                let why = "a trace id is 1 to 32 hex digits and not zero";
+                (StatusCode::BAD_REQUEST, why, None)
+            }
+            Self::NoTrace(id) => (StatusCode::NOT_FOUND, "trace not found", Some(id)),
+        };
+        json(status, &Envelope::error(status.as_u16(), why, id))
+    }
 }
 
 fn json(status: StatusCode, value: &impl Serialize) -> Response {

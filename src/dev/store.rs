@@ -405,6 +405,24 @@ mod tests {
     }
 
     #[test]
+    fn the_trace_of_the_newest_span_goes_last() {
+        let limits = Limits {
+            traces: 10,
+            bytes: 20_000,
+        };
+        let (mut store, now) = (Store::new(limits), instant_now());
+        for trace in [1, 2, 3] {
+            store.insert(batch("shop", [wire(trace, 1, 0)]), now);
+        }
+        let mut large = wire(1, 2, 1);
+        large.operation_name = "x".repeat(20_000 - store.bytes);
+        store.insert(batch("shop", [large]), now);
+        let held = store.trace(trace_id(1)).expect("it has the newest span");
+        assert_eq!(held.spans.len(), 2);
+        assert!(store.totals().evicted > 0);
+    }
+
+    #[test]
     fn bytes_are_bounded_and_what_is_too_large_is_refused() {
         let limits = Limits {
             traces: 1_000,

@@ -110,7 +110,7 @@ impl<'a> Tree<'a> {
         let start = spans.iter().map(|span| span.start()).min().unwrap_or(0);
         let end = spans
             .iter()
-            .map(|span| span.end().unwrap_or(span.start()))
+            .map(|span| span.end().unwrap_or_else(|| span.start()))
             .max()
             .unwrap_or(0);
         let nodes = in_order(&spans, end);
@@ -262,7 +262,7 @@ fn in_order<'a>(spans: &[What<'a>], end: i64) -> Vec<Node<'a>> {
                 parent,
                 depth,
                 start: span.start(),
-                end: span.end().unwrap_or(end.max(span.start())),
+                end: span.end().unwrap_or_else(|| end.max(span.start())),
                 critical: Vec::new(),
             });
             let here = Some(nodes.len() - 1);
@@ -313,7 +313,7 @@ mod tests {
         let spans = [
             sample("a", "root", 1, 0, 100),
             sample("a", "first", 2, 10, 40).child_of(1),
-            sample("a", "beside", 3, 15, 35).child_of(1),
+            sample("a", "beside", 3, 5, 35).child_of(1),
             sample("a", "second", 4, 50, 90).child_of(1),
             sample("a", "inner", 5, 60, 80).child_of(4),
         ];

@@ -28,7 +28,9 @@ use ::thrift::protocol::{
 };
 
 pub(crate) use agent::EmitBatch;
-pub(crate) use batch::{Batch, ClientStats, Log, Span, SpanRef};
+#[cfg(test)]
+pub(crate) use batch::SpanRef;
+pub(crate) use batch::{Batch, ClientStats, Log, Span};
 
 /// How a message is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

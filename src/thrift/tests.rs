@@ -1,3 +1,4 @@
+use ::thrift::ProtocolErrorKind;
 use ::thrift::protocol::{
     TBinaryOutputProtocol, TCompactOutputProtocol, TMessageIdentifier, TMessageType,
     TOutputProtocol, TType,
@@ -321,7 +322,7 @@ fn lengths_that_cannot_be_true_are_refused() {
         ("an unknown text of 2 GB", "18ffffffff07"),
     ] {
         let bytes = unhex(&format!("{head}{rest}").replace(' ', ""));
-        assert!(decode_message(Protocol::Compact, &bytes).is_err(), "{what}");
+        refused_for_its_size(decode_message(Protocol::Compact, &bytes), what);
     }
     for (what, body) in [
         ("a negative length", "0c00010b0001ffffffff"),
@@ -332,14 +333,30 @@ fn lengths_that_cannot_be_true_are_refused() {
         ),
         ("2 G spans", "0c00010b00010000000161000f00020c7fffffff"),
     ] {
-        assert!(decode_body(&unhex(body)).is_err(), "{what}");
+        refused_for_its_size(decode_body(&unhex(body)), what);
     }
-    for header in ["7fffffff", "ffffffff", "80020001", "00100000"] {
-        let bytes = unhex(header);
-        assert!(
-            decode_message(Protocol::Binary, &bytes).is_err(),
-            "message name {header}"
-        );
+    for name in [
+        "7fffffff",
+        "00100000",
+        "800100017fffffff",
+        "80010001ffffffff",
+    ] {
+        refused_for_its_size(decode_message(Protocol::Binary, &unhex(name)), name);
+    }
+}
+
+/// Refused before anything was read or allocated for it, that is.
+fn refused_for_its_size<T: fmt::Debug>(result: Result<T, DecodeError>, what: &str) {
+    match kind_of_error(result) {
+        ProtocolErrorKind::SizeLimit | ProtocolErrorKind::NegativeSize => {}
+        other => panic!("{what}: {other:?}"),
+    }
+}
+
+fn kind_of_error<T: fmt::Debug>(result: Result<T, DecodeError>) -> ProtocolErrorKind {
+    match result {
+        Err(DecodeError::Protocol(::thrift::Error::Protocol(error))) => error.kind,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -351,11 +368,13 @@ fn deep_nesting_is_refused() {
         // An unknown field of the argument struct.
         bytes.push(0x2c);
         bytes.extend_from_slice(&opening);
-        assert!(decode_message(Protocol::Compact, &bytes).is_err());
+        let result = decode_message(Protocol::Compact, &bytes);
+        assert_eq!(kind_of_error(result), ProtocolErrorKind::DepthLimit);
     }
     // Struct in struct in the binary protocol, all under an unknown id.
     let bytes = binary_message(&unhex(&"0c0009".repeat(20_000)));
-    assert!(decode_message(Protocol::Binary, &bytes).is_err());
+    let result = decode_message(Protocol::Binary, &bytes);
+    assert_eq!(kind_of_error(result), ProtocolErrorKind::DepthLimit);
 }
 
 proptest! {
