@@ -4,6 +4,8 @@
 
 pub mod clock;
 pub mod config;
+#[cfg(feature = "dev")]
+pub mod dev;
 pub mod diagnostics;
 pub mod metrics;
 pub mod model;
@@ -14,6 +16,8 @@ pub mod reporter;
 pub mod sampler;
 pub mod scope;
 pub mod span;
+#[cfg(feature = "_thrift")]
+mod thrift;
 pub mod tracer;
 
 pub use config::Config;

@@ -7,6 +7,8 @@ mod configuration;
 mod delayed_sampling;
 mod packets;
 mod propagation;
+#[cfg(feature = "dev")]
+mod dev;
 mod references;
 mod sampling;
 mod scopes;
