@@ -4,6 +4,7 @@
 
 mod behaviour;
 mod delayed_sampling;
+mod floors;
 mod references;
 mod scopes;
 mod spans;
