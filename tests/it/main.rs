@@ -4,6 +4,7 @@
 
 mod behaviour;
 mod delayed_sampling;
+mod documents;
 mod floors;
 mod references;
 mod scopes;
