@@ -5,10 +5,12 @@
 mod behaviour;
 mod configuration;
 mod delayed_sampling;
-mod packets;
-mod propagation;
 #[cfg(feature = "dev")]
 mod dev;
+mod documents;
+mod floors;
+mod packets;
+mod propagation;
 mod references;
 mod sampling;
 mod scopes;
