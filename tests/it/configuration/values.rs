@@ -84,30 +84,30 @@ fn an_opentelemetry_ratio_is_the_rate_and_a_bad_one_counts_as_unset() {
     );
 }
 
-/// `JAEGER_TAGS`, and the tags that come of it while `SET` is `value` and `EMPTY` is empty.
+/// `JAEGER_TAGS`, and the tags (`key:value`) that come of it while `SET` is `value` and `EMPTY` is empty.
 const TAGS: &str = "
-a=1 | a=1
-a = 1 , b = 2 | a=1 b=2
-a=1,,b=2, , | a=1 b=2
-a=b=c | a=b=c
-a= | a=
-a=1,b=2,a=3 | a=3 b=2
-a=1;b | a=1;b
-a=${SET} | a=value
-a= ${SET} , b=2 | a=value b=2
-a=${SET:other} | a=value
-a=${ABSENT:other} | a=other
-a=${EMPTY:other} | a=other
-a=${ABSENT:http://x:1/} | a=http://x:1/
-a=${ABSENT:} | a=
+a=1 | a:1
+a = 1 , b = 2 | a:1 b:2
+a=1,,b=2, , | a:1 b:2
+a=b=c | a:b=c
+a= | a:
+a=1,b=2,a=3 | a:3 b:2
+a=1;b | a:1;b
+a=${SET} | a:value
+a= ${SET} , b=2 | a:value b:2
+a=${SET:other} | a:value
+a=${ABSENT:other} | a:other
+a=${EMPTY:other} | a:other
+a=${ABSENT:http://x:1/} | a:http://x:1/
+a=${ABSENT:} | a:
 # Whole values only, and once.
-a=x${SET} | a=x${SET}
-a=${SET}x | a=${SET}x
-a=${SET | a=${SET
-a=$SET | a=$SET
-${SET}=a | ${SET}=a
-a=${ABSENT:${SET}} | a=${SET}
-größe=groß | größe=groß
+a=x${SET} | a:x${SET}
+a=${SET}x | a:${SET}x
+a=${SET | a:${SET
+a=$SET | a:$SET
+${SET}=a | ${SET}:a
+a=${ABSENT:${SET}} | a:${SET}
+größe=groß | größe:groß
 ";
 
 #[test]
@@ -117,7 +117,7 @@ fn tags_follow_the_grammar_of_jaeger_tags() {
         let explanation = read(&variables).explain();
         let tags = explanation.settings().iter().filter_map(|setting| {
             let key = setting.name().strip_prefix("tag ")?;
-            Some(format!("{key}={}", setting.value().trim_matches('"')))
+            Some(format!("{key}:{}", setting.value().trim_matches('"')))
         });
         assert_eq!(tags.collect::<Vec<_>>().join(" "), expected, "{text:?}");
     }
