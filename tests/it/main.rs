@@ -5,10 +5,13 @@
 mod behaviour;
 mod configuration;
 mod delayed_sampling;
+mod packets;
 mod propagation;
 mod references;
 mod sampling;
 mod scopes;
+mod span_vectors;
 mod spans;
 mod support;
+mod udp_reporting;
 mod worker;
