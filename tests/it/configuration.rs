@@ -364,45 +364,6 @@ fn values_are_trimmed_and_an_empty_one_is_as_good_as_none() {
     }
 }
 
-#[cfg(feature = "udp")]
-mod agent {
-    use tracehound::reporter::sender::{BatchFormat, SocketFamily};
-
-    use super::*;
-
-    #[test]
-    fn the_port_follows_the_protocol_unless_it_is_set() {
-        let binary = ("OTEL_EXPORTER_JAEGER_PROTOCOL", "udp/thrift.binary");
-        let explanation = read(&[binary]).explain();
-        let expected = ("6832".to_owned(), Source::Default);
-        assert_eq!(setting(&explanation, "agent_port"), expected);
-        let explanation = read(&[binary, ("JAEGER_AGENT_PORT", "6831")]).explain();
-        assert_eq!(setting(&explanation, "agent_port").0, "6831");
-    }
-
-    #[test]
-    fn what_the_code_says_of_the_agent_wins() {
-        let explanation = read(&[
-            ("JAEGER_AGENT_HOST", "variable"),
-            ("JAEGER_AGENT_PORT", "1"),
-            ("JAEGER_AGENT_SOCKET_TYPE", "udp6"),
-            ("OTEL_EXPORTER_JAEGER_PROTOCOL", "udp/thrift.compact"),
-        ])
-        .agent_host("code")
-        .agent_port(2)
-        .agent_family(SocketFamily::V4)
-        .agent_protocol(BatchFormat::Binary)
-        .explain();
-        let values = ["agent_host", "agent_port", "agent_family", "agent_protocol"];
-        let values = values.map(|name| setting(&explanation, name));
-        let expected = [r#""code""#, "2", "udp4", "binary"];
-        assert_eq!(
-            values,
-            expected.map(|value| (value.to_owned(), Source::Code))
-        );
-    }
-}
-
 /// A sampler that the library does not know.
 struct OddTraces;
 

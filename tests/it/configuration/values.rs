@@ -1,4 +1,4 @@
-//! Texts with a grammar of their own: samplers and tags.
+//! Values with rules of their own: samplers, tags, the agent.
 
 use tracehound::Config;
 use tracehound::config::Source;
@@ -84,30 +84,30 @@ fn an_opentelemetry_ratio_is_the_rate_and_a_bad_one_counts_as_unset() {
     );
 }
 
-/// `JAEGER_TAGS`, and the tags that come of it while `SET` is `value` and `EMPTY` is empty.
+/// `JAEGER_TAGS`, and the tags (`key:value`) that come of it while `SET` is `value` and `EMPTY` is empty.
 const TAGS: &str = "
-a=1 | a=1
-a = 1 , b = 2 | a=1 b=2
-a=1,,b=2, , | a=1 b=2
-a=b=c | a=b=c
-a= | a=
-a=1,b=2,a=3 | a=3 b=2
-a=1;b | a=1;b
-a=${SET} | a=value
-a= ${SET} , b=2 | a=value b=2
-a=${SET:other} | a=value
-a=${ABSENT:other} | a=other
-a=${EMPTY:other} | a=other
-a=${ABSENT:http://x:1/} | a=http://x:1/
-a=${ABSENT:} | a=
+a=1 | a:1
+a = 1 , b = 2 | a:1 b:2
+a=1,,b=2, , | a:1 b:2
+a=b=c | a:b=c
+a= | a:
+a=1,b=2,a=3 | a:3 b:2
+a=1;b | a:1;b
+a=${SET} | a:value
+a= ${SET} , b=2 | a:value b:2
+a=${SET:other} | a:value
+a=${ABSENT:other} | a:other
+a=${EMPTY:other} | a:other
+a=${ABSENT:http://x:1/} | a:http://x:1/
+a=${ABSENT:} | a:
 # Whole values only, and once.
-a=x${SET} | a=x${SET}
-a=${SET}x | a=${SET}x
-a=${SET | a=${SET
-a=$SET | a=$SET
-${SET}=a | ${SET}=a
-a=${ABSENT:${SET}} | a=${SET}
-größe=groß | größe=groß
+a=x${SET} | a:x${SET}
+a=${SET}x | a:${SET}x
+a=${SET | a:${SET
+a=$SET | a:$SET
+${SET}=a | ${SET}:a
+a=${ABSENT:${SET}} | a:${SET}
+größe=groß | größe:groß
 ";
 
 #[test]
@@ -117,7 +117,7 @@ fn tags_follow_the_grammar_of_jaeger_tags() {
         let explanation = read(&variables).explain();
         let tags = explanation.settings().iter().filter_map(|setting| {
             let key = setting.name().strip_prefix("tag ")?;
-            Some(format!("{key}={}", setting.value().trim_matches('"')))
+            Some(format!("{key}:{}", setting.value().trim_matches('"')))
         });
         assert_eq!(tags.collect::<Vec<_>>().join(" "), expected, "{text:?}");
     }
@@ -146,4 +146,43 @@ fn good_tags_beside_a_bad_one_are_kept_when_read_lossily() {
         .map(|problem| problem.value().unwrap())
         .collect();
     assert_eq!(passed_over, ["foo", "b=${ABSENT}"]);
+}
+
+#[cfg(feature = "udp")]
+mod agent {
+    use tracehound::reporter::sender::{BatchFormat, SocketFamily};
+
+    use super::*;
+
+    #[test]
+    fn the_port_follows_the_protocol_unless_it_is_set() {
+        let binary = ("OTEL_EXPORTER_JAEGER_PROTOCOL", "udp/thrift.binary");
+        let explanation = read(&[binary]).explain();
+        let expected = ("6832".to_owned(), Source::Default);
+        assert_eq!(setting(&explanation, "agent_port"), expected);
+        let explanation = read(&[binary, ("JAEGER_AGENT_PORT", "6831")]).explain();
+        assert_eq!(setting(&explanation, "agent_port").0, "6831");
+    }
+
+    #[test]
+    fn what_the_code_says_of_the_agent_wins() {
+        let explanation = read(&[
+            ("JAEGER_AGENT_HOST", "variable"),
+            ("JAEGER_AGENT_PORT", "1"),
+            ("JAEGER_AGENT_SOCKET_TYPE", "udp6"),
+            ("OTEL_EXPORTER_JAEGER_PROTOCOL", "udp/thrift.compact"),
+        ])
+        .agent_host("code")
+        .agent_port(2)
+        .agent_family(SocketFamily::V4)
+        .agent_protocol(BatchFormat::Binary)
+        .explain();
+        let values = ["agent_host", "agent_port", "agent_family", "agent_protocol"];
+        let values = values.map(|name| setting(&explanation, name));
+        let expected = [r#""code""#, "2", "udp4", "binary"];
+        assert_eq!(
+            values,
+            expected.map(|value| (value.to_owned(), Source::Code))
+        );
+    }
 }
