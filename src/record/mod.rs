@@ -30,7 +30,7 @@ pub(crate) use buffer::{Added, SpanBuffer, write_limited_tag};
 pub(crate) use cell::{SpanCell, SpanRef, SpanSeed, SpanTime};
 pub use encode::{LogView, Logs, References, Tags};
 pub use frame::{FinishedSpan, OwnedSpan};
-pub(crate) use frame::{FrameBytes, FrameHeader};
+pub(crate) use frame::{FrameBytes, FrameHeader, read_frame, write_frame};
 pub(crate) use lifecycle::{Lifecycle, Question};
 pub use limits::Limits;
 pub(crate) use local_trace::{HeldSpans, Hold, LocalTrace};

@@ -29,10 +29,15 @@ pub struct WorkerHandle {
 impl WorkerHandle {
     /// A handle without a worker: for a reporter that is tried out by hand.
     pub fn detached(process: Process) -> Self {
+        Self::detached_with(process, Diagnostics::default())
+    }
+
+    /// The same, with its lines going to `diagnostics`.
+    pub fn detached_with(process: Process, diagnostics: Diagnostics) -> Self {
         Self {
             process: Arc::new(process),
             metrics: Metrics::default(),
-            diagnostics: Diagnostics::default(),
+            diagnostics,
             shared: None,
         }
     }
