@@ -6,9 +6,11 @@ mod behaviour;
 mod delayed_sampling;
 mod packets;
 mod references;
+mod remote_reporting;
 mod scopes;
 mod span_vectors;
 mod spans;
 mod support;
+#[cfg(feature = "udp")]
 mod udp_reporting;
 mod worker;
