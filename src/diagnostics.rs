@@ -58,7 +58,6 @@ impl Diagnostics {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
             let state = causes.entry(cause).or_default();
-            state.open = true;
             let now = instant_now();
             if state
                 .said
@@ -68,6 +67,7 @@ impl Diagnostics {
                 return;
             }
             state.said = Some(now);
+            state.open = true;
             std::mem::take(&mut state.suppressed)
         };
         match suppressed {
@@ -132,6 +132,8 @@ mod tests {
         diagnostics.warn("other", || "something else".to_owned());
         diagnostics.recovered("refused", || "somebody is listening".to_owned());
         diagnostics.recovered("refused", || "somebody is listening".to_owned());
+        diagnostics.warn("refused", || "nobody is listening".to_owned());
+        diagnostics.recovered("refused", || "an end without a beginning".to_owned());
         let lines = lines.lock().expect("not poisoned");
         assert_eq!(
             *lines,
