@@ -1,7 +1,6 @@
 //! How the texts of variables are read. Every function gets trimmed text that is not empty, and fails with what it
 //! had expected.
 
-use std::net::Ipv6Addr;
 use std::time::Duration;
 
 /// What was expected in place of a text that could not be read.
@@ -108,7 +107,7 @@ pub(super) fn host(text: &str) -> Result<String, Expected> {
         .strip_prefix('[')
         .and_then(|text| text.strip_suffix(']'));
     if bare.is_some() || text.contains(':') {
-        let address: Ipv6Addr = bare.unwrap_or(text).parse().map_err(|_| EXPECTED)?;
+        let address: std::net::Ipv6Addr = bare.unwrap_or(text).parse().map_err(|_| EXPECTED)?;
         return Ok(address.to_string());
     }
     let is_name_character = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
