@@ -42,6 +42,7 @@ mod agent;
 mod agent;
 mod build;
 mod env;
+mod environment;
 mod error;
 mod explain;
 mod grammar;
