@@ -5,6 +5,8 @@
 pub mod clock;
 pub mod diagnostics;
 pub mod metrics;
+#[cfg(feature = "_middleware")]
+pub mod middleware;
 pub mod model;
 pub mod prelude;
 pub mod propagation;

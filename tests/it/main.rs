@@ -4,6 +4,14 @@
 
 mod behaviour;
 mod delayed_sampling;
+#[cfg(feature = "tower")]
+mod middleware_body;
+#[cfg(feature = "hyper")]
+mod middleware_client;
+#[cfg(all(feature = "reqwest", feature = "tower"))]
+mod middleware_reqwest;
+#[cfg(all(feature = "axum", feature = "hyper"))]
+mod middleware_server;
 mod propagation;
 mod references;
 mod scopes;

@@ -1,6 +1,8 @@
 //! What several tests share.
 
 pub(crate) mod vectors;
+#[cfg(feature = "tower")]
+pub(crate) mod web;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
