@@ -5,7 +5,7 @@
 pub mod clock;
 pub mod diagnostics;
 pub mod metrics;
-#[cfg(feature = "_middleware")]
+#[cfg(feature = "tower")]
 pub mod middleware;
 pub mod model;
 pub mod prelude;

@@ -1,5 +1,7 @@
 //! What several tests share.
 
+#[cfg(all(feature = "tonic", feature = "hyper"))]
+pub(crate) mod grpc;
 pub(crate) mod vectors;
 #[cfg(feature = "tower")]
 pub(crate) mod web;
