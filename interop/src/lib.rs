@@ -1,1 +1,59 @@
 //! Real counterparts of tracehound, fetched, built and started for the tests beside this file.
+//!
+//! What a client sends is right when those it was made for understand it. So the tests of this
+//! crate send spans to two real [Jaeger backends](Version), read them back through the [query
+//! API](Backend::trace) and compare every field with what was sent, through a table of the
+//! [differences](Version::differences) that each version is known to make:
+//!
+//! ```text
+//!  SentBatch ── expected() ─► StoredSpan ─┐
+//!      │                                  compare() ─► nothing, or each differing field
+//!    bytes ─► UDP ─► Backend ─► trace() ──┘
+//! ```
+//!
+//! | file in `tests/` | what it shows |
+//! |---|---|
+//! | `harness.rs` | this crate: start, end, skip, counters, dependency graph |
+//! | `replay.rs` | recordings of other clients (`tests/vectors/` of the repository) are read back as recorded |
+//! | `differences.rs` | every entry of the two tables, each with a span made for it |
+//!
+//! `cargo test -p tracehound-interop` runs all of it. The first run builds the backends from the Go
+//! module proxy into [`cache_dir`], which takes some minutes and 4 GB of Go's own caches; nothing
+//! is put into the repository. Where there is no `go`, each test says `SKIPPED:` with its name and
+//! passes; with [`REQUIRED`]`=1` in the environment it fails instead. Unix only, for its locks and
+//! signals.
+
+mod backend;
+mod binary;
+mod compare;
+mod differences;
+mod endpoints;
+mod environment;
+mod error;
+mod http;
+mod launch;
+mod lock;
+mod log;
+mod metrics;
+mod poll;
+mod query;
+mod rules;
+mod sent;
+mod stored;
+mod toolchain;
+mod value;
+mod version;
+
+pub use backend::Backend;
+pub use binary::binary;
+pub use compare::{Mismatch, compare};
+pub use differences::{Difference, Expected};
+pub use endpoints::Endpoints;
+pub use environment::{REQUIRED, cache_dir, is_required, skipped};
+pub use error::Error;
+pub use metrics::Metrics;
+pub use query::{Dependency, Received};
+pub use sent::{SentBatch, SentSpan};
+pub use stored::{StoredSpan, Trace};
+pub use value::{Log, Reference, ReferenceKind, Tag, Value};
+pub use version::Version;

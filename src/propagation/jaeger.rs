@@ -135,10 +135,16 @@ impl JaegerCodec {
     fn extract_debug_id(&self, carrier: &dyn TextMapReader, skipped: &mut u64) -> Option<String> {
         let mut debug_id = None;
         carrier.get_all(self.names.debug_id_key(), &mut |value| {
-            if self.values.min_len(value) > Baggage::MAX_ITEM_BYTES {
+            let is_too_long = |len| len > Baggage::MAX_ITEM_BYTES;
+            if is_too_long(self.values.min_len(value)) {
+                *skipped += 1;
+                return;
+            }
+            let value = self.values.decoded(value);
+            if is_too_long(value.len()) {
                 *skipped += 1;
             } else if !value.is_empty() {
-                debug_id = Some(self.values.decoded(value).into_owned());
+                debug_id = Some(value.into_owned());
             }
         });
         debug_id

@@ -1,30 +1,126 @@
-//! stub
-use super::*;
-use std::sync::{Arc, Mutex};
-/// stub
-#[derive(Clone, Debug, Default)]
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::record::FinishedSpan;
+use crate::reporter::{OwnedSpan, Reporter, WorkerHandle};
+
+/// How long a reader waits for the worker.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Keeps spans, for tests. Clones share them, and one may serve several tracers.
+///
+/// What is read is whole: before each look the worker hands over every span that was finished until then
+/// (waited for at most five seconds). Spans are in the order of their finish, as far as one thread finished
+/// them. They stay until [`InMemoryReporter::clear`] or [`InMemoryReporter::take`], past the tracer's end.
+///
+/// ```
+/// use tracehound::JaegerTracer;
+/// use tracehound::prelude::*;
+/// use tracehound::reporter::InMemoryReporter;
+/// use tracehound::sampler::ConstSampler;
+///
+/// let reporter = InMemoryReporter::new();
+/// let tracer = JaegerTracer::builder("shop")
+///     .sampler(ConstSampler::new(true))
+///     .reporter(reporter.clone())
+///     .build()?;
+/// tracer.start_span("checkout").finish();
+/// assert_eq!(reporter.spans()[0].operation_name, "checkout");
+/// # Ok::<(), tracehound::tracer::BuildError>(())
+/// ```
+#[derive(Clone, Default)]
 pub struct InMemoryReporter {
-    s: Arc<Mutex<Vec<OwnedSpan>>>,
-    h: Arc<std::sync::OnceLock<WorkerHandle>>,
+    shared: Arc<Shared>,
 }
+
+#[derive(Default)]
+struct Shared {
+    spans: Mutex<Vec<OwnedSpan>>,
+    workers: Mutex<Vec<WorkerHandle>>,
+}
+
 impl InMemoryReporter {
-    /// a
+    /// Starts with no spans.
     pub fn new() -> Self {
         Self::default()
     }
-    /// b
+
+    /// Forgets what was finished until now.
+    pub fn clear(&self) {
+        self.take();
+    }
+
+    /// Returns what was finished until now and forgets it.
+    pub fn take(&self) -> Vec<OwnedSpan> {
+        self.drain();
+        std::mem::take(&mut *self.lock())
+    }
+
+    /// Returns what was finished until now.
     pub fn spans(&self) -> Vec<OwnedSpan> {
-        if let Some(h) = self.h.get() {
-            h.drain(std::time::Duration::from_secs(5));
+        self.drain();
+        self.lock().clone()
+    }
+
+    fn drain(&self) {
+        // Asked without the locks, which the worker needs meanwhile.
+        let workers = self.shared.workers.lock();
+        let workers = workers.unwrap_or_else(PoisonError::into_inner).clone();
+        for worker in workers {
+            worker.drain(PATIENCE);
         }
-        self.s.lock().unwrap().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<OwnedSpan>> {
+        let spans = self.shared.spans.lock();
+        spans.unwrap_or_else(PoisonError::into_inner)
     }
 }
+
 impl Reporter for InMemoryReporter {
-    fn attach(&mut self, w: &WorkerHandle) {
-        let _ = self.h.set(w.clone());
+    fn attach(&mut self, worker: &WorkerHandle) {
+        let workers = self.shared.workers.lock();
+        workers
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(worker.clone());
     }
-    fn report(&mut self, s: &FinishedSpan<'_>) {
-        self.s.lock().unwrap().push(s.to_owned());
+
+    fn report(&mut self, span: &FinishedSpan<'_>) {
+        let span = span.to_owned();
+        self.lock().push(span);
+    }
+}
+
+impl fmt::Debug for InMemoryReporter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "InMemoryReporter({} spans)", self.lock().len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Process, SpanId, TraceId};
+
+    fn span(name: &str) -> OwnedSpan {
+        let trace_id = TraceId::new(0, 1).expect("not zero");
+        OwnedSpan::new(trace_id, SpanId::new(2).expect("not zero"), name)
+    }
+
+    #[test]
+    fn clones_share_the_spans_in_their_order() {
+        let reporter = InMemoryReporter::new();
+        let mut working = reporter.clone();
+        working.attach(&WorkerHandle::detached(Process::new("shop", vec![])));
+        for name in ["a", "b"] {
+            span(name).view(|span| working.report(span));
+        }
+        assert_eq!(reporter.spans(), [span("a"), span("b")]);
+        assert_eq!(reporter.take(), [span("a"), span("b")]);
+        assert_eq!(working.spans(), []);
+        span("c").view(|span| working.report(span));
+        reporter.clear();
+        assert_eq!(working.spans(), []);
     }
 }

@@ -11,16 +11,23 @@
 //! | [`CompositeReporter`] | hands them to several |
 //! | [`NullReporter`] | lets them go |
 
+mod composite;
 mod in_memory;
+mod logging;
 mod null;
+mod packet;
+mod remote;
 pub mod sender;
 mod thread;
 mod worker;
 
 use std::time::Instant;
 
+pub use composite::CompositeReporter;
 pub use in_memory::InMemoryReporter;
+pub use logging::LoggingReporter;
 pub use null::NullReporter;
+pub use remote::RemoteReporter;
 pub use worker::WorkerHandle;
 pub(crate) use worker::{Worker, WorkerOptions};
 

@@ -1,6 +1,16 @@
 use crate::reporter::{FinishedSpan, Reporter};
 
 /// Lets every span go. They count as sent.
+///
+/// ```
+/// use tracehound::JaegerTracer;
+/// use tracehound::prelude::*;
+/// use tracehound::reporter::NullReporter;
+///
+/// let tracer = JaegerTracer::builder("shop").reporter(NullReporter::new()).build()?;
+/// tracer.start_span("checkout").finish();
+/// # Ok::<(), tracehound::tracer::BuildError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NullReporter(());
 

@@ -29,10 +29,15 @@ pub struct WorkerHandle {
 impl WorkerHandle {
     /// A handle without a worker: for a reporter that is tried out by hand.
     pub fn detached(process: Process) -> Self {
+        Self::detached_with(process, Diagnostics::default())
+    }
+
+    /// The same, with its lines going to `diagnostics`.
+    pub fn detached_with(process: Process, diagnostics: Diagnostics) -> Self {
         Self {
             process: Arc::new(process),
             metrics: Metrics::default(),
-            diagnostics: Diagnostics::default(),
+            diagnostics,
             shared: None,
         }
     }
@@ -112,7 +117,7 @@ impl Worker {
         if attached.is_err() {
             options.metrics.add(Counter::CallbackPanics, 1);
         }
-        let drive = Drive {
+        let drive = Box::new(Drive {
             next_flush: deadline_after(options.flush_interval),
             options,
             reporter,
@@ -120,7 +125,7 @@ impl Worker {
             panicked: 0,
             seen_full: 0,
             unsent: Unsent::default(),
-        };
+        });
         shared.lock().idle_drive = Some(drive);
         let for_wake = Arc::downgrade(&shared);
         shared.store.on_half_full(move || {
@@ -162,7 +167,7 @@ pub(crate) struct Shared {
 #[derive(Default)]
 struct State {
     /// The drive, while no thread has it.
-    idle_drive: Option<Drive>,
+    idle_drive: Option<Box<Drive>>,
     thread: Option<ThreadId>,
     /// The last ticket given out, and the last one served.
     asked: u64,
@@ -281,7 +286,7 @@ impl Shared {
                     flush_until: state
                         .flush_until
                         .take()
-                        .or(is_due.then(|| now + TICK_TIMEOUT)),
+                        .or_else(|| is_due.then(|| now + TICK_TIMEOUT)),
                     close_until: state.close_until.take(),
                 };
             }

@@ -3,7 +3,19 @@
 //! A [`Sender`] gets ready bytes, in the format it asks for and never larger than it says, and tells what
 //! became of them. [`RemoteReporter`](crate::reporter::RemoteReporter) packs, splits and accounts.
 
-use std::time::Instant;
+#[cfg(feature = "udp")]
+mod address;
+#[cfg(feature = "udp")]
+mod resolver;
+#[cfg(feature = "udp")]
+mod udp;
+
+use std::time::{Duration, Instant};
+
+#[cfg(feature = "udp")]
+pub use address::{AddressError, AgentAddress};
+#[cfg(feature = "udp")]
+pub use udp::{SocketFamily, UdpSender};
 
 use crate::metrics::DropCause;
 
@@ -12,9 +24,17 @@ pub trait Sender: Send {
     /// The encoding it takes. Asked once.
     fn format(&self) -> BatchFormat;
 
-    /// The largest batch that it takes, in bytes. Asked before each batch: a sender may learn that less is
-    /// possible.
+    /// Up to how many bytes spans are packed into one batch. Asked before each batch: a sender may learn that
+    /// less is possible.
     fn max_bytes(&self) -> usize;
+
+    /// The largest batch that it takes where that is a single span, in bytes. A span beyond is made smaller.
+    ///
+    /// By default [`Sender::max_bytes`]. More where a large batch is worse than several, yet better than a span
+    /// with parts missing: a datagram that has to be fragmented.
+    fn max_single_bytes(&self) -> usize {
+        self.max_bytes()
+    }
 
     /// Sends one batch and says what became of it and of earlier ones. Blocks no longer than until `deadline`.
     fn send(&mut self, batch: &Batch<'_>, deadline: Instant) -> SendOutcome;
@@ -22,6 +42,22 @@ pub trait Sender: Send {
     /// Looks for news of batches that were sent, without sending anything. By default none.
     fn poll(&mut self) -> SendOutcome {
         SendOutcome::default()
+    }
+
+    /// How long full batches are given up untried after one was refused, had no address or could not be sent.
+    /// A flush tries all the same. By default one second.
+    fn retry_after(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    /// Where batches go, for lines to the user: `127.0.0.1:6831`.
+    fn destination(&self) -> String {
+        "the collector".to_owned()
+    }
+
+    /// A line to the user about a loss that this sender has just told of: what is wrong and how to mend it.
+    fn explain(&self, cause: DropCause) -> String {
+        format!("spans do not reach {}: {cause}", self.destination())
     }
 }
 
@@ -34,12 +70,28 @@ impl Sender for Box<dyn Sender> {
         (**self).max_bytes()
     }
 
+    fn max_single_bytes(&self) -> usize {
+        (**self).max_single_bytes()
+    }
+
     fn send(&mut self, batch: &Batch<'_>, deadline: Instant) -> SendOutcome {
         (**self).send(batch, deadline)
     }
 
     fn poll(&mut self) -> SendOutcome {
         (**self).poll()
+    }
+
+    fn retry_after(&self) -> Duration {
+        (**self).retry_after()
+    }
+
+    fn destination(&self) -> String {
+        (**self).destination()
+    }
+
+    fn explain(&self, cause: DropCause) -> String {
+        (**self).explain(cause)
     }
 }
 

@@ -154,6 +154,10 @@ fn a_debug_id_has_4_096_bytes() {
             Ok(None)
         );
         assert_eq!(counted.skipped(), 1);
+        // Kept as it is for its bad escapes, it is as long as it came.
+        let escapes = "%".repeat(Baggage::MAX_ITEM_BYTES + 1);
+        assert_eq!(counted.extract(&[("jaeger-debug-id", &escapes)]), Ok(None));
+        assert_eq!(counted.skipped(), 2);
     }
 }
 

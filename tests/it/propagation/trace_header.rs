@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 
 use tracehound::SpanContext;
+use tracehound::metrics::Counter;
+use tracehound::prelude::*;
 use tracehound::propagation::{
-    ExtractError, Extractor, HeaderNames, Injector, JaegerCodec, TextMapReader,
+    ExtractError, Extractor, HeaderNames, HttpHeaders, Injector, JaegerCodec, TextMapReader,
 };
 
 use super::{Counted, context, owned};
+use crate::support::recording_tracer;
 
 /// Every value that must be accepted, and how it is sent on.
 const ACCEPTED: &[(&str, &str)] = &[
@@ -392,4 +395,34 @@ fn an_error_tells_nothing_of_the_other_headers() {
             "{error:?}"
         );
     }
+}
+
+#[test]
+fn a_tracer_counts_for_its_codecs() {
+    let (tracer, _) = recording_tracer();
+    let count = |counter| tracer.metrics().get(counter);
+
+    let malformed = owned(&[("uber-trace-id", "x"), ("uber-trace-id", "y")]);
+    assert!(tracer.extract(&malformed).is_err());
+    assert!(tracer.extract(&HttpHeaders(&malformed)).is_err());
+    assert_eq!(count(Counter::DecodingErrors), 2);
+
+    let long = "v".repeat(5000);
+    let several = [
+        ("uber-trace-id", "1:2:0:1"),
+        ("uber-trace-id", "3:4:0:1"),
+        ("uberctx-long", &*long),
+    ];
+    let parent = tracer.extract(&owned(&several)).unwrap();
+    assert_eq!(count(Counter::PropagationConflicts), 1);
+    assert_eq!(count(Counter::BaggageItemsSkipped), 1);
+
+    let span = tracer.build_span("child").child_of(&parent).start();
+    span.set_baggage_item("not a header", "v");
+    let mut headers = BTreeMap::new();
+    tracer.inject(&span.context(), &mut HttpHeaders(&mut headers));
+    assert!(headers["uber-trace-id"].starts_with("0000000000000003:"));
+    assert_eq!(headers.len(), 1);
+    assert_eq!(count(Counter::BaggageItemsSkipped), 2);
+    assert_eq!(count(Counter::DecodingErrors), 2);
 }

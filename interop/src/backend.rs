@@ -1,0 +1,351 @@
+use std::{
+    fs::File,
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+use crate::{
+    Endpoints, Error, Metrics, Version, binary, environment,
+    http::{Answer, Client},
+    launch,
+    lock::Lock,
+    log,
+    poll::poll,
+};
+
+/// A running Jaeger backend with an empty store in memory, on free ports of 127.0.0.1.
+///
+/// It ends with this value: by SIGTERM, and by SIGKILL when it has not ended after 10 s. When the
+/// test panics by then, or waited in vain, standard error gets the version, the addresses and the
+/// end of the backend's log, and the folder with that log is kept.
+///
+/// Keep it in a local variable of the test: what stands in a `static` is never dropped, and the
+/// process would outlive the tests.
+///
+/// ```no_run
+/// use tracehound_interop::{Backend, Error, Version};
+///
+/// # fn main() -> Result<(), Error> {
+/// let jaeger = Backend::start(Version::V1)?;
+/// // Send spans to jaeger.compact_addr() or jaeger.binary_addr(), then:
+/// let trace = jaeger.trace(0x5af7_183f_b1d4_cf5f, 1)?;
+/// assert_eq!(trace.spans[0].operation, "checkout");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Backend {
+    version: Version,
+    endpoints: Endpoints,
+    program: PathBuf,
+    child: Child,
+    dir: TempDir,
+    http: Client,
+    is_suspect: AtomicBool,
+}
+
+impl Backend {
+    /// Starts Jaeger v1.57.0. See [`start`](Self::start).
+    pub fn v1() -> Result<Self, Error> {
+        Self::start(Version::V1)
+    }
+
+    /// Starts Jaeger v2.13.0. See [`start`](Self::start).
+    pub fn v2() -> Result<Self, Error> {
+        Self::start(Version::V2)
+    }
+
+    /// Builds the backend when the cache does not have it, starts it and waits until it takes
+    /// spans.
+    ///
+    /// A start is retried with other ports when another program took one of them in between.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoGo`] and [`Error::Build`] as from [`binary()`]; [`Error::Start`] when the process
+    /// ends by itself or is not ready within 30 s.
+    pub fn start(version: Version) -> Result<Self, Error> {
+        let program = binary(version)?;
+        // Held until the ports are taken: two starts at once could pick the same ones, and each
+        // would find the other's backend healthy.
+        let _lock = Lock::acquire(&environment::cache_dir()?.join("start.lock"))?;
+        let mut attempts = 1;
+        loop {
+            match Self::start_once(version, &program, Endpoints::pick()?)?.ready() {
+                Ok(backend) => return Ok(backend),
+                Err(Unready::PortLost(_)) if attempts < START_ATTEMPTS => attempts += 1,
+                Err(Unready::PortLost(error) | Unready::Failed(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// Starts the backend, or says that the running test is skipped and returns `None`.
+    ///
+    /// A test is skipped when there is neither a cached binary nor a `go` to build it with.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start); [`Error::NoGo`] only when [`REQUIRED`](crate::REQUIRED) is `1`.
+    ///
+    /// ```no_run
+    /// use tracehound_interop::{Backend, Error, Version};
+    ///
+    /// fn spans_arrive() -> Result<(), Error> {
+    ///     let Some(jaeger) = Backend::start_or_skip(Version::V2)? else { return Ok(()) };
+    ///     assert!(jaeger.services()?.is_empty());
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn start_or_skip(version: Version) -> Result<Option<Self>, Error> {
+        match Self::start(version) {
+            Err(error @ Error::NoGo) if !environment::is_required() => {
+                environment::skipped(format!("{version}: {error}"));
+                Ok(None)
+            }
+            started => started.map(Some),
+        }
+    }
+
+    /// Which Jaeger this is.
+    pub const fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Where the agent takes Thrift compact by UDP.
+    pub const fn compact_addr(&self) -> SocketAddr {
+        self.endpoints.compact
+    }
+
+    /// Where the agent takes Thrift binary by UDP.
+    pub const fn binary_addr(&self) -> SocketAddr {
+        self.endpoints.binary
+    }
+
+    /// Where everything listens.
+    pub const fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
+    }
+
+    /// The process, for messages. Only this value may end it.
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Reads the backend's own metrics.
+    pub fn metrics(&self) -> Result<Metrics, Error> {
+        let at = match self.version {
+            Version::V1 => self.endpoints.health,
+            Version::V2 => self.endpoints.metrics,
+        };
+        Ok(Metrics::parse(&self.get(at, "/metrics")?.success()?))
+    }
+
+    /// Posts `body` to one of the [`endpoints`](Self::endpoints) and returns the status of the
+    /// answer.
+    pub fn post(
+        &self,
+        at: SocketAddr,
+        path: &str,
+        content_type: &str,
+        body: &[u8],
+    ) -> Result<u16, Error> {
+        let answer = self.http.post(at, path, content_type, body);
+        Ok(answer.inspect_err(|_| self.suspect())?.status)
+    }
+
+    /// A request that fails may find a process that has crashed.
+    pub(crate) fn get(&self, at: SocketAddr, path: &str) -> Result<Answer, Error> {
+        self.http.get(at, path).inspect_err(|_| self.suspect())
+    }
+
+    /// Has the log shown at the end, though the test may not panic: something waited for did not
+    /// come.
+    pub(crate) fn suspect(&self) {
+        self.is_suspect.store(true, Ordering::Relaxed);
+    }
+
+    fn start_once(version: Version, program: &Path, endpoints: Endpoints) -> Result<Self, Error> {
+        let dir = tempfile::Builder::new()
+            .prefix("tracehound-interop-")
+            .tempdir()
+            .map_err(Error::io("creating a folder for a backend"))?;
+        let out = File::create(dir.path().join(LOG)).map_err(Error::io("creating a log file"))?;
+        let err = out.try_clone().map_err(Error::io("creating a log file"))?;
+        let child = launch::command(version, program, dir.path(), &endpoints)?
+            .stdin(Stdio::null())
+            .stdout(out)
+            .stderr(err)
+            .spawn()
+            .map_err(Error::io(format!("running {}", program.display())))?;
+        let program = program.to_owned();
+        Ok(Self {
+            version,
+            endpoints,
+            program,
+            child,
+            dir,
+            http: Client::new(),
+            is_suspect: AtomicBool::new(false),
+        })
+    }
+
+    fn ready(mut self) -> Result<Self, Unready> {
+        let log = self.log_path();
+        let seen = poll(START_WITHIN, START_POLL, || match self.child.try_wait() {
+            Ok(None) => match self.is_ready() {
+                // Looked at last: v2 can become ready, or hang, without one of its ports.
+                _ if log::contains(&log, PORT_LOST) => Ok(Some("a port is taken".to_owned())),
+                Ok(()) => Ok(None),
+                Err(error) => Err(error.to_string()),
+            },
+            Ok(Some(status)) => Ok(Some(format!("the process ended with {status}"))),
+            Err(error) => Ok(Some(format!("the process cannot be waited for: {error}"))),
+        });
+        // Nobody answers at first, and the error of a failed start has the end of the log in it.
+        *self.is_suspect.get_mut() = false;
+        let reason = match seen {
+            Ok(None) => return Ok(self),
+            Ok(Some(reason)) => reason,
+            Err(reason) => format!("not ready after {} s: {reason}", START_WITHIN.as_secs()),
+        };
+        let is_port_lost = log::contains(&log, PORT_LOST);
+        let tail = log::tail(&log);
+        let error = Error::Start {
+            version: self.version,
+            reason,
+            log,
+            tail,
+        };
+        if is_port_lost {
+            return Err(Unready::PortLost(error));
+        }
+        self.dir.disable_cleanup(true);
+        Err(Unready::Failed(error))
+    }
+
+    /// Whether a span sent now would be stored.
+    ///
+    /// Health alone does not say so: v1's agent connects to its collector with the first request it
+    /// has to pass on, and loses spans until then. A sampling request is such a one.
+    fn is_ready(&self) -> Result<(), Error> {
+        let path = match self.version {
+            Version::V1 => "/",
+            Version::V2 => "/status",
+        };
+        self.get(self.endpoints.health, path)?.success()?;
+        self.get(self.endpoints.sampling_http, "/sampling?service=readiness")?
+            .success()?;
+        self.services().map(drop)
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.dir.path().join(LOG)
+    }
+
+    fn terminate(&mut self) -> io::Result<()> {
+        if self.child.try_wait()?.is_some() {
+            return Ok(());
+        }
+        let id = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(id, rustix::process::Signal::TERM)?;
+        let ended = poll(STOP_WITHIN, STOP_POLL, || match self.child.try_wait() {
+            Ok(None) => Err(()),
+            Ok(Some(_)) => Ok(Ok(())),
+            Err(error) => Ok(Err(error)),
+        });
+        match ended {
+            Ok(result) => result,
+            Err(()) => {
+                self.child.kill()?;
+                self.child.wait().map(drop)
+            }
+        }
+    }
+
+    fn report(&self) {
+        let log = self.log_path();
+        environment::say(&format!(
+            "{} ({}) ran at\n{:#?}\nThe end of {}:\n{}",
+            self.version,
+            self.program.display(),
+            self.endpoints,
+            log.display(),
+            log::tail(&log),
+        ));
+    }
+}
+
+impl Drop for Backend {
+    fn drop(&mut self) {
+        if let Err(error) = self.terminate() {
+            environment::say(&format!("ending {}: {error}", self.version));
+        }
+        if thread::panicking() || *self.is_suspect.get_mut() {
+            self.report();
+            self.dir.disable_cleanup(true);
+        }
+    }
+}
+
+/// Why a started process is not to be used.
+#[derive(Debug)]
+enum Unready {
+    PortLost(Error),
+    Failed(Error),
+}
+
+const LOG: &str = "jaeger.log";
+const PORT_LOST: &str = "address already in use";
+const START_ATTEMPTS: u32 = 5;
+const START_WITHIN: Duration = Duration::from_secs(30);
+const START_POLL: Duration = Duration::from_millis(50);
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+const STOP_POLL: Duration = Duration::from_millis(10);
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, UdpSocket};
+
+    use super::*;
+
+    #[test]
+    fn a_backend_that_finds_a_port_taken_is_not_taken_for_ready() -> Result<(), Error> {
+        let tcp = TcpListener::bind("127.0.0.1:0").map_err(Error::io("taking a port"))?;
+        let udp = UdpSocket::bind("127.0.0.1:0").map_err(Error::io("taking a port"))?;
+        let query_http = tcp.local_addr().map_err(Error::io("taking a port"))?;
+        let compact = udp.local_addr().map_err(Error::io("taking a port"))?;
+        for version in Version::ALL {
+            let program = match binary(version) {
+                Err(error @ Error::NoGo) if !environment::is_required() => {
+                    environment::skipped(error.to_string());
+                    return Ok(());
+                }
+                program => program?,
+            };
+            for endpoints in [
+                Endpoints {
+                    query_http,
+                    ..Endpoints::pick()?
+                },
+                Endpoints {
+                    compact,
+                    ..Endpoints::pick()?
+                },
+            ] {
+                let started = Backend::start_once(version, &program, endpoints)?.ready();
+                assert!(
+                    matches!(started, Err(Unready::PortLost(_))),
+                    "{version}: {started:?}"
+                );
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,224 @@
+use std::{
+    env::consts::{ARCH, EXE_SUFFIX, OS},
+    fs,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use crate::{
+    Error, Version, environment,
+    lock::Lock,
+    toolchain::{Go, Toolchain},
+};
+
+/// The path of the backend's program, built first when the cache does not have it.
+///
+/// The first build of a version takes minutes and downloads its modules; the program then stays in
+/// [`cache_dir`](crate::cache_dir). Threads and processes that ask at the same time wait for one
+/// build, and a build that fails half-way leaves nothing that a later one would take for a program.
+///
+/// # Errors
+///
+/// [`Error::NoGo`] when there is nothing cached and nothing to build with; [`Error::Build`] when a
+/// step fails.
+pub fn binary(version: Version) -> Result<PathBuf, Error> {
+    cached(
+        version,
+        &environment::cache_dir()?,
+        &Toolchain::go(),
+        environment::say,
+    )
+}
+
+fn cached(
+    version: Version,
+    cache: &Path,
+    toolchain: &Toolchain,
+    say: fn(&str),
+) -> Result<PathBuf, Error> {
+    let program = cache.join(format!(
+        "jaeger-v{}-{OS}-{ARCH}{EXE_SUFFIX}",
+        version.number()
+    ));
+    if program.is_file() {
+        return Ok(program);
+    }
+    if !toolchain.is_there() {
+        return Err(Error::NoGo);
+    }
+    // One lock for all versions: two builds side by side would only take each other's processors.
+    let _lock = Lock::acquire(&cache.join("build.lock"))?;
+    if program.is_file() {
+        return Ok(program);
+    }
+    let dir = cache.join("build");
+    empty(&dir)?;
+    say(&format!("building {version} in {}, once", dir.display()));
+    let started = Instant::now();
+    let built = build(&Go {
+        toolchain,
+        version,
+        dir: &dir,
+    })?;
+    fs::rename(&built, &program).map_err(Error::io(format!(
+        "moving {} to {}",
+        built.display(),
+        program.display()
+    )))?;
+    let took = started.elapsed().as_secs();
+    say(&format!(
+        "built {version} in {took} s: {}",
+        program.display()
+    ));
+    // Only to save space: the next build begins with the same.
+    let _ = fs::remove_dir_all(&dir);
+    Ok(program)
+}
+
+fn build(go: &Go<'_>) -> Result<PathBuf, Error> {
+    let module = format!("{MODULE}@{}", go.version.module());
+    let require = format!("-require={module}");
+    match go.version {
+        // A module with a `replace` cannot be installed from outside, so a module around it repeats
+        // that line.
+        Version::V1 => {
+            go.run(&["mod", "init", WRAPPER])?;
+            go.run(&["mod", "edit", &require, SARAMA])?;
+        }
+        // Its own two files pin and verify every module, some of which the checksum database does
+        // not know.
+        Version::V2 => {
+            let source = PathBuf::from(go.download(&module)?);
+            for file in ["go.mod", "go.sum"] {
+                let text =
+                    fs::read(source.join(file)).map_err(Error::io(format!("reading {file}")))?;
+                fs::write(go.dir.join(file), text).map_err(Error::io(format!("writing {file}")))?;
+            }
+            go.run(&["mod", "edit", &format!("-module={WRAPPER}"), &require])?;
+        }
+    }
+    go.run(&[
+        "build",
+        "-p",
+        "2",
+        "-buildvcs=false",
+        "-o",
+        "jaeger",
+        go.version.package(),
+    ])?;
+    Ok(go.dir.join("jaeger"))
+}
+
+fn empty(dir: &Path) -> Result<(), Error> {
+    if dir.exists() {
+        fs::remove_dir_all(dir).map_err(Error::io(format!("emptying {}", dir.display())))?;
+    }
+    fs::create_dir_all(dir).map_err(Error::io(format!("creating {}", dir.display())))
+}
+
+const MODULE: &str = "github.com/jaegertracing/jaeger";
+const WRAPPER: &str = "jaegerwrap";
+const SARAMA: &str = "-replace=github.com/Shopify/sarama=github.com/Shopify/sarama@v1.33.0";
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// A cache folder and a `go` in it that runs `build` for `go build` and has nothing to do for
+    /// the rest.
+    fn with_go(build: &str) -> Result<(TempDir, Toolchain), Error> {
+        let cache = tempfile::tempdir().map_err(Error::io("creating a folder"))?;
+        let go = Toolchain::script(&cache.path().join("go.sh"));
+        write(&cache, "go.sh", &for_step("build", build))?;
+        Ok((cache, go))
+    }
+
+    /// A script that runs `commands` when its first argument is `step`.
+    fn for_step(step: &str, commands: &str) -> String {
+        format!("case $1 in {step})\n{commands}\n;; esac\n")
+    }
+
+    fn write(cache: &TempDir, file: &str, text: &str) -> Result<(), Error> {
+        fs::write(cache.path().join(file), text).map_err(Error::io(format!("writing {file}")))
+    }
+
+    fn read(path: &Path) -> Result<String, Error> {
+        fs::read_to_string(path).map_err(Error::io(format!("reading {}", path.display())))
+    }
+
+    fn build_in(cache: &TempDir, go: &Toolchain) -> Result<PathBuf, Error> {
+        cached(Version::V1, cache.path(), go, |_| {})
+    }
+
+    #[test]
+    fn one_build_serves_all_who_ask_at_once() -> Result<(), Error> {
+        let (cache, go) =
+            with_go("echo built >> ../builds; echo half > jaeger; echo whole >> jaeger")?;
+        thread::scope(|scope| {
+            let ask = || read(&build_in(&cache, &go)?);
+            let asking: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+            for asked in asking {
+                let program = asked.join().expect("no panic in `ask`")?;
+                assert_eq!(program, "half\nwhole\n");
+            }
+            Ok(())
+        })?;
+        assert_eq!(read(&cache.path().join("builds"))?, "built\n");
+        Ok(())
+    }
+
+    #[test]
+    fn a_build_that_breaks_off_leaves_no_program_and_is_done_anew() -> Result<(), Error> {
+        let (cache, go) = with_go("echo half > jaeger; echo out of space >&2; exit 1")?;
+        for _ in 0..2 {
+            let failed = build_in(&cache, &go)
+                .expect_err("the build broke off")
+                .to_string();
+            assert!(
+                failed.starts_with("building Jaeger v1.57.0: `go build -p 2"),
+                "{failed}"
+            );
+            assert!(failed.ends_with(" failed:\nout of space"), "{failed}");
+        }
+        write(&cache, "go.sh", &for_step("build", "echo whole > jaeger"))?;
+        assert_eq!(read(&build_in(&cache, &go)?)?, "whole\n");
+        Ok(())
+    }
+
+    #[test]
+    fn without_go_what_is_cached_still_serves() -> Result<(), Error> {
+        let (cache, go) = with_go("echo x > jaeger")?;
+        let none = Toolchain::script(&cache.path().join("no such script"));
+        assert!(matches!(build_in(&cache, &none), Err(Error::NoGo)));
+        let built = build_in(&cache, &go)?;
+        assert_eq!(build_in(&cache, &none)?, built);
+        Ok(())
+    }
+
+    #[test]
+    fn the_second_version_is_built_from_its_own_module_files() -> Result<(), Error> {
+        let (cache, go) = with_go("cat go.mod go.sum > jaeger")?;
+        write(&cache, "go.mod", "its go.mod\n")?;
+        write(&cache, "go.sum", "its go.sum\n")?;
+        let answer = serde_json::json!({"Path": MODULE, "Dir": cache.path()});
+        write(&cache, "answer", &answer.to_string())?;
+        let steps = [
+            ("mod", "cat ../answer"),
+            ("build", "cat go.mod go.sum > jaeger"),
+        ];
+        write(
+            &cache,
+            "go.sh",
+            &steps
+                .map(|(step, commands)| for_step(step, commands))
+                .concat(),
+        )?;
+        let program = cached(Version::V2, cache.path(), &go, |_| {})?;
+        assert_eq!(read(&program)?, "its go.mod\nits go.sum\n");
+        Ok(())
+    }
+}

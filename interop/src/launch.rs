@@ -1,0 +1,123 @@
+use std::{fs, path::Path, process::Command};
+
+use crate::{Endpoints, Error, Version, environment};
+
+/// The command that runs `program` in `dir` with every endpoint where `endpoints` says.
+///
+/// Writes the files it reads into `dir`. Both answer every sampling request with "keep all".
+pub(crate) fn command(
+    version: Version,
+    program: &Path,
+    dir: &Path,
+    endpoints: &Endpoints,
+) -> Result<Command, Error> {
+    write(
+        dir,
+        "strategies.json",
+        r#"{"default_strategy": {"type": "probabilistic", "param": 1}}"#,
+    )?;
+    let mut command = Command::new(program);
+    command
+        .current_dir(dir)
+        .env_clear()
+        .envs(environment::for_child());
+    match version {
+        Version::V1 => {
+            // Its own spans go to the default OTLP port of the machine, whoever listens there.
+            command
+                .args(v1_flags(endpoints))
+                .env("OTEL_TRACES_SAMPLER", "always_off");
+        }
+        Version::V2 => {
+            write(dir, "jaeger.yaml", &v2_configuration(endpoints))?;
+            command.args(["--config", "file:jaeger.yaml"]);
+        }
+    }
+    Ok(command)
+}
+
+/// Every endpoint is named because each default is "all interfaces".
+fn v1_flags(at: &Endpoints) -> Vec<String> {
+    let mut flags: Vec<String> = [
+        ("admin.http.host-port", at.health),
+        ("collector.http-server.host-port", at.collector_http),
+        ("collector.grpc-server.host-port", at.collector_grpc),
+        ("collector.otlp.http.host-port", at.otlp_http),
+        ("collector.otlp.grpc.host-port", at.otlp_grpc),
+        ("collector.zipkin.host-port", at.zipkin),
+        ("query.http-server.host-port", at.query_http),
+        ("query.grpc-server.host-port", at.query_grpc),
+        ("http-server.host-port", at.sampling_http),
+        ("processor.jaeger-compact.server-host-port", at.compact),
+        ("processor.jaeger-binary.server-host-port", at.binary),
+        (
+            "processor.zipkin-compact.server-host-port",
+            at.zipkin_compact,
+        ),
+    ]
+    .map(|(flag, address)| format!("--{flag}={address}"))
+    .into();
+    flags.push("--sampling.strategies-file=strategies.json".to_owned());
+    flags
+}
+
+/// `enable_tracing: false`, or the backend would store spans of its own; a batch waits 10 ms so
+/// that what was sent can be read soon.
+fn v2_configuration(at: &Endpoints) -> String {
+    let metrics = (at.metrics.ip(), at.metrics.port());
+    format!(
+        r#"
+service:
+  extensions: [jaeger_storage, jaeger_query, remote_sampling, healthcheckv2]
+  pipelines:
+    traces: {{receivers: [otlp, jaeger, zipkin], processors: [batch], exporters: [jaeger_storage_exporter]}}
+  telemetry:
+    resource: {{service.name: jaeger}}
+    metrics:
+      level: detailed
+      readers: [{{pull: {{exporter: {{prometheus: {{host: "{}", port: {}}}}}}}}}]
+    logs: {{level: info}}
+extensions:
+  jaeger_storage: {{backends: {{mem: {{memory: {{max_traces: 100000}}}}}}}}
+  jaeger_query:
+    storage: {{traces: mem}}
+    enable_tracing: false
+    http: {{endpoint: "{}"}}
+    grpc: {{endpoint: "{}"}}
+  remote_sampling:
+    file: {{path: strategies.json, default_sampling_probability: 1, reload_interval: 1s}}
+    http: {{endpoint: "{}"}}
+    grpc: {{endpoint: "{}"}}
+  healthcheckv2: {{use_v2: true, http: {{endpoint: "{}"}}}}
+receivers:
+  otlp: {{protocols: {{http: {{endpoint: "{}"}}, grpc: {{endpoint: "{}"}}}}}}
+  jaeger:
+    protocols:
+      grpc: {{endpoint: "{}"}}
+      thrift_http: {{endpoint: "{}"}}
+      thrift_compact: {{endpoint: "{}"}}
+      thrift_binary: {{endpoint: "{}"}}
+  zipkin: {{endpoint: "{}"}}
+processors: {{batch: {{timeout: 10ms}}}}
+exporters: {{jaeger_storage_exporter: {{trace_storage: mem}}}}
+"#,
+        metrics.0,
+        metrics.1,
+        at.query_http,
+        at.query_grpc,
+        at.sampling_http,
+        at.sampling_grpc,
+        at.health,
+        at.otlp_http,
+        at.otlp_grpc,
+        at.collector_grpc,
+        at.collector_http,
+        at.compact,
+        at.binary,
+        at.zipkin,
+    )
+}
+
+fn write(dir: &Path, name: &str, text: &str) -> Result<(), Error> {
+    fs::write(dir.join(name), text).map_err(Error::io(format!("writing {name}")))
+}

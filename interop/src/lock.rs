@@ -1,0 +1,28 @@
+use std::{fs::File, path::Path};
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::Error;
+
+/// A file that at most one holder on the machine has locked, be it a thread or a process.
+///
+/// The lock goes with the holder: a killed process leaves none behind.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Waits until nobody else holds `path`.
+    pub(crate) fn acquire(path: &Path) -> Result<Self, Error> {
+        let doing = format!("locking {}", path.display());
+        let file = File::create(path).map_err(Error::io(doing.clone()))?;
+        loop {
+            match flock(&file, FlockOperation::LockExclusive) {
+                Ok(()) => return Ok(Self { _file: file }),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(Error::io(doing)(error.into())),
+            }
+        }
+    }
+}

@@ -1,0 +1,51 @@
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Looks every `every` until `look` has something or `within` is over; what the last look saw is
+/// the error.
+///
+/// There is always one look after the deadline, so a machine that stood still is not taken for a
+/// failure.
+pub(crate) fn poll<T, L>(
+    within: Duration,
+    every: Duration,
+    mut look: impl FnMut() -> Result<T, L>,
+) -> Result<T, L> {
+    let started = Instant::now();
+    loop {
+        let is_last = started.elapsed() >= within;
+        match look() {
+            Err(_) if !is_last => thread::sleep(every),
+            seen => return seen,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn polling_ends_with_the_first_success() {
+        let mut looks = 0;
+        let seen = poll(Duration::from_secs(60), Duration::ZERO, || {
+            looks += 1;
+            if looks == 3 { Ok(looks) } else { Err(looks) }
+        });
+        assert_eq!(seen, Ok(3));
+    }
+
+    #[test]
+    fn polling_looks_once_even_when_there_is_no_time() {
+        assert_eq!(
+            poll(Duration::ZERO, Duration::ZERO, || Ok::<_, ()>(1)),
+            Ok(1)
+        );
+        assert_eq!(
+            poll(Duration::ZERO, Duration::ZERO, || Err::<(), _>("no")),
+            Err("no")
+        );
+    }
+}

@@ -1,0 +1,124 @@
+use std::{
+    ffi::OsString,
+    fs::File,
+    io,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use serde_json::Value;
+
+use crate::{Error, Version, log};
+
+/// The `go` command of the machine, or what a test has in its place.
+#[derive(Clone, Debug)]
+pub(crate) struct Toolchain {
+    program: OsString,
+    leading: Option<OsString>,
+}
+
+impl Toolchain {
+    pub(crate) fn go() -> Self {
+        Self {
+            program: "go".into(),
+            leading: None,
+        }
+    }
+
+    /// `sh script`, which gets the arguments meant for `go`.
+    #[cfg(test)]
+    pub(crate) fn script(script: &Path) -> Self {
+        Self {
+            program: "sh".into(),
+            leading: Some(script.into()),
+        }
+    }
+
+    /// Whether it is there and answers.
+    pub(crate) fn is_there(&self) -> bool {
+        self.command()
+            .arg("version")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.leading).stdin(Stdio::null());
+        command
+    }
+}
+
+/// The Go commands of one build, run in its folder, their words collected in one log file there.
+#[derive(Debug)]
+pub(crate) struct Go<'a> {
+    pub(crate) toolchain: &'a Toolchain,
+    pub(crate) version: Version,
+    pub(crate) dir: &'a Path,
+}
+
+impl Go<'_> {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Result<(), Error> {
+        let log = self.log()?;
+        let out = log
+            .try_clone()
+            .map_err(Error::io("writing the build's log"))?;
+        let status = self.command(arguments).stdout(out).stderr(log).status();
+        if status.map_err(Self::starting)?.success() {
+            Ok(())
+        } else {
+            Err(self.failed(arguments, None))
+        }
+    }
+
+    /// Where `go mod download` has put the source of `module`, `path@version`.
+    pub(crate) fn download(&self, module: &str) -> Result<String, Error> {
+        let arguments = ["mod", "download", "-json", module];
+        let output = self.command(&arguments).stderr(self.log()?).output();
+        let stdout = output.map_err(Self::starting)?.stdout;
+        // A failed download answers in the same shape, with `Error` in place of `Dir`.
+        let answer: Value = serde_json::from_slice(&stdout).unwrap_or(Value::Null);
+        match answer["Dir"].as_str() {
+            Some(dir) => Ok(dir.to_owned()),
+            None => Err(self.failed(&arguments, answer["Error"].as_str())),
+        }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.toolchain.command();
+        command
+            .args(arguments)
+            .current_dir(self.dir)
+            .env("CGO_ENABLED", "0")
+            .env("GOFLAGS", "-mod=mod")
+            .env("GOWORK", "off");
+        command
+    }
+
+    fn log(&self) -> Result<File, Error> {
+        let path = self.dir.join(LOG);
+        File::options()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(Error::io(format!("opening {}", path.display())))
+    }
+
+    fn starting(source: io::Error) -> Error {
+        Error::io("running `go`")(source)
+    }
+
+    fn failed(&self, arguments: &[&str], reason: Option<&str>) -> Error {
+        let tail = reason.map_or_else(|| log::tail(&self.dir.join(LOG)), str::to_owned);
+        let command = format!("go {}", arguments.join(" "));
+        Error::Build {
+            version: self.version,
+            command,
+            tail,
+        }
+    }
+}
+
+const LOG: &str = "go.log";

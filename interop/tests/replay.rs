@@ -1,0 +1,215 @@
+//! The datagrams that published clients were recorded sending, sent again to real backends and read
+//! back.
+//!
+//! Each client has a backend to itself: the recordings use the same ids again and again, so what is
+//! read is compared as a whole with what was sent, span by span, whatever the order.
+
+mod vectors;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{Ipv4Addr, SocketAddr, UdpSocket},
+};
+
+use serde_json::Value as Json;
+use tracehound_interop::{Backend, Error, SentSpan, StoredSpan, Value, Version};
+use vectors::Vector;
+
+#[test]
+fn v1_shows_the_compact_recordings_as_they_were_sent() -> Result<(), Error> {
+    replay(Version::V1, "spans_compact.json", Backend::compact_addr)
+}
+
+#[test]
+fn v1_shows_the_binary_recordings_as_they_were_sent() -> Result<(), Error> {
+    replay(Version::V1, "spans_binary.json", Backend::binary_addr)
+}
+
+#[test]
+fn v2_shows_the_compact_recordings_as_they_were_sent() -> Result<(), Error> {
+    replay(Version::V2, "spans_compact.json", Backend::compact_addr)
+}
+
+#[test]
+fn v2_shows_the_binary_recordings_as_they_were_sent() -> Result<(), Error> {
+    replay(Version::V2, "spans_binary.json", Backend::binary_addr)
+}
+
+/// The one entry with doubles that are infinite or not a number. With such a span in it a whole
+/// trace is answered with 500, so it is sent last, and compared as far as the newer API shows it.
+const UNREADABLE: &str = "tags/doubles";
+
+fn replay(version: Version, file: &str, to: fn(&Backend) -> SocketAddr) -> Result<(), Error> {
+    let vectors = vectors::read(file)?;
+    let producers: BTreeSet<&str> = vectors
+        .iter()
+        .map(|vector| vector.producer.as_str())
+        .collect();
+    assert!(
+        producers.len() > 2,
+        "{file} has the recordings of {producers:?} only"
+    );
+    for producer in producers {
+        let Some(jaeger) = Backend::start_or_skip(version)? else {
+            return Ok(());
+        };
+        let (unreadable, readable): (Vec<_>, Vec<_>) = vectors
+            .iter()
+            .filter(|vector| vector.producer == producer)
+            .partition(|vector| vector.batch.is_unreadable());
+        let mut sender = Sender::new(&jaeger, to(&jaeger))?;
+        sender.send(&readable)?;
+        shows_as_sent(&jaeger, producer, &readable)?;
+        let names: Vec<&str> = unreadable
+            .iter()
+            .map(|vector| vector.name.as_str())
+            .collect();
+        assert_eq!(
+            names,
+            [UNREADABLE],
+            "{producer}: entries with doubles that JSON does not have"
+        );
+        sender.send(&unreadable)?;
+        for vector in unreadable {
+            shows_doubles(&jaeger, producer, &readable, &vector.batch.spans[0])?;
+        }
+    }
+    Ok(())
+}
+
+struct Sender<'a> {
+    jaeger: &'a Backend,
+    socket: UdpSocket,
+    spans: u64,
+}
+
+impl<'a> Sender<'a> {
+    fn new(jaeger: &'a Backend, to: SocketAddr) -> Result<Self, Error> {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| {
+            socket.connect(to)?;
+            Ok(socket)
+        });
+        let socket = socket.map_err(|source| Error::Io {
+            doing: format!("opening a socket to {to}"),
+            source,
+        })?;
+        Ok(Self {
+            jaeger,
+            socket,
+            spans: 0,
+        })
+    }
+
+    /// One datagram at a time, as a receive buffer may hold no more than a few of the large ones.
+    fn send(&mut self, vectors: &[&Vector]) -> Result<(), Error> {
+        for vector in vectors {
+            self.socket
+                .send(&vector.datagram)
+                .map_err(|source| Error::Io {
+                    doing: format!("sending {} of {}", vector.name, vector.producer),
+                    source,
+                })?;
+            self.spans += vector.batch.spans.len() as u64;
+            let received = self
+                .jaeger
+                .received_when(|received| received.spans >= self.spans)?;
+            assert_eq!(
+                received.spans, self.spans,
+                "after {} of {}",
+                vector.name, vector.producer
+            );
+            assert_eq!(
+                received.handler_errors.unwrap_or(0),
+                0,
+                "{received:?} after {}",
+                vector.name
+            );
+        }
+        Ok(())
+    }
+}
+
+fn shows_as_sent(jaeger: &Backend, producer: &str, sent: &[&Vector]) -> Result<(), Error> {
+    let version = jaeger.version();
+    let mut traces: BTreeMap<u128, (Vec<&str>, Vec<StoredSpan>)> = BTreeMap::new();
+    for vector in sent {
+        for span in version.expected(&vector.batch).spans {
+            let (names, spans) = traces.entry(span.trace_id).or_default();
+            names.push(&vector.name);
+            spans.push(span);
+        }
+    }
+    let mut mismatches = Vec::new();
+    for (trace_id, (names, expected)) in traces {
+        let read = jaeger.trace(trace_id, expected.len())?;
+        for mismatch in version.compare(&expected, &read.spans) {
+            let name = mismatch.expected_index().map_or("no entry", |i| names[i]);
+            mismatches.push(format!("{name}: {mismatch}"));
+        }
+    }
+    assert!(
+        mismatches.is_empty(),
+        "{version}, {producer}:\n{}",
+        mismatches.join("\n")
+    );
+    Ok(())
+}
+
+fn shows_doubles(
+    jaeger: &Backend,
+    producer: &str,
+    before: &[&Vector],
+    sent: &SentSpan,
+) -> Result<(), Error> {
+    let others = before.iter().flat_map(|vector| &vector.batch.spans);
+    let others = others.filter(|span| span.trace_id == sent.trace_id).count();
+    let answer = jaeger.trace(sent.trace_id, others + 1);
+    let is_refused = |reason: &str| reason.contains("json: unsupported value");
+    assert!(
+        matches!(&answer, Err(Error::Http { reason, .. }) if is_refused(reason)),
+        "{producer}: {answer:?}",
+    );
+    let trace = jaeger.trace_v3_now(sent.trace_id)?.unwrap_or(Json::Null);
+    let spans: Vec<&Json> = list(&trace["result"]["resourceSpans"])
+        .flat_map(|resource| list(&resource["scopeSpans"]))
+        .flat_map(|scope| list(&scope["spans"]))
+        .filter(|span| {
+            sent.tags
+                .iter()
+                .all(|tag| attribute(span, &tag.key).is_some())
+        })
+        .collect();
+    assert_eq!(
+        spans.len(),
+        1,
+        "{producer}: spans with the tags of {UNREADABLE}: {spans:#?}"
+    );
+    for tag in &sent.tags {
+        let shown = attribute(spans[0], &tag.key).and_then(|value| double(&value["doubleValue"]));
+        let Value::Double(sent) = tag.value else {
+            continue;
+        };
+        let is_same = shown.is_some_and(|shown| shown == sent || (shown.is_nan() && sent.is_nan()));
+        assert!(
+            is_same,
+            "{producer}: {} was sent as {sent}, read as {shown:?}",
+            tag.key
+        );
+    }
+    Ok(())
+}
+
+fn attribute<'a>(span: &'a Json, key: &str) -> Option<&'a Json> {
+    list(&span["attributes"])
+        .find(|it| it["key"] == key)
+        .map(|it| &it["value"])
+}
+
+/// Infinities and what is not a number are text in OTLP's JSON.
+fn double(json: &Json) -> Option<f64> {
+    json.as_f64().or_else(|| json.as_str()?.parse().ok())
+}
+
+fn list(json: &Json) -> impl Iterator<Item = &Json> {
+    json.as_array().into_iter().flatten()
+}

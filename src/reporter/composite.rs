@@ -1,0 +1,193 @@
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use crate::metrics::{Counter, DropCause, Metrics};
+use crate::record::FinishedSpan;
+use crate::reporter::{Reporter, Unsent, WorkerHandle};
+
+/// Hands spans to several reporters, in order.
+///
+/// A member that panics does not stop the others; the panic is counted, and the span with that member as lost
+/// (`internal_error`). What is unsent is that of the member that has lost and kept most, because one number
+/// cannot tell them apart: a span that one of two agents got is a span that was lost.
+///
+/// ```
+/// use tracehound::model::{SpanId, TraceId};
+/// use tracehound::reporter::{
+///     CompositeReporter, InMemoryReporter, LoggingReporter, OwnedSpan, Reporter,
+/// };
+///
+/// let kept = InMemoryReporter::new();
+/// let mut reporter = CompositeReporter::new().member(LoggingReporter::to(|_| {})).member(kept.clone());
+/// let (trace_id, span_id) = (TraceId::new(0, 1).expect("not 0"), SpanId::new(2).expect("not 0"));
+/// OwnedSpan::new(trace_id, span_id, "checkout").view(|span| reporter.report(span));
+/// assert_eq!(kept.spans().len(), 1);
+/// ```
+#[derive(Default)]
+pub struct CompositeReporter {
+    members: Vec<Member>,
+    metrics: Metrics,
+}
+
+struct Member {
+    reporter: Box<dyn Reporter>,
+    /// What it said last, for the case that it panics the next time.
+    unsent: Unsent,
+    /// Spans at which it panicked.
+    panics: u64,
+}
+
+impl CompositeReporter {
+    /// Starts without members: spans are let go.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a reporter behind the ones that are there.
+    #[must_use]
+    pub fn member(mut self, reporter: impl Reporter + 'static) -> Self {
+        self.members.push(Member {
+            reporter: Box::new(reporter),
+            unsent: Unsent::default(),
+            panics: 0,
+        });
+        self
+    }
+
+    fn ask(&mut self, mut ask: impl FnMut(&mut dyn Reporter) -> Unsent) -> Unsent {
+        for member in &mut self.members {
+            if let Some(unsent) = guarded(&self.metrics, || ask(&mut *member.reporter)) {
+                member.unsent = unsent;
+            }
+        }
+        self.members
+            .iter()
+            .map(Member::unsent)
+            .max_by_key(|unsent| unsent.dropped.total() + unsent.queued)
+            .unwrap_or_default()
+    }
+}
+
+impl Member {
+    fn unsent(&self) -> Unsent {
+        let mut unsent = self.unsent;
+        unsent.dropped.add(DropCause::InternalError, self.panics);
+        unsent
+    }
+}
+
+impl Reporter for CompositeReporter {
+    fn attach(&mut self, worker: &WorkerHandle) {
+        self.metrics = worker.metrics().clone();
+        for member in &mut self.members {
+            guarded(&self.metrics, || member.reporter.attach(worker));
+        }
+    }
+
+    fn report(&mut self, span: &FinishedSpan<'_>) {
+        for member in &mut self.members {
+            if guarded(&self.metrics, || member.reporter.report(span)).is_none() {
+                member.panics += 1;
+            }
+        }
+    }
+
+    fn flush(&mut self, deadline: Instant) -> Unsent {
+        self.ask(|member| member.flush(deadline))
+    }
+
+    fn close(&mut self, deadline: Instant) -> Unsent {
+        self.ask(|member| member.close(deadline))
+    }
+}
+
+impl fmt::Debug for CompositeReporter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CompositeReporter({} members)", self.members.len())
+    }
+}
+
+/// `None` where the call panicked, which is counted.
+fn guarded<R>(metrics: &Metrics, call: impl FnOnce() -> R) -> Option<R> {
+    let result = catch_unwind(AssertUnwindSafe(call));
+    if result.is_err() {
+        metrics.add(Counter::CallbackPanics, 1);
+    }
+    result.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::instant_now;
+    use crate::metrics::DropCounts;
+    use crate::model::{Process, SpanId, TraceId};
+    use crate::reporter::{InMemoryReporter, OwnedSpan};
+
+    struct Panicking;
+
+    impl Reporter for Panicking {
+        fn attach(&mut self, _: &WorkerHandle) {
+            panic!("attach");
+        }
+
+        fn report(&mut self, _: &FinishedSpan<'_>) {
+            panic!("report");
+        }
+
+        fn flush(&mut self, _: Instant) -> Unsent {
+            panic!("flush");
+        }
+    }
+
+    struct Losing(u64);
+
+    impl Reporter for Losing {
+        fn report(&mut self, _: &FinishedSpan<'_>) {}
+
+        fn flush(&mut self, _: Instant) -> Unsent {
+            let mut dropped = DropCounts::default();
+            dropped.add(DropCause::Refused, self.0);
+            Unsent::new(dropped, 1)
+        }
+    }
+
+    fn report_to(reporter: &mut CompositeReporter, spans: u64) {
+        for id in 1..=spans {
+            let trace_id = TraceId::new(0, id).expect("not zero");
+            let span_id = SpanId::new(id).expect("not zero");
+            OwnedSpan::new(trace_id, span_id, "x").view(|span| reporter.report(span));
+        }
+    }
+
+    #[test]
+    fn a_member_that_panics_does_not_stop_the_others() {
+        let (before, after) = (InMemoryReporter::new(), InMemoryReporter::new());
+        let mut reporter = CompositeReporter::new()
+            .member(before.clone())
+            .member(Panicking)
+            .member(after.clone());
+        let worker = WorkerHandle::detached(Process::new("shop", vec![]));
+        reporter.attach(&worker);
+        report_to(&mut reporter, 2);
+        assert_eq!((before.spans().len(), after.spans().len()), (2, 2));
+        let unsent = reporter.flush(instant_now());
+        assert_eq!(unsent.dropped.get(DropCause::InternalError), 2);
+        assert_eq!(unsent.dropped.total() + unsent.queued, 2);
+        assert_eq!(worker.metrics().get(Counter::CallbackPanics), 4);
+    }
+
+    #[test]
+    fn the_member_that_lost_most_speaks_for_all() {
+        let mut reporter = CompositeReporter::new()
+            .member(Losing(3))
+            .member(Losing(5))
+            .member(Losing(4));
+        report_to(&mut reporter, 6);
+        for unsent in [reporter.flush(instant_now()), reporter.close(instant_now())] {
+            assert_eq!(unsent.dropped.get(DropCause::Refused), 5);
+            assert_eq!(unsent.dropped.total() + unsent.queued, 6);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! `jaeger.thrift` in the binary protocol: agent port 6832.
+//!
+//! Field headers are a byte for the type and two for the id; every number is big-endian and of fixed size.
+
+use crate::model::{Process, ReferenceType, TagRef};
+use crate::record::FinishedSpan;
+use crate::record::encode::{Tags, write_tag};
+use crate::reporter::packet::{METHOD, Numbers, ONEWAY};
+
+const STOP: u8 = 0;
+const BOOL: u8 = 2;
+const DOUBLE: u8 = 4;
+const I32: u8 = 8;
+const I64: u8 = 10;
+const STRING: u8 = 11;
+const STRUCT: u8 = 12;
+const LIST: u8 = 15;
+
+/// Appends a `Process` struct.
+pub(super) fn write_process(out: &mut Vec<u8>, process: &Process) {
+    write_string(out, 1, process.service_name.as_bytes());
+    if !process.tags.is_empty() {
+        // Through the compact form, as all tags, so that what cannot be sent becomes text in one place.
+        let mut tags = Vec::new();
+        for tag in &process.tags {
+            write_tag(&mut tags, &tag.key, tag.value.as_ref());
+        }
+        write_tags(out, 2, Tags::new(&tags, process.tags.len()));
+    }
+    out.push(STOP);
+}
+
+/// Appends a message up to the header of its list of spans.
+pub(super) fn write_head(out: &mut Vec<u8>, seqid: u32, process: &[u8]) {
+    out.extend_from_slice(&[0x80, 0x01, 0, ONEWAY]);
+    write_bytes(out, METHOD);
+    out.extend_from_slice(&seqid.to_be_bytes());
+    write_field(out, STRUCT, 1);
+    write_field(out, STRUCT, 1);
+    out.extend_from_slice(process);
+    write_field(out, LIST, 2);
+}
+
+/// Appends the header of a list of structs.
+pub(super) fn write_list_header(out: &mut Vec<u8>, count: usize) {
+    out.push(STRUCT);
+    out.extend_from_slice(&(count as u32).to_be_bytes());
+}
+
+/// Appends what comes behind the spans.
+pub(super) fn write_tail(out: &mut Vec<u8>, numbers: Option<&Numbers>) {
+    if let Some(numbers) = numbers {
+        write_i64(out, 3, numbers.seq_no as i64);
+        write_field(out, STRUCT, 4);
+        for (id, count) in (1..).zip(numbers.stats()) {
+            write_i64(out, id, count as i64);
+        }
+        out.push(STOP);
+    }
+    out.extend_from_slice(&[STOP, STOP]);
+}
+
+/// Appends a `Span` struct.
+pub(super) fn write_span(out: &mut Vec<u8>, span: &FinishedSpan<'_>) {
+    let header = span.header();
+    write_i64(out, 1, header.trace_id.low() as i64);
+    write_i64(out, 2, header.trace_id.high() as i64);
+    write_i64(out, 3, header.span_id.get() as i64);
+    write_i64(out, 4, header.parent_id.map_or(0, |id| id.get()) as i64);
+    write_string(out, 5, span.operation_name().as_bytes());
+    if header.reference_count > 0 {
+        write_list(out, 6, span.references(), |out, reference| {
+            let kind = match reference.kind {
+                ReferenceType::ChildOf => 0,
+                ReferenceType::FollowsFrom => 1,
+            };
+            write_i32(out, 1, kind);
+            write_i64(out, 2, reference.trace_id.low() as i64);
+            write_i64(out, 3, reference.trace_id.high() as i64);
+            write_i64(out, 4, reference.span_id.get() as i64);
+        });
+    }
+    write_i32(out, 7, header.flags.bits().into());
+    write_i64(out, 8, header.start.as_micros());
+    let duration = i64::try_from(header.duration_micros).unwrap_or(i64::MAX);
+    write_i64(out, 9, duration);
+    if header.tag_count > 0 {
+        write_tags(out, 10, span.tags());
+    }
+    if header.log_count > 0 {
+        write_list(out, 11, span.logs(), |out, log| {
+            write_i64(out, 1, log.timestamp.as_micros());
+            write_tags(out, 2, log.fields);
+        });
+    }
+    out.push(STOP);
+}
+
+fn write_tags(out: &mut Vec<u8>, id: u16, tags: Tags<'_>) {
+    write_list(out, id, tags, |out, (key, value)| {
+        write_string(out, 1, key.as_bytes());
+        match value {
+            TagRef::Double(value) => {
+                write_i32(out, 2, 1);
+                write_field(out, DOUBLE, 4);
+                out.extend_from_slice(&value.to_be_bytes());
+            }
+            TagRef::Bool(value) => {
+                write_i32(out, 2, 2);
+                write_field(out, BOOL, 5);
+                out.push(value.into());
+            }
+            TagRef::Long(value) => {
+                write_i32(out, 2, 3);
+                write_i64(out, 6, value);
+            }
+            TagRef::Binary(bytes) => {
+                write_i32(out, 2, 4);
+                write_string(out, 7, bytes);
+            }
+            TagRef::String(text) => {
+                write_i32(out, 2, 0);
+                write_string(out, 3, text.as_bytes());
+            }
+            // Not among what the iterator yields.
+            TagRef::None | TagRef::Unsigned(_) | TagRef::Display(_) => {
+                write_i32(out, 2, 0);
+                write_string(out, 3, value.to_string().as_bytes());
+            }
+        }
+    });
+}
+
+/// A list of structs, counted as they are written.
+fn write_list<T>(
+    out: &mut Vec<u8>,
+    id: u16,
+    items: impl Iterator<Item = T>,
+    mut write: impl FnMut(&mut Vec<u8>, T),
+) {
+    write_field(out, LIST, id);
+    let at = out.len();
+    write_list_header(out, 0);
+    let mut count = 0_u32;
+    for item in items {
+        write(out, item);
+        out.push(STOP);
+        count += 1;
+    }
+    out[at + 1..at + 5].copy_from_slice(&count.to_be_bytes());
+}
+
+fn write_field(out: &mut Vec<u8>, kind: u8, id: u16) {
+    let [high, low] = id.to_be_bytes();
+    out.extend_from_slice(&[kind, high, low]);
+}
+
+fn write_i32(out: &mut Vec<u8>, id: u16, value: i32) {
+    write_field(out, I32, id);
+    out.extend_from_slice(&value.to_be_bytes());
+}
+
+fn write_i64(out: &mut Vec<u8>, id: u16, value: i64) {
+    write_field(out, I64, id);
+    out.extend_from_slice(&value.to_be_bytes());
+}
+
+fn write_string(out: &mut Vec<u8>, id: u16, bytes: &[u8]) {
+    write_field(out, STRING, id);
+    write_bytes(out, bytes);
+}
+
+fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.extend_from_slice(&(bytes.len() as u32).to_be_bytes());
+    out.extend_from_slice(bytes);
+}

@@ -1,0 +1,245 @@
+//! A span that is too large for any packet, made smaller.
+//!
+//! In this order, each only as far as it must: log records are left out, the largest first; long values are
+//! cut; tags that no convention knows are left out, the largest first. The tag `tracehound.degraded` says
+//! what was done, such as `logs, values`.
+
+use std::borrow::Cow;
+use std::cmp::Reverse;
+
+use crate::model::tags::{
+    COMPONENT, DB_INSTANCE, DB_STATEMENT, DB_TYPE, DB_USER, DEGRADED, ERROR, HTTP_METHOD,
+    HTTP_STATUS_CODE, HTTP_URL, JAEGER_DEBUG_ID, MESSAGE_BUS_DESTINATION, PEER_ADDRESS,
+    PEER_HOSTNAME, PEER_IPV4, PEER_IPV6, PEER_PORT, PEER_SERVICE, SAMPLER_PARAM, SAMPLER_TYPE,
+    SAMPLING_PRIORITY, SPAN_KIND,
+};
+use crate::model::{FieldRef, TagRef, field};
+use crate::record::encode::{write_log, write_tag};
+use crate::record::{FinishedSpan, FrameBytes, FrameHeader, LogView, read_frame, write_frame};
+
+/// Shows smaller and smaller forms of `span` to `fits`; true when one fits, which is the last one shown.
+pub(super) fn degrade(
+    span: &FinishedSpan<'_>,
+    fits: impl FnMut(&FinishedSpan<'_>) -> bool,
+) -> bool {
+    let mut degrader = Degrader::new(span, fits);
+    let mut cut = Cut::default();
+    let (logs, tags) = (degrader.logs.len(), degrader.optional_tags);
+
+    cut.logs = logs;
+    if logs > 0 && degrader.fits(cut) {
+        return degrader.least(logs, |n| Cut { logs: n, ..cut });
+    }
+    for longest_value in LONGEST_VALUES {
+        cut.longest_value = Some(longest_value);
+        if degrader.fits(cut) {
+            return true;
+        }
+    }
+    cut.tags = tags;
+    tags > 0 && degrader.fits(cut) && degrader.least(tags, |n| Cut { tags: n, ..cut })
+}
+
+/// The steps in which values are cut, in bytes.
+const LONGEST_VALUES: [usize; 5] = [1_024, 512, 256, 128, 64];
+
+/// Marks a value that was cut.
+const ELLIPSIS: &str = "…";
+
+/// What is taken away.
+#[derive(Clone, Copy, Default)]
+struct Cut {
+    /// So many log records, the largest.
+    logs: usize,
+    /// What values and the operation name have beyond.
+    longest_value: Option<usize>,
+    /// So many tags, the largest of those that no convention knows.
+    tags: usize,
+}
+
+struct Degrader<'a, F> {
+    span: FinishedSpan<'a>,
+    /// With the number of larger ones.
+    logs: Vec<(LogView<'a>, usize)>,
+    /// With the number of larger ones among those that may go.
+    tags: Vec<(&'a str, TagRef<'a>, Option<usize>)>,
+    optional_tags: usize,
+    fits: F,
+}
+
+impl<'a, F: FnMut(&FinishedSpan<'_>) -> bool> Degrader<'a, F> {
+    fn new(span: &FinishedSpan<'a>, fits: F) -> Self {
+        let logs: Vec<_> = span.logs().collect();
+        let log_ranks = ranks(logs.iter().map(|log| Some(log_len(log))));
+        let tags: Vec<_> = span.tags().collect();
+        let tag_ranks = ranks(
+            tags.iter()
+                .map(|&(key, value)| (!STANDARD.contains(&key)).then(|| tag_len(key, value))),
+        );
+        Self {
+            span: *span,
+            logs: logs
+                .into_iter()
+                .zip(log_ranks.into_iter().flatten())
+                .collect(),
+            optional_tags: tag_ranks.iter().flatten().count(),
+            tags: tags
+                .into_iter()
+                .zip(tag_ranks)
+                .map(|((key, value), rank)| (key, value, rank))
+                .collect(),
+            fits,
+        }
+    }
+
+    /// The smallest of the cuts `1..=most` that fits, where the largest does.
+    fn least(&mut self, most: usize, cut: impl Fn(usize) -> Cut) -> bool {
+        let (mut too_few, mut enough) = (0, most);
+        while enough - too_few > 1 {
+            let middle = too_few.midpoint(enough);
+            if self.fits(cut(middle)) {
+                enough = middle;
+            } else {
+                too_few = middle;
+            }
+        }
+        self.fits(cut(enough))
+    }
+
+    fn fits(&mut self, cut: Cut) -> bool {
+        let (mut tags, mut tag_count) = (Vec::new(), 0);
+        let mut has_cut_values = false;
+        for &(key, value, rank) in &self.tags {
+            if rank.is_none_or(|rank| rank >= cut.tags) {
+                has_cut_values |= write_cut_tag(&mut tags, key, value, cut.longest_value);
+                tag_count += 1;
+            }
+        }
+        let (name, was_cut) = cut_text(self.span.operation_name(), cut.longest_value);
+        has_cut_values |= was_cut;
+
+        let (mut logs, mut log_count) = (Vec::new(), 0);
+        for (log, rank) in &self.logs {
+            if *rank >= cut.logs {
+                write_log(&mut logs, log.timestamp, &fields(log));
+                log_count += 1;
+            }
+        }
+        let done = [
+            ("logs", cut.logs > 0),
+            ("values", has_cut_values),
+            ("tags", cut.tags > 0),
+        ];
+        let done: Vec<_> = done
+            .iter()
+            .filter_map(|(what, is_done)| is_done.then_some(*what))
+            .collect();
+        write_tag(&mut tags, DEGRADED, TagRef::String(&done.join(", ")));
+
+        let header = FrameHeader {
+            tag_count: tag_count + 1,
+            log_count,
+            ..*self.span.header()
+        };
+        let bytes = FrameBytes {
+            operation_name: &name,
+            references: self.span.reference_bytes(),
+            tags: &tags,
+            logs: [&logs, &[]],
+        };
+        let mut frame = Vec::with_capacity(bytes.frame_len());
+        write_frame(&mut frame, &header, &bytes);
+        read_frame(&frame).is_some_and(|(smaller, _)| (self.fits)(&smaller))
+    }
+}
+
+/// The tags of the semantic conventions and of the samplers: they say what the span is.
+const STANDARD: [&str; 21] = [
+    COMPONENT,
+    DB_INSTANCE,
+    DB_STATEMENT,
+    DB_TYPE,
+    DB_USER,
+    ERROR,
+    HTTP_METHOD,
+    HTTP_STATUS_CODE,
+    HTTP_URL,
+    JAEGER_DEBUG_ID,
+    MESSAGE_BUS_DESTINATION,
+    PEER_ADDRESS,
+    PEER_HOSTNAME,
+    PEER_IPV4,
+    PEER_IPV6,
+    PEER_PORT,
+    PEER_SERVICE,
+    SAMPLER_PARAM,
+    SAMPLER_TYPE,
+    SAMPLING_PRIORITY,
+    SPAN_KIND,
+];
+
+/// How many of the others are larger, for each that has a length.
+fn ranks(lengths: impl Iterator<Item = Option<usize>>) -> Vec<Option<usize>> {
+    let lengths: Vec<_> = lengths.collect();
+    let mut order: Vec<_> = (0..lengths.len())
+        .filter(|&n| lengths[n].is_some())
+        .collect();
+    order.sort_by_key(|&n| Reverse(lengths[n]));
+    let mut ranks = vec![None; lengths.len()];
+    for (rank, n) in order.into_iter().enumerate() {
+        ranks[n] = Some(rank);
+    }
+    ranks
+}
+
+fn log_len(log: &LogView<'_>) -> usize {
+    let mut bytes = Vec::new();
+    write_log(&mut bytes, log.timestamp, &fields(log));
+    bytes.len()
+}
+
+fn fields<'a>(log: &LogView<'a>) -> Vec<FieldRef<'a>> {
+    log.fields
+        .clone()
+        .map(|(key, value)| field(key, value))
+        .collect()
+}
+
+fn tag_len(key: &str, value: TagRef<'_>) -> usize {
+    let mut bytes = Vec::new();
+    write_tag(&mut bytes, key, value);
+    bytes.len()
+}
+
+/// Writes the tag and says whether its value was cut.
+fn write_cut_tag(out: &mut Vec<u8>, key: &str, value: TagRef<'_>, longest: Option<usize>) -> bool {
+    match (value, longest) {
+        (TagRef::String(text), _) => {
+            let (text, was_cut) = cut_text(text, longest);
+            write_tag(out, key, TagRef::String(&text));
+            was_cut
+        }
+        (TagRef::Binary(bytes), Some(longest)) if bytes.len() > longest => {
+            write_tag(out, key, TagRef::Binary(&bytes[..longest]));
+            true
+        }
+        _ => {
+            write_tag(out, key, value);
+            false
+        }
+    }
+}
+
+/// The text, at most so many bytes of it with the mark, whole characters; and whether it was cut.
+fn cut_text(text: &str, longest: Option<usize>) -> (Cow<'_, str>, bool) {
+    match longest {
+        Some(longest) if text.len() > longest => {
+            let mut end = longest.saturating_sub(ELLIPSIS.len());
+            while !text.is_char_boundary(end) {
+                end -= 1;
+            }
+            (Cow::Owned([&text[..end], ELLIPSIS].concat()), true)
+        }
+        _ => (Cow::Borrowed(text), false),
+    }
+}

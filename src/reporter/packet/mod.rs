@@ -1,0 +1,333 @@
+//! Spans to one message: exact sizes, the envelope around them, splitting.
+//!
+//! ```text
+//!  bytes: [ head-room ......... | span | span | span | ... ]
+//!                   head ─────► ◄──────  part  ──────► ◄ tail
+//! ```
+//!
+//! Spans are encoded one behind the other. A message is any run of them with a head written into the room in
+//! front (header, process, list header) and a tail behind (number, statistics, ends); what the two overwrite
+//! is put back or has been sent. So nothing is copied to send a packet, nor to split one.
+
+mod binary;
+mod compact;
+mod degrade;
+
+use std::ops::Range;
+
+use crate::metrics::{DropCause, DropCounts};
+use crate::model::Process;
+use crate::record::encode::varint_len;
+use crate::record::{FinishedSpan, read_frame, write_frame};
+use crate::reporter::sender::BatchFormat;
+
+/// The message's name, of the agent's one method.
+const METHOD: &[u8] = b"emitBatch";
+/// Thrift's message type for a call without an answer.
+const ONEWAY: u8 = 4;
+/// What the head takes beside the process, at most: 36 bytes in the binary protocol.
+const HEAD_BYTES: usize = 40;
+/// Spans from this size on can be made smaller later: a copy of their frame is kept beside the packet.
+const KEEP_FROM: usize = 512;
+
+/// What the agent is told about the batches and spans so far. Cumulative, and from one on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Numbers {
+    pub(super) seq_no: u64,
+    pub(super) full_queue: u64,
+    pub(super) too_large: u64,
+    pub(super) failed: u64,
+}
+
+impl Numbers {
+    /// `queue` are the losses before the reporter, `sending` those in it.
+    pub(super) fn new(seq_no: u64, queue: &DropCounts, sending: &DropCounts) -> Self {
+        let too_large = sending.get(DropCause::TooLarge);
+        Self {
+            seq_no,
+            full_queue: queue.get(DropCause::QueueFull),
+            too_large,
+            failed: sending.total() - too_large,
+        }
+    }
+
+    fn stats(&self) -> [u64; 3] {
+        [self.full_queue, self.too_large, self.failed]
+    }
+}
+
+/// Encoded spans of one process on their way into a message.
+pub(super) struct Packet {
+    format: BatchFormat,
+    /// The `Process` struct.
+    process: Vec<u8>,
+    /// The head-room, then `Span` structs, up to `end`.
+    bytes: Vec<u8>,
+    end: usize,
+    /// Where each span ends in `bytes`.
+    ends: Vec<usize>,
+    /// The next message up to the header of its list of spans.
+    head: Vec<u8>,
+    /// The next message behind its spans.
+    tail: Vec<u8>,
+    /// What the tail of the last message overwrote, and where, until it is put back.
+    displaced: Vec<u8>,
+    displaced_at: usize,
+    frames: Vec<u8>,
+    kept: Vec<Kept>,
+    scratch: Vec<u8>,
+}
+
+/// The frame of a span that could be made smaller.
+struct Kept {
+    span: usize,
+    frame: Range<usize>,
+    is_degraded: bool,
+}
+
+/// What [`Packet::shrink`] could do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shrunk {
+    /// The span fits now. It has not been made smaller before.
+    First,
+    /// The span fits now, smaller once more.
+    Again,
+    /// The span does not fit.
+    No,
+}
+
+impl Packet {
+    pub(super) fn new(format: BatchFormat, process: &Process) -> Self {
+        let mut encoded = Vec::new();
+        match format {
+            BatchFormat::Compact => compact::write_process(&mut encoded, process),
+            BatchFormat::Binary => binary::write_process(&mut encoded, process),
+        }
+        Self {
+            format,
+            bytes: vec![0; HEAD_BYTES + encoded.len()],
+            end: HEAD_BYTES + encoded.len(),
+            process: encoded,
+            ends: Vec::new(),
+            head: Vec::new(),
+            tail: Vec::new(),
+            displaced: Vec::new(),
+            displaced_at: 0,
+            frames: Vec::new(),
+            kept: Vec::new(),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Writes the next message's head and tail, without which there is no size.
+    pub(super) fn begin(&mut self, seqid: u32, numbers: Option<&Numbers>) {
+        self.head.clear();
+        self.tail.clear();
+        match self.format {
+            BatchFormat::Compact => {
+                compact::write_head(&mut self.head, seqid, &self.process);
+                compact::write_tail(&mut self.tail, numbers);
+            }
+            BatchFormat::Binary => {
+                binary::write_head(&mut self.head, seqid, &self.process);
+                binary::write_tail(&mut self.tail, numbers);
+            }
+        }
+    }
+
+    /// Encodes one more span.
+    pub(super) fn push(&mut self, span: &FinishedSpan<'_>) {
+        let start = self.end;
+        self.end = write_span(self.format, &mut self.bytes, start, span);
+        if self.end - start >= KEEP_FROM {
+            self.keep(span);
+        }
+        self.ends.push(self.end);
+    }
+
+    /// Makes one span smaller until it is a message of at most `limit` bytes alone.
+    pub(super) fn shrink(&mut self, span: usize, limit: usize) -> Shrunk {
+        let (Some(room), Ok(at)) = (
+            limit.checked_sub(self.envelope_size()),
+            self.kept.binary_search_by_key(&span, |kept| kept.span),
+        ) else {
+            return Shrunk::No;
+        };
+        let kept = &mut self.kept[at];
+        let Some((original, _)) = self.frames.get(kept.frame.clone()).and_then(read_frame) else {
+            return Shrunk::No;
+        };
+        let (format, scratch) = (self.format, &mut self.scratch);
+        let mut len = 0;
+        let fits = degrade::degrade(&original, |smaller| {
+            len = write_span(format, scratch, 0, smaller);
+            len <= room
+        });
+        if !fits {
+            return Shrunk::No;
+        }
+        let first = !std::mem::replace(&mut kept.is_degraded, true);
+        let old = self.start_of(span)..self.start_of(span + 1);
+        for end in &mut self.ends[span..] {
+            *end = *end + len - old.len();
+        }
+        self.end = self.end + len - old.len();
+        self.bytes.splice(old, self.scratch[..len].iter().copied());
+        if first { Shrunk::First } else { Shrunk::Again }
+    }
+
+    /// Forgets the first `count` spans.
+    pub(super) fn remove_first(&mut self, count: usize) {
+        if count == 0 {
+            return;
+        }
+        let start = self.start_of(count);
+        let shift = start - self.head_room();
+        self.bytes.copy_within(start..self.end, start - shift);
+        self.end -= shift;
+        self.ends.drain(..count);
+        for end in &mut self.ends {
+            *end -= shift;
+        }
+        self.kept.retain_mut(|kept| {
+            let stays = kept.span >= count;
+            kept.span = kept.span.wrapping_sub(count);
+            stays
+        });
+        let shift = self
+            .kept
+            .first()
+            .map_or(self.frames.len(), |kept| kept.frame.start);
+        self.frames.drain(..shift);
+        for kept in &mut self.kept {
+            kept.frame = kept.frame.start - shift..kept.frame.end - shift;
+        }
+    }
+
+    /// The message with these spans, at least one. [`Packet::restore`] comes before anything else then.
+    pub(super) fn message(&mut self, spans: Range<usize>) -> &[u8] {
+        let (start, end) = (self.start_of(spans.start), self.start_of(spans.end));
+        let head_len = self.head.len();
+        match self.format {
+            BatchFormat::Compact => compact::write_list_header(&mut self.head, spans.len()),
+            BatchFormat::Binary => binary::write_list_header(&mut self.head, spans.len()),
+        }
+        let from = start - self.head.len();
+        self.bytes[from..start].copy_from_slice(&self.head);
+        self.head.truncate(head_len);
+
+        let tail_end = end + self.tail.len();
+        if self.bytes.len() < tail_end {
+            self.bytes.resize(tail_end, 0);
+        }
+        let under_tail = end..tail_end.min(self.end);
+        self.displaced.clear();
+        self.displaced.extend_from_slice(&self.bytes[under_tail]);
+        self.displaced_at = end;
+        self.bytes[end..tail_end].copy_from_slice(&self.tail);
+        &self.bytes[from..tail_end]
+    }
+
+    /// Puts back what the last message's tail overwrote.
+    pub(super) fn restore(&mut self) {
+        let end = self.displaced_at + self.displaced.len();
+        self.bytes[self.displaced_at..end].copy_from_slice(&self.displaced);
+        self.displaced.clear();
+    }
+
+    /// How many spans there are.
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// How long the message with all spans would be.
+    pub(super) fn size(&self) -> usize {
+        self.head.len()
+            + self.list_header_len(self.ends.len())
+            + (self.end - self.head_room())
+            + self.tail.len()
+    }
+
+    /// How long the message with these spans would be.
+    pub(super) fn size_of(&self, spans: Range<usize>) -> usize {
+        self.head.len()
+            + self.list_header_len(spans.len())
+            + (self.start_of(spans.end) - self.start_of(spans.start))
+            + self.tail.len()
+    }
+
+    /// What a message with one span has beside it.
+    pub(super) fn envelope_size(&self) -> usize {
+        self.head.len() + self.list_header_len(1) + self.tail.len()
+    }
+
+    /// Up to which span a message may go that begins with `from`, so that it has at most `limit` bytes; one
+    /// span, however large, is the least.
+    pub(super) fn fitting(&self, from: usize, end: usize, limit: usize) -> usize {
+        if self.size_of(from..end) <= limit {
+            return end;
+        }
+        let room = limit.saturating_sub(self.head.len() + self.tail.len());
+        let start = self.start_of(from);
+        let fits =
+            |&to: &usize| self.start_of(to) - start + self.list_header_len(to - from) <= room;
+        (from + 1..=end).take_while(fits).last().unwrap_or(from + 1)
+    }
+
+    /// The operation name of a span, where the span was large enough for a copy to be kept.
+    pub(super) fn operation_name(&self, span: usize) -> Option<&str> {
+        let at = self.kept.binary_search_by_key(&span, |kept| kept.span);
+        let frame = self.frames.get(self.kept.get(at.ok()?)?.frame.clone())?;
+        read_frame(frame).map(|(span, _)| span.operation_name())
+    }
+
+    fn keep(&mut self, span: &FinishedSpan<'_>) {
+        let start = self.frames.len();
+        write_frame(&mut self.frames, span.header(), &span.frame_bytes());
+        self.kept.push(Kept {
+            span: self.ends.len(),
+            frame: start..self.frames.len(),
+            is_degraded: false,
+        });
+    }
+
+    fn head_room(&self) -> usize {
+        HEAD_BYTES + self.process.len()
+    }
+
+    /// Where a span begins, or where the last one ends.
+    fn start_of(&self, span: usize) -> usize {
+        match span.checked_sub(1) {
+            None => self.head_room(),
+            Some(before) => self.ends[before],
+        }
+    }
+
+    fn list_header_len(&self, count: usize) -> usize {
+        match self.format {
+            BatchFormat::Compact if count < 15 => 1,
+            BatchFormat::Compact => 1 + varint_len(count as u64),
+            BatchFormat::Binary => 5,
+        }
+    }
+}
+
+/// Writes a span to `out` from `at` on and returns where it ends.
+#[inline]
+fn write_span(format: BatchFormat, out: &mut Vec<u8>, at: usize, span: &FinishedSpan<'_>) -> usize {
+    match format {
+        BatchFormat::Compact => compact::write_span(out, at, span),
+        BatchFormat::Binary => {
+            out.truncate(at);
+            binary::write_span(out, span);
+            out.len()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

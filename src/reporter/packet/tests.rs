@@ -1,0 +1,309 @@
+use std::time::Duration;
+
+use super::*;
+use crate::model::{
+    Flags, LogRecord, ReferenceType, SpanId, SpanReference, Tag, TagValue, Timestamp, TraceId, tags,
+};
+use crate::reporter::OwnedSpan;
+
+const FORMATS: [BatchFormat; 2] = [BatchFormat::Compact, BatchFormat::Binary];
+
+/// Written by Apache Thrift for Python from types generated from the IDL: ONEWAY, seqid 0.
+const GOLDEN_COMPACT: &str = "
+    82810009656d697442617463681c1c1803737663191c18016b15001801760000191c160116909cb0d080c181820216b0
+    dcb0d182c589922216001805474554202f191c1500160116909cb0d080c1818202160a001502168080f2818389850616
+    b817196c180173150018017600180164150227000000000000e03f001801621504310018016615043200180
+    16c150646050018017915085802007f00191c168280f28183898506191c18056576656e7415001801650000000000";
+
+/// The same in the binary protocol.
+const GOLDEN_BINARY: &str = "
+    8001000400000009656d69744261746368000000000c0001
+    0c00010b0001000000037376630f00020c000000010b0001000000016b080002000000000b0003000000017600000f00
+    020c000000010a0001ffffffffffffffff0a000201020304050607080a000311121314151617180a0004000000000000
+    00000b000500000005474554202f0f00060c00000001080001000000000a0002ffffffffffffffff0a00030102030405
+    0607080a0004000000000000000500080007000000010a000800060a24181e40000a000900000000000005dc0f000a0c
+    000000060b00010000000173080002000000000b00030000000176000b00010000000164080002000000010400043fe0
+    000000000000000b000100000001620800020000000202000501000b0001000000016608000200000002020005000
+    00b0001000000016c080002000000030a0006fffffffffffffffd000b00010000000179080002000000040b00070000
+    0002007f000f000b0c000000010a000100060a24181e40010f00020c000000010b0001000000056576656e74080002
+    000000000b000300000001650000000000";
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let digits: Vec<_> = hex.chars().filter_map(|c| c.to_digit(16)).collect();
+    digits
+        .chunks(2)
+        .map(|pair| (pair[0] << 4 | pair[1]) as u8)
+        .collect()
+}
+
+fn golden_span() -> OwnedSpan {
+    let trace_id = TraceId::new(0x0102_0304_0506_0708, u64::MAX).expect("not zero");
+    let span_id = SpanId::new(0x1112_1314_1516_1718).expect("not zero");
+    let mut span = OwnedSpan::new(trace_id, span_id, "GET /");
+    span.start = Timestamp::from_micros(1_700_000_000_000_000);
+    span.duration = Duration::from_micros(1_500);
+    span.references = vec![SpanReference::new(
+        ReferenceType::ChildOf,
+        trace_id,
+        SpanId::new(5).expect("not zero"),
+    )];
+    span.tags = vec![
+        Tag::new("s", "v"),
+        Tag::new("d", 0.5),
+        Tag::new("b", true),
+        Tag::new("f", false),
+        Tag::new("l", -3),
+        Tag::new("y", TagValue::Binary(vec![0, 0x7f])),
+    ];
+    span.logs = vec![LogRecord::new(
+        Timestamp::from_micros(1_700_000_000_000_001),
+        vec![Tag::new("event", "e")],
+    )];
+    span
+}
+
+fn process() -> Process {
+    Process::new("svc", vec![Tag::new("k", "v")])
+}
+
+fn small_span(id: u64) -> OwnedSpan {
+    let trace_id = TraceId::new(0, 0x5af7_183f_b1d4_cf5f).expect("not zero");
+    OwnedSpan::new(trace_id, SpanId::new(id).expect("not zero"), "x")
+}
+
+fn packet(format: BatchFormat, spans: &[OwnedSpan]) -> Packet {
+    let mut packet = Packet::new(format, &process());
+    packet.begin(1, None);
+    for span in spans {
+        span.view(|span| packet.push(span));
+    }
+    packet
+}
+
+#[test]
+fn messages_are_the_bytes_that_apache_thrift_writes() {
+    for (format, golden) in [
+        (BatchFormat::Compact, bytes(GOLDEN_COMPACT)),
+        (BatchFormat::Binary, bytes(GOLDEN_BINARY)),
+    ] {
+        let mut packet = packet(format, &[golden_span()]);
+        packet.begin(0, None);
+        assert_eq!(packet.message(0..1), golden, "{format:?}");
+    }
+    assert_eq!(bytes(GOLDEN_COMPACT).len(), 186);
+    assert_eq!(bytes(GOLDEN_BINARY).len(), 422);
+}
+
+#[test]
+fn the_size_is_known_exactly_before_the_message_is_written() {
+    let numbers = [
+        None,
+        Some(Numbers::default()),
+        Some(Numbers {
+            seq_no: 64,
+            full_queue: 8_192,
+            too_large: 1 << 40,
+            failed: i64::MAX as u64,
+        }),
+    ];
+    for format in FORMATS {
+        for count in [1, 2, 14, 15, 16, 127, 128, 129, 16_383, 16_384] {
+            for seqid in [0, 127, 128, 16_384, i32::MAX as u32] {
+                let mut packet = packet(format, &[]);
+                let span = small_span(7);
+                span.view(|span| (0..count).for_each(|_| packet.push(span)));
+                for numbers in &numbers {
+                    packet.begin(seqid, numbers.as_ref());
+                    let size = packet.size();
+                    assert_eq!(packet.size_of(0..count), size);
+                    assert_eq!(packet.message(0..count).len(), size, "{format:?} {count}");
+                    packet.restore();
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn sizes_are_those_of_the_formula() {
+    // spec: 19 + P + S in compact for one span, 37 in binary, nothing for absent numbers.
+    for (format, fixed) in [(BatchFormat::Compact, 19), (BatchFormat::Binary, 37)] {
+        let packet = packet(format, &[small_span(1)]);
+        let spans = packet.end - packet.head_room();
+        assert_eq!(packet.size(), fixed + packet.process.len() + spans);
+    }
+}
+
+#[test]
+fn a_part_of_a_packet_is_the_message_of_those_spans_alone() {
+    let spans: Vec<_> = (1..=40).map(small_span).collect();
+    for format in FORMATS {
+        let mut whole = packet(format, &spans);
+        let mut from = 0;
+        for to in [1, 17, 18, 40] {
+            let mut alone = packet(format, &spans[from..to]);
+            let expected = alone.message(0..to - from).to_vec();
+            assert_eq!(whole.message(from..to), expected, "{format:?} {from}..{to}");
+            whole.restore();
+            from = to;
+        }
+    }
+}
+
+#[test]
+fn the_spans_behind_a_message_stay_as_they_are() {
+    let spans: Vec<_> = (1..=20).map(small_span).collect();
+    for format in FORMATS {
+        let mut whole = packet(format, &spans);
+        whole.message(0..6);
+        whole.restore();
+        whole.remove_first(6);
+        assert_eq!(whole.len(), 14);
+        let mut alone = packet(format, &spans[6..]);
+        assert_eq!(whole.message(0..14), alone.message(0..14), "{format:?}");
+        whole.restore();
+        small_span(99).view(|span| whole.push(span));
+        assert_eq!(whole.len(), 15);
+    }
+}
+
+#[test]
+fn as_many_spans_as_possible_go_into_one_message() {
+    let spans: Vec<_> = (1..=40).map(small_span).collect();
+    for format in FORMATS {
+        let packet = packet(format, &spans);
+        for count in 1..=40 {
+            let exact = packet.size_of(0..count);
+            assert_eq!(packet.fitting(0, 40, exact), count, "{format:?}");
+            let less = packet.fitting(0, 40, exact - 1);
+            assert_eq!(less, (count - 1).max(1), "{format:?}");
+        }
+        assert_eq!(packet.fitting(39, 40, 0), 40);
+    }
+}
+
+#[test]
+fn a_span_is_made_smaller_in_steps_and_marked() {
+    let mut span = golden_span();
+    span.tags = vec![
+        Tag::new(tags::HTTP_URL, "u".repeat(3_000)),
+        Tag::new("own", "o".repeat(3_000)),
+        Tag::new("own.too", TagValue::Binary(vec![7; 2_000])),
+    ];
+    span.logs = [200, 2_000, 100]
+        .map(|len| {
+            let fields = vec![Tag::new("event", "é".repeat(len / 2))];
+            LogRecord::new(Timestamp::from_micros(len as i64), fields)
+        })
+        .to_vec();
+    for (format, least) in FORMATS.into_iter().zip([340, 500]) {
+        let steps = [
+            (9_500, "logs"),
+            (8_500, "logs"),
+            (8_000, "logs, values"),
+            (1_000, "logs, values"),
+            (least, "logs, values, tags"),
+        ];
+        for (limit, done) in steps {
+            let mut packet = packet(format, std::slice::from_ref(&span));
+            assert_eq!(packet.operation_name(0), Some("GET /"));
+            assert_eq!(packet.shrink(0, limit), Shrunk::First, "{limit}");
+            let size = packet.size();
+            assert!(size <= limit, "{format:?}: {size} in {limit}");
+            let message = packet.message(0..1);
+            let marks = [tags::DEGRADED.as_bytes(), done.as_bytes()];
+            for mark in marks {
+                let is_there = message.windows(mark.len()).any(|part| part == mark);
+                assert!(is_there, "{format:?}: {done} at {limit}");
+            }
+            packet.restore();
+            assert_eq!(packet.shrink(0, least), Shrunk::Again);
+        }
+        let mut packet = packet(format, std::slice::from_ref(&span));
+        assert_eq!(packet.shrink(0, 200), Shrunk::No);
+        let untouched = packet.size();
+        assert!(untouched > 10_000);
+    }
+}
+
+#[test]
+fn only_the_largest_logs_and_tags_go() {
+    let mut span = small_span(1);
+    span.logs = (0..10_i64)
+        .map(|n| {
+            let fields = vec![Tag::new(
+                "event",
+                "x".repeat(if n == 4 { 900 } else { 100 }),
+            )];
+            LogRecord::new(Timestamp::from_micros(n), fields)
+        })
+        .collect();
+    let mut kept = Vec::new();
+    let fits = span.view(|span| {
+        degrade::degrade(span, |smaller| {
+            kept = smaller
+                .logs()
+                .map(|log| log.timestamp.as_micros())
+                .collect();
+            kept.len() <= 9
+        })
+    });
+    assert!(fits);
+    assert_eq!(kept, [0, 1, 2, 3, 5, 6, 7, 8, 9]);
+
+    span.logs.clear();
+    span.tags = vec![
+        Tag::new("small", "s"),
+        Tag::new(tags::ERROR, true),
+        Tag::new("larger", "larger"),
+        Tag::new("é", "é".repeat(600)),
+    ];
+    let mut last = None;
+    span.view(|span| {
+        degrade::degrade(span, |smaller| {
+            last = Some(smaller.to_owned());
+            smaller.tags().count() <= 4
+        })
+    });
+    let last = last.expect("shown");
+    let keys: Vec<_> = last.tags.iter().map(|tag| &*tag.key).collect();
+    assert_eq!(keys, ["small", tags::ERROR, "larger", tags::DEGRADED]);
+    assert_eq!(last.tag_text(tags::DEGRADED), "tags");
+}
+
+#[test]
+fn a_cut_value_is_whole_characters_and_marked() {
+    let mut span = small_span(1);
+    span.operation_name = "o".repeat(70);
+    span.tags = vec![
+        Tag::new("é", "é".repeat(600)),
+        Tag::new("a", "a".repeat(64)),
+    ];
+    let mut last = None;
+    let fits = span.view(|span| {
+        degrade::degrade(span, |smaller| {
+            last = Some(smaller.to_owned());
+            smaller.operation_name().len() < 70
+        })
+    });
+    assert!(fits);
+    let last = last.expect("shown");
+    assert_eq!(last.operation_name, format!("{}…", "o".repeat(61)));
+    assert_eq!(last.tag_text("é"), format!("{}…", "é".repeat(30)));
+    assert_eq!(last.tag_text("a"), "a".repeat(64));
+    assert_eq!(last.tag_text(tags::DEGRADED), "values");
+    assert_eq!(last.flags, Flags::SAMPLED);
+}
+
+#[test]
+fn an_agent_is_told_of_losses_by_their_kind() {
+    let mut queue = DropCounts::default();
+    queue.add(DropCause::QueueFull, 1);
+    queue.add(DropCause::AfterShutdown, 2);
+    let mut sending = DropCounts::default();
+    sending.add(DropCause::TooLarge, 4);
+    sending.add(DropCause::Refused, 8);
+    sending.add(DropCause::NoAddress, 16);
+    let numbers = Numbers::new(3, &queue, &sending);
+    assert_eq!(numbers.stats(), [1, 4, 24]);
+}

@@ -1,0 +1,439 @@
+use std::fmt;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use crate::clock::{deadline_after, instant_now};
+use crate::metrics::{Counter, DropCause, DropCounts};
+use crate::model::Process;
+use crate::record::FinishedSpan;
+use crate::reporter::packet::{Numbers, Packet, Shrunk};
+use crate::reporter::sender::{Batch, BatchFormat, SendOutcome, SendResult, Sender};
+use crate::reporter::{Reporter, Unsent, WorkerHandle};
+
+/// Packs spans for a [`Sender`] and keeps account of them.
+///
+/// A batch holds whole spans of this process and is never larger than the sender says. It goes out when the next
+/// span does not fit in, and at a flush. It carries a number and what has been lost so far (`seqNo` and
+/// `stats`), from which an agent tells what it missed.
+///
+/// A span that is too large alone is made smaller (log records left out, then values cut, then tags left out
+/// that no convention knows) and marked with the tag `tracehound.degraded`; one that cannot be is lost as
+/// `too_large`. A batch that the sender refuses as too large is split and tried again.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use tracehound::model::{Process, SpanId, TraceId};
+/// use tracehound::reporter::sender::{Batch, BatchFormat, SendOutcome, Sender};
+/// use tracehound::reporter::{OwnedSpan, RemoteReporter, Reporter, WorkerHandle};
+///
+/// struct Counting;
+///
+/// impl Sender for Counting {
+///     fn format(&self) -> BatchFormat {
+///         BatchFormat::Compact
+///     }
+///     fn max_bytes(&self) -> usize {
+///         1_400
+///     }
+///     fn send(&mut self, batch: &Batch<'_>, _: Instant) -> SendOutcome {
+///         assert_eq!(batch.span_count, 1);
+///         SendOutcome::default()
+///     }
+/// }
+///
+/// let mut reporter = RemoteReporter::new(Counting);
+/// reporter.attach(&WorkerHandle::detached(Process::new("shop", vec![])));
+/// let (trace_id, span_id) = (TraceId::new(0, 1).expect("not 0"), SpanId::new(2).expect("not 0"));
+/// OwnedSpan::new(trace_id, span_id, "checkout").view(|span| reporter.report(span));
+/// let unsent = reporter.flush(Instant::now() + Duration::from_secs(1));
+/// assert_eq!(unsent.dropped.total(), 0);
+/// ```
+pub struct RemoteReporter {
+    /// None after `close`.
+    sender: Option<Box<dyn Sender>>,
+    format: BatchFormat,
+    worker: WorkerHandle,
+    packet: Packet,
+    limits: Limits,
+    has_batch_numbers: bool,
+    /// Of the next message.
+    seqid: u32,
+    seq_no: u64,
+    /// With `dropped` and what is in the packet, every span that was ever taken.
+    sent: u64,
+    dropped: DropCounts,
+    trouble: Option<Trouble>,
+}
+
+/// What the sender takes, in bytes.
+#[derive(Clone, Copy, Default)]
+struct Limits {
+    batch: usize,
+    single: usize,
+}
+
+/// Batches are being lost.
+struct Trouble {
+    /// Those of which a line was written.
+    causes: Vec<DropCause>,
+    /// Full batches are given up until then.
+    retry_at: Option<Instant>,
+    /// A batch went out, and nothing bad is known of it yet.
+    may_be_over: bool,
+}
+
+impl RemoteReporter {
+    /// Packs for that sender.
+    pub fn new(sender: impl Sender + 'static) -> Self {
+        let format = sender.format();
+        let worker = WorkerHandle::detached(Process::new("unknown", Vec::new()));
+        Self {
+            packet: Packet::new(format, worker.process()),
+            sender: Some(Box::new(sender)),
+            format,
+            worker,
+            limits: Limits::default(),
+            has_batch_numbers: true,
+            seqid: 1,
+            seq_no: 1,
+            sent: 0,
+            dropped: DropCounts::default(),
+            trouble: None,
+        }
+    }
+
+    /// Whether batches carry their number and what has been lost so far. They do unless this says `false`.
+    #[must_use]
+    pub fn batch_numbers(mut self, wanted: bool) -> Self {
+        self.has_batch_numbers = wanted;
+        self
+    }
+
+    /// Prepares the next message: asks for its limits and fixes what it says beside the spans.
+    fn begin(&mut self) {
+        if let Some(sender) = &self.sender {
+            let ask = || Limits {
+                batch: sender.max_bytes(),
+                single: sender.max_single_bytes().max(sender.max_bytes()),
+            };
+            if let Some(limits) = guarded(&self.worker, ask) {
+                self.limits = limits;
+            }
+        }
+        let numbers = self
+            .has_batch_numbers
+            .then(|| Numbers::new(self.seq_no, &self.worker.dropped(), &self.dropped));
+        self.packet.begin(self.seqid, numbers.as_ref());
+    }
+
+    /// The packet has reached its limit, by the span that came last.
+    #[cold]
+    fn send_full(&mut self) {
+        let count = self.packet.len();
+        let is_exact = self.packet.size() == self.limits.batch;
+        let full = if is_exact { count } else { count - 1 };
+        self.send_or_give_up(full);
+        if !self.packet.is_empty() {
+            self.begin();
+            if self.packet.size() > self.limits.batch {
+                self.send_or_give_up(self.packet.len());
+            }
+        }
+    }
+
+    fn send_or_give_up(&mut self, count: usize) {
+        let trouble = self.trouble.as_ref();
+        let retry_at = trouble.and_then(|trouble| trouble.retry_at);
+        let cause = trouble.and_then(|trouble| trouble.causes.last().copied());
+        match (retry_at, cause) {
+            (Some(retry_at), Some(cause)) if count > 0 && instant_now() < retry_at => {
+                self.dropped.add(cause, count as u64);
+                self.packet.remove_first(count);
+                self.count_message();
+            }
+            _ => self.send(count, deadline_after(FULL_BATCH_TIMEOUT)),
+        }
+    }
+
+    /// Sends the first `count` spans in as many batches as it takes; those for which the time is too short stay.
+    fn send(&mut self, count: usize, deadline: Instant) {
+        let mut from = 0;
+        let mut most = count;
+        while from < count && (from == 0 || instant_now() < deadline) {
+            self.begin();
+            let end = count.min(from + most);
+            let to = self.packet.fitting(from, end, self.limits.batch);
+            let is_single = to - from == 1;
+            if is_single && !self.make_fit(from) {
+                self.lose_too_large(from);
+                from = to;
+                continue;
+            }
+            let size = self.packet.size_of(from..to);
+            match self.transmit(from..to, deadline) {
+                SendResult::TooLarge => {
+                    self.begin();
+                    self.say_limit(size);
+                    if !is_single {
+                        most = (to - from) / 2;
+                    } else if size <= self.limits.single {
+                        // The sender has not learnt anything, so nothing else is to be tried.
+                        self.lose_too_large(from);
+                        from = to;
+                    }
+                }
+                SendResult::Sent | SendResult::Lost(_) => from = to,
+            }
+        }
+        self.packet.remove_first(from);
+    }
+
+    /// Hands one batch to the sender and accounts for its spans, unless it was too large.
+    fn transmit(&mut self, spans: Range<usize>, deadline: Instant) -> SendResult {
+        let count = spans.len() as u64;
+        let Some(sender) = &mut self.sender else {
+            self.dropped.add(DropCause::AfterShutdown, count);
+            return SendResult::Lost(DropCause::AfterShutdown);
+        };
+        let batch = Batch::new(self.packet.message(spans), count);
+        let outcome = guarded(&self.worker, || sender.send(&batch, deadline));
+        self.packet.restore();
+        let outcome =
+            outcome.unwrap_or_else(|| SendOutcome::new(SendResult::Lost(DropCause::InternalError)));
+        self.account_for_earlier(&outcome);
+        match outcome.this {
+            SendResult::TooLarge => {}
+            SendResult::Sent => {
+                self.sent += count;
+                self.count_message();
+                if outcome.earlier.is_none() {
+                    self.went_well();
+                }
+            }
+            SendResult::Lost(cause) => {
+                self.dropped.add(cause, count);
+                self.count_message();
+                self.went_wrong(cause);
+            }
+        }
+        outcome.this
+    }
+
+    /// Moves spans that were counted as sent to the losses.
+    fn account_for_earlier(&mut self, outcome: &SendOutcome) {
+        if let Some((cause, spans)) = outcome.earlier {
+            let spans = spans.min(self.sent);
+            self.sent -= spans;
+            self.dropped.add(cause, spans);
+            self.went_wrong(cause);
+        }
+    }
+
+    /// A message that was lost has used up its numbers: that is how an agent knows.
+    fn count_message(&mut self) {
+        self.seqid = (self.seqid + 1) & i32::MAX as u32;
+        self.seq_no += 1;
+    }
+
+    /// Whether that span alone is a batch that the sender takes; makes it smaller if it must.
+    fn make_fit(&mut self, span: usize) -> bool {
+        if self.packet.size_of(span..span + 1) <= self.limits.single {
+            return true;
+        }
+        let shrunk = self.packet.shrink(span, self.limits.single);
+        if shrunk == Shrunk::First {
+            self.worker.metrics().add(Counter::DegradedSpans, 1);
+        }
+        shrunk != Shrunk::No
+    }
+
+    fn lose_too_large(&mut self, span: usize) {
+        self.dropped.add(DropCause::TooLarge, 1);
+        let (size, envelope) = (
+            self.packet.size_of(span..span + 1),
+            self.packet.envelope_size(),
+        );
+        let name = self.packet.operation_name(span);
+        let limit = self.limits.single;
+        let diagnostics = self.worker.diagnostics();
+        diagnostics.warn(DropCause::TooLarge.name(), || {
+            if envelope >= limit {
+                return format!(
+                    "the service's name and tags take {envelope} bytes where {limit} are possible; spans are lost"
+                );
+            }
+            let name: String = name.into_iter().flat_map(str::chars).take(64).collect();
+            format!(
+                "span {name:?} takes {size} bytes where {limit} are possible, even made smaller; it is lost"
+            )
+        });
+    }
+
+    fn say_limit(&self, refused: usize) {
+        let Some(sender) = &self.sender else { return };
+        let limit = self.limits.single;
+        self.worker.diagnostics().warn("batch_too_large", || {
+            let destination = guarded(&self.worker, || sender.destination()).unwrap_or_default();
+            format!(
+                "the system refused a batch of {refused} bytes to {destination}; from now on they have at most {limit}"
+            )
+        });
+    }
+
+    fn went_wrong(&mut self, cause: DropCause) {
+        let Some(sender) = &self.sender else { return };
+        let waits = matches!(
+            cause,
+            DropCause::Refused | DropCause::NoAddress | DropCause::SendFailed
+        );
+        let pause = guarded(&self.worker, || sender.retry_after()).unwrap_or_default();
+        let trouble = self.trouble.get_or_insert_with(|| Trouble {
+            causes: Vec::new(),
+            retry_at: None,
+            may_be_over: false,
+        });
+        trouble.may_be_over = false;
+        trouble.retry_at = (waits && !pause.is_zero()).then(|| deadline_after(pause));
+        trouble.causes.retain(|&known| known != cause);
+        trouble.causes.push(cause);
+        self.worker.diagnostics().warn(cause.name(), || {
+            if cause == DropCause::InternalError {
+                "the sender of spans panicked; its batch is lost".to_owned()
+            } else {
+                guarded(&self.worker, || sender.explain(cause)).unwrap_or_default()
+            }
+        });
+    }
+
+    /// One batch on its way proves little: a refusal comes back later, before the next one.
+    fn went_well(&mut self) {
+        let (Some(trouble), Some(sender)) = (&mut self.trouble, &self.sender) else {
+            return;
+        };
+        if !trouble.may_be_over {
+            trouble.may_be_over = true;
+            let pause = guarded(&self.worker, || sender.retry_after()).unwrap_or_default();
+            trouble.retry_at = trouble.retry_at.map(|_| deadline_after(pause));
+            return;
+        }
+        for cause in &trouble.causes {
+            self.worker.diagnostics().recovered(cause.name(), || {
+                let destination =
+                    guarded(&self.worker, || sender.destination()).unwrap_or_default();
+                format!("spans reach {destination} again")
+            });
+        }
+        self.trouble = None;
+    }
+
+    fn unsent(&self) -> Unsent {
+        Unsent::new(self.dropped, self.packet.len() as u64)
+    }
+}
+
+impl Reporter for RemoteReporter {
+    fn attach(&mut self, worker: &WorkerHandle) {
+        // Empty, unless somebody reported before.
+        self.send(self.packet.len(), deadline_after(FULL_BATCH_TIMEOUT));
+        let left = self.packet.len() as u64;
+        self.dropped.add(DropCause::SendFailed, left);
+        self.worker = worker.clone();
+        self.packet = Packet::new(self.format, worker.process());
+    }
+
+    fn report(&mut self, span: &FinishedSpan<'_>) {
+        if self.sender.is_none() {
+            self.dropped.add(DropCause::AfterShutdown, 1);
+            return;
+        }
+        if self.packet.is_empty() {
+            self.begin();
+        }
+        self.packet.push(span);
+        if self.packet.size() >= self.limits.batch {
+            self.send_full();
+        }
+    }
+
+    fn flush(&mut self, deadline: Instant) -> Unsent {
+        if let Some(sender) = &mut self.sender
+            && let Some(news) = guarded(&self.worker, || sender.poll())
+        {
+            self.account_for_earlier(&news);
+        }
+        self.send(self.packet.len(), deadline);
+        self.unsent()
+    }
+
+    fn close(&mut self, deadline: Instant) -> Unsent {
+        let unsent = self.flush(deadline);
+        let sender = self.sender.take();
+        guarded(&self.worker, || drop(sender));
+        unsent
+    }
+}
+
+impl fmt::Debug for RemoteReporter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteReporter")
+            .field("sent", &self.sent)
+            .field("unsent", &self.unsent())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How long a full batch may keep the worker, which has rings to drain meanwhile.
+const FULL_BATCH_TIMEOUT: Duration = Duration::from_millis(250);
+
+/// `None` where the call panicked, which is counted.
+fn guarded<R>(worker: &WorkerHandle, call: impl FnOnce() -> R) -> Option<R> {
+    let result = catch_unwind(AssertUnwindSafe(call));
+    if result.is_err() {
+        worker.metrics().add(Counter::CallbackPanics, 1);
+    }
+    result.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Sender as Queue, channel};
+
+    use super::*;
+    use crate::model::{SpanId, TraceId};
+    use crate::reporter::OwnedSpan;
+
+    struct Seqids(Queue<Vec<u8>>);
+
+    impl Sender for Seqids {
+        fn format(&self) -> BatchFormat {
+            BatchFormat::Binary
+        }
+
+        fn max_bytes(&self) -> usize {
+            1_000
+        }
+
+        fn send(&mut self, batch: &Batch<'_>, _: Instant) -> SendOutcome {
+            self.0.send(batch.bytes[17..21].to_vec()).expect("received");
+            SendOutcome::default()
+        }
+    }
+
+    #[test]
+    fn sequence_ids_begin_again_where_the_wire_ends() {
+        let (queue, seqids) = channel();
+        let mut reporter = RemoteReporter::new(Seqids(queue));
+        let trace_id = TraceId::new(0, 1).expect("not zero");
+        let span = OwnedSpan::new(trace_id, SpanId::new(1).expect("not zero"), "x");
+        let mut send = |seqid: Option<u32>| {
+            reporter.seqid = seqid.unwrap_or(reporter.seqid);
+            span.view(|span| reporter.report(span));
+            reporter.flush(instant_now());
+            seqids.recv().expect("sent")
+        };
+        assert_eq!(send(None), [0, 0, 0, 1]);
+        assert_eq!(send(Some(i32::MAX as u32)), [0x7f, 0xff, 0xff, 0xff]);
+        assert_eq!(send(None), [0, 0, 0, 0]);
+    }
+}

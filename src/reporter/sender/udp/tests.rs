@@ -1,0 +1,445 @@
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+
+use super::datagrams::{MESSAGE_SIZE, NO_BUFFERS};
+use super::*;
+
+/// What a fake system answers; where nothing is prepared, all is well.
+#[derive(Clone, Default)]
+struct System(Arc<Mutex<Prepared>>);
+
+#[derive(Default)]
+struct Prepared {
+    opens: VecDeque<io::Error>,
+    sends: VecDeque<io::Error>,
+    /// One to each question; `None` is no error.
+    errors: VecDeque<Option<io::Error>>,
+    opened: Vec<String>,
+    sent: Vec<usize>,
+}
+
+impl System {
+    fn prepare(&self, prepare: impl FnOnce(&mut Prepared)) {
+        prepare(&mut self.0.lock().expect("not poisoned"));
+    }
+
+    fn sent(&self) -> Vec<usize> {
+        self.0.lock().expect("not poisoned").sent.clone()
+    }
+
+    fn opened(&self) -> Vec<String> {
+        self.0.lock().expect("not poisoned").opened.clone()
+    }
+
+    fn sender(&self, agent: &str) -> UdpSender {
+        let system = self.clone();
+        let mut sender = UdpSender::new(agent.parse::<AgentAddress>().expect(agent));
+        sender.sleep = |pause| WAITS.with_borrow_mut(|waits| waits.push(pause));
+        sender.open = Box::new(move |address| {
+            let mut prepared = system.0.lock().expect("not poisoned");
+            prepared.opened.push(address.to_string());
+            match prepared.opens.pop_front() {
+                Some(error) => Err(error),
+                None => Ok(Box::new(system.clone())),
+            }
+        });
+        sender
+    }
+}
+
+impl Datagrams for System {
+    fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        let mut prepared = self.0.lock().expect("not poisoned");
+        if let Some(error) = prepared.sends.pop_front() {
+            return Err(error);
+        }
+        prepared.sent.push(bytes.len());
+        Ok(bytes.len())
+    }
+
+    fn take_error(&self) -> Option<io::Error> {
+        let mut prepared = self.0.lock().expect("not poisoned");
+        prepared.errors.pop_front().flatten()
+    }
+}
+
+thread_local! {
+    static WAITS: RefCell<Vec<Duration>> = const { RefCell::new(Vec::new()) };
+}
+
+const REMOTE: &str = "192.0.2.1:6831";
+const LOCAL: &str = "127.0.0.1:6831";
+
+fn refused() -> io::Error {
+    ErrorKind::ConnectionRefused.into()
+}
+
+fn later() -> Instant {
+    deadline_after(Duration::from_secs(3_600))
+}
+
+fn send(sender: &mut UdpSender, spans: u64) -> (SendResult, Option<(DropCause, u64)>) {
+    let outcome = sender.send(&Batch::new(&[0; 100], spans), later());
+    (outcome.this, outcome.earlier)
+}
+
+const SENT: SendResult = SendResult::Sent;
+
+fn lost(cause: DropCause) -> SendResult {
+    SendResult::Lost(cause)
+}
+
+#[test]
+fn on_this_host_a_refusal_concerns_the_datagram_itself() {
+    let system = System::default();
+    let mut sender = system.sender(LOCAL);
+    assert_eq!(send(&mut sender, 3), (SENT, None));
+    // Asked before the datagram, and after it.
+    system.prepare(|prepared| prepared.errors.extend([None, Some(refused())]));
+    assert_eq!(send(&mut sender, 4), (lost(DropCause::Refused), None));
+    assert_eq!(send(&mut sender, 5), (SENT, None));
+    assert_eq!(
+        system.opened(),
+        [LOCAL],
+        "the socket stays: an agent may come back"
+    );
+}
+
+#[test]
+fn a_late_refusal_on_this_host_concerns_the_datagram_before() {
+    let system = System::default();
+    let mut sender = system.sender(LOCAL);
+    assert_eq!(send(&mut sender, 3), (SENT, None));
+    system.prepare(|prepared| prepared.errors.extend([Some(refused()), Some(refused())]));
+    let both = (lost(DropCause::Refused), Some((DropCause::Refused, 3)));
+    assert_eq!(send(&mut sender, 4), both);
+}
+
+#[test]
+fn from_elsewhere_a_refusal_concerns_the_datagram_before() {
+    let system = System::default();
+    let mut sender = system.sender(REMOTE);
+    assert_eq!(send(&mut sender, 3), (SENT, None));
+    system.prepare(|prepared| prepared.errors.extend([None, Some(refused())]));
+    assert_eq!(send(&mut sender, 4), (SENT, Some((DropCause::Refused, 3))));
+    system.prepare(|prepared| prepared.sends.push_back(refused()));
+    assert_eq!(send(&mut sender, 5), (SENT, Some((DropCause::Refused, 4))));
+    system.prepare(|prepared| prepared.errors.push_back(Some(refused())));
+    assert_eq!(sender.poll().earlier, Some((DropCause::Refused, 5)));
+    assert_eq!(sender.poll().earlier, None);
+}
+
+#[test]
+fn a_refusal_with_nothing_before_concerns_the_datagram_itself() {
+    let system = System::default();
+    let mut sender = system.sender(REMOTE);
+    system.prepare(|prepared| prepared.errors.extend([Some(refused())]));
+    assert_eq!(send(&mut sender, 4), (lost(DropCause::Refused), None));
+}
+
+#[test]
+fn a_datagram_that_was_not_sent_for_an_older_refusal_is_sent_again() {
+    let system = System::default();
+    let mut sender = system.sender(REMOTE);
+    system.prepare(|prepared| prepared.sends.push_back(refused()));
+    assert_eq!(send(&mut sender, 4), (SENT, None));
+    assert_eq!(system.sent().len(), 1);
+}
+
+#[test]
+fn two_refusals_in_a_row_concern_both_datagrams() {
+    let system = System::default();
+    let mut sender = system.sender(REMOTE);
+    assert_eq!(send(&mut sender, 3), (SENT, None));
+    system.prepare(|prepared| prepared.sends.extend([refused(), refused()]));
+    let both = (lost(DropCause::Refused), Some((DropCause::Refused, 3)));
+    assert_eq!(send(&mut sender, 4), both);
+    assert_eq!(system.sent().len(), 1);
+}
+
+#[test]
+fn an_interrupted_call_is_made_again() {
+    let system = System::default();
+    let mut sender = system.sender(LOCAL);
+    system.prepare(|prepared| {
+        let interrupted = || io::Error::from(ErrorKind::Interrupted);
+        prepared.sends.extend([interrupted(), interrupted()]);
+    });
+    assert_eq!(send(&mut sender, 3), (SENT, None));
+}
+
+#[test]
+fn while_the_system_has_no_room_the_datagram_waits_longer_and_longer() {
+    let system = System::default();
+    let mut sender = system.sender(LOCAL);
+    system.prepare(|prepared| {
+        for _ in 0..4 {
+            prepared.sends.push_back(ErrorKind::WouldBlock.into());
+            let no_buffers = io::Error::from_raw_os_error(NO_BUFFERS);
+            prepared.sends.push_back(no_buffers);
+        }
+    });
+    assert_eq!(send(&mut sender, 3), (SENT, None));
+    let waits = WAITS.with_borrow_mut(std::mem::take);
+    let millis: Vec<_> = waits.iter().map(Duration::as_millis).collect();
+    assert_eq!(millis, [1, 2, 4, 8, 16, 32, 64, 64]);
+}
+
+#[test]
+fn a_datagram_without_room_is_given_up_at_the_deadline() {
+    let system = System::default();
+    let mut sender = system.sender(LOCAL);
+    system.prepare(|prepared| prepared.sends.push_back(ErrorKind::WouldBlock.into()));
+    let outcome = sender.send(&Batch::new(&[0], 3), instant_now());
+    assert_eq!(outcome.this, lost(DropCause::NetBuffer));
+    let line = sender.explain(DropCause::NetBuffer);
+    assert!(line.starts_with("the system has no room"), "{line}");
+    assert!(WAITS.with_borrow(Vec::is_empty));
+}
+
+#[test]
+fn the_size_that_the_system_allows_is_learnt() {
+    let too_large = || io::Error::from_raw_os_error(MESSAGE_SIZE);
+    let system = System::default();
+    let mut sender = system.sender(LOCAL);
+    assert_eq!(sender.max_single_bytes(), 65_000);
+    for (bytes, learnt) in [
+        (40_000, 20_000),
+        (16_000, 8_000),
+        (3_000, 1_500),
+        (1_500, 1_024),
+    ] {
+        system.prepare(|prepared| prepared.sends.push_back(too_large()));
+        let outcome = sender.send(&Batch::new(&vec![0; bytes], 3), later());
+        assert_eq!(outcome.this, SendResult::TooLarge);
+        assert_eq!(sender.max_single_bytes(), learnt);
+        assert_eq!(sender.max_bytes(), learnt.min(16_000));
+    }
+    assert!(system.sent().is_empty());
+}
+
+#[test]
+fn the_path_of_an_earlier_datagram_says_nothing_of_this_ones_size() {
+    let system = System::default();
+    let mut sender = system.sender(REMOTE);
+    assert_eq!(send(&mut sender, 3), (SENT, None));
+    system.prepare(|prepared| {
+        let too_large = io::Error::from_raw_os_error(MESSAGE_SIZE);
+        prepared.sends.push_back(too_large);
+    });
+    let outcome = (SENT, Some((DropCause::SendFailed, 3)));
+    assert_eq!(send(&mut sender, 4), outcome);
+    assert_eq!(sender.max_single_bytes(), 65_000);
+}
+
+#[test]
+fn other_errors_are_losses_of_this_datagram() {
+    for kind in [ErrorKind::PermissionDenied, ErrorKind::NetworkUnreachable] {
+        let system = System::default();
+        let mut sender = system.sender(REMOTE);
+        assert_eq!(send(&mut sender, 3), (SENT, None));
+        let errors = [kind.into(), kind.into()];
+        system.prepare(|prepared| prepared.sends.extend(errors));
+        assert_eq!(send(&mut sender, 4), (lost(DropCause::SendFailed), None));
+        let line = sender.explain(DropCause::SendFailed);
+        assert!(
+            line.starts_with("datagrams to 192.0.2.1:6831 cannot be sent ("),
+            "{line}"
+        );
+        assert_eq!(send(&mut sender, 5), (SENT, None));
+    }
+}
+
+#[test]
+fn a_socket_that_cannot_be_opened_is_tried_again_later() {
+    let no_files = || io::Error::from_raw_os_error(24);
+    let system = System::default();
+    let mut sender = system.sender(LOCAL);
+    system.prepare(|prepared| prepared.opens.extend([no_files(), no_files()]));
+    for _ in 0..100 {
+        assert_eq!(send(&mut sender, 3), (lost(DropCause::SendFailed), None));
+    }
+    assert_eq!(system.opened().len(), 1);
+    let line = sender.explain(DropCause::SendFailed);
+    let expected = "no socket to 127.0.0.1:6831 can be opened (";
+    assert!(line.starts_with(expected), "{line}");
+
+    sender.not_before = Some(instant_now());
+    assert_eq!(send(&mut sender, 3), (lost(DropCause::SendFailed), None));
+    assert_eq!(sender.pause, LEAST_PAUSE * 2);
+    sender.not_before = Some(instant_now());
+    assert_eq!(send(&mut sender, 3), (SENT, None));
+    assert_eq!(system.opened().len(), 3);
+}
+
+/// One that is waited for however long a busy machine takes.
+fn resolver(
+    lookup: impl Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
+) -> Resolver {
+    let mut resolver = Resolver::with(lookup);
+    resolver.patience = Duration::from_secs(3_600);
+    resolver
+}
+
+fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
+    texts.iter().map(|text| text.parse().expect(text)).collect()
+}
+
+#[test]
+fn a_name_without_an_address_is_asked_for_again_later() {
+    let system = System::default();
+    let mut sender = system.sender("agent.example:7");
+    let answers = Mutex::new(vec![
+        Ok(addresses(&["127.0.0.1:7"])),
+        Ok(addresses(&[])),
+        Err(io::Error::other("no such host")),
+    ]);
+    sender.resolver = resolver(move |host, port| {
+        assert_eq!((host, port), ("agent.example", 7));
+        let mut answers = answers.lock().expect("not poisoned");
+        answers.pop().expect("asked three times")
+    });
+    for reason in ["no such host", "none of the family that is asked for"] {
+        sender.not_before = None;
+        for _ in 0..10 {
+            assert_eq!(send(&mut sender, 3), (lost(DropCause::NoAddress), None));
+        }
+        assert_eq!(
+            sender.explain(DropCause::NoAddress),
+            format!(
+                "agent.example:7 has no address ({reason}); look at the agent's host in the configuration"
+            )
+        );
+    }
+    sender.not_before = None;
+    assert_eq!(send(&mut sender, 3), (SENT, None));
+    assert_eq!(sender.destination(), "agent.example:7 (127.0.0.1)");
+}
+
+#[test]
+fn a_name_server_that_hangs_holds_nobody_up() {
+    let system = System::default();
+    let mut sender = system.sender("agent.example");
+    let (answer, answers) = channel();
+    let answers = Mutex::new(answers);
+    sender.resolver = resolver(move |_, _| {
+        let answers = answers.lock().expect("not poisoned");
+        Ok(answers.recv().expect("the test answers"))
+    });
+    let outcome = sender.send(&Batch::new(&[0], 3), instant_now());
+    assert_eq!(outcome.this, lost(DropCause::NoAddress));
+    let before = instant_now();
+    for _ in 0..100 {
+        assert_eq!(send(&mut sender, 3), (lost(DropCause::NoAddress), None));
+    }
+    assert!(instant_now().duration_since(before) < Duration::from_secs(10));
+    answer
+        .send(addresses(&[LOCAL]))
+        .expect("the resolver waits");
+    let deadline = deadline_after(Duration::from_secs(30));
+    while send(&mut sender, 3).0 != SENT {
+        assert!(instant_now() < deadline, "the answer never came");
+        thread::yield_now();
+    }
+    assert_eq!(system.opened(), [LOCAL]);
+}
+
+#[test]
+fn a_look_up_that_panics_is_no_address() {
+    let system = System::default();
+    let mut sender = system.sender("agent.example");
+    sender.resolver = resolver(|_, _| panic!("look-up"));
+    assert_eq!(send(&mut sender, 3), (lost(DropCause::NoAddress), None));
+}
+
+#[test]
+fn addresses_of_version_4_come_first_and_the_family_may_be_chosen() {
+    let rows = [
+        (SocketFamily::Any, "192.0.2.1:7"),
+        (SocketFamily::V4, "192.0.2.1:7"),
+        (SocketFamily::V6, "[2001:db8::1]:7"),
+    ];
+    for (family, expected) in rows {
+        let system = System::default();
+        let mut sender = system.sender("agent.example").family(family);
+        sender.resolver = resolver(|_, _| {
+            Ok(addresses(&[
+                "[2001:db8::1]:7",
+                "192.0.2.1:7",
+                "192.0.2.2:7",
+            ]))
+        });
+        assert_eq!(send(&mut sender, 3), (SENT, None));
+        assert_eq!(system.opened(), [expected]);
+    }
+    let mut sender = System::default().sender(LOCAL).family(SocketFamily::V6);
+    assert_eq!(send(&mut sender, 3), (lost(DropCause::NoAddress), None));
+}
+
+#[test]
+fn where_one_address_refuses_the_next_one_takes_over() {
+    let system = System::default();
+    let mut sender = system.sender("localhost");
+    sender.resolver = resolver(|_, _| Ok(addresses(&["[::1]:7", "127.0.0.1:7"])));
+    system.prepare(|prepared| prepared.errors.extend([Some(refused())]));
+    assert_eq!(send(&mut sender, 3), (SENT, None));
+    assert_eq!(system.opened(), ["127.0.0.1:7", "[::1]:7"]);
+    assert_eq!(send(&mut sender, 3), (SENT, None));
+    assert_eq!(system.opened().len(), 2);
+
+    let all = [None, Some(refused()), Some(refused())];
+    system.prepare(|prepared| prepared.errors.extend(all));
+    assert_eq!(send(&mut sender, 3), (lost(DropCause::Refused), None));
+    assert_eq!(system.opened().len(), 3);
+}
+
+#[test]
+fn an_address_without_a_route_is_passed_over() {
+    let system = System::default();
+    let mut sender = system.sender("agent.example");
+    sender.resolver = resolver(|_, _| Ok(addresses(&["192.0.2.1:7", "192.0.2.2:7"])));
+    system.prepare(|prepared| {
+        let unreachable = ErrorKind::NetworkUnreachable.into();
+        prepared.opens.push_back(unreachable);
+    });
+    assert_eq!(send(&mut sender, 3), (SENT, None));
+    assert_eq!(system.opened(), ["192.0.2.1:7", "192.0.2.2:7"]);
+}
+
+#[test]
+fn packets_are_small_where_they_would_be_fragmented() {
+    let rows = [
+        ("127.0.0.1", 16_000, 65_000),
+        ("127.9.9.9", 16_000, 65_000),
+        ("::1", 16_000, 65_000),
+        ("::ffff:127.0.0.1", 16_000, 65_000),
+        ("localhost", 16_000, 65_000),
+        ("192.0.2.1", 1_400, 65_000),
+        ("2001:db8::1", 1_400, 65_000),
+        ("agent.example", 1_400, 65_000),
+    ];
+    for (agent, packed, single) in rows {
+        let sender = System::default().sender(agent);
+        let sizes = (sender.max_bytes(), sender.max_single_bytes());
+        assert_eq!(sizes, (packed, single), "{agent}");
+        for (wanted, got) in [(512, 512), (65_000, 65_000), (70_000, 65_000)] {
+            let sender = System::default().sender(agent).max_packet_bytes(wanted);
+            let sizes = (sender.max_bytes(), sender.max_single_bytes());
+            assert_eq!(sizes, (got, got), "{agent}");
+        }
+    }
+}
+
+#[test]
+fn the_line_about_a_refusal_says_where_and_how_to_mend_it() {
+    let system = System::default();
+    let mut sender = system.sender(LOCAL);
+    system.prepare(|prepared| prepared.errors.extend([Some(refused())]));
+    assert_eq!(send(&mut sender, 3), (lost(DropCause::Refused), None));
+    assert_eq!(
+        sender.explain(DropCause::Refused),
+        "nobody is listening on 127.0.0.1:6831 (connection refused); start Jaeger, or run with the feature \"dev\""
+    );
+}
