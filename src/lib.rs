@@ -129,6 +129,8 @@ pub mod config;
 pub mod dev;
 pub mod diagnostics;
 pub mod metrics;
+#[cfg(feature = "tower")]
+pub mod middleware;
 pub mod model;
 pub mod prelude;
 pub mod propagation;

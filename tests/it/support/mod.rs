@@ -1,8 +1,12 @@
 //! What several tests share.
 
 pub(crate) mod batches;
+#[cfg(all(feature = "tonic", feature = "hyper"))]
+pub(crate) mod grpc;
 pub(crate) mod jaeger_thrift;
 pub(crate) mod vectors;
+#[cfg(feature = "tower")]
+pub(crate) mod web;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
