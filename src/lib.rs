@@ -130,6 +130,8 @@ pub mod config;
 pub mod dev;
 pub mod diagnostics;
 pub mod metrics;
+#[cfg(feature = "_middleware")]
+pub mod middleware;
 pub mod model;
 pub mod prelude;
 pub mod propagation;

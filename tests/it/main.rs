@@ -10,6 +10,14 @@ mod dev;
 mod documents;
 mod floors;
 mod packets;
+#[cfg(feature = "tower")]
+mod middleware_body;
+#[cfg(feature = "hyper")]
+mod middleware_client;
+#[cfg(all(feature = "reqwest", feature = "tower"))]
+mod middleware_reqwest;
+#[cfg(all(feature = "axum", feature = "hyper"))]
+mod middleware_server;
 mod propagation;
 mod references;
 mod sampling;

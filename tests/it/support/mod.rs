@@ -3,6 +3,8 @@
 pub(crate) mod batches;
 pub(crate) mod jaeger_thrift;
 pub(crate) mod vectors;
+#[cfg(feature = "tower")]
+pub(crate) mod web;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
