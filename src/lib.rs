@@ -122,7 +122,6 @@
 //! * That versions of other crates in public signatures stay. They are `http`, `http-body`, `bytes` and those that
 //!   features are named for; a new breaking version of one is a breaking release of ours.
 #![cfg_attr(docsrs, feature(doc_cfg))]
-#![allow(dead_code, unused_imports, reason = "the crate is put together")]
 
 pub mod clock;
 pub mod config;

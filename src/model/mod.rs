@@ -15,8 +15,8 @@ mod reference;
 pub(crate) mod sampling;
 pub mod tags;
 
+pub(crate) use baggage::BaggageBuilder;
 pub use baggage::{Baggage, BaggageLimit};
-pub(crate) use baggage::{BaggageBuilder, is_unreserved};
 pub use flags::Flags;
 pub(crate) use id::write_hex;
 pub use id::{ParseIdError, SpanId, TraceId};
