@@ -157,7 +157,7 @@ mod readme {}
 ///
 /// All tracers that this function has made share one embedded agent, which other processes can send to as
 /// well; the module [`dev`](mod@dev) tells the rest. Where the agent cannot start, or the service has no name, a
-/// line says so and the tracer is off.
+/// line says so and the tracer is off. There are no colours where [`NO_COLOR`](https://no-color.org) is set.
 ///
 /// ```no_run
 /// use tracehound::prelude::*;
@@ -168,5 +168,7 @@ mod readme {}
 /// ```
 #[cfg(feature = "dev")]
 pub fn dev(service_name: impl Into<String>) -> JaegerTracer {
-    dev::tracer(service_name.into(), dev::DevOptions::new)
+    dev::tracer(service_name.into(), || {
+        dev::DevOptions::new().color(config::allows_color())
+    })
 }

@@ -278,6 +278,12 @@ impl Config {
     }
 }
 
+/// Whether colours are welcome: the variable `NO_COLOR` is not set, or empty.
+#[cfg(feature = "dev")]
+pub(crate) fn allows_color() -> bool {
+    env::process_variable("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
 impl fmt::Debug for Config {
     /// As [`Config::explain`] shows it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -13,7 +13,6 @@ mod delayed_sampling;
 mod dev;
 mod documents;
 mod floors;
-mod packets;
 #[cfg(feature = "tower")]
 mod middleware_body;
 #[cfg(feature = "hyper")]
@@ -22,6 +21,7 @@ mod middleware_client;
 mod middleware_reqwest;
 #[cfg(all(feature = "axum", feature = "hyper"))]
 mod middleware_server;
+mod packets;
 mod propagation;
 mod references;
 mod sampling;
