@@ -24,6 +24,67 @@ macro_rules! examples {
 }
 
 examples! {
+    baggage: [
+        "gate sees\n  user-id = \"4711\", as Some(\"4711\")\n",
+        "  test-run = \"friday 17:00 ☂\", as Some(\"friday%2017%3A00%20%E2%98%82\")\nshop sees\n",
+        "\nstock sees\n  user-id = \"4711\"",
+        "  cart = \"3\", as Some(\"3\")\n",
+    ];
+    grpc: [
+        "Hello, Ada!\nNotFound: nobody is there\n",
+        "2 services  depth 3  5 spans  1 error\n",
+        "\nguest     \\ /greeter.Greeter/Greet",
+        "\ngreeter    \\ /greeter.Greeter/Greet",
+        "\nguest     \\ /greeter.Greeter/Greet",
+        "ms nobody is there\n",
+        "\ngreeter    \\ /greeter.Greeter/Greet",
+        "(received 5, dropped 0)\n",
+    ];
+    hello: ["Hello, Ada!\n", "trace ", "finished 1, "];
+    http: [
+        "on the shelf behind the teapots\n",
+        "look_for_book  trace ",
+        "3 services  depth 5  5 spans\n",
+        "\nreader   look_for_book",
+        "\nreader    \\ HTTP GET",
+        "\nlibrary    \\ GET /books/{id}",
+        "\nlibrary     \\ HTTP GET",
+        "\nshelves      \\ GET /shelves/{id}",
+        "(received 5, dropped 0)\n",
+    ];
+    quickstart: [
+        "Welcome to the teapot shop!",
+        "\n1. Ada ",
+        "POST /orders/ada -> 200 OK: 3 items, paid\n",
+        "\nPOST /orders/{customer}  trace ",
+        "3 services  depth 5  8 spans\n",
+        "\nshop  POST /orders/{customer}",
+        "\nshop   \\ HTTP GET",
+        "\ncart    \\ GET /cart/{customer}",
+        "\ncart     \\ query_items",
+        "\nshop   \\ charge",
+        "\nshop    \\ /pay.Payments/Charge",
+        "\npay      \\ /pay.Payments/Charge",
+        "\npay       \\ ask_bank",
+        "\n2. Bob's ",
+        "POST /orders/bob -> 502 Bad Gateway: bank on strike\n",
+        "3 services  depth 5  8 spans  5 errors\n",
+        "\npay       \\ ask_bank",
+        "ms bank on strike\n",
+        "\n3. Carol ",
+        "POST /orders/carol -> 200 OK: 40000 items, paid\n",
+        "3 services  depth 5  8 spans\n",
+        "\nspans: sent 24, dropped 0\n",
+    ];
+    testing: [
+        "ok: a check-out charges and reserves\n",
+        "ok: a bad amount fails the charge and the check-out\n",
+        "ok: a span lasts as long as its work",
+        "ok: a trace that is not sampled leaves nothing\n",
+    ];
+    koala: [
+        "keeper: ",
+    ];
     function: [
         "Hello, Ada!",
         "Hello, Grace!",
