@@ -9,7 +9,6 @@
 //! client `TracingMiddleware::error_status` in place of `send_traced`.
 
 use std::error::Error;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Path;
@@ -41,9 +40,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
         reply.text().await
     };
     println!("{}\n", search.instrument(span).await?);
-
-    tracer.flush(Duration::from_secs(1));
-    server.wait_until_printed(Duration::from_secs(5));
     Ok(())
 }
 

@@ -11,7 +11,6 @@
 mod text;
 
 use std::error::Error;
-use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tonic::Status;
@@ -34,7 +33,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let server = Server::builder()
         .layer(ServerLayer::new(agent.tracer("greeter")?))
         .add_routes(text::method(GREET, greet))
-        .serve_with_incoming(TcpIncoming::from(listener));
+        .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)));
     tokio::spawn(server);
 
     let tracer = agent.tracer("guest")?;
@@ -52,9 +51,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     calls.instrument(span).await;
     println!();
-
-    tracer.flush(Duration::from_secs(1));
-    agent.wait_until_printed(Duration::from_secs(5));
     Ok(())
 }
 

@@ -25,7 +25,7 @@ pub(crate) async fn start(tracer: JaegerTracer) -> io::Result<SocketAddr> {
     let server = Server::builder()
         .layer(layer)
         .add_routes(text::method(CHARGE, charge))
-        .serve_with_incoming(TcpIncoming::from(listener));
+        .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)));
     tokio::spawn(server);
     Ok(address)
 }
