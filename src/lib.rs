@@ -148,16 +148,11 @@ pub use scope::Instrument;
 pub use span::{Span, SpanContext};
 pub use tracer::{JaegerTracer, NoopTracer, Tracer, TracerExt};
 
-/// The code of the README, compiled.
-#[cfg(all(doctest, feature = "full"))]
-#[doc = include_str!("../README.md")]
-mod readme {}
-
 /// A tracer to look at at once: every trace is kept and drawn in the terminal. Nothing else need be installed.
 ///
 /// All tracers that this function has made share one embedded agent, which other processes can send to as
 /// well; the module [`dev`](mod@dev) tells the rest. Where the agent cannot start, or the service has no name, a
-/// line says so and the tracer is off. There are no colours where [`NO_COLOR`](https://no-color.org) is set.
+/// line says so and the tracer is off.
 ///
 /// ```no_run
 /// use tracehound::prelude::*;
@@ -168,7 +163,10 @@ mod readme {}
 /// ```
 #[cfg(feature = "dev")]
 pub fn dev(service_name: impl Into<String>) -> JaegerTracer {
-    dev::tracer(service_name.into(), || {
-        dev::DevOptions::new().color(config::allows_color())
-    })
+    dev::tracer(service_name.into(), dev::DevOptions::new)
 }
+
+/// The code of the README, compiled.
+#[cfg(all(doctest, feature = "full"))]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -30,9 +30,7 @@ impl Backend {
                 port: value("agent_port").to_owned(),
             });
         }
-        let options = DevOptions::new()
-            .waterfall(Waterfall::Always)
-            .color(allows_color());
+        let options = DevOptions::new().waterfall(Waterfall::Always);
         let options = if well_known_ports {
             options
         } else {
@@ -70,12 +68,4 @@ impl Backend {
 
 fn is_variable(source: Source) -> bool {
     matches!(source, Source::Variable(_))
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the terminal's matter, not the tracer's"
-)]
-fn allows_color() -> bool {
-    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

@@ -42,6 +42,7 @@ mod agent;
 mod agent;
 mod build;
 mod env;
+mod environment;
 mod error;
 mod explain;
 mod grammar;
@@ -55,6 +56,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+#[cfg(feature = "dev")]
+pub(crate) use env::wants_no_color;
 pub use error::{ConfigError, ConfigProblem};
 pub use explain::{ExplainedSetting, Explanation};
 pub use setting::Source;
@@ -276,12 +279,6 @@ impl Config {
         self.customize.push(Box::new(change));
         self
     }
-}
-
-/// Whether colours are welcome: the variable `NO_COLOR` is not set, or empty.
-#[cfg(feature = "dev")]
-pub(crate) fn allows_color() -> bool {
-    env::process_variable("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 impl fmt::Debug for Config {

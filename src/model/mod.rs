@@ -16,6 +16,8 @@ pub(crate) mod sampling;
 pub mod tags;
 
 pub(crate) use baggage::BaggageBuilder;
+#[cfg(test)]
+pub(crate) use baggage::is_unreserved;
 pub use baggage::{Baggage, BaggageLimit};
 pub use flags::Flags;
 pub(crate) use id::write_hex;

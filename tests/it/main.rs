@@ -24,10 +24,12 @@ mod middleware_server;
 mod packets;
 mod propagation;
 mod references;
+mod remote_reporting;
 mod sampling;
 mod scopes;
 mod span_vectors;
 mod spans;
 mod support;
+#[cfg(feature = "udp")]
 mod udp_reporting;
 mod worker;
