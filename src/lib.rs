@@ -129,7 +129,7 @@ pub mod config;
 pub mod dev;
 pub mod diagnostics;
 pub mod metrics;
-#[cfg(feature = "_middleware")]
+#[cfg(feature = "tower")]
 pub mod middleware;
 pub mod model;
 pub mod prelude;

@@ -53,6 +53,7 @@ impl Exchange {
         }
     }
 
+    #[cfg(feature = "reqwest")]
     pub(super) fn span(&self) -> &Span {
         &self.span
     }
@@ -138,11 +139,11 @@ impl Exchange {
 
     /// Trailers are the end.
     pub(super) fn trailers(&mut self, trailers: &HeaderMap) {
-        if let Answer::Grpc { missing } = &mut self.answer {
-            if let Some((code, message)) = grpc::status(trailers) {
-                grpc::record_status(&self.span, self.side, code, &message);
-                *missing = Code::OK;
-            }
+        if let Answer::Grpc { missing } = &mut self.answer
+            && let Some((code, message)) = grpc::status(trailers)
+        {
+            grpc::record_status(&self.span, self.side, code, &message);
+            *missing = Code::OK;
         }
         self.complete();
     }

@@ -45,38 +45,30 @@
 #[cfg(feature = "axum")]
 mod axum;
 mod body;
-#[cfg(feature = "tower")]
 mod client;
 mod exchange;
 mod failure;
-#[cfg(feature = "tower")]
 mod future;
 mod grpc;
 mod hooks;
 #[cfg(feature = "hyper")]
 mod hyper;
-#[cfg(feature = "tower")]
 mod peer;
 mod record;
 mod redact;
 #[cfg(feature = "reqwest")]
 mod reqwest;
-#[cfg(feature = "tower")]
 mod route;
-#[cfg(feature = "tower")]
 mod server;
 #[cfg(feature = "tonic")]
 mod tonic;
 
 pub use self::body::TracedBody;
-#[cfg(feature = "tower")]
 pub use self::client::{ClientLayer, ClientService};
-#[cfg(feature = "tower")]
 pub use self::future::TracedFuture;
 pub use self::hooks::SpanEnd;
 #[cfg(feature = "reqwest")]
 pub use self::reqwest::{SendTraced, TracingMiddleware};
-#[cfg(feature = "tower")]
 pub use self::server::{RequestSpan, ServerLayer, ServerService};
 #[cfg(feature = "tonic")]
 pub use self::tonic::TracingInterceptor;

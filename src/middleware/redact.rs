@@ -202,7 +202,10 @@ mod tests {
             ),
             ("\u{2192}http://u:p@s/", "\u{2192}http://s/"),
             ("://", "://"),
-            ("a://b://c@d", "a://b://d"),
+            (
+                "from http://a@b to \"x+y.z://c@d?e=f\"",
+                "from http://b to \"x+y.z://d?e=\"",
+            ),
         ];
         for (given, seen) in rows {
             assert_eq!(message(given), seen, "{given}");

@@ -17,8 +17,17 @@ mod floors;
 mod middleware_body;
 #[cfg(feature = "hyper")]
 mod middleware_client;
-#[cfg(all(feature = "reqwest", feature = "tower"))]
+#[cfg(all(feature = "tonic", feature = "hyper"))]
+mod middleware_grpc;
+#[cfg(feature = "reqwest")]
 mod middleware_reqwest;
+#[cfg(all(
+    feature = "axum",
+    feature = "hyper",
+    feature = "reqwest",
+    feature = "tonic"
+))]
+mod middleware_secrets;
 #[cfg(all(feature = "axum", feature = "hyper"))]
 mod middleware_server;
 mod packets;

@@ -22,7 +22,8 @@ use tracehound::scope::active_span;
 use tracehound::{JaegerTracer, NoopTracer, SpanContext};
 
 use crate::support::web::{
-    Fed, client, events, get, listener, log_field, one_span, reply, run, serve, spans, until,
+    Fed, client, events, get, listener, log_field, of_kind, one_span, reply, run, serve, spans,
+    until,
 };
 use crate::support::{recording_builder, recording_tracer};
 
@@ -180,7 +181,9 @@ fn the_handler_finds_its_span_in_every_way() {
         let address = serve(app).await;
         call(format!("http://{address}/")).await;
         let spans = spans(&reporter, 2).await;
-        let (child, server) = (&spans[0], &spans[1]);
+        let server = of_kind(&spans, "server");
+        let child = spans.iter().find(|span| span.operation_name == "child");
+        let child = child.expect("the child of the handler");
         assert_eq!(child.parent_id, Some(server.span_id));
         let seen: Vec<SpanContext> = seen.lock().unwrap().clone();
         assert_eq!(seen.len(), 4);

@@ -2,6 +2,8 @@
 
 pub(crate) mod batches;
 pub(crate) mod jaeger_thrift;
+#[cfg(all(feature = "tonic", feature = "hyper"))]
+pub(crate) mod grpc;
 pub(crate) mod vectors;
 #[cfg(feature = "tower")]
 pub(crate) mod web;
