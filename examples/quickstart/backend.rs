@@ -18,12 +18,11 @@ impl Backend {
     /// `well_known_ports` are where other programs send to, too.
     pub(crate) fn choose(well_known_ports: bool) -> Result<Self, Box<dyn Error>> {
         let settings = Config::from_env()?.explain();
-        let agent = |name| {
-            settings
-                .get(name)
-                .filter(|setting| is_variable(setting.source()))
+        let is_set = |name| {
+            let setting = settings.get(name);
+            setting.is_some_and(|setting| matches!(setting.source(), Source::Variable(_)))
         };
-        if agent("agent_host").or(agent("agent_port")).is_some() {
+        if is_set("agent_host") || is_set("agent_port") {
             let value = |name| settings.get(name).map_or("", |setting| setting.value());
             return Ok(Self::Agent {
                 host: value("agent_host").trim_matches('"').to_owned(),
@@ -64,8 +63,4 @@ impl Backend {
             }
         }
     }
-}
-
-fn is_variable(source: Source) -> bool {
-    matches!(source, Source::Variable(_))
 }

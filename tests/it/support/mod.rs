@@ -1,9 +1,9 @@
 //! What several tests share.
 
 pub(crate) mod batches;
-pub(crate) mod jaeger_thrift;
 #[cfg(all(feature = "tonic", feature = "hyper"))]
 pub(crate) mod grpc;
+pub(crate) mod jaeger_thrift;
 pub(crate) mod vectors;
 #[cfg(feature = "tower")]
 pub(crate) mod web;
