@@ -3,7 +3,7 @@ use std::fmt;
 use crate::tracer::BuildError;
 
 /// What is wrong with a configuration: every problem at once.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ConfigError {
     problems: Vec<ConfigProblem>,
 }
@@ -29,6 +29,13 @@ impl fmt::Display for ConfigError {
             write!(f, "{separator}{problem}")?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for ConfigError {
+    /// As it is displayed: a `main` that returns it prints it like this.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -192,6 +192,16 @@ impl DevServer {
         self.inner.wait_until_read(deadline_after(timeout))
     }
 
+    /// Blocks until all traces that have been received have come to rest and have been printed; false when they have
+    /// not within `timeout`. True at once where nothing is printed.
+    ///
+    /// For programs that print something themselves and want it before or after the picture. Flush the tracers first.
+    pub fn wait_until_printed(&self, timeout: Duration) -> bool {
+        self.inner
+            .shared
+            .wait_until(deadline_after(timeout), State::has_printed)
+    }
+
     /// Forgets all traces. The totals stay as they are.
     pub fn clear(&self) {
         self.inner.shared.clear();

@@ -62,6 +62,11 @@ impl Turns {
         }
     }
 
+    /// Whether no trace waits for its turn.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// What is left at the end, at rest or not: the traces to print, and how many more there would be.
     pub(crate) fn last(&mut self, store: &mut Store) -> (Vec<TraceId>, u64) {
         let mut left: Vec<TraceId> = self.waiting.drain(..).collect();

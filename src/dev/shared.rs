@@ -26,6 +26,8 @@ pub(crate) struct State {
     store: Store,
     turns: Turns,
     is_printing: bool,
+    /// A picture is on its way to the output.
+    is_drawing: bool,
     marks_seen: [u64; 2],
     is_stopping: bool,
 }
@@ -39,6 +41,12 @@ impl State {
     /// Whether both sockets have been read up to that mark.
     pub(crate) fn has_seen(&self, mark: u64) -> bool {
         self.marks_seen.iter().all(|&seen| seen >= mark)
+    }
+
+    /// Whether nothing that has come is still to be printed.
+    pub(crate) fn has_printed(&self) -> bool {
+        let is_done = !self.is_drawing && self.turns.is_empty() && self.store.unshown().is_empty();
+        is_done || !self.is_printing
     }
 }
 
@@ -57,6 +65,7 @@ impl Shared {
                 store,
                 turns: Turns::default(),
                 is_printing: output.is_some(),
+                is_drawing: false,
                 marks_seen: [0; 2],
                 is_stopping: false,
             }),
@@ -165,11 +174,13 @@ impl Shared {
                         totals: state.store.totals(),
                     };
                     let trace = state.store.trace(trace_id);
+                    state.is_drawing = true;
                     drop(state);
                     if let (Some(trace), Some(output)) = (trace, self.output().as_mut()) {
                         output.print(&trace, &foot);
                         output.print_skipped(skipped);
                     }
+                    self.change(|state| state.is_drawing = false);
                     self.lock()
                 }
             };

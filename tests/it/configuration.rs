@@ -73,6 +73,8 @@ fn a_bad_value_is_an_error_that_names_variable_value_and_expectation() {
         let message = error.to_string();
         assert!(message.starts_with(&format!("{variable}: ")), "{message}");
         assert!(message.contains(expected), "{message}");
+        // What a `main` that returns the error prints.
+        assert_eq!(format!("{error:?}"), message);
         if text == "canary" {
             assert!(!format!("{message} {error:?}").contains(text), "{message}");
         } else {

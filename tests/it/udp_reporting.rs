@@ -179,7 +179,7 @@ fn without_an_agent_nothing_counts_as_sent_and_one_line_says_so() {
     is_done.store(true, Ordering::Relaxed);
     busy.join().unwrap();
     let expected = format!(
-        "nobody is listening on {address} (connection refused); start Jaeger, or run with the feature \"dev\""
+        "nobody is listening on {address} (connection refused); start Jaeger, or see traces without one: tracehound::dev, feature \"dev\""
     );
     assert_eq!(*lines.lock().unwrap(), [expected]);
 }

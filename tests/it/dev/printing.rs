@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tracehound::dev::DevServer;
 
@@ -64,6 +64,23 @@ fn a_trace_is_printed_when_it_has_come_to_rest() {
     assert_eq!(text, format!("{PICTURE}{foot}"));
     drop(server);
     assert_eq!(paper.text(), text, "printed again at the end");
+}
+
+#[test]
+fn one_can_wait_until_a_trace_is_printed() {
+    let paper = Paper::default();
+    let server = DevServer::start(quiet().columns(74).waterfall_to(paper.clone())).unwrap();
+    assert!(
+        server.wait_until_printed(Duration::ZERO),
+        "nothing has come"
+    );
+    send(&server, server.agent_address(), &unhex(GOLDEN));
+    assert!(server.wait_until_printed(PATIENCE));
+    assert!(paper.text().starts_with(PICTURE), "{}", paper.text());
+
+    let silent = DevServer::start(quiet()).unwrap();
+    send(&silent, silent.agent_address(), &unhex(GOLDEN));
+    assert!(silent.wait_until_printed(Duration::ZERO), "it never prints");
 }
 
 #[test]

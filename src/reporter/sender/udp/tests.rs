@@ -440,6 +440,6 @@ fn the_line_about_a_refusal_says_where_and_how_to_mend_it() {
     assert_eq!(send(&mut sender, 3), (lost(DropCause::Refused), None));
     assert_eq!(
         sender.explain(DropCause::Refused),
-        "nobody is listening on 127.0.0.1:6831 (connection refused); start Jaeger, or run with the feature \"dev\""
+        "nobody is listening on 127.0.0.1:6831 (connection refused); start Jaeger, or see traces without one: tracehound::dev, feature \"dev\""
     );
 }
