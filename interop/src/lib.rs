@@ -16,6 +16,7 @@
 //! | `harness.rs` | this crate: start, end, skip, counters, dependency graph |
 //! | `replay.rs` | recordings of other clients (`tests/vectors/` of the repository) are read back as recorded |
 //! | `differences.rs` | every entry of the two tables, each with a span made for it |
+//! | `udp/` | spans made with the library and sent by it are read back as they were made |
 //!
 //! `cargo test -p tracehound-interop` runs all of it. The first run builds the backends from the Go
 //! module proxy into [`cache_dir`], which takes some minutes and 4 GB of Go's own caches; nothing
