@@ -250,17 +250,24 @@ impl RemoteReporter {
 
     fn lose_too_large(&mut self, span: usize) {
         self.dropped.add(DropCause::TooLarge, 1);
-        let size = self.packet.size_of(span..span + 1);
-        let name = self.packet.operation_name(span).unwrap_or_default();
+        let (size, envelope) = (
+            self.packet.size_of(span..span + 1),
+            self.packet.envelope_size(),
+        );
+        let name = self.packet.operation_name(span);
         let limit = self.limits.single;
-        self.worker
-            .diagnostics()
-            .warn(DropCause::TooLarge.name(), || {
-                let name: String = name.chars().take(64).collect();
-                format!(
-                    "a span {name:?} takes {size} bytes where {limit} are possible, even without logs and tags; it is lost"
-                )
-            });
+        let diagnostics = self.worker.diagnostics();
+        diagnostics.warn(DropCause::TooLarge.name(), || {
+            if envelope >= limit {
+                return format!(
+                    "the service's name and tags take {envelope} bytes where {limit} are possible; spans are lost"
+                );
+            }
+            let name: String = name.into_iter().flat_map(str::chars).take(64).collect();
+            format!(
+                "span {name:?} takes {size} bytes where {limit} are possible, even made smaller; it is lost"
+            )
+        });
     }
 
     fn say_limit(&self, refused: usize) {

@@ -3,10 +3,19 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
 mod behaviour;
+mod configuration;
 mod delayed_sampling;
+#[cfg(feature = "dev")]
+mod dev;
+mod documents;
+mod floors;
+mod packets;
 mod propagation;
 mod references;
+mod sampling;
 mod scopes;
+mod span_vectors;
 mod spans;
 mod support;
+mod udp_reporting;
 mod worker;

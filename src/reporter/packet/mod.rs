@@ -147,9 +147,8 @@ impl Packet {
 
     /// Makes one span smaller until it is a message of at most `limit` bytes alone.
     pub(super) fn shrink(&mut self, span: usize, limit: usize) -> Shrunk {
-        let envelope = self.head.len() + self.list_header_len(1) + self.tail.len();
         let (Some(room), Ok(at)) = (
-            limit.checked_sub(envelope),
+            limit.checked_sub(self.envelope_size()),
             self.kept.binary_search_by_key(&span, |kept| kept.span),
         ) else {
             return Shrunk::No;
@@ -257,6 +256,11 @@ impl Packet {
             + self.list_header_len(spans.len())
             + (self.start_of(spans.end) - self.start_of(spans.start))
             + self.tail.len()
+    }
+
+    /// What a message with one span has beside it.
+    pub(super) fn envelope_size(&self) -> usize {
+        self.head.len() + self.list_header_len(1) + self.tail.len()
     }
 
     /// Up to which span a message may go that begins with `from`, so that it has at most `limit` bytes; one

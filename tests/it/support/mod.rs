@@ -1,5 +1,7 @@
 //! What several tests share.
 
+pub(crate) mod batches;
+pub(crate) mod jaeger_thrift;
 pub(crate) mod vectors;
 
 use std::sync::atomic::{AtomicU64, Ordering};
