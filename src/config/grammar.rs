@@ -89,6 +89,10 @@ pub(super) fn count(text: &str) -> Result<usize, Expected> {
 }
 
 /// A UDP port.
+#[cfg_attr(
+    not(feature = "udp"),
+    expect(dead_code, reason = "only agents have one")
+)]
 pub(super) fn port(text: &str) -> Result<u16, Expected> {
     text.parse()
         .ok()
@@ -96,9 +100,17 @@ pub(super) fn port(text: &str) -> Result<u16, Expected> {
         .ok_or(EXPECTED_PORT)
 }
 
+#[cfg_attr(
+    not(feature = "udp"),
+    expect(dead_code, reason = "only agents have one")
+)]
 pub(super) const EXPECTED_PORT: Expected = "a port from 1 to 65535";
 
 /// A host name or an address, without a port; brackets around an IPv6 address are taken off.
+#[cfg_attr(
+    not(feature = "udp"),
+    expect(dead_code, reason = "only agents have one")
+)]
 pub(super) fn host(text: &str) -> Result<String, Expected> {
     const EXPECTED: Expected = "a host name or an IP address, without a scheme or a port";
     let bare = text

@@ -1,8 +1,8 @@
 use std::fmt;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -200,6 +200,30 @@ impl DevServer {
     pub fn print_waterfalls_to(&self, writer: impl Write + Send + 'static) {
         let output = Output::to_writer(Box::new(writer), self.inner.columns);
         self.inner.shared.print_to(output);
+    }
+
+    /// What the threads share: it does not keep the server running.
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.inner.shared
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakServer {
+        WeakServer(Arc::downgrade(&self.inner))
+    }
+}
+
+/// A handle that does not keep the server running.
+pub(crate) struct WeakServer(Weak<Inner>);
+
+impl WeakServer {
+    /// Of no server.
+    pub(crate) const fn new() -> Self {
+        Self(Weak::new())
+    }
+
+    /// A handle that does, while the server runs.
+    pub(crate) fn upgrade(&self) -> Option<DevServer> {
+        self.0.upgrade().map(|inner| DevServer { inner })
     }
 }
 

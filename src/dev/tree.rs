@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use crate::dev::trace::{OpenSpan, ReceivedSpan, Trace};
-use crate::model::{ReferenceType, SpanId, Timestamp, tags};
+use crate::model::{ReferenceType, SpanId, tags};
 
 /// The spans of a trace, each after its parent and siblings by start.
 #[derive(Debug)]
@@ -35,7 +35,9 @@ pub(crate) struct Node<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum What<'a> {
     Received(&'a ReceivedSpan),
-    Open(&'a OpenSpan),
+    /// It began no later than this: clocks that are read at different places differ by a little, and an open root
+    /// has begun before everything below it.
+    Open(&'a OpenSpan, i64),
 }
 
 /// How a span hangs in the tree.
@@ -53,14 +55,14 @@ impl<'a> What<'a> {
     pub(crate) fn service_name(self) -> &'a str {
         match self {
             Self::Received(span) => span.service_name(),
-            Self::Open(span) => &span.service_name,
+            Self::Open(span, _) => &span.service_name,
         }
     }
 
     pub(crate) fn operation_name(self) -> &'a str {
         match self {
             Self::Received(span) => &span.span.operation_name,
-            Self::Open(span) => &span.operation_name,
+            Self::Open(span, _) => &span.operation_name,
         }
     }
 
@@ -69,22 +71,21 @@ impl<'a> What<'a> {
     }
 
     pub(crate) fn is_open(self) -> bool {
-        matches!(self, Self::Open(_))
+        matches!(self, Self::Open(..))
     }
 
     fn span_id(self) -> SpanId {
         match self {
             Self::Received(span) => span.span.span_id,
-            Self::Open(span) => span.span_id,
+            Self::Open(span, _) => span.span_id,
         }
     }
 
     fn start(self) -> i64 {
-        let start: Timestamp = match self {
-            Self::Received(span) => span.span.start,
-            Self::Open(span) => span.start,
-        };
-        start.as_micros()
+        match self {
+            Self::Received(span) => span.span.start.as_micros(),
+            Self::Open(span, at_the_latest) => span.start.as_micros().min(at_the_latest),
+        }
     }
 
     /// `None` while it is open.
@@ -94,7 +95,7 @@ impl<'a> What<'a> {
                 let micros = i64::try_from(span.span.duration.as_micros()).unwrap_or(i64::MAX);
                 Some(self.start().saturating_add(micros))
             }
-            Self::Open(_) => None,
+            Self::Open(..) => None,
         }
     }
 
@@ -106,7 +107,9 @@ impl<'a> What<'a> {
 impl<'a> Tree<'a> {
     pub(crate) fn new(trace: &'a Trace) -> Self {
         let mut spans: Vec<What<'a>> = trace.spans.iter().map(|s| What::Received(s)).collect();
-        spans.extend(trace.open.iter().map(What::Open));
+        let first = spans.iter().map(|span| span.start()).min();
+        let open = trace.open.iter();
+        spans.extend(open.map(|span| What::Open(span, first.unwrap_or(i64::MAX))));
         let start = spans.iter().map(|span| span.start()).min().unwrap_or(0);
         let end = spans
             .iter()

@@ -15,8 +15,10 @@ mod reference;
 pub(crate) mod sampling;
 pub mod tags;
 
+pub(crate) use baggage::BaggageBuilder;
+#[cfg(test)]
+pub(crate) use baggage::is_unreserved;
 pub use baggage::{Baggage, BaggageLimit};
-pub(crate) use baggage::{BaggageBuilder, is_unreserved};
 pub use flags::Flags;
 pub(crate) use id::write_hex;
 pub use id::{ParseIdError, SpanId, TraceId};

@@ -79,14 +79,6 @@ impl SpanBuffer {
         added
     }
 
-    /// The value of a tag that was set: the last one.
-    pub(crate) fn tag(&self, key: &str) -> Option<TagRef<'_>> {
-        self.tags()
-            .filter(|(k, _)| *k == key)
-            .last()
-            .map(|(_, value)| value)
-    }
-
     /// Everything in its final form. What was left out is marked.
     pub(crate) fn seal(&mut self, limits: &Limits) -> Sealed<'_> {
         let mut log_count = self.logs.first_count + self.logs.newest.len() as u32;
@@ -406,10 +398,6 @@ mod tests {
         for n in 0..100_000 {
             assert_eq!(buffer.push_tag("n", TagRef::Long(n), &limits).dropped, 0);
         }
-        assert_eq!(
-            buffer.tag("n").map(|n| n.to_string()).as_deref(),
-            Some("99999")
-        );
         let sealed = buffer.seal(&limits);
         assert!(sealed.has_repeated_keys);
         let tags = Tags::new(sealed.tags, sealed.tag_count as usize);

@@ -178,10 +178,6 @@ impl SpanRef {
         &self.shared.cell
     }
 
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.shared, &other.shared)
-    }
-
     /// Gives up ownership; true for the last owner.
     pub(crate) fn release(&mut self) -> bool {
         // AcqRel: what other owners did happens before the last one finishes the span.

@@ -117,7 +117,7 @@ impl Worker {
         if attached.is_err() {
             options.metrics.add(Counter::CallbackPanics, 1);
         }
-        let drive = Drive {
+        let drive = Box::new(Drive {
             next_flush: deadline_after(options.flush_interval),
             options,
             reporter,
@@ -125,7 +125,7 @@ impl Worker {
             panicked: 0,
             seen_full: 0,
             unsent: Unsent::default(),
-        };
+        });
         shared.lock().idle_drive = Some(drive);
         let for_wake = Arc::downgrade(&shared);
         shared.store.on_half_full(move || {
@@ -167,7 +167,7 @@ pub(crate) struct Shared {
 #[derive(Default)]
 struct State {
     /// The drive, while no thread has it.
-    idle_drive: Option<Drive>,
+    idle_drive: Option<Box<Drive>>,
     thread: Option<ThreadId>,
     /// The last ticket given out, and the last one served.
     asked: u64,
@@ -286,7 +286,7 @@ impl Shared {
                     flush_until: state
                         .flush_until
                         .take()
-                        .or(is_due.then(|| now + TICK_TIMEOUT)),
+                        .or_else(|| is_due.then(|| now + TICK_TIMEOUT)),
                     close_until: state.close_until.take(),
                 };
             }

@@ -87,10 +87,11 @@ impl Span {
     pub fn set_tag_with<V: Into<TagValue>>(&self, key: &str, make: impl FnOnce() -> V) -> &Self {
         if let Some(cell) = self.cell() {
             let is_wanted = cell.is_recording() || key == tags::SAMPLING_PRIORITY;
-            if is_wanted && !cell.is_finished() {
-                if let Some(value) = recording::catch(cell, || make().into()) {
-                    recording::set_tag(cell, key, value.as_ref());
-                }
+            if is_wanted
+                && !cell.is_finished()
+                && let Some(value) = recording::catch(cell, || make().into())
+            {
+                recording::set_tag(cell, key, value.as_ref());
             }
         }
         self
@@ -196,15 +197,6 @@ impl Span {
         self.inner.as_ref().map(SpanRef::cell)
     }
 
-    /// Whether both are handles to one span.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        match (&self.inner, &other.inner) {
-            (Some(this), Some(other)) => this.is_same(other),
-            (None, None) => true,
-            _ => false,
-        }
-    }
-
     fn end(&mut self, time: Option<i64>) {
         if let Some(mut span) = self.inner.take() {
             span.release();
@@ -215,13 +207,14 @@ impl Span {
 
 impl Drop for Span {
     fn drop(&mut self) {
-        if let Some(span) = &mut self.inner {
-            if span.release() && !span.cell().is_finished() {
-                if std::thread::panicking() {
-                    recording::mark_panic(span.cell());
-                }
-                recording::finish(span.cell(), None, false);
+        if let Some(span) = &mut self.inner
+            && span.release()
+            && !span.cell().is_finished()
+        {
+            if std::thread::panicking() {
+                recording::mark_panic(span.cell());
             }
+            recording::finish(span.cell(), None, false);
         }
     }
 }

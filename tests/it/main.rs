@@ -1,6 +1,10 @@
 //! The behaviour of tracehound as its users see it.
 #![allow(clippy::disallowed_methods, reason = "tests keep deadlines")]
-#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that fails says where"
+)]
 
 mod behaviour;
 mod configuration;

@@ -320,7 +320,7 @@ fn name_text(node: &Node<'_>, limit: usize, style: &Style) -> String {
 
 fn label_text(node: &Node<'_>, limit: usize, style: &Style) -> String {
     let span = match node.what {
-        What::Open(_) => return "open".to_owned(),
+        What::Open(..) => return "open".to_owned(),
         What::Received(span) => span,
     };
     let duration = duration_text(span.span.duration, style.unicode);

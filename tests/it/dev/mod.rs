@@ -3,6 +3,7 @@
 mod agent;
 mod http;
 mod printing;
+mod tracer;
 mod vectors;
 
 use std::io::{Read, Write};

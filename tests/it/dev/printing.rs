@@ -10,10 +10,10 @@ use super::{GOLDEN, GOLDEN_TRACE, PATIENCE, quiet, send, unhex};
 
 /// Collects what is printed.
 #[derive(Clone, Default)]
-struct Paper(Arc<(Mutex<String>, Condvar)>);
+pub(super) struct Paper(Arc<(Mutex<String>, Condvar)>);
 
 impl Paper {
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         self.0.0.lock().unwrap().clone()
     }
 
