@@ -31,6 +31,13 @@ pub enum Error {
         /// The end of what it printed.
         tail: String,
     },
+    /// An example of the library cannot be built, or does not end well.
+    Example {
+        /// Its name.
+        name: String,
+        /// What was wrong, with what it printed.
+        reason: String,
+    },
     /// The process ended, or never became ready.
     Start {
         /// Which backend.
@@ -96,6 +103,7 @@ impl fmt::Display for Error {
             } => {
                 write!(f, "building {version}: `{command}` failed:\n{tail}")
             }
+            Self::Example { name, reason } => write!(f, "the example {name:?} {reason}"),
             Self::Start {
                 version,
                 reason,

@@ -18,6 +18,7 @@
 //! | `differences.rs` | every entry of the two tables, each with a span made for it |
 //! | `dev_python/` | the published Python client and the library's embedded agent understand each other |
 //! | `udp/` | spans made with the library and sent by it are read back as they were made |
+//! | `hello.rs` | the example `hello`, told by its environment alone where to send |
 //!
 //! `cargo test -p tracehound-interop` runs all of it. The first run builds the backends from the Go
 //! module proxy into [`cache_dir`], which takes some minutes and 4 GB of Go's own caches; nothing
@@ -33,6 +34,7 @@ mod differences;
 mod endpoints;
 mod environment;
 mod error;
+mod example;
 mod http;
 mod launch;
 mod lock;
@@ -55,6 +57,7 @@ pub use differences::{Difference, Expected};
 pub use endpoints::Endpoints;
 pub use environment::{REQUIRED, cache_dir, is_required, skipped};
 pub use error::Error;
+pub use example::Example;
 pub use metrics::Metrics;
 pub use python::{python, python_or_skip};
 pub use query::{Dependency, Received};
