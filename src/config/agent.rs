@@ -4,7 +4,7 @@ use crate::reporter::sender::{AgentAddress, BatchFormat, SocketFamily, UdpSender
 use crate::reporter::{RemoteReporter, Reporter};
 
 use super::Config;
-use super::env::Environment;
+use super::environment::Environment;
 use super::error::ConfigProblem;
 use super::explain::{ExplainedSetting, quoted, row};
 use super::grammar::{self, Expected};

@@ -1,7 +1,6 @@
 //! How the texts of variables are read. Every function gets trimmed text that is not empty, and fails with what it
 //! had expected.
 
-use std::net::Ipv6Addr;
 use std::time::Duration;
 
 /// What was expected in place of a text that could not be read.
@@ -89,10 +88,7 @@ pub(super) fn count(text: &str) -> Result<usize, Expected> {
 }
 
 /// A UDP port.
-#[cfg_attr(
-    not(feature = "udp"),
-    expect(dead_code, reason = "only agents have one")
-)]
+#[cfg(any(test, feature = "udp"))]
 pub(super) fn port(text: &str) -> Result<u16, Expected> {
     text.parse()
         .ok()
@@ -100,24 +96,18 @@ pub(super) fn port(text: &str) -> Result<u16, Expected> {
         .ok_or(EXPECTED_PORT)
 }
 
-#[cfg_attr(
-    not(feature = "udp"),
-    expect(dead_code, reason = "only agents have one")
-)]
+#[cfg(any(test, feature = "udp"))]
 pub(super) const EXPECTED_PORT: Expected = "a port from 1 to 65535";
 
 /// A host name or an address, without a port; brackets around an IPv6 address are taken off.
-#[cfg_attr(
-    not(feature = "udp"),
-    expect(dead_code, reason = "only agents have one")
-)]
+#[cfg(any(test, feature = "udp"))]
 pub(super) fn host(text: &str) -> Result<String, Expected> {
     const EXPECTED: Expected = "a host name or an IP address, without a scheme or a port";
     let bare = text
         .strip_prefix('[')
         .and_then(|text| text.strip_suffix(']'));
     if bare.is_some() || text.contains(':') {
-        let address: Ipv6Addr = bare.unwrap_or(text).parse().map_err(|_| EXPECTED)?;
+        let address: std::net::Ipv6Addr = bare.unwrap_or(text).parse().map_err(|_| EXPECTED)?;
         return Ok(address.to_string());
     }
     let is_name_character = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');

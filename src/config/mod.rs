@@ -42,6 +42,7 @@ mod agent;
 mod agent;
 mod build;
 mod env;
+mod environment;
 mod error;
 mod explain;
 mod grammar;
@@ -55,6 +56,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+#[cfg(feature = "dev")]
+pub(crate) use env::wants_no_color;
 pub use error::{ConfigError, ConfigProblem};
 pub use explain::{ExplainedSetting, Explanation};
 pub use setting::Source;

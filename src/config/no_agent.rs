@@ -2,7 +2,7 @@
 
 use crate::reporter::Reporter;
 
-use super::env::Environment;
+use super::environment::Environment;
 use super::error::ConfigProblem;
 use super::explain::ExplainedSetting;
 

@@ -1,6 +1,6 @@
 //! Variables of other clients that ask for something that is not here: they are never passed over in silence.
 
-use super::env::Environment;
+use super::environment::Environment;
 use super::error::ConfigProblem;
 use super::grammar;
 

@@ -1,4 +1,4 @@
-use super::env::Environment;
+use super::environment::Environment;
 use super::error::ConfigProblem;
 use super::setting::Source;
 

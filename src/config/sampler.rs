@@ -5,7 +5,7 @@ use crate::sampler::{
     ConstSampler, ProbabilisticSampler, RateLimitingSampler, Sampler, SamplingRate,
 };
 
-use super::env::Environment;
+use super::environment::Environment;
 use super::error::ConfigProblem;
 use super::grammar::{self, Expected};
 use super::setting::Setting;

@@ -4,7 +4,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::model::Tag;
 
-use super::env::Environment;
+use super::environment::Environment;
 use super::error::ConfigProblem;
 use super::setting::Setting;
 

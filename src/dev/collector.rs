@@ -1,5 +1,5 @@
 use std::fmt;
-use std::io::{self, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use crate::clock::{deadline_after, instant_now};
+use crate::dev::error::DevError;
 use crate::dev::http::{Listeners, server};
 use crate::dev::options::DevOptions;
 use crate::dev::ports::Ports;
@@ -280,33 +281,6 @@ impl Drop for Inner {
             let _ = thread.join();
         }
         self.shared.print_what_is_left();
-    }
-}
-
-/// Why the embedded agent cannot start.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum DevError {
-    /// No socket on the loopback interface.
-    Socket(io::Error),
-    /// No thread.
-    Thread(io::Error),
-}
-
-impl fmt::Display for DevError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Socket(error) => write!(f, "no socket on the loopback interface: {error}"),
-            Self::Thread(error) => write!(f, "no thread for the embedded agent: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for DevError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Socket(error) | Self::Thread(error) => Some(error),
-        }
     }
 }
 

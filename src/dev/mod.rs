@@ -62,6 +62,7 @@
 //! ```
 
 mod collector;
+mod error;
 mod http;
 mod json;
 mod listener;
@@ -81,7 +82,8 @@ mod tracer;
 mod tree;
 mod waterfall;
 
-pub use collector::{DevError, DevServer};
+pub use collector::DevServer;
+pub use error::DevError;
 pub use options::{DevOptions, Waterfall};
 pub use store::DevTotals;
 pub use trace::{OpenSpan, ReceivedSpan, Trace};

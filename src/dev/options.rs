@@ -1,6 +1,7 @@
 use std::fmt;
 use std::io::Write;
 
+use crate::config::wants_no_color;
 use crate::diagnostics::Diagnostics;
 
 /// Where the embedded agent listens, how much it keeps and what it prints.
@@ -41,7 +42,7 @@ impl DevOptions {
             max_bytes: 32 * 1024 * 1024,
             waterfall: Waterfall::default(),
             writer: None,
-            color: true,
+            color: !wants_no_color(),
             columns: None,
             diagnostics: Diagnostics::default(),
         }
@@ -128,8 +129,8 @@ impl DevOptions {
 
     /// Whether a terminal is given colours; there are none elsewhere.
     ///
-    /// Defaults to true. Where [`NO_COLOR`](https://no-color.org) is to be honoured, hand in false when it is set
-    /// and not empty.
+    /// Defaults to true, and to false where the environment variable [`NO_COLOR`](https://no-color.org) is set and
+    /// not empty.
     pub fn color(mut self, color: bool) -> Self {
         self.color = color;
         self

@@ -1,7 +1,7 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 
-use crate::dev::collector::DevError;
+use crate::dev::error::DevError;
 
 /// Opens sockets, and remembers which ports were taken.
 #[derive(Default)]

@@ -1,7 +1,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::dev::collector::{DevError, DevServer, WeakServer};
+use crate::dev::collector::{DevServer, WeakServer};
+use crate::dev::error::DevError;
 use crate::dev::options::DevOptions;
 use crate::dev::reporter::DevReporter;
 use crate::dev::sampler::DevSampler;

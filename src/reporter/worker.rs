@@ -1,7 +1,6 @@
 //! The worker: takes finished spans from the store and hands them to the reporter.
 //!
-//! [`Drive`] decides what is next (drain, flush, close) and knows no thread; [`thread`](super::thread) waits and
-//! runs it. Requests of callers (flush, drain, close) bypass the spans: they are tickets that a drive serves
+//! [`Drive`] decides what is next (drain, flush, close) and knows no thread; a [`Driver`] waits and runs it. Requests of callers (flush, drain, close) bypass the spans: they are tickets that a drive serves
 //! in its next turn.
 
 use std::fmt;
@@ -15,7 +14,7 @@ use crate::diagnostics::Diagnostics;
 use crate::metrics::{Counter, DropCause, DropCounts, FlushReport, Metrics};
 use crate::model::Process;
 use crate::record::Store;
-use crate::reporter::{Reporter, Unsent, thread};
+use crate::reporter::{Reporter, Unsent};
 
 /// What a reporter may know of the worker that runs it, and ask of it. Cheap to clone.
 #[derive(Clone)]
@@ -98,9 +97,14 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Starts the thread. Where none can be had, spans wait and it is tried again.
-    pub(crate) fn start(options: WorkerOptions, mut reporter: Box<dyn Reporter>) -> Self {
+    /// Starts the driver. Where it cannot start, spans wait and it is tried again.
+    pub(crate) fn start(
+        options: WorkerOptions,
+        mut reporter: Box<dyn Reporter>,
+        driver: Driver,
+    ) -> Self {
         let shared = Arc::new(Shared {
+            driver,
             store: options.store.clone(),
             diagnostics: options.diagnostics.clone(),
             state: Mutex::default(),
@@ -155,8 +159,12 @@ impl Worker {
     }
 }
 
+/// Runs a drive until it is closed, on a thread or a task of its own; gives it back where that cannot start.
+pub(crate) type Driver = fn(Arc<Shared>, Box<Drive>) -> Result<(), Box<Drive>>;
+
 /// What callers and the drive share.
 pub(crate) struct Shared {
+    driver: Driver,
     store: Arc<Store>,
     diagnostics: Diagnostics,
     state: Mutex<State>,
@@ -233,7 +241,7 @@ impl Shared {
         let Some(drive) = self.lock().idle_drive.take() else {
             return;
         };
-        if let Err(drive) = thread::spawn(self.clone(), drive) {
+        if let Err(drive) = (self.driver)(self.clone(), drive) {
             self.diagnostics.warn("no_worker", || {
                 "no thread could be started to send spans; they wait until one can".to_owned()
             });

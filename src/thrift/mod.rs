@@ -10,6 +10,7 @@
 //! whatever it says.
 #![allow(
     dead_code,
+    unused_imports,
     reason = "a message is read whole, whatever the features that are on need of it"
 )]
 

@@ -16,10 +16,12 @@ mod floors;
 mod packets;
 mod propagation;
 mod references;
+mod remote_reporting;
 mod sampling;
 mod scopes;
 mod span_vectors;
 mod spans;
 mod support;
+#[cfg(feature = "udp")]
 mod udp_reporting;
 mod worker;

@@ -10,15 +10,14 @@ use std::time::Duration;
 
 use thrift::protocol::TMessageType;
 use tracehound::JaegerTracer;
-use tracehound::diagnostics::Diagnostics;
 use tracehound::metrics::DropCause;
-use tracehound::model::{Process, Tag};
+use tracehound::model::Tag;
 use tracehound::prelude::*;
 use tracehound::reporter::sender::{AgentAddress, BatchFormat, UdpSender};
-use tracehound::reporter::{OwnedSpan, RemoteReporter, Reporter, WorkerHandle};
+use tracehound::reporter::{RemoteReporter, Reporter};
 use tracehound::sampler::ConstSampler;
 
-use crate::support::batches::{soon, span, wire_span};
+use crate::support::batches::{listening_worker, report, soon, span, wire_span};
 use crate::support::jaeger_thrift::{Message, decode};
 
 /// A socket that takes datagrams as an agent does.
@@ -76,19 +75,10 @@ fn deaf() -> (UdpSocket, SocketAddr) {
 }
 
 fn attached(sender: UdpSender) -> (RemoteReporter, Arc<Mutex<Vec<String>>>) {
-    let lines = Arc::new(Mutex::new(Vec::new()));
-    let sink = lines.clone();
-    let diagnostics = Diagnostics::to(move |line| sink.lock().unwrap().push(line.to_owned()));
-    let process = Process::new("shop", vec![Tag::new("zone", "eu-1")]);
+    let (worker, lines) = listening_worker();
     let mut reporter = RemoteReporter::new(sender);
-    reporter.attach(&WorkerHandle::detached_with(process, diagnostics));
+    reporter.attach(&worker);
     (reporter, lines)
-}
-
-fn report(reporter: &mut RemoteReporter, spans: &[OwnedSpan]) {
-    for span in spans {
-        span.view(|span| reporter.report(span));
-    }
 }
 
 #[test]

@@ -73,10 +73,30 @@ pub(crate) fn report_all(
 ) -> Unsent {
     let silent = Diagnostics::to(|_| {});
     reporter.attach(&WorkerHandle::detached_with(process, silent));
+    report(reporter, spans);
+    reporter.flush(soon())
+}
+
+/// Hands the spans to a reporter as the worker does.
+pub(crate) fn report(reporter: &mut RemoteReporter, spans: &[OwnedSpan]) {
     for span in spans {
         span.view(|span| reporter.report(span));
     }
-    reporter.flush(soon())
+}
+
+/// A process that no backend could read if its tags went out as they are.
+pub(crate) fn process() -> Process {
+    let tags = vec![Tag::new("zone", "eu-1"), Tag::new("n", f64::NAN)];
+    Process::new("shop", tags)
+}
+
+/// A worker for that process, and the lines that are written.
+pub(crate) fn listening_worker() -> (WorkerHandle, Arc<Mutex<Vec<String>>>) {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let sink = lines.clone();
+    let diagnostics = Diagnostics::to(move |line| sink.lock().unwrap().push(line.to_owned()));
+    let worker = WorkerHandle::detached_with(process(), diagnostics);
+    (worker, lines)
 }
 
 /// A time that a test does not reach.
