@@ -19,6 +19,7 @@
 //! | `dev_python/` | the published Python client and the library's embedded agent understand each other |
 //! | `udp/` | spans made with the library and sent by it are read back as they were made |
 //! | `hello.rs` | the example `hello`, told by its environment alone where to send |
+//! | `quickstart.rs` | the three services of the example `quickstart`, and who calls whom |
 //!
 //! `cargo test -p tracehound-interop` runs all of it. The first run builds the backends from the Go
 //! module proxy into [`cache_dir`], which takes some minutes and 4 GB of Go's own caches; nothing
