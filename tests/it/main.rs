@@ -42,6 +42,7 @@ mod references;
 mod remote_reporting;
 mod sampling;
 mod scopes;
+mod span_strain;
 mod span_vectors;
 mod spans;
 mod support;
