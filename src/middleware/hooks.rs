@@ -112,12 +112,12 @@ impl<Req, Res> Hooks<Req, Res> {
         self.component.as_deref().unwrap_or(default)
     }
 
-    /// Whether a status is an error. 5xx by default.
+    /// Whether a status is an error. From 500 by default, as in the Go client.
     pub(super) fn is_error(&self, status: StatusCode) -> bool {
         let is_error = self.error_status.as_ref();
         is_error
             .and_then(|is_error| guarded(|| is_error(status)))
-            .unwrap_or_else(|| status.is_server_error())
+            .unwrap_or_else(|| status.as_u16() >= 500)
     }
 
     pub(super) fn decorate(&self, span: &Span, request: &Req) {
@@ -263,7 +263,7 @@ macro_rules! setters {
 
         /// Says which HTTP status is an error.
         ///
-        /// Defaults to 5xx, as in the Go client. A Jaeger v2 backend marks the 4xx of a client as errors by itself. The
+        /// Defaults to those from 500, as in the Go client. A Jaeger v2 backend marks the 4xx of a client as errors by itself. The
         /// status of gRPC has its own rules.
         #[must_use]
         pub fn error_status(

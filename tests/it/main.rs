@@ -19,6 +19,12 @@ mod middleware_body;
 mod middleware_client;
 #[cfg(all(feature = "tonic", feature = "hyper"))]
 mod middleware_grpc;
+#[cfg(all(feature = "tonic", feature = "hyper"))]
+mod middleware_grpc_status;
+#[cfg(all(feature = "axum", feature = "hyper"))]
+mod middleware_hooks;
+#[cfg(feature = "hyper")]
+mod middleware_hyper;
 #[cfg(feature = "reqwest")]
 mod middleware_reqwest;
 #[cfg(all(

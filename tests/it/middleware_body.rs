@@ -2,6 +2,7 @@
 //! and clients.
 
 use std::convert::Infallible;
+use std::future::Ready;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
@@ -342,13 +343,10 @@ fn a_panic_before_the_head_ends_the_span_as_an_error() {
 #[test]
 fn a_panic_before_there_is_a_future_ends_the_span_as_an_error() {
     let (tracer, spans) = recording_tracer();
-    let handler = service_fn(|_: Request<()>| {
-        if active_span().is_noop() {
-            panic!("outside of the span");
-        }
-        let failed: Option<std::future::Ready<Result<Response<Empty<Bytes>>, Infallible>>> = None;
-        failed.expect("in the call")
-    });
+    fn fail(_: Request<()>) -> Ready<Result<Response<Empty<Bytes>>, Infallible>> {
+        panic!("in the call, active: {:?}", active_span())
+    }
+    let handler = service_fn(fail);
     let mut server = ServerLayer::new(tracer.clone()).wrap(handler);
     let called = catch_unwind(AssertUnwindSafe(|| drop(server.call(Request::new(())))));
     assert!(called.is_err());

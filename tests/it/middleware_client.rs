@@ -25,6 +25,8 @@ use crate::support::web::{
     client, closed_port, events, get, log_field, of_kind, one_span, reply, run, serve, spans,
 };
 
+type Reply = Response<Empty<Bytes>>;
+
 /// The headers that arrive at a server.
 #[derive(Clone, Default)]
 struct Arrived(Arc<Mutex<Vec<HeaderMap>>>);
@@ -34,13 +36,8 @@ impl Arrived {
     fn service(
         &self,
         statuses: &[u16],
-    ) -> impl Service<
-        Request<()>,
-        Response = Response<Empty<Bytes>>,
-        Error = Infallible,
-        Future = Ready<Result<Response<Empty<Bytes>>, Infallible>>,
-    > + Clone
-    + use<> {
+    ) -> impl Service<Request<()>, Response = Reply, Error = Infallible, Future: Send> + Clone + use<>
+    {
         let (arrived, statuses) = (self.0.clone(), statuses.to_vec());
         service_fn(move |request: Request<()>| {
             let mut arrived = arrived.lock().unwrap();

@@ -1,7 +1,5 @@
 //! What a server's layer makes of requests: over loopback with axum and hyper, and by hand.
 
-use std::borrow::Cow;
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -9,10 +7,9 @@ use axum::Router;
 use axum::extract::{ConnectInfo, Path, Request as AxumRequest};
 use axum::routing::{any, get as route};
 use bytes::Bytes;
-use http::header::{self, HeaderName, HeaderValue};
+use http::header::HeaderValue;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty, Full};
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use tower::{Service, ServiceExt, service_fn};
 use tracehound::metrics::Counter;
 use tracehound::middleware::{RequestSpan, ServerLayer};
@@ -22,8 +19,8 @@ use tracehound::scope::active_span;
 use tracehound::{JaegerTracer, NoopTracer, SpanContext};
 
 use crate::support::web::{
-    Fed, client, events, get, listener, log_field, of_kind, one_span, reply, run, serve, spans,
-    until,
+    Fed, call, call_with, client, events, get, log_field, of_kind, one_span, reply, run, serve,
+    spans, until,
 };
 use crate::support::{recording_builder, recording_tracer};
 
@@ -37,17 +34,6 @@ fn app(tracer: &JaegerTracer) -> Router {
     Router::new()
         .route("/users/{id}", route(user))
         .layer(ServerLayer::new(tracer.clone()))
-}
-
-async fn call(uri: String) -> (StatusCode, Bytes) {
-    call_with(get(uri)).await
-}
-
-async fn call_with(request: Request<Full<Bytes>>) -> (StatusCode, Bytes) {
-    let response = client().request(request).await.expect("an answer");
-    let status = response.status();
-    let body = response.into_body().collect().await.expect("a body");
-    (status, body.to_bytes())
 }
 
 #[test]
@@ -214,65 +200,6 @@ fn what_keeps_the_span_of_a_request_keeps_no_request_open() {
 }
 
 #[test]
-fn a_layer_names_spans_on_whichever_side_of_the_router_it_stands() {
-    run(async {
-        let bare = || Router::new().route("/users/{id}", route(user));
-        let extracting = || {
-            Router::new().route(
-                "/users/{id}",
-                route(|_: RequestSpan, user: Path<String>| async { user.0 }),
-            )
-        };
-        let nested = || Router::new().nest("/api", bare());
-        let rows = [
-            ("inside", bare(), true, false, "/users/7", "GET /users/{id}"),
-            ("outside", bare(), false, true, "/users/7", "HTTP GET"),
-            ("both", bare(), true, true, "/users/7", "GET /users/{id}"),
-            (
-                "outside, with the extractor",
-                extracting(),
-                false,
-                true,
-                "/users/7",
-                "GET /users/{id}",
-            ),
-            (
-                "nested",
-                nested(),
-                true,
-                false,
-                "/api/users/7",
-                "GET /api/users/{id}",
-            ),
-            ("no route", bare(), true, true, "/nowhere/7", "HTTP GET"),
-        ];
-        for (name, router, inside, outside, path, expected) in rows {
-            let (tracer, reporter) = recording_tracer();
-            let router = if inside {
-                router.layer(ServerLayer::new(tracer.clone()))
-            } else {
-                router
-            };
-            let request = Request::get(path).body(axum::body::Body::empty());
-            let request = request.expect("a request");
-            let body = if outside {
-                let layer = ServerLayer::new(tracer.clone());
-                let response = layer.wrap(router).oneshot(request).await;
-                axum::body::Body::new(response.expect("infallible").into_body())
-            } else {
-                router
-                    .oneshot(request)
-                    .await
-                    .expect("infallible")
-                    .into_body()
-            };
-            body.collect().await.expect("a body");
-            assert_eq!(one_span(&reporter).await.operation_name, expected, "{name}");
-        }
-    });
-}
-
-#[test]
 fn only_a_status_of_5xx_is_an_error() {
     run(async {
         for (status, is_error) in [
@@ -313,115 +240,6 @@ fn a_service_that_fails_is_an_error() {
         let message = log_field(&span, "error", "message");
         assert_eq!(message.as_deref(), Some("no such table"));
         assert!(span.tag("http.status_code").is_none());
-    });
-}
-
-#[test]
-fn a_request_that_the_filter_excludes_has_no_span_and_is_untouched() {
-    run(async {
-        let (tracer, reporter) = recording_tracer();
-        let (inner, seen) = (tracer.clone(), Arc::new(Mutex::new(Vec::new())));
-        let handler = {
-            let seen = seen.clone();
-            move |request: AxumRequest| async move {
-                let is_traced = request.extensions().get::<RequestSpan>().is_some();
-                seen.lock()
-                    .unwrap()
-                    .push((is_traced, active_span().is_noop()));
-                inner.start_span("own").finish();
-            }
-        };
-        let layer =
-            ServerLayer::new(tracer.clone()).filter(|request| request.uri.path() != "/health");
-        let address = serve(Router::new().fallback(handler).layer(layer)).await;
-        call(format!("http://{address}/health")).await;
-        let own = one_span(&reporter).await;
-        assert_eq!((&*own.operation_name, own.parent_id), ("own", None));
-        assert_eq!(*seen.lock().unwrap(), [(false, true)]);
-        call(format!("http://{address}/other")).await;
-        spans(&reporter, 3).await;
-        assert_eq!(seen.lock().unwrap()[1], (true, false));
-    });
-}
-
-#[test]
-fn hooks_say_what_is_on_a_span() {
-    run(async {
-        let (tracer, reporter) = recording_tracer();
-        let layer = ServerLayer::new(tracer)
-            .operation_name(|request| format!("{} users", request.method).into())
-            .component("koala")
-            .url(|request| Some(request.uri.path().to_owned()))
-            .error_status(|status| status.is_client_error())
-            .request_headers([header::USER_AGENT, header::AUTHORIZATION])
-            .response_headers([header::SERVER, header::SET_COOKIE])
-            .decorate(|span, request| {
-                span.set_tag("version", format!("{:?}", request.version).as_str());
-            })
-            .decorate(|span, _| {
-                span.set_tag("second", true);
-            })
-            .decorate_response(|span, response| {
-                span.set_tag("headers", response.headers.len());
-            });
-        let answer = || async {
-            let headers = [(header::SERVER, "koala/1"), (header::SET_COOKIE, "id=1")];
-            (StatusCode::IM_A_TEAPOT, headers)
-        };
-        let app = Router::new()
-            .route("/users/{id}", route(answer))
-            .layer(layer);
-        let mut request = get(format!("http://{}/users/7?a=b", serve(app).await));
-        let headers = request.headers_mut();
-        headers.insert(header::USER_AGENT, HeaderValue::from_static("test"));
-        headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Basic 1"));
-        call_with(request).await;
-        let span = one_span(&reporter).await;
-        assert_eq!(span.operation_name, "GET users");
-        let rows = [
-            ("component", "koala"),
-            ("http.url", "/users/7"),
-            ("error", "true"),
-            ("http.header.user-agent", "test"),
-            ("http.header.authorization", ""),
-            ("http.response.header.server", "koala/1"),
-            ("http.response.header.set-cookie", ""),
-            ("version", "HTTP/1.1"),
-            ("second", "true"),
-        ];
-        for (key, value) in rows {
-            assert_eq!(span.tag_text(key), value, "{key}");
-        }
-        assert!(span.tag("headers").is_some());
-    });
-}
-
-#[test]
-fn a_hook_that_panics_is_as_if_it_were_not_set() {
-    run(async {
-        fn fail<T>() -> T {
-            panic!("in a hook")
-        }
-        let (tracer, reporter) = recording_tracer();
-        let layer = ServerLayer::new(tracer)
-            .operation_name(|_| fail::<Cow<'static, str>>())
-            .filter(|_| fail())
-            .url(|_| fail())
-            .error_status(|_| fail())
-            .decorate(|_, _| fail())
-            .decorate_response(|_, _| fail())
-            .decorate_response(|span, _| {
-                span.set_tag("after", true);
-            });
-        let app = Router::new().route("/users/{id}", route(user)).layer(layer);
-        let address = serve(app).await;
-        let (status, body) = call(format!("http://{address}/users/7")).await;
-        assert_eq!((status, &*body), (StatusCode::OK, &b"user 7"[..]));
-        let span = one_span(&reporter).await;
-        assert_eq!(span.operation_name, "GET /users/{id}");
-        assert!(span.tag("http.url").is_none());
-        assert!(span.tag("error").is_none());
-        assert_eq!(span.tag_text("after"), "true");
     });
 }
 
@@ -605,114 +423,5 @@ fn the_responses_of_a_real_server_end_their_spans() {
             assert!(span.tag("http.cancelled").is_none(), "{method} {path}");
             assert_eq!(tracer.metrics().get(Counter::FinishedTwice), 0);
         }
-    });
-}
-
-async fn greet(_: Request<hyper::body::Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    reply(200, Full::from("hello"))
-}
-
-#[test]
-fn a_service_of_hyper_has_spans_over_both_versions_of_http() {
-    run(async {
-        for is_http2 in [false, true] {
-            let (tracer, reporter) = recording_tracer();
-            let (listener, address) = listener().await;
-            let service = ServerLayer::new(tracer).wrap(hyper::service::service_fn(greet));
-            tokio::spawn(async move {
-                let (stream, _) = listener.accept().await.expect("a connection");
-                let server = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
-                let _ = server.serve_connection(TokioIo::new(stream), service).await;
-            });
-            let client = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
-                .http2_only(is_http2)
-                .build_http::<Full<Bytes>>();
-            let request = get(format!("http://{address}/greet?name=Ada"));
-            let response = client.request(request).await.expect("an answer");
-            let body = response.into_body().collect().await.expect("a body");
-            assert_eq!(body.to_bytes(), "hello");
-            let span = one_span(&reporter).await;
-            assert_eq!(span.operation_name, "HTTP GET");
-            assert_eq!(span.tag_text("component"), "hyper");
-            let url = format!("http://{address}/greet?name=");
-            assert_eq!(span.tag_text("http.url"), url, "{is_http2}");
-        }
-    });
-}
-
-#[test]
-fn an_upgrade_ends_the_span_and_works() {
-    run(async {
-        let (tracer, reporter) = recording_tracer();
-        let (listener, address) = listener().await;
-        let handler = |request: Request<hyper::body::Incoming>| async {
-            let upgraded = hyper::upgrade::on(request);
-            tokio::spawn(async move {
-                let mut upgraded = upgraded.await.expect("upgraded");
-                let write = hyper::rt::Write::poll_write;
-                let written = std::future::poll_fn(|cx| {
-                    write(std::pin::Pin::new(&mut upgraded), cx, b"pong")
-                });
-                assert_eq!(written.await.expect("written"), 4);
-            });
-            let mut response = reply(101, Empty::<Bytes>::new())?;
-            let headers = response.headers_mut();
-            headers.insert(header::UPGRADE, HeaderValue::from_static("pong"));
-            headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-            Ok::<_, Infallible>(response)
-        };
-        let service = ServerLayer::new(tracer).wrap(hyper::service::service_fn(handler));
-        tokio::spawn(async move {
-            let (stream, _) = listener.accept().await.expect("a connection");
-            let server = hyper::server::conn::http1::Builder::new();
-            let connection = server.serve_connection(TokioIo::new(stream), service);
-            let _ = connection.with_upgrades().await;
-        });
-        let mut request = get(format!("http://{address}/"));
-        let headers = request.headers_mut();
-        headers.insert(header::UPGRADE, HeaderValue::from_static("pong"));
-        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-        let response = client().request(request).await.expect("an answer");
-        let mut upgraded = hyper::upgrade::on(response).await.expect("upgraded");
-        let span = one_span(&reporter).await;
-        assert_eq!(span.tag_text("http.status_code"), "101");
-        assert!(span.tag("http.cancelled").is_none());
-        let mut read = [0; 4];
-        let mut buffer = hyper::rt::ReadBuf::new(&mut read);
-        while buffer.filled().len() < 4 {
-            std::future::poll_fn(|cx| {
-                let upgraded = std::pin::Pin::new(&mut upgraded);
-                hyper::rt::Read::poll_read(upgraded, cx, buffer.unfilled())
-            })
-            .await
-            .expect("read");
-        }
-        assert_eq!(buffer.filled(), b"pong");
-    });
-}
-
-#[test]
-fn a_span_that_the_server_makes_of_nothing_known_has_no_url_of_it() {
-    run(async {
-        let (tracer, reporter) = recording_tracer();
-        let mut request = Request::builder()
-            .method("BREW")
-            .uri("/pot")
-            .body(())
-            .expect("a request");
-        let host = HeaderValue::from_bytes(b"\xff").expect("legal");
-        request.headers_mut().insert(header::HOST, host);
-        let custom = HeaderName::from_static("x-custom");
-        let value = HeaderValue::from_bytes(b"\xffx").expect("legal");
-        request.headers_mut().insert(&custom, value);
-        let server = ServerLayer::new(tracer)
-            .request_headers([custom])
-            .wrap(service_fn(|_| async { reply(200, Empty::<Bytes>::new()) }));
-        server.oneshot(request).await.expect("infallible");
-        let span = one_span(&reporter).await;
-        assert_eq!(span.operation_name, "HTTP");
-        assert_eq!(span.tag_text("http.method"), "BREW");
-        assert_eq!(span.tag_text("http.url"), "/pot");
-        assert_eq!(span.tag_text("http.header.x-custom"), "\u{fffd}x");
     });
 }

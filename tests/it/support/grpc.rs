@@ -14,10 +14,14 @@ use tonic::codegen::tokio_stream::Stream;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Code, Request, Response, Status, Streaming};
-use tower::service_fn;
-use tracehound::middleware::ServerLayer;
+use tower::{Service, service_fn};
+use tracehound::JaegerTracer;
+use tracehound::metrics::Counter;
+use tracehound::middleware::{ClientLayer, ClientService, ServerLayer};
+use tracehound::reporter::{InMemoryReporter, OwnedSpan};
 
-use crate::support::web::listener;
+use crate::support::recording_tracer;
+use crate::support::web::{listener, of_kind, spans};
 
 pub(crate) const UNARY: &str = "/test.Echo/Unary";
 pub(crate) const STREAM: &str = "/test.Echo/Stream";
@@ -26,23 +30,46 @@ pub(crate) const STREAM: &str = "/test.Echo/Stream";
 ///
 /// | message | `Unary` | `Stream` |
 /// |---|---|---|
-/// | `pending` | no answer | one message, and no end |
+/// | `pending` | | one message, and no end |
 /// | `panic` | a panic | a panic |
 /// | `early 5 text` | status 5, `text` | the same |
 /// | `late 5 text` | | one message, then status 5, `text` |
 /// | another | itself | itself, twice |
 pub(crate) async fn serve(layer: ServerLayer) -> SocketAddr {
-    serve_by(Server::builder(), layer).await
+    serve_by(Server::builder(), layer, service_fn(echo)).await
 }
 
-/// The same with settings of the server's.
-pub(crate) async fn serve_by(server: Server, layer: ServerLayer) -> SocketAddr {
+/// Serves a service, with settings of the server's.
+pub(crate) async fn serve_by<S>(server: Server, layer: ServerLayer, service: S) -> SocketAddr
+where
+    S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>,
+    S: Clone + Send + 'static,
+    S::Future: Send,
+{
     let (listener, address) = listener().await;
     let server = server
         .layer(layer)
-        .serve_with_incoming(service_fn(echo), TcpIncoming::from(listener));
+        .serve_with_incoming(service, TcpIncoming::from(listener));
     tokio::spawn(server);
     address
+}
+
+/// Takes the message of a call of `Unary`, says so, and gives no answer.
+pub(crate) fn silent(
+    started: mpsc::UnboundedSender<()>,
+) -> impl Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible, Future: Send>
++ Clone
++ Send {
+    service_fn(move |request| {
+        let started = started.clone();
+        async move {
+            let handler = service_fn(|_: Request<String>| {
+                let _ = started.send(());
+                std::future::pending::<Result<Response<String>, Status>>()
+            });
+            Ok(tonic::server::Grpc::new(Text).unary(handler, request).await)
+        }
+    })
 }
 
 pub(crate) fn channel(address: SocketAddr) -> Channel {
@@ -93,7 +120,6 @@ async fn answer(request: Request<String>) -> Result<Response<String>, Status> {
     let message = request.into_inner();
     match status(&message) {
         Some((_, status)) => Err(status),
-        None if message == "pending" => std::future::pending().await,
         None if message == "panic" => panic!("in the handler"),
         None => Ok(Response::new(message)),
     }
@@ -179,4 +205,44 @@ impl Decoder for Text {
         let message = String::from_utf8(message);
         message.map(Some).map_err(|_| Status::internal("not text"))
     }
+}
+
+/// A tracer on both sides of `test.Echo`.
+pub(crate) struct World {
+    pub(crate) tracer: JaegerTracer,
+    pub(crate) reporter: InMemoryReporter,
+    pub(crate) address: SocketAddr,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        let (tracer, reporter) = recording_tracer();
+        let address = serve(ServerLayer::new(tracer.clone())).await;
+        Self {
+            tracer,
+            reporter,
+            address,
+        }
+    }
+
+    pub(crate) fn client(&self) -> ClientService<Channel> {
+        ClientLayer::new(self.tracer.clone()).wrap(channel(self.address))
+    }
+
+    /// The spans of client and server, finished once each.
+    pub(crate) async fn both(&self) -> (OwnedSpan, OwnedSpan) {
+        let spans = spans(&self.reporter, 2).await;
+        assert_eq!(self.tracer.metrics().get(Counter::FinishedTwice), 0);
+        let (client, server) = (of_kind(&spans, "client"), of_kind(&spans, "server"));
+        (client.clone(), server.clone())
+    }
+}
+
+/// Code, class and error tag.
+pub(crate) fn outcome(span: &OwnedSpan) -> [String; 3] {
+    ["response_code", "response_class", "error"].map(|key| span.tag_text(key).into_owned())
+}
+
+pub(crate) fn message(text: &str) -> Request<String> {
+    Request::new(text.to_owned())
 }

@@ -8,9 +8,9 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -61,6 +61,19 @@ pub(crate) fn get(uri: impl AsRef<str>) -> Request<Full<Bytes>> {
     Request::get(uri.as_ref())
         .body(Full::default())
         .expect("a request")
+}
+
+/// The answer to a GET.
+pub(crate) async fn call(uri: String) -> (StatusCode, Bytes) {
+    call_with(get(uri)).await
+}
+
+/// The answer to a request.
+pub(crate) async fn call_with(request: Request<Full<Bytes>>) -> (StatusCode, Bytes) {
+    let response = client().request(request).await.expect("an answer");
+    let status = response.status();
+    let body = response.into_body().collect().await.expect("a body");
+    (status, body.to_bytes())
 }
 
 /// Asks until there is an answer.
@@ -127,7 +140,7 @@ pub(crate) fn log_field(span: &OwnedSpan, event: &str, key: &str) -> Option<Stri
 /// A body that is fed by hand, and never says that it is at its end before it is asked.
 pub(crate) struct Fed {
     frames: mpsc::UnboundedReceiver<io::Result<Frame<Bytes>>>,
-    size: SizeHint,
+    length: Option<u64>,
 }
 
 /// What feeds a [`Fed`].
@@ -137,14 +150,14 @@ pub(crate) struct Feeder(mpsc::UnboundedSender<io::Result<Frame<Bytes>>>);
 impl Fed {
     pub(crate) fn new() -> (Feeder, Self) {
         let (feeder, frames) = mpsc::unbounded_channel();
-        let size = SizeHint::default();
-        (Feeder(feeder), Self { frames, size })
+        let length = None;
+        (Feeder(feeder), Self { frames, length })
     }
 
     /// One that announces its length.
     pub(crate) fn with_length(length: u64) -> (Feeder, Self) {
         let (feeder, mut body) = Self::new();
-        body.size = SizeHint::with_exact(length);
+        body.length = Some(length);
         (feeder, body)
     }
 }
@@ -184,7 +197,8 @@ impl Body for Fed {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.size.clone()
+        self.length
+            .map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 
