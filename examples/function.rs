@@ -1,6 +1,11 @@
 //! Calls within one process: a span for each function, though no function is handed a span.
 //!
-//! `cargo run --example function`
+//! Learnt: the active span is the parent of those that start meanwhile. In synchronous code it is active as long as a
+//! scope lives, in a future by `instrument`; into other threads and tasks it has to be taken along.
+//!
+//! Run: `cargo run --example function`.
+//!
+//! Change: spawn the printer by `std::thread::spawn`. Where does `print_greeting` go?
 
 use std::error::Error;
 use std::time::Duration;

@@ -5,8 +5,8 @@
 //!
 //! Run: `cargo run --example http --features full`.
 //!
-//! Change: ask for the book `8`, which nobody has. A 404 is an answer and no error, unless you say so: give the library's
-//! client `TracingMiddleware::error_status` in place of `send_traced`.
+//! Change: ask for the book `8`, which nobody has. A 404 is an answer and no error, unless you say so: give the
+//! library's client `TracingMiddleware::error_status` in place of `send_traced`.
 
 use std::error::Error;
 
@@ -29,13 +29,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let tracer = server.tracer("reader")?;
 
     let shelves = serve(shelves(), server.tracer("shelves")?).await?;
-    let library = library(shelves, server.tracer("library")?)?;
-    let library = serve(library, server.tracer("library")?).await?;
+    let of_library = server.tracer("library")?;
+    let library = library(shelves, of_library.clone())?;
+    let library = serve(library, of_library).await?;
     let http = reqwest::Client::builder().no_proxy().build()?;
 
     let span = tracer.start_span("look_for_book");
     let search = async {
-        let url = format!("{library}/books/7?token=secret");
+        let url = format!("{library}/books/7");
         let reply = http.get(url).send_traced(&tracer).await?;
         reply.text().await
     };

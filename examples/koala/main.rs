@@ -1,8 +1,8 @@
-//! A framework of one's own, with a chain of middleware around servers and around clients: trace, log, metrics, rate limit.
+//! A framework of one's own, with a chain of middleware around servers and clients: trace, log, metrics, rate limit.
 //!
-//! Learnt: how to trace what has no layer yet. `trace.rs` is all there is to it: extract, start, inject, and tag what came
-//! of it. It stands first in the chain, so the span is active in the others: the log writes its trace id, and the
-//! rate limit tells the span why a request was not served.
+//! Learnt: how to trace what has no layer yet. `trace.rs` is all there is to it: extract, start, inject, and tag what
+//! came of it. It stands first in the chain, so the span is active in the others: the log writes its trace id, and
+//! the rate limit tells the span why a request was not served.
 //!
 //! Run: `cargo run --example koala --features full`.
 //!

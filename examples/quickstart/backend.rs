@@ -49,7 +49,7 @@ impl Backend {
         })
     }
 
-    /// Shows a trace, or says where it is to be seen.
+    /// Shows a trace, or says where it is to be seen. Blocks the thread of `main`; the services have others.
     pub(crate) fn show(&self, trace_id: &str, tracers: &[JaegerTracer]) {
         for tracer in tracers {
             tracer.flush(Duration::from_secs(1));
@@ -58,6 +58,7 @@ impl Backend {
             Self::Embedded(server) => {
                 server.wait_until_printed(Duration::from_secs(5));
             }
+            Self::Agent { .. } if trace_id.is_empty() => println!("No trace: tracing is off.\n"),
             Self::Agent { host, .. } => {
                 println!("trace {trace_id}\nlook: http://{host}:16686/trace/{trace_id}\n");
             }
