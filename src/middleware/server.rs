@@ -180,7 +180,8 @@ pub(super) fn begin(
     let protocol = Protocol::of(request);
     let route = route::of(&request.extensions);
     let own_name = hooks.name(request);
-    let wants_route = own_name.is_none() && route.is_none() && protocol == Protocol::Http;
+    let is_named = own_name.is_some();
+    let wants_route = !is_named && route.is_none() && protocol == Protocol::Http;
     let name = own_name.unwrap_or_else(|| record::operation_name(protocol, request, route));
     // A malformed context is the caller's fault and counted by the tracer: the request goes on with a root.
     let parent = tracer.extract(&request.headers).ok().flatten();
@@ -206,5 +207,10 @@ pub(super) fn begin(
         span: span.handle(),
         wants_route,
     });
-    Some(Exchange::new(span, Side::Server, protocol, &request.method))
+    let exchange = Exchange::new(span, Side::Server, protocol, &request.method);
+    Some(if is_named || protocol == Protocol::Http {
+        exchange
+    } else {
+        exchange.named_by_caller()
+    })
 }
