@@ -216,7 +216,9 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         if self.is_over() {
-        } else if std::thread::panicking() {
+            return;
+        }
+        if std::thread::panicking() {
             self.panicked();
         } else {
             self.cancel();

@@ -139,8 +139,9 @@ pub struct RequestSpan {
 impl RequestSpan {
     /// Names the span for the route, if that is known by now and nothing better was.
     pub(super) fn take_route(&mut self, request: &request::Parts) {
-        if !self.wants_route {
-        } else if let Some(route) = route::of(&request.extensions) {
+        if self.wants_route
+            && let Some(route) = route::of(&request.extensions)
+        {
             let name = record::operation_name(Protocol::Http, request, Some(route));
             self.span.set_operation_name(name);
             self.wants_route = false;
