@@ -18,6 +18,7 @@ pub(super) struct Exchange {
     span: Span,
     side: Side,
     answer: Answer,
+    is_named_by_caller: bool,
     /// Bytes of the response's body so far.
     bytes: u64,
 }
@@ -49,8 +50,16 @@ impl Exchange {
                     missing: Code::UNKNOWN,
                 },
             },
+            is_named_by_caller: false,
             bytes: 0,
         }
+    }
+
+    /// Says that the name of the span is a path that a caller may have made up. Should the server not know the
+    /// method, the span gets another one: callers must not fill a backend with names.
+    pub(super) fn named_by_caller(mut self) -> Self {
+        self.is_named_by_caller = true;
+        self
     }
 
     #[cfg(feature = "reqwest")]
@@ -102,16 +111,13 @@ impl Exchange {
             }
             Answer::Grpc { missing } => {
                 *missing = Code::from_http(status);
-                match grpc::status(headers) {
-                    Some((code, message)) => {
-                        grpc::record_status(span, self.side, code, &message);
-                        *missing = Code::OK;
-                        true
-                    }
-                    None => false,
+                if !grpc::is_content(headers) {
+                    self.distrust_name();
                 }
+                self.status(headers)
             }
         };
+        let span = &self.span;
         hooks.response_headers.record(span, headers);
         hooks.decorate_response(span, response);
         if is_all {
@@ -139,13 +145,31 @@ impl Exchange {
 
     /// Trailers are the end.
     pub(super) fn trailers(&mut self, trailers: &HeaderMap) {
-        if let Answer::Grpc { missing } = &mut self.answer
-            && let Some((code, message)) = grpc::status(trailers)
-        {
-            grpc::record_status(&self.span, self.side, code, &message);
-            *missing = Code::OK;
-        }
+        self.status(trailers);
         self.complete();
+    }
+
+    /// Records the status of a gRPC call, and tells whether it is there.
+    fn status(&mut self, headers: &HeaderMap) -> bool {
+        let Answer::Grpc { missing } = &mut self.answer else {
+            return false;
+        };
+        let Some((code, message)) = grpc::status(headers) else {
+            return false;
+        };
+        *missing = Code::OK;
+        if code == Code::UNIMPLEMENTED {
+            self.distrust_name();
+        }
+        grpc::record_status(&self.span, self.side, code, &message);
+        true
+    }
+
+    fn distrust_name(&self) {
+        if self.is_named_by_caller {
+            let name = record::http_name(&Method::POST, None);
+            self.span.set_operation_name(name);
+        }
     }
 
     /// Everything that was to come has come.
@@ -192,7 +216,9 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         if self.is_over() {
-        } else if std::thread::panicking() {
+            return;
+        }
+        if std::thread::panicking() {
             self.panicked();
         } else {
             self.cancel();

@@ -22,7 +22,7 @@ impl Code {
     pub(super) const CANCELED: Self = Self(1);
     pub(super) const UNKNOWN: Self = Self(2);
     const PERMISSION_DENIED: Self = Self(7);
-    const UNIMPLEMENTED: Self = Self(12);
+    pub(super) const UNIMPLEMENTED: Self = Self(12);
     const INTERNAL: Self = Self(13);
     pub(super) const UNAVAILABLE: Self = Self(14);
     const UNAUTHENTICATED: Self = Self(16);
@@ -87,22 +87,20 @@ const CODES: [(&str, &str); 17] = [
 
 /// Whether a request is a gRPC call: a POST of `application/grpc` to `/package.Service/Method`.
 pub(super) fn is_call(request: &request::Parts) -> bool {
-    let is_grpc = |content_type: &[u8]| {
-        let rest = content_type.strip_prefix(b"application/grpc");
-        // Not `application/grpc-web`, whose trailers lie in the body.
-        rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
-    };
     let is_method = |path: &str| {
         path.strip_prefix('/')
             .and_then(|path| path.rsplit_once('/'))
             .is_some_and(|(service, method)| !service.is_empty() && !method.is_empty())
     };
-    request.method == Method::POST
-        && request
-            .headers
-            .get(header::CONTENT_TYPE)
-            .is_some_and(|value| is_grpc(value.as_bytes()))
-        && is_method(request.uri.path())
+    request.method == Method::POST && is_content(&request.headers) && is_method(request.uri.path())
+}
+
+/// Whether the content is gRPC. That of `application/grpc-web` is not: its trailers lie in the body.
+pub(super) fn is_content(headers: &HeaderMap) -> bool {
+    let rest = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.as_bytes().strip_prefix(b"application/grpc"));
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }
 
 /// The status in the headers of a response without a body, or in its trailers.

@@ -157,8 +157,7 @@ pub(super) struct Headers(Vec<(HeaderName, String)>);
 
 impl Headers {
     pub(super) fn add(&mut self, prefix: &str, names: impl IntoIterator<Item = HeaderName>) {
-        let names = names.into_iter().filter(|name| !redact::is_secret(name));
-        self.0.extend(names.map(|name| {
+        self.0.extend(names.into_iter().map(|name| {
             let key = format!("{prefix}{name}");
             (name, key)
         }));

@@ -26,7 +26,8 @@
 //!
 //! A call of gRPC (a POST of `application/grpc`) is named for its method, `/package.Service/Method`, and has neither URL
 //! nor HTTP status. A status that is not OK gives it `response_code`, `response_class` and an error log as in otgrpc; it
-//! is an error on a client unless the class is `2xx`, and on a server if it is `5xx`.
+//! is an error on a client unless the class is `2xx`, and on a server if it is `5xx`. A server that does not know the method
+//! names its span `HTTP POST`: callers must not fill a backend with names.
 //!
 //! A request whose future or body is dropped before its end was cancelled: that is a log event and the tag
 //! `http.cancelled` (for gRPC `response_code=Canceled`), and no error.

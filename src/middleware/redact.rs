@@ -14,7 +14,7 @@ pub(super) fn header<'a>(name: &HeaderName, value: &'a HeaderValue) -> Option<Co
 }
 
 /// Whether a header of this name holds a secret, whatever its value.
-pub(super) fn is_secret(name: &HeaderName) -> bool {
+fn is_secret(name: &HeaderName) -> bool {
     let name = name.as_str();
     SECRET_HEADERS.contains(&name) || SECRET_ENDINGS.iter().any(|end| name.ends_with(end))
 }

@@ -139,8 +139,9 @@ pub struct RequestSpan {
 impl RequestSpan {
     /// Names the span for the route, if that is known by now and nothing better was.
     pub(super) fn take_route(&mut self, request: &request::Parts) {
-        if !self.wants_route {
-        } else if let Some(route) = route::of(&request.extensions) {
+        if self.wants_route
+            && let Some(route) = route::of(&request.extensions)
+        {
             let name = record::operation_name(Protocol::Http, request, Some(route));
             self.span.set_operation_name(name);
             self.wants_route = false;
@@ -180,7 +181,8 @@ pub(super) fn begin(
     let protocol = Protocol::of(request);
     let route = route::of(&request.extensions);
     let own_name = hooks.name(request);
-    let wants_route = own_name.is_none() && route.is_none() && protocol == Protocol::Http;
+    let is_named = own_name.is_some();
+    let wants_route = !is_named && route.is_none() && protocol == Protocol::Http;
     let name = own_name.unwrap_or_else(|| record::operation_name(protocol, request, route));
     // A malformed context is the caller's fault and counted by the tracer: the request goes on with a root.
     let parent = tracer.extract(&request.headers).ok().flatten();
@@ -206,5 +208,10 @@ pub(super) fn begin(
         span: span.handle(),
         wants_route,
     });
-    Some(Exchange::new(span, Side::Server, protocol, &request.method))
+    let exchange = Exchange::new(span, Side::Server, protocol, &request.method);
+    Some(if is_named || protocol == Protocol::Http {
+        exchange
+    } else {
+        exchange.named_by_caller()
+    })
 }

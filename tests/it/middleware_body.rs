@@ -168,18 +168,48 @@ fn a_body_of_the_announced_length_is_whole_without_an_end() {
     });
 }
 
+/// One frame, whose length is not announced.
+struct Last(Option<Bytes>);
+
+impl Body for Last {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.take().map(|data| Ok(Frame::data(data))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
 #[test]
 fn a_body_that_says_that_it_is_at_its_end_need_not_be_asked_again() {
     run(async {
         let (tracer, spans) = recording_tracer();
-        let response = Response::new(Full::new(Bytes::from_static(b"all")));
+        let response = Response::new(Last(Some(Bytes::from_static(b"all"))));
         let mut body = serve(&tracer, response).await.into_body();
         assert!(!body.is_end_stream());
-        assert_eq!(body.size_hint().exact(), Some(3));
         body.frame().await.expect("a frame").expect("no error");
+        assert!(body.is_end_stream());
         let span = finished(&tracer, &spans);
         assert!(!is_cancelled(&span));
-        assert!(body.is_end_stream());
+        drop(body);
+        finished(&tracer, &spans);
+    });
+}
+
+#[test]
+fn the_length_of_a_body_stays_known() {
+    run(async {
+        let (tracer, _) = recording_tracer();
+        let response = Response::new(Full::new(Bytes::from_static(b"all")));
+        let body = serve(&tracer, response).await.into_body();
+        assert_eq!(body.size_hint().exact(), Some(3));
     });
 }
 
@@ -352,6 +382,57 @@ fn a_panic_before_there_is_a_future_ends_the_span_as_an_error() {
     assert!(called.is_err());
     let span = finished(&tracer, &spans);
     assert_eq!(events(&span), ["panic"]);
+}
+
+#[test]
+fn a_future_or_body_that_a_panic_drops_is_an_error() {
+    for is_answered in [false, true] {
+        let (tracer, spans) = recording_tracer();
+        let (_feeder, body) = Fed::new();
+        let mut body = Some(body);
+        let handler = service_fn(move |_: Request<()>| {
+            let body = body.take().expect("one request");
+            std::future::ready(reply(200, body))
+        });
+        let mut server = ServerLayer::new(tracer.clone()).wrap(handler);
+        let work = AssertUnwindSafe(|| {
+            let mut future = Box::pin(server.call(Request::new(())));
+            let mut cx = Context::from_waker(Waker::noop());
+            let _response = is_answered.then(|| future.as_mut().poll(&mut cx));
+            panic!("beside the request");
+        });
+        assert!(catch_unwind(work).is_err());
+        let span = finished(&tracer, &spans);
+        assert_eq!(span.tag_text("error"), "true");
+        assert_eq!(events(&span).last().map(String::as_str), Some("panic"));
+        assert!(span.tag("http.cancelled").is_none());
+    }
+}
+
+/// Notes which span is active when it is dropped.
+struct NotesDrop(std::sync::mpsc::Sender<String>);
+
+impl Drop for NotesDrop {
+    fn drop(&mut self) {
+        let _ = self.0.send(active_span().context().to_span_id());
+    }
+}
+
+#[test]
+fn the_span_is_active_while_a_handler_is_dropped() {
+    let (tracer, spans) = recording_tracer();
+    let (notes, read) = std::sync::mpsc::channel();
+    let handler = service_fn(move |_: Request<()>| {
+        let note = NotesDrop(notes.clone());
+        async move {
+            let _note = note;
+            std::future::pending::<Result<Response<Empty<Bytes>>, Infallible>>().await
+        }
+    });
+    let mut server = ServerLayer::new(tracer.clone()).wrap(handler);
+    drop(server.call(Request::new(())));
+    let span = finished(&tracer, &spans);
+    assert_eq!(read.recv(), Ok(span.span_id.to_string()));
 }
 
 #[test]

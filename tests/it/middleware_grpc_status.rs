@@ -9,6 +9,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::sync::mpsc;
 use tonic::Code;
 use tonic::transport::Server;
+use tower::service_fn;
 use tracehound::middleware::{ClientLayer, ServerLayer};
 use tracehound::reporter::OwnedSpan;
 
@@ -223,4 +224,45 @@ fn code(span: &OwnedSpan) -> Option<Code> {
     (0..17)
         .map(Code::from)
         .find(|code| format!("{code:?}") == name)
+}
+
+#[test]
+fn a_path_that_no_server_knows_names_no_span() {
+    async fn call(address: SocketAddr, path: &'static str) {
+        let mut client = tonic::client::Grpc::new(channel(address));
+        client.ready().await.expect("ready");
+        let path = http::uri::PathAndQuery::from_static(path);
+        let called = client.unary(message("hello"), path, grpc::Text).await;
+        assert_eq!(called.expect_err("no method").code(), Code::Unimplemented);
+    }
+    run(async {
+        let (tracer, reporter) = recording_tracer();
+        let layer = ServerLayer::new(tracer.clone());
+        call(grpc::serve(layer.clone()).await, "/made.up/Name").await;
+        let service = layer.wrap(service_fn(|_| async {
+            let response = http::Response::builder().status(404);
+            Ok::<_, Infallible>(
+                response
+                    .body(Empty::<bytes::Bytes>::new())
+                    .expect("a response"),
+            )
+        }));
+        let (listener, address) = listener().await;
+        tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.expect("a connection");
+            let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            let service = hyper_util::service::TowerToHyperService::new(service);
+            let _ = server.serve_connection(TokioIo::new(stream), service).await;
+        });
+        call(address, "/made.up/Name").await;
+        for span in spans(&reporter, 2).await {
+            assert_eq!(span.operation_name, "HTTP POST");
+            assert_eq!(outcome(&span), ["Unimplemented", "5xx", "true"]);
+        }
+
+        let (tracer, reporter) = recording_tracer();
+        let named = ServerLayer::new(tracer.clone()).operation_name(|_| "own".into());
+        call(grpc::serve(named).await, "/made.up/Name").await;
+        assert_eq!(one_span(&reporter).await.operation_name, "own");
+    });
 }
