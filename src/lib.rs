@@ -13,6 +13,7 @@ pub mod reporter;
 pub mod sampler;
 pub mod scope;
 pub mod span;
+mod sync;
 pub mod tracer;
 
 pub use scope::Instrument;

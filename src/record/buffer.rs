@@ -23,6 +23,9 @@ pub(crate) struct SpanBuffer {
     dropped_items: u64,
 }
 
+/// A buffer that has grown beyond this does not keep its memory for the next span.
+const KEPT_BYTES: usize = 16 * 1024;
+
 /// What happened to something that was added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Added {
@@ -33,12 +36,27 @@ pub(crate) struct Added {
 }
 
 impl SpanBuffer {
-    pub(crate) fn new(operation_name: Cow<'static, str>, baggage: Baggage) -> Self {
-        Self {
-            operation_name,
-            baggage,
-            ..Self::default()
+    /// Empties it for the next span. The memory stays, unless it is much.
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        let kept = self.tags.capacity() + self.logs.capacity() + self.references.capacity();
+        if kept > KEPT_BYTES {
+            *self = Self::default();
+            return;
         }
+        if let Cow::Owned(_) = self.operation_name {
+            self.operation_name = Cow::Borrowed("");
+        }
+        if !self.baggage.is_empty() {
+            self.baggage = Baggage::default();
+        }
+        self.references.clear();
+        self.reference_count = 0;
+        self.tags.clear();
+        self.tag_count = 0;
+        self.keys = KeyFilter::default();
+        self.logs.clear();
+        self.dropped_items = 0;
     }
 
     pub(crate) fn push_reference(&mut self, reference: &SpanReference) {
@@ -236,6 +254,22 @@ struct LogBuffer {
 }
 
 impl LogBuffer {
+    fn capacity(&self) -> usize {
+        self.first.capacity() + self.joined.capacity()
+    }
+
+    #[inline]
+    fn clear(&mut self) {
+        self.first.clear();
+        self.first_count = 0;
+        if !self.newest.is_empty() {
+            self.newest.clear();
+        }
+        self.newest_bytes = 0;
+        self.joined.clear();
+        self.dropped = 0;
+    }
+
     fn push(
         &mut self,
         timestamp: Timestamp,

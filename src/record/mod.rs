@@ -15,19 +15,30 @@
 //! Invariants: nothing of the user's runs while a lock of this room is held; a span is finished once; every
 //! finished span is in a ring, in a `LocalTrace`, or counted.
 
+mod budget;
 mod buffer;
 mod cell;
+mod depot;
 pub(crate) mod encode;
 mod frame;
 mod lifecycle;
 mod limits;
+#[expect(unsafe_code, reason = "block by block, each with its invariant")]
+mod local;
 mod local_trace;
+#[expect(unsafe_code, reason = "block by block, each with its invariant")]
+mod lock;
 mod random;
+mod recorder;
+#[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod ring;
+#[expect(unsafe_code, reason = "block by block, each with its invariant")]
+mod span_ref;
 mod store;
 
+pub(crate) use budget::Budget;
 pub(crate) use buffer::{Added, SpanBuffer, write_limited_tag};
-pub(crate) use cell::{SpanCell, SpanRef, SpanSeed, SpanTime};
+pub(crate) use cell::{SpanCell, SpanTime};
 pub use encode::{LogView, Logs, References, Tags};
 pub use frame::{FinishedSpan, OwnedSpan};
 pub(crate) use frame::{FrameBytes, FrameHeader, read_frame, write_frame};
@@ -35,5 +46,6 @@ pub(crate) use lifecycle::{Lifecycle, Question};
 pub use limits::Limits;
 pub(crate) use local_trace::{HeldSpans, Hold, LocalTrace};
 pub(crate) use random::random_id;
-pub(crate) use ring::Budget;
+pub(crate) use recorder::Recorder;
+pub(crate) use span_ref::SpanRef;
 pub(crate) use store::Store;

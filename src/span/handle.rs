@@ -186,7 +186,8 @@ impl Span {
         self.end(Some(wall_nanos(time)));
     }
 
-    pub(crate) fn from_cell(cell: SpanCell) -> Self {
+    #[inline]
+    pub(crate) fn from_cell(cell: Box<SpanCell>) -> Self {
         Self {
             inner: Some(SpanRef::new(cell)),
         }

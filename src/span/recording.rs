@@ -58,8 +58,8 @@ pub(crate) fn log<'v>(
     time: Option<Timestamp>,
     fields: impl Iterator<Item = FieldRef<'v>>,
 ) {
-    let time = time.unwrap_or_else(|| cell.time.timestamp(cell.tracer.clock().now()));
-    let limits = cell.tracer.limits();
+    let time = time.unwrap_or_else(|| cell.time.timestamp(cell.recorder.clock.now()));
+    let limits = &cell.recorder.limits;
     let mut scratch = take_scratch();
     let encoded = catch(cell, || {
         let (mut count, mut truncated) = (0, 0);
@@ -139,7 +139,7 @@ pub(crate) fn set_baggage_item(cell: &SpanCell, key: &str, value: &str) {
             replaces
         })
     };
-    cell.tracer.store().count(match result {
+    cell.recorder.store.count(match result {
         Ok(_) => Counter::BaggageUpdatesOk,
         Err(_) => Counter::BaggageUpdatesErr,
     });
@@ -165,8 +165,8 @@ pub(crate) fn mark_panic(cell: &SpanCell) {
 
 /// Ends the span; the first call wins, a later one is counted if the user made it.
 pub(crate) fn finish(cell: &SpanCell, end: Option<i64>, is_explicit: bool) {
-    let clock = cell.tracer.clock();
-    let store = cell.tracer.store();
+    let clock = &cell.recorder.clock;
+    let store = &*cell.recorder.store;
     let end = end.unwrap_or_else(|| {
         // A start that the user gave is wall time: so is the end, for the difference to make sense.
         let anchor = if cell.time.is_explicit {
@@ -190,9 +190,9 @@ pub(crate) fn finish(cell: &SpanCell, end: Option<i64>, is_explicit: bool) {
     };
     let flags = cell.flags();
     if flags.is_sampled() {
-        push(cell, &mut buffer, flags, end);
-        drop(buffer);
-        store.count(Counter::FinishedSpansSampled);
+        with_frame(cell, &mut buffer, flags, end, |header, bytes| {
+            store.push(header, bytes, Counter::FinishedSpansSampled);
+        });
     } else if let Some(trace) = cell.local_trace.as_ref().filter(|trace| !trace.is_final()) {
         hold(cell, trace, &mut buffer, end);
         drop(buffer);
@@ -235,7 +235,7 @@ pub(crate) fn catch<R>(cell: &SpanCell, run: impl FnOnce() -> R) -> Option<R> {
         Err(panic) => {
             // What was thrown may panic in turn when it is dropped.
             let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
-            cell.tracer.metrics().add(Counter::CallbackPanics, 1);
+            cell.recorder.metrics.add(Counter::CallbackPanics, 1);
             None
         }
     }
@@ -274,7 +274,7 @@ fn decide(cell: &SpanCell, flags: Flags) {
         Some(trace) => {
             let waited = trace.decide(flags);
             if flags.is_sampled() && waited.count > 0 {
-                cell.tracer.store().push_held(&waited, flags);
+                cell.recorder.store.push_held(&waited, flags);
             }
         }
         None => cell.set_flags(flags),
@@ -303,7 +303,7 @@ fn store_tag(cell: &SpanCell, key: &str, value: TagRef<'_>) {
         value => value,
     };
     if let Some(mut buffer) = cell.open() {
-        let added = buffer.push_tag(key, value, cell.tracer.limits());
+        let added = buffer.push_tag(key, value, &cell.recorder.limits);
         drop(buffer);
         count_added(cell, added);
     }
@@ -311,19 +311,13 @@ fn store_tag(cell: &SpanCell, key: &str, value: TagRef<'_>) {
 
 fn count_added(cell: &SpanCell, added: Added) {
     if added != Added::default() {
-        cell.tracer
-            .metrics()
+        cell.recorder
+            .metrics
             .add(Counter::TruncatedValues, added.truncated);
-        cell.tracer
-            .metrics()
+        cell.recorder
+            .metrics
             .add(Counter::DroppedItems, added.dropped);
     }
-}
-
-fn push(cell: &SpanCell, buffer: &mut SpanBuffer, flags: Flags, end: i64) {
-    with_frame(cell, buffer, flags, end, |header, bytes| {
-        cell.tracer.store().push(header, bytes)
-    });
 }
 
 fn hold(cell: &SpanCell, trace: &LocalTrace, buffer: &mut SpanBuffer, end: i64) {
@@ -335,12 +329,12 @@ fn hold(cell: &SpanCell, trace: &LocalTrace, buffer: &mut SpanBuffer, end: i64) 
         |header, bytes| match trace.hold(header, bytes) {
             Hold::Held => {}
             Hold::Decided(flags) if flags.is_sampled() => {
-                cell.tracer
-                    .store()
-                    .push(&FrameHeader { flags, ..*header }, bytes);
+                cell.recorder
+                    .store
+                    .push_again(&FrameHeader { flags, ..*header }, bytes);
             }
             Hold::Decided(_) => {}
-            Hold::NoRoom => cell.tracer.store().drop_spans(DropCause::Delayed, 1),
+            Hold::NoRoom => cell.recorder.store.drop_spans(DropCause::Delayed, 1),
         },
     );
 }
@@ -352,7 +346,7 @@ fn with_frame<R>(
     end: i64,
     use_frame: impl FnOnce(&FrameHeader, &FrameBytes<'_>) -> R,
 ) -> R {
-    let sealed = buffer.seal(cell.tracer.limits());
+    let sealed = buffer.seal(&cell.recorder.limits);
     let start = cell.time.start.div_euclid(1_000);
     // Whole microseconds, and at least one: backends warn of spans without a length.
     let duration_micros = (end.saturating_sub(cell.time.start).max(0) / 1_000)

@@ -78,7 +78,9 @@ impl JaegerTracer {
     pub fn metrics(&self) -> Metrics {
         self.handle
             .as_ref()
-            .map_or_else(Metrics::default, |handle| handle.core.metrics.clone())
+            .map_or_else(Metrics::default, |handle| {
+                handle.core.recorder.metrics.clone()
+            })
     }
 
     /// The service's name and the tags that hold for all spans; none of a tracer that is off.

@@ -7,9 +7,7 @@ use smallvec::{SmallVec, smallvec};
 use crate::clock::wall_nanos;
 use crate::metrics::Counter;
 use crate::model::{Baggage, Flags, ReferenceType, SpanId, SpanReference, TagRef, TraceId, tags};
-use crate::record::{
-    Lifecycle as _, LocalTrace, Question, SpanBuffer, SpanCell, SpanSeed, SpanTime, random_id,
-};
+use crate::record::{Lifecycle as _, LocalTrace, Question, SpanCell, SpanTime, random_id};
 use crate::sampler::{SamplingDecision, SpanView};
 use crate::scope::{Active, active_parent};
 use crate::span::{Decision, Reference, Span, SpanContext, apply_decision};
@@ -19,7 +17,7 @@ use crate::tracer::core::Core;
 /// Starts a span.
 pub(super) fn start(core: &Arc<Core>, options: StartSpanOptions<'_>) -> Span {
     // The clock first: the rest hides behind the read.
-    let ticks = core.clock.now();
+    let ticks = core.recorder.clock.now();
     let origin = Origin::find(&options);
     let is_forced = origin.parent.is_none()
         && origin.debug_id.is_some()
@@ -63,7 +61,7 @@ pub(super) fn start(core: &Arc<Core>, options: StartSpanOptions<'_>) -> Span {
         .parent
         .as_ref()
         .and_then(|parent| parent.anchor)
-        .unwrap_or_else(|| core.clock.anchor());
+        .unwrap_or_else(|| core.recorder.clock.anchor());
     let time = match options.start_time {
         Some(time) => SpanTime {
             start: wall_nanos(time),
@@ -77,24 +75,22 @@ pub(super) fn start(core: &Arc<Core>, options: StartSpanOptions<'_>) -> Span {
         },
     };
     let is_stored = flags.is_sampled() || local_trace.is_some() || is_revisable;
-    let mut buffer = SpanBuffer::new(options.operation_name, origin.baggage);
+    let mut cell = SpanCell::vacant(core, &core.recorder);
+    cell.trace_id = identity.trace_id;
+    cell.span_id = identity.span_id;
+    cell.parent_id = identity.parent_id;
+    cell.is_local_root = identity.is_local_root;
+    cell.local_trace = local_trace;
+    cell.time = time;
+    let buffer = cell.begin(flags, is_revisable);
+    buffer.operation_name = options.operation_name;
+    buffer.baggage = origin.baggage;
     if is_stored {
         for reference in &origin.references {
             buffer.push_reference(reference);
         }
     }
-    let span = Span::from_cell(SpanCell::new(SpanSeed {
-        tracer: core.clone(),
-        trace_id: identity.trace_id,
-        span_id: identity.span_id,
-        parent_id: identity.parent_id,
-        is_local_root: identity.is_local_root,
-        local_trace,
-        time,
-        flags,
-        is_revisable,
-        buffer,
-    }));
+    let span = Span::from_cell(cell);
     if let (Some(answer), Some(cell)) = (answer, span.cell()) {
         apply_decision(cell, answer);
     }
@@ -325,19 +321,19 @@ fn count_start(core: &Core, span: &Span, is_new_trace: bool, is_server: bool) {
     let Some(cell) = span.cell() else { return };
     let is_sampled = cell.flags().is_sampled();
     let is_delayed = !is_sampled && cell.is_undecided();
-    core.store.count(match (is_sampled, is_delayed) {
+    core.recorder.store.count(match (is_sampled, is_delayed) {
         (true, _) => Counter::StartedSpansSampled,
         (false, true) => Counter::StartedSpansDelayed,
         (false, false) => Counter::StartedSpansUnsampled,
     });
     if is_new_trace {
-        core.store.count(match (is_sampled, is_delayed) {
+        core.recorder.store.count(match (is_sampled, is_delayed) {
             (true, _) => Counter::TracesStartedSampled,
             (false, true) => Counter::TracesStartedDelayed,
             (false, false) => Counter::TracesStartedUnsampled,
         });
     } else if is_server && !is_delayed {
-        core.store.count(match is_sampled {
+        core.recorder.store.count(match is_sampled {
             true => Counter::TracesJoinedSampled,
             false => Counter::TracesJoinedUnsampled,
         });
