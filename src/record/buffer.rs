@@ -54,7 +54,7 @@ impl SpanBuffer {
         self.reference_count = 0;
         self.tags.clear();
         self.tag_count = 0;
-        self.keys = KeyFilter::default();
+        self.keys.clear();
         self.logs.clear();
         self.dropped_items = 0;
     }
@@ -106,15 +106,12 @@ impl SpanBuffer {
     }
 
     /// Everything in its final form. What was left out is marked.
+    #[inline]
     pub(crate) fn seal(&mut self, limits: &Limits) -> Sealed<'_> {
-        let mut log_count = self.logs.first_count + self.logs.newest.len() as u32;
-        if self.logs.dropped > 0 {
-            self.logs.mark_dropped();
+        let log_count = self.logs.first_count + self.logs.newest.len() as u32;
+        if !self.logs.newest.is_empty() {
+            self.logs.join_newest();
         }
-        if self.logs.newest.is_empty() && self.logs.first_count == 0 {
-            log_count = 0;
-        }
-        self.logs.join_newest();
         if self.dropped_items > 0 {
             write_limited_tag(
                 &mut self.tags,
@@ -180,7 +177,28 @@ pub(crate) struct Sealed<'a> {
 }
 
 /// Appends a tag cut to the limits; returns how many of its parts were cut.
+#[inline]
 pub(crate) fn write_limited_tag(
+    out: &mut Vec<u8>,
+    key: &str,
+    value: TagRef<'_>,
+    value_bytes: usize,
+    limits: &Limits,
+) -> u64 {
+    let value_len = match value {
+        TagRef::String(text) => text.len(),
+        TagRef::Binary(bytes) => bytes.len(),
+        _ => 0,
+    };
+    if key.len() <= limits.key_bytes && value_len <= value_bytes {
+        write_tag(out, key, value);
+        return 0;
+    }
+    write_cut_tag(out, key, value, value_bytes, limits)
+}
+
+#[cold]
+fn write_cut_tag(
     out: &mut Vec<u8>,
     key: &str,
     value: TagRef<'_>,
@@ -223,23 +241,66 @@ pub(crate) fn without_repeated_keys(tags: Tags<'_>) -> (Vec<u8>, u32) {
     (bytes, kept.len() as u32)
 }
 
-/// A coarse set of keys: says "maybe" for a key that was not inserted, never "no" for one that was.
+/// Notices that a key is inserted again; now and then says so of one that is not.
 #[derive(Debug, Default)]
 struct KeyFilter {
-    bits: u64,
+    /// Of the first keys; never 0.
+    hashes: [u16; 32],
+    count: usize,
     has_repeated: bool,
 }
 
 impl KeyFilter {
+    #[inline]
     fn insert(&mut self, key: &str) {
-        let mut hash = key.len() as u32;
-        for byte in key.bytes() {
-            hash = (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+        let hash = hash(key.as_bytes());
+        // All of them, so that the compiler compares 8 or 16 at once.
+        let is_known = self
+            .hashes
+            .iter()
+            .fold(false, |known, h| known | (*h == hash));
+        match self.hashes.get_mut(self.count) {
+            Some(free) => {
+                *free = hash;
+                self.count += 1;
+            }
+            // So many keys are for the reader to look through.
+            None => self.has_repeated = true,
         }
-        let bit = 1 << (hash >> 26);
-        self.has_repeated |= self.bits & bit != 0;
-        self.bits |= bit;
+        self.has_repeated |= is_known;
     }
+
+    #[inline]
+    fn clear(&mut self) {
+        if self.count > 0 {
+            *self = Self::default();
+        }
+    }
+}
+
+/// Of the length and of up to 16 bytes at the ends, which tell the keys of one span apart; never 0.
+#[inline]
+fn hash(key: &[u8]) -> u16 {
+    let (first, last) = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
+        (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+        _ => match (key.first_chunk::<4>(), key.last_chunk::<4>()) {
+            (Some(first), Some(last)) => (
+                u64::from(u32::from_le_bytes(*first)),
+                u64::from(u32::from_le_bytes(*last)),
+            ),
+            _ => (
+                key.iter()
+                    .fold(0, |word, byte| word << 8 | u64::from(*byte)),
+                0,
+            ),
+        },
+    };
+    let mixed = (first ^ (key.len() as u64))
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        .rotate_left(32)
+        .wrapping_add(last)
+        .wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
+    (mixed >> 48) as u16 | 1
 }
 
 /// Log records: the first ones, and of the later ones the newest.
@@ -330,7 +391,11 @@ impl LogBuffer {
         self.dropped = 0;
     }
 
+    #[cold]
     fn join_newest(&mut self) {
+        if self.dropped > 0 {
+            self.mark_dropped();
+        }
         for record in self.newest.drain(..) {
             self.joined.extend_from_slice(&record);
         }
@@ -341,6 +406,7 @@ impl LogBuffer {
 const RECORD_BYTES: usize = 24;
 
 fn write_record(out: &mut Vec<u8>, timestamp: Timestamp, fields: &[u8], count: usize) {
+    out.reserve(fields.len() + RECORD_BYTES);
     out.push(0x16);
     write_varint(out, zigzag(timestamp.as_micros()));
     out.push(0x19);

@@ -15,11 +15,15 @@
 //! Invariants: nothing of the user's runs while a lock of this room is held; a span is finished once; every
 //! finished span is in a ring, in a `LocalTrace`, or counted.
 
+#[expect(unsafe_code, reason = "block by block, each with its invariant")]
+mod append;
 mod budget;
 mod buffer;
 mod cell;
 mod depot;
+#[expect(unsafe_code, reason = "block by block, each with its invariant")]
 pub(crate) mod encode;
+#[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod frame;
 mod lifecycle;
 mod limits;

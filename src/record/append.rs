@@ -1,0 +1,157 @@
+use std::ptr;
+
+/// Appends to a buffer in which room has been made for all of it: no test and no call for each byte.
+pub(super) struct Appender<'a> {
+    out: &'a mut Vec<u8>,
+    len: usize,
+}
+
+impl<'a> Appender<'a> {
+    /// Makes room for `room` bytes. What is appended is there once the appender is [finished](Self::finish).
+    #[inline]
+    pub(super) fn new(out: &'a mut Vec<u8>, room: usize) -> Self {
+        if out.capacity() - out.len() < room {
+            grow(out, room);
+        }
+        let len = out.len();
+        Self { out, len }
+    }
+
+    /// # Safety
+    ///
+    /// All that is appended is no more than the `room` that was asked for.
+    #[inline]
+    pub(super) unsafe fn byte(&mut self, byte: u8) {
+        debug_assert!(self.len < self.out.capacity());
+        // SAFETY: `len` is within the capacity, by the caller's promise.
+        unsafe { self.out.as_mut_ptr().add(self.len).write(byte) };
+        self.len += 1;
+    }
+
+    /// # Safety
+    ///
+    /// As [`Self::byte`].
+    #[inline]
+    pub(super) unsafe fn array<const N: usize>(&mut self, bytes: [u8; N]) {
+        debug_assert!(self.len + N <= self.out.capacity());
+        // SAFETY: as in `byte`. An array of bytes has no alignment.
+        unsafe {
+            self.out
+                .as_mut_ptr()
+                .add(self.len)
+                .cast::<[u8; N]>()
+                .write(bytes);
+        }
+        self.len += N;
+    }
+
+    /// # Safety
+    ///
+    /// As [`Self::byte`].
+    #[inline]
+    pub(super) unsafe fn bytes(&mut self, bytes: &[u8]) {
+        debug_assert!(self.len + bytes.len() <= self.out.capacity());
+        // SAFETY: as in `byte`. `bytes` cannot overlap with the buffer, which is borrowed mutably.
+        unsafe { copy(bytes, self.out.as_mut_ptr().add(self.len)) };
+        self.len += bytes.len();
+    }
+
+    /// An unsigned LEB128 number: at most 10 bytes.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::byte`].
+    #[inline]
+    pub(super) unsafe fn varint(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            // SAFETY: passed on.
+            unsafe { self.byte(value as u8 | 0x80) };
+            value >>= 7;
+        }
+        // SAFETY: passed on.
+        unsafe { self.byte(value as u8) };
+    }
+
+    /// A length and the bytes.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::byte`].
+    #[inline]
+    pub(super) unsafe fn sized_bytes(&mut self, bytes: &[u8]) {
+        // SAFETY: passed on.
+        unsafe {
+            self.varint(bytes.len() as u64);
+            self.bytes(bytes);
+        }
+    }
+
+    #[inline]
+    pub(super) fn finish(self) {
+        // SAFETY: `len` is within the capacity, and the methods above have written all up to it.
+        unsafe { self.out.set_len(self.len) };
+    }
+}
+
+#[cold]
+fn grow(out: &mut Vec<u8>, room: usize) {
+    out.reserve(room.max(MIN_GROWTH));
+}
+
+/// The first tag of a span makes room for the next ones too.
+const MIN_GROWTH: usize = 256;
+
+/// Copies all of `from`; what is short, as most keys and values are, without a call.
+///
+/// # Safety
+///
+/// `to` may be written for `from.len()` bytes and does not overlap with `from`.
+#[inline]
+unsafe fn copy(from: &[u8], to: *mut u8) {
+    /// Two copies of `N` bytes, from the start and up to the end, that meet or overlap.
+    #[inline]
+    unsafe fn ends<const N: usize>(from: *const u8, to: *mut u8, len: usize) {
+        // SAFETY: the caller has seen that N <= len <= 2 * N.
+        unsafe {
+            let first = from.cast::<[u8; N]>().read();
+            let last = from.add(len - N).cast::<[u8; N]>().read();
+            to.cast::<[u8; N]>().write(first);
+            to.add(len - N).cast::<[u8; N]>().write(last);
+        }
+    }
+    let (source, len) = (from.as_ptr(), from.len());
+    // SAFETY: each branch reads and writes `len` bytes, from the first to the last.
+    unsafe {
+        match len {
+            0 => {}
+            1 => to.write(source.read()),
+            2..=3 => ends::<2>(source, to, len),
+            4..=7 => ends::<4>(source, to, len),
+            8..=15 => ends::<8>(source, to, len),
+            16..=32 => ends::<16>(source, to, len),
+            _ => ptr::copy_nonoverlapping(source, to, len),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_of_every_length_are_copied_whole() {
+        let from: Vec<u8> = (0..100).collect();
+        for len in 0..from.len() {
+            let mut out = vec![255];
+            let mut appender = Appender::new(&mut out, len + 2);
+            // SAFETY: room was made for these.
+            unsafe {
+                appender.bytes(&from[..len]);
+                appender.array([7, 8]);
+            }
+            appender.finish();
+            assert_eq!(out[1..=len], from[..len]);
+            assert_eq!(out[len + 1..], [7, 8]);
+        }
+    }
+}
