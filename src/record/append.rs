@@ -93,6 +93,15 @@ impl<'a> Appender<'a> {
     }
 }
 
+/// Appends bytes that are few.
+#[inline]
+pub(super) fn append(out: &mut Vec<u8>, bytes: &[u8]) {
+    let mut out = Appender::new(out, bytes.len());
+    // SAFETY: room was made for just these.
+    unsafe { out.bytes(bytes) };
+    out.finish();
+}
+
 #[cold]
 fn grow(out: &mut Vec<u8>, room: usize) {
     out.reserve(room.max(MIN_GROWTH));

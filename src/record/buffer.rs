@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
+use crate::model::sampling::SamplerTags;
 use crate::model::{Baggage, SpanReference, TagRef, Timestamp, tags};
+use crate::record::append::append;
 use crate::record::encode::{
     Logs, Tags, write_list_header, write_reference, write_tag, write_varint, zigzag,
 };
@@ -25,6 +27,38 @@ pub(crate) struct SpanBuffer {
 
 /// A buffer that has grown beyond this does not keep its memory for the next span.
 const KEPT_BYTES: usize = 16 * 1024;
+
+/// A sampler's two tags in their wire form: a sampler gives the same ones again and again.
+#[derive(Debug)]
+pub(crate) struct EncodedTags {
+    tags: SamplerTags,
+    bytes: Vec<u8>,
+    hashes: [u16; 2],
+    truncated: u64,
+}
+
+impl EncodedTags {
+    pub(crate) fn new(of: SamplerTags, limits: &Limits) -> Self {
+        let mut bytes = Vec::new();
+        let kind = TagRef::String(of.kind());
+        let param = of.param().as_ref();
+        let mut write =
+            |key, value| write_limited_tag(&mut bytes, key, value, limits.tag_value_bytes, limits);
+        let truncated = write(tags::SAMPLER_TYPE, kind) + write(tags::SAMPLER_PARAM, param);
+        Self {
+            bytes,
+            hashes: [tags::SAMPLER_TYPE, tags::SAMPLER_PARAM].map(|key| hash(key.as_bytes())),
+            truncated,
+            tags: of,
+        }
+    }
+
+    /// Whether these are the ones for `tags`.
+    #[inline]
+    pub(crate) fn are_for(&self, tags: &SamplerTags) -> bool {
+        self.tags.is_same(tags)
+    }
+}
 
 /// What happened to something that was added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,6 +117,18 @@ impl SpanBuffer {
             truncated,
             dropped: 0,
         }
+    }
+
+    /// Tags that were encoded before; returns how many of their parts were cut. They are few and short, and the first of
+    /// their span.
+    #[inline]
+    pub(crate) fn push_encoded(&mut self, encoded: &EncodedTags) -> u64 {
+        append(&mut self.tags, &encoded.bytes);
+        for hash in encoded.hashes {
+            self.keys.insert_hash(hash);
+        }
+        self.tag_count += encoded.hashes.len() as u32;
+        encoded.truncated
     }
 
     /// `fields` are `count` encoded tags.
@@ -253,7 +299,11 @@ struct KeyFilter {
 impl KeyFilter {
     #[inline]
     fn insert(&mut self, key: &str) {
-        let hash = hash(key.as_bytes());
+        self.insert_hash(hash(key.as_bytes()));
+    }
+
+    #[inline]
+    fn insert_hash(&mut self, hash: u16) {
         // All of them, so that the compiler compares 8 or 16 at once.
         let is_known = self
             .hashes

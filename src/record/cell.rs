@@ -1,10 +1,13 @@
 //! The box that holds one open span.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::model::{Flags, SpanId, Timestamp, TraceId};
-use crate::record::buffer::SpanBuffer;
+use crate::model::TagRef;
+use crate::model::sampling::SamplerTags;
+use crate::model::{Baggage, Flags, SpanId, Timestamp, TraceId};
+use crate::record::buffer::{Added, SpanBuffer};
 use crate::record::lifecycle::Lifecycle;
 use crate::record::local;
 use crate::record::local_trace::LocalTrace;
@@ -24,6 +27,8 @@ pub(crate) struct SpanCell {
     /// The sampler may be asked again when the span is renamed.
     is_revisable: AtomicBool,
     is_finished: AtomicBool,
+    /// There is or was some: spares the lock where there never was.
+    has_baggage: AtomicBool,
     /// The first span of its trace in this process.
     pub(crate) is_local_root: bool,
     pub(crate) trace_id: TraceId,
@@ -81,6 +86,7 @@ impl SpanCell {
             flags: AtomicU8::new(0),
             is_revisable: AtomicBool::new(false),
             is_finished: AtomicBool::new(false),
+            has_baggage: AtomicBool::new(false),
             is_local_root: false,
             trace_id: TraceId::new(0, 1).expect("not zero"),
             span_id: SpanId::new(1).expect("not zero"),
@@ -102,14 +108,44 @@ impl SpanCell {
             self.local_trace = None;
         }
         self.is_finished.store(false, Ordering::Relaxed);
+        self.has_baggage.store(false, Ordering::Relaxed);
     }
 
     /// Of a vacant box: how the span begins.
     #[inline]
-    pub(crate) fn begin(&mut self, flags: Flags, is_revisable: bool) -> &mut SpanBuffer {
+    pub(crate) fn begin(
+        &mut self,
+        flags: Flags,
+        is_revisable: bool,
+        operation_name: Cow<'static, str>,
+        baggage: Baggage,
+    ) {
         self.flags.store(flags.bits(), Ordering::Relaxed);
         self.is_revisable.store(is_revisable, Ordering::Relaxed);
-        self.buffer.get_mut()
+        let buffer = self.buffer.get_mut();
+        buffer.operation_name = operation_name;
+        if !baggage.is_empty() {
+            buffer.baggage = baggage;
+            self.has_baggage.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Sets a tag of a span that nobody else can know of.
+    #[inline]
+    pub(crate) fn begin_with_tag(&mut self, key: &str, value: TagRef<'_>) -> Added {
+        self.buffer
+            .get_mut()
+            .push_tag(key, value, &self.recorder.limits)
+    }
+
+    /// Sets the sampler's tags of a span that nobody else can know of; returns how many of their parts were cut.
+    #[inline]
+    pub(crate) fn push_sampler_tags(&mut self, tags: SamplerTags) -> u64 {
+        let limits = &self.recorder.limits;
+        let buffer = self.buffer.get_mut();
+        local::with_sampler_tags(&self.recorder.store, tags, limits, |encoded| {
+            buffer.push_encoded(encoded)
+        })
     }
 
     /// The buffer of a span that nobody else can know of.
@@ -129,6 +165,24 @@ impl SpanCell {
     /// Of a span whose trace is decided by its own flags.
     pub(crate) fn set_flags(&self, flags: Flags) {
         self.flags.store(flags.bits(), Ordering::Relaxed);
+    }
+
+    /// What spans that start from this one take over.
+    #[inline]
+    pub(crate) fn baggage(&self) -> Baggage {
+        // Relaxed: whoever must see an item that another thread has set has heard of it from there.
+        if self.has_baggage.load(Ordering::Relaxed) {
+            self.lock().baggage.clone()
+        } else {
+            Baggage::default()
+        }
+    }
+
+    /// Replaces the baggage, by what `change` makes of it, if the span is open.
+    pub(crate) fn change_baggage<R>(&self, change: impl FnOnce(&mut Baggage) -> R) -> Option<R> {
+        let mut buffer = self.open()?;
+        self.has_baggage.store(true, Ordering::Relaxed);
+        Some(change(&mut buffer.baggage))
     }
 
     /// Whether the sampler has not answered yet.

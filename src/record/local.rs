@@ -17,8 +17,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::metrics::{CounterBlock, Metrics};
+use crate::model::sampling::SamplerTags;
+use crate::record::buffer::EncodedTags;
 use crate::record::cell::SpanCell;
 use crate::record::depot::BATCH;
+use crate::record::limits::Limits;
 use crate::record::ring::Ring;
 use crate::record::store::Store;
 
@@ -30,6 +33,7 @@ pub(super) struct Local {
     metrics: Metrics,
     #[expect(clippy::vec_box, reason = "handles point at the boxes")]
     pool: RefCell<Vec<Box<SpanCell>>>,
+    sampler_tags: RefCell<Option<EncodedTags>>,
 }
 
 impl Local {
@@ -40,6 +44,7 @@ impl Local {
             counters: metrics.register(),
             metrics: metrics.clone(),
             pool: RefCell::new(Vec::with_capacity(POOL)),
+            sampler_tags: RefCell::default(),
         }
     }
 }
@@ -106,6 +111,25 @@ pub(super) fn give_cell(mut cell: Box<SpanCell>) {
         return;
     }
     give_elsewhere(cell);
+}
+
+/// Runs `use_tags` on the encoded form of `tags`, which is kept from one span to the next.
+#[inline]
+pub(super) fn with_sampler_tags<R>(
+    store: &Store,
+    tags: SamplerTags,
+    limits: &Limits,
+    use_tags: impl FnOnce(&EncodedTags) -> R,
+) -> R {
+    if let Some(local) = current(store.id())
+        && let Ok(mut known) = local.sampler_tags.try_borrow_mut()
+    {
+        return match &mut *known {
+            Some(known) if known.are_for(&tags) => use_tags(known),
+            known => use_tags(known.insert(EncodedTags::new(tags, limits))),
+        };
+    }
+    use_tags(&EncodedTags::new(tags, limits))
 }
 
 /// Empties the calling thread's pool of a tracer that is closed.

@@ -39,7 +39,7 @@ impl Span {
             Some(trace) if !trace.is_final() => Decision::Shared(trace.clone()),
             _ => Decision::Made,
         };
-        let baggage = cell.lock().baggage.clone();
+        let baggage = cell.baggage();
         let ids = (cell.trace_id, cell.span_id, cell.parent_id);
         SpanContext::local(ids, cell.flags(), decision, cell.time.anchor, baggage)
     }
@@ -157,8 +157,8 @@ impl Span {
 
     /// Removes a baggage item from this span and from spans that are started from it afterwards.
     pub fn remove_baggage_item(&self, key: &str) -> &Self {
-        if let Some(mut buffer) = self.cell().and_then(SpanCell::open) {
-            buffer.baggage = buffer.baggage.without(key);
+        if let Some(cell) = self.cell() {
+            cell.change_baggage(|baggage| *baggage = baggage.without(key));
         }
         self
     }
@@ -166,7 +166,7 @@ impl Span {
     /// The value of a baggage item.
     pub fn baggage_item(&self, key: &str) -> Option<String> {
         self.cell()
-            .and_then(|cell| cell.lock().baggage.get(key).map(str::to_owned))
+            .and_then(|cell| cell.baggage().get(key).map(str::to_owned))
     }
 
     /// A handle that does not own the span: keeping it keeps nothing open.

@@ -129,16 +129,14 @@ pub(crate) fn log_error<E: Error + ?Sized>(cell: &SpanCell, error: &E) {
 }
 
 pub(crate) fn set_baggage_item(cell: &SpanCell, key: &str, value: &str) {
-    let result = {
-        let Some(mut buffer) = cell.open() else {
-            return;
-        };
-        let replaces = buffer.baggage.get(key).is_some_and(|old| !old.is_empty());
-        buffer.baggage.with(key, value).map(|baggage| {
-            buffer.baggage = baggage;
+    let result = cell.change_baggage(|baggage| {
+        let replaces = baggage.get(key).is_some_and(|old| !old.is_empty());
+        baggage.with(key, value).map(|changed| {
+            *baggage = changed;
             replaces
         })
-    };
+    });
+    let Some(result) = result else { return };
     cell.recorder.store.count(match result {
         Ok(_) => Counter::BaggageUpdatesOk,
         Err(_) => Counter::BaggageUpdatesErr,
@@ -307,6 +305,31 @@ fn store_tag(cell: &SpanCell, key: &str, value: TagRef<'_>) {
         drop(buffer);
         count_added(cell, added);
     }
+}
+
+/// Sets a tag of a span that nobody else can know of yet.
+#[inline]
+pub(crate) fn begin_with_tag(cell: &mut SpanCell, key: &str, value: TagRef<'_>) {
+    let is_plain = !matches!(value, TagRef::Display(_) | TagRef::None);
+    if !is_plain || key == tags::SAMPLING_PRIORITY || cell.is_undecided() || !cell.is_recording() {
+        set_tag(cell, key, value);
+        return;
+    }
+    let added = cell.begin_with_tag(key, value);
+    count_added(cell, added);
+}
+
+/// Sets the tags of the sampler that has decided to keep a span that nobody else can know of yet.
+#[inline]
+pub(crate) fn begin_with_sampler_tags(cell: &mut SpanCell, sampler_tags: SamplerTags) {
+    let truncated = cell.push_sampler_tags(sampler_tags);
+    count_added(
+        cell,
+        Added {
+            truncated,
+            dropped: 0,
+        },
+    );
 }
 
 fn count_added(cell: &SpanCell, added: Added) {

@@ -99,9 +99,9 @@ impl JaegerTracer {
 }
 
 impl Tracer for JaegerTracer {
-    fn start(&self, options: StartSpanOptions<'_>) -> Span {
+    fn start(&self, mut options: StartSpanOptions<'_>) -> Span {
         match &self.handle {
-            Some(handle) => start(&handle.core, options),
+            Some(handle) => start(&handle.core, &mut options),
             None => Span::noop(),
         }
     }

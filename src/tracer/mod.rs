@@ -119,7 +119,7 @@ pub struct StartSpanOptions<'a> {
     pub(crate) tags: SmallVec<[(&'a str, TagRef<'a>); 8]>,
     pub(crate) start_time: Option<SystemTime>,
     pub(crate) ignore_active_span: bool,
-    pub(crate) context: Option<SpanContext>,
+    pub(crate) context: Option<Box<SpanContext>>,
 }
 
 impl<'a> StartSpanOptions<'a> {

@@ -19,6 +19,7 @@ pub struct SpanBuilder<'a, T: Tracer + ?Sized> {
 }
 
 impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
+    #[inline]
     pub(crate) fn new(tracer: &'a T, operation_name: Cow<'static, str>) -> Self {
         Self {
             tracer,
@@ -28,6 +29,7 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
     }
 
     /// Makes it a child of a span or of a context, or of none where there is none.
+    #[inline]
     pub fn child_of(self, parent: &impl ToSpanContext) -> Self {
         if self.is_noop {
             self
@@ -37,6 +39,7 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
     }
 
     /// Says that a span or a context caused it and does not wait for it.
+    #[inline]
     pub fn follows_from(self, parent: &impl ToSpanContext) -> Self {
         if self.is_noop {
             self
@@ -46,6 +49,7 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
     }
 
     /// Adds a reference. An empty one is left out.
+    #[inline]
     pub fn reference(mut self, reference: Reference) -> Self {
         if !reference.context.is_empty() {
             self.options.references.push(reference);
@@ -54,12 +58,14 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
     }
 
     /// Does not make it a child of the active span.
+    #[inline]
     pub fn ignore_active_span(mut self) -> Self {
         self.options.ignore_active_span = true;
         self
     }
 
     /// Gives it a tag. `span.kind` belongs here, not on the started span.
+    #[inline]
     pub fn tag(mut self, key: &'a str, value: impl Into<TagRef<'a>>) -> Self {
         if !self.is_noop {
             self.options.tags.push((key, value.into()));
@@ -68,6 +74,7 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
     }
 
     /// Says when it started. Its end is then taken from the wall clock too. Now by default.
+    #[inline]
     pub fn start_time(mut self, time: SystemTime) -> Self {
         self.options.start_time = Some(time);
         self
@@ -75,12 +82,14 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
 
     /// Starts it with exactly this context, ids and flags included, which was made elsewhere; the sampler is not
     /// asked. References are recorded. A context without a trace changes nothing.
+    #[inline]
     pub fn context(mut self, context: SpanContext) -> Self {
-        self.options.context = Some(context).filter(SpanContext::has_trace);
+        self.options.context = context.has_trace().then(|| Box::new(context));
         self
     }
 
     /// Starts it.
+    #[inline]
     pub fn start(self) -> Span {
         self.tracer.start(self.options)
     }

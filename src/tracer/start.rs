@@ -1,31 +1,45 @@
 //! How a span starts: its parent, its ids, the sampling decision, its first tags.
 
+use std::mem;
 use std::sync::Arc;
-
-use smallvec::{SmallVec, smallvec};
 
 use crate::clock::wall_nanos;
 use crate::metrics::Counter;
 use crate::model::{Baggage, Flags, ReferenceType, SpanId, SpanReference, TagRef, TraceId, tags};
-use crate::record::{Lifecycle as _, LocalTrace, Question, SpanCell, SpanTime, random_id};
+use crate::record::{
+    Lifecycle as _, LocalTrace, Question, SpanBuffer, SpanCell, SpanTime, random_id,
+};
 use crate::sampler::{SamplingDecision, SpanView};
-use crate::scope::{Active, active_parent};
-use crate::span::{Decision, Reference, Span, SpanContext, apply_decision};
+use crate::scope::{Active, with_active_parent};
+use crate::span::{
+    Decision, Reference, Span, SpanContext, apply_decision, begin_with_sampler_tags, begin_with_tag,
+};
 use crate::tracer::StartSpanOptions;
 use crate::tracer::core::Core;
 
-/// Starts a span.
-pub(super) fn start(core: &Arc<Core>, options: StartSpanOptions<'_>) -> Span {
+/// Starts a span. The name is taken out of `options`.
+pub(super) fn start(core: &Arc<Core>, options: &mut StartSpanOptions<'_>) -> Span {
     // The clock first: the rest hides behind the read.
     let ticks = core.recorder.clock.now();
-    let origin = Origin::find(&options);
+    let mut origin = Origin::find(options);
     let is_forced = origin.parent.is_none()
         && origin.debug_id.is_some()
         && core.allows_debug(&options.operation_name);
+    let anchor = match &origin.parent {
+        Some(Parent {
+            anchor: Some(anchor),
+            ..
+        }) => *anchor,
+        _ => core.recorder.clock.anchor(),
+    };
+    let parent = origin
+        .parent
+        .as_ref()
+        .map(|parent| SpanReference::new(ReferenceType::ChildOf, parent.trace_id, parent.span_id));
     let identity = Identity::new(
         core,
-        origin.parent.as_ref(),
-        options.context.as_ref(),
+        origin.parent.take(),
+        options.context.as_deref(),
         is_forced,
     );
 
@@ -49,7 +63,7 @@ pub(super) fn start(core: &Arc<Core>, options: StartSpanOptions<'_>) -> Span {
                 is_revisable = core.depends_on_operation_name();
                 flags = match &decision {
                     SamplingDecision::Sample(_) => flags.with(Flags::SAMPLED),
-                    _ => flags,
+                    _ => flags.without(Flags::SAMPLED),
                 };
                 answer = Some(decision);
                 None
@@ -57,12 +71,12 @@ pub(super) fn start(core: &Arc<Core>, options: StartSpanOptions<'_>) -> Span {
         },
     };
 
-    let anchor = origin
-        .parent
-        .as_ref()
-        .and_then(|parent| parent.anchor)
-        .unwrap_or_else(|| core.recorder.clock.anchor());
-    let time = match options.start_time {
+    let mut cell = SpanCell::vacant(core, &core.recorder);
+    cell.trace_id = identity.trace_id;
+    cell.span_id = identity.span_id;
+    cell.parent_id = identity.parent_id;
+    cell.is_local_root = identity.is_local_root;
+    cell.time = match options.start_time {
         Some(time) => SpanTime {
             start: wall_nanos(time),
             is_explicit: true,
@@ -75,31 +89,51 @@ pub(super) fn start(core: &Arc<Core>, options: StartSpanOptions<'_>) -> Span {
         },
     };
     let is_stored = flags.is_sampled() || local_trace.is_some() || is_revisable;
-    let mut cell = SpanCell::vacant(core, &core.recorder);
-    cell.trace_id = identity.trace_id;
-    cell.span_id = identity.span_id;
-    cell.parent_id = identity.parent_id;
-    cell.is_local_root = identity.is_local_root;
-    cell.local_trace = local_trace;
-    cell.time = time;
-    let buffer = cell.begin(flags, is_revisable);
-    buffer.operation_name = options.operation_name;
-    buffer.baggage = origin.baggage;
-    if is_stored {
-        for reference in &origin.references {
-            buffer.push_reference(reference);
-        }
+    if local_trace.is_some() {
+        cell.local_trace = local_trace;
     }
-    let span = Span::from_cell(cell);
-    if let (Some(answer), Some(cell)) = (answer, span.cell()) {
-        apply_decision(cell, answer);
+    cell.begin(
+        flags,
+        is_revisable,
+        mem::take(&mut options.operation_name),
+        origin.baggage,
+    );
+    if is_stored {
+        push_references(cell.buffer_mut(), &options.references, parent);
+    }
+    match answer {
+        None => {}
+        Some(SamplingDecision::Sample(sampler_tags)) if cell.local_trace.is_none() => {
+            begin_with_sampler_tags(&mut cell, sampler_tags);
+        }
+        Some(SamplingDecision::Drop) if cell.local_trace.is_none() => {}
+        Some(answer) => apply_decision(&cell, answer),
     }
     if let Some(debug_id) = origin.debug_id.filter(|_| is_forced) {
-        span.set_tag(tags::JAEGER_DEBUG_ID, &debug_id);
+        begin_with_tag(&mut cell, tags::JAEGER_DEBUG_ID, TagRef::String(&debug_id));
     }
-    let is_server = set_start_tags(&span, &options.tags);
-    count_start(core, &span, identity.is_new_trace, is_server);
-    span
+    let is_server = set_start_tags(&mut cell, &options.tags);
+    count_start(core, &cell, identity.is_new_trace, is_server);
+    Span::from_cell(cell)
+}
+
+/// The references that were given, else the one to the active parent.
+fn push_references(
+    buffer: &mut SpanBuffer,
+    references: &[Reference],
+    active_parent: Option<SpanReference>,
+) {
+    if references.is_empty() {
+        if let Some(reference) = active_parent {
+            buffer.push_reference(&reference);
+        }
+        return;
+    }
+    for Reference { kind, context } in references {
+        if let (Some(trace_id), Some(span_id)) = (context.trace_id(), context.span_id()) {
+            buffer.push_reference(&SpanReference::new(*kind, trace_id, span_id));
+        }
+    }
 }
 
 /// The span that a new one depends on.
@@ -141,53 +175,60 @@ impl Parent {
             anchor: context.anchor(),
         })
     }
-
-    fn reference(&self, kind: ReferenceType) -> SpanReference {
-        SpanReference::new(kind, self.trace_id, self.span_id)
-    }
 }
 
-/// Where a span comes from: its parent, what it refers to, and what it takes over.
+/// Where a span comes from: its parent, and what it takes over.
 #[derive(Default)]
 struct Origin {
     parent: Option<Parent>,
-    references: SmallVec<[SpanReference; 2]>,
     baggage: Baggage,
     debug_id: Option<String>,
 }
 
 impl Origin {
+    #[inline]
     fn find(options: &StartSpanOptions<'_>) -> Self {
+        if let [reference] = &*options.references {
+            return Self::of_context(&reference.context);
+        }
         if !options.references.is_empty() {
             return Self::of_references(&options.references);
         }
-        let active = if options.ignore_active_span {
-            None
-        } else {
-            active_parent()
-        };
-        match active {
-            Some(Active::Span(span)) => span.cell().map_or_else(Self::default, Self::of_cell),
-            Some(Active::Context(context)) => Self::of_references(&[Reference {
-                kind: ReferenceType::ChildOf,
-                context,
-            }]),
-            None => Self::default(),
+        if options.ignore_active_span {
+            return Self::default();
         }
+        // Read where it stands: what is read is copied, and nothing of the user's runs.
+        with_active_parent(|active| match active {
+            Some(Active::Span(span)) => span.cell().map_or_else(Self::default, Self::of_cell),
+            Some(Active::Context(context)) => Self::of_context(context),
+            None => Self::default(),
+        })
     }
 
     fn of_cell(cell: &SpanCell) -> Self {
-        let parent = Parent::from_cell(cell);
         Self {
-            references: smallvec![parent.reference(ReferenceType::ChildOf)],
-            parent: Some(parent),
-            baggage: cell.lock().baggage.clone(),
+            parent: Some(Parent::from_cell(cell)),
+            baggage: cell.baggage(),
             debug_id: None,
+        }
+    }
+
+    /// Without a trace the context gives what it has to a new root.
+    fn of_context(context: &SpanContext) -> Self {
+        let parent = Parent::from_context(context);
+        Self {
+            debug_id: match &parent {
+                Some(_) => None,
+                None => context.debug_id().map(str::to_owned),
+            },
+            parent,
+            baggage: context.baggage().clone(),
         }
     }
 
     /// The first `ChildOf` with a trace is the parent, else the first `FollowsFrom` with one; without any, the
     /// first context gives what it has to a new root.
+    #[cold]
     fn of_references(references: &[Reference]) -> Self {
         let with_trace = || {
             references
@@ -198,33 +239,19 @@ impl Origin {
             .find(|reference| reference.kind == ReferenceType::ChildOf)
             .or_else(|| with_trace().next());
         let Some(parent) = parent else {
-            let Some(Reference { context, .. }) = references.first() else {
-                return Self::default();
-            };
-            return Self {
-                baggage: context.baggage().clone(),
-                debug_id: context.debug_id().map(str::to_owned),
-                ..Self::default()
-            };
+            return references
+                .first()
+                .map_or_else(Self::default, |first| Self::of_context(&first.context));
         };
-        let mut baggage = parent.context.baggage().clone();
+        let mut origin = Self::of_context(&parent.context);
         for other in with_trace() {
             for (key, value) in other.context.baggage().iter() {
-                if baggage.get(key).is_none() {
-                    baggage = baggage.with(key, value).unwrap_or(baggage);
+                if origin.baggage.get(key).is_none() {
+                    origin.baggage = origin.baggage.with(key, value).unwrap_or(origin.baggage);
                 }
             }
         }
-        Self {
-            references: with_trace()
-                .filter_map(|reference| {
-                    Some(Parent::from_context(&reference.context)?.reference(reference.kind))
-                })
-                .collect(),
-            parent: Parent::from_context(&parent.context),
-            baggage,
-            debug_id: None,
-        }
+        origin
     }
 }
 
@@ -240,9 +267,10 @@ struct Identity {
 }
 
 impl Identity {
+    #[inline]
     fn new(
         core: &Core,
-        parent: Option<&Parent>,
+        parent: Option<Parent>,
         given: Option<&SpanContext>,
         is_forced: bool,
     ) -> Self {
@@ -267,7 +295,7 @@ impl Identity {
                 span_id,
                 parent_id: Some(parent.span_id),
                 flags: parent.flags,
-                decision: parent.decision.clone(),
+                decision: parent.decision,
                 is_local_root: parent.is_remote,
                 is_new_trace: false,
             },
@@ -293,49 +321,46 @@ impl Identity {
     }
 }
 
+#[cold]
 fn random_span_id() -> SpanId {
     SpanId::new(random_id()).expect("random ids are not zero")
 }
 
 /// Sets the tags that were given at the start, `sampling.priority` first; true for a server's span.
-fn set_start_tags(span: &Span, start_tags: &[(&str, TagRef<'_>)]) -> bool {
+fn set_start_tags(cell: &mut SpanCell, start_tags: &[(&str, TagRef<'_>)]) -> bool {
     let mut is_server = false;
     for (key, value) in start_tags {
         if *key == tags::SAMPLING_PRIORITY {
-            span.set_tag(key, *value);
+            begin_with_tag(cell, key, *value);
         }
         is_server |=
             *key == tags::SPAN_KIND && matches!(value, TagRef::String(tags::SPAN_KIND_SERVER));
     }
-    if span.is_recording() {
+    if !start_tags.is_empty() && cell.is_recording() {
         for (key, value) in start_tags {
             if *key != tags::SAMPLING_PRIORITY {
-                span.set_tag(key, *value);
+                begin_with_tag(cell, key, *value);
             }
         }
     }
     is_server
 }
 
-fn count_start(core: &Core, span: &Span, is_new_trace: bool, is_server: bool) {
-    let Some(cell) = span.cell() else { return };
+fn count_start(core: &Core, cell: &SpanCell, is_new_trace: bool, is_server: bool) {
     let is_sampled = cell.flags().is_sampled();
     let is_delayed = !is_sampled && cell.is_undecided();
-    core.recorder.store.count(match (is_sampled, is_delayed) {
+    let started = match (is_sampled, is_delayed) {
         (true, _) => Counter::StartedSpansSampled,
         (false, true) => Counter::StartedSpansDelayed,
         (false, false) => Counter::StartedSpansUnsampled,
-    });
-    if is_new_trace {
-        core.recorder.store.count(match (is_sampled, is_delayed) {
-            (true, _) => Counter::TracesStartedSampled,
-            (false, true) => Counter::TracesStartedDelayed,
-            (false, false) => Counter::TracesStartedUnsampled,
-        });
-    } else if is_server && !is_delayed {
-        core.recorder.store.count(match is_sampled {
-            true => Counter::TracesJoinedSampled,
-            false => Counter::TracesJoinedUnsampled,
-        });
-    }
+    };
+    let trace = match (is_new_trace, is_sampled, is_delayed) {
+        (true, true, _) => Some(Counter::TracesStartedSampled),
+        (true, false, true) => Some(Counter::TracesStartedDelayed),
+        (true, false, false) => Some(Counter::TracesStartedUnsampled),
+        (false, _, true) => None,
+        (false, true, _) => is_server.then_some(Counter::TracesJoinedSampled),
+        (false, false, _) => is_server.then_some(Counter::TracesJoinedUnsampled),
+    };
+    core.recorder.store.count_both(started, trace);
 }
