@@ -31,6 +31,14 @@ impl TraceId {
         }
     }
 
+    /// The trace that a root of this id begins.
+    pub(crate) const fn of_root(high: u64, root: SpanId) -> Self {
+        Self {
+            high,
+            low: root.get(),
+        }
+    }
+
     /// The upper 64 bits; zero for a 64-bit id.
     pub const fn high(self) -> u64 {
         self.high

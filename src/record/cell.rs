@@ -118,14 +118,16 @@ impl SpanCell {
         flags: Flags,
         is_revisable: bool,
         operation_name: Cow<'static, str>,
-        baggage: Baggage,
     ) {
         self.flags.store(flags.bits(), Ordering::Relaxed);
         self.is_revisable.store(is_revisable, Ordering::Relaxed);
-        let buffer = self.buffer.get_mut();
-        buffer.operation_name = operation_name;
+        self.buffer.get_mut().operation_name = operation_name;
+    }
+
+    /// Of a span that nobody else can know of.
+    pub(crate) fn begin_with_baggage(&mut self, baggage: Baggage) {
         if !baggage.is_empty() {
-            buffer.baggage = baggage;
+            self.buffer.get_mut().baggage = baggage;
             self.has_baggage.store(true, Ordering::Relaxed);
         }
     }
@@ -167,11 +169,17 @@ impl SpanCell {
         self.flags.store(flags.bits(), Ordering::Relaxed);
     }
 
+    /// Whether there is or was any.
+    #[inline]
+    pub(crate) fn has_baggage(&self) -> bool {
+        // Relaxed: whoever must see an item that another thread has set has heard of it from there.
+        self.has_baggage.load(Ordering::Relaxed)
+    }
+
     /// What spans that start from this one take over.
     #[inline]
     pub(crate) fn baggage(&self) -> Baggage {
-        // Relaxed: whoever must see an item that another thread has set has heard of it from there.
-        if self.has_baggage.load(Ordering::Relaxed) {
+        if self.has_baggage() {
             self.lock().baggage.clone()
         } else {
             Baggage::default()

@@ -54,8 +54,13 @@ impl FrameBytes<'_> {
 }
 
 /// Appends a frame.
-#[inline]
 pub(crate) fn write_frame(out: &mut Vec<u8>, header: &FrameHeader, bytes: &FrameBytes<'_>) {
+    write_frame_here(out, header, bytes);
+}
+
+/// The same on the spot: the header goes from registers into the ring.
+#[inline(always)]
+pub(super) fn write_frame_here(out: &mut Vec<u8>, header: &FrameHeader, bytes: &FrameBytes<'_>) {
     let words = [
         header.trace_id.high(),
         header.trace_id.low(),

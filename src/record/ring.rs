@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::record::budget::Budget;
-use crate::record::frame::{FrameBytes, FrameHeader, write_frame};
+use crate::record::frame::{FrameBytes, FrameHeader, write_frame, write_frame_here};
 use crate::record::lock::{ByteGuard, ByteLock};
 
 /// One thread writes, the worker reads.
@@ -64,14 +64,15 @@ impl Ring {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(&self, header: &FrameHeader, bytes: &FrameBytes<'_>) -> Pushed {
         let len = bytes.frame_len();
         let mut state = self.state.lock();
         if state.is_closed || state.newest.bytes.len() + len > state.newest.size {
             return self.push_anew(state, header, bytes, len);
         }
-        state.put(header, bytes, len);
+        write_frame_here(&mut state.newest.bytes, header, bytes);
+        state.account(len);
         Pushed::Taken
     }
 
@@ -96,7 +97,8 @@ impl Ring {
         if filled.size > 0 {
             state.filled.push_back(filled);
         }
-        state.put(header, bytes, len);
+        write_frame(&mut state.newest.bytes, header, bytes);
+        state.account(len);
         if is_half_full {
             Pushed::TakenHalfFull
         } else {
@@ -173,10 +175,9 @@ impl Ring {
 }
 
 impl RingState {
-    /// Into the newest chunk, which has room.
+    /// A frame of that length has been written into the newest chunk.
     #[inline]
-    fn put(&mut self, header: &FrameHeader, bytes: &FrameBytes<'_>, len: usize) {
-        write_frame(&mut self.newest.bytes, header, bytes);
+    fn account(&mut self, len: usize) {
         self.pushed += 1;
         prefetch(self.newest.bytes.as_ptr_range().end, len);
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::diagnostics::Diagnostics;
 use crate::metrics::{Counter, Metrics};
-use crate::model::Process;
+use crate::model::{Process, SpanId};
 use crate::propagation::{
     Codec, CustomCodec, ExtractCarrier, ExtractError, InjectCarrier, ReadFrom, WriteTo,
 };
@@ -137,10 +137,15 @@ impl Core {
         Ok(None)
     }
 
-    pub(super) fn depends_on_operation_name(&self) -> bool {
-        self.sampler.call(&self.recorder.metrics, |sampler| {
-            sampler.depends_on_operation_name()
-        }) == Some(true)
+    /// Asks the sampler of a span whose trace nobody has decided on, and whether it may be asked again when the span is
+    /// renamed.
+    #[inline]
+    pub(super) fn decide_first(&self, span: &SpanView<'_>) -> (SamplingDecision, bool) {
+        let asked = self.sampler.call(&self.recorder.metrics, |sampler| {
+            let decision = sampler.on_create_span(span);
+            (decision, sampler.depends_on_operation_name())
+        });
+        asked.unwrap_or((SamplingDecision::Drop, false))
     }
 
     pub(super) fn close_sampler(&self) {
@@ -161,14 +166,29 @@ impl Core {
         }
     }
 
-    pub(super) fn new_id(&self) -> u64 {
-        let Some(source) = &self.id_source else {
-            return random_id();
-        };
-        match self.guard("id source", source) {
-            Some(id) if id != 0 => id,
-            _ => random_id(),
+    #[inline]
+    pub(super) fn new_id(&self) -> SpanId {
+        match &self.id_source {
+            None => random_id(),
+            Some(source) => self.new_id_from(source),
         }
+    }
+
+    /// The upper half of a new trace id.
+    #[inline]
+    pub(super) fn new_high_half(&self) -> u64 {
+        if self.is_128_bit {
+            self.new_id().get()
+        } else {
+            0
+        }
+    }
+
+    #[cold]
+    fn new_id_from(&self, source: &(dyn Fn() -> u64 + Send + Sync)) -> SpanId {
+        self.guard("id source", source)
+            .and_then(SpanId::new)
+            .unwrap_or_else(random_id)
     }
 }
 

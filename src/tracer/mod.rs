@@ -123,6 +123,7 @@ pub struct StartSpanOptions<'a> {
 }
 
 impl<'a> StartSpanOptions<'a> {
+    #[inline]
     pub(crate) fn new(operation_name: Cow<'static, str>) -> Self {
         Self {
             operation_name,

@@ -6,9 +6,7 @@ use std::sync::Arc;
 use crate::clock::wall_nanos;
 use crate::metrics::Counter;
 use crate::model::{Baggage, Flags, ReferenceType, SpanId, SpanReference, TagRef, TraceId, tags};
-use crate::record::{
-    Lifecycle as _, LocalTrace, Question, SpanBuffer, SpanCell, SpanTime, random_id,
-};
+use crate::record::{Lifecycle as _, LocalTrace, Question, SpanBuffer, SpanCell, SpanTime};
 use crate::sampler::{SamplingDecision, SpanView};
 use crate::scope::{Active, with_active_parent};
 use crate::span::{
@@ -18,52 +16,111 @@ use crate::tracer::StartSpanOptions;
 use crate::tracer::core::Core;
 
 /// Starts a span. The name is taken out of `options`.
+#[inline]
 pub(super) fn start(core: &Arc<Core>, options: &mut StartSpanOptions<'_>) -> Span {
     // The clock first: the rest hides behind the read.
     let ticks = core.recorder.clock.now();
+    match Plain::find(options) {
+        Some(Plain::Root) => {
+            let span_id = core.new_id();
+            let seed = Seed {
+                ticks,
+                anchor: core.recorder.clock.anchor(),
+                // A root's span id is the low half of its trace id, as in the Go and Java clients.
+                trace_id: TraceId::of_root(core.new_high_half(), span_id),
+                span_id,
+                parent_id: None,
+                flags: Flags::default(),
+                is_local_root: true,
+                is_new_trace: true,
+            };
+            start_undecided(core, options, seed)
+        }
+        Some(Plain::Child(parent)) => {
+            let seed = Seed {
+                ticks,
+                anchor: match parent.anchor {
+                    Some(anchor) => anchor,
+                    None => core.recorder.clock.anchor(),
+                },
+                trace_id: parent.reference.trace_id,
+                span_id: core.new_id(),
+                parent_id: Some(parent.reference.span_id),
+                flags: parent.flags,
+                is_local_root: parent.is_remote,
+                is_new_trace: false,
+            };
+            let mut cell = begin(core, options, &seed, false);
+            if seed.flags.is_sampled() {
+                cell.buffer_mut().push_reference(&parent.reference);
+            }
+            complete(core, options, cell, &seed)
+        }
+        None => start_any(core, options, ticks),
+    }
+}
+
+/// A span whose sampler has to be asked, with no parent to refer to, no baggage and nothing forced.
+#[inline]
+fn start_undecided(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, mut seed: Seed) -> Span {
+    let view = SpanView::new(seed.trace_id, &options.operation_name, seed.is_local_root);
+    let (decision, is_revisable) = core.decide_first(&view);
+    let mut cell;
+    match decision {
+        SamplingDecision::Sample(sampler_tags) => {
+            seed.flags = seed.flags.with(Flags::SAMPLED);
+            cell = begin(core, options, &seed, is_revisable);
+            begin_with_sampler_tags(&mut cell, sampler_tags);
+        }
+        SamplingDecision::Drop => {
+            seed.flags = seed.flags.without(Flags::SAMPLED);
+            cell = begin(core, options, &seed, is_revisable);
+        }
+        SamplingDecision::Delay => {
+            cell = begin(core, options, &seed, false);
+            cell.local_trace = Some(Arc::new(LocalTrace::new(seed.flags)));
+        }
+    }
+    complete(core, options, cell, &seed)
+}
+
+/// Every other case: several references, baggage, a context made elsewhere, an undecided trace, a debug id.
+#[cold]
+fn start_any(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, ticks: u64) -> Span {
     let mut origin = Origin::find(options);
     let is_forced = origin.parent.is_none()
         && origin.debug_id.is_some()
         && core.allows_debug(&options.operation_name);
-    let anchor = match &origin.parent {
-        Some(Parent {
-            anchor: Some(anchor),
-            ..
-        }) => *anchor,
-        _ => core.recorder.clock.anchor(),
-    };
+    let anchor = origin.parent.as_ref().and_then(|parent| parent.anchor);
     let parent = origin
         .parent
         .as_ref()
         .map(|parent| SpanReference::new(ReferenceType::ChildOf, parent.trace_id, parent.span_id));
-    let identity = Identity::new(
+    let (mut seed, decision) = identity(
         core,
         origin.parent.take(),
         options.context.as_deref(),
         is_forced,
     );
+    seed.ticks = ticks;
+    seed.anchor = anchor.unwrap_or_else(|| core.recorder.clock.anchor());
 
-    let view = SpanView::new(
-        identity.trace_id,
-        &options.operation_name,
-        identity.is_local_root,
-    );
-    let mut flags = identity.flags;
+    let view = SpanView::new(seed.trace_id, &options.operation_name, seed.is_local_root);
     let mut answer = None;
     let mut is_revisable = false;
-    let local_trace = match identity.decision {
+    let local_trace = match decision {
         Decision::Made => None,
         Decision::Shared(trace) => {
             answer = Some(core.decide(Question::Create, &view));
             Some(trace)
         }
-        Decision::Deferred => match core.decide(Question::Create, &view) {
-            SamplingDecision::Delay => Some(Arc::new(LocalTrace::new(flags))),
-            decision => {
-                is_revisable = core.depends_on_operation_name();
-                flags = match &decision {
-                    SamplingDecision::Sample(_) => flags.with(Flags::SAMPLED),
-                    _ => flags.without(Flags::SAMPLED),
+        Decision::Deferred => match core.decide_first(&view) {
+            (SamplingDecision::Delay, _) => Some(Arc::new(LocalTrace::new(seed.flags))),
+            (decision, revisable) => {
+                is_revisable = revisable;
+                seed.flags = match &decision {
+                    SamplingDecision::Sample(_) => seed.flags.with(Flags::SAMPLED),
+                    _ => seed.flags.without(Flags::SAMPLED),
                 };
                 answer = Some(decision);
                 None
@@ -71,50 +128,140 @@ pub(super) fn start(core: &Arc<Core>, options: &mut StartSpanOptions<'_>) -> Spa
         },
     };
 
-    let mut cell = SpanCell::vacant(core, &core.recorder);
-    cell.trace_id = identity.trace_id;
-    cell.span_id = identity.span_id;
-    cell.parent_id = identity.parent_id;
-    cell.is_local_root = identity.is_local_root;
-    cell.time = match options.start_time {
-        Some(time) => SpanTime {
-            start: wall_nanos(time),
-            is_explicit: true,
-            anchor,
-        },
-        None => SpanTime {
-            start: anchor.saturating_add_unsigned(ticks),
-            is_explicit: false,
-            anchor,
-        },
-    };
-    let is_stored = flags.is_sampled() || local_trace.is_some() || is_revisable;
-    if local_trace.is_some() {
-        cell.local_trace = local_trace;
-    }
-    cell.begin(
-        flags,
-        is_revisable,
-        mem::take(&mut options.operation_name),
-        origin.baggage,
-    );
+    let is_stored = seed.flags.is_sampled() || local_trace.is_some() || is_revisable;
+    let mut cell = begin(core, options, &seed, is_revisable);
+    cell.local_trace = local_trace;
+    cell.begin_with_baggage(origin.baggage);
     if is_stored {
         push_references(cell.buffer_mut(), &options.references, parent);
     }
-    match answer {
-        None => {}
-        Some(SamplingDecision::Sample(sampler_tags)) if cell.local_trace.is_none() => {
-            begin_with_sampler_tags(&mut cell, sampler_tags);
-        }
-        Some(SamplingDecision::Drop) if cell.local_trace.is_none() => {}
-        Some(answer) => apply_decision(&cell, answer),
+    if let Some(answer) = answer {
+        apply_decision(&cell, answer);
     }
     if let Some(debug_id) = origin.debug_id.filter(|_| is_forced) {
         begin_with_tag(&mut cell, tags::JAEGER_DEBUG_ID, TagRef::String(&debug_id));
     }
-    let is_server = set_start_tags(&mut cell, &options.tags);
-    count_start(core, &cell, identity.is_new_trace, is_server);
+    complete(core, options, cell, &seed)
+}
+
+/// What is fixed when a span starts.
+#[derive(Clone, Copy)]
+struct Seed {
+    ticks: u64,
+    anchor: i64,
+    trace_id: TraceId,
+    span_id: SpanId,
+    parent_id: Option<SpanId>,
+    flags: Flags,
+    is_local_root: bool,
+    is_new_trace: bool,
+}
+
+/// A box with what is fixed, and the name, in it.
+#[inline]
+fn begin(
+    core: &Arc<Core>,
+    options: &mut StartSpanOptions<'_>,
+    seed: &Seed,
+    is_revisable: bool,
+) -> Box<SpanCell> {
+    let mut cell = SpanCell::vacant(core, &core.recorder);
+    cell.trace_id = seed.trace_id;
+    cell.span_id = seed.span_id;
+    cell.parent_id = seed.parent_id;
+    cell.is_local_root = seed.is_local_root;
+    cell.time = SpanTime {
+        start: match options.start_time {
+            Some(time) => wall_nanos(time),
+            None => seed.anchor.saturating_add_unsigned(seed.ticks),
+        },
+        is_explicit: options.start_time.is_some(),
+        anchor: seed.anchor,
+    };
+    cell.begin(
+        seed.flags,
+        is_revisable,
+        mem::take(&mut options.operation_name),
+    );
+    cell
+}
+
+/// The tags that were given, the counters, and the first handle.
+#[inline]
+fn complete(
+    core: &Core,
+    options: &StartSpanOptions<'_>,
+    mut cell: Box<SpanCell>,
+    seed: &Seed,
+) -> Span {
+    let is_server = !options.tags.is_empty() && set_start_tags(&mut cell, &options.tags);
+    count_start(core, &cell, seed.is_new_trace, is_server);
     Span::from_cell(cell)
+}
+
+/// The parents of nearly all spans: none, or a single one with a decision and without baggage.
+#[derive(Clone, Copy)]
+enum Plain {
+    Root,
+    Child(PlainParent),
+}
+
+#[derive(Clone, Copy)]
+struct PlainParent {
+    reference: SpanReference,
+    flags: Flags,
+    is_remote: bool,
+    anchor: Option<i64>,
+}
+
+impl Plain {
+    #[inline]
+    fn find(options: &StartSpanOptions<'_>) -> Option<Self> {
+        if options.context.is_some() {
+            return None;
+        }
+        match &*options.references {
+            [] if options.ignore_active_span => Some(Self::Root),
+            // Read where it stands: what is read is copied, and nothing of the user's runs.
+            [] => with_active_parent(|active| match active {
+                Some(Active::Span(span)) => Self::of_cell(span.cell()?),
+                Some(Active::Context(context)) => Self::of_context(context, ReferenceType::ChildOf),
+                None => Some(Self::Root),
+            }),
+            [Reference { kind, context }] => Self::of_context(context, *kind),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    fn of_cell(cell: &SpanCell) -> Option<Self> {
+        if cell.local_trace.is_some() || cell.has_baggage() {
+            return None;
+        }
+        cell.settle();
+        Some(Self::Child(PlainParent {
+            reference: SpanReference::new(ReferenceType::ChildOf, cell.trace_id, cell.span_id),
+            flags: cell.flags(),
+            is_remote: false,
+            anchor: Some(cell.time.anchor),
+        }))
+    }
+
+    #[inline]
+    fn of_context(context: &SpanContext, kind: ReferenceType) -> Option<Self> {
+        let is_plain = matches!(context.decision(), Decision::Made) && context.baggage().is_empty();
+        let (true, Some(trace_id), Some(span_id)) =
+            (is_plain, context.trace_id(), context.span_id())
+        else {
+            return None;
+        };
+        Some(Self::Child(PlainParent {
+            reference: SpanReference::new(kind, trace_id, span_id),
+            flags: context.flags(),
+            is_remote: context.is_remote(),
+            anchor: context.anchor(),
+        }))
+    }
 }
 
 /// The references that were given, else the one to the active parent.
@@ -255,75 +402,47 @@ impl Origin {
     }
 }
 
-/// Who a span is, and what is known of its sampling before the sampler is asked.
-struct Identity {
-    trace_id: TraceId,
-    span_id: SpanId,
-    parent_id: Option<SpanId>,
-    flags: Flags,
-    decision: Decision,
-    is_local_root: bool,
-    is_new_trace: bool,
-}
-
-impl Identity {
-    #[inline]
-    fn new(
-        core: &Core,
-        parent: Option<Parent>,
-        given: Option<&SpanContext>,
-        is_forced: bool,
-    ) -> Self {
-        if let Some((context, trace_id, span_id)) =
-            given.and_then(|context| Some((context, context.trace_id()?, context.span_id()?)))
-        {
-            return Self {
-                trace_id,
-                span_id,
-                parent_id: context.parent_id(),
-                flags: context.flags(),
-                decision: Decision::Made,
-                is_local_root: context.is_remote(),
-                is_new_trace: false,
-            };
-        }
-        let id = core.new_id();
-        let span_id = SpanId::new(id).unwrap_or_else(random_span_id);
-        match parent {
-            Some(parent) => Self {
-                trace_id: parent.trace_id,
-                span_id,
-                parent_id: Some(parent.span_id),
-                flags: parent.flags,
-                decision: parent.decision,
-                is_local_root: parent.is_remote,
-                is_new_trace: false,
-            },
-            None => {
-                let high = if core.is_128_bit { core.new_id() } else { 0 };
-                let forced = Flags::SAMPLED.with(Flags::DEBUG);
-                Self {
-                    // A root's span id is the low half of its trace id, as in the Go and Java clients.
-                    trace_id: TraceId::new(high, span_id.get()).expect("a span id is not zero"),
-                    span_id,
-                    parent_id: None,
-                    flags: if is_forced { forced } else { Flags::default() },
-                    decision: if is_forced {
-                        Decision::Made
-                    } else {
-                        Decision::Deferred
-                    },
-                    is_local_root: true,
-                    is_new_trace: true,
-                }
-            }
-        }
+/// Who a span is, and what is known of its sampling before the sampler is asked. Times are filled in later.
+fn identity(
+    core: &Core,
+    parent: Option<Parent>,
+    given: Option<&SpanContext>,
+    is_forced: bool,
+) -> (Seed, Decision) {
+    let seed = |trace_id, span_id, parent_id, flags, is_local_root| Seed {
+        ticks: 0,
+        anchor: 0,
+        trace_id,
+        span_id,
+        parent_id,
+        flags,
+        is_local_root,
+        is_new_trace: false,
+    };
+    if let Some((context, trace_id, span_id)) =
+        given.and_then(|context| Some((context, context.trace_id()?, context.span_id()?)))
+    {
+        let (parent_id, flags) = (context.parent_id(), context.flags());
+        let seed = seed(trace_id, span_id, parent_id, flags, context.is_remote());
+        return (seed, Decision::Made);
     }
-}
-
-#[cold]
-fn random_span_id() -> SpanId {
-    SpanId::new(random_id()).expect("random ids are not zero")
+    let span_id = core.new_id();
+    if let Some(parent) = parent {
+        let (trace_id, parent_id) = (parent.trace_id, Some(parent.span_id));
+        let seed = seed(trace_id, span_id, parent_id, parent.flags, parent.is_remote);
+        return (seed, parent.decision);
+    }
+    let trace_id = TraceId::of_root(core.new_high_half(), span_id);
+    let (flags, decision) = if is_forced {
+        (Flags::SAMPLED.with(Flags::DEBUG), Decision::Made)
+    } else {
+        (Flags::default(), Decision::Deferred)
+    };
+    let seed = Seed {
+        is_new_trace: true,
+        ..seed(trace_id, span_id, None, flags, true)
+    };
+    (seed, decision)
 }
 
 /// Sets the tags that were given at the start, `sampling.priority` first; true for a server's span.
@@ -336,7 +455,7 @@ fn set_start_tags(cell: &mut SpanCell, start_tags: &[(&str, TagRef<'_>)]) -> boo
         is_server |=
             *key == tags::SPAN_KIND && matches!(value, TagRef::String(tags::SPAN_KIND_SERVER));
     }
-    if !start_tags.is_empty() && cell.is_recording() {
+    if cell.is_recording() {
         for (key, value) in start_tags {
             if *key != tags::SAMPLING_PRIORITY {
                 begin_with_tag(cell, key, *value);
