@@ -63,6 +63,12 @@ impl<'a> Appender<'a> {
     /// As [`Self::byte`].
     #[inline]
     pub(super) unsafe fn varint(&mut self, mut value: u64) {
+        if value >> 56 != 0 {
+            // Random ids and whole words of them: the first eight bytes at once.
+            // SAFETY: passed on.
+            unsafe { self.array((spread_7(value) | CONTINUED).to_le_bytes()) };
+            value >>= 56;
+        }
         while value >= 0x80 {
             // SAFETY: passed on.
             unsafe { self.byte(value as u8 | 0x80) };
@@ -92,6 +98,18 @@ impl<'a> Appender<'a> {
         unsafe { self.out.set_len(self.len) };
     }
 }
+
+/// The lowest 56 bits, seven in each byte.
+#[inline]
+const fn spread_7(value: u64) -> u64 {
+    let value = value & 0x00ff_ffff_ffff_ffff;
+    let value = value & 0x0fff_ffff | (value & !0x0fff_ffff) << 4;
+    let value = value & 0x0000_3fff_0000_3fff | (value & 0x0fff_c000_0fff_c000) << 2;
+    value & 0x007f_007f_007f_007f | (value & 0x3f80_3f80_3f80_3f80) << 1
+}
+
+/// The bits that say that another byte follows.
+const CONTINUED: u64 = 0x8080_8080_8080_8080;
 
 /// Appends bytes that are few.
 #[inline]
@@ -146,6 +164,26 @@ unsafe fn copy(from: &[u8], to: *mut u8) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_those_of_the_definition() {
+        let edges = (0..64).flat_map(|shift| [1 << shift, (1 << shift) - 1, u64::MAX >> shift]);
+        for value in edges.chain([0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210]) {
+            let mut expected = Vec::new();
+            let mut rest = value;
+            while rest >= 0x80 {
+                expected.push(rest as u8 | 0x80);
+                rest >>= 7;
+            }
+            expected.push(rest as u8);
+            let mut out = Vec::new();
+            let mut appender = Appender::new(&mut out, 10);
+            // SAFETY: a number is at most 10 bytes.
+            unsafe { appender.varint(value) };
+            appender.finish();
+            assert_eq!(out, expected, "{value:#x}");
+        }
+    }
 
     #[test]
     fn bytes_of_every_length_are_copied_whole() {

@@ -73,8 +73,7 @@ impl SpanBuffer {
     /// Empties it for the next span. The memory stays, unless it is much.
     #[inline]
     pub(crate) fn clear(&mut self) {
-        let kept = self.tags.capacity() + self.logs.capacity() + self.references.capacity();
-        if kept > KEPT_BYTES {
+        if self.memory() > KEPT_BYTES {
             *self = Self::default();
             return;
         }
@@ -93,12 +92,19 @@ impl SpanBuffer {
         self.dropped_items = 0;
     }
 
+    /// How many bytes its parts hold, used or not.
+    #[inline]
+    pub(super) fn memory(&self) -> usize {
+        self.tags.capacity() + self.logs.capacity() + self.references.capacity()
+    }
+
     pub(crate) fn push_reference(&mut self, reference: &SpanReference) {
         write_reference(&mut self.references, reference);
         self.reference_count += 1;
     }
 
     /// `value` has been made one of the kinds that are sent.
+    #[inline]
     pub(crate) fn push_tag(&mut self, key: &str, value: TagRef<'_>, limits: &Limits) -> Added {
         let from = self.tags.len();
         let truncated =

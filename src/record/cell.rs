@@ -201,6 +201,12 @@ impl SpanCell {
             .is_some_and(|trace| !trace.is_final())
     }
 
+    /// Whether the span's own flags are the last word for now, and its sampler is not waiting for more.
+    #[inline]
+    pub(crate) fn is_decided(&self) -> bool {
+        self.local_trace.is_none() && !self.is_revisable()
+    }
+
     #[inline]
     pub(crate) fn is_revisable(&self) -> bool {
         self.is_revisable.load(Ordering::Relaxed)

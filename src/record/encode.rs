@@ -114,12 +114,12 @@ pub(crate) fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 /// Appends an unsigned LEB128 number.
-pub(crate) fn write_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
+#[inline]
+pub(crate) fn write_varint(out: &mut Vec<u8>, value: u64) {
+    let mut out = Appender::new(out, 10);
+    // SAFETY: a number is at most 10 bytes.
+    unsafe { out.varint(value) };
+    out.finish();
 }
 
 /// How many bytes [`write_varint`] appends.

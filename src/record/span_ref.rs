@@ -177,3 +177,199 @@ impl fmt::Debug for SpanRef {
 }
 
 const OWNER: usize = 1;
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::metrics::{Counter, Metrics};
+    use crate::model::sampling::{SamplingDecision, SpanView};
+    use crate::model::{Flags, TagRef};
+    use crate::record::{Budget, Lifecycle, Limits, Question, Recorder, Store};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+    use std::thread;
+
+    /// Counts those that are alive.
+    #[derive(Debug)]
+    struct Nobody(Arc<AtomicUsize>);
+
+    impl Lifecycle for Nobody {
+        fn decide(&self, _: Question<'_>, _: &SpanView<'_>) -> SamplingDecision {
+            SamplingDecision::Drop
+        }
+
+        fn allows_debug(&self, _: &str) -> bool {
+            false
+        }
+    }
+
+    impl Drop for Nobody {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Relaxed);
+        }
+    }
+
+    struct Fixture {
+        alive: Arc<AtomicUsize>,
+        tracer: Arc<Nobody>,
+        recorder: Arc<Recorder>,
+    }
+
+    fn fixture() -> Fixture {
+        let alive = Arc::new(AtomicUsize::new(1));
+        let metrics = Metrics::default();
+        Fixture {
+            tracer: Arc::new(Nobody(alive.clone())),
+            alive,
+            recorder: Arc::new(Recorder {
+                clock: ManualClock::at_micros(1).into(),
+                limits: Limits::default(),
+                store: Arc::new(Store::new(Budget::new(1 << 20), metrics.clone())),
+                metrics,
+            }),
+        }
+    }
+
+    impl Fixture {
+        fn start(&self) -> SpanRef {
+            let mut cell = SpanCell::vacant(&self.tracer, &self.recorder);
+            cell.begin(Flags::SAMPLED, false, "name".into());
+            SpanRef::new(cell)
+        }
+    }
+
+    fn address(span: &SpanRef) -> usize {
+        span.address().as_ptr().addr()
+    }
+
+    #[test]
+    fn a_handle_is_one_word_and_so_is_none() {
+        assert_eq!(size_of::<Option<SpanRef>>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn a_box_is_used_again_and_comes_back_empty() {
+        let fixture = fixture();
+        let mut span = fixture.start();
+        let first = address(&span);
+        let limits = &fixture.recorder.limits;
+        span.cell().lock().push_tag("k", TagRef::Long(1), limits);
+        span.cell().lock().operation_name = String::from("owned").into();
+        assert!(span.cell().finish().is_some());
+        let handle = span.handle();
+        assert!(span.release());
+        drop(span);
+        assert!(handle.cell().is_finished(), "the last handle keeps the box");
+        drop(handle);
+        let span = fixture.start();
+        assert_eq!(address(&span), first);
+        assert!(!span.cell().is_finished());
+        assert!(span.cell().lock().tag("k").is_none());
+    }
+
+    #[test]
+    fn the_last_owner_is_told_so_whoever_else_has_a_handle() {
+        let fixture = fixture();
+        let mut owner = fixture.start();
+        let mut second = owner.clone();
+        let mut handle = owner.handle();
+        let mut copy_of_handle = handle.clone();
+        assert!(!handle.release() && !copy_of_handle.release());
+        assert!(!owner.release());
+        assert!(!owner.release(), "it is no owner any more");
+        assert!(second.release());
+        assert!(owner.is_same(&copy_of_handle));
+    }
+
+    #[test]
+    fn threads_share_a_span_and_the_last_one_gives_its_box_back() {
+        let fixture = fixture();
+        let rounds = if cfg!(miri) { 5 } else { 500 };
+        for _ in 0..rounds {
+            let span = fixture.start();
+            let last_owners = AtomicUsize::new(0);
+            thread::scope(|scope| {
+                for n in 0..3 {
+                    let mut span = span.clone();
+                    let (last_owners, limits) = (&last_owners, &fixture.recorder.limits);
+                    scope.spawn(move || {
+                        let copy = span.handle();
+                        if let Some(mut buffer) = copy.cell().open() {
+                            buffer.push_tag("n", TagRef::Long(n), limits);
+                        }
+                        last_owners.fetch_add(usize::from(span.release()), Relaxed);
+                    });
+                }
+                let mut span = span;
+                last_owners.fetch_add(usize::from(span.release()), Relaxed);
+            });
+            assert_eq!(last_owners.load(Relaxed), 1);
+        }
+    }
+
+    #[test]
+    fn boxes_that_another_thread_gives_back_are_found_again() {
+        let fixture = fixture();
+        let count = 3 * 64;
+        let spans: Vec<_> = (0..count).map(|_| fixture.start()).collect();
+        let known: std::collections::HashSet<_> = spans.iter().map(address).collect();
+        thread::scope(|scope| {
+            let there = scope.spawn(|| drop(spans));
+            // Joined by hand: a scope does not wait for what a thread does at its end.
+            there.join().expect("no panic");
+        });
+        let again: Vec<_> = (0..count).map(|_| fixture.start()).collect();
+        let found = again.iter().filter(|span| known.contains(&address(span)));
+        assert_eq!(found.count(), count);
+    }
+
+    #[test]
+    fn a_closed_store_and_its_pools_keep_no_tracer() {
+        let Fixture {
+            alive,
+            tracer,
+            recorder,
+        } = fixture();
+        let fixture = Fixture {
+            alive: alive.clone(),
+            tracer,
+            recorder,
+        };
+        let open = fixture.start();
+        drop([fixture.start(), fixture.start()]);
+        fixture.recorder.store.count(Counter::StartedSpansSampled);
+        fixture.recorder.store.close();
+        drop(fixture);
+        assert_eq!(alive.load(Relaxed), 1, "a span is open");
+        drop(open);
+        assert_eq!(alive.load(Relaxed), 0);
+    }
+
+    #[test]
+    fn threads_that_end_keep_no_tracer() {
+        let fixture = fixture();
+        let alive = fixture.alive.clone();
+        thread::scope(|scope| {
+            let there = scope.spawn(|| drop([fixture.start(), fixture.start()]));
+            there.join().expect("no panic");
+        });
+        fixture.recorder.store.close();
+        drop(fixture);
+        assert_eq!(alive.load(Relaxed), 0);
+    }
+
+    #[test]
+    fn a_span_that_held_much_does_not_keep_its_memory() {
+        let fixture = fixture();
+        let span = fixture.start();
+        let limits = Limits::default().tag_value_bytes(usize::MAX);
+        let much = "x".repeat(100_000);
+        span.cell()
+            .lock()
+            .push_tag("k", TagRef::String(&much), &limits);
+        drop(span);
+        let span = fixture.start();
+        assert!(span.cell().lock().memory() < 1_000);
+    }
+}

@@ -87,10 +87,11 @@ impl Span {
     pub fn set_tag_with<V: Into<TagValue>>(&self, key: &str, make: impl FnOnce() -> V) -> &Self {
         if let Some(cell) = self.cell() {
             let is_wanted = cell.is_recording() || key == tags::SAMPLING_PRIORITY;
-            if is_wanted && !cell.is_finished() {
-                if let Some(value) = recording::catch(cell, || make().into()) {
-                    recording::set_tag(cell, key, value.as_ref());
-                }
+            if is_wanted
+                && !cell.is_finished()
+                && let Some(value) = recording::catch(cell, || make().into())
+            {
+                recording::set_tag(cell, key, value.as_ref());
             }
         }
         self
@@ -216,13 +217,14 @@ impl Span {
 
 impl Drop for Span {
     fn drop(&mut self) {
-        if let Some(span) = &mut self.inner {
-            if span.release() && !span.cell().is_finished() {
-                if std::thread::panicking() {
-                    recording::mark_panic(span.cell());
-                }
-                recording::finish(span.cell(), None, false);
+        if let Some(span) = &mut self.inner
+            && span.release()
+            && !span.cell().is_finished()
+        {
+            if std::thread::panicking() {
+                recording::mark_panic(span.cell());
             }
+            recording::finish(span.cell(), None, false);
         }
     }
 }

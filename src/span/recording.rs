@@ -28,6 +28,19 @@ pub(crate) fn set_operation_name(cell: &SpanCell, name: Cow<'static, str>) {
 }
 
 pub(crate) fn set_tag(cell: &SpanCell, key: &str, value: TagRef<'_>) {
+    let is_plain = !matches!(value, TagRef::Display(_) | TagRef::None);
+    if is_plain && key != tags::SAMPLING_PRIORITY && cell.is_decided() {
+        // The usual case: text or a number on a span whose sampler has nothing more to say.
+        if cell.flags().is_sampled() {
+            store_plain_tag(cell, key, value);
+        }
+        return;
+    }
+    set_any_tag(cell, key, value);
+}
+
+#[cold]
+fn set_any_tag(cell: &SpanCell, key: &str, value: TagRef<'_>) {
     if matches!(value, TagRef::None) {
         return;
     }
@@ -300,11 +313,18 @@ fn store_tag(cell: &SpanCell, key: &str, value: TagRef<'_>) {
         },
         value => value,
     };
-    if let Some(mut buffer) = cell.open() {
-        let added = buffer.push_tag(key, value, &cell.recorder.limits);
-        drop(buffer);
-        count_added(cell, added);
-    }
+    store_plain_tag(cell, key, value);
+}
+
+/// `value` is one of the kinds that are sent. Nothing where the span has finished.
+#[inline]
+fn store_plain_tag(cell: &SpanCell, key: &str, value: TagRef<'_>) {
+    let Some(mut buffer) = cell.open() else {
+        return;
+    };
+    let added = buffer.push_tag(key, value, &cell.recorder.limits);
+    drop(buffer);
+    count_added(cell, added);
 }
 
 /// Sets a tag of a span that nobody else can know of yet.
@@ -332,8 +352,9 @@ pub(crate) fn begin_with_sampler_tags(cell: &mut SpanCell, sampler_tags: Sampler
     );
 }
 
+#[inline]
 fn count_added(cell: &SpanCell, added: Added) {
-    if added != Added::default() {
+    if added.truncated | added.dropped != 0 {
         cell.recorder
             .metrics
             .add(Counter::TruncatedValues, added.truncated);
