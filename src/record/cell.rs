@@ -248,8 +248,26 @@ impl SpanCell {
 
     /// The buffer for the one who finishes the span; `None` for all others.
     #[inline]
-    pub(crate) fn finish(&self) -> Option<ByteGuard<'_, SpanBuffer>> {
-        let buffer = self.lock();
+    pub(super) fn finish(&self) -> Option<ByteGuard<'_, SpanBuffer>> {
+        self.finish_locked(self.lock())
+    }
+
+    /// The same for the only handle, without the lock's atomic swap.
+    ///
+    /// # Safety
+    ///
+    /// No other thread can reach this box before the result is dropped.
+    #[inline]
+    pub(super) unsafe fn finish_unshared(&self) -> Option<ByteGuard<'_, SpanBuffer>> {
+        // SAFETY: by the caller's promise. Nobody holds the lock: a guard borrows from a handle.
+        self.finish_locked(unsafe { self.buffer.lock_unshared() })
+    }
+
+    #[inline]
+    fn finish_locked<'a>(
+        &self,
+        buffer: ByteGuard<'a, SpanBuffer>,
+    ) -> Option<ByteGuard<'a, SpanBuffer>> {
         // Under the lock, so a load and a store are enough.
         if self.is_finished.load(Ordering::Relaxed) {
             return None;

@@ -102,6 +102,10 @@ pub(super) fn take_cell(store: &Store) -> Option<Box<SpanCell>> {
 #[inline]
 pub(super) fn give_cell(mut cell: Box<SpanCell>) {
     cell.clear();
+    if cfg!(loom) {
+        // What outlives a run of the model cannot be used in the next one.
+        return;
+    }
     let store = &cell.recorder.store;
     if let Some(local) = current(store.id()).filter(|_| !store.is_closed())
         && let Ok(mut pool) = local.pool.try_borrow_mut()

@@ -36,6 +36,18 @@ impl<T> ByteLock<T> {
         ByteGuard { lock: self }
     }
 
+    /// The lock without the atomic swap.
+    ///
+    /// # Safety
+    ///
+    /// No other thread can reach this lock before the guard is dropped, and nobody holds it now.
+    #[inline]
+    pub(super) unsafe fn lock_unshared(&self) -> ByteGuard<'_, T> {
+        debug_assert!(!self.is_locked.load(Ordering::Relaxed));
+        self.is_locked.store(true, Ordering::Relaxed);
+        ByteGuard { lock: self }
+    }
+
     /// Without the lock: nobody else can know of it.
     #[inline]
     pub(crate) fn get_mut(&mut self) -> &mut T {

@@ -19,6 +19,7 @@
 mod append;
 mod budget;
 mod buffer;
+#[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod cell;
 mod depot;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]

@@ -224,8 +224,8 @@ fn prefetch(end: *const u8, len: usize) {
 const PREFETCH_AHEAD: usize = 1_024;
 #[cfg(all(target_arch = "x86_64", not(miri), not(loom)))]
 const LINE: usize = 64;
-const CHUNK: usize = 64 * 1024;
-const SMALL_CHUNK: usize = 4 * 1024;
+const CHUNK: usize = if cfg!(loom) { 256 } else { 64 * 1024 };
+const SMALL_CHUNK: usize = if cfg!(loom) { 128 } else { 4 * 1024 };
 
 #[cfg(test)]
 mod tests {

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::ptr::NonNull;
 
+use crate::record::buffer::SpanBuffer;
 use crate::record::cell::SpanCell;
 use crate::record::local;
+use crate::record::lock::ByteGuard;
 use crate::sync::{AtomicU32, Ordering};
 
 /// How many handles and how many owners a box has.
@@ -121,6 +123,20 @@ impl SpanRef {
         }
         self.tagged = self.address();
         self.cell().count.remove_owner()
+    }
+
+    /// The box and its buffer for the one who finishes the span; `None` for all others.
+    #[inline]
+    pub(crate) fn finish(&mut self) -> Option<(&SpanCell, ByteGuard<'_, SpanBuffer>)> {
+        let cell = self.cell();
+        let buffer = if cell.count.is_only() {
+            // SAFETY: this is the only handle, and it is borrowed mutably as long as the result lives: nobody can make
+            // another one from it meanwhile, and there is no other to come to the box by.
+            unsafe { cell.finish_unshared() }
+        } else {
+            cell.finish()
+        };
+        Some((cell, buffer?))
     }
 
     #[inline]
@@ -256,7 +272,7 @@ mod tests {
         let limits = &fixture.recorder.limits;
         span.cell().lock().push_tag("k", TagRef::Long(1), limits);
         span.cell().lock().operation_name = String::from("owned").into();
-        assert!(span.cell().finish().is_some());
+        assert!(span.finish().is_some());
         let handle = span.handle();
         assert!(span.release());
         drop(span);

@@ -210,7 +210,7 @@ impl Span {
     fn end(&mut self, time: Option<i64>) {
         if let Some(mut span) = self.inner.take() {
             span.release();
-            recording::finish(span.cell(), time, true);
+            recording::finish(&mut span, time, true);
         }
     }
 }
@@ -224,7 +224,7 @@ impl Drop for Span {
             if std::thread::panicking() {
                 recording::mark_panic(span.cell());
             }
-            recording::finish(span.cell(), None, false);
+            recording::finish(span, None, false);
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::metrics::{Counter, DropCause};
 use crate::model::sampling::{SamplerTags, SamplingDecision, SpanView};
 use crate::model::{FieldRef, Flags, TagRef, TagValue, Timestamp, field, tags};
 use crate::record::{
-    Added, FrameBytes, FrameHeader, Hold, LocalTrace, Question, SpanBuffer, SpanCell,
+    Added, FrameBytes, FrameHeader, Hold, LocalTrace, Question, SpanBuffer, SpanCell, SpanRef,
     write_limited_tag,
 };
 
@@ -175,9 +175,9 @@ pub(crate) fn mark_panic(cell: &SpanCell) {
 }
 
 /// Ends the span; the first call wins, a later one is counted if the user made it.
-pub(crate) fn finish(cell: &SpanCell, end: Option<i64>, is_explicit: bool) {
+pub(crate) fn finish(span: &mut SpanRef, end: Option<i64>, is_explicit: bool) {
+    let cell = span.cell();
     let clock = &cell.recorder.clock;
-    let store = &*cell.recorder.store;
     let end = end.unwrap_or_else(|| {
         // A start that the user gave is wall time: so is the end, for the difference to make sense.
         let anchor = if cell.time.is_explicit {
@@ -193,12 +193,13 @@ pub(crate) fn finish(cell: &SpanCell, end: Option<i64>, is_explicit: bool) {
         let decision = cell.tracer.decide(Question::Finish, &view);
         apply_decision(cell, decision);
     }
-    let Some(mut buffer) = cell.finish() else {
+    let Some((cell, mut buffer)) = span.finish() else {
         if is_explicit {
-            store.count(Counter::FinishedTwice);
+            span.cell().recorder.store.count(Counter::FinishedTwice);
         }
         return;
     };
+    let store = &*cell.recorder.store;
     let flags = cell.flags();
     if flags.is_sampled() {
         with_frame(cell, &mut buffer, flags, end, |header, bytes| {
