@@ -1,25 +1,25 @@
 //! The primitives of the hand-made concurrency in `record`: those of the standard library, or those of `loom`, which
 //! tries every order of events.
 
-#[cfg(loom)]
+#[cfg(tracehound_loom)]
 pub(crate) use loom::cell::UnsafeCell;
-#[cfg(loom)]
+#[cfg(tracehound_loom)]
 pub(crate) use loom::hint::spin_loop;
-#[cfg(loom)]
+#[cfg(tracehound_loom)]
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering, fence};
-#[cfg(loom)]
+#[cfg(tracehound_loom)]
 pub(crate) use loom::thread::yield_now;
 
-#[cfg(not(loom))]
+#[cfg(not(tracehound_loom))]
 pub(crate) use self::plain::UnsafeCell;
-#[cfg(not(loom))]
+#[cfg(not(tracehound_loom))]
 pub(crate) use std::hint::spin_loop;
-#[cfg(not(loom))]
+#[cfg(not(tracehound_loom))]
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering, fence};
-#[cfg(not(loom))]
+#[cfg(not(tracehound_loom))]
 pub(crate) use std::thread::yield_now;
 
-#[cfg(not(loom))]
+#[cfg(not(tracehound_loom))]
 mod plain {
     /// The standard library's, with the interface of `loom`'s.
     #[derive(Debug, Default)]

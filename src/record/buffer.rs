@@ -559,12 +559,13 @@ mod tests {
         let limits = Limits::default().span_bytes(1_000);
         let mut buffer = SpanBuffer::default();
         buffer.push_tag("other", TagRef::Bool(true), &limits);
-        for n in 0..100_000 {
+        let times = if cfg!(miri) { 1_000 } else { 100_000 };
+        for n in 0..times {
             assert_eq!(buffer.push_tag("n", TagRef::Long(n), &limits).dropped, 0);
         }
         assert_eq!(
             buffer.tag("n").map(|n| n.to_string()).as_deref(),
-            Some("99999")
+            Some(&*(times - 1).to_string())
         );
         let sealed = buffer.seal(&limits);
         assert!(sealed.has_repeated_keys);
@@ -573,7 +574,7 @@ mod tests {
         let tags: Vec<_> = Tags::new(&bytes, count as usize)
             .map(|(k, v)| format!("{k}={v}"))
             .collect();
-        assert_eq!(tags, ["other=true", "n=99999"]);
+        assert_eq!(tags, ["other=true".to_owned(), format!("n={}", times - 1)]);
     }
 
     #[test]

@@ -102,7 +102,7 @@ pub(super) fn take_cell(store: &Store) -> Option<Box<SpanCell>> {
 #[inline]
 pub(super) fn give_cell(mut cell: Box<SpanCell>) {
     cell.clear();
-    if cfg!(loom) {
+    if cfg!(tracehound_loom) {
         // What outlives a run of the model cannot be used in the next one.
         return;
     }

@@ -7,7 +7,7 @@ use crate::sync::{AtomicBool, Ordering, UnsafeCell, spin_loop, yield_now};
 
 /// A value that one thread at a time may touch.
 ///
-/// Taking it is one atomic swap, giving it back one store. Whoever waits spins a little and then lets others run, so
+/// Taking it is one atomic exchange, giving it back one store. Whoever waits spins a little and then lets others run, so
 /// nothing that may block, and nothing of the user's, may happen while it is held. A panic gives it back too.
 pub(crate) struct ByteLock<T> {
     is_locked: AtomicBool,
@@ -29,14 +29,13 @@ impl<T> ByteLock<T> {
 
     #[inline]
     pub(crate) fn lock(&self) -> ByteGuard<'_, T> {
-        // Acquire: pairs with the Release in `ByteGuard::drop`.
-        if self.is_locked.swap(true, Ordering::Acquire) {
+        if !self.try_take() {
             self.wait();
         }
         ByteGuard { lock: self }
     }
 
-    /// The lock without the atomic swap.
+    /// The lock without the atomic exchange.
     ///
     /// # Safety
     ///
@@ -55,6 +54,19 @@ impl<T> ByteLock<T> {
         self.value.with_mut(|value| unsafe { &mut *value })
     }
 
+    #[inline]
+    fn try_take(&self) -> bool {
+        // Acquire: pairs with the Release in `ByteGuard::drop`.
+        self.is_locked
+            .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// A look that takes the line from nobody. A model may show an old value for ever, and so does without.
+    fn looks_locked(&self) -> bool {
+        !cfg!(tracehound_loom) && self.is_locked.load(Ordering::Relaxed)
+    }
+
     #[cold]
     fn wait(&self) {
         let mut tries = 0;
@@ -66,10 +78,7 @@ impl<T> ByteLock<T> {
             } else {
                 yield_now();
             }
-            // Acquire: as in `lock`.
-            if !self.is_locked.load(Ordering::Relaxed)
-                && !self.is_locked.swap(true, Ordering::Acquire)
-            {
+            if !self.looks_locked() && self.try_take() {
                 return;
             }
         }
@@ -121,9 +130,9 @@ impl<T> Drop for ByteGuard<'_, T> {
 }
 
 /// Rounds of waiting before the processor is left to others.
-const SPINS: u32 = if cfg!(loom) { 1 } else { 64 };
+const SPINS: u32 = if cfg!(tracehound_loom) { 1 } else { 64 };
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(tracehound_loom)))]
 mod tests {
     use super::*;
     use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -26,6 +26,8 @@ mod depot;
 pub(crate) mod encode;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod frame;
+#[cfg(all(test, tracehound_loom))]
+mod interleavings;
 mod lifecycle;
 mod limits;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
@@ -35,7 +37,10 @@ mod local_trace;
 mod lock;
 mod random;
 mod recorder;
-#[expect(unsafe_code, reason = "block by block, each with its invariant")]
+#[cfg_attr(
+    all(target_arch = "x86_64", not(miri), not(tracehound_loom)),
+    expect(unsafe_code, reason = "a prefetch")
+)]
 mod ring;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod span_ref;

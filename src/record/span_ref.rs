@@ -194,7 +194,7 @@ impl fmt::Debug for SpanRef {
 
 const OWNER: usize = 1;
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(tracehound_loom)))]
 mod tests {
     use super::*;
     use crate::clock::ManualClock;
@@ -244,6 +244,12 @@ mod tests {
                 store: Arc::new(Store::new(Budget::new(1 << 20), metrics.clone())),
                 metrics,
             }),
+        }
+    }
+
+    impl Drop for Fixture {
+        fn drop(&mut self) {
+            self.recorder.store.close();
         }
     }
 
@@ -342,16 +348,8 @@ mod tests {
 
     #[test]
     fn a_closed_store_and_its_pools_keep_no_tracer() {
-        let Fixture {
-            alive,
-            tracer,
-            recorder,
-        } = fixture();
-        let fixture = Fixture {
-            alive: alive.clone(),
-            tracer,
-            recorder,
-        };
+        let fixture = fixture();
+        let alive = fixture.alive.clone();
         let open = fixture.start();
         drop([fixture.start(), fixture.start()]);
         fixture.recorder.store.count(Counter::StartedSpansSampled);
