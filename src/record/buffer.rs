@@ -1,15 +1,14 @@
 //! What one span has gathered, in its wire form.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
 
-use crate::model::sampling::SamplerTags;
 use crate::model::{Baggage, SpanReference, TagRef, Timestamp, tags};
 use crate::record::append::append;
-use crate::record::encode::{
-    Logs, Tags, write_list_header, write_reference, write_tag, write_varint, zigzag,
-};
+use crate::record::encode::{Tags, write_reference, write_tag};
+use crate::record::keys::KeyFilter;
 use crate::record::limits::{Limits, cut};
+use crate::record::logs::LogBuffer;
+use crate::record::sampler_tags::EncodedTags;
 
 /// The name, tags, logs and references of a span. Everything that a call adds is already free of user code.
 #[derive(Debug, Default)]
@@ -27,38 +26,6 @@ pub(crate) struct SpanBuffer {
 
 /// A buffer that has grown beyond this does not keep its memory for the next span.
 const KEPT_BYTES: usize = 16 * 1024;
-
-/// A sampler's two tags in their wire form: a sampler gives the same ones again and again.
-#[derive(Debug)]
-pub(crate) struct EncodedTags {
-    tags: SamplerTags,
-    bytes: Vec<u8>,
-    hashes: [u16; 2],
-    truncated: u64,
-}
-
-impl EncodedTags {
-    pub(crate) fn new(of: SamplerTags, limits: &Limits) -> Self {
-        let mut bytes = Vec::new();
-        let kind = TagRef::String(of.kind());
-        let param = of.param().as_ref();
-        let mut write =
-            |key, value| write_limited_tag(&mut bytes, key, value, limits.tag_value_bytes, limits);
-        let truncated = write(tags::SAMPLER_TYPE, kind) + write(tags::SAMPLER_PARAM, param);
-        Self {
-            bytes,
-            hashes: [tags::SAMPLER_TYPE, tags::SAMPLER_PARAM].map(|key| hash(key.as_bytes())),
-            truncated,
-            tags: of,
-        }
-    }
-
-    /// Whether these are the ones for `tags`.
-    #[inline]
-    pub(crate) fn are_for(&self, tags: &SamplerTags) -> bool {
-        self.tags.is_same(tags)
-    }
-}
 
 /// What happened to something that was added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -130,9 +97,7 @@ impl SpanBuffer {
     #[inline]
     pub(crate) fn push_encoded(&mut self, encoded: &EncodedTags) -> u64 {
         append(&mut self.tags, &encoded.bytes);
-        for hash in encoded.hashes {
-            self.keys.insert_hash(hash);
-        }
+        self.keys.insert_both(encoded.hashes);
         self.tag_count += encoded.hashes.len() as u32;
         encoded.truncated
     }
@@ -293,187 +258,10 @@ pub(crate) fn without_repeated_keys(tags: Tags<'_>) -> (Vec<u8>, u32) {
     (bytes, kept.len() as u32)
 }
 
-/// Notices that a key is inserted again; now and then says so of one that is not.
-#[derive(Debug, Default)]
-struct KeyFilter {
-    /// Of the first keys; never 0.
-    hashes: [u16; 32],
-    count: usize,
-    has_repeated: bool,
-}
-
-impl KeyFilter {
-    #[inline]
-    fn insert(&mut self, key: &str) {
-        self.insert_hash(hash(key.as_bytes()));
-    }
-
-    #[inline]
-    fn insert_hash(&mut self, hash: u16) {
-        // All of them, so that the compiler compares 8 or 16 at once.
-        let is_known = self
-            .hashes
-            .iter()
-            .fold(false, |known, h| known | (*h == hash));
-        match self.hashes.get_mut(self.count) {
-            Some(free) => {
-                *free = hash;
-                self.count += 1;
-            }
-            // So many keys are for the reader to look through.
-            None => self.has_repeated = true,
-        }
-        self.has_repeated |= is_known;
-    }
-
-    #[inline]
-    fn clear(&mut self) {
-        if self.count > 0 {
-            *self = Self::default();
-        }
-    }
-}
-
-/// Of the length and of up to 16 bytes at the ends, which tell the keys of one span apart; never 0.
-#[inline]
-fn hash(key: &[u8]) -> u16 {
-    let (first, last) = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
-        (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
-        _ => match (key.first_chunk::<4>(), key.last_chunk::<4>()) {
-            (Some(first), Some(last)) => (
-                u64::from(u32::from_le_bytes(*first)),
-                u64::from(u32::from_le_bytes(*last)),
-            ),
-            _ => (
-                key.iter()
-                    .fold(0, |word, byte| word << 8 | u64::from(*byte)),
-                0,
-            ),
-        },
-    };
-    let mixed = (first ^ (key.len() as u64))
-        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        .rotate_left(32)
-        .wrapping_add(last)
-        .wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
-    (mixed >> 48) as u16 | 1
-}
-
-/// Log records: the first ones, and of the later ones the newest.
-#[derive(Debug, Default)]
-struct LogBuffer {
-    first: Vec<u8>,
-    first_count: u32,
-    newest: VecDeque<Vec<u8>>,
-    newest_bytes: usize,
-    joined: Vec<u8>,
-    dropped: u64,
-}
-
-impl LogBuffer {
-    fn capacity(&self) -> usize {
-        self.first.capacity() + self.joined.capacity()
-    }
-
-    #[inline]
-    fn clear(&mut self) {
-        self.first.clear();
-        self.first_count = 0;
-        if !self.newest.is_empty() {
-            self.newest.clear();
-        }
-        self.newest_bytes = 0;
-        self.joined.clear();
-        self.dropped = 0;
-    }
-
-    fn push(
-        &mut self,
-        timestamp: Timestamp,
-        fields: &[u8],
-        count: usize,
-        limits: &Limits,
-    ) -> Added {
-        let used = self.first.len() + self.newest_bytes;
-        if used + fields.len() + RECORD_BYTES > limits.span_bytes {
-            return Added {
-                truncated: 0,
-                dropped: 1,
-            };
-        }
-        // As jaeger-client-go: (limit - 1) / 2 records stay, the rest is for the newest.
-        let keep = (limits.logs.saturating_sub(1)) / 2;
-        if limits.logs == 0 || (self.first_count as usize) < keep {
-            write_record(&mut self.first, timestamp, fields, count);
-            self.first_count += 1;
-            return Added::default();
-        }
-        let mut record = if self.newest.len() < limits.logs - keep {
-            Vec::new()
-        } else {
-            self.dropped += 1;
-            self.newest.pop_front().unwrap_or_default()
-        };
-        self.newest_bytes -= record.len();
-        record.clear();
-        write_record(&mut record, timestamp, fields, count);
-        self.newest_bytes += record.len();
-        self.newest.push_back(record);
-        Added::default()
-    }
-
-    /// Puts a record that says how many are missing in the place, and with the time, of the oldest of the newest.
-    fn mark_dropped(&mut self) {
-        let Some(oldest) = self.newest.front_mut() else {
-            return;
-        };
-        let timestamp = Logs::new(oldest, 1)
-            .next()
-            .map_or_else(Timestamp::default, |log| log.timestamp);
-        let mut fields = Vec::new();
-        write_tag(
-            &mut fields,
-            tags::EVENT,
-            TagRef::String("dropped Span logs"),
-        );
-        write_tag(
-            &mut fields,
-            "dropped_log_count",
-            TagRef::Unsigned(self.dropped + 1),
-        );
-        write_tag(&mut fields, tags::COMPONENT, TagRef::String("tracehound"));
-        oldest.clear();
-        write_record(oldest, timestamp, &fields, 3);
-        self.dropped = 0;
-    }
-
-    #[cold]
-    fn join_newest(&mut self) {
-        if self.dropped > 0 {
-            self.mark_dropped();
-        }
-        for record in self.newest.drain(..) {
-            self.joined.extend_from_slice(&record);
-        }
-    }
-}
-
-/// More than a record takes beside its fields.
-const RECORD_BYTES: usize = 24;
-
-fn write_record(out: &mut Vec<u8>, timestamp: Timestamp, fields: &[u8], count: usize) {
-    out.reserve(fields.len() + RECORD_BYTES);
-    out.push(0x16);
-    write_varint(out, zigzag(timestamp.as_micros()));
-    out.push(0x19);
-    write_list_header(out, count);
-    out.extend_from_slice(fields);
-    out.push(0);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::encode::Logs;
 
     fn log_events(sealed: &Sealed<'_>) -> Vec<(i64, String)> {
         let bytes = sealed.logs.concat();

@@ -18,11 +18,11 @@ use std::sync::Arc;
 
 use crate::metrics::{CounterBlock, Metrics};
 use crate::model::sampling::SamplerTags;
-use crate::record::buffer::EncodedTags;
 use crate::record::cell::SpanCell;
 use crate::record::depot::BATCH;
 use crate::record::limits::Limits;
 use crate::record::ring::Ring;
+use crate::record::sampler_tags::EncodedTags;
 use crate::record::store::Store;
 
 /// What a thread keeps of one tracer.

@@ -227,10 +227,10 @@ impl Store {
     }
 
     fn wake(&self) {
-        if !self.is_awake.swap(true, Ordering::Relaxed) {
-            if let Some(wake) = self.wake.get() {
-                wake();
-            }
+        if !self.is_awake.swap(true, Ordering::Relaxed)
+            && let Some(wake) = self.wake.get()
+        {
+            wake();
         }
     }
 

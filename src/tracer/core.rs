@@ -86,13 +86,14 @@ impl Lifecycle for Core {
 
 impl Core {
     pub(super) fn inject(&self, context: &SpanContext, carrier: &mut dyn InjectCarrier) {
-        if let Decision::Shared(trace) = context.decision() {
-            if self.finalizes_on_inject && !trace.is_final() {
-                let flags = trace.flags();
-                let waited = trace.decide(flags);
-                if flags.is_sampled() {
-                    self.recorder.store.push_held(&waited, flags);
-                }
+        if let Decision::Shared(trace) = context.decision()
+            && self.finalizes_on_inject
+            && !trace.is_final()
+        {
+            let flags = trace.flags();
+            let waited = trace.decide(flags);
+            if flags.is_sampled() {
+                self.recorder.store.push_held(&waited, flags);
             }
         }
         self.guard("inject", || match carrier.write() {

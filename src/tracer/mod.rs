@@ -8,6 +8,7 @@ mod core;
 mod global;
 mod jaeger;
 mod noop;
+mod origin;
 mod process_tags;
 mod span_builder;
 mod start;
