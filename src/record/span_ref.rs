@@ -172,7 +172,6 @@ impl Clone for SpanRef {
 }
 
 impl Drop for SpanRef {
-    #[inline]
     fn drop(&mut self) {
         if self.is_owner() {
             self.cell().count.remove_owner();
