@@ -1,10 +1,136 @@
-//! Distributed tracing for Jaeger.
+//! Distributed tracing for [Jaeger](https://www.jaegertracing.io), in the words of OpenTracing.
+//!
+//! A *span* is one unit of work: a name, a start and an end, tags and logs. A *trace* is the tree of spans that
+//! one request leaves behind in all the services that it passes. A program starts spans; their *context* travels
+//! with its requests; a *sampler* decides which traces to keep; one background thread sends what is finished to
+//! an agent, as Thrift over UDP.
+//!
+//! ```text
+//!  request ─► extract ─► build_span ─► Span ─► finish ─► ring ┊ worker ─► reporter ─► sender ─► agent
+//!             propagation  sampler      │ scope               ┊ (right of this line: one background thread)
+//!                                       └► inject ─► outgoing request
+//! ```
+//!
+//! # Quick start
+//!
+//! ```
+//! use std::time::Duration;
+//! use tracehound::JaegerTracer;
+//! use tracehound::model::field;
+//! use tracehound::prelude::*;
+//! use tracehound::reporter::InMemoryReporter;
+//! use tracehound::sampler::ConstSampler;
+//! use tracehound::scope::with_active_span;
+//!
+//! fn charge(tracer: &impl Tracer, cents: &str) -> Result<i64, std::num::ParseIntError> {
+//!     let span = tracer.start_span("charge"); // a child of the active span
+//!     let cents = cents.parse().inspect_err(|error| {
+//!         span.log_error(error);
+//!     })?;
+//!     span.set_tag("cents", cents);
+//!     Ok(cents)
+//! } // a span finishes when it is dropped
+//!
+//! let spans = InMemoryReporter::new();
+//! let tracer = JaegerTracer::builder("shop")
+//!     .sampler(ConstSampler::new(true))
+//!     .reporter(spans.clone())
+//!     .build()?;
+//!
+//! let checkout = tracer.start_span("checkout");
+//! let scope = checkout.activate();
+//! with_active_span(|span| {
+//!     span.log([field("event", "cart read"), field("items", 3)]);
+//! });
+//! assert!(charge(&tracer, "4 200").is_err());
+//! drop(scope);
+//! checkout.finish();
+//!
+//! let [charge, checkout] = &spans.spans()[..] else { panic!("two spans") };
+//! assert_eq!(charge.parent_id, Some(checkout.span_id));
+//! assert_eq!(charge.tag_text("error"), "true");
+//! assert_eq!(checkout.logs.len(), 1);
+//! assert!(tracer.close(Duration::from_secs(1)).is_complete());
+//! # Ok::<(), tracehound::tracer::BuildError>(())
+//! ```
+//!
+//! A program that is to be watched takes its settings from the environment instead, as every other Jaeger client
+//! does, and leaves the spans for requests to the [`middleware`]:
+//!
+//! ```no_run
+//! let tracer = tracehound::Config::from_env()?.build()?;
+//! # Ok::<(), tracehound::config::ConfigError>(())
+//! ```
+//!
+//! With the feature `dev`, `tracehound::dev("shop")` gives a tracer whose traces are drawn in the terminal, and
+//! nothing else has to be installed.
+//!
+//! # Where to look
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`tracer`] | where spans begin: [`Tracer`], [`JaegerTracer`], [`NoopTracer`], the global tracer |
+//! | [`span`] | [`Span`], [`SpanContext`], references, limits |
+//! | [`scope`] | which span is active here; futures, threads and tasks |
+//! | [`model`] | plain values: ids, flags, tags, log records, baggage; names of standard [`tags`](model::tags) |
+//! | [`propagation`] | contexts across processes: carriers and codecs |
+//! | [`sampler`] | which traces to keep |
+//! | [`reporter`] | finished spans, out of the process; [`sender`](reporter::sender)s move the bytes |
+//! | [`config`] | a tracer from `JAEGER_*` variables |
+//! | [`metrics`] | what the tracer counts about itself, and what became of every span |
+//! | [`middleware`] | spans for requests: tower, axum, hyper, reqwest, tonic |
+//! | [`mod@dev`] | an agent, a collector and a viewer inside the program |
+//! | [`clock`], [`diagnostics`] | times for tests; where the tracer says what is wrong |
+//! | [`prelude`] | what nearly every file that traces wants |
+//!
+//! # Feature flags
+//!
+//! | feature | brings |
+//! |---|---|
+//! | `udp` (default) | [`UdpSender`](reporter::sender::UdpSender): Thrift over UDP to an agent |
+//! | `http` | `http::HeaderMap` as a carrier |
+//! | `tower` | [`ServerLayer`](middleware::ServerLayer) and [`ClientLayer`](middleware::ClientLayer) |
+//! | `axum` | route templates as operation names, the request's span as an extractor |
+//! | `hyper` | the same layers around hyper's services and hyper-util's client |
+//! | `reqwest` | [`TracingMiddleware`](middleware::TracingMiddleware), and `send_traced` on a request |
+//! | `tonic` | gRPC metadata as a carrier, gRPC status on spans |
+//! | `dev` | the embedded agent and viewer |
+//! | `full` | all of these |
+//!
+//! A feature adds items. None changes what another one does, starts a thread, or brings a TLS stack.
+//!
+//! # What is promised
+//!
+//! * **No panics.** Whatever comes in by a header or a datagram. A panic of a sampler, a reporter, a hook or a tag's
+//!   `Display` or closure of yours is caught and counted, where panics unwind.
+//! * **No waiting.** Starting, tagging and finishing a span do no input or output and never wait for the worker. Only
+//!   `flush`, `close` and the drop of the last tracer wait, as long as they are told to.
+//! * **No growth.** Finished spans wait in a budget of bytes for the whole process; spans, baggage and whatever is
+//!   read are bounded. What finds no room is dropped and counted, and what is cut is marked.
+//! * **No silence.** [`FlushReport`](metrics::FlushReport) tells of every span that was finished: sent, lost and why,
+//!   or waiting. What goes wrong is said in one line every ten seconds at most.
+//! * **No cost when off.** [`NoopTracer`] and a disabled tracer allocate nothing and have no thread.
+//! * **No `unsafe`** outside of one private module, and no async runtime in the core.
+//!
+//! # What is not promised
+//!
+//! * That a datagram arrives. `sent` means that the kernel took it and nobody has refused it since.
+//! * Spans of a process that is killed or aborts, or that calls `std::process::exit` without
+//!   [`close`](JaegerTracer::close): up to one flush interval of them is lost.
+//! * Spans in the child of a `fork` without `exec`: it has no worker. Build a tracer there.
+//! * The order of spans in a batch, how many batches there are, the wording of diagnostics and of error messages.
+//! * That versions of other crates in public signatures stay. They are `http`, `http-body`, `bytes` and those that
+//!   features are named for; a new breaking version of one is a breaking release of ours.
 #![cfg_attr(docsrs, feature(doc_cfg))]
-#![allow(dead_code, unused_imports, reason = "the crate is put together")]
 
 pub mod clock;
+pub mod config;
+#[cfg(feature = "dev")]
+pub mod dev;
 pub mod diagnostics;
 pub mod metrics;
+#[cfg(feature = "tower")]
+pub mod middleware;
 pub mod model;
 pub mod prelude;
 pub mod propagation;
@@ -14,8 +140,34 @@ pub mod sampler;
 pub mod scope;
 pub mod span;
 mod sync;
+#[cfg(feature = "_thrift")]
+mod thrift;
 pub mod tracer;
 
+pub use config::Config;
 pub use scope::Instrument;
 pub use span::{Span, SpanContext};
 pub use tracer::{JaegerTracer, NoopTracer, Tracer, TracerExt};
+
+/// A tracer to look at at once: every trace is kept and drawn in the terminal. Nothing else need be installed.
+///
+/// All tracers that this function has made share one embedded agent, which other processes can send to as
+/// well; the module [`dev`](mod@dev) tells the rest. Where the agent cannot start, or the service has no name, a
+/// line says so and the tracer is off.
+///
+/// ```no_run
+/// use tracehound::prelude::*;
+///
+/// let tracer = tracehound::dev("shop");
+/// let span = tracer.start_span("checkout");
+/// let _scope = span.activate();
+/// ```
+#[cfg(feature = "dev")]
+pub fn dev(service_name: impl Into<String>) -> JaegerTracer {
+    dev::tracer(service_name.into(), dev::DevOptions::new)
+}
+
+/// The code of the README, compiled.
+#[cfg(all(doctest, feature = "full"))]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -1,7 +1,5 @@
-//! What a span costs the allocator, in a process of its own.
+//! How often the thread that traces asks for memory, by what it does.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::hint::black_box;
 
 use tracehound::model::field;
@@ -9,51 +7,8 @@ use tracehound::prelude::*;
 use tracehound::reporter::NullReporter;
 use tracehound::sampler::ConstSampler;
 use tracehound::scope::with_active_span;
+use tracehound::tracer::tracer;
 use tracehound::{JaegerTracer, NoopTracer};
-
-/// Counts what the calling thread allocates, frees aside.
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-fn count() {
-    let _ = ALLOCATIONS.try_with(|n| n.set(n.get() + 1));
-}
-
-#[expect(
-    unsafe_code,
-    reason = "an allocator cannot be written without; it only passes on"
-)]
-// SAFETY: every call is passed on to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: passed on.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
-        // SAFETY: passed on.
-        unsafe { System.realloc(ptr, layout, size) }
-    }
-
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: passed on.
-        unsafe { System.dealloc(ptr, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// Allocations of a run of `work` in the steady state, in tenths: a ring takes a new chunk now and then.
 fn tenths_of_allocations(work: impl FnMut()) -> u64 {
@@ -66,14 +21,15 @@ fn allocations(runs: u64, mut work: impl FnMut()) -> u64 {
     for _ in 0..100 {
         work();
     }
-    let before = ALLOCATIONS.get();
-    for _ in 0..runs {
-        work();
-    }
-    ALLOCATIONS.get() - before
+    let work_all = || {
+        for _ in 0..runs {
+            work();
+        }
+    };
+    allocation_counter::measure(work_all).count_total
 }
 
-fn tracer(keep: bool) -> JaegerTracer {
+fn null_tracer(keep: bool) -> JaegerTracer {
     JaegerTracer::builder("test")
         .sampler(ConstSampler::new(keep))
         .reporter(NullReporter::new())
@@ -93,11 +49,19 @@ fn fill(span: &Span, url: &String) {
 
 #[test]
 fn nothing_is_allocated_for_a_span_in_the_steady_state() {
-    let (kept, dropped) = (tracer(true), tracer(false));
+    let (kept, dropped) = (null_tracer(true), null_tracer(false));
     let url = "http://shop.example.com/orders?id=17".to_owned();
     let parent = kept.start_span("parent");
     let remote = parent.context();
-    let rows: [(&str, &dyn Fn()); 9] = [
+    let rows: [(&str, &dyn Fn()); 11] = [
+        ("a disabled tracer", &|| {
+            fill(&JaegerTracer::disabled().start_span("s"), &url);
+        }),
+        ("the global tracer, not set", &|| {
+            let span = tracer().build_span("s").tag("a", 1).start();
+            fill(&span, &url);
+            let _scope = span.activate();
+        }),
         ("noop", &|| {
             let span = black_box(NoopTracer.build_span("s").tag("a", 1).start());
             fill(&span, &url);
@@ -137,7 +101,7 @@ fn nothing_is_allocated_for_a_span_in_the_steady_state() {
 
 #[test]
 fn chunks_of_rings_are_a_fraction_of_an_allocation_a_span() {
-    let tracer = tracer(true);
+    let tracer = null_tracer(true);
     let runs = 20_000;
     let n = allocations(runs, || tracer.start_span("s").finish());
     assert!(n < runs / 100, "{n} allocations for {runs} spans");
@@ -149,7 +113,7 @@ fn a_request_allocates_one_header_value() {
     use http::{HeaderMap, HeaderValue};
 
     for keep in [true, false] {
-        let tracer = tracer(keep);
+        let tracer = null_tracer(keep);
         let mut incoming = HeaderMap::new();
         let header = format!("5b2b4e1f9d3a7c60:6ad04c2b18e7f935:0:{}", u8::from(keep));
         for (name, value) in [

@@ -10,6 +10,11 @@ use crate::Version;
 pub enum Error {
     /// The machine has no `go` command and no binary is cached.
     NoGo,
+    /// The machine has no `python3`, or it cannot install the Jaeger client.
+    NoPython {
+        /// What was tried, and how it failed.
+        reason: String,
+    },
     /// A file, a lock or a process could not be handled.
     Io {
         /// What was being done, as a gerund: `opening /var/cache/x`.
@@ -25,6 +30,13 @@ pub enum Error {
         command: String,
         /// The end of what it printed.
         tail: String,
+    },
+    /// An example of the library cannot be built, or does not end well.
+    Example {
+        /// Its name.
+        name: String,
+        /// What was wrong, with what it printed.
+        reason: String,
     },
     /// The process ended, or never became ready.
     Start {
@@ -66,6 +78,10 @@ impl Error {
         move |source| Self::Io { doing, source }
     }
 
+    pub(crate) const fn no_python(reason: String) -> Self {
+        Self::NoPython { reason }
+    }
+
     pub(crate) fn shape(at: impl Into<String>, found: &impl ToString) -> Self {
         Self::Shape {
             at: at.into(),
@@ -78,6 +94,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoGo => f.write_str("no `go` command on this machine to build a backend with"),
+            Self::NoPython { reason } => write!(f, "no Python with the Jaeger client: {reason}"),
             Self::Io { doing, source } => write!(f, "{doing}: {source}"),
             Self::Build {
                 version,
@@ -86,6 +103,7 @@ impl fmt::Display for Error {
             } => {
                 write!(f, "building {version}: `{command}` failed:\n{tail}")
             }
+            Self::Example { name, reason } => write!(f, "the example {name:?} {reason}"),
             Self::Start {
                 version,
                 reason,

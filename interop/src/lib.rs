@@ -16,12 +16,17 @@
 //! | `harness.rs` | this crate: start, end, skip, counters, dependency graph |
 //! | `replay.rs` | recordings of other clients (`tests/vectors/` of the repository) are read back as recorded |
 //! | `differences.rs` | every entry of the two tables, each with a span made for it |
+//! | `dev_python/` | the published Python client and the library's embedded agent understand each other |
+//! | `udp/` | spans made with the library and sent by it are read back as they were made |
+//! | `hello.rs` | the example `hello`, told by its environment alone where to send |
+//! | `quickstart.rs` | the three services of the example `quickstart`, and who calls whom |
 //!
 //! `cargo test -p tracehound-interop` runs all of it. The first run builds the backends from the Go
 //! module proxy into [`cache_dir`], which takes some minutes and 4 GB of Go's own caches; nothing
-//! is put into the repository. Where there is no `go`, each test says `SKIPPED:` with its name and
-//! passes; with [`REQUIRED`]`=1` in the environment it fails instead. Unix only, for its locks and
-//! signals.
+//! is put into the repository. The [Python client](python()) is installed there too, from the package
+//! index. Where there is no `go`, or no `python3`, each test that needs it says `SKIPPED:` with its
+//! name and passes; with [`REQUIRED`]`=1` in the environment it fails instead. Unix only, for its
+//! locks and signals.
 
 mod backend;
 mod binary;
@@ -30,12 +35,14 @@ mod differences;
 mod endpoints;
 mod environment;
 mod error;
+mod example;
 mod http;
 mod launch;
 mod lock;
 mod log;
 mod metrics;
 mod poll;
+mod python;
 mod query;
 mod rules;
 mod sent;
@@ -51,7 +58,9 @@ pub use differences::{Difference, Expected};
 pub use endpoints::Endpoints;
 pub use environment::{REQUIRED, cache_dir, is_required, skipped};
 pub use error::Error;
+pub use example::Example;
 pub use metrics::Metrics;
+pub use python::{python, python_or_skip};
 pub use query::{Dependency, Received};
 pub use sent::{SentBatch, SentSpan};
 pub use stored::{StoredSpan, Trace};

@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// assert_eq!(baggage.get("user"), Some("42"));
 /// assert_eq!(baggage.iter().count(), 1);
 /// ```
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct Baggage {
     items: Option<Arc<Vec<Item>>>,
 }
@@ -101,6 +101,18 @@ impl Baggage {
         self.items.as_ref().map_or(0, |items| items.len())
     }
 }
+
+impl PartialEq for Baggage {
+    /// The same keys with the same values, in whichever order.
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len()
+            && self
+                .iter()
+                .all(|(key, value)| other.get(key) == Some(value))
+    }
+}
+
+impl Eq for Baggage {}
 
 impl fmt::Debug for Baggage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -15,14 +15,17 @@ mod reference;
 pub(crate) mod sampling;
 pub mod tags;
 
+pub(crate) use baggage::BaggageBuilder;
+#[cfg(test)]
+pub(crate) use baggage::is_unreserved;
 pub use baggage::{Baggage, BaggageLimit};
-pub(crate) use baggage::{BaggageBuilder, is_unreserved};
 pub use flags::Flags;
 pub(crate) use id::write_hex;
 pub use id::{ParseIdError, SpanId, TraceId};
 pub use log::{FieldRef, LogField, LogRecord, field};
 pub use process::Process;
 pub use reference::{ReferenceType, SpanReference};
+#[cfg(feature = "dev")]
 pub(crate) use tag::non_finite;
 pub use tag::{Tag, TagRef, TagValue, display};
 pub use timestamp::Timestamp;

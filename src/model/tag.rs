@@ -193,7 +193,7 @@ impl<'a> From<&'a TagValue> for TagRef<'a> {
     }
 }
 
-impl<'a, T: Into<TagRef<'a>>> From<Option<T>> for TagRef<'a> {
+impl<'a, T: Into<Self>> From<Option<T>> for TagRef<'a> {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::None, Into::into)
     }

@@ -114,14 +114,6 @@ impl SpanBuffer {
         added
     }
 
-    /// The value of a tag that was set: the last one.
-    pub(crate) fn tag(&self, key: &str) -> Option<TagRef<'_>> {
-        self.tags()
-            .filter(|(k, _)| *k == key)
-            .last()
-            .map(|(_, value)| value)
-    }
-
     /// Everything in its final form. What was left out is marked.
     #[inline]
     pub(crate) fn seal(&mut self, limits: &Limits) -> Sealed<'_> {
@@ -351,10 +343,6 @@ mod tests {
         for n in 0..times {
             assert_eq!(buffer.push_tag("n", TagRef::Long(n), &limits).dropped, 0);
         }
-        assert_eq!(
-            buffer.tag("n").map(|n| n.to_string()).as_deref(),
-            Some(&*(times - 1).to_string())
-        );
         let sealed = buffer.seal(&limits);
         assert!(sealed.has_repeated_keys);
         let tags = Tags::new(sealed.tags, sealed.tag_count as usize);

@@ -18,9 +18,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// use tracehound::JaegerTracer;
 /// use tracehound::prelude::*;
 /// use tracehound::reporter::InMemoryReporter;
+/// use tracehound::sampler::ConstSampler;
 ///
 /// let reporter = InMemoryReporter::new();
-/// let tracer = JaegerTracer::builder("shop").reporter(reporter.clone()).build()?;
+/// let tracer = JaegerTracer::builder("shop")
+///     .sampler(ConstSampler::new(true))
+///     .reporter(reporter.clone())
+///     .build()?;
 /// tracer.start_span("checkout").finish();
 /// assert_eq!(reporter.spans()[0].operation_name, "checkout");
 /// # Ok::<(), tracehound::tracer::BuildError>(())

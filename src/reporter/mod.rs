@@ -18,7 +18,7 @@ mod null;
 mod packet;
 mod remote;
 pub mod sender;
-mod thread;
+pub(crate) mod thread;
 mod worker;
 
 use std::time::Instant;

@@ -250,17 +250,24 @@ impl RemoteReporter {
 
     fn lose_too_large(&mut self, span: usize) {
         self.dropped.add(DropCause::TooLarge, 1);
-        let size = self.packet.size_of(span..span + 1);
-        let name = self.packet.operation_name(span).unwrap_or_default();
+        let (size, envelope) = (
+            self.packet.size_of(span..span + 1),
+            self.packet.envelope_size(),
+        );
+        let name = self.packet.operation_name(span);
         let limit = self.limits.single;
-        self.worker
-            .diagnostics()
-            .warn(DropCause::TooLarge.name(), || {
-                let name: String = name.chars().take(64).collect();
-                format!(
-                    "a span {name:?} takes {size} bytes where {limit} are possible, even without logs and tags; it is lost"
-                )
-            });
+        let diagnostics = self.worker.diagnostics();
+        diagnostics.warn(DropCause::TooLarge.name(), || {
+            if envelope >= limit {
+                return format!(
+                    "the service's name and tags take {envelope} bytes where {limit} are possible; spans are lost"
+                );
+            }
+            let name: String = name.into_iter().flat_map(str::chars).take(64).collect();
+            format!(
+                "span {name:?} takes {size} bytes where {limit} are possible, even made smaller; it is lost"
+            )
+        });
     }
 
     fn say_limit(&self, refused: usize) {
@@ -361,7 +368,8 @@ impl Reporter for RemoteReporter {
 
     fn close(&mut self, deadline: Instant) -> Unsent {
         let unsent = self.flush(deadline);
-        self.sender = None;
+        let sender = self.sender.take();
+        guarded(&self.worker, || drop(sender));
         unsent
     }
 }
@@ -385,4 +393,47 @@ fn guarded<R>(worker: &WorkerHandle, call: impl FnOnce() -> R) -> Option<R> {
         worker.metrics().add(Counter::CallbackPanics, 1);
     }
     result.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Sender as Queue, channel};
+
+    use super::*;
+    use crate::model::{SpanId, TraceId};
+    use crate::reporter::OwnedSpan;
+
+    struct Seqids(Queue<Vec<u8>>);
+
+    impl Sender for Seqids {
+        fn format(&self) -> BatchFormat {
+            BatchFormat::Binary
+        }
+
+        fn max_bytes(&self) -> usize {
+            1_000
+        }
+
+        fn send(&mut self, batch: &Batch<'_>, _: Instant) -> SendOutcome {
+            self.0.send(batch.bytes[17..21].to_vec()).expect("received");
+            SendOutcome::default()
+        }
+    }
+
+    #[test]
+    fn sequence_ids_begin_again_where_the_wire_ends() {
+        let (queue, seqids) = channel();
+        let mut reporter = RemoteReporter::new(Seqids(queue));
+        let trace_id = TraceId::new(0, 1).expect("not zero");
+        let span = OwnedSpan::new(trace_id, SpanId::new(1).expect("not zero"), "x");
+        let mut send = |seqid: Option<u32>| {
+            reporter.seqid = seqid.unwrap_or(reporter.seqid);
+            span.view(|span| reporter.report(span));
+            reporter.flush(instant_now());
+            seqids.recv().expect("sent")
+        };
+        assert_eq!(send(None), [0, 0, 0, 1]);
+        assert_eq!(send(Some(i32::MAX as u32)), [0x7f, 0xff, 0xff, 0xff]);
+        assert_eq!(send(None), [0, 0, 0, 0]);
+    }
 }

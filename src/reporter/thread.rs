@@ -7,7 +7,7 @@ use std::thread;
 use crate::reporter::worker::{Drive, Shared};
 
 /// Runs `drive` on a thread of its own until it is closed; gives it back where no thread can be had.
-pub(super) fn spawn(shared: Arc<Shared>, drive: Drive) -> Result<(), Drive> {
+pub(crate) fn spawn(shared: Arc<Shared>, drive: Box<Drive>) -> Result<(), Box<Drive>> {
     // The closure is lost where the spawn fails: the drive waits outside of it.
     let waiting = Arc::new(Mutex::new(Some(drive)));
     let for_thread = waiting.clone();
@@ -34,7 +34,7 @@ pub(super) fn spawn(shared: Arc<Shared>, drive: Drive) -> Result<(), Drive> {
     }
 }
 
-fn run(shared: &Shared, mut drive: Drive) {
+fn run(shared: &Shared, mut drive: Box<Drive>) {
     shared.running_on(thread::current().id());
     let mut panics = 0;
     while panics < MAX_PANICS {

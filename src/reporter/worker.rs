@@ -1,7 +1,6 @@
 //! The worker: takes finished spans from the store and hands them to the reporter.
 //!
-//! [`Drive`] decides what is next (drain, flush, close) and knows no thread; [`thread`](super::thread) waits and
-//! runs it. Requests of callers (flush, drain, close) bypass the spans: they are tickets that a drive serves
+//! [`Drive`] decides what is next (drain, flush, close) and knows no thread; a [`Driver`] waits and runs it. Requests of callers (flush, drain, close) bypass the spans: they are tickets that a drive serves
 //! in its next turn.
 
 use std::fmt;
@@ -15,7 +14,7 @@ use crate::diagnostics::Diagnostics;
 use crate::metrics::{Counter, DropCause, DropCounts, FlushReport, Metrics};
 use crate::model::Process;
 use crate::record::Store;
-use crate::reporter::{Reporter, Unsent, thread};
+use crate::reporter::{Reporter, Unsent};
 
 /// What a reporter may know of the worker that runs it, and ask of it. Cheap to clone.
 #[derive(Clone)]
@@ -98,9 +97,14 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Starts the thread. Where none can be had, spans wait and it is tried again.
-    pub(crate) fn start(options: WorkerOptions, mut reporter: Box<dyn Reporter>) -> Self {
+    /// Starts the driver. Where it cannot start, spans wait and it is tried again.
+    pub(crate) fn start(
+        options: WorkerOptions,
+        mut reporter: Box<dyn Reporter>,
+        driver: Driver,
+    ) -> Self {
         let shared = Arc::new(Shared {
+            driver,
             store: options.store.clone(),
             diagnostics: options.diagnostics.clone(),
             state: Mutex::default(),
@@ -117,7 +121,7 @@ impl Worker {
         if attached.is_err() {
             options.metrics.add(Counter::CallbackPanics, 1);
         }
-        let drive = Drive {
+        let drive = Box::new(Drive {
             next_flush: deadline_after(options.flush_interval),
             options,
             reporter,
@@ -125,7 +129,7 @@ impl Worker {
             panicked: 0,
             seen_full: 0,
             unsent: Unsent::default(),
-        };
+        });
         shared.lock().idle_drive = Some(drive);
         let for_wake = Arc::downgrade(&shared);
         shared.store.on_half_full(move || {
@@ -155,8 +159,12 @@ impl Worker {
     }
 }
 
+/// Runs a drive until it is closed, on a thread or a task of its own; gives it back where that cannot start.
+pub(crate) type Driver = fn(Arc<Shared>, Box<Drive>) -> Result<(), Box<Drive>>;
+
 /// What callers and the drive share.
 pub(crate) struct Shared {
+    driver: Driver,
     store: Arc<Store>,
     diagnostics: Diagnostics,
     state: Mutex<State>,
@@ -167,7 +175,7 @@ pub(crate) struct Shared {
 #[derive(Default)]
 struct State {
     /// The drive, while no thread has it.
-    idle_drive: Option<Drive>,
+    idle_drive: Option<Box<Drive>>,
     thread: Option<ThreadId>,
     /// The last ticket given out, and the last one served.
     asked: u64,
@@ -233,7 +241,7 @@ impl Shared {
         let Some(drive) = self.lock().idle_drive.take() else {
             return;
         };
-        if let Err(drive) = thread::spawn(self.clone(), drive) {
+        if let Err(drive) = (self.driver)(self.clone(), drive) {
             self.diagnostics.warn("no_worker", || {
                 "no thread could be started to send spans; they wait until one can".to_owned()
             });
@@ -286,7 +294,7 @@ impl Shared {
                     flush_until: state
                         .flush_until
                         .take()
-                        .or(is_due.then(|| now + TICK_TIMEOUT)),
+                        .or_else(|| is_due.then(|| now + TICK_TIMEOUT)),
                     close_until: state.close_until.take(),
                 };
             }

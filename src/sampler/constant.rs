@@ -24,6 +24,11 @@ impl ConstSampler {
     pub const fn new(keep: bool) -> Self {
         Self { keep }
     }
+
+    /// Whether it keeps everything.
+    pub const fn decision(&self) -> bool {
+        self.keep
+    }
 }
 
 impl Sampler for ConstSampler {

@@ -73,3 +73,29 @@ pub trait Sampler: Send + Sync {
     /// Called once when the tracer closes.
     fn close(&self) {}
 }
+
+impl Sampler for Box<dyn Sampler> {
+    fn on_create_span(&self, span: &SpanView<'_>) -> SamplingDecision {
+        (**self).on_create_span(span)
+    }
+
+    fn on_set_operation_name(&self, span: &SpanView<'_>) -> SamplingDecision {
+        (**self).on_set_operation_name(span)
+    }
+
+    fn on_set_tag(&self, span: &SpanView<'_>, key: &str, value: TagRef<'_>) -> SamplingDecision {
+        (**self).on_set_tag(span, key, value)
+    }
+
+    fn on_finish_span(&self, span: &SpanView<'_>) -> SamplingDecision {
+        (**self).on_finish_span(span)
+    }
+
+    fn depends_on_operation_name(&self) -> bool {
+        (**self).depends_on_operation_name()
+    }
+
+    fn close(&self) {
+        (**self).close();
+    }
+}

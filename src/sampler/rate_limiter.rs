@@ -80,6 +80,10 @@ impl RateLimiter {
 
     /// A limiter of another rate that goes on with this one's balance, in proportion: a half-full bucket stays
     /// half full. The balance moves: this one grants nothing from now on, so that nothing is spent twice.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for a sampler whose rate is changed from outside")
+    )]
     pub(crate) fn succeeded_by(&self, rate: f64) -> Self {
         self.moved_to(Flow::new(rate, rate.max(1.0)))
     }

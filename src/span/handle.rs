@@ -206,16 +206,6 @@ impl Span {
         self.inner.as_ref().map(SpanRef::cell)
     }
 
-    /// Whether both are handles to one span.
-    #[inline]
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        match (&self.inner, &other.inner) {
-            (Some(this), Some(other)) => this.is_same(other),
-            (None, None) => true,
-            _ => false,
-        }
-    }
-
     #[inline]
     fn end(&mut self, time: Option<i64>) {
         if let Some(span) = self.inner.take() {

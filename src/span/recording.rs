@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::metrics::{Counter, DropCause};
 use crate::model::sampling::{SamplerTags, SamplingDecision, SpanView};
-use crate::model::{FieldRef, Flags, TagRef, TagValue, Timestamp, field, tags};
+use crate::model::{FieldRef, Flags, TagRef, Timestamp, field, tags};
 use crate::record::{
     Added, FrameBytes, FrameHeader, Hold, LocalTrace, Question, SpanBuffer, SpanCell, SpanRef,
     write_limited_tag,

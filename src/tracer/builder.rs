@@ -8,7 +8,7 @@ use crate::metrics::Metrics;
 use crate::model::{Tag, TagValue};
 use crate::propagation::{Codec, CustomCodec, Extractor, Injector, JaegerCodec};
 use crate::record::{Budget, Recorder, Store};
-use crate::reporter::{NullReporter, Reporter, Worker, WorkerOptions};
+use crate::reporter::{NullReporter, Reporter, Worker, WorkerOptions, thread};
 use crate::sampler::{ProbabilisticSampler, Sampler, SamplingRate};
 use crate::span::Limits;
 use crate::tracer::core::{Core, Guarded};
@@ -189,6 +189,7 @@ impl TracerBuilder {
                 flush_interval: self.flush_interval,
             },
             self.reporter,
+            thread::spawn,
         );
         let core = Core {
             recorder: Arc::new(Recorder {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::clock::wall_nanos;
 use crate::metrics::Counter;
-use crate::model::{Baggage, Flags, ReferenceType, SpanId, SpanReference, TagRef, TraceId, tags};
+use crate::model::{Flags, ReferenceType, SpanId, SpanReference, TagRef, TraceId, tags};
 use crate::record::{Lifecycle as _, LocalTrace, Question, SpanBuffer, SpanCell, SpanTime};
 use crate::sampler::{SamplingDecision, SpanView};
 use crate::span::{

@@ -1,12 +1,51 @@
 //! The behaviour of tracehound as its users see it.
 #![allow(clippy::disallowed_methods, reason = "tests keep deadlines")]
-#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that fails says where"
+)]
 
 mod behaviour;
+mod configuration;
 mod delayed_sampling;
+#[cfg(feature = "dev")]
+mod dev;
+mod documents;
+mod floors;
+#[cfg(feature = "tower")]
+mod middleware_body;
+#[cfg(feature = "hyper")]
+mod middleware_client;
+#[cfg(all(feature = "tonic", feature = "hyper"))]
+mod middleware_grpc;
+#[cfg(all(feature = "tonic", feature = "hyper"))]
+mod middleware_grpc_status;
+#[cfg(all(feature = "axum", feature = "hyper"))]
+mod middleware_hooks;
+#[cfg(feature = "hyper")]
+mod middleware_hyper;
+#[cfg(feature = "reqwest")]
+mod middleware_reqwest;
+#[cfg(all(
+    feature = "axum",
+    feature = "hyper",
+    feature = "reqwest",
+    feature = "tonic"
+))]
+mod middleware_secrets;
+#[cfg(all(feature = "axum", feature = "hyper"))]
+mod middleware_server;
+mod packets;
 mod propagation;
 mod references;
+mod remote_reporting;
+mod sampling;
 mod scopes;
+mod span_strain;
+mod span_vectors;
 mod spans;
 mod support;
+#[cfg(feature = "udp")]
+mod udp_reporting;
 mod worker;

@@ -61,18 +61,18 @@ pub(super) struct Packet {
     format: BatchFormat,
     /// The `Process` struct.
     process: Vec<u8>,
-    /// The head-room, then `Span` structs.
+    /// The head-room, then `Span` structs, up to `end`.
     bytes: Vec<u8>,
+    end: usize,
     /// Where each span ends in `bytes`.
     ends: Vec<usize>,
     /// The next message up to the header of its list of spans.
     head: Vec<u8>,
     /// The next message behind its spans.
     tail: Vec<u8>,
-    /// What the tail of the last message overwrote.
+    /// What the tail of the last message overwrote, and where, until it is put back.
     displaced: Vec<u8>,
-    /// Where that was, and how long `bytes` were before; until it is put back.
-    displaced_at: Option<(usize, usize)>,
+    displaced_at: usize,
     frames: Vec<u8>,
     kept: Vec<Kept>,
     scratch: Vec<u8>,
@@ -106,12 +106,13 @@ impl Packet {
         Self {
             format,
             bytes: vec![0; HEAD_BYTES + encoded.len()],
+            end: HEAD_BYTES + encoded.len(),
             process: encoded,
             ends: Vec::new(),
             head: Vec::new(),
             tail: Vec::new(),
             displaced: Vec::new(),
-            displaced_at: None,
+            displaced_at: 0,
             frames: Vec::new(),
             kept: Vec::new(),
             scratch: Vec::new(),
@@ -136,20 +137,18 @@ impl Packet {
 
     /// Encodes one more span.
     pub(super) fn push(&mut self, span: &FinishedSpan<'_>) {
-        let start = self.bytes.len();
-        write_span(self.format, &mut self.bytes, span);
-        let end = self.bytes.len();
-        if end - start >= KEEP_FROM {
+        let start = self.end;
+        self.end = write_span(self.format, &mut self.bytes, start, span);
+        if self.end - start >= KEEP_FROM {
             self.keep(span);
         }
-        self.ends.push(end);
+        self.ends.push(self.end);
     }
 
     /// Makes one span smaller until it is a message of at most `limit` bytes alone.
     pub(super) fn shrink(&mut self, span: usize, limit: usize) -> Shrunk {
-        let envelope = self.head.len() + self.list_header_len(1) + self.tail.len();
         let (Some(room), Ok(at)) = (
-            limit.checked_sub(envelope),
+            limit.checked_sub(self.envelope_size()),
             self.kept.binary_search_by_key(&span, |kept| kept.span),
         ) else {
             return Shrunk::No;
@@ -159,10 +158,10 @@ impl Packet {
             return Shrunk::No;
         };
         let (format, scratch) = (self.format, &mut self.scratch);
+        let mut len = 0;
         let fits = degrade::degrade(&original, |smaller| {
-            scratch.clear();
-            write_span(format, scratch, smaller);
-            scratch.len() <= room
+            len = write_span(format, scratch, 0, smaller);
+            len <= room
         });
         if !fits {
             return Shrunk::No;
@@ -170,9 +169,10 @@ impl Packet {
         let first = !std::mem::replace(&mut kept.is_degraded, true);
         let old = self.start_of(span)..self.start_of(span + 1);
         for end in &mut self.ends[span..] {
-            *end = *end + self.scratch.len() - old.len();
+            *end = *end + len - old.len();
         }
-        self.bytes.splice(old, self.scratch.iter().copied());
+        self.end = self.end + len - old.len();
+        self.bytes.splice(old, self.scratch[..len].iter().copied());
         if first { Shrunk::First } else { Shrunk::Again }
     }
 
@@ -183,8 +183,8 @@ impl Packet {
         }
         let start = self.start_of(count);
         let shift = start - self.head_room();
-        self.bytes.copy_within(start.., start - shift);
-        self.bytes.truncate(self.bytes.len() - shift);
+        self.bytes.copy_within(start..self.end, start - shift);
+        self.end -= shift;
         self.ends.drain(..count);
         for end in &mut self.ends {
             *end -= shift;
@@ -216,22 +216,23 @@ impl Packet {
         self.bytes[from..start].copy_from_slice(&self.head);
         self.head.truncate(head_len);
 
-        let (len, tail_end) = (self.bytes.len(), end + self.tail.len());
+        let tail_end = end + self.tail.len();
+        if self.bytes.len() < tail_end {
+            self.bytes.resize(tail_end, 0);
+        }
+        let under_tail = end..tail_end.min(self.end);
         self.displaced.clear();
-        self.displaced
-            .extend_from_slice(&self.bytes[end..tail_end.min(len)]);
-        self.displaced_at = Some((end, len));
-        self.bytes.resize(tail_end.max(len), 0);
+        self.displaced.extend_from_slice(&self.bytes[under_tail]);
+        self.displaced_at = end;
         self.bytes[end..tail_end].copy_from_slice(&self.tail);
         &self.bytes[from..tail_end]
     }
 
     /// Puts back what the last message's tail overwrote.
     pub(super) fn restore(&mut self) {
-        if let Some((end, len)) = self.displaced_at.take() {
-            self.bytes.truncate(len);
-            self.bytes[end..end + self.displaced.len()].copy_from_slice(&self.displaced);
-        }
+        let end = self.displaced_at + self.displaced.len();
+        self.bytes[self.displaced_at..end].copy_from_slice(&self.displaced);
+        self.displaced.clear();
     }
 
     /// How many spans there are.
@@ -247,7 +248,7 @@ impl Packet {
     pub(super) fn size(&self) -> usize {
         self.head.len()
             + self.list_header_len(self.ends.len())
-            + (self.bytes.len() - self.head_room())
+            + (self.end - self.head_room())
             + self.tail.len()
     }
 
@@ -257,6 +258,11 @@ impl Packet {
             + self.list_header_len(spans.len())
             + (self.start_of(spans.end) - self.start_of(spans.start))
             + self.tail.len()
+    }
+
+    /// What a message with one span has beside it.
+    pub(super) fn envelope_size(&self) -> usize {
+        self.head.len() + self.list_header_len(1) + self.tail.len()
     }
 
     /// Up to which span a message may go that begins with `from`, so that it has at most `limit` bytes; one
@@ -310,10 +316,16 @@ impl Packet {
     }
 }
 
-fn write_span(format: BatchFormat, out: &mut Vec<u8>, span: &FinishedSpan<'_>) {
+/// Writes a span to `out` from `at` on and returns where it ends.
+#[inline]
+fn write_span(format: BatchFormat, out: &mut Vec<u8>, at: usize, span: &FinishedSpan<'_>) -> usize {
     match format {
-        BatchFormat::Compact => compact::write_span(out, span),
-        BatchFormat::Binary => binary::write_span(out, span),
+        BatchFormat::Compact => compact::write_span(out, at, span),
+        BatchFormat::Binary => {
+            out.truncate(at);
+            binary::write_span(out, span);
+            out.len()
+        }
     }
 }
 

@@ -129,7 +129,7 @@ fn sizes_are_those_of_the_formula() {
     // spec: 19 + P + S in compact for one span, 37 in binary, nothing for absent numbers.
     for (format, fixed) in [(BatchFormat::Compact, 19), (BatchFormat::Binary, 37)] {
         let packet = packet(format, &[small_span(1)]);
-        let spans = packet.bytes.len() - packet.head_room();
+        let spans = packet.end - packet.head_room();
         assert_eq!(packet.size(), fixed + packet.process.len() + spans);
     }
 }

@@ -13,15 +13,14 @@ use crate::reporter::sender::AgentAddress;
 /// No more addresses are kept of a name.
 const MOST_ADDRESSES: usize = 16;
 
-/// How long a batch waits for an answer. Those behind it do not wait.
-const PATIENCE: Duration = Duration::from_secs(1);
-
 /// Looks a host and a port up.
 pub(super) type Lookup = dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync;
 
 /// At most one question at a time.
 pub(super) struct Resolver {
     lookup: Arc<Lookup>,
+    /// How long a batch waits for an answer. Those behind it do not wait.
+    pub(super) patience: Duration,
     running: Option<Receiver<io::Result<Vec<SocketAddr>>>>,
 }
 
@@ -36,6 +35,7 @@ impl Resolver {
     ) -> Self {
         Self {
             lookup: Arc::new(lookup),
+            patience: Duration::from_secs(1),
             running: None,
         }
     }
@@ -55,7 +55,7 @@ impl Resolver {
             Some(running) => (running, Duration::ZERO),
             None => {
                 let left = deadline.saturating_duration_since(instant_now());
-                (self.ask(agent)?, left.min(PATIENCE))
+                (self.ask(agent)?, left.min(self.patience))
             }
         };
         match answer.recv_timeout(patience) {

@@ -1,11 +1,18 @@
 //! What several tests share.
 
+pub(crate) mod batches;
+#[cfg(all(feature = "tonic", feature = "hyper"))]
+pub(crate) mod grpc;
+pub(crate) mod jaeger_thrift;
 pub(crate) mod vectors;
+#[cfg(feature = "tower")]
+pub(crate) mod web;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracehound::JaegerTracer;
 use tracehound::clock::ManualClock;
+use tracehound::model::{LogRecord, Tag};
 use tracehound::reporter::InMemoryReporter;
 use tracehound::sampler::ConstSampler;
 use tracehound::tracer::TracerBuilder;
@@ -41,4 +48,20 @@ pub(crate) fn fixed_tracer() -> (JaegerTracer, InMemoryReporter, ManualClock) {
 pub(crate) fn counting_ids() -> impl Fn() -> u64 + Send + Sync + 'static {
     let next = AtomicU64::new(1);
     move || next.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Tags as `key=value`, but for the sampler's.
+pub(crate) fn texts(tags: &[Tag]) -> Vec<String> {
+    tags.iter()
+        .filter(|tag| !tag.key.starts_with("sampler."))
+        .map(|tag| format!("{}={}", tag.key, tag.value))
+        .collect()
+}
+
+/// Fields as `key=value`.
+pub(crate) fn log_texts(log: &LogRecord) -> Vec<String> {
+    log.fields
+        .iter()
+        .map(|field| format!("{}={}", field.key, field.value))
+        .collect()
 }

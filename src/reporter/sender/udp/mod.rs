@@ -392,7 +392,7 @@ impl Sender for UdpSender {
         };
         match cause {
             DropCause::Refused => format!(
-                "nobody is listening on {destination} ({reason}); start Jaeger, or run with the feature \"dev\""
+                "nobody is listening on {destination} ({reason}); start Jaeger, or see traces without one: tracehound::dev, feature \"dev\""
             ),
             DropCause::NoAddress => format!(
                 "{destination} has no address ({reason}); look at the agent's host in the configuration"

@@ -274,6 +274,15 @@ fn a_socket_that_cannot_be_opened_is_tried_again_later() {
     assert_eq!(system.opened().len(), 3);
 }
 
+/// One that is waited for however long a busy machine takes.
+fn resolver(
+    lookup: impl Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
+) -> Resolver {
+    let mut resolver = Resolver::with(lookup);
+    resolver.patience = Duration::from_secs(3_600);
+    resolver
+}
+
 fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
     texts.iter().map(|text| text.parse().expect(text)).collect()
 }
@@ -287,7 +296,7 @@ fn a_name_without_an_address_is_asked_for_again_later() {
         Ok(addresses(&[])),
         Err(io::Error::other("no such host")),
     ]);
-    sender.resolver = Resolver::with(move |host, port| {
+    sender.resolver = resolver(move |host, port| {
         assert_eq!((host, port), ("agent.example", 7));
         let mut answers = answers.lock().expect("not poisoned");
         answers.pop().expect("asked three times")
@@ -315,7 +324,7 @@ fn a_name_server_that_hangs_holds_nobody_up() {
     let mut sender = system.sender("agent.example");
     let (answer, answers) = channel();
     let answers = Mutex::new(answers);
-    sender.resolver = Resolver::with(move |_, _| {
+    sender.resolver = resolver(move |_, _| {
         let answers = answers.lock().expect("not poisoned");
         Ok(answers.recv().expect("the test answers"))
     });
@@ -341,7 +350,7 @@ fn a_name_server_that_hangs_holds_nobody_up() {
 fn a_look_up_that_panics_is_no_address() {
     let system = System::default();
     let mut sender = system.sender("agent.example");
-    sender.resolver = Resolver::with(|_, _| panic!("look-up"));
+    sender.resolver = resolver(|_, _| panic!("look-up"));
     assert_eq!(send(&mut sender, 3), (lost(DropCause::NoAddress), None));
 }
 
@@ -355,7 +364,7 @@ fn addresses_of_version_4_come_first_and_the_family_may_be_chosen() {
     for (family, expected) in rows {
         let system = System::default();
         let mut sender = system.sender("agent.example").family(family);
-        sender.resolver = Resolver::with(|_, _| {
+        sender.resolver = resolver(|_, _| {
             Ok(addresses(&[
                 "[2001:db8::1]:7",
                 "192.0.2.1:7",
@@ -373,7 +382,7 @@ fn addresses_of_version_4_come_first_and_the_family_may_be_chosen() {
 fn where_one_address_refuses_the_next_one_takes_over() {
     let system = System::default();
     let mut sender = system.sender("localhost");
-    sender.resolver = Resolver::with(|_, _| Ok(addresses(&["[::1]:7", "127.0.0.1:7"])));
+    sender.resolver = resolver(|_, _| Ok(addresses(&["[::1]:7", "127.0.0.1:7"])));
     system.prepare(|prepared| prepared.errors.extend([Some(refused())]));
     assert_eq!(send(&mut sender, 3), (SENT, None));
     assert_eq!(system.opened(), ["127.0.0.1:7", "[::1]:7"]);
@@ -390,7 +399,7 @@ fn where_one_address_refuses_the_next_one_takes_over() {
 fn an_address_without_a_route_is_passed_over() {
     let system = System::default();
     let mut sender = system.sender("agent.example");
-    sender.resolver = Resolver::with(|_, _| Ok(addresses(&["192.0.2.1:7", "192.0.2.2:7"])));
+    sender.resolver = resolver(|_, _| Ok(addresses(&["192.0.2.1:7", "192.0.2.2:7"])));
     system.prepare(|prepared| {
         let unreachable = ErrorKind::NetworkUnreachable.into();
         prepared.opens.push_back(unreachable);
@@ -431,6 +440,6 @@ fn the_line_about_a_refusal_says_where_and_how_to_mend_it() {
     assert_eq!(send(&mut sender, 3), (lost(DropCause::Refused), None));
     assert_eq!(
         sender.explain(DropCause::Refused),
-        "nobody is listening on 127.0.0.1:6831 (connection refused); start Jaeger, or run with the feature \"dev\""
+        "nobody is listening on 127.0.0.1:6831 (connection refused); start Jaeger, or see traces without one: tracehound::dev, feature \"dev\""
     );
 }

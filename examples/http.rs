@@ -1,0 +1,78 @@
+//! Three programs in one: a reader who looks for a book, a library, and its shelves.
+//!
+//! Learnt: one layer makes the spans of a server, one call those of a client, and the header `uber-trace-id` makes
+//! one trace of them. No handler is handed a span; the one that wants it finds it.
+//!
+//! Run: `cargo run --example http --features full`.
+//!
+//! Change: ask for the book `8`, which nobody has. A 404 is an answer and no error, unless you say so: give the
+//! library's client `TracingMiddleware::error_status` in place of `send_traced`.
+
+use std::error::Error;
+
+use axum::Router;
+use axum::extract::Path;
+use axum::http::StatusCode;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tracehound::JaegerTracer;
+use tracehound::dev::{DevOptions, DevServer, Waterfall};
+use tracehound::middleware::{SendTraced, ServerLayer};
+use tracehound::prelude::*;
+use tracehound::scope::with_active_span;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    // `tracehound::dev("reader")` does as much in one line, but keeps quiet where the output is piped.
+    let options = DevOptions::new().any_ports().waterfall(Waterfall::Always);
+    let server = DevServer::start(options)?;
+    let tracer = server.tracer("reader")?;
+
+    let shelves = serve(shelves(), server.tracer("shelves")?).await?;
+    let of_library = server.tracer("library")?;
+    let library = library(shelves, of_library.clone())?;
+    let library = serve(library, of_library).await?;
+    let http = reqwest::Client::builder().no_proxy().build()?;
+
+    let span = tracer.start_span("look_for_book");
+    let search = async {
+        let url = format!("{library}/books/7");
+        let reply = http.get(url).send_traced(&tracer).await?;
+        reply.text().await
+    };
+    println!("{}\n", search.instrument(span).await?);
+    Ok(())
+}
+
+fn library(shelves: String, tracer: JaegerTracer) -> Result<Router, Box<dyn Error>> {
+    let http = reqwest::Client::builder().no_proxy().build()?;
+    let find = async move |Path(id): Path<u32>| {
+        let url = format!("{shelves}/shelves/{id}");
+        let reply = http.get(url).send_traced(&tracer).await;
+        let text = reply.map_err(|_| StatusCode::BAD_GATEWAY)?.text().await;
+        text.map_err(|_| StatusCode::BAD_GATEWAY)
+    };
+    Ok(Router::new().route("/books/{id}", get(find)))
+}
+
+fn shelves() -> Router {
+    let look = async |Path(id): Path<u32>| {
+        with_active_span(|span| {
+            span.set_tag("book", id);
+        });
+        match id {
+            7 => Ok("on the shelf behind the teapots"),
+            _ => Err(StatusCode::NOT_FOUND),
+        }
+    };
+    Router::new().route("/shelves/{id}", get(look))
+}
+
+/// Serves `app` on a free port, every request with a span.
+async fn serve(app: Router, tracer: JaegerTracer) -> Result<String, Box<dyn Error>> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let app = app.layer(ServerLayer::new(tracer));
+    tokio::spawn(async { axum::serve(listener, app).await });
+    Ok(url)
+}

@@ -1,0 +1,67 @@
+//! Where the spans go: to an agent inside this program, or to the one that `JAEGER_AGENT_HOST` or `JAEGER_AGENT_PORT`
+//! names.
+
+use std::error::Error;
+use std::time::Duration;
+
+use tracehound::config::Source;
+use tracehound::dev::{DevOptions, DevServer, Waterfall};
+use tracehound::sampler::ConstSampler;
+use tracehound::{Config, JaegerTracer};
+
+pub(crate) enum Backend {
+    Embedded(DevServer),
+    Agent { host: String, port: String },
+}
+
+impl Backend {
+    /// `well_known_ports` are where other programs send to, too.
+    pub(crate) fn choose(well_known_ports: bool) -> Result<Self, Box<dyn Error>> {
+        let settings = Config::from_env()?.explain();
+        let is_set = |name| {
+            let setting = settings.get(name);
+            setting.is_some_and(|setting| matches!(setting.source(), Source::Variable(_)))
+        };
+        if is_set("agent_host") || is_set("agent_port") {
+            let value = |name| settings.get(name).map_or("", |setting| setting.value());
+            return Ok(Self::Agent {
+                host: value("agent_host").trim_matches('"').to_owned(),
+                port: value("agent_port").to_owned(),
+            });
+        }
+        let options = DevOptions::new().waterfall(Waterfall::Always);
+        let options = if well_known_ports {
+            options
+        } else {
+            options.any_ports()
+        };
+        Ok(Self::Embedded(DevServer::start(options)?))
+    }
+
+    /// A tracer for one of the services. It keeps every trace.
+    pub(crate) fn tracer(&self, service_name: &str) -> Result<JaegerTracer, Box<dyn Error>> {
+        Ok(match self {
+            Self::Embedded(server) => server.tracer(service_name)?,
+            Self::Agent { .. } => Config::from_env()?
+                .service_name(service_name)
+                .sampler(ConstSampler::new(true))
+                .build()?,
+        })
+    }
+
+    /// Shows a trace, or says where it is to be seen. Blocks the thread of `main`; the services have others.
+    pub(crate) fn show(&self, trace_id: &str, tracers: &[JaegerTracer]) {
+        for tracer in tracers {
+            tracer.flush(Duration::from_secs(1));
+        }
+        match self {
+            Self::Embedded(server) => {
+                server.wait_until_printed(Duration::from_secs(5));
+            }
+            Self::Agent { .. } if trace_id.is_empty() => println!("No trace: tracing is off.\n"),
+            Self::Agent { host, .. } => {
+                println!("trace {trace_id}\nlook: http://{host}:16686/trace/{trace_id}\n");
+            }
+        }
+    }
+}

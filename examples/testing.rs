@@ -1,0 +1,128 @@
+//! Tests of what a program traces: which spans there are, whose child each is, what they say.
+//!
+//! Learnt: an `InMemoryReporter` keeps spans for assertions, and waits for them by itself: no sleep. A `ManualClock`
+//! makes durations exact. Assert on shapes, not on ids: those are random.
+//!
+//! Run: `cargo run --example testing`. In a project of yours each of the functions below `main` is a `#[test]`.
+//!
+//! Change: have `check_out` reserve before it charges. Which of the assertions notices, and should it?
+
+use std::error::Error;
+use std::num::ParseIntError;
+use std::time::Duration;
+
+use tracehound::JaegerTracer;
+use tracehound::clock::ManualClock;
+use tracehound::model::SpanId;
+use tracehound::prelude::*;
+use tracehound::reporter::{InMemoryReporter, OwnedSpan};
+use tracehound::sampler::ConstSampler;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    a_check_out_charges_and_reserves()?;
+    a_bad_amount_fails_the_charge_and_the_check_out()?;
+    a_span_lasts_as_long_as_its_work()?;
+    a_trace_that_is_not_sampled_leaves_nothing()?;
+    Ok(())
+}
+
+/// The code under test. It takes any tracer.
+fn check_out(tracer: &impl Tracer, cents: &str) -> Result<(), ParseIntError> {
+    let span = tracer.start_span("check_out");
+    let _scope = span.activate();
+    charge(tracer, cents).inspect_err(|_| {
+        span.set_tag("error", true);
+    })?;
+    tracer.start_span("reserve").set_tag("items", 3);
+    Ok(())
+}
+
+fn charge(tracer: &impl Tracer, cents: &str) -> Result<(), ParseIntError> {
+    let span = tracer
+        .build_span("charge")
+        .tag("span.kind", "client")
+        .start();
+    let cents: u32 = cents.parse().inspect_err(|error| {
+        span.log_error(error);
+    })?;
+    span.set_tag("cents", cents);
+    Ok(())
+}
+
+fn a_check_out_charges_and_reserves() -> Result<(), Box<dyn Error>> {
+    let (tracer, spans) = test_tracer(true)?;
+    check_out(&tracer, "4200")?;
+    assert_eq!(shape(&spans.spans()), "check_out(charge reserve)");
+    passed("a check-out charges and reserves");
+    Ok(())
+}
+
+fn a_bad_amount_fails_the_charge_and_the_check_out() -> Result<(), Box<dyn Error>> {
+    let (tracer, spans) = test_tracer(true)?;
+    assert!(check_out(&tracer, "a lot").is_err());
+    let spans = spans.spans();
+    assert_eq!(shape(&spans), "check_out!(charge!)");
+    let charge = find(&spans, "charge").ok_or("no charge")?;
+    assert_eq!(charge.tag_text("span.kind"), "client");
+    assert_eq!(charge.logs.len(), 1);
+    passed("a bad amount fails the charge and the check-out");
+    Ok(())
+}
+
+fn a_span_lasts_as_long_as_its_work() -> Result<(), Box<dyn Error>> {
+    let clock = ManualClock::at_micros(1_700_000_000_000_000);
+    let spans = InMemoryReporter::new();
+    let tracer = JaegerTracer::builder("shop")
+        .sampler(ConstSampler::new(true))
+        .reporter(spans.clone())
+        .clock(clock.clone())
+        .build()?;
+    let span = tracer.start_span("brew");
+    clock.advance(Duration::from_secs(180));
+    span.finish();
+    assert_eq!(spans.spans()[0].duration, Duration::from_secs(180));
+    passed("a span lasts as long as its work: three minutes, and nobody waited");
+    Ok(())
+}
+
+fn a_trace_that_is_not_sampled_leaves_nothing() -> Result<(), Box<dyn Error>> {
+    let (tracer, spans) = test_tracer(false)?;
+    check_out(&tracer, "4200")?;
+    assert!(spans.spans().is_empty());
+    passed("a trace that is not sampled leaves nothing");
+    Ok(())
+}
+
+fn test_tracer(keeps: bool) -> Result<(JaegerTracer, InMemoryReporter), Box<dyn Error>> {
+    let spans = InMemoryReporter::new();
+    let builder = JaegerTracer::builder("shop").sampler(ConstSampler::new(keeps));
+    Ok((builder.reporter(spans.clone()).build()?, spans))
+}
+
+fn find<'a>(spans: &'a [OwnedSpan], name: &str) -> Option<&'a OwnedSpan> {
+    spans.iter().find(|span| span.operation_name == name)
+}
+
+/// The trees of spans in a line: `root(child child!)`, where `!` is an error.
+fn shape(spans: &[OwnedSpan]) -> String {
+    fn children(spans: &[OwnedSpan], parent: Option<SpanId>) -> String {
+        let of = spans.iter().filter(|span| span.parent_id == parent);
+        let texts = of.map(|span| {
+            let mark = if span.tag_text("error") == "true" {
+                "!"
+            } else {
+                ""
+            };
+            match children(spans, Some(span.span_id)) {
+                below if below.is_empty() => format!("{}{mark}", span.operation_name),
+                below => format!("{}{mark}({below})", span.operation_name),
+            }
+        });
+        texts.collect::<Vec<_>>().join(" ")
+    }
+    children(spans, None)
+}
+
+fn passed(claim: &str) {
+    println!("ok: {claim}");
+}

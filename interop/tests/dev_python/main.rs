@@ -1,0 +1,39 @@
+//! The published Python client and the library: its spans in the embedded agent, and one trace
+//! through both.
+
+mod headers;
+mod program;
+mod server;
+mod store;
+
+use std::{
+    env, io,
+    process::{Command, Output},
+};
+
+use tracehound_interop::REQUIRED;
+
+type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+#[test]
+fn without_python_a_test_is_skipped_by_name_and_fails_when_that_is_asked_for() -> Result {
+    const OTHER: &str = "headers::a_trace_that_rust_does_not_sample_stays_so_in_python";
+    let cache = tempfile::tempdir()?;
+    let run = |required: &str| -> io::Result<Output> {
+        Command::new(env::current_exe()?)
+            .args(["--exact", OTHER])
+            .env("PATH", cache.path())
+            .env("XDG_CACHE_HOME", cache.path())
+            .env(REQUIRED, required)
+            .output()
+    };
+    let skipped = run("0")?;
+    let said = String::from_utf8_lossy(&skipped.stderr);
+    assert!(skipped.status.success(), "{said}");
+    assert!(said.contains("SKIPPED: ") && said.contains(OTHER), "{said}");
+    let failed = run("1")?;
+    let said = String::from_utf8_lossy(&failed.stdout);
+    assert!(!failed.status.success(), "{said}");
+    assert!(said.contains("no Python with the Jaeger client"), "{said}");
+    Ok(())
+}

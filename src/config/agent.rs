@@ -1,0 +1,238 @@
+use std::net::IpAddr;
+
+use crate::reporter::sender::{AgentAddress, BatchFormat, SocketFamily, UdpSender};
+use crate::reporter::{RemoteReporter, Reporter};
+
+use super::Config;
+use super::environment::Environment;
+use super::error::ConfigProblem;
+use super::explain::{ExplainedSetting, quoted, row};
+use super::grammar::{self, Expected};
+use super::setting::{Setting, Source};
+
+/// What is set of the agent.
+#[derive(Debug)]
+pub(super) struct Agent {
+    host: Setting<String>,
+    /// Without one, that of the protocol.
+    port: Setting<Option<u16>>,
+    family: Setting<SocketFamily>,
+    protocol: Setting<BatchFormat>,
+}
+
+impl Config {
+    /// Name or address of the agent's host, without a port.
+    ///
+    /// Defaults to `localhost`. Environment: `JAEGER_AGENT_HOST`.
+    pub fn agent_host(mut self, host: impl Into<String>) -> Self {
+        self.agent.host = Setting::of_code(host.into());
+        self
+    }
+
+    /// UDP port of the agent, above 0.
+    ///
+    /// Defaults to 6831, or 6832 for the binary protocol. Environment: `JAEGER_AGENT_PORT`.
+    pub fn agent_port(mut self, port: u16) -> Self {
+        self.agent.port = Setting::of_code(Some(port));
+        self
+    }
+
+    /// Which of the agent's addresses are used.
+    ///
+    /// Defaults to [`SocketFamily::Any`]. Environment: `JAEGER_AGENT_SOCKET_TYPE`.
+    pub fn agent_family(mut self, family: SocketFamily) -> Self {
+        self.agent.family = Setting::of_code(family);
+        self
+    }
+
+    /// How batches are encoded for the agent.
+    ///
+    /// Defaults to [`BatchFormat::Compact`]. Environment: `OTEL_EXPORTER_JAEGER_PROTOCOL`.
+    pub fn agent_protocol(mut self, protocol: BatchFormat) -> Self {
+        self.agent.protocol = Setting::of_code(protocol);
+        self
+    }
+}
+
+impl Default for Agent {
+    fn default() -> Self {
+        Self {
+            host: Setting::default_value("localhost".to_owned()),
+            port: Setting::default_value(None),
+            family: Setting::default_value(SocketFamily::Any),
+            protocol: Setting::default_value(BatchFormat::Compact),
+        }
+    }
+}
+
+impl Agent {
+    pub(super) fn read(env: &mut Environment<'_>) -> Self {
+        let default = Self::default();
+        Self {
+            host: default.host.or(env.first([
+                ("JAEGER_AGENT_HOST", grammar::host),
+                ("OTEL_EXPORTER_JAEGER_AGENT_HOST", grammar::host),
+            ])),
+            port: default.port.or(env.first([
+                ("JAEGER_AGENT_PORT", |text| grammar::port(text).map(Some)),
+                ("OTEL_EXPORTER_JAEGER_AGENT_PORT", |text| {
+                    grammar::port(text).map(Some)
+                }),
+            ])),
+            family: default
+                .family
+                .or(env.first([("JAEGER_AGENT_SOCKET_TYPE", socket_type)])),
+            protocol: default
+                .protocol
+                .or(env.first([("OTEL_EXPORTER_JAEGER_PROTOCOL", protocol)])),
+        }
+    }
+
+    pub(super) fn explain(&self) -> Vec<ExplainedSetting> {
+        vec![
+            row("agent_host", &self.host, quoted),
+            row("agent_port", &self.port, |_| {
+                self.effective_port().to_string()
+            }),
+            row("agent_family", &self.family, |family| match family {
+                SocketFamily::Any => "any".to_owned(),
+                SocketFamily::V4 => "udp4".to_owned(),
+                SocketFamily::V6 => "udp6".to_owned(),
+            }),
+            row(
+                "agent_protocol",
+                &self.protocol,
+                |protocol| match protocol {
+                    BatchFormat::Compact => "compact".to_owned(),
+                    BatchFormat::Binary => "binary".to_owned(),
+                },
+            ),
+        ]
+    }
+
+    /// What sends to the agent, and where that is in a line of text.
+    pub(super) fn reporter(&self) -> Result<(Box<dyn Reporter>, String), ConfigProblem> {
+        let address = self.address()?;
+        let destination = format!("{address} over UDP");
+        let sender = UdpSender::new(address)
+            .family(self.family.value)
+            .batch_format(self.protocol.value);
+        Ok((Box::new(RemoteReporter::new(sender)), destination))
+    }
+
+    /// Where the agent listens, checked as a whole.
+    fn address(&self) -> Result<AgentAddress, ConfigProblem> {
+        let name = match self.host.source {
+            Source::Variable(name) => name,
+            Source::Default | Source::Code => "agent_host",
+        };
+        let invalid = |expected| ConfigProblem::invalid(name, &self.host.value, expected);
+        let host = grammar::host(&self.host.value).map_err(invalid)?;
+        match (host.parse(), self.family.value) {
+            (Ok(IpAddr::V4(_)), SocketFamily::V6) => {
+                return Err(invalid("an IPv6 address, since the socket type is udp6"));
+            }
+            (Ok(IpAddr::V6(_)), SocketFamily::V4) => {
+                return Err(invalid("an IPv4 address, since the socket type is udp4"));
+            }
+            _ => {}
+        }
+        match self.effective_port() {
+            0 => Err(ConfigProblem::invalid(
+                "agent_port",
+                "0",
+                grammar::EXPECTED_PORT,
+            )),
+            port => Ok(AgentAddress::new(host, port)),
+        }
+    }
+
+    fn effective_port(&self) -> u16 {
+        self.port.value.unwrap_or(match self.protocol.value {
+            BatchFormat::Compact => AgentAddress::COMPACT_PORT,
+            BatchFormat::Binary => AgentAddress::BINARY_PORT,
+        })
+    }
+}
+
+/// The Node client's `udp4` and `udp6`.
+fn socket_type(text: &str) -> Result<SocketFamily, Expected> {
+    match text.to_ascii_lowercase().as_str() {
+        "udp4" => Ok(SocketFamily::V4),
+        "udp6" => Ok(SocketFamily::V6),
+        _ => Err("udp4 or udp6"),
+    }
+}
+
+/// `OTEL_EXPORTER_JAEGER_PROTOCOL`, so far as it concerns an agent.
+fn protocol(text: &str) -> Result<BatchFormat, Expected> {
+    match text.to_ascii_lowercase().as_str() {
+        "udp/thrift.compact" => Ok(BatchFormat::Compact),
+        "udp/thrift.binary" => Ok(BatchFormat::Binary),
+        _ => Err("udp/thrift.compact or udp/thrift.binary, the protocols that this version speaks"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(config: &Config) -> String {
+        config
+            .agent
+            .address()
+            .map_or_else(|problem| problem.to_string(), |agent| agent.to_string())
+    }
+
+    fn config() -> Config {
+        Config::new("shop")
+    }
+
+    #[test]
+    fn the_port_is_that_of_the_protocol_unless_it_is_set() {
+        assert_eq!(address(&config()), "localhost:6831");
+        assert_eq!(
+            address(&config().agent_protocol(BatchFormat::Binary)),
+            "localhost:6832"
+        );
+        let set = config()
+            .agent_protocol(BatchFormat::Binary)
+            .agent_port(7_000);
+        assert_eq!(address(&set.agent_host("[::1]")), "[::1]:7000");
+    }
+
+    #[test]
+    fn what_the_code_says_is_checked_too() {
+        let expected =
+            "agent_host: expected a host name or an IP address, without a scheme or a port, found";
+        for host in ["agent:6831", "", " agent", "http://agent"] {
+            assert_eq!(
+                address(&config().agent_host(host)),
+                format!("{expected} {host:?}")
+            );
+        }
+        let port = "agent_port: expected a port from 1 to 65535, found \"0\"";
+        assert_eq!(address(&config().agent_port(0)), port);
+    }
+
+    #[test]
+    fn an_address_of_the_other_family_than_the_socket_type_is_refused() {
+        let variables = |name: &str| match name {
+            "JAEGER_AGENT_HOST" => Some("::1".to_owned()),
+            "JAEGER_AGENT_SOCKET_TYPE" => Some("udp4".to_owned()),
+            _ => None,
+        };
+        assert_eq!(
+            address(&Config::from_lookup(variables).expect("each is good")),
+            "JAEGER_AGENT_HOST: expected an IPv4 address, since the socket type is udp4, found \"::1\""
+        );
+        let v6 = config().agent_family(SocketFamily::V6);
+        assert!(address(&v6.agent_host("127.0.0.1")).starts_with("agent_host: expected an IPv6"));
+        let v6 = config().agent_family(SocketFamily::V6);
+        assert_eq!(address(&v6.agent_host("::1")), "[::1]:6831");
+        assert_eq!(
+            address(&config().agent_family(SocketFamily::V6)),
+            "localhost:6831"
+        );
+    }
+}

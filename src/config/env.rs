@@ -1,0 +1,111 @@
+use std::time::Duration;
+
+use crate::diagnostics::Diagnostics;
+use crate::span::Limits;
+
+use super::agent::Agent;
+use super::environment::Environment;
+use super::grammar::{self, Expected};
+use super::sampler::SamplerChoice;
+use super::setting::{Setting, Source};
+use super::tags::Tags;
+use super::{Config, not_built, propagation};
+
+impl Config {
+    /// What holds where nobody has set anything.
+    pub(super) fn default_values() -> Self {
+        let limits = Limits::default();
+        Self {
+            disabled: Setting::default_value(false),
+            service_name: Setting::default_value(String::new()),
+            sampler: Setting::default_value(SamplerChoice::default()),
+            reporter: None,
+            agent: Agent::default(),
+            log_spans: Setting::default_value(false),
+            queue_size: Setting::default_value(None),
+            flush_interval: Setting::default_value(Duration::from_secs(1)),
+            trace_id_128bit: Setting::default_value(false),
+            propagation: Source::Default,
+            tags: Tags::default(),
+            limits: limits.clone(),
+            tag_value_bytes: Setting::default_value(limits.tag_value_bytes),
+            logs: Setting::default_value(limits.logs),
+            diagnostics: Diagnostics::default(),
+            customize: Vec::new(),
+            problems: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// The defaults with what the variables say in their place.
+    pub(super) fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Self {
+        let mut env = Environment::new(lookup);
+        let default = Self::default_values();
+        let mut tags = Tags::default();
+        let disabled = env.first([
+            ("JAEGER_DISABLED", grammar::boolean),
+            ("OTEL_SDK_DISABLED", grammar::otel_boolean),
+        ]);
+        let service_name = env.first([
+            ("JAEGER_SERVICE_NAME", grammar::text),
+            ("OTEL_SERVICE_NAME", grammar::text),
+        ]);
+        let service_name_of_resource = tags.read_otel(&mut env);
+        tags.read_jaeger(&mut env);
+        let mut config = Self {
+            disabled: default.disabled.or(disabled),
+            service_name: default
+                .service_name
+                .or(service_name.or(service_name_of_resource)),
+            sampler: default.sampler.or(SamplerChoice::read(&mut env)),
+            agent: Agent::read(&mut env),
+            log_spans: default
+                .log_spans
+                .or(env.first([("JAEGER_REPORTER_LOG_SPANS", grammar::boolean)])),
+            queue_size: default.queue_size.or(env.first([
+                ("JAEGER_REPORTER_MAX_QUEUE_SIZE", some_count),
+                ("OTEL_BSP_MAX_QUEUE_SIZE", some_count),
+            ])),
+            flush_interval: default.flush_interval.or(env.first([
+                ("JAEGER_REPORTER_FLUSH_INTERVAL", grammar::duration),
+                ("OTEL_BSP_SCHEDULE_DELAY", grammar::duration),
+            ])),
+            trace_id_128bit: default
+                .trace_id_128bit
+                .or(env.first([("JAEGER_TRACEID_128BIT", grammar::boolean)])),
+            propagation: propagation::read(&mut env),
+            tags,
+            tag_value_bytes: default.tag_value_bytes.or(env.first([
+                ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", grammar::count),
+                ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", grammar::count),
+            ])),
+            logs: default
+                .logs
+                .or(env.first([("OTEL_SPAN_EVENT_COUNT_LIMIT", grammar::count)])),
+            ..default
+        };
+        not_built::check(&mut env);
+        (config.problems, config.warnings) = env.into_findings();
+        config
+    }
+}
+
+fn some_count(text: &str) -> Result<Option<usize>, Expected> {
+    grammar::count(text).map(Some)
+}
+
+/// A variable of the process. What is not Unicode in it becomes U+FFFD.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the environment"
+)]
+pub(super) fn process_variable(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
+/// Whether the user asks for no colours in the terminal: `NO_COLOR` is set and not empty, as
+/// <https://no-color.org> has it.
+#[cfg(feature = "dev")]
+pub(crate) fn wants_no_color() -> bool {
+    process_variable("NO_COLOR").is_some_and(|value| !value.is_empty())
+}

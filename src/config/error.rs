@@ -1,0 +1,223 @@
+use std::fmt;
+
+use crate::tracer::BuildError;
+
+/// What is wrong with a configuration: every problem at once.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    problems: Vec<ConfigProblem>,
+}
+
+impl ConfigError {
+    /// `problems` is not empty.
+    #[cold]
+    pub(super) fn new(problems: Vec<ConfigProblem>) -> Self {
+        Self { problems }
+    }
+
+    /// One for each setting that is wrong, in the order of the variables; at least one.
+    pub fn problems(&self) -> &[ConfigProblem] {
+        &self.problems
+    }
+}
+
+impl fmt::Display for ConfigError {
+    /// The problems, with `; ` between them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, problem) in self.problems.iter().enumerate() {
+            let separator = if n == 0 { "" } else { "; " };
+            write!(f, "{separator}{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for ConfigError {
+    /// As it is displayed: a `main` that returns it prints it like this.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// One thing that is wrong with a configuration.
+///
+/// Prints as `JAEGER_SAMPLER_PARAM: expected a probability from 0 to 1, found "1.5"`. A value is cut to 64
+/// characters. Users, passwords and tokens are never in it, nor what stands before the `@` or after the `?` of a
+/// URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigProblem {
+    name: &'static str,
+    value: Option<String>,
+    reason: Reason,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Reason {
+    /// The value is not what it should be.
+    Invalid { expected: &'static str },
+    /// There is none, and there must be one.
+    Missing { remedy: &'static str },
+    /// Asks for something that is not there.
+    NotBuilt { asks_for: &'static str },
+    /// The variable of another client, or an old name of one.
+    Misnamed { right_name: &'static str },
+    /// The tracer's builder refused.
+    Builder(BuildError),
+}
+
+impl ConfigProblem {
+    #[cold]
+    pub(super) fn invalid(name: &'static str, value: &str, expected: &'static str) -> Self {
+        Self {
+            name,
+            value: shown(name, value),
+            reason: Reason::Invalid { expected },
+        }
+    }
+
+    #[cold]
+    pub(super) fn missing(name: &'static str, remedy: &'static str) -> Self {
+        Self {
+            name,
+            value: None,
+            reason: Reason::Missing { remedy },
+        }
+    }
+
+    #[cold]
+    pub(super) fn not_built(name: &'static str, value: &str, asks_for: &'static str) -> Self {
+        Self {
+            name,
+            value: shown(name, value),
+            reason: Reason::NotBuilt { asks_for },
+        }
+    }
+
+    #[cold]
+    pub(super) fn misnamed(name: &'static str, right_name: &'static str) -> Self {
+        Self {
+            name,
+            value: None,
+            reason: Reason::Misnamed { right_name },
+        }
+    }
+
+    #[cold]
+    pub(super) fn of_builder(error: BuildError) -> Self {
+        Self {
+            name: "tracer",
+            value: None,
+            reason: Reason::Builder(error),
+        }
+    }
+
+    /// The variable, or the setting where the code set it.
+    pub fn name(&self) -> &str {
+        self.name
+    }
+
+    /// The value that was found, as far as it may be shown.
+    pub fn value(&self) -> Option<&str> {
+        self.value.as_deref()
+    }
+}
+
+impl fmt::Display for ConfigProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.name)?;
+        match &self.reason {
+            Reason::Invalid { expected } => write!(f, "expected {expected}")?,
+            Reason::Missing { remedy } => f.write_str(remedy)?,
+            Reason::NotBuilt { asks_for } => write!(f, "asks for {asks_for}")?,
+            Reason::Misnamed { right_name } => write!(f, "is called {right_name} here")?,
+            Reason::Builder(error) => error.fmt(f)?,
+        }
+        match &self.value {
+            Some(value) => write!(f, ", found {value:?}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// As much of a value as may stand in a message.
+fn shown(name: &str, value: &str) -> Option<String> {
+    const MOST: usize = 64;
+    let is_secret = ["PASSWORD", "AUTH_TOKEN", "USER", "HEADERS"];
+    if is_secret.iter().any(|end| name.ends_with(end)) {
+        return None;
+    }
+    let value = without_credentials(value);
+    Some(match value.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &value[..end]),
+        None => value,
+    })
+}
+
+/// Takes out what may be a user name, a password or a token in a URL: what stands before the last `@`, but for
+/// the scheme, and the query.
+fn without_credentials(text: &str) -> String {
+    let Some(scheme) = text.find("://").map(|end| &text[..end + 3]) else {
+        return text.rfind('@').map_or(text, |at| &text[at..]).to_owned();
+    };
+    let scheme = if scheme.contains('@') { "" } else { scheme };
+    let rest = &text[scheme.len()..];
+    let rest = rest.rfind('@').map_or(rest, |at| &rest[at..]);
+    match rest.split_once('?') {
+        Some((path, _)) => format!("{scheme}{path}?…"),
+        None => format!("{scheme}{rest}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_not_shown() {
+        for (name, value) in [
+            ("JAEGER_PASSWORD", "canary"),
+            ("JAEGER_AUTH_TOKEN", "canary"),
+            ("JAEGER_USER", "canary"),
+            ("OTEL_EXPORTER_JAEGER_PASSWORD", "canary"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=canary"),
+            ("JAEGER_ENDPOINT", "https://canary:canary@host/api/traces"),
+            (
+                "JAEGER_ENDPOINT",
+                "https://u:canary/canary@canary@host/api/traces",
+            ),
+            ("JAEGER_ENDPOINT", "canary:canary@host"),
+            ("JAEGER_ENDPOINT", "canary:canary@://host"),
+            (
+                "JAEGER_SAMPLING_ENDPOINT",
+                "http://host:5778/sampling?token=canary",
+            ),
+            (
+                "OTEL_TRACES_SAMPLER_ARG",
+                "a=http://canary@h:1,b=http://canary@h:2",
+            ),
+        ] {
+            for problem in [
+                ConfigProblem::invalid(name, value, "another"),
+                ConfigProblem::not_built(name, value, "another"),
+            ] {
+                let all = format!("{problem} {problem:?} {:?}", problem.value());
+                assert!(!all.contains("canary"), "{all}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_value_is_cut_and_escaped() {
+        let problem = ConfigProblem::invalid("JAEGER_TAGS", &"é\n".repeat(100), "key=value");
+        let text = problem.to_string();
+        assert!(
+            text.starts_with(r#"JAEGER_TAGS: expected key=value, found "é\né\n"#),
+            "{text}"
+        );
+        assert_eq!(problem.value().map(|value| value.chars().count()), Some(65));
+        let problem = ConfigProblem::invalid("JAEGER_ENDPOINT", "http://host:1/a", "another");
+        assert_eq!(problem.value(), Some("http://host:1/a"));
+    }
+}

@@ -1,0 +1,156 @@
+use std::fmt;
+
+use crate::model::TagValue;
+
+use super::Config;
+use super::error::ConfigProblem;
+use super::setting::{Setting, Source};
+
+/// Every setting, its value and where that came from: what [`Config::explain`](super::Config::explain) gives.
+///
+/// Prints as a table, with a line below for each variable that was passed over.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    settings: Vec<ExplainedSetting>,
+    passed_over: Vec<ConfigProblem>,
+}
+
+impl Explanation {
+    /// The settings, named as their setters are. A tag's name is `tag ` and its key.
+    pub fn settings(&self) -> &[ExplainedSetting] {
+        &self.settings
+    }
+
+    /// The setting of this name.
+    pub fn get(&self, name: &str) -> Option<&ExplainedSetting> {
+        self.settings.iter().find(|setting| setting.name == name)
+    }
+
+    /// The variables that are set and have no effect, and why.
+    pub fn passed_over(&self) -> &[ConfigProblem] {
+        &self.passed_over
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let widest = |text: fn(&ExplainedSetting) -> &str| {
+            let widths = self
+                .settings
+                .iter()
+                .map(|setting| text(setting).chars().count());
+            widths.max().unwrap_or(0)
+        };
+        let name_width = widest(ExplainedSetting::name);
+        let value_width = widest(ExplainedSetting::value).min(MOST_ALIGNED);
+        for ExplainedSetting {
+            name,
+            value,
+            source,
+        } in &self.settings
+        {
+            writeln!(f, "{name:name_width$}  {value:value_width$}  {source}")?;
+        }
+        for problem in &self.passed_over {
+            writeln!(f, "passed over: {problem}")?;
+        }
+        Ok(())
+    }
+}
+
+/// One line of an [`Explanation`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExplainedSetting {
+    name: String,
+    value: String,
+    source: Source,
+}
+
+impl ExplainedSetting {
+    fn new(name: impl Into<String>, value: String, source: Source) -> Self {
+        Self {
+            name: name.into(),
+            value,
+            source,
+        }
+    }
+
+    /// The setter's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The value as text; text that was given is quoted and escaped.
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+
+    /// Where it came from.
+    pub fn source(&self) -> Source {
+        self.source
+    }
+}
+
+impl Config {
+    /// Every setting, its value and where that came from.
+    pub fn explain(&self) -> Explanation {
+        let mut settings = vec![
+            row("disabled", &self.disabled, bool::to_string),
+            row("service_name", &self.service_name, quoted),
+            row("sampler", &self.sampler, |choice| {
+                choice.description.clone()
+            }),
+        ];
+        match &self.reporter {
+            Some(reporter) => {
+                let name = reporter.name.to_owned();
+                settings.push(ExplainedSetting::new("reporter", name, Source::Code));
+            }
+            None => settings.extend(self.agent.explain()),
+        }
+        settings.extend([
+            row("log_spans", &self.log_spans, bool::to_string),
+            row("queue_size", &self.queue_size, |size| {
+                size.unwrap_or(QUEUE_SIZE).to_string()
+            }),
+            row("flush_interval", &self.flush_interval, |interval| {
+                format!("{interval:?}")
+            }),
+            row("trace_id_128bit", &self.trace_id_128bit, bool::to_string),
+            ExplainedSetting::new("propagation", "jaeger".to_owned(), self.propagation),
+            row("tag_value_bytes", &self.tag_value_bytes, usize::to_string),
+            row("logs", &self.logs, usize::to_string),
+        ]);
+        settings.extend(self.tags.iter().map(|tag| {
+            row(format!("tag {}", tag.value.key), tag, |tag| {
+                match &tag.value {
+                    TagValue::String(text) => format!("{text:?}"),
+                    other => other.to_string(),
+                }
+            })
+        }));
+        let passed_over = self.problems.iter().chain(&self.warnings);
+        Explanation {
+            settings,
+            passed_over: passed_over.cloned().collect(),
+        }
+    }
+}
+
+pub(super) fn row<T>(
+    name: impl Into<String>,
+    setting: &Setting<T>,
+    text: impl Fn(&T) -> String,
+) -> ExplainedSetting {
+    ExplainedSetting::new(name, text(&setting.value), setting.source)
+}
+
+pub(super) fn quoted(text: &String) -> String {
+    format!("{text:?}")
+}
+
+/// Longer values push their source to the right.
+const MOST_ALIGNED: usize = 48;
+
+/// As many spans as the 8 MiB hold that all tracers share by default.
+const QUEUE_SIZE: usize = 16_384;

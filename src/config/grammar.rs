@@ -1,0 +1,264 @@
+//! How the texts of variables are read. Every function gets trimmed text that is not empty, and fails with what it
+//! had expected.
+
+use std::time::Duration;
+
+/// What was expected in place of a text that could not be read.
+pub(super) type Expected = &'static str;
+
+/// What Go's `ParseBool` takes, in any case, and `yes`, `no`, `on`, `off`.
+pub(super) fn boolean(text: &str) -> Result<bool, Expected> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "t" | "true" | "yes" | "on" => Ok(true),
+        "0" | "f" | "false" | "no" | "off" => Ok(false),
+        _ => Err("true or false (or 1, t, yes, on, 0, f, no, off)"),
+    }
+}
+
+/// The OpenTelemetry form: only `true`, in any case, is true.
+pub(super) fn otel_boolean(text: &str) -> Result<bool, Expected> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err("true or false"),
+    }
+}
+
+/// A bare whole number of milliseconds, as the Java, Node and C++ clients read it, or Go's form: numbers with the
+/// units `ns`, `us`, `ms`, `s`, `m` and `h`, one after the other, fractions allowed. Above zero.
+pub(super) fn duration(text: &str) -> Result<Duration, Expected> {
+    const EXPECTED: Expected =
+        "a duration above zero, as milliseconds or with a unit such as 500ms, 1.5s, 1m30s";
+    let nanos = if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        text.parse::<u64>()
+            .ok()
+            .map(|millis| u128::from(millis) * 1_000_000)
+    } else {
+        nanos_with_units(text)
+    };
+    nanos
+        .and_then(|nanos| u64::try_from(nanos).ok())
+        .filter(|nanos| *nanos > 0)
+        .map(Duration::from_nanos)
+        .ok_or(EXPECTED)
+}
+
+fn nanos_with_units(mut text: &str) -> Option<u128> {
+    let mut total = 0u128;
+    while !text.is_empty() {
+        let number_end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, rest) = text.split_at(number_end);
+        let unit_end = rest
+            .find(|c: char| c.is_ascii_digit() || c == '.')
+            .unwrap_or(rest.len());
+        let (unit, rest) = rest.split_at(unit_end);
+        let unit: u128 = match unit {
+            "ns" => 1,
+            "us" | "µs" | "μs" => 1_000,
+            "ms" => 1_000_000,
+            "s" => 1_000_000_000,
+            "m" => 60_000_000_000,
+            "h" => 3_600_000_000_000,
+            _ => return None,
+        };
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        if whole.is_empty() && fraction.is_empty() || fraction.contains('.') {
+            return None;
+        }
+        if !whole.is_empty() {
+            total = total.checked_add(whole.parse::<u128>().ok()?.checked_mul(unit)?)?;
+        }
+        // More digits are less than a nanosecond in every unit.
+        let fraction = &fraction[..fraction.len().min(15)];
+        if !fraction.is_empty() {
+            let scale = 10u128.pow(fraction.len() as u32);
+            total = total.checked_add(fraction.parse::<u128>().ok()? * unit / scale)?;
+        }
+        text = rest;
+    }
+    Some(total)
+}
+
+/// A whole number above zero.
+pub(super) fn count(text: &str) -> Result<usize, Expected> {
+    text.parse()
+        .ok()
+        .filter(|n| *n > 0)
+        .ok_or("a whole number above 0")
+}
+
+/// A UDP port.
+#[cfg(any(test, feature = "udp"))]
+pub(super) fn port(text: &str) -> Result<u16, Expected> {
+    text.parse()
+        .ok()
+        .filter(|port| *port > 0)
+        .ok_or(EXPECTED_PORT)
+}
+
+#[cfg(any(test, feature = "udp"))]
+pub(super) const EXPECTED_PORT: Expected = "a port from 1 to 65535";
+
+/// A host name or an address, without a port; brackets around an IPv6 address are taken off.
+#[cfg(any(test, feature = "udp"))]
+pub(super) fn host(text: &str) -> Result<String, Expected> {
+    const EXPECTED: Expected = "a host name or an IP address, without a scheme or a port";
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'));
+    if bare.is_some() || text.contains(':') {
+        let address: std::net::Ipv6Addr = bare.unwrap_or(text).parse().map_err(|_| EXPECTED)?;
+        return Ok(address.to_string());
+    }
+    let is_name_character = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
+    if !text.is_empty() && text.chars().all(is_name_character) {
+        Ok(text.to_owned())
+    } else {
+        Err(EXPECTED)
+    }
+}
+
+/// Any text.
+pub(super) fn text(text: &str) -> Result<String, Expected> {
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn booleans_are_those_of_go_and_four_words_more() {
+        for text in [
+            "1", "t", "T", "TRUE", "true", "True", "tRuE", "yes", "YES", "on", "On",
+        ] {
+            assert_eq!(boolean(text), Ok(true), "{text}");
+        }
+        for text in [
+            "0", "f", "F", "FALSE", "false", "False", "no", "NO", "off", "OFF",
+        ] {
+            assert_eq!(boolean(text), Ok(false), "{text}");
+        }
+        for text in ["2", "y", "n", "truee", "enabled", "-1", "t rue", "ja", "01"] {
+            assert!(boolean(text).is_err(), "{text}");
+        }
+        for text in ["1", "yes", "t", "on"] {
+            assert!(otel_boolean(text).is_err(), "{text}");
+        }
+        assert_eq!(otel_boolean("TRUE"), Ok(true));
+    }
+
+    #[test]
+    fn durations_are_milliseconds_or_those_of_go() {
+        let nanos = [
+            ("500", 500_000_000),
+            ("1", 1_000_000),
+            ("0500", 500_000_000),
+            ("500ms", 500_000_000),
+            ("1s", 1_000_000_000),
+            ("1.5s", 1_500_000_000),
+            (".5s", 500_000_000),
+            ("1.s", 1_000_000_000),
+            ("1m30s", 90_000_000_000),
+            ("1h0.5m", 3_630_000_000_000),
+            ("2us", 2_000),
+            ("2µs", 2_000),
+            ("2μs", 2_000),
+            ("7ns", 7),
+            ("0s7ns", 7),
+            ("0.0000000011s", 1),
+            ("1.00000000000000000000000000009s", 1_000_000_000),
+            ("2562047h47m16.854775807s", i64::MAX as u64),
+        ];
+        for (text, nanos) in nanos {
+            assert_eq!(duration(text), Ok(Duration::from_nanos(nanos)), "{text}");
+        }
+        for text in [
+            "0",
+            "0s",
+            "0.0000000001s",
+            "-1",
+            "-1s",
+            "+1s",
+            "1d",
+            "1 s",
+            "s",
+            "ms",
+            "1s2",
+            "1.2.3s",
+            ".s",
+            ".",
+            "1,5s",
+            "1e3",
+            "1S",
+            "NaN",
+            "inf",
+            "99999999999999999999",
+            "9999999999999999h",
+            "184467440737h",
+            "340282366920938463463374607431768211455h",
+            "1s-",
+            "۱s",
+            "0x10",
+        ] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn hosts_are_names_and_addresses_and_nothing_else() {
+        for (text, read) in [
+            ("localhost", "localhost"),
+            (
+                "jaeger-agent.tracing.svc.cluster.local",
+                "jaeger-agent.tracing.svc.cluster.local",
+            ),
+            ("jaeger_agent", "jaeger_agent"),
+            ("10.0.0.1", "10.0.0.1"),
+            ("::1", "::1"),
+            ("[::1]", "::1"),
+            ("[2001:DB8::0:1]", "2001:db8::1"),
+            ("::ffff:10.0.0.1", "::ffff:10.0.0.1"),
+        ] {
+            assert_eq!(host(text).as_deref(), Ok(read), "{text}");
+        }
+        for text in [
+            "agent:6831",
+            "udp://agent",
+            "http://agent:14268/",
+            "a b",
+            "[agent]",
+            "[::1",
+            "::1]",
+            "[::1]:6831",
+            "user@agent",
+            "agent/",
+            "1::2::3",
+            "a\0b",
+            "a,b",
+        ] {
+            assert!(host(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn counts_and_ports_keep_their_bounds() {
+        assert_eq!(count("1"), Ok(1));
+        assert_eq!(port("65535"), Ok(65_535));
+        for text in [
+            "0",
+            "-1",
+            "1.5",
+            "1e3",
+            "0x10",
+            "ten",
+            "18446744073709551616",
+            "1_000",
+        ] {
+            assert!(count(text).is_err(), "{text}");
+        }
+        for text in ["0", "65536", "-1", "6831/udp", "6,831"] {
+            assert!(port(text).is_err(), "{text}");
+        }
+    }
+}

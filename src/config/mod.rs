@@ -1,0 +1,296 @@
+//! A tracer from `JAEGER_*` variables.
+//!
+//! [`Config::from_env`] reads what the Go, Java, Node, Python and C++ clients read, and the `OTEL_*` names for the
+//! same things below that. What the code sets afterwards wins. [`Config::explain`] says what came of it.
+//!
+//! ```no_run
+//! let tracer = tracehound::Config::from_env()?.build()?;
+//! # Ok::<(), tracehound::config::ConfigError>(())
+//! ```
+//!
+//! | variable | value | default | and below it |
+//! |---|---|---|---|
+//! | `JAEGER_SERVICE_NAME` | text | required | `OTEL_SERVICE_NAME`, `service.name` in `OTEL_RESOURCE_ATTRIBUTES` |
+//! | `JAEGER_DISABLED` | truth value; looked at before anything else | false | `OTEL_SDK_DISABLED` |
+//! | `JAEGER_SAMPLER_TYPE` | `const`, `probabilistic`, `ratelimiting` | `probabilistic` | `OTEL_TRACES_SAMPLER` |
+//! | `JAEGER_SAMPLER_PARAM` | 0 or 1; a probability; traces a second | const 1; probabilistic 0.001; else required | `OTEL_TRACES_SAMPLER_ARG` |
+//! | `JAEGER_AGENT_HOST` | name or address | `localhost` | `OTEL_EXPORTER_JAEGER_AGENT_HOST` |
+//! | `JAEGER_AGENT_PORT` | 1 to 65535 | 6831; 6832 for the binary protocol | `OTEL_EXPORTER_JAEGER_AGENT_PORT` |
+//! | `JAEGER_AGENT_SOCKET_TYPE` | `udp4`, `udp6` | either | |
+//! | | `udp/thrift.compact`, `udp/thrift.binary` | compact | `OTEL_EXPORTER_JAEGER_PROTOCOL` |
+//! | `JAEGER_REPORTER_LOG_SPANS` | truth value | false | |
+//! | `JAEGER_REPORTER_MAX_QUEUE_SIZE` | spans, above 0 | 16384 | `OTEL_BSP_MAX_QUEUE_SIZE` |
+//! | `JAEGER_REPORTER_FLUSH_INTERVAL` | duration | 1 s | `OTEL_BSP_SCHEDULE_DELAY` |
+//! | `JAEGER_TRACEID_128BIT` | truth value | false | |
+//! | `JAEGER_PROPAGATION` | `jaeger` | `jaeger` | `OTEL_PROPAGATORS` |
+//! | `JAEGER_TAGS` | `key=value,key=${VAR},key=${VAR:default}` | none | `OTEL_RESOURCE_ATTRIBUTES` |
+//! | | bytes of a tag's text, above 0 | 1024 | `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`, `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT` |
+//! | | log records of a span, above 0 | 128 | `OTEL_SPAN_EVENT_COUNT_LIMIT` |
+//!
+//! Values are trimmed, and an empty one is as good as none. Truth values are `true`, `1`, `t`, `yes`, `on`,
+//! `false`, `0`, `f`, `no` and `off` in any case. Durations are whole milliseconds, or numbers with units as in
+//! `1.5s` and `1m30s`.
+//!
+//! A `JAEGER_*` value that cannot be read, or that asks for something which is not there, is a [`ConfigError`],
+//! which lists all of them; [`Config::from_env_lossy`] warns and goes on. For `OTEL_*` values there is always only
+//! a warning, as their specification demands. Warnings are written when the tracer is built.
+
+#[cfg(feature = "udp")]
+mod agent;
+#[cfg(not(feature = "udp"))]
+#[path = "no_agent.rs"]
+mod agent;
+mod build;
+mod env;
+mod environment;
+mod error;
+mod explain;
+mod grammar;
+mod not_built;
+mod propagation;
+mod sampler;
+mod setting;
+mod tags;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+#[cfg(feature = "dev")]
+pub(crate) use env::wants_no_color;
+pub use error::{ConfigError, ConfigProblem};
+pub use explain::{ExplainedSetting, Explanation};
+pub use setting::Source;
+
+use crate::diagnostics::Diagnostics;
+use crate::model::{Tag, TagValue};
+use crate::reporter::Reporter;
+use crate::sampler::Sampler;
+use crate::span::Limits;
+use crate::tracer::TracerBuilder;
+
+use agent::Agent;
+use build::{Customize, ReporterChoice};
+use sampler::SamplerChoice;
+use setting::Setting;
+use tags::Tags;
+
+/// What a tracer is built from: variables, code that wins over them, and defaults.
+///
+/// ```
+/// use tracehound::Config;
+/// use tracehound::config::Source;
+///
+/// let config = Config::from_lookup(|name| match name {
+///     "JAEGER_SERVICE_NAME" => Some("shop".into()),
+///     "JAEGER_SAMPLER_TYPE" => Some("const".into()),
+///     _ => None,
+/// })?
+/// .log_spans(true);
+///
+/// let explanation = config.explain();
+/// let sampler = explanation.get("sampler").expect("always there");
+/// assert_eq!(sampler.value(), "const 1");
+/// assert_eq!(sampler.source(), Source::Variable("JAEGER_SAMPLER_TYPE"));
+/// assert_eq!(explanation.get("log_spans").expect("always there").source(), Source::Code);
+/// # Ok::<(), tracehound::config::ConfigError>(())
+/// ```
+#[must_use = "a configuration does nothing before `build`"]
+pub struct Config {
+    disabled: Setting<bool>,
+    service_name: Setting<String>,
+    sampler: Setting<SamplerChoice>,
+    reporter: Option<ReporterChoice>,
+    agent: Agent,
+    log_spans: Setting<bool>,
+    /// Without one, a share in what all tracers have.
+    queue_size: Setting<Option<usize>>,
+    flush_interval: Setting<Duration>,
+    trace_id_128bit: Setting<bool>,
+    propagation: Source,
+    tags: Tags,
+    limits: Limits,
+    /// Two of the limits, which variables may set.
+    tag_value_bytes: Setting<usize>,
+    logs: Setting<usize>,
+    diagnostics: Diagnostics,
+    customize: Vec<Customize>,
+    /// Problems of variables that nobody has been told of, because tracing was disabled.
+    problems: Vec<ConfigProblem>,
+    /// Variables that are passed over.
+    warnings: Vec<ConfigProblem>,
+}
+
+impl Config {
+    /// Defaults only; the environment is not read.
+    pub fn new(service_name: impl Into<String>) -> Self {
+        Self::default_values().service_name(service_name)
+    }
+
+    /// Reads the environment of the process.
+    ///
+    /// # Errors
+    ///
+    /// When a `JAEGER_*` variable has a value that cannot be read or asks for something that is not there, unless
+    /// tracing is disabled. A missing service name may still be given in the code, so
+    /// it is an error only when the tracer is built.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from_lookup(env::process_variable)
+    }
+
+    /// The same, but a variable that is wrong is passed over with a warning.
+    pub fn from_env_lossy() -> Self {
+        Self::from_lookup_lossy(env::process_variable)
+    }
+
+    /// Reads variables from anywhere: tests need not touch the environment.
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::from_env`].
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut config = Self::read(&lookup);
+        if config.disabled.value || config.problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(ConfigError::new(std::mem::take(&mut config.problems)))
+        }
+    }
+
+    /// The same, but a variable that is wrong is passed over with a warning.
+    pub fn from_lookup_lossy(lookup: impl Fn(&str) -> Option<String>) -> Self {
+        let mut config = Self::read(&lookup);
+        let mut warnings = std::mem::take(&mut config.problems);
+        warnings.append(&mut config.warnings);
+        config.warnings = warnings;
+        config
+    }
+
+    /// Name of the service, under which its spans are found. Required unless tracing is disabled.
+    ///
+    /// Environment: `JAEGER_SERVICE_NAME`.
+    pub fn service_name(mut self, name: impl Into<String>) -> Self {
+        self.service_name = Setting::of_code(name.into());
+        self
+    }
+
+    /// Whether tracing is off: the tracer then works and does nothing, and no other setting is looked at.
+    ///
+    /// Defaults to false. Environment: `JAEGER_DISABLED`.
+    pub fn disabled(mut self, disabled: bool) -> Self {
+        self.disabled = Setting::of_code(disabled);
+        self
+    }
+
+    /// Which traces to keep.
+    ///
+    /// Defaults to a [`ProbabilisticSampler`](crate::sampler::ProbabilisticSampler) of 0.001. Environment:
+    /// `JAEGER_SAMPLER_TYPE`, `JAEGER_SAMPLER_PARAM`.
+    pub fn sampler(mut self, sampler: impl Sampler + 'static) -> Self {
+        self.sampler = Setting::of_code(SamplerChoice::new(sampler));
+        self
+    }
+
+    /// Where spans go, in place of an agent.
+    pub fn reporter(mut self, reporter: impl Reporter + 'static) -> Self {
+        self.reporter = Some(ReporterChoice::new(reporter));
+        self
+    }
+
+    /// Whether a line is written for each span, beside where spans go.
+    ///
+    /// Defaults to false. Environment: `JAEGER_REPORTER_LOG_SPANS`.
+    pub fn log_spans(mut self, log_spans: bool) -> Self {
+        self.log_spans = Setting::of_code(log_spans);
+        self
+    }
+
+    /// How many finished spans may wait; at least 1. The bound is in bytes: so many spans of 512.
+    ///
+    /// Defaults to 16,384 (8 MiB), which all tracers without a number of their own share. Environment: `JAEGER_REPORTER_MAX_QUEUE_SIZE`.
+    pub fn queue_size(mut self, spans: usize) -> Self {
+        self.queue_size = Setting::of_code(Some(spans.max(1)));
+        self
+    }
+
+    /// How long a finished span waits at most before it is sent; above zero.
+    ///
+    /// Defaults to one second. Environment: `JAEGER_REPORTER_FLUSH_INTERVAL`.
+    pub fn flush_interval(mut self, interval: Duration) -> Self {
+        self.flush_interval = Setting::of_code(interval);
+        self
+    }
+
+    /// Whether the ids of new traces have 128 bits in place of 64.
+    ///
+    /// Defaults to false. Environment: `JAEGER_TRACEID_128BIT`.
+    pub fn trace_id_128bit(mut self, trace_id_128bit: bool) -> Self {
+        self.trace_id_128bit = Setting::of_code(trace_id_128bit);
+        self
+    }
+
+    /// A tag of the process, on every span; one a key.
+    ///
+    /// Environment: `JAEGER_TAGS`.
+    pub fn tag(mut self, key: impl Into<Cow<'static, str>>, value: impl Into<TagValue>) -> Self {
+        self.tags.set(Setting::of_code(Tag::new(key, value)));
+        self
+    }
+
+    /// How much a span may hold, in place of what variables say.
+    ///
+    /// Environment: `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT` for
+    /// [`tag_value_bytes`](Limits::tag_value_bytes), `OTEL_SPAN_EVENT_COUNT_LIMIT` for [`logs`](Limits::logs).
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.tag_value_bytes = Setting::of_code(limits.tag_value_bytes);
+        self.logs = Setting::of_code(limits.logs);
+        self.limits = limits;
+        self
+    }
+
+    /// What the tracer says of itself, the line at the start included.
+    ///
+    /// Defaults to standard error.
+    pub fn diagnostics(mut self, diagnostics: Diagnostics) -> Self {
+        self.diagnostics = diagnostics;
+        self
+    }
+
+    /// Has the last word on the builder, for what has no setting here: codecs, clock, ids. What it changes of the
+    /// settings is not seen by [`explain`](Self::explain).
+    ///
+    /// ```
+    /// use tracehound::Config;
+    /// use tracehound::clock::ManualClock;
+    /// use tracehound::reporter::NullReporter;
+    ///
+    /// let clock = ManualClock::at_micros(1_500_000_000_000_000);
+    /// let tracer = Config::new("shop")
+    ///     .reporter(NullReporter::new())
+    ///     .customize(|builder| builder.clock(clock))
+    ///     .build()?;
+    /// # let _ = tracer;
+    /// # Ok::<(), tracehound::config::ConfigError>(())
+    /// ```
+    pub fn customize(
+        mut self,
+        change: impl FnOnce(TracerBuilder) -> TracerBuilder + Send + Sync + 'static,
+    ) -> Self {
+        self.customize.push(Box::new(change));
+        self
+    }
+}
+
+impl fmt::Debug for Config {
+    /// As [`Config::explain`] shows it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut config = f.debug_struct("Config");
+        for setting in self.explain().settings() {
+            config.field(
+                setting.name(),
+                &format_args!("{} ({})", setting.value(), setting.source()),
+            );
+        }
+        config.finish()
+    }
+}

@@ -1,0 +1,40 @@
+//! In place of the agent where the feature `udp` is off: says so to whoever asks for one.
+
+use crate::reporter::Reporter;
+
+use super::environment::Environment;
+use super::error::ConfigProblem;
+use super::explain::ExplainedSetting;
+
+#[derive(Debug, Default)]
+pub(super) struct Agent(());
+
+impl Agent {
+    pub(super) fn read(env: &mut Environment<'_>) -> Self {
+        for name in VARIABLES {
+            if let Some(value) = env.get(name) {
+                let asks_for = "an agent, which the feature `udp` of this crate brings";
+                env.report(ConfigProblem::not_built(name, &value, asks_for));
+            }
+        }
+        Self(())
+    }
+
+    pub(super) fn explain(&self) -> Vec<ExplainedSetting> {
+        Vec::new()
+    }
+
+    pub(super) fn reporter(&self) -> Result<(Box<dyn Reporter>, String), ConfigProblem> {
+        let remedy = "none: turn on the feature `udp` to send to an agent, or give a reporter";
+        Err(ConfigProblem::missing("reporter", remedy))
+    }
+}
+
+const VARIABLES: [&str; 6] = [
+    "JAEGER_AGENT_HOST",
+    "JAEGER_AGENT_PORT",
+    "JAEGER_AGENT_SOCKET_TYPE",
+    "OTEL_EXPORTER_JAEGER_AGENT_HOST",
+    "OTEL_EXPORTER_JAEGER_AGENT_PORT",
+    "OTEL_EXPORTER_JAEGER_PROTOCOL",
+];

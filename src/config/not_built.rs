@@ -1,0 +1,96 @@
+//! Variables of other clients that ask for something that is not here: they are never passed over in silence.
+
+use super::environment::Environment;
+use super::error::ConfigProblem;
+use super::grammar;
+
+/// Reports every such variable that is set.
+pub(super) fn check(env: &mut Environment<'_>) {
+    for (name, asks_for) in NOT_BUILT {
+        if let Some(value) = env.get(name) {
+            env.report(ConfigProblem::not_built(name, &value, asks_for));
+        }
+    }
+    for (name, harmless, asks_for) in SWITCHES {
+        if let Some(is_on) = env.first([(name, grammar::boolean)])
+            && is_on.value != harmless
+        {
+            let value = if is_on.value { "true" } else { "false" };
+            env.report(ConfigProblem::not_built(name, value, asks_for));
+        }
+    }
+    for (name, right_name) in MISNAMED {
+        if env.get(name).is_some() && env.get(right_name).is_none() {
+            env.report(ConfigProblem::misnamed(name, right_name));
+        }
+    }
+    if let Some(exporters) = env.get("OTEL_TRACES_EXPORTER")
+        && !exporters
+            .split(',')
+            .any(|name| name.trim_ascii().eq_ignore_ascii_case("jaeger"))
+    {
+        let asks_for = "another exporter than `jaeger`, the only one that this version has";
+        env.report(ConfigProblem::not_built(
+            "OTEL_TRACES_EXPORTER",
+            &exporters,
+            asks_for,
+        ));
+    }
+}
+
+const COLLECTOR: &str =
+    "sending to a collector over HTTP, which comes with the feature `collector` of a later version";
+const REMOTE: &str =
+    "the remote sampler, which comes with the feature `remote-sampler` of a later version";
+const RECONNECTING: &str =
+    "resolving the agent's name anew while running, which a later version brings";
+const RPC_METRICS: &str = "metrics of remote procedure calls, which a later version brings";
+const COUNTS: &str = "a limit on how many of them a span holds; here they are limited in bytes, by `Limits` in the code";
+
+const NOT_BUILT: [(&str, &str); 24] = [
+    ("JAEGER_ENDPOINT", COLLECTOR),
+    ("JAEGER_USER", COLLECTOR),
+    ("JAEGER_PASSWORD", COLLECTOR),
+    ("JAEGER_AUTH_TOKEN", COLLECTOR),
+    ("JAEGER_REPORTER_TIMEOUT", COLLECTOR),
+    ("JAEGER_REPORTER_ATTEMPT_RECONNECT_INTERVAL", RECONNECTING),
+    ("JAEGER_SAMPLING_ENDPOINT", REMOTE),
+    ("JAEGER_SAMPLER_MANAGER_HOST_PORT", REMOTE),
+    ("JAEGER_SAMPLER_HOST", REMOTE),
+    ("JAEGER_SAMPLER_PORT", REMOTE),
+    ("JAEGER_SAMPLER_SAMPLING_PATH", REMOTE),
+    ("JAEGER_SAMPLER_MAX_OPERATIONS", REMOTE),
+    ("JAEGER_SAMPLER_REFRESH_INTERVAL", REMOTE),
+    ("OTEL_EXPORTER_JAEGER_ENDPOINT", COLLECTOR),
+    ("OTEL_EXPORTER_JAEGER_USER", COLLECTOR),
+    ("OTEL_EXPORTER_JAEGER_PASSWORD", COLLECTOR),
+    ("OTEL_EXPORTER_JAEGER_TIMEOUT", COLLECTOR),
+    ("OTEL_BSP_EXPORT_TIMEOUT", COLLECTOR),
+    ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", COLLECTOR),
+    ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", COUNTS),
+    ("OTEL_ATTRIBUTE_COUNT_LIMIT", COUNTS),
+    ("OTEL_SPAN_LINK_COUNT_LIMIT", COUNTS),
+    ("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", COUNTS),
+    ("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", COUNTS),
+];
+
+/// Truth values, of which one asks for nothing that is not here.
+const SWITCHES: [(&str, bool, &str); 2] = [
+    ("JAEGER_RPC_METRICS", false, RPC_METRICS),
+    (
+        "JAEGER_REPORTER_ATTEMPT_RECONNECTING_DISABLED",
+        true,
+        RECONNECTING,
+    ),
+];
+
+/// Old names of the Node client, and a slip in the C++ client's documentation.
+const MISNAMED: [(&str, &str); 7] = [
+    ("JAEGER_DISABLE", "JAEGER_DISABLED"),
+    ("JAEGER_REPORTER_AGENT_HOST", "JAEGER_AGENT_HOST"),
+    ("JAEGER_REPORTER_AGENT_PORT", "JAEGER_AGENT_PORT"),
+    ("JAEGER_REPORTER_ENDPOINT", "JAEGER_ENDPOINT"),
+    ("JAEGER_REPORTER_USER", "JAEGER_USER"),
+    ("JAEGER_REPORTER_PASSWORD", "JAEGER_PASSWORD"),
+    ("JAEGER_TRACE_ID_128BIT", "JAEGER_TRACEID_128BIT"),
+];

@@ -1,0 +1,175 @@
+use std::any::{Any, type_name};
+use std::fmt;
+
+use crate::sampler::{
+    ConstSampler, ProbabilisticSampler, RateLimitingSampler, Sampler, SamplingRate,
+};
+
+use super::environment::Environment;
+use super::error::ConfigProblem;
+use super::grammar::{self, Expected};
+use super::setting::Setting;
+
+/// A sampler, and how it is called in a line of text.
+pub(super) struct SamplerChoice {
+    pub(super) sampler: Box<dyn Sampler>,
+    pub(super) description: String,
+}
+
+impl SamplerChoice {
+    pub(super) fn new<S: Sampler + 'static>(sampler: S) -> Self {
+        Self {
+            description: describe(&sampler),
+            sampler: Box::new(sampler),
+        }
+    }
+
+    /// What the variables ask for. `JAEGER_SAMPLER_*` and `OTEL_TRACES_SAMPLER*` are not mixed: where one of the
+    /// former is set, the latter are not looked at.
+    pub(super) fn read(env: &mut Environment<'_>) -> Option<Setting<Self>> {
+        let kind = env.get(TYPE);
+        let param = env.get(PARAM);
+        if kind.is_none() && param.is_none() {
+            return otel(env);
+        }
+        let source = if kind.is_some() { TYPE } else { PARAM };
+        match jaeger(kind.as_deref().unwrap_or("probabilistic"), param.as_deref()) {
+            Ok(choice) => Some(Setting::of_variable(choice, source)),
+            Err(problem) => {
+                env.report(problem);
+                None
+            }
+        }
+    }
+}
+
+impl Default for SamplerChoice {
+    /// What Jaeger clients start with.
+    fn default() -> Self {
+        Self::new(ProbabilisticSampler::new(SamplingRate::DEFAULT))
+    }
+}
+
+impl fmt::Debug for SamplerChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.description)
+    }
+}
+
+/// In the words of the variables where it is one of ours, else by its type.
+fn describe<S: Sampler + 'static>(sampler: &S) -> String {
+    let any: &dyn Any = sampler;
+    if let Some(sampler) = any.downcast_ref::<ConstSampler>() {
+        format!("const {}", u8::from(sampler.decision()))
+    } else if let Some(sampler) = any.downcast_ref::<ProbabilisticSampler>() {
+        format!("probabilistic {}", sampler.rate().get())
+    } else if let Some(sampler) = any.downcast_ref::<RateLimitingSampler>() {
+        format!("ratelimiting {}", sampler.rate())
+    } else {
+        short_type_name::<S>().to_owned()
+    }
+}
+
+/// A type's name without path and parameters.
+pub(super) fn short_type_name<T>() -> &'static str {
+    let name = type_name::<T>();
+    let name = name.split('<').next().unwrap_or(name);
+    name.rsplit("::").next().unwrap_or(name)
+}
+
+fn jaeger(kind: &str, param: Option<&str>) -> Result<SamplerChoice, ConfigProblem> {
+    let invalid = |expected| move |text: &str| ConfigProblem::invalid(PARAM, text, expected);
+    match kind.to_ascii_lowercase().as_str() {
+        "const" => {
+            let keep = match param {
+                Some(text) => switch(text).map_err(|expected| invalid(expected)(text))?,
+                None => true,
+            };
+            Ok(SamplerChoice::new(ConstSampler::new(keep)))
+        }
+        "probabilistic" => {
+            let rate = match param {
+                Some(text) => probability(text).map_err(|expected| invalid(expected)(text))?,
+                None => SamplingRate::DEFAULT,
+            };
+            Ok(SamplerChoice::new(ProbabilisticSampler::new(rate)))
+        }
+        "ratelimiting" | "rate_limiting" | "rate-limiting" => {
+            let Some(text) = param else {
+                return Err(ConfigProblem::missing(
+                    PARAM,
+                    "the rate limiting sampler needs it: how many traces a second to keep",
+                ));
+            };
+            let sampler = text
+                .parse()
+                .ok()
+                .and_then(|rate| RateLimitingSampler::new(rate).ok());
+            sampler
+                .map(SamplerChoice::new)
+                .ok_or_else(|| invalid("a number of traces a second, 0 or more")(text))
+        }
+        "remote" => Err(ConfigProblem::not_built(
+            TYPE,
+            kind,
+            "the remote sampler, which comes with the feature `remote-sampler` of a later version",
+        )),
+        _ => Err(ConfigProblem::invalid(
+            TYPE,
+            kind,
+            "const, probabilistic or ratelimiting",
+        )),
+    }
+}
+
+/// The OpenTelemetry spelling. Children follow their parent always, so `parentbased_` changes nothing.
+fn otel(env: &mut Environment<'_>) -> Option<Setting<SamplerChoice>> {
+    let text = env.get(OTEL_SAMPLER)?;
+    let kind = text.to_ascii_lowercase();
+    let choice = match kind.strip_prefix("parentbased_").unwrap_or(&kind) {
+        "always_on" => SamplerChoice::new(ConstSampler::new(true)),
+        "always_off" => SamplerChoice::new(ConstSampler::new(false)),
+        "traceidratio" => {
+            let rate = env.first([(OTEL_SAMPLER_ARG, probability)]);
+            let rate = rate.map_or(SamplingRate::ONE, |rate| rate.value);
+            SamplerChoice::new(ProbabilisticSampler::new(rate))
+        }
+        "jaeger_remote" => {
+            env.report(ConfigProblem::not_built(
+                OTEL_SAMPLER,
+                &text,
+                "the remote sampler, which comes with the feature `remote-sampler` of a later version",
+            ));
+            return None;
+        }
+        _ => {
+            let expected = "always_on, always_off or traceidratio, with or without parentbased_";
+            env.report(ConfigProblem::invalid(OTEL_SAMPLER, &text, expected));
+            return None;
+        }
+    };
+    Some(Setting::of_variable(choice, OTEL_SAMPLER))
+}
+
+/// A truth value, or a number: true unless it is zero, as in the Go client.
+fn switch(text: &str) -> Result<bool, Expected> {
+    grammar::boolean(text).or_else(|_| {
+        let number: Option<f64> = text.parse().ok().filter(|number: &f64| number.is_finite());
+        number
+            .map(|number| number != 0.0)
+            .ok_or("0 or 1, or true or false")
+    })
+}
+
+fn probability(text: &str) -> Result<SamplingRate, Expected> {
+    let rate = text
+        .parse()
+        .ok()
+        .and_then(|rate| SamplingRate::new(rate).ok());
+    rate.ok_or("a probability from 0 to 1")
+}
+
+const TYPE: &str = "JAEGER_SAMPLER_TYPE";
+const PARAM: &str = "JAEGER_SAMPLER_PARAM";
+const OTEL_SAMPLER: &str = "OTEL_TRACES_SAMPLER";
+const OTEL_SAMPLER_ARG: &str = "OTEL_TRACES_SAMPLER_ARG";

@@ -1,0 +1,299 @@
+use std::fmt;
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use crate::clock::{deadline_after, instant_now};
+use crate::dev::error::DevError;
+use crate::dev::http::{Listeners, server};
+use crate::dev::options::DevOptions;
+use crate::dev::ports::Ports;
+use crate::dev::printer::Output;
+use crate::dev::shared::{Shared, State};
+use crate::dev::store::{DevTotals, Limits, Store};
+use crate::dev::trace::Trace;
+use crate::model::TraceId;
+use crate::thrift::Protocol;
+
+/// An agent, a collector and a viewer inside this program.
+///
+/// A handle; clones share the server. When the last one is dropped, what has been sent is read to the end,
+/// traces that have not been printed are, and the threads and sockets are gone.
+///
+/// ```
+/// use std::net::UdpSocket;
+/// use std::time::Duration;
+/// use tracehound::dev::{DevOptions, DevServer, Waterfall};
+///
+/// let server = DevServer::start(DevOptions::new().any_ports().waterfall(Waterfall::Never))?;
+/// let socket = UdpSocket::bind("127.0.0.1:0")?;
+/// socket.send_to(b"no Thrift at all", server.agent_address())?;
+/// assert!(!server.wait_for_spans(1, Duration::from_millis(1)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct DevServer {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    addresses: Addresses,
+    /// Where marks are sent from.
+    marker: UdpSocket,
+    marks: AtomicU64,
+    columns: Option<usize>,
+    stop_http: Option<oneshot::Sender<()>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Addresses {
+    /// Compact, binary.
+    agents: [SocketAddr; 2],
+    collector: SocketAddr,
+    sampling: SocketAddr,
+    query: SocketAddr,
+}
+
+impl DevServer {
+    /// Opens the sockets and starts the threads, all named `tracehound-dev-` and what they do.
+    ///
+    /// # Errors
+    ///
+    /// When not even a free port of the loopback interface can be had, or a thread cannot be started.
+    pub fn start(mut options: DevOptions) -> Result<Self, DevError> {
+        let mut ports = Ports::default();
+        let compact = ports.udp("agent", options.agent_port)?;
+        let binary = ports.udp("agent (binary)", options.binary_agent_port)?;
+        let collector = ports.tcp("collector", options.collector_port)?;
+        let sampling = ports.tcp("sampling", options.sampling_port)?;
+        let query = ports.tcp("viewer", options.query_port)?;
+        let marker = ports.udp("marker", 0)?;
+        let address_of_tcp = |socket: &TcpListener| socket.local_addr().map_err(DevError::Socket);
+        let address_of_udp = |socket: &UdpSocket| socket.local_addr().map_err(DevError::Socket);
+        let addresses = Addresses {
+            agents: [address_of_udp(&compact)?, address_of_udp(&binary)?],
+            collector: address_of_tcp(&collector)?,
+            sampling: address_of_tcp(&sampling)?,
+            query: address_of_tcp(&query)?,
+        };
+        let store = Store::new(Limits {
+            traces: options.max_traces,
+            bytes: options.max_bytes,
+        });
+        let output = Output::new(&mut options);
+        let shared = Shared::new(store, output, address_of_udp(&marker)?, addresses.query);
+        let shared = Arc::new(shared);
+        let (stop_http, stop) = oneshot::channel();
+        let mut inner = Inner {
+            shared: shared.clone(),
+            addresses,
+            marker,
+            marks: AtomicU64::new(0),
+            columns: options.columns,
+            stop_http: Some(stop_http),
+            threads: Vec::new(),
+        };
+        let listeners = Listeners {
+            collector,
+            sampling,
+            query,
+        };
+        let serve = server(listeners, &shared, stop).map_err(DevError::Socket)?;
+        inner.spawn("compact", {
+            let shared = shared.clone();
+            move || shared.receive(&compact, Protocol::Compact)
+        })?;
+        inner.spawn("binary", {
+            let shared = shared.clone();
+            move || shared.receive(&binary, Protocol::Binary)
+        })?;
+        inner.spawn("http", serve)?;
+        inner.spawn("print", move || shared.print())?;
+        if let Some(line) = ports.taken() {
+            options.diagnostics.say(&line);
+        }
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Where to send Thrift by UDP in the compact protocol: 127.0.0.1:6831 unless it was taken.
+    pub fn agent_address(&self) -> SocketAddr {
+        self.inner.addresses.agents[0]
+    }
+
+    /// Where to send Thrift by UDP in the binary protocol: 127.0.0.1:6832 unless it was taken.
+    pub fn binary_agent_address(&self) -> SocketAddr {
+        self.inner.addresses.agents[1]
+    }
+
+    /// Where to send Thrift by HTTP, as `POST /api/traces`: 127.0.0.1:14268 unless it was taken.
+    pub fn collector_address(&self) -> SocketAddr {
+        self.inner.addresses.collector
+    }
+
+    /// Where to ask for sampling strategies, as `GET /sampling?service=`: 127.0.0.1:5778 unless it was taken.
+    pub fn sampling_address(&self) -> SocketAddr {
+        self.inner.addresses.sampling
+    }
+
+    /// Where to read traces: 127.0.0.1:16699 unless it was taken.
+    ///
+    /// | request | answer |
+    /// |---|---|
+    /// | `GET /` | a list of the newest traces |
+    /// | `GET /trace/{id}` | the picture |
+    /// | `GET /trace/{id}?format=jaeger`, `GET /api/traces/{id}` | the JSON of Jaeger's query API |
+    /// | `GET /api/services` | the names of the services |
+    pub fn query_address(&self) -> SocketAddr {
+        self.inner.addresses.query
+    }
+
+    /// All traces that are held, the oldest first.
+    pub fn traces(&self) -> Vec<Trace> {
+        self.inner.shared.look(|store| {
+            let ids = store.trace_ids().into_iter();
+            ids.filter_map(|id| store.trace(id)).collect()
+        })
+    }
+
+    /// One trace, if it is held.
+    pub fn trace(&self, trace_id: TraceId) -> Option<Trace> {
+        self.inner.shared.look(|store| store.trace(trace_id))
+    }
+
+    /// The services of the traces that are held, sorted.
+    pub fn services(&self) -> Vec<String> {
+        self.inner.shared.look(Store::services)
+    }
+
+    /// What has been counted since the start.
+    pub fn totals(&self) -> DevTotals {
+        self.inner.shared.look(Store::totals)
+    }
+
+    /// Blocks until `n` spans have been received since the start; false when they have not within `timeout`.
+    pub fn wait_for_spans(&self, n: u64, timeout: Duration) -> bool {
+        self.inner
+            .shared
+            .wait_until(deadline_after(timeout), |state| state.received() >= n)
+    }
+
+    /// Blocks until all datagrams that had reached the sockets before this call have been read; false when that
+    /// took longer than `timeout`.
+    pub fn wait_until_read(&self, timeout: Duration) -> bool {
+        self.inner.wait_until_read(deadline_after(timeout))
+    }
+
+    /// Blocks until all traces that have been received have come to rest and have been printed; false when they have
+    /// not within `timeout`. True at once where nothing is printed.
+    ///
+    /// For programs that print something themselves and want it before or after the picture. Flush the tracers first.
+    pub fn wait_until_printed(&self, timeout: Duration) -> bool {
+        self.inner
+            .shared
+            .wait_until(deadline_after(timeout), State::has_printed)
+    }
+
+    /// Forgets all traces. The totals stay as they are.
+    pub fn clear(&self) {
+        self.inner.shared.clear();
+    }
+
+    /// Prints traces, in ASCII, to `writer` from now on, and those that have not been printed yet.
+    pub fn print_waterfalls_to(&self, writer: impl Write + Send + 'static) {
+        let output = Output::to_writer(Box::new(writer), self.inner.columns);
+        self.inner.shared.print_to(output);
+    }
+
+    /// What the threads share: it does not keep the server running.
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.inner.shared
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakServer {
+        WeakServer(Arc::downgrade(&self.inner))
+    }
+}
+
+/// A handle that does not keep the server running.
+pub(crate) struct WeakServer(Weak<Inner>);
+
+impl WeakServer {
+    /// Of no server.
+    pub(crate) const fn new() -> Self {
+        Self(Weak::new())
+    }
+
+    /// A handle that does, while the server runs.
+    pub(crate) fn upgrade(&self) -> Option<DevServer> {
+        self.0.upgrade().map(|inner| DevServer { inner })
+    }
+}
+
+impl fmt::Debug for DevServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DevServer")
+            .field("addresses", &self.inner.addresses)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn spawn(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), DevError> {
+        let thread = thread::Builder::new().name(format!("tracehound-dev-{name}"));
+        self.threads
+            .push(thread.spawn(run).map_err(DevError::Thread)?);
+        Ok(())
+    }
+
+    /// A mark is a datagram of our own: whatever was in the socket before it has been read when it is seen.
+    fn wait_until_read(&self, deadline: Instant) -> bool {
+        let mark = self.marks.fetch_add(1, Ordering::Relaxed) + 1;
+        loop {
+            self.send_mark(mark);
+            // Where the socket is full the mark is lost, and sent again.
+            let again = deadline.min(deadline_after(Duration::from_millis(20)));
+            let is_seen = |state: &State| state.has_seen(mark);
+            if self.shared.wait_until(again, is_seen) {
+                return true;
+            }
+            if instant_now() >= deadline {
+                return false;
+            }
+        }
+    }
+
+    fn send_mark(&self, mark: u64) {
+        for agent in self.addresses.agents {
+            let _ = self.marker.send_to(&mark.to_be_bytes(), agent);
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Where the start has failed, there is nobody who would see the mark.
+        if self.threads.len() == THREADS {
+            self.wait_until_read(deadline_after(LAST_READ));
+        }
+        self.shared.stop();
+        self.stop_http = None;
+        self.send_mark(0);
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+        self.shared.print_what_is_left();
+    }
+}
+
+const THREADS: usize = 4;
+/// How long the end waits for datagrams that are in the sockets already.
+const LAST_READ: Duration = Duration::from_millis(500);

@@ -1,0 +1,29 @@
+use std::fmt;
+use std::io;
+
+/// Why the embedded agent cannot start.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum DevError {
+    /// No socket on the loopback interface.
+    Socket(io::Error),
+    /// No thread.
+    Thread(io::Error),
+}
+
+impl fmt::Display for DevError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Socket(error) => write!(f, "no socket on the loopback interface: {error}"),
+            Self::Thread(error) => write!(f, "no thread for the embedded agent: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for DevError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Socket(error) | Self::Thread(error) => Some(error),
+        }
+    }
+}

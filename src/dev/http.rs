@@ -1,0 +1,272 @@
+//! What the embedded counterpart answers by HTTP: a collector, a sampling server, and a reader of traces.
+//!
+//! On loopback only, and only to who asks for a loopback name: a web page that has its own name point here
+//! (DNS rebinding) is turned away by its `Host` header.
+
+use std::fmt::Write as _;
+use std::io;
+use std::net::{IpAddr, TcpListener};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde::Serialize;
+use tokio::runtime;
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::dev::json::{Envelope, TraceJson};
+use crate::dev::listener::BoundedListener;
+use crate::dev::shared::Shared;
+use crate::dev::store::Store;
+use crate::dev::trace::Trace;
+use crate::dev::tree::Tree;
+use crate::dev::waterfall::{Style, draw, summary};
+use crate::model::TraceId;
+use crate::thrift::decode_body;
+
+/// The three sockets.
+pub(crate) struct Listeners {
+    pub(crate) collector: TcpListener,
+    pub(crate) sampling: TcpListener,
+    pub(crate) query: TcpListener,
+}
+
+/// Serves until the other end of `stop` is gone.
+///
+/// # Errors
+///
+/// When the runtime cannot be made; sockets that cannot be watched are an error too.
+pub(crate) fn server(
+    listeners: Listeners,
+    shared: &Arc<Shared>,
+    stop: oneshot::Receiver<()>,
+) -> io::Result<impl FnOnce() + Send + 'static> {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()?;
+    let pairs = [
+        (listeners.collector, collector(shared.clone())),
+        (listeners.sampling, sampling()),
+        (listeners.query, query(shared.clone())),
+    ];
+    for (listener, router) in pairs {
+        listener.set_nonblocking(true)?;
+        let _context = runtime.enter();
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let listener = BoundedListener::new(listener, Arc::new(Semaphore::new(CONNECTIONS)));
+        let router = router.layer(from_fn(guard));
+        runtime.spawn(async move {
+            let _ = axum::serve(listener, router).await;
+        });
+    }
+    Ok(move || {
+        let _ = runtime.block_on(stop);
+    })
+}
+
+/// Thrift over HTTP, as on a collector's port 14268.
+fn collector(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/api/traces", post(submit))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(shared)
+}
+
+async fn submit(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
+    let content_type = headers.get(header::CONTENT_TYPE);
+    let content_type = content_type
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
+    let media_type = content_type.split(';').next().unwrap_or("").trim();
+    if media_type.is_empty() {
+        return refuse("Cannot parse content type");
+    }
+    if !MEDIA_TYPES
+        .iter()
+        .any(|known| media_type.eq_ignore_ascii_case(known))
+    {
+        return refuse("Unsupported content type");
+    }
+    match decode_body(&body) {
+        Ok(batch) => {
+            shared.insert(batch);
+            StatusCode::ACCEPTED.into_response()
+        }
+        Err(error) => {
+            shared.count_undecodable();
+            refuse(&format!("Unable to process request body: {error}"))
+        }
+    }
+}
+
+fn refuse(why: &str) -> Response {
+    (StatusCode::BAD_REQUEST, format!("{why}\n")).into_response()
+}
+
+/// Strategies, as on an agent's port 5778: every service keeps everything.
+fn sampling() -> Router {
+    Router::new()
+        .route("/sampling", get(strategy))
+        .route("/", get(strategy))
+}
+
+async fn strategy(Query(parameters): Query<Vec<(String, String)>>) -> Response {
+    let services = parameters.iter().filter(|(name, _)| name == "service");
+    if services.count() != 1 {
+        return refuse("'service' parameter must be provided once");
+    }
+    json_text(StatusCode::OK, KEEP_EVERYTHING.into())
+}
+
+/// Traces to read: Jaeger's JSON, and the picture.
+fn query(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/", get(index))
+        .route("/trace/{id}", get(page))
+        .route("/api/traces/{id}", get(trace_json))
+        .route("/api/services", get(services))
+        .with_state(shared)
+}
+
+async fn services(State(shared): State<Arc<Shared>>) -> Response {
+    let names = shared.look(Store::services);
+    json(StatusCode::OK, &Envelope::list(names))
+}
+
+async fn trace_json(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
+    match find(&shared, &id) {
+        Ok(trace) => json(StatusCode::OK, &Envelope::one(TraceJson::new(&trace))),
+        Err(error) => error.into_response(),
+    }
+}
+
+async fn page(
+    state: State<Arc<Shared>>,
+    Path(id): Path<String>,
+    Query(parameters): Query<Vec<(String, String)>>,
+) -> Response {
+    let wants_json = |(name, value): &(String, String)| name == "format" && value == "jaeger";
+    if parameters.iter().any(wants_json) {
+        return trace_json(state, Path(id)).await;
+    }
+    match find(&state, &id) {
+        Ok(trace) => draw(&trace, &PAGE).into_response(),
+        Err(error) => error.into_response(),
+    }
+}
+
+async fn index(State(shared): State<Arc<Shared>>) -> Response {
+    let newest = shared.look(|store| {
+        let ids = store.trace_ids().into_iter().rev().take(INDEX);
+        ids.filter_map(|id| store.trace(id)).collect::<Vec<_>>()
+    });
+    let mut text = String::from("traces received, the newest first:\n");
+    for trace in newest {
+        let id = trace.trace_id;
+        let _ = writeln!(
+            text,
+            "/trace/{id}  {}",
+            summary(&trace, &Tree::new(&trace), &PAGE)
+        );
+    }
+    text.into_response()
+}
+
+fn find(shared: &Shared, id: &str) -> Result<Trace, NotFound> {
+    let id = id.parse().map_err(|_| NotFound::NoId)?;
+    let trace = shared.look(|store| store.trace(id));
+    trace.ok_or(NotFound::NoTrace(id))
+}
+
+/// Why there is no trace to show.
+enum NotFound {
+    NoId,
+    NoTrace(TraceId),
+}
+
+impl IntoResponse for NotFound {
+    fn into_response(self) -> Response {
+        let (status, why, id) = match self {
+            Self::NoId => {
+                let why = "a trace id is 1 to 32 hex digits and not zero";
+                (StatusCode::BAD_REQUEST, why, None)
+            }
+            Self::NoTrace(id) => (StatusCode::NOT_FOUND, "trace not found", Some(id)),
+        };
+        json(status, &Envelope::error(status.as_u16(), why, id))
+    }
+}
+
+fn json(status: StatusCode, value: &impl Serialize) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(text) => json_text(status, text.into()),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+fn json_text(status: StatusCode, text: Body) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], text).into_response()
+}
+
+/// Turns away who does not ask for a loopback name, and tells browsers to take answers for nothing but data.
+async fn guard(request: Request, next: Next) -> Response {
+    if !asks_for_loopback(&request) {
+        let why = "the Host header must name the loopback interface\n";
+        return (StatusCode::FORBIDDEN, why).into_response();
+    }
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'"),
+        (header::CACHE_CONTROL, "no-store"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn asks_for_loopback(request: &Request) -> bool {
+    let mut hosts = request.headers().get_all(header::HOST).iter().peekable();
+    let is_loopback = |authority: &Authority| {
+        let host = authority.host();
+        let address = host.trim_start_matches('[').trim_end_matches(']');
+        let address = address.parse::<IpAddr>();
+        host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+    };
+    hosts.peek().is_some()
+        && request.uri().authority().is_none_or(is_loopback)
+        && hosts.all(|host| {
+            let authority = Authority::try_from(host.as_bytes());
+            authority.is_ok_and(|authority| is_loopback(&authority))
+        })
+}
+
+const MEDIA_TYPES: [&str; 2] = [
+    "application/x-thrift",
+    "application/vnd.apache.thrift.binary",
+];
+const KEEP_EVERYTHING: &str =
+    r#"{"strategyType":"PROBABILISTIC","probabilisticSampling":{"samplingRate":1}}"#;
+
+/// Twice of what the Java client sends at a time.
+const MAX_BODY: usize = 2 * 1024 * 1024;
+/// Connections to one port at a time; more of them wait.
+const CONNECTIONS: usize = 32;
+/// How many traces the front page lists.
+const INDEX: usize = 50;
+/// A browser knows Unicode and no escape codes.
+const PAGE: Style = Style {
+    width: 140,
+    unicode: true,
+    color: false,
+    bold: false,
+    rows: 1_000,
+};

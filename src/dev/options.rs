@@ -1,0 +1,186 @@
+use std::fmt;
+use std::io::Write;
+
+use crate::config::wants_no_color;
+use crate::diagnostics::Diagnostics;
+
+/// Where the embedded agent listens, how much it keeps and what it prints.
+///
+/// ```
+/// use tracehound::dev::{DevOptions, DevServer, Waterfall};
+///
+/// let server = DevServer::start(DevOptions::new().any_ports().waterfall(Waterfall::Never))?;
+/// assert!(server.agent_address().ip().is_loopback());
+/// # Ok::<(), tracehound::dev::DevError>(())
+/// ```
+#[must_use = "nothing listens until DevServer::start"]
+pub struct DevOptions {
+    pub(crate) agent_port: u16,
+    pub(crate) binary_agent_port: u16,
+    pub(crate) collector_port: u16,
+    pub(crate) sampling_port: u16,
+    pub(crate) query_port: u16,
+    pub(crate) max_traces: usize,
+    pub(crate) max_bytes: usize,
+    pub(crate) waterfall: Waterfall,
+    pub(crate) writer: Option<Box<dyn Write + Send>>,
+    pub(crate) color: bool,
+    pub(crate) columns: Option<usize>,
+    pub(crate) diagnostics: Diagnostics,
+}
+
+impl DevOptions {
+    /// The ports of a Jaeger agent and collector, 1,000 traces or 32 MiB, the picture on a terminal.
+    pub fn new() -> Self {
+        Self {
+            agent_port: 6831,
+            binary_agent_port: 6832,
+            collector_port: 14268,
+            sampling_port: 5778,
+            query_port: 16699,
+            max_traces: 1_000,
+            max_bytes: 32 * 1024 * 1024,
+            waterfall: Waterfall::default(),
+            writer: None,
+            color: !wants_no_color(),
+            columns: None,
+            diagnostics: Diagnostics::default(),
+        }
+    }
+
+    /// Takes whatever ports are free, on loopback as always: for tests.
+    pub fn any_ports(self) -> Self {
+        self.agent_port(0)
+            .binary_agent_port(0)
+            .collector_port(0)
+            .sampling_port(0)
+            .query_port(0)
+    }
+
+    /// The UDP port for Thrift in the compact protocol; any port when it is taken or 0.
+    ///
+    /// Defaults to 6831.
+    pub fn agent_port(mut self, port: u16) -> Self {
+        self.agent_port = port;
+        self
+    }
+
+    /// The UDP port for Thrift in the binary protocol; any port when it is taken or 0.
+    ///
+    /// Defaults to 6832.
+    pub fn binary_agent_port(mut self, port: u16) -> Self {
+        self.binary_agent_port = port;
+        self
+    }
+
+    /// The TCP port for Thrift over HTTP; any port when it is taken or 0.
+    ///
+    /// Defaults to 14268.
+    pub fn collector_port(mut self, port: u16) -> Self {
+        self.collector_port = port;
+        self
+    }
+
+    /// The TCP port for sampling strategies; any port when it is taken or 0.
+    ///
+    /// Defaults to 5778.
+    pub fn sampling_port(mut self, port: u16) -> Self {
+        self.sampling_port = port;
+        self
+    }
+
+    /// The TCP port for reading traces; any port when it is taken or 0.
+    ///
+    /// Defaults to 16699, which is nobody's: a real Jaeger has 16686.
+    pub fn query_port(mut self, port: u16) -> Self {
+        self.query_port = port;
+        self
+    }
+
+    /// How many traces are kept before the oldest goes. At least 1.
+    ///
+    /// Defaults to 1,000.
+    pub fn max_traces(mut self, traces: usize) -> Self {
+        self.max_traces = traces.max(1);
+        self
+    }
+
+    /// How many bytes of spans are kept, about, before the oldest trace goes.
+    ///
+    /// Defaults to 32 MiB.
+    pub fn max_bytes(mut self, bytes: usize) -> Self {
+        self.max_bytes = bytes;
+        self
+    }
+
+    /// Whether traces are printed to standard output when they have come to rest.
+    ///
+    /// Defaults to [`Waterfall::OnTerminal`].
+    pub fn waterfall(mut self, waterfall: Waterfall) -> Self {
+        self.waterfall = waterfall;
+        self
+    }
+
+    /// Prints traces to `writer`, in ASCII, in place of standard output and whatever [`DevOptions::waterfall`] says.
+    pub fn waterfall_to(mut self, writer: impl Write + Send + 'static) -> Self {
+        self.writer = Some(Box::new(writer));
+        self
+    }
+
+    /// Whether a terminal is given colours; there are none elsewhere.
+    ///
+    /// Defaults to true, and to false where the environment variable [`NO_COLOR`](https://no-color.org) is set and
+    /// not empty.
+    pub fn color(mut self, color: bool) -> Self {
+        self.color = color;
+        self
+    }
+
+    /// How wide the picture is. At least 40.
+    ///
+    /// Defaults to the width of the terminal, and to 100 where there is none.
+    pub fn columns(mut self, columns: usize) -> Self {
+        self.columns = Some(columns);
+        self
+    }
+
+    /// Where to say which ports are taken.
+    ///
+    /// Defaults to standard error.
+    pub fn diagnostics(mut self, diagnostics: Diagnostics) -> Self {
+        self.diagnostics = diagnostics;
+        self
+    }
+}
+
+impl Default for DevOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for DevOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DevOptions")
+            .field("agent_port", &self.agent_port)
+            .field("binary_agent_port", &self.binary_agent_port)
+            .field("collector_port", &self.collector_port)
+            .field("sampling_port", &self.sampling_port)
+            .field("query_port", &self.query_port)
+            .field("waterfall", &self.waterfall)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether traces are printed to standard output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Waterfall {
+    /// Where it is a terminal; a program whose output is piped elsewhere keeps it for itself.
+    #[default]
+    OnTerminal,
+    /// To a pipe or a file too, then in ASCII and without colours.
+    Always,
+    /// Not at all.
+    Never,
+}

@@ -1,0 +1,50 @@
+use std::sync::Arc;
+
+use crate::clock::system_time_now;
+use crate::dev::shared::Shared;
+use crate::dev::trace::OpenSpan;
+use crate::model::{SpanId, Timestamp};
+use crate::sampler::{ConstSampler, Sampler, SamplingDecision, SpanView};
+
+/// Keeps every trace, and tells the embedded agent which have begun here: they are not at rest before their
+/// root has come.
+#[derive(Debug)]
+pub(crate) struct DevSampler {
+    keep: ConstSampler,
+    /// Not the server itself: a span that is still open must not keep it running.
+    shared: Arc<Shared>,
+    service_name: String,
+}
+
+impl DevSampler {
+    pub(crate) fn new(shared: Arc<Shared>, service_name: String) -> Self {
+        Self {
+            keep: ConstSampler::new(true),
+            shared,
+            service_name,
+        }
+    }
+}
+
+impl Sampler for DevSampler {
+    fn on_create_span(&self, span: &SpanView<'_>) -> SamplingDecision {
+        // A root's span id is the low half of its trace id. Local roots that have a parent elsewhere have a
+        // decision already, and the sampler is not asked.
+        if span.is_local_root
+            && let Some(span_id) = SpanId::new(span.trace_id.low())
+        {
+            self.shared.note_open(OpenSpan {
+                trace_id: span.trace_id,
+                span_id,
+                operation_name: span.operation_name.to_owned(),
+                service_name: self.service_name.clone(),
+                start: Timestamp::from(system_time_now()),
+            });
+        }
+        self.keep.on_create_span(span)
+    }
+
+    fn on_set_operation_name(&self, span: &SpanView<'_>) -> SamplingDecision {
+        self.keep.on_create_span(span)
+    }
+}

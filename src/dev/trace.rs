@@ -1,0 +1,169 @@
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::dev::waterfall::{Style, draw};
+use crate::model::{
+    Flags, LogRecord, Process, ReferenceType, SpanId, SpanReference, TagValue, Timestamp, TraceId,
+    tags,
+};
+use crate::reporter::OwnedSpan;
+use crate::thrift;
+
+/// The spans of one trace that have been received so far: a copy, taken at one moment.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Trace {
+    /// The trace.
+    pub trace_id: TraceId,
+    /// In the order in which they came.
+    pub spans: Vec<Arc<ReceivedSpan>>,
+    /// Those of this process that have started, as far as is known, and have not come yet.
+    pub open: Vec<OpenSpan>,
+}
+
+impl Trace {
+    /// The names of the services, sorted.
+    pub fn services(&self) -> Vec<&str> {
+        let received = self.spans.iter().map(|span| span.service_name());
+        let open = self.open.iter().map(|span| span.service_name.as_str());
+        let names: BTreeSet<&str> = received.chain(open).collect();
+        names.into_iter().collect()
+    }
+
+    /// The picture of the trace in plain ASCII, `columns` wide, as it is printed where there is no terminal.
+    ///
+    /// Texts of the spans are shown without what could steer a terminal; at most 60 rows are drawn.
+    pub fn waterfall(&self, columns: usize) -> String {
+        draw(self, &Style::plain(columns))
+    }
+}
+
+/// A span as it came, with the process that sent it.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ReceivedSpan {
+    /// The span. Its tags may hold a key twice: they are what the client sent.
+    pub span: OwnedSpan,
+    /// Who sent it.
+    pub process: Arc<Process>,
+}
+
+impl ReceivedSpan {
+    /// The name of the service.
+    pub fn service_name(&self) -> &str {
+        &self.process.service_name
+    }
+
+    /// Whether the tag `error` is true.
+    pub fn is_error(&self) -> bool {
+        self.span.tags.iter().any(|tag| {
+            tag.key == tags::ERROR
+                && match &tag.value {
+                    TagValue::Bool(value) => *value,
+                    TagValue::String(text) => text.eq_ignore_ascii_case("true"),
+                    _ => false,
+                }
+        })
+    }
+
+    /// The span that this one is drawn under: the first `ChildOf` of its trace, else the first `FollowsFrom`.
+    pub(crate) fn parent(&self) -> Option<(SpanId, ReferenceType)> {
+        let first = |kind| {
+            let own = |reference: &&SpanReference| {
+                reference.kind == kind && reference.trace_id == self.span.trace_id
+            };
+            let reference = self.span.references.iter().find(own)?;
+            Some((reference.span_id, kind))
+        };
+        first(ReferenceType::ChildOf).or_else(|| first(ReferenceType::FollowsFrom))
+    }
+
+    /// About how many bytes it holds.
+    pub(crate) fn size(&self) -> usize {
+        let span = &self.span;
+        let logs: usize = span
+            .logs
+            .iter()
+            .map(|log| size_of::<LogRecord>() + size_of_tags(&log.fields))
+            .sum();
+        size_of::<Self>()
+            + span.operation_name.len()
+            + size_of_tags(&span.tags)
+            + logs
+            + span.references.len() * size_of::<SpanReference>()
+    }
+}
+
+/// A span that has started and has not been received yet.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OpenSpan {
+    /// The trace.
+    pub trace_id: TraceId,
+    /// The span.
+    pub span_id: SpanId,
+    /// The operation name at its start.
+    pub operation_name: String,
+    /// The service that started it.
+    pub service_name: String,
+    /// When it started.
+    pub start: Timestamp,
+}
+
+pub(crate) fn size_of_tags(tags: &[crate::model::Tag]) -> usize {
+    tags.iter()
+        .map(|tag| {
+            let value = match &tag.value {
+                TagValue::String(text) => text.len(),
+                TagValue::Binary(bytes) => bytes.len(),
+                _ => 0,
+            };
+            size_of_val(tag) + tag.key.len() + value
+        })
+        .sum()
+}
+
+/// The span with the types of the model, as a Jaeger backend reads it: the parent is the first of the
+/// references, and references to no trace are left out. `None` where an id is zero, which is no span.
+pub(crate) fn from_wire(span: thrift::Span) -> Option<OwnedSpan> {
+    let trace_id = TraceId::new(span.trace_id_high as u64, span.trace_id_low as u64)?;
+    let parent_id = SpanId::new(span.parent_span_id as u64);
+    let mut references: Vec<_> = span
+        .references
+        .iter()
+        .filter_map(|reference| {
+            let kind = match reference.ref_type {
+                0 => ReferenceType::ChildOf,
+                _ => ReferenceType::FollowsFrom,
+            };
+            let (high, low) = (reference.trace_id_high, reference.trace_id_low);
+            Some(SpanReference::new(
+                kind,
+                TraceId::new(high as u64, low as u64)?,
+                SpanId::new(reference.span_id as u64)?,
+            ))
+        })
+        .collect();
+    if let Some(parent_id) = parent_id {
+        let is_parent =
+            |known: &SpanReference| known.span_id == parent_id && known.trace_id == trace_id;
+        if !references.iter().any(is_parent) {
+            let parent = SpanReference::new(ReferenceType::ChildOf, trace_id, parent_id);
+            references.insert(0, parent);
+        }
+    }
+    let log = |log: thrift::Log| LogRecord::new(Timestamp::from_micros(log.timestamp), log.fields);
+    Some(OwnedSpan {
+        trace_id,
+        span_id: SpanId::new(span.span_id as u64)?,
+        parent_id,
+        flags: Flags::from_bits(span.flags as u8),
+        operation_name: span.operation_name,
+        start: Timestamp::from_micros(span.start_time),
+        duration: Duration::from_micros(u64::try_from(span.duration).unwrap_or(0)),
+        tags: span.tags,
+        logs: span.logs.into_iter().map(log).collect(),
+        references,
+    })
+}

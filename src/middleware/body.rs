@@ -1,0 +1,138 @@
+use std::fmt;
+use std::fmt::Display;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Buf;
+use http::{HeaderMap, header};
+use http_body::{Body, Frame, SizeHint};
+use pin_project::{pin_project, pinned_drop};
+
+use crate::middleware::exchange::Exchange;
+
+/// The body of a traced response. It ends the span of the request.
+///
+/// Frames pass through as they are. The span ends with the first of: the last frame, trailers (with the status of a
+/// gRPC call), as many bytes as were announced, an error, and the drop of the body. One that is dropped before its end
+/// marks the span as cancelled, which is no error.
+///
+/// The span is active in every poll, and while what is inside is dropped.
+#[pin_project(PinnedDrop)]
+pub struct TracedBody<B> {
+    #[pin]
+    inner: Option<B>,
+    /// None once the span has ended, and where there is none.
+    exchange: Option<Exchange>,
+    /// How many bytes are to come, if that was announced: HTTP servers drop a body after that many, and clients
+    /// need not read on.
+    length: Option<u64>,
+}
+
+impl<B> TracedBody<B> {
+    /// A body that measures nothing.
+    pub(super) fn untraced(inner: B) -> Self {
+        Self {
+            inner: Some(inner),
+            exchange: None,
+            length: None,
+        }
+    }
+}
+
+impl<B: Body> TracedBody<B> {
+    pub(super) fn new(inner: B, mut exchange: Exchange, headers: &HeaderMap) -> Self {
+        let length = exchange.has_length().then(|| {
+            let announced = || {
+                headers
+                    .get(header::CONTENT_LENGTH)?
+                    .to_str()
+                    .ok()?
+                    .parse()
+                    .ok()
+            };
+            inner.size_hint().exact().or_else(announced)
+        });
+        if !exchange.is_over() && inner.is_end_stream() {
+            exchange.complete();
+        }
+        if !exchange.is_over() {
+            exchange.body_follows();
+        }
+        Self {
+            inner: Some(inner),
+            length: length.flatten(),
+            exchange: Some(exchange).filter(|exchange| !exchange.is_over()),
+        }
+    }
+}
+
+impl<B: Body<Error: Display + 'static>> Body for TracedBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let mut this = self.project();
+        let Some(mut inner) = this.inner.as_mut().as_pin_mut() else {
+            return Poll::Ready(None);
+        };
+        let Some(exchange) = this.exchange else {
+            return inner.poll_frame(cx);
+        };
+        let poll = exchange.run(|| inner.as_mut().poll_frame(cx));
+        match &poll {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(None) => exchange.complete(),
+            Poll::Ready(Some(Err(error))) => exchange.fail(error),
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(trailers) = frame.trailers_ref() {
+                    exchange.trailers(trailers);
+                } else if let Some(data) = frame.data_ref() {
+                    exchange.count(data.remaining() as u64);
+                    let is_all = this.length.is_some_and(|length| exchange.bytes() >= length);
+                    if is_all || inner.is_end_stream() {
+                        exchange.complete();
+                    }
+                }
+            }
+        }
+        if exchange.is_over() {
+            *this.exchange = None;
+        }
+        poll
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.as_ref().is_none_or(B::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner
+            .as_ref()
+            .map_or_else(|| SizeHint::with_exact(0), B::size_hint)
+    }
+}
+
+#[pinned_drop]
+impl<B> PinnedDrop for TracedBody<B> {
+    fn drop(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        if let Some(exchange) = this.exchange {
+            exchange.run(|| this.inner.set(None));
+        }
+    }
+}
+
+impl<B: Default> Default for TracedBody<B> {
+    fn default() -> Self {
+        Self::untraced(B::default())
+    }
+}
+
+impl<B> fmt::Debug for TracedBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TracedBody").finish_non_exhaustive()
+    }
+}

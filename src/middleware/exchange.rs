@@ -1,0 +1,211 @@
+//! One request and its answer, as far as its span is concerned: the one thing that knows how a span ends.
+
+use std::fmt::Display;
+
+use http::{HeaderMap, Method, StatusCode};
+
+use crate::middleware::failure::record_error;
+use crate::middleware::grpc::{self, Code};
+use crate::middleware::hooks::{Hooks, SpanEnd};
+use crate::middleware::record::{self, Protocol, Side};
+use crate::span::Span;
+
+/// Owns the span of a request. It goes from the future of the response to the body of the response, and ends the span
+/// once; one that is dropped before that was cancelled, or was in the way of a panic.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    /// No-op once it has ended.
+    span: Span,
+    side: Side,
+    answer: Answer,
+    /// Bytes of the response's body so far.
+    bytes: u64,
+}
+
+/// What is awaited.
+#[derive(Debug)]
+enum Answer {
+    Http {
+        /// By its method the response has no body, whatever its headers say.
+        is_bodiless: bool,
+    },
+    Grpc {
+        /// The code, should the response end without one.
+        missing: Code,
+    },
+}
+
+impl Exchange {
+    pub(super) fn new(span: Span, side: Side, protocol: Protocol, method: &Method) -> Self {
+        Self {
+            span,
+            side,
+            answer: match protocol {
+                Protocol::Http => Answer::Http {
+                    // What follows the answer to a CONNECT is a tunnel.
+                    is_bodiless: matches!(*method, Method::HEAD | Method::CONNECT),
+                },
+                Protocol::Grpc => Answer::Grpc {
+                    missing: Code::UNKNOWN,
+                },
+            },
+            bytes: 0,
+        }
+    }
+
+    #[cfg(feature = "reqwest")]
+    pub(super) fn span(&self) -> &Span {
+        &self.span
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.span.is_noop()
+    }
+
+    /// Whether the announced length of the body tells when it is over.
+    pub(super) fn has_length(&self) -> bool {
+        matches!(self.answer, Answer::Http { .. })
+    }
+
+    /// Runs a piece of the work with the span active. A panic ends the span at once, because whoever catches it may keep
+    /// what is left of the request.
+    pub(super) fn run<R>(&mut self, work: impl FnOnce() -> R) -> R {
+        let mut guard = EndsOnPanic(Some(self));
+        let result = {
+            let _scope = guard.0.as_ref().map(|exchange| exchange.span.activate());
+            work()
+        };
+        guard.0 = None;
+        result
+    }
+
+    /// Takes note of the head of the response.
+    pub(super) fn head<Req, Res>(
+        &mut self,
+        hooks: &Hooks<Req, Res>,
+        status: StatusCode,
+        headers: &HeaderMap,
+        response: &Res,
+    ) {
+        let span = &self.span;
+        let is_all = match &mut self.answer {
+            Answer::Http { is_bodiless } => {
+                record::status(span, status, hooks.is_error(status));
+                hooks.ends_at == SpanEnd::Head
+                    || *is_bodiless
+                    || matches!(
+                        status,
+                        StatusCode::SWITCHING_PROTOCOLS
+                            | StatusCode::NO_CONTENT
+                            | StatusCode::NOT_MODIFIED
+                    )
+            }
+            Answer::Grpc { missing } => {
+                *missing = Code::from_http(status);
+                match grpc::status(headers) {
+                    Some((code, message)) => {
+                        grpc::record_status(span, self.side, code, &message);
+                        *missing = Code::OK;
+                        true
+                    }
+                    None => false,
+                }
+            }
+        };
+        hooks.response_headers.record(span, headers);
+        hooks.decorate_response(span, response);
+        if is_all {
+            self.complete();
+        }
+    }
+
+    /// Takes note that the body is still to come.
+    pub(super) fn body_follows(&self) {
+        if self.has_length() {
+            self.span.log_event(match self.side {
+                Side::Server => "headers_sent",
+                Side::Client => "headers_received",
+            });
+        }
+    }
+
+    pub(super) fn count(&mut self, bytes: u64) {
+        self.bytes += bytes;
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Trailers are the end.
+    pub(super) fn trailers(&mut self, trailers: &HeaderMap) {
+        if let Answer::Grpc { missing } = &mut self.answer
+            && let Some((code, message)) = grpc::status(trailers)
+        {
+            grpc::record_status(&self.span, self.side, code, &message);
+            *missing = Code::OK;
+        }
+        self.complete();
+    }
+
+    /// Everything that was to come has come.
+    pub(super) fn complete(&mut self) {
+        if let Answer::Grpc { missing } = self.answer {
+            grpc::record_status(&self.span, self.side, missing, "the status is missing");
+        }
+        self.finish();
+    }
+
+    /// The service or the body has failed.
+    pub(super) fn fail<E: Display + 'static>(&mut self, error: &E) {
+        if let Answer::Grpc { .. } = self.answer {
+            grpc::record_code(&self.span, grpc::code_of(error));
+        }
+        record_error(&self.span, error);
+        self.finish();
+    }
+
+    fn cancel(&mut self) {
+        match self.answer {
+            Answer::Http { .. } => record::cancelled(&self.span),
+            Answer::Grpc { .. } => {
+                grpc::record_code(&self.span, Code::CANCELED);
+                self.span.log_event("cancelled");
+            }
+        }
+        self.finish();
+    }
+
+    fn panicked(&mut self) {
+        record::panicked(&self.span);
+        self.finish();
+    }
+
+    fn finish(&mut self) {
+        if self.side == Side::Server && self.has_length() {
+            record::response_size(&self.span, self.bytes);
+        }
+        std::mem::take(&mut self.span).finish();
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if self.is_over() {
+        } else if std::thread::panicking() {
+            self.panicked();
+        } else {
+            self.cancel();
+        }
+    }
+}
+
+struct EndsOnPanic<'a>(Option<&'a mut Exchange>);
+
+impl Drop for EndsOnPanic<'_> {
+    fn drop(&mut self) {
+        if let Some(exchange) = &mut self.0 {
+            exchange.panicked();
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What a span tells of an error of a service or of a body.
+//!
+//! Such errors are of any type with a text. Those that are known to be an [`Error`] tell their causes too.
+
+use std::any::{Any, type_name};
+use std::error::Error;
+use std::fmt::Display;
+use std::io;
+
+use crate::middleware::hooks::guarded;
+use crate::middleware::redact;
+use crate::model::{field, tags};
+use crate::span::Span;
+
+/// Marks a span as failed and writes a log record: `event=error`, `message`, `error.kind` (`timeout`, `connect`, or the
+/// type) and `error.object`, the message with those of its causes. URLs in the texts are redacted.
+pub(super) fn record_error<E: Display + 'static>(span: &Span, error: &E) {
+    span.set_tag(tags::ERROR, true);
+    if !span.is_recording() {
+        return;
+    }
+    let Some(failure) = guarded(|| Failure::new(error)) else {
+        return;
+    };
+    span.log([
+        field(tags::EVENT, "error"),
+        field(tags::MESSAGE, &redact::message(&failure.message)),
+        field(tags::ERROR_KIND, failure.kind),
+        field(tags::ERROR_OBJECT, &redact::message(&failure.object)),
+    ]);
+}
+
+/// An error and its causes, where its type is known to have any.
+pub(super) fn chain<E: 'static>(error: &E) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    let first = KNOWN
+        .iter()
+        .flat_map(|known| known.iter())
+        .find_map(|as_error| as_error(error));
+    // A chain that runs in a circle must end too.
+    std::iter::successors(first, |error| (*error).source()).take(32)
+}
+
+struct Failure {
+    message: String,
+    kind: Option<&'static str>,
+    object: String,
+}
+
+impl Failure {
+    fn new<E: Display + 'static>(error: &E) -> Self {
+        let message = error.to_string();
+        let mut object = message.clone();
+        let mut kind = None;
+        for (n, cause) in chain(error).enumerate() {
+            kind = kind.or_else(|| kind_of(cause));
+            let text = cause.to_string();
+            // Many texts quote the cause already.
+            if n > 0 && !object.ends_with(&text) {
+                object = format!("{object}: {text}");
+            }
+        }
+        let type_name = type_name::<E>();
+        Self {
+            message,
+            kind: kind.or_else(|| (!type_name.contains("dyn ")).then_some(type_name)),
+            object,
+        }
+    }
+}
+
+fn kind_of(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    let io = |error: &io::Error| match error.kind() {
+        io::ErrorKind::TimedOut => Some(TIMEOUT),
+        io::ErrorKind::ConnectionRefused
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable => Some(CONNECT),
+        _ => None,
+    };
+    error
+        .downcast_ref()
+        .and_then(io)
+        .or_else(|| hyper_kind(error))
+        .or_else(|| reqwest_kind(error))
+        .or_else(|| tonic_kind(error))
+}
+
+const TIMEOUT: &str = "timeout";
+const CONNECT: &str = "connect";
+
+/// Looks at a value as an error, if it is of the one type that the function knows.
+type AsError = fn(&dyn Any) -> Option<&(dyn Error + 'static)>;
+
+fn as_error<T: Error + 'static>(value: &dyn Any) -> Option<&(dyn Error + 'static)> {
+    value.downcast_ref::<T>().map(|error| error as _)
+}
+
+fn as_boxed(value: &dyn Any) -> Option<&(dyn Error + 'static)> {
+    let boxed = value.downcast_ref::<Box<dyn Error + Send + Sync>>()?;
+    Some(&**boxed)
+}
+
+const KNOWN: [&[AsError]; 4] = [&[as_boxed, as_error::<io::Error>], HYPER, REQWEST, TONIC];
+
+#[cfg(feature = "hyper")]
+const HYPER: &[AsError] = &[
+    as_error::<hyper::Error>,
+    as_error::<hyper_util::client::legacy::Error>,
+];
+#[cfg(not(feature = "hyper"))]
+const HYPER: &[AsError] = &[];
+
+#[cfg(feature = "reqwest")]
+const REQWEST: &[AsError] = &[
+    as_error::<reqwest::Error>,
+    as_error::<reqwest_middleware::Error>,
+];
+#[cfg(not(feature = "reqwest"))]
+const REQWEST: &[AsError] = &[];
+
+#[cfg(feature = "tonic")]
+const TONIC: &[AsError] = &[
+    as_error::<tonic::transport::Error>,
+    as_error::<tonic::Status>,
+];
+#[cfg(not(feature = "tonic"))]
+const TONIC: &[AsError] = &[];
+
+#[cfg(feature = "hyper")]
+fn hyper_kind(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    let is_connect = error
+        .downcast_ref::<hyper_util::client::legacy::Error>()
+        .is_some_and(hyper_util::client::legacy::Error::is_connect);
+    let is_timeout = error
+        .downcast_ref::<hyper::Error>()
+        .is_some_and(hyper::Error::is_timeout);
+    is_timeout
+        .then_some(TIMEOUT)
+        .or_else(|| is_connect.then_some(CONNECT))
+}
+#[cfg(not(feature = "hyper"))]
+fn hyper_kind(_error: &(dyn Error + 'static)) -> Option<&'static str> {
+    None
+}
+
+#[cfg(feature = "reqwest")]
+fn reqwest_kind(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    let error = error.downcast_ref::<reqwest::Error>()?;
+    if error.is_timeout() {
+        Some(TIMEOUT)
+    } else if error.is_connect() {
+        Some(CONNECT)
+    } else if error.is_redirect() {
+        Some("redirect")
+    } else {
+        None
+    }
+}
+#[cfg(not(feature = "reqwest"))]
+fn reqwest_kind(_error: &(dyn Error + 'static)) -> Option<&'static str> {
+    None
+}
+
+#[cfg(feature = "tonic")]
+fn tonic_kind(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    if error.is::<tonic::TimeoutExpired>() {
+        Some(TIMEOUT)
+    } else if error.is::<tonic::ConnectError>() {
+        Some(CONNECT)
+    } else {
+        None
+    }
+}
+#[cfg(not(feature = "tonic"))]
+fn tonic_kind(_error: &(dyn Error + 'static)) -> Option<&'static str> {
+    None
+}

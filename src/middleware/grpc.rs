@@ -1,0 +1,240 @@
+//! gRPC over HTTP: how a call is recognised, and what its status puts on a span.
+
+use http::{HeaderMap, Method, StatusCode, header, request};
+use percent_encoding::percent_decode;
+
+#[cfg(feature = "tonic")]
+use crate::middleware::failure::chain;
+use crate::middleware::record::Side;
+use crate::middleware::redact;
+use crate::model::{field, tags};
+use crate::span::Span;
+
+/// Value of the `component` tag.
+pub(super) const COMPONENT: &str = "gRPC";
+
+/// A gRPC status code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Code(u8);
+
+impl Code {
+    pub(super) const OK: Self = Self(0);
+    pub(super) const CANCELED: Self = Self(1);
+    pub(super) const UNKNOWN: Self = Self(2);
+    const PERMISSION_DENIED: Self = Self(7);
+    const UNIMPLEMENTED: Self = Self(12);
+    const INTERNAL: Self = Self(13);
+    pub(super) const UNAVAILABLE: Self = Self(14);
+    const UNAUTHENTICATED: Self = Self(16);
+
+    pub(super) fn new(code: i32) -> Self {
+        match u8::try_from(code) {
+            Ok(code) if usize::from(code) < CODES.len() => Self(code),
+            _ => Self::UNKNOWN,
+        }
+    }
+
+    /// The code for a response without one, as gRPC's `http-grpc-status-mapping.md` has it.
+    pub(super) fn from_http(status: StatusCode) -> Self {
+        match status {
+            StatusCode::BAD_REQUEST => Self::INTERNAL,
+            StatusCode::UNAUTHORIZED => Self::UNAUTHENTICATED,
+            StatusCode::FORBIDDEN => Self::PERMISSION_DENIED,
+            StatusCode::NOT_FOUND => Self::UNIMPLEMENTED,
+            StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT => Self::UNAVAILABLE,
+            _ => Self::UNKNOWN,
+        }
+    }
+
+    fn from_header(value: &[u8]) -> Self {
+        std::str::from_utf8(value)
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .map_or(Self::UNKNOWN, Self::new)
+    }
+
+    fn row(self) -> (&'static str, &'static str) {
+        CODES
+            .get(usize::from(self.0))
+            .copied()
+            .unwrap_or(("Unknown", "0xx"))
+    }
+}
+
+/// Names as Go writes them, and classes as otgrpc has them.
+const CODES: [(&str, &str); 17] = [
+    ("OK", "2xx"),
+    ("Canceled", "2xx"),
+    ("Unknown", "0xx"),
+    ("InvalidArgument", "4xx"),
+    ("DeadlineExceeded", "5xx"),
+    ("NotFound", "4xx"),
+    ("AlreadyExists", "4xx"),
+    ("PermissionDenied", "4xx"),
+    ("ResourceExhausted", "5xx"),
+    ("FailedPrecondition", "4xx"),
+    ("Aborted", "5xx"),
+    ("OutOfRange", "4xx"),
+    ("Unimplemented", "5xx"),
+    ("Internal", "5xx"),
+    ("Unavailable", "5xx"),
+    ("DataLoss", "5xx"),
+    ("Unauthenticated", "4xx"),
+];
+
+/// Whether a request is a gRPC call: a POST of `application/grpc` to `/package.Service/Method`.
+pub(super) fn is_call(request: &request::Parts) -> bool {
+    let is_grpc = |content_type: &[u8]| {
+        let rest = content_type.strip_prefix(b"application/grpc");
+        // Not `application/grpc-web`, whose trailers lie in the body.
+        rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+    };
+    let is_method = |path: &str| {
+        path.strip_prefix('/')
+            .and_then(|path| path.rsplit_once('/'))
+            .is_some_and(|(service, method)| !service.is_empty() && !method.is_empty())
+    };
+    request.method == Method::POST
+        && request
+            .headers
+            .get(header::CONTENT_TYPE)
+            .is_some_and(|value| is_grpc(value.as_bytes()))
+        && is_method(request.uri.path())
+}
+
+/// The status in the headers of a response without a body, or in its trailers.
+pub(super) fn status(headers: &HeaderMap) -> Option<(Code, String)> {
+    let code = Code::from_header(headers.get("grpc-status")?.as_bytes());
+    let message = headers
+        .get("grpc-message")
+        .map(|message| {
+            percent_decode(message.as_bytes())
+                .decode_utf8_lossy()
+                .into_owned()
+        })
+        .unwrap_or_default();
+    Some((code, message))
+}
+
+/// Puts a status on a span by the rules of otgrpc: nothing for OK; else code and class, the error tag for a client
+/// unless the class is `2xx` and for a server if it is `5xx`, and a log record.
+pub(super) fn record_status(span: &Span, side: Side, code: Code, message: &str) {
+    if code == Code::OK {
+        return;
+    }
+    if record_code(span, code) == "5xx" || (side == Side::Client && code.row().1 != "2xx") {
+        span.set_tag(tags::ERROR, true);
+    }
+    let message = redact::message(message);
+    let message = (!message.is_empty()).then_some(&message);
+    span.log([field(tags::EVENT, "error"), field(tags::MESSAGE, message)]);
+}
+
+/// Puts only the code on a span, and returns its class.
+pub(super) fn record_code(span: &Span, code: Code) -> &'static str {
+    let (name, class) = code.row();
+    span.set_tag("response_code", name)
+        .set_tag("response_class", class);
+    class
+}
+
+/// The code that a caller will be given for an error of the service below.
+#[cfg(feature = "tonic")]
+pub(super) fn code_of<E: 'static>(error: &E) -> Code {
+    chain(error)
+        .find_map(|error| {
+            if let Some(status) = error.downcast_ref::<tonic::Status>() {
+                Some(Code::new(i32::from(status.code())))
+            } else if error.is::<tonic::TimeoutExpired>() {
+                Some(Code::CANCELED)
+            } else if error.is::<tonic::ConnectError>() {
+                Some(Code::UNAVAILABLE)
+            } else {
+                None
+            }
+        })
+        .unwrap_or(Code::UNKNOWN)
+}
+
+#[cfg(not(feature = "tonic"))]
+pub(super) fn code_of<E: 'static>(_error: &E) -> Code {
+    Code::UNKNOWN
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderValue, Request};
+
+    use super::*;
+
+    #[test]
+    fn a_call_is_a_post_of_grpc_to_a_service_and_a_method() {
+        let rows = [
+            ("POST", "/pkg.Svc/Do", "application/grpc", true),
+            ("POST", "/prefix/pkg.Svc/Do", "application/grpc+proto", true),
+            ("POST", "/pkg.Svc/Do", "application/grpc;charset=x", true),
+            ("POST", "/pkg.Svc/Do", "application/grpc-web+proto", false),
+            ("POST", "/pkg.Svc/Do", "application/json", false),
+            ("GET", "/pkg.Svc/Do", "application/grpc", false),
+            ("POST", "/Do", "application/grpc", false),
+            ("POST", "//Do", "application/grpc", false),
+            ("POST", "/pkg.Svc/", "application/grpc", false),
+        ];
+        for (method, path, content_type, expected) in rows {
+            let request = Request::builder()
+                .method(method)
+                .uri(path)
+                .header("content-type", content_type)
+                .body(())
+                .expect("a request");
+            let is_call = is_call(&request.into_parts().0);
+            assert_eq!(is_call, expected, "{method} {path} {content_type}");
+        }
+    }
+
+    #[test]
+    fn a_status_is_read_from_headers() {
+        let rows: [(&[u8], &str, (Code, &str)); 6] = [
+            (b"0", "", (Code::OK, "")),
+            (b"5", "no%20such%20%C3%A9", (Code(5), "no such é")),
+            (b"17", "%zz%ff", (Code::UNKNOWN, "%zz\u{fffd}")),
+            (b"-1", "", (Code::UNKNOWN, "")),
+            (b"x", "", (Code::UNKNOWN, "")),
+            (b"\xff", "", (Code::UNKNOWN, "")),
+        ];
+        for (code, message, (expected, text)) in rows {
+            let mut headers = HeaderMap::new();
+            let code = HeaderValue::from_bytes(code).expect("legal");
+            headers.insert("grpc-status", code);
+            headers.insert("grpc-message", message.parse().expect("legal"));
+            assert_eq!(status(&headers), Some((expected, text.to_owned())));
+        }
+        assert_eq!(status(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn codes_have_the_names_and_classes_of_otgrpc() {
+        let class = |class| {
+            let rows = CODES.iter().filter(move |row| row.1 == class);
+            rows.map(|row| row.0).collect::<Vec<_>>()
+        };
+        assert_eq!(class("2xx"), ["OK", "Canceled"]);
+        assert_eq!(class("0xx"), ["Unknown"]);
+        assert_eq!(
+            class("4xx"),
+            [
+                "InvalidArgument",
+                "NotFound",
+                "AlreadyExists",
+                "PermissionDenied",
+                "FailedPrecondition",
+                "OutOfRange",
+                "Unauthenticated"
+            ]
+        );
+        assert_eq!(class("5xx").len(), 7);
+    }
+}

@@ -1,0 +1,74 @@
+//! Spans for the requests that a program takes and sends, without a line in the handlers.
+//!
+//! ```text
+//!            ServerLayer                    ClientLayer, TracingMiddleware, send_traced
+//!  request ─► extract, span.kind=server ─► handler ─► span.kind=client, inject ─► request
+//! response ◄─ body ends: span finishes ◄────────── body ends: span finishes ◄─ response
+//! ```
+//!
+//! | library | server | client |
+//! |---|---|---|
+//! | tower | [`ServerLayer`] | [`ClientLayer`] |
+//! | axum | [`ServerLayer`] on or around the router; [`RequestSpan`] as an extractor | |
+//! | hyper | [`ServerLayer::wrap`] around a service of hyper or of tower | [`ClientLayer::wrap`] around hyper-util's client |
+//! | tonic | [`ServerLayer`] on the server | [`ClientLayer`] around the channel; [`TracingInterceptor`] only injects |
+//! | reqwest | | [`TracingMiddleware`], or [`SendTraced`] for one request |
+//!
+//! # What is on a span
+//!
+//! | | server | client |
+//! |---|---|---|
+//! | name | `GET /users/{id}`, or `HTTP GET` where the route is not known | `HTTP GET` |
+//! | at the start | `span.kind`, `component`, `http.method`, `http.url`, `peer.ipv4` or `peer.ipv6`, `peer.port` | `span.kind`, `component`, `http.method`, `http.url`, `peer.address` |
+//! | in the end | `http.status_code`, `http.response_size` | `http.status_code` |
+//! | `error` | status 5xx; the service or the body fails; a panic | status 5xx; the service or the body fails |
+//! | log events | `headers_sent`, `cancelled`, `error`, `panic` | `headers_received`, `cancelled`, `error` |
+//!
+//! A call of gRPC (a POST of `application/grpc`) is named for its method, `/package.Service/Method`, and has neither URL
+//! nor HTTP status. A status that is not OK gives it `response_code`, `response_class` and an error log as in otgrpc; it
+//! is an error on a client unless the class is `2xx`, and on a server if it is `5xx`.
+//!
+//! A request whose future or body is dropped before its end was cancelled: that is a log event and the tag
+//! `http.cancelled` (for gRPC `response_code=Canceled`), and no error.
+//!
+//! # What is not
+//!
+//! Of a URL neither the user name and password nor the values of parameters are recorded; of headers only those that were
+//! asked for, and those that hold secrets not even then; of bodies and of gRPC metadata nothing; of errors their texts,
+//! with the URLs in them redacted.
+//!
+//! # What may go wrong
+//!
+//! Nothing here fails a request. A context that is malformed is ignored and counted, and the request starts a trace. A
+//! hook that panics is caught, and is as if it were not set. With a tracer that is off, requests pass untouched.
+
+#[cfg(feature = "axum")]
+mod axum;
+mod body;
+mod client;
+mod exchange;
+mod failure;
+mod future;
+mod grpc;
+mod hooks;
+#[cfg(feature = "hyper")]
+mod hyper;
+mod peer;
+mod record;
+mod redact;
+#[cfg(feature = "reqwest")]
+mod reqwest;
+mod route;
+mod server;
+#[cfg(feature = "tonic")]
+mod tonic;
+
+pub use self::body::TracedBody;
+pub use self::client::{ClientLayer, ClientService};
+pub use self::future::TracedFuture;
+pub use self::hooks::SpanEnd;
+#[cfg(feature = "reqwest")]
+pub use self::reqwest::{SendTraced, TracingMiddleware};
+pub use self::server::{RequestSpan, ServerLayer, ServerService};
+#[cfg(feature = "tonic")]
+pub use self::tonic::TracingInterceptor;

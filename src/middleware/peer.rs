@@ -1,0 +1,32 @@
+//! Where a request has come from, as the servers tell it among its extensions.
+
+use std::net::SocketAddr;
+
+use http::Extensions;
+
+pub(super) fn of(extensions: &Extensions) -> Option<SocketAddr> {
+    by_axum(extensions).or_else(|| by_tonic(extensions))
+}
+
+#[cfg(feature = "axum")]
+fn by_axum(extensions: &Extensions) -> Option<SocketAddr> {
+    let info = extensions.get::<axum::extract::ConnectInfo<SocketAddr>>()?;
+    Some(info.0)
+}
+
+#[cfg(not(feature = "axum"))]
+fn by_axum(_extensions: &Extensions) -> Option<SocketAddr> {
+    None
+}
+
+#[cfg(feature = "tonic")]
+fn by_tonic(extensions: &Extensions) -> Option<SocketAddr> {
+    extensions
+        .get::<tonic::transport::server::TcpConnectInfo>()?
+        .remote_addr()
+}
+
+#[cfg(not(feature = "tonic"))]
+fn by_tonic(_extensions: &Extensions) -> Option<SocketAddr> {
+    None
+}

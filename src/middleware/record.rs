@@ -1,0 +1,158 @@
+//! What a request and its response put on a span.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+
+use http::{Method, StatusCode, request};
+
+use crate::middleware::hooks::Hooks;
+use crate::middleware::{grpc, redact};
+use crate::model::{display, tags};
+use crate::span::Span;
+
+/// Which end of a request a span measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Server,
+    Client,
+}
+
+/// What is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protocol {
+    Http,
+    Grpc,
+}
+
+impl Protocol {
+    pub(super) fn of(request: &request::Parts) -> Self {
+        if grpc::is_call(request) {
+            Self::Grpc
+        } else {
+            Self::Http
+        }
+    }
+}
+
+/// The path of a gRPC call, which names the method; for HTTP see [`http_name`].
+pub(super) fn operation_name(
+    protocol: Protocol,
+    request: &request::Parts,
+    route: Option<&str>,
+) -> Cow<'static, str> {
+    match protocol {
+        Protocol::Http => http_name(&request.method, route),
+        Protocol::Grpc => Cow::Owned(request.uri.path().to_owned()),
+    }
+}
+
+/// `GET /users/{id}` where the route is known, else `HTTP GET`. Never the path: there are too many of them.
+pub(super) fn http_name(method: &Method, route: Option<&str>) -> Cow<'static, str> {
+    match route {
+        Some(route) => Cow::Owned(format!("{method} {route}")),
+        None => match COMMON_METHODS.iter().find(|(name, _)| name == method) {
+            Some((_, name)) => Cow::Borrowed(name),
+            None => Cow::Borrowed("HTTP"),
+        },
+    }
+}
+
+/// A method can be any word that a caller makes up, so others are not told apart.
+const COMMON_METHODS: [(Method, &str); 9] = [
+    (Method::GET, "HTTP GET"),
+    (Method::POST, "HTTP POST"),
+    (Method::PUT, "HTTP PUT"),
+    (Method::DELETE, "HTTP DELETE"),
+    (Method::HEAD, "HTTP HEAD"),
+    (Method::OPTIONS, "HTTP OPTIONS"),
+    (Method::PATCH, "HTTP PATCH"),
+    (Method::CONNECT, "HTTP CONNECT"),
+    (Method::TRACE, "HTTP TRACE"),
+];
+
+/// A request. `host` is who it was sent to, where the URI does not say it.
+pub(super) fn request<Res>(
+    span: &Span,
+    hooks: &Hooks<request::Parts, Res>,
+    (protocol, component): (Protocol, &'static str),
+    request: &request::Parts,
+    host: Option<&str>,
+) {
+    match protocol {
+        Protocol::Http => {
+            // Whether TLS ends here is not known, unless the URI says so, as it does in HTTP/2.
+            let url = hooks.url(request, |request| redact::uri(&request.uri, "http", host));
+            http(
+                span,
+                hooks.component(component),
+                &request.method,
+                url.as_ref(),
+            );
+        }
+        Protocol::Grpc => {
+            span.set_tag(tags::COMPONENT, hooks.component(grpc::COMPONENT));
+        }
+    }
+    hooks.request_headers.record(span, &request.headers);
+}
+
+pub(super) fn http(span: &Span, component: &str, method: &Method, url: Option<&String>) {
+    span.set_tag(tags::COMPONENT, component)
+        .set_tag(tags::HTTP_METHOD, method.as_str())
+        .set_tag(tags::HTTP_URL, url);
+}
+
+/// The status of a response.
+pub(super) fn status(span: &Span, status: StatusCode, is_error: bool) {
+    span.set_tag(tags::HTTP_STATUS_CODE, status.as_u16());
+    if is_error {
+        span.set_tag(tags::ERROR, true);
+    }
+}
+
+/// The address of a caller.
+pub(super) fn peer(span: &Span, address: SocketAddr) {
+    match address {
+        SocketAddr::V4(address) => span.set_tag(tags::PEER_IPV4, display(address.ip())),
+        SocketAddr::V6(address) => span.set_tag(tags::PEER_IPV6, display(address.ip())),
+    };
+    span.set_tag(tags::PEER_PORT, address.port());
+}
+
+/// How many bytes of body a server has sent.
+pub(super) fn response_size(span: &Span, bytes: u64) {
+    if bytes > 0 {
+        span.set_tag("http.response_size", bytes);
+    }
+}
+
+/// A request whose answer nobody waited for.
+pub(super) fn cancelled(span: &Span) {
+    span.set_tag("http.cancelled", true);
+    span.log_event("cancelled");
+}
+
+/// A panic, as a span that is dropped by one records it.
+pub(super) fn panicked(span: &Span) {
+    span.set_tag(tags::ERROR, true);
+    span.log_event("panic");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_has_the_route_or_the_method_only() {
+        let rows = [
+            ("GET", Some("/users/{id}"), "GET /users/{id}"),
+            ("GET", None, "HTTP GET"),
+            ("PATCH", None, "HTTP PATCH"),
+            ("BREW", None, "HTTP"),
+        ];
+        for (method, route, name) in rows {
+            let method = method.parse().expect("a method");
+            assert_eq!(http_name(&method, route), name);
+        }
+    }
+}

@@ -1,0 +1,208 @@
+use std::fmt;
+use std::fmt::Display;
+use std::future::Future;
+use std::sync::Arc;
+
+use http::Extensions;
+use reqwest::{Body, Request, RequestBuilder, Response, ResponseBuilderExt, Url};
+use reqwest_middleware::{Middleware, Next};
+
+use crate::middleware::TracedBody;
+use crate::middleware::exchange::Exchange;
+use crate::middleware::hooks::{Hooks, Settings, setters};
+use crate::middleware::record::{self, Protocol, Side};
+use crate::middleware::redact;
+use crate::model::{field, tags};
+use crate::scope::Instrument;
+use crate::tracer::{Tracer, TracerExt};
+
+/// Gives each request of a reqwest client a span, and injects its context; for reqwest-middleware.
+///
+/// The span is a child of the one that is active when the request is sent, or a root. It ends with the body of the
+/// response: read it to its end, or drop it. reqwest follows redirects by itself: they share one span, with a log
+/// record (`event=redirected`) of where they led.
+///
+/// Added before a middleware that retries, it makes one span for all attempts; after it, one for each.
+///
+/// ```
+/// use reqwest_middleware::ClientBuilder;
+/// use tracehound::middleware::TracingMiddleware;
+/// use tracehound::NoopTracer;
+///
+/// let http = ClientBuilder::new(reqwest::Client::new())
+///     .with(TracingMiddleware::new(NoopTracer))
+///     .build();
+/// ```
+#[derive(Clone)]
+pub struct TracingMiddleware {
+    settings: Arc<Settings<Request, Response>>,
+}
+
+impl TracingMiddleware {
+    /// Spans by `tracer`; all hooks at their defaults.
+    pub fn new(tracer: impl Tracer + 'static) -> Self {
+        Self {
+            settings: Arc::new(Settings::new(tracer)),
+        }
+    }
+
+    setters!(Request, Response);
+
+    /// Whether the context of the span is injected into the request, in place of one that is there. Defaults to true.
+    #[must_use]
+    pub fn injects(mut self, injects: bool) -> Self {
+        self.hooks_mut().injects = injects;
+        self
+    }
+}
+
+#[async_trait::async_trait]
+impl Middleware for TracingMiddleware {
+    async fn handle(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> reqwest_middleware::Result<Response> {
+        let Settings { tracer, hooks } = &*self.settings;
+        traced(&**tracer, hooks, request, |request| {
+            next.run(request, extensions)
+        })
+        .await
+    }
+}
+
+impl fmt::Debug for TracingMiddleware {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TracingMiddleware").finish_non_exhaustive()
+    }
+}
+
+/// Sends one request with a span.
+pub trait SendTraced {
+    /// Sends the request as `send` does, with a span as [`TracingMiddleware`] makes it.
+    ///
+    /// # Errors
+    ///
+    /// As `send`.
+    ///
+    /// ```no_run
+    /// use tracehound::middleware::SendTraced;
+    /// use tracehound::NoopTracer;
+    ///
+    /// # async fn get() -> reqwest::Result<()> {
+    /// let client = reqwest::Client::new();
+    /// let reply = client.get("http://shop/cart").send_traced(&NoopTracer).await?;
+    /// # Ok(()) }
+    /// ```
+    fn send_traced<T: Tracer + ?Sized>(
+        self,
+        tracer: &T,
+    ) -> impl Future<Output = reqwest::Result<Response>> + Send;
+}
+
+impl SendTraced for RequestBuilder {
+    async fn send_traced<T: Tracer + ?Sized>(self, tracer: &T) -> reqwest::Result<Response> {
+        let (client, request) = self.build_split();
+        let hooks = &Hooks::DEFAULT;
+        traced(tracer, hooks, request?, |request| client.execute(request)).await
+    }
+}
+
+async fn traced<T, F, E>(
+    tracer: &T,
+    hooks: &Hooks<Request, Response>,
+    mut request: Request,
+    send: impl FnOnce(Request) -> F,
+) -> Result<Response, E>
+where
+    T: Tracer + ?Sized,
+    F: Future<Output = Result<Response, E>>,
+    E: Display + 'static,
+{
+    if tracer.is_noop() {
+        return send(request).await;
+    }
+    let Some(mut exchange) = begin(tracer, hooks, &mut request) else {
+        return send(request).await;
+    };
+    let url = exchange
+        .span()
+        .is_recording()
+        .then(|| request.url().clone());
+    let sent = send(request).instrument(exchange.span().handle());
+    match sent.await {
+        Ok(response) => {
+            if let Some(url) = url {
+                record_redirect(&exchange, &url, &response);
+            }
+            exchange.head(hooks, response.status(), response.headers(), &response);
+            Ok(with_traced_body(response, exchange))
+        }
+        Err(error) => {
+            exchange.fail(&error);
+            Err(error)
+        }
+    }
+}
+
+fn begin<T: Tracer + ?Sized>(
+    tracer: &T,
+    hooks: &Hooks<Request, Response>,
+    request: &mut Request,
+) -> Option<Exchange> {
+    if !hooks.wants(request) {
+        return None;
+    }
+    let name = hooks
+        .name(request)
+        .unwrap_or_else(|| record::http_name(request.method(), None));
+    let span = tracer
+        .build_span(name)
+        .tag(tags::SPAN_KIND, tags::SPAN_KIND_CLIENT)
+        .start();
+    if span.is_noop() {
+        return None;
+    }
+    if span.is_recording() {
+        let url = hooks.url(request, |request| redact::url_text(request.url().as_str()));
+        let component = hooks.component("reqwest");
+        record::http(&span, component, request.method(), url.as_ref());
+        let host = redact::without_userinfo(request.url().authority());
+        span.set_tag(tags::PEER_ADDRESS, host);
+        hooks.request_headers.record(&span, request.headers());
+    }
+    hooks.decorate(&span, request);
+    if hooks.injects {
+        tracer.inject(&span.context(), request.headers_mut());
+    }
+    let method = request.method();
+    Some(Exchange::new(span, Side::Client, Protocol::Http, method))
+}
+
+fn record_redirect(exchange: &Exchange, asked: &Url, response: &Response) {
+    if response.url() != asked {
+        exchange.span().log([
+            field(tags::EVENT, "redirected"),
+            field(tags::HTTP_URL, &redact::url_text(response.url().as_str())),
+        ]);
+    }
+}
+
+/// The same response, with a body that ends the span.
+fn with_traced_body(response: Response, mut exchange: Exchange) -> Response {
+    if response.content_length() == Some(0) {
+        exchange.complete();
+    }
+    if exchange.is_over() {
+        return response;
+    }
+    let url = response.url().clone();
+    let (mut parts, body) = http::Response::<Body>::from(response).into_parts();
+    // The conversion back takes the URL from an extension that only this builder can make.
+    if let Ok(marked) = http::Response::builder().url(url).body(()) {
+        parts.extensions.extend(marked.into_parts().0.extensions);
+    }
+    let body = TracedBody::new(body, exchange, &parts.headers);
+    Response::from(http::Response::from_parts(parts, Body::wrap(body)))
+}

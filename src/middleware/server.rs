@@ -1,0 +1,210 @@
+use std::fmt;
+use std::fmt::Display;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response, header, request, response};
+use http_body::Body;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::middleware::exchange::Exchange;
+use crate::middleware::future::HttpSettings;
+use crate::middleware::hooks::{Settings, setters};
+use crate::middleware::record::{self, Protocol, Side};
+use crate::middleware::{TracedBody, TracedFuture, peer, route};
+use crate::model::tags;
+use crate::span::Span;
+use crate::tracer::{Tracer, TracerExt};
+
+/// Gives each request that a server takes a span; for tower services, and so for axum and tonic, and for hyper's own.
+///
+/// The caller's context is extracted from the headers; without one the span is a root, whatever is active on the
+/// thread, and so it is where the header is malformed. The span is active in the handler, which finds it by
+/// [`active_span`](crate::scope::active_span) and as [`RequestSpan`] among the extensions of the request. It ends
+/// with the body of the response.
+///
+/// A request that has a span from another `ServerLayer` gets no second one; the inner layer only gives it its name. So
+/// a layer around a router, which sees every request and no route, may be joined by one inside of it.
+///
+/// ```
+/// use axum::Router;
+/// use axum::routing::get;
+/// use tracehound::middleware::ServerLayer;
+/// use tracehound::NoopTracer;
+///
+/// let app: Router = Router::new()
+///     .route("/users/{id}", get(|| async { "Ada" }))
+///     .layer(ServerLayer::new(NoopTracer).filter(|request| request.uri.path() != "/health"));
+/// ```
+#[derive(Clone)]
+pub struct ServerLayer {
+    settings: Arc<HttpSettings>,
+}
+
+impl ServerLayer {
+    /// Spans by `tracer`; all hooks at their defaults.
+    pub fn new(tracer: impl Tracer + 'static) -> Self {
+        Self {
+            settings: Arc::new(Settings::new(tracer)),
+        }
+    }
+
+    setters!(request::Parts, response::Parts);
+
+    /// Wraps a service, of tower or of hyper.
+    pub fn wrap<S>(&self, inner: S) -> ServerService<S> {
+        ServerService {
+            inner,
+            settings: self.settings.clone(),
+        }
+    }
+}
+
+impl<S> Layer<S> for ServerLayer {
+    type Service = ServerService<S>;
+
+    fn layer(&self, inner: S) -> ServerService<S> {
+        self.wrap(inner)
+    }
+}
+
+impl fmt::Debug for ServerLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerLayer").finish_non_exhaustive()
+    }
+}
+
+/// A service whose requests have spans; made by [`ServerLayer`].
+#[derive(Clone)]
+pub struct ServerService<S> {
+    pub(super) inner: S,
+    pub(super) settings: Arc<HttpSettings>,
+}
+
+impl<S, B, R> Service<Request<B>> for ServerService<S>
+where
+    S: Service<Request<B>, Response = Response<R>, Error: Display + 'static>,
+    R: Body,
+{
+    type Response = Response<TracedBody<R>>;
+    type Error = S::Error;
+    type Future = TracedFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        TracedFuture::call(
+            &self.settings,
+            request,
+            |request| begin(&self.settings, "tower", request),
+            |request| self.inner.call(request),
+        )
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for ServerService<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerService")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The span of the request that a server is working on, among the extensions of the request.
+///
+/// It does not own the span: keeping it keeps no request open. With the feature `axum` it is an extractor, which gives
+/// the no-op span where no [`ServerLayer`] stands.
+///
+/// ```
+/// use tracehound::middleware::RequestSpan;
+///
+/// fn handle(request: http::Request<()>) {
+///     if let Some(span) = request.extensions().get::<RequestSpan>() {
+///         span.set_tag("cart.items", 3);
+///     }
+/// }
+/// # handle(http::Request::new(()));
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct RequestSpan {
+    span: Span,
+    /// Whether nobody knows a better name than the route.
+    wants_route: bool,
+}
+
+impl RequestSpan {
+    /// Names the span for the route, if that is known by now and nothing better was.
+    pub(super) fn take_route(&mut self, request: &request::Parts) {
+        if !self.wants_route {
+        } else if let Some(route) = route::of(&request.extensions) {
+            let name = record::operation_name(Protocol::Http, request, Some(route));
+            self.span.set_operation_name(name);
+            self.wants_route = false;
+        }
+    }
+}
+
+impl Deref for RequestSpan {
+    type Target = Span;
+
+    fn deref(&self) -> &Span {
+        &self.span
+    }
+}
+
+/// Starts the span of a request, unless it needs none.
+pub(super) fn begin(
+    settings: &HttpSettings,
+    component: &'static str,
+    request: &mut request::Parts,
+) -> Option<Exchange> {
+    let HttpSettings { tracer, hooks } = settings;
+    if let Some(mut span) = request.extensions.get::<RequestSpan>().cloned() {
+        match hooks.name(request) {
+            Some(name) => {
+                span.set_operation_name(name);
+                span.wants_route = false;
+            }
+            None => span.take_route(request),
+        }
+        request.extensions.insert(span);
+        return None;
+    }
+    if !hooks.wants(request) {
+        return None;
+    }
+    let protocol = Protocol::of(request);
+    let route = route::of(&request.extensions);
+    let own_name = hooks.name(request);
+    let wants_route = own_name.is_none() && route.is_none() && protocol == Protocol::Http;
+    let name = own_name.unwrap_or_else(|| record::operation_name(protocol, request, route));
+    // A malformed context is the caller's fault and counted by the tracer: the request goes on with a root.
+    let parent = tracer.extract(&request.headers).ok().flatten();
+    let span = tracer
+        .build_span(name)
+        .child_of(&parent)
+        .ignore_active_span()
+        .tag(tags::SPAN_KIND, tags::SPAN_KIND_SERVER)
+        .start();
+    if span.is_noop() {
+        return None;
+    }
+    if span.is_recording() {
+        let host = request.headers.get(header::HOST);
+        let host = host.and_then(|host| host.to_str().ok());
+        record::request(&span, hooks, (protocol, component), request, host);
+        if let Some(address) = peer::of(&request.extensions) {
+            record::peer(&span, address);
+        }
+    }
+    hooks.decorate(&span, request);
+    request.extensions.insert(RequestSpan {
+        span: span.handle(),
+        wants_route,
+    });
+    Some(Exchange::new(span, Side::Server, protocol, &request.method))
+}

@@ -1,0 +1,42 @@
+use ::thrift::protocol::{TInputProtocol, TMessageType, TType};
+
+use crate::thrift::{Batch, DecodeError, read_struct};
+
+/// The one message of `agent.thrift` that clients send.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct EmitBatch {
+    /// What the client numbers its messages with: from 1 upwards, or always 0.
+    pub(crate) sequence_number: i32,
+    /// The Go client sends a CALL, all others ONEWAY. No reply is ever sent.
+    pub(crate) is_oneway: bool,
+    /// The argument.
+    pub(crate) batch: Batch,
+}
+
+impl EmitBatch {
+    pub(crate) fn read<P: TInputProtocol>(protocol: &mut P) -> Result<Self, DecodeError> {
+        let message = protocol.read_message_begin()?;
+        let is_oneway = match message.message_type {
+            TMessageType::OneWay => true,
+            TMessageType::Call => false,
+            TMessageType::Reply | TMessageType::Exception => return Err(DecodeError::NotACall),
+        };
+        if message.name != "emitBatch" {
+            return Err(DecodeError::UnknownMethod);
+        }
+        let mut batch = None;
+        read_struct(protocol, |protocol, id, kind| {
+            match (id, kind) {
+                (1, TType::Struct) => batch = Some(Batch::read(protocol)?),
+                _ => return Ok(false),
+            }
+            Ok(true)
+        })?;
+        protocol.read_message_end()?;
+        Ok(Self {
+            sequence_number: message.sequence_number,
+            is_oneway,
+            batch: batch.ok_or(DecodeError::Missing("emitBatch.batch"))?,
+        })
+    }
+}

@@ -1,0 +1,273 @@
+//! The examples do what their readers will see: each is run, and what it prints is looked at.
+#![expect(clippy::panic, reason = "a test that fails says what was printed")]
+
+use std::env;
+use std::fmt;
+use std::fs;
+use std::io::{self, Read};
+use std::net::UdpSocket;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+/// Every example, with pieces of what it prints, in their order.
+macro_rules! examples {
+    ($($name:ident: [$($piece:literal),+ $(,)?];)+) => {
+        const EXAMPLES: &[&str] = &[$(stringify!($name)),+];
+        $(
+            #[test]
+            fn $name() {
+                expect(stringify!($name), &[$($piece),+]);
+            }
+        )+
+    };
+}
+
+examples! {
+    baggage: [
+        "gate sees\n  user-id = \"4711\", as Some(\"4711\")\n",
+        "  test-run = \"friday 17:00 ☂\", as Some(\"friday%2017%3A00%20%E2%98%82\")\nshop sees",
+        "\nstock sees\n  user-id = \"4711\"",
+        "  cart = \"3\", as Some(\"3\")\n",
+    ];
+    function: [
+        "Hello, Ada!",
+        "Hello, Grace!",
+        "\nsay_hello\n  format_greeting\n  print_greeting\n",
+        "say_hello_later\n  format_greeting\n  look_up\n  print_greeting\n",
+    ];
+    grpc: [
+        "Hello, Ada!\nNotFound: nobody is there\n",
+        "2 services  depth 3  5 spans  1 error",
+        "\nguest     \\ /greeter.Greeter/Greet",
+        "\ngreeter    \\ /greeter.Greeter/Greet",
+        "\nguest     \\ /greeter.Greeter/Greet",
+        " nobody is there",
+        "\ngreeter    \\ /greeter.Greeter/Greet",
+        "(received 5, dropped 0)\n",
+    ];
+    hello: ["Hello, Ada!\n", "trace ", "\nfinished 1, "];
+    http: [
+        "on the shelf behind the teapots\n",
+        "look_for_book  trace ",
+        "3 services  depth 5  5 spans",
+        "\nreader   look_for_book",
+        "\nreader    \\ HTTP GET",
+        "\nlibrary    \\ GET /books/{id}",
+        "\nlibrary     \\ HTTP GET",
+        "\nshelves      \\ GET /shelves/{id}",
+        "(received 5, dropped 0)\n",
+    ];
+    koala: [
+        " Server PUT /leaves/breakfast: 200 OK (",
+        " Client PUT /leaves/breakfast: 200 OK (",
+        " Server PUT /leaves/dinner: 429 Too Many Requests (",
+        " Client PUT /leaves/supper: not sent (",
+        "\nkeeper: 200 x 2, 429 x 1, failed x 1\nkoala: 200 x 2, 429 x 1\n",
+        "2 services  depth 4  10 spans  1 error",
+        "\nkeeper   \\ PUT /leaves",
+        "\nkoala     \\ PUT /leaves",
+        "\nkoala      \\ eat",
+        " not sent\n",
+        "(received 10, dropped 0)\n",
+    ];
+    quickstart: [
+        "Welcome to the teapot shop!",
+        "\n1. Ada ",
+        "POST /orders/ada -> 200 OK: 3 items, paid",
+        "\nPOST /orders/{customer}  trace ",
+        "3 services  depth 5  8 spans",
+        "\nshop  POST /orders/{customer}",
+        "\nshop   \\ HTTP GET",
+        "\ncart    \\ GET /cart/{customer}",
+        "\ncart     \\ query_items",
+        "\nshop   \\ charge",
+        "\nshop    \\ /pay.Payments/Charge",
+        "\npay      \\ /pay.Payments/Charge",
+        "\npay       \\ ask_bank",
+        "\n2. Bob's ",
+        "POST /orders/bob -> 502 Bad Gateway: bank on strike\n",
+        "3 services  depth 5  8 spans  5 errors",
+        "\npay       \\ ask_bank",
+        " bank on strike",
+        "\n3. Carol ",
+        "POST /orders/carol -> 200 OK: 40000 items, paid\n",
+        "3 services  depth 5  8 spans",
+        "\nspans: sent 24, dropped 0\n",
+    ];
+    testing: [
+        "ok: a check-out charges and reserves\n",
+        "ok: a bad amount fails the charge and the check-out\n",
+        "ok: a span lasts as long as its work",
+        "ok: a trace that is not sampled leaves nothing\n",
+    ];
+}
+
+#[test]
+fn hello_sends_its_span_to_an_agent() {
+    let agent = Agent::start();
+    let printed = run_with("hello", &agent.variables());
+    let ledger = "finished 1, sent 1, dropped none, queued 0\n";
+    assert!(printed.stdout.ends_with(ledger), "{printed}");
+    let datagrams = agent.datagrams();
+    assert!(datagrams.contains("say_hello"), "{datagrams}");
+}
+
+#[test]
+fn hello_without_an_agent_does_its_work_and_says_what_is_missing() {
+    let agent = Agent::start();
+    // Deaf to everybody but itself; and the port is nobody else's.
+    let address = agent.0.local_addr().expect("bound");
+    agent.0.connect(address).expect("it is there");
+    let printed = run_with("hello", &agent.variables());
+    assert!(printed.stdout.starts_with("Hello, Ada!\n"), "{printed}");
+    let ledger = "finished 1, sent 0, dropped refused 1, queued 0\n";
+    assert!(printed.stdout.ends_with(ledger), "{printed}");
+    let line = format!("nobody is listening on {address}");
+    assert_eq!(printed.stderr.matches(&line).count(), 1, "{printed}");
+}
+
+#[test]
+fn quickstart_sends_to_the_agent_that_the_environment_names() {
+    let agent = Agent::start();
+    let printed = run_with("quickstart", &agent.variables());
+    let mut traces = printed
+        .stdout
+        .lines()
+        .filter_map(|line| line.strip_prefix("trace "));
+    for _ in 0..3 {
+        let id = traces
+            .next()
+            .unwrap_or_else(|| panic!("no trace: {printed}"));
+        let look = format!("\nlook: http://127.0.0.1:16686/trace/{id}\n");
+        assert!(printed.stdout.contains(&look), "{printed}");
+    }
+    let ledger = "\nspans: sent 24, dropped 0\n";
+    assert!(printed.stdout.ends_with(ledger), "{printed}");
+    let datagrams = agent.datagrams();
+    for name in ["POST /orders/{customer}", "query_items", "ask_bank"] {
+        assert!(datagrams.contains(name), "{name} is not in {datagrams}");
+    }
+}
+
+#[test]
+fn no_example_goes_without_a_test() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut names: Vec<_> = fs::read_dir(folder)
+        .expect("the folder of the examples")
+        .map(|entry| entry.expect("an entry").path())
+        .map(|path| path.file_stem().expect("a name").to_owned())
+        .collect();
+    names.sort();
+    let mut tested = EXAMPLES.to_vec();
+    tested.sort_unstable();
+    assert_eq!(names, tested);
+}
+
+/// Runs an example with an empty environment and looks for `pieces` in what it prints.
+#[track_caller]
+fn expect(name: &str, pieces: &[&str]) {
+    let printed = run_with(name, &[]);
+    let mut rest = printed.stdout.as_str();
+    for piece in pieces {
+        match rest.find(piece) {
+            Some(at) => rest = &rest[at + piece.len()..],
+            None => panic!("{name} did not print {piece:?} where it should:\n{printed}"),
+        }
+    }
+}
+
+/// What an example printed.
+struct Printed {
+    stdout: String,
+    stderr: String,
+}
+
+impl fmt::Display for Printed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n{}", self.stdout, self.stderr)
+    }
+}
+
+/// Runs an example with these variables alone. It has to end well.
+#[track_caller]
+fn run_with(name: &str, variables: &[(&str, String)]) -> Printed {
+    let program = program(name);
+    let mut child = Command::new(&program)
+        .env_clear()
+        .envs(variables.iter().cloned())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{}: {error}: {HOW_TO_BUILD}", program.display()));
+    let stdout = read(child.stdout.take().expect("piped"));
+    let stderr = read(child.stderr.take().expect("piped"));
+    // Both ends are closed when the program ends.
+    let Ok(stdout) = stdout.recv_timeout(TIMEOUT) else {
+        child.kill().expect("it is our child");
+        panic!("{name} still runs after {TIMEOUT:?}");
+    };
+    let status = child.wait().expect("it is our child");
+    let printed = Printed {
+        stdout,
+        stderr: stderr.recv_timeout(TIMEOUT).unwrap_or_default(),
+    };
+    assert!(status.success(), "{name}: {status}\n{printed}");
+    assert!(!printed.stderr.contains("panicked"), "{name}: {printed}");
+    printed
+}
+
+/// Where an agent would be: takes datagrams, and does not understand them.
+struct Agent(UdpSocket);
+
+impl Agent {
+    fn start() -> Self {
+        Self(UdpSocket::bind("127.0.0.1:0").expect("a port of loopback"))
+    }
+
+    fn variables(&self) -> [(&'static str, String); 2] {
+        let address = self.0.local_addr().expect("bound");
+        [
+            ("JAEGER_AGENT_HOST", address.ip().to_string()),
+            ("JAEGER_AGENT_PORT", address.port().to_string()),
+        ]
+    }
+
+    /// Everything that was sent by a program that has ended: it is there already.
+    fn datagrams(&self) -> String {
+        self.0.set_nonblocking(true).expect("a socket can");
+        let mut buffer = [0; 65_536];
+        let mut texts = String::new();
+        while let Ok(len) = self.0.recv(&mut buffer) {
+            texts += &String::from_utf8_lossy(&buffer[..len]);
+        }
+        texts
+    }
+}
+
+fn read(mut stream: impl Read + Send + 'static) -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || -> io::Result<()> {
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes)?;
+        let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
+        Ok(())
+    });
+    receiver
+}
+
+/// This test is `target/{profile}/deps/examples-{hash}`; the examples are two folders away.
+fn program(name: &str) -> PathBuf {
+    let this = env::current_exe().expect("the path of this test");
+    let profile = this.ancestors().nth(2).expect("tests are two folders deep");
+    profile
+        .join("examples")
+        .join(name.to_owned() + env::consts::EXE_SUFFIX)
+}
+
+const TIMEOUT: Duration = Duration::from_secs(60);
+const HOW_TO_BUILD: &str =
+    "`cargo test` builds the examples, `cargo test --test examples` does not";

@@ -1,0 +1,374 @@
+//! What becomes of a configuration: a tracer that does what was set, or an error.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tracehound::clock::ManualClock;
+use tracehound::diagnostics::Diagnostics;
+use tracehound::metrics::DropCause;
+use tracehound::model::{Tag, TagValue};
+use tracehound::prelude::*;
+use tracehound::reporter::{FinishedSpan, InMemoryReporter, NullReporter, Reporter, Unsent};
+use tracehound::sampler::ConstSampler;
+use tracehound::span::Limits;
+use tracehound::{Config, JaegerTracer};
+
+use super::{names, read};
+
+const SOON: Duration = Duration::from_secs(30);
+
+/// Diagnostics that keep their lines.
+fn kept_lines() -> (Diagnostics, Arc<Mutex<Vec<String>>>) {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let sink = lines.clone();
+    let diagnostics = Diagnostics::to(move |line| sink.lock().unwrap().push(line.to_owned()));
+    (diagnostics, lines)
+}
+
+/// Builds and gives back what was said.
+fn built(config: Config) -> (JaegerTracer, Arc<Mutex<Vec<String>>>) {
+    let (diagnostics, lines) = kept_lines();
+    (config.diagnostics(diagnostics).build().unwrap(), lines)
+}
+
+/// Without lines on standard error.
+fn quiet(config: Config) -> JaegerTracer {
+    built(config).0
+}
+
+#[test]
+fn the_service_needs_a_name_from_somewhere() {
+    let refused = |config: Config| {
+        config
+            .reporter(NullReporter::new())
+            .build()
+            .unwrap_err()
+            .to_string()
+    };
+    assert_eq!(
+        refused(read(&[])),
+        "JAEGER_SERVICE_NAME: a service needs a name, and the code gives none either"
+    );
+    for name in ["", " \t\u{a0}"] {
+        let expected = format!("service_name: expected a name, found {name:?}");
+        assert_eq!(refused(Config::new(name)), expected);
+        assert_eq!(
+            refused(read(&[("JAEGER_SERVICE_NAME", "shop")]).service_name(name)),
+            expected
+        );
+    }
+    for config in [
+        Config::new(" shop "),
+        read(&[]).service_name("shop"),
+        read(&[("OTEL_RESOURCE_ATTRIBUTES", "service.name=shop")]),
+    ] {
+        let tracer = quiet(config.reporter(NullReporter::new()));
+        assert_eq!(tracer.process().unwrap().service_name, "shop");
+    }
+}
+
+#[test]
+fn a_disabled_tracer_needs_nothing_works_and_says_so_once() {
+    for (variable, text) in [("JAEGER_DISABLED", "1"), ("OTEL_SDK_DISABLED", "true")] {
+        let (tracer, lines) = built(read(&[(variable, text), ("JAEGER_SAMPLER_TYPE", "all")]));
+        assert!(tracer.is_noop());
+        let span = tracer.start_span("checkout");
+        span.set_tag("n", 1).set_baggage_item("k", "v");
+        assert!(span.is_noop());
+        span.finish();
+        assert!(tracer.close(SOON).is_complete());
+        assert_eq!(
+            *lines.lock().unwrap(),
+            [format!("tracing is off: {variable}")]
+        );
+    }
+    let (tracer, lines) = built(Config::new("").disabled(true));
+    assert!(tracer.is_noop() && lines.lock().unwrap().is_empty());
+}
+
+#[test]
+fn what_a_disabled_tracer_was_forgiven_counts_when_the_code_enables_it() {
+    let config = read(&[("JAEGER_DISABLED", "1"), ("JAEGER_SAMPLER_TYPE", "all")]).disabled(false);
+    let error = config
+        .reporter(NullReporter::new())
+        .flush_interval(Duration::ZERO)
+        .build()
+        .unwrap_err();
+    assert_eq!(
+        names(error.problems()),
+        [
+            "JAEGER_SAMPLER_TYPE",
+            "JAEGER_SERVICE_NAME",
+            "flush_interval"
+        ]
+    );
+    assert_eq!(
+        error.problems()[2].to_string(),
+        "flush_interval: expected a duration above zero, found \"0\""
+    );
+}
+
+#[test]
+fn the_first_lines_say_what_was_passed_over_and_then_service_sampler_and_destination() {
+    let config = read(&[("OTEL_TRACES_SAMPLER", "xray")]).service_name("sh\nop");
+    let (_tracer, lines) = built(config.reporter(InMemoryReporter::new()));
+    assert_eq!(
+        *lines.lock().unwrap(),
+        [
+            "passed over: OTEL_TRACES_SAMPLER: expected always_on, always_off or traceidratio, with or without \
+             parentbased_, found \"xray\"",
+            "service \"sh\\nop\" is traced: sampler probabilistic 0.001 (the default: one trace in 1000; \
+             JAEGER_SAMPLER_TYPE=const keeps all), spans go to InMemoryReporter",
+        ]
+    );
+    let config = Config::new("shop")
+        .sampler(ConstSampler::new(true))
+        .reporter(NullReporter::new());
+    assert_eq!(
+        *built(config).1.lock().unwrap(),
+        ["service \"shop\" is traced: sampler const 1, spans go to NullReporter"]
+    );
+}
+
+#[test]
+fn every_setting_reaches_the_tracer() {
+    let spans = InMemoryReporter::new();
+    let (tracer, lines) = built(
+        read(&[
+            ("JAEGER_SERVICE_NAME", "shop"),
+            ("JAEGER_SAMPLER_TYPE", "const"),
+            ("JAEGER_REPORTER_LOG_SPANS", "true"),
+            ("JAEGER_TRACEID_128BIT", "true"),
+            ("JAEGER_TAGS", "zone=eu-1"),
+            ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "5"),
+            ("OTEL_SPAN_EVENT_COUNT_LIMIT", "1"),
+        ])
+        .tag("build", 7)
+        .reporter(spans.clone()),
+    );
+    let span = tracer.start_span("checkout");
+    span.set_tag("long", "123456").log_event("a").log_event("b");
+    assert!(span.context().trace_id().unwrap().high() != 0);
+    span.finish();
+    assert!(tracer.flush(SOON).is_complete());
+
+    let span = &spans.spans()[0];
+    assert!(
+        span.tags.contains(&Tag::new("long", "12…")),
+        "{:?}",
+        span.tags
+    );
+    assert!(
+        span.tags.contains(&Tag::new("sampler.type", "const")),
+        "{:?}",
+        span.tags
+    );
+    assert_eq!(span.logs.len(), 1);
+    let process = tracer.process().unwrap();
+    for tag in [
+        Tag::new("zone", "eu-1"),
+        Tag::new("build", TagValue::Long(7)),
+    ] {
+        assert!(process.tags.contains(&tag), "{process:?}");
+    }
+    let lines = lines.lock().unwrap();
+    assert!(
+        lines.iter().any(|line| line.contains("checkout")),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn a_sampler_that_keeps_nothing_is_the_one_that_was_set() {
+    let variables = [
+        ("JAEGER_SAMPLER_TYPE", "const"),
+        ("JAEGER_SAMPLER_PARAM", "0"),
+    ];
+    let tracer = quiet(
+        read(&variables)
+            .service_name("shop")
+            .reporter(NullReporter::new()),
+    );
+    assert!((0..1_000).all(|_| !tracer.start_span("checkout").context().is_sampled()));
+}
+
+#[test]
+fn limits_of_the_code_hold_in_place_of_those_of_variables() {
+    let spans = InMemoryReporter::new();
+    let config = read(&[
+        ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "5"),
+        ("OTEL_SPAN_EVENT_COUNT_LIMIT", "1"),
+    ])
+    .service_name("shop")
+    .sampler(ConstSampler::new(true))
+    .limits(Limits::default().tag_value_bytes(8).logs(3))
+    .reporter(spans.clone());
+    let tracer = quiet(config);
+    let span = tracer.start_span("checkout");
+    span.set_tag("long", "123456789")
+        .log_event("a")
+        .log_event("b")
+        .log_event("c");
+    span.finish();
+    assert!(tracer.flush(SOON).is_complete());
+    let span = &spans.spans()[0];
+    assert!(
+        span.tags.contains(&Tag::new("long", "12345…")),
+        "{:?}",
+        span.tags
+    );
+    assert_eq!(span.logs.len(), 3);
+}
+
+/// Takes its first span only when it is told to.
+struct Held(Receiver<()>);
+
+impl Reporter for Held {
+    fn report(&mut self, _: &FinishedSpan<'_>) {
+        // An error means that the other end is gone: told for good.
+        let _ = self.0.recv();
+    }
+}
+
+#[test]
+fn the_queue_is_as_small_as_it_was_set() {
+    let lost = |queue_size: &str| {
+        let (release, held) = channel();
+        let variables = [("JAEGER_REPORTER_MAX_QUEUE_SIZE", queue_size)];
+        let config = read(&variables)
+            .service_name("shop")
+            .sampler(ConstSampler::new(true));
+        let tracer = quiet(config.reporter(Held(held)));
+        for _ in 0..2_000 {
+            tracer.start_span("checkout").finish();
+        }
+        drop(release);
+        tracer.close(SOON).dropped.get(DropCause::QueueFull)
+    };
+    assert_eq!(lost("2000"), 0);
+    assert!(lost("1") > 1_000);
+}
+
+/// Counts its flushes.
+struct Flushes(Arc<AtomicU32>);
+
+impl Reporter for Flushes {
+    fn report(&mut self, _: &FinishedSpan<'_>) {}
+
+    fn flush(&mut self, _: Instant) -> Unsent {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Unsent::default()
+    }
+}
+
+#[test]
+fn the_worker_flushes_as_often_as_was_set() {
+    let flushes = Arc::new(AtomicU32::new(0));
+    let config = read(&[("JAEGER_REPORTER_FLUSH_INTERVAL", "1ms")]).service_name("shop");
+    let config = config
+        .sampler(ConstSampler::new(true))
+        .reporter(Flushes(flushes.clone()));
+    let tracer = quiet(config);
+    let deadline = Instant::now() + SOON;
+    // At the default interval it would take 100 seconds.
+    while flushes.load(Ordering::Relaxed) < 100 {
+        assert!(Instant::now() < deadline, "{flushes:?}");
+        tracer.start_span("checkout").finish();
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn customize_has_the_last_word() {
+    let spans = InMemoryReporter::new();
+    let clock = ManualClock::at_micros(1_500_000_000_000_000);
+    let config = Config::new("shop")
+        .sampler(ConstSampler::new(false))
+        .reporter(spans.clone());
+    let tracer = quiet(config.customize({
+        let clock = clock.clone();
+        move |builder| builder.clock(clock).sampler(ConstSampler::new(true))
+    }));
+    let span = tracer.start_span("checkout");
+    clock.advance(Duration::from_millis(3));
+    span.finish();
+    assert!(tracer.flush(SOON).is_complete());
+    assert_eq!(spans.spans()[0].duration, Duration::from_millis(3));
+}
+
+#[test]
+fn what_the_builder_refuses_is_an_error_too() {
+    let config = Config::new("shop").reporter(NullReporter::new());
+    let error = config
+        .customize(|_| JaegerTracer::builder(""))
+        .build()
+        .unwrap_err();
+    assert_eq!(error.to_string(), "tracer: the service name is empty");
+}
+
+#[test]
+#[cfg(not(feature = "udp"))]
+fn without_udp_a_reporter_is_needed() {
+    let error = Config::new("shop").build().unwrap_err();
+    assert_eq!(names(error.problems()), ["reporter"]);
+    assert!(error.to_string().contains("the feature `udp`"), "{error}");
+}
+
+#[cfg(feature = "udp")]
+mod agent {
+    use std::net::UdpSocket;
+
+    use tracehound::reporter::sender::{BatchFormat, SocketFamily};
+
+    use super::*;
+
+    /// The datagram that one span comes in.
+    fn datagram(configure: impl FnOnce(Config) -> Config) -> Vec<u8> {
+        let agent = UdpSocket::bind("127.0.0.1:0").unwrap();
+        agent.set_read_timeout(Some(SOON)).unwrap();
+        let port = agent.local_addr().unwrap().port().to_string();
+        let config = configure(read(&[
+            ("JAEGER_AGENT_HOST", "127.0.0.1"),
+            ("JAEGER_AGENT_PORT", &port),
+        ]));
+        let (tracer, lines) = built(config.service_name("shop").sampler(ConstSampler::new(true)));
+        assert_eq!(
+            *lines.lock().unwrap(),
+            [format!(
+                "service \"shop\" is traced: sampler const 1, spans go to 127.0.0.1:{port} over UDP"
+            )]
+        );
+        tracer.start_span("checkout").finish();
+        assert_eq!(tracer.flush(SOON).sent, 1);
+        let mut bytes = vec![0; 65_536];
+        let size = agent.recv(&mut bytes).unwrap();
+        bytes.truncate(size);
+        bytes
+    }
+
+    fn contains(bytes: &[u8], text: &str) -> bool {
+        bytes
+            .windows(text.len())
+            .any(|window| window == text.as_bytes())
+    }
+
+    #[test]
+    fn spans_go_to_the_agent_in_the_protocol_that_was_set() {
+        let compact = datagram(|config| config);
+        assert_eq!(compact[0], 0x82);
+        let binary = datagram(|config| {
+            config
+                .agent_protocol(BatchFormat::Binary)
+                .agent_family(SocketFamily::V4)
+        });
+        assert_eq!(binary[0], 0x80);
+        for bytes in [compact, binary] {
+            for text in ["emitBatch", "shop", "checkout"] {
+                assert!(contains(&bytes, text), "{text}");
+            }
+        }
+    }
+}

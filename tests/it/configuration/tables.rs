@@ -1,0 +1,196 @@
+//! What is read, refused and passed over: a line for each variable and text.
+
+/// The rows of tables: a line each, columns with ` | ` between, `#` before a comment.
+pub(super) fn rows<const N: usize>(tables: &[&'static str]) -> Vec<[&'static str; N]> {
+    let lines = tables.iter().flat_map(|table| table.lines());
+    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines
+        .map(|line| {
+            line.split(" | ")
+                .map(str::trim_ascii_end)
+                .collect::<Vec<_>>()
+                .try_into()
+                .unwrap()
+        })
+        .collect()
+}
+
+/// The first column of a table.
+pub(super) fn variables(table: &'static str) -> impl Iterator<Item = &'static str> {
+    let lines = table.lines().filter(|line| !line.starts_with('#'));
+    lines
+        .filter_map(|line| line.split(" | ").next())
+        .filter(|name| !name.is_empty())
+}
+
+/// A variable, a text, and the setting and value that come of it.
+pub(super) const READ: &str = r#"
+JAEGER_SERVICE_NAME | shop | service_name | "shop"
+OTEL_SERVICE_NAME | shop | service_name | "shop"
+OTEL_RESOURCE_ATTRIBUTES | service.name=my%20shop | service_name | "my shop"
+JAEGER_DISABLED | true | disabled | true
+JAEGER_DISABLED | 1 | disabled | true
+JAEGER_DISABLED | F | disabled | false
+OTEL_SDK_DISABLED | True | disabled | true
+JAEGER_SAMPLER_TYPE | const | sampler | const 1
+JAEGER_SAMPLER_TYPE | CONST | sampler | const 1
+JAEGER_SAMPLER_TYPE | probabilistic | sampler | probabilistic 0.001
+JAEGER_SAMPLER_PARAM | 0.25 | sampler | probabilistic 0.25
+JAEGER_SAMPLER_PARAM | 1e-3 | sampler | probabilistic 0.001
+JAEGER_SAMPLER_PARAM | 0 | sampler | probabilistic 0
+OTEL_TRACES_SAMPLER | always_on | sampler | const 1
+OTEL_TRACES_SAMPLER | always_off | sampler | const 0
+OTEL_TRACES_SAMPLER | traceidratio | sampler | probabilistic 1
+OTEL_TRACES_SAMPLER | parentbased_always_on | sampler | const 1
+OTEL_TRACES_SAMPLER | parentbased_always_off | sampler | const 0
+OTEL_TRACES_SAMPLER | parentbased_traceidratio | sampler | probabilistic 1
+JAEGER_REPORTER_LOG_SPANS | on | log_spans | true
+# The Node client takes any text for true.
+JAEGER_REPORTER_LOG_SPANS | false | log_spans | false
+JAEGER_REPORTER_LOG_SPANS | 0 | log_spans | false
+JAEGER_REPORTER_MAX_QUEUE_SIZE | 100 | queue_size | 100
+OTEL_BSP_MAX_QUEUE_SIZE | 2048 | queue_size | 2048
+JAEGER_REPORTER_FLUSH_INTERVAL | 500 | flush_interval | 500ms
+JAEGER_REPORTER_FLUSH_INTERVAL | 500ms | flush_interval | 500ms
+JAEGER_REPORTER_FLUSH_INTERVAL | 1m30s | flush_interval | 90s
+OTEL_BSP_SCHEDULE_DELAY | 5000 | flush_interval | 5s
+JAEGER_TRACEID_128BIT | true | trace_id_128bit | true
+JAEGER_PROPAGATION | jaeger | propagation | jaeger
+JAEGER_PROPAGATION | Jaeger , jaeger, | propagation | jaeger
+OTEL_PROPAGATORS | jaeger | propagation | jaeger
+OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT | 4096 | tag_value_bytes | 4096
+OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT | 4096 | tag_value_bytes | 4096
+OTEL_SPAN_EVENT_COUNT_LIMIT | 16 | logs | 16
+JAEGER_TAGS | zone=eu-1 | tag zone | "eu-1"
+OTEL_RESOURCE_ATTRIBUTES | zone=eu%2C1 | tag zone | "eu,1"
+"#;
+
+#[cfg(feature = "udp")]
+pub(super) const READ_OF_AGENT: &str = r#"
+JAEGER_AGENT_HOST | jaeger | agent_host | "jaeger"
+JAEGER_AGENT_HOST | [::1] | agent_host | "::1"
+JAEGER_AGENT_HOST | ::1 | agent_host | "::1"
+OTEL_EXPORTER_JAEGER_AGENT_HOST | 10.1.2.3 | agent_host | "10.1.2.3"
+JAEGER_AGENT_PORT | 6832 | agent_port | 6832
+OTEL_EXPORTER_JAEGER_AGENT_PORT | 7000 | agent_port | 7000
+JAEGER_AGENT_SOCKET_TYPE | udp4 | agent_family | udp4
+JAEGER_AGENT_SOCKET_TYPE | UDP6 | agent_family | udp6
+OTEL_EXPORTER_JAEGER_PROTOCOL | udp/thrift.binary | agent_protocol | binary
+OTEL_EXPORTER_JAEGER_PROTOCOL | udp/thrift.compact | agent_protocol | compact
+"#;
+#[cfg(not(feature = "udp"))]
+pub(super) const READ_OF_AGENT: &str = "";
+
+/// A variable, a text that it must not have, and what was expected.
+pub(super) const REFUSED: &str = r#"
+JAEGER_DISABLED | ture | true or false
+JAEGER_DISABLED | 2 | true or false
+JAEGER_SAMPLER_TYPE | all | const, probabilistic or ratelimiting
+JAEGER_SAMPLER_PARAM | 1.5 | a probability from 0 to 1
+JAEGER_SAMPLER_PARAM | -0.1 | a probability from 0 to 1
+JAEGER_SAMPLER_PARAM | NaN | a probability from 0 to 1
+JAEGER_SAMPLER_PARAM | inf | a probability from 0 to 1
+# The Java client reads it by the locale of the machine.
+JAEGER_SAMPLER_PARAM | 0,5 | a probability from 0 to 1
+JAEGER_SAMPLER_PARAM | half | a probability from 0 to 1
+JAEGER_REPORTER_LOG_SPANS | maybe | true or false
+JAEGER_REPORTER_MAX_QUEUE_SIZE | 0 | a whole number above 0
+JAEGER_REPORTER_MAX_QUEUE_SIZE | -1 | a whole number above 0
+JAEGER_REPORTER_MAX_QUEUE_SIZE | 1k | a whole number above 0
+JAEGER_REPORTER_FLUSH_INTERVAL | 0 | a duration above zero
+JAEGER_REPORTER_FLUSH_INTERVAL | -5s | a duration above zero
+JAEGER_REPORTER_FLUSH_INTERVAL | soon | a duration above zero
+JAEGER_TRACEID_128BIT | 128 | true or false
+JAEGER_PROPAGATION | xray | jaeger
+JAEGER_PROPAGATION | , | jaeger
+JAEGER_TAGS | foo | key=value
+JAEGER_TAGS | =foo | key=value
+JAEGER_TAGS | = | key=value
+JAEGER_TAGS | a=${ABSENT} | a variable that is set, or a default
+JAEGER_TAGS | a=${} | the name of a variable
+JAEGER_RPC_METRICS | perhaps | true or false
+"#;
+
+#[cfg(feature = "udp")]
+pub(super) const REFUSED_OF_AGENT: &str = r#"
+JAEGER_AGENT_HOST | agent:6831 | a host name or an IP address
+JAEGER_AGENT_HOST | udp://agent | a host name or an IP address
+JAEGER_AGENT_PORT | 0 | a port from 1 to 65535
+JAEGER_AGENT_PORT | 65536 | a port from 1 to 65535
+JAEGER_AGENT_PORT | 6831/udp | a port from 1 to 65535
+JAEGER_AGENT_SOCKET_TYPE | tcp | udp4 or udp6
+"#;
+#[cfg(not(feature = "udp"))]
+pub(super) const REFUSED_OF_AGENT: &str = r#"
+JAEGER_AGENT_HOST | agent | the feature `udp`
+JAEGER_AGENT_PORT | 6831 | the feature `udp`
+JAEGER_AGENT_SOCKET_TYPE | udp4 | the feature `udp`
+"#;
+
+/// Variables that ask for something that is not here, and what would bring it.
+pub(super) const NOT_BUILT: &str = r#"
+JAEGER_ENDPOINT | http://collector:14268/api/traces | `collector`
+JAEGER_USER | canary | `collector`
+JAEGER_PASSWORD | canary | `collector`
+JAEGER_AUTH_TOKEN | canary | `collector`
+JAEGER_REPORTER_TIMEOUT | 5s | `collector`
+JAEGER_REPORTER_ATTEMPT_RECONNECT_INTERVAL | 30s | a later version
+JAEGER_REPORTER_ATTEMPT_RECONNECTING_DISABLED | false | a later version
+JAEGER_SAMPLER_TYPE | remote | `remote-sampler`
+JAEGER_SAMPLING_ENDPOINT | http://agent:5778/sampling | `remote-sampler`
+JAEGER_SAMPLER_MANAGER_HOST_PORT | agent:5778 | `remote-sampler`
+JAEGER_SAMPLER_HOST | agent | `remote-sampler`
+JAEGER_SAMPLER_PORT | 5778 | `remote-sampler`
+JAEGER_SAMPLER_SAMPLING_PATH | /sampling | `remote-sampler`
+JAEGER_SAMPLER_MAX_OPERATIONS | 2000 | `remote-sampler`
+JAEGER_SAMPLER_REFRESH_INTERVAL | 60s | `remote-sampler`
+JAEGER_PROPAGATION | b3 | a later version
+JAEGER_PROPAGATION | W3C | a later version
+JAEGER_RPC_METRICS | true | a later version
+"#;
+
+/// `OTEL_` variables with a text that has no effect.
+pub(super) const PASSED_OVER: &str = r#"
+OTEL_SDK_DISABLED | yes
+OTEL_RESOURCE_ATTRIBUTES | zone
+OTEL_RESOURCE_ATTRIBUTES | zone=%zz
+OTEL_RESOURCE_ATTRIBUTES | zone=%f
+OTEL_RESOURCE_ATTRIBUTES | zone=%ff
+OTEL_RESOURCE_ATTRIBUTES | =x
+OTEL_TRACES_SAMPLER | xray
+OTEL_TRACES_SAMPLER | jaeger_remote
+OTEL_TRACES_SAMPLER | parentbased_jaeger_remote
+OTEL_PROPAGATORS | b3
+OTEL_PROPAGATORS | none
+OTEL_BSP_SCHEDULE_DELAY | -1
+OTEL_BSP_MAX_QUEUE_SIZE | 0
+OTEL_BSP_EXPORT_TIMEOUT | 30000
+OTEL_BSP_MAX_EXPORT_BATCH_SIZE | 512
+OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT | unlimited
+OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT | 0
+OTEL_SPAN_EVENT_COUNT_LIMIT | 0
+OTEL_ATTRIBUTE_COUNT_LIMIT | 128
+OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT | 128
+OTEL_SPAN_LINK_COUNT_LIMIT | 128
+OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT | 128
+OTEL_LINK_ATTRIBUTE_COUNT_LIMIT | 128
+OTEL_TRACES_EXPORTER | otlp
+OTEL_EXPORTER_JAEGER_ENDPOINT | http://canary@collector:14268/api/traces
+OTEL_EXPORTER_JAEGER_USER | canary
+OTEL_EXPORTER_JAEGER_PASSWORD | canary
+OTEL_EXPORTER_JAEGER_TIMEOUT | 10000
+OTEL_EXPORTER_JAEGER_PROTOCOL | grpc
+OTEL_EXPORTER_JAEGER_AGENT_HOST | http://agent
+OTEL_EXPORTER_JAEGER_AGENT_PORT | 0
+"#;
+
+/// Names that other clients have, or had, for a variable.
+pub(super) const MISNAMED: &str = r#"
+JAEGER_DISABLE | JAEGER_DISABLED
+JAEGER_REPORTER_ENDPOINT | JAEGER_ENDPOINT
+JAEGER_REPORTER_USER | JAEGER_USER
+JAEGER_REPORTER_PASSWORD | JAEGER_PASSWORD
+JAEGER_REPORTER_AGENT_HOST | JAEGER_AGENT_HOST
+JAEGER_REPORTER_AGENT_PORT | JAEGER_AGENT_PORT
+JAEGER_TRACE_ID_128BIT | JAEGER_TRACEID_128BIT
+"#;

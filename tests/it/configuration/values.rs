@@ -1,0 +1,188 @@
+//! Values with rules of their own: samplers, tags, the agent.
+
+use tracehound::Config;
+use tracehound::config::Source;
+
+use super::tables::rows;
+use super::{lookup, names, read, refused, setting};
+
+/// Type, parameter, and the sampler that comes of them.
+const SAMPLERS: &str = "
+const | 1 | const 1
+const | 0 | const 0
+const | true | const 1
+const | off | const 0
+const | 0.0 | const 0
+const | 0.5 | const 1
+const | -1 | const 1
+probabilistic | 1 | probabilistic 1
+Probabilistic | .5 | probabilistic 0.5
+ratelimiting | 2.5 | ratelimiting 2.5
+RateLimiting | 0 | ratelimiting 0
+rate_limiting | 10 | ratelimiting 10
+rate-limiting | 10 | ratelimiting 10
+";
+
+/// Type, and a parameter that does not fit.
+const NO_SAMPLERS: &str = "
+const | NaN
+const | inf
+const | all
+probabilistic | true
+ratelimiting | -1
+ratelimiting | NaN
+ratelimiting | inf
+ratelimiting | 5/s
+";
+
+#[test]
+fn sampler_parameters_mean_what_the_type_says() {
+    for [kind, param, sampler] in rows(&[SAMPLERS]) {
+        let variables = [
+            ("JAEGER_SAMPLER_TYPE", kind),
+            ("JAEGER_SAMPLER_PARAM", param),
+        ];
+        let expected = (sampler.to_owned(), Source::Variable("JAEGER_SAMPLER_TYPE"));
+        assert_eq!(
+            setting(&read(&variables).explain(), "sampler"),
+            expected,
+            "{kind} {param}"
+        );
+    }
+    for [kind, param] in rows(&[NO_SAMPLERS]) {
+        let variables = [
+            ("JAEGER_SAMPLER_TYPE", kind),
+            ("JAEGER_SAMPLER_PARAM", param),
+        ];
+        assert_eq!(
+            names(refused(&variables).problems()),
+            ["JAEGER_SAMPLER_PARAM"],
+            "{kind} {param}"
+        );
+    }
+}
+
+#[test]
+fn a_rate_limiting_sampler_needs_its_parameter() {
+    let error = refused(&[("JAEGER_SAMPLER_TYPE", "ratelimiting")]);
+    assert_eq!(
+        error.to_string(),
+        "JAEGER_SAMPLER_PARAM: the rate limiting sampler needs it: how many traces a second to keep"
+    );
+}
+
+#[test]
+fn an_opentelemetry_ratio_is_the_rate_and_a_bad_one_counts_as_unset() {
+    let sampler = ("OTEL_TRACES_SAMPLER", "parentbased_traceidratio");
+    let explanation = read(&[sampler, ("OTEL_TRACES_SAMPLER_ARG", "0.25")]).explain();
+    assert_eq!(setting(&explanation, "sampler").0, "probabilistic 0.25");
+    let explanation = read(&[sampler, ("OTEL_TRACES_SAMPLER_ARG", "2")]).explain();
+    assert_eq!(setting(&explanation, "sampler").0, "probabilistic 1");
+    assert_eq!(
+        names(explanation.passed_over()),
+        ["OTEL_TRACES_SAMPLER_ARG"]
+    );
+}
+
+/// `JAEGER_TAGS`, and the tags (`key:value`) that come of it while `SET` is `value` and `EMPTY` is empty.
+const TAGS: &str = "
+a=1 | a:1
+a = 1 , b = 2 | a:1 b:2
+a=1,,b=2, , | a:1 b:2
+a=b=c | a:b=c
+a= | a:
+a=1,b=2,a=3 | a:3 b:2
+a=1;b | a:1;b
+a=${SET} | a:value
+a= ${SET} , b=2 | a:value b:2
+a=${SET:other} | a:value
+a=${ABSENT:other} | a:other
+a=${EMPTY:other} | a:other
+a=${ABSENT:http://x:1/} | a:http://x:1/
+a=${ABSENT:} | a:
+# Whole values only, and once.
+a=x${SET} | a:x${SET}
+a=${SET}x | a:${SET}x
+a=${SET | a:${SET
+a=$SET | a:$SET
+${SET}=a | ${SET}:a
+a=${ABSENT:${SET}} | a:${SET}
+größe=groß | größe:groß
+";
+
+#[test]
+fn tags_follow_the_grammar_of_jaeger_tags() {
+    for [text, expected] in rows(&[TAGS]) {
+        let variables = [("JAEGER_TAGS", text), ("SET", " value "), ("EMPTY", " ")];
+        let explanation = read(&variables).explain();
+        let tags = explanation.settings().iter().filter_map(|setting| {
+            let key = setting.name().strip_prefix("tag ")?;
+            Some(format!("{key}:{}", setting.value().trim_matches('"')))
+        });
+        assert_eq!(tags.collect::<Vec<_>>().join(" "), expected, "{text:?}");
+    }
+    let none = read(&[("JAEGER_TAGS", " , ,")]).explain();
+    assert!(
+        none.settings()
+            .iter()
+            .all(|setting| !setting.name().starts_with("tag "))
+    );
+    for text in ["foo", "a=${EMPTY}", "a=1,foo,b=2", "a=${:x}"] {
+        let error = refused(&[("JAEGER_TAGS", text), ("EMPTY", "")]);
+        assert_eq!(names(error.problems()), ["JAEGER_TAGS"], "{text:?}");
+    }
+}
+
+#[test]
+fn good_tags_beside_a_bad_one_are_kept_when_read_lossily() {
+    let explanation =
+        Config::from_lookup_lossy(lookup(&[("JAEGER_TAGS", "a=1,foo,b=${ABSENT},c=3")])).explain();
+    assert_eq!(setting(&explanation, "tag a").0, r#""1""#);
+    assert_eq!(setting(&explanation, "tag c").0, r#""3""#);
+    assert!(explanation.get("tag b").is_none());
+    let passed_over: Vec<_> = explanation
+        .passed_over()
+        .iter()
+        .map(|problem| problem.value().unwrap())
+        .collect();
+    assert_eq!(passed_over, ["foo", "b=${ABSENT}"]);
+}
+
+#[cfg(feature = "udp")]
+mod agent {
+    use tracehound::reporter::sender::{BatchFormat, SocketFamily};
+
+    use super::*;
+
+    #[test]
+    fn the_port_follows_the_protocol_unless_it_is_set() {
+        let binary = ("OTEL_EXPORTER_JAEGER_PROTOCOL", "udp/thrift.binary");
+        let explanation = read(&[binary]).explain();
+        let expected = ("6832".to_owned(), Source::Default);
+        assert_eq!(setting(&explanation, "agent_port"), expected);
+        let explanation = read(&[binary, ("JAEGER_AGENT_PORT", "6831")]).explain();
+        assert_eq!(setting(&explanation, "agent_port").0, "6831");
+    }
+
+    #[test]
+    fn what_the_code_says_of_the_agent_wins() {
+        let explanation = read(&[
+            ("JAEGER_AGENT_HOST", "variable"),
+            ("JAEGER_AGENT_PORT", "1"),
+            ("JAEGER_AGENT_SOCKET_TYPE", "udp6"),
+            ("OTEL_EXPORTER_JAEGER_PROTOCOL", "udp/thrift.compact"),
+        ])
+        .agent_host("code")
+        .agent_port(2)
+        .agent_family(SocketFamily::V4)
+        .agent_protocol(BatchFormat::Binary)
+        .explain();
+        let values = ["agent_host", "agent_port", "agent_family", "agent_protocol"];
+        let values = values.map(|name| setting(&explanation, name));
+        let expected = [r#""code""#, "2", "udp4", "binary"];
+        assert_eq!(
+            values,
+            expected.map(|value| (value.to_owned(), Source::Code))
+        );
+    }
+}

@@ -1,0 +1,225 @@
+//! The floors of the crate: a room imports from lower floors only, and siblings on a floor do not know each
+//! other. A room is a module directly under `src/`; `lib.rs` is the roof and may know everything.
+
+mod paths;
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use paths::{crate_paths, re_exports};
+
+/// Every room, from the ground up.
+const FLOORS: [&[&str]; 9] = [
+    &["clock", "sync", "diagnostics"],
+    &["model", "metrics"],
+    &["thrift"],
+    &["record"],
+    &["span"],
+    &["scope", "propagation", "sampler", "reporter", "observer"],
+    &["tracer"],
+    &["config", "middleware", "bridge", "dev", "testkit"],
+    &["prelude"],
+];
+
+/// The siblings that may know each other, in this direction only.
+const STEPS: [(&str, &str); 2] = [
+    // A cause stays silent for ten seconds, so the lines need to know the time.
+    ("diagnostics", "clock"),
+    // The environment is read in `config` alone, and NO_COLOR is for whoever draws.
+    ("dev", "config"),
+];
+
+#[test]
+fn every_room_imports_from_lower_floors_only() {
+    let sources = sources();
+    assert!(sources.len() > 20, "only {} files found", sources.len());
+    let violations = violations(&sources);
+    assert!(violations.is_empty(), "{}", violations.join("\n"));
+}
+
+#[test]
+fn an_import_from_above_is_found_in_whichever_file_it_is() {
+    let (roof, rooms): (Vec<_>, Vec<_>) = sources()
+        .into_iter()
+        .partition(|(file, _)| file == "lib.rs");
+    for (file, mut text) in rooms {
+        if file == "prelude.rs" {
+            continue;
+        }
+        text.push_str("\nuse crate::prelude::Tracer;\n");
+        let violations = violations(&[roof[0].clone(), (file.clone(), text)]);
+        assert_eq!(violations.len(), 1, "{file}: {violations:?}");
+        assert!(violations[0].starts_with(&file), "{file}: {violations:?}");
+    }
+}
+
+#[test]
+fn a_seeded_violation_is_told_from_what_is_allowed() {
+    let rows = [
+        // A higher floor, a sibling, the same room, a lower floor.
+        ("sampler/x.rs", "use crate::tracer::Tracer;", Some("tracer")),
+        ("sampler/x.rs", "use crate::scope::Scope;", Some("scope")),
+        ("sampler/x.rs", "use crate::sampler::Sampler;", None),
+        ("sampler/x.rs", "use crate::{model::Tag, clock};", None),
+        ("metrics/x.rs", "use crate::model::Tag;", Some("model")),
+        ("reporter/x.rs", "pub use crate::record::Logs;", None),
+        // A step within a floor, and the same step the other way.
+        ("diagnostics.rs", "use crate::clock::Clock;", None),
+        (
+            "clock.rs",
+            "use crate::diagnostics::Diagnostics;",
+            Some("diagnostics"),
+        ),
+        // However it is written.
+        (
+            "record/x.rs",
+            "use crate::{\n    model::{Tag, tags},\n    span::{Span, self},\n};",
+            Some("span"),
+        ),
+        (
+            "span.rs",
+            "fn f() { crate::config::Config::x() }",
+            Some("config"),
+        ),
+        (
+            "model/x.rs",
+            "macro_rules! m { () => { $crate::span::Span } }",
+            Some("span"),
+        ),
+        ("span/x.rs", "use super::super::tracer::X;", Some("tracer")),
+        ("span/x.rs", "use super::Span;", None),
+        ("span/mod.rs", "use super::scope::X;", Some("scope")),
+        (
+            "clock.rs",
+            "mod inner { use super::super::model; }",
+            Some("model"),
+        ),
+        ("span/x.rs", "use crate::JaegerTracer;", Some("tracer")),
+        ("tracer/x.rs", "use crate::SpanContext;", None),
+        ("config/x.rs", "use crate::*;", Some("*")),
+        ("config/x.rs", "use crate::Nobody;", Some("Nobody")),
+        ("attic/x.rs", "", Some("attic")),
+        // Tests may look at siblings, not upwards.
+        (
+            "sampler/x.rs",
+            "#[cfg(test)]\nmod tests { fn f() {} use crate::scope::Scope; }",
+            None,
+        ),
+        (
+            "sampler/x.rs",
+            "#[cfg(test)]\nmod tests { use crate::tracer::Tracer; }",
+            Some("tracer"),
+        ),
+        (
+            "sampler/x.rs",
+            "#[cfg(test)]\nmod tests {}\nuse crate::scope::Scope;",
+            Some("scope"),
+        ),
+        // What only looks like an import.
+        ("clock.rs", "/// [`x`](crate::span::Span)", None),
+        (
+            "clock.rs",
+            "/* /* */ crate::span */ pub(crate) fn f() {}",
+            None,
+        ),
+        (
+            "clock.rs",
+            r###"const A: (&str, &str, char) = ("\"crate::span", r#""crate::span"#, '"');"###,
+            None,
+        ),
+        ("clock.rs", "fn f<'a>(x: &'a str) {}", None),
+    ];
+    let roof = "pub use span::{Span, SpanContext};\npub use tracer::JaegerTracer;";
+    for (file, text, expected) in rows {
+        let sources = [("lib.rs", roof), (file, text)].map(|(f, t)| (f.to_owned(), t.to_owned()));
+        let violations = violations(&sources);
+        match expected {
+            None => assert!(violations.is_empty(), "{file}: {text}: {violations:?}"),
+            Some(room) => assert!(
+                violations.len() == 1 && violations[0].contains(&format!("`{room}`")),
+                "{file}: {text}: {violations:?}"
+            ),
+        }
+    }
+}
+
+#[test]
+fn every_room_has_one_place() {
+    let mut rooms = FLOORS.concat();
+    rooms.sort_unstable();
+    let all = rooms.len();
+    rooms.dedup();
+    assert_eq!(rooms.len(), all);
+    for (from, to) in STEPS {
+        assert_eq!(floor(from), floor(to), "{from} → {to} is no step");
+    }
+}
+
+/// One line for every import that leads sideways or up.
+fn violations(sources: &[(String, String)]) -> Vec<String> {
+    let roof: HashMap<_, _> = sources
+        .iter()
+        .filter(|(file, _)| file == "lib.rs")
+        .flat_map(|(_, text)| re_exports(text))
+        .collect();
+    let mut found = Vec::new();
+    for (file, text) in sources.iter().filter(|(file, _)| file != "lib.rs") {
+        let room = file.split('/').next().unwrap_or(file);
+        let room = room.trim_end_matches(".rs");
+        let Some(own) = floor(room) else {
+            found.push(format!("{file}: `{room}` is on no floor"));
+            continue;
+        };
+        for path in crate_paths(file, text) {
+            let other = roof.get(&path.name).unwrap_or(&path.name);
+            let is_allowed = floor(other).is_some_and(|floor| {
+                let is_sibling = floor == own && path.is_in_tests;
+                let is_step = STEPS.contains(&(room, other.as_str()));
+                other == room || floor < own || is_sibling || is_step
+            });
+            if !is_allowed {
+                let line = path.line;
+                found.push(match floor(other) {
+                    Some(floor) => format!(
+                        "{file}:{line}: `{room}` is on floor {own} and must not know `{other}` on floor {floor}"
+                    ),
+                    None => format!("{file}:{line}: `{other}` is no room"),
+                });
+            }
+        }
+    }
+    found
+}
+
+fn floor(room: &str) -> Option<usize> {
+    FLOORS.iter().position(|rooms| rooms.contains(&room))
+}
+
+/// Every source file: its path under `src/`, with `/` on all systems, and its text.
+fn sources() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut sources: Vec<_> = files(&root)
+        .into_iter()
+        .map(|file| {
+            let text = fs::read_to_string(&file).unwrap();
+            let file = file.strip_prefix(&root).unwrap();
+            let parts: Vec<_> = file.iter().map(|part| part.to_str().unwrap()).collect();
+            (parts.join("/"), text)
+        })
+        .collect();
+    sources.sort();
+    sources
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths
+        .flat_map(|path| match path.is_dir() {
+            true => files(&path),
+            false => vec![path],
+        })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .collect()
+}

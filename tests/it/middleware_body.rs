@@ -1,0 +1,418 @@
+//! When the span of a request ends, by what becomes of the body of its response. The rules are the same for servers
+//! and clients.
+
+use std::convert::Infallible;
+use std::future::Ready;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt, Empty, Full};
+use tower::{Service, ServiceExt, service_fn};
+use tracehound::JaegerTracer;
+use tracehound::metrics::Counter;
+use tracehound::middleware::{ClientLayer, ServerLayer, SpanEnd, TracedBody};
+use tracehound::reporter::{InMemoryReporter, OwnedSpan};
+use tracehound::scope::active_span;
+
+use crate::support::recording_tracer;
+use crate::support::web::{Fed, Feeder, events, log_field, reply, run};
+
+/// The answer of a service, through a layer for servers.
+async fn serve<B: Body>(tracer: &JaegerTracer, response: Response<B>) -> Response<TracedBody<B>> {
+    serve_request(tracer, Request::new(()), response).await
+}
+
+async fn serve_request<B: Body>(
+    tracer: &JaegerTracer,
+    request: Request<()>,
+    response: Response<B>,
+) -> Response<TracedBody<B>> {
+    let mut response = Some(response);
+    let handler = service_fn(move |_| {
+        let response = response.take().expect("one request");
+        async { Ok::<_, Infallible>(response) }
+    });
+    let server = ServerLayer::new(tracer.clone()).wrap(handler);
+    server.oneshot(request).await.expect("infallible")
+}
+
+fn fed_reply() -> (Feeder, Response<Fed>) {
+    let (feeder, body) = Fed::new();
+    (feeder, Response::new(body))
+}
+
+/// The one span that was finished, once.
+fn finished(tracer: &JaegerTracer, spans: &InMemoryReporter) -> OwnedSpan {
+    let mut spans = spans.spans();
+    assert_eq!(spans.len(), 1, "{spans:#?}");
+    assert_eq!(tracer.metrics().get(Counter::FinishedTwice), 0);
+    spans.remove(0)
+}
+
+fn is_cancelled(span: &OwnedSpan) -> bool {
+    span.tag_text("http.cancelled") == "true" && events(span).contains(&"cancelled".to_owned())
+}
+
+#[test]
+fn the_span_covers_a_body_that_comes_in_three_chunks() {
+    run(async {
+        let (tracer, spans) = recording_tracer();
+        let (feeder, response) = fed_reply();
+        let mut body = serve(&tracer, response).await.into_body();
+        for chunk in ["one", "two", "three"] {
+            feeder.data(chunk);
+            let frame = body.frame().await.expect("a frame").expect("no error");
+            assert_eq!(frame.into_data().expect("data"), chunk);
+            assert!(spans.spans().is_empty(), "{chunk}");
+        }
+        drop(feeder);
+        assert!(body.frame().await.is_none());
+        drop(body);
+        let span = finished(&tracer, &spans);
+        assert_eq!(events(&span), ["headers_sent"]);
+        assert_eq!(span.tag_text("http.response_size"), "11");
+        assert!(span.tag("error").is_none());
+    });
+}
+
+#[test]
+fn a_body_that_is_dropped_before_its_end_is_cancelled_and_no_error() {
+    run(async {
+        for is_read in [false, true] {
+            let (tracer, spans) = recording_tracer();
+            let (feeder, response) = fed_reply();
+            let mut body = serve(&tracer, response).await.into_body();
+            feeder.data("one");
+            if is_read {
+                body.frame().await.expect("a frame").expect("no error");
+            }
+            drop(body);
+            assert!(feeder.is_closed());
+            let span = finished(&tracer, &spans);
+            assert!(is_cancelled(&span), "{span:#?}");
+            assert!(span.tag("error").is_none());
+            assert_eq!(span.tag_text("http.status_code"), "200");
+        }
+    });
+}
+
+#[test]
+fn a_body_that_fails_is_an_error() {
+    run(async {
+        let (tracer, spans) = recording_tracer();
+        let (feeder, response) = fed_reply();
+        let mut body = serve(&tracer, response).await.into_body();
+        feeder.fail("the disk is gone");
+        let error = body.frame().await.expect("a frame").expect_err("failed");
+        assert_eq!(error.to_string(), "the disk is gone");
+        drop(body);
+        let span = finished(&tracer, &spans);
+        assert_eq!(span.tag_text("error"), "true");
+        let message = log_field(&span, "error", "message");
+        assert_eq!(message.as_deref(), Some("the disk is gone"));
+        assert!(!is_cancelled(&span));
+    });
+}
+
+#[test]
+fn trailers_are_the_end_of_a_body() {
+    run(async {
+        let (tracer, spans) = recording_tracer();
+        let (feeder, response) = fed_reply();
+        let mut body = serve(&tracer, response).await.into_body();
+        feeder.data("one");
+        body.frame().await.expect("a frame").expect("no error");
+        let mut trailers = HeaderMap::new();
+        trailers.insert("x-checksum", "1".parse().expect("legal"));
+        feeder.trailers(trailers.clone());
+        let frame = body.frame().await.expect("a frame").expect("no error");
+        assert_eq!(frame.into_trailers().expect("trailers"), trailers);
+        let span = finished(&tracer, &spans);
+        assert_eq!(events(&span), ["headers_sent"]);
+        drop(body);
+        finished(&tracer, &spans);
+    });
+}
+
+#[test]
+fn a_body_of_the_announced_length_is_whole_without_an_end() {
+    run(async {
+        let rows = [("by the body", true), ("by the header", false)];
+        for (name, by_body) in rows {
+            let (tracer, spans) = recording_tracer();
+            let (feeder, body) = if by_body {
+                Fed::with_length(6)
+            } else {
+                Fed::new()
+            };
+            let mut response = Response::new(body);
+            if !by_body {
+                let headers = response.headers_mut();
+                headers.insert("content-length", "6".parse().expect("legal"));
+            }
+            let mut body = serve(&tracer, response).await.into_body();
+            feeder.data("one");
+            body.frame().await.expect("a frame").expect("no error");
+            assert!(spans.spans().is_empty(), "{name}");
+            feeder.data("two");
+            body.frame().await.expect("a frame").expect("no error");
+            drop(body);
+            let span = finished(&tracer, &spans);
+            assert!(!is_cancelled(&span), "{name}: {span:#?}");
+            assert_eq!(span.tag_text("http.response_size"), "6", "{name}");
+        }
+    });
+}
+
+#[test]
+fn a_body_that_says_that_it_is_at_its_end_need_not_be_asked_again() {
+    run(async {
+        let (tracer, spans) = recording_tracer();
+        let response = Response::new(Full::new(Bytes::from_static(b"all")));
+        let mut body = serve(&tracer, response).await.into_body();
+        assert!(!body.is_end_stream());
+        assert_eq!(body.size_hint().exact(), Some(3));
+        body.frame().await.expect("a frame").expect("no error");
+        let span = finished(&tracer, &spans);
+        assert!(!is_cancelled(&span));
+        assert!(body.is_end_stream());
+    });
+}
+
+#[test]
+fn where_no_body_is_to_come_the_head_is_the_end() {
+    run(async {
+        let rows = [
+            ("HEAD", 200, true),
+            ("CONNECT", 200, true),
+            ("GET", 204, true),
+            ("GET", 304, true),
+            ("GET", 101, true),
+            ("GET", 200, false),
+        ];
+        for (method, status, is_end) in rows {
+            let (tracer, spans) = recording_tracer();
+            let (_feeder, body) = Fed::new();
+            let response = reply(status, body).expect("infallible");
+            let request = Request::builder().method(method).body(()).expect("legal");
+            let response = serve_request(&tracer, request, response).await;
+            assert_eq!(
+                spans.spans().len(),
+                usize::from(is_end),
+                "{method} {status}"
+            );
+            drop(response);
+            let span = finished(&tracer, &spans);
+            assert_eq!(is_cancelled(&span), !is_end, "{method} {status}");
+            assert_eq!(span.tag_text("http.status_code"), status.to_string());
+        }
+    });
+}
+
+#[test]
+fn the_head_is_the_end_of_an_empty_body() {
+    run(async {
+        let (tracer, spans) = recording_tracer();
+        let _response = serve(&tracer, Response::new(Empty::<Bytes>::new())).await;
+        let span = finished(&tracer, &spans);
+        assert_eq!(events(&span), [""; 0]);
+    });
+}
+
+#[test]
+fn a_layer_may_end_spans_at_the_head() {
+    run(async {
+        let (tracer, spans) = recording_tracer();
+        let (feeder, body) = Fed::new();
+        let mut body = Some(body);
+        let handler = service_fn(move |_: Request<()>| {
+            let body = body.take().expect("one request");
+            async { reply(200, body) }
+        });
+        let server = ServerLayer::new(tracer.clone())
+            .ends_at(SpanEnd::Head)
+            .wrap(handler);
+        let response = server.oneshot(Request::new(())).await.expect("infallible");
+        finished(&tracer, &spans);
+        feeder.data("one");
+        let mut body = response.into_body();
+        let frame = body.frame().await.expect("a frame").expect("no error");
+        assert_eq!(frame.into_data().expect("data"), "one");
+        drop(body);
+        finished(&tracer, &spans);
+    });
+}
+
+/// A body that notes which span is active while it is polled and while it is dropped.
+struct Spy(std::sync::mpsc::Sender<(&'static str, String)>);
+
+impl Body for Spy {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let _ = self.0.send(("poll", active_span().context().to_span_id()));
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"x")))))
+    }
+}
+
+impl Drop for Spy {
+    fn drop(&mut self) {
+        let _ = self.0.send(("drop", active_span().context().to_span_id()));
+    }
+}
+
+#[test]
+fn the_span_is_active_while_the_body_is_polled_and_dropped() {
+    run(async {
+        let (tracer, spans) = recording_tracer();
+        let (notes, read) = std::sync::mpsc::channel();
+        let mut body = serve(&tracer, Response::new(Spy(notes))).await.into_body();
+        body.frame().await.expect("a frame").expect("infallible");
+        drop(body);
+        let id = finished(&tracer, &spans).span_id.to_string();
+        let seen: Vec<_> = read.iter().collect();
+        assert_eq!(seen, [("poll", id.clone()), ("drop", id)]);
+    });
+}
+
+/// A body that panics when it is polled.
+struct Panics;
+
+impl Body for Panics {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        panic!("in the body");
+    }
+}
+
+#[test]
+fn a_panic_in_the_body_ends_the_span_as_an_error() {
+    run(async {
+        let (tracer, spans) = recording_tracer();
+        let mut body = serve(&tracer, Response::new(Panics)).await.into_body();
+        let mut cx = Context::from_waker(Waker::noop());
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            let _ = Pin::new(&mut body).poll_frame(&mut cx);
+        }));
+        assert!(polled.is_err());
+        // Whoever has caught the panic still has the body.
+        let span = finished(&tracer, &spans);
+        assert_eq!(span.tag_text("error"), "true");
+        assert_eq!(events(&span), ["headers_sent", "panic"]);
+        drop(body);
+        finished(&tracer, &spans);
+    });
+}
+
+#[test]
+fn a_panic_before_the_head_ends_the_span_as_an_error() {
+    let (tracer, spans) = recording_tracer();
+    fn fail() -> Result<Response<Empty<Bytes>>, Infallible> {
+        panic!("in the handler")
+    }
+    let handler = service_fn(|_: Request<()>| async { fail() });
+    let mut server = ServerLayer::new(tracer.clone()).wrap(handler);
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut future = Box::pin(server.call(Request::new(())));
+    let polled = catch_unwind(AssertUnwindSafe(|| {
+        let _ = future.as_mut().poll(&mut cx);
+    }));
+    assert!(polled.is_err());
+    let span = finished(&tracer, &spans);
+    assert_eq!(span.tag_text("error"), "true");
+    assert_eq!(events(&span), ["panic"]);
+    assert!(span.tag("http.status_code").is_none());
+    drop(future);
+    finished(&tracer, &spans);
+    assert!(active_span().is_noop());
+}
+
+#[test]
+fn a_panic_before_there_is_a_future_ends_the_span_as_an_error() {
+    let (tracer, spans) = recording_tracer();
+    fn fail(_: Request<()>) -> Ready<Result<Response<Empty<Bytes>>, Infallible>> {
+        panic!("in the call, active: {:?}", active_span())
+    }
+    let handler = service_fn(fail);
+    let mut server = ServerLayer::new(tracer.clone()).wrap(handler);
+    let called = catch_unwind(AssertUnwindSafe(|| drop(server.call(Request::new(())))));
+    assert!(called.is_err());
+    let span = finished(&tracer, &spans);
+    assert_eq!(events(&span), ["panic"]);
+}
+
+#[test]
+fn a_future_that_is_dropped_at_any_poll_is_cancelled() {
+    const STEPS: usize = 4;
+    for polls in 0..=STEPS {
+        let (tracer, spans) = recording_tracer();
+        let handler = service_fn(|_: Request<()>| async {
+            for _ in 0..STEPS {
+                tokio::task::yield_now().await;
+            }
+            reply(200, Empty::<Bytes>::new())
+        });
+        let mut server = ServerLayer::new(tracer.clone()).wrap(handler);
+        // Yielding tells a runtime, so there must be one.
+        run(async {
+            let mut future = Box::pin(server.call(Request::new(())));
+            let mut cx = Context::from_waker(Waker::noop());
+            for _ in 0..polls {
+                assert!(future.as_mut().poll(&mut cx).is_pending());
+            }
+            assert!(spans.spans().is_empty());
+            drop(future);
+        });
+        let span = finished(&tracer, &spans);
+        assert!(is_cancelled(&span), "after {polls} polls");
+        assert!(span.tag("error").is_none());
+        assert!(span.tag("http.status_code").is_none());
+    }
+}
+
+#[test]
+fn the_bodies_of_clients_end_spans_by_the_same_rules() {
+    run(async {
+        for is_read in [false, true] {
+            let (tracer, spans) = recording_tracer();
+            let server =
+                service_fn(|_: Request<()>| async { reply(200, Full::<Bytes>::from("all")) });
+            let client = ClientLayer::new(tracer.clone()).wrap(server);
+            let response = client.oneshot(Request::new(())).await.expect("infallible");
+            assert!(spans.spans().is_empty());
+            if is_read {
+                let body = response.into_body().collect().await.expect("infallible");
+                assert_eq!(body.to_bytes(), "all");
+            } else {
+                drop(response);
+            }
+            let span = finished(&tracer, &spans);
+            assert_eq!(is_cancelled(&span), !is_read);
+            assert_eq!(events(&span)[0], "headers_received");
+            assert!(span.tag("error").is_none());
+        }
+    });
+}
+
+#[test]
+fn a_body_without_a_span_passes_through() {
+    run(async {
+        let body = TracedBody::<Full<Bytes>>::default();
+        assert!(body.is_end_stream());
+        let mut body = pin!(body);
+        assert!(body.frame().await.is_none());
+    });
+}

@@ -1,0 +1,137 @@
+//! A span under strain: panics, values that look back at their span, more than fits.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use tracehound::Span;
+use tracehound::metrics::Counter;
+use tracehound::model::{Tag, display, field, tags};
+use tracehound::prelude::*;
+use tracehound::span::Limits;
+
+use crate::support::{log_texts, recording_builder, recording_tracer, texts};
+
+#[test]
+fn a_panic_in_a_display_or_a_closure_harms_nobody() {
+    struct Bad;
+    impl fmt::Display for Bad {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            panic!("display")
+        }
+    }
+    let (tracer, spans) = recording_tracer();
+    let span = tracer.start_span("s");
+    span.set_tag("bad", display(&Bad));
+    span.set_tag_with("bad", || -> String { panic!("closure") });
+    span.log([field("bad", display(&Bad))]);
+    span.log((0..2).map(|n| {
+        if n == 0 {
+            field("n", n)
+        } else {
+            panic!("iterator")
+        }
+    }));
+    span.set_tag("good", 1);
+    span.finish();
+    let span = &spans.spans()[0];
+    assert_eq!(texts(&span.tags), ["good=1"]);
+    assert!(span.logs.is_empty());
+    assert_eq!(tracer.metrics().get(Counter::CallbackPanics), 4);
+}
+
+#[test]
+fn a_display_may_use_the_span_that_it_is_put_on() {
+    struct Nosy(Span);
+    impl fmt::Display for Nosy {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0
+                .set_tag("from_display", 1)
+                .log([field("nested", display(&1))]);
+            f.write_str("nosy")
+        }
+    }
+    let (tracer, spans) = recording_tracer();
+    let span = tracer.start_span("s");
+    let nosy = Nosy(span.clone());
+    span.set_tag("tag", display(&nosy));
+    span.log([field("field", display(&nosy))]);
+    span.set_tag_with("closure", || {
+        span.set_tag("from_closure", 1);
+        "value"
+    });
+    drop(nosy);
+    span.finish();
+    let span = &spans.spans()[0];
+    assert_eq!(
+        texts(&span.tags),
+        [
+            "from_display=1",
+            "tag=nosy",
+            "from_closure=1",
+            "closure=value"
+        ]
+    );
+    assert_eq!(span.logs.len(), 3);
+}
+
+#[test]
+fn too_much_is_cut_visibly_and_counted() {
+    let (builder, spans) = recording_builder();
+    let tracer = builder
+        .limits(
+            Limits::default()
+                .tag_value_bytes(8)
+                .log_value_bytes(8)
+                .logs(4)
+                .operation_name_bytes(6),
+        )
+        .build()
+        .expect("the service has a name");
+    let span = tracer.start_span("a long name");
+    span.set_tag("long", "0123456789")
+        .set_tag("long_display", display(&"0123456789"));
+    for n in 0..10 {
+        span.log([field("n", n), field("long", "0123456789")]);
+    }
+    span.finish();
+    let span = &spans.spans()[0];
+    assert_eq!(span.operation_name, "a l…");
+    assert_eq!(texts(&span.tags), ["long=01234…", "long_display=01234…"]);
+    assert_eq!(span.logs.len(), 4);
+    assert_eq!(log_texts(&span.logs[0]), ["n=0", "long=01234…"]);
+    assert_eq!(span.logs[1].fields[1], Tag::new("dropped_log_count", 7));
+    assert_eq!(log_texts(&span.logs[3]), ["n=9", "long=01234…"]);
+    assert_eq!(tracer.metrics().get(Counter::TruncatedValues), 12);
+}
+
+#[test]
+fn a_huge_span_stays_bounded_and_says_so() {
+    let (tracer, spans) = recording_tracer();
+    let span = tracer.start_span("s");
+    for n in 0..100_000 {
+        span.set_tag(&format!("key-{n}"), n);
+    }
+    span.log((0..100_000).map(|n| field("n", n)));
+    span.finish();
+    let span = &spans.spans()[0];
+    let dropped: u64 = span
+        .tag_text(tags::DROPPED_ITEMS)
+        .parse()
+        .expect("a number");
+    assert!(dropped > 50_000, "{dropped}");
+    assert_eq!(tracer.metrics().get(Counter::DroppedItems), dropped);
+    assert!(span.tags.len() > 10_000);
+}
+
+#[test]
+fn a_span_dropped_by_a_panic_is_marked() {
+    let (tracer, spans) = recording_tracer();
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        let _span = tracer.start_span("s");
+        panic!("the request fails");
+    }));
+    assert!(result.is_err());
+    let span = &spans.spans()[0];
+    assert_eq!(span.tag_text("error"), "true");
+    assert_eq!(log_texts(&span.logs[0]), ["event=panic"]);
+}

@@ -1,0 +1,210 @@
+//! Loopback servers, bodies that are fed by hand, and spans that are waited for.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::mpsc;
+use tracehound::reporter::{InMemoryReporter, OwnedSpan};
+
+/// Runs a future; whatever it spawns ends with it.
+pub(crate) fn run<R>(future: impl Future<Output = R>) -> R {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime")
+        .block_on(future)
+}
+
+/// A listener on a free port of loopback.
+pub(crate) async fn listener() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    (listener, address)
+}
+
+/// A port of loopback where nobody listens, and nobody will as long as the socket is there.
+pub(crate) fn closed_port() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    let any = (Ipv4Addr::LOCALHOST, 0).into();
+    socket.bind(any).expect("a port");
+    let address = socket.local_addr().expect("bound");
+    (socket, address)
+}
+
+/// Serves an axum router over HTTP/1.
+pub(crate) async fn serve(app: axum::Router) -> SocketAddr {
+    let (listener, address) = listener().await;
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    address
+}
+
+/// hyper-util's client.
+pub(crate) fn client() -> Client<HttpConnector, Full<Bytes>> {
+    Client::builder(TokioExecutor::new()).build_http()
+}
+
+/// A request without a body.
+pub(crate) fn get(uri: impl AsRef<str>) -> Request<Full<Bytes>> {
+    Request::get(uri.as_ref())
+        .body(Full::default())
+        .expect("a request")
+}
+
+/// The answer to a GET.
+pub(crate) async fn call(uri: String) -> (StatusCode, Bytes) {
+    call_with(get(uri)).await
+}
+
+/// The answer to a request.
+pub(crate) async fn call_with(request: Request<Full<Bytes>>) -> (StatusCode, Bytes) {
+    let response = client().request(request).await.expect("an answer");
+    let status = response.status();
+    let body = response.into_body().collect().await.expect("a body");
+    (status, body.to_bytes())
+}
+
+/// Asks until there is an answer.
+pub(crate) async fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "waited too long for {what}");
+        tokio::task::yield_now().await;
+    }
+}
+
+/// The spans, once there are as many as that; and there must not be more.
+pub(crate) async fn spans(reporter: &InMemoryReporter, count: usize) -> Vec<OwnedSpan> {
+    let what = format!("{count} spans");
+    let spans = until(&what, || {
+        let spans = reporter.spans();
+        (spans.len() >= count).then_some(spans)
+    })
+    .await;
+    assert_eq!(spans.len(), count, "{spans:#?}");
+    spans
+}
+
+/// The one span that there is.
+pub(crate) async fn one_span(reporter: &InMemoryReporter) -> OwnedSpan {
+    spans(reporter, 1).await.remove(0)
+}
+
+/// The one span of this kind.
+pub(crate) fn of_kind<'a>(spans: &'a [OwnedSpan], kind: &str) -> &'a OwnedSpan {
+    let mut found = spans
+        .iter()
+        .filter(|span| span.tag_text("span.kind") == kind);
+    let span = found.next().expect("a span of this kind");
+    assert!(found.next().is_none(), "two spans of kind {kind}");
+    span
+}
+
+/// The `event` fields of a span's logs.
+pub(crate) fn events(span: &OwnedSpan) -> Vec<String> {
+    let fields = span.logs.iter().flat_map(|log| &log.fields);
+    fields
+        .filter(|field| field.key == "event")
+        .map(|field| field.value.to_string())
+        .collect()
+}
+
+/// A field of the log record of an event.
+pub(crate) fn log_field(span: &OwnedSpan, event: &str, key: &str) -> Option<String> {
+    let find = |fields: &[tracehound::model::LogField], key: &str| {
+        let field = fields.iter().find(|field| field.key == key);
+        field.map(|field| field.value.to_string())
+    };
+    let log = span
+        .logs
+        .iter()
+        .find(|log| find(&log.fields, "event").as_deref() == Some(event));
+    find(&log?.fields, key)
+}
+
+/// A body that is fed by hand, and never says that it is at its end before it is asked.
+pub(crate) struct Fed {
+    frames: mpsc::UnboundedReceiver<io::Result<Frame<Bytes>>>,
+    length: Option<u64>,
+}
+
+/// What feeds a [`Fed`].
+#[derive(Clone)]
+pub(crate) struct Feeder(mpsc::UnboundedSender<io::Result<Frame<Bytes>>>);
+
+impl Fed {
+    pub(crate) fn new() -> (Feeder, Self) {
+        let (feeder, frames) = mpsc::unbounded_channel();
+        let length = None;
+        (Feeder(feeder), Self { frames, length })
+    }
+
+    /// One that announces its length.
+    pub(crate) fn with_length(length: u64) -> (Feeder, Self) {
+        let (feeder, mut body) = Self::new();
+        body.length = Some(length);
+        (feeder, body)
+    }
+}
+
+impl Feeder {
+    pub(crate) fn data(&self, data: &'static str) {
+        self.send(Ok(Frame::data(Bytes::from_static(data.as_bytes()))));
+    }
+
+    pub(crate) fn trailers(&self, trailers: HeaderMap) {
+        self.send(Ok(Frame::trailers(trailers)));
+    }
+
+    pub(crate) fn fail(&self, text: &'static str) {
+        self.send(Err(io::Error::other(text)));
+    }
+
+    /// Whether the body is gone.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.0.is_closed()
+    }
+
+    fn send(&self, frame: io::Result<Frame<Bytes>>) {
+        self.0.send(frame).expect("the body is there");
+    }
+}
+
+impl Body for Fed {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        self.frames.poll_recv(cx)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.length
+            .map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
+
+/// An answer.
+pub(crate) fn reply<B>(status: u16, body: B) -> Result<Response<B>, Infallible> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status.try_into().expect("a status");
+    Ok(response)
+}

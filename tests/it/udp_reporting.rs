@@ -1,0 +1,268 @@
+//! Spans to an agent by UDP, over real sockets on the loopback address.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use thrift::protocol::TMessageType;
+use tracehound::JaegerTracer;
+use tracehound::metrics::DropCause;
+use tracehound::model::Tag;
+use tracehound::prelude::*;
+use tracehound::reporter::sender::{AgentAddress, BatchFormat, UdpSender};
+use tracehound::reporter::{RemoteReporter, Reporter};
+use tracehound::sampler::ConstSampler;
+
+use crate::support::batches::{listening_worker, report, soon, span, wire_span};
+use crate::support::jaeger_thrift::{Message, decode};
+
+/// A socket that takes datagrams as an agent does.
+struct Agent {
+    socket: UdpSocket,
+    format: BatchFormat,
+}
+
+impl Agent {
+    fn new() -> Self {
+        Self::at((Ipv4Addr::LOCALHOST, 0).into())
+    }
+
+    fn at(address: SocketAddr) -> Self {
+        let socket = UdpSocket::bind(address).expect("a free port");
+        let patience = Some(Duration::from_secs(30));
+        socket.set_read_timeout(patience).unwrap();
+        Self {
+            socket,
+            format: BatchFormat::Compact,
+        }
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.socket.local_addr().unwrap()
+    }
+
+    fn receive(&self) -> (Message, SocketAddr) {
+        let mut buffer = vec![0; 65_536];
+        let (len, from) = self.socket.recv_from(&mut buffer).expect("a datagram");
+        let message = decode(self.format, &buffer[..len]).expect("a message of the IDL");
+        (message, from)
+    }
+
+    /// Spans in what has arrived by now.
+    fn received(&self) -> usize {
+        self.socket.set_nonblocking(true).unwrap();
+        let mut buffer = vec![0; 65_536];
+        let mut spans = 0;
+        while let Ok(len) = self.socket.recv(&mut buffer) {
+            let message = decode(self.format, &buffer[..len]).expect("a message of the IDL");
+            spans += message.batch.spans.len();
+        }
+        self.socket.set_nonblocking(false).unwrap();
+        spans
+    }
+}
+
+/// A port that nobody listens on as long as the socket is there: it only takes datagrams from another one.
+fn deaf() -> (UdpSocket, SocketAddr) {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let address = socket.local_addr().unwrap();
+    socket.connect((Ipv4Addr::LOCALHOST, 1)).unwrap();
+    (socket, address)
+}
+
+fn attached(sender: UdpSender) -> (RemoteReporter, Arc<Mutex<Vec<String>>>) {
+    let (worker, lines) = listening_worker();
+    let mut reporter = RemoteReporter::new(sender);
+    reporter.attach(&worker);
+    (reporter, lines)
+}
+
+#[test]
+fn an_agent_gets_whole_messages_in_either_protocol() {
+    for format in [BatchFormat::Compact, BatchFormat::Binary] {
+        let mut agent = Agent::new();
+        agent.format = format;
+        let sender = UdpSender::new(agent.address()).batch_format(format);
+        let (mut reporter, lines) = attached(sender);
+        let spans: Vec<_> = (1..=20).map(span).collect();
+        report(&mut reporter, &spans);
+        let unsent = reporter.flush(soon());
+        let (message, from) = agent.receive();
+        assert_eq!((unsent.dropped.total(), unsent.queued), (0, 0));
+        assert_eq!(from.ip(), Ipv4Addr::LOCALHOST);
+        assert_eq!((message.kind, message.seqid), (TMessageType::OneWay, 1));
+        assert_eq!(message.batch.process.service_name, "shop");
+        let expected: Vec<_> = spans.iter().map(wire_span).collect();
+        assert_eq!(message.batch.spans, expected);
+        assert!(lines.lock().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn an_agent_may_have_an_address_of_version_6() {
+    let spans = [span(1)];
+    match UdpSocket::bind("[::1]:0") {
+        Ok(socket) => {
+            let address = socket.local_addr().unwrap();
+            drop(socket);
+            let agent = Agent::at(address);
+            let (mut reporter, _) = attached(UdpSender::new(agent.address()));
+            report(&mut reporter, &spans);
+            assert_eq!(reporter.flush(soon()).dropped.total(), 0);
+            let (message, from) = agent.receive();
+            assert_eq!(message.batch.spans.len(), 1);
+            assert_eq!(from.ip(), address.ip());
+        }
+        // This host has no such addresses: that is said, and nothing panics.
+        Err(_) => {
+            let agent: AgentAddress = "[::1]:6831".parse().unwrap();
+            let (mut reporter, lines) = attached(UdpSender::new(agent));
+            report(&mut reporter, &spans);
+            let unsent = reporter.flush(soon());
+            assert_eq!(unsent.dropped.get(DropCause::SendFailed), 1);
+            assert!(lines.lock().unwrap()[0].starts_with("no socket to [::1]:6831"));
+        }
+    }
+}
+
+#[test]
+fn an_agent_may_be_given_by_name() {
+    let agent = Agent::new();
+    let name = AgentAddress::new("localhost", agent.address().port());
+    let (mut reporter, _) = attached(UdpSender::new(name));
+    report(&mut reporter, &[span(1)]);
+    let unsent = reporter.flush(soon());
+    assert_eq!((unsent.dropped.total(), unsent.queued), (0, 0));
+    assert_eq!(agent.receive().0.batch.spans.len(), 1);
+}
+
+#[test]
+fn a_large_span_arrives_whole_in_a_datagram_of_its_own() {
+    let agent = Agent::new();
+    let (mut reporter, _) = attached(UdpSender::new(agent.address()));
+    let mut large = span(2);
+    large.tags = vec![Tag::new("sql", "x".repeat(64_000))];
+    report(&mut reporter, &[span(1), large.clone(), span(3)]);
+    let unsent = reporter.flush(soon());
+    assert_eq!(unsent.dropped.total(), 0);
+    for expected in [span(1), large, span(3)] {
+        let (message, _) = agent.receive();
+        assert_eq!(message.batch.spans, [wire_span(&expected)]);
+    }
+}
+
+#[test]
+fn without_an_agent_nothing_counts_as_sent_and_one_line_says_so() {
+    let (_deaf, address) = deaf();
+    let (mut reporter, lines) = attached(UdpSender::new(address));
+    // A busy processor, so that the system may be late with its answers.
+    let is_done = Arc::new(AtomicBool::new(false));
+    let seen = is_done.clone();
+    let busy = thread::spawn(move || {
+        while !seen.load(Ordering::Relaxed) {
+            std::hint::spin_loop();
+        }
+    });
+    let spans: Vec<_> = (1..=200).map(span).collect();
+    let mut taken = 0;
+    for _ in 0..200 {
+        report(&mut reporter, &spans);
+        taken += 200;
+        let unsent = reporter.flush(soon());
+        assert_eq!(unsent.dropped.get(DropCause::Refused), taken);
+        assert_eq!((unsent.dropped.total(), unsent.queued), (taken, 0));
+    }
+    is_done.store(true, Ordering::Relaxed);
+    busy.join().unwrap();
+    let expected = format!(
+        "nobody is listening on {address} (connection refused); start Jaeger, or see traces without one: tracehound::dev, feature \"dev\""
+    );
+    assert_eq!(*lines.lock().unwrap(), [expected]);
+}
+
+#[test]
+fn when_an_agent_comes_back_spans_arrive_again_and_the_gap_is_counted() {
+    let agent = Agent::new();
+    let address = agent.address();
+    let (mut reporter, lines) = attached(UdpSender::new(address));
+    let mut taken = 0;
+    let mut received = 0;
+    let mut round = |reporter: &mut RemoteReporter| {
+        report(reporter, &(1..=150).map(span).collect::<Vec<_>>());
+        taken += 150;
+        let unsent = reporter.flush(soon());
+        assert_eq!(unsent.queued, 0);
+        let refused = unsent.dropped.get(DropCause::Refused);
+        assert_eq!(unsent.dropped.total(), refused);
+        (taken, refused)
+    };
+    for _ in 0..3 {
+        assert_eq!(round(&mut reporter).1, 0);
+    }
+    received += agent.received();
+    drop(agent);
+    for gap in 1..=4 {
+        assert_eq!(round(&mut reporter).1, gap * 150);
+    }
+    let agent = Agent::at(address);
+    for _ in 0..3 {
+        assert_eq!(
+            round(&mut reporter).1,
+            600,
+            "nothing is lost once it listens"
+        );
+    }
+    received += agent.received();
+    let (taken, refused) = round(&mut reporter);
+    received += agent.received();
+    assert_eq!(received as u64 + refused, taken);
+    let lines = lines.lock().unwrap();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[0].starts_with("nobody is listening on "));
+    assert_eq!(lines[1], format!("spans reach {address} again"));
+}
+
+#[test]
+fn a_tracer_reports_to_an_agent() {
+    let agent = Agent::new();
+    let tracer = JaegerTracer::builder("shop")
+        .sampler(ConstSampler::new(true))
+        .reporter(RemoteReporter::new(UdpSender::new(agent.address())))
+        .build()
+        .unwrap();
+    tracer.start_span("checkout").set_tag("n", 1);
+    let done = tracer.flush(Duration::from_secs(30));
+    assert_eq!((done.finished, done.sent), (1, 1), "{done}");
+    let (message, _) = agent.receive();
+    let process = message.batch.process;
+    assert_eq!(process.service_name, "shop");
+    for key in ["jaeger.version", "hostname", "client-uuid"] {
+        assert!(process.tags.iter().any(|tag| tag.key == key), "{process:?}");
+    }
+    assert_eq!(message.batch.spans[0].operation_name, "checkout");
+}
+
+#[test]
+fn no_sender_uses_an_unconnected_socket() {
+    // The system never tells such a socket that nobody listens.
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/reporter/sender");
+    let mut folders = vec![sources];
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            files += 1;
+            let source = fs::read_to_string(&path).unwrap();
+            assert!(!source.contains("send_to"), "{}", path.display());
+        }
+    }
+    assert!(files >= 4, "{files} files");
+}
