@@ -139,6 +139,7 @@ pub mod reporter;
 pub mod sampler;
 pub mod scope;
 pub mod span;
+mod sync;
 #[cfg(feature = "_thrift")]
 mod thrift;
 pub mod tracer;

@@ -1,67 +1,32 @@
 //! How often the thread that traces asks for memory, by what it does.
-//!
-//! That a tracer which is off asks for none is a promise; the other counts are bounds that keep it from getting worse.
+
+use std::hint::black_box;
 
 use tracehound::model::field;
 use tracehound::prelude::*;
 use tracehound::reporter::NullReporter;
 use tracehound::sampler::ConstSampler;
+use tracehound::scope::with_active_span;
 use tracehound::tracer::tracer;
 use tracehound::{JaegerTracer, NoopTracer};
 
-#[test]
-fn a_tracer_that_is_off_allocates_nothing() {
-    assert_eq!(allocations(|| use_span(&NoopTracer)), 0);
-    assert_eq!(allocations(|| use_span(&NoopTracer as &dyn Tracer)), 0);
-    assert_eq!(allocations(|| use_span(&JaegerTracer::disabled())), 0);
-    assert_eq!(allocations(|| use_span(tracer())), 0);
+/// Allocations of a run of `work` in the steady state, in tenths: a ring takes a new chunk now and then.
+fn tenths_of_allocations(work: impl FnMut()) -> u64 {
+    let runs = 1_000;
+    allocations(runs, work) * 10 / runs
 }
 
-#[test]
-fn an_unsampled_span_allocates_once() {
-    let tracer = null_tracer(false);
-    assert_at_most(1, "root", || tracer.start_span("root").finish());
-    assert_at_most(1, "with tags and a log", || use_span(&tracer));
-}
-
-#[test]
-fn a_sampled_span_allocates_for_what_it_holds() {
-    let tracer = null_tracer(true);
-    assert_at_most(5, "root", || tracer.start_span("root").finish());
-    assert_at_most(11, "with tags and a log", || use_span(&tracer));
-    let root = tracer.start_span("root");
-    let _scope = root.activate();
-    assert_at_most(4, "child", || tracer.start_span("child").finish());
-    assert_at_most(4, "activated child", || {
-        let child = tracer.start_span("child");
-        let _scope = child.activate();
-    });
-}
-
-fn use_span<T: Tracer + ?Sized>(tracer: &T) {
-    let url = "/api/v2/orders/104711/items?limit=50";
-    let span = tracer
-        .build_span("GET /orders")
-        .tag("http.url", url)
-        .start();
-    span.set_tag("http.status_code", 200)
-        .set_tag("retry", false);
-    span.log([field("event", "cache_miss"), field("bytes", 512)]);
-    let _scope = span.activate();
-}
-
-fn assert_at_most(bound: u64, what: &str, work: impl FnMut()) {
-    let count = allocations(work);
-    assert!(count <= bound, "{what}: {count} allocations");
-}
-
-/// Allocations of one run in the steady state: the fewest of many, because now and then a ring grows.
-fn allocations(mut work: impl FnMut()) -> u64 {
+/// Allocations of many runs together.
+fn allocations(runs: u64, mut work: impl FnMut()) -> u64 {
     for _ in 0..100 {
         work();
     }
-    let counts = (0..100).map(|_| allocation_counter::measure(&mut work).count_total);
-    counts.min().expect("a hundred runs")
+    let work_all = || {
+        for _ in 0..runs {
+            work();
+        }
+    };
+    allocation_counter::measure(work_all).count_total
 }
 
 fn null_tracer(keep: bool) -> JaegerTracer {
@@ -70,4 +35,110 @@ fn null_tracer(keep: bool) -> JaegerTracer {
         .reporter(NullReporter::new())
         .build()
         .expect("named")
+}
+
+fn fill(span: &Span, url: &String) {
+    span.set_tag("http.method", "GET")
+        .set_tag("component", "test")
+        .set_tag("http.url", url)
+        .set_tag("user.id", 42)
+        .set_tag("http.status_code", 200)
+        .set_tag("ratio", 0.5);
+    span.log([field("event", "cache_miss"), field("bytes", 17)]);
+}
+
+#[test]
+fn nothing_is_allocated_for_a_span_in_the_steady_state() {
+    let (kept, dropped) = (null_tracer(true), null_tracer(false));
+    let url = "http://shop.example.com/orders?id=17".to_owned();
+    let parent = kept.start_span("parent");
+    let remote = parent.context();
+    let rows: [(&str, &dyn Fn()); 11] = [
+        ("a disabled tracer", &|| {
+            fill(&JaegerTracer::disabled().start_span("s"), &url);
+        }),
+        ("the global tracer, not set", &|| {
+            let span = tracer().build_span("s").tag("a", 1).start();
+            fill(&span, &url);
+            let _scope = span.activate();
+        }),
+        ("noop", &|| {
+            let span = black_box(NoopTracer.build_span("s").tag("a", 1).start());
+            fill(&span, &url);
+        }),
+        ("noop behind dyn", &|| {
+            let tracer: &dyn Tracer = black_box(&NoopTracer);
+            fill(&tracer.build_span("s").tag("a", 1).start(), &url);
+        }),
+        ("unsampled", &|| fill(&dropped.start_span("s"), &url)),
+        ("root", &|| kept.start_span("s").finish()),
+        ("child of a span", &|| {
+            kept.build_span("s").child_of(&parent).start().finish();
+        }),
+        ("child of a context", &|| {
+            kept.build_span("s").child_of(&remote).start().finish();
+        }),
+        ("child of the active span", &|| {
+            let _scope = parent.activate();
+            kept.start_span("s").finish();
+            with_active_span(|span| {
+                let _ = black_box(span.is_recording());
+            });
+        }),
+        ("tags at the start", &|| {
+            kept.build_span("s")
+                .tag("span.kind", "server")
+                .tag("http.url", &url)
+                .start()
+                .finish();
+        }),
+        ("tags and a log", &|| fill(&kept.start_span("s"), &url)),
+    ];
+    for (name, work) in rows {
+        assert_eq!(tenths_of_allocations(work), 0, "{name}");
+    }
+}
+
+#[test]
+fn chunks_of_rings_are_a_fraction_of_an_allocation_a_span() {
+    let tracer = null_tracer(true);
+    let runs = 20_000;
+    let n = allocations(runs, || tracer.start_span("s").finish());
+    assert!(n < runs / 100, "{n} allocations for {runs} spans");
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn a_request_allocates_one_header_value() {
+    use http::{HeaderMap, HeaderValue};
+
+    for keep in [true, false] {
+        let tracer = null_tracer(keep);
+        let mut incoming = HeaderMap::new();
+        let header = format!("5b2b4e1f9d3a7c60:6ad04c2b18e7f935:0:{}", u8::from(keep));
+        for (name, value) in [
+            ("host", "shop"),
+            ("accept", "*/*"),
+            ("uber-trace-id", &header),
+        ] {
+            let value = HeaderValue::from_str(value).expect("legal");
+            incoming.insert(name.parse::<http::HeaderName>().expect("legal"), value);
+        }
+        let mut outgoing = HeaderMap::with_capacity(8);
+        let url = "http://shop.example.com/orders?id=17".to_owned();
+        let extracted = tenths_of_allocations(|| {
+            let _ = black_box(tracer.extract(&incoming));
+        });
+        assert_eq!(extracted, 0, "extract, {keep}");
+        let n = tenths_of_allocations(|| {
+            let parent = tracer.extract(&incoming).expect("well-formed");
+            let span = tracer.build_span("GET /orders").child_of(&parent).start();
+            fill(&span, &url);
+            let child = tracer.build_span("GET /stock").child_of(&span).start();
+            tracer.inject(&child.context(), &mut outgoing);
+            child.finish();
+            span.finish();
+        });
+        assert_eq!(n, 10, "a request, {keep}");
+    }
 }

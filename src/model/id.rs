@@ -31,6 +31,14 @@ impl TraceId {
         }
     }
 
+    /// The trace that a root of this id begins.
+    pub(crate) const fn of_root(high: u64, root: SpanId) -> Self {
+        Self {
+            high,
+            low: root.get(),
+        }
+    }
+
     /// The upper 64 bits; zero for a 64-bit id.
     pub const fn high(self) -> u64 {
         self.high
@@ -169,11 +177,32 @@ pub(crate) fn parse_hex(digits: &[u8], max_digits: usize) -> Option<u128> {
 }
 
 /// Fills `digits` with the lower-case hex form of `value`, padded with zeros on the left.
-pub(crate) fn write_hex(mut value: u64, digits: &mut [u8]) {
-    for digit in digits.iter_mut().rev() {
-        *digit = b"0123456789abcdef"[(value & 0xf) as usize];
-        value >>= 4;
+#[inline]
+pub(crate) fn write_hex(value: u64, digits: &mut [u8]) {
+    let all = hex_digits(value);
+    if let Ok(digits) = <&mut [u8; 16]>::try_from(&mut *digits) {
+        *digits = all;
+        return;
     }
+    for (digit, of_value) in digits.iter_mut().rev().zip(all.iter().rev()) {
+        *digit = *of_value;
+    }
+}
+
+/// All 16 digits, eight at a time: each half is spread to a digit a byte, then made text by two additions.
+#[inline]
+fn hex_digits(value: u64) -> [u8; 16] {
+    let text = |half: u32| {
+        let mut digits = u64::from(half);
+        digits = (digits | digits << 16) & 0x0000_ffff_0000_ffff;
+        digits = (digits | digits << 8) & 0x00ff_00ff_00ff_00ff;
+        digits = (digits | digits << 4) & 0x0f0f_0f0f_0f0f_0f0f;
+        // One in each byte that holds 10 or more.
+        let letters = (digits + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
+        digits + 0x3030_3030_3030_3030 + letters * u64::from(b'a' - b'0' - 10)
+    };
+    let (high, low) = (text((value >> 32) as u32), text(value as u32));
+    (u128::from(high) << 64 | u128::from(low)).to_be_bytes()
 }
 
 #[cfg(test)]
@@ -188,6 +217,21 @@ mod tests {
         assert_eq!((id.high(), id.low()), (1, 1));
         assert_eq!(id.to_string(), "00000000000000010000000000000001");
         assert_eq!(id.to_bytes()[7], 1);
+    }
+
+    #[test]
+    fn every_digit_is_written_in_every_place() {
+        for shift in (0..64).step_by(4) {
+            for digit in 0..16_u64 {
+                let value = digit << shift | 1 << (63 - shift);
+                let mut digits = [0; 16];
+                write_hex(value, &mut digits);
+                assert_eq!(digits, format!("{value:016x}").as_bytes());
+                let mut digits = [0; 3];
+                write_hex(value, &mut digits);
+                assert_eq!(digits, format!("{:03x}", value & 0xfff).as_bytes());
+            }
+        }
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub use id::{ParseIdError, SpanId, TraceId};
 pub use log::{FieldRef, LogField, LogRecord, field};
 pub use process::Process;
 pub use reference::{ReferenceType, SpanReference};
+#[cfg(feature = "dev")]
 pub(crate) use tag::non_finite;
 pub use tag::{Tag, TagRef, TagValue, display};
 pub use timestamp::Timestamp;

@@ -39,6 +39,19 @@ impl SamplerTags {
         &self.kind
     }
 
+    /// Whether both would be written down alike. May say no of two that are equal.
+    #[inline]
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let is_same_param = match (&self.param, &other.param) {
+            (TagValue::Double(this), TagValue::Double(other)) => this.to_bits() == other.to_bits(),
+            (TagValue::Bool(this), TagValue::Bool(other)) => this == other,
+            (TagValue::Long(this), TagValue::Long(other)) => this == other,
+            (TagValue::String(this), TagValue::String(other)) => this == other,
+            _ => false,
+        };
+        is_same_param && (std::ptr::eq(&*self.kind, &*other.kind) || self.kind == other.kind)
+    }
+
     /// Value of `sampler.param`.
     pub fn param(&self) -> &TagValue {
         &self.param

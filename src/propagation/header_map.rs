@@ -47,8 +47,13 @@ impl TextMapReader for HeaderMap {
 
     /// Among the first 256 headers.
     fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
+        let first = prefix.as_bytes().first();
         for (name, value) in self.iter().take(MAX_SCANNED) {
-            if let Some(rest) = name.as_str().strip_prefix(prefix) {
+            let name = name.as_str();
+            // Most headers differ in the first letter: no call to compare more.
+            if (first.is_none() || name.as_bytes().first() == first)
+                && let Some(rest) = name.strip_prefix(prefix)
+            {
                 visit(rest, value.as_bytes());
             }
         }

@@ -1,34 +1,49 @@
-//! The box that holds one open span, shared by its handles.
+//! The box that holds one open span.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
 
-use crate::model::{Flags, SpanId, Timestamp, TraceId};
-use crate::record::buffer::SpanBuffer;
+use crate::model::TagRef;
+use crate::model::sampling::SamplerTags;
+use crate::model::{Baggage, Flags, SpanId, Timestamp, TraceId};
+use crate::record::buffer::{Added, SpanBuffer};
 use crate::record::lifecycle::Lifecycle;
+use crate::record::local;
 use crate::record::local_trace::LocalTrace;
+use crate::record::lock::{ByteGuard, ByteLock};
+use crate::record::recorder::Recorder;
+use crate::sync::{AtomicBool, AtomicU8, Ordering};
 
 /// One open span.
-#[derive(Debug)]
+///
+/// A box is either *vacant*, that is a `Box<SpanCell>` in a pool or in the hands of whoever starts a span and may write
+/// its plain fields, or it is behind [`SpanRef`](super::SpanRef)s, and then they stand still. It keeps its tracer and
+/// the memory of its buffers from one span to the next, so a start touches no count that threads share.
+#[repr(align(64))]
 pub(crate) struct SpanCell {
-    pub(crate) tracer: Arc<dyn Lifecycle>,
-    pub(crate) trace_id: TraceId,
-    pub(crate) span_id: SpanId,
-    pub(crate) parent_id: Option<SpanId>,
-    /// The first span of its trace in this process.
-    pub(crate) is_local_root: bool,
-    /// The decision, while it is open or was made late.
-    pub(crate) local_trace: Option<Arc<LocalTrace>>,
-    pub(crate) time: SpanTime,
+    pub(super) count: super::span_ref::Count,
     flags: AtomicU8,
     /// The sampler may be asked again when the span is renamed.
     is_revisable: AtomicBool,
     is_finished: AtomicBool,
-    buffer: Mutex<SpanBuffer>,
+    /// There is or was some: spares the lock where there never was.
+    has_baggage: AtomicBool,
+    /// The first span of its trace in this process.
+    pub(crate) is_local_root: bool,
+    pub(crate) trace_id: TraceId,
+    pub(crate) span_id: SpanId,
+    pub(crate) parent_id: Option<SpanId>,
+    pub(crate) time: SpanTime,
+    /// The decision, while it is open or was made late.
+    pub(crate) local_trace: Option<Arc<LocalTrace>>,
+    buffer: ByteLock<SpanBuffer>,
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) tracer: Arc<dyn Lifecycle>,
 }
 
 /// When a span started, and how to tell the time within it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct SpanTime {
     /// Nanoseconds since the epoch.
     pub(crate) start: i64,
@@ -50,38 +65,98 @@ impl SpanTime {
     }
 }
 
-/// What is fixed when a span starts.
-#[derive(Debug)]
-pub(crate) struct SpanSeed {
-    pub(crate) tracer: Arc<dyn Lifecycle>,
-    pub(crate) trace_id: TraceId,
-    pub(crate) span_id: SpanId,
-    pub(crate) parent_id: Option<SpanId>,
-    pub(crate) is_local_root: bool,
-    pub(crate) local_trace: Option<Arc<LocalTrace>>,
-    pub(crate) time: SpanTime,
-    pub(crate) flags: Flags,
-    pub(crate) is_revisable: bool,
-    pub(crate) buffer: SpanBuffer,
-}
-
 impl SpanCell {
-    pub(crate) fn new(seed: SpanSeed) -> Self {
-        Self {
-            tracer: seed.tracer,
-            trace_id: seed.trace_id,
-            span_id: seed.span_id,
-            parent_id: seed.parent_id,
-            is_local_root: seed.is_local_root,
-            local_trace: seed.local_trace,
-            time: seed.time,
-            flags: AtomicU8::new(seed.flags.bits()),
-            is_revisable: AtomicBool::new(seed.is_revisable),
-            is_finished: AtomicBool::new(false),
-            buffer: Mutex::new(seed.buffer),
+    /// A vacant box: out of the calling thread's pool where there is one.
+    #[inline]
+    pub(crate) fn vacant<L>(tracer: &Arc<L>, recorder: &Arc<Recorder>) -> Box<Self>
+    where
+        L: Lifecycle + 'static,
+    {
+        match local::take_cell(&recorder.store) {
+            Some(cell) => cell,
+            None => Self::allocate(tracer.clone(), recorder.clone()),
         }
     }
 
+    #[cold]
+    pub(super) fn allocate(tracer: Arc<dyn Lifecycle>, recorder: Arc<Recorder>) -> Box<Self> {
+        local::forget_closed();
+        Box::new(Self {
+            count: super::span_ref::Count::default(),
+            flags: AtomicU8::new(0),
+            is_revisable: AtomicBool::new(false),
+            is_finished: AtomicBool::new(false),
+            has_baggage: AtomicBool::new(false),
+            is_local_root: false,
+            trace_id: TraceId::new(0, 1).expect("not zero"),
+            span_id: SpanId::new(1).expect("not zero"),
+            parent_id: None,
+            time: SpanTime::default(),
+            local_trace: None,
+            buffer: ByteLock::default(),
+            recorder,
+            tracer,
+        })
+    }
+
+    /// Makes the box vacant: what the span held is dropped, its memory is kept unless it is much. Nothing here is
+    /// the user's.
+    #[inline]
+    pub(super) fn clear(&mut self) {
+        self.buffer.get_mut().clear();
+        if self.local_trace.is_some() {
+            self.local_trace = None;
+        }
+        self.is_finished.store(false, Ordering::Relaxed);
+        self.has_baggage.store(false, Ordering::Relaxed);
+    }
+
+    /// Of a vacant box: how the span begins.
+    #[inline]
+    pub(crate) fn begin(
+        &mut self,
+        flags: Flags,
+        is_revisable: bool,
+        operation_name: Cow<'static, str>,
+    ) {
+        self.flags.store(flags.bits(), Ordering::Relaxed);
+        self.is_revisable.store(is_revisable, Ordering::Relaxed);
+        self.buffer.get_mut().operation_name = operation_name;
+    }
+
+    /// Of a span that nobody else can know of.
+    pub(crate) fn begin_with_baggage(&mut self, baggage: Baggage) {
+        if !baggage.is_empty() {
+            self.buffer.get_mut().baggage = baggage;
+            self.has_baggage.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Sets a tag of a span that nobody else can know of.
+    #[inline]
+    pub(crate) fn begin_with_tag(&mut self, key: &str, value: TagRef<'_>) -> Added {
+        self.buffer
+            .get_mut()
+            .push_tag(key, value, &self.recorder.limits)
+    }
+
+    /// Sets the sampler's tags of a span that nobody else can know of; returns how many of their parts were cut.
+    #[inline]
+    pub(crate) fn push_sampler_tags(&mut self, tags: SamplerTags) -> u64 {
+        let limits = &self.recorder.limits;
+        let buffer = self.buffer.get_mut();
+        local::with_sampler_tags(&self.recorder.store, tags, limits, |encoded| {
+            buffer.push_encoded(encoded)
+        })
+    }
+
+    /// The buffer of a span that nobody else can know of.
+    #[inline]
+    pub(crate) fn buffer_mut(&mut self) -> &mut SpanBuffer {
+        self.buffer.get_mut()
+    }
+
+    #[inline]
     pub(crate) fn flags(&self) -> Flags {
         match &self.local_trace {
             Some(trace) => trace.flags(),
@@ -94,18 +169,51 @@ impl SpanCell {
         self.flags.store(flags.bits(), Ordering::Relaxed);
     }
 
+    /// Whether there is or was any.
+    #[inline]
+    pub(crate) fn has_baggage(&self) -> bool {
+        // Relaxed: whoever must see an item that another thread has set has heard of it from there.
+        self.has_baggage.load(Ordering::Relaxed)
+    }
+
+    /// What spans that start from this one take over.
+    #[inline]
+    pub(crate) fn baggage(&self) -> Baggage {
+        if self.has_baggage() {
+            self.lock().baggage.clone()
+        } else {
+            Baggage::default()
+        }
+    }
+
+    /// Replaces the baggage, by what `change` makes of it, if the span is open.
+    pub(crate) fn change_baggage<R>(&self, change: impl FnOnce(&mut Baggage) -> R) -> Option<R> {
+        let mut buffer = self.open()?;
+        self.has_baggage.store(true, Ordering::Relaxed);
+        Some(change(&mut buffer.baggage))
+    }
+
     /// Whether the sampler has not answered yet.
+    #[inline]
     pub(crate) fn is_undecided(&self) -> bool {
         self.local_trace
             .as_ref()
             .is_some_and(|trace| !trace.is_final())
     }
 
+    /// Whether the span's own flags are the last word for now, and its sampler is not waiting for more.
+    #[inline]
+    pub(crate) fn is_decided(&self) -> bool {
+        self.local_trace.is_none() && !self.is_revisable()
+    }
+
+    #[inline]
     pub(crate) fn is_revisable(&self) -> bool {
         self.is_revisable.load(Ordering::Relaxed)
     }
 
     /// Somebody has seen the decision: it stays.
+    #[inline]
     pub(crate) fn settle(&self) {
         if self.is_revisable() {
             self.is_revisable.store(false, Ordering::Relaxed);
@@ -113,87 +221,65 @@ impl SpanCell {
     }
 
     /// Whether tags and logs are kept.
+    #[inline]
     pub(crate) fn is_recording(&self) -> bool {
         (self.flags().is_sampled() || self.is_undecided() || self.is_revisable())
             && !self.is_finished()
     }
 
+    #[inline]
     pub(crate) fn is_finished(&self) -> bool {
+        // Acquire: pairs with the Release in `finish`.
         self.is_finished.load(Ordering::Acquire)
     }
 
     /// The buffer, for as long as the span is open. Nothing of the user's may run while it is held.
-    pub(crate) fn open(&self) -> Option<MutexGuard<'_, SpanBuffer>> {
+    #[inline]
+    pub(crate) fn open(&self) -> Option<ByteGuard<'_, SpanBuffer>> {
         let buffer = self.lock();
         (!self.is_finished.load(Ordering::Relaxed)).then_some(buffer)
     }
 
     /// The buffer, finished or not.
-    pub(crate) fn lock(&self) -> MutexGuard<'_, SpanBuffer> {
-        self.buffer.lock().unwrap_or_else(PoisonError::into_inner)
+    #[inline]
+    pub(crate) fn lock(&self) -> ByteGuard<'_, SpanBuffer> {
+        self.buffer.lock()
     }
 
     /// The buffer for the one who finishes the span; `None` for all others.
-    pub(crate) fn finish(&self) -> Option<MutexGuard<'_, SpanBuffer>> {
-        let buffer = self.lock();
+    #[inline]
+    pub(super) fn finish(&self) -> Option<ByteGuard<'_, SpanBuffer>> {
+        self.finish_locked(self.lock())
+    }
+
+    /// The same for the only handle, without the lock's atomic swap.
+    ///
+    /// # Safety
+    ///
+    /// No other thread can reach this box before the result is dropped.
+    #[inline]
+    pub(super) unsafe fn finish_unshared(&self) -> Option<ByteGuard<'_, SpanBuffer>> {
+        // SAFETY: by the caller's promise. Nobody holds the lock: a guard borrows from a handle.
+        self.finish_locked(unsafe { self.buffer.lock_unshared() })
+    }
+
+    #[inline]
+    fn finish_locked<'a>(
+        &self,
+        buffer: ByteGuard<'a, SpanBuffer>,
+    ) -> Option<ByteGuard<'a, SpanBuffer>> {
+        // Under the lock, so a load and a store are enough.
+        if self.is_finished.load(Ordering::Relaxed) {
+            return None;
+        }
         // Release: whoever reads `is_finished` without the lock sees what was done before.
-        (!self.is_finished.swap(true, Ordering::Release)).then_some(buffer)
+        self.is_finished.store(true, Ordering::Release);
+        Some(buffer)
     }
 }
 
-/// A handle to a box. Owners are counted apart: the last one to go has the span finished.
-#[derive(Debug)]
-pub(crate) struct SpanRef {
-    shared: Arc<Shared>,
-    is_owner: bool,
-}
-
-#[derive(Debug)]
-struct Shared {
-    owners: AtomicUsize,
-    cell: SpanCell,
-}
-
-impl SpanRef {
-    /// The first owner.
-    pub(crate) fn new(cell: SpanCell) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                owners: AtomicUsize::new(1),
-                cell,
-            }),
-            is_owner: true,
-        }
-    }
-
-    /// One that does not own.
-    pub(crate) fn handle(&self) -> Self {
-        Self {
-            shared: self.shared.clone(),
-            is_owner: false,
-        }
-    }
-
-    pub(crate) fn cell(&self) -> &SpanCell {
-        &self.shared.cell
-    }
-
-    /// Gives up ownership; true for the last owner.
-    pub(crate) fn release(&mut self) -> bool {
-        // AcqRel: what other owners did happens before the last one finishes the span.
-        std::mem::take(&mut self.is_owner) && self.shared.owners.fetch_sub(1, Ordering::AcqRel) == 1
-    }
-}
-
-impl Clone for SpanRef {
-    /// A clone of an owner owns, a clone of another handle does not.
-    fn clone(&self) -> Self {
-        if self.is_owner {
-            self.shared.owners.fetch_add(1, Ordering::Relaxed);
-        }
-        Self {
-            shared: self.shared.clone(),
-            is_owner: self.is_owner,
-        }
+impl fmt::Debug for SpanCell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SpanCell({}:{})", self.trace_id, self.span_id)
     }
 }

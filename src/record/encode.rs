@@ -4,44 +4,62 @@
 
 use std::str;
 
-use crate::model::{
-    FieldRef, ReferenceType, SpanId, SpanReference, TagRef, Timestamp, TraceId, non_finite,
-};
+use crate::model::{FieldRef, ReferenceType, SpanId, SpanReference, TagRef, Timestamp, TraceId};
+use crate::record::append::Appender;
 
 /// Appends a `Tag` struct. `None` and `Display` have been turned into one of the other kinds.
+#[inline]
 pub(crate) fn write_tag(out: &mut Vec<u8>, key: &str, value: TagRef<'_>) {
-    out.push(0x18);
-    write_bytes(out, key.as_bytes());
-    match value {
-        TagRef::String(text) => write_string_value(out, text),
-        TagRef::Double(value) if value.is_finite() => {
-            out.extend_from_slice(&[0x15, 2, 0x27]);
-            out.extend_from_slice(&value.to_le_bytes());
+    let payload = match value {
+        TagRef::String(text) => text.len(),
+        TagRef::Binary(bytes) => bytes.len(),
+        TagRef::Long(_) | TagRef::Bool(_) => 0,
+        TagRef::Unsigned(value) if i64::try_from(value).is_ok() => 0,
+        TagRef::Double(value) if value.is_finite() => 0,
+        _ => return write_as_text(out, key, value),
+    };
+    let mut out = Appender::new(out, key.len() + payload + TAG_BYTES);
+    // SAFETY: a tag is its key, its payload and less than `TAG_BYTES` besides: two field headers of a byte, three bytes
+    // of the value's type and field header, an end, two lengths or one number of at most 10 bytes each.
+    unsafe {
+        out.byte(0x18);
+        out.sized_bytes(key.as_bytes());
+        match value {
+            TagRef::String(text) => {
+                out.array([0x15, 0, 0x18]);
+                out.sized_bytes(text.as_bytes());
+            }
+            TagRef::Double(value) => {
+                out.array([0x15, 2, 0x27]);
+                out.array(value.to_le_bytes());
+            }
+            TagRef::Bool(value) => out.array([0x15, 4, if value { 0x31 } else { 0x32 }]),
+            TagRef::Long(value) => {
+                out.array([0x15, 6, 0x46]);
+                out.varint(zigzag(value));
+            }
+            TagRef::Unsigned(value) => {
+                out.array([0x15, 6, 0x46]);
+                out.varint(zigzag(value as i64));
+            }
+            TagRef::Binary(bytes) => {
+                out.array([0x15, 8, 0x58]);
+                out.sized_bytes(bytes);
+            }
+            TagRef::None | TagRef::Display(_) => {}
         }
-        TagRef::Double(value) => write_string_value(out, non_finite(value)),
-        TagRef::Bool(value) => out.extend_from_slice(&[0x15, 4, if value { 0x31 } else { 0x32 }]),
-        TagRef::Long(value) => write_long_value(out, value),
-        TagRef::Unsigned(value) => match i64::try_from(value) {
-            Ok(value) => write_long_value(out, value),
-            Err(_) => write_string_value(out, &value.to_string()),
-        },
-        TagRef::Binary(bytes) => {
-            out.extend_from_slice(&[0x15, 8, 0x58]);
-            write_bytes(out, bytes);
-        }
-        TagRef::None | TagRef::Display(_) => write_string_value(out, &value.to_string()),
+        out.byte(0);
     }
-    out.push(0);
+    out.finish();
 }
 
-fn write_string_value(out: &mut Vec<u8>, text: &str) {
-    out.extend_from_slice(&[0x15, 0, 0x18]);
-    write_bytes(out, text.as_bytes());
-}
+/// More than a tag takes beside its key and its text or bytes.
+const TAG_BYTES: usize = 32;
 
-fn write_long_value(out: &mut Vec<u8>, value: i64) {
-    out.extend_from_slice(&[0x15, 6, 0x46]);
-    write_varint(out, zigzag(value));
+/// What Jaeger has no type for.
+#[cold]
+fn write_as_text(out: &mut Vec<u8>, key: &str, value: TagRef<'_>) {
+    write_tag(out, key, TagRef::String(&value.to_string()));
 }
 
 /// Appends a `Log` struct.
@@ -62,14 +80,22 @@ pub(crate) fn write_reference(out: &mut Vec<u8>, reference: &SpanReference) {
         ReferenceType::ChildOf => 0,
         ReferenceType::FollowsFrom => 2,
     };
-    out.extend_from_slice(&[0x15, kind, 0x16]);
-    write_varint(out, zigzag(reference.trace_id.low() as i64));
-    out.push(0x16);
-    write_varint(out, zigzag(reference.trace_id.high() as i64));
-    out.push(0x16);
-    write_varint(out, zigzag(reference.span_id.get() as i64));
-    out.push(0);
+    let mut out = Appender::new(out, REFERENCE_BYTES);
+    // SAFETY: six bytes and three numbers of at most 10 bytes each.
+    unsafe {
+        out.array([0x15, kind, 0x16]);
+        out.varint(zigzag(reference.trace_id.low() as i64));
+        out.byte(0x16);
+        out.varint(zigzag(reference.trace_id.high() as i64));
+        out.byte(0x16);
+        out.varint(zigzag(reference.span_id.get() as i64));
+        out.byte(0);
+    }
+    out.finish();
 }
+
+/// The longest reference.
+const REFERENCE_BYTES: usize = 36;
 
 /// Appends the header of a list of structs.
 pub(crate) fn write_list_header(out: &mut Vec<u8>, count: usize) {
@@ -88,12 +114,12 @@ pub(crate) fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 /// Appends an unsigned LEB128 number.
-pub(crate) fn write_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
+#[inline]
+pub(crate) fn write_varint(out: &mut Vec<u8>, value: u64) {
+    let mut out = Appender::new(out, 10);
+    // SAFETY: a number is at most 10 bytes.
+    unsafe { out.varint(value) };
+    out.finish();
 }
 
 /// How many bytes [`write_varint`] appends.

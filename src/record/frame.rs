@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::model::{
     FieldRef, Flags, LogField, LogRecord, SpanId, SpanReference, Tag, TagRef, Timestamp, TraceId,
 };
+use crate::record::append::Appender;
 use crate::record::encode::{Logs, References, Tags, write_log, write_reference, write_tag};
 
 /// The fixed part of a frame: what the worker prints as varints.
@@ -36,11 +37,13 @@ pub(crate) struct FrameBytes<'a> {
 }
 
 impl FrameBytes<'_> {
+    #[inline]
     fn logs_len(&self) -> usize {
         self.logs[0].len() + self.logs[1].len()
     }
 
     /// How many bytes the whole frame takes.
+    #[inline]
     pub(crate) fn frame_len(&self) -> usize {
         HEADER_BYTES
             + self.operation_name.len()
@@ -52,6 +55,12 @@ impl FrameBytes<'_> {
 
 /// Appends a frame.
 pub(crate) fn write_frame(out: &mut Vec<u8>, header: &FrameHeader, bytes: &FrameBytes<'_>) {
+    write_frame_here(out, header, bytes);
+}
+
+/// The same on the spot: the header goes from registers into the ring.
+#[inline(always)]
+pub(super) fn write_frame_here(out: &mut Vec<u8>, header: &FrameHeader, bytes: &FrameBytes<'_>) {
     let words = [
         header.trace_id.high(),
         header.trace_id.low(),
@@ -70,14 +79,19 @@ pub(crate) fn write_frame(out: &mut Vec<u8>, header: &FrameHeader, bytes: &Frame
             u32::from(header.flags.bits()) | u32::from(header.has_repeated_keys) << 8,
         ),
     ];
-    for word in words {
-        out.extend_from_slice(&word.to_le_bytes());
+    let mut out = Appender::new(out, bytes.frame_len());
+    // SAFETY: a frame is ten words and these slices, and `frame_len` is their sum.
+    unsafe {
+        for word in words {
+            out.array(word.to_le_bytes());
+        }
+        out.bytes(bytes.operation_name.as_bytes());
+        out.bytes(bytes.references);
+        out.bytes(bytes.tags);
+        out.bytes(bytes.logs[0]);
+        out.bytes(bytes.logs[1]);
     }
-    out.extend_from_slice(bytes.operation_name.as_bytes());
-    out.extend_from_slice(bytes.references);
-    out.extend_from_slice(bytes.tags);
-    out.extend_from_slice(bytes.logs[0]);
-    out.extend_from_slice(bytes.logs[1]);
+    out.finish();
 }
 
 /// Reads the frame at the start of `bytes` and returns it with the bytes behind it.

@@ -1,22 +1,10 @@
 use std::fmt;
 
-use crate::clock::Clock;
-use crate::metrics::Metrics;
 use crate::model::TagRef;
 use crate::model::sampling::{SamplingDecision, SpanView};
-use crate::record::limits::Limits;
-use crate::record::store::Store;
 
 /// What a span asks of its tracer: the one place where a lower floor calls a higher one.
 pub(crate) trait Lifecycle: Send + Sync + fmt::Debug {
-    fn clock(&self) -> &Clock;
-
-    fn limits(&self) -> &Limits;
-
-    fn metrics(&self) -> &Metrics;
-
-    fn store(&self) -> &Store;
-
     /// Asks the sampler. A sampler that panics says no.
     fn decide(&self, question: Question<'_>, span: &SpanView<'_>) -> SamplingDecision;
 

@@ -2,32 +2,65 @@
 //!
 //! ```text
 //!  Span ─► SpanRef ─► SpanCell ─► SpanBuffer          tags, logs, references: wire bytes
-//!                        │ finish
-//!                        ▼
-//!             Store ─► Ring of this thread ─► frames ┊ worker ─► FinishedSpan ─► reporter
+//!             │          │ finish
+//!             │          ▼
+//!             │  Store ─► Ring of this thread ─► frames ┊ worker ─► FinishedSpan ─► reporter
+//!             ▼ last handle
+//!          pool of this thread ◄─► depot of the tracer
 //! ```
 //!
 //! A [`cell`](SpanCell) is an open span, a [`frame`](FrameHeader) a finished one: a fixed header and the
 //! buffer's bytes, copied into the finishing thread's [`ring`](ring::Ring). Rings are bounded by a budget of
 //! bytes; what finds no room is counted and dropped. Spans of a trace whose sampler has not decided wait in
-//! a [`LocalTrace`].
+//! a [`LocalTrace`]. Boxes and the memory of rings are used again and again, so that in the steady state a span costs no
+//! allocation, no system call, and no atomic read-modify-write on memory that threads share: its own lock byte and its
+//! ring's are all.
 //!
-//! Invariants: nothing of the user's runs while a lock of this room is held; a span is finished once; every
-//! finished span is in a ring, in a `LocalTrace`, or counted.
+//! Invariants: nothing of the user's runs while a lock of this room is held or a [`local`] is borrowed; a span is
+//! finished once; every finished span is in a ring, in a `LocalTrace`, or counted; a box is behind handles or vacant,
+//! and only who has it vacant writes its plain fields; what is pooled keeps a tracer in memory and never open.
+//!
+//! Only here may `unsafe` stand, and only for these: the lock's value (`lock`), the word of a handle and the last one's
+//! box (`span_ref`, `cell`), the pair that a thread used last (`local`), bytes into reserved room (`append`, `encode`,
+//! `frame`), a prefetch (`ring`).
 
+#[expect(unsafe_code, reason = "block by block, each with its invariant")]
+mod append;
+mod budget;
 mod buffer;
+#[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod cell;
+mod depot;
+#[expect(unsafe_code, reason = "block by block, each with its invariant")]
 pub(crate) mod encode;
+#[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod frame;
+#[cfg(all(test, tracehound_loom))]
+mod interleavings;
+mod keys;
 mod lifecycle;
 mod limits;
+#[expect(unsafe_code, reason = "block by block, each with its invariant")]
+mod local;
 mod local_trace;
+#[expect(unsafe_code, reason = "block by block, each with its invariant")]
+mod lock;
+mod logs;
 mod random;
+mod recorder;
+#[cfg_attr(
+    all(target_arch = "x86_64", not(miri), not(tracehound_loom)),
+    expect(unsafe_code, reason = "a prefetch")
+)]
 mod ring;
+mod sampler_tags;
+#[expect(unsafe_code, reason = "block by block, each with its invariant")]
+mod span_ref;
 mod store;
 
+pub(crate) use budget::Budget;
 pub(crate) use buffer::{Added, SpanBuffer, write_limited_tag};
-pub(crate) use cell::{SpanCell, SpanRef, SpanSeed, SpanTime};
+pub(crate) use cell::{SpanCell, SpanTime};
 pub use encode::{LogView, Logs, References, Tags};
 pub use frame::{FinishedSpan, OwnedSpan};
 pub(crate) use frame::{FrameBytes, FrameHeader, read_frame, write_frame};
@@ -35,5 +68,6 @@ pub(crate) use lifecycle::{Lifecycle, Question};
 pub use limits::Limits;
 pub(crate) use local_trace::{Hold, LocalTrace};
 pub(crate) use random::random_id;
-pub(crate) use ring::Budget;
+pub(crate) use recorder::Recorder;
+pub(crate) use span_ref::SpanRef;
 pub(crate) use store::Store;

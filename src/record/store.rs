@@ -1,16 +1,18 @@
 //! Finished spans of one tracer, from all threads to its worker.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crate::metrics::{Counter, CounterBlock, DropCause, DropCounts, Ledger, Metrics};
+use crate::metrics::{Counter, DropCause, DropCounts, Ledger, Metrics};
 use crate::model::Flags;
+use crate::record::budget::Budget;
 use crate::record::buffer::without_repeated_keys;
+use crate::record::depot::Depot;
 use crate::record::frame::{FinishedSpan, FrameBytes, FrameHeader, read_frame};
+use crate::record::local::{self, Local, with_local};
 use crate::record::local_trace::HeldSpans;
-use crate::record::ring::{Budget, Pushed, Ring};
+use crate::record::ring::{Pushed, Ring};
 
 /// Takes finished spans from any thread and gives them to the worker; counts what is lost between.
 pub(crate) struct Store {
@@ -23,6 +25,8 @@ pub(crate) struct Store {
     shared_ring: Arc<Ring>,
     wake: OnceLock<Box<dyn Fn() + Send + Sync>>,
     is_awake: AtomicBool,
+    is_closed: AtomicBool,
+    depot: Depot,
 }
 
 #[derive(Debug, Default)]
@@ -46,7 +50,24 @@ impl Store {
             rings: Mutex::default(),
             wake: OnceLock::new(),
             is_awake: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
+            depot: Depot::new(),
         }
+    }
+
+    #[inline]
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Whether nothing that finishes is taken any more.
+    #[inline]
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn depot(&self) -> &Depot {
+        &self.depot
     }
 
     /// Who is to be called when memory runs short.
@@ -55,15 +76,36 @@ impl Store {
         let _ = self.wake.set(Box::new(wake));
     }
 
-    /// Puts a finished span on its way.
-    pub(crate) fn push(&self, header: &FrameHeader, bytes: &FrameBytes<'_>) {
-        let pushed = with_local(self, |local| local.ring.push(header, bytes))
-            .unwrap_or_else(|| self.shared_ring.push(header, bytes));
+    /// Puts a finished span on its way, and counts it.
+    #[inline]
+    pub(crate) fn push(&self, header: &FrameHeader, bytes: &FrameBytes<'_>, counter: Counter) {
+        let pushed = with_local(self, |local| {
+            local.counters.count(counter);
+            local.ring.push(header, bytes)
+        });
+        match pushed {
+            Some(Pushed::Taken) => {}
+            Some(pushed) => self.after_push(pushed),
+            None => {
+                self.metrics.add(counter, 1);
+                self.after_push(self.shared_ring.push(header, bytes));
+            }
+        }
+    }
+
+    #[cold]
+    fn after_push(&self, pushed: Pushed) {
         match pushed {
             Pushed::Taken => {}
             Pushed::TakenHalfFull | Pushed::Full => self.wake(),
             Pushed::Closed => self.ledger.drop_spans(DropCause::AfterShutdown, 1),
         }
+    }
+
+    /// The same without counting it: it was counted when it finished.
+    pub(crate) fn push_again(&self, header: &FrameHeader, bytes: &FrameBytes<'_>) {
+        let pushed = with_local(self, |local| local.ring.push(header, bytes));
+        self.after_push(pushed.unwrap_or_else(|| self.shared_ring.push(header, bytes)));
     }
 
     /// Puts spans on their way that had waited for a decision.
@@ -74,7 +116,7 @@ impl Store {
                 flags,
                 ..*span.header()
             };
-            self.push(&header, &span.frame_bytes());
+            self.push_again(&header, &span.frame_bytes());
             rest = after;
         }
     }
@@ -85,9 +127,24 @@ impl Store {
     }
 
     /// Counts in the calling thread's own block.
+    #[inline]
     pub(crate) fn count(&self, counter: Counter) {
-        if with_local(self, |local| local.counters.count(counter)).is_none() {
+        self.count_both(counter, None);
+    }
+
+    #[inline]
+    pub(crate) fn count_both(&self, counter: Counter, second: Option<Counter>) {
+        let counted = with_local(self, |local| {
+            local.counters.count(counter);
+            if let Some(second) = second {
+                local.counters.count(second);
+            }
+        });
+        if counted.is_none() {
             self.metrics.add(counter, 1);
+            if let Some(second) = second {
+                self.metrics.add(second, 1);
+            }
         }
     }
 
@@ -114,18 +171,27 @@ impl Store {
                 ring.recycle(chunk);
             }
         }
+        if count == 0 {
+            self.budget.trim();
+        }
         self.forget_ended();
         count
     }
 
-    /// Refuses and counts what finishes from now on.
+    /// Refuses and counts what finishes from now on, and lets go of vacant boxes.
     pub(crate) fn close(&self) {
-        let mut rings = self.rings();
-        rings.is_closed = true;
-        self.shared_ring.close();
-        for ring in &rings.all {
-            ring.close();
+        {
+            let mut rings = self.rings();
+            rings.is_closed = true;
+            self.is_closed.store(true, Ordering::Relaxed);
+            self.shared_ring.close();
+            for ring in &rings.all {
+                ring.close();
+            }
         }
+        // Boxes hold their tracer: out of the locks, because the last one takes it along.
+        drop(self.depot.close());
+        local::forget(self.id);
     }
 
     /// Spans lost outside of the reporter, and all spans that were finished, in this order: what is finished
@@ -172,20 +238,15 @@ impl Store {
         self.rings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A ring and counters for the calling thread.
-    fn register(&self) -> Local {
-        let ring = Arc::new(Ring::new(self.budget.clone()));
+    /// A ring, counters and a pool for the calling thread; none once it is closed.
+    pub(super) fn register(&self) -> Option<Local> {
         let mut rings = self.rings();
         if rings.is_closed {
-            ring.close();
+            return None;
         }
+        let ring = Arc::new(Ring::new(self.budget.clone()));
         rings.all.push(ring.clone());
-        Local {
-            store: self.id,
-            ring,
-            counters: self.metrics.register(),
-            metrics: self.metrics.clone(),
-        }
+        Some(Local::new(self.id, ring, &self.metrics))
     }
 }
 
@@ -193,43 +254,4 @@ impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Store({})", self.id)
     }
-}
-
-/// What a thread keeps of one tracer.
-struct Local {
-    store: u64,
-    ring: Arc<Ring>,
-    counters: Arc<CounterBlock>,
-    metrics: Metrics,
-}
-
-impl Drop for Local {
-    fn drop(&mut self) {
-        self.ring.end();
-        self.metrics.retire(&self.counters);
-    }
-}
-
-thread_local! {
-    static LOCALS: RefCell<Vec<Local>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Runs `use_local` on what the calling thread keeps of `store`; `None` while the thread is torn down.
-fn with_local<R>(store: &Store, use_local: impl FnOnce(&Local) -> R) -> Option<R> {
-    LOCALS
-        .try_with(|locals| {
-            let mut locals = locals.try_borrow_mut().ok()?;
-            let place = match locals.iter().position(|local| local.store == store.id) {
-                Some(place) => place,
-                None => {
-                    // A ring that only we still hold belongs to a tracer that is gone.
-                    locals.retain(|local| Arc::strong_count(&local.ring) > 1);
-                    locals.push(store.register());
-                    locals.len() - 1
-                }
-            };
-            Some(use_local(&locals[place]))
-        })
-        .ok()
-        .flatten()
 }

@@ -110,6 +110,12 @@ pub fn with_context(context: &SpanContext) -> Scope {
     Scope::new(Active::Context(context.clone()))
 }
 
+/// Looks at the parent that a span has which starts here without being told of one. `look` runs nothing of the user's.
+#[inline]
+pub(crate) fn with_active_parent<R>(look: impl FnOnce(Option<&Active>) -> R) -> R {
+    stack::top(look)
+}
+
 /// The parent that a span has which starts here without being told of one.
 pub(crate) fn active_parent() -> Option<Active> {
     stack::top(|active| active.cloned())

@@ -20,11 +20,13 @@ pub struct Span {
 
 impl Span {
     /// The span of a tracer that is off, and what there is where nothing is active.
+    #[inline]
     pub const fn noop() -> Self {
         Self { inner: None }
     }
 
     /// Whether this is the no-op span.
+    #[inline]
     pub const fn is_noop(&self) -> bool {
         self.inner.is_none()
     }
@@ -39,7 +41,7 @@ impl Span {
             Some(trace) if !trace.is_final() => Decision::Shared(trace.clone()),
             _ => Decision::Made,
         };
-        let baggage = cell.lock().baggage.clone();
+        let baggage = cell.baggage();
         let ids = (cell.trace_id, cell.span_id, cell.parent_id);
         SpanContext::local(ids, cell.flags(), decision, cell.time.anchor, baggage)
     }
@@ -47,6 +49,7 @@ impl Span {
     /// Whether tags and logs are kept: the trace is sampled or undecided, and the span is open.
     ///
     /// Ask before work that is only done for a tag; [`Span::set_tag_with`] does.
+    #[inline]
     pub fn is_recording(&self) -> bool {
         self.cell().is_some_and(SpanCell::is_recording)
     }
@@ -125,6 +128,7 @@ impl Span {
     }
 
     /// Writes a log record with the one field `event`.
+    #[inline]
     pub fn log_event(&self, event: &str) -> &Self {
         self.log([field(tags::EVENT, event)])
     }
@@ -158,8 +162,8 @@ impl Span {
 
     /// Removes a baggage item from this span and from spans that are started from it afterwards.
     pub fn remove_baggage_item(&self, key: &str) -> &Self {
-        if let Some(mut buffer) = self.cell().and_then(SpanCell::open) {
-            buffer.baggage = buffer.baggage.without(key);
+        if let Some(cell) = self.cell() {
+            cell.change_baggage(|baggage| *baggage = baggage.without(key));
         }
         self
     }
@@ -167,10 +171,11 @@ impl Span {
     /// The value of a baggage item.
     pub fn baggage_item(&self, key: &str) -> Option<String> {
         self.cell()
-            .and_then(|cell| cell.lock().baggage.get(key).map(str::to_owned))
+            .and_then(|cell| cell.baggage().get(key).map(str::to_owned))
     }
 
     /// A handle that does not own the span: keeping it keeps nothing open.
+    #[inline]
     pub fn handle(&self) -> Self {
         Self {
             inner: self.inner.as_ref().map(SpanRef::handle),
@@ -178,44 +183,58 @@ impl Span {
     }
 
     /// Finishes the span now, whoever else holds a handle. A second time is ignored and counted.
+    #[inline]
     pub fn finish(mut self) {
         self.end(None);
     }
 
     /// Finishes the span with an end time of your own; one before the start counts as the start.
+    #[inline]
     pub fn finish_at(mut self, time: SystemTime) {
         self.end(Some(wall_nanos(time)));
     }
 
-    pub(crate) fn from_cell(cell: SpanCell) -> Self {
+    #[inline]
+    pub(crate) fn from_cell(cell: Box<SpanCell>) -> Self {
         Self {
             inner: Some(SpanRef::new(cell)),
         }
     }
 
+    #[inline]
     pub(crate) fn cell(&self) -> Option<&SpanCell> {
         self.inner.as_ref().map(SpanRef::cell)
     }
 
+    #[inline]
     fn end(&mut self, time: Option<i64>) {
-        if let Some(mut span) = self.inner.take() {
-            span.release();
-            recording::finish(span.cell(), time, true);
+        if let Some(span) = self.inner.take() {
+            end(span, time);
         }
     }
 }
 
+fn end(mut span: SpanRef, time: Option<i64>) {
+    span.release();
+    recording::finish(&mut span, time, true);
+}
+
 impl Drop for Span {
+    #[inline]
     fn drop(&mut self) {
-        if let Some(span) = &mut self.inner
-            && span.release()
-            && !span.cell().is_finished()
-        {
-            if std::thread::panicking() {
-                recording::mark_panic(span.cell());
-            }
-            recording::finish(span.cell(), None, false);
+        if let Some(span) = &mut self.inner {
+            leave(span);
         }
+    }
+}
+
+/// A handle goes away: the last owner finishes the span.
+fn leave(span: &mut SpanRef) {
+    if span.release() && !span.cell().is_finished() {
+        if std::thread::panicking() {
+            recording::mark_panic(span.cell());
+        }
+        recording::finish(span, None, false);
     }
 }
 

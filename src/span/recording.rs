@@ -11,7 +11,7 @@ use crate::metrics::{Counter, DropCause};
 use crate::model::sampling::{SamplerTags, SamplingDecision, SpanView};
 use crate::model::{FieldRef, Flags, TagRef, Timestamp, field, tags};
 use crate::record::{
-    Added, FrameBytes, FrameHeader, Hold, LocalTrace, Question, SpanBuffer, SpanCell,
+    Added, FrameBytes, FrameHeader, Hold, LocalTrace, Question, SpanBuffer, SpanCell, SpanRef,
     write_limited_tag,
 };
 
@@ -28,6 +28,19 @@ pub(crate) fn set_operation_name(cell: &SpanCell, name: Cow<'static, str>) {
 }
 
 pub(crate) fn set_tag(cell: &SpanCell, key: &str, value: TagRef<'_>) {
+    let is_plain = !matches!(value, TagRef::Display(_) | TagRef::None);
+    if is_plain && key != tags::SAMPLING_PRIORITY && cell.is_decided() {
+        // The usual case: text or a number on a span whose sampler has nothing more to say.
+        if cell.flags().is_sampled() {
+            store_plain_tag(cell, key, value);
+        }
+        return;
+    }
+    set_any_tag(cell, key, value);
+}
+
+#[cold]
+fn set_any_tag(cell: &SpanCell, key: &str, value: TagRef<'_>) {
     if matches!(value, TagRef::None) {
         return;
     }
@@ -58,8 +71,8 @@ pub(crate) fn log<'v>(
     time: Option<Timestamp>,
     fields: impl Iterator<Item = FieldRef<'v>>,
 ) {
-    let time = time.unwrap_or_else(|| cell.time.timestamp(cell.tracer.clock().now()));
-    let limits = cell.tracer.limits();
+    let time = time.unwrap_or_else(|| cell.time.timestamp(cell.recorder.clock.now()));
+    let limits = &cell.recorder.limits;
     let mut scratch = take_scratch();
     let encoded = catch(cell, || {
         let (mut count, mut truncated) = (0, 0);
@@ -129,17 +142,15 @@ pub(crate) fn log_error<E: Error + ?Sized>(cell: &SpanCell, error: &E) {
 }
 
 pub(crate) fn set_baggage_item(cell: &SpanCell, key: &str, value: &str) {
-    let result = {
-        let Some(mut buffer) = cell.open() else {
-            return;
-        };
-        let replaces = buffer.baggage.get(key).is_some_and(|old| !old.is_empty());
-        buffer.baggage.with(key, value).map(|baggage| {
-            buffer.baggage = baggage;
+    let result = cell.change_baggage(|baggage| {
+        let replaces = baggage.get(key).is_some_and(|old| !old.is_empty());
+        baggage.with(key, value).map(|changed| {
+            *baggage = changed;
             replaces
         })
-    };
-    cell.tracer.store().count(match result {
+    });
+    let Some(result) = result else { return };
+    cell.recorder.store.count(match result {
         Ok(_) => Counter::BaggageUpdatesOk,
         Err(_) => Counter::BaggageUpdatesErr,
     });
@@ -164,9 +175,9 @@ pub(crate) fn mark_panic(cell: &SpanCell) {
 }
 
 /// Ends the span; the first call wins, a later one is counted if the user made it.
-pub(crate) fn finish(cell: &SpanCell, end: Option<i64>, is_explicit: bool) {
-    let clock = cell.tracer.clock();
-    let store = cell.tracer.store();
+pub(crate) fn finish(span: &mut SpanRef, end: Option<i64>, is_explicit: bool) {
+    let cell = span.cell();
+    let clock = &cell.recorder.clock;
     let end = end.unwrap_or_else(|| {
         // A start that the user gave is wall time: so is the end, for the difference to make sense.
         let anchor = if cell.time.is_explicit {
@@ -182,17 +193,18 @@ pub(crate) fn finish(cell: &SpanCell, end: Option<i64>, is_explicit: bool) {
         let decision = cell.tracer.decide(Question::Finish, &view);
         apply_decision(cell, decision);
     }
-    let Some(mut buffer) = cell.finish() else {
+    let Some((cell, mut buffer)) = span.finish() else {
         if is_explicit {
-            store.count(Counter::FinishedTwice);
+            span.cell().recorder.store.count(Counter::FinishedTwice);
         }
         return;
     };
+    let store = &*cell.recorder.store;
     let flags = cell.flags();
     if flags.is_sampled() {
-        push(cell, &mut buffer, flags, end);
-        drop(buffer);
-        store.count(Counter::FinishedSpansSampled);
+        with_frame(cell, &mut buffer, flags, end, |header, bytes| {
+            store.push(header, bytes, Counter::FinishedSpansSampled);
+        });
     } else if let Some(trace) = cell.local_trace.as_ref().filter(|trace| !trace.is_final()) {
         hold(cell, trace, &mut buffer, end);
         drop(buffer);
@@ -235,7 +247,7 @@ pub(crate) fn catch<R>(cell: &SpanCell, run: impl FnOnce() -> R) -> Option<R> {
         Err(panic) => {
             // What was thrown may panic in turn when it is dropped.
             let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
-            cell.tracer.metrics().add(Counter::CallbackPanics, 1);
+            cell.recorder.metrics.add(Counter::CallbackPanics, 1);
             None
         }
     }
@@ -274,7 +286,7 @@ fn decide(cell: &SpanCell, flags: Flags) {
         Some(trace) => {
             let waited = trace.decide(flags);
             if flags.is_sampled() && waited.count > 0 {
-                cell.tracer.store().push_held(&waited, flags);
+                cell.recorder.store.push_held(&waited, flags);
             }
         }
         None => cell.set_flags(flags),
@@ -302,28 +314,55 @@ fn store_tag(cell: &SpanCell, key: &str, value: TagRef<'_>) {
         },
         value => value,
     };
-    if let Some(mut buffer) = cell.open() {
-        let added = buffer.push_tag(key, value, cell.tracer.limits());
-        drop(buffer);
-        count_added(cell, added);
-    }
+    store_plain_tag(cell, key, value);
 }
 
+/// `value` is one of the kinds that are sent. Nothing where the span has finished.
+#[inline]
+fn store_plain_tag(cell: &SpanCell, key: &str, value: TagRef<'_>) {
+    let Some(mut buffer) = cell.open() else {
+        return;
+    };
+    let added = buffer.push_tag(key, value, &cell.recorder.limits);
+    drop(buffer);
+    count_added(cell, added);
+}
+
+/// Sets a tag of a span that nobody else can know of yet.
+#[inline]
+pub(crate) fn begin_with_tag(cell: &mut SpanCell, key: &str, value: TagRef<'_>) {
+    let is_plain = !matches!(value, TagRef::Display(_) | TagRef::None);
+    if !is_plain || key == tags::SAMPLING_PRIORITY || cell.is_undecided() || !cell.is_recording() {
+        set_tag(cell, key, value);
+        return;
+    }
+    let added = cell.begin_with_tag(key, value);
+    count_added(cell, added);
+}
+
+/// Sets the tags of the sampler that has decided to keep a span that nobody else can know of yet.
+#[inline]
+pub(crate) fn begin_with_sampler_tags(cell: &mut SpanCell, sampler_tags: SamplerTags) {
+    let truncated = cell.push_sampler_tags(sampler_tags);
+    count_added(
+        cell,
+        Added {
+            truncated,
+            dropped: 0,
+        },
+    );
+}
+
+#[inline]
 fn count_added(cell: &SpanCell, added: Added) {
-    if added != Added::default() {
-        cell.tracer
-            .metrics()
+    if added.truncated | added.dropped != 0 {
+        cell.recorder
+            .metrics
             .add(Counter::TruncatedValues, added.truncated);
-        cell.tracer
-            .metrics()
+        cell.recorder
+            .metrics
             .add(Counter::DroppedItems, added.dropped);
     }
-}
-
-fn push(cell: &SpanCell, buffer: &mut SpanBuffer, flags: Flags, end: i64) {
-    with_frame(cell, buffer, flags, end, |header, bytes| {
-        cell.tracer.store().push(header, bytes)
-    });
 }
 
 fn hold(cell: &SpanCell, trace: &LocalTrace, buffer: &mut SpanBuffer, end: i64) {
@@ -335,12 +374,12 @@ fn hold(cell: &SpanCell, trace: &LocalTrace, buffer: &mut SpanBuffer, end: i64) 
         |header, bytes| match trace.hold(header, bytes) {
             Hold::Held => {}
             Hold::Decided(flags) if flags.is_sampled() => {
-                cell.tracer
-                    .store()
-                    .push(&FrameHeader { flags, ..*header }, bytes);
+                cell.recorder
+                    .store
+                    .push_again(&FrameHeader { flags, ..*header }, bytes);
             }
             Hold::Decided(_) => {}
-            Hold::NoRoom => cell.tracer.store().drop_spans(DropCause::Delayed, 1),
+            Hold::NoRoom => cell.recorder.store.drop_spans(DropCause::Delayed, 1),
         },
     );
 }
@@ -352,7 +391,7 @@ fn with_frame<R>(
     end: i64,
     use_frame: impl FnOnce(&FrameHeader, &FrameBytes<'_>) -> R,
 ) -> R {
-    let sealed = buffer.seal(cell.tracer.limits());
+    let sealed = buffer.seal(&cell.recorder.limits);
     let start = cell.time.start.div_euclid(1_000);
     // Whole microseconds, and at least one: backends warn of spans without a length.
     let duration_micros = (end.saturating_sub(cell.time.start).max(0) / 1_000)

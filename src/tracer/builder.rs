@@ -7,7 +7,7 @@ use crate::diagnostics::Diagnostics;
 use crate::metrics::Metrics;
 use crate::model::{Tag, TagValue};
 use crate::propagation::{Codec, CustomCodec, Extractor, Injector, JaegerCodec};
-use crate::record::{Budget, Store};
+use crate::record::{Budget, Recorder, Store};
 use crate::reporter::{NullReporter, Reporter, Worker, WorkerOptions, thread};
 use crate::sampler::{ProbabilisticSampler, Sampler, SamplingRate};
 use crate::span::Limits;
@@ -192,13 +192,15 @@ impl TracerBuilder {
             thread::spawn,
         );
         let core = Core {
-            clock,
+            recorder: Arc::new(Recorder {
+                clock,
+                limits: self.limits,
+                metrics,
+                store,
+            }),
             sampler: Guarded::new(self.sampler),
             process,
-            limits: self.limits,
-            metrics,
             diagnostics: self.diagnostics,
-            store,
             id_source: self.id_source,
             is_128_bit: self.is_128_bit,
             finalizes_on_inject: self.finalizes_on_inject,

@@ -6,26 +6,22 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::clock::Clock;
 use crate::diagnostics::Diagnostics;
 use crate::metrics::{Counter, Metrics};
-use crate::model::Process;
+use crate::model::{Process, SpanId};
 use crate::propagation::{
     Codec, CustomCodec, ExtractCarrier, ExtractError, InjectCarrier, ReadFrom, WriteTo,
 };
-use crate::record::{Lifecycle, Question, Store, random_id};
+use crate::record::{Lifecycle, Question, Recorder, random_id};
 use crate::sampler::{Sampler, SamplingDecision, SpanView};
-use crate::span::{Decision, Limits, SpanContext};
+use crate::span::{Decision, SpanContext};
 
 /// Everything that starting, filling and finishing a span needs.
 pub(super) struct Core {
-    pub(super) clock: Clock,
+    pub(super) recorder: Arc<Recorder>,
     pub(super) sampler: Guarded<Box<dyn Sampler>>,
     pub(super) process: Arc<Process>,
-    pub(super) limits: Limits,
-    pub(super) metrics: Metrics,
     pub(super) diagnostics: Diagnostics,
-    pub(super) store: Arc<Store>,
     pub(super) id_source: Option<Box<dyn Fn() -> u64 + Send + Sync>>,
     pub(super) is_128_bit: bool,
     pub(super) finalizes_on_inject: bool,
@@ -68,29 +64,15 @@ impl<T> Guarded<T> {
 const MAX_PANICS: u32 = 100;
 
 impl Lifecycle for Core {
-    fn clock(&self) -> &Clock {
-        &self.clock
-    }
-
-    fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
-    fn metrics(&self) -> &Metrics {
-        &self.metrics
-    }
-
-    fn store(&self) -> &Store {
-        &self.store
-    }
-
     fn decide(&self, question: Question<'_>, span: &SpanView<'_>) -> SamplingDecision {
-        let asked = self.sampler.call(&self.metrics, |sampler| match question {
-            Question::Create => sampler.on_create_span(span),
-            Question::Rename => sampler.on_set_operation_name(span),
-            Question::Tag(key, value) => sampler.on_set_tag(span, key, value),
-            Question::Finish => sampler.on_finish_span(span),
-        });
+        let asked = self
+            .sampler
+            .call(&self.recorder.metrics, |sampler| match question {
+                Question::Create => sampler.on_create_span(span),
+                Question::Rename => sampler.on_set_operation_name(span),
+                Question::Tag(key, value) => sampler.on_set_tag(span, key, value),
+                Question::Finish => sampler.on_finish_span(span),
+            });
         asked.unwrap_or(match question {
             Question::Create => SamplingDecision::Drop,
             _ => SamplingDecision::Delay,
@@ -111,7 +93,7 @@ impl Core {
             let flags = trace.flags();
             let waited = trace.decide(flags);
             if flags.is_sampled() {
-                self.store.push_held(&waited, flags);
+                self.recorder.store.push_held(&waited, flags);
             }
         }
         self.guard("inject", || match carrier.write() {
@@ -139,7 +121,7 @@ impl Core {
         });
         let extracted = extracted.unwrap_or(Ok(None));
         if let Err(error) = &extracted {
-            self.metrics.add(Counter::DecodingErrors, 1);
+            self.recorder.metrics.add(Counter::DecodingErrors, 1);
             self.diagnostics.warn("decoding", || {
                 format!("a malformed context came in: {error}")
             });
@@ -156,14 +138,20 @@ impl Core {
         Ok(None)
     }
 
-    pub(super) fn depends_on_operation_name(&self) -> bool {
-        self.sampler
-            .call(&self.metrics, |sampler| sampler.depends_on_operation_name())
-            == Some(true)
+    /// Asks the sampler of a span whose trace nobody has decided on, and whether it may be asked again when the span is
+    /// renamed.
+    #[inline]
+    pub(super) fn decide_first(&self, span: &SpanView<'_>) -> (SamplingDecision, bool) {
+        let asked = self.sampler.call(&self.recorder.metrics, |sampler| {
+            let decision = sampler.on_create_span(span);
+            (decision, sampler.depends_on_operation_name())
+        });
+        asked.unwrap_or((SamplingDecision::Drop, false))
     }
 
     pub(super) fn close_sampler(&self) {
-        self.sampler.call(&self.metrics, |sampler| sampler.close());
+        self.sampler
+            .call(&self.recorder.metrics, |sampler| sampler.close());
     }
 
     /// Runs a codec or a carrier of the user's.
@@ -171,7 +159,7 @@ impl Core {
         match catch_unwind(AssertUnwindSafe(run)) {
             Ok(result) => Some(result),
             Err(_) => {
-                self.metrics.add(Counter::CallbackPanics, 1);
+                self.recorder.metrics.add(Counter::CallbackPanics, 1);
                 self.diagnostics
                     .warn(what, || format!("a codec panicked during {what}"));
                 None
@@ -179,14 +167,29 @@ impl Core {
         }
     }
 
-    pub(super) fn new_id(&self) -> u64 {
-        let Some(source) = &self.id_source else {
-            return random_id();
-        };
-        match self.guard("id source", source) {
-            Some(id) if id != 0 => id,
-            _ => random_id(),
+    #[inline]
+    pub(super) fn new_id(&self) -> SpanId {
+        match &self.id_source {
+            None => random_id(),
+            Some(source) => self.new_id_from(source),
         }
+    }
+
+    /// The upper half of a new trace id.
+    #[inline]
+    pub(super) fn new_high_half(&self) -> u64 {
+        if self.is_128_bit {
+            self.new_id().get()
+        } else {
+            0
+        }
+    }
+
+    #[cold]
+    fn new_id_from(&self, source: &(dyn Fn() -> u64 + Send + Sync)) -> SpanId {
+        self.guard("id source", source)
+            .and_then(SpanId::new)
+            .unwrap_or_else(random_id)
     }
 }
 

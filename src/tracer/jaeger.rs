@@ -78,7 +78,9 @@ impl JaegerTracer {
     pub fn metrics(&self) -> Metrics {
         self.handle
             .as_ref()
-            .map_or_else(Metrics::default, |handle| handle.core.metrics.clone())
+            .map_or_else(Metrics::default, |handle| {
+                handle.core.recorder.metrics.clone()
+            })
     }
 
     /// The service's name and the tags that hold for all spans; none of a tracer that is off.
@@ -97,9 +99,9 @@ impl JaegerTracer {
 }
 
 impl Tracer for JaegerTracer {
-    fn start(&self, options: StartSpanOptions<'_>) -> Span {
+    fn start(&self, mut options: StartSpanOptions<'_>) -> Span {
         match &self.handle {
-            Some(handle) => start(&handle.core, options),
+            Some(handle) => start(&handle.core, &mut options),
             None => Span::noop(),
         }
     }

@@ -8,6 +8,7 @@ mod core;
 mod global;
 mod jaeger;
 mod noop;
+mod origin;
 mod process_tags;
 mod span_builder;
 mod start;
@@ -119,10 +120,11 @@ pub struct StartSpanOptions<'a> {
     pub(crate) tags: SmallVec<[(&'a str, TagRef<'a>); 8]>,
     pub(crate) start_time: Option<SystemTime>,
     pub(crate) ignore_active_span: bool,
-    pub(crate) context: Option<SpanContext>,
+    pub(crate) context: Option<Box<SpanContext>>,
 }
 
 impl<'a> StartSpanOptions<'a> {
+    #[inline]
     pub(crate) fn new(operation_name: Cow<'static, str>) -> Self {
         Self {
             operation_name,

@@ -8,16 +8,20 @@ use crate::tracer::{StartSpanOptions, Tracer};
 pub struct NoopTracer;
 
 impl Tracer for NoopTracer {
+    #[inline]
     fn start(&self, _options: StartSpanOptions<'_>) -> Span {
         Span::noop()
     }
 
+    #[inline]
     fn inject(&self, _context: &SpanContext, _carrier: &mut dyn InjectCarrier) {}
 
+    #[inline]
     fn extract(&self, _carrier: &dyn ExtractCarrier) -> Result<Option<SpanContext>, ExtractError> {
         Ok(None)
     }
 
+    #[inline]
     fn is_noop(&self) -> bool {
         true
     }

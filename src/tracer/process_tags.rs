@@ -27,7 +27,7 @@ pub(super) fn process(service_name: String, user_tags: Vec<Tag>) -> Process {
     let hostname = (!has(tags::HOSTNAME)).then(hostname).flatten();
     let ip = (!has(tags::IP)).then(own_address).flatten();
     // An agent that keeps accounts of loss knows clients by this tag, as text.
-    let uuid = (!has(tags::CLIENT_UUID)).then(|| format!("{:x}", random_id()));
+    let uuid = (!has(tags::CLIENT_UUID)).then(|| format!("{:x}", random_id().get()));
     let found = [
         (tags::HOSTNAME, hostname),
         (tags::IP, ip),

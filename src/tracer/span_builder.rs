@@ -14,22 +14,27 @@ use crate::tracer::{StartSpanOptions, Tracer};
 #[derive(Debug)]
 pub struct SpanBuilder<'a, T: Tracer + ?Sized> {
     tracer: &'a T,
-    is_noop: bool,
-    options: StartSpanOptions<'a>,
+    /// None where every span is a no-op: nothing is kept, so that nothing has to be moved or dropped.
+    options: Option<StartSpanOptions<'a>>,
 }
 
 impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
+    #[inline]
     pub(crate) fn new(tracer: &'a T, operation_name: Cow<'static, str>) -> Self {
         Self {
             tracer,
-            is_noop: tracer.is_noop(),
-            options: StartSpanOptions::new(operation_name),
+            options: if tracer.is_noop() {
+                None
+            } else {
+                Some(StartSpanOptions::new(operation_name))
+            },
         }
     }
 
     /// Makes it a child of a span or of a context, or of none where there is none.
+    #[inline]
     pub fn child_of(self, parent: &impl ToSpanContext) -> Self {
-        if self.is_noop {
+        if self.options.is_none() {
             self
         } else {
             self.reference(Reference::child_of(parent))
@@ -37,8 +42,9 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
     }
 
     /// Says that a span or a context caused it and does not wait for it.
+    #[inline]
     pub fn follows_from(self, parent: &impl ToSpanContext) -> Self {
-        if self.is_noop {
+        if self.options.is_none() {
             self
         } else {
             self.reference(Reference::follows_from(parent))
@@ -46,42 +52,59 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
     }
 
     /// Adds a reference. An empty one is left out.
+    #[inline]
     pub fn reference(mut self, reference: Reference) -> Self {
-        if !reference.context.is_empty() {
-            self.options.references.push(reference);
+        if let Some(options) = &mut self.options
+            && !reference.context.is_empty()
+        {
+            options.references.push(reference);
         }
         self
     }
 
     /// Does not make it a child of the active span.
+    #[inline]
     pub fn ignore_active_span(mut self) -> Self {
-        self.options.ignore_active_span = true;
+        if let Some(options) = &mut self.options {
+            options.ignore_active_span = true;
+        }
         self
     }
 
     /// Gives it a tag. `span.kind` belongs here, not on the started span.
+    #[inline]
     pub fn tag(mut self, key: &'a str, value: impl Into<TagRef<'a>>) -> Self {
-        if !self.is_noop {
-            self.options.tags.push((key, value.into()));
+        if let Some(options) = &mut self.options {
+            options.tags.push((key, value.into()));
         }
         self
     }
 
     /// Says when it started. Its end is then taken from the wall clock too. Now by default.
+    #[inline]
     pub fn start_time(mut self, time: SystemTime) -> Self {
-        self.options.start_time = Some(time);
+        if let Some(options) = &mut self.options {
+            options.start_time = Some(time);
+        }
         self
     }
 
     /// Starts it with exactly this context, ids and flags included, which was made elsewhere; the sampler is not
     /// asked. References are recorded. A context without a trace changes nothing.
+    #[inline]
     pub fn context(mut self, context: SpanContext) -> Self {
-        self.options.context = Some(context).filter(SpanContext::has_trace);
+        if let Some(options) = &mut self.options {
+            options.context = context.has_trace().then(|| Box::new(context));
+        }
         self
     }
 
     /// Starts it.
+    #[inline]
     pub fn start(self) -> Span {
-        self.tracer.start(self.options)
+        match self.options {
+            Some(options) => self.tracer.start(options),
+            None => Span::noop(),
+        }
     }
 }

@@ -1,57 +1,126 @@
 //! How a span starts: its parent, its ids, the sampling decision, its first tags.
 
+use std::mem;
 use std::sync::Arc;
-
-use smallvec::{SmallVec, smallvec};
 
 use crate::clock::wall_nanos;
 use crate::metrics::Counter;
-use crate::model::{Baggage, Flags, ReferenceType, SpanId, SpanReference, TagRef, TraceId, tags};
-use crate::record::{
-    Lifecycle as _, LocalTrace, Question, SpanBuffer, SpanCell, SpanSeed, SpanTime, random_id,
-};
+use crate::model::{Flags, ReferenceType, SpanId, SpanReference, TagRef, TraceId, tags};
+use crate::record::{Lifecycle as _, LocalTrace, Question, SpanBuffer, SpanCell, SpanTime};
 use crate::sampler::{SamplingDecision, SpanView};
-use crate::scope::{Active, active_parent};
-use crate::span::{Decision, Reference, Span, SpanContext, apply_decision};
+use crate::span::{
+    Decision, Reference, Span, SpanContext, apply_decision, begin_with_sampler_tags, begin_with_tag,
+};
 use crate::tracer::StartSpanOptions;
 use crate::tracer::core::Core;
+use crate::tracer::origin::{Origin, Parent, Plain};
 
-/// Starts a span.
-pub(super) fn start(core: &Arc<Core>, options: StartSpanOptions<'_>) -> Span {
+/// Starts a span. The name is taken out of `options`.
+#[inline]
+pub(super) fn start(core: &Arc<Core>, options: &mut StartSpanOptions<'_>) -> Span {
     // The clock first: the rest hides behind the read.
-    let ticks = core.clock.now();
-    let origin = Origin::find(&options);
+    let ticks = core.recorder.clock.now();
+    match Plain::find(options) {
+        Some(Plain::Root) => {
+            let span_id = core.new_id();
+            let seed = Seed {
+                ticks,
+                anchor: core.recorder.clock.anchor(),
+                // A root's span id is the low half of its trace id, as in the Go and Java clients.
+                trace_id: TraceId::of_root(core.new_high_half(), span_id),
+                span_id,
+                parent_id: None,
+                flags: Flags::default(),
+                is_local_root: true,
+                is_new_trace: true,
+            };
+            start_undecided(core, options, seed)
+        }
+        Some(Plain::Child(parent)) => {
+            let seed = Seed {
+                ticks,
+                anchor: match parent.anchor {
+                    Some(anchor) => anchor,
+                    None => core.recorder.clock.anchor(),
+                },
+                trace_id: parent.reference.trace_id,
+                span_id: core.new_id(),
+                parent_id: Some(parent.reference.span_id),
+                flags: parent.flags,
+                is_local_root: parent.is_remote,
+                is_new_trace: false,
+            };
+            let mut cell = begin(core, options, &seed, false);
+            if seed.flags.is_sampled() {
+                cell.buffer_mut().push_reference(&parent.reference);
+            }
+            complete(core, options, cell, &seed)
+        }
+        None => start_any(core, options, ticks),
+    }
+}
+
+/// A span whose sampler has to be asked, with no parent to refer to, no baggage and nothing forced.
+#[inline]
+fn start_undecided(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, mut seed: Seed) -> Span {
+    let view = SpanView::new(seed.trace_id, &options.operation_name, seed.is_local_root);
+    let (decision, is_revisable) = core.decide_first(&view);
+    let mut cell;
+    match decision {
+        SamplingDecision::Sample(sampler_tags) => {
+            seed.flags = seed.flags.with(Flags::SAMPLED);
+            cell = begin(core, options, &seed, is_revisable);
+            begin_with_sampler_tags(&mut cell, sampler_tags);
+        }
+        SamplingDecision::Drop => {
+            seed.flags = seed.flags.without(Flags::SAMPLED);
+            cell = begin(core, options, &seed, is_revisable);
+        }
+        SamplingDecision::Delay => {
+            cell = begin(core, options, &seed, false);
+            cell.local_trace = Some(Arc::new(LocalTrace::new(seed.flags)));
+        }
+    }
+    complete(core, options, cell, &seed)
+}
+
+/// Every other case: several references, baggage, a context made elsewhere, an undecided trace, a debug id.
+#[cold]
+fn start_any(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, ticks: u64) -> Span {
+    let mut origin = Origin::find(options);
     let is_forced = origin.parent.is_none()
         && origin.debug_id.is_some()
         && core.allows_debug(&options.operation_name);
-    let identity = Identity::new(
+    let anchor = origin.parent.as_ref().and_then(|parent| parent.anchor);
+    let parent = origin
+        .parent
+        .as_ref()
+        .map(|parent| SpanReference::new(ReferenceType::ChildOf, parent.trace_id, parent.span_id));
+    let (mut seed, decision) = identity(
         core,
-        origin.parent.as_ref(),
-        options.context.as_ref(),
+        origin.parent.take(),
+        options.context.as_deref(),
         is_forced,
     );
+    seed.ticks = ticks;
+    seed.anchor = anchor.unwrap_or_else(|| core.recorder.clock.anchor());
 
-    let view = SpanView::new(
-        identity.trace_id,
-        &options.operation_name,
-        identity.is_local_root,
-    );
-    let mut flags = identity.flags;
+    let view = SpanView::new(seed.trace_id, &options.operation_name, seed.is_local_root);
     let mut answer = None;
     let mut is_revisable = false;
-    let local_trace = match identity.decision {
+    let local_trace = match decision {
         Decision::Made => None,
         Decision::Shared(trace) => {
             answer = Some(core.decide(Question::Create, &view));
             Some(trace)
         }
-        Decision::Deferred => match core.decide(Question::Create, &view) {
-            SamplingDecision::Delay => Some(Arc::new(LocalTrace::new(flags))),
-            decision => {
-                is_revisable = core.depends_on_operation_name();
-                flags = match &decision {
-                    SamplingDecision::Sample(_) => flags.with(Flags::SAMPLED),
-                    _ => flags,
+        Decision::Deferred => match core.decide_first(&view) {
+            (SamplingDecision::Delay, _) => Some(Arc::new(LocalTrace::new(seed.flags))),
+            (decision, revisable) => {
+                is_revisable = revisable;
+                seed.flags = match &decision {
+                    SamplingDecision::Sample(_) => seed.flags.with(Flags::SAMPLED),
+                    _ => seed.flags.without(Flags::SAMPLED),
                 };
                 answer = Some(decision);
                 None
@@ -59,287 +128,174 @@ pub(super) fn start(core: &Arc<Core>, options: StartSpanOptions<'_>) -> Span {
         },
     };
 
-    let anchor = origin
-        .parent
-        .as_ref()
-        .and_then(|parent| parent.anchor)
-        .unwrap_or_else(|| core.clock.anchor());
-    let time = match options.start_time {
-        Some(time) => SpanTime {
-            start: wall_nanos(time),
-            is_explicit: true,
-            anchor,
-        },
-        None => SpanTime {
-            start: anchor.saturating_add_unsigned(ticks),
-            is_explicit: false,
-            anchor,
-        },
-    };
-    let is_stored = flags.is_sampled() || local_trace.is_some() || is_revisable;
-    let mut buffer = SpanBuffer::new(options.operation_name, origin.baggage);
+    let is_stored = seed.flags.is_sampled() || local_trace.is_some() || is_revisable;
+    let mut cell = begin(core, options, &seed, is_revisable);
+    cell.local_trace = local_trace;
+    cell.begin_with_baggage(origin.baggage);
     if is_stored {
-        for reference in &origin.references {
-            buffer.push_reference(reference);
-        }
+        push_references(cell.buffer_mut(), &options.references, parent);
     }
-    let span = Span::from_cell(SpanCell::new(SpanSeed {
-        tracer: core.clone(),
-        trace_id: identity.trace_id,
-        span_id: identity.span_id,
-        parent_id: identity.parent_id,
-        is_local_root: identity.is_local_root,
-        local_trace,
-        time,
-        flags,
-        is_revisable,
-        buffer,
-    }));
-    if let (Some(answer), Some(cell)) = (answer, span.cell()) {
-        apply_decision(cell, answer);
+    if let Some(answer) = answer {
+        apply_decision(&cell, answer);
     }
     if let Some(debug_id) = origin.debug_id.filter(|_| is_forced) {
-        span.set_tag(tags::JAEGER_DEBUG_ID, &debug_id);
+        begin_with_tag(&mut cell, tags::JAEGER_DEBUG_ID, TagRef::String(&debug_id));
     }
-    let is_server = set_start_tags(&span, &options.tags);
-    count_start(core, &span, identity.is_new_trace, is_server);
-    span
+    complete(core, options, cell, &seed)
 }
 
-/// The span that a new one depends on.
-struct Parent {
-    trace_id: TraceId,
-    span_id: SpanId,
-    flags: Flags,
-    decision: Decision,
-    is_remote: bool,
-    anchor: Option<i64>,
-}
-
-impl Parent {
-    fn from_cell(cell: &SpanCell) -> Self {
-        cell.settle();
-        Self {
-            trace_id: cell.trace_id,
-            span_id: cell.span_id,
-            flags: cell.flags(),
-            decision: match &cell.local_trace {
-                Some(trace) if !trace.is_final() => Decision::Shared(trace.clone()),
-                _ => Decision::Made,
-            },
-            is_remote: false,
-            anchor: Some(cell.time.anchor),
-        }
-    }
-
-    fn from_context(context: &SpanContext) -> Option<Self> {
-        Some(Self {
-            trace_id: context.trace_id()?,
-            span_id: context.span_id()?,
-            flags: context.flags(),
-            decision: match context.decision() {
-                Decision::Shared(trace) if trace.is_final() => Decision::Made,
-                decision => decision.clone(),
-            },
-            is_remote: context.is_remote(),
-            anchor: context.anchor(),
-        })
-    }
-
-    fn reference(&self, kind: ReferenceType) -> SpanReference {
-        SpanReference::new(kind, self.trace_id, self.span_id)
-    }
-}
-
-/// Where a span comes from: its parent, what it refers to, and what it takes over.
-#[derive(Default)]
-struct Origin {
-    parent: Option<Parent>,
-    references: SmallVec<[SpanReference; 2]>,
-    baggage: Baggage,
-    debug_id: Option<String>,
-}
-
-impl Origin {
-    fn find(options: &StartSpanOptions<'_>) -> Self {
-        if !options.references.is_empty() {
-            return Self::of_references(&options.references);
-        }
-        let active = if options.ignore_active_span {
-            None
-        } else {
-            active_parent()
-        };
-        match active {
-            Some(Active::Span(span)) => span.cell().map_or_else(Self::default, Self::of_cell),
-            Some(Active::Context(context)) => Self::of_references(&[Reference {
-                kind: ReferenceType::ChildOf,
-                context,
-            }]),
-            None => Self::default(),
-        }
-    }
-
-    fn of_cell(cell: &SpanCell) -> Self {
-        let parent = Parent::from_cell(cell);
-        Self {
-            references: smallvec![parent.reference(ReferenceType::ChildOf)],
-            parent: Some(parent),
-            baggage: cell.lock().baggage.clone(),
-            debug_id: None,
-        }
-    }
-
-    /// The first `ChildOf` with a trace is the parent, else the first `FollowsFrom` with one; without any, the
-    /// first context gives what it has to a new root.
-    fn of_references(references: &[Reference]) -> Self {
-        let with_trace = || {
-            references
-                .iter()
-                .filter(|reference| reference.context.has_trace())
-        };
-        let parent = with_trace()
-            .find(|reference| reference.kind == ReferenceType::ChildOf)
-            .or_else(|| with_trace().next());
-        let Some(parent) = parent else {
-            let Some(Reference { context, .. }) = references.first() else {
-                return Self::default();
-            };
-            return Self {
-                baggage: context.baggage().clone(),
-                debug_id: context.debug_id().map(str::to_owned),
-                ..Self::default()
-            };
-        };
-        let mut baggage = parent.context.baggage().clone();
-        for other in with_trace() {
-            for (key, value) in other.context.baggage().iter() {
-                if baggage.get(key).is_none() {
-                    baggage = baggage.with(key, value).unwrap_or(baggage);
-                }
-            }
-        }
-        Self {
-            references: with_trace()
-                .filter_map(|reference| {
-                    Some(Parent::from_context(&reference.context)?.reference(reference.kind))
-                })
-                .collect(),
-            parent: Parent::from_context(&parent.context),
-            baggage,
-            debug_id: None,
-        }
-    }
-}
-
-/// Who a span is, and what is known of its sampling before the sampler is asked.
-struct Identity {
+/// What is fixed when a span starts.
+#[derive(Clone, Copy)]
+struct Seed {
+    ticks: u64,
+    anchor: i64,
     trace_id: TraceId,
     span_id: SpanId,
     parent_id: Option<SpanId>,
     flags: Flags,
-    decision: Decision,
     is_local_root: bool,
     is_new_trace: bool,
 }
 
-impl Identity {
-    fn new(
-        core: &Core,
-        parent: Option<&Parent>,
-        given: Option<&SpanContext>,
-        is_forced: bool,
-    ) -> Self {
-        if let Some((context, trace_id, span_id)) =
-            given.and_then(|context| Some((context, context.trace_id()?, context.span_id()?)))
-        {
-            return Self {
-                trace_id,
-                span_id,
-                parent_id: context.parent_id(),
-                flags: context.flags(),
-                decision: Decision::Made,
-                is_local_root: context.is_remote(),
-                is_new_trace: false,
-            };
+/// A box with what is fixed, and the name, in it.
+#[inline]
+fn begin(
+    core: &Arc<Core>,
+    options: &mut StartSpanOptions<'_>,
+    seed: &Seed,
+    is_revisable: bool,
+) -> Box<SpanCell> {
+    let mut cell = SpanCell::vacant(core, &core.recorder);
+    cell.trace_id = seed.trace_id;
+    cell.span_id = seed.span_id;
+    cell.parent_id = seed.parent_id;
+    cell.is_local_root = seed.is_local_root;
+    cell.time = SpanTime {
+        start: match options.start_time {
+            Some(time) => wall_nanos(time),
+            None => seed.anchor.saturating_add_unsigned(seed.ticks),
+        },
+        is_explicit: options.start_time.is_some(),
+        anchor: seed.anchor,
+    };
+    cell.begin(
+        seed.flags,
+        is_revisable,
+        mem::take(&mut options.operation_name),
+    );
+    cell
+}
+
+/// The tags that were given, the counters, and the first handle.
+#[inline]
+fn complete(
+    core: &Core,
+    options: &StartSpanOptions<'_>,
+    mut cell: Box<SpanCell>,
+    seed: &Seed,
+) -> Span {
+    let is_server = !options.tags.is_empty() && set_start_tags(&mut cell, &options.tags);
+    count_start(core, &cell, seed.is_new_trace, is_server);
+    Span::from_cell(cell)
+}
+
+/// The references that were given, else the one to the active parent.
+fn push_references(
+    buffer: &mut SpanBuffer,
+    references: &[Reference],
+    active_parent: Option<SpanReference>,
+) {
+    if references.is_empty() {
+        if let Some(reference) = active_parent {
+            buffer.push_reference(&reference);
         }
-        let id = core.new_id();
-        let span_id = SpanId::new(id).unwrap_or_else(random_span_id);
-        match parent {
-            Some(parent) => Self {
-                trace_id: parent.trace_id,
-                span_id,
-                parent_id: Some(parent.span_id),
-                flags: parent.flags,
-                decision: parent.decision.clone(),
-                is_local_root: parent.is_remote,
-                is_new_trace: false,
-            },
-            None => {
-                let high = if core.is_128_bit { core.new_id() } else { 0 };
-                let forced = Flags::SAMPLED.with(Flags::DEBUG);
-                Self {
-                    // A root's span id is the low half of its trace id, as in the Go and Java clients.
-                    trace_id: TraceId::new(high, span_id.get()).expect("a span id is not zero"),
-                    span_id,
-                    parent_id: None,
-                    flags: if is_forced { forced } else { Flags::default() },
-                    decision: if is_forced {
-                        Decision::Made
-                    } else {
-                        Decision::Deferred
-                    },
-                    is_local_root: true,
-                    is_new_trace: true,
-                }
-            }
+        return;
+    }
+    for Reference { kind, context } in references {
+        if let (Some(trace_id), Some(span_id)) = (context.trace_id(), context.span_id()) {
+            buffer.push_reference(&SpanReference::new(*kind, trace_id, span_id));
         }
     }
 }
 
-fn random_span_id() -> SpanId {
-    SpanId::new(random_id()).expect("random ids are not zero")
+/// Who a span is, and what is known of its sampling before the sampler is asked. Times are filled in later.
+fn identity(
+    core: &Core,
+    parent: Option<Parent>,
+    given: Option<&SpanContext>,
+    is_forced: bool,
+) -> (Seed, Decision) {
+    let seed = |trace_id, span_id, parent_id, flags, is_local_root| Seed {
+        ticks: 0,
+        anchor: 0,
+        trace_id,
+        span_id,
+        parent_id,
+        flags,
+        is_local_root,
+        is_new_trace: false,
+    };
+    if let Some((context, trace_id, span_id)) =
+        given.and_then(|context| Some((context, context.trace_id()?, context.span_id()?)))
+    {
+        let (parent_id, flags) = (context.parent_id(), context.flags());
+        let seed = seed(trace_id, span_id, parent_id, flags, context.is_remote());
+        return (seed, Decision::Made);
+    }
+    let span_id = core.new_id();
+    if let Some(parent) = parent {
+        let (trace_id, parent_id) = (parent.trace_id, Some(parent.span_id));
+        let seed = seed(trace_id, span_id, parent_id, parent.flags, parent.is_remote);
+        return (seed, parent.decision);
+    }
+    let trace_id = TraceId::of_root(core.new_high_half(), span_id);
+    let (flags, decision) = if is_forced {
+        (Flags::SAMPLED.with(Flags::DEBUG), Decision::Made)
+    } else {
+        (Flags::default(), Decision::Deferred)
+    };
+    let seed = Seed {
+        is_new_trace: true,
+        ..seed(trace_id, span_id, None, flags, true)
+    };
+    (seed, decision)
 }
 
 /// Sets the tags that were given at the start, `sampling.priority` first; true for a server's span.
-fn set_start_tags(span: &Span, start_tags: &[(&str, TagRef<'_>)]) -> bool {
+fn set_start_tags(cell: &mut SpanCell, start_tags: &[(&str, TagRef<'_>)]) -> bool {
     let mut is_server = false;
     for (key, value) in start_tags {
         if *key == tags::SAMPLING_PRIORITY {
-            span.set_tag(key, *value);
+            begin_with_tag(cell, key, *value);
         }
         is_server |=
             *key == tags::SPAN_KIND && matches!(value, TagRef::String(tags::SPAN_KIND_SERVER));
     }
-    if span.is_recording() {
+    if cell.is_recording() {
         for (key, value) in start_tags {
             if *key != tags::SAMPLING_PRIORITY {
-                span.set_tag(key, *value);
+                begin_with_tag(cell, key, *value);
             }
         }
     }
     is_server
 }
 
-fn count_start(core: &Core, span: &Span, is_new_trace: bool, is_server: bool) {
-    let Some(cell) = span.cell() else { return };
+fn count_start(core: &Core, cell: &SpanCell, is_new_trace: bool, is_server: bool) {
     let is_sampled = cell.flags().is_sampled();
     let is_delayed = !is_sampled && cell.is_undecided();
-    core.store.count(match (is_sampled, is_delayed) {
+    let started = match (is_sampled, is_delayed) {
         (true, _) => Counter::StartedSpansSampled,
         (false, true) => Counter::StartedSpansDelayed,
         (false, false) => Counter::StartedSpansUnsampled,
-    });
-    if is_new_trace {
-        core.store.count(match (is_sampled, is_delayed) {
-            (true, _) => Counter::TracesStartedSampled,
-            (false, true) => Counter::TracesStartedDelayed,
-            (false, false) => Counter::TracesStartedUnsampled,
-        });
-    } else if is_server && !is_delayed {
-        core.store.count(match is_sampled {
-            true => Counter::TracesJoinedSampled,
-            false => Counter::TracesJoinedUnsampled,
-        });
-    }
+    };
+    let trace = match (is_new_trace, is_sampled, is_delayed) {
+        (true, true, _) => Some(Counter::TracesStartedSampled),
+        (true, false, true) => Some(Counter::TracesStartedDelayed),
+        (true, false, false) => Some(Counter::TracesStartedUnsampled),
+        (false, _, true) => None,
+        (false, true, _) => is_server.then_some(Counter::TracesJoinedSampled),
+        (false, false, _) => is_server.then_some(Counter::TracesJoinedUnsampled),
+    };
+    core.recorder.store.count_both(started, trace);
 }

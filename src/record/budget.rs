@@ -1,0 +1,80 @@
+//! How much memory finished spans may take while they wait.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+/// Bytes that rings are given out of.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    bytes: usize,
+    used: AtomicUsize,
+    /// Memory that was given back and waits to be used again: fresh pages cost more than what is written to them.
+    free: Mutex<Vec<Vec<u8>>>,
+}
+
+impl Budget {
+    pub(crate) fn new(bytes: usize) -> Arc<Self> {
+        Arc::new(Self {
+            bytes,
+            used: AtomicUsize::new(0),
+            free: Mutex::default(),
+        })
+    }
+
+    /// The one that all tracers of the process share which have none of their own: 8 MiB.
+    pub(crate) fn process() -> Arc<Self> {
+        static PROCESS: OnceLock<Arc<Budget>> = OnceLock::new();
+        PROCESS.get_or_init(|| Self::new(8 * 1024 * 1024)).clone()
+    }
+
+    /// Memory for `size` bytes, unless that is more than is left.
+    pub(super) fn take(&self, size: usize) -> Option<Vec<u8>> {
+        self.used
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+                used.checked_add(size).filter(|used| *used <= self.bytes)
+            })
+            .ok()?;
+        let known = self.free().pop();
+        let mut bytes = known.unwrap_or_default();
+        bytes.reserve_exact(size);
+        Some(bytes)
+    }
+
+    /// Takes back what [`Budget::take`] gave for that size, emptied.
+    pub(super) fn give_back(&self, bytes: Vec<u8>, size: usize) {
+        if bytes.capacity() <= KEPT_BYTES {
+            let mut free = self.free();
+            if free.len() < KEPT {
+                free.push(bytes);
+            }
+        }
+        self.used.fetch_sub(size, Ordering::Relaxed);
+    }
+
+    /// Frees half of the memory that waits to be used again.
+    pub(super) fn trim(&self) {
+        let mut free = self.free();
+        let half = free.len() / 2;
+        let trimmed = free.split_off(half);
+        drop(free);
+        drop(trimmed);
+    }
+
+    pub(super) fn is_half_full(&self) -> bool {
+        self.used.load(Ordering::Relaxed) > self.bytes / 2
+    }
+
+    #[cfg(test)]
+    pub(super) fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    fn free(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The largest piece of memory that is kept.
+const KEPT_BYTES: usize = 64 * 1024;
+/// How many pieces are kept at most: 4 MiB.
+const KEPT: usize = 64;

@@ -1,0 +1,54 @@
+//! Where the pools of a tracer's threads meet: so that threads which only start spans and threads which only finish
+//! them do not allocate.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::record::cell::SpanCell;
+
+/// Vacant boxes on their way from one thread to another. Closed with its tracer: what is in it keeps the tracer in
+/// memory, and the tracer keeps it.
+#[derive(Debug, Default)]
+#[expect(clippy::vec_box, reason = "handles point at the boxes")]
+pub(super) struct Depot {
+    cells: Mutex<Option<Vec<Box<SpanCell>>>>,
+}
+
+#[expect(clippy::vec_box, reason = "handles point at the boxes")]
+impl Depot {
+    pub(super) fn new() -> Self {
+        Self {
+            cells: Mutex::new(Some(Vec::new())),
+        }
+    }
+
+    /// Puts boxes in; returns those for which there is no room, to be dropped where that may run code of the user's.
+    pub(super) fn put(&self, mut cells: Vec<Box<SpanCell>>) -> Vec<Box<SpanCell>> {
+        if let Some(stored) = &mut *self.lock() {
+            let room = DEPOT.saturating_sub(stored.len()).min(cells.len());
+            stored.extend(cells.drain(..room));
+        }
+        cells
+    }
+
+    /// Moves some boxes over to `pool`.
+    pub(super) fn take(&self, pool: &mut Vec<Box<SpanCell>>) {
+        if let Some(stored) = &mut *self.lock() {
+            let rest = stored.len().saturating_sub(BATCH);
+            pool.extend(stored.drain(rest..));
+        }
+    }
+
+    /// Gives up what is there and takes nothing more.
+    pub(super) fn close(&self) -> Option<Vec<Box<SpanCell>>> {
+        self.lock().take()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<Box<SpanCell>>>> {
+        self.cells.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How many boxes go to and from the depot at once.
+pub(super) const BATCH: usize = 32;
+/// How many boxes wait there at most.
+const DEPOT: usize = 512;

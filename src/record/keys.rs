@@ -1,0 +1,137 @@
+//! Which keys a span's tags have, as far as it takes to notice one that is set twice.
+
+/// Notices that a key is inserted again; now and then says so of one that is not.
+#[derive(Debug, Default)]
+pub(super) struct KeyFilter {
+    /// Of the first keys; never 0.
+    hashes: [u16; 32],
+    count: usize,
+    pub(super) has_repeated: bool,
+}
+
+impl KeyFilter {
+    #[inline]
+    pub(super) fn insert(&mut self, key: &str) {
+        self.insert_hash(hash(key.as_bytes()));
+    }
+
+    #[inline]
+    pub(super) fn insert_hash(&mut self, hash: u16) {
+        // All of them, so that the compiler compares 8 or 16 at once.
+        let is_known = self
+            .hashes
+            .iter()
+            .fold(false, |known, h| known | (*h == hash));
+        match self.hashes.get_mut(self.count) {
+            Some(free) => {
+                *free = hash;
+                self.count += 1;
+            }
+            // So many keys are for the reader to look through.
+            None => self.has_repeated = true,
+        }
+        self.has_repeated |= is_known;
+    }
+
+    /// Two that differ.
+    #[inline]
+    pub(super) fn insert_both(&mut self, hashes: [u16; 2]) {
+        if self.count == 0
+            && let Some(free) = self.hashes.first_chunk_mut()
+        {
+            *free = hashes;
+            self.count = hashes.len();
+        } else {
+            hashes.into_iter().for_each(|hash| self.insert_hash(hash));
+        }
+    }
+
+    #[inline]
+    pub(super) fn clear(&mut self) {
+        if self.count > 0 {
+            *self = Self::default();
+        }
+    }
+}
+
+/// Of the length and of up to 16 bytes at the ends, which tell the keys of one span apart; never 0.
+#[inline]
+pub(super) fn hash(key: &[u8]) -> u16 {
+    let (first, last) = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
+        (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+        _ => match (key.first_chunk::<4>(), key.last_chunk::<4>()) {
+            (Some(first), Some(last)) => (
+                u64::from(u32::from_le_bytes(*first)),
+                u64::from(u32::from_le_bytes(*last)),
+            ),
+            _ => (
+                key.iter()
+                    .fold(0, |word, byte| word << 8 | u64::from(*byte)),
+                0,
+            ),
+        },
+    };
+    let mixed = (first ^ (key.len() as u64))
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        .rotate_left(32)
+        .wrapping_add(last)
+        .wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
+    (mixed >> 48) as u16 | 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn repeats(keys: &[&str]) -> bool {
+        let mut filter = KeyFilter::default();
+        for key in keys {
+            filter.insert(key);
+        }
+        filter.has_repeated
+    }
+
+    #[test]
+    fn a_key_that_comes_again_is_noticed_whatever_its_length() {
+        for key in [
+            "",
+            "a",
+            "abc",
+            "abcd",
+            "abcdefg",
+            "abcdefgh",
+            "http.status_code",
+        ] {
+            assert!(repeats(&[key, "other", key]), "{key:?}");
+            assert!(!repeats(&[key, "other"]), "{key:?}");
+        }
+    }
+
+    #[test]
+    fn the_usual_tags_of_a_request_are_told_apart() {
+        let keys = [
+            "sampler.type",
+            "sampler.param",
+            "span.kind",
+            "component",
+            "http.method",
+            "http.url",
+            "http.status_code",
+            "http.route",
+            "peer.service",
+            "peer.hostname",
+            "peer.ipv4",
+            "peer.port",
+            "error",
+        ];
+        assert!(!repeats(&keys));
+    }
+
+    #[test]
+    fn more_keys_than_are_kept_count_as_repeated() {
+        let keys: Vec<_> = (0..40).map(|n| format!("key-{n}")).collect();
+        assert!(repeats(
+            &keys.iter().map(String::as_str).collect::<Vec<_>>()
+        ));
+    }
+}

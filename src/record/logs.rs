@@ -1,0 +1,120 @@
+//! The log records of one span.
+
+use std::collections::VecDeque;
+
+use crate::model::{TagRef, Timestamp, tags};
+use crate::record::buffer::Added;
+use crate::record::encode::{Logs, write_list_header, write_tag, write_varint, zigzag};
+use crate::record::limits::Limits;
+
+/// Log records: the first ones, and of the later ones the newest.
+#[derive(Debug, Default)]
+pub(super) struct LogBuffer {
+    pub(super) first: Vec<u8>,
+    pub(super) first_count: u32,
+    pub(super) newest: VecDeque<Vec<u8>>,
+    newest_bytes: usize,
+    pub(super) joined: Vec<u8>,
+    dropped: u64,
+}
+
+impl LogBuffer {
+    pub(super) fn capacity(&self) -> usize {
+        self.first.capacity() + self.joined.capacity()
+    }
+
+    #[inline]
+    pub(super) fn clear(&mut self) {
+        self.first.clear();
+        self.first_count = 0;
+        if !self.newest.is_empty() {
+            self.newest.clear();
+        }
+        self.newest_bytes = 0;
+        self.joined.clear();
+        self.dropped = 0;
+    }
+
+    pub(super) fn push(
+        &mut self,
+        timestamp: Timestamp,
+        fields: &[u8],
+        count: usize,
+        limits: &Limits,
+    ) -> Added {
+        let used = self.first.len() + self.newest_bytes;
+        if used + fields.len() + RECORD_BYTES > limits.span_bytes {
+            return Added {
+                truncated: 0,
+                dropped: 1,
+            };
+        }
+        // As jaeger-client-go: (limit - 1) / 2 records stay, the rest is for the newest.
+        let keep = (limits.logs.saturating_sub(1)) / 2;
+        if limits.logs == 0 || (self.first_count as usize) < keep {
+            write_record(&mut self.first, timestamp, fields, count);
+            self.first_count += 1;
+            return Added::default();
+        }
+        let mut record = if self.newest.len() < limits.logs - keep {
+            Vec::new()
+        } else {
+            self.dropped += 1;
+            self.newest.pop_front().unwrap_or_default()
+        };
+        self.newest_bytes -= record.len();
+        record.clear();
+        write_record(&mut record, timestamp, fields, count);
+        self.newest_bytes += record.len();
+        self.newest.push_back(record);
+        Added::default()
+    }
+
+    /// Puts a record that says how many are missing in the place, and with the time, of the oldest of the newest.
+    fn mark_dropped(&mut self) {
+        let Some(oldest) = self.newest.front_mut() else {
+            return;
+        };
+        let timestamp = Logs::new(oldest, 1)
+            .next()
+            .map_or_else(Timestamp::default, |log| log.timestamp);
+        let mut fields = Vec::new();
+        write_tag(
+            &mut fields,
+            tags::EVENT,
+            TagRef::String("dropped Span logs"),
+        );
+        write_tag(
+            &mut fields,
+            "dropped_log_count",
+            TagRef::Unsigned(self.dropped + 1),
+        );
+        write_tag(&mut fields, tags::COMPONENT, TagRef::String("tracehound"));
+        oldest.clear();
+        write_record(oldest, timestamp, &fields, 3);
+        self.dropped = 0;
+    }
+
+    #[cold]
+    pub(super) fn join_newest(&mut self) {
+        if self.dropped > 0 {
+            self.mark_dropped();
+        }
+        for record in self.newest.drain(..) {
+            self.joined.extend_from_slice(&record);
+        }
+    }
+}
+
+/// More than a record takes beside its fields.
+const RECORD_BYTES: usize = 24;
+
+fn write_record(out: &mut Vec<u8>, timestamp: Timestamp, fields: &[u8], count: usize) {
+    out.reserve(fields.len() + RECORD_BYTES);
+    out.push(0x16);
+    write_varint(out, zigzag(timestamp.as_micros()));
+    out.push(0x19);
+    write_list_header(out, count);
+    out.extend_from_slice(fields);
+    out.push(0);
+}

@@ -1,0 +1,37 @@
+use crate::model::sampling::SamplerTags;
+use crate::model::{TagRef, tags};
+use crate::record::buffer::write_limited_tag;
+use crate::record::keys::hash;
+use crate::record::limits::Limits;
+
+/// A sampler's two tags in their wire form: a sampler gives the same ones again and again.
+#[derive(Debug)]
+pub(crate) struct EncodedTags {
+    tags: SamplerTags,
+    pub(super) bytes: Vec<u8>,
+    pub(super) hashes: [u16; 2],
+    pub(super) truncated: u64,
+}
+
+impl EncodedTags {
+    pub(crate) fn new(of: SamplerTags, limits: &Limits) -> Self {
+        let mut bytes = Vec::new();
+        let kind = TagRef::String(of.kind());
+        let param = of.param().as_ref();
+        let mut write =
+            |key, value| write_limited_tag(&mut bytes, key, value, limits.tag_value_bytes, limits);
+        let truncated = write(tags::SAMPLER_TYPE, kind) + write(tags::SAMPLER_PARAM, param);
+        Self {
+            bytes,
+            hashes: [tags::SAMPLER_TYPE, tags::SAMPLER_PARAM].map(|key| hash(key.as_bytes())),
+            truncated,
+            tags: of,
+        }
+    }
+
+    /// Whether these are the ones for `tags`.
+    #[inline]
+    pub(crate) fn are_for(&self, tags: &SamplerTags) -> bool {
+        self.tags.is_same(tags)
+    }
+}

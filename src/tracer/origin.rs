@@ -1,0 +1,191 @@
+//! Where a span that starts comes from: its parent, and what it takes over.
+
+use crate::model::{Baggage, Flags, ReferenceType, SpanId, SpanReference, TraceId};
+use crate::record::SpanCell;
+use crate::scope::{Active, with_active_parent};
+use crate::span::{Decision, Reference, SpanContext};
+use crate::tracer::StartSpanOptions;
+
+/// The parents of nearly all spans: none, or a single one with a decision and without baggage.
+#[derive(Clone, Copy)]
+pub(super) enum Plain {
+    Root,
+    Child(PlainParent),
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct PlainParent {
+    pub(super) reference: SpanReference,
+    pub(super) flags: Flags,
+    pub(super) is_remote: bool,
+    pub(super) anchor: Option<i64>,
+}
+
+impl Plain {
+    #[inline]
+    pub(super) fn find(options: &StartSpanOptions<'_>) -> Option<Self> {
+        if options.context.is_some() {
+            return None;
+        }
+        match &*options.references {
+            [] if options.ignore_active_span => Some(Self::Root),
+            // Read where it stands: what is read is copied, and nothing of the user's runs.
+            [] => with_active_parent(|active| match active {
+                Some(Active::Span(span)) => Self::of_cell(span.cell()?),
+                Some(Active::Context(context)) => Self::of_context(context, ReferenceType::ChildOf),
+                None => Some(Self::Root),
+            }),
+            [Reference { kind, context }] => Self::of_context(context, *kind),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    fn of_cell(cell: &SpanCell) -> Option<Self> {
+        if cell.local_trace.is_some() || cell.has_baggage() {
+            return None;
+        }
+        cell.settle();
+        Some(Self::Child(PlainParent {
+            reference: SpanReference::new(ReferenceType::ChildOf, cell.trace_id, cell.span_id),
+            flags: cell.flags(),
+            is_remote: false,
+            anchor: Some(cell.time.anchor),
+        }))
+    }
+
+    #[inline]
+    fn of_context(context: &SpanContext, kind: ReferenceType) -> Option<Self> {
+        let is_plain = matches!(context.decision(), Decision::Made) && context.baggage().is_empty();
+        let (true, Some(trace_id), Some(span_id)) =
+            (is_plain, context.trace_id(), context.span_id())
+        else {
+            return None;
+        };
+        Some(Self::Child(PlainParent {
+            reference: SpanReference::new(kind, trace_id, span_id),
+            flags: context.flags(),
+            is_remote: context.is_remote(),
+            anchor: context.anchor(),
+        }))
+    }
+}
+
+/// The span that a new one depends on.
+pub(super) struct Parent {
+    pub(super) trace_id: TraceId,
+    pub(super) span_id: SpanId,
+    pub(super) flags: Flags,
+    pub(super) decision: Decision,
+    pub(super) is_remote: bool,
+    pub(super) anchor: Option<i64>,
+}
+
+impl Parent {
+    fn from_cell(cell: &SpanCell) -> Self {
+        cell.settle();
+        Self {
+            trace_id: cell.trace_id,
+            span_id: cell.span_id,
+            flags: cell.flags(),
+            decision: match &cell.local_trace {
+                Some(trace) if !trace.is_final() => Decision::Shared(trace.clone()),
+                _ => Decision::Made,
+            },
+            is_remote: false,
+            anchor: Some(cell.time.anchor),
+        }
+    }
+
+    fn from_context(context: &SpanContext) -> Option<Self> {
+        Some(Self {
+            trace_id: context.trace_id()?,
+            span_id: context.span_id()?,
+            flags: context.flags(),
+            decision: match context.decision() {
+                Decision::Shared(trace) if trace.is_final() => Decision::Made,
+                decision => decision.clone(),
+            },
+            is_remote: context.is_remote(),
+            anchor: context.anchor(),
+        })
+    }
+}
+
+/// Where a span comes from: its parent, and what it takes over.
+#[derive(Default)]
+pub(super) struct Origin {
+    pub(super) parent: Option<Parent>,
+    pub(super) baggage: Baggage,
+    pub(super) debug_id: Option<String>,
+}
+
+impl Origin {
+    #[inline]
+    pub(super) fn find(options: &StartSpanOptions<'_>) -> Self {
+        if let [reference] = &*options.references {
+            return Self::of_context(&reference.context);
+        }
+        if !options.references.is_empty() {
+            return Self::of_references(&options.references);
+        }
+        if options.ignore_active_span {
+            return Self::default();
+        }
+        // Read where it stands: what is read is copied, and nothing of the user's runs.
+        with_active_parent(|active| match active {
+            Some(Active::Span(span)) => span.cell().map_or_else(Self::default, Self::of_cell),
+            Some(Active::Context(context)) => Self::of_context(context),
+            None => Self::default(),
+        })
+    }
+
+    fn of_cell(cell: &SpanCell) -> Self {
+        Self {
+            parent: Some(Parent::from_cell(cell)),
+            baggage: cell.baggage(),
+            debug_id: None,
+        }
+    }
+
+    /// Without a trace the context gives what it has to a new root.
+    fn of_context(context: &SpanContext) -> Self {
+        let parent = Parent::from_context(context);
+        Self {
+            debug_id: match &parent {
+                Some(_) => None,
+                None => context.debug_id().map(str::to_owned),
+            },
+            parent,
+            baggage: context.baggage().clone(),
+        }
+    }
+
+    /// The first `ChildOf` with a trace is the parent, else the first `FollowsFrom` with one; without any, the
+    /// first context gives what it has to a new root.
+    #[cold]
+    fn of_references(references: &[Reference]) -> Self {
+        let with_trace = || {
+            references
+                .iter()
+                .filter(|reference| reference.context.has_trace())
+        };
+        let parent = with_trace()
+            .find(|reference| reference.kind == ReferenceType::ChildOf)
+            .or_else(|| with_trace().next());
+        let Some(parent) = parent else {
+            return references
+                .first()
+                .map_or_else(Self::default, |first| Self::of_context(&first.context));
+        };
+        let mut origin = Self::of_context(&parent.context);
+        for other in with_trace() {
+            for (key, value) in other.context.baggage().iter() {
+                if origin.baggage.get(key).is_none() {
+                    origin.baggage = origin.baggage.with(key, value).unwrap_or(origin.baggage);
+                }
+            }
+        }
+        origin
+    }
+}
