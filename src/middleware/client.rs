@@ -14,6 +14,7 @@ use crate::middleware::hooks::{Settings, setters};
 use crate::middleware::record::{self, Protocol, Side};
 use crate::middleware::{TracedBody, TracedFuture, redact};
 use crate::model::tags;
+use crate::propagation::grpc_headers::GrpcHeaders;
 use crate::tracer::{Tracer, TracerExt};
 
 /// Gives each request that a client sends a span, and injects its context; for tower services: the client of hyper-util and
@@ -146,7 +147,11 @@ pub(super) fn begin(
     }
     hooks.decorate(&span, request);
     if hooks.injects {
-        tracer.inject(&span.context(), &mut request.headers);
+        let (context, headers) = (span.context(), &mut request.headers);
+        match protocol {
+            Protocol::Http => tracer.inject(&context, headers),
+            Protocol::Grpc => tracer.inject(&context, &mut GrpcHeaders(headers)),
+        }
     }
     Some(Exchange::new(span, Side::Client, protocol, &request.method))
 }

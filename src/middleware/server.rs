@@ -15,6 +15,7 @@ use crate::middleware::hooks::{Settings, setters};
 use crate::middleware::record::{self, Protocol, Side};
 use crate::middleware::{TracedBody, TracedFuture, peer, route};
 use crate::model::tags;
+use crate::propagation::grpc_headers::GrpcHeaders;
 use crate::span::Span;
 use crate::tracer::{Tracer, TracerExt};
 
@@ -185,7 +186,11 @@ pub(super) fn begin(
     let wants_route = !is_named && route.is_none() && protocol == Protocol::Http;
     let name = own_name.unwrap_or_else(|| record::operation_name(protocol, request, route));
     // A malformed context is the caller's fault and counted by the tracer: the request goes on with a root.
-    let parent = tracer.extract(&request.headers).ok().flatten();
+    let parent = match protocol {
+        Protocol::Http => tracer.extract(&request.headers),
+        Protocol::Grpc => tracer.extract(&GrpcHeaders(&request.headers)),
+    };
+    let parent = parent.ok().flatten();
     let span = tracer
         .build_span(name)
         .child_of(&parent)

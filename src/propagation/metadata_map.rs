@@ -1,12 +1,10 @@
 use http::HeaderMap;
 use tonic::metadata::MetadataMap;
 
+use crate::propagation::grpc_headers::GrpcHeaders;
 use crate::propagation::{
     ExtractCarrier, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter, WriteTo,
 };
-
-/// Keys that end so have base64 for values, by gRPC's rule. None of ours has.
-const BINARY: &str = "-bin";
 
 impl InjectCarrier for MetadataMap {
     fn write(&mut self) -> WriteTo<'_> {
@@ -23,34 +21,23 @@ impl ExtractCarrier for MetadataMap {
 /// False besides for keys that end in `-bin`.
 impl TextMapWriter for MetadataMap {
     fn set(&mut self, key: &str, value: &str) -> bool {
-        !is_binary(key) && headers_mut(self).set(key, value)
+        GrpcHeaders(headers_mut(self)).set(key, value)
     }
 
     fn set_key(&mut self, key: &Key, value: &str) -> bool {
-        !is_binary(key.as_str()) && headers_mut(self).set_key(key, value)
+        GrpcHeaders(headers_mut(self)).set_key(key, value)
     }
 }
 
 /// Keys that end in `-bin` are not seen.
 impl TextMapReader for MetadataMap {
     fn get_all(&self, key: &Key, visit: &mut dyn FnMut(&[u8])) {
-        if !is_binary(key.as_str()) {
-            TextMapReader::get_all(headers(self), key, visit);
-        }
+        GrpcHeaders(headers(self)).get_all(key, visit);
     }
 
     fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
-        headers(self).for_each_prefix(prefix, &mut |rest, value| {
-            if !is_binary(rest) {
-                visit(rest, value);
-            }
-        });
+        GrpcHeaders(headers(self)).for_each_prefix(prefix, visit);
     }
-}
-
-fn is_binary(key: &str) -> bool {
-    let end = key.len().saturating_sub(BINARY.len());
-    key.as_bytes()[end..].eq_ignore_ascii_case(BINARY.as_bytes())
 }
 
 /// The headers that the metadata are made of: they can refuse where tonic's own `insert` would panic.

@@ -34,6 +34,8 @@
 //! ```
 
 mod carrier;
+#[cfg(feature = "tower")]
+pub(crate) mod grpc_headers;
 #[cfg(feature = "http")]
 mod header_map;
 mod header_names;

@@ -10,7 +10,7 @@ use tonic::Request;
 use tonic::body::Body;
 use tonic::service::Interceptor;
 use tonic::transport::Server;
-use tower::service_fn;
+use tower::{ServiceExt, service_fn};
 use tracehound::NoopTracer;
 use tracehound::middleware::{ClientLayer, RequestSpan, ServerLayer, TracingInterceptor};
 use tracehound::prelude::*;
@@ -249,5 +249,33 @@ fn the_frames_of_a_call_pass_through_as_they_are() {
         assert_eq!(collected.trailers(), Some(&trailers));
         assert_eq!(collected.to_bytes(), "one");
         assert_eq!(outcome(&one_span(&reporter).await), ["", "", ""]);
+    });
+}
+
+#[test]
+fn baggage_with_a_binary_key_stays_out_of_the_metadata() {
+    run(async {
+        let (tracer, _) = recording_tracer();
+        let parent = tracer.start_span("parent");
+        parent
+            .set_baggage_item("plain", "1")
+            .set_baggage_item("odd-bin", "1");
+        let seen = Arc::new(Mutex::new(HeaderMap::new()));
+        let sink = seen.clone();
+        let service =
+            ClientLayer::new(tracer).wrap(service_fn(move |request: http::Request<Body>| {
+                *sink.lock().expect("not poisoned") = request.headers().clone();
+                async { Ok::<_, Infallible>(http::Response::new(Body::empty())) }
+            }));
+        let request = http::Request::post("http://127.0.0.1/pkg.Service/Method")
+            .header("content-type", "application/grpc")
+            .body(Body::empty())
+            .expect("a request");
+        let call = service.oneshot(request).instrument(parent.handle());
+        drop(call.await.expect("an answer"));
+        let headers = seen.lock().expect("not poisoned");
+        assert!(headers.contains_key("uber-trace-id"));
+        assert_eq!(headers["uberctx-plain"], "1");
+        assert!(!headers.contains_key("uberctx-odd-bin"));
     });
 }

@@ -1,0 +1,82 @@
+use std::ops::{Deref, DerefMut};
+
+use http::HeaderMap;
+
+use crate::propagation::{
+    ExtractCarrier, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter, WriteTo,
+};
+
+/// Keys that end so have base64 for values, by gRPC's rule. None of ours has.
+const BINARY: &str = "-bin";
+
+/// The headers of a gRPC call, which are its metadata: keys that end in `-bin` are neither written nor read.
+pub(crate) struct GrpcHeaders<M>(pub(crate) M);
+
+impl<M: DerefMut<Target = HeaderMap>> InjectCarrier for GrpcHeaders<M> {
+    fn write(&mut self) -> WriteTo<'_> {
+        WriteTo::HttpHeaders(self)
+    }
+}
+
+impl<M: Deref<Target = HeaderMap>> ExtractCarrier for GrpcHeaders<M> {
+    fn read(&self) -> ReadFrom<'_> {
+        ReadFrom::HttpHeaders(self)
+    }
+}
+
+impl<M: DerefMut<Target = HeaderMap>> TextMapWriter for GrpcHeaders<M> {
+    fn set(&mut self, key: &str, value: &str) -> bool {
+        !is_binary(key) && self.0.set(key, value)
+    }
+
+    fn set_key(&mut self, key: &Key, value: &str) -> bool {
+        !is_binary(key.as_str()) && self.0.set_key(key, value)
+    }
+}
+
+impl<M: Deref<Target = HeaderMap>> TextMapReader for GrpcHeaders<M> {
+    fn get_all(&self, key: &Key, visit: &mut dyn FnMut(&[u8])) {
+        if !is_binary(key.as_str()) {
+            TextMapReader::get_all(&*self.0, key, visit);
+        }
+    }
+
+    fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
+        self.0.for_each_prefix(prefix, &mut |rest, value| {
+            if !is_binary(rest) {
+                visit(rest, value);
+            }
+        });
+    }
+}
+
+fn is_binary(key: &str) -> bool {
+    let end = key.len().saturating_sub(BINARY.len());
+    key.as_bytes()[end..].eq_ignore_ascii_case(BINARY.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn binary_keys_are_neither_written_nor_read() {
+        let mut headers = HeaderMap::new();
+        let mut carrier = GrpcHeaders(&mut headers);
+        assert!(!carrier.set("uberctx-a-bin", "v"));
+        assert!(!carrier.set("uberctx-a-BIN", "v"));
+        assert!(!carrier.set_key(&Key::new("a-bin").expect("legal"), "v"));
+        assert!(carrier.set("uberctx-c", "v"));
+        assert_eq!(headers.len(), 1);
+
+        headers.insert("uberctx-b-bin", HeaderValue::from_static("dg"));
+        let carrier = GrpcHeaders(&headers);
+        let mut seen = Vec::new();
+        carrier.for_each_prefix("uberctx-", &mut |rest, _| seen.push(rest.to_owned()));
+        let key = Key::new("uberctx-b-bin").expect("legal");
+        TextMapReader::get_all(&carrier, &key, &mut |_| panic!("not seen"));
+        assert_eq!(seen, ["c"]);
+    }
+}
