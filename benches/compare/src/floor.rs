@@ -36,8 +36,8 @@ impl Floors {
         let ids_of_header = parse_all(&header);
         let print = per_call(|| print(black_box(ids_of_header)));
         let insert = per_call(|| {
-            let value = HeaderValue::from_bytes(black_box(&header)).expect("ASCII");
-            request.next.insert(black_box(&name), value)
+            let value = HeaderValue::from_bytes(black_box(&header[..])).expect("ASCII");
+            request.next.insert(black_box(&name), value);
         });
 
         let bytes = [7_u8; 200];
@@ -45,7 +45,7 @@ impl Floors {
         let copies = 2.0
             * per_call(|| {
                 copy.clear();
-                copy.extend_from_slice(black_box(&bytes));
+                copy.extend_from_slice(black_box(&bytes[..]));
                 black_box(copy.as_ptr())
             });
 
@@ -101,7 +101,8 @@ fn digits(text: [u8; 16]) -> Option<u64> {
         (word | (word >> width)) & low_halves(2 * width)
     });
     let id = (packed | (packed >> 32)) as u64;
-    (text_of(nibbles) == word).then_some(id)
+    let is_hex = nibbles & low_bits(4) == nibbles && text_of(nibbles) == word;
+    is_hex.then_some(id)
 }
 
 /// Writes them.

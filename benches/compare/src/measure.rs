@@ -48,7 +48,11 @@ fn one_thread(
 ) -> Figure {
     go_to(cores.program);
     let mut request = Request::new(workload.mode() == Mode::Sampled);
-    let flush = || cores.visit_reporter(|| contender.flush());
+    let flush = || {
+        if workload.spans() > 0 {
+            cores.visit_reporter(|| contender.flush());
+        }
+    };
     for _ in 0..WARM_UP {
         workload.run(contender, &mut request);
         flush();

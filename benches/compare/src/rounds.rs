@@ -17,8 +17,8 @@ pub fn run(rounds: usize, millis: &str) -> Results {
     let mut results = Results::default();
     for round in 0..rounds {
         eprintln!("round {} of {rounds}", round + 1);
-        results.add_floors(in_process(&[FLOORS], floors));
         for workload in Workload::ALL {
+            results.add_floors(in_process(&[FLOORS], floors));
             for at in 0..contender::ALL.len() {
                 let (name, _) = contender::ALL[(round + at) % contender::ALL.len()];
                 let sample = in_process(&[ONE, name, workload.key(), millis], sample);

@@ -8,13 +8,18 @@ use crate::contender;
 use crate::results::{Distance, Results};
 use crate::workload::Workload;
 
-pub fn render(results: &Results, rounds: usize) -> String {
+/// With the share of the machine that other programs took meanwhile, if it is known.
+pub fn render(results: &Results, rounds: usize, others: Option<f64>) -> String {
     let mut text = format!(
         "# What spans cost\n\n\
         ns of the program's thread for a piece of work, medians of {rounds} interleaved rounds, one process for each \
-        figure.\nMachine: {}.\nMade by `cargo run --release --manifest-path benches/compare/Cargo.toml`; \
+        figure.\nMachine: {}{}.\nMade by `cargo run --release --manifest-path benches/compare/Cargo.toml`; \
         [`src/main.rs`](src/main.rs) tells what the work is.\n",
-        machine()
+        machine(),
+        others.map_or_else(String::new, |share| format!(
+            ", of which other programs took {:.0} %",
+            share * 100.0
+        ))
     );
     for distance in Distance::ALL {
         let (count, round_trip) = results.round_trips(distance);
@@ -62,10 +67,8 @@ fn section(text: &mut String, results: &Results, distance: Distance) {
 }
 
 fn cell(results: &Results, contender: &str, workload: Workload, distance: Distance) -> String {
-    let Some(ns) = results.ns(contender, workload, distance) else {
-        return "–".to_owned();
-    };
-    let mut cell = number(ns);
+    let ns = results.ns(contender, workload, distance);
+    let mut cell = ns.map_or_else(|| "–".to_owned(), number);
     if let Some(speedup) = results.speedup(contender, workload, distance) {
         let _ = write!(cell, " ({speedup:.2} ×)");
     }

@@ -71,7 +71,7 @@ impl Workload {
                 contender.requests(BURST, request)
             }
             Self::Trace => (0..TRACES).for_each(|_| contender.children(CHILDREN)),
-            Self::Off => contender.off(BURST),
+            Self::Off => contender.off(OFF_BURST),
         }
     }
 
@@ -79,6 +79,7 @@ impl Workload {
     pub fn pieces(self) -> u64 {
         match self {
             Self::Trace => TRACES * (CHILDREN + 1),
+            Self::Off => OFF_BURST,
             _ => BURST,
         }
     }
@@ -96,5 +97,7 @@ impl Workload {
 }
 
 const BURST: u64 = 1_000;
+/// Long enough for the clock.
+const OFF_BURST: u64 = 20_000;
 const TRACES: u64 = 10;
 const CHILDREN: u64 = 100;
