@@ -6,7 +6,8 @@
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- --rounds 40 --millis 300
 //! ```
 //!
-//! Takes two minutes, on a machine that should do nothing else. Prints the table, and writes it to `RESULTS.md` and a picture of it to `chart.svg` beside this package's manifest.
+//! Takes two minutes, on a machine that should do nothing else. Prints the table, and writes it to `RESULTS.md` and
+//! a picture of it to `chart.svg` beside this package's manifest.
 //!
 //! # Workloads
 //!
