@@ -1,0 +1,149 @@
+use std::hint::black_box;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use rustracing::carrier::{IterHttpHeaderFields, SetHttpHeaderField};
+use rustracing::sampler::{AllSampler, NullSampler};
+use rustracing::tag::Tag;
+use rustracing_jaeger::Tracer;
+use rustracing_jaeger::span::{FinishedSpan, Span, SpanContext};
+
+use crate::contender::{Contender, Mode};
+use crate::request::Request;
+
+struct Rustracing {
+    tracer: Tracer,
+    waiting: Receiver<FinishedSpan>,
+    drain: Sender<Sender<()>>,
+    delivered: Arc<AtomicU64>,
+}
+
+pub fn prepare(mode: Mode) -> Option<Box<dyn Contender>> {
+    let (sender, waiting) = bounded(65_536);
+    let (drain, orders) = bounded(1);
+    let delivered = Arc::new(AtomicU64::new(0));
+    let tracer = match mode {
+        Mode::Sampled => Tracer::with_sender(AllSampler, sender),
+        Mode::Unsampled | Mode::Off => Tracer::with_sender(NullSampler, sender),
+    };
+    let (spans, count) = (waiting.clone(), delivered.clone());
+    thread::spawn(move || report(&spans, &orders, &count));
+    Some(Box::new(Rustracing {
+        tracer,
+        waiting,
+        drain,
+        delivered,
+    }))
+}
+
+/// Drains every 10 ms, and when told to. The loop of its documentation, which blocks on the channel, has every
+/// span wake it, and costs the program more.
+fn report(spans: &Receiver<FinishedSpan>, orders: &Receiver<Sender<()>>, count: &AtomicU64) {
+    loop {
+        let order = orders.recv_timeout(Duration::from_millis(10));
+        for span in spans.try_iter() {
+            let bytes: usize = span.tags().iter().map(|tag| tag.name().len()).sum();
+            black_box((
+                span.operation_name().len(),
+                span.finish_time(),
+                bytes,
+                span.logs().len(),
+            ));
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        if let Ok(done) = order {
+            done.send(()).expect("the one who ordered waits");
+        }
+    }
+}
+
+impl Contender for Rustracing {
+    fn roots(&self, n: u64) {
+        for _ in 0..n {
+            drop(self.tracer.span("root").start());
+        }
+    }
+
+    fn children(&self, n: u64) {
+        let root = self.tracer.span("root").start();
+        for _ in 0..n {
+            drop(root.child("child", |options| options.start()));
+        }
+    }
+
+    fn requests(&self, n: u64, request: &mut Request) {
+        for _ in 0..n {
+            let caller = SpanContext::extract_from_http_header(&Headers(&request.headers));
+            let caller = caller.expect("well-formed").expect("it is there");
+            let mut server = self
+                .tracer
+                .span("GET /orders")
+                .child_of(&caller)
+                .tag(Tag::new("http.method", "GET"))
+                .tag(Tag::new("component", "shop"))
+                .tag(Tag::new("http.url", request.url.clone()))
+                .tag(Tag::new("user.id", request.user.clone()))
+                .tag(Tag::new("http.status_code", request.status))
+                .tag(Tag::new("http.response_size", request.response_size))
+                .start();
+            server.log(|log| {
+                log.field(("event", "cache_miss"));
+                log.field(("bytes", request.bytes_read.to_string()));
+            });
+            let client = server.child("GET /backend", |options| options.start());
+            // A span that is not sampled has no context here, so nothing goes to the next service.
+            if let Some(context) = client.context() {
+                let mut next = Next(&mut request.next);
+                context
+                    .inject_to_http_header(&mut next)
+                    .expect("well-formed");
+            }
+            drop(client);
+        }
+    }
+
+    fn off(&self, n: u64) {
+        for i in 0..n {
+            let mut span = Span::inactive();
+            span.set_tag(|| Tag::new("items", i as i64));
+        }
+    }
+
+    fn flush(&self) {
+        let (done, is_done) = bounded(1);
+        self.drain.send(done).expect("it drains until the end");
+        is_done.recv().expect("it drains until the end");
+        assert!(self.waiting.is_empty());
+    }
+
+    fn delivered(&self) -> u64 {
+        self.delivered.load(Ordering::Relaxed)
+    }
+}
+
+struct Headers<'a>(&'a HeaderMap);
+
+/// All headers, in turn: it cannot ask for one by name.
+impl<'a, 'b: 'a> IterHttpHeaderFields<'a> for Headers<'b> {
+    type Fields = Box<dyn Iterator<Item = (&'a str, &'a [u8])> + 'a>;
+
+    fn fields(&'a self) -> Self::Fields {
+        let headers = self.0.iter();
+        Box::new(headers.map(|(name, value)| (name.as_str(), value.as_bytes())))
+    }
+}
+
+struct Next<'a>(&'a mut HeaderMap);
+
+impl SetHttpHeaderField for Next<'_> {
+    fn set_http_header_field(&mut self, name: &str, value: &str) -> rustracing::Result<()> {
+        let name = HeaderName::from_bytes(name.as_bytes()).expect("lower case");
+        self.0
+            .insert(name, HeaderValue::from_str(value).expect("ASCII"));
+        Ok(())
+    }
+}

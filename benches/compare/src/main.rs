@@ -1,0 +1,81 @@
+//! What spans cost a program: tracehound beside other tracing crates, on the same work, the same cores and in the
+//! same minutes.
+//!
+//! ```console
+//! cargo run --release --manifest-path benches/compare/Cargo.toml
+//! cargo run --release --manifest-path benches/compare/Cargo.toml -- --rounds 40 --millis 300
+//! ```
+//!
+//! Takes two minutes, on a machine that should do nothing else. Prints the table, and writes it to `RESULTS.md` and
+//! a picture of it to `chart.svg` beside this package's manifest.
+//!
+//! # Workloads
+//!
+//! | | one piece of work |
+//! |---|---|
+//! | W1 | a root span: start and finish, no tags |
+//! | W2 | a child of an open span: start and finish, no tags |
+//! | W3 | a request: the context out of one of nine headers, a server span with six tags (two numbers, two fixed strings, two strings of the request's), a log of two fields, a client span whose context goes into the headers of the next request; both finished |
+//! | W4 | the same, not sampled: the decision still has to reach the next service |
+//! | W5 | traces of a root and 100 children, per span |
+//! | W6 | W3 on two threads |
+//! | W7 | a span with one tag where tracing is off |
+//!
+//! # What is measured
+//!
+//! The time that the program's thread spends, while finished spans have room to wait. The thread stays on one core;
+//! whatever a contender runs in the background stays on another and takes all spans to a sink that reads them;
+//! a span that does not arrive stops the run. How the two cores are placed decides what that costs, so each process
+//! measures it first and its figures are filed under it. Floors are sums of what the parts cost that nobody can leave
+//! out, measured in the same run.
+//!
+//! # What is not equal
+//!
+//! Contenders do the same work as far as they can. Where one does less, or cannot help doing more, the table has a
+//! footnote; [`table`] holds them.
+
+mod chart;
+mod contender;
+mod cores;
+mod floor;
+mod measure;
+mod median;
+mod neighbours;
+mod request;
+mod results;
+mod rounds;
+mod table;
+mod workload;
+
+use std::path::Path;
+use std::{env, fs};
+
+use crate::neighbours::Account;
+
+fn main() {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    if rounds::serve(&arguments) {
+        return;
+    }
+    let (mut rounds, mut millis) = (10, "100");
+    for option in arguments.chunks(2) {
+        match option {
+            ["--rounds", number] => rounds = number.parse().expect("a number of rounds"),
+            ["--millis", number] => millis = number,
+            _ => panic!("usage: compare [--rounds 10] [--millis 100]"),
+        }
+    }
+    let begin = Account::now();
+    let results = rounds::run(rounds, millis);
+    let end = Account::now();
+    let others = end
+        .zip(begin)
+        .map(|(end, begin)| end.share_of_others_since(&begin));
+    let table = table::render(&results, rounds, others);
+    print!("{table}");
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    fs::write(package.join("RESULTS.md"), table).expect("the package can be written to");
+    fs::write(package.join("chart.svg"), chart::render(&results))
+        .expect("the package can be written to");
+}

@@ -1,0 +1,152 @@
+//! One contender on one workload, in a process of its own.
+
+use std::hint::{black_box, spin_loop};
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::contender::{Contender, Mode};
+use crate::cores::{Cores, go_to};
+use crate::median::median;
+use crate::request::Request;
+use crate::workload::Workload;
+
+/// ns for a piece of work. For two threads also how many times the work of one thread they did.
+pub struct Figure {
+    pub ns: f64,
+    pub speedup: Option<f64>,
+}
+
+/// Bursts are timed one by one, and the contender is flushed between them, untimed: figures are what spans cost
+/// the program while there is room for them, and every span must have arrived.
+pub fn measure(
+    prepare: fn(Mode) -> Option<Box<dyn Contender>>,
+    workload: Workload,
+    cores: Cores,
+    time: Duration,
+) -> Option<Figure> {
+    go_to(cores.reporter);
+    let contender = prepare(workload.mode())?;
+    let contender = &*contender;
+    let figure = if workload == Workload::TwoThreads {
+        two_threads(contender, cores, time)
+    } else {
+        // On a thread of its own: the allocator gives the main thread's memory back to the system after a burst,
+        // and no worker of a server would see the page faults.
+        let one = || one_thread(contender, workload, cores, time);
+        thread::scope(|scope| scope.spawn(one).join().expect("it only counts"))
+    };
+    Some(figure)
+}
+
+fn one_thread(
+    contender: &dyn Contender,
+    workload: Workload,
+    cores: Cores,
+    time: Duration,
+) -> Figure {
+    go_to(cores.program);
+    let mut request = Request::new(workload.mode() == Mode::Sampled);
+    let flush = || {
+        if workload.spans() > 0 {
+            cores.visit_reporter(|| contender.flush());
+        }
+    };
+    for _ in 0..WARM_UP {
+        workload.run(contender, &mut request);
+        flush();
+    }
+    let delivered = contender.delivered();
+    let mut bursts = Vec::new();
+    let end = Instant::now() + time;
+    while Instant::now() < end || bursts.len() < LEAST {
+        let begin = Instant::now();
+        workload.run(contender, &mut request);
+        bursts.push(begin.elapsed().as_nanos() as f64 / workload.pieces() as f64);
+        black_box(&request.next);
+        flush();
+    }
+    let expected = workload.spans() * bursts.len() as u64;
+    assert_eq!(
+        contender.delivered() - delivered,
+        expected,
+        "spans are missing"
+    );
+    Figure {
+        ns: median(bursts),
+        speedup: None,
+    }
+}
+
+/// In turn, one thread alone does a burst and both do one, each on its core. Contenders' own threads are on the
+/// second, in the way of that thread if they work during a burst.
+fn two_threads(contender: &dyn Contender, cores: Cores, time: Duration) -> Figure {
+    let workload = Workload::TwoThreads;
+    let meet = Barrier::new(2);
+    // Threads that a barrier lets go are many microseconds apart; those that wait for a time are not.
+    let epoch = Instant::now();
+    let start_at = AtomicU64::new(0);
+    let delivered = contender.delivered();
+    let rounds = WARM_UP + LEAST.max(time.as_millis() as usize / 4);
+    let run = |core, is_first: bool| {
+        go_to(core);
+        let mut request = Request::new(true);
+        let mut burst = || {
+            while (epoch.elapsed().as_nanos() as u64) < start_at.load(Ordering::Relaxed) {
+                spin_loop();
+            }
+            let begin = epoch.elapsed();
+            workload.run(contender, &mut request);
+            (begin.as_nanos() as f64, epoch.elapsed().as_nanos() as f64)
+        };
+        let prepare = || {
+            if is_first {
+                cores.visit_reporter(|| contender.flush());
+                let soon = epoch.elapsed() + Duration::from_micros(300);
+                start_at.store(soon.as_nanos() as u64, Ordering::Relaxed);
+            }
+            meet.wait();
+        };
+        let mut bursts = Vec::with_capacity(rounds);
+        for _ in 0..rounds {
+            prepare();
+            let alone = is_first.then(&mut burst);
+            meet.wait();
+            prepare();
+            bursts.push((alone, burst()));
+            meet.wait();
+        }
+        bursts
+    };
+    let (first, second) = thread::scope(|scope| {
+        let first = scope.spawn(|| run(cores.program, true));
+        let second = scope.spawn(|| run(cores.reporter, false));
+        (
+            first.join().expect("it only counts"),
+            second.join().expect("it only counts"),
+        )
+    });
+    contender.flush();
+    let expected = 3 * rounds as u64 * workload.spans();
+    assert_eq!(
+        contender.delivered() - delivered,
+        expected,
+        "spans are missing"
+    );
+
+    let (mut times, mut speedups) = (Vec::new(), Vec::new());
+    for ((alone, a), (_, b)) in first.into_iter().zip(second).skip(WARM_UP) {
+        let (begin, end) = alone.expect("the first thread ran it");
+        let together = a.1.max(b.1) - a.0.min(b.0);
+        times.push(together / (2 * workload.pieces()) as f64);
+        speedups.push(2.0 * (end - begin) / together);
+    }
+    Figure {
+        ns: median(times),
+        speedup: Some(median(speedups)),
+    }
+}
+
+const WARM_UP: usize = 8;
+const LEAST: usize = 8;

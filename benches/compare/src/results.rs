@@ -1,0 +1,119 @@
+//! What the rounds have brought.
+
+use crate::floor::Floors;
+use crate::measure::Figure;
+use crate::median::median;
+use crate::workload::Workload;
+
+/// How far the two cores are from each other. A virtual machine's cores move, at times to another die, and
+/// whatever crosses between them costs several times as much there: only figures of one distance compare.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Distance {
+    Near,
+    Far,
+}
+
+impl Distance {
+    pub const ALL: [Self; 2] = [Self::Near, Self::Far];
+
+    /// By the round trip of a cache line, in ns: about 40 between cores that share one, 300 and more between dies.
+    pub fn of(round_trip: f64) -> Self {
+        if round_trip < 150.0 {
+            Self::Near
+        } else {
+            Self::Far
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Near => "near",
+            Self::Far => "far",
+        }
+    }
+}
+
+#[derive(Default)]
+pub struct Results {
+    samples: Vec<Sample>,
+    floors: Vec<Floors>,
+}
+
+struct Sample {
+    contender: &'static str,
+    workload: Workload,
+    round_trip: f64,
+    figure: Figure,
+}
+
+impl Results {
+    pub fn add(
+        &mut self,
+        contender: &'static str,
+        workload: Workload,
+        round_trip: f64,
+        figure: Figure,
+    ) {
+        self.samples.push(Sample {
+            contender,
+            workload,
+            round_trip,
+            figure,
+        });
+    }
+
+    pub fn add_floors(&mut self, floors: Floors) {
+        self.floors.push(floors);
+    }
+
+    /// The median over the rounds. None where nothing was measured.
+    pub fn ns(&self, contender: &str, workload: Workload, distance: Distance) -> Option<f64> {
+        some_median(
+            self.of(contender, workload, distance)
+                .map(|sample| sample.figure.ns),
+        )
+    }
+
+    pub fn speedup(&self, contender: &str, workload: Workload, distance: Distance) -> Option<f64> {
+        let samples = self.of(contender, workload, distance);
+        some_median(samples.filter_map(|sample| sample.figure.speedup))
+    }
+
+    /// The least that the work can take, where there is a sum for it.
+    pub fn floor(&self, workload: Workload) -> Option<f64> {
+        let floors = self.floors.iter();
+        match workload {
+            Workload::Root | Workload::Child | Workload::Trace => {
+                some_median(floors.map(|floors| floors.f1))
+            }
+            Workload::Request => some_median(floors.map(|floors| floors.f3)),
+            Workload::Unsampled => some_median(floors.map(|floors| floors.f4)),
+            Workload::TwoThreads | Workload::Off => None,
+        }
+    }
+
+    /// How many processes found the cores at that distance, and the median of what they found.
+    pub fn round_trips(&self, distance: Distance) -> (usize, f64) {
+        let all = self.samples.iter().map(|sample| sample.round_trip);
+        let there: Vec<f64> = all.filter(|trip| Distance::of(*trip) == distance).collect();
+        (there.len(), median(there))
+    }
+
+    fn of(
+        &self,
+        contender: &str,
+        workload: Workload,
+        distance: Distance,
+    ) -> impl Iterator<Item = &Sample> {
+        self.samples.iter().filter(move |sample| {
+            sample.contender == contender
+                && sample.workload == workload
+                && Distance::of(sample.round_trip) == distance
+        })
+    }
+}
+
+fn some_median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let median = median(values);
+    (!median.is_nan()).then_some(median)
+}
