@@ -66,6 +66,7 @@ pub use frame::{FinishedSpan, OwnedSpan};
 pub(crate) use frame::{FrameBytes, FrameHeader, read_frame, write_frame};
 pub(crate) use lifecycle::{Lifecycle, Question};
 pub use limits::Limits;
+pub(crate) use limits::cut;
 pub(crate) use local_trace::{Hold, LocalTrace};
 pub(crate) use random::random_id;
 pub(crate) use recorder::Recorder;

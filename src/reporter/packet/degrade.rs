@@ -15,7 +15,7 @@ use crate::model::tags::{
 };
 use crate::model::{FieldRef, TagRef, field};
 use crate::record::encode::{write_log, write_tag};
-use crate::record::{FinishedSpan, FrameBytes, FrameHeader, LogView, read_frame, write_frame};
+use crate::record::{FinishedSpan, FrameBytes, FrameHeader, LogView, cut, read_frame, write_frame};
 
 /// Shows smaller and smaller forms of `span` to `fits`; true when one fits, which is the last one shown.
 pub(super) fn degrade(
@@ -42,9 +42,6 @@ pub(super) fn degrade(
 
 /// The steps in which values are cut, in bytes.
 const LONGEST_VALUES: [usize; 5] = [1_024, 512, 256, 128, 64];
-
-/// Marks a value that was cut.
-const ELLIPSIS: &str = "…";
 
 /// What is taken away.
 #[derive(Clone, Copy, Default)]
@@ -232,14 +229,8 @@ fn write_cut_tag(out: &mut Vec<u8>, key: &str, value: TagRef<'_>, longest: Optio
 
 /// The text, at most so many bytes of it with the mark, whole characters; and whether it was cut.
 fn cut_text(text: &str, longest: Option<usize>) -> (Cow<'_, str>, bool) {
-    match longest {
-        Some(longest) if text.len() > longest => {
-            let mut end = longest.saturating_sub(ELLIPSIS.len());
-            while !text.is_char_boundary(end) {
-                end -= 1;
-            }
-            (Cow::Owned([&text[..end], ELLIPSIS].concat()), true)
-        }
-        _ => (Cow::Borrowed(text), false),
+    match longest.and_then(|longest| cut(text, longest)) {
+        Some(shorter) => (Cow::Owned(shorter), true),
+        None => (Cow::Borrowed(text), false),
     }
 }
