@@ -101,10 +101,11 @@
 //!
 //! # What is promised
 //!
-//! * **No panics.** Whatever comes in by a header or a datagram. A panic of a sampler, a reporter, a hook or a tag's
-//!   `Display` or closure of yours is caught and counted, where panics unwind.
-//! * **No waiting.** Starting, tagging and finishing a span do no input or output and never wait for the worker. Only
-//!   `flush`, `close` and the drop of the last tracer wait, as long as they are told to.
+//! * **No panics.** Whatever comes in by a header or a datagram. A panic of a sampler, a reporter or a tag's `Display` or
+//!   closure of yours is caught and counted, where panics unwind; one of a hook of the middleware is caught.
+//! * **No waiting.** Starting, tagging and finishing a span do no input or output, and wait for another thread at most as
+//!   long as that appends a tag, or the worker takes a list away. Only `flush`, `close` and the drop of the last tracer
+//!   wait for the worker's work, as long as they are told to.
 //! * **No growth.** Finished spans wait in a budget of bytes for the whole process; spans, baggage and whatever is
 //!   read are bounded. What finds no room is dropped and counted, and what is cut is marked.
 //! * **No silence.** [`FlushReport`](metrics::FlushReport) tells of every span that was finished: sent, lost and why,
@@ -117,7 +118,7 @@
 //! * That a datagram arrives. `sent` means that the kernel took it and nobody has refused it since.
 //! * Spans of a process that is killed or aborts, or that calls `std::process::exit` without
 //!   [`close`](JaegerTracer::close): up to one flush interval of them is lost.
-//! * Spans in the child of a `fork` without `exec`: it has no worker. Build a tracer there.
+//! * Anything in the child of a `fork` without `exec`: it has no worker, and its ids may be those of the parent.
 //! * The order of spans in a batch, how many batches there are, the wording of diagnostics and of error messages.
 //! * That versions of other crates in public signatures stay. They are `http`, `http-body`, `bytes` and those that
 //!   features are named for; a new breaking version of one is a breaking release of ours.
