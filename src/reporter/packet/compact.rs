@@ -2,10 +2,12 @@
 //!
 //! Field headers are a byte, `(id - previous id) << 4 | type`.
 
-use crate::model::Process;
+use crate::model::{Process, SpanReference};
 use crate::record::FinishedSpan;
 pub(super) use crate::record::encode::write_list_header;
-use crate::record::encode::{varint_len, write_bytes, write_tag, write_varint, zigzag};
+use crate::record::encode::{
+    reference_kind, varint_len, write_bytes, write_tag, write_varint, zigzag,
+};
 use crate::reporter::packet::{METHOD, Numbers, ONEWAY};
 
 /// Appends a `Process` struct.
@@ -68,8 +70,11 @@ pub(super) fn write_span(out: &mut Vec<u8>, at: usize, span: &FinishedSpan<'_>) 
     out.field(0x18, name.len() as u64);
     out.bytes(name.as_bytes());
     let mut flags_field = 0x25;
-    if header.reference_count > 0 {
-        out.list(0x19, header.reference_count);
+    if header.all_references() > 0 {
+        out.list(0x19, header.all_references());
+        if let Some(parent) = span.parent_reference() {
+            out.reference(&parent);
+        }
         out.bytes(references);
         flags_field = 0x15;
     }
@@ -91,8 +96,8 @@ pub(super) fn write_span(out: &mut Vec<u8>, at: usize, span: &FinishedSpan<'_>) 
     out.at
 }
 
-/// At least what a span's eight fields and three list headers take, each stored as if it were of the longest.
-const FIELDS_BYTES: usize = 12 * MOST_FIELD_BYTES;
+/// At least what a span's eight fields, three list headers and its parent's reference take, each stored as if it were of the longest.
+const FIELDS_BYTES: usize = 17 * MOST_FIELD_BYTES;
 
 /// Writes into room that is known to suffice.
 struct Cursor<'a> {
@@ -124,6 +129,14 @@ impl Cursor<'_> {
         room[1..9].copy_from_slice(&(low | CONTINUED[len]).to_le_bytes());
         room[9..].copy_from_slice(&(high | u16::from(len == 10) << 7).to_le_bytes());
         self.at += 1 + len;
+    }
+
+    fn reference(&mut self, reference: &SpanReference) {
+        self.field(0x15, zigzag(reference_kind(reference.kind)));
+        self.field(0x16, zigzag(reference.trace_id.low() as i64));
+        self.field(0x16, zigzag(reference.trace_id.high() as i64));
+        self.field(0x16, zigzag(reference.span_id.get() as i64));
+        self.byte(0);
     }
 
     #[inline]
