@@ -216,11 +216,15 @@ fn begin(
 #[inline(always)]
 fn complete(
     core: &Core,
-    options: &StartSpanOptions<'_>,
+    options: &mut StartSpanOptions<'_>,
     mut cell: Box<SpanCell>,
     seed: &Seed,
 ) -> Span {
-    let is_server = !options.tags.is_empty() && set_start_tags(&mut cell, &options.tags);
+    let mut is_server = false;
+    if !options.tags().is_empty() {
+        is_server = set_start_tags(&mut cell, options.tags());
+        options.give_memory();
+    }
     count_start(core, &cell, seed.is_new_trace, is_server);
     Span::from_cell(cell)
 }
