@@ -16,6 +16,7 @@ use std::str::FromStr;
 /// # Ok::<(), tracehound::model::ParseIdError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(C)]
 pub struct TraceId {
     high: u64,
     low: u64,
@@ -93,6 +94,7 @@ impl FromStr for TraceId {
 /// # Ok::<(), tracehound::model::ParseIdError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(transparent)]
 pub struct SpanId(NonZeroU64);
 
 impl SpanId {

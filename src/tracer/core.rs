@@ -32,6 +32,7 @@ pub(super) struct Core {
 }
 
 /// What is known beforehand of the sampler's answer for a new trace.
+#[repr(u8)]
 pub(super) enum Roots {
     Ask,
     /// With the sampler's tags.

@@ -47,8 +47,8 @@ pub trait Tracer: Send + Sync {
         false
     }
 
-    /// The same as [`start`](Self::start) for one who needs the options no more: they are large, and moving them costs
-    /// more than a span.
+    /// The same as [`start`](Self::start) for one who needs the options no more, which are left with nothing to drop:
+    /// they are large, and moving them costs more than a span.
     #[doc(hidden)]
     #[inline]
     fn start_in_place(&self, options: &mut StartSpanOptions<'_>) -> Span {

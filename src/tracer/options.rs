@@ -56,6 +56,16 @@ impl<'a> StartSpanOptions<'a> {
         }
     }
 
+    /// Drops what a start leaves: all but the name.
+    #[inline(always)]
+    pub(super) fn drop_rest(&mut self) {
+        if !self.references.is_empty() {
+            self.references = SmallVec::new();
+        }
+        self.context = None;
+        self.give_memory();
+    }
+
     /// What is said so far; these say nothing then.
     #[inline]
     pub(crate) fn take(&mut self) -> Self {

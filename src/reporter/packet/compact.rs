@@ -79,8 +79,8 @@ pub(super) fn write_span(out: &mut Vec<u8>, at: usize, span: &FinishedSpan<'_>) 
         flags_field = 0x15;
     }
     out.field(flags_field, zigzag(header.flags.bits().into()));
-    out.field(0x16, zigzag(header.start.as_micros()));
-    let duration = i64::try_from(header.duration_micros).unwrap_or(i64::MAX);
+    out.field(0x16, zigzag(header.start().as_micros()));
+    let duration = i64::try_from(header.duration_micros()).unwrap_or(i64::MAX);
     out.field(0x16, zigzag(duration));
     let mut logs_field = 0x29;
     if header.tag_count > 0 {
