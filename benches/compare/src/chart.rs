@@ -1,10 +1,12 @@
-//! The results as a picture: bars for four workloads, shorter is better.
+//! The results as a picture: bars for some of them, shorter is better.
 
 use std::fmt::Write;
 
 use crate::contender;
+use crate::figure::Quantity;
 use crate::results::{Distance, Results};
-use crate::table::number;
+use crate::table::print;
+use crate::task::Task;
 use crate::workload::Workload;
 
 /// At the distance that most figures were taken at.
@@ -17,11 +19,11 @@ pub fn render(results: &Results) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" width=\"{WIDTH}\" \
         height=\"{HEIGHT}\" role=\"img\" aria-label=\"Nanoseconds per piece of work, shorter is better\">\n{STYLE}"
     );
-    for (at, (workload, title)) in PANELS.into_iter().enumerate() {
+    for (at, (task, quantity, title)) in PANELS.into_iter().enumerate() {
         let x = MARGIN + (at % 2) * (PANEL_WIDTH + MARGIN);
         let y = MARGIN + (at / 2) * (PANEL_HEIGHT + MARGIN);
         let _ = writeln!(svg, "<g transform=\"translate({x} {y})\">");
-        panel(&mut svg, results, workload, title, distance);
+        panel(&mut svg, results, (task, quantity, title), distance);
         svg.push_str("</g>\n");
     }
     let _ = writeln!(
@@ -34,18 +36,27 @@ pub fn render(results: &Results) -> String {
     svg
 }
 
-fn panel(svg: &mut String, results: &Results, workload: Workload, title: &str, distance: Distance) {
+fn panel(
+    svg: &mut String,
+    results: &Results,
+    (task, quantity, title): (Task, Quantity, &str),
+    distance: Distance,
+) {
+    let median = |name| results.median(name, task, quantity, distance);
     let bars: Vec<(&str, f64)> = contender::ALL
         .into_iter()
-        .filter_map(|(name, _)| Some((name, results.ns(name, workload, distance)?)))
+        .filter_map(|(name, _)| Some((name, median(name)?)))
         .collect();
-    let longest = bars.iter().map(|(_, ns)| *ns).fold(1.0, f64::max);
-    let length = |ns: f64| ns / longest * BAR_WIDTH as f64;
+    let longest = bars
+        .iter()
+        .map(|(_, number)| *number)
+        .fold(f64::MIN_POSITIVE, f64::max);
+    let length = |number: f64| number / longest * BAR_WIDTH as f64;
     let _ = writeln!(svg, "<text class=\"title\" y=\"12\">{title}</text>");
-    for (at, (name, ns)) in bars.iter().enumerate() {
+    for (at, (name, number)) in bars.iter().enumerate() {
         let class = if at == 0 { "ours" } else { "bar" };
         let y = 22 + at * ROW;
-        let (bar, base) = (length(*ns), y + 12);
+        let (bar, base) = (length(*number), y + 12);
         let _ = writeln!(
             svg,
             "<text class=\"{class}\" x=\"{}\" y=\"{base}\" text-anchor=\"end\">{name}</text>\
@@ -53,24 +64,52 @@ fn panel(svg: &mut String, results: &Results, workload: Workload, title: &str, d
             <text class=\"{class}\" x=\"{:.1}\" y=\"{base}\">{}</text>",
             LABEL - 8,
             LABEL as f64 + bar + 6.0,
-            number(*ns)
+            print(quantity, *number)
         );
     }
-    if let Some(floor) = results.floor(workload) {
+    let floor = match (task, task.floor()) {
+        (Task::Burst(workload), _) => results.floor(workload),
+        (_, Some((harness, _))) => median(harness),
+        (_, None) => None,
+    };
+    if let Some(floor) = floor {
         let x = LABEL as f64 + length(floor);
         let end = 22 + bars.len() * ROW;
         let _ = writeln!(svg, "<path class=\"floor\" d=\"M{x:.1} 18V{end}\"/>");
     }
 }
 
-const PANELS: [(Workload, &str); 4] = [
-    (Workload::Root, "A root span"),
+const PANELS: [(Task, Quantity, &str); 6] = [
     (
-        Workload::Request,
-        "A request: two spans, headers, six tags, a log",
+        Task::Burst(Workload::Root),
+        Quantity::Time,
+        "A root span, ns",
     ),
-    (Workload::Unsampled, "The same request, not sampled"),
-    (Workload::Off, "A span where tracing is off"),
+    (
+        Task::Burst(Workload::Request),
+        Quantity::Time,
+        "A request: two spans, headers, six tags, a log, ns",
+    ),
+    (
+        Task::Burst(Workload::Unsampled),
+        Quantity::Time,
+        "The same request, not sampled, ns",
+    ),
+    (
+        Task::Burst(Workload::Off),
+        Quantity::Time,
+        "A span where tracing is off, ns",
+    ),
+    (
+        Task::Paced,
+        Quantity::Cpu,
+        "Sent to an agent, 40 000 spans a second: CPU, µs a span",
+    ),
+    (
+        Task::Latency,
+        Quantity::P999,
+        "A span with five tags: what 99.9 % of calls take at most, ns",
+    ),
 ];
 
 const MARGIN: usize = 24;
@@ -80,7 +119,8 @@ const ROW: usize = 20;
 const PANEL_WIDTH: usize = LABEL + BAR_WIDTH + 40;
 const PANEL_HEIGHT: usize = 22 + ROW * contender::ALL.len();
 const WIDTH: usize = 2 * PANEL_WIDTH + 3 * MARGIN;
-const HEIGHT: usize = 2 * PANEL_HEIGHT + 3 * MARGIN + 8;
+const ROWS: usize = PANELS.len() / 2;
+const HEIGHT: usize = ROWS * PANEL_HEIGHT + (ROWS + 1) * MARGIN + 8;
 
 const STYLE: &str = "<style>\
     text{font:12px system-ui,sans-serif;fill:#57606a}\

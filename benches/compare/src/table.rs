@@ -1,11 +1,14 @@
 //! The results as Markdown.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::process::Command;
 use std::{env, fs, thread};
 
-use crate::contender;
+use crate::contender::{self, NOTHING};
+use crate::figure::Quantity;
 use crate::results::{Distance, Results};
+use crate::task::Task;
 use crate::workload::Workload;
 
 /// With the share of the machine that other programs took meanwhile, if it is known.
@@ -41,40 +44,131 @@ pub fn render(results: &Results, rounds: usize, others: Option<f64>) -> String {
 }
 
 fn section(text: &mut String, results: &Results, distance: Distance) {
-    let row = |name: &str, cell: &dyn Fn(Workload) -> String| {
-        let cells: Vec<String> = Workload::ALL.into_iter().map(cell).collect();
-        format!("| {name} | {} |\n", cells.join(" | "))
-    };
-    let heading = |workload: Workload| format!("{} {}", workload.key(), workload.title());
-    text.push_str(&row("", &heading));
-    text.push_str(&row("---", &|_| "--:".to_owned()));
-    for (name, _) in contender::ALL {
-        text.push_str(&row(name, &|workload| {
-            cell(results, name, workload, distance)
-        }));
-    }
+    let costs: Vec<Column> = Workload::ALL.into_iter().map(Column::of).collect();
+    table(text, results, distance, &costs);
     let floor = |workload| results.floor(workload).map_or_else(String::new, number);
-    text.push_str(&row("*floor*", &floor));
+    row(text, "*floor*", Workload::ALL.map(floor));
     let (ours, _) = contender::ALL[0];
     let ratio = |workload| {
-        let ns = results.ns(ours, workload, distance);
-        let ratio = ns
+        let time = results.median(ours, Task::Burst(workload), Quantity::Time, distance);
+        let ratio = time
             .zip(results.floor(workload))
-            .map(|(ns, floor)| ns / floor);
+            .map(|(time, floor)| time / floor);
         ratio.map_or_else(String::new, |ratio| format!("{ratio:.2} ×"))
     };
-    text.push_str(&row(&format!("*{ours} by floor*"), &ratio));
+    row(
+        text,
+        &format!("*{ours} by floor*"),
+        Workload::ALL.map(ratio),
+    );
+    for (title, columns) in [
+        ("W8: out of the program", &TO_AGENT[..]),
+        (LATENCY_TITLE, &LATENCY),
+    ] {
+        let _ = write!(text, "\n### {title}, cores {}\n\n", distance.name());
+        table(text, results, distance, columns);
+    }
 }
 
-fn cell(results: &Results, contender: &str, workload: Workload, distance: Distance) -> String {
-    let ns = results.ns(contender, workload, distance);
-    let mut cell = ns.map_or_else(|| "–".to_owned(), number);
-    if let Some(speedup) = results.speedup(contender, workload, distance) {
+/// A line for each contender, and one for the harness where it is part of the figures.
+fn table(text: &mut String, results: &Results, distance: Distance, columns: &[Column]) {
+    row(
+        text,
+        "",
+        columns.iter().map(|column| column.title.to_string()),
+    );
+    row(text, "---", columns.iter().map(|_| "--:".to_owned()));
+    for (name, _) in contender::ALL {
+        let cells = columns
+            .iter()
+            .map(|column| cell(results, name, column, distance));
+        row(text, name, cells);
+    }
+    if columns.iter().any(|column| column.task.floor().is_some()) {
+        let (name, _) = NOTHING;
+        let cells = columns.iter().map(|column| {
+            let median = results.median(name, column.task, column.quantity, distance);
+            let is_known = column.task.floor().is_some() && column.quantity != Quantity::Missing;
+            let median = median.filter(|_| is_known);
+            median.map_or_else(String::new, |median| print(column.quantity, median))
+        });
+        row(text, &format!("*{name} alone*"), cells);
+    }
+}
+
+fn row(text: &mut String, name: &str, cells: impl IntoIterator<Item = String>) {
+    let cells: Vec<String> = cells.into_iter().collect();
+    let _ = writeln!(text, "| {name} | {} |", cells.join(" | "));
+}
+
+struct Column {
+    title: Cow<'static, str>,
+    task: Task,
+    quantity: Quantity,
+}
+
+impl Column {
+    fn of(workload: Workload) -> Self {
+        Self {
+            title: format!("{} {}", workload.key(), workload.title()).into(),
+            task: Task::Burst(workload),
+            quantity: Quantity::Time,
+        }
+    }
+
+    const fn new(title: &'static str, task: Task, quantity: Quantity) -> Self {
+        Self {
+            title: Cow::Borrowed(title),
+            task,
+            quantity,
+        }
+    }
+}
+
+const TO_AGENT: [Column; 8] = [
+    Column::new("paced: CPU, µs a span", Task::Paced, Quantity::Cpu),
+    Column::new(
+        "of it in the background",
+        Task::Paced,
+        Quantity::BackgroundCpu,
+    ),
+    Column::new("flood: M spans/s arrive", Task::Flood, Quantity::Delivered),
+    Column::new("do not", Task::Flood, Quantity::Missing),
+    Column::new("memory, MB", Task::Flood, Quantity::Memory),
+    Column::new(
+        "flood within the process: M spans/s arrive",
+        Task::FloodWithin,
+        Quantity::Delivered,
+    ),
+    Column::new("do not", Task::FloodWithin, Quantity::Missing),
+    Column::new("W9 encoding, ns a span", Task::Encoding, Quantity::Time),
+];
+
+const LATENCY: [Column; 4] = [
+    Column::new("half", Task::Latency, Quantity::P50),
+    Column::new("99 %", Task::Latency, Quantity::P99),
+    Column::new("99.9 %", Task::Latency, Quantity::P999),
+    Column::new("99.99 %", Task::Latency, Quantity::P9999),
+];
+
+const LATENCY_TITLE: &str = "A root with five tags: ns that so many calls take at most";
+
+fn cell(results: &Results, contender: &str, column: &Column, distance: Distance) -> String {
+    let median = |quantity| results.median(contender, column.task, quantity, distance);
+    let mut cell = median(column.quantity)
+        .map_or_else(|| "–".to_owned(), |median| print(column.quantity, median));
+    if let Some(speedup) = median(Quantity::Speedup) {
         let _ = write!(cell, " ({speedup:.2} ×)");
+    }
+    if column.quantity == Quantity::Cpu {
+        let missing = median(Quantity::Missing).filter(|missing| *missing > 0.0005);
+        if let Some(missing) = missing {
+            let _ = write!(cell, " ({} lost)", print(Quantity::Missing, missing));
+        }
     }
     let marks = (1..)
         .zip(&NOTES)
-        .filter(|(_, note)| note.is_about(contender, workload));
+        .filter(|(_, note)| note.is_about(contender, column));
     let marks: Vec<String> = marks.map(|(number, _)| number.to_string()).collect();
     if !marks.is_empty() {
         let _ = write!(cell, " <sup>{}</sup>", marks.join(","));
@@ -82,8 +176,17 @@ fn cell(results: &Results, contender: &str, workload: Workload, distance: Distan
     cell
 }
 
+pub fn print(quantity: Quantity, value: f64) -> String {
+    match quantity {
+        Quantity::Cpu | Quantity::BackgroundCpu | Quantity::Delivered => format!("{value:.2}"),
+        Quantity::Missing if value.abs() < 0.0005 => "0 %".to_owned(),
+        Quantity::Missing => format!("{:.1} %", value * 100.0),
+        _ => number(value),
+    }
+}
+
 /// Three digits, as far as they mean anything.
-pub fn number(ns: f64) -> String {
+fn number(ns: f64) -> String {
     match ns {
         ..10.0 => format!("{ns:.1}"),
         _ => format!("{ns:.0}"),
@@ -111,58 +214,125 @@ fn machine() -> String {
 /// Where a contender does less than the others, or more.
 struct Note {
     contenders: &'static [&'static str],
-    workloads: &'static [Workload],
+    tasks: &'static [Task],
+    /// Where it stands, if not at all that the task measures.
+    quantities: &'static [Quantity],
     text: &'static str,
 }
 
 impl Note {
-    fn is_about(&self, contender: &str, workload: Workload) -> bool {
-        self.contenders.contains(&contender) && self.workloads.contains(&workload)
+    const fn new(
+        contenders: &'static [&'static str],
+        tasks: &'static [Task],
+        text: &'static str,
+    ) -> Self {
+        Self {
+            contenders,
+            tasks,
+            quantities: &[],
+            text,
+        }
+    }
+
+    const fn at(mut self, quantities: &'static [Quantity]) -> Self {
+        self.quantities = quantities;
+        self
+    }
+
+    fn is_about(&self, contender: &str, column: &Column) -> bool {
+        self.contenders.contains(&contender)
+            && self.tasks.contains(&column.task)
+            && (self.quantities.is_empty() || self.quantities.contains(&column.quantity))
     }
 }
 
-const REQUESTS: &[Workload] = &[Workload::Request, Workload::Unsampled, Workload::TwoThreads];
+const REQUESTS: &[Task] = &[
+    Task::Burst(Workload::Request),
+    Task::Burst(Workload::Unsampled),
+    Task::Burst(Workload::TwoThreads),
+];
 
-const NOTES: [Note; 6] = [
-    Note {
-        contenders: &["rustracing_jaeger"],
-        workloads: &[Workload::Unsampled],
-        text: "Less work: a span that is not sampled has no context, so the next service is told nothing.",
-    },
-    Note {
-        contenders: &["fastrace", "minitrace"],
-        workloads: REQUESTS,
-        text: "Less work: no baggage is looked for, and no sampler asked. More: numbers are formatted, for every \
-            value is a string.",
-    },
-    Note {
-        contenders: &["minitrace"],
-        workloads: &[Workload::Unsampled],
-        text: "It has no word for a trace that is not kept.",
-    },
-    Note {
-        contenders: &["tracing-opentelemetry"],
-        workloads: &[
-            Workload::Root,
-            Workload::Child,
-            Workload::Request,
-            Workload::Unsampled,
-            Workload::Trace,
-            Workload::TwoThreads,
+const NOTES: [Note; 13] = [
+    Note::new(
+        &["rustracing_jaeger"],
+        &[Task::Burst(Workload::Unsampled)],
+        "Less work: a span that is not sampled has no context, so the next service is told nothing.",
+    ),
+    Note::new(
+        &["fastrace", "minitrace"],
+        REQUESTS,
+        "Less work: no baggage is looked for, and no sampler asked. More: numbers are formatted, for every value is \
+            a string.",
+    ),
+    Note::new(
+        &["minitrace"],
+        &[Task::Burst(Workload::Unsampled)],
+        "It has no word for a trace that is not kept.",
+    ),
+    Note::new(
+        &["tracing-opentelemetry"],
+        &[
+            Task::Burst(Workload::Root),
+            Task::Burst(Workload::Child),
+            Task::Burst(Workload::Request),
+            Task::Burst(Workload::Unsampled),
+            Task::Burst(Workload::Trace),
+            Task::Burst(Workload::TwoThreads),
         ],
-        text: "More work: spans carry their thread and place in the source as well, and are seen by a subscriber.",
-    },
-    Note {
-        contenders: &["tracing-opentelemetry", "rustracing_jaeger"],
-        workloads: &[Workload::Off],
-        text: "Less work: `tracing` without a subscriber looks at one static number and never sees the tag; \
-            `rustracing` has no tracer that is off, but a span that is.",
-    },
-    Note {
-        contenders: &["opentelemetry", "tracing-opentelemetry"],
-        workloads: REQUESTS,
-        text: "Less work: the propagator for baggage is another one and is not installed.",
-    },
+        "More work: spans carry their thread and place in the source as well, and are seen by a subscriber.",
+    ),
+    Note::new(
+        &["tracing-opentelemetry", "rustracing_jaeger"],
+        &[Task::Burst(Workload::Off)],
+        "Less work: `tracing` without a subscriber looks at one static number and never sees the tag; `rustracing` \
+            has no tracer that is off, but a span that is.",
+    ),
+    Note::new(
+        &["opentelemetry", "tracing-opentelemetry"],
+        REQUESTS,
+        "Less work: the propagator for baggage is another one and is not installed.",
+    ),
+    Note::new(
+        &["opentelemetry", "tracing-opentelemetry"],
+        &[Task::Paced, Task::Flood],
+        "More work: OTLP over HTTP, for its exporter to Jaeger has ended; a request waits for its answer, and nothing \
+            is lost on the way.",
+    )
+    .at(&[Quantity::Cpu, Quantity::Delivered]),
+    Note::new(
+        &["fastrace", "minitrace"],
+        &[Task::Flood, Task::FloodWithin],
+        "Nothing bounds what waits. Some of it is on its way when the time is up, and would arrive a long time later.",
+    )
+    .at(&[Quantity::Missing]),
+    Note::new(
+        &["rustracing_jaeger"],
+        &[Task::Paced, Task::Flood],
+        "Its reporter makes a datagram of what it is given: 200 spans here. Its documentation gives it one, and each \
+            wakes the thread.",
+    )
+    .at(&[Quantity::Cpu, Quantity::Delivered]),
+    Note::new(
+        &["fastrace", "minitrace", "rustracing_jaeger", "opentelemetry", "tracing-opentelemetry"],
+        &[Task::FloodWithin],
+        "Less work: spans are read, and not encoded.",
+    )
+    .at(&[Quantity::Delivered]),
+    Note::new(
+        &["tracehound"],
+        &[Task::Encoding],
+        "More work: all that its background thread does is in it, so also taking spans out of the queues.",
+    ),
+    Note::new(
+        &["fastrace", "minitrace"],
+        &[Task::Encoding],
+        "More work: the encoder cannot be called alone, so datagrams of 8000 bytes are sent as well.",
+    ),
+    Note::new(
+        &["opentelemetry", "tracing-opentelemetry"],
+        &[Task::Encoding],
+        "OTLP in Protobuf; the others' bytes are Thrift's compact protocol.",
+    ),
 ];
 
 const FLOORS: &str = "\n\
@@ -171,4 +341,10 @@ const FLOORS: &str = "\n\
     time stamps and nothing copied. W6 has, in brackets, how many times the work of one thread two threads do; \
     contenders' own threads share the second core with the second thread.\n\n\
     tracehound's background thread also packs spans for an agent; the other contenders' hand them to a sink that reads \
-    them.\n";
+    them.\n\n\
+    *W8*: requests of W3, two spans each, of one thread; the sink is a process on this host that counts the spans of \
+    datagrams and of OTLP requests. *Paced*: 40 000 spans a second. *Flood*: for a second; what waits then has half a \
+    second more to arrive. Within the process: into what stands behind W1 to W7. Up to 16 384 spans may wait where that \
+    can be said. tracehound's account of its spans must hold all that were made.\n\n\
+    *Calls*: 50 000 a second on each of two threads, at fixed times. The harness alone shows what the machine adds: \
+    whatever else runs on it stops calls, too.\n";
