@@ -5,121 +5,197 @@ use std::fmt::Write;
 use crate::contender;
 use crate::figure::Quantity;
 use crate::results::{Distance, Results};
-use crate::table::print;
+use crate::table::{machine, print};
 use crate::task::Task;
 use crate::workload::Workload;
 
-/// At the distance that most figures were taken at.
 pub fn render(results: &Results) -> String {
-    let distance = Distance::ALL
-        .into_iter()
-        .max_by_key(|distance| results.round_trips(*distance).0);
-    let distance = distance.expect("there are two");
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" width=\"{WIDTH}\" \
-        height=\"{HEIGHT}\" role=\"img\" aria-label=\"Nanoseconds per piece of work, shorter is better\">\n{STYLE}"
+        height=\"{HEIGHT}\" role=\"img\" aria-label=\"What tracing costs, by crate; shorter is better\">\n{STYLE}"
     );
-    for (at, (task, quantity, title)) in PANELS.into_iter().enumerate() {
-        let x = MARGIN + (at % 2) * (PANEL_WIDTH + MARGIN);
-        let y = MARGIN + (at / 2) * (PANEL_HEIGHT + MARGIN);
+    for (at, panel) in PANELS.iter().enumerate() {
+        let x = MARGIN + (at % COLUMNS) * (PANEL_WIDTH + MARGIN);
+        let y = MARGIN + (at / COLUMNS) * (PANEL_HEIGHT + MARGIN);
         let _ = writeln!(svg, "<g transform=\"translate({x} {y})\">");
-        panel(&mut svg, results, (task, quantity, title), distance);
+        panel.render(&mut svg, results);
         svg.push_str("</g>\n");
     }
     let _ = writeln!(
         svg,
-        "<text class=\"small\" x=\"{MARGIN}\" y=\"{}\">ns of the program's thread, shorter is better; cores {}; the \
-        dashed line is the machine's floor. Footnotes in RESULTS.md.</text>\n</svg>",
-        HEIGHT - 8,
-        distance.name()
+        "<text class=\"small\" x=\"{MARGIN}\" y=\"{}\">Shorter is better. Dashed: the machine's floor, or the \
+        harness alone. {}. RESULTS.md has the footnotes.</text>\n</svg>",
+        HEIGHT - 10,
+        machine(),
     );
     svg
 }
 
-fn panel(
-    svg: &mut String,
-    results: &Results,
-    (task, quantity, title): (Task, Quantity, &str),
-    distance: Distance,
-) {
-    let median = |name| results.median(name, task, quantity, distance);
-    let bars: Vec<(&str, f64)> = contender::ALL
-        .into_iter()
-        .filter_map(|(name, _)| Some((name, median(name)?)))
-        .collect();
-    let longest = bars
-        .iter()
-        .map(|(_, number)| *number)
-        .fold(f64::MIN_POSITIVE, f64::max);
-    let length = |number: f64| number / longest * BAR_WIDTH as f64;
-    let _ = writeln!(svg, "<text class=\"title\" y=\"12\">{title}</text>");
-    for (at, (name, number)) in bars.iter().enumerate() {
-        let class = if at == 0 { "ours" } else { "bar" };
-        let y = 22 + at * ROW;
-        let (bar, base) = (length(*number), y + 12);
+struct Panel {
+    task: Task,
+    quantity: Quantity,
+    title: &'static str,
+    unit: &'static str,
+}
+
+impl Panel {
+    const fn new(task: Task, quantity: Quantity, title: &'static str, unit: &'static str) -> Self {
+        Self {
+            task,
+            quantity,
+            title,
+            unit,
+        }
+    }
+
+    /// At the distance at which the most crates have a figure.
+    fn render(&self, svg: &mut String, results: &Results) {
+        let bars = |distance| {
+            contender::ALL.map(|(name, _)| {
+                (
+                    name,
+                    results.median(name, self.task, self.quantity, distance),
+                )
+            })
+        };
+        let (distance, bars) = Distance::ALL
+            .map(|distance| (distance, bars(distance)))
+            .into_iter()
+            .max_by_key(|(distance, bars)| {
+                let known = bars.iter().filter(|(_, number)| number.is_some());
+                (known.count(), results.round_trips(*distance).0)
+            })
+            .expect("there are two");
+        let scale = Scale::of(bars.iter().filter_map(|(_, number)| *number));
+        let (title, unit) = (self.title, self.unit);
         let _ = writeln!(
             svg,
-            "<text class=\"{class}\" x=\"{}\" y=\"{base}\" text-anchor=\"end\">{name}</text>\
-            <rect class=\"{class}\" x=\"{LABEL}\" y=\"{y}\" width=\"{bar:.1}\" height=\"15\" rx=\"2\"/>\
-            <text class=\"{class}\" x=\"{:.1}\" y=\"{base}\">{}</text>",
-            LABEL - 8,
-            LABEL as f64 + bar + 6.0,
-            print(quantity, *number)
+            "<text class=\"title\" y=\"12\">{title}</text><text class=\"small\" y=\"27\">{unit}, cores {}\
+            </text>",
+            distance.name()
         );
-    }
-    let floor = match (task, task.floor()) {
-        (Task::Burst(workload), _) => results.floor(workload),
-        (_, Some((harness, _))) => median(harness),
-        (_, None) => None,
-    };
-    if let Some(floor) = floor {
-        let x = LABEL as f64 + length(floor);
-        let end = 22 + bars.len() * ROW;
-        let _ = writeln!(svg, "<path class=\"floor\" d=\"M{x:.1} 18V{end}\"/>");
+        for (at, (name, number)) in bars.into_iter().enumerate() {
+            let class = if at == 0 { "ours" } else { "bar" };
+            let y = TOP + at * ROW;
+            let base = y + 12;
+            let _ = write!(
+                svg,
+                "<text class=\"{class}\" x=\"{}\" y=\"{base}\" text-anchor=\"end\">{name}</text>",
+                LABEL - 8
+            );
+            let mut end = (LABEL + 24) as f64;
+            if let Some(number) = number {
+                let width = scale.width(number);
+                end = LABEL as f64 + width;
+                let _ = write!(svg, "<path class=\"{class}\" d=\"M{LABEL} {y}");
+                if width < BAR_WIDTH {
+                    let _ = write!(svg, "h{width:.1}v15H{LABEL}z\"/>");
+                } else if scale.cuts(number) {
+                    // With a gap before the end.
+                    let _ = write!(
+                        svg,
+                        "h160l-6 15H{LABEL}zM{} {y}h34v15h-40z\"/>",
+                        LABEL + 166
+                    );
+                } else {
+                    let _ = write!(svg, "h{BAR_WIDTH}v15H{LABEL}z\"/>");
+                }
+            }
+            let number =
+                number.map_or_else(|| "–".to_owned(), |number| print(self.quantity, number));
+            let _ = writeln!(
+                svg,
+                "<text class=\"{class}\" x=\"{:.1}\" y=\"{base}\">{number}</text>",
+                end + 6.0
+            );
+        }
+        let floor = match (self.task, self.task.floor()) {
+            (Task::Burst(workload), _) => results.floor(workload),
+            (_, Some((harness, _))) => results.median(harness, self.task, self.quantity, distance),
+            (_, None) => None,
+        };
+        if let Some(floor) = floor {
+            let x = LABEL as f64 + scale.width(floor);
+            let (from, to) = (TOP - 4, TOP + contender::ALL.len() * ROW);
+            let _ = writeln!(svg, "<path class=\"floor\" d=\"M{x:.1} {from}V{to}\"/>");
+        }
     }
 }
 
-const PANELS: [(Task, Quantity, &str); 6] = [
-    (
+/// What a full bar is.
+struct Scale(f64);
+
+impl Scale {
+    /// The largest, unless it would leave nothing to be seen of the others.
+    fn of(numbers: impl Iterator<Item = f64>) -> Self {
+        let mut numbers: Vec<f64> = numbers.collect();
+        numbers.sort_by(f64::total_cmp);
+        Self(match *numbers {
+            [.., next, largest] if largest > 2.5 * next => 1.25 * next,
+            [.., largest] => largest,
+            [] => 1.0,
+        })
+    }
+
+    fn width(&self, number: f64) -> f64 {
+        (number / self.0).min(1.0) * BAR_WIDTH
+    }
+
+    fn cuts(&self, number: f64) -> bool {
+        number > self.0
+    }
+}
+
+const PANELS: [Panel; 6] = [
+    Panel::new(
         Task::Burst(Workload::Root),
         Quantity::Time,
-        "A root span, ns",
+        "A root span",
+        "ns of the program's thread",
     ),
-    (
+    Panel::new(
         Task::Burst(Workload::Request),
         Quantity::Time,
-        "A request: two spans, headers, six tags, a log, ns",
+        "A request: two spans, headers, six tags, a log",
+        "ns of the program's thread",
     ),
-    (
+    Panel::new(
         Task::Burst(Workload::Unsampled),
         Quantity::Time,
-        "The same request, not sampled, ns",
+        "The same request, not sampled",
+        "ns of the program's thread",
     ),
-    (
+    Panel::new(
         Task::Burst(Workload::Off),
         Quantity::Time,
-        "A span where tracing is off, ns",
+        "A span where tracing is off",
+        "ns of the program's thread",
     ),
-    (
+    Panel::new(
         Task::Paced,
         Quantity::Cpu,
-        "Sent to an agent, 40 000 spans a second: CPU, µs a span",
+        "Spans of requests, sent to an agent",
+        "40 000 a second; µs of CPU a span, all threads",
     ),
-    (
+    Panel::new(
         Task::Latency,
         Quantity::P999,
-        "A span with five tags: what 99.9 % of calls take at most, ns",
+        "The slowest call in a thousand",
+        "a span with five tags, start and finish; ns",
     ),
 ];
 
+const COLUMNS: usize = 2;
+const ROWS: usize = PANELS.len() / COLUMNS;
 const MARGIN: usize = 24;
 const LABEL: usize = 150;
-const BAR_WIDTH: usize = 200;
+const BAR_WIDTH: f64 = 200.0;
 const ROW: usize = 20;
-const PANEL_WIDTH: usize = LABEL + BAR_WIDTH + 40;
-const PANEL_HEIGHT: usize = 22 + ROW * contender::ALL.len();
-const WIDTH: usize = 2 * PANEL_WIDTH + 3 * MARGIN;
-const ROWS: usize = PANELS.len() / 2;
+/// Of the first bar, under the title.
+const TOP: usize = 38;
+const PANEL_WIDTH: usize = LABEL + BAR_WIDTH as usize + 50;
+const PANEL_HEIGHT: usize = TOP + ROW * contender::ALL.len();
+const WIDTH: usize = COLUMNS * PANEL_WIDTH + (COLUMNS + 1) * MARGIN;
 const HEIGHT: usize = ROWS * PANEL_HEIGHT + (ROWS + 1) * MARGIN + 8;
 
 const STYLE: &str = "<style>\
@@ -127,9 +203,9 @@ const STYLE: &str = "<style>\
     .title{font-weight:600;font-size:13px;fill:#1f2328}\
     .small{font-size:11px}\
     text.ours{font-weight:600;fill:#1f2328}\
-    rect.bar{fill:#afb8c1}rect.ours{fill:#0969da}\
+    path.bar{fill:#afb8c1}path.ours{fill:#0969da}\
     .floor{stroke:#cf222e;stroke-dasharray:3 3}\
     @media(prefers-color-scheme:dark){\
     text{fill:#9198a1}.title,text.ours{fill:#f0f6fc}\
-    rect.bar{fill:#545d68}rect.ours{fill:#4493f8}.floor{stroke:#f85149}}\
+    path.bar{fill:#545d68}path.ours{fill:#4493f8}.floor{stroke:#f85149}}\
     </style>\n";
