@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::clocks::{peak_memory, process_cpu, thread_cpu};
-use crate::contender::{Contender, Destination, Mode, Prepare};
+use crate::contender::{Batches, Contender, Destination, Mode, Prepare};
 use crate::figure::{Figure, Quantity};
 use crate::request::Request;
 use crate::sink::Sink;
@@ -15,7 +15,7 @@ pub fn paced(prepare: Prepare) -> Option<Vec<Figure>> {
     let mut sink = Sink::start();
     let contender = leak(prepare(
         Mode::Sampled,
-        Destination::Network(sink.addresses),
+        Destination::Network(sink.addresses, Batches::Usual),
     )?);
     let produce = move |ticks: u32| {
         let mut request = Request::new(true);
@@ -57,7 +57,7 @@ pub fn flood(prepare: Prepare) -> Option<Vec<Figure>> {
     let mut sink = Sink::start();
     let contender = leak(prepare(
         Mode::Sampled,
-        Destination::Network(sink.addresses),
+        Destination::Network(sink.addresses, Batches::Large),
     )?);
     let flood = run_flood(contender, || sink.delivered());
     let delivered = if flood.is_over {
@@ -65,8 +65,7 @@ pub fn flood(prepare: Prepare) -> Option<Vec<Figure>> {
     } else {
         sink.delivered()
     };
-    check_account(contender, flood.made, delivered);
-    Some(flood.figures(delivered))
+    Some(flood.figures(contender, delivered))
 }
 
 /// The same into a sink in this process.
@@ -74,9 +73,7 @@ pub fn flood_within(prepare: Prepare) -> Option<Vec<Figure>> {
     let contender = leak(prepare(Mode::Sampled, Destination::Memory)?);
     let tally = contender.tally();
     let flood = run_flood(contender, || tally.delivered());
-    let delivered = tally.delivered();
-    check_account(contender, flood.made, delivered);
-    Some(flood.figures(delivered))
+    Some(flood.figures(contender, tally.delivered()))
 }
 
 struct Flood {
@@ -120,7 +117,10 @@ fn run_flood(contender: &'static dyn Contender, mut delivered: impl FnMut() -> u
 }
 
 impl Flood {
-    fn figures(&self, delivered: u64) -> Vec<Figure> {
+    fn figures(&self, contender: &dyn Contender, delivered: u64) -> Vec<Figure> {
+        if self.is_over {
+            check_account(contender, self.made, delivered);
+        }
         vec![
             (Quantity::Delivered, self.rate),
             (Quantity::Missing, missing(delivered, self.made)),

@@ -43,7 +43,7 @@
 //! # What is not equal
 //!
 //! Contenders do the same work as far as they can. Where one does less, or cannot help doing more, the table has a
-//! footnote; [`table`] holds them.
+//! footnote; [`note`] holds them.
 
 mod agent;
 mod chart;
@@ -57,6 +57,7 @@ mod latency;
 mod measure;
 mod median;
 mod neighbours;
+mod note;
 mod request;
 mod results;
 mod rounds;

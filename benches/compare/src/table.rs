@@ -7,6 +7,7 @@ use std::{env, fs, thread};
 
 use crate::contender::{self, NOTHING};
 use crate::figure::Quantity;
+use crate::note::NOTES;
 use crate::results::{Distance, Results};
 use crate::task::Task;
 use crate::workload::Workload;
@@ -39,7 +40,7 @@ pub fn render(results: &Results, rounds: usize, others: Option<f64>) -> String {
     for (number, note) in (1..).zip(&NOTES) {
         let _ = writeln!(text, "{number}. {}", note.text);
     }
-    text.push_str(FLOORS);
+    text.push_str(EXPLANATIONS);
     text
 }
 
@@ -174,7 +175,7 @@ fn cell(results: &Results, contender: &str, column: &Column, distance: Distance)
     }
     let marks = (1..)
         .zip(&NOTES)
-        .filter(|(_, note)| note.is_about(contender, column));
+        .filter(|(_, note)| note.is_about(contender, column.task, column.quantity));
     let marks: Vec<String> = marks.map(|(number, _)| number.to_string()).collect();
     if !marks.is_empty() {
         let _ = write!(cell, " <sup>{}</sup>", marks.join(","));
@@ -226,131 +227,7 @@ pub fn machine() -> String {
     format!("{cores}-core {arch}{kind}, {version}, release build")
 }
 
-/// Where a contender does less than the others, or more.
-struct Note {
-    contenders: &'static [&'static str],
-    tasks: &'static [Task],
-    /// Where it stands, if not at all that the task measures.
-    quantities: &'static [Quantity],
-    text: &'static str,
-}
-
-impl Note {
-    const fn new(
-        contenders: &'static [&'static str],
-        tasks: &'static [Task],
-        text: &'static str,
-    ) -> Self {
-        Self {
-            contenders,
-            tasks,
-            quantities: &[],
-            text,
-        }
-    }
-
-    const fn at(mut self, quantities: &'static [Quantity]) -> Self {
-        self.quantities = quantities;
-        self
-    }
-
-    fn is_about(&self, contender: &str, column: &Column) -> bool {
-        self.contenders.contains(&contender)
-            && self.tasks.contains(&column.task)
-            && (self.quantities.is_empty() || self.quantities.contains(&column.quantity))
-    }
-}
-
-const REQUESTS: &[Task] = &[
-    Task::Burst(Workload::Request),
-    Task::Burst(Workload::Unsampled),
-    Task::Burst(Workload::TwoThreads),
-];
-
-const NOTES: [Note; 13] = [
-    Note::new(
-        &["rustracing_jaeger"],
-        &[Task::Burst(Workload::Unsampled)],
-        "Less work: a span that is not sampled has no context, so the next service is told nothing.",
-    ),
-    Note::new(
-        &["fastrace", "minitrace"],
-        REQUESTS,
-        "Less work: no baggage is looked for, and no sampler asked. More: numbers are formatted, for every value is \
-            a string.",
-    ),
-    Note::new(
-        &["minitrace"],
-        &[Task::Burst(Workload::Unsampled)],
-        "It has no word for a trace that is not kept.",
-    ),
-    Note::new(
-        &["tracing-opentelemetry"],
-        &[
-            Task::Burst(Workload::Root),
-            Task::Burst(Workload::Child),
-            Task::Burst(Workload::Request),
-            Task::Burst(Workload::Unsampled),
-            Task::Burst(Workload::Trace),
-            Task::Burst(Workload::TwoThreads),
-        ],
-        "More work: spans carry their thread and place in the source as well, and are seen by a subscriber.",
-    ),
-    Note::new(
-        &["tracing-opentelemetry", "rustracing_jaeger"],
-        &[Task::Burst(Workload::Off)],
-        "Less work: `tracing` without a subscriber looks at one static number and never sees the tag; `rustracing` \
-            has no tracer that is off, but a span that is.",
-    ),
-    Note::new(
-        &["opentelemetry", "tracing-opentelemetry"],
-        REQUESTS,
-        "Less work: the propagator for baggage is another one and is not installed.",
-    ),
-    Note::new(
-        &["opentelemetry", "tracing-opentelemetry"],
-        &[Task::Paced, Task::Flood],
-        "More work: OTLP over HTTP, for its exporter to Jaeger has ended; a request waits for its answer, and nothing \
-            is lost on the way.",
-    )
-    .at(&[Quantity::Cpu, Quantity::Delivered]),
-    Note::new(
-        &["fastrace", "minitrace"],
-        &[Task::Flood, Task::FloodWithin],
-        "Nothing bounds what waits. Some of it is on its way when the time is up, and would arrive a long time later.",
-    )
-    .at(&[Quantity::Missing]),
-    Note::new(
-        &["rustracing_jaeger"],
-        &[Task::Paced, Task::Flood],
-        "Its reporter makes a datagram of what it is given: 200 spans here. Its documentation gives it one, and each \
-            wakes the thread.",
-    )
-    .at(&[Quantity::Cpu, Quantity::Delivered]),
-    Note::new(
-        &["fastrace", "minitrace", "rustracing_jaeger", "opentelemetry", "tracing-opentelemetry"],
-        &[Task::FloodWithin],
-        "Less work: spans are read, and not encoded.",
-    )
-    .at(&[Quantity::Delivered]),
-    Note::new(
-        &["tracehound"],
-        &[Task::Encoding],
-        "More work: all that its background thread does is in it, so also taking spans out of the queues.",
-    ),
-    Note::new(
-        &["fastrace", "minitrace"],
-        &[Task::Encoding],
-        "More work: the encoder cannot be called alone, so datagrams of 8000 bytes are sent as well.",
-    ),
-    Note::new(
-        &["opentelemetry", "tracing-opentelemetry"],
-        &[Task::Encoding],
-        "OTLP in Protobuf; the others' bytes are Thrift's compact protocol.",
-    ),
-];
-
-const FLOORS: &str = "\n\
+const EXPLANATIONS: &str = "\n\
     *Floors*: W1, W2, W5: two time stamps. W3: looking a header up among nine, parsing it, two ids, printing a header and \
     putting it into a map, looking through all names for baggage, five time stamps, 400 bytes copied. W4: the same with two \
     time stamps and nothing copied. W6 has, in brackets, how many times the work of one thread two threads do; \
@@ -359,7 +236,8 @@ const FLOORS: &str = "\n\
     them.\n\n\
     *W8*: requests of W3, two spans each, of one thread; the sink is a process on this host that counts the spans of \
     datagrams and of OTLP requests. *Paced*: 40 000 spans a second. *Flood*: for a second; what waits then has half a \
-    second more to arrive. Within the process: into what stands behind W1 to W7. Up to 16 384 spans may wait where that \
+    second more to arrive. In it tracehound's datagrams have 65 000 bytes instead of 16 000, and OpenTelemetry's requests \
+    4096 spans instead of 512. Within the process: into what stands behind W1 to W7. Up to 16 384 spans may wait where that \
     can be said. tracehound's account of its spans must hold all that were made.\n\n\
     *Calls*: 50 000 a second on each of two threads, at fixed times. The harness alone shows what the machine adds: \
     whatever else runs on it stops calls, too.\n";

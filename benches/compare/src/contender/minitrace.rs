@@ -40,7 +40,7 @@ fn sink(destination: Destination) -> Sink {
             let silent = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
             Sink::Encoder(jaeger(silent.local_addr().expect("it is bound")), silent)
         }
-        Destination::Network(addresses) => Sink::Jaeger(jaeger(addresses.agent)),
+        Destination::Network(addresses, _) => Sink::Jaeger(jaeger(addresses.agent)),
     }
 }
 

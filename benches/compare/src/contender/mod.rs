@@ -120,7 +120,16 @@ pub enum Destination {
     /// To one that makes bytes of them, of which the [`Tally`] has the time.
     Bytes,
     /// To another process.
-    Network(Addresses),
+    Network(Addresses, Batches),
+}
+
+/// How many spans go out of the process at once, where that can be said.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Batches {
+    /// As many as the crate thinks fit.
+    Usual,
+    /// As many as its protocol or its queue lets it.
+    Large,
 }
 
 /// Name and constructor; the constructor has nothing for what the crate cannot do.

@@ -20,7 +20,7 @@ use opentelemetry_sdk::trace::{
 };
 use prost::Message;
 
-use crate::contender::{Contender, Destination, Mode, QUEUE, Tally};
+use crate::contender::{Batches, Contender, Destination, Mode, QUEUE, Tally};
 use crate::request::Request;
 
 struct OpenTelemetry {
@@ -47,17 +47,21 @@ pub(super) fn provider(mode: Mode, destination: Destination) -> (SdkTracerProvid
         .with_service_name("compare")
         .build();
     let processor = match destination {
-        Destination::Memory => in_batches(Reader(tally.clone())),
-        Destination::Bytes => in_batches(Encoder {
-            tally: tally.clone(),
-            resource: ResourceAttributesWithSchema::from(&resource),
-        }),
-        Destination::Network(addresses) => in_batches(
+        Destination::Memory => in_batches(Reader(tally.clone()), Batches::Usual),
+        Destination::Bytes => {
+            let encoder = Encoder {
+                tally: tally.clone(),
+                resource: ResourceAttributesWithSchema::from(&resource),
+            };
+            in_batches(encoder, Batches::Usual)
+        }
+        Destination::Network(addresses, batches) => in_batches(
             opentelemetry_otlp::SpanExporter::builder()
                 .with_http()
                 .with_endpoint(format!("http://{}/v1/traces", addresses.collector))
                 .build()
                 .expect("a URL"),
+            batches,
         ),
     };
     let sampler = match mode {
@@ -73,12 +77,14 @@ pub(super) fn provider(mode: Mode, destination: Destination) -> (SdkTracerProvid
 }
 
 /// Its usual queue, of 2048 spans, would lose some of a burst.
-fn in_batches(exporter: impl SpanExporter + 'static) -> BatchSpanProcessor {
-    let queue = BatchConfigBuilder::default()
-        .with_max_queue_size(QUEUE)
-        .build();
+fn in_batches(exporter: impl SpanExporter + 'static, batches: Batches) -> BatchSpanProcessor {
+    let queue = BatchConfigBuilder::default().with_max_queue_size(QUEUE);
+    let queue = match batches {
+        Batches::Usual => queue,
+        Batches::Large => queue.with_max_export_batch_size(QUEUE / 4),
+    };
     BatchSpanProcessor::builder(exporter)
-        .with_batch_config(queue)
+        .with_batch_config(queue.build())
         .build()
 }
 

@@ -55,7 +55,7 @@ fn sink(destination: Destination, tally: Arc<Tally>) -> Sink {
     match destination {
         Destination::Memory => Sink::Reader(tally),
         Destination::Bytes => Sink::Encoder(tally),
-        Destination::Network(addresses) => {
+        Destination::Network(addresses, _) => {
             let reporter = JaegerCompactReporter::new("compare");
             let mut reporter = reporter.expect("a port is free");
             reporter.set_agent_addr(addresses.agent);

@@ -10,7 +10,7 @@ use tracehound::sampler::ConstSampler;
 use tracehound::tracer::tracer;
 
 use crate::clocks::thread_cpu;
-use crate::contender::{Account, Contender, Destination, Mode, QUEUE, Tally};
+use crate::contender::{Account, Batches, Contender, Destination, Mode, QUEUE, Tally};
 use crate::request::Request;
 
 struct Tracehound {
@@ -29,7 +29,13 @@ pub fn prepare(mode: Mode, destination: Destination) -> Option<Box<dyn Contender
             tally: tally.clone(),
             worker: Some(Duration::ZERO),
         }),
-        Destination::Network(addresses) => RemoteReporter::new(UdpSender::new(addresses.agent)),
+        Destination::Network(addresses, batches) => {
+            let sender = UdpSender::new(addresses.agent);
+            RemoteReporter::new(match batches {
+                Batches::Usual => sender,
+                Batches::Large => sender.max_packet_bytes(UdpSender::MAX_PACKET_BYTES),
+            })
+        }
     };
     let tracer = match mode {
         Mode::Off => JaegerTracer::disabled(),
