@@ -17,25 +17,24 @@ pub fn paced(prepare: Prepare) -> Option<Vec<Figure>> {
         Mode::Sampled,
         Destination::Network(sink.addresses, Batches::Usual),
     )?);
-    let produce = move |ticks: u32| {
-        let mut request = Request::new(true);
+    let mut request = Request::new(true);
+    let mut program = program(move |ticks: u32| {
         let (begin, cpu) = (Instant::now(), thread_cpu());
         for tick in 1..=ticks {
             contender.requests(REQUESTS, &mut request);
             thread::sleep((TICK * tick).saturating_sub(begin.elapsed()));
         }
         thread_cpu() - cpu
-    };
-    let run = |ticks| {
-        let program = thread::spawn(move || produce(ticks)).join();
+    });
+    let mut run = |ticks| {
+        let cpu = program(ticks);
         contender.flush();
-        let made = 2 * REQUESTS * u64::from(ticks);
-        (program.expect("it only counts"), made)
+        (cpu, 2 * REQUESTS * u64::from(ticks))
     };
     let (_, warm) = run(WARM_UP);
     sink.wait_for(warm);
     let cpu = process_cpu();
-    let (program, made) = run(TICKS);
+    let (program_cpu, made) = run(TICKS);
     // Contenders whose flush returns before everything has been sent have the time that this takes.
     thread::sleep(Duration::from_millis(20));
     let cpu = process_cpu() - cpu;
@@ -46,7 +45,7 @@ pub fn paced(prepare: Prepare) -> Option<Vec<Figure>> {
         (Quantity::Cpu, for_a_span(cpu)),
         (
             Quantity::BackgroundCpu,
-            for_a_span(cpu.saturating_sub(program)),
+            for_a_span(cpu.saturating_sub(program_cpu)),
         ),
         (Quantity::Missing, missing(delivered, warm + made)),
     ])
@@ -88,18 +87,18 @@ struct Flood {
 
 /// What waits when the time is up has some more to arrive.
 fn run_flood(contender: &'static dyn Contender, mut delivered: impl FnMut() -> u64) -> Flood {
-    let produce = move || {
-        let mut request = Request::new(true);
+    let mut request = Request::new(true);
+    let mut program = program(move |time| {
         let mut made = 0;
         let begin = Instant::now();
-        while begin.elapsed() < FLOOD {
+        while begin.elapsed() < time {
             contender.requests(FLOOD_BURST, &mut request);
             made += 2 * FLOOD_BURST;
         }
         made
-    };
+    });
     let begin = Instant::now();
-    let made = thread::spawn(produce).join().expect("it only counts");
+    let made = program(FLOOD);
     let rate = delivered() as f64 / begin.elapsed().as_secs_f64() / 1e6;
     let (done, is_done) = channel();
     thread::spawn(move || {
@@ -126,6 +125,24 @@ impl Flood {
             (Quantity::Missing, missing(delivered, self.made)),
             (Quantity::Memory, self.memory),
         ]
+    }
+}
+
+/// A thread that does what it is told to and then waits, until the caller is let go: what a thread has left where it
+/// alone can take it from is lost with some contenders when it ends.
+fn program<T: Send + 'static, R: Send + 'static>(
+    mut work: impl FnMut(T) -> R + Send + 'static,
+) -> impl FnMut(T) -> R {
+    let (orders, taken) = channel();
+    let (done, results) = channel();
+    thread::spawn(move || {
+        for order in taken {
+            done.send(work(order)).expect("the one who ordered waits");
+        }
+    });
+    move |order| {
+        orders.send(order).expect("it waits for orders");
+        results.recv().expect("it only counts")
     }
 }
 

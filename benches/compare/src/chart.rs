@@ -21,13 +21,19 @@ pub fn render(results: &Results) -> String {
         panel.render(&mut svg, results);
         svg.push_str("</g>\n");
     }
-    let _ = writeln!(
-        svg,
-        "<text class=\"small\" x=\"{MARGIN}\" y=\"{}\">Shorter is better. Dashed: the machine's floor, or the \
-        harness alone. {}. RESULTS.md has the footnotes.</text>\n</svg>",
-        HEIGHT - 10,
-        machine(),
-    );
+    let lines = [
+        "Shorter is better. The dashed line is the machine's floor, or the harness alone."
+            .to_owned(),
+        format!("{}. Footnotes are in RESULTS.md.", machine()),
+    ];
+    for (at, line) in lines.into_iter().enumerate() {
+        let y = HEIGHT - 26 + 16 * at;
+        let _ = writeln!(
+            svg,
+            "<text class=\"small\" x=\"{MARGIN}\" y=\"{y}\">{line}</text>"
+        );
+    }
+    svg.push_str("</svg>\n");
     svg
 }
 
@@ -196,7 +202,7 @@ const TOP: usize = 38;
 const PANEL_WIDTH: usize = LABEL + BAR_WIDTH as usize + 50;
 const PANEL_HEIGHT: usize = TOP + ROW * contender::ALL.len();
 const WIDTH: usize = COLUMNS * PANEL_WIDTH + (COLUMNS + 1) * MARGIN;
-const HEIGHT: usize = ROWS * PANEL_HEIGHT + (ROWS + 1) * MARGIN + 8;
+const HEIGHT: usize = ROWS * PANEL_HEIGHT + (ROWS + 1) * MARGIN + 24;
 
 const STYLE: &str = "<style>\
     text{font:12px system-ui,sans-serif;fill:#57606a}\

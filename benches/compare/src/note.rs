@@ -87,9 +87,9 @@ pub const NOTES: [Note; 13] = [
     )
     .at(&[Quantity::Cpu, Quantity::Delivered]),
     Note::new(
-        &["fastrace", "minitrace"],
+        &["fastrace"],
         &[Task::Flood, Task::FloodWithin],
-        "Nothing bounds what waits. Some of it is on its way when the time is up, and would arrive a long time later.",
+        "Nothing bounds what waits. Most of it is still there when the time is up.",
     )
     .at(&[Quantity::Missing]),
     Note::new(
