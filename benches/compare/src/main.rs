@@ -36,9 +36,8 @@
 //! flood: how many spans a second arrive, which share does not, and the most memory that is held. Nothing is bound to
 //! a core. An account that a contender keeps must agree with what was made and with what has arrived.
 //!
-//! W9: the time that the thread is on a core that encodes. Latency: what single calls take, and which part of them
-//! takes how much; calls come at fixed times. For both and for W8 at a pace, the harness is measured alone as well
-//! where it is part of the figures.
+//! W9: the time that the thread is on a core that encodes. Latency: what half, 99 %, 99.9 % and 99.99 % of the calls
+//! take at most. For it and for W8 at a pace the harness is measured alone first, since it is part of the figures.
 //!
 //! # What is not equal
 //!

@@ -36,6 +36,11 @@ pub fn run(rounds: usize, millis: &str) -> Results {
     results
 }
 
+/// In how many of the rounds everything is measured.
+pub fn long(rounds: usize) -> usize {
+    rounds.div_ceil(LONG_EVERY)
+}
+
 /// What such a process does. False if the arguments are not of one.
 pub fn serve(arguments: &[&str]) -> bool {
     match arguments {

@@ -9,6 +9,7 @@ use crate::contender::{self, NOTHING};
 use crate::figure::Quantity;
 use crate::note::NOTES;
 use crate::results::{Distance, Results};
+use crate::rounds;
 use crate::task::Task;
 use crate::workload::Workload;
 
@@ -16,9 +17,10 @@ use crate::workload::Workload;
 pub fn render(results: &Results, rounds: usize, others: Option<f64>) -> String {
     let mut text = format!(
         "# What spans cost\n\n\
-        ns of the program's thread for a piece of work, medians of {rounds} interleaved rounds, one process for each \
-        figure.\nMachine: {}{}.\nMade by `cargo run --release --manifest-path benches/compare/Cargo.toml`; \
+        W1 to W7: ns of the program's thread for a piece of work. Medians of {rounds} interleaved rounds, {} for W8, W9 \
+        and single calls; one process for each figure.\nMachine: {}{}.\nMade by `cargo run --release --manifest-path benches/compare/Cargo.toml`; \
         [`src/main.rs`](src/main.rs) tells what the work is.\n",
+        rounds::long(rounds),
         machine(),
         others.map_or_else(String::new, |share| format!(
             ", of which other programs took {:.0} %",
@@ -63,7 +65,7 @@ fn section(text: &mut String, results: &Results, distance: Distance) {
         Workload::ALL.map(ratio),
     );
     for (title, columns) in [
-        ("W8: out of the program", &TO_AGENT[..]),
+        ("W8, W9: out of the program", &TO_AGENT[..]),
         (LATENCY_TITLE, &LATENCY),
     ] {
         let ours_was_measured = columns.iter().any(|column| {
@@ -140,14 +142,14 @@ const TO_AGENT: [Column; 8] = [
         Quantity::BackgroundCpu,
     ),
     Column::new("flood: M spans/s arrive", Task::Flood, Quantity::Delivered),
-    Column::new("do not", Task::Flood, Quantity::Missing),
+    Column::new("do not arrive", Task::Flood, Quantity::Missing),
     Column::new("memory, MB", Task::Flood, Quantity::Memory),
     Column::new(
         "flood within the process: M spans/s arrive",
         Task::FloodWithin,
         Quantity::Delivered,
     ),
-    Column::new("do not", Task::FloodWithin, Quantity::Missing),
+    Column::new("do not arrive", Task::FloodWithin, Quantity::Missing),
     Column::new("W9 encoding, ns a span", Task::Encoding, Quantity::Time),
 ];
 
