@@ -2,7 +2,7 @@
 
 use crate::model::{Flags, SpanId, TraceId, write_hex};
 use crate::propagation::ExtractError;
-use crate::propagation::text::{percent_decoded_into, take_hex, take_hex_16, trim};
+use crate::propagation::text::{digit, percent_decoded_into, take_hex, take_hex_16, trim};
 use crate::span::SpanContext;
 
 /// The longest value: 32 + 16 + 16 + 2 digits and three colons.
@@ -33,10 +33,41 @@ impl UberTraceId {
     }
 
     /// Reads a value that has no blanks, escapes or list commas in it.
+    #[inline]
     fn parse(value: &[u8]) -> Option<Self> {
+        Self::parse_padded(value).or_else(|| Self::parse_unpadded(value))
+    }
+
+    /// Reads what nearly all clients write: ids with all their digits, no parent as `0`, flags of one digit.
+    #[inline]
+    pub(super) fn parse_padded(value: &[u8]) -> Option<Self> {
+        let (first, value) = take_hex_16(value)?;
+        let (trace_id, value) = match value {
+            [b':', value @ ..] => ((0, first), value),
+            _ => {
+                let (second, value) = take_hex_16(value)?;
+                ((first, second), value.strip_prefix(b":")?)
+            }
+        };
+        let (span_id, value) = take_hex_16(value)?;
+        let (parent_id, value) = match value.strip_prefix(b":")? {
+            [b'0', value @ ..] if value.len() == 2 => (0, value),
+            value => take_hex_16(value)?,
+        };
+        let [b':', flags] = value else { return None };
+        Some(Self {
+            trace_id,
+            span_id,
+            parent_id,
+            flags: digit(*flags)?,
+        })
+    }
+
+    #[cold]
+    fn parse_unpadded(value: &[u8]) -> Option<Self> {
         let (trace_id, value) = take_trace_id(value)?;
-        let (span_id, value) = take_span_id(value.strip_prefix(b":")?)?;
-        let (parent_id, value) = take_span_id(value.strip_prefix(b":")?)?;
+        let (span_id, value) = take_hex(value.strip_prefix(b":")?, 16)?;
+        let (parent_id, value) = take_hex(value.strip_prefix(b":")?, 16)?;
         let (flags, value) = take_hex(value.strip_prefix(b":")?, 2)?;
         value.is_empty().then_some(Self {
             trace_id,
@@ -63,7 +94,7 @@ impl UberTraceId {
     }
 
     /// The context, unless an id that must not be zero is.
-    fn context(self) -> Option<SpanContext> {
+    pub(super) fn context(self) -> Option<SpanContext> {
         Some(SpanContext::new(
             TraceId::new(self.trace_id.0, self.trace_id.1)?,
             SpanId::new(self.span_id)?,
@@ -196,31 +227,16 @@ fn fault(value: &[u8]) -> &'static str {
     }
 }
 
+/// Reads 1 to 32 digits.
 fn take_trace_id(text: &[u8]) -> Option<((u64, u64), &[u8])> {
-    let Some((first, rest)) = take_hex_16(text) else {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_hexdigit());
+    let Some(upper) = digits.count().checked_sub(17) else {
         return take_hex(text, 16).map(|(low, rest)| ((0, low), rest));
     };
-    match rest {
-        [b':', ..] | [] => Some(((0, first), rest)),
-        _ => match take_hex_16(rest) {
-            Some((low, rest)) => Some(((first, low), rest)),
-            None => take_uneven_trace_id(text),
-        },
-    }
-}
-
-/// 17 to 31 digits: leading zeros of the upper half left out.
-#[cold]
-fn take_uneven_trace_id(text: &[u8]) -> Option<((u64, u64), &[u8])> {
-    let digits = text.iter().take_while(|byte| byte.is_ascii_hexdigit());
-    let (high, low) = text.split_at_checked(digits.count().checked_sub(16)?)?;
+    let (high, low) = text.split_at_checked(upper + 1)?;
     let (high, _) = take_hex(high, 16)?;
-    let (low, rest) = take_hex_16(low)?;
+    let (low, rest) = take_hex(low, 16)?;
     Some(((high, low), rest))
-}
-
-fn take_span_id(text: &[u8]) -> Option<(u64, &[u8])> {
-    take_hex_16(text).or_else(|| take_hex(text, 16))
 }
 
 /// Fills a buffer that is long enough for every value.
