@@ -124,11 +124,22 @@ impl RemoteReporter {
         let numbers = self
             .has_batch_numbers
             .then(|| Numbers::new(self.seq_no, &self.worker.dropped(), &self.dropped));
-        self.packet.begin(self.seqid, numbers.as_ref());
+        let limit = self.limits.batch;
+        self.packet.begin(self.seqid, numbers.as_ref(), limit);
+    }
+
+    /// The first span has come, or the limit is near.
+    #[cold]
+    fn look_at_size(&mut self) {
+        if self.packet.len() == 1 {
+            self.begin();
+        }
+        if self.packet.size() >= self.limits.batch {
+            self.send_full();
+        }
     }
 
     /// The packet has reached its limit, by the span that came last.
-    #[cold]
     fn send_full(&mut self) {
         let count = self.packet.len();
         let is_exact = self.packet.size() == self.limits.batch;
@@ -347,12 +358,8 @@ impl Reporter for RemoteReporter {
             self.dropped.add(DropCause::AfterShutdown, 1);
             return;
         }
-        if self.packet.is_empty() {
-            self.begin();
-        }
-        self.packet.push(span);
-        if self.packet.size() >= self.limits.batch {
-            self.send_full();
+        if self.packet.push(span) {
+            self.look_at_size();
         }
     }
 
