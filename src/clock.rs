@@ -51,12 +51,11 @@ impl Clock {
     }
 
     /// Nanoseconds since tick zero.
+    #[inline(always)]
     pub(crate) fn now(&self) -> u64 {
         match &self.source {
             Source::Counter { clock, origin } => clock.delta_as_nanos(*origin, clock.raw()),
-            Source::Monotonic { origin } => {
-                u64::try_from(instant_now().duration_since(*origin).as_nanos()).unwrap_or(u64::MAX)
-            }
+            Source::Monotonic { origin } => nanos_since(*origin),
             Source::Manual(manual) => manual.now(),
         }
     }
@@ -73,6 +72,11 @@ impl Clock {
             self.anchor.store(anchor, Ordering::Relaxed);
         }
     }
+}
+
+#[inline(never)]
+fn nanos_since(origin: Instant) -> u64 {
+    u64::try_from(instant_now().duration_since(origin).as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl fmt::Debug for Clock {

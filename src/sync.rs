@@ -6,7 +6,7 @@ pub(crate) use loom::cell::UnsafeCell;
 #[cfg(tracehound_loom)]
 pub(crate) use loom::hint::spin_loop;
 #[cfg(tracehound_loom)]
-pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering, fence};
 #[cfg(tracehound_loom)]
 pub(crate) use loom::thread::yield_now;
 
@@ -15,7 +15,7 @@ pub(crate) use self::plain::UnsafeCell;
 #[cfg(not(tracehound_loom))]
 pub(crate) use std::hint::spin_loop;
 #[cfg(not(tracehound_loom))]
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering, fence};
 #[cfg(not(tracehound_loom))]
 pub(crate) use std::thread::yield_now;
 

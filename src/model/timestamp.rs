@@ -11,6 +11,17 @@ impl Timestamp {
         Self(micros)
     }
 
+    /// From nanoseconds since the epoch, rounded down.
+    #[inline(always)]
+    pub(crate) const fn from_nanos(nanos: i64) -> Self {
+        // Nearly all times are after the epoch, where the division is a multiplication.
+        if nanos >= 0 {
+            Self((nanos.unsigned_abs() / 1_000) as i64)
+        } else {
+            Self(nanos.div_euclid(1_000))
+        }
+    }
+
     /// Microseconds since the epoch.
     pub const fn as_micros(self) -> i64 {
         self.0

@@ -8,7 +8,7 @@ pub(super) struct Appender<'a> {
 
 impl<'a> Appender<'a> {
     /// Makes room for `room` bytes. What is appended is there once the appender is [finished](Self::finish).
-    #[inline]
+    #[inline(always)]
     pub(super) fn new(out: &'a mut Vec<u8>, room: usize) -> Self {
         if out.capacity() - out.len() < room {
             grow(out, room);
@@ -17,10 +17,21 @@ impl<'a> Appender<'a> {
         Self { out, len }
     }
 
+    /// The same where there is room.
+    ///
+    /// # Safety
+    ///
+    /// All that is appended fits into the capacity.
+    #[inline(always)]
+    pub(super) unsafe fn in_place(out: &'a mut Vec<u8>) -> Self {
+        let len = out.len();
+        Self { out, len }
+    }
+
     /// # Safety
     ///
     /// All that is appended is no more than the `room` that was asked for.
-    #[inline]
+    #[inline(always)]
     pub(super) unsafe fn byte(&mut self, byte: u8) {
         debug_assert!(self.len < self.out.capacity());
         // SAFETY: `len` is within the capacity, by the caller's promise.
@@ -31,7 +42,7 @@ impl<'a> Appender<'a> {
     /// # Safety
     ///
     /// As [`Self::byte`].
-    #[inline]
+    #[inline(always)]
     pub(super) unsafe fn array<const N: usize>(&mut self, bytes: [u8; N]) {
         debug_assert!(self.len + N <= self.out.capacity());
         // SAFETY: as in `byte`. An array of bytes has no alignment.
@@ -48,7 +59,7 @@ impl<'a> Appender<'a> {
     /// # Safety
     ///
     /// As [`Self::byte`].
-    #[inline]
+    #[inline(always)]
     pub(super) unsafe fn bytes(&mut self, bytes: &[u8]) {
         debug_assert!(self.len + bytes.len() <= self.out.capacity());
         // SAFETY: as in `byte`. `bytes` cannot overlap with the buffer, which is borrowed mutably.
@@ -83,16 +94,20 @@ impl<'a> Appender<'a> {
     /// # Safety
     ///
     /// As [`Self::byte`].
-    #[inline]
+    #[inline(always)]
     pub(super) unsafe fn sized_bytes(&mut self, bytes: &[u8]) {
         // SAFETY: passed on.
         unsafe {
-            self.varint(bytes.len() as u64);
+            if bytes.len() < 0x80 {
+                self.byte(bytes.len() as u8);
+            } else {
+                self.varint(bytes.len() as u64);
+            }
             self.bytes(bytes);
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn finish(self) {
         // SAFETY: `len` is within the capacity, and the methods above have written all up to it.
         unsafe { self.out.set_len(self.len) };
@@ -121,6 +136,7 @@ pub(super) fn append(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 #[cold]
+#[inline(never)]
 fn grow(out: &mut Vec<u8>, room: usize) {
     out.reserve(room.max(MIN_GROWTH));
 }
@@ -133,10 +149,10 @@ const MIN_GROWTH: usize = 256;
 /// # Safety
 ///
 /// `to` may be written for `from.len()` bytes and does not overlap with `from`.
-#[inline]
+#[inline(always)]
 unsafe fn copy(from: &[u8], to: *mut u8) {
     /// Two copies of `N` bytes, from the start and up to the end, that meet or overlap.
-    #[inline]
+    #[inline(always)]
     unsafe fn ends<const N: usize>(from: *const u8, to: *mut u8, len: usize) {
         // SAFETY: the caller has seen that N <= len <= 2 * N.
         unsafe {
@@ -147,16 +163,16 @@ unsafe fn copy(from: &[u8], to: *mut u8) {
         }
     }
     let (source, len) = (from.as_ptr(), from.len());
-    // SAFETY: each branch reads and writes `len` bytes, from the first to the last.
+    // SAFETY: each branch reads and writes `len` bytes, from the first to the last. The usual lengths come first.
     unsafe {
         match len {
-            0 => {}
-            1 => to.write(source.read()),
-            2..=3 => ends::<2>(source, to, len),
+            8..=16 => ends::<8>(source, to, len),
+            17..=32 => ends::<16>(source, to, len),
+            33.. => ptr::copy_nonoverlapping(source, to, len),
             4..=7 => ends::<4>(source, to, len),
-            8..=15 => ends::<8>(source, to, len),
-            16..=32 => ends::<16>(source, to, len),
-            _ => ptr::copy_nonoverlapping(source, to, len),
+            2..=3 => ends::<2>(source, to, len),
+            1 => to.write(source.read()),
+            0 => {}
         }
     }
 }

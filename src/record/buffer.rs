@@ -1,10 +1,12 @@
 //! What one span has gathered, in its wire form.
 
 use std::borrow::Cow;
+use std::mem;
 
 use crate::model::{Baggage, SpanReference, TagRef, Timestamp, tags};
 use crate::record::append::append;
 use crate::record::encode::{Tags, write_reference, write_tag};
+use crate::record::frame::{FrameBytes, FrameHeader};
 use crate::record::keys::KeyFilter;
 use crate::record::limits::{Limits, cut};
 use crate::record::logs::LogBuffer;
@@ -13,14 +15,17 @@ use crate::record::sampler_tags::EncodedTags;
 /// The name, tags, logs and references of a span. Everything that a call adds is already free of user code.
 #[derive(Debug, Default)]
 pub(crate) struct SpanBuffer {
-    pub(crate) operation_name: Cow<'static, str>,
-    pub(crate) baggage: Baggage,
-    references: Vec<u8>,
-    reference_count: u32,
+    operation_name: Cow<'static, str>,
     tags: Vec<u8>,
     tag_count: u32,
+    /// There is or was something that most spans do not have: a name of its own, baggage, references besides the one to
+    /// the parent, log records that were left out, or that may be.
+    is_unusual: bool,
     keys: KeyFilter,
     logs: LogBuffer,
+    baggage: Baggage,
+    references: Vec<u8>,
+    reference_count: u32,
     dropped_items: u64,
 }
 
@@ -38,34 +43,73 @@ pub(crate) struct Added {
 
 impl SpanBuffer {
     /// Empties it for the next span. The memory stays, unless it is much.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn clear(&mut self) {
+        if self.is_unusual || self.tags.capacity() > KEPT_BYTES {
+            self.clear_unusual();
+        }
+        if self.logs.first_count > 0 {
+            self.logs.clear();
+            if self.logs.capacity() > KEPT_BYTES {
+                self.clear_unusual();
+            }
+        }
+        self.tags.clear();
+        self.tag_count = 0;
+        self.keys.clear();
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn clear_unusual(&mut self) {
         if self.memory() > KEPT_BYTES {
             *self = Self::default();
             return;
         }
-        if let Cow::Owned(_) = self.operation_name {
-            self.operation_name = Cow::Borrowed("");
-        }
-        if !self.baggage.is_empty() {
-            self.baggage = Baggage::default();
-        }
+        self.operation_name = Cow::Borrowed("");
+        self.baggage = Baggage::default();
         self.references.clear();
         self.reference_count = 0;
-        self.tags.clear();
-        self.tag_count = 0;
-        self.keys.clear();
         self.logs.clear();
         self.dropped_items = 0;
+        self.is_unusual = false;
     }
 
     /// How many bytes its parts hold, used or not.
-    #[inline]
     pub(super) fn memory(&self) -> usize {
         self.tags.capacity() + self.logs.capacity() + self.references.capacity()
     }
 
+    /// The name of a span that begins.
+    #[inline(always)]
+    pub(super) fn begin(&mut self, operation_name: Cow<'static, str>) {
+        self.is_unusual = matches!(operation_name, Cow::Owned(_));
+        let vacant = mem::replace(&mut self.operation_name, operation_name);
+        // Without the look whether there is something to free.
+        debug_assert!(matches!(vacant, Cow::Borrowed(_)));
+        mem::forget(vacant);
+    }
+
+    pub(crate) fn operation_name(&self) -> &Cow<'static, str> {
+        &self.operation_name
+    }
+
+    pub(crate) fn set_operation_name(&mut self, name: Cow<'static, str>) {
+        self.is_unusual |= matches!(name, Cow::Owned(_));
+        self.operation_name = name;
+    }
+
+    pub(crate) fn baggage(&self) -> &Baggage {
+        &self.baggage
+    }
+
+    pub(crate) fn baggage_mut(&mut self) -> &mut Baggage {
+        self.is_unusual = true;
+        &mut self.baggage
+    }
+
     pub(crate) fn push_reference(&mut self, reference: &SpanReference) {
+        self.is_unusual = true;
         write_reference(&mut self.references, reference);
         self.reference_count += 1;
     }
@@ -79,6 +123,7 @@ impl SpanBuffer {
         if self.tags.len() > limits.span_bytes && !self.make_room(from, limits) {
             self.tags.truncate(from);
             self.dropped_items += 1;
+            self.is_unusual = true;
             return Added {
                 truncated: 0,
                 dropped: 1,
@@ -94,7 +139,7 @@ impl SpanBuffer {
 
     /// Tags that were encoded before; returns how many of their parts were cut. They are few and short, and the first of
     /// their span.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push_encoded(&mut self, encoded: &EncodedTags) -> u64 {
         append(&mut self.tags, &encoded.bytes);
         self.keys.insert_both(encoded.hashes);
@@ -110,40 +155,64 @@ impl SpanBuffer {
         limits: &Limits,
     ) -> Added {
         let added = self.logs.push(timestamp, fields, count, limits);
-        self.dropped_items += added.dropped;
+        if self.logs.is_unusual() || added.dropped > 0 {
+            self.dropped_items += added.dropped;
+            self.is_unusual = true;
+        }
         added
     }
 
-    /// Everything in its final form. What was left out is marked.
-    #[inline]
-    pub(crate) fn seal(&mut self, limits: &Limits) -> Sealed<'_> {
-        let log_count = self.logs.first_count + self.logs.newest.len() as u32;
-        if !self.logs.newest.is_empty() {
-            self.logs.join_newest();
+    /// Brings everything into its final form. What was left out is marked.
+    #[inline(always)]
+    pub(crate) fn seal(&mut self, limits: &Limits) {
+        if self.is_unusual || self.operation_name.len() > limits.operation_name_bytes {
+            self.seal_unusual(limits);
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn seal_unusual(&mut self, limits: &Limits) {
+        self.logs.join_newest();
         if self.dropped_items > 0 {
-            write_limited_tag(
-                &mut self.tags,
-                tags::DROPPED_ITEMS,
-                TagRef::Unsigned(self.dropped_items),
-                usize::MAX,
-                limits,
-            );
-            self.tag_count += 1;
+            self.mark_dropped(limits);
         }
         if let Some(name) = cut(&self.operation_name, limits.operation_name_bytes) {
-            self.operation_name = Cow::Owned(name);
+            self.set_operation_name(Cow::Owned(name));
         }
-        Sealed {
+    }
+
+    /// A sealed buffer as it goes into a frame, with what is left to say in the header.
+    #[inline(always)]
+    pub(crate) fn frame(&self, mut header: FrameHeader) -> (FrameHeader, FrameBytes<'_>) {
+        header.tag_count = self.tag_count;
+        header.log_count = self.logs.first_count;
+        header.reference_count = self.reference_count;
+        header.has_repeated_keys = self.keys.has_repeated;
+        let bytes = FrameBytes {
             operation_name: &self.operation_name,
             references: &self.references,
-            reference_count: self.reference_count,
             tags: &self.tags,
-            tag_count: self.tag_count,
-            has_repeated_keys: self.keys.has_repeated,
             logs: [&self.logs.first, &self.logs.joined],
-            log_count,
-        }
+        };
+        (header, bytes)
+    }
+
+    #[cfg(test)]
+    pub(super) fn tag_count(&self) -> u32 {
+        self.tag_count
+    }
+
+    #[cold]
+    fn mark_dropped(&mut self, limits: &Limits) {
+        write_limited_tag(
+            &mut self.tags,
+            tags::DROPPED_ITEMS,
+            TagRef::Unsigned(self.dropped_items),
+            usize::MAX,
+            limits,
+        );
+        self.tag_count += 1;
     }
 
     fn tags(&self) -> Tags<'_> {
@@ -172,21 +241,8 @@ impl SpanBuffer {
     }
 }
 
-/// A span's parts as they go into a frame.
-#[derive(Debug)]
-pub(crate) struct Sealed<'a> {
-    pub(crate) operation_name: &'a str,
-    pub(crate) references: &'a [u8],
-    pub(crate) reference_count: u32,
-    pub(crate) tags: &'a [u8],
-    pub(crate) tag_count: u32,
-    pub(crate) has_repeated_keys: bool,
-    pub(crate) logs: [&'a [u8]; 2],
-    pub(crate) log_count: u32,
-}
-
 /// Appends a tag cut to the limits; returns how many of its parts were cut.
-#[inline]
+#[inline(always)]
 pub(crate) fn write_limited_tag(
     out: &mut Vec<u8>,
     key: &str,
@@ -255,9 +311,10 @@ mod tests {
     use super::*;
     use crate::record::encode::Logs;
 
-    fn log_events(sealed: &Sealed<'_>) -> Vec<(i64, String)> {
-        let bytes = sealed.logs.concat();
-        Logs::new(&bytes, sealed.log_count as usize)
+    fn log_events(mut buffer: SpanBuffer, limits: &Limits) -> Vec<(i64, String)> {
+        buffer.seal(limits);
+        let bytes = [&*buffer.logs.first, &*buffer.logs.joined].concat();
+        Logs::new(&bytes, buffer.logs.first_count as usize)
             .map(|log| {
                 let text = log
                     .fields
@@ -291,7 +348,7 @@ mod tests {
             .chain([marker])
             .chain([7, 8, 9].map(|n| (n, format!("n={n}"))))
             .collect();
-        assert_eq!(log_events(&buffer.seal(&limits)), expected);
+        assert_eq!(log_events(buffer, &limits), expected);
     }
 
     #[test]
@@ -301,7 +358,7 @@ mod tests {
         for n in 0..3 {
             push_event(&mut buffer, n, &limits);
         }
-        let events = log_events(&buffer.seal(&limits));
+        let events = log_events(buffer, &limits);
         assert_eq!(events.len(), 1);
         assert!(events[0].1.contains("dropped_log_count=3"), "{events:?}");
     }
@@ -313,7 +370,7 @@ mod tests {
         for n in 0..6 {
             push_event(&mut buffer, n, &limits);
         }
-        let events = log_events(&buffer.seal(&limits));
+        let events = log_events(buffer, &limits);
         assert_eq!(
             events.iter().map(|event| event.0).collect::<Vec<_>>(),
             [0, 1, 2, 3, 4, 5]
@@ -327,8 +384,8 @@ mod tests {
         for n in 0..50 {
             buffer.push_tag(&format!("key-{n:02}"), TagRef::Long(n), &limits);
         }
-        let sealed = buffer.seal(&limits);
-        let tags: Vec<_> = Tags::new(sealed.tags, sealed.tag_count as usize).collect();
+        buffer.seal(&limits);
+        let tags: Vec<_> = buffer.tags().collect();
         let kept = tags.len() - 1;
         assert_eq!(tags[kept].0, tags::DROPPED_ITEMS);
         assert_eq!(tags[kept].1.to_string(), (50 - kept).to_string());
@@ -343,10 +400,9 @@ mod tests {
         for n in 0..times {
             assert_eq!(buffer.push_tag("n", TagRef::Long(n), &limits).dropped, 0);
         }
-        let sealed = buffer.seal(&limits);
-        assert!(sealed.has_repeated_keys);
-        let tags = Tags::new(sealed.tags, sealed.tag_count as usize);
-        let (bytes, count) = without_repeated_keys(tags);
+        buffer.seal(&limits);
+        assert!(buffer.keys.has_repeated);
+        let (bytes, count) = without_repeated_keys(buffer.tags());
         let tags: Vec<_> = Tags::new(&bytes, count as usize)
             .map(|(k, v)| format!("{k}={v}"))
             .collect();
@@ -365,10 +421,8 @@ mod tests {
                 .truncated,
             1
         );
-        let sealed = buffer.seal(&limits);
-        let tags: Vec<_> = Tags::new(sealed.tags, sealed.tag_count as usize)
-            .map(|(k, v)| format!("{k}={v}"))
-            .collect();
+        buffer.seal(&limits);
+        let tags: Vec<_> = buffer.tags().map(|(k, v)| format!("{k}={v}")).collect();
         assert_eq!(tags, ["l…=l…", "b=01010101"]);
     }
 }

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use crate::model::TagRef;
 use crate::model::sampling::SamplerTags;
-use crate::model::{Baggage, Flags, SpanId, Timestamp, TraceId};
+use crate::model::{Baggage, Flags, ReferenceType, SpanId, Timestamp, TraceId};
 use crate::record::buffer::{Added, SpanBuffer};
 use crate::record::lifecycle::Lifecycle;
 use crate::record::local;
 use crate::record::local_trace::LocalTrace;
 use crate::record::lock::{ByteGuard, ByteLock};
 use crate::record::recorder::Recorder;
+use crate::record::sampler_tags::EncodedTags;
 use crate::sync::{AtomicBool, AtomicU8, Ordering};
 
 /// One open span.
@@ -23,7 +24,7 @@ use crate::sync::{AtomicBool, AtomicU8, Ordering};
 #[repr(align(64))]
 pub(crate) struct SpanCell {
     pub(super) count: super::span_ref::Count,
-    flags: AtomicU8,
+    pub(super) flags: AtomicU8,
     /// The sampler may be asked again when the span is renamed.
     is_revisable: AtomicBool,
     is_finished: AtomicBool,
@@ -34,10 +35,12 @@ pub(crate) struct SpanCell {
     pub(crate) trace_id: TraceId,
     pub(crate) span_id: SpanId,
     pub(crate) parent_id: Option<SpanId>,
+    /// How it refers to that parent, where it does and the parent is of the same trace.
+    pub(crate) parent_reference: Option<ReferenceType>,
     pub(crate) time: SpanTime,
     /// The decision, while it is open or was made late.
     pub(crate) local_trace: Option<Arc<LocalTrace>>,
-    buffer: ByteLock<SpanBuffer>,
+    pub(super) buffer: ByteLock<SpanBuffer>,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) tracer: Arc<dyn Lifecycle>,
 }
@@ -61,13 +64,13 @@ impl SpanTime {
 
     /// The same in whole microseconds.
     pub(crate) fn timestamp(&self, ticks: u64) -> Timestamp {
-        Timestamp::from_micros(self.wall(ticks).div_euclid(1_000))
+        Timestamp::from_nanos(self.wall(ticks))
     }
 }
 
 impl SpanCell {
     /// A vacant box: out of the calling thread's pool where there is one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn vacant<L>(tracer: &Arc<L>, recorder: &Arc<Recorder>) -> Box<Self>
     where
         L: Lifecycle + 'static,
@@ -79,6 +82,7 @@ impl SpanCell {
     }
 
     #[cold]
+    #[inline(never)]
     pub(super) fn allocate(tracer: Arc<dyn Lifecycle>, recorder: Arc<Recorder>) -> Box<Self> {
         local::forget_closed();
         Box::new(Self {
@@ -91,6 +95,7 @@ impl SpanCell {
             trace_id: TraceId::new(0, 1).expect("not zero"),
             span_id: SpanId::new(1).expect("not zero"),
             parent_id: None,
+            parent_reference: None,
             time: SpanTime::default(),
             local_trace: None,
             buffer: ByteLock::default(),
@@ -101,18 +106,16 @@ impl SpanCell {
 
     /// Makes the box vacant: what the span held is dropped, its memory is kept unless it is much. Nothing here is
     /// the user's.
-    #[inline]
+    #[inline(always)]
     pub(super) fn clear(&mut self) {
         self.buffer.get_mut().clear();
-        if self.local_trace.is_some() {
-            self.local_trace = None;
-        }
+        self.local_trace = None;
         self.is_finished.store(false, Ordering::Relaxed);
         self.has_baggage.store(false, Ordering::Relaxed);
     }
 
     /// Of a vacant box: how the span begins.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn begin(
         &mut self,
         flags: Flags,
@@ -121,19 +124,19 @@ impl SpanCell {
     ) {
         self.flags.store(flags.bits(), Ordering::Relaxed);
         self.is_revisable.store(is_revisable, Ordering::Relaxed);
-        self.buffer.get_mut().operation_name = operation_name;
+        self.buffer.get_mut().begin(operation_name);
     }
 
     /// Of a span that nobody else can know of.
     pub(crate) fn begin_with_baggage(&mut self, baggage: Baggage) {
         if !baggage.is_empty() {
-            self.buffer.get_mut().baggage = baggage;
+            *self.buffer.get_mut().baggage_mut() = baggage;
             self.has_baggage.store(true, Ordering::Relaxed);
         }
     }
 
     /// Sets a tag of a span that nobody else can know of.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn begin_with_tag(&mut self, key: &str, value: TagRef<'_>) -> Added {
         self.buffer
             .get_mut()
@@ -141,7 +144,7 @@ impl SpanCell {
     }
 
     /// Sets the sampler's tags of a span that nobody else can know of; returns how many of their parts were cut.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push_sampler_tags(&mut self, tags: SamplerTags) -> u64 {
         let limits = &self.recorder.limits;
         let buffer = self.buffer.get_mut();
@@ -150,13 +153,20 @@ impl SpanCell {
         })
     }
 
+    /// Sets tags that were encoded before, of a span that nobody else can know of; returns how many of their parts were
+    /// cut.
+    #[inline(always)]
+    pub(crate) fn push_encoded(&mut self, tags: &EncodedTags) -> u64 {
+        self.buffer.get_mut().push_encoded(tags)
+    }
+
     /// The buffer of a span that nobody else can know of.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn buffer_mut(&mut self) -> &mut SpanBuffer {
         self.buffer.get_mut()
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn flags(&self) -> Flags {
         match &self.local_trace {
             Some(trace) => trace.flags(),
@@ -170,17 +180,17 @@ impl SpanCell {
     }
 
     /// Whether there is or was any.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn has_baggage(&self) -> bool {
         // Relaxed: whoever must see an item that another thread has set has heard of it from there.
         self.has_baggage.load(Ordering::Relaxed)
     }
 
     /// What spans that start from this one take over.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn baggage(&self) -> Baggage {
         if self.has_baggage() {
-            self.lock().baggage.clone()
+            self.lock().baggage().clone()
         } else {
             Baggage::default()
         }
@@ -190,11 +200,11 @@ impl SpanCell {
     pub(crate) fn change_baggage<R>(&self, change: impl FnOnce(&mut Baggage) -> R) -> Option<R> {
         let mut buffer = self.open()?;
         self.has_baggage.store(true, Ordering::Relaxed);
-        Some(change(&mut buffer.baggage))
+        Some(change(buffer.baggage_mut()))
     }
 
     /// Whether the sampler has not answered yet.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn is_undecided(&self) -> bool {
         self.local_trace
             .as_ref()
@@ -202,18 +212,18 @@ impl SpanCell {
     }
 
     /// Whether the span's own flags are the last word for now, and its sampler is not waiting for more.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn is_decided(&self) -> bool {
         self.local_trace.is_none() && !self.is_revisable()
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn is_revisable(&self) -> bool {
         self.is_revisable.load(Ordering::Relaxed)
     }
 
     /// Somebody has seen the decision: it stays.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn settle(&self) {
         if self.is_revisable() {
             self.is_revisable.store(false, Ordering::Relaxed);
@@ -221,53 +231,34 @@ impl SpanCell {
     }
 
     /// Whether tags and logs are kept.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn is_recording(&self) -> bool {
         (self.flags().is_sampled() || self.is_undecided() || self.is_revisable())
             && !self.is_finished()
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn is_finished(&self) -> bool {
         // Acquire: pairs with the Release in `finish`.
         self.is_finished.load(Ordering::Acquire)
     }
 
     /// The buffer, for as long as the span is open. Nothing of the user's may run while it is held.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn open(&self) -> Option<ByteGuard<'_, SpanBuffer>> {
         let buffer = self.lock();
         (!self.is_finished.load(Ordering::Relaxed)).then_some(buffer)
     }
 
     /// The buffer, finished or not.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn lock(&self) -> ByteGuard<'_, SpanBuffer> {
         self.buffer.lock()
     }
 
     /// The buffer for the one who finishes the span; `None` for all others.
-    #[inline]
     pub(super) fn finish(&self) -> Option<ByteGuard<'_, SpanBuffer>> {
-        self.finish_locked(self.lock())
-    }
-
-    /// The same for the only handle, without the lock's atomic swap.
-    ///
-    /// # Safety
-    ///
-    /// No other thread can reach this box before the result is dropped.
-    #[inline]
-    pub(super) unsafe fn finish_unshared(&self) -> Option<ByteGuard<'_, SpanBuffer>> {
-        // SAFETY: by the caller's promise. Nobody holds the lock: a guard borrows from a handle.
-        self.finish_locked(unsafe { self.buffer.lock_unshared() })
-    }
-
-    #[inline]
-    fn finish_locked<'a>(
-        &self,
-        buffer: ByteGuard<'a, SpanBuffer>,
-    ) -> Option<ByteGuard<'a, SpanBuffer>> {
+        let buffer = self.lock();
         // Under the lock, so a load and a store are enough.
         if self.is_finished.load(Ordering::Relaxed) {
             return None;

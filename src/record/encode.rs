@@ -76,10 +76,7 @@ pub(crate) fn write_log(out: &mut Vec<u8>, timestamp: Timestamp, fields: &[Field
 
 /// Appends a `SpanRef` struct.
 pub(crate) fn write_reference(out: &mut Vec<u8>, reference: &SpanReference) {
-    let kind = match reference.kind {
-        ReferenceType::ChildOf => 0,
-        ReferenceType::FollowsFrom => 2,
-    };
+    let kind = zigzag(reference_kind(reference.kind)) as u8;
     let mut out = Appender::new(out, REFERENCE_BYTES);
     // SAFETY: six bytes and three numbers of at most 10 bytes each.
     unsafe {
@@ -92,6 +89,14 @@ pub(crate) fn write_reference(out: &mut Vec<u8>, reference: &SpanReference) {
         out.byte(0);
     }
     out.finish();
+}
+
+/// A reference's kind on the wire.
+pub(crate) const fn reference_kind(kind: ReferenceType) -> i64 {
+    match kind {
+        ReferenceType::ChildOf => 0,
+        ReferenceType::FollowsFrom => 1,
+    }
 }
 
 /// The longest reference.
@@ -212,13 +217,16 @@ impl<'a> Iterator for Logs<'a> {
 /// The references of a finished span in the order in which they were given.
 #[derive(Clone, Debug)]
 pub struct References<'a> {
+    first: Option<SpanReference>,
     bytes: Reader<'a>,
     left: usize,
 }
 
 impl<'a> References<'a> {
-    pub(crate) fn new(bytes: &'a [u8], count: usize) -> Self {
+    /// `first`, and then `count` encoded ones.
+    pub(crate) fn new(first: Option<SpanReference>, bytes: &'a [u8], count: usize) -> Self {
         Self {
+            first,
             bytes: Reader(bytes),
             left: count,
         }
@@ -229,6 +237,9 @@ impl Iterator for References<'_> {
     type Item = SpanReference;
 
     fn next(&mut self) -> Option<SpanReference> {
+        if let Some(first) = self.first.take() {
+            return Some(first);
+        }
         self.left = self.left.checked_sub(1)?;
         let bytes = &mut self.bytes;
         bytes.skip(1)?;
@@ -392,6 +403,9 @@ mod tests {
         );
         let mut out = Vec::new();
         write_reference(&mut out, &reference);
-        assert_eq!(References::new(&out, 1).collect::<Vec<_>>(), [reference]);
+        assert_eq!(
+            References::new(None, &out, 1).collect::<Vec<_>>(),
+            [reference]
+        );
     }
 }

@@ -5,7 +5,8 @@ use std::str;
 use std::time::Duration;
 
 use crate::model::{
-    FieldRef, Flags, LogField, LogRecord, SpanId, SpanReference, Tag, TagRef, Timestamp, TraceId,
+    FieldRef, Flags, LogField, LogRecord, ReferenceType, SpanId, SpanReference, Tag, TagRef,
+    Timestamp, TraceId,
 };
 use crate::record::append::Appender;
 use crate::record::encode::{Logs, References, Tags, write_log, write_reference, write_tag};
@@ -21,7 +22,11 @@ pub(crate) struct FrameHeader {
     pub(crate) duration_micros: u64,
     pub(crate) tag_count: u32,
     pub(crate) log_count: u32,
+    /// How many references lie in the frame's bytes.
     pub(crate) reference_count: u32,
+    /// The reference before those: to the parent, in the same trace. It is nearly always the only one, and need not be
+    /// written twice.
+    pub(crate) parent_reference: Option<ReferenceType>,
     /// A key may have been set twice: the reader keeps the last value in the first one's place.
     pub(crate) has_repeated_keys: bool,
 }
@@ -53,14 +58,41 @@ impl FrameBytes<'_> {
     }
 }
 
-/// Appends a frame.
-pub(crate) fn write_frame(out: &mut Vec<u8>, header: &FrameHeader, bytes: &FrameBytes<'_>) {
-    write_frame_here(out, header, bytes);
+impl FrameHeader {
+    /// All references, the one to the parent included.
+    pub(crate) fn all_references(&self) -> u32 {
+        self.reference_count + u32::from(self.parent_reference.is_some())
+    }
 }
 
-/// The same on the spot: the header goes from registers into the ring.
+/// Appends a frame.
+pub(crate) fn write_frame(out: &mut Vec<u8>, header: &FrameHeader, bytes: &FrameBytes<'_>) {
+    out.reserve(bytes.frame_len());
+    // SAFETY: room was made for the frame.
+    unsafe { write_frame_in_place(out, header, bytes) };
+}
+
+/// The same where there is room: the header goes from registers into the ring.
+///
+/// # Safety
+///
+/// `out` has a capacity for `bytes.frame_len()` bytes more.
 #[inline(always)]
-pub(super) fn write_frame_here(out: &mut Vec<u8>, header: &FrameHeader, bytes: &FrameBytes<'_>) {
+pub(super) unsafe fn write_frame_in_place(
+    out: &mut Vec<u8>,
+    header: &FrameHeader,
+    bytes: &FrameBytes<'_>,
+) {
+    let parent_reference = match header.parent_reference {
+        None => 0,
+        Some(ReferenceType::ChildOf) => CHILD_OF_PARENT,
+        Some(ReferenceType::FollowsFrom) => FOLLOWS_FROM_PARENT,
+    };
+    let repeated_keys = if header.has_repeated_keys {
+        REPEATED_KEYS
+    } else {
+        0
+    };
     let words = [
         header.trace_id.high(),
         header.trace_id.low(),
@@ -76,23 +108,32 @@ pub(super) fn write_frame_here(out: &mut Vec<u8>, header: &FrameHeader, bytes: &
         pair(header.tag_count, header.log_count),
         pair(
             header.reference_count,
-            u32::from(header.flags.bits()) | u32::from(header.has_repeated_keys) << 8,
+            u32::from(header.flags.bits()) | parent_reference | repeated_keys,
         ),
     ];
-    let mut out = Appender::new(out, bytes.frame_len());
-    // SAFETY: a frame is ten words and these slices, and `frame_len` is their sum.
+    // SAFETY: a frame is ten words and these slices, `frame_len` is their sum, and the caller has made room for it.
     unsafe {
+        let mut out = Appender::in_place(out);
         for word in words {
             out.array(word.to_le_bytes());
         }
         out.bytes(bytes.operation_name.as_bytes());
-        out.bytes(bytes.references);
+        if !bytes.references.is_empty() {
+            out.bytes(bytes.references);
+        }
         out.bytes(bytes.tags);
-        out.bytes(bytes.logs[0]);
-        out.bytes(bytes.logs[1]);
+        if bytes.logs_len() > 0 {
+            out.bytes(bytes.logs[0]);
+            out.bytes(bytes.logs[1]);
+        }
+        out.finish();
     }
-    out.finish();
 }
+
+/// Marks in the word beside the flags.
+const REPEATED_KEYS: u32 = 1 << 8;
+const CHILD_OF_PARENT: u32 = 1 << 9;
+const FOLLOWS_FROM_PARENT: u32 = 1 << 10;
 
 /// Reads the frame at the start of `bytes` and returns it with the bytes behind it.
 ///
@@ -123,7 +164,14 @@ pub(crate) fn read_frame(bytes: &[u8]) -> Option<(FinishedSpan<'_>, &[u8])> {
             tag_count,
             log_count,
             reference_count,
-            has_repeated_keys: marks & 1 << 8 != 0,
+            parent_reference: if marks & CHILD_OF_PARENT != 0 {
+                Some(ReferenceType::ChildOf)
+            } else if marks & FOLLOWS_FROM_PARENT != 0 {
+                Some(ReferenceType::FollowsFrom)
+            } else {
+                None
+            },
+            has_repeated_keys: marks & REPEATED_KEYS != 0,
         },
         operation_name: str::from_utf8(name).ok()?,
         references,
@@ -203,7 +251,18 @@ impl<'a> FinishedSpan<'a> {
 
     /// All its references, the parent's included.
     pub fn references(&self) -> References<'a> {
-        References::new(self.references, self.header.reference_count as usize)
+        References::new(
+            self.parent_reference(),
+            self.references,
+            self.header.reference_count as usize,
+        )
+    }
+
+    /// The reference to the parent, where it is not among those in [`reference_bytes`](Self::reference_bytes).
+    pub(crate) fn parent_reference(&self) -> Option<SpanReference> {
+        let kind = self.header.parent_reference?;
+        let parent_id = self.header.parent_id?;
+        Some(SpanReference::new(kind, self.header.trace_id, parent_id))
     }
 
     /// A copy that lives on.
@@ -360,6 +419,7 @@ impl OwnedSpan {
                 tag_count: self.tags.len() as u32,
                 log_count: self.logs.len() as u32,
                 reference_count: self.references.len() as u32,
+                parent_reference: None,
                 has_repeated_keys: false,
             },
             operation_name: &self.operation_name,

@@ -169,6 +169,7 @@ fn push(ring: &Ring, n: u64) -> Pushed {
         tag_count: 0,
         log_count: 0,
         reference_count: 0,
+        parent_reference: None,
         has_repeated_keys: false,
     };
     let bytes = FrameBytes {

@@ -3,26 +3,39 @@
 /// Notices that a key is inserted again; now and then says so of one that is not.
 #[derive(Debug, Default)]
 pub(super) struct KeyFilter {
-    /// Of the first keys; never 0.
-    hashes: [u16; 32],
+    /// Of the first keys; never 0. In two parts, because most spans have few tags.
+    first: [u16; 8],
+    rest: [u16; 24],
     count: usize,
     pub(super) has_repeated: bool,
 }
 
 impl KeyFilter {
-    #[inline]
+    #[inline(always)]
     pub(super) fn insert(&mut self, key: &str) {
         self.insert_hash(hash(key.as_bytes()));
     }
 
-    #[inline]
-    pub(super) fn insert_hash(&mut self, hash: u16) {
-        // All of them, so that the compiler compares 8 or 16 at once.
-        let is_known = self
-            .hashes
-            .iter()
-            .fold(false, |known, h| known | (*h == hash));
-        match self.hashes.get_mut(self.count) {
+    #[inline(always)]
+    fn insert_hash(&mut self, hash: u16) {
+        if is_among(&self.first, hash) {
+            self.has_repeated = true;
+        }
+        match self.first.get_mut(self.count) {
+            Some(free) => {
+                *free = hash;
+                self.count += 1;
+            }
+            None => self.insert_late(hash),
+        }
+    }
+
+    #[cold]
+    fn insert_late(&mut self, hash: u16) {
+        if is_among(&self.rest, hash) {
+            self.has_repeated = true;
+        }
+        match self.rest.get_mut(self.count - self.first.len()) {
             Some(free) => {
                 *free = hash;
                 self.count += 1;
@@ -30,14 +43,13 @@ impl KeyFilter {
             // So many keys are for the reader to look through.
             None => self.has_repeated = true,
         }
-        self.has_repeated |= is_known;
     }
 
     /// Two that differ.
-    #[inline]
+    #[inline(always)]
     pub(super) fn insert_both(&mut self, hashes: [u16; 2]) {
         if self.count == 0
-            && let Some(free) = self.hashes.first_chunk_mut()
+            && let Some(free) = self.first.first_chunk_mut()
         {
             *free = hashes;
             self.count = hashes.len();
@@ -46,16 +58,25 @@ impl KeyFilter {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn clear(&mut self) {
-        if self.count > 0 {
-            *self = Self::default();
+        if self.count > self.first.len() {
+            self.rest = Default::default();
         }
+        self.first = Default::default();
+        self.count = 0;
+        self.has_repeated = false;
     }
 }
 
+/// Looks at all of them, so that the compiler compares eight at once.
+#[inline(always)]
+fn is_among<const N: usize>(hashes: &[u16; N], hash: u16) -> bool {
+    hashes.iter().fold(false, |found, h| found | (*h == hash))
+}
+
 /// Of the length and of up to 16 bytes at the ends, which tell the keys of one span apart; never 0.
-#[inline]
+#[inline(always)]
 pub(super) fn hash(key: &[u8]) -> u16 {
     let (first, last) = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
         (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),

@@ -16,19 +16,19 @@ use std::ptr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::metrics::{CounterBlock, Metrics};
+use crate::metrics::{Counter, CounterBlock, Metrics};
 use crate::model::sampling::SamplerTags;
 use crate::record::cell::SpanCell;
 use crate::record::depot::BATCH;
 use crate::record::limits::Limits;
-use crate::record::ring::Ring;
+use crate::record::ring::RingWriter;
 use crate::record::sampler_tags::EncodedTags;
 use crate::record::store::Store;
 
 /// What a thread keeps of one tracer.
 pub(super) struct Local {
     store: u64,
-    pub(super) ring: Arc<Ring>,
+    pub(super) writer: RingWriter,
     pub(super) counters: Arc<CounterBlock>,
     metrics: Metrics,
     #[expect(clippy::vec_box, reason = "handles point at the boxes")]
@@ -37,21 +37,43 @@ pub(super) struct Local {
 }
 
 impl Local {
-    pub(super) fn new(store: u64, ring: Arc<Ring>, metrics: &Metrics) -> Self {
+    pub(super) fn new(store: u64, writer: RingWriter, metrics: &Metrics) -> Self {
         Self {
             store,
-            ring,
+            writer,
             counters: metrics.register(),
             metrics: metrics.clone(),
             pool: RefCell::new(Vec::with_capacity(POOL)),
             sampler_tags: RefCell::default(),
         }
     }
+
+    /// Takes back the box of a span without handles, which is of this tracer.
+    #[inline(always)]
+    pub(super) fn give_cell(&self, mut cell: Box<SpanCell>) {
+        cell.clear();
+        if !cell.recorder.store.is_closed()
+            && let Ok(mut pool) = self.pool.try_borrow_mut()
+            && pool.len() < POOL
+        {
+            pool.push(cell);
+            return;
+        }
+        give_elsewhere(cell);
+    }
+
+    #[inline(always)]
+    pub(super) fn count_both(&self, counter: Counter, second: Option<Counter>) {
+        self.counters.count(counter);
+        if let Some(second) = second {
+            self.counters.count(second);
+        }
+    }
 }
 
 impl Drop for Local {
     fn drop(&mut self) {
-        self.ring.end();
+        self.writer.ring().end();
         self.metrics.retire(&self.counters);
         let cells = self.pool.take();
         if let Some(cell) = cells.first() {
@@ -77,7 +99,7 @@ impl Drop for Locals {
 
 /// Runs `use_local` on what the calling thread keeps of `store`, which it begins to keep if need be; `None` while the
 /// thread is torn down, and where the store was closed before. `use_local` must not run code of the user's.
-#[inline]
+#[inline(always)]
 pub(super) fn with_local<R>(store: &Store, use_local: impl FnOnce(&Local) -> R) -> Option<R> {
     match current(store.id()) {
         Some(local) => Some(use_local(local)),
@@ -86,8 +108,20 @@ pub(super) fn with_local<R>(store: &Store, use_local: impl FnOnce(&Local) -> R) 
 }
 
 /// A vacant box of that tracer.
-#[inline]
+#[inline(always)]
 pub(super) fn take_cell(store: &Store) -> Option<Box<SpanCell>> {
+    if let Some(local) = current(store.id())
+        && let Ok(mut pool) = local.pool.try_borrow_mut()
+        && let Some(cell) = pool.pop()
+    {
+        return Some(cell);
+    }
+    take_cell_elsewhere(store)
+}
+
+#[cold]
+#[inline(never)]
+fn take_cell_elsewhere(store: &Store) -> Option<Box<SpanCell>> {
     with_local(store, |local| {
         let mut pool = local.pool.try_borrow_mut().ok()?;
         if pool.is_empty() {
@@ -99,22 +133,13 @@ pub(super) fn take_cell(store: &Store) -> Option<Box<SpanCell>> {
 }
 
 /// Takes back the box of a span without handles.
-#[inline]
 pub(super) fn give_cell(mut cell: Box<SpanCell>) {
-    cell.clear();
-    if cfg!(tracehound_loom) {
-        // What outlives a run of the model cannot be used in the next one.
-        return;
+    if let Some(local) = current(cell.recorder.store.id()) {
+        local.give_cell(cell);
+    } else {
+        cell.clear();
+        give_elsewhere(cell);
     }
-    let store = &cell.recorder.store;
-    if let Some(local) = current(store.id()).filter(|_| !store.is_closed())
-        && let Ok(mut pool) = local.pool.try_borrow_mut()
-        && pool.len() < POOL
-    {
-        pool.push(cell);
-        return;
-    }
-    give_elsewhere(cell);
 }
 
 /// Runs `use_tags` on the encoded form of `tags`, which is kept from one span to the next.
@@ -148,7 +173,9 @@ pub(super) fn forget(store: u64) {
 pub(super) fn forget_closed() {
     let closed = LOCALS.try_with(|locals| {
         let mut locals = locals.0.try_borrow_mut().ok()?;
-        let (closed, open) = locals.drain(..).partition(|local| local.ring.is_closed());
+        let (closed, open) = locals
+            .drain(..)
+            .partition(|local| local.writer.ring().is_closed());
         *locals = open;
         let closed: Vec<Rc<Local>> = closed;
         if !closed.is_empty() {
@@ -159,9 +186,10 @@ pub(super) fn forget_closed() {
     drop(closed);
 }
 
-/// The pair that was used last, if it is that tracer's.
-#[inline]
-fn current<'a>(store: u64) -> Option<&'a Local> {
+/// The pair that was used last, if it is that tracer's. Whoever has it must not run code of the user's, nor call
+/// anything of this module.
+#[inline(always)]
+pub(super) fn current<'a>(store: u64) -> Option<&'a Local> {
     // SAFETY: `CURRENT` is null or points to a `Local` that `LOCALS` of this thread holds (see the module). Whoever
     // takes one out of `LOCALS` (`forget_closed`, thread end) is never called while the result is in use: what uses it
     // runs no code of the user's and calls neither.
@@ -194,7 +222,12 @@ fn switch(store: u64, begin: Option<&Store>) -> Option<Rc<Local>> {
 
 /// Where the pool of the last used tracer does not take a box.
 #[cold]
+#[inline(never)]
 fn give_elsewhere(cell: Box<SpanCell>) {
+    if cfg!(tracehound_loom) {
+        // What outlives a run of the model cannot be used in the next one.
+        return;
+    }
     let store = cell.recorder.store.clone();
     if store.is_closed() {
         forget(store.id());

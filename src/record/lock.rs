@@ -27,7 +27,7 @@ impl<T> ByteLock<T> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn lock(&self) -> ByteGuard<'_, T> {
         if !self.try_take() {
             self.wait();
@@ -35,26 +35,14 @@ impl<T> ByteLock<T> {
         ByteGuard { lock: self }
     }
 
-    /// The lock without the atomic exchange.
-    ///
-    /// # Safety
-    ///
-    /// No other thread can reach this lock before the guard is dropped, and nobody holds it now.
-    #[inline]
-    pub(super) unsafe fn lock_unshared(&self) -> ByteGuard<'_, T> {
-        debug_assert!(!self.is_locked.load(Ordering::Relaxed));
-        self.is_locked.store(true, Ordering::Relaxed);
-        ByteGuard { lock: self }
-    }
-
     /// Without the lock: nobody else can know of it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn get_mut(&mut self) -> &mut T {
         // SAFETY: `&mut self` is the only way to the value as long as the result lives.
         self.value.with_mut(|value| unsafe { &mut *value })
     }
 
-    #[inline]
+    #[inline(always)]
     fn try_take(&self) -> bool {
         // Acquire: pairs with the Release in `ByteGuard::drop`.
         self.is_locked
@@ -105,7 +93,7 @@ pub(crate) struct ByteGuard<'a, T> {
 impl<T> Deref for ByteGuard<'_, T> {
     type Target = T;
 
-    #[inline]
+    #[inline(always)]
     fn deref(&self) -> &T {
         // SAFETY: there is one guard at a time, because a guard is only made by whoever changed `is_locked` from
         // false to true, and changes it back when it is dropped.
@@ -114,7 +102,7 @@ impl<T> Deref for ByteGuard<'_, T> {
 }
 
 impl<T> DerefMut for ByteGuard<'_, T> {
-    #[inline]
+    #[inline(always)]
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: as in `deref`; `&mut self` makes it the only reference through this guard.
         self.lock.value.with_mut(|value| unsafe { &mut *value })
@@ -122,7 +110,7 @@ impl<T> DerefMut for ByteGuard<'_, T> {
 }
 
 impl<T> Drop for ByteGuard<'_, T> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         // Release: pairs with the Acquire in `ByteLock::lock`.
         self.lock.is_locked.store(false, Ordering::Release);

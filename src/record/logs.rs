@@ -23,13 +23,15 @@ impl LogBuffer {
         self.first.capacity() + self.joined.capacity()
     }
 
-    #[inline]
+    /// Whether there is more than the first records.
+    pub(super) fn is_unusual(&self) -> bool {
+        !self.newest.is_empty()
+    }
+
     pub(super) fn clear(&mut self) {
         self.first.clear();
         self.first_count = 0;
-        if !self.newest.is_empty() {
-            self.newest.clear();
-        }
+        self.newest.clear();
         self.newest_bytes = 0;
         self.joined.clear();
         self.dropped = 0;
@@ -95,11 +97,12 @@ impl LogBuffer {
         self.dropped = 0;
     }
 
-    #[cold]
+    /// Puts the newest behind the first.
     pub(super) fn join_newest(&mut self) {
         if self.dropped > 0 {
             self.mark_dropped();
         }
+        self.first_count += self.newest.len() as u32;
         for record in self.newest.drain(..) {
             self.joined.extend_from_slice(&record);
         }

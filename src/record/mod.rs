@@ -26,13 +26,18 @@
 
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod append;
+#[cfg_attr(
+    all(target_os = "linux", not(miri), not(tracehound_loom)),
+    expect(unsafe_code, reason = "a system call")
+)]
+mod barrier;
 mod budget;
 mod buffer;
-#[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod cell;
 mod depot;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 pub(crate) mod encode;
+mod finish;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod frame;
 #[cfg(all(test, tracehound_loom))]
@@ -46,12 +51,11 @@ mod local_trace;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod lock;
 mod logs;
+#[expect(unsafe_code, reason = "block by block, each with its invariant")]
+mod owner_lock;
 mod random;
 mod recorder;
-#[cfg_attr(
-    all(target_arch = "x86_64", not(miri), not(tracehound_loom)),
-    expect(unsafe_code, reason = "a prefetch")
-)]
+#[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod ring;
 mod sampler_tags;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
@@ -70,5 +74,6 @@ pub(crate) use limits::cut;
 pub(crate) use local_trace::{Hold, LocalTrace};
 pub(crate) use random::random_id;
 pub(crate) use recorder::Recorder;
+pub(crate) use sampler_tags::EncodedTags;
 pub(crate) use span_ref::SpanRef;
 pub(crate) use store::Store;

@@ -5,22 +5,36 @@
 //!                   filled chunks, in order ┊
 //! ```
 //!
-//! The thread writes under the ring's byte lock, which nobody else takes but the worker, for the moment in which it
-//! takes the chunks away; frames are read outside of it. So an idle ring holds no memory of the budget, and a ring that
-//! is closed takes nothing from then on, not even what was on its way.
+//! The thread writes under the ring's [`OwnerLock`], which costs it two plain stores; the worker claims it for the moment
+//! in which it takes the chunks away, and reads the frames outside of it. So an idle ring holds no memory of the budget,
+//! and a ring that is closed takes nothing from then on, not even what was on its way.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
+use std::marker::PhantomData;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::record::budget::Budget;
-use crate::record::frame::{FrameBytes, FrameHeader, write_frame, write_frame_here};
-use crate::record::lock::{ByteGuard, ByteLock};
+use crate::record::frame::{FrameBytes, FrameHeader, write_frame, write_frame_in_place};
+use crate::record::lock::ByteLock;
+use crate::record::owner_lock::{Owned, OwnerLock};
 
 /// One thread writes, the worker reads.
 #[derive(Debug)]
 pub(crate) struct Ring {
     budget: Arc<Budget>,
-    state: ByteLock<RingState>,
+    state: OwnerLock<RingState>,
+    /// A chunk that was read and waits to be written again.
+    spare: ByteLock<Option<Chunk>>,
+    is_closed: AtomicBool,
+    /// The thread has ended: nothing more will come.
+    is_ended: AtomicBool,
+    /// Frames that went in, and frames that found no room, ever. Changed by whoever has the state.
+    pushed: AtomicU64,
+    full: AtomicU64,
+    /// Of the frames that went in, those that were taken: what the worker alone looks at and changes.
+    taken: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -28,20 +42,23 @@ struct RingState {
     newest: Chunk,
     /// Older ones, full.
     filled: VecDeque<Chunk>,
-    /// A chunk that was read and waits to be written again.
-    spare: Option<Chunk>,
-    is_closed: bool,
-    /// The thread has ended: nothing more will come.
-    is_ended: bool,
-    pushed: u64,
-    full: u64,
+}
+
+/// The writing end of a ring: one for each, to be used by one thread at a time.
+#[derive(Debug)]
+pub(crate) struct RingWriter {
+    ring: Arc<Ring>,
+    _one_thread_at_a_time: PhantomData<Cell<()>>,
 }
 
 /// A piece of a ring; frames lie whole in it.
 #[derive(Debug, Default)]
 pub(crate) struct Chunk {
+    /// With a capacity of `size` or more.
     bytes: Vec<u8>,
     size: usize,
+    /// How far the processor has been told to fetch lines.
+    fetched: usize,
     /// Taken from the budget; the first small chunk of a thread is not, so that every thread can report.
     is_budgeted: bool,
 }
@@ -56,40 +73,92 @@ pub(crate) enum Pushed {
     Closed,
 }
 
-impl Ring {
+impl RingWriter {
     pub(crate) fn new(budget: Arc<Budget>) -> Self {
         Self {
-            budget,
-            state: ByteLock::default(),
+            ring: Arc::new(Ring::new(budget)),
+            _one_thread_at_a_time: PhantomData,
         }
     }
 
+    /// The end that the worker reads at.
+    pub(crate) fn ring(&self) -> &Arc<Ring> {
+        &self.ring
+    }
+
+    /// Into the newest chunk, if there is room; false otherwise. Its arguments are never in memory but there.
     #[inline(always)]
-    pub(crate) fn push(&self, header: &FrameHeader, bytes: &FrameBytes<'_>) -> Pushed {
+    pub(crate) fn push_in_place(&self, header: FrameHeader, bytes: FrameBytes<'_>) -> bool {
         let len = bytes.frame_len();
-        let mut state = self.state.lock();
-        if state.is_closed || state.newest.bytes.len() + len > state.newest.size {
+        let mut state = self.own();
+        if len > state.newest.room() {
+            return false;
+        }
+        // SAFETY: there is room, and the chunk's capacity is no less than its size.
+        unsafe { write_frame_in_place(&mut state.newest.bytes, &header, &bytes) };
+        state.newest.fetch_ahead();
+        self.ring.count_pushed();
+        true
+    }
+
+    /// Into the newest chunk or a new one.
+    pub(crate) fn push(&self, header: &FrameHeader, bytes: &FrameBytes<'_>) -> Pushed {
+        self.ring.push(&mut self.own(), header, bytes)
+    }
+
+    #[inline(always)]
+    fn own(&self) -> Owned<'_, RingState> {
+        // SAFETY: a ring has one writer, which is not `Sync`, and what is done with the result calls no method of it.
+        unsafe { self.ring.state.own() }
+    }
+}
+
+impl Ring {
+    /// A ring without a writer, for [`Ring::push_shared`].
+    pub(crate) fn new(budget: Arc<Budget>) -> Self {
+        Self {
+            budget,
+            state: OwnerLock::new(RingState::default()),
+            spare: ByteLock::default(),
+            is_closed: AtomicBool::new(false),
+            is_ended: AtomicBool::new(false),
+            pushed: AtomicU64::new(0),
+            full: AtomicU64::new(0),
+            taken: AtomicU64::new(0),
+        }
+    }
+
+    /// Pushes from any thread, slowly.
+    pub(crate) fn push_shared(&self, header: &FrameHeader, bytes: &FrameBytes<'_>) -> Pushed {
+        match self.state.claim() {
+            Some(mut state) => self.push(&mut state, header, bytes),
+            None => Pushed::Full,
+        }
+    }
+
+    fn push(&self, state: &mut RingState, header: &FrameHeader, bytes: &FrameBytes<'_>) -> Pushed {
+        let len = bytes.frame_len();
+        if len > state.newest.room() {
             return self.push_anew(state, header, bytes, len);
         }
-        write_frame_here(&mut state.newest.bytes, header, bytes);
-        state.account(len);
+        write_frame(&mut state.newest.bytes, header, bytes);
+        self.count_pushed();
         Pushed::Taken
     }
 
     /// Into a new chunk, if there is one.
-    #[cold]
     fn push_anew(
         &self,
-        mut state: ByteGuard<'_, RingState>,
+        state: &mut RingState,
         header: &FrameHeader,
         bytes: &FrameBytes<'_>,
         len: usize,
     ) -> Pushed {
-        if state.is_closed {
+        if self.is_closed() {
             return Pushed::Closed;
         }
-        let Some(chunk) = self.next_chunk(&mut state, len) else {
-            state.full += 1;
+        let Some(chunk) = self.next_chunk(state, len) else {
+            self.full.store(self.full() + 1, Ordering::Release);
             return Pushed::Full;
         };
         let is_half_full = chunk.is_budgeted && self.budget.is_half_full();
@@ -98,7 +167,8 @@ impl Ring {
             state.filled.push_back(filled);
         }
         write_frame(&mut state.newest.bytes, header, bytes);
-        state.account(len);
+        state.newest.fetch_ahead();
+        self.count_pushed();
         if is_half_full {
             Pushed::TakenHalfFull
         } else {
@@ -106,80 +176,85 @@ impl Ring {
         }
     }
 
+    #[inline(always)]
+    fn count_pushed(&self) {
+        // Release: whoever sees the count finds the frame.
+        self.pushed
+            .store(self.pushed.load(Ordering::Relaxed) + 1, Ordering::Release);
+    }
+
     /// Everything that waits, for the worker to read; [`Ring::recycle`] takes the chunks back.
     pub(crate) fn take(&self) -> VecDeque<Chunk> {
-        let mut state = self.state.lock();
+        if self.pushed() == self.taken.load(Ordering::Relaxed) {
+            return VecDeque::new();
+        }
+        let Some(mut state) = self.state.claim() else {
+            return VecDeque::new();
+        };
         let mut chunks = std::mem::take(&mut state.filled);
         if state.newest.size > 0 {
             chunks.push_back(std::mem::take(&mut state.newest));
         }
+        self.taken.store(self.pushed(), Ordering::Relaxed);
         chunks
     }
 
     pub(crate) fn recycle(&self, mut chunk: Chunk) {
         chunk.bytes.clear();
+        chunk.fetched = 0;
         if chunk.is_budgeted {
             self.budget.give_back(chunk.bytes, chunk.size);
-            return;
-        }
-        let mut state = self.state.lock();
-        if !state.is_ended {
-            state.spare = Some(chunk);
+        } else if !self.is_ended.load(Ordering::Acquire) {
+            *self.spare.lock() = Some(chunk);
         }
     }
 
     /// Refuses what comes from now on.
     pub(crate) fn close(&self) {
-        self.state.lock().is_closed = true;
+        let state = self.state.claim();
+        self.is_closed.store(true, Ordering::Relaxed);
+        if let Some(mut state) = state {
+            // Without room the next frame comes by `push_anew`. What is there stays to be taken.
+            let newest = std::mem::take(&mut state.newest);
+            if newest.size > 0 {
+                state.filled.push_back(newest);
+            }
+        }
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.state.lock().is_closed
+        self.is_closed.load(Ordering::Relaxed)
     }
 
     /// Marks that the thread has ended.
     pub(crate) fn end(&self) {
-        self.state.lock().is_ended = true;
+        self.is_ended.store(true, Ordering::Release);
     }
 
     pub(crate) fn is_ended_and_empty(&self) -> bool {
-        let state = self.state.lock();
-        state.is_ended && state.newest.size == 0 && state.filled.is_empty()
+        // In this order: after the end the count stands still.
+        self.is_ended.load(Ordering::Acquire) && self.pushed() == self.taken.load(Ordering::Relaxed)
     }
 
     /// Frames that went in, ever.
     pub(crate) fn pushed(&self) -> u64 {
-        self.state.lock().pushed
+        self.pushed.load(Ordering::Acquire)
     }
 
     /// Frames that found no room, ever.
     pub(crate) fn full(&self) -> u64 {
-        self.state.lock().full
+        self.full.load(Ordering::Acquire)
     }
 
     fn next_chunk(&self, state: &mut RingState, len: usize) -> Option<Chunk> {
         if state.newest.size == 0 && state.filled.is_empty() && len <= SMALL_CHUNK {
-            return Some(state.spare.take().unwrap_or_else(|| Chunk {
-                bytes: Vec::with_capacity(SMALL_CHUNK),
-                size: SMALL_CHUNK,
-                is_budgeted: false,
+            let spare = self.spare.lock().take();
+            return Some(spare.unwrap_or_else(|| {
+                Chunk::new(Vec::with_capacity(SMALL_CHUNK), SMALL_CHUNK, false)
             }));
         }
         let size = len.max(CHUNK);
-        Some(Chunk {
-            bytes: self.budget.take(size)?,
-            size,
-            is_budgeted: true,
-        })
-    }
-}
-
-impl RingState {
-    /// A frame of that length has been written into the newest chunk.
-    #[inline]
-    fn account(&mut self, len: usize) {
-        self.pushed += 1;
-        prefetch(self.newest.bytes.as_ptr_range().end, len);
+        Some(Chunk::new(self.budget.take(size)?, size, true))
     }
 }
 
@@ -192,37 +267,48 @@ impl Drop for Ring {
 }
 
 impl Chunk {
+    fn new(bytes: Vec<u8>, size: usize, is_budgeted: bool) -> Self {
+        Self {
+            bytes,
+            size,
+            fetched: 0,
+            is_budgeted,
+        }
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
-}
 
-/// Has the processor fetch, for writing, the lines that frames of `len` bytes will soon be written to. Chunks come back
-/// from the worker, and where that runs on another die a line takes longer than all else that a span costs.
-#[inline]
-fn prefetch(end: *const u8, len: usize) {
-    #[cfg(all(target_arch = "x86_64", not(miri), not(tracehound_loom)))]
-    {
-        let mut ahead = PREFETCH_AHEAD;
-        while ahead < PREFETCH_AHEAD + len + LINE {
-            // SAFETY: a prefetch changes nothing and faults nowhere, wherever the address points.
-            unsafe {
-                std::arch::asm!(
-                    "prefetchw [{}]",
-                    in(reg) end.wrapping_add(ahead),
-                    options(nostack, preserves_flags, readonly),
-                );
-            }
-            ahead += LINE;
+    #[inline(always)]
+    fn room(&self) -> usize {
+        self.size - self.bytes.len()
+    }
+
+    /// Has the processor fetch, for writing, the lines that will soon be written to. Chunks come back from the worker,
+    /// and where that runs on another die a line takes longer than all else that a span costs.
+    #[inline(always)]
+    fn fetch_ahead(&mut self) {
+        let until = self.bytes.len() + FETCH_AHEAD;
+        while self.fetched < until {
+            prefetch(self.bytes.as_ptr().wrapping_add(self.fetched));
+            self.fetched += LINE;
         }
     }
-    #[cfg(not(all(target_arch = "x86_64", not(miri), not(tracehound_loom))))]
-    let _ = (end, len);
 }
 
-#[cfg(all(target_arch = "x86_64", not(miri), not(tracehound_loom)))]
-const PREFETCH_AHEAD: usize = 1_024;
-#[cfg(all(target_arch = "x86_64", not(miri), not(tracehound_loom)))]
+#[inline(always)]
+fn prefetch(line: *const u8) {
+    #[cfg(all(target_arch = "x86_64", not(miri), not(tracehound_loom)))]
+    // SAFETY: a prefetch changes nothing and faults nowhere, wherever the address points.
+    unsafe {
+        std::arch::asm!("prefetchw [{}]", in(reg) line, options(nostack, preserves_flags, readonly));
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri), not(tracehound_loom))))]
+    let _ = line;
+}
+
+const FETCH_AHEAD: usize = 1_024;
 const LINE: usize = 64;
 const CHUNK: usize = if cfg!(tracehound_loom) {
     256
@@ -248,11 +334,12 @@ mod tests {
             tag_count: 0,
             log_count: 0,
             reference_count: 0,
+            parent_reference: None,
             has_repeated_keys: false,
         }
     }
 
-    fn push(ring: &Ring, n: u64, name: &str) -> Pushed {
+    fn push(ring: &RingWriter, n: u64, name: &str) -> Pushed {
         let bytes = FrameBytes {
             operation_name: name,
             references: &[],
@@ -277,21 +364,21 @@ mod tests {
 
     #[test]
     fn frames_come_out_in_order() {
-        let ring = Ring::new(Budget::new(1 << 20));
+        let ring = RingWriter::new(Budget::new(1 << 20));
         let frames = if cfg!(miri) { 100 } else { 1_000 };
         for round in 0..3 {
             for n in 0..frames {
                 assert_ne!(push(&ring, n, "name"), Pushed::Full, "round {round}");
             }
-            assert_eq!(drain(&ring), (0..frames).collect::<Vec<_>>());
+            assert_eq!(drain(ring.ring()), (0..frames).collect::<Vec<_>>());
         }
-        assert_eq!(ring.pushed(), 3 * frames);
+        assert_eq!(ring.ring().pushed(), 3 * frames);
     }
 
     #[test]
     fn a_full_ring_drops_the_newest_and_gives_its_memory_back() {
         let budget = Budget::new(CHUNK);
-        let ring = Ring::new(budget.clone());
+        let ring = RingWriter::new(budget.clone());
         let name = "x".repeat(1_000);
         let mut taken = 0;
         while push(&ring, taken, &name) != Pushed::Full {
@@ -299,39 +386,39 @@ mod tests {
         }
         // The small chunk and the budgeted one.
         assert_eq!(taken as usize, SMALL_CHUNK / 1_080 + CHUNK / 1_080);
-        assert_eq!((ring.pushed(), ring.full()), (taken, 1));
-        assert_eq!(drain(&ring).len() as u64, taken);
+        assert_eq!((ring.ring().pushed(), ring.ring().full()), (taken, 1));
+        assert_eq!(drain(ring.ring()).len() as u64, taken);
         assert_eq!(budget.used(), 0);
         assert_eq!(push(&ring, 0, &name), Pushed::Taken);
     }
 
     #[test]
     fn a_thread_can_report_when_the_budget_is_used_up() {
-        let ring = Ring::new(Budget::new(0));
+        let ring = RingWriter::new(Budget::new(0));
         assert_eq!(push(&ring, 0, "name"), Pushed::Taken);
         assert_eq!(push(&ring, 1, &"x".repeat(5_000)), Pushed::Full);
     }
 
     #[test]
     fn a_frame_larger_than_a_chunk_has_one_of_its_own() {
-        let ring = Ring::new(Budget::new(1 << 20));
+        let ring = RingWriter::new(Budget::new(1 << 20));
         let name = "x".repeat(CHUNK * 2);
         assert_ne!(push(&ring, 0, &name), Pushed::Full);
-        assert_eq!(drain(&ring), [0]);
+        assert_eq!(drain(ring.ring()), [0]);
     }
 
     #[test]
     fn a_closed_ring_takes_nothing() {
-        let ring = Ring::new(Budget::new(1 << 20));
-        ring.close();
+        let ring = RingWriter::new(Budget::new(1 << 20));
+        ring.ring().close();
         assert_eq!(push(&ring, 0, "name"), Pushed::Closed);
-        assert_eq!(ring.pushed(), 0);
+        assert_eq!(ring.ring().pushed(), 0);
     }
 
     #[test]
     fn a_dropped_ring_gives_its_memory_back() {
         let budget = Budget::new(1 << 20);
-        let ring = Ring::new(budget.clone());
+        let ring = RingWriter::new(budget.clone());
         push(&ring, 0, &"x".repeat(10_000));
         drop(ring);
         assert_eq!(budget.used(), 0);

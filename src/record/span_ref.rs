@@ -1,6 +1,7 @@
 //! The handles to a box: one word each.
 
 use std::fmt;
+use std::mem;
 use std::ptr::NonNull;
 
 use crate::record::buffer::SpanBuffer;
@@ -21,13 +22,13 @@ pub(crate) struct Count {
 
 impl Count {
     /// For the first handle, an owner. The box is not shared yet.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn begin(&self) {
         self.handles.store(1, Ordering::Relaxed);
         self.owners.store(1, Ordering::Relaxed);
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn add(&self, is_owner: bool) {
         // Relaxed: whoever adds has a handle of the same kind, so neither count is zero.
         if is_owner {
@@ -41,7 +42,7 @@ impl Count {
     }
 
     /// Takes an owner away; true for the last one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn remove_owner(&self) -> bool {
         // Acquire and AcqRel: what other owners did happens before the last one finishes the span.
         if self.owners.load(Ordering::Acquire) == 1 {
@@ -52,7 +53,7 @@ impl Count {
     }
 
     /// Takes a handle away; true for the last one, who then has the box to itself.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn remove_handle(&self) -> bool {
         // Acquire and AcqRel: what was done through other handles happens before the box is vacant.
         self.handles.load(Ordering::Acquire) == 1
@@ -60,7 +61,7 @@ impl Count {
     }
 
     /// Whether the calling handle, which it has to itself, is the only one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn is_only(&self) -> bool {
         // Acquire: as in `remove_handle`.
         self.handles.load(Ordering::Acquire) == 1
@@ -88,7 +89,7 @@ const _: () = {
 
 impl SpanRef {
     /// The first owner.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new(cell: Box<SpanCell>) -> Self {
         cell.count.begin();
         // SAFETY: a box is not null.
@@ -97,13 +98,13 @@ impl SpanRef {
     }
 
     /// One that does not own.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn handle(&self) -> Self {
         self.cell().count.add(false);
         Self::tagged(self.address(), false)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn cell(&self) -> &SpanCell {
         // SAFETY: the address comes from `new`. The box is given back only by the last handle, and this one still
         // counts as long as it lives; nobody has a `&mut` to a box that is behind handles.
@@ -111,7 +112,7 @@ impl SpanRef {
     }
 
     /// Gives up ownership; true for the last owner.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn release(&mut self) -> bool {
         if !self.is_owner() {
             return false;
@@ -120,26 +121,32 @@ impl SpanRef {
         self.cell().count.remove_owner()
     }
 
-    /// The box and its buffer for the one who finishes the span; `None` for all others.
-    #[inline]
-    pub(crate) fn finish(&mut self) -> Option<(&SpanCell, ByteGuard<'_, SpanBuffer>)> {
+    /// The box itself, if this is the only handle to an open span that has never been part of a local trace.
+    #[inline(always)]
+    pub(crate) fn into_alone(self) -> Result<Box<SpanCell>, Self> {
         let cell = self.cell();
-        let buffer = if cell.count.is_only() {
-            // SAFETY: this is the only handle, and it is borrowed mutably as long as the result lives: nobody can make
-            // another one from it meanwhile, and there is no other to come to the box by.
-            unsafe { cell.finish_unshared() }
-        } else {
-            cell.finish()
-        };
-        Some((cell, buffer?))
+        if !cell.count.is_only() || cell.local_trace.is_some() || cell.is_finished() {
+            return Err(self);
+        }
+        let address = self.address();
+        mem::forget(self);
+        // SAFETY: this was the only handle, and it is gone without a trace: nobody else can reach the box, and what was
+        // done through other handles happens before (see `is_only`). The address is that of the `Box` given to `new`.
+        Ok(unsafe { Box::from_raw(address.as_ptr()) })
     }
 
-    #[inline]
+    /// The box and its buffer for the one who finishes the span; `None` for all others.
+    pub(crate) fn finish(&mut self) -> Option<(&SpanCell, ByteGuard<'_, SpanBuffer>)> {
+        let cell = self.cell();
+        Some((cell, cell.finish()?))
+    }
+
+    #[inline(always)]
     fn is_owner(&self) -> bool {
         self.tagged.as_ptr().addr() & OWNER != 0
     }
 
-    #[inline]
+    #[inline(always)]
     fn address(&self) -> NonNull<SpanCell> {
         self.tagged.map_addr(|address| {
             // SAFETY: a box is aligned to more than two bytes, so its address is more than the owner bit.
@@ -147,7 +154,7 @@ impl SpanRef {
         })
     }
 
-    #[inline]
+    #[inline(always)]
     fn tagged(address: NonNull<SpanCell>, is_owner: bool) -> Self {
         Self {
             tagged: address.map_addr(|address| address | usize::from(is_owner)),
@@ -157,7 +164,7 @@ impl SpanRef {
 
 impl Clone for SpanRef {
     /// A clone of an owner owns, a clone of another handle does not.
-    #[inline]
+    #[inline(always)]
     fn clone(&self) -> Self {
         self.cell().count.add(self.is_owner());
         Self {
@@ -167,6 +174,7 @@ impl Clone for SpanRef {
 }
 
 impl Drop for SpanRef {
+    #[inline(always)]
     fn drop(&mut self) {
         if self.is_owner() {
             self.cell().count.remove_owner();
@@ -271,7 +279,9 @@ mod tests {
         let first = address(&span);
         let limits = &fixture.recorder.limits;
         span.cell().lock().push_tag("k", TagRef::Long(1), limits);
-        span.cell().lock().operation_name = String::from("owned").into();
+        span.cell()
+            .lock()
+            .set_operation_name(String::from("owned").into());
         assert!(span.finish().is_some());
         let handle = span.handle();
         assert!(span.release());
@@ -281,7 +291,8 @@ mod tests {
         let span = fixture.start();
         assert_eq!(address(&span), first);
         assert!(!span.cell().is_finished());
-        assert_eq!(span.cell().lock().seal(limits).tag_count, 0);
+        span.cell().lock().seal(limits);
+        assert_eq!(span.cell().lock().tag_count(), 0);
     }
 
     #[test]

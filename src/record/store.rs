@@ -12,7 +12,7 @@ use crate::record::depot::Depot;
 use crate::record::frame::{FinishedSpan, FrameBytes, FrameHeader, read_frame};
 use crate::record::local::{self, Local, with_local};
 use crate::record::local_trace::HeldSpans;
-use crate::record::ring::{Pushed, Ring};
+use crate::record::ring::{Pushed, Ring, RingWriter};
 
 /// Takes finished spans from any thread and gives them to the worker; counts what is lost between.
 pub(crate) struct Store {
@@ -77,23 +77,11 @@ impl Store {
     }
 
     /// Puts a finished span on its way, and counts it.
-    #[inline]
     pub(crate) fn push(&self, header: &FrameHeader, bytes: &FrameBytes<'_>, counter: Counter) {
-        let pushed = with_local(self, |local| {
-            local.counters.count(counter);
-            local.ring.push(header, bytes)
-        });
-        match pushed {
-            Some(Pushed::Taken) => {}
-            Some(pushed) => self.after_push(pushed),
-            None => {
-                self.metrics.add(counter, 1);
-                self.after_push(self.shared_ring.push(header, bytes));
-            }
-        }
+        self.count(counter);
+        self.push_again(header, bytes);
     }
 
-    #[cold]
     fn after_push(&self, pushed: Pushed) {
         match pushed {
             Pushed::Taken => {}
@@ -104,8 +92,8 @@ impl Store {
 
     /// The same without counting it: it was counted when it finished.
     pub(crate) fn push_again(&self, header: &FrameHeader, bytes: &FrameBytes<'_>) {
-        let pushed = with_local(self, |local| local.ring.push(header, bytes));
-        self.after_push(pushed.unwrap_or_else(|| self.shared_ring.push(header, bytes)));
+        let pushed = with_local(self, |local| local.writer.push(header, bytes));
+        self.after_push(pushed.unwrap_or_else(|| self.shared_ring.push_shared(header, bytes)));
     }
 
     /// Puts spans on their way that had waited for a decision.
@@ -132,14 +120,18 @@ impl Store {
         self.count_both(counter, None);
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn count_both(&self, counter: Counter, second: Option<Counter>) {
-        let counted = with_local(self, |local| {
-            local.counters.count(counter);
-            if let Some(second) = second {
-                local.counters.count(second);
-            }
-        });
+        match local::current(self.id) {
+            Some(local) => local.count_both(counter, second),
+            None => self.count_slowly(counter, second),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn count_slowly(&self, counter: Counter, second: Option<Counter>) {
+        let counted = with_local(self, |local| local.count_both(counter, second));
         if counted.is_none() {
             self.metrics.add(counter, 1);
             if let Some(second) = second {
@@ -244,9 +236,9 @@ impl Store {
         if rings.is_closed {
             return None;
         }
-        let ring = Arc::new(Ring::new(self.budget.clone()));
-        rings.all.push(ring.clone());
-        Some(Local::new(self.id, ring, &self.metrics))
+        let writer = RingWriter::new(self.budget.clone());
+        rings.all.push(writer.ring().clone());
+        Some(Local::new(self.id, writer, &self.metrics))
     }
 }
 

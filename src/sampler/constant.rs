@@ -29,15 +29,27 @@ impl ConstSampler {
     pub const fn decision(&self) -> bool {
         self.keep
     }
+
+    fn answer(&self) -> SamplingDecision {
+        if self.keep {
+            SamplingDecision::Sample(SamplerTags::new("const", true))
+        } else {
+            SamplingDecision::Drop
+        }
+    }
 }
 
 impl Sampler for ConstSampler {
     /// Undecided for a span that is not a local root: the root's answer holds for it.
     fn on_create_span(&self, span: &SpanView<'_>) -> SamplingDecision {
-        match (span.is_local_root, self.keep) {
-            (false, _) => SamplingDecision::Delay,
-            (true, true) => SamplingDecision::Sample(SamplerTags::new("const", true)),
-            (true, false) => SamplingDecision::Drop,
+        if span.is_local_root {
+            self.answer()
+        } else {
+            SamplingDecision::Delay
         }
+    }
+
+    fn constant_decision(&self) -> Option<SamplingDecision> {
+        Some(self.answer())
     }
 }

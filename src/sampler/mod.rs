@@ -70,6 +70,12 @@ pub trait Sampler: Send + Sync {
         false
     }
 
+    /// The answer to [`Sampler::on_create_span`] for every local root, where it is always the same: the tracer asks for
+    /// it once and then never again when a trace begins. By default there is none.
+    fn constant_decision(&self) -> Option<SamplingDecision> {
+        None
+    }
+
     /// Called once when the tracer closes.
     fn close(&self) {}
 }
@@ -93,6 +99,10 @@ impl Sampler for Box<dyn Sampler> {
 
     fn depends_on_operation_name(&self) -> bool {
         (**self).depends_on_operation_name()
+    }
+
+    fn constant_decision(&self) -> Option<SamplingDecision> {
+        (**self).constant_decision()
     }
 
     fn close(&self) {

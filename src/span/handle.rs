@@ -214,22 +214,23 @@ impl Span {
     }
 }
 
-fn end(mut span: SpanRef, time: Option<i64>) {
-    span.release();
-    recording::finish(&mut span, time, true);
+#[inline(never)]
+fn end(span: SpanRef, time: Option<i64>) {
+    recording::finish(span, time, true);
 }
 
 impl Drop for Span {
     #[inline]
     fn drop(&mut self) {
-        if let Some(span) = &mut self.inner {
+        if let Some(span) = self.inner.take() {
             leave(span);
         }
     }
 }
 
 /// A handle goes away: the last owner finishes the span.
-fn leave(span: &mut SpanRef) {
+#[inline(never)]
+fn leave(mut span: SpanRef) {
     if span.release() && !span.cell().is_finished() {
         if std::thread::panicking() {
             recording::mark_panic(span.cell());

@@ -11,7 +11,7 @@ use crate::metrics::{Counter, DropCause};
 use crate::model::sampling::{SamplerTags, SamplingDecision, SpanView};
 use crate::model::{FieldRef, Flags, TagRef, Timestamp, field, tags};
 use crate::record::{
-    Added, FrameBytes, FrameHeader, Hold, LocalTrace, Question, SpanBuffer, SpanCell, SpanRef,
+    Added, EncodedTags, FrameHeader, Hold, LocalTrace, Question, SpanBuffer, SpanCell, SpanRef,
     write_limited_tag,
 };
 
@@ -23,7 +23,7 @@ pub(crate) fn set_operation_name(cell: &SpanCell, name: Cow<'static, str>) {
         apply_decision(cell, decision);
     }
     if let Some(mut buffer) = cell.open() {
-        buffer.operation_name = name;
+        buffer.set_operation_name(name);
     }
 }
 
@@ -54,7 +54,7 @@ fn set_any_tag(cell: &SpanCell, key: &str, value: TagRef<'_>) {
         return;
     }
     if cell.is_undecided() {
-        let name = cell.lock().operation_name.clone();
+        let name = cell.lock().operation_name().clone();
         let view = SpanView::new(cell.trace_id, &name, cell.is_local_root);
         let decision = cell.tracer.decide(Question::Tag(key, value), &view);
         apply_decision(cell, decision);
@@ -175,20 +175,39 @@ pub(crate) fn mark_panic(cell: &SpanCell) {
 }
 
 /// Ends the span; the first call wins, a later one is counted if the user made it.
-pub(crate) fn finish(span: &mut SpanRef, end: Option<i64>, is_explicit: bool) {
-    let cell = span.cell();
+#[inline(always)]
+pub(crate) fn finish(span: SpanRef, end: Option<i64>, is_explicit: bool) {
+    let end = match end {
+        Some(end) => end,
+        None => end_now(span.cell()),
+    };
+    match span.into_alone() {
+        Ok(cell) => cell.finish_alone(end),
+        Err(mut span) => finish_shared(&mut span, end, is_explicit),
+    }
+}
+
+/// Nanoseconds since the epoch, as this span tells the time.
+#[inline(always)]
+fn end_now(cell: &SpanCell) -> i64 {
     let clock = &cell.recorder.clock;
-    let end = end.unwrap_or_else(|| {
-        // A start that the user gave is wall time: so is the end, for the difference to make sense.
-        let anchor = if cell.time.is_explicit {
-            clock.anchor()
-        } else {
-            cell.time.anchor
-        };
-        anchor.saturating_add_unsigned(clock.now())
-    });
+    let ticks = clock.now();
+    // A start that the user gave is wall time: so is the end, for the difference to make sense.
+    let anchor = if cell.time.is_explicit {
+        clock.anchor()
+    } else {
+        cell.time.anchor
+    };
+    anchor.saturating_add_unsigned(ticks)
+}
+
+/// Of a span that others may reach, or has ended before, or whose trace was, or still is, undecided.
+#[cold]
+#[inline(never)]
+fn finish_shared(span: &mut SpanRef, end: i64, is_explicit: bool) {
+    let cell = span.cell();
     if cell.is_undecided() && !cell.is_finished() && !std::thread::panicking() {
-        let name = cell.lock().operation_name.clone();
+        let name = cell.lock().operation_name().clone();
         let view = SpanView::new(cell.trace_id, &name, cell.is_local_root);
         let decision = cell.tracer.decide(Question::Finish, &view);
         apply_decision(cell, decision);
@@ -202,9 +221,9 @@ pub(crate) fn finish(span: &mut SpanRef, end: Option<i64>, is_explicit: bool) {
     let store = &*cell.recorder.store;
     let flags = cell.flags();
     if flags.is_sampled() {
-        with_frame(cell, &mut buffer, flags, end, |header, bytes| {
-            store.push(header, bytes, Counter::FinishedSpansSampled);
-        });
+        buffer.seal(&cell.recorder.limits);
+        let (header, bytes) = buffer.frame(cell.header(flags, end));
+        store.push(&header, &bytes, Counter::FinishedSpansSampled);
     } else if let Some(trace) = cell.local_trace.as_ref().filter(|trace| !trace.is_final()) {
         hold(cell, trace, &mut buffer, end);
         drop(buffer);
@@ -272,7 +291,7 @@ fn set_sampling_priority(cell: &SpanCell, value: TagRef<'_>) {
     } else if flags.is_debug() {
         store_tag(cell, tags::SAMPLING_PRIORITY, value);
     } else {
-        let name = cell.lock().operation_name.clone();
+        let name = cell.lock().operation_name().clone();
         if cell.tracer.allows_debug(&name) {
             decide(cell, flags.with(Flags::SAMPLED).with(Flags::DEBUG));
             store_tag(cell, tags::SAMPLING_PRIORITY, value);
@@ -344,6 +363,18 @@ pub(crate) fn begin_with_tag(cell: &mut SpanCell, key: &str, value: TagRef<'_>) 
 #[inline]
 pub(crate) fn begin_with_sampler_tags(cell: &mut SpanCell, sampler_tags: SamplerTags) {
     let truncated = cell.push_sampler_tags(sampler_tags);
+    count_truncated(cell, truncated);
+}
+
+/// The same where they have been encoded before.
+#[inline]
+pub(crate) fn begin_with_encoded_tags(cell: &mut SpanCell, sampler_tags: &EncodedTags) {
+    let truncated = cell.push_encoded(sampler_tags);
+    count_truncated(cell, truncated);
+}
+
+#[inline]
+fn count_truncated(cell: &SpanCell, truncated: u64) {
     count_added(
         cell,
         Added {
@@ -366,56 +397,17 @@ fn count_added(cell: &SpanCell, added: Added) {
 }
 
 fn hold(cell: &SpanCell, trace: &LocalTrace, buffer: &mut SpanBuffer, end: i64) {
-    with_frame(
-        cell,
-        buffer,
-        trace.flags(),
-        end,
-        |header, bytes| match trace.hold(header, bytes) {
-            Hold::Held => {}
-            Hold::Decided(flags) if flags.is_sampled() => {
-                cell.recorder
-                    .store
-                    .push_again(&FrameHeader { flags, ..*header }, bytes);
-            }
-            Hold::Decided(_) => {}
-            Hold::NoRoom => cell.recorder.store.drop_spans(DropCause::Delayed, 1),
-        },
-    );
-}
-
-fn with_frame<R>(
-    cell: &SpanCell,
-    buffer: &mut SpanBuffer,
-    flags: Flags,
-    end: i64,
-    use_frame: impl FnOnce(&FrameHeader, &FrameBytes<'_>) -> R,
-) -> R {
-    let sealed = buffer.seal(&cell.recorder.limits);
-    let start = cell.time.start.div_euclid(1_000);
-    // Whole microseconds, and at least one: backends warn of spans without a length.
-    let duration_micros = (end.saturating_sub(cell.time.start).max(0) / 1_000)
-        .max(1)
-        .unsigned_abs();
-    let header = FrameHeader {
-        trace_id: cell.trace_id,
-        span_id: cell.span_id,
-        parent_id: cell.parent_id,
-        flags,
-        start: Timestamp::from_micros(start),
-        duration_micros,
-        tag_count: sealed.tag_count,
-        log_count: sealed.log_count,
-        reference_count: sealed.reference_count,
-        has_repeated_keys: sealed.has_repeated_keys,
-    };
-    let bytes = FrameBytes {
-        operation_name: sealed.operation_name,
-        references: sealed.references,
-        tags: sealed.tags,
-        logs: sealed.logs,
-    };
-    use_frame(&header, &bytes)
+    buffer.seal(&cell.recorder.limits);
+    let (header, bytes) = buffer.frame(cell.header(trace.flags(), end));
+    match trace.hold(&header, &bytes) {
+        Hold::Held => {}
+        Hold::Decided(flags) if flags.is_sampled() => {
+            let header = FrameHeader { flags, ..header };
+            cell.recorder.store.push_again(&header, &bytes);
+        }
+        Hold::Decided(_) => {}
+        Hold::NoRoom => cell.recorder.store.drop_spans(DropCause::Delayed, 1),
+    }
 }
 
 thread_local! {

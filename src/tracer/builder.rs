@@ -11,7 +11,7 @@ use crate::record::{Budget, Recorder, Store};
 use crate::reporter::{NullReporter, Reporter, Worker, WorkerOptions, thread};
 use crate::sampler::{ProbabilisticSampler, Sampler, SamplingRate};
 use crate::span::Limits;
-use crate::tracer::core::{Core, Guarded};
+use crate::tracer::core::{Core, Guarded, Roots};
 use crate::tracer::jaeger::JaegerTracer;
 use crate::tracer::process_tags;
 
@@ -191,14 +191,16 @@ impl TracerBuilder {
             self.reporter,
             thread::spawn,
         );
+        let sampler = Guarded::new(self.sampler);
         let core = Core {
+            roots: Roots::of(&sampler, &metrics, &self.limits),
             recorder: Arc::new(Recorder {
                 clock,
                 limits: self.limits,
                 metrics,
                 store,
             }),
-            sampler: Guarded::new(self.sampler),
+            sampler,
             process,
             diagnostics: self.diagnostics,
             id_source: self.id_source,

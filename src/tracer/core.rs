@@ -12,7 +12,7 @@ use crate::model::{Process, SpanId};
 use crate::propagation::{
     Codec, CustomCodec, ExtractCarrier, ExtractError, InjectCarrier, ReadFrom, WriteTo,
 };
-use crate::record::{Lifecycle, Question, Recorder, random_id};
+use crate::record::{EncodedTags, Lifecycle, Limits, Question, Recorder, random_id};
 use crate::sampler::{Sampler, SamplingDecision, SpanView};
 use crate::span::{Decision, SpanContext};
 
@@ -20,6 +20,7 @@ use crate::span::{Decision, SpanContext};
 pub(super) struct Core {
     pub(super) recorder: Arc<Recorder>,
     pub(super) sampler: Guarded<Box<dyn Sampler>>,
+    pub(super) roots: Roots,
     pub(super) process: Arc<Process>,
     pub(super) diagnostics: Diagnostics,
     pub(super) id_source: Option<Box<dyn Fn() -> u64 + Send + Sync>>,
@@ -28,6 +29,30 @@ pub(super) struct Core {
     pub(super) text_map: Box<dyn Codec>,
     pub(super) http_headers: Box<dyn Codec>,
     pub(super) custom: Vec<Box<dyn CustomCodec>>,
+}
+
+/// What is known beforehand of the sampler's answer for a new trace.
+pub(super) enum Roots {
+    Ask,
+    /// With the sampler's tags.
+    Keep(EncodedTags),
+    Drop,
+}
+
+impl Roots {
+    pub(super) fn of(
+        sampler: &Guarded<Box<dyn Sampler>>,
+        metrics: &Metrics,
+        limits: &Limits,
+    ) -> Self {
+        match sampler.call(metrics, |sampler| sampler.constant_decision()) {
+            Some(Some(SamplingDecision::Sample(tags))) => {
+                Self::Keep(EncodedTags::new(tags, limits))
+            }
+            Some(Some(SamplingDecision::Drop)) => Self::Drop,
+            Some(Some(SamplingDecision::Delay) | None) | None => Self::Ask,
+        }
+    }
 }
 
 /// A callback of the user's that is given up after too many panics.

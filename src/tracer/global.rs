@@ -65,6 +65,13 @@ impl Tracer for GlobalTracer {
     fn is_noop(&self) -> bool {
         GLOBAL.get().is_none_or(|tracer| tracer.is_noop())
     }
+
+    #[inline]
+    fn start_in_place(&self, options: &mut StartSpanOptions<'_>) -> Span {
+        GLOBAL
+            .get()
+            .map_or_else(Span::noop, |tracer| tracer.start_in_place(options))
+    }
 }
 
 /// There is a global tracer already.

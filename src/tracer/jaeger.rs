@@ -118,8 +118,17 @@ impl Tracer for JaegerTracer {
             .map_or(Ok(None), |handle| handle.core.extract(carrier))
     }
 
+    #[inline]
     fn is_noop(&self) -> bool {
         self.handle.is_none()
+    }
+
+    #[inline]
+    fn start_in_place(&self, options: &mut StartSpanOptions<'_>) -> Span {
+        match &self.handle {
+            Some(handle) => start(&handle.core, options),
+            None => Span::noop(),
+        }
     }
 }
 

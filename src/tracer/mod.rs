@@ -14,6 +14,7 @@ mod span_builder;
 mod start;
 
 use std::borrow::Cow;
+use std::mem;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -48,6 +49,14 @@ pub trait Tracer: Send + Sync {
     fn is_noop(&self) -> bool {
         false
     }
+
+    /// The same as [`start`](Self::start) for one who needs the options no more: they are large, and moving them costs
+    /// more than a span.
+    #[doc(hidden)]
+    #[inline]
+    fn start_in_place(&self, options: &mut StartSpanOptions<'_>) -> Span {
+        self.start(options.take())
+    }
 }
 
 /// The comfortable calls, for every [`Tracer`].
@@ -61,6 +70,7 @@ pub trait TracerExt: Tracer {
     /// let span = NoopTracer.build_span("get_account").tag("span.kind", "server").start();
     /// assert!(span.is_noop());
     /// ```
+    #[inline(always)]
     fn build_span<'a>(
         &'a self,
         operation_name: impl Into<Cow<'static, str>>,
@@ -69,6 +79,7 @@ pub trait TracerExt: Tracer {
     }
 
     /// Starts a span as a child of the active one, or as a root where none is active.
+    #[inline(always)]
     fn start_span(&self, operation_name: impl Into<Cow<'static, str>>) -> Span {
         self.build_span(operation_name).start()
     }
@@ -92,6 +103,11 @@ impl<T: Tracer + ?Sized> Tracer for Arc<T> {
     fn is_noop(&self) -> bool {
         (**self).is_noop()
     }
+
+    #[inline]
+    fn start_in_place(&self, options: &mut StartSpanOptions<'_>) -> Span {
+        (**self).start_in_place(options)
+    }
 }
 
 impl<T: Tracer + ?Sized> Tracer for &T {
@@ -110,6 +126,11 @@ impl<T: Tracer + ?Sized> Tracer for &T {
     fn is_noop(&self) -> bool {
         (**self).is_noop()
     }
+
+    #[inline]
+    fn start_in_place(&self, options: &mut StartSpanOptions<'_>) -> Span {
+        (**self).start_in_place(options)
+    }
 }
 
 /// Everything that is said of a span before it starts; filled by [`SpanBuilder`].
@@ -124,7 +145,7 @@ pub struct StartSpanOptions<'a> {
 }
 
 impl<'a> StartSpanOptions<'a> {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new(operation_name: Cow<'static, str>) -> Self {
         Self {
             operation_name,
@@ -134,6 +155,12 @@ impl<'a> StartSpanOptions<'a> {
             ignore_active_span: false,
             context: None,
         }
+    }
+
+    /// What is said so far; these say nothing then.
+    #[inline]
+    pub(crate) fn take(&mut self) -> Self {
+        mem::replace(self, Self::new(Cow::Borrowed("")))
     }
 
     /// Its name.

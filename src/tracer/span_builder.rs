@@ -19,7 +19,7 @@ pub struct SpanBuilder<'a, T: Tracer + ?Sized> {
 }
 
 impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new(tracer: &'a T, operation_name: Cow<'static, str>) -> Self {
         Self {
             tracer,
@@ -32,7 +32,7 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
     }
 
     /// Makes it a child of a span or of a context, or of none where there is none.
-    #[inline]
+    #[inline(always)]
     pub fn child_of(self, parent: &impl ToSpanContext) -> Self {
         if self.options.is_none() {
             self
@@ -42,7 +42,7 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
     }
 
     /// Says that a span or a context caused it and does not wait for it.
-    #[inline]
+    #[inline(always)]
     pub fn follows_from(self, parent: &impl ToSpanContext) -> Self {
         if self.options.is_none() {
             self
@@ -52,7 +52,7 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
     }
 
     /// Adds a reference. An empty one is left out.
-    #[inline]
+    #[inline(always)]
     pub fn reference(mut self, reference: Reference) -> Self {
         if let Some(options) = &mut self.options
             && !reference.context.is_empty()
@@ -63,7 +63,7 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
     }
 
     /// Does not make it a child of the active span.
-    #[inline]
+    #[inline(always)]
     pub fn ignore_active_span(mut self) -> Self {
         if let Some(options) = &mut self.options {
             options.ignore_active_span = true;
@@ -72,7 +72,7 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
     }
 
     /// Gives it a tag. `span.kind` belongs here, not on the started span.
-    #[inline]
+    #[inline(always)]
     pub fn tag(mut self, key: &'a str, value: impl Into<TagRef<'a>>) -> Self {
         if let Some(options) = &mut self.options {
             options.tags.push((key, value.into()));
@@ -81,7 +81,7 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
     }
 
     /// Says when it started. Its end is then taken from the wall clock too. Now by default.
-    #[inline]
+    #[inline(always)]
     pub fn start_time(mut self, time: SystemTime) -> Self {
         if let Some(options) = &mut self.options {
             options.start_time = Some(time);
@@ -91,7 +91,7 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
 
     /// Starts it with exactly this context, ids and flags included, which was made elsewhere; the sampler is not
     /// asked. References are recorded. A context without a trace changes nothing.
-    #[inline]
+    #[inline(always)]
     pub fn context(mut self, context: SpanContext) -> Self {
         if let Some(options) = &mut self.options {
             options.context = context.has_trace().then(|| Box::new(context));
@@ -100,10 +100,10 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
     }
 
     /// Starts it.
-    #[inline]
-    pub fn start(self) -> Span {
-        match self.options {
-            Some(options) => self.tracer.start(options),
+    #[inline(always)]
+    pub fn start(mut self) -> Span {
+        match &mut self.options {
+            Some(options) => self.tracer.start_in_place(options),
             None => Span::noop(),
         }
     }

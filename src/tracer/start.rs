@@ -9,11 +9,12 @@ use crate::model::{Flags, ReferenceType, SpanId, SpanReference, TagRef, TraceId,
 use crate::record::{Lifecycle as _, LocalTrace, Question, SpanBuffer, SpanCell, SpanTime};
 use crate::sampler::{SamplingDecision, SpanView};
 use crate::span::{
-    Decision, Reference, Span, SpanContext, apply_decision, begin_with_sampler_tags, begin_with_tag,
+    Decision, Reference, Span, SpanContext, apply_decision, begin_with_encoded_tags,
+    begin_with_sampler_tags, begin_with_tag,
 };
 use crate::tracer::StartSpanOptions;
-use crate::tracer::core::Core;
-use crate::tracer::origin::{Origin, Parent, Plain};
+use crate::tracer::core::{Core, Roots};
+use crate::tracer::origin::{Origin, Parent, Plain, PlainParent};
 
 /// Starts a span. The name is taken out of `options`.
 #[inline]
@@ -21,47 +22,70 @@ pub(super) fn start(core: &Arc<Core>, options: &mut StartSpanOptions<'_>) -> Spa
     // The clock first: the rest hides behind the read.
     let ticks = core.recorder.clock.now();
     match Plain::find(options) {
-        Some(Plain::Root) => {
-            let span_id = core.new_id();
-            let seed = Seed {
-                ticks,
-                anchor: core.recorder.clock.anchor(),
-                // A root's span id is the low half of its trace id, as in the Go and Java clients.
-                trace_id: TraceId::of_root(core.new_high_half(), span_id),
-                span_id,
-                parent_id: None,
-                flags: Flags::default(),
-                is_local_root: true,
-                is_new_trace: true,
-            };
-            start_undecided(core, options, seed)
-        }
-        Some(Plain::Child(parent)) => {
-            let seed = Seed {
-                ticks,
-                anchor: match parent.anchor {
-                    Some(anchor) => anchor,
-                    None => core.recorder.clock.anchor(),
-                },
-                trace_id: parent.reference.trace_id,
-                span_id: core.new_id(),
-                parent_id: Some(parent.reference.span_id),
-                flags: parent.flags,
-                is_local_root: parent.is_remote,
-                is_new_trace: false,
-            };
-            let mut cell = begin(core, options, &seed, false);
-            if seed.flags.is_sampled() {
-                cell.buffer_mut().push_reference(&parent.reference);
-            }
-            complete(core, options, cell, &seed)
-        }
+        Some(Plain::Root) => start_root(core, options, ticks),
+        Some(Plain::Child(parent)) => start_child(core, options, ticks, &parent),
         None => start_any(core, options, ticks),
     }
 }
 
+/// The root of a new trace that nothing is known of.
+#[inline(always)]
+fn start_root(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, ticks: u64) -> Span {
+    let span_id = core.new_id();
+    let mut seed = Seed {
+        ticks,
+        anchor: core.recorder.clock.anchor(),
+        // A root's span id is the low half of its trace id, as in the Go and Java clients.
+        trace_id: TraceId::of_root(core.new_high_half(), span_id),
+        span_id,
+        parent_id: None,
+        parent_reference: None,
+        flags: Flags::default(),
+        is_local_root: true,
+        is_new_trace: true,
+    };
+    match &core.roots {
+        Roots::Keep(sampler_tags) => {
+            seed.flags = Flags::SAMPLED;
+            let mut cell = begin(core, options, &seed, false);
+            begin_with_encoded_tags(&mut cell, sampler_tags);
+            complete(core, options, cell, &seed)
+        }
+        Roots::Drop => {
+            let cell = begin(core, options, &seed, false);
+            complete(core, options, cell, &seed)
+        }
+        Roots::Ask => start_undecided(core, options, seed),
+    }
+}
+
+/// A child of a single parent whose trace is decided and has no baggage.
+#[inline(always)]
+fn start_child(
+    core: &Arc<Core>,
+    options: &mut StartSpanOptions<'_>,
+    ticks: u64,
+    parent: &PlainParent,
+) -> Span {
+    let seed = Seed {
+        ticks,
+        anchor: match parent.anchor {
+            Some(anchor) => anchor,
+            None => core.recorder.clock.anchor(),
+        },
+        trace_id: parent.reference.trace_id,
+        span_id: core.new_id(),
+        parent_id: Some(parent.reference.span_id),
+        parent_reference: Some(parent.reference.kind),
+        flags: parent.flags,
+        is_local_root: parent.is_remote,
+        is_new_trace: false,
+    };
+    let cell = begin(core, options, &seed, false);
+    complete(core, options, cell, &seed)
+}
+
 /// A span whose sampler has to be asked, with no parent to refer to, no baggage and nothing forced.
-#[inline]
 fn start_undecided(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, mut seed: Seed) -> Span {
     let view = SpanView::new(seed.trace_id, &options.operation_name, seed.is_local_root);
     let (decision, is_revisable) = core.decide_first(&view);
@@ -152,13 +176,14 @@ struct Seed {
     trace_id: TraceId,
     span_id: SpanId,
     parent_id: Option<SpanId>,
+    parent_reference: Option<ReferenceType>,
     flags: Flags,
     is_local_root: bool,
     is_new_trace: bool,
 }
 
 /// A box with what is fixed, and the name, in it.
-#[inline]
+#[inline(always)]
 fn begin(
     core: &Arc<Core>,
     options: &mut StartSpanOptions<'_>,
@@ -169,6 +194,7 @@ fn begin(
     cell.trace_id = seed.trace_id;
     cell.span_id = seed.span_id;
     cell.parent_id = seed.parent_id;
+    cell.parent_reference = seed.parent_reference;
     cell.is_local_root = seed.is_local_root;
     cell.time = SpanTime {
         start: match options.start_time {
@@ -187,7 +213,7 @@ fn begin(
 }
 
 /// The tags that were given, the counters, and the first handle.
-#[inline]
+#[inline(always)]
 fn complete(
     core: &Core,
     options: &StartSpanOptions<'_>,
@@ -231,6 +257,7 @@ fn identity(
         trace_id,
         span_id,
         parent_id,
+        parent_reference: None,
         flags,
         is_local_root,
         is_new_trace: false,

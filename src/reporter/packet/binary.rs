@@ -68,7 +68,7 @@ pub(super) fn write_span(out: &mut Vec<u8>, span: &FinishedSpan<'_>) {
     write_i64(out, 3, header.span_id.get() as i64);
     write_i64(out, 4, header.parent_id.map_or(0, |id| id.get()) as i64);
     write_string(out, 5, span.operation_name().as_bytes());
-    if header.reference_count > 0 {
+    if header.all_references() > 0 {
         write_list(out, 6, span.references(), |out, reference| {
             let kind = match reference.kind {
                 ReferenceType::ChildOf => 0,

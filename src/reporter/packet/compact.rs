@@ -5,7 +5,9 @@
 use crate::model::Process;
 use crate::record::FinishedSpan;
 pub(super) use crate::record::encode::write_list_header;
-use crate::record::encode::{varint_len, write_bytes, write_tag, write_varint, zigzag};
+use crate::record::encode::{
+    reference_kind, varint_len, write_bytes, write_tag, write_varint, zigzag,
+};
 use crate::reporter::packet::{METHOD, Numbers, ONEWAY};
 
 /// Appends a `Process` struct.
@@ -64,46 +66,60 @@ pub(super) fn write_span(
     if out.len() < at + most {
         grow(out, at + most);
     }
-    let mut room = Room(&mut out[at..at + most]);
+    let mut rest = Rest(&mut out[at..at + most]);
 
-    let block = room.block();
-    let mut end = last.fields(block, header.trace_id.high(), header.trace_id.low());
-    end = id_field(block, end, header.span_id.get());
-    end = id_field(block, end, header.parent_id.map_or(0, |id| id.get()));
-    end = field(block, end, 0x18, name.len() as u64);
-    room.skip(end);
-    room.copy(name);
+    let block = rest.block();
+    let id_at = last.write_fields(block, 0, header.trace_id.high(), header.trace_id.low());
+    let parent_at = id_field(block, id_at, header.span_id.get());
+    let name_at = id_field(block, parent_at, header.parent_id.map_or(0, |id| id.get()));
+    let parent_field: [u8; ID_BYTES] = *room(block, parent_at);
+    let mut end = field(block, name_at, 0x18, name.len() as u64);
+    rest.skip(end);
+    rest.copy_short(name);
 
+    end = 0;
     let mut flags_field = 0x25;
-    if header.reference_count > 0 {
-        let end = list_field(room.block(), 0, 0x19, header.reference_count);
-        room.skip(end);
-        room.copy(references);
+    if header.all_references() > 0 {
+        let block = rest.block();
+        end = list_field(block, 0, 0x19, header.all_references());
+        if let Some(kind) = header.parent_reference {
+            end = field(block, end, 0x15, zigzag(reference_kind(kind)));
+            end = last.copy_fields(block, end);
+            *room(block, end) = parent_field;
+            end += name_at - parent_at;
+            *room(block, end) = [0];
+            end += 1;
+        }
+        if header.reference_count > 0 {
+            rest.skip(end);
+            rest.copy(references);
+            end = 0;
+        }
         flags_field = 0x15;
     }
     let duration = i64::try_from(header.duration_micros).unwrap_or(i64::MAX);
-    let block = room.block();
-    end = field(block, 0, flags_field, zigzag(header.flags.bits().into()));
+    let block = rest.block();
+    end = field(block, end, flags_field, zigzag(header.flags.bits().into()));
     end = time_field(block, end, header.start.as_micros());
     end = field(block, end, 0x16, zigzag(duration));
     let mut logs_field = 0x29;
     if header.tag_count > 0 {
         end = list_field(block, end, 0x19, header.tag_count);
-        room.skip(end);
-        room.copy(tags);
+        rest.skip(end);
+        rest.copy(tags);
         end = 0;
         logs_field = 0x19;
     }
-    let mut block = room.block();
+    let mut block = rest.block();
     if header.log_count > 0 {
         end = list_field(block, end, logs_field, header.log_count);
-        room.skip(end);
-        room.copy(logs);
+        rest.skip(end);
+        rest.copy(logs);
         end = 0;
-        block = room.block();
+        block = rest.block();
     }
-    block[end % BLOCK_BYTES] = 0;
-    at + most - room.0.len() + end + 1
+    *room(block, end) = [0];
+    at + most - rest.0.len() + end + 1
 }
 
 /// The trace id that was written last, with its fields: the spans of a trace often come one behind the other.
@@ -116,22 +132,28 @@ pub(super) struct LastTrace {
     len: usize,
 }
 
-/// Two ids of the longest, and two bytes.
+/// The longest field of an id, and of a trace's two; rounded up to what is copied at once.
+const ID_BYTES: usize = 16;
 const TRACE_BYTES: usize = 24;
 
 impl LastTrace {
-    /// Writes the fields at the start of `block`, and returns where they end.
     #[inline]
-    fn fields(&mut self, block: &mut Block, high: u64, low: u64) -> usize {
+    fn write_fields(&mut self, block: &mut Block, at: usize, high: u64, low: u64) -> usize {
         if (high, low) == (self.high, self.low) {
-            block[..TRACE_BYTES].copy_from_slice(&self.fields);
-            return self.len;
+            return self.copy_fields(block, at);
         }
-        let end = id_field(block, 0, low);
+        let end = id_field(block, at, low);
         let end = id_field(block, end, high);
-        (self.high, self.low, self.len) = (high, low, end);
-        self.fields.copy_from_slice(&block[..TRACE_BYTES]);
+        (self.high, self.low, self.len) = (high, low, end - at);
+        self.fields = *room(block, at);
         end
+    }
+
+    /// The same fields once more: they look alike in a span and in a reference.
+    #[inline]
+    fn copy_fields(&self, block: &mut Block, at: usize) -> usize {
+        *room(block, at) = self.fields;
+        at + self.len
     }
 }
 
@@ -143,18 +165,18 @@ fn grow(out: &mut Vec<u8>, len: usize) {
 }
 
 /// What is left of the bytes that were reserved for a span.
-struct Room<'a>(&'a mut [u8]);
+struct Rest<'a>(&'a mut [u8]);
 
 /// Room for some fields, of which each may store more than it takes.
 type Block = [u8; BLOCK_BYTES];
 
-/// A power of two, for [`in_first_half`].
-const BLOCK_BYTES: usize = 128;
+/// A power of two, for [`room`].
+const BLOCK_BYTES: usize = 256;
 
 /// What a span may take beside its name and its lists, and a whole block behind it.
 const SPAN_BYTES: usize = 2 * BLOCK_BYTES;
 
-impl Room<'_> {
+impl Rest<'_> {
     #[inline]
     fn block(&mut self) -> &mut Block {
         let block = self.0.first_chunk_mut();
@@ -173,6 +195,22 @@ impl Room<'_> {
         room.copy_from_slice(bytes);
         self.0 = rest;
     }
+
+    /// The same for text that is often short: without a call then.
+    #[inline]
+    fn copy_short(&mut self, bytes: &[u8]) {
+        let (room, rest) = std::mem::take(&mut self.0).split_at_mut(bytes.len());
+        if bytes.len() <= 16
+            && let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>())
+        {
+            let len = room.len();
+            room[..8].copy_from_slice(first);
+            room[len - 8..].copy_from_slice(last);
+        } else {
+            room.copy_from_slice(bytes);
+        }
+        self.0 = rest;
+    }
 }
 
 /// Writes the field of an id, and returns where it ends. Ids are zero or random bits, of which nine or ten bytes come.
@@ -183,10 +221,10 @@ fn id_field(block: &mut Block, at: usize, id: u64) -> usize {
     if top == 0 {
         return field(block, at, 0x16, value);
     }
-    let at = in_first_half(at);
-    block[at] = 0x16;
-    store(block, at + 1, spread(value) | CONTINUED[9]);
-    block[at + 9..at + 11].copy_from_slice(&last_bytes(top).to_le_bytes());
+    let room: &mut [u8; 11] = room(block, at);
+    room[0] = 0x16;
+    room[1..9].copy_from_slice(&(spread(value) | CONTINUED[9]).to_le_bytes());
+    room[9..].copy_from_slice(&last_bytes(top).to_le_bytes());
     at + 10 + (top >> 7) as usize
 }
 
@@ -203,57 +241,50 @@ fn time_field(block: &mut Block, at: usize, micros: i64) -> usize {
     if !(1..0x80).contains(&(value >> 49)) {
         return field(block, at, 0x16, value);
     }
-    let at = in_first_half(at);
-    block[at] = 0x16;
-    store(block, at + 1, spread(value) | CONTINUED[8]);
+    let room: &mut [u8; 9] = room(block, at);
+    room[0] = 0x16;
+    room[1..].copy_from_slice(&(spread(value) | CONTINUED[8]).to_le_bytes());
     at + 9
 }
 
 /// The same for any number.
 #[inline]
 fn field(block: &mut Block, at: usize, header: u8, value: u64) -> usize {
-    let at = in_first_half(at);
-    block[at] = header;
     if value < 0x80 {
-        block[at + 1] = value as u8;
+        *room(block, at) = [header, value as u8];
         return at + 2;
     }
-    long_field(block, at, value)
+    *room(block, at) = [header];
+    long_number(block, at + 1, value)
 }
 
 /// The same for a list of structs.
 #[inline]
 fn list_field(block: &mut Block, at: usize, header: u8, count: u32) -> usize {
-    let at = in_first_half(at);
-    block[at] = header;
     if count < 15 {
-        block[at + 1] = (count as u8) << 4 | 0x0c;
+        *room(block, at) = [header, (count as u8) << 4 | 0x0c];
         return at + 2;
     }
-    block[at + 1] = 0xfc;
-    long_field(block, at + 1, count.into())
+    *room(block, at) = [header, 0xfc];
+    long_number(block, at + 2, count.into())
 }
 
-/// The number of a field behind its header.
+/// Any number, and where it ends.
 #[inline(never)]
-fn long_field(block: &mut Block, at: usize, value: u64) -> usize {
-    let at = in_first_half(at);
+fn long_number(block: &mut Block, at: usize, value: u64) -> usize {
     let len = varint_len(value);
-    store(block, at + 1, spread(value) | CONTINUED[len.min(9)]);
-    block[at + 9..at + 11].copy_from_slice(&last_bytes(value >> 56).to_le_bytes());
-    at + 1 + len
+    let room: &mut [u8; 10] = room(block, at);
+    room[..8].copy_from_slice(&(spread(value) | CONTINUED[len.min(9)]).to_le_bytes());
+    room[8..].copy_from_slice(&last_bytes(value >> 56).to_le_bytes());
+    at + len
 }
 
-/// Says to the compiler where in a block fields begin, so that storing one there needs no check.
+/// Some bytes that begin in the first half of a block, which is said to the compiler so that it needs no check.
 #[inline]
-fn in_first_half(at: usize) -> usize {
-    debug_assert!(at < BLOCK_BYTES / 2, "a field begins at {at}");
-    at % (BLOCK_BYTES / 2)
-}
-
-#[inline]
-fn store(block: &mut Block, at: usize, bytes: u64) {
-    block[at..at + 8].copy_from_slice(&bytes.to_le_bytes());
+fn room<const N: usize>(block: &mut Block, at: usize) -> &mut [u8; N] {
+    debug_assert!(at < BLOCK_BYTES / 2, "{at} is not in the first half");
+    let room = block[at % (BLOCK_BYTES / 2)..].first_chunk_mut();
+    room.expect("less than the second half")
 }
 
 /// For each length of a varint, the bits in its first eight bytes that say that it goes on.
@@ -295,7 +326,7 @@ mod tests {
                 for value in [value, value.wrapping_neg(), !value] {
                     let mut expected = vec![0x16];
                     write_varint(&mut expected, zigzag(value as i64));
-                    for (at, write) in [0, 7, 63]
+                    for (at, write) in [0, 7, 117]
                         .into_iter()
                         .flat_map(|at| write.map(|write| (at, write)))
                     {

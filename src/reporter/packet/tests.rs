@@ -4,6 +4,7 @@ use super::*;
 use crate::model::{
     Flags, LogRecord, ReferenceType, SpanId, SpanReference, Tag, TagValue, Timestamp, TraceId, tags,
 };
+use crate::record::FrameHeader;
 use crate::reporter::OwnedSpan;
 
 const FORMATS: [BatchFormat; 2] = [BatchFormat::Compact, BatchFormat::Binary];
@@ -170,6 +171,41 @@ fn spans_of_several_traces_keep_their_ids() {
                 .to_vec();
             assert_eq!(whole.message(n..n + 1), expected, "{format:?} {n}");
             whole.restore();
+        }
+    }
+}
+
+#[test]
+fn a_mark_for_the_parent_is_written_as_the_reference_that_it_stands_for() {
+    let mut span = golden_span();
+    span.parent_id = SpanId::new(1 << 63 | 7);
+    let parent_id = span.parent_id.expect("not zero");
+    let other = SpanReference::new(ReferenceType::ChildOf, span.trace_id, span.span_id);
+    for kind in [ReferenceType::ChildOf, ReferenceType::FollowsFrom] {
+        for others in [0, 1, 20] {
+            let mut plain = span.clone();
+            plain.references = vec![other; others];
+            span.references = vec![SpanReference::new(kind, span.trace_id, parent_id)];
+            span.references.extend(&plain.references);
+            let mut frame = Vec::new();
+            plain.view(|plain| {
+                let header = FrameHeader {
+                    parent_reference: Some(kind),
+                    ..*plain.header()
+                };
+                write_frame(&mut frame, &header, &plain.frame_bytes());
+            });
+            let (marked, _) = read_frame(&frame).expect("just written");
+            for format in FORMATS {
+                let mut expected = packet(format, std::slice::from_ref(&span));
+                let mut whole = packet(format, &[]);
+                whole.push(&marked);
+                assert_eq!(
+                    whole.message(0..1),
+                    expected.message(0..1),
+                    "{format:?} {kind:?} {others}"
+                );
+            }
         }
     }
 }
