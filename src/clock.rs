@@ -23,8 +23,15 @@ pub struct Clock {
 
 #[derive(Clone)]
 enum Source {
-    Counter { clock: quanta::Clock, origin: u64 },
-    Monotonic { origin: Instant },
+    Counter {
+        clock: quanta::Clock,
+        origin: u64,
+        /// How long 2^32 ticks are.
+        nanos: u64,
+    },
+    Monotonic {
+        origin: Instant,
+    },
     Manual(ManualClock),
 }
 
@@ -36,7 +43,12 @@ impl Clock {
         let source = if kernel_trusts_counter() {
             let clock = quanta::Clock::new();
             let origin = clock.raw();
-            Source::Counter { clock, origin }
+            let nanos = clock.delta_as_nanos(0, 1 << 32);
+            Source::Counter {
+                clock,
+                origin,
+                nanos,
+            }
         } else {
             Source::Monotonic {
                 origin: instant_now(),
@@ -54,7 +66,15 @@ impl Clock {
     #[inline(always)]
     pub(crate) fn now(&self) -> u64 {
         match &self.source {
-            Source::Counter { clock, origin } => clock.delta_as_nanos(*origin, clock.raw()),
+            Source::Counter {
+                clock,
+                origin,
+                nanos,
+            } => {
+                // Another core's counter may be some ticks behind.
+                let ticks = clock.raw().saturating_sub(*origin);
+                (u128::from(ticks) * u128::from(*nanos) >> 32) as u64
+            }
             Source::Monotonic { origin } => nanos_since(*origin),
             Source::Manual(manual) => manual.now(),
         }

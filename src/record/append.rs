@@ -168,7 +168,8 @@ unsafe fn copy(from: &[u8], to: *mut u8) {
         match len {
             8..=16 => ends::<8>(source, to, len),
             17..=32 => ends::<16>(source, to, len),
-            33.. => ptr::copy_nonoverlapping(source, to, len),
+            33..=64 => ends::<32>(source, to, len),
+            65.. => ptr::copy_nonoverlapping(source, to, len),
             4..=7 => ends::<4>(source, to, len),
             2..=3 => ends::<2>(source, to, len),
             1 => to.write(source.read()),

@@ -5,7 +5,7 @@ use std::mem;
 
 use crate::model::{Baggage, SpanReference, TagRef, Timestamp, tags};
 use crate::record::append::append;
-use crate::record::encode::{Tags, write_reference, write_tag};
+use crate::record::encode::{Tags, write_reference, write_tag, write_text_tag};
 use crate::record::frame::{FrameBytes, FrameHeader};
 use crate::record::keys::KeyFilter;
 use crate::record::limits::{Limits, cut};
@@ -13,7 +13,7 @@ use crate::record::logs::LogBuffer;
 use crate::record::sampler_tags::EncodedTags;
 
 /// The name, tags, logs and references of a span. Everything that a call adds is already free of user code.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct SpanBuffer {
     operation_name: Cow<'static, str>,
     tags: Vec<u8>,
@@ -39,6 +39,23 @@ pub(crate) struct Added {
     pub(crate) truncated: u64,
     /// Items for which there was no room.
     pub(crate) dropped: u64,
+}
+
+impl Default for SpanBuffer {
+    fn default() -> Self {
+        Self {
+            operation_name: Cow::Borrowed(""),
+            tags: Vec::new(),
+            tag_count: 0,
+            is_unusual: false,
+            keys: KeyFilter::default(),
+            logs: LogBuffer::default(),
+            baggage: Baggage::default(),
+            references: Vec::new(),
+            reference_count: 0,
+            dropped_items: 0,
+        }
+    }
 }
 
 impl SpanBuffer {
@@ -115,7 +132,7 @@ impl SpanBuffer {
     }
 
     /// `value` has been made one of the kinds that are sent.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push_tag(&mut self, key: &str, value: TagRef<'_>, limits: &Limits) -> Added {
         let from = self.tags.len();
         let truncated =
@@ -244,6 +261,23 @@ impl SpanBuffer {
 /// Appends a tag cut to the limits; returns how many of its parts were cut.
 #[inline(always)]
 pub(crate) fn write_limited_tag(
+    out: &mut Vec<u8>,
+    key: &str,
+    value: TagRef<'_>,
+    value_bytes: usize,
+    limits: &Limits,
+) -> u64 {
+    match value {
+        TagRef::String(text) if text.len() <= value_bytes && key.len() <= limits.key_bytes => {
+            write_text_tag(out, key, text);
+            0
+        }
+        _ => write_limited_other_tag(out, key, value, value_bytes, limits),
+    }
+}
+
+#[inline(never)]
+fn write_limited_other_tag(
     out: &mut Vec<u8>,
     key: &str,
     value: TagRef<'_>,

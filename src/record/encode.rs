@@ -10,44 +10,75 @@ use crate::record::append::Appender;
 /// Appends a `Tag` struct. `None` and `Display` have been turned into one of the other kinds.
 #[inline]
 pub(crate) fn write_tag(out: &mut Vec<u8>, key: &str, value: TagRef<'_>) {
-    let payload = match value {
-        TagRef::String(text) => text.len(),
-        TagRef::Binary(bytes) => bytes.len(),
-        TagRef::Long(_) | TagRef::Bool(_) => 0,
-        TagRef::Unsigned(value) if i64::try_from(value).is_ok() => 0,
-        TagRef::Double(value) if value.is_finite() => 0,
-        _ => return write_as_text(out, key, value),
-    };
-    let mut out = Appender::new(out, key.len() + payload + TAG_BYTES);
-    // SAFETY: a tag is its key, its payload and less than `TAG_BYTES` besides: two field headers of a byte, three bytes
-    // of the value's type and field header, an end, two lengths or one number of at most 10 bytes each.
-    unsafe {
-        out.byte(0x18);
-        out.sized_bytes(key.as_bytes());
-        match value {
-            TagRef::String(text) => {
-                out.array([0x15, 0, 0x18]);
-                out.sized_bytes(text.as_bytes());
-            }
-            TagRef::Double(value) => {
-                out.array([0x15, 2, 0x27]);
-                out.array(value.to_le_bytes());
-            }
-            TagRef::Bool(value) => out.array([0x15, 4, if value { 0x31 } else { 0x32 }]),
-            TagRef::Long(value) => {
-                out.array([0x15, 6, 0x46]);
-                out.varint(zigzag(value));
-            }
-            TagRef::Unsigned(value) => {
-                out.array([0x15, 6, 0x46]);
-                out.varint(zigzag(value as i64));
-            }
-            TagRef::Binary(bytes) => {
+    match value {
+        TagRef::String(text) => write_text_tag(out, key, text),
+        TagRef::Long(value) => write_long_tag(out, key, value),
+        TagRef::Unsigned(number) => match i64::try_from(number) {
+            Ok(number) => write_long_tag(out, key, number),
+            Err(_) => write_as_text(out, key, value),
+        },
+        TagRef::Double(value) if value.is_finite() => {
+            write_struct(out, key, 8, |out| {
+                // SAFETY: eleven bytes of the room for a tag, and eight that were asked for.
+                unsafe {
+                    out.array([0x15, 2, 0x27]);
+                    out.array(value.to_le_bytes());
+                }
+            });
+        }
+        TagRef::Bool(value) => write_struct(out, key, 0, |out| {
+            // SAFETY: three bytes of the room for a tag.
+            unsafe { out.array([0x15, 4, if value { 0x31 } else { 0x32 }]) };
+        }),
+        TagRef::Binary(bytes) => write_struct(out, key, bytes.len(), |out| {
+            // SAFETY: three bytes and a number of the room for a tag, and what was asked for.
+            unsafe {
                 out.array([0x15, 8, 0x58]);
                 out.sized_bytes(bytes);
             }
-            TagRef::None | TagRef::Display(_) => {}
+        }),
+        _ => write_as_text(out, key, value),
+    }
+}
+
+/// The same for text.
+#[inline(always)]
+pub(super) fn write_text_tag(out: &mut Vec<u8>, key: &str, text: &str) {
+    write_struct(out, key, text.len(), |out| {
+        // SAFETY: three bytes and a number of the room for a tag, and what was asked for.
+        unsafe {
+            out.array([0x15, 0, 0x18]);
+            out.sized_bytes(text.as_bytes());
         }
+    });
+}
+
+#[inline(always)]
+fn write_long_tag(out: &mut Vec<u8>, key: &str, value: i64) {
+    write_struct(out, key, 0, |out| {
+        // SAFETY: three bytes and a number of the room for a tag.
+        unsafe {
+            out.array([0x15, 6, 0x46]);
+            out.varint(zigzag(value));
+        }
+    });
+}
+
+/// A tag's key, what `write_value` writes, and the end: `payload` bytes and no more than three and a number.
+#[inline(always)]
+fn write_struct(
+    out: &mut Vec<u8>,
+    key: &str,
+    payload: usize,
+    write_value: impl FnOnce(&mut Appender<'_>),
+) {
+    let mut out = Appender::new(out, key.len() + payload + TAG_BYTES);
+    // SAFETY: a tag is its key, its payload and less than `TAG_BYTES` besides: the key's field header of a byte and its
+    // length, the value's type and field header of three bytes and a number, and an end; each number of at most 10 bytes.
+    unsafe {
+        out.byte(0x18);
+        out.sized_bytes(key.as_bytes());
+        write_value(&mut out);
         out.byte(0);
     }
     out.finish();
@@ -58,6 +89,7 @@ const TAG_BYTES: usize = 32;
 
 /// What Jaeger has no type for.
 #[cold]
+#[inline(never)]
 fn write_as_text(out: &mut Vec<u8>, key: &str, value: TagRef<'_>) {
     write_tag(out, key, TagRef::String(&value.to_string()));
 }

@@ -100,22 +100,26 @@ pub(super) unsafe fn write_frame_in_place(
         header.parent_id.map_or(0, SpanId::get),
         header.start.as_micros() as u64,
         header.duration_micros,
-        pair(
-            bytes.operation_name.len() as u32,
-            bytes.references.len() as u32,
-        ),
-        pair(bytes.tags.len() as u32, bytes.logs_len() as u32),
-        pair(header.tag_count, header.log_count),
-        pair(
-            header.reference_count,
-            u32::from(header.flags.bits()) | parent_reference | repeated_keys,
-        ),
     ];
-    // SAFETY: a frame is ten words and these slices, `frame_len` is their sum, and the caller has made room for it.
+    let halves = [
+        bytes.operation_name.len() as u32,
+        bytes.references.len() as u32,
+        bytes.tags.len() as u32,
+        bytes.logs_len() as u32,
+        header.tag_count,
+        header.log_count,
+        header.reference_count,
+        u32::from(header.flags.bits()) | parent_reference | repeated_keys,
+    ];
+    // SAFETY: a frame is six words, eight halves and these slices, `frame_len` is their sum, and the caller has made
+    // room for it.
     unsafe {
         let mut out = Appender::in_place(out);
         for word in words {
             out.array(word.to_le_bytes());
+        }
+        for half in halves {
+            out.array(half.to_le_bytes());
         }
         out.bytes(bytes.operation_name.as_bytes());
         if !bytes.references.is_empty() {
@@ -182,10 +186,6 @@ pub(crate) fn read_frame(bytes: &[u8]) -> Option<(FinishedSpan<'_>, &[u8])> {
 }
 
 const HEADER_BYTES: usize = 80;
-
-fn pair(low: u32, high: u32) -> u64 {
-    u64::from(high) << 32 | u64::from(low)
-}
 
 fn unpair(word: u64) -> (u32, u32) {
     (word as u32, (word >> 32) as u32)

@@ -9,11 +9,11 @@ use crate::model::SpanId;
 
 thread_local! {
     /// The state of this thread's generator; all zero until it is seeded. Nothing to destroy, so it is always there.
-    static STATE: Cell<[u64; 4]> = const { Cell::new([0; 4]) };
+    static STATE: [Cell<u64>; 4] = const { [const { Cell::new(0) }; 4] };
 }
 
 /// A random number of 63 bits that is not zero: what the Go client uses for ids.
-#[inline]
+#[inline(always)]
 pub(crate) fn random_id() -> SpanId {
     loop {
         if let Some(id) = SpanId::new(next() >> 1) {
@@ -23,25 +23,33 @@ pub(crate) fn random_id() -> SpanId {
 }
 
 /// xoshiro256++ (Blackman and Vigna, "Scrambled linear pseudorandom number generators", 2019).
-#[inline]
+#[inline(always)]
 fn next() -> u64 {
-    let mut s = STATE.get();
-    if s == [0; 4] {
-        s = seed();
-    }
-    let result = s[0].wrapping_add(s[3]).rotate_left(23).wrapping_add(s[0]);
-    let shifted = s[1] << 17;
-    s[2] ^= s[0];
-    s[3] ^= s[1];
-    s[1] ^= s[2];
-    s[0] ^= s[3];
-    s[2] ^= shifted;
-    s[3] = s[3].rotate_left(45);
-    STATE.set(s);
-    result
+    STATE.with(|state| {
+        // Word by word: what was stored as words and is loaded as a whole has to wait for the stores.
+        let [a, b, c, d] = state;
+        let mut s = [a.get(), b.get(), c.get(), d.get()];
+        if s[0] | s[1] | s[2] | s[3] == 0 {
+            s = seed();
+        }
+        let result = s[0].wrapping_add(s[3]).rotate_left(23).wrapping_add(s[0]);
+        let shifted = s[1] << 17;
+        s[2] ^= s[0];
+        s[3] ^= s[1];
+        s[1] ^= s[2];
+        s[0] ^= s[3];
+        s[2] ^= shifted;
+        s[3] = s[3].rotate_left(45);
+        a.set(s[0]);
+        b.set(s[1]);
+        c.set(s[2]);
+        d.set(s[3]);
+        result
+    })
 }
 
 #[cold]
+#[inline(never)]
 fn seed() -> [u64; 4] {
     let mut bytes = [0; 32];
     if SysRng.try_fill_bytes(&mut bytes).is_err() {
@@ -91,7 +99,7 @@ mod tests {
 
     #[test]
     fn the_generator_gives_what_its_authors_say() {
-        STATE.set([1, 2, 3, 4]);
+        STATE.with(|state| (1..).zip(state).for_each(|(n, word)| word.set(n)));
         let expected = [
             41_943_041,
             58_720_359,

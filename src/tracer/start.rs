@@ -308,21 +308,33 @@ fn set_start_tags(cell: &mut SpanCell, start_tags: &[(&str, TagRef<'_>)]) -> boo
     is_server
 }
 
+#[inline(always)]
 fn count_start(core: &Core, cell: &SpanCell, is_new_trace: bool, is_server: bool) {
     let is_sampled = cell.flags().is_sampled();
-    let is_delayed = !is_sampled && cell.is_undecided();
-    let started = match (is_sampled, is_delayed) {
-        (true, _) => Counter::StartedSpansSampled,
-        (false, true) => Counter::StartedSpansDelayed,
-        (false, false) => Counter::StartedSpansUnsampled,
+    if !is_sampled && cell.is_undecided() {
+        let trace = is_new_trace.then_some(Counter::TracesStartedDelayed);
+        return core
+            .recorder
+            .store
+            .count_both(Counter::StartedSpansDelayed, trace);
+    }
+    let (started, new_trace, joined) = if is_sampled {
+        (
+            Counter::StartedSpansSampled,
+            Counter::TracesStartedSampled,
+            Counter::TracesJoinedSampled,
+        )
+    } else {
+        (
+            Counter::StartedSpansUnsampled,
+            Counter::TracesStartedUnsampled,
+            Counter::TracesJoinedUnsampled,
+        )
     };
-    let trace = match (is_new_trace, is_sampled, is_delayed) {
-        (true, true, _) => Some(Counter::TracesStartedSampled),
-        (true, false, true) => Some(Counter::TracesStartedDelayed),
-        (true, false, false) => Some(Counter::TracesStartedUnsampled),
-        (false, _, true) => None,
-        (false, true, _) => is_server.then_some(Counter::TracesJoinedSampled),
-        (false, false, _) => is_server.then_some(Counter::TracesJoinedUnsampled),
+    let trace = if is_new_trace {
+        Some(new_trace)
+    } else {
+        is_server.then_some(joined)
     };
     core.recorder.store.count_both(started, trace);
 }
