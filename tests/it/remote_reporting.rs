@@ -230,6 +230,57 @@ fn full_batches_are_given_up_for_a_while_after_a_refusal_and_a_flush_tries() {
 }
 
 #[test]
+fn a_system_without_room_is_waited_for_once_and_again_after_it_had_room() {
+    /// Keeps when it was called and until when it might have taken.
+    struct NoRoom(Arc<Mutex<Vec<(Instant, Instant)>>>);
+    impl Sender for NoRoom {
+        fn format(&self) -> BatchFormat {
+            BatchFormat::Compact
+        }
+
+        fn max_bytes(&self) -> usize {
+            1_000
+        }
+
+        fn send(&mut self, _: &Batch<'_>, deadline: Instant) -> SendOutcome {
+            let mut calls = self.0.lock().unwrap();
+            calls.push((Instant::now(), deadline));
+            match calls.len() {
+                4 => SendOutcome::default(),
+                _ => lost(DropCause::NetBuffer),
+            }
+        }
+    }
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let mut reporter = RemoteReporter::new(NoRoom(calls.clone()));
+    reporter.attach(&listening_worker().0);
+    for (n, is_waited_for) in [true, false, false, false, true, false]
+        .into_iter()
+        .enumerate()
+    {
+        let mut before = Instant::now();
+        while calls.lock().unwrap().len() == n {
+            before = Instant::now();
+            report(&mut reporter, &[span(1)]);
+        }
+        let (called, deadline) = calls.lock().unwrap()[n];
+        if is_waited_for {
+            assert!(deadline >= before + Duration::from_millis(250), "call {n}");
+        } else {
+            assert!(deadline <= called, "call {n}");
+        }
+    }
+    let last = soon();
+    let unsent = reporter.flush(last);
+    assert_eq!(calls.lock().unwrap()[6].1, last, "a flush has its own time");
+    assert!(unsent.dropped.get(DropCause::NetBuffer) > 0);
+    assert_eq!(
+        unsent.dropped.get(DropCause::NetBuffer),
+        unsent.dropped.total()
+    );
+}
+
+#[test]
 fn one_line_says_that_spans_are_lost_and_one_that_they_arrive_again() {
     let mut calls = 0;
     let sender = Scripted::new(move |_| {
