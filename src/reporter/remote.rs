@@ -378,12 +378,12 @@ impl Reporter for RemoteReporter {
     }
 
     fn flush(&mut self, deadline: Instant) -> Unsent {
+        self.send(self.packet.len(), deadline);
         if let Some(sender) = &mut self.sender
             && let Some(news) = guarded(&self.worker, || sender.poll())
         {
             self.account_for_earlier(&news);
         }
-        self.send(self.packet.len(), deadline);
         self.unsent()
     }
 

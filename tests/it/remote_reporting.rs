@@ -207,6 +207,36 @@ fn a_loss_that_becomes_known_later_is_taken_from_what_was_sent() {
 }
 
 #[test]
+fn a_flush_counts_what_becomes_known_of_the_batch_that_it_has_sent() {
+    struct ToldAfterwards(u64);
+    impl Sender for ToldAfterwards {
+        fn format(&self) -> BatchFormat {
+            BatchFormat::Compact
+        }
+
+        fn max_bytes(&self) -> usize {
+            2_000
+        }
+
+        fn send(&mut self, batch: &Batch<'_>, _: Instant) -> SendOutcome {
+            self.0 = batch.span_count;
+            SendOutcome::default()
+        }
+
+        fn poll(&mut self) -> SendOutcome {
+            let spans = std::mem::take(&mut self.0);
+            SendOutcome::default().with_earlier_loss(DropCause::Refused, spans)
+        }
+    }
+    let mut reporter = RemoteReporter::new(ToldAfterwards(0));
+    reporter.attach(&listening_worker().0);
+    report(&mut reporter, &[span(1), span(2), span(3)]);
+    let unsent = reporter.flush(soon());
+    assert_eq!(unsent.dropped.get(DropCause::Refused), 3);
+    assert_eq!(unsent.dropped.total(), 3);
+}
+
+#[test]
 fn full_batches_are_given_up_for_a_while_after_a_refusal_and_a_flush_tries() {
     let calls = Arc::new(Mutex::new(0_u64));
     let count = calls.clone();
