@@ -10,9 +10,9 @@ impl SpanCell {
     /// The header with what is known at the end; [`SpanBuffer::frame`](super::SpanBuffer::frame) adds the rest.
     #[inline(always)]
     pub(crate) fn header_at(&self, flags: Flags, end: i64) -> FrameHeader {
-        let duration_nanos = end.wrapping_sub(self.header.start).max(0).unsigned_abs();
+        let duration = end.wrapping_sub(self.header.start).max(0).unsigned_abs();
         FrameHeader {
-            duration_nanos,
+            duration,
             flags,
             ..self.header
         }

@@ -23,7 +23,8 @@ pub(crate) struct FrameHeader {
     pub(crate) parent_id: Option<SpanId>,
     /// Nanoseconds since the epoch.
     pub(crate) start: i64,
-    pub(crate) duration_nanos: u64,
+    /// Nanoseconds.
+    pub(crate) duration: u64,
     /// Filled in when the frame is written, as the next three.
     pub(crate) name_len: u32,
     pub(crate) references_len: u32,
@@ -38,8 +39,8 @@ pub(crate) struct FrameHeader {
     pub(crate) parent_reference: ParentReference,
     /// A key may have been set twice: the reader keeps the last value in the first one's place.
     pub(crate) has_repeated_keys: bool,
-    /// So that every byte is somebody's.
-    pub(crate) rest: u8,
+    /// Start and duration are in microseconds: a span that was made by hand may be of any time.
+    pub(crate) is_in_micros: bool,
 }
 
 /// A reference to the parent, where it is of the same trace. It is nearly always the only one, and what there is to say of
@@ -63,7 +64,7 @@ impl FrameHeader {
             span_id,
             parent_id: None,
             start: 0,
-            duration_nanos: 0,
+            duration: 0,
             name_len: 0,
             references_len: 0,
             tags_len: 0,
@@ -74,18 +75,26 @@ impl FrameHeader {
             flags: Flags::default(),
             parent_reference: ParentReference::None,
             has_repeated_keys: false,
-            rest: 0,
+            is_in_micros: false,
         }
     }
 
     /// When it started, in whole microseconds.
     pub(crate) fn start(&self) -> Timestamp {
-        Timestamp::from_micros(self.start.div_euclid(1_000))
+        if self.is_in_micros {
+            Timestamp::from_micros(self.start)
+        } else {
+            Timestamp::from_nanos(self.start)
+        }
     }
 
     /// How long it took, in whole microseconds and at least one: backends warn of spans without a length.
     pub(crate) fn duration_micros(&self) -> u64 {
-        (self.duration_nanos / 1_000).max(1)
+        if self.is_in_micros {
+            self.duration
+        } else {
+            (self.duration / 1_000).max(1)
+        }
     }
 
     /// All references, the one to the parent included.
@@ -103,7 +112,7 @@ impl ParentReference {
         }
     }
 
-    fn kind(self) -> Option<ReferenceType> {
+    pub(crate) fn kind(self) -> Option<ReferenceType> {
         match self {
             Self::None => None,
             Self::ChildOf => Some(ReferenceType::ChildOf),
@@ -208,7 +217,7 @@ pub(crate) fn read_frame(bytes: &[u8]) -> Option<(FinishedSpan<'_>, &[u8])> {
             span_id: SpanId::new(word(offset_of!(FrameHeader, span_id))?)?,
             parent_id: SpanId::new(word(offset_of!(FrameHeader, parent_id))?),
             start: word(offset_of!(FrameHeader, start))? as i64,
-            duration_nanos: word(offset_of!(FrameHeader, duration_nanos))?,
+            duration: word(offset_of!(FrameHeader, duration))?,
             name_len,
             references_len,
             tags_len,
@@ -223,7 +232,7 @@ pub(crate) fn read_frame(bytes: &[u8]) -> Option<(FinishedSpan<'_>, &[u8])> {
                 _ => ParentReference::None,
             },
             has_repeated_keys: header[offset_of!(FrameHeader, has_repeated_keys)] != 0,
-            rest: 0,
+            is_in_micros: header[offset_of!(FrameHeader, is_in_micros)] != 0,
         },
         operation_name: str::from_utf8(name).ok()?,
         references,
@@ -455,8 +464,9 @@ impl OwnedSpan {
         look(&FinishedSpan {
             header: FrameHeader {
                 parent_id: self.parent_id,
-                start: self.start.as_micros().saturating_mul(1_000),
-                duration_nanos: u64::try_from(self.duration.as_nanos()).unwrap_or(u64::MAX),
+                start: self.start.as_micros(),
+                duration: u64::try_from(self.duration.as_micros()).unwrap_or(u64::MAX),
+                is_in_micros: true,
                 tag_count: self.tags.len() as u32,
                 log_count: self.logs.len() as u32,
                 reference_count: self.references.len() as u32,

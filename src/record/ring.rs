@@ -337,7 +337,7 @@ const SMALL_CHUNK: usize = if cfg!(tracehound_loom) { 128 } else { 4 * 1024 };
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Flags, SpanId, Timestamp, TraceId};
+    use crate::model::{Flags, SpanId, TraceId};
     use crate::record::frame::read_frame;
 
     fn header(n: u64) -> FrameHeader {

@@ -81,6 +81,8 @@ struct Trouble {
     retry_at: Option<Instant>,
     /// A batch went out, and nothing bad is known of it yet.
     may_be_over: bool,
+    /// The system had no room for the last batch.
+    is_short_of_room: bool,
 }
 
 impl RemoteReporter {
@@ -124,11 +126,22 @@ impl RemoteReporter {
         let numbers = self
             .has_batch_numbers
             .then(|| Numbers::new(self.seq_no, &self.worker.dropped(), &self.dropped));
-        self.packet.begin(self.seqid, numbers.as_ref());
+        let limit = self.limits.batch;
+        self.packet.begin(self.seqid, numbers.as_ref(), limit);
+    }
+
+    /// The first span has come, or the limit is near.
+    #[cold]
+    fn look_at_size(&mut self) {
+        if self.packet.len() == 1 {
+            self.begin();
+        }
+        if self.packet.size() >= self.limits.batch {
+            self.send_full();
+        }
     }
 
     /// The packet has reached its limit, by the span that came last.
-    #[cold]
     fn send_full(&mut self) {
         let count = self.packet.len();
         let is_exact = self.packet.size() == self.limits.batch;
@@ -152,7 +165,16 @@ impl RemoteReporter {
                 self.packet.remove_first(count);
                 self.count_message();
             }
-            _ => self.send(count, deadline_after(FULL_BATCH_TIMEOUT)),
+            _ => self.send(count, deadline_after(self.patience())),
+        }
+    }
+
+    /// How long a full batch may keep the worker, which has rings to drain meanwhile. Where the system had no room
+    /// for the batch before, waiting for each would keep it for minutes.
+    fn patience(&self) -> Duration {
+        match &self.trouble {
+            Some(trouble) if trouble.is_short_of_room => Duration::ZERO,
+            _ => FULL_BATCH_TIMEOUT,
         }
     }
 
@@ -292,8 +314,10 @@ impl RemoteReporter {
             causes: Vec::new(),
             retry_at: None,
             may_be_over: false,
+            is_short_of_room: false,
         });
         trouble.may_be_over = false;
+        trouble.is_short_of_room = cause == DropCause::NetBuffer;
         trouble.retry_at = (waits && !pause.is_zero()).then(|| deadline_after(pause));
         trouble.causes.retain(|&known| known != cause);
         trouble.causes.push(cause);
@@ -313,6 +337,7 @@ impl RemoteReporter {
         };
         if !trouble.may_be_over {
             trouble.may_be_over = true;
+            trouble.is_short_of_room = false;
             let pause = guarded(&self.worker, || sender.retry_after()).unwrap_or_default();
             trouble.retry_at = trouble.retry_at.map(|_| deadline_after(pause));
             return;
@@ -347,22 +372,18 @@ impl Reporter for RemoteReporter {
             self.dropped.add(DropCause::AfterShutdown, 1);
             return;
         }
-        if self.packet.is_empty() {
-            self.begin();
-        }
-        self.packet.push(span);
-        if self.packet.size() >= self.limits.batch {
-            self.send_full();
+        if self.packet.push(span) {
+            self.look_at_size();
         }
     }
 
     fn flush(&mut self, deadline: Instant) -> Unsent {
+        self.send(self.packet.len(), deadline);
         if let Some(sender) = &mut self.sender
             && let Some(news) = guarded(&self.worker, || sender.poll())
         {
             self.account_for_earlier(&news);
         }
-        self.send(self.packet.len(), deadline);
         self.unsent()
     }
 
@@ -383,7 +404,7 @@ impl fmt::Debug for RemoteReporter {
     }
 }
 
-/// How long a full batch may keep the worker, which has rings to drain meanwhile.
+/// The longest that a full batch may keep the worker.
 const FULL_BATCH_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// `None` where the call panicked, which is counted.

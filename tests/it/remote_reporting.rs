@@ -207,6 +207,36 @@ fn a_loss_that_becomes_known_later_is_taken_from_what_was_sent() {
 }
 
 #[test]
+fn a_flush_counts_what_becomes_known_of_the_batch_that_it_has_sent() {
+    struct ToldAfterwards(u64);
+    impl Sender for ToldAfterwards {
+        fn format(&self) -> BatchFormat {
+            BatchFormat::Compact
+        }
+
+        fn max_bytes(&self) -> usize {
+            2_000
+        }
+
+        fn send(&mut self, batch: &Batch<'_>, _: Instant) -> SendOutcome {
+            self.0 = batch.span_count;
+            SendOutcome::default()
+        }
+
+        fn poll(&mut self) -> SendOutcome {
+            let spans = std::mem::take(&mut self.0);
+            SendOutcome::default().with_earlier_loss(DropCause::Refused, spans)
+        }
+    }
+    let mut reporter = RemoteReporter::new(ToldAfterwards(0));
+    reporter.attach(&listening_worker().0);
+    report(&mut reporter, &[span(1), span(2), span(3)]);
+    let unsent = reporter.flush(soon());
+    assert_eq!(unsent.dropped.get(DropCause::Refused), 3);
+    assert_eq!(unsent.dropped.total(), 3);
+}
+
+#[test]
 fn full_batches_are_given_up_for_a_while_after_a_refusal_and_a_flush_tries() {
     let calls = Arc::new(Mutex::new(0_u64));
     let count = calls.clone();
@@ -227,6 +257,57 @@ fn full_batches_are_given_up_for_a_while_after_a_refusal_and_a_flush_tries() {
     assert_eq!(unsent.dropped.total(), 20_000);
     let expected = ["spans do not reach agent.example:1: refused"];
     assert_eq!(*lines.lock().unwrap(), expected);
+}
+
+#[test]
+fn a_system_without_room_is_waited_for_once_and_again_after_it_had_room() {
+    /// Keeps when it was called and until when it might have taken.
+    struct NoRoom(Arc<Mutex<Vec<(Instant, Instant)>>>);
+    impl Sender for NoRoom {
+        fn format(&self) -> BatchFormat {
+            BatchFormat::Compact
+        }
+
+        fn max_bytes(&self) -> usize {
+            1_000
+        }
+
+        fn send(&mut self, _: &Batch<'_>, deadline: Instant) -> SendOutcome {
+            let mut calls = self.0.lock().unwrap();
+            calls.push((Instant::now(), deadline));
+            match calls.len() {
+                4 => SendOutcome::default(),
+                _ => lost(DropCause::NetBuffer),
+            }
+        }
+    }
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let mut reporter = RemoteReporter::new(NoRoom(calls.clone()));
+    reporter.attach(&listening_worker().0);
+    for (n, is_waited_for) in [true, false, false, false, true, false]
+        .into_iter()
+        .enumerate()
+    {
+        let mut before = Instant::now();
+        while calls.lock().unwrap().len() == n {
+            before = Instant::now();
+            report(&mut reporter, &[span(1)]);
+        }
+        let (called, deadline) = calls.lock().unwrap()[n];
+        if is_waited_for {
+            assert!(deadline >= before + Duration::from_millis(250), "call {n}");
+        } else {
+            assert!(deadline <= called, "call {n}");
+        }
+    }
+    let last = soon();
+    let unsent = reporter.flush(last);
+    assert_eq!(calls.lock().unwrap()[6].1, last, "a flush has its own time");
+    assert!(unsent.dropped.get(DropCause::NetBuffer) > 0);
+    assert_eq!(
+        unsent.dropped.get(DropCause::NetBuffer),
+        unsent.dropped.total()
+    );
 }
 
 #[test]

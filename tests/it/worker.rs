@@ -188,6 +188,56 @@ fn a_full_queue_drops_the_newest_and_counts_it() {
     assert_eq!(report.queued, 0);
 }
 
+#[test]
+fn in_a_flood_the_worker_comes_back_for_every_thread_and_waits_for_no_interval() {
+    /// Counts the spans of each operation.
+    #[derive(Clone, Default)]
+    struct Seen(Arc<Mutex<[u64; 2]>>);
+    impl Reporter for Seen {
+        fn report(&mut self, span: &FinishedSpan<'_>) {
+            let of = usize::from(span.operation_name() == "b");
+            self.0.lock().expect("not poisoned")[of] += 1;
+        }
+    }
+    let seen = Seen::default();
+    let tracer = builder(seen.clone())
+        .queue_size(1_024)
+        .flush_interval(Duration::from_secs(3_600))
+        .build()
+        .expect("named");
+    let each = 20_000;
+    let has_enough = || {
+        let seen = *seen.0.lock().expect("not poisoned");
+        seen.iter().all(|spans| *spans >= each)
+    };
+    let finished: u64 = thread::scope(|scope| {
+        let flood = |name: &'static str| {
+            let deadline = Instant::now() + LONG;
+            let mut finished = 0;
+            while !has_enough() {
+                assert!(Instant::now() < deadline, "{}", tracer.report());
+                for _ in 0..100 {
+                    tracer.start_span(name).finish();
+                }
+                finished += 100;
+            }
+            finished
+        };
+        let threads = ["a", "b"].map(|name| scope.spawn(move || flood(name)));
+        threads
+            .map(|thread| thread.join().expect("no panic"))
+            .iter()
+            .sum()
+    });
+    let report = tracer.close(LONG);
+    assert_eq!((report.finished, report.queued), (finished, 0));
+    let seen: u64 = seen.0.lock().expect("not poisoned").iter().sum();
+    assert_eq!(report.sent, seen);
+    let found_no_room = report.dropped.get(DropCause::QueueFull);
+    assert_eq!(report.dropped.total(), found_no_room, "{report}");
+    assert_eq!(seen + found_no_room, finished);
+}
+
 /// Panics at every third span, and in every flush and close.
 struct Panics(u32);
 

@@ -2,7 +2,7 @@
 //!
 //! Field headers are a byte, `(id - previous id) << 4 | type`.
 
-use crate::model::{Process, SpanReference};
+use crate::model::Process;
 use crate::record::FinishedSpan;
 pub(super) use crate::record::encode::write_list_header;
 use crate::record::encode::{
@@ -52,127 +52,262 @@ pub(super) fn write_tail(out: &mut Vec<u8>, numbers: Option<&Numbers>) {
 /// Writes a `Span` struct to `out` from `at` on and returns where it ends. Its lists are in this form already.
 ///
 /// The vector grows as it must and never shrinks: what lies behind the end means nothing.
-pub(super) fn write_span(out: &mut Vec<u8>, at: usize, span: &FinishedSpan<'_>) -> usize {
+#[inline]
+pub(super) fn write_span(
+    out: &mut Vec<u8>,
+    at: usize,
+    span: &FinishedSpan<'_>,
+    last: &mut LastTrace,
+) -> usize {
     let header = span.header();
-    let name = span.operation_name();
+    let name = span.operation_name().as_bytes();
     let (references, tags, logs) = (span.reference_bytes(), span.tag_bytes(), span.log_bytes());
-    let most = at + FIELDS_BYTES + name.len() + references.len() + tags.len() + logs.len();
-    if out.len() < most {
-        out.resize(most, 0);
+    let most = SPAN_BYTES + name.len() + references.len() + tags.len() + logs.len();
+    if out.len() < at + most {
+        grow(out, at + most);
     }
-    let mut out = Cursor { bytes: out, at };
+    let mut rest = Rest(&mut out[at..at + most]);
 
-    out.field(0x16, zigzag(header.trace_id.low() as i64));
-    out.field(0x16, zigzag(header.trace_id.high() as i64));
-    out.field(0x16, zigzag(header.span_id.get() as i64));
-    let parent_id = header.parent_id.map_or(0, |id| id.get());
-    out.field(0x16, zigzag(parent_id as i64));
-    out.field(0x18, name.len() as u64);
-    out.bytes(name.as_bytes());
+    let block = rest.block();
+    let id_at = last.write_fields(block, 0, header.trace_id.high(), header.trace_id.low());
+    let parent_at = id_field(block, id_at, header.span_id.get());
+    let name_at = id_field(block, parent_at, header.parent_id.map_or(0, |id| id.get()));
+    let parent_field: [u8; ID_BYTES] = *room(block, parent_at);
+    let mut end = field(block, name_at, 0x18, name.len() as u64);
+    rest.skip(end);
+    rest.copy_short(name);
+
+    end = 0;
     let mut flags_field = 0x25;
     if header.all_references() > 0 {
-        out.list(0x19, header.all_references());
-        if let Some(parent) = span.parent_reference() {
-            out.reference(&parent);
+        let block = rest.block();
+        end = list_field(block, 0, 0x19, header.all_references());
+        if let Some(kind) = header.parent_reference.kind() {
+            end = field(block, end, 0x15, zigzag(reference_kind(kind)));
+            end = last.copy_fields(block, end);
+            *room(block, end) = parent_field;
+            end += name_at - parent_at;
+            *room(block, end) = [0];
+            end += 1;
         }
-        out.bytes(references);
+        if header.reference_count > 0 {
+            rest.skip(end);
+            rest.copy(references);
+            end = 0;
+        }
         flags_field = 0x15;
     }
-    out.field(flags_field, zigzag(header.flags.bits().into()));
-    out.field(0x16, zigzag(header.start().as_micros()));
     let duration = i64::try_from(header.duration_micros()).unwrap_or(i64::MAX);
-    out.field(0x16, zigzag(duration));
+    let block = rest.block();
+    end = field(block, end, flags_field, zigzag(header.flags.bits().into()));
+    end = time_field(block, end, header.start().as_micros());
+    end = field(block, end, 0x16, zigzag(duration));
     let mut logs_field = 0x29;
     if header.tag_count > 0 {
-        out.list(0x19, header.tag_count);
-        out.bytes(tags);
+        end = list_field(block, end, 0x19, header.tag_count);
+        rest.skip(end);
+        rest.copy(tags);
+        end = 0;
         logs_field = 0x19;
     }
+    let mut block = rest.block();
     if header.log_count > 0 {
-        out.list(logs_field, header.log_count);
-        out.bytes(logs);
+        end = list_field(block, end, logs_field, header.log_count);
+        rest.skip(end);
+        rest.copy(logs);
+        end = 0;
+        block = rest.block();
     }
-    out.byte(0);
-    out.at
+    *room(block, end) = [0];
+    at + most - rest.0.len() + end + 1
 }
 
-/// At least what a span's eight fields, three list headers and its parent's reference take, each stored as if it were of the longest.
-const FIELDS_BYTES: usize = 17 * MOST_FIELD_BYTES;
-
-/// Writes into room that is known to suffice.
-struct Cursor<'a> {
-    bytes: &'a mut [u8],
-    at: usize,
+/// The trace id that was written last, with its fields: the spans of a trace often come one behind the other.
+#[derive(Default)]
+pub(super) struct LastTrace {
+    /// Zero for none.
+    high: u64,
+    low: u64,
+    fields: [u8; TRACE_BYTES],
+    len: usize,
 }
 
-impl Cursor<'_> {
-    #[inline]
-    fn byte(&mut self, byte: u8) {
-        self.bytes[self.at] = byte;
-        self.at += 1;
-    }
+/// The longest field of an id, and of a trace's two; rounded up to what is copied at once.
+const ID_BYTES: usize = 16;
+const TRACE_BYTES: usize = 24;
 
+impl LastTrace {
     #[inline]
-    fn bytes(&mut self, bytes: &[u8]) {
-        let end = self.at + bytes.len();
-        self.bytes[self.at..end].copy_from_slice(bytes);
-        self.at = end;
-    }
-
-    /// Without a loop: ids take nine or ten bytes, and byte by byte they would be half of a span's cost.
-    #[inline]
-    fn field(&mut self, header: u8, value: u64) {
-        let len = varint_len(value);
-        let (low, high) = spread(value);
-        let room = &mut self.bytes[self.at..self.at + MOST_FIELD_BYTES];
-        room[0] = header;
-        room[1..9].copy_from_slice(&(low | CONTINUED[len]).to_le_bytes());
-        room[9..].copy_from_slice(&(high | u16::from(len == 10) << 7).to_le_bytes());
-        self.at += 1 + len;
-    }
-
-    fn reference(&mut self, reference: &SpanReference) {
-        self.field(0x15, zigzag(reference_kind(reference.kind)));
-        self.field(0x16, zigzag(reference.trace_id.low() as i64));
-        self.field(0x16, zigzag(reference.trace_id.high() as i64));
-        self.field(0x16, zigzag(reference.span_id.get() as i64));
-        self.byte(0);
-    }
-
-    #[inline]
-    fn list(&mut self, header: u8, count: u32) {
-        self.byte(header);
-        if count < 15 {
-            self.byte((count as u8) << 4 | 0x0c);
-        } else {
-            self.field(0xfc, count.into());
+    fn write_fields(&mut self, block: &mut Block, at: usize, high: u64, low: u64) -> usize {
+        if (high, low) == (self.high, self.low) {
+            return self.copy_fields(block, at);
         }
+        let end = id_field(block, at, low);
+        let end = id_field(block, end, high);
+        (self.high, self.low, self.len) = (high, low, end - at);
+        self.fields = *room(block, at);
+        end
+    }
+
+    /// The same fields once more: they look alike in a span and in a reference.
+    #[inline]
+    fn copy_fields(&self, block: &mut Block, at: usize) -> usize {
+        *room(block, at) = self.fields;
+        at + self.len
     }
 }
 
-/// A header and the longest varint.
-const MOST_FIELD_BYTES: usize = 11;
+#[cold]
+#[inline(never)]
+fn grow(out: &mut Vec<u8>, len: usize) {
+    out.reserve(len - out.len());
+    out.resize(out.capacity(), 0);
+}
+
+/// What is left of the bytes that were reserved for a span.
+struct Rest<'a>(&'a mut [u8]);
+
+/// Room for some fields, of which each may store more than it takes.
+type Block = [u8; BLOCK_BYTES];
+
+/// A power of two, for [`room`].
+const BLOCK_BYTES: usize = 256;
+
+/// What a span may take beside its name and its lists, and a whole block behind it.
+const SPAN_BYTES: usize = 2 * BLOCK_BYTES;
+
+impl Rest<'_> {
+    #[inline]
+    fn block(&mut self) -> &mut Block {
+        let block = self.0.first_chunk_mut();
+        block.expect("reserved beside what is copied")
+    }
+
+    #[inline]
+    fn skip(&mut self, len: usize) {
+        let (_, rest) = std::mem::take(&mut self.0).split_at_mut(len);
+        self.0 = rest;
+    }
+
+    #[inline]
+    fn copy(&mut self, bytes: &[u8]) {
+        let (room, rest) = std::mem::take(&mut self.0).split_at_mut(bytes.len());
+        room.copy_from_slice(bytes);
+        self.0 = rest;
+    }
+
+    /// The same for text that is often short: without a call then.
+    #[inline]
+    fn copy_short(&mut self, bytes: &[u8]) {
+        let (room, rest) = std::mem::take(&mut self.0).split_at_mut(bytes.len());
+        if bytes.len() <= 16
+            && let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>())
+        {
+            let len = room.len();
+            room[..8].copy_from_slice(first);
+            room[len - 8..].copy_from_slice(last);
+        } else {
+            room.copy_from_slice(bytes);
+        }
+        self.0 = rest;
+    }
+}
+
+/// Writes the field of an id, and returns where it ends. Ids are zero or random bits, of which nine or ten bytes come.
+#[inline]
+fn id_field(block: &mut Block, at: usize, id: u64) -> usize {
+    let value = zigzag(id as i64);
+    let top = value >> 56;
+    if top == 0 {
+        return field(block, at, 0x16, value);
+    }
+    let room: &mut [u8; 11] = room(block, at);
+    room[0] = 0x16;
+    room[1..9].copy_from_slice(&(spread(value) | CONTINUED[9]).to_le_bytes());
+    room[9..].copy_from_slice(&last_bytes(top).to_le_bytes());
+    at + 10 + (top >> 7) as usize
+}
+
+/// The ninth byte and the tenth, for the bits from the 56th on.
+#[inline]
+const fn last_bytes(top: u64) -> u16 {
+    (top + 2 * (top & 0x80)) as u16
+}
+
+/// The same for a point in time: from 1987 to 2540 they take eight bytes.
+#[inline]
+fn time_field(block: &mut Block, at: usize, micros: i64) -> usize {
+    let value = zigzag(micros);
+    if !(1..0x80).contains(&(value >> 49)) {
+        return field(block, at, 0x16, value);
+    }
+    let room: &mut [u8; 9] = room(block, at);
+    room[0] = 0x16;
+    room[1..].copy_from_slice(&(spread(value) | CONTINUED[8]).to_le_bytes());
+    at + 9
+}
+
+/// The same for any number.
+#[inline]
+fn field(block: &mut Block, at: usize, header: u8, value: u64) -> usize {
+    if value < 0x80 {
+        *room(block, at) = [header, value as u8];
+        return at + 2;
+    }
+    *room(block, at) = [header];
+    long_number(block, at + 1, value)
+}
+
+/// The same for a list of structs.
+#[inline]
+fn list_field(block: &mut Block, at: usize, header: u8, count: u32) -> usize {
+    if count < 15 {
+        *room(block, at) = [header, (count as u8) << 4 | 0x0c];
+        return at + 2;
+    }
+    *room(block, at) = [header, 0xfc];
+    long_number(block, at + 2, count.into())
+}
+
+/// Any number, and where it ends.
+#[inline(never)]
+fn long_number(block: &mut Block, at: usize, value: u64) -> usize {
+    let len = varint_len(value);
+    let room: &mut [u8; 10] = room(block, at);
+    room[..8].copy_from_slice(&(spread(value) | CONTINUED[len.min(9)]).to_le_bytes());
+    room[8..].copy_from_slice(&last_bytes(value >> 56).to_le_bytes());
+    at + len
+}
+
+/// Some bytes that begin in the first half of a block, which is said to the compiler so that it needs no check.
+#[inline]
+fn room<const N: usize>(block: &mut Block, at: usize) -> &mut [u8; N] {
+    debug_assert!(at < BLOCK_BYTES / 2, "{at} is not in the first half");
+    let room = block[at % (BLOCK_BYTES / 2)..].first_chunk_mut();
+    room.expect("less than the second half")
+}
 
 /// For each length of a varint, the bits in its first eight bytes that say that it goes on.
-const CONTINUED: [u64; 11] = {
-    let mut bits = [0; 11];
+const CONTINUED: [u64; 10] = {
+    let mut bits = [0; 10];
     let mut len = 2;
-    while len < 11 {
+    while len < 10 {
         bits[len] = bits[len - 1] << 8 | 0x80;
         len += 1;
     }
     bits
 };
 
-/// Seven bits to a byte, the lowest first: the first eight bytes and the last two.
+/// The first 56 bits, seven to a byte, the lowest first.
+///
+/// Each step moves the upper half of every group up, by adding a multiple of it. Byte by byte, ids would be half of a
+/// span's cost.
 #[inline]
-const fn spread(value: u64) -> (u64, u16) {
-    let low = value & 0x00ff_ffff_ffff_ffff;
-    let low = (low & 0x0000_0000_0fff_ffff) | (low & 0x00ff_ffff_f000_0000) << 4;
-    let low = (low & 0x0000_3fff_0000_3fff) | (low & 0x0fff_c000_0fff_c000) << 2;
-    let low = (low & 0x007f_007f_007f_007f) | (low & 0x3f80_3f80_3f80_3f80) << 1;
-    let high = (value >> 56 & 0x7f) | (value >> 63) << 8;
-    (low, high as u16)
+const fn spread(value: u64) -> u64 {
+    let bits = value & 0x00ff_ffff_ffff_ffff;
+    let bits = bits + (bits & 0x00ff_ffff_f000_0000) * 0xf;
+    let bits = bits + (bits & 0x0fff_c000_0fff_c000) * 3;
+    bits + (bits & 0x3f80_3f80_3f80_3f80)
 }
 
 #[cfg(test)]
@@ -181,18 +316,26 @@ mod tests {
 
     #[test]
     fn a_field_is_a_header_and_a_varint() {
+        let write: [fn(&mut Block, usize, u64) -> usize; 3] = [
+            |block, at, value| field(block, at, 0x16, zigzag(value as i64)),
+            id_field,
+            |block, at, value| time_field(block, at, value as i64),
+        ];
         for shift in 0..64 {
             for value in [1 << shift, (1 << shift) - 1, u64::MAX >> shift] {
-                let mut room = [0; MOST_FIELD_BYTES];
-                let mut cursor = Cursor {
-                    bytes: &mut room,
-                    at: 0,
-                };
-                cursor.field(0x16, value);
-                let at = cursor.at;
-                let mut expected = vec![0x16];
-                write_varint(&mut expected, value);
-                assert_eq!(room[..at], expected, "{value:#x}");
+                for value in [value, value.wrapping_neg(), !value] {
+                    let mut expected = vec![0x16];
+                    write_varint(&mut expected, zigzag(value as i64));
+                    for (at, write) in [0, 7, 117]
+                        .into_iter()
+                        .flat_map(|at| write.map(|write| (at, write)))
+                    {
+                        let mut block = [0xee; BLOCK_BYTES];
+                        let end = write(&mut block, at, value);
+                        assert_eq!(block[at..end], expected, "{value:#x}");
+                        assert!(block[..at].iter().all(|byte| *byte == 0xee));
+                    }
+                }
             }
         }
     }

@@ -19,6 +19,7 @@ use crate::metrics::{DropCause, DropCounts};
 use crate::model::Process;
 use crate::record::encode::varint_len;
 use crate::record::{FinishedSpan, read_frame, write_frame};
+use crate::reporter::packet::compact::LastTrace;
 use crate::reporter::sender::BatchFormat;
 
 /// The message's name, of the agent's one method.
@@ -27,6 +28,8 @@ const METHOD: &[u8] = b"emitBatch";
 const ONEWAY: u8 = 4;
 /// What the head takes beside the process, at most: 36 bytes in the binary protocol.
 const HEAD_BYTES: usize = 40;
+/// The longest header of a list.
+const LIST_HEADER_BYTES: usize = 6;
 /// Spans from this size on can be made smaller later: a copy of their frame is kept beside the packet.
 const KEEP_FROM: usize = 512;
 
@@ -70,12 +73,15 @@ pub(super) struct Packet {
     head: Vec<u8>,
     /// The next message behind its spans.
     tail: Vec<u8>,
+    /// As long as `end` is less, a message with all spans is smaller than its limit.
+    look_from: usize,
     /// What the tail of the last message overwrote, and where, until it is put back.
     displaced: Vec<u8>,
     displaced_at: usize,
     frames: Vec<u8>,
     kept: Vec<Kept>,
     scratch: Vec<u8>,
+    last: LastTrace,
 }
 
 /// The frame of a span that could be made smaller.
@@ -111,16 +117,18 @@ impl Packet {
             ends: Vec::new(),
             head: Vec::new(),
             tail: Vec::new(),
+            look_from: 0,
             displaced: Vec::new(),
             displaced_at: 0,
             frames: Vec::new(),
             kept: Vec::new(),
             scratch: Vec::new(),
+            last: LastTrace::default(),
         }
     }
 
-    /// Writes the next message's head and tail, without which there is no size.
-    pub(super) fn begin(&mut self, seqid: u32, numbers: Option<&Numbers>) {
+    /// Writes the next message's head and tail, without which there is no size. It is to have `limit` bytes at most.
+    pub(super) fn begin(&mut self, seqid: u32, numbers: Option<&Numbers>, limit: usize) {
         self.head.clear();
         self.tail.clear();
         match self.format {
@@ -133,16 +141,23 @@ impl Packet {
                 binary::write_tail(&mut self.tail, numbers);
             }
         }
+        let envelope = self.head.len() + LIST_HEADER_BYTES + self.tail.len();
+        self.look_from = limit
+            .saturating_sub(envelope)
+            .saturating_add(self.head_room());
     }
 
-    /// Encodes one more span.
-    pub(super) fn push(&mut self, span: &FinishedSpan<'_>) {
+    /// Encodes one more span. Says whether it is time to look at the size: for the first span it always is.
+    #[inline]
+    pub(super) fn push(&mut self, span: &FinishedSpan<'_>) -> bool {
         let start = self.end;
-        self.end = write_span(self.format, &mut self.bytes, start, span);
-        if self.end - start >= KEEP_FROM {
+        let end = write_span(self.format, &mut self.bytes, start, span, &mut self.last);
+        if end - start >= KEEP_FROM {
             self.keep(span);
         }
-        self.ends.push(self.end);
+        self.end = end;
+        self.ends.push(end);
+        end >= self.look_from
     }
 
     /// Makes one span smaller until it is a message of at most `limit` bytes alone.
@@ -157,10 +172,10 @@ impl Packet {
         let Some((original, _)) = self.frames.get(kept.frame.clone()).and_then(read_frame) else {
             return Shrunk::No;
         };
-        let (format, scratch) = (self.format, &mut self.scratch);
+        let (format, scratch, last) = (self.format, &mut self.scratch, &mut self.last);
         let mut len = 0;
         let fits = degrade::degrade(&original, |smaller| {
-            len = write_span(format, scratch, 0, smaller);
+            len = write_span(format, scratch, 0, smaller, last);
             len <= room
         });
         if !fits {
@@ -186,6 +201,9 @@ impl Packet {
         self.bytes.copy_within(start..self.end, start - shift);
         self.end -= shift;
         self.ends.drain(..count);
+        if self.ends.is_empty() {
+            self.look_from = 0;
+        }
         for end in &mut self.ends {
             *end -= shift;
         }
@@ -285,6 +303,7 @@ impl Packet {
         read_frame(frame).map(|(span, _)| span.operation_name())
     }
 
+    #[cold]
     fn keep(&mut self, span: &FinishedSpan<'_>) {
         let start = self.frames.len();
         write_frame(&mut self.frames, span.header(), &span.frame_bytes());
@@ -318,9 +337,15 @@ impl Packet {
 
 /// Writes a span to `out` from `at` on and returns where it ends.
 #[inline]
-fn write_span(format: BatchFormat, out: &mut Vec<u8>, at: usize, span: &FinishedSpan<'_>) -> usize {
+fn write_span(
+    format: BatchFormat,
+    out: &mut Vec<u8>,
+    at: usize,
+    span: &FinishedSpan<'_>,
+    last: &mut LastTrace,
+) -> usize {
     match format {
-        BatchFormat::Compact => compact::write_span(out, at, span),
+        BatchFormat::Compact => compact::write_span(out, at, span, last),
         BatchFormat::Binary => {
             out.truncate(at);
             binary::write_span(out, span);

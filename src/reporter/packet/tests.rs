@@ -4,6 +4,7 @@ use super::*;
 use crate::model::{
     Flags, LogRecord, ReferenceType, SpanId, SpanReference, Tag, TagValue, Timestamp, TraceId, tags,
 };
+use crate::record::{FrameHeader, ParentReference};
 use crate::reporter::OwnedSpan;
 
 const FORMATS: [BatchFormat; 2] = [BatchFormat::Compact, BatchFormat::Binary];
@@ -73,7 +74,7 @@ fn small_span(id: u64) -> OwnedSpan {
 
 fn packet(format: BatchFormat, spans: &[OwnedSpan]) -> Packet {
     let mut packet = Packet::new(format, &process());
-    packet.begin(1, None);
+    packet.begin(1, None, usize::MAX);
     for span in spans {
         span.view(|span| packet.push(span));
     }
@@ -87,7 +88,7 @@ fn messages_are_the_bytes_that_apache_thrift_writes() {
         (BatchFormat::Binary, bytes(GOLDEN_BINARY)),
     ] {
         let mut packet = packet(format, &[golden_span()]);
-        packet.begin(0, None);
+        packet.begin(0, None, usize::MAX);
         assert_eq!(packet.message(0..1), golden, "{format:?}");
     }
     assert_eq!(bytes(GOLDEN_COMPACT).len(), 186);
@@ -111,9 +112,13 @@ fn the_size_is_known_exactly_before_the_message_is_written() {
             for seqid in [0, 127, 128, 16_384, i32::MAX as u32] {
                 let mut packet = packet(format, &[]);
                 let span = small_span(7);
-                span.view(|span| (0..count).for_each(|_| packet.push(span)));
+                span.view(|span| {
+                    for _ in 0..count {
+                        packet.push(span);
+                    }
+                });
                 for numbers in &numbers {
-                    packet.begin(seqid, numbers.as_ref());
+                    packet.begin(seqid, numbers.as_ref(), usize::MAX);
                     let size = packet.size();
                     assert_eq!(packet.size_of(0..count), size);
                     assert_eq!(packet.message(0..count).len(), size, "{format:?} {count}");
@@ -146,6 +151,84 @@ fn a_part_of_a_packet_is_the_message_of_those_spans_alone() {
             assert_eq!(whole.message(from..to), expected, "{format:?} {from}..{to}");
             whole.restore();
             from = to;
+        }
+    }
+}
+
+#[test]
+fn spans_of_several_traces_keep_their_ids() {
+    let spans: Vec<_> = [(7, 1), (7, 1), (7, 2), (8, 2), (0, 2), (0, 2), (7, 1)]
+        .map(|(high, low)| OwnedSpan {
+            trace_id: TraceId::new(high << 60, low).expect("not zero"),
+            ..small_span(1)
+        })
+        .to_vec();
+    for format in FORMATS {
+        let mut whole = packet(format, &spans);
+        for (n, span) in spans.iter().enumerate() {
+            let expected = packet(format, std::slice::from_ref(span))
+                .message(0..1)
+                .to_vec();
+            assert_eq!(whole.message(n..n + 1), expected, "{format:?} {n}");
+            whole.restore();
+        }
+    }
+}
+
+#[test]
+fn a_mark_for_the_parent_is_written_as_the_reference_that_it_stands_for() {
+    let mut span = golden_span();
+    span.parent_id = SpanId::new(1 << 63 | 7);
+    let parent_id = span.parent_id.expect("not zero");
+    let other = SpanReference::new(ReferenceType::ChildOf, span.trace_id, span.span_id);
+    for kind in [ReferenceType::ChildOf, ReferenceType::FollowsFrom] {
+        for others in [0, 1, 20] {
+            let mut plain = span.clone();
+            plain.references = vec![other; others];
+            span.references = vec![SpanReference::new(kind, span.trace_id, parent_id)];
+            span.references.extend(&plain.references);
+            let mut frame = Vec::new();
+            plain.view(|plain| {
+                let header = FrameHeader {
+                    parent_reference: ParentReference::of(kind),
+                    ..*plain.header()
+                };
+                write_frame(&mut frame, &header, &plain.frame_bytes());
+            });
+            let (marked, _) = read_frame(&frame).expect("just written");
+            for format in FORMATS {
+                let mut expected = packet(format, std::slice::from_ref(&span));
+                let mut whole = packet(format, &[]);
+                whole.push(&marked);
+                assert_eq!(
+                    whole.message(0..1),
+                    expected.message(0..1),
+                    "{format:?} {kind:?} {others}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn it_is_time_to_look_at_the_size_before_the_limit_is_reached() {
+    for format in FORMATS {
+        let mut packet = Packet::new(format, &process());
+        for limit in 0..2_000 {
+            let mut is_first = true;
+            loop {
+                let looks = small_span(1).view(|span| packet.push(span));
+                assert!(looks || !is_first, "{format:?}");
+                if is_first {
+                    packet.begin(1, None, limit);
+                    is_first = false;
+                }
+                if packet.size() >= limit {
+                    assert!(looks || packet.len() == 1, "{format:?} {limit}");
+                    break;
+                }
+            }
+            packet.remove_first(packet.len());
         }
     }
 }

@@ -39,7 +39,7 @@ pub trait Sender: Send {
     /// Sends one batch and says what became of it and of earlier ones. Blocks no longer than until `deadline`.
     fn send(&mut self, batch: &Batch<'_>, deadline: Instant) -> SendOutcome;
 
-    /// Looks for news of batches that were sent, without sending anything. By default none.
+    /// Looks for news of batches that were sent, without sending anything: at the end of each flush. By default none.
     fn poll(&mut self) -> SendOutcome {
         SendOutcome::default()
     }

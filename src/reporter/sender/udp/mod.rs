@@ -47,6 +47,8 @@ pub struct UdpSender {
     socket: Option<Box<dyn Datagrams>>,
     /// Spans of the last datagram, as long as a refusal may concern it.
     unconfirmed: u64,
+    /// The system has not been asked yet what became of a datagram of this socket, or it had bad news.
+    is_doubtful: bool,
     /// No socket and no address are asked for until then.
     not_before: Option<Instant>,
     pause: Duration,
@@ -87,6 +89,7 @@ impl UdpSender {
             open: Box::new(open),
             socket: None,
             unconfirmed: 0,
+            is_doubtful: true,
             not_before: None,
             pause: Duration::ZERO,
             least_pause: LEAST_PAUSE,
@@ -144,6 +147,10 @@ impl UdpSender {
                     wait = (wait * 2).min(LONGEST_WAIT);
                 }
                 // The system tells of the datagram before in this way too, and then has not sent this one.
+                DropCause::Refused if stale.is_none() && self.addresses.len() > 1 => {
+                    stale = Some(Failure::afterwards(failure.error));
+                    break Some(Failure::from(ErrorKind::ConnectionRefused.into()));
+                }
                 cause
                     if stale.is_none() && (self.unconfirmed > 0 || cause == DropCause::Refused) =>
                 {
@@ -152,6 +159,7 @@ impl UdpSender {
                 _ => break Some(failure),
             }
         };
+        self.is_doubtful |= stale.is_some() || failed.is_some();
         match failed {
             None => {
                 let outcome = self.lose_earlier(SendOutcome::default(), stale);
@@ -165,28 +173,23 @@ impl UdpSender {
         }
     }
 
-    /// Asks what became of a datagram that was sent.
+    /// Asks what became of a datagram that was sent, where the answer is there at once and was not good before.
+    /// Otherwise the next call of the system tells, so that there is one for each datagram.
     fn confirm(
         &mut self,
         socket: &dyn Datagrams,
         batch: &Batch<'_>,
         outcome: SendOutcome,
     ) -> SendOutcome {
-        match socket.take_error().map(Failure::afterwards) {
-            None => {
-                self.unconfirmed = batch.span_count;
-                outcome
-            }
-            Some(failure) if self.is_loopback() || self.unconfirmed == 0 => {
+        if self.is_doubtful && self.is_loopback() {
+            if let Some(error) = socket.take_error() {
                 self.unconfirmed = 0;
-                self.lose(failure, batch, outcome)
+                return self.lose(Failure::afterwards(error), batch, outcome);
             }
-            failure => {
-                let outcome = self.lose_earlier(outcome, failure);
-                self.unconfirmed = batch.span_count;
-                outcome
-            }
+            self.is_doubtful = false;
         }
+        self.unconfirmed = batch.span_count;
+        outcome
     }
 
     fn lose(
@@ -236,6 +239,7 @@ impl UdpSender {
             match (self.open)(self.addresses[self.current]) {
                 Ok(socket) => {
                     self.unconfirmed = 0;
+                    self.is_doubtful = true;
                     self.not_before = None;
                     self.pause = Duration::ZERO;
                     return Ok(socket);
@@ -332,7 +336,7 @@ impl Sender for UdpSender {
     }
 
     fn send(&mut self, batch: &Batch<'_>, deadline: Instant) -> SendOutcome {
-        let mut earlier = self.poll().earlier;
+        let mut earlier: Option<(DropCause, u64)> = None;
         let mut tries = 1;
         loop {
             let mut outcome = match self.connect(deadline) {
@@ -360,6 +364,7 @@ impl Sender for UdpSender {
     fn poll(&mut self) -> SendOutcome {
         let error = self.socket.as_ref().and_then(|socket| socket.take_error());
         let failure = error.map(Failure::afterwards);
+        self.is_doubtful |= failure.is_some();
         let is_refused = matches!(&failure, Some(failure) if failure.cause == DropCause::Refused);
         let outcome = self.lose_earlier(SendOutcome::default(), failure);
         if is_refused {

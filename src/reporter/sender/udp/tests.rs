@@ -95,10 +95,10 @@ fn lost(cause: DropCause) -> SendResult {
 fn on_this_host_a_refusal_concerns_the_datagram_itself() {
     let system = System::default();
     let mut sender = system.sender(LOCAL);
-    assert_eq!(send(&mut sender, 3), (SENT, None));
-    // Asked before the datagram, and after it.
-    system.prepare(|prepared| prepared.errors.extend([None, Some(refused())]));
-    assert_eq!(send(&mut sender, 4), (lost(DropCause::Refused), None));
+    for spans in [3, 4] {
+        system.prepare(|prepared| prepared.errors.push_back(Some(refused())));
+        assert_eq!(send(&mut sender, spans), (lost(DropCause::Refused), None));
+    }
     assert_eq!(send(&mut sender, 5), (SENT, None));
     assert_eq!(
         system.opened(),
@@ -108,22 +108,30 @@ fn on_this_host_a_refusal_concerns_the_datagram_itself() {
 }
 
 #[test]
-fn a_late_refusal_on_this_host_concerns_the_datagram_before() {
+fn on_this_host_nobody_asks_while_datagrams_arrive_and_a_refusal_is_told_by_the_next() {
     let system = System::default();
     let mut sender = system.sender(LOCAL);
+    system.prepare(|prepared| prepared.errors.push_back(None));
     assert_eq!(send(&mut sender, 3), (SENT, None));
-    system.prepare(|prepared| prepared.errors.extend([Some(refused()), Some(refused())]));
-    let both = (lost(DropCause::Refused), Some((DropCause::Refused, 3)));
-    assert_eq!(send(&mut sender, 4), both);
+    let answers = [Some(refused()), None];
+    system.prepare(|prepared| prepared.errors.extend(answers));
+    assert_eq!(send(&mut sender, 4), (SENT, None), "not asked");
+    // The agent goes away: the system tells so instead of sending the next datagram, and of that one if asked.
+    system.prepare(|prepared| prepared.sends.push_back(refused()));
+    let both = (lost(DropCause::Refused), Some((DropCause::Refused, 4)));
+    assert_eq!(send(&mut sender, 5), both);
+    assert_eq!(send(&mut sender, 6), (SENT, None), "asked, and all is well");
+    system.prepare(|prepared| prepared.errors.push_back(Some(refused())));
+    assert_eq!(sender.poll().earlier, Some((DropCause::Refused, 6)));
 }
 
 #[test]
 fn from_elsewhere_a_refusal_concerns_the_datagram_before() {
     let system = System::default();
     let mut sender = system.sender(REMOTE);
-    assert_eq!(send(&mut sender, 3), (SENT, None));
-    system.prepare(|prepared| prepared.errors.extend([None, Some(refused())]));
-    assert_eq!(send(&mut sender, 4), (SENT, Some((DropCause::Refused, 3))));
+    for spans in [3, 4] {
+        assert_eq!(send(&mut sender, spans), (SENT, None));
+    }
     system.prepare(|prepared| prepared.sends.push_back(refused()));
     assert_eq!(send(&mut sender, 5), (SENT, Some((DropCause::Refused, 4))));
     system.prepare(|prepared| prepared.errors.push_back(Some(refused())));
@@ -132,11 +140,15 @@ fn from_elsewhere_a_refusal_concerns_the_datagram_before() {
 }
 
 #[test]
-fn a_refusal_with_nothing_before_concerns_the_datagram_itself() {
+fn a_refusal_from_elsewhere_of_one_address_turns_to_the_next() {
     let system = System::default();
-    let mut sender = system.sender(REMOTE);
-    system.prepare(|prepared| prepared.errors.extend([Some(refused())]));
-    assert_eq!(send(&mut sender, 4), (lost(DropCause::Refused), None));
+    let mut sender = system.sender("agent.example");
+    sender.resolver = resolver(|_, _| Ok(addresses(&["192.0.2.1:7", "192.0.2.2:7"])));
+    assert_eq!(send(&mut sender, 3), (SENT, None));
+    system.prepare(|prepared| prepared.sends.push_back(refused()));
+    assert_eq!(send(&mut sender, 4), (SENT, Some((DropCause::Refused, 3))));
+    assert_eq!(system.opened(), ["192.0.2.1:7", "192.0.2.2:7"]);
+    assert_eq!(system.sent().len(), 2);
 }
 
 #[test]
@@ -389,9 +401,12 @@ fn where_one_address_refuses_the_next_one_takes_over() {
     assert_eq!(send(&mut sender, 3), (SENT, None));
     assert_eq!(system.opened().len(), 2);
 
-    let all = [None, Some(refused()), Some(refused())];
-    system.prepare(|prepared| prepared.errors.extend(all));
-    assert_eq!(send(&mut sender, 3), (lost(DropCause::Refused), None));
+    system.prepare(|prepared| {
+        prepared.sends.push_back(refused());
+        prepared.errors.push_back(Some(refused()));
+    });
+    let both = (lost(DropCause::Refused), Some((DropCause::Refused, 3)));
+    assert_eq!(send(&mut sender, 4), both);
     assert_eq!(system.opened().len(), 3);
 }
 

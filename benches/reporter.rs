@@ -1,0 +1,214 @@
+//! What the worker pays for a finished span: to put it into a packet, and from the flush of a tracer to the packet.
+//!
+//! The sender takes ready packets and counts; what a datagram costs comes on top. Figures are per span. Spans of a
+//! request come in pairs, as they end: the client's, which is bare, then the server's with six tags and a log.
+
+#![expect(clippy::disallowed_methods, reason = "a benchmark has a stopwatch")]
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+
+use tracehound::JaegerTracer;
+use tracehound::model::{
+    LogRecord, ReferenceType, SpanId, SpanReference, Tag, Timestamp, TraceId, field,
+};
+use tracehound::prelude::*;
+use tracehound::reporter::sender::{Batch, BatchFormat, SendOutcome, Sender};
+use tracehound::reporter::{FinishedSpan, OwnedSpan, RemoteReporter, Reporter};
+use tracehound::sampler::ConstSampler;
+
+/// Takes packets and counts their spans.
+struct Counting {
+    format: BatchFormat,
+    max_bytes: usize,
+    spans: Arc<AtomicU64>,
+}
+
+impl Counting {
+    fn new(format: BatchFormat, max_bytes: usize) -> (Self, Arc<AtomicU64>) {
+        let spans = Arc::new(AtomicU64::new(0));
+        let sender = Self {
+            format,
+            max_bytes,
+            spans: spans.clone(),
+        };
+        (sender, spans)
+    }
+}
+
+impl Sender for Counting {
+    fn format(&self) -> BatchFormat {
+        self.format
+    }
+
+    fn max_bytes(&self) -> usize {
+        self.max_bytes
+    }
+
+    fn send(&mut self, batch: &Batch<'_>, _: Instant) -> SendOutcome {
+        black_box(batch.bytes);
+        self.spans.fetch_add(batch.span_count, Ordering::Relaxed);
+        SendOutcome::default()
+    }
+}
+
+/// Each pair of a trace of its own.
+fn requests() -> Vec<OwnedSpan> {
+    (0..PAIRS).flat_map(request).collect()
+}
+
+fn roots() -> Vec<OwnedSpan> {
+    (0..2 * PAIRS).map(root).collect()
+}
+
+fn root(n: u64) -> OwnedSpan {
+    let trace_id = TraceId::new(0, random(n)).expect("not zero");
+    let span_id = SpanId::new(random(n)).expect("not zero");
+    let mut span = OwnedSpan::new(trace_id, span_id, "get_account");
+    span.start = Timestamp::from_micros(1_700_000_000_123_456);
+    span
+}
+
+fn request(n: u64) -> [OwnedSpan; 2] {
+    let mut server = root(n);
+    server.trace_id = TraceId::new(random(n + PAIRS), random(n)).expect("not zero");
+    server.parent_id = SpanId::new(random(n + 2 * PAIRS));
+    let mut client = root(n + 3 * PAIRS);
+    client.trace_id = server.trace_id;
+    client.parent_id = Some(server.span_id);
+    for span in [&mut server, &mut client] {
+        let parent_id = span.parent_id.expect("set above");
+        let reference = SpanReference::new(ReferenceType::ChildOf, span.trace_id, parent_id);
+        span.references.push(reference);
+        span.duration = Duration::from_micros(1_500);
+    }
+    server.tags = vec![
+        Tag::new("http.method", "GET"),
+        Tag::new("component", "shop"),
+        Tag::new("http.url", URL),
+        Tag::new("user.id", "user-004711"),
+        Tag::new("http.status_code", 200),
+        Tag::new("http.response_size", 1_432),
+    ];
+    let fields = vec![Tag::new("event", "cache_miss"), Tag::new("bytes", 512)];
+    server.logs = vec![LogRecord::new(server.start, fields)];
+    [client, server]
+}
+
+/// The finaliser of `SplitMix64`.
+fn random(n: u64) -> u64 {
+    let n = n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let n = (n ^ (n >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    n ^ (n >> 31)
+}
+
+/// Shows all spans at once.
+fn with_views(
+    spans: &[OwnedSpan],
+    shown: &[FinishedSpan<'_>],
+    use_them: &mut dyn FnMut(&[FinishedSpan<'_>]),
+) {
+    let Some((first, rest)) = spans.split_first() else {
+        return use_them(shown);
+    };
+    first.view(|view| {
+        let mut shown = shown.to_vec();
+        shown.push(*view);
+        with_views(rest, &shown, use_them);
+    });
+}
+
+fn packets(c: &mut Criterion) {
+    let formats = [
+        ("compact, 65 kB", BatchFormat::Compact, 65_000),
+        ("compact, 16 kB", BatchFormat::Compact, 16_000),
+        ("binary, 65 kB", BatchFormat::Binary, 65_000),
+    ];
+    for (kind, spans) in [("roots", roots()), ("requests", requests())] {
+        let mut group = c.benchmark_group(format!("packets of {kind}"));
+        group.throughput(Throughput::Elements(spans.len() as u64));
+        for (name, format, max_bytes) in formats {
+            let (sender, delivered) = Counting::new(format, max_bytes);
+            let mut reporter: Box<dyn Reporter> = Box::new(RemoteReporter::new(sender));
+            let mut reported = 0;
+            with_views(&spans, &[], &mut |views| {
+                group.bench_function(name, |b| {
+                    b.iter(|| {
+                        for span in views {
+                            reporter.report(black_box(span));
+                        }
+                        reported += views.len() as u64;
+                    });
+                });
+            });
+            reporter.flush(Instant::now() + LONG);
+            assert_eq!(delivered.load(Ordering::Relaxed), reported, "{kind} {name}");
+        }
+        group.finish();
+    }
+}
+
+fn flush(c: &mut Criterion) {
+    let finish_roots: fn(&JaegerTracer) = |tracer| {
+        for _ in 0..2 * FLUSHED_PAIRS {
+            tracer.start_span("get_account").finish();
+        }
+    };
+    let finish_requests: fn(&JaegerTracer) = |tracer| {
+        for _ in 0..FLUSHED_PAIRS {
+            let server = tracer
+                .build_span("get_account")
+                .tag("http.method", "GET")
+                .tag("component", "shop")
+                .tag("http.url", URL)
+                .tag("user.id", "user-004711")
+                .tag("http.status_code", 200)
+                .tag("http.response_size", 1_432)
+                .start();
+            server.log([field("event", "cache_miss"), field("bytes", 512)]);
+            let client = tracer.build_span("query").child_of(&server).start();
+            client.finish();
+            server.finish();
+        }
+    };
+    let mut group = c.benchmark_group("flush");
+    group.throughput(Throughput::Elements(2 * FLUSHED_PAIRS));
+    for (name, finish) in [("roots", finish_roots), ("requests", finish_requests)] {
+        let (sender, delivered) = Counting::new(BatchFormat::Compact, 65_000);
+        let tracer = JaegerTracer::builder("bench")
+            .sampler(ConstSampler::new(true))
+            .reporter(RemoteReporter::new(sender))
+            .build()
+            .expect("named");
+        group.bench_function(name, |b| {
+            b.iter_custom(|times| {
+                let mut taken = Duration::ZERO;
+                for _ in 0..times {
+                    finish(&tracer);
+                    let before = Instant::now();
+                    let report = tracer.flush(LONG);
+                    taken += before.elapsed();
+                    assert!(report.is_complete(), "{report}");
+                }
+                taken
+            });
+        });
+        let report = tracer.close(LONG);
+        assert_eq!(delivered.load(Ordering::Relaxed), report.finished, "{name}");
+    }
+    group.finish();
+}
+
+const LONG: Duration = Duration::from_secs(20);
+const URL: &str = "/api/v2/orders/104711/items?limit=50";
+const PAIRS: u64 = 16;
+/// Half a megabyte: less than makes the worker begin by itself.
+const FLUSHED_PAIRS: u64 = 1_000;
+
+criterion_group!(benches, packets, flush);
+criterion_main!(benches);
