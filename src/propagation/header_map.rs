@@ -1,11 +1,17 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::propagation::glance::Glance;
+use crate::propagation::header_names::Role;
 use crate::propagation::{
-    ExtractCarrier, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter, WriteTo,
+    ExtractCarrier, HeaderNames, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter,
+    WriteTo,
 };
 
 /// So many headers of a request are looked at for baggage. Servers usually take fewer (hyper: 100 over HTTP/1).
 const MAX_SCANNED: usize = 256;
+
+/// To count to a header as near as this is quicker than to hash its name.
+const QUICKLY_COUNTED: usize = 20;
 
 impl InjectCarrier for HeaderMap {
     fn write(&mut self) -> WriteTo<'_> {
@@ -57,6 +63,32 @@ impl TextMapReader for HeaderMap {
                 visit(rest, value.as_bytes());
             }
         }
+    }
+
+    fn glance(&self, names: &HeaderNames) -> Glance<'_> {
+        let len = self.keys_len();
+        if len > MAX_SCANNED || len < self.len() {
+            return Glance::Unknown;
+        }
+        let mut trace = None;
+        for (place, name) in self.keys().enumerate() {
+            match names.role_of(name.as_str()) {
+                Role::Foreign => {}
+                Role::Trace => trace = Some(place),
+                Role::Other => return Glance::Unknown,
+            }
+        }
+        let Some(place) = trace else {
+            return Glance::Nothing;
+        };
+        let value = if place < QUICKLY_COUNTED {
+            self.values().nth(place)
+        } else {
+            self.get(names.trace_id_key().header_name())
+        };
+        value.map_or(Glance::Unknown, |value| {
+            Glance::TraceAlone(value.as_bytes())
+        })
     }
 }
 

@@ -1,9 +1,11 @@
 use http::HeaderMap;
 use tonic::metadata::MetadataMap;
 
-use crate::propagation::grpc_headers::GrpcHeaders;
+use crate::propagation::glance::Glance;
+use crate::propagation::grpc_headers::{GrpcHeaders, glance};
 use crate::propagation::{
-    ExtractCarrier, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter, WriteTo,
+    ExtractCarrier, HeaderNames, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter,
+    WriteTo,
 };
 
 impl InjectCarrier for MetadataMap {
@@ -37,6 +39,10 @@ impl TextMapReader for MetadataMap {
 
     fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
         GrpcHeaders(headers(self)).for_each_prefix(prefix, visit);
+    }
+
+    fn glance(&self, names: &HeaderNames) -> Glance<'_> {
+        glance(headers(self), names)
     }
 }
 
