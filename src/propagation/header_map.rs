@@ -10,9 +10,6 @@ use crate::propagation::{
 /// So many headers of a request are looked at for baggage. Servers usually take fewer (hyper: 100 over HTTP/1).
 const MAX_SCANNED: usize = 256;
 
-/// To count to a header as near as this is quicker than to hash its name.
-const QUICKLY_COUNTED: usize = 20;
-
 impl InjectCarrier for HeaderMap {
     fn write(&mut self) -> WriteTo<'_> {
         WriteTo::HttpHeaders(self)
@@ -81,14 +78,10 @@ impl TextMapReader for HeaderMap {
         let Some(place) = trace else {
             return Glance::Nothing;
         };
-        let value = if place < QUICKLY_COUNTED {
-            self.values().nth(place)
-        } else {
-            self.get(names.trace_id_key().header_name())
-        };
-        value.map_or(Glance::Unknown, |value| {
-            Glance::TraceAlone(value.as_bytes())
-        })
+        match self.values().nth(place) {
+            Some(value) => Glance::TraceAlone(value.as_bytes()),
+            None => Glance::Unknown,
+        }
     }
 }
 

@@ -113,9 +113,10 @@ impl Tracer for JaegerTracer {
     }
 
     fn extract(&self, carrier: &dyn ExtractCarrier) -> Result<Option<SpanContext>, ExtractError> {
-        self.handle
-            .as_ref()
-            .map_or(Ok(None), |handle| handle.core.extract(carrier))
+        match &self.handle {
+            Some(handle) => handle.core.extract(carrier),
+            None => Ok(None),
+        }
     }
 
     fn is_noop(&self) -> bool {
