@@ -151,6 +151,12 @@ pub trait TextMapWriter {
     fn set_key(&mut self, key: &Key, value: &str) -> bool {
         self.set(key.as_str(), value)
     }
+
+    /// The same for a value of ASCII.
+    #[doc(hidden)]
+    fn set_ascii(&mut self, key: &Key, value: &[u8]) -> bool {
+        std::str::from_utf8(value).is_ok_and(|value| self.set_key(key, value))
+    }
 }
 
 /// The reading side of a text carrier. Keys match without regard to case.
@@ -214,6 +220,10 @@ impl<C: TextMapWriter + ?Sized> TextMapWriter for &mut C {
 
     fn set_key(&mut self, key: &Key, value: &str) -> bool {
         (**self).set_key(key, value)
+    }
+
+    fn set_ascii(&mut self, key: &Key, value: &[u8]) -> bool {
+        (**self).set_ascii(key, value)
     }
 }
 

@@ -34,6 +34,10 @@ impl<M: DerefMut<Target = HeaderMap>> TextMapWriter for GrpcHeaders<M> {
     fn set_key(&mut self, key: &Key, value: &str) -> bool {
         !is_binary(key.as_str()) && self.0.set_key(key, value)
     }
+
+    fn set_ascii(&mut self, key: &Key, value: &[u8]) -> bool {
+        !is_binary(key.as_str()) && self.0.set_ascii(key, value)
+    }
 }
 
 impl<M: Deref<Target = HeaderMap>> TextMapReader for GrpcHeaders<M> {

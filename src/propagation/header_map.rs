@@ -39,6 +39,18 @@ impl TextMapWriter for HeaderMap {
         HeaderValue::from_str(value)
             .is_ok_and(|value| self.try_insert(key.header_name(), value).is_ok())
     }
+
+    fn set_ascii(&mut self, key: &Key, value: &[u8]) -> bool {
+        // The lengths of nearly all trace headers: a trace id of 128 or 64 bits, a parent or none.
+        let value = match value.len() {
+            68 => value_of_length::<68>(value),
+            53 => value_of_length::<53>(value),
+            52 => value_of_length::<52>(value),
+            37 => value_of_length::<37>(value),
+            _ => HeaderValue::from_bytes(value).ok(),
+        };
+        value.is_some_and(|value| self.try_insert(key.header_name(), value).is_ok())
+    }
 }
 
 impl TextMapReader for HeaderMap {
@@ -83,6 +95,13 @@ impl TextMapReader for HeaderMap {
             None => Glance::Unknown,
         }
     }
+}
+
+/// http checks every byte of a value. Where the length is known when this is compiled, it does so without a loop.
+#[inline]
+fn value_of_length<const N: usize>(value: &[u8]) -> Option<HeaderValue> {
+    let value: &[u8; N] = value.try_into().ok()?;
+    HeaderValue::from_bytes(value).ok()
 }
 
 #[cfg(test)]

@@ -155,7 +155,7 @@ impl JaegerCodec {
 impl Injector for JaegerCodec {
     fn inject(&self, context: &SpanContext, carrier: &mut dyn TextMapWriter) {
         if let Some(id) = UberTraceId::of(context) {
-            carrier.set_key(self.names.trace_id_key(), id.print(&mut [0; MAX_BYTES]));
+            carrier.set_ascii(self.names.trace_id_key(), id.print(&mut [0; MAX_BYTES]));
         }
         if !context.baggage().is_empty() {
             self.inject_baggage(context.baggage(), carrier);

@@ -29,6 +29,10 @@ impl TextMapWriter for MetadataMap {
     fn set_key(&mut self, key: &Key, value: &str) -> bool {
         GrpcHeaders(headers_mut(self)).set_key(key, value)
     }
+
+    fn set_ascii(&mut self, key: &Key, value: &[u8]) -> bool {
+        GrpcHeaders(headers_mut(self)).set_ascii(key, value)
+    }
 }
 
 /// Keys that end in `-bin` are not seen.

@@ -1,6 +1,6 @@
 //! The value of the trace header: `{trace-id}:{span-id}:{parent-span-id}:{flags}`.
 
-use crate::model::{Flags, SpanId, TraceId, write_hex};
+use crate::model::{Flags, SpanId, TraceId, hex_digit, hex_digits};
 use crate::propagation::ExtractError;
 use crate::propagation::text::{digit, percent_decoded_into, take_hex, take_hex_16, trim};
 use crate::span::SpanContext;
@@ -78,19 +78,25 @@ impl UberTraceId {
     }
 
     /// Writes it as all clients read it: ids padded to 16 or 32 digits, no parent as `0`, flags without padding.
-    pub(super) fn print<'b>(&self, buffer: &'b mut [u8; MAX_BYTES]) -> &'b str {
-        let mut writer = Writer { buffer, len: 0 };
+    pub(super) fn print<'b>(&self, buffer: &'b mut [u8; MAX_BYTES]) -> &'b [u8] {
+        let mut rest = &mut buffer[..];
         if self.trace_id.0 != 0 {
-            writer.hex(self.trace_id.0, 16);
+            rest = put(rest, hex_digits(self.trace_id.0));
         }
-        writer.hex(self.trace_id.1, 16);
-        writer.colon();
-        writer.hex(self.span_id, 16);
-        writer.colon();
-        writer.hex(self.parent_id, if self.parent_id == 0 { 1 } else { 16 });
-        writer.colon();
-        writer.hex(self.flags.into(), if self.flags < 16 { 1 } else { 2 });
-        writer.finish()
+        rest = put(rest, hex_digits(self.trace_id.1));
+        rest = put(rest, *b":");
+        rest = put(rest, hex_digits(self.span_id));
+        rest = match self.parent_id {
+            0 => put(rest, *b":0:"),
+            parent_id => put(put(put(rest, *b":"), hex_digits(parent_id)), *b":"),
+        };
+        let [high, low] = [self.flags >> 4, self.flags & 0xf].map(hex_digit);
+        rest = match high {
+            b'0' => put(rest, [low]),
+            _ => put(rest, [high, low]),
+        };
+        let left = rest.len();
+        &buffer[..MAX_BYTES - left]
     }
 
     /// The context, unless an id that must not be zero is.
@@ -239,30 +245,14 @@ fn take_trace_id(text: &[u8]) -> Option<((u64, u64), &[u8])> {
     Some(((high, low), rest))
 }
 
-/// Fills a buffer that is long enough for every value.
-struct Writer<'b> {
-    buffer: &'b mut [u8; MAX_BYTES],
-    len: usize,
-}
-
-impl<'b> Writer<'b> {
-    fn hex(&mut self, value: u64, digits: usize) {
-        if let Some(place) = self.buffer.get_mut(self.len..self.len + digits) {
-            write_hex(value, place);
-            self.len += digits;
-        }
-    }
-
-    fn colon(&mut self) {
-        if let Some(place) = self.buffer.get_mut(self.len) {
-            *place = b':';
-            self.len += 1;
-        }
-    }
-
-    fn finish(self) -> &'b str {
-        std::str::from_utf8(&self.buffer[..self.len]).expect("hex digits and colons are ASCII")
-    }
+/// Fills the front of a buffer that is long enough for every value, and gives what is left of it.
+#[inline]
+fn put<const N: usize>(buffer: &mut [u8], text: [u8; N]) -> &mut [u8] {
+    let (place, rest) = buffer
+        .split_first_chunk_mut()
+        .expect("as long as the longest value");
+    *place = text;
+    rest
 }
 
 #[cfg(test)]
@@ -270,7 +260,7 @@ mod tests {
     use super::*;
 
     fn printed(id: UberTraceId) -> String {
-        id.print(&mut [0; MAX_BYTES]).to_owned()
+        String::from_utf8(id.print(&mut [0; MAX_BYTES]).to_owned()).expect("ASCII")
     }
 
     #[test]
