@@ -75,25 +75,20 @@ impl TextMapReader for HeaderMap {
     }
 
     fn glance(&self, names: &HeaderNames) -> Glance<'_> {
-        let len = self.keys_len();
-        if len > MAX_SCANNED || len < self.len() {
+        if self.len() > MAX_SCANNED {
             return Glance::Unknown;
         }
         let mut trace = None;
-        for (place, name) in self.keys().enumerate() {
+        for (name, value) in self {
             match names.role_of(name.as_str()) {
                 Role::Foreign => {}
-                Role::Trace => trace = Some(place),
-                Role::Other => return Glance::Unknown,
+                Role::Trace if trace.is_none() => trace = Some(value),
+                Role::Trace | Role::Other => return Glance::Unknown,
             }
         }
-        let Some(place) = trace else {
-            return Glance::Nothing;
-        };
-        match self.values().nth(place) {
-            Some(value) => Glance::TraceAlone(value.as_bytes()),
-            None => Glance::Unknown,
-        }
+        trace.map_or(Glance::Nothing, |value| {
+            Glance::TraceAlone(value.as_bytes())
+        })
     }
 }
 
