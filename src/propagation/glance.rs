@@ -1,3 +1,6 @@
+use crate::propagation::HeaderNames;
+use crate::propagation::header_names::Role;
+
 /// What one quick look at all keys of a carrier shows.
 ///
 /// Nearly every request has no header of ours, or the trace header alone; neither needs the carrier to be searched
@@ -10,4 +13,23 @@ pub enum Glance<'c> {
     TraceAlone(&'c [u8]),
     /// More is there, or nobody has looked.
     Unknown,
+}
+
+impl<'c> Glance<'c> {
+    /// Looks at everything that a carrier holds, in any order and with keys in any case.
+    #[inline]
+    pub(super) fn at(
+        items: impl Iterator<Item = (&'c str, &'c [u8])>,
+        names: &HeaderNames,
+    ) -> Self {
+        let mut trace = None;
+        for (name, value) in items {
+            match names.role_of(name) {
+                Role::Foreign => {}
+                Role::Trace if trace.is_none() => trace = Some(value),
+                Role::Trace | Role::Other => return Self::Unknown,
+            }
+        }
+        trace.map_or(Self::Nothing, Self::TraceAlone)
+    }
 }

@@ -1,7 +1,6 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::propagation::glance::Glance;
-use crate::propagation::header_names::Role;
 use crate::propagation::{
     ExtractCarrier, HeaderNames, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter,
     WriteTo,
@@ -78,17 +77,11 @@ impl TextMapReader for HeaderMap {
         if self.len() > MAX_SCANNED {
             return Glance::Unknown;
         }
-        let mut trace = None;
-        for (name, value) in self {
-            match names.role_of(name.as_str()) {
-                Role::Foreign => {}
-                Role::Trace if trace.is_none() => trace = Some(value),
-                Role::Trace | Role::Other => return Glance::Unknown,
-            }
-        }
-        trace.map_or(Glance::Nothing, |value| {
-            Glance::TraceAlone(value.as_bytes())
-        })
+        let items = self.iter();
+        Glance::at(
+            items.map(|(name, value)| (name.as_str(), value.as_bytes())),
+            names,
+        )
     }
 }
 

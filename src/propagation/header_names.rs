@@ -26,8 +26,8 @@ pub struct HeaderNames {
     baggage_prefix: Key,
     debug_id: Key,
     baggage: Key,
-    /// A bit for the first letter of each, by the low five bits of the letter.
-    initials: u32,
+    /// For the first letters of all, and for the second ones, a bit by the low five bits of the letter.
+    letters: [u32; 2],
 }
 
 /// What a header is to us.
@@ -48,9 +48,9 @@ impl Default for HeaderNames {
             baggage_prefix: Key::from_static("uberctx-"),
             debug_id: Key::from_static("jaeger-debug-id"),
             baggage: Key::from_static("jaeger-baggage"),
-            initials: 0,
+            letters: [0; 2],
         }
-        .with_initials()
+        .with_letters()
     }
 }
 
@@ -62,7 +62,7 @@ impl HeaderNames {
     /// When `name` is not a header name.
     pub fn trace_id(self, name: &str) -> Result<Self, InvalidKey> {
         let trace_id = Key::new(name)?;
-        Ok(Self { trace_id, ..self }.with_initials())
+        Ok(Self { trace_id, ..self }.with_letters())
     }
 
     /// What the headers with baggage items begin with. Defaults to `uberctx-`.
@@ -76,7 +76,7 @@ impl HeaderNames {
             baggage_prefix,
             ..self
         }
-        .with_initials())
+        .with_letters())
     }
 
     /// The header with which a caller asks for a debug trace. Defaults to `jaeger-debug-id`.
@@ -86,7 +86,7 @@ impl HeaderNames {
     /// When `name` is not a header name.
     pub fn debug_id(self, name: &str) -> Result<Self, InvalidKey> {
         let debug_id = Key::new(name)?;
-        Ok(Self { debug_id, ..self }.with_initials())
+        Ok(Self { debug_id, ..self }.with_letters())
     }
 
     /// The header with which a caller sets baggage by hand, as in `jaeger-baggage: user=42, cart=7`.
@@ -97,7 +97,7 @@ impl HeaderNames {
     /// When `name` is not a header name.
     pub fn baggage(self, name: &str) -> Result<Self, InvalidKey> {
         let baggage = Key::new(name)?;
-        Ok(Self { baggage, ..self }.with_initials())
+        Ok(Self { baggage, ..self }.with_letters())
     }
 
     pub(super) fn trace_id_key(&self) -> &Key {
@@ -116,20 +116,26 @@ impl HeaderNames {
         &self.baggage
     }
 
-    /// What a header of that name, which is in lower case, is to us.
+    /// What a header of that name, in any case, is to us.
     #[inline]
     pub(super) fn role_of(&self, name: &str) -> Role {
-        match name.as_bytes().first() {
-            Some(first) if self.initials & bit_of(*first) != 0 => self.role_of_likely(name),
-            _ => Role::Foreign,
+        // Most headers differ from ours in the first letter, and nearly all of the others in the second.
+        match name.as_bytes() {
+            [first, ..] if self.letters[0] & bit_of(*first) == 0 => Role::Foreign,
+            [_, second, ..] if self.letters[1] & bit_of(*second) == 0 => Role::Foreign,
+            _ => self.role_of_likely(name),
         }
     }
 
     #[inline(never)]
     fn role_of_likely(&self, name: &str) -> Role {
-        if name == self.debug_id.as_str() || name == self.baggage.as_str() {
+        let is = |own: &Key| {
+            let own = own.as_str();
+            name.len() == own.len() && (name == own || name.eq_ignore_ascii_case(own))
+        };
+        if is(&self.debug_id) || is(&self.baggage) {
             Role::Other
-        } else if name == self.trace_id.as_str() {
+        } else if is(&self.trace_id) {
             Role::Trace
         } else if begins_with(name, self.prefix()) {
             Role::Other
@@ -138,17 +144,20 @@ impl HeaderNames {
         }
     }
 
-    fn with_initials(mut self) -> Self {
+    fn with_letters(mut self) -> Self {
         let keys = [
             &self.trace_id,
             &self.baggage_prefix,
             &self.debug_id,
             &self.baggage,
         ];
-        self.initials = keys
-            .iter()
-            .filter_map(|key| key.as_str().bytes().next())
-            .fold(0, |initials, first| initials | bit_of(first));
+        // After a prefix of one letter any other may come.
+        let bit_at = |key: &Key, place| match key.as_str().as_bytes().get(place) {
+            Some(letter) => bit_of(*letter),
+            None => u32::MAX,
+        };
+        self.letters =
+            [0, 1].map(|place| keys.iter().fold(0, |bits, key| bits | bit_at(key, place)));
         self
     }
 
@@ -161,14 +170,15 @@ impl HeaderNames {
     }
 }
 
-/// Byte by byte: nearly all names differ in the second, and a call to compare would cost more.
+/// In any case.
 fn begins_with(name: &str, prefix: &str) -> bool {
-    name.len() >= prefix.len() && name.bytes().zip(prefix.bytes()).all(|(a, b)| a == b)
+    let start = name.as_bytes().get(..prefix.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
 }
 
-/// Most headers differ from ours in it.
-const fn bit_of(first: u8) -> u32 {
-    1 << (first & 0x1f)
+/// The same for both cases of a letter.
+const fn bit_of(letter: u8) -> u32 {
+    1 << (letter & 0x1f)
 }
 
 #[cfg(test)]

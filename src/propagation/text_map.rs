@@ -1,8 +1,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasher;
 
+use crate::propagation::glance::Glance;
 use crate::propagation::{
-    ExtractCarrier, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter, WriteTo,
+    ExtractCarrier, HeaderNames, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter,
+    WriteTo,
 };
 
 /// A text carrier that holds HTTP headers: baggage values are then percent-encoded.
@@ -80,6 +82,10 @@ impl<S: BuildHasher> TextMapReader for HashMap<String, String, S> {
     fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
         visit_prefix(self, prefix, visit);
     }
+
+    fn glance(&self, names: &HeaderNames) -> Glance<'_> {
+        glance(self, names)
+    }
 }
 
 impl InjectCarrier for BTreeMap<String, String> {
@@ -109,6 +115,10 @@ impl TextMapReader for BTreeMap<String, String> {
 
     fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
         visit_prefix(self, prefix, visit);
+    }
+
+    fn glance(&self, names: &HeaderNames) -> Glance<'_> {
+        glance(self, names)
     }
 }
 
@@ -140,6 +150,10 @@ impl TextMapReader for Vec<(String, String)> {
     fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
         visit_prefix(pairs(self), prefix, visit);
     }
+
+    fn glance(&self, names: &HeaderNames) -> Glance<'_> {
+        glance(pairs(self), names)
+    }
 }
 
 fn pairs(list: &[(String, String)]) -> impl Iterator<Item = (&String, &String)> {
@@ -170,6 +184,17 @@ fn visit_prefix<'m>(
             visit(rest, value.as_bytes());
         }
     }
+}
+
+fn glance<'m>(
+    items: impl IntoIterator<Item = (&'m String, &'m String)>,
+    names: &HeaderNames,
+) -> Glance<'m> {
+    let items = items.into_iter();
+    Glance::at(
+        items.map(|(key, value)| (key.as_str(), value.as_bytes())),
+        names,
+    )
 }
 
 #[cfg(test)]

@@ -112,7 +112,7 @@ impl Lifecycle for Core {
 
 impl Core {
     pub(super) fn inject(&self, context: &SpanContext, carrier: &mut dyn InjectCarrier) {
-        if let Decision::Shared(trace) = context.decision()
+        if let Some(trace) = context.shared()
             && self.finalizes_on_inject
             && !trace.is_final()
         {

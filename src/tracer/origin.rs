@@ -60,9 +60,8 @@ impl Plain {
 
     #[inline]
     fn of_context(context: &SpanContext, kind: ReferenceType) -> Option<Self> {
-        let is_plain = matches!(context.decision(), Decision::Made) && context.baggage().is_empty();
         let (true, Some(trace_id), Some(span_id)) =
-            (is_plain, context.trace_id(), context.span_id())
+            (context.is_plain(), context.trace_id(), context.span_id())
         else {
             return None;
         };
@@ -108,7 +107,7 @@ impl Parent {
             flags: context.flags(),
             decision: match context.decision() {
                 Decision::Shared(trace) if trace.is_final() => Decision::Made,
-                decision => decision.clone(),
+                decision => decision,
             },
             is_remote: context.is_remote(),
             anchor: context.anchor(),

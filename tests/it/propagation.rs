@@ -1,8 +1,7 @@
 //! Contexts across processes.
 
 mod baggage;
-#[cfg(feature = "http")]
-mod header_map;
+mod glance;
 mod limits;
 mod properties;
 mod trace_header;
