@@ -21,7 +21,9 @@ pub struct Clock {
     anchor: Arc<AtomicI64>,
 }
 
+/// The tag is spelt out, because it is read twice a span.
 #[derive(Clone)]
+#[repr(u8)]
 enum Source {
     Counter {
         clock: quanta::Clock,
@@ -62,7 +64,7 @@ impl Clock {
         clock
     }
 
-    /// Nanoseconds since tick zero.
+    /// Nanoseconds since tick zero, no more than [`MOST_NANOS`].
     #[inline(always)]
     pub(crate) fn now(&self) -> u64 {
         match &self.source {
@@ -81,6 +83,7 @@ impl Clock {
     }
 
     /// Nanoseconds since the epoch at tick zero, as of now.
+    #[inline(always)]
     pub(crate) fn anchor(&self) -> i64 {
         self.anchor.load(Ordering::Relaxed)
     }
@@ -96,7 +99,8 @@ impl Clock {
 
 #[inline(never)]
 fn nanos_since(origin: Instant) -> u64 {
-    u64::try_from(instant_now().duration_since(origin).as_nanos()).unwrap_or(u64::MAX)
+    let nanos = instant_now().duration_since(origin).as_nanos();
+    nanos.min(u128::from(MOST_NANOS.unsigned_abs())) as u64
 }
 
 impl fmt::Debug for Clock {
@@ -166,10 +170,16 @@ impl ManualClock {
             .store(micros.saturating_mul(1_000), Ordering::Relaxed);
     }
 
+    #[inline(always)]
     fn now(&self) -> u64 {
-        self.nanos.load(Ordering::Relaxed)
+        self.nanos
+            .load(Ordering::Relaxed)
+            .min(MOST_NANOS.unsigned_abs())
     }
 }
+
+/// Times are no farther from the epoch than this, 146 years: two of them may be added or taken from each other.
+const MOST_NANOS: i64 = i64::MAX / 2;
 
 /// The monotonic clock, for deadlines. The only place that reads it.
 #[expect(clippy::disallowed_methods, reason = "the one place")]
@@ -190,11 +200,12 @@ pub(crate) fn deadline_after(timeout: Duration) -> Instant {
     now.checked_add(timeout.min(FAR)).unwrap_or(now)
 }
 
-/// Nanoseconds since the Unix epoch, saturating.
+/// Nanoseconds since the Unix epoch, at most [`MOST_NANOS`] from it.
 pub(crate) fn wall_nanos(time: SystemTime) -> i64 {
+    let clamp = |nanos: u128| i64::try_from(nanos).map_or(MOST_NANOS, |n| n.min(MOST_NANOS));
     match time.duration_since(UNIX_EPOCH) {
-        Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
-        Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |nanos| -nanos),
+        Ok(after) => clamp(after.as_nanos()),
+        Err(before) => -clamp(before.duration().as_nanos()),
     }
 }
 

@@ -118,6 +118,7 @@ pub(crate) struct CounterBlock([AtomicU64; Counter::ALL.len()]);
 
 impl CounterBlock {
     /// Adds one; only for the thread that owns the block.
+    #[inline(always)]
     pub(crate) fn count(&self, counter: Counter) {
         let value = &self.0[counter as usize];
         value.store(

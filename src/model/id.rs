@@ -16,6 +16,7 @@ use std::str::FromStr;
 /// # Ok::<(), tracehound::model::ParseIdError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(C)]
 pub struct TraceId {
     high: u64,
     low: u64,
@@ -59,8 +60,8 @@ impl fmt::Display for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut digits = [0; 32];
         let (high, low) = digits.split_at_mut(16);
-        write_hex(self.high, high);
-        write_hex(self.low, low);
+        high.copy_from_slice(&hex_digits(self.high));
+        low.copy_from_slice(&hex_digits(self.low));
         let from = if self.high == 0 { 16 } else { 0 };
         f.pad(std::str::from_utf8(&digits[from..]).expect("hex digits are ASCII"))
     }
@@ -93,6 +94,7 @@ impl FromStr for TraceId {
 /// # Ok::<(), tracehound::model::ParseIdError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(transparent)]
 pub struct SpanId(NonZeroU64);
 
 impl SpanId {
@@ -112,8 +114,7 @@ impl SpanId {
 
 impl fmt::Display for SpanId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut digits = [0; 16];
-        write_hex(self.get(), &mut digits);
+        let digits = hex_digits(self.get());
         f.pad(std::str::from_utf8(&digits).expect("hex digits are ASCII"))
     }
 }
@@ -176,33 +177,36 @@ pub(crate) fn parse_hex(digits: &[u8], max_digits: usize) -> Option<u128> {
     Some(value)
 }
 
-/// Fills `digits` with the lower-case hex form of `value`, padded with zeros on the left.
+/// The lower-case digit of a value below 16.
 #[inline]
-pub(crate) fn write_hex(value: u64, digits: &mut [u8]) {
-    let all = hex_digits(value);
-    if let Ok(digits) = <&mut [u8; 16]>::try_from(&mut *digits) {
-        *digits = all;
-        return;
-    }
-    for (digit, of_value) in digits.iter_mut().rev().zip(all.iter().rev()) {
-        *digit = *of_value;
-    }
+pub(crate) const fn hex_digit(value: u8) -> u8 {
+    value + if value < 10 { b'0' } else { b'a' - 10 }
 }
 
-/// All 16 digits, eight at a time: each half is spread to a digit a byte, then made text by two additions.
+/// The lower-case digits of `value`, with its leading zeros.
+///
+/// Eight at a time: each half is spread to a digit a byte, then made text by two additions.
 #[inline]
-fn hex_digits(value: u64) -> [u8; 16] {
-    let text = |half: u32| {
-        let mut digits = u64::from(half);
-        digits = (digits | digits << 16) & 0x0000_ffff_0000_ffff;
-        digits = (digits | digits << 8) & 0x00ff_00ff_00ff_00ff;
-        digits = (digits | digits << 4) & 0x0f0f_0f0f_0f0f_0f0f;
-        // One in each byte that holds 10 or more.
-        let letters = (digits + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
-        digits + 0x3030_3030_3030_3030 + letters * u64::from(b'a' - b'0' - 10)
-    };
-    let (high, low) = (text((value >> 32) as u32), text(value as u32));
-    (u128::from(high) << 64 | u128::from(low)).to_be_bytes()
+pub(crate) fn hex_digits(value: u64) -> [u8; 16] {
+    let value = value.swap_bytes();
+    let mut digits = [0; 16];
+    let (first, last) = digits.split_at_mut(8);
+    first.copy_from_slice(&hex_digits_8(value as u32));
+    last.copy_from_slice(&hex_digits_8((value >> 32) as u32));
+    digits
+}
+
+/// The digits of four bytes, the lowest first. Without a multiplication, so that two halves make one vector.
+#[inline]
+fn hex_digits_8(bytes: u32) -> [u8; 8] {
+    let mut digits = u64::from(bytes);
+    digits = (digits | digits << 16) & 0x0000_ffff_0000_ffff;
+    digits = (digits | digits << 8) & 0x00ff_00ff_00ff_00ff;
+    digits = (digits >> 4 | digits << 8) & 0x0f0f_0f0f_0f0f_0f0f;
+    // One in each byte that holds 10 or more: 39 lie between the digits and the letters.
+    let letters = (digits + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
+    let gap = (letters << 5) + (letters << 3) - letters;
+    (digits + 0x3030_3030_3030_3030 + gap).to_le_bytes()
 }
 
 #[cfg(test)]
@@ -224,13 +228,14 @@ mod tests {
         for shift in (0..64).step_by(4) {
             for digit in 0..16_u64 {
                 let value = digit << shift | 1 << (63 - shift);
-                let mut digits = [0; 16];
-                write_hex(value, &mut digits);
-                assert_eq!(digits, format!("{value:016x}").as_bytes());
-                let mut digits = [0; 3];
-                write_hex(value, &mut digits);
-                assert_eq!(digits, format!("{:03x}", value & 0xfff).as_bytes());
+                assert_eq!(hex_digits(value), format!("{value:016x}").as_bytes());
             }
+        }
+        for value in 0..16 {
+            assert_eq!(
+                char::from(hex_digit(value)).to_string(),
+                format!("{value:x}")
+            );
         }
     }
 

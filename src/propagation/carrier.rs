@@ -1,6 +1,7 @@
 use std::any::Any;
 
-use crate::propagation::Key;
+use crate::propagation::glance::Glance;
+use crate::propagation::{HeaderNames, Key};
 
 /// What a context can be written into. Implement it for a type of your own by saying what it is.
 ///
@@ -150,6 +151,12 @@ pub trait TextMapWriter {
     fn set_key(&mut self, key: &Key, value: &str) -> bool {
         self.set(key.as_str(), value)
     }
+
+    /// The same for a value of ASCII.
+    #[doc(hidden)]
+    fn set_ascii(&mut self, key: &Key, value: &[u8]) -> bool {
+        std::str::from_utf8(value).is_ok_and(|value| self.set_key(key, value))
+    }
 }
 
 /// The reading side of a text carrier. Keys match without regard to case.
@@ -162,6 +169,12 @@ pub trait TextMapReader {
     /// Calls `visit` with the rest of every key that starts with `prefix`, in lower case or as it is, and its value.
     /// The prefix is in lower case.
     fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8]));
+
+    /// What one quick look shows. Only carriers of this crate have one.
+    #[doc(hidden)]
+    fn glance(&self, _names: &HeaderNames) -> Glance<'_> {
+        Glance::Unknown
+    }
 }
 
 impl InjectCarrier for Vec<u8> {
@@ -208,6 +221,10 @@ impl<C: TextMapWriter + ?Sized> TextMapWriter for &mut C {
     fn set_key(&mut self, key: &Key, value: &str) -> bool {
         (**self).set_key(key, value)
     }
+
+    fn set_ascii(&mut self, key: &Key, value: &[u8]) -> bool {
+        (**self).set_ascii(key, value)
+    }
 }
 
 impl<C: TextMapReader + ?Sized> TextMapReader for &C {
@@ -218,6 +235,10 @@ impl<C: TextMapReader + ?Sized> TextMapReader for &C {
     fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
         (**self).for_each_prefix(prefix, visit);
     }
+
+    fn glance(&self, names: &HeaderNames) -> Glance<'_> {
+        (**self).glance(names)
+    }
 }
 
 impl<C: TextMapReader + ?Sized> TextMapReader for &mut C {
@@ -227,5 +248,9 @@ impl<C: TextMapReader + ?Sized> TextMapReader for &mut C {
 
     fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
         (**self).for_each_prefix(prefix, visit);
+    }
+
+    fn glance(&self, names: &HeaderNames) -> Glance<'_> {
+        (**self).glance(names)
     }
 }

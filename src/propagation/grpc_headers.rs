@@ -2,8 +2,10 @@ use std::ops::{Deref, DerefMut};
 
 use http::HeaderMap;
 
+use crate::propagation::glance::Glance;
 use crate::propagation::{
-    ExtractCarrier, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter, WriteTo,
+    ExtractCarrier, HeaderNames, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter,
+    WriteTo,
 };
 
 /// Keys that end so have base64 for values, by gRPC's rule. None of ours has.
@@ -32,6 +34,10 @@ impl<M: DerefMut<Target = HeaderMap>> TextMapWriter for GrpcHeaders<M> {
     fn set_key(&mut self, key: &Key, value: &str) -> bool {
         !is_binary(key.as_str()) && self.0.set_key(key, value)
     }
+
+    fn set_ascii(&mut self, key: &Key, value: &[u8]) -> bool {
+        !is_binary(key.as_str()) && self.0.set_ascii(key, value)
+    }
 }
 
 impl<M: Deref<Target = HeaderMap>> TextMapReader for GrpcHeaders<M> {
@@ -47,6 +53,18 @@ impl<M: Deref<Target = HeaderMap>> TextMapReader for GrpcHeaders<M> {
                 visit(rest, value);
             }
         });
+    }
+
+    fn glance(&self, names: &HeaderNames) -> Glance<'_> {
+        glance(&self.0, names)
+    }
+}
+
+/// What is found among all headers, unless it is the value of a binary key.
+pub(super) fn glance<'h>(headers: &'h HeaderMap, names: &HeaderNames) -> Glance<'h> {
+    match headers.glance(names) {
+        Glance::TraceAlone(_) if is_binary(names.trace_id_key().as_str()) => Glance::Unknown,
+        found => found,
     }
 }
 

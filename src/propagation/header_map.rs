@@ -1,7 +1,10 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::propagation::glance::Glance;
+use crate::propagation::header_names::Role;
 use crate::propagation::{
-    ExtractCarrier, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter, WriteTo,
+    ExtractCarrier, HeaderNames, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter,
+    WriteTo,
 };
 
 /// So many headers of a request are looked at for baggage. Servers usually take fewer (hyper: 100 over HTTP/1).
@@ -36,6 +39,18 @@ impl TextMapWriter for HeaderMap {
         HeaderValue::from_str(value)
             .is_ok_and(|value| self.try_insert(key.header_name(), value).is_ok())
     }
+
+    fn set_ascii(&mut self, key: &Key, value: &[u8]) -> bool {
+        // The lengths of nearly all trace headers: a trace id of 128 or 64 bits, a parent or none.
+        let value = match value.len() {
+            68 => value_of_length::<68>(value),
+            53 => value_of_length::<53>(value),
+            52 => value_of_length::<52>(value),
+            37 => value_of_length::<37>(value),
+            _ => HeaderValue::from_bytes(value).ok(),
+        };
+        value.is_some_and(|value| self.try_insert(key.header_name(), value).is_ok())
+    }
 }
 
 impl TextMapReader for HeaderMap {
@@ -58,6 +73,30 @@ impl TextMapReader for HeaderMap {
             }
         }
     }
+
+    fn glance(&self, names: &HeaderNames) -> Glance<'_> {
+        if self.len() > MAX_SCANNED {
+            return Glance::Unknown;
+        }
+        let mut trace = None;
+        for (name, value) in self {
+            match names.role_of(name.as_str()) {
+                Role::Foreign => {}
+                Role::Trace if trace.is_none() => trace = Some(value),
+                Role::Trace | Role::Other => return Glance::Unknown,
+            }
+        }
+        trace.map_or(Glance::Nothing, |value| {
+            Glance::TraceAlone(value.as_bytes())
+        })
+    }
+}
+
+/// http checks every byte of a value. Where the length is known when this is compiled, it does so without a loop.
+#[inline]
+fn value_of_length<const N: usize>(value: &[u8]) -> Option<HeaderValue> {
+    let value: &[u8; N] = value.try_into().ok()?;
+    HeaderValue::from_bytes(value).ok()
 }
 
 #[cfg(test)]

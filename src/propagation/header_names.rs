@@ -26,6 +26,19 @@ pub struct HeaderNames {
     baggage_prefix: Key,
     debug_id: Key,
     baggage: Key,
+    /// A bit for the first letter of each, by the low five bits of the letter.
+    initials: u32,
+}
+
+/// What a header is to us.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Role {
+    /// Nothing.
+    Foreign,
+    /// The trace header and nothing else.
+    Trace,
+    /// Any of the others, or several.
+    Other,
 }
 
 impl Default for HeaderNames {
@@ -35,7 +48,9 @@ impl Default for HeaderNames {
             baggage_prefix: Key::from_static("uberctx-"),
             debug_id: Key::from_static("jaeger-debug-id"),
             baggage: Key::from_static("jaeger-baggage"),
+            initials: 0,
         }
+        .with_initials()
     }
 }
 
@@ -46,10 +61,8 @@ impl HeaderNames {
     ///
     /// When `name` is not a header name.
     pub fn trace_id(self, name: &str) -> Result<Self, InvalidKey> {
-        Ok(Self {
-            trace_id: Key::new(name)?,
-            ..self
-        })
+        let trace_id = Key::new(name)?;
+        Ok(Self { trace_id, ..self }.with_initials())
     }
 
     /// What the headers with baggage items begin with. Defaults to `uberctx-`.
@@ -58,10 +71,12 @@ impl HeaderNames {
     ///
     /// When `prefix` is empty or no header name can begin so.
     pub fn baggage_prefix(self, prefix: &str) -> Result<Self, InvalidKey> {
+        let baggage_prefix = Key::new(prefix)?;
         Ok(Self {
-            baggage_prefix: Key::new(prefix)?,
+            baggage_prefix,
             ..self
-        })
+        }
+        .with_initials())
     }
 
     /// The header with which a caller asks for a debug trace. Defaults to `jaeger-debug-id`.
@@ -70,10 +85,8 @@ impl HeaderNames {
     ///
     /// When `name` is not a header name.
     pub fn debug_id(self, name: &str) -> Result<Self, InvalidKey> {
-        Ok(Self {
-            debug_id: Key::new(name)?,
-            ..self
-        })
+        let debug_id = Key::new(name)?;
+        Ok(Self { debug_id, ..self }.with_initials())
     }
 
     /// The header with which a caller sets baggage by hand, as in `jaeger-baggage: user=42, cart=7`.
@@ -83,10 +96,8 @@ impl HeaderNames {
     ///
     /// When `name` is not a header name.
     pub fn baggage(self, name: &str) -> Result<Self, InvalidKey> {
-        Ok(Self {
-            baggage: Key::new(name)?,
-            ..self
-        })
+        let baggage = Key::new(name)?;
+        Ok(Self { baggage, ..self }.with_initials())
     }
 
     pub(super) fn trace_id_key(&self) -> &Key {
@@ -105,6 +116,42 @@ impl HeaderNames {
         &self.baggage
     }
 
+    /// What a header of that name, which is in lower case, is to us.
+    #[inline]
+    pub(super) fn role_of(&self, name: &str) -> Role {
+        match name.as_bytes().first() {
+            Some(first) if self.initials & bit_of(*first) != 0 => self.role_of_likely(name),
+            _ => Role::Foreign,
+        }
+    }
+
+    #[inline(never)]
+    fn role_of_likely(&self, name: &str) -> Role {
+        if name == self.debug_id.as_str() || name == self.baggage.as_str() {
+            Role::Other
+        } else if name == self.trace_id.as_str() {
+            Role::Trace
+        } else if begins_with(name, self.prefix()) {
+            Role::Other
+        } else {
+            Role::Foreign
+        }
+    }
+
+    fn with_initials(mut self) -> Self {
+        let keys = [
+            &self.trace_id,
+            &self.baggage_prefix,
+            &self.debug_id,
+            &self.baggage,
+        ];
+        self.initials = keys
+            .iter()
+            .filter_map(|key| key.as_str().bytes().next())
+            .fold(0, |initials, first| initials | bit_of(first));
+        self
+    }
+
     /// Whether the prefix and `rest` are together one of the other three headers, and so no baggage item.
     pub(super) fn are_taken_by(&self, rest: &str) -> bool {
         [&self.trace_id, &self.debug_id, &self.baggage]
@@ -112,6 +159,16 @@ impl HeaderNames {
             .filter_map(|key| key.as_str().strip_prefix(self.prefix()))
             .any(|own| own.eq_ignore_ascii_case(rest))
     }
+}
+
+/// Byte by byte: nearly all names differ in the second, and a call to compare would cost more.
+fn begins_with(name: &str, prefix: &str) -> bool {
+    name.len() >= prefix.len() && name.bytes().zip(prefix.bytes()).all(|(a, b)| a == b)
+}
+
+/// Most headers differ from ours in it.
+const fn bit_of(first: u8) -> u32 {
+    1 << (first & 0x1f)
 }
 
 #[cfg(test)]

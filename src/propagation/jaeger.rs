@@ -2,6 +2,7 @@ use std::borrow::Cow;
 
 use crate::metrics::{Counter, Metrics};
 use crate::model::{Baggage, BaggageBuilder, BaggageLimit};
+use crate::propagation::glance::Glance;
 use crate::propagation::key::is_token;
 use crate::propagation::text::{min_decoded_len, percent_decoded, percent_encoded, trim};
 use crate::propagation::uber_trace_id::{MAX_BYTES, Received, UberTraceId};
@@ -154,7 +155,7 @@ impl JaegerCodec {
 impl Injector for JaegerCodec {
     fn inject(&self, context: &SpanContext, carrier: &mut dyn TextMapWriter) {
         if let Some(id) = UberTraceId::of(context) {
-            carrier.set_key(self.names.trace_id_key(), id.print(&mut [0; MAX_BYTES]));
+            carrier.set_ascii(self.names.trace_id_key(), id.print(&mut [0; MAX_BYTES]));
         }
         if !context.baggage().is_empty() {
             self.inject_baggage(context.baggage(), carrier);
@@ -168,6 +169,30 @@ impl Injector for JaegerCodec {
 
 impl Extractor for JaegerCodec {
     fn extract(&self, carrier: &dyn TextMapReader) -> Result<Option<SpanContext>, ExtractError> {
+        match carrier.glance(&self.names) {
+            Glance::Nothing => Ok(None),
+            Glance::TraceAlone(value) => {
+                match UberTraceId::parse_padded(value).and_then(UberTraceId::context) {
+                    Some(context) => Ok(Some(context)),
+                    None => self.extract_any(carrier),
+                }
+            }
+            Glance::Unknown => self.extract_any(carrier),
+        }
+    }
+
+    fn attach_metrics(&mut self, metrics: &Metrics) {
+        self.metrics = metrics.clone();
+    }
+}
+
+impl JaegerCodec {
+    /// Searches the carrier key by key.
+    #[cold]
+    fn extract_any(
+        &self,
+        carrier: &dyn TextMapReader,
+    ) -> Result<Option<SpanContext>, ExtractError> {
         let mut received = Received::default();
         carrier.get_all(self.names.trace_id_key(), &mut |value| received.read(value));
         if received.is_conflict() {
@@ -192,10 +217,6 @@ impl Extractor for JaegerCodec {
             context = context.with_baggage(items.baggage.build());
         }
         Ok((!context.is_empty()).then_some(context))
-    }
-
-    fn attach_metrics(&mut self, metrics: &Metrics) {
-        self.metrics = metrics.clone();
     }
 }
 

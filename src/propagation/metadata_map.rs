@@ -1,9 +1,11 @@
 use http::HeaderMap;
 use tonic::metadata::MetadataMap;
 
-use crate::propagation::grpc_headers::GrpcHeaders;
+use crate::propagation::glance::Glance;
+use crate::propagation::grpc_headers::{GrpcHeaders, glance};
 use crate::propagation::{
-    ExtractCarrier, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter, WriteTo,
+    ExtractCarrier, HeaderNames, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter,
+    WriteTo,
 };
 
 impl InjectCarrier for MetadataMap {
@@ -27,6 +29,10 @@ impl TextMapWriter for MetadataMap {
     fn set_key(&mut self, key: &Key, value: &str) -> bool {
         GrpcHeaders(headers_mut(self)).set_key(key, value)
     }
+
+    fn set_ascii(&mut self, key: &Key, value: &[u8]) -> bool {
+        GrpcHeaders(headers_mut(self)).set_ascii(key, value)
+    }
 }
 
 /// Keys that end in `-bin` are not seen.
@@ -37,6 +43,10 @@ impl TextMapReader for MetadataMap {
 
     fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
         GrpcHeaders(headers(self)).for_each_prefix(prefix, visit);
+    }
+
+    fn glance(&self, names: &HeaderNames) -> Glance<'_> {
+        glance(headers(self), names)
     }
 }
 

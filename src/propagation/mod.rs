@@ -34,6 +34,7 @@
 //! ```
 
 mod carrier;
+mod glance;
 #[cfg(feature = "tower")]
 pub(crate) mod grpc_headers;
 #[cfg(feature = "http")]

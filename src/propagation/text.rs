@@ -25,6 +25,12 @@ const DIGITS: [u8; 256] = {
 
 const NO_DIGIT: u8 = 0xff;
 
+/// The value of one hex digit.
+pub(super) fn digit(digit: u8) -> Option<u8> {
+    let value = DIGITS[usize::from(digit)];
+    (value != NO_DIGIT).then_some(value)
+}
+
 /// Reads the hex digits at the front of `text`, 1 to `max` (at most 16) of them, and gives what follows.
 ///
 /// No sign and no prefix, unlike the integer parsers of the standard library.
@@ -46,18 +52,33 @@ pub(super) fn take_hex(text: &[u8], max: usize) -> Option<(u64, &[u8])> {
 }
 
 /// Reads the 16 hex digits at the front of `text`, the length to which nearly everybody pads ids.
-///
-/// Two digits a step and one test at the end: 2.3 times as fast as [`take_hex`] and as a match on ranges.
+#[inline]
 pub(super) fn take_hex_16(text: &[u8]) -> Option<(u64, &[u8])> {
-    let (digits, rest) = text.split_first_chunk::<16>()?;
-    let mut value = 0;
-    let mut seen = 0;
-    for pair in digits.as_chunks::<2>().0 {
-        let [high, low] = pair.map(|digit| DIGITS[usize::from(digit)]);
-        seen |= high | low;
-        value = (value << 8) | u64::from((high << 4) | (low & 0xf));
+    let (digits, rest) = text.split_first_chunk()?;
+    Some((hex_16(digits)?, rest))
+}
+
+/// The loop over bytes without a branch becomes vector instructions; a byte that is no digit has its upper half set.
+#[inline(never)]
+fn hex_16(digits: &[u8; 16]) -> Option<u64> {
+    let mut values = *digits;
+    for value in &mut values {
+        let number = value.wrapping_sub(b'0');
+        let letter = (*value | 0x20).wrapping_sub(b'a');
+        let of_letter = if letter < 6 { letter + 10 } else { NO_DIGIT };
+        *value = if number < 10 { number } else { of_letter };
     }
-    (seen < 16).then_some((value, rest))
+    let values = u128::from_be_bytes(values);
+    let (high, low) = ((values >> 64) as u64, values as u64);
+    ((high | low) & 0xf0f0_f0f0_f0f0_f0f0 == 0).then(|| joined(high) << 32 | joined(low))
+}
+
+/// Eight digits, a byte each, as a number.
+#[inline]
+const fn joined(digits: u64) -> u64 {
+    let pairs = (digits | digits >> 4) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
+    (fours | fours >> 16) & 0xffff_ffff
 }
 
 /// `text` without spaces and tabs at its ends.

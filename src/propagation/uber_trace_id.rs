@@ -1,8 +1,8 @@
 //! The value of the trace header: `{trace-id}:{span-id}:{parent-span-id}:{flags}`.
 
-use crate::model::{Flags, SpanId, TraceId, write_hex};
+use crate::model::{Flags, SpanId, TraceId, hex_digit, hex_digits};
 use crate::propagation::ExtractError;
-use crate::propagation::text::{percent_decoded_into, take_hex, take_hex_16, trim};
+use crate::propagation::text::{digit, percent_decoded_into, take_hex, take_hex_16, trim};
 use crate::span::SpanContext;
 
 /// The longest value: 32 + 16 + 16 + 2 digits and three colons.
@@ -33,10 +33,41 @@ impl UberTraceId {
     }
 
     /// Reads a value that has no blanks, escapes or list commas in it.
+    #[inline]
     fn parse(value: &[u8]) -> Option<Self> {
+        Self::parse_padded(value).or_else(|| Self::parse_unpadded(value))
+    }
+
+    /// Reads what nearly all clients write: ids with all their digits, no parent as `0`, flags of one digit.
+    #[inline]
+    pub(super) fn parse_padded(value: &[u8]) -> Option<Self> {
+        let (first, value) = take_hex_16(value)?;
+        let (trace_id, value) = match value {
+            [b':', value @ ..] => ((0, first), value),
+            _ => {
+                let (second, value) = take_hex_16(value)?;
+                ((first, second), value.strip_prefix(b":")?)
+            }
+        };
+        let (span_id, value) = take_hex_16(value)?;
+        let (parent_id, value) = match value.strip_prefix(b":")? {
+            [b'0', value @ ..] if value.len() == 2 => (0, value),
+            value => take_hex_16(value)?,
+        };
+        let [b':', flags] = value else { return None };
+        Some(Self {
+            trace_id,
+            span_id,
+            parent_id,
+            flags: digit(*flags)?,
+        })
+    }
+
+    #[cold]
+    fn parse_unpadded(value: &[u8]) -> Option<Self> {
         let (trace_id, value) = take_trace_id(value)?;
-        let (span_id, value) = take_span_id(value.strip_prefix(b":")?)?;
-        let (parent_id, value) = take_span_id(value.strip_prefix(b":")?)?;
+        let (span_id, value) = take_hex(value.strip_prefix(b":")?, 16)?;
+        let (parent_id, value) = take_hex(value.strip_prefix(b":")?, 16)?;
         let (flags, value) = take_hex(value.strip_prefix(b":")?, 2)?;
         value.is_empty().then_some(Self {
             trace_id,
@@ -47,23 +78,29 @@ impl UberTraceId {
     }
 
     /// Writes it as all clients read it: ids padded to 16 or 32 digits, no parent as `0`, flags without padding.
-    pub(super) fn print<'b>(&self, buffer: &'b mut [u8; MAX_BYTES]) -> &'b str {
-        let mut writer = Writer { buffer, len: 0 };
+    pub(super) fn print<'b>(&self, buffer: &'b mut [u8; MAX_BYTES]) -> &'b [u8] {
+        let mut rest = &mut buffer[..];
         if self.trace_id.0 != 0 {
-            writer.hex(self.trace_id.0, 16);
+            rest = put(rest, hex_digits(self.trace_id.0));
         }
-        writer.hex(self.trace_id.1, 16);
-        writer.colon();
-        writer.hex(self.span_id, 16);
-        writer.colon();
-        writer.hex(self.parent_id, if self.parent_id == 0 { 1 } else { 16 });
-        writer.colon();
-        writer.hex(self.flags.into(), if self.flags < 16 { 1 } else { 2 });
-        writer.finish()
+        rest = put(rest, hex_digits(self.trace_id.1));
+        rest = put(rest, *b":");
+        rest = put(rest, hex_digits(self.span_id));
+        rest = match self.parent_id {
+            0 => put(rest, *b":0:"),
+            parent_id => put(put(put(rest, *b":"), hex_digits(parent_id)), *b":"),
+        };
+        let [high, low] = [self.flags >> 4, self.flags & 0xf].map(hex_digit);
+        rest = match high {
+            b'0' => put(rest, [low]),
+            _ => put(rest, [high, low]),
+        };
+        let left = rest.len();
+        &buffer[..MAX_BYTES - left]
     }
 
     /// The context, unless an id that must not be zero is.
-    fn context(self) -> Option<SpanContext> {
+    pub(super) fn context(self) -> Option<SpanContext> {
         Some(SpanContext::new(
             TraceId::new(self.trace_id.0, self.trace_id.1)?,
             SpanId::new(self.span_id)?,
@@ -196,57 +233,26 @@ fn fault(value: &[u8]) -> &'static str {
     }
 }
 
+/// Reads 1 to 32 digits.
 fn take_trace_id(text: &[u8]) -> Option<((u64, u64), &[u8])> {
-    let Some((first, rest)) = take_hex_16(text) else {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_hexdigit());
+    let Some(upper) = digits.count().checked_sub(17) else {
         return take_hex(text, 16).map(|(low, rest)| ((0, low), rest));
     };
-    match rest {
-        [b':', ..] | [] => Some(((0, first), rest)),
-        _ => match take_hex_16(rest) {
-            Some((low, rest)) => Some(((first, low), rest)),
-            None => take_uneven_trace_id(text),
-        },
-    }
-}
-
-/// 17 to 31 digits: leading zeros of the upper half left out.
-#[cold]
-fn take_uneven_trace_id(text: &[u8]) -> Option<((u64, u64), &[u8])> {
-    let digits = text.iter().take_while(|byte| byte.is_ascii_hexdigit());
-    let (high, low) = text.split_at_checked(digits.count().checked_sub(16)?)?;
+    let (high, low) = text.split_at_checked(upper + 1)?;
     let (high, _) = take_hex(high, 16)?;
-    let (low, rest) = take_hex_16(low)?;
+    let (low, rest) = take_hex(low, 16)?;
     Some(((high, low), rest))
 }
 
-fn take_span_id(text: &[u8]) -> Option<(u64, &[u8])> {
-    take_hex_16(text).or_else(|| take_hex(text, 16))
-}
-
-/// Fills a buffer that is long enough for every value.
-struct Writer<'b> {
-    buffer: &'b mut [u8; MAX_BYTES],
-    len: usize,
-}
-
-impl<'b> Writer<'b> {
-    fn hex(&mut self, value: u64, digits: usize) {
-        if let Some(place) = self.buffer.get_mut(self.len..self.len + digits) {
-            write_hex(value, place);
-            self.len += digits;
-        }
-    }
-
-    fn colon(&mut self) {
-        if let Some(place) = self.buffer.get_mut(self.len) {
-            *place = b':';
-            self.len += 1;
-        }
-    }
-
-    fn finish(self) -> &'b str {
-        std::str::from_utf8(&self.buffer[..self.len]).expect("hex digits and colons are ASCII")
-    }
+/// Fills the front of a buffer that is long enough for every value, and gives what is left of it.
+#[inline]
+fn put<const N: usize>(buffer: &mut [u8], text: [u8; N]) -> &mut [u8] {
+    let (place, rest) = buffer
+        .split_first_chunk_mut()
+        .expect("as long as the longest value");
+    *place = text;
+    rest
 }
 
 #[cfg(test)]
@@ -254,7 +260,7 @@ mod tests {
     use super::*;
 
     fn printed(id: UberTraceId) -> String {
-        id.print(&mut [0; MAX_BYTES]).to_owned()
+        String::from_utf8(id.print(&mut [0; MAX_BYTES]).to_owned()).expect("ASCII")
     }
 
     #[test]

@@ -39,6 +39,22 @@ impl<'a> Appender<'a> {
         self.len += 1;
     }
 
+    /// The bytes of a value that has no padding, as they lie in memory.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::byte`].
+    #[inline(always)]
+    pub(super) unsafe fn value<T: Copy>(&mut self, value: T) {
+        debug_assert!(self.len + size_of::<T>() <= self.out.capacity());
+        // SAFETY: as in `byte`. The write needs no alignment.
+        unsafe {
+            let place = self.out.as_mut_ptr().add(self.len).cast::<T>();
+            place.write_unaligned(value);
+        }
+        self.len += size_of::<T>();
+    }
+
     /// # Safety
     ///
     /// As [`Self::byte`].
@@ -126,12 +142,14 @@ const fn spread_7(value: u64) -> u64 {
 /// The bits that say that another byte follows.
 const CONTINUED: u64 = 0x8080_8080_8080_8080;
 
-/// Appends bytes that are few.
-#[inline]
-pub(super) fn append(out: &mut Vec<u8>, bytes: &[u8]) {
-    let mut out = Appender::new(out, bytes.len());
-    // SAFETY: room was made for just these.
-    unsafe { out.bytes(bytes) };
+/// Appends the first `len` of a block's bytes: all of them are written, which takes no call and no look at the length.
+#[inline(always)]
+pub(super) fn append_block<const N: usize>(out: &mut Vec<u8>, block: &[u8; N], len: usize) {
+    assert!(len <= N);
+    let mut out = Appender::new(out, N);
+    // SAFETY: room was made for the block.
+    unsafe { out.array(*block) };
+    out.len -= N - len;
     out.finish();
 }
 
@@ -156,10 +174,9 @@ unsafe fn copy(from: &[u8], to: *mut u8) {
     unsafe fn ends<const N: usize>(from: *const u8, to: *mut u8, len: usize) {
         // SAFETY: the caller has seen that N <= len <= 2 * N.
         unsafe {
-            let first = from.cast::<[u8; N]>().read();
-            let last = from.add(len - N).cast::<[u8; N]>().read();
-            to.cast::<[u8; N]>().write(first);
-            to.add(len - N).cast::<[u8; N]>().write(last);
+            to.cast::<[u8; N]>().write(from.cast::<[u8; N]>().read());
+            let (from, to) = (from.add(len - N), to.add(len - N));
+            to.cast::<[u8; N]>().write(from.cast::<[u8; N]>().read());
         }
     }
     let (source, len) = (from.as_ptr(), from.len());

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::mem;
 
 use crate::model::{Baggage, SpanReference, TagRef, Timestamp, tags};
-use crate::record::append::append;
 use crate::record::encode::{Tags, write_reference, write_tag, write_text_tag};
 use crate::record::frame::{FrameBytes, FrameHeader};
 use crate::record::keys::KeyFilter;
@@ -158,7 +157,7 @@ impl SpanBuffer {
     /// their span.
     #[inline(always)]
     pub(crate) fn push_encoded(&mut self, encoded: &EncodedTags) -> u64 {
-        append(&mut self.tags, &encoded.bytes);
+        encoded.append_to(&mut self.tags);
         self.keys.insert_both(encoded.hashes);
         self.tag_count += encoded.hashes.len() as u32;
         encoded.truncated

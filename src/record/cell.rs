@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use crate::model::TagRef;
 use crate::model::sampling::SamplerTags;
-use crate::model::{Baggage, Flags, ReferenceType, SpanId, Timestamp, TraceId};
+use crate::model::{Baggage, Flags, SpanId, Timestamp, TraceId};
 use crate::record::buffer::{Added, SpanBuffer};
+use crate::record::frame::FrameHeader;
 use crate::record::lifecycle::Lifecycle;
 use crate::record::local;
 use crate::record::local_trace::LocalTrace;
@@ -32,11 +33,8 @@ pub(crate) struct SpanCell {
     has_baggage: AtomicBool,
     /// The first span of its trace in this process.
     pub(crate) is_local_root: bool,
-    pub(crate) trace_id: TraceId,
-    pub(crate) span_id: SpanId,
-    pub(crate) parent_id: Option<SpanId>,
-    /// How it refers to that parent, where it does and the parent is of the same trace.
-    pub(crate) parent_reference: Option<ReferenceType>,
+    /// Filled but for the end.
+    pub(crate) header: FrameHeader,
     pub(crate) time: SpanTime,
     /// The decision, while it is open or was made late.
     pub(crate) local_trace: Option<Arc<LocalTrace>>,
@@ -45,12 +43,17 @@ pub(crate) struct SpanCell {
     pub(crate) tracer: Arc<dyn Lifecycle>,
 }
 
-/// When a span started, and how to tell the time within it.
+/// Nanoseconds since the epoch of a tick count, by the wall time of tick zero. Neither is so large that they could run
+/// over: see [`Clock::now`](crate::clock::Clock).
+#[inline(always)]
+pub(crate) fn wall(anchor: i64, ticks: u64) -> i64 {
+    anchor.wrapping_add_unsigned(ticks)
+}
+
+/// How to tell the time within a span.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct SpanTime {
-    /// Nanoseconds since the epoch.
-    pub(crate) start: i64,
-    /// Given by the user: the wall clock then tells the end.
+    /// The start was given by the user: the wall clock then tells the end.
     pub(crate) is_explicit: bool,
     /// Wall time of tick zero, frozen when the local root started.
     pub(crate) anchor: i64,
@@ -58,8 +61,9 @@ pub(crate) struct SpanTime {
 
 impl SpanTime {
     /// Nanoseconds since the epoch of a tick count.
+    #[inline(always)]
     pub(crate) fn wall(&self, ticks: u64) -> i64 {
-        self.anchor.saturating_add_unsigned(ticks)
+        wall(self.anchor, ticks)
     }
 
     /// The same in whole microseconds.
@@ -92,10 +96,10 @@ impl SpanCell {
             is_finished: AtomicBool::new(false),
             has_baggage: AtomicBool::new(false),
             is_local_root: false,
-            trace_id: TraceId::new(0, 1).expect("not zero"),
-            span_id: SpanId::new(1).expect("not zero"),
-            parent_id: None,
-            parent_reference: None,
+            header: FrameHeader::new(
+                TraceId::new(0, 1).expect("not zero"),
+                SpanId::new(1).expect("not zero"),
+            ),
             time: SpanTime::default(),
             local_trace: None,
             buffer: ByteLock::default(),
@@ -271,6 +275,10 @@ impl SpanCell {
 
 impl fmt::Debug for SpanCell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SpanCell({}:{})", self.trace_id, self.span_id)
+        write!(
+            f,
+            "SpanCell({}:{})",
+            self.header.trace_id, self.header.span_id
+        )
     }
 }

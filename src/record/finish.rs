@@ -1,29 +1,20 @@
 //! The end of a span: its frame on the way, its box home.
 
 use crate::metrics::Counter;
-use crate::model::{Flags, Timestamp};
+use crate::model::Flags;
 use crate::record::cell::SpanCell;
 use crate::record::frame::FrameHeader;
 use crate::record::local;
 
 impl SpanCell {
-    /// What is known of the span without its buffer; [`SpanBuffer::frame`](super::SpanBuffer::frame) adds the rest.
+    /// The header with what is known at the end; [`SpanBuffer::frame`](super::SpanBuffer::frame) adds the rest.
     #[inline(always)]
-    pub(crate) fn header(&self, flags: Flags, end: i64) -> FrameHeader {
-        // Whole microseconds, and at least one: backends warn of spans without a length.
-        let nanos = end.saturating_sub(self.time.start).max(0).unsigned_abs();
+    pub(crate) fn header_at(&self, flags: Flags, end: i64) -> FrameHeader {
+        let duration = end.wrapping_sub(self.header.start).max(0).unsigned_abs();
         FrameHeader {
-            trace_id: self.trace_id,
-            span_id: self.span_id,
-            parent_id: self.parent_id,
+            duration,
             flags,
-            start: Timestamp::from_nanos(self.time.start),
-            duration_micros: (nanos / 1_000).max(1),
-            tag_count: 0,
-            log_count: 0,
-            reference_count: 0,
-            parent_reference: self.parent_reference,
-            has_repeated_keys: false,
+            ..self.header
         }
     }
 
@@ -36,11 +27,11 @@ impl SpanCell {
         };
         let flags = Flags::from_bits(*self.flags.get_mut());
         if flags.is_sampled() {
-            let header = self.header(flags, end);
-            let buffer = self.buffer.get_mut();
-            buffer.seal(&recorder.limits);
-            let (header, bytes) = buffer.frame(header);
-            if !local.writer.push_in_place(header, bytes) {
+            self.buffer.get_mut().seal(&recorder.limits);
+            let chunk = local.writer.newest();
+            let header = self.header_at(flags, end);
+            let (header, bytes) = self.buffer.get_mut().frame(header);
+            if !chunk.push(header, bytes) {
                 return self.finish_slowly(end);
             }
             local.counters.count(Counter::FinishedSpansSampled);
@@ -57,7 +48,7 @@ impl SpanCell {
         let recorder = &*self.recorder;
         let flags = Flags::from_bits(*self.flags.get_mut());
         if flags.is_sampled() {
-            let header = self.header(flags, end);
+            let header = self.header_at(flags, end);
             let buffer = self.buffer.get_mut();
             buffer.seal(&recorder.limits);
             let (header, bytes) = buffer.frame(header);

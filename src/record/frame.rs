@@ -1,6 +1,7 @@
 //! A finished span as it lies in a ring: a fixed header, then its bytes.
 
 use std::borrow::Cow;
+use std::mem::offset_of;
 use std::str;
 use std::time::Duration;
 
@@ -11,24 +12,113 @@ use crate::model::{
 use crate::record::append::Appender;
 use crate::record::encode::{Logs, References, Tags, write_log, write_reference, write_tag};
 
-/// The fixed part of a frame: what the worker prints as varints.
+/// The fixed part of a frame, as it lies in memory: what the worker prints as varints.
+///
+/// An open span keeps one that is filled but for its end, so that finishing is little more than a copy.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)]
 pub(crate) struct FrameHeader {
     pub(crate) trace_id: TraceId,
     pub(crate) span_id: SpanId,
     pub(crate) parent_id: Option<SpanId>,
-    pub(crate) flags: Flags,
-    pub(crate) start: Timestamp,
-    pub(crate) duration_micros: u64,
+    /// Nanoseconds since the epoch.
+    pub(crate) start: i64,
+    /// Nanoseconds.
+    pub(crate) duration: u64,
+    /// Filled in when the frame is written, as the next three.
+    pub(crate) name_len: u32,
+    pub(crate) references_len: u32,
+    pub(crate) tags_len: u32,
+    pub(crate) logs_len: u32,
     pub(crate) tag_count: u32,
     pub(crate) log_count: u32,
     /// How many references lie in the frame's bytes.
     pub(crate) reference_count: u32,
-    /// The reference before those: to the parent, in the same trace. It is nearly always the only one, and need not be
-    /// written twice.
-    pub(crate) parent_reference: Option<ReferenceType>,
+    pub(crate) flags: Flags,
+    /// The reference before those in the bytes.
+    pub(crate) parent_reference: ParentReference,
     /// A key may have been set twice: the reader keeps the last value in the first one's place.
     pub(crate) has_repeated_keys: bool,
+    /// Start and duration are in microseconds: a span that was made by hand may be of any time.
+    pub(crate) is_in_micros: bool,
+}
+
+/// A reference to the parent, where it is of the same trace. It is nearly always the only one, and what there is to say of
+/// it is in the header.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum ParentReference {
+    #[default]
+    None = 0,
+    ChildOf = 1,
+    FollowsFrom = 2,
+}
+
+const _: () = assert!(size_of::<FrameHeader>() == HEADER_BYTES);
+
+impl FrameHeader {
+    /// One with nothing in it but this.
+    pub(crate) fn new(trace_id: TraceId, span_id: SpanId) -> Self {
+        Self {
+            trace_id,
+            span_id,
+            parent_id: None,
+            start: 0,
+            duration: 0,
+            name_len: 0,
+            references_len: 0,
+            tags_len: 0,
+            logs_len: 0,
+            tag_count: 0,
+            log_count: 0,
+            reference_count: 0,
+            flags: Flags::default(),
+            parent_reference: ParentReference::None,
+            has_repeated_keys: false,
+            is_in_micros: false,
+        }
+    }
+
+    /// When it started, in whole microseconds.
+    pub(crate) fn start(&self) -> Timestamp {
+        if self.is_in_micros {
+            Timestamp::from_micros(self.start)
+        } else {
+            Timestamp::from_nanos(self.start)
+        }
+    }
+
+    /// How long it took, in whole microseconds and at least one: backends warn of spans without a length.
+    pub(crate) fn duration_micros(&self) -> u64 {
+        if self.is_in_micros {
+            self.duration
+        } else {
+            (self.duration / 1_000).max(1)
+        }
+    }
+
+    /// All references, the one to the parent included.
+    pub(crate) fn all_references(&self) -> u32 {
+        self.reference_count + u32::from(self.parent_reference != ParentReference::None)
+    }
+}
+
+impl ParentReference {
+    #[inline(always)]
+    pub(crate) fn of(kind: ReferenceType) -> Self {
+        match kind {
+            ReferenceType::ChildOf => Self::ChildOf,
+            ReferenceType::FollowsFrom => Self::FollowsFrom,
+        }
+    }
+
+    pub(crate) fn kind(self) -> Option<ReferenceType> {
+        match self {
+            Self::None => None,
+            Self::ChildOf => Some(ReferenceType::ChildOf),
+            Self::FollowsFrom => Some(ReferenceType::FollowsFrom),
+        }
+    }
 }
 
 /// The variable part of a frame, in the order in which it lies there.
@@ -58,13 +148,6 @@ impl FrameBytes<'_> {
     }
 }
 
-impl FrameHeader {
-    /// All references, the one to the parent included.
-    pub(crate) fn all_references(&self) -> u32 {
-        self.reference_count + u32::from(self.parent_reference.is_some())
-    }
-}
-
 /// Appends a frame.
 pub(crate) fn write_frame(out: &mut Vec<u8>, header: &FrameHeader, bytes: &FrameBytes<'_>) {
     out.reserve(bytes.frame_len());
@@ -83,44 +166,16 @@ pub(super) unsafe fn write_frame_in_place(
     header: &FrameHeader,
     bytes: &FrameBytes<'_>,
 ) {
-    let parent_reference = match header.parent_reference {
-        None => 0,
-        Some(ReferenceType::ChildOf) => CHILD_OF_PARENT,
-        Some(ReferenceType::FollowsFrom) => FOLLOWS_FROM_PARENT,
-    };
-    let repeated_keys = if header.has_repeated_keys {
-        REPEATED_KEYS
-    } else {
-        0
-    };
-    let words = [
-        header.trace_id.high(),
-        header.trace_id.low(),
-        header.span_id.get(),
-        header.parent_id.map_or(0, SpanId::get),
-        header.start.as_micros() as u64,
-        header.duration_micros,
-    ];
-    let halves = [
-        bytes.operation_name.len() as u32,
-        bytes.references.len() as u32,
-        bytes.tags.len() as u32,
-        bytes.logs_len() as u32,
-        header.tag_count,
-        header.log_count,
-        header.reference_count,
-        u32::from(header.flags.bits()) | parent_reference | repeated_keys,
-    ];
-    // SAFETY: a frame is six words, eight halves and these slices, `frame_len` is their sum, and the caller has made
-    // room for it.
+    let mut header = *header;
+    header.name_len = bytes.operation_name.len() as u32;
+    header.references_len = bytes.references.len() as u32;
+    header.tags_len = bytes.tags.len() as u32;
+    header.logs_len = bytes.logs_len() as u32;
+    // SAFETY: a frame is a header and these slices, `frame_len` is their sum, and the caller has made room for it. A header
+    // has no padding.
     unsafe {
         let mut out = Appender::in_place(out);
-        for word in words {
-            out.array(word.to_le_bytes());
-        }
-        for half in halves {
-            out.array(half.to_le_bytes());
-        }
+        out.value(header);
         out.bytes(bytes.operation_name.as_bytes());
         if !bytes.references.is_empty() {
             out.bytes(bytes.references);
@@ -134,48 +189,50 @@ pub(super) unsafe fn write_frame_in_place(
     }
 }
 
-/// Marks in the word beside the flags.
-const REPEATED_KEYS: u32 = 1 << 8;
-const CHILD_OF_PARENT: u32 = 1 << 9;
-const FOLLOWS_FROM_PARENT: u32 = 1 << 10;
-
 /// Reads the frame at the start of `bytes` and returns it with the bytes behind it.
 ///
 /// `None` at the end, or where the bytes are no frame.
 pub(crate) fn read_frame(bytes: &[u8]) -> Option<(FinishedSpan<'_>, &[u8])> {
-    let (words, rest) = bytes.split_first_chunk::<HEADER_BYTES>()?;
-    let word = |n: usize| {
-        let mut word = [0; 8];
-        word.copy_from_slice(&words[n * 8..n * 8 + 8]);
-        u64::from_le_bytes(word)
+    let (header, rest) = bytes.split_first_chunk::<HEADER_BYTES>()?;
+    let word = |at: usize| {
+        let bytes = header.get(at..)?.first_chunk();
+        bytes.copied().map(u64::from_ne_bytes)
     };
-    let (name_len, references_len) = unpair(word(6));
-    let (tags_len, logs_len) = unpair(word(7));
-    let (tag_count, log_count) = unpair(word(8));
-    let (reference_count, marks) = unpair(word(9));
+    let half = |at: usize| {
+        let bytes = header.get(at..)?.first_chunk();
+        bytes.copied().map(u32::from_ne_bytes)
+    };
+    let trace_id = offset_of!(FrameHeader, trace_id);
+    let name_len = half(offset_of!(FrameHeader, name_len))?;
+    let references_len = half(offset_of!(FrameHeader, references_len))?;
+    let tags_len = half(offset_of!(FrameHeader, tags_len))?;
+    let logs_len = half(offset_of!(FrameHeader, logs_len))?;
     let (name, rest) = rest.split_at_checked(name_len as usize)?;
     let (references, rest) = rest.split_at_checked(references_len as usize)?;
     let (tags, rest) = rest.split_at_checked(tags_len as usize)?;
     let (logs, rest) = rest.split_at_checked(logs_len as usize)?;
     let span = FinishedSpan {
         header: FrameHeader {
-            trace_id: TraceId::new(word(0), word(1))?,
-            span_id: SpanId::new(word(2))?,
-            parent_id: SpanId::new(word(3)),
-            flags: Flags::from_bits(marks as u8),
-            start: Timestamp::from_micros(word(4) as i64),
-            duration_micros: word(5),
-            tag_count,
-            log_count,
-            reference_count,
-            parent_reference: if marks & CHILD_OF_PARENT != 0 {
-                Some(ReferenceType::ChildOf)
-            } else if marks & FOLLOWS_FROM_PARENT != 0 {
-                Some(ReferenceType::FollowsFrom)
-            } else {
-                None
+            trace_id: TraceId::new(word(trace_id)?, word(trace_id + 8)?)?,
+            span_id: SpanId::new(word(offset_of!(FrameHeader, span_id))?)?,
+            parent_id: SpanId::new(word(offset_of!(FrameHeader, parent_id))?),
+            start: word(offset_of!(FrameHeader, start))? as i64,
+            duration: word(offset_of!(FrameHeader, duration))?,
+            name_len,
+            references_len,
+            tags_len,
+            logs_len,
+            tag_count: half(offset_of!(FrameHeader, tag_count))?,
+            log_count: half(offset_of!(FrameHeader, log_count))?,
+            reference_count: half(offset_of!(FrameHeader, reference_count))?,
+            flags: Flags::from_bits(header[offset_of!(FrameHeader, flags)]),
+            parent_reference: match header[offset_of!(FrameHeader, parent_reference)] {
+                1 => ParentReference::ChildOf,
+                2 => ParentReference::FollowsFrom,
+                _ => ParentReference::None,
             },
-            has_repeated_keys: marks & REPEATED_KEYS != 0,
+            has_repeated_keys: header[offset_of!(FrameHeader, has_repeated_keys)] != 0,
+            is_in_micros: header[offset_of!(FrameHeader, is_in_micros)] != 0,
         },
         operation_name: str::from_utf8(name).ok()?,
         references,
@@ -186,10 +243,6 @@ pub(crate) fn read_frame(bytes: &[u8]) -> Option<(FinishedSpan<'_>, &[u8])> {
 }
 
 const HEADER_BYTES: usize = 80;
-
-fn unpair(word: u64) -> (u32, u32) {
-    (word as u32, (word >> 32) as u32)
-}
 
 /// A span that has been finished, as a reporter sees it: a view, valid during the call.
 ///
@@ -231,12 +284,12 @@ impl<'a> FinishedSpan<'a> {
 
     /// When it started.
     pub fn start(&self) -> Timestamp {
-        self.header.start
+        self.header.start()
     }
 
     /// How long it took, in whole microseconds and at least one: backends warn of spans without a length.
     pub fn duration(&self) -> Duration {
-        Duration::from_micros(self.header.duration_micros)
+        Duration::from_micros(self.header.duration_micros())
     }
 
     /// Its tags.
@@ -260,7 +313,7 @@ impl<'a> FinishedSpan<'a> {
 
     /// The reference to the parent, where it is not among those in [`reference_bytes`](Self::reference_bytes).
     pub(crate) fn parent_reference(&self) -> Option<SpanReference> {
-        let kind = self.header.parent_reference?;
+        let kind = self.header.parent_reference.kind()?;
         let parent_id = self.header.parent_id?;
         Some(SpanReference::new(kind, self.header.trace_id, parent_id))
     }
@@ -410,17 +463,15 @@ impl OwnedSpan {
         }
         look(&FinishedSpan {
             header: FrameHeader {
-                trace_id: self.trace_id,
-                span_id: self.span_id,
                 parent_id: self.parent_id,
-                flags: self.flags,
-                start: self.start,
-                duration_micros: u64::try_from(self.duration.as_micros()).unwrap_or(u64::MAX),
+                start: self.start.as_micros(),
+                duration: u64::try_from(self.duration.as_micros()).unwrap_or(u64::MAX),
+                is_in_micros: true,
                 tag_count: self.tags.len() as u32,
                 log_count: self.logs.len() as u32,
                 reference_count: self.references.len() as u32,
-                parent_reference: None,
-                has_repeated_keys: false,
+                flags: self.flags,
+                ..FrameHeader::new(self.trace_id, self.span_id)
             },
             operation_name: &self.operation_name,
             references: &references,

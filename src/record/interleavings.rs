@@ -160,17 +160,11 @@ fn three_threads_finish_clone_and_leave_a_span() {
 
 fn push(ring: &Ring, n: u64) -> Pushed {
     let header = FrameHeader {
-        trace_id: TraceId::new(0, 1).expect("not zero"),
-        span_id: SpanId::new(n).expect("not zero"),
-        parent_id: None,
         flags: Flags::SAMPLED,
-        start: Timestamp::default(),
-        duration_micros: 1,
-        tag_count: 0,
-        log_count: 0,
-        reference_count: 0,
-        parent_reference: None,
-        has_repeated_keys: false,
+        ..FrameHeader::new(
+            TraceId::new(0, 1).expect("not zero"),
+            SpanId::new(n).expect("not zero"),
+        )
     };
     let bytes = FrameBytes {
         operation_name: "name",

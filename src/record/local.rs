@@ -11,7 +11,8 @@
 //! A box in a pool keeps the tracer that it was made for in memory, not open. Pools of closed tracers are emptied by the
 //! thread that closes, by a thread that gives a box back, by one that begins to use another tracer, and at thread end.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, UnsafeCell};
+use std::mem;
 use std::ptr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -31,8 +32,7 @@ pub(super) struct Local {
     pub(super) writer: RingWriter,
     pub(super) counters: Arc<CounterBlock>,
     metrics: Metrics,
-    #[expect(clippy::vec_box, reason = "handles point at the boxes")]
-    pool: RefCell<Vec<Box<SpanCell>>>,
+    pool: Pool,
     sampler_tags: RefCell<Option<EncodedTags>>,
 }
 
@@ -43,7 +43,7 @@ impl Local {
             writer,
             counters: metrics.register(),
             metrics: metrics.clone(),
-            pool: RefCell::new(Vec::with_capacity(POOL)),
+            pool: Pool::default(),
             sampler_tags: RefCell::default(),
         }
     }
@@ -52,12 +52,11 @@ impl Local {
     #[inline(always)]
     pub(super) fn give_cell(&self, mut cell: Box<SpanCell>) {
         cell.clear();
-        if !cell.recorder.store.is_closed()
-            && let Ok(mut pool) = self.pool.try_borrow_mut()
-            && pool.len() < POOL
-        {
-            pool.push(cell);
-            return;
+        if !cell.recorder.store.is_closed() {
+            match self.pool.push(cell) {
+                Ok(()) => return,
+                Err(refused) => cell = refused,
+            }
         }
         give_elsewhere(cell);
     }
@@ -111,8 +110,7 @@ pub(super) fn with_local<R>(store: &Store, use_local: impl FnOnce(&Local) -> R) 
 #[inline(always)]
 pub(super) fn take_cell(store: &Store) -> Option<Box<SpanCell>> {
     if let Some(local) = current(store.id())
-        && let Ok(mut pool) = local.pool.try_borrow_mut()
-        && let Some(cell) = pool.pop()
+        && let Some(cell) = local.pool.pop()
     {
         return Some(cell);
     }
@@ -123,11 +121,10 @@ pub(super) fn take_cell(store: &Store) -> Option<Box<SpanCell>> {
 #[inline(never)]
 fn take_cell_elsewhere(store: &Store) -> Option<Box<SpanCell>> {
     with_local(store, |local| {
-        let mut pool = local.pool.try_borrow_mut().ok()?;
-        if pool.is_empty() {
-            store.depot().take(&mut pool);
-        }
-        pool.pop()
+        local.pool.pop().or_else(|| {
+            local.pool.fill(|cells| store.depot().take(cells));
+            local.pool.pop()
+        })
     })
     .flatten()
 }
@@ -234,18 +231,66 @@ fn give_elsewhere(cell: Box<SpanCell>) {
         return;
     }
     let mut cells = vec![cell];
-    if let Some(local) = switch(store.id(), None)
-        && let Ok(mut pool) = local.pool.try_borrow_mut()
-    {
-        if pool.len() < POOL {
-            pool.append(&mut cells);
-        } else {
-            cells.extend(pool.drain(POOL - BATCH..));
+    if let Some(local) = switch(store.id(), None) {
+        let Some(cell) = cells.pop() else { return };
+        match local.pool.push(cell) {
+            Ok(()) => return,
+            Err(refused) => {
+                cells.push(refused);
+                cells.extend(local.pool.take_some());
+            }
         }
     }
-    // Out of every borrow: what the depot refuses is freed here.
+    // What the depot refuses is freed here.
     drop(store.depot().put(cells));
 }
 
 /// Vacant boxes that a thread keeps of one tracer.
+#[derive(Default)]
+struct Pool {
+    #[expect(clippy::vec_box, reason = "handles point at the boxes")]
+    cells: UnsafeCell<Vec<Box<SpanCell>>>,
+}
+
+#[expect(clippy::vec_box, reason = "handles point at the boxes")]
+impl Pool {
+    #[inline(always)]
+    fn pop(&self) -> Option<Box<SpanCell>> {
+        // SAFETY: as in `fill`.
+        unsafe { &mut *self.cells.get() }.pop()
+    }
+
+    /// Gives the box back where there is no room.
+    #[inline(always)]
+    fn push(&self, cell: Box<SpanCell>) -> Result<(), Box<SpanCell>> {
+        // SAFETY: as in `fill`.
+        let cells = unsafe { &mut *self.cells.get() };
+        if cells.len() == POOL {
+            return Err(cell);
+        }
+        cells.push(cell);
+        Ok(())
+    }
+
+    /// `add` adds no more than a batch, and only where there is none.
+    fn fill(&self, add: impl FnOnce(&mut Vec<Box<SpanCell>>)) {
+        // SAFETY: a pool stays with one thread (it is not `Sync`), and no method of it is called in another one: nothing
+        // that is called here drops a box or knows of the pool. So this is the only reference.
+        add(unsafe { &mut *self.cells.get() });
+    }
+
+    /// Some of those in a full pool.
+    fn take_some(&self) -> Vec<Box<SpanCell>> {
+        // SAFETY: as in `fill`.
+        let cells = unsafe { &mut *self.cells.get() };
+        cells.split_off(POOL - BATCH)
+    }
+
+    fn take(&self) -> Vec<Box<SpanCell>> {
+        // SAFETY: as in `fill`.
+        mem::take(unsafe { &mut *self.cells.get() })
+    }
+}
+
+/// How many a pool holds.
 const POOL: usize = 64;

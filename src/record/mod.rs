@@ -64,10 +64,10 @@ mod store;
 
 pub(crate) use budget::Budget;
 pub(crate) use buffer::{Added, SpanBuffer, write_limited_tag};
-pub(crate) use cell::{SpanCell, SpanTime};
+pub(crate) use cell::{SpanCell, SpanTime, wall};
 pub use encode::{LogView, Logs, References, Tags};
 pub use frame::{FinishedSpan, OwnedSpan};
-pub(crate) use frame::{FrameBytes, FrameHeader, read_frame, write_frame};
+pub(crate) use frame::{FrameBytes, FrameHeader, ParentReference, read_frame, write_frame};
 pub(crate) use lifecycle::{Lifecycle, Question};
 pub use limits::Limits;
 pub(crate) use limits::cut;

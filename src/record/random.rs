@@ -28,22 +28,22 @@ fn next() -> u64 {
     STATE.with(|state| {
         // Word by word: what was stored as words and is loaded as a whole has to wait for the stores.
         let [a, b, c, d] = state;
-        let mut s = [a.get(), b.get(), c.get(), d.get()];
-        if s[0] | s[1] | s[2] | s[3] == 0 {
-            s = seed();
+        let (mut s0, mut s1, mut s2, mut s3) = (a.get(), b.get(), c.get(), d.get());
+        if s0 | s1 | s2 | s3 == 0 {
+            [s0, s1, s2, s3] = seed();
         }
-        let result = s[0].wrapping_add(s[3]).rotate_left(23).wrapping_add(s[0]);
-        let shifted = s[1] << 17;
-        s[2] ^= s[0];
-        s[3] ^= s[1];
-        s[1] ^= s[2];
-        s[0] ^= s[3];
-        s[2] ^= shifted;
-        s[3] = s[3].rotate_left(45);
-        a.set(s[0]);
-        b.set(s[1]);
-        c.set(s[2]);
-        d.set(s[3]);
+        let result = s0.wrapping_add(s3).rotate_left(23).wrapping_add(s0);
+        let shifted = s1 << 17;
+        s2 ^= s0;
+        s3 ^= s1;
+        s1 ^= s2;
+        s0 ^= s3;
+        s2 ^= shifted;
+        s3 = s3.rotate_left(45);
+        a.set(s0);
+        b.set(s1);
+        c.set(s2);
+        d.set(s3);
         result
     })
 }

@@ -86,19 +86,13 @@ impl RingWriter {
         &self.ring
     }
 
-    /// Into the newest chunk, if there is room; false otherwise. Its arguments are never in memory but there.
+    /// The newest chunk, for a frame to be written in place.
     #[inline(always)]
-    pub(crate) fn push_in_place(&self, header: FrameHeader, bytes: FrameBytes<'_>) -> bool {
-        let len = bytes.frame_len();
-        let mut state = self.own();
-        if len > state.newest.room() {
-            return false;
+    pub(super) fn newest(&self) -> NewestChunk<'_> {
+        NewestChunk {
+            state: self.own(),
+            ring: &self.ring,
         }
-        // SAFETY: there is room, and the chunk's capacity is no less than its size.
-        unsafe { write_frame_in_place(&mut state.newest.bytes, &header, &bytes) };
-        state.newest.fetch_ahead();
-        self.ring.count_pushed();
-        true
     }
 
     /// Into the newest chunk or a new one.
@@ -110,6 +104,29 @@ impl RingWriter {
     fn own(&self) -> Owned<'_, RingState> {
         // SAFETY: a ring has one writer, which is not `Sync`, and what is done with the result calls no method of it.
         unsafe { self.ring.state.own() }
+    }
+}
+
+/// The newest chunk of a ring in the hands of its writer.
+pub(super) struct NewestChunk<'a> {
+    state: Owned<'a, RingState>,
+    ring: &'a Ring,
+}
+
+impl NewestChunk<'_> {
+    /// Writes a frame if there is room; false otherwise. What is read for the arguments after the chunk was taken goes
+    /// from where it is straight into the chunk.
+    #[inline(always)]
+    pub(super) fn push(mut self, header: FrameHeader, bytes: FrameBytes<'_>) -> bool {
+        let chunk = &mut self.state.newest;
+        if bytes.frame_len() > chunk.room() {
+            return false;
+        }
+        // SAFETY: there is room, and the chunk's capacity is no less than its size.
+        unsafe { write_frame_in_place(&mut chunk.bytes, &header, &bytes) };
+        chunk.fetch_ahead();
+        self.ring.count_pushed();
+        true
     }
 }
 
@@ -320,22 +337,16 @@ const SMALL_CHUNK: usize = if cfg!(tracehound_loom) { 128 } else { 4 * 1024 };
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Flags, SpanId, Timestamp, TraceId};
+    use crate::model::{Flags, SpanId, TraceId};
     use crate::record::frame::read_frame;
 
     fn header(n: u64) -> FrameHeader {
         FrameHeader {
-            trace_id: TraceId::new(0, 1).expect("not zero"),
-            span_id: SpanId::new(n + 1).expect("not zero"),
-            parent_id: None,
             flags: Flags::SAMPLED,
-            start: Timestamp::default(),
-            duration_micros: 1,
-            tag_count: 0,
-            log_count: 0,
-            reference_count: 0,
-            parent_reference: None,
-            has_repeated_keys: false,
+            ..FrameHeader::new(
+                TraceId::new(0, 1).expect("not zero"),
+                SpanId::new(n + 1).expect("not zero"),
+            )
         }
     }
 

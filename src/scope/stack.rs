@@ -1,6 +1,6 @@
 //! The stack of what is active on a thread. It survives drops out of order, and its own destruction.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use crate::span::{Span, SpanContext};
 
@@ -22,12 +22,18 @@ thread_local! {
     static STACK: RefCell<Stack> = const { RefCell::new(Stack { entries: Vec::new(), next_id: 0 }) };
 }
 
+thread_local! {
+    /// How many entries the stack has: where there are none, which is most often so, nobody looks at it.
+    static DEPTH: Cell<usize> = const { Cell::new(0) };
+}
+
 /// Puts an entry on top; `None` while the thread is torn down.
 pub(crate) fn push(active: Active) -> Option<u64> {
     with_stack(|stack| {
         let id = stack.next_id;
         stack.next_id += 1;
         stack.entries.push((id, active));
+        DEPTH.set(stack.entries.len());
         id
     })
 }
@@ -36,14 +42,20 @@ pub(crate) fn push(active: Active) -> Option<u64> {
 pub(crate) fn remove(id: u64) {
     let removed = with_stack(|stack| {
         let place = stack.entries.iter().rposition(|(entry, _)| *entry == id)?;
-        Some(stack.entries.remove(place))
+        let removed = stack.entries.remove(place);
+        DEPTH.set(stack.entries.len());
+        Some(removed)
     });
     // Only now: dropping the last handle to a span may run code of the user's.
     drop(removed);
 }
 
 /// Looks at the entry on top. `look` must not touch the stack.
+#[inline(always)]
 pub(crate) fn top<R>(look: impl FnOnce(Option<&Active>) -> R) -> R {
+    if DEPTH.get() == 0 {
+        return look(None);
+    }
     let mut look = Some(look);
     let seen = with_stack(|stack| {
         look.take()

@@ -42,7 +42,11 @@ impl Span {
             _ => Decision::Made,
         };
         let baggage = cell.baggage();
-        let ids = (cell.trace_id, cell.span_id, cell.parent_id);
+        let ids = (
+            cell.header.trace_id,
+            cell.header.span_id,
+            cell.header.parent_id,
+        );
         SpanContext::local(ids, cell.flags(), decision, cell.time.anchor, baggage)
     }
 
@@ -254,7 +258,7 @@ impl ToSpanContext for Span {
 impl fmt::Debug for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.cell() {
-            Some(cell) => write!(f, "Span({}:{})", cell.trace_id, cell.span_id),
+            Some(cell) => write!(f, "Span({}:{})", cell.header.trace_id, cell.header.span_id),
             None => f.write_str("Span(noop)"),
         }
     }

@@ -12,13 +12,13 @@ use crate::model::sampling::{SamplerTags, SamplingDecision, SpanView};
 use crate::model::{FieldRef, Flags, TagRef, Timestamp, field, tags};
 use crate::record::{
     Added, EncodedTags, FrameHeader, Hold, LocalTrace, Question, SpanBuffer, SpanCell, SpanRef,
-    write_limited_tag,
+    wall, write_limited_tag,
 };
 
 pub(crate) fn set_operation_name(cell: &SpanCell, name: Cow<'static, str>) {
     let asks = (cell.is_undecided() || cell.is_revisable()) && !cell.is_finished();
     if asks {
-        let view = SpanView::new(cell.trace_id, &name, cell.is_local_root);
+        let view = SpanView::new(cell.header.trace_id, &name, cell.is_local_root);
         let decision = cell.tracer.decide(Question::Rename, &view);
         apply_decision(cell, decision);
     }
@@ -55,7 +55,7 @@ fn set_any_tag(cell: &SpanCell, key: &str, value: TagRef<'_>) {
     }
     if cell.is_undecided() {
         let name = cell.lock().operation_name().clone();
-        let view = SpanView::new(cell.trace_id, &name, cell.is_local_root);
+        let view = SpanView::new(cell.header.trace_id, &name, cell.is_local_root);
         let decision = cell.tracer.decide(Question::Tag(key, value), &view);
         apply_decision(cell, decision);
         if !cell.is_recording() {
@@ -198,7 +198,7 @@ fn end_now(cell: &SpanCell) -> i64 {
     } else {
         cell.time.anchor
     };
-    anchor.saturating_add_unsigned(ticks)
+    wall(anchor, ticks)
 }
 
 /// Of a span that others may reach, or has ended before, or whose trace was, or still is, undecided.
@@ -208,7 +208,7 @@ fn finish_shared(span: &mut SpanRef, end: i64, is_explicit: bool) {
     let cell = span.cell();
     if cell.is_undecided() && !cell.is_finished() && !std::thread::panicking() {
         let name = cell.lock().operation_name().clone();
-        let view = SpanView::new(cell.trace_id, &name, cell.is_local_root);
+        let view = SpanView::new(cell.header.trace_id, &name, cell.is_local_root);
         let decision = cell.tracer.decide(Question::Finish, &view);
         apply_decision(cell, decision);
     }
@@ -222,7 +222,7 @@ fn finish_shared(span: &mut SpanRef, end: i64, is_explicit: bool) {
     let flags = cell.flags();
     if flags.is_sampled() {
         buffer.seal(&cell.recorder.limits);
-        let (header, bytes) = buffer.frame(cell.header(flags, end));
+        let (header, bytes) = buffer.frame(cell.header_at(flags, end));
         store.push(&header, &bytes, Counter::FinishedSpansSampled);
     } else if let Some(trace) = cell.local_trace.as_ref().filter(|trace| !trace.is_final()) {
         hold(cell, trace, &mut buffer, end);
@@ -398,7 +398,7 @@ fn count_added(cell: &SpanCell, added: Added) {
 
 fn hold(cell: &SpanCell, trace: &LocalTrace, buffer: &mut SpanBuffer, end: i64) {
     buffer.seal(&cell.recorder.limits);
-    let (header, bytes) = buffer.frame(cell.header(trace.flags(), end));
+    let (header, bytes) = buffer.frame(cell.header_at(trace.flags(), end));
     match trace.hold(&header, &bytes) {
         Hold::Held => {}
         Hold::Decided(flags) if flags.is_sampled() => {

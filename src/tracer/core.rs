@@ -32,6 +32,7 @@ pub(super) struct Core {
 }
 
 /// What is known beforehand of the sampler's answer for a new trace.
+#[repr(u8)]
 pub(super) enum Roots {
     Ask,
     /// With the sampler's tags.
@@ -138,22 +139,30 @@ impl Core {
         &self,
         carrier: &dyn ExtractCarrier,
     ) -> Result<Option<SpanContext>, ExtractError> {
-        let extracted = self.guard("extract", || match carrier.read() {
-            ReadFrom::TextMap(carrier) => self.text_map.extract(carrier),
-            ReadFrom::HttpHeaders(carrier) => self.http_headers.extract(carrier),
-            ReadFrom::Custom(carrier) => self.extract_custom(carrier),
-            ReadFrom::Binary(_) => Ok(None),
+        let mut extracted = Ok(None);
+        self.guard("extract", || {
+            extracted = match carrier.read() {
+                ReadFrom::TextMap(carrier) => self.text_map.extract(carrier),
+                ReadFrom::HttpHeaders(carrier) => self.http_headers.extract(carrier),
+                ReadFrom::Custom(carrier) => self.extract_custom(carrier),
+                ReadFrom::Binary(_) => Ok(None),
+            }
         });
-        let extracted = extracted.unwrap_or(Ok(None));
         if let Err(error) = &extracted {
-            self.recorder.metrics.add(Counter::DecodingErrors, 1);
-            self.diagnostics.warn("decoding", || {
-                format!("a malformed context came in: {error}")
-            });
+            self.count_malformed(error);
         }
         extracted
     }
 
+    #[cold]
+    fn count_malformed(&self, error: &ExtractError) {
+        self.recorder.metrics.add(Counter::DecodingErrors, 1);
+        self.diagnostics.warn("decoding", || {
+            format!("a malformed context came in: {error}")
+        });
+    }
+
+    #[cold]
     fn extract_custom(&self, carrier: &dyn Any) -> Result<Option<SpanContext>, ExtractError> {
         for codec in &self.custom {
             if let Some(context) = codec.extract(carrier)? {
@@ -184,12 +193,17 @@ impl Core {
         match catch_unwind(AssertUnwindSafe(run)) {
             Ok(result) => Some(result),
             Err(_) => {
-                self.recorder.metrics.add(Counter::CallbackPanics, 1);
-                self.diagnostics
-                    .warn(what, || format!("a codec panicked during {what}"));
+                self.count_panic(what);
                 None
             }
         }
+    }
+
+    #[cold]
+    fn count_panic(&self, what: &'static str) {
+        self.recorder.metrics.add(Counter::CallbackPanics, 1);
+        self.diagnostics
+            .warn(what, || format!("a codec panicked during {what}"));
     }
 
     #[inline]

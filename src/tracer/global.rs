@@ -68,9 +68,10 @@ impl Tracer for GlobalTracer {
 
     #[inline]
     fn start_in_place(&self, options: &mut StartSpanOptions<'_>) -> Span {
-        GLOBAL
-            .get()
-            .map_or_else(Span::noop, |tracer| tracer.start_in_place(options))
+        match GLOBAL.get() {
+            Some(tracer) => tracer.start_in_place(options),
+            None => self.start(options.take()),
+        }
     }
 }
 

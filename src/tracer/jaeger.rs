@@ -101,7 +101,7 @@ impl JaegerTracer {
 impl Tracer for JaegerTracer {
     fn start(&self, mut options: StartSpanOptions<'_>) -> Span {
         match &self.handle {
-            Some(handle) => start(&handle.core, &mut options),
+            Some(_) => self.start_in_place(&mut options),
             None => Span::noop(),
         }
     }
@@ -113,9 +113,10 @@ impl Tracer for JaegerTracer {
     }
 
     fn extract(&self, carrier: &dyn ExtractCarrier) -> Result<Option<SpanContext>, ExtractError> {
-        self.handle
-            .as_ref()
-            .map_or(Ok(None), |handle| handle.core.extract(carrier))
+        match &self.handle {
+            Some(handle) => handle.core.extract(carrier),
+            None => Ok(None),
+        }
     }
 
     #[inline]
@@ -126,8 +127,12 @@ impl Tracer for JaegerTracer {
     #[inline]
     fn start_in_place(&self, options: &mut StartSpanOptions<'_>) -> Span {
         match &self.handle {
-            Some(handle) => start(&handle.core, options),
-            None => Span::noop(),
+            Some(handle) => {
+                let span = start(&handle.core, options);
+                options.drop_rest();
+                span
+            }
+            None => self.start(options.take()),
         }
     }
 }

@@ -8,27 +8,24 @@ mod core;
 mod global;
 mod jaeger;
 mod noop;
+mod options;
 mod origin;
 mod process_tags;
 mod span_builder;
 mod start;
 
 use std::borrow::Cow;
-use std::mem;
 use std::sync::Arc;
-use std::time::SystemTime;
-
-use smallvec::SmallVec;
 
 pub use builder::{BuildError, TracerBuilder};
 pub use global::{GlobalTracer, SetTracerError, set_tracer, tracer};
 pub use jaeger::JaegerTracer;
 pub use noop::NoopTracer;
+pub use options::StartSpanOptions;
 pub use span_builder::SpanBuilder;
 
-use crate::model::TagRef;
 use crate::propagation::{ExtractCarrier, ExtractError, InjectCarrier};
-use crate::span::{Reference, Span, SpanContext};
+use crate::span::{Span, SpanContext};
 
 /// Starts spans, and carries their contexts into requests and out of them. Object-safe.
 pub trait Tracer: Send + Sync {
@@ -50,8 +47,8 @@ pub trait Tracer: Send + Sync {
         false
     }
 
-    /// The same as [`start`](Self::start) for one who needs the options no more: they are large, and moving them costs
-    /// more than a span.
+    /// The same as [`start`](Self::start) for one who needs the options no more, which are left with nothing to drop:
+    /// they are large, and moving them costs more than a span.
     #[doc(hidden)]
     #[inline]
     fn start_in_place(&self, options: &mut StartSpanOptions<'_>) -> Span {
@@ -130,61 +127,5 @@ impl<T: Tracer + ?Sized> Tracer for &T {
     #[inline]
     fn start_in_place(&self, options: &mut StartSpanOptions<'_>) -> Span {
         (**self).start_in_place(options)
-    }
-}
-
-/// Everything that is said of a span before it starts; filled by [`SpanBuilder`].
-#[derive(Clone, Debug)]
-pub struct StartSpanOptions<'a> {
-    pub(crate) operation_name: Cow<'static, str>,
-    pub(crate) references: SmallVec<[Reference; 1]>,
-    pub(crate) tags: SmallVec<[(&'a str, TagRef<'a>); 8]>,
-    pub(crate) start_time: Option<SystemTime>,
-    pub(crate) ignore_active_span: bool,
-    pub(crate) context: Option<Box<SpanContext>>,
-}
-
-impl<'a> StartSpanOptions<'a> {
-    #[inline(always)]
-    pub(crate) fn new(operation_name: Cow<'static, str>) -> Self {
-        Self {
-            operation_name,
-            references: SmallVec::new(),
-            tags: SmallVec::new(),
-            start_time: None,
-            ignore_active_span: false,
-            context: None,
-        }
-    }
-
-    /// What is said so far; these say nothing then.
-    #[inline]
-    pub(crate) fn take(&mut self) -> Self {
-        mem::replace(self, Self::new(Cow::Borrowed("")))
-    }
-
-    /// Its name.
-    pub fn operation_name(&self) -> &str {
-        &self.operation_name
-    }
-
-    /// What it depends on, in the order given.
-    pub fn references(&self) -> &[Reference] {
-        &self.references
-    }
-
-    /// Its first tags.
-    pub fn tags(&self) -> &[(&'a str, TagRef<'a>)] {
-        &self.tags
-    }
-
-    /// When it started; now where there is none.
-    pub fn start_time(&self) -> Option<SystemTime> {
-        self.start_time
-    }
-
-    /// Whether the active span is not its parent.
-    pub fn ignores_active_span(&self) -> bool {
-        self.ignore_active_span
     }
 }

@@ -25,9 +25,4 @@ impl Tracer for NoopTracer {
     fn is_noop(&self) -> bool {
         true
     }
-
-    #[inline]
-    fn start_in_place(&self, _options: &mut StartSpanOptions<'_>) -> Span {
-        Span::noop()
-    }
 }

@@ -6,7 +6,7 @@ use crate::scope::{Active, with_active_parent};
 use crate::span::{Decision, Reference, SpanContext};
 use crate::tracer::StartSpanOptions;
 
-/// The parents of nearly all spans: none, or a single one with a decision and without baggage.
+/// The parents of nearly all spans, which start now: none, or a single one with a decision and without baggage.
 #[derive(Clone, Copy)]
 pub(super) enum Plain {
     Root,
@@ -24,7 +24,7 @@ pub(super) struct PlainParent {
 impl Plain {
     #[inline]
     pub(super) fn find(options: &StartSpanOptions<'_>) -> Option<Self> {
-        if options.context.is_some() {
+        if options.context.is_some() || options.start_time.is_some() {
             return None;
         }
         match &*options.references {
@@ -47,7 +47,11 @@ impl Plain {
         }
         cell.settle();
         Some(Self::Child(PlainParent {
-            reference: SpanReference::new(ReferenceType::ChildOf, cell.trace_id, cell.span_id),
+            reference: SpanReference::new(
+                ReferenceType::ChildOf,
+                cell.header.trace_id,
+                cell.header.span_id,
+            ),
             flags: cell.flags(),
             is_remote: false,
             anchor: Some(cell.time.anchor),
@@ -85,8 +89,8 @@ impl Parent {
     fn from_cell(cell: &SpanCell) -> Self {
         cell.settle();
         Self {
-            trace_id: cell.trace_id,
-            span_id: cell.span_id,
+            trace_id: cell.header.trace_id,
+            span_id: cell.header.span_id,
             flags: cell.flags(),
             decision: match &cell.local_trace {
                 Some(trace) if !trace.is_final() => Decision::Shared(trace.clone()),

@@ -1,7 +1,8 @@
 use std::borrow::Cow;
+use std::mem;
 use std::time::SystemTime;
 
-use crate::model::TagRef;
+use crate::model::{ReferenceType, TagRef};
 use crate::span::{Reference, Span, SpanContext, ToSpanContext};
 use crate::tracer::{StartSpanOptions, Tracer};
 
@@ -33,31 +34,27 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
 
     /// Makes it a child of a span or of a context, or of none where there is none.
     #[inline(always)]
-    pub fn child_of(self, parent: &impl ToSpanContext) -> Self {
-        if self.options.is_none() {
-            self
-        } else {
-            self.reference(Reference::child_of(parent))
+    pub fn child_of(mut self, parent: &impl ToSpanContext) -> Self {
+        if let Some(options) = &mut self.options {
+            options.push_reference(ReferenceType::ChildOf, parent.to_span_context());
         }
+        self
     }
 
     /// Says that a span or a context caused it and does not wait for it.
     #[inline(always)]
-    pub fn follows_from(self, parent: &impl ToSpanContext) -> Self {
-        if self.options.is_none() {
-            self
-        } else {
-            self.reference(Reference::follows_from(parent))
+    pub fn follows_from(mut self, parent: &impl ToSpanContext) -> Self {
+        if let Some(options) = &mut self.options {
+            options.push_reference(ReferenceType::FollowsFrom, parent.to_span_context());
         }
+        self
     }
 
     /// Adds a reference. An empty one is left out.
     #[inline(always)]
     pub fn reference(mut self, reference: Reference) -> Self {
-        if let Some(options) = &mut self.options
-            && !reference.context.is_empty()
-        {
-            options.references.push(reference);
+        if let Some(options) = &mut self.options {
+            options.push_reference(reference.kind, reference.context);
         }
         self
     }
@@ -75,7 +72,7 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
     #[inline(always)]
     pub fn tag(mut self, key: &'a str, value: impl Into<TagRef<'a>>) -> Self {
         if let Some(options) = &mut self.options {
-            options.tags.push((key, value.into()));
+            options.push_tag(key, value.into());
         }
         self
     }
@@ -102,9 +99,12 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
     /// Starts it.
     #[inline(always)]
     pub fn start(mut self) -> Span {
-        match &mut self.options {
+        let span = match &mut self.options {
             Some(options) => self.tracer.start_in_place(options),
             None => Span::noop(),
-        }
+        };
+        // By the contract of `start_in_place` there is nothing left to drop, and looking would cost as much as a tag.
+        mem::forget(self);
+        span
     }
 }

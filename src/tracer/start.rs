@@ -6,7 +6,9 @@ use std::sync::Arc;
 use crate::clock::wall_nanos;
 use crate::metrics::Counter;
 use crate::model::{Flags, ReferenceType, SpanId, SpanReference, TagRef, TraceId, tags};
-use crate::record::{Lifecycle as _, LocalTrace, Question, SpanBuffer, SpanCell, SpanTime};
+use crate::record::{
+    Lifecycle as _, LocalTrace, ParentReference, Question, SpanBuffer, SpanCell, SpanTime, wall,
+};
 use crate::sampler::{SamplingDecision, SpanView};
 use crate::span::{
     Decision, Reference, Span, SpanContext, apply_decision, begin_with_encoded_tags,
@@ -17,7 +19,6 @@ use crate::tracer::core::{Core, Roots};
 use crate::tracer::origin::{Origin, Parent, Plain, PlainParent};
 
 /// Starts a span. The name is taken out of `options`.
-#[inline]
 pub(super) fn start(core: &Arc<Core>, options: &mut StartSpanOptions<'_>) -> Span {
     // The clock first: the rest hides behind the read.
     let ticks = core.recorder.clock.now();
@@ -39,7 +40,7 @@ fn start_root(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, ticks: u64) 
         trace_id: TraceId::of_root(core.new_high_half(), span_id),
         span_id,
         parent_id: None,
-        parent_reference: None,
+        parent_reference: ParentReference::None,
         flags: Flags::default(),
         is_local_root: true,
         is_new_trace: true,
@@ -76,7 +77,7 @@ fn start_child(
         trace_id: parent.reference.trace_id,
         span_id: core.new_id(),
         parent_id: Some(parent.reference.span_id),
-        parent_reference: Some(parent.reference.kind),
+        parent_reference: ParentReference::of(parent.reference.kind),
         flags: parent.flags,
         is_local_root: parent.is_remote,
         is_new_trace: false,
@@ -154,6 +155,10 @@ fn start_any(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, ticks: u64) -
 
     let is_stored = seed.flags.is_sampled() || local_trace.is_some() || is_revisable;
     let mut cell = begin(core, options, &seed, is_revisable);
+    if let Some(start_time) = options.start_time {
+        cell.header.start = wall_nanos(start_time);
+        cell.time.is_explicit = true;
+    }
     cell.local_trace = local_trace;
     cell.begin_with_baggage(origin.baggage);
     if is_stored {
@@ -176,7 +181,7 @@ struct Seed {
     trace_id: TraceId,
     span_id: SpanId,
     parent_id: Option<SpanId>,
-    parent_reference: Option<ReferenceType>,
+    parent_reference: ParentReference,
     flags: Flags,
     is_local_root: bool,
     is_new_trace: bool,
@@ -191,17 +196,14 @@ fn begin(
     is_revisable: bool,
 ) -> Box<SpanCell> {
     let mut cell = SpanCell::vacant(core, &core.recorder);
-    cell.trace_id = seed.trace_id;
-    cell.span_id = seed.span_id;
-    cell.parent_id = seed.parent_id;
-    cell.parent_reference = seed.parent_reference;
     cell.is_local_root = seed.is_local_root;
+    cell.header.trace_id = seed.trace_id;
+    cell.header.span_id = seed.span_id;
+    cell.header.parent_id = seed.parent_id;
+    cell.header.parent_reference = seed.parent_reference;
+    cell.header.start = wall(seed.anchor, seed.ticks);
     cell.time = SpanTime {
-        start: match options.start_time {
-            Some(time) => wall_nanos(time),
-            None => seed.anchor.saturating_add_unsigned(seed.ticks),
-        },
-        is_explicit: options.start_time.is_some(),
+        is_explicit: false,
         anchor: seed.anchor,
     };
     cell.begin(
@@ -220,7 +222,10 @@ fn complete(
     mut cell: Box<SpanCell>,
     seed: &Seed,
 ) -> Span {
-    let is_server = !options.tags.is_empty() && set_start_tags(&mut cell, &options.tags);
+    let mut is_server = false;
+    if !options.tags().is_empty() {
+        is_server = set_start_tags(&mut cell, options.tags());
+    }
     count_start(core, &cell, seed.is_new_trace, is_server);
     Span::from_cell(cell)
 }
@@ -257,7 +262,7 @@ fn identity(
         trace_id,
         span_id,
         parent_id,
-        parent_reference: None,
+        parent_reference: ParentReference::None,
         flags,
         is_local_root,
         is_new_trace: false,

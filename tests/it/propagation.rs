@@ -1,6 +1,8 @@
 //! Contexts across processes.
 
 mod baggage;
+#[cfg(feature = "http")]
+mod header_map;
 mod limits;
 mod properties;
 mod trace_header;

@@ -6,7 +6,7 @@
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- --rounds 40 --millis 300
 //! ```
 //!
-//! Takes two minutes, on a machine that should do nothing else. Prints the table, and writes it to `RESULTS.md` and
+//! Takes four minutes, on a machine that should do nothing else. Prints the table, and writes it to `RESULTS.md` and
 //! a picture of it to `chart.svg` beside this package's manifest.
 //!
 //! # Workloads
@@ -20,31 +20,49 @@
 //! | W5 | traces of a root and 100 children, per span |
 //! | W6 | W3 on two threads |
 //! | W7 | a span with one tag where tracing is off |
+//! | W8 | W3 with an agent or a collector in another process, on this host: 20 000 requests a second, and as many as one thread can make |
+//! | W9 | making bytes of the spans of W3, and nothing else |
+//! | latency | a root span with five tags, started and finished 50 000 times a second on each of two threads |
 //!
 //! # What is measured
 //!
-//! The time that the program's thread spends, while finished spans have room to wait. The thread stays on one core;
-//! whatever a contender runs in the background stays on another and takes all spans to a sink that reads them;
-//! a span that does not arrive stops the run. How the two cores are placed decides what that costs, so each process
-//! measures it first and its figures are filed under it. Floors are sums of what the parts cost that nobody can leave
-//! out, measured in the same run.
+//! W1 to W7: the time that the program's thread spends, while finished spans have room to wait. The thread stays on
+//! one core; whatever a contender runs in the background stays on another and takes all spans to a sink that reads
+//! them; a span that does not arrive stops the run. How the two cores are placed decides what that costs, so each
+//! process measures it first and its figures are filed under it. Floors are sums of what the parts cost that nobody
+//! can leave out, measured in the same run.
+//!
+//! W8, at a pace: the time that all threads of the program are on a core, and how much of it in the background. In a
+//! flood: how many spans a second arrive, which share does not, and the most memory that is held. Nothing is bound to
+//! a core. An account that a contender keeps must agree with what was made and with what has arrived.
+//!
+//! W9: the time that the thread is on a core that encodes. Latency: what half, 99 %, 99.9 % and 99.99 % of the calls
+//! take at most. For it and for W8 at a pace the harness is measured alone first, since it is part of the figures.
 //!
 //! # What is not equal
 //!
 //! Contenders do the same work as far as they can. Where one does less, or cannot help doing more, the table has a
-//! footnote; [`table`] holds them.
+//! footnote; [`note`] holds them.
 
+mod agent;
 mod chart;
+mod clocks;
 mod contender;
 mod cores;
+mod encoding;
+mod figure;
 mod floor;
+mod latency;
 mod measure;
 mod median;
 mod neighbours;
+mod note;
 mod request;
 mod results;
 mod rounds;
+mod sink;
 mod table;
+mod task;
 mod workload;
 
 use std::path::Path;

@@ -6,28 +6,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::contender::{Contender, Mode};
+use crate::contender::{Contender, Destination, Mode, Prepare};
 use crate::cores::{Cores, go_to};
+use crate::figure::{Figure, Quantity};
 use crate::median::median;
 use crate::request::Request;
 use crate::workload::Workload;
 
-/// ns for a piece of work. For two threads also how many times the work of one thread they did.
-pub struct Figure {
-    pub ns: f64,
-    pub speedup: Option<f64>,
-}
-
 /// Bursts are timed one by one, and the contender is flushed between them, untimed: figures are what spans cost
 /// the program while there is room for them, and every span must have arrived.
 pub fn measure(
-    prepare: fn(Mode) -> Option<Box<dyn Contender>>,
+    prepare: Prepare,
     workload: Workload,
     cores: Cores,
     time: Duration,
-) -> Option<Figure> {
+) -> Option<Vec<Figure>> {
     go_to(cores.reporter);
-    let contender = prepare(workload.mode())?;
+    let contender = prepare(workload.mode(), Destination::Memory)?;
     let contender = &*contender;
     let figure = if workload == Workload::TwoThreads {
         two_threads(contender, cores, time)
@@ -45,7 +40,7 @@ fn one_thread(
     workload: Workload,
     cores: Cores,
     time: Duration,
-) -> Figure {
+) -> Vec<Figure> {
     go_to(cores.program);
     let mut request = Request::new(workload.mode() == Mode::Sampled);
     let flush = || {
@@ -57,7 +52,7 @@ fn one_thread(
         workload.run(contender, &mut request);
         flush();
     }
-    let delivered = contender.delivered();
+    let delivered = contender.tally().delivered();
     let mut bursts = Vec::new();
     let end = Instant::now() + time;
     while Instant::now() < end || bursts.len() < LEAST {
@@ -69,25 +64,22 @@ fn one_thread(
     }
     let expected = workload.spans() * bursts.len() as u64;
     assert_eq!(
-        contender.delivered() - delivered,
+        contender.tally().delivered() - delivered,
         expected,
         "spans are missing"
     );
-    Figure {
-        ns: median(bursts),
-        speedup: None,
-    }
+    vec![(Quantity::Time, median(bursts))]
 }
 
 /// In turn, one thread alone does a burst and both do one, each on its core. Contenders' own threads are on the
 /// second, in the way of that thread if they work during a burst.
-fn two_threads(contender: &dyn Contender, cores: Cores, time: Duration) -> Figure {
+fn two_threads(contender: &dyn Contender, cores: Cores, time: Duration) -> Vec<Figure> {
     let workload = Workload::TwoThreads;
     let meet = Barrier::new(2);
     // Threads that a barrier lets go are many microseconds apart; those that wait for a time are not.
     let epoch = Instant::now();
     let start_at = AtomicU64::new(0);
-    let delivered = contender.delivered();
+    let delivered = contender.tally().delivered();
     let rounds = WARM_UP + LEAST.max(time.as_millis() as usize / 4);
     let run = |core, is_first: bool| {
         go_to(core);
@@ -130,7 +122,7 @@ fn two_threads(contender: &dyn Contender, cores: Cores, time: Duration) -> Figur
     contender.flush();
     let expected = 3 * rounds as u64 * workload.spans();
     assert_eq!(
-        contender.delivered() - delivered,
+        contender.tally().delivered() - delivered,
         expected,
         "spans are missing"
     );
@@ -142,10 +134,10 @@ fn two_threads(contender: &dyn Contender, cores: Cores, time: Duration) -> Figur
         times.push(together / (2 * workload.pieces()) as f64);
         speedups.push(2.0 * (end - begin) / together);
     }
-    Figure {
-        ns: median(times),
-        speedup: Some(median(speedups)),
-    }
+    vec![
+        (Quantity::Time, median(times)),
+        (Quantity::Speedup, median(speedups)),
+    ]
 }
 
 const WARM_UP: usize = 8;

@@ -1,8 +1,9 @@
 //! What the rounds have brought.
 
+use crate::figure::{Figure, Quantity};
 use crate::floor::Floors;
-use crate::measure::Figure;
 use crate::median::median;
+use crate::task::Task;
 use crate::workload::Workload;
 
 /// How far the two cores are from each other. A virtual machine's cores move, at times to another die, and
@@ -41,24 +42,24 @@ pub struct Results {
 
 struct Sample {
     contender: &'static str,
-    workload: Workload,
+    task: Task,
     round_trip: f64,
-    figure: Figure,
+    figures: Vec<Figure>,
 }
 
 impl Results {
     pub fn add(
         &mut self,
         contender: &'static str,
-        workload: Workload,
+        task: Task,
         round_trip: f64,
-        figure: Figure,
+        figures: Vec<Figure>,
     ) {
         self.samples.push(Sample {
             contender,
-            workload,
+            task,
             round_trip,
-            figure,
+            figures,
         });
     }
 
@@ -67,16 +68,21 @@ impl Results {
     }
 
     /// The median over the rounds. None where nothing was measured.
-    pub fn ns(&self, contender: &str, workload: Workload, distance: Distance) -> Option<f64> {
-        some_median(
-            self.of(contender, workload, distance)
-                .map(|sample| sample.figure.ns),
-        )
-    }
-
-    pub fn speedup(&self, contender: &str, workload: Workload, distance: Distance) -> Option<f64> {
-        let samples = self.of(contender, workload, distance);
-        some_median(samples.filter_map(|sample| sample.figure.speedup))
+    pub fn median(
+        &self,
+        contender: &str,
+        task: Task,
+        quantity: Quantity,
+        distance: Distance,
+    ) -> Option<f64> {
+        let samples = self.samples.iter().filter(|sample| {
+            sample.contender == contender
+                && sample.task == task
+                && Distance::of(sample.round_trip) == distance
+        });
+        let figures = samples.flat_map(|sample| &sample.figures);
+        let wanted = figures.filter(|(of, _)| *of == quantity);
+        some_median(wanted.map(|(_, number)| *number))
     }
 
     /// The least that the work can take, where there is a sum for it.
@@ -97,19 +103,6 @@ impl Results {
         let all = self.samples.iter().map(|sample| sample.round_trip);
         let there: Vec<f64> = all.filter(|trip| Distance::of(*trip) == distance).collect();
         (there.len(), median(there))
-    }
-
-    fn of(
-        &self,
-        contender: &str,
-        workload: Workload,
-        distance: Distance,
-    ) -> impl Iterator<Item = &Sample> {
-        self.samples.iter().filter(move |sample| {
-            sample.contender == contender
-                && sample.workload == workload
-                && Distance::of(sample.round_trip) == distance
-        })
     }
 }
 

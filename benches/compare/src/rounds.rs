@@ -5,25 +5,30 @@ use std::env;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::contender;
+use crate::contender::{self, NOTHING};
 use crate::cores::{Cores, go_to};
+use crate::figure::{Figure, Quantity};
 use crate::floor::Floors;
-use crate::measure::{Figure, measure};
 use crate::results::Results;
-use crate::workload::Workload;
+use crate::sink::{self, SINK};
+use crate::task::Task;
 
 /// Interleaved, so that what the machine does meanwhile meets all of them; each round begins with another one.
 pub fn run(rounds: usize, millis: &str) -> Results {
     let mut results = Results::default();
     for round in 0..rounds {
         eprintln!("round {} of {rounds}", round + 1);
-        for workload in Workload::ALL {
+        for task in Task::all() {
+            if task.is_long() && round % LONG_EVERY > 0 {
+                continue;
+            }
             results.add_floors(in_process(&[FLOORS], floors));
-            for at in 0..contender::ALL.len() {
-                let (name, _) = contender::ALL[(round + at) % contender::ALL.len()];
-                let sample = in_process(&[ONE, name, workload.key(), millis], sample);
-                if let Some((round_trip, figure)) = sample {
-                    results.add(name, workload, round_trip, figure);
+            let rotated = contender::ALL.into_iter().cycle().skip(round);
+            let entries = rotated.take(contender::ALL.len());
+            for (name, _) in task.floor().into_iter().chain(entries) {
+                let sample = in_process(&[ONE, name, task.key(), millis], sample);
+                if let Some((round_trip, figures)) = sample {
+                    results.add(name, task, round_trip, figures);
                 }
             }
         }
@@ -31,29 +36,35 @@ pub fn run(rounds: usize, millis: &str) -> Results {
     results
 }
 
+/// In how many of the rounds everything is measured.
+pub fn long(rounds: usize) -> usize {
+    rounds.div_ceil(LONG_EVERY)
+}
+
 /// What such a process does. False if the arguments are not of one.
 pub fn serve(arguments: &[&str]) -> bool {
     match arguments {
+        [SINK] => sink::serve(),
         [FLOORS] => {
             go_to(Cores::find().program);
             let Floors { f1, f3, f4 } = Floors::measure();
             println!("{f1} {f3} {f4}");
         }
-        [ONE, name, workload, millis] => {
+        [ONE, name, task, millis] => {
             let (_, prepare) = contender::ALL
                 .into_iter()
+                .chain([NOTHING])
                 .find(|(known, _)| known == name)
                 .expect("a name");
-            let workload = Workload::find(workload).expect("a workload");
+            let task = Task::find(task).expect("a task");
             let time = Duration::from_millis(millis.parse().expect("a number of milliseconds"));
             let cores = Cores::find();
             let round_trip = cores.round_trip();
-            if let Some(figure) = measure(prepare, workload, cores, time) {
-                println!(
-                    "{round_trip} {} {}",
-                    figure.ns,
-                    figure.speedup.unwrap_or_default()
-                );
+            if let Some(figures) = task.run(prepare, cores, time) {
+                println!("{round_trip}");
+                for (quantity, number) in figures {
+                    println!("{quantity:?} {number}");
+                }
             }
         }
         _ => return false,
@@ -61,7 +72,7 @@ pub fn serve(arguments: &[&str]) -> bool {
     true
 }
 
-fn in_process<T>(arguments: &[&str], read: impl FnOnce(&[f64]) -> T) -> T {
+fn in_process<T>(arguments: &[&str], read: impl FnOnce(&str) -> T) -> T {
     let this = env::current_exe().expect("the system knows this program");
     let output = Command::new(this)
         .args(arguments)
@@ -69,14 +80,11 @@ fn in_process<T>(arguments: &[&str], read: impl FnOnce(&[f64]) -> T) -> T {
         .expect("this program starts");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{arguments:?}: {errors}");
-    let numbers = String::from_utf8_lossy(&output.stdout);
-    let numbers = numbers
-        .split_whitespace()
-        .map(|number| number.parse().expect("a number"));
-    read(&numbers.collect::<Vec<f64>>())
+    read(&String::from_utf8_lossy(&output.stdout))
 }
 
-fn floors(numbers: &[f64]) -> Floors {
+fn floors(line: &str) -> Floors {
+    let numbers: Vec<f64> = line.split_whitespace().map(number).collect();
     match *numbers {
         [f1, f3, f4] => Floors { f1, f3, f4 },
         _ => panic!("three floors"),
@@ -84,15 +92,21 @@ fn floors(numbers: &[f64]) -> Floors {
 }
 
 /// Nothing where the contender cannot do the work.
-fn sample(numbers: &[f64]) -> Option<(f64, Figure)> {
-    match *numbers {
-        [round_trip, ns, speedup] => {
-            let speedup = (speedup > 0.0).then_some(speedup);
-            Some((round_trip, Figure { ns, speedup }))
-        }
-        _ => None,
-    }
+fn sample(lines: &str) -> Option<(f64, Vec<Figure>)> {
+    let mut lines = lines.lines();
+    let round_trip = number(lines.next()?);
+    let figures = lines.map(|line| {
+        let (name, value) = line.split_once(' ').expect("a name and a number");
+        (Quantity::find(name).expect("a quantity"), number(value))
+    });
+    Some((round_trip, figures.collect()))
+}
+
+fn number(text: &str) -> f64 {
+    text.parse().expect("a number")
 }
 
 const FLOORS: &str = "floors";
 const ONE: &str = "one";
+/// With ten rounds, they run in three.
+const LONG_EVERY: usize = 4;

@@ -1,20 +1,26 @@
 //! The results as Markdown.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::process::Command;
 use std::{env, fs, thread};
 
-use crate::contender;
+use crate::contender::{self, NOTHING};
+use crate::figure::Quantity;
+use crate::note::NOTES;
 use crate::results::{Distance, Results};
+use crate::rounds;
+use crate::task::Task;
 use crate::workload::Workload;
 
 /// With the share of the machine that other programs took meanwhile, if it is known.
 pub fn render(results: &Results, rounds: usize, others: Option<f64>) -> String {
     let mut text = format!(
         "# What spans cost\n\n\
-        ns of the program's thread for a piece of work, medians of {rounds} interleaved rounds, one process for each \
-        figure.\nMachine: {}{}.\nMade by `cargo run --release --manifest-path benches/compare/Cargo.toml`; \
+        W1 to W7: ns of the program's thread for a piece of work. Medians of {rounds} interleaved rounds, {} for W8, W9 \
+        and single calls; one process for each figure.\nMachine: {}{}.\nMade by `cargo run --release --manifest-path benches/compare/Cargo.toml`; \
         [`src/main.rs`](src/main.rs) tells what the work is.\n",
+        rounds::long(rounds),
         machine(),
         others.map_or_else(String::new, |share| format!(
             ", of which other programs took {:.0} %",
@@ -36,45 +42,142 @@ pub fn render(results: &Results, rounds: usize, others: Option<f64>) -> String {
     for (number, note) in (1..).zip(&NOTES) {
         let _ = writeln!(text, "{number}. {}", note.text);
     }
-    text.push_str(FLOORS);
+    text.push_str(EXPLANATIONS);
     text
 }
 
 fn section(text: &mut String, results: &Results, distance: Distance) {
-    let row = |name: &str, cell: &dyn Fn(Workload) -> String| {
-        let cells: Vec<String> = Workload::ALL.into_iter().map(cell).collect();
-        format!("| {name} | {} |\n", cells.join(" | "))
-    };
-    let heading = |workload: Workload| format!("{} {}", workload.key(), workload.title());
-    text.push_str(&row("", &heading));
-    text.push_str(&row("---", &|_| "--:".to_owned()));
-    for (name, _) in contender::ALL {
-        text.push_str(&row(name, &|workload| {
-            cell(results, name, workload, distance)
-        }));
-    }
+    let costs: Vec<Column> = Workload::ALL.into_iter().map(Column::of).collect();
+    table(text, results, distance, &costs);
     let floor = |workload| results.floor(workload).map_or_else(String::new, number);
-    text.push_str(&row("*floor*", &floor));
+    row(text, "*floor*", Workload::ALL.map(floor));
     let (ours, _) = contender::ALL[0];
     let ratio = |workload| {
-        let ns = results.ns(ours, workload, distance);
-        let ratio = ns
+        let time = results.median(ours, Task::Burst(workload), Quantity::Time, distance);
+        let ratio = time
             .zip(results.floor(workload))
-            .map(|(ns, floor)| ns / floor);
+            .map(|(time, floor)| time / floor);
         ratio.map_or_else(String::new, |ratio| format!("{ratio:.2} ×"))
     };
-    text.push_str(&row(&format!("*{ours} by floor*"), &ratio));
+    row(
+        text,
+        &format!("*{ours} by floor*"),
+        Workload::ALL.map(ratio),
+    );
+    for (title, columns) in [
+        ("W8, W9: out of the program", &TO_AGENT[..]),
+        (LATENCY_TITLE, &LATENCY),
+    ] {
+        let ours_was_measured = columns.iter().any(|column| {
+            let Column { task, quantity, .. } = *column;
+            results.median(ours, task, quantity, distance).is_some()
+        });
+        if ours_was_measured {
+            let _ = write!(text, "\n### {title}, cores {}\n\n", distance.name());
+            table(text, results, distance, columns);
+        }
+    }
 }
 
-fn cell(results: &Results, contender: &str, workload: Workload, distance: Distance) -> String {
-    let ns = results.ns(contender, workload, distance);
-    let mut cell = ns.map_or_else(|| "–".to_owned(), number);
-    if let Some(speedup) = results.speedup(contender, workload, distance) {
+/// A line for each contender, and one for the harness where it is part of the figures.
+fn table(text: &mut String, results: &Results, distance: Distance, columns: &[Column]) {
+    row(
+        text,
+        "",
+        columns.iter().map(|column| column.title.to_string()),
+    );
+    row(text, "---", columns.iter().map(|_| "--:".to_owned()));
+    for (name, _) in contender::ALL {
+        let cells = columns
+            .iter()
+            .map(|column| cell(results, name, column, distance));
+        row(text, name, cells);
+    }
+    if columns.iter().any(|column| column.task.floor().is_some()) {
+        let (name, _) = NOTHING;
+        let cells = columns.iter().map(|column| {
+            let median = results.median(name, column.task, column.quantity, distance);
+            let is_known = column.task.floor().is_some() && column.quantity != Quantity::Missing;
+            let median = median.filter(|_| is_known);
+            median.map_or_else(String::new, |median| print(column.quantity, median))
+        });
+        row(text, &format!("*{name} alone*"), cells);
+    }
+}
+
+fn row(text: &mut String, name: &str, cells: impl IntoIterator<Item = String>) {
+    let cells: Vec<String> = cells.into_iter().collect();
+    let _ = writeln!(text, "| {name} | {} |", cells.join(" | "));
+}
+
+struct Column {
+    title: Cow<'static, str>,
+    task: Task,
+    quantity: Quantity,
+}
+
+impl Column {
+    fn of(workload: Workload) -> Self {
+        Self {
+            title: format!("{} {}", workload.key(), workload.title()).into(),
+            task: Task::Burst(workload),
+            quantity: Quantity::Time,
+        }
+    }
+
+    const fn new(title: &'static str, task: Task, quantity: Quantity) -> Self {
+        Self {
+            title: Cow::Borrowed(title),
+            task,
+            quantity,
+        }
+    }
+}
+
+const TO_AGENT: [Column; 8] = [
+    Column::new("paced: CPU, µs a span", Task::Paced, Quantity::Cpu),
+    Column::new(
+        "of it in the background",
+        Task::Paced,
+        Quantity::BackgroundCpu,
+    ),
+    Column::new("flood: M spans/s arrive", Task::Flood, Quantity::Delivered),
+    Column::new("do not arrive", Task::Flood, Quantity::Missing),
+    Column::new("memory, MB", Task::Flood, Quantity::Memory),
+    Column::new(
+        "flood within the process: M spans/s arrive",
+        Task::FloodWithin,
+        Quantity::Delivered,
+    ),
+    Column::new("do not arrive", Task::FloodWithin, Quantity::Missing),
+    Column::new("W9 encoding, ns a span", Task::Encoding, Quantity::Time),
+];
+
+const LATENCY: [Column; 4] = [
+    Column::new("half", Task::Latency, Quantity::P50),
+    Column::new("99 %", Task::Latency, Quantity::P99),
+    Column::new("99.9 %", Task::Latency, Quantity::P999),
+    Column::new("99.99 %", Task::Latency, Quantity::P9999),
+];
+
+const LATENCY_TITLE: &str = "A root with five tags: ns that so many calls take at most";
+
+fn cell(results: &Results, contender: &str, column: &Column, distance: Distance) -> String {
+    let median = |quantity| results.median(contender, column.task, quantity, distance);
+    let mut cell = median(column.quantity)
+        .map_or_else(|| "–".to_owned(), |median| print(column.quantity, median));
+    if let Some(speedup) = median(Quantity::Speedup) {
         let _ = write!(cell, " ({speedup:.2} ×)");
+    }
+    if column.quantity == Quantity::Cpu {
+        let missing = median(Quantity::Missing).filter(|missing| *missing > 0.0005);
+        if let Some(missing) = missing {
+            let _ = write!(cell, " ({} lost)", print(Quantity::Missing, missing));
+        }
     }
     let marks = (1..)
         .zip(&NOTES)
-        .filter(|(_, note)| note.is_about(contender, workload));
+        .filter(|(_, note)| note.is_about(contender, column.task, column.quantity));
     let marks: Vec<String> = marks.map(|(number, _)| number.to_string()).collect();
     if !marks.is_empty() {
         let _ = write!(cell, " <sup>{}</sup>", marks.join(","));
@@ -82,15 +185,33 @@ fn cell(results: &Results, contender: &str, workload: Workload, distance: Distan
     cell
 }
 
-/// Three digits, as far as they mean anything.
-pub fn number(ns: f64) -> String {
-    match ns {
-        ..10.0 => format!("{ns:.1}"),
-        _ => format!("{ns:.0}"),
+pub fn print(quantity: Quantity, value: f64) -> String {
+    match quantity {
+        Quantity::Cpu | Quantity::BackgroundCpu | Quantity::Delivered => format!("{value:.2}"),
+        Quantity::Missing if value.abs() < 0.0005 => "0 %".to_owned(),
+        Quantity::Missing => format!("{:.1} %", value * 100.0),
+        _ => number(value),
     }
 }
 
-fn machine() -> String {
+/// Three digits, as far as they mean anything, and a gap at the thousands of long ones.
+fn number(number: f64) -> String {
+    match number {
+        ..10.0 => format!("{number:.1}"),
+        ..9_999.5 => format!("{number:.0}"),
+        _ => grouped(number.round() as u64),
+    }
+}
+
+fn grouped(number: u64) -> String {
+    match number {
+        ..1_000 => number.to_string(),
+        _ => format!("{}\u{a0}{:03}", grouped(number / 1_000), number % 1_000),
+    }
+}
+
+/// Cores, architecture and compiler.
+pub fn machine() -> String {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let arch = env::consts::ARCH.replace('_', "-");
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -108,67 +229,17 @@ fn machine() -> String {
     format!("{cores}-core {arch}{kind}, {version}, release build")
 }
 
-/// Where a contender does less than the others, or more.
-struct Note {
-    contenders: &'static [&'static str],
-    workloads: &'static [Workload],
-    text: &'static str,
-}
-
-impl Note {
-    fn is_about(&self, contender: &str, workload: Workload) -> bool {
-        self.contenders.contains(&contender) && self.workloads.contains(&workload)
-    }
-}
-
-const REQUESTS: &[Workload] = &[Workload::Request, Workload::Unsampled, Workload::TwoThreads];
-
-const NOTES: [Note; 6] = [
-    Note {
-        contenders: &["rustracing_jaeger"],
-        workloads: &[Workload::Unsampled],
-        text: "Less work: a span that is not sampled has no context, so the next service is told nothing.",
-    },
-    Note {
-        contenders: &["fastrace", "minitrace"],
-        workloads: REQUESTS,
-        text: "Less work: no baggage is looked for, and no sampler asked. More: numbers are formatted, for every \
-            value is a string.",
-    },
-    Note {
-        contenders: &["minitrace"],
-        workloads: &[Workload::Unsampled],
-        text: "It has no word for a trace that is not kept.",
-    },
-    Note {
-        contenders: &["tracing-opentelemetry"],
-        workloads: &[
-            Workload::Root,
-            Workload::Child,
-            Workload::Request,
-            Workload::Unsampled,
-            Workload::Trace,
-            Workload::TwoThreads,
-        ],
-        text: "More work: spans carry their thread and place in the source as well, and are seen by a subscriber.",
-    },
-    Note {
-        contenders: &["tracing-opentelemetry", "rustracing_jaeger"],
-        workloads: &[Workload::Off],
-        text: "Less work: `tracing` without a subscriber looks at one static number and never sees the tag; \
-            `rustracing` has no tracer that is off, but a span that is.",
-    },
-    Note {
-        contenders: &["opentelemetry", "tracing-opentelemetry"],
-        workloads: REQUESTS,
-        text: "Less work: the propagator for baggage is another one and is not installed.",
-    },
-];
-
-const FLOORS: &str = "\n\
+const EXPLANATIONS: &str = "\n\
     *Floors*: W1, W2, W5: two time stamps. W3: looking a header up among nine, parsing it, two ids, printing a header and \
     putting it into a map, looking through all names for baggage, five time stamps, 400 bytes copied. W4: the same with two \
     time stamps and nothing copied. W6 has, in brackets, how many times the work of one thread two threads do; \
     contenders' own threads share the second core with the second thread.\n\n\
     tracehound's background thread also packs spans for an agent; the other contenders' hand them to a sink that reads \
-    them.\n";
+    them.\n\n\
+    *W8*: requests of W3, two spans each, of one thread; the sink is a process on this host that counts the spans of \
+    datagrams and of OTLP requests. *Paced*: 40 000 spans a second. *Flood*: for a second; what waits then has half a \
+    second more to arrive. In it tracehound's datagrams have 65 000 bytes instead of 16 000, and OpenTelemetry's requests \
+    4096 spans instead of 512. Within the process: into what stands behind W1 to W7. Up to 16 384 spans may wait where that \
+    can be said. tracehound's account of its spans must hold all that were made.\n\n\
+    *Calls*: 50 000 a second on each of two threads, at fixed times. The harness alone shows what the machine adds: \
+    whatever else runs on it stops calls, too.\n";

@@ -48,10 +48,6 @@ impl Workload {
         }
     }
 
-    pub fn find(key: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|workload| workload.key() == key)
-    }
-
     pub fn mode(self) -> Mode {
         match self {
             Self::Unsampled => Mode::Unsampled,

@@ -81,8 +81,8 @@ pub(super) fn write_span(out: &mut Vec<u8>, span: &FinishedSpan<'_>) {
         });
     }
     write_i32(out, 7, header.flags.bits().into());
-    write_i64(out, 8, header.start.as_micros());
-    let duration = i64::try_from(header.duration_micros).unwrap_or(i64::MAX);
+    write_i64(out, 8, header.start().as_micros());
+    let duration = i64::try_from(header.duration_micros()).unwrap_or(i64::MAX);
     write_i64(out, 9, duration);
     if header.tag_count > 0 {
         write_tags(out, 10, span.tags());

@@ -82,7 +82,7 @@ pub(super) fn write_span(
     if header.all_references() > 0 {
         let block = rest.block();
         end = list_field(block, 0, 0x19, header.all_references());
-        if let Some(kind) = header.parent_reference {
+        if let Some(kind) = header.parent_reference.kind() {
             end = field(block, end, 0x15, zigzag(reference_kind(kind)));
             end = last.copy_fields(block, end);
             *room(block, end) = parent_field;
@@ -97,10 +97,10 @@ pub(super) fn write_span(
         }
         flags_field = 0x15;
     }
-    let duration = i64::try_from(header.duration_micros).unwrap_or(i64::MAX);
+    let duration = i64::try_from(header.duration_micros()).unwrap_or(i64::MAX);
     let block = rest.block();
     end = field(block, end, flags_field, zigzag(header.flags.bits().into()));
-    end = time_field(block, end, header.start.as_micros());
+    end = time_field(block, end, header.start().as_micros());
     end = duration_field(block, end, duration);
     let mut logs_field = 0x29;
     if header.tag_count > 0 {

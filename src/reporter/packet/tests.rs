@@ -4,7 +4,7 @@ use super::*;
 use crate::model::{
     Flags, LogRecord, ReferenceType, SpanId, SpanReference, Tag, TagValue, Timestamp, TraceId, tags,
 };
-use crate::record::FrameHeader;
+use crate::record::{FrameHeader, ParentReference};
 use crate::reporter::OwnedSpan;
 
 const FORMATS: [BatchFormat; 2] = [BatchFormat::Compact, BatchFormat::Binary];
@@ -190,7 +190,7 @@ fn a_mark_for_the_parent_is_written_as_the_reference_that_it_stands_for() {
             let mut frame = Vec::new();
             plain.view(|plain| {
                 let header = FrameHeader {
-                    parent_reference: Some(kind),
+                    parent_reference: ParentReference::of(kind),
                     ..*plain.header()
                 };
                 write_frame(&mut frame, &header, &plain.frame_bytes());

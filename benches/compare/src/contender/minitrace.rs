@@ -1,22 +1,23 @@
 use std::borrow::Cow;
 use std::hint::black_box;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::net::UdpSocket;
 
 use http::HeaderValue;
 use minitrace::collector::{Config, Reporter, SpanRecord};
 use minitrace::prelude::{Event, Span, SpanContext};
+use minitrace_jaeger::JaegerReporter;
 
-use crate::contender::{Contender, Mode};
+use crate::contender::{Contender, Destination, Mode, Tally};
 use crate::request::Request;
 
 /// minitrace has one reporter for the process.
-static DELIVERED: AtomicU64 = AtomicU64::new(0);
+static TALLY: Tally = Tally::new();
 
 struct Minitrace;
 
-pub fn prepare(mode: Mode) -> Option<Box<dyn Contender>> {
+pub fn prepare(mode: Mode, destination: Destination) -> Option<Box<dyn Contender>> {
     match mode {
-        Mode::Sampled => minitrace::set_reporter(Sink, Config::default()),
+        Mode::Sampled => minitrace::set_reporter(sink(destination), Config::default()),
         // It has no word for a trace that is not kept.
         Mode::Unsampled => return None,
         Mode::Off => {}
@@ -24,19 +25,44 @@ pub fn prepare(mode: Mode) -> Option<Box<dyn Contender>> {
     Some(Box::new(Minitrace))
 }
 
-struct Sink;
+enum Sink {
+    Reader,
+    /// Its encoder cannot be called without its socket. Nobody reads what comes to the second one.
+    Encoder(JaegerReporter, UdpSocket),
+    Jaeger(JaegerReporter),
+}
+
+fn sink(destination: Destination) -> Sink {
+    let jaeger = |agent| JaegerReporter::new(agent, "compare").expect("a port is free");
+    match destination {
+        Destination::Memory => Sink::Reader,
+        Destination::Bytes => {
+            let silent = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
+            Sink::Encoder(jaeger(silent.local_addr().expect("it is bound")), silent)
+        }
+        Destination::Network(addresses, _) => Sink::Jaeger(jaeger(addresses.agent)),
+    }
+}
 
 impl Reporter for Sink {
     fn report(&mut self, spans: &[SpanRecord]) {
-        for span in spans {
-            let properties = &span.properties;
-            let bytes: usize = properties
-                .iter()
-                .map(|(key, value)| key.len() + value.len())
-                .sum();
-            black_box((span.name.len(), span.duration_ns, bytes, span.events.len()));
+        match self {
+            Self::Reader => {
+                for span in spans {
+                    let properties = &span.properties;
+                    let bytes: usize = properties
+                        .iter()
+                        .map(|(key, value)| key.len() + value.len())
+                        .sum();
+                    black_box((span.name.len(), span.duration_ns, bytes, span.events.len()));
+                }
+                TALLY.add(spans.len());
+            }
+            Self::Encoder(jaeger, _silent) => {
+                TALLY.encoded(spans.len(), || jaeger.report(spans));
+            }
+            Self::Jaeger(jaeger) => jaeger.report(spans),
         }
-        DELIVERED.fetch_add(spans.len() as u64, Ordering::Relaxed);
     }
 }
 
@@ -86,6 +112,19 @@ impl Contender for Minitrace {
         }
     }
 
+    fn tagged_root(&self, request: &Request) {
+        let root = Span::root("GET /orders", SpanContext::random());
+        drop(root.with_properties(|| {
+            [
+                fixed("http.method", "GET"),
+                fixed("component", "shop"),
+                owned("http.url", request.url.clone()),
+                owned("http.status_code", request.status.to_string()),
+                owned("http.response_size", request.response_size.to_string()),
+            ]
+        }));
+    }
+
     fn off(&self, n: u64) {
         for i in 0..n {
             drop(
@@ -99,8 +138,8 @@ impl Contender for Minitrace {
         minitrace::flush();
     }
 
-    fn delivered(&self) -> u64 {
-        DELIVERED.load(Ordering::Relaxed)
+    fn tally(&self) -> &Tally {
+        &TALLY
     }
 }
 

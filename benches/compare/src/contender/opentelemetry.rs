@@ -1,6 +1,5 @@
 use std::hint::black_box;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::{
@@ -8,58 +7,91 @@ use opentelemetry::trace::{
 };
 use opentelemetry::{Context, KeyValue, Value, global};
 use opentelemetry_http::{HeaderExtractor, HeaderInjector};
+use opentelemetry_otlp::WithExportConfig as _;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
+use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_scope;
+use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{
     BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracer, SdkTracerProvider, SpanData,
     SpanExporter,
 };
+use prost::Message;
 
-use crate::contender::{Contender, Mode};
+use crate::contender::{Batches, Contender, Destination, Mode, QUEUE, Tally};
 use crate::request::Request;
 
 struct OpenTelemetry {
     provider: SdkTracerProvider,
     tracer: SdkTracer,
     propagator: TraceContextPropagator,
-    delivered: Arc<AtomicU64>,
+    tally: Arc<Tally>,
 }
 
-pub fn prepare(mode: Mode) -> Option<Box<dyn Contender>> {
-    let (provider, delivered) = provider(mode);
+pub fn prepare(mode: Mode, destination: Destination) -> Option<Box<dyn Contender>> {
+    let (provider, tally) = provider(mode, destination);
     Some(Box::new(OpenTelemetry {
         tracer: provider.tracer("compare"),
         provider,
         propagator: TraceContextPropagator::new(),
-        delivered,
+        tally,
     }))
 }
 
-/// A provider that exports in batches to a sink, and the sink's count.
-pub(super) fn provider(mode: Mode) -> (SdkTracerProvider, Arc<AtomicU64>) {
-    let delivered = Arc::new(AtomicU64::new(0));
+/// A provider that exports in batches, and what its exporter counts in this process.
+pub(super) fn provider(mode: Mode, destination: Destination) -> (SdkTracerProvider, Arc<Tally>) {
+    let tally = Arc::new(Tally::new());
+    let resource = Resource::builder_empty()
+        .with_service_name("compare")
+        .build();
+    let processor = match destination {
+        Destination::Memory => in_batches(Reader(tally.clone()), Batches::Usual),
+        Destination::Bytes => {
+            let encoder = Encoder {
+                tally: tally.clone(),
+                resource: ResourceAttributesWithSchema::from(&resource),
+            };
+            in_batches(encoder, Batches::Usual)
+        }
+        Destination::Network(addresses, batches) => in_batches(
+            opentelemetry_otlp::SpanExporter::builder()
+                .with_http()
+                .with_endpoint(format!("http://{}/v1/traces", addresses.collector))
+                .build()
+                .expect("a URL"),
+            batches,
+        ),
+    };
     let sampler = match mode {
         Mode::Sampled => Sampler::ParentBased(Box::new(Sampler::AlwaysOn)),
         Mode::Unsampled | Mode::Off => Sampler::AlwaysOff,
     };
-    // Its usual queue, of 2048 spans, would lose some of a burst.
-    let queue = BatchConfigBuilder::default()
-        .with_max_queue_size(65_536)
-        .build();
-    let processor = BatchSpanProcessor::builder(Sink(delivered.clone()))
-        .with_batch_config(queue)
-        .build();
     let provider = SdkTracerProvider::builder()
         .with_sampler(sampler)
+        .with_resource(resource)
         .with_span_processor(processor)
         .build();
-    (provider, delivered)
+    (provider, tally)
+}
+
+/// Its usual queue, of 2048 spans, would lose some of a burst.
+fn in_batches(exporter: impl SpanExporter + 'static, batches: Batches) -> BatchSpanProcessor {
+    let queue = BatchConfigBuilder::default().with_max_queue_size(QUEUE);
+    let queue = match batches {
+        Batches::Usual => queue,
+        Batches::Large => queue.with_max_export_batch_size(QUEUE / 4),
+    };
+    BatchSpanProcessor::builder(exporter)
+        .with_batch_config(queue.build())
+        .build()
 }
 
 #[derive(Debug)]
-struct Sink(Arc<AtomicU64>);
+struct Reader(Arc<Tally>);
 
-impl SpanExporter for Sink {
+impl SpanExporter for Reader {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         for span in &batch {
             let length = |pair: &KeyValue| match &pair.value {
@@ -69,7 +101,24 @@ impl SpanExporter for Sink {
             let bytes: usize = span.attributes.iter().map(length).sum();
             black_box((span.name.len(), span.end_time, bytes, span.events.len()));
         }
-        self.0.fetch_add(batch.len() as u64, Ordering::Relaxed);
+        self.0.add(batch.len());
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct Encoder {
+    tally: Arc<Tally>,
+    resource: ResourceAttributesWithSchema,
+}
+
+impl SpanExporter for Encoder {
+    /// As its exporter of OTLP does.
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        self.tally.encoded(batch.len(), || {
+            let resource_spans = group_spans_by_resource_and_scope(batch, &self.resource);
+            ExportTraceServiceRequest { resource_spans }.encode_to_vec()
+        });
         Ok(())
     }
 }
@@ -129,6 +178,17 @@ impl Contender for OpenTelemetry {
         }
     }
 
+    fn tagged_root(&self, request: &Request) {
+        let root = self.tracer.span_builder("GET /orders").with_attributes([
+            KeyValue::new("http.method", "GET"),
+            KeyValue::new("component", "shop"),
+            KeyValue::new("http.url", request.url.clone()),
+            KeyValue::new("http.status_code", request.status),
+            KeyValue::new("http.response_size", request.response_size),
+        ]);
+        root.start_with_context(&self.tracer, &Context::new()).end();
+    }
+
     fn off(&self, n: u64) {
         let tracer = global::tracer("compare");
         let nothing = Context::new();
@@ -145,7 +205,7 @@ impl Contender for OpenTelemetry {
             .expect("the sink takes everything");
     }
 
-    fn delivered(&self) -> u64 {
-        self.delivered.load(Ordering::Relaxed)
+    fn tally(&self) -> &Tally {
+        &self.tally
     }
 }

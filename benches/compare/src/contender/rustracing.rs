@@ -1,6 +1,5 @@
 use std::hint::black_box;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -10,56 +9,115 @@ use rustracing::carrier::{IterHttpHeaderFields, SetHttpHeaderField};
 use rustracing::sampler::{AllSampler, NullSampler};
 use rustracing::tag::Tag;
 use rustracing_jaeger::Tracer;
+use rustracing_jaeger::reporter::JaegerCompactReporter;
 use rustracing_jaeger::span::{FinishedSpan, Span, SpanContext};
+use rustracing_jaeger::thrift::agent::EmitBatchNotification;
+use rustracing_jaeger::thrift::jaeger::{Batch, Process};
+use thrift_codec::CompactEncode;
+use thrift_codec::message::Message;
 
-use crate::contender::{Contender, Mode};
+use crate::contender::{Contender, Destination, Mode, QUEUE, Tally};
 use crate::request::Request;
 
 struct Rustracing {
     tracer: Tracer,
     waiting: Receiver<FinishedSpan>,
     drain: Sender<Sender<()>>,
-    delivered: Arc<AtomicU64>,
+    tally: Arc<Tally>,
 }
 
-pub fn prepare(mode: Mode) -> Option<Box<dyn Contender>> {
-    let (sender, waiting) = bounded(65_536);
+pub fn prepare(mode: Mode, destination: Destination) -> Option<Box<dyn Contender>> {
+    let (sender, waiting) = bounded(QUEUE);
     let (drain, orders) = bounded(1);
-    let delivered = Arc::new(AtomicU64::new(0));
+    let tally = Arc::new(Tally::new());
     let tracer = match mode {
         Mode::Sampled => Tracer::with_sender(AllSampler, sender),
         Mode::Unsampled | Mode::Off => Tracer::with_sender(NullSampler, sender),
     };
-    let (spans, count) = (waiting.clone(), delivered.clone());
-    thread::spawn(move || report(&spans, &orders, &count));
+    let sink = sink(destination, tally.clone());
+    let spans = waiting.clone();
+    thread::spawn(move || report(&spans, &orders, &sink));
     Some(Box::new(Rustracing {
         tracer,
         waiting,
         drain,
-        delivered,
+        tally,
     }))
+}
+
+enum Sink {
+    Reader(Arc<Tally>),
+    Encoder(Arc<Tally>),
+    Jaeger(JaegerCompactReporter),
+}
+
+fn sink(destination: Destination, tally: Arc<Tally>) -> Sink {
+    match destination {
+        Destination::Memory => Sink::Reader(tally),
+        Destination::Bytes => Sink::Encoder(tally),
+        Destination::Network(addresses, _) => {
+            let reporter = JaegerCompactReporter::new("compare");
+            let mut reporter = reporter.expect("a port is free");
+            reporter.set_agent_addr(addresses.agent);
+            Sink::Jaeger(reporter)
+        }
+    }
 }
 
 /// Drains every 10 ms, and when told to. The loop of its documentation, which blocks on the channel, has every
 /// span wake it, and costs the program more.
-fn report(spans: &Receiver<FinishedSpan>, orders: &Receiver<Sender<()>>, count: &AtomicU64) {
+fn report(spans: &Receiver<FinishedSpan>, orders: &Receiver<Sender<()>>, sink: &Sink) {
+    let mut batch = Vec::with_capacity(BATCH);
     loop {
         let order = orders.recv_timeout(Duration::from_millis(10));
-        for span in spans.try_iter() {
-            let bytes: usize = span.tags().iter().map(|tag| tag.name().len()).sum();
-            black_box((
-                span.operation_name().len(),
-                span.finish_time(),
-                bytes,
-                span.logs().len(),
-            ));
-            count.fetch_add(1, Ordering::Relaxed);
+        loop {
+            batch.extend(spans.try_iter().take(BATCH));
+            if batch.is_empty() {
+                break;
+            }
+            sink.take(&batch);
+            batch.clear();
         }
         if let Ok(done) = order {
             done.send(()).expect("the one who ordered waits");
         }
     }
 }
+
+impl Sink {
+    fn take(&self, spans: &[FinishedSpan]) {
+        match self {
+            Self::Reader(tally) => {
+                for span in spans {
+                    let bytes: usize = span.tags().iter().map(|tag| tag.name().len()).sum();
+                    let name = span.operation_name().len();
+                    black_box((name, span.finish_time(), bytes, span.logs().len()));
+                }
+                tally.add(spans.len());
+            }
+            Self::Encoder(tally) => tally.encoded(spans.len(), || encode(spans)),
+            Self::Jaeger(reporter) => reporter.report(spans).expect("small enough"),
+        }
+    }
+}
+
+/// As its reporter does.
+fn encode(spans: &[FinishedSpan]) -> Vec<u8> {
+    let batch = Batch {
+        process: Process {
+            service_name: "compare".to_owned(),
+            tags: Vec::new(),
+        },
+        spans: spans.iter().map(From::from).collect(),
+    };
+    let mut bytes = Vec::new();
+    let message = Message::from(EmitBatchNotification { batch });
+    message.compact_encode(&mut bytes).expect("well-formed");
+    bytes
+}
+
+/// Spans in a datagram, which its reporter does not split.
+const BATCH: usize = 200;
 
 impl Contender for Rustracing {
     fn roots(&self, n: u64) {
@@ -106,6 +164,18 @@ impl Contender for Rustracing {
         }
     }
 
+    fn tagged_root(&self, request: &Request) {
+        let root = self
+            .tracer
+            .span("GET /orders")
+            .tag(Tag::new("http.method", "GET"))
+            .tag(Tag::new("component", "shop"))
+            .tag(Tag::new("http.url", request.url.clone()))
+            .tag(Tag::new("http.status_code", request.status))
+            .tag(Tag::new("http.response_size", request.response_size));
+        drop(root.start());
+    }
+
     fn off(&self, n: u64) {
         for i in 0..n {
             let mut span = Span::inactive();
@@ -120,8 +190,8 @@ impl Contender for Rustracing {
         assert!(self.waiting.is_empty());
     }
 
-    fn delivered(&self) -> u64 {
-        self.delivered.load(Ordering::Relaxed)
+    fn tally(&self) -> &Tally {
+        &self.tally
     }
 }
 

@@ -1,38 +1,61 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tracehound::JaegerTracer;
 use tracehound::model::field;
 use tracehound::prelude::*;
 use tracehound::reporter::RemoteReporter;
-use tracehound::reporter::sender::{Batch, BatchFormat, SendOutcome, Sender};
+use tracehound::reporter::sender::{Batch, BatchFormat, SendOutcome, Sender, UdpSender};
 use tracehound::sampler::ConstSampler;
 use tracehound::tracer::tracer;
 
-use crate::contender::{Contender, Mode};
+use crate::clocks::thread_cpu;
+use crate::contender::{Account, Batches, Contender, Destination, Mode, QUEUE, Tally};
 use crate::request::Request;
 
 struct Tracehound {
     tracer: JaegerTracer,
-    delivered: Arc<AtomicU64>,
+    tally: Arc<Tally>,
 }
 
-pub fn prepare(mode: Mode) -> Option<Box<dyn Contender>> {
-    let delivered = Arc::new(AtomicU64::new(0));
+pub fn prepare(mode: Mode, destination: Destination) -> Option<Box<dyn Contender>> {
+    let tally = Arc::new(Tally::new());
+    let reporter = match destination {
+        Destination::Memory => RemoteReporter::new(Sink {
+            tally: tally.clone(),
+            worker: None,
+        }),
+        Destination::Bytes => RemoteReporter::new(Sink {
+            tally: tally.clone(),
+            worker: Some(Duration::ZERO),
+        }),
+        Destination::Network(addresses, batches) => {
+            let sender = UdpSender::new(addresses.agent);
+            RemoteReporter::new(match batches {
+                Batches::Usual => sender,
+                Batches::Large => sender.max_packet_bytes(UdpSender::MAX_PACKET_BYTES),
+            })
+        }
+    };
     let tracer = match mode {
         Mode::Off => JaegerTracer::disabled(),
         Mode::Sampled | Mode::Unsampled => JaegerTracer::builder("compare")
             .sampler(ConstSampler::new(mode == Mode::Sampled))
-            .reporter(RemoteReporter::new(Sink(delivered.clone())))
+            .queue_size(QUEUE)
+            .reporter(reporter)
             .build()
             .expect("named"),
     };
-    Some(Box::new(Tracehound { tracer, delivered }))
+    Some(Box::new(Tracehound { tracer, tally }))
 }
 
 /// Takes ready packets: spans are encoded, not only read.
-struct Sink(Arc<AtomicU64>);
+struct Sink {
+    tally: Arc<Tally>,
+    /// How long the thread that calls has worked until the last packet, if that is to be counted: all that it does
+    /// is to take spans out of queues and to encode them.
+    worker: Option<Duration>,
+}
 
 impl Sender for Sink {
     fn format(&self) -> BatchFormat {
@@ -40,11 +63,16 @@ impl Sender for Sink {
     }
 
     fn max_bytes(&self) -> usize {
-        65_000
+        UdpSender::MAX_PACKET_BYTES
     }
 
     fn send(&mut self, batch: &Batch<'_>, _deadline: Instant) -> SendOutcome {
-        self.0.fetch_add(batch.span_count, Ordering::Relaxed);
+        if let Some(last) = &mut self.worker {
+            let now = thread_cpu();
+            self.tally.add_encoding(now - *last);
+            *last = now;
+        }
+        self.tally.add(batch.span_count as usize);
         SendOutcome::default()
     }
 }
@@ -93,6 +121,18 @@ impl Contender for Tracehound {
         }
     }
 
+    fn tagged_root(&self, request: &Request) {
+        self.tracer
+            .build_span("GET /orders")
+            .tag("http.method", "GET")
+            .tag("component", "shop")
+            .tag("http.url", &request.url)
+            .tag("http.status_code", request.status)
+            .tag("http.response_size", request.response_size)
+            .start()
+            .finish();
+    }
+
     fn off(&self, n: u64) {
         for i in 0..n {
             let span = tracer().start_span("root");
@@ -103,10 +143,19 @@ impl Contender for Tracehound {
 
     fn flush(&self) {
         let report = self.tracer.flush(Duration::from_secs(10));
-        assert!(report.is_complete(), "{report}");
+        assert_eq!(report.queued, 0, "{report}");
     }
 
-    fn delivered(&self) -> u64 {
-        self.delivered.load(Ordering::Relaxed)
+    fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    fn account(&self) -> Option<Account> {
+        let report = self.tracer.report();
+        Some(Account {
+            finished: report.finished,
+            sent: report.sent,
+            lost: report.dropped.total(),
+        })
     }
 }

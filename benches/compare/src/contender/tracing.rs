@@ -1,5 +1,4 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use opentelemetry::Context;
 use opentelemetry::propagation::TextMapPropagator;
@@ -12,17 +11,17 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::layer::SubscriberExt;
 
 use crate::contender::opentelemetry::provider;
-use crate::contender::{Contender, Mode};
+use crate::contender::{Contender, Destination, Mode, Tally};
 use crate::request::Request;
 
 struct Tracing {
     provider: SdkTracerProvider,
     propagator: TraceContextPropagator,
-    delivered: Arc<AtomicU64>,
+    tally: Arc<Tally>,
 }
 
-pub fn prepare(mode: Mode) -> Option<Box<dyn Contender>> {
-    let (provider, delivered) = provider(mode);
+pub fn prepare(mode: Mode, destination: Destination) -> Option<Box<dyn Contender>> {
+    let (provider, tally) = provider(mode, destination);
     if mode != Mode::Off {
         let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("compare"));
         let subscriber = tracing_subscriber::registry().with(layer);
@@ -31,7 +30,7 @@ pub fn prepare(mode: Mode) -> Option<Box<dyn Contender>> {
     Some(Box::new(Tracing {
         provider,
         propagator: TraceContextPropagator::new(),
-        delivered,
+        tally,
     }))
 }
 
@@ -76,6 +75,19 @@ impl Contender for Tracing {
         }
     }
 
+    fn tagged_root(&self, request: &Request) {
+        let root = info_span!(
+            parent: None,
+            "GET /orders",
+            http.method = "GET",
+            component = "shop",
+            http.url = request.url.as_str(),
+            http.status_code = request.status,
+            http.response_size = request.response_size,
+        );
+        root.in_scope(|| {});
+    }
+
     fn off(&self, n: u64) {
         for i in 0..n {
             info_span!(parent: None, "root", items = i as i64).in_scope(|| {});
@@ -88,7 +100,7 @@ impl Contender for Tracing {
             .expect("the sink takes everything");
     }
 
-    fn delivered(&self) -> u64 {
-        self.delivered.load(Ordering::Relaxed)
+    fn tally(&self) -> &Tally {
+        &self.tally
     }
 }

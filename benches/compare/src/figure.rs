@@ -1,0 +1,49 @@
+//! One number.
+
+/// What it is of, and the number.
+pub type Figure = (Quantity, f64);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quantity {
+    /// For a piece of work, in ns.
+    Time,
+    /// How many times the work of one thread two threads did.
+    Speedup,
+    /// Of all threads for a span, in µs.
+    Cpu,
+    /// Of those threads for a span that are not the program's, in µs.
+    BackgroundCpu,
+    /// Spans that arrived, in millions a second.
+    Delivered,
+    /// Which share of the spans did not arrive.
+    Missing,
+    /// The most that was held, in MB.
+    Memory,
+    /// What half of all calls take at most, in ns.
+    P50,
+    P99,
+    P999,
+    P9999,
+}
+
+impl Quantity {
+    pub fn find(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|quantity| format!("{quantity:?}") == name)
+    }
+
+    const ALL: [Self; 11] = [
+        Self::Time,
+        Self::Speedup,
+        Self::Cpu,
+        Self::BackgroundCpu,
+        Self::Delivered,
+        Self::Missing,
+        Self::Memory,
+        Self::P50,
+        Self::P99,
+        Self::P999,
+        Self::P9999,
+    ];
+}

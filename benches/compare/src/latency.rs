@@ -1,0 +1,59 @@
+//! What single calls take while a program has something to do.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::contender::{Contender, Destination, Mode, Prepare};
+use crate::cores::{Cores, go_to};
+use crate::figure::{Figure, Quantity};
+use crate::request::Request;
+
+/// Two threads, one on each core, start and finish spans at times that are fixed before: a call that takes long
+/// does not make the next ones fewer. While they wait, they let others have the core, as a thread does that waits
+/// for a request; what a contender runs in the background runs wherever the system likes.
+pub fn measure(prepare: Prepare, cores: Cores) -> Option<Vec<Figure>> {
+    let contender = prepare(Mode::Sampled, Destination::Memory)?;
+    let contender = &*contender;
+    let begin = Instant::now() + Duration::from_millis(20);
+    let calls = |core| {
+        move || {
+            go_to(core);
+            calls(contender, begin)
+        }
+    };
+    let mut times = thread::scope(|scope| {
+        let first = scope.spawn(calls(cores.program));
+        let second = scope.spawn(calls(cores.reporter));
+        let mut times = first.join().expect("it only counts");
+        times.extend(second.join().expect("it only counts"));
+        times
+    });
+    times.sort_unstable();
+    let at = |share: f64| times[(times.len() as f64 * share) as usize] as f64;
+    Some(vec![
+        (Quantity::P50, at(0.5)),
+        (Quantity::P99, at(0.99)),
+        (Quantity::P999, at(0.999)),
+        (Quantity::P9999, at(0.9999)),
+    ])
+}
+
+/// In ns, without the first ones, which find nothing where it is going to be.
+fn calls(contender: &dyn Contender, begin: Instant) -> Vec<u64> {
+    let clock = quanta::Clock::new();
+    let request = Request::new(true);
+    let mut times = vec![0; CALLS];
+    for (at, time) in (0..).zip(&mut times) {
+        let due = begin + PERIOD * at;
+        while Instant::now() < due {
+            thread::yield_now();
+        }
+        let (from, _, to) = (clock.raw(), contender.tagged_root(&request), clock.raw());
+        *time = clock.delta_as_nanos(from, to);
+    }
+    times.split_off(CALLS / 10)
+}
+
+/// 50 000 spans a second.
+const PERIOD: Duration = Duration::from_micros(20);
+const CALLS: usize = 50_000;

@@ -1,0 +1,129 @@
+//! Where contenders do not do the same work.
+
+use crate::figure::Quantity;
+use crate::task::Task;
+use crate::workload::Workload;
+
+/// Where a contender does less than the others, or more.
+pub struct Note {
+    contenders: &'static [&'static str],
+    tasks: &'static [Task],
+    /// Where it stands, if not at all that the task measures.
+    quantities: &'static [Quantity],
+    pub text: &'static str,
+}
+
+impl Note {
+    const fn new(
+        contenders: &'static [&'static str],
+        tasks: &'static [Task],
+        text: &'static str,
+    ) -> Self {
+        Self {
+            contenders,
+            tasks,
+            quantities: &[],
+            text,
+        }
+    }
+
+    const fn at(mut self, quantities: &'static [Quantity]) -> Self {
+        self.quantities = quantities;
+        self
+    }
+
+    pub fn is_about(&self, contender: &str, task: Task, quantity: Quantity) -> bool {
+        self.contenders.contains(&contender)
+            && self.tasks.contains(&task)
+            && (self.quantities.is_empty() || self.quantities.contains(&quantity))
+    }
+}
+
+pub const NOTES: [Note; 13] = [
+    Note::new(
+        &["rustracing_jaeger"],
+        &[Task::Burst(Workload::Unsampled)],
+        "Less work: a span that is not sampled has no context, so the next service is told nothing.",
+    ),
+    Note::new(
+        &["fastrace", "minitrace"],
+        REQUESTS,
+        "Less work: no baggage is looked for, and no sampler asked. More: numbers are formatted, for every value is \
+            a string.",
+    ),
+    Note::new(
+        &["minitrace"],
+        &[Task::Burst(Workload::Unsampled)],
+        "It has no word for a trace that is not kept.",
+    ),
+    Note::new(
+        &["tracing-opentelemetry"],
+        &[
+            Task::Burst(Workload::Root),
+            Task::Burst(Workload::Child),
+            Task::Burst(Workload::Request),
+            Task::Burst(Workload::Unsampled),
+            Task::Burst(Workload::Trace),
+            Task::Burst(Workload::TwoThreads),
+        ],
+        "More work: spans carry their thread and place in the source as well, and are seen by a subscriber.",
+    ),
+    Note::new(
+        &["tracing-opentelemetry", "rustracing_jaeger"],
+        &[Task::Burst(Workload::Off)],
+        "Less work: `tracing` without a subscriber looks at one static number and never sees the tag; `rustracing` \
+            has no tracer that is off, but a span that is.",
+    ),
+    Note::new(
+        &["opentelemetry", "tracing-opentelemetry"],
+        REQUESTS,
+        "Less work: the propagator for baggage is another one and is not installed.",
+    ),
+    Note::new(
+        &["opentelemetry", "tracing-opentelemetry"],
+        &[Task::Paced, Task::Flood],
+        "More work: OTLP over HTTP, for its exporter to Jaeger has ended; a request waits for its answer, and what \
+            was sent is not lost.",
+    )
+    .at(&[Quantity::Cpu, Quantity::Delivered]),
+    Note::new(
+        &["fastrace"],
+        &[Task::Flood, Task::FloodWithin],
+        "Nothing bounds what waits. Most of it is still there when the time is up.",
+    )
+    .at(&[Quantity::Missing]),
+    Note::new(
+        &["rustracing_jaeger"],
+        &[Task::Paced, Task::Flood],
+        "Its reporter makes a datagram of what it is given: 200 spans here. Its documentation gives it one, and each \
+            wakes the thread.",
+    )
+    .at(&[Quantity::Cpu, Quantity::Delivered]),
+    Note::new(
+        &["fastrace", "minitrace", "rustracing_jaeger", "opentelemetry", "tracing-opentelemetry"],
+        &[Task::FloodWithin],
+        "Less work: spans are read, and not encoded.",
+    )
+    .at(&[Quantity::Delivered]),
+    Note::new(
+        &["tracehound"],
+        &[Task::Encoding],
+        "More work: all that its background thread does is in it, so also taking spans out of the queues.",
+    ),
+    Note::new(
+        &["fastrace", "minitrace"],
+        &[Task::Encoding],
+        "More work: the encoder cannot be called alone, so datagrams of 8000 bytes are sent as well.",
+    ),
+    Note::new(
+        &["opentelemetry", "tracing-opentelemetry"],
+        &[Task::Encoding],
+        "OTLP in Protobuf; the others' bytes are Thrift's compact protocol.",
+    ),
+];
+
+const REQUESTS: &[Task] = &[
+    Task::Burst(Workload::Request),
+    Task::Burst(Workload::Unsampled),
+    Task::Burst(Workload::TwoThreads),
+];

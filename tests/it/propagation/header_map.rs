@@ -1,0 +1,113 @@
+//! A `HeaderMap` is looked through once where others are searched key by key; what is read must be the same.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use proptest::prelude::*;
+use tracehound::propagation::{Extractor, HeaderNames, JaegerCodec, Key, TextMapReader};
+
+use super::{Counted, items};
+
+/// The same headers without the quick look.
+struct Searched<'h>(&'h HeaderMap);
+
+impl TextMapReader for Searched<'_> {
+    fn get_all(&self, key: &Key, visit: &mut dyn FnMut(&[u8])) {
+        TextMapReader::get_all(self.0, key, visit);
+    }
+
+    fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
+        self.0.for_each_prefix(prefix, visit);
+    }
+}
+
+fn names() -> impl Strategy<Value = HeaderNames> {
+    let names = HeaderNames::default;
+    prop_oneof![
+        4 => Just(names()),
+        1 => Just(names().baggage_prefix("uber-").unwrap()),
+        1 => Just(names().baggage_prefix("u").unwrap()),
+        1 => Just(names().trace_id("Host").unwrap()),
+        1 => Just(names().trace_id("h").unwrap().debug_id("H").unwrap()),
+        1 => Just(names().baggage("uber-trace-id").unwrap()),
+        1 => Just(names().trace_id("uberctx-trace").unwrap()),
+    ]
+}
+
+fn header() -> impl Strategy<Value = (String, String)> {
+    let name = prop_oneof![
+        6 => Just("uber-trace-id".to_owned()),
+        1 => Just("jaeger-debug-id".to_owned()),
+        1 => Just("jaeger-baggage".to_owned()),
+        1 => "uberctx-[a-z]{0,5}",
+        4 => "(user-agent|host|uber|uberctx|uber-trace-i|uber-trace-ids|jaeger|h|j|u|[a-z]{1,9})",
+    ];
+    let value = prop_oneof![
+        4 => "[0-9a-fA-F]{16}([0-9a-f]{16})?:[0-9a-f]{16}:(0|[0-9a-f]{16}):[0-9a-f]{1,2}",
+        2 => "[0-9a-f]{1,33}:[0-9a-f]{1,17}:[0-9a-f]{1,17}:[0-9a-fg]{0,3}",
+        1 => "0{16}:0{16}:0:1",
+        1 => "[a-z]{1,3}=[a-z%]{0,5}, [a-z]=[a-z]",
+        1 => "[ -~]{0,20}",
+    ];
+    (name, value)
+}
+
+/// Most requests have few headers; the quick look gives up beyond 256.
+fn headers() -> impl Strategy<Value = HeaderMap> {
+    let fillers = prop_oneof![8 => 0..30_usize, 2 => 230..260_usize];
+    let own = prop::collection::vec(header(), 0..5).boxed();
+    (own.clone(), fillers, own).prop_map(|(first, fillers, last)| {
+        let fillers = (0..fillers).map(|n| (format!("x-ordinary-{n}"), "v".to_owned()));
+        let mut headers = HeaderMap::new();
+        for (name, value) in first.into_iter().chain(fillers).chain(last) {
+            let name = HeaderName::try_from(name).unwrap();
+            headers.append(name, HeaderValue::try_from(value).unwrap());
+        }
+        headers
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        cases: 2_000,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn a_quick_look_finds_what_a_search_key_by_key_finds(names in names(), headers in headers()) {
+        let counted = || Counted::new(JaegerCodec::http_headers().header_names(names.clone()));
+        let (quick, slow) = (counted(), counted());
+        let read = |counted: &Counted, carrier: &dyn TextMapReader| {
+            counted.codec.extract(carrier).map(|context| {
+                context.map(|context| {
+                    let debug_id = context.debug_id().map(str::to_owned);
+                    (context.to_string(), debug_id, format!("{:?}", items(&context)))
+                })
+            })
+        };
+        prop_assert_eq!(read(&quick, &headers), read(&slow, &Searched(&headers)));
+        prop_assert_eq!(quick.skipped(), slow.skipped());
+        prop_assert_eq!(quick.conflicts(), slow.conflicts());
+    }
+}
+
+#[test]
+fn a_trace_header_is_found_wherever_it_stands() {
+    for place in 0..40_u64 {
+        let mut headers = HeaderMap::new();
+        for n in 0..40 {
+            let name = if n == place {
+                "uber-trace-id".to_owned()
+            } else {
+                format!("x-ordinary-{n}")
+            };
+            let value = format!("{:016x}:0000000000000002:0:1", n + 1);
+            headers.insert(
+                HeaderName::try_from(name).unwrap(),
+                HeaderValue::try_from(value).unwrap(),
+            );
+        }
+        let extracted = JaegerCodec::http_headers().extract(&headers).unwrap();
+        let trace_id = extracted.and_then(|context| context.trace_id()).unwrap();
+        assert_eq!(trace_id.low(), place + 1);
+    }
+}
