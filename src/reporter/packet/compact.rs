@@ -101,7 +101,7 @@ pub(super) fn write_span(
     let block = rest.block();
     end = field(block, end, flags_field, zigzag(header.flags.bits().into()));
     end = time_field(block, end, header.start().as_micros());
-    end = field(block, end, 0x16, zigzag(duration));
+    end = duration_field(block, end, duration);
     let mut logs_field = 0x29;
     if header.tag_count > 0 {
         end = list_field(block, end, 0x19, header.tag_count);
@@ -247,6 +247,21 @@ fn time_field(block: &mut Block, at: usize, micros: i64) -> usize {
     at + 9
 }
 
+/// The same for a duration, which has four bytes at most if it is shorter than two minutes.
+#[inline]
+fn duration_field(block: &mut Block, at: usize, micros: i64) -> usize {
+    let value = zigzag(micros);
+    if !(0x80..1 << 28).contains(&value) {
+        return field(block, at, 0x16, value);
+    }
+    let len = 2 + usize::from(value >= 1 << 14) + usize::from(value >= 1 << 21);
+    let number = (spread(value) | CONTINUED[len]) as u32;
+    let room: &mut [u8; 5] = room(block, at);
+    room[0] = 0x16;
+    room[1..].copy_from_slice(&number.to_le_bytes());
+    at + 1 + len
+}
+
 /// The same for any number.
 #[inline]
 fn field(block: &mut Block, at: usize, header: u8, value: u64) -> usize {
@@ -316,10 +331,11 @@ mod tests {
 
     #[test]
     fn a_field_is_a_header_and_a_varint() {
-        let write: [fn(&mut Block, usize, u64) -> usize; 3] = [
+        let write: [fn(&mut Block, usize, u64) -> usize; 4] = [
             |block, at, value| field(block, at, 0x16, zigzag(value as i64)),
             id_field,
             |block, at, value| time_field(block, at, value as i64),
+            |block, at, value| duration_field(block, at, value as i64),
         ];
         for shift in 0..64 {
             for value in [1 << shift, (1 << shift) - 1, u64::MAX >> shift] {
