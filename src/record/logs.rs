@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 
 use crate::model::{TagRef, Timestamp, tags};
+use crate::record::append::Appender;
 use crate::record::buffer::Added;
-use crate::record::encode::{Logs, write_list_header, write_tag, write_varint, zigzag};
+use crate::record::encode::{Logs, write_tag, zigzag};
 use crate::record::limits::Limits;
 
 /// Log records: the first ones, and of the later ones the newest.
@@ -113,11 +114,20 @@ impl LogBuffer {
 const RECORD_BYTES: usize = 24;
 
 fn write_record(out: &mut Vec<u8>, timestamp: Timestamp, fields: &[u8], count: usize) {
-    out.reserve(fields.len() + RECORD_BYTES);
-    out.push(0x16);
-    write_varint(out, zigzag(timestamp.as_micros()));
-    out.push(0x19);
-    write_list_header(out, count);
-    out.extend_from_slice(fields);
-    out.push(0);
+    let mut out = Appender::new(out, fields.len() + RECORD_BYTES);
+    // SAFETY: a record is its fields and no more than `RECORD_BYTES` besides: four bytes and two numbers of at most 10 bytes.
+    unsafe {
+        out.byte(0x16);
+        out.varint(zigzag(timestamp.as_micros()));
+        out.byte(0x19);
+        if count < 15 {
+            out.byte((count as u8) << 4 | 0x0c);
+        } else {
+            out.byte(0xfc);
+            out.varint(count as u64);
+        }
+        out.bytes(fields);
+        out.byte(0);
+    }
+    out.finish();
 }

@@ -50,6 +50,7 @@ mod local;
 mod local_trace;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod lock;
+#[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod logs;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod owner_lock;

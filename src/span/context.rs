@@ -22,16 +22,26 @@ use crate::record::LocalTrace;
 /// assert!(context.is_sampled());
 /// assert_eq!(context.to_string(), "0000000000000001:0000000000000002:0:1");
 /// ```
+// A cache line: it is handed on by value, several times a request.
 #[derive(Clone, Default)]
 pub struct SpanContext {
     ids: Option<Ids>,
-    flags: Flags,
-    decision: Decision,
-    is_remote: bool,
-    /// The frozen wall time of the local trace: see [`crate::clock`].
-    anchor: Option<i64>,
+    /// The frozen wall time of the local trace, 0 where there is none: see [`crate::clock`].
+    anchor: i64,
     baggage: Baggage,
-    debug_id: Option<Arc<str>>,
+    rare: Option<Arc<Rare>>,
+    flags: Flags,
+    is_remote: bool,
+    is_deferred: bool,
+}
+
+const _: () = assert!(size_of::<SpanContext>() == 64);
+
+/// What hardly any context has.
+#[derive(Clone, Default)]
+struct Rare {
+    shared: Option<Arc<LocalTrace>>,
+    debug_id: Option<Box<str>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -73,11 +83,12 @@ impl SpanContext {
         }
     }
 
-    /// The context of a span of this process.
+    /// The context of a span of this process; `shared` while its decision is open.
+    #[inline(always)]
     pub(crate) fn local(
         (trace_id, span_id, parent_id): (TraceId, SpanId, Option<SpanId>),
         flags: Flags,
-        decision: Decision,
+        shared: Option<&Arc<LocalTrace>>,
         anchor: i64,
         baggage: Baggage,
     ) -> Self {
@@ -87,12 +98,17 @@ impl SpanContext {
                 span_id,
                 parent_id,
             }),
-            flags,
-            decision,
-            is_remote: false,
-            anchor: Some(anchor),
+            anchor,
             baggage,
-            debug_id: None,
+            rare: shared.map(|trace| {
+                Arc::new(Rare {
+                    shared: Some(trace.clone()),
+                    debug_id: None,
+                })
+            }),
+            flags,
+            is_remote: false,
+            is_deferred: false,
         }
     }
 
@@ -117,37 +133,45 @@ impl SpanContext {
     /// context for a parent then begins a new trace that is kept, with the id in its `jaeger-debug-id` tag.
     #[must_use]
     pub fn with_debug_id(mut self, debug_id: &str) -> Self {
-        self.debug_id = Some(debug_id.into());
+        let rare = Arc::make_mut(self.rare.get_or_insert_default());
+        rare.debug_id = Some(debug_id.into());
         self
     }
 
     /// This context with the sampling decision left to the receiver's sampler, as B3 without a state asks.
     #[must_use]
     pub fn with_deferred_sampling(mut self) -> Self {
-        self.decision = Decision::Deferred;
+        self.is_deferred = true;
+        if let Some(rare) = &mut self.rare {
+            Arc::make_mut(rare).shared = None;
+        }
         self
     }
 
     /// The trace, if there is one.
+    #[inline]
     pub fn trace_id(&self) -> Option<TraceId> {
         self.ids.map(|ids| ids.trace_id)
     }
 
     /// The span, if there is one.
+    #[inline]
     pub fn span_id(&self) -> Option<SpanId> {
         self.ids.map(|ids| ids.span_id)
     }
 
     /// The span's parent, if there is one.
+    #[inline]
     pub fn parent_id(&self) -> Option<SpanId> {
         self.ids.and_then(|ids| ids.parent_id)
     }
 
     /// The flags. Of an undecided trace they may still change.
+    #[inline]
     pub fn flags(&self) -> Flags {
-        match &self.decision {
-            Decision::Shared(trace) => trace.flags(),
-            _ => self.flags,
+        match self.shared() {
+            Some(trace) => trace.flags(),
+            None => self.flags,
         }
     }
 
@@ -163,10 +187,9 @@ impl SpanContext {
 
     /// Whether the sampling decision can no longer change.
     pub fn is_sampling_final(&self) -> bool {
-        match &self.decision {
-            Decision::Made => true,
-            Decision::Deferred => false,
-            Decision::Shared(trace) => trace.is_final(),
+        match self.shared() {
+            Some(trace) => trace.is_final(),
+            None => !self.is_deferred,
         }
     }
 
@@ -181,8 +204,9 @@ impl SpanContext {
     }
 
     /// Whether there is nothing in it at all.
+    #[inline]
     pub fn is_empty(&self) -> bool {
-        self.ids.is_none() && self.baggage.is_empty() && self.debug_id.is_none()
+        self.ids.is_none() && self.baggage.is_empty() && self.debug_id().is_none()
     }
 
     /// What travels with the trace.
@@ -192,7 +216,7 @@ impl SpanContext {
 
     /// The debug id, if one came with the request.
     pub fn debug_id(&self) -> Option<&str> {
-        self.debug_id.as_deref()
+        self.rare.as_ref()?.debug_id.as_deref()
     }
 
     /// The trace id as it is propagated; empty where there is none.
@@ -206,12 +230,29 @@ impl SpanContext {
         self.span_id().map_or_else(String::new, |id| id.to_string())
     }
 
+    #[inline(always)]
     pub(crate) fn anchor(&self) -> Option<i64> {
-        self.anchor
+        (self.anchor != 0).then_some(self.anchor)
     }
 
-    pub(crate) fn decision(&self) -> &Decision {
-        &self.decision
+    /// Whether the flags have the last word on sampling, and nothing else travels with them.
+    #[inline(always)]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.rare.is_none() && !self.is_deferred && self.baggage.is_empty()
+    }
+
+    pub(crate) fn decision(&self) -> Decision {
+        match self.shared() {
+            Some(trace) => Decision::Shared(trace.clone()),
+            None if self.is_deferred => Decision::Deferred,
+            None => Decision::Made,
+        }
+    }
+
+    /// The decision that this context shares with others.
+    #[inline(always)]
+    pub(crate) fn shared(&self) -> Option<&Arc<LocalTrace>> {
+        self.rare.as_ref()?.shared.as_ref()
     }
 }
 
@@ -248,7 +289,7 @@ impl fmt::Debug for SpanContext {
         if !self.baggage.is_empty() {
             write!(f, " {:?}", self.baggage)?;
         }
-        if let Some(debug_id) = &self.debug_id {
+        if let Some(debug_id) = self.debug_id() {
             write!(f, " debug id {debug_id:?}")?;
         }
         f.write_str(")")

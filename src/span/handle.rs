@@ -7,7 +7,7 @@ use crate::clock::wall_nanos;
 use crate::model::{FieldRef, TagRef, TagValue, field, tags};
 use crate::record::{SpanCell, SpanRef};
 use crate::span::recording;
-use crate::span::{Decision, SpanContext, ToSpanContext};
+use crate::span::{SpanContext, ToSpanContext};
 
 /// A handle to one unit of work. See the [module](crate::span) for who finishes it.
 ///
@@ -37,17 +37,15 @@ impl Span {
             return SpanContext::default();
         };
         cell.settle();
-        let decision = match &cell.local_trace {
-            Some(trace) if !trace.is_final() => Decision::Shared(trace.clone()),
-            _ => Decision::Made,
-        };
+        let trace = cell.local_trace.as_ref();
+        let shared = trace.filter(|trace| !trace.is_final());
         let baggage = cell.baggage();
         let ids = (
             cell.header.trace_id,
             cell.header.span_id,
             cell.header.parent_id,
         );
-        SpanContext::local(ids, cell.flags(), decision, cell.time.anchor, baggage)
+        SpanContext::local(ids, cell.flags(), shared, cell.time.anchor, baggage)
     }
 
     /// Whether tags and logs are kept: the trace is sampled or undecided, and the span is open.

@@ -14,7 +14,7 @@ use crate::propagation::{
 };
 use crate::record::{EncodedTags, Lifecycle, Limits, Question, Recorder, random_id};
 use crate::sampler::{Sampler, SamplingDecision, SpanView};
-use crate::span::{Decision, SpanContext};
+use crate::span::SpanContext;
 
 /// Everything that starting, filling and finishing a span needs.
 pub(super) struct Core {
