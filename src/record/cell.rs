@@ -178,6 +178,12 @@ impl SpanCell {
         }
     }
 
+    /// Of a span whose trace is decided by them.
+    #[inline(always)]
+    pub(crate) fn own_flags(&self) -> Flags {
+        Flags::from_bits(self.flags.load(Ordering::Relaxed))
+    }
+
     /// Of a span whose trace is decided by its own flags.
     pub(crate) fn set_flags(&self, flags: Flags) {
         self.flags.store(flags.bits(), Ordering::Relaxed);

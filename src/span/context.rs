@@ -83,14 +83,12 @@ impl SpanContext {
         }
     }
 
-    /// The context of a span of this process; `shared` while its decision is open.
+    /// The context of a span of this process.
     #[inline(always)]
     pub(crate) fn local(
         (trace_id, span_id, parent_id): (TraceId, SpanId, Option<SpanId>),
         flags: Flags,
-        shared: Option<&Arc<LocalTrace>>,
         anchor: i64,
-        baggage: Baggage,
     ) -> Self {
         Self {
             ids: Some(Ids {
@@ -99,17 +97,18 @@ impl SpanContext {
                 parent_id,
             }),
             anchor,
-            baggage,
-            rare: shared.map(|trace| {
-                Arc::new(Rare {
-                    shared: Some(trace.clone()),
-                    debug_id: None,
-                })
-            }),
             flags,
-            is_remote: false,
-            is_deferred: false,
+            ..Self::default()
         }
+    }
+
+    /// This context with a decision that is still open, if there is one.
+    pub(crate) fn with_shared(mut self, trace: Option<&Arc<LocalTrace>>) -> Self {
+        if let Some(trace) = trace {
+            let rare = Arc::make_mut(self.rare.get_or_insert_default());
+            rare.shared = Some(trace.clone());
+        }
+        self
     }
 
     /// This context with other baggage.
@@ -303,12 +302,14 @@ pub trait ToSpanContext {
 }
 
 impl ToSpanContext for SpanContext {
+    #[inline]
     fn to_span_context(&self) -> SpanContext {
         self.clone()
     }
 }
 
 impl<T: ToSpanContext> ToSpanContext for Option<T> {
+    #[inline]
     fn to_span_context(&self) -> SpanContext {
         self.as_ref()
             .map_or_else(SpanContext::default, ToSpanContext::to_span_context)
@@ -316,6 +317,7 @@ impl<T: ToSpanContext> ToSpanContext for Option<T> {
 }
 
 impl<T: ToSpanContext + ?Sized> ToSpanContext for &T {
+    #[inline]
     fn to_span_context(&self) -> SpanContext {
         (**self).to_span_context()
     }

@@ -32,20 +32,21 @@ impl Span {
     }
 
     /// What identifies the span, with its baggage as of now. Valid for ever.
+    #[inline(always)]
     pub fn context(&self) -> SpanContext {
         let Some(cell) = self.cell() else {
             return SpanContext::default();
         };
         cell.settle();
-        let trace = cell.local_trace.as_ref();
-        let shared = trace.filter(|trace| !trace.is_final());
-        let baggage = cell.baggage();
+        if cell.local_trace.is_some() || cell.has_baggage() {
+            return full_context(cell);
+        }
         let ids = (
             cell.header.trace_id,
             cell.header.span_id,
             cell.header.parent_id,
         );
-        SpanContext::local(ids, cell.flags(), shared, cell.time.anchor, baggage)
+        SpanContext::local(ids, cell.own_flags(), cell.time.anchor)
     }
 
     /// Whether tags and logs are kept: the trace is sampled or undecided, and the span is open.
@@ -221,6 +222,21 @@ fn end(span: SpanRef, time: Option<i64>) {
     recording::finish(span, time, true);
 }
 
+/// The context of a span with baggage or with a decision that is shared.
+#[cold]
+#[inline(never)]
+fn full_context(cell: &SpanCell) -> SpanContext {
+    let ids = (
+        cell.header.trace_id,
+        cell.header.span_id,
+        cell.header.parent_id,
+    );
+    let trace = cell.local_trace.as_ref();
+    SpanContext::local(ids, cell.flags(), cell.time.anchor)
+        .with_baggage(cell.baggage())
+        .with_shared(trace.filter(|trace| !trace.is_final()))
+}
+
 impl Drop for Span {
     #[inline]
     fn drop(&mut self) {
@@ -248,6 +264,7 @@ impl Default for Span {
 }
 
 impl ToSpanContext for Span {
+    #[inline(always)]
     fn to_span_context(&self) -> SpanContext {
         self.context()
     }

@@ -3,16 +3,19 @@ use std::cell::Cell;
 use std::mem;
 use std::time::SystemTime;
 
-use smallvec::SmallVec;
-
 use crate::model::{ReferenceType, TagRef};
 use crate::span::{Reference, SpanContext};
 
 /// Everything that is said of a span before it starts; filled by [`SpanBuilder`](crate::tracer::SpanBuilder).
+// As long as a builder hands them on, nothing borrows a part of them: then they need not be in memory, and are not copied
+// at each step.
 #[derive(Clone, Debug)]
 pub struct StartSpanOptions<'a> {
     pub(crate) operation_name: Cow<'static, str>,
-    pub(crate) references: SmallVec<[Reference; 1]>,
+    /// The only reference.
+    first: Option<Reference>,
+    /// All of them where there are several.
+    several: Vec<Reference>,
     tags: Vec<(&'a str, TagRef<'a>)>,
     pub(crate) start_time: Option<SystemTime>,
     pub(crate) ignore_active_span: bool,
@@ -24,7 +27,8 @@ impl<'a> StartSpanOptions<'a> {
     pub(crate) fn new(operation_name: Cow<'static, str>) -> Self {
         Self {
             operation_name,
-            references: SmallVec::new(),
+            first: None,
+            several: Vec::new(),
             tags: Vec::new(),
             start_time: None,
             ignore_active_span: false,
@@ -35,17 +39,26 @@ impl<'a> StartSpanOptions<'a> {
     /// Adds a reference. An empty one is left out.
     #[inline(always)]
     pub(super) fn push_reference(&mut self, kind: ReferenceType, context: SpanContext) {
-        if !context.is_empty() {
-            self.references.push(Reference { kind, context });
+        if context.is_empty() {
+            return;
+        }
+        let reference = Reference { kind, context };
+        if self.first.is_none() && self.several.is_empty() {
+            self.first = Some(reference);
+        } else {
+            let (first, several) = (self.first.take(), mem::take(&mut self.several));
+            self.several = with_another(first, several, reference);
         }
     }
 
     #[inline(always)]
     pub(super) fn push_tag(&mut self, key: &'a str, value: TagRef<'a>) {
-        if self.tags.capacity() == 0 {
-            self.tags = take_memory();
+        let mut tags = mem::take(&mut self.tags);
+        if tags.capacity() == 0 {
+            tags = take_memory();
         }
-        self.tags.push((key, value));
+        tags.push((key, value));
+        self.tags = tags;
     }
 
     /// The tags are set: their memory is for the next span of this thread.
@@ -59,8 +72,9 @@ impl<'a> StartSpanOptions<'a> {
     /// Drops what a start leaves: all but the name.
     #[inline(always)]
     pub(super) fn drop_rest(&mut self) {
-        if !self.references.is_empty() {
-            self.references = SmallVec::new();
+        self.first = None;
+        if !self.several.is_empty() {
+            self.several = Vec::new();
         }
         self.context = None;
         self.give_memory();
@@ -78,8 +92,13 @@ impl<'a> StartSpanOptions<'a> {
     }
 
     /// What it depends on, in the order given.
+    #[inline]
     pub fn references(&self) -> &[Reference] {
-        &self.references
+        if self.several.is_empty() {
+            self.first.as_slice()
+        } else {
+            &self.several
+        }
     }
 
     /// Its first tags.
@@ -96,6 +115,18 @@ impl<'a> StartSpanOptions<'a> {
     pub fn ignores_active_span(&self) -> bool {
         self.ignore_active_span
     }
+}
+
+#[cold]
+#[inline(never)]
+fn with_another(
+    first: Option<Reference>,
+    mut several: Vec<Reference>,
+    another: Reference,
+) -> Vec<Reference> {
+    several.extend(first);
+    several.push(another);
+    several
 }
 
 thread_local! {

@@ -27,7 +27,7 @@ impl Plain {
         if options.context.is_some() || options.start_time.is_some() {
             return None;
         }
-        match &*options.references {
+        match options.references() {
             [] if options.ignore_active_span => Some(Self::Root),
             // Read where it stands: what is read is copied, and nothing of the user's runs.
             [] => with_active_parent(|active| match active {
@@ -126,11 +126,11 @@ pub(super) struct Origin {
 impl Origin {
     #[inline]
     pub(super) fn find(options: &StartSpanOptions<'_>) -> Self {
-        if let [reference] = &*options.references {
+        if let [reference] = options.references() {
             return Self::of_context(&reference.context);
         }
-        if !options.references.is_empty() {
-            return Self::of_references(&options.references);
+        if !options.references().is_empty() {
+            return Self::of_references(options.references());
         }
         if options.ignore_active_span {
             return Self::default();

@@ -1,5 +1,5 @@
 use std::borrow::Cow;
-use std::mem;
+use std::mem::ManuallyDrop;
 use std::time::SystemTime;
 
 use crate::model::{ReferenceType, TagRef};
@@ -98,13 +98,12 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
 
     /// Starts it.
     #[inline(always)]
-    pub fn start(mut self) -> Span {
-        let span = match &mut self.options {
-            Some(options) => self.tracer.start_in_place(options),
-            None => Span::noop(),
+    pub fn start(self) -> Span {
+        let Some(options) = self.options else {
+            return Span::noop();
         };
         // By the contract of `start_in_place` there is nothing left to drop, and looking would cost as much as a tag.
-        mem::forget(self);
-        span
+        let mut options = ManuallyDrop::new(options);
+        self.tracer.start_in_place(&mut options)
     }
 }

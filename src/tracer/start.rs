@@ -162,7 +162,7 @@ fn start_any(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, ticks: u64) -
     cell.local_trace = local_trace;
     cell.begin_with_baggage(origin.baggage);
     if is_stored {
-        push_references(cell.buffer_mut(), &options.references, parent);
+        push_references(cell.buffer_mut(), options.references(), parent);
     }
     if let Some(answer) = answer {
         apply_decision(&cell, answer);
