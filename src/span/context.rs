@@ -299,6 +299,16 @@ impl fmt::Debug for SpanContext {
 pub trait ToSpanContext {
     /// The context; empty where there is none.
     fn to_span_context(&self) -> SpanContext;
+
+    /// Hands the context on from where it is made: what is copied as soon as it is written makes the processor wait.
+    #[doc(hidden)]
+    #[inline]
+    fn give_span_context(&self, take: impl FnOnce(SpanContext))
+    where
+        Self: Sized,
+    {
+        take(self.to_span_context());
+    }
 }
 
 impl ToSpanContext for SpanContext {
@@ -313,6 +323,13 @@ impl<T: ToSpanContext> ToSpanContext for Option<T> {
     fn to_span_context(&self) -> SpanContext {
         self.as_ref()
             .map_or_else(SpanContext::default, ToSpanContext::to_span_context)
+    }
+
+    #[inline]
+    fn give_span_context(&self, take: impl FnOnce(SpanContext)) {
+        if let Some(parent) = self {
+            parent.give_span_context(take);
+        }
     }
 }
 

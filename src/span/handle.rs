@@ -32,21 +32,11 @@ impl Span {
     }
 
     /// What identifies the span, with its baggage as of now. Valid for ever.
-    #[inline(always)]
+    #[inline]
     pub fn context(&self) -> SpanContext {
-        let Some(cell) = self.cell() else {
-            return SpanContext::default();
-        };
-        cell.settle();
-        if cell.local_trace.is_some() || cell.has_baggage() {
-            return full_context(cell);
-        }
-        let ids = (
-            cell.header.trace_id,
-            cell.header.span_id,
-            cell.header.parent_id,
-        );
-        SpanContext::local(ids, cell.own_flags(), cell.time.anchor)
+        let mut given = SpanContext::default();
+        self.give_span_context(|context| given = context);
+        given
     }
 
     /// Whether tags and logs are kept: the trace is sampled or undecided, and the span is open.
@@ -267,6 +257,21 @@ impl ToSpanContext for Span {
     #[inline(always)]
     fn to_span_context(&self) -> SpanContext {
         self.context()
+    }
+
+    #[inline(always)]
+    fn give_span_context(&self, take: impl FnOnce(SpanContext)) {
+        let Some(cell) = self.cell() else { return };
+        cell.settle();
+        if cell.local_trace.is_some() || cell.has_baggage() {
+            return take(full_context(cell));
+        }
+        let ids = (
+            cell.header.trace_id,
+            cell.header.span_id,
+            cell.header.parent_id,
+        );
+        take(SpanContext::local(ids, cell.own_flags(), cell.time.anchor));
     }
 }
 

@@ -65,14 +65,6 @@ impl Tracer for GlobalTracer {
     fn is_noop(&self) -> bool {
         GLOBAL.get().is_none_or(|tracer| tracer.is_noop())
     }
-
-    #[inline]
-    fn start_in_place(&self, options: &mut StartSpanOptions<'_>) -> Span {
-        match GLOBAL.get() {
-            Some(tracer) => tracer.start_in_place(options),
-            None => self.start(options.take()),
-        }
-    }
 }
 
 /// There is a global tracer already.

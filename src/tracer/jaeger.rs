@@ -101,7 +101,11 @@ impl JaegerTracer {
 impl Tracer for JaegerTracer {
     fn start(&self, mut options: StartSpanOptions<'_>) -> Span {
         match &self.handle {
-            Some(_) => self.start_in_place(&mut options),
+            Some(handle) => {
+                let span = start(&handle.core, &mut options);
+                options.give_back();
+                span
+            }
             None => Span::noop(),
         }
     }
@@ -122,18 +126,6 @@ impl Tracer for JaegerTracer {
     #[inline]
     fn is_noop(&self) -> bool {
         self.handle.is_none()
-    }
-
-    #[inline]
-    fn start_in_place(&self, options: &mut StartSpanOptions<'_>) -> Span {
-        match &self.handle {
-            Some(handle) => {
-                let span = start(&handle.core, options);
-                options.drop_rest();
-                span
-            }
-            None => self.start(options.take()),
-        }
     }
 }
 

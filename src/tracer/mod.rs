@@ -46,14 +46,6 @@ pub trait Tracer: Send + Sync {
     fn is_noop(&self) -> bool {
         false
     }
-
-    /// The same as [`start`](Self::start) for one who needs the options no more, which are left with nothing to drop:
-    /// they are large, and moving them costs more than a span.
-    #[doc(hidden)]
-    #[inline]
-    fn start_in_place(&self, options: &mut StartSpanOptions<'_>) -> Span {
-        self.start(options.take())
-    }
 }
 
 /// The comfortable calls, for every [`Tracer`].
@@ -100,11 +92,6 @@ impl<T: Tracer + ?Sized> Tracer for Arc<T> {
     fn is_noop(&self) -> bool {
         (**self).is_noop()
     }
-
-    #[inline]
-    fn start_in_place(&self, options: &mut StartSpanOptions<'_>) -> Span {
-        (**self).start_in_place(options)
-    }
 }
 
 impl<T: Tracer + ?Sized> Tracer for &T {
@@ -122,10 +109,5 @@ impl<T: Tracer + ?Sized> Tracer for &T {
 
     fn is_noop(&self) -> bool {
         (**self).is_noop()
-    }
-
-    #[inline]
-    fn start_in_place(&self, options: &mut StartSpanOptions<'_>) -> Span {
-        (**self).start_in_place(options)
     }
 }

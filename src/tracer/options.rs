@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::fmt;
 use std::mem;
 use std::time::SystemTime;
 
@@ -7,33 +8,50 @@ use crate::model::{ReferenceType, TagRef};
 use crate::span::{Reference, SpanContext};
 
 /// Everything that is said of a span before it starts; filled by [`SpanBuilder`](crate::tracer::SpanBuilder).
-// As long as a builder hands them on, nothing borrows a part of them: then they need not be in memory, and are not copied
-// at each step.
-#[derive(Clone, Debug)]
+// Small, because a builder hands it on by value with each call; what it points to is used again by the thread's next span.
+#[derive(Clone)]
 pub struct StartSpanOptions<'a> {
-    pub(crate) operation_name: Cow<'static, str>,
+    said: Box<Said>,
+    tags: Vec<(&'a str, TagRef<'a>)>,
+}
+
+/// What is said of a span beside its tags.
+#[derive(Clone, Default)]
+pub(super) struct Said {
+    pub(super) operation_name: Cow<'static, str>,
+    pub(super) start_time: Option<SystemTime>,
+    pub(super) ignore_active_span: bool,
     /// The only reference.
     first: Option<Reference>,
     /// All of them where there are several.
     several: Vec<Reference>,
-    tags: Vec<(&'a str, TagRef<'a>)>,
-    pub(crate) start_time: Option<SystemTime>,
-    pub(crate) ignore_active_span: bool,
-    pub(crate) context: Option<Box<SpanContext>>,
+    pub(super) context: Option<Box<SpanContext>>,
 }
 
 impl<'a> StartSpanOptions<'a> {
     #[inline(always)]
     pub(crate) fn new(operation_name: Cow<'static, str>) -> Self {
+        let mut said = take_said();
+        said.operation_name = operation_name;
         Self {
-            operation_name,
-            first: None,
-            several: Vec::new(),
+            said,
             tags: Vec::new(),
-            start_time: None,
-            ignore_active_span: false,
-            context: None,
         }
+    }
+
+    #[inline(always)]
+    pub(super) fn said(&self) -> &Said {
+        &self.said
+    }
+
+    #[inline(always)]
+    pub(super) fn take_name(&mut self) -> Cow<'static, str> {
+        mem::replace(&mut self.said.operation_name, Cow::Borrowed(""))
+    }
+
+    #[inline(always)]
+    pub(super) fn said_mut(&mut self) -> &mut Said {
+        &mut self.said
     }
 
     /// Adds a reference. An empty one is left out.
@@ -43,103 +61,126 @@ impl<'a> StartSpanOptions<'a> {
             return;
         }
         let reference = Reference { kind, context };
-        if self.first.is_none() && self.several.is_empty() {
-            self.first = Some(reference);
+        let said = &mut *self.said;
+        if said.first.is_none() && said.several.is_empty() {
+            said.first = Some(reference);
         } else {
-            let (first, several) = (self.first.take(), mem::take(&mut self.several));
-            self.several = with_another(first, several, reference);
+            said.push_another(reference);
         }
     }
 
     #[inline(always)]
     pub(super) fn push_tag(&mut self, key: &'a str, value: TagRef<'a>) {
-        let mut tags = mem::take(&mut self.tags);
-        if tags.capacity() == 0 {
-            tags = take_memory();
+        if self.tags.capacity() == 0 {
+            self.tags = take_tags();
         }
-        tags.push((key, value));
-        self.tags = tags;
+        self.tags.push((key, value));
     }
 
-    /// The tags are set: their memory is for the next span of this thread.
+    /// Leaves what is said here to the next span of this thread, emptied.
     #[inline(always)]
-    pub(super) fn give_memory(&mut self) {
-        if self.tags.capacity() > 0 {
-            give_memory(mem::take(&mut self.tags));
+    pub(super) fn give_back(self) {
+        let Self { mut said, tags } = self;
+        if tags.capacity() > 0 {
+            give_tags(tags);
         }
-    }
-
-    /// Drops what a start leaves: all but the name.
-    #[inline(always)]
-    pub(super) fn drop_rest(&mut self) {
-        self.first = None;
-        if !self.several.is_empty() {
-            self.several = Vec::new();
-        }
-        self.context = None;
-        self.give_memory();
-    }
-
-    /// What is said so far; these say nothing then.
-    #[inline]
-    pub(crate) fn take(&mut self) -> Self {
-        mem::replace(self, Self::new(Cow::Borrowed("")))
+        said.clear();
+        let _ = SAID.try_with(|memory| memory.set(Some(said)));
     }
 
     /// Its name.
     pub fn operation_name(&self) -> &str {
-        &self.operation_name
+        &self.said.operation_name
     }
 
     /// What it depends on, in the order given.
     #[inline]
     pub fn references(&self) -> &[Reference] {
-        if self.several.is_empty() {
-            self.first.as_slice()
+        if self.said.several.is_empty() {
+            self.said.first.as_slice()
         } else {
-            &self.several
+            &self.said.several
         }
     }
 
     /// Its first tags.
+    #[inline]
     pub fn tags(&self) -> &[(&'a str, TagRef<'a>)] {
         &self.tags
     }
 
     /// When it started; now where there is none.
     pub fn start_time(&self) -> Option<SystemTime> {
-        self.start_time
+        self.said.start_time
     }
 
     /// Whether the active span is not its parent.
     pub fn ignores_active_span(&self) -> bool {
-        self.ignore_active_span
+        self.said.ignore_active_span
+    }
+}
+
+impl Said {
+    #[cold]
+    #[inline(never)]
+    fn push_another(&mut self, reference: Reference) {
+        self.several.extend(self.first.take());
+        self.several.push(reference);
+    }
+
+    #[inline(always)]
+    fn clear(&mut self) {
+        self.operation_name = Cow::Borrowed("");
+        self.start_time = None;
+        self.ignore_active_span = false;
+        self.first = None;
+        if !self.several.is_empty() {
+            self.several = Vec::new();
+        }
+        self.context = None;
+    }
+}
+
+impl fmt::Debug for StartSpanOptions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StartSpanOptions")
+            .field("operation_name", &self.operation_name())
+            .field("references", &self.references())
+            .field("tags", &self.tags())
+            .field("start_time", &self.start_time())
+            .field("ignores_active_span", &self.ignores_active_span())
+            .finish_non_exhaustive()
+    }
+}
+
+thread_local! {
+    /// Empty.
+    static SAID: Cell<Option<Box<Said>>> = const { Cell::new(None) };
+    static TAGS: Cell<Vec<(&'static str, TagRef<'static>)>> = const { Cell::new(Vec::new()) };
+}
+
+#[inline(always)]
+fn take_said() -> Box<Said> {
+    match SAID.try_with(Cell::take) {
+        Ok(Some(said)) => said,
+        _ => new_said(),
     }
 }
 
 #[cold]
 #[inline(never)]
-fn with_another(
-    first: Option<Reference>,
-    mut several: Vec<Reference>,
-    another: Reference,
-) -> Vec<Reference> {
-    several.extend(first);
-    several.push(another);
-    several
+fn new_said() -> Box<Said> {
+    let mut said = Box::<Said>::default();
+    said.operation_name = Cow::Borrowed("");
+    said
 }
 
-thread_local! {
-    /// What the tags of a span that is about to start lie in, used again and again.
-    static MEMORY: Cell<Vec<(&'static str, TagRef<'static>)>> = const { Cell::new(Vec::new()) };
-}
-
-fn take_memory<'a>() -> Vec<(&'a str, TagRef<'a>)> {
-    MEMORY.try_with(Cell::take).unwrap_or_default()
+fn take_tags<'a>() -> Vec<(&'a str, TagRef<'a>)> {
+    TAGS.try_with(Cell::take).unwrap_or_default()
 }
 
 /// Keeps the memory, unless it is much.
-fn give_memory(mut tags: Vec<(&str, TagRef<'_>)>) {
+fn give_tags(mut tags: Vec<(&str, TagRef<'_>)>) {
     tags.clear();
     if tags.capacity() <= KEPT {
         // Of nothing one may say that it lives for ever; the standard library then takes the memory along.
@@ -147,7 +188,7 @@ fn give_memory(mut tags: Vec<(&str, TagRef<'_>)>) {
             .into_iter()
             .map(|_| unreachable!("it is empty"))
             .collect();
-        let _ = MEMORY.try_with(|memory| memory.set(tags));
+        let _ = TAGS.try_with(|memory| memory.set(tags));
     }
 }
 
@@ -159,22 +200,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_memory_of_tags_is_used_again() {
+    fn the_memory_of_options_is_used_again() {
         let mut options = StartSpanOptions::new("a".into());
         for _ in 0..9 {
             options.push_tag("k", TagRef::Bool(true));
         }
         let (place, room) = (options.tags.as_ptr().addr(), options.tags.capacity());
-        options.give_memory();
-        assert!(options.tags().is_empty());
+        let said = (&raw const *options.said).addr();
+        options.said_mut().ignore_active_span = true;
+        options.give_back();
         let key = String::from("k");
         let mut options = StartSpanOptions::new("b".into());
+        assert_eq!((&raw const *options.said).addr(), said);
+        assert!(!options.ignores_active_span() && options.tags().is_empty());
         options.push_tag(&key, TagRef::Bool(true));
         assert_eq!(options.tags().len(), 1);
-        assert_eq!(
-            (options.tags.as_ptr().addr(), options.tags.capacity()),
-            (place, room)
-        );
+        let again = (options.tags.as_ptr().addr(), options.tags.capacity());
+        assert_eq!(again, (place, room));
     }
 
     #[test]
@@ -183,7 +225,7 @@ mod tests {
         for _ in 0..=KEPT {
             options.push_tag("k", TagRef::Bool(true));
         }
-        options.give_memory();
+        options.give_back();
         let mut options = StartSpanOptions::new("b".into());
         options.push_tag("k", TagRef::Bool(true));
         assert!(options.tags.capacity() <= KEPT);

@@ -24,11 +24,11 @@ pub(super) struct PlainParent {
 impl Plain {
     #[inline]
     pub(super) fn find(options: &StartSpanOptions<'_>) -> Option<Self> {
-        if options.context.is_some() || options.start_time.is_some() {
+        if options.said().context.is_some() || options.said().start_time.is_some() {
             return None;
         }
         match options.references() {
-            [] if options.ignore_active_span => Some(Self::Root),
+            [] if options.said().ignore_active_span => Some(Self::Root),
             // Read where it stands: what is read is copied, and nothing of the user's runs.
             [] => with_active_parent(|active| match active {
                 Some(Active::Span(span)) => Self::of_cell(span.cell()?),
@@ -132,7 +132,7 @@ impl Origin {
         if !options.references().is_empty() {
             return Self::of_references(options.references());
         }
-        if options.ignore_active_span {
+        if options.said().ignore_active_span {
             return Self::default();
         }
         // Read where it stands: what is read is copied, and nothing of the user's runs.

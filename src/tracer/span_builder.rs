@@ -1,5 +1,4 @@
 use std::borrow::Cow;
-use std::mem::ManuallyDrop;
 use std::time::SystemTime;
 
 use crate::model::{ReferenceType, TagRef};
@@ -15,7 +14,7 @@ use crate::tracer::{StartSpanOptions, Tracer};
 #[derive(Debug)]
 pub struct SpanBuilder<'a, T: Tracer + ?Sized> {
     tracer: &'a T,
-    /// None where every span is a no-op: nothing is kept, so that nothing has to be moved or dropped.
+    /// None where every span is a no-op.
     options: Option<StartSpanOptions<'a>>,
 }
 
@@ -36,7 +35,9 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
     #[inline(always)]
     pub fn child_of(mut self, parent: &impl ToSpanContext) -> Self {
         if let Some(options) = &mut self.options {
-            options.push_reference(ReferenceType::ChildOf, parent.to_span_context());
+            parent.give_span_context(|context| {
+                options.push_reference(ReferenceType::ChildOf, context)
+            });
         }
         self
     }
@@ -45,7 +46,9 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
     #[inline(always)]
     pub fn follows_from(mut self, parent: &impl ToSpanContext) -> Self {
         if let Some(options) = &mut self.options {
-            options.push_reference(ReferenceType::FollowsFrom, parent.to_span_context());
+            parent.give_span_context(|context| {
+                options.push_reference(ReferenceType::FollowsFrom, context)
+            });
         }
         self
     }
@@ -63,7 +66,7 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
     #[inline(always)]
     pub fn ignore_active_span(mut self) -> Self {
         if let Some(options) = &mut self.options {
-            options.ignore_active_span = true;
+            options.said_mut().ignore_active_span = true;
         }
         self
     }
@@ -81,7 +84,7 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
     #[inline(always)]
     pub fn start_time(mut self, time: SystemTime) -> Self {
         if let Some(options) = &mut self.options {
-            options.start_time = Some(time);
+            options.said_mut().start_time = Some(time);
         }
         self
     }
@@ -91,7 +94,7 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
     #[inline(always)]
     pub fn context(mut self, context: SpanContext) -> Self {
         if let Some(options) = &mut self.options {
-            options.context = context.has_trace().then(|| Box::new(context));
+            options.said_mut().context = context.has_trace().then(|| Box::new(context));
         }
         self
     }
@@ -99,11 +102,9 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
     /// Starts it.
     #[inline(always)]
     pub fn start(self) -> Span {
-        let Some(options) = self.options else {
-            return Span::noop();
-        };
-        // By the contract of `start_in_place` there is nothing left to drop, and looking would cost as much as a tag.
-        let mut options = ManuallyDrop::new(options);
-        self.tracer.start_in_place(&mut options)
+        match self.options {
+            Some(options) => self.tracer.start(options),
+            None => Span::noop(),
+        }
     }
 }

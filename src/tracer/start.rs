@@ -1,6 +1,5 @@
 //! How a span starts: its parent, its ids, the sampling decision, its first tags.
 
-use std::mem;
 use std::sync::Arc;
 
 use crate::clock::wall_nanos;
@@ -88,7 +87,7 @@ fn start_child(
 
 /// A span whose sampler has to be asked, with no parent to refer to, no baggage and nothing forced.
 fn start_undecided(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, mut seed: Seed) -> Span {
-    let view = SpanView::new(seed.trace_id, &options.operation_name, seed.is_local_root);
+    let view = SpanView::new(seed.trace_id, options.operation_name(), seed.is_local_root);
     let (decision, is_revisable) = core.decide_first(&view);
     let mut cell;
     match decision {
@@ -115,7 +114,7 @@ fn start_any(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, ticks: u64) -
     let mut origin = Origin::find(options);
     let is_forced = origin.parent.is_none()
         && origin.debug_id.is_some()
-        && core.allows_debug(&options.operation_name);
+        && core.allows_debug(options.operation_name());
     let anchor = origin.parent.as_ref().and_then(|parent| parent.anchor);
     let parent = origin
         .parent
@@ -124,13 +123,13 @@ fn start_any(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, ticks: u64) -
     let (mut seed, decision) = identity(
         core,
         origin.parent.take(),
-        options.context.as_deref(),
+        options.said().context.as_deref(),
         is_forced,
     );
     seed.ticks = ticks;
     seed.anchor = anchor.unwrap_or_else(|| core.recorder.clock.anchor());
 
-    let view = SpanView::new(seed.trace_id, &options.operation_name, seed.is_local_root);
+    let view = SpanView::new(seed.trace_id, options.operation_name(), seed.is_local_root);
     let mut answer = None;
     let mut is_revisable = false;
     let local_trace = match decision {
@@ -155,7 +154,7 @@ fn start_any(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, ticks: u64) -
 
     let is_stored = seed.flags.is_sampled() || local_trace.is_some() || is_revisable;
     let mut cell = begin(core, options, &seed, is_revisable);
-    if let Some(start_time) = options.start_time {
+    if let Some(start_time) = options.start_time() {
         cell.header.start = wall_nanos(start_time);
         cell.time.is_explicit = true;
     }
@@ -206,11 +205,7 @@ fn begin(
         is_explicit: false,
         anchor: seed.anchor,
     };
-    cell.begin(
-        seed.flags,
-        is_revisable,
-        mem::take(&mut options.operation_name),
-    );
+    cell.begin(seed.flags, is_revisable, options.take_name());
     cell
 }
 
