@@ -18,6 +18,7 @@ use crate::tracer::core::{Core, Roots};
 use crate::tracer::origin::{Origin, Parent, Plain, PlainParent};
 
 /// Starts a span. The name is taken out of `options`.
+#[inline(always)]
 pub(super) fn start(core: &Arc<Core>, options: &mut StartSpanOptions<'_>) -> Span {
     // The clock first: the rest hides behind the read.
     let ticks = core.recorder.clock.now();
