@@ -27,7 +27,7 @@ impl SpanCell {
         };
         let flags = Flags::from_bits(*self.flags.get_mut());
         if flags.is_sampled() {
-            self.buffer.get_mut().seal(&recorder.limits);
+            recorder.seal(self.buffer.get_mut());
             let chunk = local.writer.newest();
             let header = self.header_at(flags, end);
             let (header, bytes) = self.buffer.get_mut().frame(header);
@@ -50,7 +50,7 @@ impl SpanCell {
         if flags.is_sampled() {
             let header = self.header_at(flags, end);
             let buffer = self.buffer.get_mut();
-            buffer.seal(&recorder.limits);
+            recorder.seal(buffer);
             let (header, bytes) = buffer.frame(header);
             recorder
                 .store
