@@ -5,6 +5,7 @@ use crate::model::Flags;
 use crate::record::cell::SpanCell;
 use crate::record::frame::FrameHeader;
 use crate::record::local;
+use crate::sync::Ordering;
 
 impl SpanCell {
     /// The header with what is known at the end; [`SpanBuffer::frame`](super::SpanBuffer::frame) adds the rest.
@@ -25,7 +26,7 @@ impl SpanCell {
         let Some(local) = local::current(recorder.store.id()) else {
             return self.finish_slowly(end);
         };
-        let flags = Flags::from_bits(*self.flags.get_mut());
+        let flags = Flags::from_bits(self.flags.load(Ordering::Relaxed));
         if flags.is_sampled() {
             recorder.seal(self.buffer.get_mut());
             let chunk = local.writer.newest();
@@ -46,7 +47,7 @@ impl SpanCell {
     #[inline(never)]
     fn finish_slowly(mut self: Box<Self>, end: i64) {
         let recorder = &*self.recorder;
-        let flags = Flags::from_bits(*self.flags.get_mut());
+        let flags = Flags::from_bits(self.flags.load(Ordering::Relaxed));
         if flags.is_sampled() {
             let header = self.header_at(flags, end);
             let buffer = self.buffer.get_mut();
