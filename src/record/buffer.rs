@@ -195,6 +195,8 @@ impl SpanBuffer {
         self.logs.join_newest();
         if self.dropped_items > 0 {
             self.mark_dropped(limits);
+            // Sealed again where there is no room at hand.
+            self.dropped_items = 0;
         }
         let Some(name) = cut(&self.operation_name, limits.operation_name_bytes) else {
             return false;

@@ -120,6 +120,29 @@ fn keys_that_are_one_when_they_are_cut_are_one_tag() {
 }
 
 #[test]
+fn what_is_left_out_is_marked_by_one_tag() {
+    let (builder, spans) = recording_builder();
+    let tracer = builder
+        .limits(Limits::default().span_bytes(100))
+        .build()
+        .expect("the service has a name");
+    // The first span finds no memory at hand, and the others do.
+    for _ in 0..3 {
+        let span = tracer.start_span("s");
+        for n in 0..50 {
+            span.set_tag(&format!("key-{n}"), n);
+        }
+    }
+    for span in spans.spans() {
+        let marks = span
+            .tags
+            .iter()
+            .filter(|tag| tag.key == tags::DROPPED_ITEMS);
+        assert_eq!(marks.count(), 1, "{:?}", span.tags);
+    }
+}
+
+#[test]
 fn a_huge_span_stays_bounded_and_says_so() {
     let (tracer, spans) = recording_tracer();
     let span = tracer.start_span("s");
