@@ -9,56 +9,17 @@ use std::time::Duration;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderValue;
 
-use tracehound::model::field;
 use tracehound::prelude::*;
 use tracehound::reporter::{InMemoryReporter, NullReporter, OwnedSpan};
 use tracehound::sampler::ConstSampler;
 use tracehound::tracer::tracer;
 use tracehound::{JaegerTracer, NoopTracer};
 
-/// One thing that programs do with spans.
-trait Work {
-    const NAME: &'static str;
-    /// Figures are per span where there are several of a kind.
-    const SPANS: u64 = 1;
-    fn once<T: Tracer + ?Sized>(&mut self, tracer: &T);
-}
+use crate::work::{Child, Request, Root, SAMPLED, Tagged, UNSAMPLED, Work};
 
-/// A span with one tag: what it costs to have left the calls in a program whose tracing is off.
-struct Tagged;
-
-impl Work for Tagged {
-    const NAME: &'static str = "noop";
-
-    fn once<T: Tracer + ?Sized>(&mut self, tracer: &T) {
-        let span = tracer.start_span(black_box("get_account"));
-        span.set_tag("items", black_box(3));
-        span.finish();
-    }
-}
-
-struct Root;
-
-impl Work for Root {
-    const NAME: &'static str = "root";
-
-    fn once<T: Tracer + ?Sized>(&mut self, tracer: &T) {
-        tracer.start_span(black_box("get_account")).finish();
-    }
-}
-
-/// A child of the active span, which is the caller's to activate.
-struct Child;
-
-impl Work for Child {
-    const NAME: &'static str = "child";
-
-    fn once<T: Tracer + ?Sized>(&mut self, tracer: &T) {
-        tracer.start_span(black_box("query")).finish();
-    }
-}
+mod work;
 
 /// A trace of one root and a hundred children.
 struct Tree;
@@ -75,83 +36,6 @@ impl Work for Tree {
         }
     }
 }
-
-/// A service in the middle: the context out of the headers of a request, a server span with six tags and a log,
-/// and a client span whose context goes into the headers of the next request.
-struct Request {
-    headers: HeaderMap,
-    next: HeaderMap,
-    url: String,
-    user: String,
-}
-
-impl Request {
-    fn new(trace_header: &'static str) -> Self {
-        let headers = |pairs: &[(&'static str, &'static str)]| -> HeaderMap {
-            pairs
-                .iter()
-                .map(|(name, value)| {
-                    let name = HeaderName::from_static(name);
-                    (name, HeaderValue::from_static(value))
-                })
-                .collect()
-        };
-        Self {
-            headers: headers(&[
-                ("host", "shop.example.com"),
-                (
-                    "user-agent",
-                    "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101",
-                ),
-                ("accept", "application/json"),
-                ("accept-encoding", "gzip, br"),
-                ("content-type", "application/json"),
-                ("content-length", "1432"),
-                ("x-request-id", "7b0c9f3e-0f7e-4f1b-9d53-9a2c7b1f0a11"),
-                ("x-forwarded-for", "203.0.113.7"),
-                ("uber-trace-id", trace_header),
-            ]),
-            next: headers(&[
-                ("host", "backend.internal"),
-                ("user-agent", "shop/1.4.2"),
-                ("accept", "application/json"),
-                ("content-type", "application/json"),
-            ]),
-            url: "/api/v2/orders/104711/items?limit=50".to_owned(),
-            user: "user-004711".to_owned(),
-        }
-    }
-}
-
-impl Work for Request {
-    const NAME: &'static str = "request";
-
-    fn once<T: Tracer + ?Sized>(&mut self, tracer: &T) {
-        let parent = tracer.extract(black_box(&self.headers)).unwrap_or_default();
-        let server = tracer
-            .build_span(black_box("GET /orders"))
-            .child_of(&parent)
-            .tag("http.method", "GET")
-            .tag("component", "shop")
-            .tag("http.url", &self.url)
-            .tag("user.id", &self.user)
-            .start();
-        server.log([field("event", "cache_miss"), field("bytes", black_box(512))]);
-        let client = tracer
-            .build_span(black_box("GET /backend"))
-            .child_of(&server)
-            .start();
-        tracer.inject(&client.context(), &mut self.next);
-        client.finish();
-        server
-            .set_tag("http.status_code", black_box(200))
-            .set_tag("http.response_size", black_box(1_432));
-        server.finish();
-    }
-}
-
-const SAMPLED: &str = "6309ab92c95468edea0dc1a9772ae2dc:409423a204bc17a8:0:1";
-const UNSAMPLED: &str = "6309ab92c95468edea0dc1a9772ae2dc:409423a204bc17a8:0:0";
 
 fn off(c: &mut Criterion) {
     assert!(NoopTracer.start_span("get_account").is_noop());

@@ -8,6 +8,8 @@ pub(crate) use loom::hint::spin_loop;
 #[cfg(tracehound_loom)]
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering, fence};
 #[cfg(tracehound_loom)]
+pub(crate) use loom::sync::{Mutex, MutexGuard};
+#[cfg(tracehound_loom)]
 pub(crate) use loom::thread::yield_now;
 
 #[cfg(not(tracehound_loom))]
@@ -16,6 +18,8 @@ pub(crate) use self::plain::UnsafeCell;
 pub(crate) use std::hint::spin_loop;
 #[cfg(not(tracehound_loom))]
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering, fence};
+#[cfg(not(tracehound_loom))]
+pub(crate) use std::sync::{Mutex, MutexGuard};
 #[cfg(not(tracehound_loom))]
 pub(crate) use std::thread::yield_now;
 

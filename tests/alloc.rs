@@ -1,6 +1,8 @@
 //! How often the thread that traces asks for memory, by what it does.
 
 use std::hint::black_box;
+use std::sync::mpsc;
+use std::thread;
 
 use tracehound::model::field;
 use tracehound::prelude::*;
@@ -53,7 +55,8 @@ fn nothing_is_allocated_for_a_span_in_the_steady_state() {
     let url = "http://shop.example.com/orders?id=17".to_owned();
     let parent = kept.start_span("parent");
     let remote = parent.context();
-    let rows: [(&str, &dyn Fn()); 11] = [
+    let with_baggage = remote.with_baggage_item("user", "42");
+    let rows: [(&str, &dyn Fn()); 19] = [
         ("a disabled tracer", &|| {
             fill(&JaegerTracer::disabled().start_span("s"), &url);
         }),
@@ -93,10 +96,79 @@ fn nothing_is_allocated_for_a_span_in_the_steady_state() {
                 .finish();
         }),
         ("tags and a log", &|| fill(&kept.start_span("s"), &url)),
+        ("logs", &|| {
+            let span = kept.start_span("s");
+            span.log([field("event", "retry"), field("url", &url)]);
+            span.log_event("done");
+        }),
+        ("a tag that is set again", &|| {
+            let span = kept.start_span("s");
+            span.set_tag("items", 1).set_tag("items", 2);
+        }),
+        ("a lazy tag", &|| {
+            kept.start_span("s").set_tag_with("items", || 2);
+        }),
+        ("a new name", &|| {
+            kept.start_span("HTTP GET").set_operation_name("GET /cart");
+        }),
+        ("clones and handles", &|| {
+            let span = kept.start_span("s");
+            let (clone, handle) = (span.clone(), span.handle());
+            span.finish();
+            drop((clone, handle));
+        }),
+        ("the context", &|| {
+            let span = kept.start_span("s");
+            assert!(span.context().is_sampled());
+        }),
+        ("a cause", &|| {
+            kept.build_span("s").follows_from(&remote).start().finish();
+        }),
+        ("baggage that is inherited", &|| {
+            let span = kept.build_span("s").child_of(&with_baggage).start();
+            span.finish();
+        }),
     ];
     for (name, work) in rows {
         assert_eq!(tenths_of_allocations(work), 0, "{name}");
     }
+}
+
+/// Lists of baggage do not change: a new item makes a new list, of its key, its value, and two pieces that hold them.
+#[test]
+fn a_baggage_item_costs_its_list_and_itself() {
+    for keep in [true, false] {
+        let tracer = null_tracer(keep);
+        let n = tenths_of_allocations(|| {
+            let span = tracer.start_span("s");
+            span.set_baggage_item("user", "42");
+        });
+        assert_eq!(n, 40, "sampled: {keep}");
+    }
+}
+
+#[test]
+fn a_span_that_another_thread_finishes_costs_as_little() {
+    let tracer = null_tracer(true);
+    let (to, from) = mpsc::sync_channel::<Span>(1);
+    let (done, is_done) = mpsc::sync_channel(1);
+    let finisher = thread::spawn(move || {
+        for span in from {
+            span.finish();
+            if done.send(()).is_err() {
+                return;
+            }
+        }
+    });
+    // Boxes go home in batches.
+    let n = allocations(10_000, || {
+        to.send(tracer.start_span("s"))
+            .expect("the other end lives");
+        is_done.recv().expect("the other end lives");
+    });
+    assert!(n < 2_000, "{n} allocations for 10 000 spans");
+    drop(to);
+    finisher.join().expect("no panic");
 }
 
 #[test]
@@ -130,6 +202,9 @@ fn a_request_allocates_one_header_value() {
             let _ = black_box(tracer.extract(&incoming));
         });
         assert_eq!(extracted, 0, "extract, {keep}");
+        let context = tracer.start_span("s").context();
+        let injected = tenths_of_allocations(|| tracer.inject(&context, &mut outgoing));
+        assert_eq!(injected, 10, "inject, {keep}");
         let n = tenths_of_allocations(|| {
             let parent = tracer.extract(&incoming).expect("well-formed");
             let span = tracer.build_span("GET /orders").child_of(&parent).start();

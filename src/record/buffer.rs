@@ -146,6 +146,10 @@ impl SpanBuffer {
             };
         }
         self.keys.insert(key);
+        if truncated != 0 {
+            // Keys that differ may be one when they are cut: the reader is to look.
+            self.keys.has_repeated |= key.len() > limits.key_bytes;
+        }
         self.tag_count += 1;
         Added {
             truncated,
@@ -178,24 +182,27 @@ impl SpanBuffer {
         added
     }
 
-    /// Brings everything into its final form. What was left out is marked.
+    /// Brings everything into its final form. What was left out is marked. Returns whether the name was cut.
     #[inline(always)]
-    pub(crate) fn seal(&mut self, limits: &Limits) {
-        if self.is_unusual || self.operation_name.len() > limits.operation_name_bytes {
-            self.seal_unusual(limits);
-        }
+    pub(crate) fn seal(&mut self, limits: &Limits) -> bool {
+        let is_unusual = self.is_unusual || self.operation_name.len() > limits.operation_name_bytes;
+        is_unusual && self.seal_unusual(limits)
     }
 
     #[cold]
     #[inline(never)]
-    fn seal_unusual(&mut self, limits: &Limits) {
+    fn seal_unusual(&mut self, limits: &Limits) -> bool {
         self.logs.join_newest();
         if self.dropped_items > 0 {
             self.mark_dropped(limits);
+            // Sealed again where there is no room at hand.
+            self.dropped_items = 0;
         }
-        if let Some(name) = cut(&self.operation_name, limits.operation_name_bytes) {
-            self.set_operation_name(Cow::Owned(name));
-        }
+        let Some(name) = cut(&self.operation_name, limits.operation_name_bytes) else {
+            return false;
+        };
+        self.set_operation_name(Cow::Owned(name));
+        true
     }
 
     /// A sealed buffer as it goes into a frame, with what is left to say in the header.

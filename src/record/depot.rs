@@ -1,9 +1,10 @@
 //! Where the pools of a tracer's threads meet: so that threads which only start spans and threads which only finish
 //! them do not allocate.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
 use crate::record::cell::SpanCell;
+use crate::sync::{Mutex, MutexGuard};
 
 /// Vacant boxes on their way from one thread to another. Closed with its tracer: what is in it keeps the tracer in
 /// memory, and the tracer keeps it.

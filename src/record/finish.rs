@@ -5,6 +5,7 @@ use crate::model::Flags;
 use crate::record::cell::SpanCell;
 use crate::record::frame::FrameHeader;
 use crate::record::local;
+use crate::sync::Ordering;
 
 impl SpanCell {
     /// The header with what is known at the end; [`SpanBuffer::frame`](super::SpanBuffer::frame) adds the rest.
@@ -25,9 +26,9 @@ impl SpanCell {
         let Some(local) = local::current(recorder.store.id()) else {
             return self.finish_slowly(end);
         };
-        let flags = Flags::from_bits(*self.flags.get_mut());
+        let flags = Flags::from_bits(self.flags.load(Ordering::Relaxed));
         if flags.is_sampled() {
-            self.buffer.get_mut().seal(&recorder.limits);
+            recorder.seal(self.buffer.get_mut());
             let chunk = local.writer.newest();
             let header = self.header_at(flags, end);
             let (header, bytes) = self.buffer.get_mut().frame(header);
@@ -46,11 +47,11 @@ impl SpanCell {
     #[inline(never)]
     fn finish_slowly(mut self: Box<Self>, end: i64) {
         let recorder = &*self.recorder;
-        let flags = Flags::from_bits(*self.flags.get_mut());
+        let flags = Flags::from_bits(self.flags.load(Ordering::Relaxed));
         if flags.is_sampled() {
             let header = self.header_at(flags, end);
             let buffer = self.buffer.get_mut();
-            buffer.seal(&recorder.limits);
+            recorder.seal(buffer);
             let (header, bytes) = buffer.frame(header);
             recorder
                 .store

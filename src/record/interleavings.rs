@@ -5,18 +5,19 @@
 //! RUSTFLAGS="--cfg tracehound_loom" cargo test --lib interleavings
 //! ```
 
+mod stores;
+
 use std::sync::Arc as StdArc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use loom::model::Builder;
-use loom::sync::Arc;
 use loom::thread;
 
 use crate::clock::ManualClock;
 use crate::metrics::Metrics;
 use crate::model::sampling::{SamplingDecision, SpanView};
-use crate::model::{Flags, SpanId, TagRef, Timestamp, TraceId};
-use crate::record::ring::{Pushed, Ring};
+use crate::model::{Flags, SpanId, TagRef, TraceId};
+use crate::record::ring::{Pushed, Ring, RingWriter};
 use crate::record::{
     Budget, FrameBytes, FrameHeader, Lifecycle, Limits, Question, Recorder, SpanCell, SpanRef,
     Store, read_frame,
@@ -44,6 +45,14 @@ impl Drop for Nobody {
 
 /// A span, and how often its box has been freed.
 fn start() -> (SpanRef, StdArc<AtomicUsize>) {
+    let (span, freed) = start_pooled();
+    // Boxes are freed as soon as they are vacant.
+    drop(span.cell().recorder.store.depot().close());
+    (span, freed)
+}
+
+/// The same with a box that may be used again.
+fn start_pooled() -> (SpanRef, StdArc<AtomicUsize>) {
     let freed = StdArc::new(AtomicUsize::new(0));
     let metrics = Metrics::default();
     let recorder = StdArc::new(Recorder {
@@ -70,7 +79,8 @@ fn set_tag(span: &SpanRef) -> bool {
 fn finish(mut span: SpanRef) -> Option<u32> {
     span.release();
     let (_, mut buffer) = span.finish()?;
-    Some(buffer.seal(&Limits::default()).tag_count)
+    buffer.seal(&Limits::default());
+    Some(buffer.tag_count())
 }
 
 fn freed_once(freed: &AtomicUsize) {
@@ -121,6 +131,23 @@ fn a_clone_and_a_finish_leave_one_last_owner() {
 }
 
 #[test]
+fn a_clone_that_is_made_while_the_span_finishes_is_in_time_or_too_late() {
+    loom::model(|| {
+        let (span, freed) = start();
+        let handle = span.handle();
+        let there = thread::spawn(move || {
+            let copy = handle.clone();
+            drop(handle);
+            set_tag(&copy)
+        });
+        let tags = finish(span).expect("the only finisher");
+        let was_set = there.join().expect("no panic");
+        assert_eq!(tags, u32::from(was_set));
+        freed_once(&freed);
+    });
+}
+
+#[test]
 fn the_last_handle_gives_the_box_back_on_whichever_thread() {
     loom::model(|| {
         let (span, freed) = start();
@@ -158,7 +185,7 @@ fn three_threads_finish_clone_and_leave_a_span() {
     });
 }
 
-fn push(ring: &Ring, n: u64) -> Pushed {
+fn push(writer: &RingWriter, n: u64) -> Pushed {
     let header = FrameHeader {
         flags: Flags::SAMPLED,
         ..FrameHeader::new(
@@ -172,7 +199,7 @@ fn push(ring: &Ring, n: u64) -> Pushed {
         tags: &[],
         logs: [&[], &[]],
     };
-    ring.push(&header, &bytes)
+    writer.push(&header, &bytes)
 }
 
 fn drain(ring: &Ring, ids: &mut Vec<u64>) {
@@ -192,13 +219,13 @@ const FRAMES: u64 = 3;
 #[test]
 fn frames_come_over_in_order_from_one_chunk_to_the_next() {
     loom::model(|| {
-        let ring = Arc::new(Ring::new(Budget::new(1 << 20)));
-        let for_thread = ring.clone();
+        let writer = RingWriter::new(Budget::new(1 << 20));
+        let ring = writer.ring().clone();
         let there = thread::spawn(move || {
             for n in 1..=FRAMES {
-                assert_ne!(push(&for_thread, n), Pushed::Closed);
+                assert_ne!(push(&writer, n), Pushed::Closed);
             }
-            for_thread.end();
+            writer.ring().end();
         });
         let mut ids = Vec::new();
         drain(&ring, &mut ids);
@@ -217,11 +244,11 @@ fn frames_come_over_in_order_from_one_chunk_to_the_next() {
 #[test]
 fn what_comes_while_a_ring_is_closed_is_taken_or_refused() {
     loom::model(|| {
-        let ring = Arc::new(Ring::new(Budget::new(1 << 20)));
-        let for_thread = ring.clone();
+        let writer = RingWriter::new(Budget::new(1 << 20));
+        let ring = writer.ring().clone();
         let there = thread::spawn(move || {
             (1..=FRAMES)
-                .filter(|n| push(&for_thread, *n) == Pushed::Closed)
+                .filter(|n| push(&writer, *n) == Pushed::Closed)
                 .count() as u64
         });
         ring.close();
@@ -240,11 +267,12 @@ fn a_full_budget_is_shared_by_two_rings_without_loss_of_count() {
     bounded.preemption_bound = Some(2);
     bounded.check(|| {
         let budget = Budget::new(256);
-        let rings = [(); 2].map(|()| Arc::new(Ring::new(budget.clone())));
-        let threads = rings.clone().map(|ring| {
+        let writers = [(); 2].map(|()| RingWriter::new(budget.clone()));
+        let rings = writers.each_ref().map(|writer| writer.ring().clone());
+        let threads = writers.map(|writer| {
             thread::spawn(move || {
                 for n in 1..=3 {
-                    push(&ring, n);
+                    push(&writer, n);
                 }
             })
         });

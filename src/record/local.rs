@@ -221,17 +221,16 @@ fn switch(store: u64, begin: Option<&Store>) -> Option<Rc<Local>> {
 #[cold]
 #[inline(never)]
 fn give_elsewhere(cell: Box<SpanCell>) {
-    if cfg!(tracehound_loom) {
-        // What outlives a run of the model cannot be used in the next one.
-        return;
-    }
     let store = cell.recorder.store.clone();
     if store.is_closed() {
         forget(store.id());
         return;
     }
     let mut cells = vec![cell];
-    if let Some(local) = switch(store.id(), None) {
+    // The threads of a model have no pools: what outlives a run of it cannot be used in the next one.
+    if !cfg!(tracehound_loom)
+        && let Some(local) = switch(store.id(), None)
+    {
         let Some(cell) = cells.pop() else { return };
         match local.pool.push(cell) {
             Ok(()) => return,

@@ -1,8 +1,9 @@
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicUsize;
 
 use crate::model::Flags;
 use crate::record::frame::{FrameBytes, FrameHeader, write_frame};
+use crate::sync::{AtomicU8, Mutex, Ordering};
 
 /// What the spans of one undecided trace in this process share: the decision, and the spans that have
 /// finished without one.

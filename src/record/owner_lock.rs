@@ -55,7 +55,10 @@ impl<T> OwnerLock<T> {
         let mut wait = Wait::default();
         loop {
             self.is_busy.store(false, Ordering::Release);
-            wait.a_little();
+            // Only then again: two that try at once, again and again, could hold each other up for ever.
+            while self.is_claimed.load(Ordering::Acquire) {
+                wait.a_little();
+            }
             self.is_busy.store(true, Ordering::Relaxed);
             barrier::light();
             if !self.is_claimed.load(Ordering::Acquire) {

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use crate::clock::Clock;
-use crate::metrics::Metrics;
+use crate::metrics::{Counter, Metrics};
+use crate::record::buffer::SpanBuffer;
 use crate::record::limits::Limits;
 use crate::record::store::Store;
 
@@ -12,4 +13,14 @@ pub(crate) struct Recorder {
     pub(crate) limits: Limits,
     pub(crate) metrics: Metrics,
     pub(crate) store: Arc<Store>,
+}
+
+impl Recorder {
+    /// Brings what a span holds into its final form.
+    #[inline(always)]
+    pub(crate) fn seal(&self, buffer: &mut SpanBuffer) {
+        if buffer.seal(&self.limits) {
+            self.metrics.add(Counter::TruncatedValues, 1);
+        }
+    }
 }

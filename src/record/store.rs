@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 
 use crate::metrics::{Counter, DropCause, DropCounts, Ledger, Metrics};
 use crate::model::Flags;
@@ -13,6 +13,7 @@ use crate::record::frame::{FinishedSpan, FrameBytes, FrameHeader, read_frame};
 use crate::record::local::{self, Local, with_local};
 use crate::record::local_trace::HeldSpans;
 use crate::record::ring::{Pushed, Ring, RingWriter};
+use crate::sync::{Mutex, MutexGuard};
 
 /// Takes finished spans from any thread and gives them to the worker; counts what is lost between.
 pub(crate) struct Store {
@@ -82,7 +83,7 @@ impl Store {
         self.push_again(header, bytes);
     }
 
-    fn after_push(&self, pushed: Pushed) {
+    pub(super) fn after_push(&self, pushed: Pushed) {
         match pushed {
             Pushed::Taken => {}
             Pushed::TakenHalfFull | Pushed::Full => self.wake(),
@@ -224,6 +225,11 @@ impl Store {
         {
             wake();
         }
+    }
+
+    #[cfg(all(test, tracehound_loom))]
+    pub(super) fn ring_count(&self) -> usize {
+        self.rings().all.len()
     }
 
     fn rings(&self) -> MutexGuard<'_, Rings> {

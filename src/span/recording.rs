@@ -221,7 +221,7 @@ fn finish_shared(span: &mut SpanRef, end: i64, is_explicit: bool) {
     let store = &*cell.recorder.store;
     let flags = cell.flags();
     if flags.is_sampled() {
-        buffer.seal(&cell.recorder.limits);
+        cell.recorder.seal(&mut buffer);
         let (header, bytes) = buffer.frame(cell.header_at(flags, end));
         store.push(&header, &bytes, Counter::FinishedSpansSampled);
     } else if let Some(trace) = cell.local_trace.as_ref().filter(|trace| !trace.is_final()) {
@@ -397,7 +397,7 @@ fn count_added(cell: &SpanCell, added: Added) {
 }
 
 fn hold(cell: &SpanCell, trace: &LocalTrace, buffer: &mut SpanBuffer, end: i64) {
-    buffer.seal(&cell.recorder.limits);
+    cell.recorder.seal(buffer);
     let (header, bytes) = buffer.frame(cell.header_at(trace.flags(), end));
     match trace.hold(&header, &bytes) {
         Hold::Held => {}

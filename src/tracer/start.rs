@@ -113,6 +113,10 @@ fn start_undecided(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, mut see
 #[cold]
 fn start_any(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, ticks: u64) -> Span {
     let mut origin = Origin::find(options);
+    if let Some(given) = options.context.as_deref().filter(|given| given.has_trace()) {
+        origin.baggage = given.baggage().clone();
+        origin.debug_id = None;
+    }
     let is_forced = origin.parent.is_none()
         && origin.debug_id.is_some()
         && core.allows_debug(options.operation_name());
@@ -222,7 +226,8 @@ fn complete(
     if !options.tags().is_empty() {
         is_server = set_start_tags(&mut cell, options.tags());
     }
-    count_start(core, &cell, seed.is_new_trace, is_server);
+    let joins = is_server && seed.is_local_root;
+    count_start(core, &cell, seed.is_new_trace, joins);
     Span::from_cell(cell)
 }
 

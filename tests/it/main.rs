@@ -11,6 +11,7 @@ mod configuration;
 mod delayed_sampling;
 #[cfg(feature = "dev")]
 mod dev;
+mod differential;
 mod documents;
 mod floors;
 #[cfg(feature = "tower")]

@@ -6,6 +6,7 @@ use tracehound::model::{Baggage, Flags, ReferenceType, SpanId, SpanReference, Tr
 use tracehound::prelude::*;
 use tracehound::sampler::ConstSampler;
 use tracehound::scope::with_context;
+use tracehound::span::Reference;
 
 use crate::support::{counting_ids, recording_builder, recording_tracer};
 
@@ -231,6 +232,31 @@ fn a_span_can_be_given_a_context_made_elsewhere() {
 }
 
 #[test]
+fn a_context_made_elsewhere_keeps_its_own_baggage() {
+    let (tracer, spans) = recording_tracer();
+    let active = tracer.start_span("active");
+    active.set_baggage_item("theirs", "1");
+    let _scope = active.activate();
+    let own = context(1, 10).with_baggage_item("own", "1");
+    let debug = SpanContext::default().with_debug_id("x");
+    for references in [vec![], vec![Reference::child_of(&debug)]] {
+        let mut builder = tracer.build_span("s").context(own.clone());
+        for reference in references {
+            builder = builder.reference(reference);
+        }
+        let span = builder.start();
+        assert_eq!(span.context(), own);
+        span.finish();
+    }
+    assert!(
+        spans
+            .spans()
+            .iter()
+            .all(|span| span.tag("jaeger-debug-id").is_none())
+    );
+}
+
+#[test]
 fn children_of_a_remote_parent_follow_its_decision() {
     for flags in [0, 1, 3, 9, 0x10] {
         let (builder, _) = recording_builder();
@@ -350,6 +376,7 @@ fn traces_are_counted_where_they_begin_and_where_they_are_joined() {
     tracer
         .build_span("local child")
         .child_of(&root)
+        .tag("span.kind", "server")
         .start()
         .finish();
     tracer

@@ -101,7 +101,45 @@ fn too_much_is_cut_visibly_and_counted() {
     assert_eq!(log_texts(&span.logs[0]), ["n=0", "long=01234…"]);
     assert_eq!(span.logs[1].fields[1], Tag::new("dropped_log_count", 7));
     assert_eq!(log_texts(&span.logs[3]), ["n=9", "long=01234…"]);
-    assert_eq!(tracer.metrics().get(Counter::TruncatedValues), 12);
+    assert_eq!(tracer.metrics().get(Counter::TruncatedValues), 13);
+}
+
+#[test]
+fn keys_that_are_one_when_they_are_cut_are_one_tag() {
+    let (builder, spans) = recording_builder();
+    let tracer = builder
+        .limits(Limits::default().key_bytes(16))
+        .build()
+        .expect("the service has a name");
+    tracer
+        .start_span("s")
+        .set_tag("a key that is too long", 1)
+        .set_tag("b", 2)
+        .set_tag("a key that is too long as well", 3);
+    assert_eq!(texts(&spans.spans()[0].tags), ["a key that is…=3", "b=2"]);
+}
+
+#[test]
+fn what_is_left_out_is_marked_by_one_tag() {
+    let (builder, spans) = recording_builder();
+    let tracer = builder
+        .limits(Limits::default().span_bytes(100))
+        .build()
+        .expect("the service has a name");
+    // The first span finds no memory at hand, and the others do.
+    for _ in 0..3 {
+        let span = tracer.start_span("s");
+        for n in 0..50 {
+            span.set_tag(&format!("key-{n}"), n);
+        }
+    }
+    for span in spans.spans() {
+        let marks = span
+            .tags
+            .iter()
+            .filter(|tag| tag.key == tags::DROPPED_ITEMS);
+        assert_eq!(marks.count(), 1, "{:?}", span.tags);
+    }
 }
 
 #[test]

@@ -1,0 +1,121 @@
+//! Does one thing with spans many times, for `.ci/instructions` to count under callgrind what the thread executes.
+//!
+//! ```text
+//! instructions --list        the names of what can be done
+//! instructions NAME TIMES    does it, after a warm-up, in a function whose name has `counted_pieces` in it
+//! instructions               does everything a few times
+//! ```
+//!
+//! Time stands still, so no clock is in the figures. The worker's thread never comes through `counted_pieces`.
+
+use std::env;
+use std::hint::black_box;
+use std::time::Duration;
+
+use tracehound::clock::ManualClock;
+use tracehound::prelude::*;
+use tracehound::reporter::NullReporter;
+use tracehound::sampler::ConstSampler;
+use tracehound::{JaegerTracer, NoopTracer};
+
+use crate::work::{Child, Request, Root, SAMPLED, Tagged, UNSAMPLED, Work};
+
+#[expect(dead_code, reason = "names and figures per span are for times")]
+mod work;
+
+/// A child of a span that is not active.
+struct ChildOf(Span);
+
+impl Work for ChildOf {
+    const NAME: &'static str = "child of a span";
+
+    fn once<T: Tracer + ?Sized>(&mut self, tracer: &T) {
+        let child = tracer.build_span(black_box("query")).child_of(&self.0);
+        child.start().finish();
+    }
+}
+
+type Piece = (&'static str, fn(u64));
+
+const PIECES: [Piece; 8] = [
+    ("noop-static", |n| run(&NoopTracer, &mut Tagged, n)),
+    ("noop-dyn", |n| {
+        run::<dyn Tracer>(black_box(&NoopTracer), &mut Tagged, n);
+    }),
+    ("unsampled-root", |n| with_tracer(false, Root, n)),
+    ("sampled-root", |n| with_tracer(true, Root, n)),
+    ("child-of-a-span", |n| {
+        let tracer = tracer(true);
+        let parent = parent(&tracer);
+        measured(&tracer, &mut ChildOf(parent), n);
+    }),
+    ("child-of-the-active-span", |n| {
+        let tracer = tracer(true);
+        let parent = parent(&tracer);
+        let _scope = parent.activate();
+        measured(&tracer, &mut Child, n);
+    }),
+    ("request", |n| with_tracer(true, Request::new(SAMPLED), n)),
+    ("unsampled-request", |n| {
+        with_tracer(false, Request::new(UNSAMPLED), n);
+    }),
+];
+
+fn main() {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["--list"] => PIECES.iter().for_each(|(name, _)| println!("{name}")),
+        [name, times] if !name.starts_with('-') => {
+            let piece = PIECES.iter().find(|(known, _)| *known == name);
+            let (_, piece) = piece.expect("one of --list");
+            piece(times.parse().expect("a number of times"));
+        }
+        // As `cargo bench` and `cargo test --bench` call it.
+        _ => PIECES.iter().for_each(|(_, piece)| piece(3)),
+    }
+}
+
+fn with_tracer<W: Work>(keep: bool, mut work: W, times: u64) {
+    measured(&tracer(keep), &mut work, times);
+}
+
+fn measured(tracer: &JaegerTracer, work: &mut impl Work, times: u64) {
+    for _ in 0..256 {
+        work.once(tracer);
+    }
+    // What is counted begins with nothing that waits for the worker.
+    let patience = Duration::from_secs(60);
+    assert!(tracer.flush(patience).is_complete());
+    counted_pieces(tracer, work, times);
+    let report = tracer.flush(patience);
+    assert!(report.is_complete(), "spans were lost: {report}");
+}
+
+fn run<T: Tracer + ?Sized>(tracer: &T, work: &mut impl Work, times: u64) {
+    counted_pieces(tracer, work, times);
+}
+
+#[inline(never)]
+fn counted_pieces<T: Tracer + ?Sized>(tracer: &T, work: &mut impl Work, times: u64) {
+    for _ in 0..times {
+        work.once(black_box(tracer));
+    }
+}
+
+/// With ids that are always the same: how many bytes they take when encoded would else be the luck of each run.
+fn parent(tracer: &JaegerTracer) -> Span {
+    let context = tracer.extract(&Request::new(SAMPLED).headers);
+    let context = context.ok().flatten().expect("well-formed");
+    tracer.build_span("get_account").context(context).start()
+}
+
+fn tracer(keep: bool) -> JaegerTracer {
+    JaegerTracer::builder("bench")
+        .sampler(ConstSampler::new(keep))
+        .reporter(NullReporter::new())
+        .clock(ManualClock::at_micros(1_700_000_000_000_000))
+        .flush_interval(Duration::from_secs(3_600))
+        .build()
+        .expect("named")
+}

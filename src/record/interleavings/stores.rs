@@ -1,0 +1,163 @@
+//! What a tracer's threads share besides spans: vacant boxes, the list of rings, undecided traces.
+
+use std::sync::Arc as StdArc;
+
+use loom::model::Builder;
+use loom::thread;
+
+use crate::metrics::Metrics;
+use crate::model::Flags;
+use crate::record::interleavings::{finish, freed_once, push, set_tag, start, start_pooled};
+use crate::record::{Budget, Hold, LocalTrace, SpanRef, Store};
+
+#[test]
+fn a_box_that_another_thread_gives_back_is_as_good_as_new() {
+    loom::model(|| {
+        let (span, freed) = start_pooled();
+        let store = span.cell().recorder.store.clone();
+        let handle = span.handle();
+        let there = thread::spawn(move || {
+            set_tag(&handle);
+            drop(handle);
+        });
+        assert!(finish(span).is_some());
+        let mut pool = Vec::new();
+        store.depot().take(&mut pool);
+        if let Some(mut cell) = pool.pop() {
+            cell.begin(Flags::SAMPLED, false, "again".into());
+            let span = SpanRef::new(cell);
+            assert!(set_tag(&span));
+            assert_eq!(finish(span), Some(1));
+        }
+        there.join().expect("no panic");
+        // Boxes that wait keep their tracer.
+        assert_eq!(store.depot().close().map(|cells| cells.len()), Some(1));
+        freed_once(&freed);
+    });
+}
+
+#[test]
+fn a_thread_that_ends_leaves_its_spans_behind_and_its_ring_goes() {
+    loom::model(|| {
+        let store = store(1 << 20);
+        let for_thread = store.clone();
+        let there = thread::spawn(move || trace(&for_thread, 2));
+        let mut handed_over = drain_within_bounds(&store, 0);
+        assert_eq!(there.join().expect("no panic"), 2);
+        handed_over = drain_within_bounds(&store, handed_over);
+        assert_eq!(handed_over, 2);
+        assert_eq!(store.ring_count(), 0);
+        assert_adds_up(&store, handed_over, 2);
+    });
+}
+
+#[test]
+fn what_finishes_while_the_tracer_closes_is_handed_over_or_counted_as_lost() {
+    loom::model(|| {
+        let store = store(1 << 20);
+        let for_thread = store.clone();
+        let there = thread::spawn(move || trace(&for_thread, 1));
+        store.close();
+        // The last drain: nothing may come after it.
+        let handed_over = drain_within_bounds(&store, 0);
+        let finished = there.join().expect("no panic");
+        assert_adds_up(&store, handed_over, finished);
+        assert_eq!(store.drain(|_| {}), 0);
+        assert!(store.register().is_none());
+    });
+}
+
+#[test]
+fn three_threads_register_finish_and_end_without_loss_of_count() {
+    let mut bounded = Builder::new();
+    bounded.preemption_bound = Some(2);
+    bounded.check(|| {
+        // Less than what two threads want.
+        let store = store(256);
+        let threads = [(); 2].map(|()| {
+            let store = store.clone();
+            thread::spawn(move || trace(&store, 3))
+        });
+        let mut handed_over = drain_within_bounds(&store, 0);
+        let mut finished = 0;
+        for there in threads {
+            finished += there.join().expect("no panic");
+        }
+        handed_over = drain_within_bounds(&store, handed_over);
+        assert_eq!(finished, 6);
+        assert_eq!(store.ring_count(), 0);
+        assert_adds_up(&store, handed_over, finished);
+    });
+}
+
+#[test]
+fn a_span_that_finishes_while_its_trace_is_decided_comes_out_once() {
+    loom::model(|| {
+        let trace = StdArc::new(LocalTrace::new(Flags::default()));
+        let for_thread = trace.clone();
+        let there = thread::spawn(move || match hold(&for_thread) {
+            Hold::Held => 0,
+            Hold::Decided(flags) => u64::from(flags.is_sampled()),
+            Hold::NoRoom => unreachable!("there is room, and the local root is open"),
+        });
+        let held = trace.decide(Flags::SAMPLED).count;
+        assert_eq!(held + there.join().expect("no panic"), 1);
+    });
+}
+
+#[test]
+fn three_threads_decide_and_end_a_trace_and_its_span_comes_out_or_is_lost_once() {
+    let mut bounded = Builder::new();
+    bounded.preemption_bound = Some(3);
+    bounded.check(|| {
+        let trace = StdArc::new(LocalTrace::new(Flags::default()));
+        let for_thread = trace.clone();
+        let finisher = thread::spawn(move || match hold(&for_thread) {
+            Hold::Held => 0,
+            Hold::Decided(_) | Hold::NoRoom => 1,
+        });
+        let for_thread = trace.clone();
+        let decider = thread::spawn(move || for_thread.decide(Flags::SAMPLED).count);
+        let lost = trace.end().count;
+        let sent = decider.join().expect("no panic");
+        assert_eq!(lost + sent + finisher.join().expect("no panic"), 1);
+        assert!(trace.is_final() && trace.flags().is_sampled());
+    });
+}
+
+fn store(budget: usize) -> StdArc<Store> {
+    StdArc::new(Store::new(Budget::new(budget), Metrics::default()))
+}
+
+/// A thread that begins, finishes spans and ends: how many it finished.
+fn trace(store: &Store, spans: u64) -> u64 {
+    let Some(local) = store.register() else {
+        return 0;
+    };
+    for n in 1..=spans {
+        store.after_push(push(&local.writer, n));
+    }
+    spans
+}
+
+/// At any time no more is handed over and lost than was finished.
+fn drain_within_bounds(store: &Store, before: u64) -> u64 {
+    let handed_over = before + store.drain(|_| {});
+    let (dropped, finished) = store.totals();
+    assert!(handed_over + dropped.total() <= finished);
+    handed_over
+}
+
+fn assert_adds_up(store: &Store, handed_over: u64, expected: u64) {
+    let (dropped, finished) = store.totals();
+    assert_eq!(finished, expected);
+    assert_eq!(handed_over + dropped.total(), finished);
+}
+
+/// As a span of an undecided trace finishes.
+fn hold(trace: &LocalTrace) -> Hold {
+    let (mut span, _) = start();
+    let (cell, buffer) = span.finish().expect("the only finisher");
+    let (header, bytes) = buffer.frame(cell.header_at(Flags::default(), 1));
+    trace.hold(&header, &bytes)
+}

@@ -1,0 +1,45 @@
+//! What is known of a span elsewhere, and which one becomes the parent.
+
+use tracehound::model::{Flags, ReferenceType, SpanId, TraceId};
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Context {
+    pub(super) ids: Option<(TraceId, SpanId, Option<SpanId>)>,
+    pub(super) state: State,
+    pub(super) is_remote: bool,
+    pub(super) baggage: Vec<(String, String)>,
+    pub(super) debug_id: Option<String>,
+}
+
+impl Context {
+    pub(super) fn is_empty(&self) -> bool {
+        self.ids.is_none() && self.baggage.is_empty() && self.debug_id.is_none()
+    }
+}
+
+/// Who has the last word on sampling.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum State {
+    Final(Flags),
+    /// The receiver's sampler.
+    Deferred(Flags),
+    /// All spans of a trace in this process together.
+    Shared(usize),
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::Final(Flags::default())
+    }
+}
+
+/// The first `ChildOf` with a trace, else the first `FollowsFrom` with one.
+pub(super) fn parent(references: &[(ReferenceType, Context)]) -> Option<&(ReferenceType, Context)> {
+    let mut candidates = references
+        .iter()
+        .filter(|(_, context)| context.ids.is_some());
+    let first = candidates.clone().next();
+    candidates
+        .find(|(kind, _)| *kind == ReferenceType::ChildOf)
+        .or(first)
+}

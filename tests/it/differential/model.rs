@@ -1,0 +1,486 @@
+//! Spans as lists of what was put on them: what the documentation says of them, and no more.
+
+use tracehound::metrics::{Counter, DropCause};
+use tracehound::model::{
+    Baggage, Flags, LogRecord, ReferenceType, SpanId, SpanReference, Tag, TagValue, Timestamp,
+    TraceId,
+};
+
+use super::context::{Context, State, parent};
+use super::outcome::{Order, Tracer};
+use super::plan::{Fields, Plan, Start, Value};
+use super::rules::Answer;
+use super::span::Span;
+use super::text::{Limits, cut_value, is_positive};
+
+/// A trace that began undecided.
+struct Undecided {
+    tracer: usize,
+    decision: Option<Flags>,
+    /// Spans that finished before the decision.
+    waiting: Vec<usize>,
+}
+
+pub(super) struct Model {
+    pub(super) now: i64,
+    pub(super) tracers: Vec<Tracer>,
+    pub(super) spans: Vec<Span>,
+    traces: Vec<Undecided>,
+    limits: Limits,
+}
+
+impl Model {
+    pub(super) fn new(plan: &Plan, now: i64) -> Self {
+        let tracers = plan.tracers.iter().map(Tracer::new);
+        Self {
+            now,
+            tracers: tracers.collect(),
+            spans: Vec::new(),
+            traces: Vec::new(),
+            limits: Limits::new(plan.has_tight_limits),
+        }
+    }
+
+    /// Starts a span, with the ids that were drawn for it.
+    pub(super) fn start(
+        &mut self,
+        start: &Start,
+        given: Option<Context>,
+        references: &[(ReferenceType, Context)],
+        drawn: &[u64],
+    ) -> usize {
+        let tracer = start.tracer % self.tracers.len();
+        let candidates: Vec<_> = references.iter().filter(|(_, c)| c.ids.is_some()).collect();
+        let parent = parent(references).map(|(_, context)| context);
+        let given = given.filter(|context| context.ids.is_some());
+
+        let mut debug_id = None;
+        let mut asks = false;
+        let (context, is_local_root) = if let Some(given) = given {
+            assert!(drawn.is_empty(), "the ids were given: {drawn:?}");
+            let is_local_root = given.is_remote;
+            let state = State::Final(self.flags(given.state));
+            let context = Context {
+                state,
+                is_remote: false,
+                ..given
+            };
+            (context, is_local_root)
+        } else if let Some(parent) = parent {
+            let (trace_id, parent_id, _) = parent.ids.expect("a candidate has a trace");
+            let &[id] = drawn else {
+                panic!("one id for a child, but {drawn:?}")
+            };
+            let mut baggage = parent.baggage.clone();
+            for (_, other) in &candidates {
+                for (key, value) in &other.baggage {
+                    if !baggage.iter().any(|(known, _)| known == key) {
+                        baggage.push((key.clone(), value.clone()));
+                    }
+                }
+            }
+            asks = matches!(parent.state, State::Deferred(_));
+            let state = self.as_of_now(parent.state);
+            let ids = (trace_id, SpanId::new(id).expect("not 0"), Some(parent_id));
+            let context = Context {
+                ids: Some(ids),
+                state,
+                is_remote: false,
+                baggage,
+                debug_id: None,
+            };
+            (context, parent.is_remote)
+        } else {
+            let seed = references
+                .first()
+                .map(|(_, context)| context.clone())
+                .unwrap_or_default();
+            let (low, high) = match (self.tracers[tracer].has_long_trace_ids, drawn) {
+                (false, &[low]) => (low, 0),
+                (true, &[low, high]) => (low, high),
+                _ => panic!("ids for a root: {drawn:?}"),
+            };
+            asks = seed.debug_id.is_none();
+            let state = State::Final(Flags::SAMPLED.with(Flags::DEBUG));
+            let ids = (
+                TraceId::new(high, low).expect("not 0"),
+                SpanId::new(low).expect("not 0"),
+                None,
+            );
+            debug_id = seed.debug_id;
+            let context = Context {
+                ids: Some(ids),
+                state,
+                is_remote: false,
+                baggage: seed.baggage,
+                debug_id: None,
+            };
+            (context, true)
+        };
+        let is_root = parent.is_none() && context.ids.is_some_and(|(.., parent)| parent.is_none());
+        let is_new_root = is_root && !drawn.is_empty();
+
+        let span = self.spans.len();
+        self.spans.push(Span {
+            context,
+            tracer,
+            is_local_root,
+            may_be_asked_again: false,
+            name: start.name.to_owned(),
+            start: self.now + start.start_time.unwrap_or(0),
+            end: 0,
+            tags: Vec::new(),
+            logs: Vec::new(),
+            references: Vec::new(),
+            began_unsampled: false,
+            owners: 1,
+            is_finished: false,
+        });
+        if asks {
+            self.ask_first(span, start.name);
+        } else if self.is_undecided(span) {
+            let answer = self.tracers[tracer]
+                .rules
+                .on_name(start.name, is_local_root);
+            self.apply(span, answer);
+        }
+        for (kind, context) in &candidates {
+            let (trace_id, span_id, _) = context.ids.expect("a candidate has a trace");
+            let reference = SpanReference::new(*kind, trace_id, span_id);
+            self.spans[span].references.push(reference);
+        }
+        self.spans[span].began_unsampled = !self.is_recording(span);
+        if let Some(id) = debug_id {
+            self.store_tag(span, "jaeger-debug-id", &TagValue::from(id));
+        }
+        let (first, others): (Fields, Fields) = start
+            .tags
+            .iter()
+            .cloned()
+            .partition(|(key, _)| *key == "sampling.priority");
+        for (key, value) in first.iter().chain(&others) {
+            self.set_tag(span, key, value);
+        }
+        self.count_start(span, is_new_root, start);
+        span
+    }
+
+    fn count_start(&mut self, span: usize, is_root: bool, start: &Start) {
+        let is_server = |(key, value): &(&str, Value)| {
+            *key == "span.kind" && matches!(value, Value::Text("server"))
+        };
+        let joins = self.spans[span].is_local_root && start.tags.iter().any(is_server);
+        let is_sampled = self.flags(self.spans[span].context.state).is_sampled();
+        let is_undecided = self.is_undecided(span);
+        let tracer = &mut self.tracers[self.spans[span].tracer];
+        let (started, trace) = if is_undecided {
+            (Counter::StartedSpansDelayed, Counter::TracesStartedDelayed)
+        } else if is_sampled {
+            (Counter::StartedSpansSampled, Counter::TracesStartedSampled)
+        } else {
+            (
+                Counter::StartedSpansUnsampled,
+                Counter::TracesStartedUnsampled,
+            )
+        };
+        tracer.count(started);
+        if is_root {
+            tracer.count(trace);
+        } else if joins && !is_undecided {
+            tracer.count(if is_sampled {
+                Counter::TracesJoinedSampled
+            } else {
+                Counter::TracesJoinedUnsampled
+            });
+        }
+    }
+
+    /// The sampler's first word on a trace.
+    fn ask_first(&mut self, span: usize, name: &str) {
+        let rules = self.tracers[self.spans[span].tracer].rules;
+        let answer = rules.on_name(name, true);
+        let base = match self.spans[span].context.state {
+            State::Deferred(flags) => flags,
+            _ => Flags::default(),
+        };
+        self.spans[span].is_local_root = true;
+        self.spans[span].may_be_asked_again = rules.may_be_asked_again();
+        self.spans[span].context.state = if answer == Answer::Delay {
+            self.traces.push(Undecided {
+                tracer: self.spans[span].tracer,
+                decision: None,
+                waiting: Vec::new(),
+            });
+            State::Shared(self.traces.len() - 1)
+        } else {
+            State::Final(base)
+        };
+        self.apply(span, answer);
+    }
+
+    fn apply(&mut self, span: usize, answer: Answer) {
+        match answer {
+            Answer::Delay => {}
+            Answer::Drop => self.decide(span, |flags| flags.without(Flags::SAMPLED)),
+            Answer::Keep(kind) => {
+                self.decide(span, |flags| flags.with(Flags::SAMPLED));
+                self.store_tag(span, "sampler.type", &TagValue::from(kind));
+                let param = if kind == "const" {
+                    TagValue::from(true)
+                } else {
+                    TagValue::from(1.0)
+                };
+                self.store_tag(span, "sampler.param", &param);
+            }
+        }
+    }
+
+    /// Makes a decision final.
+    pub(super) fn decide(&mut self, span: usize, change: impl FnOnce(Flags) -> Flags) {
+        let state = self.spans[span].context.state;
+        let flags = change(self.flags(state));
+        match state {
+            State::Shared(trace) => self.decide_trace(trace, flags),
+            _ => self.spans[span].context.state = State::Final(flags),
+        }
+    }
+
+    pub(super) fn decide_trace(&mut self, trace: usize, flags: Flags) {
+        self.traces[trace].decision = Some(flags);
+        for span in std::mem::take(&mut self.traces[trace].waiting) {
+            if flags.is_sampled() {
+                self.send(span, flags, Order::Trace(trace));
+            }
+        }
+    }
+
+    /// Its local root has ended, and nobody has decided.
+    fn give_up(&mut self, trace: usize) {
+        for span in std::mem::take(&mut self.traces[trace].waiting) {
+            let tracer = &mut self.tracers[self.spans[span].tracer];
+            tracer.dropped.add(DropCause::Delayed, 1);
+        }
+        self.traces[trace].decision = Some(Flags::default());
+    }
+
+    pub(super) fn flags(&self, state: State) -> Flags {
+        match state {
+            State::Final(flags) | State::Deferred(flags) => flags,
+            State::Shared(trace) => self.traces[trace].decision.unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn undecided_by(&self, state: State) -> Option<usize> {
+        match state {
+            State::Shared(trace) if self.traces[trace].decision.is_none() => {
+                Some(self.traces[trace].tracer)
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_final(&self, state: State) -> bool {
+        match state {
+            State::Final(_) => true,
+            State::Deferred(_) => false,
+            State::Shared(trace) => self.traces[trace].decision.is_some(),
+        }
+    }
+
+    /// A decision, once it is made, is copied by what comes later.
+    fn as_of_now(&self, state: State) -> State {
+        match state {
+            State::Shared(_) if self.is_final(state) => State::Final(self.flags(state)),
+            state => state,
+        }
+    }
+
+    fn is_undecided(&self, span: usize) -> bool {
+        !self.is_final(self.spans[span].context.state)
+    }
+
+    pub(super) fn is_recording(&self, span: usize) -> bool {
+        let it = &self.spans[span];
+        let is_sampled = self.flags(it.context.state).is_sampled();
+        !it.is_finished && (is_sampled || it.may_be_asked_again || self.is_undecided(span))
+    }
+
+    /// Somebody has seen the decision: it holds.
+    pub(super) fn see(&mut self, span: usize) -> Context {
+        self.spans[span].may_be_asked_again = false;
+        let mut context = self.spans[span].context.clone();
+        context.state = self.as_of_now(context.state);
+        context
+    }
+
+    pub(super) fn set_tag(&mut self, span: usize, key: &str, value: &Value) {
+        if self.spans[span].is_finished {
+            return;
+        }
+        let Some(sent) = value.as_ref().to_value() else {
+            return;
+        };
+        if key == "sampling.priority" {
+            // As in the Go and Python clients, one that is no number is no tag either.
+            let Some(is_positive) = is_positive(value) else {
+                return;
+            };
+            self.decide(span, |flags| {
+                let both = Flags::SAMPLED.with(Flags::DEBUG);
+                if is_positive {
+                    flags.with(both)
+                } else {
+                    flags.without(both)
+                }
+            });
+            self.spans[span].may_be_asked_again = false;
+        } else if self.is_undecided(span) {
+            let answer = self.tracers[self.spans[span].tracer].rules.on_tag(key);
+            self.apply(span, answer);
+        }
+        if self.is_recording(span) {
+            self.store_tag(span, key, &sent);
+        }
+    }
+
+    /// The last value of a key wins, in the place of the first.
+    fn store_tag(&mut self, span: usize, key: &str, value: &TagValue) {
+        let mut cuts = 0;
+        let key =
+            cut_value(&TagValue::from(key.to_owned()), self.limits.key, &mut cuts).to_string();
+        let value = cut_value(value, self.limits.tag_value, &mut cuts);
+        self.count_cuts(span, cuts);
+        let tags = &mut self.spans[span].tags;
+        match tags.iter_mut().find(|(known, _)| *known == key) {
+            Some(tag) => tag.1 = value,
+            None => tags.push((key, value)),
+        }
+    }
+
+    fn count_cuts(&mut self, span: usize, cuts: u64) {
+        for _ in 0..cuts {
+            self.tracers[self.spans[span].tracer].count(Counter::TruncatedValues);
+        }
+    }
+
+    pub(super) fn log(&mut self, span: usize, at: i64, fields: &[(&str, TagValue)]) {
+        if !self.is_recording(span) {
+            return;
+        }
+        let mut cuts = 0;
+        let fields = fields
+            .iter()
+            .map(|(key, value)| {
+                let key = TagValue::from((*key).to_owned());
+                let key = cut_value(&key, self.limits.key, &mut cuts).to_string();
+                Tag::new(key, cut_value(value, self.limits.log_value, &mut cuts))
+            })
+            .collect();
+        self.count_cuts(span, cuts);
+        let record = LogRecord::new(Timestamp::from_micros(at), fields);
+        self.spans[span].logs.push(record);
+    }
+
+    pub(super) fn rename(&mut self, span: usize, name: &str) {
+        if self.spans[span].is_finished {
+            return;
+        }
+        name.clone_into(&mut self.spans[span].name);
+        if self.is_undecided(span) || self.spans[span].may_be_asked_again {
+            let rules = self.tracers[self.spans[span].tracer].rules;
+            let answer = rules.on_name(name, self.spans[span].is_local_root);
+            self.apply(span, answer);
+        }
+    }
+
+    pub(super) fn set_baggage(&mut self, span: usize, key: &str, value: &str) {
+        if self.spans[span].is_finished {
+            return;
+        }
+        let text = |text: &str| TagValue::from(text.to_owned());
+        let mut fields = vec![
+            ("event", text("baggage")),
+            ("key", text(key)),
+            ("value", text(value)),
+        ];
+        if key.len() + value.len() > Baggage::MAX_ITEM_BYTES {
+            fields.push(("invalid", text("true")));
+            self.tracers[self.spans[span].tracer].count(Counter::BaggageUpdatesErr);
+            self.log(span, self.now, &fields);
+            return;
+        }
+        let baggage = &mut self.spans[span].context.baggage;
+        match baggage.iter_mut().find(|(known, _)| known == key) {
+            Some(item) => {
+                // As in the Go client: in place of an empty value is in place of nothing.
+                if !item.1.is_empty() {
+                    fields.push(("override", text("true")));
+                }
+                value.clone_into(&mut item.1);
+            }
+            None => baggage.push((key.to_owned(), value.to_owned())),
+        }
+        self.tracers[self.spans[span].tracer].count(Counter::BaggageUpdatesOk);
+        self.log(span, self.now, &fields);
+    }
+
+    pub(super) fn remove_baggage(&mut self, span: usize, key: &str) {
+        if !self.spans[span].is_finished {
+            self.spans[span]
+                .context
+                .baggage
+                .retain(|(known, _)| known != key);
+        }
+    }
+
+    pub(super) fn finish(&mut self, span: usize, end: i64, thread: bool, is_call: bool) {
+        if self.spans[span].is_finished {
+            if is_call {
+                self.tracers[self.spans[span].tracer].count(Counter::FinishedTwice);
+            }
+            return;
+        }
+        if self.is_undecided(span) {
+            let rules = self.tracers[self.spans[span].tracer].rules;
+            let answer = rules.on_finish(self.spans[span].is_local_root);
+            self.apply(span, answer);
+        }
+        self.spans[span].may_be_asked_again = false;
+        if self.is_recording(span) {
+            let mut cuts = 0;
+            let name = TagValue::from(self.spans[span].name.clone());
+            self.spans[span].name = cut_value(&name, self.limits.name, &mut cuts).to_string();
+            self.count_cuts(span, cuts);
+        }
+        self.spans[span].is_finished = true;
+        self.spans[span].end = end;
+        let state = self.spans[span].context.state;
+        let flags = self.flags(state);
+        let tracer = &mut self.tracers[self.spans[span].tracer];
+        match state {
+            State::Shared(trace) if self.traces[trace].decision.is_none() => {
+                tracer.count(Counter::FinishedSpansDelayed);
+                self.traces[trace].waiting.push(span);
+                if self.spans[span].is_local_root {
+                    self.give_up(trace);
+                }
+            }
+            _ if flags.is_sampled() => {
+                tracer.count(Counter::FinishedSpansSampled);
+                self.send(span, flags, Order::Thread(thread));
+            }
+            _ => tracer.count(Counter::FinishedSpansUnsampled),
+        }
+    }
+
+    fn send(&mut self, span: usize, flags: Flags, order: Order) {
+        let span = &self.spans[span];
+        let expected = span.come_out(flags, self.limits.logs);
+        let tracer = &mut self.tracers[span.tracer];
+        if tracer.is_closed {
+            tracer.dropped.add(DropCause::AfterShutdown, 1);
+        } else {
+            tracer.sent.entry(order).or_default().push(expected);
+        }
+    }
+}

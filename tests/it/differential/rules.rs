@@ -1,0 +1,51 @@
+//! What the samplers of a plan say: the same for tracehound and for the model.
+
+use super::plan::SamplerPlan;
+
+#[derive(Clone, Copy)]
+pub(super) struct Rules(pub(super) SamplerPlan);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// With this `sampler.type`.
+    Keep(&'static str),
+    Drop,
+    Delay,
+}
+
+impl Rules {
+    pub(super) fn on_name(self, name: &str, is_local_root: bool) -> Answer {
+        match self.0 {
+            // Such a sampler has nothing to say of a child.
+            SamplerPlan::Const(_) if !is_local_root => Answer::Delay,
+            SamplerPlan::Const(true) => Answer::Keep("const"),
+            SamplerPlan::Const(false) => Answer::Drop,
+            SamplerPlan::ByName if name.starts_with("keep") => Answer::Keep("by_name"),
+            SamplerPlan::ByName => Answer::Drop,
+            SamplerPlan::Delayed { .. } => match name {
+                "sure" => Answer::Keep("by_name"),
+                "never" => Answer::Drop,
+                _ => Answer::Delay,
+            },
+        }
+    }
+
+    pub(super) fn on_tag(self, key: &str) -> Answer {
+        match (self.0, key) {
+            (SamplerPlan::Delayed { .. }, "keep") => Answer::Keep("by_tag"),
+            (SamplerPlan::Delayed { .. }, "let_go") => Answer::Drop,
+            _ => Answer::Delay,
+        }
+    }
+
+    pub(super) fn on_finish(self, is_local_root: bool) -> Answer {
+        match self.0 {
+            SamplerPlan::Delayed { keeps_at_end: true } if is_local_root => Answer::Keep("by_end"),
+            _ => Answer::Delay,
+        }
+    }
+
+    pub(super) fn may_be_asked_again(self) -> bool {
+        self.0 == SamplerPlan::ByName
+    }
+}

@@ -1,0 +1,50 @@
+//! A span as lists of what was put on it.
+
+use std::time::Duration;
+
+use tracehound::model::{Flags, LogRecord, SpanReference, Tag, TagValue, Timestamp};
+use tracehound::reporter::OwnedSpan;
+
+use super::context::Context;
+use super::outcome::{Expected, kept_logs};
+
+pub(super) struct Span {
+    pub(super) context: Context,
+    pub(super) tracer: usize,
+    pub(super) is_local_root: bool,
+    /// The answer of a sampler that looks at names, and nobody has seen it yet.
+    pub(super) may_be_asked_again: bool,
+    pub(super) name: String,
+    pub(super) start: i64,
+    pub(super) end: i64,
+    pub(super) tags: Vec<(String, TagValue)>,
+    pub(super) logs: Vec<LogRecord>,
+    pub(super) references: Vec<SpanReference>,
+    pub(super) began_unsampled: bool,
+    pub(super) owners: u32,
+    pub(super) is_finished: bool,
+}
+
+impl Span {
+    /// How it is reported.
+    pub(super) fn come_out(&self, flags: Flags, log_limit: usize) -> Expected {
+        let (trace_id, span_id, parent_id) = self.context.ids.expect("every span has ids");
+        let mut owned = OwnedSpan::new(trace_id, span_id, self.name.clone());
+        owned.parent_id = parent_id;
+        owned.flags = flags;
+        owned.start = Timestamp::from_micros(self.start);
+        let micros = (self.end - self.start).max(1);
+        owned.duration = Duration::from_micros(micros.unsigned_abs());
+        owned.tags = self
+            .tags
+            .iter()
+            .map(|(key, value)| Tag::new(key.clone(), value.clone()))
+            .collect();
+        owned.logs = kept_logs(&self.logs, log_limit);
+        owned.references.clone_from(&self.references);
+        Expected {
+            span: owned,
+            began_unsampled: self.began_unsampled,
+        }
+    }
+}

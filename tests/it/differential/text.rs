@@ -1,0 +1,72 @@
+//! Limits on text, and what counts as a number.
+
+use tracehound::model::TagValue;
+
+use super::plan::Value;
+
+/// Bytes, and records of a log.
+pub(super) struct Limits {
+    pub(super) tag_value: usize,
+    pub(super) log_value: usize,
+    pub(super) key: usize,
+    pub(super) name: usize,
+    pub(super) logs: usize,
+}
+
+impl Limits {
+    pub(super) fn new(is_tight: bool) -> Self {
+        if is_tight {
+            Self {
+                tag_value: 20,
+                log_value: 20,
+                key: 20,
+                name: 16,
+                logs: 4,
+            }
+        } else {
+            Self {
+                tag_value: 1_024,
+                log_value: 1_024,
+                key: 256,
+                name: 1_024,
+                logs: 128,
+            }
+        }
+    }
+}
+
+/// Longer text is cut at a character and ends in `…`; longer bytes are cut.
+pub(super) fn cut_value(value: &TagValue, limit: usize, cuts: &mut u64) -> TagValue {
+    match value {
+        TagValue::String(text) if text.len() > limit => {
+            *cuts += 1;
+            let mut kept = String::new();
+            for c in text.chars() {
+                if kept.len() + c.len_utf8() + '…'.len_utf8() > limit {
+                    break;
+                }
+                kept.push(c);
+            }
+            kept.push('…');
+            TagValue::from(kept)
+        }
+        TagValue::Binary(bytes) if bytes.len() > limit => {
+            *cuts += 1;
+            TagValue::Binary(bytes[..limit].to_vec())
+        }
+        value => value.clone(),
+    }
+}
+
+/// What `sampling.priority` says: numbers of any type, truth values, and text that is a number.
+pub(super) fn is_positive(value: &Value) -> Option<bool> {
+    let number = match value {
+        Value::Bool(value) => f64::from(u8::from(*value)),
+        Value::Long(value) => *value as f64,
+        Value::Double(value) => *value,
+        Value::Unsigned(value) => *value as f64,
+        Value::Text(text) => text.trim().parse().ok()?,
+        Value::None | Value::Bytes(_) | Value::Shown(_) => return None,
+    };
+    Some(number > 0.0)
+}
