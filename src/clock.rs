@@ -75,7 +75,7 @@ impl Clock {
             } => {
                 // Another core's counter may be some ticks behind.
                 let ticks = clock.raw().saturating_sub(*origin);
-                (u128::from(ticks) * u128::from(*nanos) >> 32) as u64
+                ((u128::from(ticks) * u128::from(*nanos)) >> 32) as u64
             }
             Source::Monotonic { origin } => nanos_since(*origin),
             Source::Manual(manual) => manual.now(),

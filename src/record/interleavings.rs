@@ -243,7 +243,10 @@ fn frames_come_over_in_order_from_one_chunk_to_the_next() {
 
 #[test]
 fn what_comes_while_a_ring_is_closed_is_taken_or_refused() {
-    loom::model(|| {
+    // Whoever waits for the other side adds turns without end: bounded, though there are two threads only.
+    let mut bounded = Builder::new();
+    bounded.preemption_bound = Some(4);
+    bounded.check(|| {
         let writer = RingWriter::new(Budget::new(1 << 20));
         let ring = writer.ring().clone();
         let there = thread::spawn(move || {
