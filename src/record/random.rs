@@ -41,6 +41,13 @@ fn next() -> u64 {
     result
 }
 
+/// Has the calling thread seed its generator anew: it has the state of another one, in the parent of this process. Does
+/// nothing but a store.
+#[cfg(all(unix, not(miri)))]
+pub(super) fn forget_state() {
+    STATE.set([0; 4]);
+}
+
 #[cold]
 fn seed() -> [u64; 4] {
     let mut bytes = [0; 32];

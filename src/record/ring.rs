@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::record::budget::Budget;
-use crate::record::frame::{FrameBytes, FrameHeader, write_frame, write_frame_here};
+use crate::record::frame::{FrameBytes, FrameHeader, read_frame, write_frame, write_frame_here};
 use crate::record::lock::{ByteGuard, ByteLock};
 
 /// One thread writes, the worker reads.
@@ -137,9 +137,30 @@ impl Ring {
         self.state.lock().is_closed
     }
 
-    /// Marks that the thread has ended.
+    /// Frames that wait; `None` where somebody holds the ring, who may be in the parent of this process.
+    pub(crate) fn waiting(&self) -> Option<u64> {
+        let state = self.state.lock_soon()?;
+        let chunks = state.filled.iter().chain([&state.newest]);
+        let frames = chunks.map(|chunk| {
+            let mut rest = chunk.bytes();
+            let mut count = 0;
+            while let Some((_, after)) = read_frame(rest) {
+                rest = after;
+                count += 1;
+            }
+            count
+        });
+        Some(frames.sum())
+    }
+
+    /// Marks that the thread has ended. What it has left is made as small as it is: it may be many short threads a second.
     pub(crate) fn end(&self) {
-        self.state.lock().is_ended = true;
+        let mut state = self.state.lock();
+        state.is_ended = true;
+        state.spare = None;
+        if !state.newest.is_budgeted {
+            state.newest.bytes.shrink_to_fit();
+        }
     }
 
     pub(crate) fn is_ended_and_empty(&self) -> bool {
@@ -235,7 +256,6 @@ const SMALL_CHUNK: usize = if cfg!(tracehound_loom) { 128 } else { 4 * 1024 };
 mod tests {
     use super::*;
     use crate::model::{Flags, SpanId, Timestamp, TraceId};
-    use crate::record::frame::read_frame;
 
     fn header(n: u64) -> FrameHeader {
         FrameHeader {
@@ -283,7 +303,9 @@ mod tests {
             for n in 0..frames {
                 assert_ne!(push(&ring, n, "name"), Pushed::Full, "round {round}");
             }
+            assert_eq!(ring.waiting(), Some(frames));
             assert_eq!(drain(&ring), (0..frames).collect::<Vec<_>>());
+            assert_eq!(ring.waiting(), Some(0));
         }
         assert_eq!(ring.pushed(), 3 * frames);
     }

@@ -54,7 +54,7 @@ fn set_any_tag(cell: &SpanCell, key: &str, value: TagRef<'_>) {
         return;
     }
     if cell.is_undecided() {
-        let name = cell.lock().operation_name.clone();
+        let name = cell.operation_name();
         let view = SpanView::new(cell.trace_id, &name, cell.is_local_root);
         let decision = cell.tracer.decide(Question::Tag(key, value), &view);
         apply_decision(cell, decision);
@@ -177,6 +177,10 @@ pub(crate) fn mark_panic(cell: &SpanCell) {
 /// Ends the span; the first call wins, a later one is counted if the user made it.
 pub(crate) fn finish(span: &mut SpanRef, end: Option<i64>, is_explicit: bool) {
     let cell = span.cell();
+    if cell.is_inherited() {
+        finish_inherited(cell);
+        return;
+    }
     let clock = &cell.recorder.clock;
     let end = end.unwrap_or_else(|| {
         // A start that the user gave is wall time: so is the end, for the difference to make sense.
@@ -188,7 +192,7 @@ pub(crate) fn finish(span: &mut SpanRef, end: Option<i64>, is_explicit: bool) {
         anchor.saturating_add_unsigned(clock.now())
     });
     if cell.is_undecided() && !cell.is_finished() && !std::thread::panicking() {
-        let name = cell.lock().operation_name.clone();
+        let name = cell.operation_name();
         let view = SpanView::new(cell.trace_id, &name, cell.is_local_root);
         let decision = cell.tracer.decide(Question::Finish, &view);
         apply_decision(cell, decision);
@@ -222,6 +226,14 @@ pub(crate) fn finish(span: &mut SpanRef, end: Option<i64>, is_explicit: bool) {
             // Nobody is left who could decide: what is still open is not kept.
             trace.decide(trace.flags());
         }
+    }
+}
+
+/// The span was open at a fork and ends in the child: the parent, which has it too, sends it.
+#[cold]
+fn finish_inherited(cell: &SpanCell) {
+    if cell.finish_inherited() && cell.flags().is_sampled() {
+        cell.recorder.store.drop_spans(DropCause::Forked, 1);
     }
 }
 
@@ -272,7 +284,7 @@ fn set_sampling_priority(cell: &SpanCell, value: TagRef<'_>) {
     } else if flags.is_debug() {
         store_tag(cell, tags::SAMPLING_PRIORITY, value);
     } else {
-        let name = cell.lock().operation_name.clone();
+        let name = cell.operation_name();
         if cell.tracer.allows_debug(&name) {
             decide(cell, flags.with(Flags::SAMPLED).with(Flags::DEBUG));
             store_tag(cell, tags::SAMPLING_PRIORITY, value);
