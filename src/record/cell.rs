@@ -255,10 +255,19 @@ impl SpanCell {
     /// there held its lock at the fork.
     #[inline]
     fn lock_if_alive(&self) -> Option<ByteGuard<'_, SpanBuffer>> {
-        if self.is_inherited() {
-            return self.buffer.lock_soon();
+        match self.buffer.try_lock() {
+            Some(buffer) => Some(buffer),
+            None => self.lock_contended(),
         }
-        Some(self.buffer.lock())
+    }
+
+    #[cold]
+    fn lock_contended(&self) -> Option<ByteGuard<'_, SpanBuffer>> {
+        if self.is_inherited() {
+            self.buffer.lock_soon()
+        } else {
+            Some(self.buffer.lock())
+        }
     }
 
     /// The buffer of a span of this process, finished or not.

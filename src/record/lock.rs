@@ -35,12 +35,17 @@ impl<T> ByteLock<T> {
         ByteGuard { lock: self }
     }
 
+    #[inline]
+    pub(super) fn try_lock(&self) -> Option<ByteGuard<'_, T>> {
+        self.try_take().then(|| ByteGuard { lock: self })
+    }
+
     /// The lock, unless it is held and does not come free soon: whoever holds it may be a thread of the process that this
     /// one was forked from.
     pub(super) fn lock_soon(&self) -> Option<ByteGuard<'_, T>> {
         for _ in 0..PATIENCE {
-            if self.try_take() {
-                return Some(ByteGuard { lock: self });
+            if let Some(guard) = self.try_lock() {
+                return Some(guard);
             }
             yield_now();
         }
