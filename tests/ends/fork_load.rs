@@ -109,11 +109,15 @@ pub(super) fn children_forked_under_load_wait_for_nobody() {
         scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
                 tracer.flush(Duration::from_millis(1));
-                let _ = tracer.metrics().get(Counter::StartedSpansSampled);
                 thread::scope(|scope| {
                     scope.spawn(|| tracer.start_span("short").finish());
                 });
                 finished.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                let _ = (tracer.report(), format!("{:?}", tracer.metrics()));
             }
         });
         let _scope = shared.activate();

@@ -22,7 +22,7 @@ mod fork;
 #[cfg(all(unix, feature = "udp"))]
 mod fork_load;
 mod hostile;
-#[cfg(unix)]
+#[cfg(all(unix, feature = "udp"))]
 mod process;
 mod support;
 mod teardown;
@@ -41,7 +41,7 @@ macro_rules! scenes {
 }
 
 fn scenes() -> Vec<Scene> {
-    let mut scenes: Vec<Scene> = scenes! {
+    let everywhere: Vec<Scene> = scenes! {
         callbacks: [
             a_tracer_is_closed_inside_every_callback,
             the_last_tracer_goes_inside_every_callback,
@@ -64,8 +64,12 @@ fn scenes() -> Vec<Scene> {
             the_last_tracer_goes_with_its_thread,
         ],
     };
-    #[cfg(all(unix, feature = "udp"))]
-    scenes.extend(scenes! {
+    [everywhere, forks()].concat()
+}
+
+#[cfg(all(unix, feature = "udp"))]
+fn forks() -> Vec<Scene> {
+    scenes! {
         fork: [
             a_child_sends_its_spans_by_a_worker_of_its_own,
             what_waited_or_was_open_at_a_fork_is_sent_once,
@@ -82,8 +86,12 @@ fn scenes() -> Vec<Scene> {
             ids_of_children_never_repeat,
             children_forked_under_load_wait_for_nobody,
         ],
-    });
-    scenes
+    }
+}
+
+#[cfg(not(all(unix, feature = "udp")))]
+fn forks() -> Vec<Scene> {
+    Vec::new()
 }
 
 fn main() -> ExitCode {
@@ -129,8 +137,8 @@ fn play(name: &str) -> ExitCode {
         eprintln!("there is no scene {name}");
         return ExitCode::FAILURE;
     };
-    #[cfg(unix)]
-    process::die_after(support::PATIENCE);
+    #[cfg(all(unix, feature = "udp"))]
+    process::die_after(process::SCENES_PATIENCE);
     scene();
     // From here on the main thread is torn down.
     ExitCode::SUCCESS

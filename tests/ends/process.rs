@@ -79,5 +79,7 @@ pub(crate) fn die_after(time: Duration) {
     }
 }
 
+/// How long a scene may take.
+pub(crate) const SCENES_PATIENCE: Duration = Duration::from_secs(600);
 /// More than all that a child may have to do on a busy machine.
 const CHILDS_PATIENCE: Duration = Duration::from_secs(200);

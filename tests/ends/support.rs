@@ -12,8 +12,6 @@ use tracehound::tracer::TracerBuilder;
 
 /// How long a flush may take that is to succeed.
 pub(crate) const LONG: Duration = Duration::from_secs(20);
-/// How long a scene may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
 
 pub(crate) fn builder(reporter: impl Reporter + 'static) -> TracerBuilder {
     JaegerTracer::builder("test")
