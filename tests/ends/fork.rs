@@ -1,6 +1,6 @@
 //! What becomes of spans and of the worker when a process forks.
 
-use std::io::{Read as _, pipe};
+use std::io::{PipeWriter, Read as _, Write as _, pipe};
 use std::net::UdpSocket;
 use std::sync::mpsc;
 use std::thread;
@@ -12,7 +12,7 @@ use tracehound::prelude::*;
 use tracehound::reporter::sender::UdpSender;
 use tracehound::reporter::{FinishedSpan, RemoteReporter, Reporter, Unsent};
 
-use crate::process::{fork, in_child, numbers, say};
+use crate::process::{fork, fork_here, in_child, numbers, say};
 use crate::support::{LONG, builder, names, recording, wait_until};
 
 /// Where an agent would be.
@@ -157,6 +157,8 @@ pub(super) fn a_child_of_a_child_traces_too() {
         in_child(|| {
             let name = format!("generation {generation}");
             let open = tracer.start_span("open");
+            // The worker of this child has begun, and by itself does nothing more for an hour.
+            tracer.flush(LONG);
             tracer.start_span(name).finish();
             if generation < 5 {
                 descend(tracer, generation + 1);
@@ -341,24 +343,36 @@ pub(super) fn an_in_memory_reporter_begins_anew() {
 }
 
 pub(super) fn a_reporter_may_fork() {
-    struct Forks(u32);
+    /// Forks at the second span, and goes on in the child as if it were the parent.
+    struct Forks(u32, PipeWriter);
     impl Reporter for Forks {
         fn report(&mut self, _: &FinishedSpan<'_>) {
             self.0 += 1;
+            self.1.write_all(b"r").expect("heard");
             if self.0 == 2 {
-                in_child(|| {});
+                fork_here();
             }
         }
 
         fn flush(&mut self, _: Instant) -> Unsent {
-            in_child(|| {});
+            self.1.write_all(b"f").expect("heard");
+            fork_here();
             Unsent::default()
         }
     }
-    let tracer = builder(Forks(0)).build().expect("named");
+    let (mut heard, say) = pipe().expect("a pipe");
+    let tracer = builder(Forks(0, say))
+        .flush_interval(SELDOM)
+        .build()
+        .expect("named");
     for _ in 0..5 {
         tracer.start_span("s").finish();
     }
     let report = tracer.close(LONG);
     assert_eq!((report.finished, report.sent), (5, 5), "{report}");
+    drop(tracer);
+    // When all have ended, whose threads those of the children are. What they have not said was not done twice.
+    let mut said = Vec::new();
+    heard.read_to_end(&mut said).expect("a pipe");
+    assert_eq!(said, b"rrrrrf");
 }

@@ -58,6 +58,17 @@ pub(crate) fn in_child(work: impl FnOnce()) {
     fork(|_| work()).wait();
 }
 
+/// Forks, and goes on in both processes.
+pub(crate) fn fork_here() {
+    // SAFETY: as in `fork`; the child runs what its caller would have run.
+    #[expect(unsafe_code, reason = "there is no safe fork")]
+    let id = unsafe { libc::fork() };
+    assert!(id >= 0, "{}", io::Error::last_os_error());
+    if id == 0 {
+        die_after(CHILDS_PATIENCE);
+    }
+}
+
 /// Says one number.
 pub(crate) fn say(output: &mut io::PipeWriter, number: u64) {
     output.write_all(&number.to_le_bytes()).expect("heard");
