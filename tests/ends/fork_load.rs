@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tracehound::JaegerTracer;
-use tracehound::metrics::{Counter, DropCause};
+use tracehound::metrics::DropCause;
 use tracehound::model::field;
 use tracehound::prelude::*;
 use tracehound::sampler::ConstSampler;
