@@ -5,11 +5,17 @@
 
 use std::collections::HashMap;
 use std::fmt;
+#[cfg(unix)]
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::clock::instant_now;
+use crate::sync::PerProcess;
+#[cfg(unix)]
+use crate::sync::generation;
 
 /// How long a cause stays silent after a line about it.
 const QUIET: Duration = Duration::from_secs(10);
@@ -22,7 +28,7 @@ pub struct Diagnostics {
 
 struct Inner {
     handler: Box<dyn Fn(&str) + Send + Sync>,
-    causes: Mutex<HashMap<&'static str, Cause>>,
+    causes: PerProcess<Mutex<HashMap<&'static str, Cause>>>,
 }
 
 #[derive(Default)]
@@ -39,7 +45,7 @@ impl Diagnostics {
         Self {
             inner: Arc::new(Inner {
                 handler: Box::new(handler),
-                causes: Mutex::default(),
+                causes: PerProcess::new(Mutex::default()),
             }),
         }
     }
@@ -52,11 +58,7 @@ impl Diagnostics {
     /// Says that something is wrong, unless a line about the same cause was written in the last ten seconds.
     pub(crate) fn warn(&self, cause: &'static str, line: impl FnOnce() -> String) {
         let suppressed = {
-            let mut causes = self
-                .inner
-                .causes
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut causes = self.causes();
             let state = causes.entry(cause).or_default();
             let now = instant_now();
             if state
@@ -79,11 +81,7 @@ impl Diagnostics {
     /// Says that what was wrong is over, if a line had said that it was wrong.
     pub(crate) fn recovered(&self, cause: &'static str, line: impl FnOnce() -> String) {
         let was_open = {
-            let mut causes = self
-                .inner
-                .causes
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut causes = self.causes();
             causes
                 .get_mut(cause)
                 .is_some_and(|state| std::mem::take(&mut state.open))
@@ -92,16 +90,32 @@ impl Diagnostics {
             self.say(&line());
         }
     }
+
+    fn causes(&self) -> MutexGuard<'_, HashMap<&'static str, Cause>> {
+        let causes = self.inner.causes.get(|_| Mutex::default());
+        causes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes a line to standard error. Not by `eprintln!`, which panics when standard error is closed; in a forked child not
+/// under the standard library's lock either, which may have been held at the fork.
+pub(crate) fn write_to_stderr(line: &str) {
+    let line = format!("{line}\n");
+    #[cfg(unix)]
+    if generation() > 0 {
+        use std::os::fd::AsFd as _;
+        if let Ok(stderr) = io::stderr().as_fd().try_clone_to_owned() {
+            let _ = File::from(stderr).write_all(line.as_bytes());
+        }
+        return;
+    }
+    let _ = io::stderr().write_all(line.as_bytes());
 }
 
 impl Default for Diagnostics {
     /// To standard error, each line led by `tracehound: `.
     fn default() -> Self {
-        Self::to(|line| {
-            use std::io::Write as _;
-            // Not `eprintln!`, which panics when standard error is closed.
-            let _ = writeln!(std::io::stderr(), "tracehound: {line}");
-        })
+        Self::to(|line| write_to_stderr(&format!("tracehound: {line}")))
     }
 }
 

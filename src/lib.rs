@@ -111,6 +111,13 @@
 //! * **No silence.** [`FlushReport`](metrics::FlushReport) tells of every span that was finished: sent, lost and why,
 //!   or waiting. What goes wrong is said in one line every ten seconds at most.
 //! * **No cost when off.** [`NoopTracer`] and a disabled tracer allocate nothing and have no thread.
+//! * **No end that ends it.** Spans may start, be filled and finish while a thread is torn down, and the last handle of a
+//!   span or of the tracer may go there or inside any callback. Where panics abort, nothing of ours panics.
+//! * **Forks.** The child of a `fork` (by the C library: Unix) draws ids of its own and waits for no lock that a thread of the
+//!   parent held. From its first span on it has a worker and a socket of its own. What had finished by then, or was open,
+//!   is sent by the parent alone; the child counts it as `forked`, and its counters begin from zero. A
+//!   reporter or sender of yours says how to make another one ([`Reporter::for_child`](reporter::Reporter::for_child)),
+//!   or spans of a child are lost as `no_worker`.
 //! * **No `unsafe`** outside of one private module, and no async runtime in the core.
 //!
 //! # What is not promised
@@ -118,7 +125,7 @@
 //! * That a datagram arrives. `sent` means that the kernel took it and nobody has refused it since.
 //! * Spans of a process that is killed or aborts, or that calls `std::process::exit` without
 //!   [`close`](JaegerTracer::close): up to one flush interval of them is lost.
-//! * Anything in the child of a `fork` without `exec`: it has no worker, and its ids may be those of the parent.
+//! * Anything in a process that was made by a bare `clone` or `vfork`, which tell nobody.
 //! * The order of spans in a batch, how many batches there are, the wording of diagnostics and of error messages.
 //! * That versions of other crates in public signatures stay. They are `http`, `http-body`, `bytes` and those that
 //!   features are named for; a new breaking version of one is a breaking release of ours.

@@ -1,5 +1,9 @@
 //! The primitives of the hand-made concurrency in `record`: those of the standard library, or those of `loom`, which
-//! tries every order of events.
+//! tries every order of events; and what a forked child has for itself.
+
+mod per_process;
+
+pub(crate) use per_process::{PerProcess, begin_generation, generation};
 
 #[cfg(tracehound_loom)]
 pub(crate) use loom::cell::UnsafeCell;

@@ -2,7 +2,7 @@ use std::time::Instant;
 
 use crate::clock::instant_now;
 use crate::dev::collector::DevServer;
-use crate::reporter::{FinishedSpan, Reporter, Unsent, WorkerHandle};
+use crate::reporter::{FinishedSpan, MakeReporter, Reporter, Unsent, WorkerHandle};
 
 /// Sends spans to the embedded agent as to any other, and holds it as long as the tracer lives: what a flush
 /// has sent can be read when it returns, and with the last tracer the agent prints what is left.
@@ -53,5 +53,10 @@ impl<R: Reporter> Reporter for DevReporter<R> {
         // Here and not with the reporter itself, which is dropped when nobody waits for it any more.
         self.server = None;
         unsent
+    }
+
+    /// The agent stays in the parent: a child sends to it as to any other.
+    fn for_child(&self) -> Option<MakeReporter> {
+        self.to_agent.for_child()
     }
 }

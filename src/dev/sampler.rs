@@ -5,6 +5,7 @@ use crate::dev::shared::Shared;
 use crate::dev::trace::OpenSpan;
 use crate::model::{SpanId, Timestamp};
 use crate::sampler::{ConstSampler, Sampler, SamplingDecision, SpanView};
+use crate::sync::generation;
 
 /// Keeps every trace, and tells the embedded agent which have begun here: they are not at rest before their
 /// root has come.
@@ -13,6 +14,8 @@ pub(crate) struct DevSampler {
     keep: ConstSampler,
     /// Not the server itself: a span that is still open must not keep it running.
     shared: Arc<Shared>,
+    /// Of the process that the server is in.
+    generation: u32,
     service_name: String,
 }
 
@@ -21,6 +24,7 @@ impl DevSampler {
         Self {
             keep: ConstSampler::new(true),
             shared,
+            generation: generation(),
             service_name,
         }
     }
@@ -29,8 +33,9 @@ impl DevSampler {
 impl Sampler for DevSampler {
     fn on_create_span(&self, span: &SpanView<'_>) -> SamplingDecision {
         // A root's span id is the low half of its trace id. Local roots that have a parent elsewhere have a
-        // decision already, and the sampler is not asked.
+        // decision already, and the sampler is not asked. A forked child must not wait for the server's lock.
         if span.is_local_root
+            && self.generation == generation()
             && let Some(span_id) = SpanId::new(span.trace_id.low())
         {
             self.shared.note_open(OpenSpan {

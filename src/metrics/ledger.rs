@@ -19,11 +19,11 @@ pub enum DropCause {
     SendFailed,
     /// The agent's name has no address, or none yet.
     NoAddress,
-    /// No thread could be started to send it.
+    /// No thread could be started to send it, or a forked child has no reporter.
     NoWorker,
     /// A part of the tracer or of the reporter panicked.
     InternalError,
-    /// Inherited by a forked child, whose parent sends it.
+    /// Inherited by a forked child: finished or open at the fork, so the parent sends it.
     Forked,
     /// The sampler never decided, or memory for undecided spans was used up.
     Delayed,

@@ -10,12 +10,14 @@ mod ledger;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 pub(crate) use ledger::Ledger;
 pub use ledger::{DropCause, DropCounts, FlushReport};
 
-/// The counters of one tracer. Cheap to clone.
+use crate::sync::PerProcess;
+
+/// The counters of one tracer. Cheap to clone. In the child of a `fork` they begin from zero.
 ///
 /// ```
 /// use tracehound::metrics::Counter;
@@ -32,9 +34,9 @@ pub use ledger::{DropCause, DropCounts, FlushReport};
 /// assert_eq!(tracer.metrics().get(Counter::StartedSpansSampled), 1);
 /// # Ok::<(), tracehound::tracer::BuildError>(())
 /// ```
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Metrics {
-    inner: Arc<Inner>,
+    inner: Arc<PerProcess<Inner>>,
 }
 
 #[derive(Default)]
@@ -47,18 +49,14 @@ impl Metrics {
     /// The value of one counter now.
     pub fn get(&self, counter: Counter) -> u64 {
         // Under the lock, so that a block that retires is counted exactly once.
-        let mut threads = self
-            .inner
-            .threads
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut threads = self.inner().threads();
         threads.retain(|block| block.strong_count() > 0);
         let local: u64 = threads
             .iter()
             .filter_map(Weak::upgrade)
             .map(|block| block.get(counter))
             .sum();
-        local + self.inner.shared.get(counter)
+        local + self.inner().shared.get(counter)
     }
 
     /// Every counter with its value now, in the order of [`Counter::ALL`].
@@ -70,17 +68,13 @@ impl Metrics {
 
     /// Counts something rare: one shared atomic addition.
     pub(crate) fn add(&self, counter: Counter, n: u64) {
-        self.inner.shared.add(counter, n);
+        self.inner().shared.add(counter, n);
     }
 
     /// A block for the calling thread to count in; [`Metrics::retire`] takes it back.
     pub(crate) fn register(&self) -> Arc<CounterBlock> {
         let block = Arc::new(CounterBlock::default());
-        let mut threads = self
-            .inner
-            .threads
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut threads = self.inner().threads();
         threads.retain(|block| block.strong_count() > 0);
         threads.push(Arc::downgrade(&block));
         block
@@ -88,17 +82,33 @@ impl Metrics {
 
     /// Adds what a thread has counted to the shared counters and forgets its block.
     pub(crate) fn retire(&self, block: &Arc<CounterBlock>) {
-        let mut threads = self
-            .inner
-            .threads
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut threads = self.inner().threads();
         let before = threads.len();
         threads.retain(|known| known.as_ptr() != Arc::as_ptr(block));
         if threads.len() < before {
             for counter in Counter::ALL {
-                self.inner.shared.add(counter, block.get(counter));
+                self.inner().shared.add(counter, block.get(counter));
             }
+        }
+    }
+}
+
+impl Metrics {
+    fn inner(&self) -> &Inner {
+        self.inner.get(|_| Inner::default())
+    }
+}
+
+impl Inner {
+    fn threads(&self) -> MutexGuard<'_, Vec<Weak<CounterBlock>>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            inner: Arc::new(PerProcess::new(Inner::default())),
         }
     }
 }

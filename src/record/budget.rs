@@ -3,10 +3,17 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use crate::sync::PerProcess;
+
 /// Bytes that rings are given out of.
 #[derive(Debug)]
 pub(crate) struct Budget {
     bytes: usize,
+    here: PerProcess<Here>,
+}
+
+#[derive(Debug, Default)]
+struct Here {
     used: AtomicUsize,
     /// Memory that was given back and waits to be used again: fresh pages cost more than what is written to them.
     free: Mutex<Vec<Vec<u8>>>,
@@ -16,8 +23,7 @@ impl Budget {
     pub(crate) fn new(bytes: usize) -> Arc<Self> {
         Arc::new(Self {
             bytes,
-            used: AtomicUsize::new(0),
-            free: Mutex::default(),
+            here: PerProcess::new(Here::default()),
         })
     }
 
@@ -29,7 +35,8 @@ impl Budget {
 
     /// Memory for `size` bytes, unless that is more than is left.
     pub(super) fn take(&self, size: usize) -> Option<Vec<u8>> {
-        self.used
+        self.here()
+            .used
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
                 used.checked_add(size).filter(|used| *used <= self.bytes)
             })
@@ -48,7 +55,7 @@ impl Budget {
                 free.push(bytes);
             }
         }
-        self.used.fetch_sub(size, Ordering::Relaxed);
+        self.here().used.fetch_sub(size, Ordering::Relaxed);
     }
 
     /// Frees half of the memory that waits to be used again.
@@ -61,16 +68,22 @@ impl Budget {
     }
 
     pub(super) fn is_half_full(&self) -> bool {
-        self.used.load(Ordering::Relaxed) > self.bytes / 2
+        self.here().used.load(Ordering::Relaxed) > self.bytes / 2
     }
 
     #[cfg(test)]
     pub(super) fn used(&self) -> usize {
-        self.used.load(Ordering::Relaxed)
+        self.here().used.load(Ordering::Relaxed)
     }
 
     fn free(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+        let free = self.here().free.lock();
+        free.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A forked child has all of it: the parent's rings are not its own.
+    fn here(&self) -> &Here {
+        self.here.get(|_| Here::default())
     }
 }
 

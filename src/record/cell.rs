@@ -15,7 +15,7 @@ use crate::record::local_trace::LocalTrace;
 use crate::record::lock::{ByteGuard, ByteLock};
 use crate::record::recorder::Recorder;
 use crate::record::sampler_tags::EncodedTags;
-use crate::sync::{AtomicBool, AtomicU8, Ordering};
+use crate::sync::{AtomicBool, AtomicU8, Ordering, generation};
 
 /// One open span.
 ///
@@ -31,6 +31,8 @@ pub(crate) struct SpanCell {
     is_finished: AtomicBool,
     /// There is or was some: spares the lock where there never was.
     has_baggage: AtomicBool,
+    /// Of the process that made the box.
+    generation: u32,
     /// The first span of its trace in this process.
     pub(crate) is_local_root: bool,
     /// Filled but for the end.
@@ -89,12 +91,14 @@ impl SpanCell {
     #[inline(never)]
     pub(super) fn allocate(tracer: Arc<dyn Lifecycle>, recorder: Arc<Recorder>) -> Box<Self> {
         local::forget_closed();
+        recorder.store.enter();
         Box::new(Self {
             count: super::span_ref::Count::default(),
             flags: AtomicU8::new(0),
             is_revisable: AtomicBool::new(false),
             is_finished: AtomicBool::new(false),
             has_baggage: AtomicBool::new(false),
+            generation: generation(),
             is_local_root: false,
             header: FrameHeader::new(
                 TraceId::new(0, 1).expect("not zero"),
@@ -200,7 +204,8 @@ impl SpanCell {
     #[inline(always)]
     pub(crate) fn baggage(&self) -> Baggage {
         if self.has_baggage() {
-            self.lock().baggage().clone()
+            let buffer = self.lock_if_alive();
+            buffer.map_or_else(Baggage::default, |buffer| buffer.baggage().clone())
         } else {
             Baggage::default()
         }
@@ -256,19 +261,56 @@ impl SpanCell {
     /// The buffer, for as long as the span is open. Nothing of the user's may run while it is held.
     #[inline(always)]
     pub(crate) fn open(&self) -> Option<ByteGuard<'_, SpanBuffer>> {
-        let buffer = self.lock();
+        let buffer = self.lock_if_alive()?;
         (!self.is_finished.load(Ordering::Relaxed)).then_some(buffer)
     }
 
-    /// The buffer, finished or not.
+    /// The name as of now.
+    pub(crate) fn operation_name(&self) -> Cow<'static, str> {
+        let buffer = self.lock_if_alive();
+        buffer.map_or(Cow::Borrowed(""), |buffer| buffer.operation_name().clone())
+    }
+
+    /// The buffer, finished or not; `None` where the span is inherited from the parent of this process and somebody
+    /// there held its lock at the fork.
     #[inline(always)]
+    fn lock_if_alive(&self) -> Option<ByteGuard<'_, SpanBuffer>> {
+        match self.buffer.try_lock() {
+            Some(buffer) => Some(buffer),
+            None => self.lock_contended(),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn lock_contended(&self) -> Option<ByteGuard<'_, SpanBuffer>> {
+        if self.is_inherited() {
+            self.buffer.lock_soon()
+        } else {
+            Some(self.buffer.lock())
+        }
+    }
+
+    /// The buffer of a span of this process, finished or not.
+    #[cfg(test)]
     pub(crate) fn lock(&self) -> ByteGuard<'_, SpanBuffer> {
         self.buffer.lock()
     }
 
+    /// Whether the span was open when this process was forked from another one, which finishes and sends it.
+    #[inline]
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.generation != generation()
+    }
+
+    /// Of an inherited span: true for the first time.
+    pub(crate) fn finish_inherited(&self) -> bool {
+        !self.is_finished.swap(true, Ordering::Release)
+    }
+
     /// The buffer for the one who finishes the span; `None` for all others.
     pub(super) fn finish(&self) -> Option<ByteGuard<'_, SpanBuffer>> {
-        let buffer = self.lock();
+        let buffer = self.buffer.lock();
         // Under the lock, so a load and a store are enough.
         if self.is_finished.load(Ordering::Relaxed) {
             return None;

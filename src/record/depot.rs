@@ -4,21 +4,21 @@
 use std::sync::PoisonError;
 
 use crate::record::cell::SpanCell;
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard, PerProcess};
 
 /// Vacant boxes on their way from one thread to another. Closed with its tracer: what is in it keeps the tracer in
 /// memory, and the tracer keeps it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[expect(clippy::vec_box, reason = "handles point at the boxes")]
 pub(super) struct Depot {
-    cells: Mutex<Option<Vec<Box<SpanCell>>>>,
+    cells: PerProcess<Mutex<Option<Vec<Box<SpanCell>>>>>,
 }
 
 #[expect(clippy::vec_box, reason = "handles point at the boxes")]
 impl Depot {
     pub(super) fn new() -> Self {
         Self {
-            cells: Mutex::new(Some(Vec::new())),
+            cells: PerProcess::new(Mutex::new(Some(Vec::new()))),
         }
     }
 
@@ -45,7 +45,9 @@ impl Depot {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Vec<Box<SpanCell>>>> {
-        self.cells.lock().unwrap_or_else(PoisonError::into_inner)
+        // A child leaves the parent's boxes behind; that its tracer is closed is asked before.
+        let cells = self.cells.get(|_| Mutex::new(Some(Vec::new())));
+        cells.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -10,6 +10,8 @@
 //!
 //! A box in a pool keeps the tracer that it was made for in memory, not open. Pools of closed tracers are emptied by the
 //! thread that closes, by a thread that gives a box back, by one that begins to use another tracer, and at thread end.
+//!
+//! In a forked child `CURRENT` is null (`fork`), and pairs of the parent are left where they are.
 
 use std::cell::{Cell, RefCell, UnsafeCell};
 use std::mem;
@@ -25,10 +27,13 @@ use crate::record::limits::Limits;
 use crate::record::ring::RingWriter;
 use crate::record::sampler_tags::EncodedTags;
 use crate::record::store::Store;
+use crate::sync::generation;
 
 /// What a thread keeps of one tracer.
 pub(super) struct Local {
     store: u64,
+    /// Of the process.
+    generation: u32,
     pub(super) writer: RingWriter,
     pub(super) counters: Arc<CounterBlock>,
     metrics: Metrics,
@@ -40,6 +45,7 @@ impl Local {
     pub(super) fn new(store: u64, writer: RingWriter, metrics: &Metrics) -> Self {
         Self {
             store,
+            generation: generation(),
             writer,
             counters: metrics.register(),
             metrics: metrics.clone(),
@@ -72,7 +78,7 @@ impl Local {
 
 impl Drop for Local {
     fn drop(&mut self) {
-        self.writer.ring().end();
+        self.writer.end();
         self.metrics.retire(&self.counters);
         let cells = self.pool.take();
         if let Some(cell) = cells.first() {
@@ -93,6 +99,24 @@ struct Locals(RefCell<Vec<Rc<Local>>>);
 impl Drop for Locals {
     fn drop(&mut self) {
         CURRENT.set(ptr::null());
+        leave_inherited(self.0.get_mut());
+    }
+}
+
+/// In a forked child: what the thread kept in the parent is not to be touched. Does nothing but a store.
+#[cfg(all(unix, not(miri)))]
+pub(super) fn forget_current() {
+    CURRENT.set(ptr::null());
+}
+
+/// Leaves behind what the thread kept in the parent of this process: not freed, because that takes locks which may be
+/// held there. They are all of the parent or none.
+fn leave_inherited(locals: &mut Vec<Rc<Local>>) {
+    if locals
+        .first()
+        .is_some_and(|local| local.generation != generation())
+    {
+        mem::forget(mem::take(locals));
     }
 }
 
@@ -131,7 +155,10 @@ fn take_cell_elsewhere(store: &Store) -> Option<Box<SpanCell>> {
 
 /// Takes back the box of a span without handles.
 pub(super) fn give_cell(mut cell: Box<SpanCell>) {
-    if let Some(local) = current(cell.recorder.store.id()) {
+    if cell.is_inherited() {
+        // A thread of the parent may have been changing it.
+        mem::forget(cell);
+    } else if let Some(local) = current(cell.recorder.store.id()) {
         local.give_cell(cell);
     } else {
         cell.clear();
@@ -170,6 +197,7 @@ pub(super) fn forget(store: u64) {
 pub(super) fn forget_closed() {
     let closed = LOCALS.try_with(|locals| {
         let mut locals = locals.0.try_borrow_mut().ok()?;
+        leave_inherited(&mut locals);
         let (closed, open) = locals
             .drain(..)
             .partition(|local| local.writer.ring().is_closed());
@@ -200,6 +228,7 @@ fn switch(store: u64, begin: Option<&Store>) -> Option<Rc<Local>> {
     LOCALS
         .try_with(|locals| {
             let mut locals = locals.0.try_borrow_mut().ok()?;
+            leave_inherited(&mut locals);
             let known = locals.iter().find(|local| local.store == store);
             let local = match (known, begin) {
                 (Some(local), _) => local.clone(),

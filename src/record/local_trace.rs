@@ -3,17 +3,18 @@ use std::sync::atomic::AtomicUsize;
 
 use crate::model::Flags;
 use crate::record::frame::{FrameBytes, FrameHeader, write_frame};
-use crate::sync::{AtomicU8, Mutex, Ordering};
+use crate::sync::{AtomicU8, Mutex, MutexGuard, Ordering, PerProcess};
 
 /// What the spans of one undecided trace in this process share: the decision, and the spans that have
 /// finished without one.
 ///
 /// Only a sampler that puts its answer off makes one of these; other traces are decided by a flag in each span.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct LocalTrace {
     /// The flag byte; [`FINAL`] marks that it can no longer change.
     state: AtomicU8,
-    held: Mutex<Held>,
+    /// A forked child leaves those behind that had finished before: the parent has them.
+    held: PerProcess<Mutex<Held>>,
 }
 
 #[derive(Debug, Default)]
@@ -36,7 +37,7 @@ impl LocalTrace {
     pub(crate) fn new(flags: Flags) -> Self {
         Self {
             state: AtomicU8::new(flags.bits() & !FINAL),
-            held: Mutex::default(),
+            held: PerProcess::new(Mutex::default()),
         }
     }
 
@@ -51,7 +52,7 @@ impl LocalTrace {
     /// Makes `flags` the last word and returns the spans that waited for it; a later call changes the flags
     /// of what is still to come and returns nothing.
     pub(crate) fn decide(&self, flags: Flags) -> HeldSpans {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.held();
         self.state.store(flags.bits() | FINAL, Ordering::Release);
         held.take()
     }
@@ -64,7 +65,7 @@ impl LocalTrace {
     }
 
     fn hold_bytes(&self, frame_len: usize, write: impl FnOnce(&mut Vec<u8>)) -> Hold {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.held();
         if self.is_final() {
             return Hold::Decided(self.flags());
         }
@@ -79,10 +80,12 @@ impl LocalTrace {
 
     /// The local root has ended: gives up the spans that still wait and keeps no more.
     pub(crate) fn end(&self) -> HeldSpans {
-        self.held
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+        self.held().take()
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        let held = self.held.get(|_| Mutex::default());
+        held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -96,7 +99,7 @@ impl Held {
     fn take(&mut self) -> HeldSpans {
         self.is_closed = true;
         let frames = std::mem::take(&mut self.frames);
-        PROCESS_HELD.fetch_sub(frames.len(), Ordering::Relaxed);
+        process_held().fetch_sub(frames.len(), Ordering::Relaxed);
         HeldSpans {
             frames,
             count: std::mem::take(&mut self.count),
@@ -119,10 +122,14 @@ const FINAL: u8 = 0x80;
 const TRACE_BYTES: usize = 64 * 1024;
 /// How much may wait in the process.
 const PROCESS_BYTES: usize = 1024 * 1024;
-static PROCESS_HELD: AtomicUsize = AtomicUsize::new(0);
+static PROCESS_HELD: PerProcess<AtomicUsize> = PerProcess::of_first(AtomicUsize::new(0));
+
+fn process_held() -> &'static AtomicUsize {
+    PROCESS_HELD.get(|_| AtomicUsize::new(0))
+}
 
 fn reserve(bytes: usize) -> bool {
-    PROCESS_HELD
+    process_held()
         .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
             held.checked_add(bytes)
                 .filter(|held| *held <= PROCESS_BYTES)

@@ -35,6 +35,23 @@ impl<T> ByteLock<T> {
         ByteGuard { lock: self }
     }
 
+    #[inline(always)]
+    pub(super) fn try_lock(&self) -> Option<ByteGuard<'_, T>> {
+        self.try_take().then(|| ByteGuard { lock: self })
+    }
+
+    /// The lock, unless it is held and does not come free soon: whoever holds it may be a thread of the process that this
+    /// one was forked from.
+    pub(super) fn lock_soon(&self) -> Option<ByteGuard<'_, T>> {
+        for _ in 0..PATIENCE {
+            if let Some(guard) = self.try_lock() {
+                return Some(guard);
+            }
+            yield_now();
+        }
+        None
+    }
+
     /// Without the lock: nobody else can know of it.
     #[inline(always)]
     pub(crate) fn get_mut(&mut self) -> &mut T {
@@ -120,6 +137,10 @@ impl<T> Drop for ByteGuard<'_, T> {
 /// Rounds of waiting before the processor is left to others.
 const SPINS: u32 = if cfg!(tracehound_loom) { 1 } else { 64 };
 
+/// Tries before a holder is taken for one that is not there. If it is there all the same, a tag of a span that is not
+/// sent is lost.
+const PATIENCE: u32 = 100;
+
 #[cfg(all(test, not(tracehound_loom)))]
 mod tests {
     use super::*;
@@ -143,6 +164,16 @@ mod tests {
             }
         });
         assert_eq!(*lock.lock(), (3 * rounds, 3 * rounds));
+    }
+
+    #[test]
+    fn a_lock_whose_holder_is_gone_is_given_up() {
+        let lock = ByteLock::new(0);
+        std::mem::forget(lock.lock());
+        assert!(lock.lock_soon().is_none());
+        let lock = ByteLock::new(1);
+        assert_eq!(lock.lock_soon().as_deref(), Some(&1));
+        assert!(lock.lock_soon().is_some());
     }
 
     #[test]

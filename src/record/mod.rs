@@ -22,7 +22,7 @@
 //!
 //! Only here may `unsafe` stand, and only for these: the lock's value (`lock`), the word of a handle and the last one's
 //! box (`span_ref`, `cell`), the pair that a thread used last (`local`), bytes into reserved room (`append`, `encode`,
-//! `frame`), a prefetch (`ring`).
+//! `frame`), a prefetch (`ring`), a handler for forks (`fork`).
 
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod append;
@@ -38,6 +38,11 @@ mod depot;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 pub(crate) mod encode;
 mod finish;
+#[cfg_attr(
+    all(unix, not(miri)),
+    expect(unsafe_code, reason = "to be told of forks")
+)]
+mod fork;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod frame;
 #[cfg(all(test, tracehound_loom))]

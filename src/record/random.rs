@@ -48,6 +48,13 @@ fn next() -> u64 {
     })
 }
 
+/// Has the calling thread seed its generator anew: it has the state of another one, in the parent of this process. Does
+/// nothing but a store.
+#[cfg(all(unix, not(miri)))]
+pub(super) fn forget_state() {
+    STATE.with(|state| state.iter().for_each(|word| word.set(0)));
+}
+
 #[cold]
 #[inline(never)]
 fn seed() -> [u64; 4] {

@@ -100,6 +100,19 @@ impl RingWriter {
         self.ring.push(&mut self.own(), header, bytes)
     }
 
+    /// The thread ends. What it leaves is made as small as it is: there may be many short threads a second.
+    pub(crate) fn end(&self) {
+        {
+            let mut state = self.own();
+            if !state.newest.is_budgeted {
+                state.newest.bytes.shrink_to_fit();
+                state.newest.size = state.newest.bytes.len();
+            }
+        }
+        *self.ring.spare.lock() = None;
+        self.ring.is_ended.store(true, Ordering::Release);
+    }
+
     #[inline(always)]
     fn own(&self) -> Owned<'_, RingState> {
         // SAFETY: a ring has one writer, which is not `Sync`, and what is done with the result calls no method of it.
@@ -243,9 +256,10 @@ impl Ring {
         self.is_closed.load(Ordering::Relaxed)
     }
 
-    /// Marks that the thread has ended.
-    pub(crate) fn end(&self) {
-        self.is_ended.store(true, Ordering::Release);
+    /// Frames that wait.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.pushed()
+            .saturating_sub(self.taken.load(Ordering::Relaxed))
     }
 
     pub(crate) fn is_ended_and_empty(&self) -> bool {
@@ -381,7 +395,9 @@ mod tests {
             for n in 0..frames {
                 assert_ne!(push(&ring, n, "name"), Pushed::Full, "round {round}");
             }
+            assert_eq!(ring.ring().waiting(), frames);
             assert_eq!(drain(ring.ring()), (0..frames).collect::<Vec<_>>());
+            assert_eq!(ring.ring().waiting(), 0);
         }
         assert_eq!(ring.ring().pushed(), 3 * frames);
     }

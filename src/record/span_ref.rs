@@ -121,11 +121,13 @@ impl SpanRef {
         self.cell().count.remove_owner()
     }
 
-    /// The box itself, if this is the only handle to an open span that has never been part of a local trace.
+    /// The box itself, if this is the only handle to an open span of this process that has never been part of a
+    /// local trace.
     #[inline(always)]
     pub(crate) fn into_alone(self) -> Result<Box<SpanCell>, Self> {
         let cell = self.cell();
-        if !cell.count.is_only() || cell.local_trace.is_some() || cell.is_finished() {
+        let is_usual = cell.local_trace.is_none() && !cell.is_finished() && !cell.is_inherited();
+        if !cell.count.is_only() || !is_usual {
             return Err(self);
         }
         let address = self.address();

@@ -2,38 +2,48 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError, TryLockError};
 
 use crate::metrics::{Counter, DropCause, DropCounts, Ledger, Metrics};
 use crate::model::Flags;
 use crate::record::budget::Budget;
 use crate::record::buffer::without_repeated_keys;
 use crate::record::depot::Depot;
+use crate::record::fork;
 use crate::record::frame::{FinishedSpan, FrameBytes, FrameHeader, read_frame};
 use crate::record::local::{self, Local, with_local};
 use crate::record::local_trace::HeldSpans;
 use crate::record::ring::{Pushed, Ring, RingWriter};
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard, PerProcess, generation};
 
 /// Takes finished spans from any thread and gives them to the worker; counts what is lost between.
 pub(crate) struct Store {
     id: u64,
     budget: Arc<Budget>,
     metrics: Metrics,
-    ledger: Ledger,
-    rings: Mutex<Rings>,
-    /// For threads whose own store is gone: spans that finish while a thread is torn down.
-    shared_ring: Arc<Ring>,
-    wake: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    here: PerProcess<Here>,
+    wake: OnceLock<Wake>,
     is_awake: AtomicBool,
     is_closed: AtomicBool,
     depot: Depot,
 }
 
+/// Has the worker drain; returns whether there is one. Told whether it may start one, and then runs code of the user's.
+type Wake = Box<dyn Fn(bool) -> bool + Send + Sync>;
+
+/// What each process of a line of forks has for itself.
+struct Here {
+    ledger: Ledger,
+    rings: Mutex<Rings>,
+    /// For threads whose own store is gone: spans that finish while a thread is torn down.
+    shared_ring: Arc<Ring>,
+    /// Nobody drains yet: the first span is to see to that.
+    needs_worker: AtomicBool,
+}
+
 #[derive(Debug, Default)]
 struct Rings {
     all: Vec<Arc<Ring>>,
-    is_closed: bool,
     /// What the rings of ended threads had counted.
     pushed: u64,
     full: u64,
@@ -42,13 +52,12 @@ struct Rings {
 impl Store {
     pub(crate) fn new(budget: Arc<Budget>, metrics: Metrics) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
+        fork::watch();
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
-            shared_ring: Arc::new(Ring::new(budget.clone())),
+            here: PerProcess::new(Here::new(&budget)),
             budget,
             metrics,
-            ledger: Ledger::default(),
-            rings: Mutex::default(),
             wake: OnceLock::new(),
             is_awake: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
@@ -63,7 +72,7 @@ impl Store {
 
     /// Whether nothing that finishes is taken any more.
     #[inline]
-    pub(super) fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.is_closed.load(Ordering::Relaxed)
     }
 
@@ -71,10 +80,23 @@ impl Store {
         &self.depot
     }
 
-    /// Who is to be called when memory runs short.
-    pub(crate) fn on_half_full(&self, wake: impl Fn() + Send + Sync + 'static) {
+    /// Who is to be called when memory runs short, or when there is no worker.
+    pub(crate) fn on_need(&self, wake: impl Fn(bool) -> bool + Send + Sync + 'static) {
         // A store has one worker; a second one would never be woken.
         let _ = self.wake.set(Box::new(wake));
+    }
+
+    /// A span is about to start for which there was no box. In a forked child that is the first sign of life. May start
+    /// a thread and run code of the user's.
+    pub(crate) fn enter(&self) {
+        if self.here().needs_worker.swap(false, Ordering::Relaxed) && !self.is_closed() {
+            self.wake(true);
+        }
+    }
+
+    /// No thread could be had: the next span that starts is to ask again.
+    pub(crate) fn need_worker(&self) {
+        self.here().needs_worker.store(true, Ordering::Relaxed);
     }
 
     /// Puts a finished span on its way, and counts it.
@@ -86,15 +108,18 @@ impl Store {
     pub(super) fn after_push(&self, pushed: Pushed) {
         match pushed {
             Pushed::Taken => {}
-            Pushed::TakenHalfFull | Pushed::Full => self.wake(),
-            Pushed::Closed => self.ledger.drop_spans(DropCause::AfterShutdown, 1),
+            // The lock of the span is held.
+            Pushed::TakenHalfFull | Pushed::Full => self.wake(false),
+            Pushed::Closed => self.here().ledger.drop_spans(DropCause::AfterShutdown, 1),
         }
     }
 
     /// The same without counting it: it was counted when it finished.
     pub(crate) fn push_again(&self, header: &FrameHeader, bytes: &FrameBytes<'_>) {
         let pushed = with_local(self, |local| local.writer.push(header, bytes));
-        self.after_push(pushed.unwrap_or_else(|| self.shared_ring.push_shared(header, bytes)));
+        self.after_push(
+            pushed.unwrap_or_else(|| self.here().shared_ring.push_shared(header, bytes)),
+        );
     }
 
     /// Puts spans on their way that had waited for a decision.
@@ -112,7 +137,7 @@ impl Store {
 
     /// Counts spans that were lost before they got here.
     pub(crate) fn drop_spans(&self, cause: DropCause, n: u64) {
-        self.ledger.drop_spans(cause, n);
+        self.here().ledger.drop_spans(cause, n);
     }
 
     /// Counts in the calling thread's own block.
@@ -145,8 +170,9 @@ impl Store {
     pub(crate) fn drain(&self, mut report: impl FnMut(&FinishedSpan<'_>)) -> u64 {
         self.is_awake.store(false, Ordering::Relaxed);
         let mut rings = self.rings().all.clone();
-        rings.push(self.shared_ring.clone());
+        rings.push(self.here().shared_ring.clone());
         let mut count = 0;
+        let home = generation();
         for ring in rings {
             for chunk in ring.take() {
                 let mut rest = chunk.bytes();
@@ -161,6 +187,10 @@ impl Store {
                         report(&span);
                     }
                 }
+                if generation() != home {
+                    // A reporter has forked: in the child the ring is another process's.
+                    return count;
+                }
                 ring.recycle(chunk);
             }
         }
@@ -174,10 +204,9 @@ impl Store {
     /// Refuses and counts what finishes from now on, and lets go of vacant boxes.
     pub(crate) fn close(&self) {
         {
-            let mut rings = self.rings();
-            rings.is_closed = true;
+            let rings = self.rings();
             self.is_closed.store(true, Ordering::Relaxed);
-            self.shared_ring.close();
+            self.here().shared_ring.close();
             for ring in &rings.all {
                 ring.close();
             }
@@ -190,10 +219,11 @@ impl Store {
     /// Spans lost outside of the reporter, and all spans that were finished, in this order: what is finished
     /// between the two reads shows as waiting, never as lost twice.
     pub(crate) fn totals(&self) -> (DropCounts, u64) {
-        let mut dropped = self.ledger.dropped();
+        let here = self.here();
+        let mut dropped = here.ledger.dropped();
         let lost = dropped.total();
         let rings = self.rings();
-        let all = rings.all.iter().chain([&self.shared_ring]);
+        let all = rings.all.iter().chain([&here.shared_ring]);
         let (mut pushed, mut full) = (rings.pushed, rings.full);
         for ring in all {
             full += ring.full();
@@ -219,11 +249,13 @@ impl Store {
         });
     }
 
-    fn wake(&self) {
+    fn wake(&self, may_start: bool) {
         if !self.is_awake.swap(true, Ordering::Relaxed)
             && let Some(wake) = self.wake.get()
+            && !wake(may_start)
         {
-            wake();
+            self.is_awake.store(false, Ordering::Relaxed);
+            self.need_worker();
         }
     }
 
@@ -233,18 +265,59 @@ impl Store {
     }
 
     fn rings(&self) -> MutexGuard<'_, Rings> {
-        self.rings.lock().unwrap_or_else(PoisonError::into_inner)
+        let rings = self.here().rings.lock();
+        rings.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn here(&self) -> &Here {
+        self.here.get(|inherited| {
+            // The parent's worker may have been awake.
+            self.is_awake.store(false, Ordering::Relaxed);
+            let here = Here {
+                needs_worker: AtomicBool::new(true),
+                ..Here::new(&self.budget)
+            };
+            here.ledger
+                .drop_spans(DropCause::Forked, inherited.waiting());
+            if self.is_closed() {
+                here.shared_ring.close();
+            }
+            here
+        })
     }
 
     /// A ring, counters and a pool for the calling thread; none once it is closed.
     pub(super) fn register(&self) -> Option<Local> {
         let mut rings = self.rings();
-        if rings.is_closed {
+        // Under the lock, so that no ring is left out when they are closed.
+        if self.is_closed() {
             return None;
         }
         let writer = RingWriter::new(self.budget.clone());
         rings.all.push(writer.ring().clone());
         Some(Local::new(self.id, writer, &self.metrics))
+    }
+}
+
+impl Here {
+    fn new(budget: &Arc<Budget>) -> Self {
+        Self {
+            ledger: Ledger::default(),
+            rings: Mutex::default(),
+            shared_ring: Arc::new(Ring::new(budget.clone())),
+            needs_worker: AtomicBool::new(false),
+        }
+    }
+
+    /// Spans that wait, as far as nobody holds what they wait in.
+    fn waiting(&self) -> u64 {
+        let rings = match self.rings.try_lock() {
+            Ok(rings) => rings,
+            Err(TryLockError::Poisoned(rings)) => rings.into_inner(),
+            Err(TryLockError::WouldBlock) => return 0,
+        };
+        let all = rings.all.iter().chain([&self.shared_ring]);
+        all.map(|ring| ring.waiting()).sum()
     }
 }
 

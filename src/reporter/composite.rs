@@ -4,13 +4,15 @@ use std::time::Instant;
 
 use crate::metrics::{Counter, DropCause, Metrics};
 use crate::record::FinishedSpan;
-use crate::reporter::{Reporter, Unsent, WorkerHandle};
+use crate::reporter::{MakeReporter, Reporter, Unsent, WorkerHandle};
 
 /// Hands spans to several reporters, in order.
 ///
 /// A member that panics does not stop the others; the panic is counted, and the span with that member as lost
 /// (`internal_error`). What is unsent is that of the member that has lost and kept most, because one number
 /// cannot tell them apart: a span that one of two agents got is a span that was lost.
+///
+/// In the child of a `fork` it has those members that can be made again.
 ///
 /// ```
 /// use tracehound::model::{SpanId, TraceId};
@@ -99,6 +101,20 @@ impl Reporter for CompositeReporter {
 
     fn close(&mut self, deadline: Instant) -> Unsent {
         self.ask(|member| member.close(deadline))
+    }
+
+    fn for_child(&self) -> Option<MakeReporter> {
+        let members = self.members.iter();
+        let make: Vec<_> = members
+            .filter_map(|member| member.reporter.for_child())
+            .collect();
+        if make.is_empty() {
+            return None;
+        }
+        Some(Box::new(move || {
+            let members = make.iter();
+            Box::new(members.fold(Self::new(), |all, make| all.member(make())))
+        }))
     }
 }
 

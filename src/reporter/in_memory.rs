@@ -3,7 +3,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::record::FinishedSpan;
-use crate::reporter::{OwnedSpan, Reporter, WorkerHandle};
+use crate::reporter::{MakeReporter, OwnedSpan, Reporter, WorkerHandle};
+use crate::sync::PerProcess;
 
 /// How long a reader waits for the worker.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -12,7 +13,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 ///
 /// What is read is whole: before each look the worker hands over every span that was finished until then
 /// (waited for at most five seconds). Spans are in the order of their finish, as far as one thread finished
-/// them. They stay until [`InMemoryReporter::clear`] or [`InMemoryReporter::take`], past the tracer's end.
+/// them. They stay until [`InMemoryReporter::clear`] or [`InMemoryReporter::take`], past the tracer's end. In the child of
+/// a `fork` there are those that finished there.
 ///
 /// ```
 /// use tracehound::JaegerTracer;
@@ -29,9 +31,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// assert_eq!(reporter.spans()[0].operation_name, "checkout");
 /// # Ok::<(), tracehound::tracer::BuildError>(())
 /// ```
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct InMemoryReporter {
-    shared: Arc<Shared>,
+    shared: Arc<PerProcess<Shared>>,
 }
 
 #[derive(Default)]
@@ -65,7 +67,7 @@ impl InMemoryReporter {
 
     fn drain(&self) {
         // Asked without the locks, which the worker needs meanwhile.
-        let workers = self.shared.workers.lock();
+        let workers = self.shared().workers.lock();
         let workers = workers.unwrap_or_else(PoisonError::into_inner).clone();
         for worker in workers {
             worker.drain(PATIENCE);
@@ -73,14 +75,26 @@ impl InMemoryReporter {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<OwnedSpan>> {
-        let spans = self.shared.spans.lock();
+        let spans = self.shared().spans.lock();
         spans.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn shared(&self) -> &Shared {
+        self.shared.get(|_| Shared::default())
+    }
+}
+
+impl Default for InMemoryReporter {
+    fn default() -> Self {
+        Self {
+            shared: Arc::new(PerProcess::new(Shared::default())),
+        }
     }
 }
 
 impl Reporter for InMemoryReporter {
     fn attach(&mut self, worker: &WorkerHandle) {
-        let workers = self.shared.workers.lock();
+        let workers = self.shared().workers.lock();
         workers
             .unwrap_or_else(PoisonError::into_inner)
             .push(worker.clone());
@@ -89,6 +103,11 @@ impl Reporter for InMemoryReporter {
     fn report(&mut self, span: &FinishedSpan<'_>) {
         let span = span.to_owned();
         self.lock().push(span);
+    }
+
+    fn for_child(&self) -> Option<MakeReporter> {
+        let same = self.clone();
+        Some(Box::new(move || Box::new(same.clone())))
     }
 }
 

@@ -1,8 +1,8 @@
 use std::fmt::{self, Write as _};
-use std::io::Write as _;
 
+use crate::diagnostics::write_to_stderr;
 use crate::record::FinishedSpan;
-use crate::reporter::Reporter;
+use crate::reporter::{MakeReporter, Reporter};
 
 /// Writes a line for each span, to standard error or to a handler:
 ///
@@ -26,22 +26,24 @@ use crate::reporter::Reporter;
 /// ```
 pub struct LoggingReporter {
     handler: Box<dyn FnMut(&str) + Send>,
+    writes_to_stderr: bool,
     line: String,
 }
 
 impl LoggingReporter {
     /// Writes to standard error.
     pub fn new() -> Self {
-        // Not `eprintln!`, which panics when standard error is closed.
-        Self::to(|line| {
-            let _ = writeln!(std::io::stderr(), "{line}");
-        })
+        Self {
+            writes_to_stderr: true,
+            ..Self::to(write_to_stderr)
+        }
     }
 
-    /// Hands the lines to `handler`, on the worker's thread.
+    /// Hands the lines to `handler`, on the worker's thread. In the child of a `fork` nobody gets them.
     pub fn to(handler: impl FnMut(&str) + Send + 'static) -> Self {
         Self {
             handler: Box::new(handler),
+            writes_to_stderr: false,
             line: String::new(),
         }
     }
@@ -59,6 +61,11 @@ impl Reporter for LoggingReporter {
         let written = write_line(&mut self.line, span);
         written.expect("writing to a string does not fail");
         (self.handler)(&self.line);
+    }
+
+    fn for_child(&self) -> Option<MakeReporter> {
+        self.writes_to_stderr
+            .then(|| -> MakeReporter { Box::new(|| Box::new(Self::new())) })
     }
 }
 

@@ -11,7 +11,9 @@
 //! | [`CompositeReporter`] | hands them to several |
 //! | [`NullReporter`] | lets them go |
 
+mod child;
 mod composite;
+mod drive;
 mod in_memory;
 mod logging;
 mod null;
@@ -59,7 +61,21 @@ pub trait Reporter: Send {
     fn close(&mut self, deadline: Instant) -> Unsent {
         self.flush(deadline)
     }
+
+    /// What makes the reporter of a forked child, which has no worker thread and cannot use the parent's reporter: that
+    /// may have been in the middle of anything. Asked once, before [`attach`](Self::attach), in the process that has
+    /// built the tracer; called at the first span that starts in a child.
+    ///
+    /// By default there is none, and spans that finish in a child are lost as `no_worker`.
+    fn for_child(&self) -> Option<MakeReporter> {
+        None
+    }
 }
+
+/// Makes the reporter of a forked child: see [`Reporter::for_child`].
+///
+/// It should make sockets and files anew, and must not wait for a lock that a thread of the parent may have held.
+pub type MakeReporter = Box<dyn Fn() -> Box<dyn Reporter> + Send + Sync>;
 
 impl Reporter for Box<dyn Reporter> {
     fn attach(&mut self, worker: &WorkerHandle) {
@@ -76,6 +92,10 @@ impl Reporter for Box<dyn Reporter> {
 
     fn close(&mut self, deadline: Instant) -> Unsent {
         (**self).close(deadline)
+    }
+
+    fn for_child(&self) -> Option<MakeReporter> {
+        (**self).for_child()
     }
 }
 

@@ -9,7 +9,7 @@ use crate::model::Process;
 use crate::record::FinishedSpan;
 use crate::reporter::packet::{Numbers, Packet, Shrunk};
 use crate::reporter::sender::{Batch, BatchFormat, SendOutcome, SendResult, Sender};
-use crate::reporter::{Reporter, Unsent, WorkerHandle};
+use crate::reporter::{MakeReporter, Reporter, Unsent, WorkerHandle};
 
 /// Packs spans for a [`Sender`] and keeps account of them.
 ///
@@ -20,6 +20,8 @@ use crate::reporter::{Reporter, Unsent, WorkerHandle};
 /// A span that is too large alone is made smaller (log records left out, then values cut, then tags left out
 /// that no convention knows) and marked with the tag `tracehound.degraded`; one that cannot be is lost as
 /// `too_large`. A batch that the sender refuses as too large is split and tried again.
+///
+/// In the child of a `fork` it begins anew, where its [sender can](Sender::for_child).
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -392,6 +394,14 @@ impl Reporter for RemoteReporter {
         let sender = self.sender.take();
         guarded(&self.worker, || drop(sender));
         unsent
+    }
+
+    fn for_child(&self) -> Option<MakeReporter> {
+        let make = self.sender.as_ref()?.for_child()?;
+        let has_batch_numbers = self.has_batch_numbers;
+        Some(Box::new(move || {
+            Box::new(Self::new(make()).batch_numbers(has_batch_numbers))
+        }))
     }
 }
 

@@ -4,7 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use crate::reporter::worker::{Drive, Shared};
+use crate::reporter::drive::Drive;
+use crate::reporter::worker::Shared;
 
 /// Runs `drive` on a thread of its own until it is closed; gives it back where no thread can be had.
 pub(crate) fn spawn(shared: Arc<Shared>, drive: Box<Drive>) -> Result<(), Box<Drive>> {

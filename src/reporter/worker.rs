@@ -1,20 +1,26 @@
 //! The worker: takes finished spans from the store and hands them to the reporter.
 //!
-//! [`Drive`] decides what is next (drain, flush, close) and knows no thread; a [`Driver`] waits and runs it. Requests of callers (flush, drain, close) bypass the spans: they are tickets that a drive serves
-//! in its next turn.
+//! A [`Drive`] does what is next (drain, flush, close) and knows no thread; a [`Driver`] waits and runs it. Requests of
+//! callers (flush, drain, close) bypass the spans: they are tickets that a drive serves in its next turn.
+//!
+//! A forked child has no thread but its own, and the parent's drive may be in the middle of anything. So it has a state
+//! of its own, and a drive is made there, with a reporter that is made anew, when the first span starts.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use crate::clock::{Clock, deadline_after, instant_now};
 use crate::diagnostics::Diagnostics;
-use crate::metrics::{Counter, DropCause, DropCounts, FlushReport, Metrics};
+use crate::metrics::{DropCause, DropCounts, FlushReport, Metrics};
 use crate::model::Process;
 use crate::record::Store;
-use crate::reporter::{Reporter, Unsent};
+use crate::reporter::child::{NoReporter, renamed};
+use crate::reporter::drive::{Drive, TICK_TIMEOUT, Totals, Turn, guarded};
+use crate::reporter::{MakeReporter, Reporter};
+use crate::sync::PerProcess;
 
 /// What a reporter may know of the worker that runs it, and ask of it. Cheap to clone.
 #[derive(Clone)]
@@ -60,7 +66,9 @@ impl WorkerHandle {
     pub fn dropped(&self) -> DropCounts {
         self.shared
             .as_ref()
-            .map_or_else(DropCounts::default, |shared| shared.store.totals().0)
+            .map_or_else(DropCounts::default, |shared| {
+                shared.options.store.totals().0
+            })
     }
 
     /// Has everything that was finished before this call handed to the reporter; false when that took longer
@@ -80,11 +88,13 @@ impl fmt::Debug for WorkerHandle {
 }
 
 /// What a worker needs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct WorkerOptions {
     pub(crate) store: Arc<Store>,
     pub(crate) clock: Clock,
     pub(crate) process: Arc<Process>,
+    /// The user has said who the process is to an agent that counts: a forked child says the same.
+    pub(crate) keeps_uuid: bool,
     pub(crate) metrics: Metrics,
     pub(crate) diagnostics: Diagnostics,
     pub(crate) flush_interval: Duration,
@@ -100,45 +110,27 @@ impl Worker {
     /// Starts the driver. Where it cannot start, spans wait and it is tried again.
     pub(crate) fn start(
         options: WorkerOptions,
-        mut reporter: Box<dyn Reporter>,
+        reporter: Box<dyn Reporter>,
         driver: Driver,
     ) -> Self {
+        // Asked while nobody uses the reporter: after a fork it may be half through a change.
+        let for_child = guarded(&options.metrics, || reporter.for_child()).flatten();
         let shared = Arc::new(Shared {
             driver,
-            store: options.store.clone(),
-            diagnostics: options.diagnostics.clone(),
-            state: Mutex::default(),
-            wake: Condvar::new(),
-            done: Condvar::new(),
+            for_child,
+            options: options.clone(),
+            here: PerProcess::new(Here::default()),
         });
-        let handle = WorkerHandle {
-            process: options.process.clone(),
-            metrics: options.metrics.clone(),
-            diagnostics: options.diagnostics.clone(),
-            shared: Some(shared.clone()),
-        };
-        let attached = catch_unwind(AssertUnwindSafe(|| reporter.attach(&handle)));
-        if attached.is_err() {
-            options.metrics.add(Counter::CallbackPanics, 1);
-        }
-        let drive = Box::new(Drive {
-            next_flush: deadline_after(options.flush_interval),
-            options,
-            reporter,
-            handed: 0,
-            panicked: 0,
-            seen_full: 0,
-            unsent: Unsent::default(),
-        });
-        shared.lock().idle_drive = Some(drive);
+        let handle = shared.handle(options.process.clone());
+        let drive = Drive::new(options, reporter, &handle);
+        shared.lock().waiting = Waiting::Drive(Box::new(drive));
         let for_wake = Arc::downgrade(&shared);
-        shared.store.on_half_full(move || {
-            if let Some(shared) = for_wake.upgrade() {
-                shared.lock().drain_now = true;
-                shared.wake.notify_one();
-            }
+        shared.options.store.on_need(move |may_start| {
+            for_wake
+                .upgrade()
+                .is_none_or(|shared| shared.wake(may_start))
         });
-        shared.ensure_running();
+        shared.ensure_running(true);
         Self { shared }
     }
 
@@ -148,7 +140,7 @@ impl Worker {
     }
 
     pub(crate) fn close(&self, timeout: Duration) -> FlushReport {
-        self.shared.store.close();
+        self.shared.options.store.close();
         self.shared.request(Request::Close, timeout);
         self.shared.give_up_without_thread();
         self.shared.report()
@@ -165,8 +157,14 @@ pub(crate) type Driver = fn(Arc<Shared>, Box<Drive>) -> Result<(), Box<Drive>>;
 /// What callers and the drive share.
 pub(crate) struct Shared {
     driver: Driver,
-    store: Arc<Store>,
-    diagnostics: Diagnostics,
+    for_child: Option<MakeReporter>,
+    options: WorkerOptions,
+    here: PerProcess<Here>,
+}
+
+/// What each process of a line of forks has for itself.
+#[derive(Default)]
+struct Here {
     state: Mutex<State>,
     wake: Condvar,
     done: Condvar,
@@ -174,8 +172,9 @@ pub(crate) struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// The drive, while no thread has it.
-    idle_drive: Option<Box<Drive>>,
+    waiting: Waiting,
+    /// No thread is asked for until then, unless somebody waits for it.
+    retry_at: Option<Instant>,
     thread: Option<ThreadId>,
     /// The last ticket given out, and the last one served.
     asked: u64,
@@ -188,11 +187,15 @@ struct State {
     totals: Totals,
 }
 
-/// What has become of the spans that the reporter was handed.
-#[derive(Clone, Copy, Debug, Default)]
-struct Totals {
-    sent: u64,
-    dropped: DropCounts,
+/// What waits for a thread.
+#[derive(Default)]
+enum Waiting {
+    /// Nothing: a thread has the drive, or will never need one again.
+    #[default]
+    Nothing,
+    Drive(Box<Drive>),
+    /// A drive that has yet to be made: the one of the parent stayed there.
+    Heir,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,8 +208,12 @@ enum Request {
 impl Shared {
     /// Asks the drive for something and waits until it is done; false when the time was up first.
     fn request(self: &Arc<Self>, request: Request, timeout: Duration) -> bool {
-        self.ensure_running();
+        if self.is_unused() {
+            return true;
+        }
+        self.ensure_running(true);
         let deadline = deadline_after(timeout);
+        let here = self.here();
         let mut state = self.lock();
         state.asked += 1;
         let ticket = state.asked;
@@ -218,16 +225,16 @@ impl Shared {
             Request::Flush => state.flush_until = latest(state.flush_until),
             Request::Close => state.close_until = latest(state.close_until),
         }
-        self.wake.notify_one();
+        here.wake.notify_one();
         if state.thread == Some(std::thread::current().id()) {
             return true;
         }
         while state.served < ticket && !state.is_closed {
             let left = deadline.saturating_duration_since(instant_now());
-            if left.is_zero() || state.idle_drive.is_some() {
+            if left.is_zero() || state.is_waiting() {
                 return false;
             }
-            state = self
+            state = here
                 .done
                 .wait_timeout(state, left)
                 .unwrap_or_else(PoisonError::into_inner)
@@ -236,23 +243,101 @@ impl Shared {
         true
     }
 
-    /// Gives the drive to a thread if it has none.
-    fn ensure_running(self: &Arc<Self>) {
-        let Some(drive) = self.lock().idle_drive.take() else {
-            return;
+    /// Has the drive drain soon; false where no thread has it, nor can have it now.
+    fn wake(self: &Arc<Self>, may_start: bool) -> bool {
+        let is_waiting = {
+            let mut state = self.lock();
+            state.drain_now = true;
+            state.is_waiting()
         };
-        if let Err(drive) = (self.driver)(self.clone(), drive) {
-            self.diagnostics.warn("no_worker", || {
-                "no thread could be started to send spans; they wait until one can".to_owned()
+        self.here().wake.notify_one();
+        !is_waiting || (may_start && self.ensure_running(false))
+    }
+
+    /// Gives the drive to a thread if it has none; false where none can be had, which is tried again after a second.
+    fn ensure_running(self: &Arc<Self>, is_urgent: bool) -> bool {
+        let waiting = {
+            let mut state = self.lock();
+            let is_late = |at| is_urgent || at <= instant_now();
+            if state.is_waiting() && !state.retry_at.is_none_or(is_late) {
+                return false;
+            }
+            mem::take(&mut state.waiting)
+        };
+        let drive = match waiting {
+            Waiting::Nothing => return true,
+            Waiting::Drive(drive) => drive,
+            // Out of the lock: this calls what the reporter has left for it.
+            Waiting::Heir => self.inherit(),
+        };
+        let diagnostics = &self.options.diagnostics;
+        match (self.driver)(self.clone(), drive) {
+            Ok(()) => {
+                diagnostics.recovered("no_worker", || {
+                    "there is a thread again to send spans".to_owned()
+                });
+                true
+            }
+            Err(drive) => {
+                diagnostics.warn("no_worker", || {
+                    "no thread could be started to send spans; they wait until one can".to_owned()
+                });
+                let mut state = self.lock();
+                state.waiting = Waiting::Drive(drive);
+                state.retry_at = Some(deadline_after(RETRY));
+                drop(state);
+                self.options.store.need_worker();
+                // Who waits for it need not wait any longer.
+                self.here().done.notify_all();
+                false
+            }
+        }
+    }
+
+    fn handle(self: &Arc<Self>, process: Arc<Process>) -> WorkerHandle {
+        WorkerHandle {
+            process,
+            metrics: self.options.metrics.clone(),
+            diagnostics: self.options.diagnostics.clone(),
+            shared: Some(self.clone()),
+        }
+    }
+
+    /// The drive of a forked child.
+    fn inherit(self: &Arc<Self>) -> Box<Drive> {
+        let metrics = &self.options.metrics;
+        let made = self
+            .for_child
+            .as_ref()
+            .and_then(|make| guarded(metrics, make));
+        let reporter = made.unwrap_or_else(|| {
+            self.options.diagnostics.warn("no_reporter", || {
+                "spans of a forked process are lost: its reporter cannot be made again".to_owned()
             });
-            self.lock().idle_drive = Some(drive);
+            Box::new(NoReporter::default())
+        });
+        let mut options = self.options.clone();
+        if !options.keeps_uuid {
+            options.process = Arc::new(renamed(&options.process));
+        }
+        let handle = self.handle(options.process.clone());
+        Box::new(Drive::new(options, reporter, &handle))
+    }
+
+    /// Whether this is a forked child that has not finished a span: then it needs no thread to say so.
+    fn is_unused(&self) -> bool {
+        let is_heir = matches!(self.lock().waiting, Waiting::Heir);
+        is_heir && {
+            let (lost, finished) = self.options.store.totals();
+            lost.total() == finished
         }
     }
 
     /// The tracer is closed and there never was a thread: what waits is lost, and counted.
     fn give_up_without_thread(&self) {
-        if self.lock().idle_drive.take().is_some() {
-            let lost = self.store.drain(|_| {});
+        let waiting = mem::take(&mut self.lock().waiting);
+        if !matches!(waiting, Waiting::Nothing) {
+            let lost = self.options.store.drain(|_| {});
             let mut state = self.lock();
             state.totals.dropped.add(DropCause::NoWorker, lost);
             state.is_closed = true;
@@ -262,7 +347,7 @@ impl Shared {
     fn report(&self) -> FlushReport {
         // First what is done, then what was finished: nothing shows as done that was not finished.
         let Totals { sent, mut dropped } = self.lock().totals;
-        let (lost, finished) = self.store.totals();
+        let (lost, finished) = self.options.store.totals();
         dropped.merge(&lost);
         let queued = finished.saturating_sub(sent + dropped.total());
         FlushReport {
@@ -279,6 +364,7 @@ impl Shared {
 
     /// Waits until there is something to do.
     pub(super) fn wait(&self, next_flush: Instant) -> Turn {
+        let here = self.here();
         let mut state = self.lock();
         loop {
             let now = instant_now();
@@ -299,7 +385,7 @@ impl Shared {
                 };
             }
             let left = next_flush.saturating_duration_since(now);
-            state = self
+            state = here
                 .wake
                 .wait_timeout(state, left)
                 .unwrap_or_else(PoisonError::into_inner)
@@ -307,118 +393,46 @@ impl Shared {
         }
     }
 
-    fn serve(&self, turn: &Turn, totals: Totals) {
+    pub(super) fn serve(&self, turn: &Turn, totals: Totals) {
         let mut state = self.lock();
         state.served = state.served.max(turn.ticket);
         state.totals = totals;
         state.is_closed |= turn.close_until.is_some();
         drop(state);
-        self.done.notify_all();
+        self.here().done.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let state = self.here().state.lock();
+        state.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn here(&self) -> &Here {
+        self.here.get(|_| Here {
+            state: Mutex::new(State {
+                waiting: Waiting::Heir,
+                is_closed: self.options.store.is_closed(),
+                ..State::default()
+            }),
+            ..Here::default()
+        })
+    }
+}
+
+impl State {
+    fn is_waiting(&self) -> bool {
+        !matches!(self.waiting, Waiting::Nothing)
     }
 }
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Shared({:?})", self.store)
+        write!(f, "Shared({:?})", self.options.store)
     }
 }
 
-/// What is to be done now.
-#[derive(Debug)]
-pub(crate) struct Turn {
-    ticket: u64,
-    flush_until: Option<Instant>,
-    close_until: Option<Instant>,
-}
+/// How long a thread that cannot be had is not asked for again.
+const RETRY: Duration = Duration::from_secs(1);
 
-/// The reporter and its accounts: does one turn at a time.
-pub(crate) struct Drive {
-    options: WorkerOptions,
-    reporter: Box<dyn Reporter>,
-    next_flush: Instant,
-    handed: u64,
-    panicked: u64,
-    /// Spans that had found no room by the last turn.
-    seen_full: u64,
-    unsent: Unsent,
-}
-
-impl Drive {
-    pub(super) fn next_flush(&self) -> Instant {
-        self.next_flush
-    }
-
-    /// Does a turn; false after the last one.
-    pub(super) fn turn(&mut self, turn: &Turn, shared: &Shared) -> bool {
-        self.drain();
-        if let Some(until) = turn.close_until {
-            // The store was closed before this was asked for: what has been drained is everything.
-            self.guard(|reporter| reporter.close(until));
-        } else if let Some(until) = turn.flush_until {
-            self.guard(|reporter| reporter.flush(until));
-            self.options.clock.set_anchor();
-            self.next_flush = deadline_after(self.options.flush_interval);
-        }
-        self.say_losses();
-        shared.serve(turn, self.totals());
-        turn.close_until.is_none()
-    }
-
-    /// Tells of spans that found no room since the last turn, and of the first turn without.
-    fn say_losses(&mut self) {
-        let full = self.options.store.totals().0.get(DropCause::QueueFull);
-        let lost = full - std::mem::replace(&mut self.seen_full, full);
-        let diagnostics = &self.options.diagnostics;
-        if lost > 0 {
-            diagnostics.warn("queue_full", || {
-                format!("{lost} finished spans found no room in the queue and were dropped")
-            });
-        } else {
-            diagnostics.recovered("queue_full", || "the queue has room again".to_owned());
-        }
-    }
-
-    fn drain(&mut self) {
-        let Self {
-            options,
-            reporter,
-            panicked,
-            ..
-        } = self;
-        self.handed += options.store.drain(|span| {
-            if catch_unwind(AssertUnwindSafe(|| reporter.report(span))).is_err() {
-                *panicked += 1;
-                options.metrics.add(Counter::CallbackPanics, 1);
-            }
-        });
-    }
-
-    fn guard(&mut self, call: impl FnOnce(&mut Box<dyn Reporter>) -> Unsent) {
-        match catch_unwind(AssertUnwindSafe(|| call(&mut self.reporter))) {
-            Ok(unsent) => self.unsent = unsent,
-            Err(_) => {
-                self.options.metrics.add(Counter::CallbackPanics, 1);
-                self.options.diagnostics.warn("reporter_panic", || {
-                    "the reporter panicked; what it held may be lost".to_owned()
-                });
-            }
-        }
-    }
-
-    fn totals(&self) -> Totals {
-        let mut dropped = self.unsent.dropped;
-        dropped.add(DropCause::InternalError, self.panicked);
-        let not_sent = dropped.total() + self.unsent.queued;
-        Totals {
-            sent: self.handed.saturating_sub(not_sent),
-            dropped,
-        }
-    }
-}
-
-/// How long a flush may take that nobody waits for.
-const TICK_TIMEOUT: Duration = Duration::from_secs(1);
+#[cfg(test)]
+mod tests;

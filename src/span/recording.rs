@@ -54,7 +54,7 @@ fn set_any_tag(cell: &SpanCell, key: &str, value: TagRef<'_>) {
         return;
     }
     if cell.is_undecided() {
-        let name = cell.lock().operation_name().clone();
+        let name = cell.operation_name();
         let view = SpanView::new(cell.header.trace_id, &name, cell.is_local_root);
         let decision = cell.tracer.decide(Question::Tag(key, value), &view);
         apply_decision(cell, decision);
@@ -206,8 +206,11 @@ fn end_now(cell: &SpanCell) -> i64 {
 #[inline(never)]
 fn finish_shared(span: &mut SpanRef, end: i64, is_explicit: bool) {
     let cell = span.cell();
+    if cell.is_inherited() {
+        return finish_inherited(cell);
+    }
     if cell.is_undecided() && !cell.is_finished() && !std::thread::panicking() {
-        let name = cell.lock().operation_name().clone();
+        let name = cell.operation_name();
         let view = SpanView::new(cell.header.trace_id, &name, cell.is_local_root);
         let decision = cell.tracer.decide(Question::Finish, &view);
         apply_decision(cell, decision);
@@ -241,6 +244,14 @@ fn finish_shared(span: &mut SpanRef, end: i64, is_explicit: bool) {
             // Nobody is left who could decide: what is still open is not kept.
             trace.decide(trace.flags());
         }
+    }
+}
+
+/// The span was open at a fork and ends in the child: the parent, which has it too, sends it.
+#[cold]
+fn finish_inherited(cell: &SpanCell) {
+    if cell.finish_inherited() && cell.flags().is_sampled() {
+        cell.recorder.store.drop_spans(DropCause::Forked, 1);
     }
 }
 
@@ -291,7 +302,7 @@ fn set_sampling_priority(cell: &SpanCell, value: TagRef<'_>) {
     } else if flags.is_debug() {
         store_tag(cell, tags::SAMPLING_PRIORITY, value);
     } else {
-        let name = cell.lock().operation_name().clone();
+        let name = cell.operation_name();
         if cell.tracer.allows_debug(&name) {
             decide(cell, flags.with(Flags::SAMPLED).with(Flags::DEBUG));
             store_tag(cell, tags::SAMPLING_PRIORITY, value);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::diagnostics::Diagnostics;
 use crate::metrics::Metrics;
-use crate::model::{Tag, TagValue};
+use crate::model::{Tag, TagValue, tags};
 use crate::propagation::{Codec, CustomCodec, Extractor, Injector, JaegerCodec};
 use crate::record::{Budget, Recorder, Store};
 use crate::reporter::{NullReporter, Reporter, Worker, WorkerOptions, thread};
@@ -174,6 +174,7 @@ impl TracerBuilder {
             Budget::new(spans.saturating_mul(SPAN_BYTES))
         });
         let store = Arc::new(Store::new(budget, metrics.clone()));
+        let keeps_uuid = self.tags.iter().any(|tag| tag.key == tags::CLIENT_UUID);
         let process = Arc::new(process_tags::process(self.service_name, self.tags));
         let clock = self.clock.unwrap_or_else(Clock::system);
         for codec in [&mut self.text_map, &mut self.http_headers] {
@@ -184,6 +185,7 @@ impl TracerBuilder {
                 store: store.clone(),
                 clock: clock.clone(),
                 process: process.clone(),
+                keeps_uuid,
                 metrics: metrics.clone(),
                 diagnostics: self.diagnostics.clone(),
                 flush_interval: self.flush_interval,

@@ -14,7 +14,8 @@ use crate::tracer::{StartSpanOptions, Tracer, TracerBuilder};
 /// The tracer. Cheap to clone; clones share everything.
 ///
 /// When the last clone is dropped the tracer is closed and given one second to send what waits. Spans that are
-/// still open then finish as counted no-ops. Better: call [`close`](Self::close) and look at what it says.
+/// still open then finish as counted no-ops. Better: call [`close`](Self::close) and look at what it says. In the child
+/// of a `fork` there is nothing better: clones of threads that only the parent has are never dropped there.
 #[derive(Clone)]
 pub struct JaegerTracer {
     handle: Option<Arc<Handle>>,

@@ -113,7 +113,12 @@ fn start_undecided(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, mut see
 #[cold]
 fn start_any(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, ticks: u64) -> Span {
     let mut origin = Origin::find(options);
-    if let Some(given) = options.said().context.as_deref().filter(|given| given.has_trace()) {
+    if let Some(given) = options
+        .said()
+        .context
+        .as_deref()
+        .filter(|given| given.has_trace())
+    {
         origin.baggage = given.baggage().clone();
         origin.debug_id = None;
     }

@@ -23,9 +23,11 @@ const FLOORS: [&[&str]; 9] = [
 ];
 
 /// The siblings that may know each other, in this direction only.
-const STEPS: [(&str, &str); 2] = [
+const STEPS: [(&str, &str); 3] = [
     // A cause stays silent for ten seconds, so the lines need to know the time.
     ("diagnostics", "clock"),
+    // What has been said is kept for each process, as all that is behind a lock.
+    ("diagnostics", "sync"),
     // The environment is read in `config` alone, and NO_COLOR is for whoever draws.
     ("dev", "config"),
 ];

@@ -59,7 +59,16 @@ pub trait Sender: Send {
     fn explain(&self, cause: DropCause) -> String {
         format!("spans do not reach {}: {cause}", self.destination())
     }
+
+    /// What makes the sender of a forked child, with sockets of its own: see
+    /// [`Reporter::for_child`](crate::reporter::Reporter::for_child). By default there is none.
+    fn for_child(&self) -> Option<MakeSender> {
+        None
+    }
 }
+
+/// Makes the sender of a forked child: see [`Sender::for_child`].
+pub type MakeSender = Box<dyn Fn() -> Box<dyn Sender> + Send + Sync>;
 
 impl Sender for Box<dyn Sender> {
     fn format(&self) -> BatchFormat {
@@ -92,6 +101,10 @@ impl Sender for Box<dyn Sender> {
 
     fn explain(&self, cause: DropCause) -> String {
         (**self).explain(cause)
+    }
+
+    fn for_child(&self) -> Option<MakeSender> {
+        (**self).for_child()
     }
 }
 

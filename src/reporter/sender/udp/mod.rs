@@ -10,7 +10,9 @@ use crate::clock::{deadline_after, instant_now};
 use crate::metrics::DropCause;
 use crate::reporter::sender::resolver::Resolver;
 use crate::reporter::sender::udp::datagrams::{Datagrams, Failure, Open, open};
-use crate::reporter::sender::{AgentAddress, Batch, BatchFormat, SendOutcome, SendResult, Sender};
+use crate::reporter::sender::{
+    AgentAddress, Batch, BatchFormat, MakeSender, SendOutcome, SendResult, Sender,
+};
 
 /// Sends batches to an agent, one to a datagram.
 ///
@@ -414,6 +416,19 @@ impl Sender for UdpSender {
                 "datagrams to {destination} cannot be sent ({reason}); look at the agent's address and the network"
             ),
         }
+    }
+
+    fn for_child(&self) -> Option<MakeSender> {
+        let (agent, family, format) = (self.agent.clone(), self.family, self.format);
+        let max_packet_bytes = self.max_packet_bytes;
+        Some(Box::new(move || {
+            Box::new(Self {
+                family,
+                format,
+                max_packet_bytes,
+                ..Self::new(agent.clone())
+            })
+        }))
     }
 }
 

@@ -1,0 +1,342 @@
+//! The last handle of a tracer, or of a span, goes inside a call of the user's that the tracer has made.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tracehound::JaegerTracer;
+use tracehound::diagnostics::Diagnostics;
+use tracehound::metrics::DropCause;
+use tracehound::model::{TagRef, display, field};
+use tracehound::prelude::*;
+use tracehound::propagation::{TextMapReader, TextMapWriter};
+use tracehound::reporter::{
+    FinishedSpan, InMemoryReporter, MakeReporter, Reporter, Unsent, WorkerHandle,
+};
+use tracehound::sampler::{ConstSampler, Sampler, SamplingDecision, SpanView};
+use tracehound::tracer::TracerBuilder;
+
+use crate::support::{LONG, builder, recording, rubbish, wait_until};
+
+/// What is to go, and where it is left until then.
+#[derive(Clone)]
+struct Slot(Arc<Mutex<Armed>>);
+
+#[derive(Default)]
+struct Armed {
+    at: Option<Place>,
+    tracer: Option<JaegerTracer>,
+    /// The tracer is closed, too, and not only let go.
+    closes: bool,
+    span: Option<Span>,
+    has_gone: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Report,
+    Flush,
+    Close,
+    SamplerCreate,
+    SamplerRename,
+    SamplerTag,
+    SamplerFinish,
+    SamplerClose,
+    IdSource,
+    Display,
+    LogIterator,
+    TagClosure,
+    Inject,
+    Extract,
+    Diagnostics,
+}
+
+const PLACES: [Place; 15] = [
+    Place::Report,
+    Place::Flush,
+    Place::Close,
+    Place::SamplerCreate,
+    Place::SamplerRename,
+    Place::SamplerTag,
+    Place::SamplerFinish,
+    Place::SamplerClose,
+    Place::IdSource,
+    Place::Display,
+    Place::LogIterator,
+    Place::TagClosure,
+    Place::Inject,
+    Place::Extract,
+    Place::Diagnostics,
+];
+
+impl Slot {
+    fn new() -> Self {
+        Self(Arc::default())
+    }
+
+    fn arm(&self, place: Place, tracer: Option<JaegerTracer>, span: Option<Span>) {
+        let mut armed = self.lock();
+        armed.at = Some(place);
+        armed.tracer = tracer;
+        armed.span = span;
+    }
+
+    /// Called at every place.
+    fn at(&self, place: Place) {
+        let (tracer, span, closes) = {
+            let mut armed = self.lock();
+            if armed.at != Some(place) {
+                return;
+            }
+            armed.at = None;
+            (armed.tracer.take(), armed.span.take(), armed.closes)
+        };
+        drop(span);
+        if let Some(tracer) = tracer
+            && closes
+        {
+            tracer.close(LONG);
+        }
+        self.lock().has_gone = true;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Armed> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Everywhere(Slot, InMemoryReporter);
+
+impl Reporter for Everywhere {
+    fn attach(&mut self, worker: &WorkerHandle) {
+        self.1.attach(worker);
+    }
+
+    fn report(&mut self, span: &FinishedSpan<'_>) {
+        self.0.at(Place::Report);
+        self.1.report(span);
+    }
+
+    fn flush(&mut self, deadline: Instant) -> Unsent {
+        self.0.at(Place::Flush);
+        self.1.flush(deadline)
+    }
+
+    fn close(&mut self, deadline: Instant) -> Unsent {
+        self.0.at(Place::Close);
+        self.1.close(deadline)
+    }
+
+    fn for_child(&self) -> Option<MakeReporter> {
+        None
+    }
+}
+
+/// Puts its answer off until the end, so that it is asked everywhere.
+struct Hesitant(Slot);
+
+impl Sampler for Hesitant {
+    fn on_create_span(&self, _: &SpanView<'_>) -> SamplingDecision {
+        self.0.at(Place::SamplerCreate);
+        SamplingDecision::Delay
+    }
+
+    fn on_set_operation_name(&self, _: &SpanView<'_>) -> SamplingDecision {
+        self.0.at(Place::SamplerRename);
+        SamplingDecision::Delay
+    }
+
+    fn on_set_tag(&self, _: &SpanView<'_>, _: &str, _: TagRef<'_>) -> SamplingDecision {
+        self.0.at(Place::SamplerTag);
+        SamplingDecision::Delay
+    }
+
+    fn on_finish_span(&self, span: &SpanView<'_>) -> SamplingDecision {
+        self.0.at(Place::SamplerFinish);
+        ConstSampler::new(true).on_create_span(span)
+    }
+
+    fn close(&self) {
+        self.0.at(Place::SamplerClose);
+    }
+}
+
+struct Carrier(Slot);
+
+impl TextMapWriter for Carrier {
+    fn set(&mut self, _: &str, _: &str) -> bool {
+        self.0.at(Place::Inject);
+        true
+    }
+}
+
+struct Source(Slot);
+
+impl TextMapReader for Source {
+    fn get_all(&self, _: &tracehound::propagation::Key, _: &mut dyn FnMut(&[u8])) {
+        self.0.at(Place::Extract);
+    }
+
+    fn for_each_prefix(&self, _: &str, _: &mut dyn FnMut(&str, &[u8])) {}
+}
+
+struct Shown<'a>(&'a Slot);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.at(Place::Display);
+        f.write_str("shown")
+    }
+}
+
+fn tracer(slot: &Slot, spans: &InMemoryReporter) -> TracerBuilder {
+    let (for_ids, for_lines) = (slot.clone(), slot.clone());
+    let next = std::sync::atomic::AtomicU64::new(1);
+    builder(Everywhere(slot.clone(), spans.clone()))
+        .sampler(Hesitant(slot.clone()))
+        .flush_interval(Duration::from_millis(1))
+        .id_source(move || {
+            for_ids.at(Place::IdSource);
+            next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+        })
+        .diagnostics(Diagnostics::to(move |_| for_lines.at(Place::Diagnostics)))
+}
+
+/// Comes to every place, as far as there is a tracer.
+fn visit(tracer: &JaegerTracer, slot: &Slot) {
+    let span = tracer.build_span("visit").tag("a", 1).start();
+    fill(&span, slot);
+    visit_carriers(tracer, &span, slot);
+    span.finish();
+    // Something to say.
+    assert!(tracer.extract(&rubbish()).is_err());
+}
+
+/// Every call of a span's that calls back.
+fn fill(span: &Span, slot: &Slot) {
+    span.set_operation_name("filled");
+    span.set_tag("b", 2).set_tag("shown", display(&Shown(slot)));
+    span.set_tag_with("c", || {
+        slot.at(Place::TagClosure);
+        3
+    });
+    span.log((0..3).map(|n| {
+        slot.at(Place::LogIterator);
+        field("n", n)
+    }));
+}
+
+fn visit_carriers(tracer: &JaegerTracer, span: &Span, slot: &Slot) {
+    use tracehound::propagation::{ExtractCarrier, InjectCarrier, ReadFrom, WriteTo};
+    struct In(Carrier);
+    impl InjectCarrier for In {
+        fn write(&mut self) -> WriteTo<'_> {
+            WriteTo::TextMap(&mut self.0)
+        }
+    }
+    struct Out(Source);
+    impl ExtractCarrier for Out {
+        fn read(&self) -> ReadFrom<'_> {
+            ReadFrom::TextMap(&self.0)
+        }
+    }
+    tracer.inject(&span.context(), &mut In(Carrier(slot.clone())));
+    assert_eq!(tracer.extract(&Out(Source(slot.clone()))), Ok(None));
+}
+
+pub(super) fn a_tracer_is_closed_inside_every_callback() {
+    for place in PLACES {
+        let (slot, spans) = (Slot::new(), InMemoryReporter::new());
+        let tracer = tracer(&slot, &spans).build().expect("named");
+        let span = tracer.start_span("in the slot");
+        slot.arm(place, Some(tracer.clone()), Some(span));
+        slot.lock().closes = true;
+        visit(&tracer, &slot);
+        tracer.flush(LONG);
+        tracer.close(LONG);
+        wait_until(&format!("{place:?}"), || slot.lock().has_gone);
+        let report = tracer.report();
+        let lost = report.dropped.get(DropCause::AfterShutdown);
+        assert_eq!(
+            (report.finished, report.queued),
+            (2, 0),
+            "{place:?}: {report}"
+        );
+        assert_eq!(report.sent + lost, 2, "{place:?}: {report}");
+    }
+}
+
+pub(super) fn the_last_tracer_goes_inside_every_callback() {
+    // A call on the tracer itself needs a handle, so those places cannot have the last one.
+    let places = [
+        Place::Report,
+        Place::Flush,
+        Place::SamplerRename,
+        Place::SamplerTag,
+        Place::SamplerFinish,
+        Place::Display,
+        Place::LogIterator,
+        Place::TagClosure,
+    ];
+    for place in places {
+        let (slot, spans) = (Slot::new(), InMemoryReporter::new());
+        let tracer = tracer(&slot, &spans).build().expect("named");
+        let span = tracer.start_span("outlives its tracer");
+        let child = tracer.build_span("child").child_of(&span).start();
+        slot.arm(place, Some(tracer), Some(span.clone()));
+        fill(&span, &slot);
+        child.finish();
+        span.finish();
+        wait_until(&format!("{place:?}"), || slot.lock().has_gone);
+        // The slot's own handle may have been the one that finished it, and what came later was too late.
+        assert!(spans.spans().len() <= 2, "{place:?}");
+    }
+}
+
+pub(super) fn the_last_span_goes_inside_every_callback() {
+    for place in PLACES {
+        let (slot, spans) = (Slot::new(), InMemoryReporter::new());
+        let tracer = tracer(&slot, &spans).build().expect("named");
+        let last = tracer.start_span("in the slot");
+        let handle = last.handle();
+        slot.arm(place, None, Some(last));
+        visit(&tracer, &slot);
+        tracer.flush(LONG);
+        let report = tracer.close(LONG);
+        assert!(slot.lock().has_gone, "{place:?}");
+        assert!(!handle.is_recording(), "{place:?}");
+        let lost = report.dropped.get(DropCause::AfterShutdown);
+        assert_eq!(report.sent + lost, report.finished, "{place:?}: {report}");
+        // The sampler is closed when all has been told.
+        let finished = tracer.report().finished;
+        assert_eq!(finished, 2, "{place:?}: {report}");
+    }
+}
+
+pub(super) fn a_tracer_is_closed_while_spans_are_open() {
+    for _ in 0..50 {
+        let (tracer, spans) = recording();
+        let shared = tracer.start_span("shared");
+        let open: Vec<_> = (0..100).map(|_| tracer.start_span("open")).collect();
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for n in 0..200 {
+                        shared.set_tag("n", n).log_event("e");
+                        let _scope = shared.activate();
+                        drop(tracer.start_span("s"));
+                    }
+                });
+            }
+            scope.spawn(|| drop(open));
+            scope.spawn(|| tracer.close(LONG));
+        });
+        shared.finish();
+        let report = tracer.close(LONG);
+        assert_eq!((report.finished, report.queued), (501, 0), "{report}");
+        let late = report.dropped.get(DropCause::AfterShutdown);
+        assert_eq!(report.sent + late, 501, "{report}");
+        assert_eq!(spans.spans().len() as u64, report.sent);
+    }
+}

@@ -1,0 +1,86 @@
+//! Many threads, and many tracers, that live for a moment.
+
+use std::fs;
+use std::thread;
+
+use tracehound::metrics::Counter;
+use tracehound::prelude::*;
+use tracehound::reporter::NullReporter;
+
+use crate::support::{LONG, builder};
+
+/// Memory of this process that is there, in KiB; none where the system does not tell.
+fn resident_kib() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+fn assert_flat(what: &str, before: Option<u64>) {
+    let (Some(before), Some(after)) = (before, resident_kib()) else {
+        return;
+    };
+    println!("{what}: {before} KiB, then {after} KiB");
+    // The C library's heaps of threads come and go by some MiB; a ring that is kept for each thread would be dozens.
+    assert!(
+        after < before + 2_048,
+        "{what}: from {before} to {after} KiB"
+    );
+}
+
+pub(super) fn short_threads_leave_no_memory_behind() {
+    let tracer = builder(NullReporter::new()).build().expect("named");
+    let second = builder(NullReporter::new()).build().expect("named");
+    let use_both = || {
+        let span = tracer.start_span("s");
+        span.set_tag("a", 1);
+        let _scope = span.activate();
+        second.start_span("s").finish();
+    };
+    let run = |threads: u64| {
+        for n in 0..threads / 8 {
+            thread::scope(|scope| {
+                for _ in 0..8 {
+                    let thread = thread::Builder::new().stack_size(64 * 1024);
+                    thread.spawn_scoped(scope, use_both).expect("a thread");
+                }
+            });
+            // How much waits for the worker is not what is looked at.
+            if n % 100 == 0 {
+                tracer.flush(LONG);
+                second.flush(LONG);
+            }
+        }
+    };
+    run(8_000);
+    let before = resident_kib();
+    run(92_000);
+    assert_flat("after 8 000 and 100 000 threads", before);
+    for tracer in [tracer, second] {
+        let report = tracer.close(LONG);
+        assert_eq!((report.finished, report.sent), (100_000, 100_000));
+        let finished = tracer.metrics().get(Counter::FinishedSpansSampled);
+        assert_eq!(finished, 100_000);
+    }
+}
+
+pub(super) fn short_lived_tracers_leave_no_memory_behind() {
+    let run = |tracers| {
+        for _ in 0..tracers {
+            let tracer = builder(NullReporter::new()).build().expect("named");
+            let open = tracer.start_span("open");
+            thread::scope(|scope| {
+                scope.spawn(|| tracer.start_span("s").finish());
+            });
+            tracer.start_span("s").finish();
+            let report = tracer.close(LONG);
+            assert_eq!((report.finished, report.sent), (2, 2), "{report}");
+            drop(tracer);
+            drop(open);
+        }
+    };
+    run(200);
+    let before = resident_kib();
+    run(1_800);
+    assert_flat("after 200 and 2 000 tracers", before);
+}

@@ -1,0 +1,96 @@
+//! Forks.
+
+use std::io::{self, Read as _, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+/// A forked child, running.
+pub(crate) struct Child {
+    id: libc::pid_t,
+    /// What the child says.
+    output: io::PipeReader,
+}
+
+/// Runs `work` in a forked child, which ends with it: nothing of this program's runs behind it.
+pub(crate) fn fork(work: impl FnOnce(&mut io::PipeWriter)) -> Child {
+    let (output, mut input) = io::pipe().expect("a pipe");
+    // SAFETY: the child runs the given work and ends. That more than async-signal-safe functions are called there is
+    // what is tested; the C library's own allocator and threads are made for it.
+    #[expect(unsafe_code, reason = "there is no safe fork")]
+    let id = unsafe { libc::fork() };
+    assert!(id >= 0, "{}", io::Error::last_os_error());
+    if id > 0 {
+        return Child { id, output };
+    }
+    drop(output);
+    die_after(CHILDS_PATIENCE);
+    let result = catch_unwind(AssertUnwindSafe(|| work(&mut input)));
+    drop(input);
+    // SAFETY: it ends the process.
+    #[expect(unsafe_code, reason = "without the parent's exit handlers")]
+    unsafe {
+        libc::_exit(if result.is_ok() { 0 } else { 101 })
+    }
+}
+
+impl Child {
+    pub(crate) fn output(&mut self) -> &mut io::PipeReader {
+        &mut self.output
+    }
+
+    /// Waits for its end, which is to be a good one; returns what it said.
+    pub(crate) fn wait(mut self) -> Vec<u8> {
+        let mut said = Vec::new();
+        self.output.read_to_end(&mut said).expect("a pipe");
+        let mut status = 0;
+        // SAFETY: the pointer is that of a local.
+        #[expect(unsafe_code, reason = "there is no safe wait for a bare id")]
+        let id = unsafe { libc::waitpid(self.id, &raw mut status, 0) };
+        assert_eq!(id, self.id, "{}", io::Error::last_os_error());
+        let is_well = libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0;
+        assert!(is_well, "the child ended with status {status:#x}");
+        said
+    }
+}
+
+/// Runs `work` in a child and waits for its good end.
+pub(crate) fn in_child(work: impl FnOnce()) {
+    fork(|_| work()).wait();
+}
+
+/// Forks, and goes on in both processes.
+pub(crate) fn fork_here() {
+    // SAFETY: as in `fork`; the child runs what its caller would have run.
+    #[expect(unsafe_code, reason = "there is no safe fork")]
+    let id = unsafe { libc::fork() };
+    assert!(id >= 0, "{}", io::Error::last_os_error());
+    if id == 0 {
+        die_after(CHILDS_PATIENCE);
+    }
+}
+
+/// Says one number.
+pub(crate) fn say(output: &mut io::PipeWriter, number: u64) {
+    output.write_all(&number.to_le_bytes()).expect("heard");
+}
+
+/// The numbers that were said.
+pub(crate) fn numbers(said: &[u8]) -> Vec<u64> {
+    let numbers = said.as_chunks().0.iter();
+    numbers.map(|bytes| u64::from_le_bytes(*bytes)).collect()
+}
+
+/// Has the system end this process where it hangs.
+pub(crate) fn die_after(time: Duration) {
+    let seconds = u32::try_from(time.as_secs()).expect("some minutes");
+    // SAFETY: it sets a timer of the system.
+    #[expect(unsafe_code, reason = "no thread can watch over a child that has one")]
+    unsafe {
+        libc::alarm(seconds);
+    }
+}
+
+/// How long a scene may take.
+pub(crate) const SCENES_PATIENCE: Duration = Duration::from_secs(600);
+/// More than all that a child may have to do on a busy machine.
+const CHILDS_PATIENCE: Duration = Duration::from_secs(200);

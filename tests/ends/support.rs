@@ -1,0 +1,50 @@
+//! What several scenes share.
+
+use std::collections::HashMap;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tracehound::JaegerTracer;
+use tracehound::diagnostics::Diagnostics;
+use tracehound::reporter::{InMemoryReporter, Reporter};
+use tracehound::sampler::ConstSampler;
+use tracehound::tracer::TracerBuilder;
+
+/// How long a flush may take that is to succeed.
+pub(crate) const LONG: Duration = Duration::from_secs(20);
+
+pub(crate) fn builder(reporter: impl Reporter + 'static) -> TracerBuilder {
+    JaegerTracer::builder("test")
+        .sampler(ConstSampler::new(true))
+        .diagnostics(Diagnostics::to(|_| {}))
+        .reporter(reporter)
+}
+
+pub(crate) fn recording() -> (JaegerTracer, InMemoryReporter) {
+    let spans = InMemoryReporter::new();
+    (builder(spans.clone()).build().expect("named"), spans)
+}
+
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + LONG;
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what}: not within {LONG:?}");
+        thread::yield_now();
+    }
+}
+
+/// The names of what was reported, sorted.
+pub(crate) fn names(spans: &InMemoryReporter) -> Vec<String> {
+    let mut names: Vec<_> = spans
+        .spans()
+        .into_iter()
+        .map(|span| span.operation_name)
+        .collect();
+    names.sort();
+    names
+}
+
+/// A carrier whose context cannot be read: something to say a line about.
+pub(crate) fn rubbish() -> HashMap<String, String> {
+    HashMap::from([("uber-trace-id".to_owned(), "rubbish".to_owned())])
+}
