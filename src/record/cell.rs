@@ -292,7 +292,7 @@ impl SpanCell {
     }
 
     /// The buffer of a span of this process, finished or not.
-    #[cfg(test)]
+    #[cfg(all(test, not(tracehound_loom)))]
     pub(crate) fn lock(&self) -> ByteGuard<'_, SpanBuffer> {
         self.buffer.lock()
     }
