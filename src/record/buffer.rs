@@ -221,6 +221,26 @@ impl SpanBuffer {
         (header, bytes)
     }
 
+    /// The same where there is nothing but a name and tags.
+    #[inline(always)]
+    pub(super) fn frame_of_name_and_tags(
+        &self,
+        mut header: FrameHeader,
+    ) -> Option<(FrameHeader, FrameBytes<'_>)> {
+        if self.is_unusual || self.logs.first_count > 0 {
+            return None;
+        }
+        header.tag_count = self.tag_count;
+        header.has_repeated_keys = self.keys.has_repeated;
+        let bytes = FrameBytes {
+            operation_name: &self.operation_name,
+            references: &[],
+            tags: &self.tags,
+            logs: [&[], &[]],
+        };
+        Some((header, bytes))
+    }
+
     #[cfg(test)]
     pub(super) fn tag_count(&self) -> u32 {
         self.tag_count

@@ -31,15 +31,24 @@ impl SpanCell {
             recorder.seal(self.buffer.get_mut());
             let chunk = local.writer.newest();
             let header = self.header_at(flags, end);
-            let (header, bytes) = self.buffer.get_mut().frame(header);
-            if !chunk.push(header, bytes) {
+            let buffer = self.buffer.get_mut();
+            // Two pushes, because nothing has to be looked at for what is known not to be there.
+            let is_pushed = match buffer.frame_of_name_and_tags(header) {
+                Some((header, bytes)) => chunk.push(header, bytes),
+                None => {
+                    let (header, bytes) = buffer.frame(header);
+                    chunk.push(header, bytes)
+                }
+            };
+            if !is_pushed {
                 return self.finish_slowly(end);
             }
             local.counters.count(Counter::FinishedSpansSampled);
         } else {
             local.counters.count(Counter::FinishedSpansUnsampled);
         }
-        local.give_cell(self);
+        self.buffer.get_mut().clear();
+        local.give_clear_cell(self);
     }
 
     /// The same where the thread has last used another tracer, or no room at hand.

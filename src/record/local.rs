@@ -58,6 +58,12 @@ impl Local {
     #[inline(always)]
     pub(super) fn give_cell(&self, mut cell: Box<SpanCell>) {
         cell.clear();
+        self.give_clear_cell(cell);
+    }
+
+    /// The same for one that is clear.
+    #[inline(always)]
+    pub(super) fn give_clear_cell(&self, mut cell: Box<SpanCell>) {
         if !cell.recorder.store.is_closed() {
             match self.pool.push(cell) {
                 Ok(()) => return,

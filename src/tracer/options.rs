@@ -18,14 +18,16 @@ pub struct StartSpanOptions<'a> {
 /// What is said of a span beside its tags.
 #[derive(Clone, Default)]
 pub(super) struct Said {
-    pub(super) operation_name: Cow<'static, str>,
-    pub(super) start_time: Option<SystemTime>,
-    pub(super) ignore_active_span: bool,
+    operation_name: Cow<'static, str>,
     /// The only reference.
     first: Option<Reference>,
+    ignore_active_span: bool,
+    /// There is something of what most spans do without: everything from here on.
+    is_unusual: bool,
+    start_time: Option<SystemTime>,
     /// All of them where there are several.
     several: Vec<Reference>,
-    pub(super) context: Option<Box<SpanContext>>,
+    context: Option<Box<SpanContext>>,
 }
 
 impl<'a> StartSpanOptions<'a> {
@@ -39,9 +41,20 @@ impl<'a> StartSpanOptions<'a> {
         }
     }
 
+    /// Whether nothing is said but a name, tags, at most one reference, and whether the active span is ignored.
     #[inline(always)]
-    pub(super) fn said(&self) -> &Said {
-        &self.said
+    pub(super) fn are_usual(&self) -> bool {
+        !self.said.is_unusual
+    }
+
+    /// The only reference of usual options.
+    #[inline(always)]
+    pub(super) fn only_reference(&self) -> Option<&Reference> {
+        self.said.first.as_ref()
+    }
+
+    pub(super) fn context(&self) -> Option<&SpanContext> {
+        self.said.context.as_deref()
     }
 
     #[inline(always)]
@@ -49,9 +62,21 @@ impl<'a> StartSpanOptions<'a> {
         mem::replace(&mut self.said.operation_name, Cow::Borrowed(""))
     }
 
-    #[inline(always)]
-    pub(super) fn said_mut(&mut self) -> &mut Said {
-        &mut self.said
+    #[inline]
+    pub(super) fn set_start_time(&mut self, time: SystemTime) {
+        self.said.is_unusual = true;
+        self.said.start_time = Some(time);
+    }
+
+    #[inline]
+    pub(super) fn set_ignore_active_span(&mut self) {
+        self.said.ignore_active_span = true;
+    }
+
+    #[inline]
+    pub(super) fn set_context(&mut self, context: SpanContext) {
+        self.said.is_unusual = true;
+        self.said.context = context.has_trace().then(|| Box::new(context));
     }
 
     /// Adds a reference. An empty one is left out.
@@ -62,7 +87,7 @@ impl<'a> StartSpanOptions<'a> {
         }
         let reference = Reference { kind, context };
         let said = &mut *self.said;
-        if said.first.is_none() && said.several.is_empty() {
+        if said.first.is_none() && !said.is_unusual {
             said.first = Some(reference);
         } else {
             said.push_another(reference);
@@ -115,6 +140,7 @@ impl<'a> StartSpanOptions<'a> {
     }
 
     /// Whether the active span is not its parent.
+    #[inline]
     pub fn ignores_active_span(&self) -> bool {
         self.said.ignore_active_span
     }
@@ -124,6 +150,7 @@ impl Said {
     #[cold]
     #[inline(never)]
     fn push_another(&mut self, reference: Reference) {
+        self.is_unusual = true;
         self.several.extend(self.first.take());
         self.several.push(reference);
     }
@@ -131,13 +158,20 @@ impl Said {
     #[inline(always)]
     fn clear(&mut self) {
         self.operation_name = Cow::Borrowed("");
-        self.start_time = None;
-        self.ignore_active_span = false;
         self.first = None;
-        if !self.several.is_empty() {
-            self.several = Vec::new();
+        self.ignore_active_span = false;
+        if self.is_unusual {
+            self.clear_unusual();
         }
-        self.context = None;
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn clear_unusual(&mut self) {
+        *self = Self {
+            operation_name: Cow::Borrowed(""),
+            ..Self::default()
+        };
     }
 }
 
@@ -207,7 +241,7 @@ mod tests {
         }
         let (place, room) = (options.tags.as_ptr().addr(), options.tags.capacity());
         let said = (&raw const *options.said).addr();
-        options.said_mut().ignore_active_span = true;
+        options.set_ignore_active_span();
         options.give_back();
         let key = String::from("k");
         let mut options = StartSpanOptions::new("b".into());

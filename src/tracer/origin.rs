@@ -24,19 +24,18 @@ pub(super) struct PlainParent {
 impl Plain {
     #[inline]
     pub(super) fn find(options: &StartSpanOptions<'_>) -> Option<Self> {
-        if options.said().context.is_some() || options.said().start_time.is_some() {
+        if !options.are_usual() {
             return None;
         }
-        match options.references() {
-            [] if options.said().ignore_active_span => Some(Self::Root),
+        match options.only_reference() {
+            Some(Reference { kind, context }) => Self::of_context(context, *kind),
+            None if options.ignores_active_span() => Some(Self::Root),
             // Read where it stands: what is read is copied, and nothing of the user's runs.
-            [] => with_active_parent(|active| match active {
+            None => with_active_parent(|active| match active {
                 Some(Active::Span(span)) => Self::of_cell(span.cell()?),
                 Some(Active::Context(context)) => Self::of_context(context, ReferenceType::ChildOf),
                 None => Some(Self::Root),
             }),
-            [Reference { kind, context }] => Self::of_context(context, *kind),
-            _ => None,
         }
     }
 
@@ -132,7 +131,7 @@ impl Origin {
         if !options.references().is_empty() {
             return Self::of_references(options.references());
         }
-        if options.said().ignore_active_span {
+        if options.ignores_active_span() {
             return Self::default();
         }
         // Read where it stands: what is read is copied, and nothing of the user's runs.

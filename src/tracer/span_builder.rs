@@ -66,7 +66,7 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
     #[inline(always)]
     pub fn ignore_active_span(mut self) -> Self {
         if let Some(options) = &mut self.options {
-            options.said_mut().ignore_active_span = true;
+            options.set_ignore_active_span();
         }
         self
     }
@@ -84,7 +84,7 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
     #[inline(always)]
     pub fn start_time(mut self, time: SystemTime) -> Self {
         if let Some(options) = &mut self.options {
-            options.said_mut().start_time = Some(time);
+            options.set_start_time(time);
         }
         self
     }
@@ -94,7 +94,7 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
     #[inline(always)]
     pub fn context(mut self, context: SpanContext) -> Self {
         if let Some(options) = &mut self.options {
-            options.said_mut().context = context.has_trace().then(|| Box::new(context));
+            options.set_context(context);
         }
         self
     }

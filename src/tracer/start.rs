@@ -18,7 +18,6 @@ use crate::tracer::core::{Core, Roots};
 use crate::tracer::origin::{Origin, Parent, Plain, PlainParent};
 
 /// Starts a span. The name is taken out of `options`.
-#[inline(always)]
 pub(super) fn start(core: &Arc<Core>, options: &mut StartSpanOptions<'_>) -> Span {
     // The clock first: the rest hides behind the read.
     let ticks = core.recorder.clock.now();
@@ -113,12 +112,7 @@ fn start_undecided(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, mut see
 #[cold]
 fn start_any(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, ticks: u64) -> Span {
     let mut origin = Origin::find(options);
-    if let Some(given) = options
-        .said()
-        .context
-        .as_deref()
-        .filter(|given| given.has_trace())
-    {
+    if let Some(given) = options.context().filter(|given| given.has_trace()) {
         origin.baggage = given.baggage().clone();
         origin.debug_id = None;
     }
@@ -130,12 +124,7 @@ fn start_any(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, ticks: u64) -
         .parent
         .as_ref()
         .map(|parent| SpanReference::new(ReferenceType::ChildOf, parent.trace_id, parent.span_id));
-    let (mut seed, decision) = identity(
-        core,
-        origin.parent.take(),
-        options.said().context.as_deref(),
-        is_forced,
-    );
+    let (mut seed, decision) = identity(core, origin.parent.take(), options.context(), is_forced);
     seed.ticks = ticks;
     seed.anchor = anchor.unwrap_or_else(|| core.recorder.clock.anchor());
 
