@@ -1,5 +1,6 @@
 //! One tracer for the whole process, for code that cannot be handed one.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::OnceLock;
 
@@ -64,6 +65,14 @@ impl Tracer for GlobalTracer {
 
     fn is_noop(&self) -> bool {
         GLOBAL.get().is_none_or(|tracer| tracer.is_noop())
+    }
+
+    #[inline]
+    fn start_named(&self, operation_name: Cow<'static, str>) -> Span {
+        match GLOBAL.get() {
+            Some(tracer) => tracer.start_named(operation_name),
+            None => Span::noop(),
+        }
     }
 }
 

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use crate::propagation::{ExtractCarrier, ExtractError, InjectCarrier};
 use crate::reporter::Worker;
 use crate::span::{Span, SpanContext};
 use crate::tracer::core::Core;
-use crate::tracer::start::start;
+use crate::tracer::start::{start, start_named};
 use crate::tracer::{StartSpanOptions, Tracer, TracerBuilder};
 
 /// The tracer. Cheap to clone; clones share everything.
@@ -127,6 +128,14 @@ impl Tracer for JaegerTracer {
     #[inline]
     fn is_noop(&self) -> bool {
         self.handle.is_none()
+    }
+
+    #[inline]
+    fn start_named(&self, operation_name: Cow<'static, str>) -> Span {
+        match &self.handle {
+            Some(handle) => start_named(&handle.core, operation_name),
+            None => Span::noop(),
+        }
     }
 }
 

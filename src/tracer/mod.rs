@@ -46,6 +46,17 @@ pub trait Tracer: Send + Sync {
     fn is_noop(&self) -> bool {
         false
     }
+
+    /// Starts a span of which nothing is said but its name: [`TracerExt::start_span`], without options to fill.
+    #[doc(hidden)]
+    #[inline]
+    fn start_named(&self, operation_name: Cow<'static, str>) -> Span {
+        if self.is_noop() {
+            Span::noop()
+        } else {
+            self.start(StartSpanOptions::new(operation_name))
+        }
+    }
 }
 
 /// The comfortable calls, for every [`Tracer`].
@@ -70,7 +81,7 @@ pub trait TracerExt: Tracer {
     /// Starts a span as a child of the active one, or as a root where none is active.
     #[inline(always)]
     fn start_span(&self, operation_name: impl Into<Cow<'static, str>>) -> Span {
-        self.build_span(operation_name).start()
+        self.start_named(operation_name.into())
     }
 }
 
@@ -92,6 +103,11 @@ impl<T: Tracer + ?Sized> Tracer for Arc<T> {
     fn is_noop(&self) -> bool {
         (**self).is_noop()
     }
+
+    #[inline]
+    fn start_named(&self, operation_name: Cow<'static, str>) -> Span {
+        (**self).start_named(operation_name)
+    }
 }
 
 impl<T: Tracer + ?Sized> Tracer for &T {
@@ -109,5 +125,10 @@ impl<T: Tracer + ?Sized> Tracer for &T {
 
     fn is_noop(&self) -> bool {
         (**self).is_noop()
+    }
+
+    #[inline]
+    fn start_named(&self, operation_name: Cow<'static, str>) -> Span {
+        (**self).start_named(operation_name)
     }
 }

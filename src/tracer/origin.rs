@@ -30,13 +30,19 @@ impl Plain {
         match options.only_reference() {
             Some(Reference { kind, context }) => Self::of_context(context, *kind),
             None if options.ignores_active_span() => Some(Self::Root),
-            // Read where it stands: what is read is copied, and nothing of the user's runs.
-            None => with_active_parent(|active| match active {
-                Some(Active::Span(span)) => Self::of_cell(span.cell()?),
-                Some(Active::Context(context)) => Self::of_context(context, ReferenceType::ChildOf),
-                None => Some(Self::Root),
-            }),
+            None => Self::active(),
         }
+    }
+
+    /// The parent of a span of which nothing is said.
+    #[inline]
+    pub(super) fn active() -> Option<Self> {
+        // Read where it stands: what is read is copied, and nothing of the user's runs.
+        with_active_parent(|active| match active {
+            Some(Active::Span(span)) => Self::of_cell(span.cell()?),
+            Some(Active::Context(context)) => Self::of_context(context, ReferenceType::ChildOf),
+            None => Some(Self::Root),
+        })
     }
 
     #[inline]

@@ -1,5 +1,6 @@
 //! How a span starts: its parent, its ids, the sampling decision, its first tags.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::clock::wall_nanos;
@@ -22,15 +23,40 @@ pub(super) fn start(core: &Arc<Core>, options: &mut StartSpanOptions<'_>) -> Spa
     // The clock first: the rest hides behind the read.
     let ticks = core.recorder.clock.now();
     match Plain::find(options) {
-        Some(Plain::Root) => start_root(core, options, ticks),
-        Some(Plain::Child(parent)) => start_child(core, options, ticks, &parent),
+        Some(Plain::Root) => start_root(core, options.take_name(), options.tags(), ticks),
+        Some(Plain::Child(parent)) => {
+            start_child(core, options.take_name(), options.tags(), ticks, &parent)
+        }
         None => start_any(core, options, ticks),
     }
 }
 
+/// Starts a span of which nothing is said but its name.
+pub(super) fn start_named(core: &Arc<Core>, name: Cow<'static, str>) -> Span {
+    let ticks = core.recorder.clock.now();
+    match Plain::active() {
+        Some(Plain::Root) => start_root(core, name, &[], ticks),
+        Some(Plain::Child(parent)) => start_child(core, name, &[], ticks, &parent),
+        None => {
+            let mut options = StartSpanOptions::new(name);
+            let span = start_any(core, &mut options, ticks);
+            options.give_back();
+            span
+        }
+    }
+}
+
+/// The tags that are set at the start.
+type StartTags<'a> = &'a [(&'a str, TagRef<'a>)];
+
 /// The root of a new trace that nothing is known of.
 #[inline(always)]
-fn start_root(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, ticks: u64) -> Span {
+fn start_root(
+    core: &Arc<Core>,
+    name: Cow<'static, str>,
+    start_tags: StartTags<'_>,
+    ticks: u64,
+) -> Span {
     let span_id = core.new_id();
     let mut seed = Seed {
         ticks,
@@ -47,15 +73,15 @@ fn start_root(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, ticks: u64) 
     match &core.roots {
         Roots::Keep(sampler_tags) => {
             seed.flags = Flags::SAMPLED;
-            let mut cell = begin(core, options, &seed, false);
+            let mut cell = begin(core, name, &seed, false);
             begin_with_encoded_tags(&mut cell, sampler_tags);
-            complete(core, options, cell, &seed)
+            complete(core, start_tags, cell, &seed)
         }
         Roots::Drop => {
-            let cell = begin(core, options, &seed, false);
-            complete(core, options, cell, &seed)
+            let cell = begin(core, name, &seed, false);
+            complete(core, start_tags, cell, &seed)
         }
-        Roots::Ask => start_undecided(core, options, seed),
+        Roots::Ask => start_undecided(core, name, start_tags, seed),
     }
 }
 
@@ -63,7 +89,8 @@ fn start_root(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, ticks: u64) 
 #[inline(always)]
 fn start_child(
     core: &Arc<Core>,
-    options: &mut StartSpanOptions<'_>,
+    name: Cow<'static, str>,
+    start_tags: StartTags<'_>,
     ticks: u64,
     parent: &PlainParent,
 ) -> Span {
@@ -81,31 +108,37 @@ fn start_child(
         is_local_root: parent.is_remote,
         is_new_trace: false,
     };
-    let cell = begin(core, options, &seed, false);
-    complete(core, options, cell, &seed)
+    let cell = begin(core, name, &seed, false);
+    complete(core, start_tags, cell, &seed)
 }
 
 /// A span whose sampler has to be asked, with no parent to refer to, no baggage and nothing forced.
-fn start_undecided(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, mut seed: Seed) -> Span {
-    let view = SpanView::new(seed.trace_id, options.operation_name(), seed.is_local_root);
+#[inline(never)]
+fn start_undecided(
+    core: &Arc<Core>,
+    name: Cow<'static, str>,
+    start_tags: StartTags<'_>,
+    mut seed: Seed,
+) -> Span {
+    let view = SpanView::new(seed.trace_id, &name, seed.is_local_root);
     let (decision, is_revisable) = core.decide_first(&view);
     let mut cell;
     match decision {
         SamplingDecision::Sample(sampler_tags) => {
             seed.flags = seed.flags.with(Flags::SAMPLED);
-            cell = begin(core, options, &seed, is_revisable);
+            cell = begin(core, name, &seed, is_revisable);
             begin_with_sampler_tags(&mut cell, sampler_tags);
         }
         SamplingDecision::Drop => {
             seed.flags = seed.flags.without(Flags::SAMPLED);
-            cell = begin(core, options, &seed, is_revisable);
+            cell = begin(core, name, &seed, is_revisable);
         }
         SamplingDecision::Delay => {
-            cell = begin(core, options, &seed, false);
+            cell = begin(core, name, &seed, false);
             cell.local_trace = Some(Arc::new(LocalTrace::new(seed.flags)));
         }
     }
-    complete(core, options, cell, &seed)
+    complete(core, start_tags, cell, &seed)
 }
 
 /// Every other case: several references, baggage, a context made elsewhere, an undecided trace, a debug id.
@@ -152,7 +185,7 @@ fn start_any(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, ticks: u64) -
     };
 
     let is_stored = seed.flags.is_sampled() || local_trace.is_some() || is_revisable;
-    let mut cell = begin(core, options, &seed, is_revisable);
+    let mut cell = begin(core, options.take_name(), &seed, is_revisable);
     if let Some(start_time) = options.start_time() {
         cell.header.start = wall_nanos(start_time);
         cell.time.is_explicit = true;
@@ -168,7 +201,7 @@ fn start_any(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, ticks: u64) -
     if let Some(debug_id) = origin.debug_id.filter(|_| is_forced) {
         begin_with_tag(&mut cell, tags::JAEGER_DEBUG_ID, TagRef::String(&debug_id));
     }
-    complete(core, options, cell, &seed)
+    complete(core, options.tags(), cell, &seed)
 }
 
 /// What is fixed when a span starts.
@@ -189,7 +222,7 @@ struct Seed {
 #[inline(always)]
 fn begin(
     core: &Arc<Core>,
-    options: &mut StartSpanOptions<'_>,
+    name: Cow<'static, str>,
     seed: &Seed,
     is_revisable: bool,
 ) -> Box<SpanCell> {
@@ -204,21 +237,16 @@ fn begin(
         is_explicit: false,
         anchor: seed.anchor,
     };
-    cell.begin(seed.flags, is_revisable, options.take_name());
+    cell.begin(seed.flags, is_revisable, name);
     cell
 }
 
 /// The tags that were given, the counters, and the first handle.
 #[inline(always)]
-fn complete(
-    core: &Core,
-    options: &StartSpanOptions<'_>,
-    mut cell: Box<SpanCell>,
-    seed: &Seed,
-) -> Span {
+fn complete(core: &Core, start_tags: StartTags<'_>, mut cell: Box<SpanCell>, seed: &Seed) -> Span {
     let mut is_server = false;
-    if !options.tags().is_empty() {
-        is_server = set_start_tags(&mut cell, options.tags());
+    if !start_tags.is_empty() {
+        is_server = set_start_tags(&mut cell, start_tags);
     }
     let joins = is_server && seed.is_local_root;
     count_start(core, &cell, seed.is_new_trace, joins);
