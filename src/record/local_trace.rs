@@ -1,8 +1,9 @@
-use std::sync::PoisonError;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, PoisonError};
 
 use crate::model::Flags;
 use crate::record::frame::{FrameBytes, FrameHeader, write_frame};
+use crate::record::store::Store;
 use crate::sync::{AtomicU8, Mutex, MutexGuard, Ordering, PerProcess};
 
 /// What the spans of one undecided trace in this process share: the decision, and the spans that have
@@ -11,6 +12,8 @@ use crate::sync::{AtomicU8, Mutex, MutexGuard, Ordering, PerProcess};
 /// Only a sampler that puts its answer off makes one of these; other traces are decided by a flag in each span.
 #[derive(Debug)]
 pub(crate) struct LocalTrace {
+    /// Of the tracer whose sampler decides. Its spans alone wait here: this is where they come out.
+    pub(crate) store: Arc<Store>,
     /// The flag byte; [`FINAL`] marks that it can no longer change.
     state: AtomicU8,
     /// A forked child leaves those behind that had finished before: the parent has them.
@@ -34,8 +37,9 @@ pub(crate) struct HeldSpans {
 
 impl LocalTrace {
     /// Undecided, with these flags so far.
-    pub(crate) fn new(flags: Flags) -> Self {
+    pub(crate) fn new(store: Arc<Store>, flags: Flags) -> Self {
         Self {
+            store,
             state: AtomicU8::new(flags.bits() & !FINAL),
             held: PerProcess::new(Mutex::default()),
         }
@@ -58,7 +62,10 @@ impl LocalTrace {
     }
 
     /// Keeps a span that has finished undecided, if there is room and the decision has not been made meanwhile.
-    pub(crate) fn hold(&self, header: &FrameHeader, bytes: &FrameBytes<'_>) -> Hold {
+    pub(crate) fn hold(&self, store: &Store, header: &FrameHeader, bytes: &FrameBytes<'_>) -> Hold {
+        if store.id() != self.store.id() && !self.is_final() {
+            return Hold::NoRoom;
+        }
         self.hold_bytes(bytes.frame_len(), |frames| {
             write_frame(frames, header, bytes)
         })
@@ -140,10 +147,16 @@ fn reserve(bytes: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::Metrics;
+    use crate::record::budget::Budget;
+
+    fn store() -> Arc<Store> {
+        Arc::new(Store::new(Budget::new(1 << 20), Metrics::default()))
+    }
 
     #[test]
     fn a_trace_holds_64_kib_and_gives_them_back_on_a_decision() {
-        let trace = LocalTrace::new(Flags::default());
+        let trace = LocalTrace::new(store(), Flags::default());
         let kib = vec![0; 1024];
         for _ in 0..64 {
             assert_eq!(
@@ -165,7 +178,7 @@ mod tests {
 
     #[test]
     fn nothing_is_held_after_the_local_root_has_ended() {
-        let trace = LocalTrace::new(Flags::default());
+        let trace = LocalTrace::new(store(), Flags::default());
         trace.hold_bytes(1, |out| out.push(0));
         assert_eq!(trace.end().count, 1);
         assert_eq!(trace.hold_bytes(1, |_| unreachable!("ended")), Hold::NoRoom);

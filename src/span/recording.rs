@@ -238,7 +238,7 @@ fn finish_shared(span: &mut SpanRef, end: i64, is_explicit: bool) {
     if let Some(trace) = cell.local_trace.as_ref().filter(|_| cell.is_local_root) {
         let waited = trace.end();
         if waited.count > 0 {
-            store.drop_spans(DropCause::Delayed, waited.count);
+            trace.store.drop_spans(DropCause::Delayed, waited.count);
         }
         if !trace.is_final() {
             // Nobody is left who could decide: what is still open is not kept.
@@ -316,7 +316,7 @@ fn decide(cell: &SpanCell, flags: Flags) {
         Some(trace) => {
             let waited = trace.decide(flags);
             if flags.is_sampled() && waited.count > 0 {
-                cell.recorder.store.push_held(&waited, flags);
+                trace.store.push_held(&waited, flags);
             }
         }
         None => cell.set_flags(flags),
@@ -410,7 +410,7 @@ fn count_added(cell: &SpanCell, added: Added) {
 fn hold(cell: &SpanCell, trace: &LocalTrace, buffer: &mut SpanBuffer, end: i64) {
     cell.recorder.seal(buffer);
     let (header, bytes) = buffer.frame(cell.header_at(trace.flags(), end));
-    match trace.hold(&header, &bytes) {
+    match trace.hold(&cell.recorder.store, &header, &bytes) {
         Hold::Held => {}
         Hold::Decided(flags) if flags.is_sampled() => {
             let header = FrameHeader { flags, ..header };

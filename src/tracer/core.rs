@@ -119,7 +119,7 @@ impl Core {
             let flags = trace.flags();
             let waited = trace.decide(flags);
             if flags.is_sampled() {
-                self.recorder.store.push_held(&waited, flags);
+                trace.store.push_held(&waited, flags);
             }
         }
         self.guard("inject", || match carrier.write() {

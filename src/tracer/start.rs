@@ -135,7 +135,7 @@ fn start_undecided(
         }
         SamplingDecision::Delay => {
             cell = begin(core, name, &seed, false);
-            cell.local_trace = Some(Arc::new(LocalTrace::new(seed.flags)));
+            cell.local_trace = Some(undecided(core, seed.flags));
         }
     }
     complete(core, start_tags, cell, &seed)
@@ -171,7 +171,7 @@ fn start_any(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, ticks: u64) -
             Some(trace)
         }
         Decision::Deferred => match core.decide_first(&view) {
-            (SamplingDecision::Delay, _) => Some(Arc::new(LocalTrace::new(seed.flags))),
+            (SamplingDecision::Delay, _) => Some(undecided(core, seed.flags)),
             (decision, revisable) => {
                 is_revisable = revisable;
                 seed.flags = match &decision {
@@ -202,6 +202,10 @@ fn start_any(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, ticks: u64) -
         begin_with_tag(&mut cell, tags::JAEGER_DEBUG_ID, TagRef::String(&debug_id));
     }
     complete(core, options.tags(), cell, &seed)
+}
+
+fn undecided(core: &Core, flags: Flags) -> Arc<LocalTrace> {
+    Arc::new(LocalTrace::new(core.recorder.store.clone(), flags))
 }
 
 /// What is fixed when a span starts.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tracehound::JaegerTracer;
 use tracehound::metrics::{Counter, DropCause};
@@ -169,6 +170,26 @@ fn memory_for_undecided_spans_is_bounded() {
         (90..120).contains(&kept),
         "64 KiB of some 600 bytes each, but {kept}"
     );
+}
+
+#[test]
+fn another_tracers_span_in_an_undecided_trace_is_not_sent_under_a_wrong_name() {
+    let (deciding, decided_spans) = tracer(ByTag::default());
+    let (other, other_spans) = tracer(ByTag::default());
+    let root = deciding.start_span("root");
+    deciding.build_span("own").child_of(&root).start().finish();
+    let foreign = other.build_span("foreign").child_of(&root).start();
+    other.build_span("held").child_of(&root).start().finish();
+    // Decided by a span of the other tracer: what waited comes out where it belongs.
+    foreign.set_tag("keep", true);
+    foreign.finish();
+    root.finish();
+    assert_eq!(names(&decided_spans), ["own", "root"]);
+    assert_eq!(names(&other_spans), ["foreign"]);
+    let report = other.flush(Duration::from_secs(5));
+    assert_eq!(report.dropped.get(DropCause::Delayed), 1);
+    assert_eq!((report.finished, report.sent), (2, 1));
+    assert!(deciding.flush(Duration::from_secs(5)).is_complete());
 }
 
 #[test]

@@ -93,7 +93,7 @@ fn three_threads_register_finish_and_end_without_loss_of_count() {
 #[test]
 fn a_span_that_finishes_while_its_trace_is_decided_comes_out_once() {
     loom::model(|| {
-        let trace = StdArc::new(LocalTrace::new(Flags::default()));
+        let trace = StdArc::new(LocalTrace::new(store(1 << 20), Flags::default()));
         let for_thread = trace.clone();
         let there = thread::spawn(move || match hold(&for_thread) {
             Hold::Held => 0,
@@ -110,7 +110,7 @@ fn three_threads_decide_and_end_a_trace_and_its_span_comes_out_or_is_lost_once()
     let mut bounded = Builder::new();
     bounded.preemption_bound = Some(3);
     bounded.check(|| {
-        let trace = StdArc::new(LocalTrace::new(Flags::default()));
+        let trace = StdArc::new(LocalTrace::new(store(1 << 20), Flags::default()));
         let for_thread = trace.clone();
         let finisher = thread::spawn(move || match hold(&for_thread) {
             Hold::Held => 0,
@@ -159,5 +159,5 @@ fn hold(trace: &LocalTrace) -> Hold {
     let (mut span, _) = start();
     let (cell, buffer) = span.finish().expect("the only finisher");
     let (header, bytes) = buffer.frame(cell.header_at(Flags::default(), 1));
-    trace.hold(&header, &bytes)
+    trace.hold(&trace.store, &header, &bytes)
 }
