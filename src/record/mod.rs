@@ -13,16 +13,21 @@
 //! buffer's bytes, copied into the finishing thread's [`ring`](ring::Ring). Rings are bounded by a budget of
 //! bytes; what finds no room is counted and dropped. Spans of a trace whose sampler has not decided wait in
 //! a [`LocalTrace`]. Boxes and the memory of rings are used again and again, so that in the steady state a span costs no
-//! allocation, no system call, and no atomic read-modify-write on memory that threads share: its own lock byte and its
-//! ring's are all.
+//! allocation, no system call, and no atomic read-modify-write: of those there is one for each tag or log of a span that
+//! has started, which anybody may set, and one or two where a span has several handles.
 //!
 //! Invariants: nothing of the user's runs while a lock of this room is held or a [`local`] is borrowed; a span is
 //! finished once; every finished span is in a ring, in a `LocalTrace`, or counted; a box is behind handles or vacant,
 //! and only who has it vacant writes its plain fields; what is pooled keeps a tracer in memory and never open.
 //!
-//! Only here may `unsafe` stand, and only for these: the lock's value (`lock`), the word of a handle and the last one's
-//! box (`span_ref`, `cell`), the pair that a thread used last (`local`), bytes into reserved room (`append`, `encode`,
-//! `frame`), a prefetch (`ring`), a handler for forks (`fork`).
+//! Only here may `unsafe` stand, and only for these: a lock's value (`lock`, `owner_lock`) and a barrier for all threads
+//! (`barrier`), the word of a handle and the last one's box (`span_ref`), the pair that a thread used last and its pool
+//! (`local`), bytes into reserved room (`append`, `encode`, `logs`, `frame`), a prefetch (`ring`), a handler for forks
+//! (`fork`).
+//!
+//! Written for speed, in this order of what it brought: no value is copied as soon as it is written word by word (the
+//! processor waits for the stores); the usual case goes straight down one function and knows what is not there; lines of
+//! a ring that the worker has read are fetched before they are written again.
 
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod append;
