@@ -142,17 +142,6 @@ const fn spread_7(value: u64) -> u64 {
 /// The bits that say that another byte follows.
 const CONTINUED: u64 = 0x8080_8080_8080_8080;
 
-/// Appends the first `len` of a block's bytes: all of them are written, which takes no call and no look at the length.
-#[inline(always)]
-pub(super) fn append_block<const N: usize>(out: &mut Vec<u8>, block: &[u8; N], len: usize) {
-    assert!(len <= N);
-    let mut out = Appender::new(out, N);
-    // SAFETY: room was made for the block.
-    unsafe { out.array(*block) };
-    out.len -= N - len;
-    out.finish();
-}
-
 #[cold]
 #[inline(never)]
 fn grow(out: &mut Vec<u8>, room: usize) {

@@ -161,10 +161,16 @@ impl SpanBuffer {
     /// their span.
     #[inline(always)]
     pub(crate) fn push_encoded(&mut self, encoded: &EncodedTags) -> u64 {
-        encoded.append_to(&mut self.tags);
+        self.tags.extend_from_slice(&encoded.bytes);
         self.keys.insert_both(encoded.hashes);
         self.tag_count += encoded.hashes.len() as u32;
         encoded.truncated
+    }
+
+    /// Tags with these keys will stand before the others.
+    #[inline(always)]
+    pub(super) fn expect_keys(&mut self, hashes: [u16; 2]) {
+        self.keys.insert_both(hashes);
     }
 
     /// `fields` are `count` encoded tags.

@@ -8,7 +8,7 @@ use crate::model::TagRef;
 use crate::model::sampling::SamplerTags;
 use crate::model::{Baggage, Flags, SpanId, Timestamp, TraceId};
 use crate::record::buffer::{Added, SpanBuffer};
-use crate::record::frame::FrameHeader;
+use crate::record::frame::{FrameHeader, FrameKind};
 use crate::record::lifecycle::Lifecycle;
 use crate::record::local;
 use crate::record::local_trace::LocalTrace;
@@ -132,6 +132,7 @@ impl SpanCell {
     ) {
         self.flags.store(flags.bits(), Ordering::Relaxed);
         self.is_revisable.store(is_revisable, Ordering::Relaxed);
+        self.header.kind = FrameKind::Usual;
         self.buffer.get_mut().begin(operation_name);
     }
 
@@ -161,11 +162,13 @@ impl SpanCell {
         })
     }
 
-    /// Sets tags that were encoded before, of a span that nobody else can know of; returns how many of their parts were
-    /// cut.
+    /// Marks a span that nobody else can know of as one with the tags of a sampler that always says the same; returns how
+    /// many of their parts were cut.
     #[inline(always)]
-    pub(crate) fn push_encoded(&mut self, tags: &EncodedTags) -> u64 {
-        self.buffer.get_mut().push_encoded(tags)
+    pub(crate) fn mark_sampler_tags(&mut self, tags: &EncodedTags) -> u64 {
+        self.header.kind = FrameKind::WithSamplerTags;
+        self.buffer.get_mut().expect_keys(tags.hashes);
+        tags.truncated
     }
 
     /// The buffer of a span that nobody else can know of.

@@ -39,8 +39,20 @@ pub(crate) struct FrameHeader {
     pub(crate) parent_reference: ParentReference,
     /// A key may have been set twice: the reader keeps the last value in the first one's place.
     pub(crate) has_repeated_keys: bool,
+    pub(crate) kind: FrameKind,
+}
+
+/// What most frames do not have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum FrameKind {
+    #[default]
+    Usual = 0,
+    /// The tags of a sampler that always says the same go before the others: [`Store::drain`](super::Store::drain) puts
+    /// them there.
+    WithSamplerTags = 1,
     /// Start and duration are in microseconds: a span that was made by hand may be of any time.
-    pub(crate) is_in_micros: bool,
+    InMicros = 2,
 }
 
 /// A reference to the parent, where it is of the same trace. It is nearly always the only one, and what there is to say of
@@ -75,13 +87,13 @@ impl FrameHeader {
             flags: Flags::default(),
             parent_reference: ParentReference::None,
             has_repeated_keys: false,
-            is_in_micros: false,
+            kind: FrameKind::Usual,
         }
     }
 
     /// When it started, in whole microseconds.
     pub(crate) fn start(&self) -> Timestamp {
-        if self.is_in_micros {
+        if self.kind == FrameKind::InMicros {
             Timestamp::from_micros(self.start)
         } else {
             Timestamp::from_nanos(self.start)
@@ -90,7 +102,7 @@ impl FrameHeader {
 
     /// How long it took, in whole microseconds and at least one: backends warn of spans without a length.
     pub(crate) fn duration_micros(&self) -> u64 {
-        if self.is_in_micros {
+        if self.kind == FrameKind::InMicros {
             self.duration
         } else {
             (self.duration / 1_000).max(1)
@@ -232,7 +244,11 @@ pub(crate) fn read_frame(bytes: &[u8]) -> Option<(FinishedSpan<'_>, &[u8])> {
                 _ => ParentReference::None,
             },
             has_repeated_keys: header[offset_of!(FrameHeader, has_repeated_keys)] != 0,
-            is_in_micros: header[offset_of!(FrameHeader, is_in_micros)] != 0,
+            kind: match header[offset_of!(FrameHeader, kind)] {
+                1 => FrameKind::WithSamplerTags,
+                2 => FrameKind::InMicros,
+                _ => FrameKind::Usual,
+            },
         },
         operation_name: str::from_utf8(name).ok()?,
         references,
@@ -365,6 +381,20 @@ impl<'a> FinishedSpan<'a> {
         self.references
     }
 
+    /// The same span with `more` tags before its own, all of which are `tags`.
+    pub(super) fn with_tags_before(self, tags: &'a [u8], more: u32) -> Self {
+        let header = FrameHeader {
+            tag_count: self.header.tag_count + more,
+            kind: FrameKind::Usual,
+            ..self.header
+        };
+        Self {
+            header,
+            tags,
+            ..self
+        }
+    }
+
     /// The same span with other tags and logs.
     pub(crate) fn with_tags_and_logs<'b>(
         &self,
@@ -466,7 +496,7 @@ impl OwnedSpan {
                 parent_id: self.parent_id,
                 start: self.start.as_micros(),
                 duration: u64::try_from(self.duration.as_micros()).unwrap_or(u64::MAX),
-                is_in_micros: true,
+                kind: FrameKind::InMicros,
                 tag_count: self.tags.len() as u32,
                 log_count: self.logs.len() as u32,
                 reference_count: self.references.len() as u32,

@@ -10,10 +10,11 @@ use crate::record::budget::Budget;
 use crate::record::buffer::without_repeated_keys;
 use crate::record::depot::Depot;
 use crate::record::fork;
-use crate::record::frame::{FinishedSpan, FrameBytes, FrameHeader, read_frame};
+use crate::record::frame::{FinishedSpan, FrameBytes, FrameHeader, FrameKind, read_frame};
 use crate::record::local::{self, Local, with_local};
 use crate::record::local_trace::HeldSpans;
 use crate::record::ring::{Pushed, Ring, RingWriter};
+use crate::record::sampler_tags::EncodedTags;
 use crate::sync::{Mutex, MutexGuard, PerProcess, generation};
 
 /// Takes finished spans from any thread and gives them to the worker; counts what is lost between.
@@ -26,6 +27,8 @@ pub(crate) struct Store {
     is_awake: AtomicBool,
     is_closed: AtomicBool,
     depot: Depot,
+    /// Of a sampler that always says the same.
+    sampler_tags: OnceLock<Arc<EncodedTags>>,
 }
 
 /// Has the worker drain; returns whether there is one. Told whether it may start one, and then runs code of the user's.
@@ -62,6 +65,7 @@ impl Store {
             is_awake: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
             depot: Depot::new(),
+            sampler_tags: OnceLock::new(),
         }
     }
 
@@ -171,7 +175,7 @@ impl Store {
         self.is_awake.store(false, Ordering::Relaxed);
         let mut rings = self.rings().all.clone();
         rings.push(self.here().shared_ring.clone());
-        let mut count = 0;
+        let (mut count, mut tags) = (0, Vec::new());
         let home = generation();
         for ring in rings {
             for chunk in ring.take() {
@@ -179,12 +183,10 @@ impl Store {
                 while let Some((span, after)) = read_frame(rest) {
                     count += 1;
                     rest = after;
-                    if span.header().has_repeated_keys {
-                        let (tags, tag_count) = without_repeated_keys(span.tags());
-                        let logs = (span.log_bytes(), span.header().log_count);
-                        report(&span.with_tags_and_logs((&tags, tag_count), logs));
+                    if span.header().kind == FrameKind::WithSamplerTags {
+                        report_once(&self.with_sampler_tags(span, &mut tags), &mut report);
                     } else {
-                        report(&span);
+                        report_once(&span, &mut report);
                     }
                 }
                 if generation() != home {
@@ -199,6 +201,27 @@ impl Store {
         }
         self.forget_ended();
         count
+    }
+
+    /// The same span with the sampler's tags before its own.
+    #[inline]
+    fn with_sampler_tags<'a>(
+        &self,
+        span: FinishedSpan<'a>,
+        tags: &'a mut Vec<u8>,
+    ) -> FinishedSpan<'a> {
+        let Some(sampler_tags) = self.sampler_tags.get() else {
+            return span;
+        };
+        tags.clear();
+        tags.extend_from_slice(&sampler_tags.bytes);
+        tags.extend_from_slice(span.tag_bytes());
+        span.with_tags_before(tags, sampler_tags.hashes.len() as u32)
+    }
+
+    /// The tags of a sampler that always says the same. Before the first span starts.
+    pub(crate) fn set_sampler_tags(&self, tags: Arc<EncodedTags>) {
+        let _ = self.sampler_tags.set(tags);
     }
 
     /// Refuses and counts what finishes from now on, and lets go of vacant boxes.
@@ -318,6 +341,18 @@ impl Here {
         };
         let all = rings.all.iter().chain([&self.shared_ring]);
         all.map(|ring| ring.waiting()).sum()
+    }
+}
+
+/// Reports a span with each key once.
+#[inline]
+fn report_once(span: &FinishedSpan<'_>, report: &mut impl FnMut(&FinishedSpan<'_>)) {
+    if span.header().has_repeated_keys {
+        let (tags, tag_count) = without_repeated_keys(span.tags());
+        let logs = (span.log_bytes(), span.header().log_count);
+        report(&span.with_tags_and_logs((&tags, tag_count), logs));
+    } else {
+        report(span);
     }
 }
 

@@ -377,10 +377,10 @@ pub(crate) fn begin_with_sampler_tags(cell: &mut SpanCell, sampler_tags: Sampler
     count_truncated(cell, truncated);
 }
 
-/// The same where they have been encoded before.
+/// The same for those of a sampler that always says the same.
 #[inline]
-pub(crate) fn begin_with_encoded_tags(cell: &mut SpanCell, sampler_tags: &EncodedTags) {
-    let truncated = cell.push_encoded(sampler_tags);
+pub(crate) fn begin_with_constant_tags(cell: &mut SpanCell, sampler_tags: &EncodedTags) {
+    let truncated = cell.mark_sampler_tags(sampler_tags);
     count_truncated(cell, truncated);
 }
 

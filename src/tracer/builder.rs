@@ -194,8 +194,12 @@ impl TracerBuilder {
             thread::spawn,
         );
         let sampler = Guarded::new(self.sampler);
+        let roots = Roots::of(&sampler, &metrics, &self.limits);
+        if let Roots::Keep(sampler_tags) = &roots {
+            store.set_sampler_tags(sampler_tags.clone());
+        }
         let core = Core {
-            roots: Roots::of(&sampler, &metrics, &self.limits),
+            roots,
             recorder: Arc::new(Recorder {
                 clock,
                 limits: self.limits,

@@ -36,7 +36,7 @@ pub(super) struct Core {
 pub(super) enum Roots {
     Ask,
     /// With the sampler's tags.
-    Keep(EncodedTags),
+    Keep(Arc<EncodedTags>),
     Drop,
 }
 
@@ -48,7 +48,7 @@ impl Roots {
     ) -> Self {
         match sampler.call(metrics, |sampler| sampler.constant_decision()) {
             Some(Some(SamplingDecision::Sample(tags))) => {
-                Self::Keep(EncodedTags::new(tags, limits))
+                Self::Keep(Arc::new(EncodedTags::new(tags, limits)))
             }
             Some(Some(SamplingDecision::Drop)) => Self::Drop,
             Some(Some(SamplingDecision::Delay) | None) | None => Self::Ask,

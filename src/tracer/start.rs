@@ -11,7 +11,7 @@ use crate::record::{
 };
 use crate::sampler::{SamplingDecision, SpanView};
 use crate::span::{
-    Decision, Reference, Span, SpanContext, apply_decision, begin_with_encoded_tags,
+    Decision, Reference, Span, SpanContext, apply_decision, begin_with_constant_tags,
     begin_with_sampler_tags, begin_with_tag,
 };
 use crate::tracer::StartSpanOptions;
@@ -74,7 +74,7 @@ fn start_root(
         Roots::Keep(sampler_tags) => {
             seed.flags = Flags::SAMPLED;
             let mut cell = begin(core, name, &seed, false);
-            begin_with_encoded_tags(&mut cell, sampler_tags);
+            begin_with_constant_tags(&mut cell, sampler_tags);
             complete(core, start_tags, cell, &seed)
         }
         Roots::Drop => {
