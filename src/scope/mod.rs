@@ -111,7 +111,7 @@ pub fn with_context(context: &SpanContext) -> Scope {
 }
 
 /// Looks at the parent that a span has which starts here without being told of one. `look` runs nothing of the user's.
-#[inline]
+#[inline(always)]
 pub(crate) fn with_active_parent<R>(look: impl FnOnce(Option<&Active>) -> R) -> R {
     stack::top(look)
 }

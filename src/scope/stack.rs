@@ -68,6 +68,7 @@ pub(crate) fn top<R>(look: impl FnOnce(Option<&Active>) -> R) -> R {
     }
 }
 
+#[inline(always)]
 fn with_stack<R>(f: impl FnOnce(&mut Stack) -> R) -> Option<R> {
     STACK
         .try_with(|stack| Some(f(&mut *stack.try_borrow_mut().ok()?)))

@@ -22,7 +22,7 @@ pub(super) struct PlainParent {
 }
 
 impl Plain {
-    #[inline]
+    #[inline(always)]
     pub(super) fn find(options: &StartSpanOptions<'_>) -> Option<Self> {
         if !options.are_usual() {
             return None;
@@ -35,7 +35,7 @@ impl Plain {
     }
 
     /// The parent of a span of which nothing is said.
-    #[inline]
+    #[inline(always)]
     pub(super) fn active() -> Option<Self> {
         // Read where it stands: what is read is copied, and nothing of the user's runs.
         with_active_parent(|active| match active {
@@ -45,7 +45,7 @@ impl Plain {
         })
     }
 
-    #[inline]
+    #[inline(always)]
     fn of_cell(cell: &SpanCell) -> Option<Self> {
         if cell.local_trace.is_some() || cell.has_baggage() {
             return None;
@@ -63,7 +63,7 @@ impl Plain {
         }))
     }
 
-    #[inline]
+    #[inline(always)]
     fn of_context(context: &SpanContext, kind: ReferenceType) -> Option<Self> {
         let (true, Some(trace_id), Some(span_id)) =
             (context.is_plain(), context.trace_id(), context.span_id())
@@ -129,7 +129,7 @@ pub(super) struct Origin {
 }
 
 impl Origin {
-    #[inline]
+    #[inline(always)]
     pub(super) fn find(options: &StartSpanOptions<'_>) -> Self {
         if let [reference] = options.references() {
             return Self::of_context(&reference.context);
