@@ -192,7 +192,9 @@ pub(super) unsafe fn write_frame_in_place(
         if !bytes.references.is_empty() {
             out.bytes(bytes.references);
         }
-        out.bytes(bytes.tags);
+        if !bytes.tags.is_empty() {
+            out.bytes(bytes.tags);
+        }
         if bytes.logs_len() > 0 {
             out.bytes(bytes.logs[0]);
             out.bytes(bytes.logs[1]);
