@@ -30,7 +30,7 @@ pub(crate) struct SpanCell {
     is_revisable: AtomicBool,
     is_finished: AtomicBool,
     /// There is or was some: spares the lock where there never was.
-    has_baggage: AtomicBool,
+    pub(super) has_baggage: AtomicBool,
     /// Of the process that made the box.
     generation: u32,
     /// The first span of its trace in this process.

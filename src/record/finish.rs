@@ -47,7 +47,9 @@ impl SpanCell {
         } else {
             local.counters.count(Counter::FinishedSpansUnsampled);
         }
+        // All that such a span can have changed.
         self.buffer.get_mut().clear();
+        self.has_baggage.store(false, Ordering::Relaxed);
         local.give_clear_cell(self);
     }
 
