@@ -62,6 +62,7 @@ mod local_trace;
 mod lock;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod logs;
+mod owned_span;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod owner_lock;
 mod random;
@@ -77,12 +78,13 @@ pub(crate) use budget::Budget;
 pub(crate) use buffer::{Added, SpanBuffer, write_limited_tag};
 pub(crate) use cell::{SpanCell, SpanTime, wall};
 pub use encode::{LogView, Logs, References, Tags};
-pub use frame::{FinishedSpan, OwnedSpan};
+pub use frame::FinishedSpan;
 pub(crate) use frame::{FrameBytes, FrameHeader, ParentReference, read_frame, write_frame};
 pub(crate) use lifecycle::{Lifecycle, Question};
 pub use limits::Limits;
 pub(crate) use limits::cut;
 pub(crate) use local_trace::{Hold, LocalTrace};
+pub use owned_span::OwnedSpan;
 pub(crate) use random::random_id;
 pub(crate) use recorder::Recorder;
 pub(crate) use sampler_tags::EncodedTags;
