@@ -225,7 +225,7 @@ fn frames_come_over_in_order_from_one_chunk_to_the_next() {
             for n in 1..=FRAMES {
                 assert_ne!(push(&writer, n), Pushed::Closed);
             }
-            writer.ring().end();
+            writer.end();
         });
         let mut ids = Vec::new();
         drain(&ring, &mut ids);

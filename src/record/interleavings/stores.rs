@@ -53,7 +53,10 @@ fn a_thread_that_ends_leaves_its_spans_behind_and_its_ring_goes() {
 
 #[test]
 fn what_finishes_while_the_tracer_closes_is_handed_over_or_counted_as_lost() {
-    loom::model(|| {
+    // Whoever waits for the other side adds turns without end: bounded, though there are two threads only.
+    let mut bounded = Builder::new();
+    bounded.preemption_bound = Some(3);
+    bounded.check(|| {
         let store = store(1 << 20);
         let for_thread = store.clone();
         let there = thread::spawn(move || trace(&for_thread, 1));
