@@ -73,8 +73,8 @@ impl Span {
         self
     }
 
-    /// Sets a tag whose value costs something to make: `make` runs only if the span is recording. If it
-    /// panics, the panic is caught and counted, and no tag is set.
+    /// Sets a tag whose value costs something to make: `make` runs only if the span is recording, or open and the key is
+    /// `sampling.priority`. If it panics, the panic is caught and counted, and no tag is set.
     ///
     /// ```
     /// # let query = "SELECT 1";
