@@ -8,7 +8,7 @@
 
 use std::fmt;
 use std::mem;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,8 @@ pub struct WorkerHandle {
     process: Arc<Process>,
     metrics: Metrics,
     diagnostics: Diagnostics,
-    shared: Option<Arc<Shared>>,
+    /// Keeps nothing alive: the worker keeps what makes another reporter in a child, which may keep this.
+    shared: Weak<Shared>,
 }
 
 impl WorkerHandle {
@@ -43,7 +44,7 @@ impl WorkerHandle {
             process: Arc::new(process),
             metrics: Metrics::default(),
             diagnostics,
-            shared: None,
+            shared: Weak::new(),
         }
     }
 
@@ -65,16 +66,16 @@ impl WorkerHandle {
     /// Spans that were lost before they came to the reporter.
     pub fn dropped(&self) -> DropCounts {
         self.shared
-            .as_ref()
+            .upgrade()
             .map_or_else(DropCounts::default, |shared| {
                 shared.options.store.totals().0
             })
     }
 
     /// Has everything that was finished before this call handed to the reporter; false when that took longer
-    /// than `timeout`. True at once on the worker itself, where it would wait for itself.
+    /// than `timeout`. True at once on the worker itself, where it would wait for itself, and where the tracer is gone.
     pub fn drain(&self, timeout: Duration) -> bool {
-        match &self.shared {
+        match self.shared.upgrade() {
             Some(shared) => shared.request(Request::Drain, timeout),
             None => true,
         }
@@ -299,7 +300,7 @@ impl Shared {
             process,
             metrics: self.options.metrics.clone(),
             diagnostics: self.options.diagnostics.clone(),
-            shared: Some(self.clone()),
+            shared: Arc::downgrade(self),
         }
     }
 

@@ -9,7 +9,7 @@ use tracehound::diagnostics::Diagnostics;
 use tracehound::metrics::{Counter, DropCause, DropCounts};
 use tracehound::prelude::*;
 use tracehound::reporter::{
-    FinishedSpan, InMemoryReporter, NullReporter, Reporter, Unsent, WorkerHandle,
+    FinishedSpan, InMemoryReporter, MakeReporter, NullReporter, Reporter, Unsent, WorkerHandle,
 };
 use tracehound::sampler::ConstSampler;
 use tracehound::tracer::{BuildError, TracerBuilder};
@@ -442,6 +442,37 @@ fn a_null_reporter_counts_as_sent() {
     let tracer = builder(NullReporter::new()).build().expect("named");
     tracer.start_span("s").finish();
     assert_eq!(tracer.flush(LONG).sent, 1);
+}
+
+/// Keeps its worker's handle, and would be its own successor in a forked child.
+#[derive(Clone, Default)]
+struct Keeper {
+    worker: Arc<Mutex<Option<WorkerHandle>>>,
+}
+
+impl Reporter for Keeper {
+    fn attach(&mut self, worker: &WorkerHandle) {
+        *self.worker.lock().expect("not poisoned") = Some(worker.clone());
+    }
+
+    fn report(&mut self, _: &FinishedSpan<'_>) {}
+
+    fn for_child(&self) -> Option<MakeReporter> {
+        let same = self.clone();
+        Some(Box::new(move || Box::new(same.clone())))
+    }
+}
+
+#[test]
+fn a_reporter_that_keeps_its_worker_goes_with_the_tracer() {
+    let reporter = Keeper::default();
+    let worker = Arc::downgrade(&reporter.worker);
+    let tracer = builder(reporter).build().expect("named");
+    tracer.start_span("s").finish();
+    assert!(tracer.flush(LONG).is_complete());
+    drop(tracer);
+    // The worker's thread may be on its way out.
+    wait_until(|| worker.strong_count() == 0);
 }
 
 #[test]
