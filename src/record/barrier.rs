@@ -1,9 +1,9 @@
 //! A pair of memory barriers of which one side carries the weight of both.
 //!
 //! Two threads that each write one place and then read the other's must not both read the old value. That takes a full
-//! barrier on either side, a third of what a bare span costs. Linux can run one on every thread of the process on behalf
-//! of one of them (`membarrier(2)`): then those who call [`light`], once a span, need none, and those who call
-//! [`heavy`], once a flush, pay a microsecond. Elsewhere both are the full barrier.
+//! barrier on either side. Linux can run one on every thread of the process on behalf of one of them (`membarrier(2)`):
+//! then those who call [`light`], once a span, need none, and those who call [`heavy`], once a flush, pay with a system
+//! call that interrupts whatever threads of the process run. Elsewhere both are the full barrier.
 
 use crate::sync::{Ordering, fence};
 

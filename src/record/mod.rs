@@ -25,9 +25,8 @@
 //! (`local`), bytes into reserved room (`append`, `encode`, `logs`, `frame`), a prefetch (`ring`), a handler for forks
 //! (`fork`).
 //!
-//! Written for speed, in this order of what it brought: no value is copied as soon as it is written word by word (the
-//! processor waits for the stores); the usual case goes straight down one function and knows what is not there; lines of
-//! a ring that the worker has read are fetched before they are written again.
+//! Written for speed: no value is copied as soon as it is written word by word (the processor waits for the stores), and
+//! the usual case goes straight down one function and knows what is not there.
 
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod append;

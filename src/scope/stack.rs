@@ -20,10 +20,7 @@ struct Stack {
 
 thread_local! {
     static STACK: RefCell<Stack> = const { RefCell::new(Stack { entries: Vec::new(), next_id: 0 }) };
-}
-
-thread_local! {
-    /// How many entries the stack has: where there are none, which is most often so, nobody looks at it.
+    /// How many entries the stack has: where there are none, nobody looks at it.
     static DEPTH: Cell<usize> = const { Cell::new(0) };
 }
 
