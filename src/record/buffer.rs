@@ -17,8 +17,8 @@ pub(crate) struct SpanBuffer {
     operation_name: Cow<'static, str>,
     tags: Vec<u8>,
     tag_count: u32,
-    /// There is or was something that most spans do not have: a name of its own, baggage, references besides the one to
-    /// the parent, log records that were left out, or that may be.
+    /// There is or was something that most spans do not have: a name that is not static, not the first or too long,
+    /// baggage, references besides the one to the parent, log records that were left out, or that may be.
     is_unusual: bool,
     keys: KeyFilter,
     logs: LogBuffer,
@@ -98,8 +98,9 @@ impl SpanBuffer {
 
     /// The name of a span that begins.
     #[inline(always)]
-    pub(super) fn begin(&mut self, operation_name: Cow<'static, str>) {
-        self.is_unusual = matches!(operation_name, Cow::Owned(_));
+    pub(super) fn begin(&mut self, operation_name: Cow<'static, str>, limits: &Limits) {
+        self.is_unusual = matches!(operation_name, Cow::Owned(_))
+            || operation_name.len() > limits.operation_name_bytes;
         let vacant = mem::replace(&mut self.operation_name, operation_name);
         // Without the look whether there is something to free.
         debug_assert!(matches!(vacant, Cow::Borrowed(_)));
@@ -111,7 +112,7 @@ impl SpanBuffer {
     }
 
     pub(crate) fn set_operation_name(&mut self, name: Cow<'static, str>) {
-        self.is_unusual |= matches!(name, Cow::Owned(_));
+        self.is_unusual = true;
         self.operation_name = name;
     }
 
@@ -191,8 +192,7 @@ impl SpanBuffer {
     /// Brings everything into its final form. What was left out is marked. Returns whether the name was cut.
     #[inline(always)]
     pub(crate) fn seal(&mut self, limits: &Limits) -> bool {
-        let is_unusual = self.is_unusual || self.operation_name.len() > limits.operation_name_bytes;
-        is_unusual && self.seal_unusual(limits)
+        self.is_unusual && self.seal_unusual(limits)
     }
 
     #[cold]

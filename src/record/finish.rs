@@ -2,10 +2,44 @@
 
 use crate::metrics::Counter;
 use crate::model::Flags;
-use crate::record::cell::SpanCell;
+use crate::record::cell::{SpanCell, wall};
 use crate::record::frame::FrameHeader;
-use crate::record::local;
-use crate::sync::Ordering;
+use crate::record::local::{self, Local};
+use crate::record::span_ref::SpanRef;
+
+impl SpanRef {
+    /// Finishes the span if it is as most spans are, and the thread has last used the same tracer and has room at hand;
+    /// gives it back, as it was, otherwise.
+    #[inline(always)]
+    pub(crate) fn finish_alone(self, ticks: u64) -> Result<(), Self> {
+        let Some(local) = local::current_of(self.cell().key) else {
+            return Err(self);
+        };
+        let mut cell = self.into_alone()?;
+        let flags = cell.marks.flags();
+        if flags.is_sampled() {
+            let header = cell.header_at(flags, wall(cell.anchor, ticks));
+            let buffer = cell.buffer.get_mut();
+            let is_pushed = match buffer.frame_of_name_and_tags(header) {
+                Some((header, bytes)) => local.writer.newest().push(header, bytes),
+                None => cell.push_full(local, header),
+            };
+            if !is_pushed {
+                return Err(Self::new(cell));
+            }
+            local.counters.count(Counter::FinishedSpansSampled);
+        } else {
+            if cell.recorder.store.is_closed() {
+                return Err(Self::new(cell));
+            }
+            local.counters.count(Counter::FinishedSpansUnsampled);
+        }
+        // All that such a span can have changed.
+        cell.buffer.get_mut().clear();
+        local.give_cell(cell);
+        Ok(())
+    }
+}
 
 impl SpanCell {
     /// The header with what is known at the end; [`SpanBuffer::frame`](super::SpanBuffer::frame) adds the rest.
@@ -19,57 +53,12 @@ impl SpanCell {
         }
     }
 
-    /// Finishes a span that nobody else can reach, that is open, and whose trace is decided by its own flags.
-    #[inline(always)]
-    pub(crate) fn finish_alone(mut self: Box<Self>, end: i64) {
-        let recorder = &*self.recorder;
-        let Some(local) = local::current(recorder.store.id()) else {
-            return self.finish_slowly(end);
-        };
-        let flags = Flags::from_bits(self.flags.load(Ordering::Relaxed));
-        if flags.is_sampled() {
-            recorder.seal(self.buffer.get_mut());
-            let chunk = local.writer.newest();
-            let header = self.header_at(flags, end);
-            let buffer = self.buffer.get_mut();
-            // Two pushes, because nothing has to be looked at for what is known not to be there.
-            let is_pushed = match buffer.frame_of_name_and_tags(header) {
-                Some((header, bytes)) => chunk.push(header, bytes),
-                None => {
-                    let (header, bytes) = buffer.frame(header);
-                    chunk.push(header, bytes)
-                }
-            };
-            if !is_pushed {
-                return self.finish_slowly(end);
-            }
-            local.counters.count(Counter::FinishedSpansSampled);
-        } else {
-            local.counters.count(Counter::FinishedSpansUnsampled);
-        }
-        // All that such a span can have changed.
-        self.buffer.get_mut().clear();
-        self.has_baggage.store(false, Ordering::Relaxed);
-        local.give_clear_cell(self);
-    }
-
-    /// The same where the thread has last used another tracer, or no room at hand.
-    #[cold]
+    /// Pushes a span that has more than a name and tags; false where there is no room.
     #[inline(never)]
-    fn finish_slowly(mut self: Box<Self>, end: i64) {
-        let recorder = &*self.recorder;
-        let flags = Flags::from_bits(self.flags.load(Ordering::Relaxed));
-        if flags.is_sampled() {
-            let header = self.header_at(flags, end);
-            let buffer = self.buffer.get_mut();
-            recorder.seal(buffer);
-            let (header, bytes) = buffer.frame(header);
-            recorder
-                .store
-                .push(&header, &bytes, Counter::FinishedSpansSampled);
-        } else {
-            recorder.store.count(Counter::FinishedSpansUnsampled);
-        }
-        local::give_cell(self);
+    fn push_full(&mut self, local: &Local, header: FrameHeader) -> bool {
+        let buffer = self.buffer.get_mut();
+        self.recorder.seal(buffer);
+        let (header, bytes) = buffer.frame(header);
+        local.writer.newest().push(header, bytes)
     }
 }

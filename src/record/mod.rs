@@ -61,6 +61,7 @@ mod local_trace;
 mod lock;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod logs;
+mod marks;
 mod owned_span;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod owner_lock;
@@ -75,7 +76,7 @@ mod store;
 
 pub(crate) use budget::Budget;
 pub(crate) use buffer::{Added, SpanBuffer, write_limited_tag};
-pub(crate) use cell::{SpanCell, SpanTime, wall};
+pub(crate) use cell::{SpanCell, wall};
 pub use encode::{LogView, Logs, References, Tags};
 pub use frame::FinishedSpan;
 pub(crate) use frame::{FrameBytes, FrameHeader, ParentReference, read_frame, write_frame};

@@ -8,6 +8,7 @@ use crate::record::buffer::SpanBuffer;
 use crate::record::cell::SpanCell;
 use crate::record::local;
 use crate::record::lock::ByteGuard;
+use crate::record::marks::{EXPLICIT_START, FINISHED, SHARED};
 use crate::sync::{AtomicU32, Ordering};
 
 /// How many handles and how many owners a box has.
@@ -122,12 +123,12 @@ impl SpanRef {
     }
 
     /// The box itself, if this is the only handle to an open span of this process that has never been part of a
-    /// local trace.
+    /// local trace, and whose start was not given by the user.
     #[inline(always)]
-    pub(crate) fn into_alone(self) -> Result<Box<SpanCell>, Self> {
+    pub(super) fn into_alone(self) -> Result<Box<SpanCell>, Self> {
         let cell = self.cell();
-        let is_usual = cell.local_trace.is_none() && !cell.is_finished() && !cell.is_inherited();
-        if !cell.count.is_only() || !is_usual {
+        let is_usual = !cell.marks.has(FINISHED | SHARED | EXPLICIT_START);
+        if !is_usual || !cell.count.is_only() || !self.is_owner() {
             return Err(self);
         }
         let address = self.address();

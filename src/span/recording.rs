@@ -71,7 +71,8 @@ pub(crate) fn log<'v>(
     time: Option<Timestamp>,
     fields: impl Iterator<Item = FieldRef<'v>>,
 ) {
-    let time = time.unwrap_or_else(|| cell.time.timestamp(cell.recorder.clock.now()));
+    let time =
+        time.unwrap_or_else(|| Timestamp::from_nanos(wall(cell.anchor, cell.recorder.clock.now())));
     let limits = &cell.recorder.limits;
     let mut scratch = take_scratch();
     let encoded = catch(cell, || {
@@ -174,37 +175,26 @@ pub(crate) fn mark_panic(cell: &SpanCell) {
     }
 }
 
-/// Ends the span; the first call wins, a later one is counted if the user made it.
+/// Ends the span now; the first call wins, a later one is counted if the user made it.
 #[inline(always)]
-pub(crate) fn finish(span: SpanRef, end: Option<i64>, is_explicit: bool) {
-    let end = match end {
-        Some(end) => end,
-        None => end_now(span.cell()),
-    };
-    match span.into_alone() {
-        Ok(cell) => cell.finish_alone(end),
-        Err(mut span) => finish_shared(&mut span, end, is_explicit),
+pub(crate) fn finish(span: SpanRef, is_explicit: bool) {
+    let ticks = span.cell().recorder.clock.now();
+    if let Err(span) = span.finish_alone(ticks) {
+        let end = span.cell().wall(ticks);
+        finish_any(span, end, is_explicit);
     }
 }
 
-/// Nanoseconds since the epoch, as this span tells the time.
-#[inline(always)]
-fn end_now(cell: &SpanCell) -> i64 {
-    let clock = &cell.recorder.clock;
-    let ticks = clock.now();
-    // A start that the user gave is wall time: so is the end, for the difference to make sense.
-    let anchor = if cell.time.is_explicit {
-        clock.anchor()
-    } else {
-        cell.time.anchor
-    };
-    wall(anchor, ticks)
+/// The same at a time of the user's.
+pub(crate) fn finish_at(span: SpanRef, end: i64) {
+    finish_any(span, end, true);
 }
 
-/// Of a span that others may reach, or has ended before, or whose trace was, or still is, undecided.
+/// Of a span that others may reach, that has ended before, whose trace was or is undecided, or for which the thread has
+/// no room at hand.
 #[cold]
 #[inline(never)]
-fn finish_shared(span: &mut SpanRef, end: i64, is_explicit: bool) {
+fn finish_any(mut span: SpanRef, end: i64, is_explicit: bool) {
     let cell = span.cell();
     if cell.is_inherited() {
         return finish_inherited(cell);
@@ -227,7 +217,7 @@ fn finish_shared(span: &mut SpanRef, end: i64, is_explicit: bool) {
         cell.recorder.seal(&mut buffer);
         let (header, bytes) = buffer.frame(cell.header_at(flags, end));
         store.push(&header, &bytes, Counter::FinishedSpansSampled);
-    } else if let Some(trace) = cell.local_trace.as_ref().filter(|trace| !trace.is_final()) {
+    } else if let Some(trace) = cell.local_trace().filter(|trace| !trace.is_final()) {
         hold(cell, trace, &mut buffer, end);
         drop(buffer);
         store.count(Counter::FinishedSpansDelayed);
@@ -235,7 +225,7 @@ fn finish_shared(span: &mut SpanRef, end: i64, is_explicit: bool) {
         drop(buffer);
         store.count(Counter::FinishedSpansUnsampled);
     }
-    if let Some(trace) = cell.local_trace.as_ref().filter(|_| cell.is_local_root) {
+    if let Some(trace) = cell.local_trace().filter(|_| cell.is_local_root) {
         let waited = trace.end();
         if waited.count > 0 {
             trace.store.drop_spans(DropCause::Delayed, waited.count);
@@ -312,7 +302,7 @@ fn set_sampling_priority(cell: &SpanCell, value: TagRef<'_>) {
 
 /// Makes `flags` the last word on the span, and on its local trace where that shares one.
 fn decide(cell: &SpanCell, flags: Flags) {
-    match &cell.local_trace {
+    match cell.local_trace() {
         Some(trace) => {
             let waited = trace.decide(flags);
             if flags.is_sampled() && waited.count > 0 {

@@ -7,7 +7,7 @@ use crate::clock::wall_nanos;
 use crate::metrics::Counter;
 use crate::model::{Flags, ReferenceType, SpanId, SpanReference, TagRef, TraceId, tags};
 use crate::record::{
-    Lifecycle as _, LocalTrace, ParentReference, Question, SpanBuffer, SpanCell, SpanTime, wall,
+    Lifecycle as _, LocalTrace, ParentReference, Question, SpanBuffer, SpanCell, wall,
 };
 use crate::sampler::{SamplingDecision, SpanView};
 use crate::span::{
@@ -46,6 +46,9 @@ pub(super) fn start_named(core: &Arc<Core>, name: Cow<'static, str>) -> Span {
     }
 }
 
+/// The counter of the span, and the one of its trace.
+type Counters = (Counter, Option<Counter>);
+
 /// The tags that are set at the start.
 type StartTags<'a> = &'a [(&'a str, TagRef<'a>)];
 
@@ -73,13 +76,13 @@ fn start_root(
     match &core.roots {
         Roots::Keep(sampler_tags) => {
             seed.flags = Flags::SAMPLED;
-            let mut cell = begin(core, name, &seed, false);
+            let mut cell = begin_decided(core, name, start_tags, &seed);
             begin_with_constant_tags(&mut cell, sampler_tags);
-            complete(core, start_tags, cell, &seed)
+            complete_decided(core, start_tags, cell, &seed)
         }
         Roots::Drop => {
-            let cell = begin(core, name, &seed, false);
-            complete(core, start_tags, cell, &seed)
+            let cell = begin_decided(core, name, start_tags, &seed);
+            complete_decided(core, start_tags, cell, &seed)
         }
         Roots::Ask => start_undecided(core, name, start_tags, seed),
     }
@@ -108,8 +111,8 @@ fn start_child(
         is_local_root: parent.is_remote,
         is_new_trace: false,
     };
-    let cell = begin(core, name, &seed, false);
-    complete(core, start_tags, cell, &seed)
+    let cell = begin_decided(core, name, start_tags, &seed);
+    complete_decided(core, start_tags, cell, &seed)
 }
 
 /// A span whose sampler has to be asked, with no parent to refer to, no baggage and nothing forced.
@@ -126,16 +129,16 @@ fn start_undecided(
     match decision {
         SamplingDecision::Sample(sampler_tags) => {
             seed.flags = seed.flags.with(Flags::SAMPLED);
-            cell = begin(core, name, &seed, is_revisable);
+            cell = begin(core, name, &seed, is_revisable, None);
             begin_with_sampler_tags(&mut cell, sampler_tags);
         }
         SamplingDecision::Drop => {
             seed.flags = seed.flags.without(Flags::SAMPLED);
-            cell = begin(core, name, &seed, is_revisable);
+            cell = begin(core, name, &seed, is_revisable, None);
         }
         SamplingDecision::Delay => {
-            cell = begin(core, name, &seed, false);
-            cell.local_trace = Some(undecided(core, seed.flags));
+            cell = begin(core, name, &seed, false, None);
+            cell.begin_undecided(undecided(core, seed.flags));
         }
     }
     complete(core, start_tags, cell, &seed)
@@ -185,12 +188,13 @@ fn start_any(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, ticks: u64) -
     };
 
     let is_stored = seed.flags.is_sampled() || local_trace.is_some() || is_revisable;
-    let mut cell = begin(core, options.take_name(), &seed, is_revisable);
+    let mut cell = begin(core, options.take_name(), &seed, is_revisable, None);
     if let Some(start_time) = options.start_time() {
-        cell.header.start = wall_nanos(start_time);
-        cell.time.is_explicit = true;
+        cell.begin_at(wall_nanos(start_time));
     }
-    cell.local_trace = local_trace;
+    if let Some(trace) = local_trace {
+        cell.begin_undecided(trace);
+    }
     cell.begin_with_baggage(origin.baggage);
     if is_stored {
         push_references(cell.buffer_mut(), options.references(), parent);
@@ -222,38 +226,64 @@ struct Seed {
     is_new_trace: bool,
 }
 
-/// A box with what is fixed, and the name, in it.
+/// A box with what is fixed, and the name, in it. Counts the span, where it is known already as what.
 #[inline(always)]
 fn begin(
     core: &Arc<Core>,
     name: Cow<'static, str>,
     seed: &Seed,
     is_revisable: bool,
+    counters: Option<Counters>,
 ) -> Box<SpanCell> {
-    let mut cell = SpanCell::vacant(core, &core.recorder);
+    let mut cell = SpanCell::vacant(core, &core.recorder, counters);
     cell.is_local_root = seed.is_local_root;
     cell.header.trace_id = seed.trace_id;
     cell.header.span_id = seed.span_id;
     cell.header.parent_id = seed.parent_id;
     cell.header.parent_reference = seed.parent_reference;
     cell.header.start = wall(seed.anchor, seed.ticks);
-    cell.time = SpanTime {
-        is_explicit: false,
-        anchor: seed.anchor,
-    };
+    cell.anchor = seed.anchor;
     cell.begin(seed.flags, is_revisable, name);
     cell
 }
 
-/// The tags that were given, the counters, and the first handle.
+/// The same for a span whose flags are decided. Tags may still change them, and tell that it joins a trace.
 #[inline(always)]
+fn begin_decided(
+    core: &Arc<Core>,
+    name: Cow<'static, str>,
+    start_tags: StartTags<'_>,
+    seed: &Seed,
+) -> Box<SpanCell> {
+    let counters = counters(seed.flags, seed.is_new_trace, false);
+    begin(
+        core,
+        name,
+        seed,
+        false,
+        start_tags.is_empty().then_some(counters),
+    )
+}
+
+/// The tags that were given, the counters, and the first handle.
 fn complete(core: &Core, start_tags: StartTags<'_>, mut cell: Box<SpanCell>, seed: &Seed) -> Span {
-    let mut is_server = false;
+    let is_server = set_start_tags(&mut cell, start_tags);
+    count_start(core, &cell, seed, is_server);
+    Span::from_cell(cell)
+}
+
+/// The same after [`begin_decided`].
+#[inline(always)]
+fn complete_decided(
+    core: &Core,
+    start_tags: StartTags<'_>,
+    mut cell: Box<SpanCell>,
+    seed: &Seed,
+) -> Span {
     if !start_tags.is_empty() {
-        is_server = set_start_tags(&mut cell, start_tags);
+        let is_server = set_start_tags(&mut cell, start_tags);
+        count_start(core, &cell, seed, is_server);
     }
-    let joins = is_server && seed.is_local_root;
-    count_start(core, &cell, seed.is_new_trace, joins);
     Span::from_cell(cell)
 }
 
@@ -341,16 +371,21 @@ fn set_start_tags(cell: &mut SpanCell, start_tags: &[(&str, TagRef<'_>)]) -> boo
 }
 
 #[inline(always)]
-fn count_start(core: &Core, cell: &SpanCell, is_new_trace: bool, is_server: bool) {
-    let is_sampled = cell.flags().is_sampled();
-    if !is_sampled && cell.is_undecided() {
-        let trace = is_new_trace.then_some(Counter::TracesStartedDelayed);
-        return core
-            .recorder
-            .store
-            .count_both(Counter::StartedSpansDelayed, trace);
-    }
-    let (started, new_trace, joined) = if is_sampled {
+fn count_start(core: &Core, cell: &SpanCell, seed: &Seed, is_server: bool) {
+    let joins = is_server && seed.is_local_root;
+    let counters = if cell.is_undecided() && !cell.flags().is_sampled() {
+        let trace = seed.is_new_trace.then_some(Counter::TracesStartedDelayed);
+        (Counter::StartedSpansDelayed, trace)
+    } else {
+        counters(cell.flags(), seed.is_new_trace, joins)
+    };
+    core.recorder.store.count_both(counters);
+}
+
+/// What counts a span whose flags are known.
+#[inline(always)]
+fn counters(flags: Flags, is_new_trace: bool, joins: bool) -> Counters {
+    let (started, new_trace, joined) = if flags.is_sampled() {
         (
             Counter::StartedSpansSampled,
             Counter::TracesStartedSampled,
@@ -366,7 +401,7 @@ fn count_start(core: &Core, cell: &SpanCell, is_new_trace: bool, is_server: bool
     let trace = if is_new_trace {
         Some(new_trace)
     } else {
-        is_server.then_some(joined)
+        joins.then_some(joined)
     };
-    core.recorder.store.count_both(started, trace);
+    (started, trace)
 }
