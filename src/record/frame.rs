@@ -1,6 +1,5 @@
 //! A finished span as it lies in a ring: a fixed header, then its bytes.
 
-use std::mem::offset_of;
 use std::str;
 use std::time::Duration;
 
@@ -160,23 +159,12 @@ impl FrameBytes<'_> {
 }
 
 /// Appends a frame.
-pub(crate) fn write_frame(out: &mut Vec<u8>, header: &FrameHeader, bytes: &FrameBytes<'_>) {
-    out.reserve(bytes.frame_len());
-    // SAFETY: room was made for the frame.
-    unsafe { write_frame_in_place(out, header, bytes) };
-}
-
-/// The same where there is room: the header goes from registers into the ring.
 ///
 /// # Safety
 ///
-/// `out` has a capacity for `bytes.frame_len()` bytes more.
+/// `out` has a capacity for `bytes.frame_len()` bytes more, which is no more than 4 GiB.
 #[inline(always)]
-pub(super) unsafe fn write_frame_in_place(
-    out: &mut Vec<u8>,
-    header: &FrameHeader,
-    bytes: &FrameBytes<'_>,
-) {
+pub(super) unsafe fn write_frame(out: &mut Vec<u8>, header: &FrameHeader, bytes: &FrameBytes<'_>) {
     let mut header = *header;
     header.name_len = bytes.operation_name.len() as u32;
     header.references_len = bytes.references.len() as u32;
@@ -202,61 +190,31 @@ pub(super) unsafe fn write_frame_in_place(
     }
 }
 
-/// Reads the frame at the start of `bytes` and returns it with the bytes behind it.
+/// Reads the first of `frames` and returns it with those behind it.
 ///
-/// `None` at the end, or where the bytes are no frame.
-pub(crate) fn read_frame(bytes: &[u8]) -> Option<(FinishedSpan<'_>, &[u8])> {
-    let (header, rest) = bytes.split_first_chunk::<HEADER_BYTES>()?;
-    let word = |at: usize| {
-        let bytes = header.get(at..)?.first_chunk();
-        bytes.copied().map(u64::from_ne_bytes)
-    };
-    let half = |at: usize| {
-        let bytes = header.get(at..)?.first_chunk();
-        bytes.copied().map(u32::from_ne_bytes)
-    };
-    let trace_id = offset_of!(FrameHeader, trace_id);
-    let name_len = half(offset_of!(FrameHeader, name_len))?;
-    let references_len = half(offset_of!(FrameHeader, references_len))?;
-    let tags_len = half(offset_of!(FrameHeader, tags_len))?;
-    let logs_len = half(offset_of!(FrameHeader, logs_len))?;
-    let (name, rest) = rest.split_at_checked(name_len as usize)?;
-    let (references, rest) = rest.split_at_checked(references_len as usize)?;
-    let (tags, rest) = rest.split_at_checked(tags_len as usize)?;
-    let (logs, rest) = rest.split_at_checked(logs_len as usize)?;
-    let span = FinishedSpan {
-        header: FrameHeader {
-            trace_id: TraceId::new(word(trace_id)?, word(trace_id + 8)?)?,
-            span_id: SpanId::new(word(offset_of!(FrameHeader, span_id))?)?,
-            parent_id: SpanId::new(word(offset_of!(FrameHeader, parent_id))?),
-            start: word(offset_of!(FrameHeader, start))? as i64,
-            duration: word(offset_of!(FrameHeader, duration))?,
-            name_len,
-            references_len,
-            tags_len,
-            logs_len,
-            tag_count: half(offset_of!(FrameHeader, tag_count))?,
-            log_count: half(offset_of!(FrameHeader, log_count))?,
-            reference_count: half(offset_of!(FrameHeader, reference_count))?,
-            flags: Flags::from_bits(header[offset_of!(FrameHeader, flags)]),
-            parent_reference: match header[offset_of!(FrameHeader, parent_reference)] {
-                1 => ParentReference::ChildOf,
-                2 => ParentReference::FollowsFrom,
-                _ => ParentReference::None,
-            },
-            has_repeated_keys: header[offset_of!(FrameHeader, has_repeated_keys)] != 0,
-            kind: match header[offset_of!(FrameHeader, kind)] {
-                1 => FrameKind::WithSamplerTags,
-                2 => FrameKind::InMicros,
-                _ => FrameKind::Usual,
-            },
-        },
-        operation_name: str::from_utf8(name).ok()?,
-        references,
-        tags,
-        logs,
-    };
-    Some((span, rest))
+/// # Safety
+///
+/// `frames` is one frame or more, each as [`write_frame`] writes it.
+#[inline(always)]
+pub(super) unsafe fn read_frame(frames: &[u8]) -> (FinishedSpan<'_>, &[u8]) {
+    // SAFETY: a frame begins with a header as it lies in memory, and behind it are slices of the lengths that it says, as
+    // lengths fit into their fields. The first of them was text.
+    unsafe {
+        let header = frames.as_ptr().cast::<FrameHeader>().read_unaligned();
+        let rest = frames.get_unchecked(HEADER_BYTES..);
+        let (name, rest) = rest.split_at_unchecked(header.name_len as usize);
+        let (references, rest) = rest.split_at_unchecked(header.references_len as usize);
+        let (tags, rest) = rest.split_at_unchecked(header.tags_len as usize);
+        let (logs, rest) = rest.split_at_unchecked(header.logs_len as usize);
+        let span = FinishedSpan {
+            header,
+            operation_name: str::from_utf8_unchecked(name),
+            references,
+            tags,
+            logs,
+        };
+        (span, rest)
+    }
 }
 
 const HEADER_BYTES: usize = 80;
@@ -275,7 +233,7 @@ pub struct FinishedSpan<'a> {
 
 impl<'a> FinishedSpan<'a> {
     /// A span in memory that is no frame. Its log records are in one part.
-    pub(super) fn new(header: FrameHeader, bytes: FrameBytes<'a>) -> Self {
+    pub(crate) fn new(header: FrameHeader, bytes: FrameBytes<'a>) -> Self {
         Self {
             header,
             operation_name: bytes.operation_name,

@@ -20,7 +20,7 @@ use crate::model::{Flags, SpanId, TagRef, TraceId};
 use crate::record::ring::{Pushed, Ring, RingWriter};
 use crate::record::{
     Budget, FrameBytes, FrameHeader, Lifecycle, Limits, Question, Recorder, SpanCell, SpanRef,
-    Store, read_frame,
+    Store,
 };
 
 /// Counts its drops: the box that holds it is freed once.
@@ -204,11 +204,7 @@ fn push(writer: &RingWriter, n: u64) -> Pushed {
 
 fn drain(ring: &Ring, ids: &mut Vec<u64>) {
     for chunk in ring.take() {
-        let mut rest = chunk.bytes();
-        while let Some((span, after)) = read_frame(rest) {
-            ids.push(span.span_id().get());
-            rest = after;
-        }
+        ids.extend(chunk.frames().iter().map(|span| span.span_id().get()));
         ring.recycle(chunk);
     }
 }

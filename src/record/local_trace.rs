@@ -2,7 +2,8 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, PoisonError};
 
 use crate::model::Flags;
-use crate::record::frame::{FrameBytes, FrameHeader, write_frame};
+use crate::record::frame::{FrameBytes, FrameHeader};
+use crate::record::frames::Frames;
 use crate::record::store::Store;
 use crate::sync::{AtomicU8, Mutex, MutexGuard, Ordering, PerProcess};
 
@@ -22,16 +23,16 @@ pub(crate) struct LocalTrace {
 
 #[derive(Debug, Default)]
 struct Held {
-    frames: Vec<u8>,
+    frames: Frames,
     count: u64,
     /// The decision is made or the local root has ended: nothing more is kept.
     is_closed: bool,
 }
 
-/// Spans that waited for a decision: frames, one after the other.
+/// Spans that waited for a decision.
 #[derive(Debug, Default)]
 pub(crate) struct HeldSpans {
-    pub(crate) frames: Vec<u8>,
+    pub(crate) frames: Frames,
     pub(crate) count: u64,
 }
 
@@ -66,12 +67,7 @@ impl LocalTrace {
         if store.id() != self.store.id() && !self.is_final() {
             return Hold::NoRoom;
         }
-        self.hold_bytes(bytes.frame_len(), |frames| {
-            write_frame(frames, header, bytes)
-        })
-    }
-
-    fn hold_bytes(&self, frame_len: usize, write: impl FnOnce(&mut Vec<u8>)) -> Hold {
+        let frame_len = bytes.frame_len();
         let mut held = self.held();
         if self.is_final() {
             return Hold::Decided(self.flags());
@@ -80,7 +76,7 @@ impl LocalTrace {
         if held.is_closed || !room || !reserve(frame_len) {
             return Hold::NoRoom;
         }
-        write(&mut held.frames);
+        held.frames.push(header, bytes);
         held.count += 1;
         Hold::Held
     }
@@ -148,40 +144,45 @@ fn reserve(bytes: usize) -> bool {
 mod tests {
     use super::*;
     use crate::metrics::Metrics;
+    use crate::model::{SpanId, TraceId};
     use crate::record::budget::Budget;
 
     fn store() -> Arc<Store> {
         Arc::new(Store::new(Budget::new(1 << 20), Metrics::default()))
     }
 
+    /// Of a span that takes so many bytes.
+    fn hold(trace: &LocalTrace, frame_len: usize) -> Hold {
+        let ids = TraceId::new(0, 1).zip(SpanId::new(1)).expect("not zero");
+        let header = FrameHeader::new(ids.0, ids.1);
+        let bytes = |operation_name| FrameBytes {
+            operation_name,
+            references: &[],
+            tags: &[],
+            logs: [&[], &[]],
+        };
+        let name = "x".repeat(frame_len - bytes("").frame_len());
+        trace.hold(&trace.store, &header, &bytes(&name))
+    }
+
     #[test]
     fn a_trace_holds_64_kib_and_gives_them_back_on_a_decision() {
         let trace = LocalTrace::new(store(), Flags::default());
-        let kib = vec![0; 1024];
         for _ in 0..64 {
-            assert_eq!(
-                trace.hold_bytes(1024, |out| out.extend_from_slice(&kib)),
-                Hold::Held
-            );
+            assert_eq!(hold(&trace, 1_024), Hold::Held);
         }
-        assert_eq!(
-            trace.hold_bytes(1024, |_| unreachable!("no room")),
-            Hold::NoRoom
-        );
+        assert_eq!(hold(&trace, 1_024), Hold::NoRoom);
         let held = trace.decide(Flags::SAMPLED);
-        assert_eq!((held.count, held.frames.len()), (64, 64 * 1024));
-        assert_eq!(
-            trace.hold_bytes(1, |_| unreachable!("decided")),
-            Hold::Decided(Flags::SAMPLED)
-        );
+        assert_eq!((held.count, held.frames.len()), (64, 64 * 1_024));
+        assert_eq!(hold(&trace, 1_024), Hold::Decided(Flags::SAMPLED));
     }
 
     #[test]
     fn nothing_is_held_after_the_local_root_has_ended() {
         let trace = LocalTrace::new(store(), Flags::default());
-        trace.hold_bytes(1, |out| out.push(0));
+        assert_eq!(hold(&trace, 1_024), Hold::Held);
         assert_eq!(trace.end().count, 1);
-        assert_eq!(trace.hold_bytes(1, |_| unreachable!("ended")), Hold::NoRoom);
+        assert_eq!(hold(&trace, 1_024), Hold::NoRoom);
         assert!(!trace.is_final());
     }
 }

@@ -22,7 +22,7 @@
 //!
 //! Only here may `unsafe` stand, and only for these: a lock's value (`lock`, `owner_lock`) and a barrier for all threads
 //! (`barrier`), the word of a handle and the last one's box (`span_ref`), the pair that a thread used last and its pool
-//! (`local`), bytes into reserved room (`append`, `encode`, `logs`, `frame`), a prefetch (`ring`), a handler for forks
+//! (`local`), bytes into reserved room (`append`, `encode`, `logs`, `frame`) and out of it (`frames`), a prefetch (`ring`), a handler for forks
 //! (`fork`).
 //!
 //! Written for speed: no value is copied as soon as it is written word by word (the processor waits for the stores), and
@@ -49,6 +49,8 @@ mod finish;
 mod fork;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod frame;
+#[expect(unsafe_code, reason = "block by block, each with its invariant")]
+mod frames;
 #[cfg(all(test, tracehound_loom))]
 mod interleavings;
 mod keys;
@@ -79,7 +81,8 @@ pub(crate) use buffer::{Added, SpanBuffer, write_limited_tag};
 pub(crate) use cell::{SpanCell, wall};
 pub use encode::{LogView, Logs, References, Tags};
 pub use frame::FinishedSpan;
-pub(crate) use frame::{FrameBytes, FrameHeader, ParentReference, read_frame, write_frame};
+pub(crate) use frame::{FrameBytes, FrameHeader, ParentReference};
+pub(crate) use frames::Frames;
 pub(crate) use lifecycle::{Lifecycle, Question};
 pub use limits::Limits;
 pub(crate) use limits::cut;

@@ -16,7 +16,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::record::budget::Budget;
-use crate::record::frame::{FrameBytes, FrameHeader, write_frame, write_frame_in_place};
+use crate::record::frame::{FrameBytes, FrameHeader};
+use crate::record::frames::Frames;
 use crate::record::lock::ByteLock;
 use crate::record::owner_lock::{Owned, OwnerLock};
 
@@ -54,8 +55,9 @@ pub(crate) struct RingWriter {
 /// A piece of a ring; frames lie whole in it.
 #[derive(Debug, Default)]
 pub(crate) struct Chunk {
-    /// With a capacity of `size` or more.
-    bytes: Vec<u8>,
+    /// With room for `size` bytes or more.
+    frames: Frames,
+    /// No more than 4 GiB.
     size: usize,
     /// How far the processor has been told to fetch lines.
     fetched: usize,
@@ -105,8 +107,8 @@ impl RingWriter {
         {
             let mut state = self.own();
             if !state.newest.is_budgeted {
-                state.newest.bytes.shrink_to_fit();
-                state.newest.size = state.newest.bytes.len();
+                state.newest.frames.shrink_to_fit();
+                state.newest.size = state.newest.frames.len();
             }
         }
         *self.ring.spare.lock() = None;
@@ -135,8 +137,8 @@ impl NewestChunk<'_> {
         if bytes.frame_len() > chunk.room() {
             return false;
         }
-        // SAFETY: there is room, and the chunk's capacity is no less than its size.
-        unsafe { write_frame_in_place(&mut chunk.bytes, &header, &bytes) };
+        // SAFETY: there is room, because that of the chunk's frames is no less than its size; and no chunk is too large.
+        unsafe { chunk.frames.push_in_place(&header, &bytes) };
         chunk.fetch_ahead();
         self.ring.count_pushed();
         true
@@ -171,7 +173,7 @@ impl Ring {
         if len > state.newest.room() {
             return self.push_anew(state, header, bytes, len);
         }
-        write_frame(&mut state.newest.bytes, header, bytes);
+        state.newest.frames.push(header, bytes);
         self.count_pushed();
         Pushed::Taken
     }
@@ -196,7 +198,7 @@ impl Ring {
         if filled.size > 0 {
             state.filled.push_back(filled);
         }
-        write_frame(&mut state.newest.bytes, header, bytes);
+        state.newest.frames.push(header, bytes);
         state.newest.fetch_ahead();
         self.count_pushed();
         if is_half_full {
@@ -229,13 +231,12 @@ impl Ring {
         chunks
     }
 
-    pub(crate) fn recycle(&self, mut chunk: Chunk) {
-        chunk.bytes.clear();
-        chunk.fetched = 0;
+    pub(crate) fn recycle(&self, chunk: Chunk) {
+        let memory = chunk.frames.into_memory();
         if chunk.is_budgeted {
-            self.budget.give_back(chunk.bytes, chunk.size);
+            self.budget.give_back(memory, chunk.size);
         } else if !self.is_ended.load(Ordering::Acquire) {
-            *self.spare.lock() = Some(chunk);
+            *self.spare.lock() = Some(Chunk::new(memory, chunk.size, false));
         }
     }
 
@@ -285,6 +286,7 @@ impl Ring {
             }));
         }
         let size = len.max(CHUNK);
+        u32::try_from(size).ok()?;
         Some(Chunk::new(self.budget.take(size)?, size, true))
     }
 }
@@ -298,31 +300,31 @@ impl Drop for Ring {
 }
 
 impl Chunk {
-    fn new(bytes: Vec<u8>, size: usize, is_budgeted: bool) -> Self {
+    fn new(memory: Vec<u8>, size: usize, is_budgeted: bool) -> Self {
         Self {
-            bytes,
+            frames: Frames::in_memory(memory),
             size,
             fetched: 0,
             is_budgeted,
         }
     }
 
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
+    pub(crate) fn frames(&self) -> &Frames {
+        &self.frames
     }
 
     #[inline(always)]
     fn room(&self) -> usize {
-        self.size - self.bytes.len()
+        self.size - self.frames.len()
     }
 
     /// Has the processor fetch, for writing, the lines that will soon be written to. Chunks come back from the worker,
     /// and where that runs on another die a line takes longer than all else that a span costs.
     #[inline(always)]
     fn fetch_ahead(&mut self) {
-        let until = self.bytes.len() + FETCH_AHEAD;
+        let until = self.frames.len() + FETCH_AHEAD;
         while self.fetched < until {
-            prefetch(self.bytes.as_ptr().wrapping_add(self.fetched));
+            prefetch(self.frames.as_ptr().wrapping_add(self.fetched));
             self.fetched += LINE;
         }
     }
@@ -352,7 +354,6 @@ const SMALL_CHUNK: usize = if cfg!(tracehound_loom) { 128 } else { 4 * 1024 };
 mod tests {
     use super::*;
     use crate::model::{Flags, SpanId, TraceId};
-    use crate::record::frame::read_frame;
 
     fn header(n: u64) -> FrameHeader {
         FrameHeader {
@@ -377,11 +378,7 @@ mod tests {
     fn drain(ring: &Ring) -> Vec<u64> {
         let mut ids = Vec::new();
         for chunk in ring.take() {
-            let mut rest = chunk.bytes();
-            while let Some((span, after)) = read_frame(rest) {
-                ids.push(span.span_id().get() - 1);
-                rest = after;
-            }
+            ids.extend(chunk.frames().iter().map(|span| span.span_id().get() - 1));
             ring.recycle(chunk);
         }
         ids

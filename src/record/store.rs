@@ -10,7 +10,7 @@ use crate::record::budget::Budget;
 use crate::record::buffer::without_repeated_keys;
 use crate::record::depot::Depot;
 use crate::record::fork;
-use crate::record::frame::{FinishedSpan, FrameBytes, FrameHeader, FrameKind, read_frame};
+use crate::record::frame::{FinishedSpan, FrameBytes, FrameHeader, FrameKind};
 use crate::record::local::{self, Local, with_local};
 use crate::record::local_trace::HeldSpans;
 use crate::record::ring::{Pushed, Ring, RingWriter};
@@ -143,14 +143,12 @@ impl Store {
 
     /// Puts spans on their way that had waited for a decision.
     pub(crate) fn push_held(&self, held: &HeldSpans, flags: Flags) {
-        let mut rest = held.frames.as_slice();
-        while let Some((span, after)) = read_frame(rest) {
+        for span in held.frames.iter() {
             let header = FrameHeader {
                 flags,
                 ..*span.header()
             };
             self.push_again(&header, &span.frame_bytes());
-            rest = after;
         }
     }
 
@@ -194,10 +192,8 @@ impl Store {
         let home = generation();
         for ring in rings {
             for chunk in ring.take() {
-                let mut rest = chunk.bytes();
-                while let Some((span, after)) = read_frame(rest) {
+                for span in chunk.frames().iter() {
                     count += 1;
-                    rest = after;
                     if span.header().kind == FrameKind::WithSamplerTags {
                         report_once(&self.with_sampler_tags(span, &mut tags), &mut report);
                     } else {

@@ -15,7 +15,7 @@ use crate::model::tags::{
 };
 use crate::model::{FieldRef, TagRef, field};
 use crate::record::encode::{write_log, write_tag};
-use crate::record::{FinishedSpan, FrameBytes, FrameHeader, LogView, cut, read_frame, write_frame};
+use crate::record::{FinishedSpan, FrameBytes, FrameHeader, LogView, cut};
 
 /// Shows smaller and smaller forms of `span` to `fits`; true when one fits, which is the last one shown.
 pub(super) fn degrade(
@@ -144,9 +144,7 @@ impl<'a, F: FnMut(&FinishedSpan<'_>) -> bool> Degrader<'a, F> {
             tags: &tags,
             logs: [&logs, &[]],
         };
-        let mut frame = Vec::with_capacity(bytes.frame_len());
-        write_frame(&mut frame, &header, &bytes);
-        read_frame(&frame).is_some_and(|(smaller, _)| (self.fits)(&smaller))
+        (self.fits)(&FinishedSpan::new(header, bytes))
     }
 }
 

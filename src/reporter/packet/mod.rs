@@ -18,7 +18,7 @@ use std::ops::Range;
 use crate::metrics::{DropCause, DropCounts};
 use crate::model::Process;
 use crate::record::encode::varint_len;
-use crate::record::{FinishedSpan, read_frame, write_frame};
+use crate::record::{FinishedSpan, Frames};
 use crate::reporter::packet::compact::LastTrace;
 use crate::reporter::sender::BatchFormat;
 
@@ -78,16 +78,16 @@ pub(super) struct Packet {
     /// What the tail of the last message overwrote, and where, until it is put back.
     displaced: Vec<u8>,
     displaced_at: usize,
-    frames: Vec<u8>,
+    /// Of the spans in `kept`, one each.
+    frames: Frames,
     kept: Vec<Kept>,
     scratch: Vec<u8>,
     last: LastTrace,
 }
 
-/// The frame of a span that could be made smaller.
+/// A span that could be made smaller.
 struct Kept {
     span: usize,
-    frame: Range<usize>,
     is_degraded: bool,
 }
 
@@ -120,7 +120,7 @@ impl Packet {
             look_from: 0,
             displaced: Vec::new(),
             displaced_at: 0,
-            frames: Vec::new(),
+            frames: Frames::default(),
             kept: Vec::new(),
             scratch: Vec::new(),
             last: LastTrace::default(),
@@ -169,7 +169,7 @@ impl Packet {
             return Shrunk::No;
         };
         let kept = &mut self.kept[at];
-        let Some((original, _)) = self.frames.get(kept.frame.clone()).and_then(read_frame) else {
+        let Some(original) = self.frames.iter().nth(at) else {
             return Shrunk::No;
         };
         let (format, scratch, last) = (self.format, &mut self.scratch, &mut self.last);
@@ -207,19 +207,13 @@ impl Packet {
         for end in &mut self.ends {
             *end -= shift;
         }
+        let kept = self.kept.len();
         self.kept.retain_mut(|kept| {
             let stays = kept.span >= count;
             kept.span = kept.span.wrapping_sub(count);
             stays
         });
-        let shift = self
-            .kept
-            .first()
-            .map_or(self.frames.len(), |kept| kept.frame.start);
-        self.frames.drain(..shift);
-        for kept in &mut self.kept {
-            kept.frame = kept.frame.start - shift..kept.frame.end - shift;
-        }
+        self.frames.remove_first(kept - self.kept.len());
     }
 
     /// The message with these spans, at least one. [`Packet::restore`] comes before anything else then.
@@ -299,19 +293,18 @@ impl Packet {
     /// The operation name of a span, where the span was large enough for a copy to be kept.
     pub(super) fn operation_name(&self, span: usize) -> Option<&str> {
         let at = self.kept.binary_search_by_key(&span, |kept| kept.span);
-        let frame = self.frames.get(self.kept.get(at.ok()?)?.frame.clone())?;
-        read_frame(frame).map(|(span, _)| span.operation_name())
+        let span = self.frames.iter().nth(at.ok()?)?;
+        Some(span.operation_name())
     }
 
     #[cold]
     fn keep(&mut self, span: &FinishedSpan<'_>) {
-        let start = self.frames.len();
-        write_frame(&mut self.frames, span.header(), &span.frame_bytes());
-        self.kept.push(Kept {
-            span: self.ends.len(),
-            frame: start..self.frames.len(),
-            is_degraded: false,
-        });
+        if self.frames.push(span.header(), &span.frame_bytes()) {
+            self.kept.push(Kept {
+                span: self.ends.len(),
+                is_degraded: false,
+            });
+        }
     }
 
     fn head_room(&self) -> usize {

@@ -1,0 +1,136 @@
+use crate::record::frame::{FinishedSpan, FrameBytes, FrameHeader, read_frame, write_frame};
+
+/// Frames, one behind the other.
+///
+/// Nothing but whole frames is ever written here, so that they can be read without asking whether they are some.
+#[derive(Debug, Default)]
+pub(crate) struct Frames {
+    bytes: Vec<u8>,
+}
+
+impl Frames {
+    /// None yet, in this memory.
+    pub(super) fn in_memory(mut bytes: Vec<u8>) -> Self {
+        bytes.clear();
+        Self { bytes }
+    }
+
+    /// The memory, emptied.
+    pub(super) fn into_memory(mut self) -> Vec<u8> {
+        self.bytes.clear();
+        self.bytes
+    }
+
+    /// Appends one; false if it is larger than 4 GiB, which no frame can be.
+    pub(crate) fn push(&mut self, header: &FrameHeader, bytes: &FrameBytes<'_>) -> bool {
+        let fits = u32::try_from(bytes.frame_len()).is_ok();
+        if fits {
+            self.bytes.reserve(bytes.frame_len());
+            // SAFETY: room was made for the frame, which is not too large.
+            unsafe { write_frame(&mut self.bytes, header, bytes) };
+        }
+        fits
+    }
+
+    /// The same where there is room: the header goes from registers into memory.
+    ///
+    /// # Safety
+    ///
+    /// The memory has room for `bytes.frame_len()` bytes more, and those are no more than 4 GiB.
+    #[inline(always)]
+    pub(super) unsafe fn push_in_place(&mut self, header: &FrameHeader, bytes: &FrameBytes<'_>) {
+        // SAFETY: passed on.
+        unsafe { write_frame(&mut self.bytes, header, bytes) };
+    }
+
+    pub(crate) fn iter(&self) -> Iter<'_> {
+        Iter { rest: &self.bytes }
+    }
+
+    /// Removes the first `count` of them.
+    pub(crate) fn remove_first(&mut self, count: usize) {
+        let mut left = self.iter();
+        left.by_ref().take(count).for_each(drop);
+        let left = left.rest.len();
+        self.bytes.drain(..self.bytes.len() - left);
+    }
+
+    pub(super) fn shrink_to_fit(&mut self) {
+        self.bytes.shrink_to_fit();
+    }
+
+    /// How many bytes they take.
+    #[inline(always)]
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    #[inline(always)]
+    pub(super) fn as_ptr(&self) -> *const u8 {
+        self.bytes.as_ptr()
+    }
+}
+
+/// The spans of [`Frames`], the oldest first.
+#[derive(Debug)]
+pub(crate) struct Iter<'a> {
+    /// Whole frames.
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = FinishedSpan<'a>;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<FinishedSpan<'a>> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        // SAFETY: whole frames are left, and as there are bytes, there is one.
+        let (span, rest) = unsafe { read_frame(self.rest) };
+        self.rest = rest;
+        Some(span)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{SpanId, TraceId};
+    use crate::reporter::OwnedSpan;
+
+    fn push(frames: &mut Frames, name: &str) {
+        let (trace_id, span_id) = (TraceId::new(0, 1), SpanId::new(2));
+        let ids = trace_id.zip(span_id).expect("not zero");
+        let span = OwnedSpan::new(ids.0, ids.1, name);
+        assert!(span.view(|span| frames.push(span.header(), &span.frame_bytes())));
+    }
+
+    fn names(frames: &Frames) -> Vec<&str> {
+        frames.iter().map(|span| span.operation_name()).collect()
+    }
+
+    #[test]
+    fn the_first_frames_are_removed_whole() {
+        let mut frames = Frames::default();
+        for name in ["a", "", "é", "longer than the others"] {
+            push(&mut frames, name);
+        }
+        frames.remove_first(0);
+        assert_eq!(names(&frames), ["a", "", "é", "longer than the others"]);
+        frames.remove_first(2);
+        assert_eq!(names(&frames), ["é", "longer than the others"]);
+        frames.remove_first(3);
+        assert!(names(&frames).is_empty());
+    }
+
+    #[test]
+    fn memory_that_is_used_again_holds_no_frames() {
+        let mut frames = Frames::default();
+        push(&mut frames, "old");
+        let mut frames = Frames::in_memory(frames.into_memory());
+        assert!(names(&frames).is_empty());
+        push(&mut frames, "new");
+        assert_eq!(names(&frames), ["new"]);
+    }
+}
