@@ -5,7 +5,7 @@ use std::mem;
 
 use crate::model::{Baggage, SpanReference, TagRef, Timestamp, tags};
 use crate::record::encode::{Tags, write_reference, write_tag, write_text_tag};
-use crate::record::frame::{FrameBytes, FrameHeader};
+use crate::record::frame::{FrameBytes, FrameExtras, FrameHeader, PlainSpan};
 use crate::record::keys::KeyFilter;
 use crate::record::limits::{Limits, cut};
 use crate::record::logs::LogBuffer;
@@ -212,39 +212,35 @@ impl SpanBuffer {
     }
 
     /// A sealed buffer as it goes into a frame, with what is left to say in the header.
-    #[inline(always)]
     pub(crate) fn frame(&self, mut header: FrameHeader) -> (FrameHeader, FrameBytes<'_>) {
         header.tag_count = self.tag_count;
-        header.log_count = self.logs.first_count;
-        header.reference_count = self.reference_count;
-        header.has_repeated_keys = self.keys.has_repeated;
+        header.extras = FrameExtras::new(self.keys.has_repeated);
         let bytes = FrameBytes {
             operation_name: &self.operation_name,
-            references: &self.references,
             tags: &self.tags,
+            references: &self.references,
+            reference_count: self.reference_count,
             logs: [&self.logs.first, &self.logs.joined],
+            log_count: self.logs.first_count,
         };
         (header, bytes)
     }
 
-    /// The same where there is nothing but a name and tags.
+    /// Whether there is nothing but a name and tags, and nothing to seal.
     #[inline(always)]
-    pub(super) fn frame_of_name_and_tags(
-        &self,
-        mut header: FrameHeader,
-    ) -> Option<(FrameHeader, FrameBytes<'_>)> {
-        if self.is_unusual || self.logs.first_count > 0 {
-            return None;
-        }
-        header.tag_count = self.tag_count;
-        header.has_repeated_keys = self.keys.has_repeated;
-        let bytes = FrameBytes {
+    pub(super) fn is_plain(&self) -> bool {
+        !self.is_unusual && self.logs.first_count == 0
+    }
+
+    /// A plain buffer as it goes into a frame.
+    #[inline(always)]
+    pub(super) fn plain(&self) -> PlainSpan<'_> {
+        PlainSpan {
             operation_name: &self.operation_name,
-            references: &[],
             tags: &self.tags,
-            logs: [&[], &[]],
-        };
-        Some((header, bytes))
+            tag_count: self.tag_count,
+            has_repeated_keys: self.keys.has_repeated,
+        }
     }
 
     #[cfg(test)]

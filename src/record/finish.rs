@@ -18,11 +18,13 @@ impl SpanRef {
         let mut cell = self.into_alone()?;
         let flags = cell.marks.flags();
         if flags.is_sampled() {
-            let header = cell.header_at(flags, wall(cell.anchor, ticks));
+            let duration = cell.duration(wall(cell.anchor, ticks));
             let buffer = cell.buffer.get_mut();
-            let is_pushed = match buffer.frame_of_name_and_tags(header) {
-                Some((header, bytes)) => local.writer.newest().push(header, bytes),
-                None => cell.push_full(local, header),
+            let is_pushed = if buffer.is_plain() {
+                let chunk = local.writer.newest();
+                chunk.push_plain(&cell.header, (flags, duration), &buffer.plain())
+            } else {
+                cell.push_full(local, flags, duration)
             };
             if !is_pushed {
                 return Err(Self::new(cell));
@@ -43,22 +45,30 @@ impl SpanRef {
 
 impl SpanCell {
     /// The header with what is known at the end; [`SpanBuffer::frame`](super::SpanBuffer::frame) adds the rest.
-    #[inline(always)]
     pub(crate) fn header_at(&self, flags: Flags, end: i64) -> FrameHeader {
-        let duration = end.wrapping_sub(self.header.start).max(0).unsigned_abs();
         FrameHeader {
-            duration,
+            duration: self.duration(end),
             flags,
             ..self.header
         }
     }
 
+    #[inline(always)]
+    fn duration(&self, end: i64) -> u64 {
+        end.wrapping_sub(self.header.start).max(0).unsigned_abs()
+    }
+
     /// Pushes a span that has more than a name and tags; false where there is no room.
     #[inline(never)]
-    fn push_full(&mut self, local: &Local, header: FrameHeader) -> bool {
+    fn push_full(&mut self, local: &Local, flags: Flags, duration: u64) -> bool {
         let buffer = self.buffer.get_mut();
         self.recorder.seal(buffer);
+        let header = FrameHeader {
+            duration,
+            flags,
+            ..self.header
+        };
         let (header, bytes) = buffer.frame(header);
-        local.writer.newest().push(header, bytes)
+        local.writer.newest().push(&header, &bytes)
     }
 }

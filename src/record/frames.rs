@@ -1,4 +1,7 @@
-use crate::record::frame::{FinishedSpan, FrameBytes, FrameHeader, read_frame, write_frame};
+use crate::model::Flags;
+use crate::record::frame::{
+    FinishedSpan, FrameBytes, FrameHeader, PlainSpan, read_frame, write_frame, write_plain_frame,
+};
 
 /// Frames, one behind the other.
 ///
@@ -32,15 +35,20 @@ impl Frames {
         fits
     }
 
-    /// The same where there is room: the header goes from registers into memory.
+    /// Appends a span that has a name and tags and nothing else, where there is room.
     ///
     /// # Safety
     ///
-    /// The memory has room for `bytes.frame_len()` bytes more, and those are no more than 4 GiB.
+    /// The memory has room for `span.frame_len()` bytes more, and those are no more than 4 GiB.
     #[inline(always)]
-    pub(super) unsafe fn push_in_place(&mut self, header: &FrameHeader, bytes: &FrameBytes<'_>) {
+    pub(super) unsafe fn push_plain(
+        &mut self,
+        header: &FrameHeader,
+        end: (Flags, u64),
+        span: &PlainSpan<'_>,
+    ) {
         // SAFETY: passed on.
-        unsafe { write_frame(&mut self.bytes, header, bytes) };
+        unsafe { write_plain_frame(&mut self.bytes, header, end, span) };
     }
 
     pub(crate) fn iter(&self) -> Iter<'_> {

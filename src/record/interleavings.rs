@@ -195,9 +195,7 @@ fn push(writer: &RingWriter, n: u64) -> Pushed {
     };
     let bytes = FrameBytes {
         operation_name: "name",
-        references: &[],
-        tags: &[],
-        logs: [&[], &[]],
+        ..FrameBytes::default()
     };
     writer.push(&header, &bytes)
 }

@@ -15,8 +15,9 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use crate::model::Flags;
 use crate::record::budget::Budget;
-use crate::record::frame::{FrameBytes, FrameHeader};
+use crate::record::frame::{FrameBytes, FrameHeader, PlainSpan};
 use crate::record::frames::Frames;
 use crate::record::lock::ByteLock;
 use crate::record::owner_lock::{Owned, OwnerLock};
@@ -59,8 +60,6 @@ pub(crate) struct Chunk {
     frames: Frames,
     /// No more than 4 GiB.
     size: usize,
-    /// How far the processor has been told to fetch lines.
-    fetched: usize,
     /// Taken from the budget; the first small chunk of a thread is not, so that every thread can report.
     is_budgeted: bool,
 }
@@ -129,17 +128,33 @@ pub(super) struct NewestChunk<'a> {
 }
 
 impl NewestChunk<'_> {
-    /// Writes a frame if there is room; false otherwise. What is read for the arguments after the chunk was taken goes
-    /// from where it is straight into the chunk.
+    /// Writes the frame of a span that has a name and tags and nothing else, if there is room; false otherwise.
     #[inline(always)]
-    pub(super) fn push(mut self, header: FrameHeader, bytes: FrameBytes<'_>) -> bool {
-        let chunk = &mut self.state.newest;
-        if bytes.frame_len() > chunk.room() {
+    pub(super) fn push_plain(
+        mut self,
+        header: &FrameHeader,
+        end: (Flags, u64),
+        span: &PlainSpan<'_>,
+    ) -> bool {
+        let (chunk, len) = (&mut self.state.newest, span.frame_len());
+        if len > chunk.room() {
             return false;
         }
         // SAFETY: there is room, because that of the chunk's frames is no less than its size; and no chunk is too large.
-        unsafe { chunk.frames.push_in_place(&header, &bytes) };
-        chunk.fetch_ahead();
+        unsafe { chunk.frames.push_plain(header, end, span) };
+        chunk.fetch_ahead(len);
+        self.ring.count_pushed();
+        true
+    }
+
+    /// Writes a frame if there is room; false otherwise.
+    pub(super) fn push(mut self, header: &FrameHeader, bytes: &FrameBytes<'_>) -> bool {
+        let (chunk, len) = (&mut self.state.newest, bytes.frame_len());
+        if len > chunk.room() {
+            return false;
+        }
+        chunk.frames.push(header, bytes);
+        chunk.fetch_ahead(len);
         self.ring.count_pushed();
         true
     }
@@ -198,8 +213,9 @@ impl Ring {
         if filled.size > 0 {
             state.filled.push_back(filled);
         }
+        state.newest.fetch_first();
         state.newest.frames.push(header, bytes);
-        state.newest.fetch_ahead();
+        state.newest.fetch_ahead(len);
         self.count_pushed();
         if is_half_full {
             Pushed::TakenHalfFull
@@ -304,7 +320,6 @@ impl Chunk {
         Self {
             frames: Frames::in_memory(memory),
             size,
-            fetched: 0,
             is_budgeted,
         }
     }
@@ -318,15 +333,32 @@ impl Chunk {
         self.size - self.frames.len()
     }
 
-    /// Has the processor fetch, for writing, the lines that will soon be written to. Chunks come back from the worker,
-    /// and where that runs on another die a line takes longer than all else that a span costs.
+    /// A frame of `len` bytes was written: has the processor fetch, for writing, the lines that will soon be written to.
+    /// Chunks come back from the worker, and where that runs on another die a line takes longer than all else that a span
+    /// costs.
     #[inline(always)]
-    fn fetch_ahead(&mut self) {
-        let until = self.frames.len() + FETCH_AHEAD;
-        while self.fetched < until {
-            prefetch(self.frames.as_ptr().wrapping_add(self.fetched));
-            self.fetched += LINE;
+    fn fetch_ahead(&self, len: usize) {
+        let last = self.bytes_ahead(FETCH_AHEAD);
+        // At once what most frames are not longer than.
+        prefetch(last);
+        prefetch(last.wrapping_sub(LINE));
+        let mut fetched = 2 * LINE;
+        while fetched < len.min(FETCH_AHEAD) {
+            prefetch(last.wrapping_sub(fetched));
+            fetched += LINE;
         }
+    }
+
+    /// The same for the first lines of a chunk.
+    fn fetch_first(&self) {
+        for line in (0..FETCH_AHEAD).step_by(LINE) {
+            prefetch(self.bytes_ahead(line));
+        }
+    }
+
+    #[inline(always)]
+    fn bytes_ahead(&self, by: usize) -> *const u8 {
+        self.frames.as_ptr().wrapping_add(self.frames.len() + by)
     }
 }
 
@@ -368,9 +400,7 @@ mod tests {
     fn push(ring: &RingWriter, n: u64, name: &str) -> Pushed {
         let bytes = FrameBytes {
             operation_name: name,
-            references: &[],
-            tags: &[],
-            logs: [&[], &[]],
+            ..FrameBytes::default()
         };
         ring.push(&header(n), &bytes)
     }

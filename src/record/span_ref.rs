@@ -260,7 +260,7 @@ mod tests {
 
     impl Fixture {
         fn start(&self) -> SpanRef {
-            let mut cell = SpanCell::vacant(&self.tracer, &self.recorder);
+            let mut cell = SpanCell::vacant(&self.tracer, &self.recorder, None);
             cell.begin(Flags::SAMPLED, false, "name".into());
             SpanRef::new(cell)
         }

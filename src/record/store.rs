@@ -358,9 +358,9 @@ impl Here {
 /// Reports a span with each key once.
 #[inline]
 fn report_once(span: &FinishedSpan<'_>, report: &mut impl FnMut(&FinishedSpan<'_>)) {
-    if span.header().has_repeated_keys {
+    if span.header().extras.has_repeated_keys() {
         let (tags, tag_count) = without_repeated_keys(span.tags());
-        let logs = (span.log_bytes(), span.header().log_count);
+        let logs = (span.log_bytes(), span.log_count());
         report(&span.with_tags_and_logs((&tags, tag_count), logs));
     } else {
         report(span);

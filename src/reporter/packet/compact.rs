@@ -79,9 +79,9 @@ pub(super) fn write_span(
 
     end = 0;
     let mut flags_field = 0x25;
-    if header.all_references() > 0 {
+    if span.all_references() > 0 {
         let block = rest.block();
-        end = list_field(block, 0, 0x19, header.all_references());
+        end = list_field(block, 0, 0x19, span.all_references());
         if let Some(kind) = header.parent_reference.kind() {
             end = field(block, end, 0x15, zigzag(reference_kind(kind)));
             end = last.copy_fields(block, end);
@@ -90,7 +90,7 @@ pub(super) fn write_span(
             *room(block, end) = [0];
             end += 1;
         }
-        if header.reference_count > 0 {
+        if span.reference_count() > 0 {
             rest.skip(end);
             rest.copy(references);
             end = 0;
@@ -111,8 +111,8 @@ pub(super) fn write_span(
         logs_field = 0x19;
     }
     let mut block = rest.block();
-    if header.log_count > 0 {
-        end = list_field(block, end, logs_field, header.log_count);
+    if span.log_count() > 0 {
+        end = list_field(block, end, logs_field, span.log_count());
         rest.skip(end);
         rest.copy(logs);
         end = 0;
