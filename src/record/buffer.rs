@@ -158,20 +158,12 @@ impl SpanBuffer {
         }
     }
 
-    /// Tags that were encoded before; returns how many of their parts were cut. They are few and short, and the first of
-    /// their span.
+    /// The sampler's tags; returns how many of their parts were cut. They are few and short, and the first of their span.
     #[inline(always)]
     pub(crate) fn push_encoded(&mut self, encoded: &EncodedTags) -> u64 {
         self.tags.extend_from_slice(&encoded.bytes);
-        self.keys.insert_both(encoded.hashes);
-        self.tag_count += encoded.hashes.len() as u32;
+        self.tag_count += EncodedTags::COUNT;
         encoded.truncated
-    }
-
-    /// Tags with these keys will stand before the others.
-    #[inline(always)]
-    pub(super) fn expect_keys(&mut self, hashes: [u16; 2]) {
-        self.keys.insert_both(hashes);
     }
 
     /// `fields` are `count` encoded tags.

@@ -16,7 +16,6 @@ use crate::record::local_trace::LocalTrace;
 use crate::record::lock::{ByteGuard, ByteLock};
 use crate::record::marks::{BAGGAGE, EXPLICIT_START, FINISHED, Marks, REVISABLE, SHARED, flags_in};
 use crate::record::recorder::Recorder;
-use crate::record::sampler_tags::EncodedTags;
 use crate::record::store::StoreKey;
 
 /// One open span.
@@ -151,13 +150,10 @@ impl SpanCell {
         })
     }
 
-    /// Marks a span that nobody else can know of as one with the tags of a sampler that always says the same; returns how
-    /// many of their parts were cut.
+    /// Marks a span that nobody else can know of as one with the tags of a sampler that always says the same.
     #[inline(always)]
-    pub(crate) fn mark_sampler_tags(&mut self, tags: &EncodedTags) -> u64 {
+    pub(crate) fn mark_sampler_tags(&mut self) {
         self.header.kind = FrameKind::WithSamplerTags;
-        self.buffer.get_mut().expect_keys(tags.hashes);
-        tags.truncated
     }
 
     /// The buffer of a span that nobody else can know of.

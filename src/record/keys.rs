@@ -1,7 +1,12 @@
 //! Which keys a span's tags have, as far as it takes to notice one that is set twice.
 
+use crate::model::tags;
+
 /// Notices that a key is inserted again; now and then says so of one that is not.
-#[derive(Debug, Default)]
+///
+/// The keys of the sampler's tags are there from the start, because those tags go before all others without a look at
+/// the filter.
+#[derive(Debug)]
 pub(super) struct KeyFilter {
     /// Of the first keys; never 0. In two parts, because most spans have few tags.
     first: [u16; 8],
@@ -10,14 +15,29 @@ pub(super) struct KeyFilter {
     pub(super) has_repeated: bool,
 }
 
+const SAMPLER_KEYS: [u16; 2] = [
+    hash(tags::SAMPLER_TYPE.as_bytes()),
+    hash(tags::SAMPLER_PARAM.as_bytes()),
+];
+
+/// What the filter of a span without tags of its own knows.
+const START: [u16; 8] = [SAMPLER_KEYS[0], SAMPLER_KEYS[1], 0, 0, 0, 0, 0, 0];
+
+impl Default for KeyFilter {
+    fn default() -> Self {
+        Self {
+            first: START,
+            rest: Default::default(),
+            count: SAMPLER_KEYS.len(),
+            has_repeated: false,
+        }
+    }
+}
+
 impl KeyFilter {
     #[inline(always)]
     pub(super) fn insert(&mut self, key: &str) {
-        self.insert_hash(hash(key.as_bytes()));
-    }
-
-    #[inline(always)]
-    fn insert_hash(&mut self, hash: u16) {
+        let hash = hash(key.as_bytes());
         if is_among(&self.first, hash) {
             self.has_repeated = true;
         }
@@ -45,26 +65,13 @@ impl KeyFilter {
         }
     }
 
-    /// Two that differ.
-    #[inline(always)]
-    pub(super) fn insert_both(&mut self, hashes: [u16; 2]) {
-        if self.count == 0
-            && let Some(free) = self.first.first_chunk_mut()
-        {
-            *free = hashes;
-            self.count = hashes.len();
-        } else {
-            hashes.into_iter().for_each(|hash| self.insert_hash(hash));
-        }
-    }
-
     #[inline(always)]
     pub(super) fn clear(&mut self) {
         if self.count > self.first.len() {
             self.rest = Default::default();
         }
-        self.first = Default::default();
-        self.count = 0;
+        self.first = START;
+        self.count = SAMPLER_KEYS.len();
         self.has_repeated = false;
     }
 }
@@ -77,19 +84,19 @@ fn is_among<const N: usize>(hashes: &[u16; N], hash: u16) -> bool {
 
 /// Of the length and of up to 16 bytes at the ends, which tell the keys of one span apart; never 0.
 #[inline(always)]
-pub(super) fn hash(key: &[u8]) -> u16 {
+const fn hash(key: &[u8]) -> u16 {
     let (first, last) = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
         (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
         _ => match (key.first_chunk::<4>(), key.last_chunk::<4>()) {
             (Some(first), Some(last)) => (
-                u64::from(u32::from_le_bytes(*first)),
-                u64::from(u32::from_le_bytes(*last)),
+                u32::from_le_bytes(*first) as u64,
+                u32::from_le_bytes(*last) as u64,
             ),
-            _ => (
-                key.iter()
-                    .fold(0, |word, byte| word << 8 | u64::from(*byte)),
-                0,
-            ),
+            _ => match *key {
+                [] => (0, 0),
+                [a] => (a as u64, 0),
+                [a, .., b] => (a as u64, b as u64),
+            },
         },
     };
     let mixed = (first ^ (key.len() as u64))
@@ -129,10 +136,14 @@ mod tests {
     }
 
     #[test]
+    fn a_key_of_the_samplers_counts_as_repeated() {
+        assert!(repeats(&["sampler.type"]));
+        assert!(repeats(&["other", "sampler.param"]));
+    }
+
+    #[test]
     fn the_usual_tags_of_a_request_are_told_apart() {
         let keys = [
-            "sampler.type",
-            "sampler.param",
             "span.kind",
             "component",
             "http.method",

@@ -227,7 +227,7 @@ impl Store {
         tags.clear();
         tags.extend_from_slice(&sampler_tags.bytes);
         tags.extend_from_slice(span.tag_bytes());
-        span.with_tags_before(tags, sampler_tags.hashes.len() as u32)
+        span.with_tags_before(tags, EncodedTags::COUNT)
     }
 
     /// The tags of a sampler that always says the same. Before the first span starts.

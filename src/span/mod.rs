@@ -32,9 +32,7 @@ mod reference;
 pub(crate) use context::Decision;
 pub use context::{SpanContext, ToSpanContext};
 pub use handle::Span;
-pub(crate) use recording::{
-    apply_decision, begin_with_constant_tags, begin_with_sampler_tags, begin_with_tag,
-};
+pub(crate) use recording::{apply_decision, begin_with_sampler_tags, begin_with_tag};
 pub use reference::Reference;
 
 pub use crate::record::Limits;

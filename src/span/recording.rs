@@ -11,8 +11,8 @@ use crate::metrics::{Counter, DropCause};
 use crate::model::sampling::{SamplerTags, SamplingDecision, SpanView};
 use crate::model::{FieldRef, Flags, TagRef, Timestamp, field, tags};
 use crate::record::{
-    Added, EncodedTags, FrameHeader, Hold, LocalTrace, Question, SpanBuffer, SpanCell, SpanRef,
-    wall, write_limited_tag,
+    Added, FrameHeader, Hold, LocalTrace, Question, SpanBuffer, SpanCell, SpanRef, wall,
+    write_limited_tag,
 };
 
 pub(crate) fn set_operation_name(cell: &SpanCell, name: Cow<'static, str>) {
@@ -364,13 +364,6 @@ pub(crate) fn begin_with_tag(cell: &mut SpanCell, key: &str, value: TagRef<'_>) 
 #[inline]
 pub(crate) fn begin_with_sampler_tags(cell: &mut SpanCell, sampler_tags: SamplerTags) {
     let truncated = cell.push_sampler_tags(sampler_tags);
-    count_truncated(cell, truncated);
-}
-
-/// The same for those of a sampler that always says the same.
-#[inline]
-pub(crate) fn begin_with_constant_tags(cell: &mut SpanCell, sampler_tags: &EncodedTags) {
-    let truncated = cell.mark_sampler_tags(sampler_tags);
     count_truncated(cell, truncated);
 }
 

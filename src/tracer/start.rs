@@ -11,8 +11,7 @@ use crate::record::{
 };
 use crate::sampler::{SamplingDecision, SpanView};
 use crate::span::{
-    Decision, Reference, Span, SpanContext, apply_decision, begin_with_constant_tags,
-    begin_with_sampler_tags, begin_with_tag,
+    Decision, Reference, Span, SpanContext, apply_decision, begin_with_sampler_tags, begin_with_tag,
 };
 use crate::tracer::StartSpanOptions;
 use crate::tracer::core::{Core, Roots};
@@ -74,10 +73,10 @@ fn start_root(
         is_new_trace: true,
     };
     match &core.roots {
-        Roots::Keep(sampler_tags) => {
+        Roots::Keep(_) => {
             seed.flags = Flags::SAMPLED;
             let mut cell = begin_decided(core, name, start_tags, &seed);
-            begin_with_constant_tags(&mut cell, sampler_tags);
+            cell.mark_sampler_tags();
             complete_decided(core, start_tags, cell, &seed)
         }
         Roots::Drop => {
