@@ -460,15 +460,12 @@ impl<'a> FinishedSpan<'a> {
         self.bytes.reference_count + u32::from(has_parent)
     }
 
-    /// The same span with `more` tags before its own, all of which are `tags`.
-    pub(super) fn with_tags_before(self, tags: &'a [u8], more: u32) -> Self {
-        let header = FrameHeader {
-            tag_count: self.header.tag_count + more,
-            kind: FrameKind::Usual,
-            ..self.header
-        };
-        let bytes = FrameBytes { tags, ..self.bytes };
-        Self { header, bytes }
+    /// Has `more` tags before its own, all of which are `tags` now.
+    #[inline]
+    pub(super) fn put_tags_before(&mut self, tags: &'a [u8], more: u32) {
+        self.bytes.tags = tags;
+        self.header.tag_count += more;
+        self.header.kind = FrameKind::Usual;
     }
 
     /// The same span with other tags and logs.

@@ -192,13 +192,12 @@ impl Store {
         let home = generation();
         for ring in rings {
             for chunk in ring.take() {
-                for span in chunk.frames().iter() {
+                for mut span in chunk.frames().iter() {
                     count += 1;
                     if span.header().kind == FrameKind::WithSamplerTags {
-                        report_once(&self.with_sampler_tags(span, &mut tags), &mut report);
-                    } else {
-                        report_once(&span, &mut report);
+                        self.put_sampler_tags(&mut span, &mut tags);
                     }
+                    report_once(&span, &mut report);
                 }
                 if generation() != home {
                     // A reporter has forked: in the child the ring is another process's.
@@ -214,20 +213,20 @@ impl Store {
         count
     }
 
-    /// The same span with the sampler's tags before its own.
+    /// Puts the sampler's tags before the span's own. Where it has some, all of them go into `tags`.
     #[inline]
-    fn with_sampler_tags<'a>(
-        &self,
-        span: FinishedSpan<'a>,
-        tags: &'a mut Vec<u8>,
-    ) -> FinishedSpan<'a> {
+    fn put_sampler_tags<'a>(&'a self, span: &mut FinishedSpan<'a>, tags: &'a mut Vec<u8>) {
         let Some(sampler_tags) = self.sampler_tags.get() else {
-            return span;
+            return;
         };
-        tags.clear();
-        tags.extend_from_slice(&sampler_tags.bytes);
-        tags.extend_from_slice(span.tag_bytes());
-        span.with_tags_before(tags, EncodedTags::COUNT)
+        let mut all = &*sampler_tags.bytes;
+        if !span.tag_bytes().is_empty() {
+            tags.clear();
+            tags.extend_from_slice(all);
+            tags.extend_from_slice(span.tag_bytes());
+            all = tags;
+        }
+        span.put_tags_before(all, EncodedTags::COUNT);
     }
 
     /// The tags of a sampler that always says the same. Before the first span starts.

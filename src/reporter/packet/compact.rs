@@ -52,7 +52,7 @@ pub(super) fn write_tail(out: &mut Vec<u8>, numbers: Option<&Numbers>) {
 /// Writes a `Span` struct to `out` from `at` on and returns where it ends. Its lists are in this form already.
 ///
 /// The vector grows as it must and never shrinks: what lies behind the end means nothing.
-#[inline]
+#[inline(always)]
 pub(super) fn write_span(
     out: &mut Vec<u8>,
     at: usize,

@@ -329,7 +329,7 @@ impl Packet {
 }
 
 /// Writes a span to `out` from `at` on and returns where it ends.
-#[inline]
+#[inline(always)]
 fn write_span(
     format: BatchFormat,
     out: &mut Vec<u8>,
