@@ -75,6 +75,17 @@ impl SpanBuffer {
         self.keys.clear();
     }
 
+    /// The same for one that is [plain](Self::is_plain).
+    #[inline(always)]
+    pub(super) fn clear_plain(&mut self) {
+        if self.tags.capacity() > KEPT_BYTES {
+            self.clear_unusual();
+        }
+        self.tags.clear();
+        self.tag_count = 0;
+        self.keys.clear();
+    }
+
     #[cold]
     #[inline(never)]
     fn clear_unusual(&mut self) {

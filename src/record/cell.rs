@@ -9,7 +9,7 @@ use crate::model::TagRef;
 use crate::model::sampling::SamplerTags;
 use crate::model::{Baggage, Flags, SpanId, TraceId};
 use crate::record::buffer::{Added, SpanBuffer};
-use crate::record::frame::{FrameHeader, FrameKind};
+use crate::record::frame::FrameHeader;
 use crate::record::lifecycle::Lifecycle;
 use crate::record::local;
 use crate::record::local_trace::LocalTrace;
@@ -106,7 +106,6 @@ impl SpanCell {
     ) {
         self.marks
             .begin(flags, if is_revisable { REVISABLE } else { 0 });
-        self.header.kind = FrameKind::Usual;
         self.buffer
             .get_mut()
             .begin(operation_name, &self.recorder.limits);
@@ -148,12 +147,6 @@ impl SpanCell {
         local::with_sampler_tags(&self.recorder.store, tags, limits, |encoded| {
             buffer.push_encoded(encoded)
         })
-    }
-
-    /// Marks a span that nobody else can know of as one with the tags of a sampler that always says the same.
-    #[inline(always)]
-    pub(crate) fn mark_sampler_tags(&mut self) {
-        self.header.kind = FrameKind::WithSamplerTags;
     }
 
     /// The buffer of a span that nobody else can know of.

@@ -4,7 +4,7 @@ use crate::metrics::Counter;
 use crate::model::Flags;
 use crate::record::cell::{SpanCell, wall};
 use crate::record::frame::FrameHeader;
-use crate::record::local::{self, Local};
+use crate::record::local::{self, Local, give_cell};
 use crate::record::span_ref::SpanRef;
 
 impl SpanRef {
@@ -15,17 +15,18 @@ impl SpanRef {
         let Some(local) = local::current_of(self.cell().key) else {
             return Err(self);
         };
-        let mut cell = self.into_alone()?;
-        let flags = cell.marks.flags();
+        let (mut cell, flags) = self.into_alone()?;
+        if !cell.buffer.get_mut().is_plain() {
+            return finish_full(cell, local, flags, ticks);
+        }
         if flags.is_sampled() {
-            let duration = cell.duration(wall(cell.anchor, ticks));
-            let buffer = cell.buffer.get_mut();
-            let is_pushed = if buffer.is_plain() {
-                let chunk = local.writer.newest();
-                chunk.push_plain(&cell.header, (flags, duration), &buffer.plain())
-            } else {
-                cell.push_full(local, flags, duration)
-            };
+            let duration = cell.duration(ticks);
+            let chunk = local.writer.newest();
+            let is_pushed = chunk.push_plain(
+                &cell.header,
+                (flags, duration),
+                &cell.buffer.get_mut().plain(),
+            );
             if !is_pushed {
                 return Err(Self::new(cell));
             }
@@ -36,39 +37,59 @@ impl SpanRef {
             }
             local.counters.count(Counter::FinishedSpansUnsampled);
         }
-        // All that such a span can have changed.
-        cell.buffer.get_mut().clear();
+        cell.buffer.get_mut().clear_plain();
         local.give_cell(cell);
         Ok(())
     }
+}
+
+/// The same for a span that has more than a name and tags.
+#[inline(never)]
+fn finish_full(
+    mut cell: Box<SpanCell>,
+    local: &Local,
+    flags: Flags,
+    ticks: u64,
+) -> Result<(), SpanRef> {
+    let duration = cell.duration(ticks);
+    let buffer = cell.buffer.get_mut();
+    if flags.is_sampled() {
+        cell.recorder.seal(buffer);
+        let header = FrameHeader {
+            duration,
+            flags,
+            ..cell.header
+        };
+        let (header, bytes) = buffer.frame(header);
+        if !local.writer.newest().push(&header, &bytes) {
+            return Err(SpanRef::new(cell));
+        }
+        local.counters.count(Counter::FinishedSpansSampled);
+    } else {
+        local.counters.count(Counter::FinishedSpansUnsampled);
+    }
+    give_cell(cell);
+    Ok(())
 }
 
 impl SpanCell {
     /// The header with what is known at the end; [`SpanBuffer::frame`](super::SpanBuffer::frame) adds the rest.
     pub(crate) fn header_at(&self, flags: Flags, end: i64) -> FrameHeader {
         FrameHeader {
-            duration: self.duration(end),
+            duration: self.duration_until(end),
             flags,
             ..self.header
         }
     }
 
+    /// Nanoseconds from the start, which was not given by the user, to a tick count.
     #[inline(always)]
-    fn duration(&self, end: i64) -> u64 {
-        end.wrapping_sub(self.header.start).max(0).unsigned_abs()
+    fn duration(&self, ticks: u64) -> u64 {
+        self.duration_until(wall(self.anchor, ticks))
     }
 
-    /// Pushes a span that has more than a name and tags; false where there is no room.
-    #[inline(never)]
-    fn push_full(&mut self, local: &Local, flags: Flags, duration: u64) -> bool {
-        let buffer = self.buffer.get_mut();
-        self.recorder.seal(buffer);
-        let header = FrameHeader {
-            duration,
-            flags,
-            ..self.header
-        };
-        let (header, bytes) = buffer.frame(header);
-        local.writer.newest().push(&header, &bytes)
+    #[inline(always)]
+    fn duration_until(&self, end: i64) -> u64 {
+        end.wrapping_sub(self.header.start).max(0).unsigned_abs()
     }
 }

@@ -81,7 +81,7 @@ pub(crate) use buffer::{Added, SpanBuffer, write_limited_tag};
 pub(crate) use cell::{SpanCell, wall};
 pub use encode::{LogView, Logs, References, Tags};
 pub use frame::FinishedSpan;
-pub(crate) use frame::{FrameBytes, FrameHeader, ParentReference};
+pub(crate) use frame::{FrameBytes, FrameHeader, FrameKind, ParentReference};
 pub(crate) use frames::Frames;
 pub(crate) use lifecycle::{Lifecycle, Question};
 pub use limits::Limits;

@@ -338,39 +338,47 @@ impl Chunk {
     /// costs.
     #[inline(always)]
     fn fetch_ahead(&self, len: usize) {
-        let last = self.bytes_ahead(FETCH_AHEAD);
+        let end = self.end();
         // At once what most frames are not longer than.
-        prefetch(last);
-        prefetch(last.wrapping_sub(LINE));
-        let mut fetched = 2 * LINE;
-        while fetched < len.min(FETCH_AHEAD) {
-            prefetch(last.wrapping_sub(fetched));
-            fetched += LINE;
+        prefetch::<FETCH_AHEAD>(end);
+        prefetch::<{ FETCH_AHEAD - LINE }>(end);
+        if len > 2 * LINE {
+            self.fetch_further_ahead(len);
+        }
+    }
+
+    #[inline(never)]
+    fn fetch_further_ahead(&self, len: usize) {
+        for back in (2 * LINE..len.min(FETCH_AHEAD)).step_by(LINE) {
+            prefetch::<FETCH_AHEAD>(self.end().wrapping_sub(back));
         }
     }
 
     /// The same for the first lines of a chunk.
     fn fetch_first(&self) {
         for line in (0..FETCH_AHEAD).step_by(LINE) {
-            prefetch(self.bytes_ahead(line));
+            prefetch::<0>(self.end().wrapping_add(line));
         }
     }
 
     #[inline(always)]
-    fn bytes_ahead(&self, by: usize) -> *const u8 {
-        self.frames.as_ptr().wrapping_add(self.frames.len() + by)
+    fn end(&self) -> *const u8 {
+        self.frames.as_ptr().wrapping_add(self.frames.len())
     }
 }
 
+/// Of the line that lies `AHEAD` bytes behind an address.
 #[inline(always)]
-fn prefetch(line: *const u8) {
+fn prefetch<const AHEAD: usize>(address: *const u8) {
     #[cfg(all(target_arch = "x86_64", not(miri), not(tracehound_loom)))]
     // SAFETY: a prefetch changes nothing and faults nowhere, wherever the address points.
     unsafe {
-        std::arch::asm!("prefetchw [{}]", in(reg) line, options(nostack, preserves_flags, readonly));
+        std::arch::asm!(
+            "prefetchw [{} + {}]", in(reg) address, const AHEAD, options(nostack, preserves_flags, readonly)
+        );
     }
     #[cfg(not(all(target_arch = "x86_64", not(miri), not(tracehound_loom))))]
-    let _ = line;
+    let _ = address;
 }
 
 const FETCH_AHEAD: usize = 1_024;

@@ -7,7 +7,7 @@ use crate::clock::wall_nanos;
 use crate::metrics::Counter;
 use crate::model::{Flags, ReferenceType, SpanId, SpanReference, TagRef, TraceId, tags};
 use crate::record::{
-    Lifecycle as _, LocalTrace, ParentReference, Question, SpanBuffer, SpanCell, wall,
+    FrameKind, Lifecycle as _, LocalTrace, ParentReference, Question, SpanBuffer, SpanCell, wall,
 };
 use crate::sampler::{SamplingDecision, SpanView};
 use crate::span::{
@@ -31,13 +31,13 @@ pub(super) fn start(core: &Arc<Core>, options: &mut StartSpanOptions<'_>) -> Spa
 }
 
 /// Starts a span of which nothing is said but its name.
-pub(super) fn start_named(core: &Arc<Core>, name: Cow<'static, str>) -> Span {
+pub(super) fn start_named(core: &Arc<Core>, name: &'static str) -> Span {
     let ticks = core.recorder.clock.now();
     match Plain::active() {
-        Some(Plain::Root) => start_root(core, name, &[], ticks),
-        Some(Plain::Child(parent)) => start_child(core, name, &[], ticks, &parent),
+        Some(Plain::Root) => start_root(core, name.into(), &[], ticks),
+        Some(Plain::Child(parent)) => start_child(core, name.into(), &[], ticks, &parent),
         None => {
-            let mut options = StartSpanOptions::new(name);
+            let mut options = StartSpanOptions::new(name.into());
             let span = start_any(core, &mut options, ticks);
             options.give_back();
             span
@@ -68,6 +68,7 @@ fn start_root(
         span_id,
         parent_id: None,
         parent_reference: ParentReference::None,
+        kind: FrameKind::Usual,
         flags: Flags::default(),
         is_local_root: true,
         is_new_trace: true,
@@ -75,16 +76,13 @@ fn start_root(
     match &core.roots {
         Roots::Keep(_) => {
             seed.flags = Flags::SAMPLED;
-            let mut cell = begin_decided(core, name, start_tags, &seed);
-            cell.mark_sampler_tags();
-            complete_decided(core, start_tags, cell, &seed)
+            seed.kind = FrameKind::WithSamplerTags;
         }
-        Roots::Drop => {
-            let cell = begin_decided(core, name, start_tags, &seed);
-            complete_decided(core, start_tags, cell, &seed)
-        }
-        Roots::Ask => start_undecided(core, name, start_tags, seed),
+        Roots::Drop => {}
+        Roots::Ask => return start_undecided(core, name, start_tags, seed),
     }
+    let cell = begin_decided(core, name, start_tags, &seed);
+    complete_decided(core, start_tags, cell, &seed)
 }
 
 /// A child of a single parent whose trace is decided and has no baggage.
@@ -106,6 +104,7 @@ fn start_child(
         span_id: core.new_id(),
         parent_id: Some(parent.reference.span_id),
         parent_reference: ParentReference::of(parent.reference.kind),
+        kind: FrameKind::Usual,
         flags: parent.flags,
         is_local_root: parent.is_remote,
         is_new_trace: false,
@@ -220,6 +219,7 @@ struct Seed {
     span_id: SpanId,
     parent_id: Option<SpanId>,
     parent_reference: ParentReference,
+    kind: FrameKind,
     flags: Flags,
     is_local_root: bool,
     is_new_trace: bool,
@@ -240,6 +240,7 @@ fn begin(
     cell.header.span_id = seed.span_id;
     cell.header.parent_id = seed.parent_id;
     cell.header.parent_reference = seed.parent_reference;
+    cell.header.kind = seed.kind;
     cell.header.start = wall(seed.anchor, seed.ticks);
     cell.anchor = seed.anchor;
     cell.begin(seed.flags, is_revisable, name);
@@ -319,6 +320,7 @@ fn identity(
         span_id,
         parent_id,
         parent_reference: ParentReference::None,
+        kind: FrameKind::Usual,
         flags,
         is_local_root,
         is_new_trace: false,
