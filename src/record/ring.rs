@@ -405,12 +405,15 @@ mod tests {
         }
     }
 
-    fn push(ring: &RingWriter, n: u64, name: &str) -> Pushed {
-        let bytes = FrameBytes {
-            operation_name: name,
+    fn bytes(operation_name: &str) -> FrameBytes<'_> {
+        FrameBytes {
+            operation_name,
             ..FrameBytes::default()
-        };
-        ring.push(&header(n), &bytes)
+        }
+    }
+
+    fn push(ring: &RingWriter, n: u64, name: &str) -> Pushed {
+        ring.push(&header(n), &bytes(name))
     }
 
     fn drain(ring: &Ring) -> Vec<u64> {
@@ -447,7 +450,8 @@ mod tests {
             taken += 1;
         }
         // The small chunk and the budgeted one.
-        assert_eq!(taken as usize, SMALL_CHUNK / 1_080 + CHUNK / 1_080);
+        let len = bytes(&name).frame_len();
+        assert_eq!(taken as usize, SMALL_CHUNK / len + CHUNK / len);
         assert_eq!((ring.ring().pushed(), ring.ring().full()), (taken, 1));
         assert_eq!(drain(ring.ring()).len() as u64, taken);
         assert_eq!(budget.used(), 0);

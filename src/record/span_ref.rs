@@ -127,12 +127,13 @@ impl SpanRef {
     /// of a local trace, and whose start was not given by the user.
     #[inline(always)]
     pub(super) fn into_alone(self) -> Result<(Box<SpanCell>, Flags), Self> {
-        if !self.is_owner() {
+        let cell = self.cell();
+        if !self.is_owner() || !cell.count.is_only() {
             return Err(self);
         }
-        let cell = self.cell();
+        // Only now: whoever had another handle may have finished the span before that went.
         let marks = cell.marks.get();
-        if marks & (FINISHED | SHARED | EXPLICIT_START) != 0 || !cell.count.is_only() {
+        if marks & (FINISHED | SHARED | EXPLICIT_START) != 0 {
             return Err(self);
         }
         let address = self.address();
