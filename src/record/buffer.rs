@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::mem;
 
-use crate::model::{Baggage, SpanReference, TagRef, Timestamp, tags};
+use crate::model::{Baggage, Flags, SpanReference, TagRef, Timestamp, tags};
 use crate::record::encode::{Tags, write_reference, write_tag, write_text_tag};
-use crate::record::frame::{FrameBytes, FrameExtras, FrameHeader, PlainSpan};
+use crate::record::frame::{FrameBytes, FrameEnd};
 use crate::record::keys::KeyFilter;
 use crate::record::limits::{Limits, cut};
 use crate::record::logs::LogBuffer;
@@ -214,19 +214,27 @@ impl SpanBuffer {
         true
     }
 
-    /// A sealed buffer as it goes into a frame, with what is left to say in the header.
-    pub(crate) fn frame(&self, mut header: FrameHeader) -> (FrameHeader, FrameBytes<'_>) {
-        header.tag_count = self.tag_count;
-        header.extras = FrameExtras::new(self.keys.has_repeated);
-        let bytes = FrameBytes {
-            operation_name: &self.operation_name,
-            tags: &self.tags,
+    /// A sealed buffer as it goes into a frame.
+    #[inline(always)]
+    pub(crate) fn bytes(&self) -> FrameBytes<'_> {
+        FrameBytes {
             references: &self.references,
             reference_count: self.reference_count,
             logs: [&self.logs.first, &self.logs.joined],
             log_count: self.logs.first_count,
-        };
-        (header, bytes)
+            ..self.plain_bytes()
+        }
+    }
+
+    /// What is left to say of a span in its header.
+    #[inline(always)]
+    pub(crate) fn end(&self, flags: Flags, duration: u64) -> FrameEnd {
+        FrameEnd {
+            duration,
+            flags,
+            tag_count: self.tag_count,
+            has_repeated_keys: self.keys.has_repeated,
+        }
     }
 
     /// Whether there is nothing but a name and tags, and nothing to seal.
@@ -235,14 +243,13 @@ impl SpanBuffer {
         !self.is_unusual && self.logs.first_count == 0
     }
 
-    /// A plain buffer as it goes into a frame.
+    /// The same as [`bytes`](Self::bytes) of a plain buffer.
     #[inline(always)]
-    pub(super) fn plain(&self) -> PlainSpan<'_> {
-        PlainSpan {
+    pub(super) fn plain_bytes(&self) -> FrameBytes<'_> {
+        FrameBytes {
             operation_name: &self.operation_name,
             tags: &self.tags,
-            tag_count: self.tag_count,
-            has_repeated_keys: self.keys.has_repeated,
+            ..FrameBytes::default()
         }
     }
 

@@ -45,8 +45,8 @@ impl FrameExtras {
     const MORE: u8 = 2;
 
     #[inline(always)]
-    pub(crate) fn new(has_repeated_keys: bool) -> Self {
-        Self(u8::from(has_repeated_keys) * Self::REPEATED_KEYS)
+    fn new(has_repeated_keys: bool, has_more: bool) -> Self {
+        Self(u8::from(has_repeated_keys) * Self::REPEATED_KEYS | u8::from(has_more) * Self::MORE)
     }
 
     /// A key may have been set twice: the reader keeps the last value in the first one's place.
@@ -114,6 +114,27 @@ impl FrameHeader {
             parent_reference: ParentReference::None,
             kind: FrameKind::Usual,
             extras: FrameExtras::default(),
+        }
+    }
+
+    /// The part of it that an open span does not know.
+    pub(crate) fn end(&self) -> FrameEnd {
+        FrameEnd {
+            duration: self.duration,
+            flags: self.flags,
+            tag_count: self.tag_count,
+            has_repeated_keys: self.extras.has_repeated_keys(),
+        }
+    }
+
+    /// This header with another end.
+    pub(crate) fn with_end(self, end: FrameEnd) -> Self {
+        Self {
+            duration: end.duration,
+            flags: end.flags,
+            tag_count: end.tag_count,
+            extras: FrameExtras::new(end.has_repeated_keys, false),
+            ..self
         }
     }
 
@@ -188,26 +209,49 @@ impl FrameBytes<'_> {
     }
 }
 
-/// Appends a frame.
+/// What the header of an open span does not know before the end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FrameEnd {
+    /// Nanoseconds.
+    pub(crate) duration: u64,
+    pub(crate) flags: Flags,
+    pub(crate) tag_count: u32,
+    pub(crate) has_repeated_keys: bool,
+}
+
+/// Appends a frame: the header of the open span, what is known at its end, and the rest.
 ///
 /// # Safety
 ///
 /// `out` has a capacity for `bytes.frame_len()` bytes more, which is no more than 4 GiB.
-pub(super) unsafe fn write_frame(out: &mut Vec<u8>, header: &FrameHeader, bytes: &FrameBytes<'_>) {
-    let mut header = FrameHeader {
-        name_len: bytes.operation_name.len() as u32,
-        tags_len: bytes.tags.len() as u32,
-        ..*header
+#[inline(always)]
+pub(super) unsafe fn write_frame(
+    out: &mut Vec<u8>,
+    header: &FrameHeader,
+    end: FrameEnd,
+    bytes: &FrameBytes<'_>,
+) {
+    // Word by word: what the start of the span has stored as words, and a moment ago if the span is short, and is loaded
+    // as something larger has to wait for the stores. To the compiler only a volatile read is no part of a larger one.
+    let word = |n: usize| {
+        // SAFETY: a header has no padding, is aligned, and begins with as many words as are asked for.
+        unsafe { (&raw const *header).cast::<u64>().add(n).read_volatile() }
     };
-    header.extras.0 &= !FrameExtras::MORE;
-    if bytes.has_more() {
-        header.extras.0 |= FrameExtras::MORE;
-    }
     // SAFETY: a frame is a header, the second part of it if there is more, and these slices; `frame_len` is their sum, and
-    // the caller has made room for it. Neither part has padding.
+    // the caller has made room for it. Neither part has padding, and the first is written in the order of its fields.
     unsafe {
         let mut out = Appender::in_place(out);
-        out.value(header);
+        for n in 0..IDENTITY_WORDS {
+            out.value(word(n));
+        }
+        out.value(end.duration);
+        out.value(bytes.operation_name.len() as u32);
+        out.value(bytes.tags.len() as u32);
+        out.value(end.tag_count);
+        out.value(end.flags);
+        out.value(header.parent_reference);
+        out.value(header.kind);
+        out.value(FrameExtras::new(end.has_repeated_keys, bytes.has_more()));
         if bytes.has_more() {
             out.value(More {
                 references_len: bytes.references.len() as u32,
@@ -217,68 +261,15 @@ pub(super) unsafe fn write_frame(out: &mut Vec<u8>, header: &FrameHeader, bytes:
             });
         }
         out.bytes(bytes.operation_name.as_bytes());
-        out.bytes(bytes.tags);
+        if !bytes.tags.is_empty() {
+            out.bytes(bytes.tags);
+        }
         if bytes.has_more() {
-            out.bytes(bytes.references);
-            out.bytes(bytes.logs[0]);
-            out.bytes(bytes.logs[1]);
-        }
-        out.finish();
-    }
-}
-
-/// What is known at the end of a span that has a name and tags and nothing else.
-#[derive(Clone, Copy)]
-pub(super) struct PlainSpan<'a> {
-    pub(super) operation_name: &'a str,
-    pub(super) tags: &'a [u8],
-    pub(super) tag_count: u32,
-    pub(super) has_repeated_keys: bool,
-}
-
-impl PlainSpan<'_> {
-    /// How many bytes its frame takes.
-    #[inline(always)]
-    pub(super) fn frame_len(&self) -> usize {
-        HEADER_BYTES + self.operation_name.len() + self.tags.len()
-    }
-}
-
-/// Appends the frame of such a span, whose header is that of the open span.
-///
-/// # Safety
-///
-/// `out` has a capacity for `span.frame_len()` bytes more, which is no more than 4 GiB.
-#[inline(always)]
-pub(super) unsafe fn write_plain_frame(
-    out: &mut Vec<u8>,
-    header: &FrameHeader,
-    (flags, duration): (Flags, u64),
-    span: &PlainSpan<'_>,
-) {
-    // Word by word: what the start of the span has stored as words, and a moment ago if the span is short, and is loaded
-    // as something larger has to wait for the stores. To the compiler only a volatile read is no part of a larger one.
-    let word = |n: usize| {
-        // SAFETY: a header has no padding, is aligned, and begins with as many words as are asked for.
-        unsafe { (&raw const *header).cast::<u64>().add(n).read_volatile() }
-    };
-    // SAFETY: as in `write_frame`.
-    unsafe {
-        let mut out = Appender::in_place(out);
-        for n in 0..IDENTITY_WORDS {
-            out.value(word(n));
-        }
-        out.value(duration);
-        out.value(span.operation_name.len() as u32);
-        out.value(span.tags.len() as u32);
-        out.value(span.tag_count);
-        out.value(flags);
-        out.value(header.parent_reference);
-        out.value(header.kind);
-        out.value(FrameExtras::new(span.has_repeated_keys));
-        out.bytes(span.operation_name.as_bytes());
-        if !span.tags.is_empty() {
-            out.bytes(span.tags);
+            for part in [bytes.references, bytes.logs[0], bytes.logs[1]] {
+                if !part.is_empty() {
+                    out.bytes(part);
+                }
+            }
         }
         out.finish();
     }
@@ -291,7 +282,7 @@ const IDENTITY_WORDS: usize = offset_of!(FrameHeader, duration) / size_of::<u64>
 ///
 /// # Safety
 ///
-/// `frames` is one frame or more, each as [`write_frame`] or [`write_plain_frame`] writes it.
+/// `frames` is one frame or more, each as [`write_frame`] writes it.
 #[inline(always)]
 pub(super) unsafe fn read_frame(frames: &[u8]) -> (FinishedSpan<'_>, &[u8]) {
     // SAFETY: a frame begins with a header as it lies in memory, and behind it are slices of the lengths that it says, as

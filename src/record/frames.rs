@@ -1,6 +1,5 @@
-use crate::model::Flags;
 use crate::record::frame::{
-    FinishedSpan, FrameBytes, FrameHeader, PlainSpan, read_frame, write_frame, write_plain_frame,
+    FinishedSpan, FrameBytes, FrameEnd, FrameHeader, read_frame, write_frame,
 };
 
 /// Frames, one behind the other.
@@ -30,25 +29,25 @@ impl Frames {
         if fits {
             self.bytes.reserve(bytes.frame_len());
             // SAFETY: room was made for the frame, which is not too large.
-            unsafe { write_frame(&mut self.bytes, header, bytes) };
+            unsafe { write_frame(&mut self.bytes, header, header.end(), bytes) };
         }
         fits
     }
 
-    /// Appends a span that has a name and tags and nothing else, where there is room.
+    /// The same of an open span at its end, where there is room.
     ///
     /// # Safety
     ///
-    /// The memory has room for `span.frame_len()` bytes more, and those are no more than 4 GiB.
+    /// The memory has room for `bytes.frame_len()` bytes more, and those are no more than 4 GiB.
     #[inline(always)]
-    pub(super) unsafe fn push_plain(
+    pub(super) unsafe fn push_in_place(
         &mut self,
         header: &FrameHeader,
-        end: (Flags, u64),
-        span: &PlainSpan<'_>,
+        end: FrameEnd,
+        bytes: &FrameBytes<'_>,
     ) {
         // SAFETY: passed on.
-        unsafe { write_plain_frame(&mut self.bytes, header, end, span) };
+        unsafe { write_frame(&mut self.bytes, header, end, bytes) };
     }
 
     pub(crate) fn iter(&self) -> Iter<'_> {

@@ -15,9 +15,8 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::model::Flags;
 use crate::record::budget::Budget;
-use crate::record::frame::{FrameBytes, FrameHeader, PlainSpan};
+use crate::record::frame::{FrameBytes, FrameEnd, FrameHeader};
 use crate::record::frames::Frames;
 use crate::record::lock::ByteLock;
 use crate::record::owner_lock::{Owned, OwnerLock};
@@ -128,32 +127,21 @@ pub(super) struct NewestChunk<'a> {
 }
 
 impl NewestChunk<'_> {
-    /// Writes the frame of a span that has a name and tags and nothing else, if there is room; false otherwise.
+    /// Writes the frame of an open span at its end if there is room; false otherwise. What is read for the arguments after
+    /// the chunk was taken goes from where it is straight into the chunk.
     #[inline(always)]
-    pub(super) fn push_plain(
+    pub(super) fn push(
         mut self,
         header: &FrameHeader,
-        end: (Flags, u64),
-        span: &PlainSpan<'_>,
+        end: FrameEnd,
+        bytes: &FrameBytes<'_>,
     ) -> bool {
-        let (chunk, len) = (&mut self.state.newest, span.frame_len());
-        if len > chunk.room() {
-            return false;
-        }
-        // SAFETY: there is room, because that of the chunk's frames is no less than its size; and no chunk is too large.
-        unsafe { chunk.frames.push_plain(header, end, span) };
-        chunk.fetch_ahead(len);
-        self.ring.count_pushed();
-        true
-    }
-
-    /// Writes a frame if there is room; false otherwise.
-    pub(super) fn push(mut self, header: &FrameHeader, bytes: &FrameBytes<'_>) -> bool {
         let (chunk, len) = (&mut self.state.newest, bytes.frame_len());
         if len > chunk.room() {
             return false;
         }
-        chunk.frames.push(header, bytes);
+        // SAFETY: there is room, because that of the chunk's frames is no less than its size; and no chunk is too large.
+        unsafe { chunk.frames.push_in_place(header, end, bytes) };
         chunk.fetch_ahead(len);
         self.ring.count_pushed();
         true

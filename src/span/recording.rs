@@ -215,8 +215,8 @@ fn finish_any(mut span: SpanRef, end: i64, is_explicit: bool) {
     let flags = cell.flags();
     if flags.is_sampled() {
         cell.recorder.seal(&mut buffer);
-        let (header, bytes) = buffer.frame(cell.header_at(flags, end));
-        store.push(&header, &bytes, Counter::FinishedSpansSampled);
+        let header = header_at(cell, &buffer, flags, end);
+        store.push(&header, &buffer.bytes(), Counter::FinishedSpansSampled);
     } else if let Some(trace) = cell.local_trace().filter(|trace| !trace.is_final()) {
         hold(cell, trace, &mut buffer, end);
         drop(buffer);
@@ -235,6 +235,11 @@ fn finish_any(mut span: SpanRef, end: i64, is_explicit: bool) {
             trace.decide(trace.flags());
         }
     }
+}
+
+fn header_at(cell: &SpanCell, buffer: &SpanBuffer, flags: Flags, end: i64) -> FrameHeader {
+    let end = buffer.end(flags, cell.duration_until(end));
+    cell.header.with_end(end)
 }
 
 /// The span was open at a fork and ends in the child: the parent, which has it too, sends it.
@@ -392,7 +397,8 @@ fn count_added(cell: &SpanCell, added: Added) {
 
 fn hold(cell: &SpanCell, trace: &LocalTrace, buffer: &mut SpanBuffer, end: i64) {
     cell.recorder.seal(buffer);
-    let (header, bytes) = buffer.frame(cell.header_at(trace.flags(), end));
+    let header = header_at(cell, buffer, trace.flags(), end);
+    let bytes = buffer.bytes();
     match trace.hold(&cell.recorder.store, &header, &bytes) {
         Hold::Held => {}
         Hold::Decided(flags) if flags.is_sampled() => {
