@@ -104,7 +104,7 @@ impl<'a> Iterator for Iter<'a> {
 mod tests {
     use super::*;
     use crate::model::{SpanId, TraceId};
-    use crate::reporter::OwnedSpan;
+    use crate::record::OwnedSpan;
 
     fn push(frames: &mut Frames, name: &str) {
         let (trace_id, span_id) = (TraceId::new(0, 1), SpanId::new(2));

@@ -288,17 +288,10 @@ fn give_elsewhere(cell: Box<SpanCell>) {
 }
 
 /// Vacant boxes that a thread keeps of one tracer.
+#[derive(Default)]
 struct Pool {
     #[expect(clippy::vec_box, reason = "handles point at the boxes")]
     cells: UnsafeCell<Vec<Box<SpanCell>>>,
-}
-
-impl Default for Pool {
-    fn default() -> Self {
-        Self {
-            cells: UnsafeCell::new(Vec::with_capacity(POOL)),
-        }
-    }
 }
 
 #[expect(clippy::vec_box, reason = "handles point at the boxes")]
