@@ -169,6 +169,18 @@ impl SpanBuffer {
         }
     }
 
+    /// The same for several.
+    #[inline(never)]
+    pub(crate) fn push_tags(&mut self, tags: &[(&str, TagRef<'_>)], limits: &Limits) -> Added {
+        let mut all = Added::default();
+        for (key, value) in tags {
+            let added = self.push_tag(key, *value, limits);
+            all.truncated += added.truncated;
+            all.dropped += added.dropped;
+        }
+        all
+    }
+
     /// The sampler's tags; returns how many of their parts were cut. They are few and short, and the first of their span.
     #[inline(always)]
     pub(crate) fn push_encoded(&mut self, encoded: &EncodedTags) -> u64 {

@@ -22,7 +22,7 @@
 //!
 //! Only here may `unsafe` stand, and only for these: a lock's value (`lock`, `owner_lock`) and a barrier for all threads
 //! (`barrier`), the word of a handle and the last one's box (`span_ref`), the pair that a thread used last and its pool
-//! (`local`), bytes into reserved room (`append`, `encode`, `logs`, `frame`) and out of it (`frames`), a prefetch (`ring`), a handler for forks
+//! (`local`), bytes into reserved room (`append`, `encode`, `logs`, `frame`) and out of it (`frames`), a prefetch (`ring`), borrowed tags in memory that outlives them (`tag_sheet`), a handler for forks
 //! (`fork`).
 //!
 //! Written for speed: no value is copied as soon as it is written word by word (the processor waits for the stores), and
@@ -75,6 +75,8 @@ mod sampler_tags;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod span_ref;
 mod store;
+#[expect(unsafe_code, reason = "block by block, each with its invariant")]
+mod tag_sheet;
 
 pub(crate) use budget::Budget;
 pub(crate) use buffer::{Added, SpanBuffer, write_limited_tag};
@@ -93,3 +95,4 @@ pub(crate) use recorder::Recorder;
 pub(crate) use sampler_tags::EncodedTags;
 pub(crate) use span_ref::SpanRef;
 pub(crate) use store::Store;
+pub(crate) use tag_sheet::{EmptySheet, TagSheet};

@@ -365,6 +365,13 @@ pub(crate) fn begin_with_tag(cell: &mut SpanCell, key: &str, value: TagRef<'_>) 
     count_added(cell, added);
 }
 
+/// Sets tags, all of them text, numbers or bytes, of a sampled span that nobody else can know of yet.
+#[inline]
+pub(crate) fn begin_with_tags(cell: &mut SpanCell, tags: &[(&str, TagRef<'_>)]) {
+    let added = cell.begin_with_tags(tags);
+    count_added(cell, added);
+}
+
 /// Sets the tags of the sampler that has decided to keep a span that nobody else can know of yet.
 #[inline]
 pub(crate) fn begin_with_sampler_tags(cell: &mut SpanCell, sampler_tags: SamplerTags) {
