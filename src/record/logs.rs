@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::model::{TagRef, Timestamp, tags};
-use crate::record::append::Appender;
+use crate::record::append::{Appender, VARINT_BYTES};
 use crate::record::buffer::Added;
 use crate::record::encode::{Logs, write_tag, zigzag};
 use crate::record::limits::Limits;
@@ -114,8 +114,8 @@ impl LogBuffer {
 const RECORD_BYTES: usize = 24;
 
 fn write_record(out: &mut Vec<u8>, timestamp: Timestamp, fields: &[u8], count: usize) {
-    let mut out = Appender::new(out, fields.len() + RECORD_BYTES);
-    // SAFETY: a record is its fields and no more than `RECORD_BYTES` besides: four bytes and two numbers of at most 10 bytes.
+    let mut out = Appender::new(out, fields.len() + 4 + 2 * VARINT_BYTES);
+    // SAFETY: a record is its fields, four bytes and two numbers.
     unsafe {
         out.byte(0x16);
         out.varint(zigzag(timestamp.as_micros()));

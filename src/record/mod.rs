@@ -22,7 +22,7 @@
 //!
 //! Only here may `unsafe` stand, and only for these: a lock's value (`lock`, `owner_lock`) and a barrier for all threads
 //! (`barrier`), the word of a handle and the last one's box (`span_ref`), the pair that a thread used last and its pool
-//! (`local`), bytes into reserved room (`append`, `encode`, `logs`, `frame`) and out of it (`frames`), a prefetch (`ring`), borrowed tags in memory that outlives them (`tag_sheet`), a handler for forks
+//! (`local`), bytes into reserved room (`append`, `encode`, `short_tags`, `logs`, `frame`) and out of it (`frames`), a prefetch (`ring`), borrowed tags in memory that outlives them (`tag_sheet`), a handler for forks
 //! (`fork`).
 //!
 //! Written for speed: no value is copied as soon as it is written word by word (the processor waits for the stores), and
@@ -72,6 +72,8 @@ mod recorder;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod ring;
 mod sampler_tags;
+#[expect(unsafe_code, reason = "block by block, each with its invariant")]
+mod short_tags;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod span_ref;
 mod store;
