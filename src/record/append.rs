@@ -122,14 +122,9 @@ impl<'a> Appender<'a> {
         unsafe {
             if value < 0x80 {
                 self.byte(value as u8);
-            } else if value >> 56 == 0 {
-                let len = (70 - value.leading_zeros() as usize) / 7;
-                let continued = CONTINUED & !(u64::MAX << (8 * (len - 1)));
-                self.first_of(spread_7(value) | continued, len);
             } else {
-                self.first_of(spread_7(value) | CONTINUED, 8);
-                let rest = value >> 56;
-                self.first_of(spread_7(rest) | (rest >> 7) << 7, 1 + (rest >> 7) as usize);
+                debug_assert!(self.len() + VARINT_BYTES <= self.out.capacity());
+                self.place = write_long_varint(self.place, value);
             }
         }
     }
@@ -168,6 +163,36 @@ impl<'a> Appender<'a> {
 
 /// Room for the longest number, and for what is written beyond the end of a shorter one.
 pub(super) const VARINT_BYTES: usize = 16;
+
+/// Writes a number of several bytes and returns the place behind it. Without a loop, whose length would have to be guessed.
+///
+/// # Safety
+///
+/// At `place` there is room for [`VARINT_BYTES`].
+#[inline(never)]
+unsafe fn write_long_varint(place: *mut u8, value: u64) -> *mut u8 {
+    let first = spread_7(value);
+    let bits = 64 - value.leading_zeros();
+    let (first, len) = match bits {
+        ..=49 => {
+            let len = bits.div_ceil(7);
+            (first | CONTINUED & !(u64::MAX << (8 * (len - 1))), len)
+        }
+        // The time of this age, in microseconds.
+        ..=56 => (first | CONTINUED >> 8, 8),
+        _ => (first | CONTINUED, bits.div_ceil(7)),
+    };
+    // SAFETY: eight bytes, and where there are more eight others, of the room for a number.
+    unsafe {
+        place.cast::<u64>().write_unaligned(first.to_le());
+        if len > 8 {
+            let rest = value >> 56;
+            let rest = spread_7(rest) | (rest >> 7) << 7;
+            place.add(8).cast::<u64>().write_unaligned(rest.to_le());
+        }
+        place.add(len as usize)
+    }
+}
 
 /// The lowest 56 bits, seven in each byte.
 #[inline]

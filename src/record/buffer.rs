@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::mem;
 
-use crate::model::{Baggage, Flags, SpanReference, TagRef, Timestamp, tags};
+use crate::model::{Baggage, FieldRef, Flags, SpanReference, TagRef, Timestamp, tags};
 use crate::record::encode::{Tags, write_reference, write_tag};
 use crate::record::frame::{FrameBytes, FrameEnd};
 use crate::record::keys::{KeyEnds, KeyFilter};
@@ -79,9 +79,7 @@ impl SpanBuffer {
     /// The same for one that is [plain](Self::is_plain).
     #[inline(always)]
     pub(super) fn clear_plain(&mut self) {
-        if self.tags.capacity() > KEPT_BYTES {
-            self.clear_unusual();
-        }
+        debug_assert!(self.is_plain() && self.tags.capacity() <= KEPT_BYTES);
         self.tags.clear();
         self.tag_count = 0;
         self.keys.clear();
@@ -98,7 +96,7 @@ impl SpanBuffer {
         self.baggage = Baggage::default();
         self.references.clear();
         self.reference_count = 0;
-        self.logs.clear();
+        self.logs.clear_unusual();
         self.dropped_items = 0;
         self.is_unusual = false;
     }
@@ -238,19 +236,29 @@ impl SpanBuffer {
         encoded.truncated
     }
 
-    /// `fields` are `count` encoded tags.
-    pub(crate) fn push_log(
+    /// A log record, if its fields are as most are and there is room at hand; false, and nothing is changed, if not.
+    #[inline(always)]
+    pub(crate) fn push_short_log(
         &mut self,
         timestamp: Timestamp,
-        (fields, count): (&[u8], usize),
+        fields: &[FieldRef<'_>],
         limits: &Limits,
-    ) -> Added {
-        let added = self.logs.push(timestamp, fields, count, limits);
-        if self.logs.is_unusual() || added.dropped > 0 {
-            self.dropped_items += added.dropped;
-            self.is_unusual = true;
+    ) -> bool {
+        self.logs.push_short(timestamp, fields, limits)
+    }
+
+    /// A complete record.
+    pub(crate) fn push_log(&mut self, record: &[u8], limits: &Limits) -> Added {
+        if self.logs.push_first(record, limits) {
+            return Added::default();
         }
-        added
+        self.is_unusual = true;
+        let dropped = u64::from(!self.logs.push_newest(record, limits));
+        self.dropped_items += dropped;
+        Added {
+            truncated: 0,
+            dropped,
+        }
     }
 
     /// Brings everything into its final form. What was left out is marked. Returns whether the name was cut.
@@ -424,7 +432,9 @@ pub(crate) fn without_repeated_keys(tags: Tags<'_>) -> (Vec<u8>, u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::field;
     use crate::record::encode::Logs;
+    use crate::record::log_draft::LogDraft;
 
     fn log_events(mut buffer: SpanBuffer, limits: &Limits) -> Vec<(i64, String)> {
         buffer.seal(limits);
@@ -441,9 +451,10 @@ mod tests {
     }
 
     fn push_event(buffer: &mut SpanBuffer, n: i64, limits: &Limits) {
-        let mut fields = Vec::new();
-        write_tag(&mut fields, "n", TagRef::Long(n));
-        buffer.push_log(Timestamp::from_micros(n), (&fields, 1), limits);
+        let mut draft = LogDraft::new(Timestamp::from_micros(n));
+        draft.push(field("n", n), limits);
+        buffer.push_log(draft.finish(), limits);
+        draft.discard();
     }
 
     #[test]

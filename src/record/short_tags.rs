@@ -1,6 +1,6 @@
 //! Tags as most are: a short key, and a short text or a number.
 
-use crate::model::TagRef;
+use crate::model::{TagRef, Timestamp};
 use crate::record::append::{Appender, VARINT_BYTES};
 use crate::record::encode::zigzag;
 use crate::record::keys::KeyEnds;
@@ -39,12 +39,13 @@ impl<'a> ShortTags<'a> {
     /// `None`, and nothing is written, where the tag is another one or there is no room.
     #[inline(always)]
     pub(super) fn write(&mut self, key: &str, value: &TagRef<'_>) -> Option<KeyEnds> {
-        match *value {
-            TagRef::String(text) => self.write_text(key, text),
-            TagRef::Long(number) => self.write_number(key, number),
-            TagRef::Unsigned(number) => self.write_number(key, i64::try_from(number).ok()?),
-            _ => None,
-        }
+        let number = match *value {
+            TagRef::String(text) => return self.write_text(key, text),
+            TagRef::Long(number) => number,
+            TagRef::Unsigned(number) => i64::try_from(number).ok()?,
+            _ => return None,
+        };
+        self.write_number(key, number)
     }
 
     #[inline(always)]
@@ -66,7 +67,9 @@ impl<'a> ShortTags<'a> {
         let number = zigzag(number);
         // SAFETY: four bytes of the room for a tag, and a number.
         unsafe {
-            if number >= 1 << 7 && number < 1 << 14 {
+            if number < 1 << 7 {
+                self.out.first_of(number << 24 | 0x46_0615, 5);
+            } else if number < 1 << 14 {
                 // Seven bits, the seven above them, and the end.
                 let number = number << 24 & 0x7f00_0000 | number << 25 & 0x7f_0000_0000;
                 self.out.first_of(number | 0x8046_0615, 6);
@@ -101,6 +104,29 @@ impl<'a> ShortTags<'a> {
         Some(ends)
     }
 
+    /// Appends the beginning of a `Log` struct with `count` fields, less than 15: they, and the [end](Self::end_log), come
+    /// next. False, and nothing is written, where there is no room.
+    #[inline(always)]
+    pub(super) fn begin_log(&mut self, timestamp: Timestamp, count: usize) -> bool {
+        if self.out.addr() + LOG_BYTES > self.end {
+            return false;
+        }
+        // SAFETY: there is room for three bytes, a number, and the end.
+        unsafe {
+            self.out.byte(0x16);
+            self.out.varint(zigzag(timestamp.as_micros()));
+            self.out.array([0x19, (count as u8) << 4 | 0x0c]);
+        }
+        true
+    }
+
+    /// Appends the end of a `Log` struct.
+    #[inline(always)]
+    pub(super) fn end_log(&mut self) {
+        // SAFETY: the room for the struct's beginning, and that for a field, have a byte to spare.
+        unsafe { self.out.byte(0) };
+    }
+
     #[inline(always)]
     pub(super) fn finish(self) {
         self.out.finish();
@@ -110,8 +136,11 @@ impl<'a> ShortTags<'a> {
 /// Lengths that are one byte on the wire are below this.
 const ONE_BYTE: usize = 0x80;
 
-/// Room for what a tag has beside its key and its text: seven bytes at most, and a number.
-const TAG_BYTES: usize = 7 + VARINT_BYTES;
+/// Room for what a tag has beside its key and its text: seven bytes at most, and a number. One is for the end of a log.
+const TAG_BYTES: usize = 8 + VARINT_BYTES;
+
+/// Room for what a log has beside its fields.
+const LOG_BYTES: usize = 4 + VARINT_BYTES;
 
 #[cfg(test)]
 mod tests {
