@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::mem;
 
-use crate::model::{Baggage, Flags, SpanReference, TagRef, Timestamp, tags};
-use crate::record::encode::{Tags, write_reference, write_tag, write_text_tag};
+use crate::model::{Baggage, FieldRef, Flags, SpanReference, TagRef, Timestamp, tags};
+use crate::record::encode::{Tags, write_reference, write_tag};
 use crate::record::frame::{FrameBytes, FrameEnd};
-use crate::record::keys::KeyFilter;
+use crate::record::keys::{KeyEnds, KeyFilter};
 use crate::record::limits::{Limits, cut};
 use crate::record::logs::LogBuffer;
 use crate::record::sampler_tags::EncodedTags;
+use crate::record::short_tags::ShortTags;
 
 /// The name, tags, logs and references of a span. Everything that a call adds is already free of user code.
 #[derive(Debug)]
@@ -61,7 +62,7 @@ impl SpanBuffer {
     /// Empties it for the next span. The memory stays, unless it is much.
     #[inline(always)]
     pub(crate) fn clear(&mut self) {
-        if self.is_unusual || self.tags.capacity() > KEPT_BYTES {
+        if self.is_unusual {
             self.clear_unusual();
         }
         if self.logs.first_count > 0 {
@@ -78,9 +79,7 @@ impl SpanBuffer {
     /// The same for one that is [plain](Self::is_plain).
     #[inline(always)]
     pub(super) fn clear_plain(&mut self) {
-        if self.tags.capacity() > KEPT_BYTES {
-            self.clear_unusual();
-        }
+        debug_assert!(self.is_plain() && self.tags.capacity() <= KEPT_BYTES);
         self.tags.clear();
         self.tag_count = 0;
         self.keys.clear();
@@ -97,7 +96,7 @@ impl SpanBuffer {
         self.baggage = Baggage::default();
         self.references.clear();
         self.reference_count = 0;
-        self.logs.clear();
+        self.logs.clear_unusual();
         self.dropped_items = 0;
         self.is_unusual = false;
     }
@@ -145,9 +144,68 @@ impl SpanBuffer {
     /// `value` has been made one of the kinds that are sent.
     #[inline(always)]
     pub(crate) fn push_tag(&mut self, key: &str, value: TagRef<'_>, limits: &Limits) -> Added {
+        let mut short = self.short_tags(limits);
+        let written = short.write(key, &value);
+        short.finish();
+        match written {
+            Some(key) => {
+                self.keys.insert(key);
+                self.tag_count += 1;
+                Added::default()
+            }
+            None => self.push_any_tag(key, &value, limits),
+        }
+    }
+
+    /// The same for several.
+    #[inline(always)]
+    pub(crate) fn push_tags(&mut self, tags: &[(&str, TagRef<'_>)], limits: &Limits) -> Added {
+        let mut all = Added::default();
+        let mut tags = tags.iter();
+        loop {
+            let mut other = None;
+            let mut short = ShortTags::new(
+                &mut self.tags,
+                limits.span_bytes,
+                limits.key_bytes,
+                limits.tag_value_bytes,
+            );
+            for (key, value) in &mut tags {
+                let Some(ends) = short.write(key, value) else {
+                    other = Some((key, value));
+                    break;
+                };
+                self.keys.insert(ends);
+                self.tag_count += 1;
+            }
+            short.finish();
+            let Some((key, value)) = other else {
+                return all;
+            };
+            let added = self.push_any_tag(key, value, limits);
+            all.truncated += added.truncated;
+            all.dropped += added.dropped;
+        }
+    }
+
+    #[inline(always)]
+    fn short_tags(&mut self, limits: &Limits) -> ShortTags<'_> {
+        ShortTags::new(
+            &mut self.tags,
+            limits.span_bytes,
+            limits.key_bytes,
+            limits.tag_value_bytes,
+        )
+    }
+
+    /// Short or not, and whether there is room at hand or not.
+    #[inline(never)]
+    fn push_any_tag(&mut self, key: &str, value: &TagRef<'_>, limits: &Limits) -> Added {
         let from = self.tags.len();
         let truncated =
-            write_limited_tag(&mut self.tags, key, value, limits.tag_value_bytes, limits);
+            write_limited_tag(&mut self.tags, key, *value, limits.tag_value_bytes, limits);
+        // Much memory is not kept.
+        self.is_unusual |= self.tags.capacity() > KEPT_BYTES;
         if self.tags.len() > limits.span_bytes && !self.make_room(from, limits) {
             self.tags.truncate(from);
             self.dropped_items += 1;
@@ -157,7 +215,7 @@ impl SpanBuffer {
                 dropped: 1,
             };
         }
-        self.keys.insert(key);
+        self.keys.insert(KeyEnds::of(key));
         if truncated != 0 {
             // Keys that differ may be one when they are cut: the reader is to look.
             self.keys.has_repeated |= key.len() > limits.key_bytes;
@@ -173,23 +231,34 @@ impl SpanBuffer {
     #[inline(always)]
     pub(crate) fn push_encoded(&mut self, encoded: &EncodedTags) -> u64 {
         self.tags.extend_from_slice(&encoded.bytes);
+        self.is_unusual |= self.tags.capacity() > KEPT_BYTES;
         self.tag_count += EncodedTags::COUNT;
         encoded.truncated
     }
 
-    /// `fields` are `count` encoded tags.
-    pub(crate) fn push_log(
+    /// A log record, if its fields are as most are and there is room at hand; false, and nothing is changed, if not.
+    #[inline(always)]
+    pub(crate) fn push_short_log(
         &mut self,
         timestamp: Timestamp,
-        (fields, count): (&[u8], usize),
+        fields: &[FieldRef<'_>],
         limits: &Limits,
-    ) -> Added {
-        let added = self.logs.push(timestamp, fields, count, limits);
-        if self.logs.is_unusual() || added.dropped > 0 {
-            self.dropped_items += added.dropped;
-            self.is_unusual = true;
+    ) -> bool {
+        self.logs.push_short(timestamp, fields, limits)
+    }
+
+    /// A complete record.
+    pub(crate) fn push_log(&mut self, record: &[u8], limits: &Limits) -> Added {
+        if self.logs.push_first(record, limits) {
+            return Added::default();
         }
-        added
+        self.is_unusual = true;
+        let dropped = u64::from(!self.logs.push_newest(record, limits));
+        self.dropped_items += dropped;
+        Added {
+            truncated: 0,
+            dropped,
+        }
     }
 
     /// Brings everything into its final form. What was left out is marked. Returns whether the name was cut.
@@ -297,25 +366,7 @@ impl SpanBuffer {
 }
 
 /// Appends a tag cut to the limits; returns how many of its parts were cut.
-#[inline(always)]
 pub(crate) fn write_limited_tag(
-    out: &mut Vec<u8>,
-    key: &str,
-    value: TagRef<'_>,
-    value_bytes: usize,
-    limits: &Limits,
-) -> u64 {
-    match value {
-        TagRef::String(text) if text.len() <= value_bytes && key.len() <= limits.key_bytes => {
-            write_text_tag(out, key, text);
-            0
-        }
-        _ => write_limited_other_tag(out, key, value, value_bytes, limits),
-    }
-}
-
-#[inline(never)]
-fn write_limited_other_tag(
     out: &mut Vec<u8>,
     key: &str,
     value: TagRef<'_>,
@@ -381,7 +432,9 @@ pub(crate) fn without_repeated_keys(tags: Tags<'_>) -> (Vec<u8>, u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::field;
     use crate::record::encode::Logs;
+    use crate::record::log_draft::LogDraft;
 
     fn log_events(mut buffer: SpanBuffer, limits: &Limits) -> Vec<(i64, String)> {
         buffer.seal(limits);
@@ -398,9 +451,10 @@ mod tests {
     }
 
     fn push_event(buffer: &mut SpanBuffer, n: i64, limits: &Limits) {
-        let mut fields = Vec::new();
-        write_tag(&mut fields, "n", TagRef::Long(n));
-        buffer.push_log(Timestamp::from_micros(n), (&fields, 1), limits);
+        let mut draft = LogDraft::new(Timestamp::from_micros(n));
+        draft.push(field("n", n), limits);
+        buffer.push_log(draft.finish(), limits);
+        draft.discard();
     }
 
     #[test]

@@ -139,6 +139,12 @@ impl SpanCell {
             .push_tag(key, value, &self.recorder.limits)
     }
 
+    /// Sets tags of a span that nobody else can know of.
+    #[inline(always)]
+    pub(crate) fn begin_with_tags(&mut self, tags: &[(&str, TagRef<'_>)]) -> Added {
+        self.buffer.get_mut().push_tags(tags, &self.recorder.limits)
+    }
+
     /// Sets the sampler's tags of a span that nobody else can know of; returns how many of their parts were cut.
     #[inline(always)]
     pub(crate) fn push_sampler_tags(&mut self, tags: SamplerTags) -> u64 {

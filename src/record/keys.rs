@@ -8,26 +8,26 @@ use crate::model::tags;
 /// the filter.
 #[derive(Debug)]
 pub(super) struct KeyFilter {
-    /// Of the first keys; never 0. In two parts, because most spans have few tags.
-    first: [u16; 8],
-    rest: [u16; 24],
+    /// A bit for each hash: one that is not there spares the search.
+    seen: u64,
+    /// `count` of them.
+    hashes: [u16; 32],
     count: usize,
     pub(super) has_repeated: bool,
 }
 
 const SAMPLER_KEYS: [u16; 2] = [
-    hash(tags::SAMPLER_TYPE.as_bytes()),
-    hash(tags::SAMPLER_PARAM.as_bytes()),
+    KeyEnds::of(tags::SAMPLER_TYPE).hash(),
+    KeyEnds::of(tags::SAMPLER_PARAM).hash(),
 ];
-
-/// What the filter of a span without tags of its own knows.
-const START: [u16; 8] = [SAMPLER_KEYS[0], SAMPLER_KEYS[1], 0, 0, 0, 0, 0, 0];
 
 impl Default for KeyFilter {
     fn default() -> Self {
+        let mut hashes = [0; 32];
+        hashes[..SAMPLER_KEYS.len()].copy_from_slice(&SAMPLER_KEYS);
         Self {
-            first: START,
-            rest: Default::default(),
+            seen: bit(SAMPLER_KEYS[0]) | bit(SAMPLER_KEYS[1]),
+            hashes,
             count: SAMPLER_KEYS.len(),
             has_repeated: false,
         }
@@ -36,26 +36,14 @@ impl Default for KeyFilter {
 
 impl KeyFilter {
     #[inline(always)]
-    pub(super) fn insert(&mut self, key: &str) {
-        let hash = hash(key.as_bytes());
-        if is_among(&self.first, hash) {
-            self.has_repeated = true;
+    pub(super) fn insert(&mut self, key: KeyEnds) {
+        let hash = key.hash();
+        let seen = self.seen | bit(hash);
+        if seen == self.seen {
+            self.search(hash);
         }
-        match self.first.get_mut(self.count) {
-            Some(free) => {
-                *free = hash;
-                self.count += 1;
-            }
-            None => self.insert_late(hash),
-        }
-    }
-
-    #[cold]
-    fn insert_late(&mut self, hash: u16) {
-        if is_among(&self.rest, hash) {
-            self.has_repeated = true;
-        }
-        match self.rest.get_mut(self.count - self.first.len()) {
+        self.seen = seen;
+        match self.hashes.get_mut(self.count) {
             Some(free) => {
                 *free = hash;
                 self.count += 1;
@@ -65,46 +53,60 @@ impl KeyFilter {
         }
     }
 
+    #[cold]
+    #[inline(never)]
+    fn search(&mut self, hash: u16) {
+        let mut known = self.hashes.iter().take(self.count);
+        self.has_repeated |= known.any(|known| *known == hash);
+    }
+
+    /// The first ones stay.
     #[inline(always)]
     pub(super) fn clear(&mut self) {
-        if self.count > self.first.len() {
-            self.rest = Default::default();
-        }
-        self.first = START;
+        self.seen = bit(SAMPLER_KEYS[0]) | bit(SAMPLER_KEYS[1]);
         self.count = SAMPLER_KEYS.len();
         self.has_repeated = false;
     }
 }
 
-/// Looks at all of them, so that the compiler compares eight at once.
 #[inline(always)]
-fn is_among<const N: usize>(hashes: &[u16; N], hash: u16) -> bool {
-    hashes.iter().fold(false, |found, h| found | (*h == hash))
+const fn bit(hash: u16) -> u64 {
+    1 << (hash % 64)
 }
 
-/// Of the length and of up to 16 bytes at the ends, which tell the keys of one span apart; never 0.
-#[inline(always)]
-const fn hash(key: &[u8]) -> u16 {
-    let (first, last) = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
-        (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
-        _ => match (key.first_chunk::<4>(), key.last_chunk::<4>()) {
-            (Some(first), Some(last)) => (
-                u32::from_le_bytes(*first) as u64,
-                u32::from_le_bytes(*last) as u64,
-            ),
-            _ => match *key {
-                [] => (0, 0),
-                [a] => (a as u64, 0),
-                [a, .., b] => (a as u64, b as u64),
+/// Up to 16 bytes at the ends of a key, which tell the keys of one span apart.
+#[derive(Clone, Copy)]
+pub(super) struct KeyEnds {
+    pub(super) first: u64,
+    pub(super) last: u64,
+}
+
+impl KeyEnds {
+    #[inline(always)]
+    pub(super) const fn of(key: &str) -> Self {
+        let key = key.as_bytes();
+        let (first, last) = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
+            (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+            _ => match (key.first_chunk::<4>(), key.last_chunk::<4>()) {
+                (Some(first), Some(last)) => (
+                    u32::from_le_bytes(*first) as u64,
+                    u32::from_le_bytes(*last) as u64,
+                ),
+                _ => match *key {
+                    [] => (0, 0),
+                    [a] => (a as u64, 1),
+                    [a, .., b] => (a as u64, b as u64),
+                },
             },
-        },
-    };
-    let mixed = (first ^ (key.len() as u64))
-        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        .rotate_left(32)
-        .wrapping_add(last)
-        .wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
-    (mixed >> 48) as u16 | 1
+        };
+        Self { first, last }
+    }
+
+    #[inline(always)]
+    const fn hash(self) -> u16 {
+        let mixed = (self.first ^ self.last.rotate_left(29)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed >> 48) as u16
+    }
 }
 
 #[cfg(test)]
@@ -114,7 +116,7 @@ mod tests {
     fn repeats(keys: &[&str]) -> bool {
         let mut filter = KeyFilter::default();
         for key in keys {
-            filter.insert(key);
+            filter.insert(KeyEnds::of(key));
         }
         filter.has_repeated
     }

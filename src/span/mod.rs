@@ -32,7 +32,9 @@ mod reference;
 pub(crate) use context::Decision;
 pub use context::{SpanContext, ToSpanContext};
 pub use handle::Span;
-pub(crate) use recording::{apply_decision, begin_with_sampler_tags, begin_with_tag};
+pub(crate) use recording::{
+    apply_decision, begin_with_sampler_tags, begin_with_tag, begin_with_tags,
+};
 pub use reference::Reference;
 
 pub use crate::record::Limits;

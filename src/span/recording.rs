@@ -3,7 +3,6 @@
 
 use std::any::type_name;
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -11,8 +10,8 @@ use crate::metrics::{Counter, DropCause};
 use crate::model::sampling::{SamplerTags, SamplingDecision, SpanView};
 use crate::model::{FieldRef, Flags, TagRef, Timestamp, field, tags};
 use crate::record::{
-    Added, FrameHeader, Hold, LocalTrace, Question, SpanBuffer, SpanCell, SpanRef, wall,
-    write_limited_tag,
+    Added, FieldList, FrameHeader, Hold, LocalTrace, LogDraft, Question, SpanBuffer, SpanCell,
+    SpanRef, wall,
 };
 
 pub(crate) fn set_operation_name(cell: &SpanCell, name: Cow<'static, str>) {
@@ -65,47 +64,56 @@ fn set_any_tag(cell: &SpanCell, key: &str, value: TagRef<'_>) {
     store_tag(cell, key, value);
 }
 
-/// `fields` is user code: it is drained into scratch of this thread before the span is touched.
+/// `fields` is user code: it is drained before the span is touched.
+#[inline]
 pub(crate) fn log<'v>(
     cell: &SpanCell,
     time: Option<Timestamp>,
-    fields: impl Iterator<Item = FieldRef<'v>>,
+    mut fields: impl Iterator<Item = FieldRef<'v>>,
 ) {
-    let time =
-        time.unwrap_or_else(|| Timestamp::from_nanos(wall(cell.anchor, cell.recorder.clock.now())));
-    let limits = &cell.recorder.limits;
-    let mut scratch = take_scratch();
-    let encoded = catch(cell, || {
-        let (mut count, mut truncated) = (0, 0);
-        for FieldRef { key, value } in fields {
-            let text;
-            let value = match value {
-                TagRef::None => continue,
-                TagRef::Display(display) => {
-                    text = display.to_string();
-                    TagRef::String(&text)
-                }
-                value => value,
-            };
-            truncated +=
-                write_limited_tag(&mut scratch, key, value, limits.log_value_bytes, limits);
-            count += 1;
-        }
-        (count, truncated)
-    });
-    if let Some((count, truncated)) = encoded {
-        let added = cell
-            .open()
-            .map(|mut buffer| buffer.push_log(time, (&scratch, count), limits));
-        count_added(
-            cell,
-            Added {
-                truncated,
-                ..added.unwrap_or_default()
-            },
-        );
+    let time = time.unwrap_or_else(|| now(cell));
+    let mut few = FieldList::new();
+    match catch(cell, || few.fill(&mut fields)) {
+        Some(true) => log_few(cell, time, few.as_slice()),
+        Some(false) => log_many(cell, time, few.as_slice().iter().copied().chain(fields)),
+        None => {}
     }
-    give_scratch(scratch);
+}
+
+#[inline(never)]
+fn now(cell: &SpanCell) -> Timestamp {
+    Timestamp::from_nanos(wall(cell.anchor, cell.recorder.clock.now()))
+}
+
+#[inline(never)]
+fn log_few(cell: &SpanCell, time: Timestamp, fields: &[FieldRef<'_>]) {
+    let Some(mut buffer) = cell.open() else {
+        return;
+    };
+    let is_pushed = buffer.push_short_log(time, fields, &cell.recorder.limits);
+    drop(buffer);
+    if !is_pushed {
+        log_many(cell, time, fields.iter().copied());
+    }
+}
+
+/// Any fields, drained and formatted into scratch of this thread.
+#[cold]
+#[inline(never)]
+fn log_many<'v>(cell: &SpanCell, time: Timestamp, fields: impl Iterator<Item = FieldRef<'v>>) {
+    let limits = &cell.recorder.limits;
+    let mut draft = LogDraft::new(time);
+    let drained = catch(cell, || fields.for_each(|field| draft.push(field, limits)));
+    if drained.is_some() {
+        let truncated = draft.truncated;
+        let record = draft.finish();
+        let added = match cell.open() {
+            Some(mut buffer) => buffer.push_log(record, limits),
+            None => Added::default(),
+        };
+        count_added(cell, Added { truncated, ..added });
+    }
+    draft.discard();
 }
 
 pub(crate) fn log_error<E: Error + ?Sized>(cell: &SpanCell, error: &E) {
@@ -365,6 +373,13 @@ pub(crate) fn begin_with_tag(cell: &mut SpanCell, key: &str, value: TagRef<'_>) 
     count_added(cell, added);
 }
 
+/// Sets tags, all of them text, numbers or bytes, of a sampled span that nobody else can know of yet.
+#[inline]
+pub(crate) fn begin_with_tags(cell: &mut SpanCell, tags: &[(&str, TagRef<'_>)]) {
+    let added = cell.begin_with_tags(tags);
+    count_added(cell, added);
+}
+
 /// Sets the tags of the sampler that has decided to keep a span that nobody else can know of yet.
 #[inline]
 pub(crate) fn begin_with_sampler_tags(cell: &mut SpanCell, sampler_tags: SamplerTags) {
@@ -407,21 +422,5 @@ fn hold(cell: &SpanCell, trace: &LocalTrace, buffer: &mut SpanBuffer, end: i64) 
         }
         Hold::Decided(_) => {}
         Hold::NoRoom => cell.recorder.store.drop_spans(DropCause::Delayed, 1),
-    }
-}
-
-thread_local! {
-    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
-
-fn take_scratch() -> Vec<u8> {
-    SCRATCH.try_with(Cell::take).unwrap_or_default()
-}
-
-/// Keeps the memory for the next log, unless it is much.
-fn give_scratch(mut scratch: Vec<u8>) {
-    if scratch.capacity() <= 16 * 1024 {
-        scratch.clear();
-        let _ = SCRATCH.try_with(|cell| cell.set(scratch));
     }
 }

@@ -11,10 +11,12 @@ use crate::record::{
 };
 use crate::sampler::{SamplingDecision, SpanView};
 use crate::span::{
-    Decision, Reference, Span, SpanContext, apply_decision, begin_with_sampler_tags, begin_with_tag,
+    Decision, Reference, Span, SpanContext, apply_decision, begin_with_sampler_tags,
+    begin_with_tag, begin_with_tags,
 };
 use crate::tracer::StartSpanOptions;
 use crate::tracer::core::{Core, Roots};
+use crate::tracer::options::StartTags;
 use crate::tracer::origin::{Origin, Parent, Plain, PlainParent};
 
 /// Starts a span. The name is taken out of `options`.
@@ -22,10 +24,14 @@ pub(super) fn start(core: &Arc<Core>, options: &mut StartSpanOptions<'_>) -> Spa
     // The clock first: the rest hides behind the read.
     let ticks = core.recorder.clock.now();
     match Plain::find(options) {
-        Some(Plain::Root) => start_root(core, options.take_name(), options.tags(), ticks),
-        Some(Plain::Child(parent)) => {
-            start_child(core, options.take_name(), options.tags(), ticks, &parent)
-        }
+        Some(Plain::Root) => start_root(core, options.take_name(), options.start_tags(), ticks),
+        Some(Plain::Child(parent)) => start_child(
+            core,
+            options.take_name(),
+            options.start_tags(),
+            ticks,
+            &parent,
+        ),
         None => start_any(core, options, ticks),
     }
 }
@@ -34,8 +40,10 @@ pub(super) fn start(core: &Arc<Core>, options: &mut StartSpanOptions<'_>) -> Spa
 pub(super) fn start_named(core: &Arc<Core>, name: &'static str) -> Span {
     let ticks = core.recorder.clock.now();
     match Plain::active() {
-        Some(Plain::Root) => start_root(core, name.into(), &[], ticks),
-        Some(Plain::Child(parent)) => start_child(core, name.into(), &[], ticks, &parent),
+        Some(Plain::Root) => start_root(core, name.into(), StartTags::default(), ticks),
+        Some(Plain::Child(parent)) => {
+            start_child(core, name.into(), StartTags::default(), ticks, &parent)
+        }
         None => {
             let mut options = StartSpanOptions::new(name.into());
             let span = start_any(core, &mut options, ticks);
@@ -47,9 +55,6 @@ pub(super) fn start_named(core: &Arc<Core>, name: &'static str) -> Span {
 
 /// The counter of the span, and the one of its trace.
 type Counters = (Counter, Option<Counter>);
-
-/// The tags that are set at the start.
-type StartTags<'a> = &'a [(&'a str, TagRef<'a>)];
 
 /// The root of a new trace that nothing is known of.
 #[inline(always)]
@@ -203,7 +208,7 @@ fn start_any(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, ticks: u64) -
     if let Some(debug_id) = origin.debug_id.filter(|_| is_forced) {
         begin_with_tag(&mut cell, tags::JAEGER_DEBUG_ID, TagRef::String(&debug_id));
     }
-    complete(core, options.tags(), cell, &seed)
+    complete(core, options.start_tags(), cell, &seed)
 }
 
 fn undecided(core: &Core, flags: Flags) -> Arc<LocalTrace> {
@@ -247,7 +252,7 @@ fn begin(
     cell
 }
 
-/// The same for a span whose flags are decided. Tags may still change them, and tell that it joins a trace.
+/// The same for a span whose flags are decided. Odd tags may still change them.
 #[inline(always)]
 fn begin_decided(
     core: &Arc<Core>,
@@ -255,24 +260,25 @@ fn begin_decided(
     start_tags: StartTags<'_>,
     seed: &Seed,
 ) -> Box<SpanCell> {
-    let counters = counters(seed.flags, seed.is_new_trace, false);
+    let joins = start_tags.is_server && seed.is_local_root;
+    let counters = counters(seed.flags, seed.is_new_trace, joins);
     begin(
         core,
         name,
         seed,
         false,
-        start_tags.is_empty().then_some(counters),
+        (!start_tags.are_odd).then_some(counters),
     )
 }
 
 /// The tags that were given, the counters, and the first handle.
 fn complete(core: &Core, start_tags: StartTags<'_>, mut cell: Box<SpanCell>, seed: &Seed) -> Span {
-    let is_server = set_start_tags(&mut cell, start_tags);
-    count_start(core, &cell, seed, is_server);
+    set_start_tags(&mut cell, start_tags);
+    count_start(core, &cell, seed, start_tags.is_server);
     Span::from_cell(cell)
 }
 
-/// The same after [`begin_decided`].
+/// The same for what [`begin_decided`] has begun.
 #[inline(always)]
 fn complete_decided(
     core: &Core,
@@ -280,9 +286,11 @@ fn complete_decided(
     mut cell: Box<SpanCell>,
     seed: &Seed,
 ) -> Span {
-    if !start_tags.is_empty() {
-        let is_server = set_start_tags(&mut cell, start_tags);
-        count_start(core, &cell, seed, is_server);
+    if start_tags.are_odd {
+        return complete(core, start_tags, cell, seed);
+    }
+    if seed.flags.is_sampled() && !start_tags.tags.is_empty() {
+        begin_with_tags(&mut cell, start_tags.tags);
     }
     Span::from_cell(cell)
 }
@@ -351,15 +359,24 @@ fn identity(
     (seed, decision)
 }
 
-/// Sets the tags that were given at the start, `sampling.priority` first; true for a server's span.
-fn set_start_tags(cell: &mut SpanCell, start_tags: &[(&str, TagRef<'_>)]) -> bool {
-    let mut is_server = false;
+/// Sets the tags that were given at the start.
+#[inline(always)]
+fn set_start_tags(cell: &mut SpanCell, start_tags: StartTags<'_>) {
+    if start_tags.are_odd || !cell.is_decided() {
+        set_odd_start_tags(cell, start_tags.tags);
+    } else if cell.flags().is_sampled() {
+        begin_with_tags(cell, start_tags.tags);
+    }
+}
+
+/// One by one, `sampling.priority` first.
+#[cold]
+#[inline(never)]
+fn set_odd_start_tags(cell: &mut SpanCell, start_tags: &[(&str, TagRef<'_>)]) {
     for (key, value) in start_tags {
         if *key == tags::SAMPLING_PRIORITY {
             begin_with_tag(cell, key, *value);
         }
-        is_server |=
-            *key == tags::SPAN_KIND && matches!(value, TagRef::String(tags::SPAN_KIND_SERVER));
     }
     if cell.is_recording() {
         for (key, value) in start_tags {
@@ -368,7 +385,6 @@ fn set_start_tags(cell: &mut SpanCell, start_tags: &[(&str, TagRef<'_>)]) -> boo
             }
         }
     }
-    is_server
 }
 
 #[inline(always)]
