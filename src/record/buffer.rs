@@ -32,6 +32,9 @@ pub(crate) struct SpanBuffer {
 /// A buffer that has grown beyond this does not keep its memory for the next span.
 const KEPT_BYTES: usize = 16 * 1024;
 
+/// A name that is copied without a loop.
+const SHORT_NAME: usize = 32;
+
 /// What happened to something that was added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Added {
@@ -71,15 +74,6 @@ impl SpanBuffer {
                 self.clear_unusual();
             }
         }
-        self.tags.clear();
-        self.tag_count = 0;
-        self.keys.clear();
-    }
-
-    /// The same for one that is [plain](Self::is_plain).
-    #[inline(always)]
-    pub(super) fn clear_plain(&mut self) {
-        debug_assert!(self.is_plain() && self.tags.capacity() <= KEPT_BYTES);
         self.tags.clear();
         self.tag_count = 0;
         self.keys.clear();
@@ -291,7 +285,8 @@ impl SpanBuffer {
             reference_count: self.reference_count,
             logs: [&self.logs.first, &self.logs.joined],
             log_count: self.logs.first_count,
-            ..self.plain_bytes()
+            operation_name: &self.operation_name,
+            tags: &self.tags,
         }
     }
 
@@ -306,18 +301,20 @@ impl SpanBuffer {
         }
     }
 
-    /// Whether there is nothing but a name and tags, and nothing to seal.
+    /// Whether there is nothing but a short name.
     #[inline(always)]
-    pub(super) fn is_plain(&self) -> bool {
-        !self.is_unusual && self.logs.first_count == 0
+    pub(super) fn is_bare(&self) -> bool {
+        !self.is_unusual
+            && self.logs.first_count == 0
+            && self.tags.is_empty()
+            && self.operation_name.len() <= SHORT_NAME
     }
 
-    /// The same as [`bytes`](Self::bytes) of a plain buffer.
+    /// The same as [`bytes`](Self::bytes) of a bare buffer.
     #[inline(always)]
-    pub(super) fn plain_bytes(&self) -> FrameBytes<'_> {
+    pub(super) fn bare_bytes(&self) -> FrameBytes<'_> {
         FrameBytes {
             operation_name: &self.operation_name,
-            tags: &self.tags,
             ..FrameBytes::default()
         }
     }

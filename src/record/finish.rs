@@ -3,36 +3,40 @@
 use crate::metrics::Counter;
 use crate::model::Flags;
 use crate::record::cell::{SpanCell, wall};
+use crate::record::frame::FrameEnd;
 use crate::record::local::{self, Local};
 use crate::record::span_ref::SpanRef;
 
 impl SpanRef {
     /// Finishes the span if it is as most spans are, and the thread has last used the same tracer and has room at hand;
     /// gives it back, as it was, otherwise.
+    ///
+    /// Whatever is seldom is left to a function that ends this one: nothing has to be kept for afterwards.
     #[inline(always)]
     pub(crate) fn finish_alone(self, ticks: u64) -> Result<(), Self> {
         let Some(local) = local::current_of(self.cell().key) else {
             return Err(self);
         };
         let (mut cell, flags) = self.into_alone()?;
+        if !cell.buffer.get_mut().is_bare() {
+            return finish_filled(cell, local, flags, ticks);
+        }
         if flags.is_sampled() {
-            if !cell.buffer.get_mut().is_plain() {
-                return finish_full(cell, local, flags, ticks);
-            }
-            let duration = cell.duration(ticks);
-            let chunk = local.writer.newest();
-            let buffer = cell.buffer.get_mut();
-            let end = buffer.end(flags, duration);
-            if !chunk.push(&cell.header, end, &buffer.plain_bytes()) {
+            let end = FrameEnd {
+                duration: cell.duration(ticks),
+                flags,
+                tag_count: 0,
+                has_repeated_keys: false,
+            };
+            let name = cell.buffer.get_mut().bare_bytes();
+            if !local.writer.push_if_free(&cell.header, end, &name) {
                 return Err(Self::new(cell));
             }
-            buffer.clear_plain();
             local.counters.count(Counter::FinishedSpansSampled);
         } else {
             if cell.recorder.store.is_closed() {
                 return Err(Self::new(cell));
             }
-            cell.buffer.get_mut().clear();
             local.counters.count(Counter::FinishedSpansUnsampled);
         }
         local.give_cell(cell);
@@ -40,9 +44,9 @@ impl SpanRef {
     }
 }
 
-/// The same for a sampled span that has more than a name and tags.
+/// The same for a span that has more than a name.
 #[inline(never)]
-fn finish_full(
+fn finish_filled(
     mut cell: Box<SpanCell>,
     local: &Local,
     flags: Flags,
@@ -50,14 +54,23 @@ fn finish_full(
 ) -> Result<(), SpanRef> {
     let duration = cell.duration(ticks);
     let buffer = cell.buffer.get_mut();
-    cell.recorder.seal(buffer);
-    let chunk = local.writer.newest();
-    let end = buffer.end(flags, duration);
-    if !chunk.push(&cell.header, end, &buffer.bytes()) {
-        return Err(SpanRef::new(cell));
+    if flags.is_sampled() {
+        cell.recorder.seal(buffer);
+        let end = buffer.end(flags, duration);
+        if !local
+            .writer
+            .push_if_free(&cell.header, end, &buffer.bytes())
+        {
+            return Err(SpanRef::new(cell));
+        }
+        local.counters.count(Counter::FinishedSpansSampled);
+    } else {
+        if cell.recorder.store.is_closed() {
+            return Err(SpanRef::new(cell));
+        }
+        local.counters.count(Counter::FinishedSpansUnsampled);
     }
     buffer.clear();
-    local.counters.count(Counter::FinishedSpansSampled);
     local.give_cell(cell);
     Ok(())
 }

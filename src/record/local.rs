@@ -56,6 +56,14 @@ impl Local {
     /// Takes back a clear box of this tracer.
     #[inline(always)]
     pub(super) fn give_cell(&self, cell: Box<SpanCell>) {
+        if let Err(cell) = self.pool.push_into_room(cell) {
+            self.give_cell_beyond(cell);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn give_cell_beyond(&self, cell: Box<SpanCell>) {
         if let Err(refused) = self.pool.push(cell) {
             give_elsewhere(refused);
         }
@@ -302,15 +310,36 @@ impl Pool {
         unsafe { &mut *self.cells.get() }.pop()
     }
 
-    /// Gives the box back where there is no room.
-    #[inline(always)]
+    /// Gives the box back where the pool is full.
     fn push(&self, cell: Box<SpanCell>) -> Result<(), Box<SpanCell>> {
         // SAFETY: as in `fill`.
         let cells = unsafe { &mut *self.cells.get() };
-        if cells.len() == POOL {
+        let len = cells.len();
+        if len >= POOL {
             return Err(cell);
         }
+        if len == cells.capacity() {
+            // Most threads have few spans open at once.
+            cells.reserve_exact((3 * len).max(4).min(POOL - len));
+        }
         cells.push(cell);
+        Ok(())
+    }
+
+    /// The same for a pool that has memory for it.
+    #[inline(always)]
+    fn push_into_room(&self, cell: Box<SpanCell>) -> Result<(), Box<SpanCell>> {
+        // SAFETY: as in `fill`.
+        let cells = unsafe { &mut *self.cells.get() };
+        let len = cells.len();
+        if len == cells.capacity() {
+            return Err(cell);
+        }
+        // SAFETY: the capacity is larger than the length.
+        unsafe {
+            cells.as_mut_ptr().add(len).write(cell);
+            cells.set_len(len + 1);
+        }
         Ok(())
     }
 

@@ -49,6 +49,21 @@ impl<T> OwnerLock<T> {
         Owned { lock: self }
     }
 
+    /// The same if nobody claims the value; does not wait.
+    ///
+    /// # Safety
+    ///
+    /// As [`own`](Self::own).
+    #[inline(always)]
+    pub(super) unsafe fn own_if_free(&self) -> Option<Owned<'_, T>> {
+        self.is_busy.store(true, Ordering::Relaxed);
+        barrier::light();
+        // From here on it is not busy any more when this goes.
+        let owned = Owned { lock: self };
+        // Acquire: pairs with the Release in `Claimed::drop`.
+        (!self.is_claimed.load(Ordering::Acquire)).then_some(owned)
+    }
+
     /// Lets whoever claims the value have it first.
     #[cold]
     fn give_way(&self) {

@@ -86,13 +86,28 @@ impl RingWriter {
         &self.ring
     }
 
-    /// The newest chunk, for a frame to be written in place.
+    /// Writes the frame of an open span at its end into the newest chunk, if nobody claims the ring and there is room; false
+    /// otherwise. What is read for the frame goes from where it is straight into the chunk.
     #[inline(always)]
-    pub(super) fn newest(&self) -> NewestChunk<'_> {
-        NewestChunk {
-            state: self.own(),
-            ring: &self.ring,
+    pub(super) fn push_if_free(
+        &self,
+        header: &FrameHeader,
+        end: FrameEnd,
+        bytes: &FrameBytes<'_>,
+    ) -> bool {
+        // SAFETY: as in `own`.
+        let Some(mut state) = (unsafe { self.ring.state.own_if_free() }) else {
+            return false;
+        };
+        let (chunk, len) = (&mut state.newest, bytes.frame_len());
+        if len > chunk.room() {
+            return false;
         }
+        // SAFETY: there is room, because that of the chunk's frames is no less than its size; and no chunk is too large.
+        unsafe { chunk.frames.push_in_place(header, end, bytes) };
+        chunk.fetch_ahead(len);
+        self.ring.count_pushed();
+        true
     }
 
     /// Into the newest chunk or a new one.
@@ -117,34 +132,6 @@ impl RingWriter {
     fn own(&self) -> Owned<'_, RingState> {
         // SAFETY: a ring has one writer, which is not `Sync`, and what is done with the result calls no method of it.
         unsafe { self.ring.state.own() }
-    }
-}
-
-/// The newest chunk of a ring in the hands of its writer.
-pub(super) struct NewestChunk<'a> {
-    state: Owned<'a, RingState>,
-    ring: &'a Ring,
-}
-
-impl NewestChunk<'_> {
-    /// Writes the frame of an open span at its end if there is room; false otherwise. What is read for the arguments after
-    /// the chunk was taken goes from where it is straight into the chunk.
-    #[inline(always)]
-    pub(super) fn push(
-        mut self,
-        header: &FrameHeader,
-        end: FrameEnd,
-        bytes: &FrameBytes<'_>,
-    ) -> bool {
-        let (chunk, len) = (&mut self.state.newest, bytes.frame_len());
-        if len > chunk.room() {
-            return false;
-        }
-        // SAFETY: there is room, because that of the chunk's frames is no less than its size; and no chunk is too large.
-        unsafe { chunk.frames.push_in_place(header, end, bytes) };
-        chunk.fetch_ahead(len);
-        self.ring.count_pushed();
-        true
     }
 }
 

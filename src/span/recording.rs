@@ -188,9 +188,15 @@ pub(crate) fn mark_panic(cell: &SpanCell) {
 pub(crate) fn finish(span: SpanRef, is_explicit: bool) {
     let ticks = span.cell().recorder.clock.now();
     if let Err(span) = span.finish_alone(ticks) {
-        let end = span.cell().wall(ticks);
-        finish_any(span, end, is_explicit);
+        finish_at_ticks(span, ticks, is_explicit);
     }
+}
+
+#[cold]
+#[inline(never)]
+fn finish_at_ticks(span: SpanRef, ticks: u64, is_explicit: bool) {
+    let end = span.cell().wall(ticks);
+    finish_any(span, end, is_explicit);
 }
 
 /// The same at a time of the user's.
