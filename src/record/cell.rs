@@ -50,20 +50,24 @@ pub(crate) fn wall(anchor: i64, ticks: u64) -> i64 {
 }
 
 impl SpanCell {
-    /// A vacant box: out of the calling thread's pool where there is one. Counts by the way.
-    #[inline(always)]
-    pub(crate) fn vacant<L>(
-        tracer: &Arc<L>,
-        recorder: &Arc<Recorder>,
-        counters: Option<(Counter, Option<Counter>)>,
-    ) -> Box<Self>
+    /// A vacant box.
+    pub(crate) fn vacant<L>(tracer: &Arc<L>, recorder: &Arc<Recorder>) -> Box<Self>
     where
         L: Lifecycle + 'static,
     {
-        match local::take_cell(&recorder.store, counters) {
+        match local::take_cell(&recorder.store) {
             Some(cell) => cell,
             None => Self::allocate(tracer.clone(), recorder.clone()),
         }
+    }
+
+    /// The same if the calling thread has one at hand. Counts, too, where there is one.
+    #[inline(always)]
+    pub(crate) fn vacant_at_hand(
+        recorder: &Recorder,
+        counters: Option<(Counter, Option<Counter>)>,
+    ) -> Option<Box<Self>> {
+        local::take_cell_at_hand(&recorder.store, counters)
     }
 
     #[cold]

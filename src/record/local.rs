@@ -132,32 +132,22 @@ pub(super) fn with_local<R>(store: &Store, use_local: impl FnOnce(&Local) -> R) 
     }
 }
 
-/// A vacant box of that tracer. Counts by the way.
+/// A vacant box of that tracer, if the thread has last used the same one. Counts, too, where there is one.
 #[inline(always)]
-pub(super) fn take_cell(
+pub(super) fn take_cell_at_hand(
     store: &Store,
     counters: Option<(Counter, Option<Counter>)>,
 ) -> Option<Box<SpanCell>> {
-    if let Some(local) = current(store.id())
-        && let Some(cell) = local.pool.pop()
-    {
-        if let Some(counters) = counters {
-            local.count_both(counters);
-        }
-        return Some(cell);
+    let local = current(store.id())?;
+    let cell = local.pool.pop()?;
+    if let Some(counters) = counters {
+        local.count_both(counters);
     }
-    take_cell_elsewhere(store, counters)
+    Some(cell)
 }
 
-#[cold]
-#[inline(never)]
-fn take_cell_elsewhere(
-    store: &Store,
-    counters: Option<(Counter, Option<Counter>)>,
-) -> Option<Box<SpanCell>> {
-    if let Some(counters) = counters {
-        store.count_both(counters);
-    }
+/// A vacant box of that tracer.
+pub(super) fn take_cell(store: &Store) -> Option<Box<SpanCell>> {
     with_local(store, |local| {
         local.pool.pop().or_else(|| {
             local.pool.fill(|cells| store.depot().take(cells));

@@ -96,7 +96,7 @@ pub(crate) use limits::cut;
 pub(crate) use local_trace::{Hold, LocalTrace};
 pub(crate) use log_draft::LogDraft;
 pub use owned_span::OwnedSpan;
-pub(crate) use random::random_id;
+pub(crate) use random::{random_id, random_id_at_hand};
 pub(crate) use recorder::Recorder;
 pub(crate) use sampler_tags::EncodedTags;
 pub(crate) use span_ref::SpanRef;

@@ -15,10 +15,16 @@ thread_local! {
 /// A random number of 63 bits that is not zero: what the Go client uses for ids.
 #[inline(always)]
 pub(crate) fn random_id() -> SpanId {
-    match SpanId::new(next() >> 1) {
+    match random_id_at_hand() {
         Some(id) => id,
         None => random_id_after_zero(),
     }
+}
+
+/// The same if the thread's generator is seeded; now and then none, though it is.
+#[inline(always)]
+pub(crate) fn random_id_at_hand() -> Option<SpanId> {
+    SpanId::new(next() >> 1)
 }
 
 /// A generator that is not seeded gives nothing but zeros; another one hardly ever does.

@@ -265,7 +265,7 @@ mod tests {
 
     impl Fixture {
         fn start(&self) -> SpanRef {
-            let mut cell = SpanCell::vacant(&self.tracer, &self.recorder, None);
+            let mut cell = SpanCell::vacant(&self.tracer, &self.recorder);
             cell.begin(Flags::SAMPLED, false, "name".into());
             SpanRef::new(cell)
         }

@@ -8,11 +8,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::diagnostics::Diagnostics;
 use crate::metrics::{Counter, Metrics};
-use crate::model::{Process, SpanId};
+use crate::model::{Flags, Process, SpanId};
 use crate::propagation::{
     Codec, CustomCodec, ExtractCarrier, ExtractError, InjectCarrier, ReadFrom, WriteTo,
 };
-use crate::record::{EncodedTags, Lifecycle, Limits, Question, Recorder, random_id};
+use crate::record::{
+    EncodedTags, FrameKind, Lifecycle, Limits, Question, Recorder, random_id, random_id_at_hand,
+};
 use crate::sampler::{Sampler, SamplingDecision, SpanView};
 use crate::span::SpanContext;
 
@@ -41,6 +43,16 @@ pub(super) enum Roots {
 }
 
 impl Roots {
+    /// The answer where it is known.
+    #[inline(always)]
+    pub(super) fn decided(&self) -> Option<(Flags, FrameKind)> {
+        match self {
+            Self::Ask => None,
+            Self::Keep(_) => Some((Flags::SAMPLED, FrameKind::WithSamplerTags)),
+            Self::Drop => Some((Flags::default(), FrameKind::Usual)),
+        }
+    }
+
     pub(super) fn of(
         sampler: &Guarded<Box<dyn Sampler>>,
         metrics: &Metrics,
@@ -217,6 +229,15 @@ impl Core {
         match &self.id_source {
             None => random_id(),
             Some(source) => self.new_id_from(source),
+        }
+    }
+
+    /// The same if it takes neither code of the user's nor a seed.
+    #[inline(always)]
+    pub(super) fn id_at_hand(&self) -> Option<SpanId> {
+        match self.id_source {
+            None => random_id_at_hand(),
+            Some(_) => None,
         }
     }
 

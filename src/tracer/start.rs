@@ -15,7 +15,7 @@ use crate::span::{
     begin_with_tag, begin_with_tags,
 };
 use crate::tracer::StartSpanOptions;
-use crate::tracer::core::{Core, Roots};
+use crate::tracer::core::Core;
 use crate::tracer::options::StartTags;
 use crate::tracer::origin::{Origin, Parent, Plain, PlainParent};
 
@@ -23,131 +23,132 @@ use crate::tracer::origin::{Origin, Parent, Plain, PlainParent};
 pub(super) fn start(core: &Arc<Core>, options: &mut StartSpanOptions<'_>) -> Span {
     // The clock first: the rest hides behind the read.
     let ticks = core.recorder.clock.now();
-    match Plain::find(options) {
-        Some(Plain::Root) => start_root(core, options.take_name(), options.start_tags(), ticks),
-        Some(Plain::Child(parent)) => start_child(
-            core,
-            options.take_name(),
-            options.start_tags(),
-            ticks,
-            &parent,
-        ),
-        None => start_any(core, options, ticks),
-    }
+    let seed = match Plain::find(options) {
+        Some(Plain::Root) => match core.roots.decided() {
+            Some(decided) => root(core, ticks, decided),
+            None => return start_undecided(core, options.take_name(), options.start_tags(), ticks),
+        },
+        Some(Plain::Child(parent)) => child(core, ticks, &parent),
+        None => None,
+    };
+    let Some((seed, cell)) = seed.and_then(|seed| {
+        let counters = seed.counters(false);
+        let are_known = options.start_tags().tags.is_empty();
+        let cell = SpanCell::vacant_at_hand(&core.recorder, are_known.then_some(counters))?;
+        Some((seed, cell))
+    }) else {
+        return start_any(core, options, ticks);
+    };
+    let cell = seed.plant(cell, options.take_name(), false);
+    complete_decided(core, options.start_tags(), cell, &seed)
 }
 
 /// Starts a span of which nothing is said but its name.
+///
+/// Whatever is seldom is left to a function that ends this one: nothing has to be kept for afterwards.
 pub(super) fn start_named(core: &Arc<Core>, name: &'static str) -> Span {
     let ticks = core.recorder.clock.now();
-    match Plain::active() {
-        Some(Plain::Root) => start_root(core, name.into(), StartTags::default(), ticks),
+    let span = match Plain::active() {
+        Some(Plain::Root) => match core.roots.decided() {
+            Some(decided) => {
+                root(core, ticks, decided).and_then(|seed| seed.start_named(core, name))
+            }
+            None => return start_undecided_named(core, name, ticks),
+        },
         Some(Plain::Child(parent)) => {
-            start_child(core, name.into(), StartTags::default(), ticks, &parent)
+            child(core, ticks, &parent).and_then(|seed| seed.start_named(core, name))
         }
-        None => {
-            let mut options = StartSpanOptions::new(name.into());
-            let span = start_any(core, &mut options, ticks);
-            options.give_back();
-            span
-        }
+        None => None,
+    };
+    match span {
+        Some(span) => span,
+        None => start_any_named(core, name, ticks),
     }
+}
+
+#[cold]
+#[inline(never)]
+fn start_any_named(core: &Arc<Core>, name: &'static str, ticks: u64) -> Span {
+    let mut options = StartSpanOptions::new(name.into());
+    let span = start_any(core, &mut options, ticks);
+    options.give_back();
+    span
+}
+
+#[inline(never)]
+fn start_undecided_named(core: &Arc<Core>, name: &'static str, ticks: u64) -> Span {
+    start_undecided(core, name.into(), StartTags::default(), ticks)
 }
 
 /// The counter of the span, and the one of its trace.
 type Counters = (Counter, Option<Counter>);
 
-/// The root of a new trace that nothing is known of.
+/// The root of a new trace whose decision is known; none where an id is not at hand.
 #[inline(always)]
-fn start_root(
-    core: &Arc<Core>,
-    name: Cow<'static, str>,
-    start_tags: StartTags<'_>,
-    ticks: u64,
-) -> Span {
-    let span_id = core.new_id();
-    let mut seed = Seed {
-        ticks,
-        anchor: core.recorder.clock.anchor(),
-        // A root's span id is the low half of its trace id, as in the Go and Java clients.
-        trace_id: TraceId::of_root(core.new_high_half(), span_id),
-        span_id,
-        parent_id: None,
-        parent_reference: ParentReference::None,
-        kind: FrameKind::Usual,
-        flags: Flags::default(),
-        is_local_root: true,
-        is_new_trace: true,
+fn root(core: &Core, ticks: u64, (flags, kind): (Flags, FrameKind)) -> Option<Seed> {
+    let span_id = core.id_at_hand()?;
+    let high = if core.is_128_bit {
+        core.id_at_hand()?.get()
+    } else {
+        0
     };
-    match &core.roots {
-        Roots::Keep(_) => {
-            seed.flags = Flags::SAMPLED;
-            seed.kind = FrameKind::WithSamplerTags;
-        }
-        Roots::Drop => {}
-        Roots::Ask => return start_undecided(core, name, start_tags, seed),
-    }
-    let cell = begin_decided(core, name, start_tags, &seed);
-    complete_decided(core, start_tags, cell, &seed)
+    Some(Seed {
+        flags,
+        kind,
+        ..Seed::root(core, ticks, high, span_id)
+    })
 }
 
-/// A child of a single parent whose trace is decided and has no baggage.
+/// A child of a single parent whose trace is decided and has no baggage; none where an id is not at hand.
 #[inline(always)]
-fn start_child(
-    core: &Arc<Core>,
-    name: Cow<'static, str>,
-    start_tags: StartTags<'_>,
-    ticks: u64,
-    parent: &PlainParent,
-) -> Span {
-    let seed = Seed {
+fn child(core: &Core, ticks: u64, parent: &PlainParent) -> Option<Seed> {
+    Some(Seed {
         ticks,
         anchor: match parent.anchor {
             Some(anchor) => anchor,
             None => core.recorder.clock.anchor(),
         },
         trace_id: parent.reference.trace_id,
-        span_id: core.new_id(),
+        span_id: core.id_at_hand()?,
         parent_id: Some(parent.reference.span_id),
         parent_reference: ParentReference::of(parent.reference.kind),
         kind: FrameKind::Usual,
         flags: parent.flags,
         is_local_root: parent.is_remote,
         is_new_trace: false,
-    };
-    let cell = begin_decided(core, name, start_tags, &seed);
-    complete_decided(core, start_tags, cell, &seed)
+    })
 }
 
-/// A span whose sampler has to be asked, with no parent to refer to, no baggage and nothing forced.
+/// A root whose sampler has to be asked, with no baggage and nothing forced.
 #[inline(never)]
 fn start_undecided(
     core: &Arc<Core>,
     name: Cow<'static, str>,
     start_tags: StartTags<'_>,
-    mut seed: Seed,
+    ticks: u64,
 ) -> Span {
+    let span_id = core.new_id();
+    let mut seed = Seed::root(core, ticks, core.new_high_half(), span_id);
     let view = SpanView::new(seed.trace_id, &name, seed.is_local_root);
     let (decision, is_revisable) = core.decide_first(&view);
     let mut cell;
     match decision {
         SamplingDecision::Sample(sampler_tags) => {
-            seed.flags = seed.flags.with(Flags::SAMPLED);
-            cell = begin(core, name, &seed, is_revisable, None);
+            seed.flags = Flags::SAMPLED;
+            cell = begin(core, name, &seed, is_revisable);
             begin_with_sampler_tags(&mut cell, sampler_tags);
         }
-        SamplingDecision::Drop => {
-            seed.flags = seed.flags.without(Flags::SAMPLED);
-            cell = begin(core, name, &seed, is_revisable, None);
-        }
+        SamplingDecision::Drop => cell = begin(core, name, &seed, is_revisable),
         SamplingDecision::Delay => {
-            cell = begin(core, name, &seed, false, None);
+            cell = begin(core, name, &seed, false);
             cell.begin_undecided(undecided(core, seed.flags));
         }
     }
     complete(core, start_tags, cell, &seed)
 }
 
-/// Every other case: several references, baggage, a context made elsewhere, an undecided trace, a debug id.
+/// Every other case: several references, baggage, a context made elsewhere, an undecided trace, a debug id; and every case
+/// in which something is not at hand.
 #[cold]
 fn start_any(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, ticks: u64) -> Span {
     let mut origin = Origin::find(options);
@@ -191,7 +192,7 @@ fn start_any(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, ticks: u64) -
     };
 
     let is_stored = seed.flags.is_sampled() || local_trace.is_some() || is_revisable;
-    let mut cell = begin(core, options.take_name(), &seed, is_revisable, None);
+    let mut cell = begin(core, options.take_name(), &seed, is_revisable);
     if let Some(start_time) = options.start_time() {
         cell.begin_at(wall_nanos(start_time));
     }
@@ -230,45 +231,68 @@ struct Seed {
     is_new_trace: bool,
 }
 
-/// A box with what is fixed, and the name, in it. Counts the span, where it is known already as what.
-#[inline(always)]
+impl Seed {
+    /// Of a new trace without a decision.
+    #[inline(always)]
+    fn root(core: &Core, ticks: u64, high: u64, span_id: SpanId) -> Self {
+        Self {
+            ticks,
+            anchor: core.recorder.clock.anchor(),
+            // A root's span id is the low half of its trace id, as in the Go and Java clients.
+            trace_id: TraceId::of_root(high, span_id),
+            span_id,
+            parent_id: None,
+            parent_reference: ParentReference::None,
+            kind: FrameKind::Usual,
+            flags: Flags::default(),
+            is_local_root: true,
+            is_new_trace: true,
+        }
+    }
+
+    /// What counts such a span, if its flags stay what they are.
+    #[inline(always)]
+    fn counters(&self, joins: bool) -> Counters {
+        counters(self.flags, self.is_new_trace, joins)
+    }
+
+    /// Puts what is fixed, and the name, into a box.
+    #[inline(always)]
+    fn plant(
+        &self,
+        mut cell: Box<SpanCell>,
+        name: Cow<'static, str>,
+        is_revisable: bool,
+    ) -> Box<SpanCell> {
+        cell.is_local_root = self.is_local_root;
+        cell.header.trace_id = self.trace_id;
+        cell.header.span_id = self.span_id;
+        cell.header.parent_id = self.parent_id;
+        cell.header.parent_reference = self.parent_reference;
+        cell.header.kind = self.kind;
+        cell.header.start = wall(self.anchor, self.ticks);
+        cell.anchor = self.anchor;
+        cell.begin(self.flags, is_revisable, name);
+        cell
+    }
+
+    /// Starts a span with nothing but a name, if a box is at hand.
+    #[inline(always)]
+    fn start_named(self, core: &Core, name: &'static str) -> Option<Span> {
+        let counters = self.counters(false);
+        let cell = SpanCell::vacant_at_hand(&core.recorder, Some(counters))?;
+        Some(Span::from_cell(self.plant(cell, name.into(), false)))
+    }
+}
+
 fn begin(
     core: &Arc<Core>,
     name: Cow<'static, str>,
     seed: &Seed,
     is_revisable: bool,
-    counters: Option<Counters>,
 ) -> Box<SpanCell> {
-    let mut cell = SpanCell::vacant(core, &core.recorder, counters);
-    cell.is_local_root = seed.is_local_root;
-    cell.header.trace_id = seed.trace_id;
-    cell.header.span_id = seed.span_id;
-    cell.header.parent_id = seed.parent_id;
-    cell.header.parent_reference = seed.parent_reference;
-    cell.header.kind = seed.kind;
-    cell.header.start = wall(seed.anchor, seed.ticks);
-    cell.anchor = seed.anchor;
-    cell.begin(seed.flags, is_revisable, name);
-    cell
-}
-
-/// The same for a span whose flags are decided. Odd tags may still change them.
-#[inline(always)]
-fn begin_decided(
-    core: &Arc<Core>,
-    name: Cow<'static, str>,
-    start_tags: StartTags<'_>,
-    seed: &Seed,
-) -> Box<SpanCell> {
-    let joins = start_tags.is_server && seed.is_local_root;
-    let counters = counters(seed.flags, seed.is_new_trace, joins);
-    begin(
-        core,
-        name,
-        seed,
-        false,
-        (!start_tags.are_odd).then_some(counters),
-    )
+    let cell = SpanCell::vacant(core, &core.recorder);
+    seed.plant(cell, name, is_revisable)
 }
 
 /// The tags that were given, the counters, and the first handle.
