@@ -16,7 +16,6 @@ use crate::span::{
 };
 use crate::tracer::StartSpanOptions;
 use crate::tracer::core::{Core, Roots};
-use crate::tracer::options::StartTags;
 use crate::tracer::origin::{Origin, Parent, Plain, PlainParent};
 
 /// Starts a span. The name is taken out of `options`.
@@ -24,11 +23,12 @@ pub(super) fn start(core: &Arc<Core>, options: &mut StartSpanOptions<'_>) -> Spa
     // The clock first: the rest hides behind the read.
     let ticks = core.recorder.clock.now();
     match Plain::find(options) {
-        Some(Plain::Root) => start_root(core, options.take_name(), options.start_tags(), ticks),
+        Some(Plain::Root) => start_root(core, options.take_name(), options.tags(), ticks),
         Some(Plain::Child(parent)) => start_child(
             core,
             options.take_name(),
-            options.start_tags(),
+            options.tags(),
+            options.is_server(),
             ticks,
             &parent,
         ),
@@ -40,10 +40,8 @@ pub(super) fn start(core: &Arc<Core>, options: &mut StartSpanOptions<'_>) -> Spa
 pub(super) fn start_named(core: &Arc<Core>, name: &'static str) -> Span {
     let ticks = core.recorder.clock.now();
     match Plain::active() {
-        Some(Plain::Root) => start_root(core, name.into(), StartTags::default(), ticks),
-        Some(Plain::Child(parent)) => {
-            start_child(core, name.into(), StartTags::default(), ticks, &parent)
-        }
+        Some(Plain::Root) => start_root(core, name.into(), &[], ticks),
+        Some(Plain::Child(parent)) => start_child(core, name.into(), &[], false, ticks, &parent),
         None => {
             let mut options = StartSpanOptions::new(name.into());
             let span = start_any(core, &mut options, ticks);
@@ -55,6 +53,9 @@ pub(super) fn start_named(core: &Arc<Core>, name: &'static str) -> Span {
 
 /// The counter of the span, and the one of its trace.
 type Counters = (Counter, Option<Counter>);
+
+/// The tags that are set at the start.
+type StartTags<'a> = &'a [(&'a str, TagRef<'a>)];
 
 /// The root of a new trace that nothing is known of.
 #[inline(always)]
@@ -77,6 +78,7 @@ fn start_root(
         flags: Flags::default(),
         is_local_root: true,
         is_new_trace: true,
+        joins: false,
     };
     match &core.roots {
         Roots::Keep(_) => {
@@ -86,8 +88,7 @@ fn start_root(
         Roots::Drop => {}
         Roots::Ask => return start_undecided(core, name, start_tags, seed),
     }
-    let cell = begin_decided(core, name, start_tags, &seed);
-    complete_decided(core, start_tags, cell, &seed)
+    start_decided(core, name, start_tags, &seed)
 }
 
 /// A child of a single parent whose trace is decided and has no baggage.
@@ -96,6 +97,7 @@ fn start_child(
     core: &Arc<Core>,
     name: Cow<'static, str>,
     start_tags: StartTags<'_>,
+    is_server: bool,
     ticks: u64,
     parent: &PlainParent,
 ) -> Span {
@@ -113,9 +115,9 @@ fn start_child(
         flags: parent.flags,
         is_local_root: parent.is_remote,
         is_new_trace: false,
+        joins: is_server && parent.is_remote,
     };
-    let cell = begin_decided(core, name, start_tags, &seed);
-    complete_decided(core, start_tags, cell, &seed)
+    start_decided(core, name, start_tags, &seed)
 }
 
 /// A span whose sampler has to be asked, with no parent to refer to, no baggage and nothing forced.
@@ -128,26 +130,35 @@ fn start_undecided(
 ) -> Span {
     let view = SpanView::new(seed.trace_id, &name, seed.is_local_root);
     let (decision, is_revisable) = core.decide_first(&view);
-    let mut cell;
-    match decision {
+    let sampler_tags = match decision {
         SamplingDecision::Sample(sampler_tags) => {
             seed.flags = seed.flags.with(Flags::SAMPLED);
-            cell = begin(core, name, &seed, is_revisable, None);
-            begin_with_sampler_tags(&mut cell, sampler_tags);
+            Some(sampler_tags)
         }
         SamplingDecision::Drop => {
             seed.flags = seed.flags.without(Flags::SAMPLED);
-            cell = begin(core, name, &seed, is_revisable, None);
+            None
         }
         SamplingDecision::Delay => {
-            cell = begin(core, name, &seed, false, None);
+            let mut cell = begin(core, name, &seed, false, None);
             cell.begin_undecided(undecided(core, seed.flags));
+            return complete(core, start_tags, cell, &seed);
         }
+    };
+    let counters = (!is_revisable).then(|| counters(seed.flags, &seed));
+    let mut cell = begin(core, name, &seed, is_revisable, counters);
+    if let Some(sampler_tags) = sampler_tags {
+        begin_with_sampler_tags(&mut cell, sampler_tags);
     }
-    complete(core, start_tags, cell, &seed)
+    if is_revisable {
+        return complete(core, start_tags, cell, &seed);
+    }
+    set_plain_tags(&mut cell, start_tags, seed.flags);
+    Span::from_cell(cell)
 }
 
-/// Every other case: several references, baggage, a context made elsewhere, an undecided trace, a debug id.
+/// Every other case: tags that are not plain, several references, baggage, a context made elsewhere, an undecided trace,
+/// a debug id.
 #[cold]
 fn start_any(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, ticks: u64) -> Span {
     let mut origin = Origin::find(options);
@@ -164,6 +175,7 @@ fn start_any(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, ticks: u64) -
         .as_ref()
         .map(|parent| SpanReference::new(ReferenceType::ChildOf, parent.trace_id, parent.span_id));
     let (mut seed, decision) = identity(core, origin.parent.take(), options.context(), is_forced);
+    seed.joins = seed.is_local_root && !seed.is_new_trace && options.is_server();
     seed.ticks = ticks;
     seed.anchor = anchor.unwrap_or_else(|| core.recorder.clock.anchor());
 
@@ -208,7 +220,7 @@ fn start_any(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, ticks: u64) -
     if let Some(debug_id) = origin.debug_id.filter(|_| is_forced) {
         begin_with_tag(&mut cell, tags::JAEGER_DEBUG_ID, TagRef::String(&debug_id));
     }
-    complete(core, options.start_tags(), cell, &seed)
+    complete(core, options.tags(), cell, &seed)
 }
 
 fn undecided(core: &Core, flags: Flags) -> Arc<LocalTrace> {
@@ -228,6 +240,8 @@ struct Seed {
     flags: Flags,
     is_local_root: bool,
     is_new_trace: bool,
+    /// It is the first span here of another's trace, and a server's.
+    joins: bool,
 }
 
 /// A box with what is fixed, and the name, in it. Counts the span, where it is known already as what.
@@ -252,46 +266,31 @@ fn begin(
     cell
 }
 
-/// The same for a span whose flags are decided. Odd tags may still change them.
+/// A span whose flags are decided, with plain tags.
 #[inline(always)]
-fn begin_decided(
+fn start_decided(
     core: &Arc<Core>,
     name: Cow<'static, str>,
     start_tags: StartTags<'_>,
     seed: &Seed,
-) -> Box<SpanCell> {
-    let joins = start_tags.is_server && seed.is_local_root;
-    let counters = counters(seed.flags, seed.is_new_trace, joins);
-    begin(
-        core,
-        name,
-        seed,
-        false,
-        (!start_tags.are_odd).then_some(counters),
-    )
+) -> Span {
+    let mut cell = begin(core, name, seed, false, Some(counters(seed.flags, seed)));
+    set_plain_tags(&mut cell, start_tags, seed.flags);
+    Span::from_cell(cell)
+}
+
+/// Sets tags of a span whose flags are decided. None of them is one that may change those.
+#[inline(always)]
+fn set_plain_tags(cell: &mut SpanCell, start_tags: StartTags<'_>, flags: Flags) {
+    if !start_tags.is_empty() && flags.is_sampled() {
+        begin_with_tags(cell, start_tags);
+    }
 }
 
 /// The tags that were given, the counters, and the first handle.
 fn complete(core: &Core, start_tags: StartTags<'_>, mut cell: Box<SpanCell>, seed: &Seed) -> Span {
     set_start_tags(&mut cell, start_tags);
-    count_start(core, &cell, seed, start_tags.is_server);
-    Span::from_cell(cell)
-}
-
-/// The same for what [`begin_decided`] has begun.
-#[inline(always)]
-fn complete_decided(
-    core: &Core,
-    start_tags: StartTags<'_>,
-    mut cell: Box<SpanCell>,
-    seed: &Seed,
-) -> Span {
-    if start_tags.are_odd {
-        return complete(core, start_tags, cell, seed);
-    }
-    if seed.flags.is_sampled() && !start_tags.tags.is_empty() {
-        begin_with_tags(&mut cell, start_tags.tags);
-    }
+    count_start(core, &cell, seed);
     Span::from_cell(cell)
 }
 
@@ -332,6 +331,7 @@ fn identity(
         flags,
         is_local_root,
         is_new_trace: false,
+        joins: false,
     };
     if let Some((context, trace_id, span_id)) =
         given.and_then(|context| Some((context, context.trace_id()?, context.span_id()?)))
@@ -359,20 +359,8 @@ fn identity(
     (seed, decision)
 }
 
-/// Sets the tags that were given at the start.
-#[inline(always)]
+/// Sets the tags that were given at the start, `sampling.priority` first.
 fn set_start_tags(cell: &mut SpanCell, start_tags: StartTags<'_>) {
-    if start_tags.are_odd || !cell.is_decided() {
-        set_odd_start_tags(cell, start_tags.tags);
-    } else if cell.flags().is_sampled() {
-        begin_with_tags(cell, start_tags.tags);
-    }
-}
-
-/// One by one, `sampling.priority` first.
-#[cold]
-#[inline(never)]
-fn set_odd_start_tags(cell: &mut SpanCell, start_tags: &[(&str, TagRef<'_>)]) {
     for (key, value) in start_tags {
         if *key == tags::SAMPLING_PRIORITY {
             begin_with_tag(cell, key, *value);
@@ -388,20 +376,19 @@ fn set_odd_start_tags(cell: &mut SpanCell, start_tags: &[(&str, TagRef<'_>)]) {
 }
 
 #[inline(always)]
-fn count_start(core: &Core, cell: &SpanCell, seed: &Seed, is_server: bool) {
-    let joins = is_server && seed.is_local_root;
+fn count_start(core: &Core, cell: &SpanCell, seed: &Seed) {
     let counters = if cell.is_undecided() && !cell.flags().is_sampled() {
         let trace = seed.is_new_trace.then_some(Counter::TracesStartedDelayed);
         (Counter::StartedSpansDelayed, trace)
     } else {
-        counters(cell.flags(), seed.is_new_trace, joins)
+        counters(cell.flags(), seed)
     };
     core.recorder.store.count_both(counters);
 }
 
 /// What counts a span whose flags are known.
 #[inline(always)]
-fn counters(flags: Flags, is_new_trace: bool, joins: bool) -> Counters {
+fn counters(flags: Flags, seed: &Seed) -> Counters {
     let (started, new_trace, joined) = if flags.is_sampled() {
         (
             Counter::StartedSpansSampled,
@@ -415,10 +402,10 @@ fn counters(flags: Flags, is_new_trace: bool, joins: bool) -> Counters {
             Counter::TracesJoinedUnsampled,
         )
     };
-    let trace = if is_new_trace {
+    let trace = if seed.is_new_trace {
         Some(new_trace)
     } else {
-        joins.then_some(joined)
+        seed.joins.then_some(joined)
     };
     (started, trace)
 }
