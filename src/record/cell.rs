@@ -65,7 +65,7 @@ impl SpanCell {
     #[inline(always)]
     pub(crate) fn vacant_at_hand(
         recorder: &Recorder,
-        counters: Option<(Counter, Option<Counter>)>,
+        counters: (Counter, Option<Counter>),
     ) -> Option<Box<Self>> {
         local::take_cell_at_hand(&recorder.store, counters)
     }

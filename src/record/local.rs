@@ -136,13 +136,11 @@ pub(super) fn with_local<R>(store: &Store, use_local: impl FnOnce(&Local) -> R) 
 #[inline(always)]
 pub(super) fn take_cell_at_hand(
     store: &Store,
-    counters: Option<(Counter, Option<Counter>)>,
+    counters: (Counter, Option<Counter>),
 ) -> Option<Box<SpanCell>> {
     let local = current(store.id())?;
     let cell = local.pool.pop()?;
-    if let Some(counters) = counters {
-        local.count_both(counters);
-    }
+    local.count_both(counters);
     Some(cell)
 }
 

@@ -46,9 +46,9 @@ impl<'a, S> TagSheet<'a, S> {
     /// Without the tags. Their memory stays, unless it is much.
     #[inline(always)]
     pub(crate) fn emptied(mut self) -> EmptySheet<S> {
-        self.page.tags.clear();
-        if self.page.tags.capacity() > KEPT {
-            self.page.tags.shrink_to(0);
+        if !self.page.tags.is_empty() {
+            self.page.tags.clear();
+            self.page.tags.shrink_to(KEPT);
         }
         EmptySheet(self.page)
     }

@@ -22,24 +22,15 @@ struct Said {
     /// The only reference.
     first: Option<Reference>,
     ignore_active_span: bool,
-    are_tags_odd: bool,
+    /// A tag says that it is a server's span.
     is_server: bool,
-    /// There is something of what most spans do without: everything from here on.
+    /// There is something of what most spans do without: a tag that decides on the trace, or whose value is not text, a
+    /// number or bytes, or any of what comes next.
     is_unusual: bool,
     start_time: Option<SystemTime>,
     /// All of them where there are several.
     several: Vec<Reference>,
     context: Option<Box<SpanContext>>,
-}
-
-/// The tags that are set at the start.
-#[derive(Clone, Copy, Default)]
-pub(super) struct StartTags<'a> {
-    pub(super) tags: &'a [(&'a str, TagRef<'a>)],
-    /// One of them decides on the trace, or has a value that is not text, a number or bytes.
-    pub(super) are_odd: bool,
-    /// One of them says that it is a server's span.
-    pub(super) is_server: bool,
 }
 
 impl<'a> StartSpanOptions<'a> {
@@ -50,7 +41,7 @@ impl<'a> StartSpanOptions<'a> {
         Self { said }
     }
 
-    /// Whether nothing is said but a name, tags, at most one reference, and whether the active span is ignored.
+    /// Whether nothing is said but a name, plain tags, at most one reference, and whether the active span is ignored.
     #[inline(always)]
     pub(super) fn are_usual(&self) -> bool {
         !self.said.is_unusual
@@ -107,7 +98,7 @@ impl<'a> StartSpanOptions<'a> {
     pub(super) fn push_tag(&mut self, key: &'a str, value: TagRef<'a>) {
         // Of a key that is written down in the program the compiler knows the answers.
         if key == tags::SAMPLING_PRIORITY || matches!(value, TagRef::Display(_) | TagRef::None) {
-            self.said.are_tags_odd = true;
+            self.said.is_unusual = true;
         }
         if key == tags::SPAN_KIND && matches!(value, TagRef::String(tags::SPAN_KIND_SERVER)) {
             self.said.is_server = true;
@@ -116,12 +107,8 @@ impl<'a> StartSpanOptions<'a> {
     }
 
     #[inline(always)]
-    pub(super) fn start_tags(&self) -> StartTags<'_> {
-        StartTags {
-            tags: self.said.tags(),
-            are_odd: self.said.are_tags_odd,
-            is_server: self.said.is_server,
-        }
+    pub(super) fn is_server(&self) -> bool {
+        self.said.is_server
     }
 
     /// Leaves what is said here to the next span of this thread, emptied. The name has been taken.
@@ -182,7 +169,6 @@ impl Said {
     fn clear(&mut self) {
         self.first = None;
         self.ignore_active_span = false;
-        self.are_tags_odd = false;
         self.is_server = false;
         if self.is_unusual {
             self.clear_unusual();
@@ -254,7 +240,6 @@ mod tests {
         assert_eq!((&raw const *options.said).addr(), said);
         assert_eq!(options.operation_name(), "b");
         assert!(options.are_usual() && !options.ignores_active_span());
-        let start_tags = options.start_tags();
-        assert!(start_tags.tags.is_empty() && !start_tags.are_odd && !start_tags.is_server);
+        assert!(options.tags().is_empty() && !options.is_server());
     }
 }

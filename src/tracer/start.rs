@@ -16,7 +16,6 @@ use crate::span::{
 };
 use crate::tracer::StartSpanOptions;
 use crate::tracer::core::Core;
-use crate::tracer::options::StartTags;
 use crate::tracer::origin::{Origin, Parent, Plain, PlainParent};
 
 /// Starts a span. The name is taken out of `options`.
@@ -26,21 +25,20 @@ pub(super) fn start(core: &Arc<Core>, options: &mut StartSpanOptions<'_>) -> Spa
     let seed = match Plain::find(options) {
         Some(Plain::Root) => match core.roots.decided() {
             Some(decided) => root(core, ticks, decided),
-            None => return start_undecided(core, options.take_name(), options.start_tags(), ticks),
+            None => return start_undecided(core, options.take_name(), options.tags(), ticks),
         },
-        Some(Plain::Child(parent)) => child(core, ticks, &parent),
+        Some(Plain::Child(parent)) => child(core, ticks, &parent, options.is_server()),
         None => None,
     };
     let Some((seed, cell)) = seed.and_then(|seed| {
-        let counters = seed.counters(false);
-        let are_known = options.start_tags().tags.is_empty();
-        let cell = SpanCell::vacant_at_hand(&core.recorder, are_known.then_some(counters))?;
+        let cell = SpanCell::vacant_at_hand(&core.recorder, seed.counters(seed.flags))?;
         Some((seed, cell))
     }) else {
         return start_any(core, options, ticks);
     };
-    let cell = seed.plant(cell, options.take_name(), false);
-    complete_decided(core, options.start_tags(), cell, &seed)
+    let mut cell = seed.plant(cell, options.take_name(), false);
+    set_plain_tags(&mut cell, options.tags(), seed.flags);
+    Span::from_cell(cell)
 }
 
 /// Starts a span of which nothing is said but its name.
@@ -56,7 +54,7 @@ pub(super) fn start_named(core: &Arc<Core>, name: &'static str) -> Span {
             None => return start_undecided_named(core, name, ticks),
         },
         Some(Plain::Child(parent)) => {
-            child(core, ticks, &parent).and_then(|seed| seed.start_named(core, name))
+            child(core, ticks, &parent, false).and_then(|seed| seed.start_named(core, name))
         }
         None => None,
     };
@@ -77,11 +75,14 @@ fn start_any_named(core: &Arc<Core>, name: &'static str, ticks: u64) -> Span {
 
 #[inline(never)]
 fn start_undecided_named(core: &Arc<Core>, name: &'static str, ticks: u64) -> Span {
-    start_undecided(core, name.into(), StartTags::default(), ticks)
+    start_undecided(core, name.into(), &[], ticks)
 }
 
 /// The counter of the span, and the one of its trace.
 type Counters = (Counter, Option<Counter>);
+
+/// The tags that are set at the start.
+type StartTags<'a> = &'a [(&'a str, TagRef<'a>)];
 
 /// The root of a new trace whose decision is known; none where an id is not at hand.
 #[inline(always)]
@@ -101,7 +102,7 @@ fn root(core: &Core, ticks: u64, (flags, kind): (Flags, FrameKind)) -> Option<Se
 
 /// A child of a single parent whose trace is decided and has no baggage; none where an id is not at hand.
 #[inline(always)]
-fn child(core: &Core, ticks: u64, parent: &PlainParent) -> Option<Seed> {
+fn child(core: &Core, ticks: u64, parent: &PlainParent, is_server: bool) -> Option<Seed> {
     Some(Seed {
         ticks,
         anchor: match parent.anchor {
@@ -116,6 +117,7 @@ fn child(core: &Core, ticks: u64, parent: &PlainParent) -> Option<Seed> {
         flags: parent.flags,
         is_local_root: parent.is_remote,
         is_new_trace: false,
+        joins: is_server && parent.is_remote,
     })
 }
 
@@ -131,24 +133,32 @@ fn start_undecided(
     let mut seed = Seed::root(core, ticks, core.new_high_half(), span_id);
     let view = SpanView::new(seed.trace_id, &name, seed.is_local_root);
     let (decision, is_revisable) = core.decide_first(&view);
-    let mut cell;
-    match decision {
+    let sampler_tags = match decision {
         SamplingDecision::Sample(sampler_tags) => {
             seed.flags = Flags::SAMPLED;
-            cell = begin(core, name, &seed, is_revisable);
-            begin_with_sampler_tags(&mut cell, sampler_tags);
+            Some(sampler_tags)
         }
-        SamplingDecision::Drop => cell = begin(core, name, &seed, is_revisable),
+        SamplingDecision::Drop => None,
         SamplingDecision::Delay => {
-            cell = begin(core, name, &seed, false);
+            let mut cell = begin(core, name, &seed, false);
             cell.begin_undecided(undecided(core, seed.flags));
+            return complete(core, start_tags, cell, &seed);
         }
+    };
+    let mut cell = begin(core, name, &seed, is_revisable);
+    if let Some(sampler_tags) = sampler_tags {
+        begin_with_sampler_tags(&mut cell, sampler_tags);
     }
-    complete(core, start_tags, cell, &seed)
+    if is_revisable {
+        return complete(core, start_tags, cell, &seed);
+    }
+    set_plain_tags(&mut cell, start_tags, seed.flags);
+    core.recorder.store.count_both(seed.counters(seed.flags));
+    Span::from_cell(cell)
 }
 
-/// Every other case: several references, baggage, a context made elsewhere, an undecided trace, a debug id; and every case
-/// in which something is not at hand.
+/// Every other case: tags that are not plain, several references, baggage, a context made elsewhere, an undecided trace,
+/// a debug id; and every case in which something is not at hand.
 #[cold]
 fn start_any(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, ticks: u64) -> Span {
     let mut origin = Origin::find(options);
@@ -165,6 +175,7 @@ fn start_any(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, ticks: u64) -
         .as_ref()
         .map(|parent| SpanReference::new(ReferenceType::ChildOf, parent.trace_id, parent.span_id));
     let (mut seed, decision) = identity(core, origin.parent.take(), options.context(), is_forced);
+    seed.joins = seed.is_local_root && !seed.is_new_trace && options.is_server();
     seed.ticks = ticks;
     seed.anchor = anchor.unwrap_or_else(|| core.recorder.clock.anchor());
 
@@ -209,7 +220,7 @@ fn start_any(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, ticks: u64) -
     if let Some(debug_id) = origin.debug_id.filter(|_| is_forced) {
         begin_with_tag(&mut cell, tags::JAEGER_DEBUG_ID, TagRef::String(&debug_id));
     }
-    complete(core, options.start_tags(), cell, &seed)
+    complete(core, options.tags(), cell, &seed)
 }
 
 fn undecided(core: &Core, flags: Flags) -> Arc<LocalTrace> {
@@ -229,6 +240,8 @@ struct Seed {
     flags: Flags,
     is_local_root: bool,
     is_new_trace: bool,
+    /// It is the first span here of another's trace, and a server's.
+    joins: bool,
 }
 
 impl Seed {
@@ -247,13 +260,32 @@ impl Seed {
             flags: Flags::default(),
             is_local_root: true,
             is_new_trace: true,
+            joins: false,
         }
     }
 
-    /// What counts such a span, if its flags stay what they are.
+    /// What counts such a span by its flags.
     #[inline(always)]
-    fn counters(&self, joins: bool) -> Counters {
-        counters(self.flags, self.is_new_trace, joins)
+    fn counters(&self, flags: Flags) -> Counters {
+        let (started, new_trace, joined) = if flags.is_sampled() {
+            (
+                Counter::StartedSpansSampled,
+                Counter::TracesStartedSampled,
+                Counter::TracesJoinedSampled,
+            )
+        } else {
+            (
+                Counter::StartedSpansUnsampled,
+                Counter::TracesStartedUnsampled,
+                Counter::TracesJoinedUnsampled,
+            )
+        };
+        let trace = if self.is_new_trace {
+            Some(new_trace)
+        } else {
+            self.joins.then_some(joined)
+        };
+        (started, trace)
     }
 
     /// Puts what is fixed, and the name, into a box.
@@ -279,8 +311,7 @@ impl Seed {
     /// Starts a span with nothing but a name, if a box is at hand.
     #[inline(always)]
     fn start_named(self, core: &Core, name: &'static str) -> Option<Span> {
-        let counters = self.counters(false);
-        let cell = SpanCell::vacant_at_hand(&core.recorder, Some(counters))?;
+        let cell = SpanCell::vacant_at_hand(&core.recorder, self.counters(self.flags))?;
         Some(Span::from_cell(self.plant(cell, name.into(), false)))
     }
 }
@@ -295,27 +326,18 @@ fn begin(
     seed.plant(cell, name, is_revisable)
 }
 
+/// Sets tags of a span whose flags are decided. None of them is one that may change those.
+#[inline(always)]
+fn set_plain_tags(cell: &mut SpanCell, start_tags: StartTags<'_>, flags: Flags) {
+    if !start_tags.is_empty() && flags.is_sampled() {
+        begin_with_tags(cell, start_tags);
+    }
+}
+
 /// The tags that were given, the counters, and the first handle.
 fn complete(core: &Core, start_tags: StartTags<'_>, mut cell: Box<SpanCell>, seed: &Seed) -> Span {
     set_start_tags(&mut cell, start_tags);
-    count_start(core, &cell, seed, start_tags.is_server);
-    Span::from_cell(cell)
-}
-
-/// The same for what [`begin_decided`] has begun.
-#[inline(always)]
-fn complete_decided(
-    core: &Core,
-    start_tags: StartTags<'_>,
-    mut cell: Box<SpanCell>,
-    seed: &Seed,
-) -> Span {
-    if start_tags.are_odd {
-        return complete(core, start_tags, cell, seed);
-    }
-    if seed.flags.is_sampled() && !start_tags.tags.is_empty() {
-        begin_with_tags(&mut cell, start_tags.tags);
-    }
+    count_start(core, &cell, seed);
     Span::from_cell(cell)
 }
 
@@ -356,6 +378,7 @@ fn identity(
         flags,
         is_local_root,
         is_new_trace: false,
+        joins: false,
     };
     if let Some((context, trace_id, span_id)) =
         given.and_then(|context| Some((context, context.trace_id()?, context.span_id()?)))
@@ -383,20 +406,8 @@ fn identity(
     (seed, decision)
 }
 
-/// Sets the tags that were given at the start.
-#[inline(always)]
+/// Sets the tags that were given at the start, `sampling.priority` first.
 fn set_start_tags(cell: &mut SpanCell, start_tags: StartTags<'_>) {
-    if start_tags.are_odd || !cell.is_decided() {
-        set_odd_start_tags(cell, start_tags.tags);
-    } else if cell.flags().is_sampled() {
-        begin_with_tags(cell, start_tags.tags);
-    }
-}
-
-/// One by one, `sampling.priority` first.
-#[cold]
-#[inline(never)]
-fn set_odd_start_tags(cell: &mut SpanCell, start_tags: &[(&str, TagRef<'_>)]) {
     for (key, value) in start_tags {
         if *key == tags::SAMPLING_PRIORITY {
             begin_with_tag(cell, key, *value);
@@ -412,37 +423,12 @@ fn set_odd_start_tags(cell: &mut SpanCell, start_tags: &[(&str, TagRef<'_>)]) {
 }
 
 #[inline(always)]
-fn count_start(core: &Core, cell: &SpanCell, seed: &Seed, is_server: bool) {
-    let joins = is_server && seed.is_local_root;
+fn count_start(core: &Core, cell: &SpanCell, seed: &Seed) {
     let counters = if cell.is_undecided() && !cell.flags().is_sampled() {
         let trace = seed.is_new_trace.then_some(Counter::TracesStartedDelayed);
         (Counter::StartedSpansDelayed, trace)
     } else {
-        counters(cell.flags(), seed.is_new_trace, joins)
+        seed.counters(cell.flags())
     };
     core.recorder.store.count_both(counters);
-}
-
-/// What counts a span whose flags are known.
-#[inline(always)]
-fn counters(flags: Flags, is_new_trace: bool, joins: bool) -> Counters {
-    let (started, new_trace, joined) = if flags.is_sampled() {
-        (
-            Counter::StartedSpansSampled,
-            Counter::TracesStartedSampled,
-            Counter::TracesJoinedSampled,
-        )
-    } else {
-        (
-            Counter::StartedSpansUnsampled,
-            Counter::TracesStartedUnsampled,
-            Counter::TracesJoinedUnsampled,
-        )
-    };
-    let trace = if is_new_trace {
-        Some(new_trace)
-    } else {
-        joins.then_some(joined)
-    };
-    (started, trace)
 }
