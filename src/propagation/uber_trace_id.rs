@@ -2,7 +2,7 @@
 
 use crate::model::{Flags, SpanId, TraceId, hex_digit, hex_digits};
 use crate::propagation::ExtractError;
-use crate::propagation::text::{digit, percent_decoded_into, take_hex, take_hex_16, trim};
+use crate::propagation::text::{digit, hex_ids, percent_decoded_into, take_hex, trim};
 use crate::span::SpanContext;
 
 /// The longest value: 32 + 16 + 16 + 2 digits and three colons.
@@ -33,33 +33,40 @@ impl UberTraceId {
     }
 
     /// Reads a value that has no blanks, escapes or list commas in it.
-    #[inline]
+    #[inline(never)]
     fn parse(value: &[u8]) -> Option<Self> {
         Self::parse_padded(value).or_else(|| Self::parse_unpadded(value))
     }
 
     /// Reads what nearly all clients write: ids with all their digits, no parent as `0`, flags of one digit.
-    #[inline]
+    #[inline(always)]
     pub(super) fn parse_padded(value: &[u8]) -> Option<Self> {
-        let (first, value) = take_hex_16(value)?;
-        let (trace_id, value) = match value {
-            [b':', value @ ..] => ((0, first), value),
-            _ => {
-                let (second, value) = take_hex_16(value)?;
-                ((first, second), value.strip_prefix(b":")?)
+        let id = |at: usize| value.get(at..)?.first_chunk();
+        let is = |text: &[u8], at: usize| value.get(at..at + text.len()) == Some(text);
+        let (trace_id, span_id, parent_id) = match value.len() {
+            37 if is(b":", 16) && is(b":0:", 33) => {
+                let [low, span] = hex_ids([id(0)?, id(17)?])?;
+                ((0, low), span, 0)
             }
+            52 if is(b":", 16) && is(b":", 33) && is(b":", 50) => {
+                let [low, span, parent] = hex_ids([id(0)?, id(17)?, id(34)?])?;
+                ((0, low), span, parent)
+            }
+            53 if is(b":", 32) && is(b":0:", 49) => {
+                let [high, low, span] = hex_ids([id(0)?, id(16)?, id(33)?])?;
+                ((high, low), span, 0)
+            }
+            68 if is(b":", 32) && is(b":", 49) && is(b":", 66) => {
+                let [high, low, span, parent] = hex_ids([id(0)?, id(16)?, id(33)?, id(50)?])?;
+                ((high, low), span, parent)
+            }
+            _ => return None,
         };
-        let (span_id, value) = take_hex_16(value)?;
-        let (parent_id, value) = match value.strip_prefix(b":")? {
-            [b'0', value @ ..] if value.len() == 2 => (0, value),
-            value => take_hex_16(value)?,
-        };
-        let [b':', flags] = value else { return None };
         Some(Self {
             trace_id,
             span_id,
             parent_id,
-            flags: digit(*flags)?,
+            flags: digit(*value.last()?)?,
         })
     }
 
@@ -273,6 +280,32 @@ mod tests {
         };
         assert_eq!(printed(id).len(), MAX_BYTES);
         assert_eq!(UberTraceId::parse(printed(id).as_bytes()), Some(id));
+    }
+
+    #[test]
+    fn padded_ids_are_read_where_the_colons_are_in_place() {
+        let (one, two) = (0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210);
+        for trace_id in [(0, one), (one, two)] {
+            for parent_id in [0, two] {
+                let id = UberTraceId {
+                    trace_id,
+                    span_id: two,
+                    parent_id,
+                    flags: 0xb,
+                };
+                let value = printed(id);
+                assert_eq!(UberTraceId::parse_padded(value.as_bytes()), Some(id));
+                let value = value.to_uppercase();
+                assert_eq!(UberTraceId::parse_padded(value.as_bytes()), Some(id));
+                for at in 0..value.len() {
+                    let mut other = value.clone().into_bytes();
+                    other[at] = if other[at] == b':' { b'0' } else { b':' };
+                    let other = String::from_utf8_lossy(&other);
+                    let parsed = UberTraceId::parse_padded(other.as_bytes());
+                    assert_eq!(parsed, None, "{other}");
+                }
+            }
+        }
     }
 
     #[test]
