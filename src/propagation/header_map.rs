@@ -1,6 +1,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::propagation::glance::Glance;
+use crate::propagation::header_names::Role;
 use crate::propagation::{
     ExtractCarrier, HeaderNames, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter,
     WriteTo,
@@ -8,6 +9,9 @@ use crate::propagation::{
 
 /// So many headers of a request are looked at for baggage. Servers usually take fewer (hyper: 100 over HTTP/1).
 const MAX_SCANNED: usize = 256;
+
+/// Fewer steps over values than these cost less than to hash a name and look it up.
+const NEAR: usize = 12;
 
 impl InjectCarrier for HeaderMap {
     fn write(&mut self) -> WriteTo<'_> {
@@ -77,11 +81,34 @@ impl TextMapReader for HeaderMap {
         if self.len() > MAX_SCANNED {
             return Glance::Unknown;
         }
-        let items = self.iter();
-        Glance::at(
-            items.map(|(name, value)| (name.as_str(), value.as_bytes())),
-            names,
-        )
+        let letters = names.letters();
+        let mut trace = None;
+        // A walk over the keys is one over a slice. One over the items asks at each for further values.
+        for (n, name) in self.keys().map(HeaderName::as_str).enumerate() {
+            if letters.differ(name) {
+                continue;
+            }
+            match names.role_of(name) {
+                Role::Foreign => {}
+                Role::Trace => trace = Some(n),
+                Role::Other => return Glance::Unknown,
+            }
+        }
+        match trace {
+            None => Glance::Nothing,
+            // Every key has one value.
+            Some(n) if n < NEAR && self.len() == self.keys_len() => match self.values().nth(n) {
+                Some(value) => Glance::TraceAlone(value.as_bytes()),
+                None => Glance::Unknown,
+            },
+            Some(_) => {
+                let mut values = Self::get_all(self, names.trace_id_key().header_name()).iter();
+                match (values.next(), values.next()) {
+                    (Some(value), None) => Glance::TraceAlone(value.as_bytes()),
+                    _ => Glance::Unknown,
+                }
+            }
+        }
     }
 }
 
@@ -108,6 +135,39 @@ mod tests {
         assert_eq!(values, ["3"]);
         assert!(headers.set("UBER-trace-id", "4"));
         assert_eq!(headers.len(), 1);
+    }
+
+    #[test]
+    fn a_lone_trace_header_is_found_wherever_it_stands() {
+        let (names, value) = (HeaderNames::default(), HeaderValue::from_static("v"));
+        for before in 0..2 * NEAR {
+            let mut headers = HeaderMap::new();
+            for n in 0..before {
+                // Some begin as ours do.
+                let name = format!("{}{n}", ["h", "ua", "uber-trace-i"][n % 3]);
+                assert!(headers.set(&name, "v"));
+            }
+            headers.insert("accept", value.clone());
+            assert!(matches!(headers.glance(&names), Glance::Nothing));
+            headers.insert("uber-trace-id", HeaderValue::from_static("the trace"));
+            headers.insert("cookie", value.clone());
+            let is_alone = |headers: &HeaderMap| {
+                matches!(headers.glance(&names), Glance::TraceAlone(b"the trace"))
+            };
+            assert!(is_alone(&headers), "{before}");
+            headers.append("accept", value.clone());
+            assert!(is_alone(&headers), "{before}, others twice");
+            for other in [
+                "uber-trace-id",
+                "uberctx-a",
+                "jaeger-debug-id",
+                "jaeger-baggage",
+            ] {
+                let mut headers = headers.clone();
+                headers.append(other, value.clone());
+                assert!(matches!(headers.glance(&names), Glance::Unknown), "{other}");
+            }
+        }
     }
 
     #[test]
