@@ -1,3 +1,4 @@
+use http::header::Entry;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::propagation::glance::Glance;
@@ -39,20 +40,12 @@ impl TextMapWriter for HeaderMap {
     }
 
     fn set_key(&mut self, key: &Key, value: &str) -> bool {
-        HeaderValue::from_str(value)
-            .is_ok_and(|value| self.try_insert(key.header_name(), value).is_ok())
+        // http asks the same of both.
+        self.set_ascii(key, value.as_bytes())
     }
 
     fn set_ascii(&mut self, key: &Key, value: &[u8]) -> bool {
-        // The lengths of nearly all trace headers: a trace id of 128 or 64 bits, a parent or none.
-        let value = match value.len() {
-            68 => value_of_length::<68>(value),
-            53 => value_of_length::<53>(value),
-            52 => value_of_length::<52>(value),
-            37 => value_of_length::<37>(value),
-            _ => HeaderValue::from_bytes(value).ok(),
-        };
-        value.is_some_and(|value| self.try_insert(key.header_name(), value).is_ok())
+        value_of(value).is_some_and(|value| put(self, key.header_name(), value))
     }
 }
 
@@ -112,11 +105,41 @@ impl TextMapReader for HeaderMap {
     }
 }
 
+#[inline]
+fn value_of(text: &[u8]) -> Option<HeaderValue> {
+    // The lengths of nearly all trace headers: a trace id of 128 or 64 bits, a parent or none.
+    match text.len() {
+        68 => value_of_length::<68>(text),
+        53 => value_of_length::<53>(text),
+        52 => value_of_length::<52>(text),
+        37 => value_of_length::<37>(text),
+        _ => HeaderValue::from_bytes(text).ok(),
+    }
+}
+
 /// http checks every byte of a value. Where the length is known when this is compiled, it does so without a loop.
 #[inline]
-fn value_of_length<const N: usize>(value: &[u8]) -> Option<HeaderValue> {
-    let value: &[u8; N] = value.try_into().ok()?;
-    HeaderValue::from_bytes(value).ok()
+fn value_of_length<const N: usize>(text: &[u8]) -> Option<HeaderValue> {
+    let text: &[u8; N] = text.try_into().ok()?;
+    HeaderValue::from_bytes(text).ok()
+}
+
+/// In place of all values that are there. `insert` would panic on a full map, and hand the old value back.
+#[inline]
+fn put(headers: &mut HeaderMap, name: &HeaderName, value: HeaderValue) -> bool {
+    let has_extra_values = headers.len() > headers.keys_len();
+    match headers.try_entry(name) {
+        Ok(Entry::Occupied(mut entry)) => {
+            if has_extra_values {
+                entry.insert(value);
+            } else {
+                *entry.get_mut() = value;
+            }
+            true
+        }
+        Ok(Entry::Vacant(entry)) => entry.try_insert(value).is_ok(),
+        Err(_) => false,
+    }
 }
 
 #[cfg(test)]
@@ -133,6 +156,8 @@ mod tests {
         assert!(headers.set_key(&key, "3"));
         let values: Vec<_> = headers.get_all("uber-trace-id").iter().collect();
         assert_eq!(values, ["3"]);
+        assert!(headers.set_key(&key, "4"));
+        assert_eq!(headers["uber-trace-id"], "4");
         assert!(headers.set("UBER-trace-id", "4"));
         assert_eq!(headers.len(), 1);
     }
