@@ -85,25 +85,34 @@ impl UberTraceId {
     }
 
     /// Writes it as all clients read it: ids padded to 16 or 32 digits, no parent as `0`, flags without padding.
+    #[inline]
     pub(super) fn print<'b>(&self, buffer: &'b mut [u8; MAX_BYTES]) -> &'b [u8] {
-        let mut rest = &mut buffer[..];
-        if self.trace_id.0 != 0 {
-            rest = put(rest, hex_digits(self.trace_id.0));
+        // Every part has its place. What is not needed is left out in front and behind.
+        let start = if self.trace_id.0 == 0 { 16 } else { 0 };
+        if start == 0 {
+            put(buffer, 0, hex_digits(self.trace_id.0));
         }
-        rest = put(rest, hex_digits(self.trace_id.1));
-        rest = put(rest, *b":");
-        rest = put(rest, hex_digits(self.span_id));
-        rest = match self.parent_id {
-            0 => put(rest, *b":0:"),
-            parent_id => put(put(put(rest, *b":"), hex_digits(parent_id)), *b":"),
+        put(buffer, 16, hex_digits(self.trace_id.1));
+        put(buffer, 32, *b":");
+        put(buffer, 33, hex_digits(self.span_id));
+        put(buffer, 49, *b":");
+        let at = if self.parent_id == 0 {
+            put(buffer, 50, *b"0:");
+            52
+        } else {
+            put(buffer, 50, hex_digits(self.parent_id));
+            put(buffer, 66, *b":");
+            67
         };
-        let [high, low] = [self.flags >> 4, self.flags & 0xf].map(hex_digit);
-        rest = match high {
-            b'0' => put(rest, [low]),
-            _ => put(rest, [high, low]),
+        let [high, low] = [self.flags >> 4, self.flags & 0xf];
+        let end = if high == 0 {
+            put(buffer, at, [hex_digit(low)]);
+            at + 1
+        } else {
+            put(buffer, at, [hex_digit(high), hex_digit(low)]);
+            at + 2
         };
-        let left = rest.len();
-        &buffer[..MAX_BYTES - left]
+        &buffer[start..end]
     }
 
     /// The context, unless an id that must not be zero is.
@@ -252,14 +261,10 @@ fn take_trace_id(text: &[u8]) -> Option<((u64, u64), &[u8])> {
     Some(((high, low), rest))
 }
 
-/// Fills the front of a buffer that is long enough for every value, and gives what is left of it.
-#[inline]
-fn put<const N: usize>(buffer: &mut [u8], text: [u8; N]) -> &mut [u8] {
-    let (place, rest) = buffer
-        .split_first_chunk_mut()
-        .expect("as long as the longest value");
-    *place = text;
-    rest
+/// Writes `text` from `at` on. The buffer is long enough for every value.
+#[inline(always)]
+fn put<const N: usize>(buffer: &mut [u8; MAX_BYTES], at: usize, text: [u8; N]) {
+    buffer[at..at + N].copy_from_slice(&text);
 }
 
 #[cfg(test)]
