@@ -203,9 +203,9 @@ fn hex_digits_8(bytes: u32) -> [u8; 8] {
     digits = (digits | digits << 16) & 0x0000_ffff_0000_ffff;
     digits = (digits | digits << 8) & 0x00ff_00ff_00ff_00ff;
     digits = (digits >> 4 | digits << 8) & 0x0f0f_0f0f_0f0f_0f0f;
-    // One in each byte that holds 10 or more: 39 lie between the digits and the letters.
-    let letters = (digits + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
-    let gap = (letters << 5) + (letters << 3) - letters;
+    // The top bit of each byte that holds 10 or more: 39 lie between the digits and the letters.
+    let letters = (digits + 0x7676_7676_7676_7676) & 0x8080_8080_8080_8080;
+    let gap = (letters - (letters >> 7)) & 0x2727_2727_2727_2727;
     (digits + 0x3030_3030_3030_3030 + gap).to_le_bytes()
 }
 

@@ -22,8 +22,9 @@ impl<'c> Glance<'c> {
         items: impl Iterator<Item = (&'c str, &'c [u8])>,
         names: &HeaderNames,
     ) -> Self {
+        let letters = names.letters();
         let mut trace = None;
-        for (name, value) in items {
+        for (name, value) in items.filter(|(name, _)| !letters.differ(name)) {
             match names.role_of(name) {
                 Role::Foreign => {}
                 Role::Trace if trace.is_none() => trace = Some(value),

@@ -1,6 +1,8 @@
+use http::header::Entry;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::propagation::glance::Glance;
+use crate::propagation::header_names::Role;
 use crate::propagation::{
     ExtractCarrier, HeaderNames, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter,
     WriteTo,
@@ -8,6 +10,9 @@ use crate::propagation::{
 
 /// So many headers of a request are looked at for baggage. Servers usually take fewer (hyper: 100 over HTTP/1).
 const MAX_SCANNED: usize = 256;
+
+/// Fewer steps over values than these cost less than to hash a name and look it up.
+const NEAR: usize = 12;
 
 impl InjectCarrier for HeaderMap {
     fn write(&mut self) -> WriteTo<'_> {
@@ -35,20 +40,12 @@ impl TextMapWriter for HeaderMap {
     }
 
     fn set_key(&mut self, key: &Key, value: &str) -> bool {
-        HeaderValue::from_str(value)
-            .is_ok_and(|value| self.try_insert(key.header_name(), value).is_ok())
+        // http asks the same of both.
+        self.set_ascii(key, value.as_bytes())
     }
 
     fn set_ascii(&mut self, key: &Key, value: &[u8]) -> bool {
-        // The lengths of nearly all trace headers: a trace id of 128 or 64 bits, a parent or none.
-        let value = match value.len() {
-            68 => value_of_length::<68>(value),
-            53 => value_of_length::<53>(value),
-            52 => value_of_length::<52>(value),
-            37 => value_of_length::<37>(value),
-            _ => HeaderValue::from_bytes(value).ok(),
-        };
-        value.is_some_and(|value| self.try_insert(key.header_name(), value).is_ok())
+        value_of(value).is_some_and(|value| put(self, key.header_name(), value))
     }
 }
 
@@ -77,19 +74,72 @@ impl TextMapReader for HeaderMap {
         if self.len() > MAX_SCANNED {
             return Glance::Unknown;
         }
-        let items = self.iter();
-        Glance::at(
-            items.map(|(name, value)| (name.as_str(), value.as_bytes())),
-            names,
-        )
+        let letters = names.letters();
+        let mut trace = None;
+        // A walk over the keys is one over a slice. One over the items asks at each for further values.
+        for (n, name) in self.keys().map(HeaderName::as_str).enumerate() {
+            if letters.differ(name) {
+                continue;
+            }
+            match names.role_of(name) {
+                Role::Foreign => {}
+                Role::Trace => trace = Some(n),
+                Role::Other => return Glance::Unknown,
+            }
+        }
+        match trace {
+            None => Glance::Nothing,
+            // Every key has one value.
+            Some(n) if n < NEAR && self.len() == self.keys_len() => match self.values().nth(n) {
+                Some(value) => Glance::TraceAlone(value.as_bytes()),
+                None => Glance::Unknown,
+            },
+            Some(_) => {
+                let mut values = Self::get_all(self, names.trace_id_key().header_name()).iter();
+                match (values.next(), values.next()) {
+                    (Some(value), None) => Glance::TraceAlone(value.as_bytes()),
+                    _ => Glance::Unknown,
+                }
+            }
+        }
+    }
+}
+
+#[inline]
+fn value_of(text: &[u8]) -> Option<HeaderValue> {
+    // The lengths of nearly all trace headers: a trace id of 128 or 64 bits, a parent or none.
+    match text.len() {
+        68 => value_of_length::<68>(text),
+        53 => value_of_length::<53>(text),
+        52 => value_of_length::<52>(text),
+        37 => value_of_length::<37>(text),
+        _ => HeaderValue::from_bytes(text).ok(),
     }
 }
 
 /// http checks every byte of a value. Where the length is known when this is compiled, it does so without a loop.
 #[inline]
-fn value_of_length<const N: usize>(value: &[u8]) -> Option<HeaderValue> {
-    let value: &[u8; N] = value.try_into().ok()?;
-    HeaderValue::from_bytes(value).ok()
+fn value_of_length<const N: usize>(text: &[u8]) -> Option<HeaderValue> {
+    let text: &[u8; N] = text.try_into().ok()?;
+    HeaderValue::from_bytes(text).ok()
+}
+
+/// In place of all values that are there. `insert` would panic on a full map, and hand the old value back.
+#[inline]
+fn put(headers: &mut HeaderMap, name: &HeaderName, value: HeaderValue) -> bool {
+    let has_extra_values = headers.len() > headers.keys_len();
+    match headers.try_entry(name) {
+        Ok(Entry::Occupied(mut entry)) => {
+            if has_extra_values {
+                entry.insert(value);
+            } else {
+                *entry.get_mut() = value;
+            }
+            true
+        }
+        Ok(Entry::Vacant(entry)) => entry.try_insert(value).is_ok(),
+        Err(_) => false,
+    }
 }
 
 #[cfg(test)]
@@ -106,8 +156,43 @@ mod tests {
         assert!(headers.set_key(&key, "3"));
         let values: Vec<_> = headers.get_all("uber-trace-id").iter().collect();
         assert_eq!(values, ["3"]);
+        assert!(headers.set_key(&key, "4"));
+        assert_eq!(headers["uber-trace-id"], "4");
         assert!(headers.set("UBER-trace-id", "4"));
         assert_eq!(headers.len(), 1);
+    }
+
+    #[test]
+    fn a_lone_trace_header_is_found_wherever_it_stands() {
+        let (names, value) = (HeaderNames::default(), HeaderValue::from_static("v"));
+        for before in 0..2 * NEAR {
+            let mut headers = HeaderMap::new();
+            for n in 0..before {
+                // Some begin as ours do.
+                let name = format!("{}{n}", ["h", "ua", "uber-trace-i"][n % 3]);
+                assert!(headers.set(&name, "v"));
+            }
+            headers.insert("accept", value.clone());
+            assert!(matches!(headers.glance(&names), Glance::Nothing));
+            headers.insert("uber-trace-id", HeaderValue::from_static("the trace"));
+            headers.insert("cookie", value.clone());
+            let is_alone = |headers: &HeaderMap| {
+                matches!(headers.glance(&names), Glance::TraceAlone(b"the trace"))
+            };
+            assert!(is_alone(&headers), "{before}");
+            headers.append("accept", value.clone());
+            assert!(is_alone(&headers), "{before}, others twice");
+            for other in [
+                "uber-trace-id",
+                "uberctx-a",
+                "jaeger-debug-id",
+                "jaeger-baggage",
+            ] {
+                let mut headers = headers.clone();
+                headers.append(other, value.clone());
+                assert!(matches!(headers.glance(&names), Glance::Unknown), "{other}");
+            }
+        }
     }
 
     #[test]

@@ -26,9 +26,12 @@ pub struct HeaderNames {
     baggage_prefix: Key,
     debug_id: Key,
     baggage: Key,
-    /// For the first letters of all, and for the second ones, a bit by the low five bits of the letter.
-    letters: [u32; 2],
+    letters: Letters,
 }
+
+/// For the first letters of all names, and for the second ones, a bit by the low five bits of the letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(super) struct Letters([u32; 2]);
 
 /// What a header is to us.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,7 +51,7 @@ impl Default for HeaderNames {
             baggage_prefix: Key::from_static("uberctx-"),
             debug_id: Key::from_static("jaeger-debug-id"),
             baggage: Key::from_static("jaeger-baggage"),
-            letters: [0; 2],
+            letters: Letters::default(),
         }
         .with_letters()
     }
@@ -116,28 +119,26 @@ impl HeaderNames {
         &self.baggage
     }
 
+    pub(super) fn letters(&self) -> Letters {
+        self.letters
+    }
+
     /// What a header of that name, in any case, is to us.
     #[inline]
     pub(super) fn role_of(&self, name: &str) -> Role {
-        // Most headers differ from ours in the first letter, and nearly all of the others in the second.
-        match name.as_bytes() {
-            [first, ..] if self.letters[0] & bit_of(*first) == 0 => Role::Foreign,
-            [_, second, ..] if self.letters[1] & bit_of(*second) == 0 => Role::Foreign,
-            _ => self.role_of_likely(name),
+        if name == self.trace_id.as_str() {
+            Role::Trace
+        } else {
+            self.role_of_other(name)
         }
     }
 
     #[inline(never)]
-    fn role_of_likely(&self, name: &str) -> Role {
-        let is = |own: &Key| {
-            let own = own.as_str();
-            name.len() == own.len() && (name == own || name.eq_ignore_ascii_case(own))
-        };
-        if is(&self.debug_id) || is(&self.baggage) {
-            Role::Other
-        } else if is(&self.trace_id) {
+    fn role_of_other(&self, name: &str) -> Role {
+        let is = |own: &Key| name.eq_ignore_ascii_case(own.as_str());
+        if is(&self.trace_id) {
             Role::Trace
-        } else if begins_with(name, self.prefix()) {
+        } else if is(&self.debug_id) || is(&self.baggage) || begins_with(name, self.prefix()) {
             Role::Other
         } else {
             Role::Foreign
@@ -157,7 +158,7 @@ impl HeaderNames {
             None => u32::MAX,
         };
         self.letters =
-            [0, 1].map(|place| keys.iter().fold(0, |bits, key| bits | bit_at(key, place)));
+            Letters([0, 1].map(|place| keys.iter().fold(0, |bits, key| bits | bit_at(key, place))));
         self
     }
 
@@ -167,6 +168,19 @@ impl HeaderNames {
             .into_iter()
             .filter_map(|key| key.as_str().strip_prefix(self.prefix()))
             .any(|own| own.eq_ignore_ascii_case(rest))
+    }
+}
+
+impl Letters {
+    /// Whether a header of that name, in any case, is nothing to us for certain. Most differ from ours in the first
+    /// letter, and nearly all of the others in the second.
+    #[inline]
+    pub(super) fn differ(self, name: &str) -> bool {
+        match name.as_bytes() {
+            [first, ..] if self.0[0] & bit_of(*first) == 0 => true,
+            [_, second, ..] => self.0[1] & bit_of(*second) == 0,
+            _ => false,
+        }
     }
 }
 

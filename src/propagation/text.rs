@@ -51,34 +51,31 @@ pub(super) fn take_hex(text: &[u8], max: usize) -> Option<(u64, &[u8])> {
     (rest.len() < text.len()).then_some((value, rest))
 }
 
-/// Reads the 16 hex digits at the front of `text`, the length to which nearly everybody pads ids.
-#[inline]
-pub(super) fn take_hex_16(text: &[u8]) -> Option<(u64, &[u8])> {
-    let (digits, rest) = text.split_first_chunk()?;
-    Some((hex_16(digits)?, rest))
-}
-
-/// The loop over bytes without a branch becomes vector instructions; a byte that is no digit has its upper half set.
-#[inline(never)]
-fn hex_16(digits: &[u8; 16]) -> Option<u64> {
-    let mut values = *digits;
-    for value in &mut values {
-        let number = value.wrapping_sub(b'0');
-        let letter = (*value | 0x20).wrapping_sub(b'a');
-        let of_letter = if letter < 6 { letter + 10 } else { NO_DIGIT };
-        *value = if number < 10 { number } else { of_letter };
+/// Reads ids of 16 hex digits each, the length to which nearly everybody pads them.
+///
+/// One loop over all of them, long enough that the compiler makes vector instructions of it.
+#[inline(always)]
+pub(super) fn hex_ids<const N: usize>(ids: [&[u8; 16]; N]) -> Option<[u64; N]> {
+    let ids = ids.map(|digits| *digits);
+    let (pairs, _) = ids.as_flattened().as_chunks::<2>();
+    let mut values = [[0; 8]; N];
+    let mut is_hex = true;
+    for (value, pair) in values.as_flattened_mut().iter_mut().zip(pairs) {
+        let [high, low] = pair.map(digit_or_more);
+        is_hex &= (high | low) < 16;
+        *value = high << 4 | low;
     }
-    let values = u128::from_be_bytes(values);
-    let (high, low) = ((values >> 64) as u64, values as u64);
-    ((high | low) & 0xf0f0_f0f0_f0f0_f0f0 == 0).then(|| joined(high) << 32 | joined(low))
+    is_hex.then(|| values.map(u64::from_be_bytes))
 }
 
-/// Eight digits, a byte each, as a number.
+/// The value of one hex digit, and 16 or more for everything else. Without a branch or a table.
 #[inline]
-const fn joined(digits: u64) -> u64 {
-    let pairs = (digits | digits >> 4) & 0x00ff_00ff_00ff_00ff;
-    let fours = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
-    (fours | fours >> 16) & 0xffff_ffff
+const fn digit_or_more(text: u8) -> u8 {
+    let number = text.wrapping_sub(b'0');
+    let letter = (text | 0x20).wrapping_sub(b'a').saturating_add(10);
+    // What follows `9` is no number: 10 to 15 become more.
+    let number = number | number.saturating_add(6) & 0x10;
+    if number < letter { number } else { letter }
 }
 
 /// `text` without spaces and tabs at its ends.
@@ -168,16 +165,24 @@ mod tests {
             assert_eq!(take_hex(text.as_bytes(), 16), None, "{text:?}");
         }
         assert_eq!(take_hex(b"0x1", 16), Some((0, &b"x1"[..])));
+    }
 
-        let text = b"0123456789abCDEF:";
-        assert_eq!(take_hex_16(text), Some((0x0123_4567_89ab_cdef, &b":"[..])));
-        assert_eq!(take_hex(text, 16), take_hex_16(text));
-        assert_eq!(take_hex_16(b"0123456789abcde"), None);
-        for at in 0..16 {
-            for bad in [b'g', b'/', b':', b'@', b'G', b'`', 0, 0x80, 0xff] {
-                let mut text = *b"0123456789abcdef";
-                text[at] = bad;
-                assert_eq!(take_hex_16(&text), None, "{bad:#x} at {at}");
+    #[test]
+    fn ids_are_16_digits_of_either_case_and_nothing_else() {
+        let (up, down) = (b"0123456789abCDEF", b"fedcba9876543210");
+        let (one, two) = (0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210);
+        assert_eq!(hex_ids([up]), Some([one]));
+        assert_eq!(hex_ids([up, down]), Some([one, two]));
+        assert_eq!(hex_ids([up, down, up, up]), Some([one, two, one, one]));
+        for at in 0..32 {
+            for byte in 0..=u8::MAX {
+                let mut text = [*up, *down];
+                text[at / 16][at % 16] = byte;
+                let ids = hex_ids([&text[0], &text[1]]);
+                let digit = char::from(byte).to_digit(16).map(u64::from);
+                let shift = 60 - at % 16 * 4;
+                let id = ids.map(|ids| ids[at / 16] >> shift & 0xf);
+                assert_eq!(id, digit, "{byte:#x} at {at}");
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::model::{Flags, SpanId, TraceId, hex_digit, hex_digits};
 use crate::propagation::ExtractError;
-use crate::propagation::text::{digit, percent_decoded_into, take_hex, take_hex_16, trim};
+use crate::propagation::text::{digit, hex_ids, percent_decoded_into, take_hex, trim};
 use crate::span::SpanContext;
 
 /// The longest value: 32 + 16 + 16 + 2 digits and three colons.
@@ -33,33 +33,40 @@ impl UberTraceId {
     }
 
     /// Reads a value that has no blanks, escapes or list commas in it.
-    #[inline]
+    #[inline(never)]
     fn parse(value: &[u8]) -> Option<Self> {
         Self::parse_padded(value).or_else(|| Self::parse_unpadded(value))
     }
 
     /// Reads what nearly all clients write: ids with all their digits, no parent as `0`, flags of one digit.
-    #[inline]
+    #[inline(always)]
     pub(super) fn parse_padded(value: &[u8]) -> Option<Self> {
-        let (first, value) = take_hex_16(value)?;
-        let (trace_id, value) = match value {
-            [b':', value @ ..] => ((0, first), value),
-            _ => {
-                let (second, value) = take_hex_16(value)?;
-                ((first, second), value.strip_prefix(b":")?)
+        let id = |at: usize| value.get(at..)?.first_chunk();
+        let is = |text: &[u8], at: usize| value.get(at..at + text.len()) == Some(text);
+        let (trace_id, span_id, parent_id) = match value.len() {
+            37 if is(b":", 16) && is(b":0:", 33) => {
+                let [low, span] = hex_ids([id(0)?, id(17)?])?;
+                ((0, low), span, 0)
             }
+            52 if is(b":", 16) && is(b":", 33) && is(b":", 50) => {
+                let [low, span, parent] = hex_ids([id(0)?, id(17)?, id(34)?])?;
+                ((0, low), span, parent)
+            }
+            53 if is(b":", 32) && is(b":0:", 49) => {
+                let [high, low, span] = hex_ids([id(0)?, id(16)?, id(33)?])?;
+                ((high, low), span, 0)
+            }
+            68 if is(b":", 32) && is(b":", 49) && is(b":", 66) => {
+                let [high, low, span, parent] = hex_ids([id(0)?, id(16)?, id(33)?, id(50)?])?;
+                ((high, low), span, parent)
+            }
+            _ => return None,
         };
-        let (span_id, value) = take_hex_16(value)?;
-        let (parent_id, value) = match value.strip_prefix(b":")? {
-            [b'0', value @ ..] if value.len() == 2 => (0, value),
-            value => take_hex_16(value)?,
-        };
-        let [b':', flags] = value else { return None };
         Some(Self {
             trace_id,
             span_id,
             parent_id,
-            flags: digit(*flags)?,
+            flags: digit(*value.last()?)?,
         })
     }
 
@@ -78,25 +85,34 @@ impl UberTraceId {
     }
 
     /// Writes it as all clients read it: ids padded to 16 or 32 digits, no parent as `0`, flags without padding.
+    #[inline]
     pub(super) fn print<'b>(&self, buffer: &'b mut [u8; MAX_BYTES]) -> &'b [u8] {
-        let mut rest = &mut buffer[..];
-        if self.trace_id.0 != 0 {
-            rest = put(rest, hex_digits(self.trace_id.0));
+        // Every part has its place. What is not needed is left out in front and behind.
+        let start = if self.trace_id.0 == 0 { 16 } else { 0 };
+        if start == 0 {
+            put(buffer, 0, hex_digits(self.trace_id.0));
         }
-        rest = put(rest, hex_digits(self.trace_id.1));
-        rest = put(rest, *b":");
-        rest = put(rest, hex_digits(self.span_id));
-        rest = match self.parent_id {
-            0 => put(rest, *b":0:"),
-            parent_id => put(put(put(rest, *b":"), hex_digits(parent_id)), *b":"),
+        put(buffer, 16, hex_digits(self.trace_id.1));
+        put(buffer, 32, *b":");
+        put(buffer, 33, hex_digits(self.span_id));
+        put(buffer, 49, *b":");
+        let at = if self.parent_id == 0 {
+            put(buffer, 50, *b"0:");
+            52
+        } else {
+            put(buffer, 50, hex_digits(self.parent_id));
+            put(buffer, 66, *b":");
+            67
         };
-        let [high, low] = [self.flags >> 4, self.flags & 0xf].map(hex_digit);
-        rest = match high {
-            b'0' => put(rest, [low]),
-            _ => put(rest, [high, low]),
+        let [high, low] = [self.flags >> 4, self.flags & 0xf];
+        let end = if high == 0 {
+            put(buffer, at, [hex_digit(low)]);
+            at + 1
+        } else {
+            put(buffer, at, [hex_digit(high), hex_digit(low)]);
+            at + 2
         };
-        let left = rest.len();
-        &buffer[..MAX_BYTES - left]
+        &buffer[start..end]
     }
 
     /// The context, unless an id that must not be zero is.
@@ -245,14 +261,10 @@ fn take_trace_id(text: &[u8]) -> Option<((u64, u64), &[u8])> {
     Some(((high, low), rest))
 }
 
-/// Fills the front of a buffer that is long enough for every value, and gives what is left of it.
-#[inline]
-fn put<const N: usize>(buffer: &mut [u8], text: [u8; N]) -> &mut [u8] {
-    let (place, rest) = buffer
-        .split_first_chunk_mut()
-        .expect("as long as the longest value");
-    *place = text;
-    rest
+/// Writes `text` from `at` on. The buffer is long enough for every value.
+#[inline(always)]
+fn put<const N: usize>(buffer: &mut [u8; MAX_BYTES], at: usize, text: [u8; N]) {
+    buffer[at..at + N].copy_from_slice(&text);
 }
 
 #[cfg(test)]
@@ -273,6 +285,32 @@ mod tests {
         };
         assert_eq!(printed(id).len(), MAX_BYTES);
         assert_eq!(UberTraceId::parse(printed(id).as_bytes()), Some(id));
+    }
+
+    #[test]
+    fn padded_ids_are_read_where_the_colons_are_in_place() {
+        let (one, two) = (0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210);
+        for trace_id in [(0, one), (one, two)] {
+            for parent_id in [0, two] {
+                let id = UberTraceId {
+                    trace_id,
+                    span_id: two,
+                    parent_id,
+                    flags: 0xb,
+                };
+                let value = printed(id);
+                assert_eq!(UberTraceId::parse_padded(value.as_bytes()), Some(id));
+                let value = value.to_uppercase();
+                assert_eq!(UberTraceId::parse_padded(value.as_bytes()), Some(id));
+                for at in 0..value.len() {
+                    let mut other = value.clone().into_bytes();
+                    other[at] = if other[at] == b':' { b'0' } else { b':' };
+                    let other = String::from_utf8_lossy(&other);
+                    let parsed = UberTraceId::parse_padded(other.as_bytes());
+                    assert_eq!(parsed, None, "{other}");
+                }
+            }
+        }
     }
 
     #[test]
