@@ -72,6 +72,20 @@ impl<'a> Appender<'a> {
         self.len += N;
     }
 
+    /// The first `len` bytes of an array.
+    ///
+    /// # Safety
+    ///
+    /// The whole array fits into the room that was asked for, and `len` is no more than its length.
+    #[inline(always)]
+    pub(super) unsafe fn part<const N: usize>(&mut self, bytes: [u8; N], len: usize) {
+        debug_assert!(len <= N);
+        let end = self.len + len;
+        // SAFETY: as in `byte`.
+        unsafe { self.array(bytes) };
+        self.len = end;
+    }
+
     /// # Safety
     ///
     /// As [`Self::byte`].
@@ -80,6 +94,22 @@ impl<'a> Appender<'a> {
         debug_assert!(self.len + bytes.len() <= self.out.capacity());
         // SAFETY: as in `byte`. `bytes` cannot overlap with the buffer, which is borrowed mutably.
         unsafe { copy(bytes, self.out.as_mut_ptr().add(self.len)) };
+        self.len += bytes.len();
+    }
+
+    /// The same for what is mostly long.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::byte`].
+    #[inline(always)]
+    pub(super) unsafe fn many_bytes(&mut self, bytes: &[u8]) {
+        debug_assert!(self.len + bytes.len() <= self.out.capacity());
+        // SAFETY: as in `bytes`.
+        unsafe {
+            let to = self.out.as_mut_ptr().add(self.len);
+            ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len());
+        }
         self.len += bytes.len();
     }
 
@@ -131,16 +161,18 @@ impl<'a> Appender<'a> {
 }
 
 /// The lowest 56 bits, seven in each byte.
-#[inline]
-const fn spread_7(value: u64) -> u64 {
+///
+/// Each step moves the upper half of every group up, by adding a multiple of it: a sum or two of an address.
+#[inline(always)]
+pub(super) const fn spread_7(value: u64) -> u64 {
     let value = value & 0x00ff_ffff_ffff_ffff;
-    let value = value & 0x0fff_ffff | (value & !0x0fff_ffff) << 4;
-    let value = value & 0x0000_3fff_0000_3fff | (value & 0x0fff_c000_0fff_c000) << 2;
-    value & 0x007f_007f_007f_007f | (value & 0x3f80_3f80_3f80_3f80) << 1
+    let value = value + (value & 0x00ff_ffff_f000_0000) * 0xf;
+    let value = value + (value & 0x0fff_c000_0fff_c000) * 3;
+    value + (value & 0x3f80_3f80_3f80_3f80)
 }
 
 /// The bits that say that another byte follows.
-const CONTINUED: u64 = 0x8080_8080_8080_8080;
+pub(super) const CONTINUED: u64 = 0x8080_8080_8080_8080;
 
 #[cold]
 #[inline(never)]

@@ -22,7 +22,7 @@
 //!
 //! Only here may `unsafe` stand, and only for these: a lock's value (`lock`, `owner_lock`) and a barrier for all threads
 //! (`barrier`), the word of a handle and the last one's box (`span_ref`), the pair that a thread used last and its pool
-//! (`local`), bytes into reserved room (`append`, `encode`, `logs`, `frame`) and out of it (`frames`), a prefetch (`ring`), a handler for forks
+//! (`local`), bytes into reserved room (`append`, `encode`, `logs`, `frame`, `span_struct`) and out of it (`frames`), a prefetch (`ring`), a handler for forks
 //! (`fork`).
 //!
 //! Written for speed: no value is copied as soon as it is written word by word (the processor waits for the stores), and
@@ -73,6 +73,8 @@ mod ring;
 mod sampler_tags;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod span_ref;
+#[expect(unsafe_code, reason = "block by block, each with its invariant")]
+mod span_struct;
 mod store;
 
 pub(crate) use budget::Budget;
@@ -91,4 +93,5 @@ pub(crate) use random::random_id;
 pub(crate) use recorder::Recorder;
 pub(crate) use sampler_tags::EncodedTags;
 pub(crate) use span_ref::SpanRef;
+pub(crate) use span_struct::{LastTrace, write_span};
 pub(crate) use store::Store;
