@@ -3,7 +3,8 @@ use std::ptr;
 /// Appends to a buffer in which room has been made for all of it: no test and no call for each byte.
 pub(super) struct Appender<'a> {
     out: &'a mut Vec<u8>,
-    len: usize,
+    /// Where the next byte goes, in the memory of `out`.
+    place: *mut u8,
 }
 
 impl<'a> Appender<'a> {
@@ -13,8 +14,8 @@ impl<'a> Appender<'a> {
         if out.capacity() - out.len() < room {
             grow(out, room);
         }
-        let len = out.len();
-        Self { out, len }
+        // SAFETY: there is room for that much.
+        unsafe { Self::in_place(out) }
     }
 
     /// The same where there is room.
@@ -25,7 +26,9 @@ impl<'a> Appender<'a> {
     #[inline(always)]
     pub(super) unsafe fn in_place(out: &'a mut Vec<u8>) -> Self {
         let len = out.len();
-        Self { out, len }
+        // SAFETY: the length is within the capacity.
+        let place = unsafe { out.as_mut_ptr().add(len) };
+        Self { out, place }
     }
 
     /// # Safety
@@ -33,10 +36,8 @@ impl<'a> Appender<'a> {
     /// All that is appended is no more than the `room` that was asked for.
     #[inline(always)]
     pub(super) unsafe fn byte(&mut self, byte: u8) {
-        debug_assert!(self.len < self.out.capacity());
-        // SAFETY: `len` is within the capacity, by the caller's promise.
-        unsafe { self.out.as_mut_ptr().add(self.len).write(byte) };
-        self.len += 1;
+        // SAFETY: passed on.
+        unsafe { self.value(byte) };
     }
 
     /// The bytes of a value that has no padding, as they lie in memory.
@@ -46,13 +47,12 @@ impl<'a> Appender<'a> {
     /// As [`Self::byte`].
     #[inline(always)]
     pub(super) unsafe fn value<T: Copy>(&mut self, value: T) {
-        debug_assert!(self.len + size_of::<T>() <= self.out.capacity());
-        // SAFETY: as in `byte`. The write needs no alignment.
+        debug_assert!(self.len() + size_of::<T>() <= self.out.capacity());
+        // SAFETY: the place is within the capacity, by the caller's promise. The write needs no alignment.
         unsafe {
-            let place = self.out.as_mut_ptr().add(self.len).cast::<T>();
-            place.write_unaligned(value);
+            self.place.cast::<T>().write_unaligned(value);
+            self.place = self.place.add(size_of::<T>());
         }
-        self.len += size_of::<T>();
     }
 
     /// # Safety
@@ -60,30 +60,23 @@ impl<'a> Appender<'a> {
     /// As [`Self::byte`].
     #[inline(always)]
     pub(super) unsafe fn array<const N: usize>(&mut self, bytes: [u8; N]) {
-        debug_assert!(self.len + N <= self.out.capacity());
-        // SAFETY: as in `byte`. An array of bytes has no alignment.
-        unsafe {
-            self.out
-                .as_mut_ptr()
-                .add(self.len)
-                .cast::<[u8; N]>()
-                .write(bytes);
-        }
-        self.len += N;
+        // SAFETY: passed on.
+        unsafe { self.value(bytes) };
     }
 
-    /// The first `len` bytes of an array.
+    /// The first `len` of eight bytes. There is room for all eight.
     ///
     /// # Safety
     ///
-    /// The whole array fits into the room that was asked for, and `len` is no more than its length.
+    /// As [`Self::byte`].
     #[inline(always)]
-    pub(super) unsafe fn part<const N: usize>(&mut self, bytes: [u8; N], len: usize) {
-        debug_assert!(len <= N);
-        let end = self.len + len;
-        // SAFETY: as in `byte`.
-        unsafe { self.array(bytes) };
-        self.len = end;
+    pub(super) unsafe fn first_of(&mut self, bytes: u64, len: usize) {
+        debug_assert!(len <= 8 && self.len() + 8 <= self.out.capacity());
+        // SAFETY: as in `value`.
+        unsafe {
+            self.place.cast::<u64>().write_unaligned(bytes.to_le());
+            self.place = self.place.add(len);
+        }
     }
 
     /// # Safety
@@ -91,48 +84,79 @@ impl<'a> Appender<'a> {
     /// As [`Self::byte`].
     #[inline(always)]
     pub(super) unsafe fn bytes(&mut self, bytes: &[u8]) {
-        debug_assert!(self.len + bytes.len() <= self.out.capacity());
-        // SAFETY: as in `byte`. `bytes` cannot overlap with the buffer, which is borrowed mutably.
-        unsafe { copy(bytes, self.out.as_mut_ptr().add(self.len)) };
-        self.len += bytes.len();
+        debug_assert!(self.len() + bytes.len() <= self.out.capacity());
+        // SAFETY: as in `value`. `bytes` cannot overlap with the buffer, which is borrowed mutably.
+        unsafe {
+            copy(bytes, self.place);
+            self.place = self.place.add(bytes.len());
+        }
     }
 
-    /// The same for what is mostly long.
+    /// The first `len` bytes of an array. There is room for the whole of it.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::byte`].
+    #[inline(always)]
+    pub(super) unsafe fn part<const N: usize>(&mut self, bytes: [u8; N], len: usize) {
+        debug_assert!(len <= N && self.len() + N <= self.out.capacity());
+        // SAFETY: as in `value`.
+        unsafe {
+            self.place.cast::<[u8; N]>().write(bytes);
+            self.place = self.place.add(len);
+        }
+    }
+
+    /// [`Self::bytes`] for what is mostly long.
     ///
     /// # Safety
     ///
     /// As [`Self::byte`].
     #[inline(always)]
     pub(super) unsafe fn many_bytes(&mut self, bytes: &[u8]) {
-        debug_assert!(self.len + bytes.len() <= self.out.capacity());
+        debug_assert!(self.len() + bytes.len() <= self.out.capacity());
         // SAFETY: as in `bytes`.
         unsafe {
-            let to = self.out.as_mut_ptr().add(self.len);
-            ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len());
+            ptr::copy_nonoverlapping(bytes.as_ptr(), self.place, bytes.len());
+            self.place = self.place.add(bytes.len());
         }
-        self.len += bytes.len();
     }
 
-    /// An unsigned LEB128 number: at most 10 bytes.
+    /// The eight bytes at either end of `len`, which is from 8 to 16.
     ///
     /// # Safety
     ///
     /// As [`Self::byte`].
-    #[inline]
-    pub(super) unsafe fn varint(&mut self, mut value: u64) {
-        if value >> 56 != 0 {
-            // Random ids and whole words of them: the first eight bytes at once.
-            // SAFETY: passed on.
-            unsafe { self.array((spread_7(value) | CONTINUED).to_le_bytes()) };
-            value >>= 56;
+    #[inline(always)]
+    pub(super) unsafe fn overlapping(&mut self, first: u64, last: u64, len: usize) {
+        debug_assert!((8..=16).contains(&len) && self.len() + len <= self.out.capacity());
+        // SAFETY: as in `value`.
+        unsafe {
+            self.place.cast::<u64>().write_unaligned(first.to_le());
+            self.place = self.place.add(len);
+            self.place
+                .cast::<u64>()
+                .sub(1)
+                .write_unaligned(last.to_le());
         }
-        while value >= 0x80 {
-            // SAFETY: passed on.
-            unsafe { self.byte(value as u8 | 0x80) };
-            value >>= 7;
-        }
+    }
+
+    /// An unsigned LEB128 number. There is room for [`VARINT_BYTES`].
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::byte`].
+    #[inline(always)]
+    pub(super) unsafe fn varint(&mut self, value: u64) {
         // SAFETY: passed on.
-        unsafe { self.byte(value as u8) };
+        unsafe {
+            if value < 0x80 {
+                self.byte(value as u8);
+            } else {
+                debug_assert!(self.len() + VARINT_BYTES <= self.out.capacity());
+                self.place = write_long_varint(self.place, value);
+            }
+        }
     }
 
     /// A length and the bytes.
@@ -144,19 +168,59 @@ impl<'a> Appender<'a> {
     pub(super) unsafe fn sized_bytes(&mut self, bytes: &[u8]) {
         // SAFETY: passed on.
         unsafe {
-            if bytes.len() < 0x80 {
-                self.byte(bytes.len() as u8);
-            } else {
-                self.varint(bytes.len() as u64);
-            }
+            self.varint(bytes.len() as u64);
             self.bytes(bytes);
         }
     }
 
     #[inline(always)]
     pub(super) fn finish(self) {
-        // SAFETY: `len` is within the capacity, and the methods above have written all up to it.
-        unsafe { self.out.set_len(self.len) };
+        // SAFETY: the length is within the capacity, and the methods above have written all up to it.
+        unsafe { self.out.set_len(self.len()) };
+    }
+
+    /// The address at which the next byte goes.
+    #[inline(always)]
+    pub(super) fn addr(&self) -> usize {
+        self.place.addr()
+    }
+
+    #[inline(always)]
+    fn len(&self) -> usize {
+        self.addr() - self.out.as_ptr().addr()
+    }
+}
+
+/// Room for the longest number, and for what is written beyond the end of a shorter one.
+pub(super) const VARINT_BYTES: usize = 16;
+
+/// Writes a number of several bytes and returns the place behind it. Without a loop, whose length would have to be guessed.
+///
+/// # Safety
+///
+/// At `place` there is room for [`VARINT_BYTES`].
+#[inline(never)]
+unsafe fn write_long_varint(place: *mut u8, value: u64) -> *mut u8 {
+    let first = spread_7(value);
+    let bits = 64 - value.leading_zeros();
+    let (first, len) = match bits {
+        ..=49 => {
+            let len = bits.div_ceil(7);
+            (first | CONTINUED & !(u64::MAX << (8 * (len - 1))), len)
+        }
+        // The time of this age, in microseconds.
+        ..=56 => (first | CONTINUED >> 8, 8),
+        _ => (first | CONTINUED, bits.div_ceil(7)),
+    };
+    // SAFETY: eight bytes, and where there are more eight others, of the room for a number.
+    unsafe {
+        place.cast::<u64>().write_unaligned(first.to_le());
+        if len > 8 {
+            let rest = value >> 56;
+            let rest = spread_7(rest) | (rest >> 7) << 7;
+            place.add(8).cast::<u64>().write_unaligned(rest.to_le());
+        }
+        place.add(len as usize)
     }
 }
 
@@ -203,15 +267,21 @@ unsafe fn copy(from: &[u8], to: *mut u8) {
     let (source, len) = (from.as_ptr(), from.len());
     // SAFETY: each branch reads and writes `len` bytes, from the first to the last. The usual lengths come first.
     unsafe {
-        match len {
-            8..=16 => ends::<8>(source, to, len),
-            17..=32 => ends::<16>(source, to, len),
-            33..=64 => ends::<32>(source, to, len),
-            65.. => ptr::copy_nonoverlapping(source, to, len),
-            4..=7 => ends::<4>(source, to, len),
-            2..=3 => ends::<2>(source, to, len),
-            1 => to.write(source.read()),
-            0 => {}
+        if len >= 8 {
+            match len {
+                ..=16 => ends::<8>(source, to, len),
+                ..=32 => ends::<16>(source, to, len),
+                ..=64 => ends::<32>(source, to, len),
+                _ => ptr::copy_nonoverlapping(source, to, len),
+            }
+        } else if len >= 4 {
+            ends::<4>(source, to, len);
+        } else {
+            match len {
+                2..=3 => ends::<2>(source, to, len),
+                1 => to.write(source.read()),
+                _ => {}
+            }
         }
     }
 }
@@ -232,8 +302,8 @@ mod tests {
             }
             expected.push(rest as u8);
             let mut out = Vec::new();
-            let mut appender = Appender::new(&mut out, 10);
-            // SAFETY: a number is at most 10 bytes.
+            let mut appender = Appender::new(&mut out, VARINT_BYTES);
+            // SAFETY: there is room for a number.
             unsafe { appender.varint(value) };
             appender.finish();
             assert_eq!(out, expected, "{value:#x}");

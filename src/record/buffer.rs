@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::mem;
 
-use crate::model::{Baggage, SpanReference, TagRef, Timestamp, tags};
-use crate::record::encode::{Tags, write_reference, write_tag, write_text_tag};
-use crate::record::frame::{FrameBytes, FrameHeader};
-use crate::record::keys::KeyFilter;
+use crate::model::{Baggage, FieldRef, Flags, SpanReference, TagRef, Timestamp, tags};
+use crate::record::encode::{Tags, write_reference, write_tag};
+use crate::record::frame::{FrameBytes, FrameEnd};
+use crate::record::keys::{KeyEnds, KeyFilter};
 use crate::record::limits::{Limits, cut};
 use crate::record::logs::LogBuffer;
 use crate::record::sampler_tags::EncodedTags;
+use crate::record::short_tags::ShortTags;
 
 /// The name, tags, logs and references of a span. Everything that a call adds is already free of user code.
 #[derive(Debug)]
@@ -17,8 +18,8 @@ pub(crate) struct SpanBuffer {
     operation_name: Cow<'static, str>,
     tags: Vec<u8>,
     tag_count: u32,
-    /// There is or was something that most spans do not have: a name of its own, baggage, references besides the one to
-    /// the parent, log records that were left out, or that may be.
+    /// There is or was something that most spans do not have: a name that is not static, not the first or too long,
+    /// baggage, references besides the one to the parent, log records that were left out, or that may be.
     is_unusual: bool,
     keys: KeyFilter,
     logs: LogBuffer,
@@ -61,7 +62,7 @@ impl SpanBuffer {
     /// Empties it for the next span. The memory stays, unless it is much.
     #[inline(always)]
     pub(crate) fn clear(&mut self) {
-        if self.is_unusual || self.tags.capacity() > KEPT_BYTES {
+        if self.is_unusual {
             self.clear_unusual();
         }
         if self.logs.first_count > 0 {
@@ -70,6 +71,15 @@ impl SpanBuffer {
                 self.clear_unusual();
             }
         }
+        self.tags.clear();
+        self.tag_count = 0;
+        self.keys.clear();
+    }
+
+    /// The same for one that is [plain](Self::is_plain).
+    #[inline(always)]
+    pub(super) fn clear_plain(&mut self) {
+        debug_assert!(self.is_plain() && self.tags.capacity() <= KEPT_BYTES);
         self.tags.clear();
         self.tag_count = 0;
         self.keys.clear();
@@ -86,7 +96,7 @@ impl SpanBuffer {
         self.baggage = Baggage::default();
         self.references.clear();
         self.reference_count = 0;
-        self.logs.clear();
+        self.logs.clear_unusual();
         self.dropped_items = 0;
         self.is_unusual = false;
     }
@@ -98,8 +108,9 @@ impl SpanBuffer {
 
     /// The name of a span that begins.
     #[inline(always)]
-    pub(super) fn begin(&mut self, operation_name: Cow<'static, str>) {
-        self.is_unusual = matches!(operation_name, Cow::Owned(_));
+    pub(super) fn begin(&mut self, operation_name: Cow<'static, str>, limits: &Limits) {
+        self.is_unusual = matches!(operation_name, Cow::Owned(_))
+            || operation_name.len() > limits.operation_name_bytes;
         let vacant = mem::replace(&mut self.operation_name, operation_name);
         // Without the look whether there is something to free.
         debug_assert!(matches!(vacant, Cow::Borrowed(_)));
@@ -111,7 +122,7 @@ impl SpanBuffer {
     }
 
     pub(crate) fn set_operation_name(&mut self, name: Cow<'static, str>) {
-        self.is_unusual |= matches!(name, Cow::Owned(_));
+        self.is_unusual = true;
         self.operation_name = name;
     }
 
@@ -133,9 +144,68 @@ impl SpanBuffer {
     /// `value` has been made one of the kinds that are sent.
     #[inline(always)]
     pub(crate) fn push_tag(&mut self, key: &str, value: TagRef<'_>, limits: &Limits) -> Added {
+        let mut short = self.short_tags(limits);
+        let written = short.write(key, &value);
+        short.finish();
+        match written {
+            Some(key) => {
+                self.keys.insert(key);
+                self.tag_count += 1;
+                Added::default()
+            }
+            None => self.push_any_tag(key, &value, limits),
+        }
+    }
+
+    /// The same for several.
+    #[inline(always)]
+    pub(crate) fn push_tags(&mut self, tags: &[(&str, TagRef<'_>)], limits: &Limits) -> Added {
+        let mut all = Added::default();
+        let mut tags = tags.iter();
+        loop {
+            let mut other = None;
+            let mut short = ShortTags::new(
+                &mut self.tags,
+                limits.span_bytes,
+                limits.key_bytes,
+                limits.tag_value_bytes,
+            );
+            for (key, value) in &mut tags {
+                let Some(ends) = short.write(key, value) else {
+                    other = Some((key, value));
+                    break;
+                };
+                self.keys.insert(ends);
+                self.tag_count += 1;
+            }
+            short.finish();
+            let Some((key, value)) = other else {
+                return all;
+            };
+            let added = self.push_any_tag(key, value, limits);
+            all.truncated += added.truncated;
+            all.dropped += added.dropped;
+        }
+    }
+
+    #[inline(always)]
+    fn short_tags(&mut self, limits: &Limits) -> ShortTags<'_> {
+        ShortTags::new(
+            &mut self.tags,
+            limits.span_bytes,
+            limits.key_bytes,
+            limits.tag_value_bytes,
+        )
+    }
+
+    /// Short or not, and whether there is room at hand or not.
+    #[inline(never)]
+    fn push_any_tag(&mut self, key: &str, value: &TagRef<'_>, limits: &Limits) -> Added {
         let from = self.tags.len();
         let truncated =
-            write_limited_tag(&mut self.tags, key, value, limits.tag_value_bytes, limits);
+            write_limited_tag(&mut self.tags, key, *value, limits.tag_value_bytes, limits);
+        // Much memory is not kept.
+        self.is_unusual |= self.tags.capacity() > KEPT_BYTES;
         if self.tags.len() > limits.span_bytes && !self.make_room(from, limits) {
             self.tags.truncate(from);
             self.dropped_items += 1;
@@ -145,7 +215,7 @@ impl SpanBuffer {
                 dropped: 1,
             };
         }
-        self.keys.insert(key);
+        self.keys.insert(KeyEnds::of(key));
         if truncated != 0 {
             // Keys that differ may be one when they are cut: the reader is to look.
             self.keys.has_repeated |= key.len() > limits.key_bytes;
@@ -157,42 +227,44 @@ impl SpanBuffer {
         }
     }
 
-    /// Tags that were encoded before; returns how many of their parts were cut. They are few and short, and the first of
-    /// their span.
+    /// The sampler's tags; returns how many of their parts were cut. They are few and short, and the first of their span.
     #[inline(always)]
     pub(crate) fn push_encoded(&mut self, encoded: &EncodedTags) -> u64 {
         self.tags.extend_from_slice(&encoded.bytes);
-        self.keys.insert_both(encoded.hashes);
-        self.tag_count += encoded.hashes.len() as u32;
+        self.is_unusual |= self.tags.capacity() > KEPT_BYTES;
+        self.tag_count += EncodedTags::COUNT;
         encoded.truncated
     }
 
-    /// Tags with these keys will stand before the others.
+    /// A log record, if its fields are as most are and there is room at hand; false, and nothing is changed, if not.
     #[inline(always)]
-    pub(super) fn expect_keys(&mut self, hashes: [u16; 2]) {
-        self.keys.insert_both(hashes);
-    }
-
-    /// `fields` are `count` encoded tags.
-    pub(crate) fn push_log(
+    pub(crate) fn push_short_log(
         &mut self,
         timestamp: Timestamp,
-        (fields, count): (&[u8], usize),
+        fields: &[FieldRef<'_>],
         limits: &Limits,
-    ) -> Added {
-        let added = self.logs.push(timestamp, fields, count, limits);
-        if self.logs.is_unusual() || added.dropped > 0 {
-            self.dropped_items += added.dropped;
-            self.is_unusual = true;
+    ) -> bool {
+        self.logs.push_short(timestamp, fields, limits)
+    }
+
+    /// A complete record.
+    pub(crate) fn push_log(&mut self, record: &[u8], limits: &Limits) -> Added {
+        if self.logs.push_first(record, limits) {
+            return Added::default();
         }
-        added
+        self.is_unusual = true;
+        let dropped = u64::from(!self.logs.push_newest(record, limits));
+        self.dropped_items += dropped;
+        Added {
+            truncated: 0,
+            dropped,
+        }
     }
 
     /// Brings everything into its final form. What was left out is marked. Returns whether the name was cut.
     #[inline(always)]
     pub(crate) fn seal(&mut self, limits: &Limits) -> bool {
-        let is_unusual = self.is_unusual || self.operation_name.len() > limits.operation_name_bytes;
-        is_unusual && self.seal_unusual(limits)
+        self.is_unusual && self.seal_unusual(limits)
     }
 
     #[cold]
@@ -211,40 +283,43 @@ impl SpanBuffer {
         true
     }
 
-    /// A sealed buffer as it goes into a frame, with what is left to say in the header.
+    /// A sealed buffer as it goes into a frame.
     #[inline(always)]
-    pub(crate) fn frame(&self, mut header: FrameHeader) -> (FrameHeader, FrameBytes<'_>) {
-        header.tag_count = self.tag_count;
-        header.log_count = self.logs.first_count;
-        header.reference_count = self.reference_count;
-        header.has_repeated_keys = self.keys.has_repeated;
-        let bytes = FrameBytes {
-            operation_name: &self.operation_name,
+    pub(crate) fn bytes(&self) -> FrameBytes<'_> {
+        FrameBytes {
             references: &self.references,
-            tags: &self.tags,
+            reference_count: self.reference_count,
             logs: [&self.logs.first, &self.logs.joined],
-        };
-        (header, bytes)
+            log_count: self.logs.first_count,
+            ..self.plain_bytes()
+        }
     }
 
-    /// The same where there is nothing but a name and tags.
+    /// What is left to say of a span in its header.
     #[inline(always)]
-    pub(super) fn frame_of_name_and_tags(
-        &self,
-        mut header: FrameHeader,
-    ) -> Option<(FrameHeader, FrameBytes<'_>)> {
-        if self.is_unusual || self.logs.first_count > 0 {
-            return None;
+    pub(crate) fn end(&self, flags: Flags, duration: u64) -> FrameEnd {
+        FrameEnd {
+            duration,
+            flags,
+            tag_count: self.tag_count,
+            has_repeated_keys: self.keys.has_repeated,
         }
-        header.tag_count = self.tag_count;
-        header.has_repeated_keys = self.keys.has_repeated;
-        let bytes = FrameBytes {
+    }
+
+    /// Whether there is nothing but a name and tags, and nothing to seal.
+    #[inline(always)]
+    pub(super) fn is_plain(&self) -> bool {
+        !self.is_unusual && self.logs.first_count == 0
+    }
+
+    /// The same as [`bytes`](Self::bytes) of a plain buffer.
+    #[inline(always)]
+    pub(super) fn plain_bytes(&self) -> FrameBytes<'_> {
+        FrameBytes {
             operation_name: &self.operation_name,
-            references: &[],
             tags: &self.tags,
-            logs: [&[], &[]],
-        };
-        Some((header, bytes))
+            ..FrameBytes::default()
+        }
     }
 
     #[cfg(test)]
@@ -291,25 +366,7 @@ impl SpanBuffer {
 }
 
 /// Appends a tag cut to the limits; returns how many of its parts were cut.
-#[inline(always)]
 pub(crate) fn write_limited_tag(
-    out: &mut Vec<u8>,
-    key: &str,
-    value: TagRef<'_>,
-    value_bytes: usize,
-    limits: &Limits,
-) -> u64 {
-    match value {
-        TagRef::String(text) if text.len() <= value_bytes && key.len() <= limits.key_bytes => {
-            write_text_tag(out, key, text);
-            0
-        }
-        _ => write_limited_other_tag(out, key, value, value_bytes, limits),
-    }
-}
-
-#[inline(never)]
-fn write_limited_other_tag(
     out: &mut Vec<u8>,
     key: &str,
     value: TagRef<'_>,
@@ -375,7 +432,9 @@ pub(crate) fn without_repeated_keys(tags: Tags<'_>) -> (Vec<u8>, u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::field;
     use crate::record::encode::Logs;
+    use crate::record::log_draft::LogDraft;
 
     fn log_events(mut buffer: SpanBuffer, limits: &Limits) -> Vec<(i64, String)> {
         buffer.seal(limits);
@@ -392,9 +451,10 @@ mod tests {
     }
 
     fn push_event(buffer: &mut SpanBuffer, n: i64, limits: &Limits) {
-        let mut fields = Vec::new();
-        write_tag(&mut fields, "n", TagRef::Long(n));
-        buffer.push_log(Timestamp::from_micros(n), (&fields, 1), limits);
+        let mut draft = LogDraft::new(Timestamp::from_micros(n));
+        draft.push(field("n", n), limits);
+        buffer.push_log(draft.finish(), limits);
+        draft.discard();
     }
 
     #[test]

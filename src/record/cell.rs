@@ -4,18 +4,19 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::metrics::Counter;
 use crate::model::TagRef;
 use crate::model::sampling::SamplerTags;
-use crate::model::{Baggage, Flags, SpanId, Timestamp, TraceId};
+use crate::model::{Baggage, Flags, SpanId, TraceId};
 use crate::record::buffer::{Added, SpanBuffer};
-use crate::record::frame::{FrameHeader, FrameKind};
+use crate::record::frame::FrameHeader;
 use crate::record::lifecycle::Lifecycle;
 use crate::record::local;
 use crate::record::local_trace::LocalTrace;
 use crate::record::lock::{ByteGuard, ByteLock};
+use crate::record::marks::{BAGGAGE, EXPLICIT_START, FINISHED, Marks, REVISABLE, SHARED, flags_in};
 use crate::record::recorder::Recorder;
-use crate::record::sampler_tags::EncodedTags;
-use crate::sync::{AtomicBool, AtomicU8, Ordering, generation};
+use crate::record::store::StoreKey;
 
 /// One open span.
 ///
@@ -25,21 +26,17 @@ use crate::sync::{AtomicBool, AtomicU8, Ordering, generation};
 #[repr(align(64))]
 pub(crate) struct SpanCell {
     pub(super) count: super::span_ref::Count,
-    pub(super) flags: AtomicU8,
-    /// The sampler may be asked again when the span is renamed.
-    is_revisable: AtomicBool,
-    is_finished: AtomicBool,
-    /// There is or was some: spares the lock where there never was.
-    pub(super) has_baggage: AtomicBool,
-    /// Of the process that made the box.
-    generation: u32,
+    pub(super) marks: Marks,
     /// The first span of its trace in this process.
     pub(crate) is_local_root: bool,
+    /// Of the store, and of the process that made the box.
+    pub(super) key: StoreKey,
     /// Filled but for the end.
     pub(crate) header: FrameHeader,
-    pub(crate) time: SpanTime,
+    /// Wall time of tick zero, frozen when the local root started.
+    pub(crate) anchor: i64,
     /// The decision, while it is open or was made late.
-    pub(crate) local_trace: Option<Arc<LocalTrace>>,
+    local_trace: Option<Arc<LocalTrace>>,
     pub(super) buffer: ByteLock<SpanBuffer>,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) tracer: Arc<dyn Lifecycle>,
@@ -52,36 +49,18 @@ pub(crate) fn wall(anchor: i64, ticks: u64) -> i64 {
     anchor.wrapping_add_unsigned(ticks)
 }
 
-/// How to tell the time within a span.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct SpanTime {
-    /// The start was given by the user: the wall clock then tells the end.
-    pub(crate) is_explicit: bool,
-    /// Wall time of tick zero, frozen when the local root started.
-    pub(crate) anchor: i64,
-}
-
-impl SpanTime {
-    /// Nanoseconds since the epoch of a tick count.
-    #[inline(always)]
-    pub(crate) fn wall(&self, ticks: u64) -> i64 {
-        wall(self.anchor, ticks)
-    }
-
-    /// The same in whole microseconds.
-    pub(crate) fn timestamp(&self, ticks: u64) -> Timestamp {
-        Timestamp::from_nanos(self.wall(ticks))
-    }
-}
-
 impl SpanCell {
-    /// A vacant box: out of the calling thread's pool where there is one.
+    /// A vacant box: out of the calling thread's pool where there is one. Counts by the way.
     #[inline(always)]
-    pub(crate) fn vacant<L>(tracer: &Arc<L>, recorder: &Arc<Recorder>) -> Box<Self>
+    pub(crate) fn vacant<L>(
+        tracer: &Arc<L>,
+        recorder: &Arc<Recorder>,
+        counters: Option<(Counter, Option<Counter>)>,
+    ) -> Box<Self>
     where
         L: Lifecycle + 'static,
     {
-        match local::take_cell(&recorder.store) {
+        match local::take_cell(&recorder.store, counters) {
             Some(cell) => cell,
             None => Self::allocate(tracer.clone(), recorder.clone()),
         }
@@ -94,17 +73,14 @@ impl SpanCell {
         recorder.store.enter();
         Box::new(Self {
             count: super::span_ref::Count::default(),
-            flags: AtomicU8::new(0),
-            is_revisable: AtomicBool::new(false),
-            is_finished: AtomicBool::new(false),
-            has_baggage: AtomicBool::new(false),
-            generation: generation(),
+            marks: Marks::default(),
             is_local_root: false,
+            key: recorder.store.key(),
             header: FrameHeader::new(
                 TraceId::new(0, 1).expect("not zero"),
                 SpanId::new(1).expect("not zero"),
             ),
-            time: SpanTime::default(),
+            anchor: 0,
             local_trace: None,
             buffer: ByteLock::default(),
             recorder,
@@ -118,8 +94,6 @@ impl SpanCell {
     pub(super) fn clear(&mut self) {
         self.buffer.get_mut().clear();
         self.local_trace = None;
-        self.is_finished.store(false, Ordering::Relaxed);
-        self.has_baggage.store(false, Ordering::Relaxed);
     }
 
     /// Of a vacant box: how the span begins.
@@ -130,17 +104,30 @@ impl SpanCell {
         is_revisable: bool,
         operation_name: Cow<'static, str>,
     ) {
-        self.flags.store(flags.bits(), Ordering::Relaxed);
-        self.is_revisable.store(is_revisable, Ordering::Relaxed);
-        self.header.kind = FrameKind::Usual;
-        self.buffer.get_mut().begin(operation_name);
+        self.marks
+            .begin(flags, if is_revisable { REVISABLE } else { 0 });
+        self.buffer
+            .get_mut()
+            .begin(operation_name, &self.recorder.limits);
+    }
+
+    /// Of a span that nobody else can know of: when it started, as the user says.
+    pub(crate) fn begin_at(&mut self, start: i64) {
+        self.header.start = start;
+        self.marks.add(EXPLICIT_START);
+    }
+
+    /// Of a span that nobody else can know of: who decides whether it is kept.
+    pub(crate) fn begin_undecided(&mut self, trace: Arc<LocalTrace>) {
+        self.local_trace = Some(trace);
+        self.marks.add(SHARED);
     }
 
     /// Of a span that nobody else can know of.
     pub(crate) fn begin_with_baggage(&mut self, baggage: Baggage) {
         if !baggage.is_empty() {
             *self.buffer.get_mut().baggage_mut() = baggage;
-            self.has_baggage.store(true, Ordering::Relaxed);
+            self.marks.add(BAGGAGE);
         }
     }
 
@@ -150,6 +137,12 @@ impl SpanCell {
         self.buffer
             .get_mut()
             .push_tag(key, value, &self.recorder.limits)
+    }
+
+    /// Sets tags of a span that nobody else can know of.
+    #[inline(always)]
+    pub(crate) fn begin_with_tags(&mut self, tags: &[(&str, TagRef<'_>)]) -> Added {
+        self.buffer.get_mut().push_tags(tags, &self.recorder.limits)
     }
 
     /// Sets the sampler's tags of a span that nobody else can know of; returns how many of their parts were cut.
@@ -162,15 +155,6 @@ impl SpanCell {
         })
     }
 
-    /// Marks a span that nobody else can know of as one with the tags of a sampler that always says the same; returns how
-    /// many of their parts were cut.
-    #[inline(always)]
-    pub(crate) fn mark_sampler_tags(&mut self, tags: &EncodedTags) -> u64 {
-        self.header.kind = FrameKind::WithSamplerTags;
-        self.buffer.get_mut().expect_keys(tags.hashes);
-        tags.truncated
-    }
-
     /// The buffer of a span that nobody else can know of.
     #[inline(always)]
     pub(crate) fn buffer_mut(&mut self) -> &mut SpanBuffer {
@@ -181,26 +165,32 @@ impl SpanCell {
     pub(crate) fn flags(&self) -> Flags {
         match &self.local_trace {
             Some(trace) => trace.flags(),
-            None => Flags::from_bits(self.flags.load(Ordering::Relaxed)),
+            None => self.marks.flags(),
         }
     }
 
-    /// Of a span whose trace is decided by them.
+    /// The flags of a span that has a decision of its own, and no baggage.
     #[inline(always)]
-    pub(crate) fn own_flags(&self) -> Flags {
-        Flags::from_bits(self.flags.load(Ordering::Relaxed))
+    pub(crate) fn plain_flags(&self) -> Option<Flags> {
+        let marks = self.marks.get();
+        (marks & (SHARED | BAGGAGE) == 0).then_some(flags_in(marks))
     }
 
     /// Of a span whose trace is decided by its own flags.
     pub(crate) fn set_flags(&self, flags: Flags) {
-        self.flags.store(flags.bits(), Ordering::Relaxed);
+        self.marks.set_flags(flags);
+    }
+
+    /// The decision that it shares with its local trace, while that is open or was made late.
+    pub(crate) fn local_trace(&self) -> Option<&Arc<LocalTrace>> {
+        self.local_trace.as_ref()
     }
 
     /// Whether there is or was any.
     #[inline(always)]
-    pub(crate) fn has_baggage(&self) -> bool {
-        // Relaxed: whoever must see an item that another thread has set has heard of it from there.
-        self.has_baggage.load(Ordering::Relaxed)
+    fn has_baggage(&self) -> bool {
+        // Whoever must see an item that another thread has set has heard of it from there.
+        self.marks.has(BAGGAGE)
     }
 
     /// What spans that start from this one take over.
@@ -217,7 +207,7 @@ impl SpanCell {
     /// Replaces the baggage, by what `change` makes of it, if the span is open.
     pub(crate) fn change_baggage<R>(&self, change: impl FnOnce(&mut Baggage) -> R) -> Option<R> {
         let mut buffer = self.open()?;
-        self.has_baggage.store(true, Ordering::Relaxed);
+        self.marks.add(BAGGAGE);
         Some(change(buffer.baggage_mut()))
     }
 
@@ -232,19 +222,19 @@ impl SpanCell {
     /// Whether the span's own flags are the last word for now, and its sampler is not waiting for more.
     #[inline(always)]
     pub(crate) fn is_decided(&self) -> bool {
-        self.local_trace.is_none() && !self.is_revisable()
+        !self.marks.has(SHARED | REVISABLE)
     }
 
     #[inline(always)]
     pub(crate) fn is_revisable(&self) -> bool {
-        self.is_revisable.load(Ordering::Relaxed)
+        self.marks.has(REVISABLE)
     }
 
     /// Somebody has seen the decision: it stays.
     #[inline(always)]
     pub(crate) fn settle(&self) {
         if self.is_revisable() {
-            self.is_revisable.store(false, Ordering::Relaxed);
+            self.marks.remove(REVISABLE);
         }
     }
 
@@ -257,15 +247,14 @@ impl SpanCell {
 
     #[inline(always)]
     pub(crate) fn is_finished(&self) -> bool {
-        // Acquire: pairs with the Release in `finish`.
-        self.is_finished.load(Ordering::Acquire)
+        self.marks.has(FINISHED)
     }
 
     /// The buffer, for as long as the span is open. Nothing of the user's may run while it is held.
     #[inline(always)]
     pub(crate) fn open(&self) -> Option<ByteGuard<'_, SpanBuffer>> {
         let buffer = self.lock_if_alive()?;
-        (!self.is_finished.load(Ordering::Relaxed)).then_some(buffer)
+        (!self.is_finished()).then_some(buffer)
     }
 
     /// The name as of now.
@@ -303,24 +292,29 @@ impl SpanCell {
     /// Whether the span was open when this process was forked from another one, which finishes and sends it.
     #[inline]
     pub(crate) fn is_inherited(&self) -> bool {
-        self.generation != generation()
+        !self.key.is_of_this_process()
     }
 
     /// Of an inherited span: true for the first time.
     pub(crate) fn finish_inherited(&self) -> bool {
-        !self.is_finished.swap(true, Ordering::Release)
+        self.marks.add(FINISHED)
     }
 
     /// The buffer for the one who finishes the span; `None` for all others.
     pub(super) fn finish(&self) -> Option<ByteGuard<'_, SpanBuffer>> {
         let buffer = self.buffer.lock();
-        // Under the lock, so a load and a store are enough.
-        if self.is_finished.load(Ordering::Relaxed) {
-            return None;
-        }
-        // Release: whoever reads `is_finished` without the lock sees what was done before.
-        self.is_finished.store(true, Ordering::Release);
-        Some(buffer)
+        self.marks.add(FINISHED).then_some(buffer)
+    }
+
+    /// Nanoseconds since the epoch of a tick count, as this span tells the time.
+    pub(crate) fn wall(&self, ticks: u64) -> i64 {
+        // A start that the user gave is wall time: so is the end, for the difference to make sense.
+        let anchor = if self.marks.has(EXPLICIT_START) {
+            self.recorder.clock.anchor()
+        } else {
+            self.anchor
+        };
+        wall(anchor, ticks)
     }
 }
 

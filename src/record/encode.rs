@@ -5,13 +5,18 @@
 use std::str;
 
 use crate::model::{FieldRef, ReferenceType, SpanId, SpanReference, TagRef, Timestamp, TraceId};
-use crate::record::append::Appender;
+use crate::record::append::{Appender, VARINT_BYTES};
 
 /// Appends a `Tag` struct. `None` and `Display` have been turned into one of the other kinds.
-#[inline]
 pub(crate) fn write_tag(out: &mut Vec<u8>, key: &str, value: TagRef<'_>) {
     match value {
-        TagRef::String(text) => write_text_tag(out, key, text),
+        TagRef::String(text) => write_struct(out, key, text.len(), |out| {
+            // SAFETY: three bytes and a number of the room for a tag, and what was asked for.
+            unsafe {
+                out.array([0x15, 0, 0x18]);
+                out.sized_bytes(text.as_bytes());
+            }
+        }),
         TagRef::Long(value) => write_long_tag(out, key, value),
         TagRef::Unsigned(number) => match i64::try_from(number) {
             Ok(number) => write_long_tag(out, key, number),
@@ -41,18 +46,6 @@ pub(crate) fn write_tag(out: &mut Vec<u8>, key: &str, value: TagRef<'_>) {
     }
 }
 
-/// The same for text.
-#[inline(always)]
-pub(super) fn write_text_tag(out: &mut Vec<u8>, key: &str, text: &str) {
-    write_struct(out, key, text.len(), |out| {
-        // SAFETY: three bytes and a number of the room for a tag, and what was asked for.
-        unsafe {
-            out.array([0x15, 0, 0x18]);
-            out.sized_bytes(text.as_bytes());
-        }
-    });
-}
-
 #[inline(always)]
 fn write_long_tag(out: &mut Vec<u8>, key: &str, value: i64) {
     write_struct(out, key, 0, |out| {
@@ -73,8 +66,8 @@ fn write_struct(
     write_value: impl FnOnce(&mut Appender<'_>),
 ) {
     let mut out = Appender::new(out, key.len() + payload + TAG_BYTES);
-    // SAFETY: a tag is its key, its payload and less than `TAG_BYTES` besides: the key's field header of a byte and its
-    // length, the value's type and field header of three bytes and a number, and an end; each number of at most 10 bytes.
+    // SAFETY: a tag is its key, its payload and no more than `TAG_BYTES` besides: the key's field header of a byte and its
+    // length, the value's type and field header of three bytes and a number, and an end.
     unsafe {
         out.byte(0x18);
         out.sized_bytes(key.as_bytes());
@@ -84,8 +77,8 @@ fn write_struct(
     out.finish();
 }
 
-/// More than a tag takes beside its key and its text or bytes.
-const TAG_BYTES: usize = 32;
+/// Room for what a tag has beside its key and its text or bytes.
+const TAG_BYTES: usize = 5 + 2 * VARINT_BYTES;
 
 /// What Jaeger has no type for.
 #[cold]
@@ -110,7 +103,7 @@ pub(crate) fn write_log(out: &mut Vec<u8>, timestamp: Timestamp, fields: &[Field
 pub(crate) fn write_reference(out: &mut Vec<u8>, reference: &SpanReference) {
     let kind = zigzag(reference_kind(reference.kind)) as u8;
     let mut out = Appender::new(out, REFERENCE_BYTES);
-    // SAFETY: six bytes and three numbers of at most 10 bytes each.
+    // SAFETY: six bytes and three numbers.
     unsafe {
         out.array([0x15, kind, 0x16]);
         out.varint(zigzag(reference.trace_id.low() as i64));
@@ -131,8 +124,8 @@ pub(crate) const fn reference_kind(kind: ReferenceType) -> i64 {
     }
 }
 
-/// The longest reference.
-const REFERENCE_BYTES: usize = 36;
+/// Room for a reference.
+const REFERENCE_BYTES: usize = 6 + 3 * VARINT_BYTES;
 
 /// Appends the header of a list of structs.
 pub(crate) fn write_list_header(out: &mut Vec<u8>, count: usize) {
@@ -153,8 +146,8 @@ pub(crate) fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 /// Appends an unsigned LEB128 number.
 #[inline]
 pub(crate) fn write_varint(out: &mut Vec<u8>, value: u64) {
-    let mut out = Appender::new(out, 10);
-    // SAFETY: a number is at most 10 bytes.
+    let mut out = Appender::new(out, VARINT_BYTES);
+    // SAFETY: there is room for a number.
     unsafe { out.varint(value) };
     out.finish();
 }

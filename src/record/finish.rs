@@ -2,74 +2,76 @@
 
 use crate::metrics::Counter;
 use crate::model::Flags;
-use crate::record::cell::SpanCell;
-use crate::record::frame::FrameHeader;
-use crate::record::local;
-use crate::sync::Ordering;
+use crate::record::cell::{SpanCell, wall};
+use crate::record::local::{self, Local};
+use crate::record::span_ref::SpanRef;
 
-impl SpanCell {
-    /// The header with what is known at the end; [`SpanBuffer::frame`](super::SpanBuffer::frame) adds the rest.
+impl SpanRef {
+    /// Finishes the span if it is as most spans are, and the thread has last used the same tracer and has room at hand;
+    /// gives it back, as it was, otherwise.
     #[inline(always)]
-    pub(crate) fn header_at(&self, flags: Flags, end: i64) -> FrameHeader {
-        let duration = end.wrapping_sub(self.header.start).max(0).unsigned_abs();
-        FrameHeader {
-            duration,
-            flags,
-            ..self.header
-        }
-    }
-
-    /// Finishes a span that nobody else can reach, that is open, and whose trace is decided by its own flags.
-    #[inline(always)]
-    pub(crate) fn finish_alone(mut self: Box<Self>, end: i64) {
-        let recorder = &*self.recorder;
-        let Some(local) = local::current(recorder.store.id()) else {
-            return self.finish_slowly(end);
+    pub(crate) fn finish_alone(self, ticks: u64) -> Result<(), Self> {
+        let Some(local) = local::current_of(self.cell().key) else {
+            return Err(self);
         };
-        let flags = Flags::from_bits(self.flags.load(Ordering::Relaxed));
+        let (mut cell, flags) = self.into_alone()?;
         if flags.is_sampled() {
-            recorder.seal(self.buffer.get_mut());
-            let chunk = local.writer.newest();
-            let header = self.header_at(flags, end);
-            let buffer = self.buffer.get_mut();
-            // Two pushes, because nothing has to be looked at for what is known not to be there.
-            let is_pushed = match buffer.frame_of_name_and_tags(header) {
-                Some((header, bytes)) => chunk.push(header, bytes),
-                None => {
-                    let (header, bytes) = buffer.frame(header);
-                    chunk.push(header, bytes)
-                }
-            };
-            if !is_pushed {
-                return self.finish_slowly(end);
+            if !cell.buffer.get_mut().is_plain() {
+                return finish_full(cell, local, flags, ticks);
             }
+            let duration = cell.duration(ticks);
+            let chunk = local.writer.newest();
+            let buffer = cell.buffer.get_mut();
+            let end = buffer.end(flags, duration);
+            if !chunk.push(&cell.header, end, &buffer.plain_bytes()) {
+                return Err(Self::new(cell));
+            }
+            buffer.clear_plain();
             local.counters.count(Counter::FinishedSpansSampled);
         } else {
+            if cell.recorder.store.is_closed() {
+                return Err(Self::new(cell));
+            }
+            cell.buffer.get_mut().clear();
             local.counters.count(Counter::FinishedSpansUnsampled);
         }
-        // All that such a span can have changed.
-        self.buffer.get_mut().clear();
-        self.has_baggage.store(false, Ordering::Relaxed);
-        local.give_clear_cell(self);
+        local.give_cell(cell);
+        Ok(())
+    }
+}
+
+/// The same for a sampled span that has more than a name and tags.
+#[inline(never)]
+fn finish_full(
+    mut cell: Box<SpanCell>,
+    local: &Local,
+    flags: Flags,
+    ticks: u64,
+) -> Result<(), SpanRef> {
+    let duration = cell.duration(ticks);
+    let buffer = cell.buffer.get_mut();
+    cell.recorder.seal(buffer);
+    let chunk = local.writer.newest();
+    let end = buffer.end(flags, duration);
+    if !chunk.push(&cell.header, end, &buffer.bytes()) {
+        return Err(SpanRef::new(cell));
+    }
+    buffer.clear();
+    local.counters.count(Counter::FinishedSpansSampled);
+    local.give_cell(cell);
+    Ok(())
+}
+
+impl SpanCell {
+    /// Nanoseconds from the start to the end, which is in nanoseconds since the epoch.
+    #[inline(always)]
+    pub(crate) fn duration_until(&self, end: i64) -> u64 {
+        end.wrapping_sub(self.header.start).max(0).unsigned_abs()
     }
 
-    /// The same where the thread has last used another tracer, or no room at hand.
-    #[cold]
-    #[inline(never)]
-    fn finish_slowly(mut self: Box<Self>, end: i64) {
-        let recorder = &*self.recorder;
-        let flags = Flags::from_bits(self.flags.load(Ordering::Relaxed));
-        if flags.is_sampled() {
-            let header = self.header_at(flags, end);
-            let buffer = self.buffer.get_mut();
-            recorder.seal(buffer);
-            let (header, bytes) = buffer.frame(header);
-            recorder
-                .store
-                .push(&header, &bytes, Counter::FinishedSpansSampled);
-        } else {
-            recorder.store.count(Counter::FinishedSpansUnsampled);
-        }
-        local::give_cell(self);
+    /// The same to a tick count, where the user has not given the start.
+    #[inline(always)]
+    fn duration(&self, ticks: u64) -> u64 {
+        self.duration_until(wall(self.anchor, ticks))
     }
 }

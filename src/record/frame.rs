@@ -1,5 +1,6 @@
 //! A finished span as it lies in a ring: a fixed header, then its bytes.
 
+use std::mem::offset_of;
 use std::str;
 use std::time::Duration;
 
@@ -23,21 +24,52 @@ pub(crate) struct FrameHeader {
     pub(crate) start: i64,
     /// Nanoseconds.
     pub(crate) duration: u64,
-    /// Filled in when the frame is written, as the next three.
+    /// Filled in when the frame is written, as the next one.
     pub(crate) name_len: u32,
-    pub(crate) references_len: u32,
     pub(crate) tags_len: u32,
-    pub(crate) logs_len: u32,
     pub(crate) tag_count: u32,
-    pub(crate) log_count: u32,
-    /// How many references lie in the frame's bytes.
-    pub(crate) reference_count: u32,
     pub(crate) flags: Flags,
     /// The reference before those in the bytes.
     pub(crate) parent_reference: ParentReference,
-    /// A key may have been set twice: the reader keeps the last value in the first one's place.
-    pub(crate) has_repeated_keys: bool,
     pub(crate) kind: FrameKind,
+    pub(crate) extras: FrameExtras,
+}
+
+/// What some frames have besides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(transparent)]
+pub(crate) struct FrameExtras(u8);
+
+impl FrameExtras {
+    const REPEATED_KEYS: u8 = 1;
+    const MORE: u8 = 2;
+
+    #[inline(always)]
+    fn new(has_repeated_keys: bool, has_more: bool) -> Self {
+        Self(u8::from(has_repeated_keys) * Self::REPEATED_KEYS | u8::from(has_more) * Self::MORE)
+    }
+
+    /// A key may have been set twice: the reader keeps the last value in the first one's place.
+    #[inline(always)]
+    pub(crate) fn has_repeated_keys(self) -> bool {
+        self.0 & Self::REPEATED_KEYS != 0
+    }
+
+    /// [`More`] lies behind the header.
+    #[inline(always)]
+    fn has_more(self) -> bool {
+        self.0 & Self::MORE != 0
+    }
+}
+
+/// The second part of the header where there are references in the bytes, or log records.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+struct More {
+    references_len: u32,
+    logs_len: u32,
+    reference_count: u32,
+    log_count: u32,
 }
 
 /// What most frames do not have.
@@ -76,16 +108,33 @@ impl FrameHeader {
             start: 0,
             duration: 0,
             name_len: 0,
-            references_len: 0,
             tags_len: 0,
-            logs_len: 0,
             tag_count: 0,
-            log_count: 0,
-            reference_count: 0,
             flags: Flags::default(),
             parent_reference: ParentReference::None,
-            has_repeated_keys: false,
             kind: FrameKind::Usual,
+            extras: FrameExtras::default(),
+        }
+    }
+
+    /// The part of it that an open span does not know.
+    pub(crate) fn end(&self) -> FrameEnd {
+        FrameEnd {
+            duration: self.duration,
+            flags: self.flags,
+            tag_count: self.tag_count,
+            has_repeated_keys: self.extras.has_repeated_keys(),
+        }
+    }
+
+    /// This header with another end.
+    pub(crate) fn with_end(self, end: FrameEnd) -> Self {
+        Self {
+            duration: end.duration,
+            flags: end.flags,
+            tag_count: end.tag_count,
+            extras: FrameExtras::new(end.has_repeated_keys, false),
+            ..self
         }
     }
 
@@ -105,11 +154,6 @@ impl FrameHeader {
         } else {
             (self.duration / 1_000).max(1)
         }
-    }
-
-    /// All references, the one to the parent included.
-    pub(crate) fn all_references(&self) -> u32 {
-        self.reference_count + u32::from(self.parent_reference != ParentReference::None)
     }
 }
 
@@ -131,18 +175,24 @@ impl ParentReference {
     }
 }
 
-/// The variable part of a frame, in the order in which it lies there.
-#[derive(Clone, Copy, Debug)]
+/// The variable part of a frame.
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct FrameBytes<'a> {
     pub(crate) operation_name: &'a str,
-    pub(crate) references: &'a [u8],
     pub(crate) tags: &'a [u8],
+    pub(crate) references: &'a [u8],
+    pub(crate) reference_count: u32,
     /// Two parts, because of the records that were left out in the middle.
     pub(crate) logs: [&'a [u8]; 2],
+    pub(crate) log_count: u32,
 }
 
 impl FrameBytes<'_> {
-    #[inline]
+    #[inline(always)]
+    fn has_more(&self) -> bool {
+        self.reference_count | self.log_count != 0
+    }
+
     fn logs_len(&self) -> usize {
         self.logs[0].len() + self.logs[1].len()
     }
@@ -150,45 +200,83 @@ impl FrameBytes<'_> {
     /// How many bytes the whole frame takes.
     #[inline]
     pub(crate) fn frame_len(&self) -> usize {
-        HEADER_BYTES
-            + self.operation_name.len()
-            + self.references.len()
-            + self.tags.len()
-            + self.logs_len()
+        let plain = HEADER_BYTES + self.operation_name.len() + self.tags.len();
+        if self.has_more() {
+            plain + size_of::<More>() + self.references.len() + self.logs_len()
+        } else {
+            plain
+        }
     }
 }
 
-/// Appends a frame.
+/// What the header of an open span does not know before the end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FrameEnd {
+    /// Nanoseconds.
+    pub(crate) duration: u64,
+    pub(crate) flags: Flags,
+    pub(crate) tag_count: u32,
+    pub(crate) has_repeated_keys: bool,
+}
+
+/// Appends a frame: the header of the open span, what is known at its end, and the rest.
 ///
 /// # Safety
 ///
 /// `out` has a capacity for `bytes.frame_len()` bytes more, which is no more than 4 GiB.
 #[inline(always)]
-pub(super) unsafe fn write_frame(out: &mut Vec<u8>, header: &FrameHeader, bytes: &FrameBytes<'_>) {
-    let mut header = *header;
-    header.name_len = bytes.operation_name.len() as u32;
-    header.references_len = bytes.references.len() as u32;
-    header.tags_len = bytes.tags.len() as u32;
-    header.logs_len = bytes.logs_len() as u32;
-    // SAFETY: a frame is a header and these slices, `frame_len` is their sum, and the caller has made room for it. A header
-    // has no padding.
+pub(super) unsafe fn write_frame(
+    out: &mut Vec<u8>,
+    header: &FrameHeader,
+    end: FrameEnd,
+    bytes: &FrameBytes<'_>,
+) {
+    // Word by word: what the start of the span has stored as words, and a moment ago if the span is short, and is loaded
+    // as something larger has to wait for the stores. To the compiler only a volatile read is no part of a larger one.
+    let word = |n: usize| {
+        // SAFETY: a header has no padding, is aligned, and begins with as many words as are asked for.
+        unsafe { (&raw const *header).cast::<u64>().add(n).read_volatile() }
+    };
+    // SAFETY: a frame is a header, the second part of it if there is more, and these slices; `frame_len` is their sum, and
+    // the caller has made room for it. Neither part has padding, and the first is written in the order of its fields.
     unsafe {
         let mut out = Appender::in_place(out);
-        out.value(header);
-        out.bytes(bytes.operation_name.as_bytes());
-        if !bytes.references.is_empty() {
-            out.bytes(bytes.references);
+        for n in 0..IDENTITY_WORDS {
+            out.value(word(n));
         }
+        out.value(end.duration);
+        out.value(bytes.operation_name.len() as u32);
+        out.value(bytes.tags.len() as u32);
+        out.value(end.tag_count);
+        out.value(end.flags);
+        out.value(header.parent_reference);
+        out.value(header.kind);
+        out.value(FrameExtras::new(end.has_repeated_keys, bytes.has_more()));
+        if bytes.has_more() {
+            out.value(More {
+                references_len: bytes.references.len() as u32,
+                logs_len: bytes.logs_len() as u32,
+                reference_count: bytes.reference_count,
+                log_count: bytes.log_count,
+            });
+        }
+        out.bytes(bytes.operation_name.as_bytes());
         if !bytes.tags.is_empty() {
             out.bytes(bytes.tags);
         }
-        if bytes.logs_len() > 0 {
-            out.bytes(bytes.logs[0]);
-            out.bytes(bytes.logs[1]);
+        if bytes.has_more() {
+            for part in [bytes.references, bytes.logs[0], bytes.logs[1]] {
+                if !part.is_empty() {
+                    out.bytes(part);
+                }
+            }
         }
         out.finish();
     }
 }
+
+/// The ids and the start.
+const IDENTITY_WORDS: usize = offset_of!(FrameHeader, duration) / size_of::<u64>();
 
 /// Reads the first of `frames` and returns it with those behind it.
 ///
@@ -201,23 +289,34 @@ pub(super) unsafe fn read_frame(frames: &[u8]) -> (FinishedSpan<'_>, &[u8]) {
     // lengths fit into their fields. The first of them was text.
     unsafe {
         let header = frames.as_ptr().cast::<FrameHeader>().read_unaligned();
-        let rest = frames.get_unchecked(HEADER_BYTES..);
-        let (name, rest) = rest.split_at_unchecked(header.name_len as usize);
-        let (references, rest) = rest.split_at_unchecked(header.references_len as usize);
-        let (tags, rest) = rest.split_at_unchecked(header.tags_len as usize);
-        let (logs, rest) = rest.split_at_unchecked(header.logs_len as usize);
-        let span = FinishedSpan {
-            header,
-            operation_name: str::from_utf8_unchecked(name),
-            references,
-            tags,
-            logs,
+        let mut rest = frames.get_unchecked(HEADER_BYTES..);
+        let mut more = More {
+            references_len: 0,
+            logs_len: 0,
+            reference_count: 0,
+            log_count: 0,
         };
-        (span, rest)
+        if header.extras.has_more() {
+            more = rest.as_ptr().cast::<More>().read_unaligned();
+            rest = rest.get_unchecked(size_of::<More>()..);
+        }
+        let (name, rest) = rest.split_at_unchecked(header.name_len as usize);
+        let (tags, rest) = rest.split_at_unchecked(header.tags_len as usize);
+        let (references, rest) = rest.split_at_unchecked(more.references_len as usize);
+        let (logs, rest) = rest.split_at_unchecked(more.logs_len as usize);
+        let bytes = FrameBytes {
+            operation_name: str::from_utf8_unchecked(name),
+            tags,
+            references,
+            reference_count: more.reference_count,
+            logs: [logs, &[]],
+            log_count: more.log_count,
+        };
+        (FinishedSpan { header, bytes }, rest)
     }
 }
 
-const HEADER_BYTES: usize = 80;
+const HEADER_BYTES: usize = 64;
 
 /// A span that has been finished, as a reporter sees it: a view, valid during the call.
 ///
@@ -225,22 +324,14 @@ const HEADER_BYTES: usize = 80;
 #[derive(Clone, Copy, Debug)]
 pub struct FinishedSpan<'a> {
     header: FrameHeader,
-    operation_name: &'a str,
-    references: &'a [u8],
-    tags: &'a [u8],
-    logs: &'a [u8],
+    /// The log records are in one part.
+    bytes: FrameBytes<'a>,
 }
 
 impl<'a> FinishedSpan<'a> {
     /// A span in memory that is no frame. Its log records are in one part.
     pub(crate) fn new(header: FrameHeader, bytes: FrameBytes<'a>) -> Self {
-        Self {
-            header,
-            operation_name: bytes.operation_name,
-            references: bytes.references,
-            tags: bytes.tags,
-            logs: bytes.logs[0],
-        }
+        Self { header, bytes }
     }
 
     /// The trace.
@@ -265,7 +356,7 @@ impl<'a> FinishedSpan<'a> {
 
     /// The operation name at its end.
     pub fn operation_name(&self) -> &'a str {
-        self.operation_name
+        self.bytes.operation_name
     }
 
     /// When it started.
@@ -280,20 +371,20 @@ impl<'a> FinishedSpan<'a> {
 
     /// Its tags.
     pub fn tags(&self) -> Tags<'a> {
-        Tags::new(self.tags, self.header.tag_count as usize)
+        Tags::new(self.bytes.tags, self.header.tag_count as usize)
     }
 
     /// Its log records.
     pub fn logs(&self) -> Logs<'a> {
-        Logs::new(self.logs, self.header.log_count as usize)
+        Logs::new(self.bytes.logs[0], self.bytes.log_count as usize)
     }
 
     /// All its references, the parent's included.
     pub fn references(&self) -> References<'a> {
         References::new(
             self.parent_reference(),
-            self.references,
-            self.header.reference_count as usize,
+            self.bytes.references,
+            self.bytes.reference_count as usize,
         )
     }
 
@@ -311,7 +402,7 @@ impl<'a> FinishedSpan<'a> {
             span_id: self.span_id(),
             parent_id: self.parent_id(),
             flags: self.flags(),
-            operation_name: self.operation_name.to_owned(),
+            operation_name: self.operation_name().to_owned(),
             start: self.start(),
             duration: self.duration(),
             tags: owned_tags(self.tags()),
@@ -328,33 +419,42 @@ impl<'a> FinishedSpan<'a> {
     }
 
     pub(crate) fn frame_bytes(&self) -> FrameBytes<'a> {
-        FrameBytes {
-            operation_name: self.operation_name,
-            references: self.references,
-            tags: self.tags,
-            logs: [self.logs, &[]],
-        }
+        self.bytes
     }
 
     /// `Tag` structs in the compact protocol, `header().tag_count` of them.
     pub(crate) fn tag_bytes(&self) -> &'a [u8] {
-        self.tags
+        self.bytes.tags
     }
 
-    /// `Log` structs in the compact protocol, `header().log_count` of them.
+    /// `Log` structs in the compact protocol, [`log_count`](Self::log_count) of them.
     pub(crate) fn log_bytes(&self) -> &'a [u8] {
-        self.logs
+        self.bytes.logs[0]
     }
 
-    /// `SpanRef` structs in the compact protocol, `header().reference_count` of them.
+    pub(crate) fn log_count(&self) -> u32 {
+        self.bytes.log_count
+    }
+
+    /// `SpanRef` structs in the compact protocol, [`reference_count`](Self::reference_count) of them.
     pub(crate) fn reference_bytes(&self) -> &'a [u8] {
-        self.references
+        self.bytes.references
+    }
+
+    pub(crate) fn reference_count(&self) -> u32 {
+        self.bytes.reference_count
+    }
+
+    /// How many references it has, the one to the parent included.
+    pub(crate) fn all_references(&self) -> u32 {
+        let has_parent = self.header.parent_reference != ParentReference::None;
+        self.bytes.reference_count + u32::from(has_parent)
     }
 
     /// Has `more` tags before its own, all of which are `tags` now.
     #[inline]
     pub(super) fn put_tags_before(&mut self, tags: &'a [u8], more: u32) {
-        self.tags = tags;
+        self.bytes.tags = tags;
         self.header.tag_count += more;
         self.header.kind = FrameKind::Usual;
     }
@@ -370,16 +470,16 @@ impl<'a> FinishedSpan<'a> {
     {
         let header = FrameHeader {
             tag_count,
-            log_count,
-            has_repeated_keys: false,
+            extras: FrameExtras::default(),
             ..self.header
         };
-        FinishedSpan {
-            header,
+        let bytes = FrameBytes {
             tags,
-            logs,
-            ..*self
-        }
+            logs: [logs, &[]],
+            log_count,
+            ..self.bytes
+        };
+        FinishedSpan { header, bytes }
     }
 }
 

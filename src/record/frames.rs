@@ -1,4 +1,6 @@
-use crate::record::frame::{FinishedSpan, FrameBytes, FrameHeader, read_frame, write_frame};
+use crate::record::frame::{
+    FinishedSpan, FrameBytes, FrameEnd, FrameHeader, read_frame, write_frame,
+};
 
 /// Frames, one behind the other.
 ///
@@ -27,20 +29,25 @@ impl Frames {
         if fits {
             self.bytes.reserve(bytes.frame_len());
             // SAFETY: room was made for the frame, which is not too large.
-            unsafe { write_frame(&mut self.bytes, header, bytes) };
+            unsafe { write_frame(&mut self.bytes, header, header.end(), bytes) };
         }
         fits
     }
 
-    /// The same where there is room: the header goes from registers into memory.
+    /// The same of an open span at its end, where there is room.
     ///
     /// # Safety
     ///
     /// The memory has room for `bytes.frame_len()` bytes more, and those are no more than 4 GiB.
     #[inline(always)]
-    pub(super) unsafe fn push_in_place(&mut self, header: &FrameHeader, bytes: &FrameBytes<'_>) {
+    pub(super) unsafe fn push_in_place(
+        &mut self,
+        header: &FrameHeader,
+        end: FrameEnd,
+        bytes: &FrameBytes<'_>,
+    ) {
         // SAFETY: passed on.
-        unsafe { write_frame(&mut self.bytes, header, bytes) };
+        unsafe { write_frame(&mut self.bytes, header, end, bytes) };
     }
 
     pub(crate) fn iter(&self) -> Iter<'_> {
@@ -97,7 +104,7 @@ impl<'a> Iterator for Iter<'a> {
 mod tests {
     use super::*;
     use crate::model::{SpanId, TraceId};
-    use crate::reporter::OwnedSpan;
+    use crate::record::OwnedSpan;
 
     fn push(frames: &mut Frames, name: &str) {
         let (trace_id, span_id) = (TraceId::new(0, 1), SpanId::new(2));

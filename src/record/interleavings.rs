@@ -83,6 +83,14 @@ fn finish(mut span: SpanRef) -> Option<u32> {
     Some(buffer.tag_count())
 }
 
+/// As `Span::finish` for a span that is not shared; true for the one who finishes.
+fn finish_alone(span: SpanRef) -> bool {
+    match span.into_alone() {
+        Ok(_) => true,
+        Err(span) => finish(span).is_some(),
+    }
+}
+
 fn freed_once(freed: &AtomicUsize) {
     assert_eq!(freed.load(Ordering::Relaxed), 1);
 }
@@ -96,6 +104,19 @@ fn of_two_finishers_one_finishes() {
         let here = finish(span);
         let there = there.join().expect("no panic");
         assert!(here.is_some() != there.is_some());
+        freed_once(&freed);
+    });
+}
+
+#[test]
+fn of_a_finisher_that_is_alone_and_one_that_was_not_one_finishes() {
+    loom::model(|| {
+        let (span, freed) = start();
+        let other = span.clone();
+        let there = thread::spawn(move || finish_alone(other));
+        let here = finish_alone(span);
+        let there = there.join().expect("no panic");
+        assert!(here != there, "here {here}, there {there}");
         freed_once(&freed);
     });
 }
@@ -195,9 +216,7 @@ fn push(writer: &RingWriter, n: u64) -> Pushed {
     };
     let bytes = FrameBytes {
         operation_name: "name",
-        references: &[],
-        tags: &[],
-        logs: [&[], &[]],
+        ..FrameBytes::default()
     };
     writer.push(&header, &bytes)
 }

@@ -1,41 +1,49 @@
 //! Which keys a span's tags have, as far as it takes to notice one that is set twice.
 
+use crate::model::tags;
+
 /// Notices that a key is inserted again; now and then says so of one that is not.
-#[derive(Debug, Default)]
+///
+/// The keys of the sampler's tags are there from the start, because those tags go before all others without a look at
+/// the filter.
+#[derive(Debug)]
 pub(super) struct KeyFilter {
-    /// Of the first keys; never 0. In two parts, because most spans have few tags.
-    first: [u16; 8],
-    rest: [u16; 24],
+    /// A bit for each hash: one that is not there spares the search.
+    seen: u64,
+    /// `count` of them.
+    hashes: [u16; 32],
     count: usize,
     pub(super) has_repeated: bool,
 }
 
+const SAMPLER_KEYS: [u16; 2] = [
+    KeyEnds::of(tags::SAMPLER_TYPE).hash(),
+    KeyEnds::of(tags::SAMPLER_PARAM).hash(),
+];
+
+impl Default for KeyFilter {
+    fn default() -> Self {
+        let mut hashes = [0; 32];
+        hashes[..SAMPLER_KEYS.len()].copy_from_slice(&SAMPLER_KEYS);
+        Self {
+            seen: bit(SAMPLER_KEYS[0]) | bit(SAMPLER_KEYS[1]),
+            hashes,
+            count: SAMPLER_KEYS.len(),
+            has_repeated: false,
+        }
+    }
+}
+
 impl KeyFilter {
     #[inline(always)]
-    pub(super) fn insert(&mut self, key: &str) {
-        self.insert_hash(hash(key.as_bytes()));
-    }
-
-    #[inline(always)]
-    fn insert_hash(&mut self, hash: u16) {
-        if is_among(&self.first, hash) {
-            self.has_repeated = true;
+    pub(super) fn insert(&mut self, key: KeyEnds) {
+        let hash = key.hash();
+        let seen = self.seen | bit(hash);
+        if seen == self.seen {
+            self.search(hash);
         }
-        match self.first.get_mut(self.count) {
-            Some(free) => {
-                *free = hash;
-                self.count += 1;
-            }
-            None => self.insert_late(hash),
-        }
-    }
-
-    #[cold]
-    fn insert_late(&mut self, hash: u16) {
-        if is_among(&self.rest, hash) {
-            self.has_repeated = true;
-        }
-        match self.rest.get_mut(self.count - self.first.len()) {
+        self.seen = seen;
+        match self.hashes.get_mut(self.count) {
             Some(free) => {
                 *free = hash;
                 self.count += 1;
@@ -45,59 +53,60 @@ impl KeyFilter {
         }
     }
 
-    /// Two that differ.
-    #[inline(always)]
-    pub(super) fn insert_both(&mut self, hashes: [u16; 2]) {
-        if self.count == 0
-            && let Some(free) = self.first.first_chunk_mut()
-        {
-            *free = hashes;
-            self.count = hashes.len();
-        } else {
-            hashes.into_iter().for_each(|hash| self.insert_hash(hash));
-        }
+    #[cold]
+    #[inline(never)]
+    fn search(&mut self, hash: u16) {
+        let mut known = self.hashes.iter().take(self.count);
+        self.has_repeated |= known.any(|known| *known == hash);
     }
 
+    /// The first ones stay.
     #[inline(always)]
     pub(super) fn clear(&mut self) {
-        if self.count > self.first.len() {
-            self.rest = Default::default();
-        }
-        self.first = Default::default();
-        self.count = 0;
+        self.seen = bit(SAMPLER_KEYS[0]) | bit(SAMPLER_KEYS[1]);
+        self.count = SAMPLER_KEYS.len();
         self.has_repeated = false;
     }
 }
 
-/// Looks at all of them, so that the compiler compares eight at once.
 #[inline(always)]
-fn is_among<const N: usize>(hashes: &[u16; N], hash: u16) -> bool {
-    hashes.iter().fold(false, |found, h| found | (*h == hash))
+const fn bit(hash: u16) -> u64 {
+    1 << (hash % 64)
 }
 
-/// Of the length and of up to 16 bytes at the ends, which tell the keys of one span apart; never 0.
-#[inline(always)]
-pub(super) fn hash(key: &[u8]) -> u16 {
-    let (first, last) = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
-        (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
-        _ => match (key.first_chunk::<4>(), key.last_chunk::<4>()) {
-            (Some(first), Some(last)) => (
-                u64::from(u32::from_le_bytes(*first)),
-                u64::from(u32::from_le_bytes(*last)),
-            ),
-            _ => (
-                key.iter()
-                    .fold(0, |word, byte| word << 8 | u64::from(*byte)),
-                0,
-            ),
-        },
-    };
-    let mixed = (first ^ (key.len() as u64))
-        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        .rotate_left(32)
-        .wrapping_add(last)
-        .wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
-    (mixed >> 48) as u16 | 1
+/// Up to 16 bytes at the ends of a key, which tell the keys of one span apart.
+#[derive(Clone, Copy)]
+pub(super) struct KeyEnds {
+    pub(super) first: u64,
+    pub(super) last: u64,
+}
+
+impl KeyEnds {
+    #[inline(always)]
+    pub(super) const fn of(key: &str) -> Self {
+        let key = key.as_bytes();
+        let (first, last) = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
+            (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+            _ => match (key.first_chunk::<4>(), key.last_chunk::<4>()) {
+                (Some(first), Some(last)) => (
+                    u32::from_le_bytes(*first) as u64,
+                    u32::from_le_bytes(*last) as u64,
+                ),
+                _ => match *key {
+                    [] => (0, 0),
+                    [a] => (a as u64, 1),
+                    [a, .., b] => (a as u64, b as u64),
+                },
+            },
+        };
+        Self { first, last }
+    }
+
+    #[inline(always)]
+    const fn hash(self) -> u16 {
+        let mixed = (self.first ^ self.last.rotate_left(29)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed >> 48) as u16
+    }
 }
 
 #[cfg(test)]
@@ -107,7 +116,7 @@ mod tests {
     fn repeats(keys: &[&str]) -> bool {
         let mut filter = KeyFilter::default();
         for key in keys {
-            filter.insert(key);
+            filter.insert(KeyEnds::of(key));
         }
         filter.has_repeated
     }
@@ -129,10 +138,14 @@ mod tests {
     }
 
     #[test]
+    fn a_key_of_the_samplers_counts_as_repeated() {
+        assert!(repeats(&["sampler.type"]));
+        assert!(repeats(&["other", "sampler.param"]));
+    }
+
+    #[test]
     fn the_usual_tags_of_a_request_are_told_apart() {
         let keys = [
-            "sampler.type",
-            "sampler.param",
             "span.kind",
             "component",
             "http.method",

@@ -26,14 +26,13 @@ use crate::record::depot::BATCH;
 use crate::record::limits::Limits;
 use crate::record::ring::RingWriter;
 use crate::record::sampler_tags::EncodedTags;
-use crate::record::store::Store;
-use crate::sync::generation;
+use crate::record::store::{Store, StoreKey};
 
 /// What a thread keeps of one tracer.
 pub(super) struct Local {
     store: u64,
-    /// Of the process.
-    generation: u32,
+    /// The same for this process: boxes of the pool have it too.
+    key: StoreKey,
     pub(super) writer: RingWriter,
     pub(super) counters: Arc<CounterBlock>,
     metrics: Metrics,
@@ -42,10 +41,10 @@ pub(super) struct Local {
 }
 
 impl Local {
-    pub(super) fn new(store: u64, writer: RingWriter, metrics: &Metrics) -> Self {
+    pub(super) fn new(store: &Store, writer: RingWriter, metrics: &Metrics) -> Self {
         Self {
-            store,
-            generation: generation(),
+            store: store.id(),
+            key: store.key(),
             writer,
             counters: metrics.register(),
             metrics: metrics.clone(),
@@ -54,27 +53,16 @@ impl Local {
         }
     }
 
-    /// Takes back the box of a span without handles, which is of this tracer.
+    /// Takes back a clear box of this tracer.
     #[inline(always)]
-    pub(super) fn give_cell(&self, mut cell: Box<SpanCell>) {
-        cell.clear();
-        self.give_clear_cell(cell);
-    }
-
-    /// The same for one that is clear.
-    #[inline(always)]
-    pub(super) fn give_clear_cell(&self, mut cell: Box<SpanCell>) {
-        if !cell.recorder.store.is_closed() {
-            match self.pool.push(cell) {
-                Ok(()) => return,
-                Err(refused) => cell = refused,
-            }
+    pub(super) fn give_cell(&self, cell: Box<SpanCell>) {
+        if let Err(refused) = self.pool.push(cell) {
+            give_elsewhere(refused);
         }
-        give_elsewhere(cell);
     }
 
     #[inline(always)]
-    pub(super) fn count_both(&self, counter: Counter, second: Option<Counter>) {
+    pub(super) fn count_both(&self, (counter, second): (Counter, Option<Counter>)) {
         self.counters.count(counter);
         if let Some(second) = second {
             self.counters.count(second);
@@ -120,7 +108,7 @@ pub(super) fn forget_current() {
 fn leave_inherited(locals: &mut Vec<Rc<Local>>) {
     if locals
         .first()
-        .is_some_and(|local| local.generation != generation())
+        .is_some_and(|local| !local.key.is_of_this_process())
     {
         mem::forget(mem::take(locals));
     }
@@ -136,20 +124,32 @@ pub(super) fn with_local<R>(store: &Store, use_local: impl FnOnce(&Local) -> R) 
     }
 }
 
-/// A vacant box of that tracer.
+/// A vacant box of that tracer. Counts by the way.
 #[inline(always)]
-pub(super) fn take_cell(store: &Store) -> Option<Box<SpanCell>> {
+pub(super) fn take_cell(
+    store: &Store,
+    counters: Option<(Counter, Option<Counter>)>,
+) -> Option<Box<SpanCell>> {
     if let Some(local) = current(store.id())
         && let Some(cell) = local.pool.pop()
     {
+        if let Some(counters) = counters {
+            local.count_both(counters);
+        }
         return Some(cell);
     }
-    take_cell_elsewhere(store)
+    take_cell_elsewhere(store, counters)
 }
 
 #[cold]
 #[inline(never)]
-fn take_cell_elsewhere(store: &Store) -> Option<Box<SpanCell>> {
+fn take_cell_elsewhere(
+    store: &Store,
+    counters: Option<(Counter, Option<Counter>)>,
+) -> Option<Box<SpanCell>> {
+    if let Some(counters) = counters {
+        store.count_both(counters);
+    }
     with_local(store, |local| {
         local.pool.pop().or_else(|| {
             local.pool.fill(|cells| store.depot().take(cells));
@@ -163,12 +163,12 @@ fn take_cell_elsewhere(store: &Store) -> Option<Box<SpanCell>> {
 pub(super) fn give_cell(mut cell: Box<SpanCell>) {
     if cell.is_inherited() {
         // A thread of the parent may have been changing it.
-        mem::forget(cell);
-    } else if let Some(local) = current(cell.recorder.store.id()) {
-        local.give_cell(cell);
-    } else {
-        cell.clear();
-        give_elsewhere(cell);
+        return mem::forget(cell);
+    }
+    cell.clear();
+    match current_of(cell.key) {
+        Some(local) if !cell.recorder.store.is_closed() => local.give_cell(cell),
+        _ => give_elsewhere(cell),
     }
 }
 
@@ -226,6 +226,14 @@ pub(super) fn current<'a>(store: u64) -> Option<&'a Local> {
     // runs no code of the user's and calls neither.
     let local = unsafe { CURRENT.get().as_ref() };
     local.filter(|local| local.store == store)
+}
+
+/// The same for a box of that tracer that was made in this process.
+#[inline(always)]
+pub(super) fn current_of<'a>(key: StoreKey) -> Option<&'a Local> {
+    // SAFETY: as in `current`.
+    let local = unsafe { CURRENT.get().as_ref() };
+    local.filter(|local| local.key == key)
 }
 
 /// Makes the pair with that tracer the current one; where there is none yet, with what `begin` gives.

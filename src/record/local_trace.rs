@@ -157,9 +157,7 @@ mod tests {
         let header = FrameHeader::new(ids.0, ids.1);
         let bytes = |operation_name| FrameBytes {
             operation_name,
-            references: &[],
-            tags: &[],
-            logs: [&[], &[]],
+            ..FrameBytes::default()
         };
         let name = "x".repeat(frame_len - bytes("").frame_len());
         trace.hold(&trace.store, &header, &bytes(&name))

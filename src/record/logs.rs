@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 
-use crate::model::{TagRef, Timestamp, tags};
-use crate::record::append::Appender;
-use crate::record::buffer::Added;
-use crate::record::encode::{Logs, write_tag, zigzag};
+use crate::model::{FieldRef, Timestamp, field, tags};
+use crate::record::encode::Logs;
 use crate::record::limits::Limits;
+use crate::record::log_draft::LogDraft;
+use crate::record::short_tags::ShortTags;
 
 /// Log records: the first ones, and of the later ones the newest.
 #[derive(Debug, Default)]
@@ -24,53 +24,90 @@ impl LogBuffer {
         self.first.capacity() + self.joined.capacity()
     }
 
-    /// Whether there is more than the first records.
-    pub(super) fn is_unusual(&self) -> bool {
-        !self.newest.is_empty()
-    }
-
+    #[inline(always)]
     pub(super) fn clear(&mut self) {
         self.first.clear();
         self.first_count = 0;
+    }
+
+    /// Of more than the first records.
+    pub(super) fn clear_unusual(&mut self) {
+        self.clear();
         self.newest.clear();
         self.newest_bytes = 0;
         self.joined.clear();
         self.dropped = 0;
     }
 
-    pub(super) fn push(
+    /// Takes one of the first records if its fields are short and there is room at hand; false, and nothing is changed, if
+    /// not.
+    #[inline(always)]
+    pub(super) fn push_short(
         &mut self,
         timestamp: Timestamp,
-        fields: &[u8],
-        count: usize,
+        fields: &[FieldRef<'_>],
         limits: &Limits,
-    ) -> Added {
-        let used = self.first.len() + self.newest_bytes;
-        if used + fields.len() + RECORD_BYTES > limits.span_bytes {
-            return Added {
-                truncated: 0,
-                dropped: 1,
-            };
+    ) -> bool {
+        let limit = limits.span_bytes.saturating_sub(self.newest_bytes);
+        if !self.is_next_first(limits) || fields.len() >= 15 {
+            return false;
         }
-        // As jaeger-client-go: (limit - 1) / 2 records stay, the rest is for the newest.
-        let keep = (limits.logs.saturating_sub(1)) / 2;
-        if limits.logs == 0 || (self.first_count as usize) < keep {
-            write_record(&mut self.first, timestamp, fields, count);
-            self.first_count += 1;
-            return Added::default();
+        let mut short = ShortTags::new(
+            &mut self.first,
+            limit,
+            limits.key_bytes,
+            limits.log_value_bytes,
+        );
+        if !short.begin_log(timestamp, fields.len()) {
+            return false;
         }
-        let mut record = if self.newest.len() < limits.logs - keep {
+        for FieldRef { key, value } in fields {
+            if short.write(key, value).is_none() {
+                return false;
+            }
+        }
+        short.end_log();
+        short.finish();
+        self.first_count += 1;
+        true
+    }
+
+    /// Takes one of the first records; false, and nothing is changed, where it is none of them or there is no room.
+    pub(super) fn push_first(&mut self, record: &[u8], limits: &Limits) -> bool {
+        let has_room = self.first.len() + self.newest_bytes + record.len() <= limits.span_bytes;
+        if !has_room || !self.is_next_first(limits) {
+            return false;
+        }
+        // Room at hand for the next short one too.
+        self.first.reserve(record.len() + MIN_GROWTH);
+        self.first.extend_from_slice(record);
+        self.first_count += 1;
+        true
+    }
+
+    /// Whether the next record is one of those that stay.
+    #[inline(always)]
+    fn is_next_first(&self, limits: &Limits) -> bool {
+        limits.logs == 0 || (self.first_count as usize) < first_records(limits)
+    }
+
+    /// The same for the others: false where there is no room.
+    pub(super) fn push_newest(&mut self, record: &[u8], limits: &Limits) -> bool {
+        if self.first.len() + self.newest_bytes + record.len() > limits.span_bytes {
+            return false;
+        }
+        let mut place = if self.newest.len() < limits.logs - first_records(limits) {
             Vec::new()
         } else {
             self.dropped += 1;
             self.newest.pop_front().unwrap_or_default()
         };
-        self.newest_bytes -= record.len();
-        record.clear();
-        write_record(&mut record, timestamp, fields, count);
-        self.newest_bytes += record.len();
-        self.newest.push_back(record);
-        Added::default()
+        self.newest_bytes -= place.len();
+        place.clear();
+        place.extend_from_slice(record);
+        self.newest_bytes += place.len();
+        self.newest.push_back(place);
+        true
     }
 
     /// Puts a record that says how many are missing in the place, and with the time, of the oldest of the newest.
@@ -81,20 +118,18 @@ impl LogBuffer {
         let timestamp = Logs::new(oldest, 1)
             .next()
             .map_or_else(Timestamp::default, |log| log.timestamp);
-        let mut fields = Vec::new();
-        write_tag(
-            &mut fields,
-            tags::EVENT,
-            TagRef::String("dropped Span logs"),
-        );
-        write_tag(
-            &mut fields,
-            "dropped_log_count",
-            TagRef::Unsigned(self.dropped + 1),
-        );
-        write_tag(&mut fields, tags::COMPONENT, TagRef::String("tracehound"));
+        let limits = Limits::default();
+        let mut draft = LogDraft::new(timestamp);
+        for field in [
+            field(tags::EVENT, "dropped Span logs"),
+            field("dropped_log_count", self.dropped + 1),
+            field(tags::COMPONENT, "tracehound"),
+        ] {
+            draft.push(field, &limits);
+        }
         oldest.clear();
-        write_record(oldest, timestamp, &fields, 3);
+        oldest.extend_from_slice(draft.finish());
+        draft.discard();
         self.dropped = 0;
     }
 
@@ -110,24 +145,10 @@ impl LogBuffer {
     }
 }
 
-/// More than a record takes beside its fields.
-const RECORD_BYTES: usize = 24;
+const MIN_GROWTH: usize = 256;
 
-fn write_record(out: &mut Vec<u8>, timestamp: Timestamp, fields: &[u8], count: usize) {
-    let mut out = Appender::new(out, fields.len() + RECORD_BYTES);
-    // SAFETY: a record is its fields and no more than `RECORD_BYTES` besides: four bytes and two numbers of at most 10 bytes.
-    unsafe {
-        out.byte(0x16);
-        out.varint(zigzag(timestamp.as_micros()));
-        out.byte(0x19);
-        if count < 15 {
-            out.byte((count as u8) << 4 | 0x0c);
-        } else {
-            out.byte(0xfc);
-            out.varint(count as u64);
-        }
-        out.bytes(fields);
-        out.byte(0);
-    }
-    out.finish();
+/// How many records stay, whatever comes later. As jaeger-client-go: (limit - 1) / 2, and the rest is for the newest.
+#[inline(always)]
+fn first_records(limits: &Limits) -> usize {
+    limits.logs.saturating_sub(1) / 2
 }

@@ -22,7 +22,7 @@
 //!
 //! Only here may `unsafe` stand, and only for these: a lock's value (`lock`, `owner_lock`) and a barrier for all threads
 //! (`barrier`), the word of a handle and the last one's box (`span_ref`), the pair that a thread used last and its pool
-//! (`local`), bytes into reserved room (`append`, `encode`, `logs`, `frame`, `span_struct`) and out of it (`frames`), a prefetch (`ring`), a handler for forks
+//! (`local`), bytes into reserved room (`append`, `encode`, `short_tags`, `frame`, `span_struct`) and out of it (`frames`), a prefetch (`ring`), a list on the stack (`field_list`), borrowed tags in memory that outlives them (`tag_sheet`), a handler for forks
 //! (`fork`).
 //!
 //! Written for speed: no value is copied as soon as it is written word by word (the processor waits for the stores), and
@@ -41,6 +41,8 @@ mod cell;
 mod depot;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 pub(crate) mod encode;
+#[expect(unsafe_code, reason = "block by block, each with its invariant")]
+mod field_list;
 mod finish;
 #[cfg_attr(
     all(unix, not(miri)),
@@ -61,8 +63,9 @@ mod local;
 mod local_trace;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod lock;
-#[expect(unsafe_code, reason = "block by block, each with its invariant")]
+mod log_draft;
 mod logs;
+mod marks;
 mod owned_span;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod owner_lock;
@@ -72,22 +75,28 @@ mod recorder;
 mod ring;
 mod sampler_tags;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
+mod short_tags;
+#[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod span_ref;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod span_struct;
 mod store;
+#[expect(unsafe_code, reason = "block by block, each with its invariant")]
+mod tag_sheet;
 
 pub(crate) use budget::Budget;
-pub(crate) use buffer::{Added, SpanBuffer, write_limited_tag};
-pub(crate) use cell::{SpanCell, SpanTime, wall};
+pub(crate) use buffer::{Added, SpanBuffer};
+pub(crate) use cell::{SpanCell, wall};
 pub use encode::{LogView, Logs, References, Tags};
+pub(crate) use field_list::FieldList;
 pub use frame::FinishedSpan;
-pub(crate) use frame::{FrameBytes, FrameHeader, ParentReference};
+pub(crate) use frame::{FrameBytes, FrameHeader, FrameKind, ParentReference};
 pub(crate) use frames::Frames;
 pub(crate) use lifecycle::{Lifecycle, Question};
 pub use limits::Limits;
 pub(crate) use limits::cut;
 pub(crate) use local_trace::{Hold, LocalTrace};
+pub(crate) use log_draft::LogDraft;
 pub use owned_span::OwnedSpan;
 pub(crate) use random::random_id;
 pub(crate) use recorder::Recorder;
@@ -95,3 +104,4 @@ pub(crate) use sampler_tags::EncodedTags;
 pub(crate) use span_ref::SpanRef;
 pub(crate) use span_struct::{LastTrace, write_span};
 pub(crate) use store::Store;
+pub(crate) use tag_sheet::{EmptySheet, TagSheet};

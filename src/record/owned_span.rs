@@ -80,16 +80,16 @@ impl OwnedSpan {
             duration: u64::try_from(self.duration.as_micros()).unwrap_or(u64::MAX),
             kind: FrameKind::InMicros,
             tag_count: self.tags.len() as u32,
-            log_count: self.logs.len() as u32,
-            reference_count: self.references.len() as u32,
             flags: self.flags,
             ..FrameHeader::new(self.trace_id, self.span_id)
         };
         let bytes = FrameBytes {
             operation_name: &self.operation_name,
-            references: &references,
             tags: &tags,
+            references: &references,
+            reference_count: self.references.len() as u32,
             logs: [&logs, &[]],
+            log_count: self.logs.len() as u32,
         };
         look(&FinishedSpan::new(header, bytes))
     }

@@ -15,11 +15,25 @@ thread_local! {
 /// A random number of 63 bits that is not zero: what the Go client uses for ids.
 #[inline(always)]
 pub(crate) fn random_id() -> SpanId {
-    loop {
-        if let Some(id) = SpanId::new(next() >> 1) {
-            return id;
-        }
+    match SpanId::new(next() >> 1) {
+        Some(id) => id,
+        None => random_id_after_zero(),
     }
+}
+
+/// A generator that is not seeded gives nothing but zeros; another one hardly ever does.
+#[cold]
+#[inline(never)]
+fn random_id_after_zero() -> SpanId {
+    STATE.with(|state| {
+        if state.iter().all(|word| word.get() == 0) {
+            state
+                .iter()
+                .zip(seed())
+                .for_each(|(word, seed)| word.set(seed));
+        }
+    });
+    random_id()
 }
 
 /// xoshiro256++ (Blackman and Vigna, "Scrambled linear pseudorandom number generators", 2019).
@@ -29,9 +43,6 @@ fn next() -> u64 {
         // Word by word: what was stored as words and is loaded as a whole has to wait for the stores.
         let [a, b, c, d] = state;
         let (mut s0, mut s1, mut s2, mut s3) = (a.get(), b.get(), c.get(), d.get());
-        if s0 | s1 | s2 | s3 == 0 {
-            [s0, s1, s2, s3] = seed();
-        }
         let result = s0.wrapping_add(s3).rotate_left(23).wrapping_add(s0);
         let shifted = s1 << 17;
         s2 ^= s0;

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::record::budget::Budget;
-use crate::record::frame::{FrameBytes, FrameHeader};
+use crate::record::frame::{FrameBytes, FrameEnd, FrameHeader};
 use crate::record::frames::Frames;
 use crate::record::lock::ByteLock;
 use crate::record::owner_lock::{Owned, OwnerLock};
@@ -59,8 +59,6 @@ pub(crate) struct Chunk {
     frames: Frames,
     /// No more than 4 GiB.
     size: usize,
-    /// How far the processor has been told to fetch lines.
-    fetched: usize,
     /// Taken from the budget; the first small chunk of a thread is not, so that every thread can report.
     is_budgeted: bool,
 }
@@ -129,17 +127,22 @@ pub(super) struct NewestChunk<'a> {
 }
 
 impl NewestChunk<'_> {
-    /// Writes a frame if there is room; false otherwise. What is read for the arguments after the chunk was taken goes
-    /// from where it is straight into the chunk.
+    /// Writes the frame of an open span at its end if there is room; false otherwise. What is read for the arguments after
+    /// the chunk was taken goes from where it is straight into the chunk.
     #[inline(always)]
-    pub(super) fn push(mut self, header: FrameHeader, bytes: FrameBytes<'_>) -> bool {
-        let chunk = &mut self.state.newest;
-        if bytes.frame_len() > chunk.room() {
+    pub(super) fn push(
+        mut self,
+        header: &FrameHeader,
+        end: FrameEnd,
+        bytes: &FrameBytes<'_>,
+    ) -> bool {
+        let (chunk, len) = (&mut self.state.newest, bytes.frame_len());
+        if len > chunk.room() {
             return false;
         }
         // SAFETY: there is room, because that of the chunk's frames is no less than its size; and no chunk is too large.
-        unsafe { chunk.frames.push_in_place(&header, &bytes) };
-        chunk.fetch_ahead();
+        unsafe { chunk.frames.push_in_place(header, end, bytes) };
+        chunk.fetch_ahead(len);
         self.ring.count_pushed();
         true
     }
@@ -199,8 +202,9 @@ impl Ring {
         }
         let is_time = state.filled.len() >= MANY_CHUNKS
             || state.newest.is_budgeted && self.budget.is_half_full();
+        state.newest.fetch_first();
         state.newest.frames.push(header, bytes);
-        state.newest.fetch_ahead();
+        state.newest.fetch_ahead(len);
         self.count_pushed();
         if is_time {
             Pushed::TakenMany
@@ -305,7 +309,6 @@ impl Chunk {
         Self {
             frames: Frames::in_memory(memory),
             size,
-            fetched: 0,
             is_budgeted,
         }
     }
@@ -319,27 +322,52 @@ impl Chunk {
         self.size - self.frames.len()
     }
 
-    /// Has the processor fetch, for writing, the lines that will soon be written to. Chunks come back from the worker,
-    /// and where that runs on another die a line takes longer than all else that a span costs.
+    /// A frame of `len` bytes was written: has the processor fetch, for writing, the lines that will soon be written to.
+    /// Chunks come back from the worker, and where that runs on another die a line takes longer than all else that a span
+    /// costs.
     #[inline(always)]
-    fn fetch_ahead(&mut self) {
-        let until = self.frames.len() + FETCH_AHEAD;
-        while self.fetched < until {
-            prefetch(self.frames.as_ptr().wrapping_add(self.fetched));
-            self.fetched += LINE;
+    fn fetch_ahead(&self, len: usize) {
+        let end = self.end();
+        // At once what most frames are not longer than.
+        prefetch::<FETCH_AHEAD>(end);
+        prefetch::<{ FETCH_AHEAD - LINE }>(end);
+        if len > 2 * LINE {
+            self.fetch_further_ahead(len);
         }
+    }
+
+    #[inline(never)]
+    fn fetch_further_ahead(&self, len: usize) {
+        for back in (2 * LINE..len.min(FETCH_AHEAD)).step_by(LINE) {
+            prefetch::<FETCH_AHEAD>(self.end().wrapping_sub(back));
+        }
+    }
+
+    /// The same for the first lines of a chunk.
+    fn fetch_first(&self) {
+        for line in (0..FETCH_AHEAD).step_by(LINE) {
+            prefetch::<0>(self.end().wrapping_add(line));
+        }
+    }
+
+    #[inline(always)]
+    fn end(&self) -> *const u8 {
+        self.frames.as_ptr().wrapping_add(self.frames.len())
     }
 }
 
+/// Of the line that lies `AHEAD` bytes behind an address.
 #[inline(always)]
-fn prefetch(line: *const u8) {
+fn prefetch<const AHEAD: usize>(address: *const u8) {
     #[cfg(all(target_arch = "x86_64", not(miri), not(tracehound_loom)))]
     // SAFETY: a prefetch changes nothing and faults nowhere, wherever the address points.
     unsafe {
-        std::arch::asm!("prefetchw [{}]", in(reg) line, options(nostack, preserves_flags, readonly));
+        std::arch::asm!(
+            "prefetchw [{} + {}]", in(reg) address, const AHEAD, options(nostack, preserves_flags, readonly)
+        );
     }
     #[cfg(not(all(target_arch = "x86_64", not(miri), not(tracehound_loom))))]
-    let _ = line;
+    let _ = address;
 }
 
 const FETCH_AHEAD: usize = 1_024;
@@ -369,14 +397,15 @@ mod tests {
         }
     }
 
+    fn bytes(operation_name: &str) -> FrameBytes<'_> {
+        FrameBytes {
+            operation_name,
+            ..FrameBytes::default()
+        }
+    }
+
     fn push(ring: &RingWriter, n: u64, name: &str) -> Pushed {
-        let bytes = FrameBytes {
-            operation_name: name,
-            references: &[],
-            tags: &[],
-            logs: [&[], &[]],
-        };
-        ring.push(&header(n), &bytes)
+        ring.push(&header(n), &bytes(name))
     }
 
     fn drain(ring: &Ring) -> Vec<u64> {
@@ -413,7 +442,8 @@ mod tests {
             taken += 1;
         }
         // The small chunk and the budgeted one.
-        assert_eq!(taken as usize, SMALL_CHUNK / 1_080 + CHUNK / 1_080);
+        let len = bytes(&name).frame_len();
+        assert_eq!(taken as usize, SMALL_CHUNK / len + CHUNK / len);
         assert_eq!((ring.ring().pushed(), ring.ring().full()), (taken, 1));
         assert_eq!(drain(ring.ring()).len() as u64, taken);
         assert_eq!(budget.used(), 0);

@@ -1,7 +1,6 @@
 use crate::model::sampling::SamplerTags;
 use crate::model::{TagRef, tags};
 use crate::record::buffer::write_limited_tag;
-use crate::record::keys::hash;
 use crate::record::limits::Limits;
 
 /// A sampler's two tags in their wire form: a sampler gives the same ones again and again.
@@ -9,11 +8,14 @@ use crate::record::limits::Limits;
 pub(crate) struct EncodedTags {
     tags: SamplerTags,
     pub(super) bytes: Vec<u8>,
-    pub(super) hashes: [u16; 2],
-    pub(super) truncated: u64,
+    /// How many of their parts were cut.
+    pub(crate) truncated: u64,
 }
 
 impl EncodedTags {
+    /// How many they are.
+    pub(super) const COUNT: u32 = 2;
+
     pub(crate) fn new(of: SamplerTags, limits: &Limits) -> Self {
         let mut bytes = Vec::new();
         let kind = TagRef::String(of.kind());
@@ -23,7 +25,6 @@ impl EncodedTags {
         let truncated = write(tags::SAMPLER_TYPE, kind) + write(tags::SAMPLER_PARAM, param);
         Self {
             bytes,
-            hashes: [tags::SAMPLER_TYPE, tags::SAMPLER_PARAM].map(|key| hash(key.as_bytes())),
             truncated,
             tags: of,
         }

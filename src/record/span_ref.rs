@@ -4,10 +4,12 @@ use std::fmt;
 use std::mem;
 use std::ptr::NonNull;
 
+use crate::model::Flags;
 use crate::record::buffer::SpanBuffer;
 use crate::record::cell::SpanCell;
 use crate::record::local;
 use crate::record::lock::ByteGuard;
+use crate::record::marks::{EXPLICIT_START, FINISHED, SHARED, flags_in};
 use crate::sync::{AtomicU32, Ordering};
 
 /// How many handles and how many owners a box has.
@@ -121,20 +123,24 @@ impl SpanRef {
         self.cell().count.remove_owner()
     }
 
-    /// The box itself, if this is the only handle to an open span of this process that has never been part of a
-    /// local trace.
+    /// The box itself with its flags, if this is the only handle to an open span of this process that has never been part
+    /// of a local trace, and whose start was not given by the user.
     #[inline(always)]
-    pub(crate) fn into_alone(self) -> Result<Box<SpanCell>, Self> {
+    pub(super) fn into_alone(self) -> Result<(Box<SpanCell>, Flags), Self> {
         let cell = self.cell();
-        let is_usual = cell.local_trace.is_none() && !cell.is_finished() && !cell.is_inherited();
-        if !cell.count.is_only() || !is_usual {
+        if !self.is_owner() || !cell.count.is_only() {
+            return Err(self);
+        }
+        // Only now: whoever had another handle may have finished the span before that went.
+        let marks = cell.marks.get();
+        if marks & (FINISHED | SHARED | EXPLICIT_START) != 0 {
             return Err(self);
         }
         let address = self.address();
         mem::forget(self);
         // SAFETY: this was the only handle, and it is gone without a trace: nobody else can reach the box, and what was
         // done through other handles happens before (see `is_only`). The address is that of the `Box` given to `new`.
-        Ok(unsafe { Box::from_raw(address.as_ptr()) })
+        Ok((unsafe { Box::from_raw(address.as_ptr()) }, flags_in(marks)))
     }
 
     /// The box and its buffer for the one who finishes the span; `None` for all others.
@@ -203,8 +209,8 @@ mod tests {
     use super::*;
     use crate::clock::ManualClock;
     use crate::metrics::{Counter, Metrics};
+    use crate::model::TagRef;
     use crate::model::sampling::{SamplingDecision, SpanView};
-    use crate::model::{Flags, TagRef};
     use crate::record::{Budget, Lifecycle, Limits, Question, Recorder, Store};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -259,7 +265,7 @@ mod tests {
 
     impl Fixture {
         fn start(&self) -> SpanRef {
-            let mut cell = SpanCell::vacant(&self.tracer, &self.recorder);
+            let mut cell = SpanCell::vacant(&self.tracer, &self.recorder, None);
             cell.begin(Flags::SAMPLED, false, "name".into());
             SpanRef::new(cell)
         }

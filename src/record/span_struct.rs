@@ -27,15 +27,15 @@ pub(crate) fn write_span(out: &mut Vec<u8>, span: &FinishedSpan<'_>, last: &mut 
 
         // The next field is two on, or one where there are references.
         let mut flags_field = 0x25;
-        if header.all_references() > 0 {
-            list_field(&mut out, 0x19, header.all_references());
+        if span.all_references() > 0 {
+            list_field(&mut out, 0x19, span.all_references());
             if let Some(kind) = header.parent_reference.kind() {
                 out.array([0x15, zigzag(reference_kind(kind)) as u8]);
                 last.append_again(&mut out);
                 parent.append(&mut out);
                 out.byte(0);
             }
-            if header.reference_count > 0 {
+            if span.reference_count() > 0 {
                 out.many_bytes(span.reference_bytes());
             }
             flags_field = 0x15;
@@ -51,8 +51,8 @@ pub(crate) fn write_span(out: &mut Vec<u8>, span: &FinishedSpan<'_>, last: &mut 
             out.many_bytes(span.tag_bytes());
             logs_field = 0x19;
         }
-        if header.log_count > 0 {
-            list_field(&mut out, logs_field, header.log_count);
+        if span.log_count() > 0 {
+            list_field(&mut out, logs_field, span.log_count());
             out.many_bytes(span.log_bytes());
         }
         out.byte(0);
@@ -108,7 +108,7 @@ impl LastTrace {
     }
 }
 
-/// The field of a number: its first `len` bytes, of which there are 11 at most.
+/// The field of an id: its first `len` bytes, of which there are 11 at most.
 #[derive(Clone, Copy)]
 struct Field {
     bytes: u128,
@@ -133,34 +133,31 @@ impl Field {
         let value = zigzag(id as i64);
         let top = value >> 56;
         if top == 0 {
-            return Self::of_number(0x16, value);
+            return Self::of_small_id(value);
         }
         Self {
-            bytes: Self::join(0x16, spread_7(value) | CONTINUED, top),
+            bytes: Self::join(spread_7(value) | CONTINUED, top),
             len: 10 + (top >> 7) as usize,
         }
     }
 
-    /// Of any number.
+    /// Of one with eight bytes at most.
+    #[cold]
     #[inline(never)]
-    fn of_number(header: u8, value: u64) -> Self {
+    fn of_small_id(value: u64) -> Self {
         let len = varint_len(value);
-        let continued = CONTINUED.checked_shr(72 - 8 * len.min(9) as u32);
+        let continued = CONTINUED & !(u64::MAX << (8 * (len - 1)));
         Self {
-            bytes: Self::join(
-                header,
-                spread_7(value) | continued.unwrap_or(0),
-                value >> 56,
-            ),
+            bytes: Self::join(spread_7(value) | continued, 0),
             len: 1 + len,
         }
     }
 
-    /// A header, eight bytes, and two for the bits from the 56th on.
+    /// The header, eight bytes, and two for the bits from the 56th on.
     #[inline(always)]
-    fn join(header: u8, first: u64, top: u64) -> u128 {
+    fn join(first: u64, top: u64) -> u128 {
         let last = top + 2 * (top & 0x80);
-        u128::from(header) | u128::from(first) << 8 | u128::from(last) << 72
+        0x16 | u128::from(first) << 8 | u128::from(last) << 72
     }
 
     /// # Safety
@@ -177,16 +174,13 @@ impl Field {
 ///
 /// # Safety
 ///
-/// There is room for `FIELD_BYTES`.
+/// There is room for a byte and `VARINT_BYTES`.
 #[inline(always)]
 unsafe fn number_field(out: &mut Appender<'_>, header: u8, value: u64) {
     // SAFETY: passed on.
     unsafe {
-        if value < 0x80 {
-            out.array([header, value as u8]);
-        } else {
-            Field::of_number(header, value).append(out);
-        }
+        out.byte(header);
+        out.varint(value);
     }
 }
 
@@ -194,7 +188,7 @@ unsafe fn number_field(out: &mut Appender<'_>, header: u8, value: u64) {
 ///
 /// # Safety
 ///
-/// There is room for `FIELD_BYTES`.
+/// As [`number_field`].
 #[inline(always)]
 unsafe fn time_field(out: &mut Appender<'_>, micros: i64) {
     let value = zigzag(micros);
@@ -204,7 +198,7 @@ unsafe fn time_field(out: &mut Appender<'_>, micros: i64) {
             out.byte(0x16);
             out.array((spread_7(value) | CONTINUED >> 8).to_le_bytes());
         } else {
-            Field::of_number(0x16, value).append(out);
+            number_field(out, 0x16, value);
         }
     }
 }
@@ -213,7 +207,7 @@ unsafe fn time_field(out: &mut Appender<'_>, micros: i64) {
 ///
 /// # Safety
 ///
-/// There is room for `FIELD_BYTES` and a byte.
+/// There is room for two bytes and `VARINT_BYTES`.
 #[inline(always)]
 unsafe fn list_field(out: &mut Appender<'_>, header: u8, count: u32) {
     // SAFETY: passed on.
@@ -222,7 +216,7 @@ unsafe fn list_field(out: &mut Appender<'_>, header: u8, count: u32) {
             out.array([header, (count as u8) << 4 | 0x0c]);
         } else {
             out.byte(header);
-            Field::of_number(0xfc, count.into()).append(out);
+            number_field(out, 0xfc, count.into());
         }
     }
 }
@@ -230,16 +224,16 @@ unsafe fn list_field(out: &mut Appender<'_>, header: u8, count: u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::append::VARINT_BYTES;
     use crate::record::encode::write_varint;
 
     #[test]
     fn a_field_is_a_header_and_a_varint() {
-        let write: [unsafe fn(&mut Appender<'_>, u64); 4] = [
+        let write: [unsafe fn(&mut Appender<'_>, u64); 3] = [
             // SAFETY: room is made below.
             |out, value| unsafe { number_field(out, 0x16, zigzag(value as i64)) },
             |out, value| unsafe { Field::of_id(value).append(out) },
             |out, value| unsafe { time_field(out, value as i64) },
-            |out, value| unsafe { Field::of_number(0x16, zigzag(value as i64)).append(out) },
         ];
         for shift in 0..64 {
             for value in [1 << shift, (1 << shift) - 1, u64::MAX >> shift] {
@@ -248,7 +242,7 @@ mod tests {
                     write_varint(&mut expected, zigzag(value as i64));
                     for write in write {
                         let mut written = vec![0xee];
-                        let mut out = Appender::new(&mut written, FIELD_BYTES);
+                        let mut out = Appender::new(&mut written, 1 + VARINT_BYTES);
                         // SAFETY: room was made for it.
                         unsafe { write(&mut out, value) };
                         out.finish();

@@ -31,6 +31,16 @@ pub(crate) struct Store {
     sampler_tags: OnceLock<Arc<EncodedTags>>,
 }
 
+/// A store in one process of a line of forks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct StoreKey(u64);
+
+impl StoreKey {
+    pub(super) fn is_of_this_process(self) -> bool {
+        self.0 as u32 == generation()
+    }
+}
+
 /// Has the worker drain; returns whether there is one. Told whether it may start one, and then runs code of the user's.
 type Wake = Box<dyn Fn(bool) -> bool + Send + Sync>;
 
@@ -72,6 +82,11 @@ impl Store {
     #[inline]
     pub(super) fn id(&self) -> u64 {
         self.id
+    }
+
+    /// What belongs to it in this process.
+    pub(super) fn key(&self) -> StoreKey {
+        StoreKey(self.id << 32 | u64::from(generation()))
     }
 
     /// Whether nothing that finishes is taken any more.
@@ -145,21 +160,21 @@ impl Store {
     /// Counts in the calling thread's own block.
     #[inline]
     pub(crate) fn count(&self, counter: Counter) {
-        self.count_both(counter, None);
+        self.count_both((counter, None));
     }
 
     #[inline(always)]
-    pub(crate) fn count_both(&self, counter: Counter, second: Option<Counter>) {
+    pub(crate) fn count_both(&self, counters: (Counter, Option<Counter>)) {
         match local::current(self.id) {
-            Some(local) => local.count_both(counter, second),
-            None => self.count_slowly(counter, second),
+            Some(local) => local.count_both(counters),
+            None => self.count_slowly(counters),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn count_slowly(&self, counter: Counter, second: Option<Counter>) {
-        let counted = with_local(self, |local| local.count_both(counter, second));
+    fn count_slowly(&self, (counter, second): (Counter, Option<Counter>)) {
+        let counted = with_local(self, |local| local.count_both((counter, second)));
         if counted.is_none() {
             self.metrics.add(counter, 1);
             if let Some(second) = second {
@@ -211,7 +226,7 @@ impl Store {
             tags.extend_from_slice(span.tag_bytes());
             all = tags;
         }
-        span.put_tags_before(all, sampler_tags.hashes.len() as u32);
+        span.put_tags_before(all, EncodedTags::COUNT);
     }
 
     /// The tags of a sampler that always says the same. Before the first span starts.
@@ -313,7 +328,7 @@ impl Store {
         }
         let writer = RingWriter::new(self.budget.clone());
         rings.all.push(writer.ring().clone());
-        Some(Local::new(self.id, writer, &self.metrics))
+        Some(Local::new(self, writer, &self.metrics))
     }
 }
 
@@ -342,9 +357,9 @@ impl Here {
 /// Reports a span with each key once.
 #[inline]
 fn report_once(span: &FinishedSpan<'_>, report: &mut impl FnMut(&FinishedSpan<'_>)) {
-    if span.header().has_repeated_keys {
+    if span.header().extras.has_repeated_keys() {
         let (tags, tag_count) = without_repeated_keys(span.tags());
-        let logs = (span.log_bytes(), span.header().log_count);
+        let logs = (span.log_bytes(), span.log_count());
         report(&span.with_tags_and_logs((&tags, tag_count), logs));
     } else {
         report(span);

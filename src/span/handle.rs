@@ -178,13 +178,17 @@ impl Span {
     /// Finishes the span now, whoever else holds a handle. A second time is ignored and counted.
     #[inline]
     pub fn finish(mut self) {
-        self.end(None);
+        if let Some(span) = self.inner.take() {
+            finish(span);
+        }
     }
 
     /// Finishes the span with an end time of your own; one before the start counts as the start.
     #[inline]
     pub fn finish_at(mut self, time: SystemTime) {
-        self.end(Some(wall_nanos(time)));
+        if let Some(span) = self.inner.take() {
+            recording::finish_at(span, wall_nanos(time));
+        }
     }
 
     #[inline]
@@ -198,18 +202,11 @@ impl Span {
     pub(crate) fn cell(&self) -> Option<&SpanCell> {
         self.inner.as_ref().map(SpanRef::cell)
     }
-
-    #[inline]
-    fn end(&mut self, time: Option<i64>) {
-        if let Some(span) = self.inner.take() {
-            end(span, time);
-        }
-    }
 }
 
 #[inline(never)]
-fn end(span: SpanRef, time: Option<i64>) {
-    recording::finish(span, time, true);
+fn finish(span: SpanRef) {
+    recording::finish(span, true);
 }
 
 /// The context of a span with baggage or with a decision that is shared.
@@ -221,8 +218,8 @@ fn full_context(cell: &SpanCell) -> SpanContext {
         cell.header.span_id,
         cell.header.parent_id,
     );
-    let trace = cell.local_trace.as_ref();
-    SpanContext::local(ids, cell.flags(), cell.time.anchor)
+    let trace = cell.local_trace();
+    SpanContext::local(ids, cell.flags(), cell.anchor)
         .with_baggage(cell.baggage())
         .with_shared(trace.filter(|trace| !trace.is_final()))
 }
@@ -243,7 +240,7 @@ fn leave(mut span: SpanRef) {
         if std::thread::panicking() {
             recording::mark_panic(span.cell());
         }
-        recording::finish(span, None, false);
+        recording::finish(span, false);
     }
 }
 
@@ -263,15 +260,15 @@ impl ToSpanContext for Span {
     fn give_span_context(&self, take: impl FnOnce(SpanContext)) {
         let Some(cell) = self.cell() else { return };
         cell.settle();
-        if cell.local_trace.is_some() || cell.has_baggage() {
+        let Some(flags) = cell.plain_flags() else {
             return take(full_context(cell));
-        }
+        };
         let ids = (
             cell.header.trace_id,
             cell.header.span_id,
             cell.header.parent_id,
         );
-        take(SpanContext::local(ids, cell.own_flags(), cell.time.anchor));
+        take(SpanContext::local(ids, flags, cell.anchor));
     }
 }
 

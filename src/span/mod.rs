@@ -33,7 +33,7 @@ pub(crate) use context::Decision;
 pub use context::{SpanContext, ToSpanContext};
 pub use handle::Span;
 pub(crate) use recording::{
-    apply_decision, begin_with_constant_tags, begin_with_sampler_tags, begin_with_tag,
+    apply_decision, begin_with_sampler_tags, begin_with_tag, begin_with_tags,
 };
 pub use reference::Reference;
 

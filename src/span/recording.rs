@@ -3,7 +3,6 @@
 
 use std::any::type_name;
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -11,8 +10,8 @@ use crate::metrics::{Counter, DropCause};
 use crate::model::sampling::{SamplerTags, SamplingDecision, SpanView};
 use crate::model::{FieldRef, Flags, TagRef, Timestamp, field, tags};
 use crate::record::{
-    Added, EncodedTags, FrameHeader, Hold, LocalTrace, Question, SpanBuffer, SpanCell, SpanRef,
-    wall, write_limited_tag,
+    Added, FieldList, FrameHeader, Hold, LocalTrace, LogDraft, Question, SpanBuffer, SpanCell,
+    SpanRef, wall,
 };
 
 pub(crate) fn set_operation_name(cell: &SpanCell, name: Cow<'static, str>) {
@@ -65,46 +64,56 @@ fn set_any_tag(cell: &SpanCell, key: &str, value: TagRef<'_>) {
     store_tag(cell, key, value);
 }
 
-/// `fields` is user code: it is drained into scratch of this thread before the span is touched.
+/// `fields` is user code: it is drained before the span is touched.
+#[inline]
 pub(crate) fn log<'v>(
     cell: &SpanCell,
     time: Option<Timestamp>,
-    fields: impl Iterator<Item = FieldRef<'v>>,
+    mut fields: impl Iterator<Item = FieldRef<'v>>,
 ) {
-    let time = time.unwrap_or_else(|| cell.time.timestamp(cell.recorder.clock.now()));
-    let limits = &cell.recorder.limits;
-    let mut scratch = take_scratch();
-    let encoded = catch(cell, || {
-        let (mut count, mut truncated) = (0, 0);
-        for FieldRef { key, value } in fields {
-            let text;
-            let value = match value {
-                TagRef::None => continue,
-                TagRef::Display(display) => {
-                    text = display.to_string();
-                    TagRef::String(&text)
-                }
-                value => value,
-            };
-            truncated +=
-                write_limited_tag(&mut scratch, key, value, limits.log_value_bytes, limits);
-            count += 1;
-        }
-        (count, truncated)
-    });
-    if let Some((count, truncated)) = encoded {
-        let added = cell
-            .open()
-            .map(|mut buffer| buffer.push_log(time, (&scratch, count), limits));
-        count_added(
-            cell,
-            Added {
-                truncated,
-                ..added.unwrap_or_default()
-            },
-        );
+    let time = time.unwrap_or_else(|| now(cell));
+    let mut few = FieldList::new();
+    match catch(cell, || few.fill(&mut fields)) {
+        Some(true) => log_few(cell, time, few.as_slice()),
+        Some(false) => log_many(cell, time, few.as_slice().iter().copied().chain(fields)),
+        None => {}
     }
-    give_scratch(scratch);
+}
+
+#[inline(never)]
+fn now(cell: &SpanCell) -> Timestamp {
+    Timestamp::from_nanos(wall(cell.anchor, cell.recorder.clock.now()))
+}
+
+#[inline(never)]
+fn log_few(cell: &SpanCell, time: Timestamp, fields: &[FieldRef<'_>]) {
+    let Some(mut buffer) = cell.open() else {
+        return;
+    };
+    let is_pushed = buffer.push_short_log(time, fields, &cell.recorder.limits);
+    drop(buffer);
+    if !is_pushed {
+        log_many(cell, time, fields.iter().copied());
+    }
+}
+
+/// Any fields, drained and formatted into scratch of this thread.
+#[cold]
+#[inline(never)]
+fn log_many<'v>(cell: &SpanCell, time: Timestamp, fields: impl Iterator<Item = FieldRef<'v>>) {
+    let limits = &cell.recorder.limits;
+    let mut draft = LogDraft::new(time);
+    let drained = catch(cell, || fields.for_each(|field| draft.push(field, limits)));
+    if drained.is_some() {
+        let truncated = draft.truncated;
+        let record = draft.finish();
+        let added = match cell.open() {
+            Some(mut buffer) => buffer.push_log(record, limits),
+            None => Added::default(),
+        };
+        count_added(cell, Added { truncated, ..added });
+    }
+    draft.discard();
 }
 
 pub(crate) fn log_error<E: Error + ?Sized>(cell: &SpanCell, error: &E) {
@@ -174,37 +183,26 @@ pub(crate) fn mark_panic(cell: &SpanCell) {
     }
 }
 
-/// Ends the span; the first call wins, a later one is counted if the user made it.
+/// Ends the span now; the first call wins, a later one is counted if the user made it.
 #[inline(always)]
-pub(crate) fn finish(span: SpanRef, end: Option<i64>, is_explicit: bool) {
-    let end = match end {
-        Some(end) => end,
-        None => end_now(span.cell()),
-    };
-    match span.into_alone() {
-        Ok(cell) => cell.finish_alone(end),
-        Err(mut span) => finish_shared(&mut span, end, is_explicit),
+pub(crate) fn finish(span: SpanRef, is_explicit: bool) {
+    let ticks = span.cell().recorder.clock.now();
+    if let Err(span) = span.finish_alone(ticks) {
+        let end = span.cell().wall(ticks);
+        finish_any(span, end, is_explicit);
     }
 }
 
-/// Nanoseconds since the epoch, as this span tells the time.
-#[inline(always)]
-fn end_now(cell: &SpanCell) -> i64 {
-    let clock = &cell.recorder.clock;
-    let ticks = clock.now();
-    // A start that the user gave is wall time: so is the end, for the difference to make sense.
-    let anchor = if cell.time.is_explicit {
-        clock.anchor()
-    } else {
-        cell.time.anchor
-    };
-    wall(anchor, ticks)
+/// The same at a time of the user's.
+pub(crate) fn finish_at(span: SpanRef, end: i64) {
+    finish_any(span, end, true);
 }
 
-/// Of a span that others may reach, or has ended before, or whose trace was, or still is, undecided.
+/// Of a span that others may reach, that has ended before, whose trace was or is undecided, or for which the thread has
+/// no room at hand.
 #[cold]
 #[inline(never)]
-fn finish_shared(span: &mut SpanRef, end: i64, is_explicit: bool) {
+fn finish_any(mut span: SpanRef, end: i64, is_explicit: bool) {
     let cell = span.cell();
     if cell.is_inherited() {
         return finish_inherited(cell);
@@ -225,9 +223,9 @@ fn finish_shared(span: &mut SpanRef, end: i64, is_explicit: bool) {
     let flags = cell.flags();
     if flags.is_sampled() {
         cell.recorder.seal(&mut buffer);
-        let (header, bytes) = buffer.frame(cell.header_at(flags, end));
-        store.push(&header, &bytes, Counter::FinishedSpansSampled);
-    } else if let Some(trace) = cell.local_trace.as_ref().filter(|trace| !trace.is_final()) {
+        let header = header_at(cell, &buffer, flags, end);
+        store.push(&header, &buffer.bytes(), Counter::FinishedSpansSampled);
+    } else if let Some(trace) = cell.local_trace().filter(|trace| !trace.is_final()) {
         hold(cell, trace, &mut buffer, end);
         drop(buffer);
         store.count(Counter::FinishedSpansDelayed);
@@ -235,7 +233,7 @@ fn finish_shared(span: &mut SpanRef, end: i64, is_explicit: bool) {
         drop(buffer);
         store.count(Counter::FinishedSpansUnsampled);
     }
-    if let Some(trace) = cell.local_trace.as_ref().filter(|_| cell.is_local_root) {
+    if let Some(trace) = cell.local_trace().filter(|_| cell.is_local_root) {
         let waited = trace.end();
         if waited.count > 0 {
             trace.store.drop_spans(DropCause::Delayed, waited.count);
@@ -245,6 +243,11 @@ fn finish_shared(span: &mut SpanRef, end: i64, is_explicit: bool) {
             trace.decide(trace.flags());
         }
     }
+}
+
+fn header_at(cell: &SpanCell, buffer: &SpanBuffer, flags: Flags, end: i64) -> FrameHeader {
+    let end = buffer.end(flags, cell.duration_until(end));
+    cell.header.with_end(end)
 }
 
 /// The span was open at a fork and ends in the child: the parent, which has it too, sends it.
@@ -312,7 +315,7 @@ fn set_sampling_priority(cell: &SpanCell, value: TagRef<'_>) {
 
 /// Makes `flags` the last word on the span, and on its local trace where that shares one.
 fn decide(cell: &SpanCell, flags: Flags) {
-    match &cell.local_trace {
+    match cell.local_trace() {
         Some(trace) => {
             let waited = trace.decide(flags);
             if flags.is_sampled() && waited.count > 0 {
@@ -370,17 +373,17 @@ pub(crate) fn begin_with_tag(cell: &mut SpanCell, key: &str, value: TagRef<'_>) 
     count_added(cell, added);
 }
 
+/// Sets tags, all of them text, numbers or bytes, of a sampled span that nobody else can know of yet.
+#[inline]
+pub(crate) fn begin_with_tags(cell: &mut SpanCell, tags: &[(&str, TagRef<'_>)]) {
+    let added = cell.begin_with_tags(tags);
+    count_added(cell, added);
+}
+
 /// Sets the tags of the sampler that has decided to keep a span that nobody else can know of yet.
 #[inline]
 pub(crate) fn begin_with_sampler_tags(cell: &mut SpanCell, sampler_tags: SamplerTags) {
     let truncated = cell.push_sampler_tags(sampler_tags);
-    count_truncated(cell, truncated);
-}
-
-/// The same for those of a sampler that always says the same.
-#[inline]
-pub(crate) fn begin_with_constant_tags(cell: &mut SpanCell, sampler_tags: &EncodedTags) {
-    let truncated = cell.mark_sampler_tags(sampler_tags);
     count_truncated(cell, truncated);
 }
 
@@ -409,7 +412,8 @@ fn count_added(cell: &SpanCell, added: Added) {
 
 fn hold(cell: &SpanCell, trace: &LocalTrace, buffer: &mut SpanBuffer, end: i64) {
     cell.recorder.seal(buffer);
-    let (header, bytes) = buffer.frame(cell.header_at(trace.flags(), end));
+    let header = header_at(cell, buffer, trace.flags(), end);
+    let bytes = buffer.bytes();
     match trace.hold(&cell.recorder.store, &header, &bytes) {
         Hold::Held => {}
         Hold::Decided(flags) if flags.is_sampled() => {
@@ -418,21 +422,5 @@ fn hold(cell: &SpanCell, trace: &LocalTrace, buffer: &mut SpanBuffer, end: i64) 
         }
         Hold::Decided(_) => {}
         Hold::NoRoom => cell.recorder.store.drop_spans(DropCause::Delayed, 1),
-    }
-}
-
-thread_local! {
-    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
-
-fn take_scratch() -> Vec<u8> {
-    SCRATCH.try_with(Cell::take).unwrap_or_default()
-}
-
-/// Keeps the memory for the next log, unless it is much.
-fn give_scratch(mut scratch: Vec<u8>) {
-    if scratch.capacity() <= 16 * 1024 {
-        scratch.clear();
-        let _ = SCRATCH.try_with(|cell| cell.set(scratch));
     }
 }

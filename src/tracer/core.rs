@@ -48,7 +48,13 @@ impl Roots {
     ) -> Self {
         match sampler.call(metrics, |sampler| sampler.constant_decision()) {
             Some(Some(SamplingDecision::Sample(tags))) => {
-                Self::Keep(Arc::new(EncodedTags::new(tags, limits)))
+                let tags = EncodedTags::new(tags, limits);
+                if tags.truncated == 0 {
+                    Self::Keep(Arc::new(tags))
+                } else {
+                    // What is cut is counted with each span.
+                    Self::Ask
+                }
             }
             Some(Some(SamplingDecision::Drop)) => Self::Drop,
             Some(Some(SamplingDecision::Delay) | None) | None => Self::Ask,

@@ -76,6 +76,11 @@ impl JaegerTracer {
             .map_or_else(FlushReport::default, |handle| handle.worker.report())
     }
 
+    #[inline(never)]
+    fn start_owned_name(&self, operation_name: Cow<'static, str>) -> Span {
+        self.start(StartSpanOptions::new(operation_name))
+    }
+
     /// What the tracer counts about itself.
     pub fn metrics(&self) -> Metrics {
         self.handle
@@ -130,11 +135,12 @@ impl Tracer for JaegerTracer {
         self.handle.is_none()
     }
 
-    #[inline]
+    #[inline(always)]
     fn start_named(&self, operation_name: Cow<'static, str>) -> Span {
-        match &self.handle {
-            Some(handle) => start_named(&handle.core, operation_name),
-            None => Span::noop(),
+        match (&self.handle, operation_name) {
+            (Some(handle), Cow::Borrowed(name)) => start_named(&handle.core, name),
+            (Some(_), name) => self.start_owned_name(name),
+            (None, _) => Span::noop(),
         }
     }
 }

@@ -4,24 +4,26 @@ use std::fmt;
 use std::mem;
 use std::time::SystemTime;
 
-use crate::model::{ReferenceType, TagRef};
+use crate::model::{ReferenceType, TagRef, tags};
+use crate::record::{EmptySheet, TagSheet};
 use crate::span::{Reference, SpanContext};
 
 /// Everything that is said of a span before it starts; filled by [`SpanBuilder`](crate::tracer::SpanBuilder).
-// Small, because a builder hands it on by value with each call; what it points to is used again by the thread's next span.
+// One word, which a builder hands on with each call; what it points to is used again by the thread's next span.
 #[derive(Clone)]
 pub struct StartSpanOptions<'a> {
-    said: Box<Said>,
-    tags: Vec<(&'a str, TagRef<'a>)>,
+    said: TagSheet<'a, Said>,
 }
 
 /// What is said of a span beside its tags.
 #[derive(Clone, Default)]
-pub(super) struct Said {
+struct Said {
     operation_name: Cow<'static, str>,
     /// The only reference.
     first: Option<Reference>,
     ignore_active_span: bool,
+    are_tags_odd: bool,
+    is_server: bool,
     /// There is something of what most spans do without: everything from here on.
     is_unusual: bool,
     start_time: Option<SystemTime>,
@@ -30,15 +32,22 @@ pub(super) struct Said {
     context: Option<Box<SpanContext>>,
 }
 
+/// The tags that are set at the start.
+#[derive(Clone, Copy, Default)]
+pub(super) struct StartTags<'a> {
+    pub(super) tags: &'a [(&'a str, TagRef<'a>)],
+    /// One of them decides on the trace, or has a value that is not text, a number or bytes.
+    pub(super) are_odd: bool,
+    /// One of them says that it is a server's span.
+    pub(super) is_server: bool,
+}
+
 impl<'a> StartSpanOptions<'a> {
     #[inline(always)]
     pub(crate) fn new(operation_name: Cow<'static, str>) -> Self {
-        let mut said = take_said();
+        let mut said = take_sheet().fill();
         said.operation_name = operation_name;
-        Self {
-            said,
-            tags: Vec::new(),
-        }
+        Self { said }
     }
 
     /// Whether nothing is said but a name, tags, at most one reference, and whether the active span is ignored.
@@ -96,21 +105,35 @@ impl<'a> StartSpanOptions<'a> {
 
     #[inline(always)]
     pub(super) fn push_tag(&mut self, key: &'a str, value: TagRef<'a>) {
-        if self.tags.capacity() == 0 {
-            self.tags = take_tags();
+        // Of a key that is written down in the program the compiler knows the answers.
+        if key == tags::SAMPLING_PRIORITY || matches!(value, TagRef::Display(_) | TagRef::None) {
+            self.said.are_tags_odd = true;
         }
-        self.tags.push((key, value));
+        if key == tags::SPAN_KIND && matches!(value, TagRef::String(tags::SPAN_KIND_SERVER)) {
+            self.said.is_server = true;
+        }
+        self.said.push(key, value);
     }
 
-    /// Leaves what is said here to the next span of this thread, emptied.
     #[inline(always)]
-    pub(super) fn give_back(self) {
-        let Self { mut said, tags } = self;
-        if tags.capacity() > 0 {
-            give_tags(tags);
+    pub(super) fn start_tags(&self) -> StartTags<'_> {
+        StartTags {
+            tags: self.said.tags(),
+            are_odd: self.said.are_tags_odd,
+            is_server: self.said.is_server,
         }
-        said.clear();
-        let _ = SAID.try_with(|memory| memory.set(Some(said)));
+    }
+
+    /// Leaves what is said here to the next span of this thread, emptied. The name has been taken.
+    #[inline(always)]
+    pub(super) fn give_back(mut self) {
+        debug_assert!(self.operation_name().is_empty());
+        self.said.clear();
+        let sheet = self.said.emptied();
+        match SHEET.try_with(|memory| memory.replace(Some(sheet))) {
+            Ok(None) => {}
+            unused => free(unused),
+        }
     }
 
     /// Its name.
@@ -131,7 +154,7 @@ impl<'a> StartSpanOptions<'a> {
     /// Its first tags.
     #[inline]
     pub fn tags(&self) -> &[(&'a str, TagRef<'a>)] {
-        &self.tags
+        self.said.tags()
     }
 
     /// When it started; now where there is none.
@@ -157,9 +180,10 @@ impl Said {
 
     #[inline(always)]
     fn clear(&mut self) {
-        self.operation_name = Cow::Borrowed("");
         self.first = None;
         self.ignore_active_span = false;
+        self.are_tags_odd = false;
+        self.is_server = false;
         if self.is_unusual {
             self.clear_unusual();
         }
@@ -188,80 +212,49 @@ impl fmt::Debug for StartSpanOptions<'_> {
 }
 
 thread_local! {
-    /// Empty.
-    static SAID: Cell<Option<Box<Said>>> = const { Cell::new(None) };
-    static TAGS: Cell<Vec<(&'static str, TagRef<'static>)>> = const { Cell::new(Vec::new()) };
+    /// Nothing is said in it.
+    static SHEET: Cell<Option<EmptySheet<Said>>> = const { Cell::new(None) };
 }
 
 #[inline(always)]
-fn take_said() -> Box<Said> {
-    match SAID.try_with(Cell::take) {
-        Ok(Some(said)) => said,
-        _ => new_said(),
+fn take_sheet() -> EmptySheet<Said> {
+    match SHEET.try_with(Cell::take) {
+        Ok(Some(sheet)) => sheet,
+        _ => new_sheet(),
     }
 }
 
 #[cold]
 #[inline(never)]
-fn new_said() -> Box<Said> {
-    let mut said = Box::<Said>::default();
-    said.operation_name = Cow::Borrowed("");
-    said
+fn new_sheet() -> EmptySheet<Said> {
+    EmptySheet::default()
 }
 
-fn take_tags<'a>() -> Vec<(&'a str, TagRef<'a>)> {
-    TAGS.try_with(Cell::take).unwrap_or_default()
+#[cold]
+#[inline(never)]
+fn free<T>(unused: T) {
+    drop(unused);
 }
-
-/// Keeps the memory, unless it is much.
-fn give_tags(mut tags: Vec<(&str, TagRef<'_>)>) {
-    tags.clear();
-    if tags.capacity() <= KEPT {
-        // Of nothing one may say that it lives for ever; the standard library then takes the memory along.
-        let tags = tags
-            .into_iter()
-            .map(|_| unreachable!("it is empty"))
-            .collect();
-        let _ = TAGS.try_with(|memory| memory.set(tags));
-    }
-}
-
-/// So many tags' memory is kept.
-const KEPT: usize = 64;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_memory_of_options_is_used_again() {
+    fn options_that_are_used_again_say_nothing_of_before() {
         let mut options = StartSpanOptions::new("a".into());
-        for _ in 0..9 {
-            options.push_tag("k", TagRef::Bool(true));
-        }
-        let (place, room) = (options.tags.as_ptr().addr(), options.tags.capacity());
-        let said = (&raw const *options.said).addr();
+        options.push_tag("sampling.priority", TagRef::Long(1));
+        options.push_tag("span.kind", TagRef::String("server"));
         options.set_ignore_active_span();
+        options.set_start_time(SystemTime::now());
+        let said = (&raw const *options.said).addr();
+        let _ = options.take_name();
         options.give_back();
-        let key = String::from("k");
-        let mut options = StartSpanOptions::new("b".into());
+        let options = StartSpanOptions::new("b".into());
         assert_eq!((&raw const *options.said).addr(), said);
-        assert!(!options.ignores_active_span() && options.tags().is_empty());
-        options.push_tag(&key, TagRef::Bool(true));
-        assert_eq!(options.tags().len(), 1);
-        let again = (options.tags.as_ptr().addr(), options.tags.capacity());
-        assert_eq!(again, (place, room));
-    }
-
-    #[test]
-    fn much_memory_is_not_kept() {
-        let mut options = StartSpanOptions::new("a".into());
-        for _ in 0..=KEPT {
-            options.push_tag("k", TagRef::Bool(true));
-        }
-        options.give_back();
-        let mut options = StartSpanOptions::new("b".into());
-        options.push_tag("k", TagRef::Bool(true));
-        assert!(options.tags.capacity() <= KEPT);
+        assert_eq!(options.operation_name(), "b");
+        assert!(options.are_usual() && !options.ignores_active_span());
+        let start_tags = options.start_tags();
+        assert!(start_tags.tags.is_empty() && !start_tags.are_odd && !start_tags.is_server);
     }
 }

@@ -47,19 +47,17 @@ impl Plain {
 
     #[inline(always)]
     fn of_cell(cell: &SpanCell) -> Option<Self> {
-        if cell.local_trace.is_some() || cell.has_baggage() {
-            return None;
-        }
         cell.settle();
+        let flags = cell.plain_flags()?;
         Some(Self::Child(PlainParent {
             reference: SpanReference::new(
                 ReferenceType::ChildOf,
                 cell.header.trace_id,
                 cell.header.span_id,
             ),
-            flags: cell.flags(),
+            flags,
             is_remote: false,
-            anchor: Some(cell.time.anchor),
+            anchor: Some(cell.anchor),
         }))
     }
 
@@ -96,12 +94,12 @@ impl Parent {
             trace_id: cell.header.trace_id,
             span_id: cell.header.span_id,
             flags: cell.flags(),
-            decision: match &cell.local_trace {
+            decision: match cell.local_trace() {
                 Some(trace) if !trace.is_final() => Decision::Shared(trace.clone()),
                 _ => Decision::Made,
             },
             is_remote: false,
-            anchor: Some(cell.time.anchor),
+            anchor: Some(cell.anchor),
         }
     }
 

@@ -7,15 +7,16 @@ use crate::clock::wall_nanos;
 use crate::metrics::Counter;
 use crate::model::{Flags, ReferenceType, SpanId, SpanReference, TagRef, TraceId, tags};
 use crate::record::{
-    Lifecycle as _, LocalTrace, ParentReference, Question, SpanBuffer, SpanCell, SpanTime, wall,
+    FrameKind, Lifecycle as _, LocalTrace, ParentReference, Question, SpanBuffer, SpanCell, wall,
 };
 use crate::sampler::{SamplingDecision, SpanView};
 use crate::span::{
-    Decision, Reference, Span, SpanContext, apply_decision, begin_with_constant_tags,
-    begin_with_sampler_tags, begin_with_tag,
+    Decision, Reference, Span, SpanContext, apply_decision, begin_with_sampler_tags,
+    begin_with_tag, begin_with_tags,
 };
 use crate::tracer::StartSpanOptions;
 use crate::tracer::core::{Core, Roots};
+use crate::tracer::options::StartTags;
 use crate::tracer::origin::{Origin, Parent, Plain, PlainParent};
 
 /// Starts a span. The name is taken out of `options`.
@@ -23,22 +24,28 @@ pub(super) fn start(core: &Arc<Core>, options: &mut StartSpanOptions<'_>) -> Spa
     // The clock first: the rest hides behind the read.
     let ticks = core.recorder.clock.now();
     match Plain::find(options) {
-        Some(Plain::Root) => start_root(core, options.take_name(), options.tags(), ticks),
-        Some(Plain::Child(parent)) => {
-            start_child(core, options.take_name(), options.tags(), ticks, &parent)
-        }
+        Some(Plain::Root) => start_root(core, options.take_name(), options.start_tags(), ticks),
+        Some(Plain::Child(parent)) => start_child(
+            core,
+            options.take_name(),
+            options.start_tags(),
+            ticks,
+            &parent,
+        ),
         None => start_any(core, options, ticks),
     }
 }
 
 /// Starts a span of which nothing is said but its name.
-pub(super) fn start_named(core: &Arc<Core>, name: Cow<'static, str>) -> Span {
+pub(super) fn start_named(core: &Arc<Core>, name: &'static str) -> Span {
     let ticks = core.recorder.clock.now();
     match Plain::active() {
-        Some(Plain::Root) => start_root(core, name, &[], ticks),
-        Some(Plain::Child(parent)) => start_child(core, name, &[], ticks, &parent),
+        Some(Plain::Root) => start_root(core, name.into(), StartTags::default(), ticks),
+        Some(Plain::Child(parent)) => {
+            start_child(core, name.into(), StartTags::default(), ticks, &parent)
+        }
         None => {
-            let mut options = StartSpanOptions::new(name);
+            let mut options = StartSpanOptions::new(name.into());
             let span = start_any(core, &mut options, ticks);
             options.give_back();
             span
@@ -46,8 +53,8 @@ pub(super) fn start_named(core: &Arc<Core>, name: Cow<'static, str>) -> Span {
     }
 }
 
-/// The tags that are set at the start.
-type StartTags<'a> = &'a [(&'a str, TagRef<'a>)];
+/// The counter of the span, and the one of its trace.
+type Counters = (Counter, Option<Counter>);
 
 /// The root of a new trace that nothing is known of.
 #[inline(always)]
@@ -66,23 +73,21 @@ fn start_root(
         span_id,
         parent_id: None,
         parent_reference: ParentReference::None,
+        kind: FrameKind::Usual,
         flags: Flags::default(),
         is_local_root: true,
         is_new_trace: true,
     };
     match &core.roots {
-        Roots::Keep(sampler_tags) => {
+        Roots::Keep(_) => {
             seed.flags = Flags::SAMPLED;
-            let mut cell = begin(core, name, &seed, false);
-            begin_with_constant_tags(&mut cell, sampler_tags);
-            complete(core, start_tags, cell, &seed)
+            seed.kind = FrameKind::WithSamplerTags;
         }
-        Roots::Drop => {
-            let cell = begin(core, name, &seed, false);
-            complete(core, start_tags, cell, &seed)
-        }
-        Roots::Ask => start_undecided(core, name, start_tags, seed),
+        Roots::Drop => {}
+        Roots::Ask => return start_undecided(core, name, start_tags, seed),
     }
+    let cell = begin_decided(core, name, start_tags, &seed);
+    complete_decided(core, start_tags, cell, &seed)
 }
 
 /// A child of a single parent whose trace is decided and has no baggage.
@@ -104,12 +109,13 @@ fn start_child(
         span_id: core.new_id(),
         parent_id: Some(parent.reference.span_id),
         parent_reference: ParentReference::of(parent.reference.kind),
+        kind: FrameKind::Usual,
         flags: parent.flags,
         is_local_root: parent.is_remote,
         is_new_trace: false,
     };
-    let cell = begin(core, name, &seed, false);
-    complete(core, start_tags, cell, &seed)
+    let cell = begin_decided(core, name, start_tags, &seed);
+    complete_decided(core, start_tags, cell, &seed)
 }
 
 /// A span whose sampler has to be asked, with no parent to refer to, no baggage and nothing forced.
@@ -126,16 +132,16 @@ fn start_undecided(
     match decision {
         SamplingDecision::Sample(sampler_tags) => {
             seed.flags = seed.flags.with(Flags::SAMPLED);
-            cell = begin(core, name, &seed, is_revisable);
+            cell = begin(core, name, &seed, is_revisable, None);
             begin_with_sampler_tags(&mut cell, sampler_tags);
         }
         SamplingDecision::Drop => {
             seed.flags = seed.flags.without(Flags::SAMPLED);
-            cell = begin(core, name, &seed, is_revisable);
+            cell = begin(core, name, &seed, is_revisable, None);
         }
         SamplingDecision::Delay => {
-            cell = begin(core, name, &seed, false);
-            cell.local_trace = Some(undecided(core, seed.flags));
+            cell = begin(core, name, &seed, false, None);
+            cell.begin_undecided(undecided(core, seed.flags));
         }
     }
     complete(core, start_tags, cell, &seed)
@@ -185,12 +191,13 @@ fn start_any(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, ticks: u64) -
     };
 
     let is_stored = seed.flags.is_sampled() || local_trace.is_some() || is_revisable;
-    let mut cell = begin(core, options.take_name(), &seed, is_revisable);
+    let mut cell = begin(core, options.take_name(), &seed, is_revisable, None);
     if let Some(start_time) = options.start_time() {
-        cell.header.start = wall_nanos(start_time);
-        cell.time.is_explicit = true;
+        cell.begin_at(wall_nanos(start_time));
     }
-    cell.local_trace = local_trace;
+    if let Some(trace) = local_trace {
+        cell.begin_undecided(trace);
+    }
     cell.begin_with_baggage(origin.baggage);
     if is_stored {
         push_references(cell.buffer_mut(), options.references(), parent);
@@ -201,7 +208,7 @@ fn start_any(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, ticks: u64) -
     if let Some(debug_id) = origin.debug_id.filter(|_| is_forced) {
         begin_with_tag(&mut cell, tags::JAEGER_DEBUG_ID, TagRef::String(&debug_id));
     }
-    complete(core, options.tags(), cell, &seed)
+    complete(core, options.start_tags(), cell, &seed)
 }
 
 fn undecided(core: &Core, flags: Flags) -> Arc<LocalTrace> {
@@ -217,43 +224,74 @@ struct Seed {
     span_id: SpanId,
     parent_id: Option<SpanId>,
     parent_reference: ParentReference,
+    kind: FrameKind,
     flags: Flags,
     is_local_root: bool,
     is_new_trace: bool,
 }
 
-/// A box with what is fixed, and the name, in it.
+/// A box with what is fixed, and the name, in it. Counts the span, where it is known already as what.
 #[inline(always)]
 fn begin(
     core: &Arc<Core>,
     name: Cow<'static, str>,
     seed: &Seed,
     is_revisable: bool,
+    counters: Option<Counters>,
 ) -> Box<SpanCell> {
-    let mut cell = SpanCell::vacant(core, &core.recorder);
+    let mut cell = SpanCell::vacant(core, &core.recorder, counters);
     cell.is_local_root = seed.is_local_root;
     cell.header.trace_id = seed.trace_id;
     cell.header.span_id = seed.span_id;
     cell.header.parent_id = seed.parent_id;
     cell.header.parent_reference = seed.parent_reference;
+    cell.header.kind = seed.kind;
     cell.header.start = wall(seed.anchor, seed.ticks);
-    cell.time = SpanTime {
-        is_explicit: false,
-        anchor: seed.anchor,
-    };
+    cell.anchor = seed.anchor;
     cell.begin(seed.flags, is_revisable, name);
     cell
 }
 
-/// The tags that were given, the counters, and the first handle.
+/// The same for a span whose flags are decided. Odd tags may still change them.
 #[inline(always)]
+fn begin_decided(
+    core: &Arc<Core>,
+    name: Cow<'static, str>,
+    start_tags: StartTags<'_>,
+    seed: &Seed,
+) -> Box<SpanCell> {
+    let joins = start_tags.is_server && seed.is_local_root;
+    let counters = counters(seed.flags, seed.is_new_trace, joins);
+    begin(
+        core,
+        name,
+        seed,
+        false,
+        (!start_tags.are_odd).then_some(counters),
+    )
+}
+
+/// The tags that were given, the counters, and the first handle.
 fn complete(core: &Core, start_tags: StartTags<'_>, mut cell: Box<SpanCell>, seed: &Seed) -> Span {
-    let mut is_server = false;
-    if !start_tags.is_empty() {
-        is_server = set_start_tags(&mut cell, start_tags);
+    set_start_tags(&mut cell, start_tags);
+    count_start(core, &cell, seed, start_tags.is_server);
+    Span::from_cell(cell)
+}
+
+/// The same for what [`begin_decided`] has begun.
+#[inline(always)]
+fn complete_decided(
+    core: &Core,
+    start_tags: StartTags<'_>,
+    mut cell: Box<SpanCell>,
+    seed: &Seed,
+) -> Span {
+    if start_tags.are_odd {
+        return complete(core, start_tags, cell, seed);
     }
-    let joins = is_server && seed.is_local_root;
-    count_start(core, &cell, seed.is_new_trace, joins);
+    if seed.flags.is_sampled() && !start_tags.tags.is_empty() {
+        begin_with_tags(&mut cell, start_tags.tags);
+    }
     Span::from_cell(cell)
 }
 
@@ -290,6 +328,7 @@ fn identity(
         span_id,
         parent_id,
         parent_reference: ParentReference::None,
+        kind: FrameKind::Usual,
         flags,
         is_local_root,
         is_new_trace: false,
@@ -320,15 +359,24 @@ fn identity(
     (seed, decision)
 }
 
-/// Sets the tags that were given at the start, `sampling.priority` first; true for a server's span.
-fn set_start_tags(cell: &mut SpanCell, start_tags: &[(&str, TagRef<'_>)]) -> bool {
-    let mut is_server = false;
+/// Sets the tags that were given at the start.
+#[inline(always)]
+fn set_start_tags(cell: &mut SpanCell, start_tags: StartTags<'_>) {
+    if start_tags.are_odd || !cell.is_decided() {
+        set_odd_start_tags(cell, start_tags.tags);
+    } else if cell.flags().is_sampled() {
+        begin_with_tags(cell, start_tags.tags);
+    }
+}
+
+/// One by one, `sampling.priority` first.
+#[cold]
+#[inline(never)]
+fn set_odd_start_tags(cell: &mut SpanCell, start_tags: &[(&str, TagRef<'_>)]) {
     for (key, value) in start_tags {
         if *key == tags::SAMPLING_PRIORITY {
             begin_with_tag(cell, key, *value);
         }
-        is_server |=
-            *key == tags::SPAN_KIND && matches!(value, TagRef::String(tags::SPAN_KIND_SERVER));
     }
     if cell.is_recording() {
         for (key, value) in start_tags {
@@ -337,20 +385,24 @@ fn set_start_tags(cell: &mut SpanCell, start_tags: &[(&str, TagRef<'_>)]) -> boo
             }
         }
     }
-    is_server
 }
 
 #[inline(always)]
-fn count_start(core: &Core, cell: &SpanCell, is_new_trace: bool, is_server: bool) {
-    let is_sampled = cell.flags().is_sampled();
-    if !is_sampled && cell.is_undecided() {
-        let trace = is_new_trace.then_some(Counter::TracesStartedDelayed);
-        return core
-            .recorder
-            .store
-            .count_both(Counter::StartedSpansDelayed, trace);
-    }
-    let (started, new_trace, joined) = if is_sampled {
+fn count_start(core: &Core, cell: &SpanCell, seed: &Seed, is_server: bool) {
+    let joins = is_server && seed.is_local_root;
+    let counters = if cell.is_undecided() && !cell.flags().is_sampled() {
+        let trace = seed.is_new_trace.then_some(Counter::TracesStartedDelayed);
+        (Counter::StartedSpansDelayed, trace)
+    } else {
+        counters(cell.flags(), seed.is_new_trace, joins)
+    };
+    core.recorder.store.count_both(counters);
+}
+
+/// What counts a span whose flags are known.
+#[inline(always)]
+fn counters(flags: Flags, is_new_trace: bool, joins: bool) -> Counters {
+    let (started, new_trace, joined) = if flags.is_sampled() {
         (
             Counter::StartedSpansSampled,
             Counter::TracesStartedSampled,
@@ -366,7 +418,7 @@ fn count_start(core: &Core, cell: &SpanCell, is_new_trace: bool, is_server: bool
     let trace = if is_new_trace {
         Some(new_trace)
     } else {
-        is_server.then_some(joined)
+        joins.then_some(joined)
     };
-    core.recorder.store.count_both(started, trace);
+    (started, trace)
 }

@@ -16,14 +16,13 @@ fn resident_kib() -> Option<u64> {
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
-fn assert_flat(what: &str, before: Option<u64>) {
+fn assert_flat(what: &str, before: Option<u64>, most_kib: u64) {
     let (Some(before), Some(after)) = (before, resident_kib()) else {
         return;
     };
     println!("{what}: {before} KiB, then {after} KiB");
-    // The C library's heaps of threads come and go by some MiB; a ring that is kept for each thread would be dozens.
     assert!(
-        after < before + 2_048,
+        after < before + most_kib,
         "{what}: from {before} to {after} KiB"
     );
 }
@@ -55,7 +54,8 @@ pub(super) fn short_threads_leave_no_memory_behind() {
     run(8_000);
     let before = resident_kib();
     run(92_000);
-    assert_flat("after 8 000 and 100 000 threads", before);
+    // The C library's heaps of threads come and go by up to 4 MiB; 100 bytes left by each thread would be 9.
+    assert_flat("after 8 000 and 100 000 threads", before, 8_192);
     for tracer in [tracer, second] {
         let report = tracer.close(LONG);
         assert_eq!((report.finished, report.sent), (100_000, 100_000));
@@ -82,5 +82,5 @@ pub(super) fn short_lived_tracers_leave_no_memory_behind() {
     run(200);
     let before = resident_kib();
     run(1_800);
-    assert_flat("after 200 and 2 000 tracers", before);
+    assert_flat("after 200 and 2 000 tracers", before, 2_048);
 }

@@ -68,7 +68,7 @@ pub(super) fn write_span(out: &mut Vec<u8>, span: &FinishedSpan<'_>) {
     write_i64(out, 3, header.span_id.get() as i64);
     write_i64(out, 4, header.parent_id.map_or(0, |id| id.get()) as i64);
     write_string(out, 5, span.operation_name().as_bytes());
-    if header.all_references() > 0 {
+    if span.all_references() > 0 {
         write_list(out, 6, span.references(), |out, reference| {
             let kind = match reference.kind {
                 ReferenceType::ChildOf => 0,
@@ -87,7 +87,7 @@ pub(super) fn write_span(out: &mut Vec<u8>, span: &FinishedSpan<'_>) {
     if header.tag_count > 0 {
         write_tags(out, 10, span.tags());
     }
-    if header.log_count > 0 {
+    if span.log_count() > 0 {
         write_list(out, 11, span.logs(), |out, log| {
             write_i64(out, 1, log.timestamp.as_micros());
             write_tags(out, 2, log.fields);

@@ -135,14 +135,14 @@ impl<'a, F: FnMut(&FinishedSpan<'_>) -> bool> Degrader<'a, F> {
 
         let header = FrameHeader {
             tag_count: tag_count + 1,
-            log_count,
             ..*self.span.header()
         };
         let bytes = FrameBytes {
             operation_name: &name,
-            references: self.span.reference_bytes(),
             tags: &tags,
             logs: [&logs, &[]],
+            log_count,
+            ..self.span.frame_bytes()
         };
         (self.fits)(&FinishedSpan::new(header, bytes))
     }

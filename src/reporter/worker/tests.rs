@@ -51,9 +51,7 @@ impl Fixture {
         };
         let bytes = FrameBytes {
             operation_name: "s",
-            references: &[],
-            tags: &[],
-            logs: [&[], &[]],
+            ..FrameBytes::default()
         };
         let counter = Counter::FinishedSpansSampled;
         self.store.push(&header, &bytes, counter);

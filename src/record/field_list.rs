@@ -1,0 +1,42 @@
+use std::mem::MaybeUninit;
+use std::slice;
+
+use crate::model::FieldRef;
+
+/// A few fields of a log record, on the stack.
+pub(crate) struct FieldList<'a> {
+    /// The first `len` are there.
+    fields: [MaybeUninit<FieldRef<'a>>; ROOM],
+    len: usize,
+}
+
+impl<'a> FieldList<'a> {
+    #[inline(always)]
+    pub(crate) fn new() -> Self {
+        Self {
+            fields: [const { MaybeUninit::uninit() }; ROOM],
+            len: 0,
+        }
+    }
+
+    /// Takes fields until there are no more, or no room is left: then it returns false.
+    #[inline(always)]
+    pub(crate) fn fill(&mut self, from: &mut impl Iterator<Item = FieldRef<'a>>) -> bool {
+        while let Some(place) = self.fields.get_mut(self.len) {
+            let Some(field) = from.next() else {
+                return true;
+            };
+            place.write(field);
+            self.len += 1;
+        }
+        false
+    }
+
+    #[inline(always)]
+    pub(crate) fn as_slice(&self) -> &[FieldRef<'a>] {
+        // SAFETY: `fill` has written the first `len`, and there is no other way to change them or the length.
+        unsafe { slice::from_raw_parts(self.fields.as_ptr().cast(), self.len) }
+    }
+}
+
+const ROOM: usize = 8;
