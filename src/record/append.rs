@@ -92,6 +92,36 @@ impl<'a> Appender<'a> {
         }
     }
 
+    /// The first `len` bytes of an array. There is room for the whole of it.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::byte`].
+    #[inline(always)]
+    pub(super) unsafe fn part<const N: usize>(&mut self, bytes: [u8; N], len: usize) {
+        debug_assert!(len <= N && self.len() + N <= self.out.capacity());
+        // SAFETY: as in `value`.
+        unsafe {
+            self.place.cast::<[u8; N]>().write(bytes);
+            self.place = self.place.add(len);
+        }
+    }
+
+    /// [`Self::bytes`] for what is mostly long.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::byte`].
+    #[inline(always)]
+    pub(super) unsafe fn many_bytes(&mut self, bytes: &[u8]) {
+        debug_assert!(self.len() + bytes.len() <= self.out.capacity());
+        // SAFETY: as in `bytes`.
+        unsafe {
+            ptr::copy_nonoverlapping(bytes.as_ptr(), self.place, bytes.len());
+            self.place = self.place.add(bytes.len());
+        }
+    }
+
     /// The eight bytes at either end of `len`, which is from 8 to 16.
     ///
     /// # Safety
@@ -195,16 +225,18 @@ unsafe fn write_long_varint(place: *mut u8, value: u64) -> *mut u8 {
 }
 
 /// The lowest 56 bits, seven in each byte.
-#[inline]
-const fn spread_7(value: u64) -> u64 {
+///
+/// Each step moves the upper half of every group up, by adding a multiple of it: a sum or two of an address.
+#[inline(always)]
+pub(super) const fn spread_7(value: u64) -> u64 {
     let value = value & 0x00ff_ffff_ffff_ffff;
-    let value = value & 0x0fff_ffff | (value & !0x0fff_ffff) << 4;
-    let value = value & 0x0000_3fff_0000_3fff | (value & 0x0fff_c000_0fff_c000) << 2;
-    value & 0x007f_007f_007f_007f | (value & 0x3f80_3f80_3f80_3f80) << 1
+    let value = value + (value & 0x00ff_ffff_f000_0000) * 0xf;
+    let value = value + (value & 0x0fff_c000_0fff_c000) * 3;
+    value + (value & 0x3f80_3f80_3f80_3f80)
 }
 
 /// The bits that say that another byte follows.
-const CONTINUED: u64 = 0x8080_8080_8080_8080;
+pub(super) const CONTINUED: u64 = 0x8080_8080_8080_8080;
 
 #[cold]
 #[inline(never)]

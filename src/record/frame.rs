@@ -288,7 +288,11 @@ pub(super) unsafe fn read_frame(frames: &[u8]) -> (FinishedSpan<'_>, &[u8]) {
     // SAFETY: a frame begins with a header as it lies in memory, and behind it are slices of the lengths that it says, as
     // lengths fit into their fields. The first of them was text.
     unsafe {
-        let header = frames.as_ptr().cast::<FrameHeader>().read_unaligned();
+        let header = frames.as_ptr().cast::<FrameHeader>();
+        // By themselves, so that the whole is copied once, to where it stays.
+        let name_len = (&raw const (*header).name_len).read_unaligned();
+        let tags_len = (&raw const (*header).tags_len).read_unaligned();
+        let extras = (&raw const (*header).extras).read_unaligned();
         let mut rest = frames.get_unchecked(HEADER_BYTES..);
         let mut more = More {
             references_len: 0,
@@ -296,12 +300,12 @@ pub(super) unsafe fn read_frame(frames: &[u8]) -> (FinishedSpan<'_>, &[u8]) {
             reference_count: 0,
             log_count: 0,
         };
-        if header.extras.has_more() {
+        if extras.has_more() {
             more = rest.as_ptr().cast::<More>().read_unaligned();
             rest = rest.get_unchecked(size_of::<More>()..);
         }
-        let (name, rest) = rest.split_at_unchecked(header.name_len as usize);
-        let (tags, rest) = rest.split_at_unchecked(header.tags_len as usize);
+        let (name, rest) = rest.split_at_unchecked(name_len as usize);
+        let (tags, rest) = rest.split_at_unchecked(tags_len as usize);
         let (references, rest) = rest.split_at_unchecked(more.references_len as usize);
         let (logs, rest) = rest.split_at_unchecked(more.logs_len as usize);
         let bytes = FrameBytes {
@@ -312,6 +316,7 @@ pub(super) unsafe fn read_frame(frames: &[u8]) -> (FinishedSpan<'_>, &[u8]) {
             logs: [logs, &[]],
             log_count: more.log_count,
         };
+        let header = header.read_unaligned();
         (FinishedSpan { header, bytes }, rest)
     }
 }

@@ -22,7 +22,7 @@
 //!
 //! Only here may `unsafe` stand, and only for these: a lock's value (`lock`, `owner_lock`) and a barrier for all threads
 //! (`barrier`), the word of a handle and the last one's box (`span_ref`), the pair that a thread used last and its pool
-//! (`local`), bytes into reserved room (`append`, `encode`, `short_tags`, `frame`) and out of it (`frames`), a prefetch (`ring`), a list on the stack (`field_list`), borrowed tags in memory that outlives them (`tag_sheet`), a handler for forks
+//! (`local`), bytes into reserved room (`append`, `encode`, `short_tags`, `frame`, `span_struct`) and out of it (`frames`), a prefetch (`ring`), a list on the stack (`field_list`), borrowed tags in memory that outlives them (`tag_sheet`), a handler for forks
 //! (`fork`).
 //!
 //! Written for speed: no value is copied as soon as it is written word by word (the processor waits for the stores), and
@@ -78,6 +78,8 @@ mod sampler_tags;
 mod short_tags;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod span_ref;
+#[expect(unsafe_code, reason = "block by block, each with its invariant")]
+mod span_struct;
 mod store;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod tag_sheet;
@@ -100,5 +102,6 @@ pub(crate) use random::{random_id, random_id_at_hand};
 pub(crate) use recorder::Recorder;
 pub(crate) use sampler_tags::EncodedTags;
 pub(crate) use span_ref::SpanRef;
+pub(crate) use span_struct::{LastTrace, write_span};
 pub(crate) use store::Store;
 pub(crate) use tag_sheet::{EmptySheet, TagSheet};

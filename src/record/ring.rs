@@ -68,7 +68,7 @@ pub(crate) struct Chunk {
 pub(crate) enum Pushed {
     Taken,
     /// Taken, and it is time to wake the worker.
-    TakenHalfFull,
+    TakenMany,
     Full,
     Closed,
 }
@@ -183,17 +183,18 @@ impl Ring {
             self.full.store(self.full() + 1, Ordering::Release);
             return Pushed::Full;
         };
-        let is_half_full = chunk.is_budgeted && self.budget.is_half_full();
         let filled = std::mem::replace(&mut state.newest, chunk);
         if filled.size > 0 {
             state.filled.push_back(filled);
         }
+        let is_time = state.filled.len() >= MANY_CHUNKS
+            || state.newest.is_budgeted && self.budget.is_half_full();
         state.newest.fetch_first();
         state.newest.frames.push(header, bytes);
         state.newest.fetch_ahead(len);
         self.count_pushed();
-        if is_half_full {
-            Pushed::TakenHalfFull
+        if is_time {
+            Pushed::TakenMany
         } else {
             Pushed::Taken
         }
@@ -363,6 +364,9 @@ const CHUNK: usize = if cfg!(tracehound_loom) {
 } else {
     64 * 1024
 };
+/// How many full chunks of one thread are reason enough to wake the worker, however much is left of the budget: what is
+/// used again and again stays near the processor, and a page that is written to for the first time takes microseconds.
+const MANY_CHUNKS: usize = 16;
 const SMALL_CHUNK: usize = if cfg!(tracehound_loom) { 128 } else { 4 * 1024 };
 
 #[cfg(test)]
@@ -430,6 +434,21 @@ mod tests {
         assert_eq!((ring.ring().pushed(), ring.ring().full()), (taken, 1));
         assert_eq!(drain(ring.ring()).len() as u64, taken);
         assert_eq!(budget.used(), 0);
+        assert_eq!(push(&ring, 0, &name), Pushed::Taken);
+    }
+
+    #[test]
+    fn much_of_one_thread_wakes_the_worker_whatever_is_left() {
+        let ring = RingWriter::new(Budget::new(1 << 30));
+        let name = "x".repeat(CHUNK / 2);
+        // One to a chunk: the small one is left out, and the newest is not full.
+        let pushed: Vec<_> = (0..=MANY_CHUNKS as u64)
+            .map(|n| push(&ring, n, &name))
+            .collect();
+        let (last, before) = pushed.split_last().expect("some");
+        assert_eq!(*last, Pushed::TakenMany);
+        assert!(before.iter().all(|pushed| *pushed == Pushed::Taken));
+        assert_eq!(drain(ring.ring()).len(), pushed.len());
         assert_eq!(push(&ring, 0, &name), Pushed::Taken);
     }
 

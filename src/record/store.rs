@@ -128,7 +128,7 @@ impl Store {
         match pushed {
             Pushed::Taken => {}
             // The lock of the span is held.
-            Pushed::TakenHalfFull | Pushed::Full => self.wake(false),
+            Pushed::TakenMany | Pushed::Full => self.wake(false),
             Pushed::Closed => self.here().ledger.drop_spans(DropCause::AfterShutdown, 1),
         }
     }

@@ -180,7 +180,7 @@ struct State {
     /// The last ticket given out, and the last one served.
     asked: u64,
     served: u64,
-    /// Half of the memory is used up.
+    /// Much waits, or half of the memory is used up.
     drain_now: bool,
     flush_until: Option<Instant>,
     close_until: Option<Instant>,

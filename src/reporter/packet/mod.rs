@@ -18,8 +18,7 @@ use std::ops::Range;
 use crate::metrics::{DropCause, DropCounts};
 use crate::model::Process;
 use crate::record::encode::varint_len;
-use crate::record::{FinishedSpan, Frames};
-use crate::reporter::packet::compact::LastTrace;
+use crate::record::{self, FinishedSpan, Frames, LastTrace};
 use crate::reporter::sender::BatchFormat;
 
 /// The message's name, of the agent's one method.
@@ -337,14 +336,12 @@ fn write_span(
     span: &FinishedSpan<'_>,
     last: &mut LastTrace,
 ) -> usize {
+    out.truncate(at);
     match format {
-        BatchFormat::Compact => compact::write_span(out, at, span, last),
-        BatchFormat::Binary => {
-            out.truncate(at);
-            binary::write_span(out, span);
-            out.len()
-        }
+        BatchFormat::Compact => record::write_span(out, span, last),
+        BatchFormat::Binary => binary::write_span(out, span),
     }
+    out.len()
 }
 
 #[cfg(test)]
