@@ -22,23 +22,19 @@ use crate::tracer::origin::{Origin, Parent, Plain, PlainParent};
 pub(super) fn start(core: &Arc<Core>, options: &mut StartSpanOptions<'_>) -> Span {
     // The clock first: the rest hides behind the read.
     let ticks = core.recorder.clock.now();
-    let seed = match Plain::find(options) {
+    let span = match Plain::find(options) {
         Some(Plain::Root) => match core.roots.decided() {
-            Some(decided) => root(core, ticks, decided),
+            Some(decided) => root(core, ticks, decided).and_then(|seed| seed.start(core, options)),
             None => return start_undecided(core, options.take_name(), options.tags(), ticks),
         },
-        Some(Plain::Child(parent)) => child(core, ticks, &parent, options.is_server()),
+        Some(Plain::Child(parent)) => child(core, ticks, &parent, options.is_server())
+            .and_then(|seed| seed.start(core, options)),
         None => None,
     };
-    let Some((seed, cell)) = seed.and_then(|seed| {
-        let cell = SpanCell::vacant_at_hand(&core.recorder, seed.counters(seed.flags))?;
-        Some((seed, cell))
-    }) else {
-        return start_any(core, options, ticks);
-    };
-    let mut cell = seed.plant(cell, options.take_name(), false);
-    set_plain_tags(&mut cell, options.tags(), seed.flags);
-    Span::from_cell(cell)
+    match span {
+        Some(span) => span,
+        None => start_any(core, options, ticks),
+    }
 }
 
 /// Starts a span of which nothing is said but its name.
@@ -306,6 +302,15 @@ impl Seed {
         cell.anchor = self.anchor;
         cell.begin(self.flags, is_revisable, name);
         cell
+    }
+
+    /// Starts a span with plain tags, if a box is at hand.
+    #[inline(always)]
+    fn start(self, core: &Core, options: &mut StartSpanOptions<'_>) -> Option<Span> {
+        let cell = SpanCell::vacant_at_hand(&core.recorder, self.counters(self.flags))?;
+        let mut cell = self.plant(cell, options.take_name(), false);
+        set_plain_tags(&mut cell, options.tags(), self.flags);
+        Some(Span::from_cell(cell))
     }
 
     /// Starts a span with nothing but a name, if a box is at hand.
