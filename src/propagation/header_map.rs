@@ -1,4 +1,4 @@
-use http::header::Entry;
+use http::header::{Entry, InvalidHeaderValue};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::propagation::glance::Glance;
@@ -45,7 +45,7 @@ impl TextMapWriter for HeaderMap {
     }
 
     fn set_ascii(&mut self, key: &Key, value: &[u8]) -> bool {
-        value_of(value).is_some_and(|value| put(self, key.header_name(), value))
+        value_of(value).is_ok_and(|value| put(self, key.header_name(), value))
     }
 }
 
@@ -106,22 +106,24 @@ impl TextMapReader for HeaderMap {
 }
 
 #[inline]
-fn value_of(text: &[u8]) -> Option<HeaderValue> {
+fn value_of(text: &[u8]) -> Result<HeaderValue, InvalidHeaderValue> {
     // The lengths of nearly all trace headers: a trace id of 128 or 64 bits, a parent or none.
     match text.len() {
         68 => value_of_length::<68>(text),
         53 => value_of_length::<53>(text),
         52 => value_of_length::<52>(text),
         37 => value_of_length::<37>(text),
-        _ => HeaderValue::from_bytes(text).ok(),
+        _ => HeaderValue::from_bytes(text),
     }
 }
 
 /// http checks every byte of a value. Where the length is known when this is compiled, it does so without a loop.
 #[inline]
-fn value_of_length<const N: usize>(text: &[u8]) -> Option<HeaderValue> {
-    let text: &[u8; N] = text.try_into().ok()?;
-    HeaderValue::from_bytes(text).ok()
+fn value_of_length<const N: usize>(text: &[u8]) -> Result<HeaderValue, InvalidHeaderValue> {
+    match <&[u8; N]>::try_from(text) {
+        Ok(text) => HeaderValue::from_bytes(text),
+        Err(_) => HeaderValue::from_bytes(text),
+    }
 }
 
 /// In place of all values that are there. `insert` would panic on a full map, and hand the old value back.
