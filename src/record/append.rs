@@ -209,7 +209,7 @@ unsafe fn write_long_varint(place: *mut u8, value: u64) -> *mut u8 {
             (first | CONTINUED & !(u64::MAX << (8 * (len - 1))), len)
         }
         // The time of this age, in microseconds.
-        ..=56 => (first | CONTINUED >> 8, 8),
+        50..=56 => (first | CONTINUED >> 8, 8),
         _ => (first | CONTINUED, bits.div_ceil(7)),
     };
     // SAFETY: eight bytes, and where there are more eight others, of the room for a number.
@@ -270,8 +270,8 @@ unsafe fn copy(from: &[u8], to: *mut u8) {
         if len >= 8 {
             match len {
                 ..=16 => ends::<8>(source, to, len),
-                ..=32 => ends::<16>(source, to, len),
-                ..=64 => ends::<32>(source, to, len),
+                17..=32 => ends::<16>(source, to, len),
+                33..=64 => ends::<32>(source, to, len),
                 _ => ptr::copy_nonoverlapping(source, to, len),
             }
         } else if len >= 4 {

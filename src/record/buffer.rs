@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::mem;
 
 use crate::model::{Baggage, FieldRef, Flags, SpanReference, TagRef, Timestamp, tags};
-use crate::record::encode::{Tags, write_reference, write_tag};
+use crate::record::encode::{Tags, write_reference};
 use crate::record::frame::{FrameBytes, FrameEnd};
-use crate::record::keys::{KeyEnds, KeyFilter};
-use crate::record::limits::{Limits, cut};
+use crate::record::keys::{KeyEnds, KeyFilter, without_repeated_keys};
+use crate::record::limits::{Limits, cut, write_limited_tag};
 use crate::record::logs::LogBuffer;
 use crate::record::sampler_tags::EncodedTags;
 use crate::record::short_tags::ShortTags;
@@ -360,70 +360,6 @@ impl SpanBuffer {
         self.tags.extend_from_slice(&newest);
         true
     }
-}
-
-/// Appends a tag cut to the limits; returns how many of its parts were cut.
-pub(crate) fn write_limited_tag(
-    out: &mut Vec<u8>,
-    key: &str,
-    value: TagRef<'_>,
-    value_bytes: usize,
-    limits: &Limits,
-) -> u64 {
-    let value_len = match value {
-        TagRef::String(text) => text.len(),
-        TagRef::Binary(bytes) => bytes.len(),
-        _ => 0,
-    };
-    if key.len() <= limits.key_bytes && value_len <= value_bytes {
-        write_tag(out, key, value);
-        return 0;
-    }
-    write_cut_tag(out, key, value, value_bytes, limits)
-}
-
-#[cold]
-fn write_cut_tag(
-    out: &mut Vec<u8>,
-    key: &str,
-    value: TagRef<'_>,
-    value_bytes: usize,
-    limits: &Limits,
-) -> u64 {
-    let cut_key = cut(key, limits.key_bytes);
-    let key = cut_key.as_deref().unwrap_or(key);
-    let cut_value = match value {
-        TagRef::String(text) => cut(text, value_bytes),
-        _ => None,
-    };
-    let (value, is_cut) = match (value, &cut_value) {
-        (TagRef::String(_), Some(text)) => (TagRef::String(text), true),
-        (TagRef::Binary(bytes), _) => match bytes.get(..value_bytes) {
-            Some(start) if start.len() < bytes.len() => (TagRef::Binary(start), true),
-            _ => (value, false),
-        },
-        _ => (value, false),
-    };
-    write_tag(out, key, value);
-    u64::from(cut_key.is_some()) + u64::from(is_cut)
-}
-
-/// The last value of each key in the place of its first, encoded, and how many.
-pub(crate) fn without_repeated_keys(tags: Tags<'_>) -> (Vec<u8>, u32) {
-    let mut kept: Vec<(&str, TagRef<'_>)> = Vec::new();
-    let mut places = std::collections::HashMap::new();
-    for (key, value) in tags {
-        let place = *places.entry(key).or_insert(kept.len());
-        match kept.get_mut(place) {
-            Some(tag) => tag.1 = value,
-            None => kept.push((key, value)),
-        }
-    }
-    let mut bytes = Vec::new();
-    for (key, value) in &kept {
-        write_tag(&mut bytes, key, *value);
-    }
-    (bytes, kept.len() as u32)
 }
 
 #[cfg(test)]

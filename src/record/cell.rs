@@ -180,6 +180,13 @@ impl SpanCell {
         (marks & (SHARED | BAGGAGE) == 0).then_some(flags_in(marks))
     }
 
+    /// The flags, where they are the span's own and the last word for now, and its sampler is not waiting for more.
+    #[inline(always)]
+    pub(crate) fn decided_flags(&self) -> Option<Flags> {
+        let marks = self.marks.get();
+        (marks & (SHARED | REVISABLE) == 0).then_some(flags_in(marks))
+    }
+
     /// Of a span whose trace is decided by its own flags.
     pub(crate) fn set_flags(&self, flags: Flags) {
         self.marks.set_flags(flags);
@@ -223,12 +230,6 @@ impl SpanCell {
             .is_some_and(|trace| !trace.is_final())
     }
 
-    /// Whether the span's own flags are the last word for now, and its sampler is not waiting for more.
-    #[inline(always)]
-    pub(crate) fn is_decided(&self) -> bool {
-        !self.marks.has(SHARED | REVISABLE)
-    }
-
     #[inline(always)]
     pub(crate) fn is_revisable(&self) -> bool {
         self.marks.has(REVISABLE)
@@ -245,6 +246,17 @@ impl SpanCell {
     /// Whether tags and logs are kept.
     #[inline(always)]
     pub(crate) fn is_recording(&self) -> bool {
+        let marks = self.marks.get();
+        if marks & (SHARED | REVISABLE) != 0 {
+            return self.is_recording_for_now();
+        }
+        flags_in(marks).is_sampled() && marks & FINISHED == 0
+    }
+
+    /// The same where somebody may still decide otherwise.
+    #[cold]
+    #[inline(never)]
+    fn is_recording_for_now(&self) -> bool {
         (self.flags().is_sampled() || self.is_undecided() || self.is_revisable())
             && !self.is_finished()
     }

@@ -40,3 +40,27 @@ impl<'a> FieldList<'a> {
 }
 
 const ROOM: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::field;
+
+    #[test]
+    fn it_is_filled_up_to_its_room_and_takes_no_more() {
+        for count in 0..ROOM + 3 {
+            let keys: Vec<_> = (0..count).map(|n| n.to_string()).collect();
+            let mut from = keys.iter().map(|key| field(key, "value"));
+            let mut list = FieldList::new();
+            assert_eq!(list.fill(&mut from), count < ROOM);
+            let listed = list
+                .as_slice()
+                .iter()
+                .chain(&Vec::from_iter(from))
+                .map(|field| field.key.to_owned())
+                .collect::<Vec<_>>();
+            assert_eq!(listed, keys);
+            assert_eq!(list.as_slice().len(), count.min(ROOM));
+        }
+    }
+}

@@ -1,6 +1,9 @@
 //! Which keys a span's tags have, as far as it takes to notice one that is set twice.
 
-use crate::model::tags;
+use std::collections::HashMap;
+
+use crate::model::{TagRef, tags};
+use crate::record::encode::{Tags, write_tag};
 
 /// Notices that a key is inserted again; now and then says so of one that is not.
 ///
@@ -107,6 +110,24 @@ impl KeyEnds {
         let mixed = (self.first ^ self.last.rotate_left(29)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         (mixed >> 48) as u16
     }
+}
+
+/// The last value of each key in the place of its first, encoded, and how many.
+pub(crate) fn without_repeated_keys(tags: Tags<'_>) -> (Vec<u8>, u32) {
+    let mut kept: Vec<(&str, TagRef<'_>)> = Vec::new();
+    let mut places = HashMap::new();
+    for (key, value) in tags {
+        let place = *places.entry(key).or_insert(kept.len());
+        match kept.get_mut(place) {
+            Some(tag) => tag.1 = value,
+            None => kept.push((key, value)),
+        }
+    }
+    let mut bytes = Vec::new();
+    for (key, value) in &kept {
+        write_tag(&mut bytes, key, *value);
+    }
+    (bytes, kept.len() as u32)
 }
 
 #[cfg(test)]

@@ -152,3 +152,64 @@ const MIN_GROWTH: usize = 256;
 fn first_records(limits: &Limits) -> usize {
     limits.logs.saturating_sub(1) / 2
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::display;
+
+    #[test]
+    fn a_short_record_is_the_one_that_others_would_write() {
+        let limits = Limits::default();
+        let text = "x".repeat(127);
+        let fields = [
+            field("event", "retry"),
+            field("attempt", 3),
+            field("bytes", 5_120_u64),
+            field(&text, &text),
+            field("at", -1_700_000_000_000_000_i64),
+        ];
+        for time in [0, -1, 1_700_000_000_000_001, i64::MAX] {
+            let mut logs = LogBuffer::default();
+            for count in 0..=fields.len() {
+                let (time, fields) = (Timestamp::from_micros(time), &fields[..count]);
+                let mut draft = LogDraft::new(time);
+                for field in fields {
+                    draft.push(*field, &limits);
+                }
+                let record = draft.finish().to_owned();
+                draft.discard();
+                logs.first.reserve(1_000);
+                let from = logs.first.len();
+                assert!(logs.push_short(time, fields, &limits));
+                assert_eq!(logs.first[from..], record);
+                assert!(logs.push_first(&record, &limits));
+            }
+            assert_eq!(logs.first_count, 12);
+        }
+    }
+
+    #[test]
+    fn a_record_that_is_not_short_or_finds_no_room_changes_nothing() {
+        let long = "x".repeat(128);
+        let time = Timestamp::from_micros(1);
+        let mut logs = LogBuffer::default();
+        let mut push = |fields: &[FieldRef<'_>], limits: &Limits| {
+            let is_pushed = logs.push_short(time, fields, limits);
+            assert!(is_pushed || logs.first.is_empty() && logs.first_count == 0);
+            let room = logs.first.capacity();
+            logs.first = Vec::with_capacity(room.max(1_000));
+            is_pushed
+        };
+        let limits = Limits::default();
+        let short = field("event", "retry");
+        assert!(!push(&[short], &limits), "there is no memory yet");
+        assert!(!push(&[short, field("sql", &long)], &limits));
+        assert!(!push(&[short, field("at", display(&'x'))], &limits));
+        assert!(!push(&[short, field("none", None::<i64>)], &limits));
+        assert!(!push(&[short; 15], &limits));
+        assert!(!push(&[short], &Limits::default().span_bytes(20)));
+        assert!(!push(&[short], &Limits::default().logs(2)));
+        assert!(push(&[short; 14], &limits));
+    }
+}

@@ -22,8 +22,9 @@
 //!
 //! Only here may `unsafe` stand, and only for these: a lock's value (`lock`, `owner_lock`) and a barrier for all threads
 //! (`barrier`), the word of a handle and the last one's box (`span_ref`), the pair that a thread used last and its pool
-//! (`local`), bytes into reserved room (`append`, `encode`, `short_tags`, `frame`, `span_struct`) and out of it (`frames`), a prefetch (`ring`), a list on the stack (`field_list`), borrowed tags in memory that outlives them (`tag_sheet`), a handler for forks
-//! (`fork`).
+//! (`local`), bytes into reserved room (`append`, `encode`, `short_tags`, `frame`, `span_struct`) and out of it
+//! (`frames`), a prefetch (`ring`), a list on the stack (`field_list`), borrowed tags in memory that outlives them
+//! (`tag_sheet`), a handler for forks (`fork`).
 //!
 //! Written for speed: no value is copied as soon as it is written word by word (the processor waits for the stores), and
 //! the usual case goes straight down one function and knows what is not there.

@@ -1,7 +1,6 @@
 use crate::model::sampling::SamplerTags;
 use crate::model::{TagRef, tags};
-use crate::record::buffer::write_limited_tag;
-use crate::record::limits::Limits;
+use crate::record::limits::{Limits, write_limited_tag};
 
 /// A sampler's two tags in their wire form: a sampler gives the same ones again and again.
 #[derive(Debug)]

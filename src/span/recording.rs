@@ -28,9 +28,12 @@ pub(crate) fn set_operation_name(cell: &SpanCell, name: Cow<'static, str>) {
 
 pub(crate) fn set_tag(cell: &SpanCell, key: &str, value: TagRef<'_>) {
     let is_plain = !matches!(value, TagRef::Display(_) | TagRef::None);
-    if is_plain && key != tags::SAMPLING_PRIORITY && cell.is_decided() {
+    if is_plain
+        && key != tags::SAMPLING_PRIORITY
+        && let Some(flags) = cell.decided_flags()
+    {
         // The usual case: text or a number on a span whose sampler has nothing more to say.
-        if cell.flags().is_sampled() {
+        if flags.is_sampled() {
             store_plain_tag(cell, key, value);
         }
         return;
