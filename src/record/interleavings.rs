@@ -218,6 +218,10 @@ fn push(writer: &RingWriter, n: u64) -> Pushed {
         operation_name: "name",
         ..FrameBytes::default()
     };
+    // As spans that have everything at hand.
+    if writer.push_if_free(&header, header.end(), &bytes) {
+        return Pushed::Taken;
+    }
     writer.push(&header, &bytes)
 }
 

@@ -161,6 +161,6 @@ fn assert_adds_up(store: &Store, handed_over: u64, expected: u64) {
 fn hold(trace: &LocalTrace) -> Hold {
     let (mut span, _) = start();
     let (cell, buffer) = span.finish().expect("the only finisher");
-    let (header, bytes) = buffer.frame(cell.header_at(Flags::default(), 1));
-    trace.hold(&trace.store, &header, &bytes)
+    let end = buffer.end(Flags::default(), cell.duration_until(1));
+    trace.hold(&trace.store, &cell.header.with_end(end), &buffer.bytes())
 }
