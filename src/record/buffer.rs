@@ -138,7 +138,7 @@ impl SpanBuffer {
     /// `value` has been made one of the kinds that are sent.
     #[inline(always)]
     pub(crate) fn push_tag(&mut self, key: &str, value: TagRef<'_>, limits: &Limits) -> Added {
-        let mut short = self.short_tags(limits);
+        let mut short = short_tags(&mut self.tags, limits);
         let written = short.write(key, &value);
         short.finish();
         match written {
@@ -158,12 +158,7 @@ impl SpanBuffer {
         let mut tags = tags.iter();
         loop {
             let mut other = None;
-            let mut short = ShortTags::new(
-                &mut self.tags,
-                limits.span_bytes,
-                limits.key_bytes,
-                limits.tag_value_bytes,
-            );
+            let mut short = short_tags(&mut self.tags, limits);
             for (key, value) in &mut tags {
                 let Some(ends) = short.write(key, value) else {
                     other = Some((key, value));
@@ -180,16 +175,6 @@ impl SpanBuffer {
             all.truncated += added.truncated;
             all.dropped += added.dropped;
         }
-    }
-
-    #[inline(always)]
-    fn short_tags(&mut self, limits: &Limits) -> ShortTags<'_> {
-        ShortTags::new(
-            &mut self.tags,
-            limits.span_bytes,
-            limits.key_bytes,
-            limits.tag_value_bytes,
-        )
     }
 
     /// Short or not, and whether there is room at hand or not.
@@ -360,6 +345,16 @@ impl SpanBuffer {
         self.tags.extend_from_slice(&newest);
         true
     }
+}
+
+#[inline(always)]
+fn short_tags<'a>(tags: &'a mut Vec<u8>, limits: &Limits) -> ShortTags<'a> {
+    ShortTags::new(
+        tags,
+        limits.span_bytes,
+        limits.key_bytes,
+        limits.tag_value_bytes,
+    )
 }
 
 #[cfg(test)]
