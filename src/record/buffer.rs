@@ -74,9 +74,7 @@ impl SpanBuffer {
                 self.clear_unusual();
             }
         }
-        self.tags.clear();
-        self.tag_count = 0;
-        self.keys.clear();
+        self.clear_plain();
     }
 
     #[cold]
@@ -286,13 +284,35 @@ impl SpanBuffer {
         }
     }
 
+    /// Whether there is nothing but a name and tags.
+    #[inline(always)]
+    pub(super) fn is_plain(&self) -> bool {
+        !self.is_unusual && self.logs.first_count == 0
+    }
+
+    /// The same as [`bytes`](Self::bytes) of a plain buffer.
+    #[inline(always)]
+    pub(super) fn plain_bytes(&self) -> FrameBytes<'_> {
+        FrameBytes {
+            operation_name: &self.operation_name,
+            tags: &self.tags,
+            ..FrameBytes::default()
+        }
+    }
+
+    /// Empties a plain buffer.
+    #[inline(always)]
+    pub(super) fn clear_plain(&mut self) {
+        debug_assert!(self.is_plain());
+        self.tags.clear();
+        self.tag_count = 0;
+        self.keys.clear();
+    }
+
     /// Whether there is nothing but a short name.
     #[inline(always)]
     pub(super) fn is_bare(&self) -> bool {
-        !self.is_unusual
-            && self.logs.first_count == 0
-            && self.tags.is_empty()
-            && self.operation_name.len() <= SHORT_NAME
+        self.is_plain() && self.tags.is_empty() && self.operation_name.len() <= SHORT_NAME
     }
 
     /// The same as [`bytes`](Self::bytes) of a bare buffer.

@@ -18,8 +18,13 @@ impl SpanRef {
             return Err(self);
         };
         let (mut cell, flags) = self.into_alone()?;
-        if !cell.buffer.get_mut().is_bare() {
-            return finish_filled(cell, local, flags, ticks);
+        let buffer = cell.buffer.get_mut();
+        if !buffer.is_bare() {
+            return if buffer.is_plain() {
+                finish_filled::<true>(cell, local, flags, ticks)
+            } else {
+                finish_filled::<false>(cell, local, flags, ticks)
+            };
         }
         if flags.is_sampled() {
             let end = FrameEnd {
@@ -44,9 +49,9 @@ impl SpanRef {
     }
 }
 
-/// The same for a span that has more than a name.
+/// The same for a span that has more than a short name: tags alone where it is plain.
 #[inline(never)]
-fn finish_filled(
+fn finish_filled<const IS_PLAIN: bool>(
     mut cell: Box<SpanCell>,
     local: &Local,
     flags: Flags,
@@ -55,12 +60,14 @@ fn finish_filled(
     let duration = cell.duration(ticks);
     let buffer = cell.buffer.get_mut();
     if flags.is_sampled() {
-        cell.recorder.seal(buffer);
+        let bytes = if IS_PLAIN {
+            buffer.plain_bytes()
+        } else {
+            cell.recorder.seal(buffer);
+            buffer.bytes()
+        };
         let end = buffer.end(flags, duration);
-        if !local
-            .writer
-            .push_if_free(&cell.header, end, &buffer.bytes())
-        {
+        if !local.writer.push_if_free(&cell.header, end, &bytes) {
             return Err(SpanRef::new(cell));
         }
         local.counters.count(Counter::FinishedSpansSampled);
@@ -70,7 +77,11 @@ fn finish_filled(
         }
         local.counters.count(Counter::FinishedSpansUnsampled);
     }
-    buffer.clear();
+    if IS_PLAIN {
+        buffer.clear_plain();
+    } else {
+        buffer.clear();
+    }
     local.give_cell(cell);
     Ok(())
 }

@@ -206,7 +206,21 @@ fn three_threads_finish_clone_and_leave_a_span() {
     });
 }
 
+/// As spans that have everything at hand.
+fn push_quickly(writer: &RingWriter, n: u64) -> Pushed {
+    let (header, bytes) = frame(n);
+    if writer.push_if_free(&header, header.end(), &bytes) {
+        return Pushed::Taken;
+    }
+    writer.push(&header, &bytes)
+}
+
 fn push(writer: &RingWriter, n: u64) -> Pushed {
+    let (header, bytes) = frame(n);
+    writer.push(&header, &bytes)
+}
+
+fn frame(n: u64) -> (FrameHeader, FrameBytes<'static>) {
     let header = FrameHeader {
         flags: Flags::SAMPLED,
         ..FrameHeader::new(
@@ -218,11 +232,7 @@ fn push(writer: &RingWriter, n: u64) -> Pushed {
         operation_name: "name",
         ..FrameBytes::default()
     };
-    // As spans that have everything at hand.
-    if writer.push_if_free(&header, header.end(), &bytes) {
-        return Pushed::Taken;
-    }
-    writer.push(&header, &bytes)
+    (header, bytes)
 }
 
 fn drain(ring: &Ring, ids: &mut Vec<u64>) {
@@ -242,7 +252,7 @@ fn frames_come_over_in_order_from_one_chunk_to_the_next() {
         let ring = writer.ring().clone();
         let there = thread::spawn(move || {
             for n in 1..=FRAMES {
-                assert_ne!(push(&writer, n), Pushed::Closed);
+                assert_ne!(push_quickly(&writer, n), Pushed::Closed);
             }
             writer.end();
         });
@@ -270,7 +280,7 @@ fn what_comes_while_a_ring_is_closed_is_taken_or_refused() {
         let ring = writer.ring().clone();
         let there = thread::spawn(move || {
             (1..=FRAMES)
-                .filter(|n| push(&writer, *n) == Pushed::Closed)
+                .filter(|n| push_quickly(&writer, *n) == Pushed::Closed)
                 .count() as u64
         });
         ring.close();
