@@ -8,8 +8,8 @@ use crate::record::local::{self, Local};
 use crate::record::span_ref::SpanRef;
 
 impl SpanRef {
-    /// Finishes the span if it is as most spans are, and the thread has last used the same tracer and has room at hand;
-    /// gives it back, as it was, otherwise.
+    /// Finishes a span that is sampled if it is as most spans are, and the thread has last used the same tracer and has
+    /// room at hand; gives it back, as it was, otherwise.
     ///
     /// Whatever is seldom is left to a function that ends this one: nothing has to be kept for afterwards.
     #[inline(always)]
@@ -18,6 +18,9 @@ impl SpanRef {
             return Err(self);
         };
         let (mut cell, flags) = self.into_alone()?;
+        if !flags.is_sampled() {
+            return Err(Self::new(cell));
+        }
         let buffer = cell.buffer.get_mut();
         if !buffer.is_bare() {
             return if buffer.is_plain() {
@@ -26,24 +29,33 @@ impl SpanRef {
                 finish_filled::<false>(cell, local, flags, ticks)
             };
         }
-        if flags.is_sampled() {
-            let end = FrameEnd {
-                duration: cell.duration(ticks),
-                flags,
-                tag_count: 0,
-                has_repeated_keys: false,
-            };
-            let name = cell.buffer.get_mut().bare_bytes();
-            if !local.writer.push_if_free(&cell.header, end, &name) {
-                return Err(Self::new(cell));
-            }
-            local.counters.count(Counter::FinishedSpansSampled);
-        } else {
-            if cell.recorder.store.is_closed() {
-                return Err(Self::new(cell));
-            }
-            local.counters.count(Counter::FinishedSpansUnsampled);
+        let end = FrameEnd {
+            duration: cell.duration(ticks),
+            flags,
+            tag_count: 0,
+            has_repeated_keys: false,
+        };
+        let name = cell.buffer.get_mut().bare_bytes();
+        if !local.writer.push_if_free(&cell.header, end, &name) {
+            return Err(Self::new(cell));
         }
+        local.counters.count(Counter::FinishedSpansSampled);
+        local.give_cell(cell);
+        Ok(())
+    }
+
+    /// The same for one that is not sampled: its end is of no interest.
+    #[inline(always)]
+    pub(crate) fn drop_alone(self) -> Result<(), Self> {
+        let Some(local) = local::current_of(self.cell().key) else {
+            return Err(self);
+        };
+        let (mut cell, flags) = self.into_alone()?;
+        if flags.is_sampled() || cell.recorder.store.is_closed() {
+            return Err(Self::new(cell));
+        }
+        local.counters.count(Counter::FinishedSpansUnsampled);
+        cell.buffer.get_mut().clear();
         local.give_cell(cell);
         Ok(())
     }
@@ -59,24 +71,17 @@ fn finish_filled<const IS_PLAIN: bool>(
 ) -> Result<(), SpanRef> {
     let duration = cell.duration(ticks);
     let buffer = cell.buffer.get_mut();
-    if flags.is_sampled() {
-        let bytes = if IS_PLAIN {
-            buffer.plain_bytes()
-        } else {
-            cell.recorder.seal(buffer);
-            buffer.bytes()
-        };
-        let end = buffer.end(flags, duration);
-        if !local.writer.push_if_free(&cell.header, end, &bytes) {
-            return Err(SpanRef::new(cell));
-        }
-        local.counters.count(Counter::FinishedSpansSampled);
+    let bytes = if IS_PLAIN {
+        buffer.plain_bytes()
     } else {
-        if cell.recorder.store.is_closed() {
-            return Err(SpanRef::new(cell));
-        }
-        local.counters.count(Counter::FinishedSpansUnsampled);
+        cell.recorder.seal(buffer);
+        buffer.bytes()
+    };
+    let end = buffer.end(flags, duration);
+    if !local.writer.push_if_free(&cell.header, end, &bytes) {
+        return Err(SpanRef::new(cell));
     }
+    local.counters.count(Counter::FinishedSpansSampled);
     if IS_PLAIN {
         buffer.clear_plain();
     } else {

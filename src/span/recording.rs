@@ -189,16 +189,21 @@ pub(crate) fn mark_panic(cell: &SpanCell) {
 /// Ends the span now; the first call wins, a later one is counted if the user made it.
 #[inline(always)]
 pub(crate) fn finish(span: SpanRef, is_explicit: bool) {
-    let ticks = span.cell().recorder.clock.now();
-    if let Err(span) = span.finish_alone(ticks) {
-        finish_at_ticks(span, ticks, is_explicit);
+    let finished = if span.cell().may_be_sent() {
+        let ticks = span.cell().recorder.clock.now();
+        span.finish_alone(ticks)
+    } else {
+        span.drop_alone()
+    };
+    if let Err(span) = finished {
+        finish_slowly(span, is_explicit);
     }
 }
 
 #[cold]
 #[inline(never)]
-fn finish_at_ticks(span: SpanRef, ticks: u64, is_explicit: bool) {
-    let end = span.cell().wall(ticks);
+fn finish_slowly(span: SpanRef, is_explicit: bool) {
+    let end = span.cell().wall(span.cell().recorder.clock.now());
     finish_any(span, end, is_explicit);
 }
 
