@@ -27,14 +27,30 @@ pub struct Clock {
 enum Source {
     Counter {
         clock: quanta::Clock,
-        origin: u64,
-        /// How long 2^32 ticks are.
-        nanos: u64,
+        scale: CounterScale,
     },
     Monotonic {
         origin: Instant,
     },
     Manual(ManualClock),
+}
+
+/// What a reading of the time-stamp counter means.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CounterScale {
+    origin: u64,
+    /// How long 2^32 steps of the counter are.
+    nanos: u64,
+}
+
+impl CounterScale {
+    /// Nanoseconds since tick zero.
+    #[inline(always)]
+    pub(crate) fn nanos_at(self, reading: u64) -> u64 {
+        // Another core's counter may be some steps behind.
+        let steps = reading.saturating_sub(self.origin);
+        ((u128::from(steps) * u128::from(self.nanos)) >> 32) as u64
+    }
 }
 
 impl Clock {
@@ -46,11 +62,8 @@ impl Clock {
             let clock = quanta::Clock::new();
             let origin = clock.raw();
             let nanos = clock.delta_as_nanos(0, 1 << 32);
-            Source::Counter {
-                clock,
-                origin,
-                nanos,
-            }
+            let scale = CounterScale { origin, nanos };
+            Source::Counter { clock, scale }
         } else {
             Source::Monotonic {
                 origin: instant_now(),
@@ -68,17 +81,17 @@ impl Clock {
     #[inline(always)]
     pub(crate) fn now(&self) -> u64 {
         match &self.source {
-            Source::Counter {
-                clock,
-                origin,
-                nanos,
-            } => {
-                // Another core's counter may be some ticks behind.
-                let ticks = clock.raw().saturating_sub(*origin);
-                ((u128::from(ticks) * u128::from(*nanos)) >> 32) as u64
-            }
+            Source::Counter { clock, scale } => scale.nanos_at(clock.raw()),
             Source::Monotonic { origin } => nanos_since(*origin),
             Source::Manual(manual) => manual.now(),
+        }
+    }
+
+    /// Where the time comes from `quanta`: what that reads now, and what it means.
+    pub(crate) fn counter(&self) -> Option<(u64, CounterScale)> {
+        match &self.source {
+            Source::Counter { clock, scale } => Some((clock.raw(), *scale)),
+            Source::Monotonic { .. } | Source::Manual(_) => None,
         }
     }
 

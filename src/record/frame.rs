@@ -46,7 +46,8 @@ impl FrameExtras {
 
     #[inline(always)]
     fn new(has_repeated_keys: bool, has_more: bool) -> Self {
-        Self(u8::from(has_repeated_keys) * Self::REPEATED_KEYS | u8::from(has_more) * Self::MORE)
+        let repeated_keys = u8::from(has_repeated_keys) * Self::REPEATED_KEYS;
+        Self(repeated_keys | (u8::from(has_more) * Self::MORE))
     }
 
     /// A key may have been set twice: the reader keeps the last value in the first one's place.

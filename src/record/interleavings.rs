@@ -19,8 +19,8 @@ use crate::model::sampling::{SamplingDecision, SpanView};
 use crate::model::{Flags, SpanId, TagRef, TraceId};
 use crate::record::ring::{Pushed, Ring, RingWriter};
 use crate::record::{
-    Budget, FrameBytes, FrameHeader, Lifecycle, Limits, Question, Recorder, SpanCell, SpanRef,
-    Store,
+    Budget, FrameBytes, FrameHeader, Lifecycle, Limits, Question, Recorder, SpanCell, SpanClock,
+    SpanRef, Store,
 };
 
 /// Counts its drops: the box that holds it is freed once.
@@ -56,7 +56,7 @@ fn start_pooled() -> (SpanRef, StdArc<AtomicUsize>) {
     let freed = StdArc::new(AtomicUsize::new(0));
     let metrics = Metrics::default();
     let recorder = StdArc::new(Recorder {
-        clock: ManualClock::at_micros(1).into(),
+        clock: SpanClock::new(ManualClock::at_micros(1).into()),
         limits: Limits::default(),
         store: StdArc::new(Store::new(Budget::new(1 << 20), metrics.clone())),
         metrics,

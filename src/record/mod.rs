@@ -24,7 +24,7 @@
 //! (`barrier`), the word of a handle and the last one's box (`span_ref`), the pair that a thread used last and its pool
 //! (`local`), bytes into reserved room (`append`, `encode`, `short_tags`, `frame`, `span_struct`) and out of it
 //! (`frames`), a prefetch (`ring`), a list on the stack (`field_list`), borrowed tags in memory that outlives them
-//! (`tag_sheet`), a handler for forks (`fork`).
+//! (`tag_sheet`), an instruction that reads the time (`span_clock`), a handler for forks (`fork`).
 //!
 //! Written for speed: no value is copied as soon as it is written word by word (the processor waits for the stores), and
 //! the usual case goes straight down one function and knows what is not there.
@@ -77,6 +77,11 @@ mod ring;
 mod sampler_tags;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod short_tags;
+#[cfg_attr(
+    all(target_arch = "x86_64", not(miri)),
+    expect(unsafe_code, reason = "an instruction")
+)]
+mod span_clock;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod span_ref;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
@@ -102,6 +107,7 @@ pub use owned_span::OwnedSpan;
 pub(crate) use random::{random_id, random_id_at_hand};
 pub(crate) use recorder::Recorder;
 pub(crate) use sampler_tags::EncodedTags;
+pub(crate) use span_clock::SpanClock;
 pub(crate) use span_ref::SpanRef;
 pub(crate) use span_struct::{LastTrace, write_span};
 pub(crate) use store::Store;

@@ -1,15 +1,15 @@
 use std::sync::Arc;
 
-use crate::clock::Clock;
 use crate::metrics::{Counter, Metrics};
 use crate::record::buffer::SpanBuffer;
 use crate::record::limits::Limits;
+use crate::record::span_clock::SpanClock;
 use crate::record::store::Store;
 
 /// What it takes to fill and finish a span; one for each tracer. Nothing in it is the user's own code.
 #[derive(Debug)]
 pub(crate) struct Recorder {
-    pub(crate) clock: Clock,
+    pub(crate) clock: SpanClock,
     pub(crate) limits: Limits,
     pub(crate) metrics: Metrics,
     pub(crate) store: Arc<Store>,

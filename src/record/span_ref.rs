@@ -211,7 +211,7 @@ mod tests {
     use crate::metrics::{Counter, Metrics};
     use crate::model::TagRef;
     use crate::model::sampling::{SamplingDecision, SpanView};
-    use crate::record::{Budget, Lifecycle, Limits, Question, Recorder, Store};
+    use crate::record::{Budget, Lifecycle, Limits, Question, Recorder, SpanClock, Store};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
     use std::thread;
@@ -249,7 +249,7 @@ mod tests {
             tracer: Arc::new(Nobody(alive.clone())),
             alive,
             recorder: Arc::new(Recorder {
-                clock: ManualClock::at_micros(1).into(),
+                clock: SpanClock::new(ManualClock::at_micros(1).into()),
                 limits: Limits::default(),
                 store: Arc::new(Store::new(Budget::new(1 << 20), metrics.clone())),
                 metrics,

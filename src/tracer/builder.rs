@@ -7,7 +7,7 @@ use crate::diagnostics::Diagnostics;
 use crate::metrics::Metrics;
 use crate::model::{Tag, TagValue, tags};
 use crate::propagation::{Codec, CustomCodec, Extractor, Injector, JaegerCodec};
-use crate::record::{Budget, Recorder, Store};
+use crate::record::{Budget, Recorder, SpanClock, Store};
 use crate::reporter::{NullReporter, Reporter, Worker, WorkerOptions, thread};
 use crate::sampler::{ProbabilisticSampler, Sampler, SamplingRate};
 use crate::span::Limits;
@@ -201,7 +201,7 @@ impl TracerBuilder {
         let core = Core {
             roots,
             recorder: Arc::new(Recorder {
-                clock,
+                clock: SpanClock::new(clock),
                 limits: self.limits,
                 metrics,
                 store,
