@@ -21,9 +21,7 @@ pub struct Clock {
     anchor: Arc<AtomicI64>,
 }
 
-/// The tag is spelt out, because it is read twice a span.
 #[derive(Clone)]
-#[repr(u8)]
 enum Source {
     Counter {
         clock: quanta::Clock,
@@ -92,6 +90,13 @@ impl Clock {
         match &self.source {
             Source::Counter { clock, scale } => Some((clock.raw(), *scale)),
             Source::Monotonic { .. } | Source::Manual(_) => None,
+        }
+    }
+
+    pub(crate) fn manual(&self) -> Option<&ManualClock> {
+        match &self.source {
+            Source::Manual(manual) => Some(manual),
+            Source::Counter { .. } | Source::Monotonic { .. } => None,
         }
     }
 
@@ -184,7 +189,7 @@ impl ManualClock {
     }
 
     #[inline(always)]
-    fn now(&self) -> u64 {
+    pub(crate) fn now(&self) -> u64 {
         self.nanos
             .load(Ordering::Relaxed)
             .min(MOST_NANOS.unsigned_abs())

@@ -197,13 +197,6 @@ impl SpanCell {
         self.local_trace.as_ref()
     }
 
-    /// Whether the span would go out if it finished now, or when its trace is decided.
-    #[inline(always)]
-    pub(crate) fn may_be_sent(&self) -> bool {
-        let marks = self.marks.get();
-        marks & SHARED != 0 || flags_in(marks).is_sampled()
-    }
-
     /// Whether there is or was any.
     #[inline(always)]
     fn has_baggage(&self) -> bool {

@@ -5,22 +5,35 @@ use crate::model::Flags;
 use crate::record::cell::{SpanCell, wall};
 use crate::record::frame::FrameEnd;
 use crate::record::local::{self, Local};
+use crate::record::span_clock::SpanClock;
 use crate::record::span_ref::SpanRef;
 
 impl SpanRef {
-    /// Finishes a span that is sampled if it is as most spans are, and the thread has last used the same tracer and has
-    /// room at hand; gives it back, as it was, otherwise.
+    /// Finishes the span if it is as most spans are, the thread has last used the same tracer and has room at hand, and
+    /// `now` tells the time where that is of interest; gives the span back, as it was, otherwise.
     ///
     /// Whatever is seldom is left to a function that ends this one: nothing has to be kept for afterwards.
     #[inline(always)]
-    pub(crate) fn finish_alone(self, ticks: u64) -> Result<(), Self> {
+    pub(crate) fn finish_alone(
+        self,
+        now: impl FnOnce(&SpanClock) -> Option<u64>,
+    ) -> Result<(), Self> {
         let Some(local) = local::current_of(self.cell().key) else {
             return Err(self);
         };
         let (mut cell, flags) = self.into_alone()?;
         if !flags.is_sampled() {
-            return Err(Self::new(cell));
+            if cell.recorder.store.is_closed() {
+                return Err(Self::new(cell));
+            }
+            cell.buffer.get_mut().clear();
+            local.counters.count(Counter::FinishedSpansUnsampled);
+            local.give_cell(cell);
+            return Ok(());
         }
+        let Some(ticks) = now(&cell.recorder.clock) else {
+            return Err(Self::new(cell));
+        };
         let buffer = cell.buffer.get_mut();
         if !buffer.is_bare() {
             return if buffer.is_plain() {
@@ -40,22 +53,6 @@ impl SpanRef {
             return Err(Self::new(cell));
         }
         local.counters.count(Counter::FinishedSpansSampled);
-        local.give_cell(cell);
-        Ok(())
-    }
-
-    /// The same for one that is not sampled: its end is of no interest.
-    #[inline(always)]
-    pub(crate) fn drop_alone(self) -> Result<(), Self> {
-        let Some(local) = local::current_of(self.cell().key) else {
-            return Err(self);
-        };
-        let (mut cell, flags) = self.into_alone()?;
-        if flags.is_sampled() || cell.recorder.store.is_closed() {
-            return Err(Self::new(cell));
-        }
-        local.counters.count(Counter::FinishedSpansUnsampled);
-        cell.buffer.get_mut().clear();
         local.give_cell(cell);
         Ok(())
     }

@@ -1,31 +1,48 @@
-use crate::clock::{Clock, CounterScale};
+use crate::clock::{Clock, CounterScale, ManualClock};
 
 /// The clock of a tracer's spans: read without a call where it is the processor's time-stamp counter.
 #[derive(Debug)]
 pub(crate) struct SpanClock {
     clock: Clock,
-    /// There is the counter, and the clock reads nothing else.
-    scale: Option<CounterScale>,
+    at_hand: AtHand,
+}
+
+/// What can be read without a call.
+#[derive(Debug)]
+enum AtHand {
+    /// The counter, and the clock reads nothing else.
+    Counter(CounterScale),
+    Manual(ManualClock),
+    Nothing,
 }
 
 impl SpanClock {
     pub(crate) fn new(clock: Clock) -> Self {
-        let scale = readings_around(|| clock.counter()).and_then(|(before, read, after)| {
+        let counter = readings_around(|| clock.counter()).and_then(|(before, read, after)| {
             let (reading, scale) = read?;
             (before..=after).contains(&reading).then_some(scale)
         });
-        Self { clock, scale }
+        let at_hand = match (counter, clock.manual()) {
+            (Some(scale), _) => AtHand::Counter(scale),
+            (None, Some(manual)) => AtHand::Manual(manual.clone()),
+            (None, None) => AtHand::Nothing,
+        };
+        Self { clock, at_hand }
     }
 
     /// Nanoseconds since tick zero: [`Clock::now`].
-    #[inline(always)]
     pub(crate) fn now(&self) -> u64 {
-        if let Some(scale) = self.scale
-            && let Some(reading) = read_counter()
-        {
-            return scale.nanos_at(reading);
+        self.now_at_hand().unwrap_or_else(|| self.clock.now())
+    }
+
+    /// The same where it takes no call.
+    #[inline(always)]
+    pub(crate) fn now_at_hand(&self) -> Option<u64> {
+        match &self.at_hand {
+            AtHand::Counter(scale) => read_counter().map(|reading| scale.nanos_at(reading)),
+            AtHand::Manual(manual) => Some(manual.now()),
+            AtHand::Nothing => None,
         }
-        self.clock.now()
     }
 
     /// Nanoseconds since the epoch at tick zero, as of now.
@@ -58,7 +75,6 @@ fn read_counter() -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::ManualClock;
 
     #[test]
     fn it_tells_the_time_of_its_clock() {
@@ -72,10 +88,10 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_not_the_counter_is_asked_itself() {
+    fn a_manual_clock_is_no_counter() {
         let manual = ManualClock::at_micros(7);
-        let span_clock = SpanClock::new(manual.into());
-        assert!(span_clock.scale.is_none());
-        assert_eq!(span_clock.now(), 7_000);
+        let span_clock = SpanClock::new(manual.clone().into());
+        manual.set_micros(8);
+        assert_eq!(span_clock.now_at_hand(), Some(8_000));
     }
 }

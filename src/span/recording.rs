@@ -11,7 +11,7 @@ use crate::model::sampling::{SamplerTags, SamplingDecision, SpanView};
 use crate::model::{FieldRef, Flags, TagRef, Timestamp, field, tags};
 use crate::record::{
     Added, FieldList, FrameHeader, Hold, LocalTrace, LogDraft, Question, SpanBuffer, SpanCell,
-    SpanRef, wall,
+    SpanClock, SpanRef, wall,
 };
 
 pub(crate) fn set_operation_name(cell: &SpanCell, name: Cow<'static, str>) {
@@ -189,22 +189,19 @@ pub(crate) fn mark_panic(cell: &SpanCell) {
 /// Ends the span now; the first call wins, a later one is counted if the user made it.
 #[inline(always)]
 pub(crate) fn finish(span: SpanRef, is_explicit: bool) {
-    let finished = if span.cell().may_be_sent() {
-        let ticks = span.cell().recorder.clock.now();
-        span.finish_alone(ticks)
-    } else {
-        span.drop_alone()
-    };
-    if let Err(span) = finished {
+    if let Err(span) = span.finish_alone(SpanClock::now_at_hand) {
         finish_slowly(span, is_explicit);
     }
 }
 
+/// The same where the time takes a call, or the span is not as most are.
 #[cold]
 #[inline(never)]
 fn finish_slowly(span: SpanRef, is_explicit: bool) {
-    let end = span.cell().wall(span.cell().recorder.clock.now());
-    finish_any(span, end, is_explicit);
+    if let Err(span) = span.finish_alone(|clock| Some(clock.now())) {
+        let end = span.cell().wall(span.cell().recorder.clock.now());
+        finish_any(span, end, is_explicit);
+    }
 }
 
 /// The same at a time of the user's.

@@ -41,7 +41,20 @@ pub(super) fn start(core: &Arc<Core>, options: &mut StartSpanOptions<'_>) -> Spa
 ///
 /// Whatever is seldom is left to a function that ends this one: nothing has to be kept for afterwards.
 pub(super) fn start_named(core: &Arc<Core>, name: &'static str) -> Span {
-    let ticks = core.recorder.clock.now();
+    match core.recorder.clock.now_at_hand() {
+        Some(ticks) => start_named_at(core, name, ticks),
+        None => start_named_by_call(core, name),
+    }
+}
+
+/// The same where the time takes a call.
+#[inline(never)]
+fn start_named_by_call(core: &Arc<Core>, name: &'static str) -> Span {
+    start_named_at(core, name, core.recorder.clock.now())
+}
+
+#[inline(always)]
+fn start_named_at(core: &Arc<Core>, name: &'static str, ticks: u64) -> Span {
     let span = match Plain::active() {
         Some(Plain::Root) => match core.roots.decided() {
             Some(decided) => {
