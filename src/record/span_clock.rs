@@ -31,8 +31,17 @@ impl SpanClock {
     }
 
     /// Nanoseconds since tick zero: [`Clock::now`].
+    #[inline(always)]
     pub(crate) fn now(&self) -> u64 {
-        self.now_at_hand().unwrap_or_else(|| self.clock.now())
+        match self.now_at_hand() {
+            Some(now) => now,
+            None => self.now_by_call(),
+        }
+    }
+
+    #[inline(never)]
+    fn now_by_call(&self) -> u64 {
+        self.clock.now()
     }
 
     /// The same where it takes no call.
