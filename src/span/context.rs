@@ -300,21 +300,37 @@ pub trait ToSpanContext {
     /// The context; empty where there is none.
     fn to_span_context(&self) -> SpanContext;
 
-    /// Hands the context on from where it is made: what is copied as soon as it is written makes the processor wait.
+    /// Has the context, unless it is empty, made where it is to be.
     #[doc(hidden)]
     #[inline]
-    fn give_span_context(&self, take: impl FnOnce(SpanContext))
+    fn give_span_context(&self, to: impl TakeContext)
     where
         Self: Sized,
     {
-        take(self.to_span_context());
+        let context = self.to_span_context();
+        if !context.is_empty() {
+            to.take(|| context);
+        }
     }
+}
+
+/// Where a context is to be: what is copied as soon as it is written makes the processor wait.
+#[doc(hidden)]
+pub trait TakeContext {
+    fn take(self, make: impl FnOnce() -> SpanContext);
 }
 
 impl ToSpanContext for SpanContext {
     #[inline]
     fn to_span_context(&self) -> SpanContext {
         self.clone()
+    }
+
+    #[inline(always)]
+    fn give_span_context(&self, to: impl TakeContext) {
+        if !self.is_empty() {
+            to.take(|| self.clone());
+        }
     }
 }
 
@@ -326,9 +342,9 @@ impl<T: ToSpanContext> ToSpanContext for Option<T> {
     }
 
     #[inline]
-    fn give_span_context(&self, take: impl FnOnce(SpanContext)) {
+    fn give_span_context(&self, to: impl TakeContext) {
         if let Some(parent) = self {
-            parent.give_span_context(take);
+            parent.give_span_context(to);
         }
     }
 }

@@ -4,10 +4,10 @@ use std::fmt;
 use std::time::SystemTime;
 
 use crate::clock::wall_nanos;
-use crate::model::{FieldRef, TagRef, TagValue, field, tags};
+use crate::model::{FieldRef, Flags, TagRef, TagValue, field, tags};
 use crate::record::{SpanCell, SpanRef};
 use crate::span::recording;
-use crate::span::{SpanContext, ToSpanContext};
+use crate::span::{SpanContext, TakeContext, ToSpanContext};
 
 /// A handle to one unit of work. See the [module](crate::span) for who finishes it.
 ///
@@ -34,9 +34,14 @@ impl Span {
     /// What identifies the span, with its baggage as of now. Valid for ever.
     #[inline]
     pub fn context(&self) -> SpanContext {
-        let mut given = SpanContext::default();
-        self.give_span_context(|context| given = context);
-        given
+        let Some(cell) = self.cell() else {
+            return SpanContext::default();
+        };
+        cell.settle();
+        match cell.plain_flags() {
+            Some(flags) => plain_context(cell, flags),
+            None => full_context(cell),
+        }
     }
 
     /// Whether tags and logs are kept: the trace is sampled or undecided, and the span is open.
@@ -209,6 +214,16 @@ fn finish(span: SpanRef) {
     recording::finish(span, true);
 }
 
+#[inline(always)]
+fn plain_context(cell: &SpanCell, flags: Flags) -> SpanContext {
+    let ids = (
+        cell.header.trace_id,
+        cell.header.span_id,
+        cell.header.parent_id,
+    );
+    SpanContext::local(ids, flags, cell.anchor)
+}
+
 /// The context of a span with baggage or with a decision that is shared.
 #[cold]
 #[inline(never)]
@@ -257,18 +272,13 @@ impl ToSpanContext for Span {
     }
 
     #[inline(always)]
-    fn give_span_context(&self, take: impl FnOnce(SpanContext)) {
+    fn give_span_context(&self, to: impl TakeContext) {
         let Some(cell) = self.cell() else { return };
         cell.settle();
-        let Some(flags) = cell.plain_flags() else {
-            return take(full_context(cell));
-        };
-        let ids = (
-            cell.header.trace_id,
-            cell.header.span_id,
-            cell.header.parent_id,
-        );
-        take(SpanContext::local(ids, flags, cell.anchor));
+        match cell.plain_flags() {
+            Some(flags) => to.take(|| plain_context(cell, flags)),
+            None => to.take(|| full_context(cell)),
+        }
     }
 }
 

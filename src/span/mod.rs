@@ -30,7 +30,7 @@ mod recording;
 mod reference;
 
 pub(crate) use context::Decision;
-pub use context::{SpanContext, ToSpanContext};
+pub use context::{SpanContext, TakeContext, ToSpanContext};
 pub use handle::Span;
 pub(crate) use recording::{
     apply_decision, begin_with_sampler_tags, begin_with_tag, begin_with_tags,

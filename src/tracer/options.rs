@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use crate::model::{ReferenceType, TagRef, tags};
 use crate::record::{EmptySheet, TagSheet};
-use crate::span::{Reference, SpanContext};
+use crate::span::{Reference, SpanContext, TakeContext};
 
 /// Everything that is said of a span before it starts; filled by [`SpanBuilder`](crate::tracer::SpanBuilder).
 // One word, which a builder hands on with each call; what it points to is used again by the thread's next span.
@@ -79,19 +79,11 @@ impl<'a> StartSpanOptions<'a> {
         self.said.context = context.has_trace().then(|| Box::new(context));
     }
 
-    /// Adds a reference. An empty one is left out.
+    /// Where the context of another reference is to be.
     #[inline(always)]
-    pub(super) fn push_reference(&mut self, kind: ReferenceType, context: SpanContext) {
-        if context.is_empty() {
-            return;
-        }
-        let reference = Reference { kind, context };
+    pub(super) fn reference_place(&mut self, kind: ReferenceType) -> ReferencePlace<'_> {
         let said = &mut *self.said;
-        if said.first.is_none() && !said.is_unusual {
-            said.first = Some(reference);
-        } else {
-            said.push_another(reference);
-        }
+        ReferencePlace { said, kind }
     }
 
     #[inline(always)]
@@ -153,6 +145,30 @@ impl<'a> StartSpanOptions<'a> {
     #[inline]
     pub fn ignores_active_span(&self) -> bool {
         self.said.ignore_active_span
+    }
+}
+
+/// The place of a reference among what is said of a span.
+pub(super) struct ReferencePlace<'s> {
+    said: &'s mut Said,
+    kind: ReferenceType,
+}
+
+impl TakeContext for ReferencePlace<'_> {
+    #[inline(always)]
+    fn take(self, make: impl FnOnce() -> SpanContext) {
+        let Self { said, kind } = self;
+        if said.first.is_none() && !said.is_unusual {
+            said.first = Some(Reference {
+                kind,
+                context: make(),
+            });
+        } else {
+            said.push_another(Reference {
+                kind,
+                context: make(),
+            });
+        }
     }
 }
 

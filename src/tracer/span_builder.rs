@@ -35,9 +35,7 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
     #[inline(always)]
     pub fn child_of(mut self, parent: &impl ToSpanContext) -> Self {
         if let Some(options) = &mut self.options {
-            parent.give_span_context(|context| {
-                options.push_reference(ReferenceType::ChildOf, context)
-            });
+            parent.give_span_context(options.reference_place(ReferenceType::ChildOf));
         }
         self
     }
@@ -46,9 +44,7 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
     #[inline(always)]
     pub fn follows_from(mut self, parent: &impl ToSpanContext) -> Self {
         if let Some(options) = &mut self.options {
-            parent.give_span_context(|context| {
-                options.push_reference(ReferenceType::FollowsFrom, context)
-            });
+            parent.give_span_context(options.reference_place(ReferenceType::FollowsFrom));
         }
         self
     }
@@ -57,7 +53,8 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
     #[inline(always)]
     pub fn reference(mut self, reference: Reference) -> Self {
         if let Some(options) = &mut self.options {
-            options.push_reference(reference.kind, reference.context);
+            let place = options.reference_place(reference.kind);
+            reference.context.give_span_context(place);
         }
         self
     }
