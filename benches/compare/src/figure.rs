@@ -7,7 +7,7 @@ pub type Figure = (Quantity, f64);
 pub enum Quantity {
     /// For a piece of work, in ns.
     Time,
-    /// How many times the work of one thread two threads did.
+    /// How many times the work of one thread two threads do: what each takes alone by what it takes beside the other.
     Speedup,
     /// Of all threads for a span, in µs.
     Cpu,

@@ -71,8 +71,9 @@ fn one_thread(
     vec![(Quantity::Time, median(bursts))]
 }
 
-/// In turn, one thread alone does a burst and both do one, each on its core. Contenders' own threads are on the
-/// second, in the way of that thread if they work during a burst.
+/// In turn, each thread alone does a burst and both do one, each on its core: cores need not be equally fast, so what
+/// the second thread adds is each one's time alone by its time beside the other. Contenders' own threads are on the
+/// second core, in the way of that thread if they work during a burst.
 fn two_threads(contender: &dyn Contender, cores: Cores, time: Duration) -> Vec<Figure> {
     let workload = Workload::TwoThreads;
     let meet = Barrier::new(2);
@@ -92,22 +93,24 @@ fn two_threads(contender: &dyn Contender, cores: Cores, time: Duration) -> Vec<F
             workload.run(contender, &mut request);
             (begin.as_nanos() as f64, epoch.elapsed().as_nanos() as f64)
         };
-        let prepare = || {
+        let mut turn = |is_mine: bool| {
             if is_first {
                 cores.visit_reporter(|| contender.flush());
                 let soon = epoch.elapsed() + Duration::from_micros(300);
                 start_at.store(soon.as_nanos() as u64, Ordering::Relaxed);
             }
             meet.wait();
+            let times = is_mine.then(&mut burst);
+            meet.wait();
+            times
         };
         let mut bursts = Vec::with_capacity(rounds);
         for _ in 0..rounds {
-            prepare();
-            let alone = is_first.then(&mut burst);
-            meet.wait();
-            prepare();
-            bursts.push((alone, burst()));
-            meet.wait();
+            let first = turn(is_first);
+            let alone = turn(!is_first)
+                .or(first)
+                .expect("one of the turns was ours");
+            bursts.push((alone, turn(true).expect("everybody's turn")));
         }
         bursts
     };
@@ -120,7 +123,7 @@ fn two_threads(contender: &dyn Contender, cores: Cores, time: Duration) -> Vec<F
         )
     });
     contender.flush();
-    let expected = 3 * rounds as u64 * workload.spans();
+    let expected = 4 * rounds as u64 * workload.spans();
     assert_eq!(
         contender.tally().delivered() - delivered,
         expected,
@@ -128,11 +131,13 @@ fn two_threads(contender: &dyn Contender, cores: Cores, time: Duration) -> Vec<F
     );
 
     let (mut times, mut speedups) = (Vec::new(), Vec::new());
-    for ((alone, a), (_, b)) in first.into_iter().zip(second).skip(WARM_UP) {
-        let (begin, end) = alone.expect("the first thread ran it");
+    for (first, second) in first.into_iter().zip(second).skip(WARM_UP) {
+        let (a, b) = (first.1, second.1);
         let together = a.1.max(b.1) - a.0.min(b.0);
         times.push(together / (2 * workload.pieces()) as f64);
-        speedups.push(2.0 * (end - begin) / together);
+        let took = |(begin, end): (f64, f64)| end - begin;
+        let kept = |(alone, beside)| took(alone) / took(beside);
+        speedups.push(kept(first) + kept(second));
     }
     vec![
         (Quantity::Time, median(times)),

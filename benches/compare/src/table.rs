@@ -232,8 +232,9 @@ pub fn machine() -> String {
 const EXPLANATIONS: &str = "\n\
     *Floors*: W1, W2, W5: two time stamps. W3: looking a header up among nine, parsing it, two ids, printing a header and \
     putting it into a map, looking through all names for baggage, five time stamps, 400 bytes copied. W4: the same with two \
-    time stamps and nothing copied. W6 has, in brackets, how many times the work of one thread two threads do; \
-    contenders' own threads share the second core with the second thread.\n\n\
+    time stamps and nothing copied. W6 has, in brackets, how many times the work of one thread two threads do: the sum of \
+    what each takes alone by what it takes beside the other, since cores are not equally fast at all times; contenders' own \
+    threads share the second core with the second thread.\n\n\
     tracehound's background thread also packs spans for an agent; the other contenders' hand them to a sink that reads \
     them.\n\n\
     *W8*: requests of W3, two spans each, of one thread; the sink is a process on this host that counts the spans of \
