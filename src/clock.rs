@@ -1,6 +1,6 @@
 //! Time: cheap ticks for spans, and what they are on the wall clock.
 //!
-//! A span reads ticks, never the wall clock: the processor's time-stamp counter through `quanta` where the
+//! A span reads ticks, never the wall clock: the processor's time-stamp counter, as `quanta` calibrates it, where the
 //! kernel itself trusts it, the monotonic clock elsewhere. What wall time tick zero was is an *anchor*, set
 //! when the clock is made and set again by the worker as the clocks drift apart. A local root freezes the
 //! anchor for its trace, so that no step of the wall clock reorders or stretches the spans of one trace.

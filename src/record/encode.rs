@@ -65,7 +65,8 @@ fn write_struct(
     payload: usize,
     write_value: impl FnOnce(&mut Appender<'_>),
 ) {
-    let mut out = Appender::new(out, key.len() + payload + TAG_BYTES);
+    let room = key.len().saturating_add(payload).saturating_add(TAG_BYTES);
+    let mut out = Appender::new(out, room);
     // SAFETY: a tag is its key, its payload and no more than `TAG_BYTES` besides: the key's field header of a byte and its
     // length, the value's type and field header of three bytes and a number, and an end.
     unsafe {

@@ -4,7 +4,7 @@ use crate::metrics::Counter;
 use crate::model::Flags;
 use crate::record::cell::{SpanCell, wall};
 use crate::record::frame::FrameEnd;
-use crate::record::local::{self, Local};
+use crate::record::local::{self, give_clear_cell};
 use crate::record::span_clock::SpanClock;
 use crate::record::span_ref::SpanRef;
 
@@ -28,7 +28,9 @@ impl SpanRef {
             }
             cell.buffer.get_mut().clear();
             local.counters.count(Counter::FinishedSpansUnsampled);
-            local.give_cell(cell);
+            if let Err(cell) = local.take_back(cell) {
+                give_clear_cell(cell);
+            }
             return Ok(());
         }
         let Some(ticks) = now(&cell.recorder.clock) else {
@@ -37,9 +39,9 @@ impl SpanRef {
         let buffer = cell.buffer.get_mut();
         if !buffer.is_bare() {
             return if buffer.is_plain() {
-                finish_filled::<true>(cell, local, flags, ticks)
+                finish_filled::<true>(cell, flags, ticks)
             } else {
-                finish_filled::<false>(cell, local, flags, ticks)
+                finish_filled::<false>(cell, flags, ticks)
             };
         }
         let end = FrameEnd {
@@ -53,7 +55,9 @@ impl SpanRef {
             return Err(Self::new(cell));
         }
         local.counters.count(Counter::FinishedSpansSampled);
-        local.give_cell(cell);
+        if let Err(cell) = local.take_back(cell) {
+            give_clear_cell(cell);
+        }
         Ok(())
     }
 }
@@ -62,10 +66,12 @@ impl SpanRef {
 #[inline(never)]
 fn finish_filled<const IS_PLAIN: bool>(
     mut cell: Box<SpanCell>,
-    local: &Local,
     flags: Flags,
     ticks: u64,
 ) -> Result<(), SpanRef> {
+    let Some(local) = local::current_of(cell.key) else {
+        return Err(SpanRef::new(cell));
+    };
     let duration = cell.duration(ticks);
     let buffer = cell.buffer.get_mut();
     let bytes = if IS_PLAIN {
@@ -84,7 +90,9 @@ fn finish_filled<const IS_PLAIN: bool>(
     } else {
         buffer.clear();
     }
-    local.give_cell(cell);
+    if let Err(cell) = local.take_back(cell) {
+        give_clear_cell(cell);
+    }
     Ok(())
 }
 

@@ -1,6 +1,5 @@
-use crate::record::frame::{
-    FinishedSpan, FrameBytes, FrameEnd, FrameHeader, read_frame, write_frame,
-};
+use crate::record::finished_span::FinishedSpan;
+use crate::record::frame::{FrameBytes, FrameEnd, FrameHeader, read_frame, write_frame};
 
 /// Frames, one behind the other.
 ///

@@ -53,20 +53,10 @@ impl Local {
         }
     }
 
-    /// Takes back a clear box of this tracer.
+    /// Takes back a clear box of this tracer; one for which there is no room is for [`give_clear_cell`].
     #[inline(always)]
-    pub(super) fn give_cell(&self, cell: Box<SpanCell>) {
-        if let Err(cell) = self.pool.push_into_room(cell) {
-            self.give_cell_beyond(cell);
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn give_cell_beyond(&self, cell: Box<SpanCell>) {
-        if let Err(refused) = self.pool.push(cell) {
-            give_elsewhere(refused);
-        }
+    pub(super) fn take_back(&self, cell: Box<SpanCell>) -> Result<(), Box<SpanCell>> {
+        self.pool.push_into_room(cell)
     }
 
     #[inline(always)]
@@ -162,9 +152,21 @@ pub(super) fn give_cell(mut cell: Box<SpanCell>) {
         return mem::forget(cell);
     }
     cell.clear();
-    match current_of(cell.key) {
-        Some(local) if !cell.recorder.store.is_closed() => local.give_cell(cell),
-        _ => give_elsewhere(cell),
+    give_clear_cell(cell);
+}
+
+/// The same of a clear box of this process. The last box of a tracer takes the tracer with it, and that is code of the
+/// user's: nothing of this thread may be in use.
+#[inline(never)]
+pub(super) fn give_clear_cell(cell: Box<SpanCell>) {
+    if let Some(local) = current_of(cell.key)
+        && !cell.recorder.store.is_closed()
+    {
+        if let Err(refused) = local.pool.push(cell) {
+            give_elsewhere(refused);
+        }
+    } else {
+        give_elsewhere(cell);
     }
 }
 

@@ -5,7 +5,8 @@ use std::cell::Cell;
 
 use crate::model::{FieldRef, TagRef, Timestamp};
 use crate::record::encode::{write_varint, zigzag};
-use crate::record::limits::{Limits, write_limited_tag};
+use crate::record::limited_tag::write_limited_tag;
+use crate::record::limits::Limits;
 
 /// A `Log` struct in the making, in scratch of this thread.
 pub(crate) struct LogDraft {

@@ -45,6 +45,7 @@ pub(crate) mod encode;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod field_list;
 mod finish;
+mod finished_span;
 #[cfg_attr(
     all(unix, not(miri)),
     expect(unsafe_code, reason = "to be told of forks")
@@ -58,6 +59,7 @@ mod frames;
 mod interleavings;
 mod keys;
 mod lifecycle;
+mod limited_tag;
 mod limits;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod local;
@@ -95,7 +97,7 @@ pub(crate) use buffer::{Added, SpanBuffer};
 pub(crate) use cell::{SpanCell, wall};
 pub use encode::{LogView, Logs, References, Tags};
 pub(crate) use field_list::FieldList;
-pub use frame::FinishedSpan;
+pub use finished_span::FinishedSpan;
 pub(crate) use frame::{FrameBytes, FrameHeader, FrameKind, ParentReference};
 pub(crate) use frames::Frames;
 pub(crate) use lifecycle::{Lifecycle, Question};

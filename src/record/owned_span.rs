@@ -5,7 +5,8 @@ use crate::model::{
     FieldRef, Flags, LogRecord, SpanId, SpanReference, Tag, TagRef, Timestamp, TraceId,
 };
 use crate::record::encode::{write_log, write_reference, write_tag};
-use crate::record::frame::{FinishedSpan, FrameBytes, FrameHeader, FrameKind};
+use crate::record::finished_span::FinishedSpan;
+use crate::record::frame::{FrameBytes, FrameHeader, FrameKind};
 
 /// A finished span with everything in it: what [`InMemoryReporter`](crate::reporter::InMemoryReporter) keeps.
 #[derive(Clone, Debug, PartialEq)]

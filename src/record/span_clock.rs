@@ -18,7 +18,9 @@ enum AtHand {
 
 impl SpanClock {
     pub(crate) fn new(clock: Clock) -> Self {
-        let counter = readings_around(|| clock.counter()).and_then(|(before, read, after)| {
+        // Asked first whether it is one: a system may forbid the instruction, and then the clock is another.
+        let counter = clock.counter().and_then(|_| {
+            let (before, read, after) = readings_around(|| clock.counter())?;
             let (reading, scale) = read?;
             (before..=after).contains(&reading).then_some(scale)
         });

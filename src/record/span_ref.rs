@@ -123,12 +123,12 @@ impl SpanRef {
         self.cell().count.remove_owner()
     }
 
-    /// The box itself with its flags, if this is the only handle to an open span of this process that has never been part
-    /// of a local trace, and whose start was not given by the user.
+    /// The box itself with its flags, if this is the only handle to an open span that has never been part of a local
+    /// trace, and whose start was not given by the user. That the span is of this process the caller knows by its key.
     #[inline(always)]
     pub(super) fn into_alone(self) -> Result<(Box<SpanCell>, Flags), Self> {
         let cell = self.cell();
-        if !self.is_owner() || !cell.count.is_only() {
+        if !cell.count.is_only() {
             return Err(self);
         }
         // Only now: whoever had another handle may have finished the span before that went.

@@ -5,7 +5,7 @@
 use crate::model::TraceId;
 use crate::record::append::{Appender, CONTINUED, spread_7};
 use crate::record::encode::{reference_kind, varint_len, zigzag};
-use crate::record::frame::FinishedSpan;
+use crate::record::finished_span::FinishedSpan;
 
 /// Appends a `Span` struct.
 #[inline(always)]
@@ -14,7 +14,7 @@ pub(crate) fn write_span(out: &mut Vec<u8>, span: &FinishedSpan<'_>, last: &mut 
     let lists_len = span.reference_bytes().len() + span.tag_bytes().len() + span.log_bytes().len();
     let name_len = span.operation_name().len();
     let mut out = Appender::new(out, SPAN_BYTES + name_len + lists_len);
-    // SAFETY: a span is its name and its lists, and less than `SPAN_BYTES` besides: four ids and a trace's two once more, of
+    // SAFETY: a span is its name and its lists, and less than `SPAN_BYTES` besides: four ids and three of them once more, of
     // 11 bytes each; three numbers of 11 bytes each; the lengths of a name and three lists, of 12 bytes each; and less than
     // ten bytes more. What is stored beyond the end of a field is less than 32 bytes.
     unsafe {

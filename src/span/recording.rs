@@ -77,10 +77,20 @@ pub(crate) fn log<'v>(
     let time = time.unwrap_or_else(|| now(cell));
     let mut few = FieldList::new();
     match catch(cell, || few.fill(&mut fields)) {
+        Some(false) => {
+            return log_many(cell, time, few.as_slice().iter().copied().chain(fields));
+        }
         Some(true) => log_few(cell, time, few.as_slice()),
-        Some(false) => log_many(cell, time, few.as_slice().iter().copied().chain(fields)),
         None => {}
     }
+    if needs_drop_of(&fields) {
+        // That is the user's code as well.
+        catch(cell, || drop(fields));
+    }
+}
+
+fn needs_drop_of<T>(_: &T) -> bool {
+    std::mem::needs_drop::<T>()
 }
 
 #[inline(never)]

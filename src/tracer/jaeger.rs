@@ -76,11 +76,6 @@ impl JaegerTracer {
             .map_or_else(FlushReport::default, |handle| handle.worker.report())
     }
 
-    #[inline(never)]
-    fn start_owned_name(&self, operation_name: Cow<'static, str>) -> Span {
-        self.start(StartSpanOptions::new(operation_name))
-    }
-
     /// What the tracer counts about itself.
     pub fn metrics(&self) -> Metrics {
         self.handle
@@ -93,6 +88,11 @@ impl JaegerTracer {
     /// The service's name and the tags that hold for all spans; none of a tracer that is off.
     pub fn process(&self) -> Option<&Process> {
         self.handle.as_ref().map(|handle| &*handle.core.process)
+    }
+
+    #[inline(never)]
+    fn start_owned_name(&self, operation_name: Cow<'static, str>) -> Span {
+        self.start(StartSpanOptions::new(operation_name))
     }
 
     pub(super) fn from_parts(core: Core, worker: Worker) -> Self {

@@ -25,7 +25,7 @@ struct Said {
     /// A tag says that it is a server's span.
     is_server: bool,
     /// There is something of what most spans do without: a tag that decides on the trace, or whose value is not text, a
-    /// number or bytes, or any of what comes next.
+    /// number, a truth value or bytes, or any of what comes next.
     is_unusual: bool,
     start_time: Option<SystemTime>,
     /// All of them where there are several.

@@ -197,21 +197,26 @@ fn start_any(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, ticks: u64) -
             answer = Some(core.decide(Question::Create, &view));
             Some(trace)
         }
-        Decision::Deferred => match core.decide_first(&view) {
-            (SamplingDecision::Delay, _) => Some(undecided(core, seed.flags)),
-            (decision, revisable) => {
-                is_revisable = revisable;
-                seed.flags = match &decision {
-                    SamplingDecision::Sample(_) => seed.flags.with(Flags::SAMPLED),
-                    _ => seed.flags.without(Flags::SAMPLED),
-                };
-                answer = Some(decision);
+        Decision::Deferred => match core.roots.decided().filter(|_| seed.is_new_trace) {
+            Some(decided) => {
+                (seed.flags, seed.kind) = decided;
                 None
             }
+            None => match core.decide_first(&view) {
+                (SamplingDecision::Delay, _) => Some(undecided(core, seed.flags)),
+                (decision, revisable) => {
+                    is_revisable = revisable;
+                    seed.flags = match &decision {
+                        SamplingDecision::Sample(_) => seed.flags.with(Flags::SAMPLED),
+                        _ => seed.flags.without(Flags::SAMPLED),
+                    };
+                    answer = Some(decision);
+                    None
+                }
+            },
         },
     };
 
-    let is_stored = seed.flags.is_sampled() || local_trace.is_some() || is_revisable;
     let mut cell = begin(core, options.take_name(), &seed, is_revisable);
     if let Some(start_time) = options.start_time() {
         cell.begin_at(wall_nanos(start_time));
@@ -220,11 +225,15 @@ fn start_any(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, ticks: u64) -
         cell.begin_undecided(trace);
     }
     cell.begin_with_baggage(origin.baggage);
-    if is_stored {
-        push_references(cell.buffer_mut(), options.references(), parent);
-    }
-    if let Some(answer) = answer {
-        apply_decision(&cell, answer);
+    // Of a span that is not sampled, too: a tag may still rescue it.
+    push_references(cell.buffer_mut(), options.references(), parent);
+    match answer {
+        // Its flags say so already, and these are its first tags.
+        Some(SamplingDecision::Sample(sampler_tags)) if cell.local_trace().is_none() => {
+            begin_with_sampler_tags(&mut cell, sampler_tags);
+        }
+        Some(answer) => apply_decision(&cell, answer),
+        None => {}
     }
     if let Some(debug_id) = origin.debug_id.filter(|_| is_forced) {
         begin_with_tag(&mut cell, tags::JAEGER_DEBUG_ID, TagRef::String(&debug_id));
