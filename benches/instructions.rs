@@ -35,15 +35,27 @@ impl Work for ChildOf {
     }
 }
 
+/// A root that ends when it is dropped.
+struct Dropped;
+
+impl Work for Dropped {
+    const NAME: &'static str = "dropped root";
+
+    fn once<T: Tracer + ?Sized>(&mut self, tracer: &T) {
+        drop(tracer.start_span(black_box("query")));
+    }
+}
+
 type Piece = (&'static str, fn(u64));
 
-const PIECES: [Piece; 8] = [
+const PIECES: [Piece; 9] = [
     ("noop-static", |n| run(&NoopTracer, &mut Tagged, n)),
     ("noop-dyn", |n| {
         run::<dyn Tracer>(black_box(&NoopTracer), &mut Tagged, n);
     }),
     ("unsampled-root", |n| with_tracer(false, Root, n)),
     ("sampled-root", |n| with_tracer(true, Root, n)),
+    ("dropped-root", |n| with_tracer(true, Dropped, n)),
     ("child-of-a-span", |n| {
         let tracer = tracer(true);
         let parent = parent(&tracer);

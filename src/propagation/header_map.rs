@@ -162,6 +162,16 @@ mod tests {
         assert_eq!(headers["uber-trace-id"], "4");
         assert!(headers.set("UBER-trace-id", "4"));
         assert_eq!(headers.len(), 1);
+        for value in ["a", "b"] {
+            headers.append("via", HeaderValue::from_static(value));
+        }
+        for (value, before) in [("5", 1), ("6", 0)] {
+            assert_eq!(headers.get_all("uber-trace-id").iter().count(), before);
+            assert!(headers.set_key(&key, value));
+            assert_eq!(headers["uber-trace-id"], value);
+            assert_eq!(headers.len(), 3, "of another name all values stay");
+            headers.remove("uber-trace-id");
+        }
     }
 
     #[test]

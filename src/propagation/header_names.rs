@@ -38,7 +38,7 @@ pub(super) struct Letters([u32; 2]);
 pub(super) enum Role {
     /// Nothing.
     Foreign,
-    /// The trace header and nothing else.
+    /// The trace header, whatever else has that name.
     Trace,
     /// Any of the others, or several.
     Other,

@@ -10,8 +10,8 @@
 //! ```
 //!
 //! A [`cell`](SpanCell) is an open span, a [`frame`](FrameHeader) a finished one: a fixed header and the
-//! buffer's bytes, copied into the finishing thread's [`ring`](ring::Ring). Rings are bounded by a budget of
-//! bytes; what finds no room is counted and dropped. Spans of a trace whose sampler has not decided wait in
+//! buffer's bytes, copied into the finishing thread's [`ring`](ring::Ring); for a packet in the same protocol
+//! [`write_span`] puts the two together. Rings are bounded by a budget of bytes; what finds no room is counted and dropped. Spans of a trace whose sampler has not decided wait in
 //! a [`LocalTrace`]. Boxes and the memory of rings are used again and again, so that in the steady state a span costs no
 //! allocation, no system call, and no atomic read-modify-write: of those there is one for each tag or log of a span that
 //! has started, which anybody may set, and one or two where a span has several handles.
@@ -22,9 +22,9 @@
 //!
 //! Only here may `unsafe` stand, and only for these: a lock's value (`lock`, `owner_lock`) and a barrier for all threads
 //! (`barrier`), the word of a handle and the last one's box (`span_ref`), the pair that a thread used last and its pool
-//! (`local`), bytes into reserved room (`append`, `encode`, `short_tags`, `frame`, `span_struct`) and out of it
-//! (`frames`), a prefetch (`ring`), a list on the stack (`field_list`), borrowed tags in memory that outlives them
-//! (`tag_sheet`), an instruction that reads the time (`span_clock`), a handler for forks (`fork`).
+//! (`local`), bytes into reserved room (`append`, `encode`, `short_tags`, `frame`, `frames`, `ring`, `span_struct`) and out
+//! of it (`frame`, `frames`), a prefetch (`ring`), a list on the stack (`field_list`), borrowed tags in memory that outlives
+//! them (`tag_sheet`), an instruction that reads the time (`span_clock`), a handler for forks (`fork`).
 //!
 //! Written for speed: no value is copied as soon as it is written word by word (the processor waits for the stores), and
 //! the usual case goes straight down one function and knows what is not there.

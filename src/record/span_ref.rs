@@ -209,9 +209,12 @@ mod tests {
     use super::*;
     use crate::clock::ManualClock;
     use crate::metrics::{Counter, Metrics};
-    use crate::model::TagRef;
     use crate::model::sampling::{SamplingDecision, SpanView};
-    use crate::record::{Budget, Lifecycle, Limits, Question, Recorder, SpanClock, Store};
+    use crate::model::{TagRef, Timestamp, field};
+    use crate::record::encode::write_log;
+    use crate::record::{
+        Budget, FrameBytes, Lifecycle, Limits, Question, Recorder, SpanClock, Store,
+    };
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
     use std::thread;
@@ -301,6 +304,42 @@ mod tests {
         assert!(!span.cell().is_finished());
         span.cell().lock().seal(limits);
         assert_eq!(span.cell().lock().tag_count(), 0);
+    }
+
+    #[test]
+    fn a_span_that_is_alone_finishes_with_what_is_at_hand() {
+        let fixture = fixture();
+        let (store, limits) = (&fixture.recorder.store, &fixture.recorder.limits);
+        let finish = |span: SpanRef| span.finish_alone(SpanClock::now_at_hand);
+        let span = finish(fixture.start()).expect_err("no room at hand yet");
+        let first = address(&span);
+        let bytes = FrameBytes::default();
+        store.push(&span.cell().header, &bytes, Counter::FinishedSpansSampled);
+        assert!(finish(span).is_ok());
+
+        let tagged = fixture.start();
+        assert_eq!(address(&tagged), first);
+        tagged.cell().lock().push_tag("k", TagRef::Long(1), limits);
+        assert!(finish(tagged).is_ok());
+
+        let logged = fixture.start();
+        let mut record = Vec::new();
+        write_log(
+            &mut record,
+            Timestamp::from_micros(7),
+            &[field("event", "e")],
+        );
+        logged.cell().lock().push_log(&record, limits);
+        assert!(finish(logged).is_ok());
+
+        let shared = fixture.start();
+        let handle = shared.handle();
+        assert!(finish(shared).is_err(), "there is another handle");
+        drop(handle);
+
+        let mut counts = Vec::new();
+        store.drain(|span| counts.push((span.tags().count(), span.logs().count())));
+        assert_eq!(counts, [(0, 0), (0, 0), (1, 0), (0, 1)]);
     }
 
     #[test]

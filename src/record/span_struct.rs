@@ -14,9 +14,9 @@ pub(crate) fn write_span(out: &mut Vec<u8>, span: &FinishedSpan<'_>, last: &mut 
     let lists_len = span.reference_bytes().len() + span.tag_bytes().len() + span.log_bytes().len();
     let name_len = span.operation_name().len();
     let mut out = Appender::new(out, SPAN_BYTES + name_len + lists_len);
-    // SAFETY: a span is its name and its lists, and less than `SPAN_BYTES` besides: four ids and three of them once more, of
-    // 11 bytes each; three numbers of 11 bytes each; the lengths of a name and three lists, of 12 bytes each; and less than
-    // ten bytes more. What is stored beyond the end of a field is less than 32 bytes.
+    // SAFETY: a span is its name and its lists, and less than `SPAN_BYTES` besides: four ids, and three of them once more for
+    // the parent's reference, of 11 bytes each; three numbers of 11 bytes each; the lengths of a name and three lists, of 12
+    // bytes each; and less than ten bytes more. What is stored beyond the end of a field is less than 32 bytes.
     unsafe {
         last.append(&mut out, header.trace_id);
         Field::of_id(header.span_id.get()).append(&mut out);
@@ -224,8 +224,10 @@ unsafe fn list_field(out: &mut Appender<'_>, header: u8, count: u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Flags, SpanId};
     use crate::record::append::VARINT_BYTES;
     use crate::record::encode::write_varint;
+    use crate::record::frame::{FrameBytes, FrameHeader, FrameKind, ParentReference};
 
     #[test]
     fn a_field_is_a_header_and_a_varint() {
@@ -251,5 +253,42 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_longest_fields_have_room() {
+        const TOP: u64 = 1 << 63;
+        let (trace_id, id) = TraceId::new(TOP, TOP)
+            .zip(SpanId::new(TOP))
+            .expect("not zero");
+        let header = FrameHeader {
+            parent_id: Some(id),
+            start: i64::MIN,
+            duration: u64::MAX,
+            tag_count: u32::MAX,
+            flags: Flags::from_bits(0xff),
+            parent_reference: ParentReference::ChildOf,
+            kind: FrameKind::InMicros,
+            ..FrameHeader::new(trace_id, id)
+        };
+        let list = [7; 9];
+        let bytes = FrameBytes {
+            operation_name: "n",
+            tags: &list,
+            references: &list,
+            reference_count: u32::MAX - 1,
+            logs: [&list, &[]],
+            log_count: u32::MAX,
+        };
+        let (mut out, mut last) = (Vec::new(), LastTrace::default());
+        for n in 1..=2 {
+            write_span(&mut out, &FinishedSpan::new(header, bytes), &mut last);
+            // Seven ids, two times, the name, three lists, the flags; the reference has two bytes and an end besides.
+            let len = 7 * 11 + 2 * 11 + 3 + 3 * (7 + list.len()) + 3 + 3 + 1;
+            assert_eq!(out.len(), n * len);
+        }
+        // The second one's trace is copied from the first one's.
+        let (first, second) = out.split_at(out.len() / 2);
+        assert_eq!(first, second);
     }
 }

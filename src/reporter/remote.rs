@@ -278,8 +278,7 @@ impl RemoteReporter {
             self.packet.size_of(span..span + 1),
             self.packet.envelope_size(),
         );
-        let name = self.packet.operation_name(span);
-        let limit = self.limits.single;
+        let (packet, limit) = (&self.packet, self.limits.single);
         let diagnostics = self.worker.diagnostics();
         diagnostics.warn(DropCause::TooLarge.name(), || {
             if envelope >= limit {
@@ -287,7 +286,8 @@ impl RemoteReporter {
                     "the service's name and tags take {envelope} bytes where {limit} are possible; spans are lost"
                 );
             }
-            let name: String = name.into_iter().flat_map(str::chars).take(64).collect();
+            let name = packet.operation_name(span).into_iter();
+            let name: String = name.flat_map(str::chars).take(64).collect();
             format!(
                 "span {name:?} takes {size} bytes where {limit} are possible, even made smaller; it is lost"
             )

@@ -199,7 +199,7 @@ fn compare_spans(expected: &Tracer, spans: &[OwnedSpan]) {
     for (order, group) in &expected.sent {
         let mut from = 0;
         for span in group {
-            let place = rest[from..].iter().position(|other| span.is(other));
+            let place = rest[from..].iter().position(|other| span == *other);
             let Some(place) = place else {
                 panic!("{order:?}: not there, or out of order: {span:#?}\nwhat is left: {rest:#?}")
             };

@@ -370,6 +370,31 @@ fn a_late_priority_rescues_the_span_that_it_is_set_on_and_its_children() {
 }
 
 #[test]
+fn a_child_that_a_priority_rescues_keeps_its_reference_whenever_it_is_set() {
+    let (builder, spans) = recording_builder();
+    let tracer = builder
+        .sampler(ConstSampler::new(false))
+        .build()
+        .expect("named");
+    let root = tracer.start_span("root");
+    let child = || tracer.build_span("child").follows_from(&root);
+    child().tag("sampling.priority", 1).start().finish();
+    // The first spans of a thread find less at hand than later ones.
+    for _ in 0..3 {
+        child().start().set_tag("sampling.priority", 1);
+    }
+    let spans = spans.spans();
+    assert_eq!(spans.len(), 4);
+    for span in spans {
+        let [reference] = span.references[..] else {
+            panic!("{:?}", span.references);
+        };
+        assert_eq!(reference.kind, ReferenceType::FollowsFrom);
+        assert_eq!(Some(reference.span_id), root.context().span_id());
+    }
+}
+
+#[test]
 fn traces_are_counted_where_they_begin_and_where_they_are_joined() {
     let (tracer, _) = recording_tracer();
     let root = tracer.start_span("root");

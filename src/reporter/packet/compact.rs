@@ -1,4 +1,4 @@
-//! `jaeger.thrift` in the compact protocol: agent port 6831. Spans are written by [`record`](crate::record::write_span).
+//! `jaeger.thrift` in the compact protocol: agent port 6831. What is around the spans: `record` writes those.
 //!
 //! Field headers are a byte, `(id - previous id) << 4 | type`.
 

@@ -327,7 +327,7 @@ impl Packet {
     }
 }
 
-/// Writes a span to `out` from `at` on and returns where it ends.
+/// Writes a span to `out` in place of all from `at` on, and returns where it ends.
 #[inline(always)]
 fn write_span(
     format: BatchFormat,

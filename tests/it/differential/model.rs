@@ -132,7 +132,6 @@ impl Model {
             tags: Vec::new(),
             logs: Vec::new(),
             references: Vec::new(),
-            began_unsampled: false,
             owners: 1,
             is_finished: false,
         });
@@ -149,7 +148,6 @@ impl Model {
             let reference = SpanReference::new(*kind, trace_id, span_id);
             self.spans[span].references.push(reference);
         }
-        self.spans[span].began_unsampled = !self.is_recording(span);
         if let Some(id) = debug_id {
             self.store_tag(span, "jaeger-debug-id", &TagValue::from(id));
         }

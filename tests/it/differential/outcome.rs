@@ -16,28 +16,9 @@ pub(super) struct Tracer {
     pub(super) has_long_trace_ids: bool,
     pub(super) is_closed: bool,
     /// In the order in which they left.
-    pub(super) sent: BTreeMap<Order, Vec<Expected>>,
+    pub(super) sent: BTreeMap<Order, Vec<OwnedSpan>>,
     pub(super) dropped: DropCounts,
     pub(super) counts: HashMap<Counter, u64>,
-}
-
-/// A span as it has to come out.
-#[derive(Debug)]
-pub(super) struct Expected {
-    pub(super) span: OwnedSpan,
-    /// It was rescued by a late priority, and may have lost its references.
-    pub(super) began_unsampled: bool,
-}
-
-impl Expected {
-    pub(super) fn is(&self, span: &OwnedSpan) -> bool {
-        if self.began_unsampled && span.references.is_empty() {
-            let mut without = self.span.clone();
-            without.references.clear();
-            return without == *span;
-        }
-        self.span == *span
-    }
 }
 
 /// Among which spans there is an order: those that one thread has finished, those that waited for one decision.

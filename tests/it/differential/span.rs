@@ -6,7 +6,7 @@ use tracehound::model::{Flags, LogRecord, SpanReference, Tag, TagValue, Timestam
 use tracehound::reporter::OwnedSpan;
 
 use super::context::Context;
-use super::outcome::{Expected, kept_logs};
+use super::outcome::kept_logs;
 
 pub(super) struct Span {
     pub(super) context: Context,
@@ -20,14 +20,13 @@ pub(super) struct Span {
     pub(super) tags: Vec<(String, TagValue)>,
     pub(super) logs: Vec<LogRecord>,
     pub(super) references: Vec<SpanReference>,
-    pub(super) began_unsampled: bool,
     pub(super) owners: u32,
     pub(super) is_finished: bool,
 }
 
 impl Span {
     /// How it is reported.
-    pub(super) fn come_out(&self, flags: Flags, log_limit: usize) -> Expected {
+    pub(super) fn come_out(&self, flags: Flags, log_limit: usize) -> OwnedSpan {
         let (trace_id, span_id, parent_id) = self.context.ids.expect("every span has ids");
         let mut owned = OwnedSpan::new(trace_id, span_id, self.name.clone());
         owned.parent_id = parent_id;
@@ -42,9 +41,6 @@ impl Span {
             .collect();
         owned.logs = kept_logs(&self.logs, log_limit);
         owned.references.clone_from(&self.references);
-        Expected {
-            span: owned,
-            began_unsampled: self.began_unsampled,
-        }
+        owned
     }
 }
