@@ -1,11 +1,9 @@
 //! A finished span as it lies in a ring: a fixed header, then its bytes.
 
 use std::mem::offset_of;
-use std::str;
 
 use crate::model::{Flags, ReferenceType, SpanId, Timestamp, TraceId};
 use crate::record::append::Appender;
-use crate::record::finished_span::FinishedSpan;
 
 /// The fixed part of a frame, as it lies in memory: what the worker prints as varints.
 ///
@@ -54,7 +52,7 @@ impl FrameExtras {
 
     /// [`More`] lies behind the header.
     #[inline(always)]
-    fn has_more(self) -> bool {
+    pub(super) fn has_more(self) -> bool {
         self.0 & Self::MORE != 0
     }
 }
@@ -62,11 +60,11 @@ impl FrameExtras {
 /// The second part of the header where there are references in the bytes, or log records.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
-struct More {
-    references_len: u32,
-    logs_len: u32,
-    reference_count: u32,
-    log_count: u32,
+pub(super) struct More {
+    pub(super) references_len: u32,
+    pub(super) logs_len: u32,
+    pub(super) reference_count: u32,
+    pub(super) log_count: u32,
 }
 
 /// What most frames do not have.
@@ -275,47 +273,4 @@ pub(super) unsafe fn write_frame(
 /// The ids and the start.
 const IDENTITY_WORDS: usize = offset_of!(FrameHeader, duration) / size_of::<u64>();
 
-/// Reads the first of `frames` and returns it with those behind it.
-///
-/// # Safety
-///
-/// `frames` is one frame or more, each as [`write_frame`] writes it.
-#[inline(always)]
-pub(super) unsafe fn read_frame(frames: &[u8]) -> (FinishedSpan<'_>, &[u8]) {
-    // SAFETY: a frame begins with a header as it lies in memory, and behind it are slices of the lengths that it says, as
-    // lengths fit into their fields. The first of them was text.
-    unsafe {
-        let header = frames.as_ptr().cast::<FrameHeader>();
-        // By themselves, so that the whole is copied once, to where it stays.
-        let name_len = (&raw const (*header).name_len).read_unaligned();
-        let tags_len = (&raw const (*header).tags_len).read_unaligned();
-        let extras = (&raw const (*header).extras).read_unaligned();
-        let mut rest = frames.get_unchecked(HEADER_BYTES..);
-        let mut more = More {
-            references_len: 0,
-            logs_len: 0,
-            reference_count: 0,
-            log_count: 0,
-        };
-        if extras.has_more() {
-            more = rest.as_ptr().cast::<More>().read_unaligned();
-            rest = rest.get_unchecked(size_of::<More>()..);
-        }
-        let (name, rest) = rest.split_at_unchecked(name_len as usize);
-        let (tags, rest) = rest.split_at_unchecked(tags_len as usize);
-        let (references, rest) = rest.split_at_unchecked(more.references_len as usize);
-        let (logs, rest) = rest.split_at_unchecked(more.logs_len as usize);
-        let bytes = FrameBytes {
-            operation_name: str::from_utf8_unchecked(name),
-            tags,
-            references,
-            reference_count: more.reference_count,
-            logs: [logs, &[]],
-            log_count: more.log_count,
-        };
-        let header = header.read_unaligned();
-        (FinishedSpan::new(header, bytes), rest)
-    }
-}
-
-const HEADER_BYTES: usize = 64;
+pub(super) const HEADER_BYTES: usize = 64;

@@ -1,5 +1,7 @@
+use std::str;
+
 use crate::record::finished_span::FinishedSpan;
-use crate::record::frame::{FrameBytes, FrameEnd, FrameHeader, read_frame, write_frame};
+use crate::record::frame::{FrameBytes, FrameEnd, FrameHeader, HEADER_BYTES, More, write_frame};
 
 /// Frames, one behind the other.
 ///
@@ -96,6 +98,49 @@ impl<'a> Iterator for Iter<'a> {
         let (span, rest) = unsafe { read_frame(self.rest) };
         self.rest = rest;
         Some(span)
+    }
+}
+
+/// Reads the first of `frames` and returns it with those behind it.
+///
+/// # Safety
+///
+/// `frames` is one frame or more, each as [`write_frame`] writes it.
+#[inline(always)]
+unsafe fn read_frame(frames: &[u8]) -> (FinishedSpan<'_>, &[u8]) {
+    // SAFETY: a frame begins with a header as it lies in memory, and behind it are slices of the lengths that it says, as
+    // lengths fit into their fields. The first of them was text.
+    unsafe {
+        let header = frames.as_ptr().cast::<FrameHeader>();
+        // By themselves, so that the whole is copied once, to where it stays.
+        let name_len = (&raw const (*header).name_len).read_unaligned();
+        let tags_len = (&raw const (*header).tags_len).read_unaligned();
+        let extras = (&raw const (*header).extras).read_unaligned();
+        let mut rest = frames.get_unchecked(HEADER_BYTES..);
+        let mut more = More {
+            references_len: 0,
+            logs_len: 0,
+            reference_count: 0,
+            log_count: 0,
+        };
+        if extras.has_more() {
+            more = rest.as_ptr().cast::<More>().read_unaligned();
+            rest = rest.get_unchecked(size_of::<More>()..);
+        }
+        let (name, rest) = rest.split_at_unchecked(name_len as usize);
+        let (tags, rest) = rest.split_at_unchecked(tags_len as usize);
+        let (references, rest) = rest.split_at_unchecked(more.references_len as usize);
+        let (logs, rest) = rest.split_at_unchecked(more.logs_len as usize);
+        let bytes = FrameBytes {
+            operation_name: str::from_utf8_unchecked(name),
+            tags,
+            references,
+            reference_count: more.reference_count,
+            logs: [logs, &[]],
+            log_count: more.log_count,
+        };
+        let header = header.read_unaligned();
+        (FinishedSpan::new(header, bytes), rest)
     }
 }
 

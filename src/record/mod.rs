@@ -23,7 +23,7 @@
 //! Only here may `unsafe` stand, and only for these: a lock's value (`lock`, `owner_lock`) and a barrier for all threads
 //! (`barrier`), the word of a handle and the last one's box (`span_ref`), the pair that a thread used last and its pool
 //! (`local`), bytes into reserved room (`append`, `encode`, `short_tags`, `frame`, `frames`, `ring`, `span_struct`) and out
-//! of it (`frame`, `frames`), a prefetch (`ring`), a list on the stack (`field_list`), borrowed tags in memory that outlives
+//! of it (`frames`), a prefetch (`ring`), a list on the stack (`field_list`), borrowed tags in memory that outlives
 //! them (`tag_sheet`), an instruction that reads the time (`span_clock`), a handler for forks (`fork`).
 //!
 //! Written for speed: no value is copied as soon as it is written word by word (the processor waits for the stores), and
