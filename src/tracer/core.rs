@@ -43,13 +43,16 @@ pub(super) enum Roots {
 }
 
 impl Roots {
+    pub(super) const KEPT: (Flags, FrameKind) = (Flags::SAMPLED, FrameKind::WithSamplerTags);
+    pub(super) const DROPPED: (Flags, FrameKind) = (Flags::from_bits(0), FrameKind::Usual);
+
     /// The answer where it is known.
     #[inline(always)]
     pub(super) fn decided(&self) -> Option<(Flags, FrameKind)> {
         match self {
             Self::Ask => None,
-            Self::Keep(_) => Some((Flags::SAMPLED, FrameKind::WithSamplerTags)),
-            Self::Drop => Some((Flags::default(), FrameKind::Usual)),
+            Self::Keep(_) => Some(Self::KEPT),
+            Self::Drop => Some(Self::DROPPED),
         }
     }
 

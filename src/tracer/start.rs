@@ -15,7 +15,7 @@ use crate::span::{
     begin_with_tag, begin_with_tags,
 };
 use crate::tracer::StartSpanOptions;
-use crate::tracer::core::Core;
+use crate::tracer::core::{Core, Roots};
 use crate::tracer::origin::{Origin, Parent, Plain, PlainParent};
 
 /// Starts a span. The name is taken out of `options`.
@@ -56,11 +56,15 @@ fn start_named_by_call(core: &Arc<Core>, name: &'static str) -> Span {
 #[inline(always)]
 fn start_named_at(core: &Arc<Core>, name: &'static str, ticks: u64) -> Span {
     let span = match Plain::active() {
-        Some(Plain::Root) => match core.roots.decided() {
-            Some(decided) => {
-                root(core, ticks, decided).and_then(|seed| seed.start_named(core, name))
+        // Arm by arm, so that each has its counters and flags as constants.
+        Some(Plain::Root) => match core.roots {
+            Roots::Keep(_) => {
+                root(core, ticks, Roots::KEPT).and_then(|seed| seed.start_named(core, name))
             }
-            None => return start_undecided_named(core, name, ticks),
+            Roots::Drop => {
+                root(core, ticks, Roots::DROPPED).and_then(|seed| seed.start_named(core, name))
+            }
+            Roots::Ask => return start_undecided_named(core, name, ticks),
         },
         Some(Plain::Child(parent)) => {
             child(core, ticks, &parent, false).and_then(|seed| seed.start_named(core, name))
