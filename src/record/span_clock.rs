@@ -19,10 +19,10 @@ enum AtHand {
 impl SpanClock {
     pub(crate) fn new(clock: Clock) -> Self {
         // Asked first whether it is one: a system may forbid the instruction, and then the clock is another.
-        let counter = clock.counter().and_then(|_| {
-            let (before, read, after) = readings_around(|| clock.counter())?;
-            let (reading, scale) = read?;
-            (before..=after).contains(&reading).then_some(scale)
+        let counter = clock.counter().and_then(|(earlier, scale)| {
+            let now = read_counter()?;
+            let (later, _) = clock.counter()?;
+            (earlier..=later).contains(&now).then_some(scale)
         });
         let at_hand = match (counter, clock.manual()) {
             (Some(scale), _) => AtHand::Counter(scale),
@@ -63,13 +63,6 @@ impl SpanClock {
     }
 }
 
-/// What the counter shows before and after `read`.
-fn readings_around<R>(read: impl FnOnce() -> R) -> Option<(u64, R, u64)> {
-    let before = read_counter()?;
-    let result = read();
-    Some((before, result, read_counter()?))
-}
-
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 #[inline(always)]
 fn read_counter() -> Option<u64> {
@@ -94,7 +87,9 @@ mod tests {
         let span_clock = SpanClock::new(clock.clone());
         for _ in 0..1_000 {
             let (before, now, after) = (clock.now(), span_clock.now(), clock.now());
-            assert!((before..=after).contains(&now), "{before} {now} {after}");
+            // Processors' counters may be some steps apart, and the thread may go from one to another.
+            let around = before.saturating_sub(1_000)..=after + 1_000;
+            assert!(around.contains(&now), "{before} {now} {after}");
         }
         assert_eq!(span_clock.anchor(), clock.anchor());
     }

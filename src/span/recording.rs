@@ -394,7 +394,7 @@ pub(crate) fn begin_with_tag(cell: &mut SpanCell, key: &str, value: TagRef<'_>) 
     count_added(cell, added);
 }
 
-/// Sets tags, all of them text, numbers or bytes, of a sampled span that nobody else can know of yet.
+/// Sets tags, all of them text, numbers, truth values or bytes, of a sampled span that nobody else can know of yet.
 #[inline]
 pub(crate) fn begin_with_tags(cell: &mut SpanCell, tags: &[(&str, TagRef<'_>)]) {
     let added = cell.begin_with_tags(tags);
