@@ -113,4 +113,4 @@ pub(crate) use span_clock::SpanClock;
 pub(crate) use span_ref::SpanRef;
 pub(crate) use span_struct::{LastTrace, write_span};
 pub(crate) use store::Store;
-pub(crate) use tag_sheet::{EmptySheet, TagSheet};
+pub(crate) use tag_sheet::{EmptySheet, SheetPlace, TagSheet};

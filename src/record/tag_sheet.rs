@@ -1,8 +1,10 @@
 //! Borrowed tags in memory that outlives what they borrow.
 
+use std::cell::Cell;
 use std::marker::PhantomData;
 use std::mem;
 use std::ops::{Deref, DerefMut};
+use std::ptr;
 
 use crate::model::TagRef;
 
@@ -64,6 +66,47 @@ impl<S> EmptySheet<S> {
     }
 }
 
+/// Where a thread keeps an emptied sheet: a static of the thread that needs no destructor, so that it is looked up at no
+/// cost. The thread's end [closes](Self::close) it.
+pub(crate) struct SheetPlace<S>(Cell<*mut Page<S>>);
+
+impl<S> SheetPlace<S> {
+    pub(crate) const fn new() -> Self {
+        Self(Cell::new(ptr::null_mut()))
+    }
+
+    /// Takes the sheet that was put here.
+    #[inline(always)]
+    pub(crate) fn take(&self) -> Option<EmptySheet<S>> {
+        let page = self.0.get();
+        if page.addr() <= CLOSED {
+            return None;
+        }
+        self.0.set(ptr::null_mut());
+        // SAFETY: it is neither of the two that are no page, so `put` has left it, and it is here no more.
+        Some(EmptySheet(unsafe { Box::from_raw(page) }))
+    }
+
+    /// Gives the sheet back if there is one already, or the place is closed.
+    #[inline(always)]
+    pub(crate) fn put(&self, sheet: EmptySheet<S>) -> Result<(), EmptySheet<S>> {
+        if !self.0.get().is_null() {
+            return Err(sheet);
+        }
+        self.0.set(Box::into_raw(sheet.0));
+        Ok(())
+    }
+
+    /// Frees what is here, and keeps nothing from now on.
+    pub(crate) fn close(&self) {
+        drop(self.take());
+        self.0.set(ptr::without_provenance_mut(CLOSED));
+    }
+}
+
+/// The address of no page: it is not aligned.
+const CLOSED: usize = 1;
+
 impl<S> Deref for TagSheet<'_, S> {
     type Target = S;
 
@@ -109,6 +152,20 @@ mod tests {
         assert!(sheet.tags().is_empty());
         sheet.push("b", TagRef::Bool(true));
         assert_eq!(sheet.tags().len(), 1);
+    }
+
+    #[test]
+    fn a_place_keeps_one_sheet_until_it_is_closed() {
+        let place = SheetPlace::<Vec<u8>>::new();
+        let put = || place.put(EmptySheet::default());
+        assert!(place.take().is_none());
+        assert!(put().is_ok() && put().is_err());
+        assert!(place.take().is_some() && place.take().is_none());
+        assert!(put().is_ok());
+        for _ in 0..2 {
+            place.close();
+            assert!(place.take().is_none() && put().is_err());
+        }
     }
 
     #[test]

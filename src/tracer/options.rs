@@ -1,11 +1,10 @@
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::fmt;
 use std::mem;
 use std::time::SystemTime;
 
 use crate::model::{ReferenceType, TagRef, tags};
-use crate::record::{EmptySheet, TagSheet};
+use crate::record::{EmptySheet, SheetPlace, TagSheet};
 use crate::span::{Reference, SpanContext, TakeContext};
 
 /// Everything that is said of a span before it starts; filled by [`SpanBuilder`](crate::tracer::SpanBuilder).
@@ -108,10 +107,8 @@ impl<'a> StartSpanOptions<'a> {
     pub(super) fn give_back(mut self) {
         debug_assert!(self.operation_name().is_empty());
         self.said.clear();
-        let sheet = self.said.emptied();
-        match SHEET.try_with(|memory| memory.replace(Some(sheet))) {
-            Ok(None) => {}
-            unused => free(unused),
+        if let Err(unused) = SHEET.with(|place| place.put(self.said.emptied())) {
+            free(unused);
         }
     }
 
@@ -215,20 +212,32 @@ impl fmt::Debug for StartSpanOptions<'_> {
 
 thread_local! {
     /// Nothing is said in it.
-    static SHEET: Cell<Option<EmptySheet<Said>>> = const { Cell::new(None) };
+    static SHEET: SheetPlace<Said> = const { SheetPlace::new() };
+    /// Destroyed when the thread ends, if it has been used.
+    static END: End = const { End };
+}
+
+struct End;
+
+impl Drop for End {
+    fn drop(&mut self) {
+        SHEET.with(SheetPlace::close);
+    }
 }
 
 #[inline(always)]
 fn take_sheet() -> EmptySheet<Said> {
-    match SHEET.try_with(Cell::take) {
-        Ok(Some(sheet)) => sheet,
-        _ => new_sheet(),
+    match SHEET.with(SheetPlace::take) {
+        Some(sheet) => sheet,
+        None => new_sheet(),
     }
 }
 
 #[cold]
 #[inline(never)]
 fn new_sheet() -> EmptySheet<Said> {
+    // It is used here, so that what is put into the place is freed. Where it has been destroyed, the place is closed.
+    let _ = END.try_with(|_| ());
     EmptySheet::default()
 }
 
