@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -162,16 +163,18 @@ impl Core {
     ) -> Result<Option<SpanContext>, ExtractError> {
         let mut extracted = Ok(None);
         self.guard("extract", || {
-            extracted = match carrier.read() {
+            let outcome = match carrier.read() {
                 ReadFrom::TextMap(carrier) => self.text_map.extract(carrier),
                 ReadFrom::HttpHeaders(carrier) => self.http_headers.extract(carrier),
                 ReadFrom::Custom(carrier) => self.extract_custom(carrier),
                 ReadFrom::Binary(_) => Ok(None),
+            };
+            if let Err(error) = &outcome {
+                self.count_malformed(error);
             }
+            // There is nothing to free in what it replaces.
+            mem::forget(mem::replace(&mut extracted, outcome));
         });
-        if let Err(error) = &extracted {
-            self.count_malformed(error);
-        }
         extracted
     }
 
