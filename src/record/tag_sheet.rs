@@ -2,16 +2,21 @@
 
 use std::cell::Cell;
 use std::marker::PhantomData;
-use std::mem;
+use std::mem::{self, MaybeUninit};
 use std::ops::{Deref, DerefMut};
 use std::ptr;
+use std::slice;
 
 use crate::model::TagRef;
 
-/// Borrowed tags, and an `S`, in a box: one word to hand on. An emptied one is used again for other tags.
-#[derive(Clone)]
+/// Borrowed tags, and an `S`, in a box that is used again for other tags when it is emptied.
+///
+/// How many there are stands in the handle: a builder hands it on in a register, so that the compiler knows at each tag
+/// of a chain of calls where it goes.
 pub(crate) struct TagSheet<'a, S> {
     page: Box<Page<S>>,
+    /// So many of the page's first tags are there.
+    count: usize,
     borrows: PhantomData<(&'a str, TagRef<'a>)>,
 }
 
@@ -19,41 +24,93 @@ pub(crate) struct TagSheet<'a, S> {
 #[derive(Default)]
 pub(crate) struct EmptySheet<S>(Box<Page<S>>);
 
-#[derive(Clone, Default)]
+/// Tags are not as long-lived as they say: only [`TagSheet::tags`] hands them out, for as long as the sheet says.
 struct Page<S> {
-    /// Not as long-lived as they say: only [`TagSheet::tags`] hands them out, for as long as the sheet says.
-    tags: Vec<(&'static str, TagRef<'static>)>,
+    first: [MaybeUninit<LentTag>; FIRST],
+    /// All of them where they are more.
+    many: Vec<LentTag>,
     beside: S,
 }
+
+type LentTag = (&'static str, TagRef<'static>);
+
+/// More tags than nearly all spans start with.
+const FIRST: usize = 16;
 
 impl<'a, S> TagSheet<'a, S> {
     #[inline(always)]
     pub(crate) fn push(&mut self, key: &'a str, value: TagRef<'a>) {
         // SAFETY: the types differ in lifetimes alone. The sheet borrows for `'a`, what it hands out lives no longer than
         // that, and none of the tags is left when it is emptied. To drop them does nothing.
-        let (key, value) = unsafe {
+        let tag = unsafe {
             (
                 mem::transmute::<&'a str, &'static str>(key),
                 mem::transmute::<TagRef<'a>, TagRef<'static>>(value),
             )
         };
-        self.page.tags.push((key, value));
+        match self.page.first.get_mut(self.count) {
+            Some(place) => {
+                place.write(tag);
+                self.count += 1;
+            }
+            None => self.push_to_many(tag),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn push_to_many(&mut self, tag: LentTag) {
+        let Page { first, many, .. } = &mut *self.page;
+        if many.is_empty() {
+            // SAFETY: as many as have a place here have been written.
+            many.extend(unsafe { written(first, FIRST) });
+        }
+        many.push(tag);
     }
 
     #[inline(always)]
     pub(crate) fn tags(&self) -> &[(&'a str, TagRef<'a>)] {
-        &self.page.tags
+        if self.count < FIRST {
+            self.first()
+        } else {
+            self.all()
+        }
+    }
+
+    #[inline(always)]
+    fn first(&self) -> &[LentTag] {
+        // SAFETY: so many have been written.
+        unsafe { written(&self.page.first, self.count) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn all(&self) -> &[LentTag] {
+        if self.page.many.is_empty() {
+            self.first()
+        } else {
+            &self.page.many
+        }
     }
 
     /// Without the tags. Their memory stays, unless it is much.
     #[inline(always)]
     pub(crate) fn emptied(mut self) -> EmptySheet<S> {
-        if !self.page.tags.is_empty() {
-            self.page.tags.clear();
-            self.page.tags.shrink_to(KEPT);
+        if self.count >= FIRST {
+            self.page.many.clear();
+            self.page.many.shrink_to(KEPT);
         }
         EmptySheet(self.page)
     }
+}
+
+/// # Safety
+///
+/// The first `count` have been written; there are so many.
+#[inline(always)]
+unsafe fn written(first: &[MaybeUninit<LentTag>; FIRST], count: usize) -> &[LentTag] {
+    // SAFETY: passed on. `MaybeUninit` has the layout of what it holds.
+    unsafe { slice::from_raw_parts(first.as_ptr().cast(), count) }
 }
 
 impl<S> EmptySheet<S> {
@@ -61,7 +118,32 @@ impl<S> EmptySheet<S> {
     pub(crate) fn fill<'a>(self) -> TagSheet<'a, S> {
         TagSheet {
             page: self.0,
+            count: 0,
             borrows: PhantomData,
+        }
+    }
+}
+
+impl<S: Clone> Clone for TagSheet<'_, S> {
+    fn clone(&self) -> Self {
+        let page = Page {
+            first: self.page.first,
+            many: self.page.many.clone(),
+            beside: self.page.beside.clone(),
+        };
+        Self {
+            page: Box::new(page),
+            ..*self
+        }
+    }
+}
+
+impl<S: Default> Default for Page<S> {
+    fn default() -> Self {
+        Self {
+            first: [MaybeUninit::uninit(); FIRST],
+            many: Vec::new(),
+            beside: S::default(),
         }
     }
 }
@@ -130,28 +212,34 @@ const KEPT: usize = 64;
 mod tests {
     use super::*;
 
+    /// Sets so many tags that live shortly, and empties the sheet.
+    fn use_for(count: u64, sheet: EmptySheet<u8>) -> EmptySheet<u8> {
+        let key = String::from("k");
+        let mut sheet = sheet.fill();
+        for n in 0..count {
+            sheet.push(&key, TagRef::Unsigned(n));
+        }
+        for sheet in [&sheet, &sheet.clone()] {
+            let values = sheet.tags().iter().map(|(key, value)| match value {
+                TagRef::Unsigned(value) if *key == "k" => *value,
+                _ => u64::MAX,
+            });
+            assert!(values.eq(0..count), "{count}");
+        }
+        sheet.emptied()
+    }
+
     #[test]
     fn the_memory_of_a_sheet_is_used_again() {
-        let mut sheet = EmptySheet::<u8>::default().fill();
-        {
-            let key = String::from("k");
-            let mut short = sheet;
-            for _ in 0..9 {
-                short.push(&key, TagRef::String(&key));
-            }
-            let (place, room) = (short.tags().as_ptr(), short.page.tags.capacity());
-            let page = &raw const *short.page;
-            let again = short.emptied().fill();
-            assert_eq!(&raw const *again.page, page);
-            assert_eq!(
-                (again.tags().as_ptr().addr(), again.page.tags.capacity()),
-                (place.addr(), room)
-            );
-            sheet = again;
+        let mut sheet = EmptySheet::default();
+        let page = &raw const *sheet.0;
+        let most = FIRST as u64 + 2;
+        for count in (0..most).chain([most, 0, most]) {
+            sheet = use_for(count, sheet);
+            assert_eq!(&raw const *sheet.0, page);
+            assert!(sheet.0.many.is_empty());
         }
-        assert!(sheet.tags().is_empty());
-        sheet.push("b", TagRef::Bool(true));
-        assert_eq!(sheet.tags().len(), 1);
+        assert!(sheet.0.many.capacity() > FIRST);
     }
 
     #[test]
@@ -170,10 +258,7 @@ mod tests {
 
     #[test]
     fn much_memory_is_not_kept() {
-        let mut sheet = EmptySheet::<u8>::default().fill();
-        for _ in 0..=KEPT {
-            sheet.push("k", TagRef::Bool(true));
-        }
-        assert!(sheet.emptied().fill().page.tags.capacity() <= KEPT);
+        let sheet = use_for(KEPT as u64 + 1, EmptySheet::default());
+        assert!(sheet.0.many.capacity() <= KEPT);
     }
 }

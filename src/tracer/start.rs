@@ -20,15 +20,22 @@ use crate::tracer::origin::{Origin, Parent, Plain, PlainParent};
 
 /// Starts a span. The name is taken out of `options`.
 pub(super) fn start(core: &Arc<Core>, options: &mut StartSpanOptions<'_>) -> Span {
-    // The clock first: the rest hides behind the read.
+    // The clock first: the rest hides behind the read. Then the id, while there is little to keep for afterwards: to find
+    // what belongs to a thread is, to the compiler, a call.
     let ticks = core.recorder.clock.now();
+    let Some(id) = core.id_at_hand() else {
+        return start_any(core, options, ticks);
+    };
     let span = match Plain::find(options) {
         Some(Plain::Root) => match core.roots.decided() {
-            Some(decided) => root(core, ticks, decided).and_then(|seed| seed.start(core, options)),
+            Some(decided) => {
+                root(core, ticks, id, decided).and_then(|seed| seed.start(core, options))
+            }
             None => return start_undecided(core, options.take_name(), options.tags(), ticks),
         },
-        Some(Plain::Child(parent)) => child(core, ticks, &parent, options.is_server())
-            .and_then(|seed| seed.start(core, options)),
+        Some(Plain::Child(parent)) => {
+            child(core, ticks, id, &parent, options.is_server()).start(core, options)
+        }
         None => None,
     };
     match span {
@@ -55,19 +62,22 @@ fn start_named_by_call(core: &Arc<Core>, name: &'static str) -> Span {
 
 #[inline(always)]
 fn start_named_at(core: &Arc<Core>, name: &'static str, ticks: u64) -> Span {
+    let Some(id) = core.id_at_hand() else {
+        return start_any_named(core, name, ticks);
+    };
     let span = match Plain::active() {
         // Arm by arm, so that each has its counters and flags as constants.
         Some(Plain::Root) => match core.roots {
             Roots::Keep(_) => {
-                root(core, ticks, Roots::KEPT).and_then(|seed| seed.start_named(core, name))
+                root(core, ticks, id, Roots::KEPT).and_then(|seed| seed.start_named(core, name))
             }
             Roots::Drop => {
-                root(core, ticks, Roots::DROPPED).and_then(|seed| seed.start_named(core, name))
+                root(core, ticks, id, Roots::DROPPED).and_then(|seed| seed.start_named(core, name))
             }
             Roots::Ask => return start_undecided_named(core, name, ticks),
         },
         Some(Plain::Child(parent)) => {
-            child(core, ticks, &parent, false).and_then(|seed| seed.start_named(core, name))
+            child(core, ticks, id, &parent, false).start_named(core, name)
         }
         None => None,
     };
@@ -97,10 +107,14 @@ type Counters = (Counter, Option<Counter>);
 /// The tags that are set at the start.
 type StartTags<'a> = &'a [(&'a str, TagRef<'a>)];
 
-/// The root of a new trace whose decision is known; none where an id is not at hand.
+/// The root of a new trace whose decision is known; none where half an id is not at hand.
 #[inline(always)]
-fn root(core: &Core, ticks: u64, (flags, kind): (Flags, FrameKind)) -> Option<Seed> {
-    let span_id = core.id_at_hand()?;
+fn root(
+    core: &Core,
+    ticks: u64,
+    span_id: SpanId,
+    (flags, kind): (Flags, FrameKind),
+) -> Option<Seed> {
     let high = if core.is_128_bit {
         core.id_at_hand()?.get()
     } else {
@@ -113,17 +127,17 @@ fn root(core: &Core, ticks: u64, (flags, kind): (Flags, FrameKind)) -> Option<Se
     })
 }
 
-/// A child of a single parent whose trace is decided and has no baggage; none where an id is not at hand.
+/// A child of a single parent whose trace is decided and has no baggage.
 #[inline(always)]
-fn child(core: &Core, ticks: u64, parent: &PlainParent, is_server: bool) -> Option<Seed> {
-    Some(Seed {
+fn child(core: &Core, ticks: u64, span_id: SpanId, parent: &PlainParent, is_server: bool) -> Seed {
+    Seed {
         ticks,
         anchor: match parent.anchor {
             Some(anchor) => anchor,
             None => core.recorder.clock.anchor(),
         },
         trace_id: parent.reference.trace_id,
-        span_id: core.id_at_hand()?,
+        span_id,
         parent_id: Some(parent.reference.span_id),
         parent_reference: ParentReference::of(parent.reference.kind),
         kind: FrameKind::Usual,
@@ -131,7 +145,7 @@ fn child(core: &Core, ticks: u64, parent: &PlainParent, is_server: bool) -> Opti
         is_local_root: parent.is_remote,
         is_new_trace: false,
         joins: is_server && parent.is_remote,
-    })
+    }
 }
 
 /// A root whose sampler has to be asked, with no baggage and nothing forced.
