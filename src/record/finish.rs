@@ -52,7 +52,7 @@ impl SpanRef {
         };
         let name = cell.buffer.get_mut().bare_bytes();
         if !local.writer.push_if_free(&cell.header, end, &name) {
-            return Err(Self::new(cell));
+            return finish_in_next_chunk::<true>(cell, flags, ticks);
         }
         local.counters.count(Counter::FinishedSpansSampled);
         if let Err(cell) = local.take_back(cell) {
@@ -82,7 +82,7 @@ fn finish_filled<const IS_PLAIN: bool>(
     };
     let end = buffer.end(flags, duration);
     if !local.writer.push_if_free(&cell.header, end, &bytes) {
-        return Err(SpanRef::new(cell));
+        return finish_in_next_chunk::<IS_PLAIN>(cell, flags, ticks);
     }
     local.counters.count(Counter::FinishedSpansSampled);
     if IS_PLAIN {
@@ -94,6 +94,20 @@ fn finish_filled<const IS_PLAIN: bool>(
         give_clear_cell(cell);
     }
     Ok(())
+}
+
+/// The same where there was no room, or the ring was claimed.
+#[cold]
+#[inline(never)]
+fn finish_in_next_chunk<const IS_PLAIN: bool>(
+    cell: Box<SpanCell>,
+    flags: Flags,
+    ticks: u64,
+) -> Result<(), SpanRef> {
+    match local::current_of(cell.key) {
+        Some(local) if local.writer.renew() => finish_filled::<IS_PLAIN>(cell, flags, ticks),
+        _ => Err(SpanRef::new(cell)),
+    }
 }
 
 impl SpanCell {

@@ -209,7 +209,8 @@ fn three_threads_finish_clone_and_leave_a_span() {
 /// As spans that have everything at hand.
 fn push_quickly(writer: &RingWriter, n: u64) -> Pushed {
     let (header, bytes) = frame(n);
-    if writer.push_if_free(&header, header.end(), &bytes) {
+    let push = || writer.push_if_free(&header, header.end(), &bytes);
+    if push() || writer.renew() && push() {
         return Pushed::Taken;
     }
     writer.push(&header, &bytes)
@@ -236,10 +237,12 @@ fn frame(n: u64) -> (FrameHeader, FrameBytes<'static>) {
 }
 
 fn drain(ring: &Ring, ids: &mut Vec<u64>) {
-    for chunk in ring.take() {
+    let mut chunks = ring.take();
+    while let Some(chunk) = chunks.pop_front() {
         ids.extend(chunk.frames().iter().map(|span| span.span_id().get()));
         ring.recycle(chunk);
     }
+    ring.keep(chunks);
 }
 
 /// One frame fits into the small chunk of a model, and three into the next one.

@@ -12,8 +12,8 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::marker::PhantomData;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::record::budget::Budget;
 use crate::record::frame::{FrameBytes, FrameEnd, FrameHeader};
@@ -28,6 +28,8 @@ pub(crate) struct Ring {
     state: OwnerLock<RingState>,
     /// A chunk that was read and waits to be written again.
     spare: ByteLock<Option<Chunk>>,
+    /// An empty queue, for the next chunks that are filled: its memory was used before.
+    queue: Mutex<VecDeque<Chunk>>,
     is_closed: AtomicBool,
     /// The thread has ended: nothing more will come.
     is_ended: AtomicBool,
@@ -110,6 +112,23 @@ impl RingWriter {
         true
     }
 
+    /// Where [`push_if_free`](Self::push_if_free) has found no room, takes another chunk for the next attempt; false where
+    /// that is of no use, or takes more than that.
+    ///
+    /// Every few hundredth frame comes here, and finds that the processor has forgotten all that it needs: it is little.
+    pub(super) fn renew(&self) -> bool {
+        // SAFETY: as in `own`.
+        let Some(mut state) = (unsafe { self.ring.state.own_if_free() }) else {
+            return false;
+        };
+        // A frame for which an empty chunk has no room needs one of its own.
+        let has_empty = state.newest.size > 0 && state.newest.frames.len() == 0;
+        !has_empty
+            && !self.ring.is_closed()
+            && !self.ring.is_time_to_wake(state.filled.len() + 1)
+            && self.ring.renew(&mut state, 0)
+    }
+
     /// Into the newest chunk or a new one.
     pub(crate) fn push(&self, header: &FrameHeader, bytes: &FrameBytes<'_>) -> Pushed {
         self.ring.push(&mut self.own(), header, bytes)
@@ -125,6 +144,7 @@ impl RingWriter {
             }
         }
         *self.ring.spare.lock() = None;
+        *self.ring.queue() = VecDeque::new();
         self.ring.is_ended.store(true, Ordering::Release);
     }
 
@@ -142,6 +162,7 @@ impl Ring {
             budget,
             state: OwnerLock::new(RingState::default()),
             spare: ByteLock::default(),
+            queue: Mutex::default(),
             is_closed: AtomicBool::new(false),
             is_ended: AtomicBool::new(false),
             pushed: AtomicU64::new(0),
@@ -179,25 +200,35 @@ impl Ring {
         if self.is_closed() {
             return Pushed::Closed;
         }
-        let Some(chunk) = self.next_chunk(state, len) else {
+        if !self.renew(state, len) {
             self.full.store(self.full() + 1, Ordering::Release);
             return Pushed::Full;
-        };
-        let filled = std::mem::replace(&mut state.newest, chunk);
-        if filled.size > 0 {
-            state.filled.push_back(filled);
         }
-        let is_time = state.filled.len() >= MANY_CHUNKS
-            || state.newest.is_budgeted && self.budget.is_half_full();
-        state.newest.fetch_first();
         state.newest.frames.push(header, bytes);
         state.newest.fetch_ahead(len);
         self.count_pushed();
-        if is_time {
+        if state.newest.is_budgeted && self.is_time_to_wake(state.filled.len()) {
             Pushed::TakenMany
         } else {
             Pushed::Taken
         }
+    }
+
+    /// Takes another chunk, for a frame of `len` bytes, if there is one.
+    fn renew(&self, state: &mut RingState, len: usize) -> bool {
+        let Some(chunk) = self.next_chunk(state, len) else {
+            return false;
+        };
+        chunk.fetch_first();
+        let filled = std::mem::replace(&mut state.newest, chunk);
+        if filled.size > 0 {
+            state.filled.push_back(filled);
+        }
+        true
+    }
+
+    fn is_time_to_wake(&self, filled: usize) -> bool {
+        filled >= MANY_CHUNKS || self.budget.is_half_full()
     }
 
     #[inline(always)]
@@ -207,15 +238,16 @@ impl Ring {
             .store(self.pushed.load(Ordering::Relaxed) + 1, Ordering::Release);
     }
 
-    /// Everything that waits, for the worker to read; [`Ring::recycle`] takes the chunks back.
+    /// Everything that waits, for the worker to read; [`Ring::recycle`] takes the chunks back, and [`Ring::keep`] the queue.
     pub(crate) fn take(&self) -> VecDeque<Chunk> {
         if self.pushed() == self.taken.load(Ordering::Relaxed) {
             return VecDeque::new();
         }
+        let queue = std::mem::take(&mut *self.queue());
         let Some(mut state) = self.state.claim() else {
             return VecDeque::new();
         };
-        let mut chunks = std::mem::take(&mut state.filled);
+        let mut chunks = std::mem::replace(&mut state.filled, queue);
         if state.newest.size > 0 {
             chunks.push_back(std::mem::take(&mut state.newest));
         }
@@ -230,6 +262,17 @@ impl Ring {
         } else if !self.is_ended.load(Ordering::Acquire) {
             *self.spare.lock() = Some(Chunk::new(memory, chunk.size, false));
         }
+    }
+
+    /// Takes back what [`Ring::take`] gave, emptied.
+    pub(crate) fn keep(&self, queue: VecDeque<Chunk>) {
+        if queue.capacity() <= 2 * MANY_CHUNKS {
+            *self.queue() = queue;
+        }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, VecDeque<Chunk>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Refuses what comes from now on.
@@ -397,10 +440,12 @@ mod tests {
 
     fn drain(ring: &Ring) -> Vec<u64> {
         let mut ids = Vec::new();
-        for chunk in ring.take() {
+        let mut chunks = ring.take();
+        while let Some(chunk) = chunks.pop_front() {
             ids.extend(chunk.frames().iter().map(|span| span.span_id().get() - 1));
             ring.recycle(chunk);
         }
+        ring.keep(chunks);
         ids
     }
 
@@ -450,6 +495,26 @@ mod tests {
         assert!(before.iter().all(|pushed| *pushed == Pushed::Taken));
         assert_eq!(drain(ring.ring()).len(), pushed.len());
         assert_eq!(push(&ring, 0, &name), Pushed::Taken);
+    }
+
+    #[test]
+    fn a_chunk_is_renewed_where_that_makes_room_and_is_all_there_is_to_do() {
+        let budget = Budget::new(1 << 30);
+        let ring = RingWriter::new(budget.clone());
+        assert!(ring.renew());
+        assert!(!ring.renew(), "an empty chunk has as much room as another");
+        for n in 1..MANY_CHUNKS as u64 {
+            assert_eq!(push(&ring, n, "name"), Pushed::Taken);
+            assert!(ring.renew());
+        }
+        assert_eq!(push(&ring, 0, "name"), Pushed::Taken);
+        assert!(!ring.renew(), "the worker is to be woken");
+        assert_eq!(drain(ring.ring()).len(), MANY_CHUNKS);
+        assert_eq!(budget.used(), 0);
+        assert!(ring.renew());
+        assert_eq!(push(&ring, 0, "name"), Pushed::Taken);
+        ring.ring().close();
+        assert!(!ring.renew());
     }
 
     #[test]

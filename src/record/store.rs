@@ -192,7 +192,8 @@ impl Store {
         let (mut count, mut tags) = (0, Vec::new());
         let home = generation();
         for ring in rings {
-            for chunk in ring.take() {
+            let mut chunks = ring.take();
+            while let Some(chunk) = chunks.pop_front() {
                 for mut span in chunk.frames().iter() {
                     count += 1;
                     if span.header().kind == FrameKind::WithSamplerTags {
@@ -206,6 +207,7 @@ impl Store {
                 }
                 ring.recycle(chunk);
             }
+            ring.keep(chunks);
         }
         if count == 0 {
             self.budget.trim();
