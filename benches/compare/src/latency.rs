@@ -38,7 +38,7 @@ pub fn measure(prepare: Prepare, cores: Cores) -> Option<Vec<Figure>> {
     ])
 }
 
-/// In ns, without the first ones, which find nothing where it is going to be.
+/// In ns, without those of the first half second, in which memory is touched for the first time.
 fn calls(contender: &dyn Contender, begin: Instant) -> Vec<u64> {
     let clock = quanta::Clock::new();
     let request = Request::new(true);
@@ -51,9 +51,10 @@ fn calls(contender: &dyn Contender, begin: Instant) -> Vec<u64> {
         let (from, _, to) = (clock.raw(), contender.tagged_root(&request), clock.raw());
         *time = clock.delta_as_nanos(from, to);
     }
-    times.split_off(CALLS / 10)
+    times.split_off(WARM_UP)
 }
 
 /// 50 000 spans a second.
 const PERIOD: Duration = Duration::from_micros(20);
-const CALLS: usize = 50_000;
+const WARM_UP: usize = 25_000;
+const CALLS: usize = WARM_UP + 50_000;
