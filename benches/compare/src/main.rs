@@ -47,6 +47,7 @@
 mod agent;
 mod chart;
 mod clocks;
+mod company;
 mod contender;
 mod cores;
 mod encoding;
@@ -63,6 +64,7 @@ mod rounds;
 mod sink;
 mod table;
 mod task;
+mod times;
 mod workload;
 
 use std::path::Path;
