@@ -101,6 +101,18 @@ impl Results {
         some_median(sums.flat_map(Medians::figures), quantity)
     }
 
+    /// How many times the floor a contender takes.
+    pub fn by_floor(
+        &self,
+        contender: &str,
+        workload: Workload,
+        quantity: Quantity,
+        distance: Distance,
+    ) -> Option<f64> {
+        let time = self.median(contender, Task::Burst(workload), quantity, distance)?;
+        Some(time / self.floor_of(workload, quantity)?)
+    }
+
     /// How many processes found the cores at that distance, and the median of what they found.
     pub fn round_trips(&self, distance: Distance) -> (usize, f64) {
         let all = self.samples.iter().map(|sample| sample.round_trip);
