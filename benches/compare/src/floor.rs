@@ -61,8 +61,8 @@ impl Floors {
 
 /// In rounds that are short enough to have the same company from beginning to end, mostly.
 fn per_call<T>(probe: Probe, mut work: impl FnMut() -> T) -> Medians {
-    const CALLS: u32 = 20_000;
-    const ROUNDS: u32 = 35;
+    const CALLS: u32 = 10_000;
+    const ROUNDS: u32 = 100;
     let mut round = || {
         let begin = Instant::now();
         for _ in 0..CALLS {

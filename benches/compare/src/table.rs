@@ -290,7 +290,7 @@ const EXPLANATIONS: &str = "\n\
     other, another machine as a rule, what keeps the core busy takes up to twice as long; that comes and goes within \
     milliseconds, and is not the program's doing. Two short loops before and after each burst tell it: one that keeps the \
     core busy then takes longer beside one that waits for each of its results. The first number is of bursts that were \
-    alone at both ends, the second of bursts that shared the core at both; a dash is where no process had five of \
+    alone at both ends, the second of bursts that shared the core at both; a dash is where no process had twenty of \
     them.\n\n\
     tracehound's background thread also packs spans for an agent; the other contenders' hand them to a sink that reads \
     them.\n\n\
