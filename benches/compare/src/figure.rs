@@ -7,6 +7,10 @@ pub type Figure = (Quantity, f64);
 pub enum Quantity {
     /// For a piece of work, in ns.
     Time,
+    /// The same, of those bursts only that had the physical core to themselves.
+    Alone,
+    /// Of those that shared it with another machine.
+    Shared,
     /// How many times the work of one thread two threads do: what each takes alone by what it takes beside the other.
     Speedup,
     /// Of all threads for a span, in µs.
@@ -33,8 +37,10 @@ impl Quantity {
             .find(|quantity| format!("{quantity:?}") == name)
     }
 
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 13] = [
         Self::Time,
+        Self::Alone,
+        Self::Shared,
         Self::Speedup,
         Self::Cpu,
         Self::BackgroundCpu,

@@ -5,37 +5,38 @@ use std::time::Instant;
 
 use http::{HeaderName, HeaderValue};
 
-use crate::median::median;
+use crate::company::Probe;
 use crate::request::Request;
+use crate::times::{Medians, Times};
 
 /// Sums of parts, in ns: how long the least possible tracer would take.
 pub struct Floors {
     /// Two time stamps: a span.
-    pub f1: f64,
+    pub f1: Medians,
     /// A request with two spans that are kept: the header work, five time stamps, 400 bytes copied.
-    pub f3: f64,
+    pub f3: Medians,
     /// One with two spans that are not: the header work and two time stamps.
-    pub f4: f64,
+    pub f4: Medians,
 }
 
 impl Floors {
-    pub fn measure() -> Self {
+    pub fn measure(probe: Probe) -> Self {
         let clock = quanta::Clock::new();
-        let stamp = per_call(|| clock.raw());
-        let ids = 2.0 * per_call(|| fastrand::u64(1..));
+        let stamp = per_call(probe, || clock.raw());
+        let ids = 2.0 * per_call(probe, || fastrand::u64(1..));
 
         let mut request = Request::new(true);
         let name = HeaderName::from_static("uber-trace-id");
-        let look_up = per_call(|| request.headers.get(black_box(&name)).is_some());
-        let scan = per_call(|| {
+        let look_up = per_call(probe, || request.headers.get(black_box(&name)).is_some());
+        let scan = per_call(probe, || {
             let mut names = request.headers.keys();
             names.any(|name| black_box(name.as_str()).starts_with("uberctx-"))
         });
         let header = *b"6309ab92c95468edea0dc1a9772ae2dc:409423a204bc17a8:0:1";
-        let parse = per_call(|| parse(black_box(&header)));
+        let parse = per_call(probe, || parse(black_box(&header)));
         let ids_of_header = parse_all(&header);
-        let print = per_call(|| print(black_box(ids_of_header)));
-        let insert = per_call(|| {
+        let print = per_call(probe, || print(black_box(ids_of_header)));
+        let insert = per_call(probe, || {
             let value = HeaderValue::from_bytes(black_box(&header[..])).expect("ASCII");
             request.next.insert(black_box(&name), value);
         });
@@ -43,7 +44,7 @@ impl Floors {
         let bytes = [7_u8; 200];
         let mut copy = Vec::with_capacity(bytes.len());
         let copies = 2.0
-            * per_call(|| {
+            * per_call(probe, || {
                 copy.clear();
                 copy.extend_from_slice(black_box(&bytes[..]));
                 black_box(copy.as_ptr())
@@ -58,16 +59,23 @@ impl Floors {
     }
 }
 
-fn per_call<T>(mut work: impl FnMut() -> T) -> f64 {
-    const CALLS: u32 = 100_000;
-    let mut once = || {
+/// In rounds that are short enough to have the same company from beginning to end, mostly.
+fn per_call<T>(probe: Probe, mut work: impl FnMut() -> T) -> Medians {
+    const CALLS: u32 = 10_000;
+    const ROUNDS: u32 = 100;
+    let mut round = || {
         let begin = Instant::now();
         for _ in 0..CALLS {
             black_box(work());
         }
-        begin.elapsed().as_nanos() as f64 / f64::from(CALLS)
+        begin.elapsed()
     };
-    median((0..7).map(|_| once()))
+    let mut rounds = Times::default();
+    for _ in 0..ROUNDS {
+        let (round, company) = probe.around(&mut round);
+        rounds.add(round.as_nanos() as f64 / f64::from(CALLS), company);
+    }
+    rounds.medians()
 }
 
 type Header = [u8; 53];

@@ -32,6 +32,12 @@
 //! process measures it first and its figures are filed under it. Floors are sums of what the parts cost that nobody
 //! can leave out, measured in the same run.
 //!
+//! A core of a virtual machine may be one of two threads of a physical core. While another machine works on the other
+//! one, what keeps the core busy takes up to twice as long, for milliseconds or for minutes, and that is not the
+//! program's doing. [`company`] tells it by two short loops, right before and after each burst and each round of a
+//! floor's part; W1 to W5 and the floors have figures of their own for bursts alone on the physical core and for bursts
+//! that shared it.
+//!
 //! W8, at a pace: the time that all threads of the program are on a core, and how much of it in the background. In a
 //! flood: how many spans a second arrive, which share does not, and the most memory that is held. Nothing is bound to
 //! a core. An account that a contender keeps must agree with what was made and with what has arrived.
@@ -47,6 +53,7 @@
 mod agent;
 mod chart;
 mod clocks;
+mod company;
 mod contender;
 mod cores;
 mod encoding;
@@ -63,6 +70,7 @@ mod rounds;
 mod sink;
 mod table;
 mod task;
+mod times;
 mod workload;
 
 use std::path::Path;

@@ -6,19 +6,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::company::Probe;
 use crate::contender::{Contender, Destination, Mode, Prepare};
 use crate::cores::{Cores, go_to};
 use crate::figure::{Figure, Quantity};
 use crate::median::median;
 use crate::request::Request;
+use crate::times::Times;
 use crate::workload::Workload;
 
 /// Bursts are timed one by one, and the contender is flushed between them, untimed: figures are what spans cost
-/// the program while there is room for them, and every span must have arrived.
+/// the program while there is room for them, and every span must have arrived. Right before and after each one the
+/// core is probed, untimed as well.
 pub fn measure(
     prepare: Prepare,
     workload: Workload,
     cores: Cores,
+    probe: Probe,
     time: Duration,
 ) -> Option<Vec<Figure>> {
     go_to(cores.reporter);
@@ -29,7 +33,7 @@ pub fn measure(
     } else {
         // On a thread of its own: the allocator gives the main thread's memory back to the system after a burst,
         // and no worker of a server would see the page faults.
-        let one = || one_thread(contender, workload, cores, time);
+        let one = || one_thread(contender, workload, cores, probe, time);
         thread::scope(|scope| scope.spawn(one).join().expect("it only counts"))
     };
     Some(figure)
@@ -39,6 +43,7 @@ fn one_thread(
     contender: &dyn Contender,
     workload: Workload,
     cores: Cores,
+    probe: Probe,
     time: Duration,
 ) -> Vec<Figure> {
     go_to(cores.program);
@@ -53,12 +58,15 @@ fn one_thread(
         flush();
     }
     let delivered = contender.tally().delivered();
-    let mut bursts = Vec::new();
+    let mut bursts = Times::default();
     let end = Instant::now() + time;
     while Instant::now() < end || bursts.len() < LEAST {
-        let begin = Instant::now();
-        workload.run(contender, &mut request);
-        bursts.push(begin.elapsed().as_nanos() as f64 / workload.pieces() as f64);
+        let (burst, company) = probe.around(|| {
+            let begin = Instant::now();
+            workload.run(contender, &mut request);
+            begin.elapsed()
+        });
+        bursts.add(burst.as_nanos() as f64 / workload.pieces() as f64, company);
         black_box(&request.next);
         flush();
     }
@@ -68,7 +76,7 @@ fn one_thread(
         expected,
         "spans are missing"
     );
-    vec![(Quantity::Time, median(bursts))]
+    bursts.medians().figures().collect()
 }
 
 /// In turn, each thread alone does a burst and both do one, each on its core: cores need not be equally fast, so what

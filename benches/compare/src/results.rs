@@ -4,6 +4,7 @@ use crate::figure::{Figure, Quantity};
 use crate::floor::Floors;
 use crate::median::median;
 use crate::task::Task;
+use crate::times::Medians;
 use crate::workload::Workload;
 
 /// How far the two cores are from each other. A virtual machine's cores move, at times to another die, and
@@ -80,22 +81,36 @@ impl Results {
                 && sample.task == task
                 && Distance::of(sample.round_trip) == distance
         });
-        let figures = samples.flat_map(|sample| &sample.figures);
-        let wanted = figures.filter(|(of, _)| *of == quantity);
-        some_median(wanted.map(|(_, number)| *number))
+        let figures = samples.flat_map(|sample| sample.figures.iter().copied());
+        some_median(figures, quantity)
     }
 
     /// The least that the work can take, where there is a sum for it.
     pub fn floor(&self, workload: Workload) -> Option<f64> {
-        let floors = self.floors.iter();
-        match workload {
-            Workload::Root | Workload::Child | Workload::Trace => {
-                some_median(floors.map(|floors| floors.f1))
-            }
-            Workload::Request => some_median(floors.map(|floors| floors.f3)),
-            Workload::Unsampled => some_median(floors.map(|floors| floors.f4)),
+        self.floor_of(workload, Quantity::Time)
+    }
+
+    /// The same of [`Quantity::Alone`] or [`Quantity::Shared`].
+    pub fn floor_of(&self, workload: Workload, quantity: Quantity) -> Option<f64> {
+        let sums = self.floors.iter().filter_map(|floors| match workload {
+            Workload::Root | Workload::Child | Workload::Trace => Some(floors.f1),
+            Workload::Request => Some(floors.f3),
+            Workload::Unsampled => Some(floors.f4),
             Workload::TwoThreads | Workload::Off => None,
-        }
+        });
+        some_median(sums.flat_map(Medians::figures), quantity)
+    }
+
+    /// How many times the floor a contender takes.
+    pub fn by_floor(
+        &self,
+        contender: &str,
+        workload: Workload,
+        quantity: Quantity,
+        distance: Distance,
+    ) -> Option<f64> {
+        let time = self.median(contender, Task::Burst(workload), quantity, distance)?;
+        Some(time / self.floor_of(workload, quantity)?)
     }
 
     /// How many processes found the cores at that distance, and the median of what they found.
@@ -106,7 +121,8 @@ impl Results {
     }
 }
 
-fn some_median(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let median = median(values);
+fn some_median(figures: impl Iterator<Item = Figure>, quantity: Quantity) -> Option<f64> {
+    let wanted = figures.filter(|(of, _)| *of == quantity);
+    let median = median(wanted.map(|(_, number)| number));
     (!median.is_nan()).then_some(median)
 }

@@ -5,6 +5,7 @@ use std::env;
 use std::process::Command;
 use std::time::Duration;
 
+use crate::company::Probe;
 use crate::contender::{self, NOTHING};
 use crate::cores::{Cores, go_to};
 use crate::figure::{Figure, Quantity};
@@ -12,21 +13,23 @@ use crate::floor::Floors;
 use crate::results::Results;
 use crate::sink::{self, SINK};
 use crate::task::Task;
+use crate::times::Medians;
 
 /// Interleaved, so that what the machine does meanwhile meets all of them; each round begins with another one.
 pub fn run(rounds: usize, millis: &str) -> Results {
     let mut results = Results::default();
+    let least = in_process(&[CALIBRATION], |line| line.trim().to_owned());
     for round in 0..rounds {
         eprintln!("round {} of {rounds}", round + 1);
         for task in Task::all() {
             if task.is_long() && round % LONG_EVERY > 0 {
                 continue;
             }
-            results.add_floors(in_process(&[FLOORS], floors));
+            results.add_floors(in_process(&[FLOORS, &least], floors));
             let rotated = contender::ALL.into_iter().cycle().skip(round);
             let entries = rotated.take(contender::ALL.len());
             for (name, _) in task.floor().into_iter().chain(entries) {
-                let sample = in_process(&[ONE, name, task.key(), millis], sample);
+                let sample = in_process(&[ONE, name, task.key(), millis, &least], sample);
                 if let Some((round_trip, figures)) = sample {
                     results.add(name, task, round_trip, figures);
                 }
@@ -45,12 +48,18 @@ pub fn long(rounds: usize) -> usize {
 pub fn serve(arguments: &[&str]) -> bool {
     match arguments {
         [SINK] => sink::serve(),
-        [FLOORS] => {
+        [CALIBRATION] => {
             go_to(Cores::find().program);
-            let Floors { f1, f3, f4 } = Floors::measure();
-            println!("{f1} {f3} {f4}");
+            println!("{}", Probe::calibrate().least);
         }
-        [ONE, name, task, millis] => {
+        [FLOORS, least] => {
+            go_to(Cores::find().program);
+            let Floors { f1, f3, f4 } = Floors::measure(probe(least));
+            for Medians { all, alone, shared } in [f1, f3, f4] {
+                println!("{all} {alone} {shared}");
+            }
+        }
+        [ONE, name, task, millis, least] => {
             let (_, prepare) = contender::ALL
                 .into_iter()
                 .chain([NOTHING])
@@ -60,7 +69,7 @@ pub fn serve(arguments: &[&str]) -> bool {
             let time = Duration::from_millis(millis.parse().expect("a number of milliseconds"));
             let cores = Cores::find();
             let round_trip = cores.round_trip();
-            if let Some(figures) = task.run(prepare, cores, time) {
+            if let Some(figures) = task.run(prepare, cores, probe(least), time) {
                 println!("{round_trip}");
                 for (quantity, number) in figures {
                     println!("{quantity:?} {number}");
@@ -83,11 +92,25 @@ fn in_process<T>(arguments: &[&str], read: impl FnOnce(&str) -> T) -> T {
     read(&String::from_utf8_lossy(&output.stdout))
 }
 
-fn floors(line: &str) -> Floors {
-    let numbers: Vec<f64> = line.split_whitespace().map(number).collect();
-    match *numbers {
+fn probe(least: &str) -> Probe {
+    Probe {
+        least: number(least),
+    }
+}
+
+fn floors(lines: &str) -> Floors {
+    let sums: Vec<Medians> = lines.lines().map(medians).collect();
+    match *sums {
         [f1, f3, f4] => Floors { f1, f3, f4 },
         _ => panic!("three floors"),
+    }
+}
+
+fn medians(line: &str) -> Medians {
+    let numbers: Vec<f64> = line.split_whitespace().map(number).collect();
+    match *numbers {
+        [all, alone, shared] => Medians { all, alone, shared },
+        _ => panic!("three medians"),
     }
 }
 
@@ -106,6 +129,7 @@ fn number(text: &str) -> f64 {
     text.parse().expect("a number")
 }
 
+const CALIBRATION: &str = "calibration";
 const FLOORS: &str = "floors";
 const ONE: &str = "one";
 /// With ten rounds, they run in three.

@@ -53,17 +53,15 @@ fn section(text: &mut String, results: &Results, distance: Distance) {
     row(text, "*floor*", Workload::ALL.map(floor));
     let (ours, _) = contender::ALL[0];
     let ratio = |workload| {
-        let time = results.median(ours, Task::Burst(workload), Quantity::Time, distance);
-        let ratio = time
-            .zip(results.floor(workload))
-            .map(|(time, floor)| time / floor);
-        ratio.map_or_else(String::new, |ratio| format!("{ratio:.2} ×"))
+        let ratio = results.by_floor(ours, workload, Quantity::Time, distance);
+        ratio.map_or_else(String::new, times)
     };
     row(
         text,
         &format!("*{ours} by floor*"),
         Workload::ALL.map(ratio),
     );
+    companies(text, results, distance);
     for (title, columns) in [
         ("W8, W9: out of the program", &TO_AGENT[..]),
         (LATENCY_TITLE, &LATENCY),
@@ -79,14 +77,40 @@ fn section(text: &mut String, results: &Results, distance: Distance) {
     }
 }
 
+/// W1 to W5 again, in each company.
+fn companies(text: &mut String, results: &Results, distance: Distance) {
+    let _ = write!(
+        text,
+        "\n### W1 to W5 alone on the physical core; sharing it, cores {}\n\n",
+        distance.name()
+    );
+    let columns = BURSTS.map(Column::of);
+    head(text, &columns);
+    let both = |of: &dyn Fn(Quantity) -> Option<f64>, print: fn(f64) -> String| {
+        [Quantity::Alone, Quantity::Shared]
+            .map(|quantity| of(quantity).map_or_else(|| "–".to_owned(), print))
+            .join("; ")
+    };
+    for (name, _) in contender::ALL {
+        let cells = columns.iter().map(|column| {
+            let median = |quantity| results.median(name, column.task, quantity, distance);
+            both(&median, number) + &marks(name, column)
+        });
+        row(text, name, cells);
+    }
+    let floor = |workload| both(&|quantity| results.floor_of(workload, quantity), number);
+    row(text, "*floor*", BURSTS.map(floor));
+    let (ours, _) = contender::ALL[0];
+    let ratio = |workload| {
+        let ratio = |quantity| results.by_floor(ours, workload, quantity, distance);
+        both(&ratio, times)
+    };
+    row(text, &format!("*{ours} by floor*"), BURSTS.map(ratio));
+}
+
 /// A line for each contender, and one for the harness where it is part of the figures.
 fn table(text: &mut String, results: &Results, distance: Distance, columns: &[Column]) {
-    row(
-        text,
-        "",
-        columns.iter().map(|column| column.title.to_string()),
-    );
-    row(text, "---", columns.iter().map(|_| "--:".to_owned()));
+    head(text, columns);
     for (name, _) in contender::ALL {
         let cells = columns
             .iter()
@@ -103,6 +127,15 @@ fn table(text: &mut String, results: &Results, distance: Distance, columns: &[Co
         });
         row(text, &format!("*{name} alone*"), cells);
     }
+}
+
+fn head(text: &mut String, columns: &[Column]) {
+    row(
+        text,
+        "",
+        columns.iter().map(|column| column.title.to_string()),
+    );
+    row(text, "---", columns.iter().map(|_| "--:".to_owned()));
 }
 
 fn row(text: &mut String, name: &str, cells: impl IntoIterator<Item = String>) {
@@ -133,6 +166,14 @@ impl Column {
         }
     }
 }
+
+const BURSTS: [Workload; 5] = [
+    Workload::Root,
+    Workload::Child,
+    Workload::Request,
+    Workload::Unsampled,
+    Workload::Trace,
+];
 
 const TO_AGENT: [Column; 8] = [
     Column::new("paced: CPU, µs a span", Task::Paced, Quantity::Cpu),
@@ -175,14 +216,20 @@ fn cell(results: &Results, contender: &str, column: &Column, distance: Distance)
             let _ = write!(cell, " ({} lost)", print(Quantity::Missing, missing));
         }
     }
+    cell + &marks(contender, column)
+}
+
+/// The numbers of the notes on it, if there are any.
+fn marks(contender: &str, column: &Column) -> String {
     let marks = (1..)
         .zip(&NOTES)
         .filter(|(_, note)| note.is_about(contender, column.task, column.quantity));
     let marks: Vec<String> = marks.map(|(number, _)| number.to_string()).collect();
-    if !marks.is_empty() {
-        let _ = write!(cell, " <sup>{}</sup>", marks.join(","));
+    if marks.is_empty() {
+        String::new()
+    } else {
+        format!(" <sup>{}</sup>", marks.join(","))
     }
-    cell
 }
 
 pub fn print(quantity: Quantity, value: f64) -> String {
@@ -201,6 +248,10 @@ fn number(number: f64) -> String {
         ..9_999.5 => format!("{number:.0}"),
         _ => grouped(number.round() as u64),
     }
+}
+
+fn times(ratio: f64) -> String {
+    format!("{ratio:.2} ×")
 }
 
 fn grouped(number: u64) -> String {
@@ -235,6 +286,12 @@ const EXPLANATIONS: &str = "\n\
     time stamps and nothing copied. W6 has, in brackets, how many times the work of one thread two threads do: the sum of \
     what each takes alone by what it takes beside the other, since cores are not equally fast at all times; contenders' own \
     threads share the second core with the second thread.\n\n\
+    *Physical core*: a virtual core may be one of two threads of a physical one, and while somebody else works on the \
+    other, another machine as a rule, what keeps the core busy takes up to twice as long; that comes and goes within \
+    milliseconds, and is not the program's doing. Two short loops before and after each burst tell it: one that keeps the \
+    core busy then takes longer beside one that waits for each of its results. The first number is of bursts that were \
+    alone at both ends, the second of bursts that shared the core at both; a dash is where no process had twenty of \
+    them.\n\n\
     tracehound's background thread also packs spans for an agent; the other contenders' hand them to a sink that reads \
     them.\n\n\
     *W8*: requests of W3, two spans each, of one thread; the sink is a process on this host that counts the spans of \

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::company::Probe;
 use crate::contender::{NOTHING, Prepare};
 use crate::cores::Cores;
 use crate::figure::Figure;
@@ -54,9 +55,15 @@ impl Task {
     }
 
     /// Nothing where the contender cannot do it.
-    pub fn run(self, prepare: Prepare, cores: Cores, time: Duration) -> Option<Vec<Figure>> {
+    pub fn run(
+        self,
+        prepare: Prepare,
+        cores: Cores,
+        probe: Probe,
+        time: Duration,
+    ) -> Option<Vec<Figure>> {
         match self {
-            Self::Burst(workload) => measure::measure(prepare, workload, cores, time),
+            Self::Burst(workload) => measure::measure(prepare, workload, cores, probe, time),
             Self::Paced => agent::paced(prepare),
             Self::Flood => agent::flood(prepare),
             Self::FloodWithin => agent::flood_within(prepare),
