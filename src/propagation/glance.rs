@@ -24,7 +24,7 @@ impl<'c> Glance<'c> {
     ) -> Self {
         let letters = names.letters();
         let mut trace = None;
-        for (name, value) in items.filter(|(name, _)| !letters.differ(name)) {
+        for (name, value) in items.filter(|(name, _)| !letters.differ(name.as_bytes())) {
             match names.role_of(name) {
                 Role::Foreign => {}
                 Role::Trace if trace.is_none() => trace = Some(value),

@@ -74,14 +74,13 @@ impl TextMapReader for HeaderMap {
         if self.len() > MAX_SCANNED {
             return Glance::Unknown;
         }
-        let letters = names.letters();
         let mut trace = None;
         // A walk over the keys is one over a slice. One over the items asks at each for further values.
-        for (n, name) in self.keys().map(HeaderName::as_str).enumerate() {
-            if letters.differ(name) {
+        for (n, name) in self.keys().enumerate() {
+            if !names.may_have(name) {
                 continue;
             }
-            match names.role_of(name) {
+            match names.role_of(name.as_str()) {
                 Role::Foreign => {}
                 Role::Trace => trace = Some(n),
                 Role::Other => return Glance::Unknown,
@@ -205,6 +204,27 @@ mod tests {
                 assert!(matches!(headers.glance(&names), Glance::Unknown), "{other}");
             }
         }
+    }
+
+    #[test]
+    fn names_that_http_knows_are_ours_where_that_is_asked_for() {
+        let names = HeaderNames::default().trace_id("viaduct").expect("legal");
+        let is_looked_at = |name: &'static str| names.may_have(&HeaderName::from_static(name));
+        assert!(!is_looked_at("via"), "whatever its letters");
+        assert!(!is_looked_at("host") && !is_looked_at("x-request-id"));
+        for name in ["viaduct", "vi", "uberctx-user", "jaeger-baggage"] {
+            assert!(is_looked_at(name), "{name}");
+        }
+
+        let headers: HeaderMap = [(http::header::VIA, HeaderValue::from_static("the trace"))]
+            .into_iter()
+            .collect();
+        assert!(matches!(headers.glance(&names), Glance::Nothing));
+        let traced = HeaderNames::default().trace_id("via").expect("legal");
+        let glance = headers.glance(&traced);
+        assert!(matches!(glance, Glance::TraceAlone(b"the trace")));
+        let prefixed = HeaderNames::default().baggage_prefix("v").expect("legal");
+        assert!(matches!(headers.glance(&prefixed), Glance::Unknown));
     }
 
     #[test]

@@ -1,3 +1,6 @@
+#[cfg(feature = "http")]
+use std::hash::{Hash, Hasher};
+
 use crate::propagation::{InvalidKey, Key};
 
 /// The names of Jaeger's four headers.
@@ -27,6 +30,9 @@ pub struct HeaderNames {
     debug_id: Key,
     baggage: Key,
     letters: Letters,
+    /// Whether [`Letters::look_at`] finds all of them.
+    #[cfg(feature = "http")]
+    are_hashed: bool,
 }
 
 /// For the first letters of all names, and for the second ones, a bit by the low five bits of the letter.
@@ -44,14 +50,18 @@ pub(super) enum Role {
     Other,
 }
 
+const PREFIX: &str = "uberctx-";
+
 impl Default for HeaderNames {
     fn default() -> Self {
         Self {
             trace_id: Key::from_static("uber-trace-id"),
-            baggage_prefix: Key::from_static("uberctx-"),
+            baggage_prefix: Key::from_static(PREFIX),
             debug_id: Key::from_static("jaeger-debug-id"),
             baggage: Key::from_static("jaeger-baggage"),
             letters: Letters::default(),
+            #[cfg(feature = "http")]
+            are_hashed: false,
         }
         .with_letters()
     }
@@ -159,7 +169,24 @@ impl HeaderNames {
         };
         self.letters =
             Letters([0, 1].map(|place| keys.iter().fold(0, |bits, key| bits | bit_at(key, place))));
+        #[cfg(feature = "http")]
+        {
+            let is_found = |key: &Key| self.letters.look_at(key.header_name());
+            // No name that http has a number for begins with this prefix.
+            self.are_hashed = self.prefix() == PREFIX && keys.into_iter().all(is_found);
+        }
         self
+    }
+
+    /// Whether a header of that name may be something to us.
+    #[cfg(feature = "http")]
+    #[inline(always)]
+    pub(super) fn may_have(&self, name: &http::HeaderName) -> bool {
+        if self.are_hashed {
+            self.letters.look_at(name)
+        } else {
+            !self.letters.differ(name.as_str().as_bytes())
+        }
     }
 
     /// Whether the prefix and `rest` are together one of the other three headers, and so no baggage item.
@@ -175,12 +202,49 @@ impl Letters {
     /// Whether a header of that name, in any case, is nothing to us for certain. Most differ from ours in the first
     /// letter, and nearly all of the others in the second.
     #[inline]
-    pub(super) fn differ(self, name: &str) -> bool {
-        match name.as_bytes() {
+    pub(super) fn differ(self, name: &[u8]) -> bool {
+        match name {
             [first, ..] if self.0[0] & bit_of(*first) == 0 => true,
             [_, second, ..] => self.0[1] & bit_of(*second) == 0,
             _ => false,
         }
+    }
+
+    /// Whether a header of that name may be something to us, as far as the name is hashed letter by letter. http hashes
+    /// those that it has a number for, as most headers of a request, by the number: they are told from others without a
+    /// look at any letter.
+    #[cfg(feature = "http")]
+    #[inline(always)]
+    fn look_at(self, name: &http::HeaderName) -> bool {
+        let mut look = Look {
+            letters: self,
+            may_be_ours: false,
+        };
+        name.hash(&mut look);
+        look.may_be_ours
+    }
+}
+
+/// Looks at what a header name is hashed by.
+#[cfg(feature = "http")]
+struct Look {
+    letters: Letters,
+    may_be_ours: bool,
+}
+
+#[cfg(feature = "http")]
+impl Hasher for Look {
+    #[inline(always)]
+    fn write(&mut self, letters: &[u8]) {
+        self.may_be_ours |= !self.letters.differ(letters);
+    }
+
+    /// Numbers are no letters.
+    #[inline(always)]
+    fn write_isize(&mut self, _: isize) {}
+
+    fn finish(&self) -> u64 {
+        u64::from(self.may_be_ours)
     }
 }
 
