@@ -106,13 +106,9 @@ impl JaegerTracer {
 }
 
 impl Tracer for JaegerTracer {
-    fn start(&self, mut options: StartSpanOptions<'_>) -> Span {
+    fn start(&self, options: StartSpanOptions<'_>) -> Span {
         match &self.handle {
-            Some(handle) => {
-                let span = start(&handle.core, &mut options);
-                options.give_back();
-                span
-            }
+            Some(handle) => start(&handle.core, options),
             None => Span::noop(),
         }
     }

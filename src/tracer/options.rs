@@ -103,10 +103,24 @@ impl<'a> StartSpanOptions<'a> {
     }
 
     /// Leaves what is said here to the next span of this thread, emptied. The name has been taken.
-    #[inline(always)]
     pub(super) fn give_back(mut self) {
-        debug_assert!(self.operation_name().is_empty());
         self.said.clear();
+        self.leave();
+    }
+
+    /// The same of usual options whose only reference, if there is one, is to a plain context: there is nothing to free.
+    #[inline(always)]
+    pub(super) fn give_back_plain(mut self) {
+        let reference = self.said.first.take();
+        debug_assert!(reference.as_ref().is_none_or(|it| it.context.is_plain()));
+        mem::forget(reference);
+        self.said.clear_plain();
+        self.leave();
+    }
+
+    #[inline(always)]
+    fn leave(self) {
+        debug_assert!(self.operation_name().is_empty());
         if let Err(unused) = SHEET.with(|place| place.put(self.said.emptied())) {
             free(unused);
         }
@@ -178,14 +192,20 @@ impl Said {
         self.several.push(reference);
     }
 
-    #[inline(always)]
     fn clear(&mut self) {
         self.first = None;
-        self.ignore_active_span = false;
-        self.is_server = false;
         if self.is_unusual {
             self.clear_unusual();
         }
+        self.clear_plain();
+    }
+
+    /// Of usual options, without a reference.
+    #[inline(always)]
+    fn clear_plain(&mut self) {
+        debug_assert!(!self.is_unusual && self.first.is_none());
+        self.ignore_active_span = false;
+        self.is_server = false;
     }
 
     #[cold]

@@ -18,28 +18,36 @@ use crate::tracer::StartSpanOptions;
 use crate::tracer::core::{Core, Roots};
 use crate::tracer::origin::{Origin, Parent, Plain, PlainParent};
 
-/// Starts a span. The name is taken out of `options`.
-pub(super) fn start(core: &Arc<Core>, options: &mut StartSpanOptions<'_>) -> Span {
+/// Starts a span.
+pub(super) fn start(core: &Arc<Core>, mut options: StartSpanOptions<'_>) -> Span {
     // The clock first: the rest hides behind the read. Then the id, while there is little to keep for afterwards: to find
     // what belongs to a thread is, to the compiler, a call.
     let ticks = core.recorder.clock.now();
     let Some(id) = core.id_at_hand() else {
         return start_any(core, options, ticks);
     };
-    let span = match Plain::find(options) {
+    let span = match Plain::find(&options) {
         Some(Plain::Root) => match core.roots.decided() {
             Some(decided) => {
-                root(core, ticks, id, decided).and_then(|seed| seed.start(core, options))
+                root(core, ticks, id, decided).and_then(|seed| seed.start(core, &mut options))
             }
-            None => return start_undecided(core, options.take_name(), options.tags(), ticks),
+            None => Some(start_undecided(
+                core,
+                options.take_name(),
+                options.tags(),
+                ticks,
+            )),
         },
         Some(Plain::Child(parent)) => {
-            child(core, ticks, id, &parent, options.is_server()).start(core, options)
+            child(core, ticks, id, &parent, options.is_server()).start(core, &mut options)
         }
         None => None,
     };
     match span {
-        Some(span) => span,
+        Some(span) => {
+            options.give_back_plain();
+            span
+        }
         None => start_any(core, options, ticks),
     }
 }
@@ -90,10 +98,7 @@ fn start_named_at(core: &Arc<Core>, name: &'static str, ticks: u64) -> Span {
 #[cold]
 #[inline(never)]
 fn start_any_named(core: &Arc<Core>, name: &'static str, ticks: u64) -> Span {
-    let mut options = StartSpanOptions::new(name.into());
-    let span = start_any(core, &mut options, ticks);
-    options.give_back();
-    span
+    start_any(core, StartSpanOptions::new(name.into()), ticks)
 }
 
 #[inline(never)]
@@ -187,8 +192,9 @@ fn start_undecided(
 /// Every other case: tags that are not plain, several references, baggage, a context made elsewhere, an undecided trace,
 /// a debug id; and every case in which something is not at hand.
 #[cold]
-fn start_any(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, ticks: u64) -> Span {
-    let mut origin = Origin::find(options);
+#[inline(never)]
+fn start_any(core: &Arc<Core>, mut options: StartSpanOptions<'_>, ticks: u64) -> Span {
+    let mut origin = Origin::find(&options);
     if let Some(given) = options.context().filter(|given| given.has_trace()) {
         origin.baggage = given.baggage().clone();
         origin.debug_id = None;
@@ -256,7 +262,9 @@ fn start_any(core: &Arc<Core>, options: &mut StartSpanOptions<'_>, ticks: u64) -
     if let Some(debug_id) = origin.debug_id.filter(|_| is_forced) {
         begin_with_tag(&mut cell, tags::JAEGER_DEBUG_ID, TagRef::String(&debug_id));
     }
-    complete(core, options.tags(), cell, &seed)
+    let span = complete(core, options.tags(), cell, &seed);
+    options.give_back();
+    span
 }
 
 fn undecided(core: &Core, flags: Flags) -> Arc<LocalTrace> {
