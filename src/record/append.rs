@@ -245,7 +245,7 @@ fn grow(out: &mut Vec<u8>, room: usize) {
 }
 
 /// The first tag of a span makes room for the next ones too.
-const MIN_GROWTH: usize = 256;
+const MIN_GROWTH: usize = 512;
 
 /// Copies all of `from`; what is short, as most keys and values are, without a call.
 ///

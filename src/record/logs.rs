@@ -145,7 +145,7 @@ impl LogBuffer {
     }
 }
 
-const MIN_GROWTH: usize = 256;
+const MIN_GROWTH: usize = 512;
 
 /// How many records stay, whatever comes later. As jaeger-client-go: (limit - 1) / 2, and the rest is for the newest.
 #[inline(always)]

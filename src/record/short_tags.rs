@@ -8,8 +8,8 @@ use crate::record::keys::KeyEnds;
 /// Appends `Tag` structs that are short and of a usual type, as long as there is room at hand.
 pub(super) struct ShortTags<'a> {
     out: Appender<'a>,
-    /// The address up to which may be written.
-    end: usize,
+    /// The last address from which there is room for any short tag. 0 where there is none.
+    last: usize,
     /// Lengths below this are within the limits, and one byte on the wire. A power of two, or 0.
     short: usize,
 }
@@ -30,10 +30,14 @@ impl<'a> ShortTags<'a> {
             0
         };
         let room = out.capacity().min(limit).saturating_sub(out.len());
-        // SAFETY: nothing is appended beyond `end`.
+        // SAFETY: nothing is appended but from `last` on downwards, and no more at once than there is room for.
         let out = unsafe { Appender::in_place(out) };
-        let end = out.addr() + room;
-        Self { out, end, short }
+        let last = if room >= SHORT_TAG_BYTES {
+            out.addr() + room - SHORT_TAG_BYTES
+        } else {
+            0
+        };
+        Self { out, last, short }
     }
 
     /// `None`, and nothing is written, where the tag is another one or there is no room.
@@ -87,8 +91,7 @@ impl<'a> ShortTags<'a> {
     fn begin(&mut self, key: &str, text_len: usize) -> Option<KeyEnds> {
         // One look at both lengths.
         let is_short = (key.len() | text_len) < self.short;
-        let end = self.out.addr() + key.len() + text_len + TAG_BYTES;
-        if !is_short || end > self.end {
+        if !is_short || self.out.addr() > self.last {
             return None;
         }
         let ends = KeyEnds::of(key);
@@ -108,7 +111,7 @@ impl<'a> ShortTags<'a> {
     /// next. False, and nothing is written, where there is no room.
     #[inline(always)]
     pub(super) fn begin_log(&mut self, timestamp: Timestamp, count: usize) -> bool {
-        if self.out.addr() + LOG_BYTES > self.end {
+        if self.out.addr() > self.last {
             return false;
         }
         // SAFETY: there is room for three bytes, a number, and the end.
@@ -139,8 +142,8 @@ const ONE_BYTE: usize = 0x80;
 /// Room for what a tag has beside its key and its text: seven bytes at most, and a number. One is for the end of a log.
 const TAG_BYTES: usize = 8 + VARINT_BYTES;
 
-/// Room for what a log has beside its fields.
-const LOG_BYTES: usize = 4 + VARINT_BYTES;
+/// Room for any tag that is short, and for what a log has beside its fields: one bound is quicker than one for each tag.
+const SHORT_TAG_BYTES: usize = 2 * (ONE_BYTE - 1) + TAG_BYTES;
 
 #[cfg(test)]
 mod tests {
@@ -186,15 +189,15 @@ mod tests {
     #[test]
     fn nothing_is_written_beyond_the_room_or_the_limits() {
         let value = TagRef::String("value");
-        for room in 0..100 {
+        for room in 0..2 * SHORT_TAG_BYTES {
             let (out, is_written) = write(room, [256, 256], "key", value);
             assert_eq!(out.len(), if is_written { 15 } else { 0 });
-            assert!(is_written || room < 8 + TAG_BYTES);
+            assert_eq!(is_written, room >= SHORT_TAG_BYTES);
         }
         for limits in [[126, 256], [256, 126], [0, 0]] {
-            assert_eq!(write(100, limits, "key", value), (Vec::new(), false));
+            assert_eq!(write(1_000, limits, "key", value), (Vec::new(), false));
         }
-        let mut out = Vec::with_capacity(100);
+        let mut out = Vec::with_capacity(1_000);
         let mut tags = ShortTags::new(&mut out, 30, 256, 256);
         assert!(tags.write("key", &value).is_none());
         tags.finish();
