@@ -117,7 +117,7 @@ impl<'a> ShortTags<'a> {
         // SAFETY: there is room for three bytes, a number, and the end.
         unsafe {
             self.out.byte(0x16);
-            self.out.varint(zigzag(timestamp.as_micros()));
+            self.out.time_varint(zigzag(timestamp.as_micros()));
             self.out.array([0x19, (count as u8) << 4 | 0x0c]);
         }
         true
