@@ -19,6 +19,8 @@ pub(super) struct Plan {
 pub(super) struct TracerPlan {
     pub(super) sampler: SamplerPlan,
     pub(super) has_long_trace_ids: bool,
+    /// Its ids are given to it. Spans whose ids are not start in other ways.
+    pub(super) has_id_source: bool,
     pub(super) finalizes_on_inject: bool,
 }
 
@@ -170,10 +172,12 @@ fn tracer() -> impl Strategy<Value = TracerPlan> {
         3 => any::<bool>().prop_map(|keeps_at_end| SamplerPlan::Delayed { keeps_at_end }),
         2 => Just(SamplerPlan::ByName),
     ];
-    (sampler, any::<bool>(), any::<bool>()).prop_map(
-        |(sampler, has_long_trace_ids, finalizes_on_inject)| TracerPlan {
+    let flags = (any::<bool>(), prop::bool::weighted(0.3), any::<bool>());
+    (sampler, flags).prop_map(
+        |(sampler, (has_long_trace_ids, has_id_source, finalizes_on_inject))| TracerPlan {
             sampler,
             has_long_trace_ids,
+            has_id_source,
             finalizes_on_inject,
         },
     )

@@ -14,7 +14,7 @@ use tracehound::scope::{Scope, active_span, with_context};
 use tracehound::span::{Limits, Reference};
 use tracehound::{JaegerTracer, SpanContext};
 
-use super::plan::{Action, Plan, Remote, SamplerPlan, Source, Start};
+use super::plan::{Action, Plan, Remote, SamplerPlan, Source, Start, TracerPlan};
 use super::rules::{Answer, Rules};
 
 pub(super) const EPOCH_MICROS: i64 = 1_500_000_000_000_000;
@@ -23,6 +23,7 @@ const LONG: Duration = Duration::from_secs(20);
 /// What a program has in hand. Scopes stay with their threads.
 pub(super) struct World {
     pub(super) tracers: Vec<(JaegerTracer, InMemoryReporter)>,
+    plans: Vec<TracerPlan>,
     clock: ManualClock,
     now: i64,
     ids: Arc<Mutex<Ids>>,
@@ -79,10 +80,12 @@ impl World {
             let mut builder = JaegerTracer::builder("test")
                 .reporter(spans.clone())
                 .clock(clock.clone())
-                .id_source(draw)
                 .trace_id_128bit(tracer.has_long_trace_ids)
                 .finalize_on_inject(tracer.finalizes_on_inject)
                 .flush_interval(Duration::from_millis(1));
+            if tracer.has_id_source {
+                builder = builder.id_source(draw);
+            }
             if plan.has_tight_limits {
                 builder = builder.limits(tight_limits());
             }
@@ -94,6 +97,7 @@ impl World {
         });
         Self {
             tracers: tracers.collect(),
+            plans: plan.tracers.clone(),
             clock,
             now: EPOCH_MICROS,
             ids,
@@ -189,6 +193,7 @@ impl World {
             })
             .collect();
         let context = start.context.map(|source| self.context(source));
+        let has_given_ids = context.as_ref().is_some_and(SpanContext::has_trace);
         self.ids.lock().expect("not poisoned").drawn.clear();
         let tracer = &self.tracers[start.tracer % self.tracers.len()].0;
         let mut builder = tracer.build_span(start.name);
@@ -208,8 +213,16 @@ impl World {
             builder = builder.tag(key, value.as_ref());
         }
         let span = builder.start();
+        let plan = self.plans[start.tracer % self.plans.len()];
+        let drawn = if plan.has_id_source {
+            self.ids.lock().expect("not poisoned").drawn.clone()
+        } else if has_given_ids {
+            Vec::new()
+        } else {
+            drawn_for(&span, plan.has_long_trace_ids)
+        };
         self.spans.push(Some(span));
-        Seen::Started(self.ids.lock().expect("not poisoned").drawn.clone())
+        Seen::Started(drawn)
     }
 
     /// After most calls on a span, what can be asked of it.
@@ -271,6 +284,25 @@ impl World {
             Source::Saved(n) => self.saved[n % self.saved.len()].clone(),
             Source::Remote(n) => remote(n),
         }
+    }
+}
+
+/// The ids that a span has drawn at random: to ask for its context would say that its sampling decision has been seen.
+fn drawn_for(span: &Span, has_long_trace_ids: bool) -> Vec<u64> {
+    let shown = format!("{span:?}");
+    let ids = shown
+        .strip_prefix("Span(")
+        .and_then(|ids| ids.strip_suffix(')'));
+    let (trace_id, span_id) = ids.and_then(|ids| ids.split_once(':')).expect("two ids");
+    let trace_id = u128::from_str_radix(trace_id, 16).expect("hexadecimal");
+    let span_id = u64::from_str_radix(span_id, 16).expect("hexadecimal");
+    // A root has its span id from its trace id.
+    if trace_id as u64 != span_id {
+        vec![span_id]
+    } else if has_long_trace_ids {
+        vec![span_id, (trace_id >> 64) as u64]
+    } else {
+        vec![span_id]
     }
 }
 
