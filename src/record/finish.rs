@@ -9,8 +9,8 @@ use crate::record::span_clock::SpanClock;
 use crate::record::span_ref::SpanRef;
 
 impl SpanRef {
-    /// Finishes the span if it is as most spans are, the thread has last used the same tracer and has room at hand, and
-    /// `now` tells the time where that is of interest; gives the span back, as it was, otherwise.
+    /// Finishes the span if it is as most spans are, the thread has last used the same tracer and has room at hand or finds
+    /// some soon, and `now` tells the time where that is of interest; gives the span back, as it was, otherwise.
     ///
     /// Whatever is seldom is left to a function that ends this one: nothing has to be kept for afterwards.
     #[inline(always)]
@@ -97,17 +97,27 @@ fn finish_filled<const IS_PLAIN: bool>(
 }
 
 /// The same where there was no room, or the ring was claimed.
+///
+/// A new chunk has room for the frame, so this comes back here only if the worker has taken the chunk meanwhile.
 #[cold]
 #[inline(never)]
 fn finish_in_next_chunk<const IS_PLAIN: bool>(
-    cell: Box<SpanCell>,
+    mut cell: Box<SpanCell>,
     flags: Flags,
     ticks: u64,
 ) -> Result<(), SpanRef> {
-    match local::current_of(cell.key) {
-        Some(local) if local.writer.renew() => finish_filled::<IS_PLAIN>(cell, flags, ticks),
-        _ => Err(SpanRef::new(cell)),
-    }
+    let buffer = cell.buffer.get_mut();
+    let len = if IS_PLAIN {
+        buffer.plain_bytes().frame_len()
+    } else {
+        buffer.bytes().frame_len()
+    };
+    let renewed = local::current_of(cell.key).and_then(|local| local.writer.renew(len));
+    let Some(renewed) = renewed else {
+        return Err(SpanRef::new(cell));
+    };
+    cell.recorder.store.after_push(renewed);
+    finish_filled::<IS_PLAIN>(cell, flags, ticks)
 }
 
 impl SpanCell {

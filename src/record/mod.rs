@@ -24,7 +24,7 @@
 //! (`barrier`), the word of a handle and the last one's box (`span_ref`), the pair that a thread used last and its pool
 //! (`local`), bytes into reserved room (`append`, `encode`, `short_tags`, `frame`, `frames`, `ring`, `span_struct`) and out
 //! of it (`frames`), a prefetch (`ring`), a list on the stack (`field_list`), borrowed tags in memory that outlives
-//! them (`tag_sheet`), an instruction that reads the time (`span_clock`), a handler for forks (`fork`).
+//! them, an array that is written as far as it is used, and the pointer to what a thread keeps of that (`tag_sheet`), an instruction that reads the time (`span_clock`), a handler for forks (`fork`).
 //!
 //! Written for speed: no value is copied as soon as it is written word by word (the processor waits for the stores), and
 //! the usual case goes straight down one function and knows what is not there.

@@ -42,8 +42,8 @@ fn random_id_after_zero() -> SpanId {
     random_id()
 }
 
-/// xoroshiro128++ (Blackman and Vigna, "Scrambled linear pseudorandom number generators", 2019): half the state of
-/// xoshiro256++ and half the instructions. Threads begin anywhere in a period of 2^128: none meets another's numbers.
+/// xoroshiro128++ (Blackman and Vigna, "Scrambled linear pseudorandom number generators", 2019). Threads begin anywhere in
+/// a period of 2^128, so that two hardly ever come to the same numbers.
 #[inline(always)]
 fn next() -> u64 {
     STATE.with(|state| {

@@ -112,21 +112,16 @@ impl RingWriter {
         true
     }
 
-    /// Where [`push_if_free`](Self::push_if_free) has found no room, takes another chunk for the next attempt; false where
-    /// that is of no use, or takes more than that.
+    /// Where [`push_if_free`](Self::push_if_free) has found no room for a frame of `len` bytes, takes another chunk for the
+    /// next attempt, and says whether it is time to wake the worker; none where that is of no use, or takes more than that.
     ///
     /// Every few hundredth frame comes here, and finds that the processor has forgotten all that it needs: it is little.
-    pub(super) fn renew(&self) -> bool {
+    pub(super) fn renew(&self, len: usize) -> Option<Pushed> {
         // SAFETY: as in `own`.
-        let Some(mut state) = (unsafe { self.ring.state.own_if_free() }) else {
-            return false;
-        };
-        // A frame for which an empty chunk has no room needs one of its own.
-        let has_empty = state.newest.size > 0 && state.newest.frames.len() == 0;
-        !has_empty
-            && !self.ring.is_closed()
-            && !self.ring.is_time_to_wake(state.filled.len() + 1)
-            && self.ring.renew(&mut state, 0)
+        let mut state = unsafe { self.ring.state.own_if_free() }?;
+        // Where there is room the ring was claimed. A longer frame needs a chunk of its own.
+        let is_of_use = len > state.newest.room() && len <= CHUNK && !self.ring.is_closed();
+        (is_of_use && self.ring.renew(&mut state, len)).then(|| self.ring.after_renewal(&state))
     }
 
     /// Into the newest chunk or a new one.
@@ -142,6 +137,7 @@ impl RingWriter {
                 state.newest.frames.shrink_to_fit();
                 state.newest.size = state.newest.frames.len();
             }
+            state.filled.shrink_to_fit();
         }
         *self.ring.spare.lock() = None;
         *self.ring.queue() = VecDeque::new();
@@ -207,11 +203,7 @@ impl Ring {
         state.newest.frames.push(header, bytes);
         state.newest.fetch_ahead(len);
         self.count_pushed();
-        if state.newest.is_budgeted && self.is_time_to_wake(state.filled.len()) {
-            Pushed::TakenMany
-        } else {
-            Pushed::Taken
-        }
+        self.after_renewal(state)
     }
 
     /// Takes another chunk, for a frame of `len` bytes, if there is one.
@@ -227,8 +219,14 @@ impl Ring {
         true
     }
 
-    fn is_time_to_wake(&self, filled: usize) -> bool {
-        filled >= MANY_CHUNKS || self.budget.is_half_full()
+    fn after_renewal(&self, state: &RingState) -> Pushed {
+        let is_time = state.filled.len() >= MANY_CHUNKS
+            || state.newest.is_budgeted && self.budget.is_half_full();
+        if is_time {
+            Pushed::TakenMany
+        } else {
+            Pushed::Taken
+        }
     }
 
     #[inline(always)]
@@ -266,7 +264,8 @@ impl Ring {
 
     /// Takes back what [`Ring::take`] gave, emptied.
     pub(crate) fn keep(&self, queue: VecDeque<Chunk>) {
-        if queue.capacity() <= 2 * MANY_CHUNKS {
+        // One without memory has been made where nothing waited.
+        if (1..=2 * MANY_CHUNKS).contains(&queue.capacity()) {
             *self.queue() = queue;
         }
     }
@@ -497,24 +496,67 @@ mod tests {
         assert_eq!(push(&ring, 0, &name), Pushed::Taken);
     }
 
-    #[test]
-    fn a_chunk_is_renewed_where_that_makes_room_and_is_all_there_is_to_do() {
-        let budget = Budget::new(1 << 30);
-        let ring = RingWriter::new(budget.clone());
-        assert!(ring.renew());
-        assert!(!ring.renew(), "an empty chunk has as much room as another");
-        for n in 1..MANY_CHUNKS as u64 {
-            assert_eq!(push(&ring, n, "name"), Pushed::Taken);
-            assert!(ring.renew());
+    /// As spans that have everything at hand: the room that they find is told as the others' is.
+    fn push_quickly(ring: &RingWriter, n: u64, name: &str) -> Pushed {
+        let (header, bytes) = (header(n), bytes(name));
+        let push = || ring.push_if_free(&header, header.end(), &bytes);
+        if push() {
+            return Pushed::Taken;
         }
-        assert_eq!(push(&ring, 0, "name"), Pushed::Taken);
-        assert!(!ring.renew(), "the worker is to be woken");
-        assert_eq!(drain(ring.ring()).len(), MANY_CHUNKS);
-        assert_eq!(budget.used(), 0);
-        assert!(ring.renew());
-        assert_eq!(push(&ring, 0, "name"), Pushed::Taken);
+        match ring.renew(bytes.frame_len()) {
+            Some(pushed) => {
+                assert!(push());
+                pushed
+            }
+            None => ring.push(&header, &bytes),
+        }
+    }
+
+    #[test]
+    fn the_quick_way_wakes_the_worker_when_the_others_do() {
+        for (bytes, name_len) in [
+            (CHUNK, 1_000),
+            (2 * CHUNK, 1_000),
+            (4 * CHUNK, 20_000),
+            (1 << 30, CHUNK / 2),
+            (4 * CHUNK, 3 * CHUNK / 2),
+        ] {
+            let name = "x".repeat(name_len);
+            let fill = |push: fn(&RingWriter, u64, &str) -> Pushed| {
+                let ring = RingWriter::new(Budget::new(bytes));
+                let pushed: Vec<_> = (0..2 * MANY_CHUNKS as u64)
+                    .map(|n| push(&ring, n, &name))
+                    .collect();
+                let ids = drain(ring.ring());
+                assert!(ids.is_sorted() && ring.ring().waiting() == 0);
+                (pushed, ids.len())
+            };
+            assert_eq!(fill(push_quickly), fill(push), "{bytes} {name_len}");
+        }
+    }
+
+    #[test]
+    fn a_chunk_is_renewed_only_where_that_makes_room() {
+        let ring = RingWriter::new(Budget::new(1 << 20));
+        assert_eq!(ring.renew(CHUNK + 1), None, "it needs one of its own");
+        assert_eq!(ring.renew(100), Some(Pushed::Taken));
+        assert_eq!(ring.renew(100), None, "there is room");
+        assert_eq!(ring.renew(SMALL_CHUNK + 1), Some(Pushed::Taken));
         ring.ring().close();
-        assert!(!ring.renew());
+        assert_eq!(ring.renew(100), None);
+    }
+
+    #[test]
+    fn a_queue_is_used_again_after_a_look_that_finds_nothing() {
+        let ring = RingWriter::new(Budget::new(1 << 20));
+        for n in 0..2 {
+            push(&ring, n, &"x".repeat(CHUNK / 2));
+        }
+        drain(ring.ring());
+        let capacity = ring.ring().queue().capacity();
+        assert!(capacity > 0);
+        drain(ring.ring());
+        assert_eq!(ring.ring().queue().capacity(), capacity);
     }
 
     #[test]

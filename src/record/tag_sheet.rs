@@ -41,7 +41,7 @@ impl<'a, S> TagSheet<'a, S> {
     #[inline(always)]
     pub(crate) fn push(&mut self, key: &'a str, value: TagRef<'a>) {
         // SAFETY: the types differ in lifetimes alone. The sheet borrows for `'a`, what it hands out lives no longer than
-        // that, and none of the tags is left when it is emptied. To drop them does nothing.
+        // that, and from an emptied one none of them is handed out again. To drop them does nothing.
         let tag = unsafe {
             (
                 mem::transmute::<&'a str, &'static str>(key),
@@ -148,8 +148,8 @@ impl<S: Default> Default for Page<S> {
     }
 }
 
-/// Where a thread keeps an emptied sheet: a static of the thread that needs no destructor, so that it is looked up at no
-/// cost. The thread's end [closes](Self::close) it.
+/// Where a thread keeps an emptied sheet: a static of the thread that needs no destructor, and so no look whether that has
+/// run. The thread's end [closes](Self::close) it.
 pub(crate) struct SheetPlace<S>(Cell<*mut Page<S>>);
 
 impl<S> SheetPlace<S> {
@@ -183,6 +183,19 @@ impl<S> SheetPlace<S> {
     pub(crate) fn close(&self) {
         drop(self.take());
         self.0.set(ptr::without_provenance_mut(CLOSED));
+    }
+}
+
+/// Where statics of a thread are looked up by a key, they may be destroyed in any order, and this one before that which
+/// closes it.
+#[cfg(not(any(
+    target_os = "linux",
+    target_vendor = "apple",
+    all(windows, target_env = "msvc")
+)))]
+impl<S> Drop for SheetPlace<S> {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 

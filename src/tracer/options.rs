@@ -8,7 +8,7 @@ use crate::record::{EmptySheet, SheetPlace, TagSheet};
 use crate::span::{Reference, SpanContext, TakeContext};
 
 /// Everything that is said of a span before it starts; filled by [`SpanBuilder`](crate::tracer::SpanBuilder).
-// One word, which a builder hands on with each call; what it points to is used again by the thread's next span.
+// Two words, which a builder hands on with each call; what they tell of is used again by the thread's next span.
 #[derive(Clone)]
 pub struct StartSpanOptions<'a> {
     said: TagSheet<'a, Said>,
@@ -121,7 +121,7 @@ impl<'a> StartSpanOptions<'a> {
     #[inline(always)]
     fn leave(self) {
         debug_assert!(self.operation_name().is_empty());
-        if let Err(unused) = SHEET.with(|place| place.put(self.said.emptied())) {
+        if let Ok(Err(unused)) = SHEET.try_with(|place| place.put(self.said.emptied())) {
             free(unused);
         }
     }
@@ -233,7 +233,7 @@ impl fmt::Debug for StartSpanOptions<'_> {
 thread_local! {
     /// Nothing is said in it.
     static SHEET: SheetPlace<Said> = const { SheetPlace::new() };
-    /// Destroyed when the thread ends, if it has been used.
+    /// Destroyed when the thread ends, if it has been used: closes the place.
     static END: End = const { End };
 }
 
@@ -241,15 +241,15 @@ struct End;
 
 impl Drop for End {
     fn drop(&mut self) {
-        SHEET.with(SheetPlace::close);
+        let _ = SHEET.try_with(SheetPlace::close);
     }
 }
 
 #[inline(always)]
 fn take_sheet() -> EmptySheet<Said> {
-    match SHEET.with(SheetPlace::take) {
-        Some(sheet) => sheet,
-        None => new_sheet(),
+    match SHEET.try_with(SheetPlace::take) {
+        Ok(Some(sheet)) => sheet,
+        _ => new_sheet(),
     }
 }
 
@@ -286,5 +286,45 @@ mod tests {
         assert_eq!(options.operation_name(), "b");
         assert!(options.are_usual() && !options.ignores_active_span());
         assert!(options.tags().is_empty() && !options.is_server());
+    }
+
+    /// As a builder that is started.
+    fn say(tags: usize) {
+        let text = String::from("text");
+        let mut options = StartSpanOptions::new("a".into());
+        for _ in 0..tags {
+            options.push_tag(&text, TagRef::String(&text));
+        }
+        assert_eq!(options.tags().len(), tags);
+        let _ = options.take_name();
+        options.give_back();
+    }
+
+    struct SaysAtTheEnd;
+
+    impl Drop for SaysAtTheEnd {
+        fn drop(&mut self) {
+            [0, 2, 17].into_iter().for_each(say);
+        }
+    }
+
+    /// Whether something is left is for Miri and AddressSanitizer to say.
+    #[test]
+    fn a_thread_that_ends_leaves_nothing_behind_in_whatever_order() {
+        thread_local! {
+            static LAST_WORDS: SaysAtTheEnd = const { SaysAtTheEnd };
+        }
+        for is_first in [true, false] {
+            let thread = std::thread::spawn(move || {
+                if is_first {
+                    LAST_WORDS.with(|_| ());
+                }
+                [0, 2, 17].into_iter().for_each(say);
+                LAST_WORDS.with(|_| ());
+            });
+            thread.join().expect("no panic");
+        }
+        let only_at_the_end = std::thread::spawn(|| LAST_WORDS.with(|_| ()));
+        only_at_the_end.join().expect("no panic");
     }
 }
