@@ -36,6 +36,7 @@ pub(super) fn start(core: &Arc<Core>, mut options: StartSpanOptions<'_>) -> Span
                 options.take_name(),
                 options.tags(),
                 ticks,
+                id,
             )),
         },
         Some(Plain::Child(parent)) => {
@@ -82,7 +83,7 @@ fn start_named_at(core: &Arc<Core>, name: &'static str, ticks: u64) -> Span {
             Roots::Drop => {
                 root(core, ticks, id, Roots::DROPPED).and_then(|seed| seed.start_named(core, name))
             }
-            Roots::Ask => return start_undecided_named(core, name, ticks),
+            Roots::Ask => return start_undecided_named(core, name, ticks, id),
         },
         Some(Plain::Child(parent)) => {
             child(core, ticks, id, &parent, false).start_named(core, name)
@@ -102,8 +103,13 @@ fn start_any_named(core: &Arc<Core>, name: &'static str, ticks: u64) -> Span {
 }
 
 #[inline(never)]
-fn start_undecided_named(core: &Arc<Core>, name: &'static str, ticks: u64) -> Span {
-    start_undecided(core, name.into(), &[], ticks)
+fn start_undecided_named(
+    core: &Arc<Core>,
+    name: &'static str,
+    ticks: u64,
+    span_id: SpanId,
+) -> Span {
+    start_undecided(core, name.into(), &[], ticks, span_id)
 }
 
 /// The counter of the span, and the one of its trace.
@@ -160,8 +166,8 @@ fn start_undecided(
     name: Cow<'static, str>,
     start_tags: StartTags<'_>,
     ticks: u64,
+    span_id: SpanId,
 ) -> Span {
-    let span_id = core.new_id();
     let mut seed = Seed::root(core, ticks, core.new_high_half(), span_id);
     let view = SpanView::new(seed.trace_id, &name, seed.is_local_root);
     let (decision, is_revisable) = core.decide_first(&view);
