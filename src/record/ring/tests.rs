@@ -1,0 +1,177 @@
+use super::*;
+use crate::model::{Flags, SpanId, TraceId};
+
+fn header(n: u64) -> FrameHeader {
+    FrameHeader {
+        flags: Flags::SAMPLED,
+        ..FrameHeader::new(
+            TraceId::new(0, 1).expect("not zero"),
+            SpanId::new(n + 1).expect("not zero"),
+        )
+    }
+}
+
+fn bytes(operation_name: &str) -> FrameBytes<'_> {
+    FrameBytes {
+        operation_name,
+        ..FrameBytes::default()
+    }
+}
+
+fn push(ring: &RingWriter, n: u64, name: &str) -> Pushed {
+    ring.push(&header(n), &bytes(name))
+}
+
+fn drain(ring: &Ring) -> Vec<u64> {
+    let mut ids = Vec::new();
+    let mut chunks = ring.take();
+    while let Some(chunk) = chunks.pop_front() {
+        ids.extend(chunk.frames().iter().map(|span| span.span_id().get() - 1));
+        ring.recycle(chunk);
+    }
+    ring.keep(chunks);
+    ids
+}
+
+#[test]
+fn frames_come_out_in_order() {
+    let ring = RingWriter::new(Budget::new(1 << 20));
+    let frames = if cfg!(miri) { 100 } else { 1_000 };
+    for round in 0..3 {
+        for n in 0..frames {
+            assert_ne!(push(&ring, n, "name"), Pushed::Full, "round {round}");
+        }
+        assert_eq!(ring.ring().waiting(), frames);
+        assert_eq!(drain(ring.ring()), (0..frames).collect::<Vec<_>>());
+        assert_eq!(ring.ring().waiting(), 0);
+    }
+    assert_eq!(ring.ring().pushed(), 3 * frames);
+}
+
+#[test]
+fn a_full_ring_drops_the_newest_and_gives_its_memory_back() {
+    let budget = Budget::new(CHUNK);
+    let ring = RingWriter::new(budget.clone());
+    let name = "x".repeat(1_000);
+    let mut taken = 0;
+    while push(&ring, taken, &name) != Pushed::Full {
+        taken += 1;
+    }
+    // The small chunk and the budgeted one.
+    let len = bytes(&name).frame_len();
+    assert_eq!(taken as usize, SMALL_CHUNK / len + CHUNK / len);
+    assert_eq!((ring.ring().pushed(), ring.ring().full()), (taken, 1));
+    assert_eq!(drain(ring.ring()).len() as u64, taken);
+    assert_eq!(budget.used(), 0);
+    assert_eq!(push(&ring, 0, &name), Pushed::Taken);
+}
+
+#[test]
+fn much_of_one_thread_wakes_the_worker_whatever_is_left() {
+    let ring = RingWriter::new(Budget::new(1 << 30));
+    let name = "x".repeat(CHUNK / 2);
+    // One to a chunk: the small one is left out, and the newest is not full.
+    let pushed: Vec<_> = (0..=MANY_CHUNKS as u64)
+        .map(|n| push(&ring, n, &name))
+        .collect();
+    let (last, before) = pushed.split_last().expect("some");
+    assert_eq!(*last, Pushed::TakenMany);
+    assert!(before.iter().all(|pushed| *pushed == Pushed::Taken));
+    assert_eq!(drain(ring.ring()).len(), pushed.len());
+    assert_eq!(push(&ring, 0, &name), Pushed::Taken);
+}
+
+/// As spans that have everything at hand: the room that they find is told as the others' is.
+fn push_quickly(ring: &RingWriter, n: u64, name: &str) -> Pushed {
+    let (header, bytes) = (header(n), bytes(name));
+    let push = || ring.push_if_free(&header, header.end(), &bytes);
+    if push() {
+        return Pushed::Taken;
+    }
+    match ring.renew(bytes.frame_len()) {
+        Some(pushed) => {
+            assert!(push());
+            pushed
+        }
+        None => ring.push(&header, &bytes),
+    }
+}
+
+#[test]
+fn the_quick_way_wakes_the_worker_when_the_others_do() {
+    for (bytes, name_len) in [
+        (CHUNK, 1_000),
+        (2 * CHUNK, 1_000),
+        (4 * CHUNK, 20_000),
+        (1 << 30, CHUNK / 2),
+        (4 * CHUNK, 3 * CHUNK / 2),
+    ] {
+        let name = "x".repeat(name_len);
+        let fill = |push: fn(&RingWriter, u64, &str) -> Pushed| {
+            let ring = RingWriter::new(Budget::new(bytes));
+            let pushed: Vec<_> = (0..2 * MANY_CHUNKS as u64)
+                .map(|n| push(&ring, n, &name))
+                .collect();
+            let ids = drain(ring.ring());
+            assert!(ids.is_sorted() && ring.ring().waiting() == 0);
+            (pushed, ids.len())
+        };
+        assert_eq!(fill(push_quickly), fill(push), "{bytes} {name_len}");
+    }
+}
+
+#[test]
+fn a_chunk_is_renewed_only_where_that_makes_room() {
+    let ring = RingWriter::new(Budget::new(1 << 20));
+    assert_eq!(ring.renew(CHUNK + 1), None, "it needs one of its own");
+    assert_eq!(ring.renew(100), Some(Pushed::Taken));
+    assert_eq!(ring.renew(100), None, "there is room");
+    assert_eq!(ring.renew(SMALL_CHUNK + 1), Some(Pushed::Taken));
+    ring.ring().close();
+    assert_eq!(ring.renew(100), None);
+}
+
+#[test]
+fn a_queue_is_used_again_after_a_look_that_finds_nothing() {
+    let ring = RingWriter::new(Budget::new(1 << 20));
+    for n in 0..2 {
+        push(&ring, n, &"x".repeat(CHUNK / 2));
+    }
+    drain(ring.ring());
+    let capacity = ring.ring().queue().capacity();
+    assert!(capacity > 0);
+    drain(ring.ring());
+    assert_eq!(ring.ring().queue().capacity(), capacity);
+}
+
+#[test]
+fn a_thread_can_report_when_the_budget_is_used_up() {
+    let ring = RingWriter::new(Budget::new(0));
+    assert_eq!(push(&ring, 0, "name"), Pushed::Taken);
+    assert_eq!(push(&ring, 1, &"x".repeat(5_000)), Pushed::Full);
+}
+
+#[test]
+fn a_frame_larger_than_a_chunk_has_one_of_its_own() {
+    let ring = RingWriter::new(Budget::new(1 << 20));
+    let name = "x".repeat(CHUNK * 2);
+    assert_ne!(push(&ring, 0, &name), Pushed::Full);
+    assert_eq!(drain(ring.ring()), [0]);
+}
+
+#[test]
+fn a_closed_ring_takes_nothing() {
+    let ring = RingWriter::new(Budget::new(1 << 20));
+    ring.ring().close();
+    assert_eq!(push(&ring, 0, "name"), Pushed::Closed);
+    assert_eq!(ring.ring().pushed(), 0);
+}
+
+#[test]
+fn a_dropped_ring_gives_its_memory_back() {
+    let budget = Budget::new(1 << 20);
+    let ring = RingWriter::new(budget.clone());
+    push(&ring, 0, &"x".repeat(10_000));
+    drop(ring);
+    assert_eq!(budget.used(), 0);
+}
