@@ -29,7 +29,7 @@ impl Times {
     }
 
     pub fn medians(self) -> Medians {
-        let of = |times: Vec<f64>| {
+        let of_many = |times: Vec<f64>| {
             if times.len() < ENOUGH {
                 f64::NAN
             } else {
@@ -37,15 +37,15 @@ impl Times {
             }
         };
         Medians {
-            all: of(self.all),
-            alone: of(self.alone),
-            shared: of(self.shared),
+            all: median(self.all),
+            alone: of_many(self.alone),
+            shared: of_many(self.shared),
         }
     }
 }
 
-/// What the middle one takes of all, of those alone on their core and of those that shared it, or sums of that. NaN
-/// where there are too few of them to tell, and in a sum if one part has too few.
+/// What the middle one takes of all, of those alone on their core and of those that shared it, or sums of that. Of the
+/// latter two NaN where there are too few of them to tell, and in a sum if one part has too few.
 #[derive(Clone, Copy)]
 pub struct Medians {
     pub all: f64,
@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn times_whose_company_changed_are_only_among_all() {
         let mut times = Times::default();
-        (0..20).for_each(|_| times.add(40.0, None));
+        (0..3).for_each(|_| times.add(40.0, None));
         assert_eq!(figures(times.medians()), [(Quantity::Time, 40.0)]);
     }
 
