@@ -46,9 +46,37 @@ impl Work for Dropped {
     }
 }
 
+/// A root with more tags than most: what is kept of one span for the next has room for all of them.
+struct ManyTags;
+
+impl Work for ManyTags {
+    const NAME: &'static str = "many tags";
+
+    fn once<T: Tracer + ?Sized>(&mut self, tracer: &T) {
+        let span = tracer.start_span(black_box("query"));
+        for key in [
+            "db.system",
+            "db.name",
+            "db.user",
+            "db.statement",
+            "db.operation",
+            "db.sql.table",
+            "net.peer.name",
+            "net.peer.port",
+            "thread.name",
+            "code.function",
+            "code.namespace",
+            "code.filepath",
+        ] {
+            span.set_tag(black_box(key), black_box("18 characters long"));
+        }
+        span.finish();
+    }
+}
+
 type Piece = (&'static str, fn(u64));
 
-const PIECES: [Piece; 9] = [
+const PIECES: [Piece; 10] = [
     ("noop-static", |n| run(&NoopTracer, &mut Tagged, n)),
     ("noop-dyn", |n| {
         run::<dyn Tracer>(black_box(&NoopTracer), &mut Tagged, n);
@@ -56,6 +84,7 @@ const PIECES: [Piece; 9] = [
     ("unsampled-root", |n| with_tracer(false, Root, n)),
     ("sampled-root", |n| with_tracer(true, Root, n)),
     ("dropped-root", |n| with_tracer(true, Dropped, n)),
+    ("many-tags", |n| with_tracer(true, ManyTags, n)),
     ("child-of-a-span", |n| {
         let tracer = tracer(true);
         let parent = parent(&tracer);

@@ -11,7 +11,7 @@ use crate::record::limited_tag::write_limited_tag;
 use crate::record::limits::{Limits, cut};
 use crate::record::logs::LogBuffer;
 use crate::record::sampler_tags::EncodedTags;
-use crate::record::short_tags::ShortTags;
+use crate::record::short_tags::{SHORT_TAG_BYTES, ShortTags};
 
 /// The name, tags, logs and references of a span. Everything that a call adds is already free of user code.
 #[derive(Debug)]
@@ -183,6 +183,8 @@ impl SpanBuffer {
         let from = self.tags.len();
         let truncated =
             write_limited_tag(&mut self.tags, key, *value, limits.tag_value_bytes, limits);
+        // Room at hand for the next short one.
+        self.tags.reserve(SHORT_TAG_BYTES);
         // Much memory is not kept.
         self.is_unusual |= self.tags.capacity() > KEPT_BYTES;
         if self.tags.len() > limits.span_bytes && !self.make_room(from, limits) {

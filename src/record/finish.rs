@@ -106,12 +106,7 @@ fn finish_in_next_chunk<const IS_PLAIN: bool>(
     flags: Flags,
     ticks: u64,
 ) -> Result<(), SpanRef> {
-    let buffer = cell.buffer.get_mut();
-    let len = if IS_PLAIN {
-        buffer.plain_bytes().frame_len()
-    } else {
-        buffer.bytes().frame_len()
-    };
+    let len = cell.buffer.get_mut().bytes().frame_len();
     let renewed = local::current_of(cell.key).and_then(|local| local.writer.renew(len));
     let Some(renewed) = renewed else {
         return Err(SpanRef::new(cell));

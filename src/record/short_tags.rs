@@ -143,7 +143,7 @@ const ONE_BYTE: usize = 0x80;
 const TAG_BYTES: usize = 8 + VARINT_BYTES;
 
 /// Room for any tag that is short, and for what a log has beside its fields: one bound is quicker than one for each tag.
-const SHORT_TAG_BYTES: usize = 2 * (ONE_BYTE - 1) + TAG_BYTES;
+pub(super) const SHORT_TAG_BYTES: usize = 2 * (ONE_BYTE - 1) + TAG_BYTES;
 
 #[cfg(test)]
 mod tests {

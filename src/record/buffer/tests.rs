@@ -118,3 +118,21 @@ fn long_values_and_keys_are_cut() {
     let tags: Vec<_> = buffer.tags().map(|(k, v)| format!("{k}={v}")).collect();
     assert_eq!(tags, ["l…=l…", "b=01010101"]);
 }
+
+#[test]
+fn a_tag_that_finds_no_room_makes_some_for_short_ones() {
+    let (mut buffer, limits) = (SpanBuffer::default(), Limits::default());
+    for _ in 0..200 {
+        let before = buffer.tags.capacity();
+        buffer.push_tag("key", TagRef::String("value"), &limits);
+        let room = buffer.tags.capacity() - buffer.tags.len();
+        // This one has found none.
+        assert!(buffer.tags.capacity() == before || room >= SHORT_TAG_BYTES);
+    }
+    let full = buffer.tags.capacity();
+    buffer.clear();
+    for _ in 0..200 {
+        buffer.push_tag("key", TagRef::String("value"), &limits);
+    }
+    assert_eq!(buffer.tags.capacity(), full);
+}
