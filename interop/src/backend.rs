@@ -9,12 +9,13 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::{
     Endpoints, Error, Metrics, Version, binary, environment,
     http::{Answer, Client},
-    launch,
+    launch::{self, Room},
     lock::Lock,
     log,
     poll::poll,
@@ -43,6 +44,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Backend {
     version: Version,
+    room: Room,
     endpoints: Endpoints,
     program: PathBuf,
     child: Child,
@@ -72,13 +74,26 @@ impl Backend {
     /// [`Error::NoGo`] and [`Error::Build`] as from [`binary()`]; [`Error::Start`] when the process
     /// ends by itself or is not ready within 30 s.
     pub fn start(version: Version) -> Result<Self, Error> {
+        Self::start_with(version, Room::Usual)
+    }
+
+    /// As [`start`](Self::start), with room for every span of a heavy load.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub fn start_for_load(version: Version) -> Result<Self, Error> {
+        Self::start_with(version, Room::Load)
+    }
+
+    fn start_with(version: Version, room: Room) -> Result<Self, Error> {
         let program = binary(version)?;
         // Held until the ports are taken: two starts at once could pick the same ones, and each
         // would find the other's backend healthy.
         let _lock = Lock::acquire(&environment::cache_dir()?.join("start.lock"))?;
         let mut attempts = 1;
         loop {
-            match Self::start_once(version, &program, Endpoints::pick()?)?.ready() {
+            match Self::start_once((version, room), &program, Endpoints::pick()?)?.ready() {
                 Ok(backend) => return Ok(backend),
                 Err(Unready::PortLost(_)) if attempts < START_ATTEMPTS => attempts += 1,
                 Err(Unready::PortLost(error) | Unready::Failed(error)) => return Err(error),
@@ -104,7 +119,20 @@ impl Backend {
     /// }
     /// ```
     pub fn start_or_skip(version: Version) -> Result<Option<Self>, Error> {
-        match Self::start(version) {
+        Self::or_skip(version, Self::start(version))
+    }
+
+    /// As [`start_or_skip`](Self::start_or_skip), with room for every span of a heavy load.
+    ///
+    /// # Errors
+    ///
+    /// As [`start_or_skip`](Self::start_or_skip).
+    pub fn start_for_load_or_skip(version: Version) -> Result<Option<Self>, Error> {
+        Self::or_skip(version, Self::start_for_load(version))
+    }
+
+    fn or_skip(version: Version, started: Result<Self, Error>) -> Result<Option<Self>, Error> {
+        match started {
             Err(error @ Error::NoGo) if !environment::is_required() => {
                 environment::skipped(format!("{version}: {error}"));
                 Ok(None)
@@ -138,6 +166,39 @@ impl Backend {
         self.child.id()
     }
 
+    /// Ends the process at once, by SIGKILL: what it has read and not stored is gone, and so is
+    /// its store.
+    ///
+    /// Its ports are free afterwards; [`restart`](Self::restart) takes them again.
+    ///
+    /// # Errors
+    ///
+    /// When the process cannot be ended or waited for.
+    pub fn kill(&mut self) -> Result<(), Error> {
+        let ended = self.child.kill().and_then(|()| self.child.wait());
+        ended.map(drop).map_err(Error::io("killing a backend"))
+    }
+
+    /// Starts the backend again where it was, after [`kill`](Self::kill), with an empty store and
+    /// counters at 0, and waits until it takes spans.
+    ///
+    /// The log begins anew. The port that takes spans can be open before this returns.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start); [`Error::Start`] also when another program has taken a port.
+    pub fn restart(&mut self) -> Result<(), Error> {
+        let _lock = Lock::acquire(&environment::cache_dir()?.join("start.lock"))?;
+        let kind = (self.version, self.room);
+        self.child = Self::spawn(kind, &self.program, self.dir.path(), &self.endpoints)?;
+        self.wait_ready().map_err(|unready| match unready {
+            Unready::PortLost(error) | Unready::Failed(error) => {
+                self.suspect();
+                error
+            }
+        })
+    }
+
     /// Reads the backend's own metrics.
     pub fn metrics(&self) -> Result<Metrics, Error> {
         let at = match self.version {
@@ -165,28 +226,32 @@ impl Backend {
         self.http.get(at, path).inspect_err(|_| self.suspect())
     }
 
+    /// For signals. The process is not waited for before [`kill`](Self::kill) or the end of this
+    /// value, so the number stays its own.
+    pub(crate) fn process(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
     /// Has the log shown at the end, though the test may not panic: something waited for did not
     /// come.
     pub(crate) fn suspect(&self) {
         self.is_suspect.store(true, Ordering::Relaxed);
     }
 
-    fn start_once(version: Version, program: &Path, endpoints: Endpoints) -> Result<Self, Error> {
+    fn start_once(
+        (version, room): (Version, Room),
+        program: &Path,
+        endpoints: Endpoints,
+    ) -> Result<Self, Error> {
         let dir = tempfile::Builder::new()
             .prefix("tracehound-interop-")
             .tempdir()
             .map_err(Error::io("creating a folder for a backend"))?;
-        let out = File::create(dir.path().join(LOG)).map_err(Error::io("creating a log file"))?;
-        let err = out.try_clone().map_err(Error::io("creating a log file"))?;
-        let child = launch::command(version, program, dir.path(), &endpoints)?
-            .stdin(Stdio::null())
-            .stdout(out)
-            .stderr(err)
-            .spawn()
-            .map_err(Error::io(format!("running {}", program.display())))?;
+        let child = Self::spawn((version, room), program, dir.path(), &endpoints)?;
         let program = program.to_owned();
         Ok(Self {
             version,
+            room,
             endpoints,
             program,
             child,
@@ -196,7 +261,35 @@ impl Backend {
         })
     }
 
+    fn spawn(
+        kind: (Version, Room),
+        program: &Path,
+        dir: &Path,
+        endpoints: &Endpoints,
+    ) -> Result<Child, Error> {
+        let out = File::create(dir.join(LOG)).map_err(Error::io("creating a log file"))?;
+        let err = out.try_clone().map_err(Error::io("creating a log file"))?;
+        launch::command(kind, program, dir, endpoints)?
+            .stdin(Stdio::null())
+            .stdout(out)
+            .stderr(err)
+            .spawn()
+            .map_err(Error::io(format!("running {}", program.display())))
+    }
+
     fn ready(mut self) -> Result<Self, Unready> {
+        match self.wait_ready() {
+            Ok(()) => Ok(self),
+            Err(unready) => {
+                if matches!(unready, Unready::Failed(_)) {
+                    self.dir.disable_cleanup(true);
+                }
+                Err(unready)
+            }
+        }
+    }
+
+    fn wait_ready(&mut self) -> Result<(), Unready> {
         let log = self.log_path();
         let seen = poll(START_WITHIN, START_POLL, || match self.child.try_wait() {
             Ok(None) => match self.is_ready() {
@@ -211,7 +304,7 @@ impl Backend {
         // Nobody answers at first, and the error of a failed start has the end of the log in it.
         *self.is_suspect.get_mut() = false;
         let reason = match seen {
-            Ok(None) => return Ok(self),
+            Ok(None) => return Ok(()),
             Ok(Some(reason)) => reason,
             Err(reason) => format!("not ready after {} s: {reason}", START_WITHIN.as_secs()),
         };
@@ -223,11 +316,11 @@ impl Backend {
             log,
             tail,
         };
-        if is_port_lost {
-            return Err(Unready::PortLost(error));
-        }
-        self.dir.disable_cleanup(true);
-        Err(Unready::Failed(error))
+        Err(if is_port_lost {
+            Unready::PortLost(error)
+        } else {
+            Unready::Failed(error)
+        })
     }
 
     /// Whether a span sent now would be stored.
@@ -253,8 +346,8 @@ impl Backend {
         if self.child.try_wait()?.is_some() {
             return Ok(());
         }
-        let id = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(id, rustix::process::Signal::TERM)?;
+        let id = self.process();
+        kill_process(id, Signal::TERM)?;
         let ended = poll(STOP_WITHIN, STOP_POLL, || match self.child.try_wait() {
             Ok(None) => Err(()),
             Ok(Some(_)) => Ok(Ok(())),
@@ -339,7 +432,8 @@ mod tests {
                     ..Endpoints::pick()?
                 },
             ] {
-                let started = Backend::start_once(version, &program, endpoints)?.ready();
+                let started =
+                    Backend::start_once((version, Room::Usual), &program, endpoints)?.ready();
                 assert!(
                     matches!(started, Err(Unready::PortLost(_))),
                     "{version}: {started:?}"

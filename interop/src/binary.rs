@@ -36,49 +36,70 @@ fn cached(
     toolchain: &Toolchain,
     say: fn(&str),
 ) -> Result<PathBuf, Error> {
-    let program = cache.join(format!(
-        "jaeger-v{}-{OS}-{ARCH}{EXE_SUFFIX}",
-        version.number()
-    ));
-    if program.is_file() {
-        return Ok(program);
-    }
-    if !toolchain.is_there() {
-        return Err(Error::NoGo);
-    }
-    // One lock for all versions: two builds side by side would only take each other's processors.
-    let _lock = Lock::acquire(&cache.join("build.lock"))?;
-    if program.is_file() {
-        return Ok(program);
-    }
-    let dir = cache.join("build");
-    empty(&dir)?;
-    say(&format!("building {version} in {}, once", dir.display()));
-    let started = Instant::now();
-    let built = build(&Go {
-        toolchain,
-        version,
-        dir: &dir,
-    })?;
-    fs::rename(&built, &program).map_err(Error::io(format!(
-        "moving {} to {}",
-        built.display(),
-        program.display()
-    )))?;
-    let took = started.elapsed().as_secs();
-    say(&format!(
-        "built {version} in {took} s: {}",
-        program.display()
-    ));
-    // Only to save space: the next build begins with the same.
-    let _ = fs::remove_dir_all(&dir);
-    Ok(program)
+    let wanted = Wanted {
+        what: &version.to_string(),
+        file: &format!("jaeger-v{}", version.number()),
+    };
+    wanted.cached(cache, toolchain, say, |go| build(version, go))
 }
 
-fn build(go: &Go<'_>) -> Result<PathBuf, Error> {
-    let module = format!("{MODULE}@{}", go.version.module());
+/// A Go program that is built once.
+pub(crate) struct Wanted<'a> {
+    /// For messages.
+    pub(crate) what: &'a str,
+    /// What the program's file is called, without machine and suffix. Another source needs another
+    /// name.
+    pub(crate) file: &'a str,
+}
+
+impl Wanted<'_> {
+    /// The program in `cache`; `build` makes it in an empty folder and returns its path there.
+    pub(crate) fn cached(
+        &self,
+        cache: &Path,
+        toolchain: &Toolchain,
+        say: fn(&str),
+        build: impl FnOnce(&Go<'_>) -> Result<PathBuf, Error>,
+    ) -> Result<PathBuf, Error> {
+        let Self { what, file } = *self;
+        let program = cache.join(format!("{file}-{OS}-{ARCH}{EXE_SUFFIX}"));
+        if program.is_file() {
+            return Ok(program);
+        }
+        if !toolchain.is_there() {
+            return Err(Error::NoGo);
+        }
+        // One lock for all versions: two builds side by side would only take each other's processors.
+        let _lock = Lock::acquire(&cache.join("build.lock"))?;
+        if program.is_file() {
+            return Ok(program);
+        }
+        let dir = cache.join("build");
+        empty(&dir)?;
+        say(&format!("building {what} in {}, once", dir.display()));
+        let started = Instant::now();
+        let built = build(&Go {
+            toolchain,
+            what,
+            dir: &dir,
+        })?;
+        fs::rename(&built, &program).map_err(Error::io(format!(
+            "moving {} to {}",
+            built.display(),
+            program.display()
+        )))?;
+        let took = started.elapsed().as_secs();
+        say(&format!("built {what} in {took} s: {}", program.display()));
+        // Only to save space: the next build begins with the same.
+        let _ = fs::remove_dir_all(&dir);
+        Ok(program)
+    }
+}
+
+fn build(version: Version, go: &Go<'_>) -> Result<PathBuf, Error> {
+    let module = format!("{MODULE}@{}", version.module());
     let require = format!("-require={module}");
-    match go.version {
+    match version {
         // A module with a `replace` cannot be installed from outside, so a module around it repeats
         // that line.
         Version::V1 => {
@@ -104,7 +125,7 @@ fn build(go: &Go<'_>) -> Result<PathBuf, Error> {
         "-buildvcs=false",
         "-o",
         "jaeger",
-        go.version.package(),
+        version.package(),
     ])?;
     Ok(go.dir.join("jaeger"))
 }

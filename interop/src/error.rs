@@ -24,8 +24,8 @@ pub enum Error {
     },
     /// A step of a build failed.
     Build {
-        /// Which backend.
-        version: Version,
+        /// What was built: `Jaeger v1.57.0`.
+        what: String,
         /// The command, as typed.
         command: String,
         /// The end of what it printed.
@@ -93,15 +93,15 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoGo => f.write_str("no `go` command on this machine to build a backend with"),
+            Self::NoGo => f.write_str("no `go` command on this machine to build a program with"),
             Self::NoPython { reason } => write!(f, "no Python with the Jaeger client: {reason}"),
             Self::Io { doing, source } => write!(f, "{doing}: {source}"),
             Self::Build {
-                version,
+                what,
                 command,
                 tail,
             } => {
-                write!(f, "building {version}: `{command}` failed:\n{tail}")
+                write!(f, "building {what}: `{command}` failed:\n{tail}")
             }
             Self::Example { name, reason } => write!(f, "the example {name:?} {reason}"),
             Self::Start {

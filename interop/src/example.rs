@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::{Error, environment, log, poll::poll};
 
-/// A program of the library's folder `examples`, built with all features.
+/// A program of a folder `examples`: the library's, built with all its features, or this crate's.
 ///
 /// ```no_run
 /// use tracehound_interop::{Error, Example};
@@ -31,14 +31,38 @@ pub struct Example {
 }
 
 impl Example {
-    /// Has cargo build it; where nothing has changed since, that takes a second.
+    /// Has cargo build one of the library's; where nothing has changed since, that takes a second.
     ///
     /// # Errors
     ///
     /// [`Error::Example`] with what the compiler says.
     pub fn build(name: &str) -> Result<Self, Error> {
+        Self::cargo(name, &["--all-features", "--package", LIBRARY])
+    }
+
+    /// Has cargo build one of this crate's, as [`build`](Self::build) does.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Example`] with what the compiler says.
+    pub fn build_own(name: &str, profile: Profile) -> Result<Self, Error> {
+        let own = ["--package", env!("CARGO_PKG_NAME"), "--profile"];
+        let profile = match profile {
+            Profile::Debug => "dev",
+            Profile::Release => "release",
+        };
+        Self::cargo(name, &[&own[..], &[profile]].concat())
+    }
+
+    /// The program, to be run in another way than [`run`](Self::run) does.
+    pub fn path(&self) -> &Path {
+        &self.program
+    }
+
+    fn cargo(name: &str, selection: &[&str]) -> Result<Self, Error> {
         let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            .args(["build", "--quiet", "--all-features", "--package", LIBRARY])
+            .args(["build", "--quiet"])
+            .args(selection)
             .args([
                 "--example",
                 name,
@@ -84,8 +108,18 @@ impl Example {
     }
 }
 
+/// How cargo builds a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "cargo has these two")]
+pub enum Profile {
+    /// Without optimization, as `cargo test` does.
+    Debug,
+    /// With it.
+    Release,
+}
+
 /// What the program prints; what was wrong when it does not end well in time.
-fn run(mut command: Command, patience: Duration) -> Result<String, String> {
+pub(crate) fn run(mut command: Command, patience: Duration) -> Result<String, String> {
     let mut start = || -> io::Result<(TempDir, Child)> {
         let dir = tempfile::tempdir()?;
         let child = command
@@ -127,7 +161,8 @@ fn program(example: &str, message: &str) -> Option<PathBuf> {
 const LIBRARY: &str = "tracehound";
 const STDOUT: &str = "stdout";
 const STDERR: &str = "stderr";
-const PATIENCE: Duration = Duration::from_secs(60);
+/// What a program may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
 
 #[cfg(test)]

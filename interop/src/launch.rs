@@ -2,11 +2,38 @@ use std::{fs, path::Path, process::Command};
 
 use crate::{Endpoints, Error, Version, environment};
 
+/// How much a backend is to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// What a version holds by default.
+    Usual,
+    /// Every span of a load, so that what is lost was lost on its way to the backend.
+    Load,
+}
+
+impl Room {
+    /// v1's collector keeps 2,000 spans for its store by default, a tenth of the largest burst.
+    const fn v1_collector_queue(self) -> Option<u32> {
+        match self {
+            Self::Usual => None,
+            Self::Load => Some(100_000),
+        }
+    }
+
+    /// v2 keeps this many traces; a span of a load is one. v1 keeps all.
+    const fn v2_traces(self) -> u32 {
+        match self {
+            Self::Usual => 100_000,
+            Self::Load => 1_000_000,
+        }
+    }
+}
+
 /// The command that runs `program` in `dir` with every endpoint where `endpoints` says.
 ///
 /// Writes the files it reads into `dir`. Both answer every sampling request with "keep all".
 pub(crate) fn command(
-    version: Version,
+    (version, room): (Version, Room),
     program: &Path,
     dir: &Path,
     endpoints: &Endpoints,
@@ -25,11 +52,11 @@ pub(crate) fn command(
         Version::V1 => {
             // Its own spans go to the default OTLP port of the machine, whoever listens there.
             command
-                .args(v1_flags(endpoints))
+                .args(v1_flags(endpoints, room))
                 .env("OTEL_TRACES_SAMPLER", "always_off");
         }
         Version::V2 => {
-            write(dir, "jaeger.yaml", &v2_configuration(endpoints))?;
+            write(dir, "jaeger.yaml", &v2_configuration(endpoints, room))?;
             command.args(["--config", "file:jaeger.yaml"]);
         }
     }
@@ -37,7 +64,7 @@ pub(crate) fn command(
 }
 
 /// Every endpoint is named because each default is "all interfaces".
-fn v1_flags(at: &Endpoints) -> Vec<String> {
+fn v1_flags(at: &Endpoints, room: Room) -> Vec<String> {
     let mut flags: Vec<String> = [
         ("admin.http.host-port", at.health),
         ("collector.http-server.host-port", at.collector_http),
@@ -58,12 +85,14 @@ fn v1_flags(at: &Endpoints) -> Vec<String> {
     .map(|(flag, address)| format!("--{flag}={address}"))
     .into();
     flags.push("--sampling.strategies-file=strategies.json".to_owned());
+    let queue = room.v1_collector_queue();
+    flags.extend(queue.map(|spans| format!("--collector.queue-size={spans}")));
     flags
 }
 
 /// `enable_tracing: false`, or the backend would store spans of its own; a batch waits 10 ms so
 /// that what was sent can be read soon.
-fn v2_configuration(at: &Endpoints) -> String {
+fn v2_configuration(at: &Endpoints, room: Room) -> String {
     let metrics = (at.metrics.ip(), at.metrics.port());
     format!(
         r#"
@@ -78,7 +107,7 @@ service:
       readers: [{{pull: {{exporter: {{prometheus: {{host: "{}", port: {}}}}}}}}}]
     logs: {{level: info}}
 extensions:
-  jaeger_storage: {{backends: {{mem: {{memory: {{max_traces: 100000}}}}}}}}
+  jaeger_storage: {{backends: {{mem: {{memory: {{max_traces: {}}}}}}}}}
   jaeger_query:
     storage: {{traces: mem}}
     enable_tracing: false
@@ -103,6 +132,7 @@ exporters: {{jaeger_storage_exporter: {{trace_storage: mem}}}}
 "#,
         metrics.0,
         metrics.1,
+        room.v2_traces(),
         at.query_http,
         at.query_grpc,
         at.sampling_http,

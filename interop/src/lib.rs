@@ -19,6 +19,7 @@
 //! | `dev_python/` | the published Python client and the library's embedded agent understand each other |
 //! | `udp/` | spans made with the library and sent by it are read back as they were made |
 //! | `hello.rs` | the example `hello`, told by its environment alone where to send |
+//! | `delivery/` | what the ledger calls sent is stored: under load, in bursts, when the agent is late, dies or stands still |
 //! | `quickstart.rs` | the three services of the example `quickstart`, and who calls whom |
 //!
 //! `cargo test -p tracehound-interop` runs all of it. The first run builds the backends from the Go
@@ -31,13 +32,18 @@
 mod backend;
 mod binary;
 mod compare;
+mod delivered;
 mod differences;
 mod endpoints;
 mod environment;
 mod error;
 mod example;
 mod http;
+mod kernel_drops;
 mod launch;
+mod load;
+mod load_program;
+mod load_report;
 mod lock;
 mod log;
 mod metrics;
@@ -46,6 +52,7 @@ mod python;
 mod query;
 mod rules;
 mod sent;
+mod stopped;
 mod stored;
 mod toolchain;
 mod value;
@@ -54,15 +61,21 @@ mod version;
 pub use backend::Backend;
 pub use binary::binary;
 pub use compare::{Mismatch, compare};
+pub use delivered::Delivered;
 pub use differences::{Difference, Expected};
 pub use endpoints::Endpoints;
 pub use environment::{REQUIRED, cache_dir, is_required, skipped};
 pub use error::Error;
-pub use example::Example;
+pub use example::{Example, Profile};
+pub use kernel_drops::kernel_drops;
+pub use load::{Load, SpanSize};
+pub use load_program::LoadProgram;
+pub use load_report::LoadReport;
 pub use metrics::Metrics;
 pub use python::{python, python_or_skip};
 pub use query::{Dependency, Received};
 pub use sent::{SentBatch, SentSpan};
+pub use stopped::Stopped;
 pub use stored::{StoredSpan, Trace};
 pub use value::{Log, Reference, ReferenceKind, Tag, Value};
 pub use version::Version;

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{Error, Version, log};
+use crate::{Error, log};
 
 /// The `go` command of the machine, or what a test has in its place.
 #[derive(Clone, Debug)]
@@ -55,7 +55,8 @@ impl Toolchain {
 #[derive(Debug)]
 pub(crate) struct Go<'a> {
     pub(crate) toolchain: &'a Toolchain,
-    pub(crate) version: Version,
+    /// What is built, for messages.
+    pub(crate) what: &'a str,
     pub(crate) dir: &'a Path,
 }
 
@@ -114,7 +115,7 @@ impl Go<'_> {
         let tail = reason.map_or_else(|| log::tail(&self.dir.join(LOG)), str::to_owned);
         let command = format!("go {}", arguments.join(" "));
         Error::Build {
-            version: self.version,
+            what: self.what.to_owned(),
             command,
             tail,
         }

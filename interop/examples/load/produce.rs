@@ -1,0 +1,84 @@
+//! Spans made on several threads at an even rate, or all at once.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use tracehound::{
+    Config, JaegerTracer, config::ConfigError, metrics::FlushReport, sampler::ConstSampler,
+};
+use tracehound_interop::{Load, LoadReport};
+
+use super::spans;
+
+/// A tracer with default settings, but for the sampler, which takes every span, and the agent.
+pub(crate) fn tracer(load: &Load) -> Result<JaegerTracer, ConfigError> {
+    Config::new(&load.service)
+        .sampler(ConstSampler::new(true))
+        .agent_host(load.agent.ip().to_string())
+        .agent_port(load.agent.port())
+        .build()
+}
+
+/// Makes the spans of `load`, closes the tracer and tells what became of them.
+pub(crate) fn run(load: &Load) -> Result<LoadReport, ConfigError> {
+    let tracer = tracer(load)?;
+    let took = produce(&tracer, load, &AtomicU64::new(0));
+    Ok(report(&tracer.close(CLOSE_WITHIN), took))
+}
+
+/// Makes the spans of `load` and returns how long that took. Counts them in `made` as they are
+/// finished.
+pub(crate) fn produce(tracer: &JaegerTracer, load: &Load, made: &AtomicU64) -> Duration {
+    let started = Instant::now();
+    thread::scope(|scope| {
+        for n in 0..load.threads {
+            // The first ones take what does not divide.
+            let share = load.spans / load.threads + u64::from(n < load.spans % load.threads);
+            scope.spawn(move || produce_share(tracer, load, started, share, made));
+        }
+    });
+    started.elapsed()
+}
+
+/// The ledger as a report.
+pub(crate) fn report(ledger: &FlushReport, took: Duration) -> LoadReport {
+    let dropped = ledger.dropped.iter();
+    LoadReport::new(
+        (ledger.finished, ledger.sent, ledger.queued),
+        dropped.map(|(cause, n)| (cause.name().to_owned(), n)),
+        took.as_secs_f64(),
+    )
+}
+
+/// Makes as many spans as are due by the clock and looks at it every millisecond: the rate is even
+/// and reached, however long a span takes.
+fn produce_share(
+    tracer: &JaegerTracer,
+    load: &Load,
+    started: Instant,
+    share: u64,
+    made: &AtomicU64,
+) {
+    let rate = load.rate as f64 / load.threads as f64;
+    let mut done = 0;
+    while done < share {
+        let due = match load.rate {
+            0 => share,
+            _ => share.min((started.elapsed().as_secs_f64() * rate) as u64 + 1),
+        };
+        for _ in done..due {
+            spans::make(tracer, load.size);
+            made.fetch_add(1, Ordering::Relaxed);
+        }
+        done = due;
+        if done < share {
+            thread::sleep(TICK);
+        }
+    }
+}
+
+const TICK: Duration = Duration::from_millis(1);
+const CLOSE_WITHIN: Duration = Duration::from_secs(10);
