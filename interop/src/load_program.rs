@@ -2,6 +2,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    thread,
 };
 
 use crate::{
@@ -74,6 +75,29 @@ impl LoadProgram {
             reason,
         })?;
         LoadReport::from_json(&printed)
+    }
+
+    /// Runs it as so many processes at the same time, each with the whole load, and returns the
+    /// sum of what they say.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run), of one that fails; the others have ended by then.
+    pub fn run_beside(&self, load: &Load, processes: usize) -> Result<LoadReport, Error> {
+        let reports = thread::scope(|scope| {
+            let running: Vec<_> = (0..processes)
+                .map(|_| scope.spawn(|| self.run(load)))
+                .collect();
+            let ended = running.into_iter().map(|process| process.join());
+            ended
+                .map(|report| report.expect("no panic in `run`"))
+                .collect::<Vec<_>>()
+        });
+        let mut sum = LoadReport::default();
+        for report in reports {
+            sum.merge(&report?);
+        }
+        Ok(sum)
     }
 }
 

@@ -1,4 +1,4 @@
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Signal, kill_process};
 
 use crate::{Backend, Error, environment};
 
@@ -7,8 +7,8 @@ use crate::{Backend, Error, environment};
 /// It goes on when this value is dropped. Ask a backend nothing meanwhile: it does not answer.
 #[derive(Debug)]
 #[must_use = "the backend goes on when this is dropped"]
-pub struct Stopped {
-    process: Pid,
+pub struct Stopped<'a> {
+    backend: &'a Backend,
 }
 
 impl Backend {
@@ -17,18 +17,16 @@ impl Backend {
     /// # Errors
     ///
     /// When the process has ended.
-    pub fn stop(&self) -> Result<Stopped, Error> {
-        let process = self.process();
-        kill_process(process, Signal::STOP)
+    pub fn stop(&self) -> Result<Stopped<'_>, Error> {
+        kill_process(self.process(), Signal::STOP)
             .map_err(|error| Error::io("stopping a backend")(error.into()))?;
-        Ok(Stopped { process })
+        Ok(Stopped { backend: self })
     }
 }
 
-impl Drop for Stopped {
+impl Drop for Stopped<'_> {
     fn drop(&mut self) {
-        // The backend is still a child of this process, so its number is nobody else's.
-        if let Err(error) = kill_process(self.process, Signal::CONT) {
+        if let Err(error) = kill_process(self.backend.process(), Signal::CONT) {
             environment::say(&format!("letting a backend go on: {error}"));
         }
     }

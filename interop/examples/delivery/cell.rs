@@ -1,0 +1,115 @@
+use std::net::SocketAddr;
+
+use tracehound_interop::{Load, SpanSize, Version};
+
+/// One row to be: who sends what to whom.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cell {
+    pub(crate) version: Version,
+    pub(crate) client: Client,
+    /// How many at the same time.
+    pub(crate) programs: usize,
+    size: SpanSize,
+    threads: u64,
+    shape: Shape,
+}
+
+/// What a program is traced with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Client {
+    Go,
+    Debug,
+    Release,
+}
+
+/// How each program sends.
+#[derive(Clone, Copy, Debug)]
+enum Shape {
+    Rate { per_second: u64, seconds: u64 },
+    Burst(u64),
+}
+
+impl Cell {
+    /// All of them, those that may share a backend beside each other.
+    pub(crate) fn all(seconds: u64) -> Vec<Self> {
+        let rate = |per_second| Shape::Rate {
+            per_second,
+            seconds,
+        };
+        let alone: Vec<_> = RATES
+            .map(rate)
+            .into_iter()
+            .chain(BURSTS.map(Shape::Burst))
+            .collect();
+        let beside = [rate(500), rate(1_000), Shape::Burst(1_000)];
+        let mut cells = Vec::new();
+        for version in Version::ALL {
+            for size in SpanSize::ALL {
+                for client in [Client::Go, Client::Debug, Client::Release] {
+                    let mut add = |programs, threads, shapes: &[Shape]| {
+                        cells.extend(shapes.iter().map(|&shape| Self {
+                            version,
+                            client,
+                            programs,
+                            size,
+                            threads,
+                            shape,
+                        }));
+                    };
+                    add(1, 1, &alone);
+                    add(1, 8, &alone);
+                    add(4, 1, &beside);
+                }
+            }
+        }
+        cells
+    }
+
+    /// Its name, made of the words that choose it.
+    pub(crate) fn name(&self) -> String {
+        let version = match self.version {
+            Version::V1 => "v1",
+            _ => "v2",
+        };
+        let client = match self.client {
+            Client::Go => "go",
+            Client::Debug => "debug",
+            Client::Release => "release",
+        };
+        let shape = match self.shape {
+            Shape::Rate { per_second, .. } => format!("{per_second}/s"),
+            Shape::Burst(spans) => format!("burst-{spans}"),
+        };
+        let (size, threads) = (self.size.bytes(), self.threads);
+        let programs = self.programs;
+        format!("{version} {client} {size} {shape} {threads}-thread {programs}-program")
+    }
+
+    /// Whether each of `words`, or one of those that its commas divide, is in the name.
+    pub(crate) fn is_chosen(&self, words: &[String]) -> bool {
+        let name = self.name();
+        let is_in_name = |word: &str| name.split(' ').any(|it| it == word);
+        words.iter().all(|word| word.split(',').any(is_in_name))
+    }
+
+    /// Cells of one group share a backend.
+    pub(crate) fn group(&self) -> (Version, u64, Client, u64, usize) {
+        let size = self.size.bytes();
+        (self.version, size, self.client, self.threads, self.programs)
+    }
+
+    /// What each program does.
+    pub(crate) fn load(&self, service: &str, agent: SocketAddr) -> Load {
+        let load = Load::new(service, agent, self.size).threads(self.threads);
+        match self.shape {
+            Shape::Rate {
+                per_second,
+                seconds,
+            } => load.rate(per_second, seconds),
+            Shape::Burst(spans) => load.burst(spans),
+        }
+    }
+}
+
+const RATES: [u64; 5] = [500, 1_000, 2_000, 5_000, 20_000];
+const BURSTS: [u64; 3] = [1_000, 5_000, 20_000];

@@ -1,0 +1,99 @@
+//! How much of what is sent arrives: a table, written as Markdown.
+//!
+//! Programs traced with default settings, over the published Go client and over the library as a
+//! debug and as a release build, send to real backends at several rates and in bursts. For each,
+//! the table says what the program made, what its client says it has sent and lost, what the
+//! backend has stored, and how many datagrams the kernel has dropped at the agent's socket. A row
+//! where something else is stored than the client says was sent is marked with `≠`.
+//!
+//! Run: `cargo run --release -p tracehound-interop --example delivery`, which takes about half an
+//! hour. `-- --quick` has each rate for 2 s instead of 10. Other words choose rows: all of them
+//! must be words of a row's name, and `a,b` is either of them, as in `-- --quick v1 600
+//! go,release 1000/s`. `-- --list` prints the names only.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env,
+    error::Error,
+};
+
+use tracehound_interop::{Backend, LoadProgram, Profile};
+
+use cell::{Cell, Client};
+use row::Row;
+
+mod cell;
+mod row;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let (options, words): (Vec<_>, Vec<_>) =
+        env::args().skip(1).partition(|word| word.starts_with("--"));
+    let has = |option: &str| options.iter().any(|it| it == option);
+    if let Some(other) = options
+        .iter()
+        .find(|it| !matches!(it.as_str(), "--quick" | "--list"))
+    {
+        return Err(format!("{other}: no such option").into());
+    }
+    let cells: Vec<Cell> = Cell::all(if has("--quick") { 2 } else { 10 })
+        .into_iter()
+        .filter(|cell| cell.is_chosen(&words))
+        .collect();
+    if has("--list") {
+        for cell in &cells {
+            println!("{}", cell.name());
+        }
+        return Ok(());
+    }
+    print(&cells)
+}
+
+fn print(cells: &[Cell]) -> Result<(), Box<dyn Error>> {
+    let clients: BTreeSet<Client> = cells.iter().map(|cell| cell.client).collect();
+    let programs = clients
+        .into_iter()
+        .map(|client| Ok((client, program(client)?)))
+        .collect::<Result<BTreeMap<_, _>, Box<dyn Error>>>()?;
+    println!("{}", Row::HEADER);
+    let mut running = None;
+    for (n, cell) in cells.iter().enumerate() {
+        // What a backend stores stays in memory, so one is not for all.
+        let jaeger = match running.take() {
+            Some((group, jaeger)) if group == cell.group() => jaeger,
+            ended => {
+                drop(ended);
+                Backend::start_for_load(cell.version)?
+            }
+        };
+        let service = format!("load-{n}");
+        println!("{}", row(cell, &jaeger, &programs[&cell.client], &service)?);
+        running = Some((cell.group(), jaeger));
+    }
+    Ok(())
+}
+
+fn program(client: Client) -> Result<LoadProgram, Box<dyn Error>> {
+    Ok(match client {
+        Client::Go => LoadProgram::go()?,
+        Client::Debug => LoadProgram::tracehound(Profile::Debug)?,
+        Client::Release => LoadProgram::tracehound(Profile::Release)?,
+    })
+}
+
+/// Lets the programs of a cell run beside each other.
+fn row(
+    cell: &Cell,
+    jaeger: &Backend,
+    program: &LoadProgram,
+    service: &str,
+) -> Result<Row, Box<dyn Error>> {
+    let load = cell.load(service, jaeger.compact_addr());
+    let before = jaeger.delivered_now(service)?;
+    let report = program.run_beside(&load, cell.programs)?;
+    let delivered = jaeger.delivered(service)? - before;
+    Ok(Row {
+        name: cell.name(),
+        report,
+        delivered,
+    })
+}
