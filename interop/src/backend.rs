@@ -226,10 +226,13 @@ impl Backend {
         self.http.get(at, path).inspect_err(|_| self.suspect())
     }
 
-    /// For signals. The process is not waited for before [`kill`](Self::kill) or the end of this
-    /// value, so the number stays its own.
+    /// The process, for signals, unless it [has ended](Self::has_ended).
     pub(crate) fn process(&self) -> Pid {
         Pid::from_child(&self.child)
+    }
+
+    pub(crate) fn has_ended(&mut self) -> io::Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
     }
 
     /// Has the log shown at the end, though the test may not panic: something waited for did not
@@ -343,11 +346,10 @@ impl Backend {
     }
 
     fn terminate(&mut self) -> io::Result<()> {
-        if self.child.try_wait()?.is_some() {
+        if self.has_ended()? {
             return Ok(());
         }
-        let id = self.process();
-        kill_process(id, Signal::TERM)?;
+        kill_process(self.process(), Signal::TERM)?;
         let ended = poll(STOP_WITHIN, STOP_POLL, || match self.child.try_wait() {
             Ok(None) => Err(()),
             Ok(Some(_)) => Ok(Ok(())),

@@ -19,8 +19,11 @@
 //! | `dev_python/` | the published Python client and the library's embedded agent understand each other |
 //! | `udp/` | spans made with the library and sent by it are read back as they were made |
 //! | `hello.rs` | the example `hello`, told by its environment alone where to send |
-//! | `delivery/` | what the ledger calls sent is stored: under load, in bursts, when the agent is late, dies or stands still |
 //! | `quickstart.rs` | the three services of the example `quickstart`, and who calls whom |
+//! | `delivery/` | what the ledger calls sent is stored: under load, and when the agent is late, dies or stands still |
+//!
+//! How much arrives of what programs send at several rates, over the Go client and over the library, is
+//! told by `cargo run --release -p tracehound-interop --example delivery`.
 //!
 //! `cargo test -p tracehound-interop` runs all of it. The first run builds the backends from the Go
 //! module proxy into [`cache_dir`], which takes some minutes and 4 GB of Go's own caches; nothing

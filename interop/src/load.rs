@@ -93,8 +93,8 @@ impl Load {
         arguments
     }
 
-    /// Reads a command line; what is not said there is as in [`new`](Self::new), and `-seconds` may
-    /// stand in place of `-spans` after `-rate`.
+    /// Reads a command line; what is not said there is as in [`new`](Self::new). `-seconds` may
+    /// stand in place of `-spans`.
     ///
     /// # Errors
     ///
@@ -102,6 +102,7 @@ impl Load {
     pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let default = SocketAddr::from(([127, 0, 0, 1], 6831));
         let mut load = Self::new("load", default, SpanSize::Large);
+        let mut seconds = None;
         for argument in arguments {
             let (name, value) = argument
                 .split_once('=')
@@ -114,13 +115,19 @@ impl Load {
                 "-bytes" => load.size = value.parse().map_err(|error: String| read(&error))?,
                 "-rate" => load.rate = number()?,
                 "-spans" => load.spans = number()?,
-                "-seconds" => load.spans = load.rate * number()?,
+                "-seconds" => seconds = Some(number()?),
                 "-threads" => load.threads = number()?.max(1),
                 "-queue" => load.queue = Some(number()?),
                 _ => return Err(format!("{argument}: no such argument")),
             }
         }
-        Ok(load)
+        Ok(match seconds {
+            Some(seconds) => {
+                let rate = load.rate;
+                load.rate(rate, seconds)
+            }
+            None => load,
+        })
     }
 }
 
@@ -153,8 +160,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seconds_are_spans_at_the_rate_before_them() {
-        let arguments = ["-rate=500", "-seconds=4"].map(str::to_owned);
+    fn seconds_are_spans_at_the_rate() {
+        let arguments = ["-seconds=4", "-rate=500"].map(str::to_owned);
         assert_eq!(Load::parse(arguments).map(|load| load.spans), Ok(2_000));
     }
 

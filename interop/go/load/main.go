@@ -44,10 +44,14 @@ func main() {
 	flag.StringVar(&l.agent, "agent", "127.0.0.1:6831", "host:port of the agent")
 	flag.Uint64Var(&l.rate, "rate", 0, "spans a second, 0 for one burst")
 	flag.Uint64Var(&l.spans, "spans", 1000, "how many spans")
+	seconds := flag.Uint64("seconds", 0, "for how long, in place of -spans")
 	flag.IntVar(&l.bytes, "bytes", 600, "size of a span on the wire, 200 or 600")
 	flag.Uint64Var(&l.threads, "threads", 1, "goroutines that make spans")
 	flag.IntVar(&l.queue, "queue", 0, "size of the client's queue, 0 for its default")
 	flag.Parse()
+	if *seconds > 0 {
+		l.spans = l.rate * *seconds
+	}
 	made, err := l.run()
 	if err == nil {
 		err = json.NewEncoder(os.Stdout).Encode(made)

@@ -1,0 +1,96 @@
+//! A load on a backend, with a hand on both while it runs.
+
+use std::{
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use tracehound::JaegerTracer;
+use tracehound_interop::{Delivered, Load, LoadReport};
+
+use crate::{Result, produce};
+
+/// Held by each test while it runs; one that has panicked does not stop the others.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A program while it makes its spans.
+pub(crate) struct Running<'a> {
+    pub(crate) tracer: &'a JaegerTracer,
+    made: &'a AtomicU64,
+}
+
+impl Running<'_> {
+    /// How many spans are finished.
+    pub(crate) fn made(&self) -> u64 {
+        self.made.load(Ordering::Relaxed)
+    }
+
+    /// Waits until so many spans are finished.
+    pub(crate) fn wait_made(&self, spans: u64) -> Result {
+        if is_soon(Duration::from_secs(30), || Ok(self.made() >= spans))? {
+            Ok(())
+        } else {
+            Err(format!("only {} of {spans} spans were made in time", self.made()).into())
+        }
+    }
+}
+
+/// Runs `load` in this process; `meanwhile` has the test's thread until it returns. The tracer is
+/// closed when both have ended.
+pub(crate) fn run<T>(
+    load: &Load,
+    meanwhile: impl FnOnce(&Running<'_>) -> Result<T>,
+) -> Result<(LoadReport, T)> {
+    let tracer = produce::tracer(load)?;
+    let made = AtomicU64::new(0);
+    let (took, seen) = thread::scope(|scope| {
+        let producer = scope.spawn(|| produce::produce(&tracer, load, &made));
+        let running = Running {
+            tracer: &tracer,
+            made: &made,
+        };
+        let seen = meanwhile(&running);
+        (producer.join().expect("no panic in `produce`"), seen)
+    });
+    let ledger = tracer.close(Duration::from_secs(10));
+    assert_eq!(ledger.finished, load.spans, "{ledger}");
+    let report = produce::report(&ledger, took);
+    assert!(report.adds_up(), "the ledger does not add up: {report}");
+    assert_eq!(report.queued, 0, "{report}");
+    Ok((report, seen?))
+}
+
+/// Looks until `look` says yes; no when it does not within that time.
+pub(crate) fn is_soon(within: Duration, mut look: impl FnMut() -> Result<bool>) -> Result<bool> {
+    let started = Instant::now();
+    loop {
+        let is_last = started.elapsed() >= within;
+        if look()? {
+            return Ok(true);
+        }
+        if is_last {
+            return Ok(false);
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// What is wrong where nothing should have been lost; empty when nothing is.
+pub(crate) fn losses(what: &str, report: &LoadReport, delivered: &Delivered) -> String {
+    let is_as_wanted = report.adds_up()
+        && report.queued == 0
+        && report.lost() == 0
+        && delivered.stored == report.sent;
+    if is_as_wanted {
+        String::new()
+    } else {
+        format!("{what}: {report}; {delivered:?}\n")
+    }
+}

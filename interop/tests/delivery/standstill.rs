@@ -1,0 +1,44 @@
+//! The agent does not read for a while, so that its socket's buffer runs full.
+
+use tracehound_interop::{Backend, Load, SpanSize, Version};
+
+use crate::{
+    Result,
+    scene::{alone, run},
+};
+
+#[test]
+fn what_v1_could_not_hold_while_it_stood_still_is_not_called_sent() -> Result {
+    tells_what_was_not_held(Version::V1)
+}
+
+#[test]
+fn what_v2_could_not_hold_while_it_stood_still_is_not_called_sent() -> Result {
+    tells_what_was_not_held(Version::V2)
+}
+
+/// Four seconds at 1,000 spans a second are 2.4 MB, of which a buffer of the usual size holds a
+/// tenth.
+fn tells_what_was_not_held(version: Version) -> Result {
+    let _alone = alone();
+    let Some(mut jaeger) = Backend::start_for_load_or_skip(version)? else {
+        return Ok(());
+    };
+    let load = Load::new("load", jaeger.compact_addr(), SpanSize::Large).rate(1_000, 7);
+    let (report, ()) = run(&load, |program| {
+        program.wait_made(1_000)?;
+        let stopped = jaeger.stop()?;
+        program.wait_made(5_000)?;
+        drop(stopped);
+        Ok(())
+    })?;
+    let delivered = jaeger.delivered(&load.service)?;
+    let at = format!("{version}: {report}; {delivered:?}");
+    assert!(
+        delivered.kernel_drops > 0,
+        "its buffer held everything: {at}"
+    );
+    assert_eq!(report.sent, delivered.stored, "{at}");
+    assert!(report.lost() > 0, "{at}");
+    Ok(())
+}
