@@ -12,7 +12,8 @@ pub(crate) enum Room {
 }
 
 impl Room {
-    /// v1's collector keeps 2,000 spans for its store by default, a tenth of the largest burst.
+    /// v1's collector keeps 2,000 spans for its store by default, a tenth of the largest burst. No
+    /// load was seen to fill that, but a store that stalls for a tenth of a second would.
     const fn v1_collector_queue(self) -> Option<u32> {
         match self {
             Self::Usual => None,

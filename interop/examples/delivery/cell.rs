@@ -18,6 +18,9 @@ pub(crate) struct Cell {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Client {
     Go,
+    /// With a queue as long as the library's. The default one of 100 spans loses most of a burst
+    /// before it could be sent.
+    GoQueue,
     Debug,
     Release,
 }
@@ -45,7 +48,7 @@ impl Cell {
         let mut cells = Vec::new();
         for version in Version::ALL {
             for size in SpanSize::ALL {
-                for client in [Client::Go, Client::Debug, Client::Release] {
+                for client in Client::ALL {
                     let mut add = |programs, threads, shapes: &[Shape]| {
                         cells.extend(shapes.iter().map(|&shape| Self {
                             version,
@@ -73,6 +76,7 @@ impl Cell {
         };
         let client = match self.client {
             Client::Go => "go",
+            Client::GoQueue => "go-queue",
             Client::Debug => "debug",
             Client::Release => "release",
         };
@@ -100,7 +104,10 @@ impl Cell {
 
     /// What each program does.
     pub(crate) fn load(&self, service: &str, agent: SocketAddr) -> Load {
-        let load = Load::new(service, agent, self.size).threads(self.threads);
+        let mut load = Load::new(service, agent, self.size).threads(self.threads);
+        if self.client == Client::GoQueue {
+            load.queue = Some(16_384);
+        }
         match self.shape {
             Shape::Rate {
                 per_second,
@@ -109,6 +116,10 @@ impl Cell {
             Shape::Burst(spans) => load.burst(spans),
         }
     }
+}
+
+impl Client {
+    const ALL: [Self; 4] = [Self::Go, Self::GoQueue, Self::Debug, Self::Release];
 }
 
 const RATES: [u64; 5] = [500, 1_000, 2_000, 5_000, 20_000];

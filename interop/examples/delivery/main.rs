@@ -1,13 +1,14 @@
 //! How much of what is sent arrives: a table, written as Markdown.
 //!
-//! Programs traced with default settings, over the published Go client and over the library as a
-//! debug and as a release build, send to real backends at several rates and in bursts. For each,
+//! Programs traced with default settings, over the published Go client (`go`, and `go-queue` with a
+//! queue as long as ours) and over the library as a `debug` and as a `release` build, send to real
+//! backends at several rates and in bursts. For each,
 //! the table says what the program made, what its client says it has sent and lost, what the
 //! backend has stored, and how many datagrams the kernel has dropped at the agent's socket. A row
 //! where something else is stored than the client says was sent is marked with `≠`.
 //!
-//! Run: `cargo run --release -p tracehound-interop --example delivery`, which takes about half an
-//! hour. `-- --quick` has each rate for 2 s instead of 10. Other words choose rows: all of them
+//! Run: `cargo run --release -p tracehound-interop --example delivery`, which takes about
+//! 45 minutes. `-- --quick` has each rate for 2 s instead of 10. Other words choose rows: all of them
 //! must be words of a row's name, and `a,b` is either of them, as in `-- --quick v1 600
 //! go,release 1000/s`. `-- --list` prints the names only.
 
@@ -74,7 +75,7 @@ fn print(cells: &[Cell]) -> Result<(), Box<dyn Error>> {
 
 fn program(client: Client) -> Result<LoadProgram, Box<dyn Error>> {
     Ok(match client {
-        Client::Go => LoadProgram::go()?,
+        Client::Go | Client::GoQueue => LoadProgram::go()?,
         Client::Debug => LoadProgram::tracehound(Profile::Debug)?,
         Client::Release => LoadProgram::tracehound(Profile::Release)?,
     })

@@ -69,6 +69,6 @@ fn stores_after_it_comes_late(version: Version) -> Result {
 }
 
 const RATE: u64 = 1_000;
-/// What may still be given up when the agent is there: for a second after a refusal nothing is
-/// tried, and what is made within the second before a turn of the worker waits for it.
-const GIVEN_UP: u64 = 2 * RATE;
+/// What may still be lost when the agent is there: a client may look only after a while whether it
+/// is, but not longer than a second after a refusal.
+const GIVEN_UP: u64 = RATE;
