@@ -213,9 +213,13 @@ pub(crate) fn system_time_now() -> SystemTime {
 
 /// `timeout` from now; as far away as the platform can tell where that is beyond it.
 pub(crate) fn deadline_after(timeout: Duration) -> Instant {
+    after(instant_now(), timeout)
+}
+
+/// `time` after `start`, as [`deadline_after`].
+pub(crate) fn after(start: Instant, time: Duration) -> Instant {
     const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365);
-    let now = instant_now();
-    now.checked_add(timeout.min(FAR)).unwrap_or(now)
+    start.checked_add(time.min(FAR)).unwrap_or(start)
 }
 
 /// Nanoseconds since the Unix epoch, at most [`MOST_NANOS`] from it.

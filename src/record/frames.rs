@@ -9,13 +9,15 @@ use crate::record::frame::{FrameBytes, FrameEnd, FrameHeader, HEADER_BYTES, More
 #[derive(Debug, Default)]
 pub(crate) struct Frames {
     bytes: Vec<u8>,
+    /// Where [`read_on`](Self::read_on) continues: at the beginning or behind a whole frame.
+    read: usize,
 }
 
 impl Frames {
     /// None yet, in this memory.
     pub(super) fn in_memory(mut bytes: Vec<u8>) -> Self {
         bytes.clear();
-        Self { bytes }
+        Self { bytes, read: 0 }
     }
 
     /// The memory, emptied.
@@ -55,12 +57,36 @@ impl Frames {
         Iter { rest: &self.bytes }
     }
 
+    /// Reads on behind the span that the last call ended with, until `read` returns false; returns whether every span has
+    /// been read.
+    #[inline]
+    pub(crate) fn read_on<'a>(
+        &'a mut self,
+        mut read: impl FnMut(FinishedSpan<'a>) -> bool,
+    ) -> bool {
+        let Self { bytes, read: at } = self;
+        let bytes = &**bytes;
+        // Whole frames are left: `at` is nothing but the end of one that was read here.
+        let mut left = Iter {
+            rest: &bytes[*at..],
+        };
+        while let Some(span) = left.next() {
+            // Before the call, so that a span on which it panics is not read again.
+            *at = bytes.len() - left.rest.len();
+            if !read(span) {
+                break;
+            }
+        }
+        left.rest.is_empty()
+    }
+
     /// Removes the first `count` of them.
     pub(crate) fn remove_first(&mut self, count: usize) {
         let mut left = self.iter();
         left.by_ref().take(count).for_each(drop);
-        let left = left.rest.len();
-        self.bytes.drain(..self.bytes.len() - left);
+        let removed = self.bytes.len() - left.rest.len();
+        self.bytes.drain(..removed);
+        self.read = self.read.saturating_sub(removed);
     }
 
     pub(super) fn shrink_to_fit(&mut self) {
@@ -173,6 +199,36 @@ mod tests {
         assert_eq!(names(&frames), ["é", "longer than the others"]);
         frames.remove_first(3);
         assert!(names(&frames).is_empty());
+    }
+
+    #[test]
+    fn reading_stops_and_goes_on_between_frames() {
+        let mut frames = Frames::default();
+        for name in ["a", "", "é", "longer than the others"] {
+            push(&mut frames, name);
+        }
+        let read = |frames: &mut Frames, count: usize| {
+            let mut names = Vec::new();
+            let is_done = frames.read_on(|span| {
+                names.push(span.operation_name().to_owned());
+                names.len() < count
+            });
+            (names, is_done)
+        };
+        assert_eq!(read(&mut frames, 1).0, ["a"]);
+        assert_eq!(
+            read(&mut frames, 2),
+            (vec![String::new(), "é".into()], false)
+        );
+        frames.remove_first(1);
+        let (rest, is_done) = read(&mut frames, 9);
+        assert!(is_done && rest == ["longer than the others"], "{rest:?}");
+        push(&mut frames, "later");
+        assert_eq!(read(&mut frames, 1), (vec!["later".into()], true));
+        assert_eq!(read(&mut frames, 1), (vec![], true));
+        frames.remove_first(4);
+        push(&mut frames, "again");
+        assert_eq!(read(&mut frames, 1).0, ["again"]);
     }
 
     #[test]

@@ -238,7 +238,7 @@ fn frame(n: u64) -> (FrameHeader, FrameBytes<'static>) {
 
 fn drain(ring: &Ring, ids: &mut Vec<u64>) {
     let mut chunks = ring.take();
-    while let Some(chunk) = chunks.pop_front() {
+    while let Some(mut chunk) = chunks.pop_front() {
         ids.extend(chunk.frames().iter().map(|span| span.span_id().get()));
         ring.recycle(chunk);
     }

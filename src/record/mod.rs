@@ -31,6 +31,7 @@
 
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod append;
+mod backlog;
 #[cfg_attr(
     all(target_os = "linux", not(miri), not(tracehound_loom)),
     expect(unsafe_code, reason = "a system call")
@@ -92,6 +93,7 @@ mod store;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod tag_sheet;
 
+pub(crate) use backlog::{Backlog, BacklogMark};
 pub(crate) use budget::Budget;
 pub(crate) use buffer::{Added, SpanBuffer};
 pub(crate) use cell::{SpanCell, wall};
@@ -112,5 +114,5 @@ pub(crate) use sampler_tags::EncodedTags;
 pub(crate) use span_clock::SpanClock;
 pub(crate) use span_ref::SpanRef;
 pub(crate) use span_struct::{LastTrace, write_span};
-pub(crate) use store::Store;
+pub(crate) use store::{Store, Take};
 pub(crate) use tag_sheet::{EmptySheet, SheetPlace, TagSheet};

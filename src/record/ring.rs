@@ -38,6 +38,8 @@ pub(crate) struct Ring {
     full: AtomicU64,
     /// Of the frames that went in, those that were taken: what the worker alone looks at and changes.
     taken: AtomicU64,
+    /// Whether there are filled chunks, so that the worker need not claim the ring to find none.
+    has_filled: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -61,6 +63,8 @@ pub(crate) struct Chunk {
     frames: Frames,
     /// No more than 4 GiB.
     size: usize,
+    /// How many frames the ring had taken, ever, when this chunk was filled.
+    filled_at: u64,
     /// Taken from the budget; the first small chunk of a thread is not, so that every thread can report.
     is_budgeted: bool,
 }
@@ -164,6 +168,7 @@ impl Ring {
             pushed: AtomicU64::new(0),
             full: AtomicU64::new(0),
             taken: AtomicU64::new(0),
+            has_filled: AtomicBool::new(false),
         }
     }
 
@@ -213,10 +218,17 @@ impl Ring {
         };
         chunk.fetch_first();
         let filled = std::mem::replace(&mut state.newest, chunk);
-        if filled.size > 0 {
-            state.filled.push_back(filled);
-        }
+        self.set_aside(state, filled);
         true
+    }
+
+    /// Puts a chunk that takes no more frames behind those that are filled.
+    fn set_aside(&self, state: &mut RingState, mut filled: Chunk) {
+        if filled.size > 0 {
+            filled.filled_at = self.pushed.load(Ordering::Relaxed);
+            state.filled.push_back(filled);
+            self.has_filled.store(true, Ordering::Relaxed);
+        }
     }
 
     fn after_renewal(&self, state: &RingState) -> Pushed {
@@ -236,9 +248,10 @@ impl Ring {
             .store(self.pushed.load(Ordering::Relaxed) + 1, Ordering::Release);
     }
 
-    /// Everything that waits, for the worker to read; [`Ring::recycle`] takes the chunks back, and [`Ring::keep`] the queue.
+    /// Takes everything that waits, for the worker to read; [`Ring::recycle`] takes the chunks back, and [`Ring::keep`] the
+    /// queue.
     pub(crate) fn take(&self) -> VecDeque<Chunk> {
-        if self.pushed() == self.taken.load(Ordering::Relaxed) {
+        if self.waiting() == 0 {
             return VecDeque::new();
         }
         let queue = std::mem::take(&mut *self.queue());
@@ -246,11 +259,35 @@ impl Ring {
             return VecDeque::new();
         };
         let mut chunks = std::mem::replace(&mut state.filled, queue);
+        self.has_filled.store(false, Ordering::Relaxed);
         if state.newest.size > 0 {
             chunks.push_back(std::mem::take(&mut state.newest));
         }
         self.taken.store(self.pushed(), Ordering::Relaxed);
         chunks
+    }
+
+    /// As [`Ring::take`], but leaves the newest chunk, and with it the thread's room for its next spans. Where no chunk is
+    /// filled, the thread does not notice.
+    pub(crate) fn take_filled(&self) -> VecDeque<Chunk> {
+        if !self.has_filled() {
+            return VecDeque::new();
+        }
+        let queue = std::mem::take(&mut *self.queue());
+        let Some(mut state) = self.state.claim() else {
+            return VecDeque::new();
+        };
+        let chunks = std::mem::replace(&mut state.filled, queue);
+        self.has_filled.store(false, Ordering::Relaxed);
+        if let Some(last) = chunks.back() {
+            self.taken.store(last.filled_at, Ordering::Relaxed);
+        }
+        chunks
+    }
+
+    /// Whether [`Ring::take_filled`] would find something.
+    pub(crate) fn has_filled(&self) -> bool {
+        self.has_filled.load(Ordering::Relaxed)
     }
 
     pub(crate) fn recycle(&self, chunk: Chunk) {
@@ -281,9 +318,7 @@ impl Ring {
         if let Some(mut state) = state {
             // Without room the next frame comes by `push_anew`. What is there stays to be taken.
             let newest = std::mem::take(&mut state.newest);
-            if newest.size > 0 {
-                state.filled.push_back(newest);
-            }
+            self.set_aside(&mut state, newest);
         }
     }
 
@@ -338,12 +373,18 @@ impl Chunk {
         Self {
             frames: Frames::in_memory(memory),
             size,
+            filled_at: 0,
             is_budgeted,
         }
     }
 
-    pub(crate) fn frames(&self) -> &Frames {
-        &self.frames
+    pub(crate) fn frames(&mut self) -> &mut Frames {
+        &mut self.frames
+    }
+
+    /// How many bytes its frames take.
+    pub(crate) fn len(&self) -> usize {
+        self.frames.len()
     }
 
     #[inline(always)]

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock, PoisonError, TryLockError};
 
 use crate::metrics::{Counter, DropCause, DropCounts, Ledger, Metrics};
 use crate::model::Flags;
+use crate::record::backlog::Backlog;
 use crate::record::budget::Budget;
 use crate::record::depot::Depot;
 use crate::record::finished_span::FinishedSpan;
@@ -14,7 +15,7 @@ use crate::record::frame::{FrameBytes, FrameHeader, FrameKind};
 use crate::record::keys::without_repeated_keys;
 use crate::record::local::{self, Local, with_local};
 use crate::record::local_trace::HeldSpans;
-use crate::record::ring::{Pushed, Ring, RingWriter};
+use crate::record::ring::{Chunk, Pushed, Ring, RingWriter};
 use crate::record::sampler_tags::EncodedTags;
 use crate::sync::{Mutex, MutexGuard, PerProcess, generation};
 
@@ -40,6 +41,15 @@ impl StoreKey {
     pub(super) fn is_of_this_process(self) -> bool {
         self.0 as u32 == generation()
     }
+}
+
+/// What [`Store::take`] takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Take {
+    /// Chunks that are full. Threads that have not filled one do not notice.
+    Filled,
+    /// Everything.
+    All,
 }
 
 /// Has the worker drain; returns whether there is one. Told whether it may start one, and then runs code of the user's.
@@ -184,34 +194,63 @@ impl Store {
         }
     }
 
-    /// Hands every span that waits to `report`, thread by thread, oldest first; returns how many.
-    pub(crate) fn drain(&self, mut report: impl FnMut(&FinishedSpan<'_>)) -> u64 {
+    /// Moves spans that wait from their threads to `backlog`, and returns how many bytes they take.
+    pub(crate) fn take(&self, which: Take, backlog: &mut Backlog) -> usize {
         self.is_awake.store(false, Ordering::Relaxed);
-        let mut rings = self.rings().all.clone();
-        rings.push(self.here().shared_ring.clone());
-        let (mut count, mut tags) = (0, Vec::new());
-        let home = generation();
+        let waits = |ring: &Ring| match which {
+            Take::Filled => ring.has_filled(),
+            Take::All => ring.waiting() > 0,
+        };
+        let mut rings: Vec<_> = {
+            let all = self.rings();
+            let all = all.all.iter().filter(|ring| waits(ring));
+            all.cloned().collect()
+        };
+        if waits(&self.here().shared_ring) {
+            rings.push(self.here().shared_ring.clone());
+        }
+        let mut bytes = 0;
         for ring in rings {
-            let mut chunks = ring.take();
-            while let Some(chunk) = chunks.pop_front() {
-                for mut span in chunk.frames().iter() {
-                    count += 1;
-                    if span.header().kind == FrameKind::WithSamplerTags {
-                        self.put_sampler_tags(&mut span, &mut tags);
-                    }
-                    report_once(&span, &mut report);
-                }
-                if generation() != home {
-                    // A reporter has forked: in the child the ring is another process's.
-                    return count;
-                }
-                ring.recycle(chunk);
+            let chunks = match which {
+                Take::Filled => ring.take_filled(),
+                Take::All => ring.take(),
+            };
+            bytes += chunks.iter().map(Chunk::len).sum::<usize>();
+            backlog.add(ring, chunks);
+        }
+        if which == Take::All {
+            if bytes == 0 {
+                self.budget.trim();
             }
-            ring.keep(chunks);
+            self.forget_ended();
         }
-        if count == 0 {
-            self.budget.trim();
-        }
+        bytes
+    }
+
+    /// Hands spans of `backlog` to `report`, the oldest of a thread first, until it returns false; returns how many.
+    pub(crate) fn report(
+        &self,
+        backlog: &mut Backlog,
+        mut report: impl FnMut(&FinishedSpan<'_>) -> bool,
+    ) -> u64 {
+        let mut tags = Vec::new();
+        backlog.read_on(|span| {
+            let mut span = span;
+            if span.header().kind == FrameKind::WithSamplerTags {
+                self.put_sampler_tags(&mut span, &mut tags);
+            }
+            report_once(&span, &mut report)
+        })
+    }
+
+    /// Hands every span that waits to `report`; returns how many.
+    pub(crate) fn drain(&self, mut report: impl FnMut(&FinishedSpan<'_>)) -> u64 {
+        let mut backlog = Backlog::default();
+        self.take(Take::All, &mut backlog);
+        let count = self.report(&mut backlog, |span| {
+            report(span);
+            true
+        });
         self.forget_ended();
         count
     }
@@ -359,13 +398,16 @@ impl Here {
 
 /// Reports a span with each key once.
 #[inline]
-fn report_once(span: &FinishedSpan<'_>, report: &mut impl FnMut(&FinishedSpan<'_>)) {
+fn report_once(
+    span: &FinishedSpan<'_>,
+    report: &mut impl FnMut(&FinishedSpan<'_>) -> bool,
+) -> bool {
     if span.header().extras.has_repeated_keys() {
         let (tags, tag_count) = without_repeated_keys(span.tags());
         let logs = (span.log_bytes(), span.log_count());
-        report(&span.with_tags_and_logs((&tags, tag_count), logs));
+        report(&span.with_tags_and_logs((&tags, tag_count), logs))
     } else {
-        report(span);
+        report(span)
     }
 }
 

@@ -23,9 +23,12 @@ fn push(ring: &RingWriter, n: u64, name: &str) -> Pushed {
 }
 
 fn drain(ring: &Ring) -> Vec<u64> {
+    read(ring, ring.take())
+}
+
+fn read(ring: &Ring, mut chunks: VecDeque<Chunk>) -> Vec<u64> {
     let mut ids = Vec::new();
-    let mut chunks = ring.take();
-    while let Some(chunk) = chunks.pop_front() {
+    while let Some(mut chunk) = chunks.pop_front() {
         ids.extend(chunk.frames().iter().map(|span| span.span_id().get() - 1));
         ring.recycle(chunk);
     }
@@ -46,6 +49,32 @@ fn frames_come_out_in_order() {
         assert_eq!(ring.ring().waiting(), 0);
     }
     assert_eq!(ring.ring().pushed(), 3 * frames);
+}
+
+#[test]
+fn filled_chunks_are_taken_without_the_newest() {
+    let ring = RingWriter::new(Budget::new(1 << 20));
+    let name = "x".repeat(CHUNK / 2);
+    assert!(ring.ring().take_filled().is_empty());
+    push(&ring, 0, "in the small chunk");
+    assert!(!ring.ring().has_filled());
+    assert!(ring.ring().take_filled().is_empty());
+    for n in 1..4 {
+        push(&ring, n, &name);
+    }
+    assert!(ring.ring().has_filled());
+    assert_eq!(read(ring.ring(), ring.ring().take_filled()), [0, 1, 2]);
+    assert_eq!(ring.ring().waiting(), 1);
+    assert!(ring.ring().take_filled().is_empty());
+    push(&ring, 4, "behind the third");
+    assert_eq!(drain(ring.ring()), [3, 4]);
+    assert_eq!(ring.ring().waiting(), 0);
+    for n in 5..7 {
+        push(&ring, n, &name);
+    }
+    ring.ring().close();
+    assert_eq!(read(ring.ring(), ring.ring().take_filled()), [5, 6]);
+    assert_eq!(ring.ring().waiting(), 0);
 }
 
 #[test]
