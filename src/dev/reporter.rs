@@ -41,6 +41,18 @@ impl<R: Reporter> Reporter for DevReporter<R> {
         self.to_agent.report(span);
     }
 
+    fn paused_until(&self) -> Option<Instant> {
+        self.to_agent.paused_until()
+    }
+
+    fn resume(&mut self) {
+        self.to_agent.resume();
+    }
+
+    fn explain_pause(&self) -> Option<String> {
+        self.to_agent.explain_pause()
+    }
+
     fn flush(&mut self, deadline: Instant) -> Unsent {
         let unsent = self.to_agent.flush(deadline);
         self.wait_until_read(deadline);

@@ -31,11 +31,13 @@ pub enum DropCause {
     Rejected,
     /// The collector gave no final answer.
     Unknown,
+    /// The kernel of this host took the datagram and dropped it at the agent's socket, whose receive buffer was full.
+    AgentKernelDrops,
 }
 
 impl DropCause {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::QueueFull,
         Self::AfterShutdown,
         Self::TooLarge,
@@ -49,6 +51,7 @@ impl DropCause {
         Self::Delayed,
         Self::Rejected,
         Self::Unknown,
+        Self::AgentKernelDrops,
     ];
 
     /// A short name, such as `queue_full`.
@@ -67,6 +70,7 @@ impl DropCause {
             Self::Delayed => "delayed",
             Self::Rejected => "rejected",
             Self::Unknown => "unknown",
+            Self::AgentKernelDrops => "agent_kernel_drops",
         }
     }
 }

@@ -95,6 +95,32 @@ impl Reporter for CompositeReporter {
         }
     }
 
+    /// The slowest member decides for all.
+    fn paused_until(&self) -> Option<Instant> {
+        let members = self.members.iter();
+        members
+            .filter_map(|member| {
+                guarded(&self.metrics, || member.reporter.paused_until()).flatten()
+            })
+            .max()
+    }
+
+    fn resume(&mut self) {
+        for member in &mut self.members {
+            guarded(&self.metrics, || {
+                if member.reporter.paused_until().is_some() {
+                    member.reporter.resume();
+                }
+            });
+        }
+    }
+
+    fn explain_pause(&self) -> Option<String> {
+        let mut members = self.members.iter();
+        members
+            .find_map(|member| guarded(&self.metrics, || member.reporter.explain_pause()).flatten())
+    }
+
     fn flush(&mut self, deadline: Instant) -> Unsent {
         self.ask(|member| member.flush(deadline))
     }

@@ -3,16 +3,22 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use crate::clock::deadline_after;
+use crate::clock::{deadline_after, instant_now};
 use crate::metrics::{Counter, DropCause, DropCounts, Metrics};
+use crate::record::{Backlog, BacklogMark, Take};
+use crate::reporter::looks::Looks;
+use crate::reporter::overflow::Overflow;
 use crate::reporter::worker::{Shared, WorkerHandle, WorkerOptions};
 use crate::reporter::{Reporter, Unsent};
 use crate::sync::generation;
 
-/// What is to be done now.
+/// What callers have asked for since the last turn.
 #[derive(Debug)]
-pub(crate) struct Turn {
+pub(crate) struct Orders {
+    /// The last ticket that was given out.
     pub(super) ticket: u64,
+    /// Memory runs short.
+    pub(super) drain_now: bool,
     pub(super) flush_until: Option<Instant>,
     pub(super) close_until: Option<Instant>,
 }
@@ -23,12 +29,28 @@ pub(crate) struct Drive {
     generation: u32,
     options: WorkerOptions,
     reporter: Box<dyn Reporter>,
+    backlog: Backlog,
+    looks: Looks,
     next_flush: Instant,
+    /// What callers wait for.
+    goal: Option<Goal>,
+    /// The last ticket that a goal was set for.
+    ticket: u64,
     handed: u64,
     panicked: u64,
-    /// Spans that had found no room by the last turn.
-    seen_full: u64,
+    overflow: Overflow,
     unsent: Unsent,
+    /// As of the last flush, so that nothing shows as sent that waits in the reporter.
+    totals: Totals,
+}
+
+/// Everything before `mark` is to be handed over, and flushed where there is a time for it.
+#[derive(Clone, Copy, Default)]
+struct Goal {
+    ticket: u64,
+    mark: BacklogMark,
+    flush_until: Option<Instant>,
+    close_until: Option<Instant>,
 }
 
 impl Drive {
@@ -40,13 +62,18 @@ impl Drive {
         guarded(&options.metrics, || reporter.attach(worker));
         Self {
             generation: generation(),
+            looks: Looks::new(instant_now(), options.flush_interval),
             next_flush: deadline_after(options.flush_interval),
             options,
             reporter,
+            backlog: Backlog::default(),
+            goal: None,
+            ticket: 0,
             handed: 0,
             panicked: 0,
-            seen_full: 0,
+            overflow: Overflow::default(),
             unsent: Unsent::default(),
+            totals: Totals::default(),
         }
     }
 
@@ -55,85 +82,169 @@ impl Drive {
         self.generation == generation()
     }
 
-    pub(super) fn next_flush(&self) -> Instant {
-        self.next_flush
+    /// When there is something to do even if nobody asks.
+    pub(super) fn next_turn(&self) -> Instant {
+        let next = match self.paused_until() {
+            Some(pause) => {
+                let pause = pause.max(deadline_after(SHORTEST_PAUSE));
+                self.goal.map_or(pause, |goal| pause.min(goal.deadline()))
+            }
+            None if !self.backlog.is_empty() || self.goal.is_some() => instant_now(),
+            None => self.looks.next(),
+        };
+        next.min(self.next_flush)
     }
 
     /// Does a turn; false after the last one.
-    pub(super) fn turn(&mut self, turn: &Turn, shared: &Shared) -> bool {
-        self.drain();
+    pub(super) fn turn(&mut self, orders: &Orders, shared: &Shared) -> bool {
+        let now = instant_now();
+        let is_flush_due = now >= self.next_flush;
+        self.take(orders, now, is_flush_due);
+        self.resume(now);
+        self.hand_over();
         if !self.is_at_home() {
             return false;
         }
-        if let Some(until) = turn.close_until {
-            // The store was closed before this was asked for: what has been drained is everything.
-            self.guard(|reporter| reporter.close(until));
-        } else if let Some(until) = turn.flush_until {
-            self.guard(|reporter| reporter.flush(until));
+        if is_flush_due {
+            self.flush(now + TICK_TIMEOUT);
             self.options.clock.set_anchor();
             self.next_flush = deadline_after(self.options.flush_interval);
         }
+        let reached = self.pursue_goal();
         if !self.is_at_home() {
             return false;
         }
-        self.say_losses();
-        shared.serve(turn, self.totals());
-        turn.close_until.is_none()
+        if is_flush_due || orders.drain_now || reached.is_some() {
+            self.overflow.look(&self.options, &*self.reporter);
+        }
+        let Some(goal) = reached else {
+            shared.update(self.totals);
+            return true;
+        };
+        let is_closed = goal.close_until.is_some();
+        shared.serve(goal.ticket, is_closed, self.totals);
+        !is_closed
     }
 
-    /// Tells of spans that found no room since the last turn, and of the first turn without.
-    fn say_losses(&mut self) {
-        let full = self.options.store.totals().0.get(DropCause::QueueFull);
-        let lost = full - std::mem::replace(&mut self.seen_full, full);
-        let diagnostics = &self.options.diagnostics;
-        if lost > 0 {
-            diagnostics.warn("queue_full", || {
-                format!("{lost} finished spans found no room in the queue and were dropped")
-            });
-        } else {
-            diagnostics.recovered("queue_full", || "the queue has room again".to_owned());
+    /// Takes from the threads what is to be handed over now.
+    fn take(&mut self, orders: &Orders, now: Instant, is_flush_due: bool) {
+        let is_asked = orders.ticket > self.ticket || orders.close_until.is_some();
+        // While the reporter makes a pause, spans can as well wait where they are.
+        let is_time = self.backlog.is_empty() && (orders.drain_now || now >= self.looks.next());
+        let kind = match self.looks.kind(now) {
+            Take::Filled if !is_asked && !orders.drain_now && !is_flush_due => Take::Filled,
+            _ => Take::All,
+        };
+        if is_asked || is_time || (is_flush_due && self.backlog.is_empty()) {
+            let bytes = self.options.store.take(kind, &mut self.backlog);
+            self.looks.looked(now, kind, bytes);
+        }
+        if is_asked {
+            self.ticket = orders.ticket;
+            let goal = self.goal.get_or_insert_with(Goal::default);
+            goal.ticket = orders.ticket;
+            goal.mark = self.backlog.end();
+            // The longest deadline wins: a short request must not cut a long one.
+            goal.flush_until = goal.flush_until.max(orders.flush_until);
+            goal.close_until = goal.close_until.max(orders.close_until);
         }
     }
 
-    fn drain(&mut self) {
+    /// Has the reporter go on after its pause.
+    fn resume(&mut self, now: Instant) {
+        if self.paused_until().is_some_and(|until| now >= until) {
+            self.guard(|reporter| reporter.resume());
+        }
+    }
+
+    /// Hands spans to the reporter, until it makes a pause.
+    fn hand_over(&mut self) {
+        if self.backlog.is_empty() || self.paused_until().is_some() {
+            return;
+        }
         let Self {
             options,
             reporter,
+            backlog,
             panicked,
             generation: home,
             ..
         } = self;
-        self.handed += options.store.drain(|span| {
+        self.handed += options.store.report(backlog, |span| {
             if generation() != *home {
-                return;
+                return false;
             }
-            if catch_unwind(AssertUnwindSafe(|| reporter.report(span))).is_err() {
+            let goes_on = catch_unwind(AssertUnwindSafe(|| {
+                reporter.report(span);
+                reporter.paused_until().is_none()
+            }));
+            goes_on.unwrap_or_else(|_| {
                 *panicked += 1;
                 options.metrics.add(Counter::CallbackPanics, 1);
-            }
+                true
+            })
         });
     }
 
-    fn guard(&mut self, call: impl FnOnce(&mut Box<dyn Reporter>) -> Unsent) {
-        match catch_unwind(AssertUnwindSafe(|| call(&mut self.reporter))) {
-            Ok(unsent) => self.unsent = unsent,
-            Err(_) => {
-                self.options.metrics.add(Counter::CallbackPanics, 1);
-                self.options.diagnostics.warn("reporter_panic", || {
-                    "the reporter panicked; what it held may be lost".to_owned()
-                });
+    /// Flushes and closes where callers have asked for it; returns the goal once it is reached or its time is up.
+    fn pursue_goal(&mut self) -> Option<Goal> {
+        let goal = self.goal?;
+        let is_late = |until: Instant| instant_now() >= until;
+        if !self.backlog.is_past(goal.mark) && !is_late(goal.deadline()) {
+            return None;
+        }
+        if let Some(until) = goal.close_until {
+            // The store was closed before this was asked for: what has been taken is everything.
+            self.settle(|reporter| reporter.close(until));
+            self.backlog.abandon();
+        } else if let Some(until) = goal.flush_until {
+            self.flush(until);
+            if self.paused_until().is_some() && !is_late(until) {
+                return None;
             }
         }
+        self.goal.take()
     }
 
-    fn totals(&self) -> Totals {
+    fn flush(&mut self, until: Instant) {
+        self.settle(|reporter| reporter.flush(until));
+    }
+
+    /// Has the reporter send what it holds, and takes down what it says of it.
+    fn settle(&mut self, call: impl FnOnce(&mut Box<dyn Reporter>) -> Unsent) {
+        if let Some(unsent) = self.guard(call) {
+            self.unsent = unsent;
+        }
         let mut dropped = self.unsent.dropped;
         dropped.add(DropCause::InternalError, self.panicked);
         let not_sent = dropped.total() + self.unsent.queued;
-        Totals {
+        self.totals = Totals {
             sent: self.handed.saturating_sub(not_sent),
             dropped,
+        };
+    }
+
+    fn paused_until(&self) -> Option<Instant> {
+        let metrics = &self.options.metrics;
+        guarded(metrics, || self.reporter.paused_until()).flatten()
+    }
+
+    fn guard<R>(&mut self, call: impl FnOnce(&mut Box<dyn Reporter>) -> R) -> Option<R> {
+        let result = guarded(&self.options.metrics, || call(&mut self.reporter));
+        if result.is_none() {
+            self.options.diagnostics.warn("reporter_panic", || {
+                "the reporter panicked; what it held may be lost".to_owned()
+            });
         }
+        result
+    }
+}
+
+impl Goal {
+    /// Until when callers wait; those who only want spans handed over wait as long as that takes.
+    fn deadline(&self) -> Instant {
+        let until = self.flush_until.max(self.close_until);
+        until.unwrap_or_else(|| deadline_after(TICK_TIMEOUT))
     }
 }
 
@@ -152,6 +263,9 @@ pub(super) fn guarded<R>(metrics: &Metrics, call: impl FnOnce() -> R) -> Option<
     }
     result.ok()
 }
+
+/// A reporter that asks for a shorter pause, or for one that is over, does not keep the processor busy.
+const SHORTEST_PAUSE: Duration = Duration::from_micros(100);
 
 /// How long a flush may take that nobody waits for.
 pub(super) const TICK_TIMEOUT: Duration = Duration::from_secs(1);

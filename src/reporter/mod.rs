@@ -16,11 +16,14 @@ mod composite;
 mod drive;
 mod in_memory;
 mod logging;
+mod looks;
 mod null;
+mod overflow;
 mod packet;
 mod remote;
 pub mod sender;
 pub(crate) mod thread;
+mod trouble;
 mod worker;
 
 use std::time::Instant;
@@ -48,8 +51,27 @@ pub trait Reporter: Send {
     /// Takes one span. The view is valid during the call.
     fn report(&mut self, span: &FinishedSpan<'_>);
 
+    /// Until when the reporter takes no more spans, because what it sends to has no room. By default it always takes.
+    ///
+    /// The worker asks after each span. While there is such a time it leaves spans in the queue, whose memory is bounded
+    /// and whose losses are counted, and calls [`resume`](Self::resume) when the time has come.
+    fn paused_until(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Tries again what could not be placed, at the time that [`paused_until`](Self::paused_until) says.
+    fn resume(&mut self) {}
+
+    /// A line to the user about a pause that has made the queue overflow: what is slow and how to mend it.
+    fn explain_pause(&self) -> Option<String> {
+        None
+    }
+
     /// Sends what is held, until `deadline`; called at every flush interval and by
     /// [`JaegerTracer::flush`](crate::JaegerTracer::flush).
+    ///
+    /// A reporter that must wait says so by [`paused_until`](Self::paused_until) and returns; where a caller waits for the
+    /// flush, the worker calls it again after the pause, until `deadline`.
     ///
     /// Returns what, of all spans taken since the beginning, was lost or still waits. The rest counts as
     /// sent, so a reporter that loses nothing need not write this method.
@@ -57,7 +79,7 @@ pub trait Reporter: Send {
         Unsent::default()
     }
 
-    /// The last call: sends what is held, until `deadline`, and lets go of sockets and files.
+    /// The last call: sends what is held, until `deadline`, and lets go of sockets and files. May wait until then.
     fn close(&mut self, deadline: Instant) -> Unsent {
         self.flush(deadline)
     }
@@ -84,6 +106,18 @@ impl Reporter for Box<dyn Reporter> {
 
     fn report(&mut self, span: &FinishedSpan<'_>) {
         (**self).report(span);
+    }
+
+    fn paused_until(&self) -> Option<Instant> {
+        (**self).paused_until()
+    }
+
+    fn resume(&mut self) {
+        (**self).resume();
+    }
+
+    fn explain_pause(&self) -> Option<String> {
+        (**self).explain_pause()
     }
 
     fn flush(&mut self, deadline: Instant) -> Unsent {

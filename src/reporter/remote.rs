@@ -1,6 +1,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::clock::{deadline_after, instant_now};
@@ -9,6 +10,7 @@ use crate::model::Process;
 use crate::record::FinishedSpan;
 use crate::reporter::packet::{Numbers, Packet, Shrunk};
 use crate::reporter::sender::{Batch, BatchFormat, SendOutcome, SendResult, Sender};
+use crate::reporter::trouble::Trouble;
 use crate::reporter::{MakeReporter, Reporter, Unsent, WorkerHandle};
 
 /// Packs spans for a [`Sender`] and keeps account of them.
@@ -65,7 +67,16 @@ pub struct RemoteReporter {
     /// With `dropped` and what is in the packet, every span that was ever taken.
     sent: u64,
     dropped: DropCounts,
-    trouble: Option<Trouble>,
+    trouble: Trouble,
+    pause: Option<Pause>,
+}
+
+/// The sender has no room for a batch.
+#[derive(Clone, Copy)]
+struct Pause {
+    until: Instant,
+    /// Everything is to go then, not only a full batch.
+    is_flush: bool,
 }
 
 /// What the sender takes, in bytes.
@@ -73,18 +84,6 @@ pub struct RemoteReporter {
 struct Limits {
     batch: usize,
     single: usize,
-}
-
-/// Batches are being lost.
-struct Trouble {
-    /// Those of which a line was written.
-    causes: Vec<DropCause>,
-    /// Full batches are given up until then.
-    retry_at: Option<Instant>,
-    /// A batch went out, and nothing bad is known of it yet.
-    may_be_over: bool,
-    /// The system had no room for the last batch.
-    is_short_of_room: bool,
 }
 
 impl RemoteReporter {
@@ -103,7 +102,8 @@ impl RemoteReporter {
             seq_no: 1,
             sent: 0,
             dropped: DropCounts::default(),
-            trouble: None,
+            trouble: Trouble::default(),
+            pause: None,
         }
     }
 
@@ -139,7 +139,11 @@ impl RemoteReporter {
             self.begin();
         }
         if self.packet.size() >= self.limits.batch {
-            self.send_full();
+            if self.pause.is_some() {
+                self.lose_beyond_pause();
+            } else {
+                self.send_full();
+            }
         }
     }
 
@@ -149,7 +153,7 @@ impl RemoteReporter {
         let is_exact = self.packet.size() == self.limits.batch;
         let full = if is_exact { count } else { count - 1 };
         self.send_or_give_up(full);
-        if !self.packet.is_empty() {
+        if !self.packet.is_empty() && self.pause.is_none() {
             self.begin();
             if self.packet.size() > self.limits.batch {
                 self.send_or_give_up(self.packet.len());
@@ -157,33 +161,31 @@ impl RemoteReporter {
         }
     }
 
+    /// A caller goes on to report during a pause: what is held does not grow without bound.
+    fn lose_beyond_pause(&mut self) {
+        if self.packet.size() > MOST_HELD_BYTES.max(2 * self.limits.batch) {
+            let count = self.packet.len();
+            self.dropped.add(DropCause::QueueFull, count as u64);
+            self.packet.remove_first(count);
+        }
+    }
+
     fn send_or_give_up(&mut self, count: usize) {
-        let trouble = self.trouble.as_ref();
-        let retry_at = trouble.and_then(|trouble| trouble.retry_at);
-        let cause = trouble.and_then(|trouble| trouble.causes.last().copied());
-        match (retry_at, cause) {
-            (Some(retry_at), Some(cause)) if count > 0 && instant_now() < retry_at => {
+        match self.trouble.gives_up(instant_now()) {
+            Some(cause) if count > 0 => {
                 self.dropped.add(cause, count as u64);
                 self.packet.remove_first(count);
                 self.count_message();
             }
-            _ => self.send(count, deadline_after(self.patience())),
+            _ => self.send(count, deadline_after(FULL_BATCH_TIMEOUT)),
         }
     }
 
-    /// How long a full batch may keep the worker, which has rings to drain meanwhile. Where the system had no room
-    /// for the batch before, waiting for each would keep it for minutes.
-    fn patience(&self) -> Duration {
-        match &self.trouble {
-            Some(trouble) if trouble.is_short_of_room => Duration::ZERO,
-            _ => FULL_BATCH_TIMEOUT,
-        }
-    }
-
-    /// Sends the first `count` spans in as many batches as it takes; those for which the time is too short stay.
+    /// Sends the first `count` spans, in several batches if need be. Those stay for which the time is too short or the
+    /// sender has no room.
     fn send(&mut self, count: usize, deadline: Instant) {
         let mut from = 0;
-        let mut most = count;
+        let mut most = if self.trouble.is_away() { 1 } else { count };
         while from < count && (from == 0 || instant_now() < deadline) {
             self.begin();
             let end = count.min(from + most);
@@ -207,7 +209,20 @@ impl RemoteReporter {
                         from = to;
                     }
                 }
-                SendResult::Sent | SendResult::Lost(_) => from = to,
+                SendResult::Later(until) => {
+                    let is_flush = false;
+                    self.pause = Some(Pause { until, is_flush });
+                    break;
+                }
+                SendResult::Lost(cause) if self.trouble.is_away() => {
+                    // Another try would tell the same; the next one is made after a pause, or by the next flush.
+                    self.dropped.add(cause, (count - to) as u64);
+                    from = count;
+                }
+                SendResult::Sent | SendResult::Lost(_) => {
+                    from = to;
+                    most = count;
+                }
             }
         }
         self.packet.remove_first(from);
@@ -227,11 +242,11 @@ impl RemoteReporter {
             outcome.unwrap_or_else(|| SendOutcome::new(SendResult::Lost(DropCause::InternalError)));
         self.account_for_earlier(&outcome);
         match outcome.this {
-            SendResult::TooLarge => {}
+            SendResult::TooLarge | SendResult::Later(_) => {}
             SendResult::Sent => {
                 self.sent += count;
                 self.count_message();
-                if outcome.earlier.is_none() {
+                if outcome.earlier.total() == 0 {
                     self.went_well();
                 }
             }
@@ -246,11 +261,16 @@ impl RemoteReporter {
 
     /// Moves spans that were counted as sent to the losses.
     fn account_for_earlier(&mut self, outcome: &SendOutcome) {
-        if let Some((cause, spans)) = outcome.earlier {
+        for (cause, spans) in outcome.earlier.iter() {
             let spans = spans.min(self.sent);
             self.sent -= spans;
             self.dropped.add(cause, spans);
-            self.went_wrong(cause);
+            if cause == DropCause::AgentKernelDrops {
+                // The agent is there, and the next datagram may find room: nothing to recover from.
+                self.explain(cause);
+            } else {
+                self.went_wrong(cause);
+            }
         }
     }
 
@@ -307,22 +327,15 @@ impl RemoteReporter {
 
     fn went_wrong(&mut self, cause: DropCause) {
         let Some(sender) = &self.sender else { return };
-        let waits = matches!(
-            cause,
-            DropCause::Refused | DropCause::NoAddress | DropCause::SendFailed
-        );
         let pause = guarded(&self.worker, || sender.retry_after()).unwrap_or_default();
-        let trouble = self.trouble.get_or_insert_with(|| Trouble {
-            causes: Vec::new(),
-            retry_at: None,
-            may_be_over: false,
-            is_short_of_room: false,
-        });
-        trouble.may_be_over = false;
-        trouble.is_short_of_room = cause == DropCause::NetBuffer;
-        trouble.retry_at = (waits && !pause.is_zero()).then(|| deadline_after(pause));
-        trouble.causes.retain(|&known| known != cause);
-        trouble.causes.push(cause);
+        let waits = Trouble::makes_wait(cause) && !pause.is_zero();
+        let retry_at = waits.then(|| deadline_after(pause));
+        self.trouble.went_wrong(cause, retry_at);
+        self.explain(cause);
+    }
+
+    fn explain(&self, cause: DropCause) {
+        let Some(sender) = &self.sender else { return };
         self.worker.diagnostics().warn(cause.name(), || {
             if cause == DropCause::InternalError {
                 "the sender of spans panicked; its batch is lost".to_owned()
@@ -332,26 +345,25 @@ impl RemoteReporter {
         });
     }
 
-    /// One batch on its way proves little: a refusal comes back later, before the next one.
     fn went_well(&mut self) {
-        let (Some(trouble), Some(sender)) = (&mut self.trouble, &self.sender) else {
-            return;
-        };
-        if !trouble.may_be_over {
-            trouble.may_be_over = true;
-            trouble.is_short_of_room = false;
-            let pause = guarded(&self.worker, || sender.retry_after()).unwrap_or_default();
-            trouble.retry_at = trouble.retry_at.map(|_| deadline_after(pause));
-            return;
-        }
-        for cause in &trouble.causes {
-            self.worker.diagnostics().recovered(cause.name(), || {
-                let destination =
-                    guarded(&self.worker, || sender.destination()).unwrap_or_default();
+        let Some(sender) = &self.sender else { return };
+        let worker = &self.worker;
+        let pause = || guarded(worker, || sender.retry_after()).unwrap_or_default();
+        for cause in self.trouble.went_well(|| deadline_after(pause())) {
+            worker.diagnostics().recovered(cause.name(), || {
+                let destination = guarded(worker, || sender.destination()).unwrap_or_default();
                 format!("spans reach {destination} again")
             });
         }
-        self.trouble = None;
+    }
+
+    /// Sends every span, now or after the pause that the sender asks for.
+    fn send_all(&mut self, deadline: Instant) {
+        self.pause = None;
+        self.send(self.packet.len(), deadline);
+        if let Some(pause) = &mut self.pause {
+            pause.is_flush = true;
+        }
     }
 
     fn unsent(&self) -> Unsent {
@@ -379,8 +391,32 @@ impl Reporter for RemoteReporter {
         }
     }
 
+    fn paused_until(&self) -> Option<Instant> {
+        self.pause.map(|pause| pause.until)
+    }
+
+    fn resume(&mut self) {
+        if self.pause.take().is_some_and(|pause| pause.is_flush) {
+            self.send_all(deadline_after(FULL_BATCH_TIMEOUT));
+        } else if !self.packet.is_empty() {
+            self.begin();
+            if self.packet.size() >= self.limits.batch {
+                self.send_full();
+            }
+        }
+    }
+
+    fn explain_pause(&self) -> Option<String> {
+        let sender = self.sender.as_ref()?;
+        guarded(&self.worker, || sender.explain_wait()).flatten()
+    }
+
     fn flush(&mut self, deadline: Instant) -> Unsent {
-        self.send(self.packet.len(), deadline);
+        if self.pause.is_none_or(|pause| instant_now() >= pause.until) {
+            self.send_all(deadline);
+        } else if let Some(pause) = &mut self.pause {
+            pause.is_flush = true;
+        }
         if let Some(sender) = &mut self.sender
             && let Some(news) = guarded(&self.worker, || sender.poll())
         {
@@ -390,7 +426,14 @@ impl Reporter for RemoteReporter {
     }
 
     fn close(&mut self, deadline: Instant) -> Unsent {
-        let unsent = self.flush(deadline);
+        let mut unsent = self.flush(deadline);
+        // Nobody else comes to send what the sender has no room for yet.
+        while let Some(Pause { until, .. }) = self.pause
+            && until < deadline
+        {
+            thread::sleep(until.saturating_duration_since(instant_now()));
+            unsent = self.flush(deadline);
+        }
         let sender = self.sender.take();
         guarded(&self.worker, || drop(sender));
         unsent
@@ -416,6 +459,8 @@ impl fmt::Debug for RemoteReporter {
 
 /// The longest that a full batch may keep the worker.
 const FULL_BATCH_TIMEOUT: Duration = Duration::from_millis(250);
+/// What a caller may report during a pause before it is lost.
+const MOST_HELD_BYTES: usize = 1024 * 1024;
 
 /// `None` where the call panicked, which is counted.
 fn guarded<R>(worker: &WorkerHandle, call: impl FnOnce() -> R) -> Option<R> {

@@ -41,8 +41,8 @@ fn run(shared: &Shared, mut drive: Box<Drive>) {
     while panics < MAX_PANICS {
         // A reporter's panics are caught further in: this one would be ours.
         let goes_on = catch_unwind(AssertUnwindSafe(|| {
-            let turn = shared.wait(drive.next_flush());
-            drive.turn(&turn, shared)
+            let orders = shared.wait(drive.next_turn());
+            drive.turn(&orders, shared)
         }));
         match goes_on {
             Ok(true) => {}

@@ -18,7 +18,7 @@ use crate::metrics::{DropCause, DropCounts, FlushReport, Metrics};
 use crate::model::Process;
 use crate::record::Store;
 use crate::reporter::child::{NoReporter, renamed};
-use crate::reporter::drive::{Drive, TICK_TIMEOUT, Totals, Turn, guarded};
+use crate::reporter::drive::{Drive, Orders, Totals, guarded};
 use crate::reporter::{MakeReporter, Reporter};
 use crate::sync::PerProcess;
 
@@ -177,8 +177,9 @@ struct State {
     /// No thread is asked for until then, unless somebody waits for it.
     retry_at: Option<Instant>,
     thread: Option<ThreadId>,
-    /// The last ticket given out, and the last one served.
+    /// The last ticket given out, the last one that the drive knows of, and the last one served.
     asked: u64,
+    known: u64,
     served: u64,
     /// Much waits, or half of the memory is used up.
     drain_now: bool,
@@ -363,29 +364,21 @@ impl Shared {
         self.lock().thread = Some(thread);
     }
 
-    /// Waits until there is something to do.
-    pub(super) fn wait(&self, next_flush: Instant) -> Turn {
+    /// Waits until a caller asks for something, memory runs short, or it is `until`.
+    pub(super) fn wait(&self, until: Instant) -> Orders {
         let here = self.here();
         let mut state = self.lock();
         loop {
-            let now = instant_now();
-            let is_due = now >= next_flush;
-            if is_due
-                || state.drain_now
-                || state.asked > state.served
-                || state.close_until.is_some()
-            {
-                state.drain_now = false;
-                return Turn {
+            let left = until.saturating_duration_since(instant_now());
+            if left.is_zero() || state.drain_now || state.asked > state.known {
+                state.known = state.asked;
+                return Orders {
                     ticket: state.asked,
-                    flush_until: state
-                        .flush_until
-                        .take()
-                        .or_else(|| is_due.then(|| now + TICK_TIMEOUT)),
+                    drain_now: mem::take(&mut state.drain_now),
+                    flush_until: state.flush_until.take(),
                     close_until: state.close_until.take(),
                 };
             }
-            let left = next_flush.saturating_duration_since(now);
             state = here
                 .wake
                 .wait_timeout(state, left)
@@ -394,11 +387,17 @@ impl Shared {
         }
     }
 
-    pub(super) fn serve(&self, turn: &Turn, totals: Totals) {
+    /// Shows what has become of the spans so far.
+    pub(super) fn update(&self, totals: Totals) {
+        self.lock().totals = totals;
+    }
+
+    /// As [`update`](Self::update), and tells those who wait for `ticket` that it is done.
+    pub(super) fn serve(&self, ticket: u64, is_closed: bool, totals: Totals) {
         let mut state = self.lock();
-        state.served = state.served.max(turn.ticket);
+        state.served = state.served.max(ticket);
         state.totals = totals;
-        state.is_closed |= turn.close_until.is_some();
+        state.is_closed |= is_closed;
         drop(state);
         self.here().done.notify_all();
     }

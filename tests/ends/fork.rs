@@ -1,7 +1,7 @@
 //! What becomes of spans and of the worker when a process forks.
 
 use std::io::{PipeWriter, Read as _, Write as _, pipe};
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,26 +15,37 @@ use tracehound::reporter::{FinishedSpan, RemoteReporter, Reporter, Unsent};
 use crate::process::{fork, fork_here, in_child, numbers, say};
 use crate::support::{LONG, builder, names, recording, wait_until};
 
-/// Where an agent would be.
+/// Where an agent would be: it reads all the time, on a thread that only the parent has.
 pub(crate) struct Agent {
-    socket: UdpSocket,
-    heard: Vec<Vec<u8>>,
+    address: SocketAddr,
+    heard: mpsc::Receiver<Vec<u8>>,
+    datagrams: Vec<Vec<u8>>,
 }
 
 impl Agent {
     pub(crate) fn start() -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a port of loopback");
-        socket
-            .set_read_timeout(Some(Duration::from_millis(5)))
-            .expect("a socket can");
-        let heard = Vec::new();
-        Self { socket, heard }
+        let address = socket.local_addr().expect("bound");
+        let (say, heard) = mpsc::channel();
+        thread::spawn(move || {
+            let mut buffer = [0; 65_536];
+            // Until the scene has ended.
+            while let Ok(len) = socket.recv(&mut buffer) {
+                if say.send(buffer[..len].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        Self {
+            address,
+            heard,
+            datagrams: Vec::new(),
+        }
     }
 
     /// A tracer that sends here.
     pub(crate) fn tracer(&self, flush_interval: Duration) -> JaegerTracer {
-        let address = self.socket.local_addr().expect("bound");
-        builder(RemoteReporter::new(UdpSender::new(address)))
+        builder(RemoteReporter::new(UdpSender::new(self.address)))
             .flush_interval(flush_interval)
             .build()
             .expect("named")
@@ -42,15 +53,12 @@ impl Agent {
 
     /// In how many datagrams a text has come so far. The texts of these scenes are in one span each.
     fn count(&mut self, text: &str) -> usize {
-        let mut buffer = [0; 65_536];
-        while let Ok(len) = self.socket.recv(&mut buffer) {
-            self.heard.push(buffer[..len].to_vec());
-        }
+        self.datagrams.extend(self.heard.try_iter());
         let has = |datagram: &&Vec<u8>| {
             let mut pieces = datagram.windows(text.len());
             pieces.any(|piece| piece == text.as_bytes())
         };
-        self.heard.iter().filter(has).count()
+        self.datagrams.iter().filter(has).count()
     }
 
     fn wait_for(&mut self, text: &str) {

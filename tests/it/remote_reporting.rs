@@ -412,7 +412,7 @@ fn faulty(seed: u64, truth: Arc<Mutex<Truth>>, limit: Arc<Mutex<usize>>) -> impl
             }
             _ => {
                 // What it had to say of earlier batches is not heard.
-                if let Some((cause, spans)) = outcome.earlier {
+                for (cause, spans) in outcome.earlier.iter() {
                     truth.delivered += spans;
                     let mut lost = DropCounts::default();
                     for (known, n) in truth.lost.iter() {

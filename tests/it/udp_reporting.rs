@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use thrift::protocol::TMessageType;
 use tracehound::JaegerTracer;
@@ -147,12 +147,20 @@ fn a_large_span_arrives_whole_in_a_datagram_of_its_own() {
     let mut large = span(2);
     large.tags = vec![Tag::new("sql", "x".repeat(64_000))];
     report(&mut reporter, &[span(1), large.clone(), span(3)]);
-    let unsent = reporter.flush(soon());
-    assert_eq!(unsent.dropped.total(), 0);
     for expected in [span(1), large, span(3)] {
+        // The large one waits until the agent has read the first.
+        let unsent = reporter.flush(soon());
+        assert_eq!(unsent.dropped.total(), 0);
         let (message, _) = agent.receive();
         assert_eq!(message.batch.spans, [wire_span(&expected)]);
+        while reporter
+            .paused_until()
+            .is_some_and(|at| at > Instant::now())
+        {
+            thread::yield_now();
+        }
     }
+    assert_eq!(reporter.flush(soon()).queued, 0);
 }
 
 #[test]

@@ -69,14 +69,18 @@ impl Sender for Watched {
     }
 
     fn send(&mut self, batch: &Batch<'_>, deadline: Instant) -> SendOutcome {
-        let sizes = self.watch.sizes.lock();
-        sizes
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(batch.bytes.len());
-        if self.watch.loses_next.swap(false, Ordering::Relaxed) {
-            return SendOutcome::new(SendResult::Lost(DropCause::SendFailed));
+        let outcome = if self.watch.loses_next.swap(false, Ordering::Relaxed) {
+            SendOutcome::new(SendResult::Lost(DropCause::SendFailed))
+        } else {
+            self.inner.send(batch, deadline)
+        };
+        if !matches!(outcome.this, SendResult::Later(_)) {
+            let sizes = self.watch.sizes.lock();
+            sizes
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(batch.bytes.len());
         }
-        self.inner.send(batch, deadline)
+        outcome
     }
 
     fn poll(&mut self) -> SendOutcome {

@@ -17,7 +17,7 @@ pub use address::{AddressError, AgentAddress};
 #[cfg(feature = "udp")]
 pub use udp::{SocketFamily, UdpSender};
 
-use crate::metrics::DropCause;
+use crate::metrics::{DropCause, DropCounts};
 
 /// Moves one batch at a time.
 pub trait Sender: Send {
@@ -37,6 +37,9 @@ pub trait Sender: Send {
     }
 
     /// Sends one batch and says what became of it and of earlier ones. Blocks no longer than until `deadline`.
+    ///
+    /// A sender that has to wait for the receiver answers [`SendResult::Later`] and does not block: the batch waits in the
+    /// reporter, and spans behind it wait in the queue.
     fn send(&mut self, batch: &Batch<'_>, deadline: Instant) -> SendOutcome;
 
     /// Looks for news of batches that were sent, without sending anything: at the end of each flush. By default none.
@@ -44,8 +47,8 @@ pub trait Sender: Send {
         SendOutcome::default()
     }
 
-    /// How long full batches are given up untried after one was refused, had no address or could not be sent.
-    /// A flush tries all the same. By default one second.
+    /// How long to drop full batches without trying after a refusal, a failed look-up or a failed send. A flush tries all
+    /// the same. By default one second.
     fn retry_after(&self) -> Duration {
         Duration::from_secs(1)
     }
@@ -58,6 +61,12 @@ pub trait Sender: Send {
     /// A line to the user about a loss that this sender has just told of: what is wrong and how to mend it.
     fn explain(&self, cause: DropCause) -> String {
         format!("spans do not reach {}: {cause}", self.destination())
+    }
+
+    /// A line to the user about batches that wait because of [`SendResult::Later`]: what is slow and how to mend it. By
+    /// default none.
+    fn explain_wait(&self) -> Option<String> {
+        None
     }
 
     /// What makes the sender of a forked child, with sockets of its own: see
@@ -103,6 +112,10 @@ impl Sender for Box<dyn Sender> {
         (**self).explain(cause)
     }
 
+    fn explain_wait(&self) -> Option<String> {
+        (**self).explain_wait()
+    }
+
     fn for_child(&self) -> Option<MakeSender> {
         (**self).for_child()
     }
@@ -141,8 +154,8 @@ impl<'a> Batch<'a> {
 pub struct SendOutcome {
     /// The batch of this call.
     pub this: SendResult,
-    /// Spans of earlier batches, counted as sent then, of which a loss has become known now.
-    pub earlier: Option<(DropCause, u64)>,
+    /// Spans of earlier batches that were counted as sent and that are now known to be lost.
+    pub earlier: DropCounts,
 }
 
 /// What became of one batch.
@@ -154,6 +167,8 @@ pub enum SendResult {
     Sent,
     /// It was larger than the system allows: the reporter splits it by the new `max_bytes` and tries again.
     TooLarge,
+    /// It was not sent, because the receiver or the system has no room for it now: the reporter offers it again then.
+    Later(Instant),
     /// It is lost.
     Lost(DropCause),
 }
@@ -163,14 +178,14 @@ impl SendOutcome {
     pub fn new(this: SendResult) -> Self {
         Self {
             this,
-            earlier: None,
+            earlier: DropCounts::default(),
         }
     }
 
-    /// The same with a loss that became known later.
+    /// Adds a loss of earlier batches.
     #[must_use]
     pub fn with_earlier_loss(mut self, cause: DropCause, spans: u64) -> Self {
-        self.earlier = Some((cause, spans));
+        self.earlier.add(cause, spans);
         self
     }
 }

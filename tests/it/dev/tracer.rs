@@ -148,7 +148,7 @@ fn ten_thousand_spans_arrive() {
     }
     root.finish();
     let report = tracer.flush(PATIENCE);
-    assert_eq!(report.sent, 10_001);
+    assert_eq!(report.sent, 10_001, "{report}");
     assert!(
         server.wait_for_spans(10_001, PATIENCE),
         "{:?}",

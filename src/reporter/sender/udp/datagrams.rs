@@ -11,6 +11,11 @@ pub(super) trait Datagrams: Send {
 
     /// What the system has to say of datagrams that were sent. It says it once.
     fn take_error(&self) -> Option<io::Error>;
+
+    fn local_addr(&self) -> io::Result<SocketAddr>;
+
+    /// What the path to the agent carries in one packet, with its headers, as far as the system knows.
+    fn path_mtu(&self) -> Option<usize>;
 }
 
 impl Datagrams for UdpSocket {
@@ -20,6 +25,25 @@ impl Datagrams for UdpSocket {
 
     fn take_error(&self) -> Option<io::Error> {
         Self::take_error(self).ok().flatten()
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Self::local_addr(self)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn path_mtu(&self) -> Option<usize> {
+        use rustix::net::sockopt::{ip_mtu, ipv6_mtu};
+        let mtu = match Self::local_addr(self).ok()? {
+            SocketAddr::V4(_) => ip_mtu(self),
+            SocketAddr::V6(_) => ipv6_mtu(self),
+        };
+        mtu.ok()?.try_into().ok()
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn path_mtu(&self) -> Option<usize> {
+        None
     }
 }
 

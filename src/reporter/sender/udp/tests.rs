@@ -1,10 +1,15 @@
-use std::cell::RefCell;
+mod waiting;
+
 use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
+use std::thread;
 
-use super::datagrams::{MESSAGE_SIZE, NO_BUFFERS};
+use super::datagrams::{Datagrams, MESSAGE_SIZE};
 use super::*;
+use crate::reporter::sender::resolver::Resolver;
 
 /// What a fake system answers; where nothing is prepared, all is well.
 #[derive(Clone, Default)]
@@ -18,6 +23,7 @@ struct Prepared {
     errors: VecDeque<Option<io::Error>>,
     opened: Vec<String>,
     sent: Vec<usize>,
+    path_mtu: Option<usize>,
 }
 
 impl System {
@@ -36,7 +42,7 @@ impl System {
     fn sender(&self, agent: &str) -> UdpSender {
         let system = self.clone();
         let mut sender = UdpSender::new(agent.parse::<AgentAddress>().expect(agent));
-        sender.sleep = |pause| WAITS.with_borrow_mut(|waits| waits.push(pause));
+        sender.table = || Box::new(socket_table::Unknown);
         sender.open = Box::new(move |address| {
             let mut prepared = system.0.lock().expect("not poisoned");
             prepared.opened.push(address.to_string());
@@ -63,10 +69,14 @@ impl Datagrams for System {
         let mut prepared = self.0.lock().expect("not poisoned");
         prepared.errors.pop_front().flatten()
     }
-}
 
-thread_local! {
-    static WAITS: RefCell<Vec<Duration>> = const { RefCell::new(Vec::new()) };
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(SocketAddr::from(([127, 0, 0, 1], 49_152)))
+    }
+
+    fn path_mtu(&self) -> Option<usize> {
+        self.0.lock().expect("not poisoned").path_mtu
+    }
 }
 
 const REMOTE: &str = "192.0.2.1:6831";
@@ -82,7 +92,15 @@ fn later() -> Instant {
 
 fn send(sender: &mut UdpSender, spans: u64) -> (SendResult, Option<(DropCause, u64)>) {
     let outcome = sender.send(&Batch::new(&[0; 100], spans), later());
-    (outcome.this, outcome.earlier)
+    (outcome.this, earlier(&outcome))
+}
+
+/// The one cause of earlier losses.
+fn earlier(outcome: &SendOutcome) -> Option<(DropCause, u64)> {
+    let mut causes = outcome.earlier.iter();
+    let cause = causes.next();
+    assert_eq!(causes.next(), None);
+    cause
 }
 
 const SENT: SendResult = SendResult::Sent;
@@ -122,7 +140,7 @@ fn on_this_host_nobody_asks_while_datagrams_arrive_and_a_refusal_is_told_by_the_
     assert_eq!(send(&mut sender, 5), both);
     assert_eq!(send(&mut sender, 6), (SENT, None), "asked, and all is well");
     system.prepare(|prepared| prepared.errors.push_back(Some(refused())));
-    assert_eq!(sender.poll().earlier, Some((DropCause::Refused, 6)));
+    assert_eq!(earlier(&sender.poll()), Some((DropCause::Refused, 6)));
 }
 
 #[test]
@@ -135,15 +153,15 @@ fn from_elsewhere_a_refusal_concerns_the_datagram_before() {
     system.prepare(|prepared| prepared.sends.push_back(refused()));
     assert_eq!(send(&mut sender, 5), (SENT, Some((DropCause::Refused, 4))));
     system.prepare(|prepared| prepared.errors.push_back(Some(refused())));
-    assert_eq!(sender.poll().earlier, Some((DropCause::Refused, 5)));
-    assert_eq!(sender.poll().earlier, None);
+    assert_eq!(earlier(&sender.poll()), Some((DropCause::Refused, 5)));
+    assert_eq!(earlier(&sender.poll()), None);
 }
 
 #[test]
 fn a_refusal_from_elsewhere_of_one_address_turns_to_the_next() {
     let system = System::default();
     let mut sender = system.sender("agent.example");
-    sender.resolver = resolver(|_, _| Ok(addresses(&["192.0.2.1:7", "192.0.2.2:7"])));
+    sender.addresses.resolver = resolver(|_, _| Ok(addresses(&["192.0.2.1:7", "192.0.2.2:7"])));
     assert_eq!(send(&mut sender, 3), (SENT, None));
     system.prepare(|prepared| prepared.sends.push_back(refused()));
     assert_eq!(send(&mut sender, 4), (SENT, Some((DropCause::Refused, 3))));
@@ -180,35 +198,6 @@ fn an_interrupted_call_is_made_again() {
         prepared.sends.extend([interrupted(), interrupted()]);
     });
     assert_eq!(send(&mut sender, 3), (SENT, None));
-}
-
-#[test]
-fn while_the_system_has_no_room_the_datagram_waits_longer_and_longer() {
-    let system = System::default();
-    let mut sender = system.sender(LOCAL);
-    system.prepare(|prepared| {
-        for _ in 0..4 {
-            prepared.sends.push_back(ErrorKind::WouldBlock.into());
-            let no_buffers = io::Error::from_raw_os_error(NO_BUFFERS);
-            prepared.sends.push_back(no_buffers);
-        }
-    });
-    assert_eq!(send(&mut sender, 3), (SENT, None));
-    let waits = WAITS.with_borrow_mut(std::mem::take);
-    let millis: Vec<_> = waits.iter().map(Duration::as_millis).collect();
-    assert_eq!(millis, [1, 2, 4, 8, 16, 32, 64, 64]);
-}
-
-#[test]
-fn a_datagram_without_room_is_given_up_at_the_deadline() {
-    let system = System::default();
-    let mut sender = system.sender(LOCAL);
-    system.prepare(|prepared| prepared.sends.push_back(ErrorKind::WouldBlock.into()));
-    let outcome = sender.send(&Batch::new(&[0], 3), instant_now());
-    assert_eq!(outcome.this, lost(DropCause::NetBuffer));
-    let line = sender.explain(DropCause::NetBuffer);
-    assert!(line.starts_with("the system has no room"), "{line}");
-    assert!(WAITS.with_borrow(Vec::is_empty));
 }
 
 #[test]
@@ -308,7 +297,7 @@ fn a_name_without_an_address_is_asked_for_again_later() {
         Ok(addresses(&[])),
         Err(io::Error::other("no such host")),
     ]);
-    sender.resolver = resolver(move |host, port| {
+    sender.addresses.resolver = resolver(move |host, port| {
         assert_eq!((host, port), ("agent.example", 7));
         let mut answers = answers.lock().expect("not poisoned");
         answers.pop().expect("asked three times")
@@ -336,7 +325,7 @@ fn a_name_server_that_hangs_holds_nobody_up() {
     let mut sender = system.sender("agent.example");
     let (answer, answers) = channel();
     let answers = Mutex::new(answers);
-    sender.resolver = resolver(move |_, _| {
+    sender.addresses.resolver = resolver(move |_, _| {
         let answers = answers.lock().expect("not poisoned");
         Ok(answers.recv().expect("the test answers"))
     });
@@ -362,7 +351,7 @@ fn a_name_server_that_hangs_holds_nobody_up() {
 fn a_look_up_that_panics_is_no_address() {
     let system = System::default();
     let mut sender = system.sender("agent.example");
-    sender.resolver = resolver(|_, _| panic!("look-up"));
+    sender.addresses.resolver = resolver(|_, _| panic!("look-up"));
     assert_eq!(send(&mut sender, 3), (lost(DropCause::NoAddress), None));
 }
 
@@ -376,7 +365,7 @@ fn addresses_of_version_4_come_first_and_the_family_may_be_chosen() {
     for (family, expected) in rows {
         let system = System::default();
         let mut sender = system.sender("agent.example").family(family);
-        sender.resolver = resolver(|_, _| {
+        sender.addresses.resolver = resolver(|_, _| {
             Ok(addresses(&[
                 "[2001:db8::1]:7",
                 "192.0.2.1:7",
@@ -394,7 +383,7 @@ fn addresses_of_version_4_come_first_and_the_family_may_be_chosen() {
 fn where_one_address_refuses_the_next_one_takes_over() {
     let system = System::default();
     let mut sender = system.sender("localhost");
-    sender.resolver = resolver(|_, _| Ok(addresses(&["[::1]:7", "127.0.0.1:7"])));
+    sender.addresses.resolver = resolver(|_, _| Ok(addresses(&["[::1]:7", "127.0.0.1:7"])));
     system.prepare(|prepared| prepared.errors.extend([Some(refused())]));
     assert_eq!(send(&mut sender, 3), (SENT, None));
     assert_eq!(system.opened(), ["127.0.0.1:7", "[::1]:7"]);
@@ -414,13 +403,31 @@ fn where_one_address_refuses_the_next_one_takes_over() {
 fn an_address_without_a_route_is_passed_over() {
     let system = System::default();
     let mut sender = system.sender("agent.example");
-    sender.resolver = resolver(|_, _| Ok(addresses(&["192.0.2.1:7", "192.0.2.2:7"])));
+    sender.addresses.resolver = resolver(|_, _| Ok(addresses(&["192.0.2.1:7", "192.0.2.2:7"])));
     system.prepare(|prepared| {
         let unreachable = ErrorKind::NetworkUnreachable.into();
         prepared.opens.push_back(unreachable);
     });
     assert_eq!(send(&mut sender, 3), (SENT, None));
     assert_eq!(system.opened(), ["192.0.2.1:7", "192.0.2.2:7"]);
+}
+
+#[test]
+fn packets_are_smaller_where_the_path_carries_less() {
+    for (mtu, packed) in [
+        (None, 1_400),
+        (Some(9_000), 1_400),
+        (Some(1_280), 1_232),
+        (Some(68), 1_024),
+    ] {
+        let system = System::default();
+        system.prepare(|prepared| prepared.path_mtu = mtu);
+        let mut sender = system.sender(REMOTE);
+        assert_eq!(sender.max_bytes(), 1_400, "it has not asked yet");
+        assert_eq!(send(&mut sender, 1), (SENT, None));
+        assert_eq!(sender.max_bytes(), packed, "{mtu:?}");
+        assert_eq!(sender.max_single_bytes(), 65_000);
+    }
 }
 
 #[test]

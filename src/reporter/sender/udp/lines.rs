@@ -1,0 +1,59 @@
+//! What the user is told of losses and waits, and how to mend them.
+
+use crate::metrics::DropCause;
+use crate::reporter::sender::Sender as _;
+use crate::reporter::sender::udp::{UdpSender, WaitsFor};
+
+impl UdpSender {
+    pub(super) fn line_about(&self, cause: DropCause) -> String {
+        let destination = self.destination();
+        let reason = match &self.problem {
+            Some(problem) if problem.cause == cause => problem.reason(),
+            _ => cause.to_string(),
+        };
+        match cause {
+            DropCause::Refused => format!(
+                "nobody is listening on {destination} ({reason}); start Jaeger, or see traces without one: tracehound::dev, feature \"dev\""
+            ),
+            DropCause::NoAddress => format!(
+                "{destination} has no address ({reason}); look at the agent's host in the configuration"
+            ),
+            DropCause::NetBuffer => format!(
+                "the system has no room for datagrams to {destination} ({reason}); spans are lost until it has"
+            ),
+            DropCause::AgentKernelDrops => format!(
+                "the kernel dropped datagrams at the socket of {destination}, whose receive buffer was full; {LARGER_BUFFER}"
+            ),
+            _ if self.connection.is_none() => {
+                format!(
+                    "no socket to {destination} can be opened ({reason}); spans are lost until one can"
+                )
+            }
+            _ => format!(
+                "datagrams to {destination} cannot be sent ({reason}); look at the agent's address and the network"
+            ),
+        }
+    }
+
+    pub(super) fn line_about_wait(&self) -> Option<String> {
+        let destination = self.destination();
+        let room = self
+            .connection
+            .as_ref()
+            .and_then(|it| it.watch.as_ref()?.seen());
+        Some(match self.waits_for? {
+            WaitsFor::Reader => format!(
+                "the agent at {destination} reads more slowly than spans come ({} of the {} bytes of its receive buffer are unread); {LARGER_BUFFER}",
+                room.map_or(0, |socket| socket.unread),
+                room.map_or(0, |socket| socket.room),
+            ),
+            WaitsFor::Pace => format!(
+                "spans come faster than the {} bytes a second that go to {destination} by UDP; sample less, start a second agent, or raise UdpSender::max_bytes_per_second where the agent keeps up",
+                self.bytes_per_second,
+            ),
+            WaitsFor::System => format!("the system has no room for datagrams to {destination}"),
+        })
+    }
+}
+
+const LARGER_BUFFER: &str = "give it a larger one (sysctl net.core.rmem_default; in Jaeger 1 --processor.jaeger-compact.server-socket-buffer-size and net.core.rmem_max), or start a second agent";

@@ -1,0 +1,138 @@
+//! What has to wait: for the system, for the agent, for the pace.
+
+use super::super::connection::LONGEST_NO_ROOM;
+use super::super::datagrams::NO_BUFFERS;
+use super::super::socket_table::AgentSocket;
+use super::*;
+
+#[test]
+fn while_the_system_has_no_room_the_datagram_waits_longer_and_longer() {
+    let system = System::default();
+    let mut sender = system.sender(LOCAL);
+    system.prepare(|prepared| {
+        for _ in 0..4 {
+            prepared.sends.push_back(ErrorKind::WouldBlock.into());
+            let no_buffers = io::Error::from_raw_os_error(NO_BUFFERS);
+            prepared.sends.push_back(no_buffers);
+        }
+    });
+    for millis in [1, 2, 4, 8, 16, 32, 64, 64] {
+        let before = instant_now();
+        let (this, earlier) = send(&mut sender, 3);
+        let SendResult::Later(at) = this else {
+            unreachable!("{this:?}");
+        };
+        let wait = Duration::from_millis(millis);
+        assert!(at >= before + wait && at <= instant_now() + wait);
+        assert_eq!(earlier, None);
+    }
+    let line = sender.explain_wait().expect("it waits");
+    assert!(line.starts_with("the system has no room"), "{line}");
+    assert_eq!(send(&mut sender, 3), (SENT, None));
+    assert_eq!(sender.explain_wait(), None);
+}
+
+#[test]
+fn a_datagram_without_room_for_seconds_is_given_up() {
+    let system = System::default();
+    let mut sender = system.sender(LOCAL);
+    let no_room = || {
+        let no_room = ErrorKind::WouldBlock.into();
+        system.prepare(|prepared| prepared.sends.push_back(no_room));
+    };
+    no_room();
+    assert!(matches!(send(&mut sender, 3).0, SendResult::Later(_)));
+    let connection = sender.connection.as_mut().expect("open");
+    connection.no_room.since = connection
+        .no_room
+        .since
+        .map(|since| since - LONGEST_NO_ROOM);
+    for _ in 0..2 {
+        no_room();
+        assert_eq!(send(&mut sender, 3), (lost(DropCause::NetBuffer), None));
+    }
+    let line = sender.explain(DropCause::NetBuffer);
+    assert!(line.starts_with("the system has no room"), "{line}");
+    assert_eq!(send(&mut sender, 3), (SENT, None));
+    no_room();
+    assert!(matches!(send(&mut sender, 3).0, SendResult::Later(_)));
+}
+
+#[test]
+fn a_burst_to_an_agent_that_cannot_be_watched_is_spread() {
+    for agent in [LOCAL, REMOTE] {
+        let mut sender = System::default().sender(agent);
+        let bytes = vec![0; 15_000];
+        let (mut sent, mut waited, mut deadline) = (0, Duration::ZERO, later());
+        while sent < 30 {
+            let outcome = sender.send(&Batch::new(&bytes, 1), deadline);
+            match outcome.this {
+                SendResult::Sent => sent += 1,
+                SendResult::Later(at) => {
+                    assert!(sent >= 3, "a burst is allowed");
+                    let left = at.saturating_duration_since(instant_now());
+                    waited = waited.max(left);
+                    while instant_now() < at {
+                        thread::yield_now();
+                    }
+                }
+                other => unreachable!("{other:?}"),
+            }
+            deadline += Duration::from_millis(1);
+        }
+        // 16,640 bytes of the receiver's memory, at 20,000,000 a second.
+        assert!(waited <= Duration::from_micros(833), "{waited:?}");
+        assert!(waited >= Duration::from_micros(400), "{waited:?}");
+        let line = sender.explain_wait();
+        assert!(line.is_none_or(|line| line.starts_with("spans come faster than")));
+    }
+}
+
+#[test]
+fn a_full_receive_buffer_holds_datagrams_back_and_dropped_ones_are_earlier_losses() {
+    thread_local! {
+        static SOCKET: std::cell::Cell<AgentSocket> = const { std::cell::Cell::new(AgentSocket {
+            id: 1,
+            unread: 0,
+            room: 212_992,
+            dropped: 5,
+        }) };
+    }
+    struct Local;
+    impl SocketTable for Local {
+        fn look(&mut self, _: SocketAddr, _: SocketAddr) -> io::Result<Option<AgentSocket>> {
+            Ok(Some(SOCKET.get()))
+        }
+    }
+    let change = |change: fn(&mut AgentSocket)| {
+        let mut socket = SOCKET.get();
+        change(&mut socket);
+        SOCKET.set(socket);
+    };
+    let mut sender = System::default().sender(LOCAL);
+    sender.table = || Box::new(Local);
+    assert_eq!(send(&mut sender, 3), (SENT, None));
+    change(|socket| socket.dropped += 1);
+    let lost = Some((DropCause::AgentKernelDrops, 3));
+    assert_eq!(earlier(&sender.poll()), lost);
+    assert_eq!(earlier(&sender.poll()), None);
+    assert!(
+        sender
+            .explain(DropCause::AgentKernelDrops)
+            .starts_with("the kernel dropped datagrams at the socket of 127.0.0.1:6831"),
+    );
+    assert_eq!(send(&mut sender, 4), (SENT, None));
+    change(|socket| (socket.dropped, socket.unread) = (7, 200_000));
+    // The next look is made when the last one is old enough.
+    let outcome = loop {
+        let outcome = send(&mut sender, 5);
+        if matches!(outcome.0, SendResult::Later(_)) && outcome.1.is_some() {
+            break outcome;
+        }
+        thread::yield_now();
+    };
+    assert!(matches!(outcome.1, Some((DropCause::AgentKernelDrops, spans)) if spans >= 4));
+    let line = sender.explain_wait().expect("it waits");
+    assert!(line.contains("200000 of the 212992 bytes"), "{line}");
+    assert!(line.contains("net.core.rmem"), "{line}");
+}
