@@ -132,7 +132,7 @@ impl Span {
     }
 
     /// Marks the span as failed and writes a log record: `event=error`, `message`, `error.kind` where the
-    /// type is known, and `error.object`, the message with those of all causes.
+    /// type is known, and `error.object`, the message with those of its causes that it does not quote.
     ///
     /// ```
     /// let error = "x".parse::<u16>().expect_err("not a number");

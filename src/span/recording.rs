@@ -4,6 +4,7 @@
 use std::any::type_name;
 use std::borrow::Cow;
 use std::error::Error;
+use std::iter::successors;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::metrics::{Counter, DropCause};
@@ -13,6 +14,7 @@ use crate::record::{
     Added, FieldList, FrameHeader, Hold, LocalTrace, LogDraft, Question, SpanBuffer, SpanCell,
     SpanClock, SpanRef, wall,
 };
+use crate::span::error_text::with_causes;
 
 pub(crate) fn set_operation_name(cell: &SpanCell, name: Cow<'static, str>) {
     let asks = (cell.is_undecided() || cell.is_revisable()) && !cell.is_finished();
@@ -133,14 +135,8 @@ pub(crate) fn log_error<E: Error + ?Sized>(cell: &SpanCell, error: &E) {
     store_tag(cell, tags::ERROR, TagRef::Bool(true));
     let texts = catch(cell, || {
         let message = error.to_string();
-        let mut object = message.clone();
-        let mut cause = error.source();
-        // A chain that runs in a circle must end too.
-        for _ in 0..32 {
-            let Some(error) = cause else { break };
-            object = format!("{object}: {error}");
-            cause = error.source();
-        }
+        let causes = successors(error.source(), |cause| (*cause).source());
+        let object = with_causes(&message, causes);
         (message, object)
     });
     let Some((message, object)) = texts else {

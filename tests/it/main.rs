@@ -13,6 +13,7 @@ mod delayed_sampling;
 mod dev;
 mod differential;
 mod documents;
+mod errors;
 mod floors;
 #[cfg(feature = "tower")]
 mod middleware_body;
