@@ -213,6 +213,9 @@ counters! {
     TruncatedValues = "truncated_values" [];
     /// Tags, log fields and records left out because the span was full. (Ours.)
     DroppedItems = "dropped_items" [];
+    /// Starts, ends and log times that were moved: those before 1970 or after February 2116 to the nearest time within,
+    /// ends before their start to the start. (Ours.)
+    ClampedTimes = "clamped_times" [];
     /// Calls of `finish` on a span that was finished. (Ours.)
     FinishedTwice = "finished_twice" [];
     /// Spans that were made smaller to fit into a packet. (Ours.)

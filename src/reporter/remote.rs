@@ -130,6 +130,7 @@ impl RemoteReporter {
             .then(|| Numbers::new(self.seq_no, &self.worker.dropped(), &self.dropped));
         let limit = self.limits.batch;
         self.packet.begin(self.seqid, numbers.as_ref(), limit);
+        self.packet.count_changes(self.worker.metrics());
     }
 
     /// The first span has come, or the limit is near.

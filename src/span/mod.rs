@@ -36,7 +36,7 @@ pub use context::{SpanContext, TakeContext, ToSpanContext};
 pub(crate) use error_text::with_causes;
 pub use handle::Span;
 pub(crate) use recording::{
-    apply_decision, begin_with_sampler_tags, begin_with_tag, begin_with_tags,
+    apply_decision, begin_with_sampler_tags, begin_with_tag, begin_with_tags, count_moved_time,
 };
 pub use reference::Reference;
 

@@ -48,6 +48,7 @@ mod span_strain;
 mod span_vectors;
 mod spans;
 mod support;
+mod times;
 #[cfg(feature = "udp")]
 mod udp_reporting;
 mod worker;

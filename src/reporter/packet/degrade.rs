@@ -7,13 +7,13 @@
 use std::borrow::Cow;
 use std::cmp::Reverse;
 
+use crate::model::TagRef;
 use crate::model::tags::{
     COMPONENT, DB_INSTANCE, DB_STATEMENT, DB_TYPE, DB_USER, DEGRADED, ERROR, HTTP_METHOD,
     HTTP_STATUS_CODE, HTTP_URL, JAEGER_DEBUG_ID, MESSAGE_BUS_DESTINATION, PEER_ADDRESS,
     PEER_HOSTNAME, PEER_IPV4, PEER_IPV6, PEER_PORT, PEER_SERVICE, SAMPLER_PARAM, SAMPLER_TYPE,
     SAMPLING_PRIORITY, SPAN_KIND,
 };
-use crate::model::{FieldRef, TagRef, field};
 use crate::record::encode::{write_log, write_tag};
 use crate::record::{FinishedSpan, FrameBytes, FrameHeader, LogView, cut};
 
@@ -118,7 +118,7 @@ impl<'a, F: FnMut(&FinishedSpan<'_>) -> bool> Degrader<'a, F> {
         let (mut logs, mut log_count) = (Vec::new(), 0);
         for (log, rank) in &self.logs {
             if *rank >= cut.logs {
-                write_log(&mut logs, log.timestamp, &fields(log));
+                write_log(&mut logs, log.timestamp, &log.field_refs());
                 log_count += 1;
             }
         }
@@ -189,15 +189,8 @@ fn ranks(lengths: impl Iterator<Item = Option<usize>>) -> Vec<Option<usize>> {
 
 fn log_len(log: &LogView<'_>) -> usize {
     let mut bytes = Vec::new();
-    write_log(&mut bytes, log.timestamp, &fields(log));
+    write_log(&mut bytes, log.timestamp, &log.field_refs());
     bytes.len()
-}
-
-fn fields<'a>(log: &LogView<'a>) -> Vec<FieldRef<'a>> {
-    log.fields
-        .clone()
-        .map(|(key, value)| field(key, value))
-        .collect()
 }
 
 fn tag_len(key: &str, value: TagRef<'_>) -> usize {

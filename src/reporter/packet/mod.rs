@@ -12,13 +12,14 @@
 mod binary;
 mod compact;
 mod degrade;
+mod times;
 
 use std::ops::Range;
 
-use crate::metrics::{DropCause, DropCounts};
+use crate::metrics::{Counter, DropCause, DropCounts, Metrics};
 use crate::model::Process;
 use crate::record::encode::varint_len;
-use crate::record::{self, FinishedSpan, Frames, LastTrace};
+use crate::record::{self, FinishedSpan, FrameKind, Frames, LastTrace};
 use crate::reporter::sender::BatchFormat;
 
 /// The message's name, of the agent's one method.
@@ -82,6 +83,13 @@ pub(super) struct Packet {
     kept: Vec<Kept>,
     scratch: Vec<u8>,
     last: LastTrace,
+    changes: Changes,
+}
+
+/// What was changed of spans so that they can be sent, since it was last counted.
+#[derive(Default)]
+struct Changes {
+    clamped_times: u64,
 }
 
 /// A span that could be made smaller.
@@ -123,6 +131,7 @@ impl Packet {
             kept: Vec::new(),
             scratch: Vec::new(),
             last: LastTrace::default(),
+            changes: Changes::default(),
         }
     }
 
@@ -149,6 +158,22 @@ impl Packet {
     /// Encodes one more span. Says whether it is time to look at the size: for the first span it always is.
     #[inline]
     pub(super) fn push(&mut self, span: &FinishedSpan<'_>) -> bool {
+        if span.header().kind == FrameKind::InMicros {
+            return self.push_made_by_hand(span);
+        }
+        self.push_as_it_is(span)
+    }
+
+    #[cold]
+    fn push_made_by_hand(&mut self, span: &FinishedSpan<'_>) -> bool {
+        times::show_clamped(span, |span, moved| {
+            self.changes.clamped_times += moved;
+            self.push_as_it_is(span)
+        })
+    }
+
+    #[inline]
+    fn push_as_it_is(&mut self, span: &FinishedSpan<'_>) -> bool {
         let start = self.end;
         let end = write_span(self.format, &mut self.bytes, start, span, &mut self.last);
         if end - start >= KEEP_FROM {
@@ -188,6 +213,12 @@ impl Packet {
         self.end = self.end + len - old.len();
         self.bytes.splice(old, self.scratch[..len].iter().copied());
         if first { Shrunk::First } else { Shrunk::Again }
+    }
+
+    /// Counts what was changed of spans since the last time.
+    pub(super) fn count_changes(&mut self, metrics: &Metrics) {
+        let changes = std::mem::take(&mut self.changes);
+        metrics.add(Counter::ClampedTimes, changes.clamped_times);
     }
 
     /// Forgets the first `count` spans.
