@@ -62,6 +62,8 @@ pub const IP: &str = "ip";
 pub const CLIENT_UUID: &str = "client-uuid";
 /// Marks a span that was made smaller so that it fits into a packet.
 pub const DEGRADED: &str = "tracehound.degraded";
+/// The keys of tags with a binary value that was cut, such as `body, signature`; as a log field those of the record.
+pub const TRUNCATED_BINARY: &str = "tracehound.truncated_binary";
 /// How many tags, log fields and records were left out because the span was full.
 pub const DROPPED_ITEMS: &str = "tracehound.dropped_items";
 

@@ -91,6 +91,7 @@ mod span_struct;
 mod store;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod tag_sheet;
+mod truncated_keys;
 
 pub(crate) use budget::Budget;
 pub(crate) use buffer::{Added, SpanBuffer};
