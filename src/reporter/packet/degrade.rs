@@ -1,7 +1,7 @@
 //! A span that is too large for any packet, made smaller.
 //!
-//! In this order, each only as far as it must: log records are left out, the largest first; long values are
-//! cut; tags that no convention knows are left out, the largest first. The tag `tracehound.degraded` says
+//! In this order, each only as far as it must: log records are left out, the largest first; the longest values are
+//! cut, all to one length; tags that no convention knows are left out, the largest first. The tag `tracehound.degraded` says
 //! what was done, such as `logs, values`.
 
 use std::borrow::Cow;
@@ -30,18 +30,19 @@ pub(super) fn degrade(
     if logs > 0 && degrader.fits(cut) {
         return degrader.least(logs, |n| Cut { logs: n, ..cut });
     }
-    for longest_value in LONGEST_VALUES {
-        cut.longest_value = Some(longest_value);
-        if degrader.fits(cut) {
-            return true;
-        }
+    cut.longest_value = Some(SHORTEST_CUT);
+    if degrader.fits(cut) {
+        return degrader.longest(|n| Cut {
+            longest_value: Some(n),
+            ..cut
+        });
     }
     cut.tags = tags;
     tags > 0 && degrader.fits(cut) && degrader.least(tags, |n| Cut { tags: n, ..cut })
 }
 
-/// The steps in which values are cut, in bytes.
-const LONGEST_VALUES: [usize; 5] = [1_024, 512, 256, 128, 64];
+/// Values are left this long, in bytes; rather than cut more, tags are left out.
+const SHORTEST_CUT: usize = 64;
 
 /// What is taken away.
 #[derive(Clone, Copy, Default)]
@@ -101,6 +102,26 @@ impl<'a, F: FnMut(&FinishedSpan<'_>) -> bool> Degrader<'a, F> {
             }
         }
         self.fits(cut(enough))
+    }
+
+    /// The longest that values may be, where `SHORTEST_CUT` fits and what they are does not.
+    fn longest(&mut self, cut: impl Fn(usize) -> Cut) -> bool {
+        let texts = self.tags.iter().map(|(_, value, _)| match value {
+            TagRef::String(text) => text.len(),
+            TagRef::Binary(bytes) => bytes.len(),
+            _ => 0,
+        });
+        let name = self.span.operation_name().len();
+        let (mut fits, mut too_long) = (SHORTEST_CUT, texts.fold(name, usize::max));
+        while fits + 1 < too_long {
+            let middle = fits.midpoint(too_long);
+            if self.fits(cut(middle)) {
+                fits = middle;
+            } else {
+                too_long = middle;
+            }
+        }
+        self.fits(cut(fits))
     }
 
     fn fits(&mut self, cut: Cut) -> bool {
