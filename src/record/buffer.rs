@@ -9,7 +9,7 @@ use crate::record::frame::{FrameBytes, FrameEnd};
 use crate::record::keys::{KeyEnds, KeyFilter, without_repeated_keys};
 use crate::record::limited_tag::write_limited_tag;
 use crate::record::limits::{Limits, cut};
-use crate::record::logs::LogBuffer;
+use crate::record::logs::{LogBuffer, Pushed};
 use crate::record::sampler_tags::EncodedTags;
 use crate::record::short_tags::{SHORT_TAG_BYTES, ShortTags};
 use crate::record::truncated_keys::TruncatedKeys;
@@ -240,8 +240,13 @@ impl SpanBuffer {
             return Added::default();
         }
         self.is_unusual = true;
-        let dropped = u64::from(!self.logs.push_newest(record, limits));
-        self.dropped_items += dropped;
+        let dropped = match self.logs.push_newest(record, limits) {
+            Pushed::Instead(older) => older,
+            Pushed::NoRoom => {
+                self.dropped_items += 1;
+                1
+            }
+        };
         Added {
             truncated: 0,
             dropped,

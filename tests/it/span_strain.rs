@@ -102,6 +102,7 @@ fn too_much_is_cut_visibly_and_counted() {
     assert_eq!(span.logs[1].fields[1], Tag::new("dropped_log_count", 7));
     assert_eq!(log_texts(&span.logs[3]), ["n=9", "long=01234…"]);
     assert_eq!(tracer.metrics().get(Counter::TruncatedValues), 13);
+    assert_eq!(tracer.metrics().get(Counter::DroppedItems), 7);
 }
 
 #[test]
