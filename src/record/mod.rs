@@ -115,3 +115,4 @@ pub(crate) use span_ref::SpanRef;
 pub(crate) use span_struct::{LastTrace, write_span};
 pub(crate) use store::Store;
 pub(crate) use tag_sheet::{EmptySheet, SheetPlace, TagSheet};
+pub(crate) use truncated_keys::TruncatedKeys;

@@ -15,6 +15,11 @@ impl TruncatedKeys {
         }
     }
 
+    /// Adds those that such a tag lists.
+    pub(crate) fn read(&mut self, text: &str) {
+        text.split(SEPARATOR).for_each(|key| self.insert(key));
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

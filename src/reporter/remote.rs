@@ -267,6 +267,7 @@ impl RemoteReporter {
             return true;
         }
         let shrunk = self.packet.shrink(span, self.limits.single);
+        self.packet.count_changes(self.worker.metrics());
         if shrunk == Shrunk::First {
             self.worker.metrics().add(Counter::DegradedSpans, 1);
         }

@@ -8,6 +8,7 @@
 
 mod behaviour;
 mod configuration;
+mod degrading;
 mod delayed_sampling;
 #[cfg(feature = "dev")]
 mod dev;
