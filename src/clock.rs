@@ -13,7 +13,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Where spans have their times from.
 ///
-/// [`Clock::system`] by default; a [`ManualClock`] in tests.
+/// [`Clock::system`] by default; a [`ManualClock`] in tests. Spans have times from 1970 to February 2116: a clock that
+/// stands before or after counts as the nearest of these.
 #[derive(Clone)]
 pub struct Clock {
     source: Source,
@@ -109,7 +110,10 @@ impl Clock {
     /// Sets the anchor anew from the wall clock: traces that begin from now on use it.
     pub(crate) fn set_anchor(&self) {
         if !matches!(self.source, Source::Manual(_)) {
-            let anchor = wall_nanos(system_time_now()).saturating_sub_unsigned(self.now());
+            let now = WallTime::nearest_to(system_time_now())
+                .nanos
+                .max(EARLIEST_ANCHOR);
+            let anchor = now.saturating_sub_unsigned(self.now());
             self.anchor.store(anchor, Ordering::Relaxed);
         }
     }
@@ -141,6 +145,8 @@ impl From<ManualClock> for Clock {
 }
 
 /// A clock that stands still until it is told to move. Clones share one time.
+///
+/// It goes from 1970 to February 2116, as times of spans do: what is later reads as that.
 ///
 /// ```
 /// use std::time::Duration;
@@ -196,8 +202,12 @@ impl ManualClock {
     }
 }
 
-/// Times are no farther from the epoch than this, 146 years: two of them may be added or taken from each other.
-const MOST_NANOS: i64 = i64::MAX / 2;
+/// The latest time of a span, 146 years after the epoch: two times may be added or taken from each other.
+pub(crate) const MOST_NANOS: i64 = i64::MAX / 2;
+
+/// The least that a system's clock counts for: another core's counter may be some steps behind, and yet no time may be
+/// before the epoch.
+const EARLIEST_ANCHOR: i64 = 1_000_000;
 
 /// The monotonic clock, for deadlines. The only place that reads it.
 #[expect(clippy::disallowed_methods, reason = "the one place")]
@@ -222,12 +232,34 @@ pub(crate) fn after(start: Instant, time: Duration) -> Instant {
     start.checked_add(time.min(FAR)).unwrap_or(start)
 }
 
-/// Nanoseconds since the Unix epoch, at most [`MOST_NANOS`] from it.
-pub(crate) fn wall_nanos(time: SystemTime) -> i64 {
-    let clamp = |nanos: u128| i64::try_from(nanos).map_or(MOST_NANOS, |n| n.min(MOST_NANOS));
-    match time.duration_since(UNIX_EPOCH) {
-        Ok(after) => clamp(after.as_nanos()),
-        Err(before) => -clamp(before.duration().as_nanos()),
+/// A time as spans have it: from the epoch to [`MOST_NANOS`] after it, which is in February 2116.
+///
+/// Jaeger 1 loses every span of a datagram in which one time is before the epoch or after the year 9999, and Jaeger 2
+/// counts the nanoseconds without a sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WallTime {
+    /// Since the epoch.
+    pub(crate) nanos: i64,
+    /// The time was another one, before the first or after the last.
+    pub(crate) is_clamped: bool,
+}
+
+impl WallTime {
+    pub(crate) fn nearest_to(time: SystemTime) -> Self {
+        let most = u128::from(MOST_NANOS.unsigned_abs());
+        match time
+            .duration_since(UNIX_EPOCH)
+            .map(|after| after.as_nanos())
+        {
+            Ok(nanos) => Self {
+                nanos: nanos.min(most) as i64,
+                is_clamped: nanos > most,
+            },
+            Err(_) => Self {
+                nanos: 0,
+                is_clamped: true,
+            },
+        }
     }
 }
 
@@ -247,9 +279,9 @@ mod tests {
     #[test]
     fn the_system_clock_agrees_with_the_wall_clock() {
         let clock = Clock::system();
-        let before = wall_nanos(system_time_now());
+        let before = WallTime::nearest_to(system_time_now()).nanos;
         let now = clock.anchor() + clock.now() as i64;
-        let after = wall_nanos(system_time_now());
+        let after = WallTime::nearest_to(system_time_now()).nanos;
         // A millisecond of drift is allowed for between the two reads.
         assert!((before - 1_000_000..=after + 1_000_000).contains(&now));
     }

@@ -153,6 +153,20 @@ fn quickstart_sends_to_the_agent_that_the_environment_names() {
 }
 
 #[test]
+fn quickstart_writes_an_ipv6_address_into_links_in_brackets() {
+    let Ok(socket) = UdpSocket::bind("[::1]:0") else {
+        return eprintln!("this machine has no IPv6");
+    };
+    let agent = Agent(socket);
+    let printed = run_with("quickstart", &agent.variables());
+    let address = agent.0.local_addr().expect("bound");
+    let sends_to = format!("\nby UDP to your agent at {address}.\n");
+    assert!(printed.stdout.contains(&sends_to), "{printed}");
+    let look = "\nlook: http://[::1]:16686/trace/";
+    assert_eq!(printed.stdout.matches(look).count(), 3, "{printed}");
+}
+
+#[test]
 fn no_example_goes_without_a_test() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let mut names: Vec<_> = fs::read_dir(folder)

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use tracehound::config::Source;
 use tracehound::dev::{DevOptions, DevServer, Waterfall};
+use tracehound::reporter::sender::AgentAddress;
 use tracehound::sampler::ConstSampler;
 use tracehound::{Config, JaegerTracer};
 
 pub(crate) enum Backend {
     Embedded(DevServer),
-    Agent { host: String, port: String },
+    Agent(AgentAddress),
 }
 
 impl Backend {
@@ -24,10 +25,9 @@ impl Backend {
         };
         if is_set("agent_host") || is_set("agent_port") {
             let value = |name| settings.get(name).map_or("", |setting| setting.value());
-            return Ok(Self::Agent {
-                host: value("agent_host").trim_matches('"').to_owned(),
-                port: value("agent_port").to_owned(),
-            });
+            let host = value("agent_host").trim_matches('"');
+            let agent = AgentAddress::parse(host, value("agent_port").parse()?)?;
+            return Ok(Self::Agent(agent));
         }
         let options = DevOptions::new().waterfall(Waterfall::Always);
         let options = if well_known_ports {
@@ -42,7 +42,7 @@ impl Backend {
     pub(crate) fn tracer(&self, service_name: &str) -> Result<JaegerTracer, Box<dyn Error>> {
         Ok(match self {
             Self::Embedded(server) => server.tracer(service_name)?,
-            Self::Agent { .. } => Config::from_env()?
+            Self::Agent(_) => Config::from_env()?
                 .service_name(service_name)
                 .sampler(ConstSampler::new(true))
                 .build()?,
@@ -58,9 +58,10 @@ impl Backend {
             Self::Embedded(server) => {
                 server.wait_until_printed(Duration::from_secs(5));
             }
-            Self::Agent { .. } if trace_id.is_empty() => println!("No trace: tracing is off.\n"),
-            Self::Agent { host, .. } => {
-                println!("trace {trace_id}\nlook: http://{host}:16686/trace/{trace_id}\n");
+            Self::Agent(_) if trace_id.is_empty() => println!("No trace: tracing is off.\n"),
+            Self::Agent(agent) => {
+                let pages = AgentAddress::new(agent.host(), 16_686);
+                println!("trace {trace_id}\nlook: http://{pages}/trace/{trace_id}\n");
             }
         }
     }

@@ -69,7 +69,7 @@ fn introduce(backend: &Backend) {
         Backend::Embedded(server) => {
             format!("the agent inside this program ({})", server.agent_address())
         }
-        Backend::Agent { host, port } => format!("your agent at {host}:{port}"),
+        Backend::Agent(address) => format!("your agent at {address}"),
     };
     println!(
         "\

@@ -6,7 +6,8 @@ mod encode;
 use std::{
     collections::BTreeSet,
     error::Error,
-    net::{Ipv4Addr, UdpSocket},
+    io::{Read as _, Write as _},
+    net::{Ipv4Addr, TcpStream, UdpSocket},
 };
 
 use tracehound_interop::{
@@ -23,6 +24,32 @@ fn v1_differs_as_its_table_says_and_in_nothing_else() -> Result {
 #[test]
 fn v2_differs_as_its_table_says_and_in_nothing_else() -> Result {
     differs_as_its_table_says(Version::V2)
+}
+
+#[test]
+fn an_empty_binary_value_is_null_in_the_answer_of_both() -> Result {
+    for version in [Version::V1, Version::V2] {
+        let Some(jaeger) = Backend::start_or_skip(version)? else {
+            return Ok(());
+        };
+        let batch = SentBatch {
+            service: "empty".to_owned(),
+            spans: vec![with_tags(vec![Tag::new("no bytes", Vec::new())])],
+            ..SentBatch::default()
+        };
+        let batch = in_trace(&batch, 1);
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        socket.send_to(&encode::compact(&batch)?, jaeger.compact_addr())?;
+        jaeger.trace(1, 1)?;
+        let mut stream = TcpStream::connect(jaeger.endpoints().query_http)?;
+        stream.write_all(b"GET /api/traces/1?raw=true HTTP/1.0\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        answer.retain(|c| !c.is_whitespace());
+        let null = r#"{"key":"nobytes","type":"binary","value":null}"#;
+        assert!(answer.contains(null), "{version}: {answer}");
+    }
+    Ok(())
 }
 
 fn differs_as_its_table_says(version: Version) -> Result {
@@ -109,6 +136,11 @@ fn batches() -> Vec<SentBatch> {
             process_tags: Vec::new(),
             spans: [flagged(), reference_lists(), vec![with_logs()], durations()].concat(),
         },
+        SentBatch {
+            service: "times".to_owned(),
+            process_tags: Vec::new(),
+            spans: [0, LATEST_US].map(at).into(),
+        },
     ]
 }
 
@@ -169,6 +201,21 @@ fn tag_lists() -> Vec<Vec<Tag>> {
     lists.extend(["consumer", "server"].map(|it| vec![kind(it), http(500)]));
     lists.extend(["SERVER", "broker", ""].map(|it| vec![kind(it)]));
     lists.push(vec![Tag::new("span.kind", 1)]);
+    let warnings = |value: Value| vec![Tag::new("@jaeger@warnings", value), Tag::new("a", 1)];
+    lists.extend([
+        warnings("made up".into()),
+        warnings("".into()),
+        warnings(true.into()),
+        warnings((-7).into()),
+        warnings(vec![0, 255].into()),
+        warnings(Vec::new().into()),
+        [warnings("first".into()), warnings("last".into())].concat(),
+    ]);
+    // Where else Jaeger has keys of its own.
+    lists.push(vec![
+        Tag::new("@jaeger@format", "none"),
+        Tag::new("@jaeger@hash", 1),
+    ]);
     lists
 }
 
@@ -258,6 +305,22 @@ fn with_logs() -> SentSpan {
     }
 }
 
+/// The last time that the library sends: a microsecond of February 2116.
+const LATEST_US: i64 = i64::MAX / 2 / 1_000;
+
+/// A span that is, and logs, at that time, and its logs at the first and the last one too.
+fn at(start_us: i64) -> SentSpan {
+    let logs = [start_us, 0, LATEST_US].map(|timestamp_us| Log {
+        timestamp_us,
+        fields: vec![Tag::new("event", "at")],
+    });
+    SentSpan {
+        start_us,
+        logs: logs.into(),
+        ..SentSpan::default()
+    }
+}
+
 fn durations() -> Vec<SentSpan> {
     [0, 1, 3_600_000_000]
         .map(|duration_us| SentSpan {
@@ -274,7 +337,9 @@ fn in_trace(batch: &SentBatch, trace_id: u128) -> SentBatch {
         span.trace_id = trace_id;
         span.span_id = 0x100 + i as u64;
         span.operation = format!("span {i}");
-        span.start_us = 1_500_000_000_000_000;
+        if batch.service != "times" {
+            span.start_us = 1_500_000_000_000_000;
+        }
         if batch.service != "spans" {
             span.duration_us = 1_000;
         }

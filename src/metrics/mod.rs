@@ -209,10 +209,13 @@ counters! {
     BaggageItemsSkipped = "baggage_items_skipped" [];
     /// Carriers with several contexts that disagree. (Ours.)
     PropagationConflicts = "propagation_conflicts" [];
-    /// Tag values, log fields and names that were cut at their limit. (Ours.)
+    /// Tag values, log fields and names that were cut at their limit or to fit into a packet. (Ours.)
     TruncatedValues = "truncated_values" [];
-    /// Tags, log fields and records left out because the span was full. (Ours.)
+    /// Tags, log fields and records left out because the span was full or too large for a packet. (Ours.)
     DroppedItems = "dropped_items" [];
+    /// Starts, ends and log times that were moved: those before 1970 or after February 2116 to the nearest time within,
+    /// ends before their start to the start. (Ours.)
+    ClampedTimes = "clamped_times" [];
     /// Calls of `finish` on a span that was finished. (Ours.)
     FinishedTwice = "finished_twice" [];
     /// Spans that were made smaller to fit into a packet. (Ours.)

@@ -10,7 +10,7 @@ use std::io;
 use crate::middleware::hooks::guarded;
 use crate::middleware::redact;
 use crate::model::{field, tags};
-use crate::span::Span;
+use crate::span::{Span, with_causes};
 
 /// Marks a span as failed and writes a log record: `event=error`, `message`, `error.kind` (`timeout`, `connect`, or the
 /// type) and `error.object`, the message with those of its causes. URLs in the texts are redacted.
@@ -49,16 +49,9 @@ struct Failure {
 impl Failure {
     fn new<E: Display + 'static>(error: &E) -> Self {
         let message = error.to_string();
-        let mut object = message.clone();
-        let mut kind = None;
-        for (n, cause) in chain(error).enumerate() {
-            kind = kind.or_else(|| kind_of(cause));
-            let text = cause.to_string();
-            // Many texts quote the cause already.
-            if n > 0 && !object.ends_with(&text) {
-                object = format!("{object}: {text}");
-            }
-        }
+        // The first of the chain is the error itself.
+        let object = with_causes(&message, chain(error).skip(1));
+        let kind = chain(error).find_map(kind_of);
         let type_name = type_name::<E>();
         Self {
             message,

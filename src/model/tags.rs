@@ -62,11 +62,18 @@ pub const IP: &str = "ip";
 pub const CLIENT_UUID: &str = "client-uuid";
 /// Marks a span that was made smaller so that it fits into a packet.
 pub const DEGRADED: &str = "tracehound.degraded";
-/// How many tags, log fields and records were left out because the span was full.
+/// The keys of tags with a binary value that was cut, such as `body, signature`; as a log field those of the record.
+pub const TRUNCATED_BINARY: &str = "tracehound.truncated_binary";
+/// How many tags, log fields and records were left out because the span was full or too large for a packet.
 pub const DROPPED_ITEMS: &str = "tracehound.dropped_items";
 
 /// Log field: stable name of what happened.
 pub const EVENT: &str = "event";
+/// Value of the log field `event`: in place of this record there were others.
+pub(crate) const DROPPED_LOGS: &str = "dropped Span logs";
+/// Log field of such a record: how many.
+pub(crate) const DROPPED_LOG_COUNT: &str = "dropped_log_count";
+
 /// Log field: one line of text.
 pub const MESSAGE: &str = "message";
 /// Log field: type of the error.

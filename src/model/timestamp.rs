@@ -1,11 +1,19 @@
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::clock::MOST_NANOS;
+
 /// A point in time as Jaeger stores it: whole microseconds since the Unix epoch.
+///
+/// It may be any time. Those of spans that are sent are from 1970 to February 2116: what is before or after is moved to
+/// the nearest of these and counted as `clamped_times`, as a backend may lose more than the span for it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
+    /// The last one that spans are sent with.
+    pub(crate) const LATEST: Self = Self::from_nanos(MOST_NANOS);
+
     /// From microseconds since the epoch.
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
@@ -20,6 +28,11 @@ impl Timestamp {
         } else {
             Self(nanos.div_euclid(1_000))
         }
+    }
+
+    /// The nearest one that spans are sent with.
+    pub(crate) fn clamped(self) -> Self {
+        self.clamp(Self::default(), Self::LATEST)
     }
 
     /// Microseconds since the epoch.

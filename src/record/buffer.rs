@@ -9,9 +9,10 @@ use crate::record::frame::{FrameBytes, FrameEnd};
 use crate::record::keys::{KeyEnds, KeyFilter, without_repeated_keys};
 use crate::record::limited_tag::write_limited_tag;
 use crate::record::limits::{Limits, cut};
-use crate::record::logs::LogBuffer;
+use crate::record::logs::{LogBuffer, Pushed};
 use crate::record::sampler_tags::EncodedTags;
 use crate::record::short_tags::{SHORT_TAG_BYTES, ShortTags};
+use crate::record::truncated_keys::TruncatedKeys;
 
 /// The name, tags, logs and references of a span. Everything that a call adds is already free of user code.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ pub(crate) struct SpanBuffer {
     tags: Vec<u8>,
     tag_count: u32,
     /// There is or was something that most spans do not have: a name that is not static, not the first or too long,
-    /// baggage, references besides the one to the parent, items that were left out, logs that may be, more memory than
+    /// baggage, references besides the one to the parent, items that were left out, binary values that were cut, logs that may be, more memory than
     /// is kept.
     is_unusual: bool,
     keys: KeyFilter,
@@ -29,6 +30,8 @@ pub(crate) struct SpanBuffer {
     references: Vec<u8>,
     reference_count: u32,
     dropped_items: u64,
+    /// Of tags.
+    truncated_keys: TruncatedKeys,
 }
 
 /// A buffer that has grown beyond this does not keep its memory for the next span.
@@ -59,6 +62,7 @@ impl Default for SpanBuffer {
             references: Vec::new(),
             reference_count: 0,
             dropped_items: 0,
+            truncated_keys: TruncatedKeys::default(),
         }
     }
 }
@@ -92,6 +96,7 @@ impl SpanBuffer {
         self.reference_count = 0;
         self.logs.clear_unusual();
         self.dropped_items = 0;
+        self.truncated_keys = TruncatedKeys::default();
         self.is_unusual = false;
     }
 
@@ -200,6 +205,7 @@ impl SpanBuffer {
         if truncated != 0 {
             // Keys that differ may be one when they are cut: the reader is to look.
             self.keys.has_repeated |= key.len() > limits.key_bytes;
+            self.note_truncated(key, value, limits);
         }
         self.tag_count += 1;
         Added {
@@ -234,8 +240,13 @@ impl SpanBuffer {
             return Added::default();
         }
         self.is_unusual = true;
-        let dropped = u64::from(!self.logs.push_newest(record, limits));
-        self.dropped_items += dropped;
+        let dropped = match self.logs.push_newest(record, limits) {
+            Pushed::Instead(older) => older,
+            Pushed::NoRoom => {
+                self.dropped_items += 1;
+                1
+            }
+        };
         Added {
             truncated: 0,
             dropped,
@@ -256,6 +267,9 @@ impl SpanBuffer {
             self.mark_dropped(limits);
             // Sealed again where there is no room at hand.
             self.dropped_items = 0;
+        }
+        if !self.truncated_keys.is_empty() {
+            self.mark_truncated(limits);
         }
         let Some(name) = cut(&self.operation_name, limits.operation_name_bytes) else {
             return false;
@@ -343,6 +357,33 @@ impl SpanBuffer {
             limits,
         );
         self.tag_count += 1;
+    }
+
+    #[cold]
+    fn note_truncated(&mut self, key: &str, value: &TagRef<'_>, limits: &Limits) {
+        if let TagRef::Binary(bytes) = value
+            && bytes.len() > limits.tag_value_bytes
+        {
+            let key = cut(key, limits.key_bytes).map_or(Cow::Borrowed(key), Cow::Owned);
+            self.truncated_keys.insert(&key);
+            self.is_unusual = true;
+        }
+    }
+
+    #[cold]
+    fn mark_truncated(&mut self, limits: &Limits) {
+        let noted = mem::take(&mut self.truncated_keys);
+        // In the order of the tags, and without those of which a later value is whole.
+        let mut keys = TruncatedKeys::default();
+        for (key, _) in self.tags().filter(|(key, _)| noted.contains(key)) {
+            let last = self.tags().filter(|tag| tag.0 == key).last();
+            if let Some((_, TagRef::Binary(bytes))) = last
+                && bytes.len() == limits.tag_value_bytes
+            {
+                keys.insert(key);
+            }
+        }
+        self.tag_count += keys.write(&mut self.tags);
     }
 
     fn tags(&self) -> Tags<'_> {

@@ -266,6 +266,12 @@ impl SpanCell {
         self.marks.has(FINISHED)
     }
 
+    /// Whether the user has said when the span started.
+    #[inline]
+    pub(crate) fn has_explicit_start(&self) -> bool {
+        self.marks.has(EXPLICIT_START)
+    }
+
     /// The buffer, for as long as the span is open. Nothing of the user's may run while it is held.
     #[inline(always)]
     pub(crate) fn open(&self) -> Option<ByteGuard<'_, SpanBuffer>> {
@@ -325,7 +331,7 @@ impl SpanCell {
     /// Nanoseconds since the epoch of a tick count, as this span tells the time.
     pub(crate) fn wall(&self, ticks: u64) -> i64 {
         // A start that the user gave is wall time: so is the end, for the difference to make sense.
-        let anchor = if self.marks.has(EXPLICIT_START) {
+        let anchor = if self.has_explicit_start() {
             self.recorder.clock.anchor()
         } else {
             self.anchor

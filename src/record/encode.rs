@@ -4,7 +4,9 @@
 
 use std::str;
 
-use crate::model::{FieldRef, ReferenceType, SpanId, SpanReference, TagRef, Timestamp, TraceId};
+use crate::model::{
+    FieldRef, ReferenceType, SpanId, SpanReference, TagRef, Timestamp, TraceId, field,
+};
 use crate::record::append::{Appender, VARINT_BYTES};
 
 /// Appends a `Tag` struct. `None` and `Display` have been turned into one of the other kinds.
@@ -209,6 +211,14 @@ pub struct LogView<'a> {
     pub fields: Tags<'a>,
 }
 
+impl<'a> LogView<'a> {
+    /// Its fields, to be written again.
+    pub(crate) fn field_refs(&self) -> Vec<FieldRef<'a>> {
+        let fields = self.fields.clone();
+        fields.map(|(key, value)| field(key, value)).collect()
+    }
+}
+
 impl<'a> Logs<'a> {
     pub(crate) fn new(bytes: &'a [u8], count: usize) -> Self {
         Self {
@@ -365,7 +375,6 @@ impl<'a> Reader<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::field;
 
     #[test]
     fn varints_are_as_long_as_they_say() {

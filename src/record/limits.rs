@@ -30,7 +30,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Bytes of a tag's text or binary value. Longer text is cut at a character and ends in `…`.
+    /// Bytes of a tag's text or binary value. Longer text is cut at a character and ends in `…`; where binary values were
+    /// cut, the tag `tracehound.truncated_binary` lists their keys, such as `body, signature`.
     ///
     /// Defaults to 1 024, as the Python client; the Go client has 256, which cuts most SQL.
     #[must_use]
@@ -39,7 +40,8 @@ impl Limits {
         self
     }
 
-    /// Bytes of a log field's text or binary value, cut in the same way. Defaults to 1 024.
+    /// Bytes of a log field's text or binary value, cut in that way too: the record itself has the list of keys. Defaults
+    /// to 1 024.
     #[must_use]
     pub fn log_value_bytes(mut self, bytes: usize) -> Self {
         self.log_value_bytes = bytes;

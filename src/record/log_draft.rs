@@ -6,7 +6,8 @@ use std::cell::Cell;
 use crate::model::{FieldRef, TagRef, Timestamp};
 use crate::record::encode::{write_varint, zigzag};
 use crate::record::limited_tag::write_limited_tag;
-use crate::record::limits::Limits;
+use crate::record::limits::{Limits, cut};
+use crate::record::truncated_keys::TruncatedKeys;
 
 /// A `Log` struct in the making, in scratch of this thread.
 pub(crate) struct LogDraft {
@@ -16,6 +17,7 @@ pub(crate) struct LogDraft {
     count: usize,
     /// How many parts of fields were cut.
     pub(crate) truncated: u64,
+    truncated_keys: TruncatedKeys,
 }
 
 impl LogDraft {
@@ -29,6 +31,7 @@ impl LogDraft {
             bytes,
             count: 0,
             truncated: 0,
+            truncated_keys: TruncatedKeys::default(),
         }
     }
 
@@ -46,10 +49,18 @@ impl LogDraft {
         self.truncated +=
             write_limited_tag(&mut self.bytes, key, value, limits.log_value_bytes, limits);
         self.count += 1;
+        if let TagRef::Binary(bytes) = value
+            && bytes.len() > limits.log_value_bytes
+        {
+            let cut_key = cut(key, limits.key_bytes);
+            self.truncated_keys
+                .insert(cut_key.as_deref().unwrap_or(key));
+        }
     }
 
     /// The record, complete. Nothing may be added from then on.
     pub(crate) fn finish(&mut self) -> &[u8] {
+        self.count += self.truncated_keys.write(&mut self.bytes) as usize;
         if self.count < 15 {
             if let Some(count) = self.bytes.get_mut(self.fields_at - 1) {
                 *count = (self.count as u8) << 4 | 0x0c;

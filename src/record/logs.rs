@@ -91,14 +91,17 @@ impl LogBuffer {
         limits.logs == 0 || (self.first_count as usize) < first_records(limits)
     }
 
-    /// The same for the others: false where there is no room.
-    pub(super) fn push_newest(&mut self, record: &[u8], limits: &Limits) -> bool {
+    /// Takes one of the other records, the newest.
+    pub(super) fn push_newest(&mut self, record: &[u8], limits: &Limits) -> Pushed {
         if self.first.len() + self.newest_bytes + record.len() > limits.span_bytes {
-            return false;
+            return Pushed::NoRoom;
         }
+        let mut replaced = 0;
         let mut place = if self.newest.len() < limits.logs - first_records(limits) {
             Vec::new()
         } else {
+            // The first time, the record that will say so takes the place of another one.
+            replaced = if self.dropped == 0 { 2 } else { 1 };
             self.dropped += 1;
             self.newest.pop_front().unwrap_or_default()
         };
@@ -107,7 +110,7 @@ impl LogBuffer {
         place.extend_from_slice(record);
         self.newest_bytes += place.len();
         self.newest.push_back(place);
-        true
+        Pushed::Instead(replaced)
     }
 
     /// Puts a record that says how many are missing in the place, and with the time, of the oldest of the newest.
@@ -121,8 +124,8 @@ impl LogBuffer {
         let limits = Limits::default();
         let mut draft = LogDraft::new(timestamp);
         for field in [
-            field(tags::EVENT, "dropped Span logs"),
-            field("dropped_log_count", self.dropped + 1),
+            field(tags::EVENT, tags::DROPPED_LOGS),
+            field(tags::DROPPED_LOG_COUNT, self.dropped + 1),
             field(tags::COMPONENT, "tracehound"),
         ] {
             draft.push(field, &limits);
@@ -143,6 +146,14 @@ impl LogBuffer {
             self.joined.extend_from_slice(&record);
         }
     }
+}
+
+/// What became of a record that is none of the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pushed {
+    NoRoom,
+    /// It is there, and so many older ones are not.
+    Instead(u64),
 }
 
 const MIN_GROWTH: usize = 512;

@@ -92,6 +92,7 @@ mod span_struct;
 mod store;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod tag_sheet;
+mod truncated_keys;
 
 pub(crate) use backlog::{Backlog, BacklogMark};
 pub(crate) use budget::Budget;
@@ -116,3 +117,4 @@ pub(crate) use span_ref::SpanRef;
 pub(crate) use span_struct::{LastTrace, write_span};
 pub(crate) use store::{Store, Take};
 pub(crate) use tag_sheet::{EmptySheet, SheetPlace, TagSheet};
+pub(crate) use truncated_keys::TruncatedKeys;

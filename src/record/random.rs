@@ -5,6 +5,7 @@ use std::cell::Cell;
 use rand::TryRng;
 use rand::rngs::SysRng;
 
+use crate::clock::{WallTime, system_time_now};
 use crate::model::SpanId;
 
 thread_local! {
@@ -81,7 +82,7 @@ fn seed() -> [u64; 2] {
 #[cold]
 fn last_resort() -> [u64; 2] {
     let here = 0u8;
-    let mut state = crate::clock::wall_nanos(crate::clock::system_time_now()) as u64
+    let mut state = WallTime::nearest_to(system_time_now()).nanos as u64
         ^ (&raw const here).addr().rotate_left(32) as u64;
     // SplitMix64, as the generator's authors advise.
     [(); 2].map(|()| {

@@ -130,6 +130,7 @@ impl RemoteReporter {
             .then(|| Numbers::new(self.seq_no, &self.worker.dropped(), &self.dropped));
         let limit = self.limits.batch;
         self.packet.begin(self.seqid, numbers.as_ref(), limit);
+        self.packet.count_changes(self.worker.metrics());
     }
 
     /// The first span has come, or the limit is near.
@@ -286,6 +287,7 @@ impl RemoteReporter {
             return true;
         }
         let shrunk = self.packet.shrink(span, self.limits.single);
+        self.packet.count_changes(self.worker.metrics());
         if shrunk == Shrunk::First {
             self.worker.metrics().add(Counter::DegradedSpans, 1);
         }

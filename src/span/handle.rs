@@ -3,7 +3,6 @@ use std::error::Error;
 use std::fmt;
 use std::time::SystemTime;
 
-use crate::clock::wall_nanos;
 use crate::model::{FieldRef, Flags, TagRef, TagValue, field, tags};
 use crate::record::{SpanCell, SpanRef};
 use crate::span::recording;
@@ -114,13 +113,17 @@ impl Span {
     }
 
     /// Writes a log record with a time of your own. It should lie within the span; nobody checks.
+    ///
+    /// A time before 1970 or after February 2116 is moved to the nearest one within, and counted
+    /// ([`Counter::ClampedTimes`](crate::metrics::Counter)).
     pub fn log_at<'v>(
         &self,
         time: SystemTime,
         fields: impl IntoIterator<Item: Into<FieldRef<'v>>>,
     ) -> &Self {
         if let Some(cell) = self.cell().filter(|cell| cell.is_recording()) {
-            recording::log(cell, Some(time.into()), fields.into_iter().map(Into::into));
+            let time = recording::nearest_time(cell, time);
+            recording::log(cell, Some(time), fields.into_iter().map(Into::into));
         }
         self
     }
@@ -132,7 +135,7 @@ impl Span {
     }
 
     /// Marks the span as failed and writes a log record: `event=error`, `message`, `error.kind` where the
-    /// type is known, and `error.object`, the message with those of all causes.
+    /// type is known, and `error.object`, the message with those of its causes that it does not quote.
     ///
     /// ```
     /// let error = "x".parse::<u16>().expect_err("not a number");
@@ -188,11 +191,14 @@ impl Span {
         }
     }
 
-    /// Finishes the span with an end time of your own; one before the start counts as the start.
+    /// Finishes the span with an end time of your own.
+    ///
+    /// A time before the start is moved to the start, one after February 2116 to there. Both are counted
+    /// ([`Counter::ClampedTimes`](crate::metrics::Counter)).
     #[inline]
     pub fn finish_at(mut self, time: SystemTime) {
         if let Some(span) = self.inner.take() {
-            recording::finish_at(span, wall_nanos(time));
+            recording::finish_at(span, time);
         }
     }
 

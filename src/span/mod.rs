@@ -25,15 +25,18 @@
 //! ```
 
 mod context;
+mod error_text;
 mod handle;
 mod recording;
 mod reference;
 
 pub(crate) use context::Decision;
 pub use context::{SpanContext, TakeContext, ToSpanContext};
+#[cfg(feature = "tower")]
+pub(crate) use error_text::with_causes;
 pub use handle::Span;
 pub(crate) use recording::{
-    apply_decision, begin_with_sampler_tags, begin_with_tag, begin_with_tags,
+    apply_decision, begin_with_sampler_tags, begin_with_tag, begin_with_tags, count_moved_time,
 };
 pub use reference::Reference;
 

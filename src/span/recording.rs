@@ -4,8 +4,11 @@
 use std::any::type_name;
 use std::borrow::Cow;
 use std::error::Error;
+use std::iter::successors;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::SystemTime;
 
+use crate::clock::WallTime;
 use crate::metrics::{Counter, DropCause};
 use crate::model::sampling::{SamplerTags, SamplingDecision, SpanView};
 use crate::model::{FieldRef, Flags, TagRef, Timestamp, field, tags};
@@ -13,6 +16,7 @@ use crate::record::{
     Added, FieldList, FrameHeader, Hold, LocalTrace, LogDraft, Question, SpanBuffer, SpanCell,
     SpanClock, SpanRef, wall,
 };
+use crate::span::error_text::with_causes;
 
 pub(crate) fn set_operation_name(cell: &SpanCell, name: Cow<'static, str>) {
     let asks = (cell.is_undecided() || cell.is_revisable()) && !cell.is_finished();
@@ -98,6 +102,14 @@ fn now(cell: &SpanCell) -> Timestamp {
     Timestamp::from_nanos(wall(cell.anchor, cell.recorder.clock.now()))
 }
 
+/// The time of a log record, as far as records can have it.
+#[cold]
+pub(crate) fn nearest_time(cell: &SpanCell, time: SystemTime) -> Timestamp {
+    let time = WallTime::nearest_to(time);
+    count_moved_time(cell, time.is_clamped);
+    Timestamp::from_nanos(time.nanos)
+}
+
 #[inline(never)]
 fn log_few(cell: &SpanCell, time: Timestamp, fields: &[FieldRef<'_>]) {
     let Some(mut buffer) = cell.open() else {
@@ -133,14 +145,8 @@ pub(crate) fn log_error<E: Error + ?Sized>(cell: &SpanCell, error: &E) {
     store_tag(cell, tags::ERROR, TagRef::Bool(true));
     let texts = catch(cell, || {
         let message = error.to_string();
-        let mut object = message.clone();
-        let mut cause = error.source();
-        // A chain that runs in a circle must end too.
-        for _ in 0..32 {
-            let Some(error) = cause else { break };
-            object = format!("{object}: {error}");
-            cause = error.source();
-        }
+        let causes = successors(error.source(), |cause| (*cause).source());
+        let object = with_causes(&message, causes);
         (message, object)
     });
     let Some((message, object)) = texts else {
@@ -209,14 +215,19 @@ pub(crate) fn finish(span: SpanRef, is_explicit: bool) {
 #[inline(never)]
 fn finish_slowly(span: SpanRef, is_explicit: bool) {
     if let Err(span) = span.finish_alone(|clock| Some(clock.now())) {
-        let end = span.cell().wall(span.cell().recorder.clock.now());
+        let cell = span.cell();
+        let end = cell.wall(cell.recorder.clock.now());
+        count_moved_time(cell, cell.has_explicit_start() && end < cell.header.start);
         finish_any(span, end, is_explicit);
     }
 }
 
 /// The same at a time of the user's.
-pub(crate) fn finish_at(span: SpanRef, end: i64) {
-    finish_any(span, end, true);
+pub(crate) fn finish_at(span: SpanRef, end: SystemTime) {
+    let end = WallTime::nearest_to(end);
+    let is_early = end.nanos < span.cell().header.start;
+    count_moved_time(span.cell(), end.is_clamped || is_early);
+    finish_any(span, end.nanos, true);
 }
 
 /// Of a span that others may reach, that has ended before, whose trace was or is undecided, or for which the thread has
@@ -428,6 +439,13 @@ fn count_added(cell: &SpanCell, added: Added) {
         cell.recorder
             .metrics
             .add(Counter::DroppedItems, added.dropped);
+    }
+}
+
+/// Counts a time that cannot be as the user says, if the span may be sent.
+pub(crate) fn count_moved_time(cell: &SpanCell, is_moved: bool) {
+    if is_moved && cell.is_recording() {
+        cell.recorder.metrics.add(Counter::ClampedTimes, 1);
     }
 }
 

@@ -78,6 +78,9 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
     }
 
     /// Says when it started. Its end is then taken from the wall clock too. Now by default.
+    ///
+    /// A time before 1970 or after February 2116 is moved to the nearest one within, and counted
+    /// ([`Counter::ClampedTimes`](crate::metrics::Counter)).
     #[inline(always)]
     pub fn start_time(mut self, time: SystemTime) -> Self {
         if let Some(options) = &mut self.options {

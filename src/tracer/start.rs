@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::clock::wall_nanos;
+use crate::clock::WallTime;
 use crate::metrics::Counter;
 use crate::model::{Flags, ReferenceType, SpanId, SpanReference, TagRef, TraceId, tags};
 use crate::record::{
@@ -12,7 +12,7 @@ use crate::record::{
 use crate::sampler::{SamplingDecision, SpanView};
 use crate::span::{
     Decision, Reference, Span, SpanContext, apply_decision, begin_with_sampler_tags,
-    begin_with_tag, begin_with_tags,
+    begin_with_tag, begin_with_tags, count_moved_time,
 };
 use crate::tracer::StartSpanOptions;
 use crate::tracer::core::{Core, Roots};
@@ -248,11 +248,13 @@ fn start_any(core: &Arc<Core>, mut options: StartSpanOptions<'_>, ticks: u64) ->
     };
 
     let mut cell = begin(core, options.take_name(), &seed, is_revisable);
-    if let Some(start_time) = options.start_time() {
-        cell.begin_at(wall_nanos(start_time));
-    }
     if let Some(trace) = local_trace {
         cell.begin_undecided(trace);
+    }
+    if let Some(start_time) = options.start_time() {
+        let start = WallTime::nearest_to(start_time);
+        cell.begin_at(start.nanos);
+        count_moved_time(&cell, start.is_clamped);
     }
     cell.begin_with_baggage(origin.baggage);
     // Of a span that is not sampled, too: a tag may still rescue it.

@@ -8,11 +8,13 @@
 
 mod behaviour;
 mod configuration;
+mod degrading;
 mod delayed_sampling;
 #[cfg(feature = "dev")]
 mod dev;
 mod differential;
 mod documents;
+mod errors;
 mod floors;
 #[cfg(feature = "tower")]
 mod middleware_body;
@@ -47,6 +49,7 @@ mod span_strain;
 mod span_vectors;
 mod spans;
 mod support;
+mod times;
 #[cfg(feature = "udp")]
 mod udp_reporting;
 mod worker;

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tracehound::Span;
 use tracehound::metrics::Counter;
-use tracehound::model::{Tag, display, field, tags};
+use tracehound::model::{Tag, TagValue, display, field, tags};
 use tracehound::prelude::*;
 use tracehound::span::Limits;
 
@@ -102,6 +102,69 @@ fn too_much_is_cut_visibly_and_counted() {
     assert_eq!(span.logs[1].fields[1], Tag::new("dropped_log_count", 7));
     assert_eq!(log_texts(&span.logs[3]), ["n=9", "long=01234…"]);
     assert_eq!(tracer.metrics().get(Counter::TruncatedValues), 13);
+    assert_eq!(tracer.metrics().get(Counter::DroppedItems), 7);
+}
+
+#[test]
+fn binary_values_that_are_cut_are_listed_by_their_keys() {
+    let (builder, spans) = recording_builder();
+    let limits = Limits::default().tag_value_bytes(8).log_value_bytes(8);
+    let tracer = builder.limits(limits).build().unwrap();
+    let [short, long, longer] = [&[1; 8][..], &[1; 9], &[1; 900]];
+    let listed = |tags: &[Tag]| {
+        let mark = tags.iter().find(|tag| tag.key == tags::TRUNCATED_BINARY);
+        mark.map(|tag| tag.value.to_string())
+    };
+    type Row<'a> = (&'a [(&'a str, &'a [u8])], Option<&'a str>);
+    let key = "k".repeat(255);
+    let fields = ["1", "2", "3", "4", "5"].map(|n| (&*key, n));
+    let keys = fields.map(|(key, n)| format!("{key}{n}"));
+    let many = keys.each_ref().map(|key| (&**key, long));
+    let cut_list = format!("{}…", &keys.join(", ")[..1_021]);
+    let rows: [Row<'_>; 6] = [
+        (&[("a", short)], None),
+        (&[("a", long)], Some("a")),
+        (&[("a", long), ("b", short), ("c", longer)], Some("a, c")),
+        (&[("a", long), ("a", longer)], Some("a")),
+        (&[("", long), ("é", long)], Some(", é")),
+        (&many, Some(&cut_list)),
+    ];
+    for (values, expected) in rows {
+        let span = tracer.start_span("s");
+        for (key, value) in values {
+            span.set_tag(key, *value);
+        }
+        span.log(values.iter().map(|(key, value)| field(key, *value)));
+        span.finish();
+        let builder = tracer.build_span("s");
+        let builder = values
+            .iter()
+            .fold(builder, |builder, (key, value)| builder.tag(key, *value));
+        builder.start().finish();
+        let spans = spans.take();
+        let lists = [&spans[0].tags, &spans[0].logs[0].fields, &spans[1].tags];
+        for tags in lists {
+            assert_eq!(listed(tags).as_deref(), expected, "{values:?}");
+        }
+    }
+}
+
+#[test]
+fn a_binary_value_that_a_shorter_one_has_replaced_is_not_listed() {
+    let (builder, spans) = recording_builder();
+    let limits = Limits::default().tag_value_bytes(8);
+    let tracer = builder.limits(limits).build().unwrap();
+    for last in [TagValue::from("text"), TagValue::Binary(vec![1])] {
+        let span = tracer.start_span("s");
+        span.set_tag("a", &[1; 9][..]).set_tag("a", last.as_ref());
+        span.finish();
+        let span = &spans.take()[0];
+        assert!(span.tag(tags::TRUNCATED_BINARY).is_none(), "{span:?}");
+        assert_eq!(span.tag_text("a"), last.to_string());
+    }
+    // The next span in that memory has a list of its own.
+    tracer.start_span("s").set_tag("b", &[1; 9][..]);
+    assert_eq!(spans.spans()[0].tag_text(tags::TRUNCATED_BINARY), "b");
 }
 
 #[test]

@@ -116,7 +116,10 @@ fn long_values_and_keys_are_cut() {
     );
     buffer.seal(&limits);
     let tags: Vec<_> = buffer.tags().map(|(k, v)| format!("{k}={v}")).collect();
-    assert_eq!(tags, ["l…=l…", "b=01010101"]);
+    assert_eq!(
+        tags,
+        ["l…=l…", "b=01010101", "tracehound.truncated_binary=b"]
+    );
 }
 
 #[test]

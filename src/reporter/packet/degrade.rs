@@ -1,47 +1,43 @@
 //! A span that is too large for any packet, made smaller.
 //!
-//! In this order, each only as far as it must: log records are left out, the largest first; long values are
-//! cut; tags that no convention knows are left out, the largest first. The tag `tracehound.degraded` says
-//! what was done, such as `logs, values`.
+//! In this order, each only as far as it must: log records are left out, the largest first; the longest values are
+//! cut, all to one length; tags that no convention knows are left out, the largest first. The tag `tracehound.degraded` says
+//! what was done, such as `logs, values`, and `tracehound.dropped_items` how many logs and tags went, with those that the
+//! limits had left out before.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
 
+use crate::model::TagRef;
 use crate::model::tags::{
-    COMPONENT, DB_INSTANCE, DB_STATEMENT, DB_TYPE, DB_USER, DEGRADED, ERROR, HTTP_METHOD,
-    HTTP_STATUS_CODE, HTTP_URL, JAEGER_DEBUG_ID, MESSAGE_BUS_DESTINATION, PEER_ADDRESS,
-    PEER_HOSTNAME, PEER_IPV4, PEER_IPV6, PEER_PORT, PEER_SERVICE, SAMPLER_PARAM, SAMPLER_TYPE,
-    SAMPLING_PRIORITY, SPAN_KIND,
+    COMPONENT, DB_INSTANCE, DB_STATEMENT, DB_TYPE, DB_USER, ERROR, HTTP_METHOD, HTTP_STATUS_CODE,
+    HTTP_URL, JAEGER_DEBUG_ID, MESSAGE_BUS_DESTINATION, PEER_ADDRESS, PEER_HOSTNAME, PEER_IPV4,
+    PEER_IPV6, PEER_PORT, PEER_SERVICE, SAMPLER_PARAM, SAMPLER_TYPE, SAMPLING_PRIORITY, SPAN_KIND,
 };
-use crate::model::{FieldRef, TagRef, field};
 use crate::record::encode::{write_log, write_tag};
 use crate::record::{FinishedSpan, FrameBytes, FrameHeader, LogView, cut};
+use crate::reporter::packet::marks::{Marks, missing_records};
 
-/// Shows smaller and smaller forms of `span` to `fits`; true when one fits, which is the last one shown.
+/// What a packet leaves out of a span, beside what the limits have left out before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Loss {
+    /// Tags and log records.
+    pub(super) items: u64,
+    /// Values that were cut.
+    pub(super) values: u64,
+}
+
+/// Shows smaller and smaller forms of `span` to `fits`. When one fits, it is the last one shown, and has this loss.
 pub(super) fn degrade(
     span: &FinishedSpan<'_>,
     fits: impl FnMut(&FinishedSpan<'_>) -> bool,
-) -> bool {
+) -> Option<Loss> {
     let mut degrader = Degrader::new(span, fits);
-    let mut cut = Cut::default();
-    let (logs, tags) = (degrader.logs.len(), degrader.optional_tags);
-
-    cut.logs = logs;
-    if logs > 0 && degrader.fits(cut) {
-        return degrader.least(logs, |n| Cut { logs: n, ..cut });
-    }
-    for longest_value in LONGEST_VALUES {
-        cut.longest_value = Some(longest_value);
-        if degrader.fits(cut) {
-            return true;
-        }
-    }
-    cut.tags = tags;
-    tags > 0 && degrader.fits(cut) && degrader.least(tags, |n| Cut { tags: n, ..cut })
+    degrader.degrade().then_some(degrader.loss)
 }
 
-/// The steps in which values are cut, in bytes.
-const LONGEST_VALUES: [usize; 5] = [1_024, 512, 256, 128, 64];
+/// Values are left this long, in bytes; rather than cut more, tags are left out.
+const SHORTEST_CUT: usize = 64;
 
 /// What is taken away.
 #[derive(Clone, Copy, Default)]
@@ -61,14 +57,20 @@ struct Degrader<'a, F> {
     /// With the number of larger ones among those that may go.
     tags: Vec<(&'a str, TagRef<'a>, Option<usize>)>,
     optional_tags: usize,
+    /// As the limits have left them.
+    marks: Marks,
     fits: F,
+    /// Of the form that was shown last.
+    loss: Loss,
 }
 
 impl<'a, F: FnMut(&FinishedSpan<'_>) -> bool> Degrader<'a, F> {
     fn new(span: &FinishedSpan<'a>, fits: F) -> Self {
         let logs: Vec<_> = span.logs().collect();
         let log_ranks = ranks(logs.iter().map(|log| Some(log_len(log))));
-        let tags: Vec<_> = span.tags().collect();
+        let mut marks = Marks::default();
+        let tags = span.tags().filter(|&(key, value)| !marks.read(key, value));
+        let tags: Vec<_> = tags.collect();
         let tag_ranks = ranks(
             tags.iter()
                 .map(|&(key, value)| (!STANDARD.contains(&key)).then(|| tag_len(key, value))),
@@ -85,8 +87,30 @@ impl<'a, F: FnMut(&FinishedSpan<'_>) -> bool> Degrader<'a, F> {
                 .zip(tag_ranks)
                 .map(|((key, value), rank)| (key, value, rank))
                 .collect(),
+            marks,
             fits,
+            loss: Loss::default(),
         }
+    }
+
+    /// Whether some form fits, which is the last one shown.
+    fn degrade(&mut self) -> bool {
+        let mut cut = Cut::default();
+        let (logs, tags) = (self.logs.len(), self.optional_tags);
+
+        cut.logs = logs;
+        if logs > 0 && self.fits(cut) {
+            return self.least(logs, |n| Cut { logs: n, ..cut });
+        }
+        cut.longest_value = Some(SHORTEST_CUT);
+        if self.fits(cut) {
+            return self.longest(|n| Cut {
+                longest_value: Some(n),
+                ..cut
+            });
+        }
+        cut.tags = tags;
+        tags > 0 && self.fits(cut) && self.least(tags, |n| Cut { tags: n, ..cut })
     }
 
     /// The smallest of the cuts `1..=most` that fits, where the largest does.
@@ -103,38 +127,73 @@ impl<'a, F: FnMut(&FinishedSpan<'_>) -> bool> Degrader<'a, F> {
         self.fits(cut(enough))
     }
 
+    /// The longest that values may be, where `SHORTEST_CUT` fits and what they are does not.
+    fn longest(&mut self, cut: impl Fn(usize) -> Cut) -> bool {
+        let texts = self.tags.iter().map(|(_, value, _)| match value {
+            TagRef::String(text) => text.len(),
+            TagRef::Binary(bytes) => bytes.len(),
+            _ => 0,
+        });
+        let name = self.span.operation_name().len();
+        let (mut fits, mut too_long) = (SHORTEST_CUT, texts.fold(name, usize::max));
+        while fits + 1 < too_long {
+            let middle = fits.midpoint(too_long);
+            if self.fits(cut(middle)) {
+                fits = middle;
+            } else {
+                too_long = middle;
+            }
+        }
+        self.fits(cut(fits))
+    }
+
     fn fits(&mut self, cut: Cut) -> bool {
         let (mut tags, mut tag_count) = (Vec::new(), 0);
-        let mut has_cut_values = false;
+        let mut marks = self.marks.clone();
+        let mut loss = Loss {
+            items: cut.tags as u64,
+            values: 0,
+        };
         for &(key, value, rank) in &self.tags {
             if rank.is_none_or(|rank| rank >= cut.tags) {
-                has_cut_values |= write_cut_tag(&mut tags, key, value, cut.longest_value);
+                let was_cut = write_cut_tag(&mut tags, key, value, cut.longest_value);
+                loss.values += u64::from(was_cut);
+                if was_cut && matches!(value, TagRef::Binary(_)) {
+                    marks.truncated_keys.insert(key);
+                }
                 tag_count += 1;
             }
         }
         let (name, was_cut) = cut_text(self.span.operation_name(), cut.longest_value);
-        has_cut_values |= was_cut;
+        loss.values += u64::from(was_cut);
 
         let (mut logs, mut log_count) = (Vec::new(), 0);
         for (log, rank) in &self.logs {
             if *rank >= cut.logs {
-                write_log(&mut logs, log.timestamp, &fields(log));
+                write_log(&mut logs, log.timestamp, &log.field_refs());
                 log_count += 1;
+            } else if let Some(missing) = missing_records(log) {
+                // They were counted when they went, and nothing else on the span tells of them now.
+                marks.dropped_items = marks.dropped_items.saturating_add(missing);
+            } else {
+                loss.items += 1;
             }
         }
         let done = [
             ("logs", cut.logs > 0),
-            ("values", has_cut_values),
+            ("values", loss.values > 0),
             ("tags", cut.tags > 0),
         ];
         let done: Vec<_> = done
             .iter()
             .filter_map(|(what, is_done)| is_done.then_some(*what))
             .collect();
-        write_tag(&mut tags, DEGRADED, TagRef::String(&done.join(", ")));
+        marks.dropped_items = marks.dropped_items.saturating_add(loss.items);
+        tag_count += marks.write(&mut tags, &done.join(", "));
+        self.loss = loss;
 
         let header = FrameHeader {
-            tag_count: tag_count + 1,
+            tag_count,
             ..*self.span.header()
         };
         let bytes = FrameBytes {
@@ -189,15 +248,8 @@ fn ranks(lengths: impl Iterator<Item = Option<usize>>) -> Vec<Option<usize>> {
 
 fn log_len(log: &LogView<'_>) -> usize {
     let mut bytes = Vec::new();
-    write_log(&mut bytes, log.timestamp, &fields(log));
+    write_log(&mut bytes, log.timestamp, &log.field_refs());
     bytes.len()
-}
-
-fn fields<'a>(log: &LogView<'a>) -> Vec<FieldRef<'a>> {
-    log.fields
-        .clone()
-        .map(|(key, value)| field(key, value))
-        .collect()
 }
 
 fn tag_len(key: &str, value: TagRef<'_>) -> usize {

@@ -12,13 +12,16 @@
 mod binary;
 mod compact;
 mod degrade;
+mod marks;
+mod times;
 
 use std::ops::Range;
 
-use crate::metrics::{DropCause, DropCounts};
+use crate::metrics::{Counter, DropCause, DropCounts, Metrics};
 use crate::model::Process;
 use crate::record::encode::varint_len;
-use crate::record::{self, FinishedSpan, Frames, LastTrace};
+use crate::record::{self, FinishedSpan, FrameKind, Frames, LastTrace};
+use crate::reporter::packet::degrade::Loss;
 use crate::reporter::sender::BatchFormat;
 
 /// The message's name, of the agent's one method.
@@ -82,12 +85,22 @@ pub(super) struct Packet {
     kept: Vec<Kept>,
     scratch: Vec<u8>,
     last: LastTrace,
+    changes: Changes,
+}
+
+/// What was changed of spans so that they can be sent, since it was last counted.
+#[derive(Default)]
+struct Changes {
+    clamped_times: u64,
+    dropped_items: u64,
+    truncated_values: u64,
 }
 
 /// A span that could be made smaller.
 struct Kept {
     span: usize,
-    is_degraded: bool,
+    /// None before it was made smaller.
+    loss: Option<Loss>,
 }
 
 /// What [`Packet::shrink`] could do.
@@ -123,6 +136,7 @@ impl Packet {
             kept: Vec::new(),
             scratch: Vec::new(),
             last: LastTrace::default(),
+            changes: Changes::default(),
         }
     }
 
@@ -149,6 +163,22 @@ impl Packet {
     /// Encodes one more span. Says whether it is time to look at the size: for the first span it always is.
     #[inline]
     pub(super) fn push(&mut self, span: &FinishedSpan<'_>) -> bool {
+        if span.header().kind == FrameKind::InMicros {
+            return self.push_made_by_hand(span);
+        }
+        self.push_as_it_is(span)
+    }
+
+    #[cold]
+    fn push_made_by_hand(&mut self, span: &FinishedSpan<'_>) -> bool {
+        times::show_clamped(span, |span, moved| {
+            self.changes.clamped_times += moved;
+            self.push_as_it_is(span)
+        })
+    }
+
+    #[inline]
+    fn push_as_it_is(&mut self, span: &FinishedSpan<'_>) -> bool {
         let start = self.end;
         let end = write_span(self.format, &mut self.bytes, start, span, &mut self.last);
         if end - start >= KEEP_FROM {
@@ -173,21 +203,36 @@ impl Packet {
         };
         let (format, scratch, last) = (self.format, &mut self.scratch, &mut self.last);
         let mut len = 0;
-        let fits = degrade::degrade(&original, |smaller| {
+        let loss = degrade::degrade(&original, |smaller| {
             len = write_span(format, scratch, 0, smaller, last);
             len <= room
         });
-        if !fits {
+        let Some(loss) = loss else {
             return Shrunk::No;
-        }
-        let first = !std::mem::replace(&mut kept.is_degraded, true);
+        };
+        let before = kept.loss.replace(loss);
+        let counted = before.unwrap_or_default();
+        self.changes.dropped_items += loss.items.saturating_sub(counted.items);
+        self.changes.truncated_values += loss.values.saturating_sub(counted.values);
         let old = self.start_of(span)..self.start_of(span + 1);
         for end in &mut self.ends[span..] {
             *end = *end + len - old.len();
         }
         self.end = self.end + len - old.len();
         self.bytes.splice(old, self.scratch[..len].iter().copied());
-        if first { Shrunk::First } else { Shrunk::Again }
+        if before.is_none() {
+            Shrunk::First
+        } else {
+            Shrunk::Again
+        }
+    }
+
+    /// Counts what was changed of spans since the last time.
+    pub(super) fn count_changes(&mut self, metrics: &Metrics) {
+        let changes = std::mem::take(&mut self.changes);
+        metrics.add(Counter::ClampedTimes, changes.clamped_times);
+        metrics.add(Counter::DroppedItems, changes.dropped_items);
+        metrics.add(Counter::TruncatedValues, changes.truncated_values);
     }
 
     /// Forgets the first `count` spans.
@@ -301,7 +346,7 @@ impl Packet {
         if self.frames.push(span.header(), &span.frame_bytes()) {
             self.kept.push(Kept {
                 span: self.ends.len(),
-                is_degraded: false,
+                loss: None,
             });
         }
     }

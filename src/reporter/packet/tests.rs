@@ -329,7 +329,13 @@ fn only_the_largest_logs_and_tags_go() {
             kept.len() <= 9
         })
     });
-    assert!(fits);
+    assert_eq!(
+        fits,
+        Some(Loss {
+            items: 1,
+            values: 0
+        })
+    );
     assert_eq!(kept, [0, 1, 2, 3, 5, 6, 7, 8, 9]);
 
     span.logs.clear();
@@ -343,12 +349,21 @@ fn only_the_largest_logs_and_tags_go() {
     span.view(|span| {
         degrade::degrade(span, |smaller| {
             last = Some(smaller.to_owned());
-            smaller.tags().count() <= 4
+            !smaller.tags().any(|(key, _)| key == "é")
         })
     });
     let last = last.expect("shown");
     let keys: Vec<_> = last.tags.iter().map(|tag| &*tag.key).collect();
-    assert_eq!(keys, ["small", tags::ERROR, "larger", tags::DEGRADED]);
+    assert_eq!(
+        keys,
+        [
+            "small",
+            tags::ERROR,
+            "larger",
+            tags::DEGRADED,
+            tags::DROPPED_ITEMS
+        ]
+    );
     assert_eq!(last.tag_text(tags::DEGRADED), "tags");
 }
 
@@ -367,13 +382,48 @@ fn a_cut_value_is_whole_characters_and_marked() {
             smaller.operation_name().len() < 70
         })
     });
-    assert!(fits);
+    assert_eq!(
+        fits,
+        Some(Loss {
+            items: 0,
+            values: 2
+        })
+    );
     let last = last.expect("shown");
-    assert_eq!(last.operation_name, format!("{}…", "o".repeat(61)));
-    assert_eq!(last.tag_text("é"), format!("{}…", "é".repeat(30)));
+    assert_eq!(last.operation_name, format!("{}…", "o".repeat(66)));
+    assert_eq!(last.tag_text("é"), format!("{}…", "é".repeat(33)));
     assert_eq!(last.tag_text("a"), "a".repeat(64));
     assert_eq!(last.tag_text(tags::DEGRADED), "values");
     assert_eq!(last.flags, Flags::SAMPLED);
+}
+
+#[test]
+fn values_are_cut_to_what_fits_and_no_more() {
+    const LIMIT: usize = 65_000;
+    let text = |len: usize| TagValue::from("x".repeat(len));
+    let bytes = |len| TagValue::Binary(vec![7; len]);
+    let rows = [
+        vec![text(64_990)],
+        vec![bytes(64_990)],
+        vec![text(1_000_000)],
+        vec![text(40_000), text(30_000), text(64)],
+        vec![text(40_000), bytes(30_000), text(20_000)],
+        (0..1_000).map(|_| text(100)).collect(),
+    ];
+    for (format, values) in FORMATS
+        .iter()
+        .flat_map(|format| rows.iter().map(|row| (*format, row)))
+    {
+        let mut span = small_span(1);
+        for (n, value) in values.iter().enumerate() {
+            span.tags.push(Tag::new(n.to_string(), value.clone()));
+        }
+        let mut packet = packet(format, &[span]);
+        assert_eq!(packet.shrink(0, LIMIT), Shrunk::First);
+        // A byte more of each value, and the longer numbers for their lengths, would be too much.
+        let room = LIMIT - packet.size();
+        assert!(room < 4 * values.len(), "{format:?}: {room} bytes are free");
+    }
 }
 
 #[test]

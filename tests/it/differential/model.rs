@@ -1,5 +1,7 @@
 //! Spans as lists of what was put on them: what the documentation says of them, and no more.
 
+use std::collections::HashSet;
+
 use tracehound::metrics::{Counter, DropCause};
 use tracehound::model::{
     Baggage, Flags, LogRecord, ReferenceType, SpanId, SpanReference, Tag, TagValue, Timestamp,
@@ -11,7 +13,7 @@ use super::outcome::{Order, Tracer};
 use super::plan::{Fields, Plan, Start, Value};
 use super::rules::Answer;
 use super::span::Span;
-use super::text::{Limits, cut_value, is_positive};
+use super::text::{Limits, cut_value, is_beyond, is_positive, truncated_mark};
 
 /// A trace that began undecided.
 struct Undecided {
@@ -130,6 +132,7 @@ impl Model {
             start: self.now + start.start_time.unwrap_or(0),
             end: 0,
             tags: Vec::new(),
+            truncated: HashSet::new(),
             logs: Vec::new(),
             references: Vec::new(),
             owners: 1,
@@ -346,8 +349,15 @@ impl Model {
         let mut cuts = 0;
         let key =
             cut_value(&TagValue::from(key.to_owned()), self.limits.key, &mut cuts).to_string();
+        let is_beyond = is_beyond(value, self.limits.tag_value);
         let value = cut_value(value, self.limits.tag_value, &mut cuts);
         self.count_cuts(span, cuts);
+        let truncated = &mut self.spans[span].truncated;
+        if is_beyond {
+            truncated.insert(key.clone());
+        } else {
+            truncated.remove(&key);
+        }
         let tags = &mut self.spans[span].tags;
         match tags.iter_mut().find(|(known, _)| *known == key) {
             Some(tag) => tag.1 = value,
@@ -366,14 +376,19 @@ impl Model {
             return;
         }
         let mut cuts = 0;
-        let fields = fields
+        let mut beyond = Vec::new();
+        let mut fields: Vec<_> = fields
             .iter()
             .map(|(key, value)| {
                 let key = TagValue::from((*key).to_owned());
                 let key = cut_value(&key, self.limits.key, &mut cuts).to_string();
+                if is_beyond(value, self.limits.log_value) && !beyond.contains(&key) {
+                    beyond.push(key.clone());
+                }
                 Tag::new(key, cut_value(value, self.limits.log_value, &mut cuts))
             })
             .collect();
+        fields.extend(truncated_mark(&beyond));
         self.count_cuts(span, cuts);
         let record = LogRecord::new(Timestamp::from_micros(at), fields);
         self.spans[span].logs.push(record);

@@ -1,5 +1,6 @@
 //! A span as lists of what was put on it.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use tracehound::model::{Flags, LogRecord, SpanReference, Tag, TagValue, Timestamp};
@@ -7,6 +8,7 @@ use tracehound::reporter::OwnedSpan;
 
 use super::context::Context;
 use super::outcome::kept_logs;
+use super::text::truncated_mark;
 
 pub(super) struct Span {
     pub(super) context: Context,
@@ -18,6 +20,8 @@ pub(super) struct Span {
     pub(super) start: i64,
     pub(super) end: i64,
     pub(super) tags: Vec<(String, TagValue)>,
+    /// Keys of bytes that were cut.
+    pub(super) truncated: HashSet<String>,
     pub(super) logs: Vec<LogRecord>,
     pub(super) references: Vec<SpanReference>,
     pub(super) owners: u32,
@@ -34,10 +38,13 @@ impl Span {
         owned.start = Timestamp::from_micros(self.start);
         let micros = (self.end - self.start).max(1);
         owned.duration = Duration::from_micros(micros.unsigned_abs());
+        let keys = self.tags.iter().map(|(key, _)| key.clone());
+        let truncated: Vec<_> = keys.filter(|key| self.truncated.contains(key)).collect();
         owned.tags = self
             .tags
             .iter()
             .map(|(key, value)| Tag::new(key.clone(), value.clone()))
+            .chain(truncated_mark(&truncated))
             .collect();
         owned.logs = kept_logs(&self.logs, log_limit);
         owned.references.clone_from(&self.references);

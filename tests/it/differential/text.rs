@@ -1,6 +1,6 @@
 //! Limits on text, and what counts as a number.
 
-use tracehound::model::TagValue;
+use tracehound::model::{Tag, TagValue, tags};
 
 use super::plan::Value;
 
@@ -56,6 +56,17 @@ pub(super) fn cut_value(value: &TagValue, limit: usize, cuts: &mut u64) -> TagVa
         }
         value => value.clone(),
     }
+}
+
+/// Whether it is bytes that are beyond the limit.
+pub(super) fn is_beyond(value: &TagValue, limit: usize) -> bool {
+    matches!(value, TagValue::Binary(bytes) if bytes.len() > limit)
+}
+
+/// The mark for bytes that were cut, by the keys that they have.
+pub(super) fn truncated_mark(keys: &[String]) -> Option<Tag> {
+    let text = keys.join(", ");
+    (!keys.is_empty()).then(|| Tag::new(tags::TRUNCATED_BINARY, text))
 }
 
 /// What `sampling.priority` says: numbers of any type, truth values, and text that is a number.
