@@ -7,7 +7,7 @@ use tracehound::{
     reporter::sender::{AgentAddress, UdpSender},
     span::Limits,
 };
-use tracehound_interop::{Backend, SentBatch, StoredSpan, Tag, Version};
+use tracehound_interop::{Backend, SentBatch, StoredSpan, Tag, Value, Version};
 
 use crate::{
     Result,
@@ -127,6 +127,8 @@ fn a_span_that_no_datagram_holds_arrives_without_its_largest_logs_and_says_so() 
             assert!((1..128).contains(&kept), "{kept} logs");
             // The texts grow, so the first ones are the smallest.
             span.logs.truncate(kept);
+            let missing = i64::try_from(128 - kept).expect("128 at most");
+            span.tags.push(Tag::new(tags::DROPPED_ITEMS, missing));
         },
     )
 }
@@ -141,11 +143,19 @@ fn a_span_that_no_datagram_holds_arrives_with_values_cut_and_says_so() -> Result
                 .set_tag("text", &"é".repeat(60_000));
             span.finish();
         },
-        |_, made| {
-            // 1,024 bytes at most, in whole characters, the mark included.
-            let cut = format!("{}…", "é".repeat(510));
+        |read, made| {
+            let is_text = |tag: &&Tag| tag.key == "text";
+            let cut = read.tags.iter().find(is_text).expect("it was set");
+            let Value::String(kept) = &cut.value else {
+                unreachable!("it was text");
+            };
+            let (kept, mark) = kept.split_at(kept.len() - "…".len());
+            assert!(mark == "…" && kept.chars().all(|c| c == 'é'), "{cut:?}");
+            // All of a datagram but the rest of the span and the process.
+            let room = UdpSender::MAX_PACKET_BYTES - 1_000..UdpSender::MAX_PACKET_BYTES;
+            assert!(room.contains(&kept.len()), "{} bytes", kept.len());
             let text = made.spans[0].tags.iter_mut().find(|it| it.key == "text");
-            text.expect("it was set").value = cut.into();
+            text.expect("it was set").value = cut.value.clone();
         },
     )
 }
@@ -175,7 +185,10 @@ fn arrives_degraded(
             );
             for (trace_id, mut batch) in client.made() {
                 degrade(&client.read_one(trace_id)?, &mut batch);
-                batch.spans[0].tags.push(Tag::new(tags::DEGRADED, how));
+                let tags = &mut batch.spans[0].tags;
+                let marks = tags.iter().position(|tag| tag.key == tags::DROPPED_ITEMS);
+                let at = marks.unwrap_or(tags.len());
+                tags.insert(at, Tag::new(tags::DEGRADED, how));
                 let mismatches = client.compare(trace_id, &batch)?;
                 assert!(mismatches.is_empty(), "{at}:\n{}", mismatches.join("\n"));
             }
