@@ -24,6 +24,8 @@ mod fork_load;
 mod hostile;
 #[cfg(all(unix, feature = "udp"))]
 mod process;
+#[cfg(target_os = "linux")]
+mod quiet;
 mod support;
 mod teardown;
 
@@ -64,7 +66,19 @@ fn scenes() -> Vec<Scene> {
             the_last_tracer_goes_with_its_thread,
         ],
     };
-    [everywhere, forks()].concat()
+    [everywhere, forks(), linux()].concat()
+}
+
+#[cfg(target_os = "linux")]
+fn linux() -> Vec<Scene> {
+    scenes! {
+        quiet: [a_program_that_hardly_traces_is_hardly_woken],
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn linux() -> Vec<Scene> {
+    Vec::new()
 }
 
 #[cfg(all(unix, feature = "udp"))]

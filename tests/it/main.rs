@@ -51,5 +51,7 @@ mod spans;
 mod support;
 mod times;
 #[cfg(feature = "udp")]
+mod udp_delivery;
+#[cfg(feature = "udp")]
 mod udp_reporting;
 mod worker;

@@ -1,5 +1,7 @@
 //! What a remote reporter makes of senders that fail: splitting, losses, the ledger, the lines it writes. No sockets.
 
+mod pauses;
+
 use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -260,57 +262,6 @@ fn full_batches_are_given_up_for_a_while_after_a_refusal_and_a_flush_tries() {
 }
 
 #[test]
-fn a_system_without_room_is_waited_for_once_and_again_after_it_had_room() {
-    /// Keeps when it was called and until when it might have taken.
-    struct NoRoom(Arc<Mutex<Vec<(Instant, Instant)>>>);
-    impl Sender for NoRoom {
-        fn format(&self) -> BatchFormat {
-            BatchFormat::Compact
-        }
-
-        fn max_bytes(&self) -> usize {
-            1_000
-        }
-
-        fn send(&mut self, _: &Batch<'_>, deadline: Instant) -> SendOutcome {
-            let mut calls = self.0.lock().unwrap();
-            calls.push((Instant::now(), deadline));
-            match calls.len() {
-                4 => SendOutcome::default(),
-                _ => lost(DropCause::NetBuffer),
-            }
-        }
-    }
-    let calls = Arc::new(Mutex::new(Vec::new()));
-    let mut reporter = RemoteReporter::new(NoRoom(calls.clone()));
-    reporter.attach(&listening_worker().0);
-    for (n, is_waited_for) in [true, false, false, false, true, false]
-        .into_iter()
-        .enumerate()
-    {
-        let mut before = Instant::now();
-        while calls.lock().unwrap().len() == n {
-            before = Instant::now();
-            report(&mut reporter, &[span(1)]);
-        }
-        let (called, deadline) = calls.lock().unwrap()[n];
-        if is_waited_for {
-            assert!(deadline >= before + Duration::from_millis(250), "call {n}");
-        } else {
-            assert!(deadline <= called, "call {n}");
-        }
-    }
-    let last = soon();
-    let unsent = reporter.flush(last);
-    assert_eq!(calls.lock().unwrap()[6].1, last, "a flush has its own time");
-    assert!(unsent.dropped.get(DropCause::NetBuffer) > 0);
-    assert_eq!(
-        unsent.dropped.get(DropCause::NetBuffer),
-        unsent.dropped.total()
-    );
-}
-
-#[test]
 fn one_line_says_that_spans_are_lost_and_one_that_they_arrive_again() {
     let mut calls = 0;
     let sender = Scripted::new(move |_| {
@@ -486,4 +437,41 @@ fn the_ledger_balances_whatever_fails() {
             "seed {seed}"
         );
     }
+}
+
+#[test]
+fn while_nobody_listens_a_flush_sends_one_span_and_full_batches_wait_for_it() {
+    let sizes = Arc::new(Mutex::new(Vec::new()));
+    let is_there = Arc::new(Mutex::new(false));
+    let (sink, answer) = (sizes.clone(), is_there.clone());
+    let mut sender = Scripted::new(move |batch| {
+        sink.lock().unwrap().push(batch.span_count);
+        if *answer.lock().unwrap() {
+            SendOutcome::default()
+        } else {
+            lost(DropCause::Refused)
+        }
+    });
+    sender.retry_after = Duration::from_secs(3_600);
+    let mut reporter = RemoteReporter::new(sender);
+    reporter.attach(&listening_worker().0);
+    let spans: Vec<_> = (1..=1_000).map(span).collect();
+    report(&mut reporter, &spans);
+    let first = sizes.lock().unwrap().len();
+    assert_eq!(first, 1, "a refused batch ends the attempts");
+    for flushes in 1..=3 {
+        report(&mut reporter, &spans);
+        let unsent = reporter.flush(soon());
+        assert_eq!(unsent.queued, 0);
+        let refused = unsent.dropped.get(DropCause::Refused);
+        assert_eq!(refused, 1_000 * (flushes + 1), "{unsent:?}");
+        let sizes = sizes.lock().unwrap();
+        assert_eq!(sizes[first..], vec![1; flushes as usize]);
+    }
+    *is_there.lock().unwrap() = true;
+    report(&mut reporter, &spans[..10]);
+    let before = reporter.flush(soon()).dropped.total();
+    let sizes = sizes.lock().unwrap().clone();
+    assert_eq!(sizes[sizes.len() - 2..], [1, 9], "the probe, then the rest");
+    assert_eq!(before, 4_000);
 }
