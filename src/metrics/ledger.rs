@@ -149,8 +149,8 @@ impl fmt::Debug for DropCounts {
 /// What became of every span that a tracer has finished, from its beginning on.
 ///
 /// `finished == sent + dropped.total() + queued`, exactly, when no thread finishes spans meanwhile.
-/// "Sent" means that the last thing this process can see went well: for UDP, that the kernel took the datagram
-/// and nobody has refused it since.
+/// "Sent" means that the last thing this process can see went well: for UDP, that the kernel took the datagram, that
+/// nobody has refused it since and, where the agent is on this Linux host, that it was not dropped at a full receive buffer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FlushReport {

@@ -7,6 +7,7 @@
 
 mod stores;
 
+use std::collections::VecDeque;
 use std::sync::Arc as StdArc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -17,7 +18,7 @@ use crate::clock::ManualClock;
 use crate::metrics::Metrics;
 use crate::model::sampling::{SamplingDecision, SpanView};
 use crate::model::{Flags, SpanId, TagRef, TraceId};
-use crate::record::ring::{Pushed, Ring, RingWriter};
+use crate::record::ring::{Chunk, Pushed, Ring, RingWriter};
 use crate::record::{
     Budget, FrameBytes, FrameHeader, Lifecycle, Limits, Question, Recorder, SpanCell, SpanClock,
     SpanRef, Store,
@@ -237,7 +238,10 @@ fn frame(n: u64) -> (FrameHeader, FrameBytes<'static>) {
 }
 
 fn drain(ring: &Ring, ids: &mut Vec<u64>) {
-    let mut chunks = ring.take();
+    read(ring, ring.take(), ids);
+}
+
+fn read(ring: &Ring, mut chunks: VecDeque<Chunk>, ids: &mut Vec<u64>) {
     while let Some(mut chunk) = chunks.pop_front() {
         ids.extend(chunk.frames().iter().map(|span| span.span_id().get()));
         ring.recycle(chunk);
@@ -247,6 +251,28 @@ fn drain(ring: &Ring, ids: &mut Vec<u64>) {
 
 /// One frame fits into the small chunk of a model, and three into the next one.
 const FRAMES: u64 = 3;
+
+#[test]
+fn frames_come_over_in_order_when_filled_chunks_are_taken_first() {
+    loom::model(|| {
+        let writer = RingWriter::new(Budget::new(1 << 20));
+        let ring = writer.ring().clone();
+        let there = thread::spawn(move || {
+            for n in 1..=FRAMES + 2 {
+                assert_ne!(push_quickly(&writer, n), Pushed::Closed);
+            }
+            writer.end();
+        });
+        let mut ids = Vec::new();
+        read(&ring, ring.take_filled(), &mut ids);
+        there.join().expect("no panic");
+        read(&ring, ring.take_filled(), &mut ids);
+        assert_eq!(ring.waiting() + ids.len() as u64, FRAMES + 2);
+        drain(&ring, &mut ids);
+        assert!(ids.iter().copied().eq(1..=FRAMES + 2), "{ids:?}");
+        assert!(ring.is_ended_and_empty());
+    });
+}
 
 #[test]
 fn frames_come_over_in_order_from_one_chunk_to_the_next() {

@@ -129,8 +129,8 @@ impl TracerBuilder {
         self
     }
 
-    /// How often finished spans are sent: sooner, in full packets, once a thread has left about a mebibyte of them or half
-    /// of the memory is used. Defaults to one second; at least a millisecond.
+    /// How long a finished span waits at most before it is sent, if the receiver has room. Full packets are sent as they
+    /// fill. Defaults to one second; at least a millisecond.
     pub fn flush_interval(mut self, interval: Duration) -> Self {
         self.flush_interval = interval.max(Duration::from_millis(1));
         self

@@ -24,14 +24,23 @@ use crate::reporter::sender::{
 
 /// Sends batches to an agent, one to a datagram.
 ///
-/// UDP has no receipt. What can be known is read back from the socket, which is connected for that: on this host
-/// a port where nobody listens refuses each datagram at once; from another host the refusal comes later, and is
-/// counted against the datagram before.
+/// UDP has no receipt and no flow control, so this sender finds out what it can:
+///
+/// | the agent | what is known | what is done |
+/// |---|---|---|
+/// | on this host, on Linux | how much of its receive buffer is unread, and how many datagrams the kernel has dropped there | a datagram goes when half of the buffer is free; dropped ones are `agent_kernel_drops`, not sent |
+/// | elsewhere, or another system | nothing | 64 KiB at once, then [`max_bytes_per_second`](Self::max_bytes_per_second); whether datagrams arrive is unknown, and they count as sent |
+/// | not there | a refusal: on this host at once, from another one later, for the datagram before | spans are `refused`; a batch of one span a second tries again |
+///
+/// What waits for the agent waits in the queue. The kernel counts the dropped datagrams of all programs; each sender takes
+/// as many on itself as it has sent since it last looked. So several senders that meet a full buffer may together count more
+/// losses than there were, and none counts as sent what was dropped. Nobody tells what lay unread in an agent that has ended,
+/// nor what an agent drops after it has read it.
 ///
 /// The socket is bound to the loopback address where the agent is there, else to any of the agent's family.
-/// A name is resolved when the first batch is sent, on a thread of its own; where there is no answer yet, spans
-/// are lost as `no_address`. Of several addresses those of version 4 come first, and the next one takes over
-/// where one refuses.
+/// A name is resolved when the first batch is sent, and again every 30 seconds and after refusals, on a thread of its own;
+/// where there is no answer yet, spans are lost as `no_address`. Of several addresses those of version 4 come first, and the
+/// next one takes over where one refuses.
 ///
 /// ```
 /// use tracehound::reporter::RemoteReporter;
@@ -130,7 +139,8 @@ impl UdpSender {
     /// The largest datagram, in bytes, of one span or of many; at most 65,000.
     ///
     /// By default spans are packed up to 16,000 bytes for an agent on this host, of whose default receive buffer
-    /// that is a twelfth, and up to 1,400 elsewhere, which is not fragmented; a single span may take 65,000.
+    /// that is a twelfth, and up to 1,400 elsewhere, or less where the path carries less, which is not fragmented; a single
+    /// span may take 65,000.
     #[must_use]
     pub fn max_packet_bytes(mut self, bytes: usize) -> Self {
         self.max_packet_bytes = Some(bytes.min(Self::MAX_PACKET_BYTES));

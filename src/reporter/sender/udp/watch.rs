@@ -20,6 +20,8 @@ pub(super) struct Watch {
     seen: Option<AgentSocket>,
     looked_at: Option<Instant>,
     may_look_at: Option<Instant>,
+    /// How long the last look took.
+    took: Duration,
     /// Bytes of the receive buffer that may still be filled before the next look.
     credit: u64,
     /// How long the last wait for room was.
@@ -46,6 +48,7 @@ impl Watch {
             seen: None,
             looked_at: None,
             may_look_at: None,
+            took: Duration::ZERO,
             credit: 0,
             wait: Duration::ZERO,
             spans: VecDeque::new(),
@@ -112,9 +115,11 @@ impl Watch {
         let found = self.table.look(self.ours, self.agent);
         let took = instant_now().saturating_duration_since(before);
         self.looked_at = Some(now);
-        // Where looks are slow, they are few: no more than a fiftieth of the time goes to them.
+        // Where looks are slow, they are few: about a fiftieth of the time goes to them. One that another thread has held
+        // up does not count.
+        let usual = took.min(std::mem::replace(&mut self.took, took));
         let pause = if found.is_ok() {
-            took.saturating_mul(50)
+            usual.saturating_mul(50)
         } else {
             NEVER
         };
