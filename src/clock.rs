@@ -7,8 +7,8 @@
 
 use std::fmt;
 use std::fs;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Where spans have their times from.
@@ -34,6 +34,22 @@ enum Source {
     Manual(ManualClock),
 }
 
+impl Source {
+    fn of_machine() -> Self {
+        if kernel_trusts_counter() {
+            let clock = quanta::Clock::new();
+            let origin = clock.raw();
+            let nanos = clock.delta_as_nanos(0, 1 << 32);
+            let scale = CounterScale { origin, nanos };
+            Self::Counter { clock, scale }
+        } else {
+            Self::Monotonic {
+                origin: instant_now(),
+            }
+        }
+    }
+}
+
 /// What a reading of the time-stamp counter means.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CounterScale {
@@ -57,19 +73,10 @@ impl Clock {
     ///
     /// The first one made in a process takes 10 to 20 ms to calibrate the time-stamp counter, where that is used.
     pub fn system() -> Self {
-        let source = if kernel_trusts_counter() {
-            let clock = quanta::Clock::new();
-            let origin = clock.raw();
-            let nanos = clock.delta_as_nanos(0, 1 << 32);
-            let scale = CounterScale { origin, nanos };
-            Source::Counter { clock, scale }
-        } else {
-            Source::Monotonic {
-                origin: instant_now(),
-            }
-        };
+        // One tick zero for the process: a span may have its parent, and with it the anchor, from another tracer.
+        static SOURCE: OnceLock<Source> = OnceLock::new();
         let clock = Self {
-            source,
+            source: SOURCE.get_or_init(Source::of_machine).clone(),
             anchor: Arc::default(),
         };
         clock.set_anchor();

@@ -75,6 +75,7 @@ fn the_agent_is_told_of_batches_and_losses() {
         match seq_no {
             2 => lost(DropCause::SendFailed),
             3 => lost(DropCause::Refused),
+            4 => SendOutcome::default().with_earlier_loss(DropCause::AgentKernelDrops, 1),
             _ => SendOutcome::default(),
         }
     });
@@ -96,7 +97,7 @@ fn the_agent_is_told_of_batches_and_losses() {
         (2, 2, [0, 0, 0]),
         (3, 3, [0, 0, 2]),
         (4, 4, [0, 1, 4]),
-        (5, 5, [0, 1, 4]),
+        (5, 5, [0, 1, 5]),
     ];
     assert_eq!(*told.lock().unwrap(), expected);
 }

@@ -1,17 +1,18 @@
 //! Times that the wire or a backend cannot carry.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tracehound::clock::ManualClock;
 use tracehound::metrics::Counter;
 use tracehound::model::{LogRecord, Tag, Timestamp, field};
 use tracehound::prelude::*;
 use tracehound::reporter::sender::BatchFormat;
-use tracehound::reporter::{RemoteReporter, Reporter};
+use tracehound::reporter::{InMemoryReporter, RemoteReporter, Reporter};
 use tracehound::sampler::ConstSampler;
 
 use crate::support::batches::{Capture, listening_worker, report, soon, span};
-use crate::support::{fixed_tracer, recording_builder};
+use crate::support::{fixed_tracer, recording_builder, recording_tracer};
 
 /// Microseconds since the epoch in February 2116.
 const LATEST: i64 = i64::MAX / 2 / 1_000;
@@ -196,4 +197,20 @@ fn times_of_a_span_made_by_hand_are_moved_where_it_is_sent() {
             );
         }
     }
+}
+
+#[test]
+fn a_child_in_another_tracer_starts_after_its_parent() {
+    let (shop, spans_of_shop) = recording_tracer();
+    let parent = shop.start_span("parent");
+    let later = Instant::now() + Duration::from_millis(20);
+    while Instant::now() < later {
+        thread::yield_now();
+    }
+    let (pay, spans_of_pay) = recording_tracer();
+    pay.build_span("child").child_of(&parent).start().finish();
+    parent.finish();
+    let start = |spans: &InMemoryReporter| spans.spans()[0].start.as_micros();
+    let between = start(&spans_of_pay) - start(&spans_of_shop);
+    assert!((20_000..10_000_000).contains(&between), "{between} us");
 }
