@@ -5,7 +5,8 @@
 //! backends at several rates and in bursts. For each,
 //! the table says what the program made, what its client says it has sent and lost, what the
 //! backend has stored, and how many datagrams the kernel has dropped at the agent's socket. A row
-//! where something else is stored than the client says was sent is marked with `≠`.
+//! where something else is stored than the client says was sent is marked with `≠`. At the end the losses of all
+//! clients stand side by side.
 //!
 //! Run: `cargo run --release -p tracehound-interop --example delivery`, which takes about
 //! 45 minutes. `-- --quick` has each rate for 2 s instead of 10. Other words choose rows: all of them
@@ -22,9 +23,11 @@ use tracehound_interop::{Backend, LoadProgram, Profile};
 
 use cell::{Cell, Client};
 use row::Row;
+use summary::Summary;
 
 mod cell;
 mod row;
+mod summary;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let (options, words): (Vec<_>, Vec<_>) =
@@ -56,6 +59,7 @@ fn print(cells: &[Cell]) -> Result<(), Box<dyn Error>> {
         .map(|client| Ok((client, program(client)?)))
         .collect::<Result<BTreeMap<_, _>, Box<dyn Error>>>()?;
     println!("{}", Row::HEADER);
+    let mut summary = Summary::default();
     let mut running = None;
     for (n, cell) in cells.iter().enumerate() {
         // What a backend stores stays in memory, so one is not for all.
@@ -67,9 +71,12 @@ fn print(cells: &[Cell]) -> Result<(), Box<dyn Error>> {
             }
         };
         let service = format!("load-{n}");
-        println!("{}", row(cell, &jaeger, &programs[&cell.client], &service)?);
+        let row = row(cell, &jaeger, &programs[&cell.client], &service)?;
+        println!("{row}");
+        summary.add(&row);
         running = Some((cell.group(), jaeger));
     }
+    println!("\n{summary}");
     Ok(())
 }
 

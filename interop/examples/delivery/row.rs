@@ -14,6 +14,18 @@ impl Row {
     pub(crate) const HEADER: &str = "\
 | row | reached/s | made | told sent | told lost | stored | kernel drops | lost inside | lost % | |
 |---|--:|--:|--:|---|--:|--:|--:|--:|---|";
+
+    /// The share of what was made that is not stored.
+    pub(crate) fn lost_percent(&self) -> f64 {
+        let made = self.report.finished;
+        let lost = made.saturating_sub(self.delivered.stored);
+        100.0 * lost as f64 / made.max(1) as f64
+    }
+
+    /// Whether what the client calls sent is what is stored.
+    pub(crate) fn is_told_right(&self) -> bool {
+        self.delivered.stored == self.report.sent
+    }
 }
 
 impl fmt::Display for Row {
@@ -24,9 +36,8 @@ impl fmt::Display for Row {
             delivered,
         } = self;
         let made = report.finished;
-        let lost = made.saturating_sub(delivered.stored) as f64 / made.max(1) as f64;
         let mut marks = Vec::new();
-        if delivered.stored != report.sent {
+        if !self.is_told_right() {
             marks.push("≠");
         }
         if !report.adds_up() {
@@ -44,7 +55,7 @@ impl fmt::Display for Row {
             report.losses(),
             delivered.stored,
             delivered.kernel_drops,
-            lost * 100.0,
+            self.lost_percent(),
             marks.join(" ")
         )
     }
