@@ -8,11 +8,11 @@ use std::fmt;
 #[cfg(unix)]
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::clock::instant_now;
+use crate::panics::caught;
 use crate::sync::PerProcess;
 #[cfg(unix)]
 use crate::sync::generation;
@@ -52,7 +52,7 @@ impl Diagnostics {
 
     /// Says something that happens once.
     pub(crate) fn say(&self, line: &str) {
-        let _ = catch_unwind(AssertUnwindSafe(|| (self.inner.handler)(line)));
+        caught(|| (self.inner.handler)(line));
     }
 
     /// Says that something is wrong, unless a line about the same cause was written in the last ten seconds.

@@ -140,6 +140,7 @@ pub mod metrics;
 #[cfg(feature = "tower")]
 pub mod middleware;
 pub mod model;
+mod panics;
 pub mod prelude;
 pub mod propagation;
 mod record;

@@ -2,7 +2,6 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io::{IsTerminal, Write, stdout};
 use std::net::SocketAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use crate::dev::options::{DevOptions, Waterfall};
@@ -10,6 +9,7 @@ use crate::dev::store::{DevTotals, Rest, Store};
 use crate::dev::trace::Trace;
 use crate::dev::waterfall::{Style, draw};
 use crate::model::TraceId;
+use crate::panics::caught;
 
 /// Decides which traces are printed, and when. Time and traces are handed in.
 ///
@@ -140,10 +140,10 @@ impl Output {
     fn write(&mut self, text: &str) {
         let write = |to: &mut dyn Write| to.write_all(text.as_bytes()).and_then(|()| to.flush());
         // A writer of the user's that panics costs its picture and nothing else.
-        let _ = catch_unwind(AssertUnwindSafe(|| match &mut self.to {
+        caught(|| match &mut self.to {
             To::Stdout => write(&mut stdout().lock()),
             To::Writer(writer) => write(writer),
-        }));
+        });
     }
 
     fn style(&self) -> Style {

@@ -1,9 +1,9 @@
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use crate::metrics::{Counter, DropCause, Metrics};
+use crate::metrics::{DropCause, Metrics};
 use crate::record::FinishedSpan;
+use crate::reporter::guarded::guarded;
 use crate::reporter::{MakeReporter, Reporter, Unsent, WorkerHandle};
 
 /// Hands spans to several reporters, in order.
@@ -150,19 +150,11 @@ impl fmt::Debug for CompositeReporter {
     }
 }
 
-/// `None` where the call panicked, which is counted.
-fn guarded<R>(metrics: &Metrics, call: impl FnOnce() -> R) -> Option<R> {
-    let result = catch_unwind(AssertUnwindSafe(call));
-    if result.is_err() {
-        metrics.add(Counter::CallbackPanics, 1);
-    }
-    result.ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::clock::instant_now;
+    use crate::metrics::Counter;
     use crate::metrics::DropCounts;
     use crate::model::{Process, SpanId, TraceId};
     use crate::reporter::{InMemoryReporter, OwnedSpan};

@@ -1,11 +1,11 @@
 //! The reporter and its accounts: one turn of a worker at a time.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use crate::clock::{deadline_after, instant_now};
-use crate::metrics::{Counter, DropCause, DropCounts, Metrics};
+use crate::metrics::{DropCause, DropCounts};
 use crate::record::{Backlog, BacklogMark, Take};
+use crate::reporter::guarded::guarded;
 use crate::reporter::looks::Looks;
 use crate::reporter::overflow::Overflow;
 use crate::reporter::worker::{Shared, WorkerHandle, WorkerOptions};
@@ -174,15 +174,12 @@ impl Drive {
             if generation() != *home {
                 return false;
             }
-            let goes_on = catch_unwind(AssertUnwindSafe(|| {
-                reporter.report(span);
-                reporter.paused_until().is_none()
-            }));
-            goes_on.unwrap_or_else(|_| {
+            if guarded(&options.metrics, || reporter.report(span)).is_none() {
                 *panicked += 1;
-                options.metrics.add(Counter::CallbackPanics, 1);
-                true
-            })
+            }
+            guarded(&options.metrics, || reporter.paused_until())
+                .flatten()
+                .is_none()
         });
     }
 
@@ -253,15 +250,6 @@ impl Goal {
 pub(super) struct Totals {
     pub(super) sent: u64,
     pub(super) dropped: DropCounts,
-}
-
-/// `None` where the call panicked, which is counted.
-pub(super) fn guarded<R>(metrics: &Metrics, call: impl FnOnce() -> R) -> Option<R> {
-    let result = catch_unwind(AssertUnwindSafe(call));
-    if result.is_err() {
-        metrics.add(Counter::CallbackPanics, 1);
-    }
-    result.ok()
 }
 
 /// A reporter that asks for a shorter pause, or for one that is over, does not keep the processor busy.

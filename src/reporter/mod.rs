@@ -14,6 +14,7 @@
 mod child;
 mod composite;
 mod drive;
+mod guarded;
 mod in_memory;
 mod logging;
 mod looks;

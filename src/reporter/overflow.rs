@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::clock::instant_now;
 use crate::metrics::DropCause;
 use crate::reporter::Reporter;
-use crate::reporter::drive::guarded;
+use crate::reporter::guarded::guarded;
 use crate::reporter::worker::WorkerOptions;
 
 /// Losses from the first one to the end of a quiet time.

@@ -1,6 +1,5 @@
 use std::fmt;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -8,6 +7,7 @@ use crate::clock::{deadline_after, instant_now};
 use crate::metrics::{Counter, DropCause, DropCounts};
 use crate::model::Process;
 use crate::record::FinishedSpan;
+use crate::reporter::guarded::guarded;
 use crate::reporter::packet::{Numbers, Packet, Shrunk};
 use crate::reporter::sender::{Batch, BatchFormat, SendOutcome, SendResult, Sender};
 use crate::reporter::trouble::Trouble;
@@ -121,7 +121,7 @@ impl RemoteReporter {
                 batch: sender.max_bytes(),
                 single: sender.max_single_bytes().max(sender.max_bytes()),
             };
-            if let Some(limits) = guarded(&self.worker, ask) {
+            if let Some(limits) = guarded(self.worker.metrics(), ask) {
                 self.limits = limits;
             }
         }
@@ -237,7 +237,7 @@ impl RemoteReporter {
             return SendResult::Lost(DropCause::AfterShutdown);
         };
         let batch = Batch::new(self.packet.message(spans), count);
-        let outcome = guarded(&self.worker, || sender.send(&batch, deadline));
+        let outcome = guarded(self.worker.metrics(), || sender.send(&batch, deadline));
         self.packet.restore();
         let outcome =
             outcome.unwrap_or_else(|| SendOutcome::new(SendResult::Lost(DropCause::InternalError)));
@@ -320,7 +320,7 @@ impl RemoteReporter {
         let Some(sender) = &self.sender else { return };
         let limit = self.limits.single;
         self.worker.diagnostics().warn("batch_too_large", || {
-            let destination = guarded(&self.worker, || sender.destination()).unwrap_or_default();
+            let destination = guarded(self.worker.metrics(), || sender.destination()).unwrap_or_default();
             format!(
                 "the system refused a batch of {refused} bytes to {destination}; from now on they have at most {limit}"
             )
@@ -329,7 +329,7 @@ impl RemoteReporter {
 
     fn went_wrong(&mut self, cause: DropCause) {
         let Some(sender) = &self.sender else { return };
-        let pause = guarded(&self.worker, || sender.retry_after()).unwrap_or_default();
+        let pause = guarded(self.worker.metrics(), || sender.retry_after()).unwrap_or_default();
         let waits = Trouble::makes_wait(cause) && !pause.is_zero();
         let retry_at = waits.then(|| deadline_after(pause));
         self.trouble.went_wrong(cause, retry_at);
@@ -342,7 +342,7 @@ impl RemoteReporter {
             if cause == DropCause::InternalError {
                 "the sender of spans panicked; its batch is lost".to_owned()
             } else {
-                guarded(&self.worker, || sender.explain(cause)).unwrap_or_default()
+                guarded(self.worker.metrics(), || sender.explain(cause)).unwrap_or_default()
             }
         });
     }
@@ -350,10 +350,11 @@ impl RemoteReporter {
     fn went_well(&mut self) {
         let Some(sender) = &self.sender else { return };
         let worker = &self.worker;
-        let pause = || guarded(worker, || sender.retry_after()).unwrap_or_default();
+        let pause = || guarded(worker.metrics(), || sender.retry_after()).unwrap_or_default();
         for cause in self.trouble.went_well(|| deadline_after(pause())) {
             worker.diagnostics().recovered(cause.name(), || {
-                let destination = guarded(worker, || sender.destination()).unwrap_or_default();
+                let destination =
+                    guarded(worker.metrics(), || sender.destination()).unwrap_or_default();
                 format!("spans reach {destination} again")
             });
         }
@@ -410,7 +411,7 @@ impl Reporter for RemoteReporter {
 
     fn explain_pause(&self) -> Option<String> {
         let sender = self.sender.as_ref()?;
-        guarded(&self.worker, || sender.explain_wait()).flatten()
+        guarded(self.worker.metrics(), || sender.explain_wait()).flatten()
     }
 
     fn flush(&mut self, deadline: Instant) -> Unsent {
@@ -420,7 +421,7 @@ impl Reporter for RemoteReporter {
             pause.is_flush = true;
         }
         if let Some(sender) = &mut self.sender
-            && let Some(news) = guarded(&self.worker, || sender.poll())
+            && let Some(news) = guarded(self.worker.metrics(), || sender.poll())
         {
             self.account_for_earlier(&news);
         }
@@ -437,7 +438,7 @@ impl Reporter for RemoteReporter {
             unsent = self.flush(deadline);
         }
         let sender = self.sender.take();
-        guarded(&self.worker, || drop(sender));
+        guarded(self.worker.metrics(), || drop(sender));
         unsent
     }
 
@@ -463,15 +464,6 @@ impl fmt::Debug for RemoteReporter {
 const FULL_BATCH_TIMEOUT: Duration = Duration::from_millis(250);
 /// What a caller may report during a pause before it is lost.
 const MOST_HELD_BYTES: usize = 1024 * 1024;
-
-/// `None` where the call panicked, which is counted.
-fn guarded<R>(worker: &WorkerHandle, call: impl FnOnce() -> R) -> Option<R> {
-    let result = catch_unwind(AssertUnwindSafe(call));
-    if result.is_err() {
-        worker.metrics().add(Counter::CallbackPanics, 1);
-    }
-    result.ok()
-}
 
 #[cfg(test)]
 mod tests {

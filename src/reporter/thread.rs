@@ -1,9 +1,9 @@
 //! The thread that drives the worker.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use crate::panics::caught;
 use crate::reporter::drive::Drive;
 use crate::reporter::worker::Shared;
 
@@ -40,14 +40,14 @@ fn run(shared: &Shared, mut drive: Box<Drive>) {
     let mut panics = 0;
     while panics < MAX_PANICS {
         // A reporter's panics are caught further in: this one would be ours.
-        let goes_on = catch_unwind(AssertUnwindSafe(|| {
+        let goes_on = caught(|| {
             let orders = shared.wait(drive.next_turn());
             drive.turn(&orders, shared)
-        }));
+        });
         match goes_on {
-            Ok(true) => {}
-            Ok(false) => return,
-            Err(_) => panics += 1,
+            Some(true) => {}
+            Some(false) => return,
+            None => panics += 1,
         }
     }
 }

@@ -18,7 +18,8 @@ use crate::metrics::{DropCause, DropCounts, FlushReport, Metrics};
 use crate::model::Process;
 use crate::record::Store;
 use crate::reporter::child::{NoReporter, renamed};
-use crate::reporter::drive::{Drive, Orders, Totals, guarded};
+use crate::reporter::drive::{Drive, Orders, Totals};
+use crate::reporter::guarded::guarded;
 use crate::reporter::{MakeReporter, Reporter};
 use crate::sync::PerProcess;
 

@@ -5,13 +5,13 @@ use std::any::type_name;
 use std::borrow::Cow;
 use std::error::Error;
 use std::iter::successors;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::SystemTime;
 
 use crate::clock::WallTime;
 use crate::metrics::{Counter, DropCause};
 use crate::model::sampling::{SamplerTags, SamplingDecision, SpanView};
 use crate::model::{FieldRef, Flags, TagRef, Timestamp, field, tags};
+use crate::panics::caught;
 use crate::record::{
     Added, FieldList, FrameHeader, Hold, LocalTrace, LogDraft, Question, SpanBuffer, SpanCell,
     SpanClock, SpanRef, wall,
@@ -307,15 +307,11 @@ pub(crate) fn apply_decision(cell: &SpanCell, decision: SamplingDecision) {
 
 /// Runs code of the user's; `None`, counted, where it panics.
 pub(crate) fn catch<R>(cell: &SpanCell, run: impl FnOnce() -> R) -> Option<R> {
-    match catch_unwind(AssertUnwindSafe(run)) {
-        Ok(result) => Some(result),
-        Err(panic) => {
-            // What was thrown may panic in turn when it is dropped.
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
-            cell.recorder.metrics.add(Counter::CallbackPanics, 1);
-            None
-        }
+    let result = caught(run);
+    if result.is_none() {
+        cell.recorder.metrics.add(Counter::CallbackPanics, 1);
     }
+    result
 }
 
 fn set_sampling_priority(cell: &SpanCell, value: TagRef<'_>) {

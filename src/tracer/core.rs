@@ -3,13 +3,13 @@
 use std::any::Any;
 use std::fmt;
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::diagnostics::Diagnostics;
 use crate::metrics::{Counter, Metrics};
 use crate::model::{Flags, Process, SpanId};
+use crate::panics::caught;
 use crate::propagation::{
     Codec, CustomCodec, ExtractCarrier, ExtractError, InjectCarrier, ReadFrom, WriteTo,
 };
@@ -97,15 +97,12 @@ impl<T> Guarded<T> {
         if self.panics.load(Ordering::Relaxed) >= MAX_PANICS || std::thread::panicking() {
             return None;
         }
-        match catch_unwind(AssertUnwindSafe(|| call(&self.inner))) {
-            Ok(result) => Some(result),
-            Err(panic) => {
-                let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
-                self.panics.fetch_add(1, Ordering::Relaxed);
-                metrics.add(Counter::CallbackPanics, 1);
-                None
-            }
+        let result = caught(|| call(&self.inner));
+        if result.is_none() {
+            self.panics.fetch_add(1, Ordering::Relaxed);
+            metrics.add(Counter::CallbackPanics, 1);
         }
+        result
     }
 }
 
@@ -214,13 +211,11 @@ impl Core {
 
     /// Runs a codec or a carrier of the user's.
     fn guard<R>(&self, what: &'static str, run: impl FnOnce() -> R) -> Option<R> {
-        match catch_unwind(AssertUnwindSafe(run)) {
-            Ok(result) => Some(result),
-            Err(_) => {
-                self.count_panic(what);
-                None
-            }
+        let result = caught(run);
+        if result.is_none() {
+            self.count_panic(what);
         }
+        result
     }
 
     #[cold]

@@ -11,7 +11,7 @@ use paths::{crate_paths, re_exports};
 
 /// Every room, from the ground up.
 const FLOORS: [&[&str]; 9] = [
-    &["clock", "sync", "diagnostics"],
+    &["clock", "sync", "panics", "diagnostics"],
     &["model", "metrics"],
     &["thrift"],
     &["record"],
@@ -23,11 +23,13 @@ const FLOORS: [&[&str]; 9] = [
 ];
 
 /// The siblings that may know each other, in this direction only.
-const STEPS: [(&str, &str); 3] = [
+const STEPS: [(&str, &str); 4] = [
     // A cause stays silent for ten seconds, so the lines need to know the time.
     ("diagnostics", "clock"),
     // What has been said is kept for each process, as all that is behind a lock.
     ("diagnostics", "sync"),
+    // Lines may go to user code.
+    ("diagnostics", "panics"),
     // The environment is read in `config` alone, and NO_COLOR is for whoever draws.
     ("dev", "config"),
 ];

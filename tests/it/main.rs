@@ -40,6 +40,7 @@ mod middleware_secrets;
 #[cfg(all(feature = "axum", feature = "hyper"))]
 mod middleware_server;
 mod packets;
+mod panics;
 mod propagation;
 mod references;
 mod remote_reporting;

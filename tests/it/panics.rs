@@ -1,0 +1,169 @@
+//! Panics of user code whose payload panics again when it is dropped: none gets out into the program or ends the worker.
+
+use std::collections::HashMap;
+use std::panic::panic_any;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tracehound::JaegerTracer;
+use tracehound::diagnostics::Diagnostics;
+use tracehound::metrics::{Counter, DropCause};
+use tracehound::prelude::*;
+use tracehound::propagation::{ExtractError, Extractor, Injector, TextMapReader, TextMapWriter};
+use tracehound::reporter::sender::{Batch, BatchFormat, SendOutcome, Sender};
+use tracehound::reporter::{
+    CompositeReporter, FinishedSpan, InMemoryReporter, RemoteReporter, Reporter, Unsent,
+    WorkerHandle,
+};
+use tracehound::sampler::ConstSampler;
+use tracehound::span::SpanContext;
+use tracehound::tracer::TracerBuilder;
+
+const LONG: Duration = Duration::from_secs(20);
+
+/// What is thrown. What its drop throws is as bad.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic_any(Self);
+    }
+}
+
+fn explode() -> ! {
+    panic_any(Bomb)
+}
+
+fn builder(reporter: impl Reporter + 'static) -> TracerBuilder {
+    JaegerTracer::builder("test")
+        .sampler(ConstSampler::new(true))
+        .diagnostics(Diagnostics::to(|_| explode()))
+        .reporter(reporter)
+}
+
+/// Throws in every method; in `report` only at the first span.
+#[derive(Default)]
+struct Throws {
+    reported: Arc<Mutex<u32>>,
+}
+
+impl Reporter for Throws {
+    fn attach(&mut self, _: &WorkerHandle) {
+        explode()
+    }
+
+    fn report(&mut self, _: &FinishedSpan<'_>) {
+        *self.reported.lock().unwrap() += 1;
+        explode()
+    }
+
+    fn paused_until(&self) -> Option<Instant> {
+        explode()
+    }
+
+    fn resume(&mut self) {
+        explode()
+    }
+
+    fn flush(&mut self, _: Instant) -> Unsent {
+        explode()
+    }
+
+    fn close(&mut self, _: Instant) -> Unsent {
+        explode()
+    }
+}
+
+#[test]
+fn the_worker_survives_a_reporter() {
+    let reporter = Throws::default();
+    let reported = reporter.reported.clone();
+    let tracer = builder(reporter).build().expect("named");
+    for round in 1..=3 {
+        tracer.start_span("s").finish();
+        let report = tracer.flush(LONG);
+        assert_eq!((report.finished, report.sent), (round, 0), "{report}");
+        assert_eq!(report.dropped.get(DropCause::InternalError), round);
+    }
+    assert_eq!(tracer.close(LONG).queued, 0);
+    assert_eq!(*reported.lock().unwrap(), 3);
+    assert!(tracer.metrics().get(Counter::CallbackPanics) >= 7);
+}
+
+#[test]
+fn other_members_of_a_composite_get_their_spans() {
+    let spans = InMemoryReporter::new();
+    let composite = CompositeReporter::new()
+        .member(Throws::default())
+        .member(spans.clone());
+    let tracer = builder(composite).build().expect("named");
+    tracer.start_span("s").finish();
+    tracer.close(LONG);
+    assert_eq!(spans.spans().len(), 1);
+}
+
+#[test]
+fn a_sender_costs_its_batches_and_nothing_else() {
+    struct Throws;
+    impl Sender for Throws {
+        fn format(&self) -> BatchFormat {
+            BatchFormat::Compact
+        }
+
+        fn max_bytes(&self) -> usize {
+            explode()
+        }
+
+        fn send(&mut self, _: &Batch<'_>, _: Instant) -> SendOutcome {
+            explode()
+        }
+
+        fn poll(&mut self) -> SendOutcome {
+            explode()
+        }
+
+        fn retry_after(&self) -> Duration {
+            explode()
+        }
+
+        fn explain(&self, _: DropCause) -> String {
+            explode()
+        }
+    }
+    let tracer = builder(RemoteReporter::new(Throws)).build().expect("named");
+    for round in 1..=2 {
+        tracer.start_span("s").finish();
+        let report = tracer.flush(LONG);
+        assert_eq!(
+            (report.sent, report.dropped.total()),
+            (0, round),
+            "{report}"
+        );
+    }
+    assert_eq!(tracer.close(LONG).dropped.total(), 2);
+}
+
+#[test]
+fn a_codec_costs_the_context_and_not_the_request() {
+    struct Throws;
+    impl Injector for Throws {
+        fn inject(&self, _: &SpanContext, _: &mut dyn TextMapWriter) {
+            explode()
+        }
+    }
+    impl Extractor for Throws {
+        fn extract(&self, _: &dyn TextMapReader) -> Result<Option<SpanContext>, ExtractError> {
+            explode()
+        }
+    }
+    let tracer = builder(InMemoryReporter::new())
+        .text_map_codec(Throws)
+        .build()
+        .expect("named");
+    let mut headers = HashMap::<String, String>::new();
+    let span = tracer.start_span("s");
+    tracer.inject(&span.context(), &mut headers);
+    assert!(headers.is_empty());
+    assert!(!matches!(tracer.extract(&headers), Ok(Some(_))));
+    assert!(tracer.metrics().get(Counter::CallbackPanics) >= 2);
+}
