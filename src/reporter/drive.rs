@@ -174,12 +174,14 @@ impl Drive {
             if generation() != *home {
                 return false;
             }
-            if guarded(&options.metrics, || reporter.report(span)).is_none() {
-                *panicked += 1;
-            }
-            guarded(&options.metrics, || reporter.paused_until())
-                .flatten()
-                .is_none()
+            let mut is_taken = false;
+            let goes_on = guarded(&options.metrics, || {
+                reporter.report(span);
+                is_taken = true;
+                reporter.paused_until().is_none()
+            });
+            *panicked += u64::from(!is_taken);
+            goes_on.unwrap_or(true)
         });
     }
 
