@@ -4,10 +4,12 @@
 //! ```console
 //! cargo run --release --manifest-path benches/compare/Cargo.toml
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- --rounds 40 --millis 300
+//! cargo run --release --manifest-path benches/compare/Cargo.toml -- --only W8
 //! ```
 //!
 //! Takes four minutes, on a machine that should do nothing else. Prints the table, and writes it to `RESULTS.md` and
-//! a picture of it to `chart.svg` beside this package's manifest.
+//! a picture of it to `chart.svg` beside this package's manifest. With `--only` it measures one of `W1` to `W9` or
+//! `latency`, and prints the table only.
 //!
 //! # Workloads
 //!
@@ -77,6 +79,7 @@ use std::path::Path;
 use std::{env, fs};
 
 use crate::neighbours::Account;
+use crate::task::Task;
 
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -84,22 +87,28 @@ fn main() {
     if rounds::serve(&arguments) {
         return;
     }
-    let (mut rounds, mut millis) = (10, "100");
+    let (mut rounds, mut millis, mut only) = (10, "100", None);
     for option in arguments.chunks(2) {
         match option {
             ["--rounds", number] => rounds = number.parse().expect("a number of rounds"),
             ["--millis", number] => millis = number,
-            _ => panic!("usage: compare [--rounds 10] [--millis 100]"),
+            ["--only", workload] if Task::all().any(|task| task.workload() == *workload) => {
+                only = Some(*workload);
+            }
+            _ => panic!("usage: compare [--rounds 10] [--millis 100] [--only W8]"),
         }
     }
     let begin = Account::now();
-    let results = rounds::run(rounds, millis);
+    let results = rounds::run(rounds, millis, only);
     let end = Account::now();
     let others = end
         .zip(begin)
         .map(|(end, begin)| end.share_of_others_since(&begin));
     let table = table::render(&results, rounds, others);
     print!("{table}");
+    if only.is_some() {
+        return;
+    }
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     fs::write(package.join("RESULTS.md"), table).expect("the package can be written to");
     fs::write(package.join("chart.svg"), chart::render(&results))

@@ -15,13 +15,15 @@ use crate::sink::{self, SINK};
 use crate::task::Task;
 use crate::times::Medians;
 
-/// Interleaved, so that what the machine does meanwhile meets all of them; each round begins with another one.
-pub fn run(rounds: usize, millis: &str) -> Results {
+/// Interleaved, so that what the machine does meanwhile meets all of them; each round begins with another one. With
+/// `only`, tasks of one workload.
+pub fn run(rounds: usize, millis: &str, only: Option<&str>) -> Results {
     let mut results = Results::default();
     let least = in_process(&[CALIBRATION], |line| line.trim().to_owned());
     for round in 0..rounds {
         eprintln!("round {} of {rounds}", round + 1);
-        for task in Task::all() {
+        let wanted = |task: &Task| only.is_none_or(|only| task.workload() == only);
+        for task in Task::all().filter(wanted) {
             if task.is_long() && round % LONG_EVERY > 0 {
                 continue;
             }

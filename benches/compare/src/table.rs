@@ -29,13 +29,13 @@ pub fn render(results: &Results, rounds: usize, others: Option<f64>) -> String {
     );
     for distance in Distance::ALL {
         let (count, round_trip) = results.round_trips(distance);
-        if count > 0 {
+        let section = section(results, distance);
+        if !section.is_empty() {
             let name = distance.name();
             let _ = write!(
                 text,
-                "\n## Cores {name}: a cache line takes {round_trip:.0} ns there and back ({count} processes)\n\n"
+                "\n## Cores {name}: a cache line takes {round_trip:.0} ns there and back ({count} processes)\n{section}"
             );
-            section(&mut text, results, distance);
         }
     }
     text.push('\n');
@@ -46,9 +46,36 @@ pub fn render(results: &Results, rounds: usize, others: Option<f64>) -> String {
     text
 }
 
-fn section(text: &mut String, results: &Results, distance: Distance) {
+/// All tables of that distance, without those of which nothing was measured.
+fn section(results: &Results, distance: Distance) -> String {
+    let mut text = String::new();
+    let (ours, _) = contender::ALL[0];
+    let was_measured = |columns: &[Column]| {
+        columns.iter().any(|column| {
+            let Column { task, quantity, .. } = *column;
+            results.median(ours, task, quantity, distance).is_some()
+        })
+    };
     let costs: Vec<Column> = Workload::ALL.into_iter().map(Column::of).collect();
-    table(text, results, distance, &costs);
+    if was_measured(&costs) {
+        bursts(&mut text, results, distance, &costs);
+    }
+    for (title, columns) in [
+        ("W8, W9: out of the program", &TO_AGENT[..]),
+        (LATENCY_TITLE, &LATENCY),
+    ] {
+        if was_measured(columns) {
+            let _ = write!(text, "\n### {title}, cores {}\n\n", distance.name());
+            table(&mut text, results, distance, columns);
+        }
+    }
+    text
+}
+
+/// W1 to W7, and by how much ours is above the floors.
+fn bursts(text: &mut String, results: &Results, distance: Distance, costs: &[Column]) {
+    text.push('\n');
+    table(text, results, distance, costs);
     let floor = |workload| results.floor(workload).map_or_else(String::new, number);
     row(text, "*floor*", Workload::ALL.map(floor));
     let (ours, _) = contender::ALL[0];
@@ -62,19 +89,6 @@ fn section(text: &mut String, results: &Results, distance: Distance) {
         Workload::ALL.map(ratio),
     );
     companies(text, results, distance);
-    for (title, columns) in [
-        ("W8, W9: out of the program", &TO_AGENT[..]),
-        (LATENCY_TITLE, &LATENCY),
-    ] {
-        let ours_was_measured = columns.iter().any(|column| {
-            let Column { task, quantity, .. } = *column;
-            results.median(ours, task, quantity, distance).is_some()
-        });
-        if ours_was_measured {
-            let _ = write!(text, "\n### {title}, cores {}\n\n", distance.name());
-            table(text, results, distance, columns);
-        }
-    }
 }
 
 /// W1 to W5 again, in each company.

@@ -44,6 +44,16 @@ impl Task {
         Self::all().find(|task| task.key() == key)
     }
 
+    /// The name of its workload, as the table has it.
+    pub fn workload(self) -> &'static str {
+        match self {
+            Self::Burst(workload) => workload.key(),
+            Self::Paced | Self::Flood | Self::FloodWithin => "W8",
+            Self::Encoding => "W9",
+            Self::Latency => "latency",
+        }
+    }
+
     /// Whether it takes so much longer than a burst that it is not part of every round.
     pub fn is_long(self) -> bool {
         Self::LONG.contains(&self)
