@@ -6,12 +6,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::company::Probe;
-use crate::contender::{self, NOTHING};
+use crate::contender::{self, NOTHING, RAISED};
 use crate::cores::{Cores, go_to};
 use crate::figure::{Figure, Quantity};
 use crate::floor::Floors;
 use crate::results::Results;
-use crate::sink::{self, SINK};
+use crate::sink::{self, Reader, SINK};
 use crate::task::Task;
 use crate::times::Medians;
 
@@ -30,7 +30,8 @@ pub fn run(rounds: usize, millis: &str, only: Option<&str>) -> Results {
             results.add_floors(in_process(&[FLOORS, &least], floors));
             let rotated = contender::ALL.into_iter().cycle().skip(round);
             let entries = rotated.take(contender::ALL.len());
-            for (name, _) in task.floor().into_iter().chain(entries) {
+            let others = task.floor().into_iter().chain(task.variant());
+            for (name, _) in others.chain(entries) {
                 let sample = in_process(&[ONE, name, task.key(), millis, &least], sample);
                 if let Some((round_trip, figures)) = sample {
                     results.add(name, task, round_trip, figures);
@@ -49,7 +50,7 @@ pub fn long(rounds: usize) -> usize {
 /// What such a process does. False if the arguments are not of one.
 pub fn serve(arguments: &[&str]) -> bool {
     match arguments {
-        [SINK] => sink::serve(),
+        [SINK, reader] => sink::serve(Reader::find(reader).expect("a reader")),
         [CALIBRATION] => {
             go_to(Cores::find().program);
             println!("{}", Probe::calibrate().least);
@@ -64,7 +65,7 @@ pub fn serve(arguments: &[&str]) -> bool {
         [ONE, name, task, millis, least] => {
             let (_, prepare) = contender::ALL
                 .into_iter()
-                .chain([NOTHING])
+                .chain([NOTHING, RAISED])
                 .find(|(known, _)| known == name)
                 .expect("a name");
             let task = Task::find(task).expect("a task");
