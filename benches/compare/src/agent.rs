@@ -5,14 +5,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::clocks::{peak_memory, process_cpu, thread_cpu};
-use crate::contender::{Batches, Contender, Destination, Mode, Prepare};
+use crate::contender::{Account, Batches, Contender, Destination, Mode, Prepare};
 use crate::figure::{Figure, Quantity};
 use crate::request::Request;
-use crate::sink::Sink;
+use crate::sink::{Reader, Sink};
 
-/// 20 requests every millisecond, from one thread that sleeps meanwhile. All spans are to arrive.
-pub fn paced(prepare: Prepare) -> Option<Vec<Figure>> {
-    let mut sink = Sink::start();
+/// 20 requests every millisecond, from one thread that sleeps meanwhile.
+pub fn paced(prepare: Prepare, reader: Reader) -> Option<Vec<Figure>> {
+    let mut sink = Sink::start(reader);
     let contender = leak(prepare(
         Mode::Sampled,
         Destination::Network(sink.addresses, Batches::Usual),
@@ -38,22 +38,25 @@ pub fn paced(prepare: Prepare) -> Option<Vec<Figure>> {
     // Contenders whose flush returns before everything has been sent have the time that this takes.
     thread::sleep(Duration::from_millis(20));
     let cpu = process_cpu() - cpu;
-    let delivered = sink.wait_for(warm + made);
-    check_account(contender, warm + made, delivered);
     let for_a_span = |time: Duration| time.as_secs_f64() * 1e6 / made as f64;
-    Some(vec![
+    let made = warm + made;
+    let delivered = sink.wait_for(made);
+    let account = contender.account();
+    check_account(&account, made, delivered);
+    let mut figures = vec![
         (Quantity::Cpu, for_a_span(cpu)),
         (
             Quantity::BackgroundCpu,
             for_a_span(cpu.saturating_sub(program_cpu)),
         ),
-        (Quantity::Missing, missing(delivered, warm + made)),
-    ])
+    ];
+    figures.extend(ledger(made, delivered, &account, sink.kernel_drops()));
+    Some(figures)
 }
 
 /// As many requests as one thread can do, into a sink in another process.
-pub fn flood(prepare: Prepare) -> Option<Vec<Figure>> {
-    let mut sink = Sink::start();
+pub fn flood(prepare: Prepare, reader: Reader) -> Option<Vec<Figure>> {
+    let mut sink = Sink::start(reader);
     let contender = leak(prepare(
         Mode::Sampled,
         Destination::Network(sink.addresses, Batches::Large),
@@ -64,15 +67,15 @@ pub fn flood(prepare: Prepare) -> Option<Vec<Figure>> {
     } else {
         sink.delivered()
     };
-    Some(flood.figures(contender, delivered))
+    Some(flood.figures(contender, delivered, sink.kernel_drops()))
 }
 
-/// The same into a sink in this process.
+/// As many into a sink in this process.
 pub fn flood_within(prepare: Prepare) -> Option<Vec<Figure>> {
     let contender = leak(prepare(Mode::Sampled, Destination::Memory)?);
     let tally = contender.tally();
     let flood = run_flood(contender, || tally.delivered());
-    Some(flood.figures(contender, tally.delivered()))
+    Some(flood.figures(contender, tally.delivered(), None))
 }
 
 struct Flood {
@@ -116,15 +119,22 @@ fn run_flood(contender: &'static dyn Contender, mut delivered: impl FnMut() -> u
 }
 
 impl Flood {
-    fn figures(&self, contender: &dyn Contender, delivered: u64) -> Vec<Figure> {
+    fn figures(
+        &self,
+        contender: &dyn Contender,
+        delivered: u64,
+        kernel_drops: Option<u64>,
+    ) -> Vec<Figure> {
+        let account = contender.account();
         if self.is_over {
-            check_account(contender, self.made, delivered);
+            check_account(&account, self.made, delivered);
         }
-        vec![
+        let mut figures = vec![
             (Quantity::Delivered, self.rate),
-            (Quantity::Missing, missing(delivered, self.made)),
             (Quantity::Memory, self.memory),
-        ]
+        ];
+        figures.extend(ledger(self.made, delivered, &account, kernel_drops));
+        figures
     }
 }
 
@@ -151,17 +161,39 @@ fn leak(contender: Box<dyn Contender>) -> &'static dyn Contender {
     Box::leak(contender)
 }
 
-/// Who keeps one has every span in it, and none arrives that was not sent.
-fn check_account(contender: &dyn Contender, made: u64, delivered: u64) {
-    if let Some(account) = contender.account() {
-        assert_eq!(account.finished, made, "finished");
-        assert_eq!(account.sent + account.lost, made, "sent and lost");
-        assert!(delivered <= account.sent, "arrived, and not sent");
+/// An account has every span in it, and no span arrives that the contender does not count as sent.
+fn check_account(account: &Account, made: u64, delivered: u64) {
+    if let Some(finished) = account.finished {
+        assert_eq!(finished, made, "finished");
+    }
+    if let Some((sent, dropped)) = account.sent.zip(account.dropped) {
+        assert_eq!(sent + dropped, made, "sent and dropped");
+    }
+    if let Some(sent) = account.sent {
+        assert!(delivered <= sent, "arrived, and not sent");
     }
 }
 
-fn missing(delivered: u64, made: u64) -> f64 {
-    1.0 - delivered as f64 / made as f64
+/// What was made, what arrived, and what the contender and the kernel say of the rest.
+fn ledger(
+    made: u64,
+    arrived: u64,
+    account: &Account,
+    kernel_drops: Option<u64>,
+) -> impl Iterator<Item = Figure> {
+    let counts = [
+        (Quantity::Made, Some(made)),
+        (Quantity::Arrived, Some(arrived)),
+        (Quantity::Sent, account.sent),
+        (Quantity::Dropped, account.dropped),
+        (Quantity::KernelDrops, kernel_drops),
+    ];
+    let known = |(quantity, count): (Quantity, Option<u64>)| Some((quantity, count? as f64));
+    let missing = 1.0 - arrived as f64 / made as f64;
+    counts
+        .into_iter()
+        .filter_map(known)
+        .chain([(Quantity::Missing, missing)])
 }
 
 const TICK: Duration = Duration::from_millis(1);

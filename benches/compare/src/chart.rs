@@ -5,6 +5,7 @@ use std::fmt::Write;
 use crate::contender;
 use crate::figure::Quantity;
 use crate::results::{Distance, Results};
+use crate::sink::Reader;
 use crate::table::{machine, print};
 use crate::task::Task;
 use crate::workload::Workload;
@@ -178,7 +179,7 @@ const PANELS: [Panel; 6] = [
         "ns of the program's thread",
     ),
     Panel::new(
-        Task::Paced,
+        Task::Paced(Reader::Fast),
         Quantity::Cpu,
         "Spans of requests, sent to an agent",
         "40 000 a second; µs of CPU a span, all threads",

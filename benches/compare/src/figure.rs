@@ -17,6 +17,16 @@ pub enum Quantity {
     Cpu,
     /// Of those threads for a span that are not the program's, in µs.
     BackgroundCpu,
+    /// Spans that the program finished.
+    Made,
+    /// Spans that the sink counted.
+    Arrived,
+    /// Spans that the contender says it sent.
+    Sent,
+    /// Spans that the contender says it dropped.
+    Dropped,
+    /// Datagrams that the kernel dropped because the sink's receive buffer was full.
+    KernelDrops,
     /// Spans that arrived, in millions a second.
     Delivered,
     /// Which share of the spans did not arrive.
@@ -37,13 +47,18 @@ impl Quantity {
             .find(|quantity| format!("{quantity:?}") == name)
     }
 
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 18] = [
         Self::Time,
         Self::Alone,
         Self::Shared,
         Self::Speedup,
         Self::Cpu,
         Self::BackgroundCpu,
+        Self::Made,
+        Self::Arrived,
+        Self::Sent,
+        Self::Dropped,
+        Self::KernelDrops,
         Self::Delivered,
         Self::Missing,
         Self::Memory,

@@ -1,6 +1,7 @@
 //! Where contenders do not do the same work.
 
 use crate::figure::Quantity;
+use crate::sink::Reader;
 use crate::task::Task;
 use crate::workload::Workload;
 
@@ -39,7 +40,7 @@ impl Note {
     }
 }
 
-pub const NOTES: [Note; 13] = [
+pub const NOTES: [Note; 16] = [
     Note::new(
         &["rustracing_jaeger"],
         &[Task::Burst(Workload::Unsampled)],
@@ -81,20 +82,44 @@ pub const NOTES: [Note; 13] = [
     ),
     Note::new(
         &["opentelemetry", "tracing-opentelemetry"],
-        &[Task::Paced, Task::Flood],
+        TO_AGENT,
         "More work: OTLP over HTTP, for its exporter to Jaeger has ended; a request waits for its answer, and what \
             was sent is not lost.",
     )
     .at(&[Quantity::Cpu, Quantity::Delivered]),
     Note::new(
+        &["opentelemetry", "tracing-opentelemetry"],
+        TO_AGENT,
+        "It says to its exporter's caller which requests were answered. How many spans its queue dropped is a line in \
+            its log when it is shut down.",
+    )
+    .at(&[Quantity::Sent, Quantity::Dropped]),
+    Note::new(
+        &["fastrace", "minitrace"],
+        TO_AGENT,
+        "It writes a line to the log when a datagram cannot be sent.",
+    )
+    .at(&[Quantity::Sent, Quantity::Dropped]),
+    Note::new(
+        &["rustracing_jaeger"],
+        TO_AGENT,
+        "Its reporter returns an error when a datagram cannot be sent. Spans that find the channel full are dropped \
+            without a word.",
+    )
+    .at(&[Quantity::Sent, Quantity::Dropped]),
+    Note::new(
         &["fastrace"],
-        &[Task::Flood, Task::FloodWithin],
+        &[
+            Task::Flood(Reader::Fast),
+            Task::Flood(Reader::Slow),
+            Task::FloodWithin,
+        ],
         "Nothing bounds what waits. Most of it is still there when the time is up.",
     )
     .at(&[Quantity::Missing]),
     Note::new(
         &["rustracing_jaeger"],
-        &[Task::Paced, Task::Flood],
+        TO_AGENT,
         "Its reporter makes a datagram of what it is given: 200 spans here. Its documentation gives it one, and each \
             wakes the thread.",
     )
@@ -120,6 +145,13 @@ pub const NOTES: [Note; 13] = [
         &[Task::Encoding],
         "OTLP in Protobuf; the others' bytes are Thrift's compact protocol.",
     ),
+];
+
+const TO_AGENT: &[Task] = &[
+    Task::Paced(Reader::Fast),
+    Task::Paced(Reader::Slow),
+    Task::Flood(Reader::Fast),
+    Task::Flood(Reader::Slow),
 ];
 
 const REQUESTS: &[Task] = &[

@@ -76,13 +76,22 @@ impl Results {
         quantity: Quantity,
         distance: Distance,
     ) -> Option<f64> {
-        let samples = self.samples.iter().filter(|sample| {
-            sample.contender == contender
-                && sample.task == task
-                && Distance::of(sample.round_trip) == distance
-        });
+        let samples = self
+            .samples_of(contender, task)
+            .filter(|sample| Distance::of(sample.round_trip) == distance);
         let figures = samples.flat_map(|sample| sample.figures.iter().copied());
         some_median(figures, quantity)
+    }
+
+    /// The figures of the process in the middle by the share of spans that arrived, at any distance. They add up, as
+    /// medians need not.
+    pub fn middle(&self, contender: &str, task: Task) -> Option<&[Figure]> {
+        let samples = self.samples_of(contender, task);
+        let mut samples: Vec<(f64, &[Figure])> = samples
+            .filter_map(|sample| Some((sample.missing()?, &*sample.figures)))
+            .collect();
+        samples.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+        samples.get(samples.len() / 2).map(|(_, figures)| *figures)
     }
 
     /// The least that the work can take, where there is a sum for it.
@@ -119,10 +128,47 @@ impl Results {
         let there: Vec<f64> = all.filter(|trip| Distance::of(*trip) == distance).collect();
         (there.len(), median(there))
     }
+
+    fn samples_of(&self, contender: &str, task: Task) -> impl Iterator<Item = &Sample> {
+        self.samples
+            .iter()
+            .filter(move |sample| sample.contender == contender && sample.task == task)
+    }
+}
+
+impl Sample {
+    fn missing(&self) -> Option<f64> {
+        let mut figures = self.figures.iter();
+        figures
+            .find(|(quantity, _)| *quantity == Quantity::Missing)
+            .map(|(_, share)| *share)
+    }
 }
 
 fn some_median(figures: impl Iterator<Item = Figure>, quantity: Quantity) -> Option<f64> {
     let wanted = figures.filter(|(of, _)| *of == quantity);
     let median = median(wanted.map(|(_, number)| number));
     (!median.is_nan()).then_some(median)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::Reader;
+
+    #[test]
+    fn the_middle_is_the_process_whose_share_is_in_the_middle() {
+        let task = Task::Flood(Reader::Slow);
+        let mut results = Results::default();
+        for (missing, made, round_trip) in [(0.5, 7.0, 40.0), (0.1, 9.0, 400.0), (0.3, 8.0, 40.0)] {
+            let figures = vec![(Quantity::Missing, missing), (Quantity::Made, made)];
+            results.add("one", task, round_trip, figures);
+        }
+        let made = |contender| {
+            let figures = results.middle(contender, task)?;
+            some_median(figures.iter().copied(), Quantity::Made)
+        };
+        assert_eq!(made("one"), Some(8.0));
+        assert_eq!(made("another"), None);
+    }
 }

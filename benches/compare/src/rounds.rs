@@ -6,29 +6,32 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::company::Probe;
-use crate::contender::{self, NOTHING};
+use crate::contender::{self, NOTHING, RAISED};
 use crate::cores::{Cores, go_to};
 use crate::figure::{Figure, Quantity};
 use crate::floor::Floors;
 use crate::results::Results;
-use crate::sink::{self, SINK};
+use crate::sink::{self, Reader, SINK};
 use crate::task::Task;
 use crate::times::Medians;
 
-/// Interleaved, so that what the machine does meanwhile meets all of them; each round begins with another one.
-pub fn run(rounds: usize, millis: &str) -> Results {
+/// Interleaved, so that what the machine does meanwhile meets all of them; each round begins with another one. With
+/// `only`, tasks of one workload.
+pub fn run(rounds: usize, millis: &str, only: Option<&str>) -> Results {
     let mut results = Results::default();
     let least = in_process(&[CALIBRATION], |line| line.trim().to_owned());
     for round in 0..rounds {
         eprintln!("round {} of {rounds}", round + 1);
-        for task in Task::all() {
+        let wanted = |task: &Task| only.is_none_or(|only| task.workload() == only);
+        for task in Task::all().filter(wanted) {
             if task.is_long() && round % LONG_EVERY > 0 {
                 continue;
             }
             results.add_floors(in_process(&[FLOORS, &least], floors));
             let rotated = contender::ALL.into_iter().cycle().skip(round);
             let entries = rotated.take(contender::ALL.len());
-            for (name, _) in task.floor().into_iter().chain(entries) {
+            let others = task.floor().into_iter().chain(task.variant());
+            for (name, _) in others.chain(entries) {
                 let sample = in_process(&[ONE, name, task.key(), millis, &least], sample);
                 if let Some((round_trip, figures)) = sample {
                     results.add(name, task, round_trip, figures);
@@ -47,7 +50,7 @@ pub fn long(rounds: usize) -> usize {
 /// What such a process does. False if the arguments are not of one.
 pub fn serve(arguments: &[&str]) -> bool {
     match arguments {
-        [SINK] => sink::serve(),
+        [SINK, reader] => sink::serve(Reader::find(reader).expect("a reader")),
         [CALIBRATION] => {
             go_to(Cores::find().program);
             println!("{}", Probe::calibrate().least);
@@ -62,7 +65,7 @@ pub fn serve(arguments: &[&str]) -> bool {
         [ONE, name, task, millis, least] => {
             let (_, prepare) = contender::ALL
                 .into_iter()
-                .chain([NOTHING])
+                .chain([NOTHING, RAISED])
                 .find(|(known, _)| known == name)
                 .expect("a name");
             let task = Task::find(task).expect("a task");

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::process::Command;
 use std::{env, fs, thread};
 
+use crate::arrivals;
 use crate::contender::{self, NOTHING};
 use crate::figure::Quantity;
 use crate::note::NOTES;
@@ -29,15 +30,16 @@ pub fn render(results: &Results, rounds: usize, others: Option<f64>) -> String {
     );
     for distance in Distance::ALL {
         let (count, round_trip) = results.round_trips(distance);
-        if count > 0 {
+        let section = section(results, distance);
+        if !section.is_empty() {
             let name = distance.name();
             let _ = write!(
                 text,
-                "\n## Cores {name}: a cache line takes {round_trip:.0} ns there and back ({count} processes)\n\n"
+                "\n## Cores {name}: a cache line takes {round_trip:.0} ns there and back ({count} processes)\n{section}"
             );
-            section(&mut text, results, distance);
         }
     }
+    arrivals::render(&mut text, results);
     text.push('\n');
     for (number, note) in (1..).zip(&NOTES) {
         let _ = writeln!(text, "{number}. {}", note.text);
@@ -46,9 +48,36 @@ pub fn render(results: &Results, rounds: usize, others: Option<f64>) -> String {
     text
 }
 
-fn section(text: &mut String, results: &Results, distance: Distance) {
+/// All tables of that distance, without those of which nothing was measured.
+fn section(results: &Results, distance: Distance) -> String {
+    let mut text = String::new();
+    let (ours, _) = contender::ALL[0];
+    let was_measured = |columns: &[Column]| {
+        columns.iter().any(|column| {
+            let Column { task, quantity, .. } = *column;
+            results.median(ours, task, quantity, distance).is_some()
+        })
+    };
     let costs: Vec<Column> = Workload::ALL.into_iter().map(Column::of).collect();
-    table(text, results, distance, &costs);
+    if was_measured(&costs) {
+        bursts(&mut text, results, distance, &costs);
+    }
+    for (title, columns) in [
+        ("W8 within the process, W9", &WITHIN[..]),
+        (LATENCY_TITLE, &LATENCY),
+    ] {
+        if was_measured(columns) {
+            let _ = write!(text, "\n### {title}, cores {}\n\n", distance.name());
+            table(&mut text, results, distance, columns);
+        }
+    }
+    text
+}
+
+/// W1 to W7, and by how much ours is above the floors.
+fn bursts(text: &mut String, results: &Results, distance: Distance, costs: &[Column]) {
+    text.push('\n');
+    table(text, results, distance, costs);
     let floor = |workload| results.floor(workload).map_or_else(String::new, number);
     row(text, "*floor*", Workload::ALL.map(floor));
     let (ours, _) = contender::ALL[0];
@@ -62,19 +91,6 @@ fn section(text: &mut String, results: &Results, distance: Distance) {
         Workload::ALL.map(ratio),
     );
     companies(text, results, distance);
-    for (title, columns) in [
-        ("W8, W9: out of the program", &TO_AGENT[..]),
-        (LATENCY_TITLE, &LATENCY),
-    ] {
-        let ours_was_measured = columns.iter().any(|column| {
-            let Column { task, quantity, .. } = *column;
-            results.median(ours, task, quantity, distance).is_some()
-        });
-        if ours_was_measured {
-            let _ = write!(text, "\n### {title}, cores {}\n\n", distance.name());
-            table(text, results, distance, columns);
-        }
-    }
 }
 
 /// W1 to W5 again, in each company.
@@ -94,7 +110,7 @@ fn companies(text: &mut String, results: &Results, distance: Distance) {
     for (name, _) in contender::ALL {
         let cells = columns.iter().map(|column| {
             let median = |quantity| results.median(name, column.task, quantity, distance);
-            both(&median, number) + &marks(name, column)
+            both(&median, number) + &marks(name, column.task, column.quantity)
         });
         row(text, name, cells);
     }
@@ -121,8 +137,7 @@ fn table(text: &mut String, results: &Results, distance: Distance, columns: &[Co
         let (name, _) = NOTHING;
         let cells = columns.iter().map(|column| {
             let median = results.median(name, column.task, column.quantity, distance);
-            let is_known = column.task.floor().is_some() && column.quantity != Quantity::Missing;
-            let median = median.filter(|_| is_known);
+            let median = median.filter(|_| column.task.floor().is_some());
             median.map_or_else(String::new, |median| print(column.quantity, median))
         });
         row(text, &format!("*{name} alone*"), cells);
@@ -138,7 +153,7 @@ fn head(text: &mut String, columns: &[Column]) {
     row(text, "---", columns.iter().map(|_| "--:".to_owned()));
 }
 
-fn row(text: &mut String, name: &str, cells: impl IntoIterator<Item = String>) {
+pub fn row(text: &mut String, name: &str, cells: impl IntoIterator<Item = String>) {
     let cells: Vec<String> = cells.into_iter().collect();
     let _ = writeln!(text, "| {name} | {} |", cells.join(" | "));
 }
@@ -175,16 +190,7 @@ const BURSTS: [Workload; 5] = [
     Workload::Trace,
 ];
 
-const TO_AGENT: [Column; 8] = [
-    Column::new("paced: CPU, µs a span", Task::Paced, Quantity::Cpu),
-    Column::new(
-        "of it in the background",
-        Task::Paced,
-        Quantity::BackgroundCpu,
-    ),
-    Column::new("flood: M spans/s arrive", Task::Flood, Quantity::Delivered),
-    Column::new("do not arrive", Task::Flood, Quantity::Missing),
-    Column::new("memory, MB", Task::Flood, Quantity::Memory),
+const WITHIN: [Column; 3] = [
     Column::new(
         "flood within the process: M spans/s arrive",
         Task::FloodWithin,
@@ -210,20 +216,14 @@ fn cell(results: &Results, contender: &str, column: &Column, distance: Distance)
     if let Some(speedup) = median(Quantity::Speedup) {
         let _ = write!(cell, " ({speedup:.2} ×)");
     }
-    if column.quantity == Quantity::Cpu {
-        let missing = median(Quantity::Missing).filter(|missing| *missing > 0.0005);
-        if let Some(missing) = missing {
-            let _ = write!(cell, " ({} lost)", print(Quantity::Missing, missing));
-        }
-    }
-    cell + &marks(contender, column)
+    cell + &marks(contender, column.task, column.quantity)
 }
 
 /// The numbers of the notes on it, if there are any.
-fn marks(contender: &str, column: &Column) -> String {
+pub fn marks(contender: &str, task: Task, quantity: Quantity) -> String {
     let marks = (1..)
         .zip(&NOTES)
-        .filter(|(_, note)| note.is_about(contender, column.task, column.quantity));
+        .filter(|(_, note)| note.is_about(contender, task, quantity));
     let marks: Vec<String> = marks.map(|(number, _)| number.to_string()).collect();
     if marks.is_empty() {
         String::new()
@@ -235,6 +235,11 @@ fn marks(contender: &str, column: &Column) -> String {
 pub fn print(quantity: Quantity, value: f64) -> String {
     match quantity {
         Quantity::Cpu | Quantity::BackgroundCpu | Quantity::Delivered => format!("{value:.2}"),
+        Quantity::Made
+        | Quantity::Arrived
+        | Quantity::Sent
+        | Quantity::Dropped
+        | Quantity::KernelDrops => grouped(value as u64),
         Quantity::Missing if value.abs() < 0.0005 => "0 %".to_owned(),
         Quantity::Missing => format!("{:.1} %", value * 100.0),
         _ => number(value),
@@ -294,10 +299,20 @@ const EXPLANATIONS: &str = "\n\
     them.\n\n\
     tracehound's background thread also packs spans for an agent; the other contenders' hand them to a sink that reads \
     them.\n\n\
-    *W8*: requests of W3, two spans each, of one thread; the sink is a process on this host that counts the spans of \
-    datagrams and of OTLP requests. *Paced*: 40 000 spans a second. *Flood*: for a second; what waits then has half a \
-    second more to arrive. In it tracehound's datagrams have 65 000 bytes instead of 16 000, and OpenTelemetry's requests \
-    4096 spans instead of 512. Within the process: into what stands behind W1 to W7. Up to 16 384 spans may wait where that \
-    can be said. tracehound's account of its spans must hold all that were made.\n\n\
+    *W8*: one thread makes requests of W3, two spans each. The sink is a process on this host that counts the spans of \
+    datagrams and of OTLP requests. The *fast sink* only counts, and asks for a receive buffer of 4 MiB, of which the system \
+    grants up to `net.core.rmem_max`. The *slow sink* spins 2 ns for each byte of a datagram before it reads the next one, \
+    and for each byte of an OTLP request before it answers; it keeps the receive buffer that the system gives \
+    (`net.core.rmem_default`). *At a pace*: 40 000 spans a second. *In a flood*: as many as the thread can make in a second; \
+    spans that wait then have half a second more to arrive. In the flood OpenTelemetry's requests have up to 4096 spans \
+    instead of 512. *Within the process*: into the sink of W1 to W7. Up to 16 384 spans may wait where a contender lets \
+    that be set. By default tracehound sends a burst of up to 8 MiB and then 20 MB a second; it drops spans that find its \
+    queue full, and counts them.\n\n\
+    *Spans made* to *kernel dropped* are the counts of one run: the one in the middle by the share of spans that arrived. \
+    The other columns are medians, first with the cores near, then with the cores far. *It says* is what a program can read \
+    of the contender without its log: counters and return values. *Kernel dropped* is the kernel's count of datagrams for \
+    which the sink's receive buffer had no room (`/proc/net/udp`); a dash stands where no datagram came, or where the \
+    kernel does not tell. The run stops if tracehound's account leaves out a span that was made, or if more spans arrive \
+    than it counts as sent.\n\n\
     *Calls*: 50 000 a second on each of two threads, at fixed times. The harness alone shows what the machine adds: \
     whatever else runs on it stops calls, too.\n";

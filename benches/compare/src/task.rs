@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::company::Probe;
-use crate::contender::{NOTHING, Prepare};
+use crate::contender::{Entry, NOTHING, Prepare, RAISED};
 use crate::cores::Cores;
 use crate::figure::Figure;
+use crate::sink::Reader;
 use crate::workload::Workload;
 use crate::{agent, encoding, latency, measure};
 
@@ -14,10 +15,10 @@ pub enum Task {
     /// What spans cost the program, one burst after the other.
     Burst(Workload),
     /// To an agent in another process, at a pace.
-    Paced,
-    /// To an agent, as fast as it goes.
-    Flood,
-    /// The same to a sink in this process.
+    Paced(Reader),
+    /// To an agent in another process, as fast as the program can.
+    Flood(Reader),
+    /// To a sink in this process, as fast as the program can.
     FloodWithin,
     Encoding,
     /// What single calls take.
@@ -32,8 +33,10 @@ impl Task {
     pub fn key(self) -> &'static str {
         match self {
             Self::Burst(workload) => workload.key(),
-            Self::Paced => "paced",
-            Self::Flood => "flood",
+            Self::Paced(Reader::Fast) => "paced",
+            Self::Paced(Reader::Slow) => "paced-slow",
+            Self::Flood(Reader::Fast) => "flood",
+            Self::Flood(Reader::Slow) => "flood-slow",
             Self::FloodWithin => "flood-within",
             Self::Encoding => "encoding",
             Self::Latency => "latency",
@@ -44,14 +47,29 @@ impl Task {
         Self::all().find(|task| task.key() == key)
     }
 
+    /// The name of its workload, as the table has it.
+    pub fn workload(self) -> &'static str {
+        match self {
+            Self::Burst(workload) => workload.key(),
+            Self::Paced(_) | Self::Flood(_) | Self::FloodWithin => "W8",
+            Self::Encoding => "W9",
+            Self::Latency => "latency",
+        }
+    }
+
     /// Whether it takes so much longer than a burst that it is not part of every round.
     pub fn is_long(self) -> bool {
         Self::LONG.contains(&self)
     }
 
     /// Who shows what the harness costs itself, where that is part of the figures.
-    pub fn floor(self) -> Option<(&'static str, Prepare)> {
-        matches!(self, Self::Paced | Self::Latency).then_some(NOTHING)
+    pub fn floor(self) -> Option<Entry> {
+        matches!(self, Self::Paced(_) | Self::Latency).then_some(NOTHING)
+    }
+
+    /// A contender with other settings than its defaults, where they matter.
+    pub fn variant(self) -> Option<Entry> {
+        matches!(self, Self::Paced(Reader::Fast) | Self::Flood(Reader::Fast)).then_some(RAISED)
     }
 
     /// Nothing where the contender cannot do it.
@@ -64,17 +82,19 @@ impl Task {
     ) -> Option<Vec<Figure>> {
         match self {
             Self::Burst(workload) => measure::measure(prepare, workload, cores, probe, time),
-            Self::Paced => agent::paced(prepare),
-            Self::Flood => agent::flood(prepare),
+            Self::Paced(reader) => agent::paced(prepare, reader),
+            Self::Flood(reader) => agent::flood(prepare, reader),
             Self::FloodWithin => agent::flood_within(prepare),
             Self::Encoding => encoding::measure(prepare, cores, time),
             Self::Latency => latency::measure(prepare, cores),
         }
     }
 
-    const LONG: [Self; 5] = [
-        Self::Paced,
-        Self::Flood,
+    const LONG: [Self; 7] = [
+        Self::Paced(Reader::Fast),
+        Self::Paced(Reader::Slow),
+        Self::Flood(Reader::Fast),
+        Self::Flood(Reader::Slow),
         Self::FloodWithin,
         Self::Encoding,
         Self::Latency,

@@ -1,5 +1,6 @@
 use std::hint::black_box;
 use std::sync::Arc;
+use std::time::Duration;
 
 use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::{
@@ -20,7 +21,7 @@ use opentelemetry_sdk::trace::{
 };
 use prost::Message;
 
-use crate::contender::{Batches, Contender, Destination, Mode, QUEUE, Tally};
+use crate::contender::{Account, Batches, Contender, Destination, Mode, QUEUE, Tally};
 use crate::request::Request;
 
 struct OpenTelemetry {
@@ -55,14 +56,15 @@ pub(super) fn provider(mode: Mode, destination: Destination) -> (SdkTracerProvid
             };
             in_batches(encoder, Batches::Usual)
         }
-        Destination::Network(addresses, batches) => in_batches(
-            opentelemetry_otlp::SpanExporter::builder()
+        Destination::Network(addresses, batches) => {
+            let exporter = opentelemetry_otlp::SpanExporter::builder()
                 .with_http()
                 .with_endpoint(format!("http://{}/v1/traces", addresses.collector))
                 .build()
-                .expect("a URL"),
-            batches,
-        ),
+                .expect("a URL");
+            let tally = tally.clone();
+            in_batches(Answered { exporter, tally }, batches)
+        }
     };
     let sampler = match mode {
         Mode::Sampled => Sampler::ParentBased(Box::new(Sampler::AlwaysOn)),
@@ -86,6 +88,44 @@ fn in_batches(exporter: impl SpanExporter + 'static, batches: Batches) -> BatchS
     BatchSpanProcessor::builder(exporter)
         .with_batch_config(queue.build())
         .build()
+}
+
+/// Counts spans that the collector has answered for.
+#[derive(Debug)]
+struct Answered {
+    exporter: opentelemetry_otlp::SpanExporter,
+    tally: Arc<Tally>,
+}
+
+impl SpanExporter for Answered {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        let spans = batch.len();
+        let result = self.exporter.export(batch).await;
+        if result.is_ok() {
+            self.tally.add(spans);
+        }
+        result
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.exporter.force_flush()
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.exporter.set_resource(resource);
+    }
+}
+
+/// What is known of its spans outside of the SDK, which only logs how many its queue dropped.
+pub(super) fn account(tally: &Tally) -> Account {
+    Account {
+        sent: Some(tally.delivered()),
+        ..Account::default()
+    }
 }
 
 #[derive(Debug)]
@@ -207,5 +247,9 @@ impl Contender for OpenTelemetry {
 
     fn tally(&self) -> &Tally {
         &self.tally
+    }
+
+    fn account(&self) -> Account {
+        account(&self.tally)
     }
 }

@@ -16,7 +16,7 @@ use rustracing_jaeger::thrift::jaeger::{Batch, Process};
 use thrift_codec::CompactEncode;
 use thrift_codec::message::Message;
 
-use crate::contender::{Contender, Destination, Mode, QUEUE, Tally};
+use crate::contender::{Account, Contender, Destination, Mode, QUEUE, Tally};
 use crate::request::Request;
 
 struct Rustracing {
@@ -48,7 +48,7 @@ pub fn prepare(mode: Mode, destination: Destination) -> Option<Box<dyn Contender
 enum Sink {
     Reader(Arc<Tally>),
     Encoder(Arc<Tally>),
-    Jaeger(JaegerCompactReporter),
+    Jaeger(JaegerCompactReporter, Arc<Tally>),
 }
 
 fn sink(destination: Destination, tally: Arc<Tally>) -> Sink {
@@ -59,7 +59,7 @@ fn sink(destination: Destination, tally: Arc<Tally>) -> Sink {
             let reporter = JaegerCompactReporter::new("compare");
             let mut reporter = reporter.expect("a port is free");
             reporter.set_agent_addr(addresses.agent);
-            Sink::Jaeger(reporter)
+            Sink::Jaeger(reporter, tally)
         }
     }
 }
@@ -96,7 +96,10 @@ impl Sink {
                 tally.add(spans.len());
             }
             Self::Encoder(tally) => tally.encoded(spans.len(), || encode(spans)),
-            Self::Jaeger(reporter) => reporter.report(spans).expect("small enough"),
+            Self::Jaeger(reporter, tally) => {
+                reporter.report(spans).expect("small enough");
+                tally.add(spans.len());
+            }
         }
     }
 }
@@ -192,6 +195,14 @@ impl Contender for Rustracing {
 
     fn tally(&self) -> &Tally {
         &self.tally
+    }
+
+    /// Its reporter returns whether a datagram was sent. The tracer says nothing of spans that find the channel full.
+    fn account(&self) -> Account {
+        Account {
+            sent: Some(self.tally.delivered()),
+            ..Account::default()
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use tracehound::sampler::ConstSampler;
 use tracehound::tracer::tracer;
 
 use crate::clocks::thread_cpu;
-use crate::contender::{Account, Batches, Contender, Destination, Mode, QUEUE, Tally};
+use crate::contender::{Account, Contender, Destination, Mode, QUEUE, Tally};
 use crate::request::Request;
 
 struct Tracehound {
@@ -18,7 +18,23 @@ struct Tracehound {
     tally: Arc<Tally>,
 }
 
+/// With default settings.
 pub fn prepare(mode: Mode, destination: Destination) -> Option<Box<dyn Contender>> {
+    prepare_with(mode, destination, |sender| sender)
+}
+
+/// With a limit of bytes a second that no thread reaches.
+pub fn prepare_raised(mode: Mode, destination: Destination) -> Option<Box<dyn Contender>> {
+    prepare_with(mode, destination, |sender| {
+        sender.max_bytes_per_second(RAISED_BYTES_PER_SECOND)
+    })
+}
+
+fn prepare_with(
+    mode: Mode,
+    destination: Destination,
+    set: impl FnOnce(UdpSender) -> UdpSender,
+) -> Option<Box<dyn Contender>> {
     let tally = Arc::new(Tally::new());
     let reporter = match destination {
         Destination::Memory => RemoteReporter::new(Sink {
@@ -29,12 +45,8 @@ pub fn prepare(mode: Mode, destination: Destination) -> Option<Box<dyn Contender
             tally: tally.clone(),
             worker: Some(Duration::ZERO),
         }),
-        Destination::Network(addresses, batches) => {
-            let sender = UdpSender::new(addresses.agent);
-            RemoteReporter::new(match batches {
-                Batches::Usual => sender,
-                Batches::Large => sender.max_packet_bytes(UdpSender::MAX_PACKET_BYTES),
-            })
+        Destination::Network(addresses, _) => {
+            RemoteReporter::new(set(UdpSender::new(addresses.agent)))
         }
     };
     let tracer = match mode {
@@ -150,12 +162,14 @@ impl Contender for Tracehound {
         &self.tally
     }
 
-    fn account(&self) -> Option<Account> {
+    fn account(&self) -> Account {
         let report = self.tracer.report();
-        Some(Account {
-            finished: report.finished,
-            sent: report.sent,
-            lost: report.dropped.total(),
-        })
+        Account {
+            finished: Some(report.finished),
+            sent: Some(report.sent),
+            dropped: Some(report.dropped.total()),
+        }
     }
 }
+
+const RAISED_BYTES_PER_SECOND: u64 = 2_000_000_000;

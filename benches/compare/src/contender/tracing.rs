@@ -10,8 +10,8 @@ use tracing::{info, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::layer::SubscriberExt;
 
-use crate::contender::opentelemetry::provider;
-use crate::contender::{Contender, Destination, Mode, Tally};
+use crate::contender::opentelemetry::{account, provider};
+use crate::contender::{Account, Contender, Destination, Mode, Tally};
 use crate::request::Request;
 
 struct Tracing {
@@ -102,5 +102,9 @@ impl Contender for Tracing {
 
     fn tally(&self) -> &Tally {
         &self.tally
+    }
+
+    fn account(&self) -> Account {
+        account(&self.tally)
     }
 }

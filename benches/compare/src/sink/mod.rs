@@ -1,11 +1,13 @@
 //! Where spans go: a process that listens as an agent and as a collector, and counts.
 
 mod http;
+mod kernel_drops;
 mod otlp;
+mod reader;
 mod thrift;
 
 use std::io::{BufRead, BufReader, Write, stdin};
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, UdpSocket};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,6 +15,9 @@ use std::time::{Duration, Instant};
 use std::{env, thread};
 
 use rustix::net::sockopt::set_socket_recv_buffer_size;
+
+use crate::sink::kernel_drops::kernel_drops;
+pub use crate::sink::reader::Reader;
 
 /// The process, seen from the one that sends.
 pub struct Sink {
@@ -31,17 +36,17 @@ pub struct Addresses {
 }
 
 impl Sink {
-    pub fn start() -> Self {
+    pub fn start(reader: Reader) -> Self {
         let mut process = Command::new(env::current_exe().expect("the system knows this program"))
-            .arg(SINK)
+            .args([SINK, reader.name()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .expect("this program starts");
         let questions = process.stdin.take();
         let mut answers = BufReader::new(process.stdout.take().expect("it is a pipe"));
-        let [agent, collector] = numbers(&mut answers)
-            .map(|port| SocketAddr::from(([127, 0, 0, 1], port.try_into().expect("a port"))));
+        let [agent, collector] = words(&mut answers)
+            .map(|port| SocketAddr::from(([127, 0, 0, 1], port.parse().expect("a port"))));
         Self {
             process,
             questions,
@@ -52,11 +57,25 @@ impl Sink {
 
     /// How many spans have arrived.
     pub fn delivered(&mut self) -> u64 {
+        self.ask().0
+    }
+
+    /// How many datagrams the kernel dropped because the agent's receive buffer was full. `None` where the kernel does
+    /// not tell, and where no datagram was sent to the agent.
+    pub fn kernel_drops(&mut self) -> Option<u64> {
+        self.ask().1
+    }
+
+    fn ask(&mut self) -> (u64, Option<u64>) {
         let questions = self.questions.as_mut().expect("open until the end");
         questions.write_all(b"\n").expect("it listens");
-        let [spans, unreadable] = numbers(&mut self.answers);
-        assert_eq!(unreadable, 0, "messages that cannot be read");
-        spans
+        let [spans, unreadable, datagrams, drops] = words(&mut self.answers);
+        assert_eq!(unreadable, "0", "messages that cannot be read");
+        let drops = drops
+            .parse()
+            .ok()
+            .filter(|drops| *drops > 0 || datagrams != "0");
+        (spans.parse().expect("a number"), drops)
     }
 
     /// Waits until that many have, or no more come, and says how many.
@@ -81,20 +100,18 @@ impl Drop for Sink {
     }
 }
 
-fn numbers(answers: &mut impl BufRead) -> [u64; 2] {
+fn words<const N: usize>(answers: &mut impl BufRead) -> [String; N] {
     let mut line = String::new();
     answers.read_line(&mut line).expect("it answers");
-    let numbers = line
-        .split_whitespace()
-        .map(|number| number.parse().expect("a number"));
-    let numbers: Vec<u64> = numbers.collect();
-    numbers.try_into().expect("two numbers")
+    let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+    words.try_into().expect("as many words as were asked for")
 }
 
 #[derive(Default)]
 struct Counts {
     spans: AtomicU64,
     unreadable: AtomicU64,
+    datagrams: AtomicU64,
 }
 
 impl Counts {
@@ -107,39 +124,45 @@ impl Counts {
 }
 
 /// What the process does, until its input ends.
-pub fn serve() {
+pub fn serve(reader: Reader) {
     let counts = Arc::new(Counts::default());
-    let agent = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
-    set_socket_recv_buffer_size(&agent, RECEIVE_BUFFER).expect("it is cut to what is allowed");
-    let collector = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let any_port = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
+    let agent = UdpSocket::bind(any_port).expect("a port is free");
+    if let Some(bytes) = reader.receive_buffer() {
+        set_socket_recv_buffer_size(&agent, bytes).expect("it is cut to what is allowed");
+    }
+    let collector = TcpListener::bind(any_port).expect("a port is free");
     let port = |address: std::io::Result<SocketAddr>| address.expect("it is bound").port();
-    println!(
-        "{} {}",
-        port(agent.local_addr()),
-        port(collector.local_addr())
-    );
+    let agent_port = port(agent.local_addr());
+    println!("{agent_port} {}", port(collector.local_addr()));
     let ours = counts.clone();
     thread::spawn(move || {
         let mut datagram = vec![0; 65_536];
         while let Ok(size) = agent.recv(&mut datagram) {
+            ours.datagrams.fetch_add(1, Ordering::Relaxed);
             ours.add(thrift::spans(&datagram[..size]));
+            reader.work(size);
         }
     });
     let ours = counts.clone();
     thread::spawn(move || {
         for connection in collector.incoming().map_while(Result::ok) {
             let counts = ours.clone();
-            thread::spawn(move || http::serve(&connection, |body| counts.add(otlp::spans(body))));
+            let take = move |body: &[u8]| {
+                counts.add(otlp::spans(body));
+                reader.work(body.len());
+            };
+            thread::spawn(move || http::serve(&connection, take));
         }
     });
     for _ in stdin().lines() {
-        let spans = counts.spans.load(Ordering::Relaxed);
-        let unreadable = counts.unreadable.load(Ordering::Relaxed);
-        println!("{spans} {unreadable}");
+        let [spans, unreadable, datagrams] = [&counts.spans, &counts.unreadable, &counts.datagrams]
+            .map(|count| count.load(Ordering::Relaxed));
+        let drops = kernel_drops(SocketAddrV4::new(Ipv4Addr::LOCALHOST, agent_port))
+            .map_or_else(|| "unknown".to_owned(), |drops| drops.to_string());
+        println!("{spans} {unreadable} {datagrams} {drops}");
     }
 }
 
 pub const SINK: &str = "sink";
-/// What Linux allows at most, as it usually is set up, is less; this is what an agent would ask for.
-const RECEIVE_BUFFER: usize = 4 << 20;
 const SILENCE: Duration = Duration::from_millis(200);
