@@ -46,14 +46,15 @@ pub(super) fn operation_name(
     }
 }
 
-/// `GET /users/{id}` where the route is known, else `HTTP GET`. Never the path: there are too many of them.
+/// `GET /users/{id}` where the route is known, else `HTTP GET`. Never the path: there are too many of them. A method that
+/// is not a common one is left out: `HTTP /users/{id}`, `HTTP`.
 pub(super) fn http_name(method: &Method, route: Option<&str>) -> Cow<'static, str> {
-    match route {
-        Some(route) => Cow::Owned(format!("{method} {route}")),
-        None => match COMMON_METHODS.iter().find(|(name, _)| name == method) {
-            Some((_, name)) => Cow::Borrowed(name),
-            None => Cow::Borrowed("HTTP"),
-        },
+    let known = COMMON_METHODS.iter().find(|(known, _)| known == method);
+    match (known, route) {
+        (Some(_), Some(route)) => Cow::Owned(format!("{method} {route}")),
+        (None, Some(route)) => Cow::Owned(format!("HTTP {route}")),
+        (Some((_, name)), None) => Cow::Borrowed(name),
+        (None, None) => Cow::Borrowed("HTTP"),
     }
 }
 
@@ -149,6 +150,7 @@ mod tests {
             ("GET", None, "HTTP GET"),
             ("PATCH", None, "HTTP PATCH"),
             ("BREW", None, "HTTP"),
+            ("BREW", Some("/users/{id}"), "HTTP /users/{id}"),
         ];
         for (method, route, name) in rows {
             let method = method.parse().expect("a method");
