@@ -1,7 +1,7 @@
 //! What a request and its response put on a span.
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use http::{Method, StatusCode, request};
 
@@ -113,9 +113,10 @@ pub(super) fn status(span: &Span, status: StatusCode, is_error: bool) {
 
 /// The address of a caller.
 pub(super) fn peer(span: &Span, address: SocketAddr) {
-    match address {
-        SocketAddr::V4(address) => span.set_tag(tags::PEER_IPV4, display(address.ip())),
-        SocketAddr::V6(address) => span.set_tag(tags::PEER_IPV6, display(address.ip())),
+    // A listener on `[::]` sees a caller without IPv6 as `::ffff:10.1.2.3`.
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => span.set_tag(tags::PEER_IPV4, display(&ip)),
+        IpAddr::V6(ip) => span.set_tag(tags::PEER_IPV6, display(&ip)),
     };
     span.set_tag(tags::PEER_PORT, address.port());
 }

@@ -251,6 +251,8 @@ fn the_address_of_the_caller_is_on_the_span_where_the_server_tells_it() {
         for (address, key) in [
             ("10.1.2.3:4567", "peer.ipv4"),
             ("[fe80::1]:4567", "peer.ipv6"),
+            // As a listener on `[::]` sees a caller that has no IPv6.
+            ("[::ffff:10.1.2.3]:4567", "peer.ipv4"),
         ] {
             let (tracer, reporter) = recording_tracer();
             let address: SocketAddr = address.parse().expect("an address");
@@ -258,8 +260,10 @@ fn the_address_of_the_caller_is_on_the_span_where_the_server_tells_it() {
             request.extensions_mut().insert(ConnectInfo(address));
             app(&tracer).oneshot(request).await.expect("infallible");
             let span = one_span(&reporter).await;
-            assert_eq!(span.tag_text(key), address.ip().to_string());
+            assert_eq!(span.tag_text(key), address.ip().to_canonical().to_string());
             assert_eq!(span.tag_text("peer.port"), "4567");
+            let peers = ["peer.ipv4", "peer.ipv6"].map(|key| span.tag(key).is_some());
+            assert_ne!(peers[0], peers[1], "{address}");
         }
     });
 }
