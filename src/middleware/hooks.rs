@@ -165,10 +165,18 @@ impl Headers {
 
     pub(super) fn record(&self, span: &Span, headers: &HeaderMap) {
         for (name, key) in &self.0 {
-            let value = headers.get(name);
-            if let Some(text) = value.and_then(|value| redact::header(name, value)) {
-                span.set_tag(key, &text);
+            let mut values = headers
+                .get_all(name)
+                .iter()
+                .filter_map(|value| redact::header(name, value));
+            let Some(mut text) = values.next() else {
+                continue;
+            };
+            for value in values {
+                text += ", ";
+                text += value;
             }
+            span.set_tag(key, &text);
         }
     }
 }
@@ -232,7 +240,8 @@ macro_rules! setters {
             self
         }
 
-        /// Records these headers of requests, as `http.header.{name}`.
+        /// Records these headers of requests, as `http.header.{name}`. The values of one that comes several times are
+        /// joined by `, `.
         ///
         /// Those that hold secrets are left out all the same: `authorization`, `proxy-authorization`, `cookie`,
         /// `set-cookie`, `x-api-key`, names that end in `-token` or `-secret`, and values marked as sensitive.
