@@ -27,7 +27,8 @@ impl Code {
     pub(super) const UNAVAILABLE: Self = Self(14);
     const UNAUTHENTICATED: Self = Self(16);
 
-    pub(super) fn new(code: i32) -> Self {
+    #[cfg(feature = "tonic")]
+    fn new(code: i32) -> Self {
         match u8::try_from(code) {
             Ok(code) if usize::from(code) < CODES.len() => Self(code),
             _ => Self::UNKNOWN,
@@ -49,11 +50,14 @@ impl Code {
         }
     }
 
+    /// The code in a header: a number from 0 to 16 as gRPC writes it. Other spellings (`00`, `+5`) are Unknown, as tonic
+    /// reads them.
     fn from_header(value: &[u8]) -> Self {
-        std::str::from_utf8(value)
-            .ok()
-            .and_then(|text| text.parse().ok())
-            .map_or(Self::UNKNOWN, Self::new)
+        match *value {
+            [digit @ b'0'..=b'9'] => Self(digit - b'0'),
+            [b'1', digit @ b'0'..=b'6'] => Self(10 + digit - b'0'),
+            _ => Self::UNKNOWN,
+        }
     }
 
     fn row(self) -> (&'static str, &'static str) {
@@ -195,15 +199,24 @@ mod tests {
 
     #[test]
     fn a_status_is_read_from_headers() {
-        let rows: [(&[u8], &str, (Code, &str)); 6] = [
+        let rows: &[(&[u8], &str, (Code, &str))] = &[
             (b"0", "", (Code::OK, "")),
+            (b"9", "", (Code(9), "")),
+            (b"10", "", (Code(10), "")),
+            (b"16", "", (Code(16), "")),
+            (b"00", "", (Code::UNKNOWN, "")),
+            (b"+5", "", (Code::UNKNOWN, "")),
+            (b"05", "", (Code::UNKNOWN, "")),
+            (b" 5", "", (Code::UNKNOWN, "")),
+            (b"", "", (Code::UNKNOWN, "")),
+            (b"100", "", (Code::UNKNOWN, "")),
             (b"5", "no%20such%20%C3%A9", (Code(5), "no such é")),
             (b"17", "%zz%ff", (Code::UNKNOWN, "%zz\u{fffd}")),
             (b"-1", "", (Code::UNKNOWN, "")),
             (b"x", "", (Code::UNKNOWN, "")),
             (b"\xff", "", (Code::UNKNOWN, "")),
         ];
-        for (code, message, (expected, text)) in rows {
+        for &(code, message, (expected, text)) in rows {
             let mut headers = HeaderMap::new();
             let code = HeaderValue::from_bytes(code).expect("legal");
             headers.insert("grpc-status", code);
