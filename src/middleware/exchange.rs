@@ -4,10 +4,11 @@ use std::fmt::Display;
 
 use http::{HeaderMap, Method, StatusCode};
 
-use crate::middleware::failure::record_error;
+use crate::middleware::failure::log_error;
 use crate::middleware::grpc::{self, Code};
 use crate::middleware::hooks::{Hooks, SpanEnd};
 use crate::middleware::record::{self, Protocol, Side};
+use crate::model::tags;
 use crate::span::Span;
 
 /// Owns the span of a request. It goes from the future of the response to the body of the response, and ends the span
@@ -182,10 +183,16 @@ impl Exchange {
 
     /// The service or the body has failed.
     pub(super) fn fail<E: Display + 'static>(&mut self, error: &E) {
+        let mut is_error = true;
         if let Answer::Grpc { .. } = self.answer {
-            grpc::record_code(&self.span, grpc::code_of(error));
+            let code = grpc::code_of(error);
+            grpc::record_code(&self.span, code);
+            is_error = code != Code::CANCELED;
         }
-        record_error(&self.span, error);
+        if is_error {
+            self.span.set_tag(tags::ERROR, true);
+        }
+        log_error(&self.span, error);
         self.finish();
     }
 

@@ -4,7 +4,7 @@ use http::{HeaderMap, Method, StatusCode, header, request};
 use percent_encoding::percent_decode;
 
 #[cfg(feature = "tonic")]
-use crate::middleware::failure::chain;
+use crate::middleware::failure::{chain, is_timeout};
 use crate::middleware::record::Side;
 use crate::middleware::redact;
 use crate::model::{field, tags};
@@ -21,6 +21,7 @@ impl Code {
     pub(super) const OK: Self = Self(0);
     pub(super) const CANCELED: Self = Self(1);
     pub(super) const UNKNOWN: Self = Self(2);
+    const DEADLINE_EXCEEDED: Self = Self(4);
     const PERMISSION_DENIED: Self = Self(7);
     pub(super) const UNIMPLEMENTED: Self = Self(12);
     const INTERNAL: Self = Self(13);
@@ -65,6 +66,15 @@ impl Code {
             .get(usize::from(self.0))
             .copied()
             .unwrap_or(("Unknown", "0xx"))
+    }
+
+    /// The same, unless tonic says by it that time ran out: it answers Cancelled then.
+    fn or_deadline(self, message: &str) -> Self {
+        if self == Self::CANCELED && message == "Timeout expired" {
+            Self::DEADLINE_EXCEEDED
+        } else {
+            self
+        }
     }
 }
 
@@ -118,7 +128,7 @@ pub(super) fn status(headers: &HeaderMap) -> Option<(Code, String)> {
                 .into_owned()
         })
         .unwrap_or_default();
-    Some((code, message))
+    Some((code.or_deadline(&message), message))
 }
 
 /// Puts a status on a span by the rules of otgrpc: nothing for OK; else code and class, the error tag for a client
@@ -143,22 +153,27 @@ pub(super) fn record_code(span: &Span, code: Code) -> &'static str {
     class
 }
 
-/// The code that a caller will be given for an error of the service below.
+/// The code that a caller will be given for an error of the service below; DeadlineExceeded where time ran out, which
+/// tonic calls Cancelled.
 #[cfg(feature = "tonic")]
 pub(super) fn code_of<E: 'static>(error: &E) -> Code {
-    chain(error)
-        .find_map(|error| {
-            if let Some(status) = error.downcast_ref::<tonic::Status>() {
-                Some(Code::new(i32::from(status.code())))
-            } else if error.is::<tonic::TimeoutExpired>() {
-                Some(Code::CANCELED)
-            } else if error.is::<tonic::ConnectError>() {
-                Some(Code::UNAVAILABLE)
-            } else {
-                None
-            }
-        })
-        .unwrap_or(Code::UNKNOWN)
+    let code = chain(error).find_map(|error| {
+        if let Some(status) = error.downcast_ref::<tonic::Status>() {
+            let code = Code::new(i32::from(status.code()));
+            Some(code.or_deadline(status.message()))
+        } else if error.is::<tonic::TimeoutExpired>() {
+            Some(Code::DEADLINE_EXCEEDED)
+        } else if error.is::<tonic::ConnectError>() {
+            Some(Code::UNAVAILABLE)
+        } else {
+            None
+        }
+    });
+    match code {
+        Some(code) => code,
+        None if chain(error).any(is_timeout) => Code::DEADLINE_EXCEEDED,
+        None => Code::UNKNOWN,
+    }
 }
 
 #[cfg(not(feature = "tonic"))]
@@ -212,6 +227,8 @@ mod tests {
             (b"100", "", (Code::UNKNOWN, "")),
             (b"5", "no%20such%20%C3%A9", (Code(5), "no such é")),
             (b"17", "%zz%ff", (Code::UNKNOWN, "%zz\u{fffd}")),
+            (b"1", "Timeout expired", (Code(4), "Timeout expired")),
+            (b"1", "timeout", (Code::CANCELED, "timeout")),
             (b"-1", "", (Code::UNKNOWN, "")),
             (b"x", "", (Code::UNKNOWN, "")),
             (b"\xff", "", (Code::UNKNOWN, "")),
