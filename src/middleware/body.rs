@@ -41,26 +41,21 @@ impl<B> TracedBody<B> {
 
 impl<B: Body> TracedBody<B> {
     pub(super) fn new(inner: B, mut exchange: Exchange, headers: &HeaderMap) -> Self {
-        let length = exchange.has_length().then(|| {
-            let announced = || {
-                headers
-                    .get(header::CONTENT_LENGTH)?
-                    .to_str()
-                    .ok()?
-                    .parse()
-                    .ok()
-            };
-            inner.size_hint().exact().or_else(announced)
-        });
-        if !exchange.is_over() && inner.is_end_stream() {
-            exchange.complete();
+        let length = if exchange.has_length() {
+            // The header has the word, as in hyper: it is what the other end goes by.
+            announced_length(headers).or_else(|| inner.size_hint().exact())
+        } else {
+            None
+        };
+        if !exchange.is_over() && (length == Some(0) || inner.is_end_stream()) {
+            exchange.end_of_body(length);
         }
         if !exchange.is_over() {
             exchange.body_follows();
         }
         Self {
             inner: Some(inner),
-            length: length.flatten(),
+            length,
             exchange: Some(exchange).filter(|exchange| !exchange.is_over()),
         }
     }
@@ -84,16 +79,16 @@ impl<B: Body<Error: Display + 'static>> Body for TracedBody<B> {
         let poll = exchange.run(|| inner.as_mut().poll_frame(cx));
         match &poll {
             Poll::Pending => return Poll::Pending,
-            Poll::Ready(None) => exchange.complete(),
+            Poll::Ready(None) => exchange.end_of_body(*this.length),
             Poll::Ready(Some(Err(error))) => exchange.fail(error),
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(trailers) = frame.trailers_ref() {
-                    exchange.trailers(trailers);
+                    exchange.trailers(trailers, *this.length);
                 } else if let Some(data) = frame.data_ref() {
                     exchange.count(data.remaining() as u64);
                     let is_all = this.length.is_some_and(|length| exchange.bytes() >= length);
                     if is_all || inner.is_end_stream() {
-                        exchange.complete();
+                        exchange.end_of_body(*this.length);
                     }
                 }
             }
@@ -123,6 +118,16 @@ impl<B> PinnedDrop for TracedBody<B> {
             exchange.run(|| this.inner.set(None));
         }
     }
+}
+
+/// What `content-length` says, if it says one thing that can be read.
+fn announced_length(headers: &HeaderMap) -> Option<u64> {
+    let mut values = headers.get_all(header::CONTENT_LENGTH).iter();
+    let value = values.next()?.to_str().ok()?;
+    let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number && values.next().is_none())
+        .then(|| value.parse().ok())
+        .flatten()
 }
 
 impl<B: Default> Default for TracedBody<B> {

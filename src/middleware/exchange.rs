@@ -145,8 +145,18 @@ impl Exchange {
     }
 
     /// Trailers are the end.
-    pub(super) fn trailers(&mut self, trailers: &HeaderMap) {
+    pub(super) fn trailers(&mut self, trailers: &HeaderMap, length: Option<u64>) {
         self.status(trailers);
+        self.end_of_body(length);
+    }
+
+    /// The body is over, of which so many bytes were announced.
+    pub(super) fn end_of_body(&mut self, length: Option<u64>) {
+        if let Some(missing) = length.and_then(|length| length.checked_sub(self.bytes))
+            && missing > 0
+        {
+            record::cut_short(&self.span, missing);
+        }
         self.complete();
     }
 

@@ -7,7 +7,7 @@ use http::{Method, StatusCode, request};
 
 use crate::middleware::hooks::Hooks;
 use crate::middleware::{grpc, redact};
-use crate::model::{display, tags};
+use crate::model::{display, field, tags};
 use crate::span::Span;
 
 /// Which end of a request a span measures.
@@ -132,6 +132,19 @@ pub(super) fn response_size(span: &Span, bytes: u64) {
 pub(super) fn cancelled(span: &Span) {
     span.set_tag("http.cancelled", true);
     span.log_event("cancelled");
+}
+
+/// A body that ended so many bytes before its announced length.
+#[cold]
+pub(super) fn cut_short(span: &Span, missing: u64) {
+    span.set_tag(tags::ERROR, true);
+    span.log([
+        field(tags::EVENT, "error"),
+        field(
+            tags::MESSAGE,
+            &format!("the body ended {missing} bytes before its announced length"),
+        ),
+    ]);
 }
 
 /// A panic, as a span that is dropped by one records it.

@@ -1,6 +1,8 @@
 //! When the span of a request ends, by what becomes of the body of its response. The rules are the same for servers
 //! and clients.
 
+mod lengths;
+
 use std::convert::Infallible;
 use std::future::Ready;
 use std::panic::{AssertUnwindSafe, catch_unwind};
