@@ -13,8 +13,9 @@ use crate::middleware::exchange::Exchange;
 /// The body of a traced response. It ends the span of the request.
 ///
 /// Frames pass through as they are. The span ends with the first of: the last frame, trailers (with the status of a
-/// gRPC call), as many bytes as were announced, an error, and the drop of the body. One that is dropped before its end
-/// marks the span as cancelled, which is no error.
+/// gRPC call), as many bytes as were announced, an error, and the drop of the body. A body that ends before its
+/// announced length is an error. One that is dropped before its end marks the span as cancelled, which is no error;
+/// but a client may drop the body of a reply unread: that is the log event `body_dropped`.
 ///
 /// The span is active in every poll, and while what is inside is dropped.
 #[pin_project(PinnedDrop)]
@@ -76,6 +77,7 @@ impl<B: Body<Error: Display + 'static>> Body for TracedBody<B> {
         let Some(exchange) = this.exchange else {
             return inner.poll_frame(cx);
         };
+        exchange.reads_body();
         let poll = exchange.run(|| inner.as_mut().poll_frame(cx));
         match &poll {
             Poll::Pending => return Poll::Pending,

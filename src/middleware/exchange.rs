@@ -20,6 +20,8 @@ pub(super) struct Exchange {
     side: Side,
     answer: Answer,
     is_named_by_caller: bool,
+    /// Whether a client has a reply over HTTP, and nobody has looked into its body yet.
+    is_unread: bool,
     /// Bytes of the response's body so far.
     bytes: u64,
 }
@@ -52,6 +54,7 @@ impl Exchange {
                 },
             },
             is_named_by_caller: false,
+            is_unread: false,
             bytes: 0,
         }
     }
@@ -127,13 +130,19 @@ impl Exchange {
     }
 
     /// Takes note that the body is still to come.
-    pub(super) fn body_follows(&self) {
+    pub(super) fn body_follows(&mut self) {
         if self.has_length() {
+            self.is_unread = self.side == Side::Client;
             self.span.log_event(match self.side {
                 Side::Server => "headers_sent",
                 Side::Client => "headers_received",
             });
         }
+    }
+
+    /// Takes note that somebody asks for the body.
+    pub(super) fn reads_body(&mut self) {
+        self.is_unread = false;
     }
 
     pub(super) fn count(&mut self, bytes: u64) {
@@ -208,6 +217,9 @@ impl Exchange {
 
     fn cancel(&mut self) {
         match self.answer {
+            Answer::Http { .. } if self.is_unread => {
+                self.span.log_event("body_dropped");
+            }
             Answer::Http { .. } => record::cancelled(&self.span),
             Answer::Grpc { .. } => {
                 grpc::record_code(&self.span, Code::CANCELED);

@@ -22,7 +22,7 @@
 //! | at the start | `span.kind`, `component`, `http.method`, `http.url`, `peer.ipv4` or `peer.ipv6`, `peer.port` | `span.kind`, `component`, `http.method`, `http.url`, `peer.address` |
 //! | in the end | `http.status_code`, `http.response_size` | `http.status_code` |
 //! | `error` | status 5xx; the service or the body fails; a panic | status 5xx; the service or the body fails |
-//! | log events | `headers_sent`, `cancelled`, `error`, `panic` | `headers_received`, `cancelled`, `error` |
+//! | log events | `headers_sent`, `cancelled`, `error`, `panic` | `headers_received`, `body_dropped`, `cancelled`, `error` |
 //!
 //! A call of gRPC (a POST of `application/grpc`) is named for its method, `/package.Service/Method`, and has neither URL
 //! nor HTTP status. A status that is not OK gives it `response_code`, `response_class` and an error log as in otgrpc; it
@@ -30,7 +30,9 @@
 //! names its span `HTTP POST`: callers must not fill a backend with names.
 //!
 //! A request whose future or body is dropped before its end was cancelled: that is a log event and the tag
-//! `http.cancelled` (for gRPC `response_code=Canceled`), and no error.
+//! `http.cancelled` (for gRPC `response_code=Canceled`), and no error. A client that has the reply and drops its body unread,
+//! because the status is all it wants, has cancelled nothing: that is the log event `body_dropped`. A body that ends
+//! before its `content-length` has failed.
 //!
 //! # What is not
 //!
