@@ -132,12 +132,18 @@ pub(super) fn status(headers: &HeaderMap) -> Option<(Code, String)> {
 }
 
 /// Puts a status on a span by the rules of otgrpc: nothing for OK; else code and class, the error tag for a client
-/// unless the class is `2xx` and for a server if it is `5xx`, and a log record.
+/// unless the class is `2xx` and for a server if it is `5xx`, and a log record. Unlike otgrpc, Unknown is an error on a
+/// server too: so looks a handler that broke off without a status.
 pub(super) fn record_status(span: &Span, side: Side, code: Code, message: &str) {
     if code == Code::OK {
         return;
     }
-    if record_code(span, code) == "5xx" || (side == Side::Client && code.row().1 != "2xx") {
+    let class = record_code(span, code);
+    let is_error = match side {
+        Side::Server => class == "5xx" || code == Code::UNKNOWN,
+        Side::Client => class != "2xx",
+    };
+    if is_error {
         span.set_tag(tags::ERROR, true);
     }
     let message = redact::message(message);

@@ -23,7 +23,7 @@ fn a_status_is_recorded_by_the_table_of_otgrpc() {
     run(async {
         let rows = [
             (1, "Canceled", "2xx", false, false),
-            (2, "Unknown", "0xx", true, false),
+            (2, "Unknown", "0xx", true, true),
             (3, "InvalidArgument", "4xx", true, false),
             (4, "DeadlineExceeded", "5xx", true, true),
             (5, "NotFound", "4xx", true, false),
