@@ -124,7 +124,7 @@ pub(super) fn begin(
     component: &'static str,
     request: &mut request::Parts,
 ) -> Option<Exchange> {
-    let HttpSettings { tracer, hooks } = settings;
+    let HttpSettings { tracer, hooks, .. } = settings;
     if !hooks.wants(request) {
         return None;
     }

@@ -117,6 +117,11 @@ pub(super) fn is_content(headers: &HeaderMap) -> bool {
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }
 
+/// Whether a response is an answer of gRPC, by its content or by its status.
+pub(super) fn is_answer(headers: &HeaderMap) -> bool {
+    is_content(headers) || headers.contains_key("grpc-status")
+}
+
 /// The status in the headers of a response without a body, or in its trailers.
 pub(super) fn status(headers: &HeaderMap) -> Option<(Code, String)> {
     let code = Code::from_header(headers.get("grpc-status")?.as_bytes());

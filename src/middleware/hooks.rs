@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, StatusCode};
 
+use crate::middleware::claim::Methods;
 use crate::middleware::redact;
 use crate::span::Span;
 use crate::tracer::Tracer;
@@ -25,6 +26,8 @@ pub enum SpanEnd {
 /// What a layer was told.
 pub(super) struct Settings<Req, Res> {
     pub(super) tracer: Arc<dyn Tracer>,
+    /// The gRPC methods that a server is known to have.
+    pub(super) methods: Arc<Methods>,
     pub(super) hooks: Hooks<Req, Res>,
 }
 
@@ -32,6 +35,7 @@ impl<Req, Res> Settings<Req, Res> {
     pub(super) fn new(tracer: impl Tracer + 'static) -> Self {
         Self {
             tracer: Arc::new(tracer),
+            methods: Arc::default(),
             hooks: Hooks::DEFAULT,
         }
     }
@@ -41,6 +45,7 @@ impl<Req, Res> Clone for Settings<Req, Res> {
     fn clone(&self) -> Self {
         Self {
             tracer: self.tracer.clone(),
+            methods: self.methods.clone(),
             hooks: self.hooks.clone(),
         }
     }
@@ -199,7 +204,7 @@ macro_rules! setters {
         /// Names the spans. A name stands for a class of requests: no ids, no paths as they came.
         ///
         /// Defaults to the route where the router has told it (`GET /users/{id}`), to `HTTP GET` where it has not, and to
-        /// `/package.Service/Method` for gRPC.
+        /// `/package.Service/Method` for a gRPC method that is [known](crate::middleware).
         #[must_use]
         pub fn operation_name(
             mut self,

@@ -24,10 +24,15 @@
 //! | `error` | status 5xx; the service or the body fails; a panic | status 5xx; the service or the body fails |
 //! | log events | `headers_sent`, `cancelled`, `error`, `panic` | `headers_received`, `body_dropped`, `cancelled`, `error` |
 //!
-//! A call of gRPC (a POST of `application/grpc`) is named for its method, `/package.Service/Method`, and has neither URL
-//! nor HTTP status. A status that is not OK gives it `response_code`, `response_class` and an error log as in otgrpc; it
-//! is an error on a client unless the class is `2xx`, and on a server if it is `5xx`. A server that does not know the method
-//! names its span `HTTP POST`: callers must not fill a backend with names.
+//! A gRPC call is named for its method, `/package.Service/Method`, and has neither URL nor HTTP status. A status that is
+//! not OK gives it `response_code`, `response_class` and an error log as in otgrpc; it is an error on a client unless the
+//! class is `2xx`, and on a server if it is `5xx` or the code is Unknown, which stands for a missing status too.
+//!
+//! A server takes no caller's word for it (a POST of `application/grpc`): the answer decides. One that is not gRPC's makes
+//! the span that of an HTTP request. Nor must callers fill a backend with names: a path is a name once a method has
+//! answered there, with a message or with trailers. Until then the span is `HTTP POST`, or has the name of its route, with
+//! the path in `http.url`; and a layer knows a thousand methods at most. A client names its calls for the path at once. A
+//! proxy, whose paths are its callers', sets [`operation_name`](ClientLayer::operation_name).
 //!
 //! A request whose future or body is dropped before its end was cancelled: that is a log event and the tag
 //! `http.cancelled` (for gRPC `response_code=Canceled`), and no error. A client that has the reply and drops its body unread,
@@ -48,6 +53,7 @@
 #[cfg(feature = "axum")]
 mod axum;
 mod body;
+mod claim;
 mod client;
 mod exchange;
 mod failure;

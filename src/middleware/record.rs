@@ -58,6 +58,11 @@ pub(super) fn http_name(method: &Method, route: Option<&str>) -> Cow<'static, st
     }
 }
 
+/// Whether [`http_name`] may have given this name to a POST.
+pub(super) fn is_name_of_post(name: &str) -> bool {
+    name == "HTTP POST" || name.starts_with("POST /")
+}
+
 /// A method can be any word that a caller makes up, so others are not told apart.
 const COMMON_METHODS: [(Method, &str); 9] = [
     (Method::GET, "HTTP GET"),
@@ -81,8 +86,7 @@ pub(super) fn request<Res>(
 ) {
     match protocol {
         Protocol::Http => {
-            // Whether TLS ends here is not known, unless the URI says so, as it does in HTTP/2.
-            let url = hooks.url(request, |request| redact::uri(&request.uri, "http", host));
+            let url = url(hooks, request, host);
             http(
                 span,
                 hooks.component(component),
@@ -95,6 +99,16 @@ pub(super) fn request<Res>(
         }
     }
     hooks.request_headers.record(span, &request.headers);
+}
+
+/// The URL to show of a request.
+pub(super) fn url<Res>(
+    hooks: &Hooks<request::Parts, Res>,
+    request: &request::Parts,
+    host: Option<&str>,
+) -> Option<String> {
+    // Whether TLS ends here is not known, unless the URI says so, as it does in HTTP/2.
+    hooks.url(request, |request| redact::uri(&request.uri, "http", host))
 }
 
 pub(super) fn http(span: &Span, component: &str, method: &Method, url: Option<&String>) {

@@ -9,6 +9,7 @@ use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::middleware::claim::Claim;
 use crate::middleware::exchange::Exchange;
 use crate::middleware::future::HttpSettings;
 use crate::middleware::hooks::{Settings, setters};
@@ -164,7 +165,11 @@ pub(super) fn begin(
     component: &'static str,
     request: &mut request::Parts,
 ) -> Option<Exchange> {
-    let HttpSettings { tracer, hooks } = settings;
+    let HttpSettings {
+        tracer,
+        hooks,
+        methods,
+    } = settings;
     if let Some(mut span) = request.extensions.get::<RequestSpan>().cloned() {
         match hooks.name(request) {
             Some(name) => {
@@ -183,8 +188,11 @@ pub(super) fn begin(
     let route = route::of(&request.extensions);
     let own_name = hooks.name(request);
     let is_named = own_name.is_some();
-    let wants_route = !is_named && route.is_none() && protocol == Protocol::Http;
-    let name = own_name.unwrap_or_else(|| record::operation_name(protocol, request, route));
+    let is_claim = protocol == Protocol::Grpc && !methods.has(request.uri.path());
+    // A path for which only the caller vouches is no name.
+    let naming = if is_claim { Protocol::Http } else { protocol };
+    let wants_route = !is_named && route.is_none() && naming == Protocol::Http;
+    let name = own_name.unwrap_or_else(|| record::operation_name(naming, request, route));
     // A malformed context is the caller's fault and counted by the tracer: the request goes on with a root.
     let parent = match protocol {
         Protocol::Http => tracer.extract(&request.headers),
@@ -200,9 +208,19 @@ pub(super) fn begin(
     if span.is_noop() {
         return None;
     }
+    let host = || request.headers.get(header::HOST)?.to_str().ok();
+    let claim = is_claim.then(|| Claim {
+        path: request.uri.path().into(),
+        url: span
+            .is_recording()
+            .then(|| record::url(hooks, request, host()))
+            .flatten(),
+        component: hooks.component.is_none().then_some(component),
+        is_named,
+        methods: methods.clone(),
+    });
     if span.is_recording() {
-        let host = request.headers.get(header::HOST);
-        let host = host.and_then(|host| host.to_str().ok());
+        let host = host();
         record::request(&span, hooks, (protocol, component), request, host);
         if let Some(address) = peer::of(&request.extensions) {
             record::peer(&span, address);
@@ -214,9 +232,5 @@ pub(super) fn begin(
         wants_route,
     });
     let exchange = Exchange::new(span, Side::Server, protocol, &request.method);
-    Some(if is_named || protocol == Protocol::Http {
-        exchange
-    } else {
-        exchange.named_by_caller()
-    })
+    Some(exchange.claimed(claim))
 }

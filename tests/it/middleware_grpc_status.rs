@@ -1,5 +1,7 @@
 //! What the status of a gRPC call puts on its spans, with tonic over loopback.
 
+mod decided;
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -263,9 +265,13 @@ fn a_path_that_no_server_knows_names_no_span() {
             let _ = server.serve_connection(TokioIo::new(stream), service).await;
         });
         call(address, "/made.up/Name").await;
-        for span in spans(&reporter, 2).await {
+        let spans = spans(&reporter, 2).await;
+        assert_eq!(outcome(&spans[0]), ["Unimplemented", "5xx", "true"]);
+        // This server has no gRPC, whatever its caller asks for.
+        assert_eq!(outcome(&spans[1]), ["", "", ""]);
+        assert_eq!(spans[1].tag_text("http.status_code"), "404");
+        for span in spans {
             assert_eq!(span.operation_name, "HTTP POST");
-            assert_eq!(outcome(&span), ["Unimplemented", "5xx", "true"]);
         }
 
         let (tracer, reporter) = recording_tracer();
