@@ -19,7 +19,7 @@
 //! | | server | client |
 //! |---|---|---|
 //! | name | `GET /users/{id}`, or `HTTP GET` where the route is not known | `HTTP GET` |
-//! | at the start | `span.kind`, `component`, `http.method`, `http.url`, `peer.ipv4` or `peer.ipv6`, `peer.port` | `span.kind`, `component`, `http.method`, `http.url`, `peer.address` |
+//! | at the start | `span.kind`, `component`, `http.method`, `http.url`; where the server tells who calls ([how](ServerLayer)), `peer.ipv4` or `peer.ipv6`, `peer.port` | `span.kind`, `component`, `http.method`, `http.url`, `peer.address` (for a tonic channel, [if it is set](ClientLayer::peer_address)) |
 //! | in the end | `http.status_code`, `http.response_size` | `http.status_code` |
 //! | `error` | status 5xx; the service or the body fails; a panic | status 5xx; the service or the body fails |
 //! | log events | `headers_sent`, `cancelled`, `error`, `panic` | `headers_received`, `body_dropped`, `cancelled`, `error` |
