@@ -30,6 +30,13 @@ use crate::tracer::{Tracer, TracerExt};
 /// A request that has a span from another `ServerLayer` gets no second one; the inner layer only gives it its name. So
 /// a layer around a router, which sees every request and no route, may be joined by one inside of it.
 ///
+/// A request that the [`filter`](Self::filter) excludes gets no span either, but the context of its caller is active in the
+/// handler all the same: what the handler calls belongs to the caller's trace.
+///
+/// The address of the caller (`peer.*`) is known where the server tells it. tonic does; axum does if it serves
+/// `app.into_make_service_with_connect_info::<SocketAddr>()`; around a service of hyper or of your own, put the
+/// `SocketAddr` of the connection among the extensions of the request.
+///
 /// ```
 /// use axum::Router;
 /// use axum::routing::get;
