@@ -9,6 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project::{pin_project, pinned_drop};
 
 use crate::middleware::exchange::Exchange;
+use crate::middleware::treatment::Treatment;
 
 /// The body of a traced response. It ends the span of the request.
 ///
@@ -22,19 +23,19 @@ use crate::middleware::exchange::Exchange;
 pub struct TracedBody<B> {
     #[pin]
     inner: Option<B>,
-    /// None once the span has ended, and where there is none.
-    exchange: Option<Exchange>,
+    /// Nothing once the span has ended.
+    treatment: Treatment,
     /// How many bytes are to come, if that was announced: HTTP servers drop a body after that many, and clients
     /// need not read on.
     length: Option<u64>,
 }
 
 impl<B> TracedBody<B> {
-    /// A body that measures nothing.
-    pub(super) fn untraced(inner: B) -> Self {
+    /// A body without a span.
+    pub(super) fn untraced(inner: B, treatment: Treatment) -> Self {
         Self {
             inner: Some(inner),
-            exchange: None,
+            treatment,
             length: None,
         }
     }
@@ -57,7 +58,7 @@ impl<B: Body> TracedBody<B> {
         Self {
             inner: Some(inner),
             length,
-            exchange: Some(exchange).filter(|exchange| !exchange.is_over()),
+            treatment: exchange.into(),
         }
     }
 }
@@ -74,8 +75,9 @@ impl<B: Body<Error: Display + 'static>> Body for TracedBody<B> {
         let Some(mut inner) = this.inner.as_mut().as_pin_mut() else {
             return Poll::Ready(None);
         };
-        let Some(exchange) = this.exchange else {
-            return inner.poll_frame(cx);
+        let exchange = match this.treatment {
+            Treatment::Span(exchange) => exchange,
+            other => return other.run(|| inner.poll_frame(cx)),
         };
         exchange.reads_body();
         let poll = exchange.run(|| inner.as_mut().poll_frame(cx));
@@ -96,7 +98,7 @@ impl<B: Body<Error: Display + 'static>> Body for TracedBody<B> {
             }
         }
         if exchange.is_over() {
-            *this.exchange = None;
+            *this.treatment = Treatment::Nothing;
         }
         poll
     }
@@ -116,9 +118,7 @@ impl<B: Body<Error: Display + 'static>> Body for TracedBody<B> {
 impl<B> PinnedDrop for TracedBody<B> {
     fn drop(self: Pin<&mut Self>) {
         let mut this = self.project();
-        if let Some(exchange) = this.exchange {
-            exchange.run(|| this.inner.set(None));
-        }
+        this.treatment.run(|| this.inner.set(None));
     }
 }
 
@@ -134,7 +134,7 @@ fn announced_length(headers: &HeaderMap) -> Option<u64> {
 
 impl<B: Default> Default for TracedBody<B> {
     fn default() -> Self {
-        Self::untraced(B::default())
+        Self::untraced(B::default(), Treatment::Nothing)
     }
 }
 

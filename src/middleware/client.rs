@@ -14,6 +14,7 @@ use crate::middleware::exchange::Exchange;
 use crate::middleware::future::HttpSettings;
 use crate::middleware::hooks::{Settings, setters};
 use crate::middleware::record::{self, Protocol, Side};
+use crate::middleware::treatment::Treatment;
 use crate::middleware::{TracedBody, TracedFuture, redact};
 use crate::model::tags;
 use crate::propagation::grpc_headers::GrpcHeaders;
@@ -146,10 +147,10 @@ pub(super) fn begin(
     settings: &HttpSettings,
     component: &'static str,
     request: &mut request::Parts,
-) -> Option<Exchange> {
+) -> Treatment {
     let HttpSettings { tracer, hooks, .. } = settings;
     if !hooks.wants(request) {
-        return None;
+        return Treatment::Nothing;
     }
     let protocol = Protocol::of(request);
     let name = hooks
@@ -160,7 +161,7 @@ pub(super) fn begin(
         .tag(tags::SPAN_KIND, tags::SPAN_KIND_CLIENT)
         .start();
     if span.is_noop() {
-        return None;
+        return Treatment::Nothing;
     }
     if span.is_recording() {
         let host = host(request);

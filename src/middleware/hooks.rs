@@ -217,7 +217,8 @@ macro_rules! setters {
             self
         }
 
-        /// Decides which requests get a span. One that gets none is passed on untouched: nothing is injected into it.
+        /// Decides which requests get a span. One that gets none is passed on as it is: a client injects nothing into it. On a
+        /// server the context of the caller is active in the handler all the same.
         ///
         /// Defaults to all.
         #[must_use]

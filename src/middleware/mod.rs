@@ -71,6 +71,7 @@ mod route;
 mod server;
 #[cfg(feature = "tonic")]
 mod tonic;
+mod treatment;
 
 pub use self::body::TracedBody;
 pub use self::client::{ClientLayer, ClientService};

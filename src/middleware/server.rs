@@ -14,10 +14,11 @@ use crate::middleware::exchange::Exchange;
 use crate::middleware::future::HttpSettings;
 use crate::middleware::hooks::{Settings, setters};
 use crate::middleware::record::{self, Protocol, Side};
+use crate::middleware::treatment::Treatment;
 use crate::middleware::{TracedBody, TracedFuture, peer, route};
 use crate::model::tags;
 use crate::propagation::grpc_headers::GrpcHeaders;
-use crate::span::Span;
+use crate::span::{Span, SpanContext};
 use crate::tracer::{Tracer, TracerExt};
 
 /// Gives each request that a server takes a span; for tower services, and so for axum and tonic, and for hyper's own.
@@ -166,12 +167,12 @@ impl Deref for RequestSpan {
     }
 }
 
-/// Starts the span of a request, unless it needs none.
+/// Starts the span of a request, unless it needs none; then its caller's context is handed on.
 pub(super) fn begin(
     settings: &HttpSettings,
     component: &'static str,
     request: &mut request::Parts,
-) -> Option<Exchange> {
+) -> Treatment {
     let HttpSettings {
         tracer,
         hooks,
@@ -186,12 +187,15 @@ pub(super) fn begin(
             None => span.take_route(request),
         }
         request.extensions.insert(span);
-        return None;
-    }
-    if !hooks.wants(request) {
-        return None;
+        return Treatment::Nothing;
     }
     let protocol = Protocol::of(request);
+    if !hooks.wants(request) {
+        return match caller(&**tracer, protocol, request) {
+            Some(context) => Treatment::Context(Box::new(context)),
+            None => Treatment::Nothing,
+        };
+    }
     let route = route::of(&request.extensions);
     let own_name = hooks.name(request);
     let is_named = own_name.is_some();
@@ -200,12 +204,7 @@ pub(super) fn begin(
     let naming = if is_claim { Protocol::Http } else { protocol };
     let wants_route = !is_named && route.is_none() && naming == Protocol::Http;
     let name = own_name.unwrap_or_else(|| record::operation_name(naming, request, route));
-    // A malformed context is the caller's fault and counted by the tracer: the request goes on with a root.
-    let parent = match protocol {
-        Protocol::Http => tracer.extract(&request.headers),
-        Protocol::Grpc => tracer.extract(&GrpcHeaders(&request.headers)),
-    };
-    let parent = parent.ok().flatten();
+    let parent = caller(&**tracer, protocol, request);
     let span = tracer
         .build_span(name)
         .child_of(&parent)
@@ -213,7 +212,7 @@ pub(super) fn begin(
         .tag(tags::SPAN_KIND, tags::SPAN_KIND_SERVER)
         .start();
     if span.is_noop() {
-        return None;
+        return Treatment::Nothing;
     }
     let host = || request.headers.get(header::HOST)?.to_str().ok();
     let claim = is_claim.then(|| Claim {
@@ -239,5 +238,19 @@ pub(super) fn begin(
         wants_route,
     });
     let exchange = Exchange::new(span, Side::Server, protocol, &request.method);
-    Some(exchange.claimed(claim))
+    exchange.claimed(claim).into()
+}
+
+/// The context of the caller. A malformed one is the caller's fault and counted by the tracer: the request goes on
+/// without.
+fn caller(
+    tracer: &dyn Tracer,
+    protocol: Protocol,
+    request: &request::Parts,
+) -> Option<SpanContext> {
+    let context = match protocol {
+        Protocol::Http => tracer.extract(&request.headers),
+        Protocol::Grpc => tracer.extract(&GrpcHeaders(&request.headers)),
+    };
+    context.ok().flatten()
 }

@@ -1,6 +1,7 @@
 //! What a server's layer makes of requests: over loopback with axum and hyper, and by hand.
 
 mod names;
+mod passing;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
