@@ -39,6 +39,26 @@
 //! because the status is all it wants, has cancelled nothing: that is the log event `body_dropped`. A body that ends
 //! before its `content-length` has failed.
 //!
+//! # Upgrades
+//!
+//! The span of a request to upgrade, to a WebSocket say, ends when the head of the 101 is there, on both sides. What
+//! happens on the connection afterwards is not measured: not how long it lasts, nor how it ends. A task that works on it
+//! can start a span of its own, which comes after that of the request:
+//!
+//! ```
+//! use tracehound::middleware::RequestSpan;
+//! use tracehound::prelude::*;
+//!
+//! fn session(tracer: &impl Tracer, request: &RequestSpan) {
+//!     let session = tracer.build_span("session").follows_from(&request.context()).start();
+//!     session.log_event("message");
+//! }
+//! # session(&tracehound::NoopTracer, &RequestSpan::default());
+//! ```
+//!
+//! What is still said on the [`RequestSpan`] is lost, and counted as
+//! [`DroppedItems`](crate::metrics::Counter::DroppedItems).
+//!
 //! # What is not
 //!
 //! Of a URL neither the user name and password nor the values of parameters are recorded; of headers only those that were
@@ -65,6 +85,7 @@ mod hyper;
 mod peer;
 mod record;
 mod redact;
+mod request_span;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 mod route;
@@ -77,8 +98,9 @@ pub use self::body::TracedBody;
 pub use self::client::{ClientLayer, ClientService};
 pub use self::future::TracedFuture;
 pub use self::hooks::SpanEnd;
+pub use self::request_span::RequestSpan;
 #[cfg(feature = "reqwest")]
 pub use self::reqwest::{SendTraced, TracingMiddleware};
-pub use self::server::{RequestSpan, ServerLayer, ServerService};
+pub use self::server::{ServerLayer, ServerService};
 #[cfg(feature = "tonic")]
 pub use self::tonic::TracingInterceptor;

@@ -1,6 +1,5 @@
 use std::fmt;
 use std::fmt::Display;
-use std::ops::Deref;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -15,10 +14,10 @@ use crate::middleware::future::HttpSettings;
 use crate::middleware::hooks::{Settings, setters};
 use crate::middleware::record::{self, Protocol, Side};
 use crate::middleware::treatment::Treatment;
-use crate::middleware::{TracedBody, TracedFuture, peer, route};
+use crate::middleware::{RequestSpan, TracedBody, TracedFuture, peer, route};
 use crate::model::tags;
 use crate::propagation::grpc_headers::GrpcHeaders;
-use crate::span::{Span, SpanContext};
+use crate::span::SpanContext;
 use crate::tracer::{Tracer, TracerExt};
 
 /// Gives each request that a server takes a span; for tower services, and so for axum and tonic, and for hyper's own.
@@ -26,7 +25,7 @@ use crate::tracer::{Tracer, TracerExt};
 /// The caller's context is extracted from the headers; without one the span is a root, whatever is active on the
 /// thread, and so it is where the header is malformed. The span is active in the handler, which finds it by
 /// [`active_span`](crate::scope::active_span) and as [`RequestSpan`] among the extensions of the request. It ends
-/// with the body of the response.
+/// with the body of the response; that of a request to upgrade, to a WebSocket say, ends with the head of the 101.
 ///
 /// A request that has a span from another `ServerLayer` gets no second one; the inner layer only gives it its name. So
 /// a layer around a router, which sees every request and no route, may be joined by one inside of it.
@@ -124,49 +123,6 @@ impl<S: fmt::Debug> fmt::Debug for ServerService<S> {
     }
 }
 
-/// The span of the request that a server is working on, among the extensions of the request.
-///
-/// It does not own the span: keeping it keeps no request open. With the feature `axum` it is an extractor, which gives
-/// the no-op span where no [`ServerLayer`] stands.
-///
-/// ```
-/// use tracehound::middleware::RequestSpan;
-///
-/// fn handle(request: http::Request<()>) {
-///     if let Some(span) = request.extensions().get::<RequestSpan>() {
-///         span.set_tag("cart.items", 3);
-///     }
-/// }
-/// # handle(http::Request::new(()));
-/// ```
-#[derive(Clone, Debug, Default)]
-pub struct RequestSpan {
-    span: Span,
-    /// Whether nobody knows a better name than the route.
-    wants_route: bool,
-}
-
-impl RequestSpan {
-    /// Names the span for the route, if that is known by now and nothing better was.
-    pub(super) fn take_route(&mut self, request: &request::Parts) {
-        if self.wants_route
-            && let Some(route) = route::of(&request.extensions)
-        {
-            let name = record::operation_name(Protocol::Http, request, Some(route));
-            self.span.set_operation_name(name);
-            self.wants_route = false;
-        }
-    }
-}
-
-impl Deref for RequestSpan {
-    type Target = Span;
-
-    fn deref(&self) -> &Span {
-        &self.span
-    }
-}
-
 /// Starts the span of a request, unless it needs none; then its caller's context is handed on.
 pub(super) fn begin(
     settings: &HttpSettings,
@@ -180,10 +136,7 @@ pub(super) fn begin(
     } = settings;
     if let Some(mut span) = request.extensions.get::<RequestSpan>().cloned() {
         match hooks.name(request) {
-            Some(name) => {
-                span.set_operation_name(name);
-                span.wants_route = false;
-            }
+            Some(name) => span.take_name(name),
             None => span.take_route(request),
         }
         request.extensions.insert(span);
@@ -233,10 +186,8 @@ pub(super) fn begin(
         }
     }
     hooks.decorate(&span, request);
-    request.extensions.insert(RequestSpan {
-        span: span.handle(),
-        wants_route,
-    });
+    let handle = RequestSpan::new(span.handle(), wants_route);
+    request.extensions.insert(handle);
     let exchange = Exchange::new(span, Side::Server, protocol, &request.method);
     exchange.claimed(claim).into()
 }

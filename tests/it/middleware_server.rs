@@ -1,5 +1,6 @@
 //! What a server's layer makes of requests: over loopback with axum and hyper, and by hand.
 
+mod late;
 mod names;
 mod passing;
 
