@@ -9,31 +9,33 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project::{pin_project, pinned_drop};
 
 use crate::middleware::exchange::Exchange;
+use crate::middleware::treatment::Treatment;
 
 /// The body of a traced response. It ends the span of the request.
 ///
 /// Frames pass through as they are. The span ends with the first of: the last frame, trailers (with the status of a
-/// gRPC call), as many bytes as were announced, an error, and the drop of the body. One that is dropped before its end
-/// marks the span as cancelled, which is no error.
+/// gRPC call), as many bytes as were announced, an error, and the drop of the body. A body that ends before its
+/// announced length is an error. One that is dropped before its end marks the span as cancelled, which is no error;
+/// but a client may drop the body of a reply unread: that is the log event `body_dropped`.
 ///
 /// The span is active in every poll, and while what is inside is dropped.
 #[pin_project(PinnedDrop)]
 pub struct TracedBody<B> {
     #[pin]
     inner: Option<B>,
-    /// None once the span has ended, and where there is none.
-    exchange: Option<Exchange>,
+    /// Nothing once the span has ended.
+    treatment: Treatment,
     /// How many bytes are to come, if that was announced: HTTP servers drop a body after that many, and clients
     /// need not read on.
     length: Option<u64>,
 }
 
 impl<B> TracedBody<B> {
-    /// A body that measures nothing.
-    pub(super) fn untraced(inner: B) -> Self {
+    /// A body without a span.
+    pub(super) fn untraced(inner: B, treatment: Treatment) -> Self {
         Self {
             inner: Some(inner),
-            exchange: None,
+            treatment,
             length: None,
         }
     }
@@ -41,27 +43,22 @@ impl<B> TracedBody<B> {
 
 impl<B: Body> TracedBody<B> {
     pub(super) fn new(inner: B, mut exchange: Exchange, headers: &HeaderMap) -> Self {
-        let length = exchange.has_length().then(|| {
-            let announced = || {
-                headers
-                    .get(header::CONTENT_LENGTH)?
-                    .to_str()
-                    .ok()?
-                    .parse()
-                    .ok()
-            };
-            inner.size_hint().exact().or_else(announced)
-        });
-        if !exchange.is_over() && inner.is_end_stream() {
-            exchange.complete();
+        let length = if exchange.has_length() {
+            // The header has the word, as in hyper: it is what the other end goes by.
+            announced_length(headers).or_else(|| inner.size_hint().exact())
+        } else {
+            None
+        };
+        if !exchange.is_over() && (length == Some(0) || inner.is_end_stream()) {
+            exchange.end_of_body(length);
         }
         if !exchange.is_over() {
             exchange.body_follows();
         }
         Self {
             inner: Some(inner),
-            length: length.flatten(),
-            exchange: Some(exchange).filter(|exchange| !exchange.is_over()),
+            length,
+            treatment: exchange.into(),
         }
     }
 }
@@ -78,28 +75,30 @@ impl<B: Body<Error: Display + 'static>> Body for TracedBody<B> {
         let Some(mut inner) = this.inner.as_mut().as_pin_mut() else {
             return Poll::Ready(None);
         };
-        let Some(exchange) = this.exchange else {
-            return inner.poll_frame(cx);
+        let exchange = match this.treatment {
+            Treatment::Span(exchange) => exchange,
+            other => return other.run(|| inner.poll_frame(cx)),
         };
+        exchange.reads_body();
         let poll = exchange.run(|| inner.as_mut().poll_frame(cx));
         match &poll {
             Poll::Pending => return Poll::Pending,
-            Poll::Ready(None) => exchange.complete(),
+            Poll::Ready(None) => exchange.end_of_body(*this.length),
             Poll::Ready(Some(Err(error))) => exchange.fail(error),
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(trailers) = frame.trailers_ref() {
-                    exchange.trailers(trailers);
+                    exchange.trailers(trailers, *this.length);
                 } else if let Some(data) = frame.data_ref() {
                     exchange.count(data.remaining() as u64);
                     let is_all = this.length.is_some_and(|length| exchange.bytes() >= length);
                     if is_all || inner.is_end_stream() {
-                        exchange.complete();
+                        exchange.end_of_body(*this.length);
                     }
                 }
             }
         }
         if exchange.is_over() {
-            *this.exchange = None;
+            *this.treatment = Treatment::Nothing;
         }
         poll
     }
@@ -119,15 +118,23 @@ impl<B: Body<Error: Display + 'static>> Body for TracedBody<B> {
 impl<B> PinnedDrop for TracedBody<B> {
     fn drop(self: Pin<&mut Self>) {
         let mut this = self.project();
-        if let Some(exchange) = this.exchange {
-            exchange.run(|| this.inner.set(None));
-        }
+        this.treatment.run(|| this.inner.set(None));
     }
+}
+
+/// What `content-length` says, if it says one thing that can be read.
+fn announced_length(headers: &HeaderMap) -> Option<u64> {
+    let mut values = headers.get_all(header::CONTENT_LENGTH).iter();
+    let value = values.next()?.to_str().ok()?;
+    let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number && values.next().is_none())
+        .then(|| value.parse().ok())
+        .flatten()
 }
 
 impl<B: Default> Default for TracedBody<B> {
     fn default() -> Self {
-        Self::untraced(B::default())
+        Self::untraced(B::default(), Treatment::Nothing)
     }
 }
 

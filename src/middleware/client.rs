@@ -1,9 +1,11 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::fmt::Display;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{Request, Response, request, response};
+use http::uri::Authority;
+use http::{Request, Response, header, request, response};
 use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -12,6 +14,7 @@ use crate::middleware::exchange::Exchange;
 use crate::middleware::future::HttpSettings;
 use crate::middleware::hooks::{Settings, setters};
 use crate::middleware::record::{self, Protocol, Side};
+use crate::middleware::treatment::Treatment;
 use crate::middleware::{TracedBody, TracedFuture, redact};
 use crate::model::tags;
 use crate::propagation::grpc_headers::GrpcHeaders;
@@ -54,6 +57,27 @@ impl ClientLayer {
     #[must_use]
     pub fn injects(mut self, injects: bool) -> Self {
         self.hooks_mut().injects = injects;
+        self
+    }
+
+    /// Who the requests go to, as the `peer.address` tag: for clients whose requests do not say it, as those to a tonic channel.
+    ///
+    /// Defaults to host and port of the URI, else of the `host` header; no tag where neither is there.
+    ///
+    /// ```
+    /// use tonic::transport::Endpoint;
+    /// use tracehound::middleware::ClientLayer;
+    /// use tracehound::NoopTracer;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// let channel = Endpoint::from_static("http://stock:50051").connect_lazy();
+    /// let client = ClientLayer::new(NoopTracer).peer_address("stock:50051").wrap(channel);
+    /// # });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn peer_address(mut self, address: impl Into<Cow<'static, str>>) -> Self {
+        self.hooks_mut().peer_address = Some(address.into());
         self
     }
 
@@ -123,10 +147,10 @@ pub(super) fn begin(
     settings: &HttpSettings,
     component: &'static str,
     request: &mut request::Parts,
-) -> Option<Exchange> {
-    let HttpSettings { tracer, hooks } = settings;
+) -> Treatment {
+    let HttpSettings { tracer, hooks, .. } = settings;
     if !hooks.wants(request) {
-        return None;
+        return Treatment::Nothing;
     }
     let protocol = Protocol::of(request);
     let name = hooks
@@ -137,13 +161,16 @@ pub(super) fn begin(
         .tag(tags::SPAN_KIND, tags::SPAN_KIND_CLIENT)
         .start();
     if span.is_noop() {
-        return None;
+        return Treatment::Nothing;
     }
     if span.is_recording() {
-        record::request(&span, hooks, (protocol, component), request, None);
-        let host = request.uri.authority();
-        let host = host.map(|host| redact::without_userinfo(host.as_str()));
-        span.set_tag(tags::PEER_ADDRESS, host);
+        let host = host(request);
+        record::request(&span, hooks, (protocol, component), request, host);
+        let peer = hooks.peer_address.as_deref();
+        span.set_tag(
+            tags::PEER_ADDRESS,
+            peer.or_else(|| host.map(redact::without_userinfo)),
+        );
     }
     hooks.decorate(&span, request);
     if hooks.injects {
@@ -153,5 +180,14 @@ pub(super) fn begin(
             Protocol::Grpc => tracer.inject(&context, &mut GrpcHeaders(headers)),
         }
     }
-    Some(Exchange::new(span, Side::Client, protocol, &request.method))
+    Exchange::new(span, Side::Client, protocol, &request.method).into()
+}
+
+/// Who a request goes to, as its URI says, or else its `host` header.
+fn host(request: &request::Parts) -> Option<&str> {
+    if let Some(authority) = request.uri.authority() {
+        return Some(authority.as_str());
+    }
+    let host = request.headers.get(header::HOST)?.to_str().ok()?;
+    host.parse::<Authority>().is_ok().then_some(host)
 }

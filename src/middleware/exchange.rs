@@ -4,10 +4,12 @@ use std::fmt::Display;
 
 use http::{HeaderMap, Method, StatusCode};
 
-use crate::middleware::failure::record_error;
+use crate::middleware::claim::Claim;
+use crate::middleware::failure::log_error;
 use crate::middleware::grpc::{self, Code};
 use crate::middleware::hooks::{Hooks, SpanEnd};
 use crate::middleware::record::{self, Protocol, Side};
+use crate::model::tags;
 use crate::span::Span;
 
 /// Owns the span of a request. It goes from the future of the response to the body of the response, and ends the span
@@ -18,7 +20,10 @@ pub(super) struct Exchange {
     span: Span,
     side: Side,
     answer: Answer,
-    is_named_by_caller: bool,
+    /// What is to be borne out by the answer of a server.
+    claim: Option<Box<Claim>>,
+    /// Whether a client has a reply over HTTP, and nobody has looked into its body yet.
+    is_unread: bool,
     /// Bytes of the response's body so far.
     bytes: u64,
 }
@@ -33,7 +38,18 @@ enum Answer {
     Grpc {
         /// The code, should the response end without one.
         missing: Code,
+        progress: Progress,
     },
+}
+
+/// How far a gRPC call is known to have come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    Unanswered,
+    /// Somebody has answered by gRPC, who need not be a method: a layer before it, say.
+    Answered,
+    /// The answer has a body or trailers, so a method was at work.
+    Reached,
 }
 
 impl Exchange {
@@ -48,17 +64,18 @@ impl Exchange {
                 },
                 Protocol::Grpc => Answer::Grpc {
                     missing: Code::UNKNOWN,
+                    progress: Progress::Unanswered,
                 },
             },
-            is_named_by_caller: false,
+            claim: None,
+            is_unread: false,
             bytes: 0,
         }
     }
 
-    /// Says that the name of the span is a path that a caller may have made up. Should the server not know the
-    /// method, the span gets another one: callers must not fill a backend with names.
-    pub(super) fn named_by_caller(mut self) -> Self {
-        self.is_named_by_caller = true;
+    /// Says that the request is gRPC's only by its own word.
+    pub(super) fn claimed(mut self, claim: Option<Claim>) -> Self {
+        self.claim = claim.map(Box::new);
         self
     }
 
@@ -96,6 +113,17 @@ impl Exchange {
         headers: &HeaderMap,
         response: &Res,
     ) {
+        if let Answer::Grpc { missing, progress } = &mut self.answer {
+            *missing = Code::from_http(status);
+            if grpc::is_answer(headers) {
+                *progress = Progress::Answered;
+            } else if let Some(claim) = self.claim.take() {
+                claim.refute(&self.span);
+                self.answer = Answer::Http { is_bodiless: false };
+            } else {
+                record::status(&self.span, status, false);
+            }
+        }
         let span = &self.span;
         let is_all = match &mut self.answer {
             Answer::Http { is_bodiless } => {
@@ -109,13 +137,7 @@ impl Exchange {
                             | StatusCode::NOT_MODIFIED
                     )
             }
-            Answer::Grpc { missing } => {
-                *missing = Code::from_http(status);
-                if !grpc::is_content(headers) {
-                    self.distrust_name();
-                }
-                self.status(headers)
-            }
+            Answer::Grpc { .. } => self.status(headers).is_some(),
         };
         let span = &self.span;
         hooks.response_headers.record(span, headers);
@@ -126,8 +148,9 @@ impl Exchange {
     }
 
     /// Takes note that the body is still to come.
-    pub(super) fn body_follows(&self) {
+    pub(super) fn body_follows(&mut self) {
         if self.has_length() {
+            self.is_unread = self.side == Side::Client;
             self.span.log_event(match self.side {
                 Side::Server => "headers_sent",
                 Side::Client => "headers_received",
@@ -135,8 +158,23 @@ impl Exchange {
         }
     }
 
+    /// Takes note that somebody asks for the body.
+    pub(super) fn reads_body(&mut self) {
+        self.is_unread = false;
+    }
+
     pub(super) fn count(&mut self, bytes: u64) {
         self.bytes += bytes;
+        self.reach();
+    }
+
+    /// Takes note that a method was at work.
+    fn reach(&mut self) {
+        if let Answer::Grpc { progress, .. } = &mut self.answer
+            && *progress == Progress::Answered
+        {
+            *progress = Progress::Reached;
+        }
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -144,37 +182,63 @@ impl Exchange {
     }
 
     /// Trailers are the end.
-    pub(super) fn trailers(&mut self, trailers: &HeaderMap) {
-        self.status(trailers);
+    pub(super) fn trailers(&mut self, trailers: &HeaderMap, length: Option<u64>) {
+        match self.status(trailers) {
+            Some(Code::UNIMPLEMENTED) => self.unreach(),
+            Some(_) => self.reach(),
+            None => {}
+        }
+        self.end_of_body(length);
+    }
+
+    /// The body is over, of which so many bytes were announced.
+    pub(super) fn end_of_body(&mut self, length: Option<u64>) {
+        if let Some(missing) = length.and_then(|length| length.checked_sub(self.bytes))
+            && missing > 0
+        {
+            record::cut_short(&self.span, missing);
+        }
         self.complete();
     }
 
-    /// Records the status of a gRPC call, and tells whether it is there.
-    fn status(&mut self, headers: &HeaderMap) -> bool {
-        let Answer::Grpc { missing } = &mut self.answer else {
-            return false;
+    /// Records the status of a gRPC call, and returns it if it is there.
+    fn status(&mut self, headers: &HeaderMap) -> Option<Code> {
+        let Answer::Grpc { missing, .. } = &mut self.answer else {
+            return None;
         };
-        let Some((code, message)) = grpc::status(headers) else {
-            return false;
-        };
+        let (code, message) = grpc::status(headers)?;
         *missing = Code::OK;
-        if code == Code::UNIMPLEMENTED {
-            self.distrust_name();
-        }
         grpc::record_status(&self.span, self.side, code, &message);
-        true
+        Some(code)
     }
 
-    fn distrust_name(&self) {
-        if self.is_named_by_caller {
-            let name = record::http_name(&Method::POST, None);
-            self.span.set_operation_name(name);
+    /// Takes note that the method is not there, whatever has come before.
+    #[cold]
+    fn unreach(&mut self) {
+        if let Answer::Grpc { progress, .. } = &mut self.answer {
+            *progress = Progress::Answered;
+        }
+    }
+
+    /// Decides on a claim by how far the call has come.
+    #[cold]
+    fn settle(&self, claim: &Claim) {
+        match self.answer {
+            Answer::Grpc {
+                progress: Progress::Reached,
+                ..
+            } => claim.accept(&self.span),
+            Answer::Grpc {
+                progress: Progress::Answered,
+                ..
+            } => claim.record_url(&self.span),
+            _ => claim.refute(&self.span),
         }
     }
 
     /// Everything that was to come has come.
     pub(super) fn complete(&mut self) {
-        if let Answer::Grpc { missing } = self.answer {
+        if let Answer::Grpc { missing, .. } = self.answer {
             grpc::record_status(&self.span, self.side, missing, "the status is missing");
         }
         self.finish();
@@ -182,19 +246,33 @@ impl Exchange {
 
     /// The service or the body has failed.
     pub(super) fn fail<E: Display + 'static>(&mut self, error: &E) {
+        let mut is_error = true;
         if let Answer::Grpc { .. } = self.answer {
-            grpc::record_code(&self.span, grpc::code_of(error));
+            let code = grpc::code_of(error);
+            grpc::record_code(&self.span, code);
+            is_error = code != Code::CANCELED;
         }
-        record_error(&self.span, error);
+        if is_error {
+            self.span.set_tag(tags::ERROR, true);
+        }
+        log_error(&self.span, error);
         self.finish();
     }
 
     fn cancel(&mut self) {
         match self.answer {
+            Answer::Http { .. } if self.is_unread => {
+                self.span.log_event("body_dropped");
+            }
             Answer::Http { .. } => record::cancelled(&self.span),
-            Answer::Grpc { .. } => {
+            Answer::Grpc { progress, .. } => {
                 grpc::record_code(&self.span, Code::CANCELED);
-                self.span.log_event("cancelled");
+                if self.claim.is_some() && progress == Progress::Unanswered {
+                    // Nothing has told which of the two it is.
+                    record::cancelled(&self.span);
+                } else {
+                    self.span.log_event("cancelled");
+                }
             }
         }
         self.finish();
@@ -206,6 +284,9 @@ impl Exchange {
     }
 
     fn finish(&mut self) {
+        if let Some(claim) = self.claim.take() {
+            self.settle(&claim);
+        }
         if self.side == Side::Server && self.has_length() {
             record::response_size(&self.span, self.bytes);
         }

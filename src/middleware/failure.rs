@@ -12,10 +12,9 @@ use crate::middleware::redact;
 use crate::model::{field, tags};
 use crate::span::{Span, with_causes};
 
-/// Marks a span as failed and writes a log record: `event=error`, `message`, `error.kind` (`timeout`, `connect`, or the
+/// Writes a log record: `event=error`, `message`, `error.kind` (`timeout`, `connect`, or the
 /// type) and `error.object`, the message with those of its causes. URLs in the texts are redacted.
-pub(super) fn record_error<E: Display + 'static>(span: &Span, error: &E) {
-    span.set_tag(tags::ERROR, true);
+pub(super) fn log_error<E: Display + 'static>(span: &Span, error: &E) {
     if !span.is_recording() {
         return;
     }
@@ -59,6 +58,12 @@ impl Failure {
             object,
         }
     }
+}
+
+/// Whether an error is known to say that time ran out.
+#[cfg(feature = "tonic")]
+pub(super) fn is_timeout(error: &(dyn Error + 'static)) -> bool {
+    kind_of(error) == Some(TIMEOUT)
 }
 
 fn kind_of(error: &(dyn Error + 'static)) -> Option<&'static str> {

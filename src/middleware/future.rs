@@ -10,8 +10,8 @@ use http_body::Body;
 use pin_project::{pin_project, pinned_drop};
 
 use crate::middleware::TracedBody;
-use crate::middleware::exchange::Exchange;
 use crate::middleware::hooks::Settings;
+use crate::middleware::treatment::Treatment;
 
 /// The response of a traced service, on its way.
 ///
@@ -21,7 +21,9 @@ use crate::middleware::hooks::Settings;
 pub struct TracedFuture<F> {
     #[pin]
     inner: Option<F>,
-    traced: Option<(Exchange, Arc<HttpSettings>)>,
+    treatment: Treatment,
+    /// None where there is no span.
+    settings: Option<Arc<HttpSettings>>,
 }
 
 pub(super) type HttpSettings = Settings<request::Parts, response::Parts>;
@@ -31,28 +33,27 @@ impl<F> TracedFuture<F> {
     pub(super) fn call<B>(
         settings: &Arc<HttpSettings>,
         request: Request<B>,
-        begin: impl FnOnce(&mut request::Parts) -> Option<Exchange>,
+        begin: impl FnOnce(&mut request::Parts) -> Treatment,
         call: impl FnOnce(Request<B>) -> F,
     ) -> Self {
         if settings.tracer.is_noop() {
             return Self::untraced(call(request));
         }
         let (mut parts, body) = request.into_parts();
-        let exchange = begin(&mut parts);
+        let mut treatment = begin(&mut parts);
         let request = Request::from_parts(parts, body);
-        match exchange {
-            Some(mut exchange) => Self {
-                inner: Some(exchange.run(|| call(request))),
-                traced: Some((exchange, settings.clone())),
-            },
-            None => Self::untraced(call(request)),
+        Self {
+            inner: Some(treatment.run(|| call(request))),
+            settings: matches!(treatment, Treatment::Span(_)).then(|| settings.clone()),
+            treatment,
         }
     }
 
     fn untraced(inner: F) -> Self {
         Self {
             inner: Some(inner),
-            traced: None,
+            treatment: Treatment::Nothing,
+            settings: None,
         }
     }
 }
@@ -67,7 +68,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let mut poll = || {
+        let poll = this.treatment.run(|| {
             // Polled after the end, a future may answer as it likes.
             let Some(inner) = this.inner.as_mut().as_pin_mut() else {
                 return Poll::Pending;
@@ -77,18 +78,16 @@ where
                 this.inner.set(None);
             }
             poll
+        });
+        let Poll::Ready(result) = poll else {
+            return Poll::Pending;
         };
-        let result = match this.traced {
-            Some((exchange, _)) => exchange.run(poll),
-            None => {
-                return poll().map_ok(|response| response.map(TracedBody::untraced));
+        let (mut exchange, settings) = match (this.treatment.take(), this.settings.take()) {
+            (Treatment::Span(exchange), Some(settings)) => (exchange, settings),
+            (rest, _) => {
+                let body = |body| TracedBody::untraced(body, rest);
+                return Poll::Ready(result.map(|response| response.map(body)));
             }
-        };
-        let Poll::Ready(result) = result else {
-            return Poll::Pending;
-        };
-        let Some((mut exchange, settings)) = this.traced.take() else {
-            return Poll::Pending;
         };
         Poll::Ready(match result {
             Ok(response) => {
@@ -109,9 +108,7 @@ where
 impl<F> PinnedDrop for TracedFuture<F> {
     fn drop(self: Pin<&mut Self>) {
         let mut this = self.project();
-        if let Some((exchange, _)) = this.traced {
-            exchange.run(|| this.inner.set(None));
-        }
+        this.treatment.run(|| this.inner.set(None));
     }
 }
 

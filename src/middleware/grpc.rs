@@ -4,7 +4,7 @@ use http::{HeaderMap, Method, StatusCode, header, request};
 use percent_encoding::percent_decode;
 
 #[cfg(feature = "tonic")]
-use crate::middleware::failure::chain;
+use crate::middleware::failure::{chain, is_timeout};
 use crate::middleware::record::Side;
 use crate::middleware::redact;
 use crate::model::{field, tags};
@@ -21,13 +21,15 @@ impl Code {
     pub(super) const OK: Self = Self(0);
     pub(super) const CANCELED: Self = Self(1);
     pub(super) const UNKNOWN: Self = Self(2);
+    const DEADLINE_EXCEEDED: Self = Self(4);
     const PERMISSION_DENIED: Self = Self(7);
     pub(super) const UNIMPLEMENTED: Self = Self(12);
     const INTERNAL: Self = Self(13);
     pub(super) const UNAVAILABLE: Self = Self(14);
     const UNAUTHENTICATED: Self = Self(16);
 
-    pub(super) fn new(code: i32) -> Self {
+    #[cfg(feature = "tonic")]
+    fn new(code: i32) -> Self {
         match u8::try_from(code) {
             Ok(code) if usize::from(code) < CODES.len() => Self(code),
             _ => Self::UNKNOWN,
@@ -49,11 +51,14 @@ impl Code {
         }
     }
 
+    /// The code in a header: a number from 0 to 16 as gRPC writes it. Other spellings (`00`, `+5`) are Unknown, as tonic
+    /// reads them.
     fn from_header(value: &[u8]) -> Self {
-        std::str::from_utf8(value)
-            .ok()
-            .and_then(|text| text.parse().ok())
-            .map_or(Self::UNKNOWN, Self::new)
+        match *value {
+            [digit @ b'0'..=b'9'] => Self(digit - b'0'),
+            [b'1', digit @ b'0'..=b'6'] => Self(10 + digit - b'0'),
+            _ => Self::UNKNOWN,
+        }
     }
 
     fn row(self) -> (&'static str, &'static str) {
@@ -61,6 +66,15 @@ impl Code {
             .get(usize::from(self.0))
             .copied()
             .unwrap_or(("Unknown", "0xx"))
+    }
+
+    /// The same, unless tonic says by it that time ran out: it answers Cancelled then.
+    fn or_deadline(self, message: &str) -> Self {
+        if self == Self::CANCELED && message == "Timeout expired" {
+            Self::DEADLINE_EXCEEDED
+        } else {
+            self
+        }
     }
 }
 
@@ -103,6 +117,11 @@ pub(super) fn is_content(headers: &HeaderMap) -> bool {
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }
 
+/// Whether a response is an answer of gRPC, by its content or by its status.
+pub(super) fn is_answer(headers: &HeaderMap) -> bool {
+    is_content(headers) || headers.contains_key("grpc-status")
+}
+
 /// The status in the headers of a response without a body, or in its trailers.
 pub(super) fn status(headers: &HeaderMap) -> Option<(Code, String)> {
     let code = Code::from_header(headers.get("grpc-status")?.as_bytes());
@@ -114,16 +133,22 @@ pub(super) fn status(headers: &HeaderMap) -> Option<(Code, String)> {
                 .into_owned()
         })
         .unwrap_or_default();
-    Some((code, message))
+    Some((code.or_deadline(&message), message))
 }
 
 /// Puts a status on a span by the rules of otgrpc: nothing for OK; else code and class, the error tag for a client
-/// unless the class is `2xx` and for a server if it is `5xx`, and a log record.
+/// unless the class is `2xx` and for a server if it is `5xx`, and a log record. Unlike otgrpc, Unknown is an error on a
+/// server too: so looks a handler that broke off without a status.
 pub(super) fn record_status(span: &Span, side: Side, code: Code, message: &str) {
     if code == Code::OK {
         return;
     }
-    if record_code(span, code) == "5xx" || (side == Side::Client && code.row().1 != "2xx") {
+    let class = record_code(span, code);
+    let is_error = match side {
+        Side::Server => class == "5xx" || code == Code::UNKNOWN,
+        Side::Client => class != "2xx",
+    };
+    if is_error {
         span.set_tag(tags::ERROR, true);
     }
     let message = redact::message(message);
@@ -139,22 +164,27 @@ pub(super) fn record_code(span: &Span, code: Code) -> &'static str {
     class
 }
 
-/// The code that a caller will be given for an error of the service below.
+/// The code that a caller will be given for an error of the service below; DeadlineExceeded where time ran out, which
+/// tonic calls Cancelled.
 #[cfg(feature = "tonic")]
 pub(super) fn code_of<E: 'static>(error: &E) -> Code {
-    chain(error)
-        .find_map(|error| {
-            if let Some(status) = error.downcast_ref::<tonic::Status>() {
-                Some(Code::new(i32::from(status.code())))
-            } else if error.is::<tonic::TimeoutExpired>() {
-                Some(Code::CANCELED)
-            } else if error.is::<tonic::ConnectError>() {
-                Some(Code::UNAVAILABLE)
-            } else {
-                None
-            }
-        })
-        .unwrap_or(Code::UNKNOWN)
+    let code = chain(error).find_map(|error| {
+        if let Some(status) = error.downcast_ref::<tonic::Status>() {
+            let code = Code::new(i32::from(status.code()));
+            Some(code.or_deadline(status.message()))
+        } else if error.is::<tonic::TimeoutExpired>() {
+            Some(Code::DEADLINE_EXCEEDED)
+        } else if error.is::<tonic::ConnectError>() {
+            Some(Code::UNAVAILABLE)
+        } else {
+            None
+        }
+    });
+    match code {
+        Some(code) => code,
+        None if chain(error).any(is_timeout) => Code::DEADLINE_EXCEEDED,
+        None => Code::UNKNOWN,
+    }
 }
 
 #[cfg(not(feature = "tonic"))]
@@ -195,15 +225,26 @@ mod tests {
 
     #[test]
     fn a_status_is_read_from_headers() {
-        let rows: [(&[u8], &str, (Code, &str)); 6] = [
+        let rows: &[(&[u8], &str, (Code, &str))] = &[
             (b"0", "", (Code::OK, "")),
+            (b"9", "", (Code(9), "")),
+            (b"10", "", (Code(10), "")),
+            (b"16", "", (Code(16), "")),
+            (b"00", "", (Code::UNKNOWN, "")),
+            (b"+5", "", (Code::UNKNOWN, "")),
+            (b"05", "", (Code::UNKNOWN, "")),
+            (b" 5", "", (Code::UNKNOWN, "")),
+            (b"", "", (Code::UNKNOWN, "")),
+            (b"100", "", (Code::UNKNOWN, "")),
             (b"5", "no%20such%20%C3%A9", (Code(5), "no such é")),
             (b"17", "%zz%ff", (Code::UNKNOWN, "%zz\u{fffd}")),
+            (b"1", "Timeout expired", (Code(4), "Timeout expired")),
+            (b"1", "timeout", (Code::CANCELED, "timeout")),
             (b"-1", "", (Code::UNKNOWN, "")),
             (b"x", "", (Code::UNKNOWN, "")),
             (b"\xff", "", (Code::UNKNOWN, "")),
         ];
-        for (code, message, (expected, text)) in rows {
+        for &(code, message, (expected, text)) in rows {
             let mut headers = HeaderMap::new();
             let code = HeaderValue::from_bytes(code).expect("legal");
             headers.insert("grpc-status", code);

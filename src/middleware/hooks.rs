@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, StatusCode};
 
+use crate::middleware::claim::Methods;
 use crate::middleware::redact;
 use crate::span::Span;
 use crate::tracer::Tracer;
@@ -25,6 +26,8 @@ pub enum SpanEnd {
 /// What a layer was told.
 pub(super) struct Settings<Req, Res> {
     pub(super) tracer: Arc<dyn Tracer>,
+    /// The gRPC methods that a server is known to have.
+    pub(super) methods: Arc<Methods>,
     pub(super) hooks: Hooks<Req, Res>,
 }
 
@@ -32,6 +35,7 @@ impl<Req, Res> Settings<Req, Res> {
     pub(super) fn new(tracer: impl Tracer + 'static) -> Self {
         Self {
             tracer: Arc::new(tracer),
+            methods: Arc::default(),
             hooks: Hooks::DEFAULT,
         }
     }
@@ -41,6 +45,7 @@ impl<Req, Res> Clone for Settings<Req, Res> {
     fn clone(&self) -> Self {
         Self {
             tracer: self.tracer.clone(),
+            methods: self.methods.clone(),
             hooks: self.hooks.clone(),
         }
     }
@@ -52,6 +57,7 @@ pub(super) struct Hooks<Req, Res> {
     pub(super) filter: Option<FilterHook<Req>>,
     pub(super) url: Option<UrlHook<Req>>,
     pub(super) component: Option<Cow<'static, str>>,
+    pub(super) peer_address: Option<Cow<'static, str>>,
     pub(super) request_headers: Headers,
     pub(super) response_headers: Headers,
     pub(super) error_status: Option<StatusHook>,
@@ -73,6 +79,7 @@ impl<Req, Res> Hooks<Req, Res> {
         filter: None,
         url: None,
         component: None,
+        peer_address: None,
         request_headers: Headers(Vec::new()),
         response_headers: Headers(Vec::new()),
         error_status: None,
@@ -140,6 +147,7 @@ impl<Req, Res> Clone for Hooks<Req, Res> {
             filter: self.filter.clone(),
             url: self.url.clone(),
             component: self.component.clone(),
+            peer_address: self.peer_address.clone(),
             request_headers: self.request_headers.clone(),
             response_headers: self.response_headers.clone(),
             error_status: self.error_status.clone(),
@@ -165,10 +173,18 @@ impl Headers {
 
     pub(super) fn record(&self, span: &Span, headers: &HeaderMap) {
         for (name, key) in &self.0 {
-            let value = headers.get(name);
-            if let Some(text) = value.and_then(|value| redact::header(name, value)) {
-                span.set_tag(key, &text);
+            let mut values = headers
+                .get_all(name)
+                .iter()
+                .filter_map(|value| redact::header(name, value));
+            let Some(mut text) = values.next() else {
+                continue;
+            };
+            for value in values {
+                text += ", ";
+                text += value;
             }
+            span.set_tag(key, &text);
         }
     }
 }
@@ -191,7 +207,7 @@ macro_rules! setters {
         /// Names the spans. A name stands for a class of requests: no ids, no paths as they came.
         ///
         /// Defaults to the route where the router has told it (`GET /users/{id}`), to `HTTP GET` where it has not, and to
-        /// `/package.Service/Method` for gRPC.
+        /// `/package.Service/Method` for a gRPC method that is [known](crate::middleware).
         #[must_use]
         pub fn operation_name(
             mut self,
@@ -201,7 +217,8 @@ macro_rules! setters {
             self
         }
 
-        /// Decides which requests get a span. One that gets none is passed on untouched: nothing is injected into it.
+        /// Decides which requests get a span. One that gets none is passed on as it is: a client injects nothing into it. On a
+        /// server the context of the caller is active in the handler all the same.
         ///
         /// Defaults to all.
         #[must_use]
@@ -232,7 +249,8 @@ macro_rules! setters {
             self
         }
 
-        /// Records these headers of requests, as `http.header.{name}`.
+        /// Records these headers of requests, as `http.header.{name}`. The values of one that comes several times are
+        /// joined by `, `.
         ///
         /// Those that hold secrets are left out all the same: `authorization`, `proxy-authorization`, `cookie`,
         /// `set-cookie`, `x-api-key`, names that end in `-token` or `-secret`, and values marked as sensitive.

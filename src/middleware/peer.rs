@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use http::Extensions;
 
 pub(super) fn of(extensions: &Extensions) -> Option<SocketAddr> {
-    by_axum(extensions).or_else(|| by_tonic(extensions))
+    by_axum(extensions)
+        .or_else(|| by_tonic(extensions))
+        .or_else(|| extensions.get().copied())
 }
 
 #[cfg(feature = "axum")]

@@ -1,13 +1,13 @@
 //! What a request and its response put on a span.
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use http::{Method, StatusCode, request};
 
 use crate::middleware::hooks::Hooks;
 use crate::middleware::{grpc, redact};
-use crate::model::{display, tags};
+use crate::model::{display, field, tags};
 use crate::span::Span;
 
 /// Which end of a request a span measures.
@@ -46,15 +46,21 @@ pub(super) fn operation_name(
     }
 }
 
-/// `GET /users/{id}` where the route is known, else `HTTP GET`. Never the path: there are too many of them.
+/// `GET /users/{id}` where the route is known, else `HTTP GET`. Never the path: there are too many of them. A method that
+/// is not a common one is left out: `HTTP /users/{id}`, `HTTP`.
 pub(super) fn http_name(method: &Method, route: Option<&str>) -> Cow<'static, str> {
-    match route {
-        Some(route) => Cow::Owned(format!("{method} {route}")),
-        None => match COMMON_METHODS.iter().find(|(name, _)| name == method) {
-            Some((_, name)) => Cow::Borrowed(name),
-            None => Cow::Borrowed("HTTP"),
-        },
+    let known = COMMON_METHODS.iter().find(|(known, _)| known == method);
+    match (known, route) {
+        (Some(_), Some(route)) => Cow::Owned(format!("{method} {route}")),
+        (None, Some(route)) => Cow::Owned(format!("HTTP {route}")),
+        (Some((_, name)), None) => Cow::Borrowed(name),
+        (None, None) => Cow::Borrowed("HTTP"),
     }
+}
+
+/// Whether [`http_name`] may have given this name to a POST.
+pub(super) fn is_name_of_post(name: &str) -> bool {
+    name == "HTTP POST" || name.starts_with("POST /")
 }
 
 /// A method can be any word that a caller makes up, so others are not told apart.
@@ -80,8 +86,7 @@ pub(super) fn request<Res>(
 ) {
     match protocol {
         Protocol::Http => {
-            // Whether TLS ends here is not known, unless the URI says so, as it does in HTTP/2.
-            let url = hooks.url(request, |request| redact::uri(&request.uri, "http", host));
+            let url = url(hooks, request, host);
             http(
                 span,
                 hooks.component(component),
@@ -94,6 +99,16 @@ pub(super) fn request<Res>(
         }
     }
     hooks.request_headers.record(span, &request.headers);
+}
+
+/// The URL to show of a request.
+pub(super) fn url<Res>(
+    hooks: &Hooks<request::Parts, Res>,
+    request: &request::Parts,
+    host: Option<&str>,
+) -> Option<String> {
+    // Whether TLS ends here is not known, unless the URI says so, as it does in HTTP/2.
+    hooks.url(request, |request| redact::uri(&request.uri, "http", host))
 }
 
 pub(super) fn http(span: &Span, component: &str, method: &Method, url: Option<&String>) {
@@ -112,9 +127,10 @@ pub(super) fn status(span: &Span, status: StatusCode, is_error: bool) {
 
 /// The address of a caller.
 pub(super) fn peer(span: &Span, address: SocketAddr) {
-    match address {
-        SocketAddr::V4(address) => span.set_tag(tags::PEER_IPV4, display(address.ip())),
-        SocketAddr::V6(address) => span.set_tag(tags::PEER_IPV6, display(address.ip())),
+    // A listener on `[::]` sees a caller without IPv6 as `::ffff:10.1.2.3`.
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => span.set_tag(tags::PEER_IPV4, display(&ip)),
+        IpAddr::V6(ip) => span.set_tag(tags::PEER_IPV6, display(&ip)),
     };
     span.set_tag(tags::PEER_PORT, address.port());
 }
@@ -130,6 +146,19 @@ pub(super) fn response_size(span: &Span, bytes: u64) {
 pub(super) fn cancelled(span: &Span) {
     span.set_tag("http.cancelled", true);
     span.log_event("cancelled");
+}
+
+/// A body that ended so many bytes before its announced length.
+#[cold]
+pub(super) fn cut_short(span: &Span, missing: u64) {
+    span.set_tag(tags::ERROR, true);
+    span.log([
+        field(tags::EVENT, "error"),
+        field(
+            tags::MESSAGE,
+            &format!("the body ended {missing} bytes before its announced length"),
+        ),
+    ]);
 }
 
 /// A panic, as a span that is dropped by one records it.
@@ -149,6 +178,7 @@ mod tests {
             ("GET", None, "HTTP GET"),
             ("PATCH", None, "HTTP PATCH"),
             ("BREW", None, "HTTP"),
+            ("BREW", Some("/users/{id}"), "HTTP /users/{id}"),
         ];
         for (method, route, name) in rows {
             let method = method.parse().expect("a method");

@@ -64,7 +64,7 @@ impl Middleware for TracingMiddleware {
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> reqwest_middleware::Result<Response> {
-        let Settings { tracer, hooks } = &*self.settings;
+        let Settings { tracer, hooks, .. } = &*self.settings;
         traced(&**tracer, hooks, request, |request| {
             next.run(request, extensions)
         })

@@ -1,6 +1,5 @@
 use std::fmt;
 use std::fmt::Display;
-use std::ops::Deref;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -9,14 +8,16 @@ use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::middleware::claim::Claim;
 use crate::middleware::exchange::Exchange;
 use crate::middleware::future::HttpSettings;
 use crate::middleware::hooks::{Settings, setters};
 use crate::middleware::record::{self, Protocol, Side};
-use crate::middleware::{TracedBody, TracedFuture, peer, route};
+use crate::middleware::treatment::Treatment;
+use crate::middleware::{RequestSpan, TracedBody, TracedFuture, peer, route};
 use crate::model::tags;
 use crate::propagation::grpc_headers::GrpcHeaders;
-use crate::span::Span;
+use crate::span::SpanContext;
 use crate::tracer::{Tracer, TracerExt};
 
 /// Gives each request that a server takes a span; for tower services, and so for axum and tonic, and for hyper's own.
@@ -24,10 +25,17 @@ use crate::tracer::{Tracer, TracerExt};
 /// The caller's context is extracted from the headers; without one the span is a root, whatever is active on the
 /// thread, and so it is where the header is malformed. The span is active in the handler, which finds it by
 /// [`active_span`](crate::scope::active_span) and as [`RequestSpan`] among the extensions of the request. It ends
-/// with the body of the response.
+/// with the body of the response; that of a request to upgrade, to a WebSocket say, ends with the head of the 101.
 ///
 /// A request that has a span from another `ServerLayer` gets no second one; the inner layer only gives it its name. So
 /// a layer around a router, which sees every request and no route, may be joined by one inside of it.
+///
+/// A request that the [`filter`](Self::filter) excludes gets no span either, but the context of its caller is active in the
+/// handler all the same: what the handler calls belongs to the caller's trace.
+///
+/// The address of the caller (`peer.*`) is known where the server tells it. tonic does; axum does if it serves
+/// `app.into_make_service_with_connect_info::<SocketAddr>()`; around a service of hyper or of your own, put the
+/// `SocketAddr` of the connection among the extensions of the request.
 ///
 /// ```
 /// use axum::Router;
@@ -115,82 +123,41 @@ impl<S: fmt::Debug> fmt::Debug for ServerService<S> {
     }
 }
 
-/// The span of the request that a server is working on, among the extensions of the request.
-///
-/// It does not own the span: keeping it keeps no request open. With the feature `axum` it is an extractor, which gives
-/// the no-op span where no [`ServerLayer`] stands.
-///
-/// ```
-/// use tracehound::middleware::RequestSpan;
-///
-/// fn handle(request: http::Request<()>) {
-///     if let Some(span) = request.extensions().get::<RequestSpan>() {
-///         span.set_tag("cart.items", 3);
-///     }
-/// }
-/// # handle(http::Request::new(()));
-/// ```
-#[derive(Clone, Debug, Default)]
-pub struct RequestSpan {
-    span: Span,
-    /// Whether nobody knows a better name than the route.
-    wants_route: bool,
-}
-
-impl RequestSpan {
-    /// Names the span for the route, if that is known by now and nothing better was.
-    pub(super) fn take_route(&mut self, request: &request::Parts) {
-        if self.wants_route
-            && let Some(route) = route::of(&request.extensions)
-        {
-            let name = record::operation_name(Protocol::Http, request, Some(route));
-            self.span.set_operation_name(name);
-            self.wants_route = false;
-        }
-    }
-}
-
-impl Deref for RequestSpan {
-    type Target = Span;
-
-    fn deref(&self) -> &Span {
-        &self.span
-    }
-}
-
-/// Starts the span of a request, unless it needs none.
+/// Starts the span of a request, unless it needs none; then its caller's context is handed on.
 pub(super) fn begin(
     settings: &HttpSettings,
     component: &'static str,
     request: &mut request::Parts,
-) -> Option<Exchange> {
-    let HttpSettings { tracer, hooks } = settings;
+) -> Treatment {
+    let HttpSettings {
+        tracer,
+        hooks,
+        methods,
+    } = settings;
     if let Some(mut span) = request.extensions.get::<RequestSpan>().cloned() {
         match hooks.name(request) {
-            Some(name) => {
-                span.set_operation_name(name);
-                span.wants_route = false;
-            }
+            Some(name) => span.take_name(name),
             None => span.take_route(request),
         }
         request.extensions.insert(span);
-        return None;
-    }
-    if !hooks.wants(request) {
-        return None;
+        return Treatment::Nothing;
     }
     let protocol = Protocol::of(request);
+    if !hooks.wants(request) {
+        return match caller(&**tracer, protocol, request) {
+            Some(context) => Treatment::Context(Box::new(context)),
+            None => Treatment::Nothing,
+        };
+    }
     let route = route::of(&request.extensions);
     let own_name = hooks.name(request);
     let is_named = own_name.is_some();
-    let wants_route = !is_named && route.is_none() && protocol == Protocol::Http;
-    let name = own_name.unwrap_or_else(|| record::operation_name(protocol, request, route));
-    // A malformed context is the caller's fault and counted by the tracer: the request goes on with a root.
-    let parent = match protocol {
-        Protocol::Http => tracer.extract(&request.headers),
-        Protocol::Grpc => tracer.extract(&GrpcHeaders(&request.headers)),
-    };
-    let parent = parent.ok().flatten();
+    let is_claim = protocol == Protocol::Grpc && !methods.has(request.uri.path());
+    // A path for which only the caller vouches is no name.
+    let naming = if is_claim { Protocol::Http } else { protocol };
+    let wants_route = !is_named && route.is_none() && naming == Protocol::Http;
+    let name = own_name.unwrap_or_else(|| record::operation_name(naming, request, route));
+    let parent = caller(&**tracer, protocol, request);
     let span = tracer
         .build_span(name)
         .child_of(&parent)
@@ -198,25 +165,43 @@ pub(super) fn begin(
         .tag(tags::SPAN_KIND, tags::SPAN_KIND_SERVER)
         .start();
     if span.is_noop() {
-        return None;
+        return Treatment::Nothing;
     }
+    let host = || request.headers.get(header::HOST)?.to_str().ok();
+    let claim = is_claim.then(|| Claim {
+        path: request.uri.path().into(),
+        url: span
+            .is_recording()
+            .then(|| record::url(hooks, request, host()))
+            .flatten(),
+        component: hooks.component.is_none().then_some(component),
+        is_named,
+        methods: methods.clone(),
+    });
     if span.is_recording() {
-        let host = request.headers.get(header::HOST);
-        let host = host.and_then(|host| host.to_str().ok());
+        let host = host();
         record::request(&span, hooks, (protocol, component), request, host);
         if let Some(address) = peer::of(&request.extensions) {
             record::peer(&span, address);
         }
     }
     hooks.decorate(&span, request);
-    request.extensions.insert(RequestSpan {
-        span: span.handle(),
-        wants_route,
-    });
+    let handle = RequestSpan::new(span.handle(), wants_route);
+    request.extensions.insert(handle);
     let exchange = Exchange::new(span, Side::Server, protocol, &request.method);
-    Some(if is_named || protocol == Protocol::Http {
-        exchange
-    } else {
-        exchange.named_by_caller()
-    })
+    exchange.claimed(claim).into()
+}
+
+/// The context of the caller. A malformed one is the caller's fault and counted by the tracer: the request goes on
+/// without.
+fn caller(
+    tracer: &dyn Tracer,
+    protocol: Protocol,
+    request: &request::Parts,
+) -> Option<SpanContext> {
+    let context = match protocol {
+        Protocol::Http => tracer.extract(&request.headers),
+        Protocol::Grpc => tracer.extract(&GrpcHeaders(&request.headers)),
+    };
+    context.ok().flatten()
 }

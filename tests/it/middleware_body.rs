@@ -1,6 +1,8 @@
 //! When the span of a request ends, by what becomes of the body of its response. The rules are the same for servers
 //! and clients.
 
+mod lengths;
+
 use std::convert::Infallible;
 use std::future::Ready;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -465,25 +467,46 @@ fn a_future_that_is_dropped_at_any_poll_is_cancelled() {
 }
 
 #[test]
-fn the_bodies_of_clients_end_spans_by_the_same_rules() {
+fn the_body_of_a_reply_that_a_client_drops_is_cancelled_only_if_it_was_being_read() {
     run(async {
-        for is_read in [false, true] {
+        let rows = [
+            ("whole", vec!["headers_received"], false),
+            ("unread", vec!["headers_received", "body_dropped"], false),
+            ("waiting", vec!["headers_received", "cancelled"], true),
+            ("in part", vec!["headers_received", "cancelled"], true),
+        ];
+        for (how, expected, cancels) in rows {
             let (tracer, spans) = recording_tracer();
-            let server =
-                service_fn(|_: Request<()>| async { reply(200, Full::<Bytes>::from("all")) });
-            let client = ClientLayer::new(tracer.clone()).wrap(server);
+            let (feeder, response) = fed_reply();
+            let mut response = Some(response);
+            let sender = service_fn(move |_: Request<()>| {
+                let response = response.take().expect("one request");
+                async { Ok::<_, Infallible>(response) }
+            });
+            let client = ClientLayer::new(tracer.clone()).wrap(sender);
             let response = client.oneshot(Request::new(())).await.expect("infallible");
             assert!(spans.spans().is_empty());
-            if is_read {
-                let body = response.into_body().collect().await.expect("infallible");
-                assert_eq!(body.to_bytes(), "all");
-            } else {
-                drop(response);
+            let mut body = response.into_body();
+            let mut cx = Context::from_waker(Waker::noop());
+            if how != "waiting" {
+                feeder.data("one");
+            }
+            match how {
+                "whole" => {
+                    drop(feeder);
+                    body.collect().await.expect("no error");
+                }
+                "unread" => drop(body),
+                _ => {
+                    let poll = Pin::new(&mut body).poll_frame(&mut cx);
+                    assert_eq!(poll.is_pending(), how == "waiting");
+                    drop(body);
+                }
             }
             let span = finished(&tracer, &spans);
-            assert_eq!(is_cancelled(&span), !is_read);
-            assert_eq!(events(&span)[0], "headers_received");
-            assert!(span.tag("error").is_none());
+            assert_eq!(events(&span), expected, "{how}");
+            assert_eq!(is_cancelled(&span), cancels, "{how}");
+            assert!(span.tag("error").is_none(), "{how}");
         }
     });
 }

@@ -97,6 +97,42 @@ fn a_request_has_a_client_span_and_the_server_joins_it() {
 }
 
 #[test]
+fn the_address_that_a_request_goes_to_is_on_its_span_where_it_is_known() {
+    run(async {
+        let rows = [
+            ("http://u:p@shop:80/cart", None, None, "shop:80"),
+            ("/cart", Some("shop:80"), None, "shop:80"),
+            ("/cart", Some("u:p@shop"), None, "shop"),
+            ("/cart", Some("no/../authority?a=b"), None, ""),
+            ("/cart", None, None, ""),
+            ("/cart", None, Some("stock:1"), "stock:1"),
+            (
+                "http://shop/cart",
+                Some("other"),
+                Some("stock:1"),
+                "stock:1",
+            ),
+        ];
+        for (uri, host, setting, expected) in rows {
+            let (tracer, reporter) = recording_tracer();
+            let mut layer = ClientLayer::new(tracer);
+            if let Some(address) = setting {
+                layer = layer.peer_address(address);
+            }
+            let mut request = Request::builder().uri(uri);
+            if let Some(host) = host {
+                request = request.header(header::HOST, host);
+            }
+            let client = layer.wrap(Arrived::default().service(&[200]));
+            let request = request.body(()).expect("a request");
+            client.oneshot(request).await.expect("infallible");
+            let span = one_span(&reporter).await;
+            assert_eq!(span.tag_text("peer.address"), expected, "{uri} {host:?}");
+        }
+    });
+}
+
+#[test]
 fn injection_replaces_what_is_there() {
     run(async {
         let (tracer, reporter) = recording_tracer();

@@ -165,6 +165,20 @@ fn the_address_of_the_caller_is_on_the_span_of_the_server() {
 }
 
 #[test]
+fn the_target_of_a_channel_is_on_the_span_of_the_client_if_it_is_told() {
+    run(async {
+        let world = World::new().await;
+        let target = world.address.to_string();
+        let service = ClientLayer::new(world.tracer.clone())
+            .peer_address(target.clone())
+            .wrap(channel(world.address));
+        unary(service, message("hello")).await.expect("an answer");
+        let (client, _) = world.both().await;
+        assert_eq!(client.tag_text("peer.address"), target);
+    });
+}
+
+#[test]
 fn a_method_that_the_filter_excludes_has_no_span() {
     run(async {
         let (tracer, reporter) = recording_tracer();

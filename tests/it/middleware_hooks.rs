@@ -215,3 +215,34 @@ fn a_span_that_the_server_makes_of_nothing_known_has_no_url_of_it() {
         assert_eq!(span.tag_text("http.header.x-custom"), "\u{fffd}x");
     });
 }
+
+#[test]
+fn a_header_that_comes_several_times_is_recorded_with_all_its_values() {
+    run(async {
+        let (tracer, reporter) = recording_tracer();
+        let name = HeaderName::from_static("x-forwarded-for");
+        let mut request = Request::new(());
+        let mut response = reply(200, Empty::<Bytes>::new()).expect("infallible");
+        for headers in [request.headers_mut(), response.headers_mut()] {
+            for value in ["10.1.2.3, 10.1.2.4", "", "secret", "10.1.2.5"] {
+                let mut value = HeaderValue::from_static(value);
+                value.set_sensitive(value == "secret");
+                headers.append(&name, value);
+            }
+        }
+        let mut response = Some(response);
+        let server = ServerLayer::new(tracer)
+            .request_headers([name.clone()])
+            .response_headers([name])
+            .wrap(service_fn(move |_| {
+                let response = response.take().expect("one request");
+                async { Ok::<_, std::convert::Infallible>(response) }
+            }));
+        server.oneshot(request).await.expect("infallible");
+        let span = one_span(&reporter).await;
+        for prefix in ["http.header", "http.response.header"] {
+            let value = span.tag_text(&format!("{prefix}.x-forwarded-for"));
+            assert_eq!(value, "10.1.2.3, 10.1.2.4, , 10.1.2.5", "{prefix}");
+        }
+    });
+}

@@ -165,8 +165,9 @@ fn the_span_ends_with_the_body() {
                 assert_eq!(response.text().await.expect("a body"), "all");
             }
             let span = one_span(&reporter).await;
-            let is_cancelled = span.tag("http.cancelled").is_some();
-            assert_eq!(is_cancelled, how == "dropped", "{how}");
+            assert!(span.tag("http.cancelled").is_none(), "{how}");
+            let is_dropped = events(&span).contains(&"body_dropped".to_owned());
+            assert_eq!(is_dropped, how == "dropped", "{how}");
             assert!(span.tag("error").is_none(), "{how}");
             assert_eq!(tracer.metrics().get(Counter::FinishedTwice), 0);
         }

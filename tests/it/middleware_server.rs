@@ -1,5 +1,9 @@
 //! What a server's layer makes of requests: over loopback with axum and hyper, and by hand.
 
+mod late;
+mod names;
+mod passing;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -19,8 +23,8 @@ use tracehound::scope::active_span;
 use tracehound::{JaegerTracer, NoopTracer, SpanContext};
 
 use crate::support::web::{
-    Fed, call, call_with, client, events, get, log_field, of_kind, one_span, reply, run, serve,
-    spans, until,
+    Fed, call, call_with, client, events, get, listener, log_field, of_kind, one_span, reply, run,
+    serve, spans, until,
 };
 use crate::support::{recording_builder, recording_tracer};
 
@@ -249,6 +253,8 @@ fn the_address_of_the_caller_is_on_the_span_where_the_server_tells_it() {
         for (address, key) in [
             ("10.1.2.3:4567", "peer.ipv4"),
             ("[fe80::1]:4567", "peer.ipv6"),
+            // As a listener on `[::]` sees a caller that has no IPv6.
+            ("[::ffff:10.1.2.3]:4567", "peer.ipv4"),
         ] {
             let (tracer, reporter) = recording_tracer();
             let address: SocketAddr = address.parse().expect("an address");
@@ -256,9 +262,41 @@ fn the_address_of_the_caller_is_on_the_span_where_the_server_tells_it() {
             request.extensions_mut().insert(ConnectInfo(address));
             app(&tracer).oneshot(request).await.expect("infallible");
             let span = one_span(&reporter).await;
-            assert_eq!(span.tag_text(key), address.ip().to_string());
+            assert_eq!(span.tag_text(key), address.ip().to_canonical().to_string());
             assert_eq!(span.tag_text("peer.port"), "4567");
+            let peers = ["peer.ipv4", "peer.ipv6"].map(|key| span.tag(key).is_some());
+            assert_ne!(peers[0], peers[1], "{address}");
         }
+    });
+}
+
+#[test]
+fn a_server_of_axum_tells_the_address_of_the_caller_if_it_is_served_with_it() {
+    run(async {
+        let (tracer, reporter) = recording_tracer();
+        let (listener, address) = listener().await;
+        let app = app(&tracer).into_make_service_with_connect_info::<SocketAddr>();
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        call(format!("http://{address}/users/7")).await;
+        let span = one_span(&reporter).await;
+        assert_eq!(span.tag_text("peer.ipv4"), "127.0.0.1");
+        assert!(span.tag("peer.port").is_some());
+    });
+}
+
+#[test]
+fn an_address_among_the_extensions_of_a_request_is_that_of_the_caller() {
+    run(async {
+        let (tracer, reporter) = recording_tracer();
+        let mut request = Request::new(());
+        let address: SocketAddr = "10.1.2.3:4567".parse().expect("an address");
+        request.extensions_mut().insert(address);
+        let server = ServerLayer::new(tracer)
+            .wrap(service_fn(|_| async { reply(200, Empty::<Bytes>::new()) }));
+        server.oneshot(request).await.expect("infallible");
+        let span = one_span(&reporter).await;
+        assert_eq!(span.tag_text("peer.ipv4"), "10.1.2.3");
+        assert_eq!(span.tag_text("peer.port"), "4567");
     });
 }
 
