@@ -143,6 +143,7 @@ pub mod model;
 pub mod prelude;
 pub mod propagation;
 mod record;
+mod redact;
 pub mod reporter;
 pub mod sampler;
 pub mod scope;

@@ -1,5 +1,6 @@
 use std::fmt;
 
+use crate::redact;
 use crate::tracer::BuildError;
 
 /// What is wrong with a configuration: every problem at once.
@@ -44,8 +45,7 @@ impl std::error::Error for ConfigError {}
 /// One thing that is wrong with a configuration.
 ///
 /// Prints as `JAEGER_SAMPLER_PARAM: expected a probability from 0 to 1, found "1.5"`. A value is cut to 64
-/// characters. Users, passwords and tokens are never in it, nor what stands before the `@` or after the `?` of a
-/// URL.
+/// characters. Users, passwords and tokens are never in it, nor user info and values of the query of a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigProblem {
     name: &'static str,
@@ -148,26 +148,11 @@ fn shown(name: &str, value: &str) -> Option<String> {
     if is_secret.iter().any(|end| name.ends_with(end)) {
         return None;
     }
-    let value = without_credentials(value);
+    let value = redact::value(value);
     Some(match value.char_indices().nth(MOST) {
         Some((end, _)) => format!("{}…", &value[..end]),
-        None => value,
+        None => value.into_owned(),
     })
-}
-
-/// Takes out what may be a user name, a password or a token in a URL: what stands before the last `@`, but for
-/// the scheme, and the query.
-fn without_credentials(text: &str) -> String {
-    let Some(scheme) = text.find("://").map(|end| &text[..end + 3]) else {
-        return text.rfind('@').map_or(text, |at| &text[at..]).to_owned();
-    };
-    let scheme = if scheme.contains('@') { "" } else { scheme };
-    let rest = &text[scheme.len()..];
-    let rest = rest.rfind('@').map_or(rest, |at| &rest[at..]);
-    match rest.split_once('?') {
-        Some((path, _)) => format!("{scheme}{path}?…"),
-        None => format!("{scheme}{rest}"),
-    }
 }
 
 #[cfg(test)]
