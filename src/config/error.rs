@@ -57,6 +57,13 @@ pub struct ConfigProblem {
 enum Reason {
     /// The value is not what it should be.
     Invalid { expected: &'static str },
+    /// One of the items of a list is not what it should be. Its text is not kept: a secret with a comma in it is
+    /// more than one item.
+    InvalidItem {
+        /// From 1.
+        position: usize,
+        expected: &'static str,
+    },
     /// There is none, and there must be one.
     Missing { remedy: &'static str },
     /// Asks for something that is not there.
@@ -67,6 +74,12 @@ enum Reason {
     Builder(BuildError),
 }
 
+/// Which item of a list is wrong, counted from 1, and what was expected in its place.
+pub(super) struct InvalidItem {
+    pub(super) position: usize,
+    pub(super) expected: &'static str,
+}
+
 impl ConfigProblem {
     #[cold]
     pub(super) fn invalid(name: &'static str, value: &str, expected: &'static str) -> Self {
@@ -74,6 +87,18 @@ impl ConfigProblem {
             name,
             value: shown(name, value),
             reason: Reason::Invalid { expected },
+        }
+    }
+
+    #[cold]
+    pub(super) fn invalid_item(
+        name: &'static str,
+        InvalidItem { position, expected }: InvalidItem,
+    ) -> Self {
+        Self {
+            name,
+            value: None,
+            reason: Reason::InvalidItem { position, expected },
         }
     }
 
@@ -129,6 +154,9 @@ impl fmt::Display for ConfigProblem {
         write!(f, "{}: ", self.name)?;
         match &self.reason {
             Reason::Invalid { expected } => write!(f, "expected {expected}")?,
+            Reason::InvalidItem { position, expected } => {
+                write!(f, "item {position}: expected {expected}")?;
+            }
             Reason::Missing { remedy } => f.write_str(remedy)?,
             Reason::NotBuilt { asks_for } => write!(f, "asks for {asks_for}")?,
             Reason::Misnamed { right_name } => write!(f, "is called {right_name} here")?,

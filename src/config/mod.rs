@@ -23,13 +23,17 @@
 //! | `JAEGER_REPORTER_FLUSH_INTERVAL` | duration | 1 s | `OTEL_BSP_SCHEDULE_DELAY` |
 //! | `JAEGER_TRACEID_128BIT` | truth value | false | |
 //! | `JAEGER_PROPAGATION` | `jaeger` | `jaeger` | `OTEL_PROPAGATORS` |
-//! | `JAEGER_TAGS` | `key=value,key=${VAR},key=${VAR:default}` | none | `OTEL_RESOURCE_ATTRIBUTES` |
+//! | `JAEGER_TAGS` | `key=value,key=a-${VAR}-${VAR:default}` | none | `OTEL_RESOURCE_ATTRIBUTES` |
 //! | | bytes of a tag's text, above 0 | 1024 | `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`, `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT` |
 //! | | log records of a span, above 0 | 128 | `OTEL_SPAN_EVENT_COUNT_LIMIT` |
 //!
 //! Values are trimmed, and an empty one is as good as none. Truth values are `true`, `1`, `t`, `yes`, `on`,
 //! `false`, `0`, `f`, `no` and `off` in any case. Durations are whole milliseconds, or numbers with units as in
 //! `1.5s` and `1m30s`.
+//!
+//! In the values of `JAEGER_TAGS`, `${VAR}` stands for a variable and `${VAR:default}` for one that may be unset or
+//! empty, anywhere and several times; a default may hold further ones, and no comma. A tag that cannot be read is told
+//! by its position: its text may be a secret.
 //!
 //! A `JAEGER_*` value that cannot be read, or that asks for something which is not there, is a [`ConfigError`],
 //! which lists all of them; [`Config::from_env_lossy`] warns and goes on. For `OTEL_*` values there is always only

@@ -100,20 +100,35 @@ a=${ABSENT:other} | a:other
 a=${EMPTY:other} | a:other
 a=${ABSENT:http://x:1/} | a:http://x:1/
 a=${ABSENT:} | a:
-# Whole values only, and once.
-a=x${SET} | a:x${SET}
-a=${SET}x | a:${SET}x
-a=${SET | a:${SET
+# Anywhere and several times.
+a=x${SET} | a:xvalue
+a=${SET}x | a:valuex
+a=pre-${SET}-${ABSENT:d}${EMPTY:}-$-${ SET }-post | a:pre-value-d-$-value-post
+a=${SET}${SET},b=${SET:x}y | a:valuevalue b:valuey
+a=${ABSENT:{x}}} | a:{x}}
+a=${ABSENT:a:b}:c | a:a:b:c
+# A default is expanded, too.
+a=${ABSENT:${SET}} | a:value
+a=${ABSENT:x${EMPTY:y${SET}z}}! | a:xyvaluez!
+a=${SET:${ABSENT}} | a:value
+# What came of a variable is not.
+a=${NESTED} | a:${SET}
+# No reference.
 a=$SET | a:$SET
-${SET}=a | ${SET}:a
-a=${ABSENT:${SET}} | a:${SET}
+a=$${SET}} | a:$value}
+a={SET} | a:{SET}
 größe=groß | größe:groß
 ";
 
 #[test]
 fn tags_follow_the_grammar_of_jaeger_tags() {
     for [text, expected] in rows(&[TAGS]) {
-        let variables = [("JAEGER_TAGS", text), ("SET", " value "), ("EMPTY", " ")];
+        let variables = [
+            ("JAEGER_TAGS", text),
+            ("SET", " value "),
+            ("EMPTY", " "),
+            ("NESTED", "${SET}"),
+        ];
         let explanation = read(&variables).explain();
         let tags = explanation.settings().iter().filter_map(|setting| {
             let key = setting.name().strip_prefix("tag ")?;
@@ -127,7 +142,23 @@ fn tags_follow_the_grammar_of_jaeger_tags() {
             .iter()
             .all(|setting| !setting.name().starts_with("tag "))
     );
-    for text in ["foo", "a=${EMPTY}", "a=1,foo,b=2", "a=${:x}"] {
+    let deep = format!("a={}x{}", "${A:".repeat(100_000), "}".repeat(100_000));
+    for text in [
+        "foo",
+        "a=${EMPTY}",
+        "a=1,foo,b=2",
+        "a=${:x}",
+        "a=${SET",
+        "a=x${SET}${SET",
+        "a=${",
+        "a=${A${SET}}",
+        "a=${ABSENT:${EMPTY}}",
+        "a=x${ABSENT:${SET}",
+        "${SET}=a",
+        "a=${SE\0T}",
+        "a=${SET=}",
+        &deep,
+    ] {
         let error = refused(&[("JAEGER_TAGS", text), ("EMPTY", "")]);
         assert_eq!(names(error.problems()), ["JAEGER_TAGS"], "{text:?}");
     }
@@ -143,9 +174,15 @@ fn good_tags_beside_a_bad_one_are_kept_when_read_lossily() {
     let passed_over: Vec<_> = explanation
         .passed_over()
         .iter()
-        .map(|problem| problem.value().unwrap())
+        .map(|problem| problem.to_string())
         .collect();
-    assert_eq!(passed_over, ["foo", "b=${ABSENT}"]);
+    assert_eq!(
+        passed_over,
+        [
+            "JAEGER_TAGS: item 2: expected key=value",
+            "JAEGER_TAGS: item 3: expected a variable that is set, or a default after a colon as in ${NAME:default}"
+        ]
+    );
 }
 
 #[cfg(feature = "udp")]
