@@ -4,30 +4,44 @@ use crate::redact;
 use crate::tracer::BuildError;
 
 /// What is wrong with a configuration: every problem at once.
+///
+/// Prints the problems, and then the variables that were passed over, which may be the reason: a service name may be
+/// missing because the variable that had it could not be read.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ConfigError {
     problems: Vec<ConfigProblem>,
+    passed_over: Vec<ConfigProblem>,
 }
 
 impl ConfigError {
     /// `problems` is not empty.
     #[cold]
-    pub(super) fn new(problems: Vec<ConfigProblem>) -> Self {
-        Self { problems }
+    pub(super) fn new(problems: Vec<ConfigProblem>, passed_over: Vec<ConfigProblem>) -> Self {
+        Self {
+            problems,
+            passed_over,
+        }
     }
 
     /// One for each setting that is wrong, in the order of the variables; at least one.
     pub fn problems(&self) -> &[ConfigProblem] {
         &self.problems
     }
+
+    /// The variables that are set and have no effect, and why. They alone would be no error.
+    pub fn passed_over(&self) -> &[ConfigProblem] {
+        &self.passed_over
+    }
 }
 
 impl fmt::Display for ConfigError {
-    /// The problems, with `; ` between them.
+    /// The problems, with `; ` between them, and what was passed over in parentheses.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, problem) in self.problems.iter().enumerate() {
-            let separator = if n == 0 { "" } else { "; " };
-            write!(f, "{separator}{problem}")?;
+        write_list(f, &self.problems)?;
+        if !self.passed_over.is_empty() {
+            f.write_str(" (passed over: ")?;
+            write_list(f, &self.passed_over)?;
+            f.write_str(")")?;
         }
         Ok(())
     }
@@ -70,6 +84,8 @@ enum Reason {
     NotBuilt { asks_for: &'static str },
     /// The variable of another client, or an old name of one.
     Misnamed { right_name: &'static str },
+    /// Is for another purpose, though its name is one of ours.
+    ServiceLink,
     /// The tracer's builder refused.
     Builder(BuildError),
 }
@@ -130,6 +146,15 @@ impl ConfigProblem {
     }
 
     #[cold]
+    pub(super) fn service_link(name: &'static str, value: &str) -> Self {
+        Self {
+            name,
+            value: shown(name, value),
+            reason: Reason::ServiceLink,
+        }
+    }
+
+    #[cold]
     pub(super) fn of_builder(error: BuildError) -> Self {
         Self {
             name: "tracer",
@@ -160,6 +185,9 @@ impl fmt::Display for ConfigProblem {
             Reason::Missing { remedy } => f.write_str(remedy)?,
             Reason::NotBuilt { asks_for } => write!(f, "asks for {asks_for}")?,
             Reason::Misnamed { right_name } => write!(f, "is called {right_name} here")?,
+            Reason::ServiceLink => {
+                f.write_str("is a link to a service, as Kubernetes sets it for one of that name")?;
+            }
             Reason::Builder(error) => error.fmt(f)?,
         }
         match &self.value {
@@ -167,6 +195,14 @@ impl fmt::Display for ConfigProblem {
             None => Ok(()),
         }
     }
+}
+
+fn write_list(f: &mut fmt::Formatter<'_>, problems: &[ConfigProblem]) -> fmt::Result {
+    for (n, problem) in problems.iter().enumerate() {
+        let separator = if n == 0 { "" } else { "; " };
+        write!(f, "{separator}{problem}")?;
+    }
+    Ok(())
 }
 
 /// As much of a value as may stand in a message.

@@ -37,7 +37,11 @@
 //!
 //! A `JAEGER_*` value that cannot be read, or that asks for something which is not there, is a [`ConfigError`],
 //! which lists all of them; [`Config::from_env_lossy`] warns and goes on. For `OTEL_*` values there is always only
-//! a warning, as their specification demands. Warnings are written when the tracer is built.
+//! a warning, as their specification demands. Warnings are written when the tracer is built, and stand in the error
+//! when it cannot be.
+//!
+//! For a Service that is called `jaeger-agent`, Kubernetes sets `JAEGER_AGENT_PORT=udp://10.96.1.2:5775` in every
+//! container. Such a value of a variable whose name ends in `_PORT` or `_HOST` is passed over with a warning.
 
 #[cfg(feature = "udp")]
 mod agent;
@@ -157,7 +161,8 @@ impl Config {
         if config.disabled.value || config.problems.is_empty() {
             Ok(config)
         } else {
-            Err(ConfigError::new(std::mem::take(&mut config.problems)))
+            let problems = std::mem::take(&mut config.problems);
+            Err(ConfigError::new(problems, config.warnings))
         }
     }
 
