@@ -116,7 +116,7 @@ fn expand(
         if name.is_empty() || name.contains(['=', '\0', '$', '{', '}']) {
             return Err("the name of a variable between ${ and }");
         }
-        match (env.get(name), default, depth) {
+        match (env.any(name), default, depth) {
             (Some(value), _, _) => expanded.push_str(&value),
             (None, Some(default), 0) if default.contains("${") => {
                 return Err("fewer defaults inside of each other");

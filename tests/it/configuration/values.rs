@@ -185,6 +185,79 @@ fn good_tags_beside_a_bad_one_are_kept_when_read_lossily() {
     );
 }
 
+/// What Kubernetes sets for a service of the same name, and Docker for a link.
+const SERVICE_LINKS: [&str; 6] = [
+    "udp://10.96.1.2:5775",
+    "tcp://10.96.1.2:80",
+    "sctp://10.96.1.2:1",
+    "UDP://10.96.1.2:5775",
+    "tcp://[fd00::1]:5775",
+    "tcp://fd00::1:5775",
+];
+
+const MAY_BE_LINKS: [&str; 9] = [
+    "JAEGER_AGENT_PORT",
+    "JAEGER_AGENT_HOST",
+    "JAEGER_SAMPLER_HOST",
+    "JAEGER_SAMPLER_PORT",
+    "JAEGER_SAMPLER_MANAGER_HOST_PORT",
+    "JAEGER_REPORTER_AGENT_HOST",
+    "JAEGER_REPORTER_AGENT_PORT",
+    "OTEL_EXPORTER_JAEGER_AGENT_HOST",
+    "OTEL_EXPORTER_JAEGER_AGENT_PORT",
+];
+
+#[test]
+fn a_service_link_is_passed_over_and_said_once() {
+    let defaults = Config::new("shop").explain();
+    for variable in MAY_BE_LINKS {
+        for link in SERVICE_LINKS {
+            let explanation = read(&[("JAEGER_SERVICE_NAME", "shop"), (variable, link)]).explain();
+            let passed_over: Vec<_> = explanation
+                .passed_over()
+                .iter()
+                .map(ToString::to_string)
+                .collect();
+            let expected = format!(
+                "{variable}: is a link to a service, as Kubernetes sets it for one of that name, found {link:?}"
+            );
+            assert_eq!(passed_over, [expected]);
+            for setting in &defaults.settings()[2..] {
+                assert_eq!(
+                    explanation.get(setting.name()),
+                    Some(setting),
+                    "{variable}={link}"
+                );
+            }
+        }
+    }
+    // A tag may have it, and one by another name is what it was.
+    let tags = [
+        ("JAEGER_TAGS", "a=${JAEGER_AGENT_PORT}"),
+        ("JAEGER_AGENT_PORT", SERVICE_LINKS[0]),
+    ];
+    let explanation = read(&tags).explain();
+    assert_eq!(
+        setting(&explanation, "tag a").0,
+        format!("{:?}", SERVICE_LINKS[0])
+    );
+    for (variable, text) in [
+        ("JAEGER_SAMPLER_SAMPLING_PATH", SERVICE_LINKS[0]),
+        ("JAEGER_ENDPOINT", SERVICE_LINKS[0]),
+        ("JAEGER_AGENT_HOST", "udp://agent:5775"),
+        ("JAEGER_AGENT_PORT", "udp://10.96.1.2"),
+        ("JAEGER_AGENT_PORT", "udp://u@10.96.1.2:1"),
+        ("JAEGER_AGENT_PORT", "http://10.96.1.2:5775"),
+        ("JAEGER_AGENT_PORT", "udp://10.96.1.2:5775/x"),
+    ] {
+        assert_eq!(
+            names(refused(&[(variable, text)]).problems()),
+            [variable],
+            "{text}"
+        );
+    }
+}
+
 #[cfg(feature = "udp")]
 mod agent {
     use tracehound::reporter::sender::{BatchFormat, SocketFamily};
@@ -199,6 +272,17 @@ mod agent {
         assert_eq!(setting(&explanation, "agent_port"), expected);
         let explanation = read(&[binary, ("JAEGER_AGENT_PORT", "6831")]).explain();
         assert_eq!(setting(&explanation, "agent_port").0, "6831");
+    }
+
+    #[test]
+    fn a_service_link_lets_the_next_variable_in() {
+        let variables = [
+            ("JAEGER_AGENT_PORT", SERVICE_LINKS[0]),
+            ("OTEL_EXPORTER_JAEGER_AGENT_PORT", "7000"),
+        ];
+        let explanation = read(&variables).explain();
+        assert_eq!(setting(&explanation, "agent_port").0, "7000");
+        assert_eq!(names(explanation.passed_over()), ["JAEGER_AGENT_PORT"]);
     }
 
     #[test]
