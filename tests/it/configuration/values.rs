@@ -274,6 +274,99 @@ mod agent {
         assert_eq!(setting(&explanation, "agent_port").0, "6831");
     }
 
+    /// Hosts, and how they are told; `-` where there is none.
+    const HOSTS: &str = "
+jaeger-agent | jaeger-agent
+jaeger_agent.svc | jaeger_agent.svc
+10.0.0.1 | 10.0.0.1
+größe | größe
+::1 | ::1
+[::1] | ::1
+[2001:DB8::0:1] | 2001:db8::1
+fe80::1%1 | fe80::1%1
+[fe80::1%eth0] | fe80::1%eth0
+fe80::1%en-0.1 | fe80::1%en-0.1
+fe80::1% | -
+fe80::1%a%b | -
+fe80::1%a b | -
+fe80::1%a/b | -
+10.0.0.1%1 | -
+agent%1 | -
+[agent] | -
+[10.0.0.1] | -
+[::1 | -
+::1] | -
+1::2::3 | -
+udp://agent | -
+u@agent | -
+agent/ | -
+a b | -
+a,b | -
+a\u{0} | -
+";
+
+    const PORTS: &str = "
+1 | 1
+6831 | 6831
+06831 | 6831
+65535 | 65535
+0 | -
++6831 | -
+-1 | -
+65536 | -
+6831/udp | -
+6,831 | -
+0x10 | -
+۱ | -
+";
+
+    #[test]
+    fn variables_code_and_agent_addresses_are_read_alike() {
+        use tracehound::reporter::sender::AgentAddress;
+
+        let of_variable = |name, text: &str, setting| {
+            let lookup = |known: &str| (known == name).then(|| text.to_owned());
+            let config = Config::from_lookup(lookup).ok()?;
+            let explanation = config.explain();
+            Some(
+                explanation
+                    .get(setting)?
+                    .value()
+                    .trim_matches('"')
+                    .to_owned(),
+            )
+        };
+        for [text, told] in rows(&[HOSTS]) {
+            let told = (told != "-").then(|| told.to_owned());
+            let read = of_variable("JAEGER_AGENT_HOST", text, "agent_host");
+            assert_eq!(read, told, "{text}");
+            let address = text.parse::<AgentAddress>().ok();
+            let host = address.as_ref().map(|address| address.host().to_owned());
+            assert_eq!(host, told, "{text}");
+            let config = Config::new("shop").agent_host(text);
+            let explained = setting(&config.explain(), "agent_host").0;
+            let built = config.diagnostics(quiet()).build();
+            assert_eq!(built.is_ok(), told.is_some(), "{text}");
+            if let Some(told) = told {
+                assert_eq!(explained, format!("{told:?}"));
+            }
+        }
+        for [text, told] in rows(&[PORTS]) {
+            let told = (told != "-").then(|| told.to_owned());
+            let read = of_variable("JAEGER_AGENT_PORT", text, "agent_port");
+            assert_eq!(read, told, "{text}");
+            for host in ["agent", "[fe80::1%1]"] {
+                let address = format!("{host}:{text}").parse::<AgentAddress>().ok();
+                let port = address.map(|address| address.port().to_string());
+                assert_eq!(port, told, "{host}:{text}");
+            }
+        }
+    }
+
+    fn quiet() -> tracehound::diagnostics::Diagnostics {
+        tracehound::diagnostics::Diagnostics::to(|_| {})
+    }
+
     #[test]
     fn a_service_link_lets_the_next_variable_in() {
         let variables = [
