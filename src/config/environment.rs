@@ -35,9 +35,7 @@ impl<'l> Environment<'l> {
             return Some(value);
         }
         let warning = ConfigProblem::service_link(name, &value);
-        if !self.warnings.contains(&warning) {
-            self.warnings.push(warning);
-        }
+        self.warn(warning);
         None
     }
 
@@ -78,6 +76,13 @@ impl<'l> Environment<'l> {
             &mut self.problems
         };
         list.push(problem);
+    }
+
+    /// Records a warning, once.
+    pub(super) fn warn(&mut self, warning: ConfigProblem) {
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
     }
 
     /// The problems, then the warnings.

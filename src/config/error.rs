@@ -86,6 +86,8 @@ enum Reason {
     Misnamed { right_name: &'static str },
     /// Is for another purpose, though its name is one of ours.
     ServiceLink,
+    /// Is a tag that the tracer sets.
+    OwnTag { key: &'static str },
     /// The tracer's builder refused.
     Builder(BuildError),
 }
@@ -155,6 +157,15 @@ impl ConfigProblem {
     }
 
     #[cold]
+    pub(super) fn own_tag(name: &'static str, key: &'static str) -> Self {
+        Self {
+            name,
+            value: None,
+            reason: Reason::OwnTag { key },
+        }
+    }
+
+    #[cold]
     pub(super) fn of_builder(error: BuildError) -> Self {
         Self {
             name: "tracer",
@@ -188,6 +199,7 @@ impl fmt::Display for ConfigProblem {
             Reason::ServiceLink => {
                 f.write_str("is a link to a service, as Kubernetes sets it for one of that name")?;
             }
+            Reason::OwnTag { key } => write!(f, "{key} is what the tracer says of itself")?,
             Reason::Builder(error) => error.fmt(f)?,
         }
         match &self.value {

@@ -96,7 +96,9 @@ impl Config {
     pub fn explain(&self) -> Explanation {
         let mut settings = vec![
             row("disabled", &self.disabled, bool::to_string),
-            row("service_name", &self.service_name, quoted),
+            row("service_name", &self.service_name, |name| {
+                format!("{:?}", name.trim())
+            }),
             row("sampler", &self.sampler, |choice| {
                 choice.description.clone()
             }),

@@ -238,11 +238,14 @@ impl Config {
         self
     }
 
-    /// A tag of the process, on every span; one a key.
+    /// A tag of the process, on every span; one a key. `jaeger.version` is set by the tracer alone: another value is
+    /// passed over with a warning.
     ///
     /// Environment: `JAEGER_TAGS`.
     pub fn tag(mut self, key: impl Into<Cow<'static, str>>, value: impl Into<TagValue>) -> Self {
-        self.tags.set(Setting::of_code(Tag::new(key, value)));
+        if let Err(warning) = self.tags.set(Setting::of_code(Tag::new(key, value))) {
+            self.warnings.push(warning);
+        }
         self
     }
 

@@ -2,12 +2,12 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-use crate::model::Tag;
+use crate::model::{Tag, tags};
 
 use super::environment::Environment;
 use super::error::{ConfigProblem, InvalidItem};
 use super::grammar::Expected;
-use super::setting::Setting;
+use super::setting::{Setting, Source};
 
 /// The tags of the process, one a key, in the order in which the keys came.
 #[derive(Debug, Default)]
@@ -15,14 +15,32 @@ pub(super) struct Tags(Vec<Setting<Tag>>);
 
 impl Tags {
     /// Adds a tag, in place of one of the same key.
-    pub(super) fn set(&mut self, tag: Setting<Tag>) {
-        match self
+    ///
+    /// # Errors
+    ///
+    /// When the tracer has that tag from elsewhere.
+    pub(super) fn set(&mut self, tag: Setting<Tag>) -> Result<(), ConfigProblem> {
+        if tag.value.key == tags::JAEGER_VERSION {
+            let name = match tag.source {
+                Source::Variable(name) => name,
+                Source::Default | Source::Code => "tag",
+            };
+            return Err(ConfigProblem::own_tag(name, tags::JAEGER_VERSION));
+        }
+        let known = self
             .0
             .iter_mut()
-            .find(|known| known.value.key == tag.value.key)
-        {
+            .find(|known| known.value.key == tag.value.key);
+        match known {
             Some(known) => *known = tag,
             None => self.0.push(tag),
+        }
+        Ok(())
+    }
+
+    fn set_or_warn(&mut self, tag: Tag, name: &'static str, env: &mut Environment<'_>) {
+        if let Err(warning) = self.set(Setting::of_variable(tag, name)) {
+            env.warn(warning);
         }
     }
 
@@ -42,7 +60,7 @@ impl Tags {
         };
         for (position, item) in items(&text) {
             match jaeger_tag(item, env) {
-                Ok(tag) => self.set(Setting::of_variable(tag, JAEGER_TAGS)),
+                Ok(tag) => self.set_or_warn(tag, JAEGER_TAGS, env),
                 Err(expected) => {
                     let item = InvalidItem { position, expected };
                     env.report(ConfigProblem::invalid_item(JAEGER_TAGS, item));
@@ -66,10 +84,7 @@ impl Tags {
             if key == "service.name" {
                 service_name = Some(value).filter(|name| !name.is_empty());
             } else {
-                self.set(Setting::of_variable(
-                    Tag::new(key, value),
-                    OTEL_RESOURCE_ATTRIBUTES,
-                ));
+                self.set_or_warn(Tag::new(key, value), OTEL_RESOURCE_ATTRIBUTES, env);
             }
         }
         service_name.map(|name| Setting::of_variable(name, OTEL_RESOURCE_ATTRIBUTES))

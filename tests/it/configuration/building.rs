@@ -110,6 +110,55 @@ fn what_was_passed_over_stands_in_the_error_too() {
 }
 
 #[test]
+fn the_explanation_tells_what_is_sent() {
+    let variables = [
+        ("JAEGER_SERVICE_NAME", "variable"),
+        (
+            "JAEGER_TAGS",
+            "jaeger.version=mine,hostname=h,zone=a,zone=b",
+        ),
+        ("OTEL_RESOURCE_ATTRIBUTES", "jaeger.version=other,ip=1"),
+    ];
+    let own = [
+        read(&variables),
+        read(&variables).service_name(" shop ").tag("zone", 7),
+        read(&variables)
+            .tag("jaeger.version", "code")
+            .tag("client-uuid", "u"),
+    ];
+    for config in own {
+        let explanation = config.explain();
+        let tracer = quiet(config.reporter(NullReporter::new()));
+        let process = tracer.process().unwrap();
+        let name = explanation.get("service_name").unwrap().value();
+        assert_eq!(name, format!("{:?}", process.service_name));
+        for setting in explanation.settings() {
+            let Some(key) = setting.name().strip_prefix("tag ") else {
+                continue;
+            };
+            let sent: Vec<_> = process.tags.iter().filter(|tag| tag.key == key).collect();
+            assert_eq!(sent.len(), 1, "{key}");
+            let value = sent[0].value.to_string();
+            assert_eq!(setting.value().trim_matches('"'), value, "{key}");
+        }
+        let passed_over = explanation.passed_over();
+        let told = passed_over.iter().map(ToString::to_string);
+        let is_version = |text: &String| text.contains("jaeger.version");
+        assert_eq!(told.filter(is_version).count(), passed_over.len());
+        assert!(names(passed_over).contains(&"JAEGER_TAGS"), "{explanation}");
+    }
+    let (_tracer, lines) = built(
+        Config::new("shop")
+            .tag("jaeger.version", "code")
+            .reporter(NullReporter::new()),
+    );
+    assert_eq!(
+        lines.lock().unwrap()[0],
+        "passed over: tag: jaeger.version is what the tracer says of itself"
+    );
+}
+
+#[test]
 fn a_disabled_tracer_needs_nothing_works_and_says_so_once() {
     for (variable, text) in [("JAEGER_DISABLED", "1"), ("OTEL_SDK_DISABLED", "true")] {
         let (tracer, lines) = built(read(&[(variable, text), ("JAEGER_SAMPLER_TYPE", "all")]));
