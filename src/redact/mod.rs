@@ -205,7 +205,7 @@ fn authority(url: &str) -> Option<&str> {
         })
 }
 
-/// Whether the `@` can only be in the value of a query: a path, then `?key=`, all in one word. Where the authority has
+/// Whether the `@` can only be in the value of a query, or behind it: a path and `?key=` stand before it. Where the authority has
 /// user info too, that might go on to the last `@`, so its host must be one beyond doubt.
 fn is_in_query(url: &str, at: usize, authority: &str) -> bool {
     let Some((path, query)) = url[authority.len()..at].split_once('?') else {
@@ -218,8 +218,8 @@ fn is_in_query(url: &str, at: usize, authority: &str) -> bool {
         has_port || host.parse::<IpAddr>().is_ok()
     });
     let is_path = path.starts_with('/') && !path.contains(['@', '#']);
-    let is_word = !url[..at].contains(char::is_whitespace);
-    is_sure && is_path && is_word && begins_with_pair(query)
+    let is_path = is_path && !path.contains(char::is_whitespace);
+    is_sure && is_path && begins_with_pair(query)
 }
 
 /// Whether a query begins with `key=`.
@@ -234,7 +234,7 @@ fn push_tail(seen: &mut String, url: &str, opener: Option<Opener>) {
     let word = url.find(char::is_whitespace).unwrap_or(url.len());
     let Some(query) = url[..word].find(['?', '#']) else {
         push_path(seen, &url[..word]);
-        return push_words(seen, &url[word..]);
+        return push_prose(seen, &url[word..]);
     };
     push_path(seen, &url[..query]);
     let rest = &url[query + 1..];
@@ -246,7 +246,7 @@ fn push_tail(seen: &mut String, url: &str, opener: Option<Opener>) {
             query.split_once('#').map_or(query, |(query, _)| query),
         );
     }
-    push_words(seen, &rest[end..]);
+    push_prose(seen, &rest[end..]);
 }
 
 /// Where a query ends: at the quote or bracket that the URL was opened with, else at the first blank. It goes on

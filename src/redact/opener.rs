@@ -40,7 +40,12 @@ impl Opener {
                 depth += 1;
                 continue;
             }
-            let behind = after.trim_start_matches(|c: char| is_closing(c) || c == '\\');
+            // A few, so that a text of nothing else takes no longer than another.
+            let mut more = 8;
+            let behind = after.trim_start_matches(|c: char| {
+                more -= 1;
+                more >= 0 && (is_closing(c) || c == '\\')
+            });
             let in_json = self.close == '"' && after.starts_with([',', '}', ']', '\\']);
             if behind.is_empty() || behind.starts_with(char::is_whitespace) || in_json {
                 if depth == 0 {

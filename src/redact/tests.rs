@@ -72,6 +72,11 @@ fn secrets_of_urls_are_hidden_and_the_rest_is_told() {
         // Well-formed.
         ("http://h/p?k=a@b&l=c x", "http://h/p?k=&l= x"),
         ("http://u:p@h:1/p?k=a@b#c x", "http://h:1/p?k= x"),
+        (
+            "http://h/p?k=v: no\n at Cart@1a2b",
+            "http://h/p?k=: no\n at Cart@1a2b",
+        ),
+        ("\"http://h/p?k=a b@c\" u:p@h", "\"http://h/p?k=\" …@h"),
         // Without a scheme.
         ("cannot reach u:p w@h:1/d?k=v.", "cannot reach …@h:1/d?k=."),
         ("jdbc:pg://u:p@h", "…@h"),
