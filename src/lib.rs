@@ -144,6 +144,7 @@ mod panics;
 pub mod prelude;
 pub mod propagation;
 mod record;
+mod redact;
 pub mod reporter;
 pub mod sampler;
 pub mod scope;

@@ -1,4 +1,4 @@
-use std::net::IpAddr;
+use std::net::Ipv4Addr;
 
 use crate::reporter::sender::{AgentAddress, BatchFormat, SocketFamily, UdpSender};
 use crate::reporter::{RemoteReporter, Reporter};
@@ -90,7 +90,9 @@ impl Agent {
 
     pub(super) fn explain(&self) -> Vec<ExplainedSetting> {
         vec![
-            row("agent_host", &self.host, quoted),
+            row("agent_host", &self.host, |host| {
+                quoted(&grammar::host(host).unwrap_or_else(|_| host.clone()))
+            }),
             row("agent_port", &self.port, |_| {
                 self.effective_port().to_string()
             }),
@@ -128,11 +130,12 @@ impl Agent {
         };
         let invalid = |expected| ConfigProblem::invalid(name, &self.host.value, expected);
         let host = grammar::host(&self.host.value).map_err(invalid)?;
-        match (host.parse(), self.family.value) {
-            (Ok(IpAddr::V4(_)), SocketFamily::V6) => {
+        let (is_v4, is_v6) = (host.parse::<Ipv4Addr>().is_ok(), host.contains(':'));
+        match self.family.value {
+            SocketFamily::V6 if is_v4 => {
                 return Err(invalid("an IPv6 address, since the socket type is udp6"));
             }
-            (Ok(IpAddr::V6(_)), SocketFamily::V4) => {
+            SocketFamily::V4 if is_v6 => {
                 return Err(invalid("an IPv4 address, since the socket type is udp4"));
             }
             _ => {}
@@ -228,6 +231,8 @@ mod tests {
         );
         let v6 = config().agent_family(SocketFamily::V6);
         assert!(address(&v6.agent_host("127.0.0.1")).starts_with("agent_host: expected an IPv6"));
+        let v4 = config().agent_family(SocketFamily::V4);
+        assert!(address(&v4.agent_host("fe80::1%1")).starts_with("agent_host: expected an IPv4"));
         let v6 = config().agent_family(SocketFamily::V6);
         assert_eq!(address(&v6.agent_host("::1")), "[::1]:6831");
         assert_eq!(

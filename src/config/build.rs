@@ -28,8 +28,15 @@ impl Config {
             return Ok(JaegerTracer::disabled());
         }
         let warnings = self.warnings.clone();
-        let (builder, start_line) = self.prepare()?;
-        let tracer = builder.build()?;
+        let built = self.prepare().and_then(|(builder, start_line)| {
+            let tracer = builder.build();
+            let tracer = tracer.map_err(|error| vec![ConfigProblem::of_builder(error)])?;
+            Ok((tracer, start_line))
+        });
+        let (tracer, start_line) = match built {
+            Ok(built) => built,
+            Err(problems) => return Err(ConfigError::new(problems, warnings)),
+        };
         for warning in warnings {
             diagnostics.say(&format!("passed over: {warning}"));
         }
@@ -38,7 +45,7 @@ impl Config {
     }
 
     /// The builder with every setting, and the line for the start.
-    fn prepare(self) -> Result<(TracerBuilder, String), ConfigError> {
+    fn prepare(self) -> Result<(TracerBuilder, String), Vec<ConfigProblem>> {
         let mut problems = self.problems;
         let service_name = self.service_name.value.trim();
         if service_name.is_empty() {
@@ -65,10 +72,10 @@ impl Config {
         };
         let (reporter, destination) = match destination {
             Ok(destination) if problems.is_empty() => destination,
-            Ok(_) => return Err(ConfigError::new(problems)),
+            Ok(_) => return Err(problems),
             Err(problem) => {
                 problems.push(problem);
-                return Err(ConfigError::new(problems));
+                return Err(problems);
             }
         };
         let hint = match self.sampler.source {
@@ -113,7 +120,7 @@ impl Config {
 
 impl From<BuildError> for ConfigError {
     fn from(error: BuildError) -> Self {
-        Self::new(vec![ConfigProblem::of_builder(error)])
+        Self::new(vec![ConfigProblem::of_builder(error)], Vec::new())
     }
 }
 

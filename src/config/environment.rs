@@ -1,5 +1,7 @@
 //! The variables as a list: which one is set, and what was found wrong with them.
 
+use std::net::IpAddr;
+
 use super::error::ConfigProblem;
 use super::grammar::Expected;
 use super::setting::Setting;
@@ -26,8 +28,19 @@ impl<'l> Environment<'l> {
         }
     }
 
-    /// The text of a variable.
-    pub(super) fn get(&self, name: &str) -> Option<String> {
+    /// The text of a variable that is ours. A link to a service in its place is passed over.
+    pub(super) fn get(&mut self, name: &'static str) -> Option<String> {
+        let value = self.any(name)?;
+        if !(may_be_link(name) && is_service_link(&value)) {
+            return Some(value);
+        }
+        let warning = ConfigProblem::service_link(name, &value);
+        self.warn(warning);
+        None
+    }
+
+    /// The text of any variable.
+    pub(super) fn any(&self, name: &str) -> Option<String> {
         let value = (self.lookup)(name)?;
         let value = value.trim_ascii();
         if value.is_empty() {
@@ -55,7 +68,7 @@ impl<'l> Environment<'l> {
         None
     }
 
-    /// Files a problem where its variable's kind wants it.
+    /// Records a problem as an error or, for an `OTEL_` variable, as a warning.
     pub(super) fn report(&mut self, problem: ConfigProblem) {
         let list = if is_lenient(problem.name()) {
             &mut self.warnings
@@ -63,6 +76,13 @@ impl<'l> Environment<'l> {
             &mut self.problems
         };
         list.push(problem);
+    }
+
+    /// Records a warning, once.
+    pub(super) fn warn(&mut self, warning: ConfigProblem) {
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
     }
 
     /// The problems, then the warnings.
@@ -73,4 +93,26 @@ impl<'l> Environment<'l> {
 
 fn is_lenient(name: &str) -> bool {
     name.starts_with("OTEL_")
+}
+
+fn may_be_link(name: &str) -> bool {
+    name.ends_with("_PORT") || name.ends_with("_HOST")
+}
+
+/// `tcp://10.96.1.2:80`: what Kubernetes sets in each container as `{SERVICE}_PORT`.
+fn is_service_link(text: &str) -> bool {
+    let Some((protocol, address)) = text.split_once("://") else {
+        return false;
+    };
+    let is_protocol = ["tcp", "udp", "sctp"]
+        .iter()
+        .any(|known| protocol.eq_ignore_ascii_case(known));
+    let Some((host, port)) = address.rsplit_once(':') else {
+        return false;
+    };
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    let is_address = bare.unwrap_or(host).parse::<IpAddr>().is_ok();
+    is_protocol && is_address && port.parse::<u16>().is_ok()
 }

@@ -1,32 +1,47 @@
 use std::fmt;
 
+use crate::redact;
 use crate::tracer::BuildError;
 
 /// What is wrong with a configuration: every problem at once.
+///
+/// Prints the problems, and then the variables that were passed over, which may be the reason: a service name may be
+/// missing because the variable that had it could not be read.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ConfigError {
     problems: Vec<ConfigProblem>,
+    passed_over: Vec<ConfigProblem>,
 }
 
 impl ConfigError {
     /// `problems` is not empty.
     #[cold]
-    pub(super) fn new(problems: Vec<ConfigProblem>) -> Self {
-        Self { problems }
+    pub(super) fn new(problems: Vec<ConfigProblem>, passed_over: Vec<ConfigProblem>) -> Self {
+        Self {
+            problems,
+            passed_over,
+        }
     }
 
     /// One for each setting that is wrong, in the order of the variables; at least one.
     pub fn problems(&self) -> &[ConfigProblem] {
         &self.problems
     }
+
+    /// The variables that are set and have no effect, and why. They alone would be no error.
+    pub fn passed_over(&self) -> &[ConfigProblem] {
+        &self.passed_over
+    }
 }
 
 impl fmt::Display for ConfigError {
-    /// The problems, with `; ` between them.
+    /// The problems, with `; ` between them, and what was passed over in parentheses.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, problem) in self.problems.iter().enumerate() {
-            let separator = if n == 0 { "" } else { "; " };
-            write!(f, "{separator}{problem}")?;
+        write_list(f, &self.problems)?;
+        if !self.passed_over.is_empty() {
+            f.write_str(" (passed over: ")?;
+            write_list(f, &self.passed_over)?;
+            f.write_str(")")?;
         }
         Ok(())
     }
@@ -44,8 +59,7 @@ impl std::error::Error for ConfigError {}
 /// One thing that is wrong with a configuration.
 ///
 /// Prints as `JAEGER_SAMPLER_PARAM: expected a probability from 0 to 1, found "1.5"`. A value is cut to 64
-/// characters. Users, passwords and tokens are never in it, nor what stands before the `@` or after the `?` of a
-/// URL.
+/// characters. Users, passwords and tokens are never in it, nor user info and values of the query of a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigProblem {
     name: &'static str,
@@ -57,14 +71,31 @@ pub struct ConfigProblem {
 enum Reason {
     /// The value is not what it should be.
     Invalid { expected: &'static str },
+    /// One of the items of a list is not what it should be. Its text is not kept: a secret with a comma in it is
+    /// more than one item.
+    InvalidItem {
+        /// From 1.
+        position: usize,
+        expected: &'static str,
+    },
     /// There is none, and there must be one.
     Missing { remedy: &'static str },
     /// Asks for something that is not there.
     NotBuilt { asks_for: &'static str },
     /// The variable of another client, or an old name of one.
     Misnamed { right_name: &'static str },
+    /// Is for another purpose, though its name is one of ours.
+    ServiceLink,
+    /// Is a tag that the tracer sets.
+    OwnTag { key: &'static str },
     /// The tracer's builder refused.
     Builder(BuildError),
+}
+
+/// Which item of a list is wrong, counted from 1, and what was expected in its place.
+pub(super) struct InvalidItem {
+    pub(super) position: usize,
+    pub(super) expected: &'static str,
 }
 
 impl ConfigProblem {
@@ -74,6 +105,18 @@ impl ConfigProblem {
             name,
             value: shown(name, value),
             reason: Reason::Invalid { expected },
+        }
+    }
+
+    #[cold]
+    pub(super) fn invalid_item(
+        name: &'static str,
+        InvalidItem { position, expected }: InvalidItem,
+    ) -> Self {
+        Self {
+            name,
+            value: None,
+            reason: Reason::InvalidItem { position, expected },
         }
     }
 
@@ -105,6 +148,24 @@ impl ConfigProblem {
     }
 
     #[cold]
+    pub(super) fn service_link(name: &'static str, value: &str) -> Self {
+        Self {
+            name,
+            value: shown(name, value),
+            reason: Reason::ServiceLink,
+        }
+    }
+
+    #[cold]
+    pub(super) fn own_tag(name: &'static str, key: &'static str) -> Self {
+        Self {
+            name,
+            value: None,
+            reason: Reason::OwnTag { key },
+        }
+    }
+
+    #[cold]
     pub(super) fn of_builder(error: BuildError) -> Self {
         Self {
             name: "tracer",
@@ -129,9 +190,16 @@ impl fmt::Display for ConfigProblem {
         write!(f, "{}: ", self.name)?;
         match &self.reason {
             Reason::Invalid { expected } => write!(f, "expected {expected}")?,
+            Reason::InvalidItem { position, expected } => {
+                write!(f, "item {position}: expected {expected}")?;
+            }
             Reason::Missing { remedy } => f.write_str(remedy)?,
             Reason::NotBuilt { asks_for } => write!(f, "asks for {asks_for}")?,
             Reason::Misnamed { right_name } => write!(f, "is called {right_name} here")?,
+            Reason::ServiceLink => {
+                f.write_str("is a link to a service, as Kubernetes sets it for one of that name")?;
+            }
+            Reason::OwnTag { key } => write!(f, "{key} is what the tracer says of itself")?,
             Reason::Builder(error) => error.fmt(f)?,
         }
         match &self.value {
@@ -141,6 +209,14 @@ impl fmt::Display for ConfigProblem {
     }
 }
 
+fn write_list(f: &mut fmt::Formatter<'_>, problems: &[ConfigProblem]) -> fmt::Result {
+    for (n, problem) in problems.iter().enumerate() {
+        let separator = if n == 0 { "" } else { "; " };
+        write!(f, "{separator}{problem}")?;
+    }
+    Ok(())
+}
+
 /// As much of a value as may stand in a message.
 fn shown(name: &str, value: &str) -> Option<String> {
     const MOST: usize = 64;
@@ -148,26 +224,11 @@ fn shown(name: &str, value: &str) -> Option<String> {
     if is_secret.iter().any(|end| name.ends_with(end)) {
         return None;
     }
-    let value = without_credentials(value);
+    let value = redact::value(value);
     Some(match value.char_indices().nth(MOST) {
         Some((end, _)) => format!("{}…", &value[..end]),
-        None => value,
+        None => value.into_owned(),
     })
-}
-
-/// Takes out what may be a user name, a password or a token in a URL: what stands before the last `@`, but for
-/// the scheme, and the query.
-fn without_credentials(text: &str) -> String {
-    let Some(scheme) = text.find("://").map(|end| &text[..end + 3]) else {
-        return text.rfind('@').map_or(text, |at| &text[at..]).to_owned();
-    };
-    let scheme = if scheme.contains('@') { "" } else { scheme };
-    let rest = &text[scheme.len()..];
-    let rest = rest.rfind('@').map_or(rest, |at| &rest[at..]);
-    match rest.split_once('?') {
-        Some((path, _)) => format!("{scheme}{path}?…"),
-        None => format!("{scheme}{rest}"),
-    }
 }
 
 #[cfg(test)]

@@ -96,7 +96,9 @@ impl Config {
     pub fn explain(&self) -> Explanation {
         let mut settings = vec![
             row("disabled", &self.disabled, bool::to_string),
-            row("service_name", &self.service_name, quoted),
+            row("service_name", &self.service_name, |name| {
+                quoted(name.trim())
+            }),
             row("sampler", &self.sampler, |choice| {
                 choice.description.clone()
             }),
@@ -145,7 +147,7 @@ pub(super) fn row<T>(
     ExplainedSetting::new(name, text(&setting.value), setting.source)
 }
 
-pub(super) fn quoted(text: &String) -> String {
+pub(super) fn quoted(text: &str) -> String {
     format!("{text:?}")
 }
 

@@ -23,7 +23,7 @@
 //! | `JAEGER_REPORTER_FLUSH_INTERVAL` | duration | 1 s | `OTEL_BSP_SCHEDULE_DELAY` |
 //! | `JAEGER_TRACEID_128BIT` | truth value | false | |
 //! | `JAEGER_PROPAGATION` | `jaeger` | `jaeger` | `OTEL_PROPAGATORS` |
-//! | `JAEGER_TAGS` | `key=value,key=${VAR},key=${VAR:default}` | none | `OTEL_RESOURCE_ATTRIBUTES` |
+//! | `JAEGER_TAGS` | `key=value,key=a-${VAR}-${VAR:default}` | none | `OTEL_RESOURCE_ATTRIBUTES` |
 //! | | bytes of a tag's text, above 0 | 1024 | `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`, `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT` |
 //! | | log records of a span, above 0 | 128 | `OTEL_SPAN_EVENT_COUNT_LIMIT` |
 //!
@@ -31,9 +31,17 @@
 //! `false`, `0`, `f`, `no` and `off` in any case. Durations are whole milliseconds, or numbers with units as in
 //! `1.5s` and `1m30s`.
 //!
+//! In the values of `JAEGER_TAGS`, `${VAR}` stands for a variable and `${VAR:default}` for one that may be unset or
+//! empty, anywhere and several times; a default may hold further ones, and no comma. A tag that cannot be read is told
+//! by its position: its text may be a secret.
+//!
 //! A `JAEGER_*` value that cannot be read, or that asks for something which is not there, is a [`ConfigError`],
 //! which lists all of them; [`Config::from_env_lossy`] warns and goes on. For `OTEL_*` values there is always only
-//! a warning, as their specification demands. Warnings are written when the tracer is built.
+//! a warning, as their specification demands. Warnings are written when the tracer is built, and stand in the error
+//! when it cannot be.
+//!
+//! For a Service that is called `jaeger-agent`, Kubernetes sets `JAEGER_AGENT_PORT=udp://10.96.1.2:5775` in every
+//! container. Such a value of a variable whose name ends in `_PORT` or `_HOST` is passed over with a warning.
 
 #[cfg(feature = "udp")]
 mod agent;
@@ -153,7 +161,8 @@ impl Config {
         if config.disabled.value || config.problems.is_empty() {
             Ok(config)
         } else {
-            Err(ConfigError::new(std::mem::take(&mut config.problems)))
+            let problems = std::mem::take(&mut config.problems);
+            Err(ConfigError::new(problems, config.warnings))
         }
     }
 
@@ -229,11 +238,14 @@ impl Config {
         self
     }
 
-    /// A tag of the process, on every span; one a key.
+    /// A tag of the process, on every span; one a key. `jaeger.version` is set by the tracer alone: another value is
+    /// passed over with a warning.
     ///
     /// Environment: `JAEGER_TAGS`.
     pub fn tag(mut self, key: impl Into<Cow<'static, str>>, value: impl Into<TagValue>) -> Self {
-        self.tags.set(Setting::of_code(Tag::new(key, value)));
+        if let Err(warning) = self.tags.set(Setting::of_code(Tag::new(key, value))) {
+            self.warnings.push(warning);
+        }
         self
     }
 

@@ -2,11 +2,12 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-use crate::model::Tag;
+use crate::model::{Tag, tags};
 
 use super::environment::Environment;
-use super::error::ConfigProblem;
-use super::setting::Setting;
+use super::error::{ConfigProblem, InvalidItem};
+use super::grammar::Expected;
+use super::setting::{Setting, Source};
 
 /// The tags of the process, one a key, in the order in which the keys came.
 #[derive(Debug, Default)]
@@ -14,14 +15,32 @@ pub(super) struct Tags(Vec<Setting<Tag>>);
 
 impl Tags {
     /// Adds a tag, in place of one of the same key.
-    pub(super) fn set(&mut self, tag: Setting<Tag>) {
-        match self
+    ///
+    /// # Errors
+    ///
+    /// When the tracer has that tag from elsewhere.
+    pub(super) fn set(&mut self, tag: Setting<Tag>) -> Result<(), ConfigProblem> {
+        if tag.value.key == tags::JAEGER_VERSION {
+            let name = match tag.source {
+                Source::Variable(name) => name,
+                Source::Default | Source::Code => "tag",
+            };
+            return Err(ConfigProblem::own_tag(name, tags::JAEGER_VERSION));
+        }
+        let known = self
             .0
             .iter_mut()
-            .find(|known| known.value.key == tag.value.key)
-        {
+            .find(|known| known.value.key == tag.value.key);
+        match known {
             Some(known) => *known = tag,
             None => self.0.push(tag),
+        }
+        Ok(())
+    }
+
+    fn set_or_warn(&mut self, tag: Tag, name: &'static str, env: &mut Environment<'_>) {
+        if let Err(warning) = self.set(Setting::of_variable(tag, name)) {
+            env.warn(warning);
         }
     }
 
@@ -33,30 +52,19 @@ impl Tags {
         self.0.into_iter().map(|tag| tag.value).collect()
     }
 
-    /// `JAEGER_TAGS`: `key=value` with commas between. The first `=` counts, both sides are trimmed, empty pieces
+    /// Reads `JAEGER_TAGS`: `key=value` with commas between. The first `=` counts, both sides are trimmed, empty items
     /// are passed over, nothing is escaped.
     pub(super) fn read_jaeger(&mut self, env: &mut Environment<'_>) {
         let Some(text) = env.get(JAEGER_TAGS) else {
             return;
         };
-        for piece in text
-            .split(',')
-            .map(str::trim_ascii)
-            .filter(|piece| !piece.is_empty())
-        {
-            let pair = piece
-                .split_once('=')
-                .map(|(key, value)| (key.trim_ascii(), value.trim_ascii()));
-            let Some((key, value)) = pair.filter(|(key, _)| !key.is_empty()) else {
-                env.report(ConfigProblem::invalid(JAEGER_TAGS, piece, "key=value"));
-                continue;
-            };
-            match expand(value, env) {
-                Ok(value) => {
-                    let tag = Tag::new(key.to_owned(), value.into_owned());
-                    self.set(Setting::of_variable(tag, JAEGER_TAGS));
+        for (position, item) in items(&text) {
+            match jaeger_tag(item, env) {
+                Ok(tag) => self.set_or_warn(tag, JAEGER_TAGS, env),
+                Err(expected) => {
+                    let item = InvalidItem { position, expected };
+                    env.report(ConfigProblem::invalid_item(JAEGER_TAGS, item));
                 }
-                Err(expected) => env.report(ConfigProblem::invalid(JAEGER_TAGS, piece, expected)),
             }
         }
     }
@@ -64,60 +72,112 @@ impl Tags {
     /// Adds what `OTEL_RESOURCE_ATTRIBUTES` says, and gives back the service name that it says.
     pub(super) fn read_otel(&mut self, env: &mut Environment<'_>) -> Option<Setting<String>> {
         let mut service_name = None;
-        let attributes = env.first([(OTEL_RESOURCE_ATTRIBUTES, resource_attributes)])?;
-        for (key, value) in attributes.value {
+        let text = env.get(OTEL_RESOURCE_ATTRIBUTES)?;
+        let attributes = match resource_attributes(&text) {
+            Ok(attributes) => attributes,
+            Err(item) => {
+                env.report(ConfigProblem::invalid_item(OTEL_RESOURCE_ATTRIBUTES, item));
+                return None;
+            }
+        };
+        for (key, value) in attributes {
             if key == "service.name" {
                 service_name = Some(value).filter(|name| !name.is_empty());
             } else {
-                self.set(Setting::of_variable(
-                    Tag::new(key, value),
-                    OTEL_RESOURCE_ATTRIBUTES,
-                ));
+                self.set_or_warn(Tag::new(key, value), OTEL_RESOURCE_ATTRIBUTES, env);
             }
         }
         service_name.map(|name| Setting::of_variable(name, OTEL_RESOURCE_ATTRIBUTES))
     }
 }
 
-/// A whole value `${NAME}` or `${NAME:default}` is that variable's value; the default holds where that is unset or
-/// empty, and is all that stands after the first colon.
-fn expand<'v>(value: &'v str, env: &Environment<'_>) -> Result<Cow<'v, str>, &'static str> {
-    let inner = value
-        .strip_prefix("${")
-        .and_then(|value| value.strip_suffix('}'));
-    let Some(inner) = inner else {
-        return Ok(Cow::Borrowed(value));
-    };
-    let (name, default) = match inner.split_once(':') {
-        Some((name, default)) => (name, Some(default)),
-        None => (inner, None),
-    };
-    let name = name.trim_ascii();
-    if name.is_empty() || name.contains(['=', '\0']) {
-        return Err("the name of a variable between ${ and }");
+/// The items of a list with commas between, each with its position from 1. Empty ones count, but are left out.
+fn items(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let items = text.split(',').map(str::trim_ascii);
+    (1..).zip(items).filter(|(_, item)| !item.is_empty())
+}
+
+fn jaeger_tag(item: &str, env: &Environment<'_>) -> Result<Tag, Expected> {
+    let (key, value) = item.split_once('=').ok_or("key=value")?;
+    let key = key.trim_ascii();
+    if key.is_empty() {
+        return Err("key=value");
     }
-    match (env.get(name), default) {
-        (Some(value), _) => Ok(Cow::Owned(value)),
-        (None, Some(default)) => Ok(Cow::Borrowed(default)),
-        (None, None) => {
-            Err("a variable that is set, or a default after a colon as in ${NAME:default}")
+    if key.contains("${") {
+        return Err("a key without ${: only values are expanded");
+    }
+    let mut expanded = String::new();
+    expand(value.trim_ascii(), env, &mut expanded, DEEPEST_DEFAULT)?;
+    Ok(Tag::new(key.to_owned(), expanded))
+}
+
+/// Writes a value with variables in place of each `${NAME}` and `${NAME:default}`. The default holds where the variable
+/// is unset or empty; it goes from the first colon to the matching brace, and is expanded as well. What a variable
+/// holds is not.
+fn expand(
+    mut value: &str,
+    env: &Environment<'_>,
+    expanded: &mut String,
+    depth: usize,
+) -> Result<(), Expected> {
+    while let Some((before, rest)) = value.split_once("${") {
+        expanded.push_str(before);
+        let (inner, after) = matching_brace(rest)
+            .ok_or("${NAME} or ${NAME:default} with its closing brace, and no comma inside")?;
+        let (name, default) = match inner.split_once(':') {
+            Some((name, default)) => (name.trim_ascii(), Some(default)),
+            None => (inner.trim_ascii(), None),
+        };
+        if name.is_empty() || name.contains(['=', '\0', '$', '{', '}']) {
+            return Err("the name of a variable between ${ and }");
+        }
+        match (env.any(name), default, depth) {
+            (Some(value), _, _) => expanded.push_str(&value),
+            (None, Some(default), 0) if default.contains("${") => {
+                return Err("fewer defaults inside of each other");
+            }
+            (None, Some(default), _) => {
+                expand(default, env, expanded, depth.saturating_sub(1))?;
+            }
+            (None, None, _) => {
+                return Err(
+                    "a variable that is set, or a default after a colon as in ${NAME:default}",
+                );
+            }
+        }
+        value = after;
+    }
+    expanded.push_str(value);
+    Ok(())
+}
+
+/// Splits at the brace that closes one which is open already.
+fn matching_brace(text: &str) -> Option<(&str, &str)> {
+    let mut open = 1;
+    for (at, brace) in text.match_indices(['{', '}']) {
+        open = if brace == "{" { open + 1 } else { open - 1 };
+        if open == 0 {
+            return Some((&text[..at], &text[at + 1..]));
         }
     }
+    None
 }
 
 /// `key=value` with commas between, both sides percent-decoded; all or nothing.
-fn resource_attributes(text: &str) -> Result<Vec<(String, String)>, &'static str> {
-    const EXPECTED: &str = "key=value, with commas between and percent-encoded as UTF-8";
-    text.split(',')
-        .map(str::trim_ascii)
-        .filter(|piece| !piece.is_empty())
-        .map(|piece| {
-            let (key, value) = piece.split_once('=')?;
-            let key = decode(key.trim_ascii())?;
-            (!key.is_empty()).then_some((key, decode(value.trim_ascii())?))
+fn resource_attributes(text: &str) -> Result<Vec<(String, String)>, InvalidItem> {
+    let attribute = |item: &str| {
+        let (key, value) = item.split_once('=')?;
+        let key = decode(key.trim_ascii())?;
+        (!key.is_empty()).then_some((key, decode(value.trim_ascii())?))
+    };
+    items(text)
+        .map(|(position, item)| {
+            attribute(item).ok_or(InvalidItem {
+                position,
+                expected: "key=value, with commas between and percent-encoded as UTF-8",
+            })
         })
-        .collect::<Option<_>>()
-        .ok_or(EXPECTED)
+        .collect()
 }
 
 /// `None` where a `%` is not followed by two hex digits, or the bytes are not UTF-8.
@@ -135,5 +195,7 @@ fn decode(text: &str) -> Option<String> {
         .map(Cow::into_owned)
 }
 
+/// How many defaults may stand inside of each other.
+const DEEPEST_DEFAULT: usize = 16;
 const JAEGER_TAGS: &str = "JAEGER_TAGS";
 const OTEL_RESOURCE_ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";

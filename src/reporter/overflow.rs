@@ -31,9 +31,9 @@ impl Overflow {
             self.last_loss = Some(now);
             let lost = self.lost;
             diagnostics.warn(DropCause::QueueFull.name(), || {
-                let cure = guarded(&options.metrics, || reporter.explain_pause()).flatten();
-                let cure = cure.map_or_else(String::new, |cure| format!(": {cure}"));
-                format!("{lost} finished spans found no room in the queue and were dropped{cure}")
+                let pause = guarded(&options.metrics, || reporter.explain_pause()).flatten();
+                let cure = pause.unwrap_or_else(|| LARGER_QUEUE.to_owned());
+                format!("{lost} finished spans found no room in the queue and were dropped: {cure}")
             });
         } else if self
             .last_loss
@@ -47,6 +47,9 @@ impl Overflow {
         }
     }
 }
+
+const LARGER_QUEUE: &str =
+    "a larger one holds longer bursts (queue_size, JAEGER_REPORTER_MAX_QUEUE_SIZE)";
 
 /// How long the queue must have had room before that is said.
 const QUIET: Duration = Duration::from_secs(10);

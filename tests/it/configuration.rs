@@ -75,8 +75,11 @@ fn a_bad_value_is_an_error_that_names_variable_value_and_expectation() {
         assert!(message.contains(expected), "{message}");
         // What a `main` that returns the error prints.
         assert_eq!(format!("{error:?}"), message);
-        if text == "canary" {
-            assert!(!format!("{message} {error:?}").contains(text), "{message}");
+        if text == "canary" || variable == "JAEGER_TAGS" {
+            assert!(
+                !format!("{message} {error:?}").contains(&format!("{text:?}")),
+                "{message}"
+            );
         } else {
             assert!(message.contains(&format!("{:?}", text.trim())), "{message}");
         }
@@ -128,6 +131,84 @@ fn a_bad_value_of_opentelemetry_is_passed_over_and_said() {
             );
         }
         assert!(!format!("{explanation} {explanation:?} {config:?}").contains("canary"));
+    }
+}
+
+#[test]
+fn a_bad_tag_is_told_by_its_position_and_never_by_its_text() {
+    let rows = [
+        (
+            "JAEGER_TAGS",
+            "a=1,token canary",
+            "item 2: expected key=value",
+        ),
+        ("JAEGER_TAGS", "=canary", "item 1: expected key=value"),
+        (
+            "JAEGER_TAGS",
+            "a=1,,canary=canary${ABSENT}",
+            "item 3: expected a variable that is set",
+        ),
+        (
+            "JAEGER_TAGS",
+            "password=can,ary=${canary}",
+            "item 2: expected a variable that is set",
+        ),
+        (
+            "JAEGER_TAGS",
+            "a=canary${",
+            "item 1: expected ${NAME} or ${NAME:default}",
+        ),
+        (
+            "JAEGER_TAGS",
+            "a=canary${ca=nary}",
+            "item 1: expected the name of a variable",
+        ),
+        (
+            "JAEGER_TAGS",
+            "canary${A}=canary",
+            "item 1: expected a key without ${",
+        ),
+        (
+            "OTEL_RESOURCE_ATTRIBUTES",
+            "a=1,canary",
+            "item 2: expected key=value",
+        ),
+        (
+            "OTEL_RESOURCE_ATTRIBUTES",
+            "a=1,canary=canary%",
+            "item 2: expected key=value",
+        ),
+        (
+            "OTEL_RESOURCE_ATTRIBUTES",
+            "=canary",
+            "item 1: expected key=value",
+        ),
+    ];
+    for (variable, text, expected) in rows {
+        let variables = [("JAEGER_SERVICE_NAME", "shop"), (variable, text)];
+        let config = Config::from_lookup_lossy(lookup(&variables));
+        let explanation = config.explain();
+        let [problem] = explanation.passed_over() else {
+            panic!("{text}: {explanation}");
+        };
+        let message = problem.to_string();
+        assert!(
+            message.starts_with(&format!("{variable}: {expected}")),
+            "{text}: {message}"
+        );
+        assert_eq!(problem.value(), None, "{text}");
+        let error = Config::from_lookup(lookup(&variables)).err();
+        let all = format!("{message} {problem:?} {config:?} {error:?}");
+        let settings = explanation.settings().iter().map(|setting| setting.value());
+        // What was read of other items is a setting.
+        assert!(
+            !all.replace("\"can\"", "").contains("canary"),
+            "{text}: {all}"
+        );
+        assert!(
+            settings.into_iter().all(|value| !value.contains("canary")),
+            "{text}"
+        );
     }
 }
 

@@ -11,7 +11,7 @@ use paths::{crate_paths, re_exports};
 
 /// Every room, from the ground up.
 const FLOORS: [&[&str]; 9] = [
-    &["clock", "sync", "panics", "diagnostics"],
+    &["clock", "sync", "panics", "redact", "diagnostics"],
     &["model", "metrics"],
     &["thrift"],
     &["record"],

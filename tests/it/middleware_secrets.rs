@@ -177,6 +177,133 @@ fn no_secret_of_the_host_header_is_on_a_span() {
 }
 
 #[test]
+fn a_host_header_that_is_no_authority_is_not_on_a_span() {
+    let hosts = [
+        "evil/../?token=canary&x",
+        "evil?token=canary",
+        "evil#canary",
+        "evil;token=canary",
+        "evil canary:80",
+        "evil:canary",
+        "[canary]",
+        "canary\\evil",
+        "\"canary\"",
+        "canary,evil",
+        "canary@evil/@x y",
+    ];
+    run(async {
+        let (tracer, reporter) = recording_tracer();
+        let server = ServerLayer::new(tracer).wrap(service_fn(|_: Request<()>| async {
+            reply(200, Full::<Bytes>::default())
+        }));
+        for host in hosts {
+            let request = Request::get("/cart?id=canary").header("host", host);
+            let request = request.body(()).expect("a request");
+            let sent = server.clone().oneshot(request).await;
+            sent.expect("infallible");
+        }
+        for span in clean(&reporter, hosts.len()).await {
+            assert_eq!(span.tag_text("http.url"), "/cart?id=");
+        }
+    });
+}
+
+/// What errors, messages and headers say of a URL. Passwords may hold every separator.
+fn quotes() -> impl Iterator<Item = String> {
+    let separators = [
+        "#", "?", "/", "@", ":", " ", "\t", "\"", "'", "`", "\\", "(", ")", "[", "<", ">", "&",
+        "%40", "://",
+    ];
+    let around = [
+        ("", ""),
+        ("cannot reach ", ": refused"),
+        ("url (", "): refused"),
+        ("\"", "\", "),
+        ("{\"url\":\"", "\",\"e\":\"x\"}"),
+        ("see http://docs/ and '", "'"),
+    ];
+    separators.into_iter().flat_map(move |separator| {
+        around.into_iter().flat_map(move |(before, after)| {
+            let password = format!("p{separator}canary{separator}canary");
+            [
+                format!("{before}pg://canary:{password}@shop/d{after}"),
+                format!("{before}canary:{password}@shop/d{after}"),
+                format!("{before}http://shop/?k=canary&l=canary#canary{after}"),
+            ]
+        })
+    })
+}
+
+#[test]
+fn no_secret_of_a_url_in_an_error_is_on_a_span() {
+    run(async {
+        let (tracer, reporter) = recording_tracer();
+        let failing = service_fn(|request: Request<String>| async move {
+            let cause = std::io::Error::other(request.body().clone());
+            Err::<http::Response<Full<Bytes>>, _>(std::io::Error::other(cause))
+        });
+        let texts: Vec<_> = quotes().collect();
+        for text in &texts {
+            let client = ClientLayer::new(tracer.clone()).wrap(failing);
+            let request = Request::get("http://shop/").body(text.clone());
+            let failed = client.oneshot(request.expect("a request")).await;
+            failed.expect_err("failed");
+        }
+        for (span, text) in clean(&reporter, texts.len()).await.iter().zip(&texts) {
+            let logs = format!("{:?}", span.logs);
+            assert!(
+                logs.contains("shop/") || logs.contains('…'),
+                "{text}: {logs}"
+            );
+            assert!(
+                !text.contains("refused") || logs.contains("refused"),
+                "{text}: {logs}"
+            );
+        }
+    });
+}
+
+#[test]
+fn no_secret_of_a_url_in_a_grpc_message_is_on_a_span() {
+    run(async {
+        let (tracer, reporter) = recording_tracer();
+        let texts: Vec<_> = quotes().collect();
+        for text in &texts {
+            let text = text.clone();
+            let failing = service_fn(move |_: Request<()>| {
+                let status = tonic::Status::internal(text.clone());
+                async move { Ok::<http::Response<Full<Bytes>>, Infallible>(status.into_http()) }
+            });
+            let request = Request::post(UNARY).header("content-type", "application/grpc");
+            let request = request.body(()).expect("a request");
+            let client = ClientLayer::new(tracer.clone()).wrap(failing);
+            client.oneshot(request).await.expect("a head");
+        }
+        clean(&reporter, texts.len()).await;
+    });
+}
+
+#[test]
+fn no_secret_of_a_url_in_a_header_is_on_a_span() {
+    run(async {
+        let (tracer, reporter) = recording_tracer();
+        let server = ServerLayer::new(tracer).request_headers([header::REFERER]);
+        let server = server.wrap(service_fn(|_: Request<()>| async {
+            reply(200, Full::<Bytes>::default())
+        }));
+        let mut count = 0;
+        for text in quotes() {
+            let request = Request::get("/").header(header::REFERER, text);
+            let request = request.body(()).expect("a request");
+            let sent = server.clone().oneshot(request).await;
+            sent.expect("infallible");
+            count += 1;
+        }
+        clean(&reporter, count).await;
+    });
+}
+
+#[test]
 fn no_secret_of_grpc_is_on_a_span() {
     run(async {
         let (tracer, reporter) = recording_tracer();

@@ -181,10 +181,9 @@ fn an_agent_that_stands_still_costs_what_the_queue_cannot_hold_and_no_more_time_
     assert_eq!(report.sent + lost + report.queued, 10_000, "{report}");
     let lines = lines.lock().unwrap().join("\n");
     assert!(lines.contains("found no room in the queue"), "{lines}");
-    assert!(
-        lines.contains("net.core.rmem"),
-        "it names the cure: {lines}"
-    );
+    // Whether the worker had to wait before the first loss is chance.
+    let cures = ["net.core.rmem", "JAEGER_REPORTER_MAX_QUEUE_SIZE"];
+    assert!(cures.iter().any(|cure| lines.contains(cure)), "{lines}");
 
     let (mut arrived, mut buffer) = (0, vec![0; 65_536]);
     while let Ok(len) = socket.recv(&mut buffer) {

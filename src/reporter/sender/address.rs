@@ -1,12 +1,15 @@
 use std::error::Error;
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::str::FromStr;
+
+use crate::redact;
 
 /// Where an agent listens: a name or an address, and a port.
 ///
 /// Reads `host:port`, `host`, `192.0.2.1:6831`, `[2001:db8::1]:6831`, `[2001:db8::1]` and `2001:db8::1` (an
-/// address of version 6 without brackets has no port). A name is resolved later, by the sender.
+/// address of version 6 without brackets has no port), and a zone, as in `fe80::1%eth0`. A name is resolved later, by
+/// the sender.
 ///
 /// ```
 /// use tracehound::reporter::sender::AgentAddress;
@@ -38,33 +41,29 @@ impl AgentAddress {
     /// When the host is missing, an address in brackets is none, or the port is not a number from 1 to 65535.
     pub fn parse(text: &str, default_port: u16) -> Result<Self, AddressError> {
         let error = |expected| AddressError::new(text, expected);
+        let read_port =
+            |port: &str| Self::read_port(port).ok_or_else(|| error("a port from 1 to 65535"));
         if let Some(rest) = text.strip_prefix('[') {
             let (host, rest) = rest
                 .split_once(']')
                 .ok_or_else(|| error("a closing bracket"))?;
-            if !is_v6(host) {
-                return Err(error("an IPv6 address between the brackets"));
-            }
+            let host =
+                read_v6(host).ok_or_else(|| error("an IPv6 address between the brackets"))?;
             let port = match rest.strip_prefix(':') {
-                Some(port) => parse_port(port).ok_or_else(|| error("a port from 1 to 65535"))?,
+                Some(port) => read_port(port)?,
                 None if rest.is_empty() => default_port,
                 None => return Err(error("a colon and a port behind the bracket")),
             };
             return Ok(Self::new(host, port));
         }
-        if is_v6(text) {
-            return Ok(Self::new(text, default_port));
+        if let Some(host) = Self::read_host(text) {
+            return Ok(Self::new(host, default_port));
         }
         let (host, port) = match text.split_once(':') {
-            Some((host, port)) => (
-                host,
-                parse_port(port).ok_or_else(|| error("a port from 1 to 65535"))?,
-            ),
+            Some((host, port)) => (host, read_port(port)?),
             None => (text, default_port),
         };
-        if host.is_empty() || host.contains(|c: char| c.is_whitespace() || "[]/@".contains(c)) {
-            return Err(error("a host name or address"));
-        }
+        let host = Self::read_host(host).ok_or_else(|| error("a host name or address"))?;
         Ok(Self::new(host, port))
     }
 
@@ -86,10 +85,34 @@ impl AgentAddress {
         self.port
     }
 
-    /// The address, where it is not a name.
+    /// Reads a host without a port: letters, digits, `.`, `-` and `_`, or an IPv6 address, in brackets or not.
+    pub(crate) fn read_host(text: &str) -> Option<String> {
+        let bare = text
+            .strip_prefix('[')
+            .and_then(|text| text.strip_suffix(']'));
+        if bare.is_some() || text.contains(':') {
+            return read_v6(bare.unwrap_or(text));
+        }
+        is_name(text, ".-_").then(|| text.to_owned())
+    }
+
+    /// Reads a port: digits without a sign.
+    pub(crate) fn read_port(text: &str) -> Option<u16> {
+        // `u16::from_str` takes a sign.
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse().ok().filter(|&port| digits && port != 0)
+    }
+
+    /// The address, where it is not a name. A zone that is a name is looked up as well.
     pub(super) fn literal(&self) -> Option<SocketAddr> {
-        let ip: IpAddr = self.host.parse().ok()?;
-        Some(SocketAddr::new(ip, self.port))
+        let Self { host, port } = self;
+        match host.parse::<IpAddr>() {
+            Ok(ip) => Some(SocketAddr::new(ip, *port)),
+            Err(_) => {
+                let with_zone = format!("[{host}]:{port}").parse::<SocketAddrV6>();
+                with_zone.ok().map(SocketAddr::V6)
+            }
+        }
     }
 }
 
@@ -111,7 +134,13 @@ impl FromStr for AgentAddress {
 
 impl From<SocketAddr> for AgentAddress {
     fn from(address: SocketAddr) -> Self {
-        Self::new(address.ip().to_string(), address.port())
+        let host = match address {
+            SocketAddr::V6(address) if address.scope_id() != 0 => {
+                format!("{}%{}", address.ip(), address.scope_id())
+            }
+            _ => address.ip().to_string(),
+        };
+        Self::new(host, address.port())
     }
 }
 
@@ -136,7 +165,7 @@ pub struct AddressError {
 impl AddressError {
     fn new(found: &str, expected: &'static str) -> Self {
         Self {
-            found: found.to_owned(),
+            found: redact::value(found).into_owned(),
             expected,
         }
     }
@@ -151,16 +180,23 @@ impl fmt::Display for AddressError {
 
 impl Error for AddressError {}
 
-/// A zone, as in `fe80::1%eth0`, may follow.
-fn is_v6(text: &str) -> bool {
-    let address = text.split_once('%').map_or(text, |(address, _)| address);
-    address.parse::<Ipv6Addr>().is_ok()
+/// In its shortest form. A zone, as in `fe80::1%eth0`, may follow.
+fn read_v6(text: &str) -> Option<String> {
+    let (address, zone) = match text.split_once('%') {
+        Some((address, zone)) => (address, Some(zone)),
+        None => (text, None),
+    };
+    let address: Ipv6Addr = address.parse().ok()?;
+    match zone {
+        Some(zone) => is_name(zone, ".-_~").then(|| format!("{address}%{zone}")),
+        None => Some(address.to_string()),
+    }
 }
 
-/// `u16::from_str` takes a sign.
-fn parse_port(text: &str) -> Option<u16> {
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|&port| digits && port != 0)
+/// Whether a text has letters, digits and these signs only.
+fn is_name(text: &str, signs: &str) -> bool {
+    let is_known = |c: char| c.is_alphanumeric() || signs.contains(c);
+    !text.is_empty() && text.chars().all(is_known)
 }
 
 #[cfg(test)]
@@ -218,8 +254,20 @@ mod tests {
     }
 
     #[test]
+    fn no_secret_of_a_url_is_in_an_error() {
+        for text in [
+            "udp://u:canary@agent:1/",
+            "u:canary@agent:1",
+            "canary@agent/?k=canary",
+        ] {
+            let error = text.parse::<AgentAddress>().expect_err(text);
+            assert!(!format!("{error} {error:?}").contains("canary"), "{error}");
+        }
+    }
+
+    #[test]
     fn a_socket_address_keeps_its_parts() {
-        for text in ["127.0.0.1:7", "[::1]:7"] {
+        for text in ["127.0.0.1:7", "[::1]:7", "[fe80::1%1]:7"] {
             let address: SocketAddr = text.parse().expect(text);
             let agent = AgentAddress::from(address);
             assert_eq!(agent.to_string(), text);

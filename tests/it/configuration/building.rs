@@ -16,7 +16,7 @@ use tracehound::sampler::ConstSampler;
 use tracehound::span::Limits;
 use tracehound::{Config, JaegerTracer};
 
-use super::{names, read};
+use super::{lookup, names, read, refused};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -68,6 +68,94 @@ fn the_service_needs_a_name_from_somewhere() {
         let tracer = quiet(config.reporter(NullReporter::new()));
         assert_eq!(tracer.process().unwrap().service_name, "shop");
     }
+}
+
+#[test]
+fn what_was_passed_over_stands_in_the_error_too() {
+    let resource = ("OTEL_RESOURCE_ATTRIBUTES", "service.name=shop%20a,zone=50%");
+    let passed_over = "OTEL_RESOURCE_ATTRIBUTES: item 2: expected key=value, with commas between and \
+                       percent-encoded as UTF-8";
+    let error = read(&[resource]).reporter(NullReporter::new()).build();
+    let error = error.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "JAEGER_SERVICE_NAME: a service needs a name, and the code gives none either \
+             (passed over: {passed_over})"
+        )
+    );
+    assert_eq!(names(error.problems()), ["JAEGER_SERVICE_NAME"]);
+    assert_eq!(names(error.passed_over()), ["OTEL_RESOURCE_ATTRIBUTES"]);
+
+    // While it is read, several, and by the builder.
+    let queue = ("OTEL_BSP_MAX_QUEUE_SIZE", "none");
+    let error = refused(&[resource, queue, ("JAEGER_SAMPLER_TYPE", "all")]);
+    let message = error.to_string();
+    assert!(message.starts_with("JAEGER_SAMPLER_TYPE: "), "{message}");
+    let queue = "OTEL_BSP_MAX_QUEUE_SIZE: expected a whole number above 0, found \"none\"";
+    assert!(
+        message.ends_with(&format!(" (passed over: {passed_over}; {queue})")),
+        "{message}"
+    );
+    let config = read(&[resource]).service_name("shop");
+    let config = config.reporter(NullReporter::new());
+    let error = config.customize(|_| JaegerTracer::builder("")).build();
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        format!("tracer: the service name is empty (passed over: {passed_over})")
+    );
+    let lossy = Config::from_lookup_lossy(lookup(&[("JAEGER_SAMPLER_TYPE", "all")]));
+    let error = lossy.reporter(NullReporter::new()).build().unwrap_err();
+    assert_eq!(names(error.passed_over()), ["JAEGER_SAMPLER_TYPE"]);
+}
+
+#[test]
+fn the_explanation_tells_what_is_sent() {
+    let variables = [
+        ("JAEGER_SERVICE_NAME", "variable"),
+        (
+            "JAEGER_TAGS",
+            "jaeger.version=mine,hostname=h,zone=a,zone=b",
+        ),
+        ("OTEL_RESOURCE_ATTRIBUTES", "jaeger.version=other,ip=1"),
+    ];
+    let own = [
+        read(&variables),
+        read(&variables).service_name(" shop ").tag("zone", 7),
+        read(&variables)
+            .tag("jaeger.version", "code")
+            .tag("client-uuid", "u"),
+    ];
+    for config in own {
+        let explanation = config.explain();
+        let tracer = quiet(config.reporter(NullReporter::new()));
+        let process = tracer.process().unwrap();
+        let name = explanation.get("service_name").unwrap().value();
+        assert_eq!(name, format!("{:?}", process.service_name));
+        for setting in explanation.settings() {
+            let Some(key) = setting.name().strip_prefix("tag ") else {
+                continue;
+            };
+            let sent: Vec<_> = process.tags.iter().filter(|tag| tag.key == key).collect();
+            assert_eq!(sent.len(), 1, "{key}");
+            let value = sent[0].value.to_string();
+            assert_eq!(setting.value().trim_matches('"'), value, "{key}");
+        }
+        let passed_over = explanation.passed_over();
+        let told = passed_over.iter().map(ToString::to_string);
+        let is_version = |text: &String| text.contains("jaeger.version");
+        assert_eq!(told.filter(is_version).count(), passed_over.len());
+        assert!(names(passed_over).contains(&"JAEGER_TAGS"), "{explanation}");
+    }
+    let (_tracer, lines) = built(
+        Config::new("shop")
+            .tag("jaeger.version", "code")
+            .reporter(NullReporter::new()),
+    );
+    assert_eq!(
+        lines.lock().unwrap()[0],
+        "passed over: tag: jaeger.version is what the tracer says of itself"
+    );
 }
 
 #[test]
