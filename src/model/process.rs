@@ -2,7 +2,7 @@ use crate::model::Tag;
 
 /// Who sends: the service name and the tags that hold for all of its spans.
 ///
-/// A tracer adds `jaeger.version`, `hostname`, `ip` and `client-uuid` unless the user has set them.
+/// A tracer adds `jaeger.version`, and `hostname`, `ip` and `client-uuid` unless the user has set them.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Process {
