@@ -381,3 +381,38 @@ fn spans_and_scopes_work_while_a_thread_is_torn_down() {
         );
     }
 }
+
+#[test]
+fn a_context_without_a_span_goes_on_and_has_an_id_for_the_log() {
+    let (tracer, spans) = recording_tracer();
+    assert!(scope::active_context().is_empty());
+    let received = tracer.start_span("upstream").context();
+    let received = received.with_baggage_item("user", "42");
+    let scope = scope::with_context(&received);
+    assert!(active_span().is_noop(), "there is no span of ours");
+    assert_eq!(scope::active_context(), received);
+    let trace_id = scope::active_context().to_trace_id();
+    assert_eq!(trace_id, received.to_trace_id());
+    let mut headers = std::collections::HashMap::new();
+    tracer.inject(&scope::active_context(), &mut headers);
+    assert_eq!(tracer.extract(&headers), Ok(Some(received.clone())));
+
+    let span = tracer.start_span("inner");
+    let inner = span.activate();
+    assert_eq!(scope::active_context(), span.context());
+    assert_eq!(span.context().parent_id(), received.span_id());
+    span.finish();
+    assert_ne!(scope::active_context(), received, "it outlives its span");
+    drop(inner);
+    assert_eq!(scope::active_context(), received);
+    let there = scope::spawn(scope::active_context).join();
+    assert_eq!(there.expect("no panic"), received);
+    let mut future = pin!(async { scope::active_context() }.in_active_span());
+    drop(scope);
+    let polled = future
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()));
+    assert_eq!(polled, Poll::Ready(received));
+    assert!(scope::active_context().is_empty());
+    assert_eq!(spans.spans().len(), 2);
+}
