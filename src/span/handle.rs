@@ -202,6 +202,14 @@ impl Span {
         }
     }
 
+    /// Notes a panic in the work of this span, which another handle may own.
+    #[cold]
+    pub(crate) fn mark_panic(&self) {
+        if let Some(cell) = self.cell() {
+            recording::mark_panic(cell);
+        }
+    }
+
     #[inline]
     pub(crate) fn from_cell(cell: Box<SpanCell>) -> Self {
         Self {
@@ -259,7 +267,7 @@ impl Drop for Span {
 fn leave(mut span: SpanRef) {
     if span.release() && !span.cell().is_finished() {
         if std::thread::panicking() {
-            recording::mark_panic(span.cell());
+            recording::mark_panic_unless_marked(span.cell());
         }
         recording::finish(span, false);
     }

@@ -2,14 +2,16 @@
 
 use std::cell::RefCell;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 use tracehound::prelude::*;
+use tracehound::reporter::OwnedSpan;
 use tracehound::scope::{self, active_span, in_active_span, with_active_span};
 use tracehound::{JaegerTracer, SpanContext};
 
-use crate::support::recording_tracer;
+use crate::support::{log_texts, recording_tracer};
 
 fn active() -> SpanContext {
     active_span().context()
@@ -415,4 +417,130 @@ fn a_context_without_a_span_goes_on_and_has_an_id_for_the_log() {
     assert_eq!(polled, Poll::Ready(received));
     assert!(scope::active_context().is_empty());
     assert_eq!(spans.spans().len(), 2);
+}
+
+fn log_of(span: &OwnedSpan) -> Vec<String> {
+    span.logs.iter().flat_map(log_texts).collect()
+}
+
+#[test]
+fn a_future_that_panics_marks_its_span_once_and_ends_the_one_that_it_owns() {
+    let (tracer, spans) = recording_tracer();
+    let caught = |future: &mut dyn FnMut() -> Pin<Box<dyn Future<Output = ()>>>| {
+        let mut future = future();
+        let poll = catch_unwind(AssertUnwindSafe(|| {
+            let _ = future
+                .as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()));
+        }));
+        assert!(poll.is_err());
+        assert!(active_span().is_noop(), "no scope is left behind");
+        future
+    };
+    let mut fails = || -> Pin<Box<dyn Future<Output = ()>>> {
+        Box::pin(async { panic!("on purpose") }.instrument(tracer.start_span("owned")))
+    };
+    let kept = caught(&mut fails);
+    assert_eq!(
+        spans.spans().len(),
+        1,
+        "who catches it may keep what is left"
+    );
+    drop(kept);
+
+    let lent = tracer.start_span("lent");
+    let mut fails = || -> Pin<Box<dyn Future<Output = ()>>> {
+        Box::pin(async { panic!("on purpose") }.instrument(lent.handle()))
+    };
+    drop(caught(&mut fails));
+    assert_eq!(spans.spans().len(), 1, "its owner ends it");
+    lent.finish();
+
+    let mut fails = || -> Pin<Box<dyn Future<Output = ()>>> {
+        let span = tracer.start_span("unwound");
+        let tracer = tracer.clone();
+        Box::pin(async move {
+            let handle = span.handle();
+            let work = async {
+                let _inner = tracer.start_span("in its way");
+                panic!("on purpose");
+            };
+            work.instrument(handle).await;
+            drop(span);
+        })
+    };
+    drop(caught(&mut fails));
+
+    let spans = spans.spans();
+    assert_eq!(spans.len(), 4);
+    for span in &spans {
+        let name = &span.operation_name;
+        assert_eq!(span.tag_text("error"), "true", "{name}");
+        assert_eq!(log_of(span), ["event=panic"], "{name}");
+    }
+}
+
+#[test]
+fn a_task_that_panics_marks_its_span() {
+    let (tracer, spans) = recording_tracer();
+    let span = tracer.start_span("task");
+    let task = runtime().block_on(async {
+        let work = async {
+            tokio::task::yield_now().await;
+            panic!("on purpose");
+        };
+        tokio::spawn(work.instrument(span)).await
+    });
+    assert!(task.is_err());
+    let [span] = &spans.spans()[..] else {
+        panic!("one span")
+    };
+    assert_eq!(span.tag_text("error"), "true");
+    assert_eq!(log_of(span), ["event=panic"]);
+}
+
+#[test]
+fn a_future_that_is_dropped_before_its_end_says_so() {
+    let (tracer, spans) = recording_tracer();
+    let forever = std::future::pending::<()>;
+    runtime().block_on(async {
+        let limit = std::time::Duration::from_millis(1);
+        let work = forever().instrument(tracer.start_span("timeout"));
+        assert!(tokio::time::timeout(limit, work).await.is_err());
+        tokio::select! {
+            biased;
+            () = forever().instrument(tracer.start_span("select")) => unreachable!("never ready"),
+            () = async {}.instrument(tracer.start_span("done")) => {}
+        }
+        let task = tokio::spawn(forever().instrument(tracer.start_span("abort")));
+        tokio::task::yield_now().await;
+        task.abort();
+        assert!(task.await.is_err());
+    });
+    drop(forever().instrument(tracer.start_span("never polled")));
+    let inside = tracer.start_span("ends with what is inside");
+    let handle = inside.handle();
+    drop(
+        async move {
+            let _owned = inside;
+            forever().await;
+        }
+        .instrument(handle),
+    );
+    let request = tracer.start_span("request");
+    let scope = request.activate();
+    drop(forever().in_active_span());
+    drop(scope);
+    request.finish();
+
+    for span in spans.spans() {
+        let expected: &[&str] = match &*span.operation_name {
+            "done" | "request" => &[],
+            _ => &["event=cancelled"],
+        };
+        let name = &span.operation_name;
+        assert_eq!(log_of(&span), expected, "{name}");
+        assert_eq!(span.tag_text("error"), "", "{name}");
+    }
+    assert_eq!(spans.spans().len(), 7);
 }
