@@ -1,7 +1,7 @@
 //! Calls within one process: a span for each function, though no function is handed a span.
 //!
 //! Learnt: the active span is the parent of those that start meanwhile. In synchronous code it is active as long as a
-//! scope lives, in a future by `instrument`; into other threads and tasks it has to be taken along.
+//! scope lives, in a future by `in_span`; into other threads and tasks it has to be taken along.
 //!
 //! Run: `cargo run --example function`.
 //!
@@ -70,7 +70,7 @@ async fn say_hello_later(tracer: &JaegerTracer, name: &str) -> Result<(), Box<dy
         print_greeting(tracer, &greeting);
         Ok(())
     };
-    work.instrument(span).await
+    work.in_span(span).await
 }
 
 async fn look_up(tracer: JaegerTracer) {
@@ -81,7 +81,7 @@ async fn look_up(tracer: JaegerTracer) {
             span.log_event("found");
         });
     }
-    .instrument(span)
+    .in_span(span)
     .await;
 }
 

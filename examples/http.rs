@@ -40,7 +40,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let reply = http.get(url).send_traced(&tracer).await?;
         reply.text().await
     };
-    println!("{}\n", search.instrument(span).await?);
+    println!("{}\n", search.in_span(span).await?);
     Ok(())
 }
 

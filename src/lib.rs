@@ -153,7 +153,7 @@ mod thrift;
 pub mod tracer;
 
 pub use config::Config;
-pub use scope::Instrument;
+pub use scope::InSpan;
 pub use span::{Span, SpanContext};
 pub use tracer::{JaegerTracer, NoopTracer, Tracer, TracerExt};
 

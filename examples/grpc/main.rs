@@ -49,7 +49,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             }
         }
     };
-    calls.instrument(span).await;
+    calls.in_span(span).await;
     println!();
     Ok(())
 }

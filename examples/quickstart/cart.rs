@@ -35,9 +35,7 @@ pub(crate) async fn start(tracer: JaegerTracer, has_index: bool) -> io::Result<S
 async fn read(State(cart): State<Cart>, Path(customer): Path<String>) -> String {
     let span = cart.tracer.start_span("query_items");
     span.set_tag(tags::DB_TYPE, "sql");
-    let items = query_items(&customer, cart.has_index)
-        .instrument(span)
-        .await;
+    let items = query_items(&customer, cart.has_index).in_span(span).await;
     format!("{items} items")
 }
 

@@ -33,7 +33,7 @@ pub(crate) async fn start(tracer: JaegerTracer) -> io::Result<SocketAddr> {
 async fn charge(tracer: JaegerTracer, customer: String) -> Result<String, Status> {
     let span = tracer.start_span("ask_bank");
     span.set_tag("customer", &customer);
-    ask_bank(&customer).instrument(span).await
+    ask_bank(&customer).in_span(span).await
 }
 
 async fn ask_bank(customer: &str) -> Result<String, Status> {

@@ -69,7 +69,7 @@ impl Shop {
 
         let span = self.tracer.start_span("charge");
         span.set_tag("cart", &items);
-        let receipt = self.charge(customer).instrument(span).await?;
+        let receipt = self.charge(customer).in_span(span).await?;
         Ok(format!("{items}, {receipt}"))
     }
 

@@ -5,9 +5,9 @@
 //!
 //! * Within a future a scope must not be held across an `.await`: the future may go on another thread. It is
 //!   `!Send`, so a future that tries cannot be spawned on a multi-threaded runtime. Use
-//!   [`Instrument`] instead, which activates the span in each poll.
+//!   [`InSpan`] instead, which activates the span in each poll.
 //! * Into a thread or a task, context is handed over: [`in_active_span`] for closures, [`spawn`] for threads,
-//!   [`Instrument::in_active_span`] for futures.
+//!   [`InSpan::in_active_span`] for futures.
 //! * [`active_span`] is where tags and logs go; [`active_context`] is what requests and log lines carry on. They differ
 //!   under [`with_context`], where there is a context without a span of this process.
 //!
@@ -27,14 +27,14 @@
 //! # Ok::<(), tracehound::tracer::BuildError>(())
 //! ```
 
-mod instrument;
+mod in_span;
 mod spawn;
 mod stack;
 
 use std::fmt;
 use std::marker::PhantomData;
 
-pub use instrument::{Instrument, Instrumented};
+pub use in_span::{InSpan, Instrumented};
 pub use spawn::{in_active_span, spawn};
 pub(crate) use stack::Active;
 

@@ -166,7 +166,7 @@ fn an_instrumented_future_has_its_span_in_every_poll_and_in_drop() {
                     left: 2,
                     seen: &seen
                 }
-                .instrument(span)
+                .in_span(span)
             );
             for _ in 0..polls {
                 done |= future
@@ -189,7 +189,7 @@ fn an_instrumented_future_has_its_span_in_every_poll_and_in_drop() {
 #[test]
 fn a_future_that_is_done_lets_its_span_go_at_once() {
     let (tracer, spans) = recording_tracer();
-    let mut future = Box::pin(async {}.instrument(tracer.start_span("s")));
+    let mut future = Box::pin(async {}.in_span(tracer.start_span("s")));
     assert!(
         future
             .as_mut()
@@ -229,7 +229,7 @@ async fn nested(tracer: JaegerTracer, depth: u32) {
             assert_eq!(active(), context);
         }
     }
-    .instrument(span.handle())
+    .in_span(span.handle())
     .await;
 }
 
@@ -240,7 +240,7 @@ fn parents_are_exact_in_a_thousand_tasks_that_move_between_threads() {
         let mut tasks = tokio::task::JoinSet::new();
         for _ in 0..1_000 {
             let root = tracer.start_span("root");
-            tasks.spawn(nested(tracer.clone(), 3).instrument(root));
+            tasks.spawn(nested(tracer.clone(), 3).in_span(root));
         }
         while let Some(result) = tasks.join_next().await {
             result.expect("no panic");
@@ -265,15 +265,15 @@ fn branches_of_a_select_and_aborted_tasks_keep_their_spans_apart() {
             () = async {
                 assert_eq!(active(), in_left);
                 std::future::pending::<()>().await;
-            }.instrument(left) => unreachable!("never ready"),
+            }.in_span(left) => unreachable!("never ready"),
             () = async {
                 tokio::task::yield_now().await;
                 assert_eq!(active(), in_right);
-            }.instrument(right) => {}
+            }.in_span(right) => {}
         }
         assert!(active_span().is_noop());
         let aborted =
-            tokio::spawn(std::future::pending::<()>().instrument(tracer.start_span("aborted")));
+            tokio::spawn(std::future::pending::<()>().in_span(tracer.start_span("aborted")));
         tokio::task::yield_now().await;
         aborted.abort();
         assert!(aborted.await.expect_err("aborted").is_cancelled());
@@ -328,7 +328,7 @@ fn blocking_pools_and_local_sets_take_context_along() {
             });
             assert_eq!(there.await.expect("no panic"), context);
         }
-        .instrument(span.clone()),
+        .in_span(span.clone()),
     );
 }
 
@@ -438,7 +438,7 @@ fn a_future_that_panics_marks_its_span_once_and_ends_the_one_that_it_owns() {
         future
     };
     let mut fails = || -> Pin<Box<dyn Future<Output = ()>>> {
-        Box::pin(async { panic!("on purpose") }.instrument(tracer.start_span("owned")))
+        Box::pin(async { panic!("on purpose") }.in_span(tracer.start_span("owned")))
     };
     let kept = caught(&mut fails);
     assert_eq!(
@@ -450,7 +450,7 @@ fn a_future_that_panics_marks_its_span_once_and_ends_the_one_that_it_owns() {
 
     let lent = tracer.start_span("lent");
     let mut fails = || -> Pin<Box<dyn Future<Output = ()>>> {
-        Box::pin(async { panic!("on purpose") }.instrument(lent.handle()))
+        Box::pin(async { panic!("on purpose") }.in_span(lent.handle()))
     };
     drop(caught(&mut fails));
     assert_eq!(spans.spans().len(), 1, "its owner ends it");
@@ -465,7 +465,7 @@ fn a_future_that_panics_marks_its_span_once_and_ends_the_one_that_it_owns() {
                 let _inner = tracer.start_span("in its way");
                 panic!("on purpose");
             };
-            work.instrument(handle).await;
+            work.in_span(handle).await;
             drop(span);
         })
     };
@@ -489,7 +489,7 @@ fn a_task_that_panics_marks_its_span() {
             tokio::task::yield_now().await;
             panic!("on purpose");
         };
-        tokio::spawn(work.instrument(span)).await
+        tokio::spawn(work.in_span(span)).await
     });
     assert!(task.is_err());
     let [span] = &spans.spans()[..] else {
@@ -505,19 +505,19 @@ fn a_future_that_is_dropped_before_its_end_says_so() {
     let forever = std::future::pending::<()>;
     runtime().block_on(async {
         let limit = std::time::Duration::from_millis(1);
-        let work = forever().instrument(tracer.start_span("timeout"));
+        let work = forever().in_span(tracer.start_span("timeout"));
         assert!(tokio::time::timeout(limit, work).await.is_err());
         tokio::select! {
             biased;
-            () = forever().instrument(tracer.start_span("select")) => unreachable!("never ready"),
-            () = async {}.instrument(tracer.start_span("done")) => {}
+            () = forever().in_span(tracer.start_span("select")) => unreachable!("never ready"),
+            () = async {}.in_span(tracer.start_span("done")) => {}
         }
-        let task = tokio::spawn(forever().instrument(tracer.start_span("abort")));
+        let task = tokio::spawn(forever().in_span(tracer.start_span("abort")));
         tokio::task::yield_now().await;
         task.abort();
         assert!(task.await.is_err());
     });
-    drop(forever().instrument(tracer.start_span("never polled")));
+    drop(forever().in_span(tracer.start_span("never polled")));
     let inside = tracer.start_span("ends with what is inside");
     let handle = inside.handle();
     drop(
@@ -525,7 +525,7 @@ fn a_future_that_is_dropped_before_its_end_says_so() {
             let _owned = inside;
             forever().await;
         }
-        .instrument(handle),
+        .in_span(handle),
     );
     let request = tracer.start_span("request");
     let scope = request.activate();
@@ -543,4 +543,26 @@ fn a_future_that_is_dropped_before_its_end_says_so() {
         assert_eq!(span.tag_text("error"), "", "{name}");
     }
     assert_eq!(spans.spans().len(), 7);
+}
+
+/// As `tracing::Instrument` has them.
+trait Instrument: Sized {
+    fn instrument(self, _: ()) -> Self {
+        self
+    }
+    fn in_current_span(self) -> Self {
+        self
+    }
+}
+
+impl<T> Instrument for T {}
+
+#[test]
+fn both_traits_can_be_in_scope() {
+    let (tracer, spans) = recording_tracer();
+    let work = async { active_span().log_event("work").is_recording() };
+    let work = work.instrument(()).in_span(tracer.start_span("s"));
+    let is_recorded = runtime().block_on(work.in_current_span().in_active_span());
+    assert!(is_recorded);
+    assert_eq!(log_of(&spans.spans()[0]), ["event=work"]);
 }

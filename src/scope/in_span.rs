@@ -11,6 +11,8 @@ use crate::span::Span;
 
 /// Keeps a span active while a future runs, on whichever thread it is polled.
 ///
+/// The names differ from those of `tracing::Instrument`, so that both traits can be in scope.
+///
 /// ```
 /// use tracehound::prelude::*;
 /// use tracehound::reporter::InMemoryReporter;
@@ -27,19 +29,27 @@ use crate::span::Span;
 /// let work = async {
 ///     active_span().set_tag("step", 1);
 /// };
-/// work.instrument(tracer.start_span("checkout")).await;
+/// work.in_span(tracer.start_span("checkout")).await;
 /// assert_eq!(spans.spans()[0].tag_text("step"), "1");
 /// # Ok::<(), tracehound::tracer::BuildError>(()) })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub trait Instrument: Sized {
+///
+/// Only futures have these methods:
+///
+/// ```compile_fail,E0599
+/// use tracehound::prelude::*;
+///
+/// let _ = 5.in_active_span();
+/// ```
+pub trait InSpan: Future + Sized {
     /// Makes `span` active in every poll and while the future is dropped. The future owns the handle: if that is
     /// the last owner, the span finishes with the future.
     ///
     /// The span tells how the future ended. A panic marks it (`error=true` and a log record `event=panic`), and the
     /// future lets go of it at once. A future that is dropped before its end (`select!`, a timeout, an aborted task)
     /// leaves a log record `event=cancelled`.
-    fn instrument(self, span: Span) -> Instrumented<Self> {
+    fn in_span(self, span: Span) -> Instrumented<Self> {
         Instrumented {
             inner: Some(self),
             active: Some(Active::Span(span)),
@@ -58,9 +68,9 @@ pub trait Instrument: Sized {
     }
 }
 
-impl<T: Sized> Instrument for T {}
+impl<T: Future> InSpan for T {}
 
-/// A future with a span; made by [`Instrument`].
+/// A future with a span; made by [`InSpan`].
 #[pin_project(PinnedDrop)]
 #[must_use = "a future does nothing unless it is polled"]
 pub struct Instrumented<T> {
