@@ -1,6 +1,7 @@
-//! The stack of what is active on a thread. It survives drops out of order, and its own destruction.
+//! The stack of what is active on a thread. It survives drops out of order, and the end of the thread.
 
 use std::cell::{Cell, RefCell};
+use std::mem::{self, ManuallyDrop};
 
 use crate::span::{Span, SpanContext};
 
@@ -23,14 +24,34 @@ struct Stack {
 }
 
 thread_local! {
-    static STACK: RefCell<Stack> = const { RefCell::new(Stack::new()) };
+    /// Never destroyed, so that spans which start in the destructors of other thread-locals find their parent. [`END`]
+    /// frees its memory.
+    static STACK: RefCell<ManuallyDrop<Stack>> = const { RefCell::new(ManuallyDrop::new(Stack::new())) };
     /// How many entries the stack has: where there are none, nobody looks at it.
     static DEPTH: Cell<usize> = const { Cell::new(0) };
+    static IS_ENDING: Cell<bool> = const { Cell::new(false) };
+    /// Destroyed when the thread ends, if it has had a scope.
+    static END: End = const { End };
 }
 
-/// Puts an entry on top; `None` while the thread is torn down.
+struct End;
+
+impl Drop for End {
+    /// From now on the stack keeps no memory while it is empty. Scopes that are still there go on.
+    fn drop(&mut self) {
+        IS_ENDING.set(true);
+        let freed = with_stack(Stack::free_if_empty);
+        drop(freed);
+    }
+}
+
+/// Puts an entry on top; `None` where a scope is opened by what a look at the stack runs.
 pub(crate) fn push(active: Active) -> Option<u64> {
     with_stack(|stack| {
+        if stack.entries.capacity() == 0 {
+            // Where it has been destroyed, the last scope frees the memory.
+            let _ = END.try_with(|_| ());
+        }
         let id = stack.push(active);
         DEPTH.set(stack.entries.len());
         id
@@ -42,6 +63,9 @@ pub(crate) fn remove(id: u64) {
     let removed = with_stack(|stack| {
         let removed = stack.remove(id);
         DEPTH.set(stack.entries.len());
+        if IS_ENDING.get() {
+            drop(stack.free_if_empty());
+        }
         removed
     });
     // Only now: dropping the last handle to a span may run user code.
@@ -114,6 +138,15 @@ impl Stack {
     #[inline(always)]
     fn top(&self) -> Option<&Active> {
         self.entries.last().and_then(|(_, active)| active.as_ref())
+    }
+
+    /// The memory of the stack, if nothing is in it.
+    fn free_if_empty(&mut self) -> Vec<(u64, Option<Active>)> {
+        if self.entries.is_empty() {
+            mem::take(&mut self.entries)
+        } else {
+            Vec::new()
+        }
     }
 
     #[cfg(test)]

@@ -566,3 +566,61 @@ fn both_traits_can_be_in_scope() {
     assert!(is_recorded);
     assert_eq!(log_of(&spans.spans()[0]), ["event=work"]);
 }
+
+#[test]
+fn a_span_that_starts_while_the_thread_is_torn_down_has_the_active_one_for_a_parent() {
+    struct Late(RefCell<Option<(JaegerTracer, Span, Option<scope::Scope>)>>);
+    impl Drop for Late {
+        fn drop(&mut self) {
+            let Some((tracer, open, scope)) = self.0.borrow_mut().take() else {
+                return;
+            };
+            // One that was active before the end, or one that is made active now.
+            let _scope = scope.unwrap_or_else(|| open.activate());
+            for _ in 0..3 {
+                let child = tracer.start_span("child");
+                assert_eq!(active(), open.context());
+                let _inner = child.activate();
+                tracer.start_span("grandchild").finish();
+            }
+        }
+    }
+    thread_local! {
+        static LATE: Late = const { Late(RefCell::new(None)) };
+    }
+    for (is_registered_first, is_active_before) in
+        [(true, true), (true, false), (false, true), (false, false)]
+    {
+        let (tracer, spans) = recording_tracer();
+        let on_thread = tracer.clone();
+        let thread = std::thread::spawn(move || {
+            if is_registered_first {
+                LATE.with(|slot| slot.0.replace(None));
+            }
+            let span = on_thread.start_span("open");
+            drop(span.activate());
+            let scope = is_active_before.then(|| span.activate());
+            LATE.with(|slot| slot.0.replace(Some((on_thread, span, scope))));
+        });
+        thread.join().expect("no panic");
+        let spans = spans.spans();
+        let ids = |name| {
+            let named = spans
+                .iter()
+                .filter(move |span| span.operation_name == name)
+                .map(|span| span.span_id);
+            named.collect::<Vec<_>>()
+        };
+        let case = format!("{is_registered_first} {is_active_before}");
+        assert_eq!(spans.len(), 7, "{case}");
+        for span in &spans {
+            let parents = match &*span.operation_name {
+                "open" => continue,
+                "child" => ids("open"),
+                _ => ids("child"),
+            };
+            let parent = span.parent_id.expect("a parent");
+            assert!(parents.contains(&parent), "{case}");
+        }
+    }
+}
