@@ -136,7 +136,7 @@ impl JaegerCodec {
     fn extract_debug_id(&self, carrier: &dyn TextMapReader, skipped: &mut u64) -> Option<String> {
         let mut debug_id = None;
         carrier.get_all(self.names.debug_id_key(), &mut |value| {
-            let is_too_long = |len| len > Baggage::MAX_ITEM_BYTES;
+            let is_too_long = |len| len > MAX_DEBUG_ID_BYTES;
             if is_too_long(self.values.min_len(value)) {
                 *skipped += 1;
                 return;
@@ -151,6 +151,9 @@ impl JaegerCodec {
         debug_id
     }
 }
+
+/// Of a debug id, decoded or not.
+const MAX_DEBUG_ID_BYTES: usize = 4_096;
 
 impl Injector for JaegerCodec {
     fn inject(&self, context: &SpanContext, carrier: &mut dyn TextMapWriter) {
@@ -286,8 +289,7 @@ impl ReceivedItems {
             if key.is_empty() {
                 continue;
             }
-            if self.seen == Baggage::MAX_ITEMS || self.values.min_len(key) > Baggage::MAX_KEY_BYTES
-            {
+            if self.seen == Baggage::MAX_ITEMS || self.values.min_len(key) > Baggage::MAX_BYTES {
                 self.skipped += 1;
             } else {
                 self.read(&self.values.decoded(key), value);
@@ -297,11 +299,8 @@ impl ReceivedItems {
 
     /// Nothing is decoded or copied that is too long for certain.
     fn set(&mut self, key: &str, value: &[u8]) -> Result<(), BaggageLimit> {
-        if key.len() > Baggage::MAX_KEY_BYTES {
-            return Err(BaggageLimit::Key);
-        }
-        if key.len() + self.values.min_len(value) > Baggage::MAX_ITEM_BYTES {
-            return Err(BaggageLimit::Item);
+        if key.len() + self.values.min_len(value) > Baggage::MAX_BYTES {
+            return Err(BaggageLimit::Total);
         }
         let key = lower_cased(key);
         if self

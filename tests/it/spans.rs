@@ -229,7 +229,7 @@ fn baggage_is_seen_by_children_that_start_afterwards_only() {
 fn baggage_beyond_a_limit_is_refused_and_counted() {
     let (tracer, spans) = recording_tracer();
     let span = tracer.start_span("s");
-    span.set_baggage_item("k", &"v".repeat(Baggage::MAX_ITEM_BYTES));
+    span.set_baggage_item("k", &"v".repeat(Baggage::MAX_BYTES));
     assert_eq!(span.baggage_item("k"), None);
     span.finish();
     assert_eq!(tracer.metrics().get(Counter::BaggageUpdatesErr), 1);
