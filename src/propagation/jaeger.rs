@@ -21,7 +21,9 @@ use crate::span::SpanContext;
 ///
 /// *Written*: ids in lower-case hex, padded to 16 digits, or 32 where the upper half of the trace id is not zero;
 /// no parent as `0`; flags in hex without padding. In HTTP headers baggage values are percent-encoded, a space as
-/// `%20`; in text maps they stand as they are. A context without a trace writes only its baggage.
+/// `%20`; in text maps they stand as they are. A context without a trace writes only its baggage. All of Jaeger's headers
+/// that an earlier request has left in the carrier are taken away first, from carriers that can
+/// ([`TextMapWriter::remove_where`]).
 ///
 /// *Read* besides: ids without leading zeros, upper case, a percent-encoded trace header, blanks at its ends, several
 /// trace headers (the last that names a trace counts; a [`Counter::PropagationConflicts`] where they differ). An id
@@ -157,8 +159,11 @@ const MAX_DEBUG_ID_BYTES: usize = 4_096;
 
 impl Injector for JaegerCodec {
     fn inject(&self, context: &SpanContext, carrier: &mut dyn TextMapWriter) {
-        if let Some(id) = UberTraceId::of(context) {
-            carrier.set_ascii(self.names.trace_id_key(), id.print(&mut [0; MAX_BYTES]));
+        match UberTraceId::of(context) {
+            Some(id) => {
+                carrier.set_trace(&self.names, id.print(&mut [0; MAX_BYTES]));
+            }
+            None => carrier.remove_named(&self.names),
         }
         if !context.baggage().is_empty() {
             self.inject_baggage(context.baggage(), carrier);

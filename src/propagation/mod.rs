@@ -62,7 +62,8 @@ use crate::span::SpanContext;
 
 /// Writes contexts into carriers of one text format.
 pub trait Injector: Send + Sync {
-    /// Writes every header that `context` needs, in place of headers of the same name.
+    /// Writes every header that `context` needs, in place of all headers of this format that are there: what an earlier
+    /// request has left in the carrier must not go on.
     ///
     /// A context without a trace writes only its baggage.
     fn inject(&self, context: &SpanContext, carrier: &mut dyn TextMapWriter);

@@ -59,6 +59,10 @@ impl<S: BuildHasher> ExtractCarrier for HashMap<String, String, S> {
 }
 
 impl<S: BuildHasher> TextMapWriter for HashMap<String, String, S> {
+    fn remove_where(&mut self, is_stale: &dyn Fn(&str) -> bool) {
+        self.retain(|known, _| !is_stale(known));
+    }
+
     fn set(&mut self, key: &str, value: &str) -> bool {
         self.retain(|known, _| known == key || !known.eq_ignore_ascii_case(key));
         self.insert(key.to_owned(), value.to_owned());
@@ -101,6 +105,10 @@ impl ExtractCarrier for BTreeMap<String, String> {
 }
 
 impl TextMapWriter for BTreeMap<String, String> {
+    fn remove_where(&mut self, is_stale: &dyn Fn(&str) -> bool) {
+        self.retain(|known, _| !is_stale(known));
+    }
+
     fn set(&mut self, key: &str, value: &str) -> bool {
         self.retain(|known, _| known == key || !known.eq_ignore_ascii_case(key));
         self.insert(key.to_owned(), value.to_owned());
@@ -135,6 +143,10 @@ impl ExtractCarrier for Vec<(String, String)> {
 }
 
 impl TextMapWriter for Vec<(String, String)> {
+    fn remove_where(&mut self, is_stale: &dyn Fn(&str) -> bool) {
+        self.retain(|(known, _)| !is_stale(known));
+    }
+
     fn set(&mut self, key: &str, value: &str) -> bool {
         self.retain(|(known, _)| !known.eq_ignore_ascii_case(key));
         self.push((key.to_owned(), value.to_owned()));
