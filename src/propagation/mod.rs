@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `HashMap`, `BTreeMap` or `Vec` of pairs, of `String` and `String` | text map: values as they are |
 //! | `http::HeaderMap`, `tonic::metadata::MetadataMap`, [`HttpHeaders`] | HTTP headers: values percent-encoded |
-//! | `Vec<u8>`, `[u8]` | binary |
+//! | `Vec<u8>`, `[u8]` | binary: there is no codec yet, so nothing is written or read, and a line says so |
 //! | a type of yours | what it says it is; [`InjectCarrier`] and [`CustomCodec`] have examples |
 //!
 //! What comes from outside is bounded and cannot fail a request: baggage beyond the limits of

@@ -32,7 +32,8 @@ pub trait Tracer: Send + Sync {
     /// Starts a span. Never fails. [`TracerExt::build_span`] is the comfortable way.
     fn start(&self, options: StartSpanOptions<'_>) -> Span;
 
-    /// Writes a context into a carrier, in place of what was there. What a carrier cannot hold is counted.
+    /// Writes a context into a carrier, in place of what was there. What a carrier cannot hold is counted, and so is a
+    /// carrier that no codec knows ([`Counter::EncodingErrors`](crate::metrics::Counter)); a line says so.
     fn inject(&self, context: &SpanContext, carrier: &mut dyn InjectCarrier);
 
     /// Reads a context out of a carrier; `Ok(None)` where nobody has sent one.

@@ -6,6 +6,7 @@ mod glance;
 mod limits;
 mod properties;
 mod trace_header;
+mod unwritten;
 mod vectors;
 
 use tracehound::SpanContext;
