@@ -1,15 +1,18 @@
 //! One span: its name, tags, logs, baggage and end.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
-use tracehound::Span;
+use tracehound::diagnostics::Diagnostics;
 use tracehound::metrics::Counter;
 use tracehound::model::{Baggage, Tag, TagValue, display, field};
 use tracehound::prelude::*;
+use tracehound::sampler::ConstSampler;
+use tracehound::tracer::TracerBuilder;
+use tracehound::{JaegerTracer, Span};
 
-use crate::support::{fixed_tracer, log_texts, recording_tracer, texts};
+use crate::support::{fixed_tracer, log_texts, recording_builder, recording_tracer, texts};
 
 #[test]
 fn a_span_reports_everything_that_was_put_on_it() {
@@ -443,4 +446,85 @@ fn a_noop_span_does_nothing() {
     assert!(span.context().is_empty());
     assert!(span.is_noop() && !span.is_recording());
     span.finish();
+}
+
+/// What a tracer says in its life, which `act` ends.
+fn said(
+    with: impl FnOnce(TracerBuilder) -> TracerBuilder,
+    act: impl FnOnce(JaegerTracer),
+) -> Vec<String> {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let heard = lines.clone();
+    let (builder, _) = recording_builder();
+    let builder = builder.diagnostics(Diagnostics::to(move |line| {
+        heard.lock().unwrap().push(line.to_owned());
+    }));
+    act(with(builder).build().expect("named"));
+    let lines = lines.lock().unwrap();
+    lines.clone()
+}
+
+#[test]
+fn a_tracer_that_is_dropped_says_how_many_open_spans_it_cuts_off() {
+    let start = |tracer: &JaegerTracer, count: usize| -> Vec<_> {
+        (0..count).map(|_| tracer.start_span("open")).collect()
+    };
+    for count in [1, 3, 40] {
+        let lines = said(
+            |builder| builder,
+            |tracer| {
+                let open = start(&tracer, count);
+                start(&tracer, 7).into_iter().for_each(Span::finish);
+                drop(tracer.clone());
+                drop(tracer);
+                open.into_iter().for_each(Span::finish);
+            },
+        );
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].contains(&format!(" {count} ")), "{lines:?}");
+    }
+    // In a task that outlives the tracer, and after a `close` that nobody read.
+    let lines = said(
+        |builder| builder,
+        |tracer| {
+            let span = tracer.start_span("elsewhere");
+            let (release, wait) = std::sync::mpsc::channel::<()>();
+            let thread = std::thread::spawn(move || {
+                let _ = wait.recv();
+                span.finish();
+            });
+            let _ = tracer.close(Duration::from_secs(5));
+            drop(tracer);
+            drop(release);
+            thread.join().expect("no panic");
+        },
+    );
+    assert_eq!(lines.len(), 1, "{lines:?}");
+}
+
+#[test]
+fn a_tracer_that_is_dropped_says_nothing_where_nothing_is_lost() {
+    let keeps = |builder: TracerBuilder| builder;
+    let drops = |builder: TracerBuilder| builder.sampler(ConstSampler::new(false));
+    let quiet = [
+        said(keeps, |tracer| tracer.start_span("done").finish()),
+        said(keeps, |tracer| {
+            let parent = tracer.start_span("parent");
+            let child = tracer.build_span("child").child_of(&parent).start();
+            parent.finish();
+            drop(child);
+        }),
+        // Not sampled: nobody would have seen it.
+        said(drops, |tracer| {
+            let open = tracer.start_span("open");
+            drop(tracer);
+            open.finish();
+        }),
+        said(keeps, |tracer| {
+            let open = tracer.start_span("refused");
+            open.set_tag("sampling.priority", 0);
+            open.finish();
+        }),
+    ];
+    assert_eq!(quiet, [const { Vec::<String>::new() }; 4]);
 }
