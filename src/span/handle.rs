@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::SystemTime;
 
 use crate::model::{FieldRef, Flags, TagRef, TagValue, field, tags};
@@ -272,6 +273,10 @@ fn leave(mut span: SpanRef) {
         recording::finish(span, false);
     }
 }
+
+/// A panic leaves no span half changed: every call either has taken effect or has not.
+impl UnwindSafe for Span {}
+impl RefUnwindSafe for Span {}
 
 impl Default for Span {
     fn default() -> Self {

@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -140,6 +141,10 @@ impl Tracer for JaegerTracer {
         }
     }
 }
+
+/// Panics of user code are caught before they reach what the clones share.
+impl UnwindSafe for JaegerTracer {}
+impl RefUnwindSafe for JaegerTracer {}
 
 impl fmt::Debug for JaegerTracer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

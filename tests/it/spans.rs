@@ -528,3 +528,28 @@ fn a_tracer_that_is_dropped_says_nothing_where_nothing_is_lost() {
     ];
     assert_eq!(quiet, [const { Vec::<String>::new() }; 4]);
 }
+
+#[test]
+fn tracers_and_spans_go_where_a_panic_is_caught() {
+    use std::panic::{RefUnwindSafe, UnwindSafe, catch_unwind};
+
+    fn is_safe<T: UnwindSafe + RefUnwindSafe>(_: &T) {}
+
+    let (tracer, spans) = recording_tracer();
+    let span = tracer.start_span("s");
+    is_safe(&tracer);
+    is_safe(&span);
+    is_safe(&span.context());
+    let context = span.context();
+    let caught = catch_unwind(|| {
+        let _child = tracer.build_span("child").child_of(&context).start();
+        span.set_tag("before", true);
+        panic!("on purpose");
+    });
+    assert!(caught.is_err());
+    span.set_tag("after", true).log_event("e");
+    span.clone().finish();
+    assert_eq!(spans.spans().len(), 2);
+    assert_eq!(texts(&spans.spans()[1].tags), ["before=true", "after=true"]);
+    assert!(catch_unwind(move || drop((tracer, span))).is_ok());
+}
