@@ -4,10 +4,10 @@ use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::SystemTime;
 
-use crate::model::{FieldRef, Flags, TagRef, TagValue, field, tags};
+use crate::model::{FieldRef, Flags, TagValue, field, tags};
 use crate::record::{SpanCell, SpanRef};
 use crate::span::recording;
-use crate::span::{SpanContext, TakeContext, ToSpanContext};
+use crate::span::{IntoTag, SpanContext, TakeContext, ToSpanContext};
 
 /// A handle to one unit of work. See the [module](crate::span) for who finishes it.
 ///
@@ -61,7 +61,7 @@ impl Span {
         self
     }
 
-    /// Sets a tag; the last value of a key wins. `None` sets nothing.
+    /// Sets a tag; the last value of a key wins. `None` sets nothing. [`IntoTag`] lists what can be a value.
     ///
     /// The tag `sampling.priority` also decides on the trace: above 0 it is kept, at 0 it is not.
     ///
@@ -71,9 +71,9 @@ impl Span {
     /// let url = String::from("http://shop/cart");
     /// Span::noop().set_tag("http.url", &url).set_tag("items", 3_usize).set_tag("retry", false);
     /// ```
-    pub fn set_tag<'v>(&self, key: &str, value: impl Into<TagRef<'v>>) -> &Self {
+    pub fn set_tag(&self, key: &str, value: impl IntoTag) -> &Self {
         if let Some(cell) = self.cell() {
-            recording::set_tag(cell, key, value.into());
+            value.give_tag(|value| recording::set_tag(cell, key, value));
         }
         self
     }

@@ -553,3 +553,105 @@ fn tracers_and_spans_go_where_a_panic_is_caught() {
     assert_eq!(texts(&spans.spans()[1].tags), ["before=true", "after=true"]);
     assert!(catch_unwind(move || drop((tracer, span))).is_ok());
 }
+
+#[test]
+#[expect(
+    clippy::needless_borrows_for_generic_args,
+    reason = "references are values, too"
+)]
+fn a_tag_takes_what_a_program_has_at_hand() {
+    use std::borrow::Cow;
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+    use std::rc::Rc;
+
+    let (tracer, spans) = recording_tracer();
+    let span = tracer.start_span("s");
+    let (n, time) = (3, Duration::from_millis(1_500));
+    let ip = IpAddr::from(Ipv4Addr::LOCALHOST);
+    span.set_tag("format", format!("{n} items"))
+        .set_tag("arguments", format_args!("{n} items"))
+        .set_tag("char", 'é')
+        .set_tag("time", time)
+        .set_tag("time by reference", &time)
+        .set_tag("ip", ip)
+        .set_tag("ip by reference", &ip)
+        .set_tag("ipv6", Ipv6Addr::LOCALHOST)
+        .set_tag("socket", SocketAddr::new(ip, 80))
+        .set_tag("array", [1, 2])
+        .set_tag("array by reference", &[1, 2])
+        .set_tag("literal", b"\x01\x02")
+        .set_tag("vec", vec![1, 2])
+        .set_tag("borrowed", Cow::Borrowed("text"))
+        .set_tag("owned", Cow::<str>::Owned("text".to_owned()))
+        .set_tag("bytes", Cow::Borrowed(&[1, 2][..]))
+        .set_tag("boxed", Box::<str>::from("text"))
+        .set_tag("shared", Arc::<str>::from("text"))
+        .set_tag("counted", Rc::<str>::from("text"))
+        .set_tag("value", TagValue::Long(1))
+        .set_tag("u128", 7_u128)
+        .set_tag("i128", -7_i128)
+        .set_tag("u128 max", u128::MAX)
+        .set_tag("i128 min", i128::MIN)
+        .set_tag("some", Some(format!("{n}")))
+        .set_tag("none", None::<String>)
+        .set_tag("no time", None::<Duration>);
+    span.finish();
+    let spans = spans.spans();
+    let text = |text: &str| TagValue::from(text.to_owned());
+    let bytes = || TagValue::from(vec![1, 2]);
+    let expected = [
+        ("format", text("3 items")),
+        ("arguments", text("3 items")),
+        ("char", text("é")),
+        ("time", text("1.5s")),
+        ("time by reference", text("1.5s")),
+        ("ip", text("127.0.0.1")),
+        ("ip by reference", text("127.0.0.1")),
+        ("ipv6", text("::1")),
+        ("socket", text("127.0.0.1:80")),
+        ("array", bytes()),
+        ("array by reference", bytes()),
+        ("literal", bytes()),
+        ("vec", bytes()),
+        ("borrowed", text("text")),
+        ("owned", text("text")),
+        ("bytes", bytes()),
+        ("boxed", text("text")),
+        ("shared", text("text")),
+        ("counted", text("text")),
+        ("value", TagValue::Long(1)),
+        ("u128", TagValue::Long(7)),
+        ("i128", TagValue::Long(-7)),
+        ("u128 max", text(&u128::MAX.to_string())),
+        ("i128 min", text(&i128::MIN.to_string())),
+        ("some", text("3")),
+    ];
+    let tags = spans[0].tags.iter();
+    let tags: Vec<_> = tags
+        .filter(|tag| !tag.key.starts_with("sampler."))
+        .map(|tag| (&*tag.key, tag.value.clone()))
+        .collect();
+    assert_eq!(tags, expected);
+}
+
+/// A text that may be formatted only where somebody reads it.
+struct NeverFormatted;
+
+impl fmt::Display for NeverFormatted {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        panic!("formatted for nobody")
+    }
+}
+
+#[test]
+fn arguments_are_formatted_only_where_the_span_records() {
+    let (builder, _) = recording_builder();
+    let unsampled = builder
+        .sampler(ConstSampler::new(false))
+        .build()
+        .expect("named");
+    let span = unsampled.start_span("s");
+    span.set_tag("k", format_args!("{NeverFormatted}"));
+    Span::noop().set_tag("k", format_args!("{NeverFormatted}"));
+    assert_eq!(unsampled.metrics().get(Counter::CallbackPanics), 0);
+}
