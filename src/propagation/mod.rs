@@ -7,6 +7,7 @@
 //! | carrier | format |
 //! |---|---|
 //! | `HashMap`, `BTreeMap` or `Vec` of pairs, of `String` and `String` | text map: values as they are |
+//! | the same, slices and arrays of pairs, of any text such as `&str` | text map, to read only |
 //! | `http::HeaderMap`, `tonic::metadata::MetadataMap`, [`HttpHeaders`] | HTTP headers: values percent-encoded |
 //! | `Vec<u8>`, `[u8]` | binary: there is no codec yet, so nothing is written or read, and a line says so |
 //! | a type of yours | what it says it is; [`InjectCarrier`] and [`CustomCodec`] have examples |

@@ -1,6 +1,7 @@
 //! Contexts across processes.
 
 mod baggage;
+mod borrowed;
 mod forwarding;
 mod glance;
 mod limits;
