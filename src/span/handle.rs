@@ -192,6 +192,27 @@ impl Span {
         }
     }
 
+    /// As [`finish`](Self::finish), for a span that cannot be moved out of where it is: the field of a struct, or behind a
+    /// reference.
+    ///
+    /// ```
+    /// use tracehound::Span;
+    ///
+    /// struct Connection {
+    ///     span: Span,
+    /// }
+    ///
+    /// impl Drop for Connection {
+    ///     fn drop(&mut self) {
+    ///         self.span.set_tag("closed", true).finish_by_ref();
+    ///     }
+    /// }
+    /// # drop(Connection { span: Span::noop() });
+    /// ```
+    pub fn finish_by_ref(&self) {
+        self.clone().finish();
+    }
+
     /// Finishes the span with an end time of your own.
     ///
     /// A time before the start is moved to the start, one after February 2116 to there. Both are counted

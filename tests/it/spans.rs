@@ -655,3 +655,27 @@ fn arguments_are_formatted_only_where_the_span_records() {
     Span::noop().set_tag("k", format_args!("{NeverFormatted}"));
     assert_eq!(unsampled.metrics().get(Counter::CallbackPanics), 0);
 }
+
+#[test]
+fn a_span_finishes_where_it_stands() {
+    struct Connection {
+        span: Span,
+    }
+    let (tracer, spans) = recording_tracer();
+    let connection = Connection {
+        span: tracer.start_span("connection"),
+    };
+    connection.span.finish_by_ref();
+    assert_eq!(spans.spans().len(), 1);
+    let handle = connection.span.handle();
+    handle.finish_by_ref();
+    assert_eq!(tracer.metrics().get(Counter::FinishedTwice), 1);
+    drop(connection);
+    assert_eq!(spans.spans().len(), 1);
+    // A handle that does not own ends it, too.
+    let owner = tracer.start_span("owner");
+    owner.handle().finish_by_ref();
+    assert_eq!(spans.spans().len(), 2);
+    assert!(!owner.is_recording());
+    Span::noop().finish_by_ref();
+}
