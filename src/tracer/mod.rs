@@ -133,3 +133,26 @@ impl<T: Tracer + ?Sized> Tracer for &T {
         (**self).start_named(operation_name)
     }
 }
+
+impl<T: Tracer + ?Sized> Tracer for Box<T> {
+    fn start(&self, options: StartSpanOptions<'_>) -> Span {
+        (**self).start(options)
+    }
+
+    fn inject(&self, context: &SpanContext, carrier: &mut dyn InjectCarrier) {
+        (**self).inject(context, carrier);
+    }
+
+    fn extract(&self, carrier: &dyn ExtractCarrier) -> Result<Option<SpanContext>, ExtractError> {
+        (**self).extract(carrier)
+    }
+
+    fn is_noop(&self) -> bool {
+        (**self).is_noop()
+    }
+
+    #[inline]
+    fn start_named(&self, operation_name: Cow<'static, str>) -> Span {
+        (**self).start_named(operation_name)
+    }
+}

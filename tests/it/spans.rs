@@ -679,3 +679,20 @@ fn a_span_finishes_where_it_stands() {
     assert!(!owner.is_recording());
     Span::noop().finish_by_ref();
 }
+
+#[test]
+fn a_boxed_tracer_is_a_tracer() {
+    fn run(tracer: &impl Tracer) {
+        let span = tracer.start_span("outer");
+        let _scope = span.activate();
+        active_span().log([field("event", "e")]);
+        tracer.build_span("inner").start().finish();
+    }
+    let (tracer, spans) = recording_tracer();
+    let boxed: Box<dyn Tracer> = Box::new(tracer);
+    run(&boxed);
+    assert!(!boxed.is_noop());
+    assert_eq!(spans.spans().len(), 2);
+    let none: Box<dyn Tracer> = Box::new(JaegerTracer::disabled());
+    assert!(none.is_noop() && none.start_span("s").is_noop());
+}
