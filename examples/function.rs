@@ -15,7 +15,7 @@ use tracehound::model::SpanId;
 use tracehound::prelude::*;
 use tracehound::reporter::{InMemoryReporter, OwnedSpan};
 use tracehound::sampler::ConstSampler;
-use tracehound::scope::{self, with_active_span};
+use tracehound::scope;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -77,9 +77,7 @@ async fn look_up(tracer: JaegerTracer) {
     let span = tracer.start_span("look_up");
     async {
         tokio::time::sleep(Duration::from_millis(1)).await;
-        with_active_span(|span| {
-            span.log_event("found");
-        });
+        active_span().log_event("found");
     }
     .in_span(span)
     .await;

@@ -13,7 +13,6 @@ use tonic::transport::{Channel, Endpoint};
 use tracehound::JaegerTracer;
 use tracehound::middleware::{ClientLayer, ClientService, RequestSpan, SendTraced, ServerLayer};
 use tracehound::prelude::*;
-use tracehound::scope::with_active_span;
 
 use crate::{pay, text};
 
@@ -77,9 +76,7 @@ impl Shop {
         let reply = text::call(self.pay.clone(), pay::CHARGE, customer).await;
         reply.map_err(|status| {
             let error = io::Error::other(status.message());
-            with_active_span(|span| {
-                span.log_error(&error);
-            });
+            active_span().log_error(&error);
             error
         })
     }

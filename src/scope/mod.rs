@@ -127,7 +127,9 @@ pub fn active_context() -> SpanContext {
     }
 }
 
-/// Runs `f` on the active span of this thread. For one call on the span, `active_span().set_tag("items", 3)` is shorter.
+/// Runs `f` on the active span of this thread. A call on the span is shorter without: `active_span().set_tag("items", 3);`.
+///
+/// What `f` returns cannot borrow the span, so calls that return it for the next one take a block.
 ///
 /// ```
 /// use tracehound::scope::with_active_span;

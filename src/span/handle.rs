@@ -138,17 +138,20 @@ impl Span {
     /// Marks the span as failed and writes a log record: `event=error`, `message`, `error.kind` where the
     /// type is known, and `error.object`, the message with those of its causes that it does not quote.
     ///
+    /// Returns nothing, so that it fits into `inspect_err`.
+    ///
     /// ```
-    /// let error = "x".parse::<u16>().expect_err("not a number");
+    /// # let span = tracehound::Span::noop();
+    /// let port = "x".parse::<u16>().inspect_err(|error| span.log_error(error));
+    /// let error = port.expect_err("not a number");
     /// tracehound::Span::noop().log_error(&error);
     /// let boxed: Box<dyn std::error::Error> = error.into();
     /// tracehound::Span::noop().log_error(&*boxed);
     /// ```
-    pub fn log_error<E: Error + ?Sized>(&self, error: &E) -> &Self {
+    pub fn log_error<E: Error + ?Sized>(&self, error: &E) {
         if let Some(cell) = self.cell().filter(|cell| cell.is_recording()) {
             recording::log_error(cell, error);
         }
-        self
     }
 
     /// Sets a baggage item on this span: spans that are started from it afterwards have it too, in this

@@ -530,31 +530,6 @@ fn a_tracer_that_is_dropped_says_nothing_where_nothing_is_lost() {
 }
 
 #[test]
-fn tracers_and_spans_go_where_a_panic_is_caught() {
-    use std::panic::{RefUnwindSafe, UnwindSafe, catch_unwind};
-
-    fn is_safe<T: UnwindSafe + RefUnwindSafe>(_: &T) {}
-
-    let (tracer, spans) = recording_tracer();
-    let span = tracer.start_span("s");
-    is_safe(&tracer);
-    is_safe(&span);
-    is_safe(&span.context());
-    let context = span.context();
-    let caught = catch_unwind(|| {
-        let _child = tracer.build_span("child").child_of(&context).start();
-        span.set_tag("before", true);
-        panic!("on purpose");
-    });
-    assert!(caught.is_err());
-    span.set_tag("after", true).log_event("e");
-    span.clone().finish();
-    assert_eq!(spans.spans().len(), 2);
-    assert_eq!(texts(&spans.spans()[1].tags), ["before=true", "after=true"]);
-    assert!(catch_unwind(move || drop((tracer, span))).is_ok());
-}
-
-#[test]
 #[expect(
     clippy::needless_borrows_for_generic_args,
     reason = "references are values, too"
@@ -678,6 +653,49 @@ fn a_span_finishes_where_it_stands() {
     assert_eq!(spans.spans().len(), 2);
     assert!(!owner.is_recording());
     Span::noop().finish_by_ref();
+}
+
+#[test]
+fn an_error_is_logged_on_its_way() {
+    let (tracer, spans) = recording_tracer();
+    let span = tracer.start_span("s");
+    let scope = span.activate();
+    let read = |text: &str| {
+        text.parse::<u16>()
+            .inspect_err(|error| active_span().log_error(error))
+    };
+    assert!(read("x").is_err());
+    tracehound::scope::with_active_span(|span| span.log_error(&fmt::Error));
+    let boxed: Result<(), Box<dyn std::error::Error>> = Err("boxed".into());
+    assert!(boxed.inspect_err(|error| span.log_error(&**error)).is_err());
+    drop(scope);
+    span.finish();
+    assert_eq!(spans.spans()[0].logs.len(), 3);
+    assert_eq!(spans.spans()[0].tag_text("error"), "true");
+}
+
+#[test]
+fn tracers_and_spans_go_where_a_panic_is_caught() {
+    use std::panic::{RefUnwindSafe, UnwindSafe, catch_unwind};
+
+    fn is_safe<T: UnwindSafe + RefUnwindSafe>(_: &T) {}
+
+    let (tracer, spans) = recording_tracer();
+    let span = tracer.start_span("s");
+    is_safe(&tracer);
+    is_safe(&span);
+    is_safe(&span.context());
+    let context = span.context();
+    let caught = catch_unwind(|| {
+        let _child = tracer.build_span("child").child_of(&context).start();
+        span.set_tag("before", true);
+        panic!("on purpose");
+    });
+    assert!(caught.is_err());
+    span.set_tag("after", true).finish_by_ref();
+    assert_eq!(spans.spans().len(), 2);
+    assert_eq!(texts(&spans.spans()[1].tags), ["before=true", "after=true"]);
+    assert!(catch_unwind(move || drop((tracer, span))).is_ok());
 }
 
 #[test]
