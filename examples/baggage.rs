@@ -31,7 +31,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     span.set_baggage_item("user-id", "4711");
     span.set_baggage_item("test-run", "friday 17:00 ☂");
     let ask = reqwest::Client::builder().no_proxy().build()?.get(gate);
-    let reply = ask.send_traced(&tracer).instrument(span).await?;
+    let reply = ask.send_traced(&tracer).in_span(span).await?;
     print!("{}", reply.text().await?);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Calls within one process: a span for each function, though no function is handed a span.
 //!
 //! Learnt: the active span is the parent of those that start meanwhile. In synchronous code it is active as long as a
-//! scope lives, in a future by `instrument`; into other threads and tasks it has to be taken along.
+//! scope lives, in a future by `in_span`; into other threads and tasks it has to be taken along.
 //!
 //! Run: `cargo run --example function`.
 //!
@@ -15,7 +15,7 @@ use tracehound::model::SpanId;
 use tracehound::prelude::*;
 use tracehound::reporter::{InMemoryReporter, OwnedSpan};
 use tracehound::sampler::ConstSampler;
-use tracehound::scope::{self, with_active_span};
+use tracehound::scope;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -70,18 +70,16 @@ async fn say_hello_later(tracer: &JaegerTracer, name: &str) -> Result<(), Box<dy
         print_greeting(tracer, &greeting);
         Ok(())
     };
-    work.instrument(span).await
+    work.in_span(span).await
 }
 
 async fn look_up(tracer: JaegerTracer) {
     let span = tracer.start_span("look_up");
     async {
         tokio::time::sleep(Duration::from_millis(1)).await;
-        with_active_span(|span| {
-            span.log_event("found");
-        });
+        active_span().log_event("found");
     }
-    .instrument(span)
+    .in_span(span)
     .await;
 }
 

@@ -19,7 +19,6 @@ use tracehound::JaegerTracer;
 use tracehound::dev::{DevOptions, DevServer, Waterfall};
 use tracehound::middleware::{SendTraced, ServerLayer};
 use tracehound::prelude::*;
-use tracehound::scope::with_active_span;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -40,7 +39,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let reply = http.get(url).send_traced(&tracer).await?;
         reply.text().await
     };
-    println!("{}\n", search.instrument(span).await?);
+    println!("{}\n", search.in_span(span).await?);
     Ok(())
 }
 
@@ -57,9 +56,7 @@ fn library(shelves: String, tracer: JaegerTracer) -> Result<Router, Box<dyn Erro
 
 fn shelves() -> Router {
     let look = async |Path(id): Path<u32>| {
-        with_active_span(|span| {
-            span.set_tag("book", id);
-        });
+        active_span().set_tag("book", id);
         match id {
             7 => Ok("on the shelf behind the teapots"),
             _ => Err(StatusCode::NOT_FOUND),

@@ -42,9 +42,7 @@ fn charge(tracer: &impl Tracer, cents: &str) -> Result<(), ParseIntError> {
         .build_span("charge")
         .tag("span.kind", "client")
         .start();
-    let cents: u32 = cents.parse().inspect_err(|error| {
-        span.log_error(error);
-    })?;
+    let cents: u32 = cents.parse().inspect_err(|error| span.log_error(error))?;
     span.set_tag("cents", cents);
     Ok(())
 }

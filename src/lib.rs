@@ -15,18 +15,13 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use tracehound::JaegerTracer;
-//! use tracehound::model::field;
 //! use tracehound::prelude::*;
 //! use tracehound::reporter::InMemoryReporter;
 //! use tracehound::sampler::ConstSampler;
-//! use tracehound::scope::with_active_span;
 //!
 //! fn charge(tracer: &impl Tracer, cents: &str) -> Result<i64, std::num::ParseIntError> {
 //!     let span = tracer.start_span("charge"); // a child of the active span
-//!     let cents = cents.parse().inspect_err(|error| {
-//!         span.log_error(error);
-//!     })?;
+//!     let cents = cents.parse().inspect_err(|error| span.log_error(error))?;
 //!     span.set_tag("cents", cents);
 //!     Ok(cents)
 //! } // a span finishes when it is dropped
@@ -39,9 +34,7 @@
 //!
 //! let checkout = tracer.start_span("checkout");
 //! let scope = checkout.activate();
-//! with_active_span(|span| {
-//!     span.log([field("event", "cart read"), field("items", 3)]);
-//! });
+//! active_span().log([field("event", "cart read"), field("items", 3)]);
 //! assert!(charge(&tracer, "4 200").is_err());
 //! drop(scope);
 //! checkout.finish();
@@ -155,7 +148,7 @@ mod thrift;
 pub mod tracer;
 
 pub use config::Config;
-pub use scope::Instrument;
+pub use scope::InSpan;
 pub use span::{Span, SpanContext};
 pub use tracer::{JaegerTracer, NoopTracer, Tracer, TracerExt};
 

@@ -19,7 +19,6 @@ use tonic::transport::{Endpoint, Server};
 use tracehound::dev::{DevOptions, DevServer, Waterfall};
 use tracehound::middleware::{ClientLayer, ServerLayer};
 use tracehound::prelude::*;
-use tracehound::scope::with_active_span;
 
 const GREET: &str = "/greeter.Greeter/Greet";
 
@@ -49,15 +48,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
             }
         }
     };
-    calls.instrument(span).await;
+    calls.in_span(span).await;
     println!();
     Ok(())
 }
 
 async fn greet(name: String) -> Result<String, Status> {
-    with_active_span(|span| {
-        span.set_tag("guest", &name);
-    });
+    active_span().set_tag("guest", &name);
     match name.as_str() {
         "Nobody" => Err(Status::not_found("nobody is there")),
         name => Ok(format!("Hello, {name}!")),

@@ -79,7 +79,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
         Ok::<_, http::Error>(())
     };
-    meals.instrument(span).await?;
+    meals.in_span(span).await?;
     println!("keeper: {sent}\nkoala: {served}\n");
     Ok(())
 }
@@ -93,7 +93,7 @@ impl Service for Koala {
         let span = self.0.start_span("eat");
         span.set_tag("bytes", request.body().len());
         let eat = tokio::time::sleep(Duration::from_millis(5));
-        eat.instrument(span).await;
+        eat.in_span(span).await;
         Ok(Response::new(Bytes::from("burp")))
     }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use tokio::time::Instant;
 use tracehound::model::field;
-use tracehound::scope::with_active_span;
+use tracehound::scope::active_span;
 
 use crate::chain::{Middleware, Reply, Service, Side};
 
@@ -44,12 +44,10 @@ impl Middleware for RateLimit {
         if self.lets_through() {
             return next.call(request).await;
         }
-        with_active_span(|span| {
-            span.log([
-                field("event", "rate limited"),
-                field("a minute", self.a_minute),
-            ]);
-        });
+        active_span().log([
+            field("event", "rate limited"),
+            field("a minute", self.a_minute),
+        ]);
         match self.side {
             Side::Server => {
                 let mut response = Response::new(Bytes::new());

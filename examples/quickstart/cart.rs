@@ -12,7 +12,6 @@ use tracehound::JaegerTracer;
 use tracehound::middleware::ServerLayer;
 use tracehound::model::{field, tags};
 use tracehound::prelude::*;
-use tracehound::scope::with_active_span;
 
 #[derive(Clone)]
 struct Cart {
@@ -35,9 +34,7 @@ pub(crate) async fn start(tracer: JaegerTracer, has_index: bool) -> io::Result<S
 async fn read(State(cart): State<Cart>, Path(customer): Path<String>) -> String {
     let span = cart.tracer.start_span("query_items");
     span.set_tag(tags::DB_TYPE, "sql");
-    let items = query_items(&customer, cart.has_index)
-        .instrument(span)
-        .await;
+    let items = query_items(&customer, cart.has_index).in_span(span).await;
     format!("{items} items")
 }
 
@@ -45,9 +42,7 @@ async fn query_items(customer: &str, has_index: bool) -> u32 {
     let items = if customer == "carol" { 40_000 } else { 3 };
     let is_scan = items > 1_000 && !has_index;
     if is_scan {
-        with_active_span(|span| {
-            span.log([field("event", "full table scan"), field("rows", 4_000_000)]);
-        });
+        active_span().log([field("event", "full table scan"), field("rows", 4_000_000)]);
     }
     tokio::time::sleep(Duration::from_millis(if is_scan { 300 } else { 15 })).await;
     items

@@ -11,7 +11,6 @@ use tonic::transport::server::TcpIncoming;
 use tracehound::JaegerTracer;
 use tracehound::middleware::ServerLayer;
 use tracehound::prelude::*;
-use tracehound::scope::with_active_span;
 
 use crate::text;
 
@@ -33,7 +32,7 @@ pub(crate) async fn start(tracer: JaegerTracer) -> io::Result<SocketAddr> {
 async fn charge(tracer: JaegerTracer, customer: String) -> Result<String, Status> {
     let span = tracer.start_span("ask_bank");
     span.set_tag("customer", &customer);
-    ask_bank(&customer).instrument(span).await
+    ask_bank(&customer).in_span(span).await
 }
 
 async fn ask_bank(customer: &str) -> Result<String, Status> {
@@ -42,8 +41,6 @@ async fn ask_bank(customer: &str) -> Result<String, Status> {
         return Ok("paid".to_owned());
     }
     let error = io::Error::other("bank on strike");
-    with_active_span(|span| {
-        span.log_error(&error);
-    });
+    active_span().log_error(&error);
     Err(Status::unavailable(error.to_string()))
 }

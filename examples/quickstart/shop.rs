@@ -13,7 +13,6 @@ use tonic::transport::{Channel, Endpoint};
 use tracehound::JaegerTracer;
 use tracehound::middleware::{ClientLayer, ClientService, RequestSpan, SendTraced, ServerLayer};
 use tracehound::prelude::*;
-use tracehound::scope::with_active_span;
 
 use crate::{pay, text};
 
@@ -69,7 +68,7 @@ impl Shop {
 
         let span = self.tracer.start_span("charge");
         span.set_tag("cart", &items);
-        let receipt = self.charge(customer).instrument(span).await?;
+        let receipt = self.charge(customer).in_span(span).await?;
         Ok(format!("{items}, {receipt}"))
     }
 
@@ -77,9 +76,7 @@ impl Shop {
         let reply = text::call(self.pay.clone(), pay::CHARGE, customer).await;
         reply.map_err(|status| {
             let error = io::Error::other(status.message());
-            with_active_span(|span| {
-                span.log_error(&error);
-            });
+            active_span().log_error(&error);
             error
         })
     }

@@ -199,6 +199,8 @@ counters! {
     FinishedSpansDelayed = "finished_spans" [("sampled", "delayed")];
     /// Extractions that met a malformed context, one a call.
     DecodingErrors = "span_context_decoding_errors" [];
+    /// Contexts that were not written because no codec knows the carrier. (Ours.)
+    EncodingErrors = "span_context_encoding_errors" [];
     /// Baggage items set.
     BaggageUpdatesOk = "baggage_updates" [("result", "ok")];
     /// Baggage items refused.

@@ -13,7 +13,7 @@ use crate::middleware::hooks::{Hooks, Settings, setters};
 use crate::middleware::record::{self, Protocol, Side};
 use crate::middleware::redact;
 use crate::model::{field, tags};
-use crate::scope::Instrument;
+use crate::scope::Instrumented;
 use crate::tracer::{Tracer, TracerExt};
 
 /// Gives each request of a reqwest client a span, and injects its context; for reqwest-middleware.
@@ -130,7 +130,7 @@ where
         .span()
         .is_recording()
         .then(|| request.url().clone());
-    let sent = send(request).instrument(exchange.span().handle());
+    let sent = Instrumented::untold(send(request), exchange.span());
     match sent.await {
         Ok(response) => {
             if let Some(url) = url {

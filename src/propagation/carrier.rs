@@ -23,6 +23,10 @@ use crate::propagation::{HeaderNames, Key};
 ///         self.headers.push((key.to_owned(), value.into()));
 ///         true
 ///     }
+///
+///     fn remove_where(&mut self, is_stale: &dyn Fn(&str) -> bool) {
+///         self.headers.retain(|(known, _)| !is_stale(known));
+///     }
 /// }
 ///
 /// impl TextMapReader for Message {
@@ -147,12 +151,31 @@ pub trait TextMapWriter {
     /// False where the carrier cannot hold the key or the value; the item is then counted and left out.
     fn set(&mut self, key: &str, value: &str) -> bool;
 
-    /// The same for a key that is known beforehand.
+    /// Takes away every key that `is_stale` picks, with its value. Keys are shown as they stand, in any case.
+    ///
+    /// Injecting begins with it, because a carrier may hold the headers of an earlier request. By default nothing is taken
+    /// away: right for a carrier that is always new.
+    fn remove_where(&mut self, _is_stale: &dyn Fn(&str) -> bool) {}
+
+    /// Takes away what the names own.
+    #[doc(hidden)]
+    fn remove_named(&mut self, names: &HeaderNames) {
+        self.remove_where(&|key| names.are_stale(key, false));
+    }
+
+    /// Sets the trace header, in place of all that the names own.
+    #[doc(hidden)]
+    fn set_trace(&mut self, names: &HeaderNames, value: &[u8]) -> bool {
+        self.remove_where(&|key| names.are_stale(key, true));
+        self.set_ascii(names.trace_id_key(), value)
+    }
+
+    /// As [`set`](Self::set), for a key that is known beforehand.
     fn set_key(&mut self, key: &Key, value: &str) -> bool {
         self.set(key.as_str(), value)
     }
 
-    /// The same for a value of ASCII.
+    /// As [`set_key`](Self::set_key), for a value of ASCII.
     #[doc(hidden)]
     fn set_ascii(&mut self, key: &Key, value: &[u8]) -> bool {
         std::str::from_utf8(value).is_ok_and(|value| self.set_key(key, value))
@@ -216,6 +239,18 @@ impl<C: ExtractCarrier + ?Sized> ExtractCarrier for &mut C {
 impl<C: TextMapWriter + ?Sized> TextMapWriter for &mut C {
     fn set(&mut self, key: &str, value: &str) -> bool {
         (**self).set(key, value)
+    }
+
+    fn remove_where(&mut self, is_stale: &dyn Fn(&str) -> bool) {
+        (**self).remove_where(is_stale);
+    }
+
+    fn remove_named(&mut self, names: &HeaderNames) {
+        (**self).remove_named(names);
+    }
+
+    fn set_trace(&mut self, names: &HeaderNames, value: &[u8]) -> bool {
+        (**self).set_trace(names, value)
     }
 
     fn set_key(&mut self, key: &Key, value: &str) -> bool {

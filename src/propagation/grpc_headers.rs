@@ -27,6 +27,22 @@ impl<M: Deref<Target = HeaderMap>> ExtractCarrier for GrpcHeaders<M> {
 }
 
 impl<M: DerefMut<Target = HeaderMap>> TextMapWriter for GrpcHeaders<M> {
+    fn remove_where(&mut self, is_stale: &dyn Fn(&str) -> bool) {
+        self.0.remove_where(is_stale);
+    }
+
+    fn remove_named(&mut self, names: &HeaderNames) {
+        self.0.remove_named(names);
+    }
+
+    fn set_trace(&mut self, names: &HeaderNames, value: &[u8]) -> bool {
+        if is_binary(names.trace_id_key().as_str()) {
+            self.0.remove_named(names);
+            return false;
+        }
+        self.0.set_trace(names, value)
+    }
+
     fn set(&mut self, key: &str, value: &str) -> bool {
         !is_binary(key) && self.0.set(key, value)
     }

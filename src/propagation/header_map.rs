@@ -39,6 +39,53 @@ impl TextMapWriter for HeaderMap {
         self.try_insert(name, value).is_ok()
     }
 
+    fn remove_where(&mut self, is_stale: &dyn Fn(&str) -> bool) {
+        if self.keys().any(|name| is_stale(name.as_str())) {
+            remove(self, is_stale);
+        }
+    }
+
+    fn remove_named(&mut self, names: &HeaderNames) {
+        if self.keys().any(|name| names.may_have(name)) {
+            remove(self, &|name| names.are_stale(name, false));
+        }
+    }
+
+    fn set_trace(&mut self, names: &HeaderNames, value: &[u8]) -> bool {
+        let Ok(value) = value_of(value) else {
+            self.remove_named(names);
+            return false;
+        };
+        // Nearly no request holds more of ours than the trace header. Most names tell so without a look at their text.
+        let mut suspect = None;
+        for (n, name) in self.keys().enumerate() {
+            if names.may_have(name) {
+                if suspect.is_some() {
+                    return replace_all(self, names, value);
+                }
+                suspect = Some((n, name));
+            }
+        }
+        match suspect {
+            None => put(self, names.trace_id_key().header_name(), value),
+            // Where every key has one value, and the place is near, it is found without a hash.
+            Some((n, name))
+                if n < NEAR
+                    && self.len() == self.keys_len()
+                    && matches!(names.role_of(name.as_str()), Role::Trace) =>
+            {
+                match self.values_mut().nth(n) {
+                    Some(place) => {
+                        *place = value;
+                        true
+                    }
+                    None => false,
+                }
+            }
+            Some(_) => replace_all(self, names, value),
+        }
+    }
+
     fn set_key(&mut self, key: &Key, value: &str) -> bool {
         // http asks the same of both.
         self.set_ascii(key, value.as_bytes())
@@ -122,6 +169,22 @@ fn value_of_length<const N: usize>(text: &[u8]) -> Result<HeaderValue, InvalidHe
     match <&[u8; N]>::try_from(text) {
         Ok(text) => HeaderValue::from_bytes(text),
         Err(_) => HeaderValue::from_bytes(text),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn replace_all(headers: &mut HeaderMap, names: &HeaderNames, value: HeaderValue) -> bool {
+    remove(headers, &|name| names.are_stale(name, true));
+    put(headers, names.trace_id_key().header_name(), value)
+}
+
+#[cold]
+fn remove(headers: &mut HeaderMap, is_stale: &dyn Fn(&str) -> bool) {
+    let stale = headers.keys().filter(|name| is_stale(name.as_str()));
+    let stale: Vec<_> = stale.cloned().collect();
+    for name in stale {
+        headers.remove(name);
     }
 }
 

@@ -143,6 +143,18 @@ impl HeaderNames {
         }
     }
 
+    /// Whether a header of that name, in any case, must go before a context is written.
+    pub(super) fn are_stale(&self, name: &str, keeps_trace: bool) -> bool {
+        if self.letters.differ(name.as_bytes()) {
+            return false;
+        }
+        match self.role_of(name) {
+            Role::Foreign => false,
+            Role::Trace => !keeps_trace,
+            Role::Other => true,
+        }
+    }
+
     #[inline(never)]
     fn role_of_other(&self, name: &str) -> Role {
         let is = |own: &Key| name.eq_ignore_ascii_case(own.as_str());

@@ -21,7 +21,9 @@ use crate::span::SpanContext;
 ///
 /// *Written*: ids in lower-case hex, padded to 16 digits, or 32 where the upper half of the trace id is not zero;
 /// no parent as `0`; flags in hex without padding. In HTTP headers baggage values are percent-encoded, a space as
-/// `%20`; in text maps they stand as they are. A context without a trace writes only its baggage.
+/// `%20`; in text maps they stand as they are. A context without a trace writes only its baggage. All of Jaeger's headers
+/// that an earlier request has left in the carrier are taken away first, from carriers that can
+/// ([`TextMapWriter::remove_where`]).
 ///
 /// *Read* besides: ids without leading zeros, upper case, a percent-encoded trace header, blanks at its ends, several
 /// trace headers (the last that names a trace counts; a [`Counter::PropagationConflicts`] where they differ). An id
@@ -136,7 +138,7 @@ impl JaegerCodec {
     fn extract_debug_id(&self, carrier: &dyn TextMapReader, skipped: &mut u64) -> Option<String> {
         let mut debug_id = None;
         carrier.get_all(self.names.debug_id_key(), &mut |value| {
-            let is_too_long = |len| len > Baggage::MAX_ITEM_BYTES;
+            let is_too_long = |len| len > MAX_DEBUG_ID_BYTES;
             if is_too_long(self.values.min_len(value)) {
                 *skipped += 1;
                 return;
@@ -152,10 +154,16 @@ impl JaegerCodec {
     }
 }
 
+/// Of a debug id, decoded or not.
+const MAX_DEBUG_ID_BYTES: usize = 4_096;
+
 impl Injector for JaegerCodec {
     fn inject(&self, context: &SpanContext, carrier: &mut dyn TextMapWriter) {
-        if let Some(id) = UberTraceId::of(context) {
-            carrier.set_ascii(self.names.trace_id_key(), id.print(&mut [0; MAX_BYTES]));
+        match UberTraceId::of(context) {
+            Some(id) => {
+                carrier.set_trace(&self.names, id.print(&mut [0; MAX_BYTES]));
+            }
+            None => carrier.remove_named(&self.names),
         }
         if !context.baggage().is_empty() {
             self.inject_baggage(context.baggage(), carrier);
@@ -286,8 +294,7 @@ impl ReceivedItems {
             if key.is_empty() {
                 continue;
             }
-            if self.seen == Baggage::MAX_ITEMS || self.values.min_len(key) > Baggage::MAX_KEY_BYTES
-            {
+            if self.seen == Baggage::MAX_ITEMS || self.values.min_len(key) > Baggage::MAX_BYTES {
                 self.skipped += 1;
             } else {
                 self.read(&self.values.decoded(key), value);
@@ -297,11 +304,8 @@ impl ReceivedItems {
 
     /// Nothing is decoded or copied that is too long for certain.
     fn set(&mut self, key: &str, value: &[u8]) -> Result<(), BaggageLimit> {
-        if key.len() > Baggage::MAX_KEY_BYTES {
-            return Err(BaggageLimit::Key);
-        }
-        if key.len() + self.values.min_len(value) > Baggage::MAX_ITEM_BYTES {
-            return Err(BaggageLimit::Item);
+        if key.len() + self.values.min_len(value) > Baggage::MAX_BYTES {
+            return Err(BaggageLimit::Total);
         }
         let key = lower_cased(key);
         if self

@@ -22,6 +22,18 @@ impl ExtractCarrier for MetadataMap {
 
 /// False besides for keys that end in `-bin`.
 impl TextMapWriter for MetadataMap {
+    fn remove_where(&mut self, is_stale: &dyn Fn(&str) -> bool) {
+        headers_mut(self).remove_where(is_stale);
+    }
+
+    fn remove_named(&mut self, names: &HeaderNames) {
+        headers_mut(self).remove_named(names);
+    }
+
+    fn set_trace(&mut self, names: &HeaderNames, value: &[u8]) -> bool {
+        GrpcHeaders(headers_mut(self)).set_trace(names, value)
+    }
+
     fn set(&mut self, key: &str, value: &str) -> bool {
         GrpcHeaders(headers_mut(self)).set(key, value)
     }

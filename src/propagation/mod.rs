@@ -7,8 +7,9 @@
 //! | carrier | format |
 //! |---|---|
 //! | `HashMap`, `BTreeMap` or `Vec` of pairs, of `String` and `String` | text map: values as they are |
+//! | the same, slices and arrays of pairs, of any text such as `&str` | text map, to read only |
 //! | `http::HeaderMap`, `tonic::metadata::MetadataMap`, [`HttpHeaders`] | HTTP headers: values percent-encoded |
-//! | `Vec<u8>`, `[u8]` | binary |
+//! | `Vec<u8>`, `[u8]` | binary: there is no codec yet, so nothing is written or read, and a line says so |
 //! | a type of yours | what it says it is; [`InjectCarrier`] and [`CustomCodec`] have examples |
 //!
 //! What comes from outside is bounded and cannot fail a request: baggage beyond the limits of
@@ -62,7 +63,8 @@ use crate::span::SpanContext;
 
 /// Writes contexts into carriers of one text format.
 pub trait Injector: Send + Sync {
-    /// Writes every header that `context` needs, in place of headers of the same name.
+    /// Writes every header that `context` needs, in place of all headers of this format that are there: what an earlier
+    /// request has left in the carrier must not go on.
     ///
     /// A context without a trace writes only its baggage.
     fn inject(&self, context: &SpanContext, carrier: &mut dyn TextMapWriter);

@@ -1,5 +1,6 @@
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashMap};
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash};
 
 use crate::propagation::glance::Glance;
 use crate::propagation::{
@@ -52,13 +53,22 @@ impl<S: BuildHasher> InjectCarrier for HashMap<String, String, S> {
     }
 }
 
-impl<S: BuildHasher> ExtractCarrier for HashMap<String, String, S> {
+impl<K, V, S> ExtractCarrier for HashMap<K, V, S>
+where
+    K: Borrow<str> + Eq + Hash,
+    V: AsRef<str>,
+    S: BuildHasher,
+{
     fn read(&self) -> ReadFrom<'_> {
         ReadFrom::TextMap(self)
     }
 }
 
 impl<S: BuildHasher> TextMapWriter for HashMap<String, String, S> {
+    fn remove_where(&mut self, is_stale: &dyn Fn(&str) -> bool) {
+        self.retain(|known, _| !is_stale(known));
+    }
+
     fn set(&mut self, key: &str, value: &str) -> bool {
         self.retain(|known, _| known == key || !known.eq_ignore_ascii_case(key));
         self.insert(key.to_owned(), value.to_owned());
@@ -66,25 +76,31 @@ impl<S: BuildHasher> TextMapWriter for HashMap<String, String, S> {
     }
 }
 
-impl<S: BuildHasher> TextMapReader for HashMap<String, String, S> {
+impl<K, V, S> TextMapReader for HashMap<K, V, S>
+where
+    K: Borrow<str> + Eq + Hash,
+    V: AsRef<str>,
+    S: BuildHasher,
+{
     /// Of keys that differ in case alone the one in lower case comes last.
     fn get_all(&self, key: &Key, visit: &mut dyn FnMut(&[u8])) {
         for (known, value) in self {
+            let known = known.borrow();
             if known != key.as_str() && known.eq_ignore_ascii_case(key.as_str()) {
-                visit(value.as_bytes());
+                visit(value.as_ref().as_bytes());
             }
         }
         if let Some(value) = self.get(key.as_str()) {
-            visit(value.as_bytes());
+            visit(value.as_ref().as_bytes());
         }
     }
 
     fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
-        visit_prefix(self, prefix, visit);
+        visit_prefix(entries(self), prefix, visit);
     }
 
     fn glance(&self, names: &HeaderNames) -> Glance<'_> {
-        glance(self, names)
+        glance(entries(self), names)
     }
 }
 
@@ -94,13 +110,17 @@ impl InjectCarrier for BTreeMap<String, String> {
     }
 }
 
-impl ExtractCarrier for BTreeMap<String, String> {
+impl<K: Borrow<str> + Ord, V: AsRef<str>> ExtractCarrier for BTreeMap<K, V> {
     fn read(&self) -> ReadFrom<'_> {
         ReadFrom::TextMap(self)
     }
 }
 
 impl TextMapWriter for BTreeMap<String, String> {
+    fn remove_where(&mut self, is_stale: &dyn Fn(&str) -> bool) {
+        self.retain(|known, _| !is_stale(known));
+    }
+
     fn set(&mut self, key: &str, value: &str) -> bool {
         self.retain(|known, _| known == key || !known.eq_ignore_ascii_case(key));
         self.insert(key.to_owned(), value.to_owned());
@@ -108,17 +128,17 @@ impl TextMapWriter for BTreeMap<String, String> {
     }
 }
 
-impl TextMapReader for BTreeMap<String, String> {
+impl<K: Borrow<str> + Ord, V: AsRef<str>> TextMapReader for BTreeMap<K, V> {
     fn get_all(&self, key: &Key, visit: &mut dyn FnMut(&[u8])) {
-        visit_key(self, key, visit);
+        visit_key(entries(self), key, visit);
     }
 
     fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
-        visit_prefix(self, prefix, visit);
+        visit_prefix(entries(self), prefix, visit);
     }
 
     fn glance(&self, names: &HeaderNames) -> Glance<'_> {
-        glance(self, names)
+        glance(entries(self), names)
     }
 }
 
@@ -128,13 +148,31 @@ impl InjectCarrier for Vec<(String, String)> {
     }
 }
 
-impl ExtractCarrier for Vec<(String, String)> {
+impl<K: Borrow<str>, V: AsRef<str>> ExtractCarrier for Vec<(K, V)> {
+    fn read(&self) -> ReadFrom<'_> {
+        ReadFrom::TextMap(self)
+    }
+}
+
+/// A list of pairs that stands in the program, or is borrowed.
+impl<K: Borrow<str>, V: AsRef<str>, const N: usize> ExtractCarrier for [(K, V); N] {
+    fn read(&self) -> ReadFrom<'_> {
+        ReadFrom::TextMap(self)
+    }
+}
+
+/// To be passed by a reference to the slice: `tracer.extract(&pairs)` where `pairs` is a `&[(&str, &str)]`.
+impl<K: Borrow<str>, V: AsRef<str>> ExtractCarrier for &[(K, V)] {
     fn read(&self) -> ReadFrom<'_> {
         ReadFrom::TextMap(self)
     }
 }
 
 impl TextMapWriter for Vec<(String, String)> {
+    fn remove_where(&mut self, is_stale: &dyn Fn(&str) -> bool) {
+        self.retain(|(known, _)| !is_stale(known));
+    }
+
     fn set(&mut self, key: &str, value: &str) -> bool {
         self.retain(|(known, _)| !known.eq_ignore_ascii_case(key));
         self.push((key.to_owned(), value.to_owned()));
@@ -142,7 +180,35 @@ impl TextMapWriter for Vec<(String, String)> {
     }
 }
 
-impl TextMapReader for Vec<(String, String)> {
+impl<K: Borrow<str>, V: AsRef<str>> TextMapReader for Vec<(K, V)> {
+    fn get_all(&self, key: &Key, visit: &mut dyn FnMut(&[u8])) {
+        self.as_slice().get_all(key, visit);
+    }
+
+    fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
+        self.as_slice().for_each_prefix(prefix, visit);
+    }
+
+    fn glance(&self, names: &HeaderNames) -> Glance<'_> {
+        glance(pairs(self), names)
+    }
+}
+
+impl<K: Borrow<str>, V: AsRef<str>, const N: usize> TextMapReader for [(K, V); N] {
+    fn get_all(&self, key: &Key, visit: &mut dyn FnMut(&[u8])) {
+        self.as_slice().get_all(key, visit);
+    }
+
+    fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
+        self.as_slice().for_each_prefix(prefix, visit);
+    }
+
+    fn glance(&self, names: &HeaderNames) -> Glance<'_> {
+        glance(pairs(self), names)
+    }
+}
+
+impl<K: Borrow<str>, V: AsRef<str>> TextMapReader for [(K, V)] {
     fn get_all(&self, key: &Key, visit: &mut dyn FnMut(&[u8])) {
         visit_key(pairs(self), key, visit);
     }
@@ -156,12 +222,20 @@ impl TextMapReader for Vec<(String, String)> {
     }
 }
 
-fn pairs(list: &[(String, String)]) -> impl Iterator<Item = (&String, &String)> {
-    list.iter().map(|(key, value)| (key, value))
+fn pairs<K: Borrow<str>, V: AsRef<str>>(list: &[(K, V)]) -> impl Iterator<Item = (&str, &str)> {
+    list.iter()
+        .map(|(key, value)| (key.borrow(), value.as_ref()))
+}
+
+fn entries<'m, K: Borrow<str> + 'm, V: AsRef<str> + 'm>(
+    map: impl IntoIterator<Item = (&'m K, &'m V)>,
+) -> impl Iterator<Item = (&'m str, &'m str)> {
+    let items = map.into_iter();
+    items.map(|(key, value)| (key.borrow(), value.as_ref()))
 }
 
 fn visit_key<'m>(
-    items: impl IntoIterator<Item = (&'m String, &'m String)>,
+    items: impl IntoIterator<Item = (&'m str, &'m str)>,
     key: &Key,
     visit: &mut dyn FnMut(&[u8]),
 ) {
@@ -173,7 +247,7 @@ fn visit_key<'m>(
 }
 
 fn visit_prefix<'m>(
-    items: impl IntoIterator<Item = (&'m String, &'m String)>,
+    items: impl IntoIterator<Item = (&'m str, &'m str)>,
     prefix: &str,
     visit: &mut dyn FnMut(&str, &[u8]),
 ) {
@@ -187,14 +261,11 @@ fn visit_prefix<'m>(
 }
 
 fn glance<'m>(
-    items: impl IntoIterator<Item = (&'m String, &'m String)>,
+    items: impl IntoIterator<Item = (&'m str, &'m str)>,
     names: &HeaderNames,
 ) -> Glance<'m> {
     let items = items.into_iter();
-    Glance::at(
-        items.map(|(key, value)| (key.as_str(), value.as_bytes())),
-        names,
-    )
+    Glance::at(items.map(|(key, value)| (key, value.as_bytes())), names)
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use crate::clock::Clock;
 ///
 /// One atomic word holds its state: the tick at which the bucket was empty. What has flowed in since is the
 /// balance, and to spend is to move that tick towards now; Jaeger's Java client does the same. In no window of
-/// `w` seconds are more than `rate * w + max(rate, 1)` credits spent, whatever the number of threads.
+/// `w` seconds are more than `rate * w + max(rate, 1)` credits spent, whatever the number of threads, where `rate` is
+/// what a whole number of nanoseconds a credit comes to: not less than asked for, and at most a billion.
 ///
 /// It starts full. At a rate of 0 it never has anything to spend.
 pub(crate) struct RateLimiter {
@@ -112,9 +113,9 @@ impl fmt::Debug for RateLimiter {
 impl Flow {
     fn new(rate: f64, capacity: f64) -> Self {
         if rate > 0.0 {
-            // Rounded up, and the capacity in terms of it: never faster than asked for, and what the full bucket
-            // holds does not suffer from the rounding.
-            let nanos_per_credit = (1e9 / rate).ceil();
+            // Rounded down, so that a whole second brings all its credits, as in the Go, Java, Node and Python clients.
+            // The capacity is in terms of it: what the full bucket holds does not suffer from the rounding.
+            let nanos_per_credit = (1e9 / rate).floor().max(1.0);
             Self {
                 nanos_per_credit: Some(nanos_per_credit as i64),
                 nanos_to_full: (nanos_per_credit * capacity) as i64,

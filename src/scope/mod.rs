@@ -5,9 +5,11 @@
 //!
 //! * Within a future a scope must not be held across an `.await`: the future may go on another thread. It is
 //!   `!Send`, so a future that tries cannot be spawned on a multi-threaded runtime. Use
-//!   [`Instrument`] instead, which activates the span in each poll.
+//!   [`InSpan`] instead, which activates the span in each poll.
 //! * Into a thread or a task, context is handed over: [`in_active_span`] for closures, [`spawn`] for threads,
-//!   [`Instrument::in_active_span`] for futures.
+//!   [`InSpan::in_active_span`] for futures.
+//! * [`active_span`] is where tags and logs go; [`active_context`] is what requests and log lines carry on. They differ
+//!   under [`with_context`], where there is a context without a span of this process.
 //!
 //! ```
 //! use tracehound::prelude::*;
@@ -25,14 +27,14 @@
 //! # Ok::<(), tracehound::tracer::BuildError>(())
 //! ```
 
-mod instrument;
+mod in_span;
 mod spawn;
 mod stack;
 
 use std::fmt;
 use std::marker::PhantomData;
 
-pub use instrument::{Instrument, Instrumented};
+pub use in_span::{InSpan, Instrumented};
 pub use spawn::{in_active_span, spawn};
 pub(crate) use stack::Active;
 
@@ -91,7 +93,43 @@ pub fn active_span() -> Span {
     })
 }
 
-/// Runs `f` on the active span of this thread.
+/// The context that is active on this thread: that of the active span, or the one of [`with_context`]; empty where there
+/// is none. It is the parent of a span that starts here.
+///
+/// For what has to go on even where no span of this process is active: log lines with the id of the trace, and a
+/// consumer that forwards what it was sent.
+///
+/// ```
+/// use std::collections::HashMap;
+/// use tracehound::prelude::*;
+/// use tracehound::reporter::NullReporter;
+/// use tracehound::scope::{active_context, with_context};
+/// use tracehound::JaegerTracer;
+///
+/// let tracer = JaegerTracer::builder("relay").reporter(NullReporter::new()).build()?;
+/// let received: HashMap<_, _> = [("uber-trace-id".to_owned(), "1f:2e:0:1".to_owned())].into();
+/// let context = tracer.extract(&received)?.unwrap_or_default();
+/// let _scope = with_context(&context);
+///
+/// let log_line = format!("trace={} relayed", active_context().to_trace_id());
+/// assert_eq!(log_line, "trace=000000000000001f relayed");
+///
+/// let mut forwarded = HashMap::new();
+/// tracer.inject(&active_context(), &mut forwarded);
+/// assert_eq!(tracer.extract(&forwarded)?, Some(context));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn active_context() -> SpanContext {
+    match active_parent() {
+        Some(Active::Span(span)) => span.context(),
+        Some(Active::Context(context)) => context,
+        None => SpanContext::default(),
+    }
+}
+
+/// Runs `f` on the active span of this thread. A call on the span is shorter without: `active_span().set_tag("items", 3);`.
+///
+/// What `f` returns cannot borrow the span, so calls that return it for the next one take a block.
 ///
 /// ```
 /// use tracehound::scope::with_active_span;
@@ -106,6 +144,8 @@ pub fn with_active_span<R>(f: impl FnOnce(&Span) -> R) -> R {
 
 /// Makes a context active as if it were a span: spans that start meanwhile are its children. For a parent in
 /// another process whose own span does not exist here.
+///
+/// [`active_context`] gives it back; [`active_span`] is a no-op, as there is no span to set tags on.
 pub fn with_context(context: &SpanContext) -> Scope {
     Scope::new(Active::Context(context.clone()))
 }

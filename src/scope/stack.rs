@@ -1,6 +1,7 @@
-//! The stack of what is active on a thread. It survives drops out of order, and its own destruction.
+//! The stack of what is active on a thread. It survives drops out of order, and the end of the thread.
 
 use std::cell::{Cell, RefCell};
+use std::mem::{self, ManuallyDrop};
 
 use crate::span::{Span, SpanContext};
 
@@ -12,24 +13,46 @@ pub(crate) enum Active {
     Context(SpanContext),
 }
 
-#[derive(Default)]
+/// Entries in the order of their ids. One that is taken out of the middle leaves a gap; the last is never a gap.
 struct Stack {
-    entries: Vec<(u64, Active)>,
+    entries: Vec<(u64, Option<Active>)>,
+    gaps: usize,
     next_id: u64,
+    /// How many entries were moved or passed over so far.
+    #[cfg(test)]
+    steps: usize,
 }
 
 thread_local! {
-    static STACK: RefCell<Stack> = const { RefCell::new(Stack { entries: Vec::new(), next_id: 0 }) };
+    /// Never destroyed, so that spans which start in the destructors of other thread-locals find their parent. [`END`]
+    /// frees its memory.
+    static STACK: RefCell<ManuallyDrop<Stack>> = const { RefCell::new(ManuallyDrop::new(Stack::new())) };
     /// How many entries the stack has: where there are none, nobody looks at it.
     static DEPTH: Cell<usize> = const { Cell::new(0) };
+    static IS_ENDING: Cell<bool> = const { Cell::new(false) };
+    /// Destroyed when the thread ends, if it has had a scope.
+    static END: End = const { End };
 }
 
-/// Puts an entry on top; `None` while the thread is torn down.
+struct End;
+
+impl Drop for End {
+    /// From now on the stack keeps no memory while it is empty. Scopes that are still there go on.
+    fn drop(&mut self) {
+        IS_ENDING.set(true);
+        let freed = with_stack(Stack::free_if_empty);
+        drop(freed);
+    }
+}
+
+/// Puts an entry on top; `None` where a scope is opened by what a look at the stack runs.
 pub(crate) fn push(active: Active) -> Option<u64> {
     with_stack(|stack| {
-        let id = stack.next_id;
-        stack.next_id += 1;
-        stack.entries.push((id, active));
+        if stack.entries.capacity() == 0 {
+            // Where it has been destroyed, the last scope frees the memory.
+            let _ = END.try_with(|_| ());
+        }
+        let id = stack.push(active);
         DEPTH.set(stack.entries.len());
         id
     })
@@ -38,12 +61,14 @@ pub(crate) fn push(active: Active) -> Option<u64> {
 /// Takes an entry away, wherever it is by now.
 pub(crate) fn remove(id: u64) {
     let removed = with_stack(|stack| {
-        let place = stack.entries.iter().rposition(|(entry, _)| *entry == id)?;
-        let removed = stack.entries.remove(place);
+        let removed = stack.remove(id);
         DEPTH.set(stack.entries.len());
-        Some(removed)
+        if IS_ENDING.get() {
+            drop(stack.free_if_empty());
+        }
+        removed
     });
-    // Only now: dropping the last handle to a span may run code of the user's.
+    // Only now: dropping the last handle to a span may run user code.
     drop(removed);
 }
 
@@ -54,10 +79,7 @@ pub(crate) fn top<R>(look: impl FnOnce(Option<&Active>) -> R) -> R {
         return look(None);
     }
     let mut look = Some(look);
-    let seen = with_stack(|stack| {
-        look.take()
-            .map(|look| look(stack.entries.last().map(|(_, active)| active)))
-    });
+    let seen = with_stack(|stack| look.take().map(|look| look(stack.top())));
     match (seen.flatten(), look) {
         (Some(result), _) => result,
         (None, Some(look)) => look(None),
@@ -71,4 +93,125 @@ fn with_stack<R>(f: impl FnOnce(&mut Stack) -> R) -> Option<R> {
         .try_with(|stack| Some(f(&mut *stack.try_borrow_mut().ok()?)))
         .ok()
         .flatten()
+}
+
+impl Stack {
+    const fn new() -> Self {
+        Self {
+            entries: Vec::new(),
+            gaps: 0,
+            next_id: 0,
+            #[cfg(test)]
+            steps: 0,
+        }
+    }
+
+    fn push(&mut self, active: Active) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        self.entries.push((id, Some(active)));
+        id
+    }
+
+    fn remove(&mut self, id: u64) -> Option<Active> {
+        if self.entries.last().is_some_and(|(last, _)| *last == id) {
+            let removed = self.entries.pop().and_then(|(_, active)| active);
+            while let Some((_, None)) = self.entries.last() {
+                self.entries.pop();
+                self.gaps -= 1;
+                self.step(1);
+            }
+            return removed;
+        }
+        let place = self.entries.binary_search_by_key(&id, |(id, _)| *id).ok()?;
+        let removed = self.entries[place].1.take()?;
+        self.gaps += 1;
+        // Half of the entries have been taken out since this was done last, so each pays for two steps.
+        if self.gaps > self.entries.len() / 2 {
+            self.step(self.entries.len());
+            self.entries.retain(|(_, active)| active.is_some());
+            self.gaps = 0;
+        }
+        Some(removed)
+    }
+
+    #[inline(always)]
+    fn top(&self) -> Option<&Active> {
+        self.entries.last().and_then(|(_, active)| active.as_ref())
+    }
+
+    /// The memory of the stack, if nothing is in it.
+    fn free_if_empty(&mut self) -> Vec<(u64, Option<Active>)> {
+        if self.entries.is_empty() {
+            mem::take(&mut self.entries)
+        } else {
+            Vec::new()
+        }
+    }
+
+    #[cfg(test)]
+    fn step(&mut self, steps: usize) {
+        self.steps += steps;
+    }
+
+    #[cfg(not(test))]
+    fn step(&mut self, _: usize) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nothing() -> Active {
+        Active::Context(SpanContext::default())
+    }
+
+    /// How many entries are moved or passed over while so many scopes are dropped, and how many the stack then holds at
+    /// most.
+    fn steps(count: u64, order: impl Fn(u64) -> u64) -> usize {
+        let mut stack = Stack::new();
+        for _ in 0..count {
+            stack.push(nothing());
+        }
+        for n in 0..count {
+            assert!(stack.remove(order(n)).is_some());
+            assert!(stack.remove(order(n)).is_none(), "it is there once");
+            assert_eq!(stack.top().is_some(), n + 1 < count);
+        }
+        assert!(stack.entries.is_empty() && stack.gaps == 0);
+        stack.steps
+    }
+
+    #[test]
+    fn scopes_dropped_in_any_order_cost_two_steps_each_at_most() {
+        for count in [10, 1_000, 100_000] {
+            let orders: [(&str, &dyn Fn(u64) -> u64); 4] = [
+                ("oldest first", &|n| n),
+                ("newest first", &|n| count - 1 - n),
+                ("from both ends", &|n| {
+                    if n % 2 == 0 { n / 2 } else { count - 1 - n / 2 }
+                }),
+                // Prime to every count.
+                ("scattered", &|n| n * 7_919 % count),
+            ];
+            for (name, order) in orders {
+                let steps = steps(count, order);
+                assert!(steps as u64 <= 3 * count, "{count} {name}: {steps}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_scope_that_opens_before_the_last_one_closes_leaves_no_memory_behind() {
+        let mut stack = Stack::new();
+        stack.push(nothing());
+        let mut last = stack.push(nothing());
+        for _ in 0..100_000 {
+            let next = stack.push(nothing());
+            assert!(stack.remove(last).is_some());
+            last = next;
+            assert!(stack.entries.len() <= 8);
+        }
+        assert!(stack.steps <= 300_000, "{}", stack.steps);
+    }
 }

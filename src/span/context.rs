@@ -1,4 +1,5 @@
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use crate::model::{Baggage, Flags, SpanId, TraceId};
@@ -254,6 +255,10 @@ impl SpanContext {
         self.rare.as_ref()?.shared.as_ref()
     }
 }
+
+/// Immutable, but for the decision that the spans of a trace share, which a panic leaves whole.
+impl UnwindSafe for SpanContext {}
+impl RefUnwindSafe for SpanContext {}
 
 impl PartialEq for SpanContext {
     /// Ids, flags and baggage.

@@ -1,12 +1,13 @@
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::SystemTime;
 
-use crate::model::{FieldRef, Flags, TagRef, TagValue, field, tags};
+use crate::model::{FieldRef, Flags, TagValue, field, tags};
 use crate::record::{SpanCell, SpanRef};
 use crate::span::recording;
-use crate::span::{SpanContext, TakeContext, ToSpanContext};
+use crate::span::{IntoTag, SpanContext, TakeContext, ToSpanContext};
 
 /// A handle to one unit of work. See the [module](crate::span) for who finishes it.
 ///
@@ -60,7 +61,7 @@ impl Span {
         self
     }
 
-    /// Sets a tag; the last value of a key wins. `None` sets nothing.
+    /// Sets a tag; the last value of a key wins. `None` sets nothing. [`IntoTag`] lists what can be a value.
     ///
     /// The tag `sampling.priority` also decides on the trace: above 0 it is kept, at 0 it is not.
     ///
@@ -70,9 +71,9 @@ impl Span {
     /// let url = String::from("http://shop/cart");
     /// Span::noop().set_tag("http.url", &url).set_tag("items", 3_usize).set_tag("retry", false);
     /// ```
-    pub fn set_tag<'v>(&self, key: &str, value: impl Into<TagRef<'v>>) -> &Self {
+    pub fn set_tag(&self, key: &str, value: impl IntoTag) -> &Self {
         if let Some(cell) = self.cell() {
-            recording::set_tag(cell, key, value.into());
+            value.give_tag(|value| recording::set_tag(cell, key, value));
         }
         self
     }
@@ -137,17 +138,20 @@ impl Span {
     /// Marks the span as failed and writes a log record: `event=error`, `message`, `error.kind` where the
     /// type is known, and `error.object`, the message with those of its causes that it does not quote.
     ///
+    /// Returns nothing, so that it fits into `inspect_err`.
+    ///
     /// ```
-    /// let error = "x".parse::<u16>().expect_err("not a number");
+    /// # let span = tracehound::Span::noop();
+    /// let port = "x".parse::<u16>().inspect_err(|error| span.log_error(error));
+    /// let error = port.expect_err("not a number");
     /// tracehound::Span::noop().log_error(&error);
     /// let boxed: Box<dyn std::error::Error> = error.into();
     /// tracehound::Span::noop().log_error(&*boxed);
     /// ```
-    pub fn log_error<E: Error + ?Sized>(&self, error: &E) -> &Self {
+    pub fn log_error<E: Error + ?Sized>(&self, error: &E) {
         if let Some(cell) = self.cell().filter(|cell| cell.is_recording()) {
             recording::log_error(cell, error);
         }
-        self
     }
 
     /// Sets a baggage item on this span: spans that are started from it afterwards have it too, in this
@@ -191,6 +195,27 @@ impl Span {
         }
     }
 
+    /// As [`finish`](Self::finish), for a span that cannot be moved out of where it is: the field of a struct, or behind a
+    /// reference.
+    ///
+    /// ```
+    /// use tracehound::Span;
+    ///
+    /// struct Connection {
+    ///     span: Span,
+    /// }
+    ///
+    /// impl Drop for Connection {
+    ///     fn drop(&mut self) {
+    ///         self.span.set_tag("closed", true).finish_by_ref();
+    ///     }
+    /// }
+    /// # drop(Connection { span: Span::noop() });
+    /// ```
+    pub fn finish_by_ref(&self) {
+        self.clone().finish();
+    }
+
     /// Finishes the span with an end time of your own.
     ///
     /// A time before the start is moved to the start, one after February 2116 to there. Both are counted
@@ -199,6 +224,14 @@ impl Span {
     pub fn finish_at(mut self, time: SystemTime) {
         if let Some(span) = self.inner.take() {
             recording::finish_at(span, time);
+        }
+    }
+
+    /// Notes a panic in the work of this span, which another handle may own.
+    #[cold]
+    pub(crate) fn mark_panic(&self) {
+        if let Some(cell) = self.cell() {
+            recording::mark_panic(cell);
         }
     }
 
@@ -259,11 +292,15 @@ impl Drop for Span {
 fn leave(mut span: SpanRef) {
     if span.release() && !span.cell().is_finished() {
         if std::thread::panicking() {
-            recording::mark_panic(span.cell());
+            recording::mark_panic_unless_marked(span.cell());
         }
         recording::finish(span, false);
     }
 }
+
+/// A panic leaves no span half changed: every call either has taken effect or has not.
+impl UnwindSafe for Span {}
+impl RefUnwindSafe for Span {}
 
 impl Default for Span {
     fn default() -> Self {

@@ -27,6 +27,7 @@
 mod context;
 mod error_text;
 mod handle;
+mod into_tag;
 mod recording;
 mod reference;
 
@@ -35,6 +36,7 @@ pub use context::{SpanContext, TakeContext, ToSpanContext};
 #[cfg(feature = "tower")]
 pub(crate) use error_text::with_causes;
 pub use handle::Span;
+pub use into_tag::IntoTag;
 pub(crate) use recording::{
     apply_decision, begin_with_sampler_tags, begin_with_tag, begin_with_tags, count_moved_time,
 };

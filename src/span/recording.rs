@@ -3,6 +3,7 @@
 
 use std::any::type_name;
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::error::Error;
 use std::iter::successors;
 use std::time::SystemTime;
@@ -10,7 +11,7 @@ use std::time::SystemTime;
 use crate::clock::WallTime;
 use crate::metrics::{Counter, DropCause};
 use crate::model::sampling::{SamplerTags, SamplingDecision, SpanView};
-use crate::model::{FieldRef, Flags, TagRef, Timestamp, field, tags};
+use crate::model::{FieldRef, Flags, SpanId, TagRef, Timestamp, TraceId, field, tags};
 use crate::panics::caught;
 use crate::record::{
     Added, FieldList, FrameHeader, Hold, LocalTrace, LogDraft, Question, SpanBuffer, SpanCell,
@@ -194,9 +195,23 @@ pub(crate) fn set_baggage_item(cell: &SpanCell, key: &str, value: &str) {
     }
 }
 
-/// The span was dropped while its thread panics.
+thread_local! {
+    /// The span that was marked last, as long as its owner has not gone.
+    static MARKED: Cell<Option<(TraceId, SpanId)>> = const { Cell::new(None) };
+}
+
+/// The last owner was dropped while its thread panics. The work that panicked may have marked the span already.
+pub(crate) fn mark_panic_unless_marked(cell: &SpanCell) {
+    if MARKED.take() != Some((cell.header.trace_id, cell.header.span_id)) {
+        mark_panic(cell);
+        MARKED.set(None);
+    }
+}
+
+/// The work of the span panics.
 pub(crate) fn mark_panic(cell: &SpanCell) {
     if cell.is_recording() {
+        MARKED.set(Some((cell.header.trace_id, cell.header.span_id)));
         store_tag(cell, tags::ERROR, TagRef::Bool(true));
         log(cell, None, [field(tags::EVENT, "panic")].into_iter());
     }

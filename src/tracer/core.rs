@@ -145,12 +145,13 @@ impl Core {
             WriteTo::TextMap(carrier) => self.text_map.inject(context, carrier),
             WriteTo::HttpHeaders(carrier) => self.http_headers.inject(context, carrier),
             WriteTo::Custom(carrier) => {
-                self.custom
-                    .iter()
-                    .any(|codec| codec.inject(context, carrier));
+                let mut codecs = self.custom.iter();
+                if !codecs.any(|codec| codec.inject(context, carrier)) {
+                    self.count_unwritten(context, "no custom codec", "a custom");
+                }
             }
             // No codec for the binary format yet.
-            WriteTo::Binary(_) => {}
+            WriteTo::Binary(_) => self.count_unwritten(context, "no binary codec", "a binary"),
         });
     }
 
@@ -164,7 +165,12 @@ impl Core {
                 ReadFrom::TextMap(carrier) => self.text_map.extract(carrier),
                 ReadFrom::HttpHeaders(carrier) => self.http_headers.extract(carrier),
                 ReadFrom::Custom(carrier) => self.extract_custom(carrier),
-                ReadFrom::Binary(_) => Ok(None),
+                ReadFrom::Binary(bytes) => {
+                    if !bytes.is_empty() {
+                        self.count_unread();
+                    }
+                    Ok(None)
+                }
             };
             if let Err(error) = &outcome {
                 self.count_malformed(error);
@@ -173,6 +179,24 @@ impl Core {
             mem::forget(mem::replace(&mut extracted, outcome));
         });
         extracted
+    }
+
+    #[cold]
+    fn count_unwritten(&self, context: &SpanContext, cause: &'static str, carrier: &str) {
+        if !context.is_empty() {
+            self.recorder.metrics.add(Counter::EncodingErrors, 1);
+            self.diagnostics.warn(cause, || {
+                format!("a context was not written: no codec knows {carrier} carrier")
+            });
+        }
+    }
+
+    #[cold]
+    fn count_unread(&self) {
+        self.recorder.metrics.add(Counter::DecodingErrors, 1);
+        self.diagnostics.warn("binary decoding", || {
+            "a binary carrier was not read: there is no codec for it yet".to_owned()
+        });
     }
 
     #[cold]

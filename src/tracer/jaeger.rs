@@ -1,9 +1,10 @@
 use std::borrow::Cow;
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::metrics::{FlushReport, Metrics};
+use crate::metrics::{Counter, FlushReport, Metrics};
 use crate::model::Process;
 use crate::propagation::{ExtractCarrier, ExtractError, InjectCarrier};
 use crate::reporter::Worker;
@@ -15,7 +16,7 @@ use crate::tracer::{StartSpanOptions, Tracer, TracerBuilder};
 /// The tracer. Cheap to clone; clones share everything.
 ///
 /// When the last clone is dropped the tracer is closed and given one second to send what waits. Spans that are
-/// still open then finish as counted no-ops. Better: call [`close`](Self::close) and look at what it says. In the child
+/// still open then finish as counted no-ops, and a line says how many. Better: call [`close`](Self::close) and look at what it says. In the child
 /// of a `fork` there is nothing better: clones of threads that only the parent has are never dropped there.
 #[derive(Clone)]
 pub struct JaegerTracer {
@@ -141,6 +142,10 @@ impl Tracer for JaegerTracer {
     }
 }
 
+/// Panics of user code are caught before they reach what the clones share.
+impl UnwindSafe for JaegerTracer {}
+impl RefUnwindSafe for JaegerTracer {}
+
 impl fmt::Debug for JaegerTracer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.handle {
@@ -167,6 +172,14 @@ impl Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         let report = self.close(DROP_TIMEOUT);
+        let open = open_spans(&self.core.recorder.metrics);
+        if open > 0 {
+            self.core.diagnostics.say(&format!(
+                "the tracer of {:?} was dropped while {open} of its spans were open, which are lost: keep a clone of it \
+                 until they have finished",
+                self.core.process.service_name,
+            ));
+        }
         if report.queued > 0 {
             self.core.diagnostics.say(&format!(
                 "the tracer of {:?} was dropped with spans that could not be sent in {DROP_TIMEOUT:?}: {report}",
@@ -174,6 +187,27 @@ impl Drop for Handle {
             ));
         }
     }
+}
+
+/// How many spans that may be sampled have started and not finished.
+fn open_spans(metrics: &Metrics) -> u64 {
+    // A span may be sampled when it starts and not when it finishes, or the other way round: none is lost that is open by
+    // one account only.
+    let open = |started: &[Counter], finished: &[Counter]| {
+        let sum = |counters: &[Counter]| counters.iter().map(|it| metrics.get(*it)).sum::<u64>();
+        sum(started).saturating_sub(sum(finished))
+    };
+    let started = [
+        Counter::StartedSpansSampled,
+        Counter::StartedSpansDelayed,
+        Counter::StartedSpansUnsampled,
+    ];
+    let finished = [
+        Counter::FinishedSpansSampled,
+        Counter::FinishedSpansDelayed,
+        Counter::FinishedSpansUnsampled,
+    ];
+    open(&started[..2], &finished[..2]).min(open(&started, &finished))
 }
 
 /// How long the last clone waits when it is dropped.

@@ -32,7 +32,8 @@ pub trait Tracer: Send + Sync {
     /// Starts a span. Never fails. [`TracerExt::build_span`] is the comfortable way.
     fn start(&self, options: StartSpanOptions<'_>) -> Span;
 
-    /// Writes a context into a carrier, in place of what was there. What a carrier cannot hold is counted.
+    /// Writes a context into a carrier, in place of what was there. What a carrier cannot hold is counted, and so is a
+    /// carrier that no codec knows ([`Counter::EncodingErrors`](crate::metrics::Counter)); a line says so.
     fn inject(&self, context: &SpanContext, carrier: &mut dyn InjectCarrier);
 
     /// Reads a context out of a carrier; `Ok(None)` where nobody has sent one.
@@ -111,6 +112,29 @@ impl<T: Tracer + ?Sized> Tracer for Arc<T> {
 }
 
 impl<T: Tracer + ?Sized> Tracer for &T {
+    fn start(&self, options: StartSpanOptions<'_>) -> Span {
+        (**self).start(options)
+    }
+
+    fn inject(&self, context: &SpanContext, carrier: &mut dyn InjectCarrier) {
+        (**self).inject(context, carrier);
+    }
+
+    fn extract(&self, carrier: &dyn ExtractCarrier) -> Result<Option<SpanContext>, ExtractError> {
+        (**self).extract(carrier)
+    }
+
+    fn is_noop(&self) -> bool {
+        (**self).is_noop()
+    }
+
+    #[inline]
+    fn start_named(&self, operation_name: Cow<'static, str>) -> Span {
+        (**self).start_named(operation_name)
+    }
+}
+
+impl<T: Tracer + ?Sized> Tracer for Box<T> {
     fn start(&self, options: StartSpanOptions<'_>) -> Span {
         (**self).start(options)
     }

@@ -173,7 +173,7 @@ pub(super) fn a_reporter_that_is_slow_or_gone_stops_nobody() {
         let tracer = builder(RemoteReporter::new(sender)).build().expect("named");
         for n in 0..1_000 {
             let span = tracer.start_span("s");
-            span.set_tag("long", &"x".repeat(n));
+            span.set_tag("long", "x".repeat(n));
         }
         let report = tracer.close(LONG);
         assert_eq!((report.finished, report.sent), (1_000, 0), "{report}");

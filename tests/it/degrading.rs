@@ -60,7 +60,7 @@ fn tags_left_out_by_a_limit_and_by_the_packet_are_counted_together() {
             let (span, tracer) = send(format, max_bytes, Limits::default(), |tracer| {
                 let span = tracer.start_span("s");
                 for n in 0..count {
-                    span.set_tag(&format!("key-{n}"), &"v".repeat(40));
+                    span.set_tag(&format!("key-{n}"), "v".repeat(40));
                 }
             });
             let arrived = span.tags.iter().filter(|tag| tag.key.starts_with("key-"));
@@ -121,7 +121,7 @@ fn values_cut_for_a_packet_are_counted_and_binary_ones_listed() {
         span.set_tag("limit", &[1; 3_001][..])
             .set_tag("packet", &[1; 2_000][..])
             .set_tag("short", &[1; 10][..])
-            .set_tag("text", &"x".repeat(2_000));
+            .set_tag("text", "x".repeat(2_000));
     });
     let listed = Value::String("limit, packet".to_owned());
     assert_eq!(value(&span, tags::TRUNCATED_BINARY), Some(&listed));

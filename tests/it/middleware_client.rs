@@ -71,7 +71,7 @@ fn a_request_has_a_client_span_and_the_server_joins_it() {
         let client = ClientLayer::new(tracer.clone()).wrap(client());
         let request = get(format!("http://{address}/users/7?page=2"));
         let parent = tracer.start_span("parent");
-        let response = client.oneshot(request).instrument(parent.clone()).await;
+        let response = client.oneshot(request).in_span(parent.clone()).await;
         let response = response.expect("an answer");
         let body = response.into_body().collect().await.expect("a body");
         assert_eq!(body.to_bytes(), "Ada");
@@ -383,7 +383,7 @@ fn requests_that_run_side_by_side_keep_their_parents_apart() {
                 }));
             let work = async move { client.oneshot(Request::new(())).await };
             let parent = tracer.build_span(name).start();
-            work.instrument(parent)
+            work.in_span(parent)
         };
         let (one, two) = tokio::join!(call(&tracer, "one"), call(&tracer, "two"));
         assert!(one.is_ok() && two.is_ok());

@@ -1,10 +1,13 @@
 //! Contexts across processes.
 
 mod baggage;
+mod borrowed;
+mod forwarding;
 mod glance;
 mod limits;
 mod properties;
 mod trace_header;
+mod unwritten;
 mod vectors;
 
 use tracehound::SpanContext;

@@ -310,8 +310,10 @@ fn run(
     (grants, now.as_secs_f64())
 }
 
-/// In every window of `w` seconds at most `rate * w + max(rate, 1)`.
-fn assert_bounded(rate: f64, grants: &[f64]) {
+/// In every window of `w` seconds at most `rate * w + max(rate, 1)`, at the rate of whole nanoseconds between two traces.
+fn assert_bounded(asked: f64, grants: &[f64]) {
+    let rate = 1e9 / (1e9 / asked).floor();
+    assert!(rate < asked * 1.001);
     let mut least = f64::INFINITY;
     for (n, at) in grants.iter().enumerate() {
         least = least.min(n as f64 - rate * at);
@@ -412,5 +414,32 @@ fn threads_at_one_bucket_get_exactly_what_is_in_it() {
     for (millis, due) in [(1, 0), (1, 1), (100, 50), (1_000, 500), (3_600_000, 500)] {
         clock.advance(Duration::from_millis(millis));
         assert_eq!(burst(), due, "{millis} ms later");
+    }
+}
+
+#[test]
+fn a_rate_limiting_sampler_keeps_the_whole_rate_in_every_second() {
+    for rate in (1..=60).chain([99, 999, 1_001]) {
+        let clock = ManualClock::at_micros(1_500_000_000_000_000);
+        let sampler = RateLimitingSampler::new(f64::from(rate))
+            .unwrap()
+            .clock(clock.clone());
+        for second in 0..12 {
+            let kept = (0..rate + 5)
+                .filter(|_| kept(&sampler, &any_root()).is_some())
+                .count();
+            assert_eq!(kept, rate as usize, "in second {second}");
+            clock.advance(Duration::from_secs(1));
+        }
+    }
+    // A third of a trace a second is one in every three.
+    let clock = ManualClock::at_micros(1_500_000_000_000_000);
+    let sampler = RateLimitingSampler::new(1.0 / 3.0)
+        .unwrap()
+        .clock(clock.clone());
+    for _ in 0..12 {
+        assert!(kept(&sampler, &any_root()).is_some());
+        assert!(kept(&sampler, &any_root()).is_none());
+        clock.advance(Duration::from_secs(3));
     }
 }

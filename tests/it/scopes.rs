@@ -2,14 +2,16 @@
 
 use std::cell::RefCell;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 use tracehound::prelude::*;
+use tracehound::reporter::OwnedSpan;
 use tracehound::scope::{self, active_span, in_active_span, with_active_span};
 use tracehound::{JaegerTracer, SpanContext};
 
-use crate::support::recording_tracer;
+use crate::support::{log_texts, recording_tracer};
 
 fn active() -> SpanContext {
     active_span().context()
@@ -164,7 +166,7 @@ fn an_instrumented_future_has_its_span_in_every_poll_and_in_drop() {
                     left: 2,
                     seen: &seen
                 }
-                .instrument(span)
+                .in_span(span)
             );
             for _ in 0..polls {
                 done |= future
@@ -187,7 +189,7 @@ fn an_instrumented_future_has_its_span_in_every_poll_and_in_drop() {
 #[test]
 fn a_future_that_is_done_lets_its_span_go_at_once() {
     let (tracer, spans) = recording_tracer();
-    let mut future = Box::pin(async {}.instrument(tracer.start_span("s")));
+    let mut future = Box::pin(async {}.in_span(tracer.start_span("s")));
     assert!(
         future
             .as_mut()
@@ -227,7 +229,7 @@ async fn nested(tracer: JaegerTracer, depth: u32) {
             assert_eq!(active(), context);
         }
     }
-    .instrument(span.handle())
+    .in_span(span.handle())
     .await;
 }
 
@@ -238,7 +240,7 @@ fn parents_are_exact_in_a_thousand_tasks_that_move_between_threads() {
         let mut tasks = tokio::task::JoinSet::new();
         for _ in 0..1_000 {
             let root = tracer.start_span("root");
-            tasks.spawn(nested(tracer.clone(), 3).instrument(root));
+            tasks.spawn(nested(tracer.clone(), 3).in_span(root));
         }
         while let Some(result) = tasks.join_next().await {
             result.expect("no panic");
@@ -263,15 +265,15 @@ fn branches_of_a_select_and_aborted_tasks_keep_their_spans_apart() {
             () = async {
                 assert_eq!(active(), in_left);
                 std::future::pending::<()>().await;
-            }.instrument(left) => unreachable!("never ready"),
+            }.in_span(left) => unreachable!("never ready"),
             () = async {
                 tokio::task::yield_now().await;
                 assert_eq!(active(), in_right);
-            }.instrument(right) => {}
+            }.in_span(right) => {}
         }
         assert!(active_span().is_noop());
         let aborted =
-            tokio::spawn(std::future::pending::<()>().instrument(tracer.start_span("aborted")));
+            tokio::spawn(std::future::pending::<()>().in_span(tracer.start_span("aborted")));
         tokio::task::yield_now().await;
         aborted.abort();
         assert!(aborted.await.expect_err("aborted").is_cancelled());
@@ -326,7 +328,7 @@ fn blocking_pools_and_local_sets_take_context_along() {
             });
             assert_eq!(there.await.expect("no panic"), context);
         }
-        .instrument(span.clone()),
+        .in_span(span.clone()),
     );
 }
 
@@ -379,5 +381,246 @@ fn spans_and_scopes_work_while_a_thread_is_torn_down() {
                 .flush(std::time::Duration::from_secs(5))
                 .is_complete()
         );
+    }
+}
+
+#[test]
+fn a_context_without_a_span_goes_on_and_has_an_id_for_the_log() {
+    let (tracer, spans) = recording_tracer();
+    assert!(scope::active_context().is_empty());
+    let received = tracer.start_span("upstream").context();
+    let received = received.with_baggage_item("user", "42");
+    let scope = scope::with_context(&received);
+    assert!(active_span().is_noop(), "there is no span of ours");
+    assert_eq!(scope::active_context(), received);
+    let trace_id = scope::active_context().to_trace_id();
+    assert_eq!(trace_id, received.to_trace_id());
+    let mut headers = std::collections::HashMap::new();
+    tracer.inject(&scope::active_context(), &mut headers);
+    assert_eq!(tracer.extract(&headers), Ok(Some(received.clone())));
+
+    let span = tracer.start_span("inner");
+    let inner = span.activate();
+    assert_eq!(scope::active_context(), span.context());
+    assert_eq!(span.context().parent_id(), received.span_id());
+    span.finish();
+    assert_ne!(scope::active_context(), received, "it outlives its span");
+    drop(inner);
+    assert_eq!(scope::active_context(), received);
+    let there = scope::spawn(scope::active_context).join();
+    assert_eq!(there.expect("no panic"), received);
+    let mut future = pin!(async { scope::active_context() }.in_active_span());
+    drop(scope);
+    let polled = future
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()));
+    assert_eq!(polled, Poll::Ready(received));
+    assert!(scope::active_context().is_empty());
+    assert_eq!(spans.spans().len(), 2);
+}
+
+fn log_of(span: &OwnedSpan) -> Vec<String> {
+    span.logs.iter().flat_map(log_texts).collect()
+}
+
+#[test]
+fn a_future_that_panics_marks_its_span_once_and_ends_the_one_that_it_owns() {
+    let (tracer, spans) = recording_tracer();
+    let caught = |future: &mut dyn FnMut() -> Pin<Box<dyn Future<Output = ()>>>| {
+        let mut future = future();
+        let poll = catch_unwind(AssertUnwindSafe(|| {
+            let _ = future
+                .as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()));
+        }));
+        assert!(poll.is_err());
+        assert!(active_span().is_noop(), "no scope is left behind");
+        future
+    };
+    let mut fails = || -> Pin<Box<dyn Future<Output = ()>>> {
+        Box::pin(async { panic!("on purpose") }.in_span(tracer.start_span("owned")))
+    };
+    let kept = caught(&mut fails);
+    assert_eq!(
+        spans.spans().len(),
+        1,
+        "who catches it may keep what is left"
+    );
+    drop(kept);
+
+    let lent = tracer.start_span("lent");
+    let mut fails = || -> Pin<Box<dyn Future<Output = ()>>> {
+        Box::pin(async { panic!("on purpose") }.in_span(lent.handle()))
+    };
+    drop(caught(&mut fails));
+    assert_eq!(spans.spans().len(), 1, "its owner ends it");
+    lent.finish();
+
+    let mut fails = || -> Pin<Box<dyn Future<Output = ()>>> {
+        let span = tracer.start_span("unwound");
+        let tracer = tracer.clone();
+        Box::pin(async move {
+            let handle = span.handle();
+            let work = async {
+                let _inner = tracer.start_span("in its way");
+                panic!("on purpose");
+            };
+            work.in_span(handle).await;
+            drop(span);
+        })
+    };
+    drop(caught(&mut fails));
+
+    let spans = spans.spans();
+    assert_eq!(spans.len(), 4);
+    for span in &spans {
+        let name = &span.operation_name;
+        assert_eq!(span.tag_text("error"), "true", "{name}");
+        assert_eq!(log_of(span), ["event=panic"], "{name}");
+    }
+}
+
+#[test]
+fn a_task_that_panics_marks_its_span() {
+    let (tracer, spans) = recording_tracer();
+    let span = tracer.start_span("task");
+    let task = runtime().block_on(async {
+        let work = async {
+            tokio::task::yield_now().await;
+            panic!("on purpose");
+        };
+        tokio::spawn(work.in_span(span)).await
+    });
+    assert!(task.is_err());
+    let [span] = &spans.spans()[..] else {
+        panic!("one span")
+    };
+    assert_eq!(span.tag_text("error"), "true");
+    assert_eq!(log_of(span), ["event=panic"]);
+}
+
+#[test]
+fn a_future_that_is_dropped_before_its_end_says_so() {
+    let (tracer, spans) = recording_tracer();
+    let forever = std::future::pending::<()>;
+    runtime().block_on(async {
+        let limit = std::time::Duration::from_millis(1);
+        let work = forever().in_span(tracer.start_span("timeout"));
+        assert!(tokio::time::timeout(limit, work).await.is_err());
+        tokio::select! {
+            biased;
+            () = forever().in_span(tracer.start_span("select")) => unreachable!("never ready"),
+            () = async {}.in_span(tracer.start_span("done")) => {}
+        }
+        let task = tokio::spawn(forever().in_span(tracer.start_span("abort")));
+        tokio::task::yield_now().await;
+        task.abort();
+        assert!(task.await.is_err());
+    });
+    drop(forever().in_span(tracer.start_span("never polled")));
+    let inside = tracer.start_span("ends with what is inside");
+    let handle = inside.handle();
+    drop(
+        async move {
+            let _owned = inside;
+            forever().await;
+        }
+        .in_span(handle),
+    );
+    let request = tracer.start_span("request");
+    let scope = request.activate();
+    drop(forever().in_active_span());
+    drop(scope);
+    request.finish();
+
+    for span in spans.spans() {
+        let expected: &[&str] = match &*span.operation_name {
+            "done" | "request" => &[],
+            _ => &["event=cancelled"],
+        };
+        let name = &span.operation_name;
+        assert_eq!(log_of(&span), expected, "{name}");
+        assert_eq!(span.tag_text("error"), "", "{name}");
+    }
+    assert_eq!(spans.spans().len(), 7);
+}
+
+/// As `tracing::Instrument` has them.
+trait Instrument: Sized {
+    fn instrument(self, _: ()) -> Self {
+        self
+    }
+    fn in_current_span(self) -> Self {
+        self
+    }
+}
+
+impl<T> Instrument for T {}
+
+#[test]
+fn both_traits_can_be_in_scope() {
+    let (tracer, spans) = recording_tracer();
+    let work = async { active_span().log_event("work").is_recording() };
+    let work = work.instrument(()).in_span(tracer.start_span("s"));
+    let is_recorded = runtime().block_on(work.in_current_span().in_active_span());
+    assert!(is_recorded);
+    assert_eq!(log_of(&spans.spans()[0]), ["event=work"]);
+}
+
+#[test]
+fn a_span_that_starts_while_the_thread_is_torn_down_has_the_active_one_for_a_parent() {
+    struct Late(RefCell<Option<(JaegerTracer, Span, Option<scope::Scope>)>>);
+    impl Drop for Late {
+        fn drop(&mut self) {
+            let Some((tracer, open, scope)) = self.0.borrow_mut().take() else {
+                return;
+            };
+            // One that was active before the end, or one that is made active now.
+            let _scope = scope.unwrap_or_else(|| open.activate());
+            for _ in 0..3 {
+                let child = tracer.start_span("child");
+                assert_eq!(active(), open.context());
+                let _inner = child.activate();
+                tracer.start_span("grandchild").finish();
+            }
+        }
+    }
+    thread_local! {
+        static LATE: Late = const { Late(RefCell::new(None)) };
+    }
+    for (is_registered_first, is_active_before) in
+        [(true, true), (true, false), (false, true), (false, false)]
+    {
+        let (tracer, spans) = recording_tracer();
+        let on_thread = tracer.clone();
+        let thread = std::thread::spawn(move || {
+            if is_registered_first {
+                LATE.with(|slot| slot.0.replace(None));
+            }
+            let span = on_thread.start_span("open");
+            drop(span.activate());
+            let scope = is_active_before.then(|| span.activate());
+            LATE.with(|slot| slot.0.replace(Some((on_thread, span, scope))));
+        });
+        thread.join().expect("no panic");
+        let spans = spans.spans();
+        let ids = |name| {
+            let named = spans
+                .iter()
+                .filter(move |span| span.operation_name == name)
+                .map(|span| span.span_id);
+            named.collect::<Vec<_>>()
+        };
+        let case = format!("{is_registered_first} {is_active_before}");
+        assert_eq!(spans.len(), 7, "{case}");
+        for span in &spans {
+            let parents = match &*span.operation_name {
+                "open" => continue,
+                "child" => ids("open"),
+                _ => ids("child"),
+            };
+            let parent = span.parent_id.expect("a parent");
+            assert!(parents.contains(&parent), "{case}");
+        }
     }
 }

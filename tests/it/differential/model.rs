@@ -416,7 +416,10 @@ impl Model {
             ("key", text(key)),
             ("value", text(value)),
         ];
-        if key.len() + value.len() > Baggage::MAX_ITEM_BYTES {
+        let baggage = &self.spans[span].context.baggage;
+        let others = baggage.iter().filter(|(known, _)| known != key);
+        let others: usize = others.map(|(key, value)| wire_bytes(key, value)).sum();
+        if others + wire_bytes(key, value) > Baggage::MAX_BYTES {
             fields.push(("invalid", text("true")));
             self.tracers[self.spans[span].tracer].count(Counter::BaggageUpdatesErr);
             self.log(span, self.now, &fields);
@@ -496,4 +499,11 @@ impl Model {
             tracer.sent.entry(order).or_default().push(expected);
         }
     }
+}
+
+/// What an item takes on the wire, where all but a few characters are percent-encoded.
+fn wire_bytes(key: &str, value: &str) -> usize {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    let encoded = value.bytes().map(|byte| if is_plain(byte) { 1 } else { 3 });
+    key.len() + encoded.sum::<usize>()
 }

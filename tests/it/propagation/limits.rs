@@ -28,34 +28,37 @@ fn one(key: impl Into<String>, value: impl Into<String>) -> Headers {
 }
 
 #[test]
-fn an_item_has_4_096_bytes() {
+fn one_item_may_fill_the_8_192_bytes() {
     let (http, text) = (Counted::http(), Counted::text());
-    let fits = "v".repeat(Baggage::MAX_ITEM_BYTES - 3);
+    let fits = "v".repeat(Baggage::MAX_BYTES - 3);
     for counted in [&http, &text] {
         assert_eq!(read(counted, &one("key", &fits)), (1, 0));
         assert_eq!(read(counted, &one("key", fits.clone() + "v")), (0, 1));
     }
     // Three bytes on the wire for one of a space, whether it came escaped, as a plus or as it is.
     for space in ["%20", "+", " "] {
-        let fits = space.repeat(1364) + "v";
+        let fits = space.repeat(2_729) + "vv";
         assert_eq!(read(&http, &one("key", &fits)), (1, 0), "{space:?}");
         assert_eq!(read(&http, &one("key", fits + "v")), (0, 1), "{space:?}");
     }
     // More bytes came than the value has, and they are not what counts.
-    let escaped = "%76".repeat(Baggage::MAX_ITEM_BYTES - 3);
+    let escaped = "%76".repeat(Baggage::MAX_BYTES - 3);
     assert_eq!(read(&http, &one("key", &escaped)), (1, 0));
     assert_eq!(read(&http, &one("key", escaped + "%76")), (0, 1));
     // A byte that is no UTF-8 is U+FFFD, nine bytes on the wire.
-    assert_eq!(read(&http, &one("k", "%FF".repeat(455))), (1, 0));
-    assert_eq!(read(&http, &one("k", "%FF".repeat(456))), (0, 1));
+    assert_eq!(read(&http, &one("k", "%FF".repeat(910))), (1, 0));
+    assert_eq!(read(&http, &one("k", "%FF".repeat(911))), (0, 1));
 }
 
 #[test]
-fn a_key_has_256_bytes() {
-    let key = "k".repeat(Baggage::MAX_KEY_BYTES);
+fn a_key_may_be_as_long_as_all_items() {
     for counted in [Counted::http(), Counted::text()] {
-        assert_eq!(read(&counted, &one(&key, "v")), (1, 0));
-        assert_eq!(read(&counted, &one(key.clone() + "k", "v")), (0, 1));
+        for key_bytes in [257, 300, Baggage::MAX_BYTES - 1] {
+            let key = "k".repeat(key_bytes);
+            assert_eq!(read(&counted, &one(&key, "v")), (1, 0), "{key_bytes}");
+        }
+        let key = "k".repeat(Baggage::MAX_BYTES - 5);
+        assert_eq!(read(&counted, &one(key.clone(), "v".repeat(6))), (0, 1));
         let list = |key: &str| {
             let mut headers = headers([]);
             headers.push(("jaeger-baggage".to_owned(), format!("a=1,{key}=v,b=2")));
@@ -63,6 +66,26 @@ fn a_key_has_256_bytes() {
         };
         assert_eq!(read(&counted, &list(&key)), (3, 0));
         assert_eq!(read(&counted, &list(&(key.clone() + "k"))), (2, 1));
+        assert_eq!(read(&counted, &list(&(key + "kkkkkk"))), (2, 1));
+    }
+}
+
+#[test]
+fn what_w3c_says_must_go_on_goes_on_whole() {
+    let numbered = |n: usize| (format!("k{n:02}"), "v".repeat(125));
+    for counted in [Counted::http(), Counted::text()] {
+        for carrier in [
+            headers((0..64).map(numbered)),
+            one("k", "v".repeat(8_189)),
+            one("k".repeat(300), "v"),
+        ] {
+            let (kept, skipped) = read(&counted, &carrier);
+            assert_eq!((kept, skipped), (carrier.len() - 1, 0));
+            let context = counted.codec.extract(&carrier).unwrap().expect("a trace");
+            let written = counted.inject(&context);
+            let read = counted.codec.extract(&written).unwrap().expect("a trace");
+            assert_eq!(read, context);
+        }
     }
 }
 
@@ -97,7 +120,7 @@ fn there_are_64_items() {
         assert_eq!(read(&counted, &headers(numbered(1000))), (64, 936));
 
         // After 64 items no more are looked at, kept or not.
-        let oversize = (0..64).map(|n| (format!("k{n}"), "v".repeat(5000)));
+        let oversize = (0..64).map(|n| (format!("k{n}"), "v".repeat(9_000)));
         let late = [("late".to_owned(), "v".to_owned())];
         assert_eq!(read(&counted, &headers(oversize.chain(late))), (0, 65));
 
@@ -144,7 +167,7 @@ fn a_value_of_64_kib_costs_itself_alone() {
 
 #[test]
 fn a_debug_id_has_4_096_bytes() {
-    let fits = "d".repeat(Baggage::MAX_ITEM_BYTES);
+    let fits = "d".repeat(4_096);
     for counted in [Counted::http(), Counted::text()] {
         let context = counted.extract(&[("jaeger-debug-id", &fits)]).unwrap();
         assert_eq!(context.expect("a debug id").debug_id(), Some(&*fits));
@@ -155,7 +178,7 @@ fn a_debug_id_has_4_096_bytes() {
         );
         assert_eq!(counted.skipped(), 1);
         // Kept as it is for its bad escapes, it is as long as it came.
-        let escapes = "%".repeat(Baggage::MAX_ITEM_BYTES + 1);
+        let escapes = "%".repeat(4_097);
         assert_eq!(counted.extract(&[("jaeger-debug-id", &escapes)]), Ok(None));
         assert_eq!(counted.skipped(), 2);
     }

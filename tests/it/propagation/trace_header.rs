@@ -407,7 +407,7 @@ fn a_tracer_counts_for_its_codecs() {
     assert!(tracer.extract(&HttpHeaders(&malformed)).is_err());
     assert_eq!(count(Counter::DecodingErrors), 2);
 
-    let long = "v".repeat(5000);
+    let long = "v".repeat(9_000);
     let several = [
         ("uber-trace-id", "1:2:0:1"),
         ("uber-trace-id", "3:4:0:1"),

@@ -1,0 +1,99 @@
+//! Carriers that no codec can write or read: never in silence.
+
+use std::any::Any;
+use std::sync::{Arc, Mutex};
+
+use tracehound::JaegerTracer;
+use tracehound::SpanContext;
+use tracehound::diagnostics::Diagnostics;
+use tracehound::metrics::Counter;
+use tracehound::prelude::*;
+use tracehound::propagation::{CustomCodec, ExtractError, InjectCarrier, WriteTo};
+use tracehound::tracer::TracerBuilder;
+
+use crate::support::recording_builder;
+
+/// One that no codec knows, unless it is told.
+struct Frame(Option<SpanContext>);
+
+impl InjectCarrier for Frame {
+    fn write(&mut self) -> WriteTo<'_> {
+        WriteTo::Custom(self)
+    }
+}
+
+struct FrameCodec;
+
+impl CustomCodec for FrameCodec {
+    fn inject(&self, context: &SpanContext, carrier: &mut dyn Any) -> bool {
+        let Some(frame) = carrier.downcast_mut::<Frame>() else {
+            return false;
+        };
+        frame.0 = Some(context.clone());
+        true
+    }
+
+    fn extract(&self, _: &dyn Any) -> Result<Option<SpanContext>, ExtractError> {
+        Ok(None)
+    }
+}
+
+fn listened(
+    with: impl FnOnce(TracerBuilder) -> TracerBuilder,
+) -> (JaegerTracer, Arc<Mutex<Vec<String>>>) {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let heard = lines.clone();
+    let (builder, _) = recording_builder();
+    let builder = builder.diagnostics(Diagnostics::to(move |line| {
+        heard.lock().unwrap().push(line.to_owned());
+    }));
+    (with(builder).build().expect("named"), lines)
+}
+
+#[test]
+fn a_context_that_cannot_be_written_says_so_and_is_counted() {
+    let (tracer, lines) = listened(|builder| builder);
+    let span = tracer.start_span("s");
+    let count = || tracer.metrics().get(Counter::EncodingErrors);
+    let mut bytes = Vec::<u8>::new();
+    for n in 1..=3 {
+        tracer.inject(&span.context(), &mut bytes);
+        assert!(bytes.is_empty());
+        assert_eq!(count(), n);
+    }
+    assert_eq!(lines.lock().unwrap().len(), 1, "once in ten seconds");
+    assert!(lines.lock().unwrap()[0].contains("binary"), "{lines:?}");
+
+    tracer.inject(&span.context(), &mut Frame(None));
+    assert_eq!(count(), 4);
+    assert_eq!(lines.lock().unwrap().len(), 2, "another cause");
+    assert!(lines.lock().unwrap()[1].contains("custom"), "{lines:?}");
+
+    // There is nothing to write.
+    tracer.inject(&SpanContext::default(), &mut bytes);
+    tracer.inject(&SpanContext::default(), &mut Frame(None));
+    assert_eq!(count(), 4);
+    span.finish();
+}
+
+#[test]
+fn a_carrier_that_a_codec_knows_is_no_error() {
+    let (tracer, lines) = listened(|builder| builder.custom_codec(FrameCodec));
+    let span = tracer.start_span("s");
+    let mut frame = Frame(None);
+    tracer.inject(&span.context(), &mut frame);
+    assert_eq!(frame.0, Some(span.context()));
+    assert_eq!(tracer.metrics().get(Counter::EncodingErrors), 0);
+    assert!(lines.lock().unwrap().is_empty());
+}
+
+#[test]
+fn bytes_that_cannot_be_read_say_so_and_are_counted() {
+    let (tracer, lines) = listened(|builder| builder);
+    let count = || tracer.metrics().get(Counter::DecodingErrors);
+    assert_eq!(tracer.extract(&Vec::<u8>::new()), Ok(None));
+    assert_eq!((count(), lines.lock().unwrap().len()), (0, 0));
+    assert_eq!(tracer.extract(&vec![1_u8, 2, 3]), Ok(None));
+    assert_eq!(tracer.extract(&&[1_u8, 2, 3][..]), Ok(None));
+    assert_eq!((count(), lines.lock().unwrap().len()), (2, 1));
+}
