@@ -301,15 +301,16 @@ impl Store {
         let all = rings.all.iter().chain([&here.shared_ring]);
         let (mut pushed, mut full) = (rings.pushed, rings.full);
         for ring in all {
-            full += ring.full();
+            // In this order: an ended thread may move frames from the one to the other.
             pushed += ring.pushed();
+            full += ring.full();
         }
         dropped.add(DropCause::QueueFull, full);
         (dropped, pushed + full + lost)
     }
 
     /// Removes the rings of threads that have ended, once they are read to the end.
-    fn forget_ended(&self) {
+    pub(crate) fn forget_ended(&self) {
         let mut rings = self.rings();
         let Rings {
             all, pushed, full, ..

@@ -138,6 +138,8 @@ impl Drive {
         if is_asked || is_time || (is_flush_due && self.backlog.is_empty()) {
             let bytes = self.options.store.take(kind, &mut self.backlog);
             self.looks.looked(now, kind, bytes);
+        } else if is_flush_due {
+            self.options.store.forget_ended();
         }
         if is_asked {
             self.ticket = orders.ticket;
