@@ -312,6 +312,11 @@ impl Store {
         (dropped, pushed + full + lost)
     }
 
+    /// Whether less than half of the memory is used.
+    pub(crate) fn has_room(&self) -> bool {
+        !self.budget.is_half_full()
+    }
+
     /// Removes the rings of threads that have ended, once they are read to the end.
     pub(crate) fn forget_ended(&self) {
         let mut rings = self.rings();
