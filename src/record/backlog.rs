@@ -33,10 +33,17 @@ impl Backlog {
         }
     }
 
-    /// Hands spans to `report` until it returns false; returns how many it got. Chunks that are read go back to their rings.
-    pub(super) fn read_on(&mut self, mut report: impl FnMut(FinishedSpan<'_>) -> bool) -> u64 {
+    /// Hands spans before `mark` to `report` until it returns false; returns how many it got. Chunks that are read go back
+    /// to their rings.
+    pub(super) fn read_on(
+        &mut self,
+        mark: BacklogMark,
+        mut report: impl FnMut(FinishedSpan<'_>) -> bool,
+    ) -> u64 {
         let (mut count, home, mut goes_on) = (0, generation(), true);
-        while let Some((ring, chunks)) = self.queues.front_mut() {
+        while !self.is_past(mark)
+            && let Some((ring, chunks)) = self.queues.front_mut()
+        {
             while let Some(chunk) = chunks.front_mut() {
                 let is_read = chunk.frames().read_on(|span| {
                     count += 1;

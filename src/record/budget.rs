@@ -35,16 +35,27 @@ impl Budget {
 
     /// Memory for `size` bytes, unless that is more than is left.
     pub(super) fn take(&self, size: usize) -> Option<Vec<u8>> {
-        self.here()
-            .used
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
-                used.checked_add(size).filter(|used| *used <= self.bytes)
-            })
-            .ok()?;
+        if !self.charge(size) {
+            return None;
+        }
         let known = self.free().pop();
         let mut bytes = known.unwrap_or_default();
         bytes.reserve_exact(size);
         Some(bytes)
+    }
+
+    /// Counts `size` bytes that are there already, unless that is more than is left.
+    pub(super) fn charge(&self, size: usize) -> bool {
+        let used = &self.here().used;
+        used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+            used.checked_add(size).filter(|used| *used <= self.bytes)
+        })
+        .is_ok()
+    }
+
+    /// Takes back what [`Budget::charge`] has counted.
+    pub(super) fn discharge(&self, size: usize) {
+        self.here().used.fetch_sub(size, Ordering::Relaxed);
     }
 
     /// Takes back what [`Budget::take`] gave for that size, emptied.
@@ -55,7 +66,7 @@ impl Budget {
                 free.push(bytes);
             }
         }
-        self.here().used.fetch_sub(size, Ordering::Relaxed);
+        self.discharge(size);
     }
 
     /// Frees half of the memory that waits to be used again.

@@ -12,7 +12,7 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::record::budget::Budget;
@@ -38,6 +38,10 @@ pub(crate) struct Ring {
     full: AtomicU64,
     /// Of the frames that went in, those that were taken: what the worker alone looks at and changes.
     taken: AtomicU64,
+    /// Chunks outside of the budget that were taken and have not come back.
+    small_away: AtomicUsize,
+    /// Charged for what an ended thread has left, until the ring is forgotten.
+    left_bytes: AtomicUsize,
     /// Whether there are filled chunks, so that the worker need not claim the ring to find none.
     has_filled: AtomicBool,
 }
@@ -65,7 +69,8 @@ pub(crate) struct Chunk {
     size: usize,
     /// How many frames the ring had taken, ever, when this chunk was filled.
     filled_at: u64,
-    /// Taken from the budget; the first small chunk of a thread is not, so that every thread can report.
+    /// Taken from the budget; the first small chunk of a thread is not, so that every thread can report, nor the one behind
+    /// it while the worker reads that.
     is_budgeted: bool,
 }
 
@@ -133,11 +138,13 @@ impl RingWriter {
         self.ring.push(&mut self.own(), header, bytes)
     }
 
-    /// The thread ends. What it leaves is made as small as it is: there may be many short threads a second.
+    /// The thread ends. What it leaves is made as small as it is, and is lost where the budget has no room for it: there may
+    /// be many short threads a second.
     pub(crate) fn end(&self) {
         {
             let mut state = self.own();
             if !state.newest.is_budgeted {
+                self.ring.charge_for_end(&mut state);
                 state.newest.frames.shrink_to_fit();
                 state.newest.size = state.newest.frames.len();
             }
@@ -168,6 +175,8 @@ impl Ring {
             pushed: AtomicU64::new(0),
             full: AtomicU64::new(0),
             taken: AtomicU64::new(0),
+            small_away: AtomicUsize::new(0),
+            left_bytes: AtomicUsize::new(0),
             has_filled: AtomicBool::new(false),
         }
     }
@@ -232,8 +241,7 @@ impl Ring {
     }
 
     fn after_renewal(&self, state: &RingState) -> Pushed {
-        let is_time = state.filled.len() >= MANY_CHUNKS
-            || state.newest.is_budgeted && self.budget.is_half_full();
+        let is_time = state.filled.len() >= MANY_CHUNKS || self.budget.is_half_full();
         if is_time {
             Pushed::TakenMany
         } else {
@@ -246,6 +254,33 @@ impl Ring {
         // Release: whoever sees the count finds the frame.
         self.pushed
             .store(self.pushed.load(Ordering::Relaxed) + 1, Ordering::Release);
+    }
+
+    /// Has the budget pay for the chunk outside of it that an ended thread leaves, and for the ring; drops the frames
+    /// where it cannot.
+    fn charge_for_end(&self, state: &mut RingState) {
+        let bytes = state.newest.frames.len() + size_of::<Self>();
+        if state.newest.frames.len() == 0 {
+            return;
+        }
+        if self.budget.charge(bytes) {
+            self.left_bytes.store(bytes, Ordering::Relaxed);
+            return;
+        }
+        let lost = state.newest.frames.iter().count() as u64;
+        state.newest = Chunk::default();
+        // In this order: whoever sees that they did not go in sees that they found no room.
+        self.full.store(self.full() + lost, Ordering::Release);
+        self.pushed.store(
+            self.pushed.load(Ordering::Relaxed) - lost,
+            Ordering::Release,
+        );
+    }
+
+    /// Notes that chunks outside of the budget go to the worker.
+    fn count_away(&self, chunks: &VecDeque<Chunk>) {
+        let small = chunks.iter().filter(|chunk| !chunk.is_budgeted).count();
+        self.small_away.fetch_add(small, Ordering::Relaxed);
     }
 
     /// Takes everything that waits, for the worker to read; [`Ring::recycle`] takes the chunks back, and [`Ring::keep`] the
@@ -264,6 +299,7 @@ impl Ring {
             chunks.push_back(std::mem::take(&mut state.newest));
         }
         self.taken.store(self.pushed(), Ordering::Relaxed);
+        self.count_away(&chunks);
         chunks
     }
 
@@ -282,6 +318,7 @@ impl Ring {
         if let Some(last) = chunks.back() {
             self.taken.store(last.filled_at, Ordering::Relaxed);
         }
+        self.count_away(&chunks);
         chunks
     }
 
@@ -294,9 +331,12 @@ impl Ring {
         let memory = chunk.frames.into_memory();
         if chunk.is_budgeted {
             self.budget.give_back(memory, chunk.size);
-        } else if !self.is_ended.load(Ordering::Acquire) {
+            return;
+        }
+        if !self.is_ended.load(Ordering::Acquire) {
             *self.spare.lock() = Some(Chunk::new(memory, chunk.size, false));
         }
+        self.small_away.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Takes back what [`Ring::take`] gave, emptied.
@@ -349,6 +389,12 @@ impl Ring {
 
     fn next_chunk(&self, state: &mut RingState, len: usize) -> Option<Chunk> {
         if state.newest.size == 0 && state.filled.is_empty() && len <= SMALL_CHUNK {
+            // During a pause of the reporter each flush takes one, and none comes back.
+            if self.small_away.load(Ordering::Relaxed) >= MOST_SMALL_AWAY {
+                let is_paid = self.budget.charge(SMALL_CHUNK);
+                let memory = || Vec::with_capacity(SMALL_CHUNK);
+                return is_paid.then(|| Chunk::new(memory(), SMALL_CHUNK, true));
+            }
             let spare = self.spare.lock().take();
             return Some(spare.unwrap_or_else(|| {
                 Chunk::new(Vec::with_capacity(SMALL_CHUNK), SMALL_CHUNK, false)
@@ -365,6 +411,8 @@ impl Drop for Ring {
         for chunk in self.take() {
             self.recycle(chunk);
         }
+        self.budget
+            .discharge(self.left_bytes.load(Ordering::Relaxed));
     }
 }
 
@@ -450,6 +498,8 @@ const CHUNK: usize = if cfg!(tracehound_loom) {
 /// How many full chunks of one thread are reason enough to wake the worker, however much is left of the budget: what is
 /// used again and again stays near the processor, and a page that is written to for the first time takes microseconds.
 const MANY_CHUNKS: usize = 16;
+/// How many chunks outside of the budget a thread may have with the worker. Without a pause that is one.
+const MOST_SMALL_AWAY: usize = 2;
 const SMALL_CHUNK: usize = if cfg!(tracehound_loom) { 128 } else { 4 * 1024 };
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock, PoisonError, TryLockError};
 
 use crate::metrics::{Counter, DropCause, DropCounts, Ledger, Metrics};
 use crate::model::Flags;
-use crate::record::backlog::Backlog;
+use crate::record::backlog::{Backlog, BacklogMark};
 use crate::record::budget::Budget;
 use crate::record::depot::Depot;
 use crate::record::finished_span::FinishedSpan;
@@ -227,14 +227,16 @@ impl Store {
         bytes
     }
 
-    /// Hands spans of `backlog` to `report`, the oldest of a thread first, until it returns false; returns how many.
+    /// Hands spans of `backlog` before `mark` to `report`, the oldest of a thread first, until it returns false; returns how
+    /// many.
     pub(crate) fn report(
         &self,
         backlog: &mut Backlog,
+        mark: BacklogMark,
         mut report: impl FnMut(&FinishedSpan<'_>) -> bool,
     ) -> u64 {
         let mut tags = Vec::new();
-        backlog.read_on(|span| {
+        backlog.read_on(mark, |span| {
             let mut span = span;
             if span.header().kind == FrameKind::WithSamplerTags {
                 self.put_sampler_tags(&mut span, &mut tags);
@@ -247,7 +249,8 @@ impl Store {
     pub(crate) fn drain(&self, mut report: impl FnMut(&FinishedSpan<'_>)) -> u64 {
         let mut backlog = Backlog::default();
         self.take(Take::All, &mut backlog);
-        let count = self.report(&mut backlog, |span| {
+        let end = backlog.end();
+        let count = self.report(&mut backlog, end, |span| {
             report(span);
             true
         });
@@ -301,15 +304,21 @@ impl Store {
         let all = rings.all.iter().chain([&here.shared_ring]);
         let (mut pushed, mut full) = (rings.pushed, rings.full);
         for ring in all {
-            full += ring.full();
+            // In this order: an ended thread may move frames from the one to the other.
             pushed += ring.pushed();
+            full += ring.full();
         }
         dropped.add(DropCause::QueueFull, full);
         (dropped, pushed + full + lost)
     }
 
+    /// Whether less than half of the memory is used.
+    pub(crate) fn has_room(&self) -> bool {
+        !self.budget.is_half_full()
+    }
+
     /// Removes the rings of threads that have ended, once they are read to the end.
-    fn forget_ended(&self) {
+    pub(crate) fn forget_ended(&self) {
         let mut rings = self.rings();
         let Rings {
             all, pushed, full, ..

@@ -34,6 +34,10 @@ pub(crate) struct Drive {
     next_flush: Instant,
     /// What callers wait for.
     goal: Option<Goal>,
+    /// What callers have asked for since then. It waits its turn, so that none of them is put off for ever by the others.
+    next_goal: Option<Goal>,
+    /// Memory has run short, and nothing was taken since then.
+    drains_soon: bool,
     /// The last ticket that a goal was set for.
     ticket: u64,
     handed: u64,
@@ -68,6 +72,8 @@ impl Drive {
             reporter,
             backlog: Backlog::default(),
             goal: None,
+            next_goal: None,
+            drains_soon: false,
             ticket: 0,
             handed: 0,
             panicked: 0,
@@ -89,7 +95,9 @@ impl Drive {
                 let pause = pause.max(deadline_after(SHORTEST_PAUSE));
                 self.goal.map_or(pause, |goal| pause.min(goal.deadline()))
             }
-            None if !self.backlog.is_empty() || self.goal.is_some() => instant_now(),
+            None if !self.backlog.is_empty() || self.goal.is_some() || self.drains_soon => {
+                instant_now()
+            }
             None => self.looks.next(),
         };
         next.min(self.next_flush)
@@ -129,24 +137,36 @@ impl Drive {
     /// Takes from the threads what is to be handed over now.
     fn take(&mut self, orders: &Orders, now: Instant, is_flush_due: bool) {
         let is_asked = orders.ticket > self.ticket || orders.close_until.is_some();
+        self.drains_soon |= orders.drain_now;
         // While the reporter makes a pause, spans can as well wait where they are.
-        let is_time = self.backlog.is_empty() && (orders.drain_now || now >= self.looks.next());
+        let is_time = self.drains_soon || is_flush_due || now >= self.looks.next();
         let kind = match self.looks.kind(now) {
-            Take::Filled if !is_asked && !orders.drain_now && !is_flush_due => Take::Filled,
+            Take::Filled if !is_asked && !self.drains_soon && !is_flush_due => Take::Filled,
             _ => Take::All,
         };
-        if is_asked || is_time || (is_flush_due && self.backlog.is_empty()) {
+        if is_asked || (is_time && self.backlog.is_empty()) {
             let bytes = self.options.store.take(kind, &mut self.backlog);
             self.looks.looked(now, kind, bytes);
+            self.drains_soon = false;
+        } else if is_flush_due {
+            self.options.store.forget_ended();
         }
         if is_asked {
             self.ticket = orders.ticket;
-            let goal = self.goal.get_or_insert_with(Goal::default);
-            goal.ticket = orders.ticket;
-            goal.mark = self.backlog.end();
-            // The longest deadline wins: a short request must not cut a long one.
-            goal.flush_until = goal.flush_until.max(orders.flush_until);
-            goal.close_until = goal.close_until.max(orders.close_until);
+            let asked = Goal {
+                ticket: orders.ticket,
+                mark: self.backlog.end(),
+                flush_until: orders.flush_until,
+                close_until: orders.close_until,
+            };
+            // The close is the end of all that others wait for.
+            let joins = asked.close_until.is_some() || self.goal.is_none();
+            let goal = if joins {
+                &mut self.goal
+            } else {
+                &mut self.next_goal
+            };
+            *goal = Some(goal.map_or(asked, |goal| goal.join(asked)));
         }
     }
 
@@ -162,6 +182,10 @@ impl Drive {
         if self.backlog.is_empty() || self.paused_until().is_some() {
             return;
         }
+        // What comes behind a goal waits until that is reached.
+        let until = self
+            .goal
+            .map_or_else(|| self.backlog.end(), |goal| goal.mark);
         let Self {
             options,
             reporter,
@@ -170,7 +194,7 @@ impl Drive {
             generation: home,
             ..
         } = self;
-        self.handed += options.store.report(backlog, |span| {
+        self.handed += options.store.report(backlog, until, |span| {
             if generation() != *home {
                 return false;
             }
@@ -202,7 +226,7 @@ impl Drive {
                 return None;
             }
         }
-        self.goal.take()
+        std::mem::replace(&mut self.goal, self.next_goal.take())
     }
 
     fn flush(&mut self, until: Instant) {
@@ -240,9 +264,20 @@ impl Drive {
 }
 
 impl Goal {
-    /// Until when callers wait; those who only want spans handed over wait as long as that takes.
+    /// Both. The longest deadline wins: a short request must not cut a long one.
+    fn join(self, later: Self) -> Self {
+        Self {
+            ticket: later.ticket,
+            mark: later.mark,
+            flush_until: self.flush_until.max(later.flush_until),
+            close_until: self.close_until.max(later.close_until),
+        }
+    }
+
+    /// Until when callers wait; those who only want spans handed over wait as long as that takes. After a close nobody can
+    /// flush any more.
     fn deadline(&self) -> Instant {
-        let until = self.flush_until.max(self.close_until);
+        let until = self.close_until.or(self.flush_until);
         until.unwrap_or_else(|| deadline_after(TICK_TIMEOUT))
     }
 }
@@ -255,7 +290,7 @@ pub(super) struct Totals {
 }
 
 /// A reporter that asks for a shorter pause, or for one that is over, does not keep the processor busy.
-const SHORTEST_PAUSE: Duration = Duration::from_micros(100);
+pub(super) const SHORTEST_PAUSE: Duration = Duration::from_micros(100);
 
 /// How long a flush may take that nobody waits for.
 pub(super) const TICK_TIMEOUT: Duration = Duration::from_secs(1);

@@ -35,9 +35,10 @@ impl Overflow {
                 let cure = pause.unwrap_or_else(|| LARGER_QUEUE.to_owned());
                 format!("{lost} finished spans found no room in the queue and were dropped: {cure}")
             });
-        } else if self
-            .last_loss
-            .is_some_and(|last| now.saturating_duration_since(last) >= QUIET)
+        } else if options.store.has_room()
+            && self
+                .last_loss
+                .is_some_and(|last| now.saturating_duration_since(last) >= QUIET)
         {
             self.last_loss = None;
             let lost = std::mem::take(&mut self.lost);

@@ -7,6 +7,7 @@ use crate::clock::{deadline_after, instant_now};
 use crate::metrics::{Counter, DropCause, DropCounts};
 use crate::model::Process;
 use crate::record::FinishedSpan;
+use crate::reporter::drive::SHORTEST_PAUSE;
 use crate::reporter::guarded::guarded;
 use crate::reporter::packet::{Numbers, Packet, Shrunk};
 use crate::reporter::sender::{Batch, BatchFormat, SendOutcome, SendResult, Sender};
@@ -434,7 +435,8 @@ impl Reporter for RemoteReporter {
         while let Some(Pause { until, .. }) = self.pause
             && until < deadline
         {
-            thread::sleep(until.saturating_duration_since(instant_now()));
+            let pause = until.saturating_duration_since(instant_now());
+            thread::sleep(pause.max(SHORTEST_PAUSE));
             unsent = self.flush(deadline);
         }
         let sender = self.sender.take();

@@ -204,3 +204,50 @@ fn a_dropped_ring_gives_its_memory_back() {
     drop(ring);
     assert_eq!(budget.used(), 0);
 }
+
+#[test]
+fn what_is_taken_and_not_read_takes_no_more_than_the_budget() {
+    let budget = Budget::new(4 * SMALL_CHUNK);
+    let ring = RingWriter::new(budget.clone());
+    let mut waiting = Vec::new();
+    for n in 0.. {
+        if push(&ring, n, "s") == Pushed::Full {
+            break;
+        }
+        waiting.push(ring.ring().take());
+        assert!(waiting.len() <= MOST_SMALL_AWAY + 4);
+    }
+    assert_eq!(waiting.len(), MOST_SMALL_AWAY + 4);
+    let ids = waiting.into_iter().flat_map(|it| read(ring.ring(), it));
+    assert!(ids.eq(0..MOST_SMALL_AWAY as u64 + 4));
+    assert_eq!(budget.used(), 0);
+    assert_eq!(push(&ring, 9, "s"), Pushed::Taken);
+    assert_eq!(budget.used(), 0, "as before");
+}
+
+#[test]
+fn what_ended_threads_leave_takes_no_more_than_the_budget() {
+    let budget = Budget::new(16 * 1024);
+    let mut rings = Vec::new();
+    for n in 0..1_000 {
+        let writer = RingWriter::new(budget.clone());
+        push(&writer, n, "first");
+        push(&writer, n, "second");
+        writer.end();
+        rings.push(writer.ring().clone());
+    }
+    let count = |of: fn(&Ring) -> u64| rings.iter().map(|ring| of(ring)).sum::<u64>();
+    assert_eq!(count(Ring::pushed) + count(Ring::full), 2_000);
+    assert_eq!(count(Ring::pushed), count(Ring::waiting));
+    assert!((10..100).contains(&count(Ring::pushed)));
+    assert!(budget.used() <= 16 * 1024);
+    let first = push(&RingWriter::new(budget.clone()), 0, "of a thread");
+    assert_eq!(first, Pushed::TakenMany, "nobody else wakes the worker");
+    let lost = rings.iter().filter(|ring| ring.full() > 0);
+    assert!(lost.clone().all(|ring| ring.is_ended_and_empty()));
+    let read: Vec<_> = rings.iter().flat_map(|ring| drain(ring)).collect();
+    assert!(read.iter().enumerate().all(|(at, n)| at as u64 / 2 == *n));
+    assert!(rings.iter().all(|ring| ring.is_ended_and_empty()));
+    drop(rings);
+    assert_eq!(budget.used(), 0);
+}

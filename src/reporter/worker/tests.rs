@@ -4,7 +4,7 @@ use super::*;
 use crate::metrics::Counter;
 use crate::model::{Flags, SpanId, TraceId};
 use crate::record::{Budget, FrameBytes, FrameHeader};
-use crate::reporter::{FinishedSpan, thread};
+use crate::reporter::{FinishedSpan, Unsent, thread};
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -26,6 +26,15 @@ impl Reporter for Counting {
 }
 
 fn start(driver: Driver) -> Fixture {
+    let reporter = Counting::default();
+    start_with(driver, |_| Box::new(reporter.clone()), reporter.clone())
+}
+
+fn start_with(
+    driver: Driver,
+    reporter: impl FnOnce(&Arc<Store>) -> Box<dyn Reporter>,
+    counting: Counting,
+) -> Fixture {
     let metrics = Metrics::default();
     let store = Arc::new(Store::new(Budget::new(1 << 20), metrics.clone()));
     let lines = Arc::new(Mutex::new(Vec::new()));
@@ -41,30 +50,18 @@ fn start(driver: Driver) -> Fixture {
         }),
         flush_interval: Duration::from_secs(3_600),
     };
-    let reporter = Counting::default();
+    let reporter = reporter(&store);
     Fixture {
-        worker: Worker::start(options, Box::new(reporter.clone()), driver),
+        worker: Worker::start(options, reporter, driver),
         store,
-        reporter,
+        reporter: counting,
         lines,
     }
 }
 
 impl Fixture {
     fn finish_span(&self) {
-        let header = FrameHeader {
-            flags: Flags::SAMPLED,
-            ..FrameHeader::new(
-                TraceId::new(0, 1).expect("not zero"),
-                SpanId::new(1).expect("not zero"),
-            )
-        };
-        let bytes = FrameBytes {
-            operation_name: "s",
-            ..FrameBytes::default()
-        };
-        let counter = Counter::FinishedSpansSampled;
-        self.store.push(&header, &bytes, counter);
+        finish_span(&self.store);
     }
 
     fn handed(&self) -> u32 {
@@ -74,6 +71,22 @@ impl Fixture {
     fn lines(&self) -> Vec<String> {
         self.lines.lock().expect("not poisoned").clone()
     }
+}
+
+fn finish_span(store: &Store) {
+    let header = FrameHeader {
+        flags: Flags::SAMPLED,
+        ..FrameHeader::new(
+            TraceId::new(0, 1).expect("not zero"),
+            SpanId::new(1).expect("not zero"),
+        )
+    };
+    let bytes = FrameBytes {
+        operation_name: "s",
+        ..FrameBytes::default()
+    };
+    let counter = Counter::FinishedSpansSampled;
+    store.push(&header, &bytes, counter);
 }
 
 #[test]
@@ -146,4 +159,147 @@ fn spans_that_start_ask_for_a_thread_once_a_second() {
         std::thread::yield_now();
     }
     assert_eq!(ASKED.load(Ordering::Relaxed), asked + 2);
+}
+
+/// Calls for another span with each one that it is handed, and for everything to be handed over; makes a short pause then.
+struct Growing {
+    store: Arc<Store>,
+    worker: Option<WorkerHandle>,
+    pause: Option<Instant>,
+}
+
+impl Reporter for Growing {
+    fn attach(&mut self, worker: &WorkerHandle) {
+        self.worker = Some(worker.clone());
+    }
+
+    fn report(&mut self, _: &FinishedSpan<'_>) {
+        finish_span(&self.store);
+        let worker = self.worker.as_ref().expect("attached");
+        assert!(worker.drain(Duration::ZERO), "on the worker");
+        self.pause = Some(deadline_after(Duration::from_millis(1)));
+    }
+
+    fn paused_until(&self) -> Option<Instant> {
+        self.pause
+    }
+
+    fn resume(&mut self) {
+        self.pause = None;
+    }
+}
+
+#[test]
+fn a_flush_is_not_put_off_by_what_is_asked_for_behind_it() {
+    let growing = |store: &Arc<Store>| -> Box<dyn Reporter> {
+        Box::new(Growing {
+            store: store.clone(),
+            worker: None,
+            pause: None,
+        })
+    };
+    let fixture = start_with(thread::spawn, growing, Counting::default());
+    fixture.finish_span();
+    let before = instant_now();
+    let report = fixture.worker.flush(LONG);
+    assert!(before.elapsed() < LONG, "{report}");
+    assert!(report.sent >= 1, "{report}");
+}
+
+/// Never has room, or only when it is told to.
+#[derive(Clone, Default)]
+struct Full {
+    counting: Counting,
+    has_room: Arc<AtomicBool>,
+}
+
+impl Reporter for Full {
+    fn report(&mut self, span: &FinishedSpan<'_>) {
+        self.counting.report(span);
+    }
+
+    fn paused_until(&self) -> Option<Instant> {
+        let has_room = self.has_room.load(Ordering::Relaxed);
+        (!has_room).then(|| deadline_after(Duration::from_millis(10)))
+    }
+
+    fn flush(&mut self, _: Instant) -> Unsent {
+        let has_room = self.has_room.load(Ordering::Relaxed);
+        let queued = if has_room {
+            0
+        } else {
+            self.counting.0.load(Ordering::Relaxed)
+        };
+        Unsent::new(DropCounts::default(), queued.into())
+    }
+}
+
+#[test]
+fn a_close_ends_a_flush_that_waits_longer() {
+    let fixture = start_with(
+        thread::spawn,
+        |_| Box::new(Full::default()),
+        Counting::default(),
+    );
+    fixture.finish_span();
+    let before = instant_now();
+    std::thread::scope(|scope| {
+        let flush = scope.spawn(|| fixture.worker.flush(3 * LONG));
+        while fixture.worker.shared.lock().asked == 0 {
+            std::thread::yield_now();
+        }
+        let report = fixture.worker.close(Duration::from_millis(1));
+        assert_eq!((report.finished, report.queued), (1, 1));
+        assert_eq!(flush.join().expect("no panic").queued, 1);
+    });
+    assert!(before.elapsed() < LONG);
+}
+
+#[test]
+fn memory_that_runs_short_during_a_pause_is_looked_at_behind_it() {
+    let full = Full::default();
+    let reporter = full.clone();
+    let counting = full.counting.clone();
+    let fixture = start_with(thread::spawn, |_| Box::new(reporter), counting);
+    // A single span in a long time: the next look is far away.
+    let later = deadline_after(Duration::from_millis(200));
+    while instant_now() < later {
+        std::thread::yield_now();
+    }
+    fixture.finish_span();
+    fixture.worker.flush(Duration::from_millis(1));
+    let lost = || fixture.store.totals().0.get(DropCause::QueueFull);
+    while lost() == 0 {
+        fixture.finish_span();
+    }
+    full.has_room.store(true, Ordering::Relaxed);
+    let before = instant_now();
+    let finished = fixture.store.totals().1;
+    while u64::from(fixture.handed()) + lost() < finished {
+        assert!(
+            before.elapsed() < LONG,
+            "{} of {finished}",
+            fixture.handed()
+        );
+        std::thread::yield_now();
+    }
+}
+
+/// Takes every span and cannot say whether it has room.
+struct Unsure;
+
+impl Reporter for Unsure {
+    fn report(&mut self, _: &FinishedSpan<'_>) {}
+
+    fn paused_until(&self) -> Option<Instant> {
+        panic!("paused_until");
+    }
+}
+
+#[test]
+fn a_span_that_was_taken_is_not_lost_by_a_panic_behind_it() {
+    let fixture = start_with(thread::spawn, |_| Box::new(Unsure), Counting::default());
+    fixture.finish_span();
+    let report = fixture.worker.flush(LONG);
+    assert_eq!((report.sent, report.dropped.total()), (1, 0), "{report}");
 }

@@ -39,12 +39,14 @@ pub(super) fn system() -> Box<dyn SocketTable> {
     return Box::new(Unknown);
 }
 
-/// Asks for the one socket, or reads the whole table where that is forbidden.
+/// Asks for the one socket, or reads the whole table where that is forbidden or impossible.
 #[cfg(target_os = "linux")]
 #[derive(Default)]
 struct Linux {
     sock_diag: Option<sock_diag::SockDiag>,
     is_refused: bool,
+    /// A kernel without the module `udp_diag` says that there is no such socket, whatever it is asked for.
+    has_found: bool,
 }
 
 #[cfg(target_os = "linux")]
@@ -52,7 +54,11 @@ impl SocketTable for Linux {
     fn look(&mut self, ours: SocketAddr, agent: SocketAddr) -> io::Result<Option<AgentSocket>> {
         if !self.is_refused {
             match self.ask(ours, agent) {
-                Ok(found) => return Ok(found),
+                Ok(None) if !self.has_found => {}
+                Ok(found) => {
+                    self.has_found = true;
+                    return Ok(found);
+                }
                 Err(_) => self.is_refused = true,
             }
         }
@@ -156,6 +162,22 @@ mod tests {
                 assert_eq!(look().unread, 0, "{at}");
             }
         }
+    }
+
+    #[test]
+    fn a_kernel_without_the_module_is_asked_by_proc_net() {
+        let (_reader, writer) = pair("127.0.0.1:0", "127.0.0.1").expect("loopback");
+        let (ours, agent) = (
+            writer.local_addr().expect("bound"),
+            writer.peer_addr().expect("connected"),
+        );
+        let mut table = Linux {
+            sock_diag: Some(sock_diag::SockDiag::without_module()),
+            ..Linux::default()
+        };
+        let found = table.look(ours, agent).expect("readable");
+        assert!(found.is_some());
+        assert_eq!(found, proc_net::look(agent).expect("readable"));
     }
 
     #[test]

@@ -23,13 +23,15 @@ pub(super) fn look(agent: SocketAddr) -> io::Result<Option<AgentSocket>> {
     Ok(find(&v6, agent, room))
 }
 
-/// The socket that is bound to the agent's address, or else to any address; none where several are.
+/// The socket that is bound to the agent's address, or else to any address; none where several are. Those that are connected
+/// to somebody get nothing from anyone else.
 fn find(table: &str, agent: SocketAddr, room: u64) -> Option<AgentSocket> {
     let rows = || {
         table
             .lines()
             .skip(1)
             .filter_map(|line| Row::parse(line, room))
+            .filter(|row| !row.is_connected)
     };
     let bound_to = |is_address: &dyn Fn(IpAddr) -> bool| {
         let mut rows = rows().filter(|row| {
@@ -43,6 +45,7 @@ fn find(table: &str, agent: SocketAddr, room: u64) -> Option<AgentSocket> {
 
 struct Row {
     local: SocketAddr,
+    is_connected: bool,
     socket: AgentSocket,
 }
 
@@ -51,7 +54,8 @@ impl Row {
     fn parse(line: &str, room: u64) -> Option<Self> {
         let mut fields = line.split_ascii_whitespace().skip(1);
         let local = address(fields.next()?)?;
-        let (_, unread) = fields.nth(2)?.split_once(':')?;
+        let is_connected = address(fields.next()?)?.port() != 0;
+        let (_, unread) = fields.nth(1)?.split_once(':')?;
         let id = fields.nth(4)?.parse().ok()?;
         let dropped: u64 = fields.nth(2)?.parse().ok()?;
         let socket = AgentSocket {
@@ -60,7 +64,11 @@ impl Row {
             room,
             dropped: dropped as u32,
         };
-        Some(Self { local, socket })
+        Some(Self {
+            local,
+            is_connected,
+            socket,
+        })
     }
 }
 
@@ -122,9 +130,16 @@ mod tests {
     #[test]
     fn of_several_sockets_at_one_address_nothing_is_known() {
         let table = [HEAD, &row("00000000:1AAF", 1), &row("00000000:1AAF", 2)].concat();
-        assert_eq!(
-            find(&table, "127.0.0.1:6831".parse().expect("one"), 1),
-            None
-        );
+        let agent = "127.0.0.1:6831".parse().expect("one");
+        assert_eq!(find(&table, agent, 1), None);
+    }
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn a_socket_that_is_connected_to_another_is_not_the_agents() {
+        let other = row("0100007F:1AAF", 1).replace(" 00000000:0000", " 0100007F:9C40");
+        let table = [HEAD, &other, &row("00000000:1AAF", 2)].concat();
+        let agent = "127.0.0.1:6831".parse().expect("one");
+        assert_eq!(find(&table, agent, 1).map(|it| it.id), Some(2));
     }
 }

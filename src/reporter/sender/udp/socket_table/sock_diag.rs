@@ -52,6 +52,25 @@ impl SockDiag {
     }
 }
 
+#[cfg(test)]
+impl SockDiag {
+    /// Answers the first question as a kernel without the module `udp_diag` does.
+    pub(super) fn without_module() -> Self {
+        let (socket, kernel) = std::os::unix::net::UnixDatagram::pair().expect("a pair");
+        let mut answer = [0; HEADER_BYTES + 4];
+        answer[4..6].copy_from_slice(&NLMSG_ERROR.to_ne_bytes());
+        answer[8..12].copy_from_slice(&1_u32.to_ne_bytes());
+        answer[HEADER_BYTES..].copy_from_slice(&(-2_i32).to_ne_bytes());
+        kernel.send(&answer).expect("sent");
+        // What is sent to it is to arrive somewhere.
+        std::mem::forget(kernel);
+        Self {
+            socket: socket.into(),
+            sequence: 0,
+        }
+    }
+}
+
 /// A `struct nlmsghdr` and a `struct inet_diag_req_v2`.
 fn request(sequence: u32, ours: SocketAddr, agent: SocketAddr) -> [u8; REQUEST_BYTES] {
     let mut request = [0; REQUEST_BYTES];
