@@ -35,7 +35,8 @@ use crate::reporter::sender::{
 /// What waits for the agent waits in the queue. The kernel counts the dropped datagrams of all programs; each sender takes
 /// as many on itself as it has sent since it last looked. So several senders that meet a full buffer may together count more
 /// losses than there were, and none counts as sent what was dropped. Nobody tells what lay unread in an agent that has ended,
-/// nor what an agent drops after it has read it.
+/// nor what an agent drops after it has read it; and what is watched of an agent in a container is the proxy that passes
+/// datagrams on, if there is one.
 ///
 /// The socket is bound to the loopback address where the agent is there, else to any of the agent's family.
 /// A name is resolved when the first batch is sent, and again every 30 seconds and after refusals, on a thread of its own;
@@ -60,6 +61,8 @@ pub struct UdpSender {
     open: Box<Open>,
     table: fn() -> Box<dyn SocketTable>,
     connection: Option<Connection>,
+    /// Spans that were found to be dropped when a connection was closed, and have not been told yet.
+    lost_before: u64,
     /// For an agent that is watched, and for one that cannot be.
     bucket: Bucket,
     blind_bucket: Bucket,
@@ -111,6 +114,7 @@ impl UdpSender {
             open: Box::new(open),
             table: socket_table::system,
             connection: None,
+            lost_before: 0,
             bucket: Bucket::new(BYTES_PER_SECOND, BURST),
             blind_bucket: Bucket::new(BYTES_PER_SECOND, BLIND_BURST),
             bytes_per_second: BYTES_PER_SECOND,
@@ -309,7 +313,7 @@ impl UdpSender {
     fn connect(&mut self, deadline: Instant) -> Result<Connection, DropCause> {
         let now = instant_now();
         if self.addresses.refresh(now) {
-            self.connection = None;
+            self.let_go();
         }
         if let Some(connection) = self.connection.take() {
             return Ok(connection);
@@ -356,9 +360,17 @@ impl UdpSender {
     fn turn_to_next_address(&mut self) -> bool {
         let has_turned = self.addresses.turn_to_next();
         if has_turned {
-            self.connection = None;
+            self.let_go();
         }
         has_turned
+    }
+
+    /// Closes the connection, after a last look at what became of its datagrams.
+    fn let_go(&mut self) {
+        let connection = self.connection.take();
+        if let Some(watch) = connection.and_then(|it| it.watch) {
+            self.lost_before += { watch }.settle(instant_now());
+        }
     }
 
     /// Whether the agent's datagrams stay on this host.
@@ -413,6 +425,8 @@ impl Sender for UdpSender {
                 Err(cause) => outcome.this = SendResult::Lost(cause),
             }
             outcome.earlier.merge(&earlier);
+            let lost = std::mem::take(&mut self.lost_before);
+            outcome.earlier.add(DropCause::AgentKernelDrops, lost);
             let is_refused = outcome.this == SendResult::Lost(DropCause::Refused);
             if is_refused && self.turn_to_next_address() && tries < self.addresses.len() {
                 tries += 1;

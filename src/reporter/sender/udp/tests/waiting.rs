@@ -135,3 +135,26 @@ fn a_full_receive_buffer_holds_datagrams_back_and_dropped_ones_are_earlier_losse
     assert!(line.contains("200000 of the 212992 bytes"), "{line}");
     assert!(line.contains("net.core.rmem"), "{line}");
 }
+
+#[test]
+fn what_was_dropped_at_an_address_that_is_left_is_told_with_the_next_datagram() {
+    struct OneMoreEachTime(u32);
+    impl SocketTable for OneMoreEachTime {
+        fn look(&mut self, _: SocketAddr, _: SocketAddr) -> io::Result<Option<AgentSocket>> {
+            self.0 += 1;
+            Ok(Some(AgentSocket {
+                id: 1,
+                unread: 0,
+                room: 212_992,
+                dropped: self.0,
+            }))
+        }
+    }
+    let mut sender = System::default().sender("localhost");
+    sender.table = || Box::new(OneMoreEachTime(0));
+    sender.addresses.resolver = resolver(|_, _| Ok(addresses(&["127.0.0.1:7", "127.0.0.2:7"])));
+    assert_eq!(send(&mut sender, 3), (SENT, None));
+    assert!(sender.turn_to_next_address());
+    let dropped = Some((DropCause::AgentKernelDrops, 3));
+    assert_eq!(send(&mut sender, 4), (SENT, dropped));
+}
