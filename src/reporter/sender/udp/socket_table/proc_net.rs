@@ -12,15 +12,21 @@ pub(super) fn look(agent: SocketAddr) -> io::Result<Option<AgentSocket>> {
         .ok()
         .and_then(|room| room.trim().parse().ok())
         .unwrap_or(USUAL_ROOM);
-    let v4 = fs::read_to_string("/proc/net/udp")?;
-    if agent.is_ipv4()
-        && let Some(socket) = find(&v4, agent, room)
-    {
-        return Ok(Some(socket));
+    // A table that changes while it is read may leave a socket out.
+    for _ in 0..ATTEMPTS {
+        let v4 = fs::read_to_string("/proc/net/udp")?;
+        if agent.is_ipv4()
+            && let Some(socket) = find(&v4, agent, room)
+        {
+            return Ok(Some(socket));
+        }
+        // Also sockets of version 6 that take version 4. A machine may have none.
+        let v6 = fs::read_to_string("/proc/net/udp6").unwrap_or_default();
+        if let Some(socket) = find(&v6, agent, room) {
+            return Ok(Some(socket));
+        }
     }
-    // Also sockets of version 6 that take version 4. A machine may have none.
-    let v6 = fs::read_to_string("/proc/net/udp6").unwrap_or_default();
-    Ok(find(&v6, agent, room))
+    Ok(None)
 }
 
 /// The socket that is bound to the agent's address, or else to any address; none where several are. Those that are connected
@@ -37,7 +43,10 @@ fn find(table: &str, agent: SocketAddr, room: u64) -> Option<AgentSocket> {
         let mut rows = rows().filter(|row| {
             row.local.port() == agent.port() && is_address(row.local.ip().to_canonical())
         });
-        rows.next().filter(|_| rows.next().is_none())
+        // Or have one in it twice.
+        let first = rows.next()?;
+        rows.all(|row| row.socket.id == first.socket.id)
+            .then_some(first)
     };
     let found = bound_to(&|ip| ip == agent.ip()).or_else(|| bound_to(&|ip| ip.is_unspecified()));
     found.map(|row| row.socket)
@@ -93,6 +102,7 @@ fn address(text: &str) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, u16::from_str_radix(port, 16).ok()?))
 }
 
+const ATTEMPTS: u32 = 3;
 /// Linux's own default.
 const USUAL_ROOM: u64 = 212_992;
 
@@ -132,6 +142,8 @@ mod tests {
         let table = [HEAD, &row("00000000:1AAF", 1), &row("00000000:1AAF", 2)].concat();
         let agent = "127.0.0.1:6831".parse().expect("one");
         assert_eq!(find(&table, agent, 1), None);
+        let twice = [HEAD, &row("00000000:1AAF", 1), &row("00000000:1AAF", 1)].concat();
+        assert_eq!(find(&twice, agent, 1).map(|it| it.id), Some(1));
     }
 
     #[test]
