@@ -84,7 +84,8 @@ pub(super) fn uri(uri: &Uri, scheme: &str, authority: Option<&str>) -> String {
     )
 }
 
-/// The same for the text of a URL; its fragment goes too.
+/// As [`uri`], but for the text of a URL; its fragment goes too.
+#[cfg(any(feature = "reqwest", test))]
 pub(super) fn url_text(text: &str) -> String {
     let text = text.split_once('#').map_or(text, |(text, _)| text);
     let (text, query) = match text.split_once('?') {

@@ -81,7 +81,7 @@ fn a_datagram_of_exactly_65_000_bytes_is_read_whole() -> Result {
         let mut length = 50_000;
         for _ in 0..2 {
             let span = client.tracer().start_span("large");
-            span.set_tag("text", &"t".repeat(length));
+            span.set_tag("text", "t".repeat(length));
             span.finish();
             client.deliver_all()?;
             length += UdpSender::MAX_PACKET_BYTES - watch.sizes()[watch.sizes().len() - 1];
@@ -140,7 +140,7 @@ fn a_span_that_no_datagram_holds_arrives_with_values_cut_and_says_so() -> Result
         |client| {
             let span = client.tracer().start_span("too long");
             span.set_tag("short", "whole")
-                .set_tag("text", &"é".repeat(60_000));
+                .set_tag("text", "é".repeat(60_000));
             span.finish();
         },
         |read, made| {

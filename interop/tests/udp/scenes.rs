@@ -110,9 +110,9 @@ fn many_tags(tracer: &JaegerTracer) {
 fn values_at_their_limits(tracer: &JaegerTracer) {
     let span = tracer.start_span("limits");
     for length in [1_023, 1_024, 1_025, 5_000] {
-        span.set_tag(&format!("{length} bytes"), &"a".repeat(length))
-            .set_tag(&format!("{length} of two bytes"), &"é".repeat(length))
-            .set_tag(&format!("{length} raw"), &vec![0xa5; length]);
+        span.set_tag(&format!("{length} bytes"), "a".repeat(length))
+            .set_tag(&format!("{length} of two bytes"), "é".repeat(length))
+            .set_tag(&format!("{length} raw"), vec![0xa5; length]);
     }
     let long_key = "k".repeat(400);
     span.set_tag(&long_key, "under a long key");
@@ -174,9 +174,9 @@ fn errors(tracer: &JaegerTracer) {
     child(tracer, "with its cause", &root).log_error(&caused);
     let boxed: Box<dyn Error> = Box::new(caused);
     child(tracer, "boxed", &root).log_error(&*boxed);
-    child(tracer, "twice", &root)
-        .log_error(&*boxed)
-        .log_error(&fmt::Error);
+    let twice = child(tracer, "twice", &root);
+    twice.log_error(&*boxed);
+    twice.log_error(&fmt::Error);
 }
 
 fn a_chain_of_parents(tracer: &JaegerTracer) {
