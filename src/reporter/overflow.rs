@@ -109,15 +109,27 @@ mod tests {
             finish_span(&store);
         }
         let first = look(&mut overflow);
-        assert!(first[0].starts_with("3 finished spans found no room"), "{first:?}");
-        assert!(first[0].contains("JAEGER_REPORTER_MAX_QUEUE_SIZE"), "{first:?}");
-        assert!(look(&mut overflow).is_empty(), "a moment without a loss is no recovery");
+        assert!(
+            first[0].starts_with("3 finished spans found no room"),
+            "{first:?}"
+        );
+        assert!(
+            first[0].contains("JAEGER_REPORTER_MAX_QUEUE_SIZE"),
+            "{first:?}"
+        );
+        assert!(
+            look(&mut overflow).is_empty(),
+            "a moment without a loss is no recovery"
+        );
         finish_span(&store);
         assert!(look(&mut overflow).is_empty(), "one line in ten seconds");
 
         overflow.last_loss = overflow.last_loss.map(|last| last - QUIET);
         let last = look(&mut overflow);
-        assert_eq!(last, ["the queue has room again; 4 finished spans found none"]);
+        assert_eq!(
+            last,
+            ["the queue has room again; 4 finished spans found none"]
+        );
         assert!(look(&mut overflow).is_empty());
     }
 }
