@@ -100,7 +100,7 @@ mod tests {
             flush_interval: Duration::from_secs(3_600),
         };
         let mut overflow = Overflow::default();
-        let mut look = |overflow: &mut Overflow| {
+        let look = |overflow: &mut Overflow| {
             overflow.look(&options, &NullReporter::new());
             std::mem::take(&mut *lines.lock().expect("not poisoned"))
         };
