@@ -7,9 +7,9 @@ use std::error::Error;
 use std::fmt::Display;
 use std::io;
 
-use crate::middleware::hooks::guarded;
 use crate::middleware::redact;
 use crate::model::{field, tags};
+use crate::panics::caught;
 use crate::span::{Span, with_causes};
 
 /// Writes a log record: `event=error`, `message`, `error.kind` (`timeout`, `connect`, or the
@@ -18,7 +18,7 @@ pub(super) fn log_error<E: Display + 'static>(span: &Span, error: &E) {
     if !span.is_recording() {
         return;
     }
-    let Some(failure) = guarded(|| Failure::new(error)) else {
+    let Some(failure) = caught(|| Failure::new(error)) else {
         return;
     };
     span.log([

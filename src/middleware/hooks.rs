@@ -1,13 +1,13 @@
 //! What users set on a layer. A hook that panics never breaks the request: it is as if it were not set.
 
 use std::borrow::Cow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, StatusCode};
 
 use crate::middleware::claim::Methods;
 use crate::middleware::redact;
+use crate::panics::caught;
 use crate::span::Span;
 use crate::tracer::Tracer;
 
@@ -93,14 +93,14 @@ impl<Req, Res> Hooks<Req, Res> {
     pub(super) fn wants(&self, request: &Req) -> bool {
         let filter = self.filter.as_ref();
         filter
-            .and_then(|keep| guarded(|| keep(request)))
+            .and_then(|keep| caught(|| keep(request)))
             .unwrap_or(true)
     }
 
     /// The name that the user gives the span.
     pub(super) fn name(&self, request: &Req) -> Option<Cow<'static, str>> {
         let name = self.operation_name.as_ref()?;
-        guarded(|| name(request))
+        caught(|| name(request))
     }
 
     /// The URL to show, made by `default` unless the user makes it.
@@ -110,7 +110,7 @@ impl<Req, Res> Hooks<Req, Res> {
         default: impl FnOnce(&Req) -> String,
     ) -> Option<String> {
         match &self.url {
-            Some(url) => guarded(|| url(request)).flatten(),
+            Some(url) => caught(|| url(request)).flatten(),
             None => Some(default(request)),
         }
     }
@@ -123,19 +123,19 @@ impl<Req, Res> Hooks<Req, Res> {
     pub(super) fn is_error(&self, status: StatusCode) -> bool {
         let is_error = self.error_status.as_ref();
         is_error
-            .and_then(|is_error| guarded(|| is_error(status)))
+            .and_then(|is_error| caught(|| is_error(status)))
             .unwrap_or_else(|| status.as_u16() >= 500)
     }
 
     pub(super) fn decorate(&self, span: &Span, request: &Req) {
         for decorate in &self.decorate {
-            guarded(|| decorate(span, request));
+            caught(|| decorate(span, request));
         }
     }
 
     pub(super) fn decorate_response(&self, span: &Span, response: &Res) {
         for decorate in &self.decorate_response {
-            guarded(|| decorate(span, response));
+            caught(|| decorate(span, response));
         }
     }
 }
@@ -185,18 +185,6 @@ impl Headers {
                 text += value;
             }
             span.set_tag(key, &text);
-        }
-    }
-}
-
-/// Runs code of the user's; none where it panics.
-pub(super) fn guarded<R>(run: impl FnOnce() -> R) -> Option<R> {
-    match catch_unwind(AssertUnwindSafe(run)) {
-        Ok(result) => Some(result),
-        Err(panic) => {
-            // What was thrown may panic in turn when it is dropped.
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
-            None
         }
     }
 }
