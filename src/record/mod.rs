@@ -29,92 +29,44 @@
 //! Written for speed: no value is copied as soon as it is written word by word (the processor waits for the stores), and
 //! the usual case goes straight down one function and knows what is not there.
 
-#[expect(unsafe_code, reason = "block by block, each with its invariant")]
-mod append;
-mod backlog;
-#[cfg_attr(
-    all(target_os = "linux", not(miri), not(tracehound_loom)),
-    expect(unsafe_code, reason = "a system call")
-)]
-mod barrier;
-mod budget;
-mod buffer;
-mod cell;
-mod depot;
-#[expect(unsafe_code, reason = "block by block, each with its invariant")]
-pub(crate) mod encode;
-#[expect(unsafe_code, reason = "block by block, each with its invariant")]
-mod field_list;
 mod finish;
-mod finished_span;
-#[cfg_attr(
-    all(unix, not(miri)),
-    expect(unsafe_code, reason = "to be told of forks")
-)]
-mod fork;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
-mod frame;
-#[expect(unsafe_code, reason = "block by block, each with its invariant")]
-mod frames;
+mod handle;
 #[cfg(all(test, tracehound_loom))]
 mod interleavings;
-mod keys;
-mod lifecycle;
-mod limited_tag;
-mod limits;
-#[expect(unsafe_code, reason = "block by block, each with its invariant")]
-mod local;
-mod local_trace;
-#[expect(unsafe_code, reason = "block by block, each with its invariant")]
-mod lock;
-mod log_draft;
-mod logs;
-mod marks;
-mod owned_span;
-#[expect(unsafe_code, reason = "block by block, each with its invariant")]
-mod owner_lock;
-mod random;
-mod recorder;
-#[expect(unsafe_code, reason = "block by block, each with its invariant")]
-mod ring;
-mod sampler_tags;
-#[expect(unsafe_code, reason = "block by block, each with its invariant")]
-mod short_tags;
+mod open;
+mod pool;
+mod queue;
 #[cfg_attr(
     all(target_arch = "x86_64", not(miri)),
     expect(unsafe_code, reason = "an instruction")
 )]
 mod span_clock;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
-mod span_ref;
-#[expect(unsafe_code, reason = "block by block, each with its invariant")]
-mod span_struct;
-mod store;
-#[expect(unsafe_code, reason = "block by block, each with its invariant")]
-mod tag_sheet;
-mod truncated_keys;
+mod thread;
+pub(crate) mod wire;
 
-pub(crate) use backlog::{Backlog, BacklogMark};
-pub(crate) use budget::Budget;
-pub(crate) use buffer::{Added, SpanBuffer};
-pub(crate) use cell::{SpanCell, wall};
-pub use encode::{LogView, Logs, References, Tags};
-pub(crate) use field_list::FieldList;
-pub use finished_span::FinishedSpan;
-pub(crate) use frame::{FrameBytes, FrameHeader, FrameKind, ParentReference};
-pub(crate) use frames::Frames;
-pub(crate) use lifecycle::{Lifecycle, Question};
-pub use limits::Limits;
-pub(crate) use limits::cut;
-pub(crate) use local_trace::{Hold, LocalTrace};
-pub(crate) use log_draft::LogDraft;
-pub use owned_span::OwnedSpan;
-pub(crate) use random::{random_id, random_id_at_hand};
-pub(crate) use recorder::Recorder;
-pub(crate) use sampler_tags::EncodedTags;
+pub(crate) use handle::SpanRef;
+pub(crate) use open::buffer::{Added, SpanBuffer};
+pub(crate) use open::decider::{Lifecycle, Question};
+pub(crate) use open::field_list::FieldList;
+pub(crate) use open::log_draft::LogDraft;
+pub(crate) use open::shared_decision::{Hold, LocalTrace};
+pub(crate) use open::slot::{SpanCell, wall};
+pub(crate) use open::tracer::Recorder;
+pub(crate) use queue::backlog::{Backlog, BacklogMark};
+pub(crate) use queue::budget::Budget;
+pub use queue::finished_span::FinishedSpan;
+pub(crate) use queue::frame::{FrameBytes, FrameHeader, FrameKind, ParentReference};
+pub(crate) use queue::frame_list::Frames;
+pub use queue::owned_span::OwnedSpan;
+pub(crate) use queue::write_span::{LastTrace, write_span};
+pub(crate) use queue::{Store, Take};
 pub(crate) use span_clock::SpanClock;
-pub(crate) use span_ref::SpanRef;
-pub(crate) use span_struct::{LastTrace, write_span};
-pub(crate) use store::{Store, Take};
-pub(crate) use tag_sheet::{EmptySheet, SheetPlace, TagSheet};
-pub(crate) use truncated_keys::TruncatedKeys;
+pub(crate) use thread::builder_scratch::{EmptySheet, SheetPlace, TagSheet};
+pub(crate) use thread::ids::{random_id, random_id_at_hand};
+pub use wire::encode::{LogView, Logs, References, Tags};
+pub use wire::limits::Limits;
+pub(crate) use wire::limits::cut;
+pub(crate) use wire::sampler_tags::EncodedTags;
+pub(crate) use wire::truncated_keys::TruncatedKeys;

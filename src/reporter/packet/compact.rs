@@ -3,8 +3,8 @@
 //! Field headers are a byte, `(id - previous id) << 4 | type`.
 
 use crate::model::Process;
-pub(super) use crate::record::encode::write_list_header;
-use crate::record::encode::{write_bytes, write_tag, write_varint, zigzag};
+pub(super) use crate::record::wire::encode::write_list_header;
+use crate::record::wire::encode::{write_bytes, write_tag, write_varint, zigzag};
 use crate::reporter::packet::{METHOD, Numbers, ONEWAY};
 
 /// Appends a `Process` struct.

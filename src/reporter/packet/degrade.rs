@@ -14,7 +14,7 @@ use crate::model::tags::{
     HTTP_URL, JAEGER_DEBUG_ID, MESSAGE_BUS_DESTINATION, PEER_ADDRESS, PEER_HOSTNAME, PEER_IPV4,
     PEER_IPV6, PEER_PORT, PEER_SERVICE, SAMPLER_PARAM, SAMPLER_TYPE, SAMPLING_PRIORITY, SPAN_KIND,
 };
-use crate::record::encode::{write_log, write_tag};
+use crate::record::wire::encode::{write_log, write_tag};
 use crate::record::{FinishedSpan, FrameBytes, FrameHeader, LogView, cut};
 use crate::reporter::packet::marks::{Marks, missing_records};
 

@@ -2,7 +2,7 @@ use crate::model::TagRef;
 use crate::model::tags::{
     DEGRADED, DROPPED_ITEMS, DROPPED_LOG_COUNT, DROPPED_LOGS, EVENT, TRUNCATED_BINARY,
 };
-use crate::record::encode::write_tag;
+use crate::record::wire::encode::write_tag;
 use crate::record::{LogView, TruncatedKeys};
 
 /// What a span says of the things that are missing on it.

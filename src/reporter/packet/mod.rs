@@ -19,7 +19,7 @@ use std::ops::Range;
 
 use crate::metrics::{Counter, DropCause, DropCounts, Metrics};
 use crate::model::Process;
-use crate::record::encode::varint_len;
+use crate::record::wire::encode::varint_len;
 use crate::record::{self, FinishedSpan, FrameKind, Frames, LastTrace};
 use crate::reporter::packet::degrade::Loss;
 use crate::reporter::sender::BatchFormat;

@@ -1,7 +1,7 @@
 //! Times of a span that was made by hand. They may be any, where those of a tracer's spans are from 1970 to 2116.
 
 use crate::model::Timestamp;
-use crate::record::encode::write_log;
+use crate::record::wire::encode::write_log;
 use crate::record::{FinishedSpan, FrameBytes, FrameHeader};
 
 /// Shows `span` to `look` with its times as they can be sent, and says how many had to be moved.

@@ -1,0 +1,349 @@
+//! Every order of events in which threads may meet in a span and in a ring: exhaustive for two threads, with a bound on
+//! involuntary switches for three.
+//!
+//! ```text
+//! RUSTFLAGS="--cfg tracehound_loom" cargo test --lib interleavings
+//! ```
+
+mod stores;
+
+use std::collections::VecDeque;
+use std::sync::Arc as StdArc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use loom::model::Builder;
+use loom::thread;
+
+use crate::clock::ManualClock;
+use crate::metrics::Metrics;
+use crate::model::sampling::{SamplingDecision, SpanView};
+use crate::model::{Flags, SpanId, TagRef, TraceId};
+use crate::record::queue::thread_queue::{Chunk, Pushed, Ring, RingWriter};
+use crate::record::{
+    Budget, FrameBytes, FrameHeader, Lifecycle, Limits, Question, Recorder, SpanCell, SpanClock,
+    SpanRef, Store,
+};
+
+/// Counts its drops: the box that holds it is freed once.
+#[derive(Debug)]
+struct Nobody(StdArc<AtomicUsize>);
+
+impl Lifecycle for Nobody {
+    fn decide(&self, _: Question<'_>, _: &SpanView<'_>) -> SamplingDecision {
+        SamplingDecision::Drop
+    }
+
+    fn allows_debug(&self, _: &str) -> bool {
+        false
+    }
+}
+
+impl Drop for Nobody {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A span, and how often its box has been freed.
+fn start() -> (SpanRef, StdArc<AtomicUsize>) {
+    let (span, freed) = start_pooled();
+    // Boxes are freed as soon as they are vacant.
+    drop(span.cell().recorder.store.depot().close());
+    (span, freed)
+}
+
+/// The same with a box that may be used again.
+fn start_pooled() -> (SpanRef, StdArc<AtomicUsize>) {
+    let freed = StdArc::new(AtomicUsize::new(0));
+    let metrics = Metrics::default();
+    let recorder = StdArc::new(Recorder {
+        clock: SpanClock::new(ManualClock::at_micros(1).into()),
+        limits: Limits::default(),
+        store: StdArc::new(Store::new(Budget::new(1 << 20), metrics.clone())),
+        metrics,
+    });
+    let tracer = StdArc::new(Nobody(freed.clone()));
+    let mut cell = SpanCell::allocate(tracer, recorder);
+    cell.begin(Flags::SAMPLED, false, "s".into());
+    (SpanRef::new(cell), freed)
+}
+
+fn set_tag(span: &SpanRef) -> bool {
+    let Some(mut buffer) = span.cell().open() else {
+        return false;
+    };
+    buffer.push_tag("k", TagRef::Long(1), &Limits::default());
+    true
+}
+
+/// As `Span::finish`: the number of tags for the one who finishes.
+fn finish(mut span: SpanRef) -> Option<u32> {
+    span.release();
+    let (_, mut buffer) = span.finish()?;
+    buffer.seal(&Limits::default());
+    Some(buffer.tag_count())
+}
+
+/// As `Span::finish` for a span that is not shared; true for the one who finishes.
+fn finish_alone(span: SpanRef) -> bool {
+    match span.into_alone() {
+        Ok(_) => true,
+        Err(span) => finish(span).is_some(),
+    }
+}
+
+fn freed_once(freed: &AtomicUsize) {
+    assert_eq!(freed.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn of_two_finishers_one_finishes() {
+    loom::model(|| {
+        let (span, freed) = start();
+        let other = span.clone();
+        let there = thread::spawn(move || finish(other));
+        let here = finish(span);
+        let there = there.join().expect("no panic");
+        assert!(here.is_some() != there.is_some());
+        freed_once(&freed);
+    });
+}
+
+#[test]
+fn of_a_finisher_that_is_alone_and_one_that_was_not_one_finishes() {
+    loom::model(|| {
+        let (span, freed) = start();
+        let other = span.clone();
+        let there = thread::spawn(move || finish_alone(other));
+        let here = finish_alone(span);
+        let there = there.join().expect("no panic");
+        assert!(here != there, "here {here}, there {there}");
+        freed_once(&freed);
+    });
+}
+
+#[test]
+fn a_tag_is_either_in_the_span_or_came_too_late() {
+    loom::model(|| {
+        let (span, freed) = start();
+        let handle = span.handle();
+        let there = thread::spawn(move || set_tag(&handle));
+        let tags = finish(span).expect("the only finisher");
+        let was_set = there.join().expect("no panic");
+        assert_eq!(tags, u32::from(was_set));
+        freed_once(&freed);
+    });
+}
+
+#[test]
+fn a_clone_and_a_finish_leave_one_last_owner() {
+    loom::model(|| {
+        let (span, freed) = start();
+        let mut other = span.clone();
+        let there = thread::spawn(move || {
+            let mut third = other.clone();
+            u32::from(other.release()) + u32::from(third.release())
+        });
+        let mut span = span;
+        let here = u32::from(span.release());
+        drop(span);
+        assert_eq!(here + there.join().expect("no panic"), 1);
+        freed_once(&freed);
+    });
+}
+
+#[test]
+fn a_clone_that_is_made_while_the_span_finishes_is_in_time_or_too_late() {
+    loom::model(|| {
+        let (span, freed) = start();
+        let handle = span.handle();
+        let there = thread::spawn(move || {
+            let copy = handle.clone();
+            drop(handle);
+            set_tag(&copy)
+        });
+        let tags = finish(span).expect("the only finisher");
+        let was_set = there.join().expect("no panic");
+        assert_eq!(tags, u32::from(was_set));
+        freed_once(&freed);
+    });
+}
+
+#[test]
+fn the_last_handle_gives_the_box_back_on_whichever_thread() {
+    loom::model(|| {
+        let (span, freed) = start();
+        let handle = span.handle();
+        let there = thread::spawn(move || {
+            set_tag(&handle);
+            drop(handle);
+        });
+        set_tag(&span);
+        drop(span);
+        there.join().expect("no panic");
+        freed_once(&freed);
+    });
+}
+
+#[test]
+fn three_threads_finish_clone_and_leave_a_span() {
+    let mut bounded = Builder::new();
+    bounded.preemption_bound = Some(2);
+    bounded.check(|| {
+        let (span, freed) = start();
+        let (other, handle) = (span.clone(), span.handle());
+        let finisher = thread::spawn(move || finish(other));
+        // Does not wait for the lock: two that wait would let each other run for ever in a model.
+        let visitor = thread::spawn(move || {
+            let copy = handle.clone();
+            drop(handle);
+            copy.cell().is_finished()
+        });
+        let here = finish(span);
+        let there = finisher.join().expect("no panic");
+        visitor.join().expect("no panic");
+        assert!(here.is_some() != there.is_some());
+        freed_once(&freed);
+    });
+}
+
+/// As spans that have everything at hand.
+fn push_quickly(writer: &RingWriter, n: u64) -> Pushed {
+    let (header, bytes) = frame(n);
+    let push = || writer.push_if_free(&header, header.end(), &bytes);
+    if push() || writer.renew(bytes.frame_len()).is_some() && push() {
+        return Pushed::Taken;
+    }
+    writer.push(&header, &bytes)
+}
+
+fn push(writer: &RingWriter, n: u64) -> Pushed {
+    let (header, bytes) = frame(n);
+    writer.push(&header, &bytes)
+}
+
+fn frame(n: u64) -> (FrameHeader, FrameBytes<'static>) {
+    let header = FrameHeader {
+        flags: Flags::SAMPLED,
+        ..FrameHeader::new(
+            TraceId::new(0, 1).expect("not zero"),
+            SpanId::new(n).expect("not zero"),
+        )
+    };
+    let bytes = FrameBytes {
+        operation_name: "name",
+        ..FrameBytes::default()
+    };
+    (header, bytes)
+}
+
+fn drain(ring: &Ring, ids: &mut Vec<u64>) {
+    read(ring, ring.take(), ids);
+}
+
+fn read(ring: &Ring, mut chunks: VecDeque<Chunk>, ids: &mut Vec<u64>) {
+    while let Some(mut chunk) = chunks.pop_front() {
+        ids.extend(chunk.frames().iter().map(|span| span.span_id().get()));
+        ring.recycle(chunk);
+    }
+    ring.keep(chunks);
+}
+
+/// One frame fits into the small chunk of a model, and three into the next one.
+const FRAMES: u64 = 3;
+
+#[test]
+fn frames_come_over_in_order_when_filled_chunks_are_taken_first() {
+    loom::model(|| {
+        let writer = RingWriter::new(Budget::new(1 << 20));
+        let ring = writer.ring().clone();
+        let there = thread::spawn(move || {
+            for n in 1..=FRAMES + 2 {
+                assert_ne!(push_quickly(&writer, n), Pushed::Closed);
+            }
+            writer.end();
+        });
+        let mut ids = Vec::new();
+        read(&ring, ring.take_filled(), &mut ids);
+        there.join().expect("no panic");
+        read(&ring, ring.take_filled(), &mut ids);
+        assert_eq!(ring.waiting() + ids.len() as u64, FRAMES + 2);
+        drain(&ring, &mut ids);
+        assert!(ids.iter().copied().eq(1..=FRAMES + 2), "{ids:?}");
+        assert!(ring.is_ended_and_empty());
+    });
+}
+
+#[test]
+fn frames_come_over_in_order_from_one_chunk_to_the_next() {
+    loom::model(|| {
+        let writer = RingWriter::new(Budget::new(1 << 20));
+        let ring = writer.ring().clone();
+        let there = thread::spawn(move || {
+            for n in 1..=FRAMES {
+                assert_ne!(push_quickly(&writer, n), Pushed::Closed);
+            }
+            writer.end();
+        });
+        let mut ids = Vec::new();
+        drain(&ring, &mut ids);
+        let seen = ring.pushed();
+        assert!(
+            ids.len() as u64 <= seen,
+            "no more is handed over than was finished"
+        );
+        there.join().expect("no panic");
+        drain(&ring, &mut ids);
+        assert_eq!(ids, (1..=FRAMES).collect::<Vec<_>>());
+        assert!(ring.is_ended_and_empty());
+    });
+}
+
+#[test]
+fn what_comes_while_a_ring_is_closed_is_taken_or_refused() {
+    // Whoever waits for the other side adds turns without end: bounded, though there are two threads only.
+    let mut bounded = Builder::new();
+    bounded.preemption_bound = Some(4);
+    bounded.check(|| {
+        let writer = RingWriter::new(Budget::new(1 << 20));
+        let ring = writer.ring().clone();
+        let there = thread::spawn(move || {
+            (1..=FRAMES)
+                .filter(|n| push_quickly(&writer, *n) == Pushed::Closed)
+                .count() as u64
+        });
+        ring.close();
+        let mut ids = Vec::new();
+        // The last drain: nothing may come after it.
+        drain(&ring, &mut ids);
+        let refused = there.join().expect("no panic");
+        assert_eq!(ids.len() as u64, ring.pushed());
+        assert_eq!(ids.len() as u64 + refused, FRAMES);
+    });
+}
+
+#[test]
+fn a_full_budget_is_shared_by_two_rings_without_loss_of_count() {
+    let mut bounded = Builder::new();
+    bounded.preemption_bound = Some(2);
+    bounded.check(|| {
+        let budget = Budget::new(256);
+        let writers = [(); 2].map(|()| RingWriter::new(budget.clone()));
+        let rings = writers.each_ref().map(|writer| writer.ring().clone());
+        let threads = writers.map(|writer| {
+            thread::spawn(move || {
+                for n in 1..=3 {
+                    push_quickly(&writer, n);
+                }
+            })
+        });
+        let mut ids = Vec::new();
+        rings.iter().for_each(|ring| drain(ring, &mut ids));
+        for there in threads {
+            there.join().expect("no panic");
+        }
+        rings.iter().for_each(|ring| drain(ring, &mut ids));
+        let full: u64 = rings.iter().map(|ring| ring.full()).sum();
+        assert_eq!(ids.len() as u64 + full, 6);
+    });
+}

@@ -1,0 +1,94 @@
+//! A log record that is being written, outside of its span: where its fields come from, and what they are formatted by,
+//! is the user's code.
+
+use std::cell::Cell;
+
+use crate::model::{FieldRef, TagRef, Timestamp};
+use crate::record::wire::encode::{write_varint, zigzag};
+use crate::record::wire::limits::{Limits, cut};
+use crate::record::wire::truncate_tag::write_limited_tag;
+use crate::record::wire::truncated_keys::TruncatedKeys;
+
+/// A `Log` struct in the making, in scratch of this thread.
+pub(crate) struct LogDraft {
+    bytes: Vec<u8>,
+    /// Where the fields begin: behind the byte that says how many they are.
+    fields_at: usize,
+    count: usize,
+    /// How many parts of fields were cut.
+    pub(crate) truncated: u64,
+    truncated_keys: TruncatedKeys,
+}
+
+impl LogDraft {
+    pub(crate) fn new(timestamp: Timestamp) -> Self {
+        let mut bytes = SCRATCH.try_with(Cell::take).unwrap_or_default();
+        bytes.push(0x16);
+        write_varint(&mut bytes, zigzag(timestamp.as_micros()));
+        bytes.extend([0x19, 0]);
+        Self {
+            fields_at: bytes.len(),
+            bytes,
+            count: 0,
+            truncated: 0,
+            truncated_keys: TruncatedKeys::default(),
+        }
+    }
+
+    /// Adds a field. Runs code of the user's where it is to be formatted.
+    pub(crate) fn push(&mut self, FieldRef { key, value }: FieldRef<'_>, limits: &Limits) {
+        let text;
+        let value = match value {
+            TagRef::None => return,
+            TagRef::Display(display) => {
+                text = display.to_string();
+                TagRef::String(&text)
+            }
+            value => value,
+        };
+        self.truncated +=
+            write_limited_tag(&mut self.bytes, key, value, limits.log_value_bytes, limits);
+        self.count += 1;
+        if let TagRef::Binary(bytes) = value
+            && bytes.len() > limits.log_value_bytes
+        {
+            let cut_key = cut(key, limits.key_bytes);
+            self.truncated_keys
+                .insert(cut_key.as_deref().unwrap_or(key));
+        }
+    }
+
+    /// The record, complete. Nothing may be added from then on.
+    pub(crate) fn finish(&mut self) -> &[u8] {
+        self.count += self.truncated_keys.write(&mut self.bytes) as usize;
+        if self.count < 15 {
+            if let Some(count) = self.bytes.get_mut(self.fields_at - 1) {
+                *count = (self.count as u8) << 4 | 0x0c;
+            }
+        } else {
+            self.write_long_count();
+        }
+        self.bytes.push(0);
+        &self.bytes
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn write_long_count(&mut self) {
+        let mut count = vec![0xfc];
+        write_varint(&mut count, self.count as u64);
+        self.bytes.splice(self.fields_at - 1..self.fields_at, count);
+    }
+
+    /// Keeps the memory for the next one, unless it is much.
+    pub(crate) fn discard(mut self) {
+        if self.bytes.capacity() <= 16 * 1024 {
+            self.bytes.clear();
+            let _ = SCRATCH.try_with(|scratch| scratch.set(self.bytes));
+        }
+    }
+}
+
+thread_local! {
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}

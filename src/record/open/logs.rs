@@ -1,0 +1,226 @@
+//! The log records of one span.
+
+use std::collections::VecDeque;
+
+use crate::model::{FieldRef, Timestamp, field, tags};
+use crate::record::open::log_draft::LogDraft;
+use crate::record::wire::encode::Logs;
+use crate::record::wire::limits::Limits;
+use crate::record::wire::short_tag::ShortTags;
+
+/// Log records: the first ones, and of the later ones the newest.
+#[derive(Debug, Default)]
+pub(crate) struct LogBuffer {
+    pub(crate) first: Vec<u8>,
+    pub(crate) first_count: u32,
+    pub(crate) newest: VecDeque<Vec<u8>>,
+    newest_bytes: usize,
+    pub(crate) joined: Vec<u8>,
+    dropped: u64,
+}
+
+impl LogBuffer {
+    pub(crate) fn capacity(&self) -> usize {
+        self.first.capacity() + self.joined.capacity()
+    }
+
+    #[inline(always)]
+    pub(crate) fn clear(&mut self) {
+        self.first.clear();
+        self.first_count = 0;
+    }
+
+    /// Of more than the first records.
+    pub(crate) fn clear_unusual(&mut self) {
+        self.clear();
+        self.newest.clear();
+        self.newest_bytes = 0;
+        self.joined.clear();
+        self.dropped = 0;
+    }
+
+    /// Takes one of the first records if its fields are short and there is room at hand; false, and nothing is changed, if
+    /// not.
+    #[inline(always)]
+    pub(crate) fn push_short(
+        &mut self,
+        timestamp: Timestamp,
+        fields: &[FieldRef<'_>],
+        limits: &Limits,
+    ) -> bool {
+        let limit = limits.span_bytes.saturating_sub(self.newest_bytes);
+        if !self.is_next_first(limits) || fields.len() >= 15 {
+            return false;
+        }
+        let mut short = ShortTags::new(
+            &mut self.first,
+            limit,
+            limits.key_bytes,
+            limits.log_value_bytes,
+        );
+        if !short.begin_log(timestamp, fields.len()) {
+            return false;
+        }
+        for FieldRef { key, value } in fields {
+            if short.write(key, value).is_none() {
+                return false;
+            }
+        }
+        short.end_log();
+        short.finish();
+        self.first_count += 1;
+        true
+    }
+
+    /// Takes one of the first records; false, and nothing is changed, where it is none of them or there is no room.
+    pub(crate) fn push_first(&mut self, record: &[u8], limits: &Limits) -> bool {
+        let has_room = self.first.len() + self.newest_bytes + record.len() <= limits.span_bytes;
+        if !has_room || !self.is_next_first(limits) {
+            return false;
+        }
+        // Room at hand for the next short one too.
+        self.first.reserve(record.len() + MIN_GROWTH);
+        self.first.extend_from_slice(record);
+        self.first_count += 1;
+        true
+    }
+
+    /// Whether the next record is one of those that stay.
+    #[inline(always)]
+    fn is_next_first(&self, limits: &Limits) -> bool {
+        limits.logs == 0 || (self.first_count as usize) < first_records(limits)
+    }
+
+    /// Takes one of the other records, the newest.
+    pub(crate) fn push_newest(&mut self, record: &[u8], limits: &Limits) -> Pushed {
+        if self.first.len() + self.newest_bytes + record.len() > limits.span_bytes {
+            return Pushed::NoRoom;
+        }
+        let mut replaced = 0;
+        let mut place = if self.newest.len() < limits.logs - first_records(limits) {
+            Vec::new()
+        } else {
+            // The first time, the record that will say so takes the place of another one.
+            replaced = if self.dropped == 0 { 2 } else { 1 };
+            self.dropped += 1;
+            self.newest.pop_front().unwrap_or_default()
+        };
+        self.newest_bytes -= place.len();
+        place.clear();
+        place.extend_from_slice(record);
+        self.newest_bytes += place.len();
+        self.newest.push_back(place);
+        Pushed::Instead(replaced)
+    }
+
+    /// Puts a record that says how many are missing in the place, and with the time, of the oldest of the newest.
+    fn mark_dropped(&mut self) {
+        let Some(oldest) = self.newest.front_mut() else {
+            return;
+        };
+        let timestamp = Logs::new(oldest, 1)
+            .next()
+            .map_or_else(Timestamp::default, |log| log.timestamp);
+        let limits = Limits::default();
+        let mut draft = LogDraft::new(timestamp);
+        for field in [
+            field(tags::EVENT, tags::DROPPED_LOGS),
+            field(tags::DROPPED_LOG_COUNT, self.dropped + 1),
+            field(tags::COMPONENT, "tracehound"),
+        ] {
+            draft.push(field, &limits);
+        }
+        oldest.clear();
+        oldest.extend_from_slice(draft.finish());
+        draft.discard();
+        self.dropped = 0;
+    }
+
+    /// Puts the newest behind the first.
+    pub(crate) fn join_newest(&mut self) {
+        if self.dropped > 0 {
+            self.mark_dropped();
+        }
+        self.first_count += self.newest.len() as u32;
+        for record in self.newest.drain(..) {
+            self.joined.extend_from_slice(&record);
+        }
+    }
+}
+
+/// What became of a record that is none of the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pushed {
+    NoRoom,
+    /// It is there, and so many older ones are not.
+    Instead(u64),
+}
+
+const MIN_GROWTH: usize = 512;
+
+/// How many records stay, whatever comes later. As jaeger-client-go: (limit - 1) / 2, and the rest is for the newest.
+#[inline(always)]
+fn first_records(limits: &Limits) -> usize {
+    limits.logs.saturating_sub(1) / 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::display;
+
+    #[test]
+    fn a_short_record_is_the_one_that_others_would_write() {
+        let limits = Limits::default();
+        let text = "x".repeat(127);
+        let fields = [
+            field("event", "retry"),
+            field("attempt", 3),
+            field("bytes", 5_120_u64),
+            field(&text, &text),
+            field("at", -1_700_000_000_000_000_i64),
+        ];
+        for time in [0, -1, 1_700_000_000_000_001, i64::MAX] {
+            let mut logs = LogBuffer::default();
+            for count in 0..=fields.len() {
+                let (time, fields) = (Timestamp::from_micros(time), &fields[..count]);
+                let mut draft = LogDraft::new(time);
+                for field in fields {
+                    draft.push(*field, &limits);
+                }
+                let record = draft.finish().to_owned();
+                draft.discard();
+                logs.first.reserve(1_000);
+                let from = logs.first.len();
+                assert!(logs.push_short(time, fields, &limits));
+                assert_eq!(logs.first[from..], record);
+                assert!(logs.push_first(&record, &limits));
+            }
+            assert_eq!(logs.first_count, 12);
+        }
+    }
+
+    #[test]
+    fn a_record_that_is_not_short_or_finds_no_room_changes_nothing() {
+        let long = "x".repeat(128);
+        let time = Timestamp::from_micros(1);
+        let mut logs = LogBuffer::default();
+        let mut push = |fields: &[FieldRef<'_>], limits: &Limits| {
+            let is_pushed = logs.push_short(time, fields, limits);
+            assert!(is_pushed || logs.first.is_empty() && logs.first_count == 0);
+            let room = logs.first.capacity();
+            logs.first = Vec::with_capacity(room.max(1_000));
+            is_pushed
+        };
+        let limits = Limits::default();
+        let short = field("event", "retry");
+        assert!(!push(&[short], &limits), "there is no memory yet");
+        assert!(!push(&[short, field("sql", &long)], &limits));
+        assert!(!push(&[short, field("at", display(&'x'))], &limits));
+        assert!(!push(&[short, field("none", None::<i64>)], &limits));
+        assert!(!push(&[short; 15], &limits));
+        assert!(!push(&[short], &Limits::default().span_bytes(20)));
+        assert!(!push(&[short], &Limits::default().logs(2)));
+        assert!(push(&[short; 14], &limits));
+    }
+}

@@ -1,0 +1,12 @@
+//! A span while it is open.
+
+pub(crate) mod buffer;
+pub(crate) mod decider;
+#[expect(unsafe_code, reason = "block by block, each with its invariant")]
+pub(crate) mod field_list;
+pub(crate) mod log_draft;
+pub(crate) mod logs;
+pub(crate) mod shared_decision;
+pub(crate) mod slot;
+pub(crate) mod status;
+pub(crate) mod tracer;

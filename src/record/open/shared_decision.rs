@@ -1,0 +1,186 @@
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, PoisonError};
+
+use crate::model::Flags;
+use crate::record::queue::Store;
+use crate::record::queue::frame::{FrameBytes, FrameHeader};
+use crate::record::queue::frame_list::Frames;
+use crate::sync::{AtomicU8, Mutex, MutexGuard, Ordering, PerProcess};
+
+/// What the spans of one undecided trace in this process share: the decision, and the spans that have
+/// finished without one.
+///
+/// Only a sampler that puts its answer off makes one of these; other traces are decided by a flag in each span.
+#[derive(Debug)]
+pub(crate) struct LocalTrace {
+    /// Of the tracer whose sampler decides. Its spans alone wait here: this is where they come out.
+    pub(crate) store: Arc<Store>,
+    /// The flag byte; [`FINAL`] marks that it can no longer change.
+    state: AtomicU8,
+    /// A forked child leaves those behind that had finished before: the parent has them.
+    held: PerProcess<Mutex<Held>>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    frames: Frames,
+    count: u64,
+    /// The decision is made or the local root has ended: nothing more is kept.
+    is_closed: bool,
+}
+
+/// Spans that waited for a decision.
+#[derive(Debug, Default)]
+pub(crate) struct HeldSpans {
+    pub(crate) frames: Frames,
+    pub(crate) count: u64,
+}
+
+impl LocalTrace {
+    /// Undecided, with these flags so far.
+    pub(crate) fn new(store: Arc<Store>, flags: Flags) -> Self {
+        Self {
+            store,
+            state: AtomicU8::new(flags.bits() & !FINAL),
+            held: PerProcess::new(Mutex::default()),
+        }
+    }
+
+    pub(crate) fn flags(&self) -> Flags {
+        Flags::from_bits(self.state.load(Ordering::Acquire) & !FINAL)
+    }
+
+    pub(crate) fn is_final(&self) -> bool {
+        self.state.load(Ordering::Acquire) & FINAL != 0
+    }
+
+    /// Makes `flags` the last word and returns the spans that waited for it; a later call changes the flags
+    /// of what is still to come and returns nothing.
+    pub(crate) fn decide(&self, flags: Flags) -> HeldSpans {
+        let mut held = self.held();
+        self.state.store(flags.bits() | FINAL, Ordering::Release);
+        held.take()
+    }
+
+    /// Keeps a span that has finished undecided, if there is room and the decision has not been made meanwhile.
+    pub(crate) fn hold(&self, store: &Store, header: &FrameHeader, bytes: &FrameBytes<'_>) -> Hold {
+        if store.id() != self.store.id() && !self.is_final() {
+            return Hold::NoRoom;
+        }
+        let frame_len = bytes.frame_len();
+        let mut held = self.held();
+        if self.is_final() {
+            return Hold::Decided(self.flags());
+        }
+        let room = held.frames.len() + frame_len <= TRACE_BYTES;
+        if held.is_closed || !room || !reserve(frame_len) {
+            return Hold::NoRoom;
+        }
+        held.frames.push(header, bytes);
+        held.count += 1;
+        Hold::Held
+    }
+
+    /// The local root has ended: gives up the spans that still wait and keeps no more.
+    pub(crate) fn end(&self) -> HeldSpans {
+        self.held().take()
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        let held = self.held.get(|_| Mutex::default());
+        held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for LocalTrace {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Held {
+    fn take(&mut self) -> HeldSpans {
+        self.is_closed = true;
+        let frames = std::mem::take(&mut self.frames);
+        process_held().fetch_sub(frames.len(), Ordering::Relaxed);
+        HeldSpans {
+            frames,
+            count: std::mem::take(&mut self.count),
+        }
+    }
+}
+
+/// What became of a span that finished undecided.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Hold {
+    Held,
+    /// The decision was made meanwhile.
+    Decided(Flags),
+    NoRoom,
+}
+
+/// Jaeger's unused flag bit; in memory only, never sent.
+const FINAL: u8 = 0x80;
+/// How much of one trace may wait.
+const TRACE_BYTES: usize = 64 * 1024;
+/// How much may wait in the process.
+const PROCESS_BYTES: usize = 1024 * 1024;
+static PROCESS_HELD: PerProcess<AtomicUsize> = PerProcess::of_first(AtomicUsize::new(0));
+
+fn process_held() -> &'static AtomicUsize {
+    PROCESS_HELD.get(|_| AtomicUsize::new(0))
+}
+
+fn reserve(bytes: usize) -> bool {
+    process_held()
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
+            held.checked_add(bytes)
+                .filter(|held| *held <= PROCESS_BYTES)
+        })
+        .is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Metrics;
+    use crate::model::{SpanId, TraceId};
+    use crate::record::queue::budget::Budget;
+
+    fn store() -> Arc<Store> {
+        Arc::new(Store::new(Budget::new(1 << 20), Metrics::default()))
+    }
+
+    /// Of a span that takes so many bytes.
+    fn hold(trace: &LocalTrace, frame_len: usize) -> Hold {
+        let ids = TraceId::new(0, 1).zip(SpanId::new(1)).expect("not zero");
+        let header = FrameHeader::new(ids.0, ids.1);
+        let bytes = |operation_name| FrameBytes {
+            operation_name,
+            ..FrameBytes::default()
+        };
+        let name = "x".repeat(frame_len - bytes("").frame_len());
+        trace.hold(&trace.store, &header, &bytes(&name))
+    }
+
+    #[test]
+    fn a_trace_holds_64_kib_and_gives_them_back_on_a_decision() {
+        let trace = LocalTrace::new(store(), Flags::default());
+        for _ in 0..64 {
+            assert_eq!(hold(&trace, 1_024), Hold::Held);
+        }
+        assert_eq!(hold(&trace, 1_024), Hold::NoRoom);
+        let held = trace.decide(Flags::SAMPLED);
+        assert_eq!((held.count, held.frames.len()), (64, 64 * 1_024));
+        assert_eq!(hold(&trace, 1_024), Hold::Decided(Flags::SAMPLED));
+    }
+
+    #[test]
+    fn nothing_is_held_after_the_local_root_has_ended() {
+        let trace = LocalTrace::new(store(), Flags::default());
+        assert_eq!(hold(&trace, 1_024), Hold::Held);
+        assert_eq!(trace.end().count, 1);
+        assert_eq!(hold(&trace, 1_024), Hold::NoRoom);
+        assert!(!trace.is_final());
+    }
+}

@@ -1,0 +1,104 @@
+//! Finished spans that the worker has taken from their threads and has not reported yet.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::record::queue::finished_span::FinishedSpan;
+use crate::record::queue::thread_queue::{Chunk, Ring};
+use crate::sync::generation;
+
+/// Chunks of several rings, in the order in which they were taken.
+///
+/// Their memory stays charged to the budget until their last span is reported: spans that wait here count as waiting.
+#[derive(Default)]
+pub(crate) struct Backlog {
+    queues: VecDeque<(Arc<Ring>, VecDeque<Chunk>)>,
+    taken: u64,
+    done: u64,
+}
+
+/// A place in a [`Backlog`]: the end of what had been taken at some time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct BacklogMark(u64);
+
+impl Backlog {
+    /// Adds what was taken from a ring.
+    pub(crate) fn add(&mut self, ring: Arc<Ring>, chunks: VecDeque<Chunk>) {
+        if chunks.is_empty() {
+            ring.keep(chunks);
+        } else {
+            self.taken += 1;
+            self.queues.push_back((ring, chunks));
+        }
+    }
+
+    /// Hands spans before `mark` to `report` until it returns false; returns how many it got. Chunks that are read go back
+    /// to their rings.
+    pub(crate) fn read_on(
+        &mut self,
+        mark: BacklogMark,
+        mut report: impl FnMut(FinishedSpan<'_>) -> bool,
+    ) -> u64 {
+        let (mut count, home, mut goes_on) = (0, generation(), true);
+        while !self.is_past(mark)
+            && let Some((ring, chunks)) = self.queues.front_mut()
+        {
+            while let Some(chunk) = chunks.front_mut() {
+                let is_read = chunk.frames().read_on(|span| {
+                    count += 1;
+                    goes_on = report(span);
+                    goes_on
+                });
+                // A reporter may have forked: in the child the ring is another process's.
+                if generation() != home {
+                    return count;
+                }
+                if is_read && let Some(chunk) = chunks.pop_front() {
+                    ring.recycle(chunk);
+                }
+                if !goes_on && !chunks.is_empty() {
+                    return count;
+                }
+            }
+            if let Some((ring, chunks)) = self.queues.pop_front() {
+                ring.keep(chunks);
+                self.done += 1;
+            }
+            if !goes_on {
+                return count;
+            }
+        }
+        count
+    }
+
+    /// Gives the memory of all chunks back, read or not.
+    pub(crate) fn abandon(&mut self) {
+        for (ring, chunks) in self.queues.drain(..) {
+            for chunk in chunks {
+                ring.recycle(chunk);
+            }
+        }
+        self.done = self.taken;
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queues.is_empty()
+    }
+
+    /// The end of what has been taken so far.
+    pub(crate) fn end(&self) -> BacklogMark {
+        BacklogMark(self.taken)
+    }
+
+    /// Whether every span before `mark` has been reported.
+    pub(crate) fn is_past(&self, mark: BacklogMark) -> bool {
+        BacklogMark(self.done) >= mark
+    }
+}
+
+impl fmt::Debug for Backlog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Backlog({} of {})", self.done, self.taken)
+    }
+}

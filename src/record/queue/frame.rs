@@ -1,0 +1,276 @@
+//! A finished span as it lies in a ring: a fixed header, then its bytes.
+
+use std::mem::offset_of;
+
+use crate::model::{Flags, ReferenceType, SpanId, Timestamp, TraceId};
+use crate::record::wire::appender::Appender;
+
+/// The fixed part of a frame, as it lies in memory: what the worker prints as varints.
+///
+/// An open span keeps one that is filled but for its end, so that finishing is little more than a copy.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(crate) struct FrameHeader {
+    pub(crate) trace_id: TraceId,
+    pub(crate) span_id: SpanId,
+    pub(crate) parent_id: Option<SpanId>,
+    /// Nanoseconds since the epoch.
+    pub(crate) start: i64,
+    /// Nanoseconds.
+    pub(crate) duration: u64,
+    /// Filled in when the frame is written, as the next one.
+    pub(crate) name_len: u32,
+    pub(crate) tags_len: u32,
+    pub(crate) tag_count: u32,
+    pub(crate) flags: Flags,
+    /// The reference before those in the bytes.
+    pub(crate) parent_reference: ParentReference,
+    pub(crate) kind: FrameKind,
+    pub(crate) extras: FrameExtras,
+}
+
+/// What some frames have besides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(transparent)]
+pub(crate) struct FrameExtras(u8);
+
+impl FrameExtras {
+    const REPEATED_KEYS: u8 = 1;
+    const MORE: u8 = 2;
+
+    #[inline(always)]
+    fn new(has_repeated_keys: bool, has_more: bool) -> Self {
+        let repeated_keys = u8::from(has_repeated_keys) * Self::REPEATED_KEYS;
+        Self(repeated_keys | (u8::from(has_more) * Self::MORE))
+    }
+
+    /// A key may have been set twice: the reader keeps the last value in the first one's place.
+    #[inline(always)]
+    pub(crate) fn has_repeated_keys(self) -> bool {
+        self.0 & Self::REPEATED_KEYS != 0
+    }
+
+    /// [`More`] lies behind the header.
+    #[inline(always)]
+    pub(crate) fn has_more(self) -> bool {
+        self.0 & Self::MORE != 0
+    }
+}
+
+/// The second part of the header where there are references in the bytes, or log records.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(crate) struct More {
+    pub(crate) references_len: u32,
+    pub(crate) logs_len: u32,
+    pub(crate) reference_count: u32,
+    pub(crate) log_count: u32,
+}
+
+/// What most frames do not have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum FrameKind {
+    #[default]
+    Usual = 0,
+    /// The tags of a sampler that always says the same go before the others: [`Store::drain`](super::Store::drain) puts
+    /// them there.
+    WithSamplerTags = 1,
+    /// Start and duration are in microseconds: a span that was made by hand may be of any time.
+    InMicros = 2,
+}
+
+/// A reference to the parent, where it is of the same trace. It is nearly always the only one, and what there is to say of
+/// it is in the header.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum ParentReference {
+    #[default]
+    None = 0,
+    ChildOf = 1,
+    FollowsFrom = 2,
+}
+
+const _: () = assert!(size_of::<FrameHeader>() == HEADER_BYTES);
+
+impl FrameHeader {
+    /// One with nothing in it but this.
+    pub(crate) fn new(trace_id: TraceId, span_id: SpanId) -> Self {
+        Self {
+            trace_id,
+            span_id,
+            parent_id: None,
+            start: 0,
+            duration: 0,
+            name_len: 0,
+            tags_len: 0,
+            tag_count: 0,
+            flags: Flags::default(),
+            parent_reference: ParentReference::None,
+            kind: FrameKind::Usual,
+            extras: FrameExtras::default(),
+        }
+    }
+
+    /// The part of it that an open span does not know.
+    pub(crate) fn end(&self) -> FrameEnd {
+        FrameEnd {
+            duration: self.duration,
+            flags: self.flags,
+            tag_count: self.tag_count,
+            has_repeated_keys: self.extras.has_repeated_keys(),
+        }
+    }
+
+    /// This header with another end.
+    pub(crate) fn with_end(self, end: FrameEnd) -> Self {
+        Self {
+            duration: end.duration,
+            flags: end.flags,
+            tag_count: end.tag_count,
+            extras: FrameExtras::new(end.has_repeated_keys, false),
+            ..self
+        }
+    }
+
+    /// When it started, in whole microseconds.
+    pub(crate) fn start(&self) -> Timestamp {
+        if self.kind == FrameKind::InMicros {
+            Timestamp::from_micros(self.start)
+        } else {
+            Timestamp::from_nanos(self.start)
+        }
+    }
+
+    /// How long it took, in whole microseconds and at least one: backends warn of spans without a length.
+    pub(crate) fn duration_micros(&self) -> u64 {
+        if self.kind == FrameKind::InMicros {
+            self.duration
+        } else {
+            (self.duration / 1_000).max(1)
+        }
+    }
+}
+
+impl ParentReference {
+    #[inline(always)]
+    pub(crate) fn of(kind: ReferenceType) -> Self {
+        match kind {
+            ReferenceType::ChildOf => Self::ChildOf,
+            ReferenceType::FollowsFrom => Self::FollowsFrom,
+        }
+    }
+
+    pub(crate) fn kind(self) -> Option<ReferenceType> {
+        match self {
+            Self::None => None,
+            Self::ChildOf => Some(ReferenceType::ChildOf),
+            Self::FollowsFrom => Some(ReferenceType::FollowsFrom),
+        }
+    }
+}
+
+/// The variable part of a frame.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct FrameBytes<'a> {
+    pub(crate) operation_name: &'a str,
+    pub(crate) tags: &'a [u8],
+    pub(crate) references: &'a [u8],
+    pub(crate) reference_count: u32,
+    /// Two parts, because of the records that were left out in the middle.
+    pub(crate) logs: [&'a [u8]; 2],
+    pub(crate) log_count: u32,
+}
+
+impl FrameBytes<'_> {
+    #[inline(always)]
+    fn has_more(&self) -> bool {
+        self.reference_count | self.log_count != 0
+    }
+
+    fn logs_len(&self) -> usize {
+        self.logs[0].len() + self.logs[1].len()
+    }
+
+    /// How many bytes the whole frame takes.
+    #[inline]
+    pub(crate) fn frame_len(&self) -> usize {
+        let plain = HEADER_BYTES + self.operation_name.len() + self.tags.len();
+        if self.has_more() {
+            plain + size_of::<More>() + self.references.len() + self.logs_len()
+        } else {
+            plain
+        }
+    }
+}
+
+/// What the header of an open span does not know before the end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FrameEnd {
+    /// Nanoseconds.
+    pub(crate) duration: u64,
+    pub(crate) flags: Flags,
+    pub(crate) tag_count: u32,
+    pub(crate) has_repeated_keys: bool,
+}
+
+/// Appends a frame: the header of the open span, what is known at its end, and the rest.
+///
+/// # Safety
+///
+/// `out` has a capacity for `bytes.frame_len()` bytes more, which is no more than 4 GiB.
+#[inline(always)]
+pub(crate) unsafe fn write_frame(
+    out: &mut Vec<u8>,
+    header: &FrameHeader,
+    end: FrameEnd,
+    bytes: &FrameBytes<'_>,
+) {
+    // Word by word: what the start of the span has stored as words, and a moment ago if the span is short, and is loaded
+    // as something larger has to wait for the stores. To the compiler only a volatile read is no part of a larger one.
+    let word = |n: usize| {
+        // SAFETY: a header has no padding, is aligned, and begins with as many words as are asked for.
+        unsafe { (&raw const *header).cast::<u64>().add(n).read_volatile() }
+    };
+    // SAFETY: a frame is a header, the second part of it if there is more, and these slices; `frame_len` is their sum, and
+    // the caller has made room for it. Neither part has padding, and the first is written in the order of its fields.
+    unsafe {
+        let mut out = Appender::in_place(out);
+        for n in 0..IDENTITY_WORDS {
+            out.value(word(n));
+        }
+        out.value(end.duration);
+        out.value(bytes.operation_name.len() as u32);
+        out.value(bytes.tags.len() as u32);
+        out.value(end.tag_count);
+        out.value(end.flags);
+        out.value(header.parent_reference);
+        out.value(header.kind);
+        out.value(FrameExtras::new(end.has_repeated_keys, bytes.has_more()));
+        if bytes.has_more() {
+            out.value(More {
+                references_len: bytes.references.len() as u32,
+                logs_len: bytes.logs_len() as u32,
+                reference_count: bytes.reference_count,
+                log_count: bytes.log_count,
+            });
+        }
+        out.bytes(bytes.operation_name.as_bytes());
+        if !bytes.tags.is_empty() {
+            out.bytes(bytes.tags);
+        }
+        if bytes.has_more() {
+            for part in [bytes.references, bytes.logs[0], bytes.logs[1]] {
+                if !part.is_empty() {
+                    out.bytes(part);
+                }
+            }
+        }
+        out.finish();
+    }
+}
+
+/// The ids and the start.
+const IDENTITY_WORDS: usize = offset_of!(FrameHeader, duration) / size_of::<u64>();
+
+pub(crate) const HEADER_BYTES: usize = 64;

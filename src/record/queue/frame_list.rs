@@ -1,0 +1,245 @@
+use std::str;
+
+use crate::record::queue::finished_span::FinishedSpan;
+use crate::record::queue::frame::{
+    FrameBytes, FrameEnd, FrameHeader, HEADER_BYTES, More, write_frame,
+};
+
+/// Frames, one behind the other.
+///
+/// Nothing but whole frames is ever written here, so that they can be read without asking whether they are some.
+#[derive(Debug, Default)]
+pub(crate) struct Frames {
+    bytes: Vec<u8>,
+    /// Where [`read_on`](Self::read_on) continues: at the beginning or behind a whole frame.
+    read: usize,
+}
+
+impl Frames {
+    /// None yet, in this memory.
+    pub(crate) fn in_memory(mut bytes: Vec<u8>) -> Self {
+        bytes.clear();
+        Self { bytes, read: 0 }
+    }
+
+    /// The memory, emptied.
+    pub(crate) fn into_memory(mut self) -> Vec<u8> {
+        self.bytes.clear();
+        self.bytes
+    }
+
+    /// Appends one; false if it is larger than 4 GiB, which no frame can be.
+    pub(crate) fn push(&mut self, header: &FrameHeader, bytes: &FrameBytes<'_>) -> bool {
+        let fits = u32::try_from(bytes.frame_len()).is_ok();
+        if fits {
+            self.bytes.reserve(bytes.frame_len());
+            // SAFETY: room was made for the frame, which is not too large.
+            unsafe { write_frame(&mut self.bytes, header, header.end(), bytes) };
+        }
+        fits
+    }
+
+    /// The same of an open span at its end, where there is room.
+    ///
+    /// # Safety
+    ///
+    /// The memory has room for `bytes.frame_len()` bytes more, and those are no more than 4 GiB.
+    #[inline(always)]
+    pub(crate) unsafe fn push_in_place(
+        &mut self,
+        header: &FrameHeader,
+        end: FrameEnd,
+        bytes: &FrameBytes<'_>,
+    ) {
+        // SAFETY: passed on.
+        unsafe { write_frame(&mut self.bytes, header, end, bytes) };
+    }
+
+    pub(crate) fn iter(&self) -> Iter<'_> {
+        Iter { rest: &self.bytes }
+    }
+
+    /// Reads on behind the span that the last call ended with, until `read` returns false; returns whether every span has
+    /// been read.
+    #[inline]
+    pub(crate) fn read_on<'a>(
+        &'a mut self,
+        mut read: impl FnMut(FinishedSpan<'a>) -> bool,
+    ) -> bool {
+        let Self { bytes, read: at } = self;
+        let bytes = &**bytes;
+        // Whole frames are left: `at` is nothing but the end of one that was read here.
+        let mut left = Iter {
+            rest: &bytes[*at..],
+        };
+        while let Some(span) = left.next() {
+            // Before the call, so that a span on which it panics is not read again.
+            *at = bytes.len() - left.rest.len();
+            if !read(span) {
+                break;
+            }
+        }
+        left.rest.is_empty()
+    }
+
+    /// Removes the first `count` of them.
+    pub(crate) fn remove_first(&mut self, count: usize) {
+        let mut left = self.iter();
+        left.by_ref().take(count).for_each(drop);
+        let removed = self.bytes.len() - left.rest.len();
+        self.bytes.drain(..removed);
+        self.read = self.read.saturating_sub(removed);
+    }
+
+    pub(crate) fn shrink_to_fit(&mut self) {
+        self.bytes.shrink_to_fit();
+    }
+
+    /// How many bytes they take.
+    #[inline(always)]
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    #[inline(always)]
+    pub(crate) fn as_ptr(&self) -> *const u8 {
+        self.bytes.as_ptr()
+    }
+}
+
+/// The spans of [`Frames`], the oldest first.
+#[derive(Debug)]
+pub(crate) struct Iter<'a> {
+    /// Whole frames.
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = FinishedSpan<'a>;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<FinishedSpan<'a>> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        // SAFETY: whole frames are left, and as there are bytes, there is one.
+        let (span, rest) = unsafe { read_frame(self.rest) };
+        self.rest = rest;
+        Some(span)
+    }
+}
+
+/// Reads the first of `frames` and returns it with those behind it.
+///
+/// # Safety
+///
+/// `frames` is one frame or more, each as [`write_frame`] writes it.
+#[inline(always)]
+unsafe fn read_frame(frames: &[u8]) -> (FinishedSpan<'_>, &[u8]) {
+    // SAFETY: a frame begins with a header as it lies in memory, and behind it are slices of the lengths that it says, as
+    // lengths fit into their fields. The first of them was text.
+    unsafe {
+        let header = frames.as_ptr().cast::<FrameHeader>();
+        // By themselves, so that the whole is copied once, to where it stays.
+        let name_len = (&raw const (*header).name_len).read_unaligned();
+        let tags_len = (&raw const (*header).tags_len).read_unaligned();
+        let extras = (&raw const (*header).extras).read_unaligned();
+        let mut rest = frames.get_unchecked(HEADER_BYTES..);
+        let mut more = More {
+            references_len: 0,
+            logs_len: 0,
+            reference_count: 0,
+            log_count: 0,
+        };
+        if extras.has_more() {
+            more = rest.as_ptr().cast::<More>().read_unaligned();
+            rest = rest.get_unchecked(size_of::<More>()..);
+        }
+        let (name, rest) = rest.split_at_unchecked(name_len as usize);
+        let (tags, rest) = rest.split_at_unchecked(tags_len as usize);
+        let (references, rest) = rest.split_at_unchecked(more.references_len as usize);
+        let (logs, rest) = rest.split_at_unchecked(more.logs_len as usize);
+        let bytes = FrameBytes {
+            operation_name: str::from_utf8_unchecked(name),
+            tags,
+            references,
+            reference_count: more.reference_count,
+            logs: [logs, &[]],
+            log_count: more.log_count,
+        };
+        let header = header.read_unaligned();
+        (FinishedSpan::new(header, bytes), rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{SpanId, TraceId};
+    use crate::record::OwnedSpan;
+
+    fn push(frames: &mut Frames, name: &str) {
+        let (trace_id, span_id) = (TraceId::new(0, 1), SpanId::new(2));
+        let ids = trace_id.zip(span_id).expect("not zero");
+        let span = OwnedSpan::new(ids.0, ids.1, name);
+        assert!(span.view(|span| frames.push(span.header(), &span.frame_bytes())));
+    }
+
+    fn names(frames: &Frames) -> Vec<&str> {
+        frames.iter().map(|span| span.operation_name()).collect()
+    }
+
+    #[test]
+    fn the_first_frames_are_removed_whole() {
+        let mut frames = Frames::default();
+        for name in ["a", "", "é", "longer than the others"] {
+            push(&mut frames, name);
+        }
+        frames.remove_first(0);
+        assert_eq!(names(&frames), ["a", "", "é", "longer than the others"]);
+        frames.remove_first(2);
+        assert_eq!(names(&frames), ["é", "longer than the others"]);
+        frames.remove_first(3);
+        assert!(names(&frames).is_empty());
+    }
+
+    #[test]
+    fn reading_stops_and_goes_on_between_frames() {
+        let mut frames = Frames::default();
+        for name in ["a", "", "é", "longer than the others"] {
+            push(&mut frames, name);
+        }
+        let read = |frames: &mut Frames, count: usize| {
+            let mut names = Vec::new();
+            let is_done = frames.read_on(|span| {
+                names.push(span.operation_name().to_owned());
+                names.len() < count
+            });
+            (names, is_done)
+        };
+        assert_eq!(read(&mut frames, 1).0, ["a"]);
+        assert_eq!(
+            read(&mut frames, 2),
+            (vec![String::new(), "é".into()], false)
+        );
+        frames.remove_first(1);
+        let (rest, is_done) = read(&mut frames, 9);
+        assert!(is_done && rest == ["longer than the others"], "{rest:?}");
+        push(&mut frames, "later");
+        assert_eq!(read(&mut frames, 1), (vec!["later".into()], true));
+        assert_eq!(read(&mut frames, 1), (vec![], true));
+        frames.remove_first(4);
+        push(&mut frames, "again");
+        assert_eq!(read(&mut frames, 1).0, ["again"]);
+    }
+
+    #[test]
+    fn memory_that_is_used_again_holds_no_frames() {
+        let mut frames = Frames::default();
+        push(&mut frames, "old");
+        let mut frames = Frames::in_memory(frames.into_memory());
+        assert!(names(&frames).is_empty());
+        push(&mut frames, "new");
+        assert_eq!(names(&frames), ["new"]);
+    }
+}

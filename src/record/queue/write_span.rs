@@ -1,0 +1,294 @@
+//! A finished span as a `Span` struct in Thrift's compact protocol.
+//!
+//! Field headers are a byte, `(id - previous id) << 4 | type`. Lists are in this form already.
+
+use crate::model::TraceId;
+use crate::record::queue::finished_span::FinishedSpan;
+use crate::record::wire::appender::{Appender, CONTINUED, spread_7};
+use crate::record::wire::encode::{reference_kind, varint_len, zigzag};
+
+/// Appends a `Span` struct.
+#[inline(always)]
+pub(crate) fn write_span(out: &mut Vec<u8>, span: &FinishedSpan<'_>, last: &mut LastTrace) {
+    let header = span.header();
+    let lists_len = span.reference_bytes().len() + span.tag_bytes().len() + span.log_bytes().len();
+    let name_len = span.operation_name().len();
+    let mut out = Appender::new(out, SPAN_BYTES + name_len + lists_len);
+    // SAFETY: a span is its name and its lists, and less than `SPAN_BYTES` besides: four ids, and three of them once more for
+    // the parent's reference, of 11 bytes each; three numbers of 11 bytes each; the lengths of a name and three lists, of 12
+    // bytes each; and less than ten bytes more. What is stored beyond the end of a field is less than 32 bytes.
+    unsafe {
+        last.append(&mut out, header.trace_id);
+        Field::of_id(header.span_id.get()).append(&mut out);
+        let parent = Field::of_id(header.parent_id.map_or(0, |id| id.get()));
+        parent.append(&mut out);
+        number_field(&mut out, 0x18, name_len as u64);
+        out.bytes(span.operation_name().as_bytes());
+
+        // The next field is two on, or one where there are references.
+        let mut flags_field = 0x25;
+        if span.all_references() > 0 {
+            list_field(&mut out, 0x19, span.all_references());
+            if let Some(kind) = header.parent_reference.kind() {
+                out.array([0x15, zigzag(reference_kind(kind)) as u8]);
+                last.append_again(&mut out);
+                parent.append(&mut out);
+                out.byte(0);
+            }
+            if span.reference_count() > 0 {
+                out.many_bytes(span.reference_bytes());
+            }
+            flags_field = 0x15;
+        }
+        number_field(&mut out, flags_field, zigzag(header.flags.bits().into()));
+        time_field(&mut out, header.start().as_micros());
+        let duration = i64::try_from(header.duration_micros()).unwrap_or(i64::MAX);
+        number_field(&mut out, 0x16, zigzag(duration));
+
+        let mut logs_field = 0x29;
+        if header.tag_count > 0 {
+            list_field(&mut out, 0x19, header.tag_count);
+            out.many_bytes(span.tag_bytes());
+            logs_field = 0x19;
+        }
+        if span.log_count() > 0 {
+            list_field(&mut out, logs_field, span.log_count());
+            out.many_bytes(span.log_bytes());
+        }
+        out.byte(0);
+    }
+    out.finish();
+}
+
+/// More than a span takes beside its name and its lists.
+const SPAN_BYTES: usize = 256;
+
+/// The trace id that was written last, with its two fields: the spans of a trace often come one behind the other.
+#[derive(Debug, Default)]
+pub(crate) struct LastTrace {
+    id: Option<TraceId>,
+    fields: [u8; TRACE_BYTES],
+    len: usize,
+}
+
+impl LastTrace {
+    /// # Safety
+    ///
+    /// There is room for two fields and their slack.
+    #[inline(always)]
+    unsafe fn append(&mut self, out: &mut Appender<'_>, id: TraceId) {
+        if self.id != Some(id) {
+            self.id = Some(id);
+            let (low, high) = (Field::of_id(id.low()), Field::of_id(id.high()));
+            // Not from there into `out`: what was just written in pieces is slow to read as a whole.
+            let (start, rest) = self.fields.split_at_mut(low.len);
+            start.copy_from_slice(&low.bytes.to_le_bytes()[..low.len]);
+            rest[..FIELD_BYTES].copy_from_slice(&high.bytes.to_le_bytes());
+            self.len = low.len + high.len;
+            // SAFETY: passed on.
+            unsafe {
+                low.append(out);
+                high.append(out);
+            }
+        } else {
+            // SAFETY: passed on.
+            unsafe { self.append_again(out) };
+        }
+    }
+
+    /// The same fields once more: they look alike in a span and in a reference.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::append`].
+    #[inline(always)]
+    unsafe fn append_again(&self, out: &mut Appender<'_>) {
+        // SAFETY: passed on; the array is as long as two fields and their slack.
+        unsafe { out.part(self.fields, self.len) };
+    }
+}
+
+/// The field of an id: its first `len` bytes, of which there are 11 at most.
+#[derive(Clone, Copy)]
+struct Field {
+    bytes: u128,
+    len: usize,
+}
+
+/// How much a field stores, whatever its length.
+const FIELD_BYTES: usize = size_of::<u128>();
+/// Two fields, and what the second one stores beyond its end.
+const TRACE_BYTES: usize = 2 * FIELD_BYTES;
+
+impl Field {
+    /// Of an id. They are random bits, of which nine or ten bytes come, or zero.
+    #[inline(always)]
+    fn of_id(id: u64) -> Self {
+        if id == 0 {
+            return Self {
+                bytes: 0x16,
+                len: 2,
+            };
+        }
+        let value = zigzag(id as i64);
+        let top = value >> 56;
+        if top == 0 {
+            return Self::of_small_id(value);
+        }
+        Self {
+            bytes: Self::join(spread_7(value) | CONTINUED, top),
+            len: 10 + (top >> 7) as usize,
+        }
+    }
+
+    /// Of one with eight bytes at most.
+    #[cold]
+    #[inline(never)]
+    fn of_small_id(value: u64) -> Self {
+        let len = varint_len(value);
+        let continued = CONTINUED & !(u64::MAX << (8 * (len - 1)));
+        Self {
+            bytes: Self::join(spread_7(value) | continued, 0),
+            len: 1 + len,
+        }
+    }
+
+    /// The header, eight bytes, and two for the bits from the 56th on.
+    #[inline(always)]
+    fn join(first: u64, top: u64) -> u128 {
+        let last = top + 2 * (top & 0x80);
+        0x16 | u128::from(first) << 8 | u128::from(last) << 72
+    }
+
+    /// # Safety
+    ///
+    /// There is room for `FIELD_BYTES`.
+    #[inline(always)]
+    unsafe fn append(self, out: &mut Appender<'_>) {
+        // SAFETY: passed on.
+        unsafe { out.part(self.bytes.to_le_bytes(), self.len) };
+    }
+}
+
+/// The field of a number that is mostly small.
+///
+/// # Safety
+///
+/// There is room for a byte and `VARINT_BYTES`.
+#[inline(always)]
+unsafe fn number_field(out: &mut Appender<'_>, header: u8, value: u64) {
+    // SAFETY: passed on.
+    unsafe {
+        out.byte(header);
+        out.varint(value);
+    }
+}
+
+/// The field of a point in time: from 1987 to 2540 they take eight bytes.
+///
+/// # Safety
+///
+/// As [`number_field`].
+#[inline(always)]
+unsafe fn time_field(out: &mut Appender<'_>, micros: i64) {
+    let value = zigzag(micros);
+    // SAFETY: passed on.
+    unsafe {
+        if (1..0x80).contains(&(value >> 49)) {
+            out.byte(0x16);
+            out.array((spread_7(value) | CONTINUED >> 8).to_le_bytes());
+        } else {
+            number_field(out, 0x16, value);
+        }
+    }
+}
+
+/// The header of a list of structs.
+///
+/// # Safety
+///
+/// There is room for two bytes and `VARINT_BYTES`.
+#[inline(always)]
+unsafe fn list_field(out: &mut Appender<'_>, header: u8, count: u32) {
+    // SAFETY: passed on.
+    unsafe {
+        if count < 15 {
+            out.array([header, (count as u8) << 4 | 0x0c]);
+        } else {
+            out.byte(header);
+            number_field(out, 0xfc, count.into());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Flags, SpanId};
+    use crate::record::queue::frame::{FrameBytes, FrameHeader, FrameKind, ParentReference};
+    use crate::record::wire::appender::VARINT_BYTES;
+    use crate::record::wire::encode::write_varint;
+
+    #[test]
+    fn a_field_is_a_header_and_a_varint() {
+        let write: [unsafe fn(&mut Appender<'_>, u64); 3] = [
+            // SAFETY: room is made below.
+            |out, value| unsafe { number_field(out, 0x16, zigzag(value as i64)) },
+            |out, value| unsafe { Field::of_id(value).append(out) },
+            |out, value| unsafe { time_field(out, value as i64) },
+        ];
+        for shift in 0..64 {
+            for value in [1 << shift, (1 << shift) - 1, u64::MAX >> shift] {
+                for value in [value, value.wrapping_neg(), !value] {
+                    let mut expected = vec![0xee, 0x16];
+                    write_varint(&mut expected, zigzag(value as i64));
+                    for write in write {
+                        let mut written = vec![0xee];
+                        let mut out = Appender::new(&mut written, 1 + VARINT_BYTES);
+                        // SAFETY: room was made for it.
+                        unsafe { write(&mut out, value) };
+                        out.finish();
+                        assert_eq!(written, expected, "{value:#x}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_longest_fields_have_room() {
+        const TOP: u64 = 1 << 63;
+        let (trace_id, id) = TraceId::new(TOP, TOP)
+            .zip(SpanId::new(TOP))
+            .expect("not zero");
+        let header = FrameHeader {
+            parent_id: Some(id),
+            start: i64::MIN,
+            duration: u64::MAX,
+            tag_count: u32::MAX,
+            flags: Flags::from_bits(0xff),
+            parent_reference: ParentReference::ChildOf,
+            kind: FrameKind::InMicros,
+            ..FrameHeader::new(trace_id, id)
+        };
+        let list = [7; 9];
+        let bytes = FrameBytes {
+            operation_name: "n",
+            tags: &list,
+            references: &list,
+            reference_count: u32::MAX - 1,
+            logs: [&list, &[]],
+            log_count: u32::MAX,
+        };
+        let (mut out, mut last) = (Vec::new(), LastTrace::default());
+        for n in 1..=2 {
+            write_span(&mut out, &FinishedSpan::new(header, bytes), &mut last);
+            // Seven ids, two times, the name, three lists, the flags; the reference has two bytes and an end besides.
+            let len = 7 * 11 + 2 * 11 + 3 + 3 * (7 + list.len()) + 3 + 3 + 1;
+            assert_eq!(out.len(), n * len);
+        }
+        // The second one's trace is copied from the first one's.
+        let (first, second) = out.split_at(out.len() / 2);
+        assert_eq!(first, second);
+    }
+}

@@ -1,0 +1,192 @@
+//! Which keys a span's tags have, as far as it takes to notice one that is set twice.
+
+use std::collections::HashMap;
+
+use crate::model::{TagRef, tags};
+use crate::record::wire::encode::{Tags, write_tag};
+
+/// Notices that a key is inserted again; now and then says so of one that is not.
+///
+/// The keys of the sampler's tags are there from the start, because those tags go before all others without a look at
+/// the filter.
+#[derive(Debug)]
+pub(crate) struct KeyFilter {
+    /// A bit for each hash: one that is not there spares the search.
+    seen: u64,
+    /// `count` of them.
+    hashes: [u16; 32],
+    count: usize,
+    pub(crate) has_repeated: bool,
+}
+
+const SAMPLER_KEYS: [u16; 2] = [
+    KeyEnds::of(tags::SAMPLER_TYPE).hash(),
+    KeyEnds::of(tags::SAMPLER_PARAM).hash(),
+];
+
+impl Default for KeyFilter {
+    fn default() -> Self {
+        let mut hashes = [0; 32];
+        hashes[..SAMPLER_KEYS.len()].copy_from_slice(&SAMPLER_KEYS);
+        Self {
+            seen: bit(SAMPLER_KEYS[0]) | bit(SAMPLER_KEYS[1]),
+            hashes,
+            count: SAMPLER_KEYS.len(),
+            has_repeated: false,
+        }
+    }
+}
+
+impl KeyFilter {
+    #[inline(always)]
+    pub(crate) fn insert(&mut self, key: KeyEnds) {
+        let hash = key.hash();
+        let seen = self.seen | bit(hash);
+        if seen == self.seen {
+            self.search(hash);
+        }
+        self.seen = seen;
+        match self.hashes.get_mut(self.count) {
+            Some(free) => {
+                *free = hash;
+                self.count += 1;
+            }
+            // So many keys are for the reader to look through.
+            None => self.has_repeated = true,
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn search(&mut self, hash: u16) {
+        let mut known = self.hashes.iter().take(self.count);
+        self.has_repeated |= known.any(|known| *known == hash);
+    }
+
+    /// The first ones stay.
+    #[inline(always)]
+    pub(crate) fn clear(&mut self) {
+        self.seen = bit(SAMPLER_KEYS[0]) | bit(SAMPLER_KEYS[1]);
+        self.count = SAMPLER_KEYS.len();
+        self.has_repeated = false;
+    }
+}
+
+#[inline(always)]
+const fn bit(hash: u16) -> u64 {
+    1 << (hash % 64)
+}
+
+/// Up to 16 bytes at the ends of a key, which tell the keys of one span apart.
+#[derive(Clone, Copy)]
+pub(crate) struct KeyEnds {
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+}
+
+impl KeyEnds {
+    #[inline(always)]
+    pub(crate) const fn of(key: &str) -> Self {
+        let key = key.as_bytes();
+        let (first, last) = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
+            (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+            _ => match (key.first_chunk::<4>(), key.last_chunk::<4>()) {
+                (Some(first), Some(last)) => (
+                    u32::from_le_bytes(*first) as u64,
+                    u32::from_le_bytes(*last) as u64,
+                ),
+                _ => match *key {
+                    [] => (0, 0),
+                    [a] => (a as u64, 1),
+                    [a, .., b] => (a as u64, b as u64),
+                },
+            },
+        };
+        Self { first, last }
+    }
+
+    #[inline(always)]
+    const fn hash(self) -> u16 {
+        let mixed = (self.first ^ self.last.rotate_left(29)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed >> 48) as u16
+    }
+}
+
+/// The last value of each key in the place of its first, encoded, and how many.
+pub(crate) fn without_repeated_keys(tags: Tags<'_>) -> (Vec<u8>, u32) {
+    let mut kept: Vec<(&str, TagRef<'_>)> = Vec::new();
+    let mut places = HashMap::new();
+    for (key, value) in tags {
+        let place = *places.entry(key).or_insert(kept.len());
+        match kept.get_mut(place) {
+            Some(tag) => tag.1 = value,
+            None => kept.push((key, value)),
+        }
+    }
+    let mut bytes = Vec::new();
+    for (key, value) in &kept {
+        write_tag(&mut bytes, key, *value);
+    }
+    (bytes, kept.len() as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn repeats(keys: &[&str]) -> bool {
+        let mut filter = KeyFilter::default();
+        for key in keys {
+            filter.insert(KeyEnds::of(key));
+        }
+        filter.has_repeated
+    }
+
+    #[test]
+    fn a_key_that_comes_again_is_noticed_whatever_its_length() {
+        for key in [
+            "",
+            "a",
+            "abc",
+            "abcd",
+            "abcdefg",
+            "abcdefgh",
+            "http.status_code",
+        ] {
+            assert!(repeats(&[key, "other", key]), "{key:?}");
+            assert!(!repeats(&[key, "other"]), "{key:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_the_samplers_counts_as_repeated() {
+        assert!(repeats(&["sampler.type"]));
+        assert!(repeats(&["other", "sampler.param"]));
+    }
+
+    #[test]
+    fn the_usual_tags_of_a_request_are_told_apart() {
+        let keys = [
+            "span.kind",
+            "component",
+            "http.method",
+            "http.url",
+            "http.status_code",
+            "http.route",
+            "peer.service",
+            "peer.hostname",
+            "peer.ipv4",
+            "peer.port",
+            "error",
+        ];
+        assert!(!repeats(&keys));
+    }
+
+    #[test]
+    fn more_keys_than_are_kept_count_as_repeated() {
+        let keys: Vec<_> = (0..40).map(|n| format!("key-{n}")).collect();
+        assert!(repeats(
+            &keys.iter().map(String::as_str).collect::<Vec<_>>()
+        ));
+    }
+}

@@ -1,0 +1,206 @@
+//! Tags as most are: a short key, and a short text or a number.
+
+use crate::model::{TagRef, Timestamp};
+use crate::record::wire::appender::{Appender, VARINT_BYTES};
+use crate::record::wire::encode::zigzag;
+use crate::record::wire::repeated_keys::KeyEnds;
+
+/// Appends `Tag` structs that are short and of a usual type, as long as there is room at hand.
+pub(crate) struct ShortTags<'a> {
+    out: Appender<'a>,
+    /// The last address from which there is room for any short tag. 0 where there is none.
+    last: usize,
+    /// Lengths below this are within the limits, and one byte on the wire. A power of two, or 0.
+    short: usize,
+}
+
+impl<'a> ShortTags<'a> {
+    /// Appends to `out` up to a length of `limit`. `key_bytes` and `value_bytes` are the limits of what is not cut. What is
+    /// appended is there once this is [finished](Self::finish).
+    #[inline(always)]
+    pub(crate) fn new(
+        out: &'a mut Vec<u8>,
+        limit: usize,
+        key_bytes: usize,
+        value_bytes: usize,
+    ) -> Self {
+        let short = if key_bytes.min(value_bytes) >= ONE_BYTE - 1 {
+            ONE_BYTE
+        } else {
+            0
+        };
+        let room = out.capacity().min(limit).saturating_sub(out.len());
+        // SAFETY: nothing is appended but from `last` on downwards, and no more at once than there is room for.
+        let out = unsafe { Appender::in_place(out) };
+        let last = if room >= SHORT_TAG_BYTES {
+            out.addr() + room - SHORT_TAG_BYTES
+        } else {
+            0
+        };
+        Self { out, last, short }
+    }
+
+    /// `None`, and nothing is written, where the tag is another one or there is no room.
+    #[inline(always)]
+    pub(crate) fn write(&mut self, key: &str, value: &TagRef<'_>) -> Option<KeyEnds> {
+        let number = match *value {
+            TagRef::String(text) => return self.write_text(key, text),
+            TagRef::Long(number) => number,
+            TagRef::Unsigned(number) => i64::try_from(number).ok()?,
+            _ => return None,
+        };
+        self.write_number(key, number)
+    }
+
+    #[inline(always)]
+    fn write_text(&mut self, key: &str, text: &str) -> Option<KeyEnds> {
+        let ends = self.begin(key, text.len())?;
+        // SAFETY: five bytes of the room for a tag, and the text; eight bytes are written of the first three.
+        unsafe {
+            self.out.first_of(0x18_0015, 3);
+            self.out.byte(text.len() as u8);
+            self.out.bytes(text.as_bytes());
+            self.out.byte(0);
+        }
+        Some(ends)
+    }
+
+    #[inline(always)]
+    fn write_number(&mut self, key: &str, number: i64) -> Option<KeyEnds> {
+        let ends = self.begin(key, 0)?;
+        let number = zigzag(number);
+        // SAFETY: four bytes of the room for a tag, and a number.
+        unsafe {
+            if number < 1 << 7 {
+                self.out.first_of(number << 24 | 0x46_0615, 5);
+            } else if number < 1 << 14 {
+                // Seven bits, the seven above them, and the end.
+                let number = number << 24 & 0x7f00_0000 | number << 25 & 0x7f_0000_0000;
+                self.out.first_of(number | 0x8046_0615, 6);
+            } else {
+                self.out.array([0x15, 6, 0x46]);
+                self.out.varint(number);
+                self.out.byte(0);
+            }
+        }
+        Some(ends)
+    }
+
+    /// The key, if the tag is short and there is room for it.
+    #[inline(always)]
+    fn begin(&mut self, key: &str, text_len: usize) -> Option<KeyEnds> {
+        // One look at both lengths.
+        let is_short = (key.len() | text_len) < self.short;
+        if !is_short || self.out.addr() > self.last {
+            return None;
+        }
+        let ends = KeyEnds::of(key);
+        // SAFETY: there is room for the key, the text, and `TAG_BYTES` besides, of which two go here.
+        unsafe {
+            self.out.array([0x18, key.len() as u8]);
+            if let 8..=16 = key.len() {
+                self.out.overlapping(ends.first, ends.last, key.len());
+            } else {
+                self.out.bytes(key.as_bytes());
+            }
+        }
+        Some(ends)
+    }
+
+    /// Appends the beginning of a `Log` struct with `count` fields, less than 15: they, and the [end](Self::end_log), come
+    /// next. False, and nothing is written, where there is no room.
+    #[inline(always)]
+    pub(crate) fn begin_log(&mut self, timestamp: Timestamp, count: usize) -> bool {
+        if self.out.addr() > self.last {
+            return false;
+        }
+        // SAFETY: there is room for three bytes, a number, and the end.
+        unsafe {
+            self.out.byte(0x16);
+            self.out.time_varint(zigzag(timestamp.as_micros()));
+            self.out.array([0x19, (count as u8) << 4 | 0x0c]);
+        }
+        true
+    }
+
+    /// Appends the end of a `Log` struct.
+    #[inline(always)]
+    pub(crate) fn end_log(&mut self) {
+        // SAFETY: the room for the struct's beginning, and that for a field, have a byte to spare.
+        unsafe { self.out.byte(0) };
+    }
+
+    #[inline(always)]
+    pub(crate) fn finish(self) {
+        self.out.finish();
+    }
+}
+
+/// Lengths that are one byte on the wire are below this.
+const ONE_BYTE: usize = 0x80;
+
+/// Room for what a tag has beside its key and its text: seven bytes at most, and a number. One is for the end of a log.
+const TAG_BYTES: usize = 8 + VARINT_BYTES;
+
+/// Room for any tag that is short, and for what a log has beside its fields: one bound is quicker than one for each tag.
+pub(crate) const SHORT_TAG_BYTES: usize = 2 * (ONE_BYTE - 1) + TAG_BYTES;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::wire::encode::write_tag;
+
+    /// What is written of a tag where there is `room`, and whether it was.
+    fn write(room: usize, limits: [usize; 2], key: &str, value: TagRef<'_>) -> (Vec<u8>, bool) {
+        let mut out = Vec::with_capacity(room);
+        let mut tags = ShortTags::new(&mut out, usize::MAX, limits[0], limits[1]);
+        let is_written = tags.write(key, &value).is_some();
+        tags.finish();
+        (out, is_written)
+    }
+
+    #[test]
+    fn what_is_written_is_what_others_would_write() {
+        let long = "0123456789".repeat(30);
+        let step = if cfg!(miri) { 13 } else { 1 };
+        let lens = || (0..140).step_by(step).chain([127, 128]);
+        let texts = lens().map(|len| (len, TagRef::String(&long[..len])));
+        let edges = (0..64).step_by(step).flat_map(|shift| {
+            let edge = 1i64 << shift;
+            [edge, edge.wrapping_neg(), edge.wrapping_sub(1)]
+        });
+        let numbers = edges.flat_map(|n| [(0, TagRef::Long(n)), (0, TagRef::Unsigned(n as u64))]);
+        for (text_len, value) in texts.chain(numbers) {
+            for key in lens().map(|len| &long[len / 2..len / 2 + len]) {
+                let mut expected = Vec::new();
+                write_tag(&mut expected, key, value);
+                let (out, is_written) = write(1_000, [256, 1_024], key, value);
+                let is_usual = !matches!(value, TagRef::Unsigned(n) if n > i64::MAX as u64);
+                assert_eq!(is_written, key.len() < 128 && text_len < 128 && is_usual);
+                if is_written {
+                    assert_eq!(out, expected, "{key} {value:?}");
+                } else {
+                    assert!(out.is_empty());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_written_beyond_the_room_or_the_limits() {
+        let value = TagRef::String("value");
+        for room in 0..2 * SHORT_TAG_BYTES {
+            let (out, is_written) = write(room, [256, 256], "key", value);
+            assert_eq!(out.len(), if is_written { 15 } else { 0 });
+            assert_eq!(is_written, room >= SHORT_TAG_BYTES);
+        }
+        for limits in [[126, 256], [256, 126], [0, 0]] {
+            assert_eq!(write(1_000, limits, "key", value), (Vec::new(), false));
+        }
+        let mut out = Vec::with_capacity(1_000);
+        let mut tags = ShortTags::new(&mut out, 30, 256, 256);
+        assert!(tags.write("key", &value).is_none());
+        tags.finish();
+        assert!(out.is_empty());
+    }
+}

@@ -1,0 +1,190 @@
+//! A lock of one byte, for what is held for some nanoseconds and hardly ever contended.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+
+use crate::sync::{AtomicBool, Ordering, UnsafeCell, spin_loop, yield_now};
+
+/// A value that one thread at a time may touch.
+///
+/// Taking it is one atomic exchange, giving it back one store. Whoever waits spins a little and then lets others run, so
+/// nothing that may block, and nothing of the user's, may happen while it is held. A panic gives it back too.
+pub(crate) struct ByteLock<T> {
+    is_locked: AtomicBool,
+    value: UnsafeCell<T>,
+}
+
+// SAFETY: the value is reached by one thread at a time, as in a `Mutex`: see `lock`.
+unsafe impl<T: Send> Sync for ByteLock<T> {}
+// SAFETY: the lock owns its value.
+unsafe impl<T: Send> Send for ByteLock<T> {}
+
+impl<T> ByteLock<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self {
+            is_locked: AtomicBool::new(false),
+            value: UnsafeCell::new(value),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn lock(&self) -> ByteGuard<'_, T> {
+        if !self.try_take() {
+            self.wait();
+        }
+        ByteGuard { lock: self }
+    }
+
+    #[inline(always)]
+    pub(crate) fn try_lock(&self) -> Option<ByteGuard<'_, T>> {
+        self.try_take().then(|| ByteGuard { lock: self })
+    }
+
+    /// The lock, unless it is held and does not come free soon: whoever holds it may be a thread of the process that this
+    /// one was forked from.
+    pub(crate) fn lock_soon(&self) -> Option<ByteGuard<'_, T>> {
+        for _ in 0..PATIENCE {
+            if let Some(guard) = self.try_lock() {
+                return Some(guard);
+            }
+            yield_now();
+        }
+        None
+    }
+
+    /// Without the lock: nobody else can know of it.
+    #[inline(always)]
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        // SAFETY: `&mut self` is the only way to the value as long as the result lives.
+        self.value.with_mut(|value| unsafe { &mut *value })
+    }
+
+    #[inline(always)]
+    fn try_take(&self) -> bool {
+        // Acquire: pairs with the Release in `ByteGuard::drop`.
+        self.is_locked
+            .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// A look that takes the line from nobody. A model may show an old value for ever, and so does without.
+    fn looks_locked(&self) -> bool {
+        !cfg!(tracehound_loom) && self.is_locked.load(Ordering::Relaxed)
+    }
+
+    #[cold]
+    fn wait(&self) {
+        let mut tries = 0;
+        loop {
+            // The holder may have lost its processor: then spinning only keeps it from getting one.
+            if tries < SPINS {
+                tries += 1;
+                spin_loop();
+            } else {
+                yield_now();
+            }
+            if !self.looks_locked() && self.try_take() {
+                return;
+            }
+        }
+    }
+}
+
+impl<T: Default> Default for ByteLock<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
+impl<T> fmt::Debug for ByteLock<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ByteLock")
+    }
+}
+
+/// The value while it is locked.
+pub(crate) struct ByteGuard<'a, T> {
+    lock: &'a ByteLock<T>,
+}
+
+impl<T> Deref for ByteGuard<'_, T> {
+    type Target = T;
+
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        // SAFETY: there is one guard at a time, because a guard is only made by whoever changed `is_locked` from
+        // false to true, and changes it back when it is dropped.
+        self.lock.value.with_mut(|value| unsafe { &*value })
+    }
+}
+
+impl<T> DerefMut for ByteGuard<'_, T> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: as in `deref`; `&mut self` makes it the only reference through this guard.
+        self.lock.value.with_mut(|value| unsafe { &mut *value })
+    }
+}
+
+impl<T> Drop for ByteGuard<'_, T> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // Release: pairs with the Acquire in `ByteLock::lock`.
+        self.lock.is_locked.store(false, Ordering::Release);
+    }
+}
+
+/// Rounds of waiting before the processor is left to others.
+const SPINS: u32 = if cfg!(tracehound_loom) { 1 } else { 64 };
+
+/// Tries before a holder is taken for one that is not there. If it is there all the same, a tag of a span that is not
+/// sent is lost.
+const PATIENCE: u32 = 100;
+
+#[cfg(all(test, not(tracehound_loom)))]
+mod tests {
+    use super::*;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::thread;
+
+    #[test]
+    fn one_thread_at_a_time_has_the_value() {
+        let rounds = if cfg!(miri) { 50 } else { 10_000 };
+        let lock = ByteLock::new((0_u64, 0_u64));
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    for _ in 0..rounds {
+                        let mut pair = lock.lock();
+                        assert_eq!(pair.0, pair.1);
+                        pair.0 += 1;
+                        pair.1 += 1;
+                    }
+                });
+            }
+        });
+        assert_eq!(*lock.lock(), (3 * rounds, 3 * rounds));
+    }
+
+    #[test]
+    fn a_lock_whose_holder_is_gone_is_given_up() {
+        let lock = ByteLock::new(0);
+        std::mem::forget(lock.lock());
+        assert!(lock.lock_soon().is_none());
+        let lock = ByteLock::new(1);
+        assert_eq!(lock.lock_soon().as_deref(), Some(&1));
+        assert!(lock.lock_soon().is_some());
+    }
+
+    #[test]
+    fn a_panic_gives_the_lock_back() {
+        let lock = ByteLock::new(0);
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let _guard = lock.lock();
+            panic!("while it is held");
+        }));
+        assert!(result.is_err());
+        *lock.lock() += 1;
+        assert_eq!(*lock.lock(), 1);
+    }
+}
