@@ -6,7 +6,8 @@ use crate::record::handle::SpanRef;
 use crate::record::open::slot::{SpanCell, wall};
 use crate::record::queue::frame::FrameEnd;
 use crate::record::span_clock::SpanClock;
-use crate::record::thread::{self, give_clear_cell};
+use crate::record::thread::slots::give_clear_cell;
+use crate::record::thread::state::current_of;
 
 impl SpanRef {
     /// Finishes the span if it is as most spans are, the thread has last used the same tracer and has room at hand or finds
@@ -18,7 +19,7 @@ impl SpanRef {
         self,
         now: impl FnOnce(&SpanClock) -> Option<u64>,
     ) -> Result<(), Self> {
-        let Some(local) = thread::current_of(self.cell().key) else {
+        let Some(local) = current_of(self.cell().key) else {
             return Err(self);
         };
         let (mut cell, flags) = self.into_alone()?;
@@ -69,7 +70,7 @@ fn finish_filled<const IS_PLAIN: bool>(
     flags: Flags,
     ticks: u64,
 ) -> Result<(), SpanRef> {
-    let Some(local) = thread::current_of(cell.key) else {
+    let Some(local) = current_of(cell.key) else {
         return Err(SpanRef::new(cell));
     };
     let duration = cell.duration(ticks);
@@ -107,7 +108,7 @@ fn finish_in_next_chunk<const IS_PLAIN: bool>(
     ticks: u64,
 ) -> Result<(), SpanRef> {
     let len = cell.buffer.get_mut().bytes().frame_len();
-    let renewed = thread::current_of(cell.key).and_then(|local| local.writer.renew(len));
+    let renewed = current_of(cell.key).and_then(|local| local.writer.renew(len));
     let Some(renewed) = renewed else {
         return Err(SpanRef::new(cell));
     };

@@ -8,69 +8,8 @@ use crate::model::Flags;
 use crate::record::open::buffer::SpanBuffer;
 use crate::record::open::slot::SpanCell;
 use crate::record::open::status::{EXPLICIT_START, FINISHED, SHARED, flags_in};
-use crate::record::thread;
+use crate::record::thread::slots::give_cell;
 use crate::sync::byte_lock::ByteGuard;
-use crate::sync::{AtomicU32, Ordering};
-
-/// How many handles and how many owners a box has.
-///
-/// Owners are counted apart: the last one to go has the span finished, the last handle makes the box vacant. Where a
-/// handle is the only one, nobody can make another meanwhile, so a load shows it and nothing needs to be taken away.
-#[derive(Debug, Default)]
-pub(crate) struct Count {
-    handles: AtomicU32,
-    owners: AtomicU32,
-}
-
-impl Count {
-    /// For the first handle, an owner. The box is not shared yet.
-    #[inline(always)]
-    pub(crate) fn begin(&self) {
-        self.handles.store(1, Ordering::Relaxed);
-        self.owners.store(1, Ordering::Relaxed);
-    }
-
-    #[inline(always)]
-    pub(crate) fn add(&self, is_owner: bool) {
-        // Relaxed: whoever adds has a handle of the same kind, so neither count is zero.
-        if is_owner {
-            self.owners.fetch_add(1, Ordering::Relaxed);
-        }
-        let before = self.handles.fetch_add(1, Ordering::Relaxed);
-        if before > MAX_HANDLES {
-            // As `Arc` does: a program that has leaked so many cannot be helped, and a count that runs over is unsound.
-            std::process::abort();
-        }
-    }
-
-    /// Takes an owner away; true for the last one.
-    #[inline(always)]
-    pub(crate) fn remove_owner(&self) -> bool {
-        // Acquire and AcqRel: what other owners did happens before the last one finishes the span.
-        if self.owners.load(Ordering::Acquire) == 1 {
-            self.owners.store(0, Ordering::Relaxed);
-            return true;
-        }
-        self.owners.fetch_sub(1, Ordering::AcqRel) == 1
-    }
-
-    /// Takes a handle away; true for the last one, who then has the box to itself.
-    #[inline(always)]
-    pub(crate) fn remove_handle(&self) -> bool {
-        // Acquire and AcqRel: what was done through other handles happens before the box is vacant.
-        self.handles.load(Ordering::Acquire) == 1
-            || self.handles.fetch_sub(1, Ordering::AcqRel) == 1
-    }
-
-    /// Whether the calling handle, which it has to itself, is the only one.
-    #[inline(always)]
-    pub(crate) fn is_only(&self) -> bool {
-        // Acquire: as in `remove_handle`.
-        self.handles.load(Ordering::Acquire) == 1
-    }
-}
-
-const MAX_HANDLES: u32 = u32::MAX / 2;
 
 /// A handle to a box: its address, and in the lowest bit whether it is an owner.
 pub(crate) struct SpanRef {
@@ -191,7 +130,7 @@ impl Drop for SpanRef {
             // SAFETY: this was the last handle, so no reference to the box is left, and what was done through the
             // others happens before (see `remove_handle`). The address is that of the `Box` given to `new`.
             let cell = unsafe { Box::from_raw(self.address().as_ptr()) };
-            thread::give_cell(cell);
+            give_cell(cell);
         }
     }
 }
@@ -212,7 +151,9 @@ mod tests {
     use crate::model::sampling::{SamplingDecision, SpanView};
     use crate::model::{TagRef, Timestamp, field};
     use crate::record::wire::encode::write_log;
-    use crate::record::{Budget, Lifecycle, Limits, Question, Recorder, SpanClock, Store};
+    use crate::record::{
+        Budget, Lifecycle, Limits, Question, Recorder, SharedPool, SpanClock, Store, release_slots,
+    };
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
     use std::thread;
@@ -241,12 +182,14 @@ mod tests {
         alive: Arc<AtomicUsize>,
         tracer: Arc<Nobody>,
         recorder: Arc<Recorder>,
+        slots: Arc<SharedPool<SpanCell>>,
     }
 
     fn fixture() -> Fixture {
         let alive = Arc::new(AtomicUsize::new(1));
         let metrics = Metrics::default();
         Fixture {
+            slots: Arc::new(SharedPool::new()),
             tracer: Arc::new(Nobody(alive.clone())),
             alive,
             recorder: Arc::new(Recorder {
@@ -260,13 +203,18 @@ mod tests {
 
     impl Drop for Fixture {
         fn drop(&mut self) {
-            self.recorder.store.close();
+            self.close();
         }
     }
 
     impl Fixture {
+        fn close(&self) {
+            self.recorder.store.close();
+            release_slots(&self.recorder.store, &self.slots);
+        }
+
         fn start(&self) -> SpanRef {
-            let mut cell = SpanCell::vacant(&self.tracer, &self.recorder);
+            let mut cell = SpanCell::vacant(&self.tracer, &self.recorder, &self.slots);
             cell.begin(Flags::SAMPLED, false, "name".into());
             SpanRef::new(cell)
         }
@@ -401,7 +349,7 @@ mod tests {
         let open = fixture.start();
         drop([fixture.start(), fixture.start()]);
         fixture.recorder.store.count(Counter::StartedSpansSampled);
-        fixture.recorder.store.close();
+        fixture.close();
         drop(fixture);
         assert_eq!(alive.load(Relaxed), 1, "a span is open");
         drop(open);
@@ -416,7 +364,7 @@ mod tests {
             let there = scope.spawn(|| drop([fixture.start(), fixture.start()]));
             there.join().expect("no panic");
         });
-        fixture.recorder.store.close();
+        fixture.close();
         drop(fixture);
         assert_eq!(alive.load(Relaxed), 0);
     }

@@ -35,6 +35,7 @@ mod handle;
 #[cfg(all(test, tracehound_loom))]
 mod interleavings;
 mod open;
+#[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod pool;
 mod queue;
 #[cfg_attr(
@@ -42,7 +43,6 @@ mod queue;
     expect(unsafe_code, reason = "an instruction")
 )]
 mod span_clock;
-#[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod thread;
 pub(crate) mod wire;
 
@@ -54,17 +54,20 @@ pub(crate) use open::log_draft::LogDraft;
 pub(crate) use open::shared_decision::{Hold, LocalTrace};
 pub(crate) use open::slot::{SpanCell, wall};
 pub(crate) use open::tracer::Recorder;
+pub(crate) use pool::SharedPool;
 pub(crate) use queue::backlog::{Backlog, BacklogMark};
 pub(crate) use queue::budget::Budget;
 pub use queue::finished_span::FinishedSpan;
 pub(crate) use queue::frame::{FrameBytes, FrameHeader, FrameKind, ParentReference};
 pub(crate) use queue::frame_list::Frames;
 pub use queue::owned_span::OwnedSpan;
+pub(crate) use queue::span_queue::{Store, Take};
 pub(crate) use queue::write_span::{LastTrace, write_span};
-pub(crate) use queue::{Store, Take};
 pub(crate) use span_clock::SpanClock;
 pub(crate) use thread::builder_scratch::{EmptySheet, SheetPlace, TagSheet};
+pub(crate) use thread::fork;
 pub(crate) use thread::ids::{random_id, random_id_at_hand};
+pub(crate) use thread::slots::release_slots;
 pub use wire::encode::{LogView, Logs, References, Tags};
 pub use wire::limits::Limits;
 pub(crate) use wire::limits::cut;

@@ -7,7 +7,7 @@ use crate::diagnostics::Diagnostics;
 use crate::metrics::Metrics;
 use crate::model::{Tag, TagValue, tags};
 use crate::propagation::{Codec, CustomCodec, Extractor, Injector, JaegerCodec};
-use crate::record::{Budget, Recorder, SpanClock, Store};
+use crate::record::{Budget, Recorder, SharedPool, SpanClock, Store, fork};
 use crate::reporter::{NullReporter, Reporter, Worker, WorkerOptions, thread};
 use crate::sampler::{ProbabilisticSampler, Sampler, SamplingRate};
 use crate::span::Limits;
@@ -174,6 +174,7 @@ impl TracerBuilder {
         let budget = self.queue_size.map_or_else(Budget::process, |spans| {
             Budget::new(spans.saturating_mul(SPAN_BYTES))
         });
+        fork::watch();
         let store = Arc::new(Store::new(budget, metrics.clone()));
         let keeps_uuid = self.tags.iter().any(|tag| tag.key == tags::CLIENT_UUID);
         let process = Arc::new(process_tags::process(self.service_name, self.tags));
@@ -201,6 +202,7 @@ impl TracerBuilder {
         }
         let core = Core {
             roots,
+            slots: Arc::new(SharedPool::new()),
             recorder: Arc::new(Recorder {
                 clock: SpanClock::new(clock),
                 limits: self.limits,

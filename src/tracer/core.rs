@@ -14,7 +14,8 @@ use crate::propagation::{
     Codec, CustomCodec, ExtractCarrier, ExtractError, InjectCarrier, ReadFrom, WriteTo,
 };
 use crate::record::{
-    EncodedTags, FrameKind, Lifecycle, Limits, Question, Recorder, random_id, random_id_at_hand,
+    EncodedTags, FrameKind, Lifecycle, Limits, Question, Recorder, SharedPool, SpanCell, random_id,
+    random_id_at_hand, release_slots,
 };
 use crate::sampler::{Sampler, SamplingDecision, SpanView};
 use crate::span::SpanContext;
@@ -22,6 +23,7 @@ use crate::span::SpanContext;
 /// Everything that starting, filling and finishing a span needs.
 pub(super) struct Core {
     pub(super) recorder: Arc<Recorder>,
+    pub(super) slots: Arc<SharedPool<SpanCell>>,
     pub(super) sampler: Guarded<Box<dyn Sampler>>,
     pub(super) roots: Roots,
     pub(super) process: Arc<Process>,
@@ -231,6 +233,11 @@ impl Core {
     pub(super) fn close_sampler(&self) {
         self.sampler
             .call(&self.recorder.metrics, |sampler| sampler.close());
+    }
+
+    /// Lets go of the memory of spans that have finished. Vacant boxes keep the tracer alive.
+    pub(super) fn release_slots(&self) {
+        release_slots(&self.recorder.store, &self.slots);
     }
 
     /// Runs a codec or a carrier of the user's.

@@ -164,6 +164,7 @@ struct Handle {
 impl Handle {
     fn close(&self, timeout: Duration) -> FlushReport {
         let report = self.worker.close(timeout);
+        self.core.release_slots();
         self.core.close_sampler();
         report
     }

@@ -383,7 +383,7 @@ fn begin(
     seed: &Seed,
     is_revisable: bool,
 ) -> Box<SpanCell> {
-    let cell = SpanCell::vacant(core, &core.recorder);
+    let cell = SpanCell::vacant(core, &core.recorder, &core.slots);
     seed.plant(cell, name, is_revisable)
 }
 

@@ -20,8 +20,8 @@ use crate::model::sampling::{SamplingDecision, SpanView};
 use crate::model::{Flags, SpanId, TagRef, TraceId};
 use crate::record::queue::thread_queue::{Chunk, Pushed, Ring, RingWriter};
 use crate::record::{
-    Budget, FrameBytes, FrameHeader, Lifecycle, Limits, Question, Recorder, SpanCell, SpanClock,
-    SpanRef, Store,
+    Budget, FrameBytes, FrameHeader, Lifecycle, Limits, Question, Recorder, SharedPool, SpanCell,
+    SpanClock, SpanRef, Store,
 };
 
 /// Counts its drops: the box that holds it is freed once.
@@ -48,7 +48,7 @@ impl Drop for Nobody {
 fn start() -> (SpanRef, StdArc<AtomicUsize>) {
     let (span, freed) = start_pooled();
     // Boxes are freed as soon as they are vacant.
-    drop(span.cell().recorder.store.depot().close());
+    drop(span.cell().pool.close());
     (span, freed)
 }
 
@@ -63,7 +63,7 @@ fn start_pooled() -> (SpanRef, StdArc<AtomicUsize>) {
         metrics,
     });
     let tracer = StdArc::new(Nobody(freed.clone()));
-    let mut cell = SpanCell::allocate(tracer, recorder);
+    let mut cell = SpanCell::allocate(tracer, recorder, StdArc::new(SharedPool::new()));
     cell.begin(Flags::SAMPLED, false, "s".into());
     (SpanRef::new(cell), freed)
 }

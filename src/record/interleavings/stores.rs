@@ -8,13 +8,14 @@ use loom::thread;
 use crate::metrics::Metrics;
 use crate::model::Flags;
 use crate::record::interleavings::{finish, freed_once, push, set_tag, start, start_pooled};
+use crate::record::thread::state::Local;
 use crate::record::{Budget, Hold, LocalTrace, SpanRef, Store};
 
 #[test]
 fn a_box_that_another_thread_gives_back_is_as_good_as_new() {
     loom::model(|| {
         let (span, freed) = start_pooled();
-        let store = span.cell().recorder.store.clone();
+        let shared = span.cell().pool.clone();
         let handle = span.handle();
         let there = thread::spawn(move || {
             set_tag(&handle);
@@ -22,7 +23,7 @@ fn a_box_that_another_thread_gives_back_is_as_good_as_new() {
         });
         assert!(finish(span).is_some());
         let mut pool = Vec::new();
-        store.depot().take(&mut pool);
+        shared.take(&mut pool);
         if let Some(mut cell) = pool.pop() {
             cell.begin(Flags::SAMPLED, false, "again".into());
             let span = SpanRef::new(cell);
@@ -31,7 +32,7 @@ fn a_box_that_another_thread_gives_back_is_as_good_as_new() {
         }
         there.join().expect("no panic");
         // Boxes that wait keep their tracer.
-        assert_eq!(store.depot().close().map(|cells| cells.len()), Some(1));
+        assert_eq!(shared.close().map(|cells| cells.len()), Some(1));
         freed_once(&freed);
     });
 }
@@ -66,7 +67,7 @@ fn what_finishes_while_the_tracer_closes_is_handed_over_or_counted_as_lost() {
         let finished = there.join().expect("no panic");
         assert_adds_up(&store, handed_over, finished);
         assert_eq!(store.drain(|_| {}), 0);
-        assert!(store.register().is_none());
+        assert!(Local::register(&store).is_none());
     });
 }
 
@@ -134,7 +135,7 @@ fn store(budget: usize) -> StdArc<Store> {
 
 /// A thread that begins, finishes spans and ends: how many it finished.
 fn trace(store: &Store, spans: u64) -> u64 {
-    let Some(local) = store.register() else {
+    let Some(local) = Local::register(store) else {
         return 0;
     };
     for n in 1..=spans {

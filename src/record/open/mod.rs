@@ -4,6 +4,7 @@ pub(crate) mod buffer;
 pub(crate) mod decider;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 pub(crate) mod field_list;
+pub(crate) mod handle_count;
 pub(crate) mod log_draft;
 pub(crate) mod logs;
 pub(crate) mod shared_decision;

@@ -2,9 +2,9 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, PoisonError};
 
 use crate::model::Flags;
-use crate::record::queue::Store;
 use crate::record::queue::frame::{FrameBytes, FrameHeader};
 use crate::record::queue::frame_list::Frames;
+use crate::record::queue::span_queue::Store;
 use crate::sync::{AtomicU8, Mutex, MutexGuard, Ordering, PerProcess};
 
 /// What the spans of one undecided trace in this process share: the decision, and the spans that have

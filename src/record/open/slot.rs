@@ -4,20 +4,19 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::metrics::Counter;
 use crate::model::TagRef;
-use crate::model::sampling::SamplerTags;
 use crate::model::{Baggage, Flags, SpanId, TraceId};
 use crate::record::open::buffer::{Added, SpanBuffer};
 use crate::record::open::decider::Lifecycle;
+use crate::record::open::handle_count::Count;
 use crate::record::open::shared_decision::LocalTrace;
 use crate::record::open::status::{
     BAGGAGE, EXPLICIT_START, FINISHED, Marks, REVISABLE, SHARED, flags_in,
 };
 use crate::record::open::tracer::Recorder;
-use crate::record::queue::StoreKey;
+use crate::record::pool::SharedPool;
 use crate::record::queue::frame::FrameHeader;
-use crate::record::thread;
+use crate::record::queue::span_queue::StoreKey;
 use crate::sync::byte_lock::{ByteGuard, ByteLock};
 
 /// One open span.
@@ -27,7 +26,7 @@ use crate::sync::byte_lock::{ByteGuard, ByteLock};
 /// the memory of its buffers from one span to the next, so a start touches no count that threads share.
 #[repr(align(64))]
 pub(crate) struct SpanCell {
-    pub(crate) count: crate::record::handle::Count,
+    pub(crate) count: Count,
     pub(crate) marks: Marks,
     /// The first span of its trace in this process.
     pub(crate) is_local_root: bool,
@@ -41,6 +40,8 @@ pub(crate) struct SpanCell {
     local_trace: Option<Arc<LocalTrace>>,
     pub(crate) buffer: ByteLock<SpanBuffer>,
     pub(crate) recorder: Arc<Recorder>,
+    /// Where vacant boxes of this tracer wait that no thread keeps.
+    pub(crate) pool: Arc<SharedPool<Self>>,
     pub(crate) tracer: Arc<dyn Lifecycle>,
 }
 
@@ -52,33 +53,14 @@ pub(crate) fn wall(anchor: i64, ticks: u64) -> i64 {
 }
 
 impl SpanCell {
-    /// A vacant box.
-    pub(crate) fn vacant<L>(tracer: &Arc<L>, recorder: &Arc<Recorder>) -> Box<Self>
-    where
-        L: Lifecycle + 'static,
-    {
-        match thread::take_cell(&recorder.store) {
-            Some(cell) => cell,
-            None => Self::allocate(tracer.clone(), recorder.clone()),
-        }
-    }
-
-    /// The same if the calling thread has one at hand. Counts, too, where there is one.
-    #[inline(always)]
-    pub(crate) fn vacant_at_hand(
-        recorder: &Recorder,
-        counters: (Counter, Option<Counter>),
-    ) -> Option<Box<Self>> {
-        thread::take_cell_at_hand(&recorder.store, counters)
-    }
-
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn allocate(tracer: Arc<dyn Lifecycle>, recorder: Arc<Recorder>) -> Box<Self> {
-        thread::forget_closed();
-        recorder.store.enter();
+    /// A box that has held no span.
+    pub(crate) fn new(
+        tracer: Arc<dyn Lifecycle>,
+        recorder: Arc<Recorder>,
+        pool: Arc<SharedPool<Self>>,
+    ) -> Box<Self> {
         Box::new(Self {
-            count: crate::record::handle::Count::default(),
+            count: Count::default(),
             marks: Marks::default(),
             is_local_root: false,
             key: recorder.store.key(),
@@ -90,6 +72,7 @@ impl SpanCell {
             local_trace: None,
             buffer: ByteLock::default(),
             recorder,
+            pool,
             tracer,
         })
     }
@@ -149,16 +132,6 @@ impl SpanCell {
     #[inline(always)]
     pub(crate) fn begin_with_tags(&mut self, tags: &[(&str, TagRef<'_>)]) -> Added {
         self.buffer.get_mut().push_tags(tags, &self.recorder.limits)
-    }
-
-    /// Sets the sampler's tags of a span that nobody else can know of; returns how many of their parts were cut.
-    #[inline(always)]
-    pub(crate) fn push_sampler_tags(&mut self, tags: SamplerTags) -> u64 {
-        let limits = &self.recorder.limits;
-        let buffer = self.buffer.get_mut();
-        thread::with_sampler_tags(&self.recorder.store, tags, limits, |encoded| {
-            buffer.push_encoded(encoded)
-        })
     }
 
     /// The buffer of a span that nobody else can know of.

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use crate::metrics::{Counter, Metrics};
 use crate::record::open::buffer::SpanBuffer;
-use crate::record::queue::Store;
+use crate::record::queue::span_queue::Store;
 use crate::record::span_clock::SpanClock;
 use crate::record::wire::limits::Limits;
 

@@ -1,10 +1,9 @@
 use std::time::Duration;
 
-use crate::model::{Flags, LogField, LogRecord, SpanId, SpanReference, Tag, Timestamp, TraceId};
+use crate::model::{Flags, SpanId, SpanReference, Timestamp, TraceId};
 use crate::record::queue::frame::{
     FrameBytes, FrameExtras, FrameHeader, FrameKind, ParentReference,
 };
-use crate::record::queue::owned_span::OwnedSpan;
 use crate::record::wire::encode::{Logs, References, Tags};
 
 /// A span that has been finished, as a reporter sees it: a view, valid during the call.
@@ -84,25 +83,6 @@ impl<'a> FinishedSpan<'a> {
         Some(SpanReference::new(kind, self.header.trace_id, parent_id))
     }
 
-    /// A copy that lives on.
-    pub fn to_owned(&self) -> OwnedSpan {
-        OwnedSpan {
-            trace_id: self.trace_id(),
-            span_id: self.span_id(),
-            parent_id: self.parent_id(),
-            flags: self.flags(),
-            operation_name: self.operation_name().to_owned(),
-            start: self.start(),
-            duration: self.duration(),
-            tags: owned_tags(self.tags()),
-            logs: self
-                .logs()
-                .map(|log| LogRecord::new(log.timestamp, owned_tags(log.fields)))
-                .collect(),
-            references: self.references().collect(),
-        }
-    }
-
     pub(crate) fn header(&self) -> &FrameHeader {
         &self.header
     }
@@ -170,9 +150,4 @@ impl<'a> FinishedSpan<'a> {
         };
         FinishedSpan { header, bytes }
     }
-}
-
-fn owned_tags(tags: Tags<'_>) -> Vec<LogField> {
-    tags.filter_map(|(key, value)| Some(Tag::new(key.to_owned(), value.to_value()?)))
-        .collect()
 }

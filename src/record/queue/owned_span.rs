@@ -2,11 +2,11 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::model::{
-    FieldRef, Flags, LogRecord, SpanId, SpanReference, Tag, TagRef, Timestamp, TraceId,
+    FieldRef, Flags, LogField, LogRecord, SpanId, SpanReference, Tag, TagRef, Timestamp, TraceId,
 };
 use crate::record::queue::finished_span::FinishedSpan;
 use crate::record::queue::frame::{FrameBytes, FrameHeader, FrameKind};
-use crate::record::wire::encode::{write_log, write_reference, write_tag};
+use crate::record::wire::encode::{Tags, write_log, write_reference, write_tag};
 
 /// A finished span with everything in it: what [`InMemoryReporter`](crate::reporter::InMemoryReporter) keeps.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,4 +111,30 @@ impl OwnedSpan {
             None => Cow::Borrowed(""),
         }
     }
+}
+
+impl FinishedSpan<'_> {
+    /// Copies the span, so that it outlives the call.
+    pub fn to_owned(&self) -> OwnedSpan {
+        OwnedSpan {
+            trace_id: self.trace_id(),
+            span_id: self.span_id(),
+            parent_id: self.parent_id(),
+            flags: self.flags(),
+            operation_name: self.operation_name().to_owned(),
+            start: self.start(),
+            duration: self.duration(),
+            tags: owned_tags(self.tags()),
+            logs: self
+                .logs()
+                .map(|log| LogRecord::new(log.timestamp, owned_tags(log.fields)))
+                .collect(),
+            references: self.references().collect(),
+        }
+    }
+}
+
+fn owned_tags(tags: Tags<'_>) -> Vec<LogField> {
+    tags.filter_map(|(key, value)| Some(Tag::new(key.to_owned(), value.to_value()?)))
+        .collect()
 }

@@ -28,13 +28,13 @@ pub(crate) fn watch() {
 
 #[cfg(all(unix, not(miri)))]
 fn register() {
-    use crate::record::thread::{self, ids};
+    use crate::record::thread::{ids, state};
     use crate::sync::begin_generation;
 
     /// Runs on the only thread of a child, before `fork` returns there.
     extern "C" fn in_child() {
         begin_generation();
-        thread::forget_current();
+        state::forget_current();
         ids::forget_state();
     }
 

@@ -1,0 +1,370 @@
+//! Finished spans of one tracer, from all threads to its worker.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, TryLockError};
+
+use crate::metrics::{DropCause, DropCounts, Ledger, Metrics};
+use crate::record::queue::backlog::{Backlog, BacklogMark};
+use crate::record::queue::budget::Budget;
+use crate::record::queue::finished_span::FinishedSpan;
+use crate::record::queue::frame::{FrameBytes, FrameHeader, FrameKind};
+use crate::record::queue::thread_queue::{Chunk, Pushed, Ring, RingWriter};
+use crate::record::wire::repeated_keys::without_repeated_keys;
+use crate::record::wire::sampler_tags::EncodedTags;
+use crate::sync::{Mutex, MutexGuard, PerProcess, generation};
+
+/// Takes finished spans from any thread and gives them to the worker; counts what is lost between.
+pub(crate) struct Store {
+    id: u64,
+    budget: Arc<Budget>,
+    metrics: Metrics,
+    here: PerProcess<Here>,
+    wake: OnceLock<Wake>,
+    is_awake: AtomicBool,
+    is_closed: AtomicBool,
+    /// Of a sampler that always says the same.
+    sampler_tags: OnceLock<Arc<EncodedTags>>,
+}
+
+/// A store in one process of a line of forks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StoreKey(u64);
+
+impl StoreKey {
+    pub(crate) fn is_of_this_process(self) -> bool {
+        self.0 as u32 == generation()
+    }
+}
+
+/// What [`Store::take`] takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Take {
+    /// Chunks that are full. Threads that have not filled one do not notice.
+    Filled,
+    /// Everything.
+    All,
+}
+
+/// Has the worker drain; returns whether there is one. Told whether it may start one, and then runs code of the user's.
+type Wake = Box<dyn Fn(bool) -> bool + Send + Sync>;
+
+/// What each process of a line of forks has for itself.
+struct Here {
+    ledger: Ledger,
+    rings: Mutex<Rings>,
+    /// For threads whose own store is gone: spans that finish while a thread is torn down.
+    shared_ring: Arc<Ring>,
+    /// Nobody drains yet: the first span is to see to that.
+    needs_worker: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Rings {
+    all: Vec<Arc<Ring>>,
+    /// What the rings of ended threads had counted.
+    pushed: u64,
+    full: u64,
+}
+
+impl Store {
+    pub(crate) fn new(budget: Arc<Budget>, metrics: Metrics) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            here: PerProcess::new(Here::new(&budget)),
+            budget,
+            metrics,
+            wake: OnceLock::new(),
+            is_awake: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
+            sampler_tags: OnceLock::new(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// What belongs to it in this process.
+    pub(crate) fn key(&self) -> StoreKey {
+        StoreKey(self.id << 32 | u64::from(generation()))
+    }
+
+    /// Whether nothing that finishes is taken any more.
+    #[inline]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Relaxed)
+    }
+
+    /// Who is to be called when memory runs short, or when there is no worker.
+    pub(crate) fn on_need(&self, wake: impl Fn(bool) -> bool + Send + Sync + 'static) {
+        // A store has one worker; a second one would never be woken.
+        let _ = self.wake.set(Box::new(wake));
+    }
+
+    /// A span is about to start for which there was no box. In a forked child that is the first sign of life. May start
+    /// a thread and run code of the user's.
+    pub(crate) fn enter(&self) {
+        if self.here().needs_worker.swap(false, Ordering::Relaxed) && !self.is_closed() {
+            self.wake(true);
+        }
+    }
+
+    /// No thread could be had: the next span that starts is to ask again.
+    pub(crate) fn need_worker(&self) {
+        self.here().needs_worker.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn after_push(&self, pushed: Pushed) {
+        match pushed {
+            Pushed::Taken => {}
+            // The lock of the span is held.
+            Pushed::TakenMany | Pushed::Full => self.wake(false),
+            Pushed::Closed => self.here().ledger.drop_spans(DropCause::AfterShutdown, 1),
+        }
+    }
+
+    /// Counts spans that were lost before they got here.
+    pub(crate) fn drop_spans(&self, cause: DropCause, n: u64) {
+        self.here().ledger.drop_spans(cause, n);
+    }
+
+    /// Moves spans that wait from their threads to `backlog`, and returns how many bytes they take.
+    pub(crate) fn take(&self, which: Take, backlog: &mut Backlog) -> usize {
+        self.is_awake.store(false, Ordering::Relaxed);
+        let waits = |ring: &Ring| match which {
+            Take::Filled => ring.has_filled(),
+            Take::All => ring.waiting() > 0,
+        };
+        let mut rings: Vec<_> = {
+            let all = self.rings();
+            let all = all.all.iter().filter(|ring| waits(ring));
+            all.cloned().collect()
+        };
+        if waits(&self.here().shared_ring) {
+            rings.push(self.here().shared_ring.clone());
+        }
+        let mut bytes = 0;
+        for ring in rings {
+            let chunks = match which {
+                Take::Filled => ring.take_filled(),
+                Take::All => ring.take(),
+            };
+            bytes += chunks.iter().map(Chunk::len).sum::<usize>();
+            backlog.add(ring, chunks);
+        }
+        if which == Take::All {
+            if bytes == 0 {
+                self.budget.trim();
+            }
+            self.forget_ended();
+        }
+        bytes
+    }
+
+    /// Hands spans of `backlog` before `mark` to `report`, the oldest of a thread first, until it returns false; returns how
+    /// many.
+    pub(crate) fn report(
+        &self,
+        backlog: &mut Backlog,
+        mark: BacklogMark,
+        mut report: impl FnMut(&FinishedSpan<'_>) -> bool,
+    ) -> u64 {
+        let mut tags = Vec::new();
+        backlog.read_on(mark, |span| {
+            let mut span = span;
+            if span.header().kind == FrameKind::WithSamplerTags {
+                self.put_sampler_tags(&mut span, &mut tags);
+            }
+            report_once(&span, &mut report)
+        })
+    }
+
+    /// Hands every span that waits to `report`; returns how many.
+    pub(crate) fn drain(&self, mut report: impl FnMut(&FinishedSpan<'_>)) -> u64 {
+        let mut backlog = Backlog::default();
+        self.take(Take::All, &mut backlog);
+        let end = backlog.end();
+        let count = self.report(&mut backlog, end, |span| {
+            report(span);
+            true
+        });
+        self.forget_ended();
+        count
+    }
+
+    /// Puts the sampler's tags before the span's own. Where it has some, all of them go into `tags`.
+    #[inline]
+    fn put_sampler_tags<'a>(&'a self, span: &mut FinishedSpan<'a>, tags: &'a mut Vec<u8>) {
+        let Some(sampler_tags) = self.sampler_tags.get() else {
+            return;
+        };
+        let mut all = &*sampler_tags.bytes;
+        if !span.tag_bytes().is_empty() {
+            tags.clear();
+            tags.extend_from_slice(all);
+            tags.extend_from_slice(span.tag_bytes());
+            all = tags;
+        }
+        span.put_tags_before(all, EncodedTags::COUNT);
+    }
+
+    /// The tags of a sampler that always says the same. Before the first span starts.
+    pub(crate) fn set_sampler_tags(&self, tags: Arc<EncodedTags>) {
+        let _ = self.sampler_tags.set(tags);
+    }
+
+    /// Refuses and counts what finishes from now on.
+    pub(crate) fn close(&self) {
+        {
+            let rings = self.rings();
+            self.is_closed.store(true, Ordering::Relaxed);
+            self.here().shared_ring.close();
+            for ring in &rings.all {
+                ring.close();
+            }
+        }
+    }
+
+    /// Spans lost outside of the reporter, and all spans that were finished, in this order: what is finished
+    /// between the two reads shows as waiting, never as lost twice.
+    pub(crate) fn totals(&self) -> (DropCounts, u64) {
+        let here = self.here();
+        let mut dropped = here.ledger.dropped();
+        let lost = dropped.total();
+        let rings = self.rings();
+        let all = rings.all.iter().chain([&here.shared_ring]);
+        let (mut pushed, mut full) = (rings.pushed, rings.full);
+        for ring in all {
+            // In this order: an ended thread may move frames from the one to the other.
+            pushed += ring.pushed();
+            full += ring.full();
+        }
+        dropped.add(DropCause::QueueFull, full);
+        (dropped, pushed + full + lost)
+    }
+
+    /// Whether less than half of the memory is used.
+    pub(crate) fn has_room(&self) -> bool {
+        !self.budget.is_half_full()
+    }
+
+    /// Removes the rings of threads that have ended, once they are read to the end.
+    pub(crate) fn forget_ended(&self) {
+        let mut rings = self.rings();
+        let Rings {
+            all, pushed, full, ..
+        } = &mut *rings;
+        all.retain(|ring| {
+            let stays = !ring.is_ended_and_empty();
+            if !stays {
+                *pushed += ring.pushed();
+                *full += ring.full();
+            }
+            stays
+        });
+    }
+
+    fn wake(&self, may_start: bool) {
+        if !self.is_awake.swap(true, Ordering::Relaxed)
+            && let Some(wake) = self.wake.get()
+            && !wake(may_start)
+        {
+            self.is_awake.store(false, Ordering::Relaxed);
+            self.need_worker();
+        }
+    }
+
+    #[cfg(all(test, tracehound_loom))]
+    pub(crate) fn ring_count(&self) -> usize {
+        self.rings().all.len()
+    }
+
+    fn rings(&self) -> MutexGuard<'_, Rings> {
+        let rings = self.here().rings.lock();
+        rings.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn here(&self) -> &Here {
+        self.here.get(|inherited| {
+            // The parent's worker may have been awake.
+            self.is_awake.store(false, Ordering::Relaxed);
+            let here = Here {
+                needs_worker: AtomicBool::new(true),
+                ..Here::new(&self.budget)
+            };
+            here.ledger
+                .drop_spans(DropCause::Forked, inherited.waiting());
+            if self.is_closed() {
+                here.shared_ring.close();
+            }
+            here
+        })
+    }
+
+    /// A ring for the calling thread; none once it is closed.
+    pub(crate) fn new_writer(&self) -> Option<RingWriter> {
+        let mut rings = self.rings();
+        // Under the lock, so that no ring is left out when they are closed.
+        if self.is_closed() {
+            return None;
+        }
+        let writer = RingWriter::new(self.budget.clone());
+        rings.all.push(writer.ring().clone());
+        Some(writer)
+    }
+
+    /// Puts a finished span on its way from a thread that has no ring.
+    pub(crate) fn push_shared(&self, header: &FrameHeader, bytes: &FrameBytes<'_>) -> Pushed {
+        self.here().shared_ring.push_shared(header, bytes)
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+}
+
+impl Here {
+    fn new(budget: &Arc<Budget>) -> Self {
+        Self {
+            ledger: Ledger::default(),
+            rings: Mutex::default(),
+            shared_ring: Arc::new(Ring::new(budget.clone())),
+            needs_worker: AtomicBool::new(false),
+        }
+    }
+
+    /// Spans that wait, as far as nobody holds what they wait in.
+    fn waiting(&self) -> u64 {
+        let rings = match self.rings.try_lock() {
+            Ok(rings) => rings,
+            Err(TryLockError::Poisoned(rings)) => rings.into_inner(),
+            Err(TryLockError::WouldBlock) => return 0,
+        };
+        let all = rings.all.iter().chain([&self.shared_ring]);
+        all.map(|ring| ring.waiting()).sum()
+    }
+}
+
+/// Reports a span with each key once.
+#[inline]
+fn report_once(
+    span: &FinishedSpan<'_>,
+    report: &mut impl FnMut(&FinishedSpan<'_>) -> bool,
+) -> bool {
+    if span.header().extras.has_repeated_keys() {
+        let (tags, tag_count) = without_repeated_keys(span.tags());
+        let logs = (span.log_bytes(), span.log_count());
+        report(&span.with_tags_and_logs((&tags, tag_count), logs))
+    } else {
+        report(span)
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Store({})", self.id)
+    }
+}

@@ -1,0 +1,59 @@
+//! How a thread hands finished spans to the queue, and counts.
+
+use crate::metrics::Counter;
+use crate::model::Flags;
+use crate::record::open::shared_decision::HeldSpans;
+use crate::record::queue::frame::{FrameBytes, FrameHeader};
+use crate::record::queue::span_queue::Store;
+use crate::record::thread::state::{current, with_local};
+
+impl Store {
+    /// Puts a finished span on its way, and counts it.
+    pub(crate) fn push(&self, header: &FrameHeader, bytes: &FrameBytes<'_>, counter: Counter) {
+        self.count(counter);
+        self.push_again(header, bytes);
+    }
+
+    /// The same without counting it: it was counted when it finished.
+    pub(crate) fn push_again(&self, header: &FrameHeader, bytes: &FrameBytes<'_>) {
+        let pushed = with_local(self, |local| local.writer.push(header, bytes));
+        self.after_push(pushed.unwrap_or_else(|| self.push_shared(header, bytes)));
+    }
+
+    /// Puts spans on their way that had waited for a decision.
+    pub(crate) fn push_held(&self, held: &HeldSpans, flags: Flags) {
+        for span in held.frames.iter() {
+            let header = FrameHeader {
+                flags,
+                ..*span.header()
+            };
+            self.push_again(&header, &span.frame_bytes());
+        }
+    }
+
+    /// Counts in the calling thread's own block.
+    #[inline]
+    pub(crate) fn count(&self, counter: Counter) {
+        self.count_both((counter, None));
+    }
+
+    #[inline(always)]
+    pub(crate) fn count_both(&self, counters: (Counter, Option<Counter>)) {
+        match current(self.id()) {
+            Some(local) => local.count_both(counters),
+            None => self.count_slowly(counters),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn count_slowly(&self, (counter, second): (Counter, Option<Counter>)) {
+        let counted = with_local(self, |local| local.count_both((counter, second)));
+        if counted.is_none() {
+            self.metrics().add(counter, 1);
+            if let Some(second) = second {
+                self.metrics().add(second, 1);
+            }
+        }
+    }
+}
