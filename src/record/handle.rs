@@ -256,7 +256,7 @@ mod tests {
     fn a_span_that_is_alone_finishes_with_what_is_at_hand() {
         let fixture = fixture();
         let (store, limits) = (&fixture.recorder.store, &fixture.recorder.limits);
-        let finish = |span: SpanRef| span.finish_alone(SpanClock::now_at_hand);
+        let finish = |span: SpanRef| span.finish_fast(SpanClock::now_at_hand);
         let bare = fixture.start();
         let first = address(&bare);
         assert!(finish(bare).is_ok());

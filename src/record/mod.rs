@@ -29,6 +29,7 @@
 //! Written for speed: no value is copied as soon as it is written word by word (the processor waits for the stores), and
 //! the usual case goes straight down one function and knows what is not there.
 
+mod decide;
 mod finish;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod handle;
@@ -46,13 +47,19 @@ mod span_clock;
 mod thread;
 pub(crate) mod wire;
 
+pub(crate) use decide::{apply_decision, set_sampling_priority};
+pub(crate) use finish::{finish_at, finish_now};
 pub(crate) use handle::SpanRef;
 pub(crate) use open::buffer::{Added, SpanBuffer};
 pub(crate) use open::decider::{Lifecycle, Question};
 pub(crate) use open::field_list::FieldList;
 pub(crate) use open::log_draft::LogDraft;
-pub(crate) use open::shared_decision::{Hold, LocalTrace};
+pub(crate) use open::shared_decision::LocalTrace;
 pub(crate) use open::slot::{SpanCell, wall};
+pub(crate) use open::tags::{
+    begin_with_tags, catch, count_added, count_moved_time, count_truncated, store_plain_tag,
+    store_tag,
+};
 pub(crate) use open::tracer::Recorder;
 pub(crate) use pool::SharedPool;
 pub(crate) use queue::backlog::{Backlog, BacklogMark};

@@ -5,7 +5,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::SystemTime;
 
 use crate::model::{FieldRef, Flags, TagValue, field, tags};
-use crate::record::{SpanCell, SpanRef};
+use crate::record::{SpanCell, SpanRef, catch, finish_at, finish_now};
 use crate::span::recording;
 use crate::span::{IntoTag, SpanContext, TakeContext, ToSpanContext};
 
@@ -90,7 +90,7 @@ impl Span {
             let is_wanted = cell.is_recording() || key == tags::SAMPLING_PRIORITY;
             if is_wanted
                 && !cell.is_finished()
-                && let Some(value) = recording::catch(cell, || make().into())
+                && let Some(value) = catch(cell, || make().into())
             {
                 recording::set_tag(cell, key, value.as_ref());
             }
@@ -223,7 +223,7 @@ impl Span {
     #[inline]
     pub fn finish_at(mut self, time: SystemTime) {
         if let Some(span) = self.inner.take() {
-            recording::finish_at(span, time);
+            finish_at(span, time);
         }
     }
 
@@ -250,7 +250,7 @@ impl Span {
 
 #[inline(never)]
 fn finish(span: SpanRef) {
-    recording::finish(span, true);
+    finish_now(span, true);
 }
 
 #[inline(always)]
@@ -294,7 +294,7 @@ fn leave(mut span: SpanRef) {
         if std::thread::panicking() {
             recording::mark_panic_unless_marked(span.cell());
         }
-        recording::finish(span, false);
+        finish_now(span, false);
     }
 }
 

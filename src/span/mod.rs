@@ -37,9 +37,7 @@ pub use context::{SpanContext, TakeContext, ToSpanContext};
 pub(crate) use error_text::with_causes;
 pub use handle::Span;
 pub use into_tag::IntoTag;
-pub(crate) use recording::{
-    apply_decision, begin_with_sampler_tags, begin_with_tag, begin_with_tags, count_moved_time,
-};
+pub(crate) use recording::{begin_with_sampler_tags, begin_with_tag};
 pub use reference::Reference;
 
 pub use crate::record::Limits;

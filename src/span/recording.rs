@@ -9,13 +9,12 @@ use std::iter::successors;
 use std::time::SystemTime;
 
 use crate::clock::WallTime;
-use crate::metrics::{Counter, DropCause};
-use crate::model::sampling::{SamplerTags, SamplingDecision, SpanView};
-use crate::model::{FieldRef, Flags, SpanId, TagRef, Timestamp, TraceId, field, tags};
-use crate::panics::caught;
+use crate::metrics::Counter;
+use crate::model::sampling::{SamplerTags, SpanView};
+use crate::model::{FieldRef, SpanId, TagRef, Timestamp, TraceId, field, tags};
 use crate::record::{
-    Added, FieldList, FrameHeader, Hold, LocalTrace, LogDraft, Question, SpanBuffer, SpanCell,
-    SpanClock, SpanRef, wall,
+    Added, FieldList, LogDraft, Question, SpanCell, apply_decision, catch, count_added,
+    count_moved_time, count_truncated, set_sampling_priority, store_plain_tag, store_tag, wall,
 };
 use crate::span::error_text::with_causes;
 
@@ -216,194 +215,6 @@ pub(crate) fn mark_panic(cell: &SpanCell) {
         log(cell, None, [field(tags::EVENT, "panic")].into_iter());
     }
 }
-
-/// Ends the span now; the first call wins, a later one is counted if the user made it.
-#[inline(always)]
-pub(crate) fn finish(span: SpanRef, is_explicit: bool) {
-    if let Err(span) = span.finish_alone(SpanClock::now_at_hand) {
-        finish_slowly(span, is_explicit);
-    }
-}
-
-/// The same where the time takes a call, or the span is not as most are.
-#[cold]
-#[inline(never)]
-fn finish_slowly(span: SpanRef, is_explicit: bool) {
-    if let Err(span) = span.finish_alone(|clock| Some(clock.now())) {
-        let cell = span.cell();
-        let end = cell.wall(cell.recorder.clock.now());
-        count_moved_time(cell, cell.has_explicit_start() && end < cell.header.start);
-        finish_any(span, end, is_explicit);
-    }
-}
-
-/// The same at a time of the user's.
-pub(crate) fn finish_at(span: SpanRef, end: SystemTime) {
-    let end = WallTime::nearest_to(end);
-    let is_early = end.nanos < span.cell().header.start;
-    count_moved_time(span.cell(), end.is_clamped || is_early);
-    finish_any(span, end.nanos, true);
-}
-
-/// Of a span that others may reach, that has ended before, whose trace was or is undecided, or for which the thread has
-/// no room at hand.
-#[cold]
-#[inline(never)]
-fn finish_any(mut span: SpanRef, end: i64, is_explicit: bool) {
-    let cell = span.cell();
-    if cell.is_inherited() {
-        return finish_inherited(cell);
-    }
-    if cell.is_undecided() && !cell.is_finished() && !std::thread::panicking() {
-        let name = cell.operation_name();
-        let view = SpanView::new(cell.header.trace_id, &name, cell.is_local_root);
-        let decision = cell.tracer.decide(Question::Finish, &view);
-        apply_decision(cell, decision);
-    }
-    let Some((cell, mut buffer)) = span.finish() else {
-        if is_explicit {
-            span.cell().recorder.store.count(Counter::FinishedTwice);
-        }
-        return;
-    };
-    let store = &*cell.recorder.store;
-    let flags = cell.flags();
-    if flags.is_sampled() {
-        cell.recorder.seal(&mut buffer);
-        let header = header_at(cell, &buffer, flags, end);
-        store.push(&header, &buffer.bytes(), Counter::FinishedSpansSampled);
-    } else if let Some(trace) = cell.local_trace().filter(|trace| !trace.is_final()) {
-        hold(cell, trace, &mut buffer, end);
-        drop(buffer);
-        store.count(Counter::FinishedSpansDelayed);
-    } else {
-        drop(buffer);
-        store.count(Counter::FinishedSpansUnsampled);
-    }
-    if let Some(trace) = cell.local_trace().filter(|_| cell.is_local_root) {
-        let waited = trace.end();
-        if waited.count > 0 {
-            trace.store.drop_spans(DropCause::Delayed, waited.count);
-        }
-        if !trace.is_final() {
-            // Nobody is left who could decide: what is still open is not kept.
-            trace.decide(trace.flags());
-        }
-    }
-}
-
-fn header_at(cell: &SpanCell, buffer: &SpanBuffer, flags: Flags, end: i64) -> FrameHeader {
-    let end = buffer.end(flags, cell.duration_until(end));
-    cell.header.with_end(end)
-}
-
-/// The span was open at a fork and ends in the child: the parent, which has it too, sends it.
-#[cold]
-fn finish_inherited(cell: &SpanCell) {
-    if cell.finish_inherited() && cell.flags().is_sampled() {
-        cell.recorder.store.drop_spans(DropCause::Forked, 1);
-    }
-}
-
-/// Puts the sampler's answer into effect.
-pub(crate) fn apply_decision(cell: &SpanCell, decision: SamplingDecision) {
-    match decision {
-        SamplingDecision::Sample(sampler_tags) => {
-            let flags = cell.flags().with(Flags::SAMPLED);
-            decide(cell, flags);
-            store_sampler_tags(cell, &sampler_tags);
-        }
-        // A late "no" never clears what somebody else has set.
-        SamplingDecision::Drop if cell.is_undecided() => decide(cell, cell.flags()),
-        SamplingDecision::Drop => decide(cell, cell.flags().without(Flags::SAMPLED)),
-        SamplingDecision::Delay => {}
-    }
-}
-
-/// Runs code of the user's; `None`, counted, where it panics.
-pub(crate) fn catch<R>(cell: &SpanCell, run: impl FnOnce() -> R) -> Option<R> {
-    let result = caught(run);
-    if result.is_none() {
-        cell.recorder.metrics.add(Counter::CallbackPanics, 1);
-    }
-    result
-}
-
-fn set_sampling_priority(cell: &SpanCell, value: TagRef<'_>) {
-    let is_positive = match value {
-        TagRef::Bool(value) => value,
-        TagRef::Long(value) => value > 0,
-        TagRef::Unsigned(value) => value > 0,
-        TagRef::Double(value) => value > 0.0,
-        TagRef::String(text) => match text.trim().parse::<f64>() {
-            Ok(value) => value > 0.0,
-            Err(_) => return,
-        },
-        _ => return,
-    };
-    let flags = cell.flags();
-    cell.settle();
-    if !is_positive {
-        decide(cell, flags.without(Flags::SAMPLED).without(Flags::DEBUG));
-    } else if flags.is_debug() {
-        store_tag(cell, tags::SAMPLING_PRIORITY, value);
-    } else {
-        let name = cell.operation_name();
-        if cell.tracer.allows_debug(&name) {
-            decide(cell, flags.with(Flags::SAMPLED).with(Flags::DEBUG));
-            store_tag(cell, tags::SAMPLING_PRIORITY, value);
-        }
-    }
-}
-
-/// Makes `flags` the last word on the span, and on its local trace where that shares one.
-fn decide(cell: &SpanCell, flags: Flags) {
-    match cell.local_trace() {
-        Some(trace) => {
-            let waited = trace.decide(flags);
-            if flags.is_sampled() && waited.count > 0 {
-                trace.store.push_held(&waited, flags);
-            }
-        }
-        None => cell.set_flags(flags),
-    }
-}
-
-fn store_sampler_tags(cell: &SpanCell, sampler_tags: &SamplerTags) {
-    store_tag(
-        cell,
-        tags::SAMPLER_TYPE,
-        TagRef::String(sampler_tags.kind()),
-    );
-    store_tag(cell, tags::SAMPLER_PARAM, sampler_tags.param().as_ref());
-}
-
-fn store_tag(cell: &SpanCell, key: &str, value: TagRef<'_>) {
-    let text;
-    let value = match value {
-        TagRef::Display(display) => match catch(cell, || display.to_string()) {
-            Some(formatted) => {
-                text = formatted;
-                TagRef::String(&text)
-            }
-            None => return,
-        },
-        value => value,
-    };
-    store_plain_tag(cell, key, value);
-}
-
-/// `value` is one of the kinds that are sent. Nothing where the span has finished.
-#[inline]
-fn store_plain_tag(cell: &SpanCell, key: &str, value: TagRef<'_>) {
-    let Some(mut buffer) = cell.open() else {
-        return;
-    };
-    let added = buffer.push_tag(key, value, &cell.recorder.limits);
-    drop(buffer);
-    count_added(cell, added);
-}
-
 /// Sets a tag of a span that nobody else can know of yet.
 #[inline]
 pub(crate) fn begin_with_tag(cell: &mut SpanCell, key: &str, value: TagRef<'_>) {
@@ -416,61 +227,9 @@ pub(crate) fn begin_with_tag(cell: &mut SpanCell, key: &str, value: TagRef<'_>) 
     count_added(cell, added);
 }
 
-/// Sets tags, all of them text, numbers, truth values or bytes, of a sampled span that nobody else can know of yet.
-#[inline]
-pub(crate) fn begin_with_tags(cell: &mut SpanCell, tags: &[(&str, TagRef<'_>)]) {
-    let added = cell.begin_with_tags(tags);
-    count_added(cell, added);
-}
-
 /// Sets the tags of the sampler that has decided to keep a span that nobody else can know of yet.
 #[inline]
 pub(crate) fn begin_with_sampler_tags(cell: &mut SpanCell, sampler_tags: SamplerTags) {
     let truncated = cell.push_sampler_tags(sampler_tags);
     count_truncated(cell, truncated);
-}
-
-#[inline]
-fn count_truncated(cell: &SpanCell, truncated: u64) {
-    count_added(
-        cell,
-        Added {
-            truncated,
-            dropped: 0,
-        },
-    );
-}
-
-#[inline]
-fn count_added(cell: &SpanCell, added: Added) {
-    if added.truncated | added.dropped != 0 {
-        cell.recorder
-            .metrics
-            .add(Counter::TruncatedValues, added.truncated);
-        cell.recorder
-            .metrics
-            .add(Counter::DroppedItems, added.dropped);
-    }
-}
-
-/// Counts a time that cannot be as the user says, if the span may be sent.
-pub(crate) fn count_moved_time(cell: &SpanCell, is_moved: bool) {
-    if is_moved && cell.is_recording() {
-        cell.recorder.metrics.add(Counter::ClampedTimes, 1);
-    }
-}
-
-fn hold(cell: &SpanCell, trace: &LocalTrace, buffer: &mut SpanBuffer, end: i64) {
-    cell.recorder.seal(buffer);
-    let header = header_at(cell, buffer, trace.flags(), end);
-    let bytes = buffer.bytes();
-    match trace.hold(&cell.recorder.store, &header, &bytes) {
-        Hold::Held => {}
-        Hold::Decided(flags) if flags.is_sampled() => {
-            let header = FrameHeader { flags, ..header };
-            cell.recorder.store.push_again(&header, &bytes);
-        }
-        Hold::Decided(_) => {}
-        Hold::NoRoom => cell.recorder.store.drop_spans(DropCause::Delayed, 1),
-    }
 }

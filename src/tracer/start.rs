@@ -7,12 +7,12 @@ use crate::clock::WallTime;
 use crate::metrics::Counter;
 use crate::model::{Flags, ReferenceType, SpanId, SpanReference, TagRef, TraceId, tags};
 use crate::record::{
-    FrameKind, Lifecycle as _, LocalTrace, ParentReference, Question, SpanBuffer, SpanCell, wall,
+    FrameKind, Lifecycle as _, LocalTrace, ParentReference, Question, SpanBuffer, SpanCell,
+    apply_decision, begin_with_tags, count_moved_time, wall,
 };
 use crate::sampler::{SamplingDecision, SpanView};
 use crate::span::{
-    Decision, Reference, Span, SpanContext, apply_decision, begin_with_sampler_tags,
-    begin_with_tag, begin_with_tags, count_moved_time,
+    Decision, Reference, Span, SpanContext, begin_with_sampler_tags, begin_with_tag,
 };
 use crate::tracer::StartSpanOptions;
 use crate::tracer::core::{Core, Roots};

@@ -8,8 +8,9 @@ use loom::thread;
 use crate::metrics::Metrics;
 use crate::model::Flags;
 use crate::record::interleavings::{finish, freed_once, push, set_tag, start, start_pooled};
+use crate::record::open::shared_decision::Hold;
 use crate::record::thread::state::Local;
-use crate::record::{Budget, Hold, LocalTrace, SpanRef, Store};
+use crate::record::{Budget, LocalTrace, SpanRef, Store};
 
 #[test]
 fn a_box_that_another_thread_gives_back_is_as_good_as_new() {

@@ -10,4 +10,5 @@ pub(crate) mod logs;
 pub(crate) mod shared_decision;
 pub(crate) mod slot;
 pub(crate) mod status;
+pub(crate) mod tags;
 pub(crate) mod tracer;
