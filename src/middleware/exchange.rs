@@ -222,7 +222,7 @@ impl Exchange {
 
     /// Decides on a claim by how far the call has come.
     #[cold]
-    fn settle(&self, claim: &Claim) {
+    fn fix_decision(&self, claim: &Claim) {
         match self.answer {
             Answer::Grpc {
                 progress: Progress::Reached,
@@ -285,7 +285,7 @@ impl Exchange {
 
     fn finish(&mut self) {
         if let Some(claim) = self.claim.take() {
-            self.settle(&claim);
+            self.fix_decision(&claim);
         }
         if self.side == Side::Server && self.has_length() {
             record::response_size(&self.span, self.bytes);

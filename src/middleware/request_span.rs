@@ -110,11 +110,11 @@ impl RequestSpan {
 
     /// Whether the span is over; then something that would have been on it is lost, and counted.
     fn is_late(&self) -> bool {
-        let Some(cell) = self.span.cell().filter(|cell| cell.is_finished()) else {
+        let Some(slot) = self.span.slot().filter(|slot| slot.is_finished()) else {
             return false;
         };
-        if cell.flags().is_sampled() {
-            cell.recorder.store.count(Counter::DroppedItems);
+        if slot.flags().is_sampled() {
+            slot.recorder.queue.count(Counter::DroppedItems);
         }
         true
     }

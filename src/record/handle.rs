@@ -1,4 +1,4 @@
-//! The handles to a box: one word each.
+//! The handles to a slot: one word each.
 
 use std::fmt;
 use std::mem;
@@ -6,49 +6,49 @@ use std::ptr::NonNull;
 
 use crate::model::Flags;
 use crate::record::open::buffer::SpanBuffer;
-use crate::record::open::slot::SpanCell;
+use crate::record::open::slot::SpanSlot;
 use crate::record::open::status::{EXPLICIT_START, FINISHED, SHARED, flags_in};
-use crate::record::thread::slots::give_cell;
+use crate::record::thread::slots::give_slot;
 use crate::sync::byte_lock::ByteGuard;
 
-/// A handle to a box: its address, and in the lowest bit whether it is an owner.
-pub(crate) struct SpanRef {
-    tagged: NonNull<SpanCell>,
+/// A handle to a slot: its address, and in the lowest bit whether it is an owner.
+pub(crate) struct SpanHandle {
+    tagged: NonNull<SpanSlot>,
 }
 
-// SAFETY: a handle gives out `&SpanCell`, which is `Sync` (asserted below), and the last one, on whichever thread, the
-// box itself, which is `Send`.
-unsafe impl Send for SpanRef {}
+// SAFETY: a handle gives out `&SpanSlot`, which is `Sync` (asserted below), and the last one, on whichever thread, the
+// slot itself, which is `Send`.
+unsafe impl Send for SpanHandle {}
 // SAFETY: as above.
-unsafe impl Sync for SpanRef {}
+unsafe impl Sync for SpanHandle {}
 
 const _: () = {
     const fn is_shared<T: Send + Sync>() {}
-    is_shared::<SpanCell>();
-    assert!(align_of::<SpanCell>() >= 2, "the owner bit is free");
+    is_shared::<SpanSlot>();
+    assert!(align_of::<SpanSlot>() >= 2, "the owner bit is free");
 };
 
-impl SpanRef {
+impl SpanHandle {
     /// The first owner.
     #[inline(always)]
-    pub(crate) fn new(cell: Box<SpanCell>) -> Self {
-        cell.count.begin();
-        // SAFETY: a box is not null.
-        let address = unsafe { NonNull::new_unchecked(Box::into_raw(cell)) };
+    pub(crate) fn new(slot: Box<SpanSlot>) -> Self {
+        slot.count.begin();
+        // SAFETY: a slot is not null.
+        let address = unsafe { NonNull::new_unchecked(Box::into_raw(slot)) };
         Self::tagged(address, true)
     }
 
     /// One that does not own.
     #[inline(always)]
     pub(crate) fn handle(&self) -> Self {
-        self.cell().count.add(false);
+        self.slot().count.add(false);
         Self::tagged(self.address(), false)
     }
 
     #[inline(always)]
-    pub(crate) fn cell(&self) -> &SpanCell {
-        // SAFETY: the address comes from `new`. The box is given back only by the last handle, and this one still
-        // counts as long as it lives; nobody has a `&mut` to a box that is behind handles.
+    pub(crate) fn slot(&self) -> &SpanSlot {
+        // SAFETY: the address comes from `new`. The slot is given back only by the last handle, and this one still
+        // counts as long as it lives; nobody has a `&mut` to a slot that is behind handles.
         unsafe { self.address().as_ref() }
     }
 
@@ -59,33 +59,33 @@ impl SpanRef {
             return false;
         }
         self.tagged = self.address();
-        self.cell().count.remove_owner()
+        self.slot().count.remove_owner()
     }
 
-    /// The box itself with its flags, if this is the only handle to an open span that has never been part of a local
+    /// The slot itself with its flags, if this is the only handle to an open span that has never been part of a local
     /// trace, and whose start was not given by the user. That the span is of this process the caller knows by its key.
     #[inline(always)]
-    pub(crate) fn into_alone(self) -> Result<(Box<SpanCell>, Flags), Self> {
-        let cell = self.cell();
-        if !cell.count.is_only() {
+    pub(crate) fn into_alone(self) -> Result<(Box<SpanSlot>, Flags), Self> {
+        let slot = self.slot();
+        if !slot.count.is_only() {
             return Err(self);
         }
         // Only now: whoever had another handle may have finished the span before that went.
-        let marks = cell.marks.get();
-        if marks & (FINISHED | SHARED | EXPLICIT_START) != 0 {
+        let status = slot.status.get();
+        if status & (FINISHED | SHARED | EXPLICIT_START) != 0 {
             return Err(self);
         }
         let address = self.address();
         mem::forget(self);
-        // SAFETY: this was the only handle, and it is gone without a trace: nobody else can reach the box, and what was
+        // SAFETY: this was the only handle, and it is gone without a trace: nobody else can reach the slot, and what was
         // done through other handles happens before (see `is_only`). The address is that of the `Box` given to `new`.
-        Ok((unsafe { Box::from_raw(address.as_ptr()) }, flags_in(marks)))
+        Ok((unsafe { Box::from_raw(address.as_ptr()) }, flags_in(status)))
     }
 
-    /// The box and its buffer for the one who finishes the span; `None` for all others.
-    pub(crate) fn finish(&mut self) -> Option<(&SpanCell, ByteGuard<'_, SpanBuffer>)> {
-        let cell = self.cell();
-        Some((cell, cell.finish()?))
+    /// The slot and its buffer for the one who finishes the span; `None` for all others.
+    pub(crate) fn finish(&mut self) -> Option<(&SpanSlot, ByteGuard<'_, SpanBuffer>)> {
+        let slot = self.slot();
+        Some((slot, slot.finish()?))
     }
 
     #[inline(always)]
@@ -94,50 +94,50 @@ impl SpanRef {
     }
 
     #[inline(always)]
-    fn address(&self) -> NonNull<SpanCell> {
+    fn address(&self) -> NonNull<SpanSlot> {
         self.tagged.map_addr(|address| {
-            // SAFETY: a box is aligned to more than two bytes, so its address is more than the owner bit.
+            // SAFETY: a slot is aligned to more than two bytes, so its address is more than the owner bit.
             unsafe { std::num::NonZeroUsize::new_unchecked(address.get() & !OWNER) }
         })
     }
 
     #[inline(always)]
-    fn tagged(address: NonNull<SpanCell>, is_owner: bool) -> Self {
+    fn tagged(address: NonNull<SpanSlot>, is_owner: bool) -> Self {
         Self {
             tagged: address.map_addr(|address| address | usize::from(is_owner)),
         }
     }
 }
 
-impl Clone for SpanRef {
+impl Clone for SpanHandle {
     /// A clone of an owner owns, a clone of another handle does not.
     #[inline(always)]
     fn clone(&self) -> Self {
-        self.cell().count.add(self.is_owner());
+        self.slot().count.add(self.is_owner());
         Self {
             tagged: self.tagged,
         }
     }
 }
 
-impl Drop for SpanRef {
+impl Drop for SpanHandle {
     #[inline(always)]
     fn drop(&mut self) {
         if self.is_owner() {
-            self.cell().count.remove_owner();
+            self.slot().count.remove_owner();
         }
-        if self.cell().count.remove_handle() {
-            // SAFETY: this was the last handle, so no reference to the box is left, and what was done through the
+        if self.slot().count.remove_handle() {
+            // SAFETY: this was the last handle, so no reference to the slot is left, and what was done through the
             // others happens before (see `remove_handle`). The address is that of the `Box` given to `new`.
-            let cell = unsafe { Box::from_raw(self.address().as_ptr()) };
-            give_cell(cell);
+            let slot = unsafe { Box::from_raw(self.address().as_ptr()) };
+            give_slot(slot);
         }
     }
 }
 
-impl fmt::Debug for SpanRef {
+impl fmt::Debug for SpanHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.cell().fmt(f)
+        self.slot().fmt(f)
     }
 }
 
@@ -152,7 +152,8 @@ mod tests {
     use crate::model::{TagRef, Timestamp, field};
     use crate::record::wire::encode::write_log;
     use crate::record::{
-        Budget, Lifecycle, Limits, Question, Recorder, SharedPool, SpanClock, Store, release_slots,
+        Budget, Decider, Limits, Question, Recorder, SharedPool, SpanClock, SpanQueue,
+        release_slots,
     };
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -160,9 +161,9 @@ mod tests {
 
     /// Counts those that are alive.
     #[derive(Debug)]
-    struct Nobody(Arc<AtomicUsize>);
+    struct CountedTracer(Arc<AtomicUsize>);
 
-    impl Lifecycle for Nobody {
+    impl Decider for CountedTracer {
         fn decide(&self, _: Question<'_>, _: &SpanView<'_>) -> SamplingDecision {
             SamplingDecision::Drop
         }
@@ -172,7 +173,7 @@ mod tests {
         }
     }
 
-    impl Drop for Nobody {
+    impl Drop for CountedTracer {
         fn drop(&mut self) {
             self.0.fetch_sub(1, Relaxed);
         }
@@ -180,9 +181,9 @@ mod tests {
 
     struct Fixture {
         alive: Arc<AtomicUsize>,
-        tracer: Arc<Nobody>,
+        tracer: Arc<CountedTracer>,
         recorder: Arc<Recorder>,
-        slots: Arc<SharedPool<SpanCell>>,
+        slots: Arc<SharedPool<SpanSlot>>,
     }
 
     fn fixture() -> Fixture {
@@ -190,12 +191,12 @@ mod tests {
         let metrics = Metrics::default();
         Fixture {
             slots: Arc::new(SharedPool::new()),
-            tracer: Arc::new(Nobody(alive.clone())),
+            tracer: Arc::new(CountedTracer(alive.clone())),
             alive,
             recorder: Arc::new(Recorder {
                 clock: SpanClock::new(ManualClock::at_micros(1).into()),
                 limits: Limits::default(),
-                store: Arc::new(Store::new(Budget::new(1 << 20), metrics.clone())),
+                queue: Arc::new(SpanQueue::new(Budget::new(1 << 20), metrics.clone())),
                 metrics,
             }),
         }
@@ -209,24 +210,24 @@ mod tests {
 
     impl Fixture {
         fn close(&self) {
-            self.recorder.store.close();
-            release_slots(&self.recorder.store, &self.slots);
+            self.recorder.queue.close();
+            release_slots(&self.recorder.queue, &self.slots);
         }
 
-        fn start(&self) -> SpanRef {
-            let mut cell = SpanCell::vacant(&self.tracer, &self.recorder, &self.slots);
-            cell.begin(Flags::SAMPLED, false, "name".into());
-            SpanRef::new(cell)
+        fn start(&self) -> SpanHandle {
+            let mut slot = SpanSlot::vacant(&self.tracer, &self.recorder, &self.slots);
+            slot.begin(Flags::SAMPLED, false, "name".into());
+            SpanHandle::new(slot)
         }
     }
 
-    fn address(span: &SpanRef) -> usize {
+    fn address(span: &SpanHandle) -> usize {
         span.address().as_ptr().addr()
     }
 
     #[test]
     fn a_handle_is_one_word_and_so_is_none() {
-        assert_eq!(size_of::<Option<SpanRef>>(), size_of::<usize>());
+        assert_eq!(size_of::<Option<SpanHandle>>(), size_of::<usize>());
     }
 
     #[test]
@@ -235,35 +236,35 @@ mod tests {
         let mut span = fixture.start();
         let first = address(&span);
         let limits = &fixture.recorder.limits;
-        span.cell().lock().push_tag("k", TagRef::Long(1), limits);
-        span.cell()
+        span.slot().lock().push_tag("k", TagRef::Long(1), limits);
+        span.slot()
             .lock()
             .set_operation_name(String::from("owned").into());
         assert!(span.finish().is_some());
         let handle = span.handle();
         assert!(span.release());
         drop(span);
-        assert!(handle.cell().is_finished(), "the last handle keeps the box");
+        assert!(handle.slot().is_finished(), "the last handle keeps the box");
         drop(handle);
         let span = fixture.start();
         assert_eq!(address(&span), first);
-        assert!(!span.cell().is_finished());
-        span.cell().lock().seal(limits);
-        assert_eq!(span.cell().lock().tag_count(), 0);
+        assert!(!span.slot().is_finished());
+        span.slot().lock().seal(limits);
+        assert_eq!(span.slot().lock().tag_count(), 0);
     }
 
     #[test]
     fn a_span_that_is_alone_finishes_with_what_is_at_hand() {
         let fixture = fixture();
-        let (store, limits) = (&fixture.recorder.store, &fixture.recorder.limits);
-        let finish = |span: SpanRef| span.finish_fast(SpanClock::now_at_hand);
+        let (queue, limits) = (&fixture.recorder.queue, &fixture.recorder.limits);
+        let finish = |span: SpanHandle| span.finish_fast(SpanClock::try_now);
         let bare = fixture.start();
         let first = address(&bare);
         assert!(finish(bare).is_ok());
 
         let tagged = fixture.start();
         assert_eq!(address(&tagged), first);
-        tagged.cell().lock().push_tag("k", TagRef::Long(1), limits);
+        tagged.slot().lock().push_tag("k", TagRef::Long(1), limits);
         assert!(finish(tagged).is_ok());
 
         let logged = fixture.start();
@@ -273,7 +274,7 @@ mod tests {
             Timestamp::from_micros(7),
             &[field("event", "e")],
         );
-        logged.cell().lock().push_log(&record, limits);
+        logged.slot().lock().push_log(&record, limits);
         assert!(finish(logged).is_ok());
 
         let shared = fixture.start();
@@ -282,7 +283,7 @@ mod tests {
         drop(handle);
 
         let mut counts = Vec::new();
-        store.drain(|span| counts.push((span.tags().count(), span.logs().count())));
+        queue.drain(|span| counts.push((span.tags().count(), span.logs().count())));
         assert_eq!(counts, [(0, 0), (1, 0), (0, 1)]);
     }
 
@@ -313,7 +314,7 @@ mod tests {
                     let (last_owners, limits) = (&last_owners, &fixture.recorder.limits);
                     scope.spawn(move || {
                         let copy = span.handle();
-                        if let Some(mut buffer) = copy.cell().open() {
+                        if let Some(mut buffer) = copy.slot().open() {
                             buffer.push_tag("n", TagRef::Long(n), limits);
                         }
                         last_owners.fetch_add(usize::from(span.release()), Relaxed);
@@ -348,7 +349,7 @@ mod tests {
         let alive = fixture.alive.clone();
         let open = fixture.start();
         drop([fixture.start(), fixture.start()]);
-        fixture.recorder.store.count(Counter::StartedSpansSampled);
+        fixture.recorder.queue.count(Counter::StartedSpansSampled);
         fixture.close();
         drop(fixture);
         assert_eq!(alive.load(Relaxed), 1, "a span is open");
@@ -375,11 +376,11 @@ mod tests {
         let span = fixture.start();
         let limits = Limits::default().tag_value_bytes(usize::MAX);
         let much = "x".repeat(100_000);
-        span.cell()
+        span.slot()
             .lock()
             .push_tag("k", TagRef::String(&much), &limits);
         drop(span);
         let span = fixture.start();
-        assert!(span.cell().lock().memory() < 1_000);
+        assert!(span.slot().lock().memory() < 1_000);
     }
 }

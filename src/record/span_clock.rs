@@ -35,7 +35,7 @@ impl SpanClock {
     /// Nanoseconds since tick zero: [`Clock::now`].
     #[inline(always)]
     pub(crate) fn now(&self) -> u64 {
-        match self.now_at_hand() {
+        match self.try_now() {
             Some(now) => now,
             None => self.now_by_call(),
         }
@@ -48,7 +48,7 @@ impl SpanClock {
 
     /// The same where it takes no call.
     #[inline(always)]
-    pub(crate) fn now_at_hand(&self) -> Option<u64> {
+    pub(crate) fn try_now(&self) -> Option<u64> {
         match &self.at_hand {
             AtHand::Counter(scale) => read_counter().map(|reading| scale.nanos_at(reading)),
             AtHand::Manual(manual) => Some(manual.now()),
@@ -99,6 +99,6 @@ mod tests {
         let manual = ManualClock::at_micros(7);
         let span_clock = SpanClock::new(manual.clone().into());
         manual.set_micros(8);
-        assert_eq!(span_clock.now_at_hand(), Some(8_000));
+        assert_eq!(span_clock.try_now(), Some(8_000));
     }
 }

@@ -145,11 +145,11 @@ impl Drive {
             _ => Take::All,
         };
         if is_asked || (is_time && self.backlog.is_empty()) {
-            let bytes = self.options.store.take(kind, &mut self.backlog);
+            let bytes = self.options.queue.take(kind, &mut self.backlog);
             self.looks.looked(now, kind, bytes);
             self.drains_soon = false;
         } else if is_flush_due {
-            self.options.store.forget_ended();
+            self.options.queue.forget_ended();
         }
         if is_asked {
             self.ticket = orders.ticket;
@@ -194,7 +194,7 @@ impl Drive {
             generation: home,
             ..
         } = self;
-        self.handed += options.store.report(backlog, until, |span| {
+        self.handed += options.queue.report(backlog, until, |span| {
             if generation() != *home {
                 return false;
             }
@@ -218,7 +218,7 @@ impl Drive {
         }
         if let Some(until) = goal.close_until {
             // The store was closed before this was asked for: what has been taken is everything.
-            self.settle(|reporter| reporter.close(until));
+            self.fix_decision(|reporter| reporter.close(until));
             self.backlog.abandon();
         } else if let Some(until) = goal.flush_until {
             self.flush(until);
@@ -230,11 +230,11 @@ impl Drive {
     }
 
     fn flush(&mut self, until: Instant) {
-        self.settle(|reporter| reporter.flush(until));
+        self.fix_decision(|reporter| reporter.flush(until));
     }
 
     /// Has the reporter send what it holds, and takes down what it says of it.
-    fn settle(&mut self, call: impl FnOnce(&mut Box<dyn Reporter>) -> Unsent) {
+    fn fix_decision(&mut self, call: impl FnOnce(&mut Box<dyn Reporter>) -> Unsent) {
         if let Some(unsent) = self.guard(call) {
             self.unsent = unsent;
         }

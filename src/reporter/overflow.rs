@@ -21,7 +21,7 @@ pub(super) struct Overflow {
 impl Overflow {
     /// Counts what was lost since the last look, and says so; says that it is over after a quiet time.
     pub(super) fn look(&mut self, options: &WorkerOptions, reporter: &dyn Reporter) {
-        let seen = options.store.totals().0.get(DropCause::QueueFull);
+        let seen = options.queue.totals().0.get(DropCause::QueueFull);
         let lost = seen.saturating_sub(self.seen);
         self.seen = seen;
         self.lost += lost;
@@ -35,7 +35,7 @@ impl Overflow {
                 let cure = pause.unwrap_or_else(|| LARGER_QUEUE.to_owned());
                 format!("{lost} finished spans found no room in the queue and were dropped: {cure}")
             });
-        } else if options.store.has_room()
+        } else if options.queue.has_room()
             && self
                 .last_loss
                 .is_some_and(|last| now.saturating_duration_since(last) >= QUIET)
@@ -64,11 +64,11 @@ mod tests {
     use crate::diagnostics::Diagnostics;
     use crate::metrics::{Counter, Metrics};
     use crate::model::{Flags, Process, SpanId, TraceId};
-    use crate::record::{Budget, FrameBytes, FrameHeader, Store};
+    use crate::record::{Budget, FrameBytes, FrameHeader, SpanQueue};
     use crate::reporter::NullReporter;
 
     /// A span that is larger than what a thread may hold outside of the budget.
-    fn finish_span(store: &Store) {
+    fn finish_span(queue: &SpanQueue) {
         let (trace_id, span_id) = (TraceId::new(0, 1), SpanId::new(1));
         let ids = trace_id.zip(span_id).expect("not zero");
         let header = FrameHeader {
@@ -79,7 +79,7 @@ mod tests {
             operation_name: &"x".repeat(5_000),
             ..FrameBytes::default()
         };
-        store.push(&header, &bytes, Counter::FinishedSpansSampled);
+        queue.push(&header, &bytes, Counter::FinishedSpansSampled);
     }
 
     #[test]
@@ -87,9 +87,9 @@ mod tests {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let said = lines.clone();
         let metrics = Metrics::default();
-        let store = Arc::new(Store::new(Budget::new(0), metrics.clone()));
+        let queue = Arc::new(SpanQueue::new(Budget::new(0), metrics.clone()));
         let options = WorkerOptions {
-            store: store.clone(),
+            queue: queue.clone(),
             clock: ManualClock::at_micros(1).into(),
             process: Arc::new(Process::new("test", Vec::new())),
             keeps_uuid: true,
@@ -106,7 +106,7 @@ mod tests {
         };
         assert!(look(&mut overflow).is_empty());
         for _ in 0..3 {
-            finish_span(&store);
+            finish_span(&queue);
         }
         let first = look(&mut overflow);
         assert!(
@@ -121,7 +121,7 @@ mod tests {
             look(&mut overflow).is_empty(),
             "a moment without a loss is no recovery"
         );
-        finish_span(&store);
+        finish_span(&queue);
         assert!(look(&mut overflow).is_empty(), "one line in ten seconds");
 
         overflow.last_loss = overflow.last_loss.map(|last| last - QUIET);

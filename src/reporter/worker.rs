@@ -16,7 +16,7 @@ use crate::clock::{Clock, deadline_after, instant_now};
 use crate::diagnostics::Diagnostics;
 use crate::metrics::{DropCause, DropCounts, FlushReport, Metrics};
 use crate::model::Process;
-use crate::record::Store;
+use crate::record::SpanQueue;
 use crate::reporter::child::{NoReporter, renamed};
 use crate::reporter::drive::{Drive, Orders, Totals};
 use crate::reporter::guarded::guarded;
@@ -69,7 +69,7 @@ impl WorkerHandle {
         self.shared
             .upgrade()
             .map_or_else(DropCounts::default, |shared| {
-                shared.options.store.totals().0
+                shared.options.queue.totals().0
             })
     }
 
@@ -92,7 +92,7 @@ impl fmt::Debug for WorkerHandle {
 /// What a worker needs.
 #[derive(Clone, Debug)]
 pub(crate) struct WorkerOptions {
-    pub(crate) store: Arc<Store>,
+    pub(crate) queue: Arc<SpanQueue>,
     pub(crate) clock: Clock,
     pub(crate) process: Arc<Process>,
     /// The user has said who the process is to an agent that counts: a forked child says the same.
@@ -127,7 +127,7 @@ impl Worker {
         let drive = Drive::new(options, reporter, &handle);
         shared.lock().waiting = Waiting::Drive(Box::new(drive));
         let for_wake = Arc::downgrade(&shared);
-        shared.options.store.on_need(move |may_start| {
+        shared.options.queue.on_need(move |may_start| {
             for_wake
                 .upgrade()
                 .is_none_or(|shared| shared.wake(may_start))
@@ -142,7 +142,7 @@ impl Worker {
     }
 
     pub(crate) fn close(&self, timeout: Duration) -> FlushReport {
-        self.shared.options.store.close();
+        self.shared.options.queue.close();
         self.shared.request(Request::Close, timeout);
         self.shared.give_up_without_thread();
         self.shared.report()
@@ -289,7 +289,7 @@ impl Shared {
                 state.waiting = Waiting::Drive(drive);
                 state.retry_at = Some(deadline_after(RETRY));
                 drop(state);
-                self.options.store.need_worker();
+                self.options.queue.need_worker();
                 // Who waits for it need not wait any longer.
                 self.here().done.notify_all();
                 false
@@ -331,7 +331,7 @@ impl Shared {
     fn is_unused(&self) -> bool {
         let is_heir = matches!(self.lock().waiting, Waiting::Heir);
         is_heir && {
-            let (lost, finished) = self.options.store.totals();
+            let (lost, finished) = self.options.queue.totals();
             lost.total() == finished
         }
     }
@@ -340,7 +340,7 @@ impl Shared {
     fn give_up_without_thread(&self) {
         let waiting = mem::take(&mut self.lock().waiting);
         if !matches!(waiting, Waiting::Nothing) {
-            let lost = self.options.store.drain(|_| {});
+            let lost = self.options.queue.drain(|_| {});
             let mut state = self.lock();
             state.totals.dropped.add(DropCause::NoWorker, lost);
             state.is_closed = true;
@@ -350,7 +350,7 @@ impl Shared {
     fn report(&self) -> FlushReport {
         // First what is done, then what was finished: nothing shows as done that was not finished.
         let Totals { sent, mut dropped } = self.lock().totals;
-        let (lost, finished) = self.options.store.totals();
+        let (lost, finished) = self.options.queue.totals();
         dropped.merge(&lost);
         let queued = finished.saturating_sub(sent + dropped.total());
         FlushReport {
@@ -412,7 +412,7 @@ impl Shared {
         self.here.get(|_| Here {
             state: Mutex::new(State {
                 waiting: Waiting::Heir,
-                is_closed: self.options.store.is_closed(),
+                is_closed: self.options.queue.is_closed(),
                 ..State::default()
             }),
             ..Here::default()
@@ -428,7 +428,7 @@ impl State {
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Shared({:?})", self.options.store)
+        write!(f, "Shared({:?})", self.options.queue)
     }
 }
 

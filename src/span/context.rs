@@ -3,7 +3,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use crate::model::{Baggage, Flags, SpanId, TraceId};
-use crate::record::LocalTrace;
+use crate::record::SharedDecision;
 
 /// What identifies a span across processes: ids, flags, baggage. Immutable; it outlives its span.
 ///
@@ -41,7 +41,7 @@ const _: () = assert!(size_of::<SpanContext>() == 64);
 /// What hardly any context has.
 #[derive(Clone, Default)]
 struct Rare {
-    shared: Option<Arc<LocalTrace>>,
+    shared: Option<Arc<SharedDecision>>,
     debug_id: Option<Box<str>>,
 }
 
@@ -61,7 +61,7 @@ pub(crate) enum Decision {
     /// Nobody yet: the receiver's sampler decides (B3 without a sampling state).
     Deferred,
     /// The spans of this trace in this process, together.
-    Shared(Arc<LocalTrace>),
+    Shared(Arc<SharedDecision>),
 }
 
 impl SpanContext {
@@ -104,7 +104,7 @@ impl SpanContext {
     }
 
     /// This context with a decision that is still open, if there is one.
-    pub(crate) fn with_shared(mut self, trace: Option<&Arc<LocalTrace>>) -> Self {
+    pub(crate) fn with_shared(mut self, trace: Option<&Arc<SharedDecision>>) -> Self {
         if let Some(trace) = trace {
             let rare = Arc::make_mut(self.rare.get_or_insert_default());
             rare.shared = Some(trace.clone());
@@ -237,7 +237,7 @@ impl SpanContext {
 
     /// Whether the flags have the last word on sampling, and nothing else travels with them.
     #[inline(always)]
-    pub(crate) fn is_plain(&self) -> bool {
+    pub(crate) fn is_simple(&self) -> bool {
         self.rare.is_none() && !self.is_deferred && self.baggage.is_empty()
     }
 
@@ -251,7 +251,7 @@ impl SpanContext {
 
     /// The decision that this context shares with others.
     #[inline(always)]
-    pub(crate) fn shared(&self) -> Option<&Arc<LocalTrace>> {
+    pub(crate) fn shared(&self) -> Option<&Arc<SharedDecision>> {
         self.rare.as_ref()?.shared.as_ref()
     }
 }

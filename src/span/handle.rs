@@ -5,7 +5,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::SystemTime;
 
 use crate::model::{FieldRef, Flags, TagValue, field, tags};
-use crate::record::{SpanCell, SpanRef, catch, finish_at, finish_now};
+use crate::record::{SpanHandle, SpanSlot, catch, finish_at, finish_now};
 use crate::span::recording;
 use crate::span::{IntoTag, SpanContext, TakeContext, ToSpanContext};
 
@@ -15,7 +15,7 @@ use crate::span::{IntoTag, SpanContext, TakeContext, ToSpanContext};
 #[must_use = "a span that is dropped at once measures nothing"]
 #[derive(Clone)]
 pub struct Span {
-    inner: Option<SpanRef>,
+    inner: Option<SpanHandle>,
 }
 
 impl Span {
@@ -34,13 +34,13 @@ impl Span {
     /// What identifies the span, with its baggage as of now. Valid for ever.
     #[inline]
     pub fn context(&self) -> SpanContext {
-        let Some(cell) = self.cell() else {
+        let Some(slot) = self.slot() else {
             return SpanContext::default();
         };
-        cell.settle();
-        match cell.plain_flags() {
-            Some(flags) => plain_context(cell, flags),
-            None => full_context(cell),
+        slot.fix_decision();
+        match slot.simple_flags() {
+            Some(flags) => simple_context(slot, flags),
+            None => full_context(slot),
         }
     }
 
@@ -49,14 +49,14 @@ impl Span {
     /// Ask before work that is only done for a tag; [`Span::set_tag_with`] does.
     #[inline]
     pub fn is_recording(&self) -> bool {
-        self.cell().is_some_and(SpanCell::is_recording)
+        self.slot().is_some_and(SpanSlot::is_recording)
     }
 
     /// Replaces the operation name: the most general text that still names a class of spans
     /// (`get_account`, not `get_account/792`).
     pub fn set_operation_name(&self, name: impl Into<Cow<'static, str>>) -> &Self {
-        if let Some(cell) = self.cell() {
-            recording::set_operation_name(cell, name.into());
+        if let Some(slot) = self.slot() {
+            recording::set_operation_name(slot, name.into());
         }
         self
     }
@@ -72,8 +72,8 @@ impl Span {
     /// Span::noop().set_tag("http.url", &url).set_tag("items", 3_usize).set_tag("retry", false);
     /// ```
     pub fn set_tag(&self, key: &str, value: impl IntoTag) -> &Self {
-        if let Some(cell) = self.cell() {
-            value.give_tag(|value| recording::set_tag(cell, key, value));
+        if let Some(slot) = self.slot() {
+            value.give_tag(|value| recording::set_tag(slot, key, value));
         }
         self
     }
@@ -86,13 +86,13 @@ impl Span {
     /// tracehound::Span::noop().set_tag_with("sql", || query.to_string());
     /// ```
     pub fn set_tag_with<V: Into<TagValue>>(&self, key: &str, make: impl FnOnce() -> V) -> &Self {
-        if let Some(cell) = self.cell() {
-            let is_wanted = cell.is_recording() || key == tags::SAMPLING_PRIORITY;
+        if let Some(slot) = self.slot() {
+            let is_wanted = slot.is_recording() || key == tags::SAMPLING_PRIORITY;
             if is_wanted
-                && !cell.is_finished()
-                && let Some(value) = catch(cell, || make().into())
+                && !slot.is_finished()
+                && let Some(value) = catch(slot, || make().into())
             {
-                recording::set_tag(cell, key, value.as_ref());
+                recording::set_tag(slot, key, value.as_ref());
             }
         }
         self
@@ -107,8 +107,8 @@ impl Span {
     /// Span::noop().log([field("event", "retry"), field("attempt", 2)]);
     /// ```
     pub fn log<'v>(&self, fields: impl IntoIterator<Item: Into<FieldRef<'v>>>) -> &Self {
-        if let Some(cell) = self.cell().filter(|cell| cell.is_recording()) {
-            recording::log(cell, None, fields.into_iter().map(Into::into));
+        if let Some(slot) = self.slot().filter(|slot| slot.is_recording()) {
+            recording::log(slot, None, fields.into_iter().map(Into::into));
         }
         self
     }
@@ -122,9 +122,9 @@ impl Span {
         time: SystemTime,
         fields: impl IntoIterator<Item: Into<FieldRef<'v>>>,
     ) -> &Self {
-        if let Some(cell) = self.cell().filter(|cell| cell.is_recording()) {
-            let time = recording::nearest_time(cell, time);
-            recording::log(cell, Some(time), fields.into_iter().map(Into::into));
+        if let Some(slot) = self.slot().filter(|slot| slot.is_recording()) {
+            let time = recording::nearest_time(slot, time);
+            recording::log(slot, Some(time), fields.into_iter().map(Into::into));
         }
         self
     }
@@ -149,8 +149,8 @@ impl Span {
     /// tracehound::Span::noop().log_error(&*boxed);
     /// ```
     pub fn log_error<E: Error + ?Sized>(&self, error: &E) {
-        if let Some(cell) = self.cell().filter(|cell| cell.is_recording()) {
-            recording::log_error(cell, error);
+        if let Some(slot) = self.slot().filter(|slot| slot.is_recording()) {
+            recording::log_error(slot, error);
         }
     }
 
@@ -159,31 +159,31 @@ impl Span {
     ///
     /// An item beyond a limit of [`Baggage`](crate::model::Baggage) is refused and counted.
     pub fn set_baggage_item(&self, key: &str, value: &str) -> &Self {
-        if let Some(cell) = self.cell() {
-            recording::set_baggage_item(cell, key, value);
+        if let Some(slot) = self.slot() {
+            recording::set_baggage_item(slot, key, value);
         }
         self
     }
 
     /// Removes a baggage item from this span and from spans that are started from it afterwards.
     pub fn remove_baggage_item(&self, key: &str) -> &Self {
-        if let Some(cell) = self.cell() {
-            cell.change_baggage(|baggage| *baggage = baggage.without(key));
+        if let Some(slot) = self.slot() {
+            slot.change_baggage(|baggage| *baggage = baggage.without(key));
         }
         self
     }
 
     /// The value of a baggage item.
     pub fn baggage_item(&self, key: &str) -> Option<String> {
-        self.cell()
-            .and_then(|cell| cell.baggage().get(key).map(str::to_owned))
+        self.slot()
+            .and_then(|slot| slot.baggage().get(key).map(str::to_owned))
     }
 
     /// A handle that does not own the span: keeping it keeps nothing open.
     #[inline]
     pub fn handle(&self) -> Self {
         Self {
-            inner: self.inner.as_ref().map(SpanRef::handle),
+            inner: self.inner.as_ref().map(SpanHandle::handle),
         }
     }
 
@@ -230,51 +230,51 @@ impl Span {
     /// Notes a panic in the work of this span, which another handle may own.
     #[cold]
     pub(crate) fn mark_panic(&self) {
-        if let Some(cell) = self.cell() {
-            recording::mark_panic(cell);
+        if let Some(slot) = self.slot() {
+            recording::mark_panic(slot);
         }
     }
 
     #[inline]
-    pub(crate) fn from_cell(cell: Box<SpanCell>) -> Self {
+    pub(crate) fn from_slot(slot: Box<SpanSlot>) -> Self {
         Self {
-            inner: Some(SpanRef::new(cell)),
+            inner: Some(SpanHandle::new(slot)),
         }
     }
 
     #[inline]
-    pub(crate) fn cell(&self) -> Option<&SpanCell> {
-        self.inner.as_ref().map(SpanRef::cell)
+    pub(crate) fn slot(&self) -> Option<&SpanSlot> {
+        self.inner.as_ref().map(SpanHandle::slot)
     }
 }
 
 #[inline(never)]
-fn finish(span: SpanRef) {
+fn finish(span: SpanHandle) {
     finish_now(span, true);
 }
 
 #[inline(always)]
-fn plain_context(cell: &SpanCell, flags: Flags) -> SpanContext {
+fn simple_context(slot: &SpanSlot, flags: Flags) -> SpanContext {
     let ids = (
-        cell.header.trace_id,
-        cell.header.span_id,
-        cell.header.parent_id,
+        slot.header.trace_id,
+        slot.header.span_id,
+        slot.header.parent_id,
     );
-    SpanContext::local(ids, flags, cell.anchor)
+    SpanContext::local(ids, flags, slot.anchor)
 }
 
 /// The context of a span with baggage or with a decision that is shared.
 #[cold]
 #[inline(never)]
-fn full_context(cell: &SpanCell) -> SpanContext {
+fn full_context(slot: &SpanSlot) -> SpanContext {
     let ids = (
-        cell.header.trace_id,
-        cell.header.span_id,
-        cell.header.parent_id,
+        slot.header.trace_id,
+        slot.header.span_id,
+        slot.header.parent_id,
     );
-    let trace = cell.local_trace();
-    SpanContext::local(ids, cell.flags(), cell.anchor)
-        .with_baggage(cell.baggage())
+    let trace = slot.shared_decision();
+    SpanContext::local(ids, slot.flags(), slot.anchor)
+        .with_baggage(slot.baggage())
         .with_shared(trace.filter(|trace| !trace.is_final()))
 }
 
@@ -289,10 +289,10 @@ impl Drop for Span {
 
 /// A handle goes away: the last owner finishes the span.
 #[inline(never)]
-fn leave(mut span: SpanRef) {
-    if span.release() && !span.cell().is_finished() {
+fn leave(mut span: SpanHandle) {
+    if span.release() && !span.slot().is_finished() {
         if std::thread::panicking() {
-            recording::mark_panic_unless_marked(span.cell());
+            recording::mark_panic_unless_marked(span.slot());
         }
         finish_now(span, false);
     }
@@ -316,19 +316,19 @@ impl ToSpanContext for Span {
 
     #[inline(always)]
     fn give_span_context(&self, to: impl TakeContext) {
-        let Some(cell) = self.cell() else { return };
-        cell.settle();
-        match cell.plain_flags() {
-            Some(flags) => to.take(|| plain_context(cell, flags)),
-            None => to.take(|| full_context(cell)),
+        let Some(slot) = self.slot() else { return };
+        slot.fix_decision();
+        match slot.simple_flags() {
+            Some(flags) => to.take(|| simple_context(slot, flags)),
+            None => to.take(|| full_context(slot)),
         }
     }
 }
 
 impl fmt::Debug for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.cell() {
-            Some(cell) => write!(f, "Span({}:{})", cell.header.trace_id, cell.header.span_id),
+        match self.slot() {
+            Some(slot) => write!(f, "Span({}:{})", slot.header.trace_id, slot.header.span_id),
             None => f.write_str("Span(noop)"),
         }
     }

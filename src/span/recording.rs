@@ -1,5 +1,5 @@
-//! What the calls of a [`Span`](crate::Span) do to its cell. Code of the user's (iterators, `Display`, samplers)
-//! runs before the cell is locked.
+//! What the calls of a [`Span`](crate::Span) do to its slot. Code of the user's (iterators, `Display`, samplers)
+//! runs before the slot is locked.
 
 use std::any::type_name;
 use std::borrow::Cow;
@@ -13,83 +13,83 @@ use crate::metrics::Counter;
 use crate::model::sampling::{SamplerTags, SpanView};
 use crate::model::{FieldRef, SpanId, TagRef, Timestamp, TraceId, field, tags};
 use crate::record::{
-    Added, FieldList, LogDraft, Question, SpanCell, apply_decision, catch, count_added,
-    count_moved_time, count_truncated, set_sampling_priority, store_plain_tag, store_tag, wall,
+    Added, FieldList, LogDraft, Question, SpanSlot, apply_decision, catch, count_added,
+    count_moved_time, count_truncated, set_sampling_priority, store_simple_tag, store_tag, wall,
 };
 use crate::span::error_text::with_causes;
 
-pub(crate) fn set_operation_name(cell: &SpanCell, name: Cow<'static, str>) {
-    let asks = (cell.is_undecided() || cell.is_revisable()) && !cell.is_finished();
+pub(crate) fn set_operation_name(slot: &SpanSlot, name: Cow<'static, str>) {
+    let asks = (slot.is_undecided() || slot.is_revisable()) && !slot.is_finished();
     if asks {
-        let view = SpanView::new(cell.header.trace_id, &name, cell.is_local_root);
-        let decision = cell.tracer.decide(Question::Rename, &view);
-        apply_decision(cell, decision);
+        let view = SpanView::new(slot.header.trace_id, &name, slot.is_local_root);
+        let decision = slot.tracer.decide(Question::Rename, &view);
+        apply_decision(slot, decision);
     }
-    if let Some(mut buffer) = cell.open() {
+    if let Some(mut buffer) = slot.open() {
         buffer.set_operation_name(name);
     }
 }
 
-pub(crate) fn set_tag(cell: &SpanCell, key: &str, value: TagRef<'_>) {
+pub(crate) fn set_tag(slot: &SpanSlot, key: &str, value: TagRef<'_>) {
     let is_plain = !matches!(value, TagRef::Display(_) | TagRef::None);
     if is_plain
         && key != tags::SAMPLING_PRIORITY
-        && let Some(flags) = cell.decided_flags()
+        && let Some(flags) = slot.decided_flags()
     {
         // The usual case: text or a number on a span whose sampler has nothing more to say.
         if flags.is_sampled() {
-            store_plain_tag(cell, key, value);
+            store_simple_tag(slot, key, value);
         }
         return;
     }
-    set_any_tag(cell, key, value);
+    set_any_tag(slot, key, value);
 }
 
 #[cold]
-fn set_any_tag(cell: &SpanCell, key: &str, value: TagRef<'_>) {
+fn set_any_tag(slot: &SpanSlot, key: &str, value: TagRef<'_>) {
     if matches!(value, TagRef::None) {
         return;
     }
     if key == tags::SAMPLING_PRIORITY {
-        if !cell.is_finished() {
-            set_sampling_priority(cell, value);
+        if !slot.is_finished() {
+            set_sampling_priority(slot, value);
         }
         return;
     }
-    if !cell.is_recording() {
+    if !slot.is_recording() {
         return;
     }
-    if cell.is_undecided() {
-        let name = cell.operation_name();
-        let view = SpanView::new(cell.header.trace_id, &name, cell.is_local_root);
-        let decision = cell.tracer.decide(Question::Tag(key, value), &view);
-        apply_decision(cell, decision);
-        if !cell.is_recording() {
+    if slot.is_undecided() {
+        let name = slot.operation_name();
+        let view = SpanView::new(slot.header.trace_id, &name, slot.is_local_root);
+        let decision = slot.tracer.decide(Question::Tag(key, value), &view);
+        apply_decision(slot, decision);
+        if !slot.is_recording() {
             return;
         }
     }
-    store_tag(cell, key, value);
+    store_tag(slot, key, value);
 }
 
 /// `fields` is user code: it is drained before the span is touched.
 #[inline]
 pub(crate) fn log<'v>(
-    cell: &SpanCell,
+    slot: &SpanSlot,
     time: Option<Timestamp>,
     mut fields: impl Iterator<Item = FieldRef<'v>>,
 ) {
-    let time = time.unwrap_or_else(|| now(cell));
+    let time = time.unwrap_or_else(|| now(slot));
     let mut few = FieldList::new();
-    match catch(cell, || few.fill(&mut fields)) {
+    match catch(slot, || few.fill(&mut fields)) {
         Some(false) => {
-            return log_many(cell, time, few.as_slice().iter().copied().chain(fields));
+            return log_many(slot, time, few.as_slice().iter().copied().chain(fields));
         }
-        Some(true) => log_few(cell, time, few.as_slice()),
+        Some(true) => log_few(slot, time, few.as_slice()),
         None => {}
     }
     if needs_drop_of(&fields) {
         // That is the user's code as well.
-        catch(cell, || drop(fields));
+        catch(slot, || drop(fields));
     }
 }
 
@@ -98,52 +98,52 @@ fn needs_drop_of<T>(_: &T) -> bool {
 }
 
 #[inline(never)]
-fn now(cell: &SpanCell) -> Timestamp {
-    Timestamp::from_nanos(wall(cell.anchor, cell.recorder.clock.now()))
+fn now(slot: &SpanSlot) -> Timestamp {
+    Timestamp::from_nanos(wall(slot.anchor, slot.recorder.clock.now()))
 }
 
 /// The time of a log record, as far as records can have it.
 #[cold]
-pub(crate) fn nearest_time(cell: &SpanCell, time: SystemTime) -> Timestamp {
+pub(crate) fn nearest_time(slot: &SpanSlot, time: SystemTime) -> Timestamp {
     let time = WallTime::nearest_to(time);
-    count_moved_time(cell, time.is_clamped);
+    count_moved_time(slot, time.is_clamped);
     Timestamp::from_nanos(time.nanos)
 }
 
 #[inline(never)]
-fn log_few(cell: &SpanCell, time: Timestamp, fields: &[FieldRef<'_>]) {
-    let Some(mut buffer) = cell.open() else {
+fn log_few(slot: &SpanSlot, time: Timestamp, fields: &[FieldRef<'_>]) {
+    let Some(mut buffer) = slot.open() else {
         return;
     };
-    let is_pushed = buffer.push_short_log(time, fields, &cell.recorder.limits);
+    let is_pushed = buffer.push_short_log(time, fields, &slot.recorder.limits);
     drop(buffer);
     if !is_pushed {
-        log_many(cell, time, fields.iter().copied());
+        log_many(slot, time, fields.iter().copied());
     }
 }
 
 /// Any fields, drained and formatted into scratch of this thread.
 #[cold]
 #[inline(never)]
-fn log_many<'v>(cell: &SpanCell, time: Timestamp, fields: impl Iterator<Item = FieldRef<'v>>) {
-    let limits = &cell.recorder.limits;
+fn log_many<'v>(slot: &SpanSlot, time: Timestamp, fields: impl Iterator<Item = FieldRef<'v>>) {
+    let limits = &slot.recorder.limits;
     let mut draft = LogDraft::new(time);
-    let drained = catch(cell, || fields.for_each(|field| draft.push(field, limits)));
+    let drained = catch(slot, || fields.for_each(|field| draft.push(field, limits)));
     if drained.is_some() {
         let truncated = draft.truncated;
         let record = draft.finish();
-        let added = match cell.open() {
+        let added = match slot.open() {
             Some(mut buffer) => buffer.push_log(record, limits),
             None => Added::default(),
         };
-        count_added(cell, Added { truncated, ..added });
+        count_added(slot, Added { truncated, ..added });
     }
     draft.discard();
 }
 
-pub(crate) fn log_error<E: Error + ?Sized>(cell: &SpanCell, error: &E) {
-    store_tag(cell, tags::ERROR, TagRef::Bool(true));
-    let texts = catch(cell, || {
+pub(crate) fn log_error<E: Error + ?Sized>(slot: &SpanSlot, error: &E) {
+    store_tag(slot, tags::ERROR, TagRef::Bool(true));
+    let texts = catch(slot, || {
         let message = error.to_string();
         let causes = successors(error.source(), |cause| (*cause).source());
         let object = with_causes(&message, causes);
@@ -154,7 +154,7 @@ pub(crate) fn log_error<E: Error + ?Sized>(cell: &SpanCell, error: &E) {
     };
     let kind = type_name::<E>();
     log(
-        cell,
+        slot,
         None,
         [
             field(tags::EVENT, "error"),
@@ -169,8 +169,8 @@ pub(crate) fn log_error<E: Error + ?Sized>(cell: &SpanCell, error: &E) {
     );
 }
 
-pub(crate) fn set_baggage_item(cell: &SpanCell, key: &str, value: &str) {
-    let result = cell.change_baggage(|baggage| {
+pub(crate) fn set_baggage_item(slot: &SpanSlot, key: &str, value: &str) {
+    let result = slot.change_baggage(|baggage| {
         let replaces = baggage.get(key).is_some_and(|old| !old.is_empty());
         baggage.with(key, value).map(|changed| {
             *baggage = changed;
@@ -178,11 +178,11 @@ pub(crate) fn set_baggage_item(cell: &SpanCell, key: &str, value: &str) {
         })
     });
     let Some(result) = result else { return };
-    cell.recorder.store.count(match result {
+    slot.recorder.queue.count(match result {
         Ok(_) => Counter::BaggageUpdatesOk,
         Err(_) => Counter::BaggageUpdatesErr,
     });
-    if cell.is_recording() {
+    if slot.is_recording() {
         let fields = [
             field(tags::EVENT, "baggage"),
             field("key", key),
@@ -190,7 +190,7 @@ pub(crate) fn set_baggage_item(cell: &SpanCell, key: &str, value: &str) {
             field("override", (result == Ok(true)).then_some("true")),
             field("invalid", result.is_err().then_some("true")),
         ];
-        log(cell, None, fields.into_iter());
+        log(slot, None, fields.into_iter());
     }
 }
 
@@ -200,36 +200,36 @@ thread_local! {
 }
 
 /// The last owner was dropped while its thread panics. The work that panicked may have marked the span already.
-pub(crate) fn mark_panic_unless_marked(cell: &SpanCell) {
-    if MARKED.take() != Some((cell.header.trace_id, cell.header.span_id)) {
-        mark_panic(cell);
+pub(crate) fn mark_panic_unless_marked(slot: &SpanSlot) {
+    if MARKED.take() != Some((slot.header.trace_id, slot.header.span_id)) {
+        mark_panic(slot);
         MARKED.set(None);
     }
 }
 
 /// The work of the span panics.
-pub(crate) fn mark_panic(cell: &SpanCell) {
-    if cell.is_recording() {
-        MARKED.set(Some((cell.header.trace_id, cell.header.span_id)));
-        store_tag(cell, tags::ERROR, TagRef::Bool(true));
-        log(cell, None, [field(tags::EVENT, "panic")].into_iter());
+pub(crate) fn mark_panic(slot: &SpanSlot) {
+    if slot.is_recording() {
+        MARKED.set(Some((slot.header.trace_id, slot.header.span_id)));
+        store_tag(slot, tags::ERROR, TagRef::Bool(true));
+        log(slot, None, [field(tags::EVENT, "panic")].into_iter());
     }
 }
 /// Sets a tag of a span that nobody else can know of yet.
 #[inline]
-pub(crate) fn begin_with_tag(cell: &mut SpanCell, key: &str, value: TagRef<'_>) {
+pub(crate) fn begin_with_tag(slot: &mut SpanSlot, key: &str, value: TagRef<'_>) {
     let is_plain = !matches!(value, TagRef::Display(_) | TagRef::None);
-    if !is_plain || key == tags::SAMPLING_PRIORITY || cell.is_undecided() || !cell.is_recording() {
-        set_tag(cell, key, value);
+    if !is_plain || key == tags::SAMPLING_PRIORITY || slot.is_undecided() || !slot.is_recording() {
+        set_tag(slot, key, value);
         return;
     }
-    let added = cell.begin_with_tag(key, value);
-    count_added(cell, added);
+    let added = slot.begin_with_tag(key, value);
+    count_added(slot, added);
 }
 
 /// Sets the tags of the sampler that has decided to keep a span that nobody else can know of yet.
 #[inline]
-pub(crate) fn begin_with_sampler_tags(cell: &mut SpanCell, sampler_tags: SamplerTags) {
-    let truncated = cell.push_sampler_tags(sampler_tags);
-    count_truncated(cell, truncated);
+pub(crate) fn begin_with_sampler_tags(slot: &mut SpanSlot, sampler_tags: SamplerTags) {
+    let truncated = slot.push_sampler_tags(sampler_tags);
+    count_truncated(slot, truncated);
 }

@@ -7,11 +7,11 @@ use crate::diagnostics::Diagnostics;
 use crate::metrics::Metrics;
 use crate::model::{Tag, TagValue, tags};
 use crate::propagation::{Codec, CustomCodec, Extractor, Injector, JaegerCodec};
-use crate::record::{Budget, Recorder, SharedPool, SpanClock, Store, fork};
+use crate::record::{Budget, Recorder, SharedPool, SpanClock, SpanQueue, fork};
 use crate::reporter::{NullReporter, Reporter, Worker, WorkerOptions, thread};
 use crate::sampler::{ProbabilisticSampler, Sampler, SamplingRate};
 use crate::span::Limits;
-use crate::tracer::core::{Core, Guarded, Roots};
+use crate::tracer::core::{Core, Guarded, RootDecision};
 use crate::tracer::jaeger::JaegerTracer;
 use crate::tracer::process_tags;
 
@@ -175,7 +175,7 @@ impl TracerBuilder {
             Budget::new(spans.saturating_mul(SPAN_BYTES))
         });
         fork::watch();
-        let store = Arc::new(Store::new(budget, metrics.clone()));
+        let queue = Arc::new(SpanQueue::new(budget, metrics.clone()));
         let keeps_uuid = self.tags.iter().any(|tag| tag.key == tags::CLIENT_UUID);
         let process = Arc::new(process_tags::process(self.service_name, self.tags));
         let clock = self.clock.unwrap_or_else(Clock::system);
@@ -184,7 +184,7 @@ impl TracerBuilder {
         }
         let worker = Worker::start(
             WorkerOptions {
-                store: store.clone(),
+                queue: queue.clone(),
                 clock: clock.clone(),
                 process: process.clone(),
                 keeps_uuid,
@@ -196,18 +196,18 @@ impl TracerBuilder {
             thread::spawn,
         );
         let sampler = Guarded::new(self.sampler);
-        let roots = Roots::of(&sampler, &metrics, &self.limits);
-        if let Roots::Keep(sampler_tags) = &roots {
-            store.set_sampler_tags(sampler_tags.clone());
+        let root_decision = RootDecision::of(&sampler, &metrics, &self.limits);
+        if let RootDecision::Keep(sampler_tags) = &root_decision {
+            queue.set_sampler_tags(sampler_tags.clone());
         }
         let core = Core {
-            roots,
+            root_decision,
             slots: Arc::new(SharedPool::new()),
             recorder: Arc::new(Recorder {
                 clock: SpanClock::new(clock),
                 limits: self.limits,
                 metrics,
-                store,
+                queue,
             }),
             sampler,
             process,

@@ -14,8 +14,8 @@ use crate::propagation::{
     Codec, CustomCodec, ExtractCarrier, ExtractError, InjectCarrier, ReadFrom, WriteTo,
 };
 use crate::record::{
-    EncodedTags, FrameKind, Lifecycle, Limits, Question, Recorder, SharedPool, SpanCell, random_id,
-    random_id_at_hand, release_slots,
+    Decider, EncodedTags, FrameKind, Limits, Question, Recorder, SharedPool, SpanSlot, random_id,
+    release_slots, try_random_id,
 };
 use crate::sampler::{Sampler, SamplingDecision, SpanView};
 use crate::span::SpanContext;
@@ -23,9 +23,9 @@ use crate::span::SpanContext;
 /// Everything that starting, filling and finishing a span needs.
 pub(super) struct Core {
     pub(super) recorder: Arc<Recorder>,
-    pub(super) slots: Arc<SharedPool<SpanCell>>,
+    pub(super) slots: Arc<SharedPool<SpanSlot>>,
     pub(super) sampler: Guarded<Box<dyn Sampler>>,
-    pub(super) roots: Roots,
+    pub(super) root_decision: RootDecision,
     pub(super) process: Arc<Process>,
     pub(super) diagnostics: Diagnostics,
     pub(super) id_source: Option<Box<dyn Fn() -> u64 + Send + Sync>>,
@@ -38,16 +38,16 @@ pub(super) struct Core {
 
 /// What is known beforehand of the sampler's answer for a new trace.
 #[repr(u8)]
-pub(super) enum Roots {
+pub(super) enum RootDecision {
     Ask,
     /// With the sampler's tags.
     Keep(Arc<EncodedTags>),
     Drop,
 }
 
-impl Roots {
+impl RootDecision {
     pub(super) const KEPT: (Flags, FrameKind) = (Flags::SAMPLED, FrameKind::WithSamplerTags);
-    pub(super) const DROPPED: (Flags, FrameKind) = (Flags::from_bits(0), FrameKind::Usual);
+    pub(super) const DROPPED: (Flags, FrameKind) = (Flags::from_bits(0), FrameKind::Standard);
 
     /// The answer where it is known.
     #[inline(always)]
@@ -110,7 +110,7 @@ impl<T> Guarded<T> {
 
 const MAX_PANICS: u32 = 100;
 
-impl Lifecycle for Core {
+impl Decider for Core {
     fn decide(&self, question: Question<'_>, span: &SpanView<'_>) -> SamplingDecision {
         let asked = self
             .sampler
@@ -140,7 +140,7 @@ impl Core {
             let flags = trace.flags();
             let waited = trace.decide(flags);
             if flags.is_sampled() {
-                trace.store.push_held(&waited, flags);
+                trace.queue.push_held(&waited, flags);
             }
         }
         self.guard("inject", || match carrier.write() {
@@ -235,9 +235,9 @@ impl Core {
             .call(&self.recorder.metrics, |sampler| sampler.close());
     }
 
-    /// Lets go of the memory of spans that have finished. Vacant boxes keep the tracer alive.
+    /// Lets go of the memory of spans that have finished. Vacant slots keep the tracer alive.
     pub(super) fn release_slots(&self) {
-        release_slots(&self.recorder.store, &self.slots);
+        release_slots(&self.recorder.queue, &self.slots);
     }
 
     /// Runs a codec or a carrier of the user's.
@@ -266,9 +266,9 @@ impl Core {
 
     /// The same if it takes neither code of the user's nor a seed.
     #[inline(always)]
-    pub(super) fn id_at_hand(&self) -> Option<SpanId> {
+    pub(super) fn try_new_id(&self) -> Option<SpanId> {
         match self.id_source {
-            None => random_id_at_hand(),
+            None => try_random_id(),
             Some(_) => None,
         }
     }

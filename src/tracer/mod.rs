@@ -9,7 +9,7 @@ mod global;
 mod jaeger;
 mod noop;
 mod options;
-mod origin;
+mod parent;
 mod process_tags;
 mod span_builder;
 mod start;

@@ -7,7 +7,7 @@ use crate::clock::WallTime;
 use crate::metrics::Counter;
 use crate::model::{Flags, ReferenceType, SpanId, SpanReference, TagRef, TraceId, tags};
 use crate::record::{
-    FrameKind, Lifecycle as _, LocalTrace, ParentReference, Question, SpanBuffer, SpanCell,
+    Decider as _, FrameKind, ParentReference, Question, SharedDecision, SpanBuffer, SpanSlot,
     apply_decision, begin_with_tags, count_moved_time, wall,
 };
 use crate::sampler::{SamplingDecision, SpanView};
@@ -15,22 +15,21 @@ use crate::span::{
     Decision, Reference, Span, SpanContext, begin_with_sampler_tags, begin_with_tag,
 };
 use crate::tracer::StartSpanOptions;
-use crate::tracer::core::{Core, Roots};
-use crate::tracer::origin::{Origin, Parent, Plain, PlainParent};
+use crate::tracer::core::{Core, RootDecision};
+use crate::tracer::parent::{FastParent, FastParentSpan, Inherited, Parent};
 
 /// Starts a span.
 pub(super) fn start(core: &Arc<Core>, mut options: StartSpanOptions<'_>) -> Span {
     // The clock first: the rest hides behind the read. Then the id, while there is little to keep for afterwards: to find
     // what belongs to a thread is, to the compiler, a call.
     let ticks = core.recorder.clock.now();
-    let Some(id) = core.id_at_hand() else {
+    let Some(id) = core.try_new_id() else {
         return start_any(core, options, ticks);
     };
-    let span = match Plain::find(&options) {
-        Some(Plain::Root) => match core.roots.decided() {
-            Some(decided) => {
-                root(core, ticks, id, decided).and_then(|seed| seed.start(core, &mut options))
-            }
+    let span = match FastParent::find(&options) {
+        Some(FastParent::Root) => match core.root_decision.decided() {
+            Some(decided) => root(core, ticks, id, decided)
+                .and_then(|new_span| new_span.start(core, &mut options)),
             None => Some(start_undecided(
                 core,
                 options.take_name(),
@@ -39,14 +38,14 @@ pub(super) fn start(core: &Arc<Core>, mut options: StartSpanOptions<'_>) -> Span
                 id,
             )),
         },
-        Some(Plain::Child(parent)) => {
+        Some(FastParent::Child(parent)) => {
             child(core, ticks, id, &parent, options.is_server()).start(core, &mut options)
         }
         None => None,
     };
     match span {
         Some(span) => {
-            options.give_back_plain();
+            options.give_back_simple();
             span
         }
         None => start_any(core, options, ticks),
@@ -57,7 +56,7 @@ pub(super) fn start(core: &Arc<Core>, mut options: StartSpanOptions<'_>) -> Span
 ///
 /// Whatever is seldom is left to a function that ends this one: nothing has to be kept for afterwards.
 pub(super) fn start_named(core: &Arc<Core>, name: &'static str) -> Span {
-    match core.recorder.clock.now_at_hand() {
+    match core.recorder.clock.try_now() {
         Some(ticks) => start_named_at(core, name, ticks),
         None => start_named_by_call(core, name),
     }
@@ -71,21 +70,19 @@ fn start_named_by_call(core: &Arc<Core>, name: &'static str) -> Span {
 
 #[inline(always)]
 fn start_named_at(core: &Arc<Core>, name: &'static str, ticks: u64) -> Span {
-    let Some(id) = core.id_at_hand() else {
+    let Some(id) = core.try_new_id() else {
         return start_any_named(core, name, ticks);
     };
-    let span = match Plain::active() {
+    let span = match FastParent::active() {
         // Arm by arm, so that each has its counters and flags as constants.
-        Some(Plain::Root) => match core.roots {
-            Roots::Keep(_) => {
-                root(core, ticks, id, Roots::KEPT).and_then(|seed| seed.start_named(core, name))
-            }
-            Roots::Drop => {
-                root(core, ticks, id, Roots::DROPPED).and_then(|seed| seed.start_named(core, name))
-            }
-            Roots::Ask => return start_undecided_named(core, name, ticks, id),
+        Some(FastParent::Root) => match core.root_decision {
+            RootDecision::Keep(_) => root(core, ticks, id, RootDecision::KEPT)
+                .and_then(|new_span| new_span.start_named(core, name)),
+            RootDecision::Drop => root(core, ticks, id, RootDecision::DROPPED)
+                .and_then(|new_span| new_span.start_named(core, name)),
+            RootDecision::Ask => return start_undecided_named(core, name, ticks, id),
         },
-        Some(Plain::Child(parent)) => {
+        Some(FastParent::Child(parent)) => {
             child(core, ticks, id, &parent, false).start_named(core, name)
         }
         None => None,
@@ -125,23 +122,29 @@ fn root(
     ticks: u64,
     span_id: SpanId,
     (flags, kind): (Flags, FrameKind),
-) -> Option<Seed> {
+) -> Option<NewSpan> {
     let high = if core.is_128_bit {
-        core.id_at_hand()?.get()
+        core.try_new_id()?.get()
     } else {
         0
     };
-    Some(Seed {
+    Some(NewSpan {
         flags,
         kind,
-        ..Seed::root(core, ticks, high, span_id)
+        ..NewSpan::root(core, ticks, high, span_id)
     })
 }
 
 /// A child of a single parent whose trace is decided and has no baggage.
 #[inline(always)]
-fn child(core: &Core, ticks: u64, span_id: SpanId, parent: &PlainParent, is_server: bool) -> Seed {
-    Seed {
+fn child(
+    core: &Core,
+    ticks: u64,
+    span_id: SpanId,
+    parent: &FastParentSpan,
+    is_server: bool,
+) -> NewSpan {
+    NewSpan {
         ticks,
         anchor: match parent.anchor {
             Some(anchor) => anchor,
@@ -151,11 +154,11 @@ fn child(core: &Core, ticks: u64, span_id: SpanId, parent: &PlainParent, is_serv
         span_id,
         parent_id: Some(parent.reference.span_id),
         parent_reference: ParentReference::of(parent.reference.kind),
-        kind: FrameKind::Usual,
+        kind: FrameKind::Standard,
         flags: parent.flags,
         is_local_root: parent.is_remote,
         is_new_trace: false,
-        joins: is_server && parent.is_remote,
+        joins_trace: is_server && parent.is_remote,
     }
 }
 
@@ -168,31 +171,33 @@ fn start_undecided(
     ticks: u64,
     span_id: SpanId,
 ) -> Span {
-    let mut seed = Seed::root(core, ticks, core.new_high_half(), span_id);
-    let view = SpanView::new(seed.trace_id, &name, seed.is_local_root);
+    let mut new_span = NewSpan::root(core, ticks, core.new_high_half(), span_id);
+    let view = SpanView::new(new_span.trace_id, &name, new_span.is_local_root);
     let (decision, is_revisable) = core.decide_first(&view);
     let sampler_tags = match decision {
         SamplingDecision::Sample(sampler_tags) => {
-            seed.flags = Flags::SAMPLED;
+            new_span.flags = Flags::SAMPLED;
             Some(sampler_tags)
         }
         SamplingDecision::Drop => None,
         SamplingDecision::Delay => {
-            let mut cell = begin(core, name, &seed, false);
-            cell.begin_undecided(undecided(core, seed.flags));
-            return complete(core, start_tags, cell, &seed);
+            let mut slot = begin(core, name, &new_span, false);
+            slot.begin_shared(undecided(core, new_span.flags));
+            return complete(core, start_tags, slot, &new_span);
         }
     };
-    let mut cell = begin(core, name, &seed, is_revisable);
+    let mut slot = begin(core, name, &new_span, is_revisable);
     if let Some(sampler_tags) = sampler_tags {
-        begin_with_sampler_tags(&mut cell, sampler_tags);
+        begin_with_sampler_tags(&mut slot, sampler_tags);
     }
     if is_revisable {
-        return complete(core, start_tags, cell, &seed);
+        return complete(core, start_tags, slot, &new_span);
     }
-    set_plain_tags(&mut cell, start_tags, seed.flags);
-    core.recorder.store.count_both(seed.counters(seed.flags));
-    Span::from_cell(cell)
+    set_simple_tags(&mut slot, start_tags, new_span.flags);
+    core.recorder
+        .queue
+        .count_both(new_span.counters(new_span.flags));
+    Span::from_slot(slot)
 }
 
 /// Every other case: tags that are not plain, several references, baggage, a context made elsewhere, an undecided trace,
@@ -200,45 +205,54 @@ fn start_undecided(
 #[cold]
 #[inline(never)]
 fn start_any(core: &Arc<Core>, mut options: StartSpanOptions<'_>, ticks: u64) -> Span {
-    let mut origin = Origin::find(&options);
+    let mut inherited = Inherited::find(&options);
     if let Some(given) = options.context().filter(|given| given.has_trace()) {
-        origin.baggage = given.baggage().clone();
-        origin.debug_id = None;
+        inherited.baggage = given.baggage().clone();
+        inherited.debug_id = None;
     }
-    let is_forced = origin.parent.is_none()
-        && origin.debug_id.is_some()
+    let is_forced = inherited.parent.is_none()
+        && inherited.debug_id.is_some()
         && core.allows_debug(options.operation_name());
-    let anchor = origin.parent.as_ref().and_then(|parent| parent.anchor);
-    let parent = origin
+    let anchor = inherited.parent.as_ref().and_then(|parent| parent.anchor);
+    let parent = inherited
         .parent
         .as_ref()
         .map(|parent| SpanReference::new(ReferenceType::ChildOf, parent.trace_id, parent.span_id));
-    let (mut seed, decision) = identity(core, origin.parent.take(), options.context(), is_forced);
-    seed.joins = seed.is_local_root && !seed.is_new_trace && options.is_server();
-    seed.ticks = ticks;
-    seed.anchor = anchor.unwrap_or_else(|| core.recorder.clock.anchor());
+    let (mut new_span, decision) =
+        identity(core, inherited.parent.take(), options.context(), is_forced);
+    new_span.joins_trace = new_span.is_local_root && !new_span.is_new_trace && options.is_server();
+    new_span.ticks = ticks;
+    new_span.anchor = anchor.unwrap_or_else(|| core.recorder.clock.anchor());
 
-    let view = SpanView::new(seed.trace_id, options.operation_name(), seed.is_local_root);
+    let view = SpanView::new(
+        new_span.trace_id,
+        options.operation_name(),
+        new_span.is_local_root,
+    );
     let mut answer = None;
     let mut is_revisable = false;
-    let local_trace = match decision {
+    let shared_decision = match decision {
         Decision::Made => None,
         Decision::Shared(trace) => {
             answer = Some(core.decide(Question::Create, &view));
             Some(trace)
         }
-        Decision::Deferred => match core.roots.decided().filter(|_| seed.is_new_trace) {
+        Decision::Deferred => match core
+            .root_decision
+            .decided()
+            .filter(|_| new_span.is_new_trace)
+        {
             Some(decided) => {
-                (seed.flags, seed.kind) = decided;
+                (new_span.flags, new_span.kind) = decided;
                 None
             }
             None => match core.decide_first(&view) {
-                (SamplingDecision::Delay, _) => Some(undecided(core, seed.flags)),
+                (SamplingDecision::Delay, _) => Some(undecided(core, new_span.flags)),
                 (decision, revisable) => {
                     is_revisable = revisable;
-                    seed.flags = match &decision {
-                        SamplingDecision::Sample(_) => seed.flags.with(Flags::SAMPLED),
-                        _ => seed.flags.without(Flags::SAMPLED),
+                    new_span.flags = match &decision {
+                        SamplingDecision::Sample(_) => new_span.flags.with(Flags::SAMPLED),
+                        _ => new_span.flags.without(Flags::SAMPLED),
                     };
                     answer = Some(decision);
                     None
@@ -247,41 +261,41 @@ fn start_any(core: &Arc<Core>, mut options: StartSpanOptions<'_>, ticks: u64) ->
         },
     };
 
-    let mut cell = begin(core, options.take_name(), &seed, is_revisable);
-    if let Some(trace) = local_trace {
-        cell.begin_undecided(trace);
+    let mut slot = begin(core, options.take_name(), &new_span, is_revisable);
+    if let Some(trace) = shared_decision {
+        slot.begin_shared(trace);
     }
     if let Some(start_time) = options.start_time() {
         let start = WallTime::nearest_to(start_time);
-        cell.begin_at(start.nanos);
-        count_moved_time(&cell, start.is_clamped);
+        slot.begin_at(start.nanos);
+        count_moved_time(&slot, start.is_clamped);
     }
-    cell.begin_with_baggage(origin.baggage);
+    slot.begin_with_baggage(inherited.baggage);
     // Of a span that is not sampled, too: a tag may still rescue it.
-    push_references(cell.buffer_mut(), options.references(), parent);
+    push_references(slot.buffer_mut(), options.references(), parent);
     match answer {
         // Its flags say so already, and these are its first tags.
-        Some(SamplingDecision::Sample(sampler_tags)) if cell.local_trace().is_none() => {
-            begin_with_sampler_tags(&mut cell, sampler_tags);
+        Some(SamplingDecision::Sample(sampler_tags)) if slot.shared_decision().is_none() => {
+            begin_with_sampler_tags(&mut slot, sampler_tags);
         }
-        Some(answer) => apply_decision(&cell, answer),
+        Some(answer) => apply_decision(&slot, answer),
         None => {}
     }
-    if let Some(debug_id) = origin.debug_id.filter(|_| is_forced) {
-        begin_with_tag(&mut cell, tags::JAEGER_DEBUG_ID, TagRef::String(&debug_id));
+    if let Some(debug_id) = inherited.debug_id.filter(|_| is_forced) {
+        begin_with_tag(&mut slot, tags::JAEGER_DEBUG_ID, TagRef::String(&debug_id));
     }
-    let span = complete(core, options.tags(), cell, &seed);
+    let span = complete(core, options.tags(), slot, &new_span);
     options.give_back();
     span
 }
 
-fn undecided(core: &Core, flags: Flags) -> Arc<LocalTrace> {
-    Arc::new(LocalTrace::new(core.recorder.store.clone(), flags))
+fn undecided(core: &Core, flags: Flags) -> Arc<SharedDecision> {
+    Arc::new(SharedDecision::new(core.recorder.queue.clone(), flags))
 }
 
 /// What is fixed when a span starts.
 #[derive(Clone, Copy)]
-struct Seed {
+struct NewSpan {
     ticks: u64,
     anchor: i64,
     trace_id: TraceId,
@@ -293,10 +307,10 @@ struct Seed {
     is_local_root: bool,
     is_new_trace: bool,
     /// It is the first span here of another's trace, and a server's.
-    joins: bool,
+    joins_trace: bool,
 }
 
-impl Seed {
+impl NewSpan {
     /// Of a new trace without a decision.
     #[inline(always)]
     fn root(core: &Core, ticks: u64, high: u64, span_id: SpanId) -> Self {
@@ -308,11 +322,11 @@ impl Seed {
             span_id,
             parent_id: None,
             parent_reference: ParentReference::None,
-            kind: FrameKind::Usual,
+            kind: FrameKind::Standard,
             flags: Flags::default(),
             is_local_root: true,
             is_new_trace: true,
-            joins: false,
+            joins_trace: false,
         }
     }
 
@@ -335,71 +349,76 @@ impl Seed {
         let trace = if self.is_new_trace {
             Some(new_trace)
         } else {
-            self.joins.then_some(joined)
+            self.joins_trace.then_some(joined)
         };
         (started, trace)
     }
 
-    /// Puts what is fixed, and the name, into a box.
+    /// Puts what is fixed, and the name, into a slot.
     #[inline(always)]
-    fn plant(
+    fn write_to(
         &self,
-        mut cell: Box<SpanCell>,
+        mut slot: Box<SpanSlot>,
         name: Cow<'static, str>,
         is_revisable: bool,
-    ) -> Box<SpanCell> {
-        cell.is_local_root = self.is_local_root;
-        cell.header.trace_id = self.trace_id;
-        cell.header.span_id = self.span_id;
-        cell.header.parent_id = self.parent_id;
-        cell.header.parent_reference = self.parent_reference;
-        cell.header.kind = self.kind;
-        cell.header.start = wall(self.anchor, self.ticks);
-        cell.anchor = self.anchor;
-        cell.begin(self.flags, is_revisable, name);
-        cell
+    ) -> Box<SpanSlot> {
+        slot.is_local_root = self.is_local_root;
+        slot.header.trace_id = self.trace_id;
+        slot.header.span_id = self.span_id;
+        slot.header.parent_id = self.parent_id;
+        slot.header.parent_reference = self.parent_reference;
+        slot.header.kind = self.kind;
+        slot.header.start = wall(self.anchor, self.ticks);
+        slot.anchor = self.anchor;
+        slot.begin(self.flags, is_revisable, name);
+        slot
     }
 
-    /// Starts a span with plain tags, if a box is at hand.
+    /// Starts a span with plain tags, if a slot is at hand.
     #[inline(always)]
     fn start(self, core: &Core, options: &mut StartSpanOptions<'_>) -> Option<Span> {
-        let cell = SpanCell::vacant_at_hand(&core.recorder, self.counters(self.flags))?;
-        let mut cell = self.plant(cell, options.take_name(), false);
-        set_plain_tags(&mut cell, options.tags(), self.flags);
-        Some(Span::from_cell(cell))
+        let slot = SpanSlot::try_vacant(&core.recorder, self.counters(self.flags))?;
+        let mut slot = self.write_to(slot, options.take_name(), false);
+        set_simple_tags(&mut slot, options.tags(), self.flags);
+        Some(Span::from_slot(slot))
     }
 
-    /// Starts a span with nothing but a name, if a box is at hand.
+    /// Starts a span with nothing but a name, if a slot is at hand.
     #[inline(always)]
     fn start_named(self, core: &Core, name: &'static str) -> Option<Span> {
-        let cell = SpanCell::vacant_at_hand(&core.recorder, self.counters(self.flags))?;
-        Some(Span::from_cell(self.plant(cell, name.into(), false)))
+        let slot = SpanSlot::try_vacant(&core.recorder, self.counters(self.flags))?;
+        Some(Span::from_slot(self.write_to(slot, name.into(), false)))
     }
 }
 
 fn begin(
     core: &Arc<Core>,
     name: Cow<'static, str>,
-    seed: &Seed,
+    new_span: &NewSpan,
     is_revisable: bool,
-) -> Box<SpanCell> {
-    let cell = SpanCell::vacant(core, &core.recorder, &core.slots);
-    seed.plant(cell, name, is_revisable)
+) -> Box<SpanSlot> {
+    let slot = SpanSlot::vacant(core, &core.recorder, &core.slots);
+    new_span.write_to(slot, name, is_revisable)
 }
 
 /// Sets tags of a span whose flags are decided. None of them is one that may change those.
 #[inline(always)]
-fn set_plain_tags(cell: &mut SpanCell, start_tags: StartTags<'_>, flags: Flags) {
+fn set_simple_tags(slot: &mut SpanSlot, start_tags: StartTags<'_>, flags: Flags) {
     if !start_tags.is_empty() && flags.is_sampled() {
-        begin_with_tags(cell, start_tags);
+        begin_with_tags(slot, start_tags);
     }
 }
 
 /// The tags that were given, the counters, and the first handle.
-fn complete(core: &Core, start_tags: StartTags<'_>, mut cell: Box<SpanCell>, seed: &Seed) -> Span {
-    set_start_tags(&mut cell, start_tags);
-    count_start(core, &cell, seed);
-    Span::from_cell(cell)
+fn complete(
+    core: &Core,
+    start_tags: StartTags<'_>,
+    mut slot: Box<SpanSlot>,
+    new_span: &NewSpan,
+) -> Span {
+    set_start_tags(&mut slot, start_tags);
+    count_start(core, &slot, new_span);
+    Span::from_slot(slot)
 }
 
 /// The references that were given, else the one to the active parent.
@@ -427,32 +446,32 @@ fn identity(
     parent: Option<Parent>,
     given: Option<&SpanContext>,
     is_forced: bool,
-) -> (Seed, Decision) {
-    let seed = |trace_id, span_id, parent_id, flags, is_local_root| Seed {
+) -> (NewSpan, Decision) {
+    let new_span = |trace_id, span_id, parent_id, flags, is_local_root| NewSpan {
         ticks: 0,
         anchor: 0,
         trace_id,
         span_id,
         parent_id,
         parent_reference: ParentReference::None,
-        kind: FrameKind::Usual,
+        kind: FrameKind::Standard,
         flags,
         is_local_root,
         is_new_trace: false,
-        joins: false,
+        joins_trace: false,
     };
     if let Some((context, trace_id, span_id)) =
         given.and_then(|context| Some((context, context.trace_id()?, context.span_id()?)))
     {
         let (parent_id, flags) = (context.parent_id(), context.flags());
-        let seed = seed(trace_id, span_id, parent_id, flags, context.is_remote());
-        return (seed, Decision::Made);
+        let new_span = new_span(trace_id, span_id, parent_id, flags, context.is_remote());
+        return (new_span, Decision::Made);
     }
     let span_id = core.new_id();
     if let Some(parent) = parent {
         let (trace_id, parent_id) = (parent.trace_id, Some(parent.span_id));
-        let seed = seed(trace_id, span_id, parent_id, parent.flags, parent.is_remote);
-        return (seed, parent.decision);
+        let new_span = new_span(trace_id, span_id, parent_id, parent.flags, parent.is_remote);
+        return (new_span, parent.decision);
     }
     let trace_id = TraceId::of_root(core.new_high_half(), span_id);
     let (flags, decision) = if is_forced {
@@ -460,36 +479,38 @@ fn identity(
     } else {
         (Flags::default(), Decision::Deferred)
     };
-    let seed = Seed {
+    let new_span = NewSpan {
         is_new_trace: true,
-        ..seed(trace_id, span_id, None, flags, true)
+        ..new_span(trace_id, span_id, None, flags, true)
     };
-    (seed, decision)
+    (new_span, decision)
 }
 
 /// Sets the tags that were given at the start, `sampling.priority` first.
-fn set_start_tags(cell: &mut SpanCell, start_tags: StartTags<'_>) {
+fn set_start_tags(slot: &mut SpanSlot, start_tags: StartTags<'_>) {
     for (key, value) in start_tags {
         if *key == tags::SAMPLING_PRIORITY {
-            begin_with_tag(cell, key, *value);
+            begin_with_tag(slot, key, *value);
         }
     }
-    if cell.is_recording() {
+    if slot.is_recording() {
         for (key, value) in start_tags {
             if *key != tags::SAMPLING_PRIORITY {
-                begin_with_tag(cell, key, *value);
+                begin_with_tag(slot, key, *value);
             }
         }
     }
 }
 
 #[inline(always)]
-fn count_start(core: &Core, cell: &SpanCell, seed: &Seed) {
-    let counters = if cell.is_undecided() && !cell.flags().is_sampled() {
-        let trace = seed.is_new_trace.then_some(Counter::TracesStartedDelayed);
+fn count_start(core: &Core, slot: &SpanSlot, new_span: &NewSpan) {
+    let counters = if slot.is_undecided() && !slot.flags().is_sampled() {
+        let trace = new_span
+            .is_new_trace
+            .then_some(Counter::TracesStartedDelayed);
         (Counter::StartedSpansDelayed, trace)
     } else {
-        seed.counters(cell.flags())
+        new_span.counters(slot.flags())
     };
-    core.recorder.store.count_both(counters);
+    core.recorder.queue.count_both(counters);
 }

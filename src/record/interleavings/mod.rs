@@ -1,4 +1,4 @@
-//! Every order of events in which threads may meet in a span and in a ring: exhaustive for two threads, with a bound on
+//! Every order of events in which threads may meet in a span and in a thread queue: exhaustive for two threads, with a bound on
 //! involuntary switches for three.
 //!
 //! ```text
@@ -18,17 +18,17 @@ use crate::clock::ManualClock;
 use crate::metrics::Metrics;
 use crate::model::sampling::{SamplingDecision, SpanView};
 use crate::model::{Flags, SpanId, TagRef, TraceId};
-use crate::record::queue::thread_queue::{Chunk, Pushed, Ring, RingWriter};
+use crate::record::queue::thread_queue::{Chunk, Pushed, QueueWriter, ThreadQueue};
 use crate::record::{
-    Budget, FrameBytes, FrameHeader, Lifecycle, Limits, Question, Recorder, SharedPool, SpanCell,
-    SpanClock, SpanRef, Store,
+    Budget, Decider, FrameBytes, FrameHeader, Limits, Question, Recorder, SharedPool, SpanClock,
+    SpanHandle, SpanQueue, SpanSlot,
 };
 
-/// Counts its drops: the box that holds it is freed once.
+/// Counts its drops: the slot that holds it is freed once.
 #[derive(Debug)]
-struct Nobody(StdArc<AtomicUsize>);
+struct CountedTracer(StdArc<AtomicUsize>);
 
-impl Lifecycle for Nobody {
+impl Decider for CountedTracer {
     fn decide(&self, _: Question<'_>, _: &SpanView<'_>) -> SamplingDecision {
         SamplingDecision::Drop
     }
@@ -38,38 +38,38 @@ impl Lifecycle for Nobody {
     }
 }
 
-impl Drop for Nobody {
+impl Drop for CountedTracer {
     fn drop(&mut self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-/// A span, and how often its box has been freed.
-fn start() -> (SpanRef, StdArc<AtomicUsize>) {
+/// A span, and how often its slot has been freed.
+fn start() -> (SpanHandle, StdArc<AtomicUsize>) {
     let (span, freed) = start_pooled();
-    // Boxes are freed as soon as they are vacant.
-    drop(span.cell().pool.close());
+    // Slots are freed as soon as they are vacant.
+    drop(span.slot().pool.close());
     (span, freed)
 }
 
-/// The same with a box that may be used again.
-fn start_pooled() -> (SpanRef, StdArc<AtomicUsize>) {
+/// The same with a slot that may be used again.
+fn start_pooled() -> (SpanHandle, StdArc<AtomicUsize>) {
     let freed = StdArc::new(AtomicUsize::new(0));
     let metrics = Metrics::default();
     let recorder = StdArc::new(Recorder {
         clock: SpanClock::new(ManualClock::at_micros(1).into()),
         limits: Limits::default(),
-        store: StdArc::new(Store::new(Budget::new(1 << 20), metrics.clone())),
+        queue: StdArc::new(SpanQueue::new(Budget::new(1 << 20), metrics.clone())),
         metrics,
     });
-    let tracer = StdArc::new(Nobody(freed.clone()));
-    let mut cell = SpanCell::allocate(tracer, recorder, StdArc::new(SharedPool::new()));
-    cell.begin(Flags::SAMPLED, false, "s".into());
-    (SpanRef::new(cell), freed)
+    let tracer = StdArc::new(CountedTracer(freed.clone()));
+    let mut slot = SpanSlot::allocate(tracer, recorder, StdArc::new(SharedPool::new()));
+    slot.begin(Flags::SAMPLED, false, "s".into());
+    (SpanHandle::new(slot), freed)
 }
 
-fn set_tag(span: &SpanRef) -> bool {
-    let Some(mut buffer) = span.cell().open() else {
+fn set_tag(span: &SpanHandle) -> bool {
+    let Some(mut buffer) = span.slot().open() else {
         return false;
     };
     buffer.push_tag("k", TagRef::Long(1), &Limits::default());
@@ -77,7 +77,7 @@ fn set_tag(span: &SpanRef) -> bool {
 }
 
 /// As `Span::finish`: the number of tags for the one who finishes.
-fn finish(mut span: SpanRef) -> Option<u32> {
+fn finish(mut span: SpanHandle) -> Option<u32> {
     span.release();
     let (_, mut buffer) = span.finish()?;
     buffer.seal(&Limits::default());
@@ -85,7 +85,7 @@ fn finish(mut span: SpanRef) -> Option<u32> {
 }
 
 /// As `Span::finish` for a span that is not shared; true for the one who finishes.
-fn finish_alone(span: SpanRef) -> bool {
+fn finish_alone(span: SpanHandle) -> bool {
     match span.into_alone() {
         Ok(_) => true,
         Err(span) => finish(span).is_some(),
@@ -197,7 +197,7 @@ fn three_threads_finish_clone_and_leave_a_span() {
         let visitor = thread::spawn(move || {
             let copy = handle.clone();
             drop(handle);
-            copy.cell().is_finished()
+            copy.slot().is_finished()
         });
         let here = finish(span);
         let there = finisher.join().expect("no panic");
@@ -208,7 +208,7 @@ fn three_threads_finish_clone_and_leave_a_span() {
 }
 
 /// As spans that have everything at hand.
-fn push_quickly(writer: &RingWriter, n: u64) -> Pushed {
+fn push_quickly(writer: &QueueWriter, n: u64) -> Pushed {
     let (header, bytes) = frame(n);
     let push = || writer.push_if_free(&header, header.end(), &bytes);
     if push() || writer.renew(bytes.frame_len()).is_some() && push() {
@@ -217,7 +217,7 @@ fn push_quickly(writer: &RingWriter, n: u64) -> Pushed {
     writer.push(&header, &bytes)
 }
 
-fn push(writer: &RingWriter, n: u64) -> Pushed {
+fn push(writer: &QueueWriter, n: u64) -> Pushed {
     let (header, bytes) = frame(n);
     writer.push(&header, &bytes)
 }
@@ -237,16 +237,16 @@ fn frame(n: u64) -> (FrameHeader, FrameBytes<'static>) {
     (header, bytes)
 }
 
-fn drain(ring: &Ring, ids: &mut Vec<u64>) {
-    read(ring, ring.take(), ids);
+fn drain(thread_queue: &ThreadQueue, ids: &mut Vec<u64>) {
+    read(thread_queue, thread_queue.take(), ids);
 }
 
-fn read(ring: &Ring, mut chunks: VecDeque<Chunk>, ids: &mut Vec<u64>) {
+fn read(thread_queue: &ThreadQueue, mut chunks: VecDeque<Chunk>, ids: &mut Vec<u64>) {
     while let Some(mut chunk) = chunks.pop_front() {
         ids.extend(chunk.frames().iter().map(|span| span.span_id().get()));
-        ring.recycle(chunk);
+        thread_queue.recycle(chunk);
     }
-    ring.keep(chunks);
+    thread_queue.keep(chunks);
 }
 
 /// One frame fits into the small chunk of a model, and three into the next one.
@@ -255,8 +255,8 @@ const FRAMES: u64 = 3;
 #[test]
 fn frames_come_over_in_order_when_filled_chunks_are_taken_first() {
     loom::model(|| {
-        let writer = RingWriter::new(Budget::new(1 << 20));
-        let ring = writer.ring().clone();
+        let writer = QueueWriter::new(Budget::new(1 << 20));
+        let thread_queue = writer.thread_queue().clone();
         let there = thread::spawn(move || {
             for n in 1..=FRAMES + 2 {
                 assert_ne!(push_quickly(&writer, n), Pushed::Closed);
@@ -264,21 +264,21 @@ fn frames_come_over_in_order_when_filled_chunks_are_taken_first() {
             writer.end();
         });
         let mut ids = Vec::new();
-        read(&ring, ring.take_filled(), &mut ids);
+        read(&thread_queue, thread_queue.take_filled(), &mut ids);
         there.join().expect("no panic");
-        read(&ring, ring.take_filled(), &mut ids);
-        assert_eq!(ring.waiting() + ids.len() as u64, FRAMES + 2);
-        drain(&ring, &mut ids);
+        read(&thread_queue, thread_queue.take_filled(), &mut ids);
+        assert_eq!(thread_queue.waiting() + ids.len() as u64, FRAMES + 2);
+        drain(&thread_queue, &mut ids);
         assert!(ids.iter().copied().eq(1..=FRAMES + 2), "{ids:?}");
-        assert!(ring.is_ended_and_empty());
+        assert!(thread_queue.is_ended_and_empty());
     });
 }
 
 #[test]
 fn frames_come_over_in_order_from_one_chunk_to_the_next() {
     loom::model(|| {
-        let writer = RingWriter::new(Budget::new(1 << 20));
-        let ring = writer.ring().clone();
+        let writer = QueueWriter::new(Budget::new(1 << 20));
+        let thread_queue = writer.thread_queue().clone();
         let there = thread::spawn(move || {
             for n in 1..=FRAMES {
                 assert_ne!(push_quickly(&writer, n), Pushed::Closed);
@@ -286,16 +286,16 @@ fn frames_come_over_in_order_from_one_chunk_to_the_next() {
             writer.end();
         });
         let mut ids = Vec::new();
-        drain(&ring, &mut ids);
-        let seen = ring.pushed();
+        drain(&thread_queue, &mut ids);
+        let seen = thread_queue.pushed();
         assert!(
             ids.len() as u64 <= seen,
             "no more is handed over than was finished"
         );
         there.join().expect("no panic");
-        drain(&ring, &mut ids);
+        drain(&thread_queue, &mut ids);
         assert_eq!(ids, (1..=FRAMES).collect::<Vec<_>>());
-        assert!(ring.is_ended_and_empty());
+        assert!(thread_queue.is_ended_and_empty());
     });
 }
 
@@ -305,19 +305,19 @@ fn what_comes_while_a_ring_is_closed_is_taken_or_refused() {
     let mut bounded = Builder::new();
     bounded.preemption_bound = Some(4);
     bounded.check(|| {
-        let writer = RingWriter::new(Budget::new(1 << 20));
-        let ring = writer.ring().clone();
+        let writer = QueueWriter::new(Budget::new(1 << 20));
+        let thread_queue = writer.thread_queue().clone();
         let there = thread::spawn(move || {
             (1..=FRAMES)
                 .filter(|n| push_quickly(&writer, *n) == Pushed::Closed)
                 .count() as u64
         });
-        ring.close();
+        thread_queue.close();
         let mut ids = Vec::new();
         // The last drain: nothing may come after it.
-        drain(&ring, &mut ids);
+        drain(&thread_queue, &mut ids);
         let refused = there.join().expect("no panic");
-        assert_eq!(ids.len() as u64, ring.pushed());
+        assert_eq!(ids.len() as u64, thread_queue.pushed());
         assert_eq!(ids.len() as u64 + refused, FRAMES);
     });
 }
@@ -328,8 +328,10 @@ fn a_full_budget_is_shared_by_two_rings_without_loss_of_count() {
     bounded.preemption_bound = Some(2);
     bounded.check(|| {
         let budget = Budget::new(256);
-        let writers = [(); 2].map(|()| RingWriter::new(budget.clone()));
-        let rings = writers.each_ref().map(|writer| writer.ring().clone());
+        let writers = [(); 2].map(|()| QueueWriter::new(budget.clone()));
+        let thread_queues = writers
+            .each_ref()
+            .map(|writer| writer.thread_queue().clone());
         let threads = writers.map(|writer| {
             thread::spawn(move || {
                 for n in 1..=3 {
@@ -338,12 +340,19 @@ fn a_full_budget_is_shared_by_two_rings_without_loss_of_count() {
             })
         });
         let mut ids = Vec::new();
-        rings.iter().for_each(|ring| drain(ring, &mut ids));
+        thread_queues
+            .iter()
+            .for_each(|thread_queue| drain(thread_queue, &mut ids));
         for there in threads {
             there.join().expect("no panic");
         }
-        rings.iter().for_each(|ring| drain(ring, &mut ids));
-        let full: u64 = rings.iter().map(|ring| ring.full()).sum();
+        thread_queues
+            .iter()
+            .for_each(|thread_queue| drain(thread_queue, &mut ids));
+        let full: u64 = thread_queues
+            .iter()
+            .map(|thread_queue| thread_queue.full())
+            .sum();
         assert_eq!(ids.len() as u64 + full, 6);
     });
 }

@@ -1,4 +1,4 @@
-//! What a tracer's threads share besides spans: vacant boxes, the list of rings, undecided traces.
+//! What a tracer's threads share besides spans: vacant slots, the list of thread queues, undecided traces.
 
 use std::sync::Arc as StdArc;
 
@@ -9,14 +9,14 @@ use crate::metrics::Metrics;
 use crate::model::Flags;
 use crate::record::interleavings::{finish, freed_once, push, set_tag, start, start_pooled};
 use crate::record::open::shared_decision::Hold;
-use crate::record::thread::state::Local;
-use crate::record::{Budget, LocalTrace, SpanRef, Store};
+use crate::record::thread::state::ThreadState;
+use crate::record::{Budget, SharedDecision, SpanHandle, SpanQueue};
 
 #[test]
 fn a_box_that_another_thread_gives_back_is_as_good_as_new() {
     loom::model(|| {
         let (span, freed) = start_pooled();
-        let shared = span.cell().pool.clone();
+        let shared = span.slot().pool.clone();
         let handle = span.handle();
         let there = thread::spawn(move || {
             set_tag(&handle);
@@ -25,15 +25,15 @@ fn a_box_that_another_thread_gives_back_is_as_good_as_new() {
         assert!(finish(span).is_some());
         let mut pool = Vec::new();
         shared.take(&mut pool);
-        if let Some(mut cell) = pool.pop() {
-            cell.begin(Flags::SAMPLED, false, "again".into());
-            let span = SpanRef::new(cell);
+        if let Some(mut slot) = pool.pop() {
+            slot.begin(Flags::SAMPLED, false, "again".into());
+            let span = SpanHandle::new(slot);
             assert!(set_tag(&span));
             assert_eq!(finish(span), Some(1));
         }
         there.join().expect("no panic");
-        // Boxes that wait keep their tracer.
-        assert_eq!(shared.close().map(|cells| cells.len()), Some(1));
+        // Slots that wait keep their tracer.
+        assert_eq!(shared.close().map(|slots| slots.len()), Some(1));
         freed_once(&freed);
     });
 }
@@ -41,15 +41,15 @@ fn a_box_that_another_thread_gives_back_is_as_good_as_new() {
 #[test]
 fn a_thread_that_ends_leaves_its_spans_behind_and_its_ring_goes() {
     loom::model(|| {
-        let store = store(1 << 20);
-        let for_thread = store.clone();
+        let queue = store(1 << 20);
+        let for_thread = queue.clone();
         let there = thread::spawn(move || trace(&for_thread, 2));
-        let mut handed_over = drain_within_bounds(&store, 0);
+        let mut handed_over = drain_within_bounds(&queue, 0);
         assert_eq!(there.join().expect("no panic"), 2);
-        handed_over = drain_within_bounds(&store, handed_over);
+        handed_over = drain_within_bounds(&queue, handed_over);
         assert_eq!(handed_over, 2);
-        assert_eq!(store.ring_count(), 0);
-        assert_adds_up(&store, handed_over, 2);
+        assert_eq!(queue.thread_queue_count(), 0);
+        assert_adds_up(&queue, handed_over, 2);
     });
 }
 
@@ -59,16 +59,16 @@ fn what_finishes_while_the_tracer_closes_is_handed_over_or_counted_as_lost() {
     let mut bounded = Builder::new();
     bounded.preemption_bound = Some(3);
     bounded.check(|| {
-        let store = store(1 << 20);
-        let for_thread = store.clone();
+        let queue = store(1 << 20);
+        let for_thread = queue.clone();
         let there = thread::spawn(move || trace(&for_thread, 1));
-        store.close();
+        queue.close();
         // The last drain: nothing may come after it.
-        let handed_over = drain_within_bounds(&store, 0);
+        let handed_over = drain_within_bounds(&queue, 0);
         let finished = there.join().expect("no panic");
-        assert_adds_up(&store, handed_over, finished);
-        assert_eq!(store.drain(|_| {}), 0);
-        assert!(Local::register(&store).is_none());
+        assert_adds_up(&queue, handed_over, finished);
+        assert_eq!(queue.drain(|_| {}), 0);
+        assert!(ThreadState::register(&queue).is_none());
     });
 }
 
@@ -78,27 +78,27 @@ fn three_threads_register_finish_and_end_without_loss_of_count() {
     bounded.preemption_bound = Some(2);
     bounded.check(|| {
         // Less than what two threads want.
-        let store = store(256);
+        let queue = store(256);
         let threads = [(); 2].map(|()| {
-            let store = store.clone();
-            thread::spawn(move || trace(&store, 3))
+            let queue = queue.clone();
+            thread::spawn(move || trace(&queue, 3))
         });
-        let mut handed_over = drain_within_bounds(&store, 0);
+        let mut handed_over = drain_within_bounds(&queue, 0);
         let mut finished = 0;
         for there in threads {
             finished += there.join().expect("no panic");
         }
-        handed_over = drain_within_bounds(&store, handed_over);
+        handed_over = drain_within_bounds(&queue, handed_over);
         assert_eq!(finished, 6);
-        assert_eq!(store.ring_count(), 0);
-        assert_adds_up(&store, handed_over, finished);
+        assert_eq!(queue.thread_queue_count(), 0);
+        assert_adds_up(&queue, handed_over, finished);
     });
 }
 
 #[test]
 fn a_span_that_finishes_while_its_trace_is_decided_comes_out_once() {
     loom::model(|| {
-        let trace = StdArc::new(LocalTrace::new(store(1 << 20), Flags::default()));
+        let trace = StdArc::new(SharedDecision::new(store(1 << 20), Flags::default()));
         let for_thread = trace.clone();
         let there = thread::spawn(move || match hold(&for_thread) {
             Hold::Held => 0,
@@ -115,7 +115,7 @@ fn three_threads_decide_and_end_a_trace_and_its_span_comes_out_or_is_lost_once()
     let mut bounded = Builder::new();
     bounded.preemption_bound = Some(3);
     bounded.check(|| {
-        let trace = StdArc::new(LocalTrace::new(store(1 << 20), Flags::default()));
+        let trace = StdArc::new(SharedDecision::new(store(1 << 20), Flags::default()));
         let for_thread = trace.clone();
         let finisher = thread::spawn(move || match hold(&for_thread) {
             Hold::Held => 0,
@@ -130,39 +130,39 @@ fn three_threads_decide_and_end_a_trace_and_its_span_comes_out_or_is_lost_once()
     });
 }
 
-fn store(budget: usize) -> StdArc<Store> {
-    StdArc::new(Store::new(Budget::new(budget), Metrics::default()))
+fn store(budget: usize) -> StdArc<SpanQueue> {
+    StdArc::new(SpanQueue::new(Budget::new(budget), Metrics::default()))
 }
 
 /// A thread that begins, finishes spans and ends: how many it finished.
-fn trace(store: &Store, spans: u64) -> u64 {
-    let Some(local) = Local::register(store) else {
+fn trace(queue: &SpanQueue, spans: u64) -> u64 {
+    let Some(state) = ThreadState::register(queue) else {
         return 0;
     };
     for n in 1..=spans {
-        store.after_push(push(&local.writer, n));
+        queue.after_push(push(&state.writer, n));
     }
     spans
 }
 
 /// At any time no more is handed over and lost than was finished.
-fn drain_within_bounds(store: &Store, before: u64) -> u64 {
-    let handed_over = before + store.drain(|_| {});
-    let (dropped, finished) = store.totals();
+fn drain_within_bounds(queue: &SpanQueue, before: u64) -> u64 {
+    let handed_over = before + queue.drain(|_| {});
+    let (dropped, finished) = queue.totals();
     assert!(handed_over + dropped.total() <= finished);
     handed_over
 }
 
-fn assert_adds_up(store: &Store, handed_over: u64, expected: u64) {
-    let (dropped, finished) = store.totals();
+fn assert_adds_up(queue: &SpanQueue, handed_over: u64, expected: u64) {
+    let (dropped, finished) = queue.totals();
     assert_eq!(finished, expected);
     assert_eq!(handed_over + dropped.total(), finished);
 }
 
 /// As a span of an undecided trace finishes.
-fn hold(trace: &LocalTrace) -> Hold {
+fn hold(trace: &SharedDecision) -> Hold {
     let (mut span, _) = start();
-    let (cell, buffer) = span.finish().expect("the only finisher");
-    let end = buffer.end(Flags::default(), cell.duration_until(1));
-    trace.hold(&trace.store, &cell.header.with_end(end), &buffer.bytes())
+    let (slot, buffer) = span.finish().expect("the only finisher");
+    let end = buffer.end(Flags::default(), slot.duration_until(1));
+    trace.hold(&trace.queue, &slot.header.with_end(end), &buffer.bytes())
 }

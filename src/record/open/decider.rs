@@ -4,7 +4,7 @@ use crate::model::TagRef;
 use crate::model::sampling::{SamplingDecision, SpanView};
 
 /// What a span asks of its tracer: the one place where a lower floor calls a higher one.
-pub(crate) trait Lifecycle: Send + Sync + fmt::Debug {
+pub(crate) trait Decider: Send + Sync + fmt::Debug {
     /// Asks the sampler. A sampler that panics says no.
     fn decide(&self, question: Question<'_>, span: &SpanView<'_>) -> SamplingDecision;
 

@@ -2,9 +2,9 @@
 
 use crate::sync::{AtomicU32, Ordering};
 
-/// How many handles and how many owners a box has.
+/// How many handles and how many owners a slot has.
 ///
-/// Owners are counted apart: the last one to go has the span finished, the last handle makes the box vacant. Where a
+/// Owners are counted apart: the last one to go has the span finished, the last handle makes the slot vacant. Where a
 /// handle is the only one, nobody can make another meanwhile, so a load shows it and nothing needs to be taken away.
 #[derive(Debug, Default)]
 pub(crate) struct Count {
@@ -13,7 +13,7 @@ pub(crate) struct Count {
 }
 
 impl Count {
-    /// For the first handle, an owner. The box is not shared yet.
+    /// For the first handle, an owner. The slot is not shared yet.
     #[inline(always)]
     pub(crate) fn begin(&self) {
         self.handles.store(1, Ordering::Relaxed);
@@ -44,10 +44,10 @@ impl Count {
         self.owners.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
-    /// Takes a handle away; true for the last one, who then has the box to itself.
+    /// Takes a handle away; true for the last one, who then has the slot to itself.
     #[inline(always)]
     pub(crate) fn remove_handle(&self) -> bool {
-        // Acquire and AcqRel: what was done through other handles happens before the box is vacant.
+        // Acquire and AcqRel: what was done through other handles happens before the slot is vacant.
         self.handles.load(Ordering::Acquire) == 1
             || self.handles.fetch_sub(1, Ordering::AcqRel) == 1
     }

@@ -31,7 +31,7 @@ impl LogBuffer {
     }
 
     /// Of more than the first records.
-    pub(crate) fn clear_unusual(&mut self) {
+    pub(crate) fn clear_complex(&mut self) {
         self.clear();
         self.newest.clear();
         self.newest_bytes = 0;

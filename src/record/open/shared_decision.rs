@@ -3,8 +3,8 @@ use std::sync::{Arc, PoisonError};
 
 use crate::model::Flags;
 use crate::record::queue::frame::{FrameBytes, FrameHeader};
-use crate::record::queue::frame_list::Frames;
-use crate::record::queue::span_queue::Store;
+use crate::record::queue::frame_list::FrameList;
+use crate::record::queue::span_queue::SpanQueue;
 use crate::sync::{AtomicU8, Mutex, MutexGuard, Ordering, PerProcess};
 
 /// What the spans of one undecided trace in this process share: the decision, and the spans that have
@@ -12,9 +12,9 @@ use crate::sync::{AtomicU8, Mutex, MutexGuard, Ordering, PerProcess};
 ///
 /// Only a sampler that puts its answer off makes one of these; other traces are decided by a flag in each span.
 #[derive(Debug)]
-pub(crate) struct LocalTrace {
+pub(crate) struct SharedDecision {
     /// Of the tracer whose sampler decides. Its spans alone wait here: this is where they come out.
-    pub(crate) store: Arc<Store>,
+    pub(crate) queue: Arc<SpanQueue>,
     /// The flag byte; [`FINAL`] marks that it can no longer change.
     state: AtomicU8,
     /// A forked child leaves those behind that had finished before: the parent has them.
@@ -23,7 +23,7 @@ pub(crate) struct LocalTrace {
 
 #[derive(Debug, Default)]
 struct Held {
-    frames: Frames,
+    frames: FrameList,
     count: u64,
     /// The decision is made or the local root has ended: nothing more is kept.
     is_closed: bool,
@@ -32,15 +32,15 @@ struct Held {
 /// Spans that waited for a decision.
 #[derive(Debug, Default)]
 pub(crate) struct HeldSpans {
-    pub(crate) frames: Frames,
+    pub(crate) frames: FrameList,
     pub(crate) count: u64,
 }
 
-impl LocalTrace {
+impl SharedDecision {
     /// Undecided, with these flags so far.
-    pub(crate) fn new(store: Arc<Store>, flags: Flags) -> Self {
+    pub(crate) fn new(queue: Arc<SpanQueue>, flags: Flags) -> Self {
         Self {
-            store,
+            queue,
             state: AtomicU8::new(flags.bits() & !FINAL),
             held: PerProcess::new(Mutex::default()),
         }
@@ -63,8 +63,13 @@ impl LocalTrace {
     }
 
     /// Keeps a span that has finished undecided, if there is room and the decision has not been made meanwhile.
-    pub(crate) fn hold(&self, store: &Store, header: &FrameHeader, bytes: &FrameBytes<'_>) -> Hold {
-        if store.id() != self.store.id() && !self.is_final() {
+    pub(crate) fn hold(
+        &self,
+        queue: &SpanQueue,
+        header: &FrameHeader,
+        bytes: &FrameBytes<'_>,
+    ) -> Hold {
+        if queue.id() != self.queue.id() && !self.is_final() {
             return Hold::NoRoom;
         }
         let frame_len = bytes.frame_len();
@@ -92,7 +97,7 @@ impl LocalTrace {
     }
 }
 
-impl Drop for LocalTrace {
+impl Drop for SharedDecision {
     fn drop(&mut self) {
         self.end();
     }
@@ -147,12 +152,12 @@ mod tests {
     use crate::model::{SpanId, TraceId};
     use crate::record::queue::budget::Budget;
 
-    fn store() -> Arc<Store> {
-        Arc::new(Store::new(Budget::new(1 << 20), Metrics::default()))
+    fn store() -> Arc<SpanQueue> {
+        Arc::new(SpanQueue::new(Budget::new(1 << 20), Metrics::default()))
     }
 
     /// Of a span that takes so many bytes.
-    fn hold(trace: &LocalTrace, frame_len: usize) -> Hold {
+    fn hold(trace: &SharedDecision, frame_len: usize) -> Hold {
         let ids = TraceId::new(0, 1).zip(SpanId::new(1)).expect("not zero");
         let header = FrameHeader::new(ids.0, ids.1);
         let bytes = |operation_name| FrameBytes {
@@ -160,12 +165,12 @@ mod tests {
             ..FrameBytes::default()
         };
         let name = "x".repeat(frame_len - bytes("").frame_len());
-        trace.hold(&trace.store, &header, &bytes(&name))
+        trace.hold(&trace.queue, &header, &bytes(&name))
     }
 
     #[test]
     fn a_trace_holds_64_kib_and_gives_them_back_on_a_decision() {
-        let trace = LocalTrace::new(store(), Flags::default());
+        let trace = SharedDecision::new(store(), Flags::default());
         for _ in 0..64 {
             assert_eq!(hold(&trace, 1_024), Hold::Held);
         }
@@ -177,7 +182,7 @@ mod tests {
 
     #[test]
     fn nothing_is_held_after_the_local_root_has_ended() {
-        let trace = LocalTrace::new(store(), Flags::default());
+        let trace = SharedDecision::new(store(), Flags::default());
         assert_eq!(hold(&trace, 1_024), Hold::Held);
         assert_eq!(trace.end().count, 1);
         assert_eq!(hold(&trace, 1_024), Hold::NoRoom);

@@ -1,4 +1,4 @@
-//! The box that holds one open span.
+//! The slot that holds one open span.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,42 +7,42 @@ use std::sync::Arc;
 use crate::model::TagRef;
 use crate::model::{Baggage, Flags, SpanId, TraceId};
 use crate::record::open::buffer::{Added, SpanBuffer};
-use crate::record::open::decider::Lifecycle;
+use crate::record::open::decider::Decider;
 use crate::record::open::handle_count::Count;
-use crate::record::open::shared_decision::LocalTrace;
+use crate::record::open::shared_decision::SharedDecision;
 use crate::record::open::status::{
-    BAGGAGE, EXPLICIT_START, FINISHED, Marks, REVISABLE, SHARED, flags_in,
+    BAGGAGE, EXPLICIT_START, FINISHED, REVISABLE, SHARED, SpanStatus, flags_in,
 };
 use crate::record::open::tracer::Recorder;
 use crate::record::pool::SharedPool;
 use crate::record::queue::frame::FrameHeader;
-use crate::record::queue::span_queue::StoreKey;
+use crate::record::queue::span_queue::QueueKey;
 use crate::sync::byte_lock::{ByteGuard, ByteLock};
 
 /// One open span.
 ///
-/// A box is either *vacant*, that is a `Box<SpanCell>` in a pool or in the hands of whoever starts a span and may write
-/// its plain fields, or it is behind [`SpanRef`](super::SpanRef)s, and then they stand still. It keeps its tracer and
+/// A slot is either *vacant*, that is a `Box<SpanSlot>` in a pool or in the hands of whoever starts a span and may write
+/// its plain fields, or it is behind [`SpanHandle`](super::SpanHandle)s, and then they stand still. It keeps its tracer and
 /// the memory of its buffers from one span to the next, so a start touches no count that threads share.
 #[repr(align(64))]
-pub(crate) struct SpanCell {
+pub(crate) struct SpanSlot {
     pub(crate) count: Count,
-    pub(crate) marks: Marks,
+    pub(crate) status: SpanStatus,
     /// The first span of its trace in this process.
     pub(crate) is_local_root: bool,
-    /// Of the store, and of the process that made the box.
-    pub(crate) key: StoreKey,
+    /// Of the queue, and of the process that made the slot.
+    pub(crate) key: QueueKey,
     /// Filled but for the end.
     pub(crate) header: FrameHeader,
     /// Wall time of tick zero, frozen when the local root started.
     pub(crate) anchor: i64,
     /// The decision, while it is open or was made late.
-    local_trace: Option<Arc<LocalTrace>>,
+    shared_decision: Option<Arc<SharedDecision>>,
     pub(crate) buffer: ByteLock<SpanBuffer>,
     pub(crate) recorder: Arc<Recorder>,
-    /// Where vacant boxes of this tracer wait that no thread keeps.
+    /// Where vacant slots of this tracer wait that no thread keeps.
     pub(crate) pool: Arc<SharedPool<Self>>,
-    pub(crate) tracer: Arc<dyn Lifecycle>,
+    pub(crate) tracer: Arc<dyn Decider>,
 }
 
 /// Nanoseconds since the epoch of a tick count, by the wall time of tick zero. Neither is so large that they could run
@@ -52,24 +52,24 @@ pub(crate) fn wall(anchor: i64, ticks: u64) -> i64 {
     anchor.wrapping_add_unsigned(ticks)
 }
 
-impl SpanCell {
-    /// A box that has held no span.
+impl SpanSlot {
+    /// A slot that has held no span.
     pub(crate) fn new(
-        tracer: Arc<dyn Lifecycle>,
+        tracer: Arc<dyn Decider>,
         recorder: Arc<Recorder>,
         pool: Arc<SharedPool<Self>>,
     ) -> Box<Self> {
         Box::new(Self {
             count: Count::default(),
-            marks: Marks::default(),
+            status: SpanStatus::default(),
             is_local_root: false,
-            key: recorder.store.key(),
+            key: recorder.queue.key(),
             header: FrameHeader::new(
                 TraceId::new(0, 1).expect("not zero"),
                 SpanId::new(1).expect("not zero"),
             ),
             anchor: 0,
-            local_trace: None,
+            shared_decision: None,
             buffer: ByteLock::default(),
             recorder,
             pool,
@@ -77,15 +77,15 @@ impl SpanCell {
         })
     }
 
-    /// Makes the box vacant: what the span held is dropped, its memory is kept unless it is much. Nothing here is
+    /// Makes the slot vacant: what the span held is dropped, its memory is kept unless it is much. Nothing here is
     /// the user's.
     #[inline(always)]
     pub(crate) fn clear(&mut self) {
         self.buffer.get_mut().clear();
-        self.local_trace = None;
+        self.shared_decision = None;
     }
 
-    /// Of a vacant box: how the span begins.
+    /// Of a vacant slot: how the span begins.
     #[inline(always)]
     pub(crate) fn begin(
         &mut self,
@@ -93,7 +93,7 @@ impl SpanCell {
         is_revisable: bool,
         operation_name: Cow<'static, str>,
     ) {
-        self.marks
+        self.status
             .begin(flags, if is_revisable { REVISABLE } else { 0 });
         self.buffer
             .get_mut()
@@ -103,20 +103,20 @@ impl SpanCell {
     /// Of a span that nobody else can know of: when it started, as the user says.
     pub(crate) fn begin_at(&mut self, start: i64) {
         self.header.start = start;
-        self.marks.add(EXPLICIT_START);
+        self.status.add(EXPLICIT_START);
     }
 
     /// Of a span that nobody else can know of: who decides whether it is kept.
-    pub(crate) fn begin_undecided(&mut self, trace: Arc<LocalTrace>) {
-        self.local_trace = Some(trace);
-        self.marks.add(SHARED);
+    pub(crate) fn begin_shared(&mut self, trace: Arc<SharedDecision>) {
+        self.shared_decision = Some(trace);
+        self.status.add(SHARED);
     }
 
     /// Of a span that nobody else can know of.
     pub(crate) fn begin_with_baggage(&mut self, baggage: Baggage) {
         if !baggage.is_empty() {
             *self.buffer.get_mut().baggage_mut() = baggage;
-            self.marks.add(BAGGAGE);
+            self.status.add(BAGGAGE);
         }
     }
 
@@ -142,41 +142,41 @@ impl SpanCell {
 
     #[inline(always)]
     pub(crate) fn flags(&self) -> Flags {
-        match &self.local_trace {
+        match &self.shared_decision {
             Some(trace) => trace.flags(),
-            None => self.marks.flags(),
+            None => self.status.flags(),
         }
     }
 
     /// The flags of a span that has a decision of its own, and no baggage.
     #[inline(always)]
-    pub(crate) fn plain_flags(&self) -> Option<Flags> {
-        let marks = self.marks.get();
-        (marks & (SHARED | BAGGAGE) == 0).then_some(flags_in(marks))
+    pub(crate) fn simple_flags(&self) -> Option<Flags> {
+        let status = self.status.get();
+        (status & (SHARED | BAGGAGE) == 0).then_some(flags_in(status))
     }
 
     /// The flags, where they are the span's own and the last word for now, and its sampler is not waiting for more.
     #[inline(always)]
     pub(crate) fn decided_flags(&self) -> Option<Flags> {
-        let marks = self.marks.get();
-        (marks & (SHARED | REVISABLE) == 0).then_some(flags_in(marks))
+        let status = self.status.get();
+        (status & (SHARED | REVISABLE) == 0).then_some(flags_in(status))
     }
 
     /// Of a span whose trace is decided by its own flags.
     pub(crate) fn set_flags(&self, flags: Flags) {
-        self.marks.set_flags(flags);
+        self.status.set_flags(flags);
     }
 
     /// The decision that it shares with its local trace, while that is open or was made late.
-    pub(crate) fn local_trace(&self) -> Option<&Arc<LocalTrace>> {
-        self.local_trace.as_ref()
+    pub(crate) fn shared_decision(&self) -> Option<&Arc<SharedDecision>> {
+        self.shared_decision.as_ref()
     }
 
     /// Whether there is or was any.
     #[inline(always)]
     fn has_baggage(&self) -> bool {
         // Whoever must see an item that another thread has set has heard of it from there.
-        self.marks.has(BAGGAGE)
+        self.status.has(BAGGAGE)
     }
 
     /// What spans that start from this one take over.
@@ -193,39 +193,39 @@ impl SpanCell {
     /// Replaces the baggage, by what `change` makes of it, if the span is open.
     pub(crate) fn change_baggage<R>(&self, change: impl FnOnce(&mut Baggage) -> R) -> Option<R> {
         let mut buffer = self.open()?;
-        self.marks.add(BAGGAGE);
+        self.status.add(BAGGAGE);
         Some(change(buffer.baggage_mut()))
     }
 
     /// Whether the sampler has not answered yet.
     #[inline(always)]
     pub(crate) fn is_undecided(&self) -> bool {
-        self.local_trace
+        self.shared_decision
             .as_ref()
             .is_some_and(|trace| !trace.is_final())
     }
 
     #[inline(always)]
     pub(crate) fn is_revisable(&self) -> bool {
-        self.marks.has(REVISABLE)
+        self.status.has(REVISABLE)
     }
 
     /// Somebody has seen the decision: it stays.
     #[inline(always)]
-    pub(crate) fn settle(&self) {
+    pub(crate) fn fix_decision(&self) {
         if self.is_revisable() {
-            self.marks.remove(REVISABLE);
+            self.status.remove(REVISABLE);
         }
     }
 
     /// Whether tags and logs are kept.
     #[inline(always)]
     pub(crate) fn is_recording(&self) -> bool {
-        let marks = self.marks.get();
-        if marks & (SHARED | REVISABLE) != 0 {
+        let status = self.status.get();
+        if status & (SHARED | REVISABLE) != 0 {
             return self.is_recording_for_now();
         }
-        flags_in(marks).is_sampled() && marks & FINISHED == 0
+        flags_in(status).is_sampled() && status & FINISHED == 0
     }
 
     /// The same where somebody may still decide otherwise.
@@ -238,13 +238,13 @@ impl SpanCell {
 
     #[inline(always)]
     pub(crate) fn is_finished(&self) -> bool {
-        self.marks.has(FINISHED)
+        self.status.has(FINISHED)
     }
 
     /// Whether the user has said when the span started.
     #[inline]
     pub(crate) fn has_explicit_start(&self) -> bool {
-        self.marks.has(EXPLICIT_START)
+        self.status.has(EXPLICIT_START)
     }
 
     /// The buffer, for as long as the span is open. Nothing of the user's may run while it is held.
@@ -294,13 +294,13 @@ impl SpanCell {
 
     /// Of an inherited span: true for the first time.
     pub(crate) fn finish_inherited(&self) -> bool {
-        self.marks.add(FINISHED)
+        self.status.add(FINISHED)
     }
 
     /// The buffer for the one who finishes the span; `None` for all others.
     pub(crate) fn finish(&self) -> Option<ByteGuard<'_, SpanBuffer>> {
         let buffer = self.buffer.lock();
-        self.marks.add(FINISHED).then_some(buffer)
+        self.status.add(FINISHED).then_some(buffer)
     }
 
     /// Nanoseconds since the epoch of a tick count, as this span tells the time.
@@ -315,11 +315,11 @@ impl SpanCell {
     }
 }
 
-impl fmt::Debug for SpanCell {
+impl fmt::Debug for SpanSlot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "SpanCell({}:{})",
+            "SpanSlot({}:{})",
             self.header.trace_id, self.header.span_id
         )
     }

@@ -3,14 +3,14 @@ use crate::sync::{AtomicU32, Ordering};
 
 /// What is known of an open span, in one word: one look tells whether it is as most spans are.
 #[derive(Debug, Default)]
-pub(crate) struct Marks(AtomicU32);
+pub(crate) struct SpanStatus(AtomicU32);
 
-impl Marks {
+impl SpanStatus {
     /// How a span begins.
     #[inline(always)]
-    pub(crate) fn begin(&self, flags: Flags, marks: u32) {
+    pub(crate) fn begin(&self, flags: Flags, status: u32) {
         self.0
-            .store(u32::from(flags.bits()) | marks, Ordering::Relaxed);
+            .store(u32::from(flags.bits()) | status, Ordering::Relaxed);
     }
 
     #[inline(always)]
@@ -18,17 +18,17 @@ impl Marks {
         flags_in(self.get())
     }
 
-    /// Flags and marks, as of now.
+    /// Flags and status, as of now.
     #[inline(always)]
     pub(crate) fn get(&self) -> u32 {
         // Acquire: pairs with the Release in `add`. Whoever reads `FINISHED` sees what was done before.
         self.0.load(Ordering::Acquire)
     }
 
-    /// Whether any of `marks` is there.
+    /// Whether any of `status` is there.
     #[inline(always)]
-    pub(crate) fn has(&self, marks: u32) -> bool {
-        self.get() & marks != 0
+    pub(crate) fn has(&self, status: u32) -> bool {
+        self.get() & status != 0
     }
 
     /// Adds `mark`; true if it was not there.
@@ -55,10 +55,10 @@ impl Marks {
     }
 }
 
-/// The flags in a word of marks.
+/// The flags in a word of status.
 #[inline(always)]
-pub(crate) fn flags_in(marks: u32) -> Flags {
-    Flags::from_bits((marks & FLAGS) as u8)
+pub(crate) fn flags_in(status: u32) -> Flags {
+    Flags::from_bits((status & FLAGS) as u8)
 }
 
 const FLAGS: u32 = 0xff;

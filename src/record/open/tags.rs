@@ -4,12 +4,12 @@ use crate::metrics::Counter;
 use crate::model::TagRef;
 use crate::panics::caught;
 use crate::record::open::buffer::Added;
-use crate::record::open::slot::SpanCell;
+use crate::record::open::slot::SpanSlot;
 
-pub(crate) fn store_tag(cell: &SpanCell, key: &str, value: TagRef<'_>) {
+pub(crate) fn store_tag(slot: &SpanSlot, key: &str, value: TagRef<'_>) {
     let text;
     let value = match value {
-        TagRef::Display(display) => match catch(cell, || display.to_string()) {
+        TagRef::Display(display) => match catch(slot, || display.to_string()) {
             Some(formatted) => {
                 text = formatted;
                 TagRef::String(&text)
@@ -18,31 +18,31 @@ pub(crate) fn store_tag(cell: &SpanCell, key: &str, value: TagRef<'_>) {
         },
         value => value,
     };
-    store_plain_tag(cell, key, value);
+    store_simple_tag(slot, key, value);
 }
 
 /// `value` is one of the kinds that are sent. Nothing where the span has finished.
 #[inline]
-pub(crate) fn store_plain_tag(cell: &SpanCell, key: &str, value: TagRef<'_>) {
-    let Some(mut buffer) = cell.open() else {
+pub(crate) fn store_simple_tag(slot: &SpanSlot, key: &str, value: TagRef<'_>) {
+    let Some(mut buffer) = slot.open() else {
         return;
     };
-    let added = buffer.push_tag(key, value, &cell.recorder.limits);
+    let added = buffer.push_tag(key, value, &slot.recorder.limits);
     drop(buffer);
-    count_added(cell, added);
+    count_added(slot, added);
 }
 
 /// Sets tags, all of them text, numbers, truth values or bytes, of a sampled span that nobody else can know of yet.
 #[inline]
-pub(crate) fn begin_with_tags(cell: &mut SpanCell, tags: &[(&str, TagRef<'_>)]) {
-    let added = cell.begin_with_tags(tags);
-    count_added(cell, added);
+pub(crate) fn begin_with_tags(slot: &mut SpanSlot, tags: &[(&str, TagRef<'_>)]) {
+    let added = slot.begin_with_tags(tags);
+    count_added(slot, added);
 }
 
 #[inline]
-pub(crate) fn count_truncated(cell: &SpanCell, truncated: u64) {
+pub(crate) fn count_truncated(slot: &SpanSlot, truncated: u64) {
     count_added(
-        cell,
+        slot,
         Added {
             truncated,
             dropped: 0,
@@ -51,29 +51,29 @@ pub(crate) fn count_truncated(cell: &SpanCell, truncated: u64) {
 }
 
 #[inline]
-pub(crate) fn count_added(cell: &SpanCell, added: Added) {
+pub(crate) fn count_added(slot: &SpanSlot, added: Added) {
     if added.truncated | added.dropped != 0 {
-        cell.recorder
+        slot.recorder
             .metrics
             .add(Counter::TruncatedValues, added.truncated);
-        cell.recorder
+        slot.recorder
             .metrics
             .add(Counter::DroppedItems, added.dropped);
     }
 }
 
 /// Counts a time that cannot be as the user says, if the span may be sent.
-pub(crate) fn count_moved_time(cell: &SpanCell, is_moved: bool) {
-    if is_moved && cell.is_recording() {
-        cell.recorder.metrics.add(Counter::ClampedTimes, 1);
+pub(crate) fn count_moved_time(slot: &SpanSlot, is_moved: bool) {
+    if is_moved && slot.is_recording() {
+        slot.recorder.metrics.add(Counter::ClampedTimes, 1);
     }
 }
 
 /// Runs code of the user's; `None`, counted, where it panics.
-pub(crate) fn catch<R>(cell: &SpanCell, run: impl FnOnce() -> R) -> Option<R> {
+pub(crate) fn catch<R>(slot: &SpanSlot, run: impl FnOnce() -> R) -> Option<R> {
     let result = caught(run);
     if result.is_none() {
-        cell.recorder.metrics.add(Counter::CallbackPanics, 1);
+        slot.recorder.metrics.add(Counter::CallbackPanics, 1);
     }
     result
 }

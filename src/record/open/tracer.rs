@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use crate::metrics::{Counter, Metrics};
 use crate::record::open::buffer::SpanBuffer;
-use crate::record::queue::span_queue::Store;
+use crate::record::queue::span_queue::SpanQueue;
 use crate::record::span_clock::SpanClock;
 use crate::record::wire::limits::Limits;
 
@@ -12,7 +12,7 @@ pub(crate) struct Recorder {
     pub(crate) clock: SpanClock,
     pub(crate) limits: Limits,
     pub(crate) metrics: Metrics,
-    pub(crate) store: Arc<Store>,
+    pub(crate) queue: Arc<SpanQueue>,
 }
 
 impl Recorder {

@@ -5,15 +5,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::record::queue::finished_span::FinishedSpan;
-use crate::record::queue::thread_queue::{Chunk, Ring};
+use crate::record::queue::thread_queue::{Chunk, ThreadQueue};
 use crate::sync::generation;
 
-/// Chunks of several rings, in the order in which they were taken.
+/// Chunks of several thread queues, in the order in which they were taken.
 ///
 /// Their memory stays charged to the budget until their last span is reported: spans that wait here count as waiting.
 #[derive(Default)]
 pub(crate) struct Backlog {
-    queues: VecDeque<(Arc<Ring>, VecDeque<Chunk>)>,
+    queues: VecDeque<(Arc<ThreadQueue>, VecDeque<Chunk>)>,
     taken: u64,
     done: u64,
 }
@@ -23,18 +23,18 @@ pub(crate) struct Backlog {
 pub(crate) struct BacklogMark(u64);
 
 impl Backlog {
-    /// Adds what was taken from a ring.
-    pub(crate) fn add(&mut self, ring: Arc<Ring>, chunks: VecDeque<Chunk>) {
+    /// Adds what was taken from a thread queue.
+    pub(crate) fn add(&mut self, thread_queue: Arc<ThreadQueue>, chunks: VecDeque<Chunk>) {
         if chunks.is_empty() {
-            ring.keep(chunks);
+            thread_queue.keep(chunks);
         } else {
             self.taken += 1;
-            self.queues.push_back((ring, chunks));
+            self.queues.push_back((thread_queue, chunks));
         }
     }
 
     /// Hands spans before `mark` to `report` until it returns false; returns how many it got. Chunks that are read go back
-    /// to their rings.
+    /// to their thread queues.
     pub(crate) fn read_on(
         &mut self,
         mark: BacklogMark,
@@ -42,7 +42,7 @@ impl Backlog {
     ) -> u64 {
         let (mut count, home, mut goes_on) = (0, generation(), true);
         while !self.is_past(mark)
-            && let Some((ring, chunks)) = self.queues.front_mut()
+            && let Some((thread_queue, chunks)) = self.queues.front_mut()
         {
             while let Some(chunk) = chunks.front_mut() {
                 let is_read = chunk.frames().read_on(|span| {
@@ -50,19 +50,19 @@ impl Backlog {
                     goes_on = report(span);
                     goes_on
                 });
-                // A reporter may have forked: in the child the ring is another process's.
+                // A reporter may have forked: in the child the thread queue is another process's.
                 if generation() != home {
                     return count;
                 }
                 if is_read && let Some(chunk) = chunks.pop_front() {
-                    ring.recycle(chunk);
+                    thread_queue.recycle(chunk);
                 }
                 if !goes_on && !chunks.is_empty() {
                     return count;
                 }
             }
-            if let Some((ring, chunks)) = self.queues.pop_front() {
-                ring.keep(chunks);
+            if let Some((thread_queue, chunks)) = self.queues.pop_front() {
+                thread_queue.keep(chunks);
                 self.done += 1;
             }
             if !goes_on {
@@ -74,9 +74,9 @@ impl Backlog {
 
     /// Gives the memory of all chunks back, read or not.
     pub(crate) fn abandon(&mut self) {
-        for (ring, chunks) in self.queues.drain(..) {
+        for (thread_queue, chunks) in self.queues.drain(..) {
             for chunk in chunks {
-                ring.recycle(chunk);
+                thread_queue.recycle(chunk);
             }
         }
         self.done = self.taken;

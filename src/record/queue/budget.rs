@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::sync::PerProcess;
 
-/// Bytes that rings are given out of.
+/// Bytes that thread queues are given out of.
 #[derive(Debug)]
 pub(crate) struct Budget {
     bytes: usize,
@@ -92,7 +92,7 @@ impl Budget {
         free.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A forked child has all of it: the parent's rings are not its own.
+    /// A forked child has all of it: the parent's thread queues are not its own.
     fn here(&self) -> &Here {
         self.here.get(|_| Here::default())
     }

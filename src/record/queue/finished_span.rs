@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use crate::model::{Flags, SpanId, SpanReference, Timestamp, TraceId};
 use crate::record::queue::frame::{
-    FrameBytes, FrameExtras, FrameHeader, FrameKind, ParentReference,
+    FrameBytes, FrameFlags, FrameHeader, FrameKind, ParentReference,
 };
 use crate::record::wire::encode::{Logs, References, Tags};
 
@@ -125,7 +125,7 @@ impl<'a> FinishedSpan<'a> {
     pub(crate) fn put_tags_before(&mut self, tags: &'a [u8], more: u32) {
         self.bytes.tags = tags;
         self.header.tag_count += more;
-        self.header.kind = FrameKind::Usual;
+        self.header.kind = FrameKind::Standard;
     }
 
     /// The same span with other tags and logs.
@@ -139,7 +139,7 @@ impl<'a> FinishedSpan<'a> {
     {
         let header = FrameHeader {
             tag_count,
-            extras: FrameExtras::default(),
+            extras: FrameFlags::default(),
             ..self.header
         };
         let bytes = FrameBytes {

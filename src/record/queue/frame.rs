@@ -1,4 +1,4 @@
-//! A finished span as it lies in a ring: a fixed header, then its bytes.
+//! A finished span as it lies in a thread queue: a fixed header, then its bytes.
 
 use std::mem::offset_of;
 
@@ -26,15 +26,15 @@ pub(crate) struct FrameHeader {
     /// The reference before those in the bytes.
     pub(crate) parent_reference: ParentReference,
     pub(crate) kind: FrameKind,
-    pub(crate) extras: FrameExtras,
+    pub(crate) extras: FrameFlags,
 }
 
 /// What some frames have besides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(transparent)]
-pub(crate) struct FrameExtras(u8);
+pub(crate) struct FrameFlags(u8);
 
-impl FrameExtras {
+impl FrameFlags {
     const REPEATED_KEYS: u8 = 1;
     const MORE: u8 = 2;
 
@@ -60,7 +60,7 @@ impl FrameExtras {
 /// The second part of the header where there are references in the bytes, or log records.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
-pub(crate) struct More {
+pub(crate) struct ListLengths {
     pub(crate) references_len: u32,
     pub(crate) logs_len: u32,
     pub(crate) reference_count: u32,
@@ -72,8 +72,8 @@ pub(crate) struct More {
 #[repr(u8)]
 pub(crate) enum FrameKind {
     #[default]
-    Usual = 0,
-    /// The tags of a sampler that always says the same go before the others: [`Store::drain`](super::Store::drain) puts
+    Standard = 0,
+    /// The tags of a sampler that always says the same go before the others: [`SpanQueue::drain`](super::SpanQueue::drain) puts
     /// them there.
     WithSamplerTags = 1,
     /// Start and duration are in microseconds: a span that was made by hand may be of any time.
@@ -107,8 +107,8 @@ impl FrameHeader {
             tag_count: 0,
             flags: Flags::default(),
             parent_reference: ParentReference::None,
-            kind: FrameKind::Usual,
-            extras: FrameExtras::default(),
+            kind: FrameKind::Standard,
+            extras: FrameFlags::default(),
         }
     }
 
@@ -128,7 +128,7 @@ impl FrameHeader {
             duration: end.duration,
             flags: end.flags,
             tag_count: end.tag_count,
-            extras: FrameExtras::new(end.has_repeated_keys, false),
+            extras: FrameFlags::new(end.has_repeated_keys, false),
             ..self
         }
     }
@@ -197,7 +197,7 @@ impl FrameBytes<'_> {
     pub(crate) fn frame_len(&self) -> usize {
         let plain = HEADER_BYTES + self.operation_name.len() + self.tags.len();
         if self.has_more() {
-            plain + size_of::<More>() + self.references.len() + self.logs_len()
+            plain + size_of::<ListLengths>() + self.references.len() + self.logs_len()
         } else {
             plain
         }
@@ -246,9 +246,9 @@ pub(crate) unsafe fn write_frame(
         out.value(end.flags);
         out.value(header.parent_reference);
         out.value(header.kind);
-        out.value(FrameExtras::new(end.has_repeated_keys, bytes.has_more()));
+        out.value(FrameFlags::new(end.has_repeated_keys, bytes.has_more()));
         if bytes.has_more() {
-            out.value(More {
+            out.value(ListLengths {
                 references_len: bytes.references.len() as u32,
                 logs_len: bytes.logs_len() as u32,
                 reference_count: bytes.reference_count,

@@ -2,20 +2,20 @@ use std::str;
 
 use crate::record::queue::finished_span::FinishedSpan;
 use crate::record::queue::frame::{
-    FrameBytes, FrameEnd, FrameHeader, HEADER_BYTES, More, write_frame,
+    FrameBytes, FrameEnd, FrameHeader, HEADER_BYTES, ListLengths, write_frame,
 };
 
 /// Frames, one behind the other.
 ///
 /// Nothing but whole frames is ever written here, so that they can be read without asking whether they are some.
 #[derive(Debug, Default)]
-pub(crate) struct Frames {
+pub(crate) struct FrameList {
     bytes: Vec<u8>,
     /// Where [`read_on`](Self::read_on) continues: at the beginning or behind a whole frame.
     read: usize,
 }
 
-impl Frames {
+impl FrameList {
     /// None yet, in this memory.
     pub(crate) fn in_memory(mut bytes: Vec<u8>) -> Self {
         bytes.clear();
@@ -107,7 +107,7 @@ impl Frames {
     }
 }
 
-/// The spans of [`Frames`], the oldest first.
+/// The spans of [`FrameList`], the oldest first.
 #[derive(Debug)]
 pub(crate) struct Iter<'a> {
     /// Whole frames.
@@ -145,15 +145,15 @@ unsafe fn read_frame(frames: &[u8]) -> (FinishedSpan<'_>, &[u8]) {
         let tags_len = (&raw const (*header).tags_len).read_unaligned();
         let extras = (&raw const (*header).extras).read_unaligned();
         let mut rest = frames.get_unchecked(HEADER_BYTES..);
-        let mut more = More {
+        let mut more = ListLengths {
             references_len: 0,
             logs_len: 0,
             reference_count: 0,
             log_count: 0,
         };
         if extras.has_more() {
-            more = rest.as_ptr().cast::<More>().read_unaligned();
-            rest = rest.get_unchecked(size_of::<More>()..);
+            more = rest.as_ptr().cast::<ListLengths>().read_unaligned();
+            rest = rest.get_unchecked(size_of::<ListLengths>()..);
         }
         let (name, rest) = rest.split_at_unchecked(name_len as usize);
         let (tags, rest) = rest.split_at_unchecked(tags_len as usize);
@@ -178,20 +178,20 @@ mod tests {
     use crate::model::{SpanId, TraceId};
     use crate::record::OwnedSpan;
 
-    fn push(frames: &mut Frames, name: &str) {
+    fn push(frames: &mut FrameList, name: &str) {
         let (trace_id, span_id) = (TraceId::new(0, 1), SpanId::new(2));
         let ids = trace_id.zip(span_id).expect("not zero");
         let span = OwnedSpan::new(ids.0, ids.1, name);
         assert!(span.view(|span| frames.push(span.header(), &span.frame_bytes())));
     }
 
-    fn names(frames: &Frames) -> Vec<&str> {
+    fn names(frames: &FrameList) -> Vec<&str> {
         frames.iter().map(|span| span.operation_name()).collect()
     }
 
     #[test]
     fn the_first_frames_are_removed_whole() {
-        let mut frames = Frames::default();
+        let mut frames = FrameList::default();
         for name in ["a", "", "é", "longer than the others"] {
             push(&mut frames, name);
         }
@@ -205,11 +205,11 @@ mod tests {
 
     #[test]
     fn reading_stops_and_goes_on_between_frames() {
-        let mut frames = Frames::default();
+        let mut frames = FrameList::default();
         for name in ["a", "", "é", "longer than the others"] {
             push(&mut frames, name);
         }
-        let read = |frames: &mut Frames, count: usize| {
+        let read = |frames: &mut FrameList, count: usize| {
             let mut names = Vec::new();
             let is_done = frames.read_on(|span| {
                 names.push(span.operation_name().to_owned());
@@ -235,9 +235,9 @@ mod tests {
 
     #[test]
     fn memory_that_is_used_again_holds_no_frames() {
-        let mut frames = Frames::default();
+        let mut frames = FrameList::default();
         push(&mut frames, "old");
-        let mut frames = Frames::in_memory(frames.into_memory());
+        let mut frames = FrameList::in_memory(frames.into_memory());
         assert!(names(&frames).is_empty());
         push(&mut frames, "new");
         assert_eq!(names(&frames), ["new"]);

@@ -9,17 +9,17 @@ use crate::record::queue::backlog::{Backlog, BacklogMark};
 use crate::record::queue::budget::Budget;
 use crate::record::queue::finished_span::FinishedSpan;
 use crate::record::queue::frame::{FrameBytes, FrameHeader, FrameKind};
-use crate::record::queue::thread_queue::{Chunk, Pushed, Ring, RingWriter};
+use crate::record::queue::thread_queue::{Chunk, Pushed, QueueWriter, ThreadQueue};
 use crate::record::wire::repeated_keys::without_repeated_keys;
 use crate::record::wire::sampler_tags::EncodedTags;
 use crate::sync::{Mutex, MutexGuard, PerProcess, generation};
 
 /// Takes finished spans from any thread and gives them to the worker; counts what is lost between.
-pub(crate) struct Store {
+pub(crate) struct SpanQueue {
     id: u64,
     budget: Arc<Budget>,
     metrics: Metrics,
-    here: PerProcess<Here>,
+    process: PerProcess<ProcessState>,
     wake: OnceLock<Wake>,
     is_awake: AtomicBool,
     is_closed: AtomicBool,
@@ -29,15 +29,15 @@ pub(crate) struct Store {
 
 /// A store in one process of a line of forks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct StoreKey(u64);
+pub(crate) struct QueueKey(u64);
 
-impl StoreKey {
+impl QueueKey {
     pub(crate) fn is_of_this_process(self) -> bool {
         self.0 as u32 == generation()
     }
 }
 
-/// What [`Store::take`] takes.
+/// What [`SpanQueue::take`] takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Take {
     /// Chunks that are full. Threads that have not filled one do not notice.
@@ -50,29 +50,29 @@ pub(crate) enum Take {
 type Wake = Box<dyn Fn(bool) -> bool + Send + Sync>;
 
 /// What each process of a line of forks has for itself.
-struct Here {
+struct ProcessState {
     ledger: Ledger,
-    rings: Mutex<Rings>,
+    thread_queues: Mutex<ThreadQueues>,
     /// For threads whose own store is gone: spans that finish while a thread is torn down.
-    shared_ring: Arc<Ring>,
+    shared_queue: Arc<ThreadQueue>,
     /// Nobody drains yet: the first span is to see to that.
     needs_worker: AtomicBool,
 }
 
 #[derive(Debug, Default)]
-struct Rings {
-    all: Vec<Arc<Ring>>,
-    /// What the rings of ended threads had counted.
+struct ThreadQueues {
+    all: Vec<Arc<ThreadQueue>>,
+    /// What the thread queues of ended threads had counted.
     pushed: u64,
     full: u64,
 }
 
-impl Store {
+impl SpanQueue {
     pub(crate) fn new(budget: Arc<Budget>, metrics: Metrics) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
-            here: PerProcess::new(Here::new(&budget)),
+            process: PerProcess::new(ProcessState::new(&budget)),
             budget,
             metrics,
             wake: OnceLock::new(),
@@ -88,8 +88,8 @@ impl Store {
     }
 
     /// What belongs to it in this process.
-    pub(crate) fn key(&self) -> StoreKey {
-        StoreKey(self.id << 32 | u64::from(generation()))
+    pub(crate) fn key(&self) -> QueueKey {
+        QueueKey(self.id << 32 | u64::from(generation()))
     }
 
     /// Whether nothing that finishes is taken any more.
@@ -104,17 +104,17 @@ impl Store {
         let _ = self.wake.set(Box::new(wake));
     }
 
-    /// A span is about to start for which there was no box. In a forked child that is the first sign of life. May start
+    /// A span is about to start for which there was no slot. In a forked child that is the first sign of life. May start
     /// a thread and run code of the user's.
     pub(crate) fn enter(&self) {
-        if self.here().needs_worker.swap(false, Ordering::Relaxed) && !self.is_closed() {
+        if self.process().needs_worker.swap(false, Ordering::Relaxed) && !self.is_closed() {
             self.wake(true);
         }
     }
 
     /// No thread could be had: the next span that starts is to ask again.
     pub(crate) fn need_worker(&self) {
-        self.here().needs_worker.store(true, Ordering::Relaxed);
+        self.process().needs_worker.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn after_push(&self, pushed: Pushed) {
@@ -122,38 +122,41 @@ impl Store {
             Pushed::Taken => {}
             // The lock of the span is held.
             Pushed::TakenMany | Pushed::Full => self.wake(false),
-            Pushed::Closed => self.here().ledger.drop_spans(DropCause::AfterShutdown, 1),
+            Pushed::Closed => self
+                .process()
+                .ledger
+                .drop_spans(DropCause::AfterShutdown, 1),
         }
     }
 
     /// Counts spans that were lost before they got here.
     pub(crate) fn drop_spans(&self, cause: DropCause, n: u64) {
-        self.here().ledger.drop_spans(cause, n);
+        self.process().ledger.drop_spans(cause, n);
     }
 
     /// Moves spans that wait from their threads to `backlog`, and returns how many bytes they take.
     pub(crate) fn take(&self, which: Take, backlog: &mut Backlog) -> usize {
         self.is_awake.store(false, Ordering::Relaxed);
-        let waits = |ring: &Ring| match which {
-            Take::Filled => ring.has_filled(),
-            Take::All => ring.waiting() > 0,
+        let waits = |thread_queue: &ThreadQueue| match which {
+            Take::Filled => thread_queue.has_filled(),
+            Take::All => thread_queue.waiting() > 0,
         };
-        let mut rings: Vec<_> = {
-            let all = self.rings();
-            let all = all.all.iter().filter(|ring| waits(ring));
+        let mut thread_queues: Vec<_> = {
+            let all = self.thread_queues();
+            let all = all.all.iter().filter(|thread_queue| waits(thread_queue));
             all.cloned().collect()
         };
-        if waits(&self.here().shared_ring) {
-            rings.push(self.here().shared_ring.clone());
+        if waits(&self.process().shared_queue) {
+            thread_queues.push(self.process().shared_queue.clone());
         }
         let mut bytes = 0;
-        for ring in rings {
+        for thread_queue in thread_queues {
             let chunks = match which {
-                Take::Filled => ring.take_filled(),
-                Take::All => ring.take(),
+                Take::Filled => thread_queue.take_filled(),
+                Take::All => thread_queue.take(),
             };
             bytes += chunks.iter().map(Chunk::len).sum::<usize>();
-            backlog.add(ring, chunks);
+            backlog.add(thread_queue, chunks);
         }
         if which == Take::All {
             if bytes == 0 {
@@ -219,11 +222,11 @@ impl Store {
     /// Refuses and counts what finishes from now on.
     pub(crate) fn close(&self) {
         {
-            let rings = self.rings();
+            let thread_queues = self.thread_queues();
             self.is_closed.store(true, Ordering::Relaxed);
-            self.here().shared_ring.close();
-            for ring in &rings.all {
-                ring.close();
+            self.process().shared_queue.close();
+            for thread_queue in &thread_queues.all {
+                thread_queue.close();
             }
         }
     }
@@ -231,16 +234,16 @@ impl Store {
     /// Spans lost outside of the reporter, and all spans that were finished, in this order: what is finished
     /// between the two reads shows as waiting, never as lost twice.
     pub(crate) fn totals(&self) -> (DropCounts, u64) {
-        let here = self.here();
-        let mut dropped = here.ledger.dropped();
+        let process = self.process();
+        let mut dropped = process.ledger.dropped();
         let lost = dropped.total();
-        let rings = self.rings();
-        let all = rings.all.iter().chain([&here.shared_ring]);
-        let (mut pushed, mut full) = (rings.pushed, rings.full);
-        for ring in all {
+        let thread_queues = self.thread_queues();
+        let all = thread_queues.all.iter().chain([&process.shared_queue]);
+        let (mut pushed, mut full) = (thread_queues.pushed, thread_queues.full);
+        for thread_queue in all {
             // In this order: an ended thread may move frames from the one to the other.
-            pushed += ring.pushed();
-            full += ring.full();
+            pushed += thread_queue.pushed();
+            full += thread_queue.full();
         }
         dropped.add(DropCause::QueueFull, full);
         (dropped, pushed + full + lost)
@@ -251,17 +254,17 @@ impl Store {
         !self.budget.is_half_full()
     }
 
-    /// Removes the rings of threads that have ended, once they are read to the end.
+    /// Removes the thread queues of threads that have ended, once they are read to the end.
     pub(crate) fn forget_ended(&self) {
-        let mut rings = self.rings();
-        let Rings {
+        let mut thread_queues = self.thread_queues();
+        let ThreadQueues {
             all, pushed, full, ..
-        } = &mut *rings;
-        all.retain(|ring| {
-            let stays = !ring.is_ended_and_empty();
+        } = &mut *thread_queues;
+        all.retain(|thread_queue| {
+            let stays = !thread_queue.is_ended_and_empty();
             if !stays {
-                *pushed += ring.pushed();
-                *full += ring.full();
+                *pushed += thread_queue.pushed();
+                *full += thread_queue.full();
             }
             stays
         });
@@ -278,47 +281,48 @@ impl Store {
     }
 
     #[cfg(all(test, tracehound_loom))]
-    pub(crate) fn ring_count(&self) -> usize {
-        self.rings().all.len()
+    pub(crate) fn thread_queue_count(&self) -> usize {
+        self.thread_queues().all.len()
     }
 
-    fn rings(&self) -> MutexGuard<'_, Rings> {
-        let rings = self.here().rings.lock();
-        rings.unwrap_or_else(PoisonError::into_inner)
+    fn thread_queues(&self) -> MutexGuard<'_, ThreadQueues> {
+        let thread_queues = self.process().thread_queues.lock();
+        thread_queues.unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn here(&self) -> &Here {
-        self.here.get(|inherited| {
+    fn process(&self) -> &ProcessState {
+        self.process.get(|inherited| {
             // The parent's worker may have been awake.
             self.is_awake.store(false, Ordering::Relaxed);
-            let here = Here {
+            let process = ProcessState {
                 needs_worker: AtomicBool::new(true),
-                ..Here::new(&self.budget)
+                ..ProcessState::new(&self.budget)
             };
-            here.ledger
+            process
+                .ledger
                 .drop_spans(DropCause::Forked, inherited.waiting());
             if self.is_closed() {
-                here.shared_ring.close();
+                process.shared_queue.close();
             }
-            here
+            process
         })
     }
 
-    /// A ring for the calling thread; none once it is closed.
-    pub(crate) fn new_writer(&self) -> Option<RingWriter> {
-        let mut rings = self.rings();
-        // Under the lock, so that no ring is left out when they are closed.
+    /// A thread queue for the calling thread; none once it is closed.
+    pub(crate) fn new_writer(&self) -> Option<QueueWriter> {
+        let mut thread_queues = self.thread_queues();
+        // Under the lock, so that no thread queue is left out when they are closed.
         if self.is_closed() {
             return None;
         }
-        let writer = RingWriter::new(self.budget.clone());
-        rings.all.push(writer.ring().clone());
+        let writer = QueueWriter::new(self.budget.clone());
+        thread_queues.all.push(writer.thread_queue().clone());
         Some(writer)
     }
 
-    /// Puts a finished span on its way from a thread that has no ring.
+    /// Puts a finished span on its way from a thread that has no thread queue.
     pub(crate) fn push_shared(&self, header: &FrameHeader, bytes: &FrameBytes<'_>) -> Pushed {
-        self.here().shared_ring.push_shared(header, bytes)
+        self.process().shared_queue.push_shared(header, bytes)
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {
@@ -326,25 +330,25 @@ impl Store {
     }
 }
 
-impl Here {
+impl ProcessState {
     fn new(budget: &Arc<Budget>) -> Self {
         Self {
             ledger: Ledger::default(),
-            rings: Mutex::default(),
-            shared_ring: Arc::new(Ring::new(budget.clone())),
+            thread_queues: Mutex::default(),
+            shared_queue: Arc::new(ThreadQueue::new(budget.clone())),
             needs_worker: AtomicBool::new(false),
         }
     }
 
     /// Spans that wait, as far as nobody holds what they wait in.
     fn waiting(&self) -> u64 {
-        let rings = match self.rings.try_lock() {
-            Ok(rings) => rings,
-            Err(TryLockError::Poisoned(rings)) => rings.into_inner(),
+        let thread_queues = match self.thread_queues.try_lock() {
+            Ok(thread_queues) => thread_queues,
+            Err(TryLockError::Poisoned(thread_queues)) => thread_queues.into_inner(),
             Err(TryLockError::WouldBlock) => return 0,
         };
-        let all = rings.all.iter().chain([&self.shared_ring]);
-        all.map(|ring| ring.waiting()).sum()
+        let all = thread_queues.all.iter().chain([&self.shared_queue]);
+        all.map(|thread_queue| thread_queue.waiting()).sum()
     }
 }
 
@@ -363,8 +367,8 @@ fn report_once(
     }
 }
 
-impl fmt::Debug for Store {
+impl fmt::Debug for SpanQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Store({})", self.id)
+        write!(f, "SpanQueue({})", self.id)
     }
 }

@@ -9,12 +9,12 @@ use std::slice;
 
 use crate::model::TagRef;
 
-/// Borrowed tags, and an `S`, in a box that is used again for other tags when it is emptied.
+/// Borrowed tags, and an `S`, in a slot that is used again for other tags when it is emptied.
 ///
 /// How many there are stands in the handle: a builder hands it on in a register, so that the compiler knows at each tag
 /// of a chain of calls where it goes.
-pub(crate) struct TagSheet<'a, S> {
-    page: Box<Page<S>>,
+pub(crate) struct BuilderScratch<'a, S> {
+    storage: Box<Storage<S>>,
     /// So many of the page's first tags are there.
     count: usize,
     borrows: PhantomData<(&'a str, TagRef<'a>)>,
@@ -22,14 +22,14 @@ pub(crate) struct TagSheet<'a, S> {
 
 /// A sheet without tags.
 #[derive(Default)]
-pub(crate) struct EmptySheet<S>(Box<Page<S>>);
+pub(crate) struct EmptyScratch<S>(Box<Storage<S>>);
 
-/// Tags are not as long-lived as they say: only [`TagSheet::tags`] hands them out, for as long as the sheet says.
-struct Page<S> {
+/// Tags are not as long-lived as they say: only [`BuilderScratch::tags`] hands them out, for as long as the sheet says.
+struct Storage<S> {
     first: [MaybeUninit<LentTag>; FIRST],
     /// All of them where they are more.
     many: Vec<LentTag>,
-    beside: S,
+    rest: S,
 }
 
 type LentTag = (&'static str, TagRef<'static>);
@@ -37,7 +37,7 @@ type LentTag = (&'static str, TagRef<'static>);
 /// More tags than nearly all spans start with.
 const FIRST: usize = 16;
 
-impl<'a, S> TagSheet<'a, S> {
+impl<'a, S> BuilderScratch<'a, S> {
     #[inline(always)]
     pub(crate) fn push(&mut self, key: &'a str, value: TagRef<'a>) {
         // SAFETY: the types differ in lifetimes alone. The sheet borrows for `'a`, what it hands out lives no longer than
@@ -48,7 +48,7 @@ impl<'a, S> TagSheet<'a, S> {
                 mem::transmute::<TagRef<'a>, TagRef<'static>>(value),
             )
         };
-        match self.page.first.get_mut(self.count) {
+        match self.storage.first.get_mut(self.count) {
             Some(place) => {
                 place.write(tag);
                 self.count += 1;
@@ -60,7 +60,7 @@ impl<'a, S> TagSheet<'a, S> {
     #[cold]
     #[inline(never)]
     fn push_to_many(&mut self, tag: LentTag) {
-        let Page { first, many, .. } = &mut *self.page;
+        let Storage { first, many, .. } = &mut *self.storage;
         if many.is_empty() {
             // SAFETY: as many as have a place here have been written.
             many.extend(unsafe { written(first, FIRST) });
@@ -80,27 +80,27 @@ impl<'a, S> TagSheet<'a, S> {
     #[inline(always)]
     fn first(&self) -> &[LentTag] {
         // SAFETY: so many have been written.
-        unsafe { written(&self.page.first, self.count) }
+        unsafe { written(&self.storage.first, self.count) }
     }
 
     #[cold]
     #[inline(never)]
     fn all(&self) -> &[LentTag] {
-        if self.page.many.is_empty() {
+        if self.storage.many.is_empty() {
             self.first()
         } else {
-            &self.page.many
+            &self.storage.many
         }
     }
 
     /// Without the tags. Their memory stays, unless it is much.
     #[inline(always)]
-    pub(crate) fn emptied(mut self) -> EmptySheet<S> {
+    pub(crate) fn emptied(mut self) -> EmptyScratch<S> {
         if self.count >= FIRST {
-            self.page.many.clear();
-            self.page.many.shrink_to(KEPT);
+            self.storage.many.clear();
+            self.storage.many.shrink_to(KEPT);
         }
-        EmptySheet(self.page)
+        EmptyScratch(self.storage)
     }
 }
 
@@ -113,69 +113,69 @@ unsafe fn written(first: &[MaybeUninit<LentTag>; FIRST], count: usize) -> &[Lent
     unsafe { slice::from_raw_parts(first.as_ptr().cast(), count) }
 }
 
-impl<S> EmptySheet<S> {
+impl<S> EmptyScratch<S> {
     #[inline(always)]
-    pub(crate) fn fill<'a>(self) -> TagSheet<'a, S> {
-        TagSheet {
-            page: self.0,
+    pub(crate) fn fill<'a>(self) -> BuilderScratch<'a, S> {
+        BuilderScratch {
+            storage: self.0,
             count: 0,
             borrows: PhantomData,
         }
     }
 }
 
-impl<S: Clone> Clone for TagSheet<'_, S> {
+impl<S: Clone> Clone for BuilderScratch<'_, S> {
     fn clone(&self) -> Self {
-        let page = Page {
-            first: self.page.first,
-            many: self.page.many.clone(),
-            beside: self.page.beside.clone(),
+        let storage = Storage {
+            first: self.storage.first,
+            many: self.storage.many.clone(),
+            rest: self.storage.rest.clone(),
         };
         Self {
-            page: Box::new(page),
+            storage: Box::new(storage),
             ..*self
         }
     }
 }
 
-impl<S: Default> Default for Page<S> {
+impl<S: Default> Default for Storage<S> {
     fn default() -> Self {
         Self {
             first: [MaybeUninit::uninit(); FIRST],
             many: Vec::new(),
-            beside: S::default(),
+            rest: S::default(),
         }
     }
 }
 
 /// Where a thread keeps an emptied sheet: a static of the thread that needs no destructor, and so no look whether that has
 /// run. The thread's end [closes](Self::close) it.
-pub(crate) struct SheetPlace<S>(Cell<*mut Page<S>>);
+pub(crate) struct ScratchSlot<S>(Cell<*mut Storage<S>>);
 
-impl<S> SheetPlace<S> {
+impl<S> ScratchSlot<S> {
     pub(crate) const fn new() -> Self {
         Self(Cell::new(ptr::null_mut()))
     }
 
     /// Takes the sheet that was put here.
     #[inline(always)]
-    pub(crate) fn take(&self) -> Option<EmptySheet<S>> {
-        let page = self.0.get();
-        if page.addr() <= CLOSED {
+    pub(crate) fn take(&self) -> Option<EmptyScratch<S>> {
+        let storage = self.0.get();
+        if storage.addr() <= CLOSED {
             return None;
         }
         self.0.set(ptr::null_mut());
         // SAFETY: it is neither of the two that are no page, so `put` has left it, and it is here no more.
-        Some(EmptySheet(unsafe { Box::from_raw(page) }))
+        Some(EmptyScratch(unsafe { Box::from_raw(storage) }))
     }
 
     /// Gives the sheet back if there is one already, or the place is closed.
     #[inline(always)]
-    pub(crate) fn put(&self, sheet: EmptySheet<S>) -> Result<(), EmptySheet<S>> {
+    pub(crate) fn put(&self, scratch: EmptyScratch<S>) -> Result<(), EmptyScratch<S>> {
         if !self.0.get().is_null() {
-            return Err(sheet);
+            return Err(scratch);
         }
-        self.0.set(Box::into_raw(sheet.0));
+        self.0.set(Box::into_raw(scratch.0));
         Ok(())
     }
 
@@ -193,7 +193,7 @@ impl<S> SheetPlace<S> {
     target_vendor = "apple",
     all(windows, target_env = "msvc")
 )))]
-impl<S> Drop for SheetPlace<S> {
+impl<S> Drop for ScratchSlot<S> {
     fn drop(&mut self) {
         self.close();
     }
@@ -202,19 +202,19 @@ impl<S> Drop for SheetPlace<S> {
 /// The address of no page: it is not aligned.
 const CLOSED: usize = 1;
 
-impl<S> Deref for TagSheet<'_, S> {
+impl<S> Deref for BuilderScratch<'_, S> {
     type Target = S;
 
     #[inline(always)]
     fn deref(&self) -> &S {
-        &self.page.beside
+        &self.storage.rest
     }
 }
 
-impl<S> DerefMut for TagSheet<'_, S> {
+impl<S> DerefMut for BuilderScratch<'_, S> {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut S {
-        &mut self.page.beside
+        &mut self.storage.rest
     }
 }
 
@@ -226,39 +226,39 @@ mod tests {
     use super::*;
 
     /// Sets so many tags that live shortly, and empties the sheet.
-    fn use_for(count: u64, sheet: EmptySheet<u8>) -> EmptySheet<u8> {
+    fn use_for(count: u64, scratch: EmptyScratch<u8>) -> EmptyScratch<u8> {
         let key = String::from("k");
-        let mut sheet = sheet.fill();
+        let mut scratch = scratch.fill();
         for n in 0..count {
-            sheet.push(&key, TagRef::Unsigned(n));
+            scratch.push(&key, TagRef::Unsigned(n));
         }
-        for sheet in [&sheet, &sheet.clone()] {
-            let values = sheet.tags().iter().map(|(key, value)| match value {
+        for scratch in [&scratch, &scratch.clone()] {
+            let values = scratch.tags().iter().map(|(key, value)| match value {
                 TagRef::Unsigned(value) if *key == "k" => *value,
                 _ => u64::MAX,
             });
             assert!(values.eq(0..count), "{count}");
         }
-        sheet.emptied()
+        scratch.emptied()
     }
 
     #[test]
     fn the_memory_of_a_sheet_is_used_again() {
-        let mut sheet = EmptySheet::default();
-        let page = &raw const *sheet.0;
+        let mut scratch = EmptyScratch::default();
+        let storage = &raw const *scratch.0;
         let most = FIRST as u64 + 2;
         for count in (0..most).chain([most, 0, most]) {
-            sheet = use_for(count, sheet);
-            assert_eq!(&raw const *sheet.0, page);
-            assert!(sheet.0.many.is_empty());
+            scratch = use_for(count, scratch);
+            assert_eq!(&raw const *scratch.0, storage);
+            assert!(scratch.0.many.is_empty());
         }
-        assert!(sheet.0.many.capacity() > FIRST);
+        assert!(scratch.0.many.capacity() > FIRST);
     }
 
     #[test]
     fn a_place_keeps_one_sheet_until_it_is_closed() {
-        let place = SheetPlace::<Vec<u8>>::new();
-        let put = || place.put(EmptySheet::default());
+        let place = ScratchSlot::<Vec<u8>>::new();
+        let put = || place.put(EmptyScratch::default());
         assert!(place.take().is_none());
         assert!(put().is_ok() && put().is_err());
         assert!(place.take().is_some() && place.take().is_none());
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn much_memory_is_not_kept() {
-        let sheet = use_for(KEPT as u64 + 1, EmptySheet::default());
-        assert!(sheet.0.many.capacity() <= KEPT);
+        let scratch = use_for(KEPT as u64 + 1, EmptyScratch::default());
+        assert!(scratch.0.many.capacity() <= KEPT);
     }
 }

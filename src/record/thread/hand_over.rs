@@ -4,10 +4,10 @@ use crate::metrics::Counter;
 use crate::model::Flags;
 use crate::record::open::shared_decision::HeldSpans;
 use crate::record::queue::frame::{FrameBytes, FrameHeader};
-use crate::record::queue::span_queue::Store;
-use crate::record::thread::state::{current, with_local};
+use crate::record::queue::span_queue::SpanQueue;
+use crate::record::thread::state::{current, with_state};
 
-impl Store {
+impl SpanQueue {
     /// Puts a finished span on its way, and counts it.
     pub(crate) fn push(&self, header: &FrameHeader, bytes: &FrameBytes<'_>, counter: Counter) {
         self.count(counter);
@@ -16,7 +16,7 @@ impl Store {
 
     /// The same without counting it: it was counted when it finished.
     pub(crate) fn push_again(&self, header: &FrameHeader, bytes: &FrameBytes<'_>) {
-        let pushed = with_local(self, |local| local.writer.push(header, bytes));
+        let pushed = with_state(self, |state| state.writer.push(header, bytes));
         self.after_push(pushed.unwrap_or_else(|| self.push_shared(header, bytes)));
     }
 
@@ -40,7 +40,7 @@ impl Store {
     #[inline(always)]
     pub(crate) fn count_both(&self, counters: (Counter, Option<Counter>)) {
         match current(self.id()) {
-            Some(local) => local.count_both(counters),
+            Some(state) => state.count_both(counters),
             None => self.count_slowly(counters),
         }
     }
@@ -48,7 +48,7 @@ impl Store {
     #[cold]
     #[inline(never)]
     fn count_slowly(&self, (counter, second): (Counter, Option<Counter>)) {
-        let counted = with_local(self, |local| local.count_both((counter, second)));
+        let counted = with_state(self, |state| state.count_both((counter, second)));
         if counted.is_none() {
             self.metrics().add(counter, 1);
             if let Some(second) = second {

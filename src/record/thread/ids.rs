@@ -16,7 +16,7 @@ thread_local! {
 /// A random number of 63 bits that is not zero: what the Go client uses for ids.
 #[inline(always)]
 pub(crate) fn random_id() -> SpanId {
-    match random_id_at_hand() {
+    match try_random_id() {
         Some(id) => id,
         None => random_id_after_zero(),
     }
@@ -24,7 +24,7 @@ pub(crate) fn random_id() -> SpanId {
 
 /// The same if the thread's generator is seeded; now and then none, though it is.
 #[inline(always)]
-pub(crate) fn random_id_at_hand() -> Option<SpanId> {
+pub(crate) fn try_random_id() -> Option<SpanId> {
     SpanId::new(next() >> 1)
 }
 

@@ -1,15 +1,15 @@
-//! What a thread keeps of each tracer: a ring, counters and a pool of vacant boxes.
+//! What a thread keeps of each tracer: a thread queue, counters and a pool of vacant slots.
 //!
 //! ```text
 //!  CURRENT ─► the pair (this thread, tracer) that was used last     one plain load, no destructor
-//!  LOCALS  ─► all pairs of this thread                              ended when the thread ends
+//!  STATES  ─► all pairs of this thread                              ended when the thread ends
 //! ```
 //!
-//! `CURRENT` is null or points into an `Rc` that `LOCALS` holds; it is set to null before `LOCALS` lets one go. When
-//! the thread ends, `LOCALS` is destroyed and stays so: from then on there is no pair, and who asks does without.
+//! `CURRENT` is null or points into an `Rc` that `STATES` holds; it is set to null before `STATES` lets one go. When
+//! the thread ends, `STATES` is destroyed and stays so: from then on there is no pair, and who asks does without.
 //!
-//! A box in a pool keeps the tracer that it was made for in memory, not open. Pools of closed tracers are emptied by the
-//! thread that closes, by a thread that gives a box back, by one that begins to use another tracer, and at thread end.
+//! A slot in a pool keeps the tracer that it was made for in memory, not open. Pools of closed tracers are emptied by the
+//! thread that closes, by a thread that gives a slot back, by one that begins to use another tracer, and at thread end.
 //!
 //! In a forked child `CURRENT` is null (`fork`), and pairs of the parent are left where they are.
 
@@ -21,33 +21,33 @@ use std::sync::Arc;
 
 use crate::metrics::{Counter, CounterBlock, Metrics};
 use crate::model::sampling::SamplerTags;
-use crate::record::open::slot::SpanCell;
+use crate::record::open::slot::SpanSlot;
 use crate::record::pool::LocalPool;
-use crate::record::queue::span_queue::{Store, StoreKey};
-use crate::record::queue::thread_queue::RingWriter;
+use crate::record::queue::span_queue::{QueueKey, SpanQueue};
+use crate::record::queue::thread_queue::QueueWriter;
 use crate::record::wire::limits::Limits;
 use crate::record::wire::sampler_tags::EncodedTags;
 
 /// What a thread keeps of one tracer.
-pub(crate) struct Local {
-    store: u64,
-    /// The same for this process: boxes of the pool have it too.
-    key: StoreKey,
-    pub(crate) writer: RingWriter,
+pub(crate) struct ThreadState {
+    queue: u64,
+    /// The same for this process: slots of the pool have it too.
+    key: QueueKey,
+    pub(crate) writer: QueueWriter,
     pub(crate) counters: Arc<CounterBlock>,
     metrics: Metrics,
-    pub(super) pool: LocalPool<SpanCell>,
+    pub(super) pool: LocalPool<SpanSlot>,
     sampler_tags: RefCell<Option<EncodedTags>>,
 }
 
-impl Local {
+impl ThreadState {
     /// Begins to keep a tracer; `None` once that is closed.
-    pub(crate) fn register(store: &Store) -> Option<Self> {
-        let writer = store.new_writer()?;
-        let metrics = store.metrics();
+    pub(crate) fn register(queue: &SpanQueue) -> Option<Self> {
+        let writer = queue.new_writer()?;
+        let metrics = queue.metrics();
         Some(Self {
-            store: store.id(),
-            key: store.key(),
+            queue: queue.id(),
+            key: queue.key(),
             writer,
             counters: metrics.register(),
             metrics: metrics.clone(),
@@ -56,10 +56,10 @@ impl Local {
         })
     }
 
-    /// Takes back a clear box of this tracer; one for which there is no room is for [`give_clear_cell`].
+    /// Takes back a clear slot of this tracer; one for which there is no room is for [`give_clear_slot`].
     #[inline(always)]
-    pub(crate) fn take_back(&self, cell: Box<SpanCell>) -> Result<(), Box<SpanCell>> {
-        self.pool.push_into_room(cell)
+    pub(crate) fn take_back(&self, slot: Box<SpanSlot>) -> Result<(), Box<SpanSlot>> {
+        self.pool.push_into_room(slot)
     }
 
     #[inline(always)]
@@ -71,27 +71,27 @@ impl Local {
     }
 }
 
-impl Drop for Local {
+impl Drop for ThreadState {
     fn drop(&mut self) {
         self.writer.end();
         self.metrics.retire(&self.counters);
-        let cells = self.pool.take();
-        if let Some(cell) = cells.first() {
-            let pool = cell.pool.clone();
-            // The boxes that find no room are dropped here, which may run user code.
-            drop(pool.put(cells));
+        let slots = self.pool.take();
+        if let Some(slot) = slots.first() {
+            let pool = slot.pool.clone();
+            // The slots that find no room are dropped here, which may run user code.
+            drop(pool.put(slots));
         }
     }
 }
 
 thread_local! {
-    static CURRENT: Cell<*const Local> = const { Cell::new(ptr::null()) };
-    static LOCALS: Locals = const { Locals(RefCell::new(Vec::new())) };
+    static CURRENT: Cell<*const ThreadState> = const { Cell::new(ptr::null()) };
+    static STATES: ThreadStates = const { ThreadStates(RefCell::new(Vec::new())) };
 }
 
-struct Locals(RefCell<Vec<Rc<Local>>>);
+struct ThreadStates(RefCell<Vec<Rc<ThreadState>>>);
 
-impl Drop for Locals {
+impl Drop for ThreadStates {
     fn drop(&mut self) {
         CURRENT.set(ptr::null());
         leave_inherited(self.0.get_mut());
@@ -106,35 +106,38 @@ pub(crate) fn forget_current() {
 
 /// Leaves behind what the thread kept in the parent of this process: not freed, because that takes locks which may be
 /// held there. They are all of the parent or none.
-fn leave_inherited(locals: &mut Vec<Rc<Local>>) {
-    if locals
+fn leave_inherited(states: &mut Vec<Rc<ThreadState>>) {
+    if states
         .first()
-        .is_some_and(|local| !local.key.is_of_this_process())
+        .is_some_and(|state| !state.key.is_of_this_process())
     {
-        mem::forget(mem::take(locals));
+        mem::forget(mem::take(states));
     }
 }
 
 /// Runs `use_local` on what the calling thread keeps of `store`, which it begins to keep if need be; `None` while the
-/// thread is torn down, and where the store was closed before. `use_local` must not run code of the user's.
+/// thread is torn down, and where the queue was closed before. `use_local` must not run code of the user's.
 #[inline(always)]
-pub(crate) fn with_local<R>(store: &Store, use_local: impl FnOnce(&Local) -> R) -> Option<R> {
-    match current(store.id()) {
-        Some(local) => Some(use_local(local)),
-        None => switch(store.id(), Some(store)).map(|local| use_local(&local)),
+pub(crate) fn with_state<R>(
+    queue: &SpanQueue,
+    use_local: impl FnOnce(&ThreadState) -> R,
+) -> Option<R> {
+    match current(queue.id()) {
+        Some(state) => Some(use_local(state)),
+        None => switch(queue.id(), Some(queue)).map(|state| use_local(&state)),
     }
 }
 
 /// Runs `use_tags` on the encoded form of `tags`, which is kept from one span to the next.
 #[inline]
 pub(crate) fn with_sampler_tags<R>(
-    store: &Store,
+    queue: &SpanQueue,
     tags: SamplerTags,
     limits: &Limits,
     use_tags: impl FnOnce(&EncodedTags) -> R,
 ) -> R {
-    if let Some(local) = current(store.id())
-        && let Ok(mut known) = local.sampler_tags.try_borrow_mut()
+    if let Some(state) = current(queue.id())
+        && let Ok(mut known) = state.sampler_tags.try_borrow_mut()
     {
         return match &mut *known {
             Some(known) if known.are_for(&tags) => use_tags(known),
@@ -146,22 +149,22 @@ pub(crate) fn with_sampler_tags<R>(
 
 /// Empties the calling thread's pool of a tracer that is closed.
 #[cold]
-pub(crate) fn forget(store: u64) {
-    let cells = switch(store, None).map(|local| local.pool.take());
-    // Only now: the last box of a tracer takes the tracer with it, and that is code of the user's.
-    drop(cells);
+pub(crate) fn forget(queue: u64) {
+    let slots = switch(queue, None).map(|state| state.pool.take());
+    // Only now: the last slot of a tracer takes the tracer with it, and that is code of the user's.
+    drop(slots);
 }
 
 /// Lets go of what the calling thread keeps of tracers that are closed. Runs code of the user's.
 pub(crate) fn forget_closed() {
-    let closed = LOCALS.try_with(|locals| {
-        let mut locals = locals.0.try_borrow_mut().ok()?;
-        leave_inherited(&mut locals);
-        let (closed, open) = locals
+    let closed = STATES.try_with(|states| {
+        let mut states = states.0.try_borrow_mut().ok()?;
+        leave_inherited(&mut states);
+        let (closed, open) = states
             .drain(..)
-            .partition(|local| local.writer.ring().is_closed());
-        *locals = open;
-        let closed: Vec<Rc<Local>> = closed;
+            .partition(|state| state.writer.thread_queue().is_closed());
+        *states = open;
+        let closed: Vec<Rc<ThreadState>> = closed;
         if !closed.is_empty() {
             CURRENT.set(ptr::null());
         }
@@ -173,41 +176,41 @@ pub(crate) fn forget_closed() {
 /// The pair that was used last, if it is that tracer's. Whoever has it must not run code of the user's, nor call
 /// anything of this module.
 #[inline(always)]
-pub(crate) fn current<'a>(store: u64) -> Option<&'a Local> {
-    // SAFETY: `CURRENT` is null or points to a `Local` that `LOCALS` of this thread holds (see the module). Whoever
-    // takes one out of `LOCALS` (`forget_closed`, thread end) is never called while the result is in use: what uses it
+pub(crate) fn current<'a>(queue: u64) -> Option<&'a ThreadState> {
+    // SAFETY: `CURRENT` is null or points to a `ThreadState` that `STATES` of this thread holds (see the module). Whoever
+    // takes one out of `STATES` (`forget_closed`, thread end) is never called while the result is in use: what uses it
     // runs no code of the user's and calls neither.
-    let local = unsafe { CURRENT.get().as_ref() };
-    local.filter(|local| local.store == store)
+    let state = unsafe { CURRENT.get().as_ref() };
+    state.filter(|state| state.queue == queue)
 }
 
-/// The same for a box of that tracer that was made in this process.
+/// The same for a slot of that tracer that was made in this process.
 #[inline(always)]
-pub(crate) fn current_of<'a>(key: StoreKey) -> Option<&'a Local> {
+pub(crate) fn current_of<'a>(key: QueueKey) -> Option<&'a ThreadState> {
     // SAFETY: as in `current`.
-    let local = unsafe { CURRENT.get().as_ref() };
-    local.filter(|local| local.key == key)
+    let state = unsafe { CURRENT.get().as_ref() };
+    state.filter(|state| state.key == key)
 }
 
 /// Makes the pair with that tracer the current one; where there is none yet, with what `begin` gives.
 #[cold]
-pub(super) fn switch(store: u64, begin: Option<&Store>) -> Option<Rc<Local>> {
-    LOCALS
-        .try_with(|locals| {
-            let mut locals = locals.0.try_borrow_mut().ok()?;
-            leave_inherited(&mut locals);
-            let known = locals.iter().find(|local| local.store == store);
-            let local = match (known, begin) {
-                (Some(local), _) => local.clone(),
+pub(super) fn switch(queue: u64, begin: Option<&SpanQueue>) -> Option<Rc<ThreadState>> {
+    STATES
+        .try_with(|states| {
+            let mut states = states.0.try_borrow_mut().ok()?;
+            leave_inherited(&mut states);
+            let known = states.iter().find(|state| state.queue == queue);
+            let state = match (known, begin) {
+                (Some(state), _) => state.clone(),
                 (None, Some(begin)) => {
-                    let local = Rc::new(Local::register(begin)?);
-                    locals.push(local.clone());
-                    local
+                    let state = Rc::new(ThreadState::register(begin)?);
+                    states.push(state.clone());
+                    state
                 }
                 (None, None) => return None,
             };
-            CURRENT.set(Rc::as_ptr(&local));
-            Some(local)
+            CURRENT.set(Rc::as_ptr(&state));
+            Some(state)
         })
         .ok()
         .flatten()

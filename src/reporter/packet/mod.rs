@@ -20,7 +20,7 @@ use std::ops::Range;
 use crate::metrics::{Counter, DropCause, DropCounts, Metrics};
 use crate::model::Process;
 use crate::record::wire::encode::varint_len;
-use crate::record::{self, FinishedSpan, FrameKind, Frames, LastTrace};
+use crate::record::{self, FinishedSpan, FrameKind, FrameList, LastTrace};
 use crate::reporter::packet::degrade::Loss;
 use crate::reporter::sender::BatchFormat;
 
@@ -81,7 +81,7 @@ pub(super) struct Packet {
     displaced: Vec<u8>,
     displaced_at: usize,
     /// Of the spans in `kept`, one each.
-    frames: Frames,
+    frames: FrameList,
     kept: Vec<Kept>,
     scratch: Vec<u8>,
     last: LastTrace,
@@ -132,7 +132,7 @@ impl Packet {
             look_from: 0,
             displaced: Vec::new(),
             displaced_at: 0,
-            frames: Frames::default(),
+            frames: FrameList::default(),
             kept: Vec::new(),
             scratch: Vec::new(),
             last: LastTrace::default(),

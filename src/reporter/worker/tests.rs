@@ -10,7 +10,7 @@ const LONG: Duration = Duration::from_secs(20);
 
 struct Fixture {
     worker: Worker,
-    store: Arc<Store>,
+    queue: Arc<SpanQueue>,
     reporter: Counting,
     lines: Arc<Mutex<Vec<String>>>,
 }
@@ -32,15 +32,15 @@ fn start(driver: Driver) -> Fixture {
 
 fn start_with(
     driver: Driver,
-    reporter: impl FnOnce(&Arc<Store>) -> Box<dyn Reporter>,
+    reporter: impl FnOnce(&Arc<SpanQueue>) -> Box<dyn Reporter>,
     counting: Counting,
 ) -> Fixture {
     let metrics = Metrics::default();
-    let store = Arc::new(Store::new(Budget::new(1 << 20), metrics.clone()));
+    let queue = Arc::new(SpanQueue::new(Budget::new(1 << 20), metrics.clone()));
     let lines = Arc::new(Mutex::new(Vec::new()));
     let said = lines.clone();
     let options = WorkerOptions {
-        store: store.clone(),
+        queue: queue.clone(),
         clock: crate::clock::ManualClock::at_micros(1).into(),
         process: Arc::new(Process::new("test", Vec::new())),
         keeps_uuid: true,
@@ -50,10 +50,10 @@ fn start_with(
         }),
         flush_interval: Duration::from_secs(3_600),
     };
-    let reporter = reporter(&store);
+    let reporter = reporter(&queue);
     Fixture {
         worker: Worker::start(options, reporter, driver),
-        store,
+        queue,
         reporter: counting,
         lines,
     }
@@ -61,7 +61,7 @@ fn start_with(
 
 impl Fixture {
     fn finish_span(&self) {
-        finish_span(&self.store);
+        finish_span(&self.queue);
     }
 
     fn handed(&self) -> u32 {
@@ -73,7 +73,7 @@ impl Fixture {
     }
 }
 
-fn finish_span(store: &Store) {
+fn finish_span(queue: &SpanQueue) {
     let header = FrameHeader {
         flags: Flags::SAMPLED,
         ..FrameHeader::new(
@@ -86,7 +86,7 @@ fn finish_span(store: &Store) {
         ..FrameBytes::default()
     };
     let counter = Counter::FinishedSpansSampled;
-    store.push(&header, &bytes, counter);
+    queue.push(&header, &bytes, counter);
 }
 
 #[test]
@@ -142,16 +142,16 @@ fn spans_that_start_ask_for_a_thread_once_a_second() {
     });
     fixture.finish_span();
     for _ in 0..1_000 {
-        fixture.store.enter();
+        fixture.queue.enter();
     }
     let asked = ASKED.load(Ordering::Relaxed);
     assert!(asked <= 10, "{asked} times within a moment");
     fixture.worker.shared.lock().retry_at = Some(instant_now());
-    fixture.store.enter();
+    fixture.queue.enter();
     assert_eq!(ASKED.load(Ordering::Relaxed), asked + 1);
     IS_REFUSED.store(false, Ordering::Relaxed);
     fixture.worker.shared.lock().retry_at = Some(instant_now());
-    fixture.store.enter();
+    fixture.queue.enter();
     // The worker drains because it was asked to: nobody has flushed.
     let deadline = deadline_after(LONG);
     while fixture.handed() < 1 {
@@ -163,7 +163,7 @@ fn spans_that_start_ask_for_a_thread_once_a_second() {
 
 /// Calls for another span with each one that it is handed, and for everything to be handed over; makes a short pause then.
 struct Growing {
-    store: Arc<Store>,
+    queue: Arc<SpanQueue>,
     worker: Option<WorkerHandle>,
     pause: Option<Instant>,
 }
@@ -174,7 +174,7 @@ impl Reporter for Growing {
     }
 
     fn report(&mut self, _: &FinishedSpan<'_>) {
-        finish_span(&self.store);
+        finish_span(&self.queue);
         let worker = self.worker.as_ref().expect("attached");
         assert!(worker.drain(Duration::ZERO), "on the worker");
         self.pause = Some(deadline_after(Duration::from_millis(1)));
@@ -191,9 +191,9 @@ impl Reporter for Growing {
 
 #[test]
 fn a_flush_is_not_put_off_by_what_is_asked_for_behind_it() {
-    let growing = |store: &Arc<Store>| -> Box<dyn Reporter> {
+    let growing = |queue: &Arc<SpanQueue>| -> Box<dyn Reporter> {
         Box::new(Growing {
-            store: store.clone(),
+            queue: queue.clone(),
             worker: None,
             pause: None,
         })
@@ -268,13 +268,13 @@ fn memory_that_runs_short_during_a_pause_is_looked_at_behind_it() {
     }
     fixture.finish_span();
     fixture.worker.flush(Duration::from_millis(1));
-    let lost = || fixture.store.totals().0.get(DropCause::QueueFull);
+    let lost = || fixture.queue.totals().0.get(DropCause::QueueFull);
     while lost() == 0 {
         fixture.finish_span();
     }
     full.has_room.store(true, Ordering::Relaxed);
     let before = instant_now();
-    let finished = fixture.store.totals().1;
+    let finished = fixture.queue.totals().1;
     while u64::from(fixture.handed()) + lost() < finished {
         assert!(
             before.elapsed() < LONG,

@@ -23,7 +23,7 @@ pub(crate) struct SpanBuffer {
     /// There is or was something that most spans do not have: a name that is not static, not the first or too long,
     /// baggage, references besides the one to the parent, items that were left out, binary values that were cut, logs that may be, more memory than
     /// is kept.
-    is_unusual: bool,
+    is_complex: bool,
     keys: KeyFilter,
     logs: LogBuffer,
     baggage: Baggage,
@@ -55,7 +55,7 @@ impl Default for SpanBuffer {
             operation_name: Cow::Borrowed(""),
             tags: Vec::new(),
             tag_count: 0,
-            is_unusual: false,
+            is_complex: false,
             keys: KeyFilter::default(),
             logs: LogBuffer::default(),
             baggage: Baggage::default(),
@@ -71,21 +71,21 @@ impl SpanBuffer {
     /// Empties it for the next span. The memory stays, unless it is much.
     #[inline(always)]
     pub(crate) fn clear(&mut self) {
-        if self.is_unusual {
-            self.clear_unusual();
+        if self.is_complex {
+            self.clear_complex();
         }
         if self.logs.first_count > 0 {
             self.logs.clear();
             if self.logs.capacity() > KEPT_BYTES {
-                self.clear_unusual();
+                self.clear_complex();
             }
         }
-        self.clear_plain();
+        self.clear_tags_only();
     }
 
     #[cold]
     #[inline(never)]
-    fn clear_unusual(&mut self) {
+    fn clear_complex(&mut self) {
         if self.memory() > KEPT_BYTES {
             *self = Self::default();
             return;
@@ -94,10 +94,10 @@ impl SpanBuffer {
         self.baggage = Baggage::default();
         self.references.clear();
         self.reference_count = 0;
-        self.logs.clear_unusual();
+        self.logs.clear_complex();
         self.dropped_items = 0;
         self.truncated_keys = TruncatedKeys::default();
-        self.is_unusual = false;
+        self.is_complex = false;
     }
 
     /// How many bytes its parts hold, used or not.
@@ -108,7 +108,7 @@ impl SpanBuffer {
     /// The name of a span that begins.
     #[inline(always)]
     pub(crate) fn begin(&mut self, operation_name: Cow<'static, str>, limits: &Limits) {
-        self.is_unusual = matches!(operation_name, Cow::Owned(_))
+        self.is_complex = matches!(operation_name, Cow::Owned(_))
             || operation_name.len() > limits.operation_name_bytes;
         let vacant = mem::replace(&mut self.operation_name, operation_name);
         // Without the look whether there is something to free.
@@ -121,7 +121,7 @@ impl SpanBuffer {
     }
 
     pub(crate) fn set_operation_name(&mut self, name: Cow<'static, str>) {
-        self.is_unusual = true;
+        self.is_complex = true;
         self.operation_name = name;
     }
 
@@ -130,12 +130,12 @@ impl SpanBuffer {
     }
 
     pub(crate) fn baggage_mut(&mut self) -> &mut Baggage {
-        self.is_unusual = true;
+        self.is_complex = true;
         &mut self.baggage
     }
 
     pub(crate) fn push_reference(&mut self, reference: &SpanReference) {
-        self.is_unusual = true;
+        self.is_complex = true;
         write_reference(&mut self.references, reference);
         self.reference_count += 1;
     }
@@ -191,11 +191,11 @@ impl SpanBuffer {
         // Room at hand for the next short one.
         self.tags.reserve(SHORT_TAG_BYTES);
         // Much memory is not kept.
-        self.is_unusual |= self.tags.capacity() > KEPT_BYTES;
+        self.is_complex |= self.tags.capacity() > KEPT_BYTES;
         if self.tags.len() > limits.span_bytes && !self.make_room(from, limits) {
             self.tags.truncate(from);
             self.dropped_items += 1;
-            self.is_unusual = true;
+            self.is_complex = true;
             return Added {
                 truncated: 0,
                 dropped: 1,
@@ -218,7 +218,7 @@ impl SpanBuffer {
     #[inline(always)]
     pub(crate) fn push_encoded(&mut self, encoded: &EncodedTags) -> u64 {
         self.tags.extend_from_slice(&encoded.bytes);
-        self.is_unusual |= self.tags.capacity() > KEPT_BYTES;
+        self.is_complex |= self.tags.capacity() > KEPT_BYTES;
         self.tag_count += EncodedTags::COUNT;
         encoded.truncated
     }
@@ -239,7 +239,7 @@ impl SpanBuffer {
         if self.logs.push_first(record, limits) {
             return Added::default();
         }
-        self.is_unusual = true;
+        self.is_complex = true;
         let dropped = match self.logs.push_newest(record, limits) {
             Pushed::Instead(older) => older,
             Pushed::NoRoom => {
@@ -256,7 +256,7 @@ impl SpanBuffer {
     /// Brings everything into its final form. What was left out is marked. Returns whether the name was cut.
     #[inline(always)]
     pub(crate) fn seal(&mut self, limits: &Limits) -> bool {
-        self.is_unusual && self.seal_unusual(limits)
+        self.is_complex && self.seal_unusual(limits)
     }
 
     #[cold]
@@ -304,13 +304,13 @@ impl SpanBuffer {
 
     /// Whether there is nothing but a name and tags.
     #[inline(always)]
-    pub(crate) fn is_plain(&self) -> bool {
-        !self.is_unusual && self.logs.first_count == 0
+    pub(crate) fn is_tags_only(&self) -> bool {
+        !self.is_complex && self.logs.first_count == 0
     }
 
     /// The same as [`bytes`](Self::bytes) of a plain buffer.
     #[inline(always)]
-    pub(crate) fn plain_bytes(&self) -> FrameBytes<'_> {
+    pub(crate) fn tags_only_bytes(&self) -> FrameBytes<'_> {
         FrameBytes {
             operation_name: &self.operation_name,
             tags: &self.tags,
@@ -320,8 +320,8 @@ impl SpanBuffer {
 
     /// Empties a plain buffer.
     #[inline(always)]
-    pub(crate) fn clear_plain(&mut self) {
-        debug_assert!(self.is_plain());
+    pub(crate) fn clear_tags_only(&mut self) {
+        debug_assert!(self.is_tags_only());
         self.tags.clear();
         self.tag_count = 0;
         self.keys.clear();
@@ -329,13 +329,13 @@ impl SpanBuffer {
 
     /// Whether there is nothing but a short name.
     #[inline(always)]
-    pub(crate) fn is_bare(&self) -> bool {
-        self.is_plain() && self.tags.is_empty() && self.operation_name.len() <= SHORT_NAME
+    pub(crate) fn is_name_only(&self) -> bool {
+        self.is_tags_only() && self.tags.is_empty() && self.operation_name.len() <= SHORT_NAME
     }
 
     /// The same as [`bytes`](Self::bytes) of a bare buffer.
     #[inline(always)]
-    pub(crate) fn bare_bytes(&self) -> FrameBytes<'_> {
+    pub(crate) fn name_only_bytes(&self) -> FrameBytes<'_> {
         FrameBytes {
             operation_name: &self.operation_name,
             ..FrameBytes::default()
@@ -366,7 +366,7 @@ impl SpanBuffer {
         {
             let key = cut(key, limits.key_bytes).map_or(Cow::Borrowed(key), Cow::Owned);
             self.truncated_keys.insert(&key);
-            self.is_unusual = true;
+            self.is_complex = true;
         }
     }
 

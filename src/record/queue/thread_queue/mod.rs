@@ -1,13 +1,13 @@
 //! Finished spans of one thread and tracer, on their way to the worker: a bounded queue of frames.
 //!
 //! ```text
-//!  thread ─ push ─► newest chunk          ┊ take ─► all chunks ─ read ─► recycle ─► budget, or this ring's spare
+//!  thread ─ push ─► newest chunk          ┊ take ─► all chunks ─ read ─► recycle ─► budget, or this thread queue's spare
 //!                   filled chunks, in order ┊
 //! ```
 //!
-//! The thread writes under the ring's [`OwnerLock`], which costs it two plain stores; the worker claims it for the moment
-//! in which it takes the chunks away, and reads the frames outside of it. So an idle ring holds no memory of the budget,
-//! and a ring that is closed takes nothing from then on, not even what was on its way.
+//! The thread writes under the thread queue's [`OwnerLock`], which costs it two plain stores; the worker claims it for the moment
+//! in which it takes the chunks away, and reads the frames outside of it. So an idle thread queue holds no memory of the budget,
+//! and a thread queue that is closed takes nothing from then on, not even what was on its way.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -17,13 +17,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::record::queue::budget::Budget;
 use crate::record::queue::frame::{FrameBytes, FrameEnd, FrameHeader};
-use crate::record::queue::frame_list::Frames;
+use crate::record::queue::frame_list::FrameList;
 use crate::sync::byte_lock::ByteLock;
 use crate::sync::owner_lock::{Owned, OwnerLock};
 
 /// One thread writes, the worker reads.
 #[derive(Debug)]
-pub(crate) struct Ring {
+pub(crate) struct ThreadQueue {
     budget: Arc<Budget>,
     state: OwnerLock<RingState>,
     /// A chunk that was read and waits to be written again.
@@ -40,9 +40,9 @@ pub(crate) struct Ring {
     taken: AtomicU64,
     /// Chunks outside of the budget that were taken and have not come back.
     small_away: AtomicUsize,
-    /// Charged for what an ended thread has left, until the ring is forgotten.
+    /// Charged for what an ended thread has left, until the thread queue is forgotten.
     left_bytes: AtomicUsize,
-    /// Whether there are filled chunks, so that the worker need not claim the ring to find none.
+    /// Whether there are filled chunks, so that the worker need not claim the thread queue to find none.
     has_filled: AtomicBool,
 }
 
@@ -53,21 +53,21 @@ struct RingState {
     filled: VecDeque<Chunk>,
 }
 
-/// The writing end of a ring: one for each, to be used by one thread at a time.
+/// The writing end of a thread queue: one for each, to be used by one thread at a time.
 #[derive(Debug)]
-pub(crate) struct RingWriter {
-    ring: Arc<Ring>,
+pub(crate) struct QueueWriter {
+    thread_queue: Arc<ThreadQueue>,
     _one_thread_at_a_time: PhantomData<Cell<()>>,
 }
 
-/// A piece of a ring; frames lie whole in it.
+/// A piece of a thread queue; frames lie whole in it.
 #[derive(Debug, Default)]
 pub(crate) struct Chunk {
     /// With room for `size` bytes or more.
-    frames: Frames,
+    frames: FrameList,
     /// No more than 4 GiB.
     size: usize,
-    /// How many frames the ring had taken, ever, when this chunk was filled.
+    /// How many frames the thread queue had taken, ever, when this chunk was filled.
     filled_at: u64,
     /// Taken from the budget; the first small chunk of a thread is not, so that every thread can report, nor the one behind
     /// it while the worker reads that.
@@ -84,20 +84,20 @@ pub(crate) enum Pushed {
     Closed,
 }
 
-impl RingWriter {
+impl QueueWriter {
     pub(crate) fn new(budget: Arc<Budget>) -> Self {
         Self {
-            ring: Arc::new(Ring::new(budget)),
+            thread_queue: Arc::new(ThreadQueue::new(budget)),
             _one_thread_at_a_time: PhantomData,
         }
     }
 
     /// The end that the worker reads at.
-    pub(crate) fn ring(&self) -> &Arc<Ring> {
-        &self.ring
+    pub(crate) fn thread_queue(&self) -> &Arc<ThreadQueue> {
+        &self.thread_queue
     }
 
-    /// Writes the frame of an open span at its end into the newest chunk, if nobody claims the ring and there is room; false
+    /// Writes the frame of an open span at its end into the newest chunk, if nobody claims the thread queue and there is room; false
     /// otherwise. What is read for the frame goes from where it is straight into the chunk.
     #[inline(always)]
     pub(crate) fn push_if_free(
@@ -107,7 +107,7 @@ impl RingWriter {
         bytes: &FrameBytes<'_>,
     ) -> bool {
         // SAFETY: as in `own`.
-        let Some(mut state) = (unsafe { self.ring.state.own_if_free() }) else {
+        let Some(mut state) = (unsafe { self.thread_queue.state.own_if_free() }) else {
             return false;
         };
         let (chunk, len) = (&mut state.newest, bytes.frame_len());
@@ -117,7 +117,7 @@ impl RingWriter {
         // SAFETY: there is room, because that of the chunk's frames is no less than its size; and no chunk is too large.
         unsafe { chunk.frames.push_in_place(header, end, bytes) };
         chunk.fetch_ahead(len);
-        self.ring.count_pushed();
+        self.thread_queue.count_pushed();
         true
     }
 
@@ -127,15 +127,16 @@ impl RingWriter {
     /// Every few hundredth frame comes here, and finds that the processor has forgotten all that it needs: it is little.
     pub(crate) fn renew(&self, len: usize) -> Option<Pushed> {
         // SAFETY: as in `own`.
-        let mut state = unsafe { self.ring.state.own_if_free() }?;
-        // Where there is room the ring was claimed. A longer frame needs a chunk of its own.
-        let is_of_use = len > state.newest.room() && len <= CHUNK && !self.ring.is_closed();
-        (is_of_use && self.ring.renew(&mut state, len)).then(|| self.ring.after_renewal(&state))
+        let mut state = unsafe { self.thread_queue.state.own_if_free() }?;
+        // Where there is room the thread queue was claimed. A longer frame needs a chunk of its own.
+        let is_of_use = len > state.newest.room() && len <= CHUNK && !self.thread_queue.is_closed();
+        (is_of_use && self.thread_queue.renew(&mut state, len))
+            .then(|| self.thread_queue.after_renewal(&state))
     }
 
     /// Into the newest chunk or a new one.
     pub(crate) fn push(&self, header: &FrameHeader, bytes: &FrameBytes<'_>) -> Pushed {
-        self.ring.push(&mut self.own(), header, bytes)
+        self.thread_queue.push(&mut self.own(), header, bytes)
     }
 
     /// The thread ends. What it leaves is made as small as it is, and is lost where the budget has no room for it: there may
@@ -144,26 +145,26 @@ impl RingWriter {
         {
             let mut state = self.own();
             if !state.newest.is_budgeted {
-                self.ring.charge_for_end(&mut state);
+                self.thread_queue.charge_for_end(&mut state);
                 state.newest.frames.shrink_to_fit();
                 state.newest.size = state.newest.frames.len();
             }
             state.filled.shrink_to_fit();
         }
-        *self.ring.spare.lock() = None;
-        *self.ring.queue() = VecDeque::new();
-        self.ring.is_ended.store(true, Ordering::Release);
+        *self.thread_queue.spare.lock() = None;
+        *self.thread_queue.queue() = VecDeque::new();
+        self.thread_queue.is_ended.store(true, Ordering::Release);
     }
 
     #[inline(always)]
     fn own(&self) -> Owned<'_, RingState> {
-        // SAFETY: a ring has one writer, which is not `Sync`, and what is done with the result calls no method of it.
-        unsafe { self.ring.state.own() }
+        // SAFETY: a thread queue has one writer, which is not `Sync`, and what is done with the result calls no method of it.
+        unsafe { self.thread_queue.state.own() }
     }
 }
 
-impl Ring {
-    /// A ring without a writer, for [`Ring::push_shared`].
+impl ThreadQueue {
+    /// A thread queue without a writer, for [`ThreadQueue::push_shared`].
     pub(crate) fn new(budget: Arc<Budget>) -> Self {
         Self {
             budget,
@@ -256,7 +257,7 @@ impl Ring {
             .store(self.pushed.load(Ordering::Relaxed) + 1, Ordering::Release);
     }
 
-    /// Has the budget pay for the chunk outside of it that an ended thread leaves, and for the ring; drops the frames
+    /// Has the budget pay for the chunk outside of it that an ended thread leaves, and for the thread queue; drops the frames
     /// where it cannot.
     fn charge_for_end(&self, state: &mut RingState) {
         let bytes = state.newest.frames.len() + size_of::<Self>();
@@ -283,7 +284,7 @@ impl Ring {
         self.small_away.fetch_add(small, Ordering::Relaxed);
     }
 
-    /// Takes everything that waits, for the worker to read; [`Ring::recycle`] takes the chunks back, and [`Ring::keep`] the
+    /// Takes everything that waits, for the worker to read; [`ThreadQueue::recycle`] takes the chunks back, and [`ThreadQueue::keep`] the
     /// queue.
     pub(crate) fn take(&self) -> VecDeque<Chunk> {
         if self.waiting() == 0 {
@@ -303,7 +304,7 @@ impl Ring {
         chunks
     }
 
-    /// As [`Ring::take`], but leaves the newest chunk, and with it the thread's room for its next spans. Where no chunk is
+    /// As [`ThreadQueue::take`], but leaves the newest chunk, and with it the thread's room for its next spans. Where no chunk is
     /// filled, the thread does not notice.
     pub(crate) fn take_filled(&self) -> VecDeque<Chunk> {
         if !self.has_filled() {
@@ -322,7 +323,7 @@ impl Ring {
         chunks
     }
 
-    /// Whether [`Ring::take_filled`] would find something.
+    /// Whether [`ThreadQueue::take_filled`] would find something.
     pub(crate) fn has_filled(&self) -> bool {
         self.has_filled.load(Ordering::Relaxed)
     }
@@ -339,7 +340,7 @@ impl Ring {
         self.small_away.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Takes back what [`Ring::take`] gave, emptied.
+    /// Takes back what [`ThreadQueue::take`] gave, emptied.
     pub(crate) fn keep(&self, queue: VecDeque<Chunk>) {
         // One without memory has been made where nothing waited.
         if (1..=2 * MANY_CHUNKS).contains(&queue.capacity()) {
@@ -406,7 +407,7 @@ impl Ring {
     }
 }
 
-impl Drop for Ring {
+impl Drop for ThreadQueue {
     fn drop(&mut self) {
         for chunk in self.take() {
             self.recycle(chunk);
@@ -419,14 +420,14 @@ impl Drop for Ring {
 impl Chunk {
     fn new(memory: Vec<u8>, size: usize, is_budgeted: bool) -> Self {
         Self {
-            frames: Frames::in_memory(memory),
+            frames: FrameList::in_memory(memory),
             size,
             filled_at: 0,
             is_budgeted,
         }
     }
 
-    pub(crate) fn frames(&mut self) -> &mut Frames {
+    pub(crate) fn frames(&mut self) -> &mut FrameList {
         &mut self.frames
     }
 

@@ -1,30 +1,30 @@
 //! Where a span that starts comes from: its parent, and what it takes over.
 
 use crate::model::{Baggage, Flags, ReferenceType, SpanId, SpanReference, TraceId};
-use crate::record::SpanCell;
+use crate::record::SpanSlot;
 use crate::scope::{Active, with_active_parent};
 use crate::span::{Decision, Reference, SpanContext};
 use crate::tracer::StartSpanOptions;
 
 /// The parents of nearly all spans, which start now: none, or a single one with a decision and without baggage.
 #[derive(Clone, Copy)]
-pub(super) enum Plain {
+pub(super) enum FastParent {
     Root,
-    Child(PlainParent),
+    Child(FastParentSpan),
 }
 
 #[derive(Clone, Copy)]
-pub(super) struct PlainParent {
+pub(super) struct FastParentSpan {
     pub(super) reference: SpanReference,
     pub(super) flags: Flags,
     pub(super) is_remote: bool,
     pub(super) anchor: Option<i64>,
 }
 
-impl Plain {
+impl FastParent {
     #[inline(always)]
     pub(super) fn find(options: &StartSpanOptions<'_>) -> Option<Self> {
-        if !options.are_usual() {
+        if !options.are_simple() {
             return None;
         }
         match options.only_reference() {
@@ -39,36 +39,36 @@ impl Plain {
     pub(super) fn active() -> Option<Self> {
         // Read where it stands: what is read is copied, and nothing of the user's runs.
         with_active_parent(|active| match active {
-            Some(Active::Span(span)) => Self::of_cell(span.cell()?),
+            Some(Active::Span(span)) => Self::of_slot(span.slot()?),
             Some(Active::Context(context)) => Self::of_context(context, ReferenceType::ChildOf),
             None => Some(Self::Root),
         })
     }
 
     #[inline(always)]
-    fn of_cell(cell: &SpanCell) -> Option<Self> {
-        cell.settle();
-        let flags = cell.plain_flags()?;
-        Some(Self::Child(PlainParent {
+    fn of_slot(slot: &SpanSlot) -> Option<Self> {
+        slot.fix_decision();
+        let flags = slot.simple_flags()?;
+        Some(Self::Child(FastParentSpan {
             reference: SpanReference::new(
                 ReferenceType::ChildOf,
-                cell.header.trace_id,
-                cell.header.span_id,
+                slot.header.trace_id,
+                slot.header.span_id,
             ),
             flags,
             is_remote: false,
-            anchor: Some(cell.anchor),
+            anchor: Some(slot.anchor),
         }))
     }
 
     #[inline(always)]
     fn of_context(context: &SpanContext, kind: ReferenceType) -> Option<Self> {
         let (true, Some(trace_id), Some(span_id)) =
-            (context.is_plain(), context.trace_id(), context.span_id())
+            (context.is_simple(), context.trace_id(), context.span_id())
         else {
             return None;
         };
-        Some(Self::Child(PlainParent {
+        Some(Self::Child(FastParentSpan {
             reference: SpanReference::new(kind, trace_id, span_id),
             flags: context.flags(),
             is_remote: context.is_remote(),
@@ -88,18 +88,18 @@ pub(super) struct Parent {
 }
 
 impl Parent {
-    fn from_cell(cell: &SpanCell) -> Self {
-        cell.settle();
+    fn from_slot(slot: &SpanSlot) -> Self {
+        slot.fix_decision();
         Self {
-            trace_id: cell.header.trace_id,
-            span_id: cell.header.span_id,
-            flags: cell.flags(),
-            decision: match cell.local_trace() {
+            trace_id: slot.header.trace_id,
+            span_id: slot.header.span_id,
+            flags: slot.flags(),
+            decision: match slot.shared_decision() {
                 Some(trace) if !trace.is_final() => Decision::Shared(trace.clone()),
                 _ => Decision::Made,
             },
             is_remote: false,
-            anchor: Some(cell.anchor),
+            anchor: Some(slot.anchor),
         }
     }
 
@@ -120,13 +120,13 @@ impl Parent {
 
 /// Where a span comes from: its parent, and what it takes over.
 #[derive(Default)]
-pub(super) struct Origin {
+pub(super) struct Inherited {
     pub(super) parent: Option<Parent>,
     pub(super) baggage: Baggage,
     pub(super) debug_id: Option<String>,
 }
 
-impl Origin {
+impl Inherited {
     #[inline(always)]
     pub(super) fn find(options: &StartSpanOptions<'_>) -> Self {
         if let [reference] = options.references() {
@@ -140,16 +140,16 @@ impl Origin {
         }
         // Read where it stands: what is read is copied, and nothing of the user's runs.
         with_active_parent(|active| match active {
-            Some(Active::Span(span)) => span.cell().map_or_else(Self::default, Self::of_cell),
+            Some(Active::Span(span)) => span.slot().map_or_else(Self::default, Self::of_slot),
             Some(Active::Context(context)) => Self::of_context(context),
             None => Self::default(),
         })
     }
 
-    fn of_cell(cell: &SpanCell) -> Self {
+    fn of_slot(slot: &SpanSlot) -> Self {
         Self {
-            parent: Some(Parent::from_cell(cell)),
-            baggage: cell.baggage(),
+            parent: Some(Parent::from_slot(slot)),
+            baggage: slot.baggage(),
             debug_id: None,
         }
     }
@@ -184,14 +184,17 @@ impl Origin {
                 .first()
                 .map_or_else(Self::default, |first| Self::of_context(&first.context));
         };
-        let mut origin = Self::of_context(&parent.context);
+        let mut inherited = Self::of_context(&parent.context);
         for other in with_trace() {
             for (key, value) in other.context.baggage().iter() {
-                if origin.baggage.get(key).is_none() {
-                    origin.baggage = origin.baggage.with(key, value).unwrap_or(origin.baggage);
+                if inherited.baggage.get(key).is_none() {
+                    inherited.baggage = inherited
+                        .baggage
+                        .with(key, value)
+                        .unwrap_or(inherited.baggage);
                 }
             }
         }
-        origin
+        inherited
     }
 }
