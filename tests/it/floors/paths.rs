@@ -108,13 +108,13 @@ fn members(tokens: &[Token], at: usize) -> Vec<&Token> {
 }
 
 /// A word, or one character of punctuation.
-struct Token {
-    text: String,
-    line: usize,
+pub(crate) struct Token {
+    pub(crate) text: String,
+    pub(crate) line: usize,
 }
 
 /// The tokens of `text` but for comments, strings, characters and lifetimes' quotes.
-fn tokens(text: &str) -> Vec<Token> {
+pub(crate) fn tokens(text: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
     let mut rest = text;
     let mut line = 1;
@@ -143,7 +143,7 @@ fn tokens(text: &str) -> Vec<Token> {
     tokens
 }
 
-fn is_word(c: char) -> bool {
+pub(crate) fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
