@@ -109,7 +109,7 @@
 //! * **Forks.** The child of a `fork` (by the C library: Unix) draws ids of its own and waits for no lock that a thread of the
 //!   parent held. From its first span on it has a worker and a socket of its own. What had finished by then, or was open,
 //!   is sent by the parent alone; the child counts it as `forked`, and its counters begin from zero. A
-//!   reporter or sender of yours says how to make another one ([`Reporter::for_child`](reporter::Reporter::for_child)),
+//!   reporter or sender of yours says how to make another one ([`Reporter::after_fork`](reporter::Reporter::after_fork)),
 //!   or spans of a child are lost as `no_worker`.
 //! * **No `unsafe`** outside of one private module, and no async runtime in the core.
 //!

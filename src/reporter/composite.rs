@@ -129,10 +129,10 @@ impl Reporter for CompositeReporter {
         self.ask(|member| member.close(deadline))
     }
 
-    fn for_child(&self) -> Option<MakeReporter> {
+    fn after_fork(&self) -> Option<MakeReporter> {
         let members = self.members.iter();
         let make: Vec<_> = members
-            .filter_map(|member| member.reporter.for_child())
+            .filter_map(|member| member.reporter.after_fork())
             .collect();
         if make.is_empty() {
             return None;

@@ -105,7 +105,7 @@ impl Reporter for InMemoryReporter {
         self.lock().push(span);
     }
 
-    fn for_child(&self) -> Option<MakeReporter> {
+    fn after_fork(&self) -> Option<MakeReporter> {
         let same = self.clone();
         Some(Box::new(move || Box::new(same.clone())))
     }

@@ -63,7 +63,7 @@ impl Reporter for LoggingReporter {
         (self.handler)(&self.line);
     }
 
-    fn for_child(&self) -> Option<MakeReporter> {
+    fn after_fork(&self) -> Option<MakeReporter> {
         self.writes_to_stderr
             .then(|| -> MakeReporter { Box::new(|| Box::new(Self::new())) })
     }

@@ -85,17 +85,19 @@ pub trait Reporter: Send {
         self.flush(deadline)
     }
 
-    /// What makes the reporter of a forked child, which has no worker thread and cannot use the parent's reporter: that
-    /// may have been in the middle of anything. Asked once, before [`attach`](Self::attach), in the process that has
-    /// built the tracer; called at the first span that starts in a child.
+    /// Returns a function that makes the reporter of a forked child process; the worker asks once, in the process that
+    /// has built the tracer, before it calls [`attach`](Self::attach).
     ///
-    /// By default there is none, and spans that finish in a child are lost as `no_worker`.
-    fn for_child(&self) -> Option<MakeReporter> {
+    /// A forked child has no worker thread, and it cannot use the parent's reporter, which may have been in the middle of
+    /// anything. The first span that starts in the child calls the function.
+    ///
+    /// By default there is none, and spans that finish in a forked child are lost as `no_worker`.
+    fn after_fork(&self) -> Option<MakeReporter> {
         None
     }
 }
 
-/// Makes the reporter of a forked child: see [`Reporter::for_child`].
+/// Makes the reporter of a forked child process: see [`Reporter::after_fork`].
 ///
 /// It should make sockets and files anew, and must not wait for a lock that a thread of the parent may have held.
 pub type MakeReporter = Box<dyn Fn() -> Box<dyn Reporter> + Send + Sync>;
@@ -129,8 +131,8 @@ impl Reporter for Box<dyn Reporter> {
         (**self).close(deadline)
     }
 
-    fn for_child(&self) -> Option<MakeReporter> {
-        (**self).for_child()
+    fn after_fork(&self) -> Option<MakeReporter> {
+        (**self).after_fork()
     }
 }
 

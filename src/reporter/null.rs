@@ -24,7 +24,7 @@ impl NullReporter {
 impl Reporter for NullReporter {
     fn report(&mut self, _span: &FinishedSpan<'_>) {}
 
-    fn for_child(&self) -> Option<MakeReporter> {
+    fn after_fork(&self) -> Option<MakeReporter> {
         Some(Box::new(|| Box::new(Self::new())))
     }
 }

@@ -24,7 +24,7 @@ use crate::reporter::{MakeReporter, Reporter, Unsent, WorkerHandle};
 /// that no convention knows) and marked with the tag `tracehound.degraded`; one that cannot be is lost as
 /// `too_large`. A batch that the sender refuses as too large is split and tried again.
 ///
-/// In the child of a `fork` it begins anew, where its [sender can](Sender::for_child).
+/// In the child of a `fork` it begins anew, where its [sender can](Sender::after_fork).
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -444,8 +444,8 @@ impl Reporter for RemoteReporter {
         unsent
     }
 
-    fn for_child(&self) -> Option<MakeReporter> {
-        let make = self.sender.as_ref()?.for_child()?;
+    fn after_fork(&self) -> Option<MakeReporter> {
+        let make = self.sender.as_ref()?.after_fork()?;
         let has_batch_numbers = self.has_batch_numbers;
         Some(Box::new(move || {
             Box::new(Self::new(make()).batch_numbers(has_batch_numbers))

@@ -116,10 +116,10 @@ impl Worker {
         driver: Driver,
     ) -> Self {
         // Asked while nobody uses the reporter: after a fork it may be half through a change.
-        let for_child = guarded(&options.metrics, || reporter.for_child()).flatten();
+        let after_fork = guarded(&options.metrics, || reporter.after_fork()).flatten();
         let shared = Arc::new(Shared {
             driver,
-            for_child,
+            after_fork,
             options: options.clone(),
             here: PerProcess::new(Here::default()),
         });
@@ -159,7 +159,7 @@ pub(crate) type Driver = fn(Arc<Shared>, Box<Drive>) -> Result<(), Box<Drive>>;
 /// What callers and the drive share.
 pub(crate) struct Shared {
     driver: Driver,
-    for_child: Option<MakeReporter>,
+    after_fork: Option<MakeReporter>,
     options: WorkerOptions,
     here: PerProcess<Here>,
 }
@@ -310,7 +310,7 @@ impl Shared {
     fn inherit(self: &Arc<Self>) -> Box<Drive> {
         let metrics = &self.options.metrics;
         let made = self
-            .for_child
+            .after_fork
             .as_ref()
             .and_then(|make| guarded(metrics, make));
         let reporter = made.unwrap_or_else(|| {

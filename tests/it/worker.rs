@@ -457,7 +457,7 @@ impl Reporter for Keeper {
 
     fn report(&mut self, _: &FinishedSpan<'_>) {}
 
-    fn for_child(&self) -> Option<MakeReporter> {
+    fn after_fork(&self) -> Option<MakeReporter> {
         let same = self.clone();
         Some(Box::new(move || Box::new(same.clone())))
     }

@@ -69,14 +69,14 @@ pub trait Sender: Send {
         None
     }
 
-    /// What makes the sender of a forked child, with sockets of its own: see
-    /// [`Reporter::for_child`](crate::reporter::Reporter::for_child). By default there is none.
-    fn for_child(&self) -> Option<MakeSender> {
+    /// Returns a function that makes the sender of a forked child process, with sockets of its own: see
+    /// [`Reporter::after_fork`](crate::reporter::Reporter::after_fork). By default there is none.
+    fn after_fork(&self) -> Option<MakeSender> {
         None
     }
 }
 
-/// Makes the sender of a forked child: see [`Sender::for_child`].
+/// Makes the sender of a forked child process: see [`Sender::after_fork`].
 pub type MakeSender = Box<dyn Fn() -> Box<dyn Sender> + Send + Sync>;
 
 impl Sender for Box<dyn Sender> {
@@ -116,8 +116,8 @@ impl Sender for Box<dyn Sender> {
         (**self).explain_wait()
     }
 
-    fn for_child(&self) -> Option<MakeSender> {
-        (**self).for_child()
+    fn after_fork(&self) -> Option<MakeSender> {
+        (**self).after_fork()
     }
 }
 

@@ -479,7 +479,7 @@ impl Sender for UdpSender {
         self.line_about_wait()
     }
 
-    fn for_child(&self) -> Option<MakeSender> {
+    fn after_fork(&self) -> Option<MakeSender> {
         let (agent, family) = (self.addresses.agent().clone(), self.addresses.family);
         let (format, max_packet_bytes) = (self.format, self.max_packet_bytes);
         let bytes_per_second = self.bytes_per_second;
