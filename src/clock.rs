@@ -83,6 +83,23 @@ impl Clock {
         clock
     }
 
+    /// Returns the time since a moment that stays the same as long as the process lives. It never goes back, unless a
+    /// [`ManualClock`] is moved back, and does not know of the wall clock. For a part of the tracer that measures or waits.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tracehound::clock::{Clock, ManualClock};
+    ///
+    /// let manual = ManualClock::default();
+    /// let clock = Clock::from(manual.clone());
+    /// let before = clock.monotonic();
+    /// manual.advance(Duration::from_millis(5));
+    /// assert_eq!(clock.monotonic() - before, Duration::from_millis(5));
+    /// ```
+    pub fn monotonic(&self) -> Duration {
+        Duration::from_nanos(self.now())
+    }
+
     /// Nanoseconds since tick zero, no more than [`MOST_NANOS`].
     #[inline(always)]
     pub(crate) fn now(&self) -> u64 {

@@ -74,6 +74,7 @@
 //! | [`middleware`] | spans for requests: tower, axum, hyper, reqwest, tonic |
 //! | [`mod@dev`] | an agent, a collector and a viewer inside the program |
 //! | [`clock`], [`diagnostics`] | times for tests; where the tracer says what is wrong |
+//! | [`services`] | what a sampler, codec, reporter or sender of your own gets from its tracer |
 //! | [`prelude`] | what nearly every file that traces wants |
 //!
 //! # Feature flags
@@ -141,6 +142,7 @@ mod redact;
 pub mod reporter;
 pub mod sampler;
 pub mod scope;
+pub mod services;
 pub mod span;
 mod sync;
 #[cfg(feature = "_thrift")]

@@ -66,8 +66,9 @@ impl Metrics {
             .map(|counter| (counter, self.get(counter)))
     }
 
-    /// Counts something rare: one shared atomic addition.
-    pub(crate) fn add(&self, counter: Counter, n: u64) {
+    /// Adds `n` to a counter. For a part of the tracer that counts something rare: one atomic addition that all threads
+    /// share.
+    pub fn add(&self, counter: Counter, n: u64) {
         self.inner().shared.add(counter, n);
     }
 

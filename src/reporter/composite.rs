@@ -158,6 +158,7 @@ mod tests {
     use crate::metrics::DropCounts;
     use crate::model::{Process, SpanId, TraceId};
     use crate::reporter::{InMemoryReporter, OwnedSpan};
+    use crate::services::Services;
 
     struct Panicking;
 
@@ -202,7 +203,7 @@ mod tests {
             .member(before.clone())
             .member(Panicking)
             .member(after.clone());
-        let worker = WorkerHandle::detached(Process::new("shop", vec![]));
+        let worker = WorkerHandle::detached(Services::detached(Process::new("shop", vec![])));
         reporter.attach(&worker);
         report_to(&mut reporter, 2);
         assert_eq!((before.spans().len(), after.spans().len()), (2, 2));

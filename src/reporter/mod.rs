@@ -45,8 +45,8 @@ use crate::metrics::DropCounts;
 ///
 /// A panic in any method is caught; the span, or what the method was about, is counted as lost.
 pub trait Reporter: Send {
-    /// Called once, before anything else, with a handle to the worker: who the process is, and a way to have
-    /// everything that is finished handed over now. A composite passes it on to its members.
+    /// Takes a handle to the worker, with the tracer's [`Services`](crate::services::Services) in it. The worker calls it
+    /// once, before anything else. A composite passes it on to its members. By default nothing.
     fn attach(&mut self, _worker: &WorkerHandle) {}
 
     /// Takes one span. The view is valid during the call.

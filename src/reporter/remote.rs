@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use crate::clock::{deadline_after, instant_now};
 use crate::metrics::{Counter, DropCause, DropCounts};
-use crate::model::Process;
 use crate::record::FinishedSpan;
 use crate::reporter::drive::SHORTEST_PAUSE;
 use crate::reporter::guarded::guarded;
@@ -13,6 +12,7 @@ use crate::reporter::packet::{Numbers, Packet, Shrunk};
 use crate::reporter::sender::{Batch, BatchFormat, SendOutcome, SendResult, Sender};
 use crate::reporter::trouble::Trouble;
 use crate::reporter::{MakeReporter, Reporter, Unsent, WorkerHandle};
+use crate::services::Services;
 
 /// Packs spans for a [`Sender`] and keeps account of them.
 ///
@@ -31,6 +31,7 @@ use crate::reporter::{MakeReporter, Reporter, Unsent, WorkerHandle};
 /// use tracehound::model::{Process, SpanId, TraceId};
 /// use tracehound::reporter::sender::{Batch, BatchFormat, SendOutcome, Sender};
 /// use tracehound::reporter::{OwnedSpan, RemoteReporter, Reporter, WorkerHandle};
+/// use tracehound::services::Services;
 ///
 /// struct Counting;
 ///
@@ -48,7 +49,8 @@ use crate::reporter::{MakeReporter, Reporter, Unsent, WorkerHandle};
 /// }
 ///
 /// let mut reporter = RemoteReporter::new(Counting);
-/// reporter.attach(&WorkerHandle::detached(Process::new("shop", vec![])));
+/// let services = Services::detached(Process::new("shop", vec![]));
+/// reporter.attach(&WorkerHandle::detached(services));
 /// let (trace_id, span_id) = (TraceId::new(0, 1).expect("not 0"), SpanId::new(2).expect("not 0"));
 /// OwnedSpan::new(trace_id, span_id, "checkout").view(|span| reporter.report(span));
 /// let unsent = reporter.flush(Instant::now() + Duration::from_secs(1));
@@ -91,7 +93,7 @@ impl RemoteReporter {
     /// Packs for that sender.
     pub fn new(sender: impl Sender + 'static) -> Self {
         let format = sender.format();
-        let worker = WorkerHandle::detached(Process::new("unknown", Vec::new()));
+        let worker = WorkerHandle::detached(Services::unattached());
         Self {
             packet: Packet::new(format, worker.process()),
             sender: Some(Box::new(sender)),
@@ -383,6 +385,9 @@ impl Reporter for RemoteReporter {
         self.dropped.add(DropCause::SendFailed, left);
         self.worker = worker.clone();
         self.packet = Packet::new(self.format, worker.process());
+        if let Some(sender) = &mut self.sender {
+            guarded(worker.metrics(), || sender.attach(worker.services()));
+        }
     }
 
     fn report(&mut self, span: &FinishedSpan<'_>) {

@@ -21,47 +21,45 @@ use crate::reporter::child::{NoReporter, renamed};
 use crate::reporter::drive::{Drive, Orders, Totals};
 use crate::reporter::guarded::guarded;
 use crate::reporter::{MakeReporter, Reporter};
+use crate::services::Services;
 use crate::sync::PerProcess;
 
-/// What a reporter may know of the worker that runs it, and ask of it. Cheap to clone.
+/// A reporter's handle to the worker that runs it: the tracer's [`Services`], and a way to ask for more spans. Cheap to
+/// clone.
 #[derive(Clone)]
 pub struct WorkerHandle {
-    process: Arc<Process>,
-    metrics: Metrics,
-    diagnostics: Diagnostics,
+    services: Services,
     /// Keeps nothing alive: the worker keeps what makes another reporter in a child, which may keep this.
     shared: Weak<Shared>,
 }
 
 impl WorkerHandle {
-    /// A handle without a worker: for a reporter that is tried out by hand.
-    pub fn detached(process: Process) -> Self {
-        Self::detached_with(process, Diagnostics::default())
-    }
-
-    /// The same, with its lines going to `diagnostics`.
-    pub fn detached_with(process: Process, diagnostics: Diagnostics) -> Self {
+    /// Returns a handle without a worker, to try a reporter out by hand.
+    pub fn detached(services: Services) -> Self {
         Self {
-            process: Arc::new(process),
-            metrics: Metrics::default(),
-            diagnostics,
+            services,
             shared: Weak::new(),
         }
     }
 
-    /// Who the spans are from.
+    /// Returns the tracer's services.
+    pub fn services(&self) -> &Services {
+        &self.services
+    }
+
+    /// Returns who the spans are from: short for the [`Services`]' process.
     pub fn process(&self) -> &Process {
-        &self.process
+        self.services.process()
     }
 
-    /// Where to count.
+    /// Returns where to count: short for the [`Services`]' metrics.
     pub fn metrics(&self) -> &Metrics {
-        &self.metrics
+        self.services.metrics()
     }
 
-    /// Where to say what is wrong.
+    /// Returns where to say what is wrong: short for the [`Services`]' diagnostics.
     pub fn diagnostics(&self) -> &Diagnostics {
-        &self.diagnostics
+        self.services.diagnostics()
     }
 
     /// Spans that were lost before they came to the reporter.
@@ -85,7 +83,7 @@ impl WorkerHandle {
 
 impl fmt::Debug for WorkerHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "WorkerHandle({})", self.process.service_name)
+        write!(f, "WorkerHandle({})", self.process().service_name)
     }
 }
 
@@ -298,10 +296,14 @@ impl Shared {
     }
 
     fn handle(self: &Arc<Self>, process: Arc<Process>) -> WorkerHandle {
+        let options = &self.options;
         WorkerHandle {
-            process,
-            metrics: self.options.metrics.clone(),
-            diagnostics: self.options.diagnostics.clone(),
+            services: Services::new(
+                process,
+                options.metrics.clone(),
+                options.diagnostics.clone(),
+                options.clock.clone(),
+            ),
             shared: Arc::downgrade(self),
         }
     }

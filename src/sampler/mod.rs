@@ -30,6 +30,7 @@ mod rate_limiter;
 mod rate_limiting;
 
 use crate::model::TagRef;
+use crate::services::Services;
 
 pub use self::constant::ConstSampler;
 pub use self::probabilistic::ProbabilisticSampler;
@@ -44,6 +45,12 @@ pub use crate::model::sampling::{
 /// Called on the program's threads, never with a lock of ours held. A panic is caught and counted, and the
 /// trace is then not kept.
 pub trait Sampler: Send + Sync {
+    /// Takes the tracer's services: where to count and to warn, what time it is. The tracer's builder calls it once,
+    /// before anything else. By default nothing.
+    ///
+    /// A forked child shares the sampler with its parent: see [`Services::generation`].
+    fn attach(&mut self, _services: &Services) {}
+
     /// Asked when a span starts whose trace has no decision yet, before its tags are set.
     fn on_create_span(&self, span: &SpanView<'_>) -> SamplingDecision;
 
@@ -81,6 +88,10 @@ pub trait Sampler: Send + Sync {
 }
 
 impl Sampler for Box<dyn Sampler> {
+    fn attach(&mut self, services: &Services) {
+        (**self).attach(services);
+    }
+
     fn on_create_span(&self, span: &SpanView<'_>) -> SamplingDecision {
         (**self).on_create_span(span)
     }

@@ -4,6 +4,7 @@ use crate::clock::Clock;
 use crate::model::sampling::{SamplerTags, SamplingDecision, SpanView};
 use crate::sampler::Sampler;
 use crate::sampler::rate_limiter::RateLimiter;
+use crate::services::Services;
 
 /// Keeps so many traces a second.
 ///
@@ -27,6 +28,8 @@ use crate::sampler::rate_limiter::RateLimiter;
 pub struct RateLimitingSampler {
     rate: f64,
     limiter: RateLimiter,
+    /// The user has chosen the clock.
+    keeps_clock: bool,
 }
 
 impl RateLimitingSampler {
@@ -42,17 +45,19 @@ impl RateLimitingSampler {
         Ok(Self {
             rate: traces_per_second,
             limiter: RateLimiter::new(traces_per_second, Clock::system()),
+            keeps_clock: false,
         })
     }
 
     /// Tells the time by another clock, such as a [`ManualClock`](crate::clock::ManualClock) in a test. The
     /// bucket is full again.
     ///
-    /// Defaults to [`Clock::system`].
+    /// Defaults to the clock of the tracer, and to [`Clock::system`] before the sampler belongs to one.
     #[must_use]
     pub fn clock(self, clock: impl Into<Clock>) -> Self {
         Self {
             limiter: RateLimiter::new(self.rate, clock.into()),
+            keeps_clock: true,
             ..self
         }
     }
@@ -64,6 +69,13 @@ impl RateLimitingSampler {
 }
 
 impl Sampler for RateLimitingSampler {
+    /// Tells the time by the tracer's clock from now on, unless the user has chosen another one. The bucket is full again.
+    fn attach(&mut self, services: &Services) {
+        if !self.keeps_clock {
+            self.limiter = RateLimiter::new(self.rate, services.clock().clone());
+        }
+    }
+
     /// Undecided for a span that is not a local root: the root's answer holds for it.
     fn on_create_span(&self, span: &SpanView<'_>) -> SamplingDecision {
         if !span.is_local_root {

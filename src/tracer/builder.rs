@@ -1,15 +1,18 @@
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::diagnostics::Diagnostics;
-use crate::metrics::Metrics;
+use crate::metrics::{Counter, Metrics};
 use crate::model::{Tag, TagValue, tags};
-use crate::propagation::{Codec, CustomCodec, Extractor, Injector, JaegerCodec};
+use crate::panics::caught;
+use crate::propagation::{Codec, CustomCodec, JaegerCodec};
 use crate::record::{Budget, Recorder, SpanClock, Store};
 use crate::reporter::{NullReporter, Reporter, Worker, WorkerOptions, thread};
 use crate::sampler::{ProbabilisticSampler, Sampler, SamplingRate};
+use crate::services::Services;
 use crate::span::Limits;
 use crate::tracer::core::{Core, Guarded, Roots};
 use crate::tracer::jaeger::JaegerTracer;
@@ -175,12 +178,18 @@ impl TracerBuilder {
             Budget::new(spans.saturating_mul(SPAN_BYTES))
         });
         let store = Arc::new(Store::new(budget, metrics.clone()));
-        let keeps_uuid = self.tags.iter().any(|tag| tag.key == tags::CLIENT_UUID);
-        let process = Arc::new(process_tags::process(self.service_name, self.tags));
-        let clock = self.clock.unwrap_or_else(Clock::system);
-        for codec in [&mut self.text_map, &mut self.http_headers] {
-            attach(&mut **codec, &metrics);
-        }
+        let user_tags = mem::take(&mut self.tags);
+        let keeps_uuid = user_tags.iter().any(|tag| tag.key == tags::CLIENT_UUID);
+        let service_name = mem::take(&mut self.service_name);
+        let process = Arc::new(process_tags::process(service_name, user_tags));
+        let clock = self.clock.take().unwrap_or_else(Clock::system);
+        let services = Services::new(
+            process.clone(),
+            metrics.clone(),
+            self.diagnostics.clone(),
+            clock.clone(),
+        );
+        self.attach(&services);
         let worker = Worker::start(
             WorkerOptions {
                 store: store.clone(),
@@ -219,6 +228,25 @@ impl TracerBuilder {
         };
         Ok(JaegerTracer::from_parts(core, worker))
     }
+
+    /// Hands the services to the sampler and the codecs; the worker hands them to the reporter. A part that panics is used
+    /// all the same.
+    fn attach(&mut self, services: &Services) {
+        let attach = |part: &str, attach: &mut dyn FnMut()| {
+            if caught(attach).is_none() {
+                services.metrics().add(Counter::CallbackPanics, 1);
+                let line = format!("{part} panicked while it was attached to the tracer");
+                services.diagnostics().say(&line);
+            }
+        };
+        attach("the sampler", &mut || self.sampler.attach(services));
+        for codec in [&mut self.text_map, &mut self.http_headers] {
+            attach("a codec", &mut || codec.attach(services));
+        }
+        for codec in &mut self.custom {
+            attach("a custom codec", &mut || codec.attach(services));
+        }
+    }
 }
 
 impl fmt::Debug for TracerBuilder {
@@ -229,11 +257,6 @@ impl fmt::Debug for TracerBuilder {
 
 /// What a waiting span is reckoned at.
 const SPAN_BYTES: usize = 512;
-
-fn attach(codec: &mut dyn Codec, metrics: &Metrics) {
-    Injector::attach_metrics(codec, metrics);
-    Extractor::attach_metrics(codec, metrics);
-}
 
 /// A tracer that cannot be built.
 #[derive(Clone, Debug, PartialEq, Eq)]

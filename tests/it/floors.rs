@@ -13,7 +13,7 @@ use paths::{crate_paths, re_exports};
 const FLOORS: [&[&str]; 9] = [
     &["clock", "sync", "panics", "redact", "diagnostics"],
     &["model", "metrics"],
-    &["thrift"],
+    &["thrift", "services"],
     &["record"],
     &["span"],
     &["scope", "propagation", "sampler", "reporter", "observer"],

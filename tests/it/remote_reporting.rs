@@ -11,6 +11,7 @@ use tracehound::metrics::{Counter, DropCause, DropCounts};
 use tracehound::model::{Process, ReferenceType, SpanReference, Tag, TraceId, tags};
 use tracehound::reporter::sender::{Batch, BatchFormat, SendOutcome, SendResult, Sender};
 use tracehound::reporter::{RemoteReporter, Reporter, WorkerHandle};
+use tracehound::services::Services;
 
 use crate::support::batches::{listening_worker, report, soon, span};
 use crate::support::jaeger_thrift::{Message, decode};
@@ -392,9 +393,9 @@ fn the_ledger_balances_whatever_fails() {
         let truth = Arc::new(Mutex::new(Truth::default()));
         let limit = Arc::new(Mutex::new(200 + random.below(1_500) as usize));
         let mut reporter = RemoteReporter::new(faulty(seed, truth.clone(), limit.clone()));
-        reporter.attach(&WorkerHandle::detached_with(
-            Process::new("shop", vec![]),
-            Diagnostics::to(|_| {}),
+        reporter.attach(&WorkerHandle::detached(
+            Services::detached(Process::new("shop", vec![]))
+                .with_diagnostics(Diagnostics::to(|_| {})),
         ));
         let mut taken = 0;
         for _ in 0..random.below(12) {

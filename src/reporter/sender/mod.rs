@@ -18,9 +18,15 @@ pub use address::{AddressError, AgentAddress};
 pub use udp::{SocketFamily, UdpSender};
 
 use crate::metrics::{DropCause, DropCounts};
+use crate::services::Services;
 
 /// Moves one batch at a time.
 pub trait Sender: Send {
+    /// Takes the tracer's services: where to count and to warn, what time it is. A
+    /// [`RemoteReporter`](crate::reporter::RemoteReporter) calls it once, before the first batch, and again for the sender
+    /// of a forked child. By default nothing.
+    fn attach(&mut self, _services: &Services) {}
+
     /// The encoding it takes. Asked once.
     fn format(&self) -> BatchFormat;
 
@@ -80,6 +86,10 @@ pub trait Sender: Send {
 pub type MakeSender = Box<dyn Fn() -> Box<dyn Sender> + Send + Sync>;
 
 impl Sender for Box<dyn Sender> {
+    fn attach(&mut self, services: &Services) {
+        (**self).attach(services);
+    }
+
     fn format(&self) -> BatchFormat {
         (**self).format()
     }
