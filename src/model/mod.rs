@@ -12,7 +12,6 @@ mod tag;
 mod timestamp;
 
 mod reference;
-pub(crate) mod sampling;
 pub mod tags;
 
 pub(crate) use baggage::BaggageBuilder;

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use crate::metrics::Counter;
 use crate::model::TagRef;
-use crate::model::sampling::SamplerTags;
 use crate::model::{Baggage, Flags, SpanId, TraceId};
 use crate::record::buffer::{Added, SpanBuffer};
 use crate::record::frame::FrameHeader;
@@ -17,6 +16,7 @@ use crate::record::lock::{ByteGuard, ByteLock};
 use crate::record::marks::{BAGGAGE, EXPLICIT_START, FINISHED, Marks, REVISABLE, SHARED, flags_in};
 use crate::record::recorder::Recorder;
 use crate::record::store::StoreKey;
+use crate::sampler::SamplerTags;
 
 /// One open span.
 ///

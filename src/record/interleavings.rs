@@ -16,13 +16,13 @@ use loom::thread;
 
 use crate::clock::ManualClock;
 use crate::metrics::Metrics;
-use crate::model::sampling::{SamplingDecision, SpanView};
 use crate::model::{Flags, SpanId, TagRef, TraceId};
 use crate::record::ring::{Chunk, Pushed, Ring, RingWriter};
 use crate::record::{
     Budget, FrameBytes, FrameHeader, Lifecycle, Limits, Question, Recorder, SpanCell, SpanClock,
     SpanRef, Store,
 };
+use crate::sampler::{SamplingDecision, SpanView};
 
 /// Counts its drops: the box that holds it is freed once.
 #[derive(Debug)]

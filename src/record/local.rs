@@ -20,13 +20,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::metrics::{Counter, CounterBlock, Metrics};
-use crate::model::sampling::SamplerTags;
 use crate::record::cell::SpanCell;
 use crate::record::depot::BATCH;
 use crate::record::limits::Limits;
 use crate::record::ring::RingWriter;
 use crate::record::sampler_tags::EncodedTags;
 use crate::record::store::{Store, StoreKey};
+use crate::sampler::SamplerTags;
 
 /// What a thread keeps of one tracer.
 pub(super) struct Local {

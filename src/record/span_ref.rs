@@ -209,10 +209,10 @@ mod tests {
     use super::*;
     use crate::clock::ManualClock;
     use crate::metrics::{Counter, Metrics};
-    use crate::model::sampling::{SamplingDecision, SpanView};
     use crate::model::{TagRef, Timestamp, field};
     use crate::record::encode::write_log;
     use crate::record::{Budget, Lifecycle, Limits, Question, Recorder, SpanClock, Store};
+    use crate::sampler::{SamplingDecision, SpanView};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
     use std::thread;

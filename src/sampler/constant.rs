@@ -1,5 +1,5 @@
-use crate::model::sampling::{SamplerTags, SamplingDecision, SpanView};
 use crate::sampler::Sampler;
+use crate::sampler::{SamplerTags, SamplingDecision, SpanView};
 
 /// Keeps every trace, or none.
 ///

@@ -25,6 +25,7 @@
 //! ```
 
 mod constant;
+mod decision;
 mod probabilistic;
 mod rate_limiter;
 mod rate_limiting;
@@ -33,12 +34,11 @@ use crate::model::TagRef;
 use crate::services::Services;
 
 pub use self::constant::ConstSampler;
-pub use self::probabilistic::ProbabilisticSampler;
-pub use self::rate_limiting::{RateLimitError, RateLimitingSampler};
-
-pub use crate::model::sampling::{
+pub use self::decision::{
     SamplerTags, SamplingDecision, SamplingRate, SamplingRateError, SpanView,
 };
+pub use self::probabilistic::ProbabilisticSampler;
+pub use self::rate_limiting::{RateLimitError, RateLimitingSampler};
 
 /// Decides which traces are kept.
 ///

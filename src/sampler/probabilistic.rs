@@ -1,6 +1,6 @@
 use crate::model::TraceId;
-use crate::model::sampling::{SamplerTags, SamplingDecision, SamplingRate, SpanView};
 use crate::sampler::Sampler;
+use crate::sampler::{SamplerTags, SamplingDecision, SamplingRate, SpanView};
 
 /// Keeps a share of the traces, chosen by trace id.
 ///

@@ -1,9 +1,9 @@
 use std::fmt;
 
 use crate::clock::Clock;
-use crate::model::sampling::{SamplerTags, SamplingDecision, SpanView};
 use crate::sampler::Sampler;
 use crate::sampler::rate_limiter::RateLimiter;
+use crate::sampler::{SamplerTags, SamplingDecision, SpanView};
 use crate::services::Services;
 
 /// Keeps so many traces a second.

@@ -10,13 +10,13 @@ use std::time::SystemTime;
 
 use crate::clock::WallTime;
 use crate::metrics::{Counter, DropCause};
-use crate::model::sampling::{SamplerTags, SamplingDecision, SpanView};
 use crate::model::{FieldRef, Flags, SpanId, TagRef, Timestamp, TraceId, field, tags};
 use crate::panics::caught;
 use crate::record::{
     Added, FieldList, FrameHeader, Hold, LocalTrace, LogDraft, Question, SpanBuffer, SpanCell,
     SpanClock, SpanRef, wall,
 };
+use crate::sampler::{SamplerTags, SamplingDecision, SpanView};
 use crate::span::error_text::with_causes;
 
 pub(crate) fn set_operation_name(cell: &SpanCell, name: Cow<'static, str>) {
