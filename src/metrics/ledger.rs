@@ -36,8 +36,8 @@ pub enum DropCause {
 }
 
 impl DropCause {
-    /// All of them.
-    pub const ALL: [Self; 14] = [
+    /// Every cause. A later version may have more.
+    pub const ALL: &'static [Self] = &[
         Self::QueueFull,
         Self::AfterShutdown,
         Self::TooLarge,
@@ -103,7 +103,7 @@ impl DropCounts {
 
     /// Adds all of `other`.
     pub fn merge(&mut self, other: &Self) {
-        for cause in DropCause::ALL {
+        for &cause in DropCause::ALL {
             self.add(cause, other.get(cause));
         }
     }
@@ -121,8 +121,8 @@ impl DropCounts {
     /// The causes that have losses.
     pub fn iter(&self) -> impl Iterator<Item = (DropCause, u64)> + '_ {
         DropCause::ALL
-            .into_iter()
-            .map(|cause| (cause, self.get(cause)))
+            .iter()
+            .map(|&cause| (cause, self.get(cause)))
             .filter(|(_, n)| *n > 0)
     }
 }
@@ -199,7 +199,7 @@ impl Ledger {
 
     pub(crate) fn dropped(&self) -> DropCounts {
         let mut counts = DropCounts::default();
-        for cause in DropCause::ALL {
+        for &cause in DropCause::ALL {
             counts.add(cause, self.dropped[cause as usize].load(Ordering::Relaxed));
         }
         counts

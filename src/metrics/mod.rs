@@ -62,8 +62,8 @@ impl Metrics {
     /// Every counter with its value now, in the order of [`Counter::ALL`].
     pub fn iter(&self) -> impl Iterator<Item = (Counter, u64)> + '_ {
         Counter::ALL
-            .into_iter()
-            .map(|counter| (counter, self.get(counter)))
+            .iter()
+            .map(|&counter| (counter, self.get(counter)))
     }
 
     /// Adds `n` to a counter. For a part of the tracer that counts something rare: one atomic addition that all threads
@@ -87,7 +87,7 @@ impl Metrics {
         let before = threads.len();
         threads.retain(|known| known.as_ptr() != Arc::as_ptr(block));
         if threads.len() < before {
-            for counter in Counter::ALL {
+            for &counter in Counter::ALL {
                 self.inner().shared.add(counter, block.get(counter));
             }
         }
@@ -159,8 +159,8 @@ macro_rules! counters {
         }
 
         impl Counter {
-            /// All of them.
-            pub const ALL: [Self; [$($name),*].len()] = [$(Self::$variant),*];
+            /// Every counter. A later version may have more.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
             /// The name, without the `jaeger_tracer_` in front.
             pub const fn name(self) -> &'static str {
@@ -214,7 +214,8 @@ counters! {
     PropagationConflicts = "propagation_conflicts" [];
     /// Tag values, log fields and names that were cut at their limit or to fit into a packet. (Ours.)
     TruncatedValues = "truncated_values" [];
-    /// Tags, log fields and records left out because the span was full or too large for a packet. (Ours.)
+    /// Tags, log fields and records left out because the span was full or too large for a packet, or came too late, after
+    /// the middleware had ended the span. (Ours.)
     DroppedItems = "dropped_items" [];
     /// Starts, ends and log times that were moved: those before 1970 or after February 2116 to the nearest time within,
     /// ends before their start to the start. (Ours.)

@@ -421,7 +421,7 @@ fn the_ledger_balances_whatever_fails() {
                 taken,
                 "seed {seed}: {unsent:?}"
             );
-            for cause in DropCause::ALL {
+            for &cause in DropCause::ALL {
                 let (counted, lost) = (unsent.dropped.get(cause), truth.lost.get(cause));
                 if cause == DropCause::TooLarge {
                     assert!(counted >= lost, "seed {seed}: {cause}");
