@@ -118,7 +118,7 @@ impl TracerBuilder {
     /// Whether an injection makes an undecided trace's decision final, so that the services downstream and this
     /// one agree. Defaults to false: what is injected then says "not sampled", and a late tag may still keep
     /// this process's part.
-    pub fn finalize_on_inject(mut self, finalizes: bool) -> Self {
+    pub fn final_decision_on_inject(mut self, finalizes: bool) -> Self {
         self.finalizes_on_inject = finalizes;
         self
     }

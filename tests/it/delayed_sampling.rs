@@ -234,7 +234,7 @@ fn an_injection_while_undecided_says_no_and_decides_nothing_unless_told_to() {
         let (builder, spans) = recording_builder();
         let tracer = builder
             .sampler(ByTag::default())
-            .finalize_on_inject(finalizes)
+            .final_decision_on_inject(finalizes)
             .build()
             .expect("named");
         let root = tracer.start_span("root");
