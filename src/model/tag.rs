@@ -74,7 +74,7 @@ impl fmt::Display for TagValue {
 #[non_exhaustive]
 pub enum TagRef<'a> {
     /// Nothing: the tag is not set.
-    None,
+    Unset,
     /// Text.
     String(&'a str),
     /// True or false.
@@ -105,10 +105,10 @@ pub fn display<T: fmt::Display>(value: &T) -> TagRef<'_> {
 }
 
 impl TagRef<'_> {
-    /// The value as one of the five types that are sent, or `None` for [`TagRef::None`].
+    /// The value as one of the five types that are sent, or `None` for [`TagRef::Unset`].
     pub fn to_value(self) -> Option<TagValue> {
         Some(match self {
-            TagRef::None => return None,
+            TagRef::Unset => return None,
             TagRef::String(text) => TagValue::String(Cow::Owned(text.to_owned())),
             TagRef::Bool(value) => TagValue::Bool(value),
             TagRef::Long(value) => TagValue::Long(value),
@@ -138,7 +138,7 @@ pub(crate) fn non_finite(value: f64) -> &'static str {
 impl fmt::Display for TagRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            TagRef::None => Ok(()),
+            TagRef::Unset => Ok(()),
             TagRef::String(text) => f.write_str(text),
             TagRef::Bool(value) => value.fmt(f),
             TagRef::Long(value) => value.fmt(f),
@@ -195,7 +195,7 @@ impl<'a> From<&'a TagValue> for TagRef<'a> {
 
 impl<'a, T: Into<Self>> From<Option<T>> for TagRef<'a> {
     fn from(value: Option<T>) -> Self {
-        value.map_or(Self::None, Into::into)
+        value.map_or(Self::Unset, Into::into)
     }
 }
 

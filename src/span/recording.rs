@@ -32,7 +32,7 @@ pub(crate) fn set_operation_name(cell: &SpanCell, name: Cow<'static, str>) {
 }
 
 pub(crate) fn set_tag(cell: &SpanCell, key: &str, value: TagRef<'_>) {
-    let is_plain = !matches!(value, TagRef::Display(_) | TagRef::None);
+    let is_plain = !matches!(value, TagRef::Display(_) | TagRef::Unset);
     if is_plain
         && key != tags::SAMPLING_PRIORITY
         && let Some(flags) = cell.decided_flags()
@@ -48,7 +48,7 @@ pub(crate) fn set_tag(cell: &SpanCell, key: &str, value: TagRef<'_>) {
 
 #[cold]
 fn set_any_tag(cell: &SpanCell, key: &str, value: TagRef<'_>) {
-    if matches!(value, TagRef::None) {
+    if matches!(value, TagRef::Unset) {
         return;
     }
     if key == tags::SAMPLING_PRIORITY {
@@ -407,7 +407,7 @@ fn store_plain_tag(cell: &SpanCell, key: &str, value: TagRef<'_>) {
 /// Sets a tag of a span that nobody else can know of yet.
 #[inline]
 pub(crate) fn begin_with_tag(cell: &mut SpanCell, key: &str, value: TagRef<'_>) {
-    let is_plain = !matches!(value, TagRef::Display(_) | TagRef::None);
+    let is_plain = !matches!(value, TagRef::Display(_) | TagRef::Unset);
     if !is_plain || key == tags::SAMPLING_PRIORITY || cell.is_undecided() || !cell.is_recording() {
         set_tag(cell, key, value);
         return;

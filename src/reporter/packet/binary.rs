@@ -123,7 +123,7 @@ fn write_tags(out: &mut Vec<u8>, id: u16, tags: Tags<'_>) {
                 write_string(out, 3, text.as_bytes());
             }
             // Not among what the iterator yields.
-            TagRef::None | TagRef::Unsigned(_) | TagRef::Display(_) => {
+            TagRef::Unset | TagRef::Unsigned(_) | TagRef::Display(_) => {
                 write_i32(out, 2, 0);
                 write_string(out, 3, value.to_string().as_bytes());
             }
