@@ -89,17 +89,18 @@ impl Services {
     /// ```
     /// use tracehound::clock::ManualClock;
     /// use tracehound::model::{Process, TraceId};
-    /// use tracehound::sampler::{RateLimitingSampler, Sampler, SamplingDecision, SpanView};
+    /// use tracehound::sampler::{
+    ///     RateLimitingSampler, Sampler, SamplingDecision, SpanView, TracesPerSecond,
+    /// };
     /// use tracehound::services::Services;
     ///
     /// let clock = ManualClock::default();
     /// let services = Services::detached(Process::new("shop", vec![])).with_clock(clock);
-    /// let mut sampler = RateLimitingSampler::new(1.0)?;
+    /// let mut sampler = RateLimitingSampler::new(TracesPerSecond::from(1));
     /// sampler.attach(&services);
     /// let root = SpanView::new(TraceId::new(0, 1).expect("not zero"), "checkout", true);
     /// assert!(matches!(sampler.on_create_span(&root), SamplingDecision::Sample(_)));
     /// assert!(matches!(sampler.on_create_span(&root), SamplingDecision::Drop));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn detached(process: Process) -> Self {
         Self::new(

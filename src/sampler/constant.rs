@@ -52,4 +52,8 @@ impl Sampler for ConstSampler {
     fn constant_decision(&self) -> Option<SamplingDecision> {
         Some(self.answer())
     }
+
+    fn description(&self) -> String {
+        format!("const {}", u8::from(self.keep))
+    }
 }

@@ -1,5 +1,4 @@
 use std::borrow::Cow;
-use std::fmt;
 
 use crate::model::{TagValue, TraceId};
 
@@ -80,53 +79,3 @@ impl<'a> SpanView<'a> {
         }
     }
 }
-
-/// A probability from 0 to 1.
-///
-/// ```
-/// use tracehound::sampler::SamplingRate;
-///
-/// assert_eq!(SamplingRate::new(0.25)?.get(), 0.25);
-/// assert!(SamplingRate::new(1.5).is_err());
-/// assert!(SamplingRate::new(f64::NAN).is_err());
-/// # Ok::<(), tracehound::sampler::SamplingRateError>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
-pub struct SamplingRate(f64);
-
-impl SamplingRate {
-    /// Nothing.
-    pub const ZERO: Self = Self(0.0);
-    /// Everything.
-    pub const ONE: Self = Self(1.0);
-    /// One in a thousand: what Jaeger clients start with.
-    pub const DEFAULT: Self = Self(0.001);
-
-    /// # Errors
-    ///
-    /// When `rate` is not from 0 to 1, or not a number.
-    pub fn new(rate: f64) -> Result<Self, SamplingRateError> {
-        if (0.0..=1.0).contains(&rate) {
-            Ok(Self(rate))
-        } else {
-            Err(SamplingRateError(rate))
-        }
-    }
-
-    /// The rate as a number.
-    pub const fn get(self) -> f64 {
-        self.0
-    }
-}
-
-/// A number that is not a probability.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SamplingRateError(f64);
-
-impl fmt::Display for SamplingRateError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "expected a probability from 0 to 1, found {}", self.0)
-    }
-}
-
-impl std::error::Error for SamplingRateError {}

@@ -14,10 +14,10 @@
 //! use tracehound::JaegerTracer;
 //! use tracehound::prelude::*;
 //! use tracehound::reporter::NullReporter;
-//! use tracehound::sampler::RateLimitingSampler;
+//! use tracehound::sampler::{RateLimitingSampler, TracesPerSecond};
 //!
 //! let tracer = JaegerTracer::builder("shop")
-//!     .sampler(RateLimitingSampler::new(5.0)?)
+//!     .sampler(RateLimitingSampler::new(TracesPerSecond::from(5)))
 //!     .reporter(NullReporter::new())
 //!     .build()?;
 //! assert!(tracer.start_span("checkout").context().is_sampled());
@@ -27,18 +27,20 @@
 mod constant;
 mod decision;
 mod probabilistic;
+mod rate;
 mod rate_limiter;
 mod rate_limiting;
+
+use std::any::type_name;
 
 use crate::model::TagRef;
 use crate::services::Services;
 
 pub use self::constant::ConstSampler;
-pub use self::decision::{
-    SamplerTags, SamplingDecision, SamplingRate, SamplingRateError, SpanView,
-};
+pub use self::decision::{SamplerTags, SamplingDecision, SpanView};
 pub use self::probabilistic::ProbabilisticSampler;
-pub use self::rate_limiting::{RateLimitError, RateLimitingSampler};
+pub use self::rate::{SamplingRate, SamplingRateError, TracesPerSecond, TracesPerSecondError};
+pub use self::rate_limiting::RateLimitingSampler;
 
 /// Decides which traces are kept.
 ///
@@ -83,8 +85,21 @@ pub trait Sampler: Send + Sync {
         None
     }
 
+    /// Returns what the sampler is called in a line of text: its `sampler.type` and its parameter, such as
+    /// `probabilistic 0.01`. By default the name of its type.
+    fn description(&self) -> String {
+        short_type_name::<Self>().to_owned()
+    }
+
     /// Called once when the tracer closes.
     fn close(&self) {}
+}
+
+/// Returns a type's name without path and parameters.
+pub(crate) fn short_type_name<T: ?Sized>() -> &'static str {
+    let name = type_name::<T>();
+    let name = name.split('<').next().unwrap_or(name);
+    name.rsplit("::").next().unwrap_or(name)
 }
 
 impl Sampler for Box<dyn Sampler> {
@@ -114,6 +129,10 @@ impl Sampler for Box<dyn Sampler> {
 
     fn constant_decision(&self) -> Option<SamplingDecision> {
         (**self).constant_decision()
+    }
+
+    fn description(&self) -> String {
+        (**self).description()
     }
 
     fn close(&self) {

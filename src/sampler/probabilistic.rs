@@ -62,6 +62,10 @@ impl Sampler for ProbabilisticSampler {
             SamplingDecision::Drop
         }
     }
+
+    fn description(&self) -> String {
+        format!("probabilistic {}", self.rate.get())
+    }
 }
 
 const LOW_63_BITS: u64 = (1 << 63) - 1;

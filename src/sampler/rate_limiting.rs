@@ -1,8 +1,6 @@
-use std::fmt;
-
 use crate::clock::Clock;
-use crate::sampler::Sampler;
 use crate::sampler::rate_limiter::RateLimiter;
+use crate::sampler::{Sampler, TracesPerSecond};
 use crate::sampler::{SamplerTags, SamplingDecision, SpanView};
 use crate::services::Services;
 
@@ -16,37 +14,31 @@ use crate::services::Services;
 ///
 /// ```
 /// use tracehound::model::TraceId;
-/// use tracehound::sampler::{RateLimitingSampler, Sampler, SamplingDecision, SpanView};
+/// use tracehound::sampler::{
+///     RateLimitingSampler, Sampler, SamplingDecision, SpanView, TracesPerSecond,
+/// };
 ///
-/// let sampler = RateLimitingSampler::new(1.0)?;
+/// let sampler = RateLimitingSampler::new(TracesPerSecond::from(1));
 /// let root = SpanView::new(TraceId::new(0, 1).expect("not zero"), "checkout", true);
 /// assert!(matches!(sampler.on_create_span(&root), SamplingDecision::Sample(_)));
 /// assert!(matches!(sampler.on_create_span(&root), SamplingDecision::Drop));
-/// # Ok::<(), tracehound::sampler::RateLimitError>(())
 /// ```
 #[derive(Debug)]
 pub struct RateLimitingSampler {
-    rate: f64,
+    rate: TracesPerSecond,
     limiter: RateLimiter,
     /// The user has chosen the clock.
     keeps_clock: bool,
 }
 
 impl RateLimitingSampler {
-    /// Keeps `traces_per_second`, fractions allowed.
-    ///
-    /// # Errors
-    ///
-    /// When the number is negative, infinite or not a number.
-    pub fn new(traces_per_second: f64) -> Result<Self, RateLimitError> {
-        if !traces_per_second.is_finite() || traces_per_second < 0.0 {
-            return Err(RateLimitError(traces_per_second));
-        }
-        Ok(Self {
-            rate: traces_per_second,
-            limiter: RateLimiter::new(traces_per_second, Clock::system()),
+    /// Makes a sampler that keeps `rate`.
+    pub fn new(rate: TracesPerSecond) -> Self {
+        Self {
+            rate,
+            limiter: RateLimiter::new(rate.get(), Clock::system()),
             keeps_clock: false,
-        })
+        }
     }
 
     /// Tells the time by another clock, such as a [`ManualClock`](crate::clock::ManualClock) in a test. The
@@ -56,14 +48,14 @@ impl RateLimitingSampler {
     #[must_use]
     pub fn clock(self, clock: impl Into<Clock>) -> Self {
         Self {
-            limiter: RateLimiter::new(self.rate, clock.into()),
+            limiter: RateLimiter::new(self.rate.get(), clock.into()),
             keeps_clock: true,
             ..self
         }
     }
 
-    /// Traces a second.
-    pub const fn rate(&self) -> f64 {
+    /// Returns how many traces a second it keeps.
+    pub const fn rate(&self) -> TracesPerSecond {
         self.rate
     }
 }
@@ -72,7 +64,7 @@ impl Sampler for RateLimitingSampler {
     /// Tells the time by the tracer's clock from now on, unless the user has chosen another one. The bucket is full again.
     fn attach(&mut self, services: &Services) {
         if !self.keeps_clock {
-            self.limiter = RateLimiter::new(self.rate, services.clock().clone());
+            self.limiter = RateLimiter::new(self.rate.get(), services.clock().clone());
         }
     }
 
@@ -81,7 +73,7 @@ impl Sampler for RateLimitingSampler {
         if !span.is_local_root {
             SamplingDecision::Delay
         } else if self.limiter.try_spend(1.0) {
-            SamplingDecision::Sample(SamplerTags::new("ratelimiting", self.rate))
+            SamplingDecision::Sample(SamplerTags::new("ratelimiting", self.rate.get()))
         } else {
             SamplingDecision::Drop
         }
@@ -91,20 +83,8 @@ impl Sampler for RateLimitingSampler {
     fn on_set_operation_name(&self, _span: &SpanView<'_>) -> SamplingDecision {
         SamplingDecision::Delay
     }
-}
 
-/// A number that is not a rate of traces.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct RateLimitError(f64);
-
-impl fmt::Display for RateLimitError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "expected a number of traces a second, 0 or more, found {}",
-            self.0
-        )
+    fn description(&self) -> String {
+        format!("ratelimiting {}", self.rate.get())
     }
 }
-
-impl std::error::Error for RateLimitError {}

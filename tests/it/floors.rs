@@ -63,7 +63,11 @@ fn an_import_from_above_is_found_in_whichever_file_it_is() {
 fn a_seeded_violation_is_told_from_what_is_allowed() {
     let rows = [
         // A higher floor, a sibling, the same room, a lower floor.
-        ("reporter/x.rs", "use crate::tracer::Tracer;", Some("tracer")),
+        (
+            "reporter/x.rs",
+            "use crate::tracer::Tracer;",
+            Some("tracer"),
+        ),
         ("reporter/x.rs", "use crate::scope::Scope;", Some("scope")),
         ("reporter/x.rs", "use crate::reporter::Reporter;", None),
         ("reporter/x.rs", "use crate::{model::Tag, clock};", None),

@@ -9,7 +9,7 @@ use tracehound::clock::ManualClock;
 use tracehound::model::{TagValue, TraceId};
 use tracehound::sampler::{
     ConstSampler, ProbabilisticSampler, RateLimitingSampler, Sampler, SamplerTags,
-    SamplingDecision, SamplingRate, SpanView,
+    SamplingDecision, SamplingRate, SpanView, TracesPerSecond,
 };
 
 fn entries(file: &str) -> Vec<Value> {
@@ -27,6 +27,10 @@ fn root(trace_id: TraceId) -> SpanView<'static> {
 
 fn any_root() -> SpanView<'static> {
     root(TraceId::new(0, 0x1234_5678_9abc_def0).unwrap())
+}
+
+fn limiting(rate: f64) -> RateLimitingSampler {
+    RateLimitingSampler::new(TracesPerSecond::new(rate).unwrap())
 }
 
 /// The tags of a positive answer.
@@ -193,7 +197,7 @@ fn a_rate_of_zero_keeps_nothing_and_a_rate_of_one_everything() {
     let span = root(TraceId::new(7, 0).unwrap());
     assert!(kept(&probabilistic(0.0), &span).is_none());
     let clock = ManualClock::default();
-    let never = RateLimitingSampler::new(0.0).unwrap().clock(clock.clone());
+    let never = limiting(0.0).clock(clock.clone());
     for _ in 0..100 {
         assert!(kept(&never, &span).is_none());
         clock.advance(Duration::from_secs(1_000));
@@ -213,7 +217,7 @@ fn samplers_tag_what_they_keep_with_their_type_and_parameter() {
         (tags.kind(), tags.param()),
         ("probabilistic", &TagValue::Double(1.0))
     );
-    let tags = kept(&RateLimitingSampler::new(2.5).unwrap(), &span).unwrap();
+    let tags = kept(&limiting(2.5), &span).unwrap();
     assert_eq!(
         (tags.kind(), tags.param()),
         ("ratelimiting", &TagValue::Double(2.5))
@@ -224,14 +228,12 @@ fn samplers_tag_what_they_keep_with_their_type_and_parameter() {
 #[test]
 fn a_span_that_is_no_local_root_is_left_undecided_and_costs_nothing() {
     let child = SpanView::new(TraceId::new(0, 1).unwrap(), "pay", false);
-    let limiting = RateLimitingSampler::new(1.0)
-        .unwrap()
-        .clock(ManualClock::default());
+    let rate_limiting = limiting(1.0).clock(ManualClock::default());
     let samplers: [&dyn Sampler; 4] = [
         &ConstSampler::new(true),
         &ConstSampler::new(false),
         &probabilistic(1.0),
-        &limiting,
+        &rate_limiting,
     ];
     for sampler in samplers {
         for _ in 0..3 {
@@ -249,14 +251,12 @@ fn a_span_that_is_no_local_root_is_left_undecided_and_costs_nothing() {
             ));
         }
     }
-    assert!(kept(&limiting, &any_root()).is_some());
+    assert!(kept(&rate_limiting, &any_root()).is_some());
 }
 
 #[test]
 fn a_rename_is_not_paid_for() {
-    let sampler = RateLimitingSampler::new(2.0)
-        .unwrap()
-        .clock(ManualClock::default());
+    let sampler = limiting(2.0).clock(ManualClock::default());
     assert!(kept(&sampler, &any_root()).is_some());
     assert!(matches!(
         sampler.on_set_operation_name(&any_root()),
@@ -275,10 +275,10 @@ fn a_rate_that_is_no_rate_is_refused() {
         f64::INFINITY,
         f64::NEG_INFINITY,
     ] {
-        assert!(RateLimitingSampler::new(rate).is_err(), "{rate}");
+        assert!(TracesPerSecond::new(rate).is_err(), "{rate}");
     }
     assert_eq!(
-        RateLimitingSampler::new(f64::NAN).unwrap_err().to_string(),
+        TracesPerSecond::new(f64::NAN).unwrap_err().to_string(),
         "expected a number of traces a second, 0 or more, found NaN"
     );
 }
@@ -331,7 +331,7 @@ const STEP_AT_100_000_A_SECOND: Duration = Duration::from_micros(10);
 fn no_window_has_more_than_its_share_and_nearly_all_of_it_is_used() {
     for rate in [0.1, 0.7, 1.0, 2.5, 3.0, 100.0, 999.9, 7_000.0, 99_999.0] {
         let clock = ManualClock::default();
-        let sampler = RateLimitingSampler::new(rate).unwrap().clock(clock.clone());
+        let sampler = limiting(rate).clock(clock.clone());
         // So many calls that tens of traces are due.
         let calls = if rate < 10.0 { 2_000_000 } else { 200_000 };
         let (grants, seconds) = run(&sampler, &clock, calls, STEP_AT_100_000_A_SECOND);
@@ -348,7 +348,7 @@ fn no_window_has_more_than_its_share_and_nearly_all_of_it_is_used() {
 #[test]
 fn slow_callers_lose_nothing_to_fractions_of_a_second() {
     let clock = ManualClock::default();
-    let sampler = RateLimitingSampler::new(1.0).unwrap().clock(clock.clone());
+    let sampler = limiting(1.0).clock(clock.clone());
     let (grants, seconds) = run(&sampler, &clock, 2_000, Duration::from_millis(130));
     assert_bounded(1.0, &grants);
     assert!(
@@ -364,7 +364,7 @@ fn an_hour_forward_fills_the_bucket_once_and_an_hour_back_neither_opens_nor_bloc
     const RATE: f64 = 50.0;
     let mut micros = 10 * HOUR_MICROS;
     let clock = ManualClock::at_micros(micros);
-    let sampler = RateLimitingSampler::new(RATE).unwrap().clock(clock.clone());
+    let sampler = limiting(RATE).clock(clock.clone());
     for is_forward in [true, false, false, true, false] {
         micros = if is_forward {
             micros + HOUR_MICROS
@@ -393,9 +393,7 @@ fn an_hour_forward_fills_the_bucket_once_and_an_hour_back_neither_opens_nor_bloc
 #[test]
 fn threads_at_one_bucket_get_exactly_what_is_in_it() {
     let clock = ManualClock::default();
-    let sampler = RateLimitingSampler::new(500.0)
-        .unwrap()
-        .clock(clock.clone());
+    let sampler = limiting(500.0).clock(clock.clone());
     let burst = || {
         thread::scope(|scope| {
             let count = || {
@@ -421,9 +419,7 @@ fn threads_at_one_bucket_get_exactly_what_is_in_it() {
 fn a_rate_limiting_sampler_keeps_the_whole_rate_in_every_second() {
     for rate in (1..=60).chain([99, 999, 1_001]) {
         let clock = ManualClock::at_micros(1_500_000_000_000_000);
-        let sampler = RateLimitingSampler::new(f64::from(rate))
-            .unwrap()
-            .clock(clock.clone());
+        let sampler = limiting(f64::from(rate)).clock(clock.clone());
         for second in 0..12 {
             let kept = (0..rate + 5)
                 .filter(|_| kept(&sampler, &any_root()).is_some())
@@ -434,9 +430,7 @@ fn a_rate_limiting_sampler_keeps_the_whole_rate_in_every_second() {
     }
     // A third of a trace a second is one in every three.
     let clock = ManualClock::at_micros(1_500_000_000_000_000);
-    let sampler = RateLimitingSampler::new(1.0 / 3.0)
-        .unwrap()
-        .clock(clock.clone());
+    let sampler = limiting(1.0 / 3.0).clock(clock.clone());
     for _ in 0..12 {
         assert!(kept(&sampler, &any_root()).is_some());
         assert!(kept(&sampler, &any_root()).is_none());

@@ -20,6 +20,7 @@ use tracehound::reporter::{
 };
 use tracehound::sampler::{
     ConstSampler, RateLimitingSampler, Sampler, SamplerTags, SamplingDecision, SpanView,
+    TracesPerSecond,
 };
 use tracehound::services::Services;
 use tracehound::tracer::TracerBuilder;
@@ -266,7 +267,7 @@ fn a_rate_limiter_goes_by_the_clock_of_its_tracer() {
     let clock = ManualClock::default();
     let tracer = JaegerTracer::builder("shop")
         .clock(clock.clone())
-        .sampler(RateLimitingSampler::new(1.0).unwrap())
+        .sampler(RateLimitingSampler::new(TracesPerSecond::from(1)))
         .build()
         .unwrap();
     let is_kept = || tracer.start_span("checkout").context().is_sampled();
@@ -279,7 +280,7 @@ fn a_rate_limiter_goes_by_the_clock_of_its_tracer() {
 fn a_rate_limiter_keeps_the_clock_that_the_user_has_chosen() {
     let (of_tracer, own) = (ManualClock::default(), ManualClock::default());
     let services = Services::detached(Process::new("shop", vec![])).with_clock(of_tracer.clone());
-    let mut sampler = RateLimitingSampler::new(1.0).unwrap().clock(own.clone());
+    let mut sampler = RateLimitingSampler::new(TracesPerSecond::from(1)).clock(own.clone());
     sampler.attach(&services);
     let root = SpanView::new(tracehound::model::TraceId::new(0, 1).unwrap(), "s", true);
     let is_kept = || matches!(sampler.on_create_span(&root), SamplingDecision::Sample(_));
