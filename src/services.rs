@@ -1,4 +1,4 @@
-//! What a tracer lends to its parts: who the process is, where to count, where to warn, and the time.
+//! The services of a tracer for its parts: who the process is, counters, lines to the user, and the time.
 //!
 //! A sampler, a codec, a reporter and a sender are made before their tracer. The tracer's builder therefore hands them
 //! [`Services`] once, by the method `attach` of their trait, before it uses them:
@@ -6,8 +6,9 @@
 //! | part | method |
 //! |---|---|
 //! | sampler | [`Sampler::attach`](crate::sampler::Sampler::attach) |
-//! | codec | [`Codec::attach`](crate::propagation::Codec::attach), [`CustomCodec::attach`](crate::propagation::CustomCodec::attach) |
-//! | reporter | [`Reporter::attach`](crate::reporter::Reporter::attach), inside a [`WorkerHandle`](crate::reporter::WorkerHandle) |
+//! | codec | [`Codec::attach`](crate::propagation::Codec::attach) |
+//! | codec of a carrier of your own | [`CustomCodec::attach`](crate::propagation::CustomCodec::attach) |
+//! | reporter | [`Reporter::attach`](crate::reporter::Reporter::attach), in a `WorkerHandle` |
 //! | sender | [`Sender::attach`](crate::reporter::sender::Sender::attach), by its reporter |
 //!
 //! # How does a part count and warn?
@@ -60,9 +61,9 @@
 //! # How does a part notice a fork?
 //!
 //! A forked child has one thread. Reporters and senders are made anew there
-//! ([`Reporter::after_fork`](crate::reporter::Reporter::after_fork)). Samplers and codecs stay, so one that has a thread
-//! or a socket of its own compares [`Services::generation`] with the number that it saw last, and makes them anew when
-//! the two differ. Counters begin from zero in a forked child, and every line may be written again.
+//! ([`Reporter::after_fork`](crate::reporter::Reporter::after_fork)). Samplers and codecs stay, so one that has a
+//! thread or a socket of its own compares [`Services::generation`] with the number that it saw last, and makes them
+//! anew when the two differ. Counters begin from zero in a forked child, and every line may be written again.
 
 use std::fmt;
 use std::sync::Arc;
@@ -83,8 +84,8 @@ pub struct Services {
 }
 
 impl Services {
-    /// Returns services without a tracer, to try a part out by hand: counters of their own, lines to standard error, the
-    /// system's clock.
+    /// Returns services without a tracer, to try a part out by hand: counters of their own, lines to standard error,
+    /// the system's clock.
     ///
     /// ```
     /// use tracehound::clock::ManualClock;
@@ -111,7 +112,7 @@ impl Services {
         )
     }
 
-    /// Replaces the place where lines go.
+    /// Replaces the diagnostics: the place to which lines go.
     #[must_use]
     pub fn with_diagnostics(self, diagnostics: Diagnostics) -> Self {
         Self {
@@ -140,7 +141,7 @@ impl Services {
         &self.metrics
     }
 
-    /// Returns the place where the tracer says what is wrong.
+    /// Returns the diagnostics, by which the tracer says what is wrong.
     pub fn diagnostics(&self) -> &Diagnostics {
         &self.diagnostics
     }

@@ -2,22 +2,23 @@ use std::borrow::Cow;
 
 use crate::model::{TagValue, TraceId};
 
-/// What a sampler says of a span.
+/// The decision of a sampler about a trace, made at one of its spans.
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_enums, reason = "the three answers that there are")]
 pub enum SamplingDecision {
-    /// Keep the trace; the tags go on the span that was asked for.
+    /// Keeps the trace. The span that the sampler was asked about gets the tags.
     Sample(SamplerTags),
-    /// Do not keep the trace. Final.
+    /// Drops the trace, for good.
     Drop,
-    /// Undecided: ask again when a tag is set, the operation is renamed or the span finishes.
+    /// Leaves the trace undecided: the tracer asks again when a span of it gets a tag or another name, and when one
+    /// finishes.
     Delay,
 }
 
-/// `sampler.type` and `sampler.param` of a positive decision.
+/// The tags `sampler.type` and `sampler.param`, which say who kept a trace.
 ///
-/// Jaeger's adaptive sampling counts roots by them: the type is one of `const`, `probabilistic`,
-/// `ratelimiting` and `lowerbound`, and the parameter of the second and the last is the probability.
+/// Jaeger's adaptive sampling counts roots by them. It knows the types `const`, `probabilistic`, `ratelimiting` and
+/// `lowerbound`; the parameter of `probabilistic` and `lowerbound` is the probability.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SamplerTags {
     kind: Cow<'static, str>,
@@ -33,12 +34,12 @@ impl SamplerTags {
         }
     }
 
-    /// Value of `sampler.type`.
+    /// Returns the value of `sampler.type`.
     pub fn kind(&self) -> &str {
         &self.kind
     }
 
-    /// Whether both would be written down alike. May say no of two that are equal.
+    /// Returns whether both encode to the same bytes. May return false for equal values.
     #[inline]
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         let is_same_param = match (&self.param, &other.param) {
@@ -51,26 +52,26 @@ impl SamplerTags {
         is_same_param && (std::ptr::eq(&*self.kind, &*other.kind) || self.kind == other.kind)
     }
 
-    /// Value of `sampler.param`.
+    /// Returns the value of `sampler.param`.
     pub fn param(&self) -> &TagValue {
         &self.param
     }
 }
 
-/// What a sampler sees of a span.
+/// The part of a span that a sampler sees.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct SpanView<'a> {
-    /// The trace. Decide on its lower half, as every Jaeger client does.
+    /// The trace. All Jaeger clients decide on the lower half of its id.
     pub trace_id: TraceId,
-    /// The current name.
+    /// The current name of the operation.
     pub operation_name: &'a str,
     /// Whether this is the first span of its trace in this process.
     pub is_local_root: bool,
 }
 
 impl<'a> SpanView<'a> {
-    /// Joins the three.
+    /// Joins an id, a name and whether the span is a local root.
     pub fn new(trace_id: TraceId, operation_name: &'a str, is_local_root: bool) -> Self {
         Self {
             trace_id,

@@ -4,13 +4,13 @@ use crate::sampler::{Sampler, TracesPerSecond};
 use crate::sampler::{SamplerTags, SamplingDecision, SpanView};
 use crate::services::Services;
 
-/// Keeps so many traces a second.
+/// A sampler that keeps a number of traces a second.
 ///
-/// A leaky bucket that holds `max(rate, 1)` traces and starts full: at 5 a second a burst of 5 is kept, then
-/// one every 200 ms; at 0.1, one at once and then one every 10 s. At 0 nothing is kept, whereas
-/// jaeger-client-go keeps one. Takes no lock; steps of the wall clock do not matter.
+/// It is a leaky bucket that holds `max(rate, 1)` traces and starts full. At 5 a second it keeps a burst of 5, then
+/// one every 200 ms; at 0.1, one at once and then one every 10 s. At 0 it keeps nothing, whereas jaeger-client-go
+/// keeps one. It takes no lock, and steps of the wall clock do not affect it.
 ///
-/// Tags what it keeps with `sampler.type=ratelimiting` and `sampler.param`, the rate as a double.
+/// The first span of a kept trace gets the tags `sampler.type=ratelimiting` and `sampler.param`, the rate as a double.
 ///
 /// ```
 /// use tracehound::model::TraceId;
@@ -32,7 +32,7 @@ pub struct RateLimitingSampler {
 }
 
 impl RateLimitingSampler {
-    /// Makes a sampler that keeps `rate`.
+    /// Makes a sampler that keeps `rate` traces.
     pub fn new(rate: TracesPerSecond) -> Self {
         Self {
             rate,
@@ -41,8 +41,7 @@ impl RateLimitingSampler {
         }
     }
 
-    /// Tells the time by another clock, such as a [`ManualClock`](crate::clock::ManualClock) in a test. The
-    /// bucket is full again.
+    /// Sets the clock, such as a [`ManualClock`](crate::clock::ManualClock) in a test, and fills the bucket.
     ///
     /// Defaults to the clock of the tracer, and to [`Clock::system`] before the sampler belongs to one.
     #[must_use]
@@ -54,21 +53,21 @@ impl RateLimitingSampler {
         }
     }
 
-    /// Returns how many traces a second it keeps.
+    /// Returns how many traces a second the sampler keeps.
     pub const fn rate(&self) -> TracesPerSecond {
         self.rate
     }
 }
 
 impl Sampler for RateLimitingSampler {
-    /// Tells the time by the tracer's clock from now on, unless the user has chosen another one. The bucket is full again.
+    /// Takes the tracer's clock, unless the user has chosen another one, and fills the bucket.
     fn attach(&mut self, services: &Services) {
         if !self.keeps_clock {
             self.limiter = RateLimiter::new(self.rate.get(), services.clock().clone());
         }
     }
 
-    /// Undecided for a span that is not a local root: the root's answer holds for it.
+    /// Leaves a span undecided that is not a local root: the root's decision holds for it.
     fn on_create_span(&self, span: &SpanView<'_>) -> SamplingDecision {
         if !span.is_local_root {
             SamplingDecision::Delay
@@ -79,7 +78,7 @@ impl Sampler for RateLimitingSampler {
         }
     }
 
-    /// Nothing new: the name does not matter, and a trace is paid for once.
+    /// Leaves the decision as it is: the name does not matter, and a trace costs one credit.
     fn on_set_operation_name(&self, _span: &SpanView<'_>) -> SamplingDecision {
         SamplingDecision::Delay
     }
