@@ -92,12 +92,14 @@ pub trait Codec: Injector + Extractor {
 }
 
 impl Injector for Box<dyn Codec> {
+    #[inline]
     fn inject(&self, context: &SpanContext, carrier: &mut dyn TextMapWriter) {
         (**self).inject(context, carrier);
     }
 }
 
 impl Extractor for Box<dyn Codec> {
+    #[inline]
     fn extract(&self, carrier: &dyn TextMapReader) -> Result<Option<SpanContext>, ExtractError> {
         (**self).extract(carrier)
     }
