@@ -1,5 +1,5 @@
-//! A box of a part does what the part does. A method with a default that a box does not forward would be lost in silence,
-//! so the sources are compared: each `impl Part for Box<dyn Part>` has every method of `trait Part`.
+//! A box of a part does what the part does. A method with a default that a box does not forward would be lost in
+//! silence, so the sources are compared: each `impl Part for Box<dyn Part>` has every method of `trait Part`.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,4 @@
-//! The samplers: which traces they keep, beside other clients and under load.
+//! The samplers: which traces they keep, compared with other clients and under load.
 
 use std::fs;
 use std::thread;
@@ -33,7 +33,7 @@ fn limiting(rate: f64) -> RateLimitingSampler {
     RateLimitingSampler::new(TracesPerSecond::new(rate).unwrap())
 }
 
-/// The tags of a positive answer.
+/// The tags of a kept trace; `None` for a dropped one.
 fn kept(sampler: &impl Sampler, span: &SpanView<'_>) -> Option<SamplerTags> {
     match sampler.on_create_span(span) {
         SamplingDecision::Sample(tags) => Some(tags),
@@ -51,12 +51,12 @@ fn has_tags(result: &Value, ours: &SamplerTags) -> bool {
         && matches!(ours.param(), TagValue::Double(param) if result["sampler.param"].as_f64() == Some(*param))
 }
 
-/// What differs from every client that was asked, or cannot be asked of us, and why.
+/// Where our samplers differ from every recorded client, and why.
 const DIFFERENCES: &[(&str, &str, &str)] = &[
     (
         "sampler_probabilistic",
         "trace id 0",
-        "a trace id is never zero: it cannot come to a sampler",
+        "a trace id is never zero, so no sampler gets one",
     ),
     (
         "sampler_random",
@@ -65,7 +65,7 @@ const DIFFERENCES: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Asserts that the rows about `file` are those that were met, in this order.
+/// Asserts that the rows about `file` are the differences that were met, in this order.
 fn assert_differences(file: &str, mut met: Vec<&str>) {
     met.dedup();
     let rows = DIFFERENCES
@@ -92,7 +92,7 @@ fn probabilistic_decisions_equal_those_of_a_client_for_every_recorded_id() {
         };
         let sampler = ProbabilisticSampler::new(rate);
         let ids = entry["input"]["trace_ids"].as_array().unwrap();
-        // `None` for what is not an id.
+        // `None` for text that is no id.
         let ours: Vec<Option<bool>> = ids
             .iter()
             .map(|id| {
@@ -118,7 +118,7 @@ fn probabilistic_decisions_equal_those_of_a_client_for_every_recorded_id() {
             let mut pairs = theirs.bytes().zip(&ours);
             pairs.all(|(theirs, ours)| ours.is_none_or(|ours| ours == (theirs == b'1')))
         };
-        // Go in all but one: at rate 0 it keeps ids whose low 63 bits are zero.
+        // The Go client except at rate 0, where it keeps ids whose low 63 bits are zero.
         let followed = if rate == SamplingRate::ZERO {
             "jaeger-client-python 4.8.0"
         } else {
@@ -130,7 +130,7 @@ fn probabilistic_decisions_equal_those_of_a_client_for_every_recorded_id() {
 }
 
 #[test]
-fn a_trace_id_in_place_of_nodes_random_number_is_decided_alike() {
+fn a_trace_id_is_decided_as_nodes_random_number() {
     let entries = entries("sampler_random");
     assert_eq!(entries.len(), 5);
     let mut differences = Vec::new();
@@ -144,7 +144,7 @@ fn a_trace_id_in_place_of_nodes_random_number_is_decided_alike() {
         assert_eq!(theirs.len(), numbers.len(), "{name}");
         for (number, theirs) in numbers.iter().zip(theirs.bytes()) {
             let number = number.as_f64().unwrap();
-            // The number as a share of all ids; the uppermost bit, which is not looked at, keeps it from being zero.
+            // The number as a share of all ids. The uppermost bit, which does not count, keeps the id from being zero.
             let low = (number * (1u64 << 63) as f64) as u64 | 1 << 63;
             let ours = kept(&sampler, &root(TraceId::new(0, low).unwrap()));
             if let Some(tags) = &ours {
@@ -255,7 +255,7 @@ fn a_span_that_is_no_local_root_is_left_undecided_and_costs_nothing() {
 }
 
 #[test]
-fn a_rename_is_not_paid_for() {
+fn a_rename_spends_no_credit() {
     let sampler = limiting(2.0).clock(ManualClock::default());
     assert!(kept(&sampler, &any_root()).is_some());
     assert!(matches!(
@@ -267,7 +267,7 @@ fn a_rename_is_not_paid_for() {
 }
 
 #[test]
-fn a_rate_that_is_no_rate_is_refused() {
+fn a_negative_or_infinite_rate_is_refused() {
     for rate in [
         -1.0,
         -f64::MIN_POSITIVE,
@@ -283,8 +283,8 @@ fn a_rate_that_is_no_rate_is_refused() {
     );
 }
 
-/// Calls the sampler with `calls` roots, `step` apart and now and then at once; answers when traces were kept, in
-/// seconds, and how long it all took.
+/// Calls the sampler with `calls` roots, most of them `step` apart, some at once. Returns when traces were kept, in
+/// seconds, and how long the run took.
 fn run(
     sampler: &RateLimitingSampler,
     clock: &ManualClock,
@@ -295,7 +295,7 @@ fn run(
     let mut now = Duration::ZERO;
     let mut grants = Vec::new();
     for call in 0..calls {
-        // A pause of seven steps after seven calls at once, in every hundred calls.
+        // In every hundred calls seven come at once, before a pause of eight steps.
         let pause = match call % 100 {
             1..=7 => Duration::ZERO,
             8 => step * 8,
@@ -310,7 +310,8 @@ fn run(
     (grants, now.as_secs_f64())
 }
 
-/// In every window of `w` seconds at most `rate * w + max(rate, 1)`, at the rate of whole nanoseconds between two traces.
+/// Asserts that a window of `w` seconds has at most `rate * w + max(rate, 1)` traces, where the rate is rounded to
+/// whole nanoseconds between two traces.
 fn assert_bounded(asked: f64, grants: &[f64]) {
     let rate = 1e9 / (1e9 / asked).floor();
     assert!(rate < asked * 1.001);
@@ -328,11 +329,11 @@ fn assert_bounded(asked: f64, grants: &[f64]) {
 const STEP_AT_100_000_A_SECOND: Duration = Duration::from_micros(10);
 
 #[test]
-fn no_window_has_more_than_its_share_and_nearly_all_of_it_is_used() {
+fn every_window_gets_at_most_its_share_and_nearly_all_of_it() {
     for rate in [0.1, 0.7, 1.0, 2.5, 3.0, 100.0, 999.9, 7_000.0, 99_999.0] {
         let clock = ManualClock::default();
         let sampler = limiting(rate).clock(clock.clone());
-        // So many calls that tens of traces are due.
+        // Enough calls for tens of traces.
         let calls = if rate < 10.0 { 2_000_000 } else { 200_000 };
         let (grants, seconds) = run(&sampler, &clock, calls, STEP_AT_100_000_A_SECOND);
         assert_bounded(rate, &grants);
@@ -359,7 +360,7 @@ fn slow_callers_lose_nothing_to_fractions_of_a_second() {
 }
 
 #[test]
-fn an_hour_forward_fills_the_bucket_once_and_an_hour_back_neither_opens_nor_blocks_it() {
+fn a_clock_step_of_an_hour_fills_the_bucket_at_most_once_and_never_blocks_it() {
     const HOUR_MICROS: u64 = 3_600_000_000;
     const RATE: f64 = 50.0;
     let mut micros = 10 * HOUR_MICROS;
@@ -391,7 +392,7 @@ fn an_hour_forward_fills_the_bucket_once_and_an_hour_back_neither_opens_nor_bloc
 }
 
 #[test]
-fn threads_at_one_bucket_get_exactly_what_is_in_it() {
+fn threads_that_share_a_bucket_get_exactly_its_credits() {
     let clock = ManualClock::default();
     let sampler = limiting(500.0).clock(clock.clone());
     let burst = || {
@@ -428,7 +429,7 @@ fn a_rate_limiting_sampler_keeps_the_whole_rate_in_every_second() {
             clock.advance(Duration::from_secs(1));
         }
     }
-    // A third of a trace a second is one in every three.
+    // A third of a trace a second is one in every three seconds.
     let clock = ManualClock::at_micros(1_500_000_000_000_000);
     let sampler = limiting(1.0 / 3.0).clock(clock.clone());
     for _ in 0..12 {
