@@ -11,20 +11,14 @@
 //! | [`CompositeReporter`] | hands them to several |
 //! | [`NullReporter`] | lets them go |
 
-mod child;
 mod composite;
-mod drive;
 mod guarded;
 mod in_memory;
 mod logging;
-mod looks;
 mod null;
-mod overflow;
 mod packet;
 mod remote;
 pub mod sender;
-pub(crate) mod thread;
-mod trouble;
 mod worker;
 
 use std::time::Instant;
@@ -35,7 +29,7 @@ pub use logging::LoggingReporter;
 pub use null::NullReporter;
 pub use remote::RemoteReporter;
 pub use worker::WorkerHandle;
-pub(crate) use worker::{Worker, WorkerOptions};
+pub(crate) use worker::{Worker, WorkerOptions, thread};
 
 pub use crate::record::{FinishedSpan, LogView, Logs, OwnedSpan, References, Tags};
 

@@ -11,8 +11,8 @@
 
 mod binary;
 mod compact;
-mod degrade;
 mod marks;
+mod shrink;
 mod times;
 
 use std::ops::Range;
@@ -21,7 +21,7 @@ use crate::metrics::{Counter, DropCause, DropCounts, Metrics};
 use crate::model::Process;
 use crate::record::encode::varint_len;
 use crate::record::{self, FinishedSpan, FrameKind, Frames, LastTrace};
-use crate::reporter::packet::degrade::Loss;
+use crate::reporter::packet::shrink::Loss;
 use crate::reporter::sender::BatchFormat;
 
 /// The message's name, of the agent's one method.
@@ -203,7 +203,7 @@ impl Packet {
         };
         let (format, scratch, last) = (self.format, &mut self.scratch, &mut self.last);
         let mut len = 0;
-        let loss = degrade::degrade(&original, |smaller| {
+        let loss = shrink::degrade(&original, |smaller| {
             len = write_span(format, scratch, 0, smaller, last);
             len <= room
         });

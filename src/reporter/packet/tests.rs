@@ -321,7 +321,7 @@ fn only_the_largest_logs_and_tags_go() {
         .collect();
     let mut kept = Vec::new();
     let fits = span.view(|span| {
-        degrade::degrade(span, |smaller| {
+        shrink::degrade(span, |smaller| {
             kept = smaller
                 .logs()
                 .map(|log| log.timestamp.as_micros())
@@ -347,7 +347,7 @@ fn only_the_largest_logs_and_tags_go() {
     ];
     let mut last = None;
     span.view(|span| {
-        degrade::degrade(span, |smaller| {
+        shrink::degrade(span, |smaller| {
             last = Some(smaller.to_owned());
             !smaller.tags().any(|(key, _)| key == "é")
         })
@@ -377,7 +377,7 @@ fn a_cut_value_is_whole_characters_and_marked() {
     ];
     let mut last = None;
     let fits = span.view(|span| {
-        degrade::degrade(span, |smaller| {
+        shrink::degrade(span, |smaller| {
             last = Some(smaller.to_owned());
             smaller.operation_name().len() < 70
         })

@@ -4,16 +4,14 @@
 //! became of them. [`RemoteReporter`](crate::reporter::RemoteReporter) packs, splits and accounts.
 
 #[cfg(feature = "udp")]
-mod address;
-#[cfg(feature = "udp")]
-mod resolver;
+mod agent_address;
 #[cfg(feature = "udp")]
 mod udp;
 
 use std::time::{Duration, Instant};
 
 #[cfg(feature = "udp")]
-pub use address::{AddressError, AgentAddress};
+pub use agent_address::{AddressError, AgentAddress};
 #[cfg(feature = "udp")]
 pub use udp::{SocketFamily, UdpSender};
 

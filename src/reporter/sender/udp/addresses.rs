@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use crate::metrics::DropCause;
 use crate::reporter::sender::AgentAddress;
-use crate::reporter::sender::resolver::Resolver;
 use crate::reporter::sender::udp::SocketFamily;
-use crate::reporter::sender::udp::datagrams::Failure;
+use crate::reporter::sender::udp::resolver::Resolver;
+use crate::reporter::sender::udp::socket::Failure;
 
 /// An agent and what its name stands for.
 pub(super) struct Addresses {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::clock::after;
-use crate::reporter::sender::udp::datagrams::Datagrams;
+use crate::reporter::sender::udp::socket::Datagrams;
 use crate::reporter::sender::udp::socket_table::SocketTable;
 use crate::reporter::sender::udp::watch::Watch;
 

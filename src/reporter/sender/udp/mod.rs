@@ -1,8 +1,9 @@
 mod addresses;
 mod bucket;
 mod connection;
-mod datagrams;
-mod lines;
+mod explain;
+mod resolver;
+mod socket;
 mod socket_table;
 mod watch;
 
@@ -15,7 +16,7 @@ use crate::metrics::{DropCause, DropCounts};
 use crate::reporter::sender::udp::addresses::Addresses;
 use crate::reporter::sender::udp::bucket::Bucket;
 use crate::reporter::sender::udp::connection::{Connection, NoRoom};
-use crate::reporter::sender::udp::datagrams::{Failure, Open, open};
+use crate::reporter::sender::udp::socket::{Failure, Open, open};
 use crate::reporter::sender::udp::socket_table::SocketTable;
 use crate::reporter::sender::udp::watch::{Room, memory_of};
 use crate::reporter::sender::{

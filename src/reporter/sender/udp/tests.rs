@@ -7,9 +7,9 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use super::datagrams::{Datagrams, MESSAGE_SIZE};
+use super::socket::{Datagrams, MESSAGE_SIZE};
 use super::*;
-use crate::reporter::sender::resolver::Resolver;
+use crate::reporter::sender::udp::resolver::Resolver;
 
 /// What a fake system answers; where nothing is prepared, all is well.
 #[derive(Clone, Default)]

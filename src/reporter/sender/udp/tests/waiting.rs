@@ -1,7 +1,7 @@
 //! What has to wait: for the system, for the agent, for the pace.
 
 use super::super::connection::LONGEST_NO_ROOM;
-use super::super::datagrams::NO_BUFFERS;
+use super::super::socket::NO_BUFFERS;
 use super::super::socket_table::AgentSocket;
 use super::*;
 

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use crate::panics::caught;
-use crate::reporter::drive::Drive;
-use crate::reporter::worker::Shared;
+use crate::reporter::worker::mailbox::Shared;
+use crate::reporter::worker::turn::Drive;
 
 /// Runs `drive` on a thread of its own until it is closed; gives it back where no thread can be had.
 pub(crate) fn spawn(shared: Arc<Shared>, drive: Box<Drive>) -> Result<(), Box<Drive>> {

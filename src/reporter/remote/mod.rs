@@ -1,3 +1,5 @@
+mod outage;
+
 use std::fmt;
 use std::ops::Range;
 use std::thread;
@@ -6,11 +8,11 @@ use std::time::{Duration, Instant};
 use crate::clock::{deadline_after, instant_now};
 use crate::metrics::{Counter, DropCause, DropCounts};
 use crate::record::FinishedSpan;
-use crate::reporter::drive::SHORTEST_PAUSE;
 use crate::reporter::guarded::guarded;
 use crate::reporter::packet::{Numbers, Packet, Shrunk};
+use crate::reporter::remote::outage::Trouble;
 use crate::reporter::sender::{Batch, BatchFormat, SendOutcome, SendResult, Sender};
-use crate::reporter::trouble::Trouble;
+use crate::reporter::worker::SHORTEST_PAUSE;
 use crate::reporter::{MakeReporter, Reporter, Unsent, WorkerHandle};
 use crate::services::Services;
 

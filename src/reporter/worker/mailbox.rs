@@ -17,9 +17,9 @@ use crate::diagnostics::Diagnostics;
 use crate::metrics::{DropCause, DropCounts, FlushReport, Metrics};
 use crate::model::Process;
 use crate::record::Store;
-use crate::reporter::child::{NoReporter, renamed};
-use crate::reporter::drive::{Drive, Orders, Totals};
 use crate::reporter::guarded::guarded;
+use crate::reporter::worker::forked::{NoReporter, renamed};
+use crate::reporter::worker::turn::{Drive, Orders, Totals};
 use crate::reporter::{MakeReporter, Reporter};
 use crate::services::Services;
 use crate::sync::PerProcess;
@@ -438,4 +438,5 @@ impl fmt::Debug for Shared {
 const RETRY: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
+#[path = "tests.rs"]
 mod tests;

@@ -6,9 +6,9 @@ use crate::clock::{deadline_after, instant_now};
 use crate::metrics::{DropCause, DropCounts};
 use crate::record::{Backlog, BacklogMark, Take};
 use crate::reporter::guarded::guarded;
-use crate::reporter::looks::Looks;
-use crate::reporter::overflow::Overflow;
-use crate::reporter::worker::{Shared, WorkerHandle, WorkerOptions};
+use crate::reporter::worker::mailbox::{Shared, WorkerHandle, WorkerOptions};
+use crate::reporter::worker::overflow::Overflow;
+use crate::reporter::worker::schedule::Looks;
 use crate::reporter::{Reporter, Unsent};
 use crate::sync::generation;
 
@@ -290,7 +290,7 @@ pub(super) struct Totals {
 }
 
 /// A reporter that asks for a shorter pause, or for one that is over, does not keep the processor busy.
-pub(super) const SHORTEST_PAUSE: Duration = Duration::from_micros(100);
+pub(in crate::reporter) const SHORTEST_PAUSE: Duration = Duration::from_micros(100);
 
 /// How long a flush may take that nobody waits for.
 pub(super) const TICK_TIMEOUT: Duration = Duration::from_secs(1);

@@ -6,7 +6,7 @@ use crate::clock::instant_now;
 use crate::metrics::DropCause;
 use crate::reporter::Reporter;
 use crate::reporter::guarded::guarded;
-use crate::reporter::worker::WorkerOptions;
+use crate::reporter::worker::mailbox::WorkerOptions;
 
 /// Losses from the first one to the end of a quiet time.
 #[derive(Debug, Default)]
