@@ -1,4 +1,4 @@
-//! Tells the user of finished spans that found no room in the queue.
+//! Lines to the user about finished spans that found no room in the queue.
 
 use std::time::{Duration, Instant};
 
@@ -6,21 +6,21 @@ use crate::clock::instant_now;
 use crate::metrics::DropCause;
 use crate::reporter::Reporter;
 use crate::reporter::guarded::guarded;
-use crate::reporter::worker::mailbox::WorkerOptions;
+use crate::reporter::worker::options::WorkerOptions;
 
-/// Losses from the first one to the end of a quiet time.
+/// A run of losses, from the first one until no span was lost for ten seconds.
 #[derive(Debug, Default)]
 pub(super) struct Overflow {
-    /// All losses at the last look.
+    /// All losses of the tracer at the last check.
     seen: u64,
-    /// Those since the queue last had room for long enough.
+    /// The losses of this run.
     lost: u64,
     last_loss: Option<Instant>,
 }
 
 impl Overflow {
-    /// Counts what was lost since the last look, and says so; says that it is over after a quiet time.
-    pub(super) fn look(&mut self, options: &WorkerOptions, reporter: &dyn Reporter) {
+    /// Counts what was lost since the last check and warns of it. Says that the run is over after a quiet time.
+    pub(super) fn check(&mut self, options: &WorkerOptions, reporter: &dyn Reporter) {
         let seen = options.store.totals().0.get(DropCause::QueueFull);
         let lost = seen.saturating_sub(self.seen);
         self.seen = seen;
@@ -52,7 +52,7 @@ impl Overflow {
 const LARGER_QUEUE: &str =
     "a larger one holds longer bursts (queue_size, JAEGER_REPORTER_MAX_QUEUE_SIZE)";
 
-/// How long the queue must have had room before that is said.
+/// How long no span must be lost before the run is over.
 const QUIET: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
@@ -67,7 +67,7 @@ mod tests {
     use crate::record::{Budget, FrameBytes, FrameHeader, Store};
     use crate::reporter::NullReporter;
 
-    /// A span that is larger than what a thread may hold outside of the budget.
+    /// Finishes a span that is larger than what a thread may hold outside of the budget.
     fn finish_span(store: &Store) {
         let (trace_id, span_id) = (TraceId::new(0, 1), SpanId::new(1));
         let ids = trace_id.zip(span_id).expect("not zero");
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn recovery_is_said_after_a_quiet_time_with_the_total_and_not_while_losses_go_on() {
+    fn one_line_tells_the_losses_and_one_after_a_quiet_time_their_total() {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let said = lines.clone();
         let metrics = Metrics::default();
@@ -100,15 +100,15 @@ mod tests {
             flush_interval: Duration::from_secs(3_600),
         };
         let mut overflow = Overflow::default();
-        let look = |overflow: &mut Overflow| {
-            overflow.look(&options, &NullReporter::new());
+        let check = |overflow: &mut Overflow| {
+            overflow.check(&options, &NullReporter::new());
             std::mem::take(&mut *lines.lock().expect("not poisoned"))
         };
-        assert!(look(&mut overflow).is_empty());
+        assert!(check(&mut overflow).is_empty());
         for _ in 0..3 {
             finish_span(&store);
         }
-        let first = look(&mut overflow);
+        let first = check(&mut overflow);
         assert!(
             first[0].starts_with("3 finished spans found no room"),
             "{first:?}"
@@ -118,18 +118,21 @@ mod tests {
             "{first:?}"
         );
         assert!(
-            look(&mut overflow).is_empty(),
+            check(&mut overflow).is_empty(),
             "a moment without a loss is no recovery"
         );
         finish_span(&store);
-        assert!(look(&mut overflow).is_empty(), "one line in ten seconds");
+        assert!(
+            check(&mut overflow).is_empty(),
+            "one line within ten seconds"
+        );
 
         overflow.last_loss = overflow.last_loss.map(|last| last - QUIET);
-        let last = look(&mut overflow);
+        let last = check(&mut overflow);
         assert_eq!(
             last,
             ["the queue has room again; 4 finished spans found none"]
         );
-        assert!(look(&mut overflow).is_empty());
+        assert!(check(&mut overflow).is_empty());
     }
 }

@@ -1,48 +1,52 @@
-//! The thread that drives the worker.
+//! The thread that runs a worker.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use crate::panics::caught;
-use crate::reporter::worker::mailbox::Shared;
-use crate::reporter::worker::turn::Drive;
+use crate::reporter::worker::forked::make_turn;
+use crate::reporter::worker::mailbox::{IdleTurn, Mailbox};
+use crate::reporter::worker::turn::WorkerTurn;
 
-/// Runs `drive` on a thread of its own until it is closed; gives it back where no thread can be had.
-pub(crate) fn spawn(shared: Arc<Shared>, drive: Box<Drive>) -> Result<(), Box<Drive>> {
-    // The closure is lost where the spawn fails: the drive waits outside of it.
-    let waiting = Arc::new(Mutex::new(Some(drive)));
-    let for_thread = waiting.clone();
+/// Runs the worker on a thread of its own until it is closed. Gives the turn back if no thread can be started.
+pub(crate) fn spawn(mailbox: &Arc<Mailbox>, idle: IdleTurn) -> Result<(), IdleTurn> {
+    let turn = match idle {
+        IdleTurn::Made(turn) => turn,
+        IdleTurn::NotMade => make_turn(mailbox),
+    };
+    // A failed spawn drops its closure, so the turn waits outside of it.
+    let waiting = Arc::new(Mutex::new(Some(turn)));
+    let take = |waiting: &Mutex<Option<_>>| {
+        let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.take()
+    };
+    let for_thread = (mailbox.clone(), waiting.clone());
     let spawned = thread::Builder::new()
         .name("tracehound-worker".to_owned())
         .spawn(move || {
-            let drive = for_thread
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take();
-            if let Some(drive) = drive {
-                run(&shared, drive);
+            let (mailbox, waiting) = for_thread;
+            if let Some(turn) = take(&waiting) {
+                run(&mailbox, turn);
             }
         });
     match spawned {
         Ok(_) => Ok(()),
-        Err(_) => {
-            let drive = waiting
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take();
-            drive.map_or(Ok(()), Err)
-        }
+        Err(_) => take(&waiting).map_or(Ok(()), |turn| Err(IdleTurn::Made(turn))),
     }
 }
 
-fn run(shared: &Shared, mut drive: Box<Drive>) {
-    shared.running_on(thread::current().id());
+fn run(mailbox: &Mailbox, mut turn: Box<WorkerTurn>) {
+    mailbox.runs_on(thread::current().id());
     let mut panics = 0;
     while panics < MAX_PANICS {
-        // A reporter's panics are caught further in: this one would be ours.
+        // A panic of the reporter is caught further in, so this one would be a fault of this crate.
         let goes_on = caught(|| {
-            let orders = shared.wait(drive.next_turn());
-            drive.turn(&orders, shared)
+            let orders = mailbox.wait(turn.next());
+            let Some(progress) = turn.run(&orders) else {
+                return false;
+            };
+            mailbox.deliver(&progress);
+            !progress.is_closed
         });
         match goes_on {
             Some(true) => {}
