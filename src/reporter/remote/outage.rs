@@ -1,35 +1,36 @@
-//! Batches are being lost: what is known of it, and when the next one is tried.
+//! What a remote reporter knows while its batches are being lost.
 
+use std::mem;
 use std::time::Instant;
 
 use crate::metrics::DropCause;
 
-/// What has gone wrong since batches last arrived. Empty where all is well.
+/// The causes of losses since batches last arrived, and when to try again. Empty while all is well.
 #[derive(Debug, Default)]
-pub(super) struct Trouble {
-    /// Those of which a line was written, the last one last.
+pub(super) struct Outage {
+    /// The causes that the user was told of, the latest last.
     causes: Vec<DropCause>,
-    /// Full batches are given up until then.
+    /// Until then full batches are dropped untried.
     retry_at: Option<Instant>,
     /// A batch went out, and nothing bad is known of it yet.
     may_be_over: bool,
 }
 
-impl Trouble {
-    /// The cause for which a full batch is given up untried.
+impl Outage {
+    /// Returns the cause for which a full batch is dropped untried, or `None` if it should be tried.
     pub(super) fn gives_up(&self, now: Instant) -> Option<DropCause> {
         let waits = self.retry_at.is_some_and(|retry_at| now < retry_at);
         self.causes.last().copied().filter(|_| waits)
     }
 
-    /// Whether nobody took the last batch: the next one is a probe, so it has one span.
-    pub(super) fn is_away(&self) -> bool {
+    /// Returns whether the last batch was refused. Then the next one is a probe of one span.
+    pub(super) fn is_refused(&self) -> bool {
         self.retry_at.is_some()
             && !self.may_be_over
             && self.causes.last() == Some(&DropCause::Refused)
     }
 
-    /// Whether a batch that was lost for `cause` makes the next ones wait.
+    /// Returns whether a batch that was lost for `cause` makes the next ones wait.
     pub(super) fn makes_wait(cause: DropCause) -> bool {
         matches!(
             cause,
@@ -37,22 +38,24 @@ impl Trouble {
         )
     }
 
-    /// A batch was lost; the next full one is tried at `retry_at`.
-    pub(super) fn went_wrong(&mut self, cause: DropCause, retry_at: Option<Instant>) {
+    /// Notes that a batch was lost. The next full one is tried at `retry_at`.
+    pub(super) fn note_loss(&mut self, cause: DropCause, retry_at: Option<Instant>) {
         self.may_be_over = false;
         self.retry_at = retry_at;
         self.causes.retain(|&known| known != cause);
         self.causes.push(cause);
     }
 
-    /// A batch was sent. One on its way proves little: a refusal comes back later, before the next one. Returns the causes
-    /// that are over.
-    pub(super) fn went_well(&mut self, retry_at: impl FnOnce() -> Instant) -> Vec<DropCause> {
+    /// Notes that a batch was sent. Returns the causes that are over.
+    ///
+    /// One batch proves little, because its refusal may come back later, before the next one. So the second ends the
+    /// outage, and after the first the next full batch is tried at `retry_at`.
+    pub(super) fn note_sent(&mut self, retry_at: impl FnOnce() -> Instant) -> Vec<DropCause> {
         if self.causes.is_empty() {
             return Vec::new();
         }
         if self.may_be_over {
-            return std::mem::take(self).causes;
+            return mem::take(self).causes;
         }
         self.may_be_over = true;
         self.retry_at = self.retry_at.map(|_| retry_at());
