@@ -1,24 +1,22 @@
-//! Connected datagram sockets, and what their errors say of which datagram.
+//! Connected datagram sockets.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
-use crate::metrics::DropCause;
-
 /// A connected socket that never blocks.
-pub(super) trait Datagrams: Send {
+pub(super) trait DatagramSocket: Send {
     fn send(&self, bytes: &[u8]) -> io::Result<usize>;
 
-    /// What the system has to say of datagrams that were sent. It says it once.
+    /// Takes the error that the system has kept about datagrams that were sent. It tells each error once.
     fn take_error(&self) -> Option<io::Error>;
 
     fn local_addr(&self) -> io::Result<SocketAddr>;
 
-    /// What the path to the agent carries in one packet, with its headers, as far as the system knows.
+    /// Returns how many bytes, headers included, the path to the agent carries in one packet, if the system knows.
     fn path_mtu(&self) -> Option<usize>;
 }
 
-impl Datagrams for UdpSocket {
+impl DatagramSocket for UdpSocket {
     fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         Self::send(self, bytes)
     }
@@ -47,17 +45,18 @@ impl Datagrams for UdpSocket {
     }
 }
 
-/// Opens a socket to an agent.
-pub(super) type Open = dyn FnMut(SocketAddr) -> io::Result<Box<dyn Datagrams>> + Send;
+/// A function that opens a socket to an agent.
+pub(super) type Open = dyn FnMut(SocketAddr) -> io::Result<Box<dyn DatagramSocket>> + Send;
 
-pub(super) fn open(agent: SocketAddr) -> io::Result<Box<dyn Datagrams>> {
+/// Opens a socket of the system to an agent.
+pub(super) fn open(agent: SocketAddr) -> io::Result<Box<dyn DatagramSocket>> {
     let socket = UdpSocket::bind(local_for(agent))?;
     socket.connect(agent)?;
     socket.set_nonblocking(true)?;
     Ok(Box::new(socket))
 }
 
-/// Nobody else can send to a socket that is bound to the loopback address.
+/// Returns the address to bind to. On the loopback address, no other host can send to the socket.
 fn local_for(agent: SocketAddr) -> SocketAddr {
     let local: IpAddr = match agent {
         SocketAddr::V4(agent) if agent.ip().is_loopback() => Ipv4Addr::LOCALHOST.into(),
@@ -68,73 +67,12 @@ fn local_for(agent: SocketAddr) -> SocketAddr {
     SocketAddr::new(local, 0)
 }
 
-/// An error and what it means for a datagram.
-pub(super) struct Failure {
-    pub(super) cause: DropCause,
-    pub(super) error: io::Error,
-}
-
-impl Failure {
-    pub(super) fn new(cause: DropCause, error: io::Error) -> Self {
-        Self { cause, error }
-    }
-
-    /// Of a datagram that is to be sent.
-    pub(super) fn from(error: io::Error) -> Self {
-        let cause = match error.kind() {
-            ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset => DropCause::Refused,
-            ErrorKind::WouldBlock => DropCause::NetBuffer,
-            _ => match error.raw_os_error() {
-                Some(MESSAGE_SIZE) => DropCause::TooLarge,
-                Some(NO_BUFFERS) => DropCause::NetBuffer,
-                _ => DropCause::SendFailed,
-            },
-        };
-        Self { cause, error }
-    }
-
-    /// Of a datagram that was sent: one that turns out too large for the path cannot be split any more.
-    pub(super) fn afterwards(error: io::Error) -> Self {
-        let mut failure = Self::from(error);
-        if failure.cause == DropCause::TooLarge {
-            failure.cause = DropCause::SendFailed;
-        }
-        failure
-    }
-
-    pub(super) fn reason(&self) -> String {
-        match self.error.kind() {
-            ErrorKind::ConnectionRefused => "connection refused".to_owned(),
-            ErrorKind::TimedOut => "the look-up takes long".to_owned(),
-            _ => self.error.to_string(),
-        }
-    }
-}
-
-/// `EMSGSIZE`, for which the standard library has no name.
-pub(super) const MESSAGE_SIZE: i32 = if cfg!(windows) {
-    10_040
-} else if cfg!(any(target_os = "linux", target_os = "android")) {
-    90
-} else {
-    40
-};
-
-/// `ENOBUFS`, likewise.
-pub(super) const NO_BUFFERS: i32 = if cfg!(windows) {
-    10_055
-} else if cfg!(any(target_os = "linux", target_os = "android")) {
-    105
-} else {
-    55
-};
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_socket_is_bound_to_the_agents_family_and_on_loopback_where_the_agent_is() {
+    fn the_socket_is_bound_to_the_agents_family_and_to_loopback_for_an_agent_there() {
         let rows = [
             ("127.0.0.1:6831", "127.0.0.1:0"),
             ("127.1.2.3:6831", "127.0.0.1:0"),

@@ -7,9 +7,12 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use super::socket::{Datagrams, MESSAGE_SIZE};
+use super::connector::SHORTEST_PAUSE;
+use super::failure::MESSAGE_SIZE;
+use super::resolver::Resolver;
+use super::socket::DatagramSocket;
 use super::*;
-use crate::reporter::sender::udp::resolver::Resolver;
+use crate::clock::deadline_after;
 
 /// What a fake system answers; where nothing is prepared, all is well.
 #[derive(Clone, Default)]
@@ -42,8 +45,8 @@ impl System {
     fn sender(&self, agent: &str) -> UdpSender {
         let system = self.clone();
         let mut sender = UdpSender::new(agent.parse::<AgentAddress>().expect(agent));
-        sender.table = || Box::new(socket_table::Unknown);
-        sender.open = Box::new(move |address| {
+        sender.connector.table = || Box::new(socket_table::Unknown);
+        sender.connector.open = Box::new(move |address| {
             let mut prepared = system.0.lock().expect("not poisoned");
             prepared.opened.push(address.to_string());
             match prepared.opens.pop_front() {
@@ -55,7 +58,7 @@ impl System {
     }
 }
 
-impl Datagrams for System {
+impl DatagramSocket for System {
     fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         let mut prepared = self.0.lock().expect("not poisoned");
         if let Some(error) = prepared.sends.pop_front() {
@@ -161,7 +164,8 @@ fn from_elsewhere_a_refusal_concerns_the_datagram_before() {
 fn a_refusal_from_elsewhere_of_one_address_turns_to_the_next() {
     let system = System::default();
     let mut sender = system.sender("agent.example");
-    sender.addresses.resolver = resolver(|_, _| Ok(addresses(&["192.0.2.1:7", "192.0.2.2:7"])));
+    sender.connector.addresses.resolver =
+        resolver(|_, _| Ok(addresses(&["192.0.2.1:7", "192.0.2.2:7"])));
     assert_eq!(send(&mut sender, 3), (SENT, None));
     system.prepare(|prepared| prepared.sends.push_back(refused()));
     assert_eq!(send(&mut sender, 4), (SENT, Some((DropCause::Refused, 3))));
@@ -267,10 +271,10 @@ fn a_socket_that_cannot_be_opened_is_tried_again_later() {
     let expected = "no socket to 127.0.0.1:6831 can be opened (";
     assert!(line.starts_with(expected), "{line}");
 
-    sender.not_before = Some(instant_now());
+    sender.connector.not_before = Some(instant_now());
     assert_eq!(send(&mut sender, 3), (lost(DropCause::SendFailed), None));
-    assert_eq!(sender.pause, LEAST_PAUSE * 2);
-    sender.not_before = Some(instant_now());
+    assert_eq!(sender.connector.pause, SHORTEST_PAUSE * 2);
+    sender.connector.not_before = Some(instant_now());
     assert_eq!(send(&mut sender, 3), (SENT, None));
     assert_eq!(system.opened().len(), 3);
 }
@@ -297,13 +301,13 @@ fn a_name_without_an_address_is_asked_for_again_later() {
         Ok(addresses(&[])),
         Err(io::Error::other("no such host")),
     ]);
-    sender.addresses.resolver = resolver(move |host, port| {
+    sender.connector.addresses.resolver = resolver(move |host, port| {
         assert_eq!((host, port), ("agent.example", 7));
         let mut answers = answers.lock().expect("not poisoned");
         answers.pop().expect("asked three times")
     });
     for reason in ["no such host", "none of the family that is asked for"] {
-        sender.not_before = None;
+        sender.connector.not_before = None;
         for _ in 0..10 {
             assert_eq!(send(&mut sender, 3), (lost(DropCause::NoAddress), None));
         }
@@ -314,7 +318,7 @@ fn a_name_without_an_address_is_asked_for_again_later() {
             )
         );
     }
-    sender.not_before = None;
+    sender.connector.not_before = None;
     assert_eq!(send(&mut sender, 3), (SENT, None));
     assert_eq!(sender.destination(), "agent.example:7 (127.0.0.1)");
 }
@@ -325,7 +329,7 @@ fn a_name_server_that_hangs_holds_nobody_up() {
     let mut sender = system.sender("agent.example");
     let (answer, answers) = channel();
     let answers = Mutex::new(answers);
-    sender.addresses.resolver = resolver(move |_, _| {
+    sender.connector.addresses.resolver = resolver(move |_, _| {
         let answers = answers.lock().expect("not poisoned");
         Ok(answers.recv().expect("the test answers"))
     });
@@ -351,7 +355,7 @@ fn a_name_server_that_hangs_holds_nobody_up() {
 fn a_look_up_that_panics_is_no_address() {
     let system = System::default();
     let mut sender = system.sender("agent.example");
-    sender.addresses.resolver = resolver(|_, _| panic!("look-up"));
+    sender.connector.addresses.resolver = resolver(|_, _| panic!("look-up"));
     assert_eq!(send(&mut sender, 3), (lost(DropCause::NoAddress), None));
 }
 
@@ -365,7 +369,7 @@ fn addresses_of_version_4_come_first_and_the_family_may_be_chosen() {
     for (family, expected) in rows {
         let system = System::default();
         let mut sender = system.sender("agent.example").family(family);
-        sender.addresses.resolver = resolver(|_, _| {
+        sender.connector.addresses.resolver = resolver(|_, _| {
             Ok(addresses(&[
                 "[2001:db8::1]:7",
                 "192.0.2.1:7",
@@ -383,7 +387,8 @@ fn addresses_of_version_4_come_first_and_the_family_may_be_chosen() {
 fn where_one_address_refuses_the_next_one_takes_over() {
     let system = System::default();
     let mut sender = system.sender("localhost");
-    sender.addresses.resolver = resolver(|_, _| Ok(addresses(&["[::1]:7", "127.0.0.1:7"])));
+    sender.connector.addresses.resolver =
+        resolver(|_, _| Ok(addresses(&["[::1]:7", "127.0.0.1:7"])));
     system.prepare(|prepared| prepared.errors.extend([Some(refused())]));
     assert_eq!(send(&mut sender, 3), (SENT, None));
     assert_eq!(system.opened(), ["127.0.0.1:7", "[::1]:7"]);
@@ -403,7 +408,8 @@ fn where_one_address_refuses_the_next_one_takes_over() {
 fn an_address_without_a_route_is_passed_over() {
     let system = System::default();
     let mut sender = system.sender("agent.example");
-    sender.addresses.resolver = resolver(|_, _| Ok(addresses(&["192.0.2.1:7", "192.0.2.2:7"])));
+    sender.connector.addresses.resolver =
+        resolver(|_, _| Ok(addresses(&["192.0.2.1:7", "192.0.2.2:7"])));
     system.prepare(|prepared| {
         let unreachable = ErrorKind::NetworkUnreachable.into();
         prepared.opens.push_back(unreachable);

@@ -1,8 +1,8 @@
 //! What has to wait: for the system, for the agent, for the pace.
 
 use super::super::connection::LONGEST_NO_ROOM;
-use super::super::socket::NO_BUFFERS;
-use super::super::socket_table::AgentSocket;
+use super::super::failure::NO_BUFFERS;
+use super::super::socket_table::{AgentSocket, SocketTable};
 use super::*;
 
 #[test]
@@ -109,7 +109,7 @@ fn a_full_receive_buffer_holds_datagrams_back_and_dropped_ones_are_earlier_losse
         SOCKET.set(socket);
     };
     let mut sender = System::default().sender(LOCAL);
-    sender.table = || Box::new(Local);
+    sender.connector.table = || Box::new(Local);
     assert_eq!(send(&mut sender, 3), (SENT, None));
     change(|socket| socket.dropped += 1);
     let lost = Some((DropCause::AgentKernelDrops, 3));
@@ -151,8 +151,9 @@ fn what_was_dropped_at_an_address_that_is_left_is_told_with_the_next_datagram() 
         }
     }
     let mut sender = System::default().sender("localhost");
-    sender.table = || Box::new(OneMoreEachTime(0));
-    sender.addresses.resolver = resolver(|_, _| Ok(addresses(&["127.0.0.1:7", "127.0.0.2:7"])));
+    sender.connector.table = || Box::new(OneMoreEachTime(0));
+    sender.connector.addresses.resolver =
+        resolver(|_, _| Ok(addresses(&["127.0.0.1:7", "127.0.0.2:7"])));
     assert_eq!(send(&mut sender, 3), (SENT, None));
     assert!(sender.turn_to_next_address());
     let dropped = Some((DropCause::AgentKernelDrops, 3));
