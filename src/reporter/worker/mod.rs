@@ -12,7 +12,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `turn` | [`WorkerTurn`](turn::WorkerTurn): takes spans, hands them over, flushes, closes; knows no thread and no caller |
+//! | `turn` | [`WorkerTurn`](turn::WorkerTurn): takes spans, hands them over, flushes; knows no thread and no caller |
 //! | `schedule` | when a turn takes spans from the thread queues |
 //! | `overflow` | the lines about spans that found no room in the queue |
 //! | `mailbox` | [`Mailbox`]: the requests of callers, the answers, and the turn while no thread runs it |

@@ -68,8 +68,8 @@ impl Schedule {
 
 /// About a datagram, in bytes.
 const WORTH_SENDING: usize = 16 * 1024;
-/// A look interrupts the program's threads: at 100,000 spans a second one call in a thousand took 34 us with looks every
-/// 2 ms, and 3 us with looks every 20 ms.
+/// A look interrupts the program's threads: at 100,000 spans a second one call in a thousand took 34 us with looks
+/// every 2 ms, and 3 us with looks every 20 ms.
 const SHORTEST: Duration = Duration::from_millis(20);
 /// Spans must not grow old in a thread's newest chunk.
 const BETWEEN_ALL: Duration = Duration::from_millis(50);
@@ -81,8 +81,8 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// Follows the plan for `time` while `bytes` come in each second. Returns how many looks took everything, and how many
-    /// only filled chunks.
+    /// Follows the plan for `time` while `bytes` come in each second. Returns how many looks took everything, and how
+    /// many only filled chunks.
     fn looks(plan: &mut Schedule, start: Instant, time: Duration, bytes: usize) -> (u32, u32) {
         let (mut counts, mut last) = ((0, 0), start);
         while plan.next() < start + time {
