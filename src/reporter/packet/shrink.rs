@@ -43,14 +43,14 @@ pub(super) fn shrink(
 /// The length to which values are cut at most, in bytes, before tags are left out.
 const SHORTEST_CUT: usize = 64;
 
-/// One form of a span, as the parts that it leaves out.
+/// A form of a span, given by the parts that it leaves out.
 #[derive(Clone, Copy, Default)]
 struct Cut {
-    /// How many log records it leaves out, the largest.
+    /// The number of log records that it leaves out, the largest.
     logs: usize,
     /// The length to which it cuts values and the operation name.
     longest_value: Option<usize>,
-    /// How many tags it leaves out, the largest of those that no convention knows.
+    /// The number of tags that it leaves out, the largest of those that no convention knows.
     tags: usize,
 }
 

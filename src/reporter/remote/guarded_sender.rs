@@ -15,9 +15,9 @@ pub(super) struct GuardedSender {
 /// The largest batches that a sender takes, in bytes.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Limits {
-    /// Of several spans.
+    /// The limit for a batch of several spans.
     pub(super) batch: usize,
-    /// Of a single span.
+    /// The limit for a batch of a single span.
     pub(super) single: usize,
 }
 

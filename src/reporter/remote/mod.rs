@@ -81,7 +81,7 @@ pub struct RemoteReporter {
 #[derive(Clone, Copy)]
 struct Pause {
     until: Instant,
-    /// All spans go out after the pause, not only a full batch.
+    /// After the pause all spans go out, not only a full batch.
     is_flush: bool,
 }
 
@@ -448,9 +448,9 @@ impl fmt::Debug for RemoteReporter {
     }
 }
 
-/// How long sending a full batch may take.
+/// The longest time that sending a full batch may take.
 const FULL_BATCH_TIMEOUT: Duration = Duration::from_millis(250);
-/// How many bytes a caller may report during a pause before they are dropped.
+/// The number of bytes that a caller may report during a pause before they are dropped.
 const MAX_HELD_BYTES: usize = 1024 * 1024;
 
 #[cfg(test)]

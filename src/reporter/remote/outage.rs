@@ -1,4 +1,4 @@
-//! What a remote reporter knows while its batches are being lost.
+//! The state of a remote reporter while its batches are being lost.
 
 use std::mem;
 use std::time::Instant;
@@ -10,7 +10,7 @@ use crate::metrics::DropCause;
 pub(super) struct Outage {
     /// The causes that the user was told of, the latest last.
     causes: Vec<DropCause>,
-    /// Until then full batches are dropped untried.
+    /// The time until which full batches are dropped untried.
     retry_at: Option<Instant>,
     /// A batch went out, and nothing bad is known of it yet.
     may_be_over: bool,
@@ -48,7 +48,7 @@ impl Outage {
 
     /// Notes that a batch was sent. Returns the causes that are over.
     ///
-    /// One batch proves little, because its refusal may come back later, before the next one. So the second ends the
+    /// A single batch proves little, because its refusal may come back later, before the next one. So the second ends the
     /// outage, and after the first the next full batch is tried at `retry_at`.
     pub(super) fn note_sent(&mut self, retry_at: impl FnOnce() -> Instant) -> Vec<DropCause> {
         if self.causes.is_empty() {

@@ -230,13 +230,13 @@ impl<'a> Batch<'a> {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct SendOutcome {
-    /// What became of the batch of this call.
+    /// The fate of the batch of this call.
     pub this: SendResult,
     /// Spans of earlier batches that counted as sent and are now known to be lost.
     pub earlier: DropCounts,
 }
 
-/// What became of one batch.
+/// The fate of one batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendResult {

@@ -59,8 +59,8 @@ impl WorkerHandle {
             })
     }
 
-    /// Has everything that was finished before this call handed to the reporter. Returns false if that took longer than
-    /// `timeout`.
+    /// Waits until the worker has handed over every span that was finished before this call. Returns false if that took
+    /// longer than `timeout`.
     ///
     /// Returns true at once on the worker's own thread, which would wait for itself, and when the tracer is gone.
     pub fn drain(&self, timeout: Duration) -> bool {

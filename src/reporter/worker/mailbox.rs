@@ -56,7 +56,7 @@ struct ProcessState {
 struct State {
     /// `None` while a thread runs the turn, and after the last one.
     idle: Option<IdleTurn>,
-    /// Until then only callers who wait ask for a thread.
+    /// The time until which only callers who wait ask for a thread.
     retry_at: Option<Instant>,
     thread: Option<ThreadId>,
     /// The last ticket given out, the last one that the worker has seen, and the last one served.
@@ -287,7 +287,7 @@ impl fmt::Debug for Mailbox {
 
 #[cfg(test)]
 impl Mailbox {
-    /// Has the next span ask for a thread, as if the pause after a refusal were over.
+    /// Ends the pause after a failure, so that the next span asks for a thread.
     pub(super) fn end_pause(&self) {
         self.lock().retry_at = Some(instant_now());
     }
@@ -298,5 +298,5 @@ impl Mailbox {
     }
 }
 
-/// How long spans that start ask for no thread after one could not be started.
+/// The time after a failure in which spans that start ask for no thread.
 const RETRY: Duration = Duration::from_secs(1);

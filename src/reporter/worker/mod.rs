@@ -75,13 +75,13 @@ impl Worker {
         Self { mailbox }
     }
 
-    /// Has everything that is finished handed over and flushed, within `timeout`.
+    /// Waits until the worker has handed over and flushed every finished span, at most for `timeout`.
     pub(crate) fn flush(&self, timeout: Duration) -> FlushReport {
         self.mailbox.request(Request::Flush, timeout);
         self.mailbox.report()
     }
 
-    /// Closes the queue, has what is in it sent and the reporter closed, within `timeout`.
+    /// Closes the queue, and waits until the worker has emptied it and closed the reporter, at most for `timeout`.
     pub(crate) fn close(&self, timeout: Duration) -> FlushReport {
         self.mailbox.options().store.close();
         self.mailbox.request(Request::Close, timeout);

@@ -52,7 +52,7 @@ impl Overflow {
 const LARGER_QUEUE: &str =
     "a larger one holds longer bursts (queue_size, JAEGER_REPORTER_MAX_QUEUE_SIZE)";
 
-/// How long no span must be lost before the run is over.
+/// The time without a loss after which the run is over.
 const QUIET: Duration = Duration::from_secs(10);
 
 #[cfg(test)]

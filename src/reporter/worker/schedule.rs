@@ -1,4 +1,4 @@
-//! When the worker takes spans from the thread queues.
+//! The times at which the worker takes spans from the thread queues.
 //!
 //! A finished span does not wake the worker, so the worker has to look. It looks about as often as a datagram of spans
 //! comes together: every 20 ms under load, and only at each flush while little or nothing is traced.
@@ -14,7 +14,7 @@ pub(super) struct Schedule {
     /// The time in which about [`WORTH_SENDING`] bytes come.
     period: Duration,
     longest: Duration,
-    /// When everything was last taken.
+    /// The last time at which everything was taken.
     last_all: Instant,
     /// The bytes found since then.
     found: usize,
@@ -66,7 +66,7 @@ impl Schedule {
     }
 }
 
-/// About a datagram, in bytes.
+/// The size of about a datagram, in bytes.
 const WORTH_SENDING: usize = 16 * 1024;
 /// A look interrupts the program's threads: at 100,000 spans a second one call in a thousand took 34 us with looks
 /// every 2 ms, and 3 us with looks every 20 ms.

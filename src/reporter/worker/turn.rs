@@ -14,7 +14,7 @@ use crate::reporter::worker::schedule::Schedule;
 use crate::reporter::{Reporter, Unsent};
 use crate::sync::generation;
 
-/// What callers have asked for since the last turn.
+/// The requests of callers since the last turn.
 #[derive(Debug)]
 pub(crate) struct Orders {
     /// The last ticket that was given out.
@@ -25,7 +25,7 @@ pub(crate) struct Orders {
     pub(super) close_until: Option<Instant>,
 }
 
-/// What the worker has done by the end of a turn.
+/// The state of the worker's accounts at the end of a turn.
 #[derive(Debug)]
 pub(super) struct Progress {
     pub(super) totals: Totals,
@@ -35,7 +35,7 @@ pub(super) struct Progress {
     pub(super) is_closed: bool,
 }
 
-/// What has become of the spans that the reporter was handed.
+/// The fate of the spans that the reporter was handed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Totals {
     pub(super) sent: u64,
@@ -51,9 +51,9 @@ pub(crate) struct WorkerTurn {
     backlog: Backlog,
     schedule: Schedule,
     next_flush: Instant,
-    /// What callers wait for.
+    /// The spans that callers wait for.
     goal: Option<Goal>,
-    /// What callers have asked for since then. It waits, so that new requests cannot put off the first for ever.
+    /// Later requests. They wait, so that they cannot put off the first for ever.
     next_goal: Option<Goal>,
     /// Memory has run short, and nothing was taken from the queue since then.
     drains_soon: bool,
@@ -157,7 +157,7 @@ impl WorkerTurn {
             Take::Filled if !is_asked && !self.drains_soon && !is_flush_due => Take::Filled,
             _ => Take::All,
         };
-        // A backlog remains while the reporter pauses. Further spans can wait in the queue as well as here.
+        // While the reporter pauses a backlog remains, and further spans wait in the queue rather than here.
         if is_asked || (is_time && self.backlog.is_empty()) {
             let bytes = self.options.store.take(kind, &mut self.backlog);
             self.schedule.took(now, kind, bytes);
@@ -288,7 +288,7 @@ impl Goal {
         }
     }
 
-    /// Returns until when callers wait, which after a close is its deadline alone.
+    /// Returns until when callers wait. After a close only its deadline counts.
     ///
     /// Callers who only want spans handed over set none, so their goal always has time left.
     fn deadline(&self) -> Instant {
@@ -300,5 +300,5 @@ impl Goal {
 /// The shortest pause that the worker keeps. A reporter that asks for less does not keep the processor busy.
 pub(in crate::reporter) const SHORTEST_PAUSE: Duration = Duration::from_micros(100);
 
-/// How long the flush of an interval may take, for which no caller waits.
+/// The longest time that the flush of an interval may take, for which no caller waits.
 const TICK_TIMEOUT: Duration = Duration::from_secs(1);

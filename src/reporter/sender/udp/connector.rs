@@ -17,9 +17,9 @@ pub(super) struct Connector {
     pub(super) addresses: Addresses,
     pub(super) open: Box<Open>,
     pub(super) table: fn() -> Box<dyn SocketTable>,
-    /// Why the last attempt has failed. `None` after one that has not.
+    /// The reason why the last attempt has failed. `None` after a success.
     failure: Option<Failure>,
-    /// Until then there is no other attempt.
+    /// The earliest time of the next attempt.
     pub(super) not_before: Option<Instant>,
     pub(super) pause: Duration,
 }

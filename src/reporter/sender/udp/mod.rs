@@ -70,17 +70,18 @@ pub struct UdpSender {
     learnt_bytes: usize,
     /// Spans that were found to be dropped when a connection was closed, and are not reported yet.
     lost_before: u64,
-    /// For an agent that is watched.
+    /// The pace for an agent that is watched.
     bucket: Bucket,
-    /// For an agent that cannot be watched.
+    /// The pace for an agent that cannot be watched.
     blind_bucket: Bucket,
     bytes_per_second: u64,
     /// The last failure of a datagram.
     problem: Option<Failure>,
-    /// Why a batch has to wait.
+    /// The reason why a batch has to wait.
     waits_for: Option<WaitsFor>,
 }
 
+/// A reason to wait.
 #[derive(Clone, Copy)]
 enum WaitsFor {
     /// The agent does not read fast enough.
@@ -468,11 +469,11 @@ const HEADER_BYTES: usize = 48;
 /// The smallest limit that is learnt, however often the system finds datagrams too large.
 const MIN_LEARNT_BYTES: usize = 1_024;
 
-/// About what a Jaeger agent was seen to decode on two cores.
+/// The default pace. A Jaeger agent was seen to decode about as much on two cores.
 const BYTES_PER_SECOND: u64 = 20_000_000;
-/// How much goes at once to an agent that is watched: half of what the agent of Jaeger 1 queues behind its socket.
+/// The burst to an agent that is watched: half of what the agent of Jaeger 1 queues behind its socket.
 const BURST: u64 = 8 * 1024 * 1024;
-/// How much goes at once to an agent that cannot be watched: a third of a default receive buffer.
+/// The burst to an agent that cannot be watched: a third of a default receive buffer.
 const BLIND_BURST: u64 = 64 * 1024;
 
 #[cfg(test)]

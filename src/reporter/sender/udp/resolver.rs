@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::clock::instant_now;
 use crate::reporter::sender::AgentAddress;
 
-/// How many addresses of a name are kept.
+/// The number of a name's addresses that are kept.
 const MAX_ADDRESSES: usize = 16;
 
 /// A function that looks up a host and a port.

@@ -19,7 +19,7 @@ pub(super) struct Watch {
     /// As of the last look. `None` if there is no such socket or the system does not tell.
     seen: Option<AgentSocket>,
     looked_at: Option<Instant>,
-    /// Until then there is no other look.
+    /// The earliest time of the next look.
     next_look: Option<Instant>,
     /// How long the last look took.
     took: Duration,
@@ -158,7 +158,7 @@ pub(super) fn memory_of(bytes: usize) -> u64 {
 
 /// How long a look is good for, because other senders fill the buffer too.
 const FRESH: Duration = Duration::from_millis(10);
-/// How much may go after one look, in bytes. Senders that look at the same moment all see the same free buffer.
+/// The number of bytes that may go after one look. Several senders may look at once and see the same room.
 const MAX_CREDIT: u64 = 4 * 1024 * 1024;
 /// Bounds of the wait for room.
 const SHORTEST_WAIT: Duration = Duration::from_micros(500);

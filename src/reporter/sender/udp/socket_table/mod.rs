@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 /// An agent's socket at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct AgentSocket {
-    /// Differs from that of a later socket at the same address.
+    /// A number that no later socket at this address has.
     pub(super) id: u64,
     /// How much memory unread datagrams take, in bytes, as the kernel counts it.
     pub(super) unread: u64,
