@@ -193,7 +193,7 @@ impl TracerBuilder {
         self.attach(&services);
         let worker = Worker::start(
             WorkerOptions {
-                store: store.clone(),
+                queue: store.clone(),
                 clock: clock.clone(),
                 process: process.clone(),
                 keeps_uuid,

@@ -198,7 +198,7 @@ impl RemoteReporter {
                     if !is_single {
                         most = (to - from) / 2;
                     } else if size <= self.limits.single {
-                        // The sender has not lowered its limit, so a smaller span would be refused as well.
+                        // The sender has not lowered its limit, so there is nothing else to try.
                         self.lose_too_large(from);
                         from = to;
                     }

@@ -55,7 +55,7 @@ impl WorkerHandle {
         self.mailbox
             .upgrade()
             .map_or_else(DropCounts::default, |mailbox| {
-                mailbox.options().store.totals().0
+                mailbox.options().queue.totals().0
             })
     }
 

@@ -169,7 +169,7 @@ impl Mailbox {
                 state.idle = Some(idle);
                 state.retry_at = Some(deadline_after(RETRY));
                 drop(state);
-                self.options.store.need_worker();
+                self.options.queue.need_worker();
                 // Without a thread, callers would wait in vain.
                 self.process_state().wakes_callers.notify_all();
                 false
@@ -181,7 +181,7 @@ impl Mailbox {
     fn is_unused(&self) -> bool {
         let is_not_made = matches!(self.lock().idle, Some(IdleTurn::NotMade));
         is_not_made && {
-            let (lost, finished) = self.options.store.totals();
+            let (lost, finished) = self.options.queue.totals();
             lost.total() == finished
         }
     }
@@ -190,7 +190,7 @@ impl Mailbox {
     pub(super) fn give_up_without_thread(&self) {
         let idle = self.lock().idle.take();
         if idle.is_some() {
-            let lost = self.options.store.drain(|_| {});
+            let lost = self.options.queue.drain(|_| {});
             let mut state = self.lock();
             state.totals.dropped.add(DropCause::NoWorker, lost);
             state.is_closed = true;
@@ -201,7 +201,7 @@ impl Mailbox {
     pub(super) fn report(&self) -> FlushReport {
         // Read before the count of finished spans, so that no more shows as done than was finished.
         let Totals { sent, mut dropped } = self.lock().totals;
-        let (lost, finished) = self.options.store.totals();
+        let (lost, finished) = self.options.queue.totals();
         dropped.merge(&lost);
         let queued = finished.saturating_sub(sent + dropped.total());
         FlushReport {
@@ -271,7 +271,7 @@ impl Mailbox {
         self.states.get(|_| ProcessState {
             state: Mutex::new(State {
                 idle: Some(IdleTurn::NotMade),
-                is_closed: self.options.store.is_closed(),
+                is_closed: self.options.queue.is_closed(),
                 ..State::default()
             }),
             ..ProcessState::default()
@@ -281,7 +281,7 @@ impl Mailbox {
 
 impl fmt::Debug for Mailbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Mailbox({:?})", self.options.store)
+        write!(f, "Mailbox({:?})", self.options.queue)
     }
 }
 

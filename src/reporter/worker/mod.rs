@@ -25,6 +25,8 @@
 //! A forked child has no thread but the one that forked, and the parent's turn may have been in the middle of anything.
 //! So a child starts with an empty mailbox, and its first span makes a new turn with a new reporter.
 
+#[cfg(test)]
+mod fixtures;
 mod forked;
 mod handle;
 mod mailbox;
@@ -62,11 +64,11 @@ impl Worker {
     ) -> Self {
         // Asked now, because after a fork another thread may have left the reporter half through a change.
         let after_fork = guarded(&options.metrics, || reporter.after_fork()).flatten();
-        let store = options.store.clone();
+        let queue = options.queue.clone();
         let mailbox = Arc::new(Mailbox::new(options.clone(), after_fork, spawn));
         mailbox.keep(attached_turn(&mailbox, options, reporter));
         let for_wake = Arc::downgrade(&mailbox);
-        store.on_need(move |may_start| {
+        queue.on_need(move |may_start| {
             for_wake
                 .upgrade()
                 .is_none_or(|mailbox| mailbox.wake(may_start))
@@ -83,7 +85,7 @@ impl Worker {
 
     /// Closes the queue, and waits until the worker has emptied it and closed the reporter, at most for `timeout`.
     pub(crate) fn close(&self, timeout: Duration) -> FlushReport {
-        self.mailbox.options().store.close();
+        self.mailbox.options().queue.close();
         self.mailbox.request(Request::Close, timeout);
         self.mailbox.give_up_without_thread();
         self.mailbox.report()

@@ -10,7 +10,7 @@ use crate::record::Store;
 /// The parts of a tracer that its worker uses.
 #[derive(Clone, Debug)]
 pub(crate) struct WorkerOptions {
-    pub(crate) store: Arc<Store>,
+    pub(crate) queue: Arc<Store>,
     pub(crate) clock: Clock,
     pub(crate) process: Arc<Process>,
     /// The user has set the tag `client-uuid`, so a forked child keeps it.

@@ -21,7 +21,7 @@ pub(super) struct Overflow {
 impl Overflow {
     /// Counts what was lost since the last check and warns of it. Says that the run is over after a quiet time.
     pub(super) fn check(&mut self, options: &WorkerOptions, reporter: &dyn Reporter) {
-        let seen = options.store.totals().0.get(DropCause::QueueFull);
+        let seen = options.queue.totals().0.get(DropCause::QueueFull);
         let lost = seen.saturating_sub(self.seen);
         self.seen = seen;
         self.lost += lost;
@@ -35,7 +35,7 @@ impl Overflow {
                 let cure = pause.unwrap_or_else(|| LARGER_QUEUE.to_owned());
                 format!("{lost} finished spans found no room in the queue and were dropped: {cure}")
             });
-        } else if options.store.has_room()
+        } else if options.queue.has_room()
             && self
                 .last_loss
                 .is_some_and(|last| now.saturating_duration_since(last) >= QUIET)
@@ -57,48 +57,15 @@ const QUIET: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
     use super::*;
-    use crate::clock::ManualClock;
-    use crate::diagnostics::Diagnostics;
-    use crate::metrics::{Counter, Metrics};
-    use crate::model::{Flags, Process, SpanId, TraceId};
-    use crate::record::{Budget, FrameBytes, FrameHeader, Store};
     use crate::reporter::NullReporter;
-
-    /// Finishes a span that is larger than what a thread may hold outside of the budget.
-    fn finish_span(store: &Store) {
-        let (trace_id, span_id) = (TraceId::new(0, 1), SpanId::new(1));
-        let ids = trace_id.zip(span_id).expect("not zero");
-        let header = FrameHeader {
-            flags: Flags::SAMPLED,
-            ..FrameHeader::new(ids.0, ids.1)
-        };
-        let bytes = FrameBytes {
-            operation_name: &"x".repeat(5_000),
-            ..FrameBytes::default()
-        };
-        store.push(&header, &bytes, Counter::FinishedSpansSampled);
-    }
+    use crate::reporter::worker::fixtures::{finish_span, options};
 
     #[test]
     fn one_line_tells_the_losses_and_one_after_a_quiet_time_their_total() {
-        let lines = Arc::new(Mutex::new(Vec::new()));
-        let said = lines.clone();
-        let metrics = Metrics::default();
-        let store = Arc::new(Store::new(Budget::new(0), metrics.clone()));
-        let options = WorkerOptions {
-            store: store.clone(),
-            clock: ManualClock::at_micros(1).into(),
-            process: Arc::new(Process::new("test", Vec::new())),
-            keeps_uuid: true,
-            metrics,
-            diagnostics: Diagnostics::to(move |line| {
-                said.lock().expect("not poisoned").push(line.to_owned());
-            }),
-            flush_interval: Duration::from_secs(3_600),
-        };
+        let (options, lines) = options(0);
+        // Larger than what a thread may hold outside of the budget.
+        let lose_span = || finish_span(&options.queue, &"x".repeat(5_000));
         let mut overflow = Overflow::default();
         let check = |overflow: &mut Overflow| {
             overflow.check(&options, &NullReporter::new());
@@ -106,7 +73,7 @@ mod tests {
         };
         assert!(check(&mut overflow).is_empty());
         for _ in 0..3 {
-            finish_span(&store);
+            lose_span();
         }
         let first = check(&mut overflow);
         assert!(
@@ -121,7 +88,7 @@ mod tests {
             check(&mut overflow).is_empty(),
             "a moment without a loss is no recovery"
         );
-        finish_span(&store);
+        lose_span();
         assert!(
             check(&mut overflow).is_empty(),
             "one line within ten seconds"

@@ -3,18 +3,17 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Instant;
 
 use super::*;
-use crate::clock::{ManualClock, deadline_after, instant_now};
-use crate::diagnostics::Diagnostics;
-use crate::metrics::{Counter, DropCause, DropCounts, Metrics};
-use crate::model::{Flags, Process, SpanId, TraceId};
-use crate::record::{Budget, FrameBytes, FrameHeader, Store};
+use crate::clock::{deadline_after, instant_now};
+use crate::metrics::{DropCause, DropCounts};
+use crate::record::Store;
+use crate::reporter::worker::fixtures::{finish_span, options};
 use crate::reporter::{FinishedSpan, Unsent};
 
 const LONG: Duration = Duration::from_secs(20);
 
 struct Fixture {
     worker: Worker,
-    store: Arc<Store>,
+    queue: Arc<Store>,
     reporter: Counting,
     lines: Arc<Mutex<Vec<String>>>,
 }
@@ -39,25 +38,12 @@ fn start_with(
     reporter: impl FnOnce(&Arc<Store>) -> Box<dyn Reporter>,
     counting: Counting,
 ) -> Fixture {
-    let metrics = Metrics::default();
-    let store = Arc::new(Store::new(Budget::new(1 << 20), metrics.clone()));
-    let lines = Arc::new(Mutex::new(Vec::new()));
-    let said = lines.clone();
-    let options = WorkerOptions {
-        store: store.clone(),
-        clock: ManualClock::at_micros(1).into(),
-        process: Arc::new(Process::new("test", Vec::new())),
-        keeps_uuid: true,
-        metrics,
-        diagnostics: Diagnostics::to(move |line| {
-            said.lock().expect("not poisoned").push(line.to_owned());
-        }),
-        flush_interval: Duration::from_secs(3_600),
-    };
-    let reporter = reporter(&store);
+    let (options, lines) = options(1 << 20);
+    let queue = options.queue.clone();
+    let reporter = reporter(&queue);
     Fixture {
         worker: Worker::start(options, reporter, spawn),
-        store,
+        queue,
         reporter: counting,
         lines,
     }
@@ -65,7 +51,7 @@ fn start_with(
 
 impl Fixture {
     fn finish_span(&self) {
-        finish_span(&self.store);
+        finish_span(&self.queue, "s");
     }
 
     fn handed(&self) -> u32 {
@@ -75,22 +61,6 @@ impl Fixture {
     fn lines(&self) -> Vec<String> {
         self.lines.lock().expect("not poisoned").clone()
     }
-}
-
-fn finish_span(store: &Store) {
-    let header = FrameHeader {
-        flags: Flags::SAMPLED,
-        ..FrameHeader::new(
-            TraceId::new(0, 1).expect("not zero"),
-            SpanId::new(1).expect("not zero"),
-        )
-    };
-    let bytes = FrameBytes {
-        operation_name: "s",
-        ..FrameBytes::default()
-    };
-    let counter = Counter::FinishedSpansSampled;
-    store.push(&header, &bytes, counter);
 }
 
 #[test]
@@ -150,16 +120,16 @@ fn spans_that_start_ask_for_a_thread_once_a_second_at_most() {
     });
     fixture.finish_span();
     for _ in 0..1_000 {
-        fixture.store.enter();
+        fixture.queue.enter();
     }
     let asked = ASKED.load(Ordering::Relaxed);
     assert!(asked <= 10, "{asked} times within a moment");
     fixture.worker.mailbox.end_pause();
-    fixture.store.enter();
+    fixture.queue.enter();
     assert_eq!(ASKED.load(Ordering::Relaxed), asked + 1);
     IS_REFUSED.store(false, Ordering::Relaxed);
     fixture.worker.mailbox.end_pause();
-    fixture.store.enter();
+    fixture.queue.enter();
     // The worker drains because the span has asked it to. There was no flush.
     let deadline = deadline_after(LONG);
     while fixture.handed() < 1 {
@@ -171,7 +141,7 @@ fn spans_that_start_ask_for_a_thread_once_a_second_at_most() {
 
 /// For each span that it is handed: finishes another one, asks for a drain, and pauses for a moment.
 struct Growing {
-    store: Arc<Store>,
+    queue: Arc<Store>,
     worker: Option<WorkerHandle>,
     pause: Option<Instant>,
 }
@@ -182,7 +152,7 @@ impl Reporter for Growing {
     }
 
     fn report(&mut self, _: &FinishedSpan<'_>) {
-        finish_span(&self.store);
+        finish_span(&self.queue, "s");
         let worker = self.worker.as_ref().expect("attached");
         assert!(worker.drain(Duration::ZERO), "on the worker");
         self.pause = Some(deadline_after(Duration::from_millis(1)));
@@ -199,9 +169,9 @@ impl Reporter for Growing {
 
 #[test]
 fn later_requests_do_not_put_off_a_flush() {
-    let growing = |store: &Arc<Store>| -> Box<dyn Reporter> {
+    let growing = |queue: &Arc<Store>| -> Box<dyn Reporter> {
         Box::new(Growing {
-            store: store.clone(),
+            queue: queue.clone(),
             worker: None,
             pause: None,
         })
@@ -276,13 +246,13 @@ fn the_worker_drains_after_a_pause_in_which_memory_ran_short() {
     }
     fixture.finish_span();
     fixture.worker.flush(Duration::from_millis(1));
-    let lost = || fixture.store.totals().0.get(DropCause::QueueFull);
+    let lost = || fixture.queue.totals().0.get(DropCause::QueueFull);
     while lost() == 0 {
         fixture.finish_span();
     }
     full.has_room.store(true, Ordering::Relaxed);
     let before = instant_now();
-    let finished = fixture.store.totals().1;
+    let finished = fixture.queue.totals().1;
     while u64::from(fixture.handed()) + lost() < finished {
         assert!(
             before.elapsed() < LONG,

@@ -159,11 +159,11 @@ impl WorkerTurn {
         };
         // While the reporter pauses a backlog remains, and further spans wait in the queue rather than here.
         if is_asked || (is_time && self.backlog.is_empty()) {
-            let bytes = self.options.store.take(kind, &mut self.backlog);
+            let bytes = self.options.queue.take(kind, &mut self.backlog);
             self.schedule.took(now, kind, bytes);
             self.drains_soon = false;
         } else if is_flush_due {
-            self.options.store.forget_ended();
+            self.options.queue.forget_ended();
         }
         if is_asked {
             self.ticket = orders.ticket;
@@ -208,7 +208,7 @@ impl WorkerTurn {
             generation: home,
             ..
         } = self;
-        self.handed_over += options.store.report(backlog, until, |span| {
+        self.handed_over += options.queue.report(backlog, until, |span| {
             if generation() != *home {
                 return false;
             }
