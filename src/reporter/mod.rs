@@ -12,8 +12,8 @@
 //!
 //! 1. [`finish`](crate::span::Span::finish) writes the span, ready encoded, to a queue of its thread. It makes no
 //!    system call and wakes no other thread, unless memory runs short. A span that finds no room is dropped and counted
-//!    as
-//!    `queue_full`; [`queue_size`](crate::tracer::TracerBuilder::queue_size) sets how much room there is.
+//!    as `queue_full`; [`queue_size`](crate::tracer::TracerBuilder::queue_size) sets how much room there is. A span that
+//!    is not sampled ends here.
 //! 2. The worker, one background thread of the tracer, takes spans from these queues: every 20 ms under load, and once
 //!    in a [flush interval](crate::tracer::TracerBuilder::flush_interval) while little is traced. It hands them to the
 //!    tracer's [`Reporter`], one by one.

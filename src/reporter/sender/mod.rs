@@ -61,7 +61,8 @@
 //! ```
 //!
 //! The other methods have defaults that suit most senders. Write [`poll`](Sender::poll) if losses become known later,
-//! and [`explain`](Sender::explain) to tell the user how to mend one.
+//! [`explain`](Sender::explain) to tell the user how to mend one, and [`after_fork`](Sender::after_fork) if forked
+//! children should send too.
 
 #[cfg(feature = "udp")]
 mod agent_address;
