@@ -33,14 +33,14 @@ pub(crate) enum IdleTurn {
     NotMade,
 }
 
-/// A caller's wish. Everything that was finished before it is meant.
+/// A request of a caller, about all spans that were finished before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Request {
-    /// Hand it to the reporter.
+    /// Hand them to the reporter.
     Drain,
-    /// Hand it over, then flush the reporter.
+    /// Hand them over, then flush the reporter.
     Flush,
-    /// Hand it over, then close the reporter.
+    /// Hand them over, then close the reporter.
     Close,
 }
 
@@ -138,8 +138,9 @@ impl Mailbox {
         !is_idle || (may_start && self.ensure_running(false))
     }
 
-    /// Starts a thread for the turn if none runs it. Returns false if none can be started; unless `is_urgent`, the next
-    /// second tries no more.
+    /// Starts a thread for the turn if none runs it. Returns false if none can be started.
+    ///
+    /// Within a second after a failure only an urgent call tries again.
     pub(super) fn ensure_running(self: &Arc<Self>, is_urgent: bool) -> bool {
         let idle = {
             let mut state = self.lock();
