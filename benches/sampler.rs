@@ -7,7 +7,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use tracehound::model::TraceId;
 use tracehound::sampler::{
     ConstSampler, ProbabilisticSampler, RateLimitingSampler, Sampler, SamplingDecision,
-    SamplingRate, SpanView,
+    SamplingRate, SpanView, TracesPerSecond,
 };
 
 fn samplers(c: &mut Criterion) {
@@ -19,11 +19,13 @@ fn samplers(c: &mut Criterion) {
         ("probabilistic", Box::new(ProbabilisticSampler::new(half))),
         (
             "rate limiting, keeps",
-            Box::new(RateLimitingSampler::new(1e12).expect("a rate")),
+            Box::new(RateLimitingSampler::new(
+                TracesPerSecond::new(1e12).expect("a rate"),
+            )),
         ),
         (
             "rate limiting, drops",
-            Box::new(RateLimitingSampler::new(0.0).expect("a rate")),
+            Box::new(RateLimitingSampler::new(TracesPerSecond::from(0))),
         ),
     ];
     for (name, sampler) in samplers {

@@ -1,9 +1,13 @@
-//! Time: cheap ticks for spans, and what they are on the wall clock.
+//! Time: cheap ticks for spans, and their meaning on the wall clock.
 //!
-//! A span reads ticks, never the wall clock: the processor's time-stamp counter, as `quanta` calibrates it, where the
-//! kernel itself trusts it, the monotonic clock elsewhere. What wall time tick zero was is an *anchor*, set
-//! when the clock is made and set again by the worker as the clocks drift apart. A local root freezes the
-//! anchor for its trace, so that no step of the wall clock reorders or stretches the spans of one trace.
+//! A span reads ticks and never the wall clock. Ticks come from the processor's time-stamp counter, calibrated by
+//! `quanta`, if the kernel itself trusts that counter, and from the monotonic clock otherwise.
+//!
+//! An *anchor* says what the wall clock showed at tick zero. It is set when the clock is made, and again by the
+//! worker, as the two clocks drift apart. A local root freezes the anchor for its trace, so that a step of the wall
+//! clock neither reorders nor stretches the spans of one trace.
+//!
+//! Tests use a [`ManualClock`], which stands still until the test moves it.
 
 use std::fmt;
 use std::fs;
@@ -11,10 +15,9 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Where spans have their times from.
+/// The source of all times of a tracer: [`Clock::system`] by default, a [`ManualClock`] in tests. Cheap to clone.
 ///
-/// [`Clock::system`] by default; a [`ManualClock`] in tests. Spans have times from 1970 to February 2116: a clock that
-/// stands before or after counts as the nearest of these.
+/// Spans have times from 1970 to February 2116. An earlier or later time of the clock counts as the nearest of these.
 #[derive(Clone)]
 pub struct Clock {
     source: Source,
@@ -50,16 +53,16 @@ impl Source {
     }
 }
 
-/// What a reading of the time-stamp counter means.
+/// The scale that turns a reading of the time-stamp counter into nanoseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CounterScale {
     origin: u64,
-    /// How long 2^32 steps of the counter are.
+    /// How many nanoseconds 2^32 steps of the counter take.
     nanos: u64,
 }
 
 impl CounterScale {
-    /// Nanoseconds since tick zero.
+    /// Returns the nanoseconds from tick zero to a reading.
     #[inline(always)]
     pub(crate) fn nanos_at(self, reading: u64) -> u64 {
         // Another core's counter may be some steps behind.
@@ -69,11 +72,12 @@ impl CounterScale {
 }
 
 impl Clock {
-    /// The machine's clocks.
+    /// Returns the clock of the machine.
     ///
-    /// The first one made in a process takes 10 to 20 ms to calibrate the time-stamp counter, where that is used.
+    /// If it is the time-stamp counter, the first call in a process takes 10 to 20 ms to calibrate it.
     pub fn system() -> Self {
-        // One tick zero for the process: a span may have its parent, and with it the anchor, from another tracer.
+        // One tick zero for all tracers of the process: a span takes its anchor from its parent, which may be of
+        // another tracer.
         static SOURCE: OnceLock<Source> = OnceLock::new();
         let clock = Self {
             source: SOURCE.get_or_init(Source::of_machine).clone(),
@@ -83,7 +87,24 @@ impl Clock {
         clock
     }
 
-    /// Nanoseconds since tick zero, no more than [`MOST_NANOS`].
+    /// Returns the time since a moment that is fixed as long as the process lives. Only a [`ManualClock`] can go
+    /// back. For a sampler, codec, reporter or sender that measures or waits.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tracehound::clock::{Clock, ManualClock};
+    ///
+    /// let manual = ManualClock::default();
+    /// let clock = Clock::from(manual.clone());
+    /// let before = clock.monotonic();
+    /// manual.advance(Duration::from_millis(5));
+    /// assert_eq!(clock.monotonic() - before, Duration::from_millis(5));
+    /// ```
+    pub fn monotonic(&self) -> Duration {
+        Duration::from_nanos(self.now())
+    }
+
+    /// Returns the nanoseconds since tick zero, at most [`MOST_NANOS`].
     #[inline(always)]
     pub(crate) fn now(&self) -> u64 {
         match &self.source {
@@ -93,7 +114,7 @@ impl Clock {
         }
     }
 
-    /// Where the time comes from `quanta`: what that reads now, and what it means.
+    /// Returns a reading of the time-stamp counter and its scale, if the time comes from there.
     pub(crate) fn counter(&self) -> Option<(u64, CounterScale)> {
         match &self.source {
             Source::Counter { clock, scale } => Some((clock.raw(), *scale)),
@@ -101,6 +122,7 @@ impl Clock {
         }
     }
 
+    /// Returns the manual clock, if this is one.
     pub(crate) fn manual(&self) -> Option<&ManualClock> {
         match &self.source {
             Source::Manual(manual) => Some(manual),
@@ -108,13 +130,13 @@ impl Clock {
         }
     }
 
-    /// Nanoseconds since the epoch at tick zero, as of now.
+    /// Returns the anchor: nanoseconds from the Unix epoch to tick zero.
     #[inline(always)]
     pub(crate) fn anchor(&self) -> i64 {
         self.anchor.load(Ordering::Relaxed)
     }
 
-    /// Sets the anchor anew from the wall clock: traces that begin from now on use it.
+    /// Sets the anchor by the wall clock. Traces that begin from now on use it.
     pub(crate) fn set_anchor(&self) {
         if !matches!(self.source, Source::Manual(_)) {
             let now = WallTime::nearest_to(system_time_now())
@@ -151,9 +173,9 @@ impl From<ManualClock> for Clock {
     }
 }
 
-/// A clock that stands still until it is told to move. Clones share one time.
+/// A clock that stands still until the program moves it. Clones share one time.
 ///
-/// It goes from 1970 to February 2116, as times of spans do: what is later reads as that.
+/// It goes from 1970 to February 2116, as times of spans do. A later time reads as the last of these.
 ///
 /// ```
 /// use std::time::Duration;
@@ -182,20 +204,20 @@ pub struct ManualClock {
 }
 
 impl ManualClock {
-    /// Stands at so many microseconds since the Unix epoch.
+    /// Makes a clock that stands at `micros` microseconds since the Unix epoch.
     pub fn at_micros(micros: u64) -> Self {
         Self {
             nanos: Arc::new(AtomicU64::new(micros.saturating_mul(1_000))),
         }
     }
 
-    /// Moves forward.
+    /// Moves the clock forward.
     pub fn advance(&self, by: Duration) {
         let nanos = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
         self.nanos.fetch_add(nanos, Ordering::Relaxed);
     }
 
-    /// Moves anywhere, backwards too.
+    /// Moves the clock to `micros` microseconds since the Unix epoch, forward or back.
     pub fn set_micros(&self, micros: u64) {
         self.nanos
             .store(micros.saturating_mul(1_000), Ordering::Relaxed);
@@ -209,49 +231,50 @@ impl ManualClock {
     }
 }
 
-/// The latest time of a span, 146 years after the epoch: two times may be added or taken from each other.
+/// The latest time of a span, 146 years after the epoch: a sum or difference of two times does not overflow.
 pub(crate) const MOST_NANOS: i64 = i64::MAX / 2;
 
-/// The least that a system's clock counts for: another core's counter may be some steps behind, and yet no time may be
+/// The earliest anchor of a system's clock. A counter of another core may be some steps behind, and no time may be
 /// before the epoch.
 const EARLIEST_ANCHOR: i64 = 1_000_000;
 
-/// The monotonic clock, for deadlines. The only place that reads it.
+/// Reads the monotonic clock, for deadlines. The only place that does.
 #[expect(clippy::disallowed_methods, reason = "the one place")]
 pub(crate) fn instant_now() -> Instant {
     Instant::now()
 }
 
-/// The wall clock. The only place that reads it.
+/// Reads the wall clock. The only place that does.
 #[expect(clippy::disallowed_methods, reason = "the one place")]
 pub(crate) fn system_time_now() -> SystemTime {
     SystemTime::now()
 }
 
-/// `timeout` from now; as far away as the platform can tell where that is beyond it.
+/// Returns the instant `timeout` from now, at most a year.
 pub(crate) fn deadline_after(timeout: Duration) -> Instant {
     after(instant_now(), timeout)
 }
 
-/// `time` after `start`, as [`deadline_after`].
+/// Returns the instant `time` after `start`, at most a year.
 pub(crate) fn after(start: Instant, time: Duration) -> Instant {
     const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365);
     start.checked_add(time.min(FAR)).unwrap_or(start)
 }
 
-/// A time as spans have it: from the epoch to [`MOST_NANOS`] after it, which is in February 2116.
+/// A time that a span can have: from the epoch to [`MOST_NANOS`] after it, which is in February 2116.
 ///
 /// Jaeger 1 loses every span of a datagram in which one time is before the epoch or after the year 9999, and Jaeger 2
-/// counts the nanoseconds without a sign.
+/// counts nanoseconds without a sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WallTime {
-    /// Since the epoch.
+    /// Nanoseconds since the epoch.
     pub(crate) nanos: i64,
-    /// The time was another one, before the first or after the last.
+    /// Whether the time was moved, because it was before the first or after the last.
     pub(crate) is_clamped: bool,
 }
 
 impl WallTime {
+    /// Returns the time, moved to the first or the last if it is outside.
     pub(crate) fn nearest_to(time: SystemTime) -> Self {
         let most = u128::from(MOST_NANOS.unsigned_abs());
         match time
@@ -270,8 +293,9 @@ impl WallTime {
     }
 }
 
-/// The kernel demotes a counter that stops, drifts or differs between processors; `quanta` only asks the
-/// processor. Without the file (not Linux) `quanta`'s own judgement stands.
+/// Returns whether the kernel keeps time by the time-stamp counter. It stops doing so if the counter stops, drifts or
+/// differs between processors, whereas `quanta` only asks the processor. On other systems than Linux `quanta`
+/// decides.
 fn kernel_trusts_counter() -> bool {
     fs::read_to_string("/sys/devices/system/clocksource/clocksource0/current_clocksource")
         .map_or(cfg!(not(target_os = "linux")), |source| {
@@ -289,7 +313,7 @@ mod tests {
         let before = WallTime::nearest_to(system_time_now()).nanos;
         let now = clock.anchor() + clock.now() as i64;
         let after = WallTime::nearest_to(system_time_now()).nanos;
-        // A millisecond of drift is allowed for between the two reads.
+        // The two clocks may drift apart by a millisecond between the reads.
         assert!((before - 1_000_000..=after + 1_000_000).contains(&now));
     }
 

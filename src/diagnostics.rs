@@ -50,13 +50,16 @@ impl Diagnostics {
         }
     }
 
-    /// Says something that happens once.
-    pub(crate) fn say(&self, line: &str) {
+    /// Writes a line about something that happens once.
+    pub fn say(&self, line: &str) {
         caught(|| (self.inner.handler)(line));
     }
 
-    /// Says that something is wrong, unless a line about the same cause was written in the last ten seconds.
-    pub(crate) fn warn(&self, cause: &'static str, line: impl FnOnce() -> String) {
+    /// Writes a line about something that is wrong, unless a line about this cause was written in the last ten seconds.
+    ///
+    /// `cause` is a short name of your own, which does not show: a part of the tracer that a user has written best begins
+    /// it with its own name, such as `my_sampler_poll`.
+    pub fn warn(&self, cause: &'static str, line: impl FnOnce() -> String) {
         let suppressed = {
             let mut causes = self.causes();
             let state = causes.entry(cause).or_default();
@@ -78,8 +81,8 @@ impl Diagnostics {
         }
     }
 
-    /// Says that what was wrong is over, if a line had said that it was wrong.
-    pub(crate) fn recovered(&self, cause: &'static str, line: impl FnOnce() -> String) {
+    /// Writes a line about the end of what was wrong, if there was a line about this cause.
+    pub fn recovered(&self, cause: &'static str, line: impl FnOnce() -> String) {
         let was_open = {
             let mut causes = self.causes();
             causes

@@ -74,6 +74,7 @@
 //! | [`middleware`] | spans for requests: tower, axum, hyper, reqwest, tonic |
 //! | [`mod@dev`] | an agent, a collector and a viewer inside the program |
 //! | [`clock`], [`diagnostics`] | times for tests; where the tracer says what is wrong |
+//! | [`services`] | what a sampler, codec, reporter or sender of your own gets from its tracer |
 //! | [`prelude`] | what nearly every file that traces wants |
 //!
 //! # Feature flags
@@ -109,7 +110,7 @@
 //! * **Forks.** The child of a `fork` (by the C library: Unix) draws ids of its own and waits for no lock that a thread of the
 //!   parent held. From its first span on it has a worker and a socket of its own. What had finished by then, or was open,
 //!   is sent by the parent alone; the child counts it as `forked`, and its counters begin from zero. A
-//!   reporter or sender of yours says how to make another one ([`Reporter::for_child`](reporter::Reporter::for_child)),
+//!   reporter or sender of yours says how to make another one ([`Reporter::after_fork`](reporter::Reporter::after_fork)),
 //!   or spans of a child are lost as `no_worker`.
 //! * **No `unsafe`** outside of one private module, and no async runtime in the core.
 //!
@@ -141,6 +142,7 @@ mod redact;
 pub mod reporter;
 pub mod sampler;
 pub mod scope;
+pub mod services;
 pub mod span;
 mod sync;
 #[cfg(feature = "_thrift")]

@@ -2,11 +2,11 @@ use std::fmt;
 
 use crate::model::Tag;
 use crate::reporter::{CompositeReporter, LoggingReporter, Reporter};
+use crate::sampler::short_type_name;
 use crate::tracer::{BuildError, JaegerTracer, TracerBuilder};
 
 use super::Config;
 use super::error::{ConfigError, ConfigProblem};
-use super::sampler::short_type_name;
 use super::setting::Source;
 
 /// A last change to the builder.

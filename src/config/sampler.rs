@@ -1,8 +1,7 @@
-use std::any::{Any, type_name};
 use std::fmt;
 
 use crate::sampler::{
-    ConstSampler, ProbabilisticSampler, RateLimitingSampler, Sampler, SamplingRate,
+    ConstSampler, ProbabilisticSampler, RateLimitingSampler, Sampler, SamplingRate, TracesPerSecond,
 };
 
 use super::environment::Environment;
@@ -19,7 +18,7 @@ pub(super) struct SamplerChoice {
 impl SamplerChoice {
     pub(super) fn new<S: Sampler + 'static>(sampler: S) -> Self {
         Self {
-            description: describe(&sampler),
+            description: sampler.description(),
             sampler: Box::new(sampler),
         }
     }
@@ -56,27 +55,6 @@ impl fmt::Debug for SamplerChoice {
     }
 }
 
-/// In the words of the variables where it is one of ours, else by its type.
-fn describe<S: Sampler + 'static>(sampler: &S) -> String {
-    let any: &dyn Any = sampler;
-    if let Some(sampler) = any.downcast_ref::<ConstSampler>() {
-        format!("const {}", u8::from(sampler.decision()))
-    } else if let Some(sampler) = any.downcast_ref::<ProbabilisticSampler>() {
-        format!("probabilistic {}", sampler.rate().get())
-    } else if let Some(sampler) = any.downcast_ref::<RateLimitingSampler>() {
-        format!("ratelimiting {}", sampler.rate())
-    } else {
-        short_type_name::<S>().to_owned()
-    }
-}
-
-/// A type's name without path and parameters.
-pub(super) fn short_type_name<T>() -> &'static str {
-    let name = type_name::<T>();
-    let name = name.split('<').next().unwrap_or(name);
-    name.rsplit("::").next().unwrap_or(name)
-}
-
 fn jaeger(kind: &str, param: Option<&str>) -> Result<SamplerChoice, ConfigProblem> {
     let invalid = |expected| move |text: &str| ConfigProblem::invalid(PARAM, text, expected);
     match kind.to_ascii_lowercase().as_str() {
@@ -101,12 +79,11 @@ fn jaeger(kind: &str, param: Option<&str>) -> Result<SamplerChoice, ConfigProble
                     "the rate limiting sampler needs it: how many traces a second to keep",
                 ));
             };
-            let sampler = text
+            let rate = text
                 .parse()
                 .ok()
-                .and_then(|rate| RateLimitingSampler::new(rate).ok());
-            sampler
-                .map(SamplerChoice::new)
+                .and_then(|rate| TracesPerSecond::new(rate).ok());
+            rate.map(|rate| SamplerChoice::new(RateLimitingSampler::new(rate)))
                 .ok_or_else(|| invalid("a number of traces a second, 0 or more")(text))
         }
         "remote" => Err(ConfigProblem::not_built(

@@ -68,7 +68,7 @@ impl<R: Reporter> Reporter for DevReporter<R> {
     }
 
     /// The agent stays in the parent: a child sends to it as to any other.
-    fn for_child(&self) -> Option<MakeReporter> {
-        self.to_agent.for_child()
+    fn after_fork(&self) -> Option<MakeReporter> {
+        self.to_agent.after_fork()
     }
 }

@@ -5,39 +5,40 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DropCause {
-    /// The memory for finished spans was used up; the newest is dropped.
+    /// The budget for finished spans was used up; the newest span is dropped.
     QueueFull,
-    /// Finished after the tracer was closed.
+    /// The span finished after the tracer was closed.
     AfterShutdown,
-    /// Larger than a packet, even made smaller.
+    /// The span was larger than a packet, even when it was made smaller.
     TooLarge,
-    /// The agent's host said that nobody listens there.
+    /// The agent's host answered that no program listens there.
     Refused,
-    /// The kernel had no room for the datagram after several tries.
+    /// The kernel had no room for the datagram, after several tries.
     NetBuffer,
     /// The datagram or request could not be sent for another reason.
     SendFailed,
-    /// The agent's name has no address, or none yet.
+    /// The agent's name had no address, or none yet.
     NoAddress,
-    /// No thread could be started to send it, or a forked child has no reporter.
+    /// No worker thread could be started, or a forked child has no reporter.
     NoWorker,
     /// A part of the tracer or of the reporter panicked.
     InternalError,
-    /// Inherited by a forked child: finished or open at the fork, so the parent sends it.
+    /// The span was finished or open at a fork. The child counts it here; the parent sends it.
     Forked,
-    /// The sampler never decided, or memory for undecided spans was used up.
+    /// The sampler never decided, or the memory for undecided spans was used up.
     Delayed,
     /// The collector took the batch and refused the span.
     Rejected,
     /// The collector gave no final answer.
     Unknown,
-    /// The kernel of this host took the datagram and dropped it at the agent's socket, whose receive buffer was full.
+    /// The kernel of this host took the datagram and dropped it, because the receive buffer of the agent's socket was
+    /// full.
     AgentKernelDrops,
 }
 
 impl DropCause {
-    /// All of them.
-    pub const ALL: [Self; 14] = [
+    /// Every cause. A later version may have more.
+    pub const ALL: &'static [Self] = &[
         Self::QueueFull,
         Self::AfterShutdown,
         Self::TooLarge,
@@ -54,7 +55,7 @@ impl DropCause {
         Self::AgentKernelDrops,
     ];
 
-    /// A short name, such as `queue_full`.
+    /// Returns a short name, such as `queue_full`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::QueueFull => "queue_full",
@@ -81,7 +82,7 @@ impl fmt::Display for DropCause {
     }
 }
 
-/// Lost spans, counted by cause.
+/// Numbers of dropped spans, by cause.
 ///
 /// ```
 /// use tracehound::metrics::{DropCause, DropCounts};
@@ -96,39 +97,39 @@ impl fmt::Display for DropCause {
 pub struct DropCounts([u64; DropCause::ALL.len()]);
 
 impl DropCounts {
-    /// Adds `n` losses of that cause.
+    /// Adds `n` spans that were dropped for this cause.
     pub fn add(&mut self, cause: DropCause, n: u64) {
         self.0[cause as usize] += n;
     }
 
-    /// Adds all of `other`.
+    /// Adds the numbers of `other`.
     pub fn merge(&mut self, other: &Self) {
-        for cause in DropCause::ALL {
+        for &cause in DropCause::ALL {
             self.add(cause, other.get(cause));
         }
     }
 
-    /// Losses of one cause.
+    /// Returns how many spans were dropped for one cause.
     pub fn get(&self, cause: DropCause) -> u64 {
         self.0[cause as usize]
     }
 
-    /// Losses of all causes.
+    /// Returns how many spans were dropped in all.
     pub fn total(&self) -> u64 {
         self.0.iter().sum()
     }
 
-    /// The causes that have losses.
+    /// Returns each cause that has dropped spans, with their number.
     pub fn iter(&self) -> impl Iterator<Item = (DropCause, u64)> + '_ {
         DropCause::ALL
-            .into_iter()
-            .map(|cause| (cause, self.get(cause)))
+            .iter()
+            .map(|&cause| (cause, self.get(cause)))
             .filter(|(_, n)| *n > 0)
     }
 }
 
 impl fmt::Display for DropCounts {
-    /// `refused 3, queue_full 1`, or `none`.
+    /// Writes `refused 3, queue_full 1`, or `none`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.total() == 0 {
             return f.write_str("none");
@@ -146,26 +147,27 @@ impl fmt::Debug for DropCounts {
     }
 }
 
-/// What became of every span that a tracer has finished, from its beginning on.
+/// An account of all sampled spans that a tracer has finished since it was built.
 ///
-/// `finished == sent + dropped.total() + queued`, exactly, when no thread finishes spans meanwhile.
-/// "Sent" means that the last thing this process can see went well: for UDP, that the kernel took the datagram, that
-/// nobody has refused it since and, where the agent is on this Linux host, that it was not dropped at a full receive buffer.
+/// `finished == sent + dropped.total() + queued` holds exactly if no thread finishes spans meanwhile.
+///
+/// "Sent" means that all that this process can see went well. For UDP: the kernel took the datagram, the agent's host
+/// has not refused it, and, if the agent is on this Linux host, its receive buffer had room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FlushReport {
-    /// Sampled spans that were finished.
+    /// Sampled spans that have finished.
     pub finished: u64,
-    /// Handed over.
+    /// Spans that were handed over.
     pub sent: u64,
-    /// Lost, by cause.
+    /// Spans that were dropped, by cause.
     pub dropped: DropCounts,
-    /// Still waiting, because the time was up.
+    /// Spans that still wait, because the time was up.
     pub queued: u64,
 }
 
 impl FlushReport {
-    /// Whether nothing waits and nothing was lost.
+    /// Returns whether no span waits and none was dropped.
     pub fn is_complete(&self) -> bool {
         self.queued == 0 && self.dropped.total() == 0
     }
@@ -186,7 +188,7 @@ impl fmt::Display for FlushReport {
     }
 }
 
-/// Losses that do not pass through the reporter, and the totals of what did.
+/// Numbers of spans that were dropped before they came to the reporter, by cause.
 #[derive(Default, Debug)]
 pub(crate) struct Ledger {
     dropped: [AtomicU64; DropCause::ALL.len()],
@@ -199,7 +201,7 @@ impl Ledger {
 
     pub(crate) fn dropped(&self) -> DropCounts {
         let mut counts = DropCounts::default();
-        for cause in DropCause::ALL {
+        for &cause in DropCause::ALL {
             counts.add(cause, self.dropped[cause as usize].load(Ordering::Relaxed));
         }
         counts

@@ -1,10 +1,54 @@
-//! What the tracer counts about itself.
+//! What the tracer counts about itself, and what became of every span.
 //!
-//! The names and labels are those of Jaeger's Go client (`jaeger_tracer_<name>`); a few of our own are added
-//! and marked so. Everything is readable in process by [`Metrics::get`] and [`Metrics::iter`].
+//! # Have all spans been sent?
 //!
-//! Counting is free of shared writes on the hot path: each thread has a block of counters that it alone
-//! writes, and a reader adds the blocks up.
+//! A [`FlushReport`] accounts for every sampled span that was finished: sent, dropped and why, or waiting. `flush`,
+//! `close` and `report` of the [`JaegerTracer`](crate::JaegerTracer) return one.
+//!
+//! ```
+//! use std::time::Duration;
+//! use tracehound::JaegerTracer;
+//! use tracehound::metrics::DropCause;
+//! use tracehound::prelude::*;
+//! use tracehound::reporter::InMemoryReporter;
+//! use tracehound::sampler::ConstSampler;
+//!
+//! let tracer = JaegerTracer::builder("shop")
+//!     .sampler(ConstSampler::new(true))
+//!     .reporter(InMemoryReporter::new())
+//!     .build()?;
+//! let late = tracer.start_span("checkout");
+//! tracer.start_span("search").finish();
+//! let report = tracer.close(Duration::from_secs(1));
+//! assert!(report.is_complete());
+//! assert_eq!(report.sent, 1);
+//! late.finish();
+//! assert_eq!(tracer.report().dropped.get(DropCause::AfterShutdown), 1);
+//! # Ok::<(), tracehound::tracer::BuildError>(())
+//! ```
+//!
+//! # What else is counted?
+//!
+//! Each [`Counter`] has the name and the labels that Jaeger's Go client gives it; counters that only this crate has are
+//! marked "Ours". [`Metrics::get`] reads one and [`Metrics::iter`] reads all, for a scrape page in Prometheus' format:
+//!
+//! ```
+//! use std::fmt::Write as _;
+//! use tracehound::metrics::Metrics;
+//!
+//! fn scrape(metrics: &Metrics) -> String {
+//!     let mut page = String::new();
+//!     for (counter, value) in metrics.iter() {
+//!         let _ = writeln!(page, "jaeger_tracer_{counter} {value}");
+//!     }
+//!     page
+//! }
+//! # assert!(scrape(&Metrics::default()).contains("jaeger_tracer_finished_spans{sampled=\"y\"} 0\n"));
+//! ```
+//!
+//! # What does counting cost?
+//!
+//! Each thread counts in a block that it alone writes, so no write is shared. Reading adds the blocks up under a lock.
 
 mod ledger;
 
@@ -17,7 +61,7 @@ pub use ledger::{DropCause, DropCounts, FlushReport};
 
 use crate::sync::PerProcess;
 
-/// The counters of one tracer. Cheap to clone. In the child of a `fork` they begin from zero.
+/// The counters of one tracer. Cheap to clone. In a forked child they begin from zero.
 ///
 /// ```
 /// use tracehound::metrics::Counter;
@@ -46,9 +90,9 @@ struct Inner {
 }
 
 impl Metrics {
-    /// The value of one counter now.
+    /// Returns the value of one counter.
     pub fn get(&self, counter: Counter) -> u64 {
-        // Under the lock, so that a block that retires is counted exactly once.
+        // Under the lock, so that a block that retires meanwhile is counted exactly once.
         let mut threads = self.inner().threads();
         threads.retain(|block| block.strong_count() > 0);
         let local: u64 = threads
@@ -59,19 +103,28 @@ impl Metrics {
         local + self.inner().shared.get(counter)
     }
 
-    /// Every counter with its value now, in the order of [`Counter::ALL`].
+    /// Returns every counter with its value, in the order of [`Counter::ALL`].
     pub fn iter(&self) -> impl Iterator<Item = (Counter, u64)> + '_ {
         Counter::ALL
-            .into_iter()
-            .map(|counter| (counter, self.get(counter)))
+            .iter()
+            .map(|&counter| (counter, self.get(counter)))
     }
 
-    /// Counts something rare: one shared atomic addition.
-    pub(crate) fn add(&self, counter: Counter, n: u64) {
+    /// Adds `n` to a counter, by one atomic addition that all threads share. For a sampler, codec, reporter or sender
+    /// that counts something rare.
+    ///
+    /// ```
+    /// use tracehound::metrics::{Counter, Metrics};
+    ///
+    /// let metrics = Metrics::default();
+    /// metrics.add(Counter::BaggageItemsSkipped, 2);
+    /// assert_eq!(metrics.get(Counter::BaggageItemsSkipped), 2);
+    /// ```
+    pub fn add(&self, counter: Counter, n: u64) {
         self.inner().shared.add(counter, n);
     }
 
-    /// A block for the calling thread to count in; [`Metrics::retire`] takes it back.
+    /// Makes a block in which one thread counts; [`Metrics::retire`] takes it back.
     pub(crate) fn register(&self) -> Arc<CounterBlock> {
         let block = Arc::new(CounterBlock::default());
         let mut threads = self.inner().threads();
@@ -80,13 +133,13 @@ impl Metrics {
         block
     }
 
-    /// Adds what a thread has counted to the shared counters and forgets its block.
+    /// Adds the counts of a thread to the shared counters and forgets its block.
     pub(crate) fn retire(&self, block: &Arc<CounterBlock>) {
         let mut threads = self.inner().threads();
         let before = threads.len();
         threads.retain(|known| known.as_ptr() != Arc::as_ptr(block));
         if threads.len() < before {
-            for counter in Counter::ALL {
+            for &counter in Counter::ALL {
                 self.inner().shared.add(counter, block.get(counter));
             }
         }
@@ -122,12 +175,12 @@ impl fmt::Debug for Metrics {
     }
 }
 
-/// One value a counter.
+/// One value for each counter.
 #[derive(Default)]
 pub(crate) struct CounterBlock([AtomicU64; Counter::ALL.len()]);
 
 impl CounterBlock {
-    /// Adds one; only for the thread that owns the block.
+    /// Adds one. Only the thread that owns the block calls it.
     #[inline(always)]
     pub(crate) fn count(&self, counter: Counter) {
         let value = &self.0[counter as usize];
@@ -150,7 +203,7 @@ impl CounterBlock {
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $variant:ident = $name:literal $labels:expr;)*) => {
-        /// What is counted. The name and the labels are what `Display` and an adapter show.
+        /// Something that the tracer counts. Its `Display` and adapters show the name and the labels.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Counter {
@@ -158,15 +211,15 @@ macro_rules! counters {
         }
 
         impl Counter {
-            /// All of them.
-            pub const ALL: [Self; [$($name),*].len()] = [$(Self::$variant),*];
+            /// Every counter. A later version may have more.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// The name, without the `jaeger_tracer_` in front.
+            /// Returns the name, without `jaeger_tracer_` before it.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// The labels, as pairs of name and value.
+            /// Returns the labels, as pairs of name and value.
             pub const fn labels(self) -> &'static [(&'static str, &'static str)] {
                 match self { $(Self::$variant => &$labels,)* }
             }
@@ -177,9 +230,9 @@ macro_rules! counters {
 counters! {
     /// New roots that are sampled.
     TracesStartedSampled = "traces" [("state", "started"), ("sampled", "y")];
-    /// New roots that are not.
+    /// New roots that are not sampled.
     TracesStartedUnsampled = "traces" [("state", "started"), ("sampled", "n")];
-    /// New roots on which the sampler has not decided. (Our addition: the Go client mixes them with the ones above.)
+    /// New roots that the sampler has not decided about. (Ours: the Go client counts them with the ones above.)
     TracesStartedDelayed = "traces" [("state", "started"), ("sampled", "delayed")];
     /// Server spans that joined a sampled trace from another process.
     TracesJoinedSampled = "traces" [("state", "joined"), ("sampled", "y")];
@@ -197,9 +250,9 @@ counters! {
     FinishedSpansUnsampled = "finished_spans" [("sampled", "n")];
     /// Spans finished, undecided.
     FinishedSpansDelayed = "finished_spans" [("sampled", "delayed")];
-    /// Extractions that met a malformed context, one a call.
+    /// Extractions that found a malformed context, one for each call.
     DecodingErrors = "span_context_decoding_errors" [];
-    /// Contexts that were not written because no codec knows the carrier. (Ours.)
+    /// Contexts that were not written, because no codec knows the carrier. (Ours.)
     EncodingErrors = "span_context_encoding_errors" [];
     /// Baggage items set.
     BaggageUpdatesOk = "baggage_updates" [("result", "ok")];
@@ -207,27 +260,28 @@ counters! {
     BaggageUpdatesErr = "baggage_updates" [("result", "err")];
     /// Baggage values cut.
     BaggageTruncations = "baggage_truncations" [];
-    /// Baggage items that a carrier could not hold, or beyond a limit on extraction. (Ours.)
+    /// Baggage items that a carrier could not hold, or that were beyond a limit when they were extracted. (Ours.)
     BaggageItemsSkipped = "baggage_items_skipped" [];
     /// Carriers with several contexts that disagree. (Ours.)
     PropagationConflicts = "propagation_conflicts" [];
-    /// Tag values, log fields and names that were cut at their limit or to fit into a packet. (Ours.)
+    /// Tag values, log fields and names that were cut at a limit, or to fit into a packet. (Ours.)
     TruncatedValues = "truncated_values" [];
-    /// Tags, log fields and records left out because the span was full or too large for a packet. (Ours.)
+    /// Tags, log fields and records left out because the span was full or too large for a packet, or came too late,
+    /// after the middleware had ended the span. (Ours.)
     DroppedItems = "dropped_items" [];
-    /// Starts, ends and log times that were moved: those before 1970 or after February 2116 to the nearest time within,
-    /// ends before their start to the start. (Ours.)
+    /// Times that were moved: starts, ends and log times before 1970 or after February 2116 to the nearest of these,
+    /// and ends before their start to the start. (Ours.)
     ClampedTimes = "clamped_times" [];
-    /// Calls of `finish` on a span that was finished. (Ours.)
+    /// Calls of `finish` on a span that had finished. (Ours.)
     FinishedTwice = "finished_twice" [];
     /// Spans that were made smaller to fit into a packet. (Ours.)
     DegradedSpans = "degraded_spans" [];
-    /// Panics of user code that we called and caught. (Ours.)
+    /// Panics of user code that the tracer has called and caught. (Ours.)
     CallbackPanics = "callback_panics" [];
 }
 
 impl fmt::Display for Counter {
-    /// `name{label="value",…}`, as Prometheus writes it.
+    /// Writes `name{label="value",…}`, as Prometheus does.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())?;
         for (n, (label, value)) in self.labels().iter().enumerate() {
@@ -246,7 +300,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_retired_block_is_counted_once() {
+    fn retire_counts_a_block_once() {
         let metrics = Metrics::default();
         let block = metrics.register();
         block.count(Counter::StartedSpansSampled);

@@ -44,7 +44,7 @@ impl RequestSpan {
     /// Sets a tag as [`Span::set_tag`] does; counted if it comes too late.
     pub fn set_tag<'v>(&self, key: &str, value: impl Into<TagRef<'v>>) -> &Self {
         let value = value.into();
-        if matches!(value, TagRef::None) || !self.is_late() {
+        if matches!(value, TagRef::Unset) || !self.is_late() {
             self.span.set_tag(key, value);
         }
         self

@@ -1,12 +1,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// What a trace carries to every service downstream: a short list of keys and values.
+/// A short list of keys and values that a trace carries to every service downstream.
 ///
-/// Immutable and cheap to clone; a change makes a new list. Bounded, because every item is sent with every
-/// request: at most [`Baggage::MAX_ITEMS`] items and [`Baggage::MAX_BYTES`] in all, which one item may fill. Bytes are
-/// counted as they go on the wire, after percent coding, keys included. (W3C Baggage demands that 64 items and 8,192
-/// bytes go on whole.)
+/// It does not change and is cheap to clone; setting an item makes a new list. It is bounded, because every request
+/// carries every item: at most [`Baggage::MAX_ITEMS`] items and [`Baggage::MAX_BYTES`] in all, which one item may
+/// fill. Bytes count as they go on the wire, after percent coding, keys included. (W3C Baggage demands that a service
+/// passes on 64 items of together 8,192 bytes whole.)
 ///
 /// ```
 /// use tracehound::model::Baggage;
@@ -24,16 +24,16 @@ pub struct Baggage {
 type Item = (Box<str>, Box<str>);
 
 impl Baggage {
-    /// How many items there may be.
+    /// The most items that a list may have.
     pub const MAX_ITEMS: usize = 64;
-    /// Bytes of all items together.
+    /// The most bytes that all items together may have.
     pub const MAX_BYTES: usize = 8_192;
 
-    /// This list with `key` set to `value`; an item of that key is replaced in its place.
+    /// Returns this list with `key` set to `value`. An item of that key is replaced in its place.
     ///
     /// # Errors
     ///
-    /// Which limit the item would break. The list is as it was.
+    /// The limit that the item would break.
     pub fn with(&self, key: &str, value: &str) -> Result<Self, BaggageLimit> {
         let size = item_bytes(key, value);
         let others: usize = self
@@ -58,7 +58,7 @@ impl Baggage {
         })
     }
 
-    /// This list without the item of that key.
+    /// Returns this list without the item of that key.
     #[must_use]
     pub fn without(&self, key: &str) -> Self {
         if self.get(key).is_none() {
@@ -74,12 +74,12 @@ impl Baggage {
         }
     }
 
-    /// The value of that key. Keys are compared exactly; extraction lower-cases them.
+    /// Returns the value of a key. Keys are compared exactly; extraction lower-cases them.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.iter().find(|(k, _)| *k == key).map(|(_, value)| value)
     }
 
-    /// The items in the order in which they were first set.
+    /// Returns the items, as key and value, in the order in which they were first set.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.items
             .iter()
@@ -87,19 +87,19 @@ impl Baggage {
             .map(|(key, value)| (&**key, &**value))
     }
 
-    /// Whether there is none.
+    /// Returns whether the list has no items.
     pub fn is_empty(&self) -> bool {
         self.items.is_none()
     }
 
-    /// How many there are.
+    /// Returns how many items the list has.
     pub fn len(&self) -> usize {
         self.items.as_ref().map_or(0, |items| items.len())
     }
 }
 
 impl PartialEq for Baggage {
-    /// The same keys with the same values, in whichever order.
+    /// Compares keys with their values; the order does not matter.
     fn eq(&self, other: &Self) -> bool {
         self.len() == other.len()
             && self
@@ -116,8 +116,8 @@ impl fmt::Debug for Baggage {
     }
 }
 
-/// A list of items being put together, within the limits of [`Baggage`]. A codec reads into it: item by item,
-/// [`Baggage::with`] would copy the list each time.
+/// A [`Baggage`] in the making, within the same limits. A codec reads into it, because [`Baggage::with`] would copy
+/// the list for each item.
 #[derive(Default)]
 pub(crate) struct BaggageBuilder {
     items: Vec<Item>,
@@ -125,7 +125,7 @@ pub(crate) struct BaggageBuilder {
 }
 
 impl BaggageBuilder {
-    /// Sets `key` to `value`; an item of that key is replaced in its place. Nothing is copied before the limits hold.
+    /// Sets `key` to `value`; an item of that key is replaced in its place. Copies nothing that breaks a limit.
     pub(crate) fn set(&mut self, key: &str, value: &str) -> Result<(), BaggageLimit> {
         let size = item_bytes(key, value);
         let count = self.items.len();
@@ -143,17 +143,17 @@ impl BaggageBuilder {
         Ok(())
     }
 
-    /// Where the item of that key stands in the list.
+    /// Returns the place of the item of that key in the list.
     pub(crate) fn position(&self, key: &str) -> Option<usize> {
         self.items.iter().position(|(known, _)| **known == *key)
     }
 
-    /// How many items there are.
+    /// Returns how many items there are.
     pub(crate) fn len(&self) -> usize {
         self.items.len()
     }
 
-    /// The list.
+    /// Returns the list.
     pub(crate) fn build(self) -> Baggage {
         Baggage {
             items: (!self.items.is_empty()).then(|| Arc::new(self.items)),
@@ -161,13 +161,13 @@ impl BaggageBuilder {
     }
 }
 
-/// The limit that a baggage item would break.
+/// A limit that a baggage item would break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BaggageLimit {
     /// All items together would be larger than [`Baggage::MAX_BYTES`].
     Total,
-    /// There would be more than [`Baggage::MAX_ITEMS`].
+    /// There would be more items than [`Baggage::MAX_ITEMS`].
     Items,
 }
 
@@ -190,7 +190,7 @@ fn item_bytes(key: &str, value: &str) -> usize {
     key.len() + encoded
 }
 
-/// What goes on the wire as it is: RFC 3986's unreserved characters. All else is percent-encoded.
+/// Returns whether a byte goes on the wire as it is: an unreserved character of RFC 3986. Others are percent-encoded.
 pub(crate) const fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~')
 }
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_put_together_holds_the_same_limits() {
+    fn the_builder_has_the_limits_of_the_list() {
         let half = "v".repeat(Baggage::MAX_BYTES / 2 - 1);
         let mut builder = BaggageBuilder::default();
         assert_eq!(builder.set("a", &half), Ok(()));

@@ -8,51 +8,60 @@ use std::fmt;
 /// | `2` | debug | recording was asked for explicitly; collectors must keep it |
 /// | `8` | firehose | stored by Jaeger 1.x without indexing |
 ///
-/// Other bits are carried on unchanged.
+/// Other bits travel on unchanged.
+///
+/// ```
+/// use tracehound::model::Flags;
+///
+/// let flags = Flags::SAMPLED.with(Flags::DEBUG);
+/// assert_eq!(flags.bits(), 3);
+/// assert!(flags.is_sampled() && flags.is_debug());
+/// assert!(!flags.without(Flags::SAMPLED).is_sampled());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Flags(u8);
 
 impl Flags {
-    /// Recorded and reported.
+    /// The trace is recorded and reported.
     pub const SAMPLED: Self = Self(1);
-    /// Asked for explicitly. Set together with [`Flags::SAMPLED`].
+    /// Recording was asked for explicitly. Set together with [`Flags::SAMPLED`].
     pub const DEBUG: Self = Self(2);
-    /// Stored without indexing.
+    /// Jaeger 1.x stores the trace without indexing.
     pub const FIREHOSE: Self = Self(8);
 
-    /// Takes the byte as it came.
+    /// Makes flags of the byte as it came.
     pub const fn from_bits(bits: u8) -> Self {
         Self(bits)
     }
 
-    /// The byte as it is sent.
+    /// Returns the byte as it is sent.
     pub const fn bits(self) -> u8 {
         self.0
     }
 
-    /// These flags and those of `other`.
+    /// Returns these flags and those of `other`.
     #[must_use]
     pub const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// These flags but for those of `other`.
+    /// Returns these flags without those of `other`.
     #[must_use]
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
 
-    /// Whether the trace is recorded and reported.
+    /// Returns whether the trace is recorded and reported.
     pub const fn is_sampled(self) -> bool {
         self.0 & Self::SAMPLED.0 != 0
     }
 
-    /// Whether recording was asked for explicitly.
+    /// Returns whether recording was asked for explicitly.
     pub const fn is_debug(self) -> bool {
         self.0 & Self::DEBUG.0 != 0
     }
 
-    /// Whether the trace is to be stored without indexing.
+    /// Returns whether Jaeger 1.x should store the trace without indexing.
     pub const fn is_firehose(self) -> bool {
         self.0 & Self::FIREHOSE.0 != 0
     }

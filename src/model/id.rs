@@ -2,10 +2,10 @@ use std::fmt;
 use std::num::NonZeroU64;
 use std::str::FromStr;
 
-/// Identifies one trace across all of its services: 64 or 128 bits, never zero.
+/// The id of a trace in all of its services: 64 or 128 bits, never zero.
 ///
-/// Prints as 16 hex digits, or as 32 when the upper half is not zero, as every Jaeger client does.
-/// Parses 1 to 32 hex digits of either case; missing leading zeros are allowed.
+/// It prints as 16 hex digits, or as 32 if the upper half is not zero, as in all Jaeger clients. It parses from 1 to
+/// 32 hex digits of either case; leading zeros may be missing.
 ///
 /// ```
 /// use tracehound::model::TraceId;
@@ -23,7 +23,7 @@ pub struct TraceId {
 }
 
 impl TraceId {
-    /// Joins the two halves; `None` when both are zero, which is not an id.
+    /// Joins the two halves; `None` if both are zero, which is not an id.
     pub const fn new(high: u64, low: u64) -> Option<Self> {
         if high == 0 && low == 0 {
             None
@@ -32,7 +32,7 @@ impl TraceId {
         }
     }
 
-    /// The trace that a root of this id begins.
+    /// Returns the id of the trace that begins with the span `root`.
     pub(crate) const fn of_root(high: u64, root: SpanId) -> Self {
         Self {
             high,
@@ -40,17 +40,17 @@ impl TraceId {
         }
     }
 
-    /// The upper 64 bits; zero for a 64-bit id.
+    /// Returns the upper 64 bits; zero for a 64-bit id.
     pub const fn high(self) -> u64 {
         self.high
     }
 
-    /// The lower 64 bits: what samplers decide on.
+    /// Returns the lower 64 bits, on which samplers decide.
     pub const fn low(self) -> u64 {
         self.low
     }
 
-    /// The 16 bytes, most significant first.
+    /// Returns the 16 bytes, most significant first.
     pub const fn to_bytes(self) -> [u8; 16] {
         (((self.high as u128) << 64) | self.low as u128).to_be_bytes()
     }
@@ -82,9 +82,9 @@ impl FromStr for TraceId {
     }
 }
 
-/// Identifies one span within its trace: 64 bits, never zero.
+/// The id of a span within its trace: 64 bits, never zero.
 ///
-/// Prints as 16 hex digits; parses 1 to 16 of either case.
+/// It prints as 16 hex digits and parses from 1 to 16 of either case.
 ///
 /// ```
 /// use tracehound::model::SpanId;
@@ -98,7 +98,7 @@ impl FromStr for TraceId {
 pub struct SpanId(NonZeroU64);
 
 impl SpanId {
-    /// `None` for zero, which is not an id.
+    /// Makes an id of a number; `None` for zero, which is not an id.
     pub const fn new(id: u64) -> Option<Self> {
         match NonZeroU64::new(id) {
             Some(id) => Some(Self(id)),
@@ -106,7 +106,7 @@ impl SpanId {
         }
     }
 
-    /// The id as a number.
+    /// Returns the id as a number.
     pub const fn get(self) -> u64 {
         self.0.get()
     }
@@ -137,13 +137,13 @@ impl FromStr for SpanId {
 /// A text that is not an id: empty, too long, not hex, or zero.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseIdError {
-    what: &'static str,
+    id: &'static str,
     digits: usize,
 }
 
 impl ParseIdError {
-    const fn new(what: &'static str, digits: usize) -> Self {
-        Self { what, digits }
+    const fn new(id: &'static str, digits: usize) -> Self {
+        Self { id, digits }
     }
 }
 
@@ -152,14 +152,14 @@ impl fmt::Display for ParseIdError {
         write!(
             f,
             "a {} is 1 to {} hex digits and not zero",
-            self.what, self.digits
+            self.id, self.digits
         )
     }
 }
 
 impl std::error::Error for ParseIdError {}
 
-/// Reads 1 to `max_digits` (at most 32) hex digits of either case and nothing else: no sign, no prefix, no space.
+/// Reads 1 to `max_digits` (at most 32) hex digits of either case. A sign, a prefix or a space is refused.
 pub(crate) fn parse_hex(digits: &[u8], max_digits: usize) -> Option<u128> {
     if digits.is_empty() || digits.len() > max_digits {
         return None;
@@ -177,15 +177,15 @@ pub(crate) fn parse_hex(digits: &[u8], max_digits: usize) -> Option<u128> {
     Some(value)
 }
 
-/// The lower-case digit of a value below 16.
+/// Returns the lower-case digit of a value below 16.
 #[inline]
 pub(crate) const fn hex_digit(value: u8) -> u8 {
     value + if value < 10 { b'0' } else { b'a' - 10 }
 }
 
-/// The lower-case digits of `value`, with its leading zeros.
+/// Returns the lower-case digits of `value`, with leading zeros.
 ///
-/// Eight at a time: each half is spread to a digit a byte, then made text by two additions.
+/// Makes eight at a time: spreads each half to one digit a byte, then turns them into text by two additions.
 #[inline]
 pub(crate) fn hex_digits(value: u64) -> [u8; 16] {
     let value = value.swap_bytes();
@@ -196,14 +196,15 @@ pub(crate) fn hex_digits(value: u64) -> [u8; 16] {
     digits
 }
 
-/// The digits of four bytes, the lowest first. Without a multiplication, so that two halves make one vector.
+/// Returns the digits of four bytes, the lowest first. Uses no multiplication, so that the compiler joins two calls
+/// into vector instructions.
 #[inline]
 fn hex_digits_8(bytes: u32) -> [u8; 8] {
     let mut digits = u64::from(bytes);
     digits = (digits | digits << 16) & 0x0000_ffff_0000_ffff;
     digits = (digits | digits << 8) & 0x00ff_00ff_00ff_00ff;
     digits = (digits >> 4 | digits << 8) & 0x0f0f_0f0f_0f0f_0f0f;
-    // The top bit of each byte that holds 10 or more: 39 lie between the digits and the letters.
+    // The top bit of each byte that is 10 or more. Between the digits and the letters there are 39 other characters.
     let letters = (digits + 0x7676_7676_7676_7676) & 0x8080_8080_8080_8080;
     let gap = (letters - (letters >> 7)) & 0x2727_2727_2727_2727;
     (digits + 0x3030_3030_3030_3030 + gap).to_le_bytes()
@@ -240,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_an_id_is_refused() {
+    fn text_that_is_no_id_is_refused() {
         for text in [
             "",
             "0",

@@ -1,15 +1,15 @@
 use crate::model::{Tag, TagRef, Timestamp};
 
-/// One key and value of a log record: the same shape as a [`Tag`].
+/// A key and a value of a log record: a [`Tag`] by another name.
 pub type LogField = Tag;
 
-/// Something that happened at a point in time within a span.
+/// A log record: something that happened at a point in time within a span.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct LogRecord {
-    /// When.
+    /// When it happened.
     pub timestamp: Timestamp,
-    /// What, in the order given; `event` by convention names it.
+    /// What happened, in the order in which the program gave it. By convention the field `event` names it.
     pub fields: Vec<LogField>,
 }
 
@@ -28,12 +28,12 @@ pub struct FieldRef<'a> {
 }
 
 impl FieldRef<'_> {
-    /// The name.
+    /// Returns the name.
     pub fn key(&self) -> &str {
         self.key
     }
 
-    /// The value.
+    /// Returns the value.
     pub fn value(&self) -> TagRef<'_> {
         self.value
     }

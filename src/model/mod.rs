@@ -2,18 +2,57 @@
 //!
 //! Nothing here knows of tracers or threads. The wire forms of these values are in
 //! [`propagation`](crate::propagation) (headers) and in the reporter (Thrift).
+//!
+//! | value | is |
+//! |---|---|
+//! | [`TraceId`], [`SpanId`] | ids that are never zero; they print as hex |
+//! | [`Flags`] | the byte that says whether a trace is sampled |
+//! | [`Tag`], [`TagValue`], [`TagRef`] | a key with a typed value: owned, and borrowed |
+//! | [`LogRecord`], [`LogField`], [`FieldRef`] | a time with fields: owned, and borrowed |
+//! | [`Baggage`] | keys and values that travel with a trace |
+//! | [`ReferenceType`] | how a span depends on another one |
+//! | [`Timestamp`] | a time in microseconds |
+//! | [`Process`] | the service and its tags |
+//! | [`tags`] | standard names of tags and log fields |
+//!
+//! # When do I meet owned values, when borrowed ones?
+//!
+//! A span takes borrowed values, made by `Into<TagRef>` and [`field`], and copies them only if it records. What a
+//! test or a reporter reads back is owned.
+//!
+//! ```
+//! use tracehound::model::{TagValue, field, tags};
+//! use tracehound::prelude::*;
+//! use tracehound::reporter::InMemoryReporter;
+//! use tracehound::sampler::ConstSampler;
+//!
+//! let spans = InMemoryReporter::new();
+//! let tracer = JaegerTracer::builder("shop")
+//!     .sampler(ConstSampler::new(true))
+//!     .reporter(spans.clone())
+//!     .build()?;
+//! let span = tracer.start_span("checkout");
+//! span.set_tag(tags::HTTP_STATUS_CODE, 503_u16);
+//! span.log([field(tags::EVENT, "retry"), field("attempt", 2)]);
+//! let trace_id = span.context().trace_id();
+//! span.finish();
+//!
+//! let span = &spans.spans()[0];
+//! assert_eq!(Some(span.trace_id), trace_id);
+//! assert_eq!(span.tag(tags::HTTP_STATUS_CODE), Some(&TagValue::Long(503)));
+//! assert_eq!(span.logs[0].fields[1].key, "attempt");
+//! # Ok::<(), tracehound::tracer::BuildError>(())
+//! ```
 
 mod baggage;
 mod flags;
 mod id;
 mod log;
 mod process;
-mod tag;
-mod timestamp;
-
 mod reference;
-pub(crate) mod sampling;
+mod tag;
 pub mod tags;
+mod timestamp;
 
 pub(crate) use baggage::BaggageBuilder;
 #[cfg(test)]

@@ -45,7 +45,7 @@ pub enum TagValue {
 }
 
 impl TagValue {
-    /// The value, borrowed.
+    /// Returns the value, borrowed.
     pub fn as_ref(&self) -> TagRef<'_> {
         match self {
             Self::String(text) => TagRef::String(text),
@@ -63,18 +63,19 @@ impl fmt::Display for TagValue {
     }
 }
 
-/// What [`Span::set_tag`](crate::Span::set_tag) and [`field`](crate::model::field) take: a borrowed value of any type that a tag can hold.
+/// A borrowed value of a tag or log field, of any type that it can hold: what [`Span::set_tag`](crate::Span::set_tag)
+/// and [`field`](crate::model::field) take.
 ///
-/// Made by `From` from every integer and float type, `bool`, `&str`, `&String`, `&[u8]`, [`TagValue`] by
-/// reference, and `Option` of these (`None` sets nothing). [`display`] covers anything else.
+/// `From` makes one of every integer and float type, `bool`, `&str`, `&String`, `&[u8]`, [`TagValue`] by reference, and
+/// `Option` of these (`None` sets nothing). [`display`] makes one of anything else with a text form.
 ///
-/// An unsigned number above `i64::MAX` is sent as its decimal text; NaN and the infinities are sent as
-/// `NaN`, `+Inf` and `-Inf`, because a Jaeger backend cannot show a trace that holds them as numbers.
+/// An unsigned number above `i64::MAX` is sent as its decimal text. NaN and the infinities are sent as the text `NaN`,
+/// `+Inf` and `-Inf`, because a Jaeger backend cannot show a trace that holds them as numbers.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum TagRef<'a> {
-    /// Nothing: the tag is not set.
-    None,
+    /// No value: the tag is not set.
+    Unset,
     /// Text.
     String(&'a str),
     /// True or false.
@@ -87,11 +88,11 @@ pub enum TagRef<'a> {
     Binary(&'a [u8]),
     /// A whole number that may not fit into an `i64`.
     Unsigned(u64),
-    /// Anything with a text form. It is formatted only where the span records.
+    /// Anything with a text form. It is formatted only if the span records.
     Display(&'a dyn fmt::Display),
 }
 
-/// Wraps anything with a text form as a tag or field value.
+/// Wraps anything with a text form as the value of a tag or field.
 ///
 /// ```
 /// use tracehound::prelude::*;
@@ -105,10 +106,10 @@ pub fn display<T: fmt::Display>(value: &T) -> TagRef<'_> {
 }
 
 impl TagRef<'_> {
-    /// The value as one of the five types that are sent, or `None` for [`TagRef::None`].
+    /// Returns the value as one of the five types that are sent, or `None` for [`TagRef::Unset`].
     pub fn to_value(self) -> Option<TagValue> {
         Some(match self {
-            TagRef::None => return None,
+            TagRef::Unset => return None,
             TagRef::String(text) => TagValue::String(Cow::Owned(text.to_owned())),
             TagRef::Bool(value) => TagValue::Bool(value),
             TagRef::Long(value) => TagValue::Long(value),
@@ -124,7 +125,7 @@ impl TagRef<'_> {
     }
 }
 
-/// The text that stands for a double which JSON cannot hold.
+/// Returns the text that stands for a double which JSON cannot hold.
 pub(crate) fn non_finite(value: f64) -> &'static str {
     if value.is_nan() {
         "NaN"
@@ -138,7 +139,7 @@ pub(crate) fn non_finite(value: f64) -> &'static str {
 impl fmt::Display for TagRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            TagRef::None => Ok(()),
+            TagRef::Unset => Ok(()),
             TagRef::String(text) => f.write_str(text),
             TagRef::Bool(value) => value.fmt(f),
             TagRef::Long(value) => value.fmt(f),
@@ -195,7 +196,7 @@ impl<'a> From<&'a TagValue> for TagRef<'a> {
 
 impl<'a, T: Into<Self>> From<Option<T>> for TagRef<'a> {
     fn from(value: Option<T>) -> Self {
-        value.map_or(Self::None, Into::into)
+        value.map_or(Self::Unset, Into::into)
     }
 }
 

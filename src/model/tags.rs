@@ -1,4 +1,4 @@
-//! The standard tag and log-field names of the OpenTracing semantic conventions, and Jaeger's own.
+//! Standard names of tags and log fields: those of the OpenTracing semantic conventions, and Jaeger's own.
 
 /// Name of the library that made the span.
 pub const COMPONENT: &str = "component";
@@ -10,7 +10,7 @@ pub const DB_STATEMENT: &str = "db.statement";
 pub const DB_TYPE: &str = "db.type";
 /// User of the database.
 pub const DB_USER: &str = "db.user";
-/// `true` if and only if the operation failed.
+/// `true` if the operation failed, and only then.
 pub const ERROR: &str = "error";
 /// HTTP method.
 pub const HTTP_METHOD: &str = "http.method";
@@ -20,7 +20,7 @@ pub const HTTP_STATUS_CODE: &str = "http.status_code";
 pub const HTTP_URL: &str = "http.url";
 /// Topic or queue.
 pub const MESSAGE_BUS_DESTINATION: &str = "message_bus.destination";
-/// Address of the peer: `ip:port`, a host name, or the like.
+/// Address of the peer: `ip:port`, a host name or another form.
 pub const PEER_ADDRESS: &str = "peer.address";
 /// Host name of the peer.
 pub const PEER_HOSTNAME: &str = "peer.hostname";
@@ -32,25 +32,25 @@ pub const PEER_IPV6: &str = "peer.ipv6";
 pub const PEER_PORT: &str = "peer.port";
 /// Name of the remote service.
 pub const PEER_SERVICE: &str = "peer.service";
-/// Above 0: keep this trace; 0: do not. Any numeric type.
+/// A number of any type: above 0 keeps the trace, 0 drops it.
 pub const SAMPLING_PRIORITY: &str = "sampling.priority";
-/// `client`, `server`, `producer` or `consumer`; give it when the span starts.
+/// `client`, `server`, `producer` or `consumer`; set it when the span starts.
 pub const SPAN_KIND: &str = "span.kind";
 
 /// Value of [`SPAN_KIND`] for the caller of a remote procedure.
 pub const SPAN_KIND_CLIENT: &str = "client";
-/// Value of [`SPAN_KIND`] for the one that is called.
+/// Value of [`SPAN_KIND`] for the callee of a remote procedure.
 pub const SPAN_KIND_SERVER: &str = "server";
 /// Value of [`SPAN_KIND`] for the sender of a message.
 pub const SPAN_KIND_PRODUCER: &str = "producer";
 /// Value of [`SPAN_KIND`] for the receiver of a message.
 pub const SPAN_KIND_CONSUMER: &str = "consumer";
 
-/// Kind of the sampler that kept the trace.
+/// Type of the sampler that kept the trace.
 pub const SAMPLER_TYPE: &str = "sampler.type";
 /// Parameter of the sampler that kept the trace.
 pub const SAMPLER_PARAM: &str = "sampler.param";
-/// Value of the `jaeger-debug-id` header that forced the trace.
+/// Value of the header `jaeger-debug-id` that made the service keep the trace.
 pub const JAEGER_DEBUG_ID: &str = "jaeger-debug-id";
 /// Process tag: language and version of the client.
 pub const JAEGER_VERSION: &str = "jaeger.version";
@@ -58,20 +58,20 @@ pub const JAEGER_VERSION: &str = "jaeger.version";
 pub const HOSTNAME: &str = "hostname";
 /// Process tag: address of the host.
 pub const IP: &str = "ip";
-/// Process tag: identifies this tracer to an agent that keeps accounts of loss.
+/// Process tag: the id of this tracer for an agent that keeps accounts of loss.
 pub const CLIENT_UUID: &str = "client-uuid";
-/// Marks a span that was made smaller so that it fits into a packet.
+/// Marks a span that was made smaller to fit into a packet.
 pub const DEGRADED: &str = "tracehound.degraded";
-/// The keys of tags with a binary value that was cut, such as `body, signature`; as a log field those of the record.
+/// Keys of the tags whose binary value was cut, such as `body, signature`; as a log field, keys of the record's fields.
 pub const TRUNCATED_BINARY: &str = "tracehound.truncated_binary";
-/// How many tags, log fields and records were left out because the span was full or too large for a packet.
+/// Number of tags, log fields and records that were left out, because the span was full or too large for a packet.
 pub const DROPPED_ITEMS: &str = "tracehound.dropped_items";
 
-/// Log field: stable name of what happened.
+/// Log field: stable name of an event.
 pub const EVENT: &str = "event";
-/// Value of the log field `event`: in place of this record there were others.
+/// Value of the log field `event` of a record that stands for others that were left out.
 pub(crate) const DROPPED_LOGS: &str = "dropped Span logs";
-/// Log field of such a record: how many.
+/// Log field of that record: number of the records that were left out.
 pub(crate) const DROPPED_LOG_COUNT: &str = "dropped_log_count";
 
 /// Log field: one line of text.

@@ -5,24 +5,33 @@ use crate::clock::MOST_NANOS;
 
 /// A point in time as Jaeger stores it: whole microseconds since the Unix epoch.
 ///
-/// It may be any time. Those of spans that are sent are from 1970 to February 2116: what is before or after is moved to
-/// the nearest of these and counted as `clamped_times`, as a backend may lose more than the span for it.
+/// It may be any time. Spans are sent with times from 1970 to February 2116. An earlier or later time is moved to the
+/// nearest of these and counted as `clamped_times`, because a backend may lose more than the span for it.
+///
+/// ```
+/// use std::time::Duration;
+/// use tracehound::model::Timestamp;
+///
+/// let start = Timestamp::from_micros(1_500_000_000_000_000);
+/// let end = Timestamp::from_micros(1_500_000_000_002_500);
+/// assert_eq!(end.duration_since(start), Duration::from_micros(2_500));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The last one that spans are sent with.
+    /// The latest time that a span is sent with.
     pub(crate) const LATEST: Self = Self::from_nanos(MOST_NANOS);
 
-    /// From microseconds since the epoch.
+    /// Makes a timestamp of microseconds since the epoch.
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
     }
 
-    /// From nanoseconds since the epoch, rounded down.
+    /// Makes a timestamp of nanoseconds since the epoch, rounded down.
     #[inline(always)]
     pub(crate) const fn from_nanos(nanos: i64) -> Self {
-        // Nearly all times are after the epoch, where the division is a multiplication.
+        // Nearly all times are after the epoch; the compiler divides unsigned numbers by a multiplication.
         if nanos >= 0 {
             Self((nanos.unsigned_abs() / 1_000) as i64)
         } else {
@@ -30,24 +39,24 @@ impl Timestamp {
         }
     }
 
-    /// The nearest one that spans are sent with.
+    /// Returns the nearest time that a span is sent with.
     pub(crate) fn clamped(self) -> Self {
         self.clamp(Self::default(), Self::LATEST)
     }
 
-    /// Microseconds since the epoch.
+    /// Returns the microseconds since the epoch.
     pub const fn as_micros(self) -> i64 {
         self.0
     }
 
-    /// The time that passed since `earlier`; zero when `earlier` is later.
+    /// Returns the time that has passed since `earlier`; zero if `earlier` is later.
     pub fn duration_since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0).max(0).unsigned_abs())
     }
 }
 
 impl From<SystemTime> for Timestamp {
-    /// Rounds down to the microsecond; saturates far outside of our era.
+    /// Rounds down to the microsecond. A time too far away becomes the nearest that an `i64` can hold.
     fn from(time: SystemTime) -> Self {
         Self(match time.duration_since(UNIX_EPOCH) {
             Ok(after) => i64::try_from(after.as_micros()).unwrap_or(i64::MAX),

@@ -7,8 +7,9 @@ use crate::propagation::key::is_token;
 use crate::propagation::text::{min_decoded_len, percent_decoded, percent_encoded, trim};
 use crate::propagation::uber_trace_id::{MAX_BYTES, Received, UberTraceId};
 use crate::propagation::{
-    ExtractError, Extractor, HeaderNames, Injector, TextMapReader, TextMapWriter,
+    Codec, ExtractError, Extractor, HeaderNames, Injector, TextMapReader, TextMapWriter,
 };
+use crate::services::Services;
 use crate::span::SpanContext;
 
 /// Jaeger's own headers, as its clients in all languages write and read them.
@@ -169,10 +170,6 @@ impl Injector for JaegerCodec {
             self.inject_baggage(context.baggage(), carrier);
         }
     }
-
-    fn attach_metrics(&mut self, metrics: &Metrics) {
-        self.metrics = metrics.clone();
-    }
 }
 
 impl Extractor for JaegerCodec {
@@ -188,9 +185,11 @@ impl Extractor for JaegerCodec {
             Glance::Unknown => self.extract_any(carrier),
         }
     }
+}
 
-    fn attach_metrics(&mut self, metrics: &Metrics) {
-        self.metrics = metrics.clone();
+impl Codec for JaegerCodec {
+    fn attach(&mut self, services: &Services) {
+        self.metrics = services.metrics().clone();
     }
 }
 

@@ -58,7 +58,7 @@ pub use jaeger::JaegerCodec;
 pub use key::{InvalidKey, Key};
 pub use text_map::HttpHeaders;
 
-use crate::metrics::Metrics;
+use crate::services::Services;
 use crate::span::SpanContext;
 
 /// Writes contexts into carriers of one text format.
@@ -68,9 +68,6 @@ pub trait Injector: Send + Sync {
     ///
     /// A context without a trace writes only its baggage.
     fn inject(&self, context: &SpanContext, carrier: &mut dyn TextMapWriter);
-
-    /// Called once by the tracer's builder: where to count what could not be written.
-    fn attach_metrics(&mut self, _metrics: &Metrics) {}
 }
 
 /// Reads contexts out of carriers of one text format.
@@ -81,15 +78,38 @@ pub trait Extractor: Send + Sync {
     ///
     /// Where it holds something of this format that is malformed. Nothing of that carrier is then used.
     fn extract(&self, carrier: &dyn TextMapReader) -> Result<Option<SpanContext>, ExtractError>;
-
-    /// Called once by the tracer's builder: where to count what was skipped.
-    fn attach_metrics(&mut self, _metrics: &Metrics) {}
 }
 
 /// Both directions of one text format, such as a [`JaegerCodec`].
-pub trait Codec: Injector + Extractor {}
+///
+/// A type that writes and reads says that it is a codec by `impl Codec for MyCodec {}`.
+pub trait Codec: Injector + Extractor {
+    /// Takes the tracer's services: where to count and to warn. The tracer's builder calls it once, before the first
+    /// carrier. By default nothing.
+    ///
+    /// A forked child shares the codec with its parent: see [`Services::generation`].
+    fn attach(&mut self, _services: &Services) {}
+}
 
-impl<T: Injector + Extractor> Codec for T {}
+impl Injector for Box<dyn Codec> {
+    #[inline]
+    fn inject(&self, context: &SpanContext, carrier: &mut dyn TextMapWriter) {
+        (**self).inject(context, carrier);
+    }
+}
+
+impl Extractor for Box<dyn Codec> {
+    #[inline]
+    fn extract(&self, carrier: &dyn TextMapReader) -> Result<Option<SpanContext>, ExtractError> {
+        (**self).extract(carrier)
+    }
+}
+
+impl Codec for Box<dyn Codec> {
+    fn attach(&mut self, services: &Services) {
+        (**self).attach(services);
+    }
+}
 
 /// Writes and reads a carrier of a user's own ([`WriteTo::Custom`], [`ReadFrom::Custom`]).
 ///
@@ -164,6 +184,9 @@ impl<T: Injector + Extractor> Codec for T {}
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait CustomCodec: Send + Sync {
+    /// Takes the tracer's services, as [`Codec::attach`] does. By default nothing.
+    fn attach(&mut self, _services: &Services) {}
+
     /// Writes `context` into `carrier` if that is of the type it knows; else returns false.
     fn inject(&self, context: &SpanContext, carrier: &mut dyn Any) -> bool;
 
@@ -173,6 +196,20 @@ pub trait CustomCodec: Send + Sync {
     ///
     /// Where the carrier holds something malformed.
     fn extract(&self, carrier: &dyn Any) -> Result<Option<SpanContext>, ExtractError>;
+}
+
+impl CustomCodec for Box<dyn CustomCodec> {
+    fn attach(&mut self, services: &Services) {
+        (**self).attach(services);
+    }
+
+    fn inject(&self, context: &SpanContext, carrier: &mut dyn Any) -> bool {
+        (**self).inject(context, carrier)
+    }
+
+    fn extract(&self, carrier: &dyn Any) -> Result<Option<SpanContext>, ExtractError> {
+        (**self).extract(carrier)
+    }
 }
 
 /// A carrier holds a context that is malformed.

@@ -1,9 +1,9 @@
 //! How a sampling decision comes late: by the sampler, once it knows a tag or a name, or by `sampling.priority`.
 
-use crate::model::sampling::{SamplerTags, SamplingDecision};
 use crate::model::{Flags, TagRef, tags};
 use crate::record::open::slot::SpanSlot;
 use crate::record::open::tags::store_tag;
+use crate::sampler::{SamplerTags, SamplingDecision};
 
 /// Puts the sampler's answer into effect.
 pub(crate) fn apply_decision(slot: &SpanSlot, decision: SamplingDecision) {

@@ -8,7 +8,6 @@ use std::time::SystemTime;
 use crate::clock::WallTime;
 use crate::metrics::{Counter, DropCause};
 use crate::model::Flags;
-use crate::model::sampling::SpanView;
 use crate::record::decide::apply_decision;
 use crate::record::handle::SpanHandle;
 use crate::record::open::buffer::SpanBuffer;
@@ -20,6 +19,7 @@ use crate::record::queue::frame::{FrameEnd, FrameHeader};
 use crate::record::span_clock::SpanClock;
 use crate::record::thread::slots::give_clear_slot;
 use crate::record::thread::state::current_of;
+use crate::sampler::SpanView;
 
 /// Ends the span now; the first call wins, a later one is counted if the user made it.
 #[inline(always)]

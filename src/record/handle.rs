@@ -148,13 +148,13 @@ mod tests {
     use super::*;
     use crate::clock::ManualClock;
     use crate::metrics::{Counter, Metrics};
-    use crate::model::sampling::{SamplingDecision, SpanView};
     use crate::model::{TagRef, Timestamp, field};
     use crate::record::wire::encode::write_log;
     use crate::record::{
         Budget, Decider, Limits, Question, Recorder, SharedPool, SpanClock, SpanQueue,
         release_slots,
     };
+    use crate::sampler::{SamplingDecision, SpanView};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
     use std::thread;

@@ -6,13 +6,15 @@ use crate::record::FinishedSpan;
 use crate::reporter::guarded::guarded;
 use crate::reporter::{MakeReporter, Reporter, Unsent, WorkerHandle};
 
-/// Hands spans to several reporters, in order.
+/// Hands each span to several reporters, in order.
 ///
-/// A member that panics does not stop the others; the panic is counted, and the span with that member as lost
-/// (`internal_error`). What is unsent is that of the member that has lost and kept most, because one number
-/// cannot tell them apart: a span that one of two agents got is a span that was lost.
+/// A member that panics does not stop the others. The panic is counted, and the span counts as lost with that member
+/// (`internal_error`).
 ///
-/// In the child of a `fork` it has those members that can be made again.
+/// The composite reports the unsent spans of the member that has most of them, because one number cannot tell the
+/// members apart: a span that only one of two agents got counts as lost.
+///
+/// In a forked child it has the members that can be made again.
 ///
 /// ```
 /// use tracehound::model::{SpanId, TraceId};
@@ -34,19 +36,19 @@ pub struct CompositeReporter {
 
 struct Member {
     reporter: Box<dyn Reporter>,
-    /// What it said last, for the case that it panics the next time.
+    /// Its last answer, which holds if it panics the next time.
     unsent: Unsent,
-    /// Spans at which it panicked.
+    /// The number of spans at which it panicked.
     panics: u64,
 }
 
 impl CompositeReporter {
-    /// Starts without members: spans are let go.
+    /// Returns a composite without members, which discards spans.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a reporter behind the ones that are there.
+    /// Adds a reporter, which gets each span after the ones before it.
     #[must_use]
     pub fn member(mut self, reporter: impl Reporter + 'static) -> Self {
         self.members.push(Member {
@@ -95,7 +97,7 @@ impl Reporter for CompositeReporter {
         }
     }
 
-    /// The slowest member decides for all.
+    /// Returns the latest time of all members: the slowest decides for all.
     fn paused_until(&self) -> Option<Instant> {
         let members = self.members.iter();
         members
@@ -129,10 +131,10 @@ impl Reporter for CompositeReporter {
         self.ask(|member| member.close(deadline))
     }
 
-    fn for_child(&self) -> Option<MakeReporter> {
+    fn after_fork(&self) -> Option<MakeReporter> {
         let members = self.members.iter();
         let make: Vec<_> = members
-            .filter_map(|member| member.reporter.for_child())
+            .filter_map(|member| member.reporter.after_fork())
             .collect();
         if make.is_empty() {
             return None;
@@ -158,6 +160,7 @@ mod tests {
     use crate::metrics::DropCounts;
     use crate::model::{Process, SpanId, TraceId};
     use crate::reporter::{InMemoryReporter, OwnedSpan};
+    use crate::services::Services;
 
     struct Panicking;
 
@@ -202,7 +205,7 @@ mod tests {
             .member(before.clone())
             .member(Panicking)
             .member(after.clone());
-        let worker = WorkerHandle::detached(Process::new("shop", vec![]));
+        let worker = WorkerHandle::detached(Services::detached(Process::new("shop", vec![])));
         reporter.attach(&worker);
         report_to(&mut reporter, 2);
         assert_eq!((before.spans().len(), after.spans().len()), (2, 2));
@@ -213,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn the_member_that_lost_most_speaks_for_all() {
+    fn the_unsent_spans_are_those_of_the_member_that_lost_most() {
         let mut reporter = CompositeReporter::new()
             .member(Losing(3))
             .member(Losing(5))

@@ -1,7 +1,7 @@
 use crate::metrics::{Counter, Metrics};
 use crate::panics::caught;
 
-/// Calls a reporter or a sender; `None` where it panicked, which is counted.
+/// Calls user code of a reporter or a sender. Returns `None` if it panicked, and counts that.
 #[inline]
 pub(super) fn guarded<R>(metrics: &Metrics, call: impl FnOnce() -> R) -> Option<R> {
     let result = caught(call);

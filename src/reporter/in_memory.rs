@@ -105,7 +105,7 @@ impl Reporter for InMemoryReporter {
         self.lock().push(span);
     }
 
-    fn for_child(&self) -> Option<MakeReporter> {
+    fn after_fork(&self) -> Option<MakeReporter> {
         let same = self.clone();
         Some(Box::new(move || Box::new(same.clone())))
     }
@@ -121,6 +121,7 @@ impl fmt::Debug for InMemoryReporter {
 mod tests {
     use super::*;
     use crate::model::{Process, SpanId, TraceId};
+    use crate::services::Services;
 
     fn span(name: &str) -> OwnedSpan {
         let trace_id = TraceId::new(0, 1).expect("not zero");
@@ -131,7 +132,10 @@ mod tests {
     fn clones_share_the_spans_in_their_order() {
         let reporter = InMemoryReporter::new();
         let mut working = reporter.clone();
-        working.attach(&WorkerHandle::detached(Process::new("shop", vec![])));
+        working.attach(&WorkerHandle::detached(Services::detached(Process::new(
+            "shop",
+            vec![],
+        ))));
         for name in ["a", "b"] {
             span(name).view(|span| working.report(span));
         }

@@ -4,15 +4,15 @@ use crate::diagnostics::write_to_stderr;
 use crate::record::FinishedSpan;
 use crate::reporter::{MakeReporter, Reporter};
 
-/// Writes a line for each span, to standard error or to a handler:
+/// Writes one line for each span, to standard error or to a handler:
 ///
 /// ```text
 /// Span reported: 5b2b4e1f9d3a7c60:6ad04c2b18e7f935:0:1 - checkout
 /// ```
 ///
-/// That is `{trace-id}:{span-id}:{parent-id}:{flags} - {operation name}` as the Java client writes it: ids with
-/// 16 digits (32 where the trace id has an upper half), the parent of a root as a single `0`. Control characters
-/// in the name are escaped.
+/// The form is `{trace-id}:{span-id}:{parent-id}:{flags} - {operation name}`, like that of the Java client. Ids have 16
+/// digits, trace ids with an upper half 32, and the parent of a root is a single `0`. Control characters in the name
+/// are escaped.
 ///
 /// ```
 /// use tracehound::model::{SpanId, TraceId};
@@ -31,7 +31,7 @@ pub struct LoggingReporter {
 }
 
 impl LoggingReporter {
-    /// Writes to standard error.
+    /// Returns a reporter that writes to standard error.
     pub fn new() -> Self {
         Self {
             writes_to_stderr: true,
@@ -39,7 +39,7 @@ impl LoggingReporter {
         }
     }
 
-    /// Hands the lines to `handler`, on the worker's thread. In the child of a `fork` nobody gets them.
+    /// Returns a reporter that calls `handler` with each line, on the worker's thread. A forked child does not call it.
     pub fn to(handler: impl FnMut(&str) + Send + 'static) -> Self {
         Self {
             handler: Box::new(handler),
@@ -63,7 +63,7 @@ impl Reporter for LoggingReporter {
         (self.handler)(&self.line);
     }
 
-    fn for_child(&self) -> Option<MakeReporter> {
+    fn after_fork(&self) -> Option<MakeReporter> {
         self.writes_to_stderr
             .then(|| -> MakeReporter { Box::new(|| Box::new(Self::new())) })
     }
@@ -106,7 +106,7 @@ mod tests {
     use crate::reporter::OwnedSpan;
 
     #[test]
-    fn ids_are_padded_as_the_java_client_pads_them() {
+    fn ids_are_padded_like_those_of_the_java_client() {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let sink = lines.clone();
         let mut reporter = LoggingReporter::to(move |line| {

@@ -1,30 +1,87 @@
-//! Finished spans, out of the process.
+//! Reporters: where finished spans go.
 //!
-//! One background thread, the worker, takes finished spans from the threads that finished them and hands each
-//! to a [`Reporter`]. The usual one packs them for an agent; others keep them for tests or write a line.
+//! # What happens to a span after `finish`?
 //!
-//! | reporter | does |
+//! ```text
+//!   your threads                  the worker's thread
+//!
+//!  span.finish() ─► thread queue ─┐
+//!  span.finish() ─► thread queue ─┼─► worker ─► Reporter ─► batch ─► Sender ─► agent
+//!  span.finish() ─► thread queue ─┘
+//! ```
+//!
+//! 1. [`finish`](crate::span::Span::finish) writes the span, ready encoded, to a queue of its thread. It makes no
+//!    system call and wakes no other thread, unless memory runs short. A span that finds no room is dropped and counted
+//!    as `queue_full`; [`queue_size`](crate::tracer::TracerBuilder::queue_size) sets how much room there is. A span that
+//!    is not sampled ends here.
+//! 2. The worker, one background thread of the tracer, takes spans from these queues: every 20 ms under load, and once
+//!    in a [flush interval](crate::tracer::TracerBuilder::flush_interval) while little is traced. It hands them to the
+//!    tracer's [`Reporter`], one by one.
+//! 3. A [`RemoteReporter`] packs spans into batches. A full batch goes to the [`Sender`](sender::Sender) at once, and
+//!    what is left goes at the flush interval. While the sender has no room, spans wait in the queue.
+//! 4. The sender tells which batches were lost. So every finished span is sent, dropped for a
+//!    [cause](crate::metrics::DropCause), or still queued, and [`flush`](crate::JaegerTracer::flush) and
+//!    [`close`](crate::JaegerTracer::close) return the counts. A line to standard error names the first loss of each
+//!    cause.
+//!
+//! # Which reporter do I want?
+//!
+//! | reporter | what it does with a span |
 //! |---|---|
-//! | [`RemoteReporter`] | packs spans for a [`Sender`](sender::Sender) |
-//! | [`InMemoryReporter`] | keeps them, for tests |
-//! | [`LoggingReporter`] | writes a line for each |
-//! | [`CompositeReporter`] | hands them to several |
-//! | [`NullReporter`] | lets them go |
+//! | [`RemoteReporter`] | packs it for a [`Sender`](sender::Sender), such as the [`UdpSender`](sender::UdpSender) |
+//! | [`InMemoryReporter`] | keeps it for the asserts of a test |
+//! | [`LoggingReporter`] | writes a line |
+//! | [`CompositeReporter`] | hands it to several reporters |
+//! | [`NullReporter`] | nothing; a tracer has it until it gets another one |
+//!
+//! # How do I write a reporter?
+//!
+//! Only [`report`](Reporter::report) is required. It runs on the worker's thread, so a slow reporter does not slow the
+//! program down, and the queue fills instead.
+//!
+//! ```
+//! use std::sync::mpsc::{Sender, channel};
+//! use std::time::Duration;
+//! use tracehound::JaegerTracer;
+//! use tracehound::prelude::*;
+//! use tracehound::reporter::{FinishedSpan, Reporter};
+//! use tracehound::sampler::ConstSampler;
+//!
+//! /// Passes on the operations that failed.
+//! struct Failures(Sender<String>);
+//!
+//! impl Reporter for Failures {
+//!     fn report(&mut self, span: &FinishedSpan<'_>) {
+//!         if span.tags().any(|(key, _)| key == "error") {
+//!             // The program may have stopped listening.
+//!             let _ = self.0.send(span.operation_name().to_owned());
+//!         }
+//!     }
+//! }
+//!
+//! let (sender, failures) = channel();
+//! let tracer = JaegerTracer::builder("shop")
+//!     .sampler(ConstSampler::new(true))
+//!     .reporter(Failures(sender))
+//!     .build()?;
+//! tracer.start_span("list").finish();
+//! tracer.build_span("checkout").tag("error", true).start().finish();
+//! tracer.flush(Duration::from_secs(1));
+//! assert_eq!(failures.try_iter().collect::<Vec<_>>(), ["checkout"]);
+//! # Ok::<(), tracehound::tracer::BuildError>(())
+//! ```
+//!
+//! To send spans in a way of your own, write a [sender] and leave packing, splitting and counting to
+//! [`RemoteReporter`].
 
-mod child;
 mod composite;
-mod drive;
 mod guarded;
 mod in_memory;
 mod logging;
-mod looks;
 mod null;
-mod overflow;
 mod packet;
 mod remote;
 pub mod sender;
-pub(crate) mod thread;
-mod trouble;
 mod worker;
 
 use std::time::Instant;
@@ -35,67 +92,79 @@ pub use logging::LoggingReporter;
 pub use null::NullReporter;
 pub use remote::RemoteReporter;
 pub use worker::WorkerHandle;
-pub(crate) use worker::{Worker, WorkerOptions};
+pub(crate) use worker::{Worker, WorkerOptions, thread};
 
 pub use crate::record::{FinishedSpan, LogView, Logs, OwnedSpan, References, Tags};
 
 use crate::metrics::DropCounts;
 
-/// Takes finished spans. Runs on the worker, never on the program's threads.
+/// Takes finished spans. The worker calls it, never a thread of the program.
 ///
-/// A panic in any method is caught; the span, or what the method was about, is counted as lost.
+/// The worker catches a panic in any method, and counts the span that was reported as lost. The
+/// [module's page](crate::reporter) shows how to write a reporter.
 pub trait Reporter: Send {
-    /// Called once, before anything else, with a handle to the worker: who the process is, and a way to have
-    /// everything that is finished handed over now. A composite passes it on to its members.
+    /// Takes a handle to the worker: the tracer's [`Services`](crate::services::Services), and a way to ask for all
+    /// finished spans now. The worker calls it once, before anything else. A composite passes it on to its members.
+    ///
+    /// By default it does nothing.
     fn attach(&mut self, _worker: &WorkerHandle) {}
 
-    /// Takes one span. The view is valid during the call.
+    /// Takes one span, which can be read during the call only.
     fn report(&mut self, span: &FinishedSpan<'_>);
 
-    /// Until when the reporter takes no more spans, because what it sends to has no room. By default it always takes.
+    /// Returns until when the reporter takes no more spans, because their receiver has no room.
     ///
-    /// The worker asks after each span. While there is such a time it leaves spans in the queue, whose memory is bounded
-    /// and whose losses are counted, and calls [`resume`](Self::resume) when the time has come.
+    /// The worker asks after each span. During a pause it leaves spans in the queue, whose memory is bounded and whose
+    /// losses are counted, and it calls [`resume`](Self::resume) after the pause. By default there is no pause.
     fn paused_until(&self) -> Option<Instant> {
         None
     }
 
-    /// Tries again what could not be placed, at the time that [`paused_until`](Self::paused_until) says.
+    /// Tries again to send. The worker calls it when the time of [`paused_until`](Self::paused_until) has come.
+    ///
+    /// By default it does nothing.
     fn resume(&mut self) {}
 
-    /// A line to the user about a pause that has made the queue overflow: what is slow and how to mend it.
+    /// Returns a line to the user about a pause that has made the queue overflow: what is slow, and how to mend it.
+    ///
+    /// By default there is none, and the line names a larger queue.
     fn explain_pause(&self) -> Option<String> {
         None
     }
 
-    /// Sends what is held, until `deadline`; called at every flush interval and by
+    /// Sends the spans that the reporter holds, until `deadline`. The worker calls it at every flush interval and for
     /// [`JaegerTracer::flush`](crate::JaegerTracer::flush).
     ///
-    /// A reporter that must wait says so by [`paused_until`](Self::paused_until) and returns; where a caller waits for the
-    /// flush, the worker calls it again after the pause, until `deadline`.
+    /// A reporter that has to wait starts a [pause](Self::paused_until) and returns. If a caller waits for the flush,
+    /// the worker calls it again after the pause, until `deadline`.
     ///
-    /// Returns what, of all spans taken since the beginning, was lost or still waits. The rest counts as
-    /// sent, so a reporter that loses nothing need not write this method.
+    /// Returns how many of all spans taken so far were lost or still wait. The others count as sent, so a reporter that
+    /// loses nothing need not write this method.
     fn flush(&mut self, _deadline: Instant) -> Unsent {
         Unsent::default()
     }
 
-    /// The last call: sends what is held, until `deadline`, and lets go of sockets and files. May wait until then.
+    /// Sends the spans that the reporter holds and lets go of sockets and files. May wait until `deadline`. The last
+    /// call.
+    ///
+    /// By default it flushes.
     fn close(&mut self, deadline: Instant) -> Unsent {
         self.flush(deadline)
     }
 
-    /// What makes the reporter of a forked child, which has no worker thread and cannot use the parent's reporter: that
-    /// may have been in the middle of anything. Asked once, before [`attach`](Self::attach), in the process that has
-    /// built the tracer; called at the first span that starts in a child.
+    /// Returns a function that makes the reporter of a forked child process; the worker asks once, in the process that
+    /// has built the tracer, before it calls [`attach`](Self::attach).
     ///
-    /// By default there is none, and spans that finish in a child are lost as `no_worker`.
-    fn for_child(&self) -> Option<MakeReporter> {
+    /// A forked child has no worker thread, and it cannot use the parent's reporter, which may have been in the middle of
+    /// anything. The first span that starts in the child calls the function.
+    ///
+    /// By default there is none, and spans that finish in a forked child are lost as `no_worker`.
+    fn after_fork(&self) -> Option<MakeReporter> {
         None
     }
 }
 
-/// Makes the reporter of a forked child: see [`Reporter::for_child`].
+/// Makes the reporter of a forked child process: see [`Reporter::after_fork`].
 ///
 /// It should make sockets and files anew, and must not wait for a lock that a thread of the parent may have held.
 pub type MakeReporter = Box<dyn Fn() -> Box<dyn Reporter> + Send + Sync>;
@@ -129,23 +198,23 @@ impl Reporter for Box<dyn Reporter> {
         (**self).close(deadline)
     }
 
-    fn for_child(&self) -> Option<MakeReporter> {
-        (**self).for_child()
+    fn after_fork(&self) -> Option<MakeReporter> {
+        (**self).after_fork()
     }
 }
 
-/// Of all spans that a reporter has taken since its beginning, those that it has not sent.
+/// The spans that a reporter has taken and not sent, of all since its beginning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unsent {
-    /// Lost for ever, by cause.
+    /// How many are lost, by cause.
     pub dropped: DropCounts,
-    /// Waiting.
+    /// How many still wait.
     pub queued: u64,
 }
 
 impl Unsent {
-    /// Joins the two.
+    /// Joins the lost and the waiting spans.
     pub fn new(dropped: DropCounts, queued: u64) -> Self {
         Self { dropped, queued }
     }

@@ -1,6 +1,6 @@
 use crate::reporter::{FinishedSpan, MakeReporter, Reporter};
 
-/// Lets every span go. They count as sent.
+/// Discards every span. They count as sent.
 ///
 /// ```
 /// use tracehound::JaegerTracer;
@@ -15,7 +15,7 @@ use crate::reporter::{FinishedSpan, MakeReporter, Reporter};
 pub struct NullReporter(());
 
 impl NullReporter {
-    /// One that does nothing.
+    /// Returns a reporter that does nothing.
     pub const fn new() -> Self {
         Self(())
     }
@@ -24,7 +24,7 @@ impl NullReporter {
 impl Reporter for NullReporter {
     fn report(&mut self, _span: &FinishedSpan<'_>) {}
 
-    fn for_child(&self) -> Option<MakeReporter> {
+    fn after_fork(&self) -> Option<MakeReporter> {
         Some(Box::new(|| Box::new(Self::new())))
     }
 }

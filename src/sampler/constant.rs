@@ -1,9 +1,8 @@
-use crate::model::sampling::{SamplerTags, SamplingDecision, SpanView};
-use crate::sampler::Sampler;
+use crate::sampler::{Sampler, SamplerTags, SamplingDecision, SpanView};
 
-/// Keeps every trace, or none.
+/// A sampler that keeps every trace, or none.
 ///
-/// Tags what it keeps with `sampler.type=const` and `sampler.param=true`.
+/// The first span of a kept trace gets the tags `sampler.type=const` and `sampler.param=true`.
 ///
 /// ```
 /// use tracehound::model::TraceId;
@@ -20,12 +19,12 @@ pub struct ConstSampler {
 }
 
 impl ConstSampler {
-    /// Keeps everything when `keep` is true, nothing when it is false.
+    /// Makes a sampler that keeps everything if `keep` is true, and nothing if it is false.
     pub const fn new(keep: bool) -> Self {
         Self { keep }
     }
 
-    /// Whether it keeps everything.
+    /// Returns whether it keeps everything.
     pub const fn decision(&self) -> bool {
         self.keep
     }
@@ -40,7 +39,7 @@ impl ConstSampler {
 }
 
 impl Sampler for ConstSampler {
-    /// Undecided for a span that is not a local root: the root's answer holds for it.
+    /// Leaves a span undecided that is not a local root: the root's decision holds for it.
     fn on_create_span(&self, span: &SpanView<'_>) -> SamplingDecision {
         if span.is_local_root {
             self.answer()
@@ -51,5 +50,9 @@ impl Sampler for ConstSampler {
 
     fn constant_decision(&self) -> Option<SamplingDecision> {
         Some(self.answer())
+    }
+
+    fn description(&self) -> String {
+        format!("const {}", u8::from(self.keep))
     }
 }

@@ -1,86 +1,173 @@
-//! Which traces to keep.
+//! Samplers: which traces to keep.
 //!
-//! A sampler is asked once a trace, when its first span starts in the process where the trace begins; the
-//! answer travels with the trace. A sampler may also put its answer off ([`SamplingDecision::Delay`]) until it
-//! has seen a tag or a name.
+//! # When is a sampler asked?
 //!
-//! | sampler | keeps |
-//! |---|---|
-//! | [`ConstSampler`] | all or nothing |
-//! | [`ProbabilisticSampler`] | a share of the traces, chosen by trace id |
-//! | [`RateLimitingSampler`] | so many traces a second |
+//! Once for each trace that begins in this process, when its first span starts. The answer travels with the trace, so
+//! that the services downstream keep the same traces and do not ask their own samplers. A sampler may also put its
+//! answer off ([`SamplingDecision::Delay`]) until it has seen a tag or another name.
+//!
+//! # Which one to pick?
+//!
+//! | sampler | keeps | suits |
+//! |---|---|---|
+//! | [`ConstSampler`] | everything or nothing | development, tests, services with little traffic |
+//! | [`ProbabilisticSampler`] | a share of the traces, chosen by trace id | counts that are scaled up afterwards |
+//! | [`RateLimitingSampler`] | a number of traces a second | a bound on what tracing costs, whatever the load |
+//!
+//! A tracer without a sampler of its own keeps one trace in a thousand ([`SamplingRate::DEFAULT`]).
 //!
 //! ```
 //! use tracehound::JaegerTracer;
 //! use tracehound::prelude::*;
 //! use tracehound::reporter::NullReporter;
-//! use tracehound::sampler::RateLimitingSampler;
+//! use tracehound::sampler::{RateLimitingSampler, TracesPerSecond};
 //!
 //! let tracer = JaegerTracer::builder("shop")
-//!     .sampler(RateLimitingSampler::new(5.0)?)
+//!     .sampler(RateLimitingSampler::new(TracesPerSecond::from(5)))
 //!     .reporter(NullReporter::new())
 //!     .build()?;
 //! assert!(tracer.start_span("checkout").context().is_sampled());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # How is a single trace kept, whatever the sampler says?
+//!
+//! By the tag [`sampling.priority`](crate::model::tags::SAMPLING_PRIORITY) on one of its spans: above 0 keeps the
+//! trace, 0 drops it. From outside, by the header `jaeger-debug-id` of a request.
+//!
+//! # How do I write one?
+//!
+//! A type that implements [`Sampler`]. This one waits until the program knows whose request it is:
+//!
+//! ```
+//! use tracehound::JaegerTracer;
+//! use tracehound::model::TagRef;
+//! use tracehound::prelude::*;
+//! use tracehound::reporter::InMemoryReporter;
+//! use tracehound::sampler::{Sampler, SamplerTags, SamplingDecision, SpanView};
+//!
+//! /// Keeps the traces of one tenant.
+//! struct Tenant(&'static str);
+//!
+//! impl Sampler for Tenant {
+//!     fn on_create_span(&self, _: &SpanView<'_>) -> SamplingDecision {
+//!         SamplingDecision::Delay
+//!     }
+//!
+//!     fn on_set_tag(&self, _: &SpanView<'_>, key: &str, value: TagRef<'_>) -> SamplingDecision {
+//!         match value {
+//!             TagRef::String(name) if key == "tenant" && name == self.0 => {
+//!                 SamplingDecision::Sample(SamplerTags::new("tenant", true))
+//!             }
+//!             TagRef::String(_) if key == "tenant" => SamplingDecision::Drop,
+//!             _ => SamplingDecision::Delay,
+//!         }
+//!     }
+//! }
+//!
+//! let spans = InMemoryReporter::new();
+//! let tracer = JaegerTracer::builder("shop")
+//!     .sampler(Tenant("acme"))
+//!     .reporter(spans.clone())
+//!     .build()?;
+//! for tenant in ["acme", "other"] {
+//!     let root = tracer.start_span("checkout");
+//!     tracer.build_span("read cart").child_of(&root).start().finish();
+//!     root.set_tag("tenant", tenant);
+//! }
+//! assert_eq!(spans.spans().len(), 2); // both spans of one trace
+//! # Ok::<(), tracehound::tracer::BuildError>(())
+//! ```
+//!
+//! To count, to warn or to read the tracer's clock, it takes the tracer's [`Services`] in [`Sampler::attach`].
 
 mod constant;
+mod decision;
 mod probabilistic;
+mod rate;
 mod rate_limiter;
 mod rate_limiting;
 
+use std::any::type_name;
+
 use crate::model::TagRef;
+use crate::services::Services;
 
 pub use self::constant::ConstSampler;
+pub use self::decision::{SamplerTags, SamplingDecision, SpanView};
 pub use self::probabilistic::ProbabilisticSampler;
-pub use self::rate_limiting::{RateLimitError, RateLimitingSampler};
-
-pub use crate::model::sampling::{
-    SamplerTags, SamplingDecision, SamplingRate, SamplingRateError, SpanView,
-};
+pub use self::rate::{SamplingRate, SamplingRateError, TracesPerSecond, TracesPerSecondError};
+pub use self::rate_limiting::RateLimitingSampler;
 
 /// Decides which traces are kept.
 ///
-/// Called on the program's threads, never with a lock of ours held. A panic is caught and counted, and the
-/// trace is then not kept.
+/// The tracer calls it on the program's threads and holds no lock meanwhile. A panic is caught and counted; the trace
+/// is then dropped if it has just begun, and stays undecided otherwise. After a hundred panics the sampler is not
+/// called any more.
+///
+/// The page of the [module](self) has an example.
 pub trait Sampler: Send + Sync {
-    /// Asked when a span starts whose trace has no decision yet, before its tags are set.
+    /// Takes the tracer's services: where to count and to warn, what time it is. The tracer's builder calls it once,
+    /// before anything else. By default does nothing.
+    ///
+    /// A forked child shares the sampler with its parent: see [`Services::generation`].
+    fn attach(&mut self, _services: &Services) {}
+
+    /// Decides about a span that starts in a trace without a decision. The span has no tags yet.
     fn on_create_span(&self, span: &SpanView<'_>) -> SamplingDecision;
 
-    /// Asked when a span of an undecided trace is renamed, and as [`Sampler::depends_on_operation_name`] says.
-    /// By default the same as [`Sampler::on_create_span`].
+    /// Decides when a span of an undecided trace gets another name, and in the case that
+    /// [`Sampler::depends_on_operation_name`] describes. By default calls [`Sampler::on_create_span`].
     fn on_set_operation_name(&self, span: &SpanView<'_>) -> SamplingDecision {
         self.on_create_span(span)
     }
 
-    /// Asked for every tag of a span whose trace is undecided. By default undecided.
+    /// Decides when a span of an undecided trace gets a tag. By default leaves the trace undecided.
     fn on_set_tag(&self, _span: &SpanView<'_>, _key: &str, _value: TagRef<'_>) -> SamplingDecision {
         SamplingDecision::Delay
     }
 
-    /// Asked when a span of an undecided trace finishes. By default undecided.
+    /// Decides when a span of an undecided trace finishes. By default leaves the trace undecided.
     fn on_finish_span(&self, _span: &SpanView<'_>) -> SamplingDecision {
         SamplingDecision::Delay
     }
 
-    /// Whether the answer depends on the operation name. A local root that is renamed before anybody has seen
-    /// its decision (a child, an injection, its end) is then asked for again, so that a layer outside of a
-    /// router can start it as `HTTP GET`. By default false.
+    /// Returns whether the decision depends on the operation name. By default false.
+    ///
+    /// If so, the tracer asks again when a local root gets another name before its decision was used by a child, an
+    /// injection or its end. A layer outside of a router can thus start it as `HTTP GET`.
     fn depends_on_operation_name(&self) -> bool {
         false
     }
 
-    /// The answer to [`Sampler::on_create_span`] for every local root, where it is always the same: the tracer asks for
-    /// it once and then never again when a trace begins. By default there is none.
+    /// Returns the decision about every local root, if it never changes. The tracer asks for it once, and then no more
+    /// when a trace begins. By default there is none.
     fn constant_decision(&self) -> Option<SamplingDecision> {
         None
     }
 
-    /// Called once when the tracer closes.
+    /// Returns what the sampler is called in a line of text: its `sampler.type` and its parameter, such as
+    /// `probabilistic 0.01`. By default the name of its type.
+    fn description(&self) -> String {
+        short_type_name::<Self>().to_owned()
+    }
+
+    /// Takes note that the tracer closes. Called once; by default does nothing.
     fn close(&self) {}
 }
 
+/// Returns a type's name without path and parameters.
+pub(crate) fn short_type_name<T: ?Sized>() -> &'static str {
+    let name = type_name::<T>();
+    let name = name.split('<').next().unwrap_or(name);
+    name.rsplit("::").next().unwrap_or(name)
+}
+
 impl Sampler for Box<dyn Sampler> {
+    fn attach(&mut self, services: &Services) {
+        (**self).attach(services);
+    }
+
     fn on_create_span(&self, span: &SpanView<'_>) -> SamplingDecision {
         (**self).on_create_span(span)
     }
@@ -103,6 +190,10 @@ impl Sampler for Box<dyn Sampler> {
 
     fn constant_decision(&self) -> Option<SamplingDecision> {
         (**self).constant_decision()
+    }
+
+    fn description(&self) -> String {
+        (**self).description()
     }
 
     fn close(&self) {

@@ -1,14 +1,13 @@
 use crate::model::TraceId;
-use crate::model::sampling::{SamplerTags, SamplingDecision, SamplingRate, SpanView};
-use crate::sampler::Sampler;
+use crate::sampler::{Sampler, SamplerTags, SamplingDecision, SamplingRate, SpanView};
 
-/// Keeps a share of the traces, chosen by trace id.
+/// A sampler that keeps a share of the traces, chosen by trace id.
 ///
-/// The answer is a pure function of the trace id: a trace is kept when the low 63 bits of its id are at most
-/// `trunc(2^63 x rate)`. That is jaeger-client-go's rule, so both keep the same traces; we differ from it in
-/// that a rate of 0 keeps nothing, whereas Go keeps ids whose low 63 bits are zero.
+/// The decision is a function of the trace id alone: a trace is kept if the low 63 bits of its id are at most
+/// `trunc(2^63 x rate)`. That is the rule of jaeger-client-go, so both keep the same traces. The one difference is a
+/// rate of 0, which keeps nothing here; in Go it keeps ids whose low 63 bits are zero.
 ///
-/// Tags what it keeps with `sampler.type=probabilistic` and `sampler.param`, the rate as a double.
+/// The first span of a kept trace gets the tags `sampler.type=probabilistic` and `sampler.param`, the rate as a double.
 ///
 /// ```
 /// use tracehound::model::TraceId;
@@ -25,14 +24,14 @@ use crate::sampler::Sampler;
 #[derive(Clone, Copy, Debug)]
 pub struct ProbabilisticSampler {
     rate: SamplingRate,
-    /// The greatest id that is kept; `None` at rate 0.
+    /// The greatest id that is kept; `None` for rate 0.
     boundary: Option<u64>,
 }
 
 impl ProbabilisticSampler {
-    /// Keeps a share of `rate`.
+    /// Makes a sampler that keeps the share `rate`.
     pub fn new(rate: SamplingRate) -> Self {
-        // As a double the mask is 2^63, as it is for Go: at rate 1 the boundary lies above every id.
+        // The mask as a double is 2^63, as it is in Go: at rate 1 the boundary is above every id.
         let boundary = (LOW_63_BITS as f64 * rate.get()) as u64;
         Self {
             rate,
@@ -40,7 +39,7 @@ impl ProbabilisticSampler {
         }
     }
 
-    /// The share.
+    /// Returns the share.
     pub const fn rate(&self) -> SamplingRate {
         self.rate
     }
@@ -52,7 +51,7 @@ impl ProbabilisticSampler {
 }
 
 impl Sampler for ProbabilisticSampler {
-    /// Undecided for a span that is not a local root: the root's answer holds for it.
+    /// Leaves a span undecided that is not a local root: the root's decision holds for it.
     fn on_create_span(&self, span: &SpanView<'_>) -> SamplingDecision {
         if !span.is_local_root {
             SamplingDecision::Delay
@@ -61,6 +60,10 @@ impl Sampler for ProbabilisticSampler {
         } else {
             SamplingDecision::Drop
         }
+    }
+
+    fn description(&self) -> String {
+        format!("probabilistic {}", self.rate.get())
     }
 }
 

@@ -3,33 +3,34 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::clock::Clock;
 
-/// A leaky bucket: so many credits a second flow in, and it holds `max(rate, 1)`.
+/// A leaky bucket: `rate` credits a second flow in, and it holds at most `max(rate, 1)`.
 ///
-/// One atomic word holds its state: the tick at which the bucket was empty. What has flowed in since is the
-/// balance, and to spend is to move that tick towards now; Jaeger's Java client does the same. In no window of
-/// `w` seconds are more than `rate * w + max(rate, 1)` credits spent, whatever the number of threads, where `rate` is
-/// what a whole number of nanoseconds a credit comes to: not less than asked for, and at most a billion.
+/// One atomic word holds its state: the tick at which the bucket was empty. The balance is what has flowed in since.
+/// Spending moves the tick towards now, as in Jaeger's Java client.
 ///
-/// It starts full. At a rate of 0 it never has anything to spend.
+/// A window of `w` seconds never has more than `rate * w + max(rate, 1)` credits, however many threads spend them. The
+/// `rate` of this bound is rounded up, so that a credit takes a whole number of nanoseconds, and is at most a billion.
+///
+/// The bucket starts full. At a rate of 0 it is always empty.
 pub(crate) struct RateLimiter {
     clock: Clock,
-    /// Tick at which the balance was nothing, never later than the tick that was read when it was set;
-    /// [`MOVED`] once the balance has gone to a successor.
+    /// The tick at which the bucket was empty. A thread that sets it never goes beyond the tick that it has read.
+    /// [`MOVED`] once a successor has the balance.
     empty_at: AtomicI64,
     flow: Flow,
 }
 
-/// Rate and capacity, as times.
+/// A rate and a capacity, as times.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Flow {
-    /// How long a credit takes; `None` where none ever comes.
+    /// How long one credit takes to flow in; `None` if none ever does.
     nanos_per_credit: Option<i64>,
-    /// How long the empty bucket takes to be full.
+    /// How long an empty bucket takes to fill.
     nanos_to_full: i64,
 }
 
 impl RateLimiter {
-    /// `rate` credits a second, at least 0 and finite.
+    /// Makes a full bucket of `rate` credits a second. The rate is finite and at least 0.
     pub(crate) fn new(rate: f64, clock: Clock) -> Self {
         let flow = Flow::new(rate, rate.max(1.0));
         Self::with_balance(flow, flow.nanos_to_full, clock)
@@ -43,14 +44,14 @@ impl RateLimiter {
         }
     }
 
-    /// Takes so many credits, if they are there.
+    /// Takes `credits` if the balance is enough; returns whether it was.
     pub(crate) fn try_spend(&self, credits: f64) -> bool {
         let Some(nanos_per_credit) = self.flow.nanos_per_credit else {
             return false;
         };
         let cost = (nanos_per_credit as f64 * credits).ceil() as i64;
-        // Acquire: the clock is read after the word, so that a tick before it means that the clock went back
-        // and not that this thread was slow. Pairs with the exchanges here and in `moved_to`.
+        // Acquire: the clock is read after the word, so that a tick before it means that the clock went back and not
+        // that this thread was slow. Pairs with the exchanges here and in `moved_to`.
         let mut empty_at = self.empty_at.load(Ordering::Acquire);
         loop {
             if empty_at == MOVED {
@@ -62,7 +63,7 @@ impl RateLimiter {
             let (next, is_granted) = if spent <= now {
                 (spent, true)
             } else if empty_at.saturating_sub(now) > REWIND {
-                // Begins anew with an empty bucket, which would else stand still until the clock has caught up.
+                // The clock went back. Begin with an empty bucket; the old one would wait for the clock to catch up.
                 (now, false)
             } else {
                 return false;
@@ -79,8 +80,8 @@ impl RateLimiter {
         }
     }
 
-    /// A limiter of another rate that goes on with this one's balance, in proportion: a half-full bucket stays
-    /// half full. The balance moves: this one grants nothing from now on, so that nothing is spent twice.
+    /// Returns a limiter of another rate with this one's balance, in proportion: a half-full bucket stays half full.
+    /// The balance moves: this limiter grants nothing from now on, so that no credit is spent twice.
     #[cfg_attr(
         not(test),
         expect(dead_code, reason = "for a sampler whose rate is changed from outside")
@@ -114,7 +115,7 @@ impl Flow {
     fn new(rate: f64, capacity: f64) -> Self {
         if rate > 0.0 {
             // Rounded down, so that a whole second brings all its credits, as in the Go, Java, Node and Python clients.
-            // The capacity is in terms of it: what the full bucket holds does not suffer from the rounding.
+            // The time to full is a multiple of it, so that a full bucket holds as many credits as without rounding.
             let nanos_per_credit = (1e9 / rate).floor().max(1.0);
             Self {
                 nanos_per_credit: Some(nanos_per_credit as i64),
@@ -133,11 +134,10 @@ fn ticks(clock: &Clock) -> i64 {
     i64::try_from(clock.now()).unwrap_or(i64::MAX)
 }
 
-/// Stands for a balance that has moved to a successor. No tick comes so late.
+/// Marks a balance that has moved to a successor. No tick is this late.
 const MOVED: i64 = i64::MAX;
 
-/// How far, in nanoseconds, the clock must seem to have gone back before we believe it: the counters of two
-/// processors may differ a little.
+/// By how many nanoseconds the clock must go back to be believed: the counters of two processors may differ a little.
 const REWIND: i64 = 1_000_000_000;
 
 #[cfg(test)]
@@ -162,7 +162,7 @@ mod tests {
         }
     }
 
-    /// What our limiter does with the steps of a vector: decisions and balances.
+    /// Runs the steps of a vector; returns the decisions and balances.
     fn replay(input: &Value) -> (String, Vec<f64>) {
         let number = |value: &Value| value.as_f64().expect("a number");
         let start = input["start_ms"].as_u64().expect("milliseconds");
@@ -195,23 +195,23 @@ mod tests {
         (decisions, balances)
     }
 
-    /// What differs from every client that was asked, and why.
+    /// Where our limiter differs from every recorded client, and why.
     const DIFFERENCES: [(&str, &str, &str); 2] = [
         (
             "hundred-per-second-every-ms",
             "decisions",
-            "ten times a tenth of a credit is one credit for us, who count whole nanoseconds as the Java client \
-             does (it was not asked, as it always starts full); as sums of doubles they are less than one",
+            "ten tenths of a credit are one credit here, where whole nanoseconds are counted as in the Java client \
+             (not recorded, as it always starts full); as a sum of doubles they are less than one",
         ),
         (
             "update-to-zero",
             "balances",
-            "a limiter of rate 0 never has anything to spend",
+            "a limiter of rate 0 is always empty",
         ),
     ];
 
     #[test]
-    fn every_recorded_run_equals_that_of_a_client() {
+    fn each_recorded_run_equals_that_of_a_client() {
         let path = "tests/vectors/sampler_rate_limiter.json";
         let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
         let file: Value =
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_successor_has_its_share_of_the_balance_and_the_first_has_nothing() {
+    fn a_successor_takes_its_share_of_the_balance_and_the_first_limiter_keeps_nothing() {
         let manual = ManualClock::default();
         let first = RateLimiter::new(10.0, Clock::from(manual.clone()));
         for _ in 0..5 {
@@ -293,7 +293,7 @@ mod tests {
         }
     }
 
-    /// Four threads spend while the clock runs in small steps and the limiter is replaced again and again.
+    /// Four threads spend while the clock runs in small steps and the limiter is replaced many times.
     #[test]
     fn threads_never_spend_more_than_flows_in() {
         const RATE: f64 = 1_000.0;
@@ -331,8 +331,8 @@ mod tests {
         let elapsed = 0.56;
         let granted = granted.into_inner() as f64;
         assert!(granted <= RATE * elapsed + RATE, "{granted}");
-        // A thread may be put aside between `current` and its calls, while the limiter is replaced; the clock
-        // then runs on without it, but the bucket is so large that nothing flows over.
+        // A thread may stop between `current` and its calls while the limiter is replaced. The clock then runs on
+        // without it, but the bucket is so large that nothing flows over.
         assert!(granted >= 0.95 * RATE * elapsed, "{granted}");
     }
 }

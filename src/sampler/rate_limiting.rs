@@ -1,98 +1,89 @@
-use std::fmt;
-
 use crate::clock::Clock;
-use crate::model::sampling::{SamplerTags, SamplingDecision, SpanView};
-use crate::sampler::Sampler;
 use crate::sampler::rate_limiter::RateLimiter;
+use crate::sampler::{Sampler, TracesPerSecond};
+use crate::sampler::{SamplerTags, SamplingDecision, SpanView};
+use crate::services::Services;
 
-/// Keeps so many traces a second.
+/// A sampler that keeps a number of traces a second.
 ///
-/// A leaky bucket that holds `max(rate, 1)` traces and starts full: at 5 a second a burst of 5 is kept, then
-/// one every 200 ms; at 0.1, one at once and then one every 10 s. At 0 nothing is kept, whereas
-/// jaeger-client-go keeps one. Takes no lock; steps of the wall clock do not matter.
+/// It is a leaky bucket that holds `max(rate, 1)` traces and starts full. At 5 a second it keeps a burst of 5, then
+/// one every 200 ms; at 0.1, one at once and then one every 10 s. At 0 it keeps nothing, whereas jaeger-client-go
+/// keeps one. It takes no lock, and steps of the wall clock do not affect it.
 ///
-/// Tags what it keeps with `sampler.type=ratelimiting` and `sampler.param`, the rate as a double.
+/// The first span of a kept trace gets the tags `sampler.type=ratelimiting` and `sampler.param`, the rate as a double.
 ///
 /// ```
 /// use tracehound::model::TraceId;
-/// use tracehound::sampler::{RateLimitingSampler, Sampler, SamplingDecision, SpanView};
+/// use tracehound::sampler::{
+///     RateLimitingSampler, Sampler, SamplingDecision, SpanView, TracesPerSecond,
+/// };
 ///
-/// let sampler = RateLimitingSampler::new(1.0)?;
+/// let sampler = RateLimitingSampler::new(TracesPerSecond::from(1));
 /// let root = SpanView::new(TraceId::new(0, 1).expect("not zero"), "checkout", true);
 /// assert!(matches!(sampler.on_create_span(&root), SamplingDecision::Sample(_)));
 /// assert!(matches!(sampler.on_create_span(&root), SamplingDecision::Drop));
-/// # Ok::<(), tracehound::sampler::RateLimitError>(())
 /// ```
 #[derive(Debug)]
 pub struct RateLimitingSampler {
-    rate: f64,
+    rate: TracesPerSecond,
     limiter: RateLimiter,
+    /// The user has chosen the clock.
+    keeps_clock: bool,
 }
 
 impl RateLimitingSampler {
-    /// Keeps `traces_per_second`, fractions allowed.
-    ///
-    /// # Errors
-    ///
-    /// When the number is negative, infinite or not a number.
-    pub fn new(traces_per_second: f64) -> Result<Self, RateLimitError> {
-        if !traces_per_second.is_finite() || traces_per_second < 0.0 {
-            return Err(RateLimitError(traces_per_second));
+    /// Makes a sampler that keeps `rate` traces.
+    pub fn new(rate: TracesPerSecond) -> Self {
+        Self {
+            rate,
+            limiter: RateLimiter::new(rate.get(), Clock::system()),
+            keeps_clock: false,
         }
-        Ok(Self {
-            rate: traces_per_second,
-            limiter: RateLimiter::new(traces_per_second, Clock::system()),
-        })
     }
 
-    /// Tells the time by another clock, such as a [`ManualClock`](crate::clock::ManualClock) in a test. The
-    /// bucket is full again.
+    /// Sets the clock, such as a [`ManualClock`](crate::clock::ManualClock) in a test, and fills the bucket.
     ///
-    /// Defaults to [`Clock::system`].
+    /// Defaults to the clock of the tracer, and to [`Clock::system`] before the sampler belongs to one.
     #[must_use]
     pub fn clock(self, clock: impl Into<Clock>) -> Self {
         Self {
-            limiter: RateLimiter::new(self.rate, clock.into()),
+            limiter: RateLimiter::new(self.rate.get(), clock.into()),
+            keeps_clock: true,
             ..self
         }
     }
 
-    /// Traces a second.
-    pub const fn rate(&self) -> f64 {
+    /// Returns how many traces a second the sampler keeps.
+    pub const fn rate(&self) -> TracesPerSecond {
         self.rate
     }
 }
 
 impl Sampler for RateLimitingSampler {
-    /// Undecided for a span that is not a local root: the root's answer holds for it.
+    /// Takes the tracer's clock, unless the user has chosen another one, and fills the bucket.
+    fn attach(&mut self, services: &Services) {
+        if !self.keeps_clock {
+            self.limiter = RateLimiter::new(self.rate.get(), services.clock().clone());
+        }
+    }
+
+    /// Leaves a span undecided that is not a local root: the root's decision holds for it.
     fn on_create_span(&self, span: &SpanView<'_>) -> SamplingDecision {
         if !span.is_local_root {
             SamplingDecision::Delay
         } else if self.limiter.try_spend(1.0) {
-            SamplingDecision::Sample(SamplerTags::new("ratelimiting", self.rate))
+            SamplingDecision::Sample(SamplerTags::new("ratelimiting", self.rate.get()))
         } else {
             SamplingDecision::Drop
         }
     }
 
-    /// Nothing new: the name does not matter, and a trace is paid for once.
+    /// Leaves the decision as it is: the name does not matter, and a trace costs one credit.
     fn on_set_operation_name(&self, _span: &SpanView<'_>) -> SamplingDecision {
         SamplingDecision::Delay
     }
-}
 
-/// A number that is not a rate of traces.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct RateLimitError(f64);
-
-impl fmt::Display for RateLimitError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "expected a number of traces a second, 0 or more, found {}",
-            self.0
-        )
+    fn description(&self) -> String {
+        format!("ratelimiting {}", self.rate.get())
     }
 }
-
-impl std::error::Error for RateLimitError {}

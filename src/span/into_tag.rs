@@ -62,7 +62,7 @@ macro_rules! given {
             fn give_tag<R>(self, take: impl FnOnce(TagRef<'_>) -> R) -> R {
                 match self {
                     Some(value) => value.give_tag(take),
-                    None => take(TagRef::None),
+                    None => take(TagRef::Unset),
                 }
             }
         }

@@ -10,12 +10,12 @@ use std::time::SystemTime;
 
 use crate::clock::WallTime;
 use crate::metrics::Counter;
-use crate::model::sampling::{SamplerTags, SpanView};
 use crate::model::{FieldRef, SpanId, TagRef, Timestamp, TraceId, field, tags};
 use crate::record::{
     Added, FieldList, LogDraft, Question, SpanSlot, apply_decision, catch, count_added,
     count_moved_time, count_truncated, set_sampling_priority, store_simple_tag, store_tag, wall,
 };
+use crate::sampler::{SamplerTags, SpanView};
 use crate::span::error_text::with_causes;
 
 pub(crate) fn set_operation_name(slot: &SpanSlot, name: Cow<'static, str>) {
@@ -31,7 +31,7 @@ pub(crate) fn set_operation_name(slot: &SpanSlot, name: Cow<'static, str>) {
 }
 
 pub(crate) fn set_tag(slot: &SpanSlot, key: &str, value: TagRef<'_>) {
-    let is_plain = !matches!(value, TagRef::Display(_) | TagRef::None);
+    let is_plain = !matches!(value, TagRef::Display(_) | TagRef::Unset);
     if is_plain
         && key != tags::SAMPLING_PRIORITY
         && let Some(flags) = slot.decided_flags()
@@ -47,7 +47,7 @@ pub(crate) fn set_tag(slot: &SpanSlot, key: &str, value: TagRef<'_>) {
 
 #[cold]
 fn set_any_tag(slot: &SpanSlot, key: &str, value: TagRef<'_>) {
-    if matches!(value, TagRef::None) {
+    if matches!(value, TagRef::Unset) {
         return;
     }
     if key == tags::SAMPLING_PRIORITY {
@@ -218,7 +218,7 @@ pub(crate) fn mark_panic(slot: &SpanSlot) {
 /// Sets a tag of a span that nobody else can know of yet.
 #[inline]
 pub(crate) fn begin_with_tag(slot: &mut SpanSlot, key: &str, value: TagRef<'_>) {
-    let is_plain = !matches!(value, TagRef::Display(_) | TagRef::None);
+    let is_plain = !matches!(value, TagRef::Display(_) | TagRef::Unset);
     if !is_plain || key == tags::SAMPLING_PRIORITY || slot.is_undecided() || !slot.is_recording() {
         set_tag(slot, key, value);
         return;

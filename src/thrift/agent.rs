@@ -2,14 +2,14 @@ use ::thrift::protocol::{TInputProtocol, TMessageType, TType};
 
 use crate::thrift::{Batch, DecodeError, read_struct};
 
-/// The one message of `agent.thrift` that clients send.
+/// The message `emitBatch` of `agent.thrift`, the only one that clients send.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct EmitBatch {
-    /// What the client numbers its messages with: from 1 upwards, or always 0.
+    /// The number that the client gives the message: from 1 upwards, or always 0.
     pub(crate) sequence_number: i32,
-    /// The Go client sends a CALL, all others ONEWAY. No reply is ever sent.
+    /// Whether it is ONEWAY. The Go client sends a CALL; agents reply to neither.
     pub(crate) is_oneway: bool,
-    /// The argument.
+    /// The spans.
     pub(crate) batch: Batch,
 }
 

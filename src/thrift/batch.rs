@@ -3,7 +3,7 @@ use ::thrift::protocol::{TInputProtocol, TType};
 use crate::model::{Process, Tag, TagValue};
 use crate::thrift::{DecodeError, read_list, read_struct, read_text};
 
-/// The spans of one process. An optional list that is absent reads as an empty one.
+/// The spans of one process. An optional list that is absent is read as an empty one.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Batch {
     pub(crate) process: Process,
@@ -12,7 +12,7 @@ pub(crate) struct Batch {
     pub(crate) stats: Option<ClientStats>,
 }
 
-/// What a client has lost since its start.
+/// The numbers of spans that a client has lost since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ClientStats {
     pub(crate) full_queue_dropped_spans: i64,
@@ -20,13 +20,13 @@ pub(crate) struct ClientStats {
     pub(crate) failed_to_emit_spans: i64,
 }
 
-/// A span with its fields as they are on the wire.
+/// A span, with its fields as they are on the wire.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Span {
     pub(crate) trace_id_low: i64,
     pub(crate) trace_id_high: i64,
     pub(crate) span_id: i64,
-    /// Zero for none. Java leaves it zero unless there is exactly one reference.
+    /// Zero if there is none. The Java client leaves it zero unless there is exactly one reference.
     pub(crate) parent_span_id: i64,
     pub(crate) operation_name: String,
     pub(crate) references: Vec<SpanRef>,
@@ -39,7 +39,7 @@ pub(crate) struct Span {
     pub(crate) logs: Vec<Log>,
 }
 
-/// A reference as it is on the wire.
+/// A reference, as it is on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SpanRef {
     /// 0 is `CHILD_OF`, 1 is `FOLLOWS_FROM`.
@@ -49,7 +49,7 @@ pub(crate) struct SpanRef {
     pub(crate) span_id: i64,
 }
 
-/// A log record as it is on the wire.
+/// A log record, as it is on the wire.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Log {
     /// Microseconds since the epoch.
@@ -193,8 +193,8 @@ impl Log {
     }
 }
 
-/// Reads a `Tag`. `vType` alone says which of the value fields counts, and one that is absent reads as zero:
-/// the Node client writes all five.
+/// Reads a `Tag`. Only `vType` says which of the value fields counts, because the Node client writes all five. A
+/// field that is absent is read as zero.
 fn read_tag<P: TInputProtocol>(protocol: &mut P) -> Result<Tag, DecodeError> {
     let (mut key, mut kind_of_value) = (None, None);
     let (mut text, mut double, mut boolean, mut long, mut binary) =

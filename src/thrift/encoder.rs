@@ -1,4 +1,4 @@
-//! Batches of all kinds, and their bytes as the `thrift` crate writes them: the oracle for the reader.
+//! An oracle for the reader: batches of all kinds, and their bytes as the `thrift` crate writes them.
 
 use ::thrift::protocol::{
     TBinaryOutputProtocol, TCompactOutputProtocol, TFieldIdentifier, TListIdentifier,
@@ -198,7 +198,7 @@ fn write_span<P: TOutputProtocol>(protocol: &mut P, span: &Span) {
     });
 }
 
-/// A field of each type, with ids that no struct has.
+/// Writes a field of each type, with ids that no struct has.
 pub(crate) fn write_unknown_fields<P: TOutputProtocol>(protocol: &mut P) {
     field(protocol, 100, TType::Bool, |protocol| {
         protocol.write_bool(true).expect("to memory");
@@ -247,7 +247,7 @@ fn any_value() -> impl Strategy<Value = TagValue> {
         ".{0,20}".prop_map(|text| TagValue::String(text.into())),
         any::<bool>().prop_map(TagValue::Bool),
         any::<i64>().prop_map(TagValue::Long),
-        // NaN is not equal to itself; it has a test of its own elsewhere.
+        // No NaN: it is not equal to itself, and another test has it.
         prop::num::f64::NORMAL.prop_map(TagValue::Double),
         vec(any::<u8>(), 0..20).prop_map(TagValue::Binary),
     ]

@@ -1,17 +1,16 @@
-//! `jaeger.thrift` and `agent.thrift` read back: the counterpart of what this crate writes.
+//! A reader of `jaeger.thrift` and `agent.thrift`, the counterpart of the writer in the reporter.
 //!
-//! The protocols are those of the `thrift` crate; the structs are read here by hand, because there are few of
-//! them and a reader must be more patient than generated code is: every client's dialect is accepted (messages
-//! of type CALL or ONEWAY with any sequence number, strict and old binary headers, short and long field headers,
-//! fields in any order, unknown fields, absent optional ones, text that was cut inside a character).
+//! The `thrift` crate reads the protocols. The structs are read here by hand: there are few of them, and a reader
+//! must be more patient than generated code. It accepts the dialect of every client: messages of type CALL or ONEWAY
+//! with any sequence number, strict and old binary headers, short and long field headers, fields in any order,
+//! unknown fields, absent optional ones, text that was cut inside a character.
 //!
-//! Input is hostile until proven otherwise. A length is never believed beyond the bytes that are there, lists
-//! and nesting are capped, and what is wrong is an error, so a datagram costs memory in proportion to its size
-//! whatever it says.
+//! Input is taken as hostile. No length is believed beyond the bytes that are there, lists and nesting are capped,
+//! and every fault is an error. So a datagram costs memory in proportion to its size, whatever is in it.
 #![allow(
     dead_code,
     unused_imports,
-    reason = "a message is read whole, whatever the features that are on need of it"
+    reason = "a message is read whole, and some features need only a part of it"
 )]
 
 mod agent;
@@ -33,16 +32,16 @@ pub(crate) use agent::EmitBatch;
 pub(crate) use batch::SpanRef;
 pub(crate) use batch::{Batch, ClientStats, Log, Span};
 
-/// How a message is encoded.
+/// The encoding of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
-    /// What an agent takes on port 6831.
+    /// The compact protocol: an agent takes it on port 6831.
     Compact,
-    /// What an agent takes on port 6832, and, as a bare struct, a collector on 14268.
+    /// The binary protocol: an agent takes it on port 6832, and a collector, as a bare struct, on port 14268.
     Binary,
 }
 
-/// Reads one datagram: an `emitBatch` message. What follows the message is ignored.
+/// Reads one datagram: an `emitBatch` message. Bytes behind the message are ignored.
 ///
 /// # Errors
 ///
@@ -74,13 +73,13 @@ pub(crate) fn decode_body(bytes: &[u8]) -> Result<Batch, DecodeError> {
 pub(crate) enum DecodeError {
     /// The encoding is broken, cut short or beyond a limit.
     Protocol(::thrift::Error),
-    /// A message, but not `emitBatch`.
+    /// The message is for another method than `emitBatch`.
     UnknownMethod,
-    /// A reply or an exception.
+    /// The message is a reply or an exception.
     NotACall,
-    /// A field that the IDL requires is not there.
+    /// A field that the IDL requires is missing.
     Missing(&'static str),
-    /// A list whose elements are of another type than the IDL says.
+    /// The elements of a list are of another type than the IDL says.
     WrongElement(&'static str),
 }
 
@@ -111,16 +110,17 @@ impl From<::thrift::Error> for DecodeError {
     }
 }
 
-/// Longest text or byte array in a datagram.
+/// The longest text or byte array in a datagram.
 const DATAGRAM_STRING: usize = 64 * 1024;
-/// Longest list in a datagram.
+/// The longest list in a datagram.
 const DATAGRAM_LIST: usize = 8_192;
-/// Longest list in a body: Java sends a megabyte at a time, and a span takes 80 bytes at least.
+/// The longest list in a body. Java sends a megabyte at a time, and a span takes at least 80 bytes.
 const BODY_LIST: usize = 65_536;
-/// Message, batch, span, log and field are five structs deep; the rest is for fields yet unknown.
+/// The deepest nesting. Message, batch, span, log and field are five structs; the rest is for unknown fields.
 const DEPTH: usize = 8;
 
-/// A length that is more than `len` cannot be true, so it is refused before anything is allocated for it.
+/// Returns limits for `len` bytes of input. A length above `len` cannot be true and is refused before memory is
+/// allocated.
 fn limits(len: usize, string: usize, list: usize) -> Result<TConfiguration, DecodeError> {
     let limits = TConfiguration::builder()
         .max_message_size(Some(len))
@@ -132,8 +132,8 @@ fn limits(len: usize, string: usize, list: usize) -> Result<TConfiguration, Deco
     Ok(limits)
 }
 
-/// Reads a struct: `take` is shown the id and the type of each field, reads those that it knows and answers
-/// true; the others are skipped.
+/// Reads a struct. `take` gets the id and the type of each field; it reads the fields that it knows and returns true.
+/// The others are skipped.
 fn read_struct<P: TInputProtocol>(
     protocol: &mut P,
     mut take: impl FnMut(&mut P, i16, TType) -> Result<bool, DecodeError>,
@@ -152,7 +152,7 @@ fn read_struct<P: TInputProtocol>(
     Ok(protocol.read_struct_end()?)
 }
 
-/// Reads a list of structs. Room is made as elements arrive, not for as many as are announced.
+/// Reads a list of structs. Allocates as elements arrive, not for the number that is announced.
 fn read_list<P: TInputProtocol, T>(
     protocol: &mut P,
     name: &'static str,
@@ -170,8 +170,8 @@ fn read_list<P: TInputProtocol, T>(
     Ok(elements)
 }
 
-/// Reads text. The Go client cuts tags at 256 bytes, inside a character if need be, so what is not UTF-8 is
-/// replaced by U+FFFD, as the JSON of a Jaeger backend has it.
+/// Reads text. The Go client cuts tags at 256 bytes, possibly inside a character, so bytes that are not UTF-8 become
+/// U+FFFD, as in the JSON of a Jaeger backend.
 fn read_text<P: TInputProtocol>(protocol: &mut P) -> Result<String, DecodeError> {
     Ok(match String::from_utf8(protocol.read_bytes()?) {
         Ok(text) => text,

@@ -10,14 +10,14 @@ use super::encoder::*;
 use super::*;
 use crate::model::{Process, Tag, TagValue};
 
-/// Made by Apache Thrift for Python from the published IDL.
+/// A message made by Apache Thrift for Python from the published IDL.
 const GOLDEN_COMPACT: &str = "\
     82810009656d697442617463681c1c1803737663191c18016b15001801760000191c160116909cb0d080c181820216b0\
     dcb0d182c589922216001805474554202f191c1500160116909cb0d080c1818202160a001502168080f2818389850616\
     b817196c180173150018017600180164150227000000000000e03f001801621504310018016615043200180\
     16c150646050018017915085802007f00191c168280f28183898506191c18056576656e7415001801650000000000";
 
-/// The same batch as the body of an HTTP report.
+/// The batch of that message, as the body of an HTTP report.
 const GOLDEN_BODY: &str = "\
     0c00010b0001000000037376630f00020c000000010b0001000000016b080002000000000b0003000000017600000f00\
     020c000000010a0001ffffffffffffffff0a000201020304050607080a000311121314151617180a0004000000000000\
@@ -73,7 +73,7 @@ fn golden_batch() -> Batch {
     }
 }
 
-/// A binary message around a bare batch, as an agent gets it.
+/// Returns a binary message around a bare batch, as an agent gets it.
 fn binary_message(body: &[u8]) -> Vec<u8> {
     let mut bytes = unhex("8001000400000009656d69744261746368000000000c0001");
     bytes.extend_from_slice(body);
@@ -119,7 +119,7 @@ fn a_message_cut_short_anywhere_is_an_error() {
 }
 
 #[test]
-fn what_follows_a_message_is_ignored() {
+fn bytes_behind_a_message_are_ignored() {
     for (protocol, mut bytes) in both_messages() {
         bytes.extend_from_slice(&[0xff; 100]);
         assert_eq!(
@@ -130,7 +130,7 @@ fn what_follows_a_message_is_ignored() {
 }
 
 #[test]
-fn a_byte_that_is_changed_never_panics_and_never_swells() {
+fn a_changed_byte_never_panics_and_never_swells() {
     for (protocol, bytes) in both_messages() {
         for at in 0..bytes.len() {
             for value in [0, 1, 0x0f, 0x7f, 0x80, 0xc9, 0xfc, 0xff] {
@@ -236,7 +236,7 @@ fn unknown_fields_of_every_type_are_skipped() {
 }
 
 #[test]
-fn a_field_of_another_type_counts_as_unknown() {
+fn a_field_of_the_wrong_type_counts_as_unknown() {
     let mut bytes = Vec::new();
     let mut protocol = TBinaryOutputProtocol::new(&mut bytes, true);
     write_struct(&mut protocol, |protocol| {
@@ -310,7 +310,7 @@ fn the_type_says_which_value_counts() {
 }
 
 #[test]
-fn lengths_that_cannot_be_true_are_refused() {
+fn impossible_lengths_are_refused() {
     let head = "82810009656d697442617463681c";
     for (what, rest) in [
         ("a service name of 4 GB", "1c18ffffffff0f"),
@@ -345,7 +345,7 @@ fn lengths_that_cannot_be_true_are_refused() {
     }
 }
 
-/// Refused before anything was read or allocated for it, that is.
+/// Asserts that a length was refused, before anything was read or allocated for it.
 fn refused_for_its_size<T: fmt::Debug>(result: Result<T, DecodeError>, what: &str) {
     match kind_of_error(result) {
         ProtocolErrorKind::SizeLimit | ProtocolErrorKind::NegativeSize => {}
@@ -391,7 +391,7 @@ proptest! {
     }
 
     #[test]
-    fn random_bytes_behind_a_true_header_never_panic(bytes in vec(any::<u8>(), 0..2_000)) {
+    fn random_bytes_behind_a_valid_header_never_panic(bytes in vec(any::<u8>(), 0..2_000)) {
         let mut message = unhex("82810009656d697442617463681c");
         message.extend_from_slice(&bytes);
         let _ = decode_message(Protocol::Compact, &message);
@@ -399,7 +399,7 @@ proptest! {
     }
 
     #[test]
-    fn every_batch_reads_back_as_the_thrift_crate_writes_it(batch in any_batch()) {
+    fn a_batch_reads_back_as_the_thrift_crate_wrote_it(batch in any_batch()) {
         for protocol in [Protocol::Compact, Protocol::Binary] {
             let bytes = encode(protocol, "emitBatch", TMessageType::OneWay, 1, &batch);
             let read = decode_message(protocol, &bytes).expect("well-formed");
@@ -426,7 +426,8 @@ proptest! {
     }
 }
 
-/// The smallest `Tag` takes five bytes on the wire and 56 in memory, and a growing vector twice that.
+/// Returns how much memory a message may take. The smallest `Tag` takes five bytes on the wire and 56 in memory, and
+/// a growing vector twice that.
 fn allowed(len: usize) -> usize {
     40 * len + 1_024
 }

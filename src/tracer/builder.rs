@@ -1,21 +1,24 @@
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::diagnostics::Diagnostics;
-use crate::metrics::Metrics;
+use crate::metrics::{Counter, Metrics};
 use crate::model::{Tag, TagValue, tags};
-use crate::propagation::{Codec, CustomCodec, Extractor, Injector, JaegerCodec};
+use crate::panics::caught;
+use crate::propagation::{Codec, CustomCodec, JaegerCodec};
 use crate::record::{Budget, Recorder, SharedPool, SpanClock, SpanQueue, fork};
 use crate::reporter::{NullReporter, Reporter, Worker, WorkerOptions, thread};
 use crate::sampler::{ProbabilisticSampler, Sampler, SamplingRate};
+use crate::services::Services;
 use crate::span::Limits;
 use crate::tracer::core::{Core, Guarded, RootDecision};
 use crate::tracer::jaeger::JaegerTracer;
 use crate::tracer::process_tags;
 
-/// Puts a tracer together; made by [`JaegerTracer::builder`].
+/// A builder of a tracer, made by [`JaegerTracer::builder`].
 ///
 /// ```
 /// use tracehound::JaegerTracer;
@@ -70,92 +73,93 @@ impl TracerBuilder {
         }
     }
 
-    /// Which traces are kept. Defaults to one in a thousand.
+    /// Sets the sampler, which decides which traces are kept. Defaults to one in a thousand.
     pub fn sampler(mut self, sampler: impl Sampler + 'static) -> Self {
         self.sampler = Box::new(sampler);
         self
     }
 
-    /// Where finished spans go. Defaults to nowhere; [`Config`](crate::Config) sends them to an agent.
+    /// Sets the reporter, which takes finished spans. Defaults to a [`NullReporter`]; [`Config`](crate::Config) sends
+    /// spans to an agent.
     pub fn reporter(mut self, reporter: impl Reporter + 'static) -> Self {
         self.reporter = Box::new(reporter);
         self
     }
 
-    /// Adds a tag that holds for all spans of this process.
+    /// Adds a tag that holds for all spans of this process. Of several with one key the last one counts.
     pub fn tag(mut self, key: impl Into<String>, value: impl Into<TagValue>) -> Self {
         self.tags.push(Tag::new(key.into(), value));
         self
     }
 
-    /// How much a span may hold.
+    /// Sets how much a span may hold. Defaults to [`Limits::default`].
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Where times come from. Defaults to [`Clock::system`].
+    /// Sets the clock of the tracer and its parts. Defaults to [`Clock::system`].
     pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
         self.clock = Some(clock.into());
         self
     }
 
-    /// Where ids come from: any number but zero, which is replaced. Defaults to 63 random bits.
+    /// Sets the function that makes ids. A zero is replaced by a random id. Defaults to 63 random bits.
     pub fn id_source(mut self, next_id: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
         self.id_source = Some(Box::new(next_id));
         self
     }
 
-    /// Whether new traces have ids of 128 bits. Defaults to false, as in all Jaeger clients.
+    /// Sets whether new traces have ids of 128 bits. Defaults to false, as in all Jaeger clients.
     pub fn trace_id_128bit(mut self, is_128_bit: bool) -> Self {
         self.is_128_bit = is_128_bit;
         self
     }
 
-    /// Whether an injection makes an undecided trace's decision final, so that the services downstream and this
-    /// one agree. Defaults to false: what is injected then says "not sampled", and a late tag may still keep
-    /// this process's part.
-    pub fn finalize_on_inject(mut self, finalizes: bool) -> Self {
-        self.finalizes_on_inject = finalizes;
+    /// Sets whether the injection of an undecided trace's context makes its decision final, so that this service and
+    /// those downstream agree.
+    ///
+    /// Defaults to false: the context then says "not sampled", and a late tag may still keep the spans of this process.
+    pub fn final_decision_on_inject(mut self, is_final: bool) -> Self {
+        self.finalizes_on_inject = is_final;
         self
     }
 
-    /// How many finished spans may wait before new ones are dropped, at 512 bytes a span.
+    /// Sets how many finished spans may wait before new ones are dropped. A span counts as 512 bytes.
     ///
-    /// Defaults to a share in 8 MiB for the whole process; a tracer with a number of its own has its own
-    /// memory. Each thread can always hold 4 KiB.
+    /// Defaults to a share in the 8 MiB that all tracers of the process have together; a tracer with a number of its
+    /// own has its own budget. Beyond it each thread can always hold 4 KiB.
     pub fn queue_size(mut self, spans: usize) -> Self {
         self.queue_size = Some(spans);
         self
     }
 
-    /// How long a finished span waits at most before it is sent, if the receiver has room. Full packets are sent as they
-    /// fill. Defaults to one second; at least a millisecond.
+    /// Sets how long a finished span waits at most before it is sent, if the receiver has room. Full packets are sent
+    /// as they fill. Defaults to one second; at least a millisecond.
     pub fn flush_interval(mut self, interval: Duration) -> Self {
         self.flush_interval = interval.max(Duration::from_millis(1));
         self
     }
 
-    /// Where the tracer says what is wrong. Defaults to standard error.
+    /// Sets where the tracer and its parts say what is wrong. Defaults to standard error.
     pub fn diagnostics(mut self, diagnostics: Diagnostics) -> Self {
         self.diagnostics = diagnostics;
         self
     }
 
-    /// What is written into text maps and read out of them. Defaults to [`JaegerCodec::text_map`].
+    /// Sets the codec for text maps. Defaults to [`JaegerCodec::text_map`].
     pub fn text_map_codec(mut self, codec: impl Codec + 'static) -> Self {
         self.text_map = Box::new(codec);
         self
     }
 
-    /// What is written into HTTP headers and gRPC metadata and read out of them. Defaults to
-    /// [`JaegerCodec::http_headers`].
+    /// Sets the codec for HTTP headers and gRPC metadata. Defaults to [`JaegerCodec::http_headers`].
     pub fn http_headers_codec(mut self, codec: impl Codec + 'static) -> Self {
         self.http_headers = Box::new(codec);
         self
     }
 
-    /// Adds a codec for carriers of your own.
+    /// Adds a codec for carriers of your own. The tracer asks codecs in the order in which they were added.
     pub fn custom_codec(mut self, codec: impl CustomCodec + 'static) -> Self {
         self.custom.push(Box::new(codec));
         self
@@ -165,7 +169,7 @@ impl TracerBuilder {
     ///
     /// # Errors
     ///
-    /// When the service name is empty or blank.
+    /// [`BuildError::EmptyServiceName`] if the name has nothing but white space.
     pub fn build(mut self) -> Result<JaegerTracer, BuildError> {
         if self.service_name.trim().is_empty() {
             return Err(BuildError::EmptyServiceName);
@@ -176,12 +180,18 @@ impl TracerBuilder {
         });
         fork::watch();
         let queue = Arc::new(SpanQueue::new(budget, metrics.clone()));
-        let keeps_uuid = self.tags.iter().any(|tag| tag.key == tags::CLIENT_UUID);
-        let process = Arc::new(process_tags::process(self.service_name, self.tags));
-        let clock = self.clock.unwrap_or_else(Clock::system);
-        for codec in [&mut self.text_map, &mut self.http_headers] {
-            attach(&mut **codec, &metrics);
-        }
+        let user_tags = mem::take(&mut self.tags);
+        let keeps_uuid = user_tags.iter().any(|tag| tag.key == tags::CLIENT_UUID);
+        let service_name = mem::take(&mut self.service_name);
+        let process = Arc::new(process_tags::process(service_name, user_tags));
+        let clock = self.clock.take().unwrap_or_else(Clock::system);
+        let services = Services::new(
+            process.clone(),
+            metrics.clone(),
+            self.diagnostics.clone(),
+            clock.clone(),
+        );
+        self.attach(&services);
         let worker = Worker::start(
             WorkerOptions {
                 queue: queue.clone(),
@@ -221,6 +231,25 @@ impl TracerBuilder {
         };
         Ok(JaegerTracer::from_parts(core, worker))
     }
+
+    /// Hands the services to the sampler and the codecs; the worker hands them to the reporter. A part that panics is
+    /// used all the same.
+    fn attach(&mut self, services: &Services) {
+        let attach = |part: &str, attach: &mut dyn FnMut()| {
+            if caught(attach).is_none() {
+                services.metrics().add(Counter::CallbackPanics, 1);
+                let line = format!("{part} panicked while it was attached to the tracer");
+                services.diagnostics().say(&line);
+            }
+        };
+        attach("the sampler", &mut || self.sampler.attach(services));
+        for codec in [&mut self.text_map, &mut self.http_headers] {
+            attach("a codec", &mut || codec.attach(services));
+        }
+        for codec in &mut self.custom {
+            attach("a custom codec", &mut || codec.attach(services));
+        }
+    }
 }
 
 impl fmt::Debug for TracerBuilder {
@@ -229,15 +258,10 @@ impl fmt::Debug for TracerBuilder {
     }
 }
 
-/// What a waiting span is reckoned at.
+/// The size that a waiting span counts as.
 const SPAN_BYTES: usize = 512;
 
-fn attach(codec: &mut dyn Codec, metrics: &Metrics) {
-    Injector::attach_metrics(codec, metrics);
-    Extractor::attach_metrics(codec, metrics);
-}
-
-/// A tracer that cannot be built.
+/// Why a tracer cannot be built.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BuildError {

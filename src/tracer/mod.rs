@@ -1,7 +1,48 @@
-//! Where spans begin.
+//! Tracers: where spans begin.
 //!
-//! [`Tracer`] is the seam: [`JaegerTracer`] does the work, [`NoopTracer`] none of it, and a wrapper of yours may
-//! stand around either. [`TracerExt`] adds the comfortable calls to all of them, `dyn Tracer` included.
+//! # Which tracer?
+//!
+//! | tracer | suits |
+//! |---|---|
+//! | [`JaegerTracer`] | a program: [`Config`](crate::Config) makes it from the environment, its `builder` in code |
+//! | [`JaegerTracer::disabled`] | the same program with tracing off |
+//! | [`NoopTracer`] | a library's default, and code that is not traced |
+//! | [`tracer()`](tracer()) | code that cannot be handed a tracer: the global one |
+//!
+//! [`Tracer`] is the trait of all of them; a wrapper of yours may implement it, too. Code that traces takes an `&impl
+//! Tracer` or an `&dyn Tracer`, so that a test can hand it another one. [`TracerExt`] adds the comfortable calls.
+//!
+//! # How does a span begin?
+//!
+//! ```
+//! use tracehound::prelude::*;
+//! use tracehound::reporter::InMemoryReporter;
+//! use tracehound::sampler::ConstSampler;
+//!
+//! fn checkout(tracer: &impl Tracer) {
+//!     // A child of the active span, or a root if none is active.
+//!     let span = tracer.start_span("checkout");
+//!     // With tags, references or a start time of its own.
+//!     let query = tracer.build_span("query").child_of(&span).tag("db.type", "sql").start();
+//!     query.finish();
+//! } // a span finishes when it is dropped
+//!
+//! let spans = InMemoryReporter::new();
+//! let tracer = JaegerTracer::builder("shop")
+//!     .sampler(ConstSampler::new(true))
+//!     .reporter(spans.clone())
+//!     .build()?;
+//! checkout(&tracer);
+//! let names: Vec<_> = spans.spans().into_iter().map(|span| span.operation_name).collect();
+//! assert_eq!(names, ["query", "checkout"]);
+//! checkout(&tracehound::NoopTracer); // costs next to nothing
+//! # Ok::<(), tracehound::tracer::BuildError>(())
+//! ```
+//!
+//! # How does tracing end?
+//!
+//! By [`JaegerTracer::close`] before the program ends: it sends what waits and says what became of all spans.
+//! [`JaegerTracer::flush`] does so in between.
 
 mod builder;
 mod core;
@@ -27,28 +68,29 @@ pub use span_builder::SpanBuilder;
 use crate::propagation::{ExtractCarrier, ExtractError, InjectCarrier};
 use crate::span::{Span, SpanContext};
 
-/// Starts spans, and carries their contexts into requests and out of them. Object-safe.
+/// Starts spans, writes their contexts into requests and reads them out of requests. Object-safe.
 pub trait Tracer: Send + Sync {
-    /// Starts a span. Never fails. [`TracerExt::build_span`] is the comfortable way.
+    /// Starts a span. Never fails. [`TracerExt::build_span`] fills in the options.
     fn start(&self, options: StartSpanOptions<'_>) -> Span;
 
-    /// Writes a context into a carrier, in place of what was there. What a carrier cannot hold is counted, and so is a
-    /// carrier that no codec knows ([`Counter::EncodingErrors`](crate::metrics::Counter)); a line says so.
+    /// Writes a context into a carrier, in place of the one that was there. Items that the carrier cannot hold are
+    /// counted. A carrier that no codec knows is counted ([`Counter::EncodingErrors`](crate::metrics::Counter)), and
+    /// a line says so.
     fn inject(&self, context: &SpanContext, carrier: &mut dyn InjectCarrier);
 
-    /// Reads a context out of a carrier; `Ok(None)` where nobody has sent one.
+    /// Reads a context out of a carrier; `Ok(None)` if the carrier has none.
     ///
     /// # Errors
     ///
-    /// Where somebody has sent one that is malformed. It is counted; the usual answer is to start a root.
+    /// An [`ExtractError`] if the carrier has a malformed one. The tracer counts it; callers usually start a root then.
     fn extract(&self, carrier: &dyn ExtractCarrier) -> Result<Option<SpanContext>, ExtractError>;
 
-    /// Whether every span is a no-op, so that work for it can be saved.
+    /// Returns whether every span is a no-op, so that callers can save work. By default false.
     fn is_noop(&self) -> bool {
         false
     }
 
-    /// Starts a span of which nothing is said but its name: [`TracerExt::start_span`], without options to fill.
+    /// Starts a span with a name and no options: [`TracerExt::start_span`].
     #[doc(hidden)]
     #[inline]
     fn start_named(&self, operation_name: Cow<'static, str>) -> Span {
@@ -60,7 +102,7 @@ pub trait Tracer: Send + Sync {
     }
 }
 
-/// The comfortable calls, for every [`Tracer`].
+/// Short calls for every [`Tracer`], `dyn Tracer` included.
 pub trait TracerExt: Tracer {
     /// Begins to describe a span.
     ///
@@ -79,7 +121,7 @@ pub trait TracerExt: Tracer {
         SpanBuilder::new(self, operation_name.into())
     }
 
-    /// Starts a span as a child of the active one, or as a root where none is active.
+    /// Starts a span as a child of the active one, or as a root if none is active.
     #[inline(always)]
     fn start_span(&self, operation_name: impl Into<Cow<'static, str>>) -> Span {
         self.start_named(operation_name.into())

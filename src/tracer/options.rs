@@ -88,7 +88,7 @@ impl<'a> StartSpanOptions<'a> {
     #[inline(always)]
     pub(super) fn push_tag(&mut self, key: &'a str, value: TagRef<'a>) {
         // Of a key that is written down in the program the compiler knows the answers.
-        if key == tags::SAMPLING_PRIORITY || matches!(value, TagRef::Display(_) | TagRef::None) {
+        if key == tags::SAMPLING_PRIORITY || matches!(value, TagRef::Display(_) | TagRef::Unset) {
             self.spec.is_complex = true;
         }
         if key == tags::SPAN_KIND && matches!(value, TagRef::String(tags::SPAN_KIND_SERVER)) {

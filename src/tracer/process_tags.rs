@@ -1,12 +1,12 @@
-//! The tags that describe the process: what the Jaeger clients add by themselves.
+//! The tags that describe the process, as all Jaeger clients add them.
 
 use std::net::UdpSocket;
 
 use crate::model::{Process, Tag, tags};
 use crate::record::random_id;
 
-/// Joins the user's tags, one a key and the last one wins, with those that are missing among `jaeger.version`,
-/// `hostname`, `ip` and `client-uuid`. `jaeger.version` is always ours.
+/// Returns the process with the user's tags and ours: `jaeger.version` always, `hostname`, `ip` and `client-uuid`
+/// unless the user has set them. Of several tags with one key the last one counts.
 pub(super) fn process(service_name: String, user_tags: Vec<Tag>) -> Process {
     let mut all: Vec<Tag> = Vec::with_capacity(user_tags.len() + 4);
     let version = Tag::new(
@@ -26,7 +26,7 @@ pub(super) fn process(service_name: String, user_tags: Vec<Tag>) -> Process {
     let has = |key| all.iter().any(|tag| tag.key == key);
     let hostname = (!has(tags::HOSTNAME)).then(hostname).flatten();
     let ip = (!has(tags::IP)).then(own_address).flatten();
-    // An agent that keeps accounts of loss knows clients by this tag, as text.
+    // An agent that keeps accounts of loss tells clients apart by this tag, which must be text.
     let uuid = (!has(tags::CLIENT_UUID)).then(|| format!("{:x}", random_id().get()));
     let found = [
         (tags::HOSTNAME, hostname),
@@ -46,8 +46,8 @@ fn hostname() -> Option<String> {
     (!name.is_empty()).then_some(name)
 }
 
-/// The address that this host has towards others; the loopback address where it has no other. Connecting a
-/// datagram socket sends nothing: it only asks for the route, here to an address kept for documentation.
+/// Returns the address by which other hosts see this one, or the loopback address if there is none. Connecting a
+/// datagram socket sends nothing: it only asks for the route, here to an address reserved for documentation.
 fn own_address() -> Option<String> {
     ["192.0.2.1:9", "[2001:db8::1]:9", "127.0.0.1:9"]
         .into_iter()
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_user_sets_is_kept_once() {
+    fn tags_of_the_user_are_kept_once() {
         let user = vec![
             Tag::new("zone", "a"),
             Tag::new(tags::HOSTNAME, "mine"),

@@ -128,7 +128,7 @@ impl Reporter for Everywhere {
         self.1.close(deadline)
     }
 
-    fn for_child(&self) -> Option<MakeReporter> {
+    fn after_fork(&self) -> Option<MakeReporter> {
         None
     }
 }

@@ -23,6 +23,8 @@ mod fork;
 mod fork_load;
 mod hostile;
 #[cfg(all(unix, feature = "udp"))]
+mod parts;
+#[cfg(all(unix, feature = "udp"))]
 mod process;
 #[cfg(target_os = "linux")]
 mod quiet;
@@ -100,6 +102,7 @@ fn forks() -> Vec<Scene> {
             ids_of_children_never_repeat,
             children_forked_under_load_wait_for_nobody,
         ],
+        parts: [parts_count_and_warn_in_a_child_too],
     }
 }
 

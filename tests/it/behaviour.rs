@@ -12,7 +12,9 @@ use tracehound::clock::ManualClock;
 use tracehound::model::{ReferenceType, TagRef, display};
 use tracehound::prelude::*;
 use tracehound::reporter::{InMemoryReporter, OwnedSpan};
-use tracehound::sampler::{ConstSampler, ProbabilisticSampler, RateLimitingSampler, SamplingRate};
+use tracehound::sampler::{
+    ConstSampler, ProbabilisticSampler, RateLimitingSampler, SamplingRate, TracesPerSecond,
+};
 use tracehound::tracer::TracerBuilder;
 use tracehound::{JaegerTracer, SpanContext};
 
@@ -124,7 +126,11 @@ fn play(name: &str, recorded: &Value) -> Option<Vec<OwnedSpan>> {
             |_| {},
         ),
         "root-ratelimiting" => scene.root(
-            |builder| builder.sampler(RateLimitingSampler::new(5.5).expect("a rate")),
+            |builder| {
+                builder.sampler(RateLimitingSampler::new(
+                    TracesPerSecond::new(5.5).expect("a rate"),
+                ))
+            },
             |_| {},
         ),
         "child-of-span" | "child-of-reference" => scene.two(ReferenceType::ChildOf),

@@ -14,7 +14,9 @@ use tracehound::Config;
 use tracehound::config::{ConfigError, ConfigProblem, Explanation, Source};
 use tracehound::model::TagRef;
 use tracehound::reporter::NullReporter;
-use tracehound::sampler::{ConstSampler, RateLimitingSampler, Sampler, SamplingDecision, SpanView};
+use tracehound::sampler::{
+    ConstSampler, RateLimitingSampler, Sampler, SamplingDecision, SpanView, TracesPerSecond,
+};
 use tracehound::span::Limits;
 
 use tables::{
@@ -350,7 +352,7 @@ fn what_the_code_sets_wins() {
     ])
     .service_name("code")
     .disabled(false)
-    .sampler(RateLimitingSampler::new(5.0).unwrap())
+    .sampler(RateLimitingSampler::new(TracesPerSecond::from(5)))
     .log_spans(false)
     .queue_size(2)
     .flush_interval(Duration::from_millis(2))

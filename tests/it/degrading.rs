@@ -1,4 +1,4 @@
-//! What a span says, and the counters say, of things that found no room on it or in a packet.
+//! Marks and counts of tags, logs and values that found no room on a span or in a packet.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::support::jaeger_thrift::{Span, Value};
 
 const FORMATS: [BatchFormat; 2] = [BatchFormat::Compact, BatchFormat::Binary];
 
-/// Sends the one span that `make` finishes, in a packet of at most so many bytes.
+/// Sends the one span that `make` finishes, in a packet of at most `max_bytes`.
 fn send(
     format: BatchFormat,
     max_bytes: usize,
@@ -54,7 +54,7 @@ fn dropped_items(span: &Span) -> u64 {
 }
 
 #[test]
-fn tags_left_out_by_a_limit_and_by_the_packet_are_counted_together() {
+fn tags_that_a_limit_and_the_packet_leave_out_are_counted_together() {
     for format in FORMATS {
         for (count, max_bytes) in [(5_000, 65_000), (4_000, 65_000), (5_000, 1_400)] {
             let (span, tracer) = send(format, max_bytes, Limits::default(), |tracer| {
@@ -78,14 +78,14 @@ fn tags_left_out_by_a_limit_and_by_the_packet_are_counted_together() {
 }
 
 #[test]
-fn logs_left_out_by_a_limit_and_by_the_packet_are_counted_together() {
-    // By the limit of records, by the bytes of a span, and by neither.
+fn logs_that_a_limit_and_the_packet_leave_out_are_counted_together() {
+    // A limit of records, a limit of bytes, and no limit.
     for limits in [
         Limits::default().logs(4),
         Limits::default().logs(0).span_bytes(20_000),
         Limits::default().logs(0),
     ] {
-        // All but a few records go, or all of them, the one that says how many are missing included.
+        // The packet keeps a few records, or none, not even the one that tells how many are missing.
         for max_bytes in [2_000, 600, 300] {
             let count = 200;
             let (span, tracer) = send(BatchFormat::Compact, max_bytes, limits.clone(), |tracer| {
@@ -114,7 +114,7 @@ fn logs_left_out_by_a_limit_and_by_the_packet_are_counted_together() {
 }
 
 #[test]
-fn values_cut_for_a_packet_are_counted_and_binary_ones_listed() {
+fn values_cut_for_a_packet_are_counted_and_binary_ones_are_listed() {
     let limits = Limits::default().tag_value_bytes(3_000);
     let (span, tracer) = send(BatchFormat::Compact, 1_400, limits, |tracer| {
         let span = tracer.start_span("s");
@@ -128,6 +128,6 @@ fn values_cut_for_a_packet_are_counted_and_binary_ones_listed() {
     let done = Value::String("values".to_owned());
     assert_eq!(value(&span, tags::DEGRADED), Some(&done));
     assert_eq!(value(&span, tags::DROPPED_ITEMS), None);
-    // One by its limit, and then three for the packet.
+    // The limit cuts one, and the packet then three.
     assert_eq!(tracer.metrics().get(Counter::TruncatedValues), 4);
 }

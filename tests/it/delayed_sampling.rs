@@ -1,4 +1,4 @@
-//! Samplers that put their answer off.
+//! Samplers that put their decision off.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use tracehound::sampler::{Sampler, SamplerTags, SamplingDecision, SpanView};
 
 use crate::support::recording_builder;
 
-/// Keeps a trace when a span of it gets the tag `keep`, lets it go for the tag `let_go`; never decides before.
+/// Keeps a trace when a span of it gets the tag `keep`, drops it for the tag `let_go`, and decides nothing before.
 #[derive(Default)]
 struct ByTag {
     at_finish: bool,
@@ -115,7 +115,7 @@ fn a_late_decision_reaches_spans_that_are_open_finished_and_still_to_come() {
 }
 
 #[test]
-fn a_late_no_lets_everything_go_without_loss() {
+fn a_late_drop_releases_held_spans_and_counts_no_loss() {
     let (tracer, spans) = tracer(ByTag::default());
     let root = tracer.start_span("root");
     tracer
@@ -136,7 +136,7 @@ fn a_late_no_lets_everything_go_without_loss() {
 }
 
 #[test]
-fn spans_that_nobody_decided_on_are_counted_when_the_local_root_ends() {
+fn undecided_spans_are_counted_when_the_local_root_ends() {
     let (tracer, spans) = tracer(ByTag::default());
     let root = tracer.start_span("root");
     tracer.build_span("child").child_of(&root).start().finish();
@@ -173,14 +173,14 @@ fn memory_for_undecided_spans_is_bounded() {
 }
 
 #[test]
-fn another_tracers_span_in_an_undecided_trace_is_not_sent_under_a_wrong_name() {
+fn a_span_of_another_tracer_in_an_undecided_trace_keeps_its_own_service() {
     let (deciding, decided_spans) = tracer(ByTag::default());
     let (other, other_spans) = tracer(ByTag::default());
     let root = deciding.start_span("root");
     deciding.build_span("own").child_of(&root).start().finish();
     let foreign = other.build_span("foreign").child_of(&root).start();
     other.build_span("held").child_of(&root).start().finish();
-    // Decided by a span of the other tracer: what waited comes out where it belongs.
+    // A span of the other tracer decides: held spans come out of the tracer that they belong to.
     foreign.set_tag("keep", true);
     foreign.finish();
     root.finish();
@@ -193,7 +193,7 @@ fn another_tracers_span_in_an_undecided_trace_is_not_sent_under_a_wrong_name() {
 }
 
 #[test]
-fn the_last_question_comes_at_the_end() {
+fn the_sampler_is_asked_a_last_time_when_a_span_finishes() {
     let (tracer, spans) = tracer(ByTag {
         at_finish: true,
         ..ByTag::default()
@@ -205,7 +205,7 @@ fn the_last_question_comes_at_the_end() {
 }
 
 #[test]
-fn children_and_renames_of_undecided_traces_are_asked_about() {
+fn the_sampler_is_asked_about_children_and_renames_of_undecided_traces() {
     let sampler = ByTag::default();
     let asked = sampler.asked.clone();
     let (tracer, _) = tracer(sampler);
@@ -229,12 +229,12 @@ fn children_and_renames_of_undecided_traces_are_asked_about() {
 }
 
 #[test]
-fn an_injection_while_undecided_says_no_and_decides_nothing_unless_told_to() {
+fn an_injection_while_undecided_writes_not_sampled_and_decides_only_on_request() {
     for finalizes in [false, true] {
         let (builder, spans) = recording_builder();
         let tracer = builder
             .sampler(ByTag::default())
-            .finalize_on_inject(finalizes)
+            .final_decision_on_inject(finalizes)
             .build()
             .expect("named");
         let root = tracer.start_span("root");
@@ -249,7 +249,7 @@ fn an_injection_while_undecided_says_no_and_decides_nothing_unless_told_to() {
 }
 
 #[test]
-fn priority_decides_for_the_whole_local_trace() {
+fn a_sampling_priority_decides_for_the_whole_local_trace() {
     let (tracer, spans) = tracer(ByTag::default());
     let root = tracer.start_span("root");
     let child = tracer.build_span("child").child_of(&root).start();
@@ -259,7 +259,7 @@ fn priority_decides_for_the_whole_local_trace() {
     assert_eq!(names(&spans), ["child", "root"]);
 }
 
-/// Keeps operations that start with `keep`; knows them by name.
+/// Keeps operations whose name starts with `keep`.
 struct ByName;
 
 impl Sampler for ByName {
@@ -277,7 +277,7 @@ impl Sampler for ByName {
 }
 
 #[test]
-fn a_rename_before_anybody_has_seen_the_decision_asks_again() {
+fn a_rename_before_the_decision_is_used_asks_again() {
     let (tracer, spans) = tracer(ByName);
     let span = tracer
         .build_span("HTTP GET")
@@ -318,7 +318,7 @@ fn a_rename_after_a_child_or_an_injection_changes_nothing() {
     assert!(spans.spans().is_empty());
 }
 
-/// Panics in every hook.
+/// Panics in every method.
 struct Panics;
 
 impl Sampler for Panics {
@@ -332,7 +332,7 @@ impl Sampler for Panics {
 }
 
 #[test]
-fn a_sampler_that_panics_says_no_and_is_given_up_after_a_hundred() {
+fn a_sampler_that_panics_drops_traces_and_is_given_up_after_a_hundred_panics() {
     let (tracer, spans) = tracer(Panics);
     for _ in 0..300 {
         assert!(!tracer.start_span("s").context().is_sampled());

@@ -16,6 +16,7 @@ mod differential;
 mod documents;
 mod errors;
 mod floors;
+mod forwarding;
 #[cfg(feature = "tower")]
 mod middleware_body;
 #[cfg(feature = "hyper")]
@@ -46,6 +47,7 @@ mod references;
 mod remote_reporting;
 mod sampling;
 mod scopes;
+mod services;
 mod span_strain;
 mod span_vectors;
 mod spans;

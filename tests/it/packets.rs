@@ -1,4 +1,4 @@
-//! Spans in packets: sizes and splitting, by the `thrift` crate's reading of them. No sockets.
+//! Spans in packets, as the `thrift` crate reads them: sizes and splitting. No sockets.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -87,7 +87,7 @@ fn runner(cases: u32) -> TestRunner {
 }
 
 #[test]
-fn packets_are_within_their_limit_and_hold_the_input_less_what_is_counted() {
+fn packets_keep_their_limit_and_hold_every_span_but_those_counted_as_lost() {
     let input = (
         vec(any_span(), 1..30),
         prop_oneof![150..1_500_usize, 1_000..20_000_usize],
@@ -123,7 +123,7 @@ fn packets_are_within_their_limit_and_hold_the_input_less_what_is_counted() {
                 prop_assert_eq!(message.empty_lists, 0);
                 prop_assert_eq!(&message.batch.process, &wire_process(&process()));
                 for sent in message.batch.spans {
-                    // Those that were lost in between are skipped, and counted below.
+                    // Lost spans in between are skipped here and counted below.
                     let given = given
                         .by_ref()
                         .find(|given| given.span_id.get() as i64 == sent.span_id);
@@ -163,7 +163,7 @@ fn packets_are_within_their_limit_and_hold_the_input_less_what_is_counted() {
     );
 }
 
-/// The span with its times where they can be sent.
+/// Returns the span with its times moved to where they can be sent.
 fn with_times_of_the_wire(span: &OwnedSpan) -> OwnedSpan {
     const LATEST: i64 = i64::MAX / 2 / 1_000;
     let clamp = |time: Timestamp| Timestamp::from_micros(time.as_micros().clamp(0, LATEST));
@@ -178,7 +178,7 @@ fn with_times_of_the_wire(span: &OwnedSpan) -> OwnedSpan {
 }
 
 #[test]
-fn a_packet_of_exactly_the_limit_is_sent_and_one_of_a_byte_more_is_not() {
+fn a_packet_of_exactly_the_limit_is_sent_and_one_byte_more_is_not() {
     for format in FORMATS {
         for count in [1, 2, 13, 14, 15, 16, 127, 128, 129, 300] {
             let spans: Vec<_> = (1..=count).map(span).collect();
@@ -212,7 +212,7 @@ fn a_packet_of_exactly_the_limit_is_sent_and_one_of_a_byte_more_is_not() {
 }
 
 #[test]
-fn a_single_span_beyond_the_packing_size_has_a_packet_of_its_own() {
+fn a_span_above_the_packing_size_has_a_packet_of_its_own() {
     for format in FORMATS {
         let mut capture = Capture::new(format, 500);
         capture.max_single_bytes = 4_000;

@@ -9,7 +9,9 @@ use tracehound::JaegerTracer;
 use tracehound::diagnostics::Diagnostics;
 use tracehound::metrics::{Counter, DropCause};
 use tracehound::prelude::*;
-use tracehound::propagation::{ExtractError, Extractor, Injector, TextMapReader, TextMapWriter};
+use tracehound::propagation::{
+    Codec, ExtractError, Extractor, Injector, TextMapReader, TextMapWriter,
+};
 use tracehound::reporter::sender::{Batch, BatchFormat, SendOutcome, Sender};
 use tracehound::reporter::{
     CompositeReporter, FinishedSpan, InMemoryReporter, RemoteReporter, Reporter, Unsent,
@@ -156,6 +158,7 @@ fn a_codec_costs_the_context_and_not_the_request() {
             explode()
         }
     }
+    impl Codec for Throws {}
     let tracer = builder(InMemoryReporter::new())
         .text_map_codec(Throws)
         .build()

@@ -12,8 +12,9 @@ mod vectors;
 
 use tracehound::SpanContext;
 use tracehound::metrics::{Counter, Metrics};
-use tracehound::model::{Flags, SpanId, TraceId};
-use tracehound::propagation::{ExtractError, Extractor, Injector, JaegerCodec};
+use tracehound::model::{Flags, Process, SpanId, TraceId};
+use tracehound::propagation::{Codec, ExtractError, Extractor, Injector, JaegerCodec};
+use tracehound::services::Services;
 
 type Headers = Vec<(String, String)>;
 
@@ -33,8 +34,9 @@ impl Counted {
     }
 
     fn new(mut codec: JaegerCodec) -> Self {
-        let metrics = Metrics::default();
-        Injector::attach_metrics(&mut codec, &metrics);
+        let services = Services::detached(Process::new("test", vec![]));
+        codec.attach(&services);
+        let metrics = services.metrics().clone();
         Self { codec, metrics }
     }
 

@@ -1,4 +1,4 @@
-//! What a remote reporter makes of senders that fail: splitting, losses, the ledger, the lines it writes. No sockets.
+//! A remote reporter over senders that fail: splitting, losses, the account, the lines to the user. No sockets.
 
 mod pauses;
 
@@ -11,11 +11,12 @@ use tracehound::metrics::{Counter, DropCause, DropCounts};
 use tracehound::model::{Process, ReferenceType, SpanReference, Tag, TraceId, tags};
 use tracehound::reporter::sender::{Batch, BatchFormat, SendOutcome, SendResult, Sender};
 use tracehound::reporter::{RemoteReporter, Reporter, WorkerHandle};
+use tracehound::services::Services;
 
 use crate::support::batches::{listening_worker, report, soon, span};
 use crate::support::jaeger_thrift::{Message, decode};
 
-/// Does with each batch what a test says.
+/// A sender that calls a test's function with each batch.
 struct Scripted<F> {
     limit: Arc<Mutex<usize>>,
     retry_after: Duration,
@@ -65,7 +66,7 @@ fn lost(cause: DropCause) -> SendOutcome {
 }
 
 #[test]
-fn the_agent_is_told_of_batches_and_losses() {
+fn batches_tell_the_agent_their_numbers_and_the_losses() {
     let told = Arc::new(Mutex::new(Vec::new()));
     let sink = told.clone();
     let sender = Scripted::new(move |batch| {
@@ -103,7 +104,7 @@ fn the_agent_is_told_of_batches_and_losses() {
 }
 
 #[test]
-fn a_batch_that_the_system_finds_too_large_is_split_and_arrives() {
+fn a_batch_that_is_too_large_for_the_system_is_split_and_arrives() {
     let mut spans: Vec<_> = (1..=40).map(span).collect();
     spans[20].tags = vec![Tag::new("sql", "x".repeat(1_500))];
     for learns in [true, false] {
@@ -147,7 +148,7 @@ fn a_batch_that_the_system_finds_too_large_is_split_and_arrives() {
                 .find(|tag| tag.key == tags::DEGRADED);
             assert!(marks.is_some(), "{:?}", arrived[20]);
         } else {
-            // Without a limit to go by the large span cannot be made to fit.
+            // Without a lower limit the reporter cannot know how small the large span must be.
             assert_eq!(ids.len(), 39);
             assert_eq!(unsent.dropped.get(DropCause::TooLarge), 1);
             assert_eq!(unsent.dropped.total(), 1);
@@ -186,13 +187,13 @@ fn a_sender_that_panics_loses_its_batch_and_no_other() {
 }
 
 #[test]
-fn a_loss_that_becomes_known_later_is_taken_from_what_was_sent() {
+fn a_loss_that_becomes_known_later_no_longer_counts_as_sent() {
     let mut calls = 0;
     let sender = Scripted::new(move |_| {
         calls += 1;
         match calls {
             2 => SendOutcome::default().with_earlier_loss(DropCause::Refused, 3),
-            // More than was ever sent: no more than that is lost.
+            // More than was ever sent. The count of sent spans is the limit.
             3 => SendOutcome::default().with_earlier_loss(DropCause::Unknown, 1_000),
             _ => SendOutcome::default(),
         }
@@ -210,7 +211,7 @@ fn a_loss_that_becomes_known_later_is_taken_from_what_was_sent() {
 }
 
 #[test]
-fn a_flush_counts_what_becomes_known_of_the_batch_that_it_has_sent() {
+fn a_flush_counts_a_loss_that_a_poll_behind_its_batch_reports() {
     struct ToldAfterwards(u64);
     impl Sender for ToldAfterwards {
         fn format(&self) -> BatchFormat {
@@ -240,7 +241,7 @@ fn a_flush_counts_what_becomes_known_of_the_batch_that_it_has_sent() {
 }
 
 #[test]
-fn full_batches_are_given_up_for_a_while_after_a_refusal_and_a_flush_tries() {
+fn after_a_refusal_full_batches_are_dropped_untried_and_a_flush_tries() {
     let calls = Arc::new(Mutex::new(0_u64));
     let count = calls.clone();
     let mut sender = Scripted::new(move |_| {
@@ -268,7 +269,7 @@ fn one_line_says_that_spans_are_lost_and_one_that_they_arrive_again() {
     let sender = Scripted::new(move |_| {
         calls += 1;
         match calls {
-            // One that goes out between two refusals is no recovery: its own refusal comes later.
+            // A batch that goes out between two refusals is no recovery, because its own refusal comes later.
             2 => SendOutcome::default(),
             3 => SendOutcome::default().with_earlier_loss(DropCause::Refused, 1),
             1..=4 => lost(DropCause::Refused),
@@ -290,7 +291,7 @@ fn one_line_says_that_spans_are_lost_and_one_that_they_arrive_again() {
 }
 
 #[test]
-fn what_the_deadline_leaves_is_queued_and_sent_later() {
+fn spans_left_at_the_deadline_count_as_queued_and_are_sent_later() {
     let sizes = Arc::new(Mutex::new(Vec::new()));
     let sink = sizes.clone();
     let sender = Scripted::new(move |batch| {
@@ -301,7 +302,7 @@ fn what_the_deadline_leaves_is_queued_and_sent_later() {
     let mut reporter = RemoteReporter::new(sender);
     reporter.attach(&listening_worker().0);
     report(&mut reporter, &(1..=30).map(span).collect::<Vec<_>>());
-    // Half of the room is gone before the packet is sent, and no time is left for a second one.
+    // The limit is halved before the packet is sent, and there is no time for a second one.
     *limit.lock().unwrap() = 1_000;
     let unsent = reporter.flush(Instant::now());
     let first = sizes.lock().unwrap()[0];
@@ -327,14 +328,14 @@ impl Random {
     }
 }
 
-/// What a fake system knows of the spans that it was given.
+/// The true fate of the spans that a fake system was given.
 #[derive(Default)]
 struct Truth {
     delivered: u64,
     lost: DropCounts,
 }
 
-/// Fails at random, and says so at once, later, or by a panic.
+/// Returns a sender that fails at random, and tells so at once, later, or by a panic.
 fn faulty(seed: u64, truth: Arc<Mutex<Truth>>, limit: Arc<Mutex<usize>>) -> impl Sender {
     let mut random = Random(seed);
     let learnt = limit.clone();
@@ -363,7 +364,7 @@ fn faulty(seed: u64, truth: Arc<Mutex<Truth>>, limit: Arc<Mutex<usize>>) -> impl
                 outcome.this = SendResult::TooLarge;
             }
             _ => {
-                // What it had to say of earlier batches is not heard.
+                // The panic loses the news of earlier batches, so undo them.
                 for (cause, spans) in outcome.earlier.iter() {
                     truth.delivered += spans;
                     let mut lost = DropCounts::default();
@@ -384,7 +385,7 @@ fn faulty(seed: u64, truth: Arc<Mutex<Truth>>, limit: Arc<Mutex<usize>>) -> impl
 }
 
 #[test]
-fn the_ledger_balances_whatever_fails() {
+fn the_account_balances_under_random_failures() {
     let mut large = span(1);
     large.tags = vec![Tag::new("sql", "x".repeat(900)); 2];
     for seed in 1..=10_000_u64 {
@@ -392,9 +393,9 @@ fn the_ledger_balances_whatever_fails() {
         let truth = Arc::new(Mutex::new(Truth::default()));
         let limit = Arc::new(Mutex::new(200 + random.below(1_500) as usize));
         let mut reporter = RemoteReporter::new(faulty(seed, truth.clone(), limit.clone()));
-        reporter.attach(&WorkerHandle::detached_with(
-            Process::new("shop", vec![]),
-            Diagnostics::to(|_| {}),
+        reporter.attach(&WorkerHandle::detached(
+            Services::detached(Process::new("shop", vec![]))
+                .with_diagnostics(Diagnostics::to(|_| {})),
         ));
         let mut taken = 0;
         for _ in 0..random.below(12) {
@@ -420,7 +421,7 @@ fn the_ledger_balances_whatever_fails() {
                 taken,
                 "seed {seed}: {unsent:?}"
             );
-            for cause in DropCause::ALL {
+            for &cause in DropCause::ALL {
                 let (counted, lost) = (unsent.dropped.get(cause), truth.lost.get(cause));
                 if cause == DropCause::TooLarge {
                     assert!(counted >= lost, "seed {seed}: {cause}");
@@ -441,7 +442,7 @@ fn the_ledger_balances_whatever_fails() {
 }
 
 #[test]
-fn while_nobody_listens_a_flush_sends_one_span_and_full_batches_wait_for_it() {
+fn while_batches_are_refused_a_flush_probes_with_one_span() {
     let sizes = Arc::new(Mutex::new(Vec::new()));
     let is_there = Arc::new(Mutex::new(false));
     let (sink, answer) = (sizes.clone(), is_there.clone());

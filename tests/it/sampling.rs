@@ -1,4 +1,4 @@
-//! The samplers: which traces they keep, beside other clients and under load.
+//! The samplers: which traces they keep, compared with other clients and under load.
 
 use std::fs;
 use std::thread;
@@ -9,7 +9,7 @@ use tracehound::clock::ManualClock;
 use tracehound::model::{TagValue, TraceId};
 use tracehound::sampler::{
     ConstSampler, ProbabilisticSampler, RateLimitingSampler, Sampler, SamplerTags,
-    SamplingDecision, SamplingRate, SpanView,
+    SamplingDecision, SamplingRate, SpanView, TracesPerSecond,
 };
 
 fn entries(file: &str) -> Vec<Value> {
@@ -29,7 +29,11 @@ fn any_root() -> SpanView<'static> {
     root(TraceId::new(0, 0x1234_5678_9abc_def0).unwrap())
 }
 
-/// The tags of a positive answer.
+fn limiting(rate: f64) -> RateLimitingSampler {
+    RateLimitingSampler::new(TracesPerSecond::new(rate).unwrap())
+}
+
+/// The tags of a kept trace; `None` for a dropped one.
 fn kept(sampler: &impl Sampler, span: &SpanView<'_>) -> Option<SamplerTags> {
     match sampler.on_create_span(span) {
         SamplingDecision::Sample(tags) => Some(tags),
@@ -47,12 +51,12 @@ fn has_tags(result: &Value, ours: &SamplerTags) -> bool {
         && matches!(ours.param(), TagValue::Double(param) if result["sampler.param"].as_f64() == Some(*param))
 }
 
-/// What differs from every client that was asked, or cannot be asked of us, and why.
+/// Where our samplers differ from every recorded client, and why.
 const DIFFERENCES: &[(&str, &str, &str)] = &[
     (
         "sampler_probabilistic",
         "trace id 0",
-        "a trace id is never zero: it cannot come to a sampler",
+        "a trace id is never zero, so no sampler gets one",
     ),
     (
         "sampler_random",
@@ -61,7 +65,7 @@ const DIFFERENCES: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Asserts that the rows about `file` are those that were met, in this order.
+/// Asserts that the rows about `file` are the differences that were met, in this order.
 fn assert_differences(file: &str, mut met: Vec<&str>) {
     met.dedup();
     let rows = DIFFERENCES
@@ -88,7 +92,7 @@ fn probabilistic_decisions_equal_those_of_a_client_for_every_recorded_id() {
         };
         let sampler = ProbabilisticSampler::new(rate);
         let ids = entry["input"]["trace_ids"].as_array().unwrap();
-        // `None` for what is not an id.
+        // `None` for text that is no id.
         let ours: Vec<Option<bool>> = ids
             .iter()
             .map(|id| {
@@ -114,7 +118,7 @@ fn probabilistic_decisions_equal_those_of_a_client_for_every_recorded_id() {
             let mut pairs = theirs.bytes().zip(&ours);
             pairs.all(|(theirs, ours)| ours.is_none_or(|ours| ours == (theirs == b'1')))
         };
-        // Go in all but one: at rate 0 it keeps ids whose low 63 bits are zero.
+        // The Go client except at rate 0, where it keeps ids whose low 63 bits are zero.
         let followed = if rate == SamplingRate::ZERO {
             "jaeger-client-python 4.8.0"
         } else {
@@ -126,7 +130,7 @@ fn probabilistic_decisions_equal_those_of_a_client_for_every_recorded_id() {
 }
 
 #[test]
-fn a_trace_id_in_place_of_nodes_random_number_is_decided_alike() {
+fn a_trace_id_is_decided_as_nodes_random_number() {
     let entries = entries("sampler_random");
     assert_eq!(entries.len(), 5);
     let mut differences = Vec::new();
@@ -140,7 +144,7 @@ fn a_trace_id_in_place_of_nodes_random_number_is_decided_alike() {
         assert_eq!(theirs.len(), numbers.len(), "{name}");
         for (number, theirs) in numbers.iter().zip(theirs.bytes()) {
             let number = number.as_f64().unwrap();
-            // The number as a share of all ids; the uppermost bit, which is not looked at, keeps it from being zero.
+            // The number as a share of all ids. The uppermost bit, which does not count, keeps the id from being zero.
             let low = (number * (1u64 << 63) as f64) as u64 | 1 << 63;
             let ours = kept(&sampler, &root(TraceId::new(0, low).unwrap()));
             if let Some(tags) = &ours {
@@ -193,7 +197,7 @@ fn a_rate_of_zero_keeps_nothing_and_a_rate_of_one_everything() {
     let span = root(TraceId::new(7, 0).unwrap());
     assert!(kept(&probabilistic(0.0), &span).is_none());
     let clock = ManualClock::default();
-    let never = RateLimitingSampler::new(0.0).unwrap().clock(clock.clone());
+    let never = limiting(0.0).clock(clock.clone());
     for _ in 0..100 {
         assert!(kept(&never, &span).is_none());
         clock.advance(Duration::from_secs(1_000));
@@ -213,7 +217,7 @@ fn samplers_tag_what_they_keep_with_their_type_and_parameter() {
         (tags.kind(), tags.param()),
         ("probabilistic", &TagValue::Double(1.0))
     );
-    let tags = kept(&RateLimitingSampler::new(2.5).unwrap(), &span).unwrap();
+    let tags = kept(&limiting(2.5), &span).unwrap();
     assert_eq!(
         (tags.kind(), tags.param()),
         ("ratelimiting", &TagValue::Double(2.5))
@@ -224,14 +228,12 @@ fn samplers_tag_what_they_keep_with_their_type_and_parameter() {
 #[test]
 fn a_span_that_is_no_local_root_is_left_undecided_and_costs_nothing() {
     let child = SpanView::new(TraceId::new(0, 1).unwrap(), "pay", false);
-    let limiting = RateLimitingSampler::new(1.0)
-        .unwrap()
-        .clock(ManualClock::default());
+    let rate_limiting = limiting(1.0).clock(ManualClock::default());
     let samplers: [&dyn Sampler; 4] = [
         &ConstSampler::new(true),
         &ConstSampler::new(false),
         &probabilistic(1.0),
-        &limiting,
+        &rate_limiting,
     ];
     for sampler in samplers {
         for _ in 0..3 {
@@ -249,14 +251,12 @@ fn a_span_that_is_no_local_root_is_left_undecided_and_costs_nothing() {
             ));
         }
     }
-    assert!(kept(&limiting, &any_root()).is_some());
+    assert!(kept(&rate_limiting, &any_root()).is_some());
 }
 
 #[test]
-fn a_rename_is_not_paid_for() {
-    let sampler = RateLimitingSampler::new(2.0)
-        .unwrap()
-        .clock(ManualClock::default());
+fn a_rename_spends_no_credit() {
+    let sampler = limiting(2.0).clock(ManualClock::default());
     assert!(kept(&sampler, &any_root()).is_some());
     assert!(matches!(
         sampler.on_set_operation_name(&any_root()),
@@ -267,7 +267,7 @@ fn a_rename_is_not_paid_for() {
 }
 
 #[test]
-fn a_rate_that_is_no_rate_is_refused() {
+fn a_negative_or_infinite_rate_is_refused() {
     for rate in [
         -1.0,
         -f64::MIN_POSITIVE,
@@ -275,16 +275,16 @@ fn a_rate_that_is_no_rate_is_refused() {
         f64::INFINITY,
         f64::NEG_INFINITY,
     ] {
-        assert!(RateLimitingSampler::new(rate).is_err(), "{rate}");
+        assert!(TracesPerSecond::new(rate).is_err(), "{rate}");
     }
     assert_eq!(
-        RateLimitingSampler::new(f64::NAN).unwrap_err().to_string(),
+        TracesPerSecond::new(f64::NAN).unwrap_err().to_string(),
         "expected a number of traces a second, 0 or more, found NaN"
     );
 }
 
-/// Calls the sampler with `calls` roots, `step` apart and now and then at once; answers when traces were kept, in
-/// seconds, and how long it all took.
+/// Calls the sampler with `calls` roots, most of them `step` apart, some at once. Returns when traces were kept, in
+/// seconds, and how long the run took.
 fn run(
     sampler: &RateLimitingSampler,
     clock: &ManualClock,
@@ -295,7 +295,7 @@ fn run(
     let mut now = Duration::ZERO;
     let mut grants = Vec::new();
     for call in 0..calls {
-        // A pause of seven steps after seven calls at once, in every hundred calls.
+        // In every hundred calls seven come at once, before a pause of eight steps.
         let pause = match call % 100 {
             1..=7 => Duration::ZERO,
             8 => step * 8,
@@ -310,7 +310,8 @@ fn run(
     (grants, now.as_secs_f64())
 }
 
-/// In every window of `w` seconds at most `rate * w + max(rate, 1)`, at the rate of whole nanoseconds between two traces.
+/// Asserts that a window of `w` seconds has at most `rate * w + max(rate, 1)` traces, where the rate is rounded to
+/// whole nanoseconds between two traces.
 fn assert_bounded(asked: f64, grants: &[f64]) {
     let rate = 1e9 / (1e9 / asked).floor();
     assert!(rate < asked * 1.001);
@@ -328,11 +329,11 @@ fn assert_bounded(asked: f64, grants: &[f64]) {
 const STEP_AT_100_000_A_SECOND: Duration = Duration::from_micros(10);
 
 #[test]
-fn no_window_has_more_than_its_share_and_nearly_all_of_it_is_used() {
+fn every_window_gets_at_most_its_share_and_nearly_all_of_it() {
     for rate in [0.1, 0.7, 1.0, 2.5, 3.0, 100.0, 999.9, 7_000.0, 99_999.0] {
         let clock = ManualClock::default();
-        let sampler = RateLimitingSampler::new(rate).unwrap().clock(clock.clone());
-        // So many calls that tens of traces are due.
+        let sampler = limiting(rate).clock(clock.clone());
+        // Enough calls for tens of traces.
         let calls = if rate < 10.0 { 2_000_000 } else { 200_000 };
         let (grants, seconds) = run(&sampler, &clock, calls, STEP_AT_100_000_A_SECOND);
         assert_bounded(rate, &grants);
@@ -348,7 +349,7 @@ fn no_window_has_more_than_its_share_and_nearly_all_of_it_is_used() {
 #[test]
 fn slow_callers_lose_nothing_to_fractions_of_a_second() {
     let clock = ManualClock::default();
-    let sampler = RateLimitingSampler::new(1.0).unwrap().clock(clock.clone());
+    let sampler = limiting(1.0).clock(clock.clone());
     let (grants, seconds) = run(&sampler, &clock, 2_000, Duration::from_millis(130));
     assert_bounded(1.0, &grants);
     assert!(
@@ -359,12 +360,12 @@ fn slow_callers_lose_nothing_to_fractions_of_a_second() {
 }
 
 #[test]
-fn an_hour_forward_fills_the_bucket_once_and_an_hour_back_neither_opens_nor_blocks_it() {
+fn a_clock_step_of_an_hour_fills_the_bucket_at_most_once_and_never_blocks_it() {
     const HOUR_MICROS: u64 = 3_600_000_000;
     const RATE: f64 = 50.0;
     let mut micros = 10 * HOUR_MICROS;
     let clock = ManualClock::at_micros(micros);
-    let sampler = RateLimitingSampler::new(RATE).unwrap().clock(clock.clone());
+    let sampler = limiting(RATE).clock(clock.clone());
     for is_forward in [true, false, false, true, false] {
         micros = if is_forward {
             micros + HOUR_MICROS
@@ -391,11 +392,9 @@ fn an_hour_forward_fills_the_bucket_once_and_an_hour_back_neither_opens_nor_bloc
 }
 
 #[test]
-fn threads_at_one_bucket_get_exactly_what_is_in_it() {
+fn threads_that_share_a_bucket_get_exactly_its_credits() {
     let clock = ManualClock::default();
-    let sampler = RateLimitingSampler::new(500.0)
-        .unwrap()
-        .clock(clock.clone());
+    let sampler = limiting(500.0).clock(clock.clone());
     let burst = || {
         thread::scope(|scope| {
             let count = || {
@@ -421,9 +420,7 @@ fn threads_at_one_bucket_get_exactly_what_is_in_it() {
 fn a_rate_limiting_sampler_keeps_the_whole_rate_in_every_second() {
     for rate in (1..=60).chain([99, 999, 1_001]) {
         let clock = ManualClock::at_micros(1_500_000_000_000_000);
-        let sampler = RateLimitingSampler::new(f64::from(rate))
-            .unwrap()
-            .clock(clock.clone());
+        let sampler = limiting(f64::from(rate)).clock(clock.clone());
         for second in 0..12 {
             let kept = (0..rate + 5)
                 .filter(|_| kept(&sampler, &any_root()).is_some())
@@ -432,11 +429,9 @@ fn a_rate_limiting_sampler_keeps_the_whole_rate_in_every_second() {
             clock.advance(Duration::from_secs(1));
         }
     }
-    // A third of a trace a second is one in every three.
+    // A third of a trace a second is one in every three seconds.
     let clock = ManualClock::at_micros(1_500_000_000_000_000);
-    let sampler = RateLimitingSampler::new(1.0 / 3.0)
-        .unwrap()
-        .clock(clock.clone());
+    let sampler = limiting(1.0 / 3.0).clock(clock.clone());
     for _ in 0..12 {
         assert!(kept(&sampler, &any_root()).is_some());
         assert!(kept(&sampler, &any_root()).is_none());

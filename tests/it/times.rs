@@ -1,4 +1,4 @@
-//! Times that the wire or a backend cannot carry.
+//! Times that the wire or a backend cannot carry: they are moved and counted.
 
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -17,7 +17,7 @@ use crate::support::{fixed_tracer, recording_builder, recording_tracer};
 /// Microseconds since the epoch in February 2116.
 const LATEST: i64 = i64::MAX / 2 / 1_000;
 
-/// Times that are moved, each with the microseconds that it is moved to.
+/// Times that are moved, each with its new time in microseconds.
 fn moved() -> impl Iterator<Item = (SystemTime, i64)> {
     let before = [
         Duration::from_nanos(1),
@@ -145,7 +145,7 @@ fn a_manual_clock_goes_no_farther_than_2116() {
 }
 
 #[test]
-fn times_of_a_span_made_by_hand_are_moved_where_it_is_sent() {
+fn times_of_a_span_made_by_hand_are_moved_when_it_is_sent() {
     let at = Timestamp::from_micros;
     let made = |start, duration, logs: &[i64]| {
         let mut span = span(1);

@@ -1,4 +1,4 @@
-//! Spans to an agent by UDP, over real sockets on the loopback address.
+//! Spans on their way to an agent by UDP, over real sockets on the loopback address.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -20,7 +20,7 @@ use tracehound::sampler::ConstSampler;
 use crate::support::batches::{listening_worker, report, soon, span, wire_span};
 use crate::support::jaeger_thrift::{Message, decode};
 
-/// A socket that takes datagrams as an agent does.
+/// A socket that takes datagrams like an agent.
 struct Agent {
     socket: UdpSocket,
     format: BatchFormat,
@@ -52,7 +52,7 @@ impl Agent {
         (message, from)
     }
 
-    /// Spans in what has arrived by now.
+    /// Returns the number of spans in the datagrams that have arrived by now.
     fn received(&self) -> usize {
         self.socket.set_nonblocking(true).unwrap();
         let mut buffer = vec![0; 65_536];
@@ -66,7 +66,7 @@ impl Agent {
     }
 }
 
-/// A port that nobody listens on as long as the socket is there: it only takes datagrams from another one.
+/// Returns a port on which no agent can listen while the socket lives, which takes datagrams from elsewhere only.
 fn deaf() -> (UdpSocket, SocketAddr) {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     let address = socket.local_addr().unwrap();
@@ -103,7 +103,7 @@ fn an_agent_gets_whole_messages_in_either_protocol() {
 }
 
 #[test]
-fn an_agent_may_have_an_address_of_version_6() {
+fn an_agent_may_have_an_ipv6_address() {
     let spans = [span(1)];
     match UdpSocket::bind("[::1]:0") {
         Ok(socket) => {
@@ -117,7 +117,7 @@ fn an_agent_may_have_an_address_of_version_6() {
             assert_eq!(message.batch.spans.len(), 1);
             assert_eq!(from.ip(), address.ip());
         }
-        // This host has no such addresses: that is said, and nothing panics.
+        // A host without IP version 6: a line says so, and nothing panics.
         Err(_) => {
             let agent: AgentAddress = "[::1]:6831".parse().unwrap();
             let (mut reporter, lines) = attached(UdpSender::new(agent));
@@ -164,10 +164,10 @@ fn a_large_span_arrives_whole_in_a_datagram_of_its_own() {
 }
 
 #[test]
-fn without_an_agent_nothing_counts_as_sent_and_one_line_says_so() {
+fn without_an_agent_no_span_counts_as_sent_and_one_line_says_so() {
     let (_deaf, address) = deaf();
     let (mut reporter, lines) = attached(UdpSender::new(address));
-    // A busy processor, so that the system may be late with its answers.
+    // Keeps a processor busy, so that the system may be late with its answers.
     let is_done = Arc::new(AtomicBool::new(false));
     let seen = is_done.clone();
     let busy = thread::spawn(move || {
@@ -193,7 +193,7 @@ fn without_an_agent_nothing_counts_as_sent_and_one_line_says_so() {
 }
 
 #[test]
-fn when_an_agent_comes_back_spans_arrive_again_and_the_gap_is_counted() {
+fn spans_arrive_again_when_the_agent_comes_back_and_the_gap_is_counted() {
     let agent = Agent::new();
     let address = agent.address();
     let (mut reporter, lines) = attached(UdpSender::new(address));
@@ -256,7 +256,7 @@ fn a_tracer_reports_to_an_agent() {
 
 #[test]
 fn no_sender_uses_an_unconnected_socket() {
-    // The system never tells such a socket that nobody listens.
+    // The system never tells such a socket of a refusal.
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/reporter/sender");
     let mut folders = vec![sources];
     let mut files = 0;

@@ -1,4 +1,4 @@
-//! From a finished span to the reporter: flush, close, and what becomes of every span.
+//! The way of a finished span to the reporter: flush, close, and the account of every span.
 
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
@@ -51,7 +51,7 @@ fn a_flush_tells_what_became_of_every_span() {
 }
 
 #[test]
-fn spans_are_handed_over_without_a_flush() {
+fn the_worker_hands_spans_over_without_a_flush() {
     let spans = Arc::new(Mutex::new(0));
     struct Counts(Arc<Mutex<u32>>);
     impl Reporter for Counts {
@@ -68,7 +68,7 @@ fn spans_are_handed_over_without_a_flush() {
 }
 
 #[test]
-fn a_closed_tracer_counts_what_finishes_afterwards() {
+fn a_closed_tracer_counts_spans_that_finish_afterwards() {
     let (tracer, spans) = recording_tracer();
     let open = tracer.start_span("open");
     tracer.start_span("before").finish();
@@ -76,7 +76,7 @@ fn a_closed_tracer_counts_what_finishes_afterwards() {
     assert_eq!((report.finished, report.sent), (1, 1));
     open.finish();
     let late = tracer.start_span("late");
-    assert!(late.context().has_trace(), "context still propagates");
+    assert!(late.context().has_trace(), "the context still propagates");
     late.finish();
     let clone = tracer.clone();
     thread::spawn(move || clone.start_span("on a new thread").finish())
@@ -89,7 +89,7 @@ fn a_closed_tracer_counts_what_finishes_afterwards() {
     assert_eq!(
         tracer.flush(LONG),
         report,
-        "a flush after the end returns at once"
+        "a flush after the close returns at once"
     );
 }
 
@@ -112,7 +112,7 @@ fn dropping_the_last_handle_closes_the_tracer() {
 }
 
 #[test]
-fn the_last_handle_may_be_dropped_inside_a_callback() {
+fn a_callback_may_drop_the_last_handle() {
     struct Holds(
         Option<JaegerTracer>,
         mpsc::Receiver<JaegerTracer>,
@@ -144,7 +144,7 @@ fn the_last_handle_may_be_dropped_inside_a_callback() {
     assert_eq!(hear.recv_timeout(LONG), Ok("closed"));
 }
 
-/// Blocks in `report` until it is told to go on.
+/// Blocks in `report` until the test releases it.
 struct Stuck(mpsc::Receiver<()>);
 
 impl Reporter for Stuck {
@@ -154,7 +154,7 @@ impl Reporter for Stuck {
 }
 
 #[test]
-fn a_stuck_reporter_delays_nobody_beyond_the_timeout() {
+fn a_stuck_reporter_delays_a_flush_and_a_close_no_longer_than_their_timeout() {
     let (release, wait) = mpsc::channel();
     let tracer = builder(Stuck(wait)).build().expect("named");
     for _ in 0..3 {
@@ -172,7 +172,7 @@ fn a_stuck_reporter_delays_nobody_beyond_the_timeout() {
 }
 
 #[test]
-fn a_full_queue_drops_the_newest_and_counts_it() {
+fn a_full_queue_drops_the_newest_spans_and_counts_them() {
     let (release, wait) = mpsc::channel();
     let tracer = builder(Stuck(wait)).queue_size(256).build().expect("named");
     for n in 0..5_000 {
@@ -189,7 +189,7 @@ fn a_full_queue_drops_the_newest_and_counts_it() {
 }
 
 #[test]
-fn in_a_flood_the_worker_comes_back_for_every_thread_and_waits_for_no_interval() {
+fn in_a_flood_the_worker_drains_every_thread_without_waiting_for_the_interval() {
     /// Counts the spans of each operation.
     #[derive(Clone, Default)]
     struct Seen(Arc<Mutex<[u64; 2]>>);
@@ -238,7 +238,7 @@ fn in_a_flood_the_worker_comes_back_for_every_thread_and_waits_for_no_interval()
     assert_eq!(seen + found_no_room, finished);
 }
 
-/// Panics at every third span, and in every flush and close.
+/// Panics when it is attached, at every third span, and in every flush and close.
 struct Panics(u32);
 
 impl Reporter for Panics {
@@ -257,7 +257,7 @@ impl Reporter for Panics {
 }
 
 #[test]
-fn a_reporter_that_panics_loses_only_what_it_panicked_on() {
+fn a_reporter_that_panics_loses_only_the_spans_on_which_it_panicked() {
     let tracer = builder(Panics(0)).build().expect("named");
     for round in 1..=3 {
         for _ in 0..30 {
@@ -272,7 +272,7 @@ fn a_reporter_that_panics_loses_only_what_it_panicked_on() {
 }
 
 #[test]
-fn what_a_reporter_has_not_sent_is_in_the_report() {
+fn the_report_counts_spans_that_the_reporter_has_not_sent() {
     struct Half(u64);
     impl Reporter for Half {
         fn report(&mut self, _: &FinishedSpan<'_>) {
@@ -315,7 +315,7 @@ fn threads_that_end_leave_their_spans_and_counts_behind() {
 }
 
 #[test]
-fn many_threads_finishing_flushing_and_closing_lose_nothing_uncounted() {
+fn threads_that_finish_flush_and_close_lose_no_span_uncounted() {
     for _ in 0..20 {
         let (builder, spans) = recording_builder();
         let tracer = builder.queue_size(64).build().expect("named");
@@ -350,7 +350,7 @@ fn many_threads_finishing_flushing_and_closing_lose_nothing_uncounted() {
 }
 
 #[test]
-fn several_tracers_keep_apart() {
+fn tracers_keep_their_spans_apart() {
     let (a, spans_of_a) = recording_tracer();
     let (b, spans_of_b) = recording_tracer();
     let span = a.start_span("a");
@@ -364,7 +364,7 @@ fn several_tracers_keep_apart() {
 }
 
 #[test]
-fn a_tracer_can_be_used_inside_any_runtime() {
+fn a_tracer_works_inside_any_runtime() {
     let use_it = || {
         let (tracer, spans) = recording_tracer();
         tracer.start_span("s").finish();
@@ -398,7 +398,7 @@ fn a_tracer_can_be_used_inside_any_runtime() {
 }
 
 #[test]
-fn a_service_needs_a_name() {
+fn a_blank_service_name_is_an_error() {
     for name in ["", " ", "\t"] {
         let error = JaegerTracer::builder(name).build().expect_err("blank");
         assert_eq!(error, BuildError::EmptyServiceName);
@@ -422,11 +422,11 @@ fn a_disabled_tracer_and_a_noop_tracer_do_nothing() {
 }
 
 #[test]
-fn tags_and_references_of_a_noop_tracer_cost_nothing() {
+fn a_noop_tracer_does_not_read_references() {
     struct Unseen;
     impl tracehound::span::ToSpanContext for Unseen {
         fn to_span_context(&self) -> tracehound::SpanContext {
-            unreachable!("nobody looks")
+            unreachable!("a noop tracer does not look")
         }
     }
     NoopTracer
@@ -438,13 +438,13 @@ fn tags_and_references_of_a_noop_tracer_cost_nothing() {
 }
 
 #[test]
-fn a_null_reporter_counts_as_sent() {
+fn spans_for_a_null_reporter_count_as_sent() {
     let tracer = builder(NullReporter::new()).build().expect("named");
     tracer.start_span("s").finish();
     assert_eq!(tracer.flush(LONG).sent, 1);
 }
 
-/// Keeps its worker's handle, and would be its own successor in a forked child.
+/// Keeps its worker's handle, and returns a clone of itself for a forked child.
 #[derive(Clone, Default)]
 struct Keeper {
     worker: Arc<Mutex<Option<WorkerHandle>>>,
@@ -457,26 +457,26 @@ impl Reporter for Keeper {
 
     fn report(&mut self, _: &FinishedSpan<'_>) {}
 
-    fn for_child(&self) -> Option<MakeReporter> {
+    fn after_fork(&self) -> Option<MakeReporter> {
         let same = self.clone();
         Some(Box::new(move || Box::new(same.clone())))
     }
 }
 
 #[test]
-fn a_reporter_that_keeps_its_worker_goes_with_the_tracer() {
+fn a_reporter_that_keeps_its_worker_is_dropped_with_the_tracer() {
     let reporter = Keeper::default();
     let worker = Arc::downgrade(&reporter.worker);
     let tracer = builder(reporter).build().expect("named");
     tracer.start_span("s").finish();
     assert!(tracer.flush(LONG).is_complete());
     drop(tracer);
-    // The worker's thread may be on its way out.
+    // The worker's thread may not have ended yet.
     wait_until(|| worker.strong_count() == 0);
 }
 
 #[test]
-fn an_in_memory_reporter_can_be_asked_without_a_flush() {
+fn an_in_memory_reporter_returns_spans_without_a_flush() {
     let spans = InMemoryReporter::new();
     let tracer = builder(spans.clone()).build().expect("named");
     assert!(spans.spans().is_empty());

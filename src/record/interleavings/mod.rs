@@ -16,13 +16,13 @@ use loom::thread;
 
 use crate::clock::ManualClock;
 use crate::metrics::Metrics;
-use crate::model::sampling::{SamplingDecision, SpanView};
 use crate::model::{Flags, SpanId, TagRef, TraceId};
 use crate::record::queue::thread_queue::{Chunk, Pushed, QueueWriter, ThreadQueue};
 use crate::record::{
     Budget, Decider, FrameBytes, FrameHeader, Limits, Question, Recorder, SharedPool, SpanClock,
     SpanHandle, SpanQueue, SpanSlot,
 };
+use crate::sampler::{SamplingDecision, SpanView};
 
 /// Counts its drops: the slot that holds it is freed once.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 use std::fmt;
 
 use crate::model::TagRef;
-use crate::model::sampling::{SamplingDecision, SpanView};
+use crate::sampler::{SamplingDecision, SpanView};
 
 /// What a span asks of its tracer: the one place where a lower floor calls a higher one.
 pub(crate) trait Decider: Send + Sync + fmt::Debug {

@@ -39,7 +39,7 @@ impl LogDraft {
     pub(crate) fn push(&mut self, FieldRef { key, value }: FieldRef<'_>, limits: &Limits) {
         let text;
         let value = match value {
-            TagRef::None => return,
+            TagRef::Unset => return,
             TagRef::Display(display) => {
                 text = display.to_string();
                 TagRef::String(&text)

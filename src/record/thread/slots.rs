@@ -4,7 +4,6 @@ use std::mem;
 use std::sync::Arc;
 
 use crate::metrics::Counter;
-use crate::model::sampling::SamplerTags;
 use crate::record::open::decider::Decider;
 use crate::record::open::slot::SpanSlot;
 use crate::record::open::tracer::Recorder;
@@ -13,6 +12,7 @@ use crate::record::queue::span_queue::SpanQueue;
 use crate::record::thread::state::{
     current, current_of, forget, forget_closed, switch, with_sampler_tags, with_state,
 };
+use crate::sampler::SamplerTags;
 
 impl SpanSlot {
     /// Returns a vacant slot: one of the thread's pool, of the shared pool, or a new one.

@@ -20,13 +20,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::metrics::{Counter, CounterBlock, Metrics};
-use crate::model::sampling::SamplerTags;
 use crate::record::open::slot::SpanSlot;
 use crate::record::pool::LocalPool;
 use crate::record::queue::span_queue::{QueueKey, SpanQueue};
 use crate::record::queue::thread_queue::QueueWriter;
 use crate::record::wire::limits::Limits;
 use crate::record::wire::sampler_tags::EncodedTags;
+use crate::sampler::SamplerTags;
 
 /// What a thread keeps of one tracer.
 pub(crate) struct ThreadState {

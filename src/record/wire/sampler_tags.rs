@@ -1,7 +1,7 @@
-use crate::model::sampling::SamplerTags;
 use crate::model::{TagRef, tags};
 use crate::record::wire::limits::Limits;
 use crate::record::wire::truncate_tag::write_limited_tag;
+use crate::sampler::SamplerTags;
 
 /// A sampler's two tags in their wire form: a sampler gives the same ones again and again.
 #[derive(Debug)]

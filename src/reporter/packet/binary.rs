@@ -1,6 +1,6 @@
-//! `jaeger.thrift` in the binary protocol: agent port 6832.
+//! Messages of `jaeger.thrift` in the binary protocol, for an agent's port 6832.
 //!
-//! Field headers are a byte for the type and two for the id; every number is big-endian and of fixed size.
+//! A field header is one byte for the type and two for the id. Every number is big-endian and of fixed size.
 
 use crate::model::{Process, ReferenceType, TagRef};
 use crate::record::FinishedSpan;
@@ -20,7 +20,8 @@ const LIST: u8 = 15;
 pub(super) fn write_process(out: &mut Vec<u8>, process: &Process) {
     write_string(out, 1, process.service_name.as_bytes());
     if !process.tags.is_empty() {
-        // Through the compact form, as all tags, so that what cannot be sent becomes text in one place.
+        // By way of the compact form, like the tags of spans, so that one place turns values that have no type into
+        // text.
         let mut tags = Vec::new();
         for tag in &process.tags {
             write_tag(&mut tags, &tag.key, tag.value.as_ref());
@@ -30,7 +31,7 @@ pub(super) fn write_process(out: &mut Vec<u8>, process: &Process) {
     out.push(STOP);
 }
 
-/// Appends a message up to the header of its list of spans.
+/// Appends the start of a message, up to the header of its list of spans.
 pub(super) fn write_head(out: &mut Vec<u8>, seqid: u32, process: &[u8]) {
     out.extend_from_slice(&[0x80, 0x01, 0, ONEWAY]);
     write_bytes(out, METHOD);
@@ -47,7 +48,7 @@ pub(super) fn write_list_header(out: &mut Vec<u8>, count: usize) {
     out.extend_from_slice(&(count as u32).to_be_bytes());
 }
 
-/// Appends what comes behind the spans.
+/// Appends the rest of a message, behind its spans.
 pub(super) fn write_tail(out: &mut Vec<u8>, numbers: Option<&Numbers>) {
     if let Some(numbers) = numbers {
         write_i64(out, 3, numbers.seq_no as i64);
@@ -122,8 +123,8 @@ fn write_tags(out: &mut Vec<u8>, id: u16, tags: Tags<'_>) {
                 write_i32(out, 2, 0);
                 write_string(out, 3, text.as_bytes());
             }
-            // Not among what the iterator yields.
-            TagRef::None | TagRef::Unsigned(_) | TagRef::Display(_) => {
+            // The iterator yields none of these.
+            TagRef::Unset | TagRef::Unsigned(_) | TagRef::Display(_) => {
                 write_i32(out, 2, 0);
                 write_string(out, 3, value.to_string().as_bytes());
             }
@@ -131,7 +132,7 @@ fn write_tags(out: &mut Vec<u8>, id: u16, tags: Tags<'_>) {
     });
 }
 
-/// A list of structs, counted as they are written.
+/// Appends a list of structs, and counts them while it writes.
 fn write_list<T>(
     out: &mut Vec<u8>,
     id: u16,

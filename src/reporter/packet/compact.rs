@@ -1,4 +1,4 @@
-//! `jaeger.thrift` in the compact protocol: agent port 6831. What is around the spans: `record` writes those.
+//! Messages of `jaeger.thrift` in the compact protocol, for an agent's port 6831. `record` writes the spans in them.
 //!
 //! Field headers are a byte, `(id - previous id) << 4 | type`.
 
@@ -21,7 +21,7 @@ pub(super) fn write_process(out: &mut Vec<u8>, process: &Process) {
     out.push(0);
 }
 
-/// Appends a message up to the header of its list of spans.
+/// Appends the start of a message, up to the header of its list of spans.
 pub(super) fn write_head(out: &mut Vec<u8>, seqid: u32, process: &[u8]) {
     out.extend_from_slice(&[0x82, ONEWAY << 5 | 1]);
     write_varint(out, seqid.into());
@@ -31,7 +31,7 @@ pub(super) fn write_head(out: &mut Vec<u8>, seqid: u32, process: &[u8]) {
     out.push(0x19);
 }
 
-/// Appends what comes behind the spans.
+/// Appends the rest of a message, behind its spans.
 pub(super) fn write_tail(out: &mut Vec<u8>, numbers: Option<&Numbers>) {
     if let Some(numbers) = numbers {
         out.push(0x16);

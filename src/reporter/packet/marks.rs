@@ -5,7 +5,7 @@ use crate::model::tags::{
 use crate::record::wire::encode::write_tag;
 use crate::record::{LogView, TruncatedKeys};
 
-/// What a span says of the things that are missing on it.
+/// The tags by which a span tells what is missing on it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Marks {
     pub(super) dropped_items: u64,
@@ -13,7 +13,7 @@ pub(super) struct Marks {
 }
 
 impl Marks {
-    /// Reads the tag, if it is a mark of the limits; false if it is another one.
+    /// Reads the tag if it is a mark that the limits have left. Returns false if it is another tag.
     pub(super) fn read(&mut self, key: &str, value: TagRef<'_>) -> bool {
         match (key, value) {
             (DROPPED_ITEMS, TagRef::Long(items)) => {
@@ -27,7 +27,7 @@ impl Marks {
         true
     }
 
-    /// Appends the tags, and the one that says what was `done` to fit the span into a packet; returns how many they are.
+    /// Appends the tags, and the one that tells what was `done` to fit the span into a packet. Returns their number.
     pub(super) fn write(&self, out: &mut Vec<u8>, done: &str) -> u32 {
         write_tag(out, DEGRADED, TagRef::String(done));
         let mut count = 1 + self.truncated_keys.write(out);
@@ -39,7 +39,7 @@ impl Marks {
     }
 }
 
-/// How many records are missing by a record that says so in their place.
+/// Returns how many log records are missing if `log` stands in their place.
 pub(super) fn missing_records(log: &LogView<'_>) -> Option<u64> {
     let mut fields = log.fields.clone();
     let is_mark = matches!(fields.next(), Some((EVENT, TagRef::String(DROPPED_LOGS))));

@@ -1,18 +1,18 @@
-//! Spans to one message: exact sizes, the envelope around them, splitting.
+//! Packets: encoded spans with exact sizes, from which messages of any size are cut.
 //!
 //! ```text
 //!  bytes: [ head-room ......... | span | span | span | ... ]
 //!                   head ─────► ◄──────  part  ──────► ◄ tail
 //! ```
 //!
-//! Spans are encoded one behind the other. A message is any run of them with a head written into the room in
-//! front (header, process, list header) and a tail behind (number, statistics, ends); what the two overwrite
-//! is put back or has been sent. So nothing is copied to send a packet, nor to split one.
+//! Spans are encoded one behind the other. A message is any run of them with a head in front (header, process, list
+//! header) and a tail behind (number, statistics, ends). The head overwrites spans that were sent or the head-room, and
+//! what the tail overwrites is put back. So no span is copied to send a packet or to split it.
 
 mod binary;
 mod compact;
-mod degrade;
 mod marks;
+mod shrink;
 mod times;
 
 use std::ops::Range;
@@ -21,21 +21,21 @@ use crate::metrics::{Counter, DropCause, DropCounts, Metrics};
 use crate::model::Process;
 use crate::record::wire::encode::varint_len;
 use crate::record::{self, FinishedSpan, FrameKind, FrameList, LastTrace};
-use crate::reporter::packet::degrade::Loss;
+use crate::reporter::packet::shrink::Loss;
 use crate::reporter::sender::BatchFormat;
 
-/// The message's name, of the agent's one method.
+/// The name of a message: the agent's one method.
 const METHOD: &[u8] = b"emitBatch";
-/// Thrift's message type for a call without an answer.
+/// The message type of a Thrift call without an answer.
 const ONEWAY: u8 = 4;
-/// What the head takes beside the process, at most: 36 bytes in the binary protocol.
+/// An upper bound of the head's length without the process, which is 36 bytes in the binary protocol.
 const HEAD_BYTES: usize = 40;
-/// The longest header of a list.
+/// The length of the longest list header.
 const LIST_HEADER_BYTES: usize = 6;
-/// Spans from this size on can be made smaller later: a copy of their frame is kept beside the packet.
+/// The size from which a span can be made smaller later, because a copy of its frame is kept beside the packet.
 const KEEP_FROM: usize = 512;
 
-/// What the agent is told about the batches and spans so far. Cumulative, and from one on.
+/// The numbers in a batch that tell the agent of batches and losses so far. Cumulative; the first batch is number 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Numbers {
     pub(super) seq_no: u64,
@@ -45,7 +45,7 @@ pub(super) struct Numbers {
 }
 
 impl Numbers {
-    /// `queue` are the losses before the reporter, `sending` those in it.
+    /// Joins the losses in the queue and those in the reporter, `sending`.
     pub(super) fn new(seq_no: u64, queue: &DropCounts, sending: &DropCounts) -> Self {
         let too_large = sending.get(DropCause::TooLarge);
         Self {
@@ -61,26 +61,26 @@ impl Numbers {
     }
 }
 
-/// Encoded spans of one process on their way into a message.
+/// Encoded spans of one process, from which messages are cut.
 pub(super) struct Packet {
     format: BatchFormat,
-    /// The `Process` struct.
+    /// The encoded `Process` struct.
     process: Vec<u8>,
-    /// The head-room, then `Span` structs, up to `end`.
+    /// The head-room, then the encoded `Span` structs, up to `end`.
     bytes: Vec<u8>,
     end: usize,
     /// Where each span ends in `bytes`.
     ends: Vec<usize>,
-    /// The next message up to the header of its list of spans.
+    /// The start of the next message, up to the header of its list of spans.
     head: Vec<u8>,
-    /// The next message behind its spans.
+    /// The rest of the next message, behind its spans.
     tail: Vec<u8>,
-    /// As long as `end` is less, a message with all spans is smaller than its limit.
-    look_from: usize,
-    /// What the tail of the last message overwrote, and where, until it is put back.
+    /// While `end` is less than this, a message with all spans is smaller than its limit.
+    check_from: usize,
+    /// The bytes that the last message's tail overwrote, until they are put back at `displaced_at`.
     displaced: Vec<u8>,
     displaced_at: usize,
-    /// Of the spans in `kept`, one each.
+    /// The frames of the spans in `kept`, one each.
     frames: FrameList,
     kept: Vec<Kept>,
     scratch: Vec<u8>,
@@ -88,7 +88,7 @@ pub(super) struct Packet {
     changes: Changes,
 }
 
-/// What was changed of spans so that they can be sent, since it was last counted.
+/// Counts of what was changed on spans so that they can be sent.
 #[derive(Default)]
 struct Changes {
     clamped_times: u64,
@@ -96,19 +96,19 @@ struct Changes {
     truncated_values: u64,
 }
 
-/// A span that could be made smaller.
+/// A span whose frame is kept, so that it can be made smaller.
 struct Kept {
     span: usize,
-    /// None before it was made smaller.
+    /// `None` before the span was made smaller.
     loss: Option<Loss>,
 }
 
-/// What [`Packet::shrink`] could do.
+/// The result of [`Packet::shrink`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shrunk {
-    /// The span fits now. It has not been made smaller before.
+    /// The span fits. It was made smaller for the first time.
     First,
-    /// The span fits now, smaller once more.
+    /// The span fits. It was made smaller before.
     Again,
     /// The span does not fit.
     No,
@@ -129,7 +129,7 @@ impl Packet {
             ends: Vec::new(),
             head: Vec::new(),
             tail: Vec::new(),
-            look_from: 0,
+            check_from: 0,
             displaced: Vec::new(),
             displaced_at: 0,
             frames: FrameList::default(),
@@ -140,7 +140,7 @@ impl Packet {
         }
     }
 
-    /// Writes the next message's head and tail, without which there is no size. It is to have `limit` bytes at most.
+    /// Writes the head and tail of the next message, which should have at most `limit` bytes. Sizes count them.
     pub(super) fn begin(&mut self, seqid: u32, numbers: Option<&Numbers>, limit: usize) {
         self.head.clear();
         self.tail.clear();
@@ -155,30 +155,31 @@ impl Packet {
             }
         }
         let envelope = self.head.len() + LIST_HEADER_BYTES + self.tail.len();
-        self.look_from = limit
+        self.check_from = limit
             .saturating_sub(envelope)
             .saturating_add(self.head_room());
     }
 
-    /// Encodes one more span. Says whether it is time to look at the size: for the first span it always is.
+    /// Encodes one more span. Returns whether the caller should check the size, which it always should for the first
+    /// span.
     #[inline]
     pub(super) fn push(&mut self, span: &FinishedSpan<'_>) -> bool {
         if span.header().kind == FrameKind::InMicros {
-            return self.push_made_by_hand(span);
+            return self.push_clamped(span);
         }
-        self.push_as_it_is(span)
+        self.push_unchanged(span)
     }
 
     #[cold]
-    fn push_made_by_hand(&mut self, span: &FinishedSpan<'_>) -> bool {
+    fn push_clamped(&mut self, span: &FinishedSpan<'_>) -> bool {
         times::show_clamped(span, |span, moved| {
             self.changes.clamped_times += moved;
-            self.push_as_it_is(span)
+            self.push_unchanged(span)
         })
     }
 
     #[inline]
-    fn push_as_it_is(&mut self, span: &FinishedSpan<'_>) -> bool {
+    fn push_unchanged(&mut self, span: &FinishedSpan<'_>) -> bool {
         let start = self.end;
         let end = write_span(self.format, &mut self.bytes, start, span, &mut self.last);
         if end - start >= KEEP_FROM {
@@ -186,10 +187,10 @@ impl Packet {
         }
         self.end = end;
         self.ends.push(end);
-        end >= self.look_from
+        end >= self.check_from
     }
 
-    /// Makes one span smaller until it is a message of at most `limit` bytes alone.
+    /// Makes one span smaller until a message with it alone has at most `limit` bytes.
     pub(super) fn shrink(&mut self, span: usize, limit: usize) -> Shrunk {
         let (Some(room), Ok(at)) = (
             limit.checked_sub(self.envelope_size()),
@@ -203,7 +204,7 @@ impl Packet {
         };
         let (format, scratch, last) = (self.format, &mut self.scratch, &mut self.last);
         let mut len = 0;
-        let loss = degrade::degrade(&original, |smaller| {
+        let loss = shrink::shrink(&original, |smaller| {
             len = write_span(format, scratch, 0, smaller, last);
             len <= room
         });
@@ -227,7 +228,7 @@ impl Packet {
         }
     }
 
-    /// Counts what was changed of spans since the last time.
+    /// Adds the changes since the last call to the metrics.
     pub(super) fn count_changes(&mut self, metrics: &Metrics) {
         let changes = std::mem::take(&mut self.changes);
         metrics.add(Counter::ClampedTimes, changes.clamped_times);
@@ -235,7 +236,7 @@ impl Packet {
         metrics.add(Counter::TruncatedValues, changes.truncated_values);
     }
 
-    /// Forgets the first `count` spans.
+    /// Removes the first `count` spans.
     pub(super) fn remove_first(&mut self, count: usize) {
         if count == 0 {
             return;
@@ -246,7 +247,7 @@ impl Packet {
         self.end -= shift;
         self.ends.drain(..count);
         if self.ends.is_empty() {
-            self.look_from = 0;
+            self.check_from = 0;
         }
         for end in &mut self.ends {
             *end -= shift;
@@ -260,7 +261,8 @@ impl Packet {
         self.frames.remove_first(kept - self.kept.len());
     }
 
-    /// The message with these spans, at least one. [`Packet::restore`] comes before anything else then.
+    /// Returns the message with these spans, at least one. The caller must call [`Packet::restore`] before anything
+    /// else.
     pub(super) fn message(&mut self, spans: Range<usize>) -> &[u8] {
         let (start, end) = (self.start_of(spans.start), self.start_of(spans.end));
         let head_len = self.head.len();
@@ -284,14 +286,14 @@ impl Packet {
         &self.bytes[from..tail_end]
     }
 
-    /// Puts back what the last message's tail overwrote.
+    /// Puts back the bytes that the last message's tail overwrote.
     pub(super) fn restore(&mut self) {
         let end = self.displaced_at + self.displaced.len();
         self.bytes[self.displaced_at..end].copy_from_slice(&self.displaced);
         self.displaced.clear();
     }
 
-    /// How many spans there are.
+    /// Returns the number of spans.
     pub(super) fn len(&self) -> usize {
         self.ends.len()
     }
@@ -300,7 +302,7 @@ impl Packet {
         self.ends.is_empty()
     }
 
-    /// How long the message with all spans would be.
+    /// Returns how long a message with all spans would be.
     pub(super) fn size(&self) -> usize {
         self.head.len()
             + self.list_header_len(self.ends.len())
@@ -308,7 +310,7 @@ impl Packet {
             + self.tail.len()
     }
 
-    /// How long the message with these spans would be.
+    /// Returns how long a message with these spans would be.
     pub(super) fn size_of(&self, spans: Range<usize>) -> usize {
         self.head.len()
             + self.list_header_len(spans.len())
@@ -316,13 +318,14 @@ impl Packet {
             + self.tail.len()
     }
 
-    /// What a message with one span has beside it.
+    /// Returns how long a message with one span is without the span.
     pub(super) fn envelope_size(&self) -> usize {
         self.head.len() + self.list_header_len(1) + self.tail.len()
     }
 
-    /// Up to which span a message may go that begins with `from`, so that it has at most `limit` bytes; one
-    /// span, however large, is the least.
+    /// Returns the end of the longest run of spans from `from` on whose message has at most `limit` bytes.
+    ///
+    /// The run has at least one span, however large.
     pub(super) fn fitting(&self, from: usize, end: usize, limit: usize) -> usize {
         if self.size_of(from..end) <= limit {
             return end;
@@ -334,7 +337,7 @@ impl Packet {
         (from + 1..=end).take_while(fits).last().unwrap_or(from + 1)
     }
 
-    /// The operation name of a span, where the span was large enough for a copy to be kept.
+    /// Returns the operation name of a span that was large enough for its frame to be kept.
     pub(super) fn operation_name(&self, span: usize) -> Option<&str> {
         let at = self.kept.binary_search_by_key(&span, |kept| kept.span);
         let span = self.frames.iter().nth(at.ok()?)?;
@@ -355,7 +358,7 @@ impl Packet {
         HEAD_BYTES + self.process.len()
     }
 
-    /// Where a span begins, or where the last one ends.
+    /// Returns where a span begins, or where the last one ends.
     fn start_of(&self, span: usize) -> usize {
         match span.checked_sub(1) {
             None => self.head_room(),
@@ -372,7 +375,7 @@ impl Packet {
     }
 }
 
-/// Writes a span to `out` in place of all from `at` on, and returns where it ends.
+/// Writes a span over the bytes of `out` from `at` on. Returns where it ends.
 #[inline(always)]
 fn write_span(
     format: BatchFormat,

@@ -9,14 +9,14 @@ use crate::reporter::OwnedSpan;
 
 const FORMATS: [BatchFormat; 2] = [BatchFormat::Compact, BatchFormat::Binary];
 
-/// Written by Apache Thrift for Python from types generated from the IDL: ONEWAY, seqid 0.
+/// A message of `golden_span`, written by Apache Thrift for Python from types generated from the IDL: ONEWAY, seqid 0.
 const GOLDEN_COMPACT: &str = "
     82810009656d697442617463681c1c1803737663191c18016b15001801760000191c160116909cb0d080c181820216b0
     dcb0d182c589922216001805474554202f191c1500160116909cb0d080c1818202160a001502168080f2818389850616
     b817196c180173150018017600180164150227000000000000e03f001801621504310018016615043200180
     16c150646050018017915085802007f00191c168280f28183898506191c18056576656e7415001801650000000000";
 
-/// The same in the binary protocol.
+/// Like `GOLDEN_COMPACT`, but in the binary protocol.
 const GOLDEN_BINARY: &str = "
     8001000400000009656d69744261746368000000000c0001
     0c00010b0001000000037376630f00020c000000010b0001000000016b080002000000000b0003000000017600000f00
@@ -82,7 +82,7 @@ fn packet(format: BatchFormat, spans: &[OwnedSpan]) -> Packet {
 }
 
 #[test]
-fn messages_are_the_bytes_that_apache_thrift_writes() {
+fn messages_have_the_bytes_that_apache_thrift_writes() {
     for (format, golden) in [
         (BatchFormat::Compact, bytes(GOLDEN_COMPACT)),
         (BatchFormat::Binary, bytes(GOLDEN_BINARY)),
@@ -96,7 +96,7 @@ fn messages_are_the_bytes_that_apache_thrift_writes() {
 }
 
 #[test]
-fn the_size_is_known_exactly_before_the_message_is_written() {
+fn the_size_of_a_message_is_exact_before_it_is_written() {
     let numbers = [
         None,
         Some(Numbers::default()),
@@ -130,8 +130,8 @@ fn the_size_is_known_exactly_before_the_message_is_written() {
 }
 
 #[test]
-fn sizes_are_those_of_the_formula() {
-    // spec: 19 + P + S in compact for one span, 37 in binary, nothing for absent numbers.
+fn a_message_with_one_span_has_19_bytes_beside_process_and_span_or_37_in_binary() {
+    // Absent numbers take no bytes.
     for (format, fixed) in [(BatchFormat::Compact, 19), (BatchFormat::Binary, 37)] {
         let packet = packet(format, &[small_span(1)]);
         let spans = packet.end - packet.head_room();
@@ -140,7 +140,7 @@ fn sizes_are_those_of_the_formula() {
 }
 
 #[test]
-fn a_part_of_a_packet_is_the_message_of_those_spans_alone() {
+fn a_message_with_a_part_of_a_packet_equals_that_of_a_packet_with_those_spans() {
     let spans: Vec<_> = (1..=40).map(small_span).collect();
     for format in FORMATS {
         let mut whole = packet(format, &spans);
@@ -176,7 +176,7 @@ fn spans_of_several_traces_keep_their_ids() {
 }
 
 #[test]
-fn a_mark_for_the_parent_is_written_as_the_reference_that_it_stands_for() {
+fn a_mark_for_the_parent_becomes_the_reference_that_it_stands_for() {
     let mut span = golden_span();
     span.parent_id = SpanId::new(1 << 63 | 7);
     let parent_id = span.parent_id.expect("not zero");
@@ -209,20 +209,20 @@ fn a_mark_for_the_parent_is_written_as_the_reference_that_it_stands_for() {
 }
 
 #[test]
-fn it_is_time_to_look_at_the_size_before_the_limit_is_reached() {
+fn a_packet_asks_for_a_size_check_before_its_limit() {
     for format in FORMATS {
         let mut packet = Packet::new(format, &process());
         for limit in 0..2_000 {
             let mut is_first = true;
             loop {
-                let looks = small_span(1).view(|span| packet.push(span));
-                assert!(looks || !is_first, "{format:?}");
+                let is_asked = small_span(1).view(|span| packet.push(span));
+                assert!(is_asked || !is_first, "{format:?}");
                 if is_first {
                     packet.begin(1, None, limit);
                     is_first = false;
                 }
                 if packet.size() >= limit {
-                    assert!(looks || packet.len() == 1, "{format:?} {limit}");
+                    assert!(is_asked || packet.len() == 1, "{format:?} {limit}");
                     break;
                 }
             }
@@ -249,7 +249,7 @@ fn the_spans_behind_a_message_stay_as_they_are() {
 }
 
 #[test]
-fn as_many_spans_as_possible_go_into_one_message() {
+fn a_message_takes_as_many_spans_as_fit() {
     let spans: Vec<_> = (1..=40).map(small_span).collect();
     for format in FORMATS {
         let packet = packet(format, &spans);
@@ -308,7 +308,7 @@ fn a_span_is_made_smaller_in_steps_and_marked() {
 }
 
 #[test]
-fn only_the_largest_logs_and_tags_go() {
+fn the_largest_logs_and_tags_go_first() {
     let mut span = small_span(1);
     span.logs = (0..10_i64)
         .map(|n| {
@@ -321,7 +321,7 @@ fn only_the_largest_logs_and_tags_go() {
         .collect();
     let mut kept = Vec::new();
     let fits = span.view(|span| {
-        degrade::degrade(span, |smaller| {
+        shrink::shrink(span, |smaller| {
             kept = smaller
                 .logs()
                 .map(|log| log.timestamp.as_micros())
@@ -347,7 +347,7 @@ fn only_the_largest_logs_and_tags_go() {
     ];
     let mut last = None;
     span.view(|span| {
-        degrade::degrade(span, |smaller| {
+        shrink::shrink(span, |smaller| {
             last = Some(smaller.to_owned());
             !smaller.tags().any(|(key, _)| key == "é")
         })
@@ -368,7 +368,7 @@ fn only_the_largest_logs_and_tags_go() {
 }
 
 #[test]
-fn a_cut_value_is_whole_characters_and_marked() {
+fn a_cut_value_keeps_whole_characters_and_is_marked() {
     let mut span = small_span(1);
     span.operation_name = "o".repeat(70);
     span.tags = vec![
@@ -377,7 +377,7 @@ fn a_cut_value_is_whole_characters_and_marked() {
     ];
     let mut last = None;
     let fits = span.view(|span| {
-        degrade::degrade(span, |smaller| {
+        shrink::shrink(span, |smaller| {
             last = Some(smaller.to_owned());
             smaller.operation_name().len() < 70
         })
@@ -398,7 +398,7 @@ fn a_cut_value_is_whole_characters_and_marked() {
 }
 
 #[test]
-fn values_are_cut_to_what_fits_and_no_more() {
+fn values_are_cut_no_more_than_they_must_be() {
     const LIMIT: usize = 65_000;
     let text = |len: usize| TagValue::from("x".repeat(len));
     let bytes = |len| TagValue::Binary(vec![7; len]);
@@ -420,14 +420,14 @@ fn values_are_cut_to_what_fits_and_no_more() {
         }
         let mut packet = packet(format, &[span]);
         assert_eq!(packet.shrink(0, LIMIT), Shrunk::First);
-        // A byte more of each value, and the longer numbers for their lengths, would be too much.
+        // One byte more of each value, with the longer numbers for their lengths, would not fit.
         let room = LIMIT - packet.size();
         assert!(room < 4 * values.len(), "{format:?}: {room} bytes are free");
     }
 }
 
 #[test]
-fn an_agent_is_told_of_losses_by_their_kind() {
+fn the_numbers_tell_an_agent_of_losses_by_kind() {
     let mut queue = DropCounts::default();
     queue.add(DropCause::QueueFull, 1);
     queue.add(DropCause::AfterShutdown, 2);

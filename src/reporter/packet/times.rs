@@ -1,10 +1,10 @@
-//! Times of a span that was made by hand. They may be any, where those of a tracer's spans are from 1970 to 2116.
+//! Times of a span that was made by hand. They may be any time, whereas a tracer's spans have times from 1970 to 2116.
 
 use crate::model::Timestamp;
 use crate::record::wire::encode::write_log;
 use crate::record::{FinishedSpan, FrameBytes, FrameHeader};
 
-/// Shows `span` to `look` with its times as they can be sent, and says how many had to be moved.
+/// Calls `look` with `span`, whose times are moved to where they can be sent, and with the number of times that moved.
 pub(super) fn show_clamped<R>(
     span: &FinishedSpan<'_>,
     look: impl FnOnce(&FinishedSpan<'_>, u64) -> R,
@@ -12,7 +12,7 @@ pub(super) fn show_clamped<R>(
     let given = span.header();
     let start = span.start().clamped();
     let until_latest = Timestamp::LATEST.duration_since(start).as_micros() as u64;
-    // One microsecond for the span that starts with the last of them: backends warn of no length.
+    // A span that starts at the latest time lasts one microsecond, because backends warn of a duration of zero.
     let duration = given.duration_micros().min(until_latest.max(1));
     let mut moved = u64::from(start != span.start());
     moved += u64::from(duration != given.duration_micros());

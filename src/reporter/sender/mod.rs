@@ -1,85 +1,164 @@
-//! What moves a packed batch of spans out of the process.
+//! Senders: how batches of spans leave the process.
 //!
-//! A [`Sender`] gets ready bytes, in the format it asks for and never larger than it says, and tells what
-//! became of them. [`RemoteReporter`](crate::reporter::RemoteReporter) packs, splits and accounts.
+//! A [`RemoteReporter`](crate::reporter::RemoteReporter) packs spans into [batches](Batch), splits and counts them. Its
+//! [`Sender`] moves the bytes of one batch at a time and tells what became of them.
+//!
+//! # Which sender do I want?
+//!
+//! The [`UdpSender`], for an agent. It comes with the feature `udp`, which is on by default.
+//!
+//! # How do I write a sender?
+//!
+//! A sender says which [format](BatchFormat) it takes and how large a batch may be, and it sends. This one passes
+//! batches to another thread of the program:
+//!
+//! ```
+//! use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+//! use std::time::{Duration, Instant};
+//! use tracehound::JaegerTracer;
+//! use tracehound::metrics::DropCause;
+//! use tracehound::prelude::*;
+//! use tracehound::reporter::RemoteReporter;
+//! use tracehound::reporter::sender::{Batch, BatchFormat, SendOutcome, SendResult, Sender};
+//! use tracehound::sampler::ConstSampler;
+//!
+//! struct ChannelSender(SyncSender<Vec<u8>>);
+//!
+//! impl Sender for ChannelSender {
+//!     fn format(&self) -> BatchFormat {
+//!         BatchFormat::Compact
+//!     }
+//!
+//!     fn max_bytes(&self) -> usize {
+//!         65_000
+//!     }
+//!
+//!     fn send(&mut self, batch: &Batch<'_>, _deadline: Instant) -> SendOutcome {
+//!         SendOutcome::new(match self.0.try_send(batch.bytes.to_vec()) {
+//!             Ok(()) => SendResult::Sent,
+//!             // The batch waits in the reporter, and further spans wait in the queue.
+//!             Err(TrySendError::Full(_)) => {
+//!                 SendResult::Later(Instant::now() + Duration::from_millis(5))
+//!             }
+//!             Err(TrySendError::Disconnected(_)) => SendResult::Lost(DropCause::Refused),
+//!         })
+//!     }
+//!
+//!     fn destination(&self) -> String {
+//!         "the uploading thread".to_owned()
+//!     }
+//! }
+//!
+//! let (sender, batches) = sync_channel(4);
+//! let tracer = JaegerTracer::builder("shop")
+//!     .sampler(ConstSampler::new(true))
+//!     .reporter(RemoteReporter::new(ChannelSender(sender)))
+//!     .build()?;
+//! tracer.start_span("checkout").finish();
+//! assert_eq!(tracer.flush(Duration::from_secs(1)).sent, 1);
+//! assert!(!batches.recv()?.is_empty());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The other methods have defaults that suit most senders. Write [`poll`](Sender::poll) if losses become known later,
+//! [`explain`](Sender::explain) to tell the user how to mend one, and [`after_fork`](Sender::after_fork) if forked
+//! children should send too.
 
 #[cfg(feature = "udp")]
-mod address;
-#[cfg(feature = "udp")]
-mod resolver;
+mod agent_address;
 #[cfg(feature = "udp")]
 mod udp;
 
 use std::time::{Duration, Instant};
 
 #[cfg(feature = "udp")]
-pub use address::{AddressError, AgentAddress};
+pub use agent_address::{AddressError, AgentAddress};
 #[cfg(feature = "udp")]
 pub use udp::{SocketFamily, UdpSender};
 
 use crate::metrics::{DropCause, DropCounts};
+use crate::services::Services;
 
-/// Moves one batch at a time.
+/// Moves batches out of the process, one at a time.
+///
+/// The worker calls it, never a thread of the program, and catches its panics. The
+/// [module's page](crate::reporter::sender) shows how to write one.
 pub trait Sender: Send {
-    /// The encoding it takes. Asked once.
+    /// Takes the tracer's services: where to count and to warn, and the clock.
+    ///
+    /// A [`RemoteReporter`](crate::reporter::RemoteReporter) calls it once, before the first batch, and again for the
+    /// sender of a forked child. By default it does nothing.
+    fn attach(&mut self, _services: &Services) {}
+
+    /// Returns the encoding of the batches that it takes. The reporter asks once.
     fn format(&self) -> BatchFormat;
 
-    /// Up to how many bytes spans are packed into one batch. Asked before each batch: a sender may learn that
-    /// less is possible.
+    /// Returns up to how many bytes spans are packed into one batch.
+    ///
+    /// The reporter asks before each batch, because a sender may learn that less is possible.
     fn max_bytes(&self) -> usize;
 
-    /// The largest batch that it takes where that is a single span, in bytes. A span beyond is made smaller.
+    /// Returns the size of the largest batch with a single span, in bytes. A larger span is made smaller.
     ///
-    /// By default [`Sender::max_bytes`]. More where a large batch is worse than several, yet better than a span
-    /// with parts missing: a datagram that has to be fragmented.
+    /// Defaults to [`Sender::max_bytes`]. It may be more if a large batch is worse than several, but better than a span
+    /// with missing parts: a datagram that has to be fragmented is such a batch.
     fn max_single_bytes(&self) -> usize {
         self.max_bytes()
     }
 
-    /// Sends one batch and says what became of it and of earlier ones. Blocks no longer than until `deadline`.
+    /// Sends one batch. Returns what became of it and of earlier ones. Blocks until `deadline` at most.
     ///
-    /// A sender that has to wait for the receiver answers [`SendResult::Later`] and does not block: the batch waits in the
-    /// reporter, and spans behind it wait in the queue.
+    /// A sender that has to wait for the receiver should return [`SendResult::Later`] and not block. The batch then
+    /// waits in the reporter, and spans behind it wait in the queue.
     fn send(&mut self, batch: &Batch<'_>, deadline: Instant) -> SendOutcome;
 
-    /// Looks for news of batches that were sent, without sending anything: at the end of each flush. By default none.
+    /// Returns news of batches that were sent. The reporter asks at the end of each flush. By default there are none.
     fn poll(&mut self) -> SendOutcome {
         SendOutcome::default()
     }
 
-    /// How long to drop full batches without trying after a refusal, a failed look-up or a failed send. A flush tries all
-    /// the same. By default one second.
+    /// Returns how long to drop full batches without trying, after a refusal, a failed look-up or a failed send.
+    ///
+    /// A flush tries even then. Defaults to one second.
     fn retry_after(&self) -> Duration {
         Duration::from_secs(1)
     }
 
-    /// Where batches go, for lines to the user: `127.0.0.1:6831`.
+    /// Returns where batches go, for lines to the user, such as `127.0.0.1:6831`.
+    ///
+    /// Defaults to `the collector`.
     fn destination(&self) -> String {
         "the collector".to_owned()
     }
 
-    /// A line to the user about a loss that this sender has just told of: what is wrong and how to mend it.
+    /// Returns a line to the user about a loss that this sender has just told of: what is wrong, and how to mend it.
+    ///
+    /// By default the line names the destination and the cause.
     fn explain(&self, cause: DropCause) -> String {
         format!("spans do not reach {}: {cause}", self.destination())
     }
 
-    /// A line to the user about batches that wait because of [`SendResult::Later`]: what is slow and how to mend it. By
-    /// default none.
+    /// Returns a line to the user about batches that wait because of [`SendResult::Later`]: what is slow, and how to
+    /// mend it. By default there is none.
     fn explain_wait(&self) -> Option<String> {
         None
     }
 
-    /// What makes the sender of a forked child, with sockets of its own: see
-    /// [`Reporter::for_child`](crate::reporter::Reporter::for_child). By default there is none.
-    fn for_child(&self) -> Option<MakeSender> {
+    /// Returns a function that makes the sender of a forked child process, with sockets of its own: see
+    /// [`Reporter::after_fork`](crate::reporter::Reporter::after_fork). By default there is none.
+    fn after_fork(&self) -> Option<MakeSender> {
         None
     }
 }
 
-/// Makes the sender of a forked child: see [`Sender::for_child`].
+/// Makes the sender of a forked child process: see [`Sender::after_fork`].
 pub type MakeSender = Box<dyn Fn() -> Box<dyn Sender> + Send + Sync>;
 
 impl Sender for Box<dyn Sender> {
+    fn attach(&mut self, services: &Services) {
+        (**self).attach(services);
+    }
+
     fn format(&self) -> BatchFormat {
         (**self).format()
     }
@@ -116,65 +195,65 @@ impl Sender for Box<dyn Sender> {
         (**self).explain_wait()
     }
 
-    fn for_child(&self) -> Option<MakeSender> {
-        (**self).for_child()
+    fn after_fork(&self) -> Option<MakeSender> {
+        (**self).after_fork()
     }
 }
 
-/// How a batch is encoded.
+/// The encoding of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BatchFormat {
-    /// An `emitBatch` message in Thrift's compact protocol: an agent's port 6831.
+    /// An `emitBatch` message in Thrift's compact protocol, for an agent's port 6831.
     Compact,
-    /// An `emitBatch` message in Thrift's binary protocol: an agent's port 6832.
+    /// An `emitBatch` message in Thrift's binary protocol, for an agent's port 6832.
     Binary,
 }
 
-/// An encoded batch.
+/// An encoded batch of spans.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Batch<'a> {
     /// The message.
     pub bytes: &'a [u8],
-    /// How many spans are in it.
+    /// The number of spans in it.
     pub span_count: u64,
 }
 
 impl<'a> Batch<'a> {
-    /// Joins the bytes and the count.
+    /// Joins the bytes and their number of spans.
     pub fn new(bytes: &'a [u8], span_count: u64) -> Self {
         Self { bytes, span_count }
     }
 }
 
-/// What became of batches.
+/// A sender's answer: what became of a batch and of earlier ones.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct SendOutcome {
-    /// The batch of this call.
+    /// The fate of the batch of this call.
     pub this: SendResult,
-    /// Spans of earlier batches that were counted as sent and that are now known to be lost.
+    /// Spans of earlier batches that counted as sent and are now known to be lost.
     pub earlier: DropCounts,
 }
 
-/// What became of one batch.
+/// The fate of one batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendResult {
-    /// It is on its way.
+    /// The batch is on its way.
     #[default]
     Sent,
-    /// It was larger than the system allows: the reporter splits it by the new `max_bytes` and tries again.
+    /// The batch is larger than the system allows. The reporter splits it by the new `max_bytes` and tries again.
     TooLarge,
-    /// It was not sent, because the receiver or the system has no room for it now: the reporter offers it again then.
+    /// The receiver or the system has no room for the batch now. The reporter offers it again at this time.
     Later(Instant),
-    /// It is lost.
+    /// The batch is lost.
     Lost(DropCause),
 }
 
 impl SendOutcome {
-    /// Only `this`.
+    /// Returns an answer without news of earlier batches.
     pub fn new(this: SendResult) -> Self {
         Self {
             this,

@@ -1,10 +1,13 @@
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Instant;
 
 use super::*;
-use crate::metrics::Counter;
-use crate::model::{Flags, SpanId, TraceId};
-use crate::record::{Budget, FrameBytes, FrameHeader};
-use crate::reporter::{FinishedSpan, Unsent, thread};
+use crate::clock::{deadline_after, instant_now};
+use crate::metrics::{DropCause, DropCounts};
+use crate::record::SpanQueue;
+use crate::reporter::worker::fixtures::{finish_span, options};
+use crate::reporter::{FinishedSpan, Unsent};
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -25,34 +28,21 @@ impl Reporter for Counting {
     }
 }
 
-fn start(driver: Driver) -> Fixture {
+fn start(spawn: SpawnWorker) -> Fixture {
     let reporter = Counting::default();
-    start_with(driver, |_| Box::new(reporter.clone()), reporter.clone())
+    start_with(spawn, |_| Box::new(reporter.clone()), reporter.clone())
 }
 
 fn start_with(
-    driver: Driver,
+    spawn: SpawnWorker,
     reporter: impl FnOnce(&Arc<SpanQueue>) -> Box<dyn Reporter>,
     counting: Counting,
 ) -> Fixture {
-    let metrics = Metrics::default();
-    let queue = Arc::new(SpanQueue::new(Budget::new(1 << 20), metrics.clone()));
-    let lines = Arc::new(Mutex::new(Vec::new()));
-    let said = lines.clone();
-    let options = WorkerOptions {
-        queue: queue.clone(),
-        clock: crate::clock::ManualClock::at_micros(1).into(),
-        process: Arc::new(Process::new("test", Vec::new())),
-        keeps_uuid: true,
-        metrics,
-        diagnostics: Diagnostics::to(move |line| {
-            said.lock().expect("not poisoned").push(line.to_owned());
-        }),
-        flush_interval: Duration::from_secs(3_600),
-    };
+    let (options, lines) = options(1 << 20);
+    let queue = options.queue.clone();
     let reporter = reporter(&queue);
     Fixture {
-        worker: Worker::start(options, reporter, driver),
+        worker: Worker::start(options, reporter, spawn),
         queue,
         reporter: counting,
         lines,
@@ -61,7 +51,7 @@ fn start_with(
 
 impl Fixture {
     fn finish_span(&self) {
-        finish_span(&self.queue);
+        finish_span(&self.queue, "s");
     }
 
     fn handed(&self) -> u32 {
@@ -73,25 +63,9 @@ impl Fixture {
     }
 }
 
-fn finish_span(queue: &SpanQueue) {
-    let header = FrameHeader {
-        flags: Flags::SAMPLED,
-        ..FrameHeader::new(
-            TraceId::new(0, 1).expect("not zero"),
-            SpanId::new(1).expect("not zero"),
-        )
-    };
-    let bytes = FrameBytes {
-        operation_name: "s",
-        ..FrameBytes::default()
-    };
-    let counter = Counter::FinishedSpansSampled;
-    queue.push(&header, &bytes, counter);
-}
-
 #[test]
-fn without_a_thread_a_flush_returns_and_close_counts_what_waited() {
-    let fixture = start(|_, drive| Err(drive));
+fn a_flush_without_a_thread_returns_and_a_close_counts_the_spans_as_lost() {
+    let fixture = start(|_, idle| Err(idle));
     for _ in 0..3 {
         fixture.finish_span();
     }
@@ -101,7 +75,7 @@ fn without_a_thread_a_flush_returns_and_close_counts_what_waited() {
     let report = fixture.worker.close(LONG);
     assert!(
         before.elapsed() < LONG,
-        "nobody waits for what is not there"
+        "no caller waits for a thread that is not there"
     );
     assert_eq!(report.dropped.get(DropCause::NoWorker), 3, "{report}");
     assert_eq!((report.sent, report.queued), (0, 0), "{report}");
@@ -112,33 +86,37 @@ fn without_a_thread_a_flush_returns_and_close_counts_what_waited() {
 }
 
 #[test]
-fn a_thread_that_could_not_be_had_is_asked_for_again() {
+fn a_flush_asks_again_for_a_thread_that_could_not_be_started() {
     static REFUSALS: AtomicU32 = AtomicU32::new(2);
-    let fixture = start(|shared, drive| {
+    let fixture = start(|mailbox, idle| {
         if REFUSALS.load(Ordering::Relaxed) == 0 {
-            return thread::spawn(shared, drive);
+            return thread::spawn(mailbox, idle);
         }
         REFUSALS.fetch_sub(1, Ordering::Relaxed);
-        Err(drive)
+        Err(idle)
     });
     fixture.finish_span();
     assert_eq!(fixture.worker.flush(LONG).queued, 1);
     let report = fixture.worker.flush(LONG);
     assert_eq!((report.sent, report.queued), (1, 0), "{report}");
     assert_eq!(fixture.handed(), 1);
-    assert_eq!(fixture.lines().len(), 2, "and one when it is over");
+    assert_eq!(
+        fixture.lines().len(),
+        2,
+        "one about the failure and one about its end"
+    );
 }
 
 #[test]
-fn spans_that_start_ask_for_a_thread_once_a_second() {
+fn spans_that_start_ask_for_a_thread_once_a_second_at_most() {
     static IS_REFUSED: AtomicBool = AtomicBool::new(true);
     static ASKED: AtomicU32 = AtomicU32::new(0);
-    let fixture = start(|shared, drive| {
+    let fixture = start(|mailbox, idle| {
         ASKED.fetch_add(1, Ordering::Relaxed);
         if IS_REFUSED.load(Ordering::Relaxed) {
-            return Err(drive);
+            return Err(idle);
         }
-        thread::spawn(shared, drive)
+        thread::spawn(mailbox, idle)
     });
     fixture.finish_span();
     for _ in 0..1_000 {
@@ -146,13 +124,13 @@ fn spans_that_start_ask_for_a_thread_once_a_second() {
     }
     let asked = ASKED.load(Ordering::Relaxed);
     assert!(asked <= 10, "{asked} times within a moment");
-    fixture.worker.shared.lock().retry_at = Some(instant_now());
+    fixture.worker.mailbox.end_pause();
     fixture.queue.enter();
     assert_eq!(ASKED.load(Ordering::Relaxed), asked + 1);
     IS_REFUSED.store(false, Ordering::Relaxed);
-    fixture.worker.shared.lock().retry_at = Some(instant_now());
+    fixture.worker.mailbox.end_pause();
     fixture.queue.enter();
-    // The worker drains because it was asked to: nobody has flushed.
+    // The worker drains because the span has asked it to. There was no flush.
     let deadline = deadline_after(LONG);
     while fixture.handed() < 1 {
         assert!(instant_now() < deadline);
@@ -161,7 +139,7 @@ fn spans_that_start_ask_for_a_thread_once_a_second() {
     assert_eq!(ASKED.load(Ordering::Relaxed), asked + 2);
 }
 
-/// Calls for another span with each one that it is handed, and for everything to be handed over; makes a short pause then.
+/// For each span that it is handed: finishes another one, asks for a drain, and pauses for a moment.
 struct Growing {
     queue: Arc<SpanQueue>,
     worker: Option<WorkerHandle>,
@@ -174,7 +152,7 @@ impl Reporter for Growing {
     }
 
     fn report(&mut self, _: &FinishedSpan<'_>) {
-        finish_span(&self.queue);
+        finish_span(&self.queue, "s");
         let worker = self.worker.as_ref().expect("attached");
         assert!(worker.drain(Duration::ZERO), "on the worker");
         self.pause = Some(deadline_after(Duration::from_millis(1)));
@@ -190,7 +168,7 @@ impl Reporter for Growing {
 }
 
 #[test]
-fn a_flush_is_not_put_off_by_what_is_asked_for_behind_it() {
+fn later_requests_do_not_put_off_a_flush() {
     let growing = |queue: &Arc<SpanQueue>| -> Box<dyn Reporter> {
         Box::new(Growing {
             queue: queue.clone(),
@@ -206,7 +184,7 @@ fn a_flush_is_not_put_off_by_what_is_asked_for_behind_it() {
     assert!(report.sent >= 1, "{report}");
 }
 
-/// Never has room, or only when it is told to.
+/// Has no room until the test says so.
 #[derive(Clone, Default)]
 struct Full {
     counting: Counting,
@@ -245,7 +223,7 @@ fn a_close_ends_a_flush_that_waits_longer() {
     let before = instant_now();
     std::thread::scope(|scope| {
         let flush = scope.spawn(|| fixture.worker.flush(3 * LONG));
-        while fixture.worker.shared.lock().asked == 0 {
+        while fixture.worker.mailbox.requests() == 0 {
             std::thread::yield_now();
         }
         let report = fixture.worker.close(Duration::from_millis(1));
@@ -256,12 +234,12 @@ fn a_close_ends_a_flush_that_waits_longer() {
 }
 
 #[test]
-fn memory_that_runs_short_during_a_pause_is_looked_at_behind_it() {
+fn the_worker_drains_after_a_pause_in_which_memory_ran_short() {
     let full = Full::default();
     let reporter = full.clone();
     let counting = full.counting.clone();
     let fixture = start_with(thread::spawn, |_| Box::new(reporter), counting);
-    // A single span in a long time: the next look is far away.
+    // A single span in a long time, so the next look at the queues is far away.
     let later = deadline_after(Duration::from_millis(200));
     while instant_now() < later {
         std::thread::yield_now();
@@ -285,7 +263,7 @@ fn memory_that_runs_short_during_a_pause_is_looked_at_behind_it() {
     }
 }
 
-/// Takes every span and cannot say whether it has room.
+/// Takes every span and panics when it is asked whether it has room.
 struct Unsure;
 
 impl Reporter for Unsure {
@@ -297,7 +275,7 @@ impl Reporter for Unsure {
 }
 
 #[test]
-fn a_span_that_was_taken_is_not_lost_by_a_panic_behind_it() {
+fn a_panic_after_a_span_was_taken_does_not_lose_it() {
     let fixture = start_with(thread::spawn, |_| Box::new(Unsure), Counting::default());
     fixture.finish_span();
     let report = fixture.worker.flush(LONG);

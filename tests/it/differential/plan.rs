@@ -108,7 +108,7 @@ pub(super) enum Value {
 impl Value {
     pub(super) fn as_ref(&self) -> TagRef<'_> {
         match self {
-            Self::None => TagRef::None,
+            Self::None => TagRef::Unset,
             Self::Text(text) => TagRef::String(text),
             Self::Bool(value) => TagRef::Bool(*value),
             Self::Long(value) => TagRef::Long(*value),

@@ -81,7 +81,7 @@ impl World {
                 .reporter(spans.clone())
                 .clock(clock.clone())
                 .trace_id_128bit(tracer.has_long_trace_ids)
-                .finalize_on_inject(tracer.finalizes_on_inject)
+                .final_decision_on_inject(tracer.finalizes_on_inject)
                 .flush_interval(Duration::from_millis(1));
             if tracer.has_id_source {
                 builder = builder.id_source(draw);

@@ -1,8 +1,8 @@
-//! What a remote reporter does while its sender has no room.
+//! A remote reporter while its sender has no room.
 
 use super::*;
 
-/// A sender that has no room for a number of attempts.
+/// Returns a reporter whose sender has no room for a number of attempts, and the sizes of the batches that it sends.
 fn without_room(attempts: usize) -> (RemoteReporter, Arc<Mutex<Vec<u64>>>) {
     let sent = Arc::new(Mutex::new(Vec::new()));
     let (sink, mut attempts) = (sent.clone(), attempts);
@@ -30,7 +30,7 @@ fn wait_for_pause(reporter: &RemoteReporter) {
 }
 
 #[test]
-fn a_batch_without_room_is_kept_and_sent_when_there_is_room() {
+fn a_batch_without_room_is_kept_and_sent_later() {
     let (mut reporter, sent) = without_room(3);
     let spans: Vec<_> = (1..=1_000).map(span).collect();
     let mut taken = 0;
@@ -60,7 +60,7 @@ fn a_batch_without_room_is_kept_and_sent_when_there_is_room() {
 }
 
 #[test]
-fn a_flush_without_room_says_so_and_a_close_waits_until_its_deadline() {
+fn without_room_a_flush_returns_and_a_close_waits_until_its_deadline() {
     let (mut reporter, sent) = without_room(5);
     report(&mut reporter, &[span(1), span(2)]);
     let unsent = reporter.flush(soon());
@@ -78,7 +78,7 @@ fn a_flush_without_room_says_so_and_a_close_waits_until_its_deadline() {
 }
 
 #[test]
-fn what_is_reported_in_spite_of_a_pause_does_not_grow_without_bound() {
+fn spans_that_are_reported_in_spite_of_a_pause_take_bounded_memory() {
     let (mut reporter, _) = without_room(usize::MAX);
     let mut large = span(1);
     large.tags = vec![Tag::new("sql", "x".repeat(900)); 2];

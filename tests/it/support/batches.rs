@@ -12,6 +12,7 @@ use tracehound::model::{
 };
 use tracehound::reporter::sender::{Batch, BatchFormat, SendOutcome, Sender};
 use tracehound::reporter::{OwnedSpan, RemoteReporter, Reporter, Unsent, WorkerHandle};
+use tracehound::services::Services;
 
 use crate::support::jaeger_thrift::{self as wire, Message, Value, decode};
 
@@ -72,7 +73,8 @@ pub(crate) fn report_all(
     spans: &[OwnedSpan],
 ) -> Unsent {
     let silent = Diagnostics::to(|_| {});
-    reporter.attach(&WorkerHandle::detached_with(process, silent));
+    let services = Services::detached(process).with_diagnostics(silent);
+    reporter.attach(&WorkerHandle::detached(services));
     report(reporter, spans);
     reporter.flush(soon())
 }
@@ -95,8 +97,8 @@ pub(crate) fn listening_worker() -> (WorkerHandle, Arc<Mutex<Vec<String>>>) {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let sink = lines.clone();
     let diagnostics = Diagnostics::to(move |line| sink.lock().unwrap().push(line.to_owned()));
-    let worker = WorkerHandle::detached_with(process(), diagnostics);
-    (worker, lines)
+    let services = Services::detached(process()).with_diagnostics(diagnostics);
+    (WorkerHandle::detached(services), lines)
 }
 
 /// A time that a test does not reach.

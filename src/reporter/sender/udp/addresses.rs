@@ -1,4 +1,4 @@
-//! The addresses of an agent: looked up, looked up again, and which of them is used.
+//! The addresses of an agent: found by its name, looked up again from time to time, used one after the other.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -6,21 +6,33 @@ use std::time::{Duration, Instant};
 
 use crate::metrics::DropCause;
 use crate::reporter::sender::AgentAddress;
-use crate::reporter::sender::resolver::Resolver;
-use crate::reporter::sender::udp::SocketFamily;
-use crate::reporter::sender::udp::datagrams::Failure;
+use crate::reporter::sender::udp::failure::Failure;
+use crate::reporter::sender::udp::resolver::Resolver;
 
-/// An agent and what its name stands for.
+/// The family of addresses by which a [`UdpSender`](crate::reporter::sender::UdpSender) reaches an agent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "there are two families")]
+pub enum SocketFamily {
+    /// Either family.
+    #[default]
+    Any,
+    /// IP version 4: `udp4`.
+    V4,
+    /// IP version 6: `udp6`.
+    V6,
+}
+
+/// An agent, the addresses of its name, and the one in use.
 pub(super) struct Addresses {
     agent: AgentAddress,
     pub(super) family: SocketFamily,
     pub(super) resolver: Resolver,
     known: Vec<SocketAddr>,
-    /// Which of them the socket is connected to, or should be.
+    /// The index of the address that the socket is connected to, or should be.
     current: usize,
     /// When the last answer came.
     answered_at: Option<Instant>,
-    /// A question for a change is under way.
+    /// A look-up for a change is under way.
     is_asking: bool,
     /// Refusals since the last answer.
     refusals: u32,
@@ -48,13 +60,13 @@ impl Addresses {
         self.known.len()
     }
 
-    /// The one in use, or the one that will be.
+    /// Returns the address in use, or the one that will be used.
     pub(super) fn current(&self) -> Option<SocketAddr> {
         let known = self.known.get(self.current).copied();
         known.or_else(|| self.agent.literal())
     }
 
-    /// Turns to the next address; false if there is no other.
+    /// Turns to the next address. Returns false if there is no other.
     pub(super) fn turn_to_next(&mut self) -> bool {
         if self.known.len() < 2 {
             return false;
@@ -67,7 +79,7 @@ impl Addresses {
         self.refusals = self.refusals.saturating_add(1);
     }
 
-    /// Looks the name up if nothing is known of it, and waits for the answer until `deadline` at most.
+    /// Looks the name up if it has no address yet. Waits for the answer until `deadline` at most.
     pub(super) fn resolve(&mut self, now: Instant, deadline: Instant) -> Result<(), Failure> {
         if !self.known.is_empty() {
             return Ok(());
@@ -83,8 +95,10 @@ impl Addresses {
         }
     }
 
-    /// Looks the name up again every 30 seconds and after some refusals, without waiting for the answer; returns whether
-    /// the address in use is none of the agent's any more. Keeps what is known where the look-up fails.
+    /// Looks the name up again every 30 seconds and after some refusals, without waiting for the answer. Returns true
+    /// if the address in use is no longer the agent's.
+    ///
+    /// Keeps the known addresses if the look-up fails.
     pub(super) fn refresh(&mut self, now: Instant) -> bool {
         let Some(answered_at) = self.answered_at else {
             return false;
@@ -135,7 +149,8 @@ impl Addresses {
         self.refusals = 0;
     }
 
-    /// Whether the agent is at the loopback address; of a name without an answer, whether it says so.
+    /// Returns whether the agent is at the loopback address. A name without an answer is taken at its word:
+    /// `localhost`.
     pub(super) fn is_loopback(&self) -> bool {
         match self.current() {
             Some(address) => address.ip().to_canonical().is_loopback(),
@@ -143,7 +158,7 @@ impl Addresses {
         }
     }
 
-    /// For lines to the user: the agent as it is configured, and the address where that is a name.
+    /// Returns the agent for lines to the user: as it is configured, with its address if that is a name.
     pub(super) fn describe(&self) -> String {
         match (self.known.get(self.current), self.agent.literal()) {
             (Some(address), None) => format!("{} ({})", self.agent, address.ip()),
@@ -167,7 +182,7 @@ mod tests {
 
     type Answer = Arc<Mutex<Option<&'static str>>>;
 
-    /// An agent whose name stands for what the test says; how often it was looked up.
+    /// Returns an agent with the answer that look-ups of its name get, and their number.
     fn agent() -> (Addresses, Answer, Arc<AtomicU32>) {
         let (answer, asked) = (Answer::default(), Arc::new(AtomicU32::new(0)));
         let mut addresses = Addresses::new("agent.example:7".parse().expect("one"));
@@ -183,7 +198,7 @@ mod tests {
         (addresses, answer, asked)
     }
 
-    /// Refreshes until the answer has come; the last result.
+    /// Refreshes until the answer has come. Returns the last result.
     fn refresh(addresses: &mut Addresses, now: Instant) -> bool {
         let deadline = deadline_after(Duration::from_secs(30));
         loop {
@@ -197,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_looked_up_again_after_30_seconds_and_a_failed_look_up_changes_nothing() {
+    fn a_name_is_looked_up_again_after_30_seconds_and_a_failure_changes_nothing() {
         let (mut addresses, answer, asked) = agent();
         let set = |address| *answer.lock().expect("not poisoned") = address;
         set(Some("192.0.2.1:7"));
@@ -227,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_have_a_name_looked_up_again_once_a_second_at_most() {
+    fn after_refusals_a_name_is_looked_up_again_once_a_second_at_most() {
         let (mut addresses, answer, asked) = agent();
         *answer.lock().expect("not poisoned") = Some("192.0.2.1:7");
         let start = instant_now();

@@ -1,4 +1,4 @@
-//! A token bucket: how fast bytes may go.
+//! A token bucket, which limits how fast bytes go.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    /// A full one.
+    /// Returns a full bucket.
     pub(super) const fn new(bytes_per_second: u64, burst: u64) -> Self {
         Self {
             bytes_per_second,
@@ -29,7 +29,7 @@ impl Bucket {
         self.bytes_per_second = bytes;
     }
 
-    /// When it will hold `bytes`, if it does not now. What is larger than a burst waits for a full bucket.
+    /// Returns when the bucket will hold `bytes`, or `None` if it does now. More than a burst waits for a full bucket.
     pub(super) fn ready_at(&mut self, bytes: u64, now: Instant) -> Option<Instant> {
         self.fill(now);
         let missing = bytes.min(self.burst).checked_sub(self.level)?;
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_goes_at_once_and_the_rest_at_the_rate() {
+    fn a_burst_goes_at_once_and_further_bytes_at_the_rate() {
         let start = instant_now();
         let mut bucket = Bucket::new(1_000_000, 5_000);
         let mut now = start;
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_a_burst_is_saved_up_and_a_larger_one_waits_for_it() {
+    fn a_bucket_saves_no_more_than_a_burst_and_more_waits_for_a_full_one() {
         let start = instant_now();
         let mut bucket = Bucket::new(1_000_000, 5_000);
         assert_eq!(take(&mut bucket, 60_000, start), Ok(()));
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn looks_at_a_bucket_that_fills_slowly_lose_nothing() {
+    fn frequent_looks_at_a_slow_bucket_lose_no_tokens() {
         let start = instant_now();
         let mut bucket = Bucket::new(10, 1);
         assert_eq!(take(&mut bucket, 1, start), Ok(()));

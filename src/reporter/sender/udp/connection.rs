@@ -1,28 +1,28 @@
-//! One socket, from its opening to the first reason to open another.
+//! One connection to an agent, from the opening of its socket to the first reason for another one.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::clock::after;
-use crate::reporter::sender::udp::datagrams::Datagrams;
+use crate::reporter::sender::udp::socket::DatagramSocket;
 use crate::reporter::sender::udp::socket_table::SocketTable;
 use crate::reporter::sender::udp::watch::Watch;
 
-/// A socket that is connected to the agent.
+/// A socket that is connected to the agent, and what is known of the datagrams that it has sent.
 pub(super) struct Connection {
-    pub(super) socket: Box<dyn Datagrams>,
-    /// Where the agent is on this host.
+    pub(super) socket: Box<dyn DatagramSocket>,
+    /// `None` if the agent is on another host.
     pub(super) watch: Option<Watch>,
-    /// What the path to it carries in one packet, with its headers.
+    /// How many bytes, headers included, the path to the agent carries in one packet.
     pub(super) path_mtu: Option<usize>,
-    /// Spans of the last datagram, as long as a refusal may concern it.
+    /// The spans of the last datagram while a refusal may still concern it, else zero.
     pub(super) unconfirmed: u64,
-    /// The system has not been asked yet what became of a datagram of this socket, or it had bad news.
+    /// The system was not asked yet what became of a datagram of this socket, or it told of a loss.
     pub(super) is_doubtful: bool,
     pub(super) no_room: NoRoom,
 }
 
-/// The system has had no room for datagrams since then.
+/// A time in which the system has no room for datagrams.
 #[derive(Default)]
 pub(super) struct NoRoom {
     pub(super) since: Option<Instant>,
@@ -31,12 +31,12 @@ pub(super) struct NoRoom {
 
 impl Connection {
     pub(super) fn new(
-        socket: Box<dyn Datagrams>,
+        socket: Box<dyn DatagramSocket>,
         agent: SocketAddr,
         table: fn() -> Box<dyn SocketTable>,
     ) -> Self {
         let ours = socket.local_addr().ok();
-        // What is sent to an address of this host goes out from that address.
+        // A datagram to another address of this host goes out from that address.
         let ip = agent.ip().to_canonical();
         let ours = ours.filter(|ours| ip.is_loopback() || ours.ip().to_canonical() == ip);
         Self {
@@ -51,7 +51,7 @@ impl Connection {
 }
 
 impl NoRoom {
-    /// Until when a datagram waits that the system has no room for; `None` if it has waited for too long.
+    /// Returns until when the datagram should wait, or `None` if it has waited for too long.
     pub(super) fn wait(&mut self, now: Instant) -> Option<Instant> {
         let since = *self.since.get_or_insert(now);
         if now.saturating_duration_since(since) >= LONGEST_NO_ROOM {
@@ -62,8 +62,8 @@ impl NoRoom {
     }
 }
 
-/// While the system has no room.
+/// Bounds of the wait between two attempts.
 const FIRST_WAIT: Duration = Duration::from_millis(1);
 const LONGEST_WAIT: Duration = Duration::from_millis(64);
-/// A datagram that has waited for so long is lost, and those behind it are tried once.
+/// How long a datagram waits before it is lost. Those behind it are tried once each.
 pub(super) const LONGEST_NO_ROOM: Duration = Duration::from_secs(5);

@@ -1,8 +1,11 @@
 mod addresses;
 mod bucket;
 mod connection;
-mod datagrams;
-mod lines;
+mod connector;
+mod explain;
+mod failure;
+mod resolver;
+mod socket;
 mod socket_table;
 mod watch;
 
@@ -10,38 +13,42 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
-use crate::clock::{deadline_after, instant_now};
+pub use addresses::SocketFamily;
+
+use crate::clock::instant_now;
 use crate::metrics::{DropCause, DropCounts};
-use crate::reporter::sender::udp::addresses::Addresses;
 use crate::reporter::sender::udp::bucket::Bucket;
 use crate::reporter::sender::udp::connection::{Connection, NoRoom};
-use crate::reporter::sender::udp::datagrams::{Failure, Open, open};
-use crate::reporter::sender::udp::socket_table::SocketTable;
+use crate::reporter::sender::udp::connector::Connector;
+use crate::reporter::sender::udp::failure::Failure;
 use crate::reporter::sender::udp::watch::{Room, memory_of};
 use crate::reporter::sender::{
     AgentAddress, Batch, BatchFormat, MakeSender, SendOutcome, SendResult, Sender,
 };
 
-/// Sends batches to an agent, one to a datagram.
+/// Sends batches to an agent by UDP, one in each datagram.
 ///
 /// UDP has no receipt and no flow control, so this sender finds out what it can:
 ///
-/// | the agent | what is known | what is done |
+/// | the agent is | the sender knows | so it |
 /// |---|---|---|
-/// | on this host, on Linux | how much of its receive buffer is unread, and how many datagrams the kernel has dropped there | a datagram goes when half of the buffer is free; dropped ones are `agent_kernel_drops`, not sent |
-/// | elsewhere, or another system | nothing | 64 KiB at once, then [`max_bytes_per_second`](Self::max_bytes_per_second); whether datagrams arrive is unknown, and they count as sent |
-/// | not there | a refusal: on this host at once, from another one later, for the datagram before | spans are `refused`; a batch of one span a second tries again |
+/// | on this host, on Linux | how full the agent's receive buffer is, and how many datagrams the kernel dropped there | sends when half of the buffer is free; counts drops as `agent_kernel_drops` |
+/// | elsewhere, or on another system | nothing | sends 64 KiB at once, then [`max_bytes_per_second`](Self::max_bytes_per_second); counts all as sent |
+/// | not there | a refusal: on this host at once, from another host later, for the datagram before | counts spans as `refused`; tries again with a batch of one span each second |
 ///
-/// What waits for the agent waits in the queue. The kernel counts the dropped datagrams of all programs; each sender takes
-/// as many on itself as it has sent since it last looked. So several senders that meet a full buffer may together count more
-/// losses than there were, and none counts as sent what was dropped. Nobody tells what lay unread in an agent that has ended,
-/// nor what an agent drops after it has read it; and what is watched of an agent in a container is the proxy that passes
-/// datagrams on, if there is one.
+/// Spans that cannot go out yet wait in the queue.
 ///
-/// The socket is bound to the loopback address where the agent is there, else to any of the agent's family.
-/// A name is resolved when the first batch is sent, and again every 30 seconds and after refusals, on a thread of its own;
-/// where there is no answer yet, spans are lost as `no_address`. Of several addresses those of version 4 come first, and the
-/// next one takes over where one refuses.
+/// The kernel counts the dropped datagrams of all programs together, and each sender takes as many on itself as it has
+/// sent since its last look. So several senders that meet a full buffer may count more losses than there were, and none
+/// counts a dropped datagram as sent. Some losses stay unknown: datagrams that lay unread in an agent when it ended,
+/// and those that an agent drops after it has read them. If a proxy passes datagrams on to an agent in a container, the
+/// sender watches the proxy.
+///
+/// The socket is bound to the loopback address if the agent is there, else to any address of the agent's family.
+///
+/// A thread of its own looks up an agent's name when the first batch is sent, again every 30 seconds, and after
+/// refusals. Spans are lost as `no_address` until there is an answer. Of several addresses those of IP version 4 come
+/// first, and when one refuses, the sender turns to the next.
 ///
 /// ```
 /// use tracehound::reporter::RemoteReporter;
@@ -51,111 +58,95 @@ use crate::reporter::sender::{
 /// let reporter = RemoteReporter::new(UdpSender::new(agent));
 /// # Ok::<(), tracehound::reporter::sender::AddressError>(())
 /// ```
+///
+/// The page `docs/delivery.md` tells more, with figures measured against real agents.
 pub struct UdpSender {
-    addresses: Addresses,
-    format: BatchFormat,
-    /// What the user wants.
-    max_packet_bytes: Option<usize>,
-    /// What the system allows, as far as it has said.
-    learnt_bytes: usize,
-    open: Box<Open>,
-    table: fn() -> Box<dyn SocketTable>,
+    connector: Connector,
     connection: Option<Connection>,
-    /// Spans that were found to be dropped when a connection was closed, and have not been told yet.
+    format: BatchFormat,
+    /// The limit that the user has set.
+    max_packet_bytes: Option<usize>,
+    /// The limit that the system's refusals have taught.
+    learnt_bytes: usize,
+    /// Spans that were found to be dropped when a connection was closed, and are not reported yet.
     lost_before: u64,
-    /// For an agent that is watched, and for one that cannot be.
+    /// The pace for an agent that is watched.
     bucket: Bucket,
+    /// The pace for an agent that cannot be watched.
     blind_bucket: Bucket,
     bytes_per_second: u64,
-    /// No socket and no address are asked for until then.
-    not_before: Option<Instant>,
-    pause: Duration,
-    least_pause: Duration,
-    /// What went wrong last.
+    /// The last failure of a datagram.
     problem: Option<Failure>,
-    /// Why a batch has to wait.
+    /// The reason why a batch has to wait.
     waits_for: Option<WaitsFor>,
 }
 
+/// A reason to wait.
 #[derive(Clone, Copy)]
 enum WaitsFor {
     /// The agent does not read fast enough.
     Reader,
-    /// As many datagrams have gone as may without word from the agent.
+    /// As many bytes have gone as may without word from the agent.
     Pace,
     /// The system has no room.
     System,
 }
 
-/// Which addresses of an agent are used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "there are two families")]
-pub enum SocketFamily {
-    /// Any.
-    #[default]
-    Any,
-    /// Those of version 4: `udp4`.
-    V4,
-    /// Those of version 6: `udp6`.
-    V6,
-}
-
 impl UdpSender {
-    /// The most that any agent reads.
+    /// The largest datagram that an agent reads, in bytes.
     pub const MAX_PACKET_BYTES: usize = 65_000;
 
-    /// Sends to that agent, in the compact protocol.
+    /// Sends to `agent`, in the compact protocol.
     pub fn new(agent: impl Into<AgentAddress>) -> Self {
         Self {
-            addresses: Addresses::new(agent.into()),
+            connector: Connector::new(agent.into()),
+            connection: None,
             format: BatchFormat::Compact,
             max_packet_bytes: None,
             learnt_bytes: usize::MAX,
-            open: Box::new(open),
-            table: socket_table::system,
-            connection: None,
             lost_before: 0,
             bucket: Bucket::new(BYTES_PER_SECOND, BURST),
             blind_bucket: Bucket::new(BYTES_PER_SECOND, BLIND_BURST),
             bytes_per_second: BYTES_PER_SECOND,
-            not_before: None,
-            pause: Duration::ZERO,
-            least_pause: LEAST_PAUSE,
             problem: None,
             waits_for: None,
         }
     }
 
-    /// The protocol. Compact unless this says binary, for which agents have another port (6832).
+    /// Sets the protocol. Agents take the binary one on another port, 6832.
+    ///
+    /// Defaults to [`BatchFormat::Compact`].
     #[must_use]
     pub fn batch_format(mut self, format: BatchFormat) -> Self {
         self.format = format;
         self
     }
 
-    /// Which of the agent's addresses are used. Any by default.
+    /// Sets which of the agent's addresses are used.
+    ///
+    /// Defaults to [`SocketFamily::Any`].
     #[must_use]
     pub fn family(mut self, family: SocketFamily) -> Self {
-        self.addresses.family = family;
+        self.connector.addresses.family = family;
         self
     }
 
-    /// The largest datagram, in bytes, of one span or of many; at most 65,000.
+    /// Sets the size of the largest datagram, of one span or of many, in bytes. More than 65,000 counts as 65,000.
     ///
-    /// By default spans are packed up to 16,000 bytes for an agent on this host, of whose default receive buffer
-    /// that is a twelfth, and up to 1,400 elsewhere, or less where the path carries less, which is not fragmented; a single
-    /// span may take 65,000.
+    /// By default spans are packed up to 16,000 bytes for an agent on this host, a twelfth of its default receive
+    /// buffer. For an agent elsewhere they are packed up to 1,400 bytes, or less if the path carries less, so that
+    /// datagrams are not fragmented. A single span may always take 65,000.
     #[must_use]
     pub fn max_packet_bytes(mut self, bytes: usize) -> Self {
         self.max_packet_bytes = Some(bytes.min(Self::MAX_PACKET_BYTES));
         self
     }
 
-    /// How many bytes a second go to the agent, apart from bursts of 8 MiB.
+    /// Sets how many bytes a second go to the agent, apart from bursts of 8 MiB.
     ///
-    /// Defaults to 20,000,000, some 35,000 spans of a web request: about what a Jaeger agent was seen to decode on two cores.
-    /// An agent drops what comes faster than it decodes, and tells nobody, whereas spans that wait here and find no room are
-    /// counted. Raise it for a receiver that keeps up.
+    /// Defaults to 20,000,000, some 35,000 spans of a web request. A Jaeger agent was seen to decode about as much on
+    /// two cores. An agent silently drops what comes faster than it decodes, whereas spans that wait here and find no
+    /// room are counted. Raise the figure for a receiver that keeps up.
     #[must_use]
     pub fn max_bytes_per_second(mut self, bytes: u64) -> Self {
         self.bytes_per_second = bytes.max(1);
@@ -165,7 +156,7 @@ impl UdpSender {
         self
     }
 
-    /// Sends one datagram; again where the system speaks of the datagram before.
+    /// Sends one datagram. Tries again if the system has told of the datagram before in place of sending this one.
     fn send_datagram(&mut self, connection: &mut Connection, batch: &Batch<'_>) -> SendOutcome {
         let mut stale = None;
         let failed = loop {
@@ -183,8 +174,8 @@ impl UdpSender {
                     }
                     None => break Some(failure),
                 },
-                // The system tells of the datagram before in this way too, and then has not sent this one.
-                DropCause::Refused if stale.is_none() && self.addresses.len() > 1 => {
+                // This may be about the datagram before, and then this one was not sent: the next address gets it.
+                DropCause::Refused if stale.is_none() && self.connector.addresses.len() > 1 => {
                     stale = Some(Failure::afterwards(failure.error));
                     break Some(Failure::from(ErrorKind::ConnectionRefused.into()));
                 }
@@ -212,15 +203,16 @@ impl UdpSender {
         }
     }
 
-    /// Asks what became of a datagram that was sent, where the answer is there at once and was not good before.
-    /// Otherwise the next call of the system tells, so that there is one for each datagram.
+    /// Asks the system what became of a datagram, if it is doubtful and the answer is there at once.
+    ///
+    /// Otherwise the next `send` tells, so that a datagram costs one system call.
     fn confirm(
         &mut self,
         connection: &mut Connection,
         batch: &Batch<'_>,
         outcome: SendOutcome,
     ) -> SendOutcome {
-        if connection.is_doubtful && self.addresses.is_loopback() {
+        if connection.is_doubtful && self.connector.addresses.is_loopback() {
             if let Some(error) = connection.socket.take_error() {
                 connection.unconfirmed = 0;
                 return self.lose(Failure::afterwards(error), batch, outcome);
@@ -243,18 +235,18 @@ impl UdpSender {
         outcome.this = SendResult::Lost(failure.cause);
         match failure.cause {
             DropCause::TooLarge => {
-                let half = (batch.bytes.len() / 2).max(LEAST_LEARNT_BYTES);
+                let half = (batch.bytes.len() / 2).max(MIN_LEARNT_BYTES);
                 self.learnt_bytes = self.learnt_bytes.min(half);
                 outcome.this = SendResult::TooLarge;
             }
-            DropCause::Refused => self.addresses.count_refusal(),
+            DropCause::Refused => self.connector.addresses.count_refusal(),
             _ => {}
         }
         self.problem = Some(failure);
         outcome
     }
 
-    /// Counts a failure against the datagram before.
+    /// Counts the datagram before as lost, if there is a failure.
     fn lose_earlier(
         &mut self,
         connection: &mut Connection,
@@ -266,7 +258,7 @@ impl UdpSender {
         };
         let cause = failure.cause;
         if cause == DropCause::Refused {
-            self.addresses.count_refusal();
+            self.connector.addresses.count_refusal();
         }
         self.problem = Some(failure);
         if let Some(watch) = &mut connection.watch {
@@ -278,7 +270,9 @@ impl UdpSender {
         }
     }
 
-    /// When the agent, or the network on the way to it, has room for a datagram; adds what is found to be lost to `outcome`.
+    /// Takes room for a datagram from the agent's buffer and from the pace, or returns when there will be room.
+    ///
+    /// Adds the losses that a look at the agent's socket finds to `outcome`.
     fn make_room(
         &mut self,
         connection: &mut Connection,
@@ -309,56 +303,20 @@ impl UdpSender {
         Ok(())
     }
 
-    /// The connection, a new one if need be. The caller puts it back.
+    /// Takes the connection, or opens one. The caller puts it back.
     fn connect(&mut self, deadline: Instant) -> Result<Connection, DropCause> {
-        let now = instant_now();
-        if self.addresses.refresh(now) {
+        if self.connector.addresses.refresh(instant_now()) {
             self.let_go();
         }
-        if let Some(connection) = self.connection.take() {
-            return Ok(connection);
+        match self.connection.take() {
+            Some(connection) => Ok(connection),
+            None => self.connector.connect(deadline),
         }
-        if let (Some(not_before), Some(problem)) = (self.not_before, &self.problem)
-            && now < not_before
-        {
-            return Err(problem.cause);
-        }
-        if let Err(failure) = self.addresses.resolve(now, deadline) {
-            let is_late = failure.error.kind() == ErrorKind::TimedOut;
-            self.problem = Some(failure);
-            if !is_late {
-                self.back_off();
-            }
-            return Err(DropCause::NoAddress);
-        }
-        for _ in 0..self.addresses.len() {
-            let Some(agent) = self.addresses.current() else {
-                break;
-            };
-            match (self.open)(agent) {
-                Ok(socket) => {
-                    self.not_before = None;
-                    self.pause = Duration::ZERO;
-                    return Ok(Connection::new(socket, agent, self.table));
-                }
-                Err(error) => {
-                    self.problem = Some(Failure::new(DropCause::SendFailed, error));
-                    self.addresses.turn_to_next();
-                }
-            }
-        }
-        self.back_off();
-        Err(DropCause::SendFailed)
     }
 
-    fn back_off(&mut self) {
-        self.pause = (self.pause * 2).clamp(self.least_pause, LONGEST_PAUSE);
-        self.not_before = Some(deadline_after(self.pause));
-    }
-
-    /// Turns to the next address, if there is another.
+    /// Turns to the next address. Returns false if there is no other.
     fn turn_to_next_address(&mut self) -> bool {
-        let has_turned = self.addresses.turn_to_next();
+        let has_turned = self.connector.addresses.turn_to_next();
         if has_turned {
             self.let_go();
         }
@@ -373,10 +331,10 @@ impl UdpSender {
         }
     }
 
-    /// Whether the agent's datagrams stay on this host.
+    /// Returns whether datagrams to the agent stay on this host.
     fn is_on_this_host(&self) -> bool {
         let connection = self.connection.as_ref();
-        self.addresses.is_loopback() || connection.is_some_and(|it| it.watch.is_some())
+        self.connector.addresses.is_loopback() || connection.is_some_and(|it| it.watch.is_some())
     }
 }
 
@@ -391,7 +349,7 @@ impl Sender for UdpSender {
             LOOPBACK_PACKET_BYTES
         } else {
             let most = path_mtu.map_or(PACKET_BYTES, |mtu| mtu.saturating_sub(HEADER_BYTES));
-            most.clamp(LEAST_LEARNT_BYTES, PACKET_BYTES)
+            most.clamp(MIN_LEARNT_BYTES, PACKET_BYTES)
         };
         self.max_packet_bytes
             .unwrap_or(default)
@@ -428,7 +386,7 @@ impl Sender for UdpSender {
             let lost = std::mem::take(&mut self.lost_before);
             outcome.earlier.add(DropCause::AgentKernelDrops, lost);
             let is_refused = outcome.this == SendResult::Lost(DropCause::Refused);
-            if is_refused && self.turn_to_next_address() && tries < self.addresses.len() {
+            if is_refused && self.turn_to_next_address() && tries < self.connector.addresses.len() {
                 tries += 1;
                 earlier = outcome.earlier;
             } else {
@@ -459,8 +417,8 @@ impl Sender for UdpSender {
 
     fn retry_after(&self) -> Duration {
         let connection = self.connection.as_ref();
-        // What the last datagram met is known at once where the agent is at the loopback address.
-        if self.addresses.is_loopback() && connection.is_some_and(|it| !it.is_doubtful) {
+        // For an agent at the loopback address the system tells at once what the last datagram has met.
+        if self.connector.addresses.is_loopback() && connection.is_some_and(|it| !it.is_doubtful) {
             Duration::ZERO
         } else {
             Duration::from_secs(1)
@@ -468,7 +426,7 @@ impl Sender for UdpSender {
     }
 
     fn destination(&self) -> String {
-        self.addresses.describe()
+        self.connector.addresses.describe()
     }
 
     fn explain(&self, cause: DropCause) -> String {
@@ -479,8 +437,9 @@ impl Sender for UdpSender {
         self.line_about_wait()
     }
 
-    fn for_child(&self) -> Option<MakeSender> {
-        let (agent, family) = (self.addresses.agent().clone(), self.addresses.family);
+    fn after_fork(&self) -> Option<MakeSender> {
+        let addresses = &self.connector.addresses;
+        let (agent, family) = (addresses.agent().clone(), addresses.family);
         let (format, max_packet_bytes) = (self.format, self.max_packet_bytes);
         let bytes_per_second = self.bytes_per_second;
         Some(Box::new(move || {
@@ -501,25 +460,21 @@ impl fmt::Debug for UdpSender {
     }
 }
 
-/// Packed for an agent on this host: a default receive buffer holds a dozen.
+/// The size of packets to an agent on this host, of which a default receive buffer holds a dozen.
 const LOOPBACK_PACKET_BYTES: usize = 16_000;
-/// Packed for an agent elsewhere: not fragmented on any common network.
+/// The size of packets to an agent elsewhere, which no common network fragments.
 const PACKET_BYTES: usize = 1_400;
-/// Of IP version 6 and UDP.
+/// The headers of IP version 6 and UDP.
 const HEADER_BYTES: usize = 48;
-/// No smaller datagrams are tried, however often the system finds them too large.
-const LEAST_LEARNT_BYTES: usize = 1_024;
+/// The smallest limit that is learnt, however often the system finds datagrams too large.
+const MIN_LEARNT_BYTES: usize = 1_024;
 
-/// About what a Jaeger agent was seen to decode on two cores.
+/// The default pace. A Jaeger agent was seen to decode about as much on two cores.
 const BYTES_PER_SECOND: u64 = 20_000_000;
-/// At once to an agent that is watched: half of what the agent of Jaeger 1 queues behind its socket.
+/// The burst to an agent that is watched: half of what the agent of Jaeger 1 queues behind its socket.
 const BURST: u64 = 8 * 1024 * 1024;
-/// At once to an agent that cannot be watched: a third of a default receive buffer.
+/// The burst to an agent that cannot be watched: a third of a default receive buffer.
 const BLIND_BURST: u64 = 64 * 1024;
-
-/// Between attempts to find an address or to open a socket.
-const LEAST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
 #[cfg(test)]
 mod tests;

@@ -7,11 +7,14 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use super::datagrams::{Datagrams, MESSAGE_SIZE};
+use super::connector::SHORTEST_PAUSE;
+use super::failure::MESSAGE_SIZE;
+use super::resolver::Resolver;
+use super::socket::DatagramSocket;
 use super::*;
-use crate::reporter::sender::resolver::Resolver;
+use crate::clock::deadline_after;
 
-/// What a fake system answers; where nothing is prepared, all is well.
+/// A fake system, which gives the prepared answers and then succeeds.
 #[derive(Clone, Default)]
 struct System(Arc<Mutex<Prepared>>);
 
@@ -19,7 +22,7 @@ struct System(Arc<Mutex<Prepared>>);
 struct Prepared {
     opens: VecDeque<io::Error>,
     sends: VecDeque<io::Error>,
-    /// One to each question; `None` is no error.
+    /// The answers of `take_error`, one to each call. `None` is no error.
     errors: VecDeque<Option<io::Error>>,
     opened: Vec<String>,
     sent: Vec<usize>,
@@ -42,8 +45,8 @@ impl System {
     fn sender(&self, agent: &str) -> UdpSender {
         let system = self.clone();
         let mut sender = UdpSender::new(agent.parse::<AgentAddress>().expect(agent));
-        sender.table = || Box::new(socket_table::Unknown);
-        sender.open = Box::new(move |address| {
+        sender.connector.table = || Box::new(socket_table::Unknown);
+        sender.connector.open = Box::new(move |address| {
             let mut prepared = system.0.lock().expect("not poisoned");
             prepared.opened.push(address.to_string());
             match prepared.opens.pop_front() {
@@ -55,7 +58,7 @@ impl System {
     }
 }
 
-impl Datagrams for System {
+impl DatagramSocket for System {
     fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         let mut prepared = self.0.lock().expect("not poisoned");
         if let Some(error) = prepared.sends.pop_front() {
@@ -95,7 +98,7 @@ fn send(sender: &mut UdpSender, spans: u64) -> (SendResult, Option<(DropCause, u
     (outcome.this, earlier(&outcome))
 }
 
-/// The one cause of earlier losses.
+/// Returns the one cause of earlier losses.
 fn earlier(outcome: &SendOutcome) -> Option<(DropCause, u64)> {
     let mut causes = outcome.earlier.iter();
     let cause = causes.next();
@@ -121,12 +124,12 @@ fn on_this_host_a_refusal_concerns_the_datagram_itself() {
     assert_eq!(
         system.opened(),
         [LOCAL],
-        "the socket stays: an agent may come back"
+        "the socket stays, because an agent may come back"
     );
 }
 
 #[test]
-fn on_this_host_nobody_asks_while_datagrams_arrive_and_a_refusal_is_told_by_the_next() {
+fn on_this_host_the_next_datagram_tells_of_a_refusal_after_one_that_arrived() {
     let system = System::default();
     let mut sender = system.sender(LOCAL);
     system.prepare(|prepared| prepared.errors.push_back(None));
@@ -134,7 +137,7 @@ fn on_this_host_nobody_asks_while_datagrams_arrive_and_a_refusal_is_told_by_the_
     let answers = [Some(refused()), None];
     system.prepare(|prepared| prepared.errors.extend(answers));
     assert_eq!(send(&mut sender, 4), (SENT, None), "not asked");
-    // The agent goes away: the system tells so instead of sending the next datagram, and of that one if asked.
+    // The agent goes away. The system tells so in place of sending the next datagram, and of that one when asked.
     system.prepare(|prepared| prepared.sends.push_back(refused()));
     let both = (lost(DropCause::Refused), Some((DropCause::Refused, 4)));
     assert_eq!(send(&mut sender, 5), both);
@@ -144,7 +147,7 @@ fn on_this_host_nobody_asks_while_datagrams_arrive_and_a_refusal_is_told_by_the_
 }
 
 #[test]
-fn from_elsewhere_a_refusal_concerns_the_datagram_before() {
+fn from_another_host_a_refusal_concerns_the_datagram_before() {
     let system = System::default();
     let mut sender = system.sender(REMOTE);
     for spans in [3, 4] {
@@ -158,10 +161,11 @@ fn from_elsewhere_a_refusal_concerns_the_datagram_before() {
 }
 
 #[test]
-fn a_refusal_from_elsewhere_of_one_address_turns_to_the_next() {
+fn after_a_refusal_from_another_host_the_next_address_is_used() {
     let system = System::default();
     let mut sender = system.sender("agent.example");
-    sender.addresses.resolver = resolver(|_, _| Ok(addresses(&["192.0.2.1:7", "192.0.2.2:7"])));
+    sender.connector.addresses.resolver =
+        resolver(|_, _| Ok(addresses(&["192.0.2.1:7", "192.0.2.2:7"])));
     assert_eq!(send(&mut sender, 3), (SENT, None));
     system.prepare(|prepared| prepared.sends.push_back(refused()));
     assert_eq!(send(&mut sender, 4), (SENT, Some((DropCause::Refused, 3))));
@@ -170,7 +174,7 @@ fn a_refusal_from_elsewhere_of_one_address_turns_to_the_next() {
 }
 
 #[test]
-fn a_datagram_that_was_not_sent_for_an_older_refusal_is_sent_again() {
+fn a_datagram_that_an_older_refusal_held_up_is_sent_again() {
     let system = System::default();
     let mut sender = system.sender(REMOTE);
     system.prepare(|prepared| prepared.sends.push_back(refused()));
@@ -190,7 +194,7 @@ fn two_refusals_in_a_row_concern_both_datagrams() {
 }
 
 #[test]
-fn an_interrupted_call_is_made_again() {
+fn an_interrupted_call_is_repeated() {
     let system = System::default();
     let mut sender = system.sender(LOCAL);
     system.prepare(|prepared| {
@@ -201,7 +205,7 @@ fn an_interrupted_call_is_made_again() {
 }
 
 #[test]
-fn the_size_that_the_system_allows_is_learnt() {
+fn the_sender_learns_the_size_that_the_system_allows() {
     let too_large = || io::Error::from_raw_os_error(MESSAGE_SIZE);
     let system = System::default();
     let mut sender = system.sender(LOCAL);
@@ -222,7 +226,7 @@ fn the_size_that_the_system_allows_is_learnt() {
 }
 
 #[test]
-fn the_path_of_an_earlier_datagram_says_nothing_of_this_ones_size() {
+fn an_error_about_an_earlier_datagram_teaches_no_size() {
     let system = System::default();
     let mut sender = system.sender(REMOTE);
     assert_eq!(send(&mut sender, 3), (SENT, None));
@@ -236,7 +240,7 @@ fn the_path_of_an_earlier_datagram_says_nothing_of_this_ones_size() {
 }
 
 #[test]
-fn other_errors_are_losses_of_this_datagram() {
+fn other_errors_lose_the_datagram_itself() {
     for kind in [ErrorKind::PermissionDenied, ErrorKind::NetworkUnreachable] {
         let system = System::default();
         let mut sender = system.sender(REMOTE);
@@ -267,15 +271,15 @@ fn a_socket_that_cannot_be_opened_is_tried_again_later() {
     let expected = "no socket to 127.0.0.1:6831 can be opened (";
     assert!(line.starts_with(expected), "{line}");
 
-    sender.not_before = Some(instant_now());
+    sender.connector.not_before = Some(instant_now());
     assert_eq!(send(&mut sender, 3), (lost(DropCause::SendFailed), None));
-    assert_eq!(sender.pause, LEAST_PAUSE * 2);
-    sender.not_before = Some(instant_now());
+    assert_eq!(sender.connector.pause, SHORTEST_PAUSE * 2);
+    sender.connector.not_before = Some(instant_now());
     assert_eq!(send(&mut sender, 3), (SENT, None));
     assert_eq!(system.opened().len(), 3);
 }
 
-/// One that is waited for however long a busy machine takes.
+/// Returns a resolver whose answer is waited for as long as a busy machine takes.
 fn resolver(
     lookup: impl Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
 ) -> Resolver {
@@ -289,7 +293,7 @@ fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
 }
 
 #[test]
-fn a_name_without_an_address_is_asked_for_again_later() {
+fn a_name_without_an_address_is_looked_up_again_later() {
     let system = System::default();
     let mut sender = system.sender("agent.example:7");
     let answers = Mutex::new(vec![
@@ -297,13 +301,13 @@ fn a_name_without_an_address_is_asked_for_again_later() {
         Ok(addresses(&[])),
         Err(io::Error::other("no such host")),
     ]);
-    sender.addresses.resolver = resolver(move |host, port| {
+    sender.connector.addresses.resolver = resolver(move |host, port| {
         assert_eq!((host, port), ("agent.example", 7));
         let mut answers = answers.lock().expect("not poisoned");
         answers.pop().expect("asked three times")
     });
     for reason in ["no such host", "none of the family that is asked for"] {
-        sender.not_before = None;
+        sender.connector.not_before = None;
         for _ in 0..10 {
             assert_eq!(send(&mut sender, 3), (lost(DropCause::NoAddress), None));
         }
@@ -314,18 +318,18 @@ fn a_name_without_an_address_is_asked_for_again_later() {
             )
         );
     }
-    sender.not_before = None;
+    sender.connector.not_before = None;
     assert_eq!(send(&mut sender, 3), (SENT, None));
     assert_eq!(sender.destination(), "agent.example:7 (127.0.0.1)");
 }
 
 #[test]
-fn a_name_server_that_hangs_holds_nobody_up() {
+fn a_name_server_that_hangs_does_not_block_the_sender() {
     let system = System::default();
     let mut sender = system.sender("agent.example");
     let (answer, answers) = channel();
     let answers = Mutex::new(answers);
-    sender.addresses.resolver = resolver(move |_, _| {
+    sender.connector.addresses.resolver = resolver(move |_, _| {
         let answers = answers.lock().expect("not poisoned");
         Ok(answers.recv().expect("the test answers"))
     });
@@ -348,15 +352,15 @@ fn a_name_server_that_hangs_holds_nobody_up() {
 }
 
 #[test]
-fn a_look_up_that_panics_is_no_address() {
+fn a_look_up_that_panics_finds_no_address() {
     let system = System::default();
     let mut sender = system.sender("agent.example");
-    sender.addresses.resolver = resolver(|_, _| panic!("look-up"));
+    sender.connector.addresses.resolver = resolver(|_, _| panic!("look-up"));
     assert_eq!(send(&mut sender, 3), (lost(DropCause::NoAddress), None));
 }
 
 #[test]
-fn addresses_of_version_4_come_first_and_the_family_may_be_chosen() {
+fn ipv4_addresses_come_first_unless_the_user_sets_a_family() {
     let rows = [
         (SocketFamily::Any, "192.0.2.1:7"),
         (SocketFamily::V4, "192.0.2.1:7"),
@@ -365,7 +369,7 @@ fn addresses_of_version_4_come_first_and_the_family_may_be_chosen() {
     for (family, expected) in rows {
         let system = System::default();
         let mut sender = system.sender("agent.example").family(family);
-        sender.addresses.resolver = resolver(|_, _| {
+        sender.connector.addresses.resolver = resolver(|_, _| {
             Ok(addresses(&[
                 "[2001:db8::1]:7",
                 "192.0.2.1:7",
@@ -380,10 +384,11 @@ fn addresses_of_version_4_come_first_and_the_family_may_be_chosen() {
 }
 
 #[test]
-fn where_one_address_refuses_the_next_one_takes_over() {
+fn when_one_address_refuses_the_next_one_is_used() {
     let system = System::default();
     let mut sender = system.sender("localhost");
-    sender.addresses.resolver = resolver(|_, _| Ok(addresses(&["[::1]:7", "127.0.0.1:7"])));
+    sender.connector.addresses.resolver =
+        resolver(|_, _| Ok(addresses(&["[::1]:7", "127.0.0.1:7"])));
     system.prepare(|prepared| prepared.errors.extend([Some(refused())]));
     assert_eq!(send(&mut sender, 3), (SENT, None));
     assert_eq!(system.opened(), ["127.0.0.1:7", "[::1]:7"]);
@@ -400,10 +405,11 @@ fn where_one_address_refuses_the_next_one_takes_over() {
 }
 
 #[test]
-fn an_address_without_a_route_is_passed_over() {
+fn an_address_without_a_route_is_skipped() {
     let system = System::default();
     let mut sender = system.sender("agent.example");
-    sender.addresses.resolver = resolver(|_, _| Ok(addresses(&["192.0.2.1:7", "192.0.2.2:7"])));
+    sender.connector.addresses.resolver =
+        resolver(|_, _| Ok(addresses(&["192.0.2.1:7", "192.0.2.2:7"])));
     system.prepare(|prepared| {
         let unreachable = ErrorKind::NetworkUnreachable.into();
         prepared.opens.push_back(unreachable);
@@ -413,7 +419,7 @@ fn an_address_without_a_route_is_passed_over() {
 }
 
 #[test]
-fn packets_are_smaller_where_the_path_carries_less() {
+fn packets_are_smaller_if_the_path_carries_less() {
     for (mtu, packed) in [
         (None, 1_400),
         (Some(9_000), 1_400),
@@ -423,7 +429,7 @@ fn packets_are_smaller_where_the_path_carries_less() {
         let system = System::default();
         system.prepare(|prepared| prepared.path_mtu = mtu);
         let mut sender = system.sender(REMOTE);
-        assert_eq!(sender.max_bytes(), 1_400, "it has not asked yet");
+        assert_eq!(sender.max_bytes(), 1_400, "the path is not known yet");
         assert_eq!(send(&mut sender, 1), (SENT, None));
         assert_eq!(sender.max_bytes(), packed, "{mtu:?}");
         assert_eq!(sender.max_single_bytes(), 65_000);
@@ -431,7 +437,7 @@ fn packets_are_smaller_where_the_path_carries_less() {
 }
 
 #[test]
-fn packets_are_small_where_they_would_be_fragmented() {
+fn packets_to_other_hosts_are_small_so_that_none_is_fragmented() {
     let rows = [
         ("127.0.0.1", 16_000, 65_000),
         ("127.9.9.9", 16_000, 65_000),
@@ -455,7 +461,7 @@ fn packets_are_small_where_they_would_be_fragmented() {
 }
 
 #[test]
-fn the_line_about_a_refusal_says_where_and_how_to_mend_it() {
+fn the_line_about_a_refusal_names_the_place_and_the_cure() {
     let system = System::default();
     let mut sender = system.sender(LOCAL);
     system.prepare(|prepared| prepared.errors.extend([Some(refused())]));

@@ -1,7 +1,7 @@
-//! An agent on this host, watched through its socket: how much more fits into its receive buffer, and what it has lost.
+//! Flow control for an agent on this host: how much fits into its receive buffer, and what was dropped there.
 //!
-//! UDP has no flow control, but the kernel tells how much lies unread in a socket of this host, how much may, and how many
-//! datagrams it has dropped there. So a datagram goes when there is room for it, and one that was dropped is not counted as
+//! UDP has none, but the kernel tells how much lies unread in a socket of this host, how much may, and how many
+//! datagrams it has dropped there. So a datagram goes when there is room for it, and a dropped one is not counted as
 //! sent.
 
 use std::collections::VecDeque;
@@ -11,29 +11,30 @@ use std::time::{Duration, Instant};
 use crate::clock::{after, instant_now};
 use crate::reporter::sender::udp::socket_table::{AgentSocket, SocketTable};
 
-/// What is known of one agent's socket, and which datagrams it got since it was last looked at.
+/// The state of one agent's socket as of the last look, and the datagrams that went to it since then.
 pub(super) struct Watch {
     table: Box<dyn SocketTable>,
     ours: SocketAddr,
     agent: SocketAddr,
-    /// As of the last look; `None` where there is no such socket or the system does not tell.
+    /// As of the last look. `None` if there is no such socket or the system does not tell.
     seen: Option<AgentSocket>,
     looked_at: Option<Instant>,
-    may_look_at: Option<Instant>,
+    /// The earliest time of the next look.
+    next_look: Option<Instant>,
     /// How long the last look took.
     took: Duration,
-    /// Bytes of the receive buffer that may still be filled before the next look.
+    /// How many bytes may still go before the next look.
     credit: u64,
     /// How long the last wait for room was.
     wait: Duration,
-    /// How many spans were in each datagram since the last look.
+    /// How many spans were in each datagram that went since the last look.
     spans: VecDeque<u64>,
 }
 
-/// Whether there is room for a datagram.
+/// The answer whether an agent's buffer has room for a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Room {
-    /// Nothing is known of the receiver.
+    /// Nothing is known of the agent's socket.
     Unknown,
     Enough,
     NotBefore(Instant),
@@ -47,7 +48,7 @@ impl Watch {
             agent,
             seen: None,
             looked_at: None,
-            may_look_at: None,
+            next_look: None,
             took: Duration::ZERO,
             credit: 0,
             wait: Duration::ZERO,
@@ -55,13 +56,14 @@ impl Watch {
         }
     }
 
-    /// Whether the receive buffer has room for `bytes` more; sets them aside then. Adds to `lost` the spans that a look
-    /// finds to be dropped.
+    /// Returns whether the receive buffer has room for `bytes` more, and sets them aside if it has.
+    ///
+    /// Adds to `lost` the spans that a look finds to be dropped.
     pub(super) fn room_for(&mut self, bytes: u64, now: Instant, lost: &mut u64) -> Room {
         let age = self.looked_at.map(|at| now.saturating_duration_since(at));
         let is_fresh = age.is_some_and(|age| age < FRESH);
         if !is_fresh || (self.seen.is_some() && self.credit < bytes) {
-            match self.may_look_at {
+            match self.next_look {
                 Some(at) if now < at && self.seen.is_some() => return Room::NotBefore(at),
                 Some(at) if now < at => return Room::Unknown,
                 _ => *lost += self.look(now),
@@ -70,7 +72,7 @@ impl Watch {
         let Some(seen) = self.seen else {
             return Room::Unknown;
         };
-        // A look that has just been made allows one more, up to half of the buffer, and any where nothing is unread.
+        // A fresh look allows one datagram more, up to half of the buffer, and one of any size into an empty buffer.
         let fits = seen.unread == 0 || seen.unread + bytes <= seen.room / 2;
         if self.credit < bytes && !(fits && self.spans.is_empty()) {
             self.wait = (self.wait * 2).clamp(SHORTEST_WAIT, LONGEST_WAIT);
@@ -81,19 +83,19 @@ impl Watch {
         Room::Enough
     }
 
-    /// Notes that a datagram with so many spans has gone.
+    /// Notes that a datagram with this number of spans has gone.
     pub(super) fn sent(&mut self, spans: u64) {
         if self.seen.is_some() {
             self.spans.push_back(spans);
         }
     }
 
-    /// Forgets the last datagram: the system has said what became of it.
+    /// Forgets the last datagram, because the system has told of its loss.
     pub(super) fn take_back(&mut self) {
         self.spans.pop_back();
     }
 
-    /// Looks, if a datagram has gone since the last look; returns the spans that were dropped.
+    /// Looks if a datagram has gone since the last look. Returns the spans that were dropped.
     pub(super) fn fix_decision(&mut self, now: Instant) -> u64 {
         if self.spans.is_empty() {
             return 0;
@@ -101,48 +103,49 @@ impl Watch {
         self.look(now)
     }
 
+    /// Returns the socket as of the last look.
     pub(super) fn seen(&self) -> Option<AgentSocket> {
         self.seen
     }
 
-    /// Returns the spans of the datagrams that were dropped since the last look.
+    /// Looks at the socket. Returns the spans of the datagrams that were dropped since the last look.
     ///
-    /// The kernel counts the datagrams of all senders. Each sender takes as many of them on itself as it has sent since its
-    /// last look, the latest first, because a buffer is full at the end of a burst. So senders that share a full buffer may
-    /// together count more losses than there were, and none counts as sent what was lost.
+    /// The kernel counts the datagrams of all senders. Each sender takes as many of them on itself as it has sent since
+    /// its last look, the latest first, because a buffer is full at the end of a burst. So senders that share a full
+    /// buffer may together count more losses than there were, and none counts a lost datagram as sent.
     fn look(&mut self, now: Instant) -> u64 {
         let before = instant_now();
         let found = self.table.look(self.ours, self.agent);
         let took = instant_now().saturating_duration_since(before);
         self.looked_at = Some(now);
-        // Where looks are slow, they are few: about a fiftieth of the time goes to them. One that another thread has held
-        // up does not count.
+        // About a fiftieth of the time goes to looks, so slow ones are few. The faster of the last two counts, because
+        // another thread may have held one up.
         let usual = took.min(std::mem::replace(&mut self.took, took));
         let pause = if found.is_ok() {
             usual.saturating_mul(50)
         } else {
             BETWEEN_ERRORS
         };
-        self.may_look_at = Some(after(now, pause));
+        self.next_look = Some(after(now, pause));
         let found = found.ok().flatten();
         let dropped = match (self.seen, found) {
             (Some(seen), Some(found)) if seen.id == found.id => {
                 found.dropped.wrapping_sub(seen.dropped)
             }
-            // The agent has started anew.
+            // The agent has restarted, and its socket counts from zero.
             (Some(_), Some(found)) => found.dropped,
             _ => 0,
         };
         let lost = self.spans.iter().rev().take(dropped as usize).sum();
         self.spans.clear();
         self.credit = found.map_or(0, |it| (it.room / 2).saturating_sub(it.unread) / 2);
-        self.credit = self.credit.min(MOST_CREDIT);
+        self.credit = self.credit.min(MAX_CREDIT);
         self.seen = found;
         lost
     }
 }
 
-/// The receive buffer's memory that Linux charges for a datagram on the loopback interface.
+/// Returns how much memory of the receive buffer Linux charges for a datagram on the loopback interface.
 pub(super) fn memory_of(bytes: usize) -> u64 {
     let with_overhead = bytes + 384;
     let memory = if with_overhead <= 16 * 1024 {
@@ -153,13 +156,14 @@ pub(super) fn memory_of(bytes: usize) -> u64 {
     memory as u64
 }
 
-/// How long a look is good for: other senders may fill the buffer, too.
+/// How long a look is good for, because other senders fill the buffer too.
 const FRESH: Duration = Duration::from_millis(10);
-/// Senders that look at the same moment fill no more than this together with a few others.
-const MOST_CREDIT: u64 = 4 * 1024 * 1024;
+/// The number of bytes that may go after one look. Several senders may look at once and see the same room.
+const MAX_CREDIT: u64 = 4 * 1024 * 1024;
+/// Bounds of the wait for room.
 const SHORTEST_WAIT: Duration = Duration::from_micros(500);
 const LONGEST_WAIT: Duration = Duration::from_millis(8);
-/// A system that does not tell is asked again then: a process that has no file descriptor left may have one later.
+/// When to ask a system again that did not tell: a process that had no file descriptor left may have one later.
 const BETWEEN_ERRORS: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
@@ -210,7 +214,7 @@ mod tests {
         (watch, fake, instant_now())
     }
 
-    /// Sends while there is room; returns how many datagrams.
+    /// Sends while there is room. Returns how many datagrams went.
     fn fill(watch: &mut Watch, fake: &Fake, now: &mut Instant, bytes: u64) -> u64 {
         let (mut sent, mut lost) = (0, 0);
         loop {
@@ -232,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_stands_still_is_given_half_of_its_buffer_and_then_what_it_reads() {
+    fn an_agent_that_stands_still_gets_half_of_its_buffer_and_then_as_much_as_it_reads() {
         let (mut watch, fake, mut now) = watch();
         let sent = fill(&mut watch, &fake, &mut now, 10_000);
         assert!((6..=10).contains(&sent), "{sent}");
@@ -245,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_buffer_smaller_than_a_datagram_is_given_one_at_a_time() {
+    fn a_buffer_smaller_than_a_datagram_gets_one_at_a_time() {
         let (mut watch, fake, mut now) = watch();
         fake.change(|socket| socket.room = 2_304);
         assert_eq!(fill(&mut watch, &fake, &mut now, 16_640), 1);
@@ -256,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn dropped_datagrams_are_lost_and_those_of_others_are_not_ours() {
+    fn a_sender_counts_no_more_dropped_datagrams_than_it_has_sent() {
         let (mut watch, fake, now) = watch();
         let mut lost = 0;
         let send = |watch: &mut Watch, spans: u64| {
@@ -268,24 +272,24 @@ mod tests {
         for spans in [1, 2, 3, 4] {
             lost += send(&mut watch, spans);
         }
-        assert_eq!(lost, 0, "what was dropped before is not ours");
+        assert_eq!(lost, 0, "drops from before are not ours");
         fake.change(|socket| socket.dropped += 2);
         assert_eq!(watch.fix_decision(now), 3 + 4);
         assert_eq!(watch.fix_decision(now), 0);
         fake.change(|socket| socket.dropped += 1_000);
-        assert_eq!(watch.fix_decision(now), 0, "nothing has gone since");
+        assert_eq!(watch.fix_decision(now), 0, "no datagram has gone since");
         send(&mut watch, 5);
         fake.change(|socket| socket.dropped = socket.dropped.wrapping_add(u32::MAX));
-        assert_eq!(watch.fix_decision(now), 5, "no more than has gone");
+        assert_eq!(watch.fix_decision(now), 5, "no more than have gone");
         send(&mut watch, 6);
         send(&mut watch, 7);
         watch.take_back();
         fake.change(|socket| socket.dropped = socket.dropped.wrapping_add(3));
-        assert_eq!(watch.fix_decision(now), 6, "the other one is accounted for");
+        assert_eq!(watch.fix_decision(now), 6, "the last one was accounted for");
     }
 
     #[test]
-    fn another_socket_at_the_address_begins_its_own_count() {
+    fn a_new_socket_at_the_address_starts_its_count_from_zero() {
         let (mut watch, fake, now) = watch();
         let mut lost = 0;
         assert_eq!(watch.room_for(1, now, &mut lost), Room::Enough);
@@ -306,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn an_agent_that_is_not_there_yet_is_found_later_and_a_silent_system_is_seldom_asked_again() {
+    fn an_agent_is_found_when_it_comes_and_a_system_that_does_not_tell_is_asked_seldom() {
         let (mut watch, fake, mut now) = watch();
         let mut lost = 0;
         fake.set(Ok(None));

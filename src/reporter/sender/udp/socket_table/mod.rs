@@ -1,4 +1,4 @@
-//! What the kernel of this host tells of the socket that an agent reads from.
+//! The sockets of this host: what the kernel tells of the one that an agent reads from.
 
 #[cfg(target_os = "linux")]
 mod proc_net;
@@ -11,27 +11,27 @@ use std::net::SocketAddr;
 /// An agent's socket at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct AgentSocket {
-    /// Tells a socket from a later one at the same address.
+    /// A number that no later socket at this address has.
     pub(super) id: u64,
-    /// The memory that unread datagrams take, in bytes, as the kernel counts it.
+    /// How much memory unread datagrams take, in bytes, as the kernel counts it.
     pub(super) unread: u64,
-    /// The memory that they may take. A datagram that comes when more is taken is dropped.
+    /// How much memory they may take. The kernel drops a datagram that comes while more is taken.
     pub(super) room: u64,
-    /// Datagrams dropped since the socket was opened; wraps.
+    /// How many datagrams were dropped since the socket was opened. Wraps.
     pub(super) dropped: u32,
 }
 
-/// Looks up an agent's socket.
+/// A way to look up an agent's socket.
 pub(super) trait SocketTable: Send {
-    /// The socket that reads what is sent from `ours` to `agent`; `None` where nobody listens.
+    /// Returns the socket that reads datagrams from `ours` to `agent`, or `None` if no socket does.
     ///
     /// # Errors
     ///
-    /// Where the system does not tell.
+    /// If the system does not tell.
     fn look(&mut self, ours: SocketAddr, agent: SocketAddr) -> io::Result<Option<AgentSocket>>;
 }
 
-/// The table of the running system.
+/// Returns the table of the running system.
 pub(super) fn system() -> Box<dyn SocketTable> {
     #[cfg(target_os = "linux")]
     return Box::new(Linux::default());
@@ -39,13 +39,13 @@ pub(super) fn system() -> Box<dyn SocketTable> {
     return Box::new(Unknown);
 }
 
-/// Asks for the one socket, or reads the whole table where that is forbidden or impossible.
+/// The table of Linux: asks for the one socket, or reads the list of all if that is forbidden or impossible.
 #[cfg(target_os = "linux")]
 #[derive(Default)]
 struct Linux {
     sock_diag: Option<sock_diag::SockDiag>,
     is_refused: bool,
-    /// A kernel without the module `udp_diag` says that there is no such socket, whatever it is asked for.
+    /// A socket was found before. A kernel without the module `udp_diag` finds none, whichever is asked for.
     has_found: bool,
 }
 
@@ -77,7 +77,7 @@ impl Linux {
     }
 }
 
-/// Tells nothing.
+/// The table of a system that does not tell.
 #[cfg(any(test, not(target_os = "linux")))]
 pub(super) struct Unknown;
 
@@ -103,7 +103,7 @@ mod tests {
         ("/proc/net", |_, agent| proc_net::look(agent)),
     ];
 
-    /// A connected pair; the first one reads.
+    /// Returns a socket that reads and one that is connected to it.
     fn pair(listen: &str, to: &str) -> io::Result<(UdpSocket, UdpSocket)> {
         let reader = UdpSocket::bind(listen)?;
         let agent = SocketAddr::new(to.parse().expect(to), reader.local_addr()?.port());
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unread_and_dropped_is_told_for_each_kind_of_address() {
+    fn the_kernel_tells_unread_bytes_and_drops_for_each_kind_of_address() {
         let rows = [
             ("127.0.0.1:0", "127.0.0.1"),
             ("0.0.0.0:0", "127.0.0.1"),
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kernel_without_the_module_is_asked_by_proc_net() {
+    fn proc_net_tells_of_the_socket_on_a_kernel_without_the_module() {
         let (_reader, writer) = pair("127.0.0.1:0", "127.0.0.1").expect("loopback");
         let (ours, agent) = (
             writer.local_addr().expect("bound"),
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_that_is_gone_is_not_found_and_the_next_one_is_another() {
+    fn a_closed_socket_is_not_found_and_the_next_one_has_another_id() {
         let (reader, writer) = pair("127.0.0.1:0", "127.0.0.1").expect("loopback");
         let (ours, agent) = (
             writer.local_addr().expect("bound"),

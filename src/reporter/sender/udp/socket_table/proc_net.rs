@@ -1,4 +1,4 @@
-//! All sockets, read from `/proc/net/udp` and `/proc/net/udp6`, where the kernel may not be asked for one.
+//! The list of all UDP sockets in `/proc/net/udp` and `/proc/net/udp6`, for when the kernel cannot be asked for one.
 
 use std::fs;
 use std::io;
@@ -6,13 +6,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::reporter::sender::udp::socket_table::AgentSocket;
 
+/// Returns the socket that reads datagrams to `agent`.
 pub(super) fn look(agent: SocketAddr) -> io::Result<Option<AgentSocket>> {
     let agent = SocketAddr::new(agent.ip().to_canonical(), agent.port());
     let room = fs::read_to_string("/proc/sys/net/core/rmem_default")
         .ok()
         .and_then(|room| room.trim().parse().ok())
-        .unwrap_or(USUAL_ROOM);
-    // A table that changes while it is read may leave a socket out.
+        .unwrap_or(DEFAULT_ROOM);
+    // A list that changes while it is read may leave a socket out.
     for _ in 0..ATTEMPTS {
         let v4 = fs::read_to_string("/proc/net/udp")?;
         if agent.is_ipv4()
@@ -20,7 +21,7 @@ pub(super) fn look(agent: SocketAddr) -> io::Result<Option<AgentSocket>> {
         {
             return Ok(Some(socket));
         }
-        // Also sockets of version 6 that take version 4. A machine may have none.
+        // A socket of version 6 may take datagrams of version 4. A machine may have no version 6.
         let v6 = fs::read_to_string("/proc/net/udp6").unwrap_or_default();
         if let Some(socket) = find(&v6, agent, room) {
             return Ok(Some(socket));
@@ -29,8 +30,9 @@ pub(super) fn look(agent: SocketAddr) -> io::Result<Option<AgentSocket>> {
     Ok(None)
 }
 
-/// The socket that is bound to the agent's address, or else to any address; none where several are. Those that are connected
-/// to somebody get nothing from anyone else.
+/// Returns the socket that is bound to the agent's address, or else to any address. Returns `None` if several are.
+///
+/// A connected socket is passed over, because it takes datagrams from its own peer only.
 fn find(table: &str, agent: SocketAddr, room: u64) -> Option<AgentSocket> {
     let rows = || {
         table
@@ -43,7 +45,7 @@ fn find(table: &str, agent: SocketAddr, room: u64) -> Option<AgentSocket> {
         let mut rows = rows().filter(|row| {
             row.local.port() == agent.port() && is_address(row.local.ip().to_canonical())
         });
-        // Or have one in it twice.
+        // A list that changes while it is read may also have a socket twice.
         let first = rows.next()?;
         rows.all(|row| row.socket.id == first.socket.id)
             .then_some(first)
@@ -59,7 +61,8 @@ struct Row {
 }
 
 impl Row {
-    /// `sl local_address rem_address st tx_queue:rx_queue tr:when retrnsmt uid timeout inode ref pointer drops`
+    /// Reads a line: `sl local_address rem_address st tx_queue:rx_queue tr:when retrnsmt uid timeout inode ref pointer
+    /// drops`
     fn parse(line: &str, room: u64) -> Option<Self> {
         let mut fields = line.split_ascii_whitespace().skip(1);
         let local = address(fields.next()?)?;
@@ -81,7 +84,7 @@ impl Row {
     }
 }
 
-/// `0100007F:1AAF`: the address word by word as it lies in memory, the port as a number.
+/// Reads an address such as `0100007F:1AAF`: the words of the IP address as they lie in memory, the port as a number.
 fn address(text: &str) -> Option<SocketAddr> {
     let (ip, port) = text.split_once(':')?;
     let word = |at: usize| {
@@ -103,8 +106,8 @@ fn address(text: &str) -> Option<SocketAddr> {
 }
 
 const ATTEMPTS: u32 = 3;
-/// Linux's own default.
-const USUAL_ROOM: u64 = 212_992;
+/// The size of a receive buffer by Linux's own default.
+const DEFAULT_ROOM: u64 = 212_992;
 
 #[cfg(test)]
 mod tests {
@@ -120,7 +123,7 @@ mod tests {
 
     #[test]
     #[cfg(target_endian = "little")]
-    fn the_socket_of_the_address_is_found_before_that_of_any() {
+    fn a_socket_at_the_agents_address_is_found_before_one_at_any_address() {
         let table = [
             HEAD,
             &row("00000000:1AAF", 1),
@@ -138,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_sockets_at_one_address_nothing_is_known() {
+    fn several_sockets_at_one_address_are_no_answer() {
         let table = [HEAD, &row("00000000:1AAF", 1), &row("00000000:1AAF", 2)].concat();
         let agent = "127.0.0.1:6831".parse().expect("one");
         assert_eq!(find(&table, agent, 1), None);
@@ -148,7 +151,7 @@ mod tests {
 
     #[test]
     #[cfg(target_endian = "little")]
-    fn a_socket_that_is_connected_to_another_is_not_the_agents() {
+    fn a_socket_that_is_connected_elsewhere_is_not_the_agents() {
         let other = row("0100007F:1AAF", 1).replace(" 00000000:0000", " 0100007F:9C40");
         let table = [HEAD, &other, &row("00000000:1AAF", 2)].concat();
         let agent = "127.0.0.1:6831".parse().expect("one");

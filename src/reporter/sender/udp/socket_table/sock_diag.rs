@@ -1,4 +1,6 @@
-//! One socket, asked for by `NETLINK_SOCK_DIAG`: a few microseconds, however many sockets there are. See `sock_diag(7)`.
+//! Questions to the kernel about one socket, by `NETLINK_SOCK_DIAG`; see `sock_diag(7)`.
+//!
+//! An answer takes a few microseconds, however many sockets there are.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -11,7 +13,7 @@ use rustix::net::{
 
 use crate::reporter::sender::udp::socket_table::AgentSocket;
 
-/// A netlink socket.
+/// A netlink socket for questions about other sockets.
 pub(super) struct SockDiag {
     socket: OwnedFd,
     sequence: u32,
@@ -28,6 +30,7 @@ impl SockDiag {
         })
     }
 
+    /// Asks for the socket that reads datagrams from `ours` to `agent`.
     pub(super) fn look(
         &mut self,
         ours: SocketAddr,
@@ -44,7 +47,7 @@ impl SockDiag {
                 received => received?,
             };
             let answer = &buffer[..len];
-            // Anything else answers a question that was given up.
+            // Another number is the late answer to an earlier question.
             if word(answer, 8) == Some(self.sequence) {
                 return read(answer);
             }
@@ -54,7 +57,7 @@ impl SockDiag {
 
 #[cfg(test)]
 impl SockDiag {
-    /// Answers the first question as a kernel without the module `udp_diag` does.
+    /// Returns a socket that answers the first question like a kernel without the module `udp_diag`.
     pub(super) fn without_module() -> Self {
         let (socket, kernel) = std::os::unix::net::UnixDatagram::pair().expect("a pair");
         let mut answer = [0; HEADER_BYTES + 4];
@@ -62,7 +65,7 @@ impl SockDiag {
         answer[8..12].copy_from_slice(&1_u32.to_ne_bytes());
         answer[HEADER_BYTES..].copy_from_slice(&(-2_i32).to_ne_bytes());
         kernel.send(&answer).expect("sent");
-        // What is sent to it is to arrive somewhere.
+        // The other end stays open, or the question could not be sent.
         std::mem::forget(kernel);
         Self {
             socket: socket.into(),
@@ -71,7 +74,7 @@ impl SockDiag {
     }
 }
 
-/// A `struct nlmsghdr` and a `struct inet_diag_req_v2`.
+/// Writes a `struct nlmsghdr` and a `struct inet_diag_req_v2`.
 fn request(sequence: u32, ours: SocketAddr, agent: SocketAddr) -> [u8; REQUEST_BYTES] {
     let mut request = [0; REQUEST_BYTES];
     let mut at = 0;
@@ -93,7 +96,7 @@ fn request(sequence: u32, ours: SocketAddr, agent: SocketAddr) -> [u8; REQUEST_B
     };
     put(&[family, IPPROTO_UDP, 1 << (INET_DIAG_SKMEMINFO - 1), 0]);
     put(&u32::MAX.to_ne_bytes());
-    // For UDP the kernel looks up the receiver of a datagram: its source is the other side.
+    // For UDP the kernel looks up the receiver of a datagram, so the source is our side.
     put(&ours.port().to_be_bytes());
     put(&agent.port().to_be_bytes());
     put(&address(ours_ip));
@@ -103,7 +106,7 @@ fn request(sequence: u32, ours: SocketAddr, agent: SocketAddr) -> [u8; REQUEST_B
     request
 }
 
-/// Reads a `struct nlmsghdr` with a `struct inet_diag_msg` or an error behind it.
+/// Reads a `struct nlmsghdr` and the `struct inet_diag_msg` or the error behind it.
 fn read(answer: &[u8]) -> io::Result<Option<AgentSocket>> {
     let kind = answer.get(4..6).and_then(|bytes| bytes.try_into().ok());
     if kind.map(u16::from_ne_bytes) == Some(NLMSG_ERROR) {
@@ -131,7 +134,7 @@ fn read(answer: &[u8]) -> io::Result<Option<AgentSocket>> {
     }
 }
 
-/// Of the attribute `INET_DIAG_SKMEMINFO`: `SK_MEMINFO_RMEM_ALLOC`, `SK_MEMINFO_RCVBUF` and `SK_MEMINFO_DROPS`.
+/// Reads the attribute `INET_DIAG_SKMEMINFO`: `SK_MEMINFO_RMEM_ALLOC`, `SK_MEMINFO_RCVBUF` and `SK_MEMINFO_DROPS`.
 fn memory_info(answer: &[u8]) -> Option<[u32; 3]> {
     let mut attributes = answer.get(HEADER_BYTES + MESSAGE_BYTES..)?;
     loop {
@@ -162,7 +165,7 @@ fn address(ip: IpAddr) -> [u8; 16] {
     }
 }
 
-/// Of `struct nlmsghdr`, of `struct inet_diag_msg`, and where in the latter the cookie is.
+/// The sizes of `struct nlmsghdr` and of `struct inet_diag_msg`, and the place of the cookie in the latter.
 const HEADER_BYTES: usize = 16;
 const MESSAGE_BYTES: usize = 72;
 const COOKIE_AT: usize = 44;
@@ -183,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_that_is_cut_anywhere_is_an_error() {
+    fn an_answer_that_is_cut_short_is_an_error() {
         let reader = std::net::UdpSocket::bind("127.0.0.1:0").expect("loopback");
         let agent = reader.local_addr().expect("bound");
         let sock_diag = SockDiag::open().expect("allowed");

@@ -1,12 +1,12 @@
-//! What has to wait: for the system, for the agent, for the pace.
+//! Datagrams that wait: for the system, for the agent, for the pace.
 
 use super::super::connection::LONGEST_NO_ROOM;
-use super::super::datagrams::NO_BUFFERS;
-use super::super::socket_table::AgentSocket;
+use super::super::failure::NO_BUFFERS;
+use super::super::socket_table::{AgentSocket, SocketTable};
 use super::*;
 
 #[test]
-fn while_the_system_has_no_room_the_datagram_waits_longer_and_longer() {
+fn while_the_system_has_no_room_a_datagram_waits_longer_and_longer() {
     let system = System::default();
     let mut sender = system.sender(LOCAL);
     system.prepare(|prepared| {
@@ -33,7 +33,7 @@ fn while_the_system_has_no_room_the_datagram_waits_longer_and_longer() {
 }
 
 #[test]
-fn a_datagram_without_room_for_seconds_is_given_up() {
+fn a_datagram_is_lost_after_seconds_without_room() {
     let system = System::default();
     let mut sender = system.sender(LOCAL);
     let no_room = || {
@@ -59,7 +59,7 @@ fn a_datagram_without_room_for_seconds_is_given_up() {
 }
 
 #[test]
-fn a_burst_to_an_agent_that_cannot_be_watched_is_spread() {
+fn datagrams_to_an_agent_that_cannot_be_watched_keep_the_pace() {
     for agent in [LOCAL, REMOTE] {
         let mut sender = System::default().sender(agent);
         let bytes = vec![0; 15_000];
@@ -69,7 +69,7 @@ fn a_burst_to_an_agent_that_cannot_be_watched_is_spread() {
             match outcome.this {
                 SendResult::Sent => sent += 1,
                 SendResult::Later(at) => {
-                    assert!(sent >= 3, "a burst is allowed");
+                    assert!(sent >= 3, "a burst goes at once");
                     // 16,640 bytes of the receiver's memory, at 20,000,000 a second.
                     let left = at.saturating_duration_since(instant_now());
                     assert!(left <= Duration::from_micros(833), "{left:?}");
@@ -88,7 +88,7 @@ fn a_burst_to_an_agent_that_cannot_be_watched_is_spread() {
 }
 
 #[test]
-fn a_full_receive_buffer_holds_datagrams_back_and_dropped_ones_are_earlier_losses() {
+fn a_full_receive_buffer_makes_datagrams_wait_and_dropped_ones_are_earlier_losses() {
     thread_local! {
         static SOCKET: std::cell::Cell<AgentSocket> = const { std::cell::Cell::new(AgentSocket {
             id: 1,
@@ -109,7 +109,7 @@ fn a_full_receive_buffer_holds_datagrams_back_and_dropped_ones_are_earlier_losse
         SOCKET.set(socket);
     };
     let mut sender = System::default().sender(LOCAL);
-    sender.table = || Box::new(Local);
+    sender.connector.table = || Box::new(Local);
     assert_eq!(send(&mut sender, 3), (SENT, None));
     change(|socket| socket.dropped += 1);
     let lost = Some((DropCause::AgentKernelDrops, 3));
@@ -122,7 +122,7 @@ fn a_full_receive_buffer_holds_datagrams_back_and_dropped_ones_are_earlier_losse
     );
     assert_eq!(send(&mut sender, 4), (SENT, None));
     change(|socket| (socket.dropped, socket.unread) = (7, 200_000));
-    // The next look is made when the last one is old enough.
+    // The sender looks again only when its last look is old enough.
     let outcome = loop {
         let outcome = send(&mut sender, 5);
         if matches!(outcome.0, SendResult::Later(_)) && outcome.1.is_some() {
@@ -137,7 +137,7 @@ fn a_full_receive_buffer_holds_datagrams_back_and_dropped_ones_are_earlier_losse
 }
 
 #[test]
-fn what_was_dropped_at_an_address_that_is_left_is_told_with_the_next_datagram() {
+fn drops_at_an_address_that_was_left_are_told_with_the_next_datagram() {
     struct OneMoreEachTime(u32);
     impl SocketTable for OneMoreEachTime {
         fn look(&mut self, _: SocketAddr, _: SocketAddr) -> io::Result<Option<AgentSocket>> {
@@ -151,8 +151,9 @@ fn what_was_dropped_at_an_address_that_is_left_is_told_with_the_next_datagram() 
         }
     }
     let mut sender = System::default().sender("localhost");
-    sender.table = || Box::new(OneMoreEachTime(0));
-    sender.addresses.resolver = resolver(|_, _| Ok(addresses(&["127.0.0.1:7", "127.0.0.2:7"])));
+    sender.connector.table = || Box::new(OneMoreEachTime(0));
+    sender.connector.addresses.resolver =
+        resolver(|_, _| Ok(addresses(&["127.0.0.1:7", "127.0.0.2:7"])));
     assert_eq!(send(&mut sender, 3), (SENT, None));
     assert!(sender.turn_to_next_address());
     let dropped = Some((DropCause::AgentKernelDrops, 3));

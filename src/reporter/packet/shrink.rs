@@ -1,9 +1,13 @@
-//! A span that is too large for any packet, made smaller.
+//! Making a span smaller that is too large for any packet.
 //!
-//! In this order, each only as far as it must: log records are left out, the largest first; the longest values are
-//! cut, all to one length; tags that no convention knows are left out, the largest first. The tag `tracehound.degraded` says
-//! what was done, such as `logs, values`, and `tracehound.dropped_items` how many logs and tags went, with those that the
-//! limits had left out before.
+//! There are three steps, each taken only as far as it must be:
+//!
+//! 1. Leave out log records, the largest first.
+//! 2. Cut the longest values, all to one length.
+//! 3. Leave out tags that no convention knows, the largest first.
+//!
+//! The tag `tracehound.degraded` tells which steps were taken, such as `logs, values`. The tag
+//! `tracehound.dropped_items` tells how many logs and tags are missing, with those that the limits had left out before.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -18,7 +22,7 @@ use crate::record::wire::encode::{write_log, write_tag};
 use crate::record::{FinishedSpan, FrameBytes, FrameHeader, LogView, cut};
 use crate::reporter::packet::marks::{Marks, missing_records};
 
-/// What a packet leaves out of a span, beside what the limits have left out before.
+/// Counts of what was taken from a span to make it smaller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Loss {
     /// Tags and log records.
@@ -27,44 +31,44 @@ pub(super) struct Loss {
     pub(super) values: u64,
 }
 
-/// Shows smaller and smaller forms of `span` to `fits`. When one fits, it is the last one shown, and has this loss.
-pub(super) fn degrade(
+/// Shows smaller and smaller forms of `span` to `fits`. If one fits, the last one shown does, and its loss is returned.
+pub(super) fn shrink(
     span: &FinishedSpan<'_>,
     fits: impl FnMut(&FinishedSpan<'_>) -> bool,
 ) -> Option<Loss> {
-    let mut degrader = Degrader::new(span, fits);
-    degrader.degrade().then_some(degrader.loss)
+    let mut shrinker = Shrinker::new(span, fits);
+    shrinker.shrink().then_some(shrinker.loss)
 }
 
-/// Values are left this long, in bytes; rather than cut more, tags are left out.
+/// The length to which values are cut at most, in bytes, before tags are left out.
 const SHORTEST_CUT: usize = 64;
 
-/// What is taken away.
+/// A form of a span, given by the parts that it leaves out.
 #[derive(Clone, Copy, Default)]
 struct Cut {
-    /// So many log records, the largest.
+    /// The number of log records that it leaves out, the largest.
     logs: usize,
-    /// What values and the operation name have beyond.
+    /// The length to which it cuts values and the operation name.
     longest_value: Option<usize>,
-    /// So many tags, the largest of those that no convention knows.
+    /// The number of tags that it leaves out, the largest of those that no convention knows.
     tags: usize,
 }
 
-struct Degrader<'a, F> {
+struct Shrinker<'a, F> {
     span: FinishedSpan<'a>,
-    /// With the number of larger ones.
+    /// Each log record, with the number of larger ones.
     logs: Vec<(LogView<'a>, usize)>,
-    /// With the number of larger ones among those that may go.
+    /// Each tag. One that may be left out has the number of larger ones that may.
     tags: Vec<(&'a str, TagRef<'a>, Option<usize>)>,
     optional_tags: usize,
-    /// As the limits have left them.
+    /// The marks that the limits have left.
     marks: Marks,
     fits: F,
-    /// Of the form that was shown last.
+    /// The loss of the form that was shown last.
     loss: Loss,
 }
 
-impl<'a, F: FnMut(&FinishedSpan<'_>) -> bool> Degrader<'a, F> {
+impl<'a, F: FnMut(&FinishedSpan<'_>) -> bool> Shrinker<'a, F> {
     fn new(span: &FinishedSpan<'a>, fits: F) -> Self {
         let logs: Vec<_> = span.logs().collect();
         let log_ranks = ranks(logs.iter().map(|log| Some(log_len(log))));
@@ -93,8 +97,8 @@ impl<'a, F: FnMut(&FinishedSpan<'_>) -> bool> Degrader<'a, F> {
         }
     }
 
-    /// Whether some form fits, which is the last one shown.
-    fn degrade(&mut self) -> bool {
+    /// Returns whether a form fits, which is the last one shown then.
+    fn shrink(&mut self) -> bool {
         let mut cut = Cut::default();
         let (logs, tags) = (self.logs.len(), self.optional_tags);
 
@@ -113,7 +117,7 @@ impl<'a, F: FnMut(&FinishedSpan<'_>) -> bool> Degrader<'a, F> {
         tags > 0 && self.fits(cut) && self.least(tags, |n| Cut { tags: n, ..cut })
     }
 
-    /// The smallest of the cuts `1..=most` that fits, where the largest does.
+    /// Finds the smallest of the cuts `1..=most` that fits. The largest must fit.
     fn least(&mut self, most: usize, cut: impl Fn(usize) -> Cut) -> bool {
         let (mut too_few, mut enough) = (0, most);
         while enough - too_few > 1 {
@@ -127,7 +131,7 @@ impl<'a, F: FnMut(&FinishedSpan<'_>) -> bool> Degrader<'a, F> {
         self.fits(cut(enough))
     }
 
-    /// The longest that values may be, where `SHORTEST_CUT` fits and what they are does not.
+    /// Finds the longest values that fit. `SHORTEST_CUT` must fit, and uncut values must not.
     fn longest(&mut self, cut: impl Fn(usize) -> Cut) -> bool {
         let texts = self.tags.iter().map(|(_, value, _)| match value {
             TagRef::String(text) => text.len(),
@@ -147,6 +151,7 @@ impl<'a, F: FnMut(&FinishedSpan<'_>) -> bool> Degrader<'a, F> {
         self.fits(cut(fits))
     }
 
+    /// Shows one form.
     fn fits(&mut self, cut: Cut) -> bool {
         let (mut tags, mut tag_count) = (Vec::new(), 0);
         let mut marks = self.marks.clone();
@@ -173,7 +178,7 @@ impl<'a, F: FnMut(&FinishedSpan<'_>) -> bool> Degrader<'a, F> {
                 write_log(&mut logs, log.timestamp, &log.field_refs());
                 log_count += 1;
             } else if let Some(missing) = missing_records(log) {
-                // They were counted when they went, and nothing else on the span tells of them now.
+                // These were counted before, but with `log` gone only the mark tells of them.
                 marks.dropped_items = marks.dropped_items.saturating_add(missing);
             } else {
                 loss.items += 1;
@@ -207,7 +212,7 @@ impl<'a, F: FnMut(&FinishedSpan<'_>) -> bool> Degrader<'a, F> {
     }
 }
 
-/// The tags of the semantic conventions and of the samplers: they say what the span is.
+/// The tags of the semantic conventions and of the samplers, which stay because they tell what the span is.
 const STANDARD: [&str; 21] = [
     COMPONENT,
     DB_INSTANCE,
@@ -232,7 +237,7 @@ const STANDARD: [&str; 21] = [
     SPAN_KIND,
 ];
 
-/// How many of the others are larger, for each that has a length.
+/// Returns, for each item that has a length, how many of the others are larger.
 fn ranks(lengths: impl Iterator<Item = Option<usize>>) -> Vec<Option<usize>> {
     let lengths: Vec<_> = lengths.collect();
     let mut order: Vec<_> = (0..lengths.len())
@@ -258,7 +263,7 @@ fn tag_len(key: &str, value: TagRef<'_>) -> usize {
     bytes.len()
 }
 
-/// Writes the tag and says whether its value was cut.
+/// Writes the tag. Returns whether its value was cut.
 fn write_cut_tag(out: &mut Vec<u8>, key: &str, value: TagRef<'_>, longest: Option<usize>) -> bool {
     match (value, longest) {
         (TagRef::String(text), _) => {
@@ -277,7 +282,7 @@ fn write_cut_tag(out: &mut Vec<u8>, key: &str, value: TagRef<'_>, longest: Optio
     }
 }
 
-/// The text, at most so many bytes of it with the mark, whole characters; and whether it was cut.
+/// Cuts the text to whole characters of at most `longest` bytes, a mark included. Also returns whether it was cut.
 fn cut_text(text: &str, longest: Option<usize>) -> (Cow<'_, str>, bool) {
     match longest.and_then(|longest| cut(text, longest)) {
         Some(shorter) => (Cow::Owned(shorter), true),

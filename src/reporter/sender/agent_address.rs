@@ -5,11 +5,11 @@ use std::str::FromStr;
 
 use crate::redact;
 
-/// Where an agent listens: a name or an address, and a port.
+/// The place where an agent listens: a name or an address, and a port.
 ///
-/// Reads `host:port`, `host`, `192.0.2.1:6831`, `[2001:db8::1]:6831`, `[2001:db8::1]` and `2001:db8::1` (an
-/// address of version 6 without brackets has no port), and a zone, as in `fe80::1%eth0`. A name is resolved later, by
-/// the sender.
+/// It is read from `host:port`, `host`, `192.0.2.1:6831`, `[2001:db8::1]:6831`, `[2001:db8::1]` and `2001:db8::1`. An
+/// address of IP version 6 without brackets has no port, and it may have a zone, as in `fe80::1%eth0`. The sender looks
+/// a name up later.
 ///
 /// ```
 /// use tracehound::reporter::sender::AgentAddress;
@@ -23,7 +23,7 @@ use crate::redact;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AgentAddress {
-    /// Without brackets.
+    /// The name or address, without brackets.
     host: String,
     port: u16,
 }
@@ -38,7 +38,7 @@ impl AgentAddress {
     ///
     /// # Errors
     ///
-    /// When the host is missing, an address in brackets is none, or the port is not a number from 1 to 65535.
+    /// If the host is missing, the brackets do not hold an IPv6 address, or the port is not a number from 1 to 65535.
     pub fn parse(text: &str, default_port: u16) -> Result<Self, AddressError> {
         let error = |expected| AddressError::new(text, expected);
         let read_port =
@@ -75,12 +75,12 @@ impl AgentAddress {
         }
     }
 
-    /// The name or address, without brackets.
+    /// Returns the name or address, without brackets.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port.
+    /// Returns the port.
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -103,7 +103,7 @@ impl AgentAddress {
         text.parse().ok().filter(|&port| digits && port != 0)
     }
 
-    /// The address, where it is not a name. A zone that is a name is looked up as well.
+    /// Returns the address, or `None` if the host is a name or has a zone with a name: these are looked up.
     pub(super) fn literal(&self) -> Option<SocketAddr> {
         let Self { host, port } = self;
         match host.parse::<IpAddr>() {
@@ -117,7 +117,7 @@ impl AgentAddress {
 }
 
 impl Default for AgentAddress {
-    /// `localhost:6831`, as in the other Jaeger clients.
+    /// Returns `localhost:6831`, like the other Jaeger clients.
     fn default() -> Self {
         Self::new("localhost", Self::COMPACT_PORT)
     }
@@ -126,7 +126,7 @@ impl Default for AgentAddress {
 impl FromStr for AgentAddress {
     type Err = AddressError;
 
-    /// As [`AgentAddress::parse`], with port 6831 where there is none.
+    /// Reads a host like [`AgentAddress::parse`], with the default port 6831.
     fn from_str(text: &str) -> Result<Self, AddressError> {
         Self::parse(text, Self::COMPACT_PORT)
     }
@@ -155,7 +155,7 @@ impl fmt::Display for AgentAddress {
     }
 }
 
-/// A text that is no [`AgentAddress`].
+/// The error for a text that is not an [`AgentAddress`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddressError {
     found: String,
@@ -180,7 +180,7 @@ impl fmt::Display for AddressError {
 
 impl Error for AddressError {}
 
-/// In its shortest form. A zone, as in `fe80::1%eth0`, may follow.
+/// Reads an address of IP version 6, with or without a zone as in `fe80::1%eth0`. Returns its shortest form.
 fn read_v6(text: &str) -> Option<String> {
     let (address, zone) = match text.split_once('%') {
         Some((address, zone)) => (address, Some(zone)),
@@ -193,7 +193,7 @@ fn read_v6(text: &str) -> Option<String> {
     }
 }
 
-/// Whether a text has letters, digits and these signs only.
+/// Returns whether a text has no characters but letters, digits and `signs`.
 fn is_name(text: &str, signs: &str) -> bool {
     let is_known = |c: char| c.is_alphanumeric() || signs.contains(c);
     !text.is_empty() && text.chars().all(is_known)
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_named_with_what_was_expected() {
+    fn an_error_names_the_text_and_what_was_expected() {
         let rows = [
             ("", "a host name or address"),
             (":6831", "a host name or address"),
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn no_secret_of_a_url_is_in_an_error() {
+    fn an_error_holds_no_secret_of_a_url() {
         for text in [
             "udp://u:canary@agent:1/",
             "u:canary@agent:1",

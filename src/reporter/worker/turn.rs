@@ -1,4 +1,6 @@
-//! The reporter and its accounts: one turn of a worker at a time.
+//! One turn of a worker: take spans from the queue, hand them to the reporter, flush, close.
+//!
+//! A turn knows no thread and no caller: it gets [`Orders`] and returns [`Progress`].
 
 use std::time::{Duration, Instant};
 
@@ -6,13 +8,13 @@ use crate::clock::{deadline_after, instant_now};
 use crate::metrics::{DropCause, DropCounts};
 use crate::record::{Backlog, BacklogMark, Take};
 use crate::reporter::guarded::guarded;
-use crate::reporter::looks::Looks;
-use crate::reporter::overflow::Overflow;
-use crate::reporter::worker::{Shared, WorkerHandle, WorkerOptions};
+use crate::reporter::worker::options::WorkerOptions;
+use crate::reporter::worker::overflow::Overflow;
+use crate::reporter::worker::schedule::Schedule;
 use crate::reporter::{Reporter, Unsent};
 use crate::sync::generation;
 
-/// What callers have asked for since the last turn.
+/// The requests of callers since the last turn.
 #[derive(Debug)]
 pub(crate) struct Orders {
     /// The last ticket that was given out.
@@ -23,50 +25,64 @@ pub(crate) struct Orders {
     pub(super) close_until: Option<Instant>,
 }
 
-/// The reporter and its accounts: does one turn at a time.
-pub(crate) struct Drive {
-    /// Of the process.
+/// The state of the worker's accounts at the end of a turn.
+#[derive(Debug)]
+pub(super) struct Progress {
+    pub(super) totals: Totals,
+    /// The last ticket whose request is done, if the turn has finished one.
+    pub(super) served: Option<u64>,
+    /// The reporter is closed, and there is no next turn.
+    pub(super) is_closed: bool,
+}
+
+/// The fate of the spans that the reporter was handed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Totals {
+    pub(super) sent: u64,
+    pub(super) dropped: DropCounts,
+}
+
+/// A worker between two turns: the reporter, the spans on their way to it, and the accounts.
+pub(crate) struct WorkerTurn {
+    /// The generation of the process that made this.
     generation: u32,
     options: WorkerOptions,
     reporter: Box<dyn Reporter>,
     backlog: Backlog,
-    looks: Looks,
+    schedule: Schedule,
     next_flush: Instant,
-    /// What callers wait for.
+    /// The spans that callers wait for.
     goal: Option<Goal>,
-    /// What callers have asked for since then. It waits its turn, so that none of them is put off for ever by the others.
+    /// Later requests. They wait, so that they cannot put off the first for ever.
     next_goal: Option<Goal>,
-    /// Memory has run short, and nothing was taken since then.
+    /// Memory has run short, and nothing was taken from the queue since then.
     drains_soon: bool,
-    /// The last ticket that a goal was set for.
+    /// The last ticket that is part of a goal.
     ticket: u64,
-    handed: u64,
+    handed_over: u64,
     panicked: u64,
     overflow: Overflow,
     unsent: Unsent,
-    /// As of the last flush, so that nothing shows as sent that waits in the reporter.
+    /// As of the last flush, so that a span that waits in the reporter does not show as sent.
     totals: Totals,
 }
 
-/// Everything before `mark` is to be handed over, and flushed where there is a time for it.
+/// A stretch of the backlog that callers wait for: all spans before `mark`.
 #[derive(Clone, Copy, Default)]
 struct Goal {
     ticket: u64,
     mark: BacklogMark,
+    /// Flush the reporter behind these spans, until then.
     flush_until: Option<Instant>,
+    /// Close the reporter behind these spans, until then.
     close_until: Option<Instant>,
 }
 
-impl Drive {
-    pub(super) fn new(
-        options: WorkerOptions,
-        mut reporter: Box<dyn Reporter>,
-        worker: &WorkerHandle,
-    ) -> Self {
-        guarded(&options.metrics, || reporter.attach(worker));
+impl WorkerTurn {
+    pub(super) fn new(options: WorkerOptions, reporter: Box<dyn Reporter>) -> Self {
         Self {
             generation: generation(),
-            looks: Looks::new(instant_now(), options.flush_interval),
+            schedule: Schedule::new(instant_now(), options.flush_interval),
             next_flush: deadline_after(options.flush_interval),
             options,
             reporter,
@@ -75,7 +91,7 @@ impl Drive {
             next_goal: None,
             drains_soon: false,
             ticket: 0,
-            handed: 0,
+            handed_over: 0,
             panicked: 0,
             overflow: Overflow::default(),
             unsent: Unsent::default(),
@@ -83,13 +99,13 @@ impl Drive {
         }
     }
 
-    /// Whether this is the process that it was made for: a reporter may fork, too.
+    /// Returns whether this process made the turn. A reporter may fork inside of a call.
     fn is_at_home(&self) -> bool {
         self.generation == generation()
     }
 
-    /// When there is something to do even if nobody asks.
-    pub(super) fn next_turn(&self) -> Instant {
+    /// Returns when the next turn is due if no caller asks for one.
+    pub(super) fn next(&self) -> Instant {
         let next = match self.paused_until() {
             Some(pause) => {
                 let pause = pause.max(deadline_after(SHORTEST_PAUSE));
@@ -98,20 +114,20 @@ impl Drive {
             None if !self.backlog.is_empty() || self.goal.is_some() || self.drains_soon => {
                 instant_now()
             }
-            None => self.looks.next(),
+            None => self.schedule.next(),
         };
         next.min(self.next_flush)
     }
 
-    /// Does a turn; false after the last one.
-    pub(super) fn turn(&mut self, orders: &Orders, shared: &Shared) -> bool {
+    /// Runs one turn. Returns `None` if this is a forked child, which must not go on.
+    pub(super) fn run(&mut self, orders: &Orders) -> Option<Progress> {
         let now = instant_now();
         let is_flush_due = now >= self.next_flush;
         self.take(orders, now, is_flush_due);
         self.resume(now);
         self.hand_over();
         if !self.is_at_home() {
-            return false;
+            return None;
         }
         if is_flush_due {
             self.flush(now + TICK_TIMEOUT);
@@ -120,33 +136,31 @@ impl Drive {
         }
         let reached = self.pursue_goal();
         if !self.is_at_home() {
-            return false;
+            return None;
         }
         if is_flush_due || orders.drain_now || reached.is_some() {
-            self.overflow.look(&self.options, &*self.reporter);
+            self.overflow.check(&self.options, &*self.reporter);
         }
-        let Some(goal) = reached else {
-            shared.update(self.totals);
-            return true;
-        };
-        let is_closed = goal.close_until.is_some();
-        shared.serve(goal.ticket, is_closed, self.totals);
-        !is_closed
+        Some(Progress {
+            totals: self.totals,
+            served: reached.map(|goal| goal.ticket),
+            is_closed: reached.is_some_and(|goal| goal.close_until.is_some()),
+        })
     }
 
-    /// Takes from the threads what is to be handed over now.
+    /// Takes from the queue the spans that should be handed over now, and makes goals of requests.
     fn take(&mut self, orders: &Orders, now: Instant, is_flush_due: bool) {
         let is_asked = orders.ticket > self.ticket || orders.close_until.is_some();
         self.drains_soon |= orders.drain_now;
-        // While the reporter makes a pause, spans can as well wait where they are.
-        let is_time = self.drains_soon || is_flush_due || now >= self.looks.next();
-        let kind = match self.looks.kind(now) {
+        let is_time = self.drains_soon || is_flush_due || now >= self.schedule.next();
+        let kind = match self.schedule.kind(now) {
             Take::Filled if !is_asked && !self.drains_soon && !is_flush_due => Take::Filled,
             _ => Take::All,
         };
+        // While the reporter pauses a backlog remains, and further spans wait in the queue rather than here.
         if is_asked || (is_time && self.backlog.is_empty()) {
             let bytes = self.options.queue.take(kind, &mut self.backlog);
-            self.looks.looked(now, kind, bytes);
+            self.schedule.took(now, kind, bytes);
             self.drains_soon = false;
         } else if is_flush_due {
             self.options.queue.forget_ended();
@@ -159,7 +173,7 @@ impl Drive {
                 flush_until: orders.flush_until,
                 close_until: orders.close_until,
             };
-            // The close is the end of all that others wait for.
+            // A close ends everything that other callers wait for.
             let joins = asked.close_until.is_some() || self.goal.is_none();
             let goal = if joins {
                 &mut self.goal
@@ -170,19 +184,19 @@ impl Drive {
         }
     }
 
-    /// Has the reporter go on after its pause.
+    /// Calls the reporter's `resume` if its pause is over.
     fn resume(&mut self, now: Instant) {
         if self.paused_until().is_some_and(|until| now >= until) {
             self.guard(|reporter| reporter.resume());
         }
     }
 
-    /// Hands spans to the reporter, until it makes a pause.
+    /// Hands spans to the reporter until it pauses.
     fn hand_over(&mut self) {
         if self.backlog.is_empty() || self.paused_until().is_some() {
             return;
         }
-        // What comes behind a goal waits until that is reached.
+        // Spans behind the goal's mark wait until the goal is reached.
         let until = self
             .goal
             .map_or_else(|| self.backlog.end(), |goal| goal.mark);
@@ -194,7 +208,7 @@ impl Drive {
             generation: home,
             ..
         } = self;
-        self.handed += options.queue.report(backlog, until, |span| {
+        self.handed_over += options.queue.report(backlog, until, |span| {
             if generation() != *home {
                 return false;
             }
@@ -209,7 +223,7 @@ impl Drive {
         });
     }
 
-    /// Flushes and closes where callers have asked for it; returns the goal once it is reached or its time is up.
+    /// Flushes or closes for the callers who wait. Returns the goal once it is reached or its time is up.
     fn pursue_goal(&mut self) -> Option<Goal> {
         let goal = self.goal?;
         let is_late = |until: Instant| instant_now() >= until;
@@ -217,8 +231,8 @@ impl Drive {
             return None;
         }
         if let Some(until) = goal.close_until {
-            // The store was closed before this was asked for: what has been taken is everything.
-            self.fix_decision(|reporter| reporter.close(until));
+            // The queue was closed before this request, so everything has been taken from it.
+            self.account(|reporter| reporter.close(until));
             self.backlog.abandon();
         } else if let Some(until) = goal.flush_until {
             self.flush(until);
@@ -230,11 +244,11 @@ impl Drive {
     }
 
     fn flush(&mut self, until: Instant) {
-        self.fix_decision(|reporter| reporter.flush(until));
+        self.account(|reporter| reporter.flush(until));
     }
 
-    /// Has the reporter send what it holds, and takes down what it says of it.
-    fn fix_decision(&mut self, call: impl FnOnce(&mut Box<dyn Reporter>) -> Unsent) {
+    /// Calls the reporter's `flush` or `close`, and updates the totals by its answer.
+    fn account(&mut self, call: impl FnOnce(&mut Box<dyn Reporter>) -> Unsent) {
         if let Some(unsent) = self.guard(call) {
             self.unsent = unsent;
         }
@@ -242,7 +256,7 @@ impl Drive {
         dropped.add(DropCause::InternalError, self.panicked);
         let not_sent = dropped.total() + self.unsent.queued;
         self.totals = Totals {
-            sent: self.handed.saturating_sub(not_sent),
+            sent: self.handed_over.saturating_sub(not_sent),
             dropped,
         };
     }
@@ -264,7 +278,7 @@ impl Drive {
 }
 
 impl Goal {
-    /// Both. The longest deadline wins: a short request must not cut a long one.
+    /// Joins two goals. The longest deadline wins: a short request must not cut a long one.
     fn join(self, later: Self) -> Self {
         Self {
             ticket: later.ticket,
@@ -274,23 +288,17 @@ impl Goal {
         }
     }
 
-    /// Until when callers wait; those who only want spans handed over wait as long as that takes. After a close nobody can
-    /// flush any more.
+    /// Returns until when callers wait. After a close only its deadline counts.
+    ///
+    /// Callers who only want spans handed over set none, so their goal always has time left.
     fn deadline(&self) -> Instant {
         let until = self.close_until.or(self.flush_until);
         until.unwrap_or_else(|| deadline_after(TICK_TIMEOUT))
     }
 }
 
-/// What has become of the spans that the reporter was handed.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Totals {
-    pub(super) sent: u64,
-    pub(super) dropped: DropCounts,
-}
+/// The shortest pause that the worker keeps. A reporter that asks for less does not keep the processor busy.
+pub(in crate::reporter) const SHORTEST_PAUSE: Duration = Duration::from_micros(100);
 
-/// A reporter that asks for a shorter pause, or for one that is over, does not keep the processor busy.
-pub(super) const SHORTEST_PAUSE: Duration = Duration::from_micros(100);
-
-/// How long a flush may take that nobody waits for.
-pub(super) const TICK_TIMEOUT: Duration = Duration::from_secs(1);
+/// The longest time that the flush of an interval may take, for which no caller waits.
+const TICK_TIMEOUT: Duration = Duration::from_secs(1);

@@ -1,3 +1,6 @@
+mod guarded_sender;
+mod outage;
+
 use std::fmt;
 use std::ops::Range;
 use std::thread;
@@ -5,32 +8,33 @@ use std::time::{Duration, Instant};
 
 use crate::clock::{deadline_after, instant_now};
 use crate::metrics::{Counter, DropCause, DropCounts};
-use crate::model::Process;
 use crate::record::FinishedSpan;
-use crate::reporter::drive::SHORTEST_PAUSE;
-use crate::reporter::guarded::guarded;
 use crate::reporter::packet::{Numbers, Packet, Shrunk};
+use crate::reporter::remote::guarded_sender::{GuardedSender, Limits};
+use crate::reporter::remote::outage::Outage;
 use crate::reporter::sender::{Batch, BatchFormat, SendOutcome, SendResult, Sender};
-use crate::reporter::trouble::Trouble;
+use crate::reporter::worker::SHORTEST_PAUSE;
 use crate::reporter::{MakeReporter, Reporter, Unsent, WorkerHandle};
+use crate::services::Services;
 
-/// Packs spans for a [`Sender`] and keeps account of them.
+/// Packs spans into batches for a [`Sender`] and keeps account of them.
 ///
-/// A batch holds whole spans of this process and is never larger than the sender says. It goes out when the next
-/// span does not fit in, and at a flush. It carries a number and what has been lost so far (`seqNo` and
-/// `stats`), from which an agent tells what it missed.
+/// A batch holds whole spans of this process and is never larger than the sender allows. It goes out when the next span
+/// does not fit in, and at a flush. It carries its number and the losses so far (`seqNo` and `stats` of
+/// `jaeger.thrift`), from which an agent computes what it missed.
 ///
-/// A span that is too large alone is made smaller (log records left out, then values cut, then tags left out
-/// that no convention knows) and marked with the tag `tracehound.degraded`; one that cannot be is lost as
-/// `too_large`. A batch that the sender refuses as too large is split and tried again.
+/// A span that is too large for a batch of its own is made smaller: log records are left out, then values are cut, then
+/// tags that no convention knows are left out. The tag `tracehound.degraded` says so. A span that is still too large is
+/// lost as `too_large`. A batch that the sender refuses as too large is split and tried again.
 ///
-/// In the child of a `fork` it begins anew, where its [sender can](Sender::for_child).
+/// In a forked child the reporter starts anew if its [sender can](Sender::after_fork).
 ///
 /// ```
 /// use std::time::{Duration, Instant};
 /// use tracehound::model::{Process, SpanId, TraceId};
 /// use tracehound::reporter::sender::{Batch, BatchFormat, SendOutcome, Sender};
 /// use tracehound::reporter::{OwnedSpan, RemoteReporter, Reporter, WorkerHandle};
+/// use tracehound::services::Services;
 ///
 /// struct Counting;
 ///
@@ -48,53 +52,47 @@ use crate::reporter::{MakeReporter, Reporter, Unsent, WorkerHandle};
 /// }
 ///
 /// let mut reporter = RemoteReporter::new(Counting);
-/// reporter.attach(&WorkerHandle::detached(Process::new("shop", vec![])));
+/// let services = Services::detached(Process::new("shop", vec![]));
+/// reporter.attach(&WorkerHandle::detached(services));
 /// let (trace_id, span_id) = (TraceId::new(0, 1).expect("not 0"), SpanId::new(2).expect("not 0"));
 /// OwnedSpan::new(trace_id, span_id, "checkout").view(|span| reporter.report(span));
 /// let unsent = reporter.flush(Instant::now() + Duration::from_secs(1));
 /// assert_eq!(unsent.dropped.total(), 0);
 /// ```
 pub struct RemoteReporter {
-    /// None after `close`.
-    sender: Option<Box<dyn Sender>>,
+    sender: GuardedSender,
     format: BatchFormat,
     worker: WorkerHandle,
     packet: Packet,
     limits: Limits,
     has_batch_numbers: bool,
-    /// Of the next message.
+    /// The sequence id of the next message.
     seqid: u32,
+    /// The number of the next batch.
     seq_no: u64,
-    /// With `dropped` and what is in the packet, every span that was ever taken.
+    /// Every span that was ever taken counts here, in `dropped`, or is in the packet.
     sent: u64,
     dropped: DropCounts,
-    trouble: Trouble,
+    outage: Outage,
     pause: Option<Pause>,
 }
 
-/// The sender has no room for a batch.
+/// A time in which the sender has no room for a batch.
 #[derive(Clone, Copy)]
 struct Pause {
     until: Instant,
-    /// Everything is to go then, not only a full batch.
+    /// After the pause all spans go out, not only a full batch.
     is_flush: bool,
 }
 
-/// What the sender takes, in bytes.
-#[derive(Clone, Copy, Default)]
-struct Limits {
-    batch: usize,
-    single: usize,
-}
-
 impl RemoteReporter {
-    /// Packs for that sender.
+    /// Packs spans for `sender`.
     pub fn new(sender: impl Sender + 'static) -> Self {
         let format = sender.format();
-        let worker = WorkerHandle::detached(Process::new("unknown", Vec::new()));
+        let worker = WorkerHandle::detached(Services::unattached());
         Self {
             packet: Packet::new(format, worker.process()),
-            sender: Some(Box::new(sender)),
+            sender: GuardedSender::new(Box::new(sender), worker.metrics().clone()),
             format,
             worker,
             limits: Limits::default(),
@@ -103,28 +101,22 @@ impl RemoteReporter {
             seq_no: 1,
             sent: 0,
             dropped: DropCounts::default(),
-            trouble: Trouble::default(),
+            outage: Outage::default(),
             pause: None,
         }
     }
 
-    /// Whether batches carry their number and what has been lost so far. They do unless this says `false`.
+    /// Sets whether batches carry their number and the losses so far. Defaults to `true`.
     #[must_use]
     pub fn batch_numbers(mut self, wanted: bool) -> Self {
         self.has_batch_numbers = wanted;
         self
     }
 
-    /// Prepares the next message: asks for its limits and fixes what it says beside the spans.
+    /// Begins the next message: asks the sender for its limits and writes everything but the spans.
     fn begin(&mut self) {
-        if let Some(sender) = &self.sender {
-            let ask = || Limits {
-                batch: sender.max_bytes(),
-                single: sender.max_single_bytes().max(sender.max_bytes()),
-            };
-            if let Some(limits) = guarded(self.worker.metrics(), ask) {
-                self.limits = limits;
-            }
+        if let Some(limits) = self.sender.limits() {
+            self.limits = limits;
         }
         let numbers = self
             .has_batch_numbers
@@ -134,9 +126,9 @@ impl RemoteReporter {
         self.packet.count_changes(self.worker.metrics());
     }
 
-    /// The first span has come, or the limit is near.
+    /// Sends the packet if it is full. Called for its first span and when the limit is near.
     #[cold]
-    fn look_at_size(&mut self) {
+    fn check_size(&mut self) {
         if self.packet.len() == 1 {
             self.begin();
         }
@@ -149,7 +141,7 @@ impl RemoteReporter {
         }
     }
 
-    /// The packet has reached its limit, by the span that came last.
+    /// Sends the packet, which the last span has brought to its limit or beyond.
     fn send_full(&mut self) {
         let count = self.packet.len();
         let is_exact = self.packet.size() == self.limits.batch;
@@ -163,9 +155,9 @@ impl RemoteReporter {
         }
     }
 
-    /// A caller goes on to report during a pause: what is held does not grow without bound.
+    /// Drops the packet if a caller who reports in spite of a pause has made it too large.
     fn lose_beyond_pause(&mut self) {
-        if self.packet.size() > MOST_HELD_BYTES.max(2 * self.limits.batch) {
+        if self.packet.size() > MAX_HELD_BYTES.max(2 * self.limits.batch) {
             let count = self.packet.len();
             self.dropped.add(DropCause::QueueFull, count as u64);
             self.packet.remove_first(count);
@@ -173,7 +165,7 @@ impl RemoteReporter {
     }
 
     fn send_or_give_up(&mut self, count: usize) {
-        match self.trouble.gives_up(instant_now()) {
+        match self.outage.gives_up(instant_now()) {
             Some(cause) if count > 0 => {
                 self.dropped.add(cause, count as u64);
                 self.packet.remove_first(count);
@@ -183,11 +175,11 @@ impl RemoteReporter {
         }
     }
 
-    /// Sends the first `count` spans, in several batches if need be. Those stay for which the time is too short or the
+    /// Sends the first `count` spans, in several batches if need be. Spans stay in the packet if the time is up or the
     /// sender has no room.
     fn send(&mut self, count: usize, deadline: Instant) {
         let mut from = 0;
-        let mut most = if self.trouble.is_away() { 1 } else { count };
+        let mut most = if self.outage.is_refused() { 1 } else { count };
         while from < count && (from == 0 || instant_now() < deadline) {
             self.begin();
             let end = count.min(from + most);
@@ -202,11 +194,11 @@ impl RemoteReporter {
             match self.transmit(from..to, deadline) {
                 SendResult::TooLarge => {
                     self.begin();
-                    self.say_limit(size);
+                    self.warn_of_limit(size);
                     if !is_single {
                         most = (to - from) / 2;
                     } else if size <= self.limits.single {
-                        // The sender has not learnt anything, so nothing else is to be tried.
+                        // The sender has not lowered its limit, so there is nothing else to try.
                         self.lose_too_large(from);
                         from = to;
                     }
@@ -216,8 +208,8 @@ impl RemoteReporter {
                     self.pause = Some(Pause { until, is_flush });
                     break;
                 }
-                SendResult::Lost(cause) if self.trouble.is_away() => {
-                    // Another try would tell the same; the next one is made after a pause, or by the next flush.
+                SendResult::Lost(cause) if self.outage.is_refused() => {
+                    // Another try now would be refused as well. The next one comes after a pause or with a flush.
                     self.dropped.add(cause, (count - to) as u64);
                     from = count;
                 }
@@ -233,15 +225,13 @@ impl RemoteReporter {
     /// Hands one batch to the sender and accounts for its spans, unless it was too large.
     fn transmit(&mut self, spans: Range<usize>, deadline: Instant) -> SendResult {
         let count = spans.len() as u64;
-        let Some(sender) = &mut self.sender else {
+        if self.sender.is_closed() {
             self.dropped.add(DropCause::AfterShutdown, count);
             return SendResult::Lost(DropCause::AfterShutdown);
-        };
+        }
         let batch = Batch::new(self.packet.message(spans), count);
-        let outcome = guarded(self.worker.metrics(), || sender.send(&batch, deadline));
+        let outcome = self.sender.send(&batch, deadline);
         self.packet.restore();
-        let outcome =
-            outcome.unwrap_or_else(|| SendOutcome::new(SendResult::Lost(DropCause::InternalError)));
         self.account_for_earlier(&outcome);
         match outcome.this {
             SendResult::TooLarge | SendResult::Later(_) => {}
@@ -249,13 +239,13 @@ impl RemoteReporter {
                 self.sent += count;
                 self.count_message();
                 if outcome.earlier.total() == 0 {
-                    self.went_well();
+                    self.note_sent();
                 }
             }
             SendResult::Lost(cause) => {
                 self.dropped.add(cause, count);
                 self.count_message();
-                self.went_wrong(cause);
+                self.note_loss(cause);
             }
         }
         outcome.this
@@ -268,21 +258,21 @@ impl RemoteReporter {
             self.sent -= spans;
             self.dropped.add(cause, spans);
             if cause == DropCause::AgentKernelDrops {
-                // The agent is there, and the next datagram may find room: nothing to recover from.
+                // No outage: the agent is there, and the next datagram may find room.
                 self.explain(cause);
             } else {
-                self.went_wrong(cause);
+                self.note_loss(cause);
             }
         }
     }
 
-    /// A message that was lost has used up its numbers: that is how an agent knows.
+    /// Moves on to the next numbers. A lost message has used its numbers too, from which an agent computes the loss.
     fn count_message(&mut self) {
         self.seqid = (self.seqid + 1) & i32::MAX as u32;
         self.seq_no += 1;
     }
 
-    /// Whether that span alone is a batch that the sender takes; makes it smaller if it must.
+    /// Returns whether the span fits into a batch of its own, after it was made smaller if need be.
     fn make_fit(&mut self, span: usize) -> bool {
         if self.packet.size_of(span..span + 1) <= self.limits.single {
             return true;
@@ -306,62 +296,61 @@ impl RemoteReporter {
         diagnostics.warn(DropCause::TooLarge.name(), || {
             if envelope >= limit {
                 return format!(
-                    "the service's name and tags take {envelope} bytes where {limit} are possible; spans are lost"
+                    "the service's name and tags take {envelope} bytes, and a batch may have {limit}; \
+                     spans are lost"
                 );
             }
             let name = packet.operation_name(span).into_iter();
             let name: String = name.flat_map(str::chars).take(64).collect();
             format!(
-                "span {name:?} takes {size} bytes where {limit} are possible, even made smaller; it is lost"
+                "span {name:?} takes {size} bytes even after it was made smaller, and a batch may have \
+                 {limit}; it is lost"
             )
         });
     }
 
-    fn say_limit(&self, refused: usize) {
-        let Some(sender) = &self.sender else { return };
+    fn warn_of_limit(&self, refused: usize) {
         let limit = self.limits.single;
         self.worker.diagnostics().warn("batch_too_large", || {
-            let destination = guarded(self.worker.metrics(), || sender.destination()).unwrap_or_default();
+            let destination = self.sender.destination();
             format!(
-                "the system refused a batch of {refused} bytes to {destination}; from now on they have at most {limit}"
+                "the system refused a batch of {refused} bytes to {destination}; from now on batches \
+                 have at most {limit}"
             )
         });
     }
 
-    fn went_wrong(&mut self, cause: DropCause) {
-        let Some(sender) = &self.sender else { return };
-        let pause = guarded(self.worker.metrics(), || sender.retry_after()).unwrap_or_default();
-        let waits = Trouble::makes_wait(cause) && !pause.is_zero();
+    fn note_loss(&mut self, cause: DropCause) {
+        let pause = self.sender.retry_after();
+        let waits = Outage::makes_wait(cause) && !pause.is_zero();
         let retry_at = waits.then(|| deadline_after(pause));
-        self.trouble.went_wrong(cause, retry_at);
+        self.outage.note_loss(cause, retry_at);
         self.explain(cause);
     }
 
     fn explain(&self, cause: DropCause) {
-        let Some(sender) = &self.sender else { return };
         self.worker.diagnostics().warn(cause.name(), || {
             if cause == DropCause::InternalError {
                 "the sender of spans panicked; its batch is lost".to_owned()
             } else {
-                guarded(self.worker.metrics(), || sender.explain(cause)).unwrap_or_default()
+                self.sender.explain(cause)
             }
         });
     }
 
-    fn went_well(&mut self) {
-        let Some(sender) = &self.sender else { return };
-        let worker = &self.worker;
-        let pause = || guarded(worker.metrics(), || sender.retry_after()).unwrap_or_default();
-        for cause in self.trouble.went_well(|| deadline_after(pause())) {
-            worker.diagnostics().recovered(cause.name(), || {
-                let destination =
-                    guarded(worker.metrics(), || sender.destination()).unwrap_or_default();
-                format!("spans reach {destination} again")
+    fn note_sent(&mut self) {
+        let sender = &self.sender;
+        let ended = self
+            .outage
+            .note_sent(|| deadline_after(sender.retry_after()));
+        for cause in ended {
+            self.worker.diagnostics().recovered(cause.name(), || {
+                format!("spans reach {} again", self.sender.destination())
             });
         }
     }
 
-    /// Sends every span, now or after the pause that the sender asks for.
+    /// Sends every span, if need be after the pause that the sender asks for.
     fn send_all(&mut self, deadline: Instant) {
         self.pause = None;
         self.send(self.packet.len(), deadline);
@@ -377,21 +366,22 @@ impl RemoteReporter {
 
 impl Reporter for RemoteReporter {
     fn attach(&mut self, worker: &WorkerHandle) {
-        // Empty, unless somebody reported before.
+        // The packet is empty unless a caller has reported before.
         self.send(self.packet.len(), deadline_after(FULL_BATCH_TIMEOUT));
         let left = self.packet.len() as u64;
         self.dropped.add(DropCause::SendFailed, left);
         self.worker = worker.clone();
         self.packet = Packet::new(self.format, worker.process());
+        self.sender.attach(worker.services());
     }
 
     fn report(&mut self, span: &FinishedSpan<'_>) {
-        if self.sender.is_none() {
+        if self.sender.is_closed() {
             self.dropped.add(DropCause::AfterShutdown, 1);
             return;
         }
         if self.packet.push(span) {
-            self.look_at_size();
+            self.check_size();
         }
     }
 
@@ -411,8 +401,7 @@ impl Reporter for RemoteReporter {
     }
 
     fn explain_pause(&self) -> Option<String> {
-        let sender = self.sender.as_ref()?;
-        guarded(self.worker.metrics(), || sender.explain_wait()).flatten()
+        self.sender.explain_wait()
     }
 
     fn flush(&mut self, deadline: Instant) -> Unsent {
@@ -421,9 +410,7 @@ impl Reporter for RemoteReporter {
         } else if let Some(pause) = &mut self.pause {
             pause.is_flush = true;
         }
-        if let Some(sender) = &mut self.sender
-            && let Some(news) = guarded(self.worker.metrics(), || sender.poll())
-        {
+        if let Some(news) = self.sender.poll() {
             self.account_for_earlier(&news);
         }
         self.unsent()
@@ -431,7 +418,7 @@ impl Reporter for RemoteReporter {
 
     fn close(&mut self, deadline: Instant) -> Unsent {
         let mut unsent = self.flush(deadline);
-        // Nobody else comes to send what the sender has no room for yet.
+        // No later call sends what the sender has no room for yet.
         while let Some(Pause { until, .. }) = self.pause
             && until < deadline
         {
@@ -439,13 +426,12 @@ impl Reporter for RemoteReporter {
             thread::sleep(pause.max(SHORTEST_PAUSE));
             unsent = self.flush(deadline);
         }
-        let sender = self.sender.take();
-        guarded(self.worker.metrics(), || drop(sender));
+        self.sender.close();
         unsent
     }
 
-    fn for_child(&self) -> Option<MakeReporter> {
-        let make = self.sender.as_ref()?.for_child()?;
+    fn after_fork(&self) -> Option<MakeReporter> {
+        let make = self.sender.after_fork()?;
         let has_batch_numbers = self.has_batch_numbers;
         Some(Box::new(move || {
             Box::new(Self::new(make()).batch_numbers(has_batch_numbers))
@@ -462,50 +448,10 @@ impl fmt::Debug for RemoteReporter {
     }
 }
 
-/// The longest that a full batch may keep the worker.
+/// The longest time that sending a full batch may take.
 const FULL_BATCH_TIMEOUT: Duration = Duration::from_millis(250);
-/// What a caller may report during a pause before it is lost.
-const MOST_HELD_BYTES: usize = 1024 * 1024;
+/// The number of bytes that a caller may report during a pause before they are dropped.
+const MAX_HELD_BYTES: usize = 1024 * 1024;
 
 #[cfg(test)]
-mod tests {
-    use std::sync::mpsc::{Sender as Queue, channel};
-
-    use super::*;
-    use crate::model::{SpanId, TraceId};
-    use crate::reporter::OwnedSpan;
-
-    struct Seqids(Queue<Vec<u8>>);
-
-    impl Sender for Seqids {
-        fn format(&self) -> BatchFormat {
-            BatchFormat::Binary
-        }
-
-        fn max_bytes(&self) -> usize {
-            1_000
-        }
-
-        fn send(&mut self, batch: &Batch<'_>, _: Instant) -> SendOutcome {
-            self.0.send(batch.bytes[17..21].to_vec()).expect("received");
-            SendOutcome::default()
-        }
-    }
-
-    #[test]
-    fn sequence_ids_begin_again_where_the_wire_ends() {
-        let (queue, seqids) = channel();
-        let mut reporter = RemoteReporter::new(Seqids(queue));
-        let trace_id = TraceId::new(0, 1).expect("not zero");
-        let span = OwnedSpan::new(trace_id, SpanId::new(1).expect("not zero"), "x");
-        let mut send = |seqid: Option<u32>| {
-            reporter.seqid = seqid.unwrap_or(reporter.seqid);
-            span.view(|span| reporter.report(span));
-            reporter.flush(instant_now());
-            seqids.recv().expect("sent")
-        };
-        assert_eq!(send(None), [0, 0, 0, 1]);
-        assert_eq!(send(Some(i32::MAX as u32)), [0x7f, 0xff, 0xff, 0xff]);
-        assert_eq!(send(None), [0, 0, 0, 0]);
-    }
-}
+mod tests;

@@ -1,4 +1,4 @@
-//! An agent's name to its addresses, on a thread of its own: a name server may take half a minute to answer.
+//! Look-ups of an agent's name on a thread of their own, because a name server may take half a minute to answer.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -10,22 +10,22 @@ use std::time::{Duration, Instant};
 use crate::clock::instant_now;
 use crate::reporter::sender::AgentAddress;
 
-/// No more addresses are kept of a name.
-const MOST_ADDRESSES: usize = 16;
+/// The number of a name's addresses that are kept.
+const MAX_ADDRESSES: usize = 16;
 
-/// Looks a host and a port up.
+/// A function that looks up a host and a port.
 pub(super) type Lookup = dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync;
 
-/// At most one question at a time.
+/// Looks up names, one at a time.
 pub(super) struct Resolver {
     lookup: Arc<Lookup>,
-    /// How long a batch waits for an answer. Those behind it do not wait.
+    /// How long the batch that asks waits for the answer. Those behind it do not wait.
     pub(super) patience: Duration,
     running: Option<Receiver<io::Result<Vec<SocketAddr>>>>,
 }
 
 impl Resolver {
-    /// Asks the operating system.
+    /// Returns a resolver that asks the operating system.
     pub(super) fn system() -> Self {
         Self::with(|host: &str, port| Ok((host, port).to_socket_addrs()?.collect()))
     }
@@ -40,9 +40,13 @@ impl Resolver {
         }
     }
 
-    /// The addresses of a name, version 4 first: that is what agents listen on where they listen on one.
+    /// Returns the addresses of the agent. Those of IP version 4 come first, because an agent that listens on one
+    /// family listens on that.
     ///
-    /// The question goes on where it takes longer than `deadline` (`TimedOut`); later calls ask for its answer.
+    /// # Errors
+    ///
+    /// If the look-up fails, or with `TimedOut` if it takes longer than `deadline`. Then it goes on, and a later call
+    /// returns its answer.
     pub(super) fn resolve(
         &mut self,
         agent: &AgentAddress,
@@ -62,7 +66,7 @@ impl Resolver {
             Ok(addresses) => {
                 let mut addresses = addresses?;
                 addresses.sort_by_key(SocketAddr::is_ipv6);
-                addresses.truncate(MOST_ADDRESSES);
+                addresses.truncate(MAX_ADDRESSES);
                 Ok(addresses)
             }
             Err(RecvTimeoutError::Timeout) => {
@@ -81,7 +85,7 @@ impl Resolver {
         thread::Builder::new()
             .name("tracehound-name".to_owned())
             .spawn(move || {
-                // Nobody may be there to take it any more.
+                // The sender may have been dropped in between.
                 let _ = answer.send(lookup(agent.host(), agent.port()));
             })?;
         Ok(receiver)

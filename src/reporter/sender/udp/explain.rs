@@ -1,19 +1,23 @@
-//! What the user is told of losses and waits, and how to mend them.
+//! Lines to the user about losses and waits, each with a cure.
 
 use crate::metrics::DropCause;
 use crate::reporter::sender::Sender as _;
+use crate::reporter::sender::udp::failure::Failure;
 use crate::reporter::sender::udp::{UdpSender, WaitsFor};
 
 impl UdpSender {
     pub(super) fn line_about(&self, cause: DropCause) -> String {
         let destination = self.destination();
-        let reason = match &self.problem {
-            Some(problem) if problem.cause == cause => problem.reason(),
-            _ => cause.to_string(),
-        };
+        let failures = [self.connector.failure(), self.problem.as_ref()];
+        let reason = failures
+            .into_iter()
+            .flatten()
+            .find(|failure| failure.cause == cause)
+            .map_or_else(|| cause.to_string(), Failure::reason);
         match cause {
             DropCause::Refused => format!(
-                "nobody is listening on {destination} ({reason}); start Jaeger, or see traces without one: tracehound::dev, feature \"dev\""
+                "nobody is listening on {destination} ({reason}); start Jaeger, or see traces \
+                 without one: tracehound::dev, feature \"dev\""
             ),
             DropCause::NoAddress => format!(
                 "{destination} has no address ({reason}); look at the agent's host in the configuration"
@@ -22,7 +26,8 @@ impl UdpSender {
                 "the system has no room for datagrams to {destination} ({reason}); spans are lost until it has"
             ),
             DropCause::AgentKernelDrops => format!(
-                "the kernel dropped datagrams at the socket of {destination}, whose receive buffer was full; {LARGER_BUFFER}"
+                "the kernel dropped datagrams at the socket of {destination}, whose receive buffer was \
+                 full; {LARGER_BUFFER}"
             ),
             _ if self.connection.is_none() => {
                 format!(
@@ -43,12 +48,14 @@ impl UdpSender {
             .and_then(|it| it.watch.as_ref()?.seen());
         Some(match self.waits_for? {
             WaitsFor::Reader => format!(
-                "the agent at {destination} reads more slowly than spans come ({} of the {} bytes of its receive buffer are unread); {LARGER_BUFFER}",
+                "the agent at {destination} reads more slowly than spans come ({} of the {} bytes of its \
+                 receive buffer are unread); {LARGER_BUFFER}",
                 room.map_or(0, |socket| socket.unread),
                 room.map_or(0, |socket| socket.room),
             ),
             WaitsFor::Pace => format!(
-                "spans come faster than the {} bytes a second that go to {destination} by UDP; sample less, start a second agent, or raise UdpSender::max_bytes_per_second where the agent keeps up",
+                "spans come faster than the {} bytes a second that go to {destination} by UDP; sample less, \
+                 start a second agent, or raise UdpSender::max_bytes_per_second if the agent keeps up",
                 self.bytes_per_second,
             ),
             WaitsFor::System => format!("the system has no room for datagrams to {destination}"),
@@ -56,4 +63,6 @@ impl UdpSender {
     }
 }
 
-const LARGER_BUFFER: &str = "give it a larger one (sysctl net.core.rmem_default; in Jaeger 1 --processor.jaeger-compact.server-socket-buffer-size and net.core.rmem_max), or start a second agent";
+const LARGER_BUFFER: &str = "give it a larger one (sysctl net.core.rmem_default; in Jaeger 1 \
+     --processor.jaeger-compact.server-socket-buffer-size and net.core.rmem_max), or start a second \
+     agent";

@@ -1,0 +1,97 @@
+use std::fmt;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use crate::diagnostics::Diagnostics;
+use crate::metrics::{DropCounts, Metrics};
+use crate::model::Process;
+use crate::reporter::Reporter;
+use crate::reporter::guarded::guarded;
+use crate::reporter::worker::mailbox::{Mailbox, Request};
+use crate::reporter::worker::options::WorkerOptions;
+use crate::reporter::worker::turn::WorkerTurn;
+use crate::services::Services;
+
+/// A reporter's handle to the worker that runs it: the tracer's [`Services`], and a way to ask for more spans. Cheap to
+/// clone.
+#[derive(Clone)]
+pub struct WorkerHandle {
+    services: Services,
+    /// Weak, because the worker owns the function that makes a forked child's reporter, which may own this handle.
+    mailbox: Weak<Mailbox>,
+}
+
+impl WorkerHandle {
+    /// Returns a handle without a worker, to try a reporter out by hand.
+    pub fn detached(services: Services) -> Self {
+        Self {
+            services,
+            mailbox: Weak::new(),
+        }
+    }
+
+    /// Returns the tracer's services.
+    pub fn services(&self) -> &Services {
+        &self.services
+    }
+
+    /// Returns who the spans are from: short for the [`Services`]' process.
+    pub fn process(&self) -> &Process {
+        self.services.process()
+    }
+
+    /// Returns where to count: short for the [`Services`]' metrics.
+    pub fn metrics(&self) -> &Metrics {
+        self.services.metrics()
+    }
+
+    /// Returns where to say what is wrong: short for the [`Services`]' diagnostics.
+    pub fn diagnostics(&self) -> &Diagnostics {
+        self.services.diagnostics()
+    }
+
+    /// Returns how many spans were lost before they came to the reporter, by cause.
+    pub fn dropped(&self) -> DropCounts {
+        self.mailbox
+            .upgrade()
+            .map_or_else(DropCounts::default, |mailbox| {
+                mailbox.options().queue.totals().0
+            })
+    }
+
+    /// Waits until the worker has handed over every span that was finished before this call. Returns false if that took
+    /// longer than `timeout`.
+    ///
+    /// Returns true at once on the worker's own thread, which would wait for itself, and when the tracer is gone.
+    pub fn drain(&self, timeout: Duration) -> bool {
+        match self.mailbox.upgrade() {
+            Some(mailbox) => mailbox.request(Request::Drain, timeout),
+            None => true,
+        }
+    }
+}
+
+impl fmt::Debug for WorkerHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WorkerHandle({})", self.process().service_name)
+    }
+}
+
+/// Attaches the reporter to the worker, and makes the worker's first turn with it.
+pub(super) fn attached_turn(
+    mailbox: &Arc<Mailbox>,
+    options: WorkerOptions,
+    mut reporter: Box<dyn Reporter>,
+) -> Box<WorkerTurn> {
+    let handle = WorkerHandle {
+        services: Services::new(
+            options.process.clone(),
+            options.metrics.clone(),
+            options.diagnostics.clone(),
+            options.clock.clone(),
+        ),
+        mailbox: Arc::downgrade(mailbox),
+    };
+    guarded(&options.metrics, || reporter.attach(&handle));
+    Box::new(WorkerTurn::new(options, reporter))
+}

@@ -1,0 +1,82 @@
+use std::borrow::Cow;
+
+use crate::model::{TagValue, TraceId};
+
+/// The decision of a sampler about a trace, made at one of its spans.
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_enums, reason = "the three answers that there are")]
+pub enum SamplingDecision {
+    /// Keeps the trace. The span that the sampler was asked about gets the tags.
+    Sample(SamplerTags),
+    /// Drops the trace, for good.
+    Drop,
+    /// Leaves the trace undecided: the tracer asks again when a span of it gets a tag or another name, and when one
+    /// finishes.
+    Delay,
+}
+
+/// The tags `sampler.type` and `sampler.param`, which say who kept a trace.
+///
+/// Jaeger's adaptive sampling counts roots by them. It knows the types `const`, `probabilistic`, `ratelimiting` and
+/// `lowerbound`; the parameter of `probabilistic` and `lowerbound` is the probability.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SamplerTags {
+    kind: Cow<'static, str>,
+    param: TagValue,
+}
+
+impl SamplerTags {
+    /// Joins a type and a parameter.
+    pub fn new(kind: impl Into<Cow<'static, str>>, param: impl Into<TagValue>) -> Self {
+        Self {
+            kind: kind.into(),
+            param: param.into(),
+        }
+    }
+
+    /// Returns the value of `sampler.type`.
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// Returns whether both encode to the same bytes. May return false for equal values.
+    #[inline]
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let is_same_param = match (&self.param, &other.param) {
+            (TagValue::Double(this), TagValue::Double(other)) => this.to_bits() == other.to_bits(),
+            (TagValue::Bool(this), TagValue::Bool(other)) => this == other,
+            (TagValue::Long(this), TagValue::Long(other)) => this == other,
+            (TagValue::String(this), TagValue::String(other)) => this == other,
+            _ => false,
+        };
+        is_same_param && (std::ptr::eq(&*self.kind, &*other.kind) || self.kind == other.kind)
+    }
+
+    /// Returns the value of `sampler.param`.
+    pub fn param(&self) -> &TagValue {
+        &self.param
+    }
+}
+
+/// The part of a span that a sampler sees.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct SpanView<'a> {
+    /// The trace. All Jaeger clients decide on the lower half of its id.
+    pub trace_id: TraceId,
+    /// The current name of the operation.
+    pub operation_name: &'a str,
+    /// Whether this is the first span of its trace in this process.
+    pub is_local_root: bool,
+}
+
+impl<'a> SpanView<'a> {
+    /// Joins an id, a name and whether the span is a local root.
+    pub fn new(trace_id: TraceId, operation_name: &'a str, is_local_root: bool) -> Self {
+        Self {
+            trace_id,
+            operation_name,
+            is_local_root,
+        }
+    }
+}
