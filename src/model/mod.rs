@@ -21,7 +21,7 @@
 //! test or a reporter reads back is owned.
 //!
 //! ```
-//! use tracehound::model::{TagValue, field, tags};
+//! use tracehound::model::{field, tags};
 //! use tracehound::prelude::*;
 //! use tracehound::reporter::InMemoryReporter;
 //! use tracehound::sampler::ConstSampler;
@@ -39,7 +39,7 @@
 //!
 //! let span = &spans.spans()[0];
 //! assert_eq!(Some(span.trace_id), trace_id);
-//! assert_eq!(span.tag(tags::HTTP_STATUS_CODE), Some(&TagValue::Long(503)));
+//! assert_eq!(span.tag_text(tags::HTTP_STATUS_CODE), "503");
 //! assert_eq!(span.logs[0].fields[1].key, "attempt");
 //! # Ok::<(), tracehound::tracer::BuildError>(())
 //! ```

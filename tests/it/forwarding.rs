@@ -1,35 +1,55 @@
-//! A box of a part does what the part does. A method with a default that a box does not forward would be lost in
-//! silence, so the sources are compared: each `impl Part for Box<dyn Part>` has every method of `trait Part`.
+//! A type that stands for a part forwards every method to it. A method with a default that it does not forward would be lost
+//! in silence, so the sources are compared: each `impl` below has every method of its trait.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// Every trait that a box forwards, and the file that has both.
-const FORWARDED: [(&str, &str); 7] = [
-    ("Sampler", "src/sampler/mod.rs"),
-    ("Reporter", "src/reporter/mod.rs"),
-    ("Sender", "src/reporter/sender/mod.rs"),
-    ("Injector", "src/propagation/mod.rs"),
-    ("Extractor", "src/propagation/mod.rs"),
-    ("Codec", "src/propagation/mod.rs"),
-    ("CustomCodec", "src/propagation/mod.rs"),
+const SAMPLER: &str = "src/sampler/mod.rs";
+const REPORTER: &str = "src/reporter/mod.rs";
+const COMPOSITE: &str = "src/reporter/composite.rs";
+const SENDER: &str = "src/reporter/sender/mod.rs";
+const PROPAGATION: &str = "src/propagation/mod.rs";
+const TRACER: &str = "src/tracer/mod.rs";
+
+/// A trait and its file; the type that forwards, as its `impl` says, and its file.
+const FORWARDED: [(&str, &str, &str, &str); 11] = [
+    ("Sampler", SAMPLER, "Box<dyn Sampler>", SAMPLER),
+    ("Reporter", REPORTER, "Box<dyn Reporter>", REPORTER),
+    ("Reporter", REPORTER, "CompositeReporter", COMPOSITE),
+    ("Sender", SENDER, "Box<dyn Sender>", SENDER),
+    ("Injector", PROPAGATION, "Box<dyn Codec>", PROPAGATION),
+    ("Extractor", PROPAGATION, "Box<dyn Codec>", PROPAGATION),
+    ("Codec", PROPAGATION, "Box<dyn Codec>", PROPAGATION),
+    (
+        "CustomCodec",
+        PROPAGATION,
+        "Box<dyn CustomCodec>",
+        PROPAGATION,
+    ),
+    ("Tracer", TRACER, "Arc<T>", TRACER),
+    ("Tracer", TRACER, "Box<T>", TRACER),
+    ("Tracer", TRACER, "&T", TRACER),
 ];
 
 #[test]
-fn a_box_forwards_every_method() {
-    for (name, file) in FORWARDED {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-        let source = fs::read_to_string(path).unwrap();
-        let of_trait = methods(&source, |line| {
-            line.starts_with(&format!("pub trait {name}"))
-        });
-        let of_box = methods(&source, |line| {
-            line.starts_with(&format!("impl {name} for Box<dyn "))
+fn a_box_of_a_part_forwards_every_method() {
+    for (name, file, forwarder, its_file) in FORWARDED {
+        let start = format!("pub trait {name}:");
+        let of_trait = source(file);
+        let of_trait = methods(&of_trait, |line| line.starts_with(&start));
+        let end = format!(" {name} for {forwarder} {{");
+        let of_forwarder = source(its_file);
+        let of_forwarder = methods(&of_forwarder, |line| {
+            line.starts_with("impl") && line.ends_with(&end)
         });
         assert!(!of_trait.is_empty(), "{name} has methods in {file}");
-        assert_eq!(of_trait, of_box, "{name} and its box in {file}");
+        assert_eq!(of_trait, of_forwarder, "{name} for {forwarder}");
     }
+}
+
+fn source(file: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap()
 }
 
 #[test]

@@ -226,6 +226,28 @@ fn samplers_tag_what_they_keep_with_their_type_and_parameter() {
 }
 
 #[test]
+fn a_sampler_describes_itself_in_the_words_of_the_configuration() {
+    struct Mine;
+    impl Sampler for Mine {
+        fn on_create_span(&self, _: &SpanView<'_>) -> SamplingDecision {
+            SamplingDecision::Drop
+        }
+    }
+    let rows: [(Box<dyn Sampler>, &str); 5] = [
+        (Box::new(ConstSampler::new(true)), "const 1"),
+        (Box::new(ConstSampler::new(false)), "const 0"),
+        (Box::new(probabilistic(0.25)), "probabilistic 0.25"),
+        (Box::new(limiting(2.5)), "ratelimiting 2.5"),
+        (Box::new(Mine), "Mine"),
+    ];
+    for (sampler, description) in rows {
+        assert_eq!(sampler.description(), description);
+        let boxed: Box<dyn Sampler> = Box::new(sampler);
+        assert_eq!(boxed.description(), description);
+    }
+}
+
+#[test]
 fn a_span_that_is_no_local_root_is_left_undecided_and_costs_nothing() {
     let child = SpanView::new(TraceId::new(0, 1).unwrap(), "pay", false);
     let rate_limiting = limiting(1.0).clock(ManualClock::default());
