@@ -70,37 +70,16 @@
 //! Nothing here fails a request. A context that is malformed is ignored and counted, and the request starts a trace. A
 //! hook that panics is caught, and is as if it were not set. With a tracer that is off, requests pass untouched.
 
-#[cfg(feature = "axum")]
-mod axum;
-mod body;
-mod claim;
-mod client;
-mod exchange;
-mod failure;
-mod future;
+mod error_log;
 mod grpc;
-mod hooks;
-#[cfg(feature = "hyper")]
-mod hyper;
-mod peer;
-mod record;
-mod redact;
-mod request_span;
-#[cfg(feature = "reqwest")]
-mod reqwest;
-mod route;
-mod server;
-#[cfg(feature = "tonic")]
-mod tonic;
-mod treatment;
+mod http;
+mod side;
 
-pub use self::body::TracedBody;
-pub use self::client::{ClientLayer, ClientService};
-pub use self::future::TracedFuture;
-pub use self::hooks::SpanEnd;
-pub use self::request_span::RequestSpan;
-#[cfg(feature = "reqwest")]
-pub use self::reqwest::{SendTraced, TracingMiddleware};
-pub use self::server::{ServerLayer, ServerService};
 #[cfg(feature = "tonic")]
-pub use self::tonic::TracingInterceptor;
+pub use self::grpc::TracingInterceptor;
+pub use self::http::{
+    ClientLayer, ClientService, RequestSpan, ServerLayer, ServerService, SpanEnd, TracedBody,
+    TracedFuture,
+};
+#[cfg(feature = "reqwest")]
+pub use self::http::{SendTraced, TracingMiddleware};

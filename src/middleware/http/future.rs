@@ -10,8 +10,8 @@ use http_body::Body;
 use pin_project::{pin_project, pinned_drop};
 
 use crate::middleware::TracedBody;
-use crate::middleware::hooks::Settings;
-use crate::middleware::treatment::Treatment;
+use crate::middleware::http::hooks::Settings;
+use crate::middleware::http::treatment::Treatment;
 
 /// The response of a traced service, on its way.
 ///

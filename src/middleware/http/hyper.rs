@@ -4,7 +4,8 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::service::Service;
 
-use crate::middleware::{ClientService, ServerService, TracedBody, TracedFuture, client, server};
+use crate::middleware::http::{client, server};
+use crate::middleware::{ClientService, ServerService, TracedBody, TracedFuture};
 
 impl<S, B, R> Service<Request<B>> for ServerService<S>
 where

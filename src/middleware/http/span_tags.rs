@@ -5,17 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use http::{Method, StatusCode, request};
 
-use crate::middleware::hooks::Hooks;
-use crate::middleware::{grpc, redact};
+use crate::middleware::grpc::status as grpc;
+use crate::middleware::http::hooks::Hooks;
+use crate::middleware::http::redact;
 use crate::model::{display, field, tags};
 use crate::span::Span;
-
-/// Which end of a request a span measures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
-    Server,
-    Client,
-}
 
 /// What is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,28 +4,28 @@ use http::{HeaderMap, Method, StatusCode, header, request};
 use percent_encoding::percent_decode;
 
 #[cfg(feature = "tonic")]
-use crate::middleware::failure::{chain, is_timeout};
-use crate::middleware::record::Side;
-use crate::middleware::redact;
+use crate::middleware::error_log::{chain, is_timeout};
+use crate::middleware::side::Side;
 use crate::model::{field, tags};
+use crate::redact;
 use crate::span::Span;
 
 /// Value of the `component` tag.
-pub(super) const COMPONENT: &str = "gRPC";
+pub(crate) const COMPONENT: &str = "gRPC";
 
 /// A gRPC status code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Code(u8);
+pub(crate) struct Code(u8);
 
 impl Code {
-    pub(super) const OK: Self = Self(0);
-    pub(super) const CANCELED: Self = Self(1);
-    pub(super) const UNKNOWN: Self = Self(2);
+    pub(crate) const OK: Self = Self(0);
+    pub(crate) const CANCELED: Self = Self(1);
+    pub(crate) const UNKNOWN: Self = Self(2);
     const DEADLINE_EXCEEDED: Self = Self(4);
     const PERMISSION_DENIED: Self = Self(7);
-    pub(super) const UNIMPLEMENTED: Self = Self(12);
+    pub(crate) const UNIMPLEMENTED: Self = Self(12);
     const INTERNAL: Self = Self(13);
-    pub(super) const UNAVAILABLE: Self = Self(14);
+    pub(crate) const UNAVAILABLE: Self = Self(14);
     const UNAUTHENTICATED: Self = Self(16);
 
     #[cfg(feature = "tonic")]
@@ -37,7 +37,7 @@ impl Code {
     }
 
     /// The code for a response without one, as gRPC's `http-grpc-status-mapping.md` has it.
-    pub(super) fn from_http(status: StatusCode) -> Self {
+    pub(crate) fn from_http(status: StatusCode) -> Self {
         match status {
             StatusCode::BAD_REQUEST => Self::INTERNAL,
             StatusCode::UNAUTHORIZED => Self::UNAUTHENTICATED,
@@ -100,7 +100,7 @@ const CODES: [(&str, &str); 17] = [
 ];
 
 /// Whether a request is a gRPC call: a POST of `application/grpc` to `/package.Service/Method`.
-pub(super) fn is_call(request: &request::Parts) -> bool {
+pub(crate) fn is_call(request: &request::Parts) -> bool {
     let is_method = |path: &str| {
         path.strip_prefix('/')
             .and_then(|path| path.rsplit_once('/'))
@@ -110,7 +110,7 @@ pub(super) fn is_call(request: &request::Parts) -> bool {
 }
 
 /// Whether the content is gRPC. That of `application/grpc-web` is not: its trailers lie in the body.
-pub(super) fn is_content(headers: &HeaderMap) -> bool {
+pub(crate) fn is_content(headers: &HeaderMap) -> bool {
     let rest = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.as_bytes().strip_prefix(b"application/grpc"));
@@ -118,12 +118,12 @@ pub(super) fn is_content(headers: &HeaderMap) -> bool {
 }
 
 /// Whether a response is an answer of gRPC, by its content or by its status.
-pub(super) fn is_answer(headers: &HeaderMap) -> bool {
+pub(crate) fn is_answer(headers: &HeaderMap) -> bool {
     is_content(headers) || headers.contains_key("grpc-status")
 }
 
 /// The status in the headers of a response without a body, or in its trailers.
-pub(super) fn status(headers: &HeaderMap) -> Option<(Code, String)> {
+pub(crate) fn status(headers: &HeaderMap) -> Option<(Code, String)> {
     let code = Code::from_header(headers.get("grpc-status")?.as_bytes());
     let message = headers
         .get("grpc-message")
@@ -139,7 +139,7 @@ pub(super) fn status(headers: &HeaderMap) -> Option<(Code, String)> {
 /// Puts a status on a span by the rules of otgrpc: nothing for OK; else code and class, the error tag for a client
 /// unless the class is `2xx` and for a server if it is `5xx`, and a log record. Unlike otgrpc, Unknown is an error on a
 /// server too: so looks a handler that broke off without a status.
-pub(super) fn record_status(span: &Span, side: Side, code: Code, message: &str) {
+pub(crate) fn record_status(span: &Span, side: Side, code: Code, message: &str) {
     if code == Code::OK {
         return;
     }
@@ -151,13 +151,13 @@ pub(super) fn record_status(span: &Span, side: Side, code: Code, message: &str) 
     if is_error {
         span.set_tag(tags::ERROR, true);
     }
-    let message = redact::message(message);
+    let message = redact::text(message);
     let message = (!message.is_empty()).then_some(&message);
     span.log([field(tags::EVENT, "error"), field(tags::MESSAGE, message)]);
 }
 
 /// Puts only the code on a span, and returns its class.
-pub(super) fn record_code(span: &Span, code: Code) -> &'static str {
+pub(crate) fn record_code(span: &Span, code: Code) -> &'static str {
     let (name, class) = code.row();
     span.set_tag("response_code", name)
         .set_tag("response_class", class);
@@ -167,7 +167,7 @@ pub(super) fn record_code(span: &Span, code: Code) -> &'static str {
 /// The code that a caller will be given for an error of the service below; DeadlineExceeded where time ran out, which
 /// tonic calls Cancelled.
 #[cfg(feature = "tonic")]
-pub(super) fn code_of<E: 'static>(error: &E) -> Code {
+pub(crate) fn code_of<E: 'static>(error: &E) -> Code {
     let code = chain(error).find_map(|error| {
         if let Some(status) = error.downcast_ref::<tonic::Status>() {
             let code = Code::new(i32::from(status.code()));
@@ -188,7 +188,7 @@ pub(super) fn code_of<E: 'static>(error: &E) -> Code {
 }
 
 #[cfg(not(feature = "tonic"))]
-pub(super) fn code_of<E: 'static>(_error: &E) -> Code {
+pub(crate) fn code_of<E: 'static>(_error: &E) -> Code {
     Code::UNKNOWN
 }
 

@@ -8,13 +8,15 @@ use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::middleware::claim::Claim;
-use crate::middleware::exchange::Exchange;
-use crate::middleware::future::HttpSettings;
-use crate::middleware::hooks::{Settings, setters};
-use crate::middleware::record::{self, Protocol, Side};
-use crate::middleware::treatment::Treatment;
-use crate::middleware::{RequestSpan, TracedBody, TracedFuture, peer, route};
+use crate::middleware::http::claim::Claim;
+use crate::middleware::http::exchange::Exchange;
+use crate::middleware::http::future::HttpSettings;
+use crate::middleware::http::hooks::{Settings, setters};
+use crate::middleware::http::span_tags::{self, Protocol};
+use crate::middleware::http::treatment::Treatment;
+use crate::middleware::http::{peer, route};
+use crate::middleware::side::Side;
+use crate::middleware::{RequestSpan, TracedBody, TracedFuture};
 use crate::model::tags;
 use crate::propagation::grpc_headers::GrpcHeaders;
 use crate::span::SpanContext;
@@ -156,7 +158,7 @@ pub(super) fn begin(
     // A path for which only the caller vouches is no name.
     let naming = if is_claim { Protocol::Http } else { protocol };
     let wants_route = !is_named && route.is_none() && naming == Protocol::Http;
-    let name = own_name.unwrap_or_else(|| record::operation_name(naming, request, route));
+    let name = own_name.unwrap_or_else(|| span_tags::operation_name(naming, request, route));
     let parent = caller(&**tracer, protocol, request);
     let span = tracer
         .build_span(name)
@@ -172,7 +174,7 @@ pub(super) fn begin(
         path: request.uri.path().into(),
         url: span
             .is_recording()
-            .then(|| record::url(hooks, request, host()))
+            .then(|| span_tags::url(hooks, request, host()))
             .flatten(),
         component: hooks.component.is_none().then_some(component),
         is_named,
@@ -180,9 +182,9 @@ pub(super) fn begin(
     });
     if span.is_recording() {
         let host = host();
-        record::request(&span, hooks, (protocol, component), request, host);
+        span_tags::request(&span, hooks, (protocol, component), request, host);
         if let Some(address) = peer::of(&request.extensions) {
-            record::peer(&span, address);
+            span_tags::peer(&span, address);
         }
     }
     hooks.decorate(&span, request);

@@ -8,10 +8,11 @@ use reqwest::{Body, Request, RequestBuilder, Response, ResponseBuilderExt, Url};
 use reqwest_middleware::{Middleware, Next};
 
 use crate::middleware::TracedBody;
-use crate::middleware::exchange::Exchange;
-use crate::middleware::hooks::{Hooks, Settings, setters};
-use crate::middleware::record::{self, Protocol, Side};
-use crate::middleware::redact;
+use crate::middleware::http::exchange::Exchange;
+use crate::middleware::http::hooks::{Hooks, Settings, setters};
+use crate::middleware::http::redact;
+use crate::middleware::http::span_tags::{self, Protocol};
+use crate::middleware::side::Side;
 use crate::model::{field, tags};
 use crate::scope::Instrumented;
 use crate::tracer::{Tracer, TracerExt};
@@ -156,7 +157,7 @@ fn begin<T: Tracer + ?Sized>(
     }
     let name = hooks
         .name(request)
-        .unwrap_or_else(|| record::http_name(request.method(), None));
+        .unwrap_or_else(|| span_tags::http_name(request.method(), None));
     let span = tracer
         .build_span(name)
         .tag(tags::SPAN_KIND, tags::SPAN_KIND_CLIENT)
@@ -167,7 +168,7 @@ fn begin<T: Tracer + ?Sized>(
     if span.is_recording() {
         let url = hooks.url(request, |request| redact::url_text(request.url().as_str()));
         let component = hooks.component("reqwest");
-        record::http(&span, component, request.method(), url.as_ref());
+        span_tags::http(&span, component, request.method(), url.as_ref());
         let host = redact::without_userinfo(request.url().authority());
         span.set_tag(tags::PEER_ADDRESS, host);
         hooks.request_headers.record(&span, request.headers());

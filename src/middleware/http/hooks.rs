@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, StatusCode};
 
-use crate::middleware::claim::Methods;
-use crate::middleware::redact;
+use crate::middleware::http::claim::Methods;
+use crate::middleware::http::redact;
 use crate::panics::caught;
 use crate::span::Span;
 use crate::tracer::Tracer;
@@ -307,7 +307,9 @@ macro_rules! setters {
             self
         }
 
-        fn hooks_mut(&mut self) -> &mut $crate::middleware::hooks::Hooks<$request, $response> {
+        fn hooks_mut(
+            &mut self,
+        ) -> &mut $crate::middleware::http::hooks::Hooks<$request, $response> {
             &mut std::sync::Arc::make_mut(&mut self.settings).hooks
         }
     };

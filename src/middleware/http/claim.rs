@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use http::Method;
 
-use crate::middleware::record;
+use crate::middleware::http::span_tags;
 use crate::model::tags;
 use crate::span::Span;
 use crate::sync::PerProcess;
@@ -44,7 +44,7 @@ impl Claim {
             return self.record_url(span);
         }
         let name = span.cell().map(|cell| cell.operation_name());
-        let is_ours = name.is_some_and(|name| record::is_name_of_post(&name));
+        let is_ours = name.is_some_and(|name| span_tags::is_name_of_post(&name));
         if is_ours && !self.is_named {
             span.set_operation_name(self.path.to_string());
         }

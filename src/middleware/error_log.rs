@@ -7,14 +7,14 @@ use std::error::Error;
 use std::fmt::Display;
 use std::io;
 
-use crate::middleware::redact;
 use crate::model::{field, tags};
 use crate::panics::caught;
+use crate::redact;
 use crate::span::{Span, with_causes};
 
 /// Writes a log record: `event=error`, `message`, `error.kind` (`timeout`, `connect`, or the
 /// type) and `error.object`, the message with those of its causes. URLs in the texts are redacted.
-pub(super) fn log_error<E: Display + 'static>(span: &Span, error: &E) {
+pub(crate) fn log_error<E: Display + 'static>(span: &Span, error: &E) {
     if !span.is_recording() {
         return;
     }
@@ -23,14 +23,14 @@ pub(super) fn log_error<E: Display + 'static>(span: &Span, error: &E) {
     };
     span.log([
         field(tags::EVENT, "error"),
-        field(tags::MESSAGE, &redact::message(&failure.message)),
+        field(tags::MESSAGE, &redact::text(&failure.message)),
         field(tags::ERROR_KIND, failure.kind),
-        field(tags::ERROR_OBJECT, &redact::message(&failure.object)),
+        field(tags::ERROR_OBJECT, &redact::text(&failure.object)),
     ]);
 }
 
 /// An error and its causes, where its type is known to have any.
-pub(super) fn chain<E: 'static>(error: &E) -> impl Iterator<Item = &(dyn Error + 'static)> {
+pub(crate) fn chain<E: 'static>(error: &E) -> impl Iterator<Item = &(dyn Error + 'static)> {
     let first = KNOWN
         .iter()
         .flat_map(|known| known.iter())
@@ -62,7 +62,7 @@ impl Failure {
 
 /// Whether an error is known to say that time ran out.
 #[cfg(feature = "tonic")]
-pub(super) fn is_timeout(error: &(dyn Error + 'static)) -> bool {
+pub(crate) fn is_timeout(error: &(dyn Error + 'static)) -> bool {
     kind_of(error) == Some(TIMEOUT)
 }
 

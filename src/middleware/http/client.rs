@@ -10,12 +10,14 @@ use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::middleware::exchange::Exchange;
-use crate::middleware::future::HttpSettings;
-use crate::middleware::hooks::{Settings, setters};
-use crate::middleware::record::{self, Protocol, Side};
-use crate::middleware::treatment::Treatment;
-use crate::middleware::{TracedBody, TracedFuture, redact};
+use crate::middleware::http::exchange::Exchange;
+use crate::middleware::http::future::HttpSettings;
+use crate::middleware::http::hooks::{Settings, setters};
+use crate::middleware::http::redact;
+use crate::middleware::http::span_tags::{self, Protocol};
+use crate::middleware::http::treatment::Treatment;
+use crate::middleware::side::Side;
+use crate::middleware::{TracedBody, TracedFuture};
 use crate::model::tags;
 use crate::propagation::grpc_headers::GrpcHeaders;
 use crate::tracer::{Tracer, TracerExt};
@@ -155,7 +157,7 @@ pub(super) fn begin(
     let protocol = Protocol::of(request);
     let name = hooks
         .name(request)
-        .unwrap_or_else(|| record::operation_name(protocol, request, None));
+        .unwrap_or_else(|| span_tags::operation_name(protocol, request, None));
     let span = tracer
         .build_span(name)
         .tag(tags::SPAN_KIND, tags::SPAN_KIND_CLIENT)
@@ -165,7 +167,7 @@ pub(super) fn begin(
     }
     if span.is_recording() {
         let host = host(request);
-        record::request(&span, hooks, (protocol, component), request, host);
+        span_tags::request(&span, hooks, (protocol, component), request, host);
         let peer = hooks.peer_address.as_deref();
         span.set_tag(
             tags::PEER_ADDRESS,

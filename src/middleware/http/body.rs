@@ -8,8 +8,8 @@ use http::{HeaderMap, header};
 use http_body::{Body, Frame, SizeHint};
 use pin_project::{pin_project, pinned_drop};
 
-use crate::middleware::exchange::Exchange;
-use crate::middleware::treatment::Treatment;
+use crate::middleware::http::exchange::Exchange;
+use crate::middleware::http::treatment::Treatment;
 
 /// The body of a traced response. It ends the span of the request.
 ///

@@ -4,11 +4,12 @@ use std::fmt::Display;
 
 use http::{HeaderMap, Method, StatusCode};
 
-use crate::middleware::claim::Claim;
-use crate::middleware::failure::log_error;
-use crate::middleware::grpc::{self, Code};
-use crate::middleware::hooks::{Hooks, SpanEnd};
-use crate::middleware::record::{self, Protocol, Side};
+use crate::middleware::error_log::log_error;
+use crate::middleware::grpc::status::{self as grpc, Code};
+use crate::middleware::http::claim::Claim;
+use crate::middleware::http::hooks::{Hooks, SpanEnd};
+use crate::middleware::http::span_tags::{self, Protocol};
+use crate::middleware::side::Side;
 use crate::model::tags;
 use crate::span::Span;
 
@@ -121,13 +122,13 @@ impl Exchange {
                 claim.refute(&self.span);
                 self.answer = Answer::Http { is_bodiless: false };
             } else {
-                record::status(&self.span, status, false);
+                span_tags::status(&self.span, status, false);
             }
         }
         let span = &self.span;
         let is_all = match &mut self.answer {
             Answer::Http { is_bodiless } => {
-                record::status(span, status, hooks.is_error(status));
+                span_tags::status(span, status, hooks.is_error(status));
                 hooks.ends_at == SpanEnd::Head
                     || *is_bodiless
                     || matches!(
@@ -196,7 +197,7 @@ impl Exchange {
         if let Some(missing) = length.and_then(|length| length.checked_sub(self.bytes))
             && missing > 0
         {
-            record::cut_short(&self.span, missing);
+            span_tags::cut_short(&self.span, missing);
         }
         self.complete();
     }
@@ -264,12 +265,12 @@ impl Exchange {
             Answer::Http { .. } if self.is_unread => {
                 self.span.log_event("body_dropped");
             }
-            Answer::Http { .. } => record::cancelled(&self.span),
+            Answer::Http { .. } => span_tags::cancelled(&self.span),
             Answer::Grpc { progress, .. } => {
                 grpc::record_code(&self.span, Code::CANCELED);
                 if self.claim.is_some() && progress == Progress::Unanswered {
                     // Nothing has told which of the two it is.
-                    record::cancelled(&self.span);
+                    span_tags::cancelled(&self.span);
                 } else {
                     self.span.log_event("cancelled");
                 }
@@ -279,7 +280,7 @@ impl Exchange {
     }
 
     fn panicked(&mut self) {
-        record::panicked(&self.span);
+        span_tags::panicked(&self.span);
         self.finish();
     }
 
@@ -288,7 +289,7 @@ impl Exchange {
             self.settle(&claim);
         }
         if self.side == Side::Server && self.has_length() {
-            record::response_size(&self.span, self.bytes);
+            span_tags::response_size(&self.span, self.bytes);
         }
         std::mem::take(&mut self.span).finish();
     }

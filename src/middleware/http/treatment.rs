@@ -1,6 +1,6 @@
 //! What a layer does around the work of a request.
 
-use crate::middleware::exchange::Exchange;
+use crate::middleware::http::exchange::Exchange;
 use crate::scope::with_context;
 use crate::span::SpanContext;
 

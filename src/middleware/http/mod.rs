@@ -1,0 +1,30 @@
+//! Requests over HTTP, those of gRPC among them.
+
+#[cfg(feature = "axum")]
+mod axum;
+mod body;
+mod claim;
+mod client;
+mod exchange;
+mod future;
+mod hooks;
+#[cfg(feature = "hyper")]
+mod hyper;
+mod peer;
+mod redact;
+mod request_span;
+#[cfg(feature = "reqwest")]
+mod reqwest;
+mod route;
+mod server;
+mod span_tags;
+mod treatment;
+
+pub use self::body::TracedBody;
+pub use self::client::{ClientLayer, ClientService};
+pub use self::future::TracedFuture;
+pub use self::hooks::SpanEnd;
+pub use self::request_span::RequestSpan;
+#[cfg(feature = "reqwest")]
+pub use self::reqwest::{SendTraced, TracingMiddleware};
+pub use self::server::{ServerLayer, ServerService};
