@@ -13,13 +13,12 @@ use tower_service::Service;
 use crate::middleware::http::exchange::Exchange;
 use crate::middleware::http::future::HttpSettings;
 use crate::middleware::http::hooks::{Settings, setters};
-use crate::middleware::http::redact;
-use crate::middleware::http::span_tags::{self, Protocol};
+use crate::middleware::http::protocol::Protocol;
 use crate::middleware::http::treatment::Treatment;
+use crate::middleware::http::{names, redact, span_tags};
 use crate::middleware::side::Side;
 use crate::middleware::{TracedBody, TracedFuture};
 use crate::model::tags;
-use crate::propagation::grpc_headers::GrpcHeaders;
 use crate::tracer::{Tracer, TracerExt};
 
 /// Gives each request that a client sends a span, and injects its context; for tower services: the client of hyper-util and
@@ -157,7 +156,7 @@ pub(super) fn begin(
     let protocol = Protocol::of(request);
     let name = hooks
         .name(request)
-        .unwrap_or_else(|| span_tags::operation_name(protocol, request, None));
+        .unwrap_or_else(|| names::operation_name(protocol, request, None));
     let span = tracer
         .build_span(name)
         .tag(tags::SPAN_KIND, tags::SPAN_KIND_CLIENT)
@@ -176,11 +175,7 @@ pub(super) fn begin(
     }
     hooks.decorate(&span, request);
     if hooks.injects {
-        let (context, headers) = (span.context(), &mut request.headers);
-        match protocol {
-            Protocol::Http => tracer.inject(&context, headers),
-            Protocol::Grpc => tracer.inject(&context, &mut GrpcHeaders(headers)),
-        }
+        protocol.inject(&**tracer, &span.context(), &mut request.headers);
     }
     Exchange::new(span, Side::Client, protocol, &request.method).into()
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, StatusCode};
 
-use crate::middleware::http::claim::Methods;
+use crate::middleware::grpc::KnownMethods;
 use crate::middleware::http::redact;
 use crate::panics::caught;
 use crate::span::Span;
@@ -27,7 +27,7 @@ pub enum SpanEnd {
 pub(super) struct Settings<Req, Res> {
     pub(super) tracer: Arc<dyn Tracer>,
     /// The gRPC methods that a server is known to have.
-    pub(super) methods: Arc<Methods>,
+    pub(super) methods: Arc<KnownMethods>,
     pub(super) hooks: Hooks<Req, Res>,
 }
 

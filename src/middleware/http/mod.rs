@@ -10,7 +10,9 @@ mod future;
 mod hooks;
 #[cfg(feature = "hyper")]
 mod hyper;
+mod names;
 mod peer;
+mod protocol;
 mod redact;
 mod request_span;
 #[cfg(feature = "reqwest")]

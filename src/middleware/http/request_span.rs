@@ -6,8 +6,8 @@ use std::time::SystemTime;
 use http::request;
 
 use crate::metrics::Counter;
-use crate::middleware::http::route;
-use crate::middleware::http::span_tags::{self, Protocol};
+use crate::middleware::http::protocol::Protocol;
+use crate::middleware::http::{names, route};
 use crate::model::{FieldRef, TagRef, TagValue, field, tags};
 use crate::span::Span;
 
@@ -102,7 +102,7 @@ impl RequestSpan {
         if self.wants_route
             && let Some(route) = route::of(&request.extensions)
         {
-            let name = span_tags::operation_name(Protocol::Http, request, Some(route));
+            let name = names::operation_name(Protocol::Http, request, Some(route));
             self.span.set_operation_name(name);
             self.wants_route = false;
         }

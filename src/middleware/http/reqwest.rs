@@ -10,8 +10,8 @@ use reqwest_middleware::{Middleware, Next};
 use crate::middleware::TracedBody;
 use crate::middleware::http::exchange::Exchange;
 use crate::middleware::http::hooks::{Hooks, Settings, setters};
-use crate::middleware::http::redact;
-use crate::middleware::http::span_tags::{self, Protocol};
+use crate::middleware::http::protocol::Protocol;
+use crate::middleware::http::{names, redact, span_tags};
 use crate::middleware::side::Side;
 use crate::model::{field, tags};
 use crate::scope::Instrumented;
@@ -157,7 +157,7 @@ fn begin<T: Tracer + ?Sized>(
     }
     let name = hooks
         .name(request)
-        .unwrap_or_else(|| span_tags::http_name(request.method(), None));
+        .unwrap_or_else(|| names::http_name(request.method(), None));
     let span = tracer
         .build_span(name)
         .tag(tags::SPAN_KIND, tags::SPAN_KIND_CLIENT)

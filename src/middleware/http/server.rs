@@ -12,14 +12,12 @@ use crate::middleware::http::claim::Claim;
 use crate::middleware::http::exchange::Exchange;
 use crate::middleware::http::future::HttpSettings;
 use crate::middleware::http::hooks::{Settings, setters};
-use crate::middleware::http::span_tags::{self, Protocol};
+use crate::middleware::http::protocol::Protocol;
 use crate::middleware::http::treatment::Treatment;
-use crate::middleware::http::{peer, route};
+use crate::middleware::http::{names, peer, route, span_tags};
 use crate::middleware::side::Side;
 use crate::middleware::{RequestSpan, TracedBody, TracedFuture};
 use crate::model::tags;
-use crate::propagation::grpc_headers::GrpcHeaders;
-use crate::span::SpanContext;
 use crate::tracer::{Tracer, TracerExt};
 
 /// Gives each request that a server takes a span; for tower services, and so for axum and tonic, and for hyper's own.
@@ -146,7 +144,7 @@ pub(super) fn begin(
     }
     let protocol = Protocol::of(request);
     if !hooks.wants(request) {
-        return match caller(&**tracer, protocol, request) {
+        return match protocol.extract(&**tracer, &request.headers) {
             Some(context) => Treatment::Context(Box::new(context)),
             None => Treatment::Nothing,
         };
@@ -154,12 +152,12 @@ pub(super) fn begin(
     let route = route::of(&request.extensions);
     let own_name = hooks.name(request);
     let is_named = own_name.is_some();
-    let is_claim = protocol == Protocol::Grpc && !methods.has(request.uri.path());
+    let is_claim = protocol == Protocol::Grpc && !methods.contains(request.uri.path());
     // A path for which only the caller vouches is no name.
     let naming = if is_claim { Protocol::Http } else { protocol };
     let wants_route = !is_named && route.is_none() && naming == Protocol::Http;
-    let name = own_name.unwrap_or_else(|| span_tags::operation_name(naming, request, route));
-    let parent = caller(&**tracer, protocol, request);
+    let name = own_name.unwrap_or_else(|| names::operation_name(naming, request, route));
+    let parent = protocol.extract(&**tracer, &request.headers);
     let span = tracer
         .build_span(name)
         .child_of(&parent)
@@ -192,18 +190,4 @@ pub(super) fn begin(
     request.extensions.insert(handle);
     let exchange = Exchange::new(span, Side::Server, protocol, &request.method);
     exchange.claimed(claim).into()
-}
-
-/// The context of the caller. A malformed one is the caller's fault and counted by the tracer: the request goes on
-/// without.
-fn caller(
-    tracer: &dyn Tracer,
-    protocol: Protocol,
-    request: &request::Parts,
-) -> Option<SpanContext> {
-    let context = match protocol {
-        Protocol::Http => tracer.extract(&request.headers),
-        Protocol::Grpc => tracer.extract(&GrpcHeaders(&request.headers)),
-    };
-    context.ok().flatten()
 }
