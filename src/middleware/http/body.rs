@@ -9,7 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project::{pin_project, pinned_drop};
 
 use crate::middleware::http::exchange::Exchange;
-use crate::middleware::http::treatment::Treatment;
+use crate::middleware::http::request_scope::RequestScope;
 
 /// The body of a traced response. It ends the span of the request.
 ///
@@ -24,7 +24,7 @@ pub struct TracedBody<B> {
     #[pin]
     inner: Option<B>,
     /// Nothing once the span has ended.
-    treatment: Treatment,
+    scope: RequestScope,
     /// How many bytes are to come, if that was announced: HTTP servers drop a body after that many, and clients
     /// need not read on.
     length: Option<u64>,
@@ -32,10 +32,10 @@ pub struct TracedBody<B> {
 
 impl<B> TracedBody<B> {
     /// A body without a span.
-    pub(super) fn untraced(inner: B, treatment: Treatment) -> Self {
+    pub(super) fn untraced(inner: B, scope: RequestScope) -> Self {
         Self {
             inner: Some(inner),
-            treatment,
+            scope,
             length: None,
         }
     }
@@ -58,7 +58,7 @@ impl<B: Body> TracedBody<B> {
         Self {
             inner: Some(inner),
             length,
-            treatment: exchange.into(),
+            scope: exchange.into(),
         }
     }
 }
@@ -75,8 +75,8 @@ impl<B: Body<Error: Display + 'static>> Body for TracedBody<B> {
         let Some(mut inner) = this.inner.as_mut().as_pin_mut() else {
             return Poll::Ready(None);
         };
-        let exchange = match this.treatment {
-            Treatment::Span(exchange) => exchange,
+        let exchange = match this.scope {
+            RequestScope::Span(exchange) => exchange,
             other => return other.run(|| inner.poll_frame(cx)),
         };
         exchange.reads_body();
@@ -98,7 +98,7 @@ impl<B: Body<Error: Display + 'static>> Body for TracedBody<B> {
             }
         }
         if exchange.is_over() {
-            *this.treatment = Treatment::Nothing;
+            *this.scope = RequestScope::Nothing;
         }
         poll
     }
@@ -118,7 +118,7 @@ impl<B: Body<Error: Display + 'static>> Body for TracedBody<B> {
 impl<B> PinnedDrop for TracedBody<B> {
     fn drop(self: Pin<&mut Self>) {
         let mut this = self.project();
-        this.treatment.run(|| this.inner.set(None));
+        this.scope.run(|| this.inner.set(None));
     }
 }
 
@@ -134,7 +134,7 @@ fn announced_length(headers: &HeaderMap) -> Option<u64> {
 
 impl<B: Default> Default for TracedBody<B> {
     fn default() -> Self {
-        Self::untraced(B::default(), Treatment::Nothing)
+        Self::untraced(B::default(), RequestScope::Nothing)
     }
 }
 

@@ -1,25 +1,18 @@
 use std::borrow::Cow;
-use std::fmt;
-use std::fmt::Display;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use http::uri::Authority;
-use http::{Request, Response, header, request, response};
-use http_body::Body;
-use tower_layer::Layer;
-use tower_service::Service;
+use http::{header, request, response};
 
 use crate::middleware::http::exchange::Exchange;
-use crate::middleware::http::future::HttpSettings;
-use crate::middleware::http::hooks::{Settings, setters};
+use crate::middleware::http::layer::layer;
 use crate::middleware::http::protocol::Protocol;
-use crate::middleware::http::treatment::Treatment;
+use crate::middleware::http::request_scope::RequestScope;
+use crate::middleware::http::settings::{HttpSettings, settings};
 use crate::middleware::http::{names, redact, span_tags};
 use crate::middleware::side::Side;
-use crate::middleware::{TracedBody, TracedFuture};
 use crate::model::tags;
-use crate::tracer::{Tracer, TracerExt};
+use crate::tracer::TracerExt;
 
 /// Gives each request that a client sends a span, and injects its context; for tower services: the client of hyper-util and
 /// a tonic channel among them.
@@ -45,15 +38,6 @@ pub struct ClientLayer {
 }
 
 impl ClientLayer {
-    /// Spans by `tracer`; all hooks at their defaults.
-    pub fn new(tracer: impl Tracer + 'static) -> Self {
-        Self {
-            settings: Arc::new(Settings::new(tracer)),
-        }
-    }
-
-    setters!(request::Parts, response::Parts);
-
     /// Whether the context of the span is injected into the request, in place of one that is there. Defaults to true.
     #[must_use]
     pub fn injects(mut self, injects: bool) -> Self {
@@ -81,77 +65,24 @@ impl ClientLayer {
         self.hooks_mut().peer_address = Some(address.into());
         self
     }
-
-    /// Wraps a service, of tower or of hyper.
-    pub fn wrap<S>(&self, inner: S) -> ClientService<S> {
-        ClientService {
-            inner,
-            settings: self.settings.clone(),
-        }
-    }
 }
 
-impl<S> Layer<S> for ClientLayer {
-    type Service = ClientService<S>;
-
-    fn layer(&self, inner: S) -> ClientService<S> {
-        self.wrap(inner)
-    }
-}
-
-impl fmt::Debug for ClientLayer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientLayer").finish_non_exhaustive()
-    }
-}
-
-/// A client whose requests have spans; made by [`ClientLayer`].
-#[derive(Clone)]
-pub struct ClientService<S> {
-    pub(super) inner: S,
-    pub(super) settings: Arc<HttpSettings>,
-}
-
-impl<S, B, R> Service<Request<B>> for ClientService<S>
-where
-    S: Service<Request<B>, Response = Response<R>, Error: Display + 'static>,
-    R: Body,
-{
-    type Response = Response<TracedBody<R>>;
-    type Error = S::Error;
-    type Future = TracedFuture<S::Future>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        TracedFuture::call(
-            &self.settings,
-            request,
-            |request| begin(&self.settings, "tower", request),
-            |request| self.inner.call(request),
-        )
-    }
-}
-
-impl<S: fmt::Debug> fmt::Debug for ClientService<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientService")
-            .field("inner", &self.inner)
-            .finish_non_exhaustive()
-    }
+settings!(ClientLayer, request::Parts, response::Parts);
+layer! {
+    ClientLayer, begin,
+    /// A client whose requests have spans; made by [`ClientLayer`].
+    pub struct ClientService;
 }
 
 /// Starts the span of a request and injects its context, unless it needs none.
-pub(super) fn begin(
+fn begin(
     settings: &HttpSettings,
     component: &'static str,
     request: &mut request::Parts,
-) -> Treatment {
+) -> RequestScope {
     let HttpSettings { tracer, hooks, .. } = settings;
     if !hooks.wants(request) {
-        return Treatment::Nothing;
+        return RequestScope::Nothing;
     }
     let protocol = Protocol::of(request);
     let name = hooks
@@ -162,7 +93,7 @@ pub(super) fn begin(
         .tag(tags::SPAN_KIND, tags::SPAN_KIND_CLIENT)
         .start();
     if span.is_noop() {
-        return Treatment::Nothing;
+        return RequestScope::Nothing;
     }
     if span.is_recording() {
         let host = host(request);

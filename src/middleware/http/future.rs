@@ -5,13 +5,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{Request, Response, request, response};
+use http::{Request, Response, request};
 use http_body::Body;
 use pin_project::{pin_project, pinned_drop};
 
 use crate::middleware::TracedBody;
-use crate::middleware::http::hooks::Settings;
-use crate::middleware::http::treatment::Treatment;
+use crate::middleware::http::request_scope::RequestScope;
+use crate::middleware::http::settings::HttpSettings;
 
 /// The response of a traced service, on its way.
 ///
@@ -21,38 +21,36 @@ use crate::middleware::http::treatment::Treatment;
 pub struct TracedFuture<F> {
     #[pin]
     inner: Option<F>,
-    treatment: Treatment,
+    scope: RequestScope,
     /// None where there is no span.
     settings: Option<Arc<HttpSettings>>,
 }
-
-pub(super) type HttpSettings = Settings<request::Parts, response::Parts>;
 
 impl<F> TracedFuture<F> {
     /// Begins the span, and makes the call within it.
     pub(super) fn call<B>(
         settings: &Arc<HttpSettings>,
         request: Request<B>,
-        begin: impl FnOnce(&mut request::Parts) -> Treatment,
+        begin: impl FnOnce(&mut request::Parts) -> RequestScope,
         call: impl FnOnce(Request<B>) -> F,
     ) -> Self {
         if settings.tracer.is_noop() {
             return Self::untraced(call(request));
         }
         let (mut parts, body) = request.into_parts();
-        let mut treatment = begin(&mut parts);
+        let mut scope = begin(&mut parts);
         let request = Request::from_parts(parts, body);
         Self {
-            inner: Some(treatment.run(|| call(request))),
-            settings: matches!(treatment, Treatment::Span(_)).then(|| settings.clone()),
-            treatment,
+            inner: Some(scope.run(|| call(request))),
+            settings: matches!(scope, RequestScope::Span(_)).then(|| settings.clone()),
+            scope,
         }
     }
 
     fn untraced(inner: F) -> Self {
         Self {
             inner: Some(inner),
-            treatment: Treatment::Nothing,
+            scope: RequestScope::Nothing,
             settings: None,
         }
     }
@@ -68,7 +66,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let poll = this.treatment.run(|| {
+        let poll = this.scope.run(|| {
             // Polled after the end, a future may answer as it likes.
             let Some(inner) = this.inner.as_mut().as_pin_mut() else {
                 return Poll::Pending;
@@ -82,8 +80,8 @@ where
         let Poll::Ready(result) = poll else {
             return Poll::Pending;
         };
-        let (mut exchange, settings) = match (this.treatment.take(), this.settings.take()) {
-            (Treatment::Span(exchange), Some(settings)) => (exchange, settings),
+        let (mut exchange, settings) = match (this.scope.take(), this.settings.take()) {
+            (RequestScope::Span(exchange), Some(settings)) => (exchange, settings),
             (rest, _) => {
                 let body = |body| TracedBody::untraced(body, rest);
                 return Poll::Ready(result.map(|response| response.map(body)));
@@ -108,7 +106,7 @@ where
 impl<F> PinnedDrop for TracedFuture<F> {
     fn drop(self: Pin<&mut Self>) {
         let mut this = self.project();
-        this.treatment.run(|| this.inner.set(None));
+        this.scope.run(|| this.inner.set(None));
     }
 }
 

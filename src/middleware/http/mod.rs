@@ -8,19 +8,19 @@ mod client;
 mod exchange;
 mod future;
 mod hooks;
-#[cfg(feature = "hyper")]
-mod hyper;
+mod layer;
 mod names;
 mod peer;
 mod protocol;
 mod redact;
+mod request_scope;
 mod request_span;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 mod route;
 mod server;
+mod settings;
 mod span_tags;
-mod treatment;
 
 pub use self::body::TracedBody;
 pub use self::client::{ClientLayer, ClientService};

@@ -1,4 +1,3 @@
-use std::fmt;
 use std::fmt::Display;
 use std::future::Future;
 use std::sync::Arc;
@@ -9,8 +8,9 @@ use reqwest_middleware::{Middleware, Next};
 
 use crate::middleware::TracedBody;
 use crate::middleware::http::exchange::Exchange;
-use crate::middleware::http::hooks::{Hooks, Settings, setters};
+use crate::middleware::http::hooks::Hooks;
 use crate::middleware::http::protocol::Protocol;
+use crate::middleware::http::settings::{Settings, settings};
 use crate::middleware::http::{names, redact, span_tags};
 use crate::middleware::side::Side;
 use crate::model::{field, tags};
@@ -40,15 +40,6 @@ pub struct TracingMiddleware {
 }
 
 impl TracingMiddleware {
-    /// Spans by `tracer`; all hooks at their defaults.
-    pub fn new(tracer: impl Tracer + 'static) -> Self {
-        Self {
-            settings: Arc::new(Settings::new(tracer)),
-        }
-    }
-
-    setters!(Request, Response);
-
     /// Whether the context of the span is injected into the request, in place of one that is there. Defaults to true.
     #[must_use]
     pub fn injects(mut self, injects: bool) -> Self {
@@ -56,6 +47,8 @@ impl TracingMiddleware {
         self
     }
 }
+
+settings!(TracingMiddleware, Request, Response);
 
 #[async_trait::async_trait]
 impl Middleware for TracingMiddleware {
@@ -70,12 +63,6 @@ impl Middleware for TracingMiddleware {
             next.run(request, extensions)
         })
         .await
-    }
-}
-
-impl fmt::Debug for TracingMiddleware {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TracingMiddleware").finish_non_exhaustive()
     }
 }
 

@@ -1,24 +1,18 @@
-use std::fmt;
-use std::fmt::Display;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use http::{Request, Response, header, request, response};
-use http_body::Body;
-use tower_layer::Layer;
-use tower_service::Service;
+use http::{header, request, response};
 
+use crate::middleware::RequestSpan;
 use crate::middleware::http::claim::Claim;
 use crate::middleware::http::exchange::Exchange;
-use crate::middleware::http::future::HttpSettings;
-use crate::middleware::http::hooks::{Settings, setters};
+use crate::middleware::http::layer::layer;
 use crate::middleware::http::protocol::Protocol;
-use crate::middleware::http::treatment::Treatment;
+use crate::middleware::http::request_scope::RequestScope;
+use crate::middleware::http::settings::{HttpSettings, settings};
 use crate::middleware::http::{names, peer, route, span_tags};
 use crate::middleware::side::Side;
-use crate::middleware::{RequestSpan, TracedBody, TracedFuture};
 use crate::model::tags;
-use crate::tracer::{Tracer, TracerExt};
+use crate::tracer::TracerExt;
 
 /// Gives each request that a server takes a span; for tower services, and so for axum and tonic, and for hyper's own.
 ///
@@ -52,83 +46,19 @@ pub struct ServerLayer {
     settings: Arc<HttpSettings>,
 }
 
-impl ServerLayer {
-    /// Spans by `tracer`; all hooks at their defaults.
-    pub fn new(tracer: impl Tracer + 'static) -> Self {
-        Self {
-            settings: Arc::new(Settings::new(tracer)),
-        }
-    }
-
-    setters!(request::Parts, response::Parts);
-
-    /// Wraps a service, of tower or of hyper.
-    pub fn wrap<S>(&self, inner: S) -> ServerService<S> {
-        ServerService {
-            inner,
-            settings: self.settings.clone(),
-        }
-    }
-}
-
-impl<S> Layer<S> for ServerLayer {
-    type Service = ServerService<S>;
-
-    fn layer(&self, inner: S) -> ServerService<S> {
-        self.wrap(inner)
-    }
-}
-
-impl fmt::Debug for ServerLayer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerLayer").finish_non_exhaustive()
-    }
-}
-
-/// A service whose requests have spans; made by [`ServerLayer`].
-#[derive(Clone)]
-pub struct ServerService<S> {
-    pub(super) inner: S,
-    pub(super) settings: Arc<HttpSettings>,
-}
-
-impl<S, B, R> Service<Request<B>> for ServerService<S>
-where
-    S: Service<Request<B>, Response = Response<R>, Error: Display + 'static>,
-    R: Body,
-{
-    type Response = Response<TracedBody<R>>;
-    type Error = S::Error;
-    type Future = TracedFuture<S::Future>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        TracedFuture::call(
-            &self.settings,
-            request,
-            |request| begin(&self.settings, "tower", request),
-            |request| self.inner.call(request),
-        )
-    }
-}
-
-impl<S: fmt::Debug> fmt::Debug for ServerService<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerService")
-            .field("inner", &self.inner)
-            .finish_non_exhaustive()
-    }
+settings!(ServerLayer, request::Parts, response::Parts);
+layer! {
+    ServerLayer, begin,
+    /// A service whose requests have spans; made by [`ServerLayer`].
+    pub struct ServerService;
 }
 
 /// Starts the span of a request, unless it needs none; then its caller's context is handed on.
-pub(super) fn begin(
+fn begin(
     settings: &HttpSettings,
     component: &'static str,
     request: &mut request::Parts,
-) -> Treatment {
+) -> RequestScope {
     let HttpSettings {
         tracer,
         hooks,
@@ -140,13 +70,13 @@ pub(super) fn begin(
             None => span.take_route(request),
         }
         request.extensions.insert(span);
-        return Treatment::Nothing;
+        return RequestScope::Nothing;
     }
     let protocol = Protocol::of(request);
     if !hooks.wants(request) {
         return match protocol.extract(&**tracer, &request.headers) {
-            Some(context) => Treatment::Context(Box::new(context)),
-            None => Treatment::Nothing,
+            Some(context) => RequestScope::Context(Box::new(context)),
+            None => RequestScope::Nothing,
         };
     }
     let route = route::of(&request.extensions);
@@ -165,7 +95,7 @@ pub(super) fn begin(
         .tag(tags::SPAN_KIND, tags::SPAN_KIND_SERVER)
         .start();
     if span.is_noop() {
-        return Treatment::Nothing;
+        return RequestScope::Nothing;
     }
     let host = || request.headers.get(header::HOST)?.to_str().ok();
     let claim = is_claim.then(|| Claim {

@@ -6,7 +6,7 @@ use crate::span::SpanContext;
 
 /// What a layer does around the work of a request.
 #[derive(Debug)]
-pub(super) enum Treatment {
+pub(super) enum RequestScope {
     /// The request has a span, which is active in each piece of the work.
     Span(Exchange),
     /// The request has none, and its caller's context is active instead: who is called next belongs to that trace.
@@ -14,7 +14,7 @@ pub(super) enum Treatment {
     Nothing,
 }
 
-impl Treatment {
+impl RequestScope {
     /// Runs a piece of the work.
     pub(super) fn run<R>(&mut self, work: impl FnOnce() -> R) -> R {
         match self {
@@ -32,7 +32,7 @@ impl Treatment {
     }
 }
 
-impl From<Exchange> for Treatment {
+impl From<Exchange> for RequestScope {
     /// Nothing where the span has ended.
     fn from(exchange: Exchange) -> Self {
         if exchange.is_over() {
