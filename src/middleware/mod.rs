@@ -70,13 +70,18 @@
 //! Nothing here fails a request. A context that is malformed is ignored and counted, and the request starts a trace. A
 //! hook that panics is caught, and is as if it were not set. With a tracer that is off, requests pass untouched.
 
+#[cfg(feature = "tower")]
 mod error_log;
+#[cfg(feature = "tower")]
 mod grpc;
+#[cfg(feature = "tower")]
 mod http;
+#[cfg(feature = "tower")]
 mod side;
 
 #[cfg(feature = "tonic")]
 pub use self::grpc::TracingInterceptor;
+#[cfg(feature = "tower")]
 pub use self::http::{
     ClientLayer, ClientService, RequestSpan, ServerLayer, ServerService, SpanEnd, TracedBody,
     TracedFuture,
