@@ -130,7 +130,7 @@ impl Exchange {
         let is_all = match &mut self.answer {
             Answer::Http { is_bodiless } => {
                 span_tags::status(span, status, hooks.is_error(status));
-                hooks.ends_at == SpanEnd::Head
+                hooks.span_end == SpanEnd::Head
                     || *is_bodiless
                     || matches!(
                         status,

@@ -33,7 +33,7 @@ pub(super) struct Hooks<Req, Res> {
     pub(super) error_status: Option<StatusHook>,
     pub(super) decorate: Vec<SpanHook<Req>>,
     pub(super) decorate_response: Vec<SpanHook<Res>>,
-    pub(super) ends_at: SpanEnd,
+    pub(super) span_end: SpanEnd,
     pub(super) injects: bool,
 }
 
@@ -55,7 +55,7 @@ impl<Req, Res> Hooks<Req, Res> {
         error_status: None,
         decorate: Vec::new(),
         decorate_response: Vec::new(),
-        ends_at: SpanEnd::Body,
+        span_end: SpanEnd::Body,
         injects: true,
     };
 
@@ -123,7 +123,7 @@ impl<Req, Res> Clone for Hooks<Req, Res> {
             error_status: self.error_status.clone(),
             decorate: self.decorate.clone(),
             decorate_response: self.decorate_response.clone(),
-            ends_at: self.ends_at,
+            span_end: self.span_end,
             injects: self.injects,
         }
     }

@@ -42,7 +42,7 @@ pub struct TracingMiddleware {
 impl TracingMiddleware {
     /// Whether the context of the span is injected into the request, in place of one that is there. Defaults to true.
     #[must_use]
-    pub fn injects(mut self, injects: bool) -> Self {
+    pub fn injection(mut self, injects: bool) -> Self {
         self.hooks_mut().injects = injects;
         self
     }

@@ -168,8 +168,8 @@ macro_rules! settings {
 
             /// When the span ends. Defaults to [`SpanEnd::Body`](crate::middleware::SpanEnd::Body).
             #[must_use]
-            pub fn ends_at(mut self, end: $crate::middleware::SpanEnd) -> Self {
-                self.hooks_mut().ends_at = end;
+            pub fn span_end(mut self, end: $crate::middleware::SpanEnd) -> Self {
+                self.hooks_mut().span_end = end;
                 self
             }
 

@@ -265,7 +265,7 @@ fn a_layer_may_end_spans_at_the_head() {
             async { reply(200, body) }
         });
         let server = ServerLayer::new(tracer.clone())
-            .ends_at(SpanEnd::Head)
+            .span_end(SpanEnd::Head)
             .wrap(handler);
         let response = server.oneshot(Request::new(())).await.expect("infallible");
         finished(&tracer, &spans);

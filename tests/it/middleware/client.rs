@@ -173,7 +173,7 @@ fn nothing_is_injected_where_it_is_not_wanted() {
             let (tracer, reporter) = recording_tracer();
             let layer = match name {
                 "filtered out" => ClientLayer::new(tracer).filter(|_| false),
-                "not injecting" => ClientLayer::new(tracer).injects(false),
+                "not injecting" => ClientLayer::new(tracer).injection(false),
                 _ => ClientLayer::new(NoopTracer),
             };
             let arrived = Arrived::default();

@@ -147,7 +147,7 @@ fn the_span_ends_with_the_body() {
             let url = format!("http://{}/", serve(app).await);
             let middleware = TracingMiddleware::new(tracer.clone());
             let middleware = match how {
-                "at the head" => middleware.ends_at(SpanEnd::Head),
+                "at the head" => middleware.span_end(SpanEnd::Head),
                 _ => middleware,
             };
             let response = http(middleware).get(url).send().await.expect("an answer");
@@ -354,7 +354,7 @@ fn hooks_say_what_is_on_a_span() {
             .decorate_response(|span, response| {
                 span.set_tag("length", response.content_length());
             })
-            .injects(false);
+            .injection(false);
         let client = http(middleware);
         let request = client.get(format!("http://{address}/echo"));
         let request = request.header("accept", "*/*").bearer_auth("secret");
