@@ -1,6 +1,6 @@
-//! What a span tells of an error of a service or of a body.
+//! The log record that a span gets when a service or a body fails.
 //!
-//! Such errors are of any type with a text. Those that are known to be an [`Error`] tell their causes too.
+//! An error may have any type with a text. If the type is in [`KNOWN`], its causes are recorded too.
 
 use std::any::{Any, type_name};
 use std::error::Error;
@@ -12,43 +12,43 @@ use crate::panics::caught;
 use crate::redact;
 use crate::span::{Span, with_causes};
 
-/// Writes a log record: `event=error`, `message`, `error.kind` (`timeout`, `connect`, or the
-/// type) and `error.object`, the message with those of its causes. URLs in the texts are redacted.
+/// Logs `event=error`, `message`, `error.kind` (`timeout`, `connect`, `redirect` or the name of the type) and
+/// `error.object` (the message with those of its causes). Secrets in the texts are hidden.
 pub(crate) fn log_error<E: Display + 'static>(span: &Span, error: &E) {
     if !span.is_recording() {
         return;
     }
-    let Some(failure) = caught(|| Failure::new(error)) else {
+    let Some(texts) = caught(|| ErrorTexts::new(error)) else {
         return;
     };
     span.log([
         field(tags::EVENT, "error"),
-        field(tags::MESSAGE, &redact::text(&failure.message)),
-        field(tags::ERROR_KIND, failure.kind),
-        field(tags::ERROR_OBJECT, &redact::text(&failure.object)),
+        field(tags::MESSAGE, &redact::text(&texts.message)),
+        field(tags::ERROR_KIND, texts.kind),
+        field(tags::ERROR_OBJECT, &redact::text(&texts.object)),
     ]);
 }
 
-/// An error and its causes, where its type is known to have any.
+/// Returns an error and its causes, or nothing if its type is not in [`KNOWN`].
 pub(crate) fn chain<E: 'static>(error: &E) -> impl Iterator<Item = &(dyn Error + 'static)> {
     let first = KNOWN
         .iter()
         .flat_map(|known| known.iter())
         .find_map(|as_error| as_error(error));
-    // A chain that runs in a circle must end too.
+    // A chain of causes may be a circle.
     std::iter::successors(first, |error| (*error).source()).take(32)
 }
 
-struct Failure {
+struct ErrorTexts {
     message: String,
     kind: Option<&'static str>,
     object: String,
 }
 
-impl Failure {
+impl ErrorTexts {
     fn new<E: Display + 'static>(error: &E) -> Self {
         let message = error.to_string();
-        // The first of the chain is the error itself.
+        // The first item of the chain is the error itself.
         let object = with_causes(&message, chain(error).skip(1));
         let kind = chain(error).find_map(kind_of);
         let type_name = type_name::<E>();
@@ -60,7 +60,7 @@ impl Failure {
     }
 }
 
-/// Whether an error is known to say that time ran out.
+/// Whether an error is known to be a timeout.
 #[cfg(feature = "tonic")]
 pub(crate) fn is_timeout(error: &(dyn Error + 'static)) -> bool {
     kind_of(error) == Some(TIMEOUT)
@@ -85,7 +85,7 @@ fn kind_of(error: &(dyn Error + 'static)) -> Option<&'static str> {
 const TIMEOUT: &str = "timeout";
 const CONNECT: &str = "connect";
 
-/// Looks at a value as an error, if it is of the one type that the function knows.
+/// Returns a value as an error if it has the one type that the function knows.
 type AsError = fn(&dyn Any) -> Option<&(dyn Error + 'static)>;
 
 fn as_error<T: Error + 'static>(value: &dyn Any) -> Option<&(dyn Error + 'static)> {
@@ -97,6 +97,7 @@ fn as_boxed(value: &dyn Any) -> Option<&(dyn Error + 'static)> {
     Some(&**boxed)
 }
 
+/// The types of errors whose causes can be read.
 const KNOWN: [&[AsError]; 4] = [&[as_boxed, as_error::<io::Error>], HYPER, REQWEST, TONIC];
 
 #[cfg(feature = "hyper")]

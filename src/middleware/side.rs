@@ -1,6 +1,4 @@
-//! Servers and clients.
-
-/// Which end of a request a span measures.
+/// The end of a request that a span measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
     Server,

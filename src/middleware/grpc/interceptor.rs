@@ -7,11 +7,11 @@ use tonic::{Request, Status};
 use crate::scope::{Active, active_parent};
 use crate::tracer::Tracer;
 
-/// Injects the context that is active into calls, and starts no span: for clients that cannot be wrapped in a
-/// [`ClientLayer`](crate::middleware::ClientLayer).
+/// An interceptor that injects the active context into calls and starts no span.
 ///
-/// The server's span is then a child of the span that is active where the call is made. An interceptor sees neither
-/// the response nor its status, so a span of the call itself is the layer's work.
+/// It is for clients that cannot be wrapped in a [`ClientLayer`](crate::middleware::ClientLayer). The server's span
+/// becomes a child of the span that is active when the call is made. The call itself has no span, because an
+/// interceptor never sees the response.
 ///
 /// ```
 /// use tonic::service::Interceptor;
@@ -28,7 +28,7 @@ pub struct TracingInterceptor {
 }
 
 impl TracingInterceptor {
-    /// Injects by `tracer`.
+    /// Injects with the codecs of `tracer`.
     pub fn new(tracer: impl Tracer + 'static) -> Self {
         Self {
             tracer: Arc::new(tracer),

@@ -1,4 +1,4 @@
-//! gRPC over HTTP: how a call is recognised, and what its status puts on a span.
+//! How a gRPC call is recognized in HTTP, and how its status is recorded.
 
 use http::{HeaderMap, Method, StatusCode, header, request};
 use percent_encoding::percent_decode;
@@ -10,7 +10,7 @@ use crate::model::{field, tags};
 use crate::redact;
 use crate::span::Span;
 
-/// Value of the `component` tag.
+/// The value of the `component` tag.
 pub(crate) const COMPONENT: &str = "gRPC";
 
 /// A gRPC status code.
@@ -36,7 +36,7 @@ impl Code {
         }
     }
 
-    /// The code for a response without one, as gRPC's `http-grpc-status-mapping.md` has it.
+    /// Returns the code for a response that has none, by gRPC's `http-grpc-status-mapping.md`.
     pub(crate) fn from_http(status: StatusCode) -> Self {
         match status {
             StatusCode::BAD_REQUEST => Self::INTERNAL,
@@ -51,8 +51,7 @@ impl Code {
         }
     }
 
-    /// The code in a header: a number from 0 to 16 as gRPC writes it. Other spellings (`00`, `+5`) are Unknown, as tonic
-    /// reads them.
+    /// Reads a header: a number from 0 to 16 as gRPC writes it. Other spellings (`00`, `+5`) are Unknown, as in tonic.
     fn from_header(value: &[u8]) -> Self {
         match *value {
             [digit @ b'0'..=b'9'] => Self(digit - b'0'),
@@ -61,14 +60,14 @@ impl Code {
         }
     }
 
-    fn row(self) -> (&'static str, &'static str) {
+    fn name_and_class(self) -> (&'static str, &'static str) {
         CODES
             .get(usize::from(self.0))
             .copied()
             .unwrap_or(("Unknown", "0xx"))
     }
 
-    /// The same, unless tonic says by it that time ran out: it answers Cancelled then.
+    /// Replaces tonic's answer to a timeout, which is Cancelled, by DeadlineExceeded.
     fn or_deadline(self, message: &str) -> Self {
         if self == Self::CANCELED && message == "Timeout expired" {
             Self::DEADLINE_EXCEEDED
@@ -78,7 +77,7 @@ impl Code {
     }
 }
 
-/// Names as Go writes them, and classes as otgrpc has them.
+/// The names of the codes as in Go, and their classes as in otgrpc.
 const CODES: [(&str, &str); 17] = [
     ("OK", "2xx"),
     ("Canceled", "2xx"),
@@ -109,7 +108,7 @@ pub(crate) fn is_call(request: &request::Parts) -> bool {
     request.method == Method::POST && is_content(&request.headers) && is_method(request.uri.path())
 }
 
-/// Whether the content is gRPC. That of `application/grpc-web` is not: its trailers lie in the body.
+/// Whether the content type is gRPC's. `application/grpc-web` is not: its trailers are part of the body.
 pub(crate) fn is_content(headers: &HeaderMap) -> bool {
     let rest = headers
         .get(header::CONTENT_TYPE)
@@ -117,12 +116,12 @@ pub(crate) fn is_content(headers: &HeaderMap) -> bool {
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }
 
-/// Whether a response is an answer of gRPC, by its content or by its status.
-pub(crate) fn is_answer(headers: &HeaderMap) -> bool {
+/// Whether a response is gRPC, by its content type or because it has a gRPC status.
+pub(crate) fn is_response(headers: &HeaderMap) -> bool {
     is_content(headers) || headers.contains_key("grpc-status")
 }
 
-/// The status in the headers of a response without a body, or in its trailers.
+/// Returns the status in trailers, or in the headers of a response that has no body.
 pub(crate) fn status(headers: &HeaderMap) -> Option<(Code, String)> {
     let code = Code::from_header(headers.get("grpc-status")?.as_bytes());
     let message = headers
@@ -136,9 +135,10 @@ pub(crate) fn status(headers: &HeaderMap) -> Option<(Code, String)> {
     Some((code.or_deadline(&message), message))
 }
 
-/// Puts a status on a span by the rules of otgrpc: nothing for OK; else code and class, the error tag for a client
-/// unless the class is `2xx` and for a server if it is `5xx`, and a log record. Unlike otgrpc, Unknown is an error on a
-/// server too: so looks a handler that broke off without a status.
+/// Records a status by the rules of otgrpc: nothing for OK, else code, class and a log record.
+///
+/// The span of a client gets the error tag unless the class is `2xx`, that of a server if the class is `5xx`. Unlike in
+/// otgrpc, Unknown is an error on a server too, because a handler that panicked looks like this.
 pub(crate) fn record_status(span: &Span, side: Side, code: Code, message: &str) {
     if code == Code::OK {
         return;
@@ -156,16 +156,16 @@ pub(crate) fn record_status(span: &Span, side: Side, code: Code, message: &str) 
     span.log([field(tags::EVENT, "error"), field(tags::MESSAGE, message)]);
 }
 
-/// Puts only the code on a span, and returns its class.
+/// Records a code without a log record, and returns its class.
 pub(crate) fn record_code(span: &Span, code: Code) -> &'static str {
-    let (name, class) = code.row();
+    let (name, class) = code.name_and_class();
     span.set_tag("response_code", name)
         .set_tag("response_class", class);
     class
 }
 
-/// The code that a caller will be given for an error of the service below; DeadlineExceeded where time ran out, which
-/// tonic calls Cancelled.
+/// Returns the code that the caller gets for an error of a service; DeadlineExceeded for a timeout, which tonic calls
+/// Cancelled.
 #[cfg(feature = "tonic")]
 pub(crate) fn code_of<E: 'static>(error: &E) -> Code {
     let code = chain(error).find_map(|error| {

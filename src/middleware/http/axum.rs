@@ -5,8 +5,9 @@ use http::request;
 
 use crate::middleware::RequestSpan;
 
-/// The no-op span where no [`ServerLayer`](crate::middleware::ServerLayer) stands. A span that was started before the
-/// route was known is named for the route.
+/// Extracts the span of the request, or the no-op span without a [`ServerLayer`](crate::middleware::ServerLayer).
+///
+/// A span that started before the route was known is named after the route now.
 impl<S: Sync> FromRequestParts<S> for RequestSpan {
     type Rejection = Infallible;
 

@@ -11,27 +11,26 @@ use pin_project::{pin_project, pinned_drop};
 use crate::middleware::http::exchange::Exchange;
 use crate::middleware::http::request_scope::RequestScope;
 
-/// The body of a traced response. It ends the span of the request.
+/// The body of a traced response, which ends the span of the request.
 ///
-/// Frames pass through as they are. The span ends with the first of: the last frame, trailers (with the status of a
-/// gRPC call), as many bytes as were announced, an error, and the drop of the body. A body that ends before its
-/// announced length is an error. One that is dropped before its end marks the span as cancelled, which is no error;
-/// but a client may drop the body of a reply unread: that is the log event `body_dropped`.
+/// Frames pass through unchanged. The span ends with the first of these: the last frame, trailers (they hold the status
+/// of a gRPC call), the last announced byte, an error, or the drop of the body. The page of
+/// [the module](crate::middleware) tells what the span records.
 ///
-/// The span is active in every poll, and while what is inside is dropped.
+/// The span is active in every poll, and while the inner body is dropped.
 #[pin_project(PinnedDrop)]
 pub struct TracedBody<B> {
     #[pin]
     inner: Option<B>,
-    /// Nothing once the span has ended.
+    /// `Nothing` after the span has ended.
     scope: RequestScope,
-    /// How many bytes are to come, if that was announced: HTTP servers drop a body after that many, and clients
-    /// need not read on.
+    /// The announced length, which ends the span too: HTTP servers drop a body after so many bytes, and clients
+    /// stop reading.
     length: Option<u64>,
 }
 
 impl<B> TracedBody<B> {
-    /// A body without a span.
+    /// Wraps a body whose request has no span.
     pub(super) fn untraced(inner: B, scope: RequestScope) -> Self {
         Self {
             inner: Some(inner),
@@ -44,7 +43,7 @@ impl<B> TracedBody<B> {
 impl<B: Body> TracedBody<B> {
     pub(super) fn new(inner: B, mut exchange: Exchange, headers: &HeaderMap) -> Self {
         let length = if exchange.has_length() {
-            // The header has the word, as in hyper: it is what the other end goes by.
+            // The header wins, as in hyper: the other end relies on it.
             announced_length(headers).or_else(|| inner.size_hint().exact())
         } else {
             None
@@ -79,7 +78,7 @@ impl<B: Body<Error: Display + 'static>> Body for TracedBody<B> {
             RequestScope::Span(exchange) => exchange,
             other => return other.run(|| inner.poll_frame(cx)),
         };
-        exchange.reads_body();
+        exchange.body_polled();
         let poll = exchange.run(|| inner.as_mut().poll_frame(cx));
         match &poll {
             Poll::Pending => return Poll::Pending,
@@ -122,7 +121,7 @@ impl<B> PinnedDrop for TracedBody<B> {
     }
 }
 
-/// What `content-length` says, if it says one thing that can be read.
+/// Returns the value of `content-length`, if there is one and it is a number.
 fn announced_length(headers: &HeaderMap) -> Option<u64> {
     let mut values = headers.get_all(header::CONTENT_LENGTH).iter();
     let value = values.next()?.to_str().ok()?;

@@ -14,14 +14,15 @@ use crate::middleware::side::Side;
 use crate::model::tags;
 use crate::tracer::TracerExt;
 
-/// Gives each request that a client sends a span, and injects its context; for tower services: the client of hyper-util and
-/// a tonic channel among them.
+/// A layer that gives each request of a client a span and injects its context.
 ///
-/// The span is a child of the one that is active when the service is called, or a root. It ends with the body of the
-/// response: read it to its end, or drop it.
+/// It wraps tower services, among them a tonic channel, and hyper-util's client.
 ///
-/// Inside of a layer that retries there is one span for each attempt, outside of it one for all of them. A layer that
-/// moves requests to a task of its own, as tower's `Buffer` does, must be inside: on that task nothing is active.
+/// The span is a child of the span that is active when the service is called, or else a root. It ends with the body of
+/// the response, so read the body to its end or drop it. After an upgrade it ends with the head of the 101 response.
+///
+/// Inside of a layer that retries, each attempt has a span; outside, one span covers all attempts. A layer that moves
+/// requests to another task, such as tower's `Buffer`, must be inside of this one: no span is active on that task.
 ///
 /// ```
 /// use hyper_util::client::legacy::Client;
@@ -38,16 +39,17 @@ pub struct ClientLayer {
 }
 
 impl ClientLayer {
-    /// Whether the context of the span is injected into the request, in place of one that is there. Defaults to true.
+    /// Sets whether the span's context is injected into the request, where it replaces any other. Defaults to true.
     #[must_use]
     pub fn injection(mut self, injects: bool) -> Self {
         self.hooks_mut().injects = injects;
         self
     }
 
-    /// Who the requests go to, as the `peer.address` tag: for clients whose requests do not say it, as those to a tonic channel.
+    /// Sets the value of the `peer.address` tag, for clients whose requests do not name their target, such as a tonic
+    /// channel.
     ///
-    /// Defaults to host and port of the URI, else of the `host` header; no tag where neither is there.
+    /// Defaults to host and port of the URI, or else of the `host` header. Without either there is no tag.
     ///
     /// ```
     /// use tonic::transport::Endpoint;
@@ -70,11 +72,11 @@ impl ClientLayer {
 settings!(ClientLayer, request::Parts, response::Parts);
 layer! {
     ClientLayer, begin,
-    /// A client whose requests have spans; made by [`ClientLayer`].
+    /// A client whose requests have spans, made by [`ClientLayer`].
     pub struct ClientService;
 }
 
-/// Starts the span of a request and injects its context, unless it needs none.
+/// Starts the span of a request and injects its context, if the request needs a span.
 fn begin(
     settings: &HttpSettings,
     component: &'static str,
@@ -111,7 +113,7 @@ fn begin(
     Exchange::new(span, Side::Client, protocol, &request.method).into()
 }
 
-/// Who a request goes to, as its URI says, or else its `host` header.
+/// Returns the target of a request from its URI, or else from its `host` header.
 fn host(request: &request::Parts) -> Option<&str> {
     if let Some(authority) = request.uri.authority() {
         return Some(authority.as_str());

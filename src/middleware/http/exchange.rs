@@ -1,12 +1,10 @@
-//! One request and its answer, as far as its span is concerned: the one thing that knows how a span ends.
-
 use std::fmt::Display;
 
 use http::{HeaderMap, Method, StatusCode};
 
 use crate::middleware::error_log::log_error;
 use crate::middleware::grpc::status::{self as grpc, Code};
-use crate::middleware::http::claim::Claim;
+use crate::middleware::http::grpc_claim::GrpcClaim;
 use crate::middleware::http::hooks::{Hooks, SpanEnd};
 use crate::middleware::http::protocol::Protocol;
 use crate::middleware::http::span_tags;
@@ -14,43 +12,48 @@ use crate::middleware::side::Side;
 use crate::model::tags;
 use crate::span::Span;
 
-/// Owns the span of a request. It goes from the future of the response to the body of the response, and ends the span
-/// once; one that is dropped before that was cancelled, or was in the way of a panic.
+/// A request and its response, and the only owner of its span.
+///
+/// It moves from the response's future to the response's body and ends the span once. Dropping it earlier means that
+/// the request was cancelled or that a panic passed by.
+///
+/// The head of the response ends the span if no body follows. A 101 (Switching Protocols) is such a head: what happens
+/// on the connection afterwards is not part of the request.
 #[derive(Debug)]
 pub(super) struct Exchange {
-    /// No-op once it has ended.
+    /// The no-op span after the end.
     span: Span,
     side: Side,
-    answer: Answer,
-    /// What is to be borne out by the answer of a server.
-    claim: Option<Box<Claim>>,
-    /// Whether a client has a reply over HTTP, and nobody has looked into its body yet.
+    response: Expected,
+    /// Decided by the response of a server.
+    claim: Option<Box<GrpcClaim>>,
+    /// Whether a client has received the head of an HTTP response and not yet polled the body.
     is_unread: bool,
-    /// Bytes of the response's body so far.
+    /// How many bytes of the response's body have passed.
     bytes: u64,
 }
 
-/// What is awaited.
+/// The kind of response that the exchange waits for.
 #[derive(Debug)]
-enum Answer {
+enum Expected {
     Http {
-        /// By its method the response has no body, whatever its headers say.
+        /// Whether the method of the request rules out a body, whatever the headers say.
         is_bodiless: bool,
     },
     Grpc {
-        /// The code, should the response end without one.
+        /// The code to record if the response ends without one.
         missing: Code,
         progress: Progress,
     },
 }
 
-/// How far a gRPC call is known to have come.
+/// How far a gRPC call has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Progress {
     Unanswered,
-    /// Somebody has answered by gRPC, who need not be a method: a layer before it, say.
+    /// The response is gRPC, but may come from a layer outside of the method.
     Answered,
-    /// The answer has a body or trailers, so a method was at work.
+    /// The response has a body or trailers, so a method has answered.
     Reached,
 }
 
@@ -59,12 +62,12 @@ impl Exchange {
         Self {
             span,
             side,
-            answer: match protocol {
-                Protocol::Http => Answer::Http {
-                    // What follows the answer to a CONNECT is a tunnel.
+            response: match protocol {
+                Protocol::Http => Expected::Http {
+                    // The response to a CONNECT is followed by a tunnel.
                     is_bodiless: matches!(*method, Method::HEAD | Method::CONNECT),
                 },
-                Protocol::Grpc => Answer::Grpc {
+                Protocol::Grpc => Expected::Grpc {
                     missing: Code::UNKNOWN,
                     progress: Progress::Unanswered,
                 },
@@ -75,8 +78,8 @@ impl Exchange {
         }
     }
 
-    /// Says that the request is gRPC's only by its own word.
-    pub(super) fn claimed(mut self, claim: Option<Claim>) -> Self {
+    /// Adds the claim of a caller that the response has to decide on.
+    pub(super) fn claimed(mut self, claim: Option<GrpcClaim>) -> Self {
         self.claim = claim.map(Box::new);
         self
     }
@@ -90,13 +93,13 @@ impl Exchange {
         self.span.is_noop()
     }
 
-    /// Whether the announced length of the body tells when it is over.
+    /// Whether the body ends with its announced length.
     pub(super) fn has_length(&self) -> bool {
-        matches!(self.answer, Answer::Http { .. })
+        matches!(self.response, Expected::Http { .. })
     }
 
-    /// Runs a piece of the work with the span active. A panic ends the span at once, because whoever catches it may keep
-    /// what is left of the request.
+    /// Runs a part of the work with the span active. A panic ends the span at once, because the code that catches it
+    /// may keep the future or the body.
     pub(super) fn run<R>(&mut self, work: impl FnOnce() -> R) -> R {
         let mut guard = EndsOnPanic(Some(self));
         let result = {
@@ -107,7 +110,7 @@ impl Exchange {
         result
     }
 
-    /// Takes note of the head of the response.
+    /// Records the head of the response.
     pub(super) fn head<Req, Res>(
         &mut self,
         hooks: &Hooks<Req, Res>,
@@ -115,20 +118,20 @@ impl Exchange {
         headers: &HeaderMap,
         response: &Res,
     ) {
-        if let Answer::Grpc { missing, progress } = &mut self.answer {
+        if let Expected::Grpc { missing, progress } = &mut self.response {
             *missing = Code::from_http(status);
-            if grpc::is_answer(headers) {
+            if grpc::is_response(headers) {
                 *progress = Progress::Answered;
             } else if let Some(claim) = self.claim.take() {
                 claim.refute(&self.span);
-                self.answer = Answer::Http { is_bodiless: false };
+                self.response = Expected::Http { is_bodiless: false };
             } else {
                 span_tags::status(&self.span, status, false);
             }
         }
         let span = &self.span;
-        let is_all = match &mut self.answer {
-            Answer::Http { is_bodiless } => {
+        let is_last = match &mut self.response {
+            Expected::Http { is_bodiless } => {
                 span_tags::status(span, status, hooks.is_error(status));
                 hooks.span_end == SpanEnd::Head
                     || *is_bodiless
@@ -139,17 +142,17 @@ impl Exchange {
                             | StatusCode::NOT_MODIFIED
                     )
             }
-            Answer::Grpc { .. } => self.status(headers).is_some(),
+            Expected::Grpc { .. } => self.status(headers).is_some(),
         };
         let span = &self.span;
         hooks.response_headers.record(span, headers);
         hooks.decorate_response(span, response);
-        if is_all {
+        if is_last {
             self.complete();
         }
     }
 
-    /// Takes note that the body is still to come.
+    /// Notes that a body follows the head.
     pub(super) fn body_follows(&mut self) {
         if self.has_length() {
             self.is_unread = self.side == Side::Client;
@@ -160,19 +163,20 @@ impl Exchange {
         }
     }
 
-    /// Takes note that somebody asks for the body.
-    pub(super) fn reads_body(&mut self) {
+    /// Notes that the body is polled.
+    pub(super) fn body_polled(&mut self) {
         self.is_unread = false;
     }
 
+    /// Counts bytes of the body.
     pub(super) fn count(&mut self, bytes: u64) {
         self.bytes += bytes;
         self.reach();
     }
 
-    /// Takes note that a method was at work.
+    /// Notes that a method has answered.
     fn reach(&mut self) {
-        if let Answer::Grpc { progress, .. } = &mut self.answer
+        if let Expected::Grpc { progress, .. } = &mut self.response
             && *progress == Progress::Answered
         {
             *progress = Progress::Reached;
@@ -183,7 +187,7 @@ impl Exchange {
         self.bytes
     }
 
-    /// Trailers are the end.
+    /// Records the trailers, which end the body.
     pub(super) fn trailers(&mut self, trailers: &HeaderMap, length: Option<u64>) {
         match self.status(trailers) {
             Some(Code::UNIMPLEMENTED) => self.unreach(),
@@ -193,7 +197,7 @@ impl Exchange {
         self.end_of_body(length);
     }
 
-    /// The body is over, of which so many bytes were announced.
+    /// Ends the span with the body, of which `length` bytes were announced.
     pub(super) fn end_of_body(&mut self, length: Option<u64>) {
         if let Some(missing) = length.and_then(|length| length.checked_sub(self.bytes))
             && missing > 0
@@ -203,9 +207,9 @@ impl Exchange {
         self.complete();
     }
 
-    /// Records the status of a gRPC call, and returns it if it is there.
+    /// Records the status of a gRPC call and returns it, if the headers hold one.
     fn status(&mut self, headers: &HeaderMap) -> Option<Code> {
-        let Answer::Grpc { missing, .. } = &mut self.answer else {
+        let Expected::Grpc { missing, .. } = &mut self.response else {
             return None;
         };
         let (code, message) = grpc::status(headers)?;
@@ -214,23 +218,23 @@ impl Exchange {
         Some(code)
     }
 
-    /// Takes note that the method is not there, whatever has come before.
+    /// Notes that the server has no such method.
     #[cold]
     fn unreach(&mut self) {
-        if let Answer::Grpc { progress, .. } = &mut self.answer {
+        if let Expected::Grpc { progress, .. } = &mut self.response {
             *progress = Progress::Answered;
         }
     }
 
-    /// Decides on a claim by how far the call has come.
+    /// Decides a claim by how far the call has come.
     #[cold]
-    fn settle(&self, claim: &Claim) {
-        match self.answer {
-            Answer::Grpc {
+    fn decide(&self, claim: &GrpcClaim) {
+        match self.response {
+            Expected::Grpc {
                 progress: Progress::Reached,
                 ..
             } => claim.accept(&self.span),
-            Answer::Grpc {
+            Expected::Grpc {
                 progress: Progress::Answered,
                 ..
             } => claim.record_url(&self.span),
@@ -238,18 +242,18 @@ impl Exchange {
         }
     }
 
-    /// Everything that was to come has come.
+    /// Ends the span of a complete response.
     pub(super) fn complete(&mut self) {
-        if let Answer::Grpc { missing, .. } = self.answer {
+        if let Expected::Grpc { missing, .. } = self.response {
             grpc::record_status(&self.span, self.side, missing, "the status is missing");
         }
         self.finish();
     }
 
-    /// The service or the body has failed.
+    /// Ends the span with the error of the service or of the body.
     pub(super) fn fail<E: Display + 'static>(&mut self, error: &E) {
         let mut is_error = true;
-        if let Answer::Grpc { .. } = self.answer {
+        if let Expected::Grpc { .. } = self.response {
             let code = grpc::code_of(error);
             grpc::record_code(&self.span, code);
             is_error = code != Code::CANCELED;
@@ -261,16 +265,17 @@ impl Exchange {
         self.finish();
     }
 
+    /// Ends the span of a request whose future or body was dropped.
     fn cancel(&mut self) {
-        match self.answer {
-            Answer::Http { .. } if self.is_unread => {
+        match self.response {
+            Expected::Http { .. } if self.is_unread => {
                 self.span.log_event("body_dropped");
             }
-            Answer::Http { .. } => span_tags::cancelled(&self.span),
-            Answer::Grpc { progress, .. } => {
+            Expected::Http { .. } => span_tags::cancelled(&self.span),
+            Expected::Grpc { progress, .. } => {
                 grpc::record_code(&self.span, Code::CANCELED);
                 if self.claim.is_some() && progress == Progress::Unanswered {
-                    // Nothing has told which of the two it is.
+                    // Without a response, the request may have been HTTP or gRPC.
                     span_tags::cancelled(&self.span);
                 } else {
                     self.span.log_event("cancelled");
@@ -287,7 +292,7 @@ impl Exchange {
 
     fn finish(&mut self) {
         if let Some(claim) = self.claim.take() {
-            self.settle(&claim);
+            self.decide(&claim);
         }
         if self.side == Side::Server && self.has_length() {
             span_tags::response_size(&self.span, self.bytes);
@@ -309,6 +314,7 @@ impl Drop for Exchange {
     }
 }
 
+/// Ends the span if a panic drops this guard.
 struct EndsOnPanic<'a>(Option<&'a mut Exchange>);
 
 impl Drop for EndsOnPanic<'_> {

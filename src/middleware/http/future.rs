@@ -13,21 +13,22 @@ use crate::middleware::TracedBody;
 use crate::middleware::http::request_scope::RequestScope;
 use crate::middleware::http::settings::HttpSettings;
 
-/// The response of a traced service, on its way.
+/// The future of a traced service's response.
 ///
-/// The span of the request is active in every poll, and while what is inside is dropped.
+/// The span of the request is active in every poll, and while the inner future is dropped. Dropping the future before
+/// it is ready cancels the request.
 #[pin_project(PinnedDrop)]
 #[must_use = "a future does nothing unless it is polled"]
 pub struct TracedFuture<F> {
     #[pin]
     inner: Option<F>,
     scope: RequestScope,
-    /// None where there is no span.
+    /// `None` if the request has no span.
     settings: Option<Arc<HttpSettings>>,
 }
 
 impl<F> TracedFuture<F> {
-    /// Begins the span, and makes the call within it.
+    /// Starts the span with `begin` and calls the service with the span active.
     pub(super) fn call<B>(
         settings: &Arc<HttpSettings>,
         request: Request<B>,
@@ -67,7 +68,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let poll = this.scope.run(|| {
-            // Polled after the end, a future may answer as it likes.
+            // The future was polled after it was ready.
             let Some(inner) = this.inner.as_mut().as_pin_mut() else {
                 return Poll::Pending;
             };
@@ -82,8 +83,8 @@ where
         };
         let (mut exchange, settings) = match (this.scope.take(), this.settings.take()) {
             (RequestScope::Span(exchange), Some(settings)) => (exchange, settings),
-            (rest, _) => {
-                let body = |body| TracedBody::untraced(body, rest);
+            (scope, _) => {
+                let body = |body| TracedBody::untraced(body, scope);
                 return Poll::Ready(result.map(|response| response.map(body)));
             }
         };

@@ -1,4 +1,4 @@
-//! What users set on a layer. A hook that panics never breaks the request: it is as if it were not set.
+//! The hooks that users set on a layer. One that panics counts as not set and never breaks the request.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -9,27 +9,31 @@ use crate::middleware::http::redact;
 use crate::panics::caught;
 use crate::span::Span;
 
-/// When the span of a request ends.
+/// The moment at which the span of a request ends.
+///
+/// If no body can follow the head, the span ends with the head in any case: after HEAD and CONNECT, 204 and 304, and
+/// after 101, when a request to upgrade (to a WebSocket, for example) has succeeded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SpanEnd {
-    /// When the body of the response has come to its end, has failed or is dropped.
+    /// The body of the response has ended, has failed or was dropped.
     #[default]
     Body,
-    /// When the head of the response is there: for bodies that stay open for hours. A gRPC call, whose status comes last,
-    /// is not affected.
+    /// The head of the response has come: for bodies that stay open for hours.
+    ///
+    /// A gRPC call is not affected, because its status comes last.
     Head,
 }
 
-/// The hooks of a layer, for its types of requests and of responses.
+/// The hooks of a layer, for its types of request and response.
 pub(super) struct Hooks<Req, Res> {
     pub(super) operation_name: Option<NameHook<Req>>,
     pub(super) filter: Option<FilterHook<Req>>,
     pub(super) url: Option<UrlHook<Req>>,
     pub(super) component: Option<Cow<'static, str>>,
     pub(super) peer_address: Option<Cow<'static, str>>,
-    pub(super) request_headers: Headers,
-    pub(super) response_headers: Headers,
+    pub(super) request_headers: RecordedHeaders,
+    pub(super) response_headers: RecordedHeaders,
     pub(super) error_status: Option<StatusHook>,
     pub(super) decorate: Vec<SpanHook<Req>>,
     pub(super) decorate_response: Vec<SpanHook<Res>>,
@@ -50,8 +54,8 @@ impl<Req, Res> Hooks<Req, Res> {
         url: None,
         component: None,
         peer_address: None,
-        request_headers: Headers(Vec::new()),
-        response_headers: Headers(Vec::new()),
+        request_headers: RecordedHeaders(Vec::new()),
+        response_headers: RecordedHeaders(Vec::new()),
         error_status: None,
         decorate: Vec::new(),
         decorate_response: Vec::new(),
@@ -59,21 +63,21 @@ impl<Req, Res> Hooks<Req, Res> {
         injects: true,
     };
 
-    /// Whether the request is to have a span.
+    /// Whether the request gets a span.
     pub(super) fn wants(&self, request: &Req) -> bool {
         let filter = self.filter.as_ref();
         filter
-            .and_then(|keep| caught(|| keep(request)))
+            .and_then(|wants| caught(|| wants(request)))
             .unwrap_or(true)
     }
 
-    /// The name that the user gives the span.
+    /// Returns the name that the user gives the span.
     pub(super) fn name(&self, request: &Req) -> Option<Cow<'static, str>> {
         let name = self.operation_name.as_ref()?;
         caught(|| name(request))
     }
 
-    /// The URL to show, made by `default` unless the user makes it.
+    /// Returns the value of the `http.url` tag: from the user's hook, or else from `default`.
     pub(super) fn url(
         &self,
         request: &Req,
@@ -89,7 +93,7 @@ impl<Req, Res> Hooks<Req, Res> {
         self.component.as_deref().unwrap_or(default)
     }
 
-    /// Whether a status is an error. From 500 by default, as in the Go client.
+    /// Whether a status is an error: from 500 by default, as in the Go client.
     pub(super) fn is_error(&self, status: StatusCode) -> bool {
         let is_error = self.error_status.as_ref();
         is_error
@@ -131,9 +135,9 @@ impl<Req, Res> Clone for Hooks<Req, Res> {
 
 /// Headers to record, each with the key of its tag.
 #[derive(Clone)]
-pub(super) struct Headers(Vec<(HeaderName, String)>);
+pub(super) struct RecordedHeaders(Vec<(HeaderName, String)>);
 
-impl Headers {
+impl RecordedHeaders {
     pub(super) fn add(&mut self, prefix: &str, names: impl IntoIterator<Item = HeaderName>) {
         self.0.extend(names.into_iter().map(|name| {
             let key = format!("{prefix}{name}");

@@ -1,7 +1,7 @@
-/// Makes a type with a field `settings: Arc<HttpSettings>` a layer, and defines the service that it puts around others,
-/// for the `Service` traits of tower and of hyper.
+/// Makes a type with a field `settings: Arc<HttpSettings>` a layer, and defines the service that it wraps around
+/// others.
 ///
-/// `$begin` starts the span of a request, as [`TracedFuture::call`](super::future::TracedFuture::call) wants it.
+/// The service implements the `Service` traits of tower and of hyper. `$begin` starts the span of a request.
 macro_rules! layer {
     (
         $layer:ident, $begin:path,

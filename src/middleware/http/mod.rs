@@ -1,12 +1,12 @@
-//! Requests over HTTP, those of gRPC among them.
+//! Requests over HTTP, including gRPC calls.
 
 #[cfg(feature = "axum")]
 mod axum;
 mod body;
-mod claim;
 mod client;
 mod exchange;
 mod future;
+mod grpc_claim;
 mod hooks;
 mod layer;
 mod names;

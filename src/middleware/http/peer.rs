@@ -1,4 +1,4 @@
-//! Where a request has come from, as the servers tell it among its extensions.
+//! The address of the caller, which servers leave in the extensions of a request.
 
 use std::net::SocketAddr;
 

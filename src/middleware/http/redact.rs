@@ -1,30 +1,26 @@
-//! What may be seen of headers, URLs and error texts.
+//! The parts of headers and URLs that may be recorded.
 
 use std::borrow::Cow;
 
 use http::{HeaderName, HeaderValue, Uri};
 
-use crate::redact::{is_host_and_port, push_path, push_query};
+use crate::redact;
 
-/// Hides the secrets in the text of an error: clients like to quote the URL they called.
-pub(super) use crate::redact::text as message;
-
-/// The text of a header that a hook has asked for, with the secrets of URLs in it hidden; `None` where it must never
-/// be seen.
+/// Returns the text of a header with the secrets of URLs in it hidden, or `None` if the header must never be recorded.
 ///
-/// Never: `authorization`, `proxy-authorization`, `cookie`, `set-cookie`, `x-api-key`, names that end in `-token` or
-/// `-secret`, and every value that is marked as sensitive.
+/// These never are: `authorization`, `proxy-authorization`, `cookie`, `set-cookie`, `x-api-key`, names that end in
+/// `-token` or `-secret`, and values that are marked as sensitive.
 pub(super) fn header<'a>(name: &HeaderName, value: &'a HeaderValue) -> Option<Cow<'a, str>> {
     if value.is_sensitive() || is_secret(name) {
         return None;
     }
     Some(match String::from_utf8_lossy(value.as_bytes()) {
-        Cow::Borrowed(text) => message(text),
-        Cow::Owned(text) => Cow::Owned(message(&text).into_owned()),
+        Cow::Borrowed(text) => redact::text(text),
+        Cow::Owned(text) => Cow::Owned(redact::text(&text).into_owned()),
     })
 }
 
-/// Whether a header of this name holds a secret, whatever its value.
+/// Whether every header of this name holds a secret.
 fn is_secret(name: &HeaderName) -> bool {
     let name = name.as_str();
     SECRET_HEADERS.contains(&name) || SECRET_ENDINGS.iter().any(|end| name.ends_with(end))
@@ -39,10 +35,10 @@ const SECRET_HEADERS: [&str; 5] = [
 ];
 const SECRET_ENDINGS: [&str; 2] = ["-token", "-secret"];
 
-/// A URL from its parts, without user name and password and without the values of its parameters.
+/// Builds a URL without user name, password and the values of its parameters.
 ///
-/// `user:pass@shop/cart;jsessionid=1?id=7&plain` becomes `shop/cart;jsessionid=?id=`. An authority that is no host and
-/// port, as a caller may write it into a `Host` header, is left out.
+/// `user:pass@shop/cart;jsessionid=1?id=7&plain` becomes `shop/cart;jsessionid=?id=`. An authority that is not a host
+/// and port is left out: a caller may write anything into a `Host` header.
 pub(super) fn url(
     scheme: Option<&str>,
     authority: Option<&str>,
@@ -51,7 +47,7 @@ pub(super) fn url(
 ) -> String {
     let authority = authority
         .map(without_userinfo)
-        .filter(|host| is_host_and_port(host));
+        .filter(|host| redact::is_host_and_port(host));
     let mut url = String::with_capacity(
         scheme.map_or(0, |scheme| scheme.len() + 3) + authority.map_or(0, str::len) + path.len(),
     );
@@ -62,14 +58,14 @@ pub(super) fn url(
         }
         url.push_str(authority);
     }
-    push_path(&mut url, &message(path));
+    redact::push_path(&mut url, &redact::text(path));
     if let Some(query) = query {
-        push_query(&mut url, query);
+        redact::push_query(&mut url, query);
     }
     url
 }
 
-/// The same for a URI; `scheme` and `authority` stand in for those that it does not name.
+/// Like [`url`], but for a URI; `scheme` and `authority` stand in for those that it does not name.
 pub(super) fn uri(uri: &Uri, scheme: &str, authority: Option<&str>) -> String {
     let authority = uri
         .authority()
@@ -84,7 +80,7 @@ pub(super) fn uri(uri: &Uri, scheme: &str, authority: Option<&str>) -> String {
     )
 }
 
-/// As [`uri`], but for the text of a URL; its fragment goes too.
+/// Like [`url`], but for the text of a URL. The fragment is left out.
 #[cfg(any(feature = "reqwest", test))]
 pub(super) fn url_text(text: &str) -> String {
     let text = text.split_once('#').map_or(text, |(text, _)| text);
@@ -101,7 +97,7 @@ pub(super) fn url_text(text: &str) -> String {
     }
 }
 
-/// The host and port, without user name and password.
+/// Returns host and port, without user name and password.
 pub(super) fn without_userinfo(authority: &str) -> &str {
     authority
         .rsplit_once('@')
@@ -113,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_keeps_no_userinfo_and_no_values() {
+    fn a_url_loses_user_info_and_values() {
         let rows = [
             ("http://shop/cart", "http://shop/cart"),
             (
@@ -134,14 +130,14 @@ mod tests {
     }
 
     #[test]
-    fn a_uri_without_a_host_is_given_the_one_it_was_sent_to() {
+    fn the_host_header_stands_in_for_the_host_of_a_uri() {
         let rows = [
             ("/cart?id=7", Some("u:p@shop:80"), "http://shop:80/cart?id="),
             ("https://shop/cart", Some("other"), "https://shop/cart"),
             ("/cart", None, "/cart"),
             ("shop:443", Some("other"), "http://shop:443"),
             ("*", Some("shop"), "http://shop"),
-            // No authority.
+            // Hosts that are no authority.
             ("/", Some("evil/../?token=abc&x"), "/"),
             ("/", Some("evil?token=abc"), "/"),
             ("/", Some("evil;token=abc:80"), "/"),
@@ -150,7 +146,7 @@ mod tests {
             ("/", Some("[token]:80"), "/"),
             ("/", Some("u:p@[::1]:80"), "http://[::1]:80/"),
             ("/", Some(""), "/"),
-            // A URL in the path.
+            // Paths that hold a URL.
             ("/to/http://u:p@h/x", Some("gw"), "http://gw/to/http://h/x"),
             ("/to/http:/u:p@h/x", Some("gw"), "http://gw…@h/x"),
             (
@@ -166,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn secret_headers_are_not_seen_even_if_asked_for() {
+    fn secret_headers_are_not_recorded_even_on_request() {
         let rows = [
             ("authorization", false),
             ("proxy-authorization", false),

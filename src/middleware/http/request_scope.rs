@@ -1,21 +1,19 @@
-//! What a layer does around the work of a request.
-
 use crate::middleware::http::exchange::Exchange;
 use crate::scope::with_context;
 use crate::span::SpanContext;
 
-/// What a layer does around the work of a request.
+/// What is active while a service works on a request.
 #[derive(Debug)]
 pub(super) enum RequestScope {
-    /// The request has a span, which is active in each piece of the work.
+    /// The span of the request.
     Span(Exchange),
-    /// The request has none, and its caller's context is active instead: who is called next belongs to that trace.
+    /// The caller's context, because the request has no span: what the service calls belongs to the caller's trace.
     Context(Box<SpanContext>),
     Nothing,
 }
 
 impl RequestScope {
-    /// Runs a piece of the work.
+    /// Runs a part of the work.
     pub(super) fn run<R>(&mut self, work: impl FnOnce() -> R) -> R {
         match self {
             Self::Span(exchange) => exchange.run(work),
@@ -33,7 +31,7 @@ impl RequestScope {
 }
 
 impl From<Exchange> for RequestScope {
-    /// Nothing where the span has ended.
+    /// Returns `Nothing` if the span has ended.
     fn from(exchange: Exchange) -> Self {
         if exchange.is_over() {
             Self::Nothing

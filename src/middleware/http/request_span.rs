@@ -11,13 +11,14 @@ use crate::middleware::http::{names, route};
 use crate::model::{FieldRef, TagRef, TagValue, field, tags};
 use crate::span::Span;
 
-/// The span of the request that a server is working on, among the extensions of the request.
+/// The span of the request that a server works on, kept in the extensions of the request.
 ///
-/// It does not own the span: keeping it keeps no request open. With the feature `axum` it is an extractor, which gives
-/// the no-op span where no [`ServerLayer`](crate::middleware::ServerLayer) stands.
+/// It does not own the span, so a clone of it keeps no request open. With the feature `axum` it is an extractor, which
+/// returns the no-op span if there is no [`ServerLayer`](crate::middleware::ServerLayer).
 ///
-/// A tag or a log record that comes when the span is over, from a task that goes on after the response or after an
-/// upgrade, is lost, and counted as [`Counter::DroppedItems`].
+/// The span ends with the body of the response; after an upgrade, for example to a WebSocket, with the head of the 101.
+/// A task that goes on may still hold the `RequestSpan`: its late tags and log records are lost. Each is counted as
+/// [`Counter::DroppedItems`], if the span is sampled.
 ///
 /// ```
 /// use tracehound::middleware::RequestSpan;
@@ -32,7 +33,7 @@ use crate::span::Span;
 #[derive(Clone, Debug, Default)]
 pub struct RequestSpan {
     span: Span,
-    /// Whether nobody knows a better name than the route.
+    /// Whether the route would be a better name than the present one.
     wants_route: bool,
 }
 
@@ -41,7 +42,7 @@ impl RequestSpan {
         Self { span, wants_route }
     }
 
-    /// Sets a tag as [`Span::set_tag`] does; counted if it comes too late.
+    /// Sets a tag like [`Span::set_tag`]; a late one is counted.
     pub fn set_tag<'v>(&self, key: &str, value: impl Into<TagRef<'v>>) -> &Self {
         let value = value.into();
         if matches!(value, TagRef::None) || !self.is_late() {
@@ -50,7 +51,7 @@ impl RequestSpan {
         self
     }
 
-    /// Sets a tag as [`Span::set_tag_with`] does; counted if it comes too late.
+    /// Sets a tag like [`Span::set_tag_with`]; a late one is counted, and `make` is not called.
     pub fn set_tag_with<V: Into<TagValue>>(&self, key: &str, make: impl FnOnce() -> V) -> &Self {
         if !self.is_late() {
             self.span.set_tag_with(key, make);
@@ -58,7 +59,7 @@ impl RequestSpan {
         self
     }
 
-    /// Writes a log record as [`Span::log`] does; counted if it comes too late.
+    /// Writes a log record like [`Span::log`]; a late one is counted.
     pub fn log<'v>(&self, fields: impl IntoIterator<Item: Into<FieldRef<'v>>>) -> &Self {
         if !self.is_late() {
             self.span.log(fields);
@@ -66,7 +67,7 @@ impl RequestSpan {
         self
     }
 
-    /// Writes a log record as [`Span::log_at`] does; counted if it comes too late, whatever its time.
+    /// Writes a log record like [`Span::log_at`]; one that is written late is counted, whatever `time` says.
     pub fn log_at<'v>(
         &self,
         time: SystemTime,
@@ -78,12 +79,12 @@ impl RequestSpan {
         self
     }
 
-    /// Writes a log record as [`Span::log_event`] does; counted if it comes too late.
+    /// Writes a log record like [`Span::log_event`]; a late one is counted.
     pub fn log_event(&self, event: &str) -> &Self {
         self.log([field(tags::EVENT, event)])
     }
 
-    /// Marks the span as failed as [`Span::log_error`] does; counted if it comes too late.
+    /// Marks the span as failed like [`Span::log_error`]; a late error is counted.
     pub fn log_error<E: Error + ?Sized>(&self, error: &E) -> &Self {
         if !self.is_late() {
             self.span.log_error(error);
@@ -91,13 +92,13 @@ impl RequestSpan {
         self
     }
 
-    /// Names the span as the user wants.
+    /// Sets a name that the user has chosen.
     pub(super) fn take_name(&mut self, name: Cow<'static, str>) {
         self.span.set_operation_name(name);
         self.wants_route = false;
     }
 
-    /// Names the span for the route, if that is known by now and nothing better was.
+    /// Names the span after the route, if the route is known now and the span has no better name.
     pub(super) fn take_route(&mut self, request: &request::Parts) {
         if self.wants_route
             && let Some(route) = route::of(&request.extensions)
@@ -108,7 +109,7 @@ impl RequestSpan {
         }
     }
 
-    /// Whether the span is over; then something that would have been on it is lost, and counted.
+    /// Returns whether the span has ended, and counts a dropped item if so.
     fn is_late(&self) -> bool {
         let Some(cell) = self.span.cell().filter(|cell| cell.is_finished()) else {
             return false;

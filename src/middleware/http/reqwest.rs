@@ -17,13 +17,14 @@ use crate::model::{field, tags};
 use crate::scope::Instrumented;
 use crate::tracer::{Tracer, TracerExt};
 
-/// Gives each request of a reqwest client a span, and injects its context; for reqwest-middleware.
+/// A middleware for reqwest-middleware that gives each request of a client a span and injects its context.
 ///
-/// The span is a child of the one that is active when the request is sent, or a root. It ends with the body of the
-/// response: read it to its end, or drop it. reqwest follows redirects by itself: they share one span, with a log
-/// record (`event=redirected`) of where they led.
+/// The span is a child of the span that is active when the request is sent, or else a root. It ends with the body of
+/// the response, so read the body to its end or drop it. Redirects that reqwest follows share the span; a log record
+/// (`event=redirected`) has the URL that they led to.
 ///
-/// Added before a middleware that retries, it makes one span for all attempts; after it, one for each.
+/// Add it before a middleware that retries, and one span covers all attempts; add it after, and each attempt has a
+/// span.
 ///
 /// ```
 /// use reqwest_middleware::ClientBuilder;
@@ -40,7 +41,7 @@ pub struct TracingMiddleware {
 }
 
 impl TracingMiddleware {
-    /// Whether the context of the span is injected into the request, in place of one that is there. Defaults to true.
+    /// Sets whether the span's context is injected into the request, where it replaces any other. Defaults to true.
     #[must_use]
     pub fn injection(mut self, injects: bool) -> Self {
         self.hooks_mut().injects = injects;
@@ -66,13 +67,15 @@ impl Middleware for TracingMiddleware {
     }
 }
 
-/// Sends one request with a span.
+/// Sends one request with a span, without a middleware on the client.
 pub trait SendTraced {
-    /// Sends the request as `send` does, with a span as [`TracingMiddleware`] makes it.
+    /// Sends the request like `send`, with a span like that of a [`TracingMiddleware`].
     ///
     /// # Errors
     ///
-    /// As `send`.
+    /// Returns the errors of `send`.
+    ///
+    /// # Examples
     ///
     /// ```no_run
     /// use tracehound::middleware::SendTraced;
@@ -177,9 +180,9 @@ fn record_redirect(exchange: &Exchange, asked: &Url, response: &Response) {
     }
 }
 
-/// The same response, with a body that ends the span.
+/// Returns the response with a body that ends the span.
 fn with_traced_body(response: Response, mut exchange: Exchange) -> Response {
-    // Spares an empty body the boxes of the conversion.
+    // An empty body is not converted, because that allocates.
     if response.content_length() == Some(0) {
         exchange.complete();
     }
@@ -188,7 +191,7 @@ fn with_traced_body(response: Response, mut exchange: Exchange) -> Response {
     }
     let url = response.url().clone();
     let (mut parts, body) = http::Response::<Body>::from(response).into_parts();
-    // The conversion back takes the URL from an extension that only this builder can make.
+    // The conversion back takes the URL from an extension that only this builder can add.
     if let Ok(marked) = http::Response::builder().url(url).body(()) {
         parts.extensions.extend(marked.into_parts().0.extensions);
     }

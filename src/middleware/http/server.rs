@@ -3,8 +3,8 @@ use std::sync::Arc;
 use http::{header, request, response};
 
 use crate::middleware::RequestSpan;
-use crate::middleware::http::claim::Claim;
 use crate::middleware::http::exchange::Exchange;
+use crate::middleware::http::grpc_claim::GrpcClaim;
 use crate::middleware::http::layer::layer;
 use crate::middleware::http::protocol::Protocol;
 use crate::middleware::http::request_scope::RequestScope;
@@ -14,22 +14,28 @@ use crate::middleware::side::Side;
 use crate::model::tags;
 use crate::tracer::TracerExt;
 
-/// Gives each request that a server takes a span; for tower services, and so for axum and tonic, and for hyper's own.
+/// A layer that gives each request of a server a span.
 ///
-/// The caller's context is extracted from the headers; without one the span is a root, whatever is active on the
-/// thread, and so it is where the header is malformed. The span is active in the handler, which finds it by
-/// [`active_span`](crate::scope::active_span) and as [`RequestSpan`] among the extensions of the request. It ends
-/// with the body of the response; that of a request to upgrade, to a WebSocket say, ends with the head of the 101.
+/// It wraps tower services, which axum and tonic are too, and services of hyper.
 ///
-/// A request that has a span from another `ServerLayer` gets no second one; the inner layer only gives it its name. So
-/// a layer around a router, which sees every request and no route, may be joined by one inside of it.
+/// The span is a child of the caller's context in the headers. Without a context, or with a malformed one, it is a
+/// root; the span that is active on the thread is never its parent. The span is active in the handler, which also finds
+/// it as [`RequestSpan`] in the extensions of the request. It ends with the body of the response; after an upgrade, for
+/// example to a WebSocket, it ends with the head of the 101 response.
 ///
-/// A request that the [`filter`](Self::filter) excludes gets no span either, but the context of its caller is active in the
-/// handler all the same: what the handler calls belongs to the caller's trace.
+/// If another `ServerLayer` has given the request a span, this one starts no second span and only names the first. So a
+/// layer around a router, which sees every request but no route, can be combined with one inside of the router.
 ///
-/// The address of the caller (`peer.*`) is known where the server tells it. tonic does; axum does if it serves
-/// `app.into_make_service_with_connect_info::<SocketAddr>()`; around a service of hyper or of your own, put the
-/// `SocketAddr` of the connection among the extensions of the request.
+/// A request that the [`filter`](Self::filter) excludes has no span, but the caller's context is active in the handler:
+/// what the handler calls belongs to the caller's trace.
+///
+/// # The caller's address
+///
+/// The tags `peer.*` are set if the server tells the address of the caller:
+///
+/// * tonic does.
+/// * axum does if it serves `app.into_make_service_with_connect_info::<SocketAddr>()`.
+/// * For other services, insert the `SocketAddr` of the connection into the extensions of each request.
 ///
 /// ```
 /// use axum::Router;
@@ -49,11 +55,11 @@ pub struct ServerLayer {
 settings!(ServerLayer, request::Parts, response::Parts);
 layer! {
     ServerLayer, begin,
-    /// A service whose requests have spans; made by [`ServerLayer`].
+    /// A service whose requests have spans, made by [`ServerLayer`].
     pub struct ServerService;
 }
 
-/// Starts the span of a request, unless it needs none; then its caller's context is handed on.
+/// Starts the span of a request, or returns the caller's context if the request needs no span.
 fn begin(
     settings: &HttpSettings,
     component: &'static str,
@@ -83,7 +89,7 @@ fn begin(
     let own_name = hooks.name(request);
     let is_named = own_name.is_some();
     let is_claim = protocol == Protocol::Grpc && !methods.contains(request.uri.path());
-    // A path for which only the caller vouches is no name.
+    // Callers can make up paths, so the path of an unknown method is no name.
     let naming = if is_claim { Protocol::Http } else { protocol };
     let wants_route = !is_named && route.is_none() && naming == Protocol::Http;
     let name = own_name.unwrap_or_else(|| names::operation_name(naming, request, route));
@@ -98,7 +104,7 @@ fn begin(
         return RequestScope::Nothing;
     }
     let host = || request.headers.get(header::HOST)?.to_str().ok();
-    let claim = is_claim.then(|| Claim {
+    let claim = is_claim.then(|| GrpcClaim {
         path: request.uri.path().into(),
         url: span
             .is_recording()

@@ -1,4 +1,4 @@
-//! What users set on a layer, and the setters.
+//! The settings of a layer, and the methods that set them.
 
 use std::sync::Arc;
 
@@ -8,13 +8,13 @@ use crate::middleware::grpc::KnownMethods;
 use crate::middleware::http::hooks::Hooks;
 use crate::tracer::Tracer;
 
-/// The settings of layers that see requests and responses as the crate `http` has them.
+/// The settings of a layer that sees requests and responses in the types of the crate `http`.
 pub(super) type HttpSettings = Settings<request::Parts, response::Parts>;
 
-/// What a layer was told.
+/// The settings of a layer.
 pub(super) struct Settings<Req, Res> {
     pub(super) tracer: Arc<dyn Tracer>,
-    /// The gRPC methods that a server is known to have.
+    /// The methods that have answered on a server.
     pub(super) methods: Arc<KnownMethods>,
     pub(super) hooks: Hooks<Req, Res>,
 }
@@ -39,11 +39,11 @@ impl<Req, Res> Clone for Settings<Req, Res> {
     }
 }
 
-/// Defines the constructor and the setters that all layers share, for a type with a field `settings: Arc<Settings<..>>`.
+/// Implements the constructor and the setters of a layer, which is a type with a field `settings: Arc<Settings<..>>`.
 macro_rules! settings {
     ($layer:ident, $request:ty, $response:ty) => {
         impl $layer {
-            /// Spans by `tracer`; all hooks at their defaults.
+            /// Starts spans with `tracer`. All settings have their defaults.
             pub fn new(tracer: impl $crate::Tracer + 'static) -> Self {
                 Self {
                     settings: std::sync::Arc::new(
@@ -52,10 +52,12 @@ macro_rules! settings {
                 }
             }
 
-            /// Names the spans. A name stands for a class of requests: no ids, no paths as they came.
+            /// Names the spans.
             ///
-            /// Defaults to the route where the router has told it (`GET /users/{id}`), to `HTTP GET` where it has not, and to
-            /// `/package.Service/Method` for a gRPC method that is [known](crate::middleware).
+            /// A name stands for a class of requests, so it should have no ids and no raw paths in it.
+            ///
+            /// Defaults to `GET /users/{id}` if a router has told the route, else to `HTTP GET`. A call of a
+            /// [known](crate::middleware#grpc) gRPC method is named `/package.Service/Method`.
             #[must_use]
             pub fn operation_name(
                 mut self,
@@ -65,10 +67,12 @@ macro_rules! settings {
                 self
             }
 
-            /// Decides which requests get a span. One that gets none is passed on as it is: a client injects nothing into it. On a
-            /// server the context of the caller is active in the handler all the same.
+            /// Decides which requests get a span. Others pass unchanged.
             ///
-            /// Defaults to all.
+            /// A client injects nothing into a request without a span. On a server the caller's context is still active
+            /// in the handler.
+            ///
+            /// Defaults to all requests.
             #[must_use]
             pub fn filter(
                 mut self,
@@ -78,9 +82,9 @@ macro_rules! settings {
                 self
             }
 
-            /// Makes the text of the `http.url` tag; `None` leaves the tag out.
+            /// Returns the value of the `http.url` tag; `None` leaves the tag out.
             ///
-            /// Defaults to the URL without user name and password and without the values of its parameters:
+            /// Defaults to the URL without user name, password and the values of its parameters:
             /// `http://shop/cart?id=`.
             #[must_use]
             pub fn url(
@@ -91,9 +95,9 @@ macro_rules! settings {
                 self
             }
 
-            /// The value of the `component` tag.
+            /// Sets the value of the `component` tag.
             ///
-            /// Defaults to the name of the library that is traced: `tower`, `hyper`, `reqwest`, `gRPC`.
+            /// Defaults to what is traced: `tower`, `hyper`, `reqwest` or `gRPC`.
             #[must_use]
             pub fn component(
                 mut self,
@@ -103,11 +107,11 @@ macro_rules! settings {
                 self
             }
 
-            /// Records these headers of requests, as `http.header.{name}`. The values of one that comes several times are
-            /// joined by `, `.
+            /// Records these request headers as tags `http.header.{name}`.
             ///
-            /// Those that hold secrets are left out all the same: `authorization`, `proxy-authorization`, `cookie`,
-            /// `set-cookie`, `x-api-key`, names that end in `-token` or `-secret`, and values marked as sensitive.
+            /// If a header occurs several times, its values are joined by `, `. Headers that hold secrets are never
+            /// recorded: `authorization`, `proxy-authorization`, `cookie`, `set-cookie`, `x-api-key`, names that end in
+            /// `-token` or `-secret`, and values that are marked as sensitive.
             ///
             /// Defaults to none.
             #[must_use]
@@ -120,8 +124,9 @@ macro_rules! settings {
                 self
             }
 
-            /// Records these headers of responses, as `http.response.header.{name}`, with the same exceptions as
-            /// [`request_headers`](Self::request_headers). Defaults to none.
+            /// Records these response headers as tags `http.response.header.{name}`.
+            ///
+            /// The exceptions of [`request_headers`](Self::request_headers) apply. Defaults to none.
             #[must_use]
             pub fn response_headers(
                 mut self,
@@ -132,10 +137,10 @@ macro_rules! settings {
                 self
             }
 
-            /// Says which HTTP status is an error.
+            /// Decides which HTTP statuses are errors.
             ///
-            /// Defaults to those from 500, as in the Go client. A Jaeger v2 backend marks the 4xx of a client as errors by itself. The
-            /// status of gRPC has its own rules.
+            /// Defaults to those from 500, as in the Go client. A Jaeger 2 backend marks a client's 4xx as errors in
+            /// any case. A gRPC status has [rules of its own](crate::middleware#grpc).
             #[must_use]
             pub fn error_status(
                 mut self,
@@ -145,7 +150,7 @@ macro_rules! settings {
                 self
             }
 
-            /// Runs on each span once it has its own tags, and before anything is injected. May be set several times.
+            /// Adds a hook that runs on each span after its first tags are set and before its context is injected.
             #[must_use]
             pub fn decorate(
                 mut self,
@@ -155,7 +160,7 @@ macro_rules! settings {
                 self
             }
 
-            /// Runs when the head of the response is there. May be set several times.
+            /// Adds a hook that runs when the head of the response has come.
             #[must_use]
             pub fn decorate_response(
                 mut self,
@@ -166,7 +171,7 @@ macro_rules! settings {
                 self
             }
 
-            /// When the span ends. Defaults to [`SpanEnd::Body`](crate::middleware::SpanEnd::Body).
+            /// Sets when the span ends. Defaults to [`SpanEnd::Body`](crate::middleware::SpanEnd::Body).
             #[must_use]
             pub fn span_end(mut self, end: $crate::middleware::SpanEnd) -> Self {
                 self.hooks_mut().span_end = end;

@@ -1,4 +1,4 @@
-//! What a request and its response put on a span.
+//! The tags and log events that requests and responses leave on a span.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -11,7 +11,7 @@ use crate::middleware::http::redact;
 use crate::model::{display, field, tags};
 use crate::span::Span;
 
-/// A request. `host` is who it was sent to, where the URI does not say it.
+/// Records a request. `host` stands in for a host that the URI does not name.
 pub(super) fn request<Res>(
     span: &Span,
     hooks: &Hooks<request::Parts, Res>,
@@ -36,13 +36,13 @@ pub(super) fn request<Res>(
     hooks.request_headers.record(span, &request.headers);
 }
 
-/// The URL to show of a request.
+/// Returns the value of the `http.url` tag.
 pub(super) fn url<Res>(
     hooks: &Hooks<request::Parts, Res>,
     request: &request::Parts,
     host: Option<&str>,
 ) -> Option<String> {
-    // Whether TLS ends here is not known, unless the URI says so, as it does in HTTP/2.
+    // Only the URI can tell `https`, as it does in HTTP/2.
     hooks.url(request, |request| redact::uri(&request.uri, "http", host))
 }
 
@@ -52,7 +52,7 @@ pub(super) fn http(span: &Span, component: &str, method: &Method, url: Option<&S
         .set_tag(tags::HTTP_URL, url);
 }
 
-/// The status of a response.
+/// Records the status of a response.
 pub(super) fn status(span: &Span, status: StatusCode, is_error: bool) {
     span.set_tag(tags::HTTP_STATUS_CODE, status.as_u16());
     if is_error {
@@ -60,9 +60,9 @@ pub(super) fn status(span: &Span, status: StatusCode, is_error: bool) {
     }
 }
 
-/// The address of a caller.
+/// Records the address of a caller.
 pub(super) fn peer(span: &Span, address: SocketAddr) {
-    // A listener on `[::]` sees a caller without IPv6 as `::ffff:10.1.2.3`.
+    // A listener on `[::]` sees an IPv4 caller as `::ffff:10.1.2.3`.
     match address.ip().to_canonical() {
         IpAddr::V4(ip) => span.set_tag(tags::PEER_IPV4, display(&ip)),
         IpAddr::V6(ip) => span.set_tag(tags::PEER_IPV6, display(&ip)),
@@ -70,20 +70,20 @@ pub(super) fn peer(span: &Span, address: SocketAddr) {
     span.set_tag(tags::PEER_PORT, address.port());
 }
 
-/// How many bytes of body a server has sent.
+/// Records how many bytes of body a server has sent.
 pub(super) fn response_size(span: &Span, bytes: u64) {
     if bytes > 0 {
         span.set_tag("http.response_size", bytes);
     }
 }
 
-/// A request whose answer nobody waited for.
+/// Records that the request was cancelled.
 pub(super) fn cancelled(span: &Span) {
     span.set_tag("http.cancelled", true);
     span.log_event("cancelled");
 }
 
-/// A body that ended so many bytes before its announced length.
+/// Records that the body ended `missing` bytes before its announced length.
 #[cold]
 pub(super) fn cut_short(span: &Span, missing: u64) {
     span.set_tag(tags::ERROR, true);
@@ -96,7 +96,7 @@ pub(super) fn cut_short(span: &Span, missing: u64) {
     ]);
 }
 
-/// A panic, as a span that is dropped by one records it.
+/// Records a panic as [`Span`] does when a panic drops it.
 pub(super) fn panicked(span: &Span) {
     span.set_tag(tags::ERROR, true);
     span.log_event("panic");

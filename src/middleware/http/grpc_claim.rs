@@ -1,5 +1,3 @@
-//! What a caller says that its request is, until the answer tells.
-
 use std::sync::Arc;
 
 use http::Method;
@@ -9,33 +7,33 @@ use crate::middleware::http::names;
 use crate::model::tags;
 use crate::span::Span;
 
-/// A request that claims to be a gRPC call, to a method that no answer has vouched for yet.
+/// The claim of a request to be a gRPC call, of a method that is not known yet.
 ///
-/// Its span has no tags of HTTP, and the name that it would have without the claim.
+/// Until the response decides, the span has no HTTP tags and is named as an HTTP request.
 #[derive(Debug)]
-pub(super) struct Claim {
-    /// The method, as a name.
+pub(super) struct GrpcClaim {
+    /// The path of the request, which is the method if the claim is true.
     pub(super) path: Box<str>,
-    /// The value of the `http.url` tag, should it be needed.
+    /// The value of the `http.url` tag, if it turns out to be needed.
     pub(super) url: Option<String>,
-    /// The value of the `component` tag if the answer is not gRPC's, unless the user has chosen one.
+    /// The value of the `component` tag of an HTTP request, unless the user has set one.
     pub(super) component: Option<&'static str>,
-    /// Whether the user has given the span its name.
+    /// Whether the user has named the span.
     pub(super) is_named: bool,
     pub(super) methods: Arc<KnownMethods>,
 }
 
-impl Claim {
-    /// The answer was not gRPC's, or there was none.
+impl GrpcClaim {
+    /// Records an HTTP request: the response was not gRPC, or there was none.
     #[cold]
     pub(super) fn refute(&self, span: &Span) {
         span.set_tag(tags::COMPONENT, self.component);
         self.record_url(span);
     }
 
-    /// A method has answered: the span is named for it, and later ones from the start.
+    /// Names the span after the method, which has answered and is known from now on.
     ///
-    /// A server that passes on whatever it is asked for vouches for every path, so there is a limit.
+    /// If too many methods are known, the path becomes a tag instead.
     #[cold]
     pub(super) fn accept(&self, span: &Span) {
         if !self.methods.learn(&self.path) {
@@ -48,7 +46,7 @@ impl Claim {
         }
     }
 
-    /// A gRPC server has answered, but perhaps none of its methods: the path stays off the name, and is told by a tag.
+    /// Records the path as a tag: the server speaks gRPC, but perhaps it has no such method.
     #[cold]
     pub(super) fn record_url(&self, span: &Span) {
         span.set_tag(tags::HTTP_METHOD, Method::POST.as_str())
