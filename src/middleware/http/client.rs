@@ -38,6 +38,13 @@ pub struct ClientLayer {
     settings: Arc<HttpSettings>,
 }
 
+settings!(ClientLayer, request::Parts, response::Parts);
+layer! {
+    ClientLayer, begin,
+    /// A client whose requests have spans, made by [`ClientLayer`].
+    pub struct ClientService;
+}
+
 impl ClientLayer {
     /// Sets whether the span's context is injected into the request, where it replaces any other. Defaults to true.
     #[must_use]
@@ -67,13 +74,6 @@ impl ClientLayer {
         self.hooks_mut().peer_address = Some(address.into());
         self
     }
-}
-
-settings!(ClientLayer, request::Parts, response::Parts);
-layer! {
-    ClientLayer, begin,
-    /// A client whose requests have spans, made by [`ClientLayer`].
-    pub struct ClientService;
 }
 
 /// Starts the span of a request and injects its context, if the request needs a span.

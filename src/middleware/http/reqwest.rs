@@ -40,6 +40,8 @@ pub struct TracingMiddleware {
     settings: Arc<Settings<Request, Response>>,
 }
 
+settings!(TracingMiddleware, Request, Response);
+
 impl TracingMiddleware {
     /// Sets whether the span's context is injected into the request, where it replaces any other. Defaults to true.
     #[must_use]
@@ -48,8 +50,6 @@ impl TracingMiddleware {
         self
     }
 }
-
-settings!(TracingMiddleware, Request, Response);
 
 #[async_trait::async_trait]
 impl Middleware for TracingMiddleware {

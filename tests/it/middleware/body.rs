@@ -1,5 +1,4 @@
-//! When the span of a request ends, by what becomes of the body of its response. The rules are the same for servers
-//! and clients.
+//! Tests of when a span ends, depending on the body of the response. One set of rules holds for servers and clients.
 
 mod lengths;
 mod panics;
@@ -22,7 +21,7 @@ use tracehound::scope::active_span;
 use crate::support::recording_tracer;
 use crate::support::web::{Fed, Feeder, events, log_field, reply, run};
 
-/// The answer of a service, through a layer for servers.
+/// Passes a response through a server's layer.
 async fn serve<B: Body>(tracer: &JaegerTracer, response: Response<B>) -> Response<TracedBody<B>> {
     serve_request(tracer, Request::new(()), response).await
 }
@@ -46,7 +45,7 @@ fn fed_reply() -> (Feeder, Response<Fed>) {
     (feeder, Response::new(body))
 }
 
-/// The one span that was finished, once.
+/// Returns the only span, which has finished exactly once.
 fn finished(tracer: &JaegerTracer, spans: &InMemoryReporter) -> OwnedSpan {
     let mut spans = spans.spans();
     assert_eq!(spans.len(), 1, "{spans:#?}");
@@ -59,7 +58,7 @@ fn is_cancelled(span: &OwnedSpan) -> bool {
 }
 
 #[test]
-fn the_span_covers_a_body_that_comes_in_three_chunks() {
+fn the_span_covers_a_body_of_three_chunks() {
     run(async {
         let (tracer, spans) = recording_tracer();
         let (feeder, response) = fed_reply();
@@ -81,7 +80,7 @@ fn the_span_covers_a_body_that_comes_in_three_chunks() {
 }
 
 #[test]
-fn a_body_that_is_dropped_before_its_end_is_cancelled_and_no_error() {
+fn dropping_a_body_early_cancels_the_request_without_an_error() {
     run(async {
         for is_read in [false, true] {
             let (tracer, spans) = recording_tracer();
@@ -102,7 +101,7 @@ fn a_body_that_is_dropped_before_its_end_is_cancelled_and_no_error() {
 }
 
 #[test]
-fn a_body_that_fails_is_an_error() {
+fn a_failing_body_is_an_error() {
     run(async {
         let (tracer, spans) = recording_tracer();
         let (feeder, response) = fed_reply();
@@ -120,7 +119,7 @@ fn a_body_that_fails_is_an_error() {
 }
 
 #[test]
-fn trailers_are_the_end_of_a_body() {
+fn trailers_end_the_body() {
     run(async {
         let (tracer, spans) = recording_tracer();
         let (feeder, response) = fed_reply();
@@ -140,7 +139,7 @@ fn trailers_are_the_end_of_a_body() {
 }
 
 #[test]
-fn a_body_of_the_announced_length_is_whole_without_an_end() {
+fn the_last_announced_byte_ends_the_body() {
     run(async {
         let rows = [("by the body", true), ("by the header", false)];
         for (name, by_body) in rows {
@@ -169,7 +168,7 @@ fn a_body_of_the_announced_length_is_whole_without_an_end() {
     });
 }
 
-/// One frame, whose length is not announced.
+/// A body of one frame that announces no length.
 struct Last(Option<Bytes>);
 
 impl Body for Last {
@@ -189,7 +188,7 @@ impl Body for Last {
 }
 
 #[test]
-fn a_body_that_says_that_it_is_at_its_end_need_not_be_asked_again() {
+fn a_body_that_reports_its_end_ends_the_span() {
     run(async {
         let (tracer, spans) = recording_tracer();
         let response = Response::new(Last(Some(Bytes::from_static(b"all"))));
@@ -205,7 +204,7 @@ fn a_body_that_says_that_it_is_at_its_end_need_not_be_asked_again() {
 }
 
 #[test]
-fn the_length_of_a_body_stays_known() {
+fn the_size_hint_of_a_body_is_kept() {
     run(async {
         let (tracer, _) = recording_tracer();
         let response = Response::new(Full::new(Bytes::from_static(b"all")));
@@ -215,7 +214,7 @@ fn the_length_of_a_body_stays_known() {
 }
 
 #[test]
-fn where_no_body_is_to_come_the_head_is_the_end() {
+fn the_head_ends_the_span_if_no_body_follows() {
     run(async {
         let rows = [
             ("HEAD", 200, true),
@@ -245,7 +244,7 @@ fn where_no_body_is_to_come_the_head_is_the_end() {
 }
 
 #[test]
-fn the_head_is_the_end_of_an_empty_body() {
+fn the_head_ends_the_span_of_an_empty_body() {
     run(async {
         let (tracer, spans) = recording_tracer();
         let _response = serve(&tracer, Response::new(Empty::<Bytes>::new())).await;
@@ -255,7 +254,7 @@ fn the_head_is_the_end_of_an_empty_body() {
 }
 
 #[test]
-fn a_layer_may_end_spans_at_the_head() {
+fn a_layer_can_end_spans_with_the_head() {
     run(async {
         let (tracer, spans) = recording_tracer();
         let (feeder, body) = Fed::new();
@@ -278,7 +277,7 @@ fn a_layer_may_end_spans_at_the_head() {
     });
 }
 
-/// A body that notes which span is active while it is polled and while it is dropped.
+/// A body that notes the active span when it is polled and when it is dropped.
 struct Spy(std::sync::mpsc::Sender<(&'static str, String)>);
 
 impl Body for Spy {
@@ -314,7 +313,7 @@ fn the_span_is_active_while_the_body_is_polled_and_dropped() {
     });
 }
 
-/// Notes which span is active when it is dropped.
+/// A guard that notes the active span when it is dropped.
 struct NotesDrop(std::sync::mpsc::Sender<String>);
 
 impl Drop for NotesDrop {
@@ -341,7 +340,7 @@ fn the_span_is_active_while_a_handler_is_dropped() {
 }
 
 #[test]
-fn a_future_that_is_dropped_at_any_poll_is_cancelled() {
+fn dropping_the_future_after_any_poll_cancels_the_request() {
     const STEPS: usize = 4;
     for polls in 0..=STEPS {
         let (tracer, spans) = recording_tracer();
@@ -352,7 +351,7 @@ fn a_future_that_is_dropped_at_any_poll_is_cancelled() {
             reply(200, Empty::<Bytes>::new())
         });
         let mut server = ServerLayer::new(tracer.clone()).wrap(handler);
-        // Yielding tells a runtime, so there must be one.
+        // `yield_now` needs a runtime.
         run(async {
             let mut future = Box::pin(server.call(Request::new(())));
             let mut cx = Context::from_waker(Waker::noop());
@@ -370,7 +369,7 @@ fn a_future_that_is_dropped_at_any_poll_is_cancelled() {
 }
 
 #[test]
-fn the_body_of_a_reply_that_a_client_drops_is_cancelled_only_if_it_was_being_read() {
+fn a_client_that_drops_a_body_cancels_the_request_only_after_a_poll() {
     run(async {
         let rows = [
             ("whole", vec!["headers_received"], false),

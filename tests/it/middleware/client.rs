@@ -1,4 +1,4 @@
-//! What a client's layer makes of requests: with hyper-util's client over loopback, and by hand.
+//! Tests of a client's layer, with hyper-util's client over loopback and with services by hand.
 
 use std::collections::HashSet;
 use std::convert::Infallible;
@@ -27,12 +27,12 @@ use crate::support::web::{
 
 type Reply = Response<Empty<Bytes>>;
 
-/// The headers that arrive at a server.
+/// The headers that have arrived at a server.
 #[derive(Clone, Default)]
 struct Arrived(Arc<Mutex<Vec<HeaderMap>>>);
 
 impl Arrived {
-    /// A service that takes note of them, and answers with one status after the other.
+    /// Returns a service that notes the headers and answers with one status after the other.
     fn service(
         &self,
         statuses: &[u16],
@@ -61,7 +61,7 @@ impl Arrived {
 }
 
 #[test]
-fn a_request_has_a_client_span_and_the_server_joins_it() {
+fn a_request_has_a_client_span_and_the_server_joins_its_trace() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let app = Router::new()
@@ -97,7 +97,7 @@ fn a_request_has_a_client_span_and_the_server_joins_it() {
 }
 
 #[test]
-fn the_address_that_a_request_goes_to_is_on_its_span_where_it_is_known() {
+fn the_target_of_a_request_is_recorded_if_it_is_known() {
     run(async {
         let rows = [
             ("http://u:p@shop:80/cart", None, None, "shop:80"),
@@ -133,7 +133,7 @@ fn the_address_that_a_request_goes_to_is_on_its_span_where_it_is_known() {
 }
 
 #[test]
-fn injection_replaces_what_is_there() {
+fn injection_replaces_another_context() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let arrived = Arrived::default();
@@ -151,7 +151,7 @@ fn injection_replaces_what_is_there() {
 }
 
 #[test]
-fn what_a_decorator_puts_into_baggage_travels_with_the_request() {
+fn baggage_that_a_decorator_sets_travels_with_the_request() {
     run(async {
         let (tracer, _reporter) = recording_tracer();
         let arrived = Arrived::default();
@@ -166,7 +166,7 @@ fn what_a_decorator_puts_into_baggage_travels_with_the_request() {
 }
 
 #[test]
-fn nothing_is_injected_where_it_is_not_wanted() {
+fn a_filter_a_setting_and_a_disabled_tracer_prevent_injection() {
     run(async {
         let rows = [("filtered out", 0), ("not injecting", 1), ("off", 0)];
         for (name, count) in rows {
@@ -189,7 +189,7 @@ fn nothing_is_injected_where_it_is_not_wanted() {
 }
 
 #[test]
-fn the_span_of_a_request_is_active_while_it_is_sent() {
+fn the_span_is_active_while_the_request_is_sent() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let seen = Arc::new(Mutex::new(Vec::<SpanContext>::new()));
@@ -218,7 +218,7 @@ fn the_span_of_a_request_is_active_while_it_is_sent() {
 }
 
 #[test]
-fn the_status_of_an_answer_is_an_error_from_500_or_as_the_hook_says() {
+fn a_status_is_an_error_from_500_or_as_the_hook_decides() {
     run(async {
         for (status, by_default) in [(200, false), (404, false), (500, true)] {
             let (tracer, reporter) = recording_tracer();
@@ -238,7 +238,7 @@ fn the_status_of_an_answer_is_an_error_from_500_or_as_the_hook_says() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_an_error_with_its_cause() {
+fn a_refused_connection_is_an_error_with_its_cause() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let (_socket, address) = closed_port();
@@ -277,7 +277,7 @@ fn an_error_of_an_unknown_kind_has_the_name_of_its_type() {
     });
 }
 
-/// An error whose text cannot be had.
+/// An error whose `Display` panics.
 #[derive(Debug)]
 struct Unspeakable;
 
@@ -288,7 +288,7 @@ impl std::fmt::Display for Unspeakable {
 }
 
 #[test]
-fn an_error_that_panics_when_it_is_shown_breaks_nothing() {
+fn an_error_whose_display_panics_breaks_nothing() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let sender =
@@ -300,7 +300,7 @@ fn an_error_that_panics_when_it_is_shown_breaks_nothing() {
 }
 
 #[test]
-fn a_request_that_is_given_up_is_cancelled_and_no_error() {
+fn dropping_a_request_cancels_it_without_an_error() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let sender =
@@ -318,7 +318,7 @@ fn a_request_that_is_given_up_is_cancelled_and_no_error() {
     });
 }
 
-/// Tries again as long as the answer is 503.
+/// Retries while the answer is 503.
 #[derive(Clone)]
 struct Again;
 
@@ -340,7 +340,7 @@ impl<B, E> Policy<Request<()>, Response<B>, E> for Again {
 }
 
 #[test]
-fn retries_have_a_span_each_inside_of_the_layer_that_retries_and_one_outside_of_it() {
+fn a_layer_inside_of_retries_traces_each_attempt_and_one_outside_traces_all() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let arrived = Arrived::default();
@@ -371,7 +371,7 @@ fn retries_have_a_span_each_inside_of_the_layer_that_retries_and_one_outside_of_
 }
 
 #[test]
-fn requests_that_run_side_by_side_keep_their_parents_apart() {
+fn concurrent_requests_keep_their_own_parents() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let call = |tracer: &JaegerTracer, name: &'static str| {
@@ -402,7 +402,7 @@ fn requests_that_run_side_by_side_keep_their_parents_apart() {
 }
 
 #[test]
-fn a_service_that_is_not_ready_has_no_span_yet() {
+fn a_service_that_is_not_ready_starts_no_span() {
     #[derive(Clone)]
     struct Busy;
     impl Service<Request<()>> for Busy {
@@ -431,7 +431,7 @@ fn a_service_that_is_not_ready_has_no_span_yet() {
 }
 
 #[test]
-fn headers_are_recorded_that_were_asked_for() {
+fn chosen_headers_are_recorded() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let sender = service_fn(|_: Request<()>| async {

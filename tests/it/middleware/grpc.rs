@@ -1,4 +1,4 @@
-//! Spans for gRPC, with tonic over loopback.
+//! Tests of spans for gRPC calls, with tonic over loopback.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -43,7 +43,7 @@ fn a_call_has_a_span_on_both_sides() {
 }
 
 #[test]
-fn a_stream_that_comes_to_its_end_is_no_error() {
+fn a_stream_that_ends_is_no_error() {
     run(async {
         let world = World::new().await;
         let mut answers = stream(world.client(), message("hello"))
@@ -63,7 +63,7 @@ fn a_stream_that_comes_to_its_end_is_no_error() {
 }
 
 #[test]
-fn a_stream_that_the_client_gives_up_is_cancelled_on_both_sides() {
+fn a_stream_that_the_client_drops_is_cancelled_on_both_sides() {
     run(async {
         for messages in [0, 1] {
             let world = World::new().await;
@@ -89,7 +89,7 @@ fn a_stream_that_the_client_gives_up_is_cancelled_on_both_sides() {
 }
 
 #[test]
-fn a_call_that_is_given_up_before_an_answer_is_cancelled_on_both_sides() {
+fn a_call_that_is_dropped_before_its_response_is_cancelled_on_both_sides() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let (started, mut is_started) = mpsc::unbounded_channel();
@@ -152,7 +152,7 @@ fn the_handler_of_a_call_finds_its_span() {
 }
 
 #[test]
-fn the_address_of_the_caller_is_on_the_span_of_the_server() {
+fn the_server_span_records_the_callers_address() {
     run(async {
         let world = World::new().await;
         unary(world.client(), message("hello"))
@@ -165,7 +165,7 @@ fn the_address_of_the_caller_is_on_the_span_of_the_server() {
 }
 
 #[test]
-fn the_target_of_a_channel_is_on_the_span_of_the_client_if_it_is_told() {
+fn the_client_span_records_the_peer_address_that_was_set() {
     run(async {
         let world = World::new().await;
         let target = world.address.to_string();
@@ -179,7 +179,7 @@ fn the_target_of_a_channel_is_on_the_span_of_the_client_if_it_is_told() {
 }
 
 #[test]
-fn a_method_that_the_filter_excludes_has_no_span() {
+fn a_filtered_method_has_no_span() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let layer = ServerLayer::new(tracer.clone()).filter(|request| request.uri.path() != UNARY);
@@ -193,7 +193,7 @@ fn a_method_that_the_filter_excludes_has_no_span() {
 }
 
 #[test]
-fn a_tracer_that_is_off_leaves_calls_alone() {
+fn a_disabled_tracer_leaves_calls_untouched() {
     run(async {
         let address = grpc::serve(ServerLayer::new(NoopTracer)).await;
         let service = ClientLayer::new(NoopTracer).wrap(channel(address));
@@ -203,7 +203,7 @@ fn a_tracer_that_is_off_leaves_calls_alone() {
 }
 
 #[test]
-fn an_interceptor_injects_what_is_active_and_starts_no_span() {
+fn an_interceptor_injects_the_active_context_and_starts_no_span() {
     run(async {
         let world = World::new().await;
         let parent = world.tracer.start_span("parent");
@@ -239,7 +239,7 @@ fn an_interceptor_injects_what_is_active_and_starts_no_span() {
 }
 
 #[test]
-fn the_frames_of_a_call_pass_through_as_they_are() {
+fn the_frames_of_a_call_pass_through_unchanged() {
     run(async {
         let mut trailers = HeaderMap::new();
         trailers.insert("grpc-status", "0".parse().expect("legal"));

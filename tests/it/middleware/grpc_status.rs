@@ -1,6 +1,6 @@
-//! What the status of a gRPC call puts on its spans, with tonic over loopback.
+//! Tests of how the status of a gRPC call is recorded, with tonic over loopback.
 
-mod decided;
+mod claims;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ use crate::support::web::{
 };
 
 #[test]
-fn a_status_is_recorded_by_the_table_of_otgrpc() {
+fn a_status_is_recorded_by_the_rules_of_otgrpc() {
     run(async {
         let rows = [
             (1, "Canceled", "2xx", false, false),
@@ -67,7 +67,7 @@ fn a_status_is_recorded_by_the_table_of_otgrpc() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_unavailable() {
+fn a_refused_connection_is_unavailable() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let (_socket, address) = closed_port();
@@ -85,7 +85,7 @@ fn a_server_that_is_not_there_is_unavailable() {
     });
 }
 
-/// Answers every request with what `reply` makes, over HTTP/2.
+/// Answers every request with a response from `reply`, over HTTP/2.
 async fn serve_raw<B>(reply: fn() -> http::Response<B>) -> SocketAddr
 where
     B: http_body::Body<Data = bytes::Bytes, Error: Into<tower::BoxError>> + Send + 'static,
@@ -151,12 +151,12 @@ fn a_response_that_is_not_grpc_has_the_code_of_its_http_status() {
 }
 
 #[test]
-fn a_stream_that_the_server_breaks_off_is_an_error_of_the_client() {
+fn a_stream_that_the_server_breaks_off_is_an_error_on_the_client() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let address = serve_raw(|| {
             let (feeder, body) = Fed::new();
-            // One message of one byte, and then no more.
+            // The frame of a message of one byte.
             feeder.data("\0\0\0\0\u{1}x");
             feeder.fail("the disk is gone");
             grpc_reply(body)
@@ -185,7 +185,7 @@ fn a_stream_that_the_server_breaks_off_is_an_error_of_the_client() {
 fn a_deadline_that_passes_on_the_client_is_an_error() {
     run(async {
         let (tracer, reporter) = recording_tracer();
-        // It takes connections and says nothing.
+        // The listener takes connections and never answers.
         let (_listener, address) = listener().await;
         let service = ClientLayer::new(tracer.clone()).wrap(channel(address));
         let mut request = message("hello");
@@ -193,7 +193,7 @@ fn a_deadline_that_passes_on_the_client_is_an_error() {
         let status = unary(service, request).await.expect_err("late");
         let span = one_span(&reporter).await;
         assert_eq!(outcome(&span), ["DeadlineExceeded", "5xx", "true"]);
-        // tonic calls it so; gRPC's other clients do not.
+        // tonic reports a timeout as Cancelled, unlike other gRPC clients.
         assert_eq!(status.code(), Code::Cancelled);
         let kind = log_field(&span, "error", "error.kind");
         assert_eq!(kind.as_deref(), Some("timeout"));
@@ -237,7 +237,7 @@ fn a_call_that_fails_as_cancelled_is_no_error() {
 }
 
 #[test]
-fn a_path_that_no_server_knows_names_no_span() {
+fn an_unknown_path_names_no_span() {
     async fn call(address: SocketAddr, path: &'static str) {
         let mut client = tonic::client::Grpc::new(channel(address));
         client.ready().await.expect("ready");
@@ -267,7 +267,7 @@ fn a_path_that_no_server_knows_names_no_span() {
         call(address, "/made.up/Name").await;
         let spans = spans(&reporter, 2).await;
         assert_eq!(outcome(&spans[0]), ["Unimplemented", "5xx", "true"]);
-        // This server has no gRPC, whatever its caller asks for.
+        // This server does not speak gRPC.
         assert_eq!(outcome(&spans[1]), ["", "", ""]);
         assert_eq!(spans[1].tag_text("http.status_code"), "404");
         for span in spans {

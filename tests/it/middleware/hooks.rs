@@ -1,4 +1,4 @@
-//! Names, filters, decorators and other settings of a server's layer.
+//! Tests of names, filters, decorators and other settings of a server's layer.
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
@@ -23,7 +23,7 @@ async fn user(Path(id): Path<String>) -> String {
 }
 
 #[test]
-fn a_request_that_the_filter_excludes_has_no_span_and_is_untouched() {
+fn a_filtered_request_has_no_span_and_is_untouched() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let (inner, seen) = (tracer.clone(), Arc::new(Mutex::new(Vec::new())));
@@ -51,7 +51,7 @@ fn a_request_that_the_filter_excludes_has_no_span_and_is_untouched() {
 }
 
 #[test]
-fn hooks_say_what_is_on_a_span() {
+fn hooks_decide_what_a_span_records() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let layer = ServerLayer::new(tracer)
@@ -103,7 +103,7 @@ fn hooks_say_what_is_on_a_span() {
 }
 
 #[test]
-fn a_hook_that_panics_is_as_if_it_were_not_set() {
+fn a_hook_that_panics_counts_as_not_set() {
     run(async {
         fn fail<T>() -> T {
             panic!("in a hook")
@@ -132,7 +132,7 @@ fn a_hook_that_panics_is_as_if_it_were_not_set() {
 }
 
 #[test]
-fn a_layer_names_spans_on_whichever_side_of_the_router_it_stands() {
+fn a_layer_names_spans_inside_and_outside_of_the_router() {
     run(async {
         let bare = || Router::new().route("/users/{id}", route(user));
         let extracting = || {
@@ -191,7 +191,7 @@ fn a_layer_names_spans_on_whichever_side_of_the_router_it_stands() {
 }
 
 #[test]
-fn a_span_that_the_server_makes_of_nothing_known_has_no_url_of_it() {
+fn a_request_with_an_unreadable_host_records_its_path() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let mut request = Request::builder()
@@ -217,7 +217,7 @@ fn a_span_that_the_server_makes_of_nothing_known_has_no_url_of_it() {
 }
 
 #[test]
-fn a_header_that_comes_several_times_is_recorded_with_all_its_values() {
+fn a_repeated_header_is_recorded_with_all_its_values() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let name = HeaderName::from_static("x-forwarded-for");

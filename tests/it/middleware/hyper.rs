@@ -1,4 +1,4 @@
-//! Spans for hyper's own services, over loopback.
+//! Tests of spans for hyper's own services, over loopback.
 
 use std::convert::Infallible;
 
@@ -17,7 +17,7 @@ async fn greet(_: Request<hyper::body::Incoming>) -> Result<Response<Full<Bytes>
 }
 
 #[test]
-fn a_service_of_hyper_has_spans_over_both_versions_of_http() {
+fn a_hyper_service_has_spans_over_http1_and_http2() {
     run(async {
         for is_http2 in [false, true] {
             let (tracer, reporter) = recording_tracer();
@@ -45,7 +45,7 @@ fn a_service_of_hyper_has_spans_over_both_versions_of_http() {
 }
 
 #[test]
-fn an_upgrade_ends_the_span_and_works() {
+fn an_upgrade_ends_the_span_and_the_connection_goes_on() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let (listener, address) = listener().await;

@@ -1,4 +1,4 @@
-//! Spans for the requests that a program takes and sends.
+//! Tests of the spans for requests that a program receives and sends.
 
 mod body;
 #[cfg(feature = "hyper")]

@@ -1,4 +1,4 @@
-//! Spans for the requests of reqwest, over loopback.
+//! Tests of spans for the requests of reqwest, over loopback.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -26,7 +26,7 @@ fn http(middleware: TracingMiddleware) -> ClientWithMiddleware {
     ClientBuilder::new(Client::new()).with(middleware).build()
 }
 
-/// Answers with the context that came.
+/// Answers with the context in the headers.
 async fn echo(headers: HeaderMap) -> String {
     let values = headers.get_all("uber-trace-id").into_iter();
     let values: Vec<_> = values.map(|value| value.to_str().expect("text")).collect();
@@ -43,7 +43,7 @@ fn app() -> Router {
 }
 
 #[test]
-fn a_request_has_a_client_span_and_the_server_joins_it() {
+fn a_request_has_a_client_span_and_the_server_joins_its_trace() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let address = serve(app().layer(ServerLayer::new(tracer.clone()))).await;
@@ -74,7 +74,7 @@ fn a_request_has_a_client_span_and_the_server_joins_it() {
 }
 
 #[test]
-fn one_request_can_be_sent_with_a_span() {
+fn send_traced_gives_one_request_a_span() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let address = serve(app()).await;
@@ -93,7 +93,7 @@ fn one_request_can_be_sent_with_a_span() {
 }
 
 #[test]
-fn a_request_can_be_sent_from_a_task_of_its_own() {
+fn send_traced_works_in_a_spawned_task() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let address = serve(app()).await;
@@ -105,7 +105,7 @@ fn a_request_can_be_sent_from_a_task_of_its_own() {
 }
 
 #[test]
-fn a_response_is_the_same_with_a_span() {
+fn tracing_leaves_the_response_unchanged() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let address = serve(app()).await;
@@ -191,7 +191,7 @@ fn a_response_without_a_body_ends_its_span() {
 }
 
 #[test]
-fn redirects_share_a_span_that_says_where_they_led() {
+fn redirects_share_a_span_that_records_their_target() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let address = serve(app()).await;
@@ -220,7 +220,7 @@ fn a_status_of_5xx_is_an_error() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_an_error_with_its_cause() {
+fn a_refused_connection_is_an_error_with_its_cause() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let (_socket, address) = closed_port();
@@ -251,7 +251,7 @@ fn a_request_that_cannot_be_built_has_no_span() {
 }
 
 #[test]
-fn an_error_of_the_body_is_the_same_with_a_span() {
+fn tracing_leaves_an_error_of_the_body_unchanged() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let mut errors = Vec::new();
@@ -294,7 +294,7 @@ fn an_error_of_the_body_is_the_same_with_a_span() {
     });
 }
 
-/// Sends each request again while the answer is 502, three times at most.
+/// Retries while the answer is 502, up to three attempts.
 struct Again;
 
 #[async_trait::async_trait]
@@ -317,7 +317,7 @@ impl Middleware for Again {
 }
 
 #[test]
-fn retries_have_a_span_each_inside_of_what_retries_and_one_outside_of_it() {
+fn a_middleware_inside_of_retries_traces_each_attempt_and_one_outside_traces_all() {
     run(async {
         let url = format!("http://{}/broken", serve(app()).await);
         for (is_inside, count) in [(true, 3), (false, 1)] {
@@ -336,7 +336,7 @@ fn retries_have_a_span_each_inside_of_what_retries_and_one_outside_of_it() {
 }
 
 #[test]
-fn hooks_say_what_is_on_a_span() {
+fn hooks_decide_what_a_span_records() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let address = serve(app()).await;
@@ -383,7 +383,7 @@ fn hooks_say_what_is_on_a_span() {
 }
 
 #[test]
-fn a_tracer_that_is_off_leaves_requests_alone() {
+fn a_disabled_tracer_leaves_requests_untouched() {
     run(async {
         let url = format!("http://{}/echo", serve(app()).await);
         let request = Client::new().get(&url).header("uber-trace-id", "untouched");
@@ -396,7 +396,7 @@ fn a_tracer_that_is_off_leaves_requests_alone() {
     });
 }
 
-/// Notes whether a span is active when the request passes.
+/// Counts the requests that pass while a span is active.
 struct Spy(Arc<AtomicUsize>);
 
 #[async_trait::async_trait]
@@ -415,7 +415,7 @@ impl Middleware for Spy {
 }
 
 #[test]
-fn the_span_of_a_request_is_active_while_it_is_sent() {
+fn the_span_is_active_while_the_request_is_sent() {
     run(async {
         let (tracer, _reporter) = recording_tracer();
         let seen = Arc::new(AtomicUsize::new(0));
@@ -431,7 +431,7 @@ fn the_span_of_a_request_is_active_while_it_is_sent() {
 }
 
 #[test]
-fn a_request_that_is_given_up_is_cancelled_and_no_error() {
+fn dropping_a_request_cancels_it_without_an_error() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let (started, mut is_started) = tokio::sync::mpsc::unbounded_channel();

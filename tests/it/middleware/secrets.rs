@@ -1,4 +1,4 @@
-//! No secret that passes through a middleware is on a span. Every secret here has `canary` in it.
+//! Tests that no secret is recorded. Every secret in these requests and responses contains `canary`.
 
 use std::convert::Infallible;
 
@@ -30,10 +30,10 @@ const SECRET_HEADERS: [&str; 7] = [
 
 const SECRET_PATH: &str = "/shop;jsessionid=canary-1?id=canary-2&canary-3&x=a:canary-4@b";
 
-/// A secret by its mark alone, which a server does not see.
+/// A header that is secret only because its value is marked as sensitive. Servers do not see the mark.
 const MARKED: HeaderName = HeaderName::from_static("x-marked");
 
-/// All of them, as a hook would have to be asked for them.
+/// Returns the names of all secret headers, to request them from a layer.
 fn names() -> impl Iterator<Item = HeaderName> {
     SECRET_HEADERS.into_iter().map(HeaderName::from_static)
 }
@@ -67,7 +67,7 @@ async fn redirect() -> (StatusCode, [(HeaderName, &'static str); 1]) {
     )
 }
 
-/// As many spans as that, without a canary.
+/// Waits for `count` spans and checks that no canary is in them.
 async fn clean(reporter: &InMemoryReporter, count: usize) -> Vec<OwnedSpan> {
     let spans = spans(reporter, count).await;
     let text = format!("{spans:#?}");
@@ -76,7 +76,7 @@ async fn clean(reporter: &InMemoryReporter, count: usize) -> Vec<OwnedSpan> {
 }
 
 #[test]
-fn no_secret_of_http_is_on_a_span() {
+fn no_http_secret_is_recorded() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let layer = ServerLayer::new(tracer.clone())
@@ -125,7 +125,7 @@ fn no_secret_of_http_is_on_a_span() {
 }
 
 #[test]
-fn no_secret_of_a_url_is_on_the_span_of_a_request_that_fails() {
+fn no_url_secret_of_a_failed_request_is_recorded() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let (_socket, address) = closed_port();
@@ -160,7 +160,7 @@ fn no_secret_of_a_url_is_on_the_span_of_a_request_that_fails() {
 }
 
 #[test]
-fn no_secret_of_the_host_header_is_on_a_span() {
+fn no_secret_in_a_host_header_is_recorded() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let server = ServerLayer::new(tracer).wrap(service_fn(|_: Request<()>| async {
@@ -177,7 +177,7 @@ fn no_secret_of_the_host_header_is_on_a_span() {
 }
 
 #[test]
-fn a_host_header_that_is_no_authority_is_not_on_a_span() {
+fn a_host_header_that_is_no_authority_is_not_recorded() {
     let hosts = [
         "evil/../?token=canary&x",
         "evil?token=canary",
@@ -208,7 +208,7 @@ fn a_host_header_that_is_no_authority_is_not_on_a_span() {
     });
 }
 
-/// What errors, messages and headers say of a URL. Passwords may hold every separator.
+/// Returns texts that quote a URL, as errors, messages and headers do. Its password holds one of the separators.
 fn quotes() -> impl Iterator<Item = String> {
     let separators = [
         "#", "?", "/", "@", ":", " ", "\t", "\"", "'", "`", "\\", "(", ")", "[", "<", ">", "&",
@@ -235,7 +235,7 @@ fn quotes() -> impl Iterator<Item = String> {
 }
 
 #[test]
-fn no_secret_of_a_url_in_an_error_is_on_a_span() {
+fn no_url_secret_in_an_error_is_recorded() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let failing = service_fn(|request: Request<String>| async move {
@@ -264,7 +264,7 @@ fn no_secret_of_a_url_in_an_error_is_on_a_span() {
 }
 
 #[test]
-fn no_secret_of_a_url_in_a_grpc_message_is_on_a_span() {
+fn no_url_secret_in_a_grpc_message_is_recorded() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let texts: Vec<_> = quotes().collect();
@@ -284,7 +284,7 @@ fn no_secret_of_a_url_in_a_grpc_message_is_on_a_span() {
 }
 
 #[test]
-fn no_secret_of_a_url_in_a_header_is_on_a_span() {
+fn no_url_secret_in_a_header_is_recorded() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let server = ServerLayer::new(tracer).request_headers([header::REFERER]);
@@ -304,7 +304,7 @@ fn no_secret_of_a_url_in_a_header_is_on_a_span() {
 }
 
 #[test]
-fn no_secret_of_grpc_is_on_a_span() {
+fn no_grpc_secret_is_recorded() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let layer = ServerLayer::new(tracer.clone())
@@ -338,7 +338,7 @@ fn no_secret_of_grpc_is_on_a_span() {
 }
 
 #[test]
-fn no_secret_of_the_metadata_of_a_status_is_on_a_span() {
+fn no_secret_in_the_metadata_of_a_status_is_recorded() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let failing = service_fn(|_: Request<()>| async {
@@ -379,7 +379,7 @@ fn no_secret_of_the_metadata_of_a_status_is_on_a_span() {
 }
 
 #[test]
-fn a_request_carries_its_secrets_on_all_the_same() {
+fn the_request_itself_keeps_its_secrets() {
     run(async {
         let (tracer, _reporter) = recording_tracer();
         let handler = service_fn(|request: Request<()>| async move {

@@ -1,8 +1,8 @@
-//! What a server's layer makes of requests: over loopback with axum and hyper, and by hand.
+//! Tests of a server's layer, with axum and hyper over loopback and with services by hand.
 
+mod filtered;
 mod late;
 mod names;
-mod passing;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -41,7 +41,7 @@ fn app(tracer: &JaegerTracer) -> Router {
 }
 
 #[test]
-fn a_request_to_axum_has_a_span_that_is_named_for_its_route() {
+fn an_axum_request_has_a_span_named_after_its_route() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let address = serve(app(&tracer)).await;
@@ -67,8 +67,8 @@ fn a_request_to_axum_has_a_span_that_is_named_for_its_route() {
 }
 
 #[test]
-fn the_kind_of_the_span_is_known_when_it_starts() {
-    // A server span that joins a sampled trace is counted as joined; any other is not.
+fn the_span_kind_is_known_when_the_span_starts() {
+    // Only a server span that joins a sampled trace is counted as joined.
     run(async {
         let (tracer, _reporter) = recording_tracer();
         let mut request = Request::new(());
@@ -82,7 +82,7 @@ fn the_kind_of_the_span_is_known_when_it_starts() {
 }
 
 #[test]
-fn the_context_of_the_caller_is_the_parent() {
+fn the_callers_context_is_the_parent() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let address = serve(app(&tracer)).await;
@@ -98,7 +98,7 @@ fn the_context_of_the_caller_is_the_parent() {
 }
 
 #[test]
-fn of_two_contexts_the_last_valid_one_is_the_parent() {
+fn the_last_valid_context_is_the_parent() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let address = serve(app(&tracer)).await;
@@ -114,7 +114,7 @@ fn of_two_contexts_the_last_valid_one_is_the_parent() {
 }
 
 #[test]
-fn a_broken_context_is_counted_and_the_request_starts_a_trace() {
+fn a_malformed_context_is_counted_and_the_request_starts_a_trace() {
     run(async {
         let headers: [&[u8]; 4] = [b"1:2:3", b"x:y:z:1", b"\xff\xfe", b"1:2:0:100"];
         for value in headers {
@@ -133,7 +133,7 @@ fn a_broken_context_is_counted_and_the_request_starts_a_trace() {
 }
 
 #[test]
-fn without_a_context_the_span_is_a_root_whatever_is_active_on_the_thread() {
+fn a_request_without_a_context_starts_a_root_even_under_an_active_span() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let other = tracer.start_span("other");
@@ -149,7 +149,7 @@ fn without_a_context_the_span_is_a_root_whatever_is_active_on_the_thread() {
 }
 
 #[test]
-fn the_handler_finds_its_span_in_every_way() {
+fn the_handler_finds_its_span_in_three_ways() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -184,7 +184,7 @@ fn the_handler_finds_its_span_in_every_way() {
 }
 
 #[test]
-fn what_keeps_the_span_of_a_request_keeps_no_request_open() {
+fn a_kept_request_span_keeps_no_request_open() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let kept = Arc::new(Mutex::new(None));
@@ -229,7 +229,7 @@ fn only_a_status_of_5xx_is_an_error() {
 }
 
 #[test]
-fn a_service_that_fails_is_an_error() {
+fn a_failing_service_is_an_error() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let handler = service_fn(|_: Request<()>| async {
@@ -248,12 +248,12 @@ fn a_service_that_fails_is_an_error() {
 }
 
 #[test]
-fn the_address_of_the_caller_is_on_the_span_where_the_server_tells_it() {
+fn the_callers_address_is_recorded_if_the_server_tells_it() {
     run(async {
         for (address, key) in [
             ("10.1.2.3:4567", "peer.ipv4"),
             ("[fe80::1]:4567", "peer.ipv6"),
-            // As a listener on `[::]` sees a caller that has no IPv6.
+            // A listener on `[::]` sees an IPv4 caller like this.
             ("[::ffff:10.1.2.3]:4567", "peer.ipv4"),
         ] {
             let (tracer, reporter) = recording_tracer();
@@ -271,7 +271,7 @@ fn the_address_of_the_caller_is_on_the_span_where_the_server_tells_it() {
 }
 
 #[test]
-fn a_server_of_axum_tells_the_address_of_the_caller_if_it_is_served_with_it() {
+fn an_axum_server_with_connect_info_tells_the_callers_address() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let (listener, address) = listener().await;
@@ -285,7 +285,7 @@ fn a_server_of_axum_tells_the_address_of_the_caller_if_it_is_served_with_it() {
 }
 
 #[test]
-fn an_address_among_the_extensions_of_a_request_is_that_of_the_caller() {
+fn an_address_in_the_extensions_is_the_callers() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let mut request = Request::new(());
@@ -301,7 +301,7 @@ fn an_address_among_the_extensions_of_a_request_is_that_of_the_caller() {
 }
 
 #[test]
-fn a_tracer_that_is_off_leaves_requests_alone() {
+fn a_disabled_tracer_leaves_requests_untouched() {
     run(async {
         let seen = Arc::new(Mutex::new(None));
         let note = seen.clone();
@@ -341,7 +341,7 @@ fn an_unsampled_request_has_a_context_for_its_children() {
 }
 
 #[test]
-fn a_caller_that_goes_away_in_the_middle_of_a_body_cancels_it() {
+fn a_caller_that_disconnects_during_the_body_cancels_the_request() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let (feeder, body) = Fed::new();
@@ -370,7 +370,7 @@ fn a_caller_that_goes_away_in_the_middle_of_a_body_cancels_it() {
 }
 
 #[test]
-fn a_caller_that_goes_away_before_the_head_cancels_the_handler() {
+fn a_caller_that_disconnects_before_the_head_cancels_the_request() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let (started, mut is_started) = tokio::sync::mpsc::unbounded_channel();
@@ -396,7 +396,7 @@ fn a_caller_that_goes_away_before_the_head_cancels_the_handler() {
 }
 
 #[test]
-fn a_panic_in_a_handler_of_axum_is_an_error_and_the_server_goes_on() {
+fn a_panic_in_an_axum_handler_is_an_error_and_the_server_continues() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         async fn fail() {
@@ -434,7 +434,7 @@ fn the_responses_of_a_real_server_end_their_spans() {
                     route(|| async {
                         let (feeder, body) = Fed::with_length(4);
                         feeder.data("text");
-                        // The sender stays: nobody will see the end of the stream.
+                        // The sender stays, so the stream never ends.
                         std::mem::forget(feeder);
                         axum::body::Body::new(body)
                     }),

@@ -1,4 +1,4 @@
-//! What the announced length of a body says about its end.
+//! Tests of how the announced length of a body ends the span.
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, header};
@@ -8,10 +8,10 @@ use tracehound::middleware::ClientLayer;
 
 use super::{finished, is_cancelled, serve};
 use crate::support::recording_tracer;
-use crate::support::web::{Fed, events, log_field, reply, run};
+use crate::support::web::{Fed, Feeder, events, log_field, reply, run};
 
 #[test]
-fn a_body_that_is_announced_to_be_empty_is_whole_at_the_head() {
+fn a_body_announced_as_empty_ends_with_the_head() {
     run(async {
         for by_body in [false, true] {
             for by_client in [false, true] {
@@ -44,8 +44,8 @@ fn with_headers<B>(mut response: Response<B>, headers: HeaderMap) -> Response<B>
     response
 }
 
-/// A body that is fed by hand, and says how long it will be, by itself or in a header.
-fn announced(length: u64, by_body: bool) -> (crate::support::web::Feeder, Response<Fed>) {
+/// Returns a body that is fed by hand and announces its length, by itself or in a header.
+fn announced(length: u64, by_body: bool) -> (Feeder, Response<Fed>) {
     if by_body {
         let (feeder, body) = Fed::with_length(length);
         return (feeder, Response::new(body));
@@ -83,7 +83,7 @@ fn a_body_that_ends_before_its_announced_length_is_an_error() {
 }
 
 #[test]
-fn a_body_that_says_that_it_is_at_its_end_too_early_is_an_error() {
+fn a_body_that_reports_its_end_too_early_is_an_error() {
     run(async {
         for text in ["", "four"] {
             let (tracer, spans) = recording_tracer();
@@ -98,7 +98,7 @@ fn a_body_that_says_that_it_is_at_its_end_too_early_is_an_error() {
 }
 
 #[test]
-fn a_length_that_cannot_be_read_announces_nothing() {
+fn an_unreadable_length_is_ignored() {
     run(async {
         let rows: [&[&str]; 6] = [
             &["x"],

@@ -1,4 +1,4 @@
-//! How a panic in the service or in the body ends the span.
+//! Tests of how a panic in the service or in the body ends the span.
 
 use std::convert::Infallible;
 use std::future::Ready;
@@ -43,7 +43,7 @@ fn a_panic_in_the_body_ends_the_span_as_an_error() {
             let _ = Pin::new(&mut body).poll_frame(&mut cx);
         }));
         assert!(polled.is_err());
-        // Whoever has caught the panic still has the body.
+        // The code that caught the panic still has the body.
         let span = finished(&tracer, &spans);
         assert_eq!(span.tag_text("error"), "true");
         assert_eq!(events(&span), ["headers_sent", "panic"]);
@@ -76,7 +76,7 @@ fn a_panic_before_the_head_ends_the_span_as_an_error() {
 }
 
 #[test]
-fn a_panic_before_there_is_a_future_ends_the_span_as_an_error() {
+fn a_panic_in_the_call_ends_the_span_as_an_error() {
     let (tracer, spans) = recording_tracer();
     fn fail(_: Request<()>) -> Ready<Result<Response<Empty<Bytes>>, Infallible>> {
         panic!("in the call, active: {:?}", active_span())

@@ -1,4 +1,4 @@
-//! What is said on the span of a request when it is over, as after an upgrade, is counted.
+//! Tests that tags and logs are counted if they reach a request's span after its end, for example after an upgrade.
 
 use bytes::Bytes;
 use http::Request;
@@ -13,7 +13,7 @@ use tracehound::sampler::ConstSampler;
 use crate::support::web::{events, one_span, reply, run};
 use crate::support::{recording_builder, recording_tracer};
 
-/// The span of a request to upgrade, which is over.
+/// Returns the ended span of a request that was upgraded.
 async fn upgraded(tracer: &JaegerTracer) -> RequestSpan {
     let (sender, receiver) = std::sync::mpsc::channel();
     let handler = service_fn(move |request: Request<()>| {
@@ -28,7 +28,7 @@ async fn upgraded(tracer: &JaegerTracer) -> RequestSpan {
     receiver.recv().expect("sent")
 }
 
-fn speak(span: &RequestSpan) {
+fn tag_and_log(span: &RequestSpan) {
     let error = "x".parse::<u8>().expect_err("not a number");
     span.log_event("message").log_event("message");
     span.log([field("event", "message"), field("bytes", 7)]);
@@ -40,7 +40,7 @@ fn speak(span: &RequestSpan) {
 }
 
 #[test]
-fn what_is_said_on_the_span_of_an_upgrade_is_counted_and_changes_nothing() {
+fn late_tags_and_logs_after_an_upgrade_are_counted_and_change_nothing() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let span = upgraded(&tracer).await;
@@ -50,20 +50,20 @@ fn what_is_said_on_the_span_of_an_upgrade_is_counted_and_changes_nothing() {
         assert_eq!(before.tag_text("http.status_code"), "101");
         let dropped = || tracer.metrics().get(Counter::DroppedItems);
         assert_eq!(dropped(), 0);
-        speak(&span);
+        tag_and_log(&span);
         assert_eq!(dropped(), 7);
         assert_eq!(one_span(&reporter).await, before);
     });
 }
 
 #[test]
-fn what_is_said_on_a_span_that_nobody_keeps_is_not_missed() {
+fn late_tags_and_logs_of_an_unsampled_span_are_not_counted() {
     run(async {
         let (builder, _reporter) = recording_builder();
         let tracer = builder.sampler(ConstSampler::new(false)).build();
         let tracer = tracer.expect("the service has a name");
-        speak(&upgraded(&tracer).await);
+        tag_and_log(&upgraded(&tracer).await);
         assert_eq!(tracer.metrics().get(Counter::DroppedItems), 0);
-        speak(&RequestSpan::default());
+        tag_and_log(&RequestSpan::default());
     });
 }

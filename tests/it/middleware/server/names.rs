@@ -1,4 +1,4 @@
-//! How many names callers can make a server's layer give to spans.
+//! Tests that callers cannot make up operation names by odd methods.
 
 use axum::Router;
 use axum::routing::any;
@@ -10,7 +10,7 @@ use crate::support::recording_tracer;
 use crate::support::web::{one_span, run};
 
 #[test]
-fn only_methods_that_are_known_are_in_names() {
+fn only_common_methods_are_in_names() {
     run(async {
         let rows = [
             ("GET", "/users/7", "GET /users/{id}"),

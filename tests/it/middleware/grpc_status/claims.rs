@@ -1,4 +1,4 @@
-//! The answer decides what the span of a server is about, and not a header of the caller.
+//! Tests that the response, and not a header of the caller, decides whether a server's span is a gRPC call.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -26,18 +26,18 @@ fn post<B: Default>(path: &str) -> Request<B> {
         .expect("a request")
 }
 
-/// How a server answers a call.
+/// The response of a server to a call.
 #[derive(Clone, Copy, Debug)]
 enum Reply {
-    /// A message, and this status in the trailers; or none.
+    /// A message, and trailers with this status, if any.
     Trailers(Option<u8>),
-    /// Only a status, in the headers.
+    /// Headers with a status, and no body.
     Headers(u8),
-    /// Another protocol's answer.
+    /// A response that is not gRPC.
     Http(u16),
 }
 
-/// Calls a method of a server that answers so, and reads the answer to its end.
+/// Calls a method of a server that sends `reply`, and reads the response to its end.
 async fn call(layer: &ServerLayer, path: &str, reply: Reply) {
     let service = layer.wrap(service_fn(move |_: Request<()>| async move {
         let (feeder, body) = Fed::new();
@@ -68,7 +68,7 @@ async fn call(layer: &ServerLayer, path: &str, reply: Reply) {
 }
 
 #[test]
-fn a_plain_route_has_the_same_span_whatever_content_the_caller_says_to_send() {
+fn a_plain_route_has_the_same_span_for_any_content_type() {
     async fn spans_of(path: &str, layers: [bool; 2]) -> [OwnedSpan; 2] {
         let mut found = Vec::new();
         for content_type in ["application/json", "application/grpc"] {
@@ -139,7 +139,7 @@ fn a_plain_route_has_the_same_span_whatever_content_the_caller_says_to_send() {
 }
 
 #[test]
-fn a_call_without_a_status_is_an_error_of_the_server() {
+fn a_call_without_a_status_is_an_error_on_the_server() {
     run(async {
         let rows = [
             (Reply::Trailers(None), ["Unknown", "0xx", "true"]),
@@ -158,7 +158,7 @@ fn a_call_without_a_status_is_an_error_of_the_server() {
 }
 
 #[test]
-fn an_answer_over_http_to_a_method_that_is_known_has_the_code_that_its_caller_sees() {
+fn an_http_response_of_a_known_method_has_the_code_that_the_caller_sees() {
     run(async {
         let rows = [
             (200, ["Unknown", "0xx", "true"]),
@@ -180,7 +180,7 @@ fn an_answer_over_http_to_a_method_that_is_known_has_the_code_that_its_caller_se
     });
 }
 
-/// The names of the spans of two calls of a method, the second of which ends by `end`.
+/// Calls a method twice, the second time by `end`, and returns the names of both spans.
 async fn names(first: Reply, end: impl AsyncFnOnce(&ServerLayer)) -> [String; 2] {
     let (tracer, reporter) = recording_tracer();
     let layer = ServerLayer::new(tracer);
@@ -196,7 +196,7 @@ async fn names(first: Reply, end: impl AsyncFnOnce(&ServerLayer)) -> [String; 2]
 }
 
 #[test]
-fn a_method_is_a_name_once_a_call_has_reached_it() {
+fn a_method_becomes_a_name_after_a_call_has_reached_it() {
     run(async {
         let error = Reply::Headers(5);
         let rows = [
@@ -204,7 +204,7 @@ fn a_method_is_a_name_once_a_call_has_reached_it() {
             (Reply::Trailers(Some(5)), PATH, PATH),
             (Reply::Trailers(None), PATH, PATH),
             (Reply::Trailers(Some(12)), "HTTP POST", "HTTP POST"),
-            // A layer that knows no methods can answer so.
+            // Layers that know no methods answer like this.
             (Reply::Headers(0), "HTTP POST", "HTTP POST"),
             (Reply::Headers(16), "HTTP POST", "HTTP POST"),
             (Reply::Http(200), "HTTP POST", "HTTP POST"),
@@ -217,7 +217,7 @@ fn a_method_is_a_name_once_a_call_has_reached_it() {
 }
 
 #[test]
-fn a_call_that_is_given_up_has_the_name_of_a_method_that_is_known() {
+fn a_dropped_call_is_named_after_a_known_method() {
     run(async {
         for (first, name) in [
             (Reply::Trailers(Some(0)), PATH),
@@ -235,7 +235,7 @@ fn a_call_that_is_given_up_has_the_name_of_a_method_that_is_known() {
 }
 
 #[test]
-fn a_call_that_nobody_has_answered_is_recorded_for_both_protocols() {
+fn a_call_without_a_response_is_recorded_for_both_protocols() {
     let (tracer, reporter) = recording_tracer();
     let mut service = ServerLayer::new(tracer).wrap(service_fn(|_: Request<()>| {
         std::future::pending::<Result<Response<Fed>, Infallible>>()
@@ -249,7 +249,7 @@ fn a_call_that_nobody_has_answered_is_recorded_for_both_protocols() {
 }
 
 #[test]
-fn a_name_of_the_users_stays() {
+fn a_name_from_the_user_stays() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let layer = ServerLayer::new(tracer.clone());
@@ -274,7 +274,7 @@ fn a_name_of_the_users_stays() {
 }
 
 #[test]
-fn a_server_that_answers_every_path_names_a_thousand_of_them_at_most() {
+fn a_server_that_answers_every_path_names_at_most_a_thousand() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let layer = ServerLayer::new(tracer);
@@ -291,7 +291,7 @@ fn a_server_that_answers_every_path_names_a_thousand_of_them_at_most() {
     });
 }
 
-/// Polls a call once and gives it up.
+/// Polls a call once and drops it.
 fn give_up<S: Service<Request<()>, Future: Future>>(service: &mut S, path: &str) {
     let future = service.call(post(path));
     let mut cx = Context::from_waker(Waker::noop());
@@ -317,7 +317,7 @@ fn callers_cannot_make_up_names() {
             .layer(layer.clone());
         for n in 0..MANY {
             let path = format!("/made.up/x{n}");
-            // By HTTP: a method, a path and a status of its own.
+            // HTTP: each request has its own method, path and status.
             let status = 200 + n % 400;
             let mut plain = layer.wrap(service_fn(move |_: Request<()>| async move {
                 let mut response = Response::new(axum::body::Body::empty());
@@ -332,7 +332,7 @@ fn callers_cannot_make_up_names() {
                 .uri(format!("/users/{n}"));
             let request = request.body(axum::body::Body::empty());
             drop(app.clone().oneshot(request.expect("a request")).await);
-            // By gRPC: answered in every way in which no method does, and not at all.
+            // gRPC: every kind of response that no method sends, and none at all.
             match n % 5 {
                 0 => call(&layer, &path, Reply::Headers((n % 256) as u8)).await,
                 1 => call(&layer, &path, Reply::Http(status)).await,

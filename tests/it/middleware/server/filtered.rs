@@ -1,4 +1,4 @@
-//! A request that gets no span still hands its caller's context on.
+//! Tests that a filtered request, which has no span, passes its caller's context on.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -34,7 +34,7 @@ fn request(context: &'static str) -> Request<()> {
 }
 
 #[test]
-fn a_request_that_the_filter_excludes_hands_on_the_context_of_its_caller() {
+fn a_filtered_request_passes_its_callers_context_on() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let sent = Arc::new(Mutex::new(None));
@@ -67,7 +67,7 @@ fn a_request_that_the_filter_excludes_hands_on_the_context_of_its_caller() {
     });
 }
 
-/// A body that starts a span when it is polled, and one when it is dropped.
+/// A body that starts a span when it is polled and another when it is dropped.
 struct Starts(JaegerTracer, bool);
 
 impl Body for Starts {
@@ -91,7 +91,7 @@ impl Drop for Starts {
 }
 
 #[test]
-fn the_body_of_the_answer_and_what_is_dropped_have_the_context_too() {
+fn the_callers_context_is_active_in_the_body_and_in_drops() {
     run(async {
         let (tracer, reporter) = recording_tracer();
         let inner = tracer.clone();
@@ -116,7 +116,7 @@ fn the_body_of_the_answer_and_what_is_dropped_have_the_context_too() {
 }
 
 #[test]
-fn a_request_without_a_context_that_can_be_read_hands_on_none() {
+fn a_filtered_request_without_a_valid_context_passes_none_on() {
     run(async {
         let rows = [(Request::new(()), 0), (request("broken"), 1)];
         for (request, errors) in rows {
