@@ -31,7 +31,9 @@ use crate::tracer::TracerExt;
 /// use tracehound::NoopTracer;
 ///
 /// let client = Client::builder(TokioExecutor::new()).build_http::<String>();
-/// let client = ClientLayer::new(NoopTracer).wrap(client);
+/// let client = ClientLayer::new(NoopTracer)
+///     .error_status(|status| status.as_u16() >= 400)
+///     .wrap(client);
 /// ```
 #[derive(Clone)]
 pub struct ClientLayer {
@@ -47,6 +49,15 @@ layer! {
 
 impl ClientLayer {
     /// Sets whether the span's context is injected into the request, where it replaces any other. Defaults to true.
+    ///
+    /// Turn it off for servers of others, which should not see baggage:
+    ///
+    /// ```
+    /// use tracehound::middleware::ClientLayer;
+    /// use tracehound::NoopTracer;
+    ///
+    /// let layer = ClientLayer::new(NoopTracer).injection(false);
+    /// ```
     #[must_use]
     pub fn injection(mut self, injects: bool) -> Self {
         self.hooks_mut().injects = injects;

@@ -32,7 +32,9 @@ use crate::tracer::{Tracer, TracerExt};
 /// use tracehound::NoopTracer;
 ///
 /// let http = ClientBuilder::new(reqwest::Client::new())
-///     .with(TracingMiddleware::new(NoopTracer))
+///     .with(TracingMiddleware::new(NoopTracer).decorate(|span, request| {
+///         span.set_tag("has_body", request.body().is_some());
+///     }))
 ///     .build();
 /// ```
 #[derive(Clone)]

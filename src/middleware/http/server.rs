@@ -29,13 +29,7 @@ use crate::tracer::TracerExt;
 /// A request that the [`filter`](Self::filter) excludes has no span, but the caller's context is active in the handler:
 /// what the handler calls belongs to the caller's trace.
 ///
-/// # The caller's address
-///
-/// The tags `peer.*` are set if the server tells the address of the caller:
-///
-/// * tonic does.
-/// * axum does if it serves `app.into_make_service_with_connect_info::<SocketAddr>()`.
-/// * For other services, insert the `SocketAddr` of the connection into the extensions of each request.
+/// # Examples
 ///
 /// ```
 /// use axum::Router;
@@ -47,6 +41,31 @@ use crate::tracer::TracerExt;
 ///     .route("/users/{id}", get(|| async { "Ada" }))
 ///     .layer(ServerLayer::new(NoopTracer).filter(|request| request.uri.path() != "/health"));
 /// ```
+///
+/// More settings:
+///
+/// ```
+/// use http::header::USER_AGENT;
+/// use tracehound::middleware::{ServerLayer, SpanEnd};
+/// use tracehound::NoopTracer;
+///
+/// let layer = ServerLayer::new(NoopTracer)
+///     .operation_name(|request| format!("{} shop", request.method).into())
+///     .request_headers([USER_AGENT])
+///     .error_status(|status| status.as_u16() >= 400)
+///     .decorate(|span, request| {
+///         span.set_tag("http.version", format!("{:?}", request.version).as_str());
+///     })
+///     .span_end(SpanEnd::Head);
+/// ```
+///
+/// # The caller's address
+///
+/// The tags `peer.*` are set if the server tells the address of the caller:
+///
+/// * tonic does.
+/// * axum does if it serves `app.into_make_service_with_connect_info::<SocketAddr>()`.
+/// * For other services, insert the `SocketAddr` of the connection into the extensions of each request.
 #[derive(Clone)]
 pub struct ServerLayer {
     settings: Arc<HttpSettings>,

@@ -244,6 +244,26 @@ fn the_head_ends_the_span_if_no_body_follows() {
 }
 
 #[test]
+fn the_head_of_a_101_ends_the_span_of_a_client() {
+    run(async {
+        let (tracer, spans) = recording_tracer();
+        let (_feeder, body) = Fed::new();
+        let mut body = Some(body);
+        let sender = service_fn(move |_: Request<()>| {
+            let body = body.take().expect("one request");
+            async { reply(101, body) }
+        });
+        let client = ClientLayer::new(tracer.clone()).wrap(sender);
+        let response = client.oneshot(Request::new(())).await.expect("infallible");
+        finished(&tracer, &spans);
+        drop(response);
+        let span = finished(&tracer, &spans);
+        assert_eq!(span.tag_text("http.status_code"), "101");
+        assert_eq!(events(&span), [""; 0]);
+    });
+}
+
+#[test]
 fn the_head_ends_the_span_of_an_empty_body() {
     run(async {
         let (tracer, spans) = recording_tracer();
