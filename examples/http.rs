@@ -1,12 +1,12 @@
 //! Three programs in one: a reader who looks for a book, a library, and its shelves.
 //!
-//! Learnt: one layer makes the spans of a server, one call those of a client, and the header `uber-trace-id` makes
-//! one trace of them. No handler is handed a span; the one that wants it finds it.
+//! Learnt: a layer starts the spans of a server, a call starts those of a client, and the header `uber-trace-id` joins
+//! them into one trace. Handlers take no span as an argument; one that wants a span asks for the active one.
 //!
 //! Run: `cargo run --example http --features full`.
 //!
-//! Change: ask for the book `8`, which nobody has. A 404 is an answer and no error, unless you say so: give the
-//! library's client `TracingMiddleware::error_status` in place of `send_traced`.
+//! Change: ask for the book `8`, which the shelves do not have. A 404 is not an error by default. To make it one, give
+//! the library's client a `TracingMiddleware` with an `error_status`, in place of `send_traced`.
 
 use std::error::Error;
 
@@ -22,7 +22,7 @@ use tracehound::prelude::*;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // `tracehound::dev("reader")` does as much in one line, but keeps quiet where the output is piped.
+    // `tracehound::dev("reader")` does this in one line, but draws nothing if the output is piped.
     let options = DevOptions::new().any_ports().waterfall(Waterfall::Always);
     let server = DevServer::start(options)?;
     let tracer = server.tracer("reader")?;
@@ -65,7 +65,7 @@ fn shelves() -> Router {
     Router::new().route("/shelves/{id}", get(look))
 }
 
-/// Serves `app` on a free port, every request with a span.
+/// Serves `app` on a free port and gives every request a span.
 async fn serve(app: Router, tracer: JaegerTracer) -> Result<String, Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);

@@ -131,7 +131,6 @@ pub mod config;
 pub mod dev;
 pub mod diagnostics;
 pub mod metrics;
-#[cfg(feature = "tower")]
 pub mod middleware;
 pub mod model;
 mod panics;

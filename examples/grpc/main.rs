@@ -1,12 +1,12 @@
-//! A client and a server of gRPC: one call that goes well, one that fails.
+//! A gRPC client and server: one call succeeds, one fails.
 //!
-//! Learnt: `ServerLayer` on tonic's server, `ClientLayer` around its channel. Calls are named for their method, and the
-//! status of gRPC, which comes last, decides what is an error: a client's span is failed by every status but `OK` and
-//! `Canceled`, a server's only by one that is the server's own fault.
+//! Learnt: `ServerLayer` on tonic's server, `ClientLayer` around its channel. Calls are named after their method. The
+//! gRPC status, which comes last, decides what is an error: on a client, every status but `OK` and `Canceled`; on a
+//! server, only a status that is the server's own fault.
 //!
 //! Run: `cargo run --example grpc --features full`.
 //!
-//! Change: have the greeter answer `Status::internal` in place of `Status::not_found`. Whose fault is it now?
+//! Change: let the greeter answer `Status::internal` in place of `Status::not_found`. Whose fault is it now?
 
 mod text;
 

@@ -1,4 +1,4 @@
-//! gRPC with texts for messages, in place of the code that tonic's build step would write.
+//! gRPC with text messages, in place of the code that tonic's build step generates.
 
 use std::future::Future;
 
@@ -12,7 +12,7 @@ use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 use tower::service_fn;
 
-/// A server's only method.
+/// Returns a service with one method.
 pub(crate) fn method<H, F>(path: &str, handler: H) -> Routes
 where
     H: Fn(String) -> F + Clone + Send + Sync + 'static,
@@ -28,7 +28,7 @@ where
     Routes::from(axum::Router::new().route(path, post(call)))
 }
 
-/// Calls a method.
+/// Calls a method with one message.
 pub(crate) async fn call<S>(service: S, path: &'static str, message: &str) -> Result<String, Status>
 where
     S: GrpcService<tonic::body::Body>,
@@ -46,7 +46,7 @@ where
         .map(Response::into_inner)
 }
 
-/// Puts a text into a frame as it is, and takes it out again.
+/// A codec whose messages are plain text.
 struct Text;
 
 impl Codec for Text {

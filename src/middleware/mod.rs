@@ -1,4 +1,30 @@
-//! Spans for the requests that a program takes and sends, without a line in the handlers.
+//! Spans for the requests that a program receives and sends, without a change to its handlers.
+//!
+//! A layer around a server starts a span for each request that comes in. A layer around a client starts a span for each
+//! request that goes out, and injects its context into the headers, so that both spans belong to one trace:
+//!
+//! ```
+//! # #[cfg(all(feature = "axum", feature = "reqwest"))]
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use axum::Router;
+//! use axum::routing::get;
+//! use tracehound::middleware::{SendTraced, ServerLayer};
+//! use tracehound::prelude::*;
+//!
+//! async fn user() -> &'static str {
+//!     active_span().set_tag("user.plan", "free"); // the span of the request
+//!     "Ada"
+//! }
+//!
+//! let tracer = tracehound::Config::from_env()?.build()?;
+//! let app: Router = Router::new()
+//!     .route("/users/{id}", get(user))
+//!     .layer(ServerLayer::new(tracer.clone())); // server span: `GET /users/{id}`
+//!
+//! let client = reqwest::Client::new();
+//! let reply = client.get("http://shop/users/7").send_traced(&tracer).await?; // client span: `HTTP GET`
+//! # Ok(()) }
+//! ```
 //!
 //! ```text
 //!            ServerLayer                    ClientLayer, TracingMiddleware, send_traced
@@ -6,46 +32,46 @@
 //! response ◄─ body ends: span finishes ◄────────── body ends: span finishes ◄─ response
 //! ```
 //!
-//! | library | server | client |
-//! |---|---|---|
-//! | tower | [`ServerLayer`] | [`ClientLayer`] |
-//! | axum | [`ServerLayer`] on or around the router; [`RequestSpan`] as an extractor | |
-//! | hyper | [`ServerLayer::wrap`] around a service of hyper or of tower | [`ClientLayer::wrap`] around hyper-util's client |
-//! | tonic | [`ServerLayer`] on the server | [`ClientLayer`] around the channel; [`TracingInterceptor`] only injects |
-//! | reqwest | | [`TracingMiddleware`], or [`SendTraced`] for one request |
+//! # Which type for which library
 //!
-//! # What is on a span
+//! | library | feature | server | client |
+//! |---|---|---|---|
+//! | tower | `tower` | [`ServerLayer`] | [`ClientLayer`] |
+//! | axum | `axum` | [`ServerLayer`] on the router or around it; [`RequestSpan`] as an extractor | |
+//! | hyper | `hyper` | [`ServerLayer::wrap`] around a service of hyper or of tower | [`ClientLayer::wrap`] around hyper-util's client |
+//! | tonic | `tonic` | [`ServerLayer`] on the server | [`ClientLayer`] around the channel; [`TracingInterceptor`] injects and starts no span |
+//! | reqwest | `reqwest` | | [`TracingMiddleware`], or [`SendTraced`] for one request |
+//!
+//! # What a span records
 //!
 //! | | server | client |
 //! |---|---|---|
-//! | name | `GET /users/{id}`, or `HTTP GET` where the route is not known | `HTTP GET` |
-//! | at the start | `span.kind`, `component`, `http.method`, `http.url`; where the server tells who calls ([how](ServerLayer)), `peer.ipv4` or `peer.ipv6`, `peer.port` | `span.kind`, `component`, `http.method`, `http.url`, `peer.address` (for a tonic channel, [if it is set](ClientLayer::peer_address)) |
-//! | in the end | `http.status_code`, `http.response_size` | `http.status_code` |
-//! | `error` | status 5xx; the service or the body fails; a panic | status 5xx; the service or the body fails |
-//! | log events | `headers_sent`, `cancelled`, `error`, `panic` | `headers_received`, `body_dropped`, `cancelled`, `error` |
+//! | name | `GET /users/{id}`, or `HTTP GET` if the route is unknown | `HTTP GET` |
+//! | tags at the start | `span.kind`, `component`, `http.method`, `http.url`; `peer.ipv4` or `peer.ipv6` and `peer.port`, if the server tells the caller's address ([how](ServerLayer)) | `span.kind`, `component`, `http.method`, `http.url`, `peer.address` (for a tonic channel, [if it is set](ClientLayer::peer_address)) |
+//! | tags at the end | `http.status_code`, `http.response_size` | `http.status_code` |
+//! | `error=true` | status 5xx; the service or the body fails; a panic | status 5xx; the service or the body fails; a panic |
+//! | log events | `headers_sent`, `cancelled`, `error`, `panic` | `headers_received`, `body_dropped`, `cancelled`, `error`, `panic` |
 //!
-//! A gRPC call is named for its method, `/package.Service/Method`, and has neither URL nor HTTP status. A status that is
-//! not OK gives it `response_code`, `response_class` and an error log as in otgrpc; it is an error on a client unless the
-//! class is `2xx`, and on a server if it is `5xx` or the code is Unknown, which stands for a missing status too.
+//! Error texts and URLs are recorded with their secrets hidden: user names, passwords, and the values of query and path
+//! parameters. Headers are recorded only on request, and those that hold secrets never. Bodies and gRPC metadata are
+//! not recorded at all.
 //!
-//! A server takes no caller's word for it (a POST of `application/grpc`): the answer decides. One that is not gRPC's makes
-//! the span that of an HTTP request. Nor must callers fill a backend with names: a path is a name once a method has
-//! answered there, with a message or with trailers. Until then the span is `HTTP POST`, or has the name of its route, with
-//! the path in `http.url`; and a layer knows a thousand methods at most. A client names its calls for the path at once. A
-//! proxy, whose paths are its callers', sets [`operation_name`](ClientLayer::operation_name).
+//! # When a span ends
 //!
-//! A request whose future or body is dropped before its end was cancelled: that is a log event and the tag
-//! `http.cancelled` (for gRPC `response_code=Canceled`), and no error. A client that has the reply and drops its body unread,
-//! because the status is all it wants, has cancelled nothing: that is the log event `body_dropped`. A body that ends
-//! before its `content-length` has failed.
+//! A span ends with the body of the response, or with its head if [`SpanEnd::Head`] is set.
 //!
-//! # Upgrades
-//!
-//! The span of a request to upgrade, to a WebSocket say, ends when the head of the 101 is there, on both sides. What
-//! happens on the connection afterwards is not measured: not how long it lasts, nor how it ends. A task that works on it
-//! can start a span of its own, which comes after that of the request:
+//! * A request is **cancelled** if its future or body is dropped before the end. The span gets the log event
+//!   `cancelled` and the tag `http.cancelled` (for gRPC `response_code=Canceled`), but no `error`.
+//! * A client that drops a body **unread** has cancelled nothing: often the status is all it wants. The span gets the
+//!   log event `body_dropped`.
+//! * A body that ends before its `content-length` has **failed**.
+//! * A request to **upgrade**, for example to a WebSocket, ends with the head of the 101 response, on both sides. What
+//!   happens on the connection afterwards is not measured. A task that works on it can start a span of its own, which
+//!   follows from the request's span:
 //!
 //! ```
+//! # #[cfg(feature = "tower")]
+//! # {
 //! use tracehound::middleware::RequestSpan;
 //! use tracehound::prelude::*;
 //!
@@ -54,53 +80,47 @@
 //!     session.log_event("message");
 //! }
 //! # session(&tracehound::NoopTracer, &RequestSpan::default());
+//! # }
 //! ```
 //!
-//! What is still said on the [`RequestSpan`] is lost, and counted as
-//! [`DroppedItems`](crate::metrics::Counter::DroppedItems).
+//! Tags and log records that reach a [`RequestSpan`] after its end are lost. Each is counted as
+//! [`DroppedItems`](crate::metrics::Counter::DroppedItems), if the span is sampled.
 //!
-//! # What is not
+//! # gRPC
 //!
-//! Of a URL neither the user name and password nor the values of parameters are recorded; of headers only those that were
-//! asked for, and those that hold secrets not even then; of bodies and of gRPC metadata nothing; of errors their texts,
-//! with the URLs in them redacted.
+//! A call is named after its method, `/package.Service/Method`. It has no URL and no HTTP status. A status other than
+//! OK sets `response_code` and `response_class` and logs an error, as otgrpc does. It also sets `error=true`: on a
+//! client unless the class is `2xx`; on a server if the class is `5xx` or the code is Unknown, which stands for a
+//! missing status too.
 //!
-//! # What may go wrong
+//! A server does not trust the content type of a request: the response decides what the request was. If the response is
+//! not gRPC, the span becomes that of an HTTP request. Callers cannot fill a backend with names either. A path becomes
+//! a name only after a method has answered on it with a message or with trailers; until then the span is named
+//! `HTTP POST` or after its route, and the path is in `http.url`. A layer remembers at most 1,000 methods.
 //!
-//! Nothing here fails a request. A context that is malformed is ignored and counted, and the request starts a trace. A
-//! hook that panics is caught, and is as if it were not set. With a tracer that is off, requests pass untouched.
+//! A client names its calls after the path at once. A proxy, whose paths come from its callers, should set
+//! [`operation_name`](ClientLayer::operation_name).
+//!
+//! # Failures
+//!
+//! The middleware never fails a request. A malformed context is ignored and counted, and the request starts a new
+//! trace. A hook that panics counts as not set. If the tracer is off, requests pass through untouched.
 
-#[cfg(feature = "axum")]
-mod axum;
-mod body;
-mod claim;
-mod client;
-mod exchange;
-mod failure;
-mod future;
+#[cfg(feature = "tower")]
+mod error_log;
+#[cfg(feature = "tower")]
 mod grpc;
-mod hooks;
-#[cfg(feature = "hyper")]
-mod hyper;
-mod peer;
-mod record;
-mod redact;
-mod request_span;
-#[cfg(feature = "reqwest")]
-mod reqwest;
-mod route;
-mod server;
-#[cfg(feature = "tonic")]
-mod tonic;
-mod treatment;
+#[cfg(feature = "tower")]
+mod http;
+#[cfg(feature = "tower")]
+mod side;
 
-pub use self::body::TracedBody;
-pub use self::client::{ClientLayer, ClientService};
-pub use self::future::TracedFuture;
-pub use self::hooks::SpanEnd;
-pub use self::request_span::RequestSpan;
-#[cfg(feature = "reqwest")]
-pub use self::reqwest::{SendTraced, TracingMiddleware};
-pub use self::server::{ServerLayer, ServerService};
 #[cfg(feature = "tonic")]
-pub use self::tonic::TracingInterceptor;
+pub use self::grpc::TracingInterceptor;
+#[cfg(feature = "tower")]
+pub use self::http::{
+    ClientLayer, ClientService, RequestSpan, ServerLayer, ServerService, SpanEnd, TracedBody,
+    TracedFuture,
+};
+#[cfg(feature = "reqwest")]
+pub use self::http::{SendTraced, TracingMiddleware};

@@ -1,11 +1,11 @@
-//! What may be seen of a text in which URLs, user names and passwords may stand.
+//! Hides the secrets in a text that may hold URLs, user names and passwords.
 //!
-//! [`text`] reads texts that nobody has parsed: errors, gRPC messages, headers, values of variables. It hides user
-//! info, the values of queries, and fragments. Such a text does not say where a URL ends: a password may have blanks,
-//! quotes and every separator in it. So one rule decides: where a text can be read in two ways, what is secret in
-//! either of them is hidden, with `…` in its place.
+//! [`text`] reads free texts: errors, gRPC messages, headers, values of variables. It hides user info, the values of
+//! queries, and fragments. The end of a URL in such a text is a guess, because a password may hold blanks, quotes and
+//! every separator. So one rule decides: if a text can be read in two ways, everything that is secret in either reading
+//! is hidden, and `…` replaces it.
 //!
-//! | text | seen |
+//! | text | redacted |
 //! |---|---|
 //! | `pg://u:a#b@h/d` (`a#b` is no port, so `u` is no host) | `pg://h/d` |
 //! | `http://shop/?email=me@x.org&x` (a well-formed URL) | `http://shop/?email=` |
@@ -13,8 +13,8 @@
 //! | `http://u?x@h/d` (user info `u?x`, or a query `x@h/d`) | `http://…` |
 //! | `cannot reach u:p w@h` | `cannot reach …@h` |
 //!
-//! Two things cannot be told from ordinary text and stay: a lone `name@host`, which is also a mail address, and the
-//! user info of a URL which is itself a well-formed URL with another one, or with a query of `key=value`, behind it.
+//! Two things look like ordinary text and stay: a lone `name@host`, which may be a mail address; and user info that is
+//! itself the start of a well-formed URL, if another URL or a query `key=value` follows.
 
 mod opener;
 #[cfg(test)]
@@ -30,23 +30,23 @@ pub(crate) fn text(text: &str) -> Cow<'_, str> {
     if !text.contains(['@', '?', '#', ';', '%']) {
         return Cow::Borrowed(text);
     }
-    let mut seen = String::with_capacity(text.len());
+    let mut redacted = String::with_capacity(text.len());
     let urls = urls(text);
     let first = urls.first().map_or(text.len(), |url| url.scheme);
-    push_prose(&mut seen, &text[..first]);
+    push_prose(&mut redacted, &text[..first]);
     for (n, url) in urls.iter().enumerate() {
         let end = urls.get(n + 1).map_or(text.len(), |next| next.scheme);
-        seen.push_str(&text[url.scheme..url.body]);
+        redacted.push_str(&text[url.scheme..url.body]);
         push_url(
-            &mut seen,
+            &mut redacted,
             &text[url.body..end],
             Opener::before(&text[..url.scheme]),
         );
     }
-    Cow::Owned(seen)
+    Cow::Owned(redacted)
 }
 
-/// Hides the secrets of a text that is one value: all that stands before an `@` is user info.
+/// Hides the secrets of a text that is a single value: everything before an `@` is user info.
 pub(crate) fn value(value: &str) -> Cow<'_, str> {
     match value.rfind('@') {
         Some(at) if urls(value).is_empty() => text(&value[at..]).into_owned().into(),
@@ -54,7 +54,7 @@ pub(crate) fn value(value: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether a text is a host and perhaps a port, as it stands in a URL.
+/// Whether a text is a host, with or without a port, as in a URL.
 pub(crate) fn is_host_and_port(text: &str) -> bool {
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => match rest.split_once(']') {
@@ -70,50 +70,51 @@ pub(crate) fn is_host_and_port(text: &str) -> bool {
     !host.is_empty() && host.chars().all(is_name) && is_port
 }
 
-/// Writes a path without the values of parameters such as `;jsessionid=1`, and without what is secret in a URL that it
-/// holds.
-pub(crate) fn push_path(seen: &mut String, path: &str) {
+/// Writes a path without the values of parameters such as `;jsessionid=1`, and without the secrets of a URL in it.
+pub(crate) fn push_path(redacted: &mut String, path: &str) {
     for (n, segment) in path.split('/').enumerate() {
         if n > 0 {
-            seen.push('/');
+            redacted.push('/');
         }
         let mut parts = segment.split(';');
-        push_encoded(seen, parts.next().unwrap_or_default());
+        push_encoded(redacted, parts.next().unwrap_or_default());
         for part in parts {
             if let Some((key, _)) = part.split_once('=')
                 && is_key(key)
             {
-                seen.push(';');
-                seen.push_str(key);
-                seen.push('=');
+                redacted.push(';');
+                redacted.push_str(key);
+                redacted.push('=');
             }
         }
     }
 }
 
-/// Writes the keys of a query, each with an `=`. A parameter without one is left out, because it may be a bare token
-/// as well as a key.
-pub(crate) fn push_query(seen: &mut String, query: &str) {
+/// Writes the keys of a query, each with an `=`. A parameter without `=` is left out, because it may be a token and not
+/// a key.
+pub(crate) fn push_query(redacted: &mut String, query: &str) {
     let keys = query.split('&').filter_map(|pair| pair.split_once('='));
     let mut separator = '?';
     for (key, _) in keys.filter(|(key, _)| is_key(key)) {
-        seen.push(separator);
-        seen.push_str(key);
-        seen.push('=');
+        redacted.push(separator);
+        redacted.push_str(key);
+        redacted.push('=');
         separator = '&';
     }
 }
 
-/// Where a URL stands in a text.
+/// The position of a URL in a text.
 struct Url {
-    /// Where its scheme begins.
+    /// The start of the scheme.
     scheme: usize,
-    /// What is behind the `://`.
+    /// The position after the `://`.
     body: usize,
 }
 
-/// The URLs of a text. A later one counts if it begins a word and the one before it is well-formed: else it may be a
-/// piece of that one's password.
+/// Finds the URLs of a text.
+///
+/// A later one counts only if it begins a word and the URL before it is well-formed. Otherwise it may be a part of the
+/// other's password.
 fn urls(text: &str) -> Vec<Url> {
     let mut urls: Vec<Url> = Vec::new();
     let mut from = 0;
@@ -123,11 +124,11 @@ fn urls(text: &str) -> Vec<Url> {
             .rfind(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.')))
             .map_or(0, |other| other + char_len(&text[other..]));
         let is_start = match urls.last() {
-            // `jdbc:pg://u:p@h` may as well be the user `jdbc`; behind a `?` a value begins.
+            // `jdbc:pg://u:p@h` may have a user `jdbc`; after a `?`, it is the value of a query.
             None => {
                 let word = &text[word_start(&text[..scheme])..scheme];
                 let has_user = word.match_indices(':').any(|(at, _)| {
-                    // `"url":"http://h"`, in JSON.
+                    // JSON has `"url":"http://h"`.
                     !word[..at].ends_with(['"', '\''])
                 });
                 if has_user && text[body..].contains('@') {
@@ -150,7 +151,7 @@ fn urls(text: &str) -> Vec<Url> {
     urls
 }
 
-/// The next `://`, or `:\/\/` as some write it in JSON: where it begins and ends.
+/// Returns start and end of the next `://`, or of `:\/\/`, which JSON may have.
 fn separator(text: &str, from: usize) -> Option<(usize, usize)> {
     text[from..].match_indices(':').find_map(|(at, _)| {
         let slashes = &text[from + at + 1..];
@@ -160,15 +161,15 @@ fn separator(text: &str, from: usize) -> Option<(usize, usize)> {
     })
 }
 
-/// Writes what may be seen of a URL and of the text behind it; `url` begins behind the `://`.
-fn push_url(seen: &mut String, url: &str, opener: Option<Opener>) {
+/// Writes a URL and the text after it without their secrets; `url` begins after the `://`.
+fn push_url(redacted: &mut String, url: &str, opener: Option<Opener>) {
     let Some(at) = url.rfind('@') else {
-        return push_tail(seen, url, opener);
+        return push_tail(redacted, url, opener);
     };
     let (before, after) = (&url[..at], &url[at + 1..]);
     let is_in_authority = !before.contains(ends_authority);
     if is_in_authority {
-        return push_tail(seen, after, opener);
+        return push_tail(redacted, after, opener);
     }
     let query = before.find(['?', '#']);
     match authority(url) {
@@ -176,24 +177,24 @@ fn push_url(seen: &mut String, url: &str, opener: Option<Opener>) {
             let host = authority
                 .rsplit_once('@')
                 .map_or(0, |(user, _)| user.len() + 1);
-            push_tail(seen, &url[host..], opener);
+            push_tail(redacted, &url[host..], opener);
         }
-        // No host and port stand there, so it is user info, unless there is a query all the same.
+        // The authority is not a host and port, so it is user info, unless there is a query.
         None if !query.is_some_and(|query| begins_with_pair(&before[query + 1..])) => {
-            push_tail(seen, after, opener);
+            push_tail(redacted, after, opener);
         }
         _ if query.is_some() => {
-            seen.push('…');
-            push_prose(seen, &after[query_end(after, opener)..]);
+            redacted.push('…');
+            push_prose(redacted, &after[query_end(after, opener)..]);
         }
         _ => {
-            seen.push_str("…@");
-            push_tail(seen, after, opener);
+            redacted.push_str("…@");
+            push_tail(redacted, after, opener);
         }
     }
 }
 
-/// The authority of a well-formed URL, user info included; none where something else stands there.
+/// Returns the authority of a well-formed URL, with its user info.
 fn authority(url: &str) -> Option<&str> {
     let all = &url[..url.find(ends_authority).unwrap_or(url.len())];
     [all, all.trim_end_matches(is_closing)]
@@ -205,8 +206,10 @@ fn authority(url: &str) -> Option<&str> {
         })
 }
 
-/// Whether the `@` can only be in the value of a query, or behind it: a path and `?key=` stand before it. Where the authority has
-/// user info too, that might go on to the last `@`, so its host must be one beyond doubt.
+/// Whether the `@` must be in the value of a query or after it, because a path and `?key=` precede it.
+///
+/// If the authority has user info, the user info might extend to the last `@`. Then the host must be certain: it has a
+/// port, or it is an address.
 fn is_in_query(url: &str, at: usize, authority: &str) -> bool {
     let Some((path, query)) = url[authority.len()..at].split_once('?') else {
         return false;
@@ -229,28 +232,28 @@ fn begins_with_pair(query: &str) -> bool {
         .is_some_and(|(key, _)| !key.is_empty() && is_key(key))
 }
 
-/// Writes host, path and query of a URL without user info, and the text behind it.
-fn push_tail(seen: &mut String, url: &str, opener: Option<Opener>) {
+/// Writes host, path and query of a URL without user info, and the text after it.
+fn push_tail(redacted: &mut String, url: &str, opener: Option<Opener>) {
     let word = url.find(char::is_whitespace).unwrap_or(url.len());
     let Some(query) = url[..word].find(['?', '#']) else {
-        push_path(seen, &url[..word]);
-        return push_prose(seen, &url[word..]);
+        push_path(redacted, &url[..word]);
+        return push_prose(redacted, &url[word..]);
     };
-    push_path(seen, &url[..query]);
+    push_path(redacted, &url[..query]);
     let rest = &url[query + 1..];
     let end = query_end(rest, opener);
     if url[query..].starts_with('?') {
         let query = &rest[..end];
         push_query(
-            seen,
+            redacted,
             query.split_once('#').map_or(query, |(query, _)| query),
         );
     }
-    push_prose(seen, &rest[end..]);
+    push_prose(redacted, &rest[end..]);
 }
 
-/// Where a query ends: at the quote or bracket that the URL was opened with, else at the first blank. It goes on
-/// behind a blank where there is more of a query, `&key=`.
+/// Returns the end of a query: the quote or bracket that closes the URL's opener, or else the first blank that has no
+/// more of the query (`&key=`) after it.
 fn query_end(query: &str, opener: Option<Opener>) -> usize {
     if let Some(end) = opener.and_then(|opener| opener.closes(query)) {
         return end;
@@ -265,8 +268,8 @@ fn query_end(query: &str, opener: Option<Opener>) -> usize {
     query[..end].trim_end_matches(is_closing).len()
 }
 
-/// Writes a text without a URL in it. User info stands between a word with a colon inside and the last `@`.
-fn push_prose(seen: &mut String, text: &str) {
+/// Writes a text that has no URL. From a word with a colon inside to the last `@`, it is user info.
+fn push_prose(redacted: &mut String, text: &str) {
     let user = text.rfind('@').and_then(|at| {
         let colon = text[..at].match_indices(':').find(|(colon, _)| {
             let next = text[colon + 1..].chars().next();
@@ -280,48 +283,48 @@ fn push_prose(seen: &mut String, text: &str) {
         Some((start, at)) => {
             let (user, after) = (&text[start..at], &text[at + 1..]);
             let opener = Opener::before(&text[..start]);
-            push_words(seen, &text[..start]);
+            push_words(redacted, &text[..start]);
             if user.contains('?') {
-                seen.push('…');
-                push_words(seen, &after[query_end(after, opener)..]);
+                redacted.push('…');
+                push_words(redacted, &after[query_end(after, opener)..]);
             } else {
-                seen.push_str("…@");
-                push_tail(seen, after, opener);
+                redacted.push_str("…@");
+                push_tail(redacted, after, opener);
             }
         }
-        None => push_words(seen, text),
+        None => push_words(redacted, text),
     }
 }
 
-/// Writes words without the queries of those that are paths, such as `/cart?id=7`.
-fn push_words(seen: &mut String, text: &str) {
+/// Writes words. Paths such as `/cart?id=7` lose the values of their queries.
+fn push_words(redacted: &mut String, text: &str) {
     for word in text.split_inclusive(char::is_whitespace) {
         let Some((path, query)) = word.split_once('?') else {
-            push_encoded(seen, word);
+            push_encoded(redacted, word);
             continue;
         };
         let end = query.trim_end_matches(|c: char| c.is_whitespace() || is_closing(c));
         if end.contains('=') || (path.contains('/') && !end.is_empty()) {
-            push_path(seen, path);
-            push_query(seen, end);
-            seen.push_str(&query[end.len()..]);
+            push_path(redacted, path);
+            push_query(redacted, end);
+            redacted.push_str(&query[end.len()..]);
         } else {
-            push_encoded(seen, word);
+            push_encoded(redacted, word);
         }
     }
 }
 
-/// Writes a word without what stands behind a percent-encoded `://` in it, or between an encoded `:` and `@`.
-fn push_encoded(seen: &mut String, word: &str) {
+/// Writes a word without the part after a percent-encoded `://`, or between an encoded `:` and `@`.
+fn push_encoded(redacted: &mut String, word: &str) {
     let Some((colon, rest)) = find_encoded(word, "3a") else {
-        return seen.push_str(word);
+        return redacted.push_str(word);
     };
     let end = word.trim_end_matches(|c: char| c.is_whitespace() || is_closing(c));
     let is_url = strip_encoded(rest, "2f").and_then(|rest| strip_encoded(rest, "2f"));
     if let Some(body) = is_url {
-        seen.push_str(&word[..word.len() - body.len()]);
-        seen.push('…');
-        seen.push_str(&word[end.len()..]);
+        redacted.push_str(&word[..word.len() - body.len()]);
+        redacted.push('…');
+        redacted.push_str(&word[end.len()..]);
         return;
     }
     let mut after = None;
@@ -332,15 +335,15 @@ fn push_encoded(seen: &mut String, word: &str) {
     match after {
         Some(after) => {
             let start = word[..colon].rfind('/').map_or(0, |slash| slash + 1);
-            seen.push_str(&word[..start]);
-            seen.push('…');
-            push_encoded(seen, after);
+            redacted.push_str(&word[..start]);
+            redacted.push('…');
+            push_encoded(redacted, after);
         }
-        None => seen.push_str(word),
+        None => redacted.push_str(word),
     }
 }
 
-/// The first escape of a byte, and what is behind it. The escape may itself be encoded: `%253A`.
+/// Finds the first escape of a byte, and the text after it. The escape may itself be encoded: `%253A`.
 fn find_encoded<'t>(text: &'t str, digits: &str) -> Option<(usize, &'t str)> {
     text.match_indices('%')
         .find_map(|(at, _)| Some((at, strip_encoded(&text[at..], digits)?)))
@@ -357,7 +360,7 @@ fn ends_authority(c: char) -> bool {
     c.is_whitespace() || matches!(c, '/' | '?' | '#' | '\\')
 }
 
-/// Whether a key is one beyond doubt, with no value encoded in it.
+/// Whether a key is certainly a key, with no value encoded in it.
 fn is_key(key: &str) -> bool {
     let is_plain = |c: char| c.is_alphanumeric() || "-._~[]$*+%".contains(c);
     let hides = ["3a", "3d", "3f", "23", "26", "40", "2f"];
@@ -367,19 +370,19 @@ fn is_key(key: &str) -> bool {
             .any(|digits| find_encoded(key, digits).is_some())
 }
 
-/// A zone, as in `fe80::1%eth0`, may follow.
+/// Whether a text is an IPv6 address, with or without a zone as in `fe80::1%eth0`.
 fn is_v6(text: &str) -> bool {
     let address = text.split_once('%').map_or(text, |(address, _)| address);
     address.parse::<Ipv6Addr>().is_ok()
 }
 
-/// Where the last word of a text begins.
+/// Returns the start of the last word.
 fn word_start(text: &str) -> usize {
     let blank = text.rfind(char::is_whitespace);
     blank.map_or(0, |blank| blank + char_len(&text[blank..]))
 }
 
-/// The length of the first character.
+/// Returns the length of the first character.
 fn char_len(text: &str) -> usize {
     text.chars().next().map_or(0, char::len_utf8)
 }

@@ -2,12 +2,12 @@
 
 use super::char_len;
 
-/// A quote or bracket right before a URL.
+/// A quote or bracket directly before a URL.
 #[derive(Clone, Copy)]
 pub(super) struct Opener {
     open: char,
     close: char,
-    /// With a backslash, as in a quoted text inside another one.
+    /// Whether a backslash precedes it, as in a quoted text within another one.
     is_escaped: bool,
 }
 
@@ -23,7 +23,7 @@ impl Opener {
         })
     }
 
-    /// Where a query ends that was opened with this. A closing one counts if prose may follow it.
+    /// Returns the end of a query whose URL has this opener: a closing quote or bracket that prose may follow.
     pub(super) fn closes(self, query: &str) -> Option<usize> {
         let mut depth = 0;
         for (at, _) in query.match_indices([self.open, self.close]) {
@@ -40,7 +40,7 @@ impl Opener {
                 depth += 1;
                 continue;
             }
-            // A few, so that a text of nothing else takes no longer than another.
+            // Bounded, so that a text of closing characters takes no quadratic time.
             let mut more = 8;
             let behind = after.trim_start_matches(|c: char| {
                 more -= 1;
@@ -79,7 +79,7 @@ pub(super) fn is_opening(c: char) -> bool {
     PAIRS.iter().any(|(open, _)| *open == c)
 }
 
-/// What may stand behind a URL and is no part of it.
+/// Whether a character may follow a URL without being a part of it.
 pub(super) fn is_closing(c: char) -> bool {
     PAIRS.iter().any(|(_, close)| *close == c) || matches!(c, '.' | ',' | ';' | ':' | '!')
 }

@@ -1,11 +1,11 @@
-//! Canaries in every place where a secret may stand.
+//! Tests that plant canaries wherever a secret may be.
 
 use proptest::prelude::*;
 
 use super::*;
 
 #[test]
-fn ordinary_text_is_not_changed() {
+fn ordinary_text_stays_unchanged() {
     let rows = [
         "",
         "connection refused",
@@ -36,7 +36,7 @@ fn ordinary_text_is_not_changed() {
 }
 
 #[test]
-fn secrets_of_urls_are_hidden_and_the_rest_is_told() {
+fn the_secrets_of_urls_are_hidden_and_the_rest_stays() {
     let rows = [
         (
             "error sending request for url (http://u:p@127.0.0.1:1/x?token=a)b): refused (os error 111)",
@@ -51,7 +51,7 @@ fn secrets_of_urls_are_hidden_and_the_rest_is_told() {
             "from http://a@b to \"x+y.z://c@d?e=f\"",
             "from http://b to \"x+y.z://d?e=\"",
         ),
-        // What only a password can hold.
+        // Only a password can hold these separators.
         ("pg://u:a#b@h/d", "pg://h/d"),
         ("pg://u:a?b@h/d refused", "pg://h/d refused"),
         ("pg://u:a/b@h/d", "pg://h/d"),
@@ -60,7 +60,7 @@ fn secrets_of_urls_are_hidden_and_the_rest_is_told() {
         ("pg://u:a\n@h/d", "pg://h/d"),
         ("pg://u:a b://c@h/d", "pg://h/d"),
         ("[\"pg://u:a@h\",\"pg://u:b@h\"]", "[\"pg://h\"]"),
-        // What can be read in two ways.
+        // Texts that can be read in two ways.
         ("pg://u:1/a@h/d", "pg://…@h/d"),
         ("pg://u:1?a@h/d x", "pg://… x"),
         ("pg://h/?a@b x", "pg://… x"),
@@ -69,7 +69,7 @@ fn secrets_of_urls_are_hidden_and_the_rest_is_told() {
         ("pg://u:p@h?a@b", "pg://…"),
         ("pg://u:p@h?k=a@b", "pg://…"),
         ("http://h,i/?k=a@b", "http://…"),
-        // Well-formed.
+        // Well-formed URLs.
         ("http://h/p?k=a@b&l=c x", "http://h/p?k=&l= x"),
         ("http://u:p@h:1/p?k=a@b#c x", "http://h:1/p?k= x"),
         (
@@ -77,7 +77,7 @@ fn secrets_of_urls_are_hidden_and_the_rest_is_told() {
             "http://h/p?k=: no\n at Cart@1a2b",
         ),
         ("\"http://h/p?k=a b@c\" u:p@h", "\"http://h/p?k=\" …@h"),
-        // Without a scheme.
+        // Texts without a scheme.
         ("cannot reach u:p w@h:1/d?k=v.", "cannot reach …@h:1/d?k=."),
         ("jdbc:pg://u:p@h", "…@h"),
         ("jdbc:pg://h/d?user=u", "jdbc:pg://h/d?user="),
@@ -86,7 +86,7 @@ fn secrets_of_urls_are_hidden_and_the_rest_is_told() {
         (":p@h", "…@h"),
         ("GET /cart?id=7&x HTTP/1.1", "GET /cart?id= HTTP/1.1"),
         ("GET /cart?token, x", "GET /cart, x"),
-        // Quoted and escaped.
+        // Quoted and escaped URLs.
         ("say 'http://h/?a=b c': no", "say 'http://h/?a=': no"),
         ("\"http://h/?a=b \"c\" d\", x", "\"http://h/?a=\", x"),
         (
@@ -111,7 +111,7 @@ fn secrets_of_urls_are_hidden_and_the_rest_is_told() {
 }
 
 #[test]
-fn a_value_has_no_user_before_its_host() {
+fn a_value_loses_the_user_before_its_host() {
     for (given, seen) in [
         ("u@h", "@h"),
         ("u p@h:1/?a=1", "@h:1/?a="),
@@ -122,7 +122,7 @@ fn a_value_has_no_user_before_its_host() {
     }
 }
 
-/// What may stand in a password, and around a URL.
+/// Texts that may occur in a password and around a URL.
 const PIECES: [&str; 34] = [
     "", "#", "?", "/", "@", ":", " ", "\t", "\n", "\"", "'", "`", "\\", "\\\"", "(", ")", "[", "]",
     "{", "}", "<", ">", "“", "”", "«", "»", ",", ";", "&", "%40", "%3A", "://", "é", "1",
@@ -162,7 +162,7 @@ fn no_password_survives_in_any_quoting() {
     for (n, (before, after)) in AROUND.into_iter().enumerate() {
         for scheme in [SCHEMES[n % SCHEMES.len()], SCHEMES[n / 2 % SCHEMES.len()]] {
             for a in PIECES {
-                // Behind a blank that would be a URL of its own.
+                // After a blank, `://` would begin a URL of its own.
                 let ends_user = a.trim().is_empty() && !a.is_empty();
                 for b in PIECES {
                     if ends_user && b == "://" {
@@ -186,7 +186,7 @@ fn no_password_survives_in_any_quoting() {
 }
 
 #[test]
-fn no_value_of_a_query_survives_in_any_quoting() {
+fn no_query_value_survives_in_any_quoting() {
     let is_open = |piece: &str| piece.chars().any(char::is_whitespace);
     for (before, after) in AROUND {
         for url in [
@@ -226,7 +226,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_makes_it_panic_and_what_it_has_hidden_stays_hidden(
+    fn no_text_causes_a_panic_even_after_redaction(
         given in "([a-z]{0,2}|[:/@?#&=;%\\\\\"'()<> ]|://|%3[aA]|%40|%2F|é|…){0,24}"
     ) {
         let seen = text(&given).into_owned();
@@ -236,7 +236,7 @@ proptest! {
     }
 
     #[test]
-    fn words_without_separators_are_never_changed(given in "[\\PC&&[^@?#;%:]]{0,40}") {
+    fn words_without_separators_stay_unchanged(given in "[\\PC&&[^@?#;%:]]{0,40}") {
         prop_assert_eq!(&*text(&given), &*given);
     }
 }

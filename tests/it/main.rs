@@ -18,28 +18,7 @@ mod errors;
 mod floors;
 mod forwarding;
 #[cfg(feature = "tower")]
-mod middleware_body;
-#[cfg(feature = "hyper")]
-mod middleware_client;
-#[cfg(all(feature = "tonic", feature = "hyper"))]
-mod middleware_grpc;
-#[cfg(all(feature = "tonic", feature = "hyper"))]
-mod middleware_grpc_status;
-#[cfg(all(feature = "axum", feature = "hyper"))]
-mod middleware_hooks;
-#[cfg(feature = "hyper")]
-mod middleware_hyper;
-#[cfg(feature = "reqwest")]
-mod middleware_reqwest;
-#[cfg(all(
-    feature = "axum",
-    feature = "hyper",
-    feature = "reqwest",
-    feature = "tonic"
-))]
-mod middleware_secrets;
-#[cfg(all(feature = "axum", feature = "hyper"))]
-mod middleware_server;
+mod middleware;
 mod packets;
 mod panics;
 mod propagation;

@@ -1,0 +1,175 @@
+//! The log record that a span gets when a service or a body fails.
+//!
+//! An error may have any type with a text. If the type is in [`KNOWN`], its causes are recorded too.
+
+use std::any::{Any, type_name};
+use std::error::Error;
+use std::fmt::Display;
+use std::io;
+
+use crate::model::{field, tags};
+use crate::panics::caught;
+use crate::redact;
+use crate::span::{Span, with_causes};
+
+/// Logs `event=error`, `message`, `error.kind` (`timeout`, `connect`, `redirect` or the name of the type) and
+/// `error.object` (the message with those of its causes). Secrets in the texts are hidden.
+pub(crate) fn log_error<E: Display + 'static>(span: &Span, error: &E) {
+    if !span.is_recording() {
+        return;
+    }
+    let Some(texts) = caught(|| ErrorTexts::new(error)) else {
+        return;
+    };
+    span.log([
+        field(tags::EVENT, "error"),
+        field(tags::MESSAGE, &redact::text(&texts.message)),
+        field(tags::ERROR_KIND, texts.kind),
+        field(tags::ERROR_OBJECT, &redact::text(&texts.object)),
+    ]);
+}
+
+/// Returns an error and its causes, or nothing if its type is not in [`KNOWN`].
+pub(crate) fn chain<E: 'static>(error: &E) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    let first = KNOWN
+        .iter()
+        .flat_map(|known| known.iter())
+        .find_map(|as_error| as_error(error));
+    // A chain of causes may be a circle.
+    std::iter::successors(first, |error| (*error).source()).take(32)
+}
+
+struct ErrorTexts {
+    message: String,
+    kind: Option<&'static str>,
+    object: String,
+}
+
+impl ErrorTexts {
+    fn new<E: Display + 'static>(error: &E) -> Self {
+        let message = error.to_string();
+        // The first item of the chain is the error itself.
+        let object = with_causes(&message, chain(error).skip(1));
+        let kind = chain(error).find_map(kind_of);
+        let type_name = type_name::<E>();
+        Self {
+            message,
+            kind: kind.or_else(|| (!type_name.contains("dyn ")).then_some(type_name)),
+            object,
+        }
+    }
+}
+
+/// Whether an error is known to be a timeout.
+#[cfg(feature = "tonic")]
+pub(crate) fn is_timeout(error: &(dyn Error + 'static)) -> bool {
+    kind_of(error) == Some(TIMEOUT)
+}
+
+fn kind_of(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    let io = |error: &io::Error| match error.kind() {
+        io::ErrorKind::TimedOut => Some(TIMEOUT),
+        io::ErrorKind::ConnectionRefused
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable => Some(CONNECT),
+        _ => None,
+    };
+    error
+        .downcast_ref()
+        .and_then(io)
+        .or_else(|| hyper_kind(error))
+        .or_else(|| reqwest_kind(error))
+        .or_else(|| tonic_kind(error))
+}
+
+const TIMEOUT: &str = "timeout";
+const CONNECT: &str = "connect";
+
+/// Returns a value as an error if it has the one type that the function knows.
+type AsError = fn(&dyn Any) -> Option<&(dyn Error + 'static)>;
+
+fn as_error<T: Error + 'static>(value: &dyn Any) -> Option<&(dyn Error + 'static)> {
+    value.downcast_ref::<T>().map(|error| error as _)
+}
+
+fn as_boxed(value: &dyn Any) -> Option<&(dyn Error + 'static)> {
+    let boxed = value.downcast_ref::<Box<dyn Error + Send + Sync>>()?;
+    Some(&**boxed)
+}
+
+/// The types of errors whose causes can be read.
+const KNOWN: [&[AsError]; 4] = [&[as_boxed, as_error::<io::Error>], HYPER, REQWEST, TONIC];
+
+#[cfg(feature = "hyper")]
+const HYPER: &[AsError] = &[
+    as_error::<hyper::Error>,
+    as_error::<hyper_util::client::legacy::Error>,
+];
+#[cfg(not(feature = "hyper"))]
+const HYPER: &[AsError] = &[];
+
+#[cfg(feature = "reqwest")]
+const REQWEST: &[AsError] = &[
+    as_error::<reqwest::Error>,
+    as_error::<reqwest_middleware::Error>,
+];
+#[cfg(not(feature = "reqwest"))]
+const REQWEST: &[AsError] = &[];
+
+#[cfg(feature = "tonic")]
+const TONIC: &[AsError] = &[
+    as_error::<tonic::transport::Error>,
+    as_error::<tonic::Status>,
+];
+#[cfg(not(feature = "tonic"))]
+const TONIC: &[AsError] = &[];
+
+#[cfg(feature = "hyper")]
+fn hyper_kind(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    let is_connect = error
+        .downcast_ref::<hyper_util::client::legacy::Error>()
+        .is_some_and(hyper_util::client::legacy::Error::is_connect);
+    let is_timeout = error
+        .downcast_ref::<hyper::Error>()
+        .is_some_and(hyper::Error::is_timeout);
+    is_timeout
+        .then_some(TIMEOUT)
+        .or_else(|| is_connect.then_some(CONNECT))
+}
+#[cfg(not(feature = "hyper"))]
+fn hyper_kind(_error: &(dyn Error + 'static)) -> Option<&'static str> {
+    None
+}
+
+#[cfg(feature = "reqwest")]
+fn reqwest_kind(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    let error = error.downcast_ref::<reqwest::Error>()?;
+    if error.is_timeout() {
+        Some(TIMEOUT)
+    } else if error.is_connect() {
+        Some(CONNECT)
+    } else if error.is_redirect() {
+        Some("redirect")
+    } else {
+        None
+    }
+}
+#[cfg(not(feature = "reqwest"))]
+fn reqwest_kind(_error: &(dyn Error + 'static)) -> Option<&'static str> {
+    None
+}
+
+#[cfg(feature = "tonic")]
+fn tonic_kind(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    if error.is::<tonic::TimeoutExpired>() {
+        Some(TIMEOUT)
+    } else if error.is::<tonic::ConnectError>() {
+        Some(CONNECT)
+    } else {
+        None
+    }
+}
+#[cfg(not(feature = "tonic"))]
+fn tonic_kind(_error: &(dyn Error + 'static)) -> Option<&'static str> {
+    None
+}

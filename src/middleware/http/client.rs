@@ -1,0 +1,134 @@
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use http::uri::Authority;
+use http::{header, request, response};
+
+use crate::middleware::http::exchange::Exchange;
+use crate::middleware::http::layer::layer;
+use crate::middleware::http::protocol::Protocol;
+use crate::middleware::http::request_scope::RequestScope;
+use crate::middleware::http::settings::{HttpSettings, settings};
+use crate::middleware::http::{names, redact, span_tags};
+use crate::middleware::side::Side;
+use crate::model::tags;
+use crate::tracer::TracerExt;
+
+/// A layer that gives each request of a client a span and injects its context.
+///
+/// It wraps tower services, among them a tonic channel, and hyper-util's client.
+///
+/// The span is a child of the span that is active when the service is called, or else a root. It ends with the body of
+/// the response, so read the body to its end or drop it. After an upgrade it ends with the head of the 101 response.
+///
+/// Inside of a layer that retries, each attempt has a span; outside, one span covers all attempts. A layer that moves
+/// requests to another task, such as tower's `Buffer`, must be inside of this one: no span is active on that task.
+///
+/// ```
+/// use hyper_util::client::legacy::Client;
+/// use hyper_util::rt::TokioExecutor;
+/// use tracehound::middleware::ClientLayer;
+/// use tracehound::NoopTracer;
+///
+/// let client = Client::builder(TokioExecutor::new()).build_http::<String>();
+/// let client = ClientLayer::new(NoopTracer)
+///     .error_status(|status| status.as_u16() >= 400)
+///     .wrap(client);
+/// ```
+#[derive(Clone)]
+pub struct ClientLayer {
+    settings: Arc<HttpSettings>,
+}
+
+settings!(ClientLayer, request::Parts, response::Parts);
+layer! {
+    ClientLayer, begin,
+    /// A client whose requests have spans, made by [`ClientLayer`].
+    pub struct ClientService;
+}
+
+impl ClientLayer {
+    /// Sets whether the span's context is injected into the request, where it replaces any other. Defaults to true.
+    ///
+    /// Turn it off for servers of others, which should not see baggage:
+    ///
+    /// ```
+    /// use tracehound::middleware::ClientLayer;
+    /// use tracehound::NoopTracer;
+    ///
+    /// let layer = ClientLayer::new(NoopTracer).injection(false);
+    /// ```
+    #[must_use]
+    pub fn injection(mut self, injects: bool) -> Self {
+        self.hooks_mut().injects = injects;
+        self
+    }
+
+    /// Sets the value of the `peer.address` tag, for clients whose requests do not name their target, such as a tonic
+    /// channel.
+    ///
+    /// Defaults to host and port of the URI, or else of the `host` header. Without either there is no tag.
+    ///
+    /// ```
+    /// use tonic::transport::Endpoint;
+    /// use tracehound::middleware::ClientLayer;
+    /// use tracehound::NoopTracer;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// let channel = Endpoint::from_static("http://stock:50051").connect_lazy();
+    /// let client = ClientLayer::new(NoopTracer).peer_address("stock:50051").wrap(channel);
+    /// # });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn peer_address(mut self, address: impl Into<Cow<'static, str>>) -> Self {
+        self.hooks_mut().peer_address = Some(address.into());
+        self
+    }
+}
+
+/// Starts the span of a request and injects its context, if the request needs a span.
+fn begin(
+    settings: &HttpSettings,
+    component: &'static str,
+    request: &mut request::Parts,
+) -> RequestScope {
+    let HttpSettings { tracer, hooks, .. } = settings;
+    if !hooks.wants(request) {
+        return RequestScope::Nothing;
+    }
+    let protocol = Protocol::of(request);
+    let name = hooks
+        .name(request)
+        .unwrap_or_else(|| names::operation_name(protocol, request, None));
+    let span = tracer
+        .build_span(name)
+        .tag(tags::SPAN_KIND, tags::SPAN_KIND_CLIENT)
+        .start();
+    if span.is_noop() {
+        return RequestScope::Nothing;
+    }
+    if span.is_recording() {
+        let host = host(request);
+        span_tags::request(&span, hooks, (protocol, component), request, host);
+        let peer = hooks.peer_address.as_deref();
+        span.set_tag(
+            tags::PEER_ADDRESS,
+            peer.or_else(|| host.map(redact::without_userinfo)),
+        );
+    }
+    hooks.decorate(&span, request);
+    if hooks.injects {
+        protocol.inject(&**tracer, &span.context(), &mut request.headers);
+    }
+    Exchange::new(span, Side::Client, protocol, &request.method).into()
+}
+
+/// Returns the target of a request from its URI, or else from its `host` header.
+fn host(request: &request::Parts) -> Option<&str> {
+    if let Some(authority) = request.uri.authority() {
+        return Some(authority.as_str());
+    }
+    let host = request.headers.get(header::HOST)?.to_str().ok()?;
+    host.parse::<Authority>().is_ok().then_some(host)
+}

@@ -1,0 +1,326 @@
+use std::fmt::Display;
+
+use http::{HeaderMap, Method, StatusCode};
+
+use crate::middleware::error_log::log_error;
+use crate::middleware::grpc::status::{self as grpc, Code};
+use crate::middleware::http::grpc_claim::GrpcClaim;
+use crate::middleware::http::hooks::{Hooks, SpanEnd};
+use crate::middleware::http::protocol::Protocol;
+use crate::middleware::http::span_tags;
+use crate::middleware::side::Side;
+use crate::model::tags;
+use crate::span::Span;
+
+/// A request and its response, and the only owner of its span.
+///
+/// It moves from the response's future to the response's body and ends the span once. Dropping it earlier means that
+/// the request was cancelled or that a panic passed by.
+///
+/// The head of the response ends the span if no body follows. A 101 (Switching Protocols) is such a head: what happens
+/// on the connection afterwards is not part of the request.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    /// The no-op span after the end.
+    span: Span,
+    side: Side,
+    response: Expected,
+    /// Decided by the response of a server.
+    claim: Option<Box<GrpcClaim>>,
+    /// Whether a client has received the head of an HTTP response and not yet polled the body.
+    is_unread: bool,
+    /// How many bytes of the response's body have passed.
+    bytes: u64,
+}
+
+/// The kind of response that the exchange waits for.
+#[derive(Debug)]
+enum Expected {
+    Http {
+        /// Whether the method of the request rules out a body, whatever the headers say.
+        is_bodiless: bool,
+    },
+    Grpc {
+        /// The code to record if the response ends without one.
+        missing: Code,
+        progress: Progress,
+    },
+}
+
+/// How far a gRPC call has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    Unanswered,
+    /// The response is gRPC, but may come from a layer outside of the method.
+    Answered,
+    /// The response has a body or trailers, so a method has answered.
+    Reached,
+}
+
+impl Exchange {
+    pub(super) fn new(span: Span, side: Side, protocol: Protocol, method: &Method) -> Self {
+        Self {
+            span,
+            side,
+            response: match protocol {
+                Protocol::Http => Expected::Http {
+                    // The response to a CONNECT is followed by a tunnel.
+                    is_bodiless: matches!(*method, Method::HEAD | Method::CONNECT),
+                },
+                Protocol::Grpc => Expected::Grpc {
+                    missing: Code::UNKNOWN,
+                    progress: Progress::Unanswered,
+                },
+            },
+            claim: None,
+            is_unread: false,
+            bytes: 0,
+        }
+    }
+
+    /// Adds the claim of a caller that the response has to decide on.
+    pub(super) fn claimed(mut self, claim: Option<GrpcClaim>) -> Self {
+        self.claim = claim.map(Box::new);
+        self
+    }
+
+    #[cfg(feature = "reqwest")]
+    pub(super) fn span(&self) -> &Span {
+        &self.span
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.span.is_noop()
+    }
+
+    /// Whether the body ends with its announced length.
+    pub(super) fn has_length(&self) -> bool {
+        matches!(self.response, Expected::Http { .. })
+    }
+
+    /// Runs a part of the work with the span active. A panic ends the span at once, because the code that catches it
+    /// may keep the future or the body.
+    pub(super) fn run<R>(&mut self, work: impl FnOnce() -> R) -> R {
+        let mut guard = EndsOnPanic(Some(self));
+        let result = {
+            let _scope = guard.0.as_ref().map(|exchange| exchange.span.activate());
+            work()
+        };
+        guard.0 = None;
+        result
+    }
+
+    /// Records the head of the response.
+    pub(super) fn head<Req, Res>(
+        &mut self,
+        hooks: &Hooks<Req, Res>,
+        status: StatusCode,
+        headers: &HeaderMap,
+        response: &Res,
+    ) {
+        if let Expected::Grpc { missing, progress } = &mut self.response {
+            *missing = Code::from_http(status);
+            if grpc::is_response(headers) {
+                *progress = Progress::Answered;
+            } else if let Some(claim) = self.claim.take() {
+                claim.refute(&self.span);
+                self.response = Expected::Http { is_bodiless: false };
+            } else {
+                span_tags::status(&self.span, status, false);
+            }
+        }
+        let span = &self.span;
+        let is_last = match &mut self.response {
+            Expected::Http { is_bodiless } => {
+                span_tags::status(span, status, hooks.is_error(status));
+                hooks.span_end == SpanEnd::Head
+                    || *is_bodiless
+                    || matches!(
+                        status,
+                        StatusCode::SWITCHING_PROTOCOLS
+                            | StatusCode::NO_CONTENT
+                            | StatusCode::NOT_MODIFIED
+                    )
+            }
+            Expected::Grpc { .. } => self.status(headers).is_some(),
+        };
+        let span = &self.span;
+        hooks.response_headers.record(span, headers);
+        hooks.decorate_response(span, response);
+        if is_last {
+            self.complete();
+        }
+    }
+
+    /// Notes that a body follows the head.
+    pub(super) fn body_follows(&mut self) {
+        if self.has_length() {
+            self.is_unread = self.side == Side::Client;
+            self.span.log_event(match self.side {
+                Side::Server => "headers_sent",
+                Side::Client => "headers_received",
+            });
+        }
+    }
+
+    /// Notes that the body is polled.
+    pub(super) fn body_polled(&mut self) {
+        self.is_unread = false;
+    }
+
+    /// Counts bytes of the body.
+    pub(super) fn count(&mut self, bytes: u64) {
+        self.bytes += bytes;
+        self.reach();
+    }
+
+    /// Notes that a method has answered.
+    fn reach(&mut self) {
+        if let Expected::Grpc { progress, .. } = &mut self.response
+            && *progress == Progress::Answered
+        {
+            *progress = Progress::Reached;
+        }
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Records the trailers, which end the body.
+    pub(super) fn trailers(&mut self, trailers: &HeaderMap, length: Option<u64>) {
+        match self.status(trailers) {
+            Some(Code::UNIMPLEMENTED) => self.unreach(),
+            Some(_) => self.reach(),
+            None => {}
+        }
+        self.end_of_body(length);
+    }
+
+    /// Ends the span with the body, of which `length` bytes were announced.
+    pub(super) fn end_of_body(&mut self, length: Option<u64>) {
+        if let Some(missing) = length.and_then(|length| length.checked_sub(self.bytes))
+            && missing > 0
+        {
+            span_tags::cut_short(&self.span, missing);
+        }
+        self.complete();
+    }
+
+    /// Records the status of a gRPC call and returns it, if the headers hold one.
+    fn status(&mut self, headers: &HeaderMap) -> Option<Code> {
+        let Expected::Grpc { missing, .. } = &mut self.response else {
+            return None;
+        };
+        let (code, message) = grpc::status(headers)?;
+        *missing = Code::OK;
+        grpc::record_status(&self.span, self.side, code, &message);
+        Some(code)
+    }
+
+    /// Notes that the server has no such method.
+    #[cold]
+    fn unreach(&mut self) {
+        if let Expected::Grpc { progress, .. } = &mut self.response {
+            *progress = Progress::Answered;
+        }
+    }
+
+    /// Decides a claim by how far the call has come.
+    #[cold]
+    fn decide(&self, claim: &GrpcClaim) {
+        match self.response {
+            Expected::Grpc {
+                progress: Progress::Reached,
+                ..
+            } => claim.accept(&self.span),
+            Expected::Grpc {
+                progress: Progress::Answered,
+                ..
+            } => claim.record_url(&self.span),
+            _ => claim.refute(&self.span),
+        }
+    }
+
+    /// Ends the span of a complete response.
+    pub(super) fn complete(&mut self) {
+        if let Expected::Grpc { missing, .. } = self.response {
+            grpc::record_status(&self.span, self.side, missing, "the status is missing");
+        }
+        self.finish();
+    }
+
+    /// Ends the span with the error of the service or of the body.
+    pub(super) fn fail<E: Display + 'static>(&mut self, error: &E) {
+        let mut is_error = true;
+        if let Expected::Grpc { .. } = self.response {
+            let code = grpc::code_of(error);
+            grpc::record_code(&self.span, code);
+            is_error = code != Code::CANCELED;
+        }
+        if is_error {
+            self.span.set_tag(tags::ERROR, true);
+        }
+        log_error(&self.span, error);
+        self.finish();
+    }
+
+    /// Ends the span of a request whose future or body was dropped.
+    fn cancel(&mut self) {
+        match self.response {
+            Expected::Http { .. } if self.is_unread => {
+                self.span.log_event("body_dropped");
+            }
+            Expected::Http { .. } => span_tags::cancelled(&self.span),
+            Expected::Grpc { progress, .. } => {
+                grpc::record_code(&self.span, Code::CANCELED);
+                if self.claim.is_some() && progress == Progress::Unanswered {
+                    // Without a response, the request may have been HTTP or gRPC.
+                    span_tags::cancelled(&self.span);
+                } else {
+                    self.span.log_event("cancelled");
+                }
+            }
+        }
+        self.finish();
+    }
+
+    fn panicked(&mut self) {
+        span_tags::panicked(&self.span);
+        self.finish();
+    }
+
+    fn finish(&mut self) {
+        if let Some(claim) = self.claim.take() {
+            self.decide(&claim);
+        }
+        if self.side == Side::Server && self.has_length() {
+            span_tags::response_size(&self.span, self.bytes);
+        }
+        std::mem::take(&mut self.span).finish();
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if self.is_over() {
+            return;
+        }
+        if std::thread::panicking() {
+            self.panicked();
+        } else {
+            self.cancel();
+        }
+    }
+}
+
+/// Ends the span if a panic drops this guard.
+struct EndsOnPanic<'a>(Option<&'a mut Exchange>);
+
+impl Drop for EndsOnPanic<'_> {
+    fn drop(&mut self) {
+        if let Some(exchange) = &mut self.0 {
+            exchange.panicked();
+        }
+    }
+}

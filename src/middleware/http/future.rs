@@ -1,0 +1,118 @@
+use std::fmt;
+use std::fmt::Display;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response, request};
+use http_body::Body;
+use pin_project::{pin_project, pinned_drop};
+
+use crate::middleware::TracedBody;
+use crate::middleware::http::request_scope::RequestScope;
+use crate::middleware::http::settings::HttpSettings;
+
+/// The future of a traced service's response.
+///
+/// The span of the request is active in every poll, and while the inner future is dropped. Dropping the future before
+/// it is ready cancels the request.
+#[pin_project(PinnedDrop)]
+#[must_use = "a future does nothing unless it is polled"]
+pub struct TracedFuture<F> {
+    #[pin]
+    inner: Option<F>,
+    scope: RequestScope,
+    /// `None` if the request has no span.
+    settings: Option<Arc<HttpSettings>>,
+}
+
+impl<F> TracedFuture<F> {
+    /// Starts the span with `begin` and calls the service with the span active.
+    pub(super) fn call<B>(
+        settings: &Arc<HttpSettings>,
+        request: Request<B>,
+        begin: impl FnOnce(&mut request::Parts) -> RequestScope,
+        call: impl FnOnce(Request<B>) -> F,
+    ) -> Self {
+        if settings.tracer.is_noop() {
+            return Self::untraced(call(request));
+        }
+        let (mut parts, body) = request.into_parts();
+        let mut scope = begin(&mut parts);
+        let request = Request::from_parts(parts, body);
+        Self {
+            inner: Some(scope.run(|| call(request))),
+            settings: matches!(scope, RequestScope::Span(_)).then(|| settings.clone()),
+            scope,
+        }
+    }
+
+    fn untraced(inner: F) -> Self {
+        Self {
+            inner: Some(inner),
+            scope: RequestScope::Nothing,
+            settings: None,
+        }
+    }
+}
+
+impl<F, B, E> Future for TracedFuture<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: Body,
+    E: Display + 'static,
+{
+    type Output = Result<Response<TracedBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let poll = this.scope.run(|| {
+            // The future was polled after it was ready.
+            let Some(inner) = this.inner.as_mut().as_pin_mut() else {
+                return Poll::Pending;
+            };
+            let poll = inner.poll(cx);
+            if poll.is_ready() {
+                this.inner.set(None);
+            }
+            poll
+        });
+        let Poll::Ready(result) = poll else {
+            return Poll::Pending;
+        };
+        let (mut exchange, settings) = match (this.scope.take(), this.settings.take()) {
+            (RequestScope::Span(exchange), Some(settings)) => (exchange, settings),
+            (scope, _) => {
+                let body = |body| TracedBody::untraced(body, scope);
+                return Poll::Ready(result.map(|response| response.map(body)));
+            }
+        };
+        Poll::Ready(match result {
+            Ok(response) => {
+                let (parts, body) = response.into_parts();
+                exchange.head(&settings.hooks, parts.status, &parts.headers, &parts);
+                let body = TracedBody::new(body, exchange, &parts.headers);
+                Ok(Response::from_parts(parts, body))
+            }
+            Err(error) => {
+                exchange.fail(&error);
+                Err(error)
+            }
+        })
+    }
+}
+
+#[pinned_drop]
+impl<F> PinnedDrop for TracedFuture<F> {
+    fn drop(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        this.scope.run(|| this.inner.set(None));
+    }
+}
+
+impl<F> fmt::Debug for TracedFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TracedFuture").finish_non_exhaustive()
+    }
+}

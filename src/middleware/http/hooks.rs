@@ -1,0 +1,164 @@
+//! The hooks that users set on a layer. One that panics counts as not set and never breaks the request.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, StatusCode};
+
+use crate::middleware::http::redact;
+use crate::panics::caught;
+use crate::span::Span;
+
+/// The moment at which the span of a request ends.
+///
+/// If no body can follow the head, the span ends with the head in any case: after HEAD and CONNECT, 204 and 304, and
+/// after 101, when a request to upgrade (to a WebSocket, for example) has succeeded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SpanEnd {
+    /// The body of the response has ended, has failed or was dropped.
+    #[default]
+    Body,
+    /// The head of the response has come: for bodies that stay open for hours.
+    ///
+    /// A gRPC call is not affected, because its status comes last.
+    Head,
+}
+
+/// The hooks of a layer, for its types of request and response.
+pub(super) struct Hooks<Req, Res> {
+    pub(super) operation_name: Option<NameHook<Req>>,
+    pub(super) filter: Option<FilterHook<Req>>,
+    pub(super) url: Option<UrlHook<Req>>,
+    pub(super) component: Option<Cow<'static, str>>,
+    pub(super) peer_address: Option<Cow<'static, str>>,
+    pub(super) request_headers: RecordedHeaders,
+    pub(super) response_headers: RecordedHeaders,
+    pub(super) error_status: Option<StatusHook>,
+    pub(super) decorate: Vec<SpanHook<Req>>,
+    pub(super) decorate_response: Vec<SpanHook<Res>>,
+    pub(super) span_end: SpanEnd,
+    pub(super) injects: bool,
+}
+
+pub(super) type NameHook<Req> = Arc<dyn Fn(&Req) -> Cow<'static, str> + Send + Sync>;
+pub(super) type FilterHook<Req> = Arc<dyn Fn(&Req) -> bool + Send + Sync>;
+pub(super) type UrlHook<Req> = Arc<dyn Fn(&Req) -> Option<String> + Send + Sync>;
+pub(super) type StatusHook = Arc<dyn Fn(StatusCode) -> bool + Send + Sync>;
+pub(super) type SpanHook<T> = Arc<dyn Fn(&Span, &T) + Send + Sync>;
+
+impl<Req, Res> Hooks<Req, Res> {
+    pub(super) const DEFAULT: Self = Self {
+        operation_name: None,
+        filter: None,
+        url: None,
+        component: None,
+        peer_address: None,
+        request_headers: RecordedHeaders(Vec::new()),
+        response_headers: RecordedHeaders(Vec::new()),
+        error_status: None,
+        decorate: Vec::new(),
+        decorate_response: Vec::new(),
+        span_end: SpanEnd::Body,
+        injects: true,
+    };
+
+    /// Whether the request gets a span.
+    pub(super) fn wants(&self, request: &Req) -> bool {
+        let filter = self.filter.as_ref();
+        filter
+            .and_then(|wants| caught(|| wants(request)))
+            .unwrap_or(true)
+    }
+
+    /// Returns the name that the user gives the span.
+    pub(super) fn name(&self, request: &Req) -> Option<Cow<'static, str>> {
+        let name = self.operation_name.as_ref()?;
+        caught(|| name(request))
+    }
+
+    /// Returns the value of the `http.url` tag: from the user's hook, or else from `default`.
+    pub(super) fn url(
+        &self,
+        request: &Req,
+        default: impl FnOnce(&Req) -> String,
+    ) -> Option<String> {
+        match &self.url {
+            Some(url) => caught(|| url(request)).flatten(),
+            None => Some(default(request)),
+        }
+    }
+
+    pub(super) fn component(&self, default: &'static str) -> &str {
+        self.component.as_deref().unwrap_or(default)
+    }
+
+    /// Whether a status is an error: from 500 by default, as in the Go client.
+    pub(super) fn is_error(&self, status: StatusCode) -> bool {
+        let is_error = self.error_status.as_ref();
+        is_error
+            .and_then(|is_error| caught(|| is_error(status)))
+            .unwrap_or_else(|| status.as_u16() >= 500)
+    }
+
+    pub(super) fn decorate(&self, span: &Span, request: &Req) {
+        for decorate in &self.decorate {
+            caught(|| decorate(span, request));
+        }
+    }
+
+    pub(super) fn decorate_response(&self, span: &Span, response: &Res) {
+        for decorate in &self.decorate_response {
+            caught(|| decorate(span, response));
+        }
+    }
+}
+
+impl<Req, Res> Clone for Hooks<Req, Res> {
+    fn clone(&self) -> Self {
+        Self {
+            operation_name: self.operation_name.clone(),
+            filter: self.filter.clone(),
+            url: self.url.clone(),
+            component: self.component.clone(),
+            peer_address: self.peer_address.clone(),
+            request_headers: self.request_headers.clone(),
+            response_headers: self.response_headers.clone(),
+            error_status: self.error_status.clone(),
+            decorate: self.decorate.clone(),
+            decorate_response: self.decorate_response.clone(),
+            span_end: self.span_end,
+            injects: self.injects,
+        }
+    }
+}
+
+/// Headers to record, each with the key of its tag.
+#[derive(Clone)]
+pub(super) struct RecordedHeaders(Vec<(HeaderName, String)>);
+
+impl RecordedHeaders {
+    pub(super) fn add(&mut self, prefix: &str, names: impl IntoIterator<Item = HeaderName>) {
+        self.0.extend(names.into_iter().map(|name| {
+            let key = format!("{prefix}{name}");
+            (name, key)
+        }));
+    }
+
+    pub(super) fn record(&self, span: &Span, headers: &HeaderMap) {
+        for (name, key) in &self.0 {
+            let mut values = headers
+                .get_all(name)
+                .iter()
+                .filter_map(|value| redact::header(name, value));
+            let Some(mut text) = values.next() else {
+                continue;
+            };
+            for value in values {
+                text += ", ";
+                text += value;
+            }
+            span.set_tag(key, &text);
+        }
+    }
+}

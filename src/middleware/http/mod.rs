@@ -1,0 +1,32 @@
+//! Requests over HTTP, including gRPC calls.
+
+#[cfg(feature = "axum")]
+mod axum;
+mod body;
+mod client;
+mod exchange;
+mod future;
+mod grpc_claim;
+mod hooks;
+mod layer;
+mod names;
+mod peer;
+mod protocol;
+mod redact;
+mod request_scope;
+mod request_span;
+#[cfg(feature = "reqwest")]
+mod reqwest;
+mod route;
+mod server;
+mod settings;
+mod span_tags;
+
+pub use self::body::TracedBody;
+pub use self::client::{ClientLayer, ClientService};
+pub use self::future::TracedFuture;
+pub use self::hooks::SpanEnd;
+pub use self::request_span::RequestSpan;
+#[cfg(feature = "reqwest")]
+pub use self::reqwest::{SendTraced, TracingMiddleware};
+pub use self::server::{ServerLayer, ServerService};

@@ -1,0 +1,42 @@
+use crate::middleware::http::exchange::Exchange;
+use crate::scope::with_context;
+use crate::span::SpanContext;
+
+/// What is active while a service works on a request.
+#[derive(Debug)]
+pub(super) enum RequestScope {
+    /// The span of the request.
+    Span(Exchange),
+    /// The caller's context, because the request has no span: what the service calls belongs to the caller's trace.
+    Context(Box<SpanContext>),
+    Nothing,
+}
+
+impl RequestScope {
+    /// Runs a part of the work.
+    pub(super) fn run<R>(&mut self, work: impl FnOnce() -> R) -> R {
+        match self {
+            Self::Span(exchange) => exchange.run(work),
+            Self::Context(context) => {
+                let _scope = with_context(context);
+                work()
+            }
+            Self::Nothing => work(),
+        }
+    }
+
+    pub(super) fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::Nothing)
+    }
+}
+
+impl From<Exchange> for RequestScope {
+    /// Returns `Nothing` if the span has ended.
+    fn from(exchange: Exchange) -> Self {
+        if exchange.is_over() {
+            Self::Nothing
+        } else {
+            Self::Span(exchange)
+        }
+    }
+}

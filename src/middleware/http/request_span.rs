@@ -1,0 +1,130 @@
+use std::borrow::Cow;
+use std::error::Error;
+use std::ops::Deref;
+use std::time::SystemTime;
+
+use http::request;
+
+use crate::metrics::Counter;
+use crate::middleware::http::protocol::Protocol;
+use crate::middleware::http::{names, route};
+use crate::model::{FieldRef, TagRef, TagValue, field, tags};
+use crate::span::Span;
+
+/// The span of the request that a server works on, kept in the extensions of the request.
+///
+/// It does not own the span, so a clone of it keeps no request open. With the feature `axum` it is an extractor, which
+/// returns the no-op span if there is no [`ServerLayer`](crate::middleware::ServerLayer).
+///
+/// The span ends with the body of the response; after an upgrade, for example to a WebSocket, with the head of the 101.
+/// A task that goes on may still hold the `RequestSpan`: its late tags and log records are lost. Each is counted as
+/// [`Counter::DroppedItems`], if the span is sampled.
+///
+/// ```
+/// use tracehound::middleware::RequestSpan;
+///
+/// fn handle(request: http::Request<()>) {
+///     if let Some(span) = request.extensions().get::<RequestSpan>() {
+///         span.set_tag("cart.items", 3);
+///     }
+/// }
+/// # handle(http::Request::new(()));
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct RequestSpan {
+    span: Span,
+    /// Whether the route would be a better name than the present one.
+    wants_route: bool,
+}
+
+impl RequestSpan {
+    pub(super) fn new(span: Span, wants_route: bool) -> Self {
+        Self { span, wants_route }
+    }
+
+    /// Sets a tag like [`Span::set_tag`]; a late one is counted.
+    pub fn set_tag<'v>(&self, key: &str, value: impl Into<TagRef<'v>>) -> &Self {
+        let value = value.into();
+        if matches!(value, TagRef::Unset) || !self.is_late() {
+            self.span.set_tag(key, value);
+        }
+        self
+    }
+
+    /// Sets a tag like [`Span::set_tag_with`]; a late one is counted, and `make` is not called.
+    pub fn set_tag_with<V: Into<TagValue>>(&self, key: &str, make: impl FnOnce() -> V) -> &Self {
+        if !self.is_late() {
+            self.span.set_tag_with(key, make);
+        }
+        self
+    }
+
+    /// Writes a log record like [`Span::log`]; a late one is counted.
+    pub fn log<'v>(&self, fields: impl IntoIterator<Item: Into<FieldRef<'v>>>) -> &Self {
+        if !self.is_late() {
+            self.span.log(fields);
+        }
+        self
+    }
+
+    /// Writes a log record like [`Span::log_at`]; one that is written late is counted, whatever `time` says.
+    pub fn log_at<'v>(
+        &self,
+        time: SystemTime,
+        fields: impl IntoIterator<Item: Into<FieldRef<'v>>>,
+    ) -> &Self {
+        if !self.is_late() {
+            self.span.log_at(time, fields);
+        }
+        self
+    }
+
+    /// Writes a log record like [`Span::log_event`]; a late one is counted.
+    pub fn log_event(&self, event: &str) -> &Self {
+        self.log([field(tags::EVENT, event)])
+    }
+
+    /// Marks the span as failed like [`Span::log_error`]; a late error is counted.
+    pub fn log_error<E: Error + ?Sized>(&self, error: &E) -> &Self {
+        if !self.is_late() {
+            self.span.log_error(error);
+        }
+        self
+    }
+
+    /// Sets a name that the user has chosen.
+    pub(super) fn take_name(&mut self, name: Cow<'static, str>) {
+        self.span.set_operation_name(name);
+        self.wants_route = false;
+    }
+
+    /// Names the span after the route, if the route is known now and the span has no better name.
+    pub(super) fn take_route(&mut self, request: &request::Parts) {
+        if self.wants_route
+            && let Some(route) = route::of(&request.extensions)
+        {
+            let name = names::operation_name(Protocol::Http, request, Some(route));
+            self.span.set_operation_name(name);
+            self.wants_route = false;
+        }
+    }
+
+    /// Returns whether the span has ended, and counts a dropped item if so.
+    fn is_late(&self) -> bool {
+        let Some(slot) = self.span.slot().filter(|slot| slot.is_finished()) else {
+            return false;
+        };
+        if slot.flags().is_sampled() {
+            slot.recorder.queue.count(Counter::DroppedItems);
+        }
+        true
+    }
+}
+
+impl Deref for RequestSpan {
+    type Target = Span;
+
+    fn deref(&self) -> &Span {
+        &self.span
+    }
+}

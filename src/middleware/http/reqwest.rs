@@ -1,0 +1,202 @@
+use std::fmt::Display;
+use std::future::Future;
+use std::sync::Arc;
+
+use http::Extensions;
+use reqwest::{Body, Request, RequestBuilder, Response, ResponseBuilderExt, Url};
+use reqwest_middleware::{Middleware, Next};
+
+use crate::middleware::TracedBody;
+use crate::middleware::http::exchange::Exchange;
+use crate::middleware::http::hooks::Hooks;
+use crate::middleware::http::protocol::Protocol;
+use crate::middleware::http::settings::{Settings, settings};
+use crate::middleware::http::{names, redact, span_tags};
+use crate::middleware::side::Side;
+use crate::model::{field, tags};
+use crate::scope::Instrumented;
+use crate::tracer::{Tracer, TracerExt};
+
+/// A middleware for reqwest-middleware that gives each request of a client a span and injects its context.
+///
+/// The span is a child of the span that is active when the request is sent, or else a root. It ends with the body of
+/// the response, so read the body to its end or drop it. Redirects that reqwest follows share the span; a log record
+/// (`event=redirected`) has the URL that they led to.
+///
+/// Add it before a middleware that retries, and one span covers all attempts; add it after, and each attempt has a
+/// span.
+///
+/// ```
+/// use reqwest_middleware::ClientBuilder;
+/// use tracehound::middleware::TracingMiddleware;
+/// use tracehound::NoopTracer;
+///
+/// let http = ClientBuilder::new(reqwest::Client::new())
+///     .with(TracingMiddleware::new(NoopTracer).decorate(|span, request| {
+///         span.set_tag("has_body", request.body().is_some());
+///     }))
+///     .build();
+/// ```
+#[derive(Clone)]
+pub struct TracingMiddleware {
+    settings: Arc<Settings<Request, Response>>,
+}
+
+settings!(TracingMiddleware, Request, Response);
+
+impl TracingMiddleware {
+    /// Sets whether the span's context is injected into the request, where it replaces any other. Defaults to true.
+    #[must_use]
+    pub fn injection(mut self, injects: bool) -> Self {
+        self.hooks_mut().injects = injects;
+        self
+    }
+}
+
+#[async_trait::async_trait]
+impl Middleware for TracingMiddleware {
+    async fn handle(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> reqwest_middleware::Result<Response> {
+        let Settings { tracer, hooks, .. } = &*self.settings;
+        traced(&**tracer, hooks, request, |request| {
+            next.run(request, extensions)
+        })
+        .await
+    }
+}
+
+/// Sends one request with a span, without a middleware on the client.
+pub trait SendTraced {
+    /// Sends the request like `send`, with a span like that of a [`TracingMiddleware`].
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of `send`.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use tracehound::middleware::SendTraced;
+    /// use tracehound::NoopTracer;
+    ///
+    /// # async fn get() -> reqwest::Result<()> {
+    /// let client = reqwest::Client::new();
+    /// let reply = client.get("http://shop/cart").send_traced(&NoopTracer).await?;
+    /// # Ok(()) }
+    /// ```
+    fn send_traced<T: Tracer + ?Sized>(
+        self,
+        tracer: &T,
+    ) -> impl Future<Output = reqwest::Result<Response>> + Send;
+}
+
+impl SendTraced for RequestBuilder {
+    async fn send_traced<T: Tracer + ?Sized>(self, tracer: &T) -> reqwest::Result<Response> {
+        let (client, request) = self.build_split();
+        let hooks = &Hooks::DEFAULT;
+        traced(tracer, hooks, request?, |request| client.execute(request)).await
+    }
+}
+
+async fn traced<T, F, E>(
+    tracer: &T,
+    hooks: &Hooks<Request, Response>,
+    mut request: Request,
+    send: impl FnOnce(Request) -> F,
+) -> Result<Response, E>
+where
+    T: Tracer + ?Sized,
+    F: Future<Output = Result<Response, E>>,
+    E: Display + 'static,
+{
+    if tracer.is_noop() {
+        return send(request).await;
+    }
+    let Some(mut exchange) = begin(tracer, hooks, &mut request) else {
+        return send(request).await;
+    };
+    let url = exchange
+        .span()
+        .is_recording()
+        .then(|| request.url().clone());
+    let sent = Instrumented::untold(send(request), exchange.span());
+    match sent.await {
+        Ok(response) => {
+            if let Some(url) = url {
+                record_redirect(&exchange, &url, &response);
+            }
+            exchange.head(hooks, response.status(), response.headers(), &response);
+            Ok(with_traced_body(response, exchange))
+        }
+        Err(error) => {
+            exchange.fail(&error);
+            Err(error)
+        }
+    }
+}
+
+fn begin<T: Tracer + ?Sized>(
+    tracer: &T,
+    hooks: &Hooks<Request, Response>,
+    request: &mut Request,
+) -> Option<Exchange> {
+    if !hooks.wants(request) {
+        return None;
+    }
+    let name = hooks
+        .name(request)
+        .unwrap_or_else(|| names::http_name(request.method(), None));
+    let span = tracer
+        .build_span(name)
+        .tag(tags::SPAN_KIND, tags::SPAN_KIND_CLIENT)
+        .start();
+    if span.is_noop() {
+        return None;
+    }
+    if span.is_recording() {
+        let url = hooks.url(request, |request| redact::url_text(request.url().as_str()));
+        let component = hooks.component("reqwest");
+        span_tags::http(&span, component, request.method(), url.as_ref());
+        let host = redact::without_userinfo(request.url().authority());
+        span.set_tag(tags::PEER_ADDRESS, host);
+        hooks.request_headers.record(&span, request.headers());
+    }
+    hooks.decorate(&span, request);
+    if hooks.injects {
+        tracer.inject(&span.context(), request.headers_mut());
+    }
+    let method = request.method();
+    Some(Exchange::new(span, Side::Client, Protocol::Http, method))
+}
+
+fn record_redirect(exchange: &Exchange, asked: &Url, response: &Response) {
+    if response.url() != asked {
+        exchange.span().log([
+            field(tags::EVENT, "redirected"),
+            field(tags::HTTP_URL, &redact::url_text(response.url().as_str())),
+        ]);
+    }
+}
+
+/// Returns the response with a body that ends the span.
+fn with_traced_body(response: Response, mut exchange: Exchange) -> Response {
+    // An empty body is not converted, because that allocates.
+    if response.content_length() == Some(0) {
+        exchange.complete();
+    }
+    if exchange.is_over() {
+        return response;
+    }
+    let url = response.url().clone();
+    let (mut parts, body) = http::Response::<Body>::from(response).into_parts();
+    // The conversion back takes the URL from an extension that only this builder can add.
+    if let Ok(marked) = http::Response::builder().url(url).body(()) {
+        parts.extensions.extend(marked.into_parts().0.extensions);
+    }
+    let body = TracedBody::new(body, exchange, &parts.headers);
+    Response::from(http::Response::from_parts(parts, Body::wrap(body)))
+}

@@ -1,0 +1,148 @@
+use std::sync::Arc;
+
+use http::{header, request, response};
+
+use crate::middleware::RequestSpan;
+use crate::middleware::http::exchange::Exchange;
+use crate::middleware::http::grpc_claim::GrpcClaim;
+use crate::middleware::http::layer::layer;
+use crate::middleware::http::protocol::Protocol;
+use crate::middleware::http::request_scope::RequestScope;
+use crate::middleware::http::settings::{HttpSettings, settings};
+use crate::middleware::http::{names, peer, route, span_tags};
+use crate::middleware::side::Side;
+use crate::model::tags;
+use crate::tracer::TracerExt;
+
+/// A layer that gives each request of a server a span.
+///
+/// It wraps tower services, which axum and tonic are too, and services of hyper.
+///
+/// The span is a child of the caller's context in the headers. Without a context, or with a malformed one, it is a
+/// root; the span that is active on the thread is never its parent. The span is active in the handler, which also finds
+/// it as [`RequestSpan`] in the extensions of the request. It ends with the body of the response; after an upgrade, for
+/// example to a WebSocket, it ends with the head of the 101 response.
+///
+/// If another `ServerLayer` has given the request a span, this one starts no second span and only names the first. So a
+/// layer around a router, which sees every request but no route, can be combined with one inside of the router.
+///
+/// A request that the [`filter`](Self::filter) excludes has no span, but the caller's context is active in the handler:
+/// what the handler calls belongs to the caller's trace.
+///
+/// # Examples
+///
+/// ```
+/// use axum::Router;
+/// use axum::routing::get;
+/// use tracehound::middleware::ServerLayer;
+/// use tracehound::NoopTracer;
+///
+/// let app: Router = Router::new()
+///     .route("/users/{id}", get(|| async { "Ada" }))
+///     .layer(ServerLayer::new(NoopTracer).filter(|request| request.uri.path() != "/health"));
+/// ```
+///
+/// More settings:
+///
+/// ```
+/// use http::header::USER_AGENT;
+/// use tracehound::middleware::{ServerLayer, SpanEnd};
+/// use tracehound::NoopTracer;
+///
+/// let layer = ServerLayer::new(NoopTracer)
+///     .operation_name(|request| format!("{} shop", request.method).into())
+///     .request_headers([USER_AGENT])
+///     .error_status(|status| status.as_u16() >= 400)
+///     .decorate(|span, request| {
+///         span.set_tag("http.version", format!("{:?}", request.version).as_str());
+///     })
+///     .span_end(SpanEnd::Head);
+/// ```
+///
+/// # The caller's address
+///
+/// The tags `peer.*` are set if the server tells the address of the caller:
+///
+/// * tonic does.
+/// * axum does if it serves `app.into_make_service_with_connect_info::<SocketAddr>()`.
+/// * For other services, insert the `SocketAddr` of the connection into the extensions of each request.
+#[derive(Clone)]
+pub struct ServerLayer {
+    settings: Arc<HttpSettings>,
+}
+
+settings!(ServerLayer, request::Parts, response::Parts);
+layer! {
+    ServerLayer, begin,
+    /// A service whose requests have spans, made by [`ServerLayer`].
+    pub struct ServerService;
+}
+
+/// Starts the span of a request, or returns the caller's context if the request needs no span.
+fn begin(
+    settings: &HttpSettings,
+    component: &'static str,
+    request: &mut request::Parts,
+) -> RequestScope {
+    let HttpSettings {
+        tracer,
+        hooks,
+        methods,
+    } = settings;
+    if let Some(mut span) = request.extensions.get::<RequestSpan>().cloned() {
+        match hooks.name(request) {
+            Some(name) => span.take_name(name),
+            None => span.take_route(request),
+        }
+        request.extensions.insert(span);
+        return RequestScope::Nothing;
+    }
+    let protocol = Protocol::of(request);
+    if !hooks.wants(request) {
+        return match protocol.extract(&**tracer, &request.headers) {
+            Some(context) => RequestScope::Context(Box::new(context)),
+            None => RequestScope::Nothing,
+        };
+    }
+    let route = route::of(&request.extensions);
+    let own_name = hooks.name(request);
+    let is_named = own_name.is_some();
+    let is_claim = protocol == Protocol::Grpc && !methods.contains(request.uri.path());
+    // Callers can make up paths, so the path of an unknown method is no name.
+    let naming = if is_claim { Protocol::Http } else { protocol };
+    let wants_route = !is_named && route.is_none() && naming == Protocol::Http;
+    let name = own_name.unwrap_or_else(|| names::operation_name(naming, request, route));
+    let parent = protocol.extract(&**tracer, &request.headers);
+    let span = tracer
+        .build_span(name)
+        .child_of(&parent)
+        .ignore_active_span()
+        .tag(tags::SPAN_KIND, tags::SPAN_KIND_SERVER)
+        .start();
+    if span.is_noop() {
+        return RequestScope::Nothing;
+    }
+    let host = || request.headers.get(header::HOST)?.to_str().ok();
+    let claim = is_claim.then(|| GrpcClaim {
+        path: request.uri.path().into(),
+        url: span
+            .is_recording()
+            .then(|| span_tags::url(hooks, request, host()))
+            .flatten(),
+        component: hooks.component.is_none().then_some(component),
+        is_named,
+        methods: methods.clone(),
+    });
+    if span.is_recording() {
+        let host = host();
+        span_tags::request(&span, hooks, (protocol, component), request, host);
+        if let Some(address) = peer::of(&request.extensions) {
+            span_tags::peer(&span, address);
+        }
+    }
+    hooks.decorate(&span, request);
+    let handle = RequestSpan::new(span.handle(), wants_route);
+    request.extensions.insert(handle);
+    let exchange = Exchange::new(span, Side::Server, protocol, &request.method);
+    exchange.claimed(claim).into()
+}

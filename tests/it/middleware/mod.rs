@@ -1,0 +1,24 @@
+//! Tests of the spans for requests that a program receives and sends.
+
+mod body;
+#[cfg(feature = "hyper")]
+mod client;
+#[cfg(all(feature = "tonic", feature = "hyper"))]
+mod grpc;
+#[cfg(all(feature = "tonic", feature = "hyper"))]
+mod grpc_status;
+#[cfg(all(feature = "axum", feature = "hyper"))]
+mod hooks;
+#[cfg(feature = "hyper")]
+mod hyper;
+#[cfg(feature = "reqwest")]
+mod reqwest;
+#[cfg(all(
+    feature = "axum",
+    feature = "hyper",
+    feature = "reqwest",
+    feature = "tonic"
+))]
+mod secrets;
+#[cfg(all(feature = "axum", feature = "hyper"))]
+mod server;
