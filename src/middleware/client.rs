@@ -17,7 +17,7 @@ use crate::middleware::record::{self, Protocol, Side};
 use crate::middleware::treatment::Treatment;
 use crate::middleware::{TracedBody, TracedFuture, redact};
 use crate::model::tags;
-use crate::propagation::grpc_headers::GrpcHeaders;
+use crate::propagation::GrpcHeaders;
 use crate::tracer::{Tracer, TracerExt};
 
 /// Gives each request that a client sends a span, and injects its context; for tower services: the client of hyper-util and

@@ -16,7 +16,7 @@ use crate::middleware::record::{self, Protocol, Side};
 use crate::middleware::treatment::Treatment;
 use crate::middleware::{RequestSpan, TracedBody, TracedFuture, peer, route};
 use crate::model::tags;
-use crate::propagation::grpc_headers::GrpcHeaders;
+use crate::propagation::GrpcHeaders;
 use crate::span::SpanContext;
 use crate::tracer::{Tracer, TracerExt};
 

@@ -35,28 +35,20 @@
 //! ```
 
 mod carrier;
-mod glance;
-#[cfg(feature = "tower")]
-pub(crate) mod grpc_headers;
-#[cfg(feature = "http")]
-mod header_map;
-mod header_names;
+mod coding;
+mod error;
 mod jaeger;
-mod key;
-#[cfg(feature = "tonic")]
-mod metadata_map;
-mod text;
-mod text_map;
-mod uber_trace_id;
 
 use std::any::Any;
-use std::fmt;
 
-pub use carrier::{ExtractCarrier, InjectCarrier, ReadFrom, TextMapReader, TextMapWriter, WriteTo};
-pub use header_names::HeaderNames;
-pub use jaeger::JaegerCodec;
-pub use key::{InvalidKey, Key};
-pub use text_map::HttpHeaders;
+#[cfg(feature = "tower")]
+pub(crate) use carrier::GrpcHeaders;
+pub use carrier::{
+    ExtractCarrier, HttpHeaders, InjectCarrier, InvalidKey, Key, ReadFrom, TextMapReader,
+    TextMapWriter, WriteTo,
+};
+pub use error::ExtractError;
+pub use jaeger::{HeaderNames, JaegerCodec};
 
 use crate::metrics::Metrics;
 use crate::span::SpanContext;
@@ -174,40 +166,3 @@ pub trait CustomCodec: Send + Sync {
     /// Where the carrier holds something malformed.
     fn extract(&self, carrier: &dyn Any) -> Result<Option<SpanContext>, ExtractError>;
 }
-
-/// A carrier holds a context that is malformed.
-///
-/// It tells the place and the rule, and of the value only what cannot be a secret: an id, cut and escaped.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ExtractError {
-    /// The trace header does not have the form that it must have.
-    Corrupted {
-        /// The header.
-        header: String,
-        /// Which rule it breaks.
-        reason: &'static str,
-        /// Its value, cut after 64 bytes and escaped.
-        value: String,
-    },
-    /// The bytes are no context.
-    CorruptedBinary {
-        /// Which rule they break.
-        reason: &'static str,
-    },
-}
-
-impl fmt::Display for ExtractError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Corrupted {
-                header,
-                reason,
-                value,
-            } => write!(f, "{header}: {reason}: \"{value}\""),
-            Self::CorruptedBinary { reason } => write!(f, "binary context: {reason}"),
-        }
-    }
-}
-
-impl std::error::Error for ExtractError {}

@@ -2,7 +2,7 @@
 
 use crate::model::{Flags, SpanId, TraceId, hex_digit, hex_digits};
 use crate::propagation::ExtractError;
-use crate::propagation::text::{digit, hex_ids, percent_decoded_into, take_hex, trim};
+use crate::propagation::coding::{digit, hex_ids, percent_decoded_into, take_hex, trim};
 use crate::span::SpanContext;
 
 /// The longest value: 32 + 16 + 16 + 2 digits and three colons.

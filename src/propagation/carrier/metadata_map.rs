@@ -1,8 +1,8 @@
 use http::HeaderMap;
 use tonic::metadata::MetadataMap;
 
-use crate::propagation::glance::Glance;
-use crate::propagation::grpc_headers::{GrpcHeaders, glance};
+use crate::propagation::carrier::Glance;
+use crate::propagation::carrier::grpc_headers::{GrpcHeaders, glance};
 use crate::propagation::{
     ExtractCarrier, HeaderNames, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter,
     WriteTo,

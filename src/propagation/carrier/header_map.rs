@@ -1,8 +1,8 @@
 use http::header::{Entry, InvalidHeaderValue};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::propagation::glance::Glance;
-use crate::propagation::header_names::Role;
+use crate::propagation::carrier::Glance;
+use crate::propagation::jaeger::Role;
 use crate::propagation::{
     ExtractCarrier, HeaderNames, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter,
     WriteTo,

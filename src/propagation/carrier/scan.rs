@@ -1,5 +1,5 @@
 use crate::propagation::HeaderNames;
-use crate::propagation::header_names::Role;
+use crate::propagation::jaeger::Role;
 
 /// What one quick look at all keys of a carrier shows.
 ///

@@ -1,7 +1,23 @@
+#[cfg(feature = "tower")]
+mod grpc_headers;
+#[cfg(feature = "http")]
+mod header_map;
+mod key;
+#[cfg(feature = "tonic")]
+mod metadata_map;
+mod scan;
+mod text_map;
+
 use std::any::Any;
 
-use crate::propagation::glance::Glance;
-use crate::propagation::{HeaderNames, Key};
+#[cfg(feature = "tower")]
+pub(crate) use grpc_headers::GrpcHeaders;
+pub(super) use key::is_token;
+pub use key::{InvalidKey, Key};
+pub(super) use scan::Glance;
+pub use text_map::HttpHeaders;
+
+use crate::propagation::HeaderNames;
 
 /// What a context can be written into. Implement it for a type of your own by saying what it is.
 ///

@@ -37,11 +37,11 @@ pub struct HeaderNames {
 
 /// For the first letters of all names, and for the second ones, a bit by the low five bits of the letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(super) struct Letters([u32; 2]);
+pub(in crate::propagation) struct Letters([u32; 2]);
 
 /// What a header is to us.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Role {
+pub(in crate::propagation) enum Role {
     /// Nothing.
     Foreign,
     /// The trace header, whatever else has that name.
@@ -113,29 +113,29 @@ impl HeaderNames {
         Ok(Self { baggage, ..self }.with_letters())
     }
 
-    pub(super) fn trace_id_key(&self) -> &Key {
+    pub(in crate::propagation) fn trace_id_key(&self) -> &Key {
         &self.trace_id
     }
 
-    pub(super) fn prefix(&self) -> &str {
+    pub(in crate::propagation) fn prefix(&self) -> &str {
         self.baggage_prefix.as_str()
     }
 
-    pub(super) fn debug_id_key(&self) -> &Key {
+    pub(in crate::propagation) fn debug_id_key(&self) -> &Key {
         &self.debug_id
     }
 
-    pub(super) fn baggage_key(&self) -> &Key {
+    pub(in crate::propagation) fn baggage_key(&self) -> &Key {
         &self.baggage
     }
 
-    pub(super) fn letters(&self) -> Letters {
+    pub(in crate::propagation) fn letters(&self) -> Letters {
         self.letters
     }
 
     /// What a header of that name, in any case, is to us.
     #[inline]
-    pub(super) fn role_of(&self, name: &str) -> Role {
+    pub(in crate::propagation) fn role_of(&self, name: &str) -> Role {
         if is_same(name, self.trace_id.as_str()) {
             Role::Trace
         } else {
@@ -144,7 +144,7 @@ impl HeaderNames {
     }
 
     /// Whether a header of that name, in any case, must go before a context is written.
-    pub(super) fn are_stale(&self, name: &str, keeps_trace: bool) -> bool {
+    pub(in crate::propagation) fn are_stale(&self, name: &str, keeps_trace: bool) -> bool {
         if self.letters.differ(name.as_bytes()) {
             return false;
         }
@@ -193,7 +193,7 @@ impl HeaderNames {
     /// Whether a header of that name may be something to us.
     #[cfg(feature = "http")]
     #[inline(always)]
-    pub(super) fn may_have(&self, name: &http::HeaderName) -> bool {
+    pub(in crate::propagation) fn may_have(&self, name: &http::HeaderName) -> bool {
         if self.are_hashed {
             self.letters.look_at(name)
         } else {
@@ -202,7 +202,7 @@ impl HeaderNames {
     }
 
     /// Whether the prefix and `rest` are together one of the other three headers, and so no baggage item.
-    pub(super) fn are_taken_by(&self, rest: &str) -> bool {
+    pub(in crate::propagation) fn are_taken_by(&self, rest: &str) -> bool {
         [&self.trace_id, &self.debug_id, &self.baggage]
             .into_iter()
             .filter_map(|key| key.as_str().strip_prefix(self.prefix()))
@@ -214,7 +214,7 @@ impl Letters {
     /// Whether a header of that name, in any case, is nothing to us for certain. Most differ from ours in the first
     /// letter, and nearly all of the others in the second.
     #[inline]
-    pub(super) fn differ(self, name: &[u8]) -> bool {
+    pub(in crate::propagation) fn differ(self, name: &[u8]) -> bool {
         match name {
             [first, ..] if self.0[0] & bit_of(*first) == 0 => true,
             [_, second, ..] => self.0[1] & bit_of(*second) == 0,

@@ -1,14 +1,17 @@
+mod header_names;
+mod trace_header;
+
 use std::borrow::Cow;
+
+pub use header_names::HeaderNames;
+pub(super) use header_names::Role;
+use trace_header::{MAX_BYTES, Received, UberTraceId};
 
 use crate::metrics::{Counter, Metrics};
 use crate::model::{Baggage, BaggageBuilder, BaggageLimit};
-use crate::propagation::glance::Glance;
-use crate::propagation::key::is_token;
-use crate::propagation::text::{min_decoded_len, percent_decoded, percent_encoded, trim};
-use crate::propagation::uber_trace_id::{MAX_BYTES, Received, UberTraceId};
-use crate::propagation::{
-    ExtractError, Extractor, HeaderNames, Injector, TextMapReader, TextMapWriter,
-};
+use crate::propagation::carrier::{Glance, is_token};
+use crate::propagation::coding::{min_decoded_len, percent_decoded, percent_encoded, trim};
+use crate::propagation::{ExtractError, Extractor, Injector, TextMapReader, TextMapWriter};
 use crate::span::SpanContext;
 
 /// Jaeger's own headers, as its clients in all languages write and read them.

@@ -2,7 +2,7 @@ use std::ops::{Deref, DerefMut};
 
 use http::HeaderMap;
 
-use crate::propagation::glance::Glance;
+use crate::propagation::carrier::Glance;
 use crate::propagation::{
     ExtractCarrier, HeaderNames, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter,
     WriteTo,
