@@ -98,7 +98,7 @@ pub(super) fn percent_encoded(value: &str) -> Cow<'_, str> {
 ///
 /// Where one escape is malformed the value is kept as it is. Invalid UTF-8 becomes U+FFFD.
 pub(super) fn percent_decoded(value: &[u8]) -> Cow<'_, str> {
-    if !value.iter().any(|byte| matches!(byte, b'%' | b'+')) || !has_only_good_escapes(value) {
+    if !value.iter().any(|byte| matches!(byte, b'%' | b'+')) || !has_valid_escapes(value) {
         return String::from_utf8_lossy(value);
     }
     let mut decoded = Vec::with_capacity(min_decoded_len(value));
@@ -119,7 +119,7 @@ pub(super) fn percent_decoded(value: &[u8]) -> Cow<'_, str> {
 /// Decodes `%XX` into `buffer` and gives the part that was filled; `None` where an escape is malformed or the
 /// buffer too small.
 pub(super) fn percent_decoded_into<'b>(value: &[u8], buffer: &'b mut [u8]) -> Option<&'b [u8]> {
-    if !has_only_good_escapes(value) {
+    if !has_valid_escapes(value) {
         return None;
     }
     let mut len = 0;
@@ -136,7 +136,7 @@ pub(super) fn min_decoded_len(value: &[u8]) -> usize {
     value.len().saturating_sub(2 * escapes)
 }
 
-fn has_only_good_escapes(value: &[u8]) -> bool {
+fn has_valid_escapes(value: &[u8]) -> bool {
     value.split(|byte| *byte == b'%').skip(1).all(
         |after| matches!(after, [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit()),
     )

@@ -3,9 +3,9 @@
 mod baggage;
 mod borrowed;
 mod forwarding;
-mod glance;
 mod limits;
 mod properties;
+mod scan;
 mod trace_header;
 mod unwritten;
 mod vectors;

@@ -2,7 +2,7 @@ use std::ops::{Deref, DerefMut};
 
 use http::HeaderMap;
 
-use crate::propagation::carrier::Glance;
+use crate::propagation::carrier::HeaderScan;
 use crate::propagation::{
     ExtractCarrier, HeaderNames, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter,
     WriteTo,
@@ -71,15 +71,15 @@ impl<M: Deref<Target = HeaderMap>> TextMapReader for GrpcHeaders<M> {
         });
     }
 
-    fn glance(&self, names: &HeaderNames) -> Glance<'_> {
-        glance(&self.0, names)
+    fn scan(&self, names: &HeaderNames) -> HeaderScan<'_> {
+        scan(&self.0, names)
     }
 }
 
 /// What is found among all headers, unless it is the value of a binary key.
-pub(super) fn glance<'h>(headers: &'h HeaderMap, names: &HeaderNames) -> Glance<'h> {
-    match headers.glance(names) {
-        Glance::TraceAlone(_) if is_binary(names.trace_id_key().as_str()) => Glance::Unknown,
+pub(super) fn scan<'h>(headers: &'h HeaderMap, names: &HeaderNames) -> HeaderScan<'h> {
+    match headers.scan(names) {
+        HeaderScan::TraceOnly(_) if is_binary(names.trace_id_key().as_str()) => HeaderScan::Unknown,
         found => found,
     }
 }

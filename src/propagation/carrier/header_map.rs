@@ -1,8 +1,8 @@
 use http::header::{Entry, InvalidHeaderValue};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::propagation::carrier::Glance;
-use crate::propagation::jaeger::Role;
+use crate::propagation::carrier::HeaderScan;
+use crate::propagation::jaeger::HeaderKind;
 use crate::propagation::{
     ExtractCarrier, HeaderNames, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter,
     WriteTo,
@@ -12,7 +12,7 @@ use crate::propagation::{
 const MAX_SCANNED: usize = 256;
 
 /// Fewer steps over values than these cost less than to hash a name and look it up.
-const NEAR: usize = 12;
+const MAX_STEPS: usize = 12;
 
 impl InjectCarrier for HeaderMap {
     fn write(&mut self) -> WriteTo<'_> {
@@ -46,8 +46,8 @@ impl TextMapWriter for HeaderMap {
     }
 
     fn remove_named(&mut self, names: &HeaderNames) {
-        if self.keys().any(|name| names.may_have(name)) {
-            remove(self, &|name| names.are_stale(name, false));
+        if self.keys().any(|name| names.may_match(name)) {
+            remove(self, &|name| names.is_stale(name, false));
         }
     }
 
@@ -59,7 +59,7 @@ impl TextMapWriter for HeaderMap {
         // Nearly no request holds more of ours than the trace header. Most names tell so without a look at their text.
         let mut suspect = None;
         for (n, name) in self.keys().enumerate() {
-            if names.may_have(name) {
+            if names.may_match(name) {
                 if suspect.is_some() {
                     return replace_all(self, names, value);
                 }
@@ -70,9 +70,9 @@ impl TextMapWriter for HeaderMap {
             None => put(self, names.trace_id_key().header_name(), value),
             // Where every key has one value, and the place is near, it is found without a hash.
             Some((n, name))
-                if n < NEAR
+                if n < MAX_STEPS
                     && self.len() == self.keys_len()
-                    && matches!(names.role_of(name.as_str()), Role::Trace) =>
+                    && matches!(names.kind_of(name.as_str()), HeaderKind::Trace) =>
             {
                 match self.values_mut().nth(n) {
                     Some(place) => {
@@ -117,34 +117,35 @@ impl TextMapReader for HeaderMap {
         }
     }
 
-    fn glance(&self, names: &HeaderNames) -> Glance<'_> {
+    fn scan(&self, names: &HeaderNames) -> HeaderScan<'_> {
         if self.len() > MAX_SCANNED {
-            return Glance::Unknown;
+            return HeaderScan::Unknown;
         }
         let mut trace = None;
         // A walk over the keys is one over a slice. One over the items asks at each for further values.
         for (n, name) in self.keys().enumerate() {
-            if !names.may_have(name) {
+            if !names.may_match(name) {
                 continue;
             }
-            match names.role_of(name.as_str()) {
-                Role::Foreign => {}
-                Role::Trace => trace = Some(n),
-                Role::Other => return Glance::Unknown,
+            match names.kind_of(name.as_str()) {
+                HeaderKind::Unrelated => {}
+                HeaderKind::Trace => trace = Some(n),
+                HeaderKind::Other => return HeaderScan::Unknown,
             }
         }
         match trace {
-            None => Glance::Nothing,
+            None => HeaderScan::Nothing,
             // Every key has one value.
-            Some(n) if n < NEAR && self.len() == self.keys_len() => match self.values().nth(n) {
-                Some(value) => Glance::TraceAlone(value.as_bytes()),
-                None => Glance::Unknown,
+            Some(n) if n < MAX_STEPS && self.len() == self.keys_len() => match self.values().nth(n)
+            {
+                Some(value) => HeaderScan::TraceOnly(value.as_bytes()),
+                None => HeaderScan::Unknown,
             },
             Some(_) => {
                 let mut values = Self::get_all(self, names.trace_id_key().header_name()).iter();
                 match (values.next(), values.next()) {
-                    (Some(value), None) => Glance::TraceAlone(value.as_bytes()),
-                    _ => Glance::Unknown,
+                    (Some(value), None) => HeaderScan::TraceOnly(value.as_bytes()),
+                    _ => HeaderScan::Unknown,
                 }
             }
         }
@@ -175,7 +176,7 @@ fn value_of_length<const N: usize>(text: &[u8]) -> Result<HeaderValue, InvalidHe
 #[cold]
 #[inline(never)]
 fn replace_all(headers: &mut HeaderMap, names: &HeaderNames, value: HeaderValue) -> bool {
-    remove(headers, &|name| names.are_stale(name, true));
+    remove(headers, &|name| names.is_stale(name, true));
     put(headers, names.trace_id_key().header_name(), value)
 }
 
@@ -239,7 +240,7 @@ mod tests {
     #[test]
     fn a_lone_trace_header_is_found_wherever_it_stands() {
         let (names, value) = (HeaderNames::default(), HeaderValue::from_static("v"));
-        for before in 0..2 * NEAR {
+        for before in 0..2 * MAX_STEPS {
             let mut headers = HeaderMap::new();
             for n in 0..before {
                 // Some begin as ours do.
@@ -247,11 +248,11 @@ mod tests {
                 assert!(headers.set(&name, "v"));
             }
             headers.insert("accept", value.clone());
-            assert!(matches!(headers.glance(&names), Glance::Nothing));
+            assert!(matches!(headers.scan(&names), HeaderScan::Nothing));
             headers.insert("uber-trace-id", HeaderValue::from_static("the trace"));
             headers.insert("cookie", value.clone());
             let is_alone = |headers: &HeaderMap| {
-                matches!(headers.glance(&names), Glance::TraceAlone(b"the trace"))
+                matches!(headers.scan(&names), HeaderScan::TraceOnly(b"the trace"))
             };
             assert!(is_alone(&headers), "{before}");
             headers.append("accept", value.clone());
@@ -264,7 +265,10 @@ mod tests {
             ] {
                 let mut headers = headers.clone();
                 headers.append(other, value.clone());
-                assert!(matches!(headers.glance(&names), Glance::Unknown), "{other}");
+                assert!(
+                    matches!(headers.scan(&names), HeaderScan::Unknown),
+                    "{other}"
+                );
             }
         }
     }
@@ -272,7 +276,7 @@ mod tests {
     #[test]
     fn names_that_http_knows_are_ours_where_that_is_asked_for() {
         let names = HeaderNames::default().trace_id("viaduct").expect("legal");
-        let is_looked_at = |name: &'static str| names.may_have(&HeaderName::from_static(name));
+        let is_looked_at = |name: &'static str| names.may_match(&HeaderName::from_static(name));
         assert!(!is_looked_at("via"), "whatever its letters");
         assert!(!is_looked_at("host") && !is_looked_at("x-request-id"));
         for name in ["viaduct", "vi", "uberctx-user", "jaeger-baggage"] {
@@ -282,12 +286,12 @@ mod tests {
         let headers: HeaderMap = [(http::header::VIA, HeaderValue::from_static("the trace"))]
             .into_iter()
             .collect();
-        assert!(matches!(headers.glance(&names), Glance::Nothing));
+        assert!(matches!(headers.scan(&names), HeaderScan::Nothing));
         let traced = HeaderNames::default().trace_id("via").expect("legal");
-        let glance = headers.glance(&traced);
-        assert!(matches!(glance, Glance::TraceAlone(b"the trace")));
+        let scan = headers.scan(&traced);
+        assert!(matches!(scan, HeaderScan::TraceOnly(b"the trace")));
         let prefixed = HeaderNames::default().baggage_prefix("v").expect("legal");
-        assert!(matches!(headers.glance(&prefixed), Glance::Unknown));
+        assert!(matches!(headers.scan(&prefixed), HeaderScan::Unknown));
     }
 
     #[test]

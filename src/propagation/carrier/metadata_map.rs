@@ -1,8 +1,8 @@
 use http::HeaderMap;
 use tonic::metadata::MetadataMap;
 
-use crate::propagation::carrier::Glance;
-use crate::propagation::carrier::grpc_headers::{GrpcHeaders, glance};
+use crate::propagation::carrier::HeaderScan;
+use crate::propagation::carrier::grpc_headers::{GrpcHeaders, scan};
 use crate::propagation::{
     ExtractCarrier, HeaderNames, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter,
     WriteTo,
@@ -57,8 +57,8 @@ impl TextMapReader for MetadataMap {
         GrpcHeaders(headers(self)).for_each_prefix(prefix, visit);
     }
 
-    fn glance(&self, names: &HeaderNames) -> Glance<'_> {
-        glance(headers(self), names)
+    fn scan(&self, names: &HeaderNames) -> HeaderScan<'_> {
+        scan(headers(self), names)
     }
 }
 

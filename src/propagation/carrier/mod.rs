@@ -14,7 +14,7 @@ use std::any::Any;
 pub(crate) use grpc_headers::GrpcHeaders;
 pub(super) use key::is_token;
 pub use key::{InvalidKey, Key};
-pub(super) use scan::Glance;
+pub(super) use scan::HeaderScan;
 pub use text_map::HttpHeaders;
 
 use crate::propagation::HeaderNames;
@@ -176,13 +176,13 @@ pub trait TextMapWriter {
     /// Takes away what the names own.
     #[doc(hidden)]
     fn remove_named(&mut self, names: &HeaderNames) {
-        self.remove_where(&|key| names.are_stale(key, false));
+        self.remove_where(&|key| names.is_stale(key, false));
     }
 
     /// Sets the trace header, in place of all that the names own.
     #[doc(hidden)]
     fn set_trace(&mut self, names: &HeaderNames, value: &[u8]) -> bool {
-        self.remove_where(&|key| names.are_stale(key, true));
+        self.remove_where(&|key| names.is_stale(key, true));
         self.set_ascii(names.trace_id_key(), value)
     }
 
@@ -211,8 +211,8 @@ pub trait TextMapReader {
 
     /// What one quick look shows. Only carriers of this crate have one.
     #[doc(hidden)]
-    fn glance(&self, _names: &HeaderNames) -> Glance<'_> {
-        Glance::Unknown
+    fn scan(&self, _names: &HeaderNames) -> HeaderScan<'_> {
+        HeaderScan::Unknown
     }
 }
 
@@ -287,8 +287,8 @@ impl<C: TextMapReader + ?Sized> TextMapReader for &C {
         (**self).for_each_prefix(prefix, visit);
     }
 
-    fn glance(&self, names: &HeaderNames) -> Glance<'_> {
-        (**self).glance(names)
+    fn scan(&self, names: &HeaderNames) -> HeaderScan<'_> {
+        (**self).scan(names)
     }
 }
 
@@ -301,7 +301,7 @@ impl<C: TextMapReader + ?Sized> TextMapReader for &mut C {
         (**self).for_each_prefix(prefix, visit);
     }
 
-    fn glance(&self, names: &HeaderNames) -> Glance<'_> {
-        (**self).glance(names)
+    fn scan(&self, names: &HeaderNames) -> HeaderScan<'_> {
+        (**self).scan(names)
     }
 }

@@ -2,7 +2,7 @@ use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, Hash};
 
-use crate::propagation::carrier::Glance;
+use crate::propagation::carrier::HeaderScan;
 use crate::propagation::{
     ExtractCarrier, HeaderNames, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter,
     WriteTo,
@@ -99,8 +99,8 @@ where
         visit_prefix(entries(self), prefix, visit);
     }
 
-    fn glance(&self, names: &HeaderNames) -> Glance<'_> {
-        glance(entries(self), names)
+    fn scan(&self, names: &HeaderNames) -> HeaderScan<'_> {
+        scan(entries(self), names)
     }
 }
 
@@ -137,8 +137,8 @@ impl<K: Borrow<str> + Ord, V: AsRef<str>> TextMapReader for BTreeMap<K, V> {
         visit_prefix(entries(self), prefix, visit);
     }
 
-    fn glance(&self, names: &HeaderNames) -> Glance<'_> {
-        glance(entries(self), names)
+    fn scan(&self, names: &HeaderNames) -> HeaderScan<'_> {
+        scan(entries(self), names)
     }
 }
 
@@ -189,8 +189,8 @@ impl<K: Borrow<str>, V: AsRef<str>> TextMapReader for Vec<(K, V)> {
         self.as_slice().for_each_prefix(prefix, visit);
     }
 
-    fn glance(&self, names: &HeaderNames) -> Glance<'_> {
-        glance(pairs(self), names)
+    fn scan(&self, names: &HeaderNames) -> HeaderScan<'_> {
+        scan(pairs(self), names)
     }
 }
 
@@ -203,8 +203,8 @@ impl<K: Borrow<str>, V: AsRef<str>, const N: usize> TextMapReader for [(K, V); N
         self.as_slice().for_each_prefix(prefix, visit);
     }
 
-    fn glance(&self, names: &HeaderNames) -> Glance<'_> {
-        glance(pairs(self), names)
+    fn scan(&self, names: &HeaderNames) -> HeaderScan<'_> {
+        scan(pairs(self), names)
     }
 }
 
@@ -217,8 +217,8 @@ impl<K: Borrow<str>, V: AsRef<str>> TextMapReader for [(K, V)] {
         visit_prefix(pairs(self), prefix, visit);
     }
 
-    fn glance(&self, names: &HeaderNames) -> Glance<'_> {
-        glance(pairs(self), names)
+    fn scan(&self, names: &HeaderNames) -> HeaderScan<'_> {
+        scan(pairs(self), names)
     }
 }
 
@@ -260,12 +260,12 @@ fn visit_prefix<'m>(
     }
 }
 
-fn glance<'m>(
+fn scan<'m>(
     items: impl IntoIterator<Item = (&'m str, &'m str)>,
     names: &HeaderNames,
-) -> Glance<'m> {
+) -> HeaderScan<'m> {
     let items = items.into_iter();
-    Glance::at(items.map(|(key, value)| (key, value.as_bytes())), names)
+    HeaderScan::of(items.map(|(key, value)| (key, value.as_bytes())), names)
 }
 
 #[cfg(test)]

@@ -29,21 +29,21 @@ pub struct HeaderNames {
     baggage_prefix: Key,
     debug_id: Key,
     baggage: Key,
-    letters: Letters,
-    /// Whether [`Letters::look_at`] finds all of them.
+    letters: FirstLetters,
+    /// Whether [`FirstLetters::may_match`] finds all of them.
     #[cfg(feature = "http")]
-    are_hashed: bool,
+    are_custom: bool,
 }
 
 /// For the first letters of all names, and for the second ones, a bit by the low five bits of the letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(in crate::propagation) struct Letters([u32; 2]);
+pub(in crate::propagation) struct FirstLetters([u32; 2]);
 
 /// What a header is to us.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(in crate::propagation) enum Role {
+pub(in crate::propagation) enum HeaderKind {
     /// Nothing.
-    Foreign,
+    Unrelated,
     /// The trace header, whatever else has that name.
     Trace,
     /// Any of the others, or several.
@@ -59,11 +59,11 @@ impl Default for HeaderNames {
             baggage_prefix: Key::from_static(PREFIX),
             debug_id: Key::from_static("jaeger-debug-id"),
             baggage: Key::from_static("jaeger-baggage"),
-            letters: Letters::default(),
+            letters: FirstLetters::default(),
             #[cfg(feature = "http")]
-            are_hashed: false,
+            are_custom: false,
         }
-        .with_letters()
+        .with_lookup()
     }
 }
 
@@ -75,7 +75,7 @@ impl HeaderNames {
     /// When `name` is not a header name.
     pub fn trace_id(self, name: &str) -> Result<Self, InvalidKey> {
         let trace_id = Key::new(name)?;
-        Ok(Self { trace_id, ..self }.with_letters())
+        Ok(Self { trace_id, ..self }.with_lookup())
     }
 
     /// What the headers with baggage items begin with. Defaults to `uberctx-`.
@@ -89,7 +89,7 @@ impl HeaderNames {
             baggage_prefix,
             ..self
         }
-        .with_letters())
+        .with_lookup())
     }
 
     /// The header with which a caller asks for a debug trace. Defaults to `jaeger-debug-id`.
@@ -99,7 +99,7 @@ impl HeaderNames {
     /// When `name` is not a header name.
     pub fn debug_id(self, name: &str) -> Result<Self, InvalidKey> {
         let debug_id = Key::new(name)?;
-        Ok(Self { debug_id, ..self }.with_letters())
+        Ok(Self { debug_id, ..self }.with_lookup())
     }
 
     /// The header with which a caller sets baggage by hand, as in `jaeger-baggage: user=42, cart=7`.
@@ -110,7 +110,7 @@ impl HeaderNames {
     /// When `name` is not a header name.
     pub fn baggage(self, name: &str) -> Result<Self, InvalidKey> {
         let baggage = Key::new(name)?;
-        Ok(Self { baggage, ..self }.with_letters())
+        Ok(Self { baggage, ..self }.with_lookup())
     }
 
     pub(in crate::propagation) fn trace_id_key(&self) -> &Key {
@@ -129,45 +129,45 @@ impl HeaderNames {
         &self.baggage
     }
 
-    pub(in crate::propagation) fn letters(&self) -> Letters {
+    pub(in crate::propagation) fn letters(&self) -> FirstLetters {
         self.letters
     }
 
     /// What a header of that name, in any case, is to us.
     #[inline]
-    pub(in crate::propagation) fn role_of(&self, name: &str) -> Role {
+    pub(in crate::propagation) fn kind_of(&self, name: &str) -> HeaderKind {
         if is_same(name, self.trace_id.as_str()) {
-            Role::Trace
+            HeaderKind::Trace
         } else {
-            self.role_of_other(name)
+            self.kind_of_other(name)
         }
     }
 
     /// Whether a header of that name, in any case, must go before a context is written.
-    pub(in crate::propagation) fn are_stale(&self, name: &str, keeps_trace: bool) -> bool {
-        if self.letters.differ(name.as_bytes()) {
+    pub(in crate::propagation) fn is_stale(&self, name: &str, keeps_trace: bool) -> bool {
+        if self.letters.rule_out(name.as_bytes()) {
             return false;
         }
-        match self.role_of(name) {
-            Role::Foreign => false,
-            Role::Trace => !keeps_trace,
-            Role::Other => true,
+        match self.kind_of(name) {
+            HeaderKind::Unrelated => false,
+            HeaderKind::Trace => !keeps_trace,
+            HeaderKind::Other => true,
         }
     }
 
     #[inline(never)]
-    fn role_of_other(&self, name: &str) -> Role {
+    fn kind_of_other(&self, name: &str) -> HeaderKind {
         let is = |own: &Key| name.eq_ignore_ascii_case(own.as_str());
         if is(&self.trace_id) {
-            Role::Trace
+            HeaderKind::Trace
         } else if is(&self.debug_id) || is(&self.baggage) || begins_with(name, self.prefix()) {
-            Role::Other
+            HeaderKind::Other
         } else {
-            Role::Foreign
+            HeaderKind::Unrelated
         }
     }
 
-    fn with_letters(mut self) -> Self {
+    fn with_lookup(mut self) -> Self {
         let keys = [
             &self.trace_id,
             &self.baggage_prefix,
@@ -179,13 +179,14 @@ impl HeaderNames {
             Some(letter) => bit_of(*letter),
             None => u32::MAX,
         };
-        self.letters =
-            Letters([0, 1].map(|place| keys.iter().fold(0, |bits, key| bits | bit_at(key, place))));
+        self.letters = FirstLetters(
+            [0, 1].map(|place| keys.iter().fold(0, |bits, key| bits | bit_at(key, place))),
+        );
         #[cfg(feature = "http")]
         {
-            let is_found = |key: &Key| self.letters.look_at(key.header_name());
+            let is_found = |key: &Key| self.letters.may_match(key.header_name());
             // No name that http has a number for begins with this prefix.
-            self.are_hashed = self.prefix() == PREFIX && keys.into_iter().all(is_found);
+            self.are_custom = self.prefix() == PREFIX && keys.into_iter().all(is_found);
         }
         self
     }
@@ -193,16 +194,16 @@ impl HeaderNames {
     /// Whether a header of that name may be something to us.
     #[cfg(feature = "http")]
     #[inline(always)]
-    pub(in crate::propagation) fn may_have(&self, name: &http::HeaderName) -> bool {
-        if self.are_hashed {
-            self.letters.look_at(name)
+    pub(in crate::propagation) fn may_match(&self, name: &http::HeaderName) -> bool {
+        if self.are_custom {
+            self.letters.may_match(name)
         } else {
-            !self.letters.differ(name.as_str().as_bytes())
+            !self.letters.rule_out(name.as_str().as_bytes())
         }
     }
 
     /// Whether the prefix and `rest` are together one of the other three headers, and so no baggage item.
-    pub(in crate::propagation) fn are_taken_by(&self, rest: &str) -> bool {
+    pub(in crate::propagation) fn is_reserved(&self, rest: &str) -> bool {
         [&self.trace_id, &self.debug_id, &self.baggage]
             .into_iter()
             .filter_map(|key| key.as_str().strip_prefix(self.prefix()))
@@ -210,11 +211,11 @@ impl HeaderNames {
     }
 }
 
-impl Letters {
+impl FirstLetters {
     /// Whether a header of that name, in any case, is nothing to us for certain. Most differ from ours in the first
     /// letter, and nearly all of the others in the second.
     #[inline]
-    pub(in crate::propagation) fn differ(self, name: &[u8]) -> bool {
+    pub(in crate::propagation) fn rule_out(self, name: &[u8]) -> bool {
         match name {
             [first, ..] if self.0[0] & bit_of(*first) == 0 => true,
             [_, second, ..] => self.0[1] & bit_of(*second) == 0,
@@ -227,28 +228,28 @@ impl Letters {
     /// look at any letter.
     #[cfg(feature = "http")]
     #[inline(always)]
-    fn look_at(self, name: &http::HeaderName) -> bool {
-        let mut look = Look {
+    fn may_match(self, name: &http::HeaderName) -> bool {
+        let mut look = HashProbe {
             letters: self,
-            may_be_ours: false,
+            may_match: false,
         };
         name.hash(&mut look);
-        look.may_be_ours
+        look.may_match
     }
 }
 
 /// Looks at what a header name is hashed by.
 #[cfg(feature = "http")]
-struct Look {
-    letters: Letters,
-    may_be_ours: bool,
+struct HashProbe {
+    letters: FirstLetters,
+    may_match: bool,
 }
 
 #[cfg(feature = "http")]
-impl Hasher for Look {
+impl Hasher for HashProbe {
     #[inline(always)]
     fn write(&mut self, letters: &[u8]) {
-        self.may_be_ours |= !self.letters.differ(letters);
+        self.may_match |= !self.letters.rule_out(letters);
     }
 
     /// Numbers are no letters.
@@ -256,7 +257,7 @@ impl Hasher for Look {
     fn write_isize(&mut self, _: isize) {}
 
     fn finish(&self) -> u64 {
-        u64::from(self.may_be_ours)
+        u64::from(self.may_match)
     }
 }
 
@@ -325,8 +326,8 @@ mod tests {
         let names = HeaderNames::default()
             .baggage_prefix("uber-")
             .expect("legal");
-        assert!(names.are_taken_by("Trace-Id"));
-        assert!(!names.are_taken_by("trace"));
-        assert!(!HeaderNames::default().are_taken_by("trace-id"));
+        assert!(names.is_reserved("Trace-Id"));
+        assert!(!names.is_reserved("trace"));
+        assert!(!HeaderNames::default().is_reserved("trace-id"));
     }
 }

@@ -3,13 +3,13 @@ mod trace_header;
 
 use std::borrow::Cow;
 
+pub(super) use header_names::HeaderKind;
 pub use header_names::HeaderNames;
-pub(super) use header_names::Role;
-use trace_header::{MAX_BYTES, Received, UberTraceId};
+use trace_header::{MAX_BYTES, ReceivedTrace, TraceHeader};
 
 use crate::metrics::{Counter, Metrics};
 use crate::model::{Baggage, BaggageBuilder, BaggageLimit};
-use crate::propagation::carrier::{Glance, is_token};
+use crate::propagation::carrier::{HeaderScan, is_token};
 use crate::propagation::coding::{min_decoded_len, percent_decoded, percent_encoded, trim};
 use crate::propagation::{ExtractError, Extractor, Injector, TextMapReader, TextMapWriter};
 use crate::span::SpanContext;
@@ -72,26 +72,26 @@ use crate::span::SpanContext;
 #[derive(Clone, Debug)]
 pub struct JaegerCodec {
     names: HeaderNames,
-    values: Values,
+    values: ValueCoding,
     metrics: Metrics,
 }
 
 /// How baggage values stand in a carrier.
 #[derive(Clone, Copy, Debug)]
-enum Values {
-    AsTheyAre,
-    PercentEncoded,
+enum ValueCoding {
+    Plain,
+    Percent,
 }
 
 impl JaegerCodec {
     /// For carriers of any text ([`WriteTo::TextMap`](crate::propagation::WriteTo::TextMap)).
     pub fn text_map() -> Self {
-        Self::new(Values::AsTheyAre)
+        Self::new(ValueCoding::Plain)
     }
 
     /// For HTTP headers and gRPC metadata ([`WriteTo::HttpHeaders`](crate::propagation::WriteTo::HttpHeaders)).
     pub fn http_headers() -> Self {
-        Self::new(Values::PercentEncoded)
+        Self::new(ValueCoding::Percent)
     }
 
     /// Other names for the headers.
@@ -101,7 +101,7 @@ impl JaegerCodec {
         self
     }
 
-    fn new(values: Values) -> Self {
+    fn new(values: ValueCoding) -> Self {
         Self {
             names: HeaderNames::default(),
             values,
@@ -116,10 +116,10 @@ impl JaegerCodec {
         for (key, value) in baggage.iter() {
             name.truncate(prefix.len());
             name.push_str(key);
-            let is_written = !self.names.are_taken_by(key)
+            let is_written = !self.names.is_reserved(key)
                 && match self.values {
-                    Values::AsTheyAre => carrier.set(&name, value),
-                    Values::PercentEncoded => {
+                    ValueCoding::Plain => carrier.set(&name, value),
+                    ValueCoding::Percent => {
                         is_header_name(key) && carrier.set(&name, &percent_encoded(value))
                     }
                 };
@@ -128,9 +128,9 @@ impl JaegerCodec {
         self.metrics.add(Counter::BaggageItemsSkipped, skipped);
     }
 
-    fn extract_baggage(&self, carrier: &dyn TextMapReader, items: &mut ReceivedItems) {
+    fn extract_baggage(&self, carrier: &dyn TextMapReader, items: &mut ReceivedBaggage) {
         carrier.for_each_prefix(self.names.prefix(), &mut |key, value| {
-            if !self.names.are_taken_by(key) {
+            if !self.names.is_reserved(key) {
                 items.read(key, value);
             }
         });
@@ -162,7 +162,7 @@ const MAX_DEBUG_ID_BYTES: usize = 4_096;
 
 impl Injector for JaegerCodec {
     fn inject(&self, context: &SpanContext, carrier: &mut dyn TextMapWriter) {
-        match UberTraceId::of(context) {
+        match TraceHeader::of(context) {
             Some(id) => {
                 carrier.set_trace(&self.names, id.print(&mut [0; MAX_BYTES]));
             }
@@ -180,15 +180,15 @@ impl Injector for JaegerCodec {
 
 impl Extractor for JaegerCodec {
     fn extract(&self, carrier: &dyn TextMapReader) -> Result<Option<SpanContext>, ExtractError> {
-        match carrier.glance(&self.names) {
-            Glance::Nothing => Ok(None),
-            Glance::TraceAlone(value) => {
-                match UberTraceId::parse_padded(value).and_then(UberTraceId::context) {
+        match carrier.scan(&self.names) {
+            HeaderScan::Nothing => Ok(None),
+            HeaderScan::TraceOnly(value) => {
+                match TraceHeader::parse_padded(value).and_then(TraceHeader::context) {
                     Some(context) => Ok(Some(context)),
                     None => self.extract_any(carrier),
                 }
             }
-            Glance::Unknown => self.extract_any(carrier),
+            HeaderScan::Unknown => self.extract_any(carrier),
         }
     }
 
@@ -204,14 +204,14 @@ impl JaegerCodec {
         &self,
         carrier: &dyn TextMapReader,
     ) -> Result<Option<SpanContext>, ExtractError> {
-        let mut received = Received::default();
+        let mut received = ReceivedTrace::default();
         carrier.get_all(self.names.trace_id_key(), &mut |value| received.read(value));
         if received.is_conflict() {
             self.metrics.add(Counter::PropagationConflicts, 1);
         }
         let trace = received.context(self.names.trace_id_key().as_str())?;
 
-        let mut items = ReceivedItems::new(self.values);
+        let mut items = ReceivedBaggage::new(self.values);
         self.extract_baggage(carrier, &mut items);
         let mut context = match trace {
             Some(context) => context,
@@ -231,26 +231,26 @@ impl JaegerCodec {
     }
 }
 
-impl Values {
+impl ValueCoding {
     fn decoded(self, value: &[u8]) -> Cow<'_, str> {
         match self {
-            Self::AsTheyAre => String::from_utf8_lossy(value),
-            Self::PercentEncoded => percent_decoded(value),
+            Self::Plain => String::from_utf8_lossy(value),
+            Self::Percent => percent_decoded(value),
         }
     }
 
     /// How many bytes `value` has at least once it is decoded.
     fn min_len(self, value: &[u8]) -> usize {
         match self {
-            Self::AsTheyAre => value.len(),
-            Self::PercentEncoded => min_decoded_len(value),
+            Self::Plain => value.len(),
+            Self::Percent => min_decoded_len(value),
         }
     }
 }
 
 /// The baggage of one request, as far as it is within the limits.
-struct ReceivedItems {
-    values: Values,
+struct ReceivedBaggage {
+    values: ValueCoding,
     baggage: BaggageBuilder,
     seen: usize,
     skipped: u64,
@@ -258,8 +258,8 @@ struct ReceivedItems {
     protected: usize,
 }
 
-impl ReceivedItems {
-    fn new(values: Values) -> Self {
+impl ReceivedBaggage {
+    fn new(values: ValueCoding) -> Self {
         Self {
             values,
             baggage: BaggageBuilder::default(),

@@ -13,14 +13,14 @@ const SHOWN_BYTES: usize = 64;
 
 /// The four parts as numbers. Zero ids can be written down too; they name no trace.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct UberTraceId {
+pub(super) struct TraceHeader {
     trace_id: (u64, u64),
     span_id: u64,
     parent_id: u64,
     flags: u8,
 }
 
-impl UberTraceId {
+impl TraceHeader {
     /// What stands for `context`, if that has a trace.
     pub(super) fn of(context: &SpanContext) -> Option<Self> {
         let trace_id = context.trace_id()?;
@@ -135,17 +135,17 @@ impl UberTraceId {
 /// The last that names a trace counts: clients that append put the newest last. A proxy may have joined several
 /// values into one with commas.
 #[derive(Default)]
-pub(super) struct Received {
-    trace: Option<UberTraceId>,
-    last: Option<Result<UberTraceId, Malformed>>,
+pub(super) struct ReceivedTrace {
+    trace: Option<TraceHeader>,
+    last: Option<Result<TraceHeader, Malformed>>,
     differ: bool,
 }
 
-impl Received {
+impl ReceivedTrace {
     pub(super) fn read(&mut self, value: &[u8]) {
-        match UberTraceId::parse(value) {
+        match TraceHeader::parse(value) {
             Some(id) => self.add(Ok(id)),
-            None => self.read_unusual(value),
+            None => self.read_leniently(value),
         }
     }
 
@@ -164,7 +164,7 @@ impl Received {
     }
 
     #[cold]
-    fn read_unusual(&mut self, value: &[u8]) {
+    fn read_leniently(&mut self, value: &[u8]) {
         let mut is_empty = true;
         for piece in value.split(|byte| *byte == b',') {
             let piece = trim(piece);
@@ -178,7 +178,7 @@ impl Received {
         }
     }
 
-    fn add(&mut self, value: Result<UberTraceId, Malformed>) {
+    fn add(&mut self, value: Result<TraceHeader, Malformed>) {
         self.differ |= self.last.as_ref().is_some_and(|last| *last != value);
         if let Ok(id) = value
             && id.has_trace()
@@ -215,7 +215,7 @@ impl Malformed {
 }
 
 /// Reads a value that may be percent-encoded: Jaeger's Java client wrote it so once, its Ruby client still does.
-fn parse_lenient(value: &[u8]) -> Result<UberTraceId, Malformed> {
+fn parse_lenient(value: &[u8]) -> Result<TraceHeader, Malformed> {
     let mut buffer = [0; MAX_BYTES];
     let plain = if value.contains(&b'%') {
         percent_decoded_into(value, &mut buffer)
@@ -223,11 +223,11 @@ fn parse_lenient(value: &[u8]) -> Result<UberTraceId, Malformed> {
     } else {
         value
     };
-    UberTraceId::parse(plain).ok_or_else(|| Malformed::new(fault(plain), value))
+    TraceHeader::parse(plain).ok_or_else(|| Malformed::new(broken_rule(plain), value))
 }
 
-/// Which rule a value breaks that [`UberTraceId::parse`] refuses.
-fn fault(value: &[u8]) -> &'static str {
+/// Which rule a value breaks that [`TraceHeader::parse`] refuses.
+fn broken_rule(value: &[u8]) -> &'static str {
     let mut parts = value.split(|byte| *byte == b':');
     let (Some(trace_id), Some(span_id), Some(parent_id), Some(_), None) = (
         parts.next(),
@@ -271,20 +271,20 @@ fn put<const N: usize>(buffer: &mut [u8; MAX_BYTES], at: usize, text: [u8; N]) {
 mod tests {
     use super::*;
 
-    fn printed(id: UberTraceId) -> String {
+    fn printed(id: TraceHeader) -> String {
         String::from_utf8(id.print(&mut [0; MAX_BYTES]).to_owned()).expect("ASCII")
     }
 
     #[test]
     fn the_longest_value_fits() {
-        let id = UberTraceId {
+        let id = TraceHeader {
             trace_id: (u64::MAX, u64::MAX),
             span_id: u64::MAX,
             parent_id: u64::MAX,
             flags: u8::MAX,
         };
         assert_eq!(printed(id).len(), MAX_BYTES);
-        assert_eq!(UberTraceId::parse(printed(id).as_bytes()), Some(id));
+        assert_eq!(TraceHeader::parse(printed(id).as_bytes()), Some(id));
     }
 
     #[test]
@@ -292,21 +292,21 @@ mod tests {
         let (one, two) = (0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210);
         for trace_id in [(0, one), (one, two)] {
             for parent_id in [0, two] {
-                let id = UberTraceId {
+                let id = TraceHeader {
                     trace_id,
                     span_id: two,
                     parent_id,
                     flags: 0xb,
                 };
                 let value = printed(id);
-                assert_eq!(UberTraceId::parse_padded(value.as_bytes()), Some(id));
+                assert_eq!(TraceHeader::parse_padded(value.as_bytes()), Some(id));
                 let value = value.to_uppercase();
-                assert_eq!(UberTraceId::parse_padded(value.as_bytes()), Some(id));
+                assert_eq!(TraceHeader::parse_padded(value.as_bytes()), Some(id));
                 for at in 0..value.len() {
                     let mut other = value.clone().into_bytes();
                     other[at] = if other[at] == b':' { b'0' } else { b':' };
                     let other = String::from_utf8_lossy(&other);
-                    let parsed = UberTraceId::parse_padded(other.as_bytes());
+                    let parsed = TraceHeader::parse_padded(other.as_bytes());
                     assert_eq!(parsed, None, "{other}");
                 }
             }
@@ -324,7 +324,7 @@ mod tests {
                     "3".repeat(17 - span),
                     "4".repeat(1 + trace % 2),
                 );
-                let id = UberTraceId::parse(value.as_bytes()).expect(&value);
+                let id = TraceHeader::parse(value.as_bytes()).expect(&value);
                 let number = u128::from_str_radix(&"1".repeat(trace), 16).expect("32 digits");
                 assert_eq!(
                     id.trace_id,
@@ -350,11 +350,11 @@ mod tests {
             ),
             ("1:2:3:100", "expected flags of 1 or 2 hex digits"),
         ] {
-            assert_eq!(fault(value.as_bytes()), reason, "{value}");
+            assert_eq!(broken_rule(value.as_bytes()), reason, "{value}");
         }
         let long = "1".repeat(33) + ":2:3:4";
         assert_eq!(
-            fault(long.as_bytes()),
+            broken_rule(long.as_bytes()),
             "expected a trace id of 1 to 32 hex digits"
         );
     }
