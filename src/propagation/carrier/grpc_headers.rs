@@ -2,7 +2,7 @@ use std::ops::{Deref, DerefMut};
 
 use http::HeaderMap;
 
-use crate::propagation::carrier::HeaderScan;
+use crate::propagation::carrier::{HeaderScan, Internal};
 use crate::propagation::{
     ExtractCarrier, HeaderNames, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter,
     WriteTo,
@@ -31,16 +31,16 @@ impl<M: DerefMut<Target = HeaderMap>> TextMapWriter for GrpcHeaders<M> {
         self.0.remove_where(is_stale);
     }
 
-    fn remove_named(&mut self, names: &HeaderNames) {
-        self.0.remove_named(names);
+    fn remove_named(&mut self, names: &HeaderNames, internal: Internal) {
+        self.0.remove_named(names, internal);
     }
 
-    fn set_trace(&mut self, names: &HeaderNames, value: &[u8]) -> bool {
+    fn set_trace(&mut self, names: &HeaderNames, value: &[u8], internal: Internal) -> bool {
         if is_binary(names.trace_id_key().as_str()) {
-            self.0.remove_named(names);
+            self.0.remove_named(names, internal);
             return false;
         }
-        self.0.set_trace(names, value)
+        self.0.set_trace(names, value, internal)
     }
 
     fn set(&mut self, key: &str, value: &str) -> bool {
@@ -49,10 +49,6 @@ impl<M: DerefMut<Target = HeaderMap>> TextMapWriter for GrpcHeaders<M> {
 
     fn set_key(&mut self, key: &Key, value: &str) -> bool {
         !is_binary(key.as_str()) && self.0.set_key(key, value)
-    }
-
-    fn set_ascii(&mut self, key: &Key, value: &[u8]) -> bool {
-        !is_binary(key.as_str()) && self.0.set_ascii(key, value)
     }
 }
 
@@ -71,14 +67,18 @@ impl<M: Deref<Target = HeaderMap>> TextMapReader for GrpcHeaders<M> {
         });
     }
 
-    fn scan(&self, names: &HeaderNames) -> HeaderScan<'_> {
-        scan(&self.0, names)
+    fn scan(&self, names: &HeaderNames, internal: Internal) -> HeaderScan<'_> {
+        scan(&self.0, names, internal)
     }
 }
 
 /// What is found among all headers, unless it is the value of a binary key.
-pub(super) fn scan<'h>(headers: &'h HeaderMap, names: &HeaderNames) -> HeaderScan<'h> {
-    match headers.scan(names) {
+pub(super) fn scan<'h>(
+    headers: &'h HeaderMap,
+    names: &HeaderNames,
+    internal: Internal,
+) -> HeaderScan<'h> {
+    match headers.scan(names, internal) {
         HeaderScan::TraceOnly(_) if is_binary(names.trace_id_key().as_str()) => HeaderScan::Unknown,
         found => found,
     }

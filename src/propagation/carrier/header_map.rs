@@ -1,7 +1,7 @@
 use http::header::{Entry, InvalidHeaderValue};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::propagation::carrier::HeaderScan;
+use crate::propagation::carrier::{HeaderScan, Internal};
 use crate::propagation::jaeger::HeaderKind;
 use crate::propagation::{
     ExtractCarrier, HeaderNames, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter,
@@ -45,15 +45,15 @@ impl TextMapWriter for HeaderMap {
         }
     }
 
-    fn remove_named(&mut self, names: &HeaderNames) {
+    fn remove_named(&mut self, names: &HeaderNames, _: Internal) {
         if self.keys().any(|name| names.may_match(name)) {
             remove(self, &|name| names.is_stale(name, false));
         }
     }
 
-    fn set_trace(&mut self, names: &HeaderNames, value: &[u8]) -> bool {
+    fn set_trace(&mut self, names: &HeaderNames, value: &[u8], internal: Internal) -> bool {
         let Ok(value) = value_of(value) else {
-            self.remove_named(names);
+            self.remove_named(names, internal);
             return false;
         };
         // Nearly no request holds more of ours than the trace header. Most names tell so without a look at their text.
@@ -87,12 +87,7 @@ impl TextMapWriter for HeaderMap {
     }
 
     fn set_key(&mut self, key: &Key, value: &str) -> bool {
-        // http asks the same of both.
-        self.set_ascii(key, value.as_bytes())
-    }
-
-    fn set_ascii(&mut self, key: &Key, value: &[u8]) -> bool {
-        value_of(value).is_ok_and(|value| put(self, key.header_name(), value))
+        HeaderValue::from_str(value).is_ok_and(|value| put(self, key.header_name(), value))
     }
 }
 
@@ -117,7 +112,7 @@ impl TextMapReader for HeaderMap {
         }
     }
 
-    fn scan(&self, names: &HeaderNames) -> HeaderScan<'_> {
+    fn scan(&self, names: &HeaderNames, _: Internal) -> HeaderScan<'_> {
         if self.len() > MAX_SCANNED {
             return HeaderScan::Unknown;
         }
@@ -248,11 +243,17 @@ mod tests {
                 assert!(headers.set(&name, "v"));
             }
             headers.insert("accept", value.clone());
-            assert!(matches!(headers.scan(&names), HeaderScan::Nothing));
+            assert!(matches!(
+                headers.scan(&names, Internal::CALL),
+                HeaderScan::Nothing
+            ));
             headers.insert("uber-trace-id", HeaderValue::from_static("the trace"));
             headers.insert("cookie", value.clone());
             let is_alone = |headers: &HeaderMap| {
-                matches!(headers.scan(&names), HeaderScan::TraceOnly(b"the trace"))
+                matches!(
+                    headers.scan(&names, Internal::CALL),
+                    HeaderScan::TraceOnly(b"the trace")
+                )
             };
             assert!(is_alone(&headers), "{before}");
             headers.append("accept", value.clone());
@@ -266,7 +267,7 @@ mod tests {
                 let mut headers = headers.clone();
                 headers.append(other, value.clone());
                 assert!(
-                    matches!(headers.scan(&names), HeaderScan::Unknown),
+                    matches!(headers.scan(&names, Internal::CALL), HeaderScan::Unknown),
                     "{other}"
                 );
             }
@@ -286,12 +287,18 @@ mod tests {
         let headers: HeaderMap = [(http::header::VIA, HeaderValue::from_static("the trace"))]
             .into_iter()
             .collect();
-        assert!(matches!(headers.scan(&names), HeaderScan::Nothing));
+        assert!(matches!(
+            headers.scan(&names, Internal::CALL),
+            HeaderScan::Nothing
+        ));
         let traced = HeaderNames::default().trace_id("via").expect("legal");
-        let scan = headers.scan(&traced);
+        let scan = headers.scan(&traced, Internal::CALL);
         assert!(matches!(scan, HeaderScan::TraceOnly(b"the trace")));
         let prefixed = HeaderNames::default().baggage_prefix("v").expect("legal");
-        assert!(matches!(headers.scan(&prefixed), HeaderScan::Unknown));
+        assert!(matches!(
+            headers.scan(&prefixed, Internal::CALL),
+            HeaderScan::Unknown
+        ));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 use http::HeaderMap;
 use tonic::metadata::MetadataMap;
 
-use crate::propagation::carrier::HeaderScan;
 use crate::propagation::carrier::grpc_headers::{GrpcHeaders, scan};
+use crate::propagation::carrier::{HeaderScan, Internal};
 use crate::propagation::{
     ExtractCarrier, HeaderNames, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter,
     WriteTo,
@@ -26,12 +26,12 @@ impl TextMapWriter for MetadataMap {
         headers_mut(self).remove_where(is_stale);
     }
 
-    fn remove_named(&mut self, names: &HeaderNames) {
-        headers_mut(self).remove_named(names);
+    fn remove_named(&mut self, names: &HeaderNames, internal: Internal) {
+        headers_mut(self).remove_named(names, internal);
     }
 
-    fn set_trace(&mut self, names: &HeaderNames, value: &[u8]) -> bool {
-        GrpcHeaders(headers_mut(self)).set_trace(names, value)
+    fn set_trace(&mut self, names: &HeaderNames, value: &[u8], internal: Internal) -> bool {
+        GrpcHeaders(headers_mut(self)).set_trace(names, value, internal)
     }
 
     fn set(&mut self, key: &str, value: &str) -> bool {
@@ -40,10 +40,6 @@ impl TextMapWriter for MetadataMap {
 
     fn set_key(&mut self, key: &Key, value: &str) -> bool {
         GrpcHeaders(headers_mut(self)).set_key(key, value)
-    }
-
-    fn set_ascii(&mut self, key: &Key, value: &[u8]) -> bool {
-        GrpcHeaders(headers_mut(self)).set_ascii(key, value)
     }
 }
 
@@ -57,8 +53,8 @@ impl TextMapReader for MetadataMap {
         GrpcHeaders(headers(self)).for_each_prefix(prefix, visit);
     }
 
-    fn scan(&self, names: &HeaderNames) -> HeaderScan<'_> {
-        scan(headers(self), names)
+    fn scan(&self, names: &HeaderNames, internal: Internal) -> HeaderScan<'_> {
+        scan(headers(self), names, internal)
     }
 }
 

@@ -6,6 +6,7 @@ mod key;
 #[cfg(feature = "tonic")]
 mod metadata_map;
 mod scan;
+mod sealed;
 mod text_map;
 
 use std::any::Any;
@@ -15,6 +16,7 @@ pub(crate) use grpc_headers::GrpcHeaders;
 pub(super) use key::is_token;
 pub use key::{InvalidKey, Key};
 pub(super) use scan::HeaderScan;
+pub(super) use sealed::Internal;
 pub use text_map::HttpHeaders;
 
 use crate::propagation::HeaderNames;
@@ -173,28 +175,22 @@ pub trait TextMapWriter {
     /// away: right for a carrier that is always new.
     fn remove_where(&mut self, _is_stale: &dyn Fn(&str) -> bool) {}
 
-    /// Takes away what the names own.
+    /// Removes the headers that have any of `names`.
     #[doc(hidden)]
-    fn remove_named(&mut self, names: &HeaderNames) {
+    fn remove_named(&mut self, names: &HeaderNames, _: Internal) {
         self.remove_where(&|key| names.is_stale(key, false));
     }
 
-    /// Sets the trace header, in place of all that the names own.
+    /// Sets the trace header, in place of all headers that have any of `names`. The value is ASCII.
     #[doc(hidden)]
-    fn set_trace(&mut self, names: &HeaderNames, value: &[u8]) -> bool {
+    fn set_trace(&mut self, names: &HeaderNames, value: &[u8], _: Internal) -> bool {
         self.remove_where(&|key| names.is_stale(key, true));
-        self.set_ascii(names.trace_id_key(), value)
+        std::str::from_utf8(value).is_ok_and(|value| self.set_key(names.trace_id_key(), value))
     }
 
     /// As [`set`](Self::set), for a key that is known beforehand.
     fn set_key(&mut self, key: &Key, value: &str) -> bool {
         self.set(key.as_str(), value)
-    }
-
-    /// As [`set_key`](Self::set_key), for a value of ASCII.
-    #[doc(hidden)]
-    fn set_ascii(&mut self, key: &Key, value: &[u8]) -> bool {
-        std::str::from_utf8(value).is_ok_and(|value| self.set_key(key, value))
     }
 }
 
@@ -209,9 +205,9 @@ pub trait TextMapReader {
     /// The prefix is in lower case.
     fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8]));
 
-    /// What one quick look shows. Only carriers of this crate have one.
+    /// Looks for the headers that have any of `names`, in one pass. Only carriers of this crate do.
     #[doc(hidden)]
-    fn scan(&self, _names: &HeaderNames) -> HeaderScan<'_> {
+    fn scan(&self, _names: &HeaderNames, _: Internal) -> HeaderScan<'_> {
         HeaderScan::Unknown
     }
 }
@@ -261,20 +257,16 @@ impl<C: TextMapWriter + ?Sized> TextMapWriter for &mut C {
         (**self).remove_where(is_stale);
     }
 
-    fn remove_named(&mut self, names: &HeaderNames) {
-        (**self).remove_named(names);
+    fn remove_named(&mut self, names: &HeaderNames, internal: Internal) {
+        (**self).remove_named(names, internal);
     }
 
-    fn set_trace(&mut self, names: &HeaderNames, value: &[u8]) -> bool {
-        (**self).set_trace(names, value)
+    fn set_trace(&mut self, names: &HeaderNames, value: &[u8], internal: Internal) -> bool {
+        (**self).set_trace(names, value, internal)
     }
 
     fn set_key(&mut self, key: &Key, value: &str) -> bool {
         (**self).set_key(key, value)
-    }
-
-    fn set_ascii(&mut self, key: &Key, value: &[u8]) -> bool {
-        (**self).set_ascii(key, value)
     }
 }
 
@@ -287,8 +279,8 @@ impl<C: TextMapReader + ?Sized> TextMapReader for &C {
         (**self).for_each_prefix(prefix, visit);
     }
 
-    fn scan(&self, names: &HeaderNames) -> HeaderScan<'_> {
-        (**self).scan(names)
+    fn scan(&self, names: &HeaderNames, internal: Internal) -> HeaderScan<'_> {
+        (**self).scan(names, internal)
     }
 }
 
@@ -301,7 +293,7 @@ impl<C: TextMapReader + ?Sized> TextMapReader for &mut C {
         (**self).for_each_prefix(prefix, visit);
     }
 
-    fn scan(&self, names: &HeaderNames) -> HeaderScan<'_> {
-        (**self).scan(names)
+    fn scan(&self, names: &HeaderNames, internal: Internal) -> HeaderScan<'_> {
+        (**self).scan(names, internal)
     }
 }

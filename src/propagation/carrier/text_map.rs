@@ -2,7 +2,7 @@ use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, Hash};
 
-use crate::propagation::carrier::HeaderScan;
+use crate::propagation::carrier::{HeaderScan, Internal};
 use crate::propagation::{
     ExtractCarrier, HeaderNames, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter,
     WriteTo,
@@ -99,7 +99,7 @@ where
         visit_prefix(entries(self), prefix, visit);
     }
 
-    fn scan(&self, names: &HeaderNames) -> HeaderScan<'_> {
+    fn scan(&self, names: &HeaderNames, _: Internal) -> HeaderScan<'_> {
         scan(entries(self), names)
     }
 }
@@ -137,7 +137,7 @@ impl<K: Borrow<str> + Ord, V: AsRef<str>> TextMapReader for BTreeMap<K, V> {
         visit_prefix(entries(self), prefix, visit);
     }
 
-    fn scan(&self, names: &HeaderNames) -> HeaderScan<'_> {
+    fn scan(&self, names: &HeaderNames, _: Internal) -> HeaderScan<'_> {
         scan(entries(self), names)
     }
 }
@@ -189,7 +189,7 @@ impl<K: Borrow<str>, V: AsRef<str>> TextMapReader for Vec<(K, V)> {
         self.as_slice().for_each_prefix(prefix, visit);
     }
 
-    fn scan(&self, names: &HeaderNames) -> HeaderScan<'_> {
+    fn scan(&self, names: &HeaderNames, _: Internal) -> HeaderScan<'_> {
         scan(pairs(self), names)
     }
 }
@@ -203,7 +203,7 @@ impl<K: Borrow<str>, V: AsRef<str>, const N: usize> TextMapReader for [(K, V); N
         self.as_slice().for_each_prefix(prefix, visit);
     }
 
-    fn scan(&self, names: &HeaderNames) -> HeaderScan<'_> {
+    fn scan(&self, names: &HeaderNames, _: Internal) -> HeaderScan<'_> {
         scan(pairs(self), names)
     }
 }
@@ -217,7 +217,7 @@ impl<K: Borrow<str>, V: AsRef<str>> TextMapReader for [(K, V)] {
         visit_prefix(pairs(self), prefix, visit);
     }
 
-    fn scan(&self, names: &HeaderNames) -> HeaderScan<'_> {
+    fn scan(&self, names: &HeaderNames, _: Internal) -> HeaderScan<'_> {
         scan(pairs(self), names)
     }
 }

@@ -9,7 +9,7 @@ use trace_header::{MAX_BYTES, ReceivedTrace, TraceHeader};
 
 use crate::metrics::{Counter, Metrics};
 use crate::model::{Baggage, BaggageBuilder, BaggageLimit};
-use crate::propagation::carrier::{HeaderScan, is_token};
+use crate::propagation::carrier::{HeaderScan, Internal, is_token};
 use crate::propagation::coding::{min_decoded_len, percent_decoded, percent_encoded, trim};
 use crate::propagation::{ExtractError, Extractor, Injector, TextMapReader, TextMapWriter};
 use crate::span::SpanContext;
@@ -164,9 +164,10 @@ impl Injector for JaegerCodec {
     fn inject(&self, context: &SpanContext, carrier: &mut dyn TextMapWriter) {
         match TraceHeader::of(context) {
             Some(id) => {
-                carrier.set_trace(&self.names, id.print(&mut [0; MAX_BYTES]));
+                let value = &mut [0; MAX_BYTES];
+                carrier.set_trace(&self.names, id.print(value), Internal::CALL);
             }
-            None => carrier.remove_named(&self.names),
+            None => carrier.remove_named(&self.names, Internal::CALL),
         }
         if !context.baggage().is_empty() {
             self.inject_baggage(context.baggage(), carrier);
@@ -180,7 +181,7 @@ impl Injector for JaegerCodec {
 
 impl Extractor for JaegerCodec {
     fn extract(&self, carrier: &dyn TextMapReader) -> Result<Option<SpanContext>, ExtractError> {
-        match carrier.scan(&self.names) {
+        match carrier.scan(&self.names, Internal::CALL) {
             HeaderScan::Nothing => Ok(None),
             HeaderScan::TraceOnly(value) => {
                 match TraceHeader::parse_padded(value).and_then(TraceHeader::context) {
