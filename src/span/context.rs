@@ -300,12 +300,33 @@ impl fmt::Debug for SpanContext {
     }
 }
 
-/// What can be a parent: a span, a context, or an `Option` of either.
+/// A possible parent of a span: a span, a context, or an `Option` of either.
+///
+/// Implement it for a type of your own that holds a span or a context:
+///
+/// ```
+/// use tracehound::prelude::*;
+/// use tracehound::span::ToSpanContext;
+/// use tracehound::{NoopTracer, SpanContext};
+///
+/// struct Job {
+///     cause: SpanContext,
+/// }
+///
+/// impl ToSpanContext for Job {
+///     fn to_span_context(&self) -> SpanContext {
+///         self.cause.clone()
+///     }
+/// }
+///
+/// let job = Job { cause: SpanContext::default() };
+/// NoopTracer.build_span("work").follows_from(&job).start();
+/// ```
 pub trait ToSpanContext {
-    /// The context; empty where there is none.
+    /// Returns the context, which is empty if there is none.
     fn to_span_context(&self) -> SpanContext;
 
-    /// Has the context, unless it is empty, made where it is to be.
+    /// Passes the context to `to`, unless it is empty. No program can name `TakeContext`, so none can override this.
     #[doc(hidden)]
     #[inline]
     fn give_span_context(&self, to: impl TakeContext)
@@ -319,8 +340,10 @@ pub trait ToSpanContext {
     }
 }
 
-/// Where a context is to be: what is copied as soon as it is written makes the processor wait.
-#[doc(hidden)]
+/// A destination in which a context is made.
+///
+/// A context that is returned is copied right after it was written, which costs 16 instructions a reference and makes the
+/// processor wait for its stores.
 pub trait TakeContext {
     fn take(self, make: impl FnOnce() -> SpanContext);
 }
