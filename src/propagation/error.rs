@@ -1,23 +1,34 @@
 use std::fmt;
 
-/// A carrier holds a context that is malformed.
+/// The error of [`Extractor::extract`](crate::propagation::Extractor::extract): a carrier holds a malformed context.
 ///
-/// It tells the place and the rule, and of the value only what cannot be a secret: an id, cut and escaped.
+/// It names the header and the broken rule, and shows the start of the trace header's value. No other header is shown, because
+/// it may hold a secret.
+///
+/// ```
+/// use tracehound::propagation::{Extractor, JaegerCodec};
+///
+/// let error = JaegerCodec::text_map().extract(&[("uber-trace-id", "1:2:3")]).unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     r#"uber-trace-id: expected four parts with colons between them: "1:2:3""#,
+/// );
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExtractError {
-    /// The trace header does not have the form that it must have.
+    /// The trace header is malformed.
     Corrupted {
-        /// The header.
+        /// The name of the header.
         header: String,
-        /// Which rule it breaks.
+        /// The rule that its value breaks.
         reason: &'static str,
-        /// Its value, cut after 64 bytes and escaped.
+        /// The first 64 bytes of its value, escaped.
         value: String,
     },
-    /// The bytes are no context.
+    /// The bytes of a binary carrier are malformed.
     CorruptedBinary {
-        /// Which rule they break.
+        /// The rule that they break.
         reason: &'static str,
     },
 }
