@@ -1,17 +1,16 @@
 use http::header::{Entry, InvalidHeaderValue};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::propagation::carrier::{HeaderScan, Internal};
-use crate::propagation::jaeger::HeaderKind;
+use crate::propagation::carrier::header_set::HeaderKind;
+use crate::propagation::carrier::{HeaderScan, HeaderSet};
 use crate::propagation::{
-    ExtractCarrier, HeaderNames, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter,
-    WriteTo,
+    ExtractCarrier, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter, WriteTo,
 };
 
-/// So many headers of a request are looked at for baggage. Servers usually take fewer (hyper: 100 over HTTP/1).
+/// The number of headers that are searched for baggage. Servers usually accept fewer (hyper: 100 over HTTP/1).
 const MAX_SCANNED: usize = 256;
 
-/// Fewer steps over values than these cost less than to hash a name and look it up.
+/// The number of values that are walked over before a lookup by hash is cheaper.
 const MAX_STEPS: usize = 12;
 
 impl InjectCarrier for HeaderMap {
@@ -26,7 +25,7 @@ impl ExtractCarrier for HeaderMap {
     }
 }
 
-/// False where the name or the value is not legal, and where the map is full.
+/// Setting a header fails if the name or the value is illegal or the map is full.
 impl TextMapWriter for HeaderMap {
     fn set(&mut self, key: &str, value: &str) -> bool {
         let (Ok(name), Ok(value)) = (
@@ -45,34 +44,34 @@ impl TextMapWriter for HeaderMap {
         }
     }
 
-    fn remove_named(&mut self, names: &HeaderNames, _: Internal) {
-        if self.keys().any(|name| names.may_match(name)) {
-            remove(self, &|name| names.is_stale(name, false));
+    fn remove_named(&mut self, set: &HeaderSet) {
+        if self.keys().any(|name| set.may_match(name)) {
+            remove(self, &|name| set.is_stale(name, false));
         }
     }
 
-    fn set_trace(&mut self, names: &HeaderNames, value: &[u8], internal: Internal) -> bool {
+    fn set_trace(&mut self, set: &HeaderSet, value: &[u8]) -> bool {
         let Ok(value) = value_of(value) else {
-            self.remove_named(names, internal);
+            self.remove_named(set);
             return false;
         };
-        // Nearly no request holds more of ours than the trace header. Most names tell so without a look at their text.
+        // Nearly all requests hold at most our trace header. Most other names are ruled out without their text.
         let mut suspect = None;
         for (n, name) in self.keys().enumerate() {
-            if names.may_match(name) {
+            if set.may_match(name) {
                 if suspect.is_some() {
-                    return replace_all(self, names, value);
+                    return replace_all(self, set, value);
                 }
                 suspect = Some((n, name));
             }
         }
         match suspect {
-            None => put(self, names.trace_id_key().header_name(), value),
-            // Where every key has one value, and the place is near, it is found without a hash.
+            None => put(self, set.trace().header_name(), value),
+            // If every key has one value, the value stands at the index of its key.
             Some((n, name))
                 if n < MAX_STEPS
                     && self.len() == self.keys_len()
-                    && matches!(names.kind_of(name.as_str()), HeaderKind::Trace) =>
+                    && matches!(set.kind_of(name.as_str()), HeaderKind::Trace) =>
             {
                 match self.values_mut().nth(n) {
                     Some(place) => {
@@ -82,7 +81,7 @@ impl TextMapWriter for HeaderMap {
                     None => false,
                 }
             }
-            Some(_) => replace_all(self, names, value),
+            Some(_) => replace_all(self, set, value),
         }
     }
 
@@ -98,12 +97,12 @@ impl TextMapReader for HeaderMap {
         }
     }
 
-    /// Among the first 256 headers.
+    /// Searches the first 256 headers.
     fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
         let first = prefix.as_bytes().first();
         for (name, value) in self.iter().take(MAX_SCANNED) {
             let name = name.as_str();
-            // Most headers differ in the first letter: no call to compare more.
+            // Most headers differ in the first letter, which saves the call that compares the rest.
             if (first.is_none() || name.as_bytes().first() == first)
                 && let Some(rest) = name.strip_prefix(prefix)
             {
@@ -112,17 +111,17 @@ impl TextMapReader for HeaderMap {
         }
     }
 
-    fn scan(&self, names: &HeaderNames, _: Internal) -> HeaderScan<'_> {
+    fn scan(&self, set: &HeaderSet) -> HeaderScan<'_> {
         if self.len() > MAX_SCANNED {
             return HeaderScan::Unknown;
         }
         let mut trace = None;
-        // A walk over the keys is one over a slice. One over the items asks at each for further values.
+        // Walking over the keys walks over a slice. Walking over the items would ask each for further values.
         for (n, name) in self.keys().enumerate() {
-            if !names.may_match(name) {
+            if !set.may_match(name) {
                 continue;
             }
-            match names.kind_of(name.as_str()) {
+            match set.kind_of(name.as_str()) {
                 HeaderKind::Unrelated => {}
                 HeaderKind::Trace => trace = Some(n),
                 HeaderKind::Other => return HeaderScan::Unknown,
@@ -130,14 +129,14 @@ impl TextMapReader for HeaderMap {
         }
         match trace {
             None => HeaderScan::Nothing,
-            // Every key has one value.
+            // As in `set_trace`: every key has one value.
             Some(n) if n < MAX_STEPS && self.len() == self.keys_len() => match self.values().nth(n)
             {
                 Some(value) => HeaderScan::TraceOnly(value.as_bytes()),
                 None => HeaderScan::Unknown,
             },
             Some(_) => {
-                let mut values = Self::get_all(self, names.trace_id_key().header_name()).iter();
+                let mut values = Self::get_all(self, set.trace().header_name()).iter();
                 match (values.next(), values.next()) {
                     (Some(value), None) => HeaderScan::TraceOnly(value.as_bytes()),
                     _ => HeaderScan::Unknown,
@@ -170,9 +169,9 @@ fn value_of_length<const N: usize>(text: &[u8]) -> Result<HeaderValue, InvalidHe
 
 #[cold]
 #[inline(never)]
-fn replace_all(headers: &mut HeaderMap, names: &HeaderNames, value: HeaderValue) -> bool {
-    remove(headers, &|name| names.is_stale(name, true));
-    put(headers, names.trace_id_key().header_name(), value)
+fn replace_all(headers: &mut HeaderMap, set: &HeaderSet, value: HeaderValue) -> bool {
+    remove(headers, &|name| set.is_stale(name, true));
+    put(headers, set.trace().header_name(), value)
 }
 
 #[cold]
@@ -184,7 +183,7 @@ fn remove(headers: &mut HeaderMap, is_stale: &dyn Fn(&str) -> bool) {
     }
 }
 
-/// In place of all values that are there. `insert` would panic on a full map, and hand the old value back.
+/// Replaces all values of `name`. (`insert` would panic on a full map, and return the old value.)
 #[inline]
 fn put(headers: &mut HeaderMap, name: &HeaderName, value: HeaderValue) -> bool {
     let has_extra_values = headers.len() > headers.keys_len();
@@ -206,8 +205,18 @@ fn put(headers: &mut HeaderMap, name: &HeaderName, value: HeaderValue) -> bool {
 mod tests {
     use super::*;
 
+    fn jaeger() -> HeaderSet {
+        set("uber-trace-id", "uberctx-")
+    }
+
+    fn set(trace: &str, prefix: &str) -> HeaderSet {
+        let key = |name| Key::new(name).expect("legal");
+        let others = [key("jaeger-debug-id"), key("jaeger-baggage")];
+        HeaderSet::new(key(trace), others, key(prefix))
+    }
+
     #[test]
-    fn a_header_is_replaced_with_all_its_values() {
+    fn setting_a_header_replaces_all_its_values() {
         let mut headers = HeaderMap::new();
         for value in ["1", "2"] {
             headers.append("uber-trace-id", HeaderValue::from_static(value));
@@ -227,33 +236,27 @@ mod tests {
             assert_eq!(headers.get_all("uber-trace-id").iter().count(), before);
             assert!(headers.set_key(&key, value));
             assert_eq!(headers["uber-trace-id"], value);
-            assert_eq!(headers.len(), 3, "of another name all values stay");
+            assert_eq!(headers.len(), 3, "the values of another name stay");
             headers.remove("uber-trace-id");
         }
     }
 
     #[test]
-    fn a_lone_trace_header_is_found_wherever_it_stands() {
-        let (names, value) = (HeaderNames::default(), HeaderValue::from_static("v"));
+    fn a_scan_finds_a_lone_trace_header_at_any_index() {
+        let (set, value) = (jaeger(), HeaderValue::from_static("v"));
         for before in 0..2 * MAX_STEPS {
             let mut headers = HeaderMap::new();
             for n in 0..before {
-                // Some begin as ours do.
+                // Some have the first letters of our names.
                 let name = format!("{}{n}", ["h", "ua", "uber-trace-i"][n % 3]);
                 assert!(headers.set(&name, "v"));
             }
             headers.insert("accept", value.clone());
-            assert!(matches!(
-                headers.scan(&names, Internal::CALL),
-                HeaderScan::Nothing
-            ));
+            assert!(matches!(headers.scan(&set), HeaderScan::Nothing));
             headers.insert("uber-trace-id", HeaderValue::from_static("the trace"));
             headers.insert("cookie", value.clone());
             let is_alone = |headers: &HeaderMap| {
-                matches!(
-                    headers.scan(&names, Internal::CALL),
-                    HeaderScan::TraceOnly(b"the trace")
-                )
+                matches!(headers.scan(&set), HeaderScan::TraceOnly(b"the trace"))
             };
             assert!(is_alone(&headers), "{before}");
             headers.append("accept", value.clone());
@@ -266,43 +269,34 @@ mod tests {
             ] {
                 let mut headers = headers.clone();
                 headers.append(other, value.clone());
-                assert!(
-                    matches!(headers.scan(&names, Internal::CALL), HeaderScan::Unknown),
-                    "{other}"
-                );
+                assert!(matches!(headers.scan(&set), HeaderScan::Unknown), "{other}");
             }
         }
     }
 
     #[test]
-    fn names_that_http_knows_are_ours_where_that_is_asked_for() {
-        let names = HeaderNames::default().trace_id("viaduct").expect("legal");
-        let is_looked_at = |name: &'static str| names.may_match(&HeaderName::from_static(name));
-        assert!(!is_looked_at("via"), "whatever its letters");
-        assert!(!is_looked_at("host") && !is_looked_at("x-request-id"));
+    fn a_standard_header_may_be_configured_as_ours() {
+        let set = self::set("viaduct", "uberctx-");
+        let is_candidate = |name: &'static str| set.may_match(&HeaderName::from_static(name));
+        assert!(!is_candidate("via"), "http knows it as another header");
+        assert!(!is_candidate("host") && !is_candidate("x-request-id"));
         for name in ["viaduct", "vi", "uberctx-user", "jaeger-baggage"] {
-            assert!(is_looked_at(name), "{name}");
+            assert!(is_candidate(name), "{name}");
         }
 
         let headers: HeaderMap = [(http::header::VIA, HeaderValue::from_static("the trace"))]
             .into_iter()
             .collect();
-        assert!(matches!(
-            headers.scan(&names, Internal::CALL),
-            HeaderScan::Nothing
-        ));
-        let traced = HeaderNames::default().trace_id("via").expect("legal");
-        let scan = headers.scan(&traced, Internal::CALL);
+        assert!(matches!(headers.scan(&set), HeaderScan::Nothing));
+        let traced = self::set("via", "uberctx-");
+        let scan = headers.scan(&traced);
         assert!(matches!(scan, HeaderScan::TraceOnly(b"the trace")));
-        let prefixed = HeaderNames::default().baggage_prefix("v").expect("legal");
-        assert!(matches!(
-            headers.scan(&prefixed, Internal::CALL),
-            HeaderScan::Unknown
-        ));
+        let prefixed = self::set("uber-trace-id", "v");
+        assert!(matches!(headers.scan(&prefixed), HeaderScan::Unknown));
     }
 
     #[test]
-    fn what_is_no_header_is_refused() {
+    fn an_illegal_header_is_refused() {
         let mut headers = HeaderMap::new();
         for (key, value) in [
             ("a b", "v"),

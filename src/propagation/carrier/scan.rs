@@ -1,31 +1,27 @@
-use crate::propagation::HeaderNames;
-use crate::propagation::jaeger::HeaderKind;
+use crate::propagation::carrier::HeaderSet;
+use crate::propagation::carrier::header_set::HeaderKind;
 
-/// What one quick look at all keys of a carrier shows.
+/// The result of one pass over the header names of a carrier.
 ///
-/// Nearly every request has no header of ours, or the trace header alone; neither needs the carrier to be searched
+/// Nearly every request holds either no header of ours or the trace header alone. Codecs need not search such a carrier
 /// key by key.
 #[derive(Debug)]
 pub enum HeaderScan<'c> {
-    /// Nothing of ours is there.
+    /// The carrier holds no header of ours.
     Nothing,
-    /// One trace header and nothing else of ours.
+    /// The carrier holds one trace header, with this value, and no other header of ours.
     TraceOnly(&'c [u8]),
-    /// More is there, or nobody has looked.
+    /// The carrier holds other headers of ours, or was not scanned.
     Unknown,
 }
 
 impl<'c> HeaderScan<'c> {
-    /// Looks at everything that a carrier holds, in any order and with keys in any case.
+    /// Scans all headers of a carrier, in any order and with names in any case.
     #[inline]
-    pub(super) fn of(
-        items: impl Iterator<Item = (&'c str, &'c [u8])>,
-        names: &HeaderNames,
-    ) -> Self {
-        let letters = names.letters();
+    pub(super) fn of(items: impl Iterator<Item = (&'c str, &'c [u8])>, set: &HeaderSet) -> Self {
         let mut trace = None;
-        for (name, value) in items.filter(|(name, _)| !letters.rule_out(name.as_bytes())) {
-            match names.kind_of(name) {
+        for (name, value) in items.filter(|(name, _)| !set.rules_out(name)) {
+            match set.kind_of(name) {
                 HeaderKind::Unrelated => {}
                 HeaderKind::Trace if trace.is_none() => trace = Some(value),
                 HeaderKind::Trace | HeaderKind::Other => return Self::Unknown,
