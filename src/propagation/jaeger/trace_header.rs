@@ -263,7 +263,6 @@ fn take_trace_id(text: &[u8]) -> Option<((u64, u64), &[u8])> {
 }
 
 /// Copies `text` to `at`. The buffer is long enough for every value.
-#[inline(always)]
 fn put<const N: usize>(buffer: &mut [u8; MAX_BYTES], at: usize, text: [u8; N]) {
     buffer[at..at + N].copy_from_slice(&text);
 }
