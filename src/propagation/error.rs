@@ -2,8 +2,8 @@ use std::fmt;
 
 /// The error of [`Extractor::extract`](crate::propagation::Extractor::extract): a carrier holds a malformed context.
 ///
-/// It names the header and the broken rule, and shows the start of the trace header's value. No other header is shown, because
-/// it may hold a secret.
+/// It names the header and the broken rule, and shows the start of the trace header's value. No other header is shown,
+/// because it may hold a secret.
 ///
 /// ```
 /// use tracehound::propagation::{Extractor, JaegerCodec};

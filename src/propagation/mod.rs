@@ -26,8 +26,8 @@
 //!
 //! # Which carrier to use
 //!
-//! A *carrier* holds the headers. It says which format it has ([`WriteTo`], [`ReadFrom`]), so a carrier and a format that do
-//! not match do not compile.
+//! A *carrier* holds the headers. It says which format it has ([`WriteTo`], [`ReadFrom`]), so a carrier and a format
+//! that do not match do not compile.
 //!
 //! | carrier | inject | extract | format |
 //! |---|---|---|---|
@@ -35,19 +35,20 @@
 //! | [`HttpHeaders`] around any of the next two rows | as there | yes | HTTP headers |
 //! | `HashMap`, `BTreeMap`, `Vec` of pairs: `String` to `String` | yes | yes | text map: values stay as they are |
 //! | these and slices and arrays of pairs, of any text such as `&str` | no | yes | text map |
-//! | `Vec<u8>`, `[u8]` | no codec yet | no codec yet | binary: the tracer writes and reads nothing, counts the call and logs a line |
+//! | `Vec<u8>`, `[u8]` | no codec yet | no codec yet | binary: nothing is written or read, and the call is counted and logged |
 //! | your own type | yes | yes | the format that it names; see [`InjectCarrier`] and [`CustomCodec`] |
 //!
 //! # Which headers are written
 //!
-//! A *codec* writes contexts into carriers of one format and reads them again. The tracer has a [`JaegerCodec`] for text
-//! maps and one for HTTP headers; [`JaegerCodec`] lists the headers. Another codec is an [`Injector`] and an [`Extractor`].
+//! A *codec* writes contexts into carriers of one format and reads them again. The tracer has a [`JaegerCodec`] for
+//! text maps and one for HTTP headers; [`JaegerCodec`] lists the headers. Another codec is an [`Injector`] and an
+//! [`Extractor`].
 //!
 //! # What a stranger can send
 //!
 //! Headers come from outside, so what they hold is bounded and cannot fail a request. Baggage beyond the limits of
-//! [`Baggage`](crate::model::Baggage) is left out and counted. A malformed trace header is an [`ExtractError`]: the tracer
-//! counts and logs it, and the caller starts a new trace.
+//! [`Baggage`](crate::model::Baggage) is left out and counted. A malformed trace header is an [`ExtractError`]: the
+//! tracer counts and logs it, and the caller starts a new trace.
 
 mod carrier;
 mod coding;
@@ -94,8 +95,8 @@ use crate::span::SpanContext;
 pub trait Injector: Send + Sync {
     /// Writes every header that `context` needs.
     ///
-    /// It first removes all headers of its format from the carrier, because those of an earlier request must not go on. A
-    /// context without a trace writes only its baggage.
+    /// It first removes all headers of its format from the carrier, because those of an earlier request must not go on.
+    /// A context without a trace writes only its baggage.
     fn inject(&self, context: &SpanContext, carrier: &mut dyn TextMapWriter);
 
     /// Takes the counters of the tracer. The tracer's builder calls it once.

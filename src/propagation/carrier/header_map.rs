@@ -149,8 +149,8 @@ impl TextMapReader for HeaderMap {
 /// Returns the value of a trace header.
 #[inline]
 fn value_of(text: &[u8]) -> Result<HeaderValue, InvalidHeaderValue> {
-    // http checks each byte of a value, and without a loop if the compiler knows the length. Nearly all trace headers have one
-    // of these four: a trace id of 128 or 64 bits, a parent or none. That saves 42 instructions a request.
+    // http checks each byte of a value, and without a loop if the compiler knows the length. Nearly all trace headers
+    // have one of these four: a trace id of 128 or 64 bits, a parent or none. That saves 42 instructions a request.
     match text.len() {
         68 => HeaderValue::from_bytes(&text[..68]),
         53 => HeaderValue::from_bytes(&text[..53]),

@@ -5,8 +5,8 @@ use crate::propagation::Key;
 
 /// The headers of one format: the trace header, others by name, and all headers with a prefix.
 ///
-/// No program can name this type, so none can call or override a method of a carrier that takes one. Such methods may change
-/// with any release.
+/// No program can name this type, so none can call or override a method of a carrier that takes one. Such methods may
+/// change with any release.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeaderSet {
     trace: Key,
@@ -119,8 +119,8 @@ impl FirstLetters {
         Self([0, 1].map(|place| keys.iter().fold(0, |bits, key| bits | bit_at(key, place))))
     }
 
-    /// Returns whether a header of this name, in any case, is certainly not in the set. Most headers of a request differ in
-    /// the first letter, and nearly all others in the second.
+    /// Returns whether a header of this name, in any case, is certainly not in the set. Most headers of a request
+    /// differ in the first letter, and nearly all others in the second.
     #[inline]
     fn rule_out(self, name: &[u8]) -> bool {
         match name {
@@ -132,9 +132,9 @@ impl FirstLetters {
 
     /// Returns whether `name` is hashed as text that is not ruled out.
     ///
-    /// http hashes most names of a request by a number, because it knows them as standard headers. So those are told apart
-    /// without finding their text, which saves 168 instructions a request. If http hashed names in another way, the names of
-    /// the set would not be found here when the set is made, and their text would be used.
+    /// http hashes most names of a request by a number, because it knows them as standard headers. So those are told
+    /// apart without finding their text, which saves 168 instructions a request. If http hashed names in another way,
+    /// the names of the set would not be found here when the set is made, and their text would be used.
     #[cfg(feature = "http")]
     #[inline]
     fn may_match(self, name: &http::HeaderName) -> bool {

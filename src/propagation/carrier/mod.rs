@@ -21,8 +21,8 @@ pub use text_map::HttpHeaders;
 
 /// A carrier that a context can be written into.
 ///
-/// Implement it for your own type by returning the format that the type has. The example is a message whose headers are a
-/// list, in which a key may stand several times:
+/// Implement it for your own type by returning the format that the type has. The example is a message whose headers are
+/// a list, in which a key may stand several times:
 ///
 /// ```
 /// use tracehound::propagation::{
@@ -131,7 +131,8 @@ pub enum WriteTo<'c> {
     /// HTTP headers or gRPC metadata, in which baggage values are percent-encoded.
     HttpHeaders(&'c mut dyn TextMapWriter),
     /// Bytes. No codec writes them yet: the tracer leaves them as they are, counts a
-    /// [`Counter::EncodingErrors`](crate::metrics::Counter::EncodingErrors) and logs a line, at most one in ten seconds.
+    /// [`Counter::EncodingErrors`](crate::metrics::Counter::EncodingErrors) and logs a line, at most one in ten
+    /// seconds.
     Binary(&'c mut Vec<u8>),
     /// A carrier whose type a [`CustomCodec`](crate::propagation::CustomCodec) of the tracer knows.
     Custom(&'c mut dyn Any),
@@ -158,7 +159,8 @@ pub enum ReadFrom<'c> {
     /// HTTP headers or gRPC metadata, in which baggage values are percent-encoded.
     HttpHeaders(&'c dyn TextMapReader),
     /// Bytes. No codec reads them yet: the tracer extracts nothing, counts a
-    /// [`Counter::DecodingErrors`](crate::metrics::Counter::DecodingErrors) and logs a line, at most one in ten seconds.
+    /// [`Counter::DecodingErrors`](crate::metrics::Counter::DecodingErrors) and logs a line, at most one in ten
+    /// seconds.
     Binary(&'c [u8]),
     /// A carrier whose type a [`CustomCodec`](crate::propagation::CustomCodec) of the tracer knows.
     Custom(&'c dyn Any),
@@ -173,8 +175,8 @@ pub trait TextMapWriter {
 
     /// Removes every key for which `is_stale` returns true, with its values. `is_stale` takes a key in any case.
     ///
-    /// Codecs call it before they write, because a carrier may hold the headers of an earlier request. The default removes
-    /// nothing, which is right for a carrier that is always empty before.
+    /// Codecs call it before they write, because a carrier may hold the headers of an earlier request. The default
+    /// removes nothing, which is right for a carrier that is always empty before.
     fn remove_where(&mut self, _is_stale: &dyn Fn(&str) -> bool) {}
 
     /// Removes all headers of `set`.

@@ -9,8 +9,8 @@ use crate::propagation::{
 
 /// A wrapper that makes a text carrier one of HTTP headers: baggage values are percent-encoded.
 ///
-/// A map without it is a text map, in which values stay as they are, because message headers need that. Wrap a reference to the
-/// map if its entries become HTTP headers: there, a raw line break in a value would end the header.
+/// A map without it is a text map, in which values stay as they are, because message headers need that. Wrap a
+/// reference to the map if its entries become HTTP headers: there, a raw line break in a value would end the header.
 ///
 /// ```
 /// use std::collections::HashMap;

@@ -23,34 +23,37 @@ use crate::span::SpanContext;
 ///
 /// # What it writes
 ///
-/// - Ids are lower-case hex, padded to 16 digits; a trace id whose upper half is not zero has 32. A span without a parent has
-///   the parent id `0`. Flags are hex without padding.
+/// - Ids are lower-case hex, padded to 16 digits; a trace id whose upper half is not zero has 32. A span without a
+///   parent has the parent id `0`. Flags are hex without padding.
 /// - Baggage values are percent-encoded in HTTP headers, a space as `%20`. In text maps they stay as they are.
 /// - A context without a trace writes only its baggage.
-/// - Before it writes, it removes all of Jaeger's headers that an earlier request has left in the carrier, if the carrier can
-///   remove ([`TextMapWriter::remove_where`]).
+/// - Before it writes, it removes all of Jaeger's headers that an earlier request has left in the carrier, if the
+///   carrier can remove ([`TextMapWriter::remove_where`]).
 ///
 /// # What it reads
 ///
 /// It reads what it writes, and also what other clients and proxies make of it:
 ///
-/// - Ids may be in upper case or lack leading zeros. The trace header may be percent-encoded or have blanks at its ends.
+/// - Ids may be in upper case or lack leading zeros. The trace header may be percent-encoded or have blanks at its
+///   ends.
 /// - An id of zero means that there is no trace.
-/// - Of several trace headers, the last one with a trace counts. If they differ, a [`Counter::PropagationConflicts`] is added.
-/// - Baggage keys become lower case. In HTTP headers, `%XX` and `+` in baggage values are decoded; a value with a malformed
-///   escape stays as it is.
+/// - Of several trace headers, the last one with a trace counts. If they differ, a [`Counter::PropagationConflicts`] is
+///   added.
+/// - Baggage keys become lower case. In HTTP headers, `%XX` and `+` in baggage values are decoded; a value with a
+///   malformed escape stays as it is.
 /// - `jaeger-baggage: user=42, cart=7` is read as baggage, too. An `uberctx-` header of the same key wins.
 /// - `jaeger-debug-id` asks for a new trace that is always kept. It counts only if there is no trace.
 ///
 /// # Limits
 ///
-/// The limits of [`Baggage`] hold. Items beyond them, items that a carrier cannot hold, and debug ids of more than 4 096 bytes
-/// are left out and counted as [`Counter::BaggageItemsSkipped`]. After 64 items of a request it reads no more.
+/// The limits of [`Baggage`] hold. Items beyond them, items that a carrier cannot hold, and debug ids of more than
+/// 4,096 bytes are left out and counted as [`Counter::BaggageItemsSkipped`]. After 64 items of a request it reads no
+/// more.
 ///
 /// # Differences
 ///
-/// Flags are hex, because all other clients write and read them so. jaeger-client-go alone reads decimal and refuses `a` to `f`,
-/// which need the firehose flag. This crate never sets that flag.
+/// Flags are hex, because all other clients write and read them so. jaeger-client-go alone reads decimal and refuses
+/// `a` to `f`, which need the firehose flag. This crate never sets that flag.
 ///
 /// # Examples
 ///

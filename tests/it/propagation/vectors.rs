@@ -184,7 +184,8 @@ impl Case {
             let trace = u128::from_str_radix(text("trace_id")?, 16).ok()?;
             let span = u64::from_str_radix(text("span_id")?, 16).ok()?;
             let parent = text("parent_id").map_or(Ok(0), |id| u64::from_str_radix(id, 16));
-            // A client that accepts an id of zero has a context that this crate cannot have, unless it calls it invalid.
+            // A client that accepts an id of zero has a context that this crate cannot have, unless it calls it
+            // invalid.
             match (trace != 0 && span != 0, result["valid"].as_bool()) {
                 (true, _) => Some((trace, span, parent.ok()?, flags)),
                 (false, Some(false)) => None,
@@ -251,7 +252,8 @@ fn extract_reads_what_a_client_reads() {
     differences.check(237);
 }
 
-/// Returns whether a client reads the kind of header that a group of entries is about. If not, its answers do not count.
+/// Returns whether a client reads the kind of header that a group of entries is about. If not, its answers do not
+/// count.
 fn takes_part(client: &str, group: &str, entries: &[Entry]) -> bool {
     let reads = |field: &'static str| {
         let has = move |result: &Value| {
