@@ -34,8 +34,8 @@
 //! | `http::HeaderMap`, `tonic::metadata::MetadataMap` | yes | yes | HTTP headers: baggage values are percent-encoded |
 //! | [`HttpHeaders`] around any of the next two rows | as there | yes | HTTP headers |
 //! | `HashMap`, `BTreeMap`, `Vec` of pairs: `String` to `String` | yes | yes | text map: values stay as they are |
-//! | these and slices and arrays of pairs, of any text such as `&str` | no | yes | text map |
-//! | `Vec<u8>`, `[u8]` | no codec yet | no codec yet | binary: nothing is written or read, and the call is counted and logged |
+//! | these with any text such as `&str`, and slices and arrays of pairs | no | yes | text map |
+//! | `Vec<u8>`, `[u8]` | not yet | not yet | binary: nothing happens; the tracer counts the call and logs a line |
 //! | your own type | yes | yes | the format that it names; see [`InjectCarrier`] and [`CustomCodec`] |
 //!
 //! # Which headers are written
