@@ -1,20 +1,7 @@
-//! Contexts across processes: what is written into a request and read out of it.
+//! Contexts that travel between processes, in the headers of requests and messages.
 //!
-//! A *carrier* is what holds the headers: a map, an `http::HeaderMap`, gRPC metadata, bytes, a type of yours.
-//! It says itself which format it is ([`WriteTo`], [`ReadFrom`]), so a format and a carrier that do not fit
-//! together do not compile. A *codec* writes a context into carriers of one format and reads it out again.
-//!
-//! | carrier | format |
-//! |---|---|
-//! | `HashMap`, `BTreeMap` or `Vec` of pairs, of `String` and `String` | text map: values as they are |
-//! | the same, slices and arrays of pairs, of any text such as `&str` | text map, to read only |
-//! | `http::HeaderMap`, `tonic::metadata::MetadataMap`, [`HttpHeaders`] | HTTP headers: values percent-encoded |
-//! | `Vec<u8>`, `[u8]` | binary: there is no codec yet, so nothing is written or read, and a line says so |
-//! | a type of yours | what it says it is; [`InjectCarrier`] and [`CustomCodec`] have examples |
-//!
-//! What comes from outside is bounded and cannot fail a request: baggage beyond the limits of
-//! [`Baggage`](crate::model::Baggage) is left out and counted, and a malformed trace header is an [`ExtractError`],
-//! after which the caller begins a new trace.
+//! The sender *injects* the context of its span into the headers of a request. The receiver *extracts* it and starts a
+//! span that is a child of the sender's, so both spans belong to one trace:
 //!
 //! ```
 //! use std::collections::HashMap;
@@ -23,64 +10,131 @@
 //! use tracehound::reporter::NullReporter;
 //!
 //! let tracer = JaegerTracer::builder("shop").reporter(NullReporter::new()).build()?;
+//!
+//! // The client.
 //! let span = tracer.start_span("checkout");
 //! let mut headers = HashMap::new();
 //! tracer.inject(&span.context(), &mut headers);
 //! assert!(headers.contains_key("uber-trace-id"));
 //!
+//! // The server.
 //! let parent = tracer.extract(&headers)?;
 //! let child = tracer.build_span("pay").child_of(&parent).start();
 //! assert_eq!(child.context().trace_id(), span.context().trace_id());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Which carrier to use
+//!
+//! A *carrier* holds the headers. It says which format it has ([`WriteTo`], [`ReadFrom`]), so a carrier and a format
+//! that do not match do not compile.
+//!
+//! | carrier | inject | extract | format |
+//! |---|---|---|---|
+//! | `http::HeaderMap`, `tonic::metadata::MetadataMap` | yes | yes | HTTP headers: baggage values are percent-encoded |
+//! | [`HttpHeaders`] around any of the next two rows | as there | yes | HTTP headers |
+//! | `HashMap`, `BTreeMap`, `Vec` of pairs: `String` to `String` | yes | yes | text map: values stay as they are |
+//! | these with any text such as `&str`, and slices and arrays of pairs | no | yes | text map |
+//! | `Vec<u8>`, `[u8]` | not yet | not yet | binary: nothing happens; the tracer counts the call and logs a line |
+//! | your own type | yes | yes | the format that it names; see [`InjectCarrier`] and [`CustomCodec`] |
+//!
+//! # Which headers are written
+//!
+//! A *codec* writes contexts into carriers of one format and reads them again. The tracer has a [`JaegerCodec`] for
+//! text maps and one for HTTP headers; [`JaegerCodec`] lists the headers. Another codec is an [`Injector`] and an
+//! [`Extractor`].
+//!
+//! # What a stranger can send
+//!
+//! Headers come from outside, so what they hold is bounded and cannot fail a request. Baggage beyond the limits of
+//! [`Baggage`](crate::model::Baggage) is left out and counted. A malformed trace header is an [`ExtractError`]: the
+//! tracer counts and logs it, and the caller starts a new trace.
 
 mod carrier;
-mod glance;
-#[cfg(feature = "tower")]
-pub(crate) mod grpc_headers;
-#[cfg(feature = "http")]
-mod header_map;
-mod header_names;
+mod coding;
+mod error;
 mod jaeger;
-mod key;
-#[cfg(feature = "tonic")]
-mod metadata_map;
-mod text;
-mod text_map;
-mod uber_trace_id;
 
 use std::any::Any;
-use std::fmt;
 
-pub use carrier::{ExtractCarrier, InjectCarrier, ReadFrom, TextMapReader, TextMapWriter, WriteTo};
-pub use header_names::HeaderNames;
-pub use jaeger::JaegerCodec;
-pub use key::{InvalidKey, Key};
-pub use text_map::HttpHeaders;
+#[cfg(feature = "tower")]
+pub(crate) use carrier::GrpcHeaders;
+pub use carrier::{
+    ExtractCarrier, HttpHeaders, InjectCarrier, InvalidKey, Key, ReadFrom, TextMapReader,
+    TextMapWriter, WriteTo,
+};
+pub use error::ExtractError;
+pub use jaeger::{HeaderNames, JaegerCodec};
 
 use crate::services::Services;
 use crate::span::SpanContext;
 
-/// Writes contexts into carriers of one text format.
+/// A writer of contexts into carriers of one text format.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use tracehound::SpanContext;
+/// use tracehound::propagation::{Injector, TextMapWriter};
+///
+/// /// Writes `x-trace` alone, for a log collector that looks for it.
+/// struct TraceIdOnly;
+///
+/// impl Injector for TraceIdOnly {
+///     fn inject(&self, context: &SpanContext, carrier: &mut dyn TextMapWriter) {
+///         carrier.remove_where(&|key| key.eq_ignore_ascii_case("x-trace"));
+///         if let Some(trace_id) = context.trace_id() {
+///             carrier.set("x-trace", &trace_id.to_string());
+///         }
+///     }
+/// }
+///
+/// let mut headers = BTreeMap::from([("X-Trace".to_owned(), "of an earlier request".to_owned())]);
+/// TraceIdOnly.inject(&SpanContext::default(), &mut headers);
+/// assert!(headers.is_empty());
+/// ```
 pub trait Injector: Send + Sync {
-    /// Writes every header that `context` needs, in place of all headers of this format that are there: what an earlier
-    /// request has left in the carrier must not go on.
+    /// Writes every header that `context` needs.
     ///
+    /// It first removes all headers of its format from the carrier, because those of an earlier request must not go on.
     /// A context without a trace writes only its baggage.
     fn inject(&self, context: &SpanContext, carrier: &mut dyn TextMapWriter);
 }
 
-/// Reads contexts out of carriers of one text format.
+/// A reader of contexts from carriers of one text format.
+///
+/// ```
+/// use tracehound::SpanContext;
+/// use tracehound::propagation::{ExtractError, Extractor, Key, TextMapReader};
+///
+/// /// Reads baggage from one header, `x-tenant`.
+/// struct Tenant(Key);
+///
+/// impl Extractor for Tenant {
+///     fn extract(&self, carrier: &dyn TextMapReader) -> Result<Option<SpanContext>, ExtractError> {
+///         let mut context = None;
+///         carrier.get_all(&self.0, &mut |value| {
+///             let tenant = String::from_utf8_lossy(value);
+///             context = Some(SpanContext::default().with_baggage_item("tenant", &tenant));
+///         });
+///         Ok(context)
+///     }
+/// }
+///
+/// let extractor = Tenant(Key::new("X-Tenant")?);
+/// let context = extractor.extract(&[("x-tenant", "eu-1")])?.expect("the header is there");
+/// assert_eq!(context.baggage().get("tenant"), Some("eu-1"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Extractor: Send + Sync {
-    /// `Ok(None)` where the carrier holds nothing of this format.
+    /// Reads the context, or returns `Ok(None)` if the carrier has no header of this format.
     ///
     /// # Errors
     ///
-    /// Where it holds something of this format that is malformed. Nothing of that carrier is then used.
+    /// Fails if a header of this format is malformed. The caller then uses nothing from this carrier.
     fn extract(&self, carrier: &dyn TextMapReader) -> Result<Option<SpanContext>, ExtractError>;
 }
 
-/// Both directions of one text format, such as a [`JaegerCodec`].
+/// An [`Injector`] and [`Extractor`] of one text format, such as [`JaegerCodec`].
 ///
 /// A type that writes and reads says that it is a codec by `impl Codec for MyCodec {}`.
 pub trait Codec: Injector + Extractor {
@@ -111,9 +165,9 @@ impl Codec for Box<dyn Codec> {
     }
 }
 
-/// Writes and reads a carrier of a user's own ([`WriteTo::Custom`], [`ReadFrom::Custom`]).
+/// A codec for a program's own type of carrier ([`WriteTo::Custom`], [`ReadFrom::Custom`]).
 ///
-/// For what is neither a text map nor bytes, such as a struct with a field for each id:
+/// Use it for a carrier without keys and values, such as a struct with a field for each id:
 ///
 /// ```
 /// use std::any::Any;
@@ -187,14 +241,14 @@ pub trait CustomCodec: Send + Sync {
     /// Takes the tracer's services, as [`Codec::attach`] does. By default nothing.
     fn attach(&mut self, _services: &Services) {}
 
-    /// Writes `context` into `carrier` if that is of the type it knows; else returns false.
+    /// Writes `context` into `carrier`, or returns false if it does not know the type of `carrier`.
     fn inject(&self, context: &SpanContext, carrier: &mut dyn Any) -> bool;
 
-    /// Reads `carrier` if that is of the type it knows; else `Ok(None)`.
+    /// Reads the context, or returns `Ok(None)` if it does not know the type of `carrier` or there is no context in it.
     ///
     /// # Errors
     ///
-    /// Where the carrier holds something malformed.
+    /// Fails if the carrier holds a malformed context.
     fn extract(&self, carrier: &dyn Any) -> Result<Option<SpanContext>, ExtractError>;
 }
 
@@ -211,40 +265,3 @@ impl CustomCodec for Box<dyn CustomCodec> {
         (**self).extract(carrier)
     }
 }
-
-/// A carrier holds a context that is malformed.
-///
-/// It tells the place and the rule, and of the value only what cannot be a secret: an id, cut and escaped.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ExtractError {
-    /// The trace header does not have the form that it must have.
-    Corrupted {
-        /// The header.
-        header: String,
-        /// Which rule it breaks.
-        reason: &'static str,
-        /// Its value, cut after 64 bytes and escaped.
-        value: String,
-    },
-    /// The bytes are no context.
-    CorruptedBinary {
-        /// Which rule they break.
-        reason: &'static str,
-    },
-}
-
-impl fmt::Display for ExtractError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Corrupted {
-                header,
-                reason,
-                value,
-            } => write!(f, "{header}: {reason}: \"{value}\""),
-            Self::CorruptedBinary { reason } => write!(f, "binary context: {reason}"),
-        }
-    }
-}
-
-impl std::error::Error for ExtractError {}

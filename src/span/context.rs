@@ -5,10 +5,10 @@ use std::sync::Arc;
 use crate::model::{Baggage, Flags, SpanId, TraceId};
 use crate::record::SharedDecision;
 
-/// What identifies a span across processes: ids, flags, baggage. Immutable; it outlives its span.
+/// The identity of a span across processes: ids, flags and baggage.
 ///
-/// The default context is empty: a no-op span has it. A context taken from headers may also hold baggage or a
-/// debug id without a trace; the span that has it for a parent begins a new trace with them.
+/// A context is immutable and outlives its span. The default context is empty; no-op spans have it. A context from
+/// headers may hold baggage or a debug id without a trace: a child of it starts a new trace with them.
 ///
 /// ```
 /// use tracehound::SpanContext;
@@ -23,11 +23,11 @@ use crate::record::SharedDecision;
 /// assert!(context.is_sampled());
 /// assert_eq!(context.to_string(), "0000000000000001:0000000000000002:0:1");
 /// ```
-// A cache line: it is handed on by value, several times a request.
+// One cache line, because a request moves it several times.
 #[derive(Clone, Default)]
 pub struct SpanContext {
     ids: Option<Ids>,
-    /// The frozen wall time of the local trace, 0 where there is none: see [`crate::clock`].
+    /// The frozen wall time of the local trace, or 0: see [`crate::clock`].
     anchor: i64,
     baggage: Baggage,
     rare: Option<Arc<Rare>>,
@@ -38,7 +38,7 @@ pub struct SpanContext {
 
 const _: () = assert!(size_of::<SpanContext>() == 64);
 
-/// What hardly any context has.
+/// The parts that few contexts have.
 #[derive(Clone, Default)]
 struct Rare {
     shared: Option<Arc<SharedDecision>>,
@@ -52,20 +52,20 @@ struct Ids {
     parent_id: Option<SpanId>,
 }
 
-/// Who has the last word on sampling.
+/// The owner of the sampling decision.
 #[derive(Clone, Default)]
 pub(crate) enum Decision {
-    /// The flags.
+    /// The flags hold the decision.
     #[default]
     Made,
-    /// Nobody yet: the receiver's sampler decides (B3 without a sampling state).
+    /// The sampler of the receiver decides (B3 without a sampling state).
     Deferred,
-    /// The spans of this trace in this process, together.
+    /// The spans of this trace in this process share a decision.
     Shared(Arc<SharedDecision>),
 }
 
 impl SpanContext {
-    /// A context that came from another process: its sampling decision is final.
+    /// Returns the context of a span in another process. Its sampling decision is final.
     pub fn new(
         trace_id: TraceId,
         span_id: SpanId,
@@ -84,7 +84,7 @@ impl SpanContext {
         }
     }
 
-    /// The context of a span of this process.
+    /// Returns the context of a span in this process.
     #[inline(always)]
     pub(crate) fn local(
         (trace_id, span_id, parent_id): (TraceId, SpanId, Option<SpanId>),
@@ -103,7 +103,7 @@ impl SpanContext {
         }
     }
 
-    /// This context with a decision that is still open, if there is one.
+    /// Returns this context with a decision that is still open, if there is one.
     pub(crate) fn with_shared(mut self, trace: Option<&Arc<SharedDecision>>) -> Self {
         if let Some(trace) = trace {
             let rare = Arc::make_mut(self.rare.get_or_insert_default());
@@ -112,14 +112,15 @@ impl SpanContext {
         self
     }
 
-    /// This context with other baggage.
+    /// Returns this context with other baggage.
     #[must_use]
     pub fn with_baggage(mut self, baggage: Baggage) -> Self {
         self.baggage = baggage;
         self
     }
 
-    /// This context with one baggage item more, or replaced; unchanged where a limit of [`Baggage`] forbids it.
+    /// Returns this context with one baggage item added or replaced, or unchanged if a limit of [`Baggage`] forbids the
+    /// item.
     #[must_use]
     pub fn with_baggage_item(&self, key: &str, value: &str) -> Self {
         let mut context = self.clone();
@@ -129,8 +130,10 @@ impl SpanContext {
         context
     }
 
-    /// This context with a debug id. It has an effect only where there is no trace: the span that has this
-    /// context for a parent then begins a new trace that is kept, with the id in its `jaeger-debug-id` tag.
+    /// Returns this context with a debug id.
+    ///
+    /// The id has an effect only in a context without a trace: a child of it starts a new trace that is always kept,
+    /// with the id in its tag `jaeger-debug-id`.
     #[must_use]
     pub fn with_debug_id(mut self, debug_id: &str) -> Self {
         let rare = Arc::make_mut(self.rare.get_or_insert_default());
@@ -138,7 +141,8 @@ impl SpanContext {
         self
     }
 
-    /// This context with the sampling decision left to the receiver's sampler, as B3 without a state asks.
+    /// Returns this context with the sampling decision left to the sampler of the receiver, as B3 asks if it has no
+    /// sampling state.
     #[must_use]
     pub fn with_deferred_sampling(mut self) -> Self {
         self.is_deferred = true;
@@ -148,25 +152,25 @@ impl SpanContext {
         self
     }
 
-    /// The trace, if there is one.
+    /// Returns the id of the trace, if there is one.
     #[inline]
     pub fn trace_id(&self) -> Option<TraceId> {
         self.ids.map(|ids| ids.trace_id)
     }
 
-    /// The span, if there is one.
+    /// Returns the id of the span, if there is one.
     #[inline]
     pub fn span_id(&self) -> Option<SpanId> {
         self.ids.map(|ids| ids.span_id)
     }
 
-    /// The span's parent, if there is one.
+    /// Returns the id of the span's parent, if there is one.
     #[inline]
     pub fn parent_id(&self) -> Option<SpanId> {
         self.ids.and_then(|ids| ids.parent_id)
     }
 
-    /// The flags. Of an undecided trace they may still change.
+    /// Returns the flags. They may still change while the sampling of the trace is undecided.
     #[inline]
     pub fn flags(&self) -> Flags {
         match self.shared() {
@@ -175,17 +179,17 @@ impl SpanContext {
         }
     }
 
-    /// Whether the trace is kept.
+    /// Returns whether the trace is kept.
     pub fn is_sampled(&self) -> bool {
         self.flags().is_sampled()
     }
 
-    /// Whether the trace was asked for explicitly.
+    /// Returns whether a caller asked for this trace explicitly.
     pub fn is_debug(&self) -> bool {
         self.flags().is_debug()
     }
 
-    /// Whether the sampling decision can no longer change.
+    /// Returns whether the sampling decision can no longer change.
     pub fn is_sampling_final(&self) -> bool {
         match self.shared() {
             Some(trace) => trace.is_final(),
@@ -193,39 +197,39 @@ impl SpanContext {
         }
     }
 
-    /// Whether it came from another process.
+    /// Returns whether the context came from another process.
     pub fn is_remote(&self) -> bool {
         self.is_remote
     }
 
-    /// Whether it has a trace. One without may have baggage or a debug id.
+    /// Returns whether the context has a trace. A context without one may have baggage or a debug id.
     pub fn has_trace(&self) -> bool {
         self.ids.is_some()
     }
 
-    /// Whether there is nothing in it at all.
+    /// Returns whether the context has no trace, no baggage and no debug id.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.ids.is_none() && self.baggage.is_empty() && self.debug_id().is_none()
     }
 
-    /// What travels with the trace.
+    /// Returns the baggage.
     pub fn baggage(&self) -> &Baggage {
         &self.baggage
     }
 
-    /// The debug id, if one came with the request.
+    /// Returns the debug id, if one came with the request.
     pub fn debug_id(&self) -> Option<&str> {
         self.rare.as_ref()?.debug_id.as_deref()
     }
 
-    /// The trace id as it is propagated; empty where there is none.
+    /// Returns the trace id in the form of the headers, or an empty text if there is no trace.
     pub fn to_trace_id(&self) -> String {
         self.trace_id()
             .map_or_else(String::new, |id| id.to_string())
     }
 
-    /// The span id as it is propagated; empty where there is none.
+    /// Returns the span id in the form of the headers, or an empty text if there is no trace.
     pub fn to_span_id(&self) -> String {
         self.span_id().map_or_else(String::new, |id| id.to_string())
     }
@@ -235,7 +239,7 @@ impl SpanContext {
         (self.anchor != 0).then_some(self.anchor)
     }
 
-    /// Whether the flags have the last word on sampling, and nothing else travels with them.
+    /// Returns whether the flags decide on sampling and the context has nothing but ids and flags.
     #[inline(always)]
     pub(crate) fn is_simple(&self) -> bool {
         self.rare.is_none() && !self.is_deferred && self.baggage.is_empty()
@@ -249,7 +253,7 @@ impl SpanContext {
         }
     }
 
-    /// The decision that this context shares with others.
+    /// Returns the decision that this context shares with others.
     #[inline(always)]
     pub(crate) fn shared(&self) -> Option<&Arc<SharedDecision>> {
         self.rare.as_ref()?.shared.as_ref()
@@ -261,14 +265,15 @@ impl UnwindSafe for SpanContext {}
 impl RefUnwindSafe for SpanContext {}
 
 impl PartialEq for SpanContext {
-    /// Ids, flags and baggage.
+    /// Compares ids, flags and baggage.
     fn eq(&self, other: &Self) -> bool {
         self.ids == other.ids && self.flags() == other.flags() && self.baggage == other.baggage
     }
 }
 
 impl fmt::Display for SpanContext {
-    /// `{trace-id}:{span-id}:{parent-span-id}:{flags}`, the form of the `uber-trace-id` header; empty without a trace.
+    /// Writes `{trace-id}:{span-id}:{parent-span-id}:{flags}`, the form of the `uber-trace-id` header, or nothing
+    /// without a trace.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(Ids {
             trace_id,
@@ -300,12 +305,33 @@ impl fmt::Debug for SpanContext {
     }
 }
 
-/// What can be a parent: a span, a context, or an `Option` of either.
+/// A possible parent of a span: a span, a context, or an `Option` of either.
+///
+/// Implement it for a type of your own that holds a span or a context:
+///
+/// ```
+/// use tracehound::prelude::*;
+/// use tracehound::span::ToSpanContext;
+/// use tracehound::{NoopTracer, SpanContext};
+///
+/// struct Job {
+///     cause: SpanContext,
+/// }
+///
+/// impl ToSpanContext for Job {
+///     fn to_span_context(&self) -> SpanContext {
+///         self.cause.clone()
+///     }
+/// }
+///
+/// let job = Job { cause: SpanContext::default() };
+/// NoopTracer.build_span("work").follows_from(&job).start();
+/// ```
 pub trait ToSpanContext {
-    /// The context; empty where there is none.
+    /// Returns the context, which is empty if there is none.
     fn to_span_context(&self) -> SpanContext;
 
-    /// Has the context, unless it is empty, made where it is to be.
+    /// Passes the context to `to`, unless it is empty. No program can name `TakeContext`, so none can override this.
     #[doc(hidden)]
     #[inline]
     fn give_span_context(&self, to: impl TakeContext)
@@ -319,8 +345,10 @@ pub trait ToSpanContext {
     }
 }
 
-/// Where a context is to be: what is copied as soon as it is written makes the processor wait.
-#[doc(hidden)]
+/// A destination in which a context is made.
+///
+/// A context that is returned is copied right after it was written, which costs 16 instructions a reference and makes
+/// the processor wait for its stores.
 pub trait TakeContext {
     fn take(self, make: impl FnOnce() -> SpanContext);
 }

@@ -32,7 +32,8 @@ mod recording;
 mod reference;
 
 pub(crate) use context::Decision;
-pub use context::{SpanContext, TakeContext, ToSpanContext};
+pub(crate) use context::TakeContext;
+pub use context::{SpanContext, ToSpanContext};
 #[cfg(feature = "tower")]
 pub(crate) use error_text::with_causes;
 pub use handle::Span;

@@ -1,13 +1,13 @@
-//! Contexts across processes.
+//! Injecting and extracting contexts.
 
 mod baggage;
 mod borrowed;
 mod forwarding;
-mod glance;
 mod limits;
 mod properties;
+mod scan;
 mod trace_header;
-mod unwritten;
+mod unknown_carriers;
 mod vectors;
 
 use tracehound::SpanContext;
@@ -18,7 +18,7 @@ use tracehound::services::Services;
 
 type Headers = Vec<(String, String)>;
 
-/// A codec and what it counts.
+/// A codec and the counters that it adds to.
 struct Counted {
     codec: JaegerCodec,
     metrics: Metrics,
@@ -66,7 +66,7 @@ fn owned(headers: &[(&str, &str)]) -> Headers {
         .collect()
 }
 
-/// `0000000000000001:0000000000000002:0:1`.
+/// Returns `0000000000000001:0000000000000002:0:1`.
 fn context() -> SpanContext {
     SpanContext::new(
         TraceId::new(0, 1).expect("not zero"),
@@ -76,7 +76,7 @@ fn context() -> SpanContext {
     )
 }
 
-/// The baggage of a context, in the order of the keys.
+/// Returns the baggage of a context, in the order of the keys.
 fn items(context: &SpanContext) -> Vec<(&str, &str)> {
     let mut items: Vec<_> = context.baggage().iter().collect();
     items.sort_unstable();

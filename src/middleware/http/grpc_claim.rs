@@ -39,7 +39,7 @@ impl GrpcClaim {
         if !self.methods.learn(&self.path) {
             return self.record_url(span);
         }
-        let name = span.cell().map(|cell| cell.operation_name());
+        let name = span.slot().map(|slot| slot.operation_name());
         let is_ours = name.is_some_and(|name| names::is_name_of_post(&name));
         if is_ours && !self.is_named {
             span.set_operation_name(self.path.to_string());

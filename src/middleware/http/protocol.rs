@@ -1,7 +1,7 @@
 use http::{HeaderMap, request};
 
 use crate::middleware::grpc;
-use crate::propagation::grpc_headers::GrpcHeaders;
+use crate::propagation::GrpcHeaders;
 use crate::span::SpanContext;
 use crate::tracer::Tracer;
 

@@ -1,4 +1,4 @@
-//! `uberctx-*`, `jaeger-baggage` and `jaeger-debug-id`.
+//! The headers `uberctx-*`, `jaeger-baggage` and `jaeger-debug-id`.
 
 use tracehound::SpanContext;
 use tracehound::propagation::{
@@ -13,7 +13,7 @@ fn with_item(key: &str, value: &str) -> SpanContext {
 }
 
 #[test]
-fn values_are_written_so_that_every_client_reads_them() {
+fn inject_writes_values_that_every_client_reads() {
     for (value, http) in [
         ("", ""),
         ("plain-_.~09AZ", "plain-_.~09AZ"),
@@ -39,7 +39,7 @@ fn values_are_written_so_that_every_client_reads_them() {
 }
 
 #[test]
-fn values_are_read_as_every_client_writes_them() {
+fn extract_reads_values_that_every_client_writes() {
     for (value, http) in [
         ("", ""),
         ("a%20b", "a b"),
@@ -70,7 +70,7 @@ fn values_are_read_as_every_client_writes_them() {
 }
 
 #[test]
-fn keys_are_lower_cased_when_read_and_not_when_written() {
+fn extract_lower_cases_keys_and_inject_does_not() {
     let read = Counted::http().extract(&[("UBERCTX-My-Key", "v"), ("jaeger-baggage", "My.Key=w")]);
     assert_eq!(
         items(&read.unwrap().expect("baggage")),
@@ -83,7 +83,7 @@ fn keys_are_lower_cased_when_read_and_not_when_written() {
 }
 
 #[test]
-fn an_empty_key_or_value_is_one() {
+fn extract_keeps_empty_keys_and_values() {
     let read = Counted::http().extract(&[("uberctx-", "v"), ("uberctx-k", "")]);
     assert_eq!(
         items(&read.unwrap().expect("baggage")),
@@ -92,7 +92,7 @@ fn an_empty_key_or_value_is_one() {
 }
 
 #[test]
-fn a_key_that_no_header_can_have_is_left_out_and_counted() {
+fn inject_leaves_out_and_counts_an_illegal_key() {
     let counted = Counted::http();
     for (n, key) in ["", "a b", "a:b", "a=b", "a,b", "é", "a\r\nb", "a\0", "(a)"]
         .into_iter()
@@ -113,7 +113,7 @@ fn a_key_that_no_header_can_have_is_left_out_and_counted() {
 }
 
 #[test]
-fn an_item_that_the_carrier_refuses_is_counted() {
+fn inject_counts_an_item_that_the_carrier_refuses() {
     struct Full;
     impl tracehound::propagation::TextMapWriter for Full {
         fn set(&mut self, _: &str, _: &str) -> bool {
@@ -132,7 +132,7 @@ fn an_item_that_the_carrier_refuses_is_counted() {
 }
 
 #[test]
-fn a_list_of_pairs_is_read() {
+fn extract_reads_a_list_of_pairs() {
     for (list, http, text) in [
         (
             "k1=v1,k2=v2",
@@ -178,7 +178,7 @@ fn a_list_of_pairs_is_read() {
 }
 
 #[test]
-fn an_own_header_wins_over_the_list() {
+fn a_single_item_header_wins_over_the_list() {
     for headers in [
         [("uberctx-A", "1"), ("jaeger-baggage", "a=2,b=3")],
         [("jaeger-baggage", "a=2,b=3"), ("uberctx-A", "1")],
@@ -228,7 +228,7 @@ fn a_debug_id_counts_only_without_a_trace() {
 }
 
 #[test]
-fn a_prefix_that_fits_other_headers_does_not_make_them_baggage() {
+fn a_trace_header_that_the_prefix_fits_is_no_baggage() {
     let names = HeaderNames::default().baggage_prefix("uber-").unwrap();
     let counted = Counted::new(JaegerCodec::http_headers().header_names(names));
     let read = counted
@@ -246,7 +246,7 @@ fn a_prefix_that_fits_other_headers_does_not_make_them_baggage() {
 }
 
 #[test]
-fn a_map_is_a_text_map_unless_it_is_wrapped() {
+fn http_headers_makes_a_text_map_one_of_http_headers() {
     let context = with_item("k", "a b");
     let written = |carrier: &mut dyn InjectCarrier| match carrier.write() {
         WriteTo::TextMap(writer) => JaegerCodec::text_map().inject(&context, writer),
@@ -285,7 +285,7 @@ fn bytes_are_a_binary_carrier() {
 
 #[cfg(feature = "http")]
 #[test]
-fn header_values_that_are_no_utf_8_are_read() {
+fn extract_reads_values_that_are_not_utf_8() {
     use http::{HeaderMap, HeaderValue};
     use tracehound::propagation::Extractor;
 
@@ -324,7 +324,7 @@ fn header_values_that_are_no_utf_8_are_read() {
 
 #[cfg(feature = "tonic")]
 #[test]
-fn grpc_metadata_leave_binary_keys_alone() {
+fn the_codec_leaves_binary_grpc_keys_alone() {
     use tonic::metadata::{MetadataMap, MetadataValue};
     use tracehound::propagation::Extractor;
 

@@ -1,4 +1,4 @@
-//! Carriers that own no text.
+//! Carriers that borrow their text.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -15,7 +15,7 @@ const PAIRS: [(&str, &str); 3] = [
 ];
 
 #[test]
-fn pairs_of_any_text_are_read() {
+fn extract_reads_pairs_of_any_text() {
     let (tracer, _) = recording_tracer();
     let owned = PAIRS.map(|(key, value)| (key.to_owned(), value.to_owned()));
     let cows = PAIRS.map(|(key, value)| (Cow::Borrowed(key), Cow::Borrowed(value)));

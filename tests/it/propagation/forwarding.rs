@@ -36,7 +36,7 @@ fn context() -> SpanContext {
     .with_baggage(baggage)
 }
 
-/// The keys that are left once `context` has been written over the headers of an earlier request.
+/// Injects `context` into a carrier with the headers of an earlier request, and returns the sorted keys.
 fn keys_after<C: InjectCarrier>(
     context: &SpanContext,
     mut carrier: C,
@@ -56,7 +56,7 @@ fn received<C: FromIterator<(String, String)>>() -> C {
 }
 
 #[test]
-fn what_an_earlier_request_has_left_does_not_go_on() {
+fn inject_removes_the_headers_of_an_earlier_request() {
     let trace_alone = context().with_baggage(Baggage::default());
     let rows: [(SpanContext, &[&str]); 3] = [
         (context(), &["uber-trace-id", "uberctx-kept"]),
@@ -113,7 +113,7 @@ fn header_map() -> http::HeaderMap {
 }
 
 #[test]
-fn headers_go_by_the_names_that_the_codec_has() {
+fn inject_removes_headers_by_the_configured_names() {
     let names = HeaderNames::default()
         .baggage_prefix("X-Ctx-")
         .and_then(|names| names.debug_id("x-debug"))
@@ -126,7 +126,7 @@ fn headers_go_by_the_names_that_the_codec_has() {
     assert_eq!(left, ["uberctx-kept", "jaeger-debug-id"]);
 }
 
-/// One that knows only how to set.
+/// A carrier that implements `set` alone.
 struct Sets(Vec<String>);
 
 impl TextMapWriter for Sets {
@@ -137,7 +137,7 @@ impl TextMapWriter for Sets {
 }
 
 #[test]
-fn a_carrier_that_cannot_take_away_is_written_all_the_same() {
+fn inject_writes_into_a_carrier_that_cannot_remove() {
     let mut carrier = Sets(vec!["uberctx-secret".to_owned()]);
     JaegerCodec::text_map().inject(&context(), &mut carrier);
     assert_eq!(

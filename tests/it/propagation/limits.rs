@@ -1,4 +1,4 @@
-//! What is beyond the limits of [`Baggage`] is left out and counted; the trace goes on.
+//! Baggage beyond the limits of [`Baggage`] is left out and counted; the trace goes on.
 
 use tracehound::model::Baggage;
 use tracehound::propagation::{Extractor, JaegerCodec, TextMapReader};
@@ -7,7 +7,7 @@ use super::{Counted, Headers, items};
 
 const TRACE: (&str, &str) = ("uber-trace-id", "1:2:0:1");
 
-/// How many items are kept, and how many counted as skipped.
+/// Extracts, and returns the numbers of items kept and counted as skipped.
 fn read(counted: &Counted, carrier: &dyn TextMapReader) -> (usize, u64) {
     let before = counted.skipped();
     let context = counted.codec.extract(carrier).unwrap().expect("a trace");
@@ -28,30 +28,30 @@ fn one(key: impl Into<String>, value: impl Into<String>) -> Headers {
 }
 
 #[test]
-fn one_item_may_fill_the_8_192_bytes() {
+fn one_item_may_have_all_8_192_bytes() {
     let (http, text) = (Counted::http(), Counted::text());
     let fits = "v".repeat(Baggage::MAX_BYTES - 3);
     for counted in [&http, &text] {
         assert_eq!(read(counted, &one("key", &fits)), (1, 0));
         assert_eq!(read(counted, &one("key", fits.clone() + "v")), (0, 1));
     }
-    // Three bytes on the wire for one of a space, whether it came escaped, as a plus or as it is.
+    // A space counts three bytes, the size of `%20` on the wire, in whichever form it came.
     for space in ["%20", "+", " "] {
         let fits = space.repeat(2_729) + "vv";
         assert_eq!(read(&http, &one("key", &fits)), (1, 0), "{space:?}");
         assert_eq!(read(&http, &one("key", fits + "v")), (0, 1), "{space:?}");
     }
-    // More bytes came than the value has, and they are not what counts.
+    // The decoded value counts, not the longer escaped one.
     let escaped = "%76".repeat(Baggage::MAX_BYTES - 3);
     assert_eq!(read(&http, &one("key", &escaped)), (1, 0));
     assert_eq!(read(&http, &one("key", escaped + "%76")), (0, 1));
-    // A byte that is no UTF-8 is U+FFFD, nine bytes on the wire.
+    // A byte that is not UTF-8 becomes U+FFFD, nine bytes on the wire.
     assert_eq!(read(&http, &one("k", "%FF".repeat(910))), (1, 0));
     assert_eq!(read(&http, &one("k", "%FF".repeat(911))), (0, 1));
 }
 
 #[test]
-fn a_key_may_be_as_long_as_all_items() {
+fn a_key_may_have_nearly_all_8_192_bytes() {
     for counted in [Counted::http(), Counted::text()] {
         for key_bytes in [257, 300, Baggage::MAX_BYTES - 1] {
             let key = "k".repeat(key_bytes);
@@ -71,7 +71,7 @@ fn a_key_may_be_as_long_as_all_items() {
 }
 
 #[test]
-fn what_w3c_says_must_go_on_goes_on_whole() {
+fn baggage_that_w3c_says_must_go_on_goes_on_whole() {
     let numbered = |n: usize| (format!("k{n:02}"), "v".repeat(125));
     for counted in [Counted::http(), Counted::text()] {
         for carrier in [
@@ -90,14 +90,14 @@ fn what_w3c_says_must_go_on_goes_on_whole() {
 }
 
 #[test]
-fn all_items_have_8_192_bytes() {
+fn all_items_together_may_have_8_192_bytes() {
     let item = |key: &str, bytes: usize| (key.to_owned(), "v".repeat(bytes - key.len()));
     for counted in [Counted::http(), Counted::text()] {
         let full = [item("a", 4096), item("b", 4000), item("c", 96)];
         assert_eq!(read(&counted, &headers(full.clone())), (3, 0));
         let over = [item("a", 4096), item("b", 4000), item("c", 97)];
         assert_eq!(read(&counted, &headers(over)), (2, 1));
-        // What does not fit is left out; what fits after it is kept.
+        // An item that does not fit is left out. A later one that fits is kept.
         let gap = [
             item("a", 4096),
             item("b", 4000),
@@ -105,21 +105,21 @@ fn all_items_have_8_192_bytes() {
             item("d", 96),
         ];
         assert_eq!(read(&counted, &headers(gap)), (3, 1));
-        // The same key again takes the room of the first.
+        // A repeated key takes the room of the first.
         let again = full.into_iter().chain([item("a", 4096)]);
         assert_eq!(read(&counted, &headers(again)), (3, 0));
     }
 }
 
 #[test]
-fn there_are_64_items() {
+fn extract_reads_64_items() {
     let numbered = |count: usize| (0..count).map(|n| (format!("k{n}"), "v".to_owned()));
     for counted in [Counted::http(), Counted::text()] {
         assert_eq!(read(&counted, &headers(numbered(64))), (64, 0));
         assert_eq!(read(&counted, &headers(numbered(65))), (64, 1));
         assert_eq!(read(&counted, &headers(numbered(1000))), (64, 936));
 
-        // After 64 items no more are looked at, kept or not.
+        // Items that are too long count among the 64, too.
         let oversize = (0..64).map(|n| (format!("k{n}"), "v".repeat(9_000)));
         let late = [("late".to_owned(), "v".to_owned())];
         assert_eq!(read(&counted, &headers(oversize.chain(late))), (0, 65));
@@ -134,7 +134,7 @@ fn there_are_64_items() {
 }
 
 #[test]
-fn a_value_of_64_kib_costs_itself_alone() {
+fn a_value_of_64_kib_does_not_cost_other_items() {
     let huge = "v".repeat(65_536);
     for (counted, huge) in [
         (Counted::http(), huge.clone()),
@@ -166,7 +166,7 @@ fn a_value_of_64_kib_costs_itself_alone() {
 }
 
 #[test]
-fn a_debug_id_has_4_096_bytes() {
+fn a_debug_id_may_have_4_096_bytes() {
     let fits = "d".repeat(4_096);
     for counted in [Counted::http(), Counted::text()] {
         let context = counted.extract(&[("jaeger-debug-id", &fits)]).unwrap();
@@ -177,7 +177,7 @@ fn a_debug_id_has_4_096_bytes() {
             Ok(None)
         );
         assert_eq!(counted.skipped(), 1);
-        // Kept as it is for its bad escapes, it is as long as it came.
+        // With malformed escapes it is not decoded, so its full length counts.
         let escapes = "%".repeat(4_097);
         assert_eq!(counted.extract(&[("jaeger-debug-id", &escapes)]), Ok(None));
         assert_eq!(counted.skipped(), 2);
@@ -186,7 +186,7 @@ fn a_debug_id_has_4_096_bytes() {
 
 #[cfg(feature = "http")]
 #[test]
-fn the_largest_header_map_is_read() {
+fn extract_reads_the_largest_header_map() {
     use http::{HeaderMap, HeaderName, HeaderValue};
 
     fn map(own_headers_first: bool) -> HeaderMap {
@@ -211,7 +211,7 @@ fn the_largest_header_map_is_read() {
 
     let counted = Counted::http();
     assert_eq!(read(&counted, &map(true)), (1, 0));
-    // Beyond the 256th header none is looked at for baggage. The trace header is found wherever it stands.
+    // Only the first 256 headers are searched for baggage. The trace header is found anywhere.
     assert_eq!(read(&counted, &map(false)), (0, 0));
 
     let mut map = HeaderMap::new();
@@ -222,13 +222,13 @@ fn the_largest_header_map_is_read() {
     let context = counted.codec.extract(&map).unwrap().expect("baggage");
     assert_eq!(context.baggage().len(), 64);
     assert_eq!(counted.skipped(), 256 - 64);
-    // Nothing more fits in, and nothing panics.
+    // Injecting into a full map does not panic.
     let mut carrier = map;
     tracehound::propagation::Injector::inject(&counted.codec, &context, &mut carrier);
 }
 
 #[test]
-fn what_is_read_is_what_may_be_written() {
+fn a_context_within_the_limits_is_written_within_them() {
     let counted = Counted::http();
     let carrier = headers((0..64).map(|n| (format!("k{n:02}"), " ".repeat(41))));
     let context = counted.codec.extract(&carrier).unwrap().expect("a trace");

@@ -1,4 +1,4 @@
-//! What holds for every context and every input.
+//! Properties of every context and every input.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -21,7 +21,7 @@ fn config() -> ProptestConfig {
 /// Keys that a header name may hold.
 const HEADER_KEY: &str = "[a-z0-9!#$%&'*+.^_`|~-]{1,40}";
 
-/// A few items mostly, now and then more than there may be.
+/// A few items mostly, and sometimes more than the limits allow.
 fn baggage(key: &'static str) -> impl Strategy<Value = Baggage> {
     let short = || (key, ".{0,16}".boxed());
     let long = (key, "[ -~é€🚀]{0,600}".boxed());
@@ -34,7 +34,7 @@ fn baggage(key: &'static str) -> impl Strategy<Value = Baggage> {
         items
             .iter()
             .fold(Baggage::default(), |baggage, (key, value)| {
-                // Read again, a key is in lower case.
+                // Extracting turns keys into lower case.
                 baggage.with(&key.to_lowercase(), value).unwrap_or(baggage)
             })
     })
@@ -48,7 +48,7 @@ fn id() -> impl Strategy<Value = u64> {
     ]
 }
 
-/// With a trace mostly, and with baggage.
+/// A context with baggage, and mostly with a trace.
 fn context(key: &'static str) -> impl Strategy<Value = SpanContext> {
     (id(), id(), id(), id(), any::<u8>(), baggage(key)).prop_map(
         |(high, low, span, parent, flags, baggage)| {
@@ -71,7 +71,7 @@ where
     assert_eq!(items(&read), items(context));
 }
 
-/// Headers of any bytes.
+/// Headers whose values are any bytes.
 #[derive(Debug)]
 struct Raw(Vec<(String, Vec<u8>)>);
 
@@ -134,7 +134,7 @@ fn check_limits(context: &SpanContext) {
     assert!(debug_id.len() <= 4_096);
 }
 
-/// The rules for one value, as slow and as plain as they can be put.
+/// The rules for one value, written for clarity and not for speed.
 fn is_legal(value: &str) -> bool {
     let value = value.trim_matches([' ', '\t']);
     let bytes = percent_encoding::percent_decode_str(value).collect::<Vec<_>>();
@@ -155,7 +155,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn what_is_injected_is_extracted(http in context(HEADER_KEY), text in context(".{0,20}")) {
+    fn extract_returns_what_inject_wrote(http in context(HEADER_KEY), text in context(".{0,20}")) {
         let codec = JaegerCodec::http_headers();
         check_round_trip(&codec, &http, Headers::new());
         check_round_trip(&codec, &http, HashMap::new());
@@ -173,7 +173,7 @@ proptest! {
 
     #[cfg(feature = "tonic")]
     #[test]
-    fn what_is_injected_into_grpc_metadata_is_extracted(context in context("[a-z0-9_.-]{1,40}")) {
+    fn extract_returns_what_inject_wrote_into_grpc_metadata(context in context("[a-z0-9_.-]{1,40}")) {
         prop_assume!(context.baggage().iter().all(|(key, _)| !key.ends_with("-bin")));
         check_round_trip(
             &JaegerCodec::http_headers(),
@@ -183,7 +183,7 @@ proptest! {
     }
 
     #[test]
-    fn over_http_only_visible_ascii_without_separators_is_written(context in context(".{0,20}")) {
+    fn inject_writes_only_safe_ascii_over_http(context in context(".{0,20}")) {
         let mut headers = Headers::new();
         JaegerCodec::http_headers().inject(&context, &mut headers);
         for (name, value) in headers {
@@ -197,7 +197,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_comes_is_read_within_the_limits(headers in raw()) {
+    fn extract_keeps_any_input_within_the_limits(headers in raw()) {
         for codec in [JaegerCodec::http_headers(), JaegerCodec::text_map()] {
             match codec.extract(&headers) {
                 Ok(Some(context)) => {
@@ -215,7 +215,7 @@ proptest! {
     }
 
     #[test]
-    fn a_trace_header_is_read_exactly_if_it_is_legal(
+    fn extract_accepts_exactly_the_legal_trace_headers(
         value in prop_oneof![
             "[0-9a-f]{0,33}:[0-9A-F]{0,17}:[0-9a-f]{0,17}:[0-9a-f]{0,3}",
             "[ \t]{0,2}[0-9a-f]{1,32}(:|%3A|%3a)[0-9a-f]{1,16}(:|%3A)[0-9]{1,16}(:|%3)[0-9a-f]{1,2}[ \t]{0,2}",

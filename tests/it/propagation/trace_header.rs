@@ -1,4 +1,4 @@
-//! `uber-trace-id`: what is accepted, what is not, and what is made of several.
+//! The header `uber-trace-id`: accepted forms, refused forms, and several headers.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,7 +12,7 @@ use tracehound::propagation::{
 use super::{Counted, context, owned};
 use crate::support::recording_tracer;
 
-/// Every value that must be accepted, and how it is sent on.
+/// Values that must be accepted, and the form in which they are sent on.
 const ACCEPTED: &[(&str, &str)] = &[
     (
         "abcdef0123456789:1:0:1",
@@ -59,7 +59,7 @@ const ACCEPTED: &[(&str, &str)] = &[
     ("1:1:0:FF", "0000000000000001:0000000000000001:0:ff"),
 ];
 
-/// Every value that must be refused.
+/// Values that must be refused.
 const REFUSED: &[&str] = &[
     "",
     " ",
@@ -127,7 +127,7 @@ fn codecs() -> [Counted; 2] {
 }
 
 #[test]
-fn every_legal_form_is_read_and_sent_on_in_one() {
+fn extract_accepts_every_legal_form_and_inject_writes_one() {
     for (value, sent_on) in ACCEPTED {
         for counted in codecs() {
             let context = counted
@@ -143,7 +143,7 @@ fn every_legal_form_is_read_and_sent_on_in_one() {
 }
 
 #[test]
-fn every_other_form_is_refused() {
+fn extract_refuses_every_other_form() {
     for value in REFUSED {
         for counted in codecs() {
             let headers = [
@@ -190,7 +190,7 @@ fn an_id_of_zero_is_no_trace() {
 }
 
 #[test]
-fn no_trace_header_is_no_error() {
+fn a_missing_trace_header_is_no_error() {
     for counted in codecs() {
         assert_eq!(counted.extract(&[]), Ok(None));
         let others = [
@@ -204,7 +204,7 @@ fn no_trace_header_is_no_error() {
 }
 
 #[test]
-fn the_last_trace_header_that_is_valid_wins() {
+fn the_last_valid_trace_header_wins() {
     for (values, chosen, conflicts) in [
         (
             &["1:1:0:1", "1:1:0:1"][..],
@@ -288,7 +288,7 @@ fn the_last_trace_header_that_is_valid_wins() {
 }
 
 #[test]
-fn several_trace_headers_of_which_none_is_valid() {
+fn extract_refuses_several_invalid_trace_headers() {
     for counted in codecs() {
         for values in [
             &["x", "y"][..],
@@ -310,7 +310,7 @@ fn several_trace_headers_of_which_none_is_valid() {
 }
 
 #[test]
-fn names_match_without_regard_to_case() {
+fn names_match_in_any_case() {
     fn check(carrier: &dyn TextMapReader) {
         for codec in [JaegerCodec::http_headers(), JaegerCodec::text_map()] {
             let read = codec.extract(carrier).unwrap().expect("a trace");
@@ -336,7 +336,7 @@ fn names_match_without_regard_to_case() {
 }
 
 #[test]
-fn what_was_in_the_carrier_is_replaced() {
+fn inject_replaces_earlier_trace_headers() {
     let mut headers = owned(&[
         ("Uber-Trace-Id", "9:9:0:0"),
         ("uber-trace-id", "8:8:0:0"),
@@ -364,7 +364,7 @@ fn a_context_without_a_trace_writes_no_trace_header() {
 }
 
 #[test]
-fn an_error_names_the_header_the_rule_and_the_shortened_value() {
+fn an_error_shows_the_header_the_rule_and_a_short_value() {
     let names = HeaderNames::default().trace_id("X-Trace").unwrap();
     let counted = Counted::new(JaegerCodec::http_headers().header_names(names));
     let value = "1:2:3:\u{1b}[31m".to_owned() + &"x".repeat(100);
@@ -379,7 +379,7 @@ fn an_error_names_the_header_the_rule_and_the_shortened_value() {
 }
 
 #[test]
-fn an_error_tells_nothing_of_the_other_headers() {
+fn an_error_shows_no_other_header() {
     let headers = [
         ("authorization", "Bearer canary"),
         ("cookie", "canary"),
@@ -398,7 +398,7 @@ fn an_error_tells_nothing_of_the_other_headers() {
 }
 
 #[test]
-fn a_tracer_counts_for_its_codecs() {
+fn a_tracer_counts_what_its_codecs_refuse() {
     let (tracer, _) = recording_tracer();
     let count = |counter| tracer.metrics().get(counter);
 

@@ -1,5 +1,6 @@
-//! The codec against what published clients wrote and read. A result is equal to a client's when it is so decoded and
-//! field by field, with absent as empty.
+//! The codec against recordings of what published clients wrote and read.
+//!
+//! Results are decoded and compared field by field; an absent field equals an empty one.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use crate::support::vectors::{Differences, Entry, entries, pairs};
 
 type Headers = Vec<(String, String)>;
 
-/// What headers say, or what was made of them.
+/// The content of headers, or of the context that was read from them.
 #[derive(Clone, Debug, PartialEq, Default)]
 struct Seen {
     /// Trace, span and parent id, flags.
@@ -23,14 +24,14 @@ struct Seen {
     debug_id: Option<String>,
 }
 
-/// What a client, or we, made of headers.
+/// The result of reading headers, by a client or by this crate.
 #[derive(Debug)]
 enum Answer {
-    /// Ids, baggage and debug id; and what is written when it is sent on, where that is known.
+    /// The content, and the content of the headers that are sent on, if known.
     Read(Box<(Seen, Option<Seen>)>),
-    /// It is malformed.
+    /// The headers are malformed.
     Corrupt,
-    /// What we have no form for: ids or flags that do not fit, a crash.
+    /// A result that this crate cannot have: ids or flags that do not fit, a crash.
     Foreign,
 }
 
@@ -48,7 +49,7 @@ impl Answer {
     }
 }
 
-/// A codec and how it is set up, so that what it writes can be read without it.
+/// A codec and its settings, so that the test can decode what it writes.
 struct Case {
     codec: JaegerCodec,
     is_http: bool,
@@ -128,7 +129,7 @@ impl Case {
         Answer::Read(Box::new((seen, sent_on)))
     }
 
-    /// Reads headers that a client or we wrote; `None` where the ids in them are none.
+    /// Decodes written headers, or returns `None` if their ids are malformed.
     fn decoded(&self, headers: &Headers) -> Option<Seen> {
         let mut seen = Seen::default();
         for (name, value) in headers {
@@ -147,7 +148,7 @@ impl Case {
         Some(seen)
     }
 
-    /// All that a client answered: more than one thing where it depends on the order of a map.
+    /// Returns the answers of a client: several if they depend on the order of a map.
     fn answers_of(&self, result: &Value) -> Vec<Answer> {
         if let Some(alternatives) = result["alternatives"].as_array() {
             return alternatives
@@ -183,7 +184,8 @@ impl Case {
             let trace = u128::from_str_radix(text("trace_id")?, 16).ok()?;
             let span = u64::from_str_radix(text("span_id")?, 16).ok()?;
             let parent = text("parent_id").map_or(Ok(0), |id| u64::from_str_radix(id, 16));
-            // A client that takes a zero for an id has what we have no form for, unless it says so itself.
+            // A client that accepts an id of zero has a context that this crate cannot have, unless it calls it
+            // invalid.
             match (trace != 0 && span != 0, result["valid"].as_bool()) {
                 (true, _) => Some((trace, span, parent.ok()?, flags)),
                 (false, Some(false)) => None,
@@ -210,7 +212,7 @@ impl Case {
     }
 }
 
-/// Where no client agrees with us on what is read, and why.
+/// The entries that no client reads as this crate does, and why.
 const READ: &[(&str, &str)] = &[
     ("flags/001/http_headers", TWO_DIGITS),
     ("flags/0001/http_headers", TWO_DIGITS),
@@ -232,7 +234,7 @@ const LOWER_CASED: &str = "the rule: jaeger-baggage keys are lower-cased, as ube
 const FIRST_SIGN: &str = "the rule: a pair is split at its first equals sign";
 
 #[test]
-fn what_is_read_is_what_a_client_reads() {
+fn extract_reads_what_a_client_reads() {
     let mut differences = Differences::explained_by(READ);
     let entries = entries("jaeger_extract");
     for entry in &entries {
@@ -250,7 +252,8 @@ fn what_is_read_is_what_a_client_reads() {
     differences.check(237);
 }
 
-/// Whether a client reads at all what the entries of a group are about. One that does not agrees with nobody.
+/// Returns whether a client reads the kind of header that a group of entries is about. If not, its answers do not
+/// count.
 fn takes_part(client: &str, group: &str, entries: &[Entry]) -> bool {
     let reads = |field: &'static str| {
         let has = move |result: &Value| {
@@ -274,7 +277,7 @@ fn takes_part(client: &str, group: &str, entries: &[Entry]) -> bool {
     }
 }
 
-/// The same for what is written.
+/// The entries that no client writes as this crate does, and why.
 const WRITTEN: &[(&str, &str)] = &[
     ("baggage-key/space/http_headers", ILLEGAL_KEY),
     ("baggage-key/empty/http_headers", ILLEGAL_KEY),
@@ -286,7 +289,7 @@ const ILLEGAL_KEY: &str =
     "the rule: over HTTP an item is left out whose key is empty or not legal in a header name";
 
 #[test]
-fn what_is_written_is_what_a_client_writes() {
+fn inject_writes_what_a_client_writes() {
     let mut differences = Differences::explained_by(WRITTEN);
     let entries = entries("jaeger_inject");
     let writes_baggage = |client: &str| {
@@ -308,7 +311,7 @@ fn what_is_written_is_what_a_client_writes() {
                 .any(|list| case.decoded(&pairs(list)) == ours);
             differences.compare(&format!("{}/{format}", entry.name), equals, &written);
 
-            // The ids are in Java's form, to the byte.
+            // The trace header equals that of Java byte for byte.
             let java = pairs(&result_of(entry, "jaeger-client-java")[format]);
             let java = java.iter().find(|(name, _)| name == "uber-trace-id");
             assert_eq!(written.first(), java, "{}", entry.name);
@@ -317,7 +320,7 @@ fn what_is_written_is_what_a_client_writes() {
     differences.check(2 * 71);
 }
 
-/// The same for baggage that was set on a span.
+/// The baggage set on a span that no client writes as this crate does, and why.
 const BAGGAGE_WRITTEN: &[(&str, &str)] = &[
     ("baggage-key/space", ILLEGAL_KEY),
     ("baggage-key/empty", ILLEGAL_KEY),
@@ -326,7 +329,7 @@ const BAGGAGE_WRITTEN: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn baggage_is_written_as_a_client_writes_it() {
+fn inject_writes_baggage_as_a_client_writes_it() {
     let mut differences = Differences::explained_by(BAGGAGE_WRITTEN);
     for entry in &entries("baggage_via_span") {
         let case = Case::new("http_headers");
@@ -342,14 +345,14 @@ fn baggage_is_written_as_a_client_writes_it() {
     differences.check(41);
 }
 
-/// The same for renamed headers; the number is that of the header set.
+/// The renamed headers that no client treats as this crate does, and why. The number is that of the header set.
 const RENAMED: &[(&str, &str)] = &[(
     "mixed-case/extract/4",
     "the rule: configured names are lower-cased and match without regard to case, all four of them",
 )];
 
 #[test]
-fn renamed_headers_are_written_and_read_as_a_client_does() {
+fn renamed_headers_work_as_in_a_client() {
     let mut differences = Differences::explained_by(RENAMED);
     for entry in &entries("custom_headers") {
         let case = Case::renamed(&entry.input["options"]);

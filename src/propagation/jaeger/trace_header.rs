@@ -2,26 +2,26 @@
 
 use crate::model::{Flags, SpanId, TraceId, hex_digit, hex_digits};
 use crate::propagation::ExtractError;
-use crate::propagation::text::{digit, hex_ids, percent_decoded_into, take_hex, trim};
+use crate::propagation::coding::{digit, hex_ids, percent_decoded_into, take_hex, trim};
 use crate::span::SpanContext;
 
-/// The longest value: 32 + 16 + 16 + 2 digits and three colons.
+/// The length of the longest value: 32 + 16 + 16 + 2 digits and three colons.
 pub(super) const MAX_BYTES: usize = 69;
 
-/// How much of a malformed value an error shows.
+/// The number of bytes of a malformed value that an error shows.
 const SHOWN_BYTES: usize = 64;
 
-/// The four parts as numbers. Zero ids can be written down too; they name no trace.
+/// The four parts of the header as numbers. Ids may be zero here, in which case the header names no trace.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct UberTraceId {
+pub(super) struct TraceHeader {
     trace_id: (u64, u64),
     span_id: u64,
     parent_id: u64,
     flags: u8,
 }
 
-impl UberTraceId {
-    /// What stands for `context`, if that has a trace.
+impl TraceHeader {
+    /// Returns the header of `context`, or `None` if it has no trace.
     pub(super) fn of(context: &SpanContext) -> Option<Self> {
         let trace_id = context.trace_id()?;
         Some(Self {
@@ -32,13 +32,14 @@ impl UberTraceId {
         })
     }
 
-    /// Reads a value that has no blanks, escapes or list commas in it.
+    /// Parses a value without blanks, escapes and commas.
     #[inline(never)]
     fn parse(value: &[u8]) -> Option<Self> {
         Self::parse_padded(value).or_else(|| Self::parse_unpadded(value))
     }
 
-    /// Reads what nearly all clients write: ids with all their digits, no parent as `0`, flags of one digit.
+    /// Parses the form that nearly all clients write: ids with all their digits, no parent as `0`, flags of one digit.
+    // `always` saves 18 instructions a request.
     #[inline(always)]
     pub(super) fn parse_padded(value: &[u8]) -> Option<Self> {
         let id = |at: usize| value.get(at..)?.first_chunk();
@@ -84,10 +85,10 @@ impl UberTraceId {
         })
     }
 
-    /// Writes it as all clients read it: ids padded to 16 or 32 digits, no parent as `0`, flags without padding.
+    /// Prints the form that all clients read: ids padded to 16 or 32 digits, no parent as `0`, flags without padding.
     #[inline]
     pub(super) fn print<'b>(&self, buffer: &'b mut [u8; MAX_BYTES]) -> &'b [u8] {
-        // Every part has its place. What is not needed is left out in front and behind.
+        // Each part has a fixed place. The slice that is returned skips an upper half of zero.
         let start = if self.trace_id.0 == 0 { 16 } else { 0 };
         if start == 0 {
             put(buffer, 0, hex_digits(self.trace_id.0));
@@ -115,7 +116,7 @@ impl UberTraceId {
         &buffer[start..end]
     }
 
-    /// The context, unless an id that must not be zero is.
+    /// Returns the context, or `None` if the trace id or the span id is zero.
     pub(super) fn context(self) -> Option<SpanContext> {
         Some(SpanContext::new(
             TraceId::new(self.trace_id.0, self.trace_id.1)?,
@@ -130,31 +131,31 @@ impl UberTraceId {
     }
 }
 
-/// All values of the trace header of one request, taken together.
+/// All values of the trace header of one request.
 ///
-/// The last that names a trace counts: clients that append put the newest last. A proxy may have joined several
-/// values into one with commas.
+/// The last value that names a trace counts, because clients that append put the newest last. A proxy may have joined
+/// several values with commas.
 #[derive(Default)]
-pub(super) struct Received {
-    trace: Option<UberTraceId>,
-    last: Option<Result<UberTraceId, Malformed>>,
+pub(super) struct ReceivedTrace {
+    trace: Option<TraceHeader>,
+    last: Option<Result<TraceHeader, Malformed>>,
     differ: bool,
 }
 
-impl Received {
+impl ReceivedTrace {
     pub(super) fn read(&mut self, value: &[u8]) {
-        match UberTraceId::parse(value) {
+        match TraceHeader::parse(value) {
             Some(id) => self.add(Ok(id)),
-            None => self.read_unusual(value),
+            None => self.read_leniently(value),
         }
     }
 
-    /// Whether the values disagree, so that one had to be chosen.
+    /// Returns whether the values differ and one of them was chosen.
     pub(super) fn is_conflict(&self) -> bool {
         self.differ && self.trace.is_some()
     }
 
-    /// `None` where no value names a trace and none is malformed.
+    /// Returns the context, or `None` if no value names a trace and the last one is well-formed.
     pub(super) fn context(self, header: &str) -> Result<Option<SpanContext>, ExtractError> {
         match (self.trace, self.last) {
             (Some(id), _) => Ok(id.context()),
@@ -164,7 +165,7 @@ impl Received {
     }
 
     #[cold]
-    fn read_unusual(&mut self, value: &[u8]) {
+    fn read_leniently(&mut self, value: &[u8]) {
         let mut is_empty = true;
         for piece in value.split(|byte| *byte == b',') {
             let piece = trim(piece);
@@ -178,7 +179,7 @@ impl Received {
         }
     }
 
-    fn add(&mut self, value: Result<UberTraceId, Malformed>) {
+    fn add(&mut self, value: Result<TraceHeader, Malformed>) {
         self.differ |= self.last.as_ref().is_some_and(|last| *last != value);
         if let Ok(id) = value
             && id.has_trace()
@@ -189,7 +190,7 @@ impl Received {
     }
 }
 
-/// A value that does not have the form, and its beginning.
+/// The beginning of a malformed value and the rule that it breaks.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Malformed {
     reason: &'static str,
@@ -214,8 +215,8 @@ impl Malformed {
     }
 }
 
-/// Reads a value that may be percent-encoded: Jaeger's Java client wrote it so once, its Ruby client still does.
-fn parse_lenient(value: &[u8]) -> Result<UberTraceId, Malformed> {
+/// Parses a value that may be percent-encoded. Jaeger's Java client once wrote such values, its Ruby client still does.
+fn parse_lenient(value: &[u8]) -> Result<TraceHeader, Malformed> {
     let mut buffer = [0; MAX_BYTES];
     let plain = if value.contains(&b'%') {
         percent_decoded_into(value, &mut buffer)
@@ -223,11 +224,11 @@ fn parse_lenient(value: &[u8]) -> Result<UberTraceId, Malformed> {
     } else {
         value
     };
-    UberTraceId::parse(plain).ok_or_else(|| Malformed::new(fault(plain), value))
+    TraceHeader::parse(plain).ok_or_else(|| Malformed::new(broken_rule(plain), value))
 }
 
-/// Which rule a value breaks that [`UberTraceId::parse`] refuses.
-fn fault(value: &[u8]) -> &'static str {
+/// Returns the rule that a value breaks which [`TraceHeader::parse`] has refused.
+fn broken_rule(value: &[u8]) -> &'static str {
     let mut parts = value.split(|byte| *byte == b':');
     let (Some(trace_id), Some(span_id), Some(parent_id), Some(_), None) = (
         parts.next(),
@@ -249,7 +250,7 @@ fn fault(value: &[u8]) -> &'static str {
     }
 }
 
-/// Reads 1 to 32 digits.
+/// Parses 1 to 32 hex digits at the front of `text`, and returns both halves and the rest.
 fn take_trace_id(text: &[u8]) -> Option<((u64, u64), &[u8])> {
     let digits = text.iter().take_while(|byte| byte.is_ascii_hexdigit());
     let Some(upper) = digits.count().checked_sub(17) else {
@@ -261,8 +262,7 @@ fn take_trace_id(text: &[u8]) -> Option<((u64, u64), &[u8])> {
     Some(((high, low), rest))
 }
 
-/// Writes `text` from `at` on. The buffer is long enough for every value.
-#[inline(always)]
+/// Copies `text` to `at`. The buffer is long enough for every value.
 fn put<const N: usize>(buffer: &mut [u8; MAX_BYTES], at: usize, text: [u8; N]) {
     buffer[at..at + N].copy_from_slice(&text);
 }
@@ -271,42 +271,42 @@ fn put<const N: usize>(buffer: &mut [u8; MAX_BYTES], at: usize, text: [u8; N]) {
 mod tests {
     use super::*;
 
-    fn printed(id: UberTraceId) -> String {
+    fn printed(id: TraceHeader) -> String {
         String::from_utf8(id.print(&mut [0; MAX_BYTES]).to_owned()).expect("ASCII")
     }
 
     #[test]
     fn the_longest_value_fits() {
-        let id = UberTraceId {
+        let id = TraceHeader {
             trace_id: (u64::MAX, u64::MAX),
             span_id: u64::MAX,
             parent_id: u64::MAX,
             flags: u8::MAX,
         };
         assert_eq!(printed(id).len(), MAX_BYTES);
-        assert_eq!(UberTraceId::parse(printed(id).as_bytes()), Some(id));
+        assert_eq!(TraceHeader::parse(printed(id).as_bytes()), Some(id));
     }
 
     #[test]
-    fn padded_ids_are_read_where_the_colons_are_in_place() {
+    fn padded_ids_are_read_only_with_colons_in_place() {
         let (one, two) = (0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210);
         for trace_id in [(0, one), (one, two)] {
             for parent_id in [0, two] {
-                let id = UberTraceId {
+                let id = TraceHeader {
                     trace_id,
                     span_id: two,
                     parent_id,
                     flags: 0xb,
                 };
                 let value = printed(id);
-                assert_eq!(UberTraceId::parse_padded(value.as_bytes()), Some(id));
+                assert_eq!(TraceHeader::parse_padded(value.as_bytes()), Some(id));
                 let value = value.to_uppercase();
-                assert_eq!(UberTraceId::parse_padded(value.as_bytes()), Some(id));
+                assert_eq!(TraceHeader::parse_padded(value.as_bytes()), Some(id));
                 for at in 0..value.len() {
                     let mut other = value.clone().into_bytes();
                     other[at] = if other[at] == b':' { b'0' } else { b':' };
                     let other = String::from_utf8_lossy(&other);
-                    let parsed = UberTraceId::parse_padded(other.as_bytes());
+                    let parsed = TraceHeader::parse_padded(other.as_bytes());
                     assert_eq!(parsed, None, "{other}");
                 }
             }
@@ -324,7 +324,7 @@ mod tests {
                     "3".repeat(17 - span),
                     "4".repeat(1 + trace % 2),
                 );
-                let id = UberTraceId::parse(value.as_bytes()).expect(&value);
+                let id = TraceHeader::parse(value.as_bytes()).expect(&value);
                 let number = u128::from_str_radix(&"1".repeat(trace), 16).expect("32 digits");
                 assert_eq!(
                     id.trace_id,
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_is_named() {
+    fn an_error_names_the_broken_rule() {
         for (value, reason) in [
             ("1:2:3", "expected four parts with colons between them"),
             ("1:2:3:4:5", "expected four parts with colons between them"),
@@ -350,11 +350,11 @@ mod tests {
             ),
             ("1:2:3:100", "expected flags of 1 or 2 hex digits"),
         ] {
-            assert_eq!(fault(value.as_bytes()), reason, "{value}");
+            assert_eq!(broken_rule(value.as_bytes()), reason, "{value}");
         }
         let long = "1".repeat(33) + ":2:3:4";
         assert_eq!(
-            fault(long.as_bytes()),
+            broken_rule(long.as_bytes()),
             "expected a trace id of 1 to 32 hex digits"
         );
     }

@@ -1,4 +1,4 @@
-//! Maps are looked through once where carriers of others are searched key by key; what is read must be the same.
+//! A scan of a map in one pass gives the result of a search key by key, as other carriers need it.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use tracehound::propagation::{Extractor, HeaderNames, JaegerCodec, Key, TextMapR
 
 use super::{Counted, items};
 
-/// The same headers without the quick look.
+/// A carrier without the scan.
 struct Searched<'h, C>(&'h C);
 
 impl<C: TextMapReader> TextMapReader for Searched<'_, C> {
@@ -51,7 +51,7 @@ fn header() -> impl Strategy<Value = (String, String)> {
     (name, value)
 }
 
-/// Most requests have few headers; the quick look at a `HeaderMap` gives up beyond 256.
+/// Most requests have few headers. The scan of a `HeaderMap` gives up beyond 256.
 fn headers() -> impl Strategy<Value = Vec<(String, String)>> {
     let fillers = prop_oneof![8 => 0..30_usize, 2 => 230..260_usize];
     let own = prop::collection::vec(header(), 0..5).boxed();
@@ -67,7 +67,7 @@ fn headers() -> impl Strategy<Value = Vec<(String, String)>> {
     })
 }
 
-/// All that is read, and the counters.
+/// Returns the extracted context and the counters.
 fn read(
     names: &HeaderNames,
     carrier: &dyn TextMapReader,
@@ -94,7 +94,7 @@ proptest! {
     })]
 
     #[test]
-    fn a_quick_look_finds_what_a_search_key_by_key_finds(names in names(), headers in headers()) {
+    fn a_scan_finds_what_a_search_key_by_key_finds(names in names(), headers in headers()) {
         prop_assert_eq!(read(&names, &headers), read(&names, &Searched(&headers)));
         let map: BTreeMap<_, _> = headers.iter().cloned().collect();
         prop_assert_eq!(read(&names, &map), read(&names, &Searched(&map)));
@@ -113,7 +113,7 @@ proptest! {
 
 #[cfg(feature = "http")]
 #[test]
-fn a_trace_header_is_found_wherever_it_stands() {
+fn a_scan_finds_the_trace_header_at_any_index() {
     for place in 0..40_u64 {
         let mut headers = http::HeaderMap::new();
         for n in 0..40 {

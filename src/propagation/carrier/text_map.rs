@@ -2,16 +2,15 @@ use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, Hash};
 
-use crate::propagation::glance::Glance;
+use crate::propagation::carrier::{HeaderScan, HeaderSet};
 use crate::propagation::{
-    ExtractCarrier, HeaderNames, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter,
-    WriteTo,
+    ExtractCarrier, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter, WriteTo,
 };
 
-/// A text carrier that holds HTTP headers: baggage values are then percent-encoded.
+/// A wrapper that makes a text carrier one of HTTP headers: baggage values are percent-encoded.
 ///
-/// A plain map is a text map, with values as they are, because that is what message headers need. Where its
-/// entries become HTTP headers, wrap a reference to it; a raw line break in a value would end the header.
+/// A map without it is a text map, in which values stay as they are, because message headers need that. Wrap a
+/// reference to the map if its entries become HTTP headers: there, a raw line break in a value would end the header.
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -82,7 +81,7 @@ where
     V: AsRef<str>,
     S: BuildHasher,
 {
-    /// Of keys that differ in case alone the one in lower case comes last.
+    /// If several keys differ in case alone, the key in lower case comes last.
     fn get_all(&self, key: &Key, visit: &mut dyn FnMut(&[u8])) {
         for (known, value) in self {
             let known = known.borrow();
@@ -99,8 +98,8 @@ where
         visit_prefix(entries(self), prefix, visit);
     }
 
-    fn glance(&self, names: &HeaderNames) -> Glance<'_> {
-        glance(entries(self), names)
+    fn scan(&self, set: &HeaderSet) -> HeaderScan<'_> {
+        scan(entries(self), set)
     }
 }
 
@@ -137,8 +136,8 @@ impl<K: Borrow<str> + Ord, V: AsRef<str>> TextMapReader for BTreeMap<K, V> {
         visit_prefix(entries(self), prefix, visit);
     }
 
-    fn glance(&self, names: &HeaderNames) -> Glance<'_> {
-        glance(entries(self), names)
+    fn scan(&self, set: &HeaderSet) -> HeaderScan<'_> {
+        scan(entries(self), set)
     }
 }
 
@@ -154,14 +153,14 @@ impl<K: Borrow<str>, V: AsRef<str>> ExtractCarrier for Vec<(K, V)> {
     }
 }
 
-/// A list of pairs that stands in the program, or is borrowed.
+/// For example a list of literals.
 impl<K: Borrow<str>, V: AsRef<str>, const N: usize> ExtractCarrier for [(K, V); N] {
     fn read(&self) -> ReadFrom<'_> {
         ReadFrom::TextMap(self)
     }
 }
 
-/// To be passed by a reference to the slice: `tracer.extract(&pairs)` where `pairs` is a `&[(&str, &str)]`.
+/// Pass a reference to the slice: `tracer.extract(&pairs)` with `pairs` a `&[(&str, &str)]`.
 impl<K: Borrow<str>, V: AsRef<str>> ExtractCarrier for &[(K, V)] {
     fn read(&self) -> ReadFrom<'_> {
         ReadFrom::TextMap(self)
@@ -189,8 +188,8 @@ impl<K: Borrow<str>, V: AsRef<str>> TextMapReader for Vec<(K, V)> {
         self.as_slice().for_each_prefix(prefix, visit);
     }
 
-    fn glance(&self, names: &HeaderNames) -> Glance<'_> {
-        glance(pairs(self), names)
+    fn scan(&self, set: &HeaderSet) -> HeaderScan<'_> {
+        scan(pairs(self), set)
     }
 }
 
@@ -203,8 +202,8 @@ impl<K: Borrow<str>, V: AsRef<str>, const N: usize> TextMapReader for [(K, V); N
         self.as_slice().for_each_prefix(prefix, visit);
     }
 
-    fn glance(&self, names: &HeaderNames) -> Glance<'_> {
-        glance(pairs(self), names)
+    fn scan(&self, set: &HeaderSet) -> HeaderScan<'_> {
+        scan(pairs(self), set)
     }
 }
 
@@ -217,8 +216,8 @@ impl<K: Borrow<str>, V: AsRef<str>> TextMapReader for [(K, V)] {
         visit_prefix(pairs(self), prefix, visit);
     }
 
-    fn glance(&self, names: &HeaderNames) -> Glance<'_> {
-        glance(pairs(self), names)
+    fn scan(&self, set: &HeaderSet) -> HeaderScan<'_> {
+        scan(pairs(self), set)
     }
 }
 
@@ -260,12 +259,12 @@ fn visit_prefix<'m>(
     }
 }
 
-fn glance<'m>(
+fn scan<'m>(
     items: impl IntoIterator<Item = (&'m str, &'m str)>,
-    names: &HeaderNames,
-) -> Glance<'m> {
+    set: &HeaderSet,
+) -> HeaderScan<'m> {
     let items = items.into_iter();
-    Glance::at(items.map(|(key, value)| (key, value.as_bytes())), names)
+    HeaderScan::of(items.map(|(key, value)| (key, value.as_bytes())), set)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Carriers that no codec can write or read: never in silence.
+//! Carriers that no codec knows: the tracer counts the call and logs a line.
 
 use std::any::Any;
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use tracehound::tracer::TracerBuilder;
 
 use crate::support::recording_builder;
 
-/// One that no codec knows, unless it is told.
+/// A carrier that only `FrameCodec` knows.
 struct Frame(Option<SpanContext>);
 
 impl InjectCarrier for Frame {
@@ -51,7 +51,7 @@ fn listened(
 }
 
 #[test]
-fn a_context_that_cannot_be_written_says_so_and_is_counted() {
+fn inject_into_an_unknown_carrier_is_logged_and_counted() {
     let (tracer, lines) = listened(|builder| builder);
     let span = tracer.start_span("s");
     let count = || tracer.metrics().get(Counter::EncodingErrors);
@@ -69,7 +69,7 @@ fn a_context_that_cannot_be_written_says_so_and_is_counted() {
     assert_eq!(lines.lock().unwrap().len(), 2, "another cause");
     assert!(lines.lock().unwrap()[1].contains("custom"), "{lines:?}");
 
-    // There is nothing to write.
+    // An empty context loses nothing.
     tracer.inject(&SpanContext::default(), &mut bytes);
     tracer.inject(&SpanContext::default(), &mut Frame(None));
     assert_eq!(count(), 4);
@@ -77,7 +77,7 @@ fn a_context_that_cannot_be_written_says_so_and_is_counted() {
 }
 
 #[test]
-fn a_carrier_that_a_codec_knows_is_no_error() {
+fn inject_into_a_known_carrier_is_no_error() {
     let (tracer, lines) = listened(|builder| builder.custom_codec(FrameCodec));
     let span = tracer.start_span("s");
     let mut frame = Frame(None);
@@ -88,7 +88,7 @@ fn a_carrier_that_a_codec_knows_is_no_error() {
 }
 
 #[test]
-fn bytes_that_cannot_be_read_say_so_and_are_counted() {
+fn extract_from_bytes_is_logged_and_counted() {
     let (tracer, lines) = listened(|builder| builder);
     let count = || tracer.metrics().get(Counter::DecodingErrors);
     assert_eq!(tracer.extract(&Vec::<u8>::new()), Ok(None));

@@ -1,7 +1,17 @@
 use std::fmt;
 
-/// The name of a header that is read or written often: lower-case text, and with the feature `http` the ready-made
-/// `HeaderName`.
+/// A header name in lower case, checked once so that each use is cheap.
+///
+/// With the feature `http` it also holds the `http::HeaderName`.
+///
+/// ```
+/// use tracehound::propagation::Key;
+///
+/// let key = Key::new("X-Request-Id")?;
+/// assert_eq!(key.as_str(), "x-request-id");
+/// assert!(Key::new("two words").is_err());
+/// # Ok::<(), tracehound::propagation::InvalidKey>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Key {
     text: Box<str>,
@@ -10,11 +20,11 @@ pub struct Key {
 }
 
 impl Key {
-    /// Lower-cases a header name.
+    /// Checks a header name and turns it into lower case.
     ///
     /// # Errors
     ///
-    /// When `name` is empty or has characters that HTTP does not allow in a header name.
+    /// Fails if `name` is empty or holds a character that HTTP does not allow in a header name.
     pub fn new(name: &str) -> Result<Self, InvalidKey> {
         if name.is_empty() || !name.bytes().all(is_token) {
             return Err(InvalidKey {
@@ -31,8 +41,9 @@ impl Key {
         })
     }
 
-    /// A name of our own, which is legal and in lower case. Its `HeaderName` is cloned without counting references,
-    /// so that threads that inject share no cache line.
+    /// Returns the key of a legal name in lower case.
+    ///
+    /// A static `HeaderName` has no reference count, so threads that inject share no cache line.
     pub(crate) fn from_static(name: &'static str) -> Self {
         Self {
             text: name.into(),
@@ -41,7 +52,7 @@ impl Key {
         }
     }
 
-    /// The name in lower case.
+    /// Returns the name in lower case.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -58,7 +69,7 @@ impl fmt::Debug for Key {
     }
 }
 
-/// A text that is not a header name.
+/// The error of [`Key::new`]: a text is not a header name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidKey {
     name: String,
@@ -72,7 +83,7 @@ impl fmt::Display for InvalidKey {
 
 impl std::error::Error for InvalidKey {}
 
-/// RFC 9110's `tchar`.
+/// Returns whether a header name may hold `byte`: RFC 9110's `tchar`.
 pub(crate) const fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(

@@ -1,11 +1,10 @@
 use http::HeaderMap;
 use tonic::metadata::MetadataMap;
 
-use crate::propagation::glance::Glance;
-use crate::propagation::grpc_headers::{GrpcHeaders, glance};
+use crate::propagation::carrier::grpc_headers::{GrpcHeaders, scan};
+use crate::propagation::carrier::{HeaderScan, HeaderSet};
 use crate::propagation::{
-    ExtractCarrier, HeaderNames, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter,
-    WriteTo,
+    ExtractCarrier, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter, WriteTo,
 };
 
 impl InjectCarrier for MetadataMap {
@@ -20,18 +19,18 @@ impl ExtractCarrier for MetadataMap {
     }
 }
 
-/// False besides for keys that end in `-bin`.
+/// Setting a key also fails if it ends in `-bin`.
 impl TextMapWriter for MetadataMap {
     fn remove_where(&mut self, is_stale: &dyn Fn(&str) -> bool) {
         headers_mut(self).remove_where(is_stale);
     }
 
-    fn remove_named(&mut self, names: &HeaderNames) {
-        headers_mut(self).remove_named(names);
+    fn remove_named(&mut self, set: &HeaderSet) {
+        headers_mut(self).remove_named(set);
     }
 
-    fn set_trace(&mut self, names: &HeaderNames, value: &[u8]) -> bool {
-        GrpcHeaders(headers_mut(self)).set_trace(names, value)
+    fn set_trace(&mut self, set: &HeaderSet, value: &[u8]) -> bool {
+        GrpcHeaders(headers_mut(self)).set_trace(set, value)
     }
 
     fn set(&mut self, key: &str, value: &str) -> bool {
@@ -41,13 +40,9 @@ impl TextMapWriter for MetadataMap {
     fn set_key(&mut self, key: &Key, value: &str) -> bool {
         GrpcHeaders(headers_mut(self)).set_key(key, value)
     }
-
-    fn set_ascii(&mut self, key: &Key, value: &[u8]) -> bool {
-        GrpcHeaders(headers_mut(self)).set_ascii(key, value)
-    }
 }
 
-/// Keys that end in `-bin` are not seen.
+/// Keys that end in `-bin` are skipped.
 impl TextMapReader for MetadataMap {
     fn get_all(&self, key: &Key, visit: &mut dyn FnMut(&[u8])) {
         GrpcHeaders(headers(self)).get_all(key, visit);
@@ -57,12 +52,12 @@ impl TextMapReader for MetadataMap {
         GrpcHeaders(headers(self)).for_each_prefix(prefix, visit);
     }
 
-    fn glance(&self, names: &HeaderNames) -> Glance<'_> {
-        glance(headers(self), names)
+    fn scan(&self, set: &HeaderSet) -> HeaderScan<'_> {
+        scan(headers(self), set)
     }
 }
 
-/// The headers that the metadata are made of: they can refuse where tonic's own `insert` would panic.
+/// Returns the headers behind the metadata. They can refuse a key for which tonic's own `insert` would panic.
 fn headers_mut(metadata: &mut MetadataMap) -> &mut HeaderMap {
     metadata.as_mut()
 }
@@ -78,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn binary_keys_are_neither_written_nor_read() {
+    fn a_carrier_skips_binary_keys() {
         let mut metadata = MetadataMap::new();
         assert!(!metadata.set("uberctx-a-bin", "v"));
         assert!(!metadata.set("uberctx-a-BIN", "v"));
@@ -90,7 +85,7 @@ mod tests {
         let mut seen = Vec::new();
         metadata.for_each_prefix("uberctx-", &mut |rest, _| seen.push(rest.to_owned()));
         let key = Key::new("uberctx-b-bin").expect("legal");
-        TextMapReader::get_all(&metadata, &key, &mut |_| panic!("not seen"));
+        TextMapReader::get_all(&metadata, &key, &mut |_| panic!("a binary key"));
         assert_eq!(seen, ["c"]);
     }
 }

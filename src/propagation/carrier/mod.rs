@@ -1,11 +1,28 @@
+#[cfg(feature = "tower")]
+mod grpc_headers;
+#[cfg(feature = "http")]
+mod header_map;
+mod header_set;
+mod key;
+#[cfg(feature = "tonic")]
+mod metadata_map;
+mod scan;
+mod text_map;
+
 use std::any::Any;
 
-use crate::propagation::glance::Glance;
-use crate::propagation::{HeaderNames, Key};
+#[cfg(feature = "tower")]
+pub(crate) use grpc_headers::GrpcHeaders;
+pub(super) use header_set::HeaderSet;
+pub(super) use key::is_token;
+pub use key::{InvalidKey, Key};
+pub(super) use scan::HeaderScan;
+pub use text_map::HttpHeaders;
 
-/// What a context can be written into. Implement it for a type of your own by saying what it is.
+/// A carrier that a context can be written into.
 ///
-/// Message headers that are a list, and may hold a key several times:
+/// Implement it for your own type by returning the format that the type has. The example is a message whose headers are
+/// a list, in which a key may stand several times:
 ///
 /// ```
 /// use tracehound::propagation::{
@@ -71,20 +88,21 @@ use crate::propagation::{HeaderNames, Key};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait InjectCarrier {
-    /// This carrier and its format.
+    /// Returns the carrier as the format that it has.
     fn write(&mut self) -> WriteTo<'_>;
 }
 
-/// What a context can be read out of. Implement it for a type of your own by saying what it is; [`InjectCarrier`]
-/// has an example.
+/// A carrier that a context can be read from.
+///
+/// Implement it for your own type by returning the format that the type has; [`InjectCarrier`] has an example.
 pub trait ExtractCarrier {
-    /// This carrier and its format.
+    /// Returns the carrier as the format that it has.
     fn read(&self) -> ReadFrom<'_>;
 }
 
-/// A carrier to write into, with its format.
+/// A carrier to write into, as one of the formats that exist.
 ///
-/// A carrier of another format does not compile:
+/// A carrier that does not have the format does not compile:
 ///
 /// ```compile_fail
 /// use std::collections::HashMap;
@@ -94,7 +112,7 @@ pub trait ExtractCarrier {
 /// let carrier = WriteTo::Binary(&mut headers);
 /// ```
 ///
-/// nor does what is no carrier:
+/// A type that is not a carrier does not compile either:
 ///
 /// ```compile_fail
 /// use tracehound::propagation::InjectCarrier;
@@ -105,22 +123,24 @@ pub trait ExtractCarrier {
 #[non_exhaustive]
 #[expect(
     missing_debug_implementations,
-    reason = "holds what only its trait knows"
+    reason = "the traits of the carriers do not ask for Debug"
 )]
 pub enum WriteTo<'c> {
-    /// Keys and values of any text.
+    /// Keys and values that may be any text.
     TextMap(&'c mut dyn TextMapWriter),
-    /// HTTP headers or gRPC metadata: values are percent-encoded.
+    /// HTTP headers or gRPC metadata, in which baggage values are percent-encoded.
     HttpHeaders(&'c mut dyn TextMapWriter),
-    /// Bytes.
+    /// Bytes. No codec writes them yet: the tracer leaves them as they are, counts a
+    /// [`Counter::EncodingErrors`](crate::metrics::Counter::EncodingErrors) and logs a line, at most one in ten
+    /// seconds.
     Binary(&'c mut Vec<u8>),
-    /// A carrier that a [`CustomCodec`](crate::propagation::CustomCodec) knows.
+    /// A carrier whose type a [`CustomCodec`](crate::propagation::CustomCodec) of the tracer knows.
     Custom(&'c mut dyn Any),
 }
 
-/// A carrier to read, with its format.
+/// A carrier to read, as one of the formats that exist.
 ///
-/// A carrier of another format does not compile:
+/// A carrier that does not have the format does not compile:
 ///
 /// ```compile_fail
 /// use tracehound::propagation::ReadFrom;
@@ -131,72 +151,69 @@ pub enum WriteTo<'c> {
 #[non_exhaustive]
 #[expect(
     missing_debug_implementations,
-    reason = "holds what only its trait knows"
+    reason = "the traits of the carriers do not ask for Debug"
 )]
 pub enum ReadFrom<'c> {
-    /// Keys and values of any text.
+    /// Keys and values that may be any text.
     TextMap(&'c dyn TextMapReader),
-    /// HTTP headers or gRPC metadata: values are percent-encoded.
+    /// HTTP headers or gRPC metadata, in which baggage values are percent-encoded.
     HttpHeaders(&'c dyn TextMapReader),
-    /// Bytes.
+    /// Bytes. No codec reads them yet: the tracer extracts nothing, counts a
+    /// [`Counter::DecodingErrors`](crate::metrics::Counter::DecodingErrors) and logs a line, at most one in ten
+    /// seconds.
     Binary(&'c [u8]),
-    /// A carrier that a [`CustomCodec`](crate::propagation::CustomCodec) knows.
+    /// A carrier whose type a [`CustomCodec`](crate::propagation::CustomCodec) of the tracer knows.
     Custom(&'c dyn Any),
 }
 
-/// The writing side of a text carrier.
+/// A text carrier that codecs write into. [`InjectCarrier`] has an example.
 pub trait TextMapWriter {
-    /// Sets `key` to `value` in place of what was there.
+    /// Sets `key` to `value` and removes all other values of the key, in any case.
     ///
-    /// False where the carrier cannot hold the key or the value; the item is then counted and left out.
+    /// Returns false if the carrier cannot hold the key or the value. The codec then leaves the item out and counts it.
     fn set(&mut self, key: &str, value: &str) -> bool;
 
-    /// Takes away every key that `is_stale` picks, with its value. Keys are shown as they stand, in any case.
+    /// Removes every key for which `is_stale` returns true, with its values. `is_stale` takes a key in any case.
     ///
-    /// Injecting begins with it, because a carrier may hold the headers of an earlier request. By default nothing is taken
-    /// away: right for a carrier that is always new.
+    /// Codecs call it before they write, because a carrier may hold the headers of an earlier request. The default
+    /// removes nothing, which is right for a carrier that is always empty before.
     fn remove_where(&mut self, _is_stale: &dyn Fn(&str) -> bool) {}
 
-    /// Takes away what the names own.
+    /// Removes all headers of `set`.
     #[doc(hidden)]
-    fn remove_named(&mut self, names: &HeaderNames) {
-        self.remove_where(&|key| names.are_stale(key, false));
+    fn remove_named(&mut self, set: &HeaderSet) {
+        self.remove_where(&|key| set.is_stale(key, false));
     }
 
-    /// Sets the trace header, in place of all that the names own.
+    /// Sets the trace header, in place of all headers of `set`. The value is ASCII.
     #[doc(hidden)]
-    fn set_trace(&mut self, names: &HeaderNames, value: &[u8]) -> bool {
-        self.remove_where(&|key| names.are_stale(key, true));
-        self.set_ascii(names.trace_id_key(), value)
+    fn set_trace(&mut self, set: &HeaderSet, value: &[u8]) -> bool {
+        self.remove_where(&|key| set.is_stale(key, true));
+        std::str::from_utf8(value).is_ok_and(|value| self.set_key(set.trace(), value))
     }
 
-    /// As [`set`](Self::set), for a key that is known beforehand.
+    /// Sets `key` like [`set`](Self::set), but a carrier may use what a [`Key`] holds ready. Defaults to `set`.
     fn set_key(&mut self, key: &Key, value: &str) -> bool {
         self.set(key.as_str(), value)
     }
-
-    /// As [`set_key`](Self::set_key), for a value of ASCII.
-    #[doc(hidden)]
-    fn set_ascii(&mut self, key: &Key, value: &[u8]) -> bool {
-        std::str::from_utf8(value).is_ok_and(|value| self.set_key(key, value))
-    }
 }
 
-/// The reading side of a text carrier. Keys match without regard to case.
+/// A text carrier that codecs read. [`InjectCarrier`] has an example.
 ///
-/// Values are bytes: a header may hold what is not UTF-8.
+/// Keys match in any case. Values are bytes, because a header need not be UTF-8.
 pub trait TextMapReader {
-    /// Calls `visit` with every value of `key`, in order.
+    /// Calls `visit` with each value of `key`, in the order of the carrier.
     fn get_all(&self, key: &Key, visit: &mut dyn FnMut(&[u8]));
 
-    /// Calls `visit` with the rest of every key that starts with `prefix`, in lower case or as it is, and its value.
-    /// The prefix is in lower case.
+    /// Calls `visit` with each key that starts with `prefix`, without the prefix, and its value.
+    ///
+    /// `prefix` is in lower case. The rest of the key may have any case.
     fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8]));
 
-    /// What one quick look shows. Only carriers of this crate have one.
+    /// Looks for headers of `set` in one pass. Only carriers of this crate do.
     #[doc(hidden)]
-    fn glance(&self, _names: &HeaderNames) -> Glance<'_> {
-        Glance::Unknown
+    fn scan(&self, _set: &HeaderSet) -> HeaderScan<'_> {
+        HeaderScan::Unknown
     }
 }
 
@@ -245,20 +262,16 @@ impl<C: TextMapWriter + ?Sized> TextMapWriter for &mut C {
         (**self).remove_where(is_stale);
     }
 
-    fn remove_named(&mut self, names: &HeaderNames) {
-        (**self).remove_named(names);
+    fn remove_named(&mut self, set: &HeaderSet) {
+        (**self).remove_named(set);
     }
 
-    fn set_trace(&mut self, names: &HeaderNames, value: &[u8]) -> bool {
-        (**self).set_trace(names, value)
+    fn set_trace(&mut self, set: &HeaderSet, value: &[u8]) -> bool {
+        (**self).set_trace(set, value)
     }
 
     fn set_key(&mut self, key: &Key, value: &str) -> bool {
         (**self).set_key(key, value)
-    }
-
-    fn set_ascii(&mut self, key: &Key, value: &[u8]) -> bool {
-        (**self).set_ascii(key, value)
     }
 }
 
@@ -271,8 +284,8 @@ impl<C: TextMapReader + ?Sized> TextMapReader for &C {
         (**self).for_each_prefix(prefix, visit);
     }
 
-    fn glance(&self, names: &HeaderNames) -> Glance<'_> {
-        (**self).glance(names)
+    fn scan(&self, set: &HeaderSet) -> HeaderScan<'_> {
+        (**self).scan(set)
     }
 }
 
@@ -285,7 +298,7 @@ impl<C: TextMapReader + ?Sized> TextMapReader for &mut C {
         (**self).for_each_prefix(prefix, visit);
     }
 
-    fn glance(&self, names: &HeaderNames) -> Glance<'_> {
-        (**self).glance(names)
+    fn scan(&self, set: &HeaderSet) -> HeaderScan<'_> {
+        (**self).scan(set)
     }
 }

@@ -2,16 +2,15 @@ use std::ops::{Deref, DerefMut};
 
 use http::HeaderMap;
 
-use crate::propagation::glance::Glance;
+use crate::propagation::carrier::{HeaderScan, HeaderSet};
 use crate::propagation::{
-    ExtractCarrier, HeaderNames, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter,
-    WriteTo,
+    ExtractCarrier, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter, WriteTo,
 };
 
-/// Keys that end so have base64 for values, by gRPC's rule. None of ours has.
+/// The end of the keys whose values are base64, by gRPC's rule. Our values are never base64.
 const BINARY: &str = "-bin";
 
-/// The headers of a gRPC call, which are its metadata: keys that end in `-bin` are neither written nor read.
+/// The headers of a gRPC call as a carrier that skips keys that end in `-bin`.
 pub(crate) struct GrpcHeaders<M>(pub(crate) M);
 
 impl<M: DerefMut<Target = HeaderMap>> InjectCarrier for GrpcHeaders<M> {
@@ -31,16 +30,16 @@ impl<M: DerefMut<Target = HeaderMap>> TextMapWriter for GrpcHeaders<M> {
         self.0.remove_where(is_stale);
     }
 
-    fn remove_named(&mut self, names: &HeaderNames) {
-        self.0.remove_named(names);
+    fn remove_named(&mut self, set: &HeaderSet) {
+        self.0.remove_named(set);
     }
 
-    fn set_trace(&mut self, names: &HeaderNames, value: &[u8]) -> bool {
-        if is_binary(names.trace_id_key().as_str()) {
-            self.0.remove_named(names);
+    fn set_trace(&mut self, set: &HeaderSet, value: &[u8]) -> bool {
+        if is_binary(set.trace().as_str()) {
+            self.0.remove_named(set);
             return false;
         }
-        self.0.set_trace(names, value)
+        self.0.set_trace(set, value)
     }
 
     fn set(&mut self, key: &str, value: &str) -> bool {
@@ -49,10 +48,6 @@ impl<M: DerefMut<Target = HeaderMap>> TextMapWriter for GrpcHeaders<M> {
 
     fn set_key(&mut self, key: &Key, value: &str) -> bool {
         !is_binary(key.as_str()) && self.0.set_key(key, value)
-    }
-
-    fn set_ascii(&mut self, key: &Key, value: &[u8]) -> bool {
-        !is_binary(key.as_str()) && self.0.set_ascii(key, value)
     }
 }
 
@@ -71,15 +66,15 @@ impl<M: Deref<Target = HeaderMap>> TextMapReader for GrpcHeaders<M> {
         });
     }
 
-    fn glance(&self, names: &HeaderNames) -> Glance<'_> {
-        glance(&self.0, names)
+    fn scan(&self, set: &HeaderSet) -> HeaderScan<'_> {
+        scan(&self.0, set)
     }
 }
 
-/// What is found among all headers, unless it is the value of a binary key.
-pub(super) fn glance<'h>(headers: &'h HeaderMap, names: &HeaderNames) -> Glance<'h> {
-    match headers.glance(names) {
-        Glance::TraceAlone(_) if is_binary(names.trace_id_key().as_str()) => Glance::Unknown,
+/// Scans all headers. The result is unknown if the trace header is found under a binary key.
+pub(super) fn scan<'h>(headers: &'h HeaderMap, set: &HeaderSet) -> HeaderScan<'h> {
+    match headers.scan(set) {
+        HeaderScan::TraceOnly(_) if is_binary(set.trace().as_str()) => HeaderScan::Unknown,
         found => found,
     }
 }
@@ -96,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn binary_keys_are_neither_written_nor_read() {
+    fn a_carrier_skips_binary_keys() {
         let mut headers = HeaderMap::new();
         let mut carrier = GrpcHeaders(&mut headers);
         assert!(!carrier.set("uberctx-a-bin", "v"));

@@ -1,18 +1,20 @@
+mod header_names;
+mod trace_header;
+
 use std::borrow::Cow;
+
+pub use header_names::HeaderNames;
+use trace_header::{MAX_BYTES, ReceivedTrace, TraceHeader};
 
 use crate::metrics::{Counter, Metrics};
 use crate::model::{Baggage, BaggageBuilder, BaggageLimit};
-use crate::propagation::glance::Glance;
-use crate::propagation::key::is_token;
-use crate::propagation::text::{min_decoded_len, percent_decoded, percent_encoded, trim};
-use crate::propagation::uber_trace_id::{MAX_BYTES, Received, UberTraceId};
-use crate::propagation::{
-    Codec, ExtractError, Extractor, HeaderNames, Injector, TextMapReader, TextMapWriter,
-};
+use crate::propagation::carrier::{HeaderScan, is_token};
+use crate::propagation::coding::{min_decoded_len, percent_decoded, percent_encoded, trim};
+use crate::propagation::{Codec, ExtractError, Extractor, Injector, TextMapReader, TextMapWriter};
 use crate::services::Services;
 use crate::span::SpanContext;
 
-/// Jaeger's own headers, as its clients in all languages write and read them.
+/// The codec of Jaeger's own headers, in the form that its clients in all languages write and read.
 ///
 /// ```text
 /// uber-trace-id: {trace-id}:{span-id}:{parent-span-id}:{flags}
@@ -20,24 +22,41 @@ use crate::span::SpanContext;
 /// uberctx-user: 42
 /// ```
 ///
-/// *Written*: ids in lower-case hex, padded to 16 digits, or 32 where the upper half of the trace id is not zero;
-/// no parent as `0`; flags in hex without padding. In HTTP headers baggage values are percent-encoded, a space as
-/// `%20`; in text maps they stand as they are. A context without a trace writes only its baggage. All of Jaeger's headers
-/// that an earlier request has left in the carrier are taken away first, from carriers that can
-/// ([`TextMapWriter::remove_where`]).
+/// # What it writes
 ///
-/// *Read* besides: ids without leading zeros, upper case, a percent-encoded trace header, blanks at its ends, several
-/// trace headers (the last that names a trace counts; a [`Counter::PropagationConflicts`] where they differ). An id
-/// of zero is no trace. Baggage keys are lower-cased. In HTTP headers `%XX` and `+` in baggage values are decoded; a
-/// value with a malformed escape is kept as it is. Where there is no trace, `jaeger-debug-id` asks for one that is
-/// kept. `jaeger-baggage: user=42, cart=7` is read everywhere; an `uberctx-` header of the same key wins.
+/// - Ids are lower-case hex, padded to 16 digits; a trace id whose upper half is not zero has 32. A span without a
+///   parent has the parent id `0`. Flags are hex without padding.
+/// - Baggage values are percent-encoded in HTTP headers, a space as `%20`. In text maps they stay as they are.
+/// - A context without a trace writes only its baggage.
+/// - Before it writes, it removes all of Jaeger's headers that an earlier request has left in the carrier, if the
+///   carrier can remove ([`TextMapWriter::remove_where`]).
 ///
-/// The limits of [`Baggage`] hold; what is beyond them, and what a carrier cannot hold, is left out and counted
-/// ([`Counter::BaggageItemsSkipped`]), and so is a debug id of more than 4 096 bytes. After 64 items no more are
-/// looked at.
+/// # What it reads
 ///
-/// Flags are hex, as every client writes them. (jaeger-client-go alone reads them as decimal and refuses `a` to `f`;
-/// they need the firehose flag, which nothing here sets.)
+/// It reads what it writes, and also what other clients and proxies make of it:
+///
+/// - Ids may be in upper case or lack leading zeros. The trace header may be percent-encoded or have blanks at its
+///   ends.
+/// - An id of zero means that there is no trace.
+/// - Of several trace headers, the last one with a trace counts. If they differ, a [`Counter::PropagationConflicts`] is
+///   added.
+/// - Baggage keys become lower case. In HTTP headers, `%XX` and `+` in baggage values are decoded; a value with a
+///   malformed escape stays as it is.
+/// - `jaeger-baggage: user=42, cart=7` is read as baggage, too. An `uberctx-` header of the same key wins.
+/// - `jaeger-debug-id` asks for a new trace that is always kept. It counts only if there is no trace.
+///
+/// # Limits
+///
+/// The limits of [`Baggage`] hold. Items beyond them, items that a carrier cannot hold, and debug ids of more than
+/// 4,096 bytes are left out and counted as [`Counter::BaggageItemsSkipped`]. After 64 items of a request it reads no
+/// more.
+///
+/// # Differences
+///
+/// Flags are hex, because all other clients write and read them so. jaeger-client-go alone reads decimal and refuses
+/// `a` to `f`, which need the firehose flag. This crate never sets that flag.
+///
+/// # Examples
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -58,7 +77,7 @@ use crate::span::SpanContext;
 /// # Ok::<(), tracehound::propagation::ExtractError>(())
 /// ```
 ///
-/// A carrier of another kind does not compile:
+/// A carrier that is not text does not compile:
 ///
 /// ```compile_fail
 /// use tracehound::SpanContext;
@@ -70,36 +89,37 @@ use crate::span::SpanContext;
 #[derive(Clone, Debug)]
 pub struct JaegerCodec {
     names: HeaderNames,
-    values: Values,
+    values: ValueCoding,
     metrics: Metrics,
 }
 
-/// How baggage values stand in a carrier.
+/// How baggage values are written in a carrier.
 #[derive(Clone, Copy, Debug)]
-enum Values {
-    AsTheyAre,
-    PercentEncoded,
+enum ValueCoding {
+    Plain,
+    Percent,
 }
 
 impl JaegerCodec {
-    /// For carriers of any text ([`WriteTo::TextMap`](crate::propagation::WriteTo::TextMap)).
+    /// Returns the codec for carriers of any text ([`WriteTo::TextMap`](crate::propagation::WriteTo::TextMap)).
     pub fn text_map() -> Self {
-        Self::new(Values::AsTheyAre)
+        Self::new(ValueCoding::Plain)
     }
 
-    /// For HTTP headers and gRPC metadata ([`WriteTo::HttpHeaders`](crate::propagation::WriteTo::HttpHeaders)).
+    /// Returns the codec for HTTP headers and gRPC metadata
+    /// ([`WriteTo::HttpHeaders`](crate::propagation::WriteTo::HttpHeaders)).
     pub fn http_headers() -> Self {
-        Self::new(Values::PercentEncoded)
+        Self::new(ValueCoding::Percent)
     }
 
-    /// Other names for the headers.
+    /// Sets the names of the headers. Defaults to [`HeaderNames::default`], Jaeger's own.
     #[must_use]
     pub fn header_names(mut self, names: HeaderNames) -> Self {
         self.names = names;
         self
     }
 
-    fn new(values: Values) -> Self {
+    fn new(values: ValueCoding) -> Self {
         Self {
             names: HeaderNames::default(),
             values,
@@ -114,10 +134,10 @@ impl JaegerCodec {
         for (key, value) in baggage.iter() {
             name.truncate(prefix.len());
             name.push_str(key);
-            let is_written = !self.names.are_taken_by(key)
+            let is_written = !self.names.is_reserved(key)
                 && match self.values {
-                    Values::AsTheyAre => carrier.set(&name, value),
-                    Values::PercentEncoded => {
+                    ValueCoding::Plain => carrier.set(&name, value),
+                    ValueCoding::Percent => {
                         is_header_name(key) && carrier.set(&name, &percent_encoded(value))
                     }
                 };
@@ -126,9 +146,9 @@ impl JaegerCodec {
         self.metrics.add(Counter::BaggageItemsSkipped, skipped);
     }
 
-    fn extract_baggage(&self, carrier: &dyn TextMapReader, items: &mut ReceivedItems) {
+    fn extract_baggage(&self, carrier: &dyn TextMapReader, items: &mut ReceivedBaggage) {
         carrier.for_each_prefix(self.names.prefix(), &mut |key, value| {
-            if !self.names.are_taken_by(key) {
+            if !self.names.is_reserved(key) {
                 items.read(key, value);
             }
         });
@@ -155,16 +175,17 @@ impl JaegerCodec {
     }
 }
 
-/// Of a debug id, decoded or not.
+/// The longest debug id that is read, before and after decoding.
 const MAX_DEBUG_ID_BYTES: usize = 4_096;
 
 impl Injector for JaegerCodec {
     fn inject(&self, context: &SpanContext, carrier: &mut dyn TextMapWriter) {
-        match UberTraceId::of(context) {
+        match TraceHeader::of(context) {
             Some(id) => {
-                carrier.set_trace(&self.names, id.print(&mut [0; MAX_BYTES]));
+                let value = &mut [0; MAX_BYTES];
+                carrier.set_trace(self.names.set(), id.print(value));
             }
-            None => carrier.remove_named(&self.names),
+            None => carrier.remove_named(self.names.set()),
         }
         if !context.baggage().is_empty() {
             self.inject_baggage(context.baggage(), carrier);
@@ -174,15 +195,15 @@ impl Injector for JaegerCodec {
 
 impl Extractor for JaegerCodec {
     fn extract(&self, carrier: &dyn TextMapReader) -> Result<Option<SpanContext>, ExtractError> {
-        match carrier.glance(&self.names) {
-            Glance::Nothing => Ok(None),
-            Glance::TraceAlone(value) => {
-                match UberTraceId::parse_padded(value).and_then(UberTraceId::context) {
+        match carrier.scan(self.names.set()) {
+            HeaderScan::Nothing => Ok(None),
+            HeaderScan::TraceOnly(value) => {
+                match TraceHeader::parse_padded(value).and_then(TraceHeader::context) {
                     Some(context) => Ok(Some(context)),
                     None => self.extract_any(carrier),
                 }
             }
-            Glance::Unknown => self.extract_any(carrier),
+            HeaderScan::Unknown => self.extract_any(carrier),
         }
     }
 }
@@ -194,20 +215,20 @@ impl Codec for JaegerCodec {
 }
 
 impl JaegerCodec {
-    /// Searches the carrier key by key.
+    /// Searches the carrier key by key: the slow path, for everything but a lone well-formed trace header.
     #[cold]
     fn extract_any(
         &self,
         carrier: &dyn TextMapReader,
     ) -> Result<Option<SpanContext>, ExtractError> {
-        let mut received = Received::default();
+        let mut received = ReceivedTrace::default();
         carrier.get_all(self.names.trace_id_key(), &mut |value| received.read(value));
         if received.is_conflict() {
             self.metrics.add(Counter::PropagationConflicts, 1);
         }
         let trace = received.context(self.names.trace_id_key().as_str())?;
 
-        let mut items = ReceivedItems::new(self.values);
+        let mut items = ReceivedBaggage::new(self.values);
         self.extract_baggage(carrier, &mut items);
         let mut context = match trace {
             Some(context) => context,
@@ -227,35 +248,35 @@ impl JaegerCodec {
     }
 }
 
-impl Values {
+impl ValueCoding {
     fn decoded(self, value: &[u8]) -> Cow<'_, str> {
         match self {
-            Self::AsTheyAre => String::from_utf8_lossy(value),
-            Self::PercentEncoded => percent_decoded(value),
+            Self::Plain => String::from_utf8_lossy(value),
+            Self::Percent => percent_decoded(value),
         }
     }
 
-    /// How many bytes `value` has at least once it is decoded.
+    /// Returns the least number of bytes that `value` has once it is decoded.
     fn min_len(self, value: &[u8]) -> usize {
         match self {
-            Self::AsTheyAre => value.len(),
-            Self::PercentEncoded => min_decoded_len(value),
+            Self::Plain => value.len(),
+            Self::Percent => min_decoded_len(value),
         }
     }
 }
 
-/// The baggage of one request, as far as it is within the limits.
-struct ReceivedItems {
-    values: Values,
+/// The baggage of one request, within the limits.
+struct ReceivedBaggage {
+    values: ValueCoding,
     baggage: BaggageBuilder,
     seen: usize,
     skipped: u64,
-    /// So many items at the front are not replaced any more.
+    /// The number of leading items that later headers must not replace.
     protected: usize,
 }
 
-impl ReceivedItems {
-    fn new(values: Values) -> Self {
+impl ReceivedBaggage {
+    fn new(values: ValueCoding) -> Self {
         Self {
             values,
             baggage: BaggageBuilder::default(),
@@ -265,7 +286,7 @@ impl ReceivedItems {
         }
     }
 
-    /// Takes an item whose key stands as it is.
+    /// Adds an item whose key needs no decoding.
     fn read(&mut self, key: &str, value: &[u8]) {
         if self.seen == Baggage::MAX_ITEMS {
             self.skipped += 1;
@@ -277,12 +298,12 @@ impl ReceivedItems {
         }
     }
 
-    /// From here on the items that are there win.
+    /// Keeps the present items: later ones of the same key lose.
     fn protect(&mut self) {
         self.protected = self.baggage.len();
     }
 
-    /// Takes `k1=v1, k2=v2`. Pairs are split before they are decoded, so that a value may hold an escaped comma.
+    /// Adds the items of `k1=v1, k2=v2`. It splits before it decodes, so a value may hold an escaped comma.
     fn read_list(&mut self, list: &[u8]) {
         for pair in list.split(|byte| *byte == b',') {
             let mut halves = pair.splitn(2, |byte| *byte == b'=');
@@ -301,7 +322,7 @@ impl ReceivedItems {
         }
     }
 
-    /// Nothing is decoded or copied that is too long for certain.
+    /// Adds or replaces an item. It refuses a value that is too long before it decodes or copies it.
     fn set(&mut self, key: &str, value: &[u8]) -> Result<(), BaggageLimit> {
         if key.len() + self.values.min_len(value) > Baggage::MAX_BYTES {
             return Err(BaggageLimit::Total);
@@ -318,12 +339,12 @@ impl ReceivedItems {
     }
 }
 
-/// Whether a header name may go on with `key`.
+/// Returns whether a header name may end in `key`.
 fn is_header_name(key: &str) -> bool {
     !key.is_empty() && key.bytes().all(is_token)
 }
 
-/// Beyond ASCII too, as the Go, Java and Python clients lower-case text maps.
+/// Returns `key` in lower case, beyond ASCII too: the Go, Java and Python clients do so in text maps.
 fn lower_cased(key: &str) -> Cow<'_, str> {
     if key
         .bytes()
