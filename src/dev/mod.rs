@@ -61,30 +61,16 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod collector;
 mod error;
-mod http;
-mod json;
-mod listener;
-mod open_spans;
 mod options;
-mod ports;
-mod printer;
-mod reporter;
-#[cfg(test)]
-mod sample;
-mod sampler;
-mod shared;
+mod server;
 mod store;
-mod text;
-mod trace;
 mod tracer;
-mod tree;
-mod waterfall;
+mod view;
 
-pub use collector::DevServer;
 pub use error::DevError;
 pub use options::{DevOptions, Waterfall};
+pub use server::DevServer;
 pub use store::DevTotals;
-pub use trace::{OpenSpan, ReceivedSpan, Trace};
+pub use store::trace::{OpenSpan, ReceivedSpan, Trace};
 pub(crate) use tracer::tracer;

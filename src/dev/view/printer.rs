@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::dev::options::{DevOptions, Waterfall};
+use crate::dev::store::trace::Trace;
 use crate::dev::store::{DevTotals, Rest, Store};
-use crate::dev::trace::Trace;
-use crate::dev::waterfall::{Style, draw};
+use crate::dev::view::waterfall::{Style, draw};
 use crate::model::TraceId;
 use crate::panics::caught;
 
@@ -210,8 +210,8 @@ const DEFAULT_COLUMNS: usize = 100;
 mod tests {
     use super::*;
     use crate::clock::instant_now;
-    use crate::dev::sample::{batch, trace_id, wire};
     use crate::dev::store::Limits;
+    use crate::dev::store::fixtures::{batch, trace_id, wire};
 
     fn store() -> Store {
         Store::new(Limits {

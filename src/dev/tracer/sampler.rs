@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use crate::clock::system_time_now;
-use crate::dev::shared::Shared;
-use crate::dev::trace::OpenSpan;
+use crate::dev::server::state::Shared;
+use crate::dev::store::trace::OpenSpan;
 use crate::model::{SpanId, Timestamp};
 use crate::sampler::{ConstSampler, Sampler, SamplingDecision, SpanView};
 use crate::sync::generation;

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::dev::sample::{Sample, open, sample, trace};
+use crate::dev::store::fixtures::{Sample, open, sample, trace};
 
 fn shop() -> Vec<Sample> {
     vec![

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use crate::dev::trace::{OpenSpan, ReceivedSpan, Trace};
+use crate::dev::store::trace::{OpenSpan, ReceivedSpan, Trace};
 use crate::model::{ReferenceType, SpanId, tags};
 
 /// The spans of a trace, each after its parent and siblings by start.
@@ -288,7 +288,7 @@ fn in_order<'a>(spans: &[What<'a>], end: i64) -> Vec<Node<'a>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dev::sample::{START, Sample, sample, trace};
+    use crate::dev::store::fixtures::{START, Sample, sample, trace};
 
     /// For each span on the critical path its name and stretches, after the start of the trace.
     fn critical(spans: impl IntoIterator<Item = Sample>) -> Vec<(String, Vec<(i64, i64)>)> {

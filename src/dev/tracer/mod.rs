@@ -1,11 +1,14 @@
+mod reporter;
+mod sampler;
+
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::dev::collector::{DevServer, WeakServer};
 use crate::dev::error::DevError;
 use crate::dev::options::DevOptions;
-use crate::dev::reporter::DevReporter;
-use crate::dev::sampler::DevSampler;
+use crate::dev::server::{DevServer, WeakServer};
+use crate::dev::tracer::reporter::DevReporter;
+use crate::dev::tracer::sampler::DevSampler;
 use crate::diagnostics::Diagnostics;
 use crate::reporter::RemoteReporter;
 use crate::reporter::sender::UdpSender;

@@ -1,6 +1,6 @@
 use std::collections::{HashMap, VecDeque};
 
-use crate::dev::trace::OpenSpan;
+use crate::dev::store::trace::OpenSpan;
 use crate::model::{SpanId, TraceId};
 
 /// Roots of this process that have started and have not come yet: one a trace, and only so many. The oldest is
@@ -48,7 +48,7 @@ const MAX_OPEN: usize = 4_096;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dev::sample::{open, trace_id};
+    use crate::dev::store::fixtures::{open, trace_id};
 
     #[test]
     fn they_are_bounded_and_the_oldest_is_forgotten() {

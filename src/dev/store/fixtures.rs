@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::dev::trace::{OpenSpan, ReceivedSpan, Trace};
+use crate::dev::store::trace::{OpenSpan, ReceivedSpan, Trace};
 use crate::model::{
     LogRecord, Process, ReferenceType, SpanId, SpanReference, Tag, TagValue, Timestamp, TraceId,
 };

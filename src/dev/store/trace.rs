@@ -2,7 +2,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::dev::waterfall::{Style, draw};
 use crate::model::{
     Flags, LogRecord, Process, ReferenceType, SpanId, SpanReference, TagValue, Timestamp, TraceId,
     tags,
@@ -29,13 +28,6 @@ impl Trace {
         let open = self.open.iter().map(|span| span.service_name.as_str());
         let names: BTreeSet<&str> = received.chain(open).collect();
         names.into_iter().collect()
-    }
-
-    /// The picture of the trace in plain ASCII, `columns` wide, as it is printed where there is no terminal.
-    ///
-    /// Texts of the spans are shown without what could steer a terminal; at most 60 rows are drawn.
-    pub fn waterfall(&self, columns: usize) -> String {
-        draw(self, &Style::plain(columns))
     }
 }
 

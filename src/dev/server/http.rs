@@ -20,13 +20,13 @@ use serde::Serialize;
 use tokio::runtime;
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::dev::json::{Envelope, TraceJson};
-use crate::dev::listener::BoundedListener;
-use crate::dev::shared::Shared;
+use crate::dev::server::listener::BoundedListener;
+use crate::dev::server::state::Shared;
 use crate::dev::store::Store;
-use crate::dev::trace::Trace;
-use crate::dev::tree::Tree;
-use crate::dev::waterfall::{Style, draw, summary};
+use crate::dev::store::trace::Trace;
+use crate::dev::view::json::{Envelope, TraceJson};
+use crate::dev::view::tree::Tree;
+use crate::dev::view::waterfall::{Style, draw, summary};
 use crate::model::TraceId;
 use crate::thrift::decode_body;
 

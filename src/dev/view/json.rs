@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
-use crate::dev::trace::{ReceivedSpan, Trace};
+use crate::dev::store::trace::{ReceivedSpan, Trace};
 use crate::model::{Process, ReferenceType, Tag, TagValue, TraceId, non_finite};
 
 /// What every answer is wrapped in.
@@ -260,7 +260,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::dev::sample::{START, sample, trace};
+    use crate::dev::store::fixtures::{START, sample, trace};
 
     fn json_of(value: &impl Serialize) -> Value {
         serde_json::to_value(value).expect("JSON")

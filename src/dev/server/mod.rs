@@ -1,3 +1,8 @@
+mod http;
+mod listener;
+mod ports;
+pub(crate) mod state;
+
 use std::fmt;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
@@ -10,13 +15,13 @@ use tokio::sync::oneshot;
 
 use crate::clock::{deadline_after, instant_now};
 use crate::dev::error::DevError;
-use crate::dev::http::{Listeners, server};
 use crate::dev::options::DevOptions;
-use crate::dev::ports::Ports;
-use crate::dev::printer::Output;
-use crate::dev::shared::{Shared, State};
+use crate::dev::server::http::{Listeners, server};
+use crate::dev::server::ports::Ports;
+use crate::dev::server::state::{Shared, State};
+use crate::dev::store::trace::Trace;
 use crate::dev::store::{DevTotals, Limits, Store};
-use crate::dev::trace::Trace;
+use crate::dev::view::printer::Output;
 use crate::model::TraceId;
 use crate::thrift::Protocol;
 

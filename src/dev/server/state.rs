@@ -4,9 +4,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::clock::instant_now;
-use crate::dev::printer::{Foot, Output, Turn, Turns};
 use crate::dev::store::Store;
-use crate::dev::trace::OpenSpan;
+use crate::dev::store::trace::OpenSpan;
+use crate::dev::view::printer::{Foot, Output, Turn, Turns};
 use crate::thrift::{Batch, Protocol, decode_message};
 
 /// What the threads share.

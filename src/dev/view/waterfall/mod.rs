@@ -4,9 +4,9 @@ mod tests;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::dev::text::{columns, fit};
-use crate::dev::trace::{ReceivedSpan, Trace};
-use crate::dev::tree::{Link, Node, Tree, What};
+use crate::dev::store::trace::{ReceivedSpan, Trace};
+use crate::dev::view::text::{columns, fit};
+use crate::dev::view::tree::{Link, Node, Tree, What};
 use crate::model::{TagRef, TagValue, tags};
 
 /// How a waterfall is drawn.
@@ -45,6 +45,15 @@ impl Style {
             bold: true,
             rows: ROWS,
         }
+    }
+}
+
+impl Trace {
+    /// The picture of the trace in plain ASCII, `columns` wide, as it is printed where there is no terminal.
+    ///
+    /// Texts of the spans are shown without what could steer a terminal; at most 60 rows are drawn.
+    pub fn waterfall(&self, columns: usize) -> String {
+        draw(self, &Style::plain(columns))
     }
 }
 

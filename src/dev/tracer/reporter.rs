@@ -1,7 +1,7 @@
 use std::time::Instant;
 
 use crate::clock::instant_now;
-use crate::dev::collector::DevServer;
+use crate::dev::server::DevServer;
 use crate::reporter::{FinishedSpan, MakeReporter, Reporter, Unsent, WorkerHandle};
 
 /// Sends spans to the embedded agent as to any other, and holds it as long as the tracer lives: what a flush
