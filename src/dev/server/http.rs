@@ -21,8 +21,8 @@ use tokio::runtime;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::dev::server::listener::BoundedListener;
-use crate::dev::server::state::Shared;
-use crate::dev::store::Store;
+use crate::dev::server::state::ServerState;
+use crate::dev::store::TraceStore;
 use crate::dev::store::trace::Trace;
 use crate::dev::view::json::{Envelope, TraceJson};
 use crate::dev::view::tree::Tree;
@@ -44,7 +44,7 @@ pub(crate) struct Listeners {
 /// When the runtime cannot be made; sockets that cannot be watched are an error too.
 pub(crate) fn server(
     listeners: Listeners,
-    shared: &Arc<Shared>,
+    state: &Arc<ServerState>,
     stop: oneshot::Receiver<()>,
 ) -> io::Result<impl FnOnce() + Send + 'static> {
     let runtime = runtime::Builder::new_current_thread()
@@ -52,9 +52,9 @@ pub(crate) fn server(
         .enable_time()
         .build()?;
     let pairs = [
-        (listeners.collector, collector(shared.clone())),
+        (listeners.collector, collector(state.clone())),
         (listeners.sampling, sampling()),
-        (listeners.query, query(shared.clone())),
+        (listeners.query, query(state.clone())),
     ];
     for (listener, router) in pairs {
         listener.set_nonblocking(true)?;
@@ -72,14 +72,18 @@ pub(crate) fn server(
 }
 
 /// Thrift over HTTP, as on a collector's port 14268.
-fn collector(shared: Arc<Shared>) -> Router {
+fn collector(state: Arc<ServerState>) -> Router {
     Router::new()
         .route("/api/traces", post(submit))
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .with_state(shared)
+        .with_state(state)
 }
 
-async fn submit(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
+async fn submit(
+    State(state): State<Arc<ServerState>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let content_type = headers.get(header::CONTENT_TYPE);
     let content_type = content_type
         .and_then(|value| value.to_str().ok())
@@ -96,11 +100,11 @@ async fn submit(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Byt
     }
     match decode_body(&body) {
         Ok(batch) => {
-            shared.insert(batch);
+            state.insert(batch);
             StatusCode::ACCEPTED.into_response()
         }
         Err(error) => {
-            shared.count_undecodable();
+            state.count_undecodable();
             refuse(&format!("Unable to process request body: {error}"))
         }
     }
@@ -126,29 +130,29 @@ async fn strategy(Query(parameters): Query<Vec<(String, String)>>) -> Response {
 }
 
 /// Traces to read: Jaeger's JSON, and the picture.
-fn query(shared: Arc<Shared>) -> Router {
+fn query(state: Arc<ServerState>) -> Router {
     Router::new()
         .route("/", get(index))
         .route("/trace/{id}", get(page))
         .route("/api/traces/{id}", get(trace_json))
         .route("/api/services", get(services))
-        .with_state(shared)
+        .with_state(state)
 }
 
-async fn services(State(shared): State<Arc<Shared>>) -> Response {
-    let names = shared.look(Store::services);
+async fn services(State(state): State<Arc<ServerState>>) -> Response {
+    let names = state.look(TraceStore::services);
     json(StatusCode::OK, &Envelope::list(names))
 }
 
-async fn trace_json(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
-    match find(&shared, &id) {
+async fn trace_json(State(state): State<Arc<ServerState>>, Path(id): Path<String>) -> Response {
+    match find(&state, &id) {
         Ok(trace) => json(StatusCode::OK, &Envelope::one(TraceJson::new(&trace))),
         Err(error) => error.into_response(),
     }
 }
 
 async fn page(
-    state: State<Arc<Shared>>,
+    state: State<Arc<ServerState>>,
     Path(id): Path<String>,
     Query(parameters): Query<Vec<(String, String)>>,
 ) -> Response {
@@ -162,8 +166,8 @@ async fn page(
     }
 }
 
-async fn index(State(shared): State<Arc<Shared>>) -> Response {
-    let newest = shared.look(|store| {
+async fn index(State(state): State<Arc<ServerState>>) -> Response {
+    let newest = state.look(|store| {
         let ids = store.trace_ids().into_iter().rev().take(INDEX);
         ids.filter_map(|id| store.trace(id)).collect::<Vec<_>>()
     });
@@ -179,9 +183,9 @@ async fn index(State(shared): State<Arc<Shared>>) -> Response {
     text.into_response()
 }
 
-fn find(shared: &Shared, id: &str) -> Result<Trace, NotFound> {
+fn find(state: &ServerState, id: &str) -> Result<Trace, NotFound> {
     let id = id.parse().map_err(|_| NotFound::NoId)?;
-    let trace = shared.look(|store| store.trace(id));
+    let trace = state.look(|store| store.trace(id));
     trace.ok_or(NotFound::NoTrace(id))
 }
 

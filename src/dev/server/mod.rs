@@ -18,10 +18,10 @@ use crate::dev::error::DevError;
 use crate::dev::options::DevOptions;
 use crate::dev::server::http::{Listeners, server};
 use crate::dev::server::ports::Ports;
-use crate::dev::server::state::{Shared, State};
+use crate::dev::server::state::{Progress, ServerState};
 use crate::dev::store::trace::Trace;
-use crate::dev::store::{DevTotals, Limits, Store};
-use crate::dev::view::printer::Output;
+use crate::dev::store::{DevTotals, StoreLimits, TraceStore};
+use crate::dev::view::printer::Printer;
 use crate::model::TraceId;
 use crate::thrift::Protocol;
 
@@ -47,7 +47,7 @@ pub struct DevServer {
 }
 
 struct Inner {
-    shared: Arc<Shared>,
+    state: Arc<ServerState>,
     addresses: Addresses,
     /// Where marks are sent from.
     marker: UdpSocket,
@@ -88,16 +88,16 @@ impl DevServer {
             sampling: address_of_tcp(&sampling)?,
             query: address_of_tcp(&query)?,
         };
-        let store = Store::new(Limits {
+        let store = TraceStore::new(StoreLimits {
             traces: options.max_traces,
             bytes: options.max_bytes,
         });
-        let output = Output::new(&mut options);
-        let shared = Shared::new(store, output, address_of_udp(&marker)?, addresses.query);
-        let shared = Arc::new(shared);
+        let printer = Printer::new(&mut options);
+        let state = ServerState::new(store, printer, address_of_udp(&marker)?, addresses.query);
+        let state = Arc::new(state);
         let (stop_http, stop) = oneshot::channel();
         let mut inner = Inner {
-            shared: shared.clone(),
+            state: state.clone(),
             addresses,
             marker,
             marks: AtomicU64::new(0),
@@ -110,17 +110,17 @@ impl DevServer {
             sampling,
             query,
         };
-        let serve = server(listeners, &shared, stop).map_err(DevError::Socket)?;
+        let serve = server(listeners, &state, stop).map_err(DevError::Socket)?;
         inner.spawn("compact", {
-            let shared = shared.clone();
-            move || shared.receive(&compact, Protocol::Compact)
+            let state = state.clone();
+            move || state.receive(&compact, Protocol::Compact)
         })?;
         inner.spawn("binary", {
-            let shared = shared.clone();
-            move || shared.receive(&binary, Protocol::Binary)
+            let state = state.clone();
+            move || state.receive(&binary, Protocol::Binary)
         })?;
         inner.spawn("http", serve)?;
-        inner.spawn("print", move || shared.print())?;
+        inner.spawn("print", move || state.print())?;
         if let Some(line) = ports.taken() {
             options.diagnostics.say(&line);
         }
@@ -163,7 +163,7 @@ impl DevServer {
 
     /// All traces that are held, the oldest first.
     pub fn traces(&self) -> Vec<Trace> {
-        self.inner.shared.look(|store| {
+        self.inner.state.look(|store| {
             let ids = store.trace_ids().into_iter();
             ids.filter_map(|id| store.trace(id)).collect()
         })
@@ -171,24 +171,24 @@ impl DevServer {
 
     /// One trace, if it is held.
     pub fn trace(&self, trace_id: TraceId) -> Option<Trace> {
-        self.inner.shared.look(|store| store.trace(trace_id))
+        self.inner.state.look(|store| store.trace(trace_id))
     }
 
     /// The services of the traces that are held, sorted.
     pub fn services(&self) -> Vec<String> {
-        self.inner.shared.look(Store::services)
+        self.inner.state.look(TraceStore::services)
     }
 
     /// What has been counted since the start.
     pub fn totals(&self) -> DevTotals {
-        self.inner.shared.look(Store::totals)
+        self.inner.state.look(TraceStore::totals)
     }
 
     /// Blocks until `n` spans have been received since the start; false when they have not within `timeout`.
     pub fn wait_for_spans(&self, n: u64, timeout: Duration) -> bool {
         self.inner
-            .shared
-            .wait_until(deadline_after(timeout), |state| state.received() >= n)
+            .state
+            .wait_until(deadline_after(timeout), |progress| progress.received() >= n)
     }
 
     /// Blocks until all datagrams that had reached the sockets before this call have been read; false when that
@@ -203,24 +203,24 @@ impl DevServer {
     /// For programs that print something themselves and want it before or after the picture. Flush the tracers first.
     pub fn wait_until_printed(&self, timeout: Duration) -> bool {
         self.inner
-            .shared
-            .wait_until(deadline_after(timeout), State::has_printed)
+            .state
+            .wait_until(deadline_after(timeout), Progress::has_printed)
     }
 
     /// Forgets all traces. The totals stay as they are.
     pub fn clear(&self) {
-        self.inner.shared.clear();
+        self.inner.state.clear();
     }
 
     /// Prints traces, in ASCII, to `writer` from now on, and those that have not been printed yet.
     pub fn print_waterfalls_to(&self, writer: impl Write + Send + 'static) {
-        let output = Output::to_writer(Box::new(writer), self.inner.columns);
-        self.inner.shared.print_to(output);
+        let printer = Printer::to_writer(Box::new(writer), self.inner.columns);
+        self.inner.state.print_to(printer);
     }
 
     /// What the threads share: it does not keep the server running.
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.inner.shared
+    pub(crate) fn state(&self) -> &Arc<ServerState> {
+        &self.inner.state
     }
 
     pub(crate) fn downgrade(&self) -> WeakServer {
@@ -266,8 +266,8 @@ impl Inner {
             self.send_mark(mark);
             // Where the socket is full the mark is lost, and sent again.
             let again = deadline.min(deadline_after(Duration::from_millis(20)));
-            let is_seen = |state: &State| state.has_seen(mark);
-            if self.shared.wait_until(again, is_seen) {
+            let is_seen = |progress: &Progress| progress.has_seen(mark);
+            if self.state.wait_until(again, is_seen) {
                 return true;
             }
             if instant_now() >= deadline {
@@ -289,13 +289,13 @@ impl Drop for Inner {
         if self.threads.len() == THREADS {
             self.wait_until_read(deadline_after(LAST_READ));
         }
-        self.shared.stop();
+        self.state.stop();
         self.stop_http = None;
         self.send_mark(0);
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
-        self.shared.print_what_is_left();
+        self.state.print_remaining();
     }
 }
 

@@ -4,27 +4,28 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::clock::instant_now;
-use crate::dev::store::Store;
+use crate::dev::store::TraceStore;
 use crate::dev::store::trace::OpenSpan;
-use crate::dev::view::printer::{Foot, Output, Turn, Turns};
+use crate::dev::view::printer::{Footer, Printer};
+use crate::dev::view::schedule::{PrintSchedule, PrintStep};
 use crate::thrift::{Batch, Protocol, decode_message};
 
 /// What the threads share.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct ServerState {
     marker: SocketAddr,
     query: SocketAddr,
-    state: Mutex<State>,
+    progress: Mutex<Progress>,
     /// A span has come, a mark has been seen, or it is time to stop.
     changed: Condvar,
     /// Never locked together with the state: a writer may block.
-    output: Mutex<Option<Output>>,
+    printer: Mutex<Option<Printer>>,
 }
 
 #[derive(Debug)]
-pub(crate) struct State {
-    store: Store,
-    turns: Turns,
+pub(crate) struct Progress {
+    store: TraceStore,
+    schedule: PrintSchedule,
     is_printing: bool,
     /// A picture is on its way to the output.
     is_drawing: bool,
@@ -32,7 +33,7 @@ pub(crate) struct State {
     is_stopping: bool,
 }
 
-impl State {
+impl Progress {
     /// How many spans have come since the start.
     pub(crate) fn received(&self) -> u64 {
         self.store.totals().received
@@ -45,43 +46,44 @@ impl State {
 
     /// Whether nothing that has come is still to be printed.
     pub(crate) fn has_printed(&self) -> bool {
-        let is_done = !self.is_drawing && self.turns.is_empty() && self.store.unshown().is_empty();
+        let is_done =
+            !self.is_drawing && self.schedule.is_empty() && self.store.unshown().is_empty();
         is_done || !self.is_printing
     }
 }
 
-impl Shared {
+impl ServerState {
     /// Marks come from `marker`; traces can be read at `query`.
     pub(crate) fn new(
-        store: Store,
-        output: Option<Output>,
+        store: TraceStore,
+        printer: Option<Printer>,
         marker: SocketAddr,
         query: SocketAddr,
     ) -> Self {
         Self {
             marker,
             query,
-            state: Mutex::new(State {
+            progress: Mutex::new(Progress {
                 store,
-                turns: Turns::default(),
-                is_printing: output.is_some(),
+                schedule: PrintSchedule::default(),
+                is_printing: printer.is_some(),
                 is_drawing: false,
                 marks_seen: [0; 2],
                 is_stopping: false,
             }),
             changed: Condvar::new(),
-            output: Mutex::new(output),
+            printer: Mutex::new(printer),
         }
     }
 
     /// Takes a batch in.
     pub(crate) fn insert(&self, batch: Batch) {
-        self.change(|state| state.store.insert(batch, instant_now()));
+        self.change(|progress| progress.store.insert(batch, instant_now()));
     }
 
     /// Counts what could not be read.
     pub(crate) fn count_undecodable(&self) {
-        self.change(|state| state.store.count_undecodable());
+        self.change(|progress| progress.store.count_undecodable());
     }
 
     /// Remembers a span of this process that has started.
@@ -92,34 +94,34 @@ impl Shared {
 
     /// Forgets all traces.
     pub(crate) fn clear(&self) {
-        self.change(|state| state.store.clear());
+        self.change(|progress| progress.store.clear());
     }
 
     /// Prints there from now on.
-    pub(crate) fn print_to(&self, output: Output) {
-        *self.output() = Some(output);
-        self.change(|state| state.is_printing = true);
+    pub(crate) fn print_to(&self, printer: Printer) {
+        *self.printer() = Some(printer);
+        self.change(|progress| progress.is_printing = true);
     }
 
     /// Has all threads come to an end that wait here.
     pub(crate) fn stop(&self) {
-        self.change(|state| state.is_stopping = true);
+        self.change(|progress| progress.is_stopping = true);
     }
 
     /// Looks into the store.
-    pub(crate) fn look<R>(&self, look: impl FnOnce(&Store) -> R) -> R {
+    pub(crate) fn look<R>(&self, look: impl FnOnce(&TraceStore) -> R) -> R {
         look(&self.lock().store)
     }
 
     /// Waits until `is_so`, or until the deadline; false then.
-    pub(crate) fn wait_until(&self, deadline: Instant, is_so: impl Fn(&State) -> bool) -> bool {
-        let mut state = self.lock();
-        while !is_so(&state) {
+    pub(crate) fn wait_until(&self, deadline: Instant, is_so: impl Fn(&Progress) -> bool) -> bool {
+        let mut progress = self.lock();
+        while !is_so(&progress) {
             let left = deadline.saturating_duration_since(instant_now());
             if left.is_zero() {
                 return false;
             }
-            state = self.wait(state, Some(left));
+            progress = self.wait(progress, Some(left));
         }
         true
     }
@@ -152,35 +154,35 @@ impl Shared {
 
     /// Prints traces as they come to rest, until it is time to stop.
     pub(crate) fn print(&self) {
-        let mut state = self.lock();
-        while !state.is_stopping {
+        let mut progress = self.lock();
+        while !progress.is_stopping {
             let now = instant_now();
-            let turn = match &mut *state {
-                State {
+            let step = match &mut *progress {
+                Progress {
                     store,
-                    turns,
+                    schedule,
                     is_printing: true,
                     ..
-                } => turns.next(store, now),
-                _ => Turn::Wait(None),
+                } => schedule.next(store, now),
+                _ => PrintStep::Wait(None),
             };
-            state = match turn {
-                Turn::Wait(until) => {
-                    self.wait(state, until.map(|at| at.saturating_duration_since(now)))
+            progress = match step {
+                PrintStep::Wait(until) => {
+                    self.wait(progress, until.map(|at| at.saturating_duration_since(now)))
                 }
-                Turn::Print(trace_id, skipped) => {
-                    let foot = Foot {
+                PrintStep::Print(trace_id, skipped) => {
+                    let footer = Footer {
                         query: Some(self.query),
-                        totals: state.store.totals(),
+                        totals: progress.store.totals(),
                     };
-                    let trace = state.store.trace(trace_id);
-                    state.is_drawing = true;
-                    drop(state);
-                    if let (Some(trace), Some(output)) = (trace, self.output().as_mut()) {
-                        output.print(&trace, &foot);
-                        output.print_skipped(skipped);
+                    let trace = progress.store.trace(trace_id);
+                    progress.is_drawing = true;
+                    drop(progress);
+                    if let (Some(trace), Some(printer)) = (trace, self.printer().as_mut()) {
+                        printer.print(&trace, &footer);
+                        printer.print_skipped(skipped);
                     }
-                    self.change(|state| state.is_drawing = false);
+                    self.change(|progress| progress.is_drawing = false);
                     self.lock()
                 }
             };
@@ -188,36 +190,38 @@ impl Shared {
     }
 
     /// Prints what the end has found unprinted.
-    pub(crate) fn print_what_is_left(&self) {
-        let mut output = self.output();
-        let Some(output) = output.as_mut() else {
+    pub(crate) fn print_remaining(&self) {
+        let mut printer = self.printer();
+        let Some(printer) = printer.as_mut() else {
             return;
         };
-        let (traces, more, foot) = {
-            let mut state = self.lock();
-            let State { store, turns, .. } = &mut *state;
-            let (ids, more) = turns.last(store);
+        let (traces, more, footer) = {
+            let mut progress = self.lock();
+            let Progress {
+                store, schedule, ..
+            } = &mut *progress;
+            let (ids, more) = schedule.last(store);
             let traces: Vec<_> = ids.into_iter().filter_map(|id| store.trace(id)).collect();
-            let foot = Foot {
+            let footer = Footer {
                 query: None,
                 totals: store.totals(),
             };
-            (traces, more, foot)
+            (traces, more, footer)
         };
         for trace in &traces {
-            output.print(trace, &foot);
+            printer.print(trace, &footer);
         }
-        output.print_skipped(more);
+        printer.print_skipped(more);
     }
 
     fn see_mark(&self, protocol: Protocol, mark: u64) {
-        self.change(|state| {
-            let seen = &mut state.marks_seen[usize::from(protocol == Protocol::Binary)];
+        self.change(|progress| {
+            let seen = &mut progress.marks_seen[usize::from(protocol == Protocol::Binary)];
             *seen = mark.max(*seen);
         });
     }
 
-    fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
+    fn change<R>(&self, change: impl FnOnce(&mut Progress) -> R) -> R {
         let result = change(&mut self.lock());
         self.changed.notify_all();
         result
@@ -225,27 +229,27 @@ impl Shared {
 
     fn wait<'a>(
         &self,
-        state: MutexGuard<'a, State>,
+        progress: MutexGuard<'a, Progress>,
         timeout: Option<Duration>,
-    ) -> MutexGuard<'a, State> {
+    ) -> MutexGuard<'a, Progress> {
         match timeout {
             Some(timeout) => {
-                let result = self.changed.wait_timeout(state, timeout);
+                let result = self.changed.wait_timeout(progress, timeout);
                 result.unwrap_or_else(PoisonError::into_inner).0
             }
             None => self
                 .changed
-                .wait(state)
+                .wait(progress)
                 .unwrap_or_else(PoisonError::into_inner),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn output(&self) -> MutexGuard<'_, Option<Output>> {
-        self.output.lock().unwrap_or_else(PoisonError::into_inner)
+    fn printer(&self) -> MutexGuard<'_, Option<Printer>> {
+        self.printer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -23,16 +23,16 @@ fn span_id(n: u64) -> SpanId {
 
 /// A span of trace 0x7f3c0000a91e in microseconds after [`START`].
 #[derive(Debug)]
-pub(crate) struct Sample(pub(crate) OwnedSpan, &'static str);
+pub(crate) struct SpanFixture(pub(crate) OwnedSpan, &'static str);
 
-pub(crate) fn sample(service: &'static str, name: &str, id: u64, from: i64, to: i64) -> Sample {
+pub(crate) fn span(service: &'static str, name: &str, id: u64, from: i64, to: i64) -> SpanFixture {
     let mut span = OwnedSpan::new(trace_id(0x7f3c_0000_0000_a91e), span_id(id), name);
     span.start = Timestamp::from_micros(START + from);
     span.duration = Duration::from_micros((to - from) as u64);
-    Sample(span, service)
+    SpanFixture(span, service)
 }
 
-impl Sample {
+impl SpanFixture {
     pub(crate) fn child_of(mut self, parent: u64) -> Self {
         let reference =
             SpanReference::new(ReferenceType::ChildOf, self.0.trace_id, span_id(parent));
@@ -67,10 +67,10 @@ impl Sample {
     }
 }
 
-pub(crate) fn trace(spans: impl IntoIterator<Item = Sample>) -> Trace {
+pub(crate) fn trace(spans: impl IntoIterator<Item = SpanFixture>) -> Trace {
     Trace {
         trace_id: trace_id(0x7f3c_0000_0000_a91e),
-        spans: spans.into_iter().map(Sample::received).collect(),
+        spans: spans.into_iter().map(SpanFixture::received).collect(),
         open: Vec::new(),
     }
 }

@@ -31,18 +31,18 @@ pub struct DevTotals {
     pub lost_by_clients: u64,
 }
 
-/// How much a [`Store`] keeps.
+/// How much a [`TraceStore`] keeps.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub(crate) struct StoreLimits {
     pub(crate) traces: usize,
     pub(crate) bytes: usize,
 }
 
 /// Traces by id, bounded in number and bytes: the oldest goes first. Time is handed in.
 #[derive(Debug)]
-pub(crate) struct Store {
-    limits: Limits,
-    traces: HashMap<TraceId, Held>,
+pub(crate) struct TraceStore {
+    limits: StoreLimits,
+    traces: HashMap<TraceId, StoredTrace>,
     /// By the arrival of the first span.
     order: VecDeque<TraceId>,
     bytes: usize,
@@ -53,7 +53,7 @@ pub(crate) struct Store {
 }
 
 #[derive(Debug)]
-struct Held {
+struct StoredTrace {
     spans: Vec<Arc<ReceivedSpan>>,
     /// The processes seen last, so that those of one client are kept once.
     processes: VecDeque<Arc<Process>>,
@@ -67,15 +67,15 @@ struct Held {
 
 /// Which traces have come to rest.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Rest {
+pub(crate) struct Settled {
     /// Now, and not claimed before.
     pub(crate) ready: Vec<TraceId>,
     /// When the next one will, if nothing comes before.
     pub(crate) next: Option<Instant>,
 }
 
-impl Store {
-    pub(crate) fn new(limits: Limits) -> Self {
+impl TraceStore {
+    pub(crate) fn new(limits: StoreLimits) -> Self {
         Self {
             limits,
             traces: HashMap::new(),
@@ -149,9 +149,9 @@ impl Store {
     ///
     /// At rest: no span has come for 200 ms and none is known to be open. A parent that is not there is most
     /// likely open too, but may also be in a process that sends nowhere: it is waited for during two seconds.
-    pub(crate) fn rest(&mut self, now: Instant) -> Rest {
+    pub(crate) fn settled(&mut self, now: Instant) -> Settled {
         let mut ready = Vec::new();
-        let mut rest = Rest::default();
+        let mut settled = Settled::default();
         for (&trace_id, held) in &mut self.traces {
             if held.shown >= held.spans.len() || self.open.get(trace_id).is_some() {
                 continue;
@@ -163,12 +163,12 @@ impl Store {
             if at <= now {
                 ready.push((held.last_span, trace_id));
             } else {
-                rest.next = Some(rest.next.map_or(at, |next| next.min(at)));
+                settled.next = Some(settled.next.map_or(at, |next| next.min(at)));
             }
         }
         ready.sort_unstable();
-        rest.ready.extend(ready.into_iter().map(|(_, id)| id));
-        rest
+        settled.ready.extend(ready.into_iter().map(|(_, id)| id));
+        settled
     }
 
     /// Marks a trace as shown with the spans that it has now.
@@ -192,7 +192,7 @@ impl Store {
         self.open.close(trace_id, span.span_id);
         let held = self.traces.entry(trace_id).or_insert_with(|| {
             self.order.push_back(trace_id);
-            Held::new(now)
+            StoredTrace::new(now)
         });
         let (process, mut size) = held.process(process);
         let span = ReceivedSpan { span, process };
@@ -262,7 +262,7 @@ impl Store {
     }
 }
 
-impl Held {
+impl StoredTrace {
     fn new(now: Instant) -> Self {
         Self {
             spans: Vec::new(),

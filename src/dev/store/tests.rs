@@ -3,7 +3,7 @@ use crate::clock::instant_now;
 use crate::dev::store::fixtures::{batch, open, trace_id, wire};
 use crate::model::Tag;
 
-const GENEROUS: Limits = Limits {
+const GENEROUS: StoreLimits = StoreLimits {
     traces: 100,
     bytes: 1 << 20,
 };
@@ -14,7 +14,7 @@ fn ms(n: u64) -> Duration {
 
 #[test]
 fn spans_of_a_trace_come_together_in_any_order_and_from_any_process() {
-    let (mut store, now) = (Store::new(GENEROUS), instant_now());
+    let (mut store, now) = (TraceStore::new(GENEROUS), instant_now());
     store.insert(batch("pay", [wire(1, 3, 2), wire(2, 9, 0)]), now);
     store.insert(batch("shop", [wire(1, 1, 0), wire(1, 2, 1)]), now);
     let trace = store.trace(trace_id(1)).expect("held");
@@ -33,65 +33,71 @@ fn spans_of_a_trace_come_together_in_any_order_and_from_any_process() {
 
 #[test]
 fn a_trace_is_at_rest_200_ms_after_its_last_span() {
-    let (mut store, start) = (Store::new(GENEROUS), instant_now());
+    let (mut store, start) = (TraceStore::new(GENEROUS), instant_now());
     store.insert(batch("shop", [wire(1, 1, 0)]), start);
     store.insert(batch("shop", [wire(1, 2, 1)]), start + ms(150));
-    let rest = store.rest(start + ms(349));
-    assert_eq!((rest.ready.len(), rest.next), (0, Some(start + ms(350))));
-    assert_eq!(store.rest(start + ms(350)).ready, [trace_id(1)]);
+    let settled = store.settled(start + ms(349));
+    assert_eq!(
+        (settled.ready.len(), settled.next),
+        (0, Some(start + ms(350)))
+    );
+    assert_eq!(store.settled(start + ms(350)).ready, [trace_id(1)]);
     store.claim(trace_id(1));
-    assert_eq!(store.rest(start + ms(900)), Rest::default());
+    assert_eq!(store.settled(start + ms(900)), Settled::default());
     store.insert(batch("shop", [wire(1, 3, 1)]), start + ms(1_000));
-    assert_eq!(store.rest(start + ms(1_199)).ready, []);
-    assert_eq!(store.rest(start + ms(1_200)).ready, [trace_id(1)]);
+    assert_eq!(store.settled(start + ms(1_199)).ready, []);
+    assert_eq!(store.settled(start + ms(1_200)).ready, [trace_id(1)]);
 }
 
 #[test]
 fn who_came_to_rest_first_is_first() {
-    let (mut store, start) = (Store::new(GENEROUS), instant_now());
+    let (mut store, start) = (TraceStore::new(GENEROUS), instant_now());
     for (trace, at) in [(3, 20), (1, 10), (2, 30)] {
         store.insert(batch("shop", [wire(trace, 1, 0)]), start + ms(at));
     }
-    let ready = store.rest(start + ms(1_000)).ready;
+    let ready = store.settled(start + ms(1_000)).ready;
     assert_eq!(ready, [trace_id(1), trace_id(3), trace_id(2)]);
 }
 
 #[test]
 fn a_trace_with_an_open_span_is_not_at_rest() {
-    let (mut store, start) = (Store::new(GENEROUS), instant_now());
+    let (mut store, start) = (TraceStore::new(GENEROUS), instant_now());
     let mut root = open("shop", "checkout", 1, 0);
     root.trace_id = trace_id(7);
     store.note_open(root.clone());
     store.insert(batch("shop", [wire(7, 2, 1)]), start);
     assert_eq!(store.trace(trace_id(7)).expect("held").open, [root]);
-    assert_eq!(store.rest(start + ms(60_000)), Rest::default());
+    assert_eq!(store.settled(start + ms(60_000)), Settled::default());
     store.insert(batch("shop", [wire(7, 1, 0)]), start + ms(60_000));
     assert_eq!(store.trace(trace_id(7)).expect("held").open, []);
-    assert_eq!(store.rest(start + ms(60_200)).ready, [trace_id(7)]);
+    assert_eq!(store.settled(start + ms(60_200)).ready, [trace_id(7)]);
 }
 
 #[test]
 fn a_parent_that_is_not_there_is_waited_for_two_seconds() {
-    let (mut store, start) = (Store::new(GENEROUS), instant_now());
+    let (mut store, start) = (TraceStore::new(GENEROUS), instant_now());
     store.insert(batch("shop", [wire(1, 2, 1)]), start);
-    let rest = store.rest(start + ms(500));
-    assert_eq!((rest.ready.len(), rest.next), (0, Some(start + ms(2_000))));
+    let settled = store.settled(start + ms(500));
+    assert_eq!(
+        (settled.ready.len(), settled.next),
+        (0, Some(start + ms(2_000)))
+    );
     store.insert(batch("shop", [wire(1, 1, 0)]), start + ms(600));
-    assert_eq!(store.rest(start + ms(800)).ready, [trace_id(1)]);
+    assert_eq!(store.settled(start + ms(800)).ready, [trace_id(1)]);
     store.insert(batch("shop", [wire(2, 2, 1)]), start);
     assert_eq!(
-        store.rest(start + ms(2_000)).ready,
+        store.settled(start + ms(2_000)).ready,
         [trace_id(2), trace_id(1)]
     );
 }
 
 #[test]
 fn the_oldest_trace_goes_first_and_is_counted() {
-    let limits = Limits {
+    let limits = StoreLimits {
         traces: 2,
         bytes: 1 << 20,
     };
-    let (mut store, now) = (Store::new(limits), instant_now());
+    let (mut store, now) = (TraceStore::new(limits), instant_now());
     for trace in 1..=4 {
         store.insert(batch("shop", [wire(trace, 1, 0), wire(trace, 2, 1)]), now);
     }
@@ -102,11 +108,11 @@ fn the_oldest_trace_goes_first_and_is_counted() {
 
 #[test]
 fn the_trace_of_the_newest_span_goes_last() {
-    let limits = Limits {
+    let limits = StoreLimits {
         traces: 10,
         bytes: 20_000,
     };
-    let (mut store, now) = (Store::new(limits), instant_now());
+    let (mut store, now) = (TraceStore::new(limits), instant_now());
     for trace in [1, 2, 3] {
         store.insert(batch("shop", [wire(trace, 1, 0)]), now);
     }
@@ -120,11 +126,11 @@ fn the_trace_of_the_newest_span_goes_last() {
 
 #[test]
 fn bytes_are_bounded_and_what_is_too_large_is_refused() {
-    let limits = Limits {
+    let limits = StoreLimits {
         traces: 1_000,
         bytes: 20_000,
     };
-    let (mut store, now) = (Store::new(limits), instant_now());
+    let (mut store, now) = (TraceStore::new(limits), instant_now());
     for trace in 1..=500 {
         store.insert(batch("shop", [wire(trace, 1, 0)]), now);
         assert!(store.bytes <= limits.bytes);
@@ -156,7 +162,7 @@ fn bytes_are_bounded_and_what_is_too_large_is_refused() {
 
 #[test]
 fn spans_without_ids_are_refused() {
-    let (mut store, now) = (Store::new(GENEROUS), instant_now());
+    let (mut store, now) = (TraceStore::new(GENEROUS), instant_now());
     store.insert(batch("shop", [wire(0, 1, 0), wire(1, 0, 0)]), now);
     assert_eq!(store.trace_ids(), []);
     assert_eq!((store.totals().received, store.totals().dropped), (2, 2));
@@ -164,7 +170,7 @@ fn spans_without_ids_are_refused() {
 
 #[test]
 fn what_clients_say_they_lost_is_counted_once() {
-    let (mut store, now) = (Store::new(GENEROUS), instant_now());
+    let (mut store, now) = (TraceStore::new(GENEROUS), instant_now());
     let report = |uuid: &'static str, lost: i64| Batch {
         process: Process::new("shop", vec![Tag::new("client-uuid", uuid)]),
         stats: Some(ClientStats {
@@ -183,7 +189,7 @@ fn what_clients_say_they_lost_is_counted_once() {
 
 #[test]
 fn the_parent_is_the_first_reference_as_in_a_jaeger_backend() {
-    let (mut store, now) = (Store::new(GENEROUS), instant_now());
+    let (mut store, now) = (TraceStore::new(GENEROUS), instant_now());
     store.insert(batch("shop", [wire(1, 2, 1)]), now);
     let trace = store.trace(trace_id(1)).expect("held");
     let span = &trace.spans[0].span;

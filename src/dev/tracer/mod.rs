@@ -44,7 +44,7 @@ impl DevServer {
         let service_name = service_name.into();
         let to_agent = RemoteReporter::new(UdpSender::new(self.agent_address()));
         JaegerTracer::builder(service_name.clone())
-            .sampler(DevSampler::new(self.shared().clone(), service_name))
+            .sampler(DevSampler::new(self.state().clone(), service_name))
             .reporter(DevReporter::new(to_agent, self.clone()))
             .flush_interval(FLUSH_INTERVAL)
     }

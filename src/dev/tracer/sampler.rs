@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use crate::clock::system_time_now;
-use crate::dev::server::state::Shared;
+use crate::dev::server::state::ServerState;
 use crate::dev::store::trace::OpenSpan;
 use crate::model::{SpanId, Timestamp};
 use crate::sampler::{ConstSampler, Sampler, SamplingDecision, SpanView};
@@ -13,17 +13,17 @@ use crate::sync::generation;
 pub(crate) struct DevSampler {
     keep: ConstSampler,
     /// Not the server itself: a span that is still open must not keep it running.
-    shared: Arc<Shared>,
+    state: Arc<ServerState>,
     /// Of the process that the server is in.
     generation: u32,
     service_name: String,
 }
 
 impl DevSampler {
-    pub(crate) fn new(shared: Arc<Shared>, service_name: String) -> Self {
+    pub(crate) fn new(state: Arc<ServerState>, service_name: String) -> Self {
         Self {
             keep: ConstSampler::new(true),
-            shared,
+            state,
             generation: generation(),
             service_name,
         }
@@ -38,7 +38,7 @@ impl Sampler for DevSampler {
             && self.generation == generation()
             && let Some(span_id) = SpanId::new(span.trace_id.low())
         {
-            self.shared.note_open(OpenSpan {
+            self.state.note_open(OpenSpan {
                 trace_id: span.trace_id,
                 span_id,
                 operation_name: span.operation_name.to_owned(),

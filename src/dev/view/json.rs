@@ -260,7 +260,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::dev::store::fixtures::{START, sample, trace};
+    use crate::dev::store::fixtures::{START, span, trace};
 
     fn json_of(value: &impl Serialize) -> Value {
         serde_json::to_value(value).expect("JSON")
@@ -269,8 +269,8 @@ mod tests {
     #[test]
     fn a_trace_has_the_shape_that_the_user_interface_reads() {
         let trace = trace([
-            sample("shop", "checkout", 1, 0, 5).log("message", "hello"),
-            sample("pay", "charge", 2, 1, 4)
+            span("shop", "checkout", 1, 0, 5).log("message", "hello"),
+            span("pay", "charge", 2, 1, 4)
                 .child_of(1)
                 .follows(7)
                 .tag("n", 42i64),
@@ -360,7 +360,7 @@ mod tests {
 
     #[test]
     fn flags_of_zero_are_left_out_and_long_ids_are_written_whole() {
-        let mut sample = sample("shop", "call", 1, 0, 1);
+        let mut sample = span("shop", "call", 1, 0, 1);
         sample.0.flags = crate::model::Flags::default();
         sample.0.trace_id = TraceId::new(1, 2).expect("not zero");
         let json = json_of(&SpanJson::new(&sample.received(), "p1".to_owned()));

@@ -2,6 +2,7 @@
 
 pub(crate) mod json;
 pub(crate) mod printer;
+pub(crate) mod schedule;
 mod text;
 pub(crate) mod tree;
 pub(crate) mod waterfall;

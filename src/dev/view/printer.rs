@@ -1,89 +1,16 @@
-use std::collections::VecDeque;
 use std::fmt;
 use std::io::{IsTerminal, Write, stdout};
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
 
 use crate::dev::options::{DevOptions, Waterfall};
+use crate::dev::store::DevTotals;
 use crate::dev::store::trace::Trace;
-use crate::dev::store::{DevTotals, Rest, Store};
 use crate::dev::view::waterfall::{Style, draw};
 use crate::model::TraceId;
 use crate::panics::caught;
 
-/// Decides which traces are printed, and when. Time and traces are handed in.
-///
-/// Two a second at most. A few more wait for their turn; what comes on top of these is only counted.
-#[derive(Debug, Default)]
-pub(crate) struct Turns {
-    waiting: VecDeque<TraceId>,
-    /// When the last two were printed, the earlier one first.
-    printed: [Option<Instant>; 2],
-    skipped: u64,
-}
-
-/// What to do next.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
-    /// Print this trace, and say that so many others are not printed.
-    Print(TraceId, u64),
-    /// Look again at that time, or when a span has come.
-    Wait(Option<Instant>),
-}
-
-impl Turns {
-    /// Looks at what has come to rest by `now`.
-    pub(crate) fn next(&mut self, store: &mut Store, now: Instant) -> Turn {
-        let Rest { ready, next } = store.rest(now);
-        for trace_id in ready {
-            store.claim(trace_id);
-            if self.waiting.contains(&trace_id) {
-                continue;
-            }
-            if self.waiting.len() < MAX_WAITING {
-                self.waiting.push_back(trace_id);
-            } else {
-                self.skipped += 1;
-            }
-        }
-        if self.waiting.is_empty() {
-            return Turn::Wait(next);
-        }
-        let free_at = self.printed[0].map(|printed| printed + PRINT_WINDOW);
-        match free_at {
-            Some(at) if at > now => Turn::Wait(Some(next.map_or(at, |next| next.min(at)))),
-            _ => {
-                self.printed = [self.printed[1], Some(now)];
-                match self.waiting.pop_front() {
-                    Some(trace_id) => Turn::Print(trace_id, std::mem::take(&mut self.skipped)),
-                    None => Turn::Wait(next),
-                }
-            }
-        }
-    }
-
-    /// Whether no trace waits for its turn.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
-    }
-
-    /// What is left at the end, at rest or not: the traces to print, and how many more there would be.
-    pub(crate) fn last(&mut self, store: &mut Store) -> (Vec<TraceId>, u64) {
-        let mut left: Vec<TraceId> = self.waiting.drain(..).collect();
-        for trace_id in store.unshown() {
-            store.claim(trace_id);
-            if !left.contains(&trace_id) {
-                left.push(trace_id);
-            }
-        }
-        let more = left.len().saturating_sub(MAX_AT_EXIT) as u64;
-        left.truncate(MAX_AT_EXIT);
-        (left, more + std::mem::take(&mut self.skipped))
-    }
-}
-
 /// Where pictures go.
-pub(crate) struct Output {
+pub(crate) struct Printer {
     to: To,
     color: bool,
     columns: Option<usize>,
@@ -94,7 +21,7 @@ enum To {
     Writer(Box<dyn Write + Send>),
 }
 
-impl Output {
+impl Printer {
     /// As the options say; `None` where nothing is printed.
     pub(crate) fn new(options: &mut DevOptions) -> Option<Self> {
         let to = match (options.writer.take(), options.waterfall) {
@@ -120,10 +47,10 @@ impl Output {
     }
 
     /// Prints a trace. Who does not want to read any more, misses it: errors are left alone.
-    pub(crate) fn print(&mut self, trace: &Trace, foot: &Foot) {
+    pub(crate) fn print(&mut self, trace: &Trace, footer: &Footer) {
         let style = self.style();
         let mut text = draw(trace, &style);
-        foot.write(&mut text, trace.trace_id, style.unicode);
+        footer.write(&mut text, trace.trace_id, style.unicode);
         text.push('\n');
         self.write(&text);
     }
@@ -159,24 +86,24 @@ impl Output {
     }
 }
 
-impl fmt::Debug for Output {
+impl fmt::Debug for Printer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.to {
-            To::Stdout => "Output(stdout)",
-            To::Writer(_) => "Output(writer)",
+            To::Stdout => "Printer(stdout)",
+            To::Writer(_) => "Printer(writer)",
         })
     }
 }
 
 /// The line under a picture.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Foot {
+pub(crate) struct Footer {
     /// Where the trace can be read; `None` when that is over.
     pub(crate) query: Option<SocketAddr>,
     pub(crate) totals: DevTotals,
 }
 
-impl Foot {
+impl Footer {
     fn write(&self, out: &mut String, trace_id: TraceId, unicode: bool) {
         use std::fmt::Write as _;
 
@@ -198,91 +125,11 @@ impl Foot {
     }
 }
 
-/// At most two traces are printed within this.
-const PRINT_WINDOW: Duration = Duration::from_secs(1);
-/// How many traces wait for their turn; at two a second, the last one for four seconds.
-const MAX_WAITING: usize = 8;
-/// How many are printed at the end, when there is no second to wait for.
-const MAX_AT_EXIT: usize = 10;
 const DEFAULT_COLUMNS: usize = 100;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::instant_now;
-    use crate::dev::store::Limits;
-    use crate::dev::store::fixtures::{batch, trace_id, wire};
-
-    fn store() -> Store {
-        Store::new(Limits {
-            traces: 1_000,
-            bytes: 1 << 20,
-        })
-    }
-
-    fn insert(store: &mut Store, traces: impl IntoIterator<Item = u64>, now: Instant) {
-        for trace in traces {
-            // One after the other, so that the order in which they come to rest is known.
-            let batch = batch("shop", [wire(trace as i64, 1, 0)]);
-            store.insert(batch, now + Duration::from_nanos(trace));
-        }
-    }
-
-    #[test]
-    fn a_trace_is_printed_once_when_it_has_come_to_rest() {
-        let (mut store, mut turns, start) = (store(), Turns::default(), instant_now());
-        assert_eq!(turns.next(&mut store, start), Turn::Wait(None));
-        insert(&mut store, [1], start);
-        let at = start + Duration::from_millis(200) + Duration::from_nanos(1);
-        assert_eq!(turns.next(&mut store, start), Turn::Wait(Some(at)));
-        assert_eq!(turns.next(&mut store, at), Turn::Print(trace_id(1), 0));
-        assert_eq!(turns.next(&mut store, at), Turn::Wait(None));
-        assert_eq!(turns.last(&mut store), (vec![], 0));
-    }
-
-    #[test]
-    fn two_are_printed_in_any_second_a_few_wait_and_the_rest_are_counted() {
-        let (mut store, mut turns, start) = (store(), Turns::default(), instant_now());
-        insert(&mut store, 1..=30, start);
-        let mut now = start + Duration::from_secs(1);
-        let mut printed = Vec::new();
-        let mut skipped = 0;
-        loop {
-            match turns.next(&mut store, now) {
-                Turn::Print(trace_id, more) => {
-                    printed.push((now, trace_id));
-                    skipped += more;
-                }
-                Turn::Wait(Some(at)) => {
-                    assert!(at > now);
-                    now = at;
-                }
-                Turn::Wait(None) => break,
-            }
-        }
-        let ids: Vec<_> = printed.iter().map(|(_, id)| *id).collect();
-        assert_eq!(ids, (1..=8).map(trace_id).collect::<Vec<_>>());
-        assert_eq!(skipped, 22);
-        for three in printed.windows(3) {
-            assert!(three[2].0 - three[0].0 >= PRINT_WINDOW);
-        }
-        assert_eq!(turns.last(&mut store), (vec![], 0));
-    }
-
-    #[test]
-    fn what_waits_and_what_is_not_at_rest_is_printed_at_the_end() {
-        let (mut store, mut turns, start) = (store(), Turns::default(), instant_now());
-        insert(&mut store, 1..=4, start);
-        let now = start + Duration::from_secs(1);
-        assert_eq!(turns.next(&mut store, now), Turn::Print(trace_id(1), 0));
-        insert(&mut store, [5], now);
-        let left = [2, 3, 4, 5].map(trace_id).to_vec();
-        assert_eq!(turns.last(&mut store), (left, 0));
-
-        insert(&mut store, 100..=149, now);
-        let (left, more) = turns.last(&mut store);
-        assert_eq!((left.len(), more), (MAX_AT_EXIT, 40));
-    }
 
     #[test]
     fn a_writer_that_panics_or_fails_harms_nobody() {
@@ -295,7 +142,7 @@ mod tests {
                 Err(std::io::ErrorKind::BrokenPipe.into())
             }
         }
-        let mut output = Output::to_writer(Box::new(Panics), None);
+        let mut output = Printer::to_writer(Box::new(Panics), None);
         output.print_skipped(1);
         output.print_skipped(2);
     }

@@ -19,7 +19,7 @@ pub(crate) struct Tree<'a> {
 /// One span in its place. Times are microseconds since the epoch.
 #[derive(Debug)]
 pub(crate) struct Node<'a> {
-    pub(crate) what: What<'a>,
+    pub(crate) span: TreeSpan<'a>,
     pub(crate) link: Link,
     /// Index of the parent.
     pub(crate) parent: Option<usize>,
@@ -33,7 +33,7 @@ pub(crate) struct Node<'a> {
 
 /// What is known of a span.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum What<'a> {
+pub(crate) enum TreeSpan<'a> {
     Received(&'a ReceivedSpan),
     /// It began no later than this: clocks that are read at different places differ by a little, and an open root
     /// has begun before everything below it.
@@ -51,7 +51,7 @@ pub(crate) enum Link {
     Orphan,
 }
 
-impl<'a> What<'a> {
+impl<'a> TreeSpan<'a> {
     pub(crate) fn service_name(self) -> &'a str {
         match self {
             Self::Received(span) => span.service_name(),
@@ -106,10 +106,11 @@ impl<'a> What<'a> {
 
 impl<'a> Tree<'a> {
     pub(crate) fn new(trace: &'a Trace) -> Self {
-        let mut spans: Vec<What<'a>> = trace.spans.iter().map(|s| What::Received(s)).collect();
+        let mut spans: Vec<TreeSpan<'a>> =
+            trace.spans.iter().map(|s| TreeSpan::Received(s)).collect();
         let first = spans.iter().map(|span| span.start()).min();
         let open = trace.open.iter();
-        spans.extend(open.map(|span| What::Open(span, first.unwrap_or(i64::MAX))));
+        spans.extend(open.map(|span| TreeSpan::Open(span, first.unwrap_or(i64::MAX))));
         let start = spans.iter().map(|span| span.start()).min().unwrap_or(0);
         let end = spans
             .iter()
@@ -200,7 +201,7 @@ impl<'a> Tree<'a> {
 }
 
 /// For each span the one that it hangs under.
-fn parents(spans: &[What<'_>]) -> Vec<(Option<usize>, Link)> {
+fn parents(spans: &[TreeSpan<'_>]) -> Vec<(Option<usize>, Link)> {
     // A client and its server may share an id (Zipkin's way), so a child looks in its own service first.
     let mut by_id: HashMap<SpanId, usize> = HashMap::new();
     let mut by_service: HashMap<(SpanId, &str), usize> = HashMap::new();
@@ -218,7 +219,7 @@ fn parents(spans: &[What<'_>]) -> Vec<(Option<usize>, Link)> {
         {
             return (Some(twin), Link::ChildOf);
         }
-        let What::Received(received) = span else {
+        let TreeSpan::Received(received) = span else {
             return (None, Link::Root);
         };
         let Some((id, kind)) = received.parent() else {
@@ -239,7 +240,7 @@ fn parents(spans: &[What<'_>]) -> Vec<(Option<usize>, Link)> {
 }
 
 /// The spans in the order in which they are drawn. No recursion: a trace may be as deep as it has spans.
-fn in_order<'a>(spans: &[What<'a>], end: i64) -> Vec<Node<'a>> {
+fn in_order<'a>(spans: &[TreeSpan<'a>], end: i64) -> Vec<Node<'a>> {
     let parents = parents(spans);
     let mut by_start: Vec<usize> = (0..spans.len()).collect();
     by_start.sort_by_key(|&index| (spans[index].start(), index));
@@ -260,7 +261,7 @@ fn in_order<'a>(spans: &[What<'a>], end: i64) -> Vec<Node<'a>> {
             let span = spans[index];
             let depth = parent.map_or(0, |parent: usize| nodes[parent].depth + 1);
             nodes.push(Node {
-                what: span,
+                span,
                 link,
                 parent,
                 depth,
@@ -288,10 +289,10 @@ fn in_order<'a>(spans: &[What<'a>], end: i64) -> Vec<Node<'a>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dev::store::fixtures::{START, Sample, sample, trace};
+    use crate::dev::store::fixtures::{START, SpanFixture, span, trace};
 
     /// For each span on the critical path its name and stretches, after the start of the trace.
-    fn critical(spans: impl IntoIterator<Item = Sample>) -> Vec<(String, Vec<(i64, i64)>)> {
+    fn critical(spans: impl IntoIterator<Item = SpanFixture>) -> Vec<(String, Vec<(i64, i64)>)> {
         let trace = trace(spans);
         let tree = Tree::new(&trace);
         let nodes = tree.nodes.iter().filter(|node| !node.critical.is_empty());
@@ -299,7 +300,7 @@ mod tests {
             .map(|node| {
                 let since = |&(from, to): &(i64, i64)| (from - START, to - START);
                 let stretches = node.critical.iter().rev().map(since).collect();
-                (node.what.operation_name().to_owned(), stretches)
+                (node.span.operation_name().to_owned(), stretches)
             })
             .collect()
     }
@@ -314,11 +315,11 @@ mod tests {
     #[test]
     fn who_ended_last_was_waited_for() {
         let spans = [
-            sample("a", "root", 1, 0, 100),
-            sample("a", "first", 2, 10, 40).child_of(1),
-            sample("a", "beside", 3, 5, 35).child_of(1),
-            sample("a", "second", 4, 50, 90).child_of(1),
-            sample("a", "inner", 5, 60, 80).child_of(4),
+            span("a", "root", 1, 0, 100),
+            span("a", "first", 2, 10, 40).child_of(1),
+            span("a", "beside", 3, 5, 35).child_of(1),
+            span("a", "second", 4, 50, 90).child_of(1),
+            span("a", "inner", 5, 60, 80).child_of(4),
         ];
         let root: &[_] = &[(0, 10), (40, 50), (90, 100)];
         assert_eq!(
@@ -335,8 +336,8 @@ mod tests {
     #[test]
     fn what_merely_follows_is_not_waited_for() {
         let spans = [
-            sample("a", "root", 1, 0, 100),
-            sample("a", "mail", 2, 10, 90).follows(1),
+            span("a", "root", 1, 0, 100),
+            span("a", "mail", 2, 10, 90).follows(1),
         ];
         assert_eq!(critical(spans), expected(&[("root", &[(0, 100)])]));
     }
@@ -344,9 +345,9 @@ mod tests {
     #[test]
     fn what_lies_outside_of_the_parent_is_cut_off() {
         let spans = [
-            sample("a", "root", 1, 0, 100),
-            sample("b", "late", 2, 60, 130).child_of(1),
-            sample("b", "elsewhere", 3, 200, 300).child_of(1),
+            span("a", "root", 1, 0, 100),
+            span("b", "late", 2, 60, 130).child_of(1),
+            span("b", "elsewhere", 3, 200, 300).child_of(1),
         ];
         assert_eq!(
             critical(spans),
@@ -357,9 +358,9 @@ mod tests {
     #[test]
     fn the_longest_root_is_the_one() {
         let spans = [
-            sample("a", "short", 1, 0, 10),
-            sample("a", "long", 2, 5, 50),
-            sample("a", "orphan", 3, 0, 20).child_of(99),
+            span("a", "short", 1, 0, 10),
+            span("a", "long", 2, 5, 50),
+            span("a", "orphan", 3, 0, 20).child_of(99),
         ];
         assert_eq!(critical(spans), expected(&[("long", &[(5, 50)])]));
     }
@@ -367,8 +368,8 @@ mod tests {
     #[test]
     fn spans_of_no_length_end_the_walk_nowhere() {
         let spans = [
-            sample("a", "root", 1, 0, 0),
-            sample("a", "child", 2, 0, 0).child_of(1),
+            span("a", "root", 1, 0, 0),
+            span("a", "child", 2, 0, 0).child_of(1),
         ];
         assert_eq!(critical(spans), expected(&[]));
         assert_eq!(critical([]), expected(&[]));

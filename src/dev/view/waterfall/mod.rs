@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::dev::store::trace::{ReceivedSpan, Trace};
 use crate::dev::view::text::{columns, fit};
-use crate::dev::view::tree::{Link, Node, Tree, What};
+use crate::dev::view::tree::{Link, Node, Tree, TreeSpan};
 use crate::model::{TagRef, TagValue, tags};
 
 /// How a waterfall is drawn.
@@ -117,7 +117,7 @@ pub(crate) fn duration_text(duration: Duration, unicode: bool) -> String {
 pub(crate) fn summary(trace: &Trace, tree: &Tree<'_>, style: &Style) -> String {
     let root = tree.nodes.iter().find(|node| node.link == Link::Root);
     let root = root.or_else(|| tree.nodes.iter().min_by_key(|node| node.start));
-    let name = root.map_or("", |root| root.what.operation_name());
+    let name = root.map_or("", |root| root.span.operation_name());
     let id = trace.trace_id.to_string();
     let (first, last) = (
         id.get(..4).unwrap_or(&id),
@@ -140,12 +140,12 @@ pub(crate) fn summary(trace: &Trace, tree: &Tree<'_>, style: &Style) -> String {
     let errors = tree
         .nodes
         .iter()
-        .filter(|node| node.what.is_error())
+        .filter(|node| node.span.is_error())
         .count();
     if errors > 0 {
         head.push_str(&count("error", errors));
     }
-    let open = tree.nodes.iter().filter(|node| node.what.is_open()).count();
+    let open = tree.nodes.iter().filter(|node| node.span.is_open()).count();
     if open > 0 {
         let _ = write!(head, "  {open} open");
     }
@@ -162,7 +162,7 @@ fn micros(micros: i64) -> Duration {
 fn services_in_order<'a>(tree: &Tree<'a>) -> Vec<&'a str> {
     let mut services = Vec::new();
     for node in &tree.nodes {
-        let name = node.what.service_name();
+        let name = node.span.service_name();
         // The list of colours is short, and so is the search.
         if services.len() < COLORS.len() && !services.contains(&name) {
             services.push(name);
@@ -195,7 +195,7 @@ fn choose_rows(tree: &Tree<'_>, limit: usize) -> Vec<usize> {
             }
         }
     };
-    choose(&|node| node.what.is_error());
+    choose(&|node| node.span.is_error());
     choose(&|node| !node.critical.is_empty());
     choose(&|_| true);
     (0..tree.nodes.len()).filter(|&at| is_chosen[at]).collect()
@@ -221,7 +221,7 @@ impl Layout {
                 .unwrap_or(0)
         };
         let service =
-            widest(&|node| columns(&fit(node.what.service_name(), width / 5, style.unicode)));
+            widest(&|node| columns(&fit(node.span.service_name(), width / 5, style.unicode)));
         let name_limit = width * 7 / 20;
         let name = widest(&|node| columns(&name_text(node, name_limit, style)));
         let label = widest(&|node| columns(&label_text(node, width / 4, style)));
@@ -243,7 +243,7 @@ impl Layout {
         pen: &Pen<'_>,
     ) {
         let style = pen.style;
-        let name = node.what.service_name();
+        let name = node.span.service_name();
         let color = services.iter().position(|&service| service == name);
         let color = Some(color.map_or(OTHER_COLOR, |index| COLORS[index]));
         let is_critical = !node.critical.is_empty();
@@ -263,7 +263,7 @@ impl Layout {
             critical[from..to].fill(true);
         }
         let glyphs: Vec<char> = (from..to)
-            .map(|cell| glyph(cell, (from, to), node.what.is_open(), critical[cell], style))
+            .map(|cell| glyph(cell, (from, to), node.span.is_open(), critical[cell], style))
             .collect();
         let mut at = from;
         for run in critical[from..to].chunk_by(|a, b| a == b) {
@@ -271,7 +271,7 @@ impl Layout {
             pen.put(out, &text, color, run[0]);
             at += run.len();
         }
-        let color = node.what.is_error().then_some(ERROR_COLOR);
+        let color = node.span.is_error().then_some(ERROR_COLOR);
         out.push(' ');
         pen.put(out, &label_text(node, self.label, style), color, false);
         out.push('\n');
@@ -323,14 +323,14 @@ fn name_text(node: &Node<'_>, limit: usize, style: &Style) -> String {
     let mut text = " ".repeat(indent);
     text.push_str(mark);
     let room = limit.saturating_sub(columns(&text));
-    text.push_str(&fit(node.what.operation_name(), room, style.unicode));
+    text.push_str(&fit(node.span.operation_name(), room, style.unicode));
     text
 }
 
 fn label_text(node: &Node<'_>, limit: usize, style: &Style) -> String {
-    let span = match node.what {
-        What::Open(..) => return "open".to_owned(),
-        What::Received(span) => span,
+    let span = match node.span {
+        TreeSpan::Open(..) => return "open".to_owned(),
+        TreeSpan::Received(span) => span,
     };
     let duration = duration_text(span.span.duration, style.unicode);
     if !span.is_error() {

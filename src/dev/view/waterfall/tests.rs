@@ -1,24 +1,24 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::dev::store::fixtures::{Sample, open, sample, trace};
+use crate::dev::store::fixtures::{SpanFixture, open, span, trace};
 
-fn shop() -> Vec<Sample> {
+fn shop() -> Vec<SpanFixture> {
     vec![
-        sample("shop", "checkout", 1, 0, 182_400),
-        sample("shop", "GET /cart", 2, 1_000, 32_000).child_of(1),
-        sample("cart", "GET /cart", 3, 3_000, 30_200).child_of(2),
-        sample("shop", "charge", 4, 35_000, 175_900)
+        span("shop", "checkout", 1, 0, 182_400),
+        span("shop", "GET /cart", 2, 1_000, 32_000).child_of(1),
+        span("cart", "GET /cart", 3, 3_000, 30_200).child_of(2),
+        span("shop", "charge", 4, 35_000, 175_900)
             .child_of(1)
             .tag("error", true),
-        sample("pay", "Charge/Do", 5, 40_000, 160_100)
+        span("pay", "Charge/Do", 5, 40_000, 160_100)
             .child_of(4)
             .tag("error", true)
             .log("message", "declined"),
     ]
 }
 
-fn plain(spans: impl IntoIterator<Item = Sample>) -> String {
+fn plain(spans: impl IntoIterator<Item = SpanFixture>) -> String {
     draw(&trace(spans), &Style::plain(100))
 }
 
@@ -45,8 +45,8 @@ fn a_small_trace_is_drawn_like_this() {
 fn a_terminal_gets_lines_colours_and_a_bold_critical_path() {
     let spans = || {
         [
-            sample("shop", "GET /cart", 1, 0, 1_000),
-            sample("cart", "read", 2, 0, 500)
+            span("shop", "GET /cart", 1, 0, 1_000),
+            span("cart", "read", 2, 0, 500)
                 .child_of(1)
                 .tag("error", true),
         ]
@@ -69,9 +69,9 @@ fn a_terminal_gets_lines_colours_and_a_bold_critical_path() {
 #[test]
 fn what_follows_what_is_open_and_what_has_lost_its_parent_is_marked() {
     let mut trace = trace([
-        sample("shop", "reserve", 2, 1_000, 3_000).child_of(1),
-        sample("mail", "send", 3, 4_000, 9_000).follows(2),
-        sample("mail", "render", 4, 5_000, 6_000).child_of(99),
+        span("shop", "reserve", 2, 1_000, 3_000).child_of(1),
+        span("mail", "send", 3, 4_000, 9_000).follows(2),
+        span("mail", "render", 4, 5_000, 6_000).child_of(99),
     ]);
     trace.open.push(open("shop", "checkout", 1, 0));
     assert_eq!(
@@ -88,7 +88,7 @@ fn what_follows_what_is_open_and_what_has_lost_its_parent_is_marked() {
 
 #[test]
 fn the_line_about_the_whole_tells_what_is_open_and_missing() {
-    let mut trace = trace([sample("mail", "render", 4, 5_000, 6_000).child_of(99)]);
+    let mut trace = trace([span("mail", "render", 4, 5_000, 6_000).child_of(99)]);
     trace.open.push(open("shop", "checkout", 1, 0));
     let picture = draw(&trace, &Style::plain(100));
     let head = picture.lines().next().expect("a first line");
@@ -101,10 +101,10 @@ fn the_line_about_the_whole_tells_what_is_open_and_missing() {
 #[test]
 fn a_circle_of_parents_is_cut_open_at_its_earliest_span() {
     let picture = plain([
-        sample("a", "one", 1, 0, 10_000).child_of(3),
-        sample("a", "two", 2, 1_000, 9_000).child_of(1),
-        sample("a", "three", 3, 2_000, 8_000).child_of(2),
-        sample("a", "self", 4, 3_000, 4_000).child_of(4),
+        span("a", "one", 1, 0, 10_000).child_of(3),
+        span("a", "two", 2, 1_000, 9_000).child_of(1),
+        span("a", "three", 3, 2_000, 8_000).child_of(2),
+        span("a", "self", 4, 3_000, 4_000).child_of(4),
     ]);
     let names: Vec<_> = picture
         .lines()
@@ -125,14 +125,14 @@ fn a_circle_of_parents_is_cut_open_at_its_earliest_span() {
 #[test]
 fn of_a_thousand_spans_the_telling_ones_are_drawn() {
     let children = (2..=1_000).map(|id| {
-        let child = sample("shop", &format!("call {id}"), id, id as i64, id as i64 + 1);
+        let child = span("shop", &format!("call {id}"), id, id as i64, id as i64 + 1);
         let child = child.child_of(1);
         match id {
             900 => child.tag("error", "true"),
             _ => child,
         }
     });
-    let root = sample("shop", "checkout", 1, 0, 2_000);
+    let root = span("shop", "checkout", 1, 0, 2_000);
     let picture = plain([root].into_iter().chain(children));
     let lines: Vec<_> = picture.lines().collect();
     assert_eq!(lines.len(), ROWS + 2);
@@ -156,7 +156,7 @@ fn of_a_thousand_spans_the_telling_ones_are_drawn() {
 #[test]
 fn a_chain_as_deep_as_the_store_is_large_is_drawn() {
     let chain = (1..=50_000).map(|id| {
-        let span = sample("shop", "call", id, 0, 1_000);
+        let span = span("shop", "call", id, 0, 1_000);
         if id == 1 { span } else { span.child_of(id - 1) }
     });
     let picture = plain(chain);
@@ -168,7 +168,7 @@ fn a_chain_as_deep_as_the_store_is_large_is_drawn() {
 
 #[test]
 fn many_spans_with_one_id_take_no_longer_than_others() {
-    let spans = (0..100_000).map(|at| sample("shop", "call", 1, at, at + 1).child_of(1));
+    let spans = (0..100_000).map(|at| span("shop", "call", 1, at, at + 1).child_of(1));
     let picture = plain(spans);
     assert!(picture.ends_with("(99940 more spans)\n"), "{picture}");
 }
@@ -176,11 +176,11 @@ fn many_spans_with_one_id_take_no_longer_than_others() {
 #[test]
 fn a_server_that_shares_its_clients_id_hangs_under_it() {
     let picture = plain([
-        sample("pay", "Charge", 2, 2, 8)
+        span("pay", "Charge", 2, 2, 8)
             .child_of(1)
             .tag("span.kind", "server"),
-        sample("shop", "checkout", 1, 0, 10).tag("span.kind", "client"),
-        sample("pay", "Charge", 1, 1, 9).tag("span.kind", "server"),
+        span("shop", "checkout", 1, 0, 10).tag("span.kind", "client"),
+        span("pay", "Charge", 1, 1, 9).tag("span.kind", "server"),
     ]);
     let rows: Vec<_> = picture
         .lines()
@@ -209,7 +209,7 @@ fn durations_have_three_or_four_digits() {
     }
 }
 
-fn any_sample() -> impl Strategy<Value = Sample> {
+fn any_span() -> impl Strategy<Value = SpanFixture> {
     (
         prop_oneof!["[a-e]", any::<String>()],
         1u64..30,
@@ -221,7 +221,7 @@ fn any_sample() -> impl Strategy<Value = Sample> {
     )
         .prop_map(|(name, id, from, length, parent, follows, message)| {
             let service = ["shop", "cart", "\x1b]0;pay\x07", "日本"][id as usize % 4];
-            let mut span = sample(service, &name, id, from, from + length);
+            let mut span = span(service, &name, id, from, from + length);
             span = match parent {
                 Some(parent) if follows => span.follows(parent),
                 Some(parent) => span.child_of(parent),
@@ -236,7 +236,7 @@ proptest! {
 
     #[test]
     fn nothing_of_a_span_steers_the_terminal(
-        spans in proptest::collection::vec(any_sample(), 0..40),
+        spans in proptest::collection::vec(any_span(), 0..40),
         width in 0usize..200,
     ) {
         let count = spans.len();
