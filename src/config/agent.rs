@@ -1,14 +1,13 @@
 use std::net::Ipv4Addr;
 
+use crate::config::Config;
+use crate::config::error::ConfigProblem;
+use crate::config::explain::{ExplainedSetting, quoted, row};
+use crate::config::parse::{self, Expected};
+use crate::config::setting::{Setting, Source};
+use crate::config::variables::Variables;
 use crate::reporter::sender::{AgentAddress, BatchFormat, SocketFamily, UdpSender};
 use crate::reporter::{RemoteReporter, Reporter};
-
-use super::Config;
-use super::environment::Environment;
-use super::error::ConfigProblem;
-use super::explain::{ExplainedSetting, quoted, row};
-use super::grammar::{self, Expected};
-use super::setting::{Setting, Source};
 
 /// What is set of the agent.
 #[derive(Debug)]
@@ -66,32 +65,32 @@ impl Default for Agent {
 }
 
 impl Agent {
-    pub(super) fn read(env: &mut Environment<'_>) -> Self {
+    pub(super) fn read(variables: &mut Variables<'_>) -> Self {
         let default = Self::default();
         Self {
-            host: default.host.or(env.first([
-                ("JAEGER_AGENT_HOST", grammar::host),
-                ("OTEL_EXPORTER_JAEGER_AGENT_HOST", grammar::host),
+            host: default.host.or(variables.first([
+                ("JAEGER_AGENT_HOST", parse::host),
+                ("OTEL_EXPORTER_JAEGER_AGENT_HOST", parse::host),
             ])),
-            port: default.port.or(env.first([
-                ("JAEGER_AGENT_PORT", |text| grammar::port(text).map(Some)),
+            port: default.port.or(variables.first([
+                ("JAEGER_AGENT_PORT", |text| parse::port(text).map(Some)),
                 ("OTEL_EXPORTER_JAEGER_AGENT_PORT", |text| {
-                    grammar::port(text).map(Some)
+                    parse::port(text).map(Some)
                 }),
             ])),
             family: default
                 .family
-                .or(env.first([("JAEGER_AGENT_SOCKET_TYPE", socket_type)])),
+                .or(variables.first([("JAEGER_AGENT_SOCKET_TYPE", socket_type)])),
             protocol: default
                 .protocol
-                .or(env.first([("OTEL_EXPORTER_JAEGER_PROTOCOL", protocol)])),
+                .or(variables.first([("OTEL_EXPORTER_JAEGER_PROTOCOL", protocol)])),
         }
     }
 
     pub(super) fn explain(&self) -> Vec<ExplainedSetting> {
         vec![
             row("agent_host", &self.host, |host| {
-                quoted(&grammar::host(host).unwrap_or_else(|_| host.clone()))
+                quoted(&parse::host(host).unwrap_or_else(|_| host.clone()))
             }),
             row("agent_port", &self.port, |_| {
                 self.effective_port().to_string()
@@ -129,7 +128,7 @@ impl Agent {
             Source::Default | Source::Code => "agent_host",
         };
         let invalid = |expected| ConfigProblem::invalid(name, &self.host.value, expected);
-        let host = grammar::host(&self.host.value).map_err(invalid)?;
+        let host = parse::host(&self.host.value).map_err(invalid)?;
         let (is_v4, is_v6) = (host.parse::<Ipv4Addr>().is_ok(), host.contains(':'));
         match self.family.value {
             SocketFamily::V6 if is_v4 => {
@@ -144,7 +143,7 @@ impl Agent {
             0 => Err(ConfigProblem::invalid(
                 "agent_port",
                 "0",
-                grammar::EXPECTED_PORT,
+                parse::EXPECTED_PORT,
             )),
             port => Ok(AgentAddress::new(host, port)),
         }

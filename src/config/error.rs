@@ -81,7 +81,7 @@ enum Reason {
     /// There is none, and there must be one.
     Missing { remedy: &'static str },
     /// Asks for something that is not there.
-    NotBuilt { asks_for: &'static str },
+    Unsupported { asks_for: &'static str },
     /// The variable of another client, or an old name of one.
     Misnamed { right_name: &'static str },
     /// Is for another purpose, though its name is one of ours.
@@ -130,11 +130,11 @@ impl ConfigProblem {
     }
 
     #[cold]
-    pub(super) fn not_built(name: &'static str, value: &str, asks_for: &'static str) -> Self {
+    pub(super) fn unsupported(name: &'static str, value: &str, asks_for: &'static str) -> Self {
         Self {
             name,
             value: shown(name, value),
-            reason: Reason::NotBuilt { asks_for },
+            reason: Reason::Unsupported { asks_for },
         }
     }
 
@@ -194,7 +194,7 @@ impl fmt::Display for ConfigProblem {
                 write!(f, "item {position}: expected {expected}")?;
             }
             Reason::Missing { remedy } => f.write_str(remedy)?,
-            Reason::NotBuilt { asks_for } => write!(f, "asks for {asks_for}")?,
+            Reason::Unsupported { asks_for } => write!(f, "asks for {asks_for}")?,
             Reason::Misnamed { right_name } => write!(f, "is called {right_name} here")?,
             Reason::ServiceLink => {
                 f.write_str("is a link to a service, as Kubernetes sets it for one of that name")?;
@@ -261,7 +261,7 @@ mod tests {
         ] {
             for problem in [
                 ConfigProblem::invalid(name, value, "another"),
-                ConfigProblem::not_built(name, value, "another"),
+                ConfigProblem::unsupported(name, value, "another"),
             ] {
                 let all = format!("{problem} {problem:?} {:?}", problem.value());
                 assert!(!all.contains("canary"), "{all}");

@@ -1,12 +1,11 @@
 use std::fmt;
 
+use crate::config::Config;
+use crate::config::error::ConfigProblem;
+use crate::config::setting::{Setting, Source};
 use crate::model::TagValue;
 
-use super::Config;
-use super::error::ConfigProblem;
-use super::setting::{Setting, Source};
-
-/// Every setting, its value and where that came from: what [`Config::explain`](super::Config::explain) gives.
+/// Every setting, its value and where that came from: what [`Config::explain`](crate::config::Config::explain) gives.
 ///
 /// Prints as a table, with a line below for each variable that was passed over.
 #[derive(Clone, Debug)]

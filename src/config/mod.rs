@@ -48,40 +48,39 @@ mod agent;
 #[cfg(not(feature = "udp"))]
 #[path = "no_agent.rs"]
 mod agent;
-mod build;
-mod env;
-mod environment;
+mod assemble;
 mod error;
 mod explain;
-mod grammar;
-mod not_built;
+mod parse;
 mod propagation;
+mod read;
 mod sampler;
 mod setting;
 mod tags;
+mod unsupported;
+mod variables;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-#[cfg(feature = "dev")]
-pub(crate) use env::wants_no_color;
 pub use error::{ConfigError, ConfigProblem};
 pub use explain::{ExplainedSetting, Explanation};
+#[cfg(feature = "dev")]
+pub(crate) use read::wants_no_color;
 pub use setting::Source;
 
+use crate::config::agent::Agent;
+use crate::config::assemble::{Customize, ReporterChoice};
+use crate::config::sampler::SamplerChoice;
+use crate::config::setting::Setting;
+use crate::config::tags::Tags;
 use crate::diagnostics::Diagnostics;
 use crate::model::{Tag, TagValue};
 use crate::reporter::Reporter;
 use crate::sampler::Sampler;
 use crate::span::Limits;
 use crate::tracer::TracerBuilder;
-
-use agent::Agent;
-use build::{Customize, ReporterChoice};
-use sampler::SamplerChoice;
-use setting::Setting;
-use tags::Tags;
 
 /// What a tracer is built from: variables, code that wins over them, and defaults.
 ///
@@ -143,12 +142,12 @@ impl Config {
     /// tracing is disabled. A missing service name may still be given in the code, so
     /// it is an error only when the tracer is built.
     pub fn from_env() -> Result<Self, ConfigError> {
-        Self::from_lookup(env::process_variable)
+        Self::from_lookup(read::process_variable)
     }
 
     /// The same, but a variable that is wrong is passed over with a warning.
     pub fn from_env_lossy() -> Self {
-        Self::from_lookup_lossy(env::process_variable)
+        Self::from_lookup_lossy(read::process_variable)
     }
 
     /// Reads variables from anywhere: tests need not touch the environment.

@@ -1,14 +1,13 @@
 use std::any::{Any, type_name};
 use std::fmt;
 
+use crate::config::error::ConfigProblem;
+use crate::config::parse::{self, Expected};
+use crate::config::setting::Setting;
+use crate::config::variables::Variables;
 use crate::sampler::{
     ConstSampler, ProbabilisticSampler, RateLimitingSampler, Sampler, SamplingRate,
 };
-
-use super::environment::Environment;
-use super::error::ConfigProblem;
-use super::grammar::{self, Expected};
-use super::setting::Setting;
 
 /// A sampler, and how it is called in a line of text.
 pub(super) struct SamplerChoice {
@@ -26,17 +25,17 @@ impl SamplerChoice {
 
     /// What the variables ask for. `JAEGER_SAMPLER_*` and `OTEL_TRACES_SAMPLER*` are not mixed: where one of the
     /// former is set, the latter are not looked at.
-    pub(super) fn read(env: &mut Environment<'_>) -> Option<Setting<Self>> {
-        let kind = env.get(TYPE);
-        let param = env.get(PARAM);
+    pub(super) fn read(variables: &mut Variables<'_>) -> Option<Setting<Self>> {
+        let kind = variables.get(TYPE);
+        let param = variables.get(PARAM);
         if kind.is_none() && param.is_none() {
-            return otel(env);
+            return otel(variables);
         }
         let source = if kind.is_some() { TYPE } else { PARAM };
         match jaeger(kind.as_deref().unwrap_or("probabilistic"), param.as_deref()) {
             Ok(choice) => Some(Setting::of_variable(choice, source)),
             Err(problem) => {
-                env.report(problem);
+                variables.report(problem);
                 None
             }
         }
@@ -109,7 +108,7 @@ fn jaeger(kind: &str, param: Option<&str>) -> Result<SamplerChoice, ConfigProble
                 .map(SamplerChoice::new)
                 .ok_or_else(|| invalid("a number of traces a second, 0 or more")(text))
         }
-        "remote" => Err(ConfigProblem::not_built(
+        "remote" => Err(ConfigProblem::unsupported(
             TYPE,
             kind,
             "the remote sampler, which comes with the feature `remote-sampler` of a later version",
@@ -123,19 +122,19 @@ fn jaeger(kind: &str, param: Option<&str>) -> Result<SamplerChoice, ConfigProble
 }
 
 /// The OpenTelemetry spelling. Children follow their parent always, so `parentbased_` changes nothing.
-fn otel(env: &mut Environment<'_>) -> Option<Setting<SamplerChoice>> {
-    let text = env.get(OTEL_SAMPLER)?;
+fn otel(variables: &mut Variables<'_>) -> Option<Setting<SamplerChoice>> {
+    let text = variables.get(OTEL_SAMPLER)?;
     let kind = text.to_ascii_lowercase();
     let choice = match kind.strip_prefix("parentbased_").unwrap_or(&kind) {
         "always_on" => SamplerChoice::new(ConstSampler::new(true)),
         "always_off" => SamplerChoice::new(ConstSampler::new(false)),
         "traceidratio" => {
-            let rate = env.first([(OTEL_SAMPLER_ARG, probability)]);
+            let rate = variables.first([(OTEL_SAMPLER_ARG, probability)]);
             let rate = rate.map_or(SamplingRate::ONE, |rate| rate.value);
             SamplerChoice::new(ProbabilisticSampler::new(rate))
         }
         "jaeger_remote" => {
-            env.report(ConfigProblem::not_built(
+            variables.report(ConfigProblem::unsupported(
                 OTEL_SAMPLER,
                 &text,
                 "the remote sampler, which comes with the feature `remote-sampler` of a later version",
@@ -144,7 +143,7 @@ fn otel(env: &mut Environment<'_>) -> Option<Setting<SamplerChoice>> {
         }
         _ => {
             let expected = "always_on, always_off or traceidratio, with or without parentbased_";
-            env.report(ConfigProblem::invalid(OTEL_SAMPLER, &text, expected));
+            variables.report(ConfigProblem::invalid(OTEL_SAMPLER, &text, expected));
             return None;
         }
     };
@@ -153,7 +152,7 @@ fn otel(env: &mut Environment<'_>) -> Option<Setting<SamplerChoice>> {
 
 /// A truth value, or a number: true unless it is zero, as in the Go client.
 fn switch(text: &str) -> Result<bool, Expected> {
-    grammar::boolean(text).or_else(|_| {
+    parse::boolean(text).or_else(|_| {
         let number: Option<f64> = text.parse().ok().filter(|number: &f64| number.is_finite());
         number
             .map(|number| number != 0.0)

@@ -2,12 +2,11 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
+use crate::config::error::{ConfigProblem, InvalidItem};
+use crate::config::parse::Expected;
+use crate::config::setting::{Setting, Source};
+use crate::config::variables::Variables;
 use crate::model::{Tag, tags};
-
-use super::environment::Environment;
-use super::error::{ConfigProblem, InvalidItem};
-use super::grammar::Expected;
-use super::setting::{Setting, Source};
 
 /// The tags of the process, one a key, in the order in which the keys came.
 #[derive(Debug, Default)]
@@ -38,9 +37,9 @@ impl Tags {
         Ok(())
     }
 
-    fn set_or_warn(&mut self, tag: Tag, name: &'static str, env: &mut Environment<'_>) {
+    fn set_or_warn(&mut self, tag: Tag, name: &'static str, variables: &mut Variables<'_>) {
         if let Err(warning) = self.set(Setting::of_variable(tag, name)) {
-            env.warn(warning);
+            variables.warn(warning);
         }
     }
 
@@ -54,29 +53,29 @@ impl Tags {
 
     /// Reads `JAEGER_TAGS`: `key=value` with commas between. The first `=` counts, both sides are trimmed, empty items
     /// are passed over, nothing is escaped.
-    pub(super) fn read_jaeger(&mut self, env: &mut Environment<'_>) {
-        let Some(text) = env.get(JAEGER_TAGS) else {
+    pub(super) fn read_jaeger(&mut self, variables: &mut Variables<'_>) {
+        let Some(text) = variables.get(JAEGER_TAGS) else {
             return;
         };
         for (position, item) in items(&text) {
-            match jaeger_tag(item, env) {
-                Ok(tag) => self.set_or_warn(tag, JAEGER_TAGS, env),
+            match jaeger_tag(item, variables) {
+                Ok(tag) => self.set_or_warn(tag, JAEGER_TAGS, variables),
                 Err(expected) => {
                     let item = InvalidItem { position, expected };
-                    env.report(ConfigProblem::invalid_item(JAEGER_TAGS, item));
+                    variables.report(ConfigProblem::invalid_item(JAEGER_TAGS, item));
                 }
             }
         }
     }
 
     /// Adds what `OTEL_RESOURCE_ATTRIBUTES` says, and gives back the service name that it says.
-    pub(super) fn read_otel(&mut self, env: &mut Environment<'_>) -> Option<Setting<String>> {
+    pub(super) fn read_otel(&mut self, variables: &mut Variables<'_>) -> Option<Setting<String>> {
         let mut service_name = None;
-        let text = env.get(OTEL_RESOURCE_ATTRIBUTES)?;
+        let text = variables.get(OTEL_RESOURCE_ATTRIBUTES)?;
         let attributes = match resource_attributes(&text) {
             Ok(attributes) => attributes,
             Err(item) => {
-                env.report(ConfigProblem::invalid_item(OTEL_RESOURCE_ATTRIBUTES, item));
+                variables.report(ConfigProblem::invalid_item(OTEL_RESOURCE_ATTRIBUTES, item));
                 return None;
             }
         };
@@ -84,7 +83,7 @@ impl Tags {
             if key == "service.name" {
                 service_name = Some(value).filter(|name| !name.is_empty());
             } else {
-                self.set_or_warn(Tag::new(key, value), OTEL_RESOURCE_ATTRIBUTES, env);
+                self.set_or_warn(Tag::new(key, value), OTEL_RESOURCE_ATTRIBUTES, variables);
             }
         }
         service_name.map(|name| Setting::of_variable(name, OTEL_RESOURCE_ATTRIBUTES))
@@ -97,7 +96,7 @@ fn items(text: &str) -> impl Iterator<Item = (usize, &str)> {
     (1..).zip(items).filter(|(_, item)| !item.is_empty())
 }
 
-fn jaeger_tag(item: &str, env: &Environment<'_>) -> Result<Tag, Expected> {
+fn jaeger_tag(item: &str, variables: &Variables<'_>) -> Result<Tag, Expected> {
     let (key, value) = item.split_once('=').ok_or("key=value")?;
     let key = key.trim_ascii();
     if key.is_empty() {
@@ -107,7 +106,12 @@ fn jaeger_tag(item: &str, env: &Environment<'_>) -> Result<Tag, Expected> {
         return Err("a key without ${: only values are expanded");
     }
     let mut expanded = String::new();
-    expand(value.trim_ascii(), env, &mut expanded, DEEPEST_DEFAULT)?;
+    expand(
+        value.trim_ascii(),
+        variables,
+        &mut expanded,
+        DEEPEST_DEFAULT,
+    )?;
     Ok(Tag::new(key.to_owned(), expanded))
 }
 
@@ -116,7 +120,7 @@ fn jaeger_tag(item: &str, env: &Environment<'_>) -> Result<Tag, Expected> {
 /// holds is not.
 fn expand(
     mut value: &str,
-    env: &Environment<'_>,
+    variables: &Variables<'_>,
     expanded: &mut String,
     depth: usize,
 ) -> Result<(), Expected> {
@@ -131,13 +135,13 @@ fn expand(
         if name.is_empty() || name.contains(['=', '\0', '$', '{', '}']) {
             return Err("the name of a variable between ${ and }");
         }
-        match (env.any(name), default, depth) {
+        match (variables.any(name), default, depth) {
             (Some(value), _, _) => expanded.push_str(&value),
             (None, Some(default), 0) if default.contains("${") => {
                 return Err("fewer defaults inside of each other");
             }
             (None, Some(default), _) => {
-                expand(default, env, expanded, depth.saturating_sub(1))?;
+                expand(default, variables, expanded, depth.saturating_sub(1))?;
             }
             (None, None, _) => {
                 return Err(

@@ -1,15 +1,14 @@
 use std::time::Duration;
 
+use crate::config::agent::Agent;
+use crate::config::parse::{self, Expected};
+use crate::config::sampler::SamplerChoice;
+use crate::config::setting::{Setting, Source};
+use crate::config::tags::Tags;
+use crate::config::variables::Variables;
+use crate::config::{Config, propagation, unsupported};
 use crate::diagnostics::Diagnostics;
 use crate::span::Limits;
-
-use super::agent::Agent;
-use super::environment::Environment;
-use super::grammar::{self, Expected};
-use super::sampler::SamplerChoice;
-use super::setting::{Setting, Source};
-use super::tags::Tags;
-use super::{Config, not_built, propagation};
 
 impl Config {
     /// What holds where nobody has set anything.
@@ -39,59 +38,59 @@ impl Config {
 
     /// The defaults with what the variables say in their place.
     pub(super) fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Self {
-        let mut env = Environment::new(lookup);
+        let mut variables = Variables::new(lookup);
         let default = Self::default_values();
         let mut tags = Tags::default();
-        let disabled = env.first([
-            ("JAEGER_DISABLED", grammar::boolean),
-            ("OTEL_SDK_DISABLED", grammar::otel_boolean),
+        let disabled = variables.first([
+            ("JAEGER_DISABLED", parse::boolean),
+            ("OTEL_SDK_DISABLED", parse::otel_boolean),
         ]);
-        let service_name = env.first([
-            ("JAEGER_SERVICE_NAME", grammar::text),
-            ("OTEL_SERVICE_NAME", grammar::text),
+        let service_name = variables.first([
+            ("JAEGER_SERVICE_NAME", parse::text),
+            ("OTEL_SERVICE_NAME", parse::text),
         ]);
-        let service_name_of_resource = tags.read_otel(&mut env);
-        tags.read_jaeger(&mut env);
+        let service_name_of_resource = tags.read_otel(&mut variables);
+        tags.read_jaeger(&mut variables);
         let mut config = Self {
             disabled: default.disabled.or(disabled),
             service_name: default
                 .service_name
                 .or(service_name.or(service_name_of_resource)),
-            sampler: default.sampler.or(SamplerChoice::read(&mut env)),
-            agent: Agent::read(&mut env),
+            sampler: default.sampler.or(SamplerChoice::read(&mut variables)),
+            agent: Agent::read(&mut variables),
             log_spans: default
                 .log_spans
-                .or(env.first([("JAEGER_REPORTER_LOG_SPANS", grammar::boolean)])),
-            queue_size: default.queue_size.or(env.first([
+                .or(variables.first([("JAEGER_REPORTER_LOG_SPANS", parse::boolean)])),
+            queue_size: default.queue_size.or(variables.first([
                 ("JAEGER_REPORTER_MAX_QUEUE_SIZE", some_count),
                 ("OTEL_BSP_MAX_QUEUE_SIZE", some_count),
             ])),
-            flush_interval: default.flush_interval.or(env.first([
-                ("JAEGER_REPORTER_FLUSH_INTERVAL", grammar::duration),
-                ("OTEL_BSP_SCHEDULE_DELAY", grammar::duration),
+            flush_interval: default.flush_interval.or(variables.first([
+                ("JAEGER_REPORTER_FLUSH_INTERVAL", parse::duration),
+                ("OTEL_BSP_SCHEDULE_DELAY", parse::duration),
             ])),
             trace_id_128bit: default
                 .trace_id_128bit
-                .or(env.first([("JAEGER_TRACEID_128BIT", grammar::boolean)])),
-            propagation: propagation::read(&mut env),
+                .or(variables.first([("JAEGER_TRACEID_128BIT", parse::boolean)])),
+            propagation: propagation::read(&mut variables),
             tags,
-            tag_value_bytes: default.tag_value_bytes.or(env.first([
-                ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", grammar::count),
-                ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", grammar::count),
+            tag_value_bytes: default.tag_value_bytes.or(variables.first([
+                ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", parse::count),
+                ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", parse::count),
             ])),
             logs: default
                 .logs
-                .or(env.first([("OTEL_SPAN_EVENT_COUNT_LIMIT", grammar::count)])),
+                .or(variables.first([("OTEL_SPAN_EVENT_COUNT_LIMIT", parse::count)])),
             ..default
         };
-        not_built::check(&mut env);
-        (config.problems, config.warnings) = env.into_findings();
+        unsupported::check(&mut variables);
+        (config.problems, config.warnings) = variables.into_findings();
         config
     }
 }
 
 fn some_count(text: &str) -> Result<Option<usize>, Expected> {
-    grammar::count(text).map(Some)
+    parse::count(text).map(Some)
 }
 
 /// A variable of the process. What is not Unicode in it becomes U+FFFD.

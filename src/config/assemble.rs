@@ -1,13 +1,12 @@
 use std::fmt;
 
+use crate::config::Config;
+use crate::config::error::{ConfigError, ConfigProblem};
+use crate::config::sampler::short_type_name;
+use crate::config::setting::Source;
 use crate::model::Tag;
 use crate::reporter::{CompositeReporter, LoggingReporter, Reporter};
 use crate::tracer::{BuildError, JaegerTracer, TracerBuilder};
-
-use super::Config;
-use super::error::{ConfigError, ConfigProblem};
-use super::sampler::short_type_name;
-use super::setting::Source;
 
 /// A last change to the builder.
 pub(super) type Customize = Box<dyn FnOnce(TracerBuilder) -> TracerBuilder + Send + Sync>;

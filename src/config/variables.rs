@@ -2,24 +2,24 @@
 
 use std::net::IpAddr;
 
-use super::error::ConfigProblem;
-use super::grammar::Expected;
-use super::setting::Setting;
+use crate::config::error::ConfigProblem;
+use crate::config::parse::Expected;
+use crate::config::setting::Setting;
 
 /// Reads one variable's text.
-pub(super) type Parse<T> = fn(&str) -> Result<T, Expected>;
+pub(super) type ParseText<T> = fn(&str) -> Result<T, Expected>;
 
 /// The variables, by a lookup of any kind, and what was found wrong with them.
 ///
 /// A value is trimmed of ASCII white space; an empty one is as good as none. A bad value of an `OTEL_` variable is
 /// a warning and counts as unset, as the OpenTelemetry specification demands; of any other it is a problem.
-pub(super) struct Environment<'l> {
+pub(super) struct Variables<'l> {
     lookup: &'l dyn Fn(&str) -> Option<String>,
     problems: Vec<ConfigProblem>,
     warnings: Vec<ConfigProblem>,
 }
 
-impl<'l> Environment<'l> {
+impl<'l> Variables<'l> {
     pub(super) fn new(lookup: &'l dyn Fn(&str) -> Option<String>) -> Self {
         Self {
             lookup,
@@ -53,7 +53,7 @@ impl<'l> Environment<'l> {
     /// The value of the first variable that is set, most important first.
     pub(super) fn first<T, const N: usize>(
         &mut self,
-        variables: [(&'static str, Parse<T>); N],
+        variables: [(&'static str, ParseText<T>); N],
     ) -> Option<Setting<T>> {
         for (name, parse) in variables {
             let Some(text) = self.get(name) else { continue };
