@@ -15,8 +15,8 @@
 //! ```
 //!
 //! `!` is an error, `~` a span that is still open, `>` one that follows another without being waited for, `?`
-//! one whose parent has not been received. `=` (bold on a terminal, which also gets colours and finer lines) is
-//! the critical path: to be faster, begin there. A name that is too long is cut, and of a large trace the 60
+//! one whose parent has not been received. `=` (`━` on a terminal and in a
+//! browser, which also get finer lines) is the critical path: to be faster, begin there. A name that is too long is cut, and of a large trace the 60
 //! spans are drawn that tell the most.
 //!
 //! A trace is at rest when no span of it has come for 200 ms and none is known to be open; a parent that is

@@ -142,6 +142,8 @@ fn a_browser_gets_the_picture_as_text() {
         page.text()
     );
     assert!(!page.text().contains('\x1b'));
+    // The span is on the critical path, which plain text can show by characters alone.
+    assert!(page.text().contains("┝━━━━"), "{}", page.text());
     let index = get(server.query_address(), "/");
     assert!(
         index

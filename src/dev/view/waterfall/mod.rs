@@ -69,7 +69,7 @@ impl Trace {
 /// ```
 ///
 /// `!` marks an error, `~` a span that is still open, `>` in place of `\` one that merely follows, `?` one whose
-/// parent is not there. Bold, or `=`, is the critical path.
+/// parent is not there. `=`, or `━` beyond ASCII, is the critical path.
 pub(crate) fn draw(trace: &Trace, style: &Style) -> String {
     let tree = Tree::new(trace);
     let mut out = String::new();
@@ -288,6 +288,7 @@ impl Layout {
     }
 }
 
+/// The character of one cell of a bar. The critical path has characters of its own: not every surface shows bold.
 fn glyph(
     cell: usize,
     (from, to): (usize, usize),
@@ -296,15 +297,52 @@ fn glyph(
     style: &Style,
 ) -> char {
     let (is_first, is_last) = (cell == from, cell + 1 == to);
+    // Without a cell between its ends, an ASCII bar has room for either the ends or the path.
+    let is_short = to - from <= 2;
     match (style.unicode, is_first, is_last) {
         (_, _, true) if is_open => '~',
-        (true, true, true) => '│',
-        (true, true, false) => '├',
-        (true, false, true) => '┤',
-        (true, false, false) => '─',
-        (false, false, false) if is_critical => '=',
-        (false, false, false) => '-',
-        (false, _, _) => '|',
+        (true, true, true) => {
+            if is_critical {
+                '━'
+            } else {
+                '│'
+            }
+        }
+        (true, true, false) => {
+            if is_critical {
+                '┝'
+            } else {
+                '├'
+            }
+        }
+        (true, false, true) => {
+            if is_critical {
+                '┥'
+            } else {
+                '┤'
+            }
+        }
+        (true, false, false) => {
+            if is_critical {
+                '━'
+            } else {
+                '─'
+            }
+        }
+        (false, false, false) => {
+            if is_critical {
+                '='
+            } else {
+                '-'
+            }
+        }
+        (false, _, _) => {
+            if is_critical && is_short {
+                '='
+            } else {
+                '|'
+            }
+        }
     }
 }
 

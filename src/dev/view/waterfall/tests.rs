@@ -57,13 +57,50 @@ fn a_terminal_gets_lines_colours_and_a_bold_critical_path() {
         lines(&[
             "\x1b[1mGET /cart  trace 7f3c…a91e   1.0ms   2 …\x1b[0m",
             "\x1b[36mshop\x1b[0m  \x1b[1mGET /cart\x1b[0m  \
-             \x1b[36m├──────\x1b[0m\x1b[1;36m───────┤\x1b[0m 1.0ms",
+             \x1b[36m├──────\x1b[0m\x1b[1;36m━━━━━━━┥\x1b[0m 1.0ms",
             "\x1b[33mcart\x1b[0m  \x1b[1m └ read\x1b[0m    \
-             \x1b[1;33m├──────┤\x1b[0m \x1b[31m! 500µs\x1b[0m",
+             \x1b[1;33m┝━━━━━━┥\x1b[0m \x1b[31m! 500µs\x1b[0m",
         ])
     );
     let picture = terminal(false);
     assert!(picture.contains("\x1b[1m") && !picture.contains(";36m") && !picture.contains("[3"));
+}
+
+#[test]
+fn the_critical_path_has_a_character_of_its_own_on_every_surface() {
+    let trace = trace([
+        span("shop", "checkout", 1, 0, 1_000),
+        span("cart", "read", 2, 200, 500).child_of(1),
+        span("cart", "look", 3, 600, 601).child_of(1),
+        span("mail", "send", 4, 300, 900).follows(1),
+    ]);
+    let page = Style {
+        bold: false,
+        ..Style::terminal(60, false)
+    };
+    let rows = |style: &Style| {
+        let picture = draw(&trace, style);
+        let (_, rows) = picture.split_once('\n').expect("a first line");
+        rows.to_owned()
+    };
+    assert_eq!(
+        rows(&page),
+        lines(&[
+            "shop  checkout  ┝━━━━━━━───────────━━━━━━━━━━━━━━━━━━┥ 1.0ms",
+            "cart   └ read          ┝━━━━━━━━━━┥ 300µs",
+            "mail   → send              ├──────────────────────┤ 600µs",
+            "cart   └ look                         ━ 1µs",
+        ])
+    );
+    assert_eq!(
+        rows(&Style::plain(60)),
+        lines(&[
+            r"shop  checkout  |=======-----------==================| 1.0ms",
+            r"cart   \ read          |==========| 300us",
+            r"mail   > send              |----------------------| 600us",
+            r"cart   \ look                         = 1us",
+        ])
+    );
 }
 
 #[test]
@@ -145,10 +182,10 @@ fn of_a_thousand_spans_the_telling_ones_are_drawn() {
         [
             "shop  checkout     |------------------------------------\
              =====================================| 2.0ms",
-            r"shop   \ call 2    | 1us",
+            r"shop   \ call 2    = 1us",
         ]
     );
-    let is_error = |line: &&str| line.contains("call 900") && line.ends_with("| ! 1us");
+    let is_error = |line: &&str| line.contains("call 900") && line.ends_with("= ! 1us");
     assert_eq!(lines.iter().filter(|line| is_error(line)).count(), 1);
     assert_eq!(lines[ROWS + 1], "(940 more spans)");
 }
