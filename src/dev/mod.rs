@@ -35,7 +35,9 @@
 //! | 5778 TCP | questions for a sampling strategy; the answer is to keep everything |
 //! | 16699 TCP | a browser; see [`DevServer::query_address`] |
 //!
-//! A port that is taken, likely by a real Jaeger, is left alone: another one is used, and a line says which.
+//! A program that finds the embedded agent of another one at the viewer's port sends its spans there, and says so in
+//! a line: programs that call each other make one trace, in one picture, whichever was started first. A port that is
+//! taken by something else, likely a real Jaeger, is left alone: another one is used, and a line says which.
 //!
 //! It is for development: it listens on the loopback interface alone and answers only to loopback names, holds
 //! a bounded number of traces, and treats what comes in as hostile: a datagram that makes no sense costs a count.

@@ -4,6 +4,7 @@
 //! (DNS rebinding) is turned away by its `Host` header.
 
 use std::fmt::Write as _;
+use std::future::ready;
 use std::io;
 use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use tokio::runtime;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::dev::server::listener::BoundedListener;
+use crate::dev::server::peer::{self, Identity};
 use crate::dev::server::state::ServerState;
 use crate::dev::store::TraceStore;
 use crate::dev::store::trace::Trace;
@@ -45,6 +47,7 @@ pub(crate) struct Listeners {
 pub(crate) fn server(
     listeners: Listeners,
     state: &Arc<ServerState>,
+    identity: Identity,
     stop: oneshot::Receiver<()>,
 ) -> io::Result<impl FnOnce() + Send + 'static> {
     let runtime = runtime::Builder::new_current_thread()
@@ -54,7 +57,7 @@ pub(crate) fn server(
     let pairs = [
         (listeners.collector, collector(state.clone())),
         (listeners.sampling, sampling()),
-        (listeners.query, query(state.clone())),
+        (listeners.query, query(state.clone(), identity)),
     ];
     for (listener, router) in pairs {
         listener.set_nonblocking(true)?;
@@ -130,8 +133,10 @@ async fn strategy(Query(parameters): Query<Vec<(String, String)>>) -> Response {
 }
 
 /// Traces to read: Jaeger's JSON, and the picture.
-fn query(state: Arc<ServerState>) -> Router {
+fn query(state: Arc<ServerState>, identity: Identity) -> Router {
+    let identity = move || ready(json(StatusCode::OK, &identity));
     Router::new()
+        .route(peer::PATH, get(identity))
         .route("/", get(index))
         .route("/trace/{id}", get(page))
         .route("/api/traces/{id}", get(trace_json))

@@ -1,5 +1,6 @@
 mod http;
 mod listener;
+pub(crate) mod peer;
 mod ports;
 pub(crate) mod state;
 
@@ -17,6 +18,7 @@ use crate::clock::{deadline_after, instant_now};
 use crate::dev::error::DevError;
 use crate::dev::options::DevOptions;
 use crate::dev::server::http::{Listeners, server};
+use crate::dev::server::peer::{Identity, Peer};
 use crate::dev::server::ports::Ports;
 use crate::dev::server::state::{Progress, ServerState};
 use crate::dev::store::trace::Trace;
@@ -72,13 +74,31 @@ impl DevServer {
     /// # Errors
     ///
     /// When not even a free port of the loopback interface can be had, or a thread cannot be started.
-    pub fn start(mut options: DevOptions) -> Result<Self, DevError> {
+    pub fn start(options: DevOptions) -> Result<Self, DevError> {
         let mut ports = Ports::default();
+        let query = ports.viewer(options.query_port)?;
+        Self::start_at(query, ports, options)
+    }
+
+    /// Starts a server, unless the viewer's port belongs to an embedded agent that runs already.
+    pub(crate) fn start_or_find(options: DevOptions) -> Result<Found, DevError> {
+        let mut ports = Ports::default();
+        let query = ports.viewer(options.query_port)?;
+        match ports.peer() {
+            Some(peer) => Ok(Found::Peer(peer.clone())),
+            None => Self::start_at(query, ports, options).map(Found::Own),
+        }
+    }
+
+    fn start_at(
+        query: TcpListener,
+        mut ports: Ports,
+        mut options: DevOptions,
+    ) -> Result<Self, DevError> {
         let compact = ports.udp("agent", options.agent_port)?;
         let binary = ports.udp("agent (binary)", options.binary_agent_port)?;
         let collector = ports.tcp("collector", options.collector_port)?;
         let sampling = ports.tcp("sampling", options.sampling_port)?;
-        let query = ports.tcp("viewer", options.query_port)?;
         let marker = ports.udp("marker", 0)?;
         let address_of_tcp = |socket: &TcpListener| socket.local_addr().map_err(DevError::Socket);
         let address_of_udp = |socket: &UdpSocket| socket.local_addr().map_err(DevError::Socket);
@@ -110,7 +130,8 @@ impl DevServer {
             sampling,
             query,
         };
-        let serve = server(listeners, &state, stop).map_err(DevError::Socket)?;
+        let identity = Identity::new(addresses.agents[0]);
+        let serve = server(listeners, &state, identity, stop).map_err(DevError::Socket)?;
         inner.spawn("compact", {
             let state = state.clone();
             move || state.receive(&compact, Protocol::Compact)
@@ -157,6 +178,7 @@ impl DevServer {
     /// | `GET /trace/{id}` | the picture |
     /// | `GET /trace/{id}?format=jaeger`, `GET /api/traces/{id}` | the JSON of Jaeger's query API |
     /// | `GET /api/services` | the names of the services |
+    /// | `GET /api/identity` | that this is an embedded agent, its version, and where it takes spans |
     pub fn query_address(&self) -> SocketAddr {
         self.inner.addresses.query
     }
@@ -218,6 +240,11 @@ impl DevServer {
         self.inner.state.print_to(printer);
     }
 
+    /// Returns whether traces are drawn.
+    pub(crate) fn is_printing(&self) -> bool {
+        self.inner.state.is_printing()
+    }
+
     /// What the threads share: it does not keep the server running.
     pub(crate) fn state(&self) -> &Arc<ServerState> {
         &self.inner.state
@@ -226,6 +253,15 @@ impl DevServer {
     pub(crate) fn downgrade(&self) -> WeakServer {
         WeakServer(Arc::downgrade(&self.inner))
     }
+}
+
+/// The embedded agent that takes a program's spans.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// This program's own.
+    Own(DevServer),
+    /// One that had been running before.
+    Peer(Peer),
 }
 
 /// A handle that does not keep the server running.

@@ -2,14 +2,32 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 
 use crate::dev::error::DevError;
+use crate::dev::server::peer::Peer;
 
 /// Opens sockets, and remembers which ports were taken.
 #[derive(Default)]
 pub(crate) struct Ports {
     taken: Vec<String>,
+    peer: Option<Peer>,
 }
 
 impl Ports {
+    /// Opens the viewer's port, or any if it is taken, and then asks the owner of the port who it is.
+    ///
+    /// Programs that start at the same time must agree which of them is the agent, so this is the first port to open.
+    pub(crate) fn viewer(&mut self, port: u16) -> Result<TcpListener, DevError> {
+        let listener = self.tcp("viewer", port)?;
+        if !self.taken.is_empty() {
+            self.peer = Peer::ask((Ipv4Addr::LOCALHOST, port).into());
+        }
+        Ok(listener)
+    }
+
+    /// Returns the embedded agent that has the viewer's port.
+    pub(crate) fn peer(&self) -> Option<&Peer> {
+        self.peer.as_ref()
+    }
+
     /// A UDP socket on loopback: that port, or any when it is taken.
     pub(crate) fn udp(&mut self, what: &str, port: u16) -> Result<UdpSocket, DevError> {
         self.open(what, port, UdpSocket::bind, UdpSocket::local_addr)
@@ -42,11 +60,13 @@ impl Ports {
 
     /// What to say of ports that were taken, if any was.
     pub(crate) fn taken(&self) -> Option<String> {
+        let owner = match &self.peer {
+            None => "likely by a real Jaeger".to_owned(),
+            Some(peer) => format!("by the embedded agent at http://{}/", peer.viewer),
+        };
         (!self.taken.is_empty()).then(|| {
-            format!(
-                "ports that are taken, likely by a real Jaeger, and what the embedded one uses: {}",
-                self.taken.join("; ")
-            )
+            let taken = self.taken.join("; ");
+            format!("ports that are taken, {owner}, and what the embedded one uses: {taken}")
         })
     }
 }

@@ -103,6 +103,11 @@ impl ServerState {
         self.change(|progress| progress.is_printing = true);
     }
 
+    /// Returns whether traces are drawn.
+    pub(crate) fn is_printing(&self) -> bool {
+        self.lock().is_printing
+    }
+
     /// Has all threads come to an end that wait here.
     pub(crate) fn stop(&self) {
         self.change(|progress| progress.is_stopping = true);

@@ -133,6 +133,33 @@ fn a_port_that_is_taken_is_left_alone_and_told() {
 }
 
 #[test]
+fn ports_of_another_embedded_agent_are_told_as_such() {
+    let first = start();
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let said = lines.clone();
+    let (viewer, agent) = (first.query_address(), first.agent_address());
+    let options = quiet()
+        .query_port(viewer.port())
+        .agent_port(agent.port())
+        .diagnostics(Diagnostics::to(move |line| {
+            said.lock().unwrap().push(line.to_owned())
+        }));
+    let second = DevServer::start(options).unwrap();
+    let lines = lines.lock().unwrap();
+    assert_eq!(
+        *lines,
+        [format!(
+            "ports that are taken, by the embedded agent at http://{viewer}/, and what the embedded one uses: \
+             viewer {}, now {}; agent {}, now {}",
+            viewer.port(),
+            second.query_address().port(),
+            agent.port(),
+            second.agent_address().port(),
+        )]
+    );
+}
+
+#[test]
 fn a_free_port_is_used_as_asked_and_free_again_afterwards() {
     // Ports that were free a moment ago; another test may take one in between, then others are tried.
     for _ in 0..20 {

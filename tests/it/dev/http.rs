@@ -155,6 +155,18 @@ fn a_browser_gets_the_picture_as_text() {
 }
 
 #[test]
+fn an_embedded_agent_says_who_it_is() {
+    let server = start();
+    let answer = get(server.query_address(), "/api/identity");
+    let expected = json!({
+        "name": "tracehound",
+        "version": env!("CARGO_PKG_VERSION"),
+        "agent": server.agent_address(),
+    });
+    assert_eq!((answer.status, answer.json()), (200, expected));
+}
+
+#[test]
 fn every_service_is_told_to_keep_everything() {
     let server = start();
     let keep = r#"{"strategyType":"PROBABILISTIC","probabilisticSampling":{"samplingRate":1}}"#;
