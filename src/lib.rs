@@ -129,6 +129,7 @@ pub mod config;
 #[cfg(feature = "dev")]
 pub mod dev;
 pub mod diagnostics;
+mod environment;
 pub mod metrics;
 #[cfg(feature = "tower")]
 pub mod middleware;

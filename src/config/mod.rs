@@ -66,8 +66,6 @@ use std::time::Duration;
 
 pub use error::{ConfigError, ConfigProblem};
 pub use explain::{ExplainedSetting, Explanation};
-#[cfg(feature = "dev")]
-pub(crate) use read::wants_no_color;
 pub use setting::Source;
 
 use crate::config::agent::Agent;
@@ -76,6 +74,7 @@ use crate::config::sampler::SamplerChoice;
 use crate::config::setting::Setting;
 use crate::config::tags::Tags;
 use crate::diagnostics::Diagnostics;
+use crate::environment;
 use crate::model::{Tag, TagValue};
 use crate::reporter::Reporter;
 use crate::sampler::Sampler;
@@ -142,12 +141,12 @@ impl Config {
     /// tracing is disabled. A missing service name may still be given in the code, so
     /// it is an error only when the tracer is built.
     pub fn from_env() -> Result<Self, ConfigError> {
-        Self::from_lookup(read::process_variable)
+        Self::from_lookup(environment::variable)
     }
 
     /// The same, but a variable that is wrong is passed over with a warning.
     pub fn from_env_lossy() -> Self {
-        Self::from_lookup_lossy(read::process_variable)
+        Self::from_lookup_lossy(environment::variable)
     }
 
     /// Reads variables from anywhere: tests need not touch the environment.

@@ -92,19 +92,3 @@ impl Config {
 fn some_count(text: &str) -> Result<Option<usize>, Expected> {
     parse::count(text).map(Some)
 }
-
-/// A variable of the process. What is not Unicode in it becomes U+FFFD.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place that reads the environment"
-)]
-pub(super) fn process_variable(name: &str) -> Option<String> {
-    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
-}
-
-/// Whether the user asks for no colours in the terminal: `NO_COLOR` is set and not empty, as
-/// <https://no-color.org> has it.
-#[cfg(feature = "dev")]
-pub(crate) fn wants_no_color() -> bool {
-    process_variable("NO_COLOR").is_some_and(|value| !value.is_empty())
-}

@@ -1,8 +1,8 @@
 use std::fmt;
 use std::io::Write;
 
-use crate::config::wants_no_color;
 use crate::diagnostics::Diagnostics;
+use crate::environment;
 
 /// Where the embedded agent listens, how much it keeps and what it prints.
 ///
@@ -42,7 +42,7 @@ impl DevOptions {
             max_bytes: 32 * 1024 * 1024,
             waterfall: Waterfall::default(),
             writer: None,
-            color: !wants_no_color(),
+            color: environment::variable("NO_COLOR").is_none_or(|value| value.is_empty()),
             columns: None,
             diagnostics: Diagnostics::default(),
         }

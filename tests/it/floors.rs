@@ -11,7 +11,14 @@ use paths::{crate_paths, re_exports};
 
 /// Every room, from the ground up.
 const FLOORS: [&[&str]; 9] = [
-    &["clock", "sync", "panics", "redact", "diagnostics"],
+    &[
+        "clock",
+        "sync",
+        "panics",
+        "redact",
+        "environment",
+        "diagnostics",
+    ],
     &["model", "metrics"],
     &["thrift"],
     &["record"],
@@ -23,15 +30,13 @@ const FLOORS: [&[&str]; 9] = [
 ];
 
 /// The siblings that may know each other, in this direction only.
-const STEPS: [(&str, &str); 4] = [
+const STEPS: [(&str, &str); 3] = [
     // A cause stays silent for ten seconds, so the lines need to know the time.
     ("diagnostics", "clock"),
     // What has been said is kept for each process, as all that is behind a lock.
     ("diagnostics", "sync"),
     // Lines may go to user code.
     ("diagnostics", "panics"),
-    // The environment is read in `config` alone, and NO_COLOR is for whoever draws.
-    ("dev", "config"),
 ];
 
 #[test]
