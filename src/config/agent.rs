@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::config::error::ConfigProblem;
 use crate::config::explain::{ExplainedSetting, quoted, row};
 use crate::config::parse::{self, Expected};
-use crate::config::setting::{Setting, Source};
+use crate::config::setting::Setting;
 use crate::config::variables::Variables;
 use crate::reporter::sender::{AgentAddress, BatchFormat, SocketFamily, UdpSender};
 use crate::reporter::{RemoteReporter, Reporter};
@@ -123,10 +123,7 @@ impl Agent {
 
     /// Where the agent listens, checked as a whole.
     fn address(&self) -> Result<AgentAddress, ConfigProblem> {
-        let name = match self.host.source {
-            Source::Variable(name) => name,
-            Source::Default | Source::Code => "agent_host",
-        };
+        let name = self.host.name("agent_host");
         let invalid = |expected| ConfigProblem::invalid(name, &self.host.value, expected);
         let host = parse::host(&self.host.value).map_err(invalid)?;
         let (is_v4, is_v6) = (host.parse::<Ipv4Addr>().is_ok(), host.contains(':'));

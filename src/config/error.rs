@@ -88,6 +88,11 @@ enum Reason {
     ServiceLink,
     /// Is a tag that the tracer sets.
     OwnTag { key: &'static str },
+    /// Another setting leaves it without an effect.
+    NoEffect { because: &'static str },
+    /// What it asks for could not be had.
+    #[cfg(feature = "dev")]
+    Failed { why: String },
     /// The tracer's builder refused.
     Builder(BuildError),
 }
@@ -166,6 +171,27 @@ impl ConfigProblem {
     }
 
     #[cold]
+    pub(super) fn no_effect(name: &'static str, because: &'static str) -> Self {
+        Self {
+            name,
+            value: None,
+            reason: Reason::NoEffect { because },
+        }
+    }
+
+    #[cfg(feature = "dev")]
+    #[cold]
+    pub(super) fn failed(name: &'static str, why: &dyn std::error::Error) -> Self {
+        Self {
+            name,
+            value: None,
+            reason: Reason::Failed {
+                why: why.to_string(),
+            },
+        }
+    }
+
+    #[cold]
     pub(super) fn of_builder(error: BuildError) -> Self {
         Self {
             name: "tracer",
@@ -200,6 +226,9 @@ impl fmt::Display for ConfigProblem {
                 f.write_str("is a link to a service, as Kubernetes sets it for one of that name")?;
             }
             Reason::OwnTag { key } => write!(f, "{key} is what the tracer says of itself")?,
+            Reason::NoEffect { because } => write!(f, "has no effect: {because}")?,
+            #[cfg(feature = "dev")]
+            Reason::Failed { why } => f.write_str(why)?,
             Reason::Builder(error) => error.fmt(f)?,
         }
         match &self.value {

@@ -2,6 +2,7 @@ use std::fmt;
 
 use crate::config::Config;
 use crate::config::error::ConfigProblem;
+use crate::config::sampler::{EMBEDDED_SAMPLER, SamplerChoice};
 use crate::config::setting::{Setting, Source};
 use crate::model::TagValue;
 
@@ -98,25 +99,34 @@ impl Config {
             row("service_name", &self.service_name, |name| {
                 quoted(name.trim())
             }),
-            row("sampler", &self.sampler, |choice| {
-                choice.description.clone()
-            }),
+            row("dev", &self.dev, bool::to_string),
         ];
-        match &self.reporter {
-            Some(reporter) => {
-                let name = reporter.name.to_owned();
-                settings.push(ExplainedSetting::new("reporter", name, Source::Code));
+        if self.uses_embedded_agent() {
+            let value =
+                |name, value: &str| ExplainedSetting::new(name, value.to_owned(), self.dev.source);
+            settings.push(value("sampler", EMBEDDED_SAMPLER));
+            settings.push(value("reporter", "embedded agent"));
+        } else {
+            let description = |choice: &SamplerChoice| choice.description.clone();
+            settings.push(row("sampler", &self.sampler, description));
+            match &self.reporter {
+                Some(reporter) => {
+                    let name = reporter.name.to_owned();
+                    settings.push(ExplainedSetting::new("reporter", name, Source::Code));
+                }
+                None => settings.extend(self.agent.explain()),
             }
-            None => settings.extend(self.agent.explain()),
         }
         settings.extend([
             row("log_spans", &self.log_spans, bool::to_string),
             row("queue_size", &self.queue_size, |size| {
                 size.unwrap_or(QUEUE_SIZE).to_string()
             }),
-            row("flush_interval", &self.flush_interval, |interval| {
-                format!("{interval:?}")
-            }),
+            row(
+                "flush_interval",
+                &self.effective_flush_interval(),
+                |interval| format!("{interval:?}"),
+            ),
             row("trace_id_128bit", &self.trace_id_128bit, bool::to_string),
             ExplainedSetting::new("propagation", "jaeger".to_owned(), self.propagation),
             row("tag_value_bytes", &self.tag_value_bytes, usize::to_string),
@@ -130,10 +140,10 @@ impl Config {
                 }
             })
         }));
-        let passed_over = self.problems.iter().chain(&self.warnings);
+        let passed_over = self.problems.iter().chain(&self.warnings).cloned();
         Explanation {
             settings,
-            passed_over: passed_over.cloned().collect(),
+            passed_over: passed_over.chain(self.dev_without_effect()).collect(),
         }
     }
 }

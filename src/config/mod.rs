@@ -23,6 +23,7 @@
 //! | `JAEGER_REPORTER_FLUSH_INTERVAL` | duration | 1 s | `OTEL_BSP_SCHEDULE_DELAY` |
 //! | `JAEGER_TRACEID_128BIT` | truth value | false | |
 //! | `JAEGER_PROPAGATION` | `jaeger` | `jaeger` | `OTEL_PROPAGATORS` |
+//! | `TRACEHOUND_DEV` | truth value: the embedded agent of the feature `dev`, and every trace | false | |
 //! | `JAEGER_TAGS` | `key=value,key=a-${VAR}-${VAR:default}` | none | `OTEL_RESOURCE_ATTRIBUTES` |
 //! | | bytes of a tag's text, above 0 | 1024 | `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`, `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT` |
 //! | | log records of a span, above 0 | 128 | `OTEL_SPAN_EVENT_COUNT_LIMIT` |
@@ -49,6 +50,11 @@ mod agent;
 #[path = "no_agent.rs"]
 mod agent;
 mod assemble;
+#[cfg(feature = "dev")]
+mod embedded_agent;
+#[cfg(not(feature = "dev"))]
+#[path = "no_embedded_agent.rs"]
+mod embedded_agent;
 mod error;
 mod explain;
 mod parse;
@@ -105,6 +111,7 @@ use crate::tracer::TracerBuilder;
 pub struct Config {
     disabled: Setting<bool>,
     service_name: Setting<String>,
+    dev: Setting<bool>,
     sampler: Setting<SamplerChoice>,
     reporter: Option<ReporterChoice>,
     agent: Agent,
@@ -186,6 +193,33 @@ impl Config {
     /// Defaults to false. Environment: `JAEGER_DISABLED`.
     pub fn disabled(mut self, disabled: bool) -> Self {
         self.disabled = Setting::of_code(disabled);
+        self
+    }
+
+    /// Whether the embedded agent of the feature `dev` is used, as by [`tracehound::dev`](crate::dev()): it takes the
+    /// place of the agent and of the sampler, keeps every trace, and draws it in the terminal.
+    ///
+    /// The same program runs without it in production. A reporter that the code gives stays, and the setting then has
+    /// no effect.
+    ///
+    /// ```
+    /// use tracehound::Config;
+    ///
+    /// let lookup = |name: &str| (name == "TRACEHOUND_DEV").then(|| "1".to_owned());
+    /// # #[cfg(feature = "dev")]
+    /// # {
+    /// let explanation = Config::from_lookup(lookup)?.explain();
+    /// let reporter = explanation.get("reporter").expect("the embedded agent is one");
+    /// assert_eq!(reporter.value(), "embedded agent");
+    /// assert_eq!(reporter.source().to_string(), "TRACEHOUND_DEV");
+    /// # }
+    /// # Ok::<(), tracehound::config::ConfigError>(())
+    /// ```
+    ///
+    /// Defaults to false. If it is true in a program without the feature, that is an error. Environment:
+    /// `TRACEHOUND_DEV`.
+    pub fn dev(mut self, dev: bool) -> Self {
+        self.dev = Setting::of_code(dev);
         self
     }
 

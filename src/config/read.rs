@@ -6,7 +6,7 @@ use crate::config::sampler::SamplerChoice;
 use crate::config::setting::{Setting, Source};
 use crate::config::tags::Tags;
 use crate::config::variables::Variables;
-use crate::config::{Config, propagation, unsupported};
+use crate::config::{Config, embedded_agent, propagation, unsupported};
 use crate::diagnostics::Diagnostics;
 use crate::span::Limits;
 
@@ -17,6 +17,7 @@ impl Config {
         Self {
             disabled: Setting::default_value(false),
             service_name: Setting::default_value(String::new()),
+            dev: Setting::default_value(false),
             sampler: Setting::default_value(SamplerChoice::default()),
             reporter: None,
             agent: Agent::default(),
@@ -56,6 +57,7 @@ impl Config {
             service_name: default
                 .service_name
                 .or(service_name.or(service_name_of_resource)),
+            dev: default.dev.or(embedded_agent::read(&mut variables)),
             sampler: default.sampler.or(SamplerChoice::read(&mut variables)),
             agent: Agent::read(&mut variables),
             log_spans: default

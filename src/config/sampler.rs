@@ -168,6 +168,9 @@ fn probability(text: &str) -> Result<SamplingRate, Expected> {
     rate.ok_or("a probability from 0 to 1")
 }
 
+/// What the embedded agent's sampler does, in the words of the variables.
+pub(super) const EMBEDDED_SAMPLER: &str = "const 1";
+
 const TYPE: &str = "JAEGER_SAMPLER_TYPE";
 const PARAM: &str = "JAEGER_SAMPLER_PARAM";
 const OTEL_SAMPLER: &str = "OTEL_TRACES_SAMPLER";

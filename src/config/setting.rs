@@ -52,6 +52,14 @@ impl<T> Setting<T> {
         }
     }
 
+    /// Returns the variable that the value came from, else `setter`.
+    pub(super) fn name(&self, setter: &'static str) -> &'static str {
+        match self.source {
+            Source::Variable(name) => name,
+            Source::Default | Source::Code => setter,
+        }
+    }
+
     /// Takes `read` in place of the default.
     pub(super) fn or(self, read: Option<Self>) -> Self {
         read.unwrap_or(self)

@@ -4,7 +4,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::config::error::{ConfigProblem, InvalidItem};
 use crate::config::parse::Expected;
-use crate::config::setting::{Setting, Source};
+use crate::config::setting::Setting;
 use crate::config::variables::Variables;
 use crate::model::{Tag, tags};
 
@@ -20,11 +20,10 @@ impl Tags {
     /// When the tracer has that tag from elsewhere.
     pub(super) fn set(&mut self, tag: Setting<Tag>) -> Result<(), ConfigProblem> {
         if tag.value.key == tags::JAEGER_VERSION {
-            let name = match tag.source {
-                Source::Variable(name) => name,
-                Source::Default | Source::Code => "tag",
-            };
-            return Err(ConfigProblem::own_tag(name, tags::JAEGER_VERSION));
+            return Err(ConfigProblem::own_tag(
+                tag.name("tag"),
+                tags::JAEGER_VERSION,
+            ));
         }
         let known = self
             .0

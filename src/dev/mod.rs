@@ -75,4 +75,4 @@ pub use options::{DevOptions, Waterfall};
 pub use server::DevServer;
 pub use store::DevTotals;
 pub use store::trace::{OpenSpan, ReceivedSpan, Trace};
-pub(crate) use tracer::tracer;
+pub(crate) use tracer::{FLUSH_INTERVAL, parts, tracer};

@@ -1,9 +1,13 @@
 //! Programs that use the embedded agent.
 
 use std::collections::HashMap;
-use std::io::{self, BufRead as _, BufReader, Write};
+use std::env;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write};
+use std::net::TcpStream;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 
+use tracehound::Config;
 use tracehound::dev::{DevOptions, Waterfall};
 use tracehound::diagnostics::Diagnostics;
 use tracehound::prelude::*;
@@ -37,7 +41,7 @@ pub(crate) fn a_second_program_sends_its_spans_to_the_agent_of_the_first() {
 
     let mut port = String::new();
     let mut byte = [0];
-    while io::Read::read(pay.output(), &mut byte).expect("a pipe") == 1 && byte != *b"\n" {
+    while pay.output().read(&mut byte).expect("a pipe") == 1 && byte != *b"\n" {
         port.push(byte[0].into());
     }
     let lines = Shared::default();
@@ -82,6 +86,62 @@ pub(crate) fn a_second_program_sends_its_spans_to_the_agent_of_the_first() {
     ] {
         assert!(picture.contains(row), "{row}: {picture}");
     }
+}
+
+pub(crate) fn a_variable_puts_the_embedded_agent_in_the_place_of_a_real_one() {
+    if env::var_os("TRACEHOUND_DEV").is_some() {
+        return a_program_that_reads_the_environment();
+    }
+    let mut program = Command::new(env::current_exe().expect("the path of this test"));
+    let scene = "a_variable_puts_the_embedded_agent_in_the_place_of_a_real_one";
+    let output = program
+        .args(["--scene", scene])
+        .env_clear()
+        .env("TRACEHOUND_DEV", "1")
+        .env("JAEGER_SERVICE_NAME", "shop")
+        .env("JAEGER_SAMPLER_TYPE", "const")
+        .env("JAEGER_SAMPLER_PARAM", "0")
+        .env("JAEGER_AGENT_HOST", "agent.invalid")
+        .output()
+        .expect("it runs");
+    let said = String::from_utf8(output.stderr).expect("text");
+    assert!(output.status.success(), "{said}");
+    let shown = String::from_utf8(output.stdout).expect("text");
+    assert!(shown.contains("\"shop\""), "{shown}");
+
+    let lines: Vec<_> = said.lines().collect();
+    let [first, second] = lines[..] else {
+        panic!("two lines: {said}");
+    };
+    let pictures = "tracehound: no terminal: no pictures, look at http://127.0.0.1:";
+    assert!(first.starts_with(pictures), "{first}");
+    let destination = "tracehound: service \"shop\" is traced: sampler const 1, \
+                       spans go to the embedded agent at 127.0.0.1:";
+    assert!(second.starts_with(destination), "{second}");
+}
+
+/// Traces by its environment alone, and prints the answer of the viewer. The agent is started before, at ports that the
+/// system chooses.
+fn a_program_that_reads_the_environment() {
+    let viewer = Shared::default();
+    let line = Mutex::new(viewer.clone());
+    let diagnostics = Diagnostics::to(move |text| {
+        eprintln!("tracehound: {text}");
+        let _ = writeln!(line.lock().expect("whole"), "{text}");
+    });
+    let options = DevOptions::new().any_ports().diagnostics(diagnostics);
+    let _agent = options.tracer("keeper");
+
+    let config = Config::from_env().expect("every variable is good");
+    let tracer = config.build().expect("the embedded agent");
+    tracer.start_span("checkout").finish();
+    assert!(tracer.flush(LONG).is_complete());
+
+    let port = viewer_port(&viewer.text());
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the viewer");
+    let request = "GET /api/services HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).expect("heard");
+    io::copy(&mut stream, &mut io::stdout()).expect("an answer");
 }
 
 /// Ports that the system chooses, and no pictures. What is said goes to `lines`.

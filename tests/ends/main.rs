@@ -74,7 +74,10 @@ fn scenes() -> Vec<Scene> {
 #[cfg(all(unix, feature = "dev"))]
 fn dev() -> Vec<Scene> {
     scenes! {
-        dev_programs: [a_second_program_sends_its_spans_to_the_agent_of_the_first],
+        dev_programs: [
+            a_second_program_sends_its_spans_to_the_agent_of_the_first,
+            a_variable_puts_the_embedded_agent_in_the_place_of_a_real_one,
+        ],
     }
 }
 

@@ -18,8 +18,8 @@ use tracehound::sampler::{ConstSampler, RateLimitingSampler, Sampler, SamplingDe
 use tracehound::span::Limits;
 
 use tables::{
-    MISNAMED, NOT_BUILT, PASSED_OVER, READ, READ_OF_AGENT, REFUSED, REFUSED_OF_AGENT, rows,
-    variables,
+    MISNAMED, NOT_BUILT, PASSED_OVER, READ, READ_OF_AGENT, READ_OF_DEV, REFUSED, REFUSED_OF_AGENT,
+    REFUSED_OF_DEV, rows, variables,
 };
 
 type Variables<'v> = &'v [(&'v str, &'v str)];
@@ -53,7 +53,7 @@ fn names(problems: &[ConfigProblem]) -> Vec<&str> {
 
 #[test]
 fn every_variable_reaches_its_setting_and_is_named_as_its_source() {
-    for [variable, text, name, value] in rows(&[READ, READ_OF_AGENT]) {
+    for [variable, text, name, value] in rows(&[READ, READ_OF_AGENT, READ_OF_DEV]) {
         let explanation = read(&[(variable, text)]).explain();
         let source = explanation.get(name).unwrap().source();
         assert_eq!(setting(&explanation, name).0, value, "{variable}={text:?}");
@@ -67,7 +67,8 @@ fn every_variable_reaches_its_setting_and_is_named_as_its_source() {
 
 #[test]
 fn a_bad_value_is_an_error_that_names_variable_value_and_expectation() {
-    for [variable, text, expected] in rows(&[REFUSED, REFUSED_OF_AGENT, NOT_BUILT]) {
+    for [variable, text, expected] in rows(&[REFUSED, REFUSED_OF_AGENT, REFUSED_OF_DEV, NOT_BUILT])
+    {
         let error = refused(&[("JAEGER_SERVICE_NAME", "shop"), (variable, text)]);
         assert_eq!(names(error.problems()), [variable], "{text:?}");
         let message = error.to_string();
@@ -93,7 +94,7 @@ fn a_bad_value_is_an_error_that_names_variable_value_and_expectation() {
 #[test]
 fn a_bad_value_read_lossily_is_passed_over_and_said() {
     let defaults = Config::new("shop").explain();
-    for [variable, text, _] in rows(&[REFUSED, REFUSED_OF_AGENT, NOT_BUILT]) {
+    for [variable, text, _] in rows(&[REFUSED, REFUSED_OF_AGENT, REFUSED_OF_DEV, NOT_BUILT]) {
         let variables = [("JAEGER_SERVICE_NAME", "shop"), (variable, text)];
         let explanation = Config::from_lookup_lossy(lookup(&variables)).explain();
         assert_eq!(names(explanation.passed_over()), [variable], "{text:?}");
@@ -386,6 +387,7 @@ fn a_disabled_tracer_never_fails_for_other_variables() {
 const DEFAULTS: &str = r#"
 disabled | false
 service_name | ""
+dev | false
 sampler | probabilistic 0.001
 "#;
 
@@ -463,6 +465,7 @@ impl Sampler for OddTraces {
 const TABLE: &str = r#"
 disabled         false         default
 service_name     "shop\n."     JAEGER_SERVICE_NAME
+dev              false         default
 sampler          OddTraces     code
 reporter         NullReporter  code
 log_spans        false         default
@@ -499,7 +502,7 @@ static LOOKED_UP: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
     let seen = RefCell::new(BTreeSet::new());
     // Each text opens other branches.
     for text in ["", "1", "const", "ratelimiting", "traceidratio", "b3"] {
-        for family in ["JAEGER_", "OTEL_"] {
+        for family in ["JAEGER_", "OTEL_", "TRACEHOUND_"] {
             let lookup = |name: &str| {
                 seen.borrow_mut().insert(name.to_owned());
                 name.starts_with(family).then(|| text.to_owned())

@@ -30,13 +30,15 @@ const FLOORS: [&[&str]; 9] = [
 ];
 
 /// The siblings that may know each other, in this direction only.
-const STEPS: [(&str, &str); 3] = [
+const STEPS: [(&str, &str); 4] = [
     // A cause stays silent for ten seconds, so the lines need to know the time.
     ("diagnostics", "clock"),
     // What has been said is kept for each process, as all that is behind a lock.
     ("diagnostics", "sync"),
     // Lines may go to user code.
     ("diagnostics", "panics"),
+    // A variable puts the embedded agent in the place of a real one.
+    ("config", "dev"),
 ];
 
 #[test]

@@ -48,10 +48,12 @@ impl DevServer {
     }
 
     fn parts(&self, service_name: String) -> Parts {
-        let to_agent = RemoteReporter::new(UdpSender::new(self.agent_address()));
+        let agent = self.agent_address();
+        let to_agent = RemoteReporter::new(UdpSender::new(agent));
         Parts {
             sampler: Box::new(DevSampler::new(self.state().clone(), service_name)),
             reporter: Box::new(DevReporter::new(to_agent, self.clone())),
+            destination: format!("the embedded agent at {agent}"),
         }
     }
 }
@@ -92,6 +94,8 @@ pub(crate) fn tracer(service_name: String, options: impl FnOnce() -> DevOptions)
 pub(crate) struct Parts {
     pub(crate) sampler: Box<dyn Sampler>,
     pub(crate) reporter: Box<dyn Reporter>,
+    /// Where spans go, for a line of text.
+    pub(crate) destination: String,
 }
 
 impl Parts {
@@ -113,6 +117,7 @@ pub(crate) fn parts(
         Found::Peer(Peer { agent, .. }) => Parts {
             sampler: Box::new(ConstSampler::new(true)),
             reporter: Box::new(RemoteReporter::new(UdpSender::new(agent))),
+            destination: format!("the embedded agent at {agent}"),
         },
     })
 }
@@ -174,7 +179,7 @@ fn off(error: &dyn std::error::Error) -> JaegerTracer {
 }
 
 /// Short: whoever has just made a trace looks at it.
-const FLUSH_INTERVAL: Duration = Duration::from_millis(50);
+pub(crate) const FLUSH_INTERVAL: Duration = Duration::from_millis(50);
 
 #[cfg(test)]
 mod tests {

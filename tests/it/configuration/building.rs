@@ -370,6 +370,51 @@ fn the_worker_flushes_as_often_as_was_set() {
 }
 
 #[test]
+fn a_reporter_of_the_code_stays_where_the_embedded_agent_is_asked_for() {
+    let spans = InMemoryReporter::new();
+    let config = || Config::new("shop").dev(true).reporter(spans.clone());
+    let expected = "dev: has no effect: the code gives a reporter, which stays";
+    let explanation = config().explain();
+    let passed_over: Vec<_> = explanation
+        .passed_over()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(passed_over, [expected]);
+    assert_eq!(
+        explanation.get("reporter").unwrap().value(),
+        "InMemoryReporter"
+    );
+
+    let (tracer, lines) = built(config().sampler(ConstSampler::new(true)));
+    assert_eq!(lines.lock().unwrap()[0], format!("passed over: {expected}"));
+    tracer.start_span("checkout").finish();
+    assert!(tracer.flush(SOON).is_complete());
+    assert_eq!(spans.spans().len(), 1);
+}
+
+#[test]
+#[cfg(not(feature = "dev"))]
+fn the_embedded_agent_needs_its_feature() {
+    let error = Config::new("shop").dev(true).build().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "dev: asks for the embedded agent, which the feature `dev` of this crate brings, found \"true\""
+    );
+}
+
+#[test]
+#[cfg(feature = "dev")]
+fn the_code_may_refuse_the_embedded_agent() {
+    let explanation = read(&[("TRACEHOUND_DEV", "1")]).dev(false).explain();
+    assert!(explanation.get("reporter").is_none());
+    assert_eq!(
+        explanation.get("sampler").unwrap().value(),
+        "probabilistic 0.001"
+    );
+}
+
+#[test]
 fn customize_has_the_last_word() {
     let spans = InMemoryReporter::new();
     let clock = ManualClock::at_micros(1_500_000_000_000_000);

@@ -32,6 +32,7 @@ JAEGER_DISABLED | true | disabled | true
 JAEGER_DISABLED | 1 | disabled | true
 JAEGER_DISABLED | F | disabled | false
 OTEL_SDK_DISABLED | True | disabled | true
+TRACEHOUND_DEV | no | dev | false
 JAEGER_SAMPLER_TYPE | const | sampler | const 1
 JAEGER_SAMPLER_TYPE | CONST | sampler | const 1
 JAEGER_SAMPLER_TYPE | probabilistic | sampler | probabilistic 0.001
@@ -81,10 +82,21 @@ OTEL_EXPORTER_JAEGER_PROTOCOL | udp/thrift.compact | agent_protocol | compact
 #[cfg(not(feature = "udp"))]
 pub(super) const READ_OF_AGENT: &str = "";
 
+#[cfg(feature = "dev")]
+pub(super) const READ_OF_DEV: &str = r#"
+TRACEHOUND_DEV | 1 | dev | true
+TRACEHOUND_DEV | TRUE | sampler | const 1
+TRACEHOUND_DEV | on | reporter | embedded agent
+TRACEHOUND_DEV | yes | flush_interval | 50ms
+"#;
+#[cfg(not(feature = "dev"))]
+pub(super) const READ_OF_DEV: &str = "";
+
 /// A variable, a text that it must not have, and what was expected.
 pub(super) const REFUSED: &str = r#"
 JAEGER_DISABLED | ture | true or false
 JAEGER_DISABLED | 2 | true or false
+TRACEHOUND_DEV | often | true or false
 JAEGER_SAMPLER_TYPE | all | const, probabilistic or ratelimiting
 JAEGER_SAMPLER_PARAM | 1.5 | a probability from 0 to 1
 JAEGER_SAMPLER_PARAM | -0.1 | a probability from 0 to 1
@@ -125,6 +137,13 @@ pub(super) const REFUSED_OF_AGENT: &str = r#"
 JAEGER_AGENT_HOST | agent | the feature `udp`
 JAEGER_AGENT_PORT | 6831 | the feature `udp`
 JAEGER_AGENT_SOCKET_TYPE | udp4 | the feature `udp`
+"#;
+
+#[cfg(feature = "dev")]
+pub(super) const REFUSED_OF_DEV: &str = "";
+#[cfg(not(feature = "dev"))]
+pub(super) const REFUSED_OF_DEV: &str = r#"
+TRACEHOUND_DEV | 1 | the feature `dev`
 "#;
 
 /// Variables that ask for something that is not here, and what would bring it.
