@@ -1,7 +1,7 @@
-//! What the embedded counterpart answers by HTTP: a collector, a sampling server, and a reader of traces.
+//! The HTTP side of the embedded agent: a collector, a sampling server, and a viewer.
 //!
-//! On loopback only, and only to who asks for a loopback name: a web page that has its own name point here
-//! (DNS rebinding) is turned away by its `Host` header.
+//! It listens on loopback and answers only requests for a loopback name. A web page whose own name resolves to this
+//! address (DNS rebinding) is refused for its `Host` header.
 
 use std::fmt::Write as _;
 use std::future::ready;
@@ -39,11 +39,11 @@ pub(crate) struct Listeners {
     pub(crate) query: TcpListener,
 }
 
-/// Serves until the other end of `stop` is gone.
+/// Returns a function that serves until the other end of `stop` is dropped.
 ///
 /// # Errors
 ///
-/// When the runtime cannot be made; sockets that cannot be watched are an error too.
+/// If the runtime cannot be made or cannot watch a socket.
 pub(crate) fn server(
     listeners: Listeners,
     state: &Arc<ServerState>,
@@ -74,7 +74,7 @@ pub(crate) fn server(
     })
 }
 
-/// Thrift over HTTP, as on a collector's port 14268.
+/// Takes Thrift over HTTP, as a collector does at port 14268.
 fn collector(state: Arc<ServerState>) -> Router {
     Router::new()
         .route("/api/traces", post(submit))
@@ -117,7 +117,7 @@ fn refuse(why: &str) -> Response {
     (StatusCode::BAD_REQUEST, format!("{why}\n")).into_response()
 }
 
-/// Strategies, as on an agent's port 5778: every service keeps everything.
+/// Answers with strategies, as an agent does at port 5778: every service keeps everything.
 fn sampling() -> Router {
     Router::new()
         .route("/sampling", get(strategy))
@@ -132,7 +132,7 @@ async fn strategy(Query(parameters): Query<Vec<(String, String)>>) -> Response {
     json_text(StatusCode::OK, KEEP_EVERYTHING.into())
 }
 
-/// Traces to read: Jaeger's JSON, and the picture.
+/// Shows traces: Jaeger's JSON, and the picture.
 fn query(state: Arc<ServerState>, identity: Identity) -> Router {
     let identity = move || ready(json(StatusCode::OK, &identity));
     Router::new()
@@ -224,7 +224,7 @@ fn json_text(status: StatusCode, text: Body) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], text).into_response()
 }
 
-/// Turns away who does not ask for a loopback name, and tells browsers to take answers for nothing but data.
+/// Refuses requests that do not ask for a loopback name, and tells browsers to treat answers as data only.
 async fn guard(request: Request, next: Next) -> Response {
     if !asks_for_loopback(&request) {
         let why = "the Host header must name the loopback interface\n";
@@ -265,13 +265,13 @@ const MEDIA_TYPES: [&str; 2] = [
 const KEEP_EVERYTHING: &str =
     r#"{"strategyType":"PROBABILISTIC","probabilisticSampling":{"samplingRate":1}}"#;
 
-/// Twice of what the Java client sends at a time.
+/// Twice as much as the Java client sends at a time.
 const MAX_BODY: usize = 2 * 1024 * 1024;
-/// Connections to one port at a time; more of them wait.
+/// How many connections a port has at a time. More of them wait.
 const CONNECTIONS: usize = 32;
 /// How many traces the front page lists.
 const INDEX: usize = 50;
-/// A browser knows Unicode and no escape codes.
+/// The page for a browser, which shows Unicode and no escape codes.
 const PAGE: Style = Style {
     width: 140,
     unicode: true,

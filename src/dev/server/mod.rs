@@ -29,8 +29,8 @@ use crate::thrift::Protocol;
 
 /// An agent, a collector and a viewer inside this program.
 ///
-/// A handle; clones share the server. When the last one is dropped, what has been sent is read to the end,
-/// traces that have not been printed are, and the threads and sockets are gone.
+/// A handle; clones share the server. When the last one is dropped, the server reads the datagrams that are in its
+/// sockets, prints the remaining traces, and ends its threads.
 ///
 /// ```
 /// use std::net::UdpSocket;
@@ -51,7 +51,7 @@ pub struct DevServer {
 struct Inner {
     state: Arc<ServerState>,
     addresses: Addresses,
-    /// Where marks are sent from.
+    /// Sends the marks.
     marker: UdpSocket,
     marks: AtomicU64,
     columns: Option<usize>,
@@ -69,11 +69,11 @@ struct Addresses {
 }
 
 impl DevServer {
-    /// Opens the sockets and starts the threads, all named `tracehound-dev-` and what they do.
+    /// Opens the sockets and starts the threads, whose names begin with `tracehound-dev-`.
     ///
     /// # Errors
     ///
-    /// When not even a free port of the loopback interface can be had, or a thread cannot be started.
+    /// If the loopback interface has no free port, or a thread cannot be started.
     pub fn start(options: DevOptions) -> Result<Self, DevError> {
         let mut ports = Ports::default();
         let query = ports.viewer(options.query_port)?;
@@ -150,27 +150,28 @@ impl DevServer {
         })
     }
 
-    /// Where to send Thrift by UDP in the compact protocol: 127.0.0.1:6831 unless it was taken.
+    /// Returns where to send Thrift by UDP in the compact protocol: 127.0.0.1:6831 unless it was taken.
     pub fn agent_address(&self) -> SocketAddr {
         self.inner.addresses.agents[0]
     }
 
-    /// Where to send Thrift by UDP in the binary protocol: 127.0.0.1:6832 unless it was taken.
+    /// Returns where to send Thrift by UDP in the binary protocol: 127.0.0.1:6832 unless it was taken.
     pub fn binary_agent_address(&self) -> SocketAddr {
         self.inner.addresses.agents[1]
     }
 
-    /// Where to send Thrift by HTTP, as `POST /api/traces`: 127.0.0.1:14268 unless it was taken.
+    /// Returns where to send Thrift by HTTP, as `POST /api/traces`: 127.0.0.1:14268 unless it was taken.
     pub fn collector_address(&self) -> SocketAddr {
         self.inner.addresses.collector
     }
 
-    /// Where to ask for sampling strategies, as `GET /sampling?service=`: 127.0.0.1:5778 unless it was taken.
+    /// Returns where to ask for sampling strategies, as `GET /sampling?service=`: 127.0.0.1:5778 unless it was
+    /// taken.
     pub fn sampling_address(&self) -> SocketAddr {
         self.inner.addresses.sampling
     }
 
-    /// Where to read traces: 127.0.0.1:16699 unless it was taken.
+    /// Returns where to read traces: 127.0.0.1:16699 unless it was taken.
     ///
     /// | request | answer |
     /// |---|---|
@@ -183,7 +184,7 @@ impl DevServer {
         self.inner.addresses.query
     }
 
-    /// All traces that are held, the oldest first.
+    /// Returns all traces that are held, the oldest first.
     pub fn traces(&self) -> Vec<Trace> {
         self.inner.state.look(|store| {
             let ids = store.trace_ids().into_iter();
@@ -191,50 +192,50 @@ impl DevServer {
         })
     }
 
-    /// One trace, if it is held.
+    /// Returns one trace, if it is held.
     pub fn trace(&self, trace_id: TraceId) -> Option<Trace> {
         self.inner.state.look(|store| store.trace(trace_id))
     }
 
-    /// The services of the traces that are held, sorted.
+    /// Returns the services of the traces that are held, sorted.
     pub fn services(&self) -> Vec<String> {
         self.inner.state.look(TraceStore::services)
     }
 
-    /// What has been counted since the start.
+    /// Returns what the server has counted since its start.
     pub fn totals(&self) -> DevTotals {
         self.inner.state.look(TraceStore::totals)
     }
 
-    /// Blocks until `n` spans have been received since the start; false when they have not within `timeout`.
+    /// Blocks until `n` spans have been received since the start. Returns false if that takes longer than `timeout`.
     pub fn wait_for_spans(&self, n: u64, timeout: Duration) -> bool {
         self.inner
             .state
             .wait_until(deadline_after(timeout), |progress| progress.received() >= n)
     }
 
-    /// Blocks until all datagrams that had reached the sockets before this call have been read; false when that
-    /// took longer than `timeout`.
+    /// Blocks until all datagrams that had reached the sockets before this call have been read. Returns false if that
+    /// takes longer than `timeout`.
     pub fn wait_until_read(&self, timeout: Duration) -> bool {
         self.inner.wait_until_read(deadline_after(timeout))
     }
 
-    /// Blocks until all traces that have been received have come to rest and have been printed; false when they have
-    /// not within `timeout`. True at once where nothing is printed.
+    /// Blocks until all traces that have been received are at rest and printed. Returns false if that takes longer than
+    /// `timeout`, and true at once if nothing is printed.
     ///
-    /// For programs that print something themselves and want it before or after the picture. Flush the tracers first.
+    /// Lets a program print lines of its own before or after a picture. Flush the tracers first.
     pub fn wait_until_printed(&self, timeout: Duration) -> bool {
         self.inner
             .state
             .wait_until(deadline_after(timeout), Progress::has_printed)
     }
 
-    /// Forgets all traces. The totals stay as they are.
+    /// Drops all traces. The totals stay as they are.
     pub fn clear(&self) {
         self.inner.state.clear();
     }
 
-    /// Prints traces, in ASCII, to `writer` from now on, and those that have not been printed yet.
+    /// Prints traces to `writer` from now on, in ASCII. Begins with those that have not been printed yet.
     pub fn print_waterfalls_to(&self, writer: impl Write + Send + 'static) {
         let printer = Printer::to_writer(Box::new(writer), self.inner.columns);
         self.inner.state.print_to(printer);
@@ -245,7 +246,7 @@ impl DevServer {
         self.inner.state.is_printing()
     }
 
-    /// What the threads share: it does not keep the server running.
+    /// Returns the state that the threads share, which does not keep the server running.
     pub(crate) fn state(&self) -> &Arc<ServerState> {
         &self.inner.state
     }
@@ -268,12 +269,12 @@ pub(crate) enum Found {
 pub(crate) struct WeakServer(Weak<Inner>);
 
 impl WeakServer {
-    /// Of no server.
+    /// Returns a handle to no server.
     pub(crate) const fn new() -> Self {
         Self(Weak::new())
     }
 
-    /// A handle that does, while the server runs.
+    /// Returns a handle that keeps the server running, unless it has ended.
     pub(crate) fn upgrade(&self) -> Option<DevServer> {
         self.0.upgrade().map(|inner| DevServer { inner })
     }
@@ -295,12 +296,12 @@ impl Inner {
         Ok(())
     }
 
-    /// A mark is a datagram of our own: whatever was in the socket before it has been read when it is seen.
+    /// Sends a mark, a datagram of the server's own, and waits until it is read: the datagrams before it are read then.
     fn wait_until_read(&self, deadline: Instant) -> bool {
         let mark = self.marks.fetch_add(1, Ordering::Relaxed) + 1;
         loop {
             self.send_mark(mark);
-            // Where the socket is full the mark is lost, and sent again.
+            // A full socket drops the mark, so it is sent again.
             let again = deadline.min(deadline_after(Duration::from_millis(20)));
             let is_seen = |progress: &Progress| progress.has_seen(mark);
             if self.state.wait_until(again, is_seen) {
@@ -321,7 +322,7 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        // Where the start has failed, there is nobody who would see the mark.
+        // If the start has failed, some thread is missing, and no mark would be seen.
         if self.threads.len() == THREADS {
             self.wait_until_read(deadline_after(LAST_READ));
         }
@@ -336,5 +337,5 @@ impl Drop for Inner {
 }
 
 const THREADS: usize = 4;
-/// How long the end waits for datagrams that are in the sockets already.
+/// How long a drop waits until the datagrams in the sockets are read.
 const LAST_READ: Duration = Duration::from_millis(500);

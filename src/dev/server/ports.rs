@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use crate::dev::error::DevError;
 use crate::dev::server::peer::Peer;
 
-/// Opens sockets, and remembers which ports were taken.
+/// Opens sockets and records which ports were taken.
 #[derive(Default)]
 pub(crate) struct Ports {
     taken: Vec<String>,
@@ -28,12 +28,12 @@ impl Ports {
         self.peer.as_ref()
     }
 
-    /// A UDP socket on loopback: that port, or any when it is taken.
+    /// Opens a UDP socket on loopback: at that port, or at any if it is taken.
     pub(crate) fn udp(&mut self, what: &str, port: u16) -> Result<UdpSocket, DevError> {
         self.open(what, port, UdpSocket::bind, UdpSocket::local_addr)
     }
 
-    /// The same for TCP.
+    /// Opens a TCP listener on loopback: at that port, or at any if it is taken.
     pub(crate) fn tcp(&mut self, what: &str, port: u16) -> Result<TcpListener, DevError> {
         self.open(what, port, TcpListener::bind, TcpListener::local_addr)
     }
@@ -58,7 +58,7 @@ impl Ports {
         }
     }
 
-    /// What to say of ports that were taken, if any was.
+    /// Returns a line about the ports that were taken, if any was.
     pub(crate) fn taken(&self) -> Option<String> {
         let owner = match &self.peer {
             None => "likely by a real Jaeger".to_owned(),

@@ -10,41 +10,45 @@ use crate::dev::view::printer::{Footer, Printer};
 use crate::dev::view::schedule::{PrintSchedule, PrintStep};
 use crate::thrift::{Batch, Protocol, decode_message};
 
-/// What the threads share.
+/// The state that the threads of the server share.
 #[derive(Debug)]
 pub(crate) struct ServerState {
+    /// Where marks come from.
     marker: SocketAddr,
+    /// Where traces can be read.
     query: SocketAddr,
     progress: Mutex<Progress>,
-    /// A span has come, a mark has been seen, or it is time to stop.
+    /// Notified when a span has come, a mark has been seen, or it is time to stop.
     changed: Condvar,
-    /// Never locked together with the state: a writer may block.
+    /// Never locked together with `progress`: a writer may block.
     printer: Mutex<Option<Printer>>,
 }
 
+/// The traces, and how far receiving and printing have come.
 #[derive(Debug)]
 pub(crate) struct Progress {
     store: TraceStore,
     schedule: PrintSchedule,
     is_printing: bool,
-    /// A picture is on its way to the output.
+    /// A picture is being drawn and written.
     is_drawing: bool,
+    /// The latest mark that was read from the compact and the binary socket.
     marks_seen: [u64; 2],
     is_stopping: bool,
 }
 
 impl Progress {
-    /// How many spans have come since the start.
+    /// Returns how many spans have come since the start.
     pub(crate) fn received(&self) -> u64 {
         self.store.totals().received
     }
 
-    /// Whether both sockets have been read up to that mark.
+    /// Returns whether both sockets have been read up to that mark.
     pub(crate) fn has_seen(&self, mark: u64) -> bool {
         self.marks_seen.iter().all(|&seen| seen >= mark)
     }
 
-    /// Whether nothing that has come is still to be printed.
+    /// Returns whether every trace that has come is printed.
     pub(crate) fn has_printed(&self) -> bool {
         let is_done =
             !self.is_drawing && self.schedule.is_empty() && self.store.unshown().is_empty();
@@ -53,7 +57,7 @@ impl Progress {
 }
 
 impl ServerState {
-    /// Marks come from `marker`; traces can be read at `query`.
+    /// Returns the state of a server that receives its marks from `marker` and shows its traces at `query`.
     pub(crate) fn new(
         store: TraceStore,
         printer: Option<Printer>,
@@ -76,28 +80,28 @@ impl ServerState {
         }
     }
 
-    /// Takes a batch in.
+    /// Stores a batch.
     pub(crate) fn insert(&self, batch: Batch) {
         self.change(|progress| progress.store.insert(batch, instant_now()));
     }
 
-    /// Counts what could not be read.
+    /// Counts a datagram or body that could not be read.
     pub(crate) fn count_undecodable(&self) {
         self.change(|progress| progress.store.count_undecodable());
     }
 
-    /// Remembers a span of this process that has started.
+    /// Records a span of this process that has started.
     pub(crate) fn note_open(&self, span: OpenSpan) {
-        // No notice to anybody: a span that has started brings no trace to rest.
+        // No thread waits for this: a span that starts brings no trace to rest.
         self.lock().store.note_open(span);
     }
 
-    /// Forgets all traces.
+    /// Drops all traces.
     pub(crate) fn clear(&self) {
         self.change(|progress| progress.store.clear());
     }
 
-    /// Prints there from now on.
+    /// Prints by this printer from now on.
     pub(crate) fn print_to(&self, printer: Printer) {
         *self.printer() = Some(printer);
         self.change(|progress| progress.is_printing = true);
@@ -108,17 +112,17 @@ impl ServerState {
         self.lock().is_printing
     }
 
-    /// Has all threads come to an end that wait here.
+    /// Asks every waiting thread to stop.
     pub(crate) fn stop(&self) {
         self.change(|progress| progress.is_stopping = true);
     }
 
-    /// Looks into the store.
+    /// Calls a function with the store.
     pub(crate) fn look<R>(&self, look: impl FnOnce(&TraceStore) -> R) -> R {
         look(&self.lock().store)
     }
 
-    /// Waits until `is_so`, or until the deadline; false then.
+    /// Waits until `is_so` holds. Returns false if it does not by the deadline.
     pub(crate) fn wait_until(&self, deadline: Instant, is_so: impl Fn(&Progress) -> bool) -> bool {
         let mut progress = self.lock();
         while !is_so(&progress) {
@@ -136,7 +140,7 @@ impl ServerState {
         let mut buffer = vec![0; MAX_DATAGRAM];
         loop {
             let received = socket.recv_from(&mut buffer);
-            // Looked at after every datagram: the mark that is to wake this thread is lost when the socket is full.
+            // Checked after every datagram: a full socket drops the mark that should wake this thread.
             if self.lock().is_stopping {
                 return;
             }
@@ -151,13 +155,13 @@ impl ServerState {
                         },
                     }
                 }
-                // Errors are of single datagrams; should one stay, it must not cost a processor.
+                // An error concerns one datagram. If it persists, the pause keeps this thread from spinning.
                 Err(_) => thread::park_timeout(Duration::from_millis(10)),
             }
         }
     }
 
-    /// Prints traces as they come to rest, until it is time to stop.
+    /// Prints traces when they are at rest, until it is time to stop.
     pub(crate) fn print(&self) {
         let mut progress = self.lock();
         while !progress.is_stopping {
@@ -194,7 +198,7 @@ impl ServerState {
         }
     }
 
-    /// Prints what the end has found unprinted.
+    /// Prints the remaining traces when the server ends.
     pub(crate) fn print_remaining(&self) {
         let mut printer = self.printer();
         let Some(printer) = printer.as_mut() else {
@@ -258,5 +262,5 @@ impl ServerState {
     }
 }
 
-/// The largest there are.
+/// The length of the largest UDP datagram.
 const MAX_DATAGRAM: usize = 65_536;

@@ -15,62 +15,63 @@ use crate::model::{Process, SpanId, TagRef, TraceId, tags};
 use crate::reporter::OwnedSpan;
 use crate::thrift::{Batch, ClientStats};
 
-/// What the embedded agent has counted since its start.
+/// The counters of the embedded agent since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DevTotals {
     /// Spans that came and could be read.
     pub received: u64,
-    /// Of these, those that could not be kept: an id is zero, or its trace alone fills the store.
+    /// Received spans that could not be kept: an id was zero, or the trace alone filled the store.
     pub dropped: u64,
-    /// Of these, those that were let go of to make room for newer traces.
+    /// Received spans that were dropped later to make room for newer traces.
     pub evicted: u64,
     /// Datagrams and request bodies that could not be read.
     pub undecodable: u64,
-    /// Spans that the senders say they have lost before sending them (`ClientStats` of a batch).
+    /// Spans that clients lost before sending them, as they report it (`ClientStats` of a batch).
     pub lost_by_clients: u64,
 }
 
-/// How much a [`TraceStore`] keeps.
+/// The bounds of a [`TraceStore`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StoreLimits {
     pub(crate) traces: usize,
     pub(crate) bytes: usize,
 }
 
-/// Traces by id, bounded in number and bytes: the oldest goes first. Time is handed in.
+/// Traces by id, bounded in number and bytes: the oldest is dropped first. Callers pass the time in.
 #[derive(Debug)]
 pub(crate) struct TraceStore {
     limits: StoreLimits,
     traces: HashMap<TraceId, StoredTrace>,
-    /// By the arrival of the first span.
+    /// The ids of the traces, in the order in which their first spans came.
     order: VecDeque<TraceId>,
     bytes: usize,
     open: OpenSpans,
-    /// The latest counters of each client.
+    /// The losses that each client has reported, by its id.
     clients: HashMap<String, u64>,
     totals: DevTotals,
 }
 
+/// The spans of one trace, and whether it is at rest.
 #[derive(Debug)]
 struct StoredTrace {
     spans: Vec<Arc<ReceivedSpan>>,
-    /// The processes seen last, so that those of one client are kept once.
+    /// The latest processes, so that spans of one client share theirs.
     processes: VecDeque<Arc<Process>>,
     bytes: usize,
     last_span: Instant,
-    /// How many of the spans have been claimed for a picture.
+    /// How many of the spans are in a picture, or in one that waits for its turn.
     shown: usize,
-    /// Whether a parent is not there; `None` when that has to be found out again.
+    /// Whether a parent is missing; `None` if that is not known since the last span.
     is_incomplete: Option<bool>,
 }
 
-/// Which traces have come to rest.
+/// The traces that have come to rest.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Settled {
-    /// Now, and not claimed before.
+    /// Those that are at rest and not claimed, the one that came to rest first at the front.
     pub(crate) ready: Vec<TraceId>,
-    /// When the next one will, if nothing comes before.
+    /// When the next one comes to rest, if no span comes before.
     pub(crate) next: Option<Instant>,
 }
 
@@ -87,7 +88,7 @@ impl TraceStore {
         }
     }
 
-    /// Takes a batch in.
+    /// Stores a batch.
     pub(crate) fn insert(&mut self, batch: Batch, now: Instant) {
         if let Some(stats) = batch.stats {
             self.note_stats(&batch.process, stats);
@@ -102,24 +103,24 @@ impl TraceStore {
         }
     }
 
-    /// Counts what could not be read.
+    /// Counts a datagram or body that could not be read.
     pub(crate) fn count_undecodable(&mut self) {
         self.totals.undecodable += 1;
     }
 
-    /// Remembers a span of this process that has started: its trace is not at rest until it comes.
+    /// Records a span of this process that has started. Its trace is not at rest until the span comes.
     pub(crate) fn note_open(&mut self, span: OpenSpan) {
         self.open.open(span);
     }
 
-    /// Forgets all traces. The totals stay.
+    /// Drops all traces. The totals stay.
     pub(crate) fn clear(&mut self) {
         self.traces.clear();
         self.order.clear();
         self.bytes = 0;
     }
 
-    /// The spans of a trace that have come so far.
+    /// Returns a copy of a trace as it is now.
     pub(crate) fn trace(&self, trace_id: TraceId) -> Option<Trace> {
         let held = self.traces.get(&trace_id)?;
         Some(Trace {
@@ -129,12 +130,12 @@ impl TraceStore {
         })
     }
 
-    /// All traces that are held, the oldest first.
+    /// Returns the ids of all traces that are held, the oldest first.
     pub(crate) fn trace_ids(&self) -> Vec<TraceId> {
         self.order.iter().copied().collect()
     }
 
-    /// The services of all traces that are held, sorted.
+    /// Returns the services of all traces that are held, sorted.
     pub(crate) fn services(&self) -> Vec<String> {
         let spans = self.traces.values().flat_map(|held| &held.spans);
         let names: BTreeSet<&str> = spans.map(|span| span.service_name()).collect();
@@ -145,10 +146,11 @@ impl TraceStore {
         self.totals
     }
 
-    /// Which traces have come to rest by `now`, the one that came to rest first at the front.
+    /// Returns the traces that have come to rest by `now`.
     ///
-    /// At rest: no span has come for 200 ms and none is known to be open. A parent that is not there is most
-    /// likely open too, but may also be in a process that sends nowhere: it is waited for during two seconds.
+    /// A trace is at rest if no span of it has come for 200 ms and its root is not known to be open. A parent that is
+    /// missing is most likely open too, but its process may send to another agent, so the store waits for it for two
+    /// seconds only.
     pub(crate) fn settled(&mut self, now: Instant) -> Settled {
         let mut ready = Vec::new();
         let mut settled = Settled::default();
@@ -171,14 +173,14 @@ impl TraceStore {
         settled
     }
 
-    /// Marks a trace as shown with the spans that it has now.
+    /// Marks the spans that a trace has now as shown.
     pub(crate) fn claim(&mut self, trace_id: TraceId) {
         if let Some(held) = self.traces.get_mut(&trace_id) {
             held.shown = held.spans.len();
         }
     }
 
-    /// All traces with spans that have not been shown, at rest or not, the oldest first.
+    /// Returns all traces with spans that are not shown, at rest or not, the oldest first.
     pub(crate) fn unshown(&self) -> Vec<TraceId> {
         let is_unshown = |id: &TraceId| {
             let held = self.traces.get(id);
@@ -205,7 +207,7 @@ impl TraceStore {
         self.make_room(trace_id);
     }
 
-    /// Lets go of the oldest traces, of the newest span's last. Where that one is too large by itself, the
+    /// Drops the oldest traces, but never the one with the newest span. If that trace alone is too large, its newest
     /// span is refused.
     fn make_room(&mut self, newest: TraceId) {
         while self.traces.len() > self.limits.traces || self.bytes > self.limits.bytes {
@@ -238,7 +240,7 @@ impl TraceStore {
         }
     }
 
-    /// The counters grow from a client's start, so only the difference is news.
+    /// Adds what a client has lost since its last report: its counters grow from its start.
     fn note_stats(&mut self, process: &Process, stats: ClientStats) {
         let uuid = process.tags.iter().find(|tag| tag.key == tags::CLIENT_UUID);
         let Some(TagRef::String(uuid)) = uuid.map(|tag| tag.value.as_ref()) else {
@@ -274,7 +276,7 @@ impl StoredTrace {
         }
     }
 
-    /// The process as this trace has it already, and how many bytes that costs.
+    /// Returns the process as this trace shares it, and how many bytes it adds to the trace.
     fn process(&mut self, process: &Arc<Process>) -> (Arc<Process>, usize) {
         if let Some(known) = self.processes.iter().find(|known| *known == process) {
             return (known.clone(), 0);
@@ -299,10 +301,11 @@ impl StoredTrace {
     }
 }
 
-/// A trace is at rest when no span has come for so long.
+/// How long no span must come before a trace is at rest.
 const QUIET: Duration = Duration::from_millis(200);
-/// How long a parent that is not there is waited for.
+/// How long no span must come before a trace with a missing parent is at rest.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How many clients' losses are counted.
 const MAX_CLIENTS: usize = 256;
-/// More processes than this in one trace are kept more than once.
+/// How many processes a trace looks through for one that it can share.
 const MAX_PROCESSES: usize = 16;

@@ -13,7 +13,7 @@ fn ms(n: u64) -> Duration {
 }
 
 #[test]
-fn spans_of_a_trace_come_together_in_any_order_and_from_any_process() {
+fn a_trace_collects_its_spans_in_any_order_and_from_any_process() {
     let (mut store, now) = (TraceStore::new(GENEROUS), instant_now());
     store.insert(batch("pay", [wire(1, 3, 2), wire(2, 9, 0)]), now);
     store.insert(batch("shop", [wire(1, 1, 0), wire(1, 2, 1)]), now);
@@ -50,7 +50,7 @@ fn a_trace_is_at_rest_200_ms_after_its_last_span() {
 }
 
 #[test]
-fn who_came_to_rest_first_is_first() {
+fn the_trace_that_came_to_rest_first_is_ready_first() {
     let (mut store, start) = (TraceStore::new(GENEROUS), instant_now());
     for (trace, at) in [(3, 20), (1, 10), (2, 30)] {
         store.insert(batch("shop", [wire(trace, 1, 0)]), start + ms(at));
@@ -74,7 +74,7 @@ fn a_trace_with_an_open_span_is_not_at_rest() {
 }
 
 #[test]
-fn a_parent_that_is_not_there_is_waited_for_two_seconds() {
+fn a_trace_waits_two_seconds_for_a_missing_parent() {
     let (mut store, start) = (TraceStore::new(GENEROUS), instant_now());
     store.insert(batch("shop", [wire(1, 2, 1)]), start);
     let settled = store.settled(start + ms(500));
@@ -92,7 +92,7 @@ fn a_parent_that_is_not_there_is_waited_for_two_seconds() {
 }
 
 #[test]
-fn the_oldest_trace_goes_first_and_is_counted() {
+fn the_oldest_trace_is_dropped_first_and_counted() {
     let limits = StoreLimits {
         traces: 2,
         bytes: 1 << 20,
@@ -107,7 +107,7 @@ fn the_oldest_trace_goes_first_and_is_counted() {
 }
 
 #[test]
-fn the_trace_of_the_newest_span_goes_last() {
+fn the_trace_of_the_newest_span_is_dropped_last() {
     let limits = StoreLimits {
         traces: 10,
         bytes: 20_000,
@@ -125,7 +125,7 @@ fn the_trace_of_the_newest_span_goes_last() {
 }
 
 #[test]
-fn bytes_are_bounded_and_what_is_too_large_is_refused() {
+fn the_store_bounds_its_bytes_and_refuses_spans_that_are_too_large() {
     let limits = StoreLimits {
         traces: 1_000,
         bytes: 20_000,
@@ -142,7 +142,7 @@ fn bytes_are_bounded_and_what_is_too_large_is_refused() {
     );
     assert_eq!(store.order.len(), store.traces.len());
 
-    // One trace without an end: the others go, then its own spans are refused.
+    // A trace that only grows: first the others are dropped, then its own spans are refused.
     store.insert(batch("shop", (1..=500).map(|id| wire(9_999, id, 0))), now);
     assert_eq!(store.trace_ids(), [trace_id(9_999)]);
     assert!(store.bytes <= limits.bytes);
@@ -150,7 +150,7 @@ fn bytes_are_bounded_and_what_is_too_large_is_refused() {
     let held = store.trace(trace_id(9_999)).expect("held").spans.len() as u64;
     assert_eq!(totals.received, totals.evicted + totals.dropped + held);
 
-    // A span that alone is larger than everything.
+    // A span larger than the whole store.
     let mut huge = wire(5, 1, 0);
     huge.operation_name = "x".repeat(30_000);
     store.insert(batch("shop", [huge]), now);
@@ -169,7 +169,7 @@ fn spans_without_ids_are_refused() {
 }
 
 #[test]
-fn what_clients_say_they_lost_is_counted_once() {
+fn each_loss_that_a_client_reports_is_counted_once() {
     let (mut store, now) = (TraceStore::new(GENEROUS), instant_now());
     let report = |uuid: &'static str, lost: i64| Batch {
         process: Process::new("shop", vec![Tag::new("client-uuid", uuid)]),

@@ -17,8 +17,10 @@ use crate::sampler::{ConstSampler, Sampler};
 use crate::tracer::{BuildError, JaegerTracer, TracerBuilder};
 
 impl DevServer {
-    /// A tracer whose spans travel to this server by UDP, all of them, and which holds it: with the last of its
-    /// tracers and handles the server is gone, and has printed what was left.
+    /// Returns a tracer that keeps every trace and sends it to this server by UDP.
+    ///
+    /// The tracer keeps the server running. When the last of its tracers and handles is dropped, the server prints the
+    /// remaining traces and ends.
     ///
     /// ```
     /// use std::time::Duration;
@@ -35,7 +37,7 @@ impl DevServer {
     ///
     /// # Errors
     ///
-    /// When the service name is empty or blank.
+    /// If the service name is empty or blank.
     pub fn tracer(&self, service_name: impl Into<String>) -> Result<JaegerTracer, BuildError> {
         self.tracer_builder(service_name).build()
     }
@@ -178,7 +180,7 @@ fn off(error: &dyn std::error::Error) -> JaegerTracer {
     JaegerTracer::disabled()
 }
 
-/// Short: whoever has just made a trace looks at it.
+/// How long a finished span waits: a developer looks at the trace right after the request.
 pub(crate) const FLUSH_INTERVAL: Duration = Duration::from_millis(50);
 
 #[cfg(test)]

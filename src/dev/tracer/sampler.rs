@@ -7,14 +7,15 @@ use crate::model::{SpanId, Timestamp};
 use crate::sampler::{ConstSampler, Sampler, SamplingDecision, SpanView};
 use crate::sync::generation;
 
-/// Keeps every trace, and tells the embedded agent which have begun here: they are not at rest before their
-/// root has come.
+/// A sampler that keeps every trace and tells the embedded agent which ones begin in this process.
+///
+/// Such a trace is at rest only after its root has come.
 #[derive(Debug)]
 pub(crate) struct DevSampler {
     keep: ConstSampler,
-    /// Not the server itself: a span that is still open must not keep it running.
+    /// Not the server itself, which a span that is still open would keep running.
     state: Arc<ServerState>,
-    /// Of the process that the server is in.
+    /// The generation of the process that the server is in.
     generation: u32,
     service_name: String,
 }
@@ -32,8 +33,8 @@ impl DevSampler {
 
 impl Sampler for DevSampler {
     fn on_create_span(&self, span: &SpanView<'_>) -> SamplingDecision {
-        // A root's span id is the low half of its trace id. Local roots that have a parent elsewhere have a
-        // decision already, and the sampler is not asked. A forked child must not wait for the server's lock.
+        // A root's span id is the low half of its trace id. A local root with a remote parent is decided already, so
+        // the sampler is not asked. A forked child must not wait for the server's lock.
         if span.is_local_root
             && self.generation == generation()
             && let Some(span_id) = SpanId::new(span.trace_id.low())

@@ -9,7 +9,7 @@ use crate::dev::view::waterfall::{Style, draw};
 use crate::model::TraceId;
 use crate::panics::caught;
 
-/// Where pictures go.
+/// Draws traces and writes them to standard output or a writer.
 pub(crate) struct Printer {
     to: To,
     color: bool,
@@ -22,7 +22,7 @@ enum To {
 }
 
 impl Printer {
-    /// As the options say; `None` where nothing is printed.
+    /// Returns the printer that the options ask for, or `None` if nothing should be printed.
     pub(crate) fn new(options: &mut DevOptions) -> Option<Self> {
         let to = match (options.writer.take(), options.waterfall) {
             (Some(writer), _) => To::Writer(writer),
@@ -37,7 +37,7 @@ impl Printer {
         })
     }
 
-    /// ASCII to a writer.
+    /// Returns a printer that writes ASCII to a writer.
     pub(crate) fn to_writer(writer: Box<dyn Write + Send>, columns: Option<usize>) -> Self {
         Self {
             to: To::Writer(writer),
@@ -46,7 +46,7 @@ impl Printer {
         }
     }
 
-    /// Prints a trace. Who does not want to read any more, misses it: errors are left alone.
+    /// Prints a trace. Errors of the output are ignored: its reader may have gone.
     pub(crate) fn print(&mut self, trace: &Trace, footer: &Footer) {
         let style = self.style();
         let mut text = draw(trace, &style);
@@ -55,7 +55,7 @@ impl Printer {
         self.write(&text);
     }
 
-    /// Says that so many traces have not been printed.
+    /// Prints how many traces have been skipped.
     pub(crate) fn print_skipped(&mut self, skipped: u64) {
         match skipped {
             0 => {}
@@ -66,7 +66,7 @@ impl Printer {
 
     fn write(&mut self, text: &str) {
         let write = |to: &mut dyn Write| to.write_all(text.as_bytes()).and_then(|()| to.flush());
-        // A writer of the user's that panics costs its picture and nothing else.
+        // The writer is user code: if it panics, only this picture is lost.
         caught(|| match &mut self.to {
             To::Stdout => write(&mut stdout().lock()),
             To::Writer(writer) => write(writer),
@@ -98,7 +98,7 @@ impl fmt::Debug for Printer {
 /// The line under a picture.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Footer {
-    /// Where the trace can be read; `None` when that is over.
+    /// Where the trace can be read; `None` once the server stops.
     pub(crate) query: Option<SocketAddr>,
     pub(crate) totals: DevTotals,
 }
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_writer_that_panics_or_fails_harms_nobody() {
+    fn the_printer_survives_a_writer_that_panics_or_fails() {
         struct Panics;
         impl Write for Panics {
             fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {

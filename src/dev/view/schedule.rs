@@ -4,28 +4,28 @@ use std::time::{Duration, Instant};
 use crate::dev::store::{Settled, TraceStore};
 use crate::model::TraceId;
 
-/// Decides which traces are printed, and when. Time and traces are handed in.
+/// Decides which traces are printed, and when. Callers pass the time and the traces in.
 ///
-/// Two a second at most. A few more wait for their turn; what comes on top of these is only counted.
+/// At most two traces are printed a second. A few more wait for their turn, and the others are only counted.
 #[derive(Debug, Default)]
 pub(crate) struct PrintSchedule {
     waiting: VecDeque<TraceId>,
-    /// When the last two were printed, the earlier one first.
+    /// When the last two traces were printed, the earlier one first.
     printed: [Option<Instant>; 2],
     skipped: u64,
 }
 
-/// What to do next.
+/// What the printing thread should do next.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum PrintStep {
-    /// Print this trace, and say that so many others are not printed.
+    /// Print this trace, and say how many others are not printed.
     Print(TraceId, u64),
-    /// Look again at that time, or when a span has come.
+    /// Ask again at that time, or when a span has come.
     Wait(Option<Instant>),
 }
 
 impl PrintSchedule {
-    /// Looks at what has come to rest by `now`.
+    /// Claims the traces that have come to rest by `now`, and returns the next step.
     pub(crate) fn next(&mut self, store: &mut TraceStore, now: Instant) -> PrintStep {
         let Settled { ready, next } = store.settled(now);
         for trace_id in ready {
@@ -55,12 +55,12 @@ impl PrintSchedule {
         }
     }
 
-    /// Whether no trace waits for its turn.
+    /// Returns whether no trace waits for its turn.
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    /// What is left at the end, at rest or not: the traces to print, and how many more there would be.
+    /// Returns the remaining traces to print at the end, at rest or not, and how many more are skipped.
     pub(crate) fn last(&mut self, store: &mut TraceStore) -> (Vec<TraceId>, u64) {
         let mut left: Vec<TraceId> = self.waiting.drain(..).collect();
         for trace_id in store.unshown() {
@@ -75,11 +75,11 @@ impl PrintSchedule {
     }
 }
 
-/// At most two traces are printed within this.
+/// The time in which at most two traces are printed.
 const PRINT_WINDOW: Duration = Duration::from_secs(1);
 /// How many traces wait for their turn; at two a second, the last one for four seconds.
 const MAX_WAITING: usize = 8;
-/// How many are printed at the end, when there is no second to wait for.
+/// How many traces are printed at the end, where none can wait.
 const MAX_AT_EXIT: usize = 10;
 
 #[cfg(test)]
@@ -98,7 +98,7 @@ mod tests {
 
     fn insert(store: &mut TraceStore, traces: impl IntoIterator<Item = u64>, now: Instant) {
         for trace in traces {
-            // One after the other, so that the order in which they come to rest is known.
+            // One nanosecond apart, so that the order in which they come to rest is known.
             let batch = batch("shop", [wire(trace as i64, 1, 0)]);
             store.insert(batch, now + Duration::from_nanos(trace));
         }
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn two_are_printed_in_any_second_a_few_wait_and_the_rest_are_counted() {
+    fn two_traces_are_printed_a_second_a_few_wait_and_the_rest_are_counted() {
         let (mut store, mut schedule, start) = (store(), PrintSchedule::default(), instant_now());
         insert(&mut store, 1..=30, start);
         let mut now = start + Duration::from_secs(1);
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_and_what_is_not_at_rest_is_printed_at_the_end() {
+    fn traces_that_wait_or_are_not_at_rest_are_printed_at_the_end() {
         let (mut store, mut schedule, start) = (store(), PrintSchedule::default(), instant_now());
         insert(&mut store, 1..=4, start);
         let now = start + Duration::from_secs(1);

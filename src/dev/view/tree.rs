@@ -1,4 +1,4 @@
-//! The shape of a trace: who is under whom, in what order, and which spans made it take as long as it did.
+//! The shape of a trace: the parent of each span, the order of the rows, and the critical path.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use crate::dev::store::trace::{OpenSpan, ReceivedSpan, Trace};
 use crate::model::{ReferenceType, SpanId, tags};
 
-/// The spans of a trace, each after its parent and siblings by start.
+/// The spans of a trace in the order of the rows: parents before children, siblings by their starts.
 #[derive(Debug)]
 pub(crate) struct Tree<'a> {
     pub(crate) nodes: Vec<Node<'a>>,
@@ -16,7 +16,7 @@ pub(crate) struct Tree<'a> {
     pub(crate) end: i64,
 }
 
-/// One span in its place. Times are microseconds since the epoch.
+/// A span in its place in the tree. Times are microseconds since the epoch.
 #[derive(Debug)]
 pub(crate) struct Node<'a> {
     pub(crate) span: TreeSpan<'a>,
@@ -27,27 +27,27 @@ pub(crate) struct Node<'a> {
     pub(crate) depth: usize,
     pub(crate) start: i64,
     pub(crate) end: i64,
-    /// The stretches of time in which the trace waited for this very span.
+    /// The stretches of time in which the trace waited for this span itself, the latest first.
     pub(crate) critical: Vec<(i64, i64)>,
 }
 
-/// What is known of a span.
+/// A span of the tree: received, or still open.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum TreeSpan<'a> {
     Received(&'a ReceivedSpan),
-    /// It began no later than this: clocks that are read at different places differ by a little, and an open root
-    /// has begun before everything below it.
+    /// An open root, and the earliest start in the trace. Clocks differ a little between processes, and a root cannot
+    /// start after the spans below it.
     Open(&'a OpenSpan, i64),
 }
 
-/// How a span hangs in the tree.
+/// How a span is connected to its parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Link {
-    /// It has no parent.
+    /// The span has no parent.
     Root,
     ChildOf,
     FollowsFrom,
-    /// Its parent has not been received, or is one of its own descendants.
+    /// The parent has not been received, or is a descendant of the span.
     Orphan,
 }
 
@@ -88,7 +88,7 @@ impl<'a> TreeSpan<'a> {
         }
     }
 
-    /// `None` while it is open.
+    /// Returns the end, or `None` while the span is open.
     fn end(self) -> Option<i64> {
         match self {
             Self::Received(span) => {
@@ -123,7 +123,7 @@ impl<'a> Tree<'a> {
         tree
     }
 
-    /// How many levels there are.
+    /// Returns how many levels the tree has.
     pub(crate) fn depth(&self) -> usize {
         self.nodes
             .iter()
@@ -132,8 +132,10 @@ impl<'a> Tree<'a> {
             .unwrap_or(0)
     }
 
-    /// Walks back from the end of the longest root: whoever ended last was waited for, and before it began
-    /// its parent, or the child that had ended last by then. Spans that merely follow are nobody's business.
+    /// Finds the critical path, walking back in time from the end of the longest root.
+    ///
+    /// A span waited for the child that ended last. Before that child began, it waited for the child that had ended
+    /// last by then, or worked itself. Spans that only follow are not waited for.
     fn find_critical_path(&mut self) {
         let roots = self.nodes.iter().enumerate();
         let Some((root, _)) = roots
@@ -167,7 +169,7 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// Starts and ends with what lies outside of the parent cut off: clocks differ.
+    /// Returns starts and ends, cut to those of the parent: clocks differ between processes.
     fn clamped(&self) -> Vec<(i64, i64)> {
         let mut within: Vec<(i64, i64)> = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
@@ -182,7 +184,7 @@ impl<'a> Tree<'a> {
         within
     }
 
-    /// For each node the children that it may have waited for, the one that ended last at the end.
+    /// Returns for each node the children that it may have waited for, ordered by their ends.
     fn children_by_end(&self, within: &[(i64, i64)]) -> Vec<Vec<usize>> {
         let mut children = vec![Vec::new(); self.nodes.len()];
         for (index, node) in self.nodes.iter().enumerate() {
@@ -200,9 +202,9 @@ impl<'a> Tree<'a> {
     }
 }
 
-/// For each span the one that it hangs under.
+/// Finds the parent of each span.
 fn parents(spans: &[TreeSpan<'_>]) -> Vec<(Option<usize>, Link)> {
-    // A client and its server may share an id (Zipkin's way), so a child looks in its own service first.
+    // In Zipkin's model a client and its server share an id, so the parent is first looked for in the same service.
     let mut by_id: HashMap<SpanId, usize> = HashMap::new();
     let mut by_service: HashMap<(SpanId, &str), usize> = HashMap::new();
     for (index, span) in spans.iter().enumerate() {
@@ -239,7 +241,7 @@ fn parents(spans: &[TreeSpan<'_>]) -> Vec<(Option<usize>, Link)> {
     (0..spans.len()).map(parent).collect()
 }
 
-/// The spans in the order in which they are drawn. No recursion: a trace may be as deep as it has spans.
+/// Returns the spans in the order of the rows. Does not recurse: a trace may be as deep as it has spans.
 fn in_order<'a>(spans: &[TreeSpan<'a>], end: i64) -> Vec<Node<'a>> {
     let parents = parents(spans);
     let mut by_start: Vec<usize> = (0..spans.len()).collect();
@@ -279,7 +281,7 @@ fn in_order<'a>(spans: &[TreeSpan<'a>], end: i64) -> Vec<Node<'a>> {
             place_with_descendants(index, link);
         }
     }
-    // What is left hangs under itself: a circle. It is cut open at its earliest span.
+    // The remaining spans form circles. Each is cut open at its earliest span.
     for &index in &by_start {
         place_with_descendants(index, Link::Orphan);
     }
@@ -291,7 +293,7 @@ mod tests {
     use super::*;
     use crate::dev::store::fixtures::{START, SpanFixture, span, trace};
 
-    /// For each span on the critical path its name and stretches, after the start of the trace.
+    /// Returns the name and the stretches of each span on the critical path, in time since the start of the trace.
     fn critical(spans: impl IntoIterator<Item = SpanFixture>) -> Vec<(String, Vec<(i64, i64)>)> {
         let trace = trace(spans);
         let tree = Tree::new(&trace);
@@ -313,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn who_ended_last_was_waited_for() {
+    fn the_child_that_ended_last_was_waited_for() {
         let spans = [
             span("a", "root", 1, 0, 100),
             span("a", "first", 2, 10, 40).child_of(1),
@@ -334,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn what_merely_follows_is_not_waited_for() {
+    fn a_span_that_only_follows_is_not_waited_for() {
         let spans = [
             span("a", "root", 1, 0, 100),
             span("a", "mail", 2, 10, 90).follows(1),
@@ -343,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_outside_of_the_parent_is_cut_off() {
+    fn time_outside_of_the_parent_is_not_on_the_critical_path() {
         let spans = [
             span("a", "root", 1, 0, 100),
             span("b", "late", 2, 60, 130).child_of(1),
@@ -356,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_root_is_the_one() {
+    fn the_critical_path_is_that_of_the_longest_root() {
         let spans = [
             span("a", "short", 1, 0, 10),
             span("a", "long", 2, 5, 50),
@@ -366,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_of_no_length_end_the_walk_nowhere() {
+    fn spans_of_no_length_are_not_on_the_critical_path() {
         let spans = [
             span("a", "root", 1, 0, 0),
             span("a", "child", 2, 0, 0).child_of(1),

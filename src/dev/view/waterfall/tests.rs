@@ -27,7 +27,7 @@ fn lines(lines: &[&str]) -> String {
 }
 
 #[test]
-fn a_small_trace_is_drawn_like_this() {
+fn a_small_trace_is_drawn_in_ascii() {
     assert_eq!(
         plain(shop()),
         lines(&[
@@ -104,7 +104,7 @@ fn the_critical_path_has_a_character_of_its_own_on_every_surface() {
 }
 
 #[test]
-fn what_follows_what_is_open_and_what_has_lost_its_parent_is_marked() {
+fn spans_that_follow_are_open_or_lack_their_parent_are_marked() {
     let mut trace = trace([
         span("shop", "reserve", 2, 1_000, 3_000).child_of(1),
         span("mail", "send", 3, 4_000, 9_000).follows(2),
@@ -124,7 +124,7 @@ fn what_follows_what_is_open_and_what_has_lost_its_parent_is_marked() {
 }
 
 #[test]
-fn the_line_about_the_whole_tells_what_is_open_and_missing() {
+fn the_first_line_tells_of_open_spans_and_missing_parents() {
     let mut trace = trace([span("mail", "render", 4, 5_000, 6_000).child_of(99)]);
     trace.open.push(open("shop", "checkout", 1, 0));
     let picture = draw(&trace, &Style::plain(100));
@@ -160,7 +160,7 @@ fn a_circle_of_parents_is_cut_open_at_its_earliest_span() {
 }
 
 #[test]
-fn of_a_thousand_spans_the_telling_ones_are_drawn() {
+fn a_large_trace_is_drawn_with_its_errors_and_critical_path() {
     let children = (2..=1_000).map(|id| {
         let child = span("shop", &format!("call {id}"), id, id as i64, id as i64 + 1);
         let child = child.child_of(1);
@@ -191,7 +191,7 @@ fn of_a_thousand_spans_the_telling_ones_are_drawn() {
 }
 
 #[test]
-fn a_chain_as_deep_as_the_store_is_large_is_drawn() {
+fn a_chain_of_fifty_thousand_spans_is_drawn() {
     let chain = (1..=50_000).map(|id| {
         let span = span("shop", "call", id, 0, 1_000);
         if id == 1 { span } else { span.child_of(id - 1) }
@@ -204,14 +204,14 @@ fn a_chain_as_deep_as_the_store_is_large_is_drawn() {
 }
 
 #[test]
-fn many_spans_with_one_id_take_no_longer_than_others() {
+fn many_spans_with_one_id_are_drawn() {
     let spans = (0..100_000).map(|at| span("shop", "call", 1, at, at + 1).child_of(1));
     let picture = plain(spans);
     assert!(picture.ends_with("(99940 more spans)\n"), "{picture}");
 }
 
 #[test]
-fn a_server_that_shares_its_clients_id_hangs_under_it() {
+fn a_server_that_shares_the_id_of_its_client_is_drawn_below_it() {
     let picture = plain([
         span("pay", "Charge", 2, 2, 8)
             .child_of(1)
@@ -272,7 +272,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn nothing_of_a_span_steers_the_terminal(
+    fn no_text_of_a_span_can_control_a_terminal(
         spans in proptest::collection::vec(any_span(), 0..40),
         width in 0usize..200,
     ) {
