@@ -9,18 +9,18 @@ use crate::config::variables::Variables;
 use crate::reporter::sender::{AgentAddress, BatchFormat, SocketFamily, UdpSender};
 use crate::reporter::{RemoteReporter, Reporter};
 
-/// What is set of the agent.
+/// The settings of the agent.
 #[derive(Debug)]
 pub(super) struct Agent {
     host: Setting<String>,
-    /// Without one, that of the protocol.
+    /// `None` for the default port of the protocol.
     port: Setting<Option<u16>>,
     family: Setting<SocketFamily>,
     protocol: Setting<BatchFormat>,
 }
 
 impl Config {
-    /// Name or address of the agent's host, without a port.
+    /// Sets the name or address of the agent's host, without a port.
     ///
     /// Defaults to `localhost`. Environment: `JAEGER_AGENT_HOST`.
     pub fn agent_host(mut self, host: impl Into<String>) -> Self {
@@ -28,7 +28,7 @@ impl Config {
         self
     }
 
-    /// UDP port of the agent, above 0.
+    /// Sets the UDP port of the agent, above 0.
     ///
     /// Defaults to 6831, or 6832 for the binary protocol. Environment: `JAEGER_AGENT_PORT`.
     pub fn agent_port(mut self, port: u16) -> Self {
@@ -36,7 +36,7 @@ impl Config {
         self
     }
 
-    /// Which of the agent's addresses are used.
+    /// Sets which of the agent's addresses are used.
     ///
     /// Defaults to [`SocketFamily::Any`]. Environment: `JAEGER_AGENT_SOCKET_TYPE`.
     pub fn agent_family(mut self, family: SocketFamily) -> Self {
@@ -44,7 +44,7 @@ impl Config {
         self
     }
 
-    /// How batches are encoded for the agent.
+    /// Sets how batches are encoded for the agent.
     ///
     /// Defaults to [`BatchFormat::Compact`]. Environment: `OTEL_EXPORTER_JAEGER_PROTOCOL`.
     pub fn agent_protocol(mut self, protocol: BatchFormat) -> Self {
@@ -111,7 +111,7 @@ impl Agent {
         ]
     }
 
-    /// What sends to the agent, and where that is in a line of text.
+    /// Returns a reporter that sends to the agent, and the agent's address for a line of text.
     pub(super) fn reporter(&self) -> Result<(Box<dyn Reporter>, String), ConfigProblem> {
         let address = self.address()?;
         let destination = format!("{address} over UDP");
@@ -121,7 +121,7 @@ impl Agent {
         Ok((Box::new(RemoteReporter::new(sender)), destination))
     }
 
-    /// Where the agent listens, checked as a whole.
+    /// Returns where the agent listens, if host, port and family fit together.
     fn address(&self) -> Result<AgentAddress, ConfigProblem> {
         let name = self.host.name("agent_host");
         let invalid = |expected| ConfigProblem::invalid(name, &self.host.value, expected);
@@ -154,7 +154,7 @@ impl Agent {
     }
 }
 
-/// The Node client's `udp4` and `udp6`.
+/// Reads `udp4` and `udp6`, as the Node client does.
 fn socket_type(text: &str) -> Result<SocketFamily, Expected> {
     match text.to_ascii_lowercase().as_str() {
         "udp4" => Ok(SocketFamily::V4),
@@ -163,7 +163,7 @@ fn socket_type(text: &str) -> Result<SocketFamily, Expected> {
     }
 }
 
-/// `OTEL_EXPORTER_JAEGER_PROTOCOL`, so far as it concerns an agent.
+/// Reads `OTEL_EXPORTER_JAEGER_PROTOCOL`; the values that concern a collector are refused.
 fn protocol(text: &str) -> Result<BatchFormat, Expected> {
     match text.to_ascii_lowercase().as_str() {
         "udp/thrift.compact" => Ok(BatchFormat::Compact),
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn the_port_is_that_of_the_protocol_unless_it_is_set() {
+    fn the_port_is_the_default_of_the_protocol_unless_it_is_set() {
         assert_eq!(address(&config()), "localhost:6831");
         assert_eq!(
             address(&config().agent_protocol(BatchFormat::Binary)),
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_code_says_is_checked_too() {
+    fn settings_of_the_code_are_checked_too() {
         let expected =
             "agent_host: expected a host name or an IP address, without a scheme or a port, found";
         for host in ["agent:6831", "", " agent", "http://agent"] {

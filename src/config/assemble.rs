@@ -9,16 +9,16 @@ use crate::model::Tag;
 use crate::reporter::{CompositeReporter, LoggingReporter, Reporter};
 use crate::tracer::{BuildError, JaegerTracer, TracerBuilder};
 
-/// A last change to the builder.
+/// A change to the builder after all settings.
 pub(super) type Customize = Box<dyn FnOnce(TracerBuilder) -> TracerBuilder + Send + Sync>;
 
 impl Config {
-    /// Builds the tracer, and writes a line that says who traces, how and whereto.
+    /// Builds the tracer, and writes a line with the service, the sampler and the destination of spans.
     ///
     /// # Errors
     ///
-    /// When the service has no name, or something that the code has set cannot be. A tracer that is disabled
-    /// is always built, and is [`JaegerTracer::disabled`].
+    /// If the service has no name, or a setting of the code cannot be used. If tracing is disabled, the tracer is
+    /// [`JaegerTracer::disabled`], and no other setting matters.
     pub fn build(self) -> Result<JaegerTracer, ConfigError> {
         let diagnostics = self.diagnostics.clone();
         if self.disabled.value {
@@ -45,7 +45,7 @@ impl Config {
         Ok(tracer)
     }
 
-    /// The builder with every setting, and the line for the start.
+    /// Returns the builder with every setting, and the line for the start.
     fn prepare(self) -> Result<(TracerBuilder, String), Vec<ConfigProblem>> {
         let flush_interval = self.effective_flush_interval().value;
         let uses_embedded_agent = self.uses_embedded_agent();
@@ -83,7 +83,7 @@ impl Config {
         };
         let parts = match self.reporter {
             Some(choice) => Ok((sampler, choice.reporter, choice.name.to_owned())),
-            // It is started only for a tracer that can be built.
+            // The embedded agent is started only for a tracer that can be built.
             None if uses_embedded_agent && !problems.is_empty() => return Err(problems),
             None if uses_embedded_agent => {
                 let setting = self.dev.name("dev");
@@ -165,7 +165,7 @@ impl From<BuildError> for ConfigError {
     }
 }
 
-/// A reporter of the program's own, and its type's name.
+/// A reporter that the code gives, and the name of its type.
 pub(super) struct ReporterChoice {
     reporter: Box<dyn Reporter>,
     pub(super) name: &'static str,

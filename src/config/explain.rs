@@ -6,9 +6,9 @@ use crate::config::sampler::{EMBEDDED_SAMPLER, SamplerChoice};
 use crate::config::setting::{Setting, Source};
 use crate::model::TagValue;
 
-/// Every setting, its value and where that came from: what [`Config::explain`](crate::config::Config::explain) gives.
+/// Every setting with its value and its origin, from [`Config::explain`](crate::config::Config::explain).
 ///
-/// Prints as a table, with a line below for each variable that was passed over.
+/// Prints as a table, with a line below it for each variable that was passed over.
 #[derive(Clone, Debug)]
 pub struct Explanation {
     settings: Vec<ExplainedSetting>,
@@ -16,17 +16,17 @@ pub struct Explanation {
 }
 
 impl Explanation {
-    /// The settings, named as their setters are. A tag's name is `tag ` and its key.
+    /// Returns the settings, named as their setters. A tag is named `tag ` and its key.
     pub fn settings(&self) -> &[ExplainedSetting] {
         &self.settings
     }
 
-    /// The setting of this name.
+    /// Returns the setting with this name.
     pub fn get(&self, name: &str) -> Option<&ExplainedSetting> {
         self.settings.iter().find(|setting| setting.name == name)
     }
 
-    /// The variables that are set and have no effect, and why.
+    /// Returns the variables that are set and have no effect, and why.
     pub fn passed_over(&self) -> &[ConfigProblem] {
         &self.passed_over
     }
@@ -75,24 +75,24 @@ impl ExplainedSetting {
         }
     }
 
-    /// The setter's name.
+    /// Returns the name of the setter.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The value as text; text that was given is quoted and escaped.
+    /// Returns the value as text. Text from outside is quoted and escaped.
     pub fn value(&self) -> &str {
         &self.value
     }
 
-    /// Where it came from.
+    /// Returns where the value came from.
     pub fn source(&self) -> Source {
         self.source
     }
 }
 
 impl Config {
-    /// Every setting, its value and where that came from.
+    /// Returns every setting with its value and its origin.
     pub fn explain(&self) -> Explanation {
         let mut settings = vec![
             row("disabled", &self.disabled, bool::to_string),
@@ -160,8 +160,8 @@ pub(super) fn quoted(text: &str) -> String {
     format!("{text:?}")
 }
 
-/// Longer values push their source to the right.
+/// The widest value that the column of sources is aligned to.
 const MOST_ALIGNED: usize = 48;
 
-/// As many spans as the 8 MiB hold that all tracers share by default.
+/// How many spans the 8 MiB hold that all tracers share by default.
 const QUEUE_SIZE: usize = 16_384;

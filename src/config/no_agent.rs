@@ -1,4 +1,4 @@
-//! In place of the agent where the feature `udp` is off: says so to whoever asks for one.
+//! Takes the place of the agent if the feature `udp` is off: refuses its variables.
 
 use crate::config::error::ConfigProblem;
 use crate::config::explain::ExplainedSetting;

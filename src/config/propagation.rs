@@ -2,8 +2,8 @@ use crate::config::error::ConfigProblem;
 use crate::config::setting::Source;
 use crate::config::variables::Variables;
 
-/// Reads the list of formats, of which Jaeger's own is the only one so far: says who has asked for it, and reports
-/// whoever asks for another.
+/// Reads the list of formats. Returns the variable that asks for Jaeger's format, and reports formats that are not
+/// supported.
 pub(super) fn read(variables: &mut Variables<'_>) -> Source {
     for name in ["JAEGER_PROPAGATION", "OTEL_PROPAGATORS"] {
         let Some(text) = variables.get(name) else {

@@ -11,7 +11,7 @@ use crate::diagnostics::Diagnostics;
 use crate::span::Limits;
 
 impl Config {
-    /// What holds where nobody has set anything.
+    /// Returns the defaults of all settings.
     pub(super) fn default_values() -> Self {
         let limits = Limits::default();
         Self {
@@ -37,7 +37,7 @@ impl Config {
         }
     }
 
-    /// The defaults with what the variables say in their place.
+    /// Returns the defaults, with the values of variables in their place.
     pub(super) fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Self {
         let mut variables = Variables::new(lookup);
         let default = Self::default_values();

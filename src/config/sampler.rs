@@ -9,7 +9,7 @@ use crate::sampler::{
     ConstSampler, ProbabilisticSampler, RateLimitingSampler, Sampler, SamplingRate,
 };
 
-/// A sampler, and how it is called in a line of text.
+/// A sampler, and its description for a line of text.
 pub(super) struct SamplerChoice {
     pub(super) sampler: Box<dyn Sampler>,
     pub(super) description: String,
@@ -23,8 +23,8 @@ impl SamplerChoice {
         }
     }
 
-    /// What the variables ask for. `JAEGER_SAMPLER_*` and `OTEL_TRACES_SAMPLER*` are not mixed: where one of the
-    /// former is set, the latter are not looked at.
+    /// Returns the sampler that the variables ask for. If a `JAEGER_SAMPLER_*` variable is set,
+    /// `OTEL_TRACES_SAMPLER*` are not read: the two are never mixed.
     pub(super) fn read(variables: &mut Variables<'_>) -> Option<Setting<Self>> {
         let kind = variables.get(TYPE);
         let param = variables.get(PARAM);
@@ -43,7 +43,7 @@ impl SamplerChoice {
 }
 
 impl Default for SamplerChoice {
-    /// What Jaeger clients start with.
+    /// Returns the default of Jaeger clients.
     fn default() -> Self {
         Self::new(ProbabilisticSampler::new(SamplingRate::DEFAULT))
     }
@@ -55,7 +55,7 @@ impl fmt::Debug for SamplerChoice {
     }
 }
 
-/// In the words of the variables where it is one of ours, else by its type.
+/// Describes a sampler of this crate as the variables would, and any other by its type.
 fn describe<S: Sampler + 'static>(sampler: &S) -> String {
     let any: &dyn Any = sampler;
     if let Some(sampler) = any.downcast_ref::<ConstSampler>() {
@@ -69,7 +69,7 @@ fn describe<S: Sampler + 'static>(sampler: &S) -> String {
     }
 }
 
-/// A type's name without path and parameters.
+/// Returns the name of a type without path and parameters.
 pub(super) fn short_type_name<T>() -> &'static str {
     let name = type_name::<T>();
     let name = name.split('<').next().unwrap_or(name);
@@ -121,7 +121,7 @@ fn jaeger(kind: &str, param: Option<&str>) -> Result<SamplerChoice, ConfigProble
     }
 }
 
-/// The OpenTelemetry spelling. Children follow their parent always, so `parentbased_` changes nothing.
+/// Reads OpenTelemetry's variables. Child spans always follow their parent here, so `parentbased_` changes nothing.
 fn otel(variables: &mut Variables<'_>) -> Option<Setting<SamplerChoice>> {
     let text = variables.get(OTEL_SAMPLER)?;
     let kind = text.to_ascii_lowercase();
@@ -150,7 +150,7 @@ fn otel(variables: &mut Variables<'_>) -> Option<Setting<SamplerChoice>> {
     Some(Setting::of_variable(choice, OTEL_SAMPLER))
 }
 
-/// A truth value, or a number: true unless it is zero, as in the Go client.
+/// Reads a truth value or a number. As in the Go client, every number but zero is true.
 fn switch(text: &str) -> Result<bool, Expected> {
     parse::boolean(text).or_else(|_| {
         let number: Option<f64> = text.parse().ok().filter(|number: &f64| number.is_finite());
@@ -168,7 +168,7 @@ fn probability(text: &str) -> Result<SamplingRate, Expected> {
     rate.ok_or("a probability from 0 to 1")
 }
 
-/// What the embedded agent's sampler does, in the words of the variables.
+/// The description of the embedded agent's sampler.
 pub(super) const EMBEDDED_SAMPLER: &str = "const 1";
 
 const TYPE: &str = "JAEGER_SAMPLER_TYPE";

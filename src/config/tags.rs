@@ -8,16 +8,16 @@ use crate::config::setting::Setting;
 use crate::config::variables::Variables;
 use crate::model::{Tag, tags};
 
-/// The tags of the process, one a key, in the order in which the keys came.
+/// The tags of the process, one for each key, in the order in which the keys came.
 #[derive(Debug, Default)]
 pub(super) struct Tags(Vec<Setting<Tag>>);
 
 impl Tags {
-    /// Adds a tag, in place of one of the same key.
+    /// Adds a tag. It replaces one with the same key.
     ///
     /// # Errors
     ///
-    /// When the tracer has that tag from elsewhere.
+    /// If the tracer sets this tag itself.
     pub(super) fn set(&mut self, tag: Setting<Tag>) -> Result<(), ConfigProblem> {
         if tag.value.key == tags::JAEGER_VERSION {
             return Err(ConfigProblem::own_tag(
@@ -50,8 +50,9 @@ impl Tags {
         self.0.into_iter().map(|tag| tag.value).collect()
     }
 
-    /// Reads `JAEGER_TAGS`: `key=value` with commas between. The first `=` counts, both sides are trimmed, empty items
-    /// are passed over, nothing is escaped.
+    /// Adds the tags of `JAEGER_TAGS`: `key=value`, separated by commas.
+    ///
+    /// The first `=` separates. Both sides are trimmed, empty items are ignored, and nothing is escaped.
     pub(super) fn read_jaeger(&mut self, variables: &mut Variables<'_>) {
         let Some(text) = variables.get(JAEGER_TAGS) else {
             return;
@@ -67,7 +68,7 @@ impl Tags {
         }
     }
 
-    /// Adds what `OTEL_RESOURCE_ATTRIBUTES` says, and gives back the service name that it says.
+    /// Adds the tags of `OTEL_RESOURCE_ATTRIBUTES`, and returns its service name.
     pub(super) fn read_otel(&mut self, variables: &mut Variables<'_>) -> Option<Setting<String>> {
         let mut service_name = None;
         let text = variables.get(OTEL_RESOURCE_ATTRIBUTES)?;
@@ -89,7 +90,7 @@ impl Tags {
     }
 }
 
-/// The items of a list with commas between, each with its position from 1. Empty ones count, but are left out.
+/// Returns the items of a list separated by commas, with their positions from 1. Empty items count and are left out.
 fn items(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let items = text.split(',').map(str::trim_ascii);
     (1..).zip(items).filter(|(_, item)| !item.is_empty())
@@ -114,9 +115,10 @@ fn jaeger_tag(item: &str, variables: &Variables<'_>) -> Result<Tag, Expected> {
     Ok(Tag::new(key.to_owned(), expanded))
 }
 
-/// Writes a value with variables in place of each `${NAME}` and `${NAME:default}`. The default holds where the variable
-/// is unset or empty; it goes from the first colon to the matching brace, and is expanded as well. What a variable
-/// holds is not.
+/// Appends a value, with the values of variables in place of `${NAME}` and `${NAME:default}`.
+///
+/// The default is used if the variable is unset or empty. It reaches from the first colon to the matching brace and is
+/// expanded as well; the value of a variable is not.
 fn expand(
     mut value: &str,
     variables: &Variables<'_>,
@@ -154,7 +156,7 @@ fn expand(
     Ok(())
 }
 
-/// Splits at the brace that closes one which is open already.
+/// Splits a text that follows an open brace at the brace that closes it.
 fn matching_brace(text: &str) -> Option<(&str, &str)> {
     let mut open = 1;
     for (at, brace) in text.match_indices(['{', '}']) {
@@ -166,7 +168,7 @@ fn matching_brace(text: &str) -> Option<(&str, &str)> {
     None
 }
 
-/// `key=value` with commas between, both sides percent-decoded; all or nothing.
+/// Reads `key=value`, separated by commas and percent-encoded. One bad item makes the whole list bad.
 fn resource_attributes(text: &str) -> Result<Vec<(String, String)>, InvalidItem> {
     let attribute = |item: &str| {
         let (key, value) = item.split_once('=')?;
@@ -183,7 +185,7 @@ fn resource_attributes(text: &str) -> Result<Vec<(String, String)>, InvalidItem>
         .collect()
 }
 
-/// `None` where a `%` is not followed by two hex digits, or the bytes are not UTF-8.
+/// Decodes percent-encoding. Returns `None` if two hex digits do not follow a `%`, or the bytes are not UTF-8.
 fn decode(text: &str) -> Option<String> {
     let is_escape = |rest: &str| {
         let digits = rest.as_bytes().get(..2);
@@ -198,7 +200,7 @@ fn decode(text: &str) -> Option<String> {
         .map(Cow::into_owned)
 }
 
-/// How many defaults may stand inside of each other.
+/// How deep defaults may be nested.
 const DEEPEST_DEFAULT: usize = 16;
 const JAEGER_TAGS: &str = "JAEGER_TAGS";
 const OTEL_RESOURCE_ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";

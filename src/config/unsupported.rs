@@ -1,4 +1,4 @@
-//! Variables of other clients that ask for something that is not here: they are never passed over in silence.
+//! Variables of other clients for which this crate has no counterpart. They are never ignored silently.
 
 use crate::config::error::ConfigProblem;
 use crate::config::parse;
@@ -45,7 +45,8 @@ const REMOTE: &str =
 const RECONNECTING: &str =
     "resolving the agent's name anew while running, which a later version brings";
 const RPC_METRICS: &str = "metrics of remote procedure calls, which a later version brings";
-const COUNTS: &str = "a limit on how many of them a span holds; here they are limited in bytes, by `Limits` in the code";
+const COUNTS: &str = "a limit on how many of them a span holds; here they are limited in bytes, \
+                      by `Limits` in the code";
 
 const UNSUPPORTED: [(&str, &str); 24] = [
     ("JAEGER_ENDPOINT", COLLECTOR),
@@ -74,7 +75,7 @@ const UNSUPPORTED: [(&str, &str); 24] = [
     ("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", COUNTS),
 ];
 
-/// Truth values, of which one asks for nothing that is not here.
+/// Truth values, each with the value that asks for nothing unsupported.
 const SWITCHES: [(&str, bool, &str); 2] = [
     ("JAEGER_RPC_METRICS", false, RPC_METRICS),
     (

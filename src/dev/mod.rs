@@ -21,8 +21,8 @@
 //! A trace is drawn when it is at rest: no span of it has come for 200 ms, and its root is not known to be open. If a
 //! parent is missing, the agent waits two seconds for it. At most two traces are drawn a second; a few more wait for
 //! their turn, and the others are counted. If standard output is no terminal, nothing is drawn unless
-//! [`Waterfall::Always`] asks for it. The remaining traces are drawn when the last tracer of the server is dropped or closed, so a program
-//! that keeps its tracer in a `static` has to close it.
+//! [`Waterfall::Always`] asks for it. The remaining traces are drawn when the last tracer of the server is dropped or
+//! closed, so a program that keeps its tracer in a `static` has to close it.
 //!
 //! Other processes show up too, in any language: the server listens where a Jaeger client sends to.
 //!

@@ -144,7 +144,7 @@ fn a_program_that_reads_the_environment() {
     io::copy(&mut stream, &mut io::stdout()).expect("an answer");
 }
 
-/// Ports that the system chooses, and no pictures. What is said goes to `lines`.
+/// Returns options with ports that the system chooses, and without pictures. Lines go to `lines`.
 fn options(lines: &Shared) -> DevOptions {
     let lines = Mutex::new(lines.clone());
     DevOptions::new()
@@ -155,7 +155,7 @@ fn options(lines: &Shared) -> DevOptions {
         }))
 }
 
-/// The port in a line such as `look at http://127.0.0.1:16699/`.
+/// Returns the port in a line such as `look at http://127.0.0.1:16699/`.
 fn viewer_port(lines: &str) -> u16 {
     let port = lines
         .rsplit_once(':')
