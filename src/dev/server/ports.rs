@@ -52,7 +52,7 @@ impl Ports {
                 let socket = bind((Ipv4Addr::LOCALHOST, 0)).map_err(DevError::Socket)?;
                 let address = address(&socket).map_err(DevError::Socket)?;
                 self.taken
-                    .push(format!("{what} {port}, now {}", address.port()));
+                    .push(format!("{what} {} instead of {port}", address.port()));
                 Ok(socket)
             }
         }
@@ -66,7 +66,7 @@ impl Ports {
         };
         (!self.taken.is_empty()).then(|| {
             let taken = self.taken.join("; ");
-            format!("ports that are taken, {owner}, and what the embedded one uses: {taken}")
+            format!("ports are taken, {owner}, so this embedded agent uses others: {taken}")
         })
     }
 }

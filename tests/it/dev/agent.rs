@@ -124,8 +124,8 @@ fn a_port_that_is_taken_is_replaced_and_named_in_a_line() {
     assert_eq!(
         *lines,
         [format!(
-            "ports that are taken, likely by a real Jaeger, and what the embedded one uses: \
-             agent {taken_udp}, now {}; collector {taken_tcp}, now {}",
+            "ports are taken, likely by a real Jaeger, so this embedded agent uses others: \
+             agent {} instead of {taken_udp}; collector {} instead of {taken_tcp}",
             agent.port(),
             collector.port(),
         )]
@@ -149,12 +149,12 @@ fn ports_of_another_embedded_agent_are_named_as_such() {
     assert_eq!(
         *lines,
         [format!(
-            "ports that are taken, by the embedded agent at http://{viewer}/, and what the embedded one uses: \
-             viewer {}, now {}; agent {}, now {}",
-            viewer.port(),
+            "ports are taken, by the embedded agent at http://{viewer}/, so this embedded agent uses others: \
+             viewer {} instead of {}; agent {} instead of {}",
             second.query_address().port(),
-            agent.port(),
+            viewer.port(),
             second.agent_address().port(),
+            agent.port(),
         )]
     );
 }
