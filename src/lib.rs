@@ -130,6 +130,7 @@ pub mod config;
 #[cfg(feature = "dev")]
 pub mod dev;
 pub mod diagnostics;
+mod environment;
 pub mod metrics;
 pub mod middleware;
 pub mod model;
@@ -155,9 +156,10 @@ pub use tracer::{JaegerTracer, NoopTracer, Tracer, TracerExt};
 
 /// A tracer to look at at once: every trace is kept and drawn in the terminal. Nothing else need be installed.
 ///
-/// All tracers that this function has made share one embedded agent, which other processes can send to as
-/// well; the module [`dev`](mod@dev) tells the rest. Where the agent cannot start, or the service has no name, a
-/// line says so and the tracer is off.
+/// All tracers from this function share one embedded agent, which other processes can send to as well. If another
+/// program runs one already, the spans go there. A line on standard error says where the traces can be read; the module
+/// [`dev`](mod@dev) has the details. If the agent cannot start, or the service has no name, a line says so and the
+/// tracer is off. [`DevOptions::tracer`](dev::DevOptions::tracer) takes options.
 ///
 /// ```no_run
 /// use tracehound::prelude::*;

@@ -60,7 +60,7 @@ const STORIES: [(&str, &str); 3] = [
     ),
     (
         "carol",
-        "3. Carol waits. Who keeps her waiting? The critical path (bold, or `=`) tells:",
+        "3. Carol waits. Who keeps her waiting? The critical path (`━`, or `=` in ASCII) tells:",
     ),
 ];
 

@@ -50,7 +50,7 @@ pub fn cache_dir() -> Result<PathBuf, Error> {
 }
 
 /// The variables a started program gets to see; every other one could change what it does.
-pub(crate) fn for_child() -> impl Iterator<Item = (OsString, OsString)> {
+pub(crate) fn after_fork() -> impl Iterator<Item = (OsString, OsString)> {
     const KEPT: [&str; 4] = ["HOME", "PATH", "SYSTEMROOT", "TMPDIR"];
     env::vars_os().filter(|(name, _)| KEPT.iter().any(|kept| name == kept))
 }

@@ -99,7 +99,7 @@ impl Example {
         let mut command = Command::new(&self.program);
         command
             .env_clear()
-            .envs(environment::for_child())
+            .envs(environment::after_fork())
             .envs(variables.iter().copied());
         run(command, PATIENCE).map_err(|reason| Error::Example {
             name: self.name.clone(),

@@ -48,7 +48,7 @@ pub(crate) fn command(
     command
         .current_dir(dir)
         .env_clear()
-        .envs(environment::for_child());
+        .envs(environment::after_fork());
     match version {
         Version::V1 => {
             // Its own spans go to the default OTLP port of the machine, whoever listens there.

@@ -69,7 +69,7 @@ impl LoadProgram {
         command
             .args(load.arguments())
             .env_clear()
-            .envs(environment::for_child());
+            .envs(environment::after_fork());
         let printed = example::run(command, PATIENCE).map_err(|reason| Error::Example {
             name: format!("load ({})", self.name),
             reason,

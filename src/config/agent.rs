@@ -1,27 +1,26 @@
 use std::net::Ipv4Addr;
 
+use crate::config::Config;
+use crate::config::error::ConfigProblem;
+use crate::config::explain::{ExplainedSetting, quoted, row};
+use crate::config::parse::{self, Expected};
+use crate::config::setting::Setting;
+use crate::config::variables::Variables;
 use crate::reporter::sender::{AgentAddress, BatchFormat, SocketFamily, UdpSender};
 use crate::reporter::{RemoteReporter, Reporter};
 
-use super::Config;
-use super::environment::Environment;
-use super::error::ConfigProblem;
-use super::explain::{ExplainedSetting, quoted, row};
-use super::grammar::{self, Expected};
-use super::setting::{Setting, Source};
-
-/// What is set of the agent.
+/// The settings of the agent.
 #[derive(Debug)]
 pub(super) struct Agent {
     host: Setting<String>,
-    /// Without one, that of the protocol.
+    /// `None` for the default port of the protocol.
     port: Setting<Option<u16>>,
     family: Setting<SocketFamily>,
     protocol: Setting<BatchFormat>,
 }
 
 impl Config {
-    /// Name or address of the agent's host, without a port.
+    /// Sets the name or address of the agent's host, without a port.
     ///
     /// Defaults to `localhost`. Environment: `JAEGER_AGENT_HOST`.
     pub fn agent_host(mut self, host: impl Into<String>) -> Self {
@@ -29,7 +28,7 @@ impl Config {
         self
     }
 
-    /// UDP port of the agent, above 0.
+    /// Sets the UDP port of the agent, above 0.
     ///
     /// Defaults to 6831, or 6832 for the binary protocol. Environment: `JAEGER_AGENT_PORT`.
     pub fn agent_port(mut self, port: u16) -> Self {
@@ -37,7 +36,7 @@ impl Config {
         self
     }
 
-    /// Which of the agent's addresses are used.
+    /// Sets which of the agent's addresses are used.
     ///
     /// Defaults to [`SocketFamily::Any`]. Environment: `JAEGER_AGENT_SOCKET_TYPE`.
     pub fn agent_family(mut self, family: SocketFamily) -> Self {
@@ -45,7 +44,7 @@ impl Config {
         self
     }
 
-    /// How batches are encoded for the agent.
+    /// Sets how batches are encoded for the agent.
     ///
     /// Defaults to [`BatchFormat::Compact`]. Environment: `OTEL_EXPORTER_JAEGER_PROTOCOL`.
     pub fn agent_protocol(mut self, protocol: BatchFormat) -> Self {
@@ -66,32 +65,32 @@ impl Default for Agent {
 }
 
 impl Agent {
-    pub(super) fn read(env: &mut Environment<'_>) -> Self {
+    pub(super) fn read(variables: &mut Variables<'_>) -> Self {
         let default = Self::default();
         Self {
-            host: default.host.or(env.first([
-                ("JAEGER_AGENT_HOST", grammar::host),
-                ("OTEL_EXPORTER_JAEGER_AGENT_HOST", grammar::host),
+            host: default.host.or(variables.first([
+                ("JAEGER_AGENT_HOST", parse::host),
+                ("OTEL_EXPORTER_JAEGER_AGENT_HOST", parse::host),
             ])),
-            port: default.port.or(env.first([
-                ("JAEGER_AGENT_PORT", |text| grammar::port(text).map(Some)),
+            port: default.port.or(variables.first([
+                ("JAEGER_AGENT_PORT", |text| parse::port(text).map(Some)),
                 ("OTEL_EXPORTER_JAEGER_AGENT_PORT", |text| {
-                    grammar::port(text).map(Some)
+                    parse::port(text).map(Some)
                 }),
             ])),
             family: default
                 .family
-                .or(env.first([("JAEGER_AGENT_SOCKET_TYPE", socket_type)])),
+                .or(variables.first([("JAEGER_AGENT_SOCKET_TYPE", socket_type)])),
             protocol: default
                 .protocol
-                .or(env.first([("OTEL_EXPORTER_JAEGER_PROTOCOL", protocol)])),
+                .or(variables.first([("OTEL_EXPORTER_JAEGER_PROTOCOL", protocol)])),
         }
     }
 
     pub(super) fn explain(&self) -> Vec<ExplainedSetting> {
         vec![
             row("agent_host", &self.host, |host| {
-                quoted(&grammar::host(host).unwrap_or_else(|_| host.clone()))
+                quoted(&parse::host(host).unwrap_or_else(|_| host.clone()))
             }),
             row("agent_port", &self.port, |_| {
                 self.effective_port().to_string()
@@ -112,7 +111,7 @@ impl Agent {
         ]
     }
 
-    /// What sends to the agent, and where that is in a line of text.
+    /// Returns a reporter that sends to the agent, and the agent's address for a line of text.
     pub(super) fn reporter(&self) -> Result<(Box<dyn Reporter>, String), ConfigProblem> {
         let address = self.address()?;
         let destination = format!("{address} over UDP");
@@ -122,14 +121,11 @@ impl Agent {
         Ok((Box::new(RemoteReporter::new(sender)), destination))
     }
 
-    /// Where the agent listens, checked as a whole.
+    /// Returns where the agent listens, if host, port and family fit together.
     fn address(&self) -> Result<AgentAddress, ConfigProblem> {
-        let name = match self.host.source {
-            Source::Variable(name) => name,
-            Source::Default | Source::Code => "agent_host",
-        };
+        let name = self.host.name("agent_host");
         let invalid = |expected| ConfigProblem::invalid(name, &self.host.value, expected);
-        let host = grammar::host(&self.host.value).map_err(invalid)?;
+        let host = parse::host(&self.host.value).map_err(invalid)?;
         let (is_v4, is_v6) = (host.parse::<Ipv4Addr>().is_ok(), host.contains(':'));
         match self.family.value {
             SocketFamily::V6 if is_v4 => {
@@ -144,7 +140,7 @@ impl Agent {
             0 => Err(ConfigProblem::invalid(
                 "agent_port",
                 "0",
-                grammar::EXPECTED_PORT,
+                parse::EXPECTED_PORT,
             )),
             port => Ok(AgentAddress::new(host, port)),
         }
@@ -158,7 +154,7 @@ impl Agent {
     }
 }
 
-/// The Node client's `udp4` and `udp6`.
+/// Reads `udp4` and `udp6`, as the Node client does.
 fn socket_type(text: &str) -> Result<SocketFamily, Expected> {
     match text.to_ascii_lowercase().as_str() {
         "udp4" => Ok(SocketFamily::V4),
@@ -167,7 +163,7 @@ fn socket_type(text: &str) -> Result<SocketFamily, Expected> {
     }
 }
 
-/// `OTEL_EXPORTER_JAEGER_PROTOCOL`, so far as it concerns an agent.
+/// Reads `OTEL_EXPORTER_JAEGER_PROTOCOL`; the values that concern a collector are refused.
 fn protocol(text: &str) -> Result<BatchFormat, Expected> {
     match text.to_ascii_lowercase().as_str() {
         "udp/thrift.compact" => Ok(BatchFormat::Compact),
@@ -192,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn the_port_is_that_of_the_protocol_unless_it_is_set() {
+    fn the_port_is_the_default_of_the_protocol_unless_it_is_set() {
         assert_eq!(address(&config()), "localhost:6831");
         assert_eq!(
             address(&config().agent_protocol(BatchFormat::Binary)),
@@ -205,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_code_says_is_checked_too() {
+    fn settings_of_the_code_are_checked_too() {
         let expected =
             "agent_host: expected a host name or an IP address, without a scheme or a port, found";
         for host in ["agent:6831", "", " agent", "http://agent"] {

@@ -3,10 +3,10 @@ use std::fmt;
 use crate::redact;
 use crate::tracer::BuildError;
 
-/// What is wrong with a configuration: every problem at once.
+/// All problems of a configuration.
 ///
-/// Prints the problems, and then the variables that were passed over, which may be the reason: a service name may be
-/// missing because the variable that had it could not be read.
+/// Prints the problems, and then the variables that were passed over, since they may be the cause: a service name may
+/// be missing because the variable that holds it could not be read.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ConfigError {
     problems: Vec<ConfigProblem>,
@@ -14,7 +14,7 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// `problems` is not empty.
+    /// Returns an error. `problems` must not be empty.
     #[cold]
     pub(super) fn new(problems: Vec<ConfigProblem>, passed_over: Vec<ConfigProblem>) -> Self {
         Self {
@@ -23,19 +23,19 @@ impl ConfigError {
         }
     }
 
-    /// One for each setting that is wrong, in the order of the variables; at least one.
+    /// Returns the problems, at least one, in the order of the variables.
     pub fn problems(&self) -> &[ConfigProblem] {
         &self.problems
     }
 
-    /// The variables that are set and have no effect, and why. They alone would be no error.
+    /// Returns the variables that are set and have no effect, and why. They alone would be no error.
     pub fn passed_over(&self) -> &[ConfigProblem] {
         &self.passed_over
     }
 }
 
 impl fmt::Display for ConfigError {
-    /// The problems, with `; ` between them, and what was passed over in parentheses.
+    /// Writes the problems, separated by `; `, and in parentheses what was passed over.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_list(f, &self.problems)?;
         if !self.passed_over.is_empty() {
@@ -48,7 +48,7 @@ impl fmt::Display for ConfigError {
 }
 
 impl fmt::Debug for ConfigError {
-    /// As it is displayed: a `main` that returns it prints it like this.
+    /// Writes the same as `Display`: it is what a `main` prints that returns the error.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
@@ -56,10 +56,10 @@ impl fmt::Debug for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// One thing that is wrong with a configuration.
+/// One problem of a configuration.
 ///
 /// Prints as `JAEGER_SAMPLER_PARAM: expected a probability from 0 to 1, found "1.5"`. A value is cut to 64
-/// characters. Users, passwords and tokens are never in it, nor user info and values of the query of a URL.
+/// characters. It never shows users, passwords, tokens, the user info of a URL, or the values in its query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigProblem {
     name: &'static str,
@@ -69,30 +69,35 @@ pub struct ConfigProblem {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Reason {
-    /// The value is not what it should be.
+    /// The value is not of the expected kind.
     Invalid { expected: &'static str },
-    /// One of the items of a list is not what it should be. Its text is not kept: a secret with a comma in it is
-    /// more than one item.
+    /// An item of a list is not of the expected kind. Its text is not kept: it may be a part of a secret that contains
+    /// a comma.
     InvalidItem {
-        /// From 1.
+        /// Counted from 1.
         position: usize,
         expected: &'static str,
     },
-    /// There is none, and there must be one.
+    /// The value is required and missing.
     Missing { remedy: &'static str },
-    /// Asks for something that is not there.
-    NotBuilt { asks_for: &'static str },
-    /// The variable of another client, or an old name of one.
+    /// The value asks for something that this build does not have.
+    Unsupported { asks_for: &'static str },
+    /// The name is one of another client, or an old one.
     Misnamed { right_name: &'static str },
-    /// Is for another purpose, though its name is one of ours.
+    /// The value is a Kubernetes link to a service, not a setting.
     ServiceLink,
-    /// Is a tag that the tracer sets.
+    /// The tag is one that the tracer sets itself.
     OwnTag { key: &'static str },
+    /// Another setting makes this one ineffective.
+    NoEffect { because: &'static str },
+    /// The value asks for something that could not be started.
+    #[cfg(feature = "dev")]
+    Failed { why: String },
     /// The tracer's builder refused.
     Builder(BuildError),
 }
 
-/// Which item of a list is wrong, counted from 1, and what was expected in its place.
+/// The position of a bad item in a list, counted from 1, and what was expected in its place.
 pub(super) struct InvalidItem {
     pub(super) position: usize,
     pub(super) expected: &'static str,
@@ -130,11 +135,11 @@ impl ConfigProblem {
     }
 
     #[cold]
-    pub(super) fn not_built(name: &'static str, value: &str, asks_for: &'static str) -> Self {
+    pub(super) fn unsupported(name: &'static str, value: &str, asks_for: &'static str) -> Self {
         Self {
             name,
             value: shown(name, value),
-            reason: Reason::NotBuilt { asks_for },
+            reason: Reason::Unsupported { asks_for },
         }
     }
 
@@ -166,6 +171,27 @@ impl ConfigProblem {
     }
 
     #[cold]
+    pub(super) fn no_effect(name: &'static str, because: &'static str) -> Self {
+        Self {
+            name,
+            value: None,
+            reason: Reason::NoEffect { because },
+        }
+    }
+
+    #[cfg(feature = "dev")]
+    #[cold]
+    pub(super) fn failed(name: &'static str, why: &dyn std::error::Error) -> Self {
+        Self {
+            name,
+            value: None,
+            reason: Reason::Failed {
+                why: why.to_string(),
+            },
+        }
+    }
+
+    #[cold]
     pub(super) fn of_builder(error: BuildError) -> Self {
         Self {
             name: "tracer",
@@ -174,12 +200,12 @@ impl ConfigProblem {
         }
     }
 
-    /// The variable, or the setting where the code set it.
+    /// Returns the name of the variable, or of the setter that the code called.
     pub fn name(&self) -> &str {
         self.name
     }
 
-    /// The value that was found, as far as it may be shown.
+    /// Returns the value that was found, if it may be shown.
     pub fn value(&self) -> Option<&str> {
         self.value.as_deref()
     }
@@ -194,12 +220,15 @@ impl fmt::Display for ConfigProblem {
                 write!(f, "item {position}: expected {expected}")?;
             }
             Reason::Missing { remedy } => f.write_str(remedy)?,
-            Reason::NotBuilt { asks_for } => write!(f, "asks for {asks_for}")?,
+            Reason::Unsupported { asks_for } => write!(f, "asks for {asks_for}")?,
             Reason::Misnamed { right_name } => write!(f, "is called {right_name} here")?,
             Reason::ServiceLink => {
                 f.write_str("is a link to a service, as Kubernetes sets it for one of that name")?;
             }
             Reason::OwnTag { key } => write!(f, "{key} is what the tracer says of itself")?,
+            Reason::NoEffect { because } => write!(f, "has no effect: {because}")?,
+            #[cfg(feature = "dev")]
+            Reason::Failed { why } => f.write_str(why)?,
             Reason::Builder(error) => error.fmt(f)?,
         }
         match &self.value {
@@ -217,7 +246,7 @@ fn write_list(f: &mut fmt::Formatter<'_>, problems: &[ConfigProblem]) -> fmt::Re
     Ok(())
 }
 
-/// As much of a value as may stand in a message.
+/// Returns as much of a value as a message may show.
 fn shown(name: &str, value: &str) -> Option<String> {
     const MOST: usize = 64;
     let is_secret = ["PASSWORD", "AUTH_TOKEN", "USER", "HEADERS"];
@@ -236,7 +265,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_not_shown() {
+    fn a_problem_shows_no_secret() {
         for (name, value) in [
             ("JAEGER_PASSWORD", "canary"),
             ("JAEGER_AUTH_TOKEN", "canary"),
@@ -261,7 +290,7 @@ mod tests {
         ] {
             for problem in [
                 ConfigProblem::invalid(name, value, "another"),
-                ConfigProblem::not_built(name, value, "another"),
+                ConfigProblem::unsupported(name, value, "another"),
             ] {
                 let all = format!("{problem} {problem:?} {:?}", problem.value());
                 assert!(!all.contains("canary"), "{all}");

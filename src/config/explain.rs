@@ -1,14 +1,14 @@
 use std::fmt;
 
+use crate::config::Config;
+use crate::config::error::ConfigProblem;
+use crate::config::sampler::{EMBEDDED_SAMPLER, SamplerChoice};
+use crate::config::setting::{Setting, Source};
 use crate::model::TagValue;
 
-use super::Config;
-use super::error::ConfigProblem;
-use super::setting::{Setting, Source};
-
-/// Every setting, its value and where that came from: what [`Config::explain`](super::Config::explain) gives.
+/// Every setting with its value and its origin, from [`Config::explain`](crate::config::Config::explain).
 ///
-/// Prints as a table, with a line below for each variable that was passed over.
+/// Prints as a table, with a line below it for each variable that was passed over.
 #[derive(Clone, Debug)]
 pub struct Explanation {
     settings: Vec<ExplainedSetting>,
@@ -16,17 +16,17 @@ pub struct Explanation {
 }
 
 impl Explanation {
-    /// The settings, named as their setters are. A tag's name is `tag ` and its key.
+    /// Returns the settings, named as their setters. A tag is named `tag ` and its key.
     pub fn settings(&self) -> &[ExplainedSetting] {
         &self.settings
     }
 
-    /// The setting of this name.
+    /// Returns the setting with this name.
     pub fn get(&self, name: &str) -> Option<&ExplainedSetting> {
         self.settings.iter().find(|setting| setting.name == name)
     }
 
-    /// The variables that are set and have no effect, and why.
+    /// Returns the variables that are set and have no effect, and why.
     pub fn passed_over(&self) -> &[ConfigProblem] {
         &self.passed_over
     }
@@ -75,49 +75,58 @@ impl ExplainedSetting {
         }
     }
 
-    /// The setter's name.
+    /// Returns the name of the setter.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The value as text; text that was given is quoted and escaped.
+    /// Returns the value as text. Text from outside is quoted and escaped.
     pub fn value(&self) -> &str {
         &self.value
     }
 
-    /// Where it came from.
+    /// Returns where the value came from.
     pub fn source(&self) -> Source {
         self.source
     }
 }
 
 impl Config {
-    /// Every setting, its value and where that came from.
+    /// Returns every setting with its value and its origin.
     pub fn explain(&self) -> Explanation {
         let mut settings = vec![
             row("disabled", &self.disabled, bool::to_string),
             row("service_name", &self.service_name, |name| {
                 quoted(name.trim())
             }),
-            row("sampler", &self.sampler, |choice| {
-                choice.description.clone()
-            }),
+            row("dev", &self.dev, bool::to_string),
         ];
-        match &self.reporter {
-            Some(reporter) => {
-                let name = reporter.name.to_owned();
-                settings.push(ExplainedSetting::new("reporter", name, Source::Code));
+        if self.uses_embedded_agent() {
+            let value =
+                |name, value: &str| ExplainedSetting::new(name, value.to_owned(), self.dev.source);
+            settings.push(value("sampler", EMBEDDED_SAMPLER));
+            settings.push(value("reporter", "embedded agent"));
+        } else {
+            let description = |choice: &SamplerChoice| choice.description.clone();
+            settings.push(row("sampler", &self.sampler, description));
+            match &self.reporter {
+                Some(reporter) => {
+                    let name = reporter.name.to_owned();
+                    settings.push(ExplainedSetting::new("reporter", name, Source::Code));
+                }
+                None => settings.extend(self.agent.explain()),
             }
-            None => settings.extend(self.agent.explain()),
         }
         settings.extend([
             row("log_spans", &self.log_spans, bool::to_string),
             row("queue_size", &self.queue_size, |size| {
                 size.unwrap_or(QUEUE_SIZE).to_string()
             }),
-            row("flush_interval", &self.flush_interval, |interval| {
-                format!("{interval:?}")
-            }),
+            row(
+                "flush_interval",
+                &self.effective_flush_interval(),
+                |interval| format!("{interval:?}"),
+            ),
             row("trace_id_128bit", &self.trace_id_128bit, bool::to_string),
             ExplainedSetting::new("propagation", "jaeger".to_owned(), self.propagation),
             row("tag_value_bytes", &self.tag_value_bytes, usize::to_string),
@@ -131,10 +140,10 @@ impl Config {
                 }
             })
         }));
-        let passed_over = self.problems.iter().chain(&self.warnings);
+        let passed_over = self.problems.iter().chain(&self.warnings).cloned();
         Explanation {
             settings,
-            passed_over: passed_over.cloned().collect(),
+            passed_over: passed_over.chain(self.dev_without_effect()).collect(),
         }
     }
 }
@@ -151,8 +160,8 @@ pub(super) fn quoted(text: &str) -> String {
     format!("{text:?}")
 }
 
-/// Longer values push their source to the right.
+/// The widest value that the column of sources is aligned to.
 const MOST_ALIGNED: usize = 48;
 
-/// As many spans as the 8 MiB hold that all tracers share by default.
+/// How many spans the 8 MiB hold that all tracers share by default.
 const QUEUE_SIZE: usize = 16_384;

@@ -1,17 +1,17 @@
-//! A tracer from `JAEGER_*` variables.
+//! Builds a tracer from `JAEGER_*` variables.
 //!
-//! [`Config::from_env`] reads what the Go, Java, Node, Python and C++ clients read, and the `OTEL_*` names for the
-//! same things below that. What the code sets afterwards wins. [`Config::explain`] says what came of it.
+//! [`Config::from_env`] reads the variables of the Go, Java, Node, Python and C++ clients. If one is not set, it reads
+//! the `OTEL_*` variable for the same setting. Calls in the code win over both. [`Config::explain`] tells the outcome.
 //!
 //! ```no_run
 //! let tracer = tracehound::Config::from_env()?.build()?;
 //! # Ok::<(), tracehound::config::ConfigError>(())
 //! ```
 //!
-//! | variable | value | default | and below it |
+//! | variable | value | default | if it is not set |
 //! |---|---|---|---|
 //! | `JAEGER_SERVICE_NAME` | text | required | `OTEL_SERVICE_NAME`, `service.name` in `OTEL_RESOURCE_ATTRIBUTES` |
-//! | `JAEGER_DISABLED` | truth value; looked at before anything else | false | `OTEL_SDK_DISABLED` |
+//! | `JAEGER_DISABLED` | truth value; read before all others | false | `OTEL_SDK_DISABLED` |
 //! | `JAEGER_SAMPLER_TYPE` | `const`, `probabilistic`, `ratelimiting` | `probabilistic` | `OTEL_TRACES_SAMPLER` |
 //! | `JAEGER_SAMPLER_PARAM` | 0 or 1; a probability; traces a second | const 1; probabilistic 0.001; else required | `OTEL_TRACES_SAMPLER_ARG` |
 //! | `JAEGER_AGENT_HOST` | name or address | `localhost` | `OTEL_EXPORTER_JAEGER_AGENT_HOST` |
@@ -23,67 +23,71 @@
 //! | `JAEGER_REPORTER_FLUSH_INTERVAL` | duration | 1 s | `OTEL_BSP_SCHEDULE_DELAY` |
 //! | `JAEGER_TRACEID_128BIT` | truth value | false | |
 //! | `JAEGER_PROPAGATION` | `jaeger` | `jaeger` | `OTEL_PROPAGATORS` |
+//! | `TRACEHOUND_DEV` | truth value: the embedded agent of the feature `dev`, and every trace | false | |
 //! | `JAEGER_TAGS` | `key=value,key=a-${VAR}-${VAR:default}` | none | `OTEL_RESOURCE_ATTRIBUTES` |
 //! | | bytes of a tag's text, above 0 | 1024 | `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`, `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT` |
 //! | | log records of a span, above 0 | 128 | `OTEL_SPAN_EVENT_COUNT_LIMIT` |
 //!
-//! Values are trimmed, and an empty one is as good as none. Truth values are `true`, `1`, `t`, `yes`, `on`,
-//! `false`, `0`, `f`, `no` and `off` in any case. Durations are whole milliseconds, or numbers with units as in
-//! `1.5s` and `1m30s`.
+//! Values are trimmed, and an empty value counts as unset. Truth values are `true`, `1`, `t`, `yes`, `on`, `false`,
+//! `0`, `f`, `no` and `off` in any case. Durations are whole milliseconds, or numbers with units as in `1.5s` and
+//! `1m30s`.
 //!
 //! In the values of `JAEGER_TAGS`, `${VAR}` stands for a variable and `${VAR:default}` for one that may be unset or
-//! empty, anywhere and several times; a default may hold further ones, and no comma. A tag that cannot be read is told
-//! by its position: its text may be a secret.
+//! empty. Both may stand anywhere and several times. A default may hold further ones, but no comma. An error tells the
+//! position of a tag that cannot be read, not its text, which may be a secret.
 //!
-//! A `JAEGER_*` value that cannot be read, or that asks for something which is not there, is a [`ConfigError`],
-//! which lists all of them; [`Config::from_env_lossy`] warns and goes on. For `OTEL_*` values there is always only
-//! a warning, as their specification demands. Warnings are written when the tracer is built, and stand in the error
-//! when it cannot be.
+//! A `JAEGER_*` value that cannot be read, or that asks for something unsupported, is a [`ConfigError`], which lists
+//! all of them. [`Config::from_env_lossy`] warns and goes on. An `OTEL_*` value is never more than a warning, as the
+//! OpenTelemetry specification demands. Warnings are written when the tracer is built. If it cannot be built, the
+//! error shows them.
 //!
-//! For a Service that is called `jaeger-agent`, Kubernetes sets `JAEGER_AGENT_PORT=udp://10.96.1.2:5775` in every
-//! container. Such a value of a variable whose name ends in `_PORT` or `_HOST` is passed over with a warning.
+//! For a Service named `jaeger-agent`, Kubernetes sets `JAEGER_AGENT_PORT=udp://10.96.1.2:5775` in every container.
+//! Such a value, in a variable whose name ends in `_PORT` or `_HOST`, counts as unset, with a warning.
 
 #[cfg(feature = "udp")]
 mod agent;
 #[cfg(not(feature = "udp"))]
 #[path = "no_agent.rs"]
 mod agent;
-mod build;
-mod env;
-mod environment;
+mod assemble;
+#[cfg(feature = "dev")]
+mod embedded_agent;
+#[cfg(not(feature = "dev"))]
+#[path = "no_embedded_agent.rs"]
+mod embedded_agent;
 mod error;
 mod explain;
-mod grammar;
-mod not_built;
+mod parse;
 mod propagation;
+mod read;
 mod sampler;
 mod setting;
 mod tags;
+mod unsupported;
+mod variables;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-#[cfg(feature = "dev")]
-pub(crate) use env::wants_no_color;
 pub use error::{ConfigError, ConfigProblem};
 pub use explain::{ExplainedSetting, Explanation};
 pub use setting::Source;
 
+use crate::config::agent::Agent;
+use crate::config::assemble::{Customize, ReporterChoice};
+use crate::config::sampler::SamplerChoice;
+use crate::config::setting::Setting;
+use crate::config::tags::Tags;
 use crate::diagnostics::Diagnostics;
+use crate::environment;
 use crate::model::{Tag, TagValue};
 use crate::reporter::Reporter;
 use crate::sampler::Sampler;
 use crate::span::Limits;
 use crate::tracer::TracerBuilder;
 
-use agent::Agent;
-use build::{Customize, ReporterChoice};
-use sampler::SamplerChoice;
-use setting::Setting;
-use tags::Tags;
-
-/// What a tracer is built from: variables, code that wins over them, and defaults.
+/// The settings of a tracer: defaults, variables that replace them, and calls in the code that replace both.
 ///
 /// ```
 /// use tracehound::Config;
@@ -107,30 +111,31 @@ use tags::Tags;
 pub struct Config {
     disabled: Setting<bool>,
     service_name: Setting<String>,
+    dev: Setting<bool>,
     sampler: Setting<SamplerChoice>,
     reporter: Option<ReporterChoice>,
     agent: Agent,
     log_spans: Setting<bool>,
-    /// Without one, a share in what all tracers have.
+    /// `None` for a share in the memory of all tracers.
     queue_size: Setting<Option<usize>>,
     flush_interval: Setting<Duration>,
     trace_id_128bit: Setting<bool>,
     propagation: Source,
     tags: Tags,
     limits: Limits,
-    /// Two of the limits, which variables may set.
+    /// Two of the limits, which variables can set.
     tag_value_bytes: Setting<usize>,
     logs: Setting<usize>,
     diagnostics: Diagnostics,
     customize: Vec<Customize>,
-    /// Problems of variables that nobody has been told of, because tracing was disabled.
+    /// Problems that were not reported because tracing was disabled.
     problems: Vec<ConfigProblem>,
-    /// Variables that are passed over.
+    /// Reasons why variables are passed over.
     warnings: Vec<ConfigProblem>,
 }
 
 impl Config {
-    /// Defaults only; the environment is not read.
+    /// Returns the defaults, without reading the environment.
     pub fn new(service_name: impl Into<String>) -> Self {
         Self::default_values().service_name(service_name)
     }
@@ -139,19 +144,18 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// When a `JAEGER_*` variable has a value that cannot be read or asks for something that is not there, unless
-    /// tracing is disabled. A missing service name may still be given in the code, so
-    /// it is an error only when the tracer is built.
+    /// If a `JAEGER_*` variable has a value that cannot be read, or that asks for something unsupported, and tracing is
+    /// not disabled. The code may still give a missing service name, so that is an error only when the tracer is built.
     pub fn from_env() -> Result<Self, ConfigError> {
-        Self::from_lookup(env::process_variable)
+        Self::from_lookup(environment::variable)
     }
 
-    /// The same, but a variable that is wrong is passed over with a warning.
+    /// Like [`from_env`](Self::from_env), but a bad variable is passed over with a warning.
     pub fn from_env_lossy() -> Self {
-        Self::from_lookup_lossy(env::process_variable)
+        Self::from_lookup_lossy(environment::variable)
     }
 
-    /// Reads variables from anywhere: tests need not touch the environment.
+    /// Reads variables by a function, so that tests need not change the environment.
     ///
     /// # Errors
     ///
@@ -166,7 +170,7 @@ impl Config {
         }
     }
 
-    /// The same, but a variable that is wrong is passed over with a warning.
+    /// Like [`from_lookup`](Self::from_lookup), but a bad variable is passed over with a warning.
     pub fn from_lookup_lossy(lookup: impl Fn(&str) -> Option<String>) -> Self {
         let mut config = Self::read(&lookup);
         let mut warnings = std::mem::take(&mut config.problems);
@@ -175,7 +179,7 @@ impl Config {
         config
     }
 
-    /// Name of the service, under which its spans are found. Required unless tracing is disabled.
+    /// Sets the name of the service, under which Jaeger shows its spans. Required unless tracing is disabled.
     ///
     /// Environment: `JAEGER_SERVICE_NAME`.
     pub fn service_name(mut self, name: impl Into<String>) -> Self {
@@ -183,7 +187,7 @@ impl Config {
         self
     }
 
-    /// Whether tracing is off: the tracer then works and does nothing, and no other setting is looked at.
+    /// Sets whether tracing is off. The tracer then works and does nothing, and no other setting matters.
     ///
     /// Defaults to false. Environment: `JAEGER_DISABLED`.
     pub fn disabled(mut self, disabled: bool) -> Self {
@@ -191,7 +195,33 @@ impl Config {
         self
     }
 
-    /// Which traces to keep.
+    /// Sets whether the embedded agent of the feature `dev` takes the place of the agent and of the sampler.
+    ///
+    /// It keeps every trace and draws it in the terminal, as with `tracehound::dev`, and the same program runs
+    /// without it in production. If the code gives a reporter, that stays, and this setting has no effect.
+    ///
+    /// ```
+    /// use tracehound::Config;
+    ///
+    /// let lookup = |name: &str| (name == "TRACEHOUND_DEV").then(|| "1".to_owned());
+    /// # #[cfg(feature = "dev")]
+    /// # {
+    /// let explanation = Config::from_lookup(lookup)?.explain();
+    /// let reporter = explanation.get("reporter").expect("the embedded agent is one");
+    /// assert_eq!(reporter.value(), "embedded agent");
+    /// assert_eq!(reporter.source().to_string(), "TRACEHOUND_DEV");
+    /// # }
+    /// # Ok::<(), tracehound::config::ConfigError>(())
+    /// ```
+    ///
+    /// Defaults to false. If it is true in a program without the feature, that is an error. Environment:
+    /// `TRACEHOUND_DEV`.
+    pub fn dev(mut self, dev: bool) -> Self {
+        self.dev = Setting::of_code(dev);
+        self
+    }
+
+    /// Sets the sampler, which decides which traces to keep.
     ///
     /// Defaults to a [`ProbabilisticSampler`](crate::sampler::ProbabilisticSampler) of 0.001. Environment:
     /// `JAEGER_SAMPLER_TYPE`, `JAEGER_SAMPLER_PARAM`.
@@ -200,13 +230,13 @@ impl Config {
         self
     }
 
-    /// Where spans go, in place of an agent.
+    /// Sets a reporter, which takes the spans in place of an agent.
     pub fn reporter(mut self, reporter: impl Reporter + 'static) -> Self {
         self.reporter = Some(ReporterChoice::new(reporter));
         self
     }
 
-    /// Whether a line is written for each span, beside where spans go.
+    /// Sets whether a line is written for each span as well.
     ///
     /// Defaults to false. Environment: `JAEGER_REPORTER_LOG_SPANS`.
     pub fn log_spans(mut self, log_spans: bool) -> Self {
@@ -214,23 +244,24 @@ impl Config {
         self
     }
 
-    /// How many finished spans may wait; at least 1. The bound is in bytes: so many spans of 512.
+    /// Sets how many finished spans may wait; at least 1. The bound is in bytes, at 512 bytes a span.
     ///
-    /// Defaults to 16,384 (8 MiB), which all tracers without a number of their own share. Environment: `JAEGER_REPORTER_MAX_QUEUE_SIZE`.
+    /// Defaults to 16,384 (8 MiB), which all tracers without a bound of their own share. Environment:
+    /// `JAEGER_REPORTER_MAX_QUEUE_SIZE`.
     pub fn queue_size(mut self, spans: usize) -> Self {
         self.queue_size = Setting::of_code(Some(spans.max(1)));
         self
     }
 
-    /// How long a finished span waits at most before it is sent; above zero.
+    /// Sets how long a finished span waits at most before it is sent; above zero.
     ///
-    /// Defaults to one second. Environment: `JAEGER_REPORTER_FLUSH_INTERVAL`.
+    /// Defaults to one second, and to 50 ms with the embedded agent. Environment: `JAEGER_REPORTER_FLUSH_INTERVAL`.
     pub fn flush_interval(mut self, interval: Duration) -> Self {
         self.flush_interval = Setting::of_code(interval);
         self
     }
 
-    /// Whether the ids of new traces have 128 bits in place of 64.
+    /// Sets whether the ids of new traces have 128 bits instead of 64.
     ///
     /// Defaults to false. Environment: `JAEGER_TRACEID_128BIT`.
     pub fn trace_id_128bit(mut self, trace_id_128bit: bool) -> Self {
@@ -238,8 +269,8 @@ impl Config {
         self
     }
 
-    /// A tag of the process, on every span; one a key. `jaeger.version` is set by the tracer alone: another value is
-    /// passed over with a warning.
+    /// Adds a tag of the process, which every span has. It replaces one with the same key. Only the tracer sets
+    /// `jaeger.version`: another value is passed over with a warning.
     ///
     /// Environment: `JAEGER_TAGS`.
     pub fn tag(mut self, key: impl Into<Cow<'static, str>>, value: impl Into<TagValue>) -> Self {
@@ -249,7 +280,7 @@ impl Config {
         self
     }
 
-    /// How much a span may hold, in place of what variables say.
+    /// Sets how much a span may hold, in place of the values of variables.
     ///
     /// Environment: `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT` for
     /// [`tag_value_bytes`](Limits::tag_value_bytes), `OTEL_SPAN_EVENT_COUNT_LIMIT` for [`logs`](Limits::logs).
@@ -260,7 +291,7 @@ impl Config {
         self
     }
 
-    /// What the tracer says of itself, the line at the start included.
+    /// Sets where the tracer's own lines go, the line at its start included.
     ///
     /// Defaults to standard error.
     pub fn diagnostics(mut self, diagnostics: Diagnostics) -> Self {
@@ -268,8 +299,8 @@ impl Config {
         self
     }
 
-    /// Has the last word on the builder, for what has no setting here: codecs, clock, ids. What it changes of the
-    /// settings is not seen by [`explain`](Self::explain).
+    /// Changes the builder after all settings, for parts that have no setting here: codecs, clock, ids.
+    /// [`explain`](Self::explain) does not show its changes.
     ///
     /// ```
     /// use tracehound::Config;
@@ -294,7 +325,7 @@ impl Config {
 }
 
 impl fmt::Debug for Config {
-    /// As [`Config::explain`] shows it.
+    /// Writes the settings as [`Config::explain`] shows them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut config = f.debug_struct("Config");
         for setting in self.explain().settings() {

@@ -1,20 +1,19 @@
-//! In place of the agent where the feature `udp` is off: says so to whoever asks for one.
+//! Takes the place of the agent if the feature `udp` is off: refuses its variables.
 
+use crate::config::error::ConfigProblem;
+use crate::config::explain::ExplainedSetting;
+use crate::config::variables::Variables;
 use crate::reporter::Reporter;
-
-use super::environment::Environment;
-use super::error::ConfigProblem;
-use super::explain::ExplainedSetting;
 
 #[derive(Debug, Default)]
 pub(super) struct Agent(());
 
 impl Agent {
-    pub(super) fn read(env: &mut Environment<'_>) -> Self {
+    pub(super) fn read(variables: &mut Variables<'_>) -> Self {
         for name in VARIABLES {
-            if let Some(value) = env.get(name) {
+            if let Some(value) = variables.get(name) {
                 let asks_for = "an agent, which the feature `udp` of this crate brings";
-                env.report(ConfigProblem::not_built(name, &value, asks_for));
+                variables.report(ConfigProblem::unsupported(name, &value, asks_for));
             }
         }
         Self(())

@@ -1,18 +1,20 @@
-use super::environment::Environment;
-use super::error::ConfigProblem;
-use super::setting::Source;
+use crate::config::error::ConfigProblem;
+use crate::config::setting::Source;
+use crate::config::variables::Variables;
 
-/// Reads the list of formats, of which Jaeger's own is the only one so far: says who has asked for it, and reports
-/// whoever asks for another.
-pub(super) fn read(env: &mut Environment<'_>) -> Source {
+/// Reads the list of formats. Returns the variable that asks for Jaeger's format, and reports formats that are not
+/// supported.
+pub(super) fn read(variables: &mut Variables<'_>) -> Source {
     for name in ["JAEGER_PROPAGATION", "OTEL_PROPAGATORS"] {
-        let Some(text) = env.get(name) else { continue };
+        let Some(text) = variables.get(name) else {
+            continue;
+        };
         let mut source = Source::Default;
         if text
             .bytes()
             .all(|byte| byte == b',' || byte.is_ascii_whitespace())
         {
-            env.report(ConfigProblem::invalid(name, &text, "jaeger"));
+            variables.report(ConfigProblem::invalid(name, &text, "jaeger"));
         }
         for format in text
             .split(',')
@@ -22,12 +24,12 @@ pub(super) fn read(env: &mut Environment<'_>) -> Source {
             match format.to_ascii_lowercase().as_str() {
                 "jaeger" => source = Source::Variable(name),
                 "b3" | "b3multi" | "b3single" => {
-                    env.report(ConfigProblem::not_built(name, format, B3));
+                    variables.report(ConfigProblem::unsupported(name, format, B3));
                 }
                 "w3c" | "tracecontext" | "baggage" => {
-                    env.report(ConfigProblem::not_built(name, format, W3C));
+                    variables.report(ConfigProblem::unsupported(name, format, W3C));
                 }
-                _ => env.report(ConfigProblem::invalid(name, format, "jaeger")),
+                _ => variables.report(ConfigProblem::invalid(name, format, "jaeger")),
             }
         }
         return source;

@@ -1,15 +1,14 @@
 use std::fmt;
 
+use crate::config::error::ConfigProblem;
+use crate::config::parse::{self, Expected};
+use crate::config::setting::Setting;
+use crate::config::variables::Variables;
 use crate::sampler::{
     ConstSampler, ProbabilisticSampler, RateLimitingSampler, Sampler, SamplingRate, TracesPerSecond,
 };
 
-use super::environment::Environment;
-use super::error::ConfigProblem;
-use super::grammar::{self, Expected};
-use super::setting::Setting;
-
-/// A sampler, and how it is called in a line of text.
+/// A sampler, and its description for a line of text.
 pub(super) struct SamplerChoice {
     pub(super) sampler: Box<dyn Sampler>,
     pub(super) description: String,
@@ -23,19 +22,19 @@ impl SamplerChoice {
         }
     }
 
-    /// What the variables ask for. `JAEGER_SAMPLER_*` and `OTEL_TRACES_SAMPLER*` are not mixed: where one of the
-    /// former is set, the latter are not looked at.
-    pub(super) fn read(env: &mut Environment<'_>) -> Option<Setting<Self>> {
-        let kind = env.get(TYPE);
-        let param = env.get(PARAM);
+    /// Returns the sampler that the variables ask for. If a `JAEGER_SAMPLER_*` variable is set,
+    /// `OTEL_TRACES_SAMPLER*` are not read: the two are never mixed.
+    pub(super) fn read(variables: &mut Variables<'_>) -> Option<Setting<Self>> {
+        let kind = variables.get(TYPE);
+        let param = variables.get(PARAM);
         if kind.is_none() && param.is_none() {
-            return otel(env);
+            return otel(variables);
         }
         let source = if kind.is_some() { TYPE } else { PARAM };
         match jaeger(kind.as_deref().unwrap_or("probabilistic"), param.as_deref()) {
             Ok(choice) => Some(Setting::of_variable(choice, source)),
             Err(problem) => {
-                env.report(problem);
+                variables.report(problem);
                 None
             }
         }
@@ -43,7 +42,7 @@ impl SamplerChoice {
 }
 
 impl Default for SamplerChoice {
-    /// What Jaeger clients start with.
+    /// Returns the default of Jaeger clients.
     fn default() -> Self {
         Self::new(ProbabilisticSampler::new(SamplingRate::DEFAULT))
     }
@@ -86,7 +85,7 @@ fn jaeger(kind: &str, param: Option<&str>) -> Result<SamplerChoice, ConfigProble
             rate.map(|rate| SamplerChoice::new(RateLimitingSampler::new(rate)))
                 .ok_or_else(|| invalid("a number of traces a second, 0 or more")(text))
         }
-        "remote" => Err(ConfigProblem::not_built(
+        "remote" => Err(ConfigProblem::unsupported(
             TYPE,
             kind,
             "the remote sampler, which comes with the feature `remote-sampler` of a later version",
@@ -99,20 +98,20 @@ fn jaeger(kind: &str, param: Option<&str>) -> Result<SamplerChoice, ConfigProble
     }
 }
 
-/// The OpenTelemetry spelling. Children follow their parent always, so `parentbased_` changes nothing.
-fn otel(env: &mut Environment<'_>) -> Option<Setting<SamplerChoice>> {
-    let text = env.get(OTEL_SAMPLER)?;
+/// Reads OpenTelemetry's variables. Child spans always follow their parent here, so `parentbased_` changes nothing.
+fn otel(variables: &mut Variables<'_>) -> Option<Setting<SamplerChoice>> {
+    let text = variables.get(OTEL_SAMPLER)?;
     let kind = text.to_ascii_lowercase();
     let choice = match kind.strip_prefix("parentbased_").unwrap_or(&kind) {
         "always_on" => SamplerChoice::new(ConstSampler::new(true)),
         "always_off" => SamplerChoice::new(ConstSampler::new(false)),
         "traceidratio" => {
-            let rate = env.first([(OTEL_SAMPLER_ARG, probability)]);
+            let rate = variables.first([(OTEL_SAMPLER_ARG, probability)]);
             let rate = rate.map_or(SamplingRate::ONE, |rate| rate.value);
             SamplerChoice::new(ProbabilisticSampler::new(rate))
         }
         "jaeger_remote" => {
-            env.report(ConfigProblem::not_built(
+            variables.report(ConfigProblem::unsupported(
                 OTEL_SAMPLER,
                 &text,
                 "the remote sampler, which comes with the feature `remote-sampler` of a later version",
@@ -121,16 +120,16 @@ fn otel(env: &mut Environment<'_>) -> Option<Setting<SamplerChoice>> {
         }
         _ => {
             let expected = "always_on, always_off or traceidratio, with or without parentbased_";
-            env.report(ConfigProblem::invalid(OTEL_SAMPLER, &text, expected));
+            variables.report(ConfigProblem::invalid(OTEL_SAMPLER, &text, expected));
             return None;
         }
     };
     Some(Setting::of_variable(choice, OTEL_SAMPLER))
 }
 
-/// A truth value, or a number: true unless it is zero, as in the Go client.
+/// Reads a truth value or a number. As in the Go client, every number but zero is true.
 fn switch(text: &str) -> Result<bool, Expected> {
-    grammar::boolean(text).or_else(|_| {
+    parse::boolean(text).or_else(|_| {
         let number: Option<f64> = text.parse().ok().filter(|number: &f64| number.is_finite());
         number
             .map(|number| number != 0.0)
@@ -145,6 +144,9 @@ fn probability(text: &str) -> Result<SamplingRate, Expected> {
         .and_then(|rate| SamplingRate::new(rate).ok());
     rate.ok_or("a probability from 0 to 1")
 }
+
+/// The description of the embedded agent's sampler.
+pub(super) const EMBEDDED_SAMPLER: &str = "const 1";
 
 const TYPE: &str = "JAEGER_SAMPLER_TYPE";
 const PARAM: &str = "JAEGER_SAMPLER_PARAM";

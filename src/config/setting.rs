@@ -1,19 +1,19 @@
 use std::fmt;
 
-/// Where the value of a setting came from.
+/// The origin of a setting's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Source {
-    /// Nobody has set it.
+    /// The default of the crate.
     Default,
-    /// This variable of the environment, or of the lookup in its place.
+    /// This variable, of the environment or of a lookup.
     Variable(&'static str),
-    /// The program's code.
+    /// A call in the program's code.
     Code,
 }
 
 impl fmt::Display for Source {
-    /// `default`, `code` or the variable's name.
+    /// Writes `default`, `code` or the name of the variable.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Default => "default",
@@ -23,7 +23,7 @@ impl fmt::Display for Source {
     }
 }
 
-/// A value and where it came from.
+/// A value and its origin.
 #[derive(Clone, Debug)]
 pub(super) struct Setting<T> {
     pub(super) value: T,
@@ -52,7 +52,15 @@ impl<T> Setting<T> {
         }
     }
 
-    /// Takes `read` in place of the default.
+    /// Returns the name of the variable that the value came from, else `setter`.
+    pub(super) fn name(&self, setter: &'static str) -> &'static str {
+        match self.source {
+            Source::Variable(name) => name,
+            Source::Default | Source::Code => setter,
+        }
+    }
+
+    /// Returns `read` if it is set, else this setting.
     pub(super) fn or(self, read: Option<Self>) -> Self {
         read.unwrap_or(self)
     }

@@ -2,30 +2,28 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
+use crate::config::error::{ConfigProblem, InvalidItem};
+use crate::config::parse::Expected;
+use crate::config::setting::Setting;
+use crate::config::variables::Variables;
 use crate::model::{Tag, tags};
 
-use super::environment::Environment;
-use super::error::{ConfigProblem, InvalidItem};
-use super::grammar::Expected;
-use super::setting::{Setting, Source};
-
-/// The tags of the process, one a key, in the order in which the keys came.
+/// The tags of the process, one for each key, in the order in which the keys came.
 #[derive(Debug, Default)]
 pub(super) struct Tags(Vec<Setting<Tag>>);
 
 impl Tags {
-    /// Adds a tag, in place of one of the same key.
+    /// Adds a tag. It replaces one with the same key.
     ///
     /// # Errors
     ///
-    /// When the tracer has that tag from elsewhere.
+    /// If the tracer sets this tag itself.
     pub(super) fn set(&mut self, tag: Setting<Tag>) -> Result<(), ConfigProblem> {
         if tag.value.key == tags::JAEGER_VERSION {
-            let name = match tag.source {
-                Source::Variable(name) => name,
-                Source::Default | Source::Code => "tag",
-            };
-            return Err(ConfigProblem::own_tag(name, tags::JAEGER_VERSION));
+            return Err(ConfigProblem::own_tag(
+                tag.name("tag"),
+                tags::JAEGER_VERSION,
+            ));
         }
         let known = self
             .0
@@ -38,9 +36,9 @@ impl Tags {
         Ok(())
     }
 
-    fn set_or_warn(&mut self, tag: Tag, name: &'static str, env: &mut Environment<'_>) {
+    fn set_or_warn(&mut self, tag: Tag, name: &'static str, variables: &mut Variables<'_>) {
         if let Err(warning) = self.set(Setting::of_variable(tag, name)) {
-            env.warn(warning);
+            variables.warn(warning);
         }
     }
 
@@ -52,31 +50,32 @@ impl Tags {
         self.0.into_iter().map(|tag| tag.value).collect()
     }
 
-    /// Reads `JAEGER_TAGS`: `key=value` with commas between. The first `=` counts, both sides are trimmed, empty items
-    /// are passed over, nothing is escaped.
-    pub(super) fn read_jaeger(&mut self, env: &mut Environment<'_>) {
-        let Some(text) = env.get(JAEGER_TAGS) else {
+    /// Adds the tags of `JAEGER_TAGS`: `key=value`, separated by commas.
+    ///
+    /// The first `=` separates. Both sides are trimmed, empty items are ignored, and nothing is escaped.
+    pub(super) fn read_jaeger(&mut self, variables: &mut Variables<'_>) {
+        let Some(text) = variables.get(JAEGER_TAGS) else {
             return;
         };
         for (position, item) in items(&text) {
-            match jaeger_tag(item, env) {
-                Ok(tag) => self.set_or_warn(tag, JAEGER_TAGS, env),
+            match jaeger_tag(item, variables) {
+                Ok(tag) => self.set_or_warn(tag, JAEGER_TAGS, variables),
                 Err(expected) => {
                     let item = InvalidItem { position, expected };
-                    env.report(ConfigProblem::invalid_item(JAEGER_TAGS, item));
+                    variables.report(ConfigProblem::invalid_item(JAEGER_TAGS, item));
                 }
             }
         }
     }
 
-    /// Adds what `OTEL_RESOURCE_ATTRIBUTES` says, and gives back the service name that it says.
-    pub(super) fn read_otel(&mut self, env: &mut Environment<'_>) -> Option<Setting<String>> {
+    /// Adds the tags of `OTEL_RESOURCE_ATTRIBUTES`, and returns its service name.
+    pub(super) fn read_otel(&mut self, variables: &mut Variables<'_>) -> Option<Setting<String>> {
         let mut service_name = None;
-        let text = env.get(OTEL_RESOURCE_ATTRIBUTES)?;
+        let text = variables.get(OTEL_RESOURCE_ATTRIBUTES)?;
         let attributes = match resource_attributes(&text) {
             Ok(attributes) => attributes,
             Err(item) => {
-                env.report(ConfigProblem::invalid_item(OTEL_RESOURCE_ATTRIBUTES, item));
+                variables.report(ConfigProblem::invalid_item(OTEL_RESOURCE_ATTRIBUTES, item));
                 return None;
             }
         };
@@ -84,20 +83,20 @@ impl Tags {
             if key == "service.name" {
                 service_name = Some(value).filter(|name| !name.is_empty());
             } else {
-                self.set_or_warn(Tag::new(key, value), OTEL_RESOURCE_ATTRIBUTES, env);
+                self.set_or_warn(Tag::new(key, value), OTEL_RESOURCE_ATTRIBUTES, variables);
             }
         }
         service_name.map(|name| Setting::of_variable(name, OTEL_RESOURCE_ATTRIBUTES))
     }
 }
 
-/// The items of a list with commas between, each with its position from 1. Empty ones count, but are left out.
+/// Returns the items of a list separated by commas, with their positions from 1. Empty items count and are left out.
 fn items(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let items = text.split(',').map(str::trim_ascii);
     (1..).zip(items).filter(|(_, item)| !item.is_empty())
 }
 
-fn jaeger_tag(item: &str, env: &Environment<'_>) -> Result<Tag, Expected> {
+fn jaeger_tag(item: &str, variables: &Variables<'_>) -> Result<Tag, Expected> {
     let (key, value) = item.split_once('=').ok_or("key=value")?;
     let key = key.trim_ascii();
     if key.is_empty() {
@@ -107,16 +106,22 @@ fn jaeger_tag(item: &str, env: &Environment<'_>) -> Result<Tag, Expected> {
         return Err("a key without ${: only values are expanded");
     }
     let mut expanded = String::new();
-    expand(value.trim_ascii(), env, &mut expanded, DEEPEST_DEFAULT)?;
+    expand(
+        value.trim_ascii(),
+        variables,
+        &mut expanded,
+        DEEPEST_DEFAULT,
+    )?;
     Ok(Tag::new(key.to_owned(), expanded))
 }
 
-/// Writes a value with variables in place of each `${NAME}` and `${NAME:default}`. The default holds where the variable
-/// is unset or empty; it goes from the first colon to the matching brace, and is expanded as well. What a variable
-/// holds is not.
+/// Appends a value, with the values of variables in place of `${NAME}` and `${NAME:default}`.
+///
+/// The default is used if the variable is unset or empty. It reaches from the first colon to the matching brace and is
+/// expanded as well; the value of a variable is not.
 fn expand(
     mut value: &str,
-    env: &Environment<'_>,
+    variables: &Variables<'_>,
     expanded: &mut String,
     depth: usize,
 ) -> Result<(), Expected> {
@@ -131,13 +136,13 @@ fn expand(
         if name.is_empty() || name.contains(['=', '\0', '$', '{', '}']) {
             return Err("the name of a variable between ${ and }");
         }
-        match (env.any(name), default, depth) {
+        match (variables.any(name), default, depth) {
             (Some(value), _, _) => expanded.push_str(&value),
             (None, Some(default), 0) if default.contains("${") => {
                 return Err("fewer defaults inside of each other");
             }
             (None, Some(default), _) => {
-                expand(default, env, expanded, depth.saturating_sub(1))?;
+                expand(default, variables, expanded, depth.saturating_sub(1))?;
             }
             (None, None, _) => {
                 return Err(
@@ -151,7 +156,7 @@ fn expand(
     Ok(())
 }
 
-/// Splits at the brace that closes one which is open already.
+/// Splits a text that follows an open brace at the brace that closes it.
 fn matching_brace(text: &str) -> Option<(&str, &str)> {
     let mut open = 1;
     for (at, brace) in text.match_indices(['{', '}']) {
@@ -163,7 +168,7 @@ fn matching_brace(text: &str) -> Option<(&str, &str)> {
     None
 }
 
-/// `key=value` with commas between, both sides percent-decoded; all or nothing.
+/// Reads `key=value`, separated by commas and percent-encoded. One bad item makes the whole list bad.
 fn resource_attributes(text: &str) -> Result<Vec<(String, String)>, InvalidItem> {
     let attribute = |item: &str| {
         let (key, value) = item.split_once('=')?;
@@ -180,7 +185,7 @@ fn resource_attributes(text: &str) -> Result<Vec<(String, String)>, InvalidItem>
         .collect()
 }
 
-/// `None` where a `%` is not followed by two hex digits, or the bytes are not UTF-8.
+/// Decodes percent-encoding. Returns `None` if two hex digits do not follow a `%`, or the bytes are not UTF-8.
 fn decode(text: &str) -> Option<String> {
     let is_escape = |rest: &str| {
         let digits = rest.as_bytes().get(..2);
@@ -195,7 +200,7 @@ fn decode(text: &str) -> Option<String> {
         .map(Cow::into_owned)
 }
 
-/// How many defaults may stand inside of each other.
+/// How deep defaults may be nested.
 const DEEPEST_DEFAULT: usize = 16;
 const JAEGER_TAGS: &str = "JAEGER_TAGS";
 const OTEL_RESOURCE_ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";

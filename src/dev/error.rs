@@ -5,9 +5,9 @@ use std::io;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum DevError {
-    /// No socket on the loopback interface.
+    /// A socket on the loopback interface could not be opened.
     Socket(io::Error),
-    /// No thread.
+    /// A thread could not be started.
     Thread(io::Error),
 }
 

@@ -1,8 +1,7 @@
 //! An agent, a collector and a viewer inside the program: see traces with nothing else installed.
 //!
-//! One line is enough. [`tracehound::dev`](crate::dev()) returns a tracer that keeps every trace; its spans go
-//! by UDP, as to any agent, to a server on threads of its own, and when a trace has come to rest it is drawn in
-//! the terminal:
+//! One line is enough. [`tracehound::dev`](crate::dev()) returns a tracer that keeps every trace. Its spans go by UDP,
+//! as to any agent, to a server on threads of its own, which draws each trace in the terminal:
 //!
 //! ```text
 //! checkout  trace 7f3c..a91e   182.4ms   3 services  depth 3  5 spans  2 errors
@@ -14,32 +13,38 @@
 //! view: http://127.0.0.1:16699/trace/7f3c00000000a91e   json: ...?format=jaeger   (received 5, dropped 0)
 //! ```
 //!
-//! `!` is an error, `~` a span that is still open, `>` one that follows another without being waited for, `?`
-//! one whose parent has not been received. `=` (bold on a terminal, which also gets colours and finer lines) is
-//! the critical path: to be faster, begin there. A name that is too long is cut, and of a large trace the 60
-//! spans are drawn that tell the most.
+//! `!` marks an error, `~` a span that is still open, `>` a span that follows another which does not wait for it, and
+//! `?` a span whose parent is missing. `=` marks the critical path: to be faster, begin there. Terminals and browsers
+//! get finer lines, with `━` for the critical path. Names that are too long are cut. Of a large trace only 60 spans are
+//! drawn: errors first, then the critical path, then the first ones.
 //!
-//! A trace is at rest when no span of it has come for 200 ms and none is known to be open; a parent that is
-//! missing is waited for two seconds. At most two traces are printed a second, a few more wait for their turn,
-//! and the others are counted. Where standard output is no terminal nothing is printed unless
-//! [`Waterfall::Always`] asks for it. What is left is printed when the last tracer of the server is dropped or
+//! A trace is drawn when it is at rest: no span of it has come for 200 ms, and its root is not known to be open. If a
+//! parent is missing, the agent waits two seconds for it. At most two traces are drawn a second; a few more wait for
+//! their turn, and the others are counted. If standard output is no terminal, nothing is drawn unless
+//! [`Waterfall::Always`] asks for it. The remaining traces are drawn when the last tracer of the server is dropped or
 //! closed, so a program that keeps its tracer in a `static` has to close it.
 //!
-//! Other processes show up too, in whatever language: the server listens where a Jaeger client sends to.
+//! Other processes show up too, in any language: the server listens where a Jaeger client sends to.
 //!
 //! | port | takes |
 //! |---|---|
 //! | 6831 UDP | Thrift, compact protocol: Go, Java, Python, C++, this crate |
 //! | 6832 UDP | Thrift, binary protocol: Node |
 //! | 14268 TCP | Thrift by HTTP: `POST /api/traces` |
-//! | 5778 TCP | questions for a sampling strategy; the answer is to keep everything |
+//! | 5778 TCP | requests for a sampling strategy; the answer is to keep everything |
 //! | 16699 TCP | a browser; see [`DevServer::query_address`] |
 //!
-//! A port that is taken, likely by a real Jaeger, is left alone: another one is used, and a line says which.
+//! If an embedded agent runs already at the viewer's port, in another program, then [`tracehound::dev`](crate::dev())
+//! sends the spans there, and a line says so. Programs that call each other make one trace, in one picture, whichever
+//! starts first. If something else has one of the ports, likely a real Jaeger, the agent uses a free port in its
+//! place, and a line says which.
 //!
-//! It is for development: it listens on the loopback interface alone and answers only to loopback names, holds
-//! a bounded number of traces, and treats what comes in as hostile: a datagram that makes no sense costs a count.
-//! Everything can be chosen with [`DevOptions`]:
+//! In production spans go to a real agent. [`Config::dev`](crate::Config::dev), or `TRACEHOUND_DEV=1` in the
+//! environment, puts the embedded one in its place without a change of the code.
+//!
+//! The module is for development. It listens on the loopback interface alone, answers only requests for loopback names,
+//! holds a bounded number of traces, and trusts no input: a datagram that makes no sense is counted and ignored.
+//! [`DevOptions`] holds every choice:
 //!
 //! ```
 //! use std::time::Duration;
@@ -61,30 +66,16 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod collector;
 mod error;
-mod http;
-mod json;
-mod listener;
-mod open_spans;
 mod options;
-mod ports;
-mod printer;
-mod reporter;
-#[cfg(test)]
-mod sample;
-mod sampler;
-mod shared;
+mod server;
 mod store;
-mod text;
-mod trace;
 mod tracer;
-mod tree;
-mod waterfall;
+mod view;
 
-pub use collector::DevServer;
 pub use error::DevError;
 pub use options::{DevOptions, Waterfall};
+pub use server::DevServer;
 pub use store::DevTotals;
-pub use trace::{OpenSpan, ReceivedSpan, Trace};
-pub(crate) use tracer::tracer;
+pub use store::trace::{OpenSpan, ReceivedSpan, Trace};
+pub(crate) use tracer::{FLUSH_INTERVAL, parts, tracer};

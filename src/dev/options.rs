@@ -1,8 +1,8 @@
 use std::fmt;
 use std::io::Write;
 
-use crate::config::wants_no_color;
 use crate::diagnostics::Diagnostics;
+use crate::environment;
 
 /// Where the embedded agent listens, how much it keeps and what it prints.
 ///
@@ -30,7 +30,7 @@ pub struct DevOptions {
 }
 
 impl DevOptions {
-    /// The ports of a Jaeger agent and collector, 1,000 traces or 32 MiB, the picture on a terminal.
+    /// Returns the defaults: the ports of a Jaeger agent and collector, 1,000 traces or 32 MiB, pictures on a terminal.
     pub fn new() -> Self {
         Self {
             agent_port: 6831,
@@ -42,13 +42,13 @@ impl DevOptions {
             max_bytes: 32 * 1024 * 1024,
             waterfall: Waterfall::default(),
             writer: None,
-            color: !wants_no_color(),
+            color: environment::variable("NO_COLOR").is_none_or(|value| value.is_empty()),
             columns: None,
             diagnostics: Diagnostics::default(),
         }
     }
 
-    /// Takes whatever ports are free, on loopback as always: for tests.
+    /// Lets the system choose every port, on loopback as always: for tests.
     pub fn any_ports(self) -> Self {
         self.agent_port(0)
             .binary_agent_port(0)
@@ -57,7 +57,7 @@ impl DevOptions {
             .query_port(0)
     }
 
-    /// The UDP port for Thrift in the compact protocol; any port when it is taken or 0.
+    /// Sets the UDP port for Thrift in the compact protocol. If it is taken or 0, the system chooses one.
     ///
     /// Defaults to 6831.
     pub fn agent_port(mut self, port: u16) -> Self {
@@ -65,7 +65,7 @@ impl DevOptions {
         self
     }
 
-    /// The UDP port for Thrift in the binary protocol; any port when it is taken or 0.
+    /// Sets the UDP port for Thrift in the binary protocol. If it is taken or 0, the system chooses one.
     ///
     /// Defaults to 6832.
     pub fn binary_agent_port(mut self, port: u16) -> Self {
@@ -73,7 +73,7 @@ impl DevOptions {
         self
     }
 
-    /// The TCP port for Thrift over HTTP; any port when it is taken or 0.
+    /// Sets the TCP port for Thrift over HTTP. If it is taken or 0, the system chooses one.
     ///
     /// Defaults to 14268.
     pub fn collector_port(mut self, port: u16) -> Self {
@@ -81,7 +81,7 @@ impl DevOptions {
         self
     }
 
-    /// The TCP port for sampling strategies; any port when it is taken or 0.
+    /// Sets the TCP port for sampling strategies. If it is taken or 0, the system chooses one.
     ///
     /// Defaults to 5778.
     pub fn sampling_port(mut self, port: u16) -> Self {
@@ -89,15 +89,15 @@ impl DevOptions {
         self
     }
 
-    /// The TCP port for reading traces; any port when it is taken or 0.
+    /// Sets the TCP port for reading traces. If it is taken or 0, the system chooses one.
     ///
-    /// Defaults to 16699, which is nobody's: a real Jaeger has 16686.
+    /// Defaults to 16699. A real Jaeger has 16686, so both can run.
     pub fn query_port(mut self, port: u16) -> Self {
         self.query_port = port;
         self
     }
 
-    /// How many traces are kept before the oldest goes. At least 1.
+    /// Sets how many traces are kept before the oldest is dropped. At least 1.
     ///
     /// Defaults to 1,000.
     pub fn max_traces(mut self, traces: usize) -> Self {
@@ -105,7 +105,7 @@ impl DevOptions {
         self
     }
 
-    /// How many bytes of spans are kept, about, before the oldest trace goes.
+    /// Sets about how many bytes of spans are kept before the oldest trace is dropped.
     ///
     /// Defaults to 32 MiB.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
@@ -113,7 +113,7 @@ impl DevOptions {
         self
     }
 
-    /// Whether traces are printed to standard output when they have come to rest.
+    /// Sets whether traces that are at rest are printed to standard output.
     ///
     /// Defaults to [`Waterfall::OnTerminal`].
     pub fn waterfall(mut self, waterfall: Waterfall) -> Self {
@@ -121,30 +121,30 @@ impl DevOptions {
         self
     }
 
-    /// Prints traces to `writer`, in ASCII, in place of standard output and whatever [`DevOptions::waterfall`] says.
+    /// Prints traces to `writer`, in ASCII, in place of standard output. [`DevOptions::waterfall`] has no effect then.
     pub fn waterfall_to(mut self, writer: impl Write + Send + 'static) -> Self {
         self.writer = Some(Box::new(writer));
         self
     }
 
-    /// Whether a terminal is given colours; there are none elsewhere.
+    /// Sets whether pictures on a terminal have colours. Others never have.
     ///
-    /// Defaults to true, and to false where the environment variable [`NO_COLOR`](https://no-color.org) is set and
-    /// not empty.
+    /// Defaults to true, and to false if the environment variable [`NO_COLOR`](https://no-color.org) is set and not
+    /// empty.
     pub fn color(mut self, color: bool) -> Self {
         self.color = color;
         self
     }
 
-    /// How wide the picture is. At least 40.
+    /// Sets the width of the picture in columns. At least 40.
     ///
-    /// Defaults to the width of the terminal, and to 100 where there is none.
+    /// Defaults to the width of the terminal, and to 100 if there is none.
     pub fn columns(mut self, columns: usize) -> Self {
         self.columns = Some(columns);
         self
     }
 
-    /// Where to say which ports are taken.
+    /// Sets where the agent's lines go: where its traces can be read, and which ports were taken.
     ///
     /// Defaults to standard error.
     pub fn diagnostics(mut self, diagnostics: Diagnostics) -> Self {
@@ -176,11 +176,11 @@ impl fmt::Debug for DevOptions {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Waterfall {
-    /// Where it is a terminal; a program whose output is piped elsewhere keeps it for itself.
+    /// Only if it is a terminal. Output that is piped elsewhere stays the program's own.
     #[default]
     OnTerminal,
-    /// To a pipe or a file too, then in ASCII and without colours.
+    /// Also to a pipe or a file, then in ASCII and without colours.
     Always,
-    /// Not at all.
+    /// Never.
     Never,
 }

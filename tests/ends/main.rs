@@ -17,6 +17,8 @@
 
 mod callbacks;
 mod churn;
+#[cfg(all(unix, feature = "dev"))]
+mod dev_programs;
 #[cfg(all(unix, feature = "udp"))]
 mod fork;
 #[cfg(all(unix, feature = "udp"))]
@@ -68,7 +70,22 @@ fn scenes() -> Vec<Scene> {
             the_last_tracer_goes_with_its_thread,
         ],
     };
-    [everywhere, forks(), linux()].concat()
+    [everywhere, forks(), dev(), linux()].concat()
+}
+
+#[cfg(all(unix, feature = "dev"))]
+fn dev() -> Vec<Scene> {
+    scenes! {
+        dev_programs: [
+            a_second_program_sends_its_spans_to_the_agent_of_the_first,
+            a_variable_puts_the_embedded_agent_in_the_place_of_a_real_one,
+        ],
+    }
+}
+
+#[cfg(not(all(unix, feature = "dev")))]
+fn dev() -> Vec<Scene> {
+    Vec::new()
 }
 
 #[cfg(target_os = "linux")]

@@ -1,4 +1,4 @@
-//! A tracer from variables: what is read, what is refused, and who wins.
+//! A configuration from variables and code: what is read, what is refused, and which one wins.
 
 mod building;
 mod tables;
@@ -20,8 +20,8 @@ use tracehound::sampler::{
 use tracehound::span::Limits;
 
 use tables::{
-    MISNAMED, NOT_BUILT, PASSED_OVER, READ, READ_OF_AGENT, REFUSED, REFUSED_OF_AGENT, rows,
-    variables,
+    MISNAMED, PASSED_OVER, READ, READ_OF_AGENT, READ_OF_DEV, REFUSED, REFUSED_OF_AGENT,
+    REFUSED_OF_DEV, UNSUPPORTED, rows, variables,
 };
 
 type Variables<'v> = &'v [(&'v str, &'v str)];
@@ -43,7 +43,7 @@ fn refused(variables: Variables<'_>) -> ConfigError {
     Config::from_lookup(lookup(variables)).unwrap_err()
 }
 
-/// Value and source of one setting.
+/// Returns the value and the source of a setting.
 fn setting(explanation: &Explanation, name: &str) -> (String, Source) {
     let setting = explanation.get(name).unwrap();
     (setting.value().to_owned(), setting.source())
@@ -55,7 +55,7 @@ fn names(problems: &[ConfigProblem]) -> Vec<&str> {
 
 #[test]
 fn every_variable_reaches_its_setting_and_is_named_as_its_source() {
-    for [variable, text, name, value] in rows(&[READ, READ_OF_AGENT]) {
+    for [variable, text, name, value] in rows(&[READ, READ_OF_AGENT, READ_OF_DEV]) {
         let explanation = read(&[(variable, text)]).explain();
         let source = explanation.get(name).unwrap().source();
         assert_eq!(setting(&explanation, name).0, value, "{variable}={text:?}");
@@ -69,13 +69,15 @@ fn every_variable_reaches_its_setting_and_is_named_as_its_source() {
 
 #[test]
 fn a_bad_value_is_an_error_that_names_variable_value_and_expectation() {
-    for [variable, text, expected] in rows(&[REFUSED, REFUSED_OF_AGENT, NOT_BUILT]) {
+    for [variable, text, expected] in
+        rows(&[REFUSED, REFUSED_OF_AGENT, REFUSED_OF_DEV, UNSUPPORTED])
+    {
         let error = refused(&[("JAEGER_SERVICE_NAME", "shop"), (variable, text)]);
         assert_eq!(names(error.problems()), [variable], "{text:?}");
         let message = error.to_string();
         assert!(message.starts_with(&format!("{variable}: ")), "{message}");
         assert!(message.contains(expected), "{message}");
-        // What a `main` that returns the error prints.
+        // A `main` that returns the error prints this.
         assert_eq!(format!("{error:?}"), message);
         if text == "canary" || variable == "JAEGER_TAGS" {
             assert!(
@@ -93,9 +95,9 @@ fn a_bad_value_is_an_error_that_names_variable_value_and_expectation() {
 }
 
 #[test]
-fn a_bad_value_read_lossily_is_passed_over_and_said() {
+fn a_bad_value_that_is_read_lossily_is_passed_over_with_a_warning() {
     let defaults = Config::new("shop").explain();
-    for [variable, text, _] in rows(&[REFUSED, REFUSED_OF_AGENT, NOT_BUILT]) {
+    for [variable, text, _] in rows(&[REFUSED, REFUSED_OF_AGENT, REFUSED_OF_DEV, UNSUPPORTED]) {
         let variables = [("JAEGER_SERVICE_NAME", "shop"), (variable, text)];
         let explanation = Config::from_lookup_lossy(lookup(&variables)).explain();
         assert_eq!(names(explanation.passed_over()), [variable], "{text:?}");
@@ -115,7 +117,7 @@ fn a_bad_value_read_lossily_is_passed_over_and_said() {
 }
 
 #[test]
-fn a_bad_value_of_opentelemetry_is_passed_over_and_said() {
+fn a_bad_value_of_opentelemetry_is_passed_over_with_a_warning() {
     let defaults = Config::new("shop").explain();
     for [variable, text] in rows(&[PASSED_OVER]) {
         let config = read(&[("JAEGER_SERVICE_NAME", "shop"), (variable, text)]);
@@ -137,7 +139,7 @@ fn a_bad_value_of_opentelemetry_is_passed_over_and_said() {
 }
 
 #[test]
-fn a_bad_tag_is_told_by_its_position_and_never_by_its_text() {
+fn an_error_tells_the_position_of_a_bad_tag_and_not_its_text() {
     let rows = [
         (
             "JAEGER_TAGS",
@@ -202,7 +204,7 @@ fn a_bad_tag_is_told_by_its_position_and_never_by_its_text() {
         let error = Config::from_lookup(lookup(&variables)).err();
         let all = format!("{message} {problem:?} {config:?} {error:?}");
         let settings = explanation.settings().iter().map(|setting| setting.value());
-        // What was read of other items is a setting.
+        // Good items become settings.
         assert!(
             !all.replace("\"can\"", "").contains("canary"),
             "{text}: {all}"
@@ -224,7 +226,7 @@ fn the_name_of_another_client_is_corrected() {
 }
 
 #[test]
-fn what_asks_for_nothing_that_is_missing_is_taken() {
+fn values_that_ask_for_nothing_unsupported_are_accepted() {
     let _ = read(&[("JAEGER_RPC_METRICS", "false")]);
     let _ = read(&[("JAEGER_REPORTER_ATTEMPT_RECONNECTING_DISABLED", "true")]);
     let config = read(&[("OTEL_TRACES_EXPORTER", "console, jaeger")]);
@@ -337,7 +339,7 @@ tag zone | 2
 "#;
 
 #[test]
-fn what_the_code_sets_wins() {
+fn a_call_in_the_code_wins_over_variables() {
     let explanation = read(&[
         ("JAEGER_SERVICE_NAME", "variable"),
         ("JAEGER_DISABLED", "true"),
@@ -375,7 +377,7 @@ fn what_the_code_sets_wins() {
 
 #[test]
 fn a_disabled_tracer_never_fails_for_other_variables() {
-    let bad = rows(&[REFUSED, NOT_BUILT])
+    let bad = rows(&[REFUSED, UNSUPPORTED])
         .into_iter()
         .filter(|row| row[0] != "JAEGER_DISABLED");
     let bad: Vec<_> = bad.map(|[variable, text, _]| (variable, text)).collect();
@@ -388,6 +390,7 @@ fn a_disabled_tracer_never_fails_for_other_variables() {
 const DEFAULTS: &str = r#"
 disabled | false
 service_name | ""
+dev | false
 sampler | probabilistic 0.001
 "#;
 
@@ -409,7 +412,7 @@ logs | 128
 "#;
 
 #[test]
-fn nothing_set_gives_the_documented_defaults() {
+fn settings_have_the_documented_defaults() {
     let explanation = read(&[]).explain();
     let settings = explanation.settings();
     let values: Vec<_> = settings
@@ -430,10 +433,10 @@ fn nothing_set_gives_the_documented_defaults() {
 }
 
 #[test]
-fn values_are_trimmed_and_an_empty_one_is_as_good_as_none() {
+fn values_are_trimmed_and_an_empty_one_counts_as_unset() {
     let explanation = read(&[("JAEGER_SERVICE_NAME", " \t my shop \r\n")]).explain();
     assert_eq!(setting(&explanation, "service_name").0, r#""my shop""#);
-    for variable in [READ, READ_OF_AGENT, NOT_BUILT, PASSED_OVER, MISNAMED]
+    for variable in [READ, READ_OF_AGENT, UNSUPPORTED, PASSED_OVER, MISNAMED]
         .into_iter()
         .flat_map(variables)
     {
@@ -465,6 +468,7 @@ impl Sampler for OddTraces {
 const TABLE: &str = r#"
 disabled         false         default
 service_name     "shop\n."     JAEGER_SERVICE_NAME
+dev              false         default
 sampler          OddTraces     code
 reporter         NullReporter  code
 log_spans        false         default
@@ -496,12 +500,12 @@ fn explain_prints_a_table_with_the_source_of_each_value() {
     assert!(debug.contains("sampler: const 0 (code)"), "{debug}");
 }
 
-/// Every name that is looked up, but for those in `${…}`.
+/// Every name that is looked up, except those in `${…}`.
 static LOOKED_UP: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
     let seen = RefCell::new(BTreeSet::new());
-    // Each text opens other branches.
+    // Each text leads to other variables.
     for text in ["", "1", "const", "ratelimiting", "traceidratio", "b3"] {
-        for family in ["JAEGER_", "OTEL_"] {
+        for family in ["JAEGER_", "OTEL_", "TRACEHOUND_"] {
             let lookup = |name: &str| {
                 seen.borrow_mut().insert(name.to_owned());
                 name.starts_with(family).then(|| text.to_owned())
@@ -519,7 +523,7 @@ fn every_name_that_is_looked_up_is_in_a_table() {
         READ_OF_AGENT,
         REFUSED,
         REFUSED_OF_AGENT,
-        NOT_BUILT,
+        UNSUPPORTED,
         PASSED_OVER,
         MISNAMED,
     ];
@@ -534,7 +538,7 @@ fn every_name_that_is_looked_up_is_in_a_table() {
     );
 }
 
-/// Texts that are near to what some variable takes.
+/// Texts that are similar to valid values.
 fn any_text() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => Just(String::new()),
@@ -549,7 +553,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
-    fn no_text_makes_it_panic_and_reading_lossily_always_succeeds(
+    fn reading_never_panics_and_reading_lossily_always_succeeds(
         texts in proptest::collection::vec(any_text(), LOOKED_UP.len())
     ) {
         let texts: BTreeMap<_, _> = LOOKED_UP.iter().zip(&texts).collect();

@@ -14,7 +14,14 @@ use paths::{crate_paths, re_exports};
 
 /// Every room, from the ground up.
 const FLOORS: [&[&str]; 10] = [
-    &["clock", "sync", "panics", "redact", "diagnostics"],
+    &[
+        "clock",
+        "sync",
+        "panics",
+        "redact",
+        "environment",
+        "diagnostics",
+    ],
     &["model", "metrics"],
     &["thrift", "services"],
     &["sampler"],
@@ -34,8 +41,8 @@ const STEPS: [(&str, &str); 4] = [
     ("diagnostics", "sync"),
     // Lines may go to user code.
     ("diagnostics", "panics"),
-    // The environment is read in `config` alone, and NO_COLOR is for whoever draws.
-    ("dev", "config"),
+    // A variable puts the embedded agent in the place of a real one.
+    ("config", "dev"),
 ];
 
 #[test]

@@ -1,4 +1,4 @@
-//! What becomes of a configuration: a tracer that does what was set, or an error.
+//! A configuration builds a tracer that has every setting, or fails.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -20,7 +20,7 @@ use super::{lookup, names, read, refused};
 
 const SOON: Duration = Duration::from_secs(30);
 
-/// Diagnostics that keep their lines.
+/// Returns diagnostics, and the lines that they write.
 fn kept_lines() -> (Diagnostics, Arc<Mutex<Vec<String>>>) {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let sink = lines.clone();
@@ -28,19 +28,19 @@ fn kept_lines() -> (Diagnostics, Arc<Mutex<Vec<String>>>) {
     (diagnostics, lines)
 }
 
-/// Builds and gives back what was said.
+/// Builds a tracer, and returns the lines that it writes.
 fn built(config: Config) -> (JaegerTracer, Arc<Mutex<Vec<String>>>) {
     let (diagnostics, lines) = kept_lines();
     (config.diagnostics(diagnostics).build().unwrap(), lines)
 }
 
-/// Without lines on standard error.
+/// Builds a tracer that writes nothing to standard error.
 fn quiet(config: Config) -> JaegerTracer {
     built(config).0
 }
 
 #[test]
-fn the_service_needs_a_name_from_somewhere() {
+fn a_service_without_a_name_is_an_error() {
     let refused = |config: Config| {
         config
             .reporter(NullReporter::new())
@@ -71,7 +71,7 @@ fn the_service_needs_a_name_from_somewhere() {
 }
 
 #[test]
-fn what_was_passed_over_stands_in_the_error_too() {
+fn the_error_shows_what_was_passed_over() {
     let resource = ("OTEL_RESOURCE_ATTRIBUTES", "service.name=shop%20a,zone=50%");
     let passed_over = "OTEL_RESOURCE_ATTRIBUTES: item 2: expected key=value, with commas between and \
                        percent-encoded as UTF-8";
@@ -87,7 +87,7 @@ fn what_was_passed_over_stands_in_the_error_too() {
     assert_eq!(names(error.problems()), ["JAEGER_SERVICE_NAME"]);
     assert_eq!(names(error.passed_over()), ["OTEL_RESOURCE_ATTRIBUTES"]);
 
-    // While it is read, several, and by the builder.
+    // An error from reading shows several of them, and so does one of the builder.
     let queue = ("OTEL_BSP_MAX_QUEUE_SIZE", "none");
     let error = refused(&[resource, queue, ("JAEGER_SAMPLER_TYPE", "all")]);
     let message = error.to_string();
@@ -110,7 +110,7 @@ fn what_was_passed_over_stands_in_the_error_too() {
 }
 
 #[test]
-fn the_explanation_tells_what_is_sent() {
+fn the_explanation_shows_the_tags_that_are_sent() {
     let variables = [
         ("JAEGER_SERVICE_NAME", "variable"),
         (
@@ -159,7 +159,7 @@ fn the_explanation_tells_what_is_sent() {
 }
 
 #[test]
-fn a_disabled_tracer_needs_nothing_works_and_says_so_once() {
+fn a_disabled_tracer_needs_no_setting_and_writes_one_line() {
     for (variable, text) in [("JAEGER_DISABLED", "1"), ("OTEL_SDK_DISABLED", "true")] {
         let (tracer, lines) = built(read(&[(variable, text), ("JAEGER_SAMPLER_TYPE", "all")]));
         assert!(tracer.is_noop());
@@ -178,7 +178,7 @@ fn a_disabled_tracer_needs_nothing_works_and_says_so_once() {
 }
 
 #[test]
-fn what_a_disabled_tracer_was_forgiven_counts_when_the_code_enables_it() {
+fn problems_that_were_hidden_while_disabled_count_if_the_code_enables_tracing() {
     let config = read(&[("JAEGER_DISABLED", "1"), ("JAEGER_SAMPLER_TYPE", "all")]).disabled(false);
     let error = config
         .reporter(NullReporter::new())
@@ -200,7 +200,7 @@ fn what_a_disabled_tracer_was_forgiven_counts_when_the_code_enables_it() {
 }
 
 #[test]
-fn the_first_lines_say_what_was_passed_over_and_then_service_sampler_and_destination() {
+fn the_first_lines_name_passed_over_variables_then_service_sampler_and_destination() {
     let config = read(&[("OTEL_TRACES_SAMPLER", "xray")]).service_name("sh\nop");
     let (_tracer, lines) = built(config.reporter(InMemoryReporter::new()));
     assert_eq!(
@@ -270,7 +270,7 @@ fn every_setting_reaches_the_tracer() {
 }
 
 #[test]
-fn a_sampler_that_keeps_nothing_is_the_one_that_was_set() {
+fn the_sampler_of_the_configuration_is_used() {
     let variables = [
         ("JAEGER_SAMPLER_TYPE", "const"),
         ("JAEGER_SAMPLER_PARAM", "0"),
@@ -284,7 +284,7 @@ fn a_sampler_that_keeps_nothing_is_the_one_that_was_set() {
 }
 
 #[test]
-fn limits_of_the_code_hold_in_place_of_those_of_variables() {
+fn limits_of_the_code_replace_those_of_variables() {
     let spans = InMemoryReporter::new();
     let config = read(&[
         ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "5"),
@@ -311,18 +311,18 @@ fn limits_of_the_code_hold_in_place_of_those_of_variables() {
     assert_eq!(span.logs.len(), 3);
 }
 
-/// Takes its first span only when it is told to.
+/// A reporter that takes its first span only when a message comes.
 struct Held(Receiver<()>);
 
 impl Reporter for Held {
     fn report(&mut self, _: &FinishedSpan<'_>) {
-        // An error means that the other end is gone: told for good.
+        // An error means that the sender is gone: spans are taken from then on.
         let _ = self.0.recv();
     }
 }
 
 #[test]
-fn the_queue_is_as_small_as_it_was_set() {
+fn the_queue_has_the_size_that_was_set() {
     let lost = |queue_size: &str| {
         let (release, held) = channel();
         let variables = [("JAEGER_REPORTER_MAX_QUEUE_SIZE", queue_size)];
@@ -340,7 +340,7 @@ fn the_queue_is_as_small_as_it_was_set() {
     assert!(lost("1") > 1_000);
 }
 
-/// Counts its flushes.
+/// A reporter that counts its flushes.
 struct Flushes(Arc<AtomicU32>);
 
 impl Reporter for Flushes {
@@ -353,7 +353,7 @@ impl Reporter for Flushes {
 }
 
 #[test]
-fn the_worker_flushes_as_often_as_was_set() {
+fn the_worker_flushes_at_the_interval_that_was_set() {
     let flushes = Arc::new(AtomicU32::new(0));
     let config = read(&[("JAEGER_REPORTER_FLUSH_INTERVAL", "1ms")]).service_name("shop");
     let config = config
@@ -361,7 +361,7 @@ fn the_worker_flushes_as_often_as_was_set() {
         .reporter(Flushes(flushes.clone()));
     let tracer = quiet(config);
     let deadline = Instant::now() + SOON;
-    // At the default interval it would take 100 seconds.
+    // With the default interval this would take 100 seconds.
     while flushes.load(Ordering::Relaxed) < 100 {
         assert!(Instant::now() < deadline, "{flushes:?}");
         tracer.start_span("checkout").finish();
@@ -370,7 +370,52 @@ fn the_worker_flushes_as_often_as_was_set() {
 }
 
 #[test]
-fn customize_has_the_last_word() {
+fn a_reporter_of_the_code_wins_over_the_embedded_agent() {
+    let spans = InMemoryReporter::new();
+    let config = || Config::new("shop").dev(true).reporter(spans.clone());
+    let expected = "dev: has no effect: the code gives a reporter, which stays";
+    let explanation = config().explain();
+    let passed_over: Vec<_> = explanation
+        .passed_over()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(passed_over, [expected]);
+    assert_eq!(
+        explanation.get("reporter").unwrap().value(),
+        "InMemoryReporter"
+    );
+
+    let (tracer, lines) = built(config().sampler(ConstSampler::new(true)));
+    assert_eq!(lines.lock().unwrap()[0], format!("passed over: {expected}"));
+    tracer.start_span("checkout").finish();
+    assert!(tracer.flush(SOON).is_complete());
+    assert_eq!(spans.spans().len(), 1);
+}
+
+#[test]
+#[cfg(not(feature = "dev"))]
+fn the_embedded_agent_needs_its_feature() {
+    let error = Config::new("shop").dev(true).build().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "dev: asks for the embedded agent, which the feature `dev` of this crate brings, found \"true\""
+    );
+}
+
+#[test]
+#[cfg(feature = "dev")]
+fn the_code_may_refuse_the_embedded_agent() {
+    let explanation = read(&[("TRACEHOUND_DEV", "1")]).dev(false).explain();
+    assert!(explanation.get("reporter").is_none());
+    assert_eq!(
+        explanation.get("sampler").unwrap().value(),
+        "probabilistic 0.001"
+    );
+}
+
+#[test]
+fn customize_changes_the_builder_after_all_settings() {
     let spans = InMemoryReporter::new();
     let clock = ManualClock::at_micros(1_500_000_000_000_000);
     let config = Config::new("shop")
@@ -388,7 +433,7 @@ fn customize_has_the_last_word() {
 }
 
 #[test]
-fn what_the_builder_refuses_is_an_error_too() {
+fn an_error_of_the_builder_is_an_error_of_the_configuration() {
     let config = Config::new("shop").reporter(NullReporter::new());
     let error = config
         .customize(|_| JaegerTracer::builder(""))
@@ -413,7 +458,7 @@ mod agent {
 
     use super::*;
 
-    /// The datagram that one span comes in.
+    /// Returns the datagram with one span.
     fn datagram(configure: impl FnOnce(Config) -> Config) -> Vec<u8> {
         let agent = UdpSocket::bind("127.0.0.1:0").unwrap();
         agent.set_read_timeout(Some(SOON)).unwrap();

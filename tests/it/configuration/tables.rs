@@ -1,6 +1,6 @@
-//! What is read, refused and passed over: a line for each variable and text.
+//! Tables of variables and texts that are read, refused or passed over.
 
-/// The rows of tables: a line each, columns with ` | ` between, `#` before a comment.
+/// Returns the rows of tables: one a line, columns separated by ` | `, comments after `#`.
 pub(super) fn rows<const N: usize>(tables: &[&'static str]) -> Vec<[&'static str; N]> {
     let lines = tables.iter().flat_map(|table| table.lines());
     let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -15,7 +15,7 @@ pub(super) fn rows<const N: usize>(tables: &[&'static str]) -> Vec<[&'static str
         .collect()
 }
 
-/// The first column of a table.
+/// Returns the first column of a table.
 pub(super) fn variables(table: &'static str) -> impl Iterator<Item = &'static str> {
     let lines = table.lines().filter(|line| !line.starts_with('#'));
     lines
@@ -23,7 +23,7 @@ pub(super) fn variables(table: &'static str) -> impl Iterator<Item = &'static st
         .filter(|name| !name.is_empty())
 }
 
-/// A variable, a text, and the setting and value that come of it.
+/// A variable, a text, and the setting and value that result.
 pub(super) const READ: &str = r#"
 JAEGER_SERVICE_NAME | shop | service_name | "shop"
 OTEL_SERVICE_NAME | shop | service_name | "shop"
@@ -32,6 +32,7 @@ JAEGER_DISABLED | true | disabled | true
 JAEGER_DISABLED | 1 | disabled | true
 JAEGER_DISABLED | F | disabled | false
 OTEL_SDK_DISABLED | True | disabled | true
+TRACEHOUND_DEV | no | dev | false
 JAEGER_SAMPLER_TYPE | const | sampler | const 1
 JAEGER_SAMPLER_TYPE | CONST | sampler | const 1
 JAEGER_SAMPLER_TYPE | probabilistic | sampler | probabilistic 0.001
@@ -81,10 +82,21 @@ OTEL_EXPORTER_JAEGER_PROTOCOL | udp/thrift.compact | agent_protocol | compact
 #[cfg(not(feature = "udp"))]
 pub(super) const READ_OF_AGENT: &str = "";
 
-/// A variable, a text that it must not have, and what was expected.
+#[cfg(feature = "dev")]
+pub(super) const READ_OF_DEV: &str = r#"
+TRACEHOUND_DEV | 1 | dev | true
+TRACEHOUND_DEV | TRUE | sampler | const 1
+TRACEHOUND_DEV | on | reporter | embedded agent
+TRACEHOUND_DEV | yes | flush_interval | 50ms
+"#;
+#[cfg(not(feature = "dev"))]
+pub(super) const READ_OF_DEV: &str = "";
+
+/// A variable, a text that is refused, and a part of the message.
 pub(super) const REFUSED: &str = r#"
 JAEGER_DISABLED | ture | true or false
 JAEGER_DISABLED | 2 | true or false
+TRACEHOUND_DEV | often | true or false
 JAEGER_SAMPLER_TYPE | all | const, probabilistic or ratelimiting
 JAEGER_SAMPLER_PARAM | 1.5 | a probability from 0 to 1
 JAEGER_SAMPLER_PARAM | -0.1 | a probability from 0 to 1
@@ -127,8 +139,15 @@ JAEGER_AGENT_PORT | 6831 | the feature `udp`
 JAEGER_AGENT_SOCKET_TYPE | udp4 | the feature `udp`
 "#;
 
-/// Variables that ask for something that is not here, and what would bring it.
-pub(super) const NOT_BUILT: &str = r#"
+#[cfg(feature = "dev")]
+pub(super) const REFUSED_OF_DEV: &str = "";
+#[cfg(not(feature = "dev"))]
+pub(super) const REFUSED_OF_DEV: &str = r#"
+TRACEHOUND_DEV | 1 | the feature `dev`
+"#;
+
+/// Variables that ask for something unsupported, and what would bring it.
+pub(super) const UNSUPPORTED: &str = r#"
 JAEGER_ENDPOINT | http://collector:14268/api/traces | `collector`
 JAEGER_USER | canary | `collector`
 JAEGER_PASSWORD | canary | `collector`
@@ -184,7 +203,7 @@ OTEL_EXPORTER_JAEGER_AGENT_HOST | http://agent
 OTEL_EXPORTER_JAEGER_AGENT_PORT | 0
 "#;
 
-/// Names that other clients have, or had, for a variable.
+/// Names that other clients use, or used, for a variable.
 pub(super) const MISNAMED: &str = r#"
 JAEGER_DISABLE | JAEGER_DISABLED
 JAEGER_REPORTER_ENDPOINT | JAEGER_ENDPOINT

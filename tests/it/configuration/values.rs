@@ -6,7 +6,7 @@ use tracehound::config::Source;
 use super::tables::rows;
 use super::{lookup, names, read, refused, setting};
 
-/// Type, parameter, and the sampler that comes of them.
+/// A type, a parameter, and the sampler that results.
 const SAMPLERS: &str = "
 const | 1 | const 1
 const | 0 | const 0
@@ -23,7 +23,7 @@ rate_limiting | 10 | ratelimiting 10
 rate-limiting | 10 | ratelimiting 10
 ";
 
-/// Type, and a parameter that does not fit.
+/// A type, and a parameter that is refused.
 const NO_SAMPLERS: &str = "
 const | NaN
 const | inf
@@ -36,7 +36,7 @@ ratelimiting | 5/s
 ";
 
 #[test]
-fn sampler_parameters_mean_what_the_type_says() {
+fn the_sampler_type_decides_what_its_parameter_means() {
     for [kind, param, sampler] in rows(&[SAMPLERS]) {
         let variables = [
             ("JAEGER_SAMPLER_TYPE", kind),
@@ -84,7 +84,7 @@ fn an_opentelemetry_ratio_is_the_rate_and_a_bad_one_counts_as_unset() {
     );
 }
 
-/// `JAEGER_TAGS`, and the tags (`key:value`) that come of it while `SET` is `value` and `EMPTY` is empty.
+/// A text of `JAEGER_TAGS`, and the tags (`key:value`) that result if `SET` is `value` and `EMPTY` is empty.
 const TAGS: &str = "
 a=1 | a:1
 a = 1 , b = 2 | a:1 b:2
@@ -185,7 +185,7 @@ fn good_tags_beside_a_bad_one_are_kept_when_read_lossily() {
     );
 }
 
-/// What Kubernetes sets for a service of the same name, and Docker for a link.
+/// Values that Kubernetes sets for a service of that name, and Docker for a link.
 const SERVICE_LINKS: [&str; 6] = [
     "udp://10.96.1.2:5775",
     "tcp://10.96.1.2:80",
@@ -208,7 +208,7 @@ const MAY_BE_LINKS: [&str; 9] = [
 ];
 
 #[test]
-fn a_service_link_is_passed_over_and_said_once() {
+fn a_service_link_is_passed_over_with_one_warning() {
     let defaults = Config::new("shop").explain();
     for variable in MAY_BE_LINKS {
         for link in SERVICE_LINKS {
@@ -231,7 +231,8 @@ fn a_service_link_is_passed_over_and_said_once() {
             }
         }
     }
-    // A tag may have it, and one by another name is what it was.
+    // A tag may have a link as its value. In variables with other endings, and for texts that are no link, it is an
+    // error.
     let tags = [
         ("JAEGER_TAGS", "a=${JAEGER_AGENT_PORT}"),
         ("JAEGER_AGENT_PORT", SERVICE_LINKS[0]),
@@ -274,7 +275,7 @@ mod agent {
         assert_eq!(setting(&explanation, "agent_port").0, "6831");
     }
 
-    /// Hosts, and how they are told; `-` where there is none.
+    /// Hosts, and how they are shown; `-` if they are refused.
     const HOSTS: &str = "
 jaeger-agent | jaeger-agent
 jaeger_agent.svc | jaeger_agent.svc
@@ -321,7 +322,7 @@ a\u{0} | -
 ";
 
     #[test]
-    fn variables_code_and_agent_addresses_are_read_alike() {
+    fn variables_code_and_agent_addresses_have_one_parser() {
         use tracehound::reporter::sender::AgentAddress;
 
         let of_variable = |name, text: &str, setting| {
@@ -368,7 +369,7 @@ a\u{0} | -
     }
 
     #[test]
-    fn a_service_link_lets_the_next_variable_in() {
+    fn a_service_link_counts_as_unset() {
         let variables = [
             ("JAEGER_AGENT_PORT", SERVICE_LINKS[0]),
             ("OTEL_EXPORTER_JAEGER_AGENT_PORT", "7000"),
@@ -379,7 +380,7 @@ a\u{0} | -
     }
 
     #[test]
-    fn what_the_code_says_of_the_agent_wins() {
+    fn an_agent_of_the_code_wins_over_variables() {
         let explanation = read(&[
             ("JAEGER_AGENT_HOST", "variable"),
             ("JAEGER_AGENT_PORT", "1"),

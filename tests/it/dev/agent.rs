@@ -46,7 +46,7 @@ fn every_socket_is_on_loopback() {
 }
 
 #[test]
-fn datagrams_that_are_no_messages_are_counted_and_change_nothing() {
+fn datagrams_that_are_no_messages_are_only_counted() {
     let server = start();
     let golden = unhex(GOLDEN);
     let hostile: Vec<Vec<u8>> = vec![
@@ -57,7 +57,7 @@ fn datagrams_that_are_no_messages_are_counted_and_change_nothing() {
         golden[..100].to_vec(),
         // A list of two billion spans.
         unhex("82810009656d697442617463681c1c1801610019fcffffffff07"),
-        // Nested without an end.
+        // Structs nested without an end.
         [&unhex("82810009656d69744261746368")[..], &[0x1c; 60_000]].concat(),
         unhex("82810009656d697442617463681c1cffffffff0f"),
         b"GET / HTTP/1.1\r\n\r\n".to_vec(),
@@ -101,7 +101,7 @@ fn a_flood_of_traces_is_bounded_and_counted() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_left_alone_and_told() {
+fn a_port_that_is_taken_is_replaced_and_named_in_a_line() {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let said = lines.clone();
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -124,8 +124,8 @@ fn a_port_that_is_taken_is_left_alone_and_told() {
     assert_eq!(
         *lines,
         [format!(
-            "ports that are taken, likely by a real Jaeger, and what the embedded one uses: \
-             agent {taken_udp}, now {}; collector {taken_tcp}, now {}",
+            "ports are taken, likely by a real Jaeger, so this embedded agent uses others: \
+             agent {} instead of {taken_udp}; collector {} instead of {taken_tcp}",
             agent.port(),
             collector.port(),
         )]
@@ -133,8 +133,35 @@ fn a_port_that_is_taken_is_left_alone_and_told() {
 }
 
 #[test]
+fn ports_of_another_embedded_agent_are_named_as_such() {
+    let first = start();
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let said = lines.clone();
+    let (viewer, agent) = (first.query_address(), first.agent_address());
+    let options = quiet()
+        .query_port(viewer.port())
+        .agent_port(agent.port())
+        .diagnostics(Diagnostics::to(move |line| {
+            said.lock().unwrap().push(line.to_owned())
+        }));
+    let second = DevServer::start(options).unwrap();
+    let lines = lines.lock().unwrap();
+    assert_eq!(
+        *lines,
+        [format!(
+            "ports are taken, by the embedded agent at http://{viewer}/, so this embedded agent uses others: \
+             viewer {} instead of {}; agent {} instead of {}",
+            second.query_address().port(),
+            viewer.port(),
+            second.agent_address().port(),
+            agent.port(),
+        )]
+    );
+}
+
+#[test]
 fn a_free_port_is_used_as_asked_and_free_again_afterwards() {
-    // Ports that were free a moment ago; another test may take one in between, then others are tried.
+    // Another test may take the port in between; then the next one is tried.
     for _ in 0..20 {
         let port = UdpSocket::bind("127.0.0.1:0")
             .unwrap()

@@ -1,4 +1,4 @@
-//! The HTTP side: collector, sampling strategies, traces to read.
+//! The HTTP side: collector, sampling strategies, viewer.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -92,7 +92,7 @@ fn services_are_listed() {
 }
 
 #[test]
-fn what_is_not_there_is_404_and_what_is_no_id_is_400() {
+fn an_unknown_trace_is_404_and_a_bad_id_is_400() {
     let server = start();
     let query = server.query_address();
     for path in ["/api/traces/abc", "/trace/abc"] {
@@ -142,6 +142,8 @@ fn a_browser_gets_the_picture_as_text() {
         page.text()
     );
     assert!(!page.text().contains('\x1b'));
+    // The span is on the critical path, which plain text can show by characters alone.
+    assert!(page.text().contains("┝━━━━"), "{}", page.text());
     let index = get(server.query_address(), "/");
     assert!(
         index
@@ -150,6 +152,18 @@ fn a_browser_gets_the_picture_as_text() {
         "{}",
         index.text()
     );
+}
+
+#[test]
+fn an_embedded_agent_says_who_it_is() {
+    let server = start();
+    let answer = get(server.query_address(), "/api/identity");
+    let expected = json!({
+        "name": "tracehound",
+        "version": env!("CARGO_PKG_VERSION"),
+        "agent": server.agent_address(),
+    });
+    assert_eq!((answer.status, answer.json()), (200, expected));
 }
 
 #[test]
@@ -241,7 +255,7 @@ fn a_body_that_is_too_long_is_refused() {
 }
 
 #[test]
-fn who_does_not_ask_for_a_loopback_name_is_turned_away() {
+fn a_request_for_another_host_name_is_refused() {
     let server = start();
     send(&server, server.agent_address(), &unhex(GOLDEN));
     let paths = [
@@ -303,13 +317,13 @@ fn who_does_not_ask_for_a_loopback_name_is_turned_away() {
 }
 
 #[test]
-fn connections_are_bounded_and_those_beyond_wait() {
+fn connections_beyond_the_bound_wait() {
     let server = start();
     let query = server.query_address();
     let idle: Vec<_> = (0..32)
         .map(|_| TcpStream::connect(query).unwrap())
         .collect();
-    // All of them have been accepted once each has answered a request and stays open.
+    // Each answers a request and stays open, so all of them are accepted.
     for mut stream in &idle {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         write!(stream, "GET / HTTP/1.1\r\nHost: {query}\r\n\r\n").unwrap();
@@ -334,13 +348,13 @@ fn connections_are_bounded_and_those_beyond_wait() {
 }
 
 #[test]
-fn a_connection_that_is_open_does_not_hold_the_server_up() {
+fn an_open_connection_does_not_delay_the_end_of_the_server() {
     let server = start();
     let mut half = TcpStream::connect(server.collector_address()).unwrap();
     half.write_all(b"POST /api/traces HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n")
         .unwrap();
     drop(server);
     half.set_read_timeout(Some(PATIENCE)).unwrap();
-    // Closed or reset, as the system likes.
+    // The system closes or resets it.
     assert!(matches!(half.read(&mut [0; 64]), Ok(0) | Err(_)));
 }

@@ -1,4 +1,4 @@
-//! The embedded agent: what it reads, what it answers, what it prints.
+//! The embedded agent: the spans it receives, its answers by HTTP, and its pictures.
 
 mod agent;
 mod http;
@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use tracehound::dev::{DevOptions, DevServer, Waterfall};
 
-/// More than any step takes; only a failure waits for so long.
+/// Longer than any step takes. Only a test that fails waits for so long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Ports that the system chooses, and no output.
+/// Returns options with ports that the system chooses, and without output.
 fn quiet() -> DevOptions {
     DevOptions::new().any_ports().waterfall(Waterfall::Never)
 }
@@ -28,7 +28,7 @@ fn start() -> DevServer {
 fn send(server: &DevServer, agent: SocketAddr, bytes: &[u8]) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     assert_eq!(socket.send_to(bytes, agent).unwrap(), bytes.len());
-    assert!(server.wait_until_read(PATIENCE), "nobody reads");
+    assert!(server.wait_until_read(PATIENCE), "the agent does not read");
 }
 
 fn unhex(text: &str) -> Vec<u8> {
@@ -37,7 +37,7 @@ fn unhex(text: &str) -> Vec<u8> {
     digits.map(byte).collect()
 }
 
-/// One span `GET /` of the service `svc`, as a datagram of the Apache Thrift library for Python.
+/// A datagram with one span `GET /` of the service `svc`, written by the Apache Thrift library for Python.
 const GOLDEN_TRACE: &str = "0102030405060708ffffffffffffffff";
 const GOLDEN: &str = "\
     82810009656d697442617463681c1c1803737663191c18016b15001801760000191c160116909cb0d080c181820216b0\
@@ -45,7 +45,7 @@ const GOLDEN: &str = "\
     b817196c180173150018017600180164150227000000000000e03f001801621504310018016615043200180\
     16c150646050018017915085802007f00191c168280f28183898506191c18056576656e7415001801650000000000";
 
-/// An answer to a request.
+/// An answer by HTTP.
 struct Answer {
     status: u16,
     head: String,

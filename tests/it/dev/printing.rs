@@ -1,4 +1,4 @@
-//! What is printed, and when.
+//! Which pictures are printed, and when.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex};
@@ -8,7 +8,7 @@ use tracehound::dev::DevServer;
 
 use super::{GOLDEN, GOLDEN_TRACE, PATIENCE, quiet, send, unhex};
 
-/// Collects what is printed.
+/// A writer that collects its text.
 #[derive(Clone, Default)]
 pub(super) struct Paper(Arc<(Mutex<String>, Condvar)>);
 
@@ -17,7 +17,7 @@ impl Paper {
         self.0.0.lock().unwrap().clone()
     }
 
-    /// Waits until what is printed contains `piece`.
+    /// Waits until the text contains `piece`, and returns it.
     fn wait_for(&self, piece: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
         let mut text = self.0.0.lock().unwrap();
@@ -67,7 +67,7 @@ fn a_trace_is_printed_when_it_has_come_to_rest() {
 }
 
 #[test]
-fn one_can_wait_until_a_trace_is_printed() {
+fn a_program_can_wait_until_a_trace_is_printed() {
     let paper = Paper::default();
     let server = DevServer::start(quiet().columns(74).waterfall_to(paper.clone())).unwrap();
     assert!(
@@ -84,21 +84,21 @@ fn one_can_wait_until_a_trace_is_printed() {
 }
 
 #[test]
-fn what_is_not_at_rest_is_printed_at_the_end() {
+fn a_trace_that_is_not_at_rest_is_printed_at_the_end() {
     let paper = Paper::default();
     let server = DevServer::start(quiet().columns(74).waterfall_to(paper.clone())).unwrap();
     let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     socket
         .send_to(&unhex(GOLDEN), server.agent_address())
         .unwrap();
-    // Nobody has waited for the datagram: the end does.
+    // The datagram may still be in the socket: the drop waits until it is read.
     drop(server);
     let text = paper.text();
     assert_eq!(text, format!("{PICTURE}(received 1, dropped 0)\n\n"));
 }
 
 #[test]
-fn printing_can_begin_later_with_what_came_before() {
+fn printing_that_begins_later_includes_earlier_traces() {
     let server = DevServer::start(quiet().columns(74)).unwrap();
     send(&server, server.agent_address(), &unhex(GOLDEN));
     let paper = Paper::default();
@@ -137,7 +137,7 @@ fn the_end_prints_ten_traces_and_counts_the_others() {
         })
         .sum();
     assert_eq!(printed + skipped, 100, "{text}");
-    // Ten at the end; two a second before, should the machine be so slow that any came to rest.
+    // Ten at the end. On a slow machine some may have come to rest before, and two a second were printed.
     let at_most = 10 + 2 * (started.elapsed().as_secs() + 1);
     assert!((10..=at_most).contains(&printed), "{text}");
 }

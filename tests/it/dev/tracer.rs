@@ -1,4 +1,4 @@
-//! Tracers of this crate on the embedded agent.
+//! Tracers that send to the embedded agent.
 
 use tracehound::Span;
 use tracehound::dev::DevServer;
@@ -9,7 +9,7 @@ use super::printing::Paper;
 use super::{PATIENCE, quiet, start};
 
 #[test]
-fn what_a_flush_has_sent_can_be_read() {
+fn spans_can_be_read_after_a_flush() {
     let server = start();
     let (shop, pay) = (
         server.tracer("shop").unwrap(),
@@ -79,7 +79,7 @@ fn a_root_that_has_started_is_known_to_be_open() {
 }
 
 #[test]
-fn the_last_tracer_prints_what_is_left() {
+fn the_last_tracer_prints_the_remaining_traces() {
     let paper = Paper::default();
     let server = DevServer::start(quiet().waterfall_to(paper.clone())).unwrap();
     let (shop, pay) = (
@@ -105,7 +105,7 @@ fn the_last_tracer_prints_what_is_left() {
 }
 
 #[test]
-fn a_span_that_stays_open_does_not_keep_the_server() {
+fn an_open_span_does_not_keep_the_server_running() {
     let paper = Paper::default();
     let server = DevServer::start(quiet().waterfall_to(paper.clone())).unwrap();
     let tracer = server.tracer("shop").unwrap();
@@ -118,7 +118,7 @@ fn a_span_that_stays_open_does_not_keep_the_server() {
 }
 
 #[test]
-fn a_builder_takes_tags_and_refuses_no_name() {
+fn a_tracer_builder_takes_tags_and_refuses_a_blank_name() {
     let server = start();
     assert!(server.tracer(" ").is_err());
     let tracer = server

@@ -1,4 +1,4 @@
-//! What other clients sent, through the real sockets.
+//! Recordings of other clients, sent through the real sockets.
 
 use std::collections::HashMap;
 use std::fs;
@@ -19,7 +19,7 @@ fn entries(file: &str) -> Vec<Value> {
     }
 }
 
-/// For each producer of each entry what is called `name` (`packets`, `requests`), with a title for failures.
+/// Returns the part `name` (`packets`, `requests`) of each producer in each entry, with a title for failures.
 fn all(file: &str, name: &str) -> Vec<(String, Value)> {
     let mut all = Vec::new();
     for entry in entries(file) {
@@ -76,7 +76,7 @@ fn reports_of_every_client_by_http_are_read() {
         let line = request["request_line"].as_str().unwrap();
         let path = line.split(' ').nth(1).unwrap();
         if path.split('?').next() != Some("/api/traces") {
-            // Sent to another server's path, to see what the client makes of its answer.
+            // Recorded at another path, to see how the client handles the answer.
             continue;
         }
         server.clear();
@@ -103,7 +103,7 @@ fn reports_of_every_client_by_http_are_read() {
         read += 1;
         match request.get("batch") {
             Some(batch) => check(&server, batch, &title),
-            // Where only the path varies the batch is left out: it is one span each time.
+            // Entries that differ in the path alone have no batch: each sends one span.
             None => assert_eq!(server.traces()[0].spans.len(), 1, "{title}"),
         }
     }
@@ -111,7 +111,7 @@ fn reports_of_every_client_by_http_are_read() {
     assert_eq!(server.totals().undecodable, 0);
 }
 
-/// The store holds the spans of `batch` and nothing else.
+/// Checks that the server holds exactly the spans of `batch`.
 fn check(server: &DevServer, batch: &Value, title: &str) {
     let mut traces: HashMap<_, _> = server
         .traces()
@@ -175,7 +175,7 @@ fn check_span(received: &ReceivedSpan, span: &Value, title: &str) {
             )
         })
         .collect();
-    // As in a backend: a parent that no reference tells of is the first of them.
+    // As in a backend, a parent that no reference names becomes the first reference.
     if parent != 0
         && !expected
             .iter()
@@ -224,12 +224,12 @@ fn check_tags(read: &[Tag], expected: &Value, title: &str) {
     }
 }
 
-/// Absent is empty.
+/// Returns a list; an absent one is empty.
 fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-/// A text; one that was cut inside a character reads with U+FFFD at its end.
+/// Returns a text. One that was cut inside a character ends with U+FFFD.
 fn text(value: &Value) -> String {
     match value.get("bytes_hex") {
         Some(hex) => String::from_utf8_lossy(&unhex(hex.as_str().unwrap())).into_owned(),

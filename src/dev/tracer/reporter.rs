@@ -1,16 +1,18 @@
 use std::time::Instant;
 
 use crate::clock::instant_now;
-use crate::dev::collector::DevServer;
+use crate::dev::server::DevServer;
 use crate::reporter::{FinishedSpan, MakeReporter, Reporter, Unsent, WorkerHandle};
 
-/// Sends spans to the embedded agent as to any other, and holds it as long as the tracer lives: what a flush
-/// has sent can be read when it returns, and with the last tracer the agent prints what is left.
+/// A reporter that sends spans to the embedded agent by UDP and keeps it running while the tracer lives.
+///
+/// A flush returns when the agent has read what was sent. When the last tracer closes, the agent prints the remaining
+/// traces.
 pub(crate) struct DevReporter<R> {
     to_agent: R,
-    /// None after the end.
+    /// `None` after `close`.
     server: Option<DevServer>,
-    /// Something may be in the sockets that nobody has waited for.
+    /// The agent may not have read everything that was sent.
     is_behind: bool,
 }
 
@@ -62,12 +64,12 @@ impl<R: Reporter> Reporter for DevReporter<R> {
     fn close(&mut self, deadline: Instant) -> Unsent {
         let unsent = self.to_agent.close(deadline);
         self.wait_until_read(deadline);
-        // Here and not with the reporter itself, which is dropped when nobody waits for it any more.
+        // Not left to the drop of the reporter, which may come after the caller of `close` has gone on.
         self.server = None;
         unsent
     }
 
-    /// The agent stays in the parent: a child sends to it as to any other.
+    /// Returns a reporter that sends to the agent, which stays in the parent process.
     fn after_fork(&self) -> Option<MakeReporter> {
         self.to_agent.after_fork()
     }

@@ -7,10 +7,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
-use crate::dev::trace::{ReceivedSpan, Trace};
+use crate::dev::store::trace::{ReceivedSpan, Trace};
 use crate::model::{Process, ReferenceType, Tag, TagValue, TraceId, non_finite};
 
-/// What every answer is wrapped in.
+/// The wrapping of every answer.
 #[derive(Debug, Serialize)]
 pub(crate) struct Envelope<T> {
     data: Option<T>,
@@ -29,7 +29,7 @@ struct ErrorJson {
 }
 
 impl<T> Envelope<Vec<T>> {
-    /// One answer.
+    /// Wraps one item.
     pub(crate) fn one(item: T) -> Self {
         Self {
             total: 0,
@@ -37,7 +37,7 @@ impl<T> Envelope<Vec<T>> {
         }
     }
 
-    /// All there is.
+    /// Wraps a whole list.
     pub(crate) fn list(items: Vec<T>) -> Self {
         Self {
             total: items.len(),
@@ -50,7 +50,7 @@ impl<T> Envelope<Vec<T>> {
 }
 
 impl Envelope<()> {
-    /// Nothing, and why.
+    /// Wraps an error in place of data.
     pub(crate) fn error(code: u16, msg: &'static str, trace_id: Option<TraceId>) -> Self {
         let trace_id = trace_id.map(|id| id.to_string());
         Self {
@@ -67,14 +67,14 @@ impl Envelope<()> {
     }
 }
 
-/// A trace.
+/// A trace with its spans and processes.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TraceJson<'a> {
     #[serde(rename = "traceID")]
     trace_id: String,
     spans: Vec<SpanJson<'a>>,
-    /// Ordered by name, which `p10` before `p2` does not harm.
+    /// Ordered by name, so `p10` comes before `p2`; readers look processes up by name.
     processes: BTreeMap<String, ProcessJson<'a>>,
     warnings: Option<Vec<String>>,
 }
@@ -157,10 +157,10 @@ impl<'a> TraceJson<'a> {
     }
 }
 
-/// Numbers the processes of a trace: `p1`, `p2` and so on, in the order in which they are met.
+/// The processes of a trace, numbered `p1`, `p2` and so on in the order of their first spans.
 #[derive(Default)]
 struct Processes<'a> {
-    /// By address: the store keeps equal processes of a trace only once.
+    /// By address: spans with equal processes share one.
     numbers: std::collections::HashMap<*const Process, (usize, &'a Process)>,
 }
 
@@ -226,8 +226,8 @@ impl<'a> SpanJson<'a> {
 }
 
 impl<'a> TagJson<'a> {
-    /// A whole number that JavaScript cannot hold goes as text with the type of a number, and bytes as base64,
-    /// both as Jaeger has it; a double that JSON cannot hold goes as text, where Jaeger answers 500.
+    /// Converts a tag as Jaeger does: a whole number that JavaScript cannot hold becomes text with the type of a
+    /// number, bytes become base64. A double that JSON cannot hold becomes text, for which Jaeger would answer 500.
     fn new(tag: &'a Tag) -> Self {
         let (kind, value) = match &tag.value {
             TagValue::String(text) => ("string", ValueJson::Text(text)),
@@ -260,7 +260,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::dev::sample::{START, sample, trace};
+    use crate::dev::store::fixtures::{START, span, trace};
 
     fn json_of(value: &impl Serialize) -> Value {
         serde_json::to_value(value).expect("JSON")
@@ -269,8 +269,8 @@ mod tests {
     #[test]
     fn a_trace_has_the_shape_that_the_user_interface_reads() {
         let trace = trace([
-            sample("shop", "checkout", 1, 0, 5).log("message", "hello"),
-            sample("pay", "charge", 2, 1, 4)
+            span("shop", "checkout", 1, 0, 5).log("message", "hello"),
+            span("pay", "charge", 2, 1, 4)
                 .child_of(1)
                 .follows(7)
                 .tag("n", 42i64),
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn values_keep_their_types_and_what_json_cannot_hold_goes_as_text() {
+    fn values_keep_their_types_and_become_text_if_json_cannot_hold_them() {
         for (value, kind, expected) in [
             (TagValue::from("é\""), "string", json!("é\"")),
             (TagValue::from(false), "bool", json!(false)),
@@ -360,7 +360,7 @@ mod tests {
 
     #[test]
     fn flags_of_zero_are_left_out_and_long_ids_are_written_whole() {
-        let mut sample = sample("shop", "call", 1, 0, 1);
+        let mut sample = span("shop", "call", 1, 0, 1);
         sample.0.flags = crate::model::Flags::default();
         sample.0.trace_id = TraceId::new(1, 2).expect("not zero");
         let json = json_of(&SpanJson::new(&sample.received(), "p1".to_owned()));
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_come_in_the_same_envelope() {
+    fn an_error_comes_in_the_envelope_of_answers() {
         let error = Envelope::error(404, "trace not found", TraceId::new(0, 1));
         let expected = json!({
             "data": null, "total": 0, "limit": 0, "offset": 0,

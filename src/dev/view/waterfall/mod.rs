@@ -4,28 +4,28 @@ mod tests;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::dev::text::{columns, fit};
-use crate::dev::trace::{ReceivedSpan, Trace};
-use crate::dev::tree::{Link, Node, Tree, What};
+use crate::dev::store::trace::{ReceivedSpan, Trace};
+use crate::dev::view::text::{columns, fit};
+use crate::dev::view::tree::{Link, Node, Tree, TreeSpan};
 use crate::model::{TagRef, TagValue, tags};
 
-/// How a waterfall is drawn.
+/// The style of a picture.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Style {
-    /// Columns of the screen.
+    /// The width in columns.
     pub(crate) width: usize,
-    /// Lines and letters beyond ASCII.
+    /// Whether lines and letters beyond ASCII are allowed.
     pub(crate) unicode: bool,
-    /// A colour for each service.
+    /// Whether each service has a colour.
     pub(crate) color: bool,
-    /// Bold for the critical path.
+    /// Whether the critical path is bold.
     pub(crate) bold: bool,
     /// How many spans are drawn at most.
     pub(crate) rows: usize,
 }
 
 impl Style {
-    /// For a file or a pipe: ASCII alone.
+    /// Returns the style for a file or a pipe: only ASCII.
     pub(crate) fn plain(width: usize) -> Self {
         Self {
             width,
@@ -36,7 +36,7 @@ impl Style {
         }
     }
 
-    /// For a terminal.
+    /// Returns the style for a terminal.
     pub(crate) fn terminal(width: usize, color: bool) -> Self {
         Self {
             width,
@@ -48,7 +48,16 @@ impl Style {
     }
 }
 
-/// The picture of a trace: a line about the whole, then a line for each span.
+impl Trace {
+    /// Returns the picture of the trace in ASCII, at most `columns` wide, as it is printed to a pipe.
+    ///
+    /// Characters that could control a terminal are replaced. At most 60 spans are drawn.
+    pub fn waterfall(&self, columns: usize) -> String {
+        draw(self, &Style::plain(columns))
+    }
+}
+
+/// Draws a trace: a line about the whole, then a line for each span.
 ///
 /// ```text
 /// checkout  trace 7f3c..a91e   182.4ms   3 services  depth 3  5 spans  2 errors
@@ -59,8 +68,8 @@ impl Style {
 /// pay     \ Charge/Do              |=========================| ! 120.1ms declined
 /// ```
 ///
-/// `!` marks an error, `~` a span that is still open, `>` in place of `\` one that merely follows, `?` one whose
-/// parent is not there. Bold, or `=`, is the critical path.
+/// `!` marks an error, `~` a span that is still open, `>` in place of `\` a span that only follows, and `?` a span
+/// whose parent is missing. `=`, or `━` beyond ASCII, marks the critical path.
 pub(crate) fn draw(trace: &Trace, style: &Style) -> String {
     let tree = Tree::new(trace);
     let mut out = String::new();
@@ -82,13 +91,13 @@ pub(crate) fn draw(trace: &Trace, style: &Style) -> String {
     out
 }
 
-/// A duration with three or four digits: `950us`, `31.0ms`, `1.50s`, `2m03s`.
+/// Returns a duration with three or four digits: `950us`, `31.0ms`, `1.50s`, `2m03s`.
 pub(crate) fn duration_text(duration: Duration, unicode: bool) -> String {
     let micros = duration.as_micros();
     match micros {
         0..1_000 if unicode => format!("{micros}µs"),
         0..1_000 => format!("{micros}us"),
-        // What would be rounded up to the next unit is cut off instead.
+        // Truncated, not rounded: 999.96 ms must not become 1000.0ms.
         1_000..1_000_000 => format!("{}.{}ms", micros / 1_000, micros % 1_000 / 100),
         1_000_000..60_000_000 => {
             format!("{}.{:02}s", micros / 1_000_000, micros % 1_000_000 / 10_000)
@@ -104,11 +113,11 @@ pub(crate) fn duration_text(duration: Duration, unicode: bool) -> String {
     }
 }
 
-/// The line about the whole.
+/// Returns the line about the whole trace.
 pub(crate) fn summary(trace: &Trace, tree: &Tree<'_>, style: &Style) -> String {
     let root = tree.nodes.iter().find(|node| node.link == Link::Root);
     let root = root.or_else(|| tree.nodes.iter().min_by_key(|node| node.start));
-    let name = root.map_or("", |root| root.what.operation_name());
+    let name = root.map_or("", |root| root.span.operation_name());
     let id = trace.trace_id.to_string();
     let (first, last) = (
         id.get(..4).unwrap_or(&id),
@@ -131,12 +140,12 @@ pub(crate) fn summary(trace: &Trace, tree: &Tree<'_>, style: &Style) -> String {
     let errors = tree
         .nodes
         .iter()
-        .filter(|node| node.what.is_error())
+        .filter(|node| node.span.is_error())
         .count();
     if errors > 0 {
         head.push_str(&count("error", errors));
     }
-    let open = tree.nodes.iter().filter(|node| node.what.is_open()).count();
+    let open = tree.nodes.iter().filter(|node| node.span.is_open()).count();
     if open > 0 {
         let _ = write!(head, "  {open} open");
     }
@@ -153,8 +162,8 @@ fn micros(micros: i64) -> Duration {
 fn services_in_order<'a>(tree: &Tree<'a>) -> Vec<&'a str> {
     let mut services = Vec::new();
     for node in &tree.nodes {
-        let name = node.what.service_name();
-        // The list of colours is short, and so is the search.
+        let name = node.span.service_name();
+        // Only services with a colour are looked for, so the list stays short.
         if services.len() < COLORS.len() && !services.contains(&name) {
             services.push(name);
         }
@@ -162,8 +171,8 @@ fn services_in_order<'a>(tree: &Tree<'a>) -> Vec<&'a str> {
     services
 }
 
-/// Which spans are drawn when not all can be: errors, then the critical path, then the first ones; never one
-/// without its ancestors.
+/// Chooses the spans to draw if there are too many: errors, then the critical path, then the first ones. A span is
+/// drawn only with its ancestors.
 fn choose_rows(tree: &Tree<'_>, limit: usize) -> Vec<usize> {
     let mut is_chosen = vec![false; tree.nodes.len()];
     let mut left = limit;
@@ -186,17 +195,17 @@ fn choose_rows(tree: &Tree<'_>, limit: usize) -> Vec<usize> {
             }
         }
     };
-    choose(&|node| node.what.is_error());
+    choose(&|node| node.span.is_error());
     choose(&|node| !node.critical.is_empty());
     choose(&|_| true);
     (0..tree.nodes.len()).filter(|&at| is_chosen[at]).collect()
 }
 
-/// Where the columns of the picture are.
+/// The widths of the columns of the picture.
 struct Layout {
     service: usize,
     name: usize,
-    /// What names are cut to. Kept apart from their width: how far they are indented depends on it.
+    /// The bound on a name. Not the width of the widest one: how far names are indented depends on the bound.
     name_limit: usize,
     bar: usize,
     label: usize,
@@ -212,7 +221,7 @@ impl Layout {
                 .unwrap_or(0)
         };
         let service =
-            widest(&|node| columns(&fit(node.what.service_name(), width / 5, style.unicode)));
+            widest(&|node| columns(&fit(node.span.service_name(), width / 5, style.unicode)));
         let name_limit = width * 7 / 20;
         let name = widest(&|node| columns(&name_text(node, name_limit, style)));
         let label = widest(&|node| columns(&label_text(node, width / 4, style)));
@@ -234,7 +243,7 @@ impl Layout {
         pen: &Pen<'_>,
     ) {
         let style = pen.style;
-        let name = node.what.service_name();
+        let name = node.span.service_name();
         let color = services.iter().position(|&service| service == name);
         let color = Some(color.map_or(OTHER_COLOR, |index| COLORS[index]));
         let is_critical = !node.critical.is_empty();
@@ -254,7 +263,7 @@ impl Layout {
             critical[from..to].fill(true);
         }
         let glyphs: Vec<char> = (from..to)
-            .map(|cell| glyph(cell, (from, to), node.what.is_open(), critical[cell], style))
+            .map(|cell| glyph(cell, (from, to), node.span.is_open(), critical[cell], style))
             .collect();
         let mut at = from;
         for run in critical[from..to].chunk_by(|a, b| a == b) {
@@ -262,13 +271,13 @@ impl Layout {
             pen.put(out, &text, color, run[0]);
             at += run.len();
         }
-        let color = node.what.is_error().then_some(ERROR_COLOR);
+        let color = node.span.is_error().then_some(ERROR_COLOR);
         out.push(' ');
         pen.put(out, &label_text(node, self.label, style), color, false);
         out.push('\n');
     }
 
-    /// The cells that a stretch of time covers; at least one.
+    /// Returns the cells that a stretch of time covers; at least one.
     fn cells(&self, tree: &Tree<'_>, (start, end): (i64, i64)) -> (usize, usize) {
         let whole = (i128::from(tree.end) - i128::from(tree.start)).max(1);
         let bar = self.bar as i128;
@@ -279,6 +288,7 @@ impl Layout {
     }
 }
 
+/// Returns the character of one cell of a bar. The critical path has its own: not every surface shows bold.
 fn glyph(
     cell: usize,
     (from, to): (usize, usize),
@@ -287,19 +297,56 @@ fn glyph(
     style: &Style,
 ) -> char {
     let (is_first, is_last) = (cell == from, cell + 1 == to);
+    // Without a cell between its ends, an ASCII bar has room for either the ends or the path.
+    let is_short = to - from <= 2;
     match (style.unicode, is_first, is_last) {
         (_, _, true) if is_open => '~',
-        (true, true, true) => '│',
-        (true, true, false) => '├',
-        (true, false, true) => '┤',
-        (true, false, false) => '─',
-        (false, false, false) if is_critical => '=',
-        (false, false, false) => '-',
-        (false, _, _) => '|',
+        (true, true, true) => {
+            if is_critical {
+                '━'
+            } else {
+                '│'
+            }
+        }
+        (true, true, false) => {
+            if is_critical {
+                '┝'
+            } else {
+                '├'
+            }
+        }
+        (true, false, true) => {
+            if is_critical {
+                '┥'
+            } else {
+                '┤'
+            }
+        }
+        (true, false, false) => {
+            if is_critical {
+                '━'
+            } else {
+                '─'
+            }
+        }
+        (false, false, false) => {
+            if is_critical {
+                '='
+            } else {
+                '-'
+            }
+        }
+        (false, _, _) => {
+            if is_critical && is_short {
+                '='
+            } else {
+                '|'
+            }
+        }
     }
 }
 
-/// The operation name behind its place in the tree.
+/// Returns the operation name, indented and marked by its place in the tree.
 fn name_text(node: &Node<'_>, limit: usize, style: &Style) -> String {
     let mark = match (node.link, style.unicode) {
         (Link::Root, _) => "",
@@ -309,19 +356,19 @@ fn name_text(node: &Node<'_>, limit: usize, style: &Style) -> String {
         (Link::FollowsFrom, false) => "> ",
         (Link::Orphan, _) => "? ",
     };
-    // However deep it is, half of the room is for the name.
+    // Half of the room is for the name, however deep the span is.
     let indent = node.depth.min(limit / 2);
     let mut text = " ".repeat(indent);
     text.push_str(mark);
     let room = limit.saturating_sub(columns(&text));
-    text.push_str(&fit(node.what.operation_name(), room, style.unicode));
+    text.push_str(&fit(node.span.operation_name(), room, style.unicode));
     text
 }
 
 fn label_text(node: &Node<'_>, limit: usize, style: &Style) -> String {
-    let span = match node.what {
-        What::Open(..) => return "open".to_owned(),
-        What::Received(span) => span,
+    let span = match node.span {
+        TreeSpan::Open(..) => return "open".to_owned(),
+        TreeSpan::Received(span) => span,
     };
     let duration = duration_text(span.span.duration, style.unicode);
     if !span.is_error() {
@@ -333,7 +380,7 @@ fn label_text(node: &Node<'_>, limit: usize, style: &Style) -> String {
     }
 }
 
-/// What an error says of itself.
+/// Returns the message of an error.
 fn message(span: &ReceivedSpan) -> Option<String> {
     let texts = [tags::MESSAGE, tags::ERROR_OBJECT];
     let fields = span.span.logs.iter().rev().flat_map(|log| &log.fields);
@@ -375,7 +422,7 @@ impl Pen<'_> {
     }
 }
 
-/// More than this is no picture.
+/// How many spans a picture has at most.
 const ROWS: usize = 60;
 
 /// Cyan, yellow, green, magenta, blue, and their bright forms; red is for errors.

@@ -2,7 +2,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::dev::waterfall::{Style, draw};
 use crate::model::{
     Flags, LogRecord, Process, ReferenceType, SpanId, SpanReference, TagValue, Timestamp, TraceId,
     tags,
@@ -10,52 +9,45 @@ use crate::model::{
 use crate::reporter::OwnedSpan;
 use crate::thrift;
 
-/// The spans of one trace that have been received so far: a copy, taken at one moment.
+/// A copy of the spans of one trace that had been received at one moment.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Trace {
-    /// The trace.
+    /// The id of the trace.
     pub trace_id: TraceId,
-    /// In the order in which they came.
+    /// The spans, in the order in which they came.
     pub spans: Vec<Arc<ReceivedSpan>>,
-    /// Those of this process that have started, as far as is known, and have not come yet.
+    /// The root, if it has started in this process and has not come yet.
     pub open: Vec<OpenSpan>,
 }
 
 impl Trace {
-    /// The names of the services, sorted.
+    /// Returns the names of the services, sorted.
     pub fn services(&self) -> Vec<&str> {
         let received = self.spans.iter().map(|span| span.service_name());
         let open = self.open.iter().map(|span| span.service_name.as_str());
         let names: BTreeSet<&str> = received.chain(open).collect();
         names.into_iter().collect()
     }
-
-    /// The picture of the trace in plain ASCII, `columns` wide, as it is printed where there is no terminal.
-    ///
-    /// Texts of the spans are shown without what could steer a terminal; at most 60 rows are drawn.
-    pub fn waterfall(&self, columns: usize) -> String {
-        draw(self, &Style::plain(columns))
-    }
 }
 
-/// A span as it came, with the process that sent it.
+/// A span as it was received, with the process that sent it.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ReceivedSpan {
-    /// The span. Its tags may hold a key twice: they are what the client sent.
+    /// The span. A key may be in its tags twice, if the client sent it so.
     pub span: OwnedSpan,
-    /// Who sent it.
+    /// The process that sent it.
     pub process: Arc<Process>,
 }
 
 impl ReceivedSpan {
-    /// The name of the service.
+    /// Returns the name of the service.
     pub fn service_name(&self) -> &str {
         &self.process.service_name
     }
 
-    /// Whether the tag `error` is true.
+    /// Returns whether the tag `error` is true.
     pub fn is_error(&self) -> bool {
         self.span.tags.iter().any(|tag| {
             tag.key == tags::ERROR
@@ -67,7 +59,7 @@ impl ReceivedSpan {
         })
     }
 
-    /// The span that this one is drawn under: the first `ChildOf` of its trace, else the first `FollowsFrom`.
+    /// Returns the span that this one is drawn under: the first `ChildOf` in its trace, else the first `FollowsFrom`.
     pub(crate) fn parent(&self) -> Option<(SpanId, ReferenceType)> {
         let first = |kind| {
             let own = |reference: &&SpanReference| {
@@ -79,7 +71,7 @@ impl ReceivedSpan {
         first(ReferenceType::ChildOf).or_else(|| first(ReferenceType::FollowsFrom))
     }
 
-    /// About how many bytes it holds.
+    /// Returns about how many bytes it takes.
     pub(crate) fn size(&self) -> usize {
         let span = &self.span;
         let logs: usize = span
@@ -99,9 +91,9 @@ impl ReceivedSpan {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OpenSpan {
-    /// The trace.
+    /// The id of the trace.
     pub trace_id: TraceId,
-    /// The span.
+    /// The id of the span.
     pub span_id: SpanId,
     /// The operation name at its start.
     pub operation_name: String,
@@ -111,6 +103,7 @@ pub struct OpenSpan {
     pub start: Timestamp,
 }
 
+/// Returns about how many bytes tags take.
 pub(crate) fn size_of_tags(tags: &[crate::model::Tag]) -> usize {
     tags.iter()
         .map(|tag| {
@@ -124,8 +117,8 @@ pub(crate) fn size_of_tags(tags: &[crate::model::Tag]) -> usize {
         .sum()
 }
 
-/// The span with the types of the model, as a Jaeger backend reads it: the parent is the first of the
-/// references, and references to no trace are left out. `None` where an id is zero, which is no span.
+/// Converts a span from the wire as a Jaeger backend reads it: the parent becomes the first reference, and references
+/// with a zero id are left out. Returns `None` if the span's own ids are zero.
 pub(crate) fn from_wire(span: thrift::Span) -> Option<OwnedSpan> {
     let trace_id = TraceId::new(span.trace_id_high as u64, span.trace_id_low as u64)?;
     let parent_id = SpanId::new(span.parent_span_id as u64);

@@ -1,16 +1,16 @@
-//! Traces made by hand, for the tests of this folder.
+//! Traces for the tests of `dev`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::dev::trace::{OpenSpan, ReceivedSpan, Trace};
+use crate::dev::store::trace::{OpenSpan, ReceivedSpan, Trace};
 use crate::model::{
     LogRecord, Process, ReferenceType, SpanId, SpanReference, Tag, TagValue, Timestamp, TraceId,
 };
 use crate::reporter::OwnedSpan;
 use crate::thrift::{Batch, Span};
 
-/// The microsecond at which every sample trace starts.
+/// The microsecond at which the trace starts.
 pub(crate) const START: i64 = 1_700_000_000_000_000;
 
 pub(crate) fn trace_id(n: u64) -> TraceId {
@@ -21,18 +21,19 @@ fn span_id(n: u64) -> SpanId {
     SpanId::new(n).expect("not zero")
 }
 
-/// A span of trace 0x7f3c0000a91e in microseconds after [`START`].
+/// A span of the trace 7f3c00000000a91e, and its service.
 #[derive(Debug)]
-pub(crate) struct Sample(pub(crate) OwnedSpan, &'static str);
+pub(crate) struct SpanFixture(pub(crate) OwnedSpan, &'static str);
 
-pub(crate) fn sample(service: &'static str, name: &str, id: u64, from: i64, to: i64) -> Sample {
+/// Returns a span; its times are microseconds after [`START`].
+pub(crate) fn span(service: &'static str, name: &str, id: u64, from: i64, to: i64) -> SpanFixture {
     let mut span = OwnedSpan::new(trace_id(0x7f3c_0000_0000_a91e), span_id(id), name);
     span.start = Timestamp::from_micros(START + from);
     span.duration = Duration::from_micros((to - from) as u64);
-    Sample(span, service)
+    SpanFixture(span, service)
 }
 
-impl Sample {
+impl SpanFixture {
     pub(crate) fn child_of(mut self, parent: u64) -> Self {
         let reference =
             SpanReference::new(ReferenceType::ChildOf, self.0.trace_id, span_id(parent));
@@ -67,10 +68,10 @@ impl Sample {
     }
 }
 
-pub(crate) fn trace(spans: impl IntoIterator<Item = Sample>) -> Trace {
+pub(crate) fn trace(spans: impl IntoIterator<Item = SpanFixture>) -> Trace {
     Trace {
         trace_id: trace_id(0x7f3c_0000_0000_a91e),
-        spans: spans.into_iter().map(Sample::received).collect(),
+        spans: spans.into_iter().map(SpanFixture::received).collect(),
         open: Vec::new(),
     }
 }
@@ -85,7 +86,7 @@ pub(crate) fn open(service: &str, name: &str, id: u64, from: i64) -> OpenSpan {
     }
 }
 
-/// A span as it is on the wire.
+/// Returns a span as it is on the wire.
 pub(crate) fn wire(trace: i64, span_id: i64, parent_span_id: i64) -> Span {
     Span {
         trace_id_low: trace,
@@ -102,7 +103,7 @@ pub(crate) fn wire(trace: i64, span_id: i64, parent_span_id: i64) -> Span {
     }
 }
 
-/// A batch as it is on the wire.
+/// Returns a batch as it is on the wire.
 pub(crate) fn batch(service: &str, spans: impl IntoIterator<Item = Span>) -> Batch {
     Batch {
         process: Process::new(service, vec![Tag::new("hostname", "here")]),

@@ -1,25 +1,25 @@
-//! The variables as a list: which one is set, and what was found wrong with them.
+//! Looks variables up and collects what is wrong with them.
 
 use std::net::IpAddr;
 
-use super::error::ConfigProblem;
-use super::grammar::Expected;
-use super::setting::Setting;
+use crate::config::error::ConfigProblem;
+use crate::config::parse::Expected;
+use crate::config::setting::Setting;
 
-/// Reads one variable's text.
-pub(super) type Parse<T> = fn(&str) -> Result<T, Expected>;
+/// A function that reads the text of a variable.
+pub(super) type ParseText<T> = fn(&str) -> Result<T, Expected>;
 
-/// The variables, by a lookup of any kind, and what was found wrong with them.
+/// A lookup of variables, and the problems and warnings that were found.
 ///
-/// A value is trimmed of ASCII white space; an empty one is as good as none. A bad value of an `OTEL_` variable is
-/// a warning and counts as unset, as the OpenTelemetry specification demands; of any other it is a problem.
-pub(super) struct Environment<'l> {
+/// Values are trimmed of ASCII white space, and an empty value counts as unset. A bad value of an `OTEL_` variable is a
+/// warning and counts as unset, as the OpenTelemetry specification demands. A bad value of any other is a problem.
+pub(super) struct Variables<'l> {
     lookup: &'l dyn Fn(&str) -> Option<String>,
     problems: Vec<ConfigProblem>,
     warnings: Vec<ConfigProblem>,
 }
 
-impl<'l> Environment<'l> {
+impl<'l> Variables<'l> {
     pub(super) fn new(lookup: &'l dyn Fn(&str) -> Option<String>) -> Self {
         Self {
             lookup,
@@ -28,7 +28,7 @@ impl<'l> Environment<'l> {
         }
     }
 
-    /// The text of a variable that is ours. A link to a service in its place is passed over.
+    /// Returns the text of a variable of this crate. A Kubernetes link to a service counts as unset, with a warning.
     pub(super) fn get(&mut self, name: &'static str) -> Option<String> {
         let value = self.any(name)?;
         if !(may_be_link(name) && is_service_link(&value)) {
@@ -39,7 +39,7 @@ impl<'l> Environment<'l> {
         None
     }
 
-    /// The text of any variable.
+    /// Returns the text of any variable.
     pub(super) fn any(&self, name: &str) -> Option<String> {
         let value = (self.lookup)(name)?;
         let value = value.trim_ascii();
@@ -50,10 +50,10 @@ impl<'l> Environment<'l> {
         }
     }
 
-    /// The value of the first variable that is set, most important first.
+    /// Returns the value of the first variable that is set.
     pub(super) fn first<T, const N: usize>(
         &mut self,
-        variables: [(&'static str, Parse<T>); N],
+        variables: [(&'static str, ParseText<T>); N],
     ) -> Option<Setting<T>> {
         for (name, parse) in variables {
             let Some(text) = self.get(name) else { continue };
@@ -78,14 +78,14 @@ impl<'l> Environment<'l> {
         list.push(problem);
     }
 
-    /// Records a warning, once.
+    /// Records a warning, unless it is recorded already.
     pub(super) fn warn(&mut self, warning: ConfigProblem) {
         if !self.warnings.contains(&warning) {
             self.warnings.push(warning);
         }
     }
 
-    /// The problems, then the warnings.
+    /// Returns the problems, then the warnings.
     pub(super) fn into_findings(self) -> (Vec<ConfigProblem>, Vec<ConfigProblem>) {
         (self.problems, self.warnings)
     }
@@ -99,7 +99,7 @@ fn may_be_link(name: &str) -> bool {
     name.ends_with("_PORT") || name.ends_with("_HOST")
 }
 
-/// `tcp://10.96.1.2:80`: what Kubernetes sets in each container as `{SERVICE}_PORT`.
+/// Returns whether a text is such as `tcp://10.96.1.2:80`, which Kubernetes sets in each container as `{SERVICE}_PORT`.
 fn is_service_link(text: &str) -> bool {
     let Some((protocol, address)) = text.split_once("://") else {
         return false;

@@ -1,12 +1,12 @@
-//! The shape of a trace: who is under whom, in what order, and which spans made it take as long as it did.
+//! The shape of a trace: the parent of each span, the order of the rows, and the critical path.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use crate::dev::trace::{OpenSpan, ReceivedSpan, Trace};
+use crate::dev::store::trace::{OpenSpan, ReceivedSpan, Trace};
 use crate::model::{ReferenceType, SpanId, tags};
 
-/// The spans of a trace, each after its parent and siblings by start.
+/// The spans of a trace in the order of the rows: parents before children, siblings by their starts.
 #[derive(Debug)]
 pub(crate) struct Tree<'a> {
     pub(crate) nodes: Vec<Node<'a>>,
@@ -16,10 +16,10 @@ pub(crate) struct Tree<'a> {
     pub(crate) end: i64,
 }
 
-/// One span in its place. Times are microseconds since the epoch.
+/// A span in its place in the tree. Times are microseconds since the epoch.
 #[derive(Debug)]
 pub(crate) struct Node<'a> {
-    pub(crate) what: What<'a>,
+    pub(crate) span: TreeSpan<'a>,
     pub(crate) link: Link,
     /// Index of the parent.
     pub(crate) parent: Option<usize>,
@@ -27,31 +27,31 @@ pub(crate) struct Node<'a> {
     pub(crate) depth: usize,
     pub(crate) start: i64,
     pub(crate) end: i64,
-    /// The stretches of time in which the trace waited for this very span.
+    /// The stretches of time in which the trace waited for this span itself, the latest first.
     pub(crate) critical: Vec<(i64, i64)>,
 }
 
-/// What is known of a span.
+/// A span of the tree: received, or still open.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum What<'a> {
+pub(crate) enum TreeSpan<'a> {
     Received(&'a ReceivedSpan),
-    /// It began no later than this: clocks that are read at different places differ by a little, and an open root
-    /// has begun before everything below it.
+    /// An open root, and the earliest start in the trace. Clocks differ a little between processes, and a root cannot
+    /// start after the spans below it.
     Open(&'a OpenSpan, i64),
 }
 
-/// How a span hangs in the tree.
+/// How a span is connected to its parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Link {
-    /// It has no parent.
+    /// The span has no parent.
     Root,
     ChildOf,
     FollowsFrom,
-    /// Its parent has not been received, or is one of its own descendants.
+    /// The parent has not been received, or is a descendant of the span.
     Orphan,
 }
 
-impl<'a> What<'a> {
+impl<'a> TreeSpan<'a> {
     pub(crate) fn service_name(self) -> &'a str {
         match self {
             Self::Received(span) => span.service_name(),
@@ -88,7 +88,7 @@ impl<'a> What<'a> {
         }
     }
 
-    /// `None` while it is open.
+    /// Returns the end, or `None` while the span is open.
     fn end(self) -> Option<i64> {
         match self {
             Self::Received(span) => {
@@ -106,10 +106,11 @@ impl<'a> What<'a> {
 
 impl<'a> Tree<'a> {
     pub(crate) fn new(trace: &'a Trace) -> Self {
-        let mut spans: Vec<What<'a>> = trace.spans.iter().map(|s| What::Received(s)).collect();
+        let mut spans: Vec<TreeSpan<'a>> =
+            trace.spans.iter().map(|s| TreeSpan::Received(s)).collect();
         let first = spans.iter().map(|span| span.start()).min();
         let open = trace.open.iter();
-        spans.extend(open.map(|span| What::Open(span, first.unwrap_or(i64::MAX))));
+        spans.extend(open.map(|span| TreeSpan::Open(span, first.unwrap_or(i64::MAX))));
         let start = spans.iter().map(|span| span.start()).min().unwrap_or(0);
         let end = spans
             .iter()
@@ -122,7 +123,7 @@ impl<'a> Tree<'a> {
         tree
     }
 
-    /// How many levels there are.
+    /// Returns how many levels the tree has.
     pub(crate) fn depth(&self) -> usize {
         self.nodes
             .iter()
@@ -131,8 +132,10 @@ impl<'a> Tree<'a> {
             .unwrap_or(0)
     }
 
-    /// Walks back from the end of the longest root: whoever ended last was waited for, and before it began
-    /// its parent, or the child that had ended last by then. Spans that merely follow are nobody's business.
+    /// Finds the critical path, walking back in time from the end of the longest root.
+    ///
+    /// A span waited for the child that ended last. Before that child began, it waited for the child that had ended
+    /// last by then, or worked itself. Spans that only follow are not waited for.
     fn find_critical_path(&mut self) {
         let roots = self.nodes.iter().enumerate();
         let Some((root, _)) = roots
@@ -166,7 +169,7 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// Starts and ends with what lies outside of the parent cut off: clocks differ.
+    /// Returns starts and ends, cut to those of the parent: clocks differ between processes.
     fn clamped(&self) -> Vec<(i64, i64)> {
         let mut within: Vec<(i64, i64)> = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
@@ -181,7 +184,7 @@ impl<'a> Tree<'a> {
         within
     }
 
-    /// For each node the children that it may have waited for, the one that ended last at the end.
+    /// Returns for each node the children that it may have waited for, ordered by their ends.
     fn children_by_end(&self, within: &[(i64, i64)]) -> Vec<Vec<usize>> {
         let mut children = vec![Vec::new(); self.nodes.len()];
         for (index, node) in self.nodes.iter().enumerate() {
@@ -199,9 +202,9 @@ impl<'a> Tree<'a> {
     }
 }
 
-/// For each span the one that it hangs under.
-fn parents(spans: &[What<'_>]) -> Vec<(Option<usize>, Link)> {
-    // A client and its server may share an id (Zipkin's way), so a child looks in its own service first.
+/// Finds the parent of each span.
+fn parents(spans: &[TreeSpan<'_>]) -> Vec<(Option<usize>, Link)> {
+    // In Zipkin's model a client and its server share an id, so the parent is first looked for in the same service.
     let mut by_id: HashMap<SpanId, usize> = HashMap::new();
     let mut by_service: HashMap<(SpanId, &str), usize> = HashMap::new();
     for (index, span) in spans.iter().enumerate() {
@@ -218,7 +221,7 @@ fn parents(spans: &[What<'_>]) -> Vec<(Option<usize>, Link)> {
         {
             return (Some(twin), Link::ChildOf);
         }
-        let What::Received(received) = span else {
+        let TreeSpan::Received(received) = span else {
             return (None, Link::Root);
         };
         let Some((id, kind)) = received.parent() else {
@@ -238,8 +241,8 @@ fn parents(spans: &[What<'_>]) -> Vec<(Option<usize>, Link)> {
     (0..spans.len()).map(parent).collect()
 }
 
-/// The spans in the order in which they are drawn. No recursion: a trace may be as deep as it has spans.
-fn in_order<'a>(spans: &[What<'a>], end: i64) -> Vec<Node<'a>> {
+/// Returns the spans in the order of the rows. Does not recurse: a trace may be as deep as it has spans.
+fn in_order<'a>(spans: &[TreeSpan<'a>], end: i64) -> Vec<Node<'a>> {
     let parents = parents(spans);
     let mut by_start: Vec<usize> = (0..spans.len()).collect();
     by_start.sort_by_key(|&index| (spans[index].start(), index));
@@ -260,7 +263,7 @@ fn in_order<'a>(spans: &[What<'a>], end: i64) -> Vec<Node<'a>> {
             let span = spans[index];
             let depth = parent.map_or(0, |parent: usize| nodes[parent].depth + 1);
             nodes.push(Node {
-                what: span,
+                span,
                 link,
                 parent,
                 depth,
@@ -278,7 +281,7 @@ fn in_order<'a>(spans: &[What<'a>], end: i64) -> Vec<Node<'a>> {
             place_with_descendants(index, link);
         }
     }
-    // What is left hangs under itself: a circle. It is cut open at its earliest span.
+    // The remaining spans form circles. Each is cut open at its earliest span.
     for &index in &by_start {
         place_with_descendants(index, Link::Orphan);
     }
@@ -288,10 +291,10 @@ fn in_order<'a>(spans: &[What<'a>], end: i64) -> Vec<Node<'a>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dev::sample::{START, Sample, sample, trace};
+    use crate::dev::store::fixtures::{START, SpanFixture, span, trace};
 
-    /// For each span on the critical path its name and stretches, after the start of the trace.
-    fn critical(spans: impl IntoIterator<Item = Sample>) -> Vec<(String, Vec<(i64, i64)>)> {
+    /// Returns the name and the stretches of each span on the critical path, in time since the start of the trace.
+    fn critical(spans: impl IntoIterator<Item = SpanFixture>) -> Vec<(String, Vec<(i64, i64)>)> {
         let trace = trace(spans);
         let tree = Tree::new(&trace);
         let nodes = tree.nodes.iter().filter(|node| !node.critical.is_empty());
@@ -299,7 +302,7 @@ mod tests {
             .map(|node| {
                 let since = |&(from, to): &(i64, i64)| (from - START, to - START);
                 let stretches = node.critical.iter().rev().map(since).collect();
-                (node.what.operation_name().to_owned(), stretches)
+                (node.span.operation_name().to_owned(), stretches)
             })
             .collect()
     }
@@ -312,13 +315,13 @@ mod tests {
     }
 
     #[test]
-    fn who_ended_last_was_waited_for() {
+    fn the_child_that_ended_last_was_waited_for() {
         let spans = [
-            sample("a", "root", 1, 0, 100),
-            sample("a", "first", 2, 10, 40).child_of(1),
-            sample("a", "beside", 3, 5, 35).child_of(1),
-            sample("a", "second", 4, 50, 90).child_of(1),
-            sample("a", "inner", 5, 60, 80).child_of(4),
+            span("a", "root", 1, 0, 100),
+            span("a", "first", 2, 10, 40).child_of(1),
+            span("a", "beside", 3, 5, 35).child_of(1),
+            span("a", "second", 4, 50, 90).child_of(1),
+            span("a", "inner", 5, 60, 80).child_of(4),
         ];
         let root: &[_] = &[(0, 10), (40, 50), (90, 100)];
         assert_eq!(
@@ -333,20 +336,20 @@ mod tests {
     }
 
     #[test]
-    fn what_merely_follows_is_not_waited_for() {
+    fn a_span_that_only_follows_is_not_waited_for() {
         let spans = [
-            sample("a", "root", 1, 0, 100),
-            sample("a", "mail", 2, 10, 90).follows(1),
+            span("a", "root", 1, 0, 100),
+            span("a", "mail", 2, 10, 90).follows(1),
         ];
         assert_eq!(critical(spans), expected(&[("root", &[(0, 100)])]));
     }
 
     #[test]
-    fn what_lies_outside_of_the_parent_is_cut_off() {
+    fn time_outside_of_the_parent_is_not_on_the_critical_path() {
         let spans = [
-            sample("a", "root", 1, 0, 100),
-            sample("b", "late", 2, 60, 130).child_of(1),
-            sample("b", "elsewhere", 3, 200, 300).child_of(1),
+            span("a", "root", 1, 0, 100),
+            span("b", "late", 2, 60, 130).child_of(1),
+            span("b", "elsewhere", 3, 200, 300).child_of(1),
         ];
         assert_eq!(
             critical(spans),
@@ -355,20 +358,20 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_root_is_the_one() {
+    fn the_critical_path_is_that_of_the_longest_root() {
         let spans = [
-            sample("a", "short", 1, 0, 10),
-            sample("a", "long", 2, 5, 50),
-            sample("a", "orphan", 3, 0, 20).child_of(99),
+            span("a", "short", 1, 0, 10),
+            span("a", "long", 2, 5, 50),
+            span("a", "orphan", 3, 0, 20).child_of(99),
         ];
         assert_eq!(critical(spans), expected(&[("long", &[(5, 50)])]));
     }
 
     #[test]
-    fn spans_of_no_length_end_the_walk_nowhere() {
+    fn spans_of_no_length_are_not_on_the_critical_path() {
         let spans = [
-            sample("a", "root", 1, 0, 0),
-            sample("a", "child", 2, 0, 0).child_of(1),
+            span("a", "root", 1, 0, 0),
+            span("a", "child", 2, 0, 0).child_of(1),
         ];
         assert_eq!(critical(spans), expected(&[]));
         assert_eq!(critical([]), expected(&[]));

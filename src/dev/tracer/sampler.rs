@@ -1,29 +1,30 @@
 use std::sync::Arc;
 
 use crate::clock::system_time_now;
-use crate::dev::shared::Shared;
-use crate::dev::trace::OpenSpan;
+use crate::dev::server::state::ServerState;
+use crate::dev::store::trace::OpenSpan;
 use crate::model::{SpanId, Timestamp};
 use crate::sampler::{ConstSampler, Sampler, SamplingDecision, SpanView};
 use crate::sync::generation;
 
-/// Keeps every trace, and tells the embedded agent which have begun here: they are not at rest before their
-/// root has come.
+/// A sampler that keeps every trace and tells the embedded agent which ones begin in this process.
+///
+/// Such a trace is at rest only after its root has come.
 #[derive(Debug)]
 pub(crate) struct DevSampler {
     keep: ConstSampler,
-    /// Not the server itself: a span that is still open must not keep it running.
-    shared: Arc<Shared>,
-    /// Of the process that the server is in.
+    /// Not the server itself, which a span that is still open would keep running.
+    state: Arc<ServerState>,
+    /// The generation of the process that the server is in.
     generation: u32,
     service_name: String,
 }
 
 impl DevSampler {
-    pub(crate) fn new(shared: Arc<Shared>, service_name: String) -> Self {
+    pub(crate) fn new(state: Arc<ServerState>, service_name: String) -> Self {
         Self {
             keep: ConstSampler::new(true),
-            shared,
+            state,
             generation: generation(),
             service_name,
         }
@@ -32,13 +33,13 @@ impl DevSampler {
 
 impl Sampler for DevSampler {
     fn on_create_span(&self, span: &SpanView<'_>) -> SamplingDecision {
-        // A root's span id is the low half of its trace id. Local roots that have a parent elsewhere have a
-        // decision already, and the sampler is not asked. A forked child must not wait for the server's lock.
+        // A root's span id is the low half of its trace id. A local root with a remote parent is decided already, so
+        // the sampler is not asked. A forked child must not wait for the server's lock.
         if span.is_local_root
             && self.generation == generation()
             && let Some(span_id) = SpanId::new(span.trace_id.low())
         {
-            self.shared.note_open(OpenSpan {
+            self.state.note_open(OpenSpan {
                 trace_id: span.trace_id,
                 span_id,
                 operation_name: span.operation_name.to_owned(),

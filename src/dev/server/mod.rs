@@ -1,3 +1,9 @@
+mod http;
+mod listener;
+pub(crate) mod peer;
+mod ports;
+pub(crate) mod state;
+
 use std::fmt;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
@@ -10,20 +16,21 @@ use tokio::sync::oneshot;
 
 use crate::clock::{deadline_after, instant_now};
 use crate::dev::error::DevError;
-use crate::dev::http::{Listeners, server};
 use crate::dev::options::DevOptions;
-use crate::dev::ports::Ports;
-use crate::dev::printer::Output;
-use crate::dev::shared::{Shared, State};
-use crate::dev::store::{DevTotals, Limits, Store};
-use crate::dev::trace::Trace;
+use crate::dev::server::http::{Listeners, server};
+use crate::dev::server::peer::{Identity, Peer};
+use crate::dev::server::ports::Ports;
+use crate::dev::server::state::{Progress, ServerState};
+use crate::dev::store::trace::Trace;
+use crate::dev::store::{DevTotals, StoreLimits, TraceStore};
+use crate::dev::view::printer::Printer;
 use crate::model::TraceId;
 use crate::thrift::Protocol;
 
 /// An agent, a collector and a viewer inside this program.
 ///
-/// A handle; clones share the server. When the last one is dropped, what has been sent is read to the end,
-/// traces that have not been printed are, and the threads and sockets are gone.
+/// A handle; clones share the server. When the last one is dropped, the server reads the datagrams that are in its
+/// sockets, prints the remaining traces, and ends its threads.
 ///
 /// ```
 /// use std::net::UdpSocket;
@@ -42,9 +49,9 @@ pub struct DevServer {
 }
 
 struct Inner {
-    shared: Arc<Shared>,
+    state: Arc<ServerState>,
     addresses: Addresses,
-    /// Where marks are sent from.
+    /// Sends the marks.
     marker: UdpSocket,
     marks: AtomicU64,
     columns: Option<usize>,
@@ -62,18 +69,36 @@ struct Addresses {
 }
 
 impl DevServer {
-    /// Opens the sockets and starts the threads, all named `tracehound-dev-` and what they do.
+    /// Opens the sockets and starts the threads, whose names begin with `tracehound-dev-`.
     ///
     /// # Errors
     ///
-    /// When not even a free port of the loopback interface can be had, or a thread cannot be started.
-    pub fn start(mut options: DevOptions) -> Result<Self, DevError> {
+    /// If the loopback interface has no free port, or a thread cannot be started.
+    pub fn start(options: DevOptions) -> Result<Self, DevError> {
         let mut ports = Ports::default();
+        let query = ports.viewer(options.query_port)?;
+        Self::start_at(query, ports, options)
+    }
+
+    /// Starts a server, unless the viewer's port belongs to an embedded agent that runs already.
+    pub(crate) fn start_or_find(options: DevOptions) -> Result<Found, DevError> {
+        let mut ports = Ports::default();
+        let query = ports.viewer(options.query_port)?;
+        match ports.peer() {
+            Some(peer) => Ok(Found::Peer(peer.clone())),
+            None => Self::start_at(query, ports, options).map(Found::Own),
+        }
+    }
+
+    fn start_at(
+        query: TcpListener,
+        mut ports: Ports,
+        mut options: DevOptions,
+    ) -> Result<Self, DevError> {
         let compact = ports.udp("agent", options.agent_port)?;
         let binary = ports.udp("agent (binary)", options.binary_agent_port)?;
         let collector = ports.tcp("collector", options.collector_port)?;
         let sampling = ports.tcp("sampling", options.sampling_port)?;
-        let query = ports.tcp("viewer", options.query_port)?;
         let marker = ports.udp("marker", 0)?;
         let address_of_tcp = |socket: &TcpListener| socket.local_addr().map_err(DevError::Socket);
         let address_of_udp = |socket: &UdpSocket| socket.local_addr().map_err(DevError::Socket);
@@ -83,16 +108,16 @@ impl DevServer {
             sampling: address_of_tcp(&sampling)?,
             query: address_of_tcp(&query)?,
         };
-        let store = Store::new(Limits {
+        let store = TraceStore::new(StoreLimits {
             traces: options.max_traces,
             bytes: options.max_bytes,
         });
-        let output = Output::new(&mut options);
-        let shared = Shared::new(store, output, address_of_udp(&marker)?, addresses.query);
-        let shared = Arc::new(shared);
+        let printer = Printer::new(&mut options);
+        let state = ServerState::new(store, printer, address_of_udp(&marker)?, addresses.query);
+        let state = Arc::new(state);
         let (stop_http, stop) = oneshot::channel();
         let mut inner = Inner {
-            shared: shared.clone(),
+            state: state.clone(),
             addresses,
             marker,
             marks: AtomicU64::new(0),
@@ -105,17 +130,18 @@ impl DevServer {
             sampling,
             query,
         };
-        let serve = server(listeners, &shared, stop).map_err(DevError::Socket)?;
+        let identity = Identity::new(addresses.agents[0]);
+        let serve = server(listeners, &state, identity, stop).map_err(DevError::Socket)?;
         inner.spawn("compact", {
-            let shared = shared.clone();
-            move || shared.receive(&compact, Protocol::Compact)
+            let state = state.clone();
+            move || state.receive(&compact, Protocol::Compact)
         })?;
         inner.spawn("binary", {
-            let shared = shared.clone();
-            move || shared.receive(&binary, Protocol::Binary)
+            let state = state.clone();
+            move || state.receive(&binary, Protocol::Binary)
         })?;
         inner.spawn("http", serve)?;
-        inner.spawn("print", move || shared.print())?;
+        inner.spawn("print", move || state.print())?;
         if let Some(line) = ports.taken() {
             options.diagnostics.say(&line);
         }
@@ -124,27 +150,28 @@ impl DevServer {
         })
     }
 
-    /// Where to send Thrift by UDP in the compact protocol: 127.0.0.1:6831 unless it was taken.
+    /// Returns where to send Thrift by UDP in the compact protocol: 127.0.0.1:6831 unless it was taken.
     pub fn agent_address(&self) -> SocketAddr {
         self.inner.addresses.agents[0]
     }
 
-    /// Where to send Thrift by UDP in the binary protocol: 127.0.0.1:6832 unless it was taken.
+    /// Returns where to send Thrift by UDP in the binary protocol: 127.0.0.1:6832 unless it was taken.
     pub fn binary_agent_address(&self) -> SocketAddr {
         self.inner.addresses.agents[1]
     }
 
-    /// Where to send Thrift by HTTP, as `POST /api/traces`: 127.0.0.1:14268 unless it was taken.
+    /// Returns where to send Thrift by HTTP, as `POST /api/traces`: 127.0.0.1:14268 unless it was taken.
     pub fn collector_address(&self) -> SocketAddr {
         self.inner.addresses.collector
     }
 
-    /// Where to ask for sampling strategies, as `GET /sampling?service=`: 127.0.0.1:5778 unless it was taken.
+    /// Returns where to ask for sampling strategies, as `GET /sampling?service=`: 127.0.0.1:5778 unless it was
+    /// taken.
     pub fn sampling_address(&self) -> SocketAddr {
         self.inner.addresses.sampling
     }
 
-    /// Where to read traces: 127.0.0.1:16699 unless it was taken.
+    /// Returns where to read traces: 127.0.0.1:16699 unless it was taken.
     ///
     /// | request | answer |
     /// |---|---|
@@ -152,70 +179,76 @@ impl DevServer {
     /// | `GET /trace/{id}` | the picture |
     /// | `GET /trace/{id}?format=jaeger`, `GET /api/traces/{id}` | the JSON of Jaeger's query API |
     /// | `GET /api/services` | the names of the services |
+    /// | `GET /api/identity` | that this is an embedded agent, its version, and where it takes spans |
     pub fn query_address(&self) -> SocketAddr {
         self.inner.addresses.query
     }
 
-    /// All traces that are held, the oldest first.
+    /// Returns all traces that are held, the oldest first.
     pub fn traces(&self) -> Vec<Trace> {
-        self.inner.shared.look(|store| {
+        self.inner.state.look(|store| {
             let ids = store.trace_ids().into_iter();
             ids.filter_map(|id| store.trace(id)).collect()
         })
     }
 
-    /// One trace, if it is held.
+    /// Returns one trace, if it is held.
     pub fn trace(&self, trace_id: TraceId) -> Option<Trace> {
-        self.inner.shared.look(|store| store.trace(trace_id))
+        self.inner.state.look(|store| store.trace(trace_id))
     }
 
-    /// The services of the traces that are held, sorted.
+    /// Returns the services of the traces that are held, sorted.
     pub fn services(&self) -> Vec<String> {
-        self.inner.shared.look(Store::services)
+        self.inner.state.look(TraceStore::services)
     }
 
-    /// What has been counted since the start.
+    /// Returns what the server has counted since its start.
     pub fn totals(&self) -> DevTotals {
-        self.inner.shared.look(Store::totals)
+        self.inner.state.look(TraceStore::totals)
     }
 
-    /// Blocks until `n` spans have been received since the start; false when they have not within `timeout`.
+    /// Blocks until `n` spans have been received since the start. Returns false if that takes longer than `timeout`.
     pub fn wait_for_spans(&self, n: u64, timeout: Duration) -> bool {
         self.inner
-            .shared
-            .wait_until(deadline_after(timeout), |state| state.received() >= n)
+            .state
+            .wait_until(deadline_after(timeout), |progress| progress.received() >= n)
     }
 
-    /// Blocks until all datagrams that had reached the sockets before this call have been read; false when that
-    /// took longer than `timeout`.
+    /// Blocks until all datagrams that had reached the sockets before this call have been read. Returns false if that
+    /// takes longer than `timeout`.
     pub fn wait_until_read(&self, timeout: Duration) -> bool {
         self.inner.wait_until_read(deadline_after(timeout))
     }
 
-    /// Blocks until all traces that have been received have come to rest and have been printed; false when they have
-    /// not within `timeout`. True at once where nothing is printed.
+    /// Blocks until all traces that have been received are at rest and printed. Returns false if that takes longer than
+    /// `timeout`, and true at once if nothing is printed.
     ///
-    /// For programs that print something themselves and want it before or after the picture. Flush the tracers first.
+    /// Lets a program print lines of its own before or after a picture. Flush the tracers first.
     pub fn wait_until_printed(&self, timeout: Duration) -> bool {
         self.inner
-            .shared
-            .wait_until(deadline_after(timeout), State::has_printed)
+            .state
+            .wait_until(deadline_after(timeout), Progress::has_printed)
     }
 
-    /// Forgets all traces. The totals stay as they are.
+    /// Drops all traces. The totals stay as they are.
     pub fn clear(&self) {
-        self.inner.shared.clear();
+        self.inner.state.clear();
     }
 
-    /// Prints traces, in ASCII, to `writer` from now on, and those that have not been printed yet.
+    /// Prints traces to `writer` from now on, in ASCII. Begins with those that have not been printed yet.
     pub fn print_waterfalls_to(&self, writer: impl Write + Send + 'static) {
-        let output = Output::to_writer(Box::new(writer), self.inner.columns);
-        self.inner.shared.print_to(output);
+        let printer = Printer::to_writer(Box::new(writer), self.inner.columns);
+        self.inner.state.print_to(printer);
     }
 
-    /// What the threads share: it does not keep the server running.
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.inner.shared
+    /// Returns whether traces are drawn.
+    pub(crate) fn is_printing(&self) -> bool {
+        self.inner.state.is_printing()
+    }
+
+    /// Returns the state that the threads share, which does not keep the server running.
+    pub(crate) fn state(&self) -> &Arc<ServerState> {
+        &self.inner.state
     }
 
     pub(crate) fn downgrade(&self) -> WeakServer {
@@ -223,16 +256,25 @@ impl DevServer {
     }
 }
 
+/// The embedded agent that takes a program's spans.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// This program's own.
+    Own(DevServer),
+    /// One that had been running before.
+    Peer(Peer),
+}
+
 /// A handle that does not keep the server running.
 pub(crate) struct WeakServer(Weak<Inner>);
 
 impl WeakServer {
-    /// Of no server.
+    /// Returns a handle to no server.
     pub(crate) const fn new() -> Self {
         Self(Weak::new())
     }
 
-    /// A handle that does, while the server runs.
+    /// Returns a handle that keeps the server running, unless it has ended.
     pub(crate) fn upgrade(&self) -> Option<DevServer> {
         self.0.upgrade().map(|inner| DevServer { inner })
     }
@@ -254,15 +296,15 @@ impl Inner {
         Ok(())
     }
 
-    /// A mark is a datagram of our own: whatever was in the socket before it has been read when it is seen.
+    /// Sends a mark, a datagram of the server's own, and waits until it is read: the datagrams before it are read then.
     fn wait_until_read(&self, deadline: Instant) -> bool {
         let mark = self.marks.fetch_add(1, Ordering::Relaxed) + 1;
         loop {
             self.send_mark(mark);
-            // Where the socket is full the mark is lost, and sent again.
+            // A full socket drops the mark, so it is sent again.
             let again = deadline.min(deadline_after(Duration::from_millis(20)));
-            let is_seen = |state: &State| state.has_seen(mark);
-            if self.shared.wait_until(again, is_seen) {
+            let is_seen = |progress: &Progress| progress.has_seen(mark);
+            if self.state.wait_until(again, is_seen) {
                 return true;
             }
             if instant_now() >= deadline {
@@ -280,20 +322,20 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        // Where the start has failed, there is nobody who would see the mark.
+        // If the start has failed, some thread is missing, and no mark would be seen.
         if self.threads.len() == THREADS {
             self.wait_until_read(deadline_after(LAST_READ));
         }
-        self.shared.stop();
+        self.state.stop();
         self.stop_http = None;
         self.send_mark(0);
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
-        self.shared.print_what_is_left();
+        self.state.print_remaining();
     }
 }
 
 const THREADS: usize = 4;
-/// How long the end waits for datagrams that are in the sockets already.
+/// How long a drop waits until the datagrams in the sockets are read.
 const LAST_READ: Duration = Duration::from_millis(500);

@@ -13,7 +13,7 @@ use tokio::time::{Sleep, sleep};
 
 use crate::clock::deadline_after;
 
-/// Accepts only so many connections at a time, and lets none of them stay silent for long.
+/// A listener that bounds the number of connections and how long each may be silent.
 pub(crate) struct BoundedListener {
     listener: TcpListener,
     permits: Arc<Semaphore>,
@@ -40,7 +40,7 @@ impl Listener for BoundedListener {
                 };
                 return (stream, address);
             }
-            // Out of file descriptors, as like as not: give others the time to close some.
+            // Most likely the process has no file descriptor left; other connections may close soon.
             sleep(RETRY).await;
         }
     }
@@ -50,7 +50,7 @@ impl Listener for BoundedListener {
     }
 }
 
-/// A connection that fails when neither side has said anything for a while.
+/// A connection that fails when no byte has gone in either direction for a while.
 pub(crate) struct BoundedStream {
     stream: TcpStream,
     _permit: OwnedSemaphorePermit,
@@ -58,7 +58,7 @@ pub(crate) struct BoundedStream {
 }
 
 impl BoundedStream {
-    /// Passes a result on: progress begins a new silence, a silence that is too long is an error.
+    /// Passes a result on. Progress restarts the time-out; a pending result after the time-out becomes an error.
     fn watch<T>(
         &mut self,
         context: &mut Context<'_>,
@@ -105,6 +105,6 @@ impl AsyncWrite for BoundedStream {
     }
 }
 
-/// A connection without a byte in either direction is closed after this.
+/// How long a connection may be silent.
 const SILENCE: Duration = Duration::from_secs(30);
 const RETRY: Duration = Duration::from_millis(100);

@@ -1,9 +1,10 @@
-//! What the embedded counterpart answers by HTTP: a collector, a sampling server, and a reader of traces.
+//! The HTTP side of the embedded agent: a collector, a sampling server, and a viewer.
 //!
-//! On loopback only, and only to who asks for a loopback name: a web page that has its own name point here
-//! (DNS rebinding) is turned away by its `Host` header.
+//! It listens on loopback and answers only requests for a loopback name. A web page whose own name resolves to this
+//! address (DNS rebinding) is refused for its `Host` header.
 
 use std::fmt::Write as _;
+use std::future::ready;
 use std::io;
 use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
@@ -20,13 +21,14 @@ use serde::Serialize;
 use tokio::runtime;
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::dev::json::{Envelope, TraceJson};
-use crate::dev::listener::BoundedListener;
-use crate::dev::shared::Shared;
-use crate::dev::store::Store;
-use crate::dev::trace::Trace;
-use crate::dev::tree::Tree;
-use crate::dev::waterfall::{Style, draw, summary};
+use crate::dev::server::listener::BoundedListener;
+use crate::dev::server::peer::{self, Identity};
+use crate::dev::server::state::ServerState;
+use crate::dev::store::TraceStore;
+use crate::dev::store::trace::Trace;
+use crate::dev::view::json::{Envelope, TraceJson};
+use crate::dev::view::tree::Tree;
+use crate::dev::view::waterfall::{Style, draw, summary};
 use crate::model::TraceId;
 use crate::thrift::decode_body;
 
@@ -37,14 +39,15 @@ pub(crate) struct Listeners {
     pub(crate) query: TcpListener,
 }
 
-/// Serves until the other end of `stop` is gone.
+/// Returns a function that serves until the other end of `stop` is dropped.
 ///
 /// # Errors
 ///
-/// When the runtime cannot be made; sockets that cannot be watched are an error too.
+/// If the runtime cannot be made or cannot watch a socket.
 pub(crate) fn server(
     listeners: Listeners,
-    shared: &Arc<Shared>,
+    state: &Arc<ServerState>,
+    identity: Identity,
     stop: oneshot::Receiver<()>,
 ) -> io::Result<impl FnOnce() + Send + 'static> {
     let runtime = runtime::Builder::new_current_thread()
@@ -52,9 +55,9 @@ pub(crate) fn server(
         .enable_time()
         .build()?;
     let pairs = [
-        (listeners.collector, collector(shared.clone())),
+        (listeners.collector, collector(state.clone())),
         (listeners.sampling, sampling()),
-        (listeners.query, query(shared.clone())),
+        (listeners.query, query(state.clone(), identity)),
     ];
     for (listener, router) in pairs {
         listener.set_nonblocking(true)?;
@@ -71,15 +74,19 @@ pub(crate) fn server(
     })
 }
 
-/// Thrift over HTTP, as on a collector's port 14268.
-fn collector(shared: Arc<Shared>) -> Router {
+/// Takes Thrift over HTTP, as a collector does at port 14268.
+fn collector(state: Arc<ServerState>) -> Router {
     Router::new()
         .route("/api/traces", post(submit))
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .with_state(shared)
+        .with_state(state)
 }
 
-async fn submit(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
+async fn submit(
+    State(state): State<Arc<ServerState>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let content_type = headers.get(header::CONTENT_TYPE);
     let content_type = content_type
         .and_then(|value| value.to_str().ok())
@@ -96,11 +103,11 @@ async fn submit(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Byt
     }
     match decode_body(&body) {
         Ok(batch) => {
-            shared.insert(batch);
+            state.insert(batch);
             StatusCode::ACCEPTED.into_response()
         }
         Err(error) => {
-            shared.count_undecodable();
+            state.count_undecodable();
             refuse(&format!("Unable to process request body: {error}"))
         }
     }
@@ -110,7 +117,7 @@ fn refuse(why: &str) -> Response {
     (StatusCode::BAD_REQUEST, format!("{why}\n")).into_response()
 }
 
-/// Strategies, as on an agent's port 5778: every service keeps everything.
+/// Answers with strategies, as an agent does at port 5778: every service keeps everything.
 fn sampling() -> Router {
     Router::new()
         .route("/sampling", get(strategy))
@@ -125,30 +132,32 @@ async fn strategy(Query(parameters): Query<Vec<(String, String)>>) -> Response {
     json_text(StatusCode::OK, KEEP_EVERYTHING.into())
 }
 
-/// Traces to read: Jaeger's JSON, and the picture.
-fn query(shared: Arc<Shared>) -> Router {
+/// Shows traces: Jaeger's JSON, and the picture.
+fn query(state: Arc<ServerState>, identity: Identity) -> Router {
+    let identity = move || ready(json(StatusCode::OK, &identity));
     Router::new()
+        .route(peer::PATH, get(identity))
         .route("/", get(index))
         .route("/trace/{id}", get(page))
         .route("/api/traces/{id}", get(trace_json))
         .route("/api/services", get(services))
-        .with_state(shared)
+        .with_state(state)
 }
 
-async fn services(State(shared): State<Arc<Shared>>) -> Response {
-    let names = shared.look(Store::services);
+async fn services(State(state): State<Arc<ServerState>>) -> Response {
+    let names = state.look(TraceStore::services);
     json(StatusCode::OK, &Envelope::list(names))
 }
 
-async fn trace_json(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
-    match find(&shared, &id) {
+async fn trace_json(State(state): State<Arc<ServerState>>, Path(id): Path<String>) -> Response {
+    match find(&state, &id) {
         Ok(trace) => json(StatusCode::OK, &Envelope::one(TraceJson::new(&trace))),
         Err(error) => error.into_response(),
     }
 }
 
 async fn page(
-    state: State<Arc<Shared>>,
+    state: State<Arc<ServerState>>,
     Path(id): Path<String>,
     Query(parameters): Query<Vec<(String, String)>>,
 ) -> Response {
@@ -162,8 +171,8 @@ async fn page(
     }
 }
 
-async fn index(State(shared): State<Arc<Shared>>) -> Response {
-    let newest = shared.look(|store| {
+async fn index(State(state): State<Arc<ServerState>>) -> Response {
+    let newest = state.look(|store| {
         let ids = store.trace_ids().into_iter().rev().take(INDEX);
         ids.filter_map(|id| store.trace(id)).collect::<Vec<_>>()
     });
@@ -179,9 +188,9 @@ async fn index(State(shared): State<Arc<Shared>>) -> Response {
     text.into_response()
 }
 
-fn find(shared: &Shared, id: &str) -> Result<Trace, NotFound> {
+fn find(state: &ServerState, id: &str) -> Result<Trace, NotFound> {
     let id = id.parse().map_err(|_| NotFound::NoId)?;
-    let trace = shared.look(|store| store.trace(id));
+    let trace = state.look(|store| store.trace(id));
     trace.ok_or(NotFound::NoTrace(id))
 }
 
@@ -215,7 +224,7 @@ fn json_text(status: StatusCode, text: Body) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], text).into_response()
 }
 
-/// Turns away who does not ask for a loopback name, and tells browsers to take answers for nothing but data.
+/// Refuses requests that do not ask for a loopback name, and tells browsers to treat answers as data only.
 async fn guard(request: Request, next: Next) -> Response {
     if !asks_for_loopback(&request) {
         let why = "the Host header must name the loopback interface\n";
@@ -256,13 +265,13 @@ const MEDIA_TYPES: [&str; 2] = [
 const KEEP_EVERYTHING: &str =
     r#"{"strategyType":"PROBABILISTIC","probabilisticSampling":{"samplingRate":1}}"#;
 
-/// Twice of what the Java client sends at a time.
+/// Twice as much as the Java client sends at a time.
 const MAX_BODY: usize = 2 * 1024 * 1024;
-/// Connections to one port at a time; more of them wait.
+/// How many connections a port has at a time. More of them wait.
 const CONNECTIONS: usize = 32;
 /// How many traces the front page lists.
 const INDEX: usize = 50;
-/// A browser knows Unicode and no escape codes.
+/// The page for a browser, which shows Unicode and no escape codes.
 const PAGE: Style = Style {
     width: 140,
     unicode: true,

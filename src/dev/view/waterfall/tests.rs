@@ -1,24 +1,24 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::dev::sample::{Sample, open, sample, trace};
+use crate::dev::store::fixtures::{SpanFixture, open, span, trace};
 
-fn shop() -> Vec<Sample> {
+fn shop() -> Vec<SpanFixture> {
     vec![
-        sample("shop", "checkout", 1, 0, 182_400),
-        sample("shop", "GET /cart", 2, 1_000, 32_000).child_of(1),
-        sample("cart", "GET /cart", 3, 3_000, 30_200).child_of(2),
-        sample("shop", "charge", 4, 35_000, 175_900)
+        span("shop", "checkout", 1, 0, 182_400),
+        span("shop", "GET /cart", 2, 1_000, 32_000).child_of(1),
+        span("cart", "GET /cart", 3, 3_000, 30_200).child_of(2),
+        span("shop", "charge", 4, 35_000, 175_900)
             .child_of(1)
             .tag("error", true),
-        sample("pay", "Charge/Do", 5, 40_000, 160_100)
+        span("pay", "Charge/Do", 5, 40_000, 160_100)
             .child_of(4)
             .tag("error", true)
             .log("message", "declined"),
     ]
 }
 
-fn plain(spans: impl IntoIterator<Item = Sample>) -> String {
+fn plain(spans: impl IntoIterator<Item = SpanFixture>) -> String {
     draw(&trace(spans), &Style::plain(100))
 }
 
@@ -27,7 +27,7 @@ fn lines(lines: &[&str]) -> String {
 }
 
 #[test]
-fn a_small_trace_is_drawn_like_this() {
+fn a_small_trace_is_drawn_in_ascii() {
     assert_eq!(
         plain(shop()),
         lines(&[
@@ -45,8 +45,8 @@ fn a_small_trace_is_drawn_like_this() {
 fn a_terminal_gets_lines_colours_and_a_bold_critical_path() {
     let spans = || {
         [
-            sample("shop", "GET /cart", 1, 0, 1_000),
-            sample("cart", "read", 2, 0, 500)
+            span("shop", "GET /cart", 1, 0, 1_000),
+            span("cart", "read", 2, 0, 500)
                 .child_of(1)
                 .tag("error", true),
         ]
@@ -57,9 +57,9 @@ fn a_terminal_gets_lines_colours_and_a_bold_critical_path() {
         lines(&[
             "\x1b[1mGET /cart  trace 7f3c…a91e   1.0ms   2 …\x1b[0m",
             "\x1b[36mshop\x1b[0m  \x1b[1mGET /cart\x1b[0m  \
-             \x1b[36m├──────\x1b[0m\x1b[1;36m───────┤\x1b[0m 1.0ms",
+             \x1b[36m├──────\x1b[0m\x1b[1;36m━━━━━━━┥\x1b[0m 1.0ms",
             "\x1b[33mcart\x1b[0m  \x1b[1m └ read\x1b[0m    \
-             \x1b[1;33m├──────┤\x1b[0m \x1b[31m! 500µs\x1b[0m",
+             \x1b[1;33m┝━━━━━━┥\x1b[0m \x1b[31m! 500µs\x1b[0m",
         ])
     );
     let picture = terminal(false);
@@ -67,11 +67,48 @@ fn a_terminal_gets_lines_colours_and_a_bold_critical_path() {
 }
 
 #[test]
-fn what_follows_what_is_open_and_what_has_lost_its_parent_is_marked() {
+fn the_critical_path_has_a_character_of_its_own_on_every_surface() {
+    let trace = trace([
+        span("shop", "checkout", 1, 0, 1_000),
+        span("cart", "read", 2, 200, 500).child_of(1),
+        span("cart", "look", 3, 600, 601).child_of(1),
+        span("mail", "send", 4, 300, 900).follows(1),
+    ]);
+    let page = Style {
+        bold: false,
+        ..Style::terminal(60, false)
+    };
+    let rows = |style: &Style| {
+        let picture = draw(&trace, style);
+        let (_, rows) = picture.split_once('\n').expect("a first line");
+        rows.to_owned()
+    };
+    assert_eq!(
+        rows(&page),
+        lines(&[
+            "shop  checkout  ┝━━━━━━━───────────━━━━━━━━━━━━━━━━━━┥ 1.0ms",
+            "cart   └ read          ┝━━━━━━━━━━┥ 300µs",
+            "mail   → send              ├──────────────────────┤ 600µs",
+            "cart   └ look                         ━ 1µs",
+        ])
+    );
+    assert_eq!(
+        rows(&Style::plain(60)),
+        lines(&[
+            r"shop  checkout  |=======-----------==================| 1.0ms",
+            r"cart   \ read          |==========| 300us",
+            r"mail   > send              |----------------------| 600us",
+            r"cart   \ look                         = 1us",
+        ])
+    );
+}
+
+#[test]
+fn spans_that_follow_are_open_or_lack_their_parent_are_marked() {
     let mut trace = trace([
-        sample("shop", "reserve", 2, 1_000, 3_000).child_of(1),
-        sample("mail", "send", 3, 4_000, 9_000).follows(2),
-        sample("mail", "render", 4, 5_000, 6_000).child_of(99),
+        span("shop", "reserve", 2, 1_000, 3_000).child_of(1),
+        span("mail", "send", 3, 4_000, 9_000).follows(2),
+        span("mail", "render", 4, 5_000, 6_000).child_of(99),
     ]);
     trace.open.push(open("shop", "checkout", 1, 0));
     assert_eq!(
@@ -87,8 +124,8 @@ fn what_follows_what_is_open_and_what_has_lost_its_parent_is_marked() {
 }
 
 #[test]
-fn the_line_about_the_whole_tells_what_is_open_and_missing() {
-    let mut trace = trace([sample("mail", "render", 4, 5_000, 6_000).child_of(99)]);
+fn the_first_line_tells_of_open_spans_and_missing_parents() {
+    let mut trace = trace([span("mail", "render", 4, 5_000, 6_000).child_of(99)]);
     trace.open.push(open("shop", "checkout", 1, 0));
     let picture = draw(&trace, &Style::plain(100));
     let head = picture.lines().next().expect("a first line");
@@ -101,10 +138,10 @@ fn the_line_about_the_whole_tells_what_is_open_and_missing() {
 #[test]
 fn a_circle_of_parents_is_cut_open_at_its_earliest_span() {
     let picture = plain([
-        sample("a", "one", 1, 0, 10_000).child_of(3),
-        sample("a", "two", 2, 1_000, 9_000).child_of(1),
-        sample("a", "three", 3, 2_000, 8_000).child_of(2),
-        sample("a", "self", 4, 3_000, 4_000).child_of(4),
+        span("a", "one", 1, 0, 10_000).child_of(3),
+        span("a", "two", 2, 1_000, 9_000).child_of(1),
+        span("a", "three", 3, 2_000, 8_000).child_of(2),
+        span("a", "self", 4, 3_000, 4_000).child_of(4),
     ]);
     let names: Vec<_> = picture
         .lines()
@@ -123,16 +160,16 @@ fn a_circle_of_parents_is_cut_open_at_its_earliest_span() {
 }
 
 #[test]
-fn of_a_thousand_spans_the_telling_ones_are_drawn() {
+fn a_large_trace_is_drawn_with_its_errors_and_critical_path() {
     let children = (2..=1_000).map(|id| {
-        let child = sample("shop", &format!("call {id}"), id, id as i64, id as i64 + 1);
+        let child = span("shop", &format!("call {id}"), id, id as i64, id as i64 + 1);
         let child = child.child_of(1);
         match id {
             900 => child.tag("error", "true"),
             _ => child,
         }
     });
-    let root = sample("shop", "checkout", 1, 0, 2_000);
+    let root = span("shop", "checkout", 1, 0, 2_000);
     let picture = plain([root].into_iter().chain(children));
     let lines: Vec<_> = picture.lines().collect();
     assert_eq!(lines.len(), ROWS + 2);
@@ -145,18 +182,18 @@ fn of_a_thousand_spans_the_telling_ones_are_drawn() {
         [
             "shop  checkout     |------------------------------------\
              =====================================| 2.0ms",
-            r"shop   \ call 2    | 1us",
+            r"shop   \ call 2    = 1us",
         ]
     );
-    let is_error = |line: &&str| line.contains("call 900") && line.ends_with("| ! 1us");
+    let is_error = |line: &&str| line.contains("call 900") && line.ends_with("= ! 1us");
     assert_eq!(lines.iter().filter(|line| is_error(line)).count(), 1);
     assert_eq!(lines[ROWS + 1], "(940 more spans)");
 }
 
 #[test]
-fn a_chain_as_deep_as_the_store_is_large_is_drawn() {
+fn a_chain_of_fifty_thousand_spans_is_drawn() {
     let chain = (1..=50_000).map(|id| {
-        let span = sample("shop", "call", id, 0, 1_000);
+        let span = span("shop", "call", id, 0, 1_000);
         if id == 1 { span } else { span.child_of(id - 1) }
     });
     let picture = plain(chain);
@@ -167,20 +204,20 @@ fn a_chain_as_deep_as_the_store_is_large_is_drawn() {
 }
 
 #[test]
-fn many_spans_with_one_id_take_no_longer_than_others() {
-    let spans = (0..100_000).map(|at| sample("shop", "call", 1, at, at + 1).child_of(1));
+fn many_spans_with_one_id_are_drawn() {
+    let spans = (0..100_000).map(|at| span("shop", "call", 1, at, at + 1).child_of(1));
     let picture = plain(spans);
     assert!(picture.ends_with("(99940 more spans)\n"), "{picture}");
 }
 
 #[test]
-fn a_server_that_shares_its_clients_id_hangs_under_it() {
+fn a_server_that_shares_the_id_of_its_client_is_drawn_below_it() {
     let picture = plain([
-        sample("pay", "Charge", 2, 2, 8)
+        span("pay", "Charge", 2, 2, 8)
             .child_of(1)
             .tag("span.kind", "server"),
-        sample("shop", "checkout", 1, 0, 10).tag("span.kind", "client"),
-        sample("pay", "Charge", 1, 1, 9).tag("span.kind", "server"),
+        span("shop", "checkout", 1, 0, 10).tag("span.kind", "client"),
+        span("pay", "Charge", 1, 1, 9).tag("span.kind", "server"),
     ]);
     let rows: Vec<_> = picture
         .lines()
@@ -209,7 +246,7 @@ fn durations_have_three_or_four_digits() {
     }
 }
 
-fn any_sample() -> impl Strategy<Value = Sample> {
+fn any_span() -> impl Strategy<Value = SpanFixture> {
     (
         prop_oneof!["[a-e]", any::<String>()],
         1u64..30,
@@ -221,7 +258,7 @@ fn any_sample() -> impl Strategy<Value = Sample> {
     )
         .prop_map(|(name, id, from, length, parent, follows, message)| {
             let service = ["shop", "cart", "\x1b]0;pay\x07", "日本"][id as usize % 4];
-            let mut span = sample(service, &name, id, from, from + length);
+            let mut span = span(service, &name, id, from, from + length);
             span = match parent {
                 Some(parent) if follows => span.follows(parent),
                 Some(parent) => span.child_of(parent),
@@ -235,8 +272,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn nothing_of_a_span_steers_the_terminal(
-        spans in proptest::collection::vec(any_sample(), 0..40),
+    fn no_text_of_a_span_can_control_a_terminal(
+        spans in proptest::collection::vec(any_span(), 0..40),
         width in 0usize..200,
     ) {
         let count = spans.len();

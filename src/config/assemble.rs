@@ -1,24 +1,25 @@
 use std::fmt;
+use std::time::Duration;
 
+use crate::config::error::{ConfigError, ConfigProblem};
+use crate::config::sampler::{EMBEDDED_SAMPLER, SamplerChoice};
+use crate::config::setting::{Setting, Source};
+use crate::config::{Config, embedded_agent};
 use crate::model::Tag;
 use crate::reporter::{CompositeReporter, LoggingReporter, Reporter};
 use crate::sampler::short_type_name;
 use crate::tracer::{BuildError, JaegerTracer, TracerBuilder};
 
-use super::Config;
-use super::error::{ConfigError, ConfigProblem};
-use super::setting::Source;
-
-/// A last change to the builder.
+/// A change to the builder after all settings.
 pub(super) type Customize = Box<dyn FnOnce(TracerBuilder) -> TracerBuilder + Send + Sync>;
 
 impl Config {
-    /// Builds the tracer, and writes a line that says who traces, how and whereto.
+    /// Builds the tracer, and writes a line with the service, the sampler and the destination of spans.
     ///
     /// # Errors
     ///
-    /// When the service has no name, or something that the code has set cannot be. A tracer that is disabled
-    /// is always built, and is [`JaegerTracer::disabled`].
+    /// If the service has no name, or a setting of the code cannot be used. If tracing is disabled, the tracer is
+    /// [`JaegerTracer::disabled`], and no other setting matters.
     pub fn build(self) -> Result<JaegerTracer, ConfigError> {
         let diagnostics = self.diagnostics.clone();
         if self.disabled.value {
@@ -27,7 +28,8 @@ impl Config {
             }
             return Ok(JaegerTracer::disabled());
         }
-        let warnings = self.warnings.clone();
+        let mut warnings = self.warnings.clone();
+        warnings.extend(self.dev_without_effect());
         let built = self.prepare().and_then(|(builder, start_line)| {
             let tracer = builder.build();
             let tracer = tracer.map_err(|error| vec![ConfigProblem::of_builder(error)])?;
@@ -44,8 +46,10 @@ impl Config {
         Ok(tracer)
     }
 
-    /// The builder with every setting, and the line for the start.
+    /// Returns the builder with every setting, and the line for the start.
     fn prepare(self) -> Result<(TracerBuilder, String), Vec<ConfigProblem>> {
+        let flush_interval = self.effective_flush_interval().value;
+        let uses_embedded_agent = self.uses_embedded_agent();
         let mut problems = self.problems;
         let service_name = self.service_name.value.trim();
         if service_name.is_empty() {
@@ -66,36 +70,49 @@ impl Config {
                 "a duration above zero",
             ));
         }
-        let destination = match self.reporter {
-            Some(choice) => Ok((choice.reporter, choice.name.to_owned())),
-            None => self.agent.reporter(),
+        let SamplerChoice {
+            sampler,
+            description,
+        } = self.sampler.value;
+        let (described, hint) = match self.sampler.source {
+            _ if uses_embedded_agent => (EMBEDDED_SAMPLER, ""),
+            Source::Default => (
+                &*description,
+                " (the default: one trace in 1000; JAEGER_SAMPLER_TYPE=const keeps all)",
+            ),
+            Source::Variable(_) | Source::Code => (&*description, ""),
         };
-        let (reporter, destination) = match destination {
-            Ok(destination) if problems.is_empty() => destination,
+        let parts = match self.reporter {
+            Some(choice) => Ok((sampler, choice.reporter, choice.name.to_owned())),
+            // The embedded agent is started only for a tracer that can be built.
+            None if uses_embedded_agent && !problems.is_empty() => return Err(problems),
+            None if uses_embedded_agent => {
+                let setting = self.dev.name("dev");
+                embedded_agent::parts(setting, service_name, &self.diagnostics)
+            }
+            None => {
+                let parts = self.agent.reporter();
+                parts.map(|(reporter, destination)| (sampler, reporter, destination))
+            }
+        };
+        let (sampler, reporter, destination) = match parts {
+            Ok(parts) if problems.is_empty() => parts,
             Ok(_) => return Err(problems),
             Err(problem) => {
                 problems.push(problem);
                 return Err(problems);
             }
         };
-        let hint = match self.sampler.source {
-            Source::Default => {
-                " (the default: one trace in 1000; JAEGER_SAMPLER_TYPE=const keeps all)"
-            }
-            Source::Variable(_) | Source::Code => "",
-        };
-        let sampler = self.sampler.value;
         let start_line = format!(
-            "service {service_name:?} is traced: sampler {}{hint}, spans go to {destination}",
-            sampler.description,
+            "service {service_name:?} is traced: sampler {described}{hint}, spans go to {destination}"
         );
         let limits = self
             .limits
             .tag_value_bytes(self.tag_value_bytes.value)
             .logs(self.logs.value);
         let mut builder = JaegerTracer::builder(service_name)
-            .sampler(sampler.sampler)
-            .flush_interval(self.flush_interval.value)
+            .sampler(sampler)
+            .flush_interval(flush_interval)
             .trace_id_128bit(self.trace_id_128bit.value)
             .limits(limits)
             .diagnostics(self.diagnostics.clone());
@@ -118,13 +135,38 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Returns whether the embedded agent takes the place of sampler and agent.
+    pub(super) fn uses_embedded_agent(&self) -> bool {
+        self.dev.value && self.reporter.is_none()
+    }
+
+    /// Returns the flush interval; the embedded agent has a default of its own.
+    pub(super) fn effective_flush_interval(&self) -> Setting<Duration> {
+        match self.flush_interval.source {
+            Source::Default if self.uses_embedded_agent() => Setting {
+                value: embedded_agent::FLUSH_INTERVAL,
+                source: self.dev.source,
+            },
+            _ => self.flush_interval.clone(),
+        }
+    }
+
+    /// Returns a warning if the embedded agent is asked for and a reporter stands in its place.
+    pub(super) fn dev_without_effect(&self) -> Option<ConfigProblem> {
+        let is_overruled = self.dev.value && self.reporter.is_some();
+        let because = "the code gives a reporter, which stays";
+        is_overruled.then(|| ConfigProblem::no_effect(self.dev.name("dev"), because))
+    }
+}
+
 impl From<BuildError> for ConfigError {
     fn from(error: BuildError) -> Self {
         Self::new(vec![ConfigProblem::of_builder(error)], Vec::new())
     }
 }
 
-/// A reporter of the program's own, and its type's name.
+/// A reporter that the code gives, and the name of its type.
 pub(super) struct ReporterChoice {
     reporter: Box<dyn Reporter>,
     pub(super) name: &'static str,

@@ -1,15 +1,15 @@
-//! Texts that came over a socket, made fit for a screen.
+//! Makes text that came over a socket safe for a terminal.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// `text` in at most `columns` columns of a terminal, without anything that could steer it.
+/// Returns `text` in at most `columns` columns, without characters that could control a terminal.
 ///
-/// Control characters become `?`; characters without a width of their own (marks, joiners, and the ones that
-/// turn the writing direction) are left out; without `unicode` everything beyond ASCII becomes `?`. A cut is marked.
+/// Control characters become `?`. Characters without a width of their own (marks, joiners, changes of the writing
+/// direction) are left out. Without `unicode`, everything beyond ASCII becomes `?`. A cut is marked.
 pub(crate) fn fit(text: &str, columns: usize, unicode: bool) -> String {
     let mut out = String::new();
     let mut used = 0;
-    // Where to cut should the text go on past the last column, with room for the mark.
+    // If the text is too long, it is cut here, where the mark still has room.
     let mark = if unicode { "…" } else { ".." };
     let room = columns.saturating_sub(mark.width());
     let mut cut = 0;
@@ -34,7 +34,7 @@ pub(crate) fn fit(text: &str, columns: usize, unicode: bool) -> String {
     out
 }
 
-/// How many columns a text that [`fit`] has made takes.
+/// Returns how many columns a text from [`fit`] takes.
 pub(crate) fn columns(text: &str) -> usize {
     text.width()
 }
@@ -42,7 +42,7 @@ pub(crate) fn columns(text: &str) -> usize {
 fn shown(character: char, unicode: bool) -> Option<(char, usize)> {
     match character {
         ' '..='~' => Some((character, 1)),
-        // Line and paragraph separators are no control characters to Unicode, but to some terminals.
+        // Unicode does not count line and paragraph separators as control characters, but some terminals obey them.
         '\u{2028}' | '\u{2029}' => Some(('?', 1)),
         _ if character.is_control() || !unicode => Some(('?', 1)),
         _ => match character.width() {
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_that_fits_stays_as_it_is() {
+    fn text_that_fits_is_unchanged() {
         assert_eq!(fit("GET /cart", 9, true), "GET /cart");
         assert_eq!(fit("日本", 4, true), "日本");
         assert_eq!(fit("", 0, true), "");
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_steers_a_terminal_is_not_shown() {
+    fn characters_that_control_a_terminal_are_not_shown() {
         let hostile = "\x1b[31mred\x07\r\n\u{9b}2J\u{202e}abc\u{200b}\u{2028}";
         assert_eq!(fit(hostile, 80, true), "?[31mred????2Jabc?");
         assert_eq!(fit("é", 80, false), "?");
@@ -85,7 +85,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_that_steers_gets_through(text in any::<String>(), limit in 0usize..40) {
+        fn no_text_can_control_a_terminal(text in any::<String>(), limit in 0usize..40) {
             for unicode in [true, false] {
                 let shown = fit(&text, limit, unicode);
                 prop_assert!(columns(&shown) <= limit);

@@ -1,36 +1,36 @@
-//! Variables of other clients that ask for something that is not here: they are never passed over in silence.
+//! Variables of other clients for which this crate has no counterpart. They are never ignored silently.
 
-use super::environment::Environment;
-use super::error::ConfigProblem;
-use super::grammar;
+use crate::config::error::ConfigProblem;
+use crate::config::parse;
+use crate::config::variables::Variables;
 
 /// Reports every such variable that is set.
-pub(super) fn check(env: &mut Environment<'_>) {
-    for (name, asks_for) in NOT_BUILT {
-        if let Some(value) = env.get(name) {
-            env.report(ConfigProblem::not_built(name, &value, asks_for));
+pub(super) fn check(variables: &mut Variables<'_>) {
+    for (name, asks_for) in UNSUPPORTED {
+        if let Some(value) = variables.get(name) {
+            variables.report(ConfigProblem::unsupported(name, &value, asks_for));
         }
     }
     for (name, harmless, asks_for) in SWITCHES {
-        if let Some(is_on) = env.first([(name, grammar::boolean)])
+        if let Some(is_on) = variables.first([(name, parse::boolean)])
             && is_on.value != harmless
         {
             let value = if is_on.value { "true" } else { "false" };
-            env.report(ConfigProblem::not_built(name, value, asks_for));
+            variables.report(ConfigProblem::unsupported(name, value, asks_for));
         }
     }
     for (name, right_name) in MISNAMED {
-        if env.get(name).is_some() && env.get(right_name).is_none() {
-            env.report(ConfigProblem::misnamed(name, right_name));
+        if variables.get(name).is_some() && variables.get(right_name).is_none() {
+            variables.report(ConfigProblem::misnamed(name, right_name));
         }
     }
-    if let Some(exporters) = env.get("OTEL_TRACES_EXPORTER")
+    if let Some(exporters) = variables.get("OTEL_TRACES_EXPORTER")
         && !exporters
             .split(',')
             .any(|name| name.trim_ascii().eq_ignore_ascii_case("jaeger"))
     {
         let asks_for = "another exporter than `jaeger`, the only one that this version has";
-        env.report(ConfigProblem::not_built(
+        variables.report(ConfigProblem::unsupported(
             "OTEL_TRACES_EXPORTER",
             &exporters,
             asks_for,
@@ -45,9 +45,10 @@ const REMOTE: &str =
 const RECONNECTING: &str =
     "resolving the agent's name anew while running, which a later version brings";
 const RPC_METRICS: &str = "metrics of remote procedure calls, which a later version brings";
-const COUNTS: &str = "a limit on how many of them a span holds; here they are limited in bytes, by `Limits` in the code";
+const COUNTS: &str = "a limit on how many of them a span holds; here they are limited in bytes, \
+                      by `Limits` in the code";
 
-const NOT_BUILT: [(&str, &str); 24] = [
+const UNSUPPORTED: [(&str, &str); 24] = [
     ("JAEGER_ENDPOINT", COLLECTOR),
     ("JAEGER_USER", COLLECTOR),
     ("JAEGER_PASSWORD", COLLECTOR),
@@ -74,7 +75,7 @@ const NOT_BUILT: [(&str, &str); 24] = [
     ("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", COUNTS),
 ];
 
-/// Truth values, of which one asks for nothing that is not here.
+/// Truth values, each with the value that asks for nothing unsupported.
 const SWITCHES: [(&str, bool, &str); 2] = [
     ("JAEGER_RPC_METRICS", false, RPC_METRICS),
     (

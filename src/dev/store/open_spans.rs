@@ -1,19 +1,21 @@
 use std::collections::{HashMap, VecDeque};
 
-use crate::dev::trace::OpenSpan;
+use crate::dev::store::trace::OpenSpan;
 use crate::model::{SpanId, TraceId};
 
-/// Roots of this process that have started and have not come yet: one a trace, and only so many. The oldest is
-/// forgotten, for it may be one that never comes: not sampled after all, or lost.
+/// The roots of this process that have started and have not come yet, one a trace.
+///
+/// Their number is bounded. The oldest is forgotten first: it may never come, because it was lost or not sampled after
+/// all.
 #[derive(Debug, Default)]
 pub(crate) struct OpenSpans {
     by_trace: HashMap<TraceId, OpenSpan>,
-    /// By start; what has come is still in it for a while.
+    /// Traces in the order of their starts. One that has come stays in the list for a while.
     order: VecDeque<TraceId>,
 }
 
 impl OpenSpans {
-    /// Remembers one.
+    /// Records a root that has started.
     pub(crate) fn open(&mut self, span: OpenSpan) {
         let trace_id = span.trace_id;
         if self.by_trace.insert(trace_id, span).is_none() {
@@ -29,7 +31,7 @@ impl OpenSpans {
         }
     }
 
-    /// Forgets the one that has come.
+    /// Forgets a root that has come.
     pub(crate) fn close(&mut self, trace_id: TraceId, span_id: SpanId) {
         let open = self.by_trace.get(&trace_id);
         if open.is_some_and(|open| open.span_id == span_id) {
@@ -37,7 +39,7 @@ impl OpenSpans {
         }
     }
 
-    /// The one of a trace, if it is open.
+    /// Returns the root of a trace, if it is open.
     pub(crate) fn get(&self, trace_id: TraceId) -> Option<&OpenSpan> {
         self.by_trace.get(&trace_id)
     }
@@ -48,10 +50,10 @@ const MAX_OPEN: usize = 4_096;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dev::sample::{open, trace_id};
+    use crate::dev::store::fixtures::{open, trace_id};
 
     #[test]
-    fn they_are_bounded_and_the_oldest_is_forgotten() {
+    fn open_spans_are_bounded_and_the_oldest_is_forgotten() {
         let mut spans = OpenSpans::default();
         for trace in 1..=20_000 {
             let mut root = open("shop", "checkout", 1, 0);
@@ -69,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_span_itself_closes_it() {
+    fn only_the_root_itself_closes_its_entry() {
         let mut spans = OpenSpans::default();
         let root = open("shop", "checkout", 1, 0);
         spans.open(root.clone());

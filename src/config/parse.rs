@@ -1,15 +1,14 @@
-//! How the texts of variables are read. Every function gets trimmed text that is not empty, and fails with what it
-//! had expected.
+//! Reads the texts of variables. Each function takes trimmed text that is not empty, and fails with what it expected.
 
 use std::time::Duration;
 
 #[cfg(feature = "udp")]
 use crate::reporter::sender::AgentAddress;
 
-/// What was expected in place of a text that could not be read.
+/// What a function expected in place of a text that it cannot read.
 pub(super) type Expected = &'static str;
 
-/// What Go's `ParseBool` takes, in any case, and `yes`, `no`, `on`, `off`.
+/// Reads what Go's `ParseBool` takes, and `yes`, `no`, `on`, `off`, in any case.
 pub(super) fn boolean(text: &str) -> Result<bool, Expected> {
     match text.to_ascii_lowercase().as_str() {
         "1" | "t" | "true" | "yes" | "on" => Ok(true),
@@ -18,7 +17,7 @@ pub(super) fn boolean(text: &str) -> Result<bool, Expected> {
     }
 }
 
-/// The OpenTelemetry form: only `true`, in any case, is true.
+/// Reads OpenTelemetry's form: `true` or `false`, in any case.
 pub(super) fn otel_boolean(text: &str) -> Result<bool, Expected> {
     match text.to_ascii_lowercase().as_str() {
         "true" => Ok(true),
@@ -27,8 +26,8 @@ pub(super) fn otel_boolean(text: &str) -> Result<bool, Expected> {
     }
 }
 
-/// A bare whole number of milliseconds, as the Java, Node and C++ clients read it, or Go's form: numbers with the
-/// units `ns`, `us`, `ms`, `s`, `m` and `h`, one after the other, fractions allowed. Above zero.
+/// Reads a duration above zero. A whole number means milliseconds, as in the Java, Node and C++ clients. Else it has
+/// Go's form: one or more numbers, with fractions or without, each followed by `ns`, `us`, `ms`, `s`, `m` or `h`.
 pub(super) fn duration(text: &str) -> Result<Duration, Expected> {
     const EXPECTED: Expected =
         "a duration above zero, as milliseconds or with a unit such as 500ms, 1.5s, 1m30s";
@@ -71,7 +70,7 @@ fn nanos_with_units(mut text: &str) -> Option<u128> {
         if !whole.is_empty() {
             total = total.checked_add(whole.parse::<u128>().ok()?.checked_mul(unit)?)?;
         }
-        // More digits are less than a nanosecond in every unit.
+        // Further digits are less than a nanosecond in every unit.
         let fraction = &fraction[..fraction.len().min(15)];
         if !fraction.is_empty() {
             let scale = 10u128.pow(fraction.len() as u32);
@@ -82,7 +81,7 @@ fn nanos_with_units(mut text: &str) -> Option<u128> {
     Some(total)
 }
 
-/// A whole number above zero.
+/// Reads a whole number above zero.
 pub(super) fn count(text: &str) -> Result<usize, Expected> {
     text.parse()
         .ok()
@@ -90,7 +89,7 @@ pub(super) fn count(text: &str) -> Result<usize, Expected> {
         .ok_or("a whole number above 0")
 }
 
-/// A UDP port.
+/// Reads a UDP port.
 #[cfg(feature = "udp")]
 pub(super) fn port(text: &str) -> Result<u16, Expected> {
     AgentAddress::read_port(text).ok_or(EXPECTED_PORT)
@@ -99,13 +98,13 @@ pub(super) fn port(text: &str) -> Result<u16, Expected> {
 #[cfg(feature = "udp")]
 pub(super) const EXPECTED_PORT: Expected = "a port from 1 to 65535";
 
-/// A host name or an address, without a port; brackets around an IPv6 address are taken off.
+/// Reads a host name or an address without a port. Removes brackets around an IPv6 address.
 #[cfg(feature = "udp")]
 pub(super) fn host(text: &str) -> Result<String, Expected> {
     AgentAddress::read_host(text).ok_or("a host name or an IP address, without a scheme or a port")
 }
 
-/// Any text.
+/// Reads any text.
 pub(super) fn text(text: &str) -> Result<String, Expected> {
     Ok(text.to_owned())
 }
@@ -115,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn booleans_are_those_of_go_and_four_words_more() {
+    fn booleans_are_the_words_of_go_and_four_more() {
         for text in [
             "1", "t", "T", "TRUE", "true", "True", "tRuE", "yes", "YES", "on", "On",
         ] {
@@ -136,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_milliseconds_or_those_of_go() {
+    fn durations_are_milliseconds_or_have_the_form_of_go() {
         let nanos = [
             ("500", 500_000_000),
             ("1", 1_000_000),

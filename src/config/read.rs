@@ -1,0 +1,96 @@
+use std::time::Duration;
+
+use crate::config::agent::Agent;
+use crate::config::parse::{self, Expected};
+use crate::config::sampler::SamplerChoice;
+use crate::config::setting::{Setting, Source};
+use crate::config::tags::Tags;
+use crate::config::variables::Variables;
+use crate::config::{Config, embedded_agent, propagation, unsupported};
+use crate::diagnostics::Diagnostics;
+use crate::span::Limits;
+
+impl Config {
+    /// Returns the defaults of all settings.
+    pub(super) fn default_values() -> Self {
+        let limits = Limits::default();
+        Self {
+            disabled: Setting::default_value(false),
+            service_name: Setting::default_value(String::new()),
+            dev: Setting::default_value(false),
+            sampler: Setting::default_value(SamplerChoice::default()),
+            reporter: None,
+            agent: Agent::default(),
+            log_spans: Setting::default_value(false),
+            queue_size: Setting::default_value(None),
+            flush_interval: Setting::default_value(Duration::from_secs(1)),
+            trace_id_128bit: Setting::default_value(false),
+            propagation: Source::Default,
+            tags: Tags::default(),
+            limits: limits.clone(),
+            tag_value_bytes: Setting::default_value(limits.tag_value_bytes),
+            logs: Setting::default_value(limits.logs),
+            diagnostics: Diagnostics::default(),
+            customize: Vec::new(),
+            problems: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Returns the defaults, with the values of variables in their place.
+    pub(super) fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Self {
+        let mut variables = Variables::new(lookup);
+        let default = Self::default_values();
+        let mut tags = Tags::default();
+        let disabled = variables.first([
+            ("JAEGER_DISABLED", parse::boolean),
+            ("OTEL_SDK_DISABLED", parse::otel_boolean),
+        ]);
+        let service_name = variables.first([
+            ("JAEGER_SERVICE_NAME", parse::text),
+            ("OTEL_SERVICE_NAME", parse::text),
+        ]);
+        let service_name_of_resource = tags.read_otel(&mut variables);
+        tags.read_jaeger(&mut variables);
+        let mut config = Self {
+            disabled: default.disabled.or(disabled),
+            service_name: default
+                .service_name
+                .or(service_name.or(service_name_of_resource)),
+            dev: default.dev.or(embedded_agent::read(&mut variables)),
+            sampler: default.sampler.or(SamplerChoice::read(&mut variables)),
+            agent: Agent::read(&mut variables),
+            log_spans: default
+                .log_spans
+                .or(variables.first([("JAEGER_REPORTER_LOG_SPANS", parse::boolean)])),
+            queue_size: default.queue_size.or(variables.first([
+                ("JAEGER_REPORTER_MAX_QUEUE_SIZE", some_count),
+                ("OTEL_BSP_MAX_QUEUE_SIZE", some_count),
+            ])),
+            flush_interval: default.flush_interval.or(variables.first([
+                ("JAEGER_REPORTER_FLUSH_INTERVAL", parse::duration),
+                ("OTEL_BSP_SCHEDULE_DELAY", parse::duration),
+            ])),
+            trace_id_128bit: default
+                .trace_id_128bit
+                .or(variables.first([("JAEGER_TRACEID_128BIT", parse::boolean)])),
+            propagation: propagation::read(&mut variables),
+            tags,
+            tag_value_bytes: default.tag_value_bytes.or(variables.first([
+                ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", parse::count),
+                ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", parse::count),
+            ])),
+            logs: default
+                .logs
+                .or(variables.first([("OTEL_SPAN_EVENT_COUNT_LIMIT", parse::count)])),
+            ..default
+        };
+        unsupported::check(&mut variables);
+        (config.problems, config.warnings) = variables.into_findings();
+        config
+    }
+}
+
+fn some_count(text: &str) -> Result<Option<usize>, Expected> {
+    parse::count(text).map(Some)
+}

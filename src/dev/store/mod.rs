@@ -1,0 +1,311 @@
+#[cfg(test)]
+pub(crate) mod fixtures;
+mod open_spans;
+#[cfg(test)]
+mod tests;
+pub(crate) mod trace;
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::dev::store::open_spans::OpenSpans;
+use crate::dev::store::trace::{OpenSpan, ReceivedSpan, Trace, from_wire, size_of_tags};
+use crate::model::{Process, SpanId, TagRef, TraceId, tags};
+use crate::reporter::OwnedSpan;
+use crate::thrift::{Batch, ClientStats};
+
+/// The counters of the embedded agent since its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DevTotals {
+    /// Spans that came and could be read.
+    pub received: u64,
+    /// Received spans that could not be kept: an id was zero, or the trace alone filled the store.
+    pub dropped: u64,
+    /// Received spans that were dropped later to make room for newer traces.
+    pub evicted: u64,
+    /// Datagrams and request bodies that could not be read.
+    pub undecodable: u64,
+    /// Spans that clients lost before sending them, as they report it (`ClientStats` of a batch).
+    pub lost_by_clients: u64,
+}
+
+/// The bounds of a [`TraceStore`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StoreLimits {
+    pub(crate) traces: usize,
+    pub(crate) bytes: usize,
+}
+
+/// Traces by id, bounded in number and bytes: the oldest is dropped first. Callers pass the time in.
+#[derive(Debug)]
+pub(crate) struct TraceStore {
+    limits: StoreLimits,
+    traces: HashMap<TraceId, StoredTrace>,
+    /// The ids of the traces, in the order in which their first spans came.
+    order: VecDeque<TraceId>,
+    bytes: usize,
+    open: OpenSpans,
+    /// The losses that each client has reported, by its id.
+    clients: HashMap<String, u64>,
+    totals: DevTotals,
+}
+
+/// The spans of one trace, and whether it is at rest.
+#[derive(Debug)]
+struct StoredTrace {
+    spans: Vec<Arc<ReceivedSpan>>,
+    /// The latest processes, so that spans of one client share theirs.
+    processes: VecDeque<Arc<Process>>,
+    bytes: usize,
+    last_span: Instant,
+    /// How many of the spans are in a picture, or in one that waits for its turn.
+    shown: usize,
+    /// Whether a parent is missing; `None` if that is not known since the last span.
+    is_incomplete: Option<bool>,
+}
+
+/// The traces that have come to rest.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Settled {
+    /// Those that are at rest and not claimed, the one that came to rest first at the front.
+    pub(crate) ready: Vec<TraceId>,
+    /// When the next one comes to rest, if no span comes before.
+    pub(crate) next: Option<Instant>,
+}
+
+impl TraceStore {
+    pub(crate) fn new(limits: StoreLimits) -> Self {
+        Self {
+            limits,
+            traces: HashMap::new(),
+            order: VecDeque::new(),
+            bytes: 0,
+            open: OpenSpans::default(),
+            clients: HashMap::new(),
+            totals: DevTotals::default(),
+        }
+    }
+
+    /// Stores a batch.
+    pub(crate) fn insert(&mut self, batch: Batch, now: Instant) {
+        if let Some(stats) = batch.stats {
+            self.note_stats(&batch.process, stats);
+        }
+        let process = Arc::new(batch.process);
+        for span in batch.spans {
+            self.totals.received += 1;
+            match from_wire(span) {
+                Some(span) => self.insert_span(span, &process, now),
+                None => self.totals.dropped += 1,
+            }
+        }
+    }
+
+    /// Counts a datagram or body that could not be read.
+    pub(crate) fn count_undecodable(&mut self) {
+        self.totals.undecodable += 1;
+    }
+
+    /// Records a span of this process that has started. Its trace is not at rest until the span comes.
+    pub(crate) fn note_open(&mut self, span: OpenSpan) {
+        self.open.open(span);
+    }
+
+    /// Drops all traces. The totals stay.
+    pub(crate) fn clear(&mut self) {
+        self.traces.clear();
+        self.order.clear();
+        self.bytes = 0;
+    }
+
+    /// Returns a copy of a trace as it is now.
+    pub(crate) fn trace(&self, trace_id: TraceId) -> Option<Trace> {
+        let held = self.traces.get(&trace_id)?;
+        Some(Trace {
+            trace_id,
+            spans: held.spans.clone(),
+            open: self.open.get(trace_id).into_iter().cloned().collect(),
+        })
+    }
+
+    /// Returns the ids of all traces that are held, the oldest first.
+    pub(crate) fn trace_ids(&self) -> Vec<TraceId> {
+        self.order.iter().copied().collect()
+    }
+
+    /// Returns the services of all traces that are held, sorted.
+    pub(crate) fn services(&self) -> Vec<String> {
+        let spans = self.traces.values().flat_map(|held| &held.spans);
+        let names: BTreeSet<&str> = spans.map(|span| span.service_name()).collect();
+        names.into_iter().map(str::to_owned).collect()
+    }
+
+    pub(crate) fn totals(&self) -> DevTotals {
+        self.totals
+    }
+
+    /// Returns the traces that have come to rest by `now`.
+    ///
+    /// A trace is at rest if no span of it has come for 200 ms and its root is not known to be open. A parent that is
+    /// missing is most likely open too, but its process may send to another agent, so the store waits for it for two
+    /// seconds only.
+    pub(crate) fn settled(&mut self, now: Instant) -> Settled {
+        let mut ready = Vec::new();
+        let mut settled = Settled::default();
+        for (&trace_id, held) in &mut self.traces {
+            if held.shown >= held.spans.len() || self.open.get(trace_id).is_some() {
+                continue;
+            }
+            let mut at = held.last_span + QUIET;
+            if at <= now && held.is_incomplete() {
+                at = held.last_span + PATIENCE;
+            }
+            if at <= now {
+                ready.push((held.last_span, trace_id));
+            } else {
+                settled.next = Some(settled.next.map_or(at, |next| next.min(at)));
+            }
+        }
+        ready.sort_unstable();
+        settled.ready.extend(ready.into_iter().map(|(_, id)| id));
+        settled
+    }
+
+    /// Marks the spans that a trace has now as shown.
+    pub(crate) fn claim(&mut self, trace_id: TraceId) {
+        if let Some(held) = self.traces.get_mut(&trace_id) {
+            held.shown = held.spans.len();
+        }
+    }
+
+    /// Returns all traces with spans that are not shown, at rest or not, the oldest first.
+    pub(crate) fn unshown(&self) -> Vec<TraceId> {
+        let is_unshown = |id: &TraceId| {
+            let held = self.traces.get(id);
+            held.is_some_and(|held| held.shown < held.spans.len())
+        };
+        self.order.iter().copied().filter(is_unshown).collect()
+    }
+
+    fn insert_span(&mut self, span: OwnedSpan, process: &Arc<Process>, now: Instant) {
+        let trace_id = span.trace_id;
+        self.open.close(trace_id, span.span_id);
+        let held = self.traces.entry(trace_id).or_insert_with(|| {
+            self.order.push_back(trace_id);
+            StoredTrace::new(now)
+        });
+        let (process, mut size) = held.process(process);
+        let span = ReceivedSpan { span, process };
+        size += span.size();
+        held.bytes += size;
+        self.bytes += size;
+        held.spans.push(Arc::new(span));
+        held.last_span = now;
+        held.is_incomplete = None;
+        self.make_room(trace_id);
+    }
+
+    /// Drops the oldest traces, but never the one with the newest span. If that trace alone is too large, its newest
+    /// span is refused.
+    fn make_room(&mut self, newest: TraceId) {
+        while self.traces.len() > self.limits.traces || self.bytes > self.limits.bytes {
+            let place = usize::from(self.order.front() == Some(&newest));
+            let Some(oldest) = self.order.remove(place) else {
+                return self.refuse_last_span(newest);
+            };
+            if let Some(held) = self.traces.remove(&oldest) {
+                self.bytes = self.bytes.saturating_sub(held.bytes);
+                self.totals.evicted += held.spans.len() as u64;
+            }
+        }
+    }
+
+    fn refuse_last_span(&mut self, trace_id: TraceId) {
+        let Some(held) = self.traces.get_mut(&trace_id) else {
+            return;
+        };
+        if let Some(span) = held.spans.pop() {
+            let size = span.size();
+            held.bytes = held.bytes.saturating_sub(size);
+            held.shown = held.shown.min(held.spans.len());
+            self.bytes = self.bytes.saturating_sub(size);
+            self.totals.dropped += 1;
+        }
+        if held.spans.is_empty() {
+            self.bytes = self.bytes.saturating_sub(held.bytes);
+            self.traces.remove(&trace_id);
+            self.order.retain(|&id| id != trace_id);
+        }
+    }
+
+    /// Adds what a client has lost since its last report: its counters grow from its start.
+    fn note_stats(&mut self, process: &Process, stats: ClientStats) {
+        let uuid = process.tags.iter().find(|tag| tag.key == tags::CLIENT_UUID);
+        let Some(TagRef::String(uuid)) = uuid.map(|tag| tag.value.as_ref()) else {
+            return;
+        };
+        let counts = [
+            stats.full_queue_dropped_spans,
+            stats.too_large_dropped_spans,
+            stats.failed_to_emit_spans,
+        ];
+        let lost = counts.iter().fold(0u64, |sum, &count| {
+            sum.saturating_add(u64::try_from(count).unwrap_or(0))
+        });
+        if self.clients.len() >= MAX_CLIENTS && !self.clients.contains_key(uuid) {
+            return;
+        }
+        let known = self.clients.entry(uuid.to_owned()).or_default();
+        let news = lost.saturating_sub(*known);
+        *known += news;
+        self.totals.lost_by_clients = self.totals.lost_by_clients.saturating_add(news);
+    }
+}
+
+impl StoredTrace {
+    fn new(now: Instant) -> Self {
+        Self {
+            spans: Vec::new(),
+            processes: VecDeque::new(),
+            bytes: 0,
+            last_span: now,
+            shown: 0,
+            is_incomplete: Some(false),
+        }
+    }
+
+    /// Returns the process as this trace shares it, and how many bytes it adds to the trace.
+    fn process(&mut self, process: &Arc<Process>) -> (Arc<Process>, usize) {
+        if let Some(known) = self.processes.iter().find(|known| *known == process) {
+            return (known.clone(), 0);
+        }
+        if self.processes.len() == MAX_PROCESSES {
+            self.processes.pop_front();
+        }
+        self.processes.push_back(process.clone());
+        let size = size_of::<Process>() + process.service_name.len() + size_of_tags(&process.tags);
+        (process.clone(), size)
+    }
+
+    fn is_incomplete(&mut self) -> bool {
+        let spans = &self.spans;
+        *self.is_incomplete.get_or_insert_with(|| {
+            let ids: HashSet<SpanId> = spans.iter().map(|span| span.span.span_id).collect();
+            let parents = spans.iter().filter_map(|span| span.parent());
+            parents
+                .into_iter()
+                .any(|(parent, _)| !ids.contains(&parent))
+        })
+    }
+}
+
+/// How long no span must come before a trace is at rest.
+const QUIET: Duration = Duration::from_millis(200);
+/// How long no span must come before a trace with a missing parent is at rest.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How many clients' losses are counted.
+const MAX_CLIENTS: usize = 256;
+/// How many processes a trace looks through for one that it can share.
+const MAX_PROCESSES: usize = 16;

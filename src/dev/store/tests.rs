@@ -1,0 +1,199 @@
+use super::*;
+use crate::clock::instant_now;
+use crate::dev::store::fixtures::{batch, open, trace_id, wire};
+use crate::model::Tag;
+
+const GENEROUS: StoreLimits = StoreLimits {
+    traces: 100,
+    bytes: 1 << 20,
+};
+
+fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+#[test]
+fn a_trace_collects_its_spans_in_any_order_and_from_any_process() {
+    let (mut store, now) = (TraceStore::new(GENEROUS), instant_now());
+    store.insert(batch("pay", [wire(1, 3, 2), wire(2, 9, 0)]), now);
+    store.insert(batch("shop", [wire(1, 1, 0), wire(1, 2, 1)]), now);
+    let trace = store.trace(trace_id(1)).expect("held");
+    let ids: Vec<_> = trace
+        .spans
+        .iter()
+        .map(|span| span.span.span_id.get())
+        .collect();
+    assert_eq!(ids, [3, 1, 2]);
+    assert_eq!(trace.services(), ["pay", "shop"]);
+    assert_eq!(store.services(), ["pay", "shop"]);
+    assert_eq!(store.trace_ids(), [trace_id(1), trace_id(2)]);
+    assert_eq!(store.totals().received, 4);
+    assert!(store.trace(trace_id(3)).is_none());
+}
+
+#[test]
+fn a_trace_is_at_rest_200_ms_after_its_last_span() {
+    let (mut store, start) = (TraceStore::new(GENEROUS), instant_now());
+    store.insert(batch("shop", [wire(1, 1, 0)]), start);
+    store.insert(batch("shop", [wire(1, 2, 1)]), start + ms(150));
+    let settled = store.settled(start + ms(349));
+    assert_eq!(
+        (settled.ready.len(), settled.next),
+        (0, Some(start + ms(350)))
+    );
+    assert_eq!(store.settled(start + ms(350)).ready, [trace_id(1)]);
+    store.claim(trace_id(1));
+    assert_eq!(store.settled(start + ms(900)), Settled::default());
+    store.insert(batch("shop", [wire(1, 3, 1)]), start + ms(1_000));
+    assert_eq!(store.settled(start + ms(1_199)).ready, []);
+    assert_eq!(store.settled(start + ms(1_200)).ready, [trace_id(1)]);
+}
+
+#[test]
+fn the_trace_that_came_to_rest_first_is_ready_first() {
+    let (mut store, start) = (TraceStore::new(GENEROUS), instant_now());
+    for (trace, at) in [(3, 20), (1, 10), (2, 30)] {
+        store.insert(batch("shop", [wire(trace, 1, 0)]), start + ms(at));
+    }
+    let ready = store.settled(start + ms(1_000)).ready;
+    assert_eq!(ready, [trace_id(1), trace_id(3), trace_id(2)]);
+}
+
+#[test]
+fn a_trace_with_an_open_span_is_not_at_rest() {
+    let (mut store, start) = (TraceStore::new(GENEROUS), instant_now());
+    let mut root = open("shop", "checkout", 1, 0);
+    root.trace_id = trace_id(7);
+    store.note_open(root.clone());
+    store.insert(batch("shop", [wire(7, 2, 1)]), start);
+    assert_eq!(store.trace(trace_id(7)).expect("held").open, [root]);
+    assert_eq!(store.settled(start + ms(60_000)), Settled::default());
+    store.insert(batch("shop", [wire(7, 1, 0)]), start + ms(60_000));
+    assert_eq!(store.trace(trace_id(7)).expect("held").open, []);
+    assert_eq!(store.settled(start + ms(60_200)).ready, [trace_id(7)]);
+}
+
+#[test]
+fn a_trace_waits_two_seconds_for_a_missing_parent() {
+    let (mut store, start) = (TraceStore::new(GENEROUS), instant_now());
+    store.insert(batch("shop", [wire(1, 2, 1)]), start);
+    let settled = store.settled(start + ms(500));
+    assert_eq!(
+        (settled.ready.len(), settled.next),
+        (0, Some(start + ms(2_000)))
+    );
+    store.insert(batch("shop", [wire(1, 1, 0)]), start + ms(600));
+    assert_eq!(store.settled(start + ms(800)).ready, [trace_id(1)]);
+    store.insert(batch("shop", [wire(2, 2, 1)]), start);
+    assert_eq!(
+        store.settled(start + ms(2_000)).ready,
+        [trace_id(2), trace_id(1)]
+    );
+}
+
+#[test]
+fn the_oldest_trace_is_dropped_first_and_counted() {
+    let limits = StoreLimits {
+        traces: 2,
+        bytes: 1 << 20,
+    };
+    let (mut store, now) = (TraceStore::new(limits), instant_now());
+    for trace in 1..=4 {
+        store.insert(batch("shop", [wire(trace, 1, 0), wire(trace, 2, 1)]), now);
+    }
+    assert_eq!(store.trace_ids(), [trace_id(3), trace_id(4)]);
+    assert_eq!(store.totals().evicted, 4);
+    assert_eq!(store.totals().dropped, 0);
+}
+
+#[test]
+fn the_trace_of_the_newest_span_is_dropped_last() {
+    let limits = StoreLimits {
+        traces: 10,
+        bytes: 20_000,
+    };
+    let (mut store, now) = (TraceStore::new(limits), instant_now());
+    for trace in [1, 2, 3] {
+        store.insert(batch("shop", [wire(trace, 1, 0)]), now);
+    }
+    let mut large = wire(1, 2, 1);
+    large.operation_name = "x".repeat(20_000 - store.bytes);
+    store.insert(batch("shop", [large]), now);
+    let held = store.trace(trace_id(1)).expect("it has the newest span");
+    assert_eq!(held.spans.len(), 2);
+    assert!(store.totals().evicted > 0);
+}
+
+#[test]
+fn the_store_bounds_its_bytes_and_refuses_spans_that_are_too_large() {
+    let limits = StoreLimits {
+        traces: 1_000,
+        bytes: 20_000,
+    };
+    let (mut store, now) = (TraceStore::new(limits), instant_now());
+    for trace in 1..=500 {
+        store.insert(batch("shop", [wire(trace, 1, 0)]), now);
+        assert!(store.bytes <= limits.bytes);
+    }
+    assert!(
+        (10..=100).contains(&store.traces.len()),
+        "{}",
+        store.traces.len()
+    );
+    assert_eq!(store.order.len(), store.traces.len());
+
+    // A trace that only grows: first the others are dropped, then its own spans are refused.
+    store.insert(batch("shop", (1..=500).map(|id| wire(9_999, id, 0))), now);
+    assert_eq!(store.trace_ids(), [trace_id(9_999)]);
+    assert!(store.bytes <= limits.bytes);
+    let totals = store.totals();
+    let held = store.trace(trace_id(9_999)).expect("held").spans.len() as u64;
+    assert_eq!(totals.received, totals.evicted + totals.dropped + held);
+
+    // A span larger than the whole store.
+    let mut huge = wire(5, 1, 0);
+    huge.operation_name = "x".repeat(30_000);
+    store.insert(batch("shop", [huge]), now);
+    assert!(store.trace(trace_id(5)).is_none());
+    assert_eq!(store.bytes, 0);
+    store.insert(batch("shop", [wire(6, 1, 0)]), now);
+    assert!(store.trace(trace_id(6)).is_some());
+}
+
+#[test]
+fn spans_without_ids_are_refused() {
+    let (mut store, now) = (TraceStore::new(GENEROUS), instant_now());
+    store.insert(batch("shop", [wire(0, 1, 0), wire(1, 0, 0)]), now);
+    assert_eq!(store.trace_ids(), []);
+    assert_eq!((store.totals().received, store.totals().dropped), (2, 2));
+}
+
+#[test]
+fn each_loss_that_a_client_reports_is_counted_once() {
+    let (mut store, now) = (TraceStore::new(GENEROUS), instant_now());
+    let report = |uuid: &'static str, lost: i64| Batch {
+        process: Process::new("shop", vec![Tag::new("client-uuid", uuid)]),
+        stats: Some(ClientStats {
+            full_queue_dropped_spans: lost,
+            too_large_dropped_spans: 1,
+            failed_to_emit_spans: -5,
+        }),
+        ..batch("shop", [])
+    };
+    store.insert(report("a", 2), now);
+    store.insert(report("a", 5), now);
+    store.insert(report("a", 4), now);
+    store.insert(report("b", 10), now);
+    assert_eq!(store.totals().lost_by_clients, 17);
+}
+
+#[test]
+fn the_parent_is_the_first_reference_as_in_a_jaeger_backend() {
+    let (mut store, now) = (TraceStore::new(GENEROUS), instant_now());
+    store.insert(batch("shop", [wire(1, 2, 1)]), now);
+    let trace = store.trace(trace_id(1)).expect("held");
+    let span = &trace.spans[0].span;
+    assert_eq!(span.parent_id.map(SpanId::get), Some(1));
+    assert_eq!(span.references.len(), 1);
+    assert_eq!(span.references[0].span_id.get(), 1);
+}

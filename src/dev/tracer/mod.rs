@@ -1,0 +1,222 @@
+mod reporter;
+mod sampler;
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::dev::error::DevError;
+use crate::dev::options::{DevOptions, Waterfall};
+use crate::dev::server::peer::Peer;
+use crate::dev::server::{DevServer, Found, WeakServer};
+use crate::dev::tracer::reporter::DevReporter;
+use crate::dev::tracer::sampler::DevSampler;
+use crate::diagnostics::Diagnostics;
+use crate::reporter::sender::UdpSender;
+use crate::reporter::{RemoteReporter, Reporter};
+use crate::sampler::{ConstSampler, Sampler};
+use crate::tracer::{BuildError, JaegerTracer, TracerBuilder};
+
+impl DevServer {
+    /// Returns a tracer that keeps every trace and sends it to this server by UDP.
+    ///
+    /// The tracer keeps the server running. When the last of its tracers and handles is dropped, the server prints the
+    /// remaining traces and ends.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tracehound::dev::{DevOptions, DevServer, Waterfall};
+    /// use tracehound::prelude::*;
+    ///
+    /// let server = DevServer::start(DevOptions::new().any_ports().waterfall(Waterfall::Never))?;
+    /// let tracer = server.tracer("shop")?;
+    /// tracer.start_span("checkout").finish();
+    /// tracer.flush(Duration::from_secs(5));
+    /// assert_eq!(server.traces()[0].spans[0].span.operation_name, "checkout");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the service name is empty or blank.
+    pub fn tracer(&self, service_name: impl Into<String>) -> Result<JaegerTracer, BuildError> {
+        self.tracer_builder(service_name).build()
+    }
+
+    /// Returns the builder of such a tracer, to add tags, codecs or limits. Another sampler or reporter takes the
+    /// place of the one that ties the tracer to this server.
+    pub fn tracer_builder(&self, service_name: impl Into<String>) -> TracerBuilder {
+        let service_name = service_name.into();
+        self.parts(service_name.clone()).builder(service_name)
+    }
+
+    fn parts(&self, service_name: String) -> Parts {
+        let agent = self.agent_address();
+        let to_agent = RemoteReporter::new(UdpSender::new(agent));
+        Parts {
+            sampler: Box::new(DevSampler::new(self.state().clone(), service_name)),
+            reporter: Box::new(DevReporter::new(to_agent, self.clone())),
+            destination: format!("the embedded agent at {agent}"),
+        }
+    }
+}
+
+impl DevOptions {
+    /// Returns a tracer like [`tracehound::dev`](crate::dev()), but with these options.
+    ///
+    /// They count if this call starts the embedded agent. If one runs already, in this program or another, the tracer
+    /// sends there, and the options are not looked at.
+    ///
+    /// ```
+    /// use tracehound::dev::{DevOptions, Waterfall};
+    /// use tracehound::prelude::*;
+    ///
+    /// let options = DevOptions::new().any_ports().waterfall(Waterfall::Always).columns(120);
+    /// let tracer = options.tracer("shop");
+    /// tracer.start_span("checkout").finish();
+    /// ```
+    pub fn tracer(self, service_name: impl Into<String>) -> JaegerTracer {
+        tracer(service_name.into(), || self)
+    }
+}
+
+/// Returns a tracer on the embedded agent; `options` are for an agent that has to be started. Tracing must not keep a
+/// program from running: if the agent cannot start, a line says so and the tracer is off.
+pub(crate) fn tracer(service_name: String, options: impl FnOnce() -> DevOptions) -> JaegerTracer {
+    let parts = match parts(service_name.clone(), options) {
+        Ok(parts) => parts,
+        Err(error) => return off(&error),
+    };
+    match parts.builder(service_name).build() {
+        Ok(tracer) => tracer,
+        Err(error) => off(&error),
+    }
+}
+
+/// What ties a tracer to the embedded agent.
+pub(crate) struct Parts {
+    pub(crate) sampler: Box<dyn Sampler>,
+    pub(crate) reporter: Box<dyn Reporter>,
+    /// Where spans go, for a line of text.
+    pub(crate) destination: String,
+}
+
+impl Parts {
+    fn builder(self, service_name: String) -> TracerBuilder {
+        JaegerTracer::builder(service_name)
+            .sampler(self.sampler)
+            .reporter(self.reporter)
+            .flush_interval(FLUSH_INTERVAL)
+    }
+}
+
+/// Returns the parts for a tracer on the embedded agent, which is started with `options` if none runs.
+pub(crate) fn parts(
+    service_name: String,
+    options: impl FnOnce() -> DevOptions,
+) -> Result<Parts, DevError> {
+    Ok(match agent(options)? {
+        Found::Own(server) => server.parts(service_name),
+        Found::Peer(Peer { agent, .. }) => Parts {
+            sampler: Box::new(ConstSampler::new(true)),
+            reporter: Box::new(RemoteReporter::new(UdpSender::new(agent))),
+            destination: format!("the embedded agent at {agent}"),
+        },
+    })
+}
+
+/// What this program knows of its embedded agent.
+struct Known {
+    server: WeakServer,
+    /// The one of which a line has told.
+    peer: Option<Peer>,
+}
+
+/// Finds the embedded agent: the one that runs in this program, or one that runs in another, or a new one.
+fn agent(options: impl FnOnce() -> DevOptions) -> Result<Found, DevError> {
+    static KNOWN: Mutex<Known> = Mutex::new(Known {
+        server: WeakServer::new(),
+        peer: None,
+    });
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(server) = known.server.upgrade() {
+        return Ok(Found::Own(server));
+    }
+    let options = options();
+    let (waterfall, diagnostics) = (options.waterfall, options.diagnostics.clone());
+    let found = DevServer::start_or_find(options)?;
+    match &found {
+        Found::Own(server) => {
+            known.server = server.downgrade();
+            diagnostics.say(&start_line(server, waterfall));
+        }
+        Found::Peer(peer) if known.peer.as_ref() != Some(peer) => {
+            let Peer {
+                version, viewer, ..
+            } = peer;
+            diagnostics.say(&format!(
+                "an embedded agent runs already (tracehound {version}), and gets the spans of this program: \
+                 look at http://{viewer}/"
+            ));
+            known.peer = Some(peer.clone());
+        }
+        Found::Peer(_) => {}
+    }
+    Ok(found)
+}
+
+fn start_line(server: &DevServer, waterfall: Waterfall) -> String {
+    let viewer = server.query_address();
+    match waterfall {
+        _ if server.is_printing() => {
+            format!("traces are drawn here when they are complete; all of them: http://{viewer}/")
+        }
+        Waterfall::OnTerminal => format!("no terminal: no pictures, look at http://{viewer}/"),
+        Waterfall::Always | Waterfall::Never => format!("traces: look at http://{viewer}/"),
+    }
+}
+
+fn off(error: &dyn std::error::Error) -> JaegerTracer {
+    Diagnostics::default().say(&format!("nothing is traced: {error}"));
+    JaegerTracer::disabled()
+}
+
+/// How long a finished span waits: a developer looks at the trace right after the request.
+pub(crate) const FLUSH_INTERVAL: Duration = Duration::from_millis(50);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tracer::{Tracer, TracerExt};
+
+    #[test]
+    fn tracers_share_one_server_as_long_as_one_of_them_lives() {
+        let options = || DevOptions::new().any_ports().waterfall(Waterfall::Never);
+        let never = || -> DevOptions { panic!("a server is running") };
+        let shop = tracer("shop".to_owned(), options);
+        let pay = tracer("pay".to_owned(), never);
+        let own = |found| match found {
+            Ok(Found::Own(server)) => server,
+            other => panic!("{other:?}"),
+        };
+        let server = own(agent(never));
+        let checkout = shop.start_span("checkout");
+        pay.build_span("charge")
+            .child_of(&checkout)
+            .start()
+            .finish();
+        checkout.finish();
+        shop.flush(Duration::from_secs(5));
+        pay.flush(Duration::from_secs(5));
+        assert_eq!(server.traces().len(), 1);
+        assert_eq!(server.traces()[0].spans.len(), 2);
+        assert!(tracer(String::new(), never).is_noop());
+
+        let first = server.agent_address();
+        drop(server);
+        shop.close(Duration::from_secs(5));
+        pay.close(Duration::from_secs(5));
+        let server = own(agent(options));
+        assert_ne!(server.agent_address(), first);
+        assert_eq!(server.totals().received, 0);
+    }
+}
