@@ -184,8 +184,5 @@ fn tell_panic(active: &mut Option<Active>) {
 }
 
 fn activate(active: &Active) -> Scope {
-    Scope::new(match active {
-        Active::Span(span) => Active::Span(span.handle()),
-        Active::Context(context) => Active::Context(context.clone()),
-    })
+    Scope::new(active.lent())
 }

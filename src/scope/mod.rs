@@ -1,13 +1,17 @@
 //! Which span is active here.
 //!
 //! [`Span::activate`](crate::Span::activate) makes a span active on this thread until the [`Scope`] that it
-//! returns is dropped; spans that start meanwhile are its children. A scope never finishes a span.
+//! returns is dropped; spans that start meanwhile are its children. The scope owns the span as a clone does, so the span
+//! stays open at least as long, unless [`Span::finish`](crate::Span::finish) ends it.
 //!
+//! * A function that is one span: [`start_active_span`](crate::TracerExt::start_active_span) gives an [`ActiveSpan`],
+//!   span and scope in one value. A block: [`Span::in_scope`](crate::Span::in_scope).
 //! * Within a future a scope must not be held across an `.await`: the future may go on another thread. It is
 //!   `!Send`, so a future that tries cannot be spawned on a multi-threaded runtime. Use
 //!   [`InSpan`] instead, which activates the span in each poll.
-//! * Into a thread or a task, context is handed over: [`in_active_span`] for closures, [`spawn`] for threads,
-//!   [`InSpan::in_active_span`] for futures.
+//! * Into a thread or a task, context is handed over: [`in_active_span`] for a closure, [`spawn`] for a thread,
+//!   [`InSpan::in_active_span`] for a future, [`capture`] for a thread pool or a callback that runs often. None of them
+//!   owns the span: a task that is left behind keeps no request open.
 //! * [`active_span`] is where tags and logs go; [`active_context`] is what requests and log lines carry on. They differ
 //!   under [`with_context`], where there is a context without a span of this process.
 //!
@@ -18,15 +22,17 @@
 //! use tracehound::JaegerTracer;
 //!
 //! let tracer = JaegerTracer::builder("shop").reporter(NullReporter::new()).build()?;
-//! let span = tracer.start_span("checkout");
-//! let scope = span.activate();
-//! let child = tracer.start_span("pay");
-//! assert_eq!(child.context().parent_id(), span.context().span_id());
-//! drop(scope);
+//! let checkout = tracer.start_active_span("checkout");
+//! let pay = tracer.start_span("pay");
+//! assert_eq!(pay.context().parent_id(), checkout.context().span_id());
+//! pay.in_scope(|| assert_eq!(active_span().context(), pay.context()));
+//! checkout.finish();
 //! assert!(active_span().is_noop());
 //! # Ok::<(), tracehound::tracer::BuildError>(())
 //! ```
 
+mod active_span;
+mod capture;
 mod in_span;
 mod spawn;
 mod stack;
@@ -34,6 +40,8 @@ mod stack;
 use std::fmt;
 use std::marker::PhantomData;
 
+pub use active_span::ActiveSpan;
+pub use capture::{Captured, capture};
 pub use in_span::{InSpan, Instrumented};
 pub use spawn::{in_active_span, spawn};
 pub(crate) use stack::Active;
@@ -42,7 +50,8 @@ use crate::span::{Span, SpanContext};
 
 /// Keeps a span active on this thread; dropping it makes the previous one active again.
 ///
-/// Scopes may be dropped in any order: each takes away only what it has put there.
+/// Scopes may be dropped in any order: each takes away only what it has put there. A scope from [`Span::activate`] owns its
+/// span as a clone does. It cannot leave its thread, so it cannot keep a request open from a task that was left behind.
 ///
 /// ```compile_fail,E0277
 /// fn must_be_send<T: Send>(_: T) {}
@@ -58,6 +67,17 @@ impl Scope {
     fn new(active: Active) -> Self {
         Self {
             id: stack::push(active),
+            _bound_to_this_thread: PhantomData,
+        }
+    }
+
+    /// Keeps this thread without an active span. Where there is none anyway, nothing is put on the stack.
+    fn of_nothing() -> Self {
+        if with_active_parent(|active| active.is_some()) {
+            return Self::new(Active::Context(SpanContext::default()));
+        }
+        Self {
+            id: None,
             _bound_to_this_thread: PhantomData,
         }
     }
@@ -78,17 +98,61 @@ impl fmt::Debug for Scope {
 }
 
 impl Span {
-    /// Makes this span active on this thread until the scope is dropped. The same span may be active in many
-    /// places; the scope does not own it.
+    /// Makes this span active on this thread until the scope is dropped. The same span may be active in many places.
+    ///
+    /// The scope owns the span as a clone does: while it is there, only [`finish`](Self::finish) ends the span. The scope of
+    /// a handle that does not own, such as [`active_span`] gives, does not own either.
+    ///
+    /// ```
+    /// # use tracehound::prelude::*;
+    /// # use tracehound::reporter::InMemoryReporter;
+    /// # use tracehound::sampler::ConstSampler;
+    /// # let spans = InMemoryReporter::new();
+    /// # let tracer = JaegerTracer::builder("shop")
+    /// #     .sampler(ConstSampler::new(true))
+    /// #     .reporter(spans.clone())
+    /// #     .build()?;
+    /// {
+    ///     let _scope = tracer.start_span("checkout").activate();
+    ///     active_span().set_tag("items", 3);
+    /// }
+    /// assert_eq!(spans.spans()[0].tag_text("items"), "3");
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
     pub fn activate(&self) -> Scope {
+        Scope::new(Active::Span(self.clone()))
+    }
+
+    /// Makes this span active without owning it, for one whose owner is known to stay.
+    #[cfg(feature = "tower")]
+    pub(crate) fn activate_lent(&self) -> Scope {
         Scope::new(Active::Span(self.handle()))
+    }
+
+    /// Runs `f` with this span active, and returns what `f` returns. The span stays open.
+    ///
+    /// ```
+    /// # use tracehound::prelude::*;
+    /// # use tracehound::reporter::NullReporter;
+    /// # let tracer = JaegerTracer::builder("shop").reporter(NullReporter::new()).build()?;
+    /// let span = tracer.start_span("checkout");
+    /// let total = span.in_scope(|| {
+    ///     active_span().log_event("cart read");
+    ///     4_200
+    /// });
+    /// span.set_tag("cents", total);
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
+    pub fn in_scope<R>(&self, f: impl FnOnce() -> R) -> R {
+        let _scope = Scope::new(Active::Span(self.handle()));
+        f()
     }
 }
 
 /// The active span of this thread, as a handle that does not own it; the no-op span where there is none.
 pub fn active_span() -> Span {
     stack::top(|active| match active {
-        Some(Active::Span(span)) => span.clone(),
+        Some(Active::Span(span)) => span.handle(),
         _ => Span::noop(),
     })
 }
@@ -158,5 +222,5 @@ pub(crate) fn with_active_parent<R>(look: impl FnOnce(Option<&Active>) -> R) -> 
 
 /// The parent that a span has which starts here without being told of one.
 pub(crate) fn active_parent() -> Option<Active> {
-    stack::top(|active| active.cloned())
+    stack::top(|active| active.map(Active::lent))
 }

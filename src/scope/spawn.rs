@@ -1,9 +1,9 @@
 use std::thread::{self, JoinHandle};
 
-use crate::scope::{Scope, active_parent};
+use crate::scope::capture;
 
 /// Wraps a closure that will run elsewhere, on another thread or in a pool: what is active here, now, is
-/// active there while it runs.
+/// active there while it runs. [`capture`] is for closures that run more than once or take arguments.
 ///
 /// ```
 /// use std::thread;
@@ -20,9 +20,9 @@ use crate::scope::{Scope, active_parent};
 /// # Ok::<(), tracehound::tracer::BuildError>(())
 /// ```
 pub fn in_active_span<R>(f: impl FnOnce() -> R) -> impl FnOnce() -> R {
-    let active = active_parent();
+    let captured = capture();
     move || {
-        let _scope = active.map(Scope::new);
+        let _scope = captured.into_scope();
         f()
     }
 }

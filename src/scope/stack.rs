@@ -6,11 +6,21 @@ use std::mem::{self, ManuallyDrop};
 use crate::span::{Span, SpanContext};
 
 /// What can be active.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) enum Active {
-    /// A handle that does not own.
+    /// An owner in a scope that the user opened, else a handle that does not own the span.
     Span(Span),
     Context(SpanContext),
+}
+
+impl Active {
+    /// Returns a copy that does not own the span.
+    pub(crate) fn lent(&self) -> Self {
+        match self {
+            Self::Span(span) => Self::Span(span.handle()),
+            Self::Context(context) => Self::Context(context.clone()),
+        }
+    }
 }
 
 /// Entries in the order of their ids. One that is taken out of the middle leaves a gap; the last is never a gap.

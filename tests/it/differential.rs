@@ -88,12 +88,16 @@ fn run(plan: &Plan) {
             };
             plain.act(is_elsewhere, action, drawn);
             compare_sight(&mut plain, action, seen);
+            plain.has_scopes(is_elsewhere)
         };
         for step in &plan.steps {
             both(step.is_elsewhere, &step.action);
         }
         while real.lock().expect("not poisoned").has_spans() {
             both(false, &Action::Drop(0));
+        }
+        for is_elsewhere in [false, true] {
+            while both(is_elsewhere, &Action::CloseScope(0)) {}
         }
         drop(ask);
     });

@@ -6,12 +6,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
+use std::time::{Duration, UNIX_EPOCH};
+
+use tracehound::metrics::Counter;
 use tracehound::prelude::*;
 use tracehound::reporter::OwnedSpan;
-use tracehound::scope::{self, active_span, in_active_span, with_active_span};
+use tracehound::scope::{self, active_span, capture, in_active_span, with_active_span};
 use tracehound::{JaegerTracer, SpanContext};
 
-use crate::support::{log_texts, recording_tracer};
+use crate::support::{fixed_tracer, log_texts, recording_tracer};
 
 fn active() -> SpanContext {
     active_span().context()
@@ -64,16 +67,185 @@ fn scopes_dropped_in_any_order_take_away_only_their_own() {
 }
 
 #[test]
-fn a_scope_finishes_nothing_and_keeps_nothing_open() {
+fn a_finished_span_stays_active_until_its_scope_is_dropped() {
     let (tracer, spans) = recording_tracer();
     let span = tracer.start_span("s");
     let scope = span.activate();
-    drop(span);
+    span.finish();
     assert_eq!(spans.spans().len(), 1);
     with_active_span(|span| assert!(!span.is_recording()));
     let child = tracer.start_span("child of a finished span");
     assert!(child.context().parent_id().is_some());
     drop(scope);
+    assert_eq!(spans.spans().len(), 1);
+    assert_eq!(tracer.metrics().get(Counter::FinishedTwice), 0);
+}
+
+#[test]
+fn a_scope_keeps_its_span_open_until_it_is_dropped() {
+    let (tracer, spans, clock) = fixed_tracer();
+    {
+        let _scope = tracer.start_span("measured").activate();
+        active_span().set_tag("step", 1);
+        tracer.start_span("child").finish();
+        clock.advance(Duration::from_secs(3));
+    }
+    assert!(active_span().is_noop());
+    let [child, measured] = &spans.take()[..] else {
+        panic!("two spans")
+    };
+    assert_eq!(measured.duration, Duration::from_secs(3));
+    assert_eq!(measured.tag_text("step"), "1");
+    assert_eq!(child.parent_id, Some(measured.span_id));
+
+    let span = tracer.start_span("s");
+    let scopes = [span.activate(), span.activate()];
+    drop(span);
+    for scope in scopes {
+        assert_eq!(spans.spans().len(), 0);
+        drop(scope);
+    }
+    assert_eq!(spans.spans().len(), 1);
+}
+
+#[test]
+fn handles_that_leave_the_thread_do_not_own_what_a_scope_owns() {
+    let (tracer, spans) = recording_tracer();
+    let scope = tracer.start_span("request").activate();
+    let handle = active_span();
+    let scope_of_handle = handle.activate();
+    let closure = in_active_span(active);
+    let future = async {}.in_active_span();
+    let captured = capture();
+    let scope_of_captured = captured.activate();
+    drop(scope);
+    assert_eq!(spans.spans().len(), 1, "only the scope owned the request");
+    drop((handle, scope_of_handle, closure, future, scope_of_captured));
+}
+
+#[test]
+fn an_active_span_is_active_until_it_finishes() {
+    let (tracer, spans, clock) = fixed_tracer();
+    let outer = tracer
+        .build_span("outer")
+        .tag("kind", "active")
+        .start_active();
+    let inner = tracer.start_active_span("inner");
+    assert_eq!(active(), inner.context());
+    assert_eq!(
+        inner.set_tag("a", 1).context().parent_id(),
+        outer.context().span_id()
+    );
+    inner.finish();
+    assert_eq!(active(), outer.context());
+    assert_eq!(spans.spans().len(), 1);
+
+    let moved = tracer.start_active_span("moved").into_span();
+    assert_eq!(active(), outer.context());
+    assert!(moved.is_recording());
+    drop(moved);
+
+    let child = tracer.build_span("child").child_of(&outer).start();
+    assert_eq!(child.context().parent_id(), outer.context().span_id());
+    child.finish();
+
+    let at = tracer.start_active_span("at");
+    at.finish_at(UNIX_EPOCH + Duration::from_secs(1_500_000_005));
+    clock.advance(Duration::from_secs(1));
+    drop(outer);
+    assert!(active_span().is_noop());
+
+    let spans = spans.spans();
+    let names: Vec<_> = spans.iter().map(|span| &*span.operation_name).collect();
+    assert_eq!(names, ["inner", "moved", "child", "at", "outer"]);
+    assert_eq!(spans[3].duration, Duration::from_secs(5));
+    assert_eq!(spans[4].duration, Duration::from_secs(1));
+    assert_eq!(spans[4].tag_text("kind"), "active");
+}
+
+#[test]
+fn an_active_span_is_marked_by_a_panic_once_and_leaves_the_stack() {
+    let (tracer, spans) = recording_tracer();
+    let caught = catch_unwind(|| {
+        let _span = tracer.start_active_span("s");
+        panic!("on purpose");
+    });
+    assert!(caught.is_err());
+    assert!(active_span().is_noop());
+    assert_eq!(log_of(&spans.spans()[0]), ["event=panic"]);
+}
+
+#[test]
+fn in_scope_runs_a_closure_with_the_span_active() {
+    let (tracer, spans) = recording_tracer();
+    let total = tracer.start_span("s").in_scope(|| {
+        tracer.start_span("child").finish();
+        active_span().set_tag("n", 1);
+        3
+    });
+    assert_eq!(total, 3);
+    assert!(active_span().is_noop());
+    let caught = catch_unwind(|| {
+        tracer
+            .start_span("panics")
+            .in_scope(|| panic!("on purpose"))
+    });
+    assert!(caught.is_err());
+    assert!(active_span().is_noop());
+    let [child, span, panics] = &spans.spans()[..] else {
+        panic!("three spans")
+    };
+    assert_eq!(child.parent_id, Some(span.span_id));
+    assert_eq!(span.tag_text("n"), "1");
+    assert_eq!(log_of(panics), ["event=panic"]);
+}
+
+#[test]
+fn captured_context_runs_closures_on_any_thread_and_any_number_of_times() {
+    let (tracer, spans) = recording_tracer();
+    let request = tracer.start_active_span("request");
+    let context = request.context();
+    let captured = capture();
+    let numbers: Vec<_> = std::thread::scope(|threads| {
+        let started: Vec<_> = (0..3)
+            .map(|n| {
+                let (captured, tracer, context) = (captured.clone(), &tracer, &context);
+                threads.spawn(move || {
+                    let callback = |by| captured.run(|| n * by + i32::from(active() == *context));
+                    let first = callback(10);
+                    let _scope = captured.activate();
+                    tracer.start_span("child").finish();
+                    first
+                })
+            })
+            .collect();
+        started
+            .into_iter()
+            .map(|thread| thread.join().expect("no panic"))
+            .collect()
+    });
+    assert_eq!(numbers, [1, 11, 21]);
+    request.finish();
+    let spans = spans.spans();
+    let children = spans
+        .iter()
+        .filter(|span| span.parent_id == Some(spans[3].span_id));
+    assert_eq!(children.count(), 3);
+}
+
+#[test]
+fn captured_nothing_hides_what_is_active_where_it_runs() {
+    let (tracer, _) = recording_tracer();
+    let captured = capture();
+    let closure = in_active_span(active);
+    captured.run(|| assert!(active_span().is_noop()));
+    let _other = tracer.start_active_span("another request");
+    captured.run(|| {
+        assert!(scope::active_context().is_empty());
+        let root = tracer.start_span("root");
+        assert_eq!(root.context().parent_id(), None);
+    });
+    assert!(closure().is_empty());
 }
 
 #[test]
