@@ -41,7 +41,7 @@ struct Cause {
 
 impl Diagnostics {
     /// Hands every line to `handler` instead of standard error. A panic of the handler is swallowed.
-    pub fn to(handler: impl Fn(&str) + Send + Sync + 'static) -> Self {
+    pub fn with_handler(handler: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self {
             inner: Arc::new(Inner {
                 handler: Box::new(handler),
@@ -115,7 +115,7 @@ pub(crate) fn write_to_stderr(line: &str) {
 impl Default for Diagnostics {
     /// To standard error, each line led by `tracehound: `.
     fn default() -> Self {
-        Self::to(|line| write_to_stderr(&format!("tracehound: {line}")))
+        Self::with_handler(|line| write_to_stderr(&format!("tracehound: {line}")))
     }
 }
 
@@ -132,8 +132,9 @@ mod tests {
     fn recording() -> (Diagnostics, Arc<Mutex<Vec<String>>>) {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let sink = lines.clone();
-        let diagnostics =
-            Diagnostics::to(move |line| sink.lock().expect("not poisoned").push(line.to_owned()));
+        let diagnostics = Diagnostics::with_handler(move |line| {
+            sink.lock().expect("not poisoned").push(line.to_owned())
+        });
         (diagnostics, lines)
     }
 
@@ -161,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_handler_that_panics_harms_nobody() {
-        let diagnostics = Diagnostics::to(|_| panic!("handler"));
+        let diagnostics = Diagnostics::with_handler(|_| panic!("handler"));
         diagnostics.say("line");
         diagnostics.warn("cause", || "line".to_owned());
     }

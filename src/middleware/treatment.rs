@@ -1,7 +1,7 @@
 //! What a layer does around the work of a request.
 
 use crate::middleware::exchange::Exchange;
-use crate::scope::with_context;
+use crate::scope::activate_context;
 use crate::span::SpanContext;
 
 /// What a layer does around the work of a request.
@@ -20,7 +20,7 @@ impl Treatment {
         match self {
             Self::Span(exchange) => exchange.run(work),
             Self::Context(context) => {
-                let _scope = with_context(context);
+                let _scope = activate_context(context);
                 work()
             }
             Self::Nothing => work(),

@@ -13,7 +13,7 @@ pub enum ReferenceType {
 /// A reference as it is reported: a type and the two ids of the span that is referred to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub struct SpanReference {
+pub struct ReportedReference {
     /// How this span depends on it.
     pub kind: ReferenceType,
     /// Its trace.
@@ -22,7 +22,7 @@ pub struct SpanReference {
     pub span_id: SpanId,
 }
 
-impl SpanReference {
+impl ReportedReference {
     /// Joins a type and the ids.
     pub fn new(kind: ReferenceType, trace_id: TraceId, span_id: SpanId) -> Self {
         Self {

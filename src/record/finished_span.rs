@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use crate::model::{Flags, LogField, LogRecord, SpanId, SpanReference, Tag, Timestamp, TraceId};
+use crate::model::{
+    Flags, LogField, LogRecord, ReportedReference, SpanId, Tag, Timestamp, TraceId,
+};
 use crate::record::encode::{Logs, References, Tags};
 use crate::record::frame::{FrameBytes, FrameExtras, FrameHeader, FrameKind, ParentReference};
 use crate::record::owned_span::OwnedSpan;
@@ -76,10 +78,14 @@ impl<'a> FinishedSpan<'a> {
     }
 
     /// The reference to the parent, where it is not among those in [`reference_bytes`](Self::reference_bytes).
-    pub(crate) fn parent_reference(&self) -> Option<SpanReference> {
+    pub(crate) fn parent_reference(&self) -> Option<ReportedReference> {
         let kind = self.header.parent_reference.kind()?;
         let parent_id = self.header.parent_id?;
-        Some(SpanReference::new(kind, self.header.trace_id, parent_id))
+        Some(ReportedReference::new(
+            kind,
+            self.header.trace_id,
+            parent_id,
+        ))
     }
 
     /// A copy that lives on.

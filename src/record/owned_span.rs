@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::model::{
-    FieldRef, Flags, LogRecord, SpanId, SpanReference, Tag, TagRef, Timestamp, TraceId,
+    FieldRef, Flags, LogRecord, ReportedReference, SpanId, Tag, TagRef, Timestamp, TraceId,
 };
 use crate::record::encode::{write_log, write_reference, write_tag};
 use crate::record::finished_span::FinishedSpan;
@@ -31,7 +31,7 @@ pub struct OwnedSpan {
     /// Its log records.
     pub logs: Vec<LogRecord>,
     /// All its references, the parent's included.
-    pub references: Vec<SpanReference>,
+    pub references: Vec<ReportedReference>,
 }
 
 impl OwnedSpan {

@@ -18,7 +18,7 @@ use crate::reporter::{MakeReporter, Reporter};
 /// use tracehound::model::{SpanId, TraceId};
 /// use tracehound::reporter::{LoggingReporter, OwnedSpan, Reporter};
 ///
-/// let mut reporter = LoggingReporter::to(|line| {
+/// let mut reporter = LoggingReporter::with_handler(|line| {
 ///     assert_eq!(line, "Span reported: 0000000000000001:0000000000000002:0:1 - checkout");
 /// });
 /// let (trace_id, span_id) = (TraceId::new(0, 1).expect("not 0"), SpanId::new(2).expect("not 0"));
@@ -35,12 +35,12 @@ impl LoggingReporter {
     pub fn new() -> Self {
         Self {
             writes_to_stderr: true,
-            ..Self::to(write_to_stderr)
+            ..Self::with_handler(write_to_stderr)
         }
     }
 
     /// Hands the lines to `handler`, on the worker's thread. In the child of a `fork` nobody gets them.
-    pub fn to(handler: impl FnMut(&str) + Send + 'static) -> Self {
+    pub fn with_handler(handler: impl FnMut(&str) + Send + 'static) -> Self {
         Self {
             handler: Box::new(handler),
             writes_to_stderr: false,
@@ -109,7 +109,7 @@ mod tests {
     fn ids_are_padded_as_the_java_client_pads_them() {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let sink = lines.clone();
-        let mut reporter = LoggingReporter::to(move |line| {
+        let mut reporter = LoggingReporter::with_handler(move |line| {
             sink.lock().expect("not poisoned").push(line.to_owned());
         });
         let rows = [

@@ -94,7 +94,7 @@ mod tests {
             process: Arc::new(Process::new("test", Vec::new())),
             keeps_uuid: true,
             metrics,
-            diagnostics: Diagnostics::to(move |line| {
+            diagnostics: Diagnostics::with_handler(move |line| {
                 said.lock().expect("not poisoned").push(line.to_owned());
             }),
             flush_interval: Duration::from_secs(3_600),

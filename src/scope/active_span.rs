@@ -55,7 +55,7 @@ pub struct ActiveSpan {
 impl ActiveSpan {
     pub(crate) fn new(span: Span) -> Self {
         Self {
-            scope: Scope::new(Active::Span(span.handle())),
+            scope: Scope::new(Active::Span(span.downgrade())),
             span,
         }
     }

@@ -85,7 +85,7 @@ impl<T> Instrumented<T> {
     /// The span; no-op where there is none, or where the future is done.
     pub fn span(&self) -> Span {
         match &self.active {
-            Some(Active::Span(span)) => span.handle(),
+            Some(Active::Span(span)) => span.downgrade(),
             _ => Span::noop(),
         }
     }
@@ -95,7 +95,7 @@ impl<T> Instrumented<T> {
     pub(crate) fn untold(inner: T, span: &Span) -> Self {
         Self {
             inner: Some(inner),
-            active: Some(Active::Span(span.handle())),
+            active: Some(Active::Span(span.downgrade())),
             is_told: false,
         }
     }
@@ -179,7 +179,7 @@ fn tell_panic(active: &mut Option<Active>) {
     if let Some(Active::Span(span)) = active {
         span.mark_panic();
         // What is left of the future still has it active when it is dropped.
-        *span = span.handle();
+        *span = span.downgrade();
     }
 }
 

@@ -13,7 +13,7 @@
 //!   [`InSpan::in_active_span`] for a future, [`capture`] for a thread pool or a callback that runs often. None of them
 //!   owns the span: a task that is left behind keeps no request open.
 //! * [`active_span`] is where tags and logs go; [`active_context`] is what requests and log lines carry on. They differ
-//!   under [`with_context`], where there is a context without a span of this process.
+//!   under [`activate_context`], where there is a context without a span of this process.
 //!
 //! ```
 //! use tracehound::prelude::*;
@@ -126,7 +126,7 @@ impl Span {
     /// Makes this span active without owning it, for one whose owner is known to stay.
     #[cfg(feature = "tower")]
     pub(crate) fn activate_lent(&self) -> Scope {
-        Scope::new(Active::Span(self.handle()))
+        Scope::new(Active::Span(self.downgrade()))
     }
 
     /// Runs `f` with this span active, and returns what `f` returns. The span stays open.
@@ -144,7 +144,7 @@ impl Span {
     /// # Ok::<(), tracehound::tracer::BuildError>(())
     /// ```
     pub fn in_scope<R>(&self, f: impl FnOnce() -> R) -> R {
-        let _scope = Scope::new(Active::Span(self.handle()));
+        let _scope = Scope::new(Active::Span(self.downgrade()));
         f()
     }
 }
@@ -152,12 +152,12 @@ impl Span {
 /// The active span of this thread, as a handle that does not own it; the no-op span where there is none.
 pub fn active_span() -> Span {
     stack::top(|active| match active {
-        Some(Active::Span(span)) => span.handle(),
+        Some(Active::Span(span)) => span.downgrade(),
         _ => Span::noop(),
     })
 }
 
-/// The context that is active on this thread: that of the active span, or the one of [`with_context`]; empty where there
+/// The context that is active on this thread: that of the active span, or the one of [`activate_context`]; empty where there
 /// is none. It is the parent of a span that starts here.
 ///
 /// For what has to go on even where no span of this process is active: log lines with the id of the trace, and a
@@ -167,13 +167,13 @@ pub fn active_span() -> Span {
 /// use std::collections::HashMap;
 /// use tracehound::prelude::*;
 /// use tracehound::reporter::NullReporter;
-/// use tracehound::scope::{active_context, with_context};
+/// use tracehound::scope::{active_context, activate_context};
 /// use tracehound::JaegerTracer;
 ///
 /// let tracer = JaegerTracer::builder("relay").reporter(NullReporter::new()).build()?;
 /// let received: HashMap<_, _> = [("uber-trace-id".to_owned(), "1f:2e:0:1".to_owned())].into();
 /// let context = tracer.extract(&received)?.unwrap_or_default();
-/// let _scope = with_context(&context);
+/// let _scope = activate_context(&context);
 ///
 /// let log_line = format!("trace={} relayed", active_context().to_trace_id());
 /// assert_eq!(log_line, "trace=000000000000001f relayed");
@@ -210,7 +210,7 @@ pub fn with_active_span<R>(f: impl FnOnce(&Span) -> R) -> R {
 /// another process whose own span does not exist here.
 ///
 /// [`active_context`] gives it back; [`active_span`] is a no-op, as there is no span to set tags on.
-pub fn with_context(context: &SpanContext) -> Scope {
+pub fn activate_context(context: &SpanContext) -> Scope {
     Scope::new(Active::Context(context.clone()))
 }
 

@@ -17,7 +17,7 @@ impl Active {
     /// Returns a copy that does not own the span.
     pub(crate) fn lent(&self) -> Self {
         match self {
-            Self::Span(span) => Self::Span(span.handle()),
+            Self::Span(span) => Self::Span(span.downgrade()),
             Self::Context(context) => Self::Context(context.clone()),
         }
     }

@@ -181,7 +181,7 @@ impl Span {
 
     /// A handle that does not own the span: keeping it keeps nothing open.
     #[inline]
-    pub fn handle(&self) -> Self {
+    pub fn downgrade(&self) -> Self {
         Self {
             inner: self.inner.as_ref().map(SpanRef::handle),
         }

@@ -2,7 +2,7 @@
 //!
 //! A [`Span`] is a handle. Those that [`start`](crate::tracer::SpanBuilder::start) and `clone` give own the span:
 //! it finishes at [`Span::finish`], or when its last owner is dropped. Those that
-//! [`active_span`](crate::scope::active_span) and [`Span::handle`] give do not own it, so a task that is left
+//! [`active_span`](crate::scope::active_span) and [`Span::downgrade`] give do not own it, so a task that is left
 //! behind keeps no request open. After the end every method does nothing; only the context stays.
 //!
 //! ```

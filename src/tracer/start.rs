@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::clock::WallTime;
 use crate::metrics::Counter;
-use crate::model::{Flags, ReferenceType, SpanId, SpanReference, TagRef, TraceId, tags};
+use crate::model::{Flags, ReferenceType, ReportedReference, SpanId, TagRef, TraceId, tags};
 use crate::record::{
     FrameKind, Lifecycle as _, LocalTrace, ParentReference, Question, SpanBuffer, SpanCell, wall,
 };
@@ -209,10 +209,9 @@ fn start_any(core: &Arc<Core>, mut options: StartSpanOptions<'_>, ticks: u64) ->
         && origin.debug_id.is_some()
         && core.allows_debug(options.operation_name());
     let anchor = origin.parent.as_ref().and_then(|parent| parent.anchor);
-    let parent = origin
-        .parent
-        .as_ref()
-        .map(|parent| SpanReference::new(ReferenceType::ChildOf, parent.trace_id, parent.span_id));
+    let parent = origin.parent.as_ref().map(|parent| {
+        ReportedReference::new(ReferenceType::ChildOf, parent.trace_id, parent.span_id)
+    });
     let (mut seed, decision) = identity(core, origin.parent.take(), options.context(), is_forced);
     seed.joins = seed.is_local_root && !seed.is_new_trace && options.is_server();
     seed.ticks = ticks;
@@ -406,7 +405,7 @@ fn complete(core: &Core, start_tags: StartTags<'_>, mut cell: Box<SpanCell>, see
 fn push_references(
     buffer: &mut SpanBuffer,
     references: &[Reference],
-    active_parent: Option<SpanReference>,
+    active_parent: Option<ReportedReference>,
 ) {
     if references.is_empty() {
         if let Some(reference) = active_parent {
@@ -416,7 +415,7 @@ fn push_references(
     }
     for Reference { kind, context } in references {
         if let (Some(trace_id), Some(span_id)) = (context.trace_id(), context.span_id()) {
-            buffer.push_reference(&SpanReference::new(*kind, trace_id, span_id));
+            buffer.push_reference(&ReportedReference::new(*kind, trace_id, span_id));
         }
     }
 }

@@ -401,7 +401,7 @@ async fn nested(tracer: JaegerTracer, depth: u32) {
             assert_eq!(active(), context);
         }
     }
-    .in_span(span.handle())
+    .in_span(span.downgrade())
     .await;
 }
 
@@ -562,7 +562,7 @@ fn a_context_without_a_span_goes_on_and_has_an_id_for_the_log() {
     assert!(scope::active_context().is_empty());
     let received = tracer.start_span("upstream").context();
     let received = received.with_baggage_item("user", "42");
-    let scope = scope::with_context(&received);
+    let scope = scope::activate_context(&received);
     assert!(active_span().is_noop(), "there is no span of ours");
     assert_eq!(scope::active_context(), received);
     let trace_id = scope::active_context().to_trace_id();
@@ -622,7 +622,7 @@ fn a_future_that_panics_marks_its_span_once_and_ends_the_one_that_it_owns() {
 
     let lent = tracer.start_span("lent");
     let mut fails = || -> Pin<Box<dyn Future<Output = ()>>> {
-        Box::pin(async { panic!("on purpose") }.in_span(lent.handle()))
+        Box::pin(async { panic!("on purpose") }.in_span(lent.downgrade()))
     };
     drop(caught(&mut fails));
     assert_eq!(spans.spans().len(), 1, "its owner ends it");
@@ -632,7 +632,7 @@ fn a_future_that_panics_marks_its_span_once_and_ends_the_one_that_it_owns() {
         let span = tracer.start_span("unwound");
         let tracer = tracer.clone();
         Box::pin(async move {
-            let handle = span.handle();
+            let handle = span.downgrade();
             let work = async {
                 let _inner = tracer.start_span("in its way");
                 panic!("on purpose");
@@ -691,7 +691,7 @@ fn a_future_that_is_dropped_before_its_end_says_so() {
     });
     drop(forever().in_span(tracer.start_span("never polled")));
     let inside = tracer.start_span("ends with what is inside");
-    let handle = inside.handle();
+    let handle = inside.downgrade();
     drop(
         async move {
             let _owned = inside;

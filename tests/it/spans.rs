@@ -290,7 +290,7 @@ fn the_last_owner_finishes_the_span() {
 fn a_handle_keeps_no_span_open() {
     let (tracer, spans) = recording_tracer();
     let span = tracer.start_span("s");
-    let handle = span.handle();
+    let handle = span.downgrade();
     let handles_clone = handle.clone();
     handle.set_tag("by", "handle");
     drop(span);
@@ -456,7 +456,7 @@ fn said(
     let lines = Arc::new(Mutex::new(Vec::new()));
     let heard = lines.clone();
     let (builder, _) = recording_builder();
-    let builder = builder.diagnostics(Diagnostics::to(move |line| {
+    let builder = builder.diagnostics(Diagnostics::with_handler(move |line| {
         heard.lock().unwrap().push(line.to_owned());
     }));
     act(with(builder).build().expect("named"));
@@ -642,14 +642,14 @@ fn a_span_finishes_where_it_stands() {
     };
     connection.span.finish_by_ref();
     assert_eq!(spans.spans().len(), 1);
-    let handle = connection.span.handle();
+    let handle = connection.span.downgrade();
     handle.finish_by_ref();
     assert_eq!(tracer.metrics().get(Counter::FinishedTwice), 1);
     drop(connection);
     assert_eq!(spans.spans().len(), 1);
     // A handle that does not own ends it, too.
     let owner = tracer.start_span("owner");
-    owner.handle().finish_by_ref();
+    owner.downgrade().finish_by_ref();
     assert_eq!(spans.spans().len(), 2);
     assert!(!owner.is_recording());
     Span::noop().finish_by_ref();

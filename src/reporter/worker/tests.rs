@@ -45,7 +45,7 @@ fn start_with(
         process: Arc::new(Process::new("test", Vec::new())),
         keeps_uuid: true,
         metrics,
-        diagnostics: Diagnostics::to(move |line| {
+        diagnostics: Diagnostics::with_handler(move |line| {
             said.lock().expect("not poisoned").push(line.to_owned());
         }),
         flush_interval: Duration::from_secs(3_600),
