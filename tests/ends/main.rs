@@ -23,6 +23,8 @@ mod fork;
 mod fork_load;
 mod hostile;
 #[cfg(all(unix, feature = "udp"))]
+mod lines;
+#[cfg(all(unix, feature = "udp"))]
 mod process;
 #[cfg(target_os = "linux")]
 mod quiet;
@@ -99,6 +101,9 @@ fn forks() -> Vec<Scene> {
         fork_load: [
             ids_of_children_never_repeat,
             children_forked_under_load_wait_for_nobody,
+        ],
+        lines: [
+            tracers_that_reach_nobody_say_so_once_a_destination,
         ],
     }
 }
