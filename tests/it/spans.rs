@@ -656,6 +656,28 @@ fn a_span_finishes_where_it_stands() {
 }
 
 #[test]
+fn an_id_source_that_panics_is_named_and_its_ids_are_random() {
+    let (lines, said) = std::sync::mpsc::channel();
+    let (builder, spans) = recording_builder();
+    let tracer = builder
+        .id_source(|| panic!("on purpose"))
+        .diagnostics(Diagnostics::with_handler(move |line| {
+            let _ = lines.send(line.to_owned());
+        }))
+        .build()
+        .expect("named");
+    for _ in 0..3 {
+        tracer.start_span("s").finish();
+    }
+    let ids: std::collections::HashSet<_> =
+        spans.spans().into_iter().map(|span| span.span_id).collect();
+    assert_eq!(ids.len(), 3);
+    let said: Vec<_> = said.try_iter().collect();
+    assert_eq!(said, ["the id source panicked during the start of a span"]);
+    assert_eq!(tracer.metrics().get(Counter::CallbackPanics), 3);
+}
+
+#[test]
 fn an_error_is_logged_on_its_way() {
     let (tracer, spans) = recording_tracer();
     let span = tracer.start_span("s");
