@@ -165,5 +165,6 @@ pub(crate) fn from_wire(span: thrift::Span) -> Option<OwnedSpan> {
         tags: span.tags,
         logs: span.logs.into_iter().map(log).collect(),
         references,
+        process: None,
     })
 }

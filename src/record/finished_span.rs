@@ -104,6 +104,7 @@ impl<'a> FinishedSpan<'a> {
                 .map(|log| LogRecord::new(log.timestamp, owned_tags(log.fields)))
                 .collect(),
             references: self.references().collect(),
+            process: None,
         }
     }
 

@@ -1,8 +1,10 @@
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{
-    FieldRef, Flags, LogRecord, ReportedReference, SpanId, Tag, TagRef, Timestamp, TraceId,
+    FieldRef, Flags, LogRecord, Process, ReportedReference, SpanId, Tag, TagRef, Timestamp,
+    TraceId, tags,
 };
 use crate::record::encode::{write_log, write_reference, write_tag};
 use crate::record::finished_span::FinishedSpan;
@@ -32,6 +34,8 @@ pub struct OwnedSpan {
     pub logs: Vec<LogRecord>,
     /// All its references, the parent's included.
     pub references: Vec<ReportedReference>,
+    /// The service that made it, if a reporter that is attached to a tracer has kept it.
+    pub process: Option<Arc<Process>>,
 }
 
 impl OwnedSpan {
@@ -48,6 +52,7 @@ impl OwnedSpan {
             tags: Vec::new(),
             logs: Vec::new(),
             references: Vec::new(),
+            process: None,
         }
     }
 
@@ -93,6 +98,21 @@ impl OwnedSpan {
             log_count: self.logs.len() as u32,
         };
         look(&FinishedSpan::new(header, bytes))
+    }
+
+    /// Returns the name of the service that made the span, or `""` if [`process`](Self::process) is not known.
+    pub fn service_name(&self) -> &str {
+        self.process
+            .as_ref()
+            .map_or("", |process| &process.service_name)
+    }
+
+    /// Returns whether the span is marked as failed: its tag `error` is `true`.
+    pub fn is_error(&self) -> bool {
+        matches!(
+            self.tag(tags::ERROR),
+            Some(TagRef::Bool(true) | TagRef::String("true"))
+        )
     }
 
     /// The value of a tag.
