@@ -1,5 +1,4 @@
 use std::borrow::Cow;
-use std::error::Error;
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::SystemTime;
@@ -7,7 +6,7 @@ use std::time::SystemTime;
 use crate::model::{FieldRef, Flags, TagValue, field, tags};
 use crate::record::{SpanCell, SpanRef};
 use crate::span::recording;
-use crate::span::{IntoTag, SpanContext, TakeContext, ToSpanContext};
+use crate::span::{ErrorLike, IntoTag, SpanContext, TakeContext, ToSpanContext};
 
 /// A handle to one unit of work. See the [module](crate::span) for who finishes it.
 ///
@@ -138,17 +137,18 @@ impl Span {
     /// Marks the span as failed and writes a log record: `event=error`, `message`, `error.kind` where the
     /// type is known, and `error.object`, the message with those of its causes that it does not quote.
     ///
-    /// Returns nothing, so that it fits into `inspect_err`.
+    /// Takes errors of any type, boxed ones, and reports of `anyhow` and `eyre`: see [`ErrorLike`]. Returns nothing, so that
+    /// it fits into `inspect_err`.
     ///
     /// ```
+    /// use std::error::Error;
+    ///
     /// # let span = tracehound::Span::noop();
     /// let port = "x".parse::<u16>().inspect_err(|error| span.log_error(error));
-    /// let error = port.expect_err("not a number");
-    /// tracehound::Span::noop().log_error(&error);
-    /// let boxed: Box<dyn std::error::Error> = error.into();
-    /// tracehound::Span::noop().log_error(&*boxed);
+    /// let boxed: Result<u16, Box<dyn Error>> = port.map_err(Into::into);
+    /// assert!(boxed.inspect_err(|error| span.log_error(error)).is_err());
     /// ```
-    pub fn log_error<E: Error + ?Sized>(&self, error: &E) {
+    pub fn log_error<const FORM: u8>(&self, error: &(impl ErrorLike<FORM> + ?Sized)) {
         if let Some(cell) = self.cell().filter(|cell| cell.is_recording()) {
             recording::log_error(cell, error);
         }

@@ -25,6 +25,7 @@
 //! ```
 
 mod context;
+mod error_like;
 mod error_text;
 mod handle;
 mod into_tag;
@@ -33,6 +34,7 @@ mod reference;
 
 pub(crate) use context::Decision;
 pub use context::{SpanContext, TakeContext, ToSpanContext};
+pub use error_like::ErrorLike;
 #[cfg(feature = "tower")]
 pub(crate) use error_text::with_causes;
 pub use handle::Span;
