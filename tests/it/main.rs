@@ -46,6 +46,7 @@ mod references;
 mod remote_reporting;
 mod sampling;
 mod scopes;
+mod snippets;
 mod span_strain;
 mod span_vectors;
 mod spans;
