@@ -43,9 +43,22 @@ impl<E: Error + ?Sized> ErrorLike<0> for E {
 
     fn kind(&self) -> Option<&'static str> {
         let name = type_name::<E>();
-        (!name.starts_with("dyn ")).then_some(name)
+        let mut pointee = name;
+        while let Some(rest) = POINTERS.iter().find_map(|it| pointee.strip_prefix(it)) {
+            pointee = rest;
+        }
+        (!pointee.starts_with("dyn ")).then_some(name)
     }
 }
+
+/// The beginnings of names of types that are errors because they point to one.
+const POINTERS: [&str; 5] = [
+    "&",
+    "mut ",
+    "alloc::boxed::Box<",
+    "alloc::rc::Rc<",
+    "alloc::sync::Arc<",
+];
 
 macro_rules! boxed {
     ($($ty:ty)*) => {$(
