@@ -1,9 +1,9 @@
-//! Tests of what a program traces: which spans there are, whose child each is, what they say.
+//! Tests of the traces of a program: its spans, their parents and their tags.
 //!
 //! Learnt: an `InMemoryReporter` keeps spans for assertions, and waits for them by itself: no sleep. Its `tree()` compares the
 //! shape of whole traces in one line; assert on shapes, not on ids, which are random. A `ManualClock` makes durations exact.
 //!
-//! Run: `cargo run --example testing`. In a project of yours each of the functions below `main` is a `#[test]`.
+//! Run: `cargo run --example testing`. In your project, each of the functions below `main` is a `#[test]`.
 //!
 //! Change: have `check_out` reserve before it charges. Which of the assertions notices, and should it?
 
