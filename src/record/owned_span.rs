@@ -10,36 +10,55 @@ use crate::record::encode::{write_log, write_reference, write_tag};
 use crate::record::finished_span::FinishedSpan;
 use crate::record::frame::{FrameBytes, FrameHeader, FrameKind};
 
-/// A finished span with everything in it: what [`InMemoryReporter`](crate::reporter::InMemoryReporter) keeps.
+/// A finished span that owns its data. [`InMemoryReporter`](crate::reporter::InMemoryReporter) keeps such spans.
+///
+/// ```
+/// use tracehound::prelude::*;
+/// use tracehound::reporter::InMemoryReporter;
+/// use tracehound::sampler::ConstSampler;
+///
+/// let spans = InMemoryReporter::new();
+/// let tracer = JaegerTracer::builder("shop")
+///     .sampler(ConstSampler::new(true))
+///     .reporter(spans.clone())
+///     .build()?;
+/// tracer.start_span("charge").set_tag("cents", 4_200).log_error(&std::fmt::Error);
+///
+/// let charge = spans.find("charge").expect("charged");
+/// assert_eq!(charge.service_name(), "shop");
+/// assert_eq!(charge.tag("cents"), Some(4_200.into()));
+/// assert!(charge.is_error());
+/// # Ok::<(), tracehound::tracer::BuildError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OwnedSpan {
-    /// The trace.
+    /// The trace that the span is part of.
     pub trace_id: TraceId,
-    /// The span.
+    /// The id of the span.
     pub span_id: SpanId,
-    /// The span that it depends on, if any.
+    /// The parent, if there is one.
     pub parent_id: Option<SpanId>,
-    /// The flags at its end.
+    /// The flags at the end of the span.
     pub flags: Flags,
-    /// The operation name at its end.
+    /// The operation name at the end of the span.
     pub operation_name: String,
-    /// When it started.
+    /// The time of the start.
     pub start: Timestamp,
-    /// How long it took.
+    /// The time from start to end, at least 1 µs.
     pub duration: Duration,
-    /// Its tags, each key once.
+    /// The tags, each key once.
     pub tags: Vec<Tag>,
-    /// Its log records.
+    /// The log records.
     pub logs: Vec<LogRecord>,
-    /// All its references, the parent's included.
+    /// The references, that to the parent included.
     pub references: Vec<ReportedReference>,
-    /// The service that made it, if a reporter that is attached to a tracer has kept it.
+    /// The service that made the span. `None` unless a reporter of a tracer has kept the span.
     pub process: Option<Arc<Process>>,
 }
 
 impl OwnedSpan {
-    /// A span of one microsecond at the epoch, sampled, with nothing in it.
+    /// A sampled span of 1 µs at the Unix epoch, without tags, logs and references.
     pub fn new(trace_id: TraceId, span_id: SpanId, operation_name: impl Into<String>) -> Self {
         Self {
             trace_id,
@@ -56,7 +75,8 @@ impl OwnedSpan {
         }
     }
 
-    /// Shows this span to `look` as the worker shows one to a reporter: the way to test a reporter or a sender by hand.
+    /// Calls `look` with this span in the form in which the worker gives spans to a reporter. Use it to test a reporter or a
+    /// sender without a tracer.
     ///
     /// ```
     /// use tracehound::model::{SpanId, TraceId};
@@ -115,7 +135,7 @@ impl OwnedSpan {
         )
     }
 
-    /// The value of a tag.
+    /// Returns the value of a tag.
     pub fn tag(&self, key: &str) -> Option<TagRef<'_>> {
         self.tags
             .iter()
@@ -123,7 +143,7 @@ impl OwnedSpan {
             .map(|tag| tag.value.as_ref())
     }
 
-    /// The text of a tag; empty where there is none.
+    /// Returns the value of a tag as text, or `""` if the tag is not set.
     pub fn tag_text(&self, key: &str) -> Cow<'_, str> {
         match self.tag(key) {
             Some(TagRef::String(text)) => Cow::Borrowed(text),

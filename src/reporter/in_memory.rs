@@ -8,15 +8,14 @@ use crate::record::FinishedSpan;
 use crate::reporter::{MakeReporter, OwnedSpan, Reporter, WorkerHandle};
 use crate::sync::PerProcess;
 
-/// How long a reader waits for the worker.
+/// The longest time that a reader waits for the worker.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Keeps spans, for tests. Clones share them, and one may serve several tracers.
+/// A reporter that keeps spans, for tests. Clones share the spans, and one reporter may serve several tracers.
 ///
-/// What is read is whole: before each look the worker hands over every span that was finished until then
-/// (waited for at most five seconds). Spans are in the order of their finish, as far as one thread finished
-/// them. They stay until [`InMemoryReporter::clear`] or [`InMemoryReporter::take`], past the tracer's end. In the child of
-/// a `fork` there are those that finished there.
+/// Tests need not wait: before each read, the worker hands over every span that has finished (the read waits for at most
+/// five seconds). Spans of one thread are in the order of their finish. They stay until [`InMemoryReporter::clear`] or
+/// [`InMemoryReporter::take`], also after the tracer's end. A forked child has only the spans that finished there.
 ///
 /// ```
 /// use tracehound::JaegerTracer;
@@ -43,7 +42,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct InMemoryReporter {
     shared: Arc<PerProcess<Shared>>,
-    /// Set in the clone that a tracer has.
+    /// Set only in the clone that a tracer owns.
     process: Option<Arc<Process>>,
 }
 
@@ -54,23 +53,23 @@ struct Shared {
 }
 
 impl InMemoryReporter {
-    /// Starts with no spans.
+    /// A reporter without spans.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Forgets what was finished until now.
+    /// Removes the spans that have finished until now.
     pub fn clear(&self) {
         self.take();
     }
 
-    /// Returns what was finished until now and forgets it.
+    /// Returns and removes the spans that have finished until now.
     pub fn take(&self) -> Vec<OwnedSpan> {
         self.drain();
         std::mem::take(&mut *self.lock())
     }
 
-    /// Returns what was finished until now.
+    /// Returns copies of the spans that have finished until now.
     pub fn spans(&self) -> Vec<OwnedSpan> {
         self.drain();
         self.lock().clone()
@@ -116,7 +115,7 @@ impl InMemoryReporter {
     }
 
     fn drain(&self) {
-        // Asked without the locks, which the worker needs meanwhile.
+        // The locks are free during the wait, because the worker needs them.
         let workers = self.shared().workers.lock();
         let workers = workers.unwrap_or_else(PoisonError::into_inner).clone();
         for worker in workers {

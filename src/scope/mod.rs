@@ -1,19 +1,19 @@
-//! Which span is active here.
+//! The active span of a thread, and how it gets into other threads and into tasks.
 //!
 //! [`Span::activate`](crate::Span::activate) makes a span active on this thread until the [`Scope`] that it
-//! returns is dropped; spans that start meanwhile are its children. The scope owns the span as a clone does, so the span
+//! returns is dropped. Spans that start meanwhile are its children. The scope owns the span as a clone does, so the span
 //! stays open at least as long, unless [`Span::finish`](crate::Span::finish) ends it.
 //!
 //! * A function that is one span: [`start_active_span`](crate::TracerExt::start_active_span) gives an [`ActiveSpan`],
 //!   span and scope in one value. A block: [`Span::in_scope`](crate::Span::in_scope).
-//! * Within a future a scope must not be held across an `.await`: the future may go on another thread. It is
-//!   `!Send`, so a future that tries cannot be spawned on a multi-threaded runtime. Use
-//!   [`InSpan`] instead, which activates the span in each poll.
+//! * In a future a scope must not be held across an `.await`, because the future may continue on another thread. A scope is
+//!   `!Send`, so such a future cannot be spawned on a multi-threaded runtime. Use [`InSpan`] instead, which activates the
+//!   span in each poll.
 //! * Into a thread or a task, context is handed over: [`in_active_span`] for a closure, [`spawn`] for a thread,
 //!   [`InSpan::in_active_span`] for a future, [`capture`] for a thread pool or a callback that runs often. None of them
 //!   owns the span: a task that is left behind keeps no request open.
-//! * [`active_span`] is where tags and logs go; [`active_context`] is what requests and log lines carry on. They differ
-//!   under [`activate_context`], where there is a context without a span of this process.
+//! * [`active_span`] takes tags and logs; [`active_context`] goes into requests and log lines. They differ under
+//!   [`activate_context`], which makes a context active without a span of this process.
 //!
 //! ```
 //! use tracehound::prelude::*;
@@ -149,7 +149,13 @@ impl Span {
     }
 }
 
-/// The active span of this thread, as a handle that does not own it; the no-op span where there is none.
+/// Returns the active span of this thread, as a handle that does not own it. Without one, returns the no-op span.
+///
+/// ```
+/// use tracehound::scope::active_span;
+///
+/// active_span().set_tag("items", 3).log_event("cart read");
+/// ```
 pub fn active_span() -> Span {
     stack::top(|active| match active {
         Some(Active::Span(span)) => span.downgrade(),
@@ -157,11 +163,11 @@ pub fn active_span() -> Span {
     })
 }
 
-/// The context that is active on this thread: that of the active span, or the one of [`activate_context`]; empty where there
-/// is none. It is the parent of a span that starts here.
+/// Returns the active context of this thread: that of the active span, or the one of [`activate_context`], else an empty
+/// one. It is the parent of a span that starts here.
 ///
-/// For what has to go on even where no span of this process is active: log lines with the id of the trace, and a
-/// consumer that forwards what it was sent.
+/// Use it for what must continue the trace even if no span of this process is active: log lines with the id of the trace,
+/// and a consumer that forwards what it was sent.
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -191,9 +197,10 @@ pub fn active_context() -> SpanContext {
     }
 }
 
-/// Runs `f` on the active span of this thread. A call on the span is shorter without: `active_span().set_tag("items", 3);`.
+/// Calls `f` with the active span of this thread, and returns what `f` returns. For a single call,
+/// `active_span().set_tag("items", 3)` is shorter.
 ///
-/// What `f` returns cannot borrow the span, so calls that return it for the next one take a block.
+/// The value that `f` returns cannot borrow the span. Methods such as `set_tag` return the span, so they need a block:
 ///
 /// ```
 /// use tracehound::scope::with_active_span;
@@ -206,21 +213,21 @@ pub fn with_active_span<R>(f: impl FnOnce(&Span) -> R) -> R {
     f(&active_span())
 }
 
-/// Makes a context active as if it were a span: spans that start meanwhile are its children. For a parent in
-/// another process whose own span does not exist here.
+/// Makes a context active on this thread until the scope is dropped. Spans that start meanwhile are its children. Use it for
+/// a parent in another process, if no span of this process stands for it.
 ///
-/// [`active_context`] gives it back; [`active_span`] is a no-op, as there is no span to set tags on.
+/// [`active_context`] returns the context; [`active_span`] returns the no-op span, as there is no span to set tags on.
 pub fn activate_context(context: &SpanContext) -> Scope {
     Scope::new(Active::Context(context.clone()))
 }
 
-/// Looks at the parent that a span has which starts here without being told of one. `look` runs nothing of the user's.
+/// Calls `look` with the default parent of a span that starts here. `look` must not run user code.
 #[inline(always)]
 pub(crate) fn with_active_parent<R>(look: impl FnOnce(Option<&Active>) -> R) -> R {
     stack::top(look)
 }
 
-/// The parent that a span has which starts here without being told of one.
+/// Returns the default parent of a span that starts here, without owning it.
 pub(crate) fn active_parent() -> Option<Active> {
     stack::top(|active| active.map(Active::lent))
 }

@@ -2,8 +2,8 @@ use std::thread::{self, JoinHandle};
 
 use crate::scope::capture;
 
-/// Wraps a closure that will run elsewhere, on another thread or in a pool: what is active here, now, is
-/// active there while it runs. [`capture`] is for closures that run more than once or take arguments.
+/// Wraps a closure that will run elsewhere, on another thread or in a pool: the span that is active here and now is
+/// active there while the closure runs. [`capture`] is for closures that run more than once or take arguments.
 ///
 /// ```
 /// use std::thread;
@@ -27,11 +27,12 @@ pub fn in_active_span<R>(f: impl FnOnce() -> R) -> impl FnOnce() -> R {
     }
 }
 
-/// [`std::thread::spawn`] with [`in_active_span`].
+/// Starts a thread in which the span is active that is active here. Like [`std::thread::spawn`], but with
+/// [`in_active_span`].
 ///
 /// # Panics
 ///
-/// As `std::thread::spawn`, where no thread can be had.
+/// If the system has no thread left, as `std::thread::spawn` does.
 pub fn spawn<F, R>(f: F) -> JoinHandle<R>
 where
     F: FnOnce() -> R + Send + 'static,

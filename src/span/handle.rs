@@ -8,29 +8,29 @@ use crate::record::{SpanCell, SpanRef};
 use crate::span::recording;
 use crate::span::{ErrorLike, IntoTag, SpanContext, TakeContext, ToSpanContext};
 
-/// A handle to one unit of work. See the [module](crate::span) for who finishes it.
+/// A handle to a span, which is one unit of work. The [module](crate::span) says which handle finishes it.
 ///
-/// A no-op span ([`Span::noop`]) costs one branch a call.
-#[must_use = "a span that is dropped at once measures nothing"]
+/// On a no-op span ([`Span::noop`]) a call costs one branch.
+#[must_use = "a span that is dropped at once measures nothing: bind it to a name, and not to `_`"]
 #[derive(Clone)]
 pub struct Span {
     inner: Option<SpanRef>,
 }
 
 impl Span {
-    /// The span of a tracer that is off, and what there is where nothing is active.
+    /// Returns the no-op span: that of a tracer that is off, and the active span of a thread that has none.
     #[inline]
     pub const fn noop() -> Self {
         Self { inner: None }
     }
 
-    /// Whether this is the no-op span.
+    /// Returns whether this is the no-op span.
     #[inline]
     pub const fn is_noop(&self) -> bool {
         self.inner.is_none()
     }
 
-    /// What identifies the span, with its baggage as of now. Valid for ever.
+    /// Returns the context of the span: its ids, its flags, and its baggage as of now. It stays valid after the span's end.
     #[inline]
     pub fn context(&self) -> SpanContext {
         let Some(cell) = self.cell() else {
@@ -43,16 +43,16 @@ impl Span {
         }
     }
 
-    /// Whether tags and logs are kept: the trace is sampled or undecided, and the span is open.
+    /// Returns whether the span keeps tags and logs: it is open, and its trace is sampled or undecided.
     ///
-    /// Ask before work that is only done for a tag; [`Span::set_tag_with`] does.
+    /// Ask before you do work only for a tag. [`Span::set_tag_with`] asks for you.
     #[inline]
     pub fn is_recording(&self) -> bool {
         self.cell().is_some_and(SpanCell::is_recording)
     }
 
-    /// Replaces the operation name: the most general text that still names a class of spans
-    /// (`get_account`, not `get_account/792`).
+    /// Replaces the operation name. A good name is the most general one that still tells a class of spans
+    /// from others: `get_account`, not `get_account/792`.
     pub fn set_operation_name(&self, name: impl Into<Cow<'static, str>>) -> &Self {
         if let Some(cell) = self.cell() {
             recording::set_operation_name(cell, name.into());
@@ -60,9 +60,9 @@ impl Span {
         self
     }
 
-    /// Sets a tag; the last value of a key wins. `None` sets nothing. [`IntoTag`] lists what can be a value.
+    /// Sets a tag. The last value of a key wins; `None` sets nothing. [`IntoTag`] lists the types of values.
     ///
-    /// The tag `sampling.priority` also decides on the trace: above 0 it is kept, at 0 it is not.
+    /// The tag `sampling.priority` also decides on the trace: above 0 the trace is kept, at 0 it is not.
     ///
     /// ```
     /// use tracehound::Span;
@@ -77,8 +77,8 @@ impl Span {
         self
     }
 
-    /// Sets a tag whose value costs something to make: `make` runs only if the span is recording, or open and the key is
-    /// `sampling.priority`. If it panics, the panic is caught and counted, and no tag is set.
+    /// Sets a tag whose value is costly to make. `make` runs only if the span is recording, or if it is open and the key is
+    /// `sampling.priority`. If `make` panics, the panic is caught and counted, and no tag is set.
     ///
     /// ```
     /// # let query = "SELECT 1";
@@ -97,7 +97,7 @@ impl Span {
         self
     }
 
-    /// Writes a log record with the time of now.
+    /// Writes a log record with the current time.
     ///
     /// ```
     /// use tracehound::Span;
@@ -112,7 +112,7 @@ impl Span {
         self
     }
 
-    /// Writes a log record with a time of your own. It should lie within the span; nobody checks.
+    /// Writes a log record with a time of your own. The time should lie within the span, which is not checked.
     ///
     /// A time before 1970 or after February 2116 is moved to the nearest one within, and counted
     /// ([`Counter::ClampedTimes`](crate::metrics::Counter)).
@@ -128,14 +128,14 @@ impl Span {
         self
     }
 
-    /// Writes a log record with the one field `event`.
+    /// Writes a log record whose only field is `event`.
     #[inline]
     pub fn log_event(&self, event: &str) -> &Self {
         self.log([field(tags::EVENT, event)])
     }
 
-    /// Marks the span as failed and writes a log record: `event=error`, `message`, `error.kind` where the
-    /// type is known, and `error.object`, the message with those of its causes that it does not quote.
+    /// Marks the span as failed (`error=true`) and writes a log record: `event=error`, `message`, `error.kind` if the
+    /// type is known, and `error.object`, which is the message and those of its causes that the message does not quote.
     ///
     /// Takes errors of any type, boxed ones, and reports of `anyhow` and `eyre`: see [`ErrorLike`]. Returns nothing, so that
     /// it fits into `inspect_err`.
@@ -154,10 +154,17 @@ impl Span {
         }
     }
 
-    /// Sets a baggage item on this span: spans that are started from it afterwards have it too, in this
+    /// Sets a baggage item on this span. Spans that are started from it afterwards have the item too, in this
     /// process and in others. Also writes a log record (`event=baggage`).
     ///
-    /// An item beyond a limit of [`Baggage`](crate::model::Baggage) is refused and counted.
+    /// An item that exceeds a limit of [`Baggage`](crate::model::Baggage) is refused and counted.
+    ///
+    /// ```
+    /// use tracehound::Span;
+    ///
+    /// let span = Span::noop();
+    /// span.set_baggage_item("user-id", "4711");
+    /// ```
     pub fn set_baggage_item(&self, key: &str, value: &str) -> &Self {
         if let Some(cell) = self.cell() {
             recording::set_baggage_item(cell, key, value);
@@ -173,13 +180,15 @@ impl Span {
         self
     }
 
-    /// The value of a baggage item.
+    /// Returns the value of a baggage item.
     pub fn baggage_item(&self, key: &str) -> Option<String> {
         self.cell()
             .and_then(|cell| cell.baggage().get(key).map(str::to_owned))
     }
 
-    /// A handle that does not own the span: keeping it keeps nothing open.
+    /// Returns a handle that does not own the span: the span can finish while this handle lives.
+    ///
+    /// For a task or a cache that should add to a span but not keep it open.
     #[inline]
     pub fn downgrade(&self) -> Self {
         Self {
@@ -187,7 +196,7 @@ impl Span {
         }
     }
 
-    /// Finishes the span now, whoever else holds a handle. A second time is ignored and counted.
+    /// Finishes the span now, even if there are other handles. A second call is ignored and counted.
     #[inline]
     pub fn finish(mut self) {
         if let Some(span) = self.inner.take() {
@@ -195,7 +204,7 @@ impl Span {
         }
     }
 
-    /// As [`finish`](Self::finish), for a span that cannot be moved out of where it is: the field of a struct, or behind a
+    /// Finishes the span like [`finish`](Self::finish), but by reference: for a span in the field of a struct, or behind a
     /// reference.
     ///
     /// ```
@@ -218,7 +227,7 @@ impl Span {
 
     /// Finishes the span with an end time of your own.
     ///
-    /// A time before the start is moved to the start, one after February 2116 to there. Both are counted
+    /// A time before the start is moved to the start, a time after February 2116 to that month. Both are counted
     /// ([`Counter::ClampedTimes`](crate::metrics::Counter)).
     #[inline]
     pub fn finish_at(mut self, time: SystemTime) {
@@ -227,7 +236,7 @@ impl Span {
         }
     }
 
-    /// Notes a panic in the work of this span, which another handle may own.
+    /// Marks the span after a panic in its work, on any handle.
     #[cold]
     pub(crate) fn mark_panic(&self) {
         if let Some(cell) = self.cell() {
@@ -263,7 +272,7 @@ fn plain_context(cell: &SpanCell, flags: Flags) -> SpanContext {
     SpanContext::local(ids, flags, cell.anchor)
 }
 
-/// The context of a span with baggage or with a decision that is shared.
+/// Returns the context of a span that has baggage, or shares its sampling decision.
 #[cold]
 #[inline(never)]
 fn full_context(cell: &SpanCell) -> SpanContext {
@@ -287,7 +296,7 @@ impl Drop for Span {
     }
 }
 
-/// A handle goes away: the last owner finishes the span.
+/// Drops a handle. The last owner finishes the span.
 #[inline(never)]
 fn leave(mut span: SpanRef) {
     if span.release() && !span.cell().is_finished() {
@@ -298,7 +307,7 @@ fn leave(mut span: SpanRef) {
     }
 }
 
-/// A panic leaves no span half changed: every call either has taken effect or has not.
+/// A panic leaves no span half changed: each call takes effect as a whole or not at all.
 impl UnwindSafe for Span {}
 impl RefUnwindSafe for Span {}
 
