@@ -1,4 +1,4 @@
-//! Which span is active where.
+//! Scopes: which span is active on which thread and in which task, and who keeps it open.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -249,7 +249,7 @@ fn captured_nothing_hides_what_is_active_where_it_runs() {
 }
 
 #[test]
-fn what_with_active_span_runs_may_change_what_is_active() {
+fn a_closure_of_with_active_span_may_change_the_active_span() {
     let (tracer, _) = recording_tracer();
     let span = tracer.start_span("s");
     let mut scope = Some(span.activate());
@@ -287,7 +287,7 @@ fn the_same_span_may_be_active_in_many_places() {
 }
 
 #[test]
-fn a_closure_takes_what_is_active_where_it_was_made() {
+fn a_closure_runs_with_the_span_that_was_active_when_it_was_made() {
     let (tracer, _) = recording_tracer();
     let span = tracer.start_span("s");
     let made = {
@@ -299,7 +299,7 @@ fn a_closure_takes_what_is_active_where_it_was_made() {
     assert!(active_span().is_noop());
 }
 
-/// Pending so many times, noting what is active at each poll and when it is dropped.
+/// A future that is pending `left` times, and notes the active context at each poll and when it is dropped.
 struct Nosy<'a> {
     left: u32,
     seen: &'a RefCell<Vec<SpanContext>>,
@@ -359,7 +359,7 @@ fn an_instrumented_future_has_its_span_in_every_poll_and_in_drop() {
 }
 
 #[test]
-fn a_future_that_is_done_lets_its_span_go_at_once() {
+fn a_future_that_is_done_releases_its_span_at_once() {
     let (tracer, spans) = recording_tracer();
     let mut future = Box::pin(async {}.in_span(tracer.start_span("s")));
     assert!(
@@ -484,7 +484,7 @@ fn a_spawned_task_has_the_span_that_was_active_and_does_not_own_it() {
 }
 
 #[test]
-fn blocking_pools_and_local_sets_take_context_along() {
+fn context_goes_into_blocking_pools_and_local_sets() {
     let (tracer, _) = recording_tracer();
     let span = tracer.start_span("s");
     let context = span.context();
@@ -505,7 +505,7 @@ fn blocking_pools_and_local_sets_take_context_along() {
 }
 
 #[test]
-fn spans_and_scopes_work_while_a_thread_is_torn_down() {
+fn spans_and_scopes_work_during_a_threads_end() {
     struct AtTheEnd(RefCell<Option<(JaegerTracer, Span)>>);
     impl Drop for AtTheEnd {
         fn drop(&mut self) {
@@ -526,7 +526,7 @@ fn spans_and_scopes_work_while_a_thread_is_torn_down() {
     thread_local! {
         static FIRST: AtTheEnd = const { AtTheEnd(RefCell::new(None)) };
     }
-    // Registered before ours, destroyed after it on this platform or before it on others: both must do.
+    // On some platforms the thread-local that was registered first is destroyed last, on others first: both must work.
     for touch_first in [true, false] {
         let (tracer, spans) = recording_tracer();
         let on_thread = tracer.clone();
@@ -557,7 +557,7 @@ fn spans_and_scopes_work_while_a_thread_is_torn_down() {
 }
 
 #[test]
-fn a_context_without_a_span_goes_on_and_has_an_id_for_the_log() {
+fn a_context_without_a_span_is_passed_on_and_has_an_id_for_log_lines() {
     let (tracer, spans) = recording_tracer();
     assert!(scope::active_context().is_empty());
     let received = tracer.start_span("upstream").context();
@@ -672,7 +672,7 @@ fn a_task_that_panics_marks_its_span() {
 }
 
 #[test]
-fn a_future_that_is_dropped_before_its_end_says_so() {
+fn a_future_that_is_dropped_before_its_end_logs_cancelled() {
     let (tracer, spans) = recording_tracer();
     let forever = std::future::pending::<()>;
     runtime().block_on(async {
@@ -717,7 +717,7 @@ fn a_future_that_is_dropped_before_its_end_says_so() {
     assert_eq!(spans.spans().len(), 7);
 }
 
-/// As `tracing::Instrument` has them.
+/// The methods of `tracing::Instrument`.
 trait Instrument: Sized {
     fn instrument(self, _: ()) -> Self {
         self
@@ -730,7 +730,7 @@ trait Instrument: Sized {
 impl<T> Instrument for T {}
 
 #[test]
-fn both_traits_can_be_in_scope() {
+fn in_span_and_the_instrument_trait_of_tracing_can_be_in_scope_together() {
     let (tracer, spans) = recording_tracer();
     let work = async { active_span().log_event("work").is_recording() };
     let work = work.instrument(()).in_span(tracer.start_span("s"));
@@ -740,14 +740,14 @@ fn both_traits_can_be_in_scope() {
 }
 
 #[test]
-fn a_span_that_starts_while_the_thread_is_torn_down_has_the_active_one_for_a_parent() {
+fn the_active_span_is_the_parent_of_a_span_that_starts_during_a_threads_end() {
     struct Late(RefCell<Option<(JaegerTracer, Span, Option<scope::Scope>)>>);
     impl Drop for Late {
         fn drop(&mut self) {
             let Some((tracer, open, scope)) = self.0.borrow_mut().take() else {
                 return;
             };
-            // One that was active before the end, or one that is made active now.
+            // A scope from before the thread began to end, or a new one.
             let _scope = scope.unwrap_or_else(|| open.activate());
             for _ in 0..3 {
                 let child = tracer.start_span("child");
