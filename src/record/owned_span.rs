@@ -26,7 +26,7 @@ use crate::record::frame::{FrameBytes, FrameHeader, FrameKind};
 ///
 /// let charge = spans.find("charge").expect("charged");
 /// assert_eq!(charge.service_name(), "shop");
-/// assert_eq!(charge.tag("cents"), Some(4_200.into()));
+/// assert_eq!(charge.tag_text("cents"), "4200");
 /// assert!(charge.is_error());
 /// # Ok::<(), tracehound::tracer::BuildError>(())
 /// ```

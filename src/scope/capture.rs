@@ -27,9 +27,9 @@ pub struct Captured {
 /// # Ok::<(), tracehound::tracer::BuildError>(())
 /// ```
 ///
-/// With rayon:
+/// In a parallel iterator of rayon:
 ///
-/// ```ignore
+/// ```text
 /// let captured = scope::capture();
 /// items.par_iter().for_each(|item| captured.run(|| pack(item)));
 /// ```
