@@ -1,8 +1,8 @@
 //! A user id and the label of a test run travel through three services that know nothing of each other.
 //!
-//! Learnt: a baggage item of a span reaches every service below it, by headers, even if the trace is not kept (here none is).
-//! Services above do not see the items that one below sets. Each item is sent with each request, so keep it short, and never
-//! put a secret into it.
+//! Learnt: a baggage item of a span reaches every service below it, by headers, even if the trace is not kept (here
+//! none is). Services above do not see the items that one below sets. Each item is sent with each request, so keep it
+//! short, and never put a secret into it.
 //!
 //! Run: `cargo run --example baggage --features full`.
 //!

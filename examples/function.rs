@@ -1,7 +1,8 @@
 //! Calls within one process: a span for each function, although no function takes a span.
 //!
-//! Learnt: the active span is the parent of spans that start meanwhile. In synchronous code `start_active_span` makes a span
-//! active until it is dropped, in a future `in_span` does. Other threads and tasks do not know of it unless it is passed on.
+//! Learnt: the active span is the parent of spans that start meanwhile. In synchronous code `start_active_span` makes a
+//! span active until it is dropped, in a future `in_span` does. Other threads and tasks do not know of it unless it is
+//! passed on.
 //!
 //! Run: `cargo run --example function`.
 //!

@@ -1,7 +1,7 @@
 //! An HTTP service that ends well: at SIGTERM, which Kubernetes and systemd send, or at Ctrl-C.
 //!
-//! Learnt: `axum::serve` does not return by itself. With a graceful shutdown it takes no more requests, answers those that
-//! it has, and returns; then `close` sends the last spans, and tells what became of all of them.
+//! Learnt: `axum::serve` does not return by itself. With a graceful shutdown it takes no more requests, answers those
+//! that it has, and returns; then `close` sends the last spans, and tells what became of all of them.
 //!
 //! Run: `cargo run --example shutdown --features full`, open the address that it prints, then press Ctrl-C. With
 //! `JAEGER_SERVICE_NAME` and the other variables set, this `main` is that of a service in production.

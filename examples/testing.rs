@@ -1,7 +1,8 @@
 //! Tests of the traces of a program: its spans, their parents and their tags.
 //!
-//! Learnt: an `InMemoryReporter` keeps spans for assertions, and waits for them by itself: no sleep. Its `tree()` compares the
-//! shape of whole traces in one line; assert on shapes, not on ids, which are random. A `ManualClock` makes durations exact.
+//! Learnt: an `InMemoryReporter` keeps spans for assertions, and waits for them by itself: no sleep. Its `tree()`
+//! compares the shape of whole traces in one line; assert on shapes, not on ids, which are random. A `ManualClock`
+//! makes durations exact.
 //!
 //! Run: `cargo run --example testing`. In your project, each of the functions below `main` is a `#[test]`.
 //!

@@ -1,8 +1,8 @@
 //! What a tracer says about itself: at most one line per cause in ten seconds, and one line when the trouble is over.
 //!
-//! The lines go to standard error unless a handler takes them. On standard error, tracers of one process that have the same
-//! to say share the line. Nothing that came from outside (header values, tags) is in a line, except an id or a shortened,
-//! escaped piece.
+//! The lines go to standard error unless a handler takes them. On standard error, tracers of one process that have the
+//! same to say share the line. Nothing that came from outside (header values, tags) is in a line, except an id or a
+//! shortened, escaped piece.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -171,7 +171,8 @@ struct Quiet {
 }
 
 impl Quiet {
-    /// Returns how many lines were suppressed, `more` included, if a line may be written now. Else counts it as suppressed.
+    /// Returns how many lines were suppressed, `more` included, if a line may be written now. Else counts it as
+    /// suppressed.
     fn admit(&mut self, now: Instant, more: u64) -> Option<u64> {
         if self.is_quiet(now) {
             self.suppressed += more + 1;
@@ -250,8 +251,8 @@ fn said_here() -> MutexGuard<'static, SaidHere> {
     said.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Writes a line to standard error. Not by `eprintln!`, which panics when standard error is closed; in a forked child not
-/// under the standard library's lock either, which may have been held at the fork.
+/// Writes a line to standard error. Not by `eprintln!`, which panics when standard error is closed; in a forked child
+/// not under the standard library's lock either, which may have been held at the fork.
 pub(crate) fn write_to_stderr(line: &str) {
     let line = format!("{line}\n");
     #[cfg(unix)]

@@ -75,8 +75,8 @@ impl OwnedSpan {
         }
     }
 
-    /// Calls `look` with this span in the form in which the worker gives spans to a reporter. Use it to test a reporter or a
-    /// sender without a tracer.
+    /// Calls `look` with this span in the form in which the worker gives spans to a reporter. Use it to test a reporter
+    /// or a sender without a tracer.
     ///
     /// ```
     /// use tracehound::model::{SpanId, TraceId};

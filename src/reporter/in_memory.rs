@@ -13,9 +13,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A reporter that keeps spans, for tests. Clones share the spans, and one reporter may serve several tracers.
 ///
-/// Tests need not wait: before each read, the worker hands over every span that has finished (the read waits for at most
-/// five seconds). Spans of one thread are in the order of their finish. They stay until [`InMemoryReporter::clear`] or
-/// [`InMemoryReporter::take`], also after the tracer's end. A forked child has only the spans that finished there.
+/// Tests need not wait: before each read, the worker hands over every span that has finished (the read waits for at
+/// most five seconds). Spans of one thread are in the order of their finish. They stay until
+/// [`InMemoryReporter::clear`] or [`InMemoryReporter::take`], also after the tracer's end. A forked child has only the
+/// spans that finished there.
 ///
 /// ```
 /// use tracehound::JaegerTracer;
@@ -85,11 +86,12 @@ impl InMemoryReporter {
             .cloned()
     }
 
-    /// Draws the spans that have finished until now as a tree of their names, to compare the shape of whole traces at once.
+    /// Draws the spans that have finished until now as a tree of their names, to compare the shape of whole traces at
+    /// once.
     ///
-    /// There is a line for each span, indented by two blanks more than its parent, without a line break at the end. A span
-    /// that [failed](OwnedSpan::is_error) ends with ` !`. If there are spans of several services, each line begins with the
-    /// name of the service: `shop: checkout`.
+    /// There is a line for each span, indented by two blanks more than its parent, without a line break at the end. A
+    /// span that [failed](OwnedSpan::is_error) ends with ` !`. If there are spans of several services, each line begins
+    /// with the name of the service: `shop: checkout`.
     ///
     /// Spans that have one parent come in the order of their start, and so do traces. A span whose parent is not there
     /// stands at the left.

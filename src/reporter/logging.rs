@@ -10,9 +10,10 @@ use crate::reporter::{MakeReporter, Reporter};
 /// Span reported: 5b2b4e1f9d3a7c60:6ad04c2b18e7f935:0:1 - checkout 59.812ms items=3 card="4 digits"
 /// ```
 ///
-/// The line begins with `{trace-id}:{span-id}:{parent-id}:{flags} - {operation name}` as the Java client writes it: ids with
-/// 16 digits (32 if the trace id has an upper half), the parent of a root as a single `0`. The duration and the tags follow.
-/// Text with a blank in it stands in quotes, control characters are escaped, and of a longer value 100 characters are there.
+/// The line begins with `{trace-id}:{span-id}:{parent-id}:{flags} - {operation name}` as the Java client writes it: ids
+/// with 16 digits (32 if the trace id has an upper half), the parent of a root as a single `0`. The duration and the
+/// tags follow. Text with a blank in it stands in quotes, control characters are escaped, and of a longer value 100
+/// characters are there.
 ///
 /// ```
 /// use tracehound::model::{SpanId, TraceId};

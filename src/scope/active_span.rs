@@ -8,8 +8,8 @@ use crate::span::{Span, SpanContext, TakeContext, ToSpanContext};
 /// A span that is active on this thread until it finishes: a [`Span`] and its [`Scope`] in one value.
 ///
 /// [`TracerExt::start_active_span`](crate::TracerExt::start_active_span) and
-/// [`SpanBuilder::start_active`](crate::tracer::SpanBuilder::start_active) make it. It finishes when it is dropped, or at
-/// [`finish`](Self::finish). All methods of [`Span`] are there; a clone is a plain `Span` that owns.
+/// [`SpanBuilder::start_active`](crate::tracer::SpanBuilder::start_active) make it. It finishes when it is dropped, or
+/// at [`finish`](Self::finish). All methods of [`Span`] are there; a clone is a plain `Span` that owns.
 ///
 /// ```
 /// use tracehound::prelude::*;

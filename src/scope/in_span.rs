@@ -43,8 +43,8 @@ use crate::span::Span;
 /// let _ = 5.in_active_span();
 /// ```
 pub trait InSpan: Future + Sized {
-    /// Makes `span` active in every poll and while the future is dropped. The future owns the span as `span` did: if it is
-    /// the last owner, the span finishes with the future.
+    /// Makes `span` active in every poll and while the future is dropped. The future owns the span as `span` did: if it
+    /// is the last owner, the span finishes with the future.
     ///
     /// The span tells how the future ended. A panic marks it (`error=true` and a log record `event=panic`), and the
     /// future releases it at once. A future that is dropped before its end (`select!`, a timeout, an aborted task)
@@ -57,8 +57,8 @@ pub trait InSpan: Future + Sized {
         }
     }
 
-    /// Captures the span that is active on this thread now and makes it active in every poll, without owning it. Use it for
-    /// a future that is spawned: it keeps no request open, and how it ends leaves no mark on the span.
+    /// Captures the span that is active on this thread now and makes it active in every poll, without owning it. Use it
+    /// for a future that is spawned: it keeps no request open, and how it ends leaves no mark on the span.
     fn in_active_span(self) -> Instrumented<Self> {
         Instrumented {
             inner: Some(self),
@@ -82,7 +82,8 @@ pub struct Instrumented<T> {
 }
 
 impl<T> Instrumented<T> {
-    /// Returns a handle to the span that does not own it. After the future's end, or if there is no span, the no-op span.
+    /// Returns a handle to the span that does not own it. After the future's end, or if there is no span, the no-op
+    /// span.
     pub fn span(&self) -> Span {
         match &self.active {
             Some(Active::Span(span)) => span.downgrade(),
@@ -159,7 +160,8 @@ impl<T> fmt::Debug for Instrumented<T> {
     }
 }
 
-/// Marks the span if the poll panics, and gives up ownership, because the code that catches the panic may keep the future.
+/// Marks the span if the poll panics, and gives up ownership, because the code that catches the panic may keep the
+/// future.
 struct MarksPanic<'a> {
     active: &'a mut Option<Active>,
     marks_span: &'a mut bool,

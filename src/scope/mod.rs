@@ -1,14 +1,14 @@
 //! The active span of a thread, and how it gets into other threads and into tasks.
 //!
-//! [`Span::activate`](crate::Span::activate) makes a span active on this thread until the [`Scope`] that it
-//! returns is dropped. Spans that start meanwhile are its children. The scope owns the span as a clone does, so the span
-//! stays open at least as long, unless [`Span::finish`](crate::Span::finish) ends it.
+//! [`Span::activate`](crate::Span::activate) makes a span active on this thread until the [`Scope`] that it returns is
+//! dropped. Spans that start meanwhile are its children. The scope owns the span as a clone does, so the span stays
+//! open at least as long, unless [`Span::finish`](crate::Span::finish) ends it.
 //!
 //! * A function that is one span: [`start_active_span`](crate::TracerExt::start_active_span) gives an [`ActiveSpan`],
 //!   span and scope in one value. A block: [`Span::in_scope`](crate::Span::in_scope).
-//! * In a future a scope must not be held across an `.await`, because the future may continue on another thread. A scope is
-//!   `!Send`, so such a future cannot be spawned on a multi-threaded runtime. Use [`InSpan`] instead, which activates the
-//!   span in each poll.
+//! * In a future a scope must not be held across an `.await`, because the future may continue on another thread. A
+//!   scope is `!Send`, so such a future cannot be spawned on a multi-threaded runtime. Use [`InSpan`] instead, which
+//!   activates the span in each poll.
 //! * Into a thread or a task, context is handed over: [`in_active_span`] for a closure, [`spawn`] for a thread,
 //!   [`InSpan::in_active_span`] for a future, [`capture`] for a thread pool or a callback that runs often. None of them
 //!   owns the span: a task that is left behind keeps no request open.
@@ -50,8 +50,9 @@ use crate::span::{Span, SpanContext};
 
 /// Keeps a span active on this thread; dropping it makes the previous one active again.
 ///
-/// Scopes may be dropped in any order: each takes away only what it has put there. A scope from [`Span::activate`] owns its
-/// span as a clone does. It cannot leave its thread, so it cannot keep a request open from a task that was left behind.
+/// Scopes may be dropped in any order: each takes away only what it has put there. A scope from [`Span::activate`] owns
+/// its span as a clone does. It cannot leave its thread, so it cannot keep a request open from a task that was left
+/// behind.
 ///
 /// ```compile_fail,E0277
 /// fn must_be_send<T: Send>(_: T) {}
@@ -100,8 +101,8 @@ impl fmt::Debug for Scope {
 impl Span {
     /// Makes this span active on this thread until the scope is dropped. The same span may be active in many places.
     ///
-    /// The scope owns the span as a clone does: while it is there, only [`finish`](Self::finish) ends the span. The scope of
-    /// a handle that does not own, such as [`active_span`] gives, does not own either.
+    /// The scope owns the span as a clone does: while it is there, only [`finish`](Self::finish) ends the span. The
+    /// scope of a handle that does not own, such as [`active_span`] gives, does not own either.
     ///
     /// ```
     /// # use tracehound::prelude::*;
@@ -163,11 +164,11 @@ pub fn active_span() -> Span {
     })
 }
 
-/// Returns the active context of this thread: that of the active span, or the one of [`activate_context`], else an empty
-/// one. It is the parent of a span that starts here.
+/// Returns the active context of this thread: that of the active span, or the one of [`activate_context`], else an
+/// empty one. It is the parent of a span that starts here.
 ///
-/// Use it for what must continue the trace even if no span of this process is active: log lines with the id of the trace,
-/// and a consumer that forwards what it was sent.
+/// Use it for what must continue the trace even if no span of this process is active: log lines with the id of the
+/// trace, and a consumer that forwards what it was sent.
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -213,8 +214,8 @@ pub fn with_active_span<R>(f: impl FnOnce(&Span) -> R) -> R {
     f(&active_span())
 }
 
-/// Makes a context active on this thread until the scope is dropped. Spans that start meanwhile are its children. Use it for
-/// a parent in another process, if no span of this process stands for it.
+/// Makes a context active on this thread until the scope is dropped. Spans that start meanwhile are its children. Use
+/// it for a parent in another process, if no span of this process stands for it.
 ///
 /// [`active_context`] returns the context; [`active_span`] returns the no-op span, as there is no span to set tags on.
 pub fn activate_context(context: &SpanContext) -> Scope {

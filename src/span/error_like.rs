@@ -2,7 +2,8 @@ use std::any::type_name;
 use std::error::Error;
 use std::fmt;
 
-/// An error that [`Span::log_error`](crate::Span::log_error) takes, in one of three forms that the compiler tells apart:
+/// An error that [`Span::log_error`](crate::Span::log_error) takes, in one of three forms that the compiler tells
+/// apart:
 ///
 /// | form | what it is |
 /// |---|---|

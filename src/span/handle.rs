@@ -30,7 +30,8 @@ impl Span {
         self.inner.is_none()
     }
 
-    /// Returns the context of the span: its ids, its flags, and its baggage as of now. It stays valid after the span's end.
+    /// Returns the context of the span: its ids, its flags, and its baggage as of now. It stays valid after the span's
+    /// end.
     #[inline]
     pub fn context(&self) -> SpanContext {
         let Some(cell) = self.cell() else {
@@ -77,8 +78,8 @@ impl Span {
         self
     }
 
-    /// Sets a tag whose value is costly to make. `make` runs only if the span is recording, or if it is open and the key is
-    /// `sampling.priority`. If `make` panics, the panic is caught and counted, and no tag is set.
+    /// Sets a tag whose value is costly to make. `make` runs only if the span is recording, or if it is open and the
+    /// key is `sampling.priority`. If `make` panics, the panic is caught and counted, and no tag is set.
     ///
     /// ```
     /// # let query = "SELECT 1";
@@ -137,8 +138,8 @@ impl Span {
     /// Marks the span as failed (`error=true`) and writes a log record: `event=error`, `message`, `error.kind` if the
     /// type is known, and `error.object`, which is the message and those of its causes that the message does not quote.
     ///
-    /// Takes errors of any type, boxed ones, and reports of `anyhow` and `eyre`: see [`ErrorLike`]. Returns nothing, so that
-    /// it fits into `inspect_err`.
+    /// Takes errors of any type, boxed ones, and reports of `anyhow` and `eyre`: see [`ErrorLike`]. Returns nothing, so
+    /// that it fits into `inspect_err`.
     ///
     /// ```
     /// use std::error::Error;
@@ -204,8 +205,8 @@ impl Span {
         }
     }
 
-    /// Finishes the span like [`finish`](Self::finish), but by reference: for a span in the field of a struct, or behind a
-    /// reference.
+    /// Finishes the span like [`finish`](Self::finish), but by reference: for a span in the field of a struct, or
+    /// behind a reference.
     ///
     /// ```
     /// use tracehound::Span;

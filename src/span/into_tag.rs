@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::model::{TagRef, TagValue};
 
-/// A value that [`Span::set_tag`](crate::Span::set_tag) takes: all that a [`TagRef`] is made from, and owned or formatted
-/// values.
+/// A value that [`Span::set_tag`](crate::Span::set_tag) takes: all that a [`TagRef`] is made from, and owned or
+/// formatted values.
 ///
 /// | value | sent as |
 /// |---|---|

@@ -10,8 +10,8 @@
 //! | [`Span::activate`] on an owner, for as long as the [`Scope`](crate::scope::Scope) lives | yes |
 //! | [`active_span`](crate::scope::active_span), [`Span::downgrade`], `clone` of such a handle | no |
 //!
-//! A span finishes at [`Span::finish`] on any handle, or when its last owner is dropped. A task that was left behind has no
-//! owner, so it keeps no request open. After the end, every method does nothing; only the context stays.
+//! A span finishes at [`Span::finish`] on any handle, or when its last owner is dropped. A task that was left behind
+//! has no owner, so it keeps no request open. After the end, every method does nothing; only the context stays.
 //!
 //! # What is on a span?
 //!

@@ -35,8 +35,8 @@ pub fn set_tracer<T: Tracer + 'static>(tracer: T) -> Result<(), SetTracerError<T
     tracer.map_or(Ok(()), |rejected| Err(SetTracerError { rejected }))
 }
 
-/// Returns the global tracer. It is a no-op until [`set_tracer`] is called, and works from then on, even if the caller has
-/// kept it from before.
+/// Returns the global tracer. It is a no-op until [`set_tracer`] is called, and works from then on, even if the caller
+/// has kept it from before.
 ///
 /// ```
 /// use tracehound::prelude::*;

@@ -15,10 +15,10 @@ use crate::tracer::{StartSpanOptions, Tracer, TracerBuilder};
 
 /// The tracer that records spans and reports them. Cheap to clone; clones share everything.
 ///
-/// Call [`close`](Self::close) before the program ends, and look at the report that it returns. Otherwise the last clone
-/// closes the tracer when it is dropped: spans that wait have one second to be sent, and spans that are open are lost,
-/// counted, and told of in a line. In a forked child, `close` is the only way: clones that belong to threads of the parent
-/// are never dropped there.
+/// Call [`close`](Self::close) before the program ends, and look at the report that it returns. Otherwise the last
+/// clone closes the tracer when it is dropped: spans that wait have one second to be sent, and spans that are open are
+/// lost, counted, and told of in a line. In a forked child, `close` is the only way: clones that belong to threads of
+/// the parent are never dropped there.
 #[derive(Clone)]
 pub struct JaegerTracer {
     handle: Option<Arc<Handle>>,
@@ -54,10 +54,11 @@ impl JaegerTracer {
         Self { handle: None }
     }
 
-    /// Waits until every span that finished before this call has been sent, and reports what became of all spans so far.
+    /// Waits until every span that finished before this call has been sent, and reports what became of all spans so
+    /// far.
     ///
-    /// Returns after `timeout` at the latest; spans that still wait then are in [`FlushReport::queued`]. Blocks the calling
-    /// thread, and needs no async runtime.
+    /// Returns after `timeout` at the latest; spans that still wait then are in [`FlushReport::queued`]. Blocks the
+    /// calling thread, and needs no async runtime.
     ///
     /// ```
     /// use std::time::Duration;
@@ -84,8 +85,8 @@ impl JaegerTracer {
 
     /// Sends the spans that wait, closes the reporter, and reports what became of all spans.
     ///
-    /// Returns after `timeout` at the latest, and blocks the calling thread. All clones are closed with this one: spans that
-    /// finish later are counted as `after_shutdown`. A second call only reports.
+    /// Returns after `timeout` at the latest, and blocks the calling thread. All clones are closed with this one: spans
+    /// that finish later are counted as `after_shutdown`. A second call only reports.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -99,8 +100,8 @@ impl JaegerTracer {
             .map_or_else(FlushReport::default, |handle| handle.close(timeout))
     }
 
-    /// Returns what became of the spans so far, without waiting. It is exact right after a [`flush`](Self::flush); at other
-    /// times it never shows more sent and lost spans than finished ones.
+    /// Returns what became of the spans so far, without waiting. It is exact right after a [`flush`](Self::flush); at
+    /// other times it never shows more sent and lost spans than finished ones.
     pub fn report(&self) -> FlushReport {
         self.handle
             .as_ref()
@@ -221,8 +222,8 @@ impl Drop for Handle {
 
 /// Returns how many spans that may be sampled have started and not finished.
 fn open_spans(metrics: &Metrics) -> u64 {
-    // A span may be sampled when it starts and not when it finishes, or the other way round. Only a span that is open by both
-    // counts is lost.
+    // A span may be sampled when it starts and not when it finishes, or the other way round. Only a span that is open
+    // by both counts is lost.
     let open = |started: &[Counter], finished: &[Counter]| {
         let sum = |counters: &[Counter]| counters.iter().map(|it| metrics.get(*it)).sum::<u64>();
         sum(started).saturating_sub(sum(finished))

@@ -148,7 +148,8 @@ fn play(name: &str, recorded: &Value) -> Option<Vec<OwnedSpan>> {
             for pair in recorded["extra"]["injected"].as_array().expect("pairs") {
                 let [name, value] = [0, 1].map(|n| pair[n].as_str().expect("text"));
                 let ours = &injected[&name.to_lowercase()];
-                // The parent of a root is a single zero in Java and here, and sixteen zeros in Go. Readers parse a number.
+                // The parent of a root is a single zero in Java and here, and sixteen zeros in Go. Readers parse a
+                // number.
                 assert_eq!(*ours, value.replace(":0000000000000000:", ":0:"), "{name}");
             }
             scene.clock.advance(Duration::from_micros(500_000));
