@@ -61,7 +61,7 @@ impl Agent {
         self.datagrams.iter().filter(has).count()
     }
 
-    fn wait_for(&mut self, text: &str) {
+    pub(crate) fn wait_for(&mut self, text: &str) {
         wait_until(text, || self.count(text) > 0);
     }
 }

@@ -15,6 +15,8 @@
     reason = "a test that fails says where"
 )]
 
+#[cfg(all(unix, feature = "udp"))]
+mod abort;
 mod callbacks;
 mod churn;
 #[cfg(all(unix, feature = "udp"))]
@@ -86,6 +88,9 @@ fn linux() -> Vec<Scene> {
 #[cfg(all(unix, feature = "udp"))]
 fn forks() -> Vec<Scene> {
     scenes! {
+        abort: [
+            a_panic_hook_sends_the_span_whose_work_panics,
+        ],
         fork: [
             a_child_sends_its_spans_by_a_worker_of_its_own,
             what_waited_or_was_open_at_a_fork_is_sent_once,
