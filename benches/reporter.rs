@@ -14,7 +14,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 use tracehound::JaegerTracer;
 use tracehound::model::{
-    LogRecord, ReferenceType, SpanId, SpanReference, Tag, Timestamp, TraceId, field,
+    LogRecord, ReferenceType, ReportedReference, SpanId, Tag, Timestamp, TraceId, field,
 };
 use tracehound::prelude::*;
 use tracehound::reporter::sender::{Batch, BatchFormat, SendOutcome, Sender};
@@ -82,7 +82,7 @@ fn request(n: u64) -> [OwnedSpan; 2] {
     client.parent_id = Some(server.span_id);
     for span in [&mut server, &mut client] {
         let parent_id = span.parent_id.expect("set above");
-        let reference = SpanReference::new(ReferenceType::ChildOf, span.trace_id, parent_id);
+        let reference = ReportedReference::new(ReferenceType::ChildOf, span.trace_id, parent_id);
         span.references.push(reference);
         span.duration = Duration::from_micros(1_500);
     }

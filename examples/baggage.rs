@@ -1,8 +1,8 @@
-//! A user id and the label of a test run, through three services that know nothing of each other.
+//! A user id and the label of a test run travel through three services that know nothing of each other.
 //!
-//! Learnt: a baggage item set on a span reaches every service below it, by headers, whether the trace is kept or not:
-//! here no trace is. What one service sets is not seen by those before it. Each item is sent with each
-//! request, so keep it short, and never put a secret into it.
+//! Learnt: a baggage item of a span reaches every service below it, by headers, even if the trace is not kept (here
+//! none is). Services above do not see the items that one below sets. Each item is sent with each request, so keep it
+//! short, and never put a secret into it.
 //!
 //! Run: `cargo run --example baggage --features full`.
 //!
@@ -42,7 +42,7 @@ fn tracer(name: &str) -> Result<JaegerTracer, Box<dyn Error>> {
     Ok(builder.reporter(NullReporter::new()).build()?)
 }
 
-/// Starts a service that tells what it sees, and asks the next one.
+/// Starts a service that lists the items it sees, and asks the next service.
 async fn serve(name: &'static str, next: Option<String>) -> Result<String, Box<dyn Error>> {
     let tracer = tracer(name)?;
     let layer = ServerLayer::new(tracer.clone());
@@ -67,7 +67,7 @@ async fn serve(name: &'static str, next: Option<String>) -> Result<String, Box<d
     Ok(url)
 }
 
-/// What came with a request: the items, and the headers that they came in.
+/// Lists the items of a request, and the headers that carried them.
 fn see(name: &str, headers: &HeaderMap, span: &Span) -> String {
     let mut text = format!("{name} sees\n");
     for (key, value) in span.context().baggage().iter() {

@@ -1,7 +1,8 @@
-//! Calls within one process: a span for each function, though no function is handed a span.
+//! Calls within one process: a span for each function, although no function takes a span.
 //!
-//! Learnt: the active span is the parent of those that start meanwhile. In synchronous code it is active as long as a
-//! scope lives, in a future by `in_span`; into other threads and tasks it has to be taken along.
+//! Learnt: the active span is the parent of spans that start meanwhile. In synchronous code `start_active_span` makes a
+//! span active until it is dropped, in a future `in_span` does. Other threads and tasks do not know of it unless it is
+//! passed on.
 //!
 //! Run: `cargo run --example function`.
 //!
@@ -11,9 +12,8 @@ use std::error::Error;
 use std::time::Duration;
 
 use tracehound::JaegerTracer;
-use tracehound::model::SpanId;
 use tracehound::prelude::*;
-use tracehound::reporter::{InMemoryReporter, OwnedSpan};
+use tracehound::reporter::InMemoryReporter;
 use tracehound::sampler::ConstSampler;
 use tracehound::scope;
 
@@ -28,19 +28,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     say_hello(&tracer, "Ada");
     say_hello_later(&tracer, "Grace").await?;
 
-    let mut spans = spans.spans();
-    spans.sort_by_key(|span| span.start);
-    print_tree(&spans, None, 0);
+    println!("{}", spans.tree());
     Ok(())
 }
 
-/// Synchronous code: a span is active until its scope is dropped, and spans that start meanwhile are its children.
+/// Synchronous code: the span is active until it is dropped, and spans that start meanwhile are its children.
 fn say_hello(tracer: &JaegerTracer, name: &str) {
-    let span = tracer.start_span("say_hello");
+    let span = tracer.start_active_span("say_hello");
     span.set_tag("name", name);
-    let _scope = span.activate();
     let greeting = format_greeting(tracer, name);
-    // Another thread knows nothing of this one's active span: `scope::spawn` takes it along.
+    // The active span belongs to a thread: `scope::spawn` passes it on to the new one.
     let tracer = tracer.clone();
     let printer = scope::spawn(move || print_greeting(&tracer, &greeting));
     if printer.join().is_err() {
@@ -65,7 +62,7 @@ async fn say_hello_later(tracer: &JaegerTracer, name: &str) -> Result<(), Box<dy
     let work = async {
         let greeting = format_greeting(tracer, name);
         let query = look_up(tracer.clone());
-        // A spawned task is on its own, too: `in_active_span` takes the span along.
+        // A spawned task has no active span either: `in_active_span` passes it on.
         tokio::spawn(query.in_active_span()).await?;
         print_greeting(tracer, &greeting);
         Ok(())
@@ -81,11 +78,4 @@ async fn look_up(tracer: JaegerTracer) {
     }
     .in_span(span)
     .await;
-}
-
-fn print_tree(spans: &[OwnedSpan], parent: Option<SpanId>, depth: usize) {
-    for span in spans.iter().filter(|span| span.parent_id == parent) {
-        println!("{:indent$}{}", "", span.operation_name, indent = 2 * depth);
-        print_tree(spans, Some(span.span_id), depth + 1);
-    }
 }

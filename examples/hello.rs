@@ -1,12 +1,12 @@
-//! The first span, and what becomes of it.
+//! The first span, from its start to its arrival.
 //!
-//! Learnt: a tracer from `JAEGER_*` variables, a span with a tag and a log record, and `close`, which tells how
-//! many spans were sent and why any were lost. Without an agent the program does its work all the same.
+//! Learnt: a tracer from `JAEGER_*` variables, a span with a tag and a log record, and `close`, which reports how
+//! many spans were sent, and why the others were lost. Without an agent the program still does its work.
 //!
 //! Run: `cargo run --example hello`. With a Jaeger on this machine, look at
 //! `http://localhost:16686/trace/` and the id that was printed.
 //!
-//! Change: set `JAEGER_REPORTER_LOG_SPANS=true` and see the span itself. Then take the line with the sampler out, and
+//! Change: set `JAEGER_REPORTER_LOG_SPANS=true` and see the span itself. Then remove the line with the sampler, and
 //! find out from the first line of the output what is missing now.
 
 use std::error::Error;

@@ -1,9 +1,10 @@
-//! Tests of what a program traces: which spans there are, whose child each is, what they say.
+//! Tests of the traces of a program: its spans, their parents and their tags.
 //!
-//! Learnt: an `InMemoryReporter` keeps spans for assertions, and waits for them by itself: no sleep. A `ManualClock`
-//! makes durations exact. Assert on shapes, not on ids: those are random.
+//! Learnt: an `InMemoryReporter` keeps spans for assertions, and waits for them by itself: no sleep. Its `tree()`
+//! compares the shape of whole traces in one line; assert on shapes, not on ids, which are random. A `ManualClock`
+//! makes durations exact.
 //!
-//! Run: `cargo run --example testing`. In a project of yours each of the functions below `main` is a `#[test]`.
+//! Run: `cargo run --example testing`. In your project, each of the functions below `main` is a `#[test]`.
 //!
 //! Change: have `check_out` reserve before it charges. Which of the assertions notices, and should it?
 
@@ -13,9 +14,8 @@ use std::time::Duration;
 
 use tracehound::JaegerTracer;
 use tracehound::clock::ManualClock;
-use tracehound::model::SpanId;
 use tracehound::prelude::*;
-use tracehound::reporter::{InMemoryReporter, OwnedSpan};
+use tracehound::reporter::InMemoryReporter;
 use tracehound::sampler::ConstSampler;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -28,8 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// The code under test. It takes any tracer.
 fn check_out(tracer: &impl Tracer, cents: &str) -> Result<(), ParseIntError> {
-    let span = tracer.start_span("check_out");
-    let _scope = span.activate();
+    let span = tracer.start_active_span("check_out");
     charge(tracer, cents).inspect_err(|_| {
         span.set_tag("error", true);
     })?;
@@ -50,7 +49,7 @@ fn charge(tracer: &impl Tracer, cents: &str) -> Result<(), ParseIntError> {
 fn a_check_out_charges_and_reserves() -> Result<(), Box<dyn Error>> {
     let (tracer, spans) = test_tracer(true)?;
     check_out(&tracer, "4200")?;
-    assert_eq!(shape(&spans.spans()), "check_out(charge reserve)");
+    assert_eq!(spans.tree(), "check_out\n  charge\n  reserve");
     passed("a check-out charges and reserves");
     Ok(())
 }
@@ -58,9 +57,8 @@ fn a_check_out_charges_and_reserves() -> Result<(), Box<dyn Error>> {
 fn a_bad_amount_fails_the_charge_and_the_check_out() -> Result<(), Box<dyn Error>> {
     let (tracer, spans) = test_tracer(true)?;
     assert!(check_out(&tracer, "a lot").is_err());
-    let spans = spans.spans();
-    assert_eq!(shape(&spans), "check_out!(charge!)");
-    let charge = find(&spans, "charge").ok_or("no charge")?;
+    assert_eq!(spans.tree(), "check_out !\n  charge !");
+    let charge = spans.find("charge").ok_or("no charge")?;
     assert_eq!(charge.tag_text("span.kind"), "client");
     assert_eq!(charge.logs.len(), 1);
     passed("a bad amount fails the charge and the check-out");
@@ -95,30 +93,6 @@ fn test_tracer(keeps: bool) -> Result<(JaegerTracer, InMemoryReporter), Box<dyn 
     let spans = InMemoryReporter::new();
     let builder = JaegerTracer::builder("shop").sampler(ConstSampler::new(keeps));
     Ok((builder.reporter(spans.clone()).build()?, spans))
-}
-
-fn find<'a>(spans: &'a [OwnedSpan], name: &str) -> Option<&'a OwnedSpan> {
-    spans.iter().find(|span| span.operation_name == name)
-}
-
-/// The trees of spans in a line: `root(child child!)`, where `!` is an error.
-fn shape(spans: &[OwnedSpan]) -> String {
-    fn children(spans: &[OwnedSpan], parent: Option<SpanId>) -> String {
-        let of = spans.iter().filter(|span| span.parent_id == parent);
-        let texts = of.map(|span| {
-            let mark = if span.tag_text("error") == "true" {
-                "!"
-            } else {
-                ""
-            };
-            match children(spans, Some(span.span_id)) {
-                below if below.is_empty() => format!("{}{mark}", span.operation_name),
-                below => format!("{}{mark}({below})", span.operation_name),
-            }
-        });
-        texts.collect::<Vec<_>>().join(" ")
-    }
-    children(spans, None)
 }
 
 fn passed(claim: &str) {

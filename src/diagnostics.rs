@@ -1,9 +1,10 @@
-//! What the tracer says of itself: one line a cause every ten seconds, and one when it is over.
+//! What a tracer says about itself: at most one line per cause in ten seconds, and one line when the trouble is over.
 //!
-//! The lines go to standard error unless a handler takes them. Nothing that came from outside (header values,
-//! tags) is in them, except an id or a shortened, escaped piece.
+//! The lines go to standard error unless a handler takes them. On standard error, tracers of one process that have the
+//! same to say share the line. Nothing that came from outside (header values, tags) is in a line, except an id or a
+//! shortened, escaped piece.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 #[cfg(unix)]
 use std::fs::File;
@@ -20,31 +21,74 @@ use crate::sync::generation;
 /// How long a cause stays silent after a line about it.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// Writes the tracer's lines. Cheap to clone; clones share what has been said.
+/// The lines of a tracer, and where they go.
+///
+/// Cheap to clone; clones share what has been said. The default is standard error, each line led by `tracehound: `.
+///
+/// ```
+/// use std::sync::mpsc;
+/// use tracehound::JaegerTracer;
+/// use tracehound::diagnostics::Diagnostics;
+///
+/// let (sender, lines) = mpsc::channel();
+/// let diagnostics = Diagnostics::with_handler(move |line| {
+///     let _ = sender.send(line.to_owned());
+/// });
+/// let tracer = JaegerTracer::builder("shop").diagnostics(diagnostics).build()?;
+/// # drop(tracer);
+/// # assert!(lines.try_recv().is_err());
+/// # Ok::<(), tracehound::tracer::BuildError>(())
+/// ```
 #[derive(Clone)]
 pub struct Diagnostics {
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    handler: Box<dyn Fn(&str) + Send + Sync>,
-    causes: PerProcess<Mutex<HashMap<&'static str, Cause>>>,
+    sink: Sink,
+    causes: PerProcess<Mutex<Causes>>,
 }
+
+enum Sink {
+    /// Standard error, by way of what all tracers of the process have said there.
+    Stderr,
+    Handler(Box<dyn Fn(&str) + Send + Sync>),
+    Silent,
+}
+
+type Causes = HashMap<&'static str, Cause>;
 
 #[derive(Default)]
 struct Cause {
-    said: Option<Instant>,
-    suppressed: u64,
+    quiet: Quiet,
     /// There has been a line that its end must follow.
     open: bool,
 }
 
 impl Diagnostics {
     /// Hands every line to `handler` instead of standard error. A panic of the handler is swallowed.
-    pub fn to(handler: impl Fn(&str) + Send + Sync + 'static) -> Self {
+    pub fn with_handler(handler: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self::of(Sink::Handler(Box::new(handler)))
+    }
+
+    /// Says nothing. What goes wrong is still counted in [`Metrics`](crate::JaegerTracer::metrics).
+    ///
+    /// ```
+    /// use tracehound::JaegerTracer;
+    /// use tracehound::diagnostics::Diagnostics;
+    ///
+    /// let tracer = JaegerTracer::builder("shop").diagnostics(Diagnostics::silent()).build()?;
+    /// # drop(tracer);
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
+    pub fn silent() -> Self {
+        Self::of(Sink::Silent)
+    }
+
+    fn of(sink: Sink) -> Self {
         Self {
             inner: Arc::new(Inner {
-                handler: Box::new(handler),
+                sink,
                 causes: PerProcess::new(Mutex::default()),
             }),
         }
@@ -52,7 +96,13 @@ impl Diagnostics {
 
     /// Writes a line about something that happens once.
     pub fn say(&self, line: &str) {
-        caught(|| (self.inner.handler)(line));
+        match &self.inner.sink {
+            Sink::Stderr => write_to_stderr(&format!("tracehound: {line}")),
+            Sink::Handler(handler) => {
+                caught(|| handler(line));
+            }
+            Sink::Silent => {}
+        }
     }
 
     /// Writes a line about something that is wrong, unless a line about this cause was written in the last ten seconds.
@@ -63,21 +113,22 @@ impl Diagnostics {
         let suppressed = {
             let mut causes = self.causes();
             let state = causes.entry(cause).or_default();
-            let now = instant_now();
-            if state
-                .said
-                .is_some_and(|said| now.duration_since(said) < QUIET)
-            {
-                state.suppressed += 1;
+            let Some(suppressed) = state.quiet.admit(instant_now(), 0) else {
                 return;
-            }
-            state.said = Some(now);
+            };
             state.open = true;
-            std::mem::take(&mut state.suppressed)
+            suppressed
         };
-        match suppressed {
-            0 => self.say(&line()),
-            n => self.say(&format!("{} ({n} more since the last line)", line())),
+        match &self.inner.sink {
+            Sink::Stderr => {
+                let line = line();
+                let suppressed = said_here().warn(cause, &line, instant_now(), suppressed);
+                if let Some(suppressed) = suppressed {
+                    self.say(&with_count(line, suppressed));
+                }
+            }
+            Sink::Handler(_) => self.say(&with_count(line(), suppressed)),
+            Sink::Silent => {}
         }
     }
 
@@ -89,19 +140,122 @@ impl Diagnostics {
                 .get_mut(cause)
                 .is_some_and(|state| std::mem::take(&mut state.open))
         };
-        if was_open {
-            self.say(&line());
+        if !was_open || matches!(self.inner.sink, Sink::Silent) {
+            return;
+        }
+        let line = line();
+        let is_news = match self.inner.sink {
+            Sink::Stderr => said_here().recovered(cause, &line),
+            _ => true,
+        };
+        if is_news {
+            self.say(&line);
         }
     }
 
-    fn causes(&self) -> MutexGuard<'_, HashMap<&'static str, Cause>> {
+    fn causes(&self) -> MutexGuard<'_, Causes> {
         let causes = self.inner.causes.get(|_| Mutex::default());
         causes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Writes a line to standard error. Not by `eprintln!`, which panics when standard error is closed; in a forked child not
-/// under the standard library's lock either, which may have been held at the fork.
+fn with_count(line: String, suppressed: u64) -> String {
+    match suppressed {
+        0 => line,
+        n => format!("{line} ({n} more since the last line)"),
+    }
+}
+
+/// Lets one line through in ten seconds.
+#[derive(Default)]
+struct Quiet {
+    said: Option<Instant>,
+    suppressed: u64,
+}
+
+impl Quiet {
+    /// Returns how many lines were suppressed, `more` included, if a line may be written now. Else counts it as
+    /// suppressed.
+    fn admit(&mut self, now: Instant, more: u64) -> Option<u64> {
+        if self.is_quiet(now) {
+            self.suppressed += more + 1;
+            return None;
+        }
+        self.said = Some(now);
+        Some(std::mem::take(&mut self.suppressed) + more)
+    }
+
+    fn is_quiet(&self, now: Instant) -> bool {
+        self.said
+            .is_some_and(|said| now.saturating_duration_since(said) < QUIET)
+    }
+}
+
+/// What the tracers of a process have said on standard error, so that each thing is said once and not by each of them.
+struct SaidHere {
+    causes: BTreeMap<&'static str, SaidOfCause>,
+}
+
+/// A line names its destination, so lines about two destinations differ.
+#[derive(Default)]
+struct SaidOfCause {
+    warnings: HashMap<String, Quiet>,
+    /// Lines that told of an end after the last warning.
+    ends: Vec<String>,
+}
+
+/// How many different lines are remembered of a cause. Any more are written each time.
+const MAX_LINES: usize = 64;
+
+impl SaidHere {
+    const fn new() -> Self {
+        Self {
+            causes: BTreeMap::new(),
+        }
+    }
+
+    /// Returns how many lines were suppressed if the process has not said this in the last ten seconds.
+    fn warn(&mut self, cause: &'static str, line: &str, now: Instant, more: u64) -> Option<u64> {
+        let said = self.causes.entry(cause).or_default();
+        if !said.warnings.contains_key(line) && said.warnings.len() >= MAX_LINES {
+            said.warnings.retain(|_, quiet| quiet.is_quiet(now));
+        }
+        let suppressed = match said.warnings.get_mut(line) {
+            Some(quiet) => quiet.admit(now, more)?,
+            None => {
+                if said.warnings.len() < MAX_LINES {
+                    let mut quiet = Quiet::default();
+                    quiet.admit(now, 0);
+                    said.warnings.insert(line.to_owned(), quiet);
+                }
+                more
+            }
+        };
+        said.ends.clear();
+        Some(suppressed)
+    }
+
+    /// Returns whether nobody has said this since the last warning of the cause.
+    fn recovered(&mut self, cause: &'static str, line: &str) -> bool {
+        let ends = &mut self.causes.entry(cause).or_default().ends;
+        if ends.iter().any(|end| end == line) {
+            return false;
+        }
+        if ends.len() < MAX_LINES {
+            ends.push(line.to_owned());
+        }
+        true
+    }
+}
+
+fn said_here() -> MutexGuard<'static, SaidHere> {
+    static SAID: PerProcess<Mutex<SaidHere>> = PerProcess::of_first(Mutex::new(SaidHere::new()));
+    let said = SAID.get(|_| Mutex::new(SaidHere::new()));
+    said.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Writes a line to standard error. Not by `eprintln!`, which panics when standard error is closed; in a forked child
+/// not under the standard library's lock either, which may have been held at the fork.
 pub(crate) fn write_to_stderr(line: &str) {
     let line = format!("{line}\n");
     #[cfg(unix)]
@@ -118,7 +272,7 @@ pub(crate) fn write_to_stderr(line: &str) {
 impl Default for Diagnostics {
     /// To standard error, each line led by `tracehound: `.
     fn default() -> Self {
-        Self::to(|line| write_to_stderr(&format!("tracehound: {line}")))
+        Self::of(Sink::Stderr)
     }
 }
 
@@ -135,8 +289,9 @@ mod tests {
     fn recording() -> (Diagnostics, Arc<Mutex<Vec<String>>>) {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let sink = lines.clone();
-        let diagnostics =
-            Diagnostics::to(move |line| sink.lock().expect("not poisoned").push(line.to_owned()));
+        let diagnostics = Diagnostics::with_handler(move |line| {
+            sink.lock().expect("not poisoned").push(line.to_owned())
+        });
         (diagnostics, lines)
     }
 
@@ -164,8 +319,51 @@ mod tests {
 
     #[test]
     fn a_handler_that_panics_harms_nobody() {
-        let diagnostics = Diagnostics::to(|_| panic!("handler"));
+        let diagnostics = Diagnostics::with_handler(|_| panic!("handler"));
         diagnostics.say("line");
         diagnostics.warn("cause", || "line".to_owned());
+    }
+
+    #[test]
+    fn tracers_of_a_process_say_the_same_thing_once() {
+        let mut said = SaidHere::new();
+        let now = instant_now();
+        let mut refused = |to: &str, after: u64, more| {
+            said.warn("refused", to, now + Duration::from_secs(after), more)
+        };
+        assert_eq!(refused("a", 0, 0), Some(0));
+        for _ in 0..399 {
+            assert_eq!(refused("a", 1, 0), None);
+        }
+        assert_eq!(refused("b", 1, 0), Some(0), "another destination");
+        assert_eq!(refused("a", 11, 2), Some(401));
+        assert_eq!(refused("a", 12, 2), None);
+        assert_eq!(refused("a", 22, 0), Some(3));
+    }
+
+    #[test]
+    fn the_end_of_a_trouble_is_said_once_after_each_warning() {
+        let mut said = SaidHere::new();
+        let now = instant_now();
+        said.warn("refused", "a", now, 0);
+        said.warn("refused", "b", now, 0);
+        assert!(said.recovered("refused", "a again"));
+        assert!(said.recovered("refused", "b again"));
+        assert!(!said.recovered("refused", "a again"));
+        assert_eq!(said.warn("refused", "a", now + QUIET, 0), Some(0));
+        assert!(said.recovered("refused", "a again"));
+    }
+
+    #[test]
+    fn lines_without_number_take_no_memory_without_bound() {
+        let mut said = SaidHere::new();
+        let now = instant_now();
+        for n in 0..1_000 {
+            assert_eq!(said.warn("queue_full", &n.to_string(), now, 0), Some(0));
+            said.recovered("queue_full", &n.to_string());
+        }
+        assert_eq!(said.causes["queue_full"].warnings.len(), MAX_LINES);
+        said.warn("queue_full", "later", now + QUIET, 0);
+        assert_eq!(said.causes["queue_full"].warnings.len(), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! What nearly every file that traces wants: `use tracehound::prelude::*;`.
+//! The items that nearly every file with spans needs: `use tracehound::prelude::*;`.
 
 pub use crate::model::field;
 pub use crate::scope::{InSpan, active_span};

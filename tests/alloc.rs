@@ -113,7 +113,7 @@ fn nothing_is_allocated_for_a_span_in_the_steady_state() {
         }),
         ("clones and handles", &|| {
             let span = kept.start_span("s");
-            let (clone, handle) = (span.clone(), span.handle());
+            let (clone, handle) = (span.clone(), span.downgrade());
             span.finish();
             drop((clone, handle));
         }),

@@ -5,6 +5,10 @@ use std::env;
 use std::fmt;
 use std::fs;
 use std::io::{self, Read};
+#[cfg(unix)]
+use std::io::{BufRead as _, BufReader, Write as _};
+#[cfg(unix)]
+use std::net::TcpStream;
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -166,6 +170,47 @@ fn quickstart_writes_an_ipv6_address_into_links_in_brackets() {
     assert_eq!(printed.stdout.matches(look).count(), 3, "{printed}");
 }
 
+/// The recipe for services: SIGTERM, and the span of the last request arrives.
+#[cfg(unix)]
+#[test]
+fn shutdown_sends_the_last_spans_at_sigterm() {
+    let agent = Agent::start();
+    let mut child = Command::new(program("shutdown"))
+        .env_clear()
+        .envs(agent.variables())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{error}: {HOW_TO_BUILD}"));
+    let lines = lines(child.stdout.take().expect("piped"));
+    let line = || lines.recv_timeout(TIMEOUT).expect("another line in time");
+    let url = line();
+    let address = url
+        .strip_prefix("http://")
+        .and_then(|rest| rest.strip_suffix("/time"))
+        .expect(&url);
+
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    let request = format!("GET /time HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    assert!(answer.ends_with("five o'clock"), "{answer}");
+
+    let killed = Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status();
+    assert!(killed.expect("a program of every system").success());
+    assert_eq!(line(), "no more requests");
+    assert_eq!(line(), "finished 1, sent 1, dropped none, queued 0");
+    assert!(child.wait().expect("it is our child").success());
+    let datagrams = agent.datagrams();
+    for text in ["GET /time", "teatime"] {
+        assert!(datagrams.contains(text), "{text} is not in {datagrams}");
+    }
+}
+
 #[test]
 fn no_example_goes_without_a_test() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
@@ -176,6 +221,8 @@ fn no_example_goes_without_a_test() {
         .collect();
     names.sort();
     let mut tested = EXAMPLES.to_vec();
+    // It ends only at a signal.
+    tested.push("shutdown");
     tested.sort_unstable();
     assert_eq!(names, tested);
 }
@@ -260,6 +307,17 @@ impl Agent {
         }
         texts
     }
+}
+
+/// The lines of a stream, as they come.
+#[cfg(unix)]
+fn lines(stream: impl Read + Send + 'static) -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+        while lines.next().is_some_and(|line| sender.send(line).is_ok()) {}
+    });
+    receiver
 }
 
 fn read(mut stream: impl Read + Send + 'static) -> mpsc::Receiver<String> {

@@ -22,7 +22,7 @@ impl Middleware for Trace {
             self.tracer.inject(&span.context(), request.headers_mut());
         }
         // A handle, not the span: it is to be open until its tags are set.
-        let reply = next.call(request).in_span(span.handle()).await;
+        let reply = next.call(request).in_span(span.downgrade()).await;
         match &reply {
             Ok(response) => {
                 span.set_tag(tags::HTTP_STATUS_CODE, response.status().as_u16());

@@ -117,7 +117,7 @@ impl Config {
             .limits(limits)
             .diagnostics(self.diagnostics.clone());
         builder = if self.log_spans.value {
-            let log = LoggingReporter::to(move |line| self.diagnostics.say(line));
+            let log = LoggingReporter::with_handler(move |line| self.diagnostics.say(line));
             builder.reporter(CompositeReporter::new().member(log).member(reporter))
         } else {
             builder.reporter(reporter)

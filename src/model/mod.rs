@@ -63,7 +63,7 @@ pub use id::{ParseIdError, SpanId, TraceId};
 pub(crate) use id::{hex_digit, hex_digits};
 pub use log::{FieldRef, LogField, LogRecord, field};
 pub use process::Process;
-pub use reference::{ReferenceType, SpanReference};
+pub use reference::{ReferenceType, ReportedReference};
 #[cfg(feature = "dev")]
 pub(crate) use tag::non_finite;
 pub use tag::{Tag, TagRef, TagValue, display};

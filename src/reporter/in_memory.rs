@@ -1,20 +1,22 @@
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::model::Process;
 use crate::record::FinishedSpan;
 use crate::reporter::{MakeReporter, OwnedSpan, Reporter, WorkerHandle};
 use crate::sync::PerProcess;
 
-/// How long a reader waits for the worker.
+/// The longest time that a reader waits for the worker.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Keeps spans, for tests. Clones share them, and one may serve several tracers.
+/// A reporter that keeps spans, for tests. Clones share the spans, and one reporter may serve several tracers.
 ///
-/// What is read is whole: before each look the worker hands over every span that was finished until then
-/// (waited for at most five seconds). Spans are in the order of their finish, as far as one thread finished
-/// them. They stay until [`InMemoryReporter::clear`] or [`InMemoryReporter::take`], past the tracer's end. In the child of
-/// a `fork` there are those that finished there.
+/// Tests need not wait: before each read, the worker hands over every span that has finished (the read waits for at
+/// most five seconds). Spans of one thread are in the order of their finish. They stay until
+/// [`InMemoryReporter::clear`] or [`InMemoryReporter::take`], also after the tracer's end. A forked child has only the
+/// spans that finished there.
 ///
 /// ```
 /// use tracehound::JaegerTracer;
@@ -27,13 +29,22 @@ const PATIENCE: Duration = Duration::from_secs(5);
 ///     .sampler(ConstSampler::new(true))
 ///     .reporter(reporter.clone())
 ///     .build()?;
-/// tracer.start_span("checkout").finish();
-/// assert_eq!(reporter.spans()[0].operation_name, "checkout");
+/// let checkout = tracer.start_active_span("checkout");
+/// tracer.start_span("charge").set_tag("cents", 4_200).set_tag("error", true);
+/// tracer.start_span("apologise").finish();
+/// checkout.finish();
+///
+/// assert_eq!(reporter.tree(), "checkout\n  charge !\n  apologise");
+/// let charge = reporter.find("charge").expect("charged");
+/// assert!(charge.is_error());
+/// assert_eq!(charge.tag_text("cents"), "4200");
 /// # Ok::<(), tracehound::tracer::BuildError>(())
 /// ```
 #[derive(Clone)]
 pub struct InMemoryReporter {
     shared: Arc<PerProcess<Shared>>,
+    /// Set only in the clone that a tracer owns.
+    process: Option<Arc<Process>>,
 }
 
 #[derive(Default)]
@@ -43,30 +54,70 @@ struct Shared {
 }
 
 impl InMemoryReporter {
-    /// Starts with no spans.
+    /// A reporter without spans.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Forgets what was finished until now.
+    /// Removes the spans that have finished until now.
     pub fn clear(&self) {
         self.take();
     }
 
-    /// Returns what was finished until now and forgets it.
+    /// Returns and removes the spans that have finished until now.
     pub fn take(&self) -> Vec<OwnedSpan> {
         self.drain();
         std::mem::take(&mut *self.lock())
     }
 
-    /// Returns what was finished until now.
+    /// Returns copies of the spans that have finished until now.
     pub fn spans(&self) -> Vec<OwnedSpan> {
         self.drain();
         self.lock().clone()
     }
 
+    /// Returns the first finished span with this operation name.
+    pub fn find(&self, operation_name: &str) -> Option<OwnedSpan> {
+        self.drain();
+        let spans = self.lock();
+        let mut spans = spans.iter();
+        spans
+            .find(|span| span.operation_name == operation_name)
+            .cloned()
+    }
+
+    /// Draws the spans that have finished until now as a tree of their names, to compare the shape of whole traces at
+    /// once.
+    ///
+    /// There is a line for each span, indented by two blanks more than its parent, without a line break at the end. A
+    /// span that [failed](OwnedSpan::is_error) ends with ` !`. If there are spans of several services, each line begins
+    /// with the name of the service: `shop: checkout`.
+    ///
+    /// Spans that have one parent come in the order of their start, and so do traces. A span whose parent is not there
+    /// stands at the left.
+    ///
+    /// ```
+    /// # use tracehound::prelude::*;
+    /// # use tracehound::reporter::InMemoryReporter;
+    /// # use tracehound::sampler::ConstSampler;
+    /// # let reporter = InMemoryReporter::new();
+    /// # let tracer = JaegerTracer::builder("shop")
+    /// #     .sampler(ConstSampler::new(true))
+    /// #     .reporter(reporter.clone())
+    /// #     .build()?;
+    /// let order = tracer.start_active_span("order");
+    /// tracer.start_active_span("charge").log_error(&std::fmt::Error);
+    /// drop(order);
+    /// assert_eq!(reporter.tree(), "order\n  charge !");
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
+    pub fn tree(&self) -> String {
+        self.drain();
+        tree(&self.lock())
+    }
+
     fn drain(&self) {
-        // Asked without the locks, which the worker needs meanwhile.
+        // The locks are free during the wait, because the worker needs them.
         let workers = self.shared().workers.lock();
         let workers = workers.unwrap_or_else(PoisonError::into_inner).clone();
         for worker in workers {
@@ -88,12 +139,14 @@ impl Default for InMemoryReporter {
     fn default() -> Self {
         Self {
             shared: Arc::new(PerProcess::new(Shared::default())),
+            process: None,
         }
     }
 }
 
 impl Reporter for InMemoryReporter {
     fn attach(&mut self, worker: &WorkerHandle) {
+        self.process = Some(Arc::new(worker.process().clone()));
         let workers = self.shared().workers.lock();
         workers
             .unwrap_or_else(PoisonError::into_inner)
@@ -101,7 +154,8 @@ impl Reporter for InMemoryReporter {
     }
 
     fn report(&mut self, span: &FinishedSpan<'_>) {
-        let span = span.to_owned();
+        let mut span = span.to_owned();
+        span.process.clone_from(&self.process);
         self.lock().push(span);
     }
 
@@ -109,6 +163,49 @@ impl Reporter for InMemoryReporter {
         let same = self.clone();
         Some(Box::new(move || Box::new(same.clone())))
     }
+}
+
+fn tree(spans: &[OwnedSpan]) -> String {
+    let mut spans: Vec<_> = spans.iter().collect();
+    // Of spans that start within a microsecond, those that finish first come first.
+    spans.sort_by_key(|span| span.start);
+    let key = |span: &OwnedSpan| (span.trace_id, span.span_id);
+    let known: HashSet<_> = spans.iter().map(|span| key(span)).collect();
+    let mut children = HashMap::<_, Vec<&OwnedSpan>>::new();
+    let mut traces = Vec::<Vec<&OwnedSpan>>::new();
+    for span in &spans {
+        let parent = span.parent_id.map(|parent_id| (span.trace_id, parent_id));
+        match parent.filter(|parent| known.contains(parent) && *parent != key(span)) {
+            Some(parent) => children.entry(parent).or_default().push(span),
+            None => match traces
+                .iter_mut()
+                .find(|roots| roots[0].trace_id == span.trace_id)
+            {
+                Some(roots) => roots.push(span),
+                None => traces.push(vec![span]),
+            },
+        }
+    }
+    let services: HashSet<_> = spans.iter().map(|span| span.service_name()).collect();
+    let mut lines = Vec::new();
+    let mut next: Vec<_> = traces.into_iter().flatten().map(|root| (root, 0)).collect();
+    next.reverse();
+    while let Some((span, depth)) = next.pop() {
+        let mut line = "  ".repeat(depth);
+        if services.len() > 1 {
+            line += span.service_name();
+            line += ": ";
+        }
+        line += &span.operation_name;
+        if span.is_error() {
+            line += " !";
+        }
+        lines.push(line);
+        // Taken out, so that spans with one id do not repeat what is below them.
+        let below = children.remove(&key(span)).unwrap_or_default();
+        next.extend(below.into_iter().rev().map(|child| (child, depth + 1)));
+    }
+    lines.join("\n")
 }
 
 impl fmt::Debug for InMemoryReporter {
@@ -120,7 +217,7 @@ impl fmt::Debug for InMemoryReporter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Process, SpanId, TraceId};
+    use crate::model::{Process, SpanId, Tag, Timestamp, TraceId};
     use crate::services::Services;
 
     fn span(name: &str) -> OwnedSpan {
@@ -136,14 +233,57 @@ mod tests {
             "shop",
             vec![],
         ))));
+        let kept = |name| {
+            let mut span = span(name);
+            span.process = Some(Arc::new(Process::new("shop", vec![])));
+            span
+        };
         for name in ["a", "b"] {
             span(name).view(|span| working.report(span));
         }
-        assert_eq!(reporter.spans(), [span("a"), span("b")]);
-        assert_eq!(reporter.take(), [span("a"), span("b")]);
+        assert_eq!(reporter.spans(), [kept("a"), kept("b")]);
+        assert_eq!(reporter.find("b"), Some(kept("b")));
+        assert_eq!(reporter.find("c"), None);
+        assert_eq!(reporter.take(), [kept("a"), kept("b")]);
         assert_eq!(working.spans(), []);
         span("c").view(|span| working.report(span));
         reporter.clear();
         assert_eq!(working.spans(), []);
+    }
+
+    fn child(trace: u64, id: u64, parent: Option<u64>, start: i64, name: &str) -> OwnedSpan {
+        let trace_id = TraceId::new(0, trace).expect("not zero");
+        let mut span = OwnedSpan::new(trace_id, SpanId::new(id).expect("not zero"), name);
+        span.parent_id = parent.and_then(SpanId::new);
+        span.start = Timestamp::from_micros(start);
+        span
+    }
+
+    #[test]
+    fn a_tree_has_traces_and_children_in_the_order_of_their_start() {
+        // In the order in which they might finish.
+        let mut spans = vec![
+            child(1, 4, Some(3), 30, "grandchild"),
+            child(1, 5, Some(1), 40, "late"),
+            child(2, 1, None, 5, "first trace"),
+            child(1, 3, Some(1), 20, "early"),
+            child(1, 6, Some(1), 40, "same time, ends later"),
+            child(1, 1, None, 10, "root"),
+            child(1, 8, Some(7), 11, "orphan"),
+        ];
+        spans[3].tags.push(Tag::new("error", true));
+        assert_eq!(
+            tree(&spans),
+            "first trace\nroot\n  early !\n    grandchild\n  late\n  same time, ends later\norphan"
+        );
+        spans[0].process = Some(Arc::new(Process::new("shop", vec![])));
+        assert!(tree(&spans).contains("\n    shop: grandchild\n  : late"));
+        assert_eq!(tree(&[]), "");
+    }
+
+    #[test]
+    fn a_tree_of_spans_that_are_their_own_parents_ends() {
+        let own = child(1, 1, Some(1), 1, "own");
+        assert_eq!(tree(&[own.clone(), own]), "own\nown");
     }
 }

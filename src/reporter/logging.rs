@@ -7,19 +7,20 @@ use crate::reporter::{MakeReporter, Reporter};
 /// Writes one line for each span, to standard error or to a handler:
 ///
 /// ```text
-/// Span reported: 5b2b4e1f9d3a7c60:6ad04c2b18e7f935:0:1 - checkout
+/// Span reported: 5b2b4e1f9d3a7c60:6ad04c2b18e7f935:0:1 - checkout 59.812ms items=3 card="4 digits"
 /// ```
 ///
-/// The form is `{trace-id}:{span-id}:{parent-id}:{flags} - {operation name}`, like that of the Java client. Ids have 16
-/// digits, trace ids with an upper half 32, and the parent of a root is a single `0`. Control characters in the name
-/// are escaped.
+/// The line begins with `{trace-id}:{span-id}:{parent-id}:{flags} - {operation name}` as the Java client writes it: ids
+/// with 16 digits (32 if the trace id has an upper half), the parent of a root as a single `0`. The duration and the
+/// tags follow. Text with a blank in it stands in quotes, control characters are escaped, and of a longer value 100
+/// characters are there.
 ///
 /// ```
 /// use tracehound::model::{SpanId, TraceId};
 /// use tracehound::reporter::{LoggingReporter, OwnedSpan, Reporter};
 ///
-/// let mut reporter = LoggingReporter::to(|line| {
-///     assert_eq!(line, "Span reported: 0000000000000001:0000000000000002:0:1 - checkout");
+/// let mut reporter = LoggingReporter::with_handler(|line| {
+///     assert_eq!(line, "Span reported: 0000000000000001:0000000000000002:0:1 - checkout 1µs");
 /// });
 /// let (trace_id, span_id) = (TraceId::new(0, 1).expect("not 0"), SpanId::new(2).expect("not 0"));
 /// OwnedSpan::new(trace_id, span_id, "checkout").view(|span| reporter.report(span));
@@ -35,12 +36,12 @@ impl LoggingReporter {
     pub fn new() -> Self {
         Self {
             writes_to_stderr: true,
-            ..Self::to(write_to_stderr)
+            ..Self::with_handler(write_to_stderr)
         }
     }
 
     /// Returns a reporter that calls `handler` with each line, on the worker's thread. A forked child does not call it.
-    pub fn to(handler: impl FnMut(&str) + Send + 'static) -> Self {
+    pub fn with_handler(handler: impl FnMut(&str) + Send + 'static) -> Self {
         Self {
             handler: Box::new(handler),
             writes_to_stderr: false,
@@ -81,7 +82,29 @@ fn write_line(line: &mut String, span: &FinishedSpan<'_>) -> fmt::Result {
         None => line.push('0'),
     }
     write!(line, ":{:x} - ", span.flags().bits())?;
-    for character in span.operation_name().chars() {
+    write_escaped(line, span.operation_name())?;
+    write!(line, " {:?}", span.duration())?;
+    for (key, value) in span.tags() {
+        line.push(' ');
+        write_escaped(line, key)?;
+        line.push('=');
+        let text = value.to_string();
+        let cut = text.char_indices().nth(LONGEST_VALUE).map(|(at, _)| at);
+        let shown = cut.and_then(|at| text.get(..at)).unwrap_or(&text);
+        if shown.is_empty() || shown.contains(|it: char| it.is_whitespace() || it == '"') {
+            write!(line, "{shown:?}")?;
+        } else {
+            write_escaped(line, shown)?;
+        }
+        if cut.is_some() {
+            line.push('…');
+        }
+    }
+    Ok(())
+}
+
+fn write_escaped(line: &mut String, text: &str) -> fmt::Result {
+    for character in text.chars() {
         if character.is_control() {
             write!(line, "{}", character.escape_default())?;
         } else {
@@ -90,6 +113,9 @@ fn write_line(line: &mut String, span: &FinishedSpan<'_>) -> fmt::Result {
     }
     Ok(())
 }
+
+/// How many characters of a value are written.
+const LONGEST_VALUE: usize = 100;
 
 impl fmt::Debug for LoggingReporter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -100,16 +126,17 @@ impl fmt::Debug for LoggingReporter {
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
+    use std::time::Duration;
 
     use super::*;
-    use crate::model::{Flags, SpanId, TraceId};
+    use crate::model::{Flags, SpanId, Tag, TraceId};
     use crate::reporter::OwnedSpan;
 
     #[test]
     fn ids_are_padded_like_those_of_the_java_client() {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let sink = lines.clone();
-        let mut reporter = LoggingReporter::to(move |line| {
+        let mut reporter = LoggingReporter::with_handler(move |line| {
             sink.lock().expect("not poisoned").push(line.to_owned());
         });
         let rows = [
@@ -136,7 +163,35 @@ mod tests {
             span.flags = Flags::from_bits(flags);
             span.view(|span| reporter.report(span));
         }
-        let expected = rows.map(|row| format!("Span reported: {}", row.4));
+        let expected = rows.map(|row| format!("Span reported: {} 1µs", row.4));
         assert_eq!(*lines.lock().expect("not poisoned"), expected);
+    }
+
+    #[test]
+    fn a_line_tells_the_duration_and_the_tags() {
+        let mut span = OwnedSpan::new(
+            TraceId::new(0, 12).expect("not zero"),
+            SpanId::new(13).expect("not zero"),
+            "checkout",
+        );
+        span.duration = Duration::from_micros(1_500);
+        let long = "x".repeat(LONGEST_VALUE + 1);
+        span.tags = vec![
+            Tag::new("items", 3),
+            Tag::new("sql", "SELECT 1\n"),
+            Tag::new("quote", "\""),
+            Tag::new("empty", ""),
+            Tag::new("bell\u{7}", "\u{7}é"),
+            Tag::new("long", long.clone()),
+        ];
+        let mut line = String::new();
+        span.view(|span| write_line(&mut line, span))
+            .expect("writing to a string does not fail");
+        let expected = format!(
+            "Span reported: 000000000000000c:000000000000000d:0:1 - checkout 1.5ms items=3 sql=\"SELECT 1\\n\" \
+             quote=\"\\\"\" empty=\"\" bell\\u{{7}}=\\u{{7}}é long={}…",
+            &long[1..]
+        );
+        assert_eq!(line, expected);
     }
 }

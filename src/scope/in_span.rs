@@ -43,60 +43,61 @@ use crate::span::Span;
 /// let _ = 5.in_active_span();
 /// ```
 pub trait InSpan: Future + Sized {
-    /// Makes `span` active in every poll and while the future is dropped. The future owns the handle: if that is
-    /// the last owner, the span finishes with the future.
+    /// Makes `span` active in every poll and while the future is dropped. The future owns the span as `span` did: if it
+    /// is the last owner, the span finishes with the future.
     ///
     /// The span tells how the future ended. A panic marks it (`error=true` and a log record `event=panic`), and the
-    /// future lets go of it at once. A future that is dropped before its end (`select!`, a timeout, an aborted task)
+    /// future releases it at once. A future that is dropped before its end (`select!`, a timeout, an aborted task)
     /// leaves a log record `event=cancelled`.
     fn in_span(self, span: Span) -> Instrumented<Self> {
         Instrumented {
             inner: Some(self),
             active: Some(Active::Span(span)),
-            is_told: true,
+            marks_span: true,
         }
     }
 
-    /// Makes what is active here and now active in every poll, without owning it: for a future that is spawned. How the
-    /// future ends leaves no mark on the span.
+    /// Captures the span that is active on this thread now and makes it active in every poll, without owning it. Use it
+    /// for a future that is spawned: it keeps no request open, and how it ends leaves no mark on the span.
     fn in_active_span(self) -> Instrumented<Self> {
         Instrumented {
             inner: Some(self),
             active: active_parent(),
-            is_told: false,
+            marks_span: false,
         }
     }
 }
 
 impl<T: Future> InSpan for T {}
 
-/// A future with a span; made by [`InSpan`].
+/// A future in whose polls a span is active. [`InSpan`] makes it.
 #[pin_project(PinnedDrop)]
 #[must_use = "a future does nothing unless it is polled"]
 pub struct Instrumented<T> {
     #[pin]
     inner: Option<T>,
     active: Option<Active>,
-    /// Whether the span is told of a panic and of a drop before the end.
-    is_told: bool,
+    /// Whether a panic, or a drop before the end, leaves a mark on the span.
+    marks_span: bool,
 }
 
 impl<T> Instrumented<T> {
-    /// The span; no-op where there is none, or where the future is done.
+    /// Returns a handle to the span that does not own it. After the future's end, or if there is no span, the no-op
+    /// span.
     pub fn span(&self) -> Span {
         match &self.active {
-            Some(Active::Span(span)) => span.handle(),
+            Some(Active::Span(span)) => span.downgrade(),
             _ => Span::noop(),
         }
     }
 
-    /// For a span whose owner tells by itself how the work ends.
+    /// Leaves no mark on the span: its owner tells how the work ends.
     #[cfg(feature = "reqwest")]
-    pub(crate) fn untold(inner: T, span: &Span) -> Self {
+    pub(crate) fn unmarked(inner: T, span: &Span) -> Self {
         Self {
             inner: Some(inner),
-            active: Some(Active::Span(span.handle())),
-            is_told: false,
+            active: Some(Active::Span(span.downgrade())),
+            marks_span: false,
         }
     }
 }
@@ -107,12 +108,12 @@ impl<T: Future> Future for Instrumented<T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T::Output> {
         let mut this = self.project();
         if this.inner.is_none() {
-            // Polled after the end, which a future may answer as it likes.
+            // A poll after the end. A future may answer it in any way but undefined behaviour.
             return Poll::Pending;
         }
-        let mut guard = TellsPanic {
+        let mut guard = MarksPanic {
             active: this.active,
-            is_told: this.is_told,
+            marks_span: this.marks_span,
             is_armed: true,
         };
         let scope = guard.active.as_ref().map(activate);
@@ -138,11 +139,11 @@ impl<T> PinnedDrop for Instrumented<T> {
     fn drop(self: Pin<&mut Self>) {
         let mut this = self.project();
         if this.inner.is_some() {
-            if let (true, Some(Active::Span(span))) = (*this.is_told, &*this.active)
-                // A span that ends because its thread panics says so itself.
+            if let (true, Some(Active::Span(span))) = (*this.marks_span, &*this.active)
+                // A span that ends because its thread panics is marked when it ends.
                 && !thread::panicking()
             {
-                // First, because the future may own the span.
+                // Before the future is dropped, because it may own the span.
                 span.log_event("cancelled");
             }
             let _scope = this.active.as_ref().map(activate);
@@ -159,33 +160,31 @@ impl<T> fmt::Debug for Instrumented<T> {
     }
 }
 
-/// Tells the span of a poll that panics, and lets go of it, because whoever catches the panic may keep the future.
-struct TellsPanic<'a> {
+/// Marks the span if the poll panics, and gives up ownership, because the code that catches the panic may keep the
+/// future.
+struct MarksPanic<'a> {
     active: &'a mut Option<Active>,
-    is_told: &'a mut bool,
+    marks_span: &'a mut bool,
     is_armed: bool,
 }
 
-impl Drop for TellsPanic<'_> {
+impl Drop for MarksPanic<'_> {
     fn drop(&mut self) {
-        if self.is_armed && std::mem::take(self.is_told) {
-            tell_panic(self.active);
+        if self.is_armed && std::mem::take(self.marks_span) {
+            mark_panic(self.active);
         }
     }
 }
 
 #[cold]
-fn tell_panic(active: &mut Option<Active>) {
+fn mark_panic(active: &mut Option<Active>) {
     if let Some(Active::Span(span)) = active {
         span.mark_panic();
-        // What is left of the future still has it active when it is dropped.
-        *span = span.handle();
+        // The span is still active while the rest of the future is dropped.
+        *span = span.downgrade();
     }
 }
 
 fn activate(active: &Active) -> Scope {
-    Scope::new(match active {
-        Active::Span(span) => Active::Span(span.handle()),
-        Active::Context(context) => Active::Context(context.clone()),
-    })
+    Scope::new(active.lent())
 }

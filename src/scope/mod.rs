@@ -1,15 +1,19 @@
-//! Which span is active here.
+//! The active span of a thread, and how it gets into other threads and into tasks.
 //!
-//! [`Span::activate`](crate::Span::activate) makes a span active on this thread until the [`Scope`] that it
-//! returns is dropped; spans that start meanwhile are its children. A scope never finishes a span.
+//! [`Span::activate`](crate::Span::activate) makes a span active on this thread until the [`Scope`] that it returns is
+//! dropped. Spans that start meanwhile are its children. The scope owns the span as a clone does, so the span stays
+//! open at least as long, unless [`Span::finish`](crate::Span::finish) ends it.
 //!
-//! * Within a future a scope must not be held across an `.await`: the future may go on another thread. It is
-//!   `!Send`, so a future that tries cannot be spawned on a multi-threaded runtime. Use
-//!   [`InSpan`] instead, which activates the span in each poll.
-//! * Into a thread or a task, context is handed over: [`in_active_span`] for closures, [`spawn`] for threads,
-//!   [`InSpan::in_active_span`] for futures.
-//! * [`active_span`] is where tags and logs go; [`active_context`] is what requests and log lines carry on. They differ
-//!   under [`with_context`], where there is a context without a span of this process.
+//! * A function that is one span: [`start_active_span`](crate::TracerExt::start_active_span) gives an [`ActiveSpan`],
+//!   span and scope in one value. A block: [`Span::in_scope`](crate::Span::in_scope).
+//! * In a future a scope must not be held across an `.await`, because the future may continue on another thread. A
+//!   scope is `!Send`, so such a future cannot be spawned on a multi-threaded runtime. Use [`InSpan`] instead, which
+//!   activates the span in each poll.
+//! * Into a thread or a task, context is handed over: [`in_active_span`] for a closure, [`spawn`] for a thread,
+//!   [`InSpan::in_active_span`] for a future, [`capture`] for a thread pool or a callback that runs often. None of them
+//!   owns the span: a task that is left behind keeps no request open.
+//! * [`active_span`] takes tags and logs; [`active_context`] goes into requests and log lines. They differ under
+//!   [`activate_context`], which makes a context active without a span of this process.
 //!
 //! ```
 //! use tracehound::prelude::*;
@@ -18,15 +22,17 @@
 //! use tracehound::JaegerTracer;
 //!
 //! let tracer = JaegerTracer::builder("shop").reporter(NullReporter::new()).build()?;
-//! let span = tracer.start_span("checkout");
-//! let scope = span.activate();
-//! let child = tracer.start_span("pay");
-//! assert_eq!(child.context().parent_id(), span.context().span_id());
-//! drop(scope);
+//! let checkout = tracer.start_active_span("checkout");
+//! let pay = tracer.start_span("pay");
+//! assert_eq!(pay.context().parent_id(), checkout.context().span_id());
+//! pay.in_scope(|| assert_eq!(active_span().context(), pay.context()));
+//! checkout.finish();
 //! assert!(active_span().is_noop());
 //! # Ok::<(), tracehound::tracer::BuildError>(())
 //! ```
 
+mod active_span;
+mod capture;
 mod in_span;
 mod spawn;
 mod stack;
@@ -34,6 +40,8 @@ mod stack;
 use std::fmt;
 use std::marker::PhantomData;
 
+pub use active_span::ActiveSpan;
+pub use capture::{Captured, capture};
 pub use in_span::{InSpan, Instrumented};
 pub use spawn::{in_active_span, spawn};
 pub(crate) use stack::Active;
@@ -42,7 +50,9 @@ use crate::span::{Span, SpanContext};
 
 /// Keeps a span active on this thread; dropping it makes the previous one active again.
 ///
-/// Scopes may be dropped in any order: each takes away only what it has put there.
+/// Scopes may be dropped in any order: each takes away only what it has put there. A scope from [`Span::activate`] owns
+/// its span as a clone does. It cannot leave its thread, so it cannot keep a request open from a task that was left
+/// behind.
 ///
 /// ```compile_fail,E0277
 /// fn must_be_send<T: Send>(_: T) {}
@@ -58,6 +68,17 @@ impl Scope {
     fn new(active: Active) -> Self {
         Self {
             id: stack::push(active),
+            _bound_to_this_thread: PhantomData,
+        }
+    }
+
+    /// Keeps this thread without an active span. Where there is none anyway, nothing is put on the stack.
+    fn of_nothing() -> Self {
+        if with_active_parent(|active| active.is_some()) {
+            return Self::new(Active::Context(SpanContext::default()));
+        }
+        Self {
+            id: None,
             _bound_to_this_thread: PhantomData,
         }
     }
@@ -78,38 +99,88 @@ impl fmt::Debug for Scope {
 }
 
 impl Span {
-    /// Makes this span active on this thread until the scope is dropped. The same span may be active in many
-    /// places; the scope does not own it.
+    /// Makes this span active on this thread until the scope is dropped. The same span may be active in many places.
+    ///
+    /// The scope owns the span as a clone does: while it is there, only [`finish`](Self::finish) ends the span. The
+    /// scope of a handle that does not own, such as [`active_span`] gives, does not own either.
+    ///
+    /// ```
+    /// # use tracehound::prelude::*;
+    /// # use tracehound::reporter::InMemoryReporter;
+    /// # use tracehound::sampler::ConstSampler;
+    /// # let spans = InMemoryReporter::new();
+    /// # let tracer = JaegerTracer::builder("shop")
+    /// #     .sampler(ConstSampler::new(true))
+    /// #     .reporter(spans.clone())
+    /// #     .build()?;
+    /// {
+    ///     let _scope = tracer.start_span("checkout").activate();
+    ///     active_span().set_tag("items", 3);
+    /// }
+    /// assert_eq!(spans.spans()[0].tag_text("items"), "3");
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
     pub fn activate(&self) -> Scope {
-        Scope::new(Active::Span(self.handle()))
+        Scope::new(Active::Span(self.clone()))
+    }
+
+    /// Makes this span active without owning it, for one whose owner is known to stay.
+    #[cfg(feature = "tower")]
+    pub(crate) fn activate_lent(&self) -> Scope {
+        Scope::new(Active::Span(self.downgrade()))
+    }
+
+    /// Runs `f` with this span active, and returns what `f` returns. The span stays open.
+    ///
+    /// ```
+    /// # use tracehound::prelude::*;
+    /// # use tracehound::reporter::NullReporter;
+    /// # let tracer = JaegerTracer::builder("shop").reporter(NullReporter::new()).build()?;
+    /// let span = tracer.start_span("checkout");
+    /// let total = span.in_scope(|| {
+    ///     active_span().log_event("cart read");
+    ///     4_200
+    /// });
+    /// span.set_tag("cents", total);
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
+    pub fn in_scope<R>(&self, f: impl FnOnce() -> R) -> R {
+        let _scope = Scope::new(Active::Span(self.downgrade()));
+        f()
     }
 }
 
-/// The active span of this thread, as a handle that does not own it; the no-op span where there is none.
+/// Returns the active span of this thread, as a handle that does not own it. Without one, returns the no-op span.
+///
+/// ```
+/// use tracehound::scope::active_span;
+///
+/// active_span().set_tag("items", 3).log_event("cart read");
+/// ```
 pub fn active_span() -> Span {
     stack::top(|active| match active {
-        Some(Active::Span(span)) => span.clone(),
+        Some(Active::Span(span)) => span.downgrade(),
         _ => Span::noop(),
     })
 }
 
-/// The context that is active on this thread: that of the active span, or the one of [`with_context`]; empty where there
-/// is none. It is the parent of a span that starts here.
+/// Returns the active context of this thread: that of the active span, or the one of [`activate_context`], else an
+/// empty one. It is the parent of a span that starts here.
 ///
-/// For what has to go on even where no span of this process is active: log lines with the id of the trace, and a
-/// consumer that forwards what it was sent.
+/// Use it for what must continue the trace even if no span of this process is active: log lines with the id of the
+/// trace, and a consumer that forwards what it was sent.
 ///
 /// ```
 /// use std::collections::HashMap;
 /// use tracehound::prelude::*;
 /// use tracehound::reporter::NullReporter;
-/// use tracehound::scope::{active_context, with_context};
+/// use tracehound::scope::{active_context, activate_context};
 /// use tracehound::JaegerTracer;
 ///
 /// let tracer = JaegerTracer::builder("relay").reporter(NullReporter::new()).build()?;
 /// let received: HashMap<_, _> = [("uber-trace-id".to_owned(), "1f:2e:0:1".to_owned())].into();
 /// let context = tracer.extract(&received)?.unwrap_or_default();
-/// let _scope = with_context(&context);
+/// let _scope = activate_context(&context);
 ///
 /// let log_line = format!("trace={} relayed", active_context().to_trace_id());
 /// assert_eq!(log_line, "trace=000000000000001f relayed");
@@ -127,9 +198,10 @@ pub fn active_context() -> SpanContext {
     }
 }
 
-/// Runs `f` on the active span of this thread. A call on the span is shorter without: `active_span().set_tag("items", 3);`.
+/// Calls `f` with the active span of this thread, and returns what `f` returns. For a single call,
+/// `active_span().set_tag("items", 3)` is shorter.
 ///
-/// What `f` returns cannot borrow the span, so calls that return it for the next one take a block.
+/// The value that `f` returns cannot borrow the span. Methods such as `set_tag` return the span, so they need a block:
 ///
 /// ```
 /// use tracehound::scope::with_active_span;
@@ -142,21 +214,21 @@ pub fn with_active_span<R>(f: impl FnOnce(&Span) -> R) -> R {
     f(&active_span())
 }
 
-/// Makes a context active as if it were a span: spans that start meanwhile are its children. For a parent in
-/// another process whose own span does not exist here.
+/// Makes a context active on this thread until the scope is dropped. Spans that start meanwhile are its children. Use
+/// it for a parent in another process, if no span of this process stands for it.
 ///
-/// [`active_context`] gives it back; [`active_span`] is a no-op, as there is no span to set tags on.
-pub fn with_context(context: &SpanContext) -> Scope {
+/// [`active_context`] returns the context; [`active_span`] returns the no-op span, as there is no span to set tags on.
+pub fn activate_context(context: &SpanContext) -> Scope {
     Scope::new(Active::Context(context.clone()))
 }
 
-/// Looks at the parent that a span has which starts here without being told of one. `look` runs nothing of the user's.
+/// Calls `look` with the default parent of a span that starts here. `look` must not run user code.
 #[inline(always)]
 pub(crate) fn with_active_parent<R>(look: impl FnOnce(Option<&Active>) -> R) -> R {
     stack::top(look)
 }
 
-/// The parent that a span has which starts here without being told of one.
+/// Returns the default parent of a span that starts here, without owning it.
 pub(crate) fn active_parent() -> Option<Active> {
-    stack::top(|active| active.cloned())
+    stack::top(|active| active.map(Active::lent))
 }

@@ -1,9 +1,9 @@
 use std::thread::{self, JoinHandle};
 
-use crate::scope::{Scope, active_parent};
+use crate::scope::capture;
 
-/// Wraps a closure that will run elsewhere, on another thread or in a pool: what is active here, now, is
-/// active there while it runs.
+/// Wraps a closure that will run elsewhere, on another thread or in a pool: the span that is active here and now is
+/// active there while the closure runs. [`capture`] is for closures that run more than once or take arguments.
 ///
 /// ```
 /// use std::thread;
@@ -20,18 +20,19 @@ use crate::scope::{Scope, active_parent};
 /// # Ok::<(), tracehound::tracer::BuildError>(())
 /// ```
 pub fn in_active_span<R>(f: impl FnOnce() -> R) -> impl FnOnce() -> R {
-    let active = active_parent();
+    let captured = capture();
     move || {
-        let _scope = active.map(Scope::new);
+        let _scope = captured.into_scope();
         f()
     }
 }
 
-/// [`std::thread::spawn`] with [`in_active_span`].
+/// Starts a thread in which the span is active that is active here. Like [`std::thread::spawn`], but with
+/// [`in_active_span`].
 ///
 /// # Panics
 ///
-/// As `std::thread::spawn`, where no thread can be had.
+/// If the system has no thread left, as `std::thread::spawn` does.
 pub fn spawn<F, R>(f: F) -> JoinHandle<R>
 where
     F: FnOnce() -> R + Send + 'static,

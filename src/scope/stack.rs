@@ -1,43 +1,53 @@
-//! The stack of what is active on a thread. It survives drops out of order, and the end of the thread.
+//! The stack of active spans and contexts of a thread. Scopes may be dropped in any order, and during the thread's end.
 
 use std::cell::{Cell, RefCell};
 use std::mem::{self, ManuallyDrop};
 
 use crate::span::{Span, SpanContext};
 
-/// What can be active.
-#[derive(Clone, Debug)]
+/// An entry of the stack.
+#[derive(Debug)]
 pub(crate) enum Active {
-    /// A handle that does not own.
+    /// An owner in a scope that the user opened, else a handle that does not own the span.
     Span(Span),
     Context(SpanContext),
 }
 
-/// Entries in the order of their ids. One that is taken out of the middle leaves a gap; the last is never a gap.
+impl Active {
+    /// Returns a copy that does not own the span.
+    pub(crate) fn lent(&self) -> Self {
+        match self {
+            Self::Span(span) => Self::Span(span.downgrade()),
+            Self::Context(context) => Self::Context(context.clone()),
+        }
+    }
+}
+
+/// Entries in the order of their ids. An entry that is removed from the middle leaves a gap; the last entry is no gap.
 struct Stack {
     entries: Vec<(u64, Option<Active>)>,
     gaps: usize,
     next_id: u64,
-    /// How many entries were moved or passed over so far.
+    /// Number of entries that were moved or skipped so far.
     #[cfg(test)]
     steps: usize,
 }
 
 thread_local! {
-    /// Never destroyed, so that spans which start in the destructors of other thread-locals find their parent. [`END`]
+    /// Never destroyed, so that spans that start in the destructors of other thread-locals find their parent. [`END`]
     /// frees its memory.
     static STACK: RefCell<ManuallyDrop<Stack>> = const { RefCell::new(ManuallyDrop::new(Stack::new())) };
-    /// How many entries the stack has: where there are none, nobody looks at it.
+    /// Number of entries. If it is 0, the stack is not touched.
     static DEPTH: Cell<usize> = const { Cell::new(0) };
     static IS_ENDING: Cell<bool> = const { Cell::new(false) };
-    /// Destroyed when the thread ends, if it has had a scope.
+    /// Destroyed when the thread ends, if the thread has had a scope.
     static END: End = const { End };
 }
 
 struct End;
 
 impl Drop for End {
-    /// From now on the stack keeps no memory while it is empty. Scopes that are still there go on.
+    /// Frees the memory of an empty stack now, and has the last scope free it if there are scopes left.
     fn drop(&mut self) {
         IS_ENDING.set(true);
         let freed = with_stack(Stack::free_if_empty);
@@ -45,11 +55,11 @@ impl Drop for End {
     }
 }
 
-/// Puts an entry on top; `None` where a scope is opened by what a look at the stack runs.
+/// Puts an entry on top and returns its id. Returns `None` if the stack is in use, which a correct caller never sees.
 pub(crate) fn push(active: Active) -> Option<u64> {
     with_stack(|stack| {
         if stack.entries.capacity() == 0 {
-            // Where it has been destroyed, the last scope frees the memory.
+            // If `END` has been destroyed already, the last scope frees the memory.
             let _ = END.try_with(|_| ());
         }
         let id = stack.push(active);
@@ -58,7 +68,7 @@ pub(crate) fn push(active: Active) -> Option<u64> {
     })
 }
 
-/// Takes an entry away, wherever it is by now.
+/// Removes an entry, which need not be on top.
 pub(crate) fn remove(id: u64) {
     let removed = with_stack(|stack| {
         let removed = stack.remove(id);
@@ -68,11 +78,11 @@ pub(crate) fn remove(id: u64) {
         }
         removed
     });
-    // Only now: dropping the last handle to a span may run user code.
+    // Dropped after the borrow of the stack has ended: dropping the last handle of a span may run user code.
     drop(removed);
 }
 
-/// Looks at the entry on top. `look` must not touch the stack.
+/// Calls `look` with the entry on top. `look` must not use the stack.
 #[inline(always)]
 pub(crate) fn top<R>(look: impl FnOnce(Option<&Active>) -> R) -> R {
     if DEPTH.get() == 0 {
@@ -126,7 +136,7 @@ impl Stack {
         let place = self.entries.binary_search_by_key(&id, |(id, _)| *id).ok()?;
         let removed = self.entries[place].1.take()?;
         self.gaps += 1;
-        // Half of the entries have been taken out since this was done last, so each pays for two steps.
+        // Half of the entries were removed since the last time, so each removal pays for two steps.
         if self.gaps > self.entries.len() / 2 {
             self.step(self.entries.len());
             self.entries.retain(|(_, active)| active.is_some());
@@ -140,7 +150,7 @@ impl Stack {
         self.entries.last().and_then(|(_, active)| active.as_ref())
     }
 
-    /// The memory of the stack, if nothing is in it.
+    /// Takes the memory of the stack if the stack is empty.
     fn free_if_empty(&mut self) -> Vec<(u64, Option<Active>)> {
         if self.entries.is_empty() {
             mem::take(&mut self.entries)
@@ -162,20 +172,19 @@ impl Stack {
 mod tests {
     use super::*;
 
-    fn nothing() -> Active {
+    fn entry() -> Active {
         Active::Context(SpanContext::default())
     }
 
-    /// How many entries are moved or passed over while so many scopes are dropped, and how many the stack then holds at
-    /// most.
+    /// Drops `count` scopes in an order, and returns how many entries were moved or skipped.
     fn steps(count: u64, order: impl Fn(u64) -> u64) -> usize {
         let mut stack = Stack::new();
         for _ in 0..count {
-            stack.push(nothing());
+            stack.push(entry());
         }
         for n in 0..count {
             assert!(stack.remove(order(n)).is_some());
-            assert!(stack.remove(order(n)).is_none(), "it is there once");
+            assert!(stack.remove(order(n)).is_none(), "an entry is there once");
             assert_eq!(stack.top().is_some(), n + 1 < count);
         }
         assert!(stack.entries.is_empty() && stack.gaps == 0);
@@ -191,7 +200,7 @@ mod tests {
                 ("from both ends", &|n| {
                     if n % 2 == 0 { n / 2 } else { count - 1 - n / 2 }
                 }),
-                // Prime to every count.
+                // Coprime to every count, so that each scope is dropped once.
                 ("scattered", &|n| n * 7_919 % count),
             ];
             for (name, order) in orders {
@@ -202,12 +211,12 @@ mod tests {
     }
 
     #[test]
-    fn a_scope_that_opens_before_the_last_one_closes_leaves_no_memory_behind() {
+    fn a_chain_of_overlapping_scopes_does_not_grow_the_stack() {
         let mut stack = Stack::new();
-        stack.push(nothing());
-        let mut last = stack.push(nothing());
+        stack.push(entry());
+        let mut last = stack.push(entry());
         for _ in 0..100_000 {
-            let next = stack.push(nothing());
+            let next = stack.push(entry());
             assert!(stack.remove(last).is_some());
             last = next;
             assert!(stack.entries.len() <= 8);

@@ -1,5 +1,4 @@
 use std::borrow::Cow;
-use std::error::Error;
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::SystemTime;
@@ -7,31 +6,32 @@ use std::time::SystemTime;
 use crate::model::{FieldRef, Flags, TagValue, field, tags};
 use crate::record::{SpanHandle, SpanSlot, catch, finish_at, finish_now};
 use crate::span::recording;
-use crate::span::{IntoTag, SpanContext, TakeContext, ToSpanContext};
+use crate::span::{ErrorLike, IntoTag, SpanContext, TakeContext, ToSpanContext};
 
-/// A handle to one unit of work. See the [module](crate::span) for who finishes it.
+/// A handle to a span, which is one unit of work. The [module](crate::span) says which handle finishes it.
 ///
-/// A no-op span ([`Span::noop`]) costs one branch a call.
-#[must_use = "a span that is dropped at once measures nothing"]
+/// On a no-op span ([`Span::noop`]) a call costs one branch.
+#[must_use = "a span that is dropped at once measures nothing: bind it to a name, and not to `_`"]
 #[derive(Clone)]
 pub struct Span {
     inner: Option<SpanHandle>,
 }
 
 impl Span {
-    /// The span of a tracer that is off, and what there is where nothing is active.
+    /// Returns the no-op span: that of a tracer that is off, and the active span of a thread that has none.
     #[inline]
     pub const fn noop() -> Self {
         Self { inner: None }
     }
 
-    /// Whether this is the no-op span.
+    /// Returns whether this is the no-op span.
     #[inline]
     pub const fn is_noop(&self) -> bool {
         self.inner.is_none()
     }
 
-    /// What identifies the span, with its baggage as of now. Valid for ever.
+    /// Returns the context of the span: its ids, its flags, and its baggage as of now. It stays valid after the span's
+    /// end.
     #[inline]
     pub fn context(&self) -> SpanContext {
         let Some(slot) = self.slot() else {
@@ -44,16 +44,16 @@ impl Span {
         }
     }
 
-    /// Whether tags and logs are kept: the trace is sampled or undecided, and the span is open.
+    /// Returns whether the span keeps tags and logs: it is open, and its trace is sampled or undecided.
     ///
-    /// Ask before work that is only done for a tag; [`Span::set_tag_with`] does.
+    /// Ask before you do work only for a tag. [`Span::set_tag_with`] asks for you.
     #[inline]
     pub fn is_recording(&self) -> bool {
         self.slot().is_some_and(SpanSlot::is_recording)
     }
 
-    /// Replaces the operation name: the most general text that still names a class of spans
-    /// (`get_account`, not `get_account/792`).
+    /// Replaces the operation name. A good name is the most general one that still tells a class of spans
+    /// from others: `get_account`, not `get_account/792`.
     pub fn set_operation_name(&self, name: impl Into<Cow<'static, str>>) -> &Self {
         if let Some(slot) = self.slot() {
             recording::set_operation_name(slot, name.into());
@@ -61,9 +61,9 @@ impl Span {
         self
     }
 
-    /// Sets a tag; the last value of a key wins. `None` sets nothing. [`IntoTag`] lists what can be a value.
+    /// Sets a tag. The last value of a key wins; `None` sets nothing. [`IntoTag`] lists the types of values.
     ///
-    /// The tag `sampling.priority` also decides on the trace: above 0 it is kept, at 0 it is not.
+    /// The tag `sampling.priority` also decides on the trace: above 0 the trace is kept, at 0 it is not.
     ///
     /// ```
     /// use tracehound::Span;
@@ -78,8 +78,8 @@ impl Span {
         self
     }
 
-    /// Sets a tag whose value costs something to make: `make` runs only if the span is recording, or open and the key is
-    /// `sampling.priority`. If it panics, the panic is caught and counted, and no tag is set.
+    /// Sets a tag whose value is costly to make. `make` runs only if the span is recording, or if it is open and the
+    /// key is `sampling.priority`. If `make` panics, the panic is caught and counted, and no tag is set.
     ///
     /// ```
     /// # let query = "SELECT 1";
@@ -98,7 +98,7 @@ impl Span {
         self
     }
 
-    /// Writes a log record with the time of now.
+    /// Writes a log record with the current time.
     ///
     /// ```
     /// use tracehound::Span;
@@ -113,7 +113,7 @@ impl Span {
         self
     }
 
-    /// Writes a log record with a time of your own. It should lie within the span; nobody checks.
+    /// Writes a log record with a time of your own. The time should lie within the span, which is not checked.
     ///
     /// A time before 1970 or after February 2116 is moved to the nearest one within, and counted
     /// ([`Counter::ClampedTimes`](crate::metrics::Counter)).
@@ -129,35 +129,43 @@ impl Span {
         self
     }
 
-    /// Writes a log record with the one field `event`.
+    /// Writes a log record whose only field is `event`.
     #[inline]
     pub fn log_event(&self, event: &str) -> &Self {
         self.log([field(tags::EVENT, event)])
     }
 
-    /// Marks the span as failed and writes a log record: `event=error`, `message`, `error.kind` where the
-    /// type is known, and `error.object`, the message with those of its causes that it does not quote.
+    /// Marks the span as failed (`error=true`) and writes a log record: `event=error`, `message`, `error.kind` if the
+    /// type is known, and `error.object`, which is the message and those of its causes that the message does not quote.
     ///
-    /// Returns nothing, so that it fits into `inspect_err`.
+    /// Takes errors of any type, boxed ones, and reports of `anyhow` and `eyre`: see [`ErrorLike`]. Returns nothing, so
+    /// that it fits into `inspect_err`.
     ///
     /// ```
+    /// use std::error::Error;
+    ///
     /// # let span = tracehound::Span::noop();
     /// let port = "x".parse::<u16>().inspect_err(|error| span.log_error(error));
-    /// let error = port.expect_err("not a number");
-    /// tracehound::Span::noop().log_error(&error);
-    /// let boxed: Box<dyn std::error::Error> = error.into();
-    /// tracehound::Span::noop().log_error(&*boxed);
+    /// let boxed: Result<u16, Box<dyn Error>> = port.map_err(Into::into);
+    /// assert!(boxed.inspect_err(|error| span.log_error(error)).is_err());
     /// ```
-    pub fn log_error<E: Error + ?Sized>(&self, error: &E) {
+    pub fn log_error<const FORM: u8>(&self, error: &(impl ErrorLike<FORM> + ?Sized)) {
         if let Some(slot) = self.slot().filter(|slot| slot.is_recording()) {
             recording::log_error(slot, error);
         }
     }
 
-    /// Sets a baggage item on this span: spans that are started from it afterwards have it too, in this
+    /// Sets a baggage item on this span. Spans that are started from it afterwards have the item too, in this
     /// process and in others. Also writes a log record (`event=baggage`).
     ///
-    /// An item beyond a limit of [`Baggage`](crate::model::Baggage) is refused and counted.
+    /// An item that exceeds a limit of [`Baggage`](crate::model::Baggage) is refused and counted.
+    ///
+    /// ```
+    /// use tracehound::Span;
+    ///
+    /// let span = Span::noop();
+    /// span.set_baggage_item("user-id", "4711");
+    /// ```
     pub fn set_baggage_item(&self, key: &str, value: &str) -> &Self {
         if let Some(slot) = self.slot() {
             recording::set_baggage_item(slot, key, value);
@@ -173,21 +181,23 @@ impl Span {
         self
     }
 
-    /// The value of a baggage item.
+    /// Returns the value of a baggage item.
     pub fn baggage_item(&self, key: &str) -> Option<String> {
         self.slot()
             .and_then(|slot| slot.baggage().get(key).map(str::to_owned))
     }
 
-    /// A handle that does not own the span: keeping it keeps nothing open.
+    /// Returns a handle that does not own the span: the span can finish while this handle lives.
+    ///
+    /// For a task or a cache that should add to a span but not keep it open.
     #[inline]
-    pub fn handle(&self) -> Self {
+    pub fn downgrade(&self) -> Self {
         Self {
             inner: self.inner.as_ref().map(SpanHandle::handle),
         }
     }
 
-    /// Finishes the span now, whoever else holds a handle. A second time is ignored and counted.
+    /// Finishes the span now, even if there are other handles. A second call is ignored and counted.
     #[inline]
     pub fn finish(mut self) {
         if let Some(span) = self.inner.take() {
@@ -195,8 +205,8 @@ impl Span {
         }
     }
 
-    /// As [`finish`](Self::finish), for a span that cannot be moved out of where it is: the field of a struct, or behind a
-    /// reference.
+    /// Finishes the span like [`finish`](Self::finish), but by reference: for a span in the field of a struct, or
+    /// behind a reference.
     ///
     /// ```
     /// use tracehound::Span;
@@ -218,7 +228,7 @@ impl Span {
 
     /// Finishes the span with an end time of your own.
     ///
-    /// A time before the start is moved to the start, one after February 2116 to there. Both are counted
+    /// A time before the start is moved to the start, a time after February 2116 to that month. Both are counted
     /// ([`Counter::ClampedTimes`](crate::metrics::Counter)).
     #[inline]
     pub fn finish_at(mut self, time: SystemTime) {
@@ -227,7 +237,7 @@ impl Span {
         }
     }
 
-    /// Notes a panic in the work of this span, which another handle may own.
+    /// Marks the span after a panic in its work, on any handle.
     #[cold]
     pub(crate) fn mark_panic(&self) {
         if let Some(slot) = self.slot() {
@@ -263,7 +273,7 @@ fn simple_context(slot: &SpanSlot, flags: Flags) -> SpanContext {
     SpanContext::local(ids, flags, slot.anchor)
 }
 
-/// The context of a span with baggage or with a decision that is shared.
+/// Returns the context of a span that has baggage, or shares its sampling decision.
 #[cold]
 #[inline(never)]
 fn full_context(slot: &SpanSlot) -> SpanContext {
@@ -287,7 +297,7 @@ impl Drop for Span {
     }
 }
 
-/// A handle goes away: the last owner finishes the span.
+/// Drops a handle. The last owner finishes the span.
 #[inline(never)]
 fn leave(mut span: SpanHandle) {
     if span.release() && !span.slot().is_finished() {
@@ -298,7 +308,7 @@ fn leave(mut span: SpanHandle) {
     }
 }
 
-/// A panic leaves no span half changed: every call either has taken effect or has not.
+/// A panic leaves no span half changed: each call takes effect as a whole or not at all.
 impl UnwindSafe for Span {}
 impl RefUnwindSafe for Span {}
 

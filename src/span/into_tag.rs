@@ -7,20 +7,20 @@ use std::time::Duration;
 
 use crate::model::{TagRef, TagValue};
 
-/// What [`Span::set_tag`](crate::Span::set_tag) takes: whatever a [`TagRef`] is made from, and values that have to be
-/// kept or formatted first.
+/// A value that [`Span::set_tag`](crate::Span::set_tag) takes: all that a [`TagRef`] is made from, and owned or
+/// formatted values.
 ///
 /// | value | sent as |
 /// |---|---|
-/// | `bool`, integers up to 64 bits, floats | themselves, as [`TagRef`] says |
-/// | `u128`, `i128` | a number where it fits into an `i64`, else its decimal text |
+/// | `bool`, integers up to 64 bits, floats | a value of that type, as [`TagRef`] says |
+/// | `u128`, `i128` | a number if it fits into an `i64`, else decimal text |
 /// | `&str`, `String`, `Cow<str>`, `Box<str>`, `Arc<str>`, `Rc<str>`, `char`, `format_args!(..)` | text |
-/// | `Duration` | text as `Debug` writes it: `1.5s` |
+/// | `Duration` | text in the form of `Debug`: `1.5s` |
 /// | addresses of [`std::net`] | text |
 /// | `&[u8]`, `[u8; N]`, `Vec<u8>`, `Cow<[u8]>` | bytes |
-/// | `Option` of these | nothing where it is `None` |
+/// | `Option` of these | its value; `None` sets no tag |
 ///
-/// What has to be formatted is formatted only where the span records.
+/// Values are formatted only if the span records.
 ///
 /// ```
 /// use std::net::Ipv4Addr;
@@ -36,7 +36,7 @@ use crate::model::{TagRef, TagValue};
 ///     .set_tag("digest", &[0xca, 0xfe]);
 /// ```
 pub trait IntoTag {
-    /// Hands the value to `take`, borrowed for as long as that runs.
+    /// Calls `take` with the value, borrowed for the time of the call.
     fn give_tag<R>(self, take: impl FnOnce(TagRef<'_>) -> R) -> R;
 }
 

@@ -1,9 +1,21 @@
-//! One unit of work.
+//! Spans: named and timed units of work.
 //!
-//! A [`Span`] is a handle. Those that [`start`](crate::tracer::SpanBuilder::start) and `clone` give own the span:
-//! it finishes at [`Span::finish`], or when its last owner is dropped. Those that
-//! [`active_span`](crate::scope::active_span) and [`Span::handle`] give do not own it, so a task that is left
-//! behind keeps no request open. After the end every method does nothing; only the context stays.
+//! # Who finishes a span?
+//!
+//! A [`Span`] is a handle, and there may be many handles to one span.
+//!
+//! | handle from | owns the span |
+//! |---|---|
+//! | [`start_span`](crate::TracerExt::start_span), [`start`](crate::tracer::SpanBuilder::start), `clone` of an owner | yes |
+//! | [`Span::activate`] on an owner, for as long as the [`Scope`](crate::scope::Scope) lives | yes |
+//! | [`active_span`](crate::scope::active_span), [`Span::downgrade`], `clone` of such a handle | no |
+//!
+//! A span finishes at [`Span::finish`] on any handle, or when its last owner is dropped. A task that was left behind
+//! has no owner, so it keeps no request open. After the end, every method does nothing; only the context stays.
+//!
+//! # What is on a span?
+//!
+//! Tags hold for the whole span, log records for a moment of it, and baggage goes on to all spans that come after.
 //!
 //! ```
 //! use tracehound::model::field;
@@ -25,6 +37,7 @@
 //! ```
 
 mod context;
+mod error_like;
 mod error_text;
 mod handle;
 mod into_tag;
@@ -34,6 +47,7 @@ mod reference;
 pub(crate) use context::Decision;
 pub(crate) use context::TakeContext;
 pub use context::{SpanContext, ToSpanContext};
+pub use error_like::ErrorLike;
 #[cfg(feature = "tower")]
 pub(crate) use error_text::with_causes;
 pub use handle::Span;

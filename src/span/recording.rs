@@ -1,10 +1,8 @@
 //! What the calls of a [`Span`](crate::Span) do to its slot. Code of the user's (iterators, `Display`, samplers)
 //! runs before the slot is locked.
 
-use std::any::type_name;
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::error::Error;
 use std::iter::successors;
 use std::time::SystemTime;
 
@@ -16,6 +14,7 @@ use crate::record::{
     count_moved_time, count_truncated, set_sampling_priority, store_simple_tag, store_tag, wall,
 };
 use crate::sampler::{SamplerTags, SpanView};
+use crate::span::ErrorLike;
 use crate::span::error_text::with_causes;
 
 pub(crate) fn set_operation_name(slot: &SpanSlot, name: Cow<'static, str>) {
@@ -141,28 +140,24 @@ fn log_many<'v>(slot: &SpanSlot, time: Timestamp, fields: impl Iterator<Item = F
     draft.discard();
 }
 
-pub(crate) fn log_error<E: Error + ?Sized>(slot: &SpanSlot, error: &E) {
+pub(crate) fn log_error<const FORM: u8>(slot: &SpanSlot, error: &(impl ErrorLike<FORM> + ?Sized)) {
     store_tag(slot, tags::ERROR, TagRef::Bool(true));
     let texts = catch(slot, || {
         let message = error.to_string();
-        let causes = successors(error.source(), |cause| (*cause).source());
+        let causes = successors(error.cause(), |cause| (*cause).source());
         let object = with_causes(&message, causes);
-        (message, object)
+        (message, object, error.kind())
     });
-    let Some((message, object)) = texts else {
+    let Some((message, object, kind)) = texts else {
         return;
     };
-    let kind = type_name::<E>();
     log(
         slot,
         None,
         [
             field(tags::EVENT, "error"),
             field(tags::MESSAGE, &message),
-            field(
-                tags::ERROR_KIND,
-                (!kind.starts_with("dyn ")).then_some(kind),
-            ),
+            field(tags::ERROR_KIND, kind),
             field(tags::ERROR_OBJECT, &object),
         ]
         .into_iter(),

@@ -1,18 +1,31 @@
 use crate::model::ReferenceType;
 use crate::span::{SpanContext, ToSpanContext};
 
-/// How a span that is about to start depends on another one.
+/// A reference from a span that is about to start to another one. For
+/// [`SpanBuilder::reference`](crate::tracer::SpanBuilder::reference).
+///
+/// A finished span has a [`ReportedReference`](crate::model::ReportedReference) in its place.
+///
+/// ```
+/// use tracehound::NoopTracer;
+/// use tracehound::prelude::*;
+/// use tracehound::span::Reference;
+///
+/// let message = NoopTracer.start_span("send");
+/// let reference = Reference::follows_from(&message);
+/// let span = NoopTracer.build_span("receive").reference(reference).start();
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Reference {
-    /// How it depends on it.
+    /// The way in which the new span depends on the other one.
     pub kind: ReferenceType,
-    /// The other span.
+    /// The context of the other span.
     pub context: SpanContext,
 }
 
 impl Reference {
-    /// The other span depends on this one's outcome: a request that waits for its answer.
+    /// The other span depends on the outcome of the new one: a request that waits for its answer.
     pub fn child_of(parent: &impl ToSpanContext) -> Self {
         Self {
             kind: ReferenceType::ChildOf,
@@ -20,7 +33,7 @@ impl Reference {
         }
     }
 
-    /// The other span caused this one and does not wait for it: a message in a queue.
+    /// The other span caused the new one but does not wait for it: a message in a queue.
     pub fn follows_from(parent: &impl ToSpanContext) -> Self {
         Self {
             kind: ReferenceType::FollowsFrom,

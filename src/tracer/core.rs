@@ -110,6 +110,9 @@ impl<T> Guarded<T> {
 
 const MAX_PANICS: u32 = 100;
 
+/// Whose code runs in `inject` and `extract`.
+const CODEC: &str = "a codec or a carrier";
+
 impl Decider for Core {
     fn decide(&self, question: Question<'_>, span: &SpanView<'_>) -> SamplingDecision {
         let asked = self
@@ -143,7 +146,7 @@ impl Core {
                 trace.queue.push_held(&waited, flags);
             }
         }
-        self.guard("inject", || match carrier.write() {
+        self.guard("inject", CODEC, || match carrier.write() {
             WriteTo::TextMap(carrier) => self.text_map.inject(context, carrier),
             WriteTo::HttpHeaders(carrier) => self.http_headers.inject(context, carrier),
             WriteTo::Custom(carrier) => {
@@ -162,7 +165,7 @@ impl Core {
         carrier: &dyn ExtractCarrier,
     ) -> Result<Option<SpanContext>, ExtractError> {
         let mut extracted = Ok(None);
-        self.guard("extract", || {
+        self.guard("extract", CODEC, || {
             let outcome = match carrier.read() {
                 ReadFrom::TextMap(carrier) => self.text_map.extract(carrier),
                 ReadFrom::HttpHeaders(carrier) => self.http_headers.extract(carrier),
@@ -240,20 +243,20 @@ impl Core {
         release_slots(&self.recorder.queue, &self.slots);
     }
 
-    /// Runs a codec or a carrier of the user's.
-    fn guard<R>(&self, what: &'static str, run: impl FnOnce() -> R) -> Option<R> {
+    /// Runs user code: `what` is done by `whose` code, as the line says if it panics.
+    fn guard<R>(&self, what: &'static str, whose: &str, run: impl FnOnce() -> R) -> Option<R> {
         let result = caught(run);
         if result.is_none() {
-            self.count_panic(what);
+            self.count_panic(what, whose);
         }
         result
     }
 
     #[cold]
-    fn count_panic(&self, what: &'static str) {
+    fn count_panic(&self, what: &'static str, whose: &str) {
         self.recorder.metrics.add(Counter::CallbackPanics, 1);
         self.diagnostics
-            .warn(what, || format!("a codec panicked during {what}"));
+            .warn(what, || format!("{whose} panicked during {what}"));
     }
 
     #[inline]
@@ -285,7 +288,7 @@ impl Core {
 
     #[cold]
     fn new_id_from(&self, source: &(dyn Fn() -> u64 + Send + Sync)) -> SpanId {
-        self.guard("id source", source)
+        self.guard("the start of a span", "the id source", source)
             .and_then(SpanId::new)
             .unwrap_or_else(random_id)
     }

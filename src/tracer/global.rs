@@ -1,4 +1,4 @@
-//! One tracer for the whole process, for code that cannot be handed one.
+//! One tracer for the whole process, for code to which no tracer can be passed.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,14 +10,14 @@ use crate::tracer::{StartSpanOptions, Tracer};
 
 static GLOBAL: OnceLock<Box<dyn Tracer>> = OnceLock::new();
 
-/// Makes a tracer the global one, once.
+/// Makes a tracer the global one. Only the first call succeeds.
 ///
-/// The global tracer is never dropped: call [`JaegerTracer::close`](crate::JaegerTracer::close) on a clone before
+/// The global tracer is never dropped. Call [`JaegerTracer::close`](crate::JaegerTracer::close) on a clone before
 /// the program ends.
 ///
 /// # Errors
 ///
-/// When there is one already; the error gives the refused one back.
+/// If there is a global tracer already. The error gives `tracer` back.
 ///
 /// ```
 /// use tracehound::NoopTracer;
@@ -35,12 +35,20 @@ pub fn set_tracer<T: Tracer + 'static>(tracer: T) -> Result<(), SetTracerError<T
     tracer.map_or(Ok(()), |rejected| Err(SetTracerError { rejected }))
 }
 
-/// The global tracer: a no-op until [`set_tracer`] is called, also for those who asked before.
+/// Returns the global tracer. It is a no-op until [`set_tracer`] is called, and works from then on, even if the caller
+/// has kept it from before.
+///
+/// ```
+/// use tracehound::prelude::*;
+/// use tracehound::tracer::tracer;
+///
+/// let span = tracer().start_span("checkout");
+/// ```
 pub const fn tracer() -> &'static GlobalTracer {
     &GlobalTracer(())
 }
 
-/// Stands for the global tracer.
+/// A stand-in for the global tracer, which [`tracer`] returns.
 #[derive(Clone, Copy, Debug)]
 pub struct GlobalTracer(());
 
@@ -76,7 +84,7 @@ impl Tracer for GlobalTracer {
     }
 }
 
-/// There is a global tracer already.
+/// The error of [`set_tracer`]: there is a global tracer already.
 pub struct SetTracerError<T> {
     /// The tracer that was refused.
     pub rejected: T,

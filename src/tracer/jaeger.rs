@@ -13,30 +13,52 @@ use crate::tracer::core::Core;
 use crate::tracer::start::{start, start_named};
 use crate::tracer::{StartSpanOptions, Tracer, TracerBuilder};
 
-/// The tracer. Cheap to clone; clones share everything.
+/// The tracer that records spans and reports them. Cheap to clone; clones share everything.
 ///
-/// When the last clone is dropped the tracer is closed and given one second to send what waits. Spans that are
-/// still open then finish as counted no-ops, and a line says how many. Better: call [`close`](Self::close) and look at what it says. In the child
-/// of a `fork` there is nothing better: clones of threads that only the parent has are never dropped there.
+/// Call [`close`](Self::close) before the program ends, and look at the report that it returns. Otherwise the last
+/// clone closes the tracer when it is dropped: spans that wait have one second to be sent, and spans that are open are
+/// lost, counted, and told of in a line. In a forked child, `close` is the only way: clones that belong to threads of
+/// the parent are never dropped there.
 #[derive(Clone)]
 pub struct JaegerTracer {
     handle: Option<Arc<Handle>>,
 }
 
 impl JaegerTracer {
-    /// Begins to build a tracer for a service. [`Config`](crate::Config) does it from the environment.
+    /// Starts to build a tracer for a service. [`Config`](crate::Config) builds one from the environment.
+    ///
+    /// ```
+    /// use tracehound::JaegerTracer;
+    /// use tracehound::reporter::InMemoryReporter;
+    /// use tracehound::sampler::ConstSampler;
+    ///
+    /// let tracer = JaegerTracer::builder("shop")
+    ///     .sampler(ConstSampler::new(true))
+    ///     .reporter(InMemoryReporter::new())
+    ///     .build()?;
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
     pub fn builder(service_name: impl Into<String>) -> TracerBuilder {
         TracerBuilder::new(service_name.into())
     }
 
-    /// A tracer that is off: every span is a no-op, nothing is injected, nothing is found.
+    /// Returns a tracer that is off: every span is a no-op, `inject` writes nothing, `extract` finds nothing.
+    ///
+    /// ```
+    /// use tracehound::JaegerTracer;
+    /// use tracehound::prelude::*;
+    ///
+    /// assert!(JaegerTracer::disabled().start_span("checkout").is_noop());
+    /// ```
     pub const fn disabled() -> Self {
         Self { handle: None }
     }
 
-    /// Waits until every span that was finished before this call has been sent, and tells what became of all
-    /// spans so far. After `timeout` it returns all the same; what then still waits is in
-    /// [`FlushReport::queued`]. Blocks the calling thread, and needs no runtime.
+    /// Waits until every span that finished before this call has been sent, and reports what became of all spans so
+    /// far.
+    ///
+    /// Returns after `timeout` at the latest; spans that still wait then are in [`FlushReport::queued`]. Blocks the
+    /// calling thread, and needs no async runtime.
     ///
     /// ```
     /// use std::time::Duration;
@@ -61,23 +83,32 @@ impl JaegerTracer {
             .map_or_else(FlushReport::default, |handle| handle.worker.flush(timeout))
     }
 
-    /// Sends what waits, lets go of the reporter, and tells what became of all spans. All clones are closed with
-    /// it: spans that finish from now on are counted as `after_shutdown`. A second call only reports.
+    /// Sends the spans that wait, closes the reporter, and reports what became of all spans.
+    ///
+    /// Returns after `timeout` at the latest, and blocks the calling thread. All clones are closed with this one: spans
+    /// that finish later are counted as `after_shutdown`. A second call only reports.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use tracehound::JaegerTracer;
+    /// # let tracer = JaegerTracer::disabled();
+    /// println!("{}", tracer.close(Duration::from_secs(1))); // finished 7, sent 7, dropped none, queued 0
+    /// ```
     pub fn close(&self, timeout: Duration) -> FlushReport {
         self.handle
             .as_ref()
             .map_or_else(FlushReport::default, |handle| handle.close(timeout))
     }
 
-    /// What has become of the spans so far. Exact at a [`flush`](Self::flush); between two it never shows more sent
-    /// and lost than finished.
+    /// Returns what became of the spans so far, without waiting. It is exact right after a [`flush`](Self::flush); at
+    /// other times it never shows more sent and lost spans than finished ones.
     pub fn report(&self) -> FlushReport {
         self.handle
             .as_ref()
             .map_or_else(FlushReport::default, |handle| handle.worker.report())
     }
 
-    /// What the tracer counts about itself.
+    /// Returns the counters of the tracer about itself. If the tracer is off, all of them are 0.
     pub fn metrics(&self) -> Metrics {
         self.handle
             .as_ref()
@@ -86,7 +117,7 @@ impl JaegerTracer {
             })
     }
 
-    /// The service's name and the tags that hold for all spans; none of a tracer that is off.
+    /// Returns the name of the service and the tags that hold for all spans. Returns `None` if the tracer is off.
     pub fn process(&self) -> Option<&Process> {
         self.handle.as_ref().map(|handle| &*handle.core.process)
     }
@@ -155,7 +186,7 @@ impl fmt::Debug for JaegerTracer {
     }
 }
 
-/// What the clones share. Open spans share only the core, so that they do not keep the tracer open.
+/// The part that the clones share. Open spans share only the core, so that they do not keep the tracer open.
 struct Handle {
     core: Arc<Core>,
     worker: Worker,
@@ -190,10 +221,10 @@ impl Drop for Handle {
     }
 }
 
-/// How many spans that may be sampled have started and not finished.
+/// Returns how many spans that may be sampled have started and not finished.
 fn open_spans(metrics: &Metrics) -> u64 {
-    // A span may be sampled when it starts and not when it finishes, or the other way round: none is lost that is open by
-    // one account only.
+    // A span may be sampled when it starts and not when it finishes, or the other way round. Only a span that is open
+    // by both counts is lost.
     let open = |started: &[Counter], finished: &[Counter]| {
         let sum = |counters: &[Counter]| counters.iter().map(|it| metrics.get(*it)).sum::<u64>();
         sum(started).saturating_sub(sum(finished))

@@ -66,6 +66,7 @@ pub use options::StartSpanOptions;
 pub use span_builder::SpanBuilder;
 
 use crate::propagation::{ExtractCarrier, ExtractError, InjectCarrier};
+use crate::scope::ActiveSpan;
 use crate::span::{Span, SpanContext};
 
 /// Starts spans, writes their contexts into requests and reads them out of requests. Object-safe.
@@ -125,6 +126,19 @@ pub trait TracerExt: Tracer {
     #[inline(always)]
     fn start_span(&self, operation_name: impl Into<Cow<'static, str>>) -> Span {
         self.start_named(operation_name.into())
+    }
+
+    /// Starts a span as [`start_span`](Self::start_span) does, and makes it active on this thread until it finishes.
+    ///
+    /// ```
+    /// use tracehound::NoopTracer;
+    /// use tracehound::prelude::*;
+    ///
+    /// let span = NoopTracer.start_active_span("get_account");
+    /// span.set_tag("account", 792); // spans that start from here on are its children
+    /// ```
+    fn start_active_span(&self, operation_name: impl Into<Cow<'static, str>>) -> ActiveSpan {
+        ActiveSpan::new(self.start_span(operation_name))
     }
 }
 

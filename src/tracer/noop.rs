@@ -2,7 +2,14 @@ use crate::propagation::{ExtractCarrier, ExtractError, InjectCarrier};
 use crate::span::{Span, SpanContext};
 use crate::tracer::{StartSpanOptions, Tracer};
 
-/// A tracer that is off: every span is a no-op, nothing is injected, nothing is found.
+/// A tracer that is off: every span is a no-op, `inject` writes nothing, `extract` finds nothing.
+///
+/// ```
+/// use tracehound::NoopTracer;
+/// use tracehound::prelude::*;
+///
+/// assert!(NoopTracer.start_span("checkout").is_noop());
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::exhaustive_structs, reason = "there is nothing in it")]
 pub struct NoopTracer;

@@ -1,6 +1,6 @@
 //! Where a span that starts comes from: its parent, and what it takes over.
 
-use crate::model::{Baggage, Flags, ReferenceType, SpanId, SpanReference, TraceId};
+use crate::model::{Baggage, Flags, ReferenceType, ReportedReference, SpanId, TraceId};
 use crate::record::SpanSlot;
 use crate::scope::{Active, with_active_parent};
 use crate::span::{Decision, Reference, SpanContext};
@@ -15,7 +15,7 @@ pub(super) enum FastParent {
 
 #[derive(Clone, Copy)]
 pub(super) struct FastParentSpan {
-    pub(super) reference: SpanReference,
+    pub(super) reference: ReportedReference,
     pub(super) flags: Flags,
     pub(super) is_remote: bool,
     pub(super) anchor: Option<i64>,
@@ -50,7 +50,7 @@ impl FastParent {
         slot.fix_decision();
         let flags = slot.simple_flags()?;
         Some(Self::Child(FastParentSpan {
-            reference: SpanReference::new(
+            reference: ReportedReference::new(
                 ReferenceType::ChildOf,
                 slot.header.trace_id,
                 slot.header.span_id,
@@ -69,7 +69,7 @@ impl FastParent {
             return None;
         };
         Some(Self::Child(FastParentSpan {
-            reference: SpanReference::new(kind, trace_id, span_id),
+            reference: ReportedReference::new(kind, trace_id, span_id),
             flags: context.flags(),
             is_remote: context.is_remote(),
             anchor: context.anchor(),

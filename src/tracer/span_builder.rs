@@ -2,6 +2,7 @@ use std::borrow::Cow;
 use std::time::SystemTime;
 
 use crate::model::{ReferenceType, TagRef};
+use crate::scope::ActiveSpan;
 use crate::span::{Reference, Span, SpanContext, ToSpanContext};
 use crate::tracer::{StartSpanOptions, Tracer};
 
@@ -106,5 +107,18 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
             Some(options) => self.tracer.start(options),
             None => Span::noop(),
         }
+    }
+
+    /// Starts the span and makes it active on this thread until it finishes.
+    ///
+    /// ```
+    /// use tracehound::NoopTracer;
+    /// use tracehound::prelude::*;
+    ///
+    /// let span = NoopTracer.build_span("get_account").tag("account", 792).start_active();
+    /// span.log_event("found");
+    /// ```
+    pub fn start_active(self) -> ActiveSpan {
+        ActiveSpan::new(self.start())
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::clock::WallTime;
 use crate::metrics::Counter;
-use crate::model::{Flags, ReferenceType, SpanId, SpanReference, TagRef, TraceId, tags};
+use crate::model::{Flags, ReferenceType, ReportedReference, SpanId, TagRef, TraceId, tags};
 use crate::record::{
     Decider as _, FrameKind, ParentReference, Question, SharedDecision, SpanBuffer, SpanSlot,
     apply_decision, begin_with_tags, count_moved_time, wall,
@@ -214,10 +214,9 @@ fn start_any(core: &Arc<Core>, mut options: StartSpanOptions<'_>, ticks: u64) ->
         && inherited.debug_id.is_some()
         && core.allows_debug(options.operation_name());
     let anchor = inherited.parent.as_ref().and_then(|parent| parent.anchor);
-    let parent = inherited
-        .parent
-        .as_ref()
-        .map(|parent| SpanReference::new(ReferenceType::ChildOf, parent.trace_id, parent.span_id));
+    let parent = inherited.parent.as_ref().map(|parent| {
+        ReportedReference::new(ReferenceType::ChildOf, parent.trace_id, parent.span_id)
+    });
     let (mut new_span, decision) =
         identity(core, inherited.parent.take(), options.context(), is_forced);
     new_span.joins_trace = new_span.is_local_root && !new_span.is_new_trace && options.is_server();
@@ -425,7 +424,7 @@ fn complete(
 fn push_references(
     buffer: &mut SpanBuffer,
     references: &[Reference],
-    active_parent: Option<SpanReference>,
+    active_parent: Option<ReportedReference>,
 ) {
     if references.is_empty() {
         if let Some(reference) = active_parent {
@@ -435,7 +434,7 @@ fn push_references(
     }
     for Reference { kind, context } in references {
         if let (Some(trace_id), Some(span_id)) = (context.trace_id(), context.span_id()) {
-            buffer.push_reference(&SpanReference::new(*kind, trace_id, span_id));
+            buffer.push_reference(&ReportedReference::new(*kind, trace_id, span_id));
         }
     }
 }

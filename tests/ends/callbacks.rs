@@ -200,7 +200,9 @@ fn tracer(slot: &Slot, spans: &InMemoryReporter) -> TracerBuilder {
             for_ids.at(Place::IdSource);
             next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
         })
-        .diagnostics(Diagnostics::to(move |_| for_lines.at(Place::Diagnostics)))
+        .diagnostics(Diagnostics::with_handler(move |_| {
+            for_lines.at(Place::Diagnostics)
+        }))
 }
 
 /// Comes to every place, as far as there is a tracer.
@@ -299,7 +301,7 @@ pub(super) fn the_last_span_goes_inside_every_callback() {
         let (slot, spans) = (Slot::new(), InMemoryReporter::new());
         let tracer = tracer(&slot, &spans).build().expect("named");
         let last = tracer.start_span("in the slot");
-        let handle = last.handle();
+        let handle = last.downgrade();
         slot.arm(place, None, Some(last));
         visit(&tracer, &slot);
         tracer.flush(LONG);

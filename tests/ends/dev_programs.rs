@@ -125,7 +125,7 @@ pub(crate) fn a_variable_puts_the_embedded_agent_in_the_place_of_a_real_one() {
 fn a_program_that_reads_the_environment() {
     let viewer = Shared::default();
     let line = Mutex::new(viewer.clone());
-    let diagnostics = Diagnostics::to(move |text| {
+    let diagnostics = Diagnostics::with_handler(move |text| {
         eprintln!("tracehound: {text}");
         let _ = writeln!(line.lock().expect("whole"), "{text}");
     });
@@ -150,7 +150,7 @@ fn options(lines: &Shared) -> DevOptions {
     DevOptions::new()
         .any_ports()
         .waterfall(Waterfall::Never)
-        .diagnostics(Diagnostics::to(move |line| {
+        .diagnostics(Diagnostics::with_handler(move |line| {
             let _ = writeln!(lines.lock().expect("whole"), "{line}");
         }))
 }

@@ -61,7 +61,7 @@ impl Agent {
         self.datagrams.iter().filter(has).count()
     }
 
-    fn wait_for(&mut self, text: &str) {
+    pub(crate) fn wait_for(&mut self, text: &str) {
         wait_until(text, || self.count(text) > 0);
     }
 }
@@ -256,9 +256,11 @@ impl Reporter for Lost {
 pub(super) fn a_child_whose_reporter_cannot_be_made_again_says_so() {
     let (lines, said) = mpsc::channel();
     let tracer = builder(Lost)
-        .diagnostics(tracehound::diagnostics::Diagnostics::to(move |line| {
-            let _ = lines.send(line.to_owned());
-        }))
+        .diagnostics(tracehound::diagnostics::Diagnostics::with_handler(
+            move |line| {
+                let _ = lines.send(line.to_owned());
+            },
+        ))
         .build()
         .expect("named");
     tracer.start_span("s").finish();

@@ -15,6 +15,8 @@
     reason = "a test that fails says where"
 )]
 
+#[cfg(all(unix, feature = "udp"))]
+mod abort;
 mod callbacks;
 mod churn;
 #[cfg(all(unix, feature = "dev"))]
@@ -24,6 +26,7 @@ mod fork;
 #[cfg(all(unix, feature = "udp"))]
 mod fork_load;
 mod hostile;
+mod lines;
 #[cfg(all(unix, feature = "udp"))]
 mod parts;
 #[cfg(all(unix, feature = "udp"))]
@@ -103,6 +106,9 @@ fn linux() -> Vec<Scene> {
 #[cfg(all(unix, feature = "udp"))]
 fn forks() -> Vec<Scene> {
     scenes! {
+        abort: [
+            a_panic_hook_sends_the_span_whose_work_panics,
+        ],
         fork: [
             a_child_sends_its_spans_by_a_worker_of_its_own,
             what_waited_or_was_open_at_a_fork_is_sent_once,
@@ -120,6 +126,9 @@ fn forks() -> Vec<Scene> {
             children_forked_under_load_wait_for_nobody,
         ],
         parts: [parts_count_and_warn_in_a_child_too],
+        lines: [
+            tracers_that_reach_nobody_say_so_once_a_destination,
+        ],
     }
 }
 

@@ -127,7 +127,7 @@ pub(super) fn parts_count_and_warn_in_a_child_too() {
     let tracer = builder(RemoteReporter::new(TellingSender::default()))
         .sampler(WatchingSampler(Watch::default()))
         .custom_codec(WatchingCodec(Watch::default()))
-        .diagnostics(Diagnostics::to(move |line| {
+        .diagnostics(Diagnostics::with_handler(move |line| {
             let _ = lines.lock().expect("not poisoned").send(line.to_owned());
         }))
         .build()

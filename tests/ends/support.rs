@@ -16,7 +16,7 @@ pub(crate) const LONG: Duration = Duration::from_secs(20);
 pub(crate) fn builder(reporter: impl Reporter + 'static) -> TracerBuilder {
     JaegerTracer::builder("test")
         .sampler(ConstSampler::new(true))
-        .diagnostics(Diagnostics::to(|_| {}))
+        .diagnostics(Diagnostics::with_handler(|_| {}))
         .reporter(reporter)
 }
 

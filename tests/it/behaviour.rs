@@ -1,7 +1,8 @@
-//! Plain use of a tracer, against what the Go client sent for the same use (`tests/vectors/spans_behaviour.json`),
-//! and the log that setting baggage leaves (`baggage_via_span.json`).
+//! Compares the spans of simple API calls with those that the Go client sent for the same calls
+//! (`tests/vectors/spans_behaviour.json`), and the log record of a baggage item with those of all clients
+//! (`baggage_via_span.json`).
 //!
-//! The id source counts as the recorded one did, so ids are compared as they are.
+//! The id source counts like the recorded one, so ids are compared as they are.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,7 +22,7 @@ use tracehound::{JaegerTracer, SpanContext};
 const GO: &str = "jaeger-client-go 2.30.0";
 const START: u64 = 1_500_000_000_000_000;
 
-/// What differs from the Go client on purpose: entry, field, ours, and the rule that says so.
+/// Intended differences from the Go client: entry, field, our value, and the rule behind it.
 const DIFFERENCES: &[(&str, &str, &str, &str)] = &[
     (
         "odd-tag-values",
@@ -43,7 +44,7 @@ const DIFFERENCES: &[(&str, &str, &str, &str)] = &[
     ),
 ];
 
-/// Entries about what tracehound does not do yet.
+/// Entries about features that tracehound does not have yet.
 const LATER: &[(&str, &str)] = &[("shared-rpc-span", "one span id for both sides of a call")];
 
 struct Scene {
@@ -56,7 +57,7 @@ impl Scene {
     fn new() -> Self {
         let spans = InMemoryReporter::new();
         let clock = ManualClock::at_micros(START);
-        // The Go tracer draws the first number for its client id.
+        // The Go tracer draws the first number for the id of the client.
         let next = AtomicU64::new(0x1000_0000_0000_0002);
         let builder = JaegerTracer::builder("vector-service")
             .sampler(ConstSampler::new(true))
@@ -153,7 +154,8 @@ fn play(name: &str, recorded: &Value) -> Option<Vec<OwnedSpan>> {
             for pair in recorded["extra"]["injected"].as_array().expect("pairs") {
                 let [name, value] = [0, 1].map(|n| pair[n].as_str().expect("text"));
                 let ours = &injected[&name.to_lowercase()];
-                // A root's parent is one zero in Java and here, sixteen in Go: readers take both as a number.
+                // The parent of a root is a single zero in Java and here, and sixteen zeros in Go. Readers parse a
+                // number.
                 assert_eq!(*ours, value.replace(":0000000000000000:", ":0:"), "{name}");
             }
             scene.clock.advance(Duration::from_micros(500_000));
@@ -219,7 +221,7 @@ fn number(span: &Value, field: &str) -> i64 {
         .unwrap_or_else(|| panic!("{field} of {span}"))
 }
 
-/// A tag or field as `key` and the one value that its type names.
+/// Returns the key of a tag or field and the value that its type selects.
 fn recorded_tag(tag: &Value) -> (String, Value) {
     let value = match tag["vType"].as_str().expect("a type") {
         "STRING" => tag["vStr"].clone(),
@@ -310,7 +312,7 @@ fn compare(name: &str, span: &OwnedSpan, recorded: &Value, used: &mut BTreeSet<u
             "{name}"
         );
     }
-    // The Go client sets start tags in the order of a map: compare as a map.
+    // The Go client sets start tags in the random order of a map, so they are compared as a map.
     let ours: HashMap<_, _> = span
         .tags
         .iter()
@@ -344,18 +346,18 @@ fn entries(file: &str) -> Vec<Value> {
 }
 
 #[test]
-fn plain_use_gives_what_the_go_client_gave() {
+fn simple_calls_give_the_spans_of_the_go_client() {
     let mut used = BTreeSet::new();
     for entry in entries(include_str!("../vectors/spans_behaviour.json")) {
         let name = entry["name"].as_str().expect("a name");
         if LATER.iter().any(|(later, _)| *later == name) {
             continue;
         }
-        // Go has no reference that is not the parent's: both ways of saying it are one there.
+        // In Go each reference is to the parent, so both ways to give it are the same there.
         let results = &entry["results"];
         let recorded = match name {
             "child-of-reference" => {
-                // Only Node and Python were asked; Node's ids run as Go's do, less one, and its clock differs.
+                // Only Node and Python were recorded. The ids of Node are those of Go less one, and its clock differs.
                 assert!(results[GO].is_null());
                 let spans = play(name, &Value::Null).expect("played");
                 let node = &results["jaeger-client-node 3.19.0"]["packets"];
@@ -392,7 +394,7 @@ fn plain_use_gives_what_the_go_client_gave() {
 }
 
 #[test]
-fn setting_baggage_leaves_the_log_that_other_clients_leave() {
+fn a_baggage_item_is_logged_as_other_clients_log_it() {
     for entry in entries(include_str!("../vectors/baggage_via_span.json")) {
         let name = entry["name"].as_str().expect("a name");
         let scene = Scene::new();
@@ -443,7 +445,7 @@ fn setting_baggage_leaves_the_log_that_other_clients_leave() {
     }
 }
 
-/// Java's fields are a map; order is not part of what a log says.
+/// The fields of a Java log are a map, so their order has no meaning.
 fn sorted(mut logs: Vec<Vec<(String, String)>>) -> Vec<Vec<(String, String)>> {
     logs.iter_mut().for_each(|fields| fields.sort());
     logs

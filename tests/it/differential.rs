@@ -88,12 +88,16 @@ fn run(plan: &Plan) {
             };
             plain.act(is_elsewhere, action, drawn);
             compare_sight(&mut plain, action, seen);
+            plain.has_scopes(is_elsewhere)
         };
         for step in &plan.steps {
             both(step.is_elsewhere, &step.action);
         }
         while real.lock().expect("not poisoned").has_spans() {
             both(false, &Action::Drop(0));
+        }
+        for is_elsewhere in [false, true] {
+            while both(is_elsewhere, &Action::CloseScope(0)) {}
         }
         drop(ask);
     });
@@ -195,6 +199,12 @@ fn compare_report(plain: &plain::World, n: usize, report: &FlushReport) {
 
 /// Those that one thread has finished are in their order; nothing is said of the order between threads.
 fn compare_spans(expected: &Tracer, spans: &[OwnedSpan]) {
+    let mut spans = spans.to_vec();
+    for span in &mut spans {
+        assert_eq!(span.service_name(), "test");
+        // The model knows no process.
+        span.process = None;
+    }
     let mut rest: Vec<&OwnedSpan> = spans.iter().collect();
     for (order, group) in &expected.sent {
         let mut from = 0;

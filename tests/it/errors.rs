@@ -1,4 +1,4 @@
-//! What `log_error` says of an error and its causes.
+//! The log record of an error and its causes.
 
 use std::error::Error;
 use std::fmt;
@@ -30,7 +30,7 @@ fn chain(texts: &[&'static str]) -> Failure {
 }
 
 #[test]
-fn a_cause_that_the_text_tells_already_is_not_told_again() {
+fn a_cause_that_the_message_quotes_is_not_repeated() {
     let rows: [(&[&str], &str); 10] = [
         (&["X"], "X"),
         (&["X", "X", "X"], "X"),
@@ -41,7 +41,7 @@ fn a_cause_that_the_text_tells_already_is_not_told_again() {
             "cannot start (no port)",
         ),
         (&["cannot start", "no port"], "cannot start: no port"),
-        // Part of a word tells nothing of the cause.
+        // A part of a word is no quote.
         (&["timeout", "out"], "timeout: out"),
         (&["no port 80800", "80"], "no port 80800: 80"),
         (&["échec", "é"], "échec: é"),

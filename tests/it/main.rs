@@ -27,6 +27,7 @@ mod remote_reporting;
 mod sampling;
 mod scopes;
 mod services;
+mod snippets;
 mod span_strain;
 mod span_vectors;
 mod spans;

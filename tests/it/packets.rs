@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 use tracehound::metrics::{Counter, DropCause};
 use tracehound::model::{
-    LogRecord, ReferenceType, SpanId, SpanReference, Tag, TagValue, Timestamp, TraceId, tags,
+    LogRecord, ReferenceType, ReportedReference, SpanId, Tag, TagValue, Timestamp, TraceId, tags,
 };
 use tracehound::reporter::sender::BatchFormat;
 use tracehound::reporter::{OwnedSpan, RemoteReporter, Reporter};
@@ -71,7 +71,7 @@ prop_compose! {
         }
         for (is_child, (trace_id, span_id)) in references {
             let kind = if is_child { ReferenceType::ChildOf } else { ReferenceType::FollowsFrom };
-            span.references.push(SpanReference::new(kind, trace_id, span_id));
+            span.references.push(ReportedReference::new(kind, trace_id, span_id));
         }
         span
     }

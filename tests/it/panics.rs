@@ -39,7 +39,7 @@ fn explode() -> ! {
 fn builder(reporter: impl Reporter + 'static) -> TracerBuilder {
     JaegerTracer::builder("test")
         .sampler(ConstSampler::new(true))
-        .diagnostics(Diagnostics::to(|_| explode()))
+        .diagnostics(Diagnostics::with_handler(|_| explode()))
         .reporter(reporter)
 }
 

@@ -2,10 +2,10 @@
 
 use tracehound::SpanContext;
 use tracehound::metrics::Counter;
-use tracehound::model::{Baggage, Flags, ReferenceType, SpanId, SpanReference, TraceId};
+use tracehound::model::{Baggage, Flags, ReferenceType, ReportedReference, SpanId, TraceId};
 use tracehound::prelude::*;
 use tracehound::sampler::ConstSampler;
-use tracehound::scope::with_context;
+use tracehound::scope::activate_context;
 use tracehound::span::Reference;
 
 use crate::support::{counting_ids, recording_builder, recording_tracer};
@@ -18,8 +18,8 @@ fn context(trace: u64, span: u64) -> SpanContext {
     SpanContext::new(ids.0, ids.1, None, Flags::SAMPLED)
 }
 
-fn reference(kind: ReferenceType, of: &SpanContext) -> SpanReference {
-    SpanReference::new(
+fn reference(kind: ReferenceType, of: &SpanContext) -> ReportedReference {
+    ReportedReference::new(
         kind,
         of.trace_id().expect("a trace"),
         of.span_id().expect("a span"),
@@ -184,7 +184,7 @@ fn the_active_span_is_the_parent_where_nothing_else_is_said() {
 fn an_active_context_is_a_parent_too() {
     let (tracer, spans) = recording_tracer();
     let remote = context(1, 10).with_baggage_item("k", "v");
-    let scope = with_context(&remote);
+    let scope = activate_context(&remote);
     assert!(tracehound::scope::active_span().is_noop());
     let span = tracer.start_span("s");
     assert_eq!(span.baggage_item("k").as_deref(), Some("v"));

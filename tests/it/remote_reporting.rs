@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tracehound::diagnostics::Diagnostics;
 use tracehound::metrics::{Counter, DropCause, DropCounts};
-use tracehound::model::{Process, ReferenceType, SpanReference, Tag, TraceId, tags};
+use tracehound::model::{Process, ReferenceType, ReportedReference, Tag, TraceId, tags};
 use tracehound::reporter::sender::{Batch, BatchFormat, SendOutcome, SendResult, Sender};
 use tracehound::reporter::{RemoteReporter, Reporter, WorkerHandle};
 use tracehound::services::Services;
@@ -84,7 +84,7 @@ fn batches_tell_the_agent_their_numbers_and_the_losses() {
     reporter.attach(&listening_worker().0);
     let mut too_large = span(9);
     let other = TraceId::new(1, 1).unwrap();
-    let reference = SpanReference::new(ReferenceType::ChildOf, other, too_large.span_id);
+    let reference = ReportedReference::new(ReferenceType::ChildOf, other, too_large.span_id);
     too_large.references = vec![reference; 300];
     for round in 0..5 {
         if round == 3 {
@@ -395,7 +395,7 @@ fn the_account_balances_under_random_failures() {
         let mut reporter = RemoteReporter::new(faulty(seed, truth.clone(), limit.clone()));
         reporter.attach(&WorkerHandle::detached(
             Services::detached(Process::new("shop", vec![]))
-                .with_diagnostics(Diagnostics::to(|_| {})),
+                .with_diagnostics(Diagnostics::with_handler(|_| {})),
         ));
         let mut taken = 0;
         for _ in 0..random.below(12) {

@@ -1,17 +1,21 @@
-//! Which span is active where.
+//! Scopes: which span is active on which thread and in which task, and who keeps it open.
+
+mod futures;
 
 use std::cell::RefCell;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::panic::catch_unwind;
+use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, UNIX_EPOCH};
 
+use tracehound::metrics::Counter;
 use tracehound::prelude::*;
 use tracehound::reporter::OwnedSpan;
-use tracehound::scope::{self, active_span, in_active_span, with_active_span};
+use tracehound::scope::{self, active_span, capture, in_active_span, with_active_span};
 use tracehound::{JaegerTracer, SpanContext};
 
-use crate::support::{log_texts, recording_tracer};
+use crate::support::{fixed_tracer, log_texts, recording_tracer};
 
 fn active() -> SpanContext {
     active_span().context()
@@ -64,20 +68,189 @@ fn scopes_dropped_in_any_order_take_away_only_their_own() {
 }
 
 #[test]
-fn a_scope_finishes_nothing_and_keeps_nothing_open() {
+fn a_finished_span_stays_active_until_its_scope_is_dropped() {
     let (tracer, spans) = recording_tracer();
     let span = tracer.start_span("s");
     let scope = span.activate();
-    drop(span);
+    span.finish();
     assert_eq!(spans.spans().len(), 1);
     with_active_span(|span| assert!(!span.is_recording()));
     let child = tracer.start_span("child of a finished span");
     assert!(child.context().parent_id().is_some());
     drop(scope);
+    assert_eq!(spans.spans().len(), 1);
+    assert_eq!(tracer.metrics().get(Counter::FinishedTwice), 0);
 }
 
 #[test]
-fn what_with_active_span_runs_may_change_what_is_active() {
+fn a_scope_keeps_its_span_open_until_it_is_dropped() {
+    let (tracer, spans, clock) = fixed_tracer();
+    {
+        let _scope = tracer.start_span("measured").activate();
+        active_span().set_tag("step", 1);
+        tracer.start_span("child").finish();
+        clock.advance(Duration::from_secs(3));
+    }
+    assert!(active_span().is_noop());
+    let [child, measured] = &spans.take()[..] else {
+        panic!("two spans")
+    };
+    assert_eq!(measured.duration, Duration::from_secs(3));
+    assert_eq!(measured.tag_text("step"), "1");
+    assert_eq!(child.parent_id, Some(measured.span_id));
+
+    let span = tracer.start_span("s");
+    let scopes = [span.activate(), span.activate()];
+    drop(span);
+    for scope in scopes {
+        assert_eq!(spans.spans().len(), 0);
+        drop(scope);
+    }
+    assert_eq!(spans.spans().len(), 1);
+}
+
+#[test]
+fn handles_that_leave_the_thread_do_not_own_what_a_scope_owns() {
+    let (tracer, spans) = recording_tracer();
+    let scope = tracer.start_span("request").activate();
+    let handle = active_span();
+    let scope_of_handle = handle.activate();
+    let closure = in_active_span(active);
+    let future = async {}.in_active_span();
+    let captured = capture();
+    let scope_of_captured = captured.activate();
+    drop(scope);
+    assert_eq!(spans.spans().len(), 1, "only the scope owned the request");
+    drop((handle, scope_of_handle, closure, future, scope_of_captured));
+}
+
+#[test]
+fn an_active_span_is_active_until_it_finishes() {
+    let (tracer, spans, clock) = fixed_tracer();
+    let outer = tracer
+        .build_span("outer")
+        .tag("kind", "active")
+        .start_active();
+    let inner = tracer.start_active_span("inner");
+    assert_eq!(active(), inner.context());
+    assert_eq!(
+        inner.set_tag("a", 1).context().parent_id(),
+        outer.context().span_id()
+    );
+    inner.finish();
+    assert_eq!(active(), outer.context());
+    assert_eq!(spans.spans().len(), 1);
+
+    let moved = tracer.start_active_span("moved").into_span();
+    assert_eq!(active(), outer.context());
+    assert!(moved.is_recording());
+    drop(moved);
+
+    let child = tracer.build_span("child").child_of(&outer).start();
+    assert_eq!(child.context().parent_id(), outer.context().span_id());
+    child.finish();
+
+    let at = tracer.start_active_span("at");
+    at.finish_at(UNIX_EPOCH + Duration::from_secs(1_500_000_005));
+    clock.advance(Duration::from_secs(1));
+    drop(outer);
+    assert!(active_span().is_noop());
+
+    let spans = spans.spans();
+    let names: Vec<_> = spans.iter().map(|span| &*span.operation_name).collect();
+    assert_eq!(names, ["inner", "moved", "child", "at", "outer"]);
+    assert_eq!(spans[3].duration, Duration::from_secs(5));
+    assert_eq!(spans[4].duration, Duration::from_secs(1));
+    assert_eq!(spans[4].tag_text("kind"), "active");
+}
+
+#[test]
+fn an_active_span_is_marked_by_a_panic_once_and_leaves_the_stack() {
+    let (tracer, spans) = recording_tracer();
+    let caught = catch_unwind(|| {
+        let _span = tracer.start_active_span("s");
+        panic!("on purpose");
+    });
+    assert!(caught.is_err());
+    assert!(active_span().is_noop());
+    assert_eq!(log_of(&spans.spans()[0]), ["event=panic"]);
+}
+
+#[test]
+fn in_scope_runs_a_closure_with_the_span_active() {
+    let (tracer, spans) = recording_tracer();
+    let total = tracer.start_span("s").in_scope(|| {
+        tracer.start_span("child").finish();
+        active_span().set_tag("n", 1);
+        3
+    });
+    assert_eq!(total, 3);
+    assert!(active_span().is_noop());
+    let caught = catch_unwind(|| {
+        tracer
+            .start_span("panics")
+            .in_scope(|| panic!("on purpose"))
+    });
+    assert!(caught.is_err());
+    assert!(active_span().is_noop());
+    let [child, span, panics] = &spans.spans()[..] else {
+        panic!("three spans")
+    };
+    assert_eq!(child.parent_id, Some(span.span_id));
+    assert_eq!(span.tag_text("n"), "1");
+    assert_eq!(log_of(panics), ["event=panic"]);
+}
+
+#[test]
+fn captured_context_runs_closures_on_any_thread_and_any_number_of_times() {
+    let (tracer, spans) = recording_tracer();
+    let request = tracer.start_active_span("request");
+    let context = request.context();
+    let captured = capture();
+    let numbers: Vec<_> = std::thread::scope(|threads| {
+        let started: Vec<_> = (0..3)
+            .map(|n| {
+                let (captured, tracer, context) = (captured.clone(), &tracer, &context);
+                threads.spawn(move || {
+                    let callback = |by| captured.run(|| n * by + i32::from(active() == *context));
+                    let first = callback(10);
+                    let _scope = captured.activate();
+                    tracer.start_span("child").finish();
+                    first
+                })
+            })
+            .collect();
+        started
+            .into_iter()
+            .map(|thread| thread.join().expect("no panic"))
+            .collect()
+    });
+    assert_eq!(numbers, [1, 11, 21]);
+    request.finish();
+    let spans = spans.spans();
+    let children = spans
+        .iter()
+        .filter(|span| span.parent_id.is_some() && span.parent_id == context.span_id());
+    assert_eq!(children.count(), 3);
+}
+
+#[test]
+fn captured_nothing_hides_what_is_active_where_it_runs() {
+    let (tracer, _) = recording_tracer();
+    let captured = capture();
+    let closure = in_active_span(active);
+    captured.run(|| assert!(active_span().is_noop()));
+    let _other = tracer.start_active_span("another request");
+    captured.run(|| {
+        assert!(scope::active_context().is_empty());
+        let root = tracer.start_span("root");
+        assert_eq!(root.context().parent_id(), None);
+    });
+    assert!(closure().is_empty());
+}
+
+#[test]
+fn a_closure_of_with_active_span_may_change_the_active_span() {
     let (tracer, _) = recording_tracer();
     let span = tracer.start_span("s");
     let mut scope = Some(span.activate());
@@ -115,7 +288,7 @@ fn the_same_span_may_be_active_in_many_places() {
 }
 
 #[test]
-fn a_closure_takes_what_is_active_where_it_was_made() {
+fn a_closure_runs_with_the_span_that_was_active_when_it_was_made() {
     let (tracer, _) = recording_tracer();
     let span = tracer.start_span("s");
     let made = {
@@ -127,213 +300,8 @@ fn a_closure_takes_what_is_active_where_it_was_made() {
     assert!(active_span().is_noop());
 }
 
-/// Pending so many times, noting what is active at each poll and when it is dropped.
-struct Nosy<'a> {
-    left: u32,
-    seen: &'a RefCell<Vec<SpanContext>>,
-}
-
-impl Future for Nosy<'_> {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        self.seen.borrow_mut().push(active());
-        if self.left == 0 {
-            return Poll::Ready(());
-        }
-        self.left -= 1;
-        Poll::Pending
-    }
-}
-
-impl Drop for Nosy<'_> {
-    fn drop(&mut self) {
-        self.seen.borrow_mut().push(active());
-    }
-}
-
 #[test]
-fn an_instrumented_future_has_its_span_in_every_poll_and_in_drop() {
-    let (tracer, spans) = recording_tracer();
-    for polls in 0..4 {
-        let seen = RefCell::new(Vec::new());
-        let span = tracer.start_span("s");
-        let context = span.context();
-        let mut done = false;
-        {
-            let mut future = pin!(
-                Nosy {
-                    left: 2,
-                    seen: &seen
-                }
-                .in_span(span)
-            );
-            for _ in 0..polls {
-                done |= future
-                    .as_mut()
-                    .poll(&mut Context::from_waker(Waker::noop()))
-                    .is_ready();
-                assert!(active_span().is_noop());
-            }
-        }
-        assert_eq!(done, polls == 3);
-        assert_eq!(*seen.borrow(), vec![context; polls + 1], "{polls} polls");
-        assert_eq!(
-            spans.spans().len(),
-            polls + 1,
-            "the span ends with the future"
-        );
-    }
-}
-
-#[test]
-fn a_future_that_is_done_lets_its_span_go_at_once() {
-    let (tracer, spans) = recording_tracer();
-    let mut future = Box::pin(async {}.in_span(tracer.start_span("s")));
-    assert!(
-        future
-            .as_mut()
-            .poll(&mut Context::from_waker(Waker::noop()))
-            .is_ready()
-    );
-    assert_eq!(spans.spans().len(), 1);
-    assert!(future.span().is_noop());
-    assert!(
-        future
-            .as_mut()
-            .poll(&mut Context::from_waker(Waker::noop()))
-            .is_pending()
-    );
-}
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(4)
-        .enable_time()
-        .build()
-        .expect("a runtime")
-}
-
-async fn nested(tracer: JaegerTracer, depth: u32) {
-    let parent = active();
-    let span = tracer.start_span("nested");
-    assert_eq!(span.context().parent_id(), parent.span_id());
-    let context = span.context();
-    async {
-        for _ in 0..3 {
-            tokio::task::yield_now().await;
-            assert_eq!(active(), context);
-        }
-        if depth > 0 {
-            Box::pin(nested(tracer.clone(), depth - 1)).await;
-            assert_eq!(active(), context);
-        }
-    }
-    .in_span(span.handle())
-    .await;
-}
-
-#[test]
-fn parents_are_exact_in_a_thousand_tasks_that_move_between_threads() {
-    let (tracer, spans) = recording_tracer();
-    runtime().block_on(async {
-        let mut tasks = tokio::task::JoinSet::new();
-        for _ in 0..1_000 {
-            let root = tracer.start_span("root");
-            tasks.spawn(nested(tracer.clone(), 3).in_span(root));
-        }
-        while let Some(result) = tasks.join_next().await {
-            result.expect("no panic");
-        }
-    });
-    let spans = spans.spans();
-    assert_eq!(spans.len(), 5_000);
-    let mut traces = std::collections::HashMap::<_, u32>::new();
-    for span in &spans {
-        *traces.entry(span.trace_id).or_default() += 1;
-    }
-    assert!(traces.values().all(|count| *count == 5));
-}
-
-#[test]
-fn branches_of_a_select_and_aborted_tasks_keep_their_spans_apart() {
-    let (tracer, spans) = recording_tracer();
-    runtime().block_on(async {
-        let (left, right) = (tracer.start_span("left"), tracer.start_span("right"));
-        let (in_left, in_right) = (left.context(), right.context());
-        tokio::select! {
-            () = async {
-                assert_eq!(active(), in_left);
-                std::future::pending::<()>().await;
-            }.in_span(left) => unreachable!("never ready"),
-            () = async {
-                tokio::task::yield_now().await;
-                assert_eq!(active(), in_right);
-            }.in_span(right) => {}
-        }
-        assert!(active_span().is_noop());
-        let aborted =
-            tokio::spawn(std::future::pending::<()>().in_span(tracer.start_span("aborted")));
-        tokio::task::yield_now().await;
-        aborted.abort();
-        assert!(aborted.await.expect_err("aborted").is_cancelled());
-    });
-    let mut names: Vec<_> = spans
-        .spans()
-        .into_iter()
-        .map(|span| span.operation_name)
-        .collect();
-    names.sort();
-    assert_eq!(names, ["aborted", "left", "right"]);
-}
-
-#[test]
-fn a_spawned_task_has_the_span_that_was_active_and_does_not_own_it() {
-    let (tracer, spans) = recording_tracer();
-    let (release, wait) = tokio::sync::oneshot::channel::<()>();
-    let runtime = runtime();
-    let span = tracer.start_span("request");
-    let context = span.context();
-    let task = {
-        let _scope = span.activate();
-        let _in_runtime = runtime.enter();
-        tokio::spawn(
-            async move {
-                wait.await.expect("released");
-                active()
-            }
-            .in_active_span(),
-        )
-    };
-    span.finish();
-    assert_eq!(spans.spans().len(), 1, "the task keeps no request open");
-    release.send(()).expect("the task waits");
-    assert_eq!(runtime.block_on(task).expect("no panic"), context);
-}
-
-#[test]
-fn blocking_pools_and_local_sets_take_context_along() {
-    let (tracer, _) = recording_tracer();
-    let span = tracer.start_span("s");
-    let context = span.context();
-    runtime().block_on(
-        async {
-            let there = tokio::task::spawn_blocking(in_active_span(active))
-                .await
-                .expect("no panic");
-            assert_eq!(there, context);
-            let local = tokio::task::LocalSet::new();
-            let there = local.run_until(async {
-                tokio::task::spawn_local(async { active() }.in_active_span()).await
-            });
-            assert_eq!(there.await.expect("no panic"), context);
-        }
-        .in_span(span.clone()),
-    );
-}
-
-#[test]
-fn spans_and_scopes_work_while_a_thread_is_torn_down() {
+fn spans_and_scopes_work_during_a_threads_end() {
     struct AtTheEnd(RefCell<Option<(JaegerTracer, Span)>>);
     impl Drop for AtTheEnd {
         fn drop(&mut self) {
@@ -354,7 +322,7 @@ fn spans_and_scopes_work_while_a_thread_is_torn_down() {
     thread_local! {
         static FIRST: AtTheEnd = const { AtTheEnd(RefCell::new(None)) };
     }
-    // Registered before ours, destroyed after it on this platform or before it on others: both must do.
+    // On some platforms the thread-local that was registered first is destroyed last, on others first: both must work.
     for touch_first in [true, false] {
         let (tracer, spans) = recording_tracer();
         let on_thread = tracer.clone();
@@ -385,12 +353,12 @@ fn spans_and_scopes_work_while_a_thread_is_torn_down() {
 }
 
 #[test]
-fn a_context_without_a_span_goes_on_and_has_an_id_for_the_log() {
+fn a_context_without_a_span_is_passed_on_and_has_an_id_for_log_lines() {
     let (tracer, spans) = recording_tracer();
     assert!(scope::active_context().is_empty());
     let received = tracer.start_span("upstream").context();
     let received = received.with_baggage_item("user", "42");
-    let scope = scope::with_context(&received);
+    let scope = scope::activate_context(&received);
     assert!(active_span().is_noop(), "there is no span of ours");
     assert_eq!(scope::active_context(), received);
     let trace_id = scope::active_context().to_trace_id();
@@ -424,158 +392,14 @@ fn log_of(span: &OwnedSpan) -> Vec<String> {
 }
 
 #[test]
-fn a_future_that_panics_marks_its_span_once_and_ends_the_one_that_it_owns() {
-    let (tracer, spans) = recording_tracer();
-    let caught = |future: &mut dyn FnMut() -> Pin<Box<dyn Future<Output = ()>>>| {
-        let mut future = future();
-        let poll = catch_unwind(AssertUnwindSafe(|| {
-            let _ = future
-                .as_mut()
-                .poll(&mut Context::from_waker(Waker::noop()));
-        }));
-        assert!(poll.is_err());
-        assert!(active_span().is_noop(), "no scope is left behind");
-        future
-    };
-    let mut fails = || -> Pin<Box<dyn Future<Output = ()>>> {
-        Box::pin(async { panic!("on purpose") }.in_span(tracer.start_span("owned")))
-    };
-    let kept = caught(&mut fails);
-    assert_eq!(
-        spans.spans().len(),
-        1,
-        "who catches it may keep what is left"
-    );
-    drop(kept);
-
-    let lent = tracer.start_span("lent");
-    let mut fails = || -> Pin<Box<dyn Future<Output = ()>>> {
-        Box::pin(async { panic!("on purpose") }.in_span(lent.handle()))
-    };
-    drop(caught(&mut fails));
-    assert_eq!(spans.spans().len(), 1, "its owner ends it");
-    lent.finish();
-
-    let mut fails = || -> Pin<Box<dyn Future<Output = ()>>> {
-        let span = tracer.start_span("unwound");
-        let tracer = tracer.clone();
-        Box::pin(async move {
-            let handle = span.handle();
-            let work = async {
-                let _inner = tracer.start_span("in its way");
-                panic!("on purpose");
-            };
-            work.in_span(handle).await;
-            drop(span);
-        })
-    };
-    drop(caught(&mut fails));
-
-    let spans = spans.spans();
-    assert_eq!(spans.len(), 4);
-    for span in &spans {
-        let name = &span.operation_name;
-        assert_eq!(span.tag_text("error"), "true", "{name}");
-        assert_eq!(log_of(span), ["event=panic"], "{name}");
-    }
-}
-
-#[test]
-fn a_task_that_panics_marks_its_span() {
-    let (tracer, spans) = recording_tracer();
-    let span = tracer.start_span("task");
-    let task = runtime().block_on(async {
-        let work = async {
-            tokio::task::yield_now().await;
-            panic!("on purpose");
-        };
-        tokio::spawn(work.in_span(span)).await
-    });
-    assert!(task.is_err());
-    let [span] = &spans.spans()[..] else {
-        panic!("one span")
-    };
-    assert_eq!(span.tag_text("error"), "true");
-    assert_eq!(log_of(span), ["event=panic"]);
-}
-
-#[test]
-fn a_future_that_is_dropped_before_its_end_says_so() {
-    let (tracer, spans) = recording_tracer();
-    let forever = std::future::pending::<()>;
-    runtime().block_on(async {
-        let limit = std::time::Duration::from_millis(1);
-        let work = forever().in_span(tracer.start_span("timeout"));
-        assert!(tokio::time::timeout(limit, work).await.is_err());
-        tokio::select! {
-            biased;
-            () = forever().in_span(tracer.start_span("select")) => unreachable!("never ready"),
-            () = async {}.in_span(tracer.start_span("done")) => {}
-        }
-        let task = tokio::spawn(forever().in_span(tracer.start_span("abort")));
-        tokio::task::yield_now().await;
-        task.abort();
-        assert!(task.await.is_err());
-    });
-    drop(forever().in_span(tracer.start_span("never polled")));
-    let inside = tracer.start_span("ends with what is inside");
-    let handle = inside.handle();
-    drop(
-        async move {
-            let _owned = inside;
-            forever().await;
-        }
-        .in_span(handle),
-    );
-    let request = tracer.start_span("request");
-    let scope = request.activate();
-    drop(forever().in_active_span());
-    drop(scope);
-    request.finish();
-
-    for span in spans.spans() {
-        let expected: &[&str] = match &*span.operation_name {
-            "done" | "request" => &[],
-            _ => &["event=cancelled"],
-        };
-        let name = &span.operation_name;
-        assert_eq!(log_of(&span), expected, "{name}");
-        assert_eq!(span.tag_text("error"), "", "{name}");
-    }
-    assert_eq!(spans.spans().len(), 7);
-}
-
-/// As `tracing::Instrument` has them.
-trait Instrument: Sized {
-    fn instrument(self, _: ()) -> Self {
-        self
-    }
-    fn in_current_span(self) -> Self {
-        self
-    }
-}
-
-impl<T> Instrument for T {}
-
-#[test]
-fn both_traits_can_be_in_scope() {
-    let (tracer, spans) = recording_tracer();
-    let work = async { active_span().log_event("work").is_recording() };
-    let work = work.instrument(()).in_span(tracer.start_span("s"));
-    let is_recorded = runtime().block_on(work.in_current_span().in_active_span());
-    assert!(is_recorded);
-    assert_eq!(log_of(&spans.spans()[0]), ["event=work"]);
-}
-
-#[test]
-fn a_span_that_starts_while_the_thread_is_torn_down_has_the_active_one_for_a_parent() {
+fn the_active_span_is_the_parent_of_a_span_that_starts_during_a_threads_end() {
     struct Late(RefCell<Option<(JaegerTracer, Span, Option<scope::Scope>)>>);
     impl Drop for Late {
         fn drop(&mut self) {
             let Some((tracer, open, scope)) = self.0.borrow_mut().take() else {
                 return;
             };
-            // One that was active before the end, or one that is made active now.
+            // A scope from before the thread began to end, or a new one.
             let _scope = scope.unwrap_or_else(|| open.activate());
             for _ in 0..3 {
                 let child = tracer.start_span("child");

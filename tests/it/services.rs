@@ -158,7 +158,7 @@ fn builder() -> (TracerBuilder, Arc<Mutex<Vec<String>>>) {
     let sink = lines.clone();
     let builder = JaegerTracer::builder("shop")
         .clock(ManualClock::at_micros(7_000_000))
-        .diagnostics(Diagnostics::to(move |line| {
+        .diagnostics(Diagnostics::with_handler(move |line| {
             sink.lock().unwrap().push(line.to_owned());
         }));
     (builder, lines)

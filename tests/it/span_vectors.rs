@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use thrift::protocol::TMessageType;
 use tracehound::metrics::DropCause;
 use tracehound::model::{
-    Flags, LogRecord, Process, ReferenceType, SpanId, SpanReference, Tag, TagValue, Timestamp,
+    Flags, LogRecord, Process, ReferenceType, ReportedReference, SpanId, Tag, TagValue, Timestamp,
     TraceId, tags,
 };
 use tracehound::reporter::sender::BatchFormat;
@@ -275,7 +275,7 @@ fn given(batch: &wire::Batch) -> Option<(Process, Vec<OwnedSpan>)> {
             let (high, low) = (reference.trace_id_high, reference.trace_id_low);
             let trace_id = TraceId::new(high as u64, low as u64)?;
             let span_id = SpanId::new(reference.span_id as u64)?;
-            let reference = SpanReference::new(kind, trace_id, span_id);
+            let reference = ReportedReference::new(kind, trace_id, span_id);
             owned.references.push(reference);
         }
         Some(owned)

@@ -56,7 +56,7 @@ fn a_span_reports_everything_that_was_put_on_it() {
 }
 
 #[test]
-fn what_a_user_writes_compiles() {
+fn calls_take_values_of_many_types() {
     let (tracer, spans) = recording_tracer();
     let url = String::from("http://shop/cart");
     let span = tracer.start_span("checkout");
@@ -240,7 +240,7 @@ fn baggage_beyond_a_limit_is_refused_and_counted() {
 }
 
 #[test]
-fn after_finish_only_the_context_is_left() {
+fn a_finished_span_ignores_calls_and_keeps_its_context() {
     let (tracer, spans) = recording_tracer();
     let span = tracer.start_span("s");
     span.set_baggage_item("kept", "1");
@@ -290,7 +290,7 @@ fn the_last_owner_finishes_the_span() {
 fn a_handle_keeps_no_span_open() {
     let (tracer, spans) = recording_tracer();
     let span = tracer.start_span("s");
-    let handle = span.handle();
+    let handle = span.downgrade();
     let handles_clone = handle.clone();
     handle.set_tag("by", "handle");
     drop(span);
@@ -323,7 +323,7 @@ fn a_span_can_be_used_and_finished_on_any_thread() {
 }
 
 #[test]
-fn of_many_finishers_one_wins() {
+fn one_of_many_threads_finishes_a_span() {
     for _ in 0..50 {
         let (tracer, spans) = recording_tracer();
         let span = tracer.start_span("s");
@@ -347,7 +347,7 @@ fn of_many_finishers_one_wins() {
 }
 
 #[test]
-fn times_of_ones_own_are_exact_and_never_negative() {
+fn given_times_are_kept_exactly_and_a_duration_is_never_negative() {
     let (tracer, spans, clock) = fixed_tracer();
     let at = |micros| UNIX_EPOCH + Duration::from_micros(micros);
     tracer
@@ -448,7 +448,7 @@ fn a_noop_span_does_nothing() {
     span.finish();
 }
 
-/// What a tracer says in its life, which `act` ends.
+/// Returns the lines that a tracer says during `act`, which ends the tracer.
 fn said(
     with: impl FnOnce(TracerBuilder) -> TracerBuilder,
     act: impl FnOnce(JaegerTracer),
@@ -456,7 +456,7 @@ fn said(
     let lines = Arc::new(Mutex::new(Vec::new()));
     let heard = lines.clone();
     let (builder, _) = recording_builder();
-    let builder = builder.diagnostics(Diagnostics::to(move |line| {
+    let builder = builder.diagnostics(Diagnostics::with_handler(move |line| {
         heard.lock().unwrap().push(line.to_owned());
     }));
     act(with(builder).build().expect("named"));
@@ -483,7 +483,7 @@ fn a_tracer_that_is_dropped_says_how_many_open_spans_it_cuts_off() {
         assert_eq!(lines.len(), 1, "{lines:?}");
         assert!(lines[0].contains(&format!(" {count} ")), "{lines:?}");
     }
-    // In a task that outlives the tracer, and after a `close` that nobody read.
+    // In a task that outlives the tracer, and after a `close` whose report was ignored.
     let lines = said(
         |builder| builder,
         |tracer| {
@@ -503,7 +503,7 @@ fn a_tracer_that_is_dropped_says_how_many_open_spans_it_cuts_off() {
 }
 
 #[test]
-fn a_tracer_that_is_dropped_says_nothing_where_nothing_is_lost() {
+fn a_tracer_that_is_dropped_says_nothing_if_nothing_is_lost() {
     let keeps = |builder: TracerBuilder| builder;
     let drops = |builder: TracerBuilder| builder.sampler(ConstSampler::new(false));
     let quiet = [
@@ -514,7 +514,7 @@ fn a_tracer_that_is_dropped_says_nothing_where_nothing_is_lost() {
             parent.finish();
             drop(child);
         }),
-        // Not sampled: nobody would have seen it.
+        // Not sampled, so the span would not have been sent.
         said(drops, |tracer| {
             let open = tracer.start_span("open");
             drop(tracer);
@@ -609,17 +609,17 @@ fn a_tag_takes_what_a_program_has_at_hand() {
     assert_eq!(tags, expected);
 }
 
-/// A text that may be formatted only where somebody reads it.
+/// A text that must not be formatted.
 struct NeverFormatted;
 
 impl fmt::Display for NeverFormatted {
     fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        panic!("formatted for nobody")
+        panic!("formatted, although the span does not record")
     }
 }
 
 #[test]
-fn arguments_are_formatted_only_where_the_span_records() {
+fn arguments_are_formatted_only_if_the_span_records() {
     let (builder, _) = recording_builder();
     let unsampled = builder
         .sampler(ConstSampler::new(false))
@@ -632,7 +632,7 @@ fn arguments_are_formatted_only_where_the_span_records() {
 }
 
 #[test]
-fn a_span_finishes_where_it_stands() {
+fn a_span_finishes_by_reference() {
     struct Connection {
         span: Span,
     }
@@ -642,17 +642,39 @@ fn a_span_finishes_where_it_stands() {
     };
     connection.span.finish_by_ref();
     assert_eq!(spans.spans().len(), 1);
-    let handle = connection.span.handle();
+    let handle = connection.span.downgrade();
     handle.finish_by_ref();
     assert_eq!(tracer.metrics().get(Counter::FinishedTwice), 1);
     drop(connection);
     assert_eq!(spans.spans().len(), 1);
-    // A handle that does not own ends it, too.
+    // A handle that does not own the span ends it too.
     let owner = tracer.start_span("owner");
-    owner.handle().finish_by_ref();
+    owner.downgrade().finish_by_ref();
     assert_eq!(spans.spans().len(), 2);
     assert!(!owner.is_recording());
     Span::noop().finish_by_ref();
+}
+
+#[test]
+fn an_id_source_that_panics_is_named_and_its_ids_are_random() {
+    let (lines, said) = std::sync::mpsc::channel();
+    let (builder, spans) = recording_builder();
+    let tracer = builder
+        .id_source(|| panic!("on purpose"))
+        .diagnostics(Diagnostics::with_handler(move |line| {
+            let _ = lines.send(line.to_owned());
+        }))
+        .build()
+        .expect("named");
+    for _ in 0..3 {
+        tracer.start_span("s").finish();
+    }
+    let ids: std::collections::HashSet<_> =
+        spans.spans().into_iter().map(|span| span.span_id).collect();
+    assert_eq!(ids.len(), 3);
+    let said: Vec<_> = said.try_iter().collect();
+    assert_eq!(said, ["the id source panicked during the start of a span"]);
+    assert_eq!(tracer.metrics().get(Counter::CallbackPanics), 3);
 }
 
 #[test]
@@ -675,7 +697,7 @@ fn an_error_is_logged_on_its_way() {
 }
 
 #[test]
-fn tracers_and_spans_go_where_a_panic_is_caught() {
+fn tracers_and_spans_can_cross_catch_unwind() {
     use std::panic::{RefUnwindSafe, UnwindSafe, catch_unwind};
 
     fn is_safe<T: UnwindSafe + RefUnwindSafe>(_: &T) {}

@@ -88,7 +88,8 @@ impl SlowAgent {
 fn builder(agent: SocketAddr) -> (TracerBuilder, Arc<Mutex<Vec<String>>>) {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let said = lines.clone();
-    let diagnostics = Diagnostics::to(move |line| said.lock().unwrap().push(line.to_owned()));
+    let diagnostics =
+        Diagnostics::with_handler(move |line| said.lock().unwrap().push(line.to_owned()));
     let builder = JaegerTracer::builder("shop")
         .sampler(ConstSampler::new(true))
         .diagnostics(diagnostics)

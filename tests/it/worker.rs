@@ -22,7 +22,7 @@ const LONG: Duration = Duration::from_secs(20);
 fn builder(reporter: impl Reporter + 'static) -> TracerBuilder {
     JaegerTracer::builder("test")
         .sampler(ConstSampler::new(true))
-        .diagnostics(Diagnostics::to(|_| {}))
+        .diagnostics(Diagnostics::with_handler(|_| {}))
         .reporter(reporter)
 }
 

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use serde_json::json;
-use tracehound::model::{LogRecord, ReferenceType, SpanReference, TagRef, TagValue};
+use tracehound::model::{LogRecord, ReferenceType, ReportedReference, TagRef, TagValue};
 
 use crate::{
     Result,
@@ -71,7 +71,7 @@ fn spans_of_the_python_client_are_in_the_store_as_it_made_them() -> Result {
         let read = find(&spans, child.span_id)?;
         assert_eq!(read.span.operation_name, "child");
         assert!(read.is_error());
-        let parent = SpanReference::new(ReferenceType::ChildOf, root.trace_id, root.span_id);
+        let parent = ReportedReference::new(ReferenceType::ChildOf, root.trace_id, root.span_id);
         assert_eq!(read.span.parent_id, Some(root.span_id));
         assert_eq!(read.span.references, [parent]);
 

@@ -37,7 +37,7 @@ fn counts_as_the_ledger(protocol: Protocol) -> Result {
         CompositeReporter::new().member(gate.clone()),
         RemoteReporter::new(sender),
         |tracer| {
-            let silent = Diagnostics::to(|_| {});
+            let silent = Diagnostics::with_handler(|_| {});
             tracer.queue_size(64).diagnostics(silent)
         },
     )?;

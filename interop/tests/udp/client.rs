@@ -173,7 +173,7 @@ fn sent_span(span: &OwnedSpan) -> SentSpan {
     }
 }
 
-fn reference(reference: &model::SpanReference) -> Reference {
+fn reference(reference: &model::ReportedReference) -> Reference {
     Reference {
         kind: match reference.kind {
             ReferenceType::ChildOf => ReferenceKind::ChildOf,

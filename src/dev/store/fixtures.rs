@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::dev::store::trace::{OpenSpan, ReceivedSpan, Trace};
 use crate::model::{
-    LogRecord, Process, ReferenceType, SpanId, SpanReference, Tag, TagValue, Timestamp, TraceId,
+    LogRecord, Process, ReferenceType, ReportedReference, SpanId, Tag, TagValue, Timestamp, TraceId,
 };
 use crate::reporter::OwnedSpan;
 use crate::thrift::{Batch, Span};
@@ -36,14 +36,14 @@ pub(crate) fn span(service: &'static str, name: &str, id: u64, from: i64, to: i6
 impl SpanFixture {
     pub(crate) fn child_of(mut self, parent: u64) -> Self {
         let reference =
-            SpanReference::new(ReferenceType::ChildOf, self.0.trace_id, span_id(parent));
+            ReportedReference::new(ReferenceType::ChildOf, self.0.trace_id, span_id(parent));
         self.0.references.push(reference);
         self
     }
 
     pub(crate) fn follows(mut self, parent: u64) -> Self {
         let kind = ReferenceType::FollowsFrom;
-        let reference = SpanReference::new(kind, self.0.trace_id, span_id(parent));
+        let reference = ReportedReference::new(kind, self.0.trace_id, span_id(parent));
         self.0.references.push(reference);
         self
     }

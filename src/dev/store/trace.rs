@@ -3,8 +3,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{
-    Flags, LogRecord, Process, ReferenceType, SpanId, SpanReference, TagValue, Timestamp, TraceId,
-    tags,
+    Flags, LogRecord, Process, ReferenceType, ReportedReference, SpanId, TagValue, Timestamp,
+    TraceId, tags,
 };
 use crate::reporter::OwnedSpan;
 use crate::thrift;
@@ -62,7 +62,7 @@ impl ReceivedSpan {
     /// Returns the span that this one is drawn under: the first `ChildOf` in its trace, else the first `FollowsFrom`.
     pub(crate) fn parent(&self) -> Option<(SpanId, ReferenceType)> {
         let first = |kind| {
-            let own = |reference: &&SpanReference| {
+            let own = |reference: &&ReportedReference| {
                 reference.kind == kind && reference.trace_id == self.span.trace_id
             };
             let reference = self.span.references.iter().find(own)?;
@@ -83,7 +83,7 @@ impl ReceivedSpan {
             + span.operation_name.len()
             + size_of_tags(&span.tags)
             + logs
-            + span.references.len() * size_of::<SpanReference>()
+            + span.references.len() * size_of::<ReportedReference>()
     }
 }
 
@@ -131,7 +131,7 @@ pub(crate) fn from_wire(span: thrift::Span) -> Option<OwnedSpan> {
                 _ => ReferenceType::FollowsFrom,
             };
             let (high, low) = (reference.trace_id_high, reference.trace_id_low);
-            Some(SpanReference::new(
+            Some(ReportedReference::new(
                 kind,
                 TraceId::new(high as u64, low as u64)?,
                 SpanId::new(reference.span_id as u64)?,
@@ -140,9 +140,9 @@ pub(crate) fn from_wire(span: thrift::Span) -> Option<OwnedSpan> {
         .collect();
     if let Some(parent_id) = parent_id {
         let is_parent =
-            |known: &SpanReference| known.span_id == parent_id && known.trace_id == trace_id;
+            |known: &ReportedReference| known.span_id == parent_id && known.trace_id == trace_id;
         if !references.iter().any(is_parent) {
-            let parent = SpanReference::new(ReferenceType::ChildOf, trace_id, parent_id);
+            let parent = ReportedReference::new(ReferenceType::ChildOf, trace_id, parent_id);
             references.insert(0, parent);
         }
     }
@@ -158,5 +158,6 @@ pub(crate) fn from_wire(span: thrift::Span) -> Option<OwnedSpan> {
         tags: span.tags,
         logs: span.logs.into_iter().map(log).collect(),
         references,
+        process: None,
     })
 }

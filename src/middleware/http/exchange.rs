@@ -103,7 +103,10 @@ impl Exchange {
     pub(super) fn run<R>(&mut self, work: impl FnOnce() -> R) -> R {
         let mut guard = EndsOnPanic(Some(self));
         let result = {
-            let _scope = guard.0.as_ref().map(|exchange| exchange.span.activate());
+            let _scope = guard
+                .0
+                .as_ref()
+                .map(|exchange| exchange.span.activate_lent());
             work()
         };
         guard.0 = None;

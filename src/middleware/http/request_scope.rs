@@ -1,5 +1,5 @@
 use crate::middleware::http::exchange::Exchange;
-use crate::scope::with_context;
+use crate::scope::activate_context;
 use crate::span::SpanContext;
 
 /// What is active while a service works on a request.
@@ -18,7 +18,7 @@ impl RequestScope {
         match self {
             Self::Span(exchange) => exchange.run(work),
             Self::Context(context) => {
-                let _scope = with_context(context);
+                let _scope = activate_context(context);
                 work()
             }
             Self::Nothing => work(),

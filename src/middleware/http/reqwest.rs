@@ -123,7 +123,7 @@ where
         .span()
         .is_recording()
         .then(|| request.url().clone());
-    let sent = Instrumented::untold(send(request), exchange.span());
+    let sent = Instrumented::unmarked(send(request), exchange.span());
     match sent.await {
         Ok(response) => {
             if let Some(url) = url {

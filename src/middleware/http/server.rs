@@ -141,7 +141,7 @@ fn begin(
         }
     }
     hooks.decorate(&span, request);
-    let handle = RequestSpan::new(span.handle(), wants_route);
+    let handle = RequestSpan::new(span.downgrade(), wants_route);
     request.extensions.insert(handle);
     let exchange = Exchange::new(span, Side::Server, protocol, &request.method);
     exchange.claimed(claim).into()

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::model::{Flags, SpanId, SpanReference, Timestamp, TraceId};
+use crate::model::{Flags, ReportedReference, SpanId, Timestamp, TraceId};
 use crate::record::queue::frame::{
     FrameBytes, FrameFlags, FrameHeader, FrameKind, ParentReference,
 };
@@ -77,10 +77,14 @@ impl<'a> FinishedSpan<'a> {
     }
 
     /// The reference to the parent, where it is not among those in [`reference_bytes`](Self::reference_bytes).
-    pub(crate) fn parent_reference(&self) -> Option<SpanReference> {
+    pub(crate) fn parent_reference(&self) -> Option<ReportedReference> {
         let kind = self.header.parent_reference.kind()?;
         let parent_id = self.header.parent_id?;
-        Some(SpanReference::new(kind, self.header.trace_id, parent_id))
+        Some(ReportedReference::new(
+            kind,
+            self.header.trace_id,
+            parent_id,
+        ))
     }
 
     pub(crate) fn header(&self) -> &FrameHeader {

@@ -1,41 +1,64 @@
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{
-    FieldRef, Flags, LogField, LogRecord, SpanId, SpanReference, Tag, TagRef, Timestamp, TraceId,
+    FieldRef, Flags, LogField, LogRecord, Process, ReportedReference, SpanId, Tag, TagRef,
+    Timestamp, TraceId, tags,
 };
 use crate::record::queue::finished_span::FinishedSpan;
 use crate::record::queue::frame::{FrameBytes, FrameHeader, FrameKind};
 use crate::record::wire::encode::{Tags, write_log, write_reference, write_tag};
 
-/// A finished span with everything in it: what [`InMemoryReporter`](crate::reporter::InMemoryReporter) keeps.
+/// A finished span that owns its data. [`InMemoryReporter`](crate::reporter::InMemoryReporter) keeps such spans.
+///
+/// ```
+/// use tracehound::prelude::*;
+/// use tracehound::reporter::InMemoryReporter;
+/// use tracehound::sampler::ConstSampler;
+///
+/// let spans = InMemoryReporter::new();
+/// let tracer = JaegerTracer::builder("shop")
+///     .sampler(ConstSampler::new(true))
+///     .reporter(spans.clone())
+///     .build()?;
+/// tracer.start_span("charge").set_tag("cents", 4_200).log_error(&std::fmt::Error);
+///
+/// let charge = spans.find("charge").expect("charged");
+/// assert_eq!(charge.service_name(), "shop");
+/// assert_eq!(charge.tag_text("cents"), "4200");
+/// assert!(charge.is_error());
+/// # Ok::<(), tracehound::tracer::BuildError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OwnedSpan {
-    /// The trace.
+    /// The trace that the span is part of.
     pub trace_id: TraceId,
-    /// The span.
+    /// The id of the span.
     pub span_id: SpanId,
-    /// The span that it depends on, if any.
+    /// The parent, if there is one.
     pub parent_id: Option<SpanId>,
-    /// The flags at its end.
+    /// The flags at the end of the span.
     pub flags: Flags,
-    /// The operation name at its end.
+    /// The operation name at the end of the span.
     pub operation_name: String,
-    /// When it started.
+    /// The time of the start.
     pub start: Timestamp,
-    /// How long it took.
+    /// The time from start to end, at least 1 µs.
     pub duration: Duration,
-    /// Its tags, each key once.
+    /// The tags, each key once.
     pub tags: Vec<Tag>,
-    /// Its log records.
+    /// The log records.
     pub logs: Vec<LogRecord>,
-    /// All its references, the parent's included.
-    pub references: Vec<SpanReference>,
+    /// The references, that to the parent included.
+    pub references: Vec<ReportedReference>,
+    /// The service that made the span. `None` unless a reporter of a tracer has kept the span.
+    pub process: Option<Arc<Process>>,
 }
 
 impl OwnedSpan {
-    /// A span of one microsecond at the epoch, sampled, with nothing in it.
+    /// A sampled span of 1 µs at the Unix epoch, without tags, logs and references.
     pub fn new(trace_id: TraceId, span_id: SpanId, operation_name: impl Into<String>) -> Self {
         Self {
             trace_id,
@@ -48,10 +71,12 @@ impl OwnedSpan {
             tags: Vec::new(),
             logs: Vec::new(),
             references: Vec::new(),
+            process: None,
         }
     }
 
-    /// Shows this span to `look` as the worker shows one to a reporter: the way to test a reporter or a sender by hand.
+    /// Calls `look` with this span in the form in which the worker gives spans to a reporter. Use it to test a reporter
+    /// or a sender without a tracer.
     ///
     /// ```
     /// use tracehound::model::{SpanId, TraceId};
@@ -95,7 +120,22 @@ impl OwnedSpan {
         look(&FinishedSpan::new(header, bytes))
     }
 
-    /// The value of a tag.
+    /// Returns the name of the service that made the span, or `""` if [`process`](Self::process) is not known.
+    pub fn service_name(&self) -> &str {
+        self.process
+            .as_ref()
+            .map_or("", |process| &process.service_name)
+    }
+
+    /// Returns whether the span is marked as failed: its tag `error` is `true`.
+    pub fn is_error(&self) -> bool {
+        matches!(
+            self.tag(tags::ERROR),
+            Some(TagRef::Bool(true) | TagRef::String("true"))
+        )
+    }
+
+    /// Returns the value of a tag.
     pub fn tag(&self, key: &str) -> Option<TagRef<'_>> {
         self.tags
             .iter()
@@ -103,7 +143,7 @@ impl OwnedSpan {
             .map(|tag| tag.value.as_ref())
     }
 
-    /// The text of a tag; empty where there is none.
+    /// Returns the value of a tag as text, or `""` if the tag is not set.
     pub fn tag_text(&self, key: &str) -> Cow<'_, str> {
         match self.tag(key) {
             Some(TagRef::String(text)) => Cow::Borrowed(text),
@@ -130,6 +170,7 @@ impl FinishedSpan<'_> {
                 .map(|log| LogRecord::new(log.timestamp, owned_tags(log.fields)))
                 .collect(),
             references: self.references().collect(),
+            process: None,
         }
     }
 }

@@ -5,7 +5,7 @@
 use std::str;
 
 use crate::model::{
-    FieldRef, ReferenceType, SpanId, SpanReference, TagRef, Timestamp, TraceId, field,
+    FieldRef, ReferenceType, ReportedReference, SpanId, TagRef, Timestamp, TraceId, field,
 };
 use crate::record::wire::appender::{Appender, VARINT_BYTES};
 
@@ -103,7 +103,7 @@ pub(crate) fn write_log(out: &mut Vec<u8>, timestamp: Timestamp, fields: &[Field
 }
 
 /// Appends a `SpanRef` struct.
-pub(crate) fn write_reference(out: &mut Vec<u8>, reference: &SpanReference) {
+pub(crate) fn write_reference(out: &mut Vec<u8>, reference: &ReportedReference) {
     let kind = zigzag(reference_kind(reference.kind)) as u8;
     let mut out = Appender::new(out, REFERENCE_BYTES);
     // SAFETY: six bytes and three numbers.
@@ -253,14 +253,14 @@ impl<'a> Iterator for Logs<'a> {
 /// The references of a finished span in the order in which they were given.
 #[derive(Clone, Debug)]
 pub struct References<'a> {
-    first: Option<SpanReference>,
+    first: Option<ReportedReference>,
     bytes: Reader<'a>,
     left: usize,
 }
 
 impl<'a> References<'a> {
     /// `first`, and then `count` encoded ones.
-    pub(crate) fn new(first: Option<SpanReference>, bytes: &'a [u8], count: usize) -> Self {
+    pub(crate) fn new(first: Option<ReportedReference>, bytes: &'a [u8], count: usize) -> Self {
         Self {
             first,
             bytes: Reader(bytes),
@@ -270,9 +270,9 @@ impl<'a> References<'a> {
 }
 
 impl Iterator for References<'_> {
-    type Item = SpanReference;
+    type Item = ReportedReference;
 
-    fn next(&mut self) -> Option<SpanReference> {
+    fn next(&mut self) -> Option<ReportedReference> {
         if let Some(first) = self.first.take() {
             return Some(first);
         }
@@ -290,7 +290,7 @@ impl Iterator for References<'_> {
         bytes.skip(1)?;
         let span_id = bytes.zigzag()? as u64;
         bytes.skip(1)?;
-        Some(SpanReference::new(
+        Some(ReportedReference::new(
             kind,
             TraceId::new(high, low)?,
             SpanId::new(span_id)?,
@@ -431,7 +431,7 @@ mod tests {
         assert_eq!(logs[0].fields.clone().count(), 20);
         assert_eq!(logs[1].fields.clone().count(), 0);
 
-        let reference = SpanReference::new(
+        let reference = ReportedReference::new(
             ReferenceType::FollowsFrom,
             TraceId::new(u64::MAX, 7).expect("not zero"),
             SpanId::new(9).expect("not zero"),

@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::model::{
-    Flags, LogRecord, ReferenceType, SpanId, SpanReference, Tag, TagValue, Timestamp, TraceId, tags,
+    Flags, LogRecord, ReferenceType, ReportedReference, SpanId, Tag, TagValue, Timestamp, TraceId,
+    tags,
 };
 use crate::record::{FrameHeader, ParentReference};
 use crate::reporter::OwnedSpan;
@@ -43,7 +44,7 @@ fn golden_span() -> OwnedSpan {
     let mut span = OwnedSpan::new(trace_id, span_id, "GET /");
     span.start = Timestamp::from_micros(1_700_000_000_000_000);
     span.duration = Duration::from_micros(1_500);
-    span.references = vec![SpanReference::new(
+    span.references = vec![ReportedReference::new(
         ReferenceType::ChildOf,
         trace_id,
         SpanId::new(5).expect("not zero"),
@@ -180,12 +181,12 @@ fn a_mark_for_the_parent_becomes_the_reference_that_it_stands_for() {
     let mut span = golden_span();
     span.parent_id = SpanId::new(1 << 63 | 7);
     let parent_id = span.parent_id.expect("not zero");
-    let other = SpanReference::new(ReferenceType::ChildOf, span.trace_id, span.span_id);
+    let other = ReportedReference::new(ReferenceType::ChildOf, span.trace_id, span.span_id);
     for kind in [ReferenceType::ChildOf, ReferenceType::FollowsFrom] {
         for others in [0, 1, 20] {
             let mut plain = span.clone();
             plain.references = vec![other; others];
-            span.references = vec![SpanReference::new(kind, span.trace_id, parent_id)];
+            span.references = vec![ReportedReference::new(kind, span.trace_id, parent_id)];
             span.references.extend(&plain.references);
             plain.view(|plain| {
                 let header = FrameHeader {

@@ -21,7 +21,7 @@ pub(super) fn options(budget: usize) -> (WorkerOptions, Arc<Mutex<Vec<String>>>)
         process: Arc::new(Process::new("test", Vec::new())),
         keeps_uuid: true,
         metrics,
-        diagnostics: Diagnostics::to(move |line| {
+        diagnostics: Diagnostics::with_handler(move |line| {
             sink.lock().expect("not poisoned").push(line.to_owned());
         }),
         flush_interval: Duration::from_secs(3_600),

@@ -24,7 +24,8 @@ const SOON: Duration = Duration::from_secs(30);
 fn kept_lines() -> (Diagnostics, Arc<Mutex<Vec<String>>>) {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let sink = lines.clone();
-    let diagnostics = Diagnostics::to(move |line| sink.lock().unwrap().push(line.to_owned()));
+    let diagnostics =
+        Diagnostics::with_handler(move |line| sink.lock().unwrap().push(line.to_owned()));
     (diagnostics, lines)
 }
 

@@ -365,7 +365,7 @@ a\u{0} | -
     }
 
     fn quiet() -> tracehound::diagnostics::Diagnostics {
-        tracehound::diagnostics::Diagnostics::to(|_| {})
+        tracehound::diagnostics::Diagnostics::with_handler(|_| {})
     }
 
     #[test]

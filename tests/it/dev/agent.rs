@@ -113,7 +113,7 @@ fn a_port_that_is_taken_is_replaced_and_named_in_a_line() {
     let options = quiet()
         .agent_port(taken_udp)
         .collector_port(taken_tcp)
-        .diagnostics(Diagnostics::to(move |line| {
+        .diagnostics(Diagnostics::with_handler(move |line| {
             said.lock().unwrap().push(line.to_owned())
         }));
     let server = DevServer::start(options).unwrap();
@@ -141,7 +141,7 @@ fn ports_of_another_embedded_agent_are_named_as_such() {
     let options = quiet()
         .query_port(viewer.port())
         .agent_port(agent.port())
-        .diagnostics(Diagnostics::to(move |line| {
+        .diagnostics(Diagnostics::with_handler(move |line| {
             said.lock().unwrap().push(line.to_owned())
         }));
     let second = DevServer::start(options).unwrap();
@@ -171,7 +171,7 @@ fn a_free_port_is_used_as_asked_and_free_again_afterwards() {
         let server = DevServer::start(
             quiet()
                 .agent_port(port)
-                .diagnostics(Diagnostics::to(|_| {})),
+                .diagnostics(Diagnostics::with_handler(|_| {})),
         );
         let server = server.unwrap();
         let (agent, query) = (server.agent_address(), server.query_address());

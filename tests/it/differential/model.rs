@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use tracehound::metrics::{Counter, DropCause};
 use tracehound::model::{
-    Baggage, Flags, LogRecord, ReferenceType, SpanId, SpanReference, Tag, TagValue, Timestamp,
+    Baggage, Flags, LogRecord, ReferenceType, ReportedReference, SpanId, Tag, TagValue, Timestamp,
     TraceId,
 };
 
@@ -148,7 +148,7 @@ impl Model {
         }
         for (kind, context) in &candidates {
             let (trace_id, span_id, _) = context.ids.expect("a candidate has a trace");
-            let reference = SpanReference::new(*kind, trace_id, span_id);
+            let reference = ReportedReference::new(*kind, trace_id, span_id);
             self.spans[span].references.push(reference);
         }
         if let Some(id) = debug_id {

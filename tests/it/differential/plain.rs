@@ -30,7 +30,8 @@ const NOOP: Handle = Handle {
 };
 
 enum Active {
-    Span(Option<usize>),
+    /// It owns the span if the handle that was activated does.
+    Span(Handle),
     Context(Context),
 }
 
@@ -116,7 +117,7 @@ impl World {
             }
             Action::TakeActive => {
                 let span = match self.active[usize::from(thread)].last() {
-                    Some(Active::Span(span)) => *span,
+                    Some(Active::Span(handle)) => handle.span,
                     _ => None,
                 };
                 self.handles.push(Some(Handle {
@@ -130,8 +131,11 @@ impl World {
             }
             Action::Carry(n, source) => self.carry(*n, *source),
             Action::Activate(n) => {
-                let span = self.handle(*n).span;
-                self.active[usize::from(thread)].push(Active::Span(span));
+                let handle = self.handle(*n);
+                if let Some(span) = handle.span.filter(|_| handle.is_owner) {
+                    self.model.spans[span].owners += 1;
+                }
+                self.active[usize::from(thread)].push(Active::Span(handle));
             }
             Action::ActivateContext(source) => {
                 let context = self.context(*source);
@@ -139,8 +143,10 @@ impl World {
             }
             Action::CloseScope(n) => {
                 let active = &mut self.active[usize::from(thread)];
-                if !active.is_empty() {
-                    active.remove(n % active.len());
+                if !active.is_empty()
+                    && let Active::Span(handle) = active.remove(n % active.len())
+                {
+                    self.release(thread, handle, 0, false);
                 }
             }
             Action::Finish(n) => self.finish(thread, *n, 0, true),
@@ -173,8 +179,10 @@ impl World {
         references.retain(|(_, context)| !context.is_empty());
         if references.is_empty() && !start.ignores_active_span {
             let context = match self.active[usize::from(thread)].last() {
-                None | Some(Active::Span(None)) => Context::default(),
-                Some(Active::Span(Some(span))) => self.model.see(*span),
+                None | Some(Active::Span(Handle { span: None, .. })) => Context::default(),
+                Some(Active::Span(Handle {
+                    span: Some(span), ..
+                })) => self.model.see(*span),
                 Some(Active::Context(context)) => context.clone(),
             };
             references.push((ReferenceType::ChildOf, context));
@@ -221,11 +229,16 @@ impl World {
         if live.is_empty() {
             return;
         }
-        let handle = self.handles[live[n % live.len()]].take();
-        let Some(Handle {
+        if let Some(handle) = self.handles[live[n % live.len()]].take() {
+            self.release(thread, handle, offset, is_call);
+        }
+    }
+
+    fn release(&mut self, thread: bool, handle: Handle, offset: i64, is_call: bool) {
+        let Handle {
             span: Some(span),
             is_owner,
-        }) = handle
+        } = handle
         else {
             return;
         };
@@ -234,6 +247,10 @@ impl World {
             self.model
                 .finish(span, self.model.now + offset, thread, is_call);
         }
+    }
+
+    pub(super) fn has_scopes(&self, thread: bool) -> bool {
+        !self.active[usize::from(thread)].is_empty()
     }
 
     fn handle(&self, n: usize) -> Handle {

@@ -10,7 +10,7 @@ use tracehound::model::{Baggage, ReferenceType, TagRef, field};
 use tracehound::prelude::*;
 use tracehound::reporter::InMemoryReporter;
 use tracehound::sampler::{ConstSampler, Sampler, SamplerTags, SamplingDecision, SpanView};
-use tracehound::scope::{Scope, active_span, with_context};
+use tracehound::scope::{Scope, activate_context, active_span};
 use tracehound::span::{Limits, Reference};
 use tracehound::{JaegerTracer, SpanContext};
 
@@ -135,7 +135,7 @@ impl World {
                 self.span(*n).remove_baggage_item(key);
             }
             Action::Clone(n) => self.spans.push(Some(self.span(*n).clone())),
-            Action::Handle(n) => self.spans.push(Some(self.span(*n).handle())),
+            Action::Handle(n) => self.spans.push(Some(self.span(*n).downgrade())),
             Action::TakeActive => self.spans.push(Some(active_span())),
             Action::SaveContext(n) => {
                 let context = self.span(*n).context();
@@ -153,7 +153,9 @@ impl World {
                 return Seen::Context(context);
             }
             Action::Activate(n) => scopes.push(self.span(*n).activate()),
-            Action::ActivateContext(source) => scopes.push(with_context(&self.context(*source))),
+            Action::ActivateContext(source) => {
+                scopes.push(activate_context(&self.context(*source)))
+            }
             Action::CloseScope(n) => {
                 if !scopes.is_empty() {
                     drop(scopes.remove(n % scopes.len()));

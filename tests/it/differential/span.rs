@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use tracehound::model::{Flags, LogRecord, SpanReference, Tag, TagValue, Timestamp};
+use tracehound::model::{Flags, LogRecord, ReportedReference, Tag, TagValue, Timestamp};
 use tracehound::reporter::OwnedSpan;
 
 use super::context::Context;
@@ -23,7 +23,7 @@ pub(super) struct Span {
     /// Keys of bytes that were cut.
     pub(super) truncated: HashSet<String>,
     pub(super) logs: Vec<LogRecord>,
-    pub(super) references: Vec<SpanReference>,
+    pub(super) references: Vec<ReportedReference>,
     pub(super) owners: u32,
     pub(super) is_finished: bool,
 }

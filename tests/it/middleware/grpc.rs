@@ -14,7 +14,7 @@ use tower::{ServiceExt, service_fn};
 use tracehound::NoopTracer;
 use tracehound::middleware::{ClientLayer, RequestSpan, ServerLayer, TracingInterceptor};
 use tracehound::prelude::*;
-use tracehound::scope::{active_span, with_context};
+use tracehound::scope::{activate_context, active_span};
 
 use crate::support::grpc::{self, STREAM, UNARY, World, channel, message, outcome, stream, unary};
 use crate::support::recording_tracer;
@@ -26,7 +26,7 @@ fn a_call_has_a_span_on_both_sides() {
         let world = World::new().await;
         let parent = world.tracer.start_span("parent");
         let call = unary(world.client(), message("hello"));
-        let answer = call.in_span(parent.handle()).await.expect("an answer");
+        let answer = call.in_span(parent.downgrade()).await.expect("an answer");
         assert_eq!(answer, "hello");
         let (client, server) = world.both().await;
         assert_eq!(client.parent_id, parent.context().span_id());
@@ -213,7 +213,7 @@ fn an_interceptor_injects_the_active_context_and_starts_no_span() {
         assert_eq!(none, HeaderMap::new());
         for by_context in [false, true] {
             let _scope = if by_context {
-                with_context(&parent.context())
+                activate_context(&parent.context())
             } else {
                 parent.activate()
             };
@@ -232,7 +232,7 @@ fn an_interceptor_injects_the_active_context_and_starts_no_span() {
             interceptor,
         );
         let call = unary(service, message("hello"));
-        call.in_span(parent.handle()).await.expect("an answer");
+        call.in_span(parent.downgrade()).await.expect("an answer");
         let server = one_span(&world.reporter).await;
         assert_eq!(server.parent_id, parent.context().span_id());
     });
@@ -285,7 +285,7 @@ fn baggage_with_a_binary_key_stays_out_of_the_metadata() {
             .header("content-type", "application/grpc")
             .body(Body::empty())
             .expect("a request");
-        let call = service.oneshot(request).in_span(parent.handle());
+        let call = service.oneshot(request).in_span(parent.downgrade());
         drop(call.await.expect("an answer"));
         let headers = seen.lock().expect("not poisoned");
         assert!(headers.contains_key("uber-trace-id"));

@@ -50,7 +50,7 @@ fn a_request_has_a_client_span_and_the_server_joins_its_trace() {
         let client = http(TracingMiddleware::new(tracer.clone()));
         let parent = tracer.start_span("parent");
         let sent = client.get(format!("http://{address}/echo?page=2")).send();
-        let response = sent.in_span(parent.handle()).await.expect("an answer");
+        let response = sent.in_span(parent.downgrade()).await.expect("an answer");
         let text = response.text().await.expect("a body");
         let spans = spans(&reporter, 2).await;
         let (client, server) = (of_kind(&spans, "client"), of_kind(&spans, "server"));
@@ -82,7 +82,7 @@ fn send_traced_gives_one_request_a_span() {
         let parent = tracer.start_span("parent");
         let request = client.get(format!("http://{address}/echo"));
         let request = request.header("uber-trace-id", "1:2:0:1");
-        let sent = request.send_traced(&tracer).in_span(parent.handle());
+        let sent = request.send_traced(&tracer).in_span(parent.downgrade());
         let text = sent.await.expect("an answer").text().await.expect("a body");
         let span = one_span(&reporter).await;
         assert_eq!(span.parent_id, parent.context().span_id());

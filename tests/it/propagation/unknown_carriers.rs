@@ -44,7 +44,7 @@ fn listened(
     let lines = Arc::new(Mutex::new(Vec::new()));
     let heard = lines.clone();
     let (builder, _) = recording_builder();
-    let builder = builder.diagnostics(Diagnostics::to(move |line| {
+    let builder = builder.diagnostics(Diagnostics::with_handler(move |line| {
         heard.lock().unwrap().push(line.to_owned());
     }));
     (with(builder).build().expect("named"), lines)

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value as Json;
 use tracehound::diagnostics::Diagnostics;
 use tracehound::model::{
-    Flags, LogRecord, Process, ReferenceType, SpanId, SpanReference, Tag, TagRef, TagValue,
+    Flags, LogRecord, Process, ReferenceType, ReportedReference, SpanId, Tag, TagRef, TagValue,
     Timestamp, TraceId,
 };
 use tracehound::reporter::sender::{Batch, BatchFormat, SendOutcome, Sender};
@@ -72,7 +72,7 @@ pub(crate) fn report_all(
     process: Process,
     spans: &[OwnedSpan],
 ) -> Unsent {
-    let silent = Diagnostics::to(|_| {});
+    let silent = Diagnostics::with_handler(|_| {});
     let services = Services::detached(process).with_diagnostics(silent);
     reporter.attach(&WorkerHandle::detached(services));
     report(reporter, spans);
@@ -96,7 +96,8 @@ pub(crate) fn process() -> Process {
 pub(crate) fn listening_worker() -> (WorkerHandle, Arc<Mutex<Vec<String>>>) {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let sink = lines.clone();
-    let diagnostics = Diagnostics::to(move |line| sink.lock().unwrap().push(line.to_owned()));
+    let diagnostics =
+        Diagnostics::with_handler(move |line| sink.lock().unwrap().push(line.to_owned()));
     let services = Services::detached(process()).with_diagnostics(diagnostics);
     (WorkerHandle::detached(services), lines)
 }
@@ -147,7 +148,7 @@ pub(crate) fn input_span(span: &Json) -> OwnedSpan {
             other => panic!("an unknown reference {other}"),
         };
         let (trace_id, span_id) = input_ids(reference);
-        let reference = SpanReference::new(kind, trace_id, span_id);
+        let reference = ReportedReference::new(kind, trace_id, span_id);
         owned.references.push(reference);
     }
     owned

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::mem;
 
-use crate::model::{Baggage, FieldRef, Flags, SpanReference, TagRef, Timestamp, tags};
+use crate::model::{Baggage, FieldRef, Flags, ReportedReference, TagRef, Timestamp, tags};
 use crate::record::open::logs::{LogBuffer, Pushed};
 use crate::record::queue::frame::{FrameBytes, FrameEnd};
 use crate::record::wire::encode::{Tags, write_reference};
@@ -134,7 +134,7 @@ impl SpanBuffer {
         &mut self.baggage
     }
 
-    pub(crate) fn push_reference(&mut self, reference: &SpanReference) {
+    pub(crate) fn push_reference(&mut self, reference: &ReportedReference) {
         self.is_complex = true;
         write_reference(&mut self.references, reference);
         self.reference_count += 1;

@@ -1,0 +1,89 @@
+use std::any::type_name;
+use std::error::Error;
+use std::fmt;
+
+/// An error that [`Span::log_error`](crate::Span::log_error) takes, in one of three forms that the compiler tells
+/// apart:
+///
+/// | form | what it is |
+/// |---|---|
+/// | 0 | everything that is an [`Error`], also behind a reference |
+/// | 1 | `Box<dyn Error>`, with `Send` and `Sync` or without, which is no `Error` itself |
+/// | 2 | the reports of `anyhow` and `eyre`, which lend their error by [`AsRef`] |
+///
+/// ```
+/// use std::error::Error;
+/// use tracehound::Span;
+///
+/// fn port(text: &str) -> Result<u16, Box<dyn Error>> {
+///     Ok(text.parse()?)
+/// }
+///
+/// let span = Span::noop();
+/// let _ = port("x").inspect_err(|error| span.log_error(error));
+/// let _ = "x".parse::<u16>().inspect_err(|error| span.log_error(error));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no error that a span can log",
+    note = "an error behind a pointer of another kind is lent by `&**error`"
+)]
+pub trait ErrorLike<const FORM: u8>: fmt::Display {
+    /// The error that caused this one.
+    fn cause(&self) -> Option<&(dyn Error + 'static)>;
+
+    /// The name of its type, where the compiler knows it.
+    fn kind(&self) -> Option<&'static str> {
+        None
+    }
+}
+
+impl<E: Error + ?Sized> ErrorLike<0> for E {
+    fn cause(&self) -> Option<&(dyn Error + 'static)> {
+        self.source()
+    }
+
+    fn kind(&self) -> Option<&'static str> {
+        let name = type_name::<E>();
+        let mut pointee = name;
+        while let Some(rest) = POINTERS.iter().find_map(|it| pointee.strip_prefix(it)) {
+            pointee = rest;
+        }
+        (!pointee.starts_with("dyn ")).then_some(name)
+    }
+}
+
+/// The beginnings of names of types that are errors because they point to one.
+const POINTERS: [&str; 5] = [
+    "&",
+    "mut ",
+    "alloc::boxed::Box<",
+    "alloc::rc::Rc<",
+    "alloc::sync::Arc<",
+];
+
+macro_rules! boxed {
+    ($($ty:ty)*) => {$(
+        impl ErrorLike<1> for Box<$ty> {
+            fn cause(&self) -> Option<&(dyn Error + 'static)> {
+                (**self).source()
+            }
+        }
+    )*};
+}
+
+boxed! {
+    dyn Error
+    dyn Error + Send
+    dyn Error + Sync
+    dyn Error + Send + Sync
+}
+
+// No pointer of the standard library has both.
+impl<T> ErrorLike<2> for T
+where
+    T: AsRef<dyn Error> + AsRef<dyn Error + Send + Sync> + fmt::Display,
+{
+    fn cause(&self) -> Option<&(dyn Error + 'static)> {
+        AsRef::<dyn Error>::as_ref(self).source()
+    }
+}
