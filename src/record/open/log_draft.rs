@@ -5,8 +5,8 @@ use std::cell::Cell;
 
 use crate::model::{FieldRef, TagRef, Timestamp};
 use crate::record::wire::encode::{write_varint, zigzag};
-use crate::record::wire::limits::{Limits, cut};
-use crate::record::wire::truncate_tag::write_limited_tag;
+use crate::record::wire::limits::Limits;
+use crate::record::wire::truncate::{cut, write_limited_tag};
 use crate::record::wire::truncated_keys::TruncatedKeys;
 
 /// A `Log` struct in the making, in scratch of this thread.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::model::{FieldRef, Timestamp, field, tags};
 use crate::record::open::log_draft::LogDraft;
-use crate::record::wire::encode::Logs;
+use crate::record::wire::decode::Logs;
 use crate::record::wire::limits::Limits;
 use crate::record::wire::short_tag::ShortTags;
 

@@ -4,7 +4,7 @@ use crate::model::{Flags, SpanId, SpanReference, Timestamp, TraceId};
 use crate::record::queue::frame::{
     FrameBytes, FrameFlags, FrameHeader, FrameKind, ParentReference,
 };
-use crate::record::wire::encode::{Logs, References, Tags};
+use crate::record::wire::decode::{Logs, References, Tags};
 
 /// A span that has been finished, as a reporter sees it: a view, valid during the call.
 ///

@@ -6,7 +6,8 @@ use crate::model::{
 };
 use crate::record::queue::finished_span::FinishedSpan;
 use crate::record::queue::frame::{FrameBytes, FrameHeader, FrameKind};
-use crate::record::wire::encode::{Tags, write_log, write_reference, write_tag};
+use crate::record::wire::decode::Tags;
+use crate::record::wire::encode::{write_log, write_reference, write_tag};
 
 /// A finished span with everything in it: what [`InMemoryReporter`](crate::reporter::InMemoryReporter) keeps.
 #[derive(Clone, Debug, PartialEq)]

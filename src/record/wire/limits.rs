@@ -93,33 +93,3 @@ impl Limits {
         self
     }
 }
-
-/// Cuts `text` to `limit` bytes at a character, with `…` at the end where that fits; `None` where it is short enough.
-pub(crate) fn cut(text: &str, limit: usize) -> Option<String> {
-    const MARK: &str = "…";
-    if text.len() <= limit {
-        return None;
-    }
-    let mark = if limit >= MARK.len() { MARK } else { "" };
-    let mut end = limit - mark.len();
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    Some([&text[..end], mark].concat())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_is_cut_at_a_character_and_marked() {
-        assert_eq!(cut("abcdef", 6), None);
-        assert_eq!(cut("abcdef", 5).as_deref(), Some("ab…"));
-        assert_eq!(cut("aéé", 4).as_deref(), Some("a…"));
-        assert_eq!(cut("éé", 3).as_deref(), Some("…"));
-        assert_eq!(cut("abc", 2).as_deref(), Some("ab"));
-        assert_eq!(cut("é", 1).as_deref(), Some(""));
-        assert_eq!(cut("a", 0).as_deref(), Some(""));
-    }
-}

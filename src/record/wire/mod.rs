@@ -2,6 +2,7 @@
 
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 pub(crate) mod appender;
+pub(crate) mod decode;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 pub(crate) mod encode;
 pub(crate) mod limits;
@@ -9,5 +10,5 @@ pub(crate) mod repeated_keys;
 pub(crate) mod sampler_tags;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 pub(crate) mod short_tag;
-pub(crate) mod truncate_tag;
+pub(crate) mod truncate;
 pub(crate) mod truncated_keys;

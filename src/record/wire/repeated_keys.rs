@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use crate::model::{TagRef, tags};
-use crate::record::wire::encode::{Tags, write_tag};
+use crate::record::wire::decode::Tags;
+use crate::record::wire::encode::write_tag;
 
 /// Notices that a key is inserted again; now and then says so of one that is not.
 ///

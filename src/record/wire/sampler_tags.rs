@@ -1,6 +1,6 @@
 use crate::model::{TagRef, tags};
 use crate::record::wire::limits::Limits;
-use crate::record::wire::truncate_tag::write_limited_tag;
+use crate::record::wire::truncate::write_limited_tag;
 use crate::sampler::SamplerTags;
 
 /// A sampler's two tags in their wire form: a sampler gives the same ones again and again.

@@ -1,6 +1,6 @@
 use crate::model::{TagRef, tags};
 use crate::record::wire::encode::write_tag;
-use crate::record::wire::limits::cut;
+use crate::record::wire::truncate::cut;
 
 /// The keys of binary values that were cut, which do not show it as text does by its `…`.
 ///
