@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use crate::model::{FieldRef, Timestamp, field, tags};
 use crate::record::open::log_draft::LogDraft;
+use crate::record::wire::codes::LONG_LIST_ITEMS;
 use crate::record::wire::decode::Logs;
 use crate::record::wire::limits::Limits;
 use crate::record::wire::short_tag::ShortTags;
@@ -49,7 +50,7 @@ impl LogBuffer {
         limits: &Limits,
     ) -> bool {
         let limit = limits.span_bytes.saturating_sub(self.newest_bytes);
-        if !self.is_next_first(limits) || fields.len() >= 15 {
+        if !self.is_next_first(limits) || fields.len() >= LONG_LIST_ITEMS {
             return false;
         }
         let mut short = ShortTags::new(

@@ -5,6 +5,10 @@
 use crate::model::TraceId;
 use crate::record::queue::finished_span::FinishedSpan;
 use crate::record::wire::appender::{Appender, CONTINUED, spread_7};
+use crate::record::wire::codes::{
+    I32, LIST, LONG_LIST, LONG_LIST_ITEMS, NEXT_BINARY, NEXT_I32, NEXT_I64, NEXT_LIST, STOP,
+    field_header, short_list_header,
+};
 use crate::record::wire::encode::{reference_kind, varint_len, zigzag};
 
 /// Appends a `Span` struct.
@@ -22,40 +26,41 @@ pub(crate) fn write_span(out: &mut Vec<u8>, span: &FinishedSpan<'_>, last: &mut 
         Field::of_id(header.span_id.get()).append(&mut out);
         let parent = Field::of_id(header.parent_id.map_or(0, |id| id.get()));
         parent.append(&mut out);
-        number_field(&mut out, 0x18, name_len as u64);
+        number_field(&mut out, NEXT_BINARY, name_len as u64);
         out.bytes(span.operation_name().as_bytes());
 
-        // The next field is two on, or one where there are references.
-        let mut flags_field = 0x25;
+        // Field 6, the references, is left out if there are none.
+        let mut flags_field = field_header(2, I32);
         if span.all_references() > 0 {
-            list_field(&mut out, 0x19, span.all_references());
+            list_field(&mut out, NEXT_LIST, span.all_references());
             if let Some(kind) = header.parent_reference.kind() {
-                out.array([0x15, zigzag(reference_kind(kind)) as u8]);
+                out.array([NEXT_I32, zigzag(reference_kind(kind)) as u8]);
                 last.append_again(&mut out);
                 parent.append(&mut out);
-                out.byte(0);
+                out.byte(STOP);
             }
             if span.reference_count() > 0 {
                 out.many_bytes(span.reference_bytes());
             }
-            flags_field = 0x15;
+            flags_field = NEXT_I32;
         }
         number_field(&mut out, flags_field, zigzag(header.flags.bits().into()));
         time_field(&mut out, header.start().as_micros());
         let duration = i64::try_from(header.duration_micros()).unwrap_or(i64::MAX);
-        number_field(&mut out, 0x16, zigzag(duration));
+        number_field(&mut out, NEXT_I64, zigzag(duration));
 
-        let mut logs_field = 0x29;
+        // Likewise field 10, the tags.
+        let mut logs_field = field_header(2, LIST);
         if header.tag_count > 0 {
-            list_field(&mut out, 0x19, header.tag_count);
+            list_field(&mut out, NEXT_LIST, header.tag_count);
             out.many_bytes(span.tag_bytes());
-            logs_field = 0x19;
+            logs_field = NEXT_LIST;
         }
         if span.log_count() > 0 {
             list_field(&mut out, logs_field, span.log_count());
             out.many_bytes(span.log_bytes());
         }
-        out.byte(0);
+        out.byte(STOP);
     }
     out.finish();
 }
@@ -126,7 +131,7 @@ impl Field {
     fn of_id(id: u64) -> Self {
         if id == 0 {
             return Self {
-                bytes: 0x16,
+                bytes: NEXT_I64.into(),
                 len: 2,
             };
         }
@@ -157,7 +162,7 @@ impl Field {
     #[inline(always)]
     fn join(first: u64, top: u64) -> u128 {
         let last = top + 2 * (top & 0x80);
-        0x16 | u128::from(first) << 8 | u128::from(last) << 72
+        u128::from(NEXT_I64) | u128::from(first) << 8 | u128::from(last) << 72
     }
 
     /// # Safety
@@ -195,10 +200,10 @@ unsafe fn time_field(out: &mut Appender<'_>, micros: i64) {
     // SAFETY: passed on.
     unsafe {
         if (1..0x80).contains(&(value >> 49)) {
-            out.byte(0x16);
+            out.byte(NEXT_I64);
             out.array((spread_7(value) | CONTINUED >> 8).to_le_bytes());
         } else {
-            number_field(out, 0x16, value);
+            number_field(out, NEXT_I64, value);
         }
     }
 }
@@ -212,11 +217,11 @@ unsafe fn time_field(out: &mut Appender<'_>, micros: i64) {
 unsafe fn list_field(out: &mut Appender<'_>, header: u8, count: u32) {
     // SAFETY: passed on.
     unsafe {
-        if count < 15 {
-            out.array([header, (count as u8) << 4 | 0x0c]);
+        if count < LONG_LIST_ITEMS as u32 {
+            out.array([header, short_list_header(count as usize)]);
         } else {
             out.byte(header);
-            number_field(out, 0xfc, count.into());
+            number_field(out, LONG_LIST, count.into());
         }
     }
 }
@@ -233,14 +238,14 @@ mod tests {
     fn a_field_is_a_header_and_a_varint() {
         let write: [unsafe fn(&mut Appender<'_>, u64); 3] = [
             // SAFETY: room is made below.
-            |out, value| unsafe { number_field(out, 0x16, zigzag(value as i64)) },
+            |out, value| unsafe { number_field(out, NEXT_I64, zigzag(value as i64)) },
             |out, value| unsafe { Field::of_id(value).append(out) },
             |out, value| unsafe { time_field(out, value as i64) },
         ];
         for shift in 0..64 {
             for value in [1 << shift, (1 << shift) - 1, u64::MAX >> shift] {
                 for value in [value, value.wrapping_neg(), !value] {
-                    let mut expected = vec![0xee, 0x16];
+                    let mut expected = vec![0xee, NEXT_I64];
                     write_varint(&mut expected, zigzag(value as i64));
                     for write in write {
                         let mut written = vec![0xee];

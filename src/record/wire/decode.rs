@@ -5,6 +5,9 @@ use std::str;
 use crate::model::{
     FieldRef, ReferenceType, SpanId, SpanReference, TagRef, Timestamp, TraceId, field,
 };
+use crate::record::wire::codes::{
+    DOUBLE_TAG, FALSE_TAG, LONG_LIST, LONG_TAG, STRING_TAG, TRUE_TAG,
+};
 
 /// The tags of a finished span, or the fields of one of its log records, in the order in which they were set.
 #[derive(Clone, Debug)]
@@ -185,7 +188,7 @@ impl<'a> Reader<'a> {
 
     fn list_header(&mut self) -> Option<usize> {
         let byte = self.byte()?;
-        if byte >> 4 == 15 {
+        if byte == LONG_LIST {
             self.varint().map(|count| count as usize)
         } else {
             Some((byte >> 4).into())
@@ -195,17 +198,18 @@ impl<'a> Reader<'a> {
     fn tag(&mut self) -> Option<(&'a str, TagRef<'a>)> {
         self.skip(1)?;
         let key = self.text()?;
-        self.skip(2)?;
-        let value = match self.byte()? {
-            0x18 => TagRef::String(self.text()?),
-            0x27 => {
+        let (codes, rest) = self.0.split_first_chunk::<3>()?;
+        self.0 = rest;
+        let value = match *codes {
+            STRING_TAG => TagRef::String(self.text()?),
+            DOUBLE_TAG => {
                 let (bytes, rest) = self.0.split_first_chunk::<8>()?;
                 self.0 = rest;
                 TagRef::Double(f64::from_le_bytes(*bytes))
             }
-            0x31 => TagRef::Bool(true),
-            0x32 => TagRef::Bool(false),
-            0x46 => TagRef::Long(self.zigzag()?),
+            TRUE_TAG => TagRef::Bool(true),
+            FALSE_TAG => TagRef::Bool(false),
+            LONG_TAG => TagRef::Long(self.zigzag()?),
             _ => TagRef::Binary(self.bytes()?),
         };
         self.skip(1)?;

@@ -4,6 +4,10 @@
 
 use crate::model::{FieldRef, ReferenceType, SpanReference, TagRef, Timestamp};
 use crate::record::wire::appender::{Appender, VARINT_BYTES};
+use crate::record::wire::codes::{
+    BINARY_TAG, DOUBLE_TAG, FALSE_TAG, LONG_LIST, LONG_LIST_ITEMS, LONG_TAG, NEXT_BINARY, NEXT_I32,
+    NEXT_I64, NEXT_LIST, STOP, STRING_TAG, TRUE_TAG, short_list_header,
+};
 
 /// Appends a `Tag` struct. `None` and `Display` have been turned into one of the other kinds.
 pub(crate) fn write_tag(out: &mut Vec<u8>, key: &str, value: TagRef<'_>) {
@@ -11,7 +15,7 @@ pub(crate) fn write_tag(out: &mut Vec<u8>, key: &str, value: TagRef<'_>) {
         TagRef::String(text) => write_struct(out, key, text.len(), |out| {
             // SAFETY: three bytes and a number of the room for a tag, and what was asked for.
             unsafe {
-                out.array([0x15, 0, 0x18]);
+                out.array(STRING_TAG);
                 out.sized_bytes(text.as_bytes());
             }
         }),
@@ -24,19 +28,19 @@ pub(crate) fn write_tag(out: &mut Vec<u8>, key: &str, value: TagRef<'_>) {
             write_struct(out, key, 8, |out| {
                 // SAFETY: eleven bytes of the room for a tag, and eight that were asked for.
                 unsafe {
-                    out.array([0x15, 2, 0x27]);
+                    out.array(DOUBLE_TAG);
                     out.array(value.to_le_bytes());
                 }
             });
         }
         TagRef::Bool(value) => write_struct(out, key, 0, |out| {
             // SAFETY: three bytes of the room for a tag.
-            unsafe { out.array([0x15, 4, if value { 0x31 } else { 0x32 }]) };
+            unsafe { out.array(if value { TRUE_TAG } else { FALSE_TAG }) };
         }),
         TagRef::Binary(bytes) => write_struct(out, key, bytes.len(), |out| {
             // SAFETY: three bytes and a number of the room for a tag, and what was asked for.
             unsafe {
-                out.array([0x15, 8, 0x58]);
+                out.array(BINARY_TAG);
                 out.sized_bytes(bytes);
             }
         }),
@@ -49,7 +53,7 @@ fn write_long_tag(out: &mut Vec<u8>, key: &str, value: i64) {
     write_struct(out, key, 0, |out| {
         // SAFETY: three bytes and a number of the room for a tag.
         unsafe {
-            out.array([0x15, 6, 0x46]);
+            out.array(LONG_TAG);
             out.varint(zigzag(value));
         }
     });
@@ -68,10 +72,10 @@ fn write_struct(
     // SAFETY: a tag is its key, its payload and no more than `TAG_BYTES` besides: the key's field header of a byte and its
     // length, the value's type and field header of three bytes and a number, and an end.
     unsafe {
-        out.byte(0x18);
+        out.byte(NEXT_BINARY);
         out.sized_bytes(key.as_bytes());
         write_value(&mut out);
-        out.byte(0);
+        out.byte(STOP);
     }
     out.finish();
 }
@@ -88,14 +92,14 @@ fn write_as_text(out: &mut Vec<u8>, key: &str, value: TagRef<'_>) {
 
 /// Appends a `Log` struct.
 pub(crate) fn write_log(out: &mut Vec<u8>, timestamp: Timestamp, fields: &[FieldRef<'_>]) {
-    out.push(0x16);
+    out.push(NEXT_I64);
     write_varint(out, zigzag(timestamp.as_micros()));
-    out.push(0x19);
+    out.push(NEXT_LIST);
     write_list_header(out, fields.len());
     for field in fields {
         write_tag(out, field.key, field.value);
     }
-    out.push(0);
+    out.push(STOP);
 }
 
 /// Appends a `SpanRef` struct.
@@ -104,13 +108,13 @@ pub(crate) fn write_reference(out: &mut Vec<u8>, reference: &SpanReference) {
     let mut out = Appender::new(out, REFERENCE_BYTES);
     // SAFETY: six bytes and three numbers.
     unsafe {
-        out.array([0x15, kind, 0x16]);
+        out.array([NEXT_I32, kind, NEXT_I64]);
         out.varint(zigzag(reference.trace_id.low() as i64));
-        out.byte(0x16);
+        out.byte(NEXT_I64);
         out.varint(zigzag(reference.trace_id.high() as i64));
-        out.byte(0x16);
+        out.byte(NEXT_I64);
         out.varint(zigzag(reference.span_id.get() as i64));
-        out.byte(0);
+        out.byte(STOP);
     }
     out.finish();
 }
@@ -128,10 +132,10 @@ const REFERENCE_BYTES: usize = 6 + 3 * VARINT_BYTES;
 
 /// Appends the header of a list of structs.
 pub(crate) fn write_list_header(out: &mut Vec<u8>, count: usize) {
-    if count < 15 {
-        out.push((count as u8) << 4 | 0x0c);
+    if count < LONG_LIST_ITEMS {
+        out.push(short_list_header(count));
     } else {
-        out.push(0xfc);
+        out.push(LONG_LIST);
         write_varint(out, count as u64);
     }
 }

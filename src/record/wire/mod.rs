@@ -2,6 +2,7 @@
 
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 pub(crate) mod appender;
+pub(crate) mod codes;
 pub(crate) mod decode;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 pub(crate) mod encode;

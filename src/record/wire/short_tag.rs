@@ -2,6 +2,10 @@
 
 use crate::model::{TagRef, Timestamp};
 use crate::record::wire::appender::{Appender, VARINT_BYTES};
+use crate::record::wire::codes::{
+    LONG_LIST_ITEMS, LONG_TAG, NEXT_BINARY, NEXT_I64, NEXT_LIST, STOP, STRING_TAG, as_word,
+    short_list_header,
+};
 use crate::record::wire::encode::zigzag;
 use crate::record::wire::repeated_keys::KeyEnds;
 
@@ -57,10 +61,10 @@ impl<'a> ShortTags<'a> {
         let ends = self.begin(key, text.len())?;
         // SAFETY: five bytes of the room for a tag, and the text; eight bytes are written of the first three.
         unsafe {
-            self.out.first_of(0x18_0015, 3);
+            self.out.first_of(as_word(STRING_TAG), 3);
             self.out.byte(text.len() as u8);
             self.out.bytes(text.as_bytes());
-            self.out.byte(0);
+            self.out.byte(STOP);
         }
         Some(ends)
     }
@@ -72,15 +76,16 @@ impl<'a> ShortTags<'a> {
         // SAFETY: four bytes of the room for a tag, and a number.
         unsafe {
             if number < 1 << 7 {
-                self.out.first_of(number << 24 | 0x46_0615, 5);
+                self.out.first_of(number << 24 | as_word(LONG_TAG), 5);
             } else if number < 1 << 14 {
                 // Seven bits, the seven above them, and the end.
                 let number = number << 24 & 0x7f00_0000 | number << 25 & 0x7f_0000_0000;
-                self.out.first_of(number | 0x8046_0615, 6);
+                self.out
+                    .first_of(number | 0x80 << 24 | as_word(LONG_TAG), 6);
             } else {
-                self.out.array([0x15, 6, 0x46]);
+                self.out.array(LONG_TAG);
                 self.out.varint(number);
-                self.out.byte(0);
+                self.out.byte(STOP);
             }
         }
         Some(ends)
@@ -97,7 +102,7 @@ impl<'a> ShortTags<'a> {
         let ends = KeyEnds::of(key);
         // SAFETY: there is room for the key, the text, and `TAG_BYTES` besides, of which two go here.
         unsafe {
-            self.out.array([0x18, key.len() as u8]);
+            self.out.array([NEXT_BINARY, key.len() as u8]);
             if let 8..=16 = key.len() {
                 self.out.overlapping(ends.first, ends.last, key.len());
             } else {
@@ -111,14 +116,15 @@ impl<'a> ShortTags<'a> {
     /// next. False, and nothing is written, where there is no room.
     #[inline(always)]
     pub(crate) fn begin_log(&mut self, timestamp: Timestamp, count: usize) -> bool {
+        debug_assert!(count < LONG_LIST_ITEMS);
         if self.out.addr() > self.last {
             return false;
         }
         // SAFETY: there is room for three bytes, a number, and the end.
         unsafe {
-            self.out.byte(0x16);
+            self.out.byte(NEXT_I64);
             self.out.time_varint(zigzag(timestamp.as_micros()));
-            self.out.array([0x19, (count as u8) << 4 | 0x0c]);
+            self.out.array([NEXT_LIST, short_list_header(count)]);
         }
         true
     }
@@ -127,7 +133,7 @@ impl<'a> ShortTags<'a> {
     #[inline(always)]
     pub(crate) fn end_log(&mut self) {
         // SAFETY: the room for the struct's beginning, and that for a field, have a byte to spare.
-        unsafe { self.out.byte(0) };
+        unsafe { self.out.byte(STOP) };
     }
 
     #[inline(always)]
