@@ -4,6 +4,7 @@
 use std::cell::Cell;
 
 use crate::model::{FieldRef, TagRef, Timestamp};
+use crate::record::wire::appender::KEPT_BYTES;
 use crate::record::wire::codes::{
     LONG_LIST, LONG_LIST_ITEMS, NEXT_I64, NEXT_LIST, STOP, short_list_header,
 };
@@ -85,7 +86,7 @@ impl LogDraft {
 
     /// Keeps the memory for the next one, unless it is much.
     pub(crate) fn discard(mut self) {
-        if self.bytes.capacity() <= 16 * 1024 {
+        if self.bytes.capacity() <= KEPT_BYTES {
             self.bytes.clear();
             let _ = SCRATCH.try_with(|scratch| scratch.set(self.bytes));
         }

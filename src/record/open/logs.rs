@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use crate::model::{FieldRef, Timestamp, field, tags};
 use crate::record::open::log_draft::LogDraft;
+use crate::record::wire::appender::MIN_GROWTH;
 use crate::record::wire::codes::LONG_LIST_ITEMS;
 use crate::record::wire::decode::Logs;
 use crate::record::wire::limits::Limits;
@@ -156,8 +157,6 @@ pub(crate) enum Pushed {
     /// It is there, and so many older ones are not.
     Instead(u64),
 }
-
-const MIN_GROWTH: usize = 512;
 
 /// How many records stay, whatever comes later. As jaeger-client-go: (limit - 1) / 2, and the rest is for the newest.
 #[inline(always)]

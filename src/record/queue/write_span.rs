@@ -196,15 +196,10 @@ unsafe fn number_field(out: &mut Appender<'_>, header: u8, value: u64) {
 /// As [`number_field`].
 #[inline(always)]
 unsafe fn time_field(out: &mut Appender<'_>, micros: i64) {
-    let value = zigzag(micros);
     // SAFETY: passed on.
     unsafe {
-        if (1..0x80).contains(&(value >> 49)) {
-            out.byte(NEXT_I64);
-            out.array((spread_7(value) | CONTINUED >> 8).to_le_bytes());
-        } else {
-            number_field(out, NEXT_I64, value);
-        }
+        out.byte(NEXT_I64);
+        out.time_varint(zigzag(micros));
     }
 }
 

@@ -261,8 +261,11 @@ fn grow(out: &mut Vec<u8>, room: usize) {
     out.reserve(room.max(MIN_GROWTH));
 }
 
-/// The first tag of a span makes room for the next ones too.
-const MIN_GROWTH: usize = 512;
+/// The least room by which a span's buffer grows: the first tag or log makes room for the next ones too.
+pub(crate) const MIN_GROWTH: usize = 512;
+
+/// The most memory that a thread keeps for its next span or log. A buffer that has grown beyond this is freed.
+pub(crate) const KEPT_BYTES: usize = 16 * 1024;
 
 /// Copies all of `from`; what is short, as most keys and values are, without a call.
 ///

@@ -6,6 +6,7 @@ use std::mem;
 use crate::model::{Baggage, FieldRef, Flags, SpanReference, TagRef, Timestamp, tags};
 use crate::record::open::logs::{LogBuffer, Pushed};
 use crate::record::queue::frame::{FrameBytes, FrameEnd};
+use crate::record::wire::appender::KEPT_BYTES;
 use crate::record::wire::decode::Tags;
 use crate::record::wire::encode::write_reference;
 use crate::record::wire::limits::Limits;
@@ -34,9 +35,6 @@ pub(crate) struct SpanBuffer {
     /// Of tags.
     truncated_keys: TruncatedKeys,
 }
-
-/// A buffer that has grown beyond this does not keep its memory for the next span.
-const KEPT_BYTES: usize = 16 * 1024;
 
 /// A name that is copied without a loop.
 const SHORT_NAME: usize = 32;
