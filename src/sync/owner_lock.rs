@@ -38,7 +38,6 @@ impl<T> OwnerLock<T> {
     /// # Safety
     ///
     /// At any time at most one thread calls this or has the result, and it does not have one already.
-    #[inline(always)]
     pub(crate) unsafe fn own(&self) -> Owned<'_, T> {
         self.is_busy.store(true, Ordering::Relaxed);
         barrier::light();

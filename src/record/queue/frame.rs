@@ -45,13 +45,13 @@ impl FrameFlags {
     }
 
     /// A key may have been set twice: the reader keeps the last value in the first one's place.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn has_repeated_keys(self) -> bool {
         self.0 & Self::REPEATED_KEYS != 0
     }
 
     /// [`More`] lies behind the header.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn has_more(self) -> bool {
         self.0 & Self::MORE != 0
     }

@@ -117,7 +117,7 @@ pub(crate) struct Iter<'a> {
 impl<'a> Iterator for Iter<'a> {
     type Item = FinishedSpan<'a>;
 
-    #[inline(always)]
+    #[inline]
     fn next(&mut self) -> Option<FinishedSpan<'a>> {
         if self.rest.is_empty() {
             return None;
@@ -134,7 +134,7 @@ impl<'a> Iterator for Iter<'a> {
 /// # Safety
 ///
 /// `frames` is one frame or more, each as [`write_frame`] writes it.
-#[inline(always)]
+#[inline]
 unsafe fn read_frame(frames: &[u8]) -> (FinishedSpan<'_>, &[u8]) {
     // SAFETY: a frame begins with a header as it lies in memory, and behind it are slices of the lengths that it says, as
     // lengths fit into their fields. The first of them was text.

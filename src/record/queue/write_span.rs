@@ -12,7 +12,7 @@ use crate::record::wire::codes::{
 use crate::record::wire::encode::{reference_kind, varint_len, zigzag};
 
 /// Appends a `Span` struct.
-#[inline(always)]
+#[inline]
 pub(crate) fn write_span(out: &mut Vec<u8>, span: &FinishedSpan<'_>, last: &mut LastTrace) {
     let header = span.header();
     let lists_len = span.reference_bytes().len() + span.tag_bytes().len() + span.log_bytes().len();
@@ -80,7 +80,7 @@ impl LastTrace {
     /// # Safety
     ///
     /// There is room for two fields and their slack.
-    #[inline(always)]
+    #[inline]
     unsafe fn append(&mut self, out: &mut Appender<'_>, id: TraceId) {
         if self.id != Some(id) {
             self.id = Some(id);
@@ -106,7 +106,7 @@ impl LastTrace {
     /// # Safety
     ///
     /// As [`Self::append`].
-    #[inline(always)]
+    #[inline]
     unsafe fn append_again(&self, out: &mut Appender<'_>) {
         // SAFETY: passed on; the array is as long as two fields and their slack.
         unsafe { out.part(self.fields, self.len) };
@@ -127,7 +127,7 @@ const TRACE_BYTES: usize = 2 * FIELD_BYTES;
 
 impl Field {
     /// Of an id. They are random bits, of which nine or ten bytes come, or zero.
-    #[inline(always)]
+    #[inline]
     fn of_id(id: u64) -> Self {
         if id == 0 {
             return Self {
@@ -159,7 +159,7 @@ impl Field {
     }
 
     /// The header, eight bytes, and two for the bits from the 56th on.
-    #[inline(always)]
+    #[inline]
     fn join(first: u64, top: u64) -> u128 {
         let last = top + 2 * (top & 0x80);
         u128::from(NEXT_I64) | u128::from(first) << 8 | u128::from(last) << 72
@@ -168,7 +168,7 @@ impl Field {
     /// # Safety
     ///
     /// There is room for `FIELD_BYTES`.
-    #[inline(always)]
+    #[inline]
     unsafe fn append(self, out: &mut Appender<'_>) {
         // SAFETY: passed on.
         unsafe { out.part(self.bytes.to_le_bytes(), self.len) };
@@ -180,7 +180,7 @@ impl Field {
 /// # Safety
 ///
 /// There is room for a byte and `VARINT_BYTES`.
-#[inline(always)]
+#[inline]
 unsafe fn number_field(out: &mut Appender<'_>, header: u8, value: u64) {
     // SAFETY: passed on.
     unsafe {
@@ -194,7 +194,7 @@ unsafe fn number_field(out: &mut Appender<'_>, header: u8, value: u64) {
 /// # Safety
 ///
 /// As [`number_field`].
-#[inline(always)]
+#[inline]
 unsafe fn time_field(out: &mut Appender<'_>, micros: i64) {
     // SAFETY: passed on.
     unsafe {
@@ -208,7 +208,7 @@ unsafe fn time_field(out: &mut Appender<'_>, micros: i64) {
 /// # Safety
 ///
 /// There is room for two bytes and `VARINT_BYTES`.
-#[inline(always)]
+#[inline]
 unsafe fn list_field(out: &mut Appender<'_>, header: u8, count: u32) {
     // SAFETY: passed on.
     unsafe {

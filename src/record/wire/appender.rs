@@ -97,7 +97,7 @@ impl<'a> Appender<'a> {
     /// # Safety
     ///
     /// As [`Self::byte`].
-    #[inline(always)]
+    #[inline]
     pub(crate) unsafe fn part<const N: usize>(&mut self, bytes: [u8; N], len: usize) {
         debug_assert!(len <= N && self.len() + N <= self.out.capacity());
         // SAFETY: as in `value`.
@@ -112,7 +112,7 @@ impl<'a> Appender<'a> {
     /// # Safety
     ///
     /// As [`Self::byte`].
-    #[inline(always)]
+    #[inline]
     pub(crate) unsafe fn many_bytes(&mut self, bytes: &[u8]) {
         debug_assert!(self.len() + bytes.len() <= self.out.capacity());
         // SAFETY: as in `bytes`.

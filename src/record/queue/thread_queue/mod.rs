@@ -156,7 +156,6 @@ impl QueueWriter {
         self.thread_queue.is_ended.store(true, Ordering::Release);
     }
 
-    #[inline(always)]
     fn own(&self) -> Owned<'_, RingState> {
         // SAFETY: a thread queue has one writer, which is not `Sync`, and what is done with the result calls no method of it.
         unsafe { self.thread_queue.state.own() }
