@@ -43,7 +43,7 @@ impl<T> ByteLock<T> {
     /// The lock, unless it is held and does not come free soon: whoever holds it may be a thread of the process that this
     /// one was forked from.
     pub(crate) fn lock_soon(&self) -> Option<ByteGuard<'_, T>> {
-        for _ in 0..PATIENCE {
+        for _ in 0..SOON_TRIES {
             if let Some(guard) = self.try_lock() {
                 return Some(guard);
             }
@@ -139,7 +139,7 @@ const SPINS: u32 = if cfg!(tracehound_loom) { 1 } else { 64 };
 
 /// Tries before a holder is taken for one that is not there. If it is there all the same, a tag of a span that is not
 /// sent is lost.
-const PATIENCE: u32 = 100;
+const SOON_TRIES: u32 = 100;
 
 #[cfg(all(test, not(tracehound_loom)))]
 mod tests {
@@ -148,7 +148,7 @@ mod tests {
     use std::thread;
 
     #[test]
-    fn one_thread_at_a_time_has_the_value() {
+    fn the_lock_admits_one_thread_at_a_time() {
         let rounds = if cfg!(miri) { 50 } else { 10_000 };
         let lock = ByteLock::new((0_u64, 0_u64));
         thread::scope(|scope| {
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_whose_holder_is_gone_is_given_up() {
+    fn lock_soon_gives_up_on_a_holder_that_is_gone() {
         let lock = ByteLock::new(0);
         std::mem::forget(lock.lock());
         assert!(lock.lock_soon().is_none());
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_gives_the_lock_back() {
+    fn a_panic_releases_the_lock() {
         let lock = ByteLock::new(0);
         let result = catch_unwind(AssertUnwindSafe(|| {
             let _guard = lock.lock();

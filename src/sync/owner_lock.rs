@@ -66,12 +66,12 @@ impl<T> OwnerLock<T> {
     /// Lets whoever claims the value have it first.
     #[cold]
     fn give_way(&self) {
-        let mut wait = Wait::default();
+        let mut backoff = Backoff::default();
         loop {
             self.is_busy.store(false, Ordering::Release);
             // Only then again: two that try at once, again and again, could hold each other up for ever.
             while self.is_claimed.load(Ordering::Acquire) {
-                wait.a_little();
+                backoff.pause();
             }
             self.is_busy.store(true, Ordering::Relaxed);
             barrier::light();
@@ -84,24 +84,24 @@ impl<T> OwnerLock<T> {
     /// The value for anybody; `None` where the system refuses the barrier.
     #[cold]
     pub(crate) fn claim(&self) -> Option<Claimed<'_, T>> {
-        let mut wait = Wait::default();
+        let mut backoff = Backoff::default();
         // Acquire: pairs with the Release in `Claimed::drop`.
         while self
             .is_claimed
             .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
             .is_err()
         {
-            wait.a_little();
+            backoff.pause();
         }
         // From here on the claim is given back when this goes.
         let claimed = Claimed { lock: self };
         if !barrier::heavy() {
             return None;
         }
-        let mut wait = Wait::default();
+        let mut backoff = Backoff::default();
         // Acquire: pairs with the Release in `Owned::drop`.
         while self.is_busy.load(Ordering::Acquire) {
-            wait.a_little();
+            backoff.pause();
         }
         Some(claimed)
     }
@@ -110,12 +110,12 @@ impl<T> OwnerLock<T> {
 /// Spins at first: the other side holds the value for some nanoseconds. It may have lost its processor, though, and
 /// then spinning only keeps it from getting one.
 #[derive(Default)]
-struct Wait {
+struct Backoff {
     rounds: u32,
 }
 
-impl Wait {
-    fn a_little(&mut self) {
+impl Backoff {
+    fn pause(&mut self) {
         if self.rounds < SPINS {
             self.rounds += 1;
             spin_loop();
@@ -200,7 +200,7 @@ mod tests {
     use std::thread;
 
     #[test]
-    fn the_owner_and_those_who_claim_never_have_the_value_at_once() {
+    fn the_owner_and_a_claimant_never_hold_the_value_at_once() {
         let rounds = if cfg!(miri) { 50 } else { 20_000 };
         let claims = if cfg!(miri) { 10 } else { 200 };
         let lock = OwnerLock::new((0_u64, 0_u64));

@@ -31,11 +31,11 @@ pub(crate) struct PerProcess<T: 'static> {
     /// None only while it is dropped.
     value: Option<T>,
     /// One is enough, unless a process is forked in the instant in which another of its threads makes one.
-    heirs: [Heir<T>; 2],
+    successors: [Successor<T>; 2],
 }
 
 /// The value of a process further down the line.
-struct Heir<T: 'static> {
+struct Successor<T: 'static> {
     /// The generation that makes it, or has made it; zero where none does.
     claimed_by: AtomicU32,
     /// Set by the one thread that has claimed it, so nobody ever waits inside of it.
@@ -57,8 +57,8 @@ impl<T> PerProcess<T> {
         Self {
             generation,
             value: Some(value),
-            heirs: [const {
-                Heir {
+            successors: [const {
+                Successor {
                     claimed_by: AtomicU32::new(0),
                     made: OnceLock::new(),
                 }
@@ -82,11 +82,11 @@ impl<T> PerProcess<T> {
     fn find(&self, now: u32, inherit: impl FnOnce(&T) -> T) -> &T {
         let mut node = self;
         'line: loop {
-            for heir in &node.heirs {
+            for successor in &node.successors {
                 // Acquire: the claim itself guards nothing, but pairs with the exchange below.
-                let mut claimed_by = heir.claimed_by.load(Ordering::Acquire);
+                let mut claimed_by = successor.claimed_by.load(Ordering::Acquire);
                 if claimed_by == 0 {
-                    match heir.claimed_by.compare_exchange(
+                    match successor.claimed_by.compare_exchange(
                         0,
                         now,
                         Ordering::AcqRel,
@@ -94,18 +94,18 @@ impl<T> PerProcess<T> {
                     ) {
                         Ok(_) => {
                             let make = || Box::new(Self::of(now, inherit(node.value())));
-                            return heir.made.get_or_init(make).value();
+                            return successor.made.get_or_init(make).value();
                         }
                         Err(other) => claimed_by = other,
                     }
                 }
-                match heir.made.get() {
+                match successor.made.get() {
                     Some(made) if claimed_by == now => return made.value(),
                     Some(older) => {
                         node = older;
                         continue 'line;
                     }
-                    None if claimed_by == now => return heir.wait(),
+                    None if claimed_by == now => return successor.wait(),
                     // Who has claimed it was not copied by the fork: it will never be made.
                     None => {}
                 }
@@ -120,7 +120,7 @@ impl<T> PerProcess<T> {
     }
 }
 
-impl<T> Heir<T> {
+impl<T> Successor<T> {
     /// Another thread of this process makes it just now.
     fn wait(&self) -> &T {
         loop {
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_that_ask_at_once_get_the_same_value() {
+    fn threads_that_ask_at_once_get_one_value() {
         for now in 1..50 {
             let (first, made) = (PerProcess::of_first(0), AtomicUsize::new(0));
             let barrier = Barrier::new(3);
@@ -190,21 +190,21 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_a_value_that_the_parent_was_making() {
+    fn a_forked_child_does_not_wait_for_a_value_that_its_parent_was_making() {
         let first = PerProcess::of_first(10);
-        first.heirs[0].claimed_by.store(1, Ordering::Relaxed);
+        first.successors[0].claimed_by.store(1, Ordering::Relaxed);
         assert_eq!(*first.find(2, |inherited| inherited + 1), 11);
         assert_eq!(*first.find(2, never), 11);
         // And once more down the line.
-        let second = first.heirs[1].made.get().expect("made");
-        for heir in &second.heirs {
-            heir.claimed_by.store(3, Ordering::Relaxed);
+        let second = first.successors[1].made.get().expect("made");
+        for successor in &second.successors {
+            successor.claimed_by.store(3, Ordering::Relaxed);
         }
         assert_eq!(*first.find(4, |inherited| inherited + 1), 12);
     }
 
     #[test]
-    fn what_is_inherited_is_never_freed() {
+    fn an_inherited_value_is_never_freed() {
         let (own, inherited) = (Arc::new(()), Arc::new(()));
         drop(PerProcess::new(own.clone()));
         drop(PerProcess::of(generation() + 1, inherited.clone()));

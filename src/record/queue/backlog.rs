@@ -40,24 +40,24 @@ impl Backlog {
         mark: BacklogMark,
         mut report: impl FnMut(FinishedSpan<'_>) -> bool,
     ) -> u64 {
-        let (mut count, home, mut goes_on) = (0, generation(), true);
+        let (mut count, process, mut wants_more) = (0, generation(), true);
         while !self.is_past(mark)
             && let Some((thread_queue, chunks)) = self.queues.front_mut()
         {
             while let Some(chunk) = chunks.front_mut() {
                 let is_read = chunk.frames().read_on(|span| {
                     count += 1;
-                    goes_on = report(span);
-                    goes_on
+                    wants_more = report(span);
+                    wants_more
                 });
                 // A reporter may have forked: in the child the thread queue is another process's.
-                if generation() != home {
+                if generation() != process {
                     return count;
                 }
                 if is_read && let Some(chunk) = chunks.pop_front() {
                     thread_queue.recycle(chunk);
                 }
-                if !goes_on && !chunks.is_empty() {
+                if !wants_more && !chunks.is_empty() {
                     return count;
                 }
             }
@@ -65,7 +65,7 @@ impl Backlog {
                 thread_queue.keep(chunks);
                 self.done += 1;
             }
-            if !goes_on {
+            if !wants_more {
                 return count;
             }
         }

@@ -9,21 +9,21 @@ use crate::sync::PerProcess;
 #[derive(Debug)]
 pub(crate) struct Budget {
     bytes: usize,
-    here: PerProcess<Here>,
+    usage: PerProcess<Usage>,
 }
 
 #[derive(Debug, Default)]
-struct Here {
+struct Usage {
     used: AtomicUsize,
     /// Memory that was given back and waits to be used again: fresh pages cost more than what is written to them.
-    free: Mutex<Vec<Vec<u8>>>,
+    spares: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Budget {
     pub(crate) fn new(bytes: usize) -> Arc<Self> {
         Arc::new(Self {
             bytes,
-            here: PerProcess::new(Here::default()),
+            usage: PerProcess::new(Usage::default()),
         })
     }
 
@@ -38,7 +38,7 @@ impl Budget {
         if !self.charge(size) {
             return None;
         }
-        let known = self.free().pop();
+        let known = self.spares().pop();
         let mut bytes = known.unwrap_or_default();
         bytes.reserve_exact(size);
         Some(bytes)
@@ -46,7 +46,7 @@ impl Budget {
 
     /// Counts `size` bytes that are there already, unless that is more than is left.
     pub(crate) fn charge(&self, size: usize) -> bool {
-        let used = &self.here().used;
+        let used = &self.usage().used;
         used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
             used.checked_add(size).filter(|used| *used <= self.bytes)
         })
@@ -55,15 +55,15 @@ impl Budget {
 
     /// Takes back what [`Budget::charge`] has counted.
     pub(crate) fn discharge(&self, size: usize) {
-        self.here().used.fetch_sub(size, Ordering::Relaxed);
+        self.usage().used.fetch_sub(size, Ordering::Relaxed);
     }
 
     /// Takes back what [`Budget::take`] gave for that size, emptied.
     pub(crate) fn give_back(&self, bytes: Vec<u8>, size: usize) {
-        if bytes.capacity() <= KEPT_BYTES {
-            let mut free = self.free();
-            if free.len() < KEPT {
-                free.push(bytes);
+        if bytes.capacity() <= LARGEST_SPARE {
+            let mut spares = self.spares();
+            if spares.len() < MOST_SPARES {
+                spares.push(bytes);
             }
         }
         self.discharge(size);
@@ -71,34 +71,34 @@ impl Budget {
 
     /// Frees half of the memory that waits to be used again.
     pub(crate) fn trim(&self) {
-        let mut free = self.free();
-        let half = free.len() / 2;
-        let trimmed = free.split_off(half);
-        drop(free);
+        let mut spares = self.spares();
+        let half = spares.len() / 2;
+        let trimmed = spares.split_off(half);
+        drop(spares);
         drop(trimmed);
     }
 
     pub(crate) fn is_half_full(&self) -> bool {
-        self.here().used.load(Ordering::Relaxed) > self.bytes / 2
+        self.usage().used.load(Ordering::Relaxed) > self.bytes / 2
     }
 
     #[cfg(test)]
     pub(crate) fn used(&self) -> usize {
-        self.here().used.load(Ordering::Relaxed)
+        self.usage().used.load(Ordering::Relaxed)
     }
 
-    fn free(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
-        let free = self.here().free.lock();
-        free.unwrap_or_else(PoisonError::into_inner)
+    fn spares(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        let spares = self.usage().spares.lock();
+        spares.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A forked child has all of it: the parent's thread queues are not its own.
-    fn here(&self) -> &Here {
-        self.here.get(|_| Here::default())
+    fn usage(&self) -> &Usage {
+        self.usage.get(|_| Usage::default())
     }
 }
 
 /// The largest piece of memory that is kept.
-const KEPT_BYTES: usize = 64 * 1024;
+const LARGEST_SPARE: usize = 64 * 1024;
 /// How many pieces are kept at most: 4 MiB.
-const KEPT: usize = 64;
+const MOST_SPARES: usize = 64;

@@ -122,7 +122,7 @@ impl<'a> FinishedSpan<'a> {
 
     /// Has `more` tags before its own, all of which are `tags` now.
     #[inline]
-    pub(crate) fn put_tags_before(&mut self, tags: &'a [u8], more: u32) {
+    pub(crate) fn prepend_tags(&mut self, tags: &'a [u8], more: u32) {
         self.bytes.tags = tags;
         self.header.tag_count += more;
         self.header.kind = FrameKind::Standard;
@@ -139,7 +139,7 @@ impl<'a> FinishedSpan<'a> {
     {
         let header = FrameHeader {
             tag_count,
-            extras: FrameFlags::default(),
+            frame_flags: FrameFlags::default(),
             ..self.header
         };
         let bytes = FrameBytes {

@@ -26,7 +26,7 @@ pub(crate) struct FrameHeader {
     /// The reference before those in the bytes.
     pub(crate) parent_reference: ParentReference,
     pub(crate) kind: FrameKind,
-    pub(crate) extras: FrameFlags,
+    pub(crate) frame_flags: FrameFlags,
 }
 
 /// What some frames have besides.
@@ -36,12 +36,12 @@ pub(crate) struct FrameFlags(u8);
 
 impl FrameFlags {
     const REPEATED_KEYS: u8 = 1;
-    const MORE: u8 = 2;
+    const LISTS: u8 = 2;
 
     #[inline(always)]
-    fn new(has_repeated_keys: bool, has_more: bool) -> Self {
+    fn new(has_repeated_keys: bool, has_lists: bool) -> Self {
         let repeated_keys = u8::from(has_repeated_keys) * Self::REPEATED_KEYS;
-        Self(repeated_keys | (u8::from(has_more) * Self::MORE))
+        Self(repeated_keys | (u8::from(has_lists) * Self::LISTS))
     }
 
     /// A key may have been set twice: the reader keeps the last value in the first one's place.
@@ -52,8 +52,8 @@ impl FrameFlags {
 
     /// [`More`] lies behind the header.
     #[inline]
-    pub(crate) fn has_more(self) -> bool {
-        self.0 & Self::MORE != 0
+    pub(crate) fn has_lists(self) -> bool {
+        self.0 & Self::LISTS != 0
     }
 }
 
@@ -108,7 +108,7 @@ impl FrameHeader {
             flags: Flags::default(),
             parent_reference: ParentReference::None,
             kind: FrameKind::Standard,
-            extras: FrameFlags::default(),
+            frame_flags: FrameFlags::default(),
         }
     }
 
@@ -118,7 +118,7 @@ impl FrameHeader {
             duration: self.duration,
             flags: self.flags,
             tag_count: self.tag_count,
-            has_repeated_keys: self.extras.has_repeated_keys(),
+            has_repeated_keys: self.frame_flags.has_repeated_keys(),
         }
     }
 
@@ -128,7 +128,7 @@ impl FrameHeader {
             duration: end.duration,
             flags: end.flags,
             tag_count: end.tag_count,
-            extras: FrameFlags::new(end.has_repeated_keys, false),
+            frame_flags: FrameFlags::new(end.has_repeated_keys, false),
             ..self
         }
     }
@@ -184,7 +184,7 @@ pub(crate) struct FrameBytes<'a> {
 
 impl FrameBytes<'_> {
     #[inline(always)]
-    fn has_more(&self) -> bool {
+    fn has_lists(&self) -> bool {
         self.reference_count | self.log_count != 0
     }
 
@@ -195,11 +195,11 @@ impl FrameBytes<'_> {
     /// How many bytes the whole frame takes.
     #[inline]
     pub(crate) fn frame_len(&self) -> usize {
-        let plain = HEADER_BYTES + self.operation_name.len() + self.tags.len();
-        if self.has_more() {
-            plain + size_of::<ListLengths>() + self.references.len() + self.logs_len()
+        let common = HEADER_BYTES + self.operation_name.len() + self.tags.len();
+        if self.has_lists() {
+            common + size_of::<ListLengths>() + self.references.len() + self.logs_len()
         } else {
-            plain
+            common
         }
     }
 }
@@ -235,7 +235,7 @@ pub(crate) unsafe fn write_frame(
     // SAFETY: a frame is a header, the second part of it if there is more, and these slices; `frame_len` is their sum, and
     // the caller has made room for it. Neither part has padding, and the first is written in the order of its fields.
     unsafe {
-        let mut out = Appender::in_place(out);
+        let mut out = Appender::with_room(out);
         for n in 0..IDENTITY_WORDS {
             out.value(word(n));
         }
@@ -246,8 +246,8 @@ pub(crate) unsafe fn write_frame(
         out.value(end.flags);
         out.value(header.parent_reference);
         out.value(header.kind);
-        out.value(FrameFlags::new(end.has_repeated_keys, bytes.has_more()));
-        if bytes.has_more() {
+        out.value(FrameFlags::new(end.has_repeated_keys, bytes.has_lists()));
+        if bytes.has_lists() {
             out.value(ListLengths {
                 references_len: bytes.references.len() as u32,
                 logs_len: bytes.logs_len() as u32,
@@ -259,7 +259,7 @@ pub(crate) unsafe fn write_frame(
         if !bytes.tags.is_empty() {
             out.bytes(bytes.tags);
         }
-        if bytes.has_more() {
+        if bytes.has_lists() {
             for part in [bytes.references, bytes.logs[0], bytes.logs[1]] {
                 if !part.is_empty() {
                     out.bytes(part);

@@ -143,29 +143,29 @@ unsafe fn read_frame(frames: &[u8]) -> (FinishedSpan<'_>, &[u8]) {
         // By themselves, so that the whole is copied once, to where it stays.
         let name_len = (&raw const (*header).name_len).read_unaligned();
         let tags_len = (&raw const (*header).tags_len).read_unaligned();
-        let extras = (&raw const (*header).extras).read_unaligned();
+        let frame_flags = (&raw const (*header).frame_flags).read_unaligned();
         let mut rest = frames.get_unchecked(HEADER_BYTES..);
-        let mut more = ListLengths {
+        let mut lists = ListLengths {
             references_len: 0,
             logs_len: 0,
             reference_count: 0,
             log_count: 0,
         };
-        if extras.has_more() {
-            more = rest.as_ptr().cast::<ListLengths>().read_unaligned();
+        if frame_flags.has_lists() {
+            lists = rest.as_ptr().cast::<ListLengths>().read_unaligned();
             rest = rest.get_unchecked(size_of::<ListLengths>()..);
         }
         let (name, rest) = rest.split_at_unchecked(name_len as usize);
         let (tags, rest) = rest.split_at_unchecked(tags_len as usize);
-        let (references, rest) = rest.split_at_unchecked(more.references_len as usize);
-        let (logs, rest) = rest.split_at_unchecked(more.logs_len as usize);
+        let (references, rest) = rest.split_at_unchecked(lists.references_len as usize);
+        let (logs, rest) = rest.split_at_unchecked(lists.logs_len as usize);
         let bytes = FrameBytes {
             operation_name: str::from_utf8_unchecked(name),
             tags,
             references,
-            reference_count: more.reference_count,
+            reference_count: lists.reference_count,
             logs: [logs, &[]],
-            log_count: more.log_count,
+            log_count: lists.log_count,
         };
         let header = header.read_unaligned();
         (FinishedSpan::new(header, bytes), rest)
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_frames_are_removed_whole() {
+    fn remove_first_removes_whole_frames() {
         let mut frames = FrameList::default();
         for name in ["a", "", "é", "longer than the others"] {
             push(&mut frames, name);
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_stops_and_goes_on_between_frames() {
+    fn read_on_continues_behind_the_last_frame_it_read() {
         let mut frames = FrameList::default();
         for name in ["a", "", "é", "longer than the others"] {
             push(&mut frames, name);
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_that_is_used_again_holds_no_frames() {
+    fn reused_memory_holds_no_old_frames() {
         let mut frames = FrameList::default();
         push(&mut frames, "old");
         let mut frames = FrameList::in_memory(frames.into_memory());

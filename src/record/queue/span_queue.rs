@@ -179,9 +179,9 @@ impl SpanQueue {
         backlog.read_on(mark, |span| {
             let mut span = span;
             if span.header().kind == FrameKind::WithSamplerTags {
-                self.put_sampler_tags(&mut span, &mut tags);
+                self.prepend_sampler_tags(&mut span, &mut tags);
             }
-            report_once(&span, &mut report)
+            report_each_key_once(&span, &mut report)
         })
     }
 
@@ -200,7 +200,7 @@ impl SpanQueue {
 
     /// Puts the sampler's tags before the span's own. Where it has some, all of them go into `tags`.
     #[inline]
-    fn put_sampler_tags<'a>(&'a self, span: &mut FinishedSpan<'a>, tags: &'a mut Vec<u8>) {
+    fn prepend_sampler_tags<'a>(&'a self, span: &mut FinishedSpan<'a>, tags: &'a mut Vec<u8>) {
         let Some(sampler_tags) = self.sampler_tags.get() else {
             return;
         };
@@ -211,7 +211,7 @@ impl SpanQueue {
             tags.extend_from_slice(span.tag_bytes());
             all = tags;
         }
-        span.put_tags_before(all, EncodedTags::COUNT);
+        span.prepend_tags(all, EncodedTags::COUNT);
     }
 
     /// The tags of a sampler that always says the same. Before the first span starts.
@@ -354,11 +354,11 @@ impl ProcessState {
 
 /// Reports a span with each key once.
 #[inline]
-fn report_once(
+fn report_each_key_once(
     span: &FinishedSpan<'_>,
     report: &mut impl FnMut(&FinishedSpan<'_>) -> bool,
 ) -> bool {
-    if span.header().extras.has_repeated_keys() {
+    if span.header().frame_flags.has_repeated_keys() {
         let (tags, tag_count) = without_repeated_keys(span.tags());
         let logs = (span.log_bytes(), span.log_count());
         report(&span.with_tags_and_logs((&tags, tag_count), logs))

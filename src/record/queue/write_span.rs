@@ -23,8 +23,8 @@ pub(crate) fn write_span(out: &mut Vec<u8>, span: &FinishedSpan<'_>, last: &mut 
     // bytes each; and less than ten bytes more. What is stored beyond the end of a field is less than 32 bytes.
     unsafe {
         last.append(&mut out, header.trace_id);
-        Field::of_id(header.span_id.get()).append(&mut out);
-        let parent = Field::of_id(header.parent_id.map_or(0, |id| id.get()));
+        IdField::of_id(header.span_id.get()).append(&mut out);
+        let parent = IdField::of_id(header.parent_id.map_or(0, |id| id.get()));
         parent.append(&mut out);
         number_field(&mut out, NEXT_BINARY, name_len as u64);
         out.bytes(span.operation_name().as_bytes());
@@ -40,7 +40,7 @@ pub(crate) fn write_span(out: &mut Vec<u8>, span: &FinishedSpan<'_>, last: &mut 
                 out.byte(STOP);
             }
             if span.reference_count() > 0 {
-                out.many_bytes(span.reference_bytes());
+                out.long_bytes(span.reference_bytes());
             }
             flags_field = NEXT_I32;
         }
@@ -53,12 +53,12 @@ pub(crate) fn write_span(out: &mut Vec<u8>, span: &FinishedSpan<'_>, last: &mut 
         let mut logs_field = field_header(2, LIST);
         if header.tag_count > 0 {
             list_field(&mut out, NEXT_LIST, header.tag_count);
-            out.many_bytes(span.tag_bytes());
+            out.long_bytes(span.tag_bytes());
             logs_field = NEXT_LIST;
         }
         if span.log_count() > 0 {
             list_field(&mut out, logs_field, span.log_count());
-            out.many_bytes(span.log_bytes());
+            out.long_bytes(span.log_bytes());
         }
         out.byte(STOP);
     }
@@ -84,7 +84,7 @@ impl LastTrace {
     unsafe fn append(&mut self, out: &mut Appender<'_>, id: TraceId) {
         if self.id != Some(id) {
             self.id = Some(id);
-            let (low, high) = (Field::of_id(id.low()), Field::of_id(id.high()));
+            let (low, high) = (IdField::of_id(id.low()), IdField::of_id(id.high()));
             // Not from there into `out`: what was just written in pieces is slow to read as a whole.
             let (start, rest) = self.fields.split_at_mut(low.len);
             start.copy_from_slice(&low.bytes.to_le_bytes()[..low.len]);
@@ -109,13 +109,13 @@ impl LastTrace {
     #[inline]
     unsafe fn append_again(&self, out: &mut Appender<'_>) {
         // SAFETY: passed on; the array is as long as two fields and their slack.
-        unsafe { out.part(self.fields, self.len) };
+        unsafe { out.array_prefix(self.fields, self.len) };
     }
 }
 
 /// The field of an id: its first `len` bytes, of which there are 11 at most.
 #[derive(Clone, Copy)]
-struct Field {
+struct IdField {
     bytes: u128,
     len: usize,
 }
@@ -125,7 +125,7 @@ const FIELD_BYTES: usize = size_of::<u128>();
 /// Two fields, and what the second one stores beyond its end.
 const TRACE_BYTES: usize = 2 * FIELD_BYTES;
 
-impl Field {
+impl IdField {
     /// Of an id. They are random bits, of which nine or ten bytes come, or zero.
     #[inline]
     fn of_id(id: u64) -> Self {
@@ -171,7 +171,7 @@ impl Field {
     #[inline]
     unsafe fn append(self, out: &mut Appender<'_>) {
         // SAFETY: passed on.
-        unsafe { out.part(self.bytes.to_le_bytes(), self.len) };
+        unsafe { out.array_prefix(self.bytes.to_le_bytes(), self.len) };
     }
 }
 
@@ -230,11 +230,11 @@ mod tests {
     use crate::record::wire::encode::write_varint;
 
     #[test]
-    fn a_field_is_a_header_and_a_varint() {
+    fn each_field_is_a_header_and_a_varint() {
         let write: [unsafe fn(&mut Appender<'_>, u64); 3] = [
             // SAFETY: room is made below.
             |out, value| unsafe { number_field(out, NEXT_I64, zigzag(value as i64)) },
-            |out, value| unsafe { Field::of_id(value).append(out) },
+            |out, value| unsafe { IdField::of_id(value).append(out) },
             |out, value| unsafe { time_field(out, value as i64) },
         ];
         for shift in 0..64 {
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_fields_have_room() {
+    fn the_reserved_room_holds_the_longest_fields() {
         const TOP: u64 = 1 << 63;
         let (trace_id, id) = TraceId::new(TOP, TOP)
             .zip(SpanId::new(TOP))

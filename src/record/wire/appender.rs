@@ -15,7 +15,7 @@ impl<'a> Appender<'a> {
             grow(out, room);
         }
         // SAFETY: there is room for that much.
-        unsafe { Self::in_place(out) }
+        unsafe { Self::with_room(out) }
     }
 
     /// The same where there is room.
@@ -24,7 +24,7 @@ impl<'a> Appender<'a> {
     ///
     /// All that is appended fits into the capacity.
     #[inline(always)]
-    pub(crate) unsafe fn in_place(out: &'a mut Vec<u8>) -> Self {
+    pub(crate) unsafe fn with_room(out: &'a mut Vec<u8>) -> Self {
         let len = out.len();
         // SAFETY: the length is within the capacity.
         let place = unsafe { out.as_mut_ptr().add(len) };
@@ -70,7 +70,7 @@ impl<'a> Appender<'a> {
     ///
     /// As [`Self::byte`].
     #[inline(always)]
-    pub(crate) unsafe fn first_of(&mut self, bytes: u64, len: usize) {
+    pub(crate) unsafe fn word_prefix(&mut self, bytes: u64, len: usize) {
         debug_assert!(len <= 8 && self.len() + 8 <= self.out.capacity());
         // SAFETY: as in `value`.
         unsafe {
@@ -98,7 +98,7 @@ impl<'a> Appender<'a> {
     ///
     /// As [`Self::byte`].
     #[inline]
-    pub(crate) unsafe fn part<const N: usize>(&mut self, bytes: [u8; N], len: usize) {
+    pub(crate) unsafe fn array_prefix<const N: usize>(&mut self, bytes: [u8; N], len: usize) {
         debug_assert!(len <= N && self.len() + N <= self.out.capacity());
         // SAFETY: as in `value`.
         unsafe {
@@ -113,7 +113,7 @@ impl<'a> Appender<'a> {
     ///
     /// As [`Self::byte`].
     #[inline]
-    pub(crate) unsafe fn many_bytes(&mut self, bytes: &[u8]) {
+    pub(crate) unsafe fn long_bytes(&mut self, bytes: &[u8]) {
         debug_assert!(self.len() + bytes.len() <= self.out.capacity());
         // SAFETY: as in `bytes`.
         unsafe {
@@ -311,7 +311,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_those_of_the_definition() {
+    fn varints_follow_the_leb128_definition() {
         let edges = (0..64).flat_map(|shift| [1 << shift, (1 << shift) - 1, u64::MAX >> shift]);
         for value in edges.chain([0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210]) {
             let mut expected = Vec::new();

@@ -225,7 +225,7 @@ mod tests {
     };
 
     #[test]
-    fn varints_are_as_long_as_they_say() {
+    fn varint_len_is_the_number_of_bytes_written() {
         for shift in 0..64 {
             for value in [1u64 << shift, (1 << shift) - 1, u64::MAX >> shift] {
                 let mut out = Vec::new();
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn logs_and_references_read_back() {
+    fn logs_and_references_read_back_as_they_were_written() {
         let mut out = Vec::new();
         let fields: Vec<_> = (0..20).map(|n| field("n", n)).collect();
         write_log(

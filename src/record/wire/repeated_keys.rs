@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_comes_again_is_noticed_whatever_its_length() {
+    fn the_filter_notices_a_repeated_key_of_any_length() {
         for key in [
             "",
             "a",
@@ -160,13 +160,13 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_the_samplers_counts_as_repeated() {
+    fn the_filter_takes_the_keys_of_the_sampler_for_set() {
         assert!(repeats(&["sampler.type"]));
         assert!(repeats(&["other", "sampler.param"]));
     }
 
     #[test]
-    fn the_usual_tags_of_a_request_are_told_apart() {
+    fn the_filter_tells_the_common_keys_of_a_request_apart() {
         let keys = [
             "span.kind",
             "component",
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn more_keys_than_are_kept_count_as_repeated() {
+    fn a_full_filter_reports_a_repeated_key() {
         let keys: Vec<_> = (0..40).map(|n| format!("key-{n}")).collect();
         assert!(repeats(
             &keys.iter().map(String::as_str).collect::<Vec<_>>()

@@ -13,9 +13,9 @@ use crate::record::wire::repeated_keys::KeyEnds;
 pub(crate) struct ShortTags<'a> {
     out: Appender<'a>,
     /// The last address from which there is room for any short tag. 0 where there is none.
-    last: usize,
+    last_start: usize,
     /// Lengths below this are within the limits, and one byte on the wire. A power of two, or 0.
-    short: usize,
+    length_bound: usize,
 }
 
 impl<'a> ShortTags<'a> {
@@ -28,20 +28,24 @@ impl<'a> ShortTags<'a> {
         key_bytes: usize,
         value_bytes: usize,
     ) -> Self {
-        let short = if key_bytes.min(value_bytes) >= ONE_BYTE - 1 {
+        let length_bound = if key_bytes.min(value_bytes) >= ONE_BYTE - 1 {
             ONE_BYTE
         } else {
             0
         };
         let room = out.capacity().min(limit).saturating_sub(out.len());
         // SAFETY: nothing is appended but from `last` on downwards, and no more at once than there is room for.
-        let out = unsafe { Appender::in_place(out) };
-        let last = if room >= SHORT_TAG_BYTES {
+        let out = unsafe { Appender::with_room(out) };
+        let last_start = if room >= SHORT_TAG_BYTES {
             out.addr() + room - SHORT_TAG_BYTES
         } else {
             0
         };
-        Self { out, last, short }
+        Self {
+            out,
+            last_start,
+            length_bound,
+        }
     }
 
     /// `None`, and nothing is written, where the tag is another one or there is no room.
@@ -61,7 +65,7 @@ impl<'a> ShortTags<'a> {
         let ends = self.begin(key, text.len())?;
         // SAFETY: five bytes of the room for a tag, and the text; eight bytes are written of the first three.
         unsafe {
-            self.out.first_of(as_word(STRING_TAG), 3);
+            self.out.word_prefix(as_word(STRING_TAG), 3);
             self.out.byte(text.len() as u8);
             self.out.bytes(text.as_bytes());
             self.out.byte(STOP);
@@ -76,12 +80,12 @@ impl<'a> ShortTags<'a> {
         // SAFETY: four bytes of the room for a tag, and a number.
         unsafe {
             if number < 1 << 7 {
-                self.out.first_of(number << 24 | as_word(LONG_TAG), 5);
+                self.out.word_prefix(number << 24 | as_word(LONG_TAG), 5);
             } else if number < 1 << 14 {
                 // Seven bits, the seven above them, and the end.
                 let number = number << 24 & 0x7f00_0000 | number << 25 & 0x7f_0000_0000;
                 self.out
-                    .first_of(number | 0x80 << 24 | as_word(LONG_TAG), 6);
+                    .word_prefix(number | 0x80 << 24 | as_word(LONG_TAG), 6);
             } else {
                 self.out.array(LONG_TAG);
                 self.out.varint(number);
@@ -95,8 +99,8 @@ impl<'a> ShortTags<'a> {
     #[inline(always)]
     fn begin(&mut self, key: &str, text_len: usize) -> Option<KeyEnds> {
         // One look at both lengths.
-        let is_short = (key.len() | text_len) < self.short;
-        if !is_short || self.out.addr() > self.last {
+        let is_short = (key.len() | text_len) < self.length_bound;
+        if !is_short || self.out.addr() > self.last_start {
             return None;
         }
         let ends = KeyEnds::of(key);
@@ -117,7 +121,7 @@ impl<'a> ShortTags<'a> {
     #[inline(always)]
     pub(crate) fn begin_log(&mut self, timestamp: Timestamp, count: usize) -> bool {
         debug_assert!(count < LONG_LIST_ITEMS);
-        if self.out.addr() > self.last {
+        if self.out.addr() > self.last_start {
             return false;
         }
         // SAFETY: there is room for three bytes, a number, and the end.
@@ -166,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_what_others_would_write() {
+    fn a_short_tag_has_the_bytes_of_write_tag() {
         let long = "0123456789".repeat(30);
         let step = if cfg!(miri) { 13 } else { 1 };
         let lens = || (0..140).step_by(step).chain([127, 128]);
@@ -193,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_written_beyond_the_room_or_the_limits() {
+    fn the_writer_refuses_a_tag_beyond_its_room_or_limits() {
         let value = TagRef::String("value");
         for room in 0..2 * SHORT_TAG_BYTES {
             let (out, is_written) = write(room, [256, 256], "key", value);

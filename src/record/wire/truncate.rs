@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_is_cut_at_a_character_and_marked() {
+    fn cut_ends_text_at_a_character_and_marks_it() {
         assert_eq!(cut("abcdef", 6), None);
         assert_eq!(cut("abcdef", 5).as_deref(), Some("ab…"));
         assert_eq!(cut("aéé", 4).as_deref(), Some("a…"));

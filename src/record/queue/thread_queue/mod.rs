@@ -25,11 +25,11 @@ use crate::sync::owner_lock::{Owned, OwnerLock};
 #[derive(Debug)]
 pub(crate) struct ThreadQueue {
     budget: Arc<Budget>,
-    state: OwnerLock<RingState>,
+    state: OwnerLock<QueueState>,
     /// A chunk that was read and waits to be written again.
     spare: ByteLock<Option<Chunk>>,
     /// An empty queue, for the next chunks that are filled: its memory was used before.
-    queue: Mutex<VecDeque<Chunk>>,
+    spare_list: Mutex<VecDeque<Chunk>>,
     is_closed: AtomicBool,
     /// The thread has ended: nothing more will come.
     is_ended: AtomicBool,
@@ -39,15 +39,15 @@ pub(crate) struct ThreadQueue {
     /// Of the frames that went in, those that were taken: what the worker alone looks at and changes.
     taken: AtomicU64,
     /// Chunks outside of the budget that were taken and have not come back.
-    small_away: AtomicUsize,
+    unbudgeted_away: AtomicUsize,
     /// Charged for what an ended thread has left, until the thread queue is forgotten.
-    left_bytes: AtomicUsize,
+    charged_at_end: AtomicUsize,
     /// Whether there are filled chunks, so that the worker need not claim the thread queue to find none.
     has_filled: AtomicBool,
 }
 
 #[derive(Debug, Default)]
-struct RingState {
+struct QueueState {
     newest: Chunk,
     /// Older ones, full.
     filled: VecDeque<Chunk>,
@@ -68,7 +68,7 @@ pub(crate) struct Chunk {
     /// No more than 4 GiB.
     size: usize,
     /// How many frames the thread queue had taken, ever, when this chunk was filled.
-    filled_at: u64,
+    pushed_when_filled: u64,
     /// Taken from the budget; the first small chunk of a thread is not, so that every thread can report, nor the one behind
     /// it while the worker reads that.
     is_budgeted: bool,
@@ -152,11 +152,11 @@ impl QueueWriter {
             state.filled.shrink_to_fit();
         }
         *self.thread_queue.spare.lock() = None;
-        *self.thread_queue.queue() = VecDeque::new();
+        *self.thread_queue.spare_list() = VecDeque::new();
         self.thread_queue.is_ended.store(true, Ordering::Release);
     }
 
-    fn own(&self) -> Owned<'_, RingState> {
+    fn own(&self) -> Owned<'_, QueueState> {
         // SAFETY: a thread queue has one writer, which is not `Sync`, and what is done with the result calls no method of it.
         unsafe { self.thread_queue.state.own() }
     }
@@ -167,16 +167,16 @@ impl ThreadQueue {
     pub(crate) fn new(budget: Arc<Budget>) -> Self {
         Self {
             budget,
-            state: OwnerLock::new(RingState::default()),
+            state: OwnerLock::new(QueueState::default()),
             spare: ByteLock::default(),
-            queue: Mutex::default(),
+            spare_list: Mutex::default(),
             is_closed: AtomicBool::new(false),
             is_ended: AtomicBool::new(false),
             pushed: AtomicU64::new(0),
             full: AtomicU64::new(0),
             taken: AtomicU64::new(0),
-            small_away: AtomicUsize::new(0),
-            left_bytes: AtomicUsize::new(0),
+            unbudgeted_away: AtomicUsize::new(0),
+            charged_at_end: AtomicUsize::new(0),
             has_filled: AtomicBool::new(false),
         }
     }
@@ -189,10 +189,10 @@ impl ThreadQueue {
         }
     }
 
-    fn push(&self, state: &mut RingState, header: &FrameHeader, bytes: &FrameBytes<'_>) -> Pushed {
+    fn push(&self, state: &mut QueueState, header: &FrameHeader, bytes: &FrameBytes<'_>) -> Pushed {
         let len = bytes.frame_len();
         if len > state.newest.room() {
-            return self.push_anew(state, header, bytes, len);
+            return self.push_to_next_chunk(state, header, bytes, len);
         }
         state.newest.frames.push(header, bytes);
         self.count_pushed();
@@ -200,9 +200,9 @@ impl ThreadQueue {
     }
 
     /// Into a new chunk, if there is one.
-    fn push_anew(
+    fn push_to_next_chunk(
         &self,
-        state: &mut RingState,
+        state: &mut QueueState,
         header: &FrameHeader,
         bytes: &FrameBytes<'_>,
         len: usize,
@@ -221,7 +221,7 @@ impl ThreadQueue {
     }
 
     /// Takes another chunk, for a frame of `len` bytes, if there is one.
-    fn renew(&self, state: &mut RingState, len: usize) -> bool {
+    fn renew(&self, state: &mut QueueState, len: usize) -> bool {
         let Some(chunk) = self.next_chunk(state, len) else {
             return false;
         };
@@ -232,15 +232,15 @@ impl ThreadQueue {
     }
 
     /// Puts a chunk that takes no more frames behind those that are filled.
-    fn set_aside(&self, state: &mut RingState, mut filled: Chunk) {
+    fn set_aside(&self, state: &mut QueueState, mut filled: Chunk) {
         if filled.size > 0 {
-            filled.filled_at = self.pushed.load(Ordering::Relaxed);
+            filled.pushed_when_filled = self.pushed.load(Ordering::Relaxed);
             state.filled.push_back(filled);
             self.has_filled.store(true, Ordering::Relaxed);
         }
     }
 
-    fn after_renewal(&self, state: &RingState) -> Pushed {
+    fn after_renewal(&self, state: &QueueState) -> Pushed {
         let is_time = state.filled.len() >= MANY_CHUNKS || self.budget.is_half_full();
         if is_time {
             Pushed::TakenMany
@@ -258,13 +258,13 @@ impl ThreadQueue {
 
     /// Has the budget pay for the chunk outside of it that an ended thread leaves, and for the thread queue; drops the frames
     /// where it cannot.
-    fn charge_for_end(&self, state: &mut RingState) {
+    fn charge_for_end(&self, state: &mut QueueState) {
         let bytes = state.newest.frames.len() + size_of::<Self>();
         if state.newest.frames.len() == 0 {
             return;
         }
         if self.budget.charge(bytes) {
-            self.left_bytes.store(bytes, Ordering::Relaxed);
+            self.charged_at_end.store(bytes, Ordering::Relaxed);
             return;
         }
         let lost = state.newest.frames.iter().count() as u64;
@@ -278,9 +278,9 @@ impl ThreadQueue {
     }
 
     /// Notes that chunks outside of the budget go to the worker.
-    fn count_away(&self, chunks: &VecDeque<Chunk>) {
+    fn count_unbudgeted_away(&self, chunks: &VecDeque<Chunk>) {
         let small = chunks.iter().filter(|chunk| !chunk.is_budgeted).count();
-        self.small_away.fetch_add(small, Ordering::Relaxed);
+        self.unbudgeted_away.fetch_add(small, Ordering::Relaxed);
     }
 
     /// Takes everything that waits, for the worker to read; [`ThreadQueue::recycle`] takes the chunks back, and [`ThreadQueue::keep`] the
@@ -289,17 +289,17 @@ impl ThreadQueue {
         if self.waiting() == 0 {
             return VecDeque::new();
         }
-        let queue = std::mem::take(&mut *self.queue());
+        let spare_list = std::mem::take(&mut *self.spare_list());
         let Some(mut state) = self.state.claim() else {
             return VecDeque::new();
         };
-        let mut chunks = std::mem::replace(&mut state.filled, queue);
+        let mut chunks = std::mem::replace(&mut state.filled, spare_list);
         self.has_filled.store(false, Ordering::Relaxed);
         if state.newest.size > 0 {
             chunks.push_back(std::mem::take(&mut state.newest));
         }
         self.taken.store(self.pushed(), Ordering::Relaxed);
-        self.count_away(&chunks);
+        self.count_unbudgeted_away(&chunks);
         chunks
     }
 
@@ -309,16 +309,16 @@ impl ThreadQueue {
         if !self.has_filled() {
             return VecDeque::new();
         }
-        let queue = std::mem::take(&mut *self.queue());
+        let spare_list = std::mem::take(&mut *self.spare_list());
         let Some(mut state) = self.state.claim() else {
             return VecDeque::new();
         };
-        let chunks = std::mem::replace(&mut state.filled, queue);
+        let chunks = std::mem::replace(&mut state.filled, spare_list);
         self.has_filled.store(false, Ordering::Relaxed);
         if let Some(last) = chunks.back() {
-            self.taken.store(last.filled_at, Ordering::Relaxed);
+            self.taken.store(last.pushed_when_filled, Ordering::Relaxed);
         }
-        self.count_away(&chunks);
+        self.count_unbudgeted_away(&chunks);
         chunks
     }
 
@@ -336,19 +336,21 @@ impl ThreadQueue {
         if !self.is_ended.load(Ordering::Acquire) {
             *self.spare.lock() = Some(Chunk::new(memory, chunk.size, false));
         }
-        self.small_away.fetch_sub(1, Ordering::Relaxed);
+        self.unbudgeted_away.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Takes back what [`ThreadQueue::take`] gave, emptied.
-    pub(crate) fn keep(&self, queue: VecDeque<Chunk>) {
+    pub(crate) fn keep(&self, list: VecDeque<Chunk>) {
         // One without memory has been made where nothing waited.
-        if (1..=2 * MANY_CHUNKS).contains(&queue.capacity()) {
-            *self.queue() = queue;
+        if (1..=2 * MANY_CHUNKS).contains(&list.capacity()) {
+            *self.spare_list() = list;
         }
     }
 
-    fn queue(&self) -> MutexGuard<'_, VecDeque<Chunk>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    fn spare_list(&self) -> MutexGuard<'_, VecDeque<Chunk>> {
+        self.spare_list
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Refuses what comes from now on.
@@ -356,7 +358,7 @@ impl ThreadQueue {
         let state = self.state.claim();
         self.is_closed.store(true, Ordering::Relaxed);
         if let Some(mut state) = state {
-            // Without room the next frame comes by `push_anew`. What is there stays to be taken.
+            // Without room the next frame comes by `push_to_next_chunk`. What is there stays to be taken.
             let newest = std::mem::take(&mut state.newest);
             self.set_aside(&mut state, newest);
         }
@@ -387,10 +389,10 @@ impl ThreadQueue {
         self.full.load(Ordering::Acquire)
     }
 
-    fn next_chunk(&self, state: &mut RingState, len: usize) -> Option<Chunk> {
+    fn next_chunk(&self, state: &mut QueueState, len: usize) -> Option<Chunk> {
         if state.newest.size == 0 && state.filled.is_empty() && len <= SMALL_CHUNK {
             // During a pause of the reporter each flush takes one, and none comes back.
-            if self.small_away.load(Ordering::Relaxed) >= MOST_SMALL_AWAY {
+            if self.unbudgeted_away.load(Ordering::Relaxed) >= MOST_UNBUDGETED_AWAY {
                 let is_paid = self.budget.charge(SMALL_CHUNK);
                 let memory = || Vec::with_capacity(SMALL_CHUNK);
                 return is_paid.then(|| Chunk::new(memory(), SMALL_CHUNK, true));
@@ -412,7 +414,7 @@ impl Drop for ThreadQueue {
             self.recycle(chunk);
         }
         self.budget
-            .discharge(self.left_bytes.load(Ordering::Relaxed));
+            .discharge(self.charged_at_end.load(Ordering::Relaxed));
     }
 }
 
@@ -421,7 +423,7 @@ impl Chunk {
         Self {
             frames: FrameList::in_memory(memory),
             size,
-            filled_at: 0,
+            pushed_when_filled: 0,
             is_budgeted,
         }
     }
@@ -499,7 +501,7 @@ const CHUNK: usize = if cfg!(tracehound_loom) {
 /// used again and again stays near the processor, and a page that is written to for the first time takes microseconds.
 const MANY_CHUNKS: usize = 16;
 /// How many chunks outside of the budget a thread may have with the worker. Without a pause that is one.
-const MOST_SMALL_AWAY: usize = 2;
+const MOST_UNBUDGETED_AWAY: usize = 2;
 const SMALL_CHUNK: usize = if cfg!(tracehound_loom) { 128 } else { 4 * 1024 };
 
 #[cfg(test)]
