@@ -9,7 +9,20 @@ use crate::record::wire::codes::{
     DOUBLE_TAG, FALSE_TAG, LONG_LIST, LONG_TAG, STRING_TAG, TRUE_TAG,
 };
 
-/// The tags of a finished span, or the fields of one of its log records, in the order in which they were set.
+/// An iterator over the tags of a finished span, or over the fields of one of its log records, in the order in which
+/// they were set.
+///
+/// ```
+/// use tracehound::model::TagRef;
+/// use tracehound::reporter::FinishedSpan;
+///
+/// fn status_code(span: &FinishedSpan<'_>) -> Option<i64> {
+///     span.tags().find_map(|(key, value)| match (key, value) {
+///         ("http.status_code", TagRef::Long(code)) => Some(code),
+///         _ => None,
+///     })
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Tags<'a> {
     bytes: Reader<'a>,
@@ -38,25 +51,44 @@ impl<'a> Iterator for Tags<'a> {
     }
 }
 
-/// The log records of a finished span in the order in which they were written.
+/// An iterator over the log records of a finished span, in the order in which they were written.
+///
+/// ```
+/// use tracehound::model::{LogField, LogRecord, SpanId, Timestamp, TraceId};
+/// use tracehound::reporter::OwnedSpan;
+///
+/// let (trace_id, span_id) = (TraceId::new(0, 1).expect("not 0"), SpanId::new(2).expect("not 0"));
+/// let mut span = OwnedSpan::new(trace_id, span_id, "checkout");
+/// span.logs.push(LogRecord::new(
+///     Timestamp::from_micros(7),
+///     vec![LogField::new("event", "retry")],
+/// ));
+/// span.view(|span| {
+///     let mut logs = span.logs();
+///     let mut log = logs.next().expect("one record");
+///     assert_eq!(log.timestamp.as_micros(), 7);
+///     assert_eq!(log.fields.next().map(|(key, _)| key), Some("event"));
+///     assert!(logs.next().is_none());
+/// });
+/// ```
 #[derive(Clone, Debug)]
 pub struct Logs<'a> {
     bytes: Reader<'a>,
     left: usize,
 }
 
-/// One log record of a finished span.
+/// One log record of a finished span, an item of [`Logs`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LogView<'a> {
-    /// When.
+    /// When the event happened.
     pub timestamp: Timestamp,
-    /// What.
+    /// The fields, in the order in which they were given.
     pub fields: Tags<'a>,
 }
 
 impl<'a> LogView<'a> {
-    /// Its fields, to be written again.
+    /// Collects the fields, to encode them again.
     pub(crate) fn field_refs(&self) -> Vec<FieldRef<'a>> {
         let fields = self.fields.clone();
         fields.map(|(key, value)| field(key, value)).collect()
@@ -94,7 +126,16 @@ impl<'a> Iterator for Logs<'a> {
     }
 }
 
-/// The references of a finished span in the order in which they were given.
+/// An iterator over the references of a finished span, in the order in which they were given.
+///
+/// ```
+/// use tracehound::model::{SpanId, TraceId};
+/// use tracehound::reporter::OwnedSpan;
+///
+/// let (trace_id, span_id) = (TraceId::new(0, 1).expect("not 0"), SpanId::new(2).expect("not 0"));
+/// let root = OwnedSpan::new(trace_id, span_id, "checkout");
+/// assert_eq!(root.view(|span| span.references().count()), 0);
+/// ```
 #[derive(Clone, Debug)]
 pub struct References<'a> {
     first: Option<SpanReference>,
@@ -103,7 +144,7 @@ pub struct References<'a> {
 }
 
 impl<'a> References<'a> {
-    /// `first`, and then `count` encoded ones.
+    /// Yields `first`, then `count` encoded references.
     pub(crate) fn new(first: Option<SpanReference>, bytes: &'a [u8], count: usize) -> Self {
         Self {
             first,
@@ -142,7 +183,7 @@ impl Iterator for References<'_> {
     }
 }
 
-/// Reads what the functions above have written, and only that: `None` is the end.
+/// Reads bytes that [`encode`](super::encode) has written, and no others. Every method returns `None` at their end.
 #[derive(Clone, Debug)]
 struct Reader<'a>(&'a [u8]);
 

@@ -9,11 +9,11 @@ use crate::record::wire::codes::{
     NEXT_I64, NEXT_LIST, STOP, STRING_TAG, TRUE_TAG, short_list_header,
 };
 
-/// Appends a `Tag` struct. `None` and `Display` have been turned into one of the other kinds.
+/// Appends a `Tag` struct. The caller has turned `None` and `Display` into another kind of value.
 pub(crate) fn write_tag(out: &mut Vec<u8>, key: &str, value: TagRef<'_>) {
     match value {
         TagRef::String(text) => write_struct(out, key, text.len(), |out| {
-            // SAFETY: three bytes and a number of the room for a tag, and what was asked for.
+            // SAFETY: three bytes and a number of `TAG_BYTES`, and the payload.
             unsafe {
                 out.array(STRING_TAG);
                 out.sized_bytes(text.as_bytes());
@@ -26,7 +26,7 @@ pub(crate) fn write_tag(out: &mut Vec<u8>, key: &str, value: TagRef<'_>) {
         },
         TagRef::Double(value) if value.is_finite() => {
             write_struct(out, key, 8, |out| {
-                // SAFETY: eleven bytes of the room for a tag, and eight that were asked for.
+                // SAFETY: three bytes of `TAG_BYTES`, and the payload of eight.
                 unsafe {
                     out.array(DOUBLE_TAG);
                     out.array(value.to_le_bytes());
@@ -34,11 +34,11 @@ pub(crate) fn write_tag(out: &mut Vec<u8>, key: &str, value: TagRef<'_>) {
             });
         }
         TagRef::Bool(value) => write_struct(out, key, 0, |out| {
-            // SAFETY: three bytes of the room for a tag.
+            // SAFETY: three bytes of `TAG_BYTES`.
             unsafe { out.array(if value { TRUE_TAG } else { FALSE_TAG }) };
         }),
         TagRef::Binary(bytes) => write_struct(out, key, bytes.len(), |out| {
-            // SAFETY: three bytes and a number of the room for a tag, and what was asked for.
+            // SAFETY: three bytes and a number of `TAG_BYTES`, and the payload.
             unsafe {
                 out.array(BINARY_TAG);
                 out.sized_bytes(bytes);
@@ -51,7 +51,7 @@ pub(crate) fn write_tag(out: &mut Vec<u8>, key: &str, value: TagRef<'_>) {
 #[inline(always)]
 fn write_long_tag(out: &mut Vec<u8>, key: &str, value: i64) {
     write_struct(out, key, 0, |out| {
-        // SAFETY: three bytes and a number of the room for a tag.
+        // SAFETY: three bytes and a number of `TAG_BYTES`.
         unsafe {
             out.array(LONG_TAG);
             out.varint(zigzag(value));
@@ -59,7 +59,9 @@ fn write_long_tag(out: &mut Vec<u8>, key: &str, value: i64) {
     });
 }
 
-/// A tag's key, what `write_value` writes, and the end: `payload` bytes and no more than three and a number.
+/// Appends a tag: its key, the bytes that `write_value` appends, and the end of the struct.
+///
+/// `write_value` appends `payload` bytes, and three bytes and a number besides.
 #[inline(always)]
 fn write_struct(
     out: &mut Vec<u8>,
@@ -69,8 +71,8 @@ fn write_struct(
 ) {
     let room = key.len().saturating_add(payload).saturating_add(TAG_BYTES);
     let mut out = Appender::new(out, room);
-    // SAFETY: a tag is its key, its payload and no more than `TAG_BYTES` besides: the key's field header of a byte and its
-    // length, the value's type and field header of three bytes and a number, and an end.
+    // SAFETY: a tag is its key, its payload and at most `TAG_BYTES`: a header and a length for the key, three bytes and
+    // a number for the value, and the end.
     unsafe {
         out.byte(NEXT_BINARY);
         out.sized_bytes(key.as_bytes());
@@ -80,10 +82,10 @@ fn write_struct(
     out.finish();
 }
 
-/// Room for what a tag has beside its key and its text or bytes.
+/// Room for all of a tag but its key and its text or bytes.
 const TAG_BYTES: usize = 5 + 2 * VARINT_BYTES;
 
-/// What Jaeger has no type for.
+/// Appends a tag as text, because Jaeger has no type for its value.
 #[cold]
 #[inline(never)]
 fn write_as_text(out: &mut Vec<u8>, key: &str, value: TagRef<'_>) {
@@ -106,7 +108,7 @@ pub(crate) fn write_log(out: &mut Vec<u8>, timestamp: Timestamp, fields: &[Field
 pub(crate) fn write_reference(out: &mut Vec<u8>, reference: &SpanReference) {
     let kind = zigzag(reference_kind(reference.kind)) as u8;
     let mut out = Appender::new(out, REFERENCE_BYTES);
-    // SAFETY: six bytes and three numbers.
+    // SAFETY: a reference is six bytes and three numbers: `REFERENCE_BYTES`.
     unsafe {
         out.array([NEXT_I32, kind, NEXT_I64]);
         out.varint(zigzag(reference.trace_id.low() as i64));
@@ -119,7 +121,7 @@ pub(crate) fn write_reference(out: &mut Vec<u8>, reference: &SpanReference) {
     out.finish();
 }
 
-/// A reference's kind on the wire.
+/// Returns the code of a kind of reference.
 pub(crate) const fn reference_kind(kind: ReferenceType) -> i64 {
     match kind {
         ReferenceType::ChildOf => 0,
@@ -140,7 +142,7 @@ pub(crate) fn write_list_header(out: &mut Vec<u8>, count: usize) {
     }
 }
 
-/// Appends a length and the bytes.
+/// Appends the length of a slice, and the slice.
 pub(crate) fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     write_varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
@@ -150,17 +152,18 @@ pub(crate) fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 #[inline]
 pub(crate) fn write_varint(out: &mut Vec<u8>, value: u64) {
     let mut out = Appender::new(out, VARINT_BYTES);
-    // SAFETY: there is room for a number.
+    // SAFETY: room for a number is reserved.
     unsafe { out.varint(value) };
     out.finish();
 }
 
-/// How many bytes [`write_varint`] appends.
+/// Returns how many bytes [`write_varint`] appends.
 pub(crate) const fn varint_len(value: u64) -> usize {
     (70 - (value | 1).leading_zeros() as usize) / 7
 }
 
-/// Small numbers of either sign become small numbers.
+/// Returns the zigzag form of a number, in which small numbers of either sign are small: 0, -1, 1, -2 become 0, 1, 2,
+/// 3.
 pub(crate) const fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)) as u64
 }

@@ -4,7 +4,7 @@ use crate::model::TagRef;
 use crate::record::wire::encode::write_tag;
 use crate::record::wire::limits::Limits;
 
-/// Appends a tag cut to the limits; returns how many of its parts were cut.
+/// Appends a tag, cut to the limits. Returns how many of its two parts were cut: its key, its value.
 pub(crate) fn write_limited_tag(
     out: &mut Vec<u8>,
     key: &str,
@@ -50,7 +50,8 @@ fn write_cut_tag(
     u64::from(cut_key.is_some()) + u64::from(is_cut)
 }
 
-/// Cuts `text` to `limit` bytes at a character, with `…` at the end where that fits; `None` where it is short enough.
+/// Cuts `text` to `limit` bytes, between two characters, and ends it in `…` if that fits. Returns `None` if the text is
+/// short enough.
 pub(crate) fn cut(text: &str, limit: usize) -> Option<String> {
     const MARK: &str = "…";
     if text.len() <= limit {
