@@ -1,35 +1,35 @@
-//! A finished span as it lies in a thread queue: a fixed header, then its bytes.
+//! The frame of a finished span in a thread queue: a fixed header, then its bytes. [`queue`](super) has a picture.
 
 use std::mem::offset_of;
 
 use crate::model::{Flags, ReferenceType, SpanId, Timestamp, TraceId};
 use crate::record::wire::appender::Appender;
 
-/// The fixed part of a frame, as it lies in memory: what the worker prints as varints.
+/// The fixed part of a frame, as it lies in memory. The worker encodes its numbers.
 ///
-/// An open span keeps one that is filled but for its end, so that finishing is little more than a copy.
+/// An open span keeps a header that lacks its [end](FrameEnd) only, so that finishing is little more than a copy.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub(crate) struct FrameHeader {
     pub(crate) trace_id: TraceId,
     pub(crate) span_id: SpanId,
     pub(crate) parent_id: Option<SpanId>,
-    /// Nanoseconds since the epoch.
+    /// Nanoseconds since the Unix epoch, or microseconds, by `kind`.
     pub(crate) start: i64,
-    /// Nanoseconds.
+    /// Nanoseconds or microseconds, by `kind`.
     pub(crate) duration: u64,
-    /// Filled in when the frame is written, as the next one.
+    /// Set only in a frame, as `tags_len`.
     pub(crate) name_len: u32,
     pub(crate) tags_len: u32,
     pub(crate) tag_count: u32,
     pub(crate) flags: Flags,
-    /// The reference before those in the bytes.
+    /// The reference to the parent, unless it is among those in the bytes.
     pub(crate) parent_reference: ParentReference,
     pub(crate) kind: FrameKind,
     pub(crate) frame_flags: FrameFlags,
 }
 
-/// What some frames have besides.
+/// Properties of a frame that most frames do not have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(transparent)]
 pub(crate) struct FrameFlags(u8);
@@ -44,20 +44,20 @@ impl FrameFlags {
         Self(repeated_keys | (u8::from(has_lists) * Self::LISTS))
     }
 
-    /// A key may have been set twice: the reader keeps the last value in the first one's place.
+    /// Returns whether a tag key may occur twice. The worker then puts its last value in the place of the first.
     #[inline]
     pub(crate) fn has_repeated_keys(self) -> bool {
         self.0 & Self::REPEATED_KEYS != 0
     }
 
-    /// [`More`] lies behind the header.
+    /// Returns whether [`ListLengths`] follow the header.
     #[inline]
     pub(crate) fn has_lists(self) -> bool {
         self.0 & Self::LISTS != 0
     }
 }
 
-/// The second part of the header where there are references in the bytes, or log records.
+/// The second part of the header, in frames with encoded references or log records.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub(crate) struct ListLengths {
@@ -67,21 +67,21 @@ pub(crate) struct ListLengths {
     pub(crate) log_count: u32,
 }
 
-/// What most frames do not have.
+/// The kind of a frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum FrameKind {
     #[default]
     Standard = 0,
-    /// The tags of a sampler that always says the same go before the others: [`SpanQueue::drain`](super::SpanQueue::drain) puts
-    /// them there.
+    /// The span also has the tags of a constant sampler, which are not in the frame. The
+    /// [span queue](super::span_queue::SpanQueue) prepends them when it reports the span.
     WithSamplerTags = 1,
-    /// Start and duration are in microseconds: a span that was made by hand may be of any time.
+    /// Start and duration are in microseconds: a span that a caller builds by hand may have any time.
     InMicros = 2,
 }
 
-/// A reference to the parent, where it is of the same trace. It is nearly always the only one, and what there is to say of
-/// it is in the header.
+/// The reference to a parent in the same trace. It is nearly always the only reference, and the header has both of its
+/// ids.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum ParentReference {
@@ -94,7 +94,7 @@ pub(crate) enum ParentReference {
 const _: () = assert!(size_of::<FrameHeader>() == HEADER_BYTES);
 
 impl FrameHeader {
-    /// One with nothing in it but this.
+    /// Makes the header of a span that has ids and nothing else.
     pub(crate) fn new(trace_id: TraceId, span_id: SpanId) -> Self {
         Self {
             trace_id,
@@ -112,7 +112,7 @@ impl FrameHeader {
         }
     }
 
-    /// The part of it that an open span does not know.
+    /// Returns the part that an open span does not know.
     pub(crate) fn end(&self) -> FrameEnd {
         FrameEnd {
             duration: self.duration,
@@ -122,7 +122,7 @@ impl FrameHeader {
         }
     }
 
-    /// This header with another end.
+    /// Returns this header with another end.
     pub(crate) fn with_end(self, end: FrameEnd) -> Self {
         Self {
             duration: end.duration,
@@ -133,7 +133,7 @@ impl FrameHeader {
         }
     }
 
-    /// When it started, in whole microseconds.
+    /// Returns when the span started, in whole microseconds.
     pub(crate) fn start(&self) -> Timestamp {
         if self.kind == FrameKind::InMicros {
             Timestamp::from_micros(self.start)
@@ -142,7 +142,8 @@ impl FrameHeader {
         }
     }
 
-    /// How long it took, in whole microseconds and at least one: backends warn of spans without a length.
+    /// Returns how long the span took, in whole microseconds. At least one, because backends warn of spans without a
+    /// length.
     pub(crate) fn duration_micros(&self) -> u64 {
         if self.kind == FrameKind::InMicros {
             self.duration
@@ -177,7 +178,7 @@ pub(crate) struct FrameBytes<'a> {
     pub(crate) tags: &'a [u8],
     pub(crate) references: &'a [u8],
     pub(crate) reference_count: u32,
-    /// Two parts, because of the records that were left out in the middle.
+    /// The first log records and the newest ones: a span may have left out those in the middle.
     pub(crate) logs: [&'a [u8]; 2],
     pub(crate) log_count: u32,
 }
@@ -192,7 +193,7 @@ impl FrameBytes<'_> {
         self.logs[0].len() + self.logs[1].len()
     }
 
-    /// How many bytes the whole frame takes.
+    /// Returns the size of the whole frame, in bytes.
     #[inline]
     pub(crate) fn frame_len(&self) -> usize {
         let common = HEADER_BYTES + self.operation_name.len() + self.tags.len();
@@ -204,21 +205,21 @@ impl FrameBytes<'_> {
     }
 }
 
-/// What the header of an open span does not know before the end.
+/// The part of a header that is unknown until the span ends.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FrameEnd {
-    /// Nanoseconds.
+    /// In the unit of the header.
     pub(crate) duration: u64,
     pub(crate) flags: Flags,
     pub(crate) tag_count: u32,
     pub(crate) has_repeated_keys: bool,
 }
 
-/// Appends a frame: the header of the open span, what is known at its end, and the rest.
+/// Appends a frame: the header of the open span with its end, and the bytes.
 ///
 /// # Safety
 ///
-/// `out` has a capacity for `bytes.frame_len()` bytes more, which is no more than 4 GiB.
+/// `out` has room for `bytes.frame_len()` bytes more, which are at most 4 GiB.
 #[inline(always)]
 pub(crate) unsafe fn write_frame(
     out: &mut Vec<u8>,
@@ -226,14 +227,14 @@ pub(crate) unsafe fn write_frame(
     end: FrameEnd,
     bytes: &FrameBytes<'_>,
 ) {
-    // Word by word: what the start of the span has stored as words, and a moment ago if the span is short, and is loaded
-    // as something larger has to wait for the stores. To the compiler only a volatile read is no part of a larger one.
+    // Copied word by word, because the start of a short span has stored these words a moment ago, and a larger load
+    // would defeat store forwarding. Volatile, because the compiler would merge other reads into a larger one.
     let word = |n: usize| {
-        // SAFETY: a header has no padding, is aligned, and begins with as many words as are asked for.
+        // SAFETY: a header has no padding, is aligned, and begins with `IDENTITY_WORDS` words.
         unsafe { (&raw const *header).cast::<u64>().add(n).read_volatile() }
     };
-    // SAFETY: a frame is a header, the second part of it if there is more, and these slices; `frame_len` is their sum, and
-    // the caller has made room for it. Neither part has padding, and the first is written in the order of its fields.
+    // SAFETY: a frame is a header, its second part if there are lists, and these slices. The caller has reserved their
+    // sum, `frame_len`. Neither part has padding, and the fields of the first are written in order.
     unsafe {
         let mut out = Appender::with_room(out);
         for n in 0..IDENTITY_WORDS {
@@ -270,7 +271,8 @@ pub(crate) unsafe fn write_frame(
     }
 }
 
-/// The ids and the start.
+/// The ids and the start, in words.
 const IDENTITY_WORDS: usize = offset_of!(FrameHeader, duration) / size_of::<u64>();
 
+/// The size of a [`FrameHeader`].
 pub(crate) const HEADER_BYTES: usize = 64;

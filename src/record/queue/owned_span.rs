@@ -1,3 +1,5 @@
+//! A finished span that owns its data.
+
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -9,34 +11,34 @@ use crate::record::queue::frame::{FrameBytes, FrameHeader, FrameKind};
 use crate::record::wire::decode::Tags;
 use crate::record::wire::encode::{write_log, write_reference, write_tag};
 
-/// A finished span with everything in it: what [`InMemoryReporter`](crate::reporter::InMemoryReporter) keeps.
+/// A finished span that owns its data. [`InMemoryReporter`](crate::reporter::InMemoryReporter) keeps these.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OwnedSpan {
-    /// The trace.
+    /// The id of the trace.
     pub trace_id: TraceId,
-    /// The span.
+    /// The id of the span.
     pub span_id: SpanId,
-    /// The span that it depends on, if any.
+    /// The id of the parent span, if there is one.
     pub parent_id: Option<SpanId>,
-    /// The flags at its end.
+    /// The flags that the span had at its end.
     pub flags: Flags,
-    /// The operation name at its end.
+    /// The operation name that the span had at its end.
     pub operation_name: String,
-    /// When it started.
+    /// When the span started, in whole microseconds.
     pub start: Timestamp,
-    /// How long it took.
+    /// How long the span took, in whole microseconds.
     pub duration: Duration,
-    /// Its tags, each key once.
+    /// The tags, each key once.
     pub tags: Vec<Tag>,
-    /// Its log records.
+    /// The log records, in the order in which they were written.
     pub logs: Vec<LogRecord>,
-    /// All its references, the parent's included.
+    /// All references, including the one to the parent.
     pub references: Vec<SpanReference>,
 }
 
 impl OwnedSpan {
-    /// A span of one microsecond at the epoch, sampled, with nothing in it.
+    /// Makes a sampled span of one microsecond at the Unix epoch, without tags, logs or references.
     pub fn new(trace_id: TraceId, span_id: SpanId, operation_name: impl Into<String>) -> Self {
         Self {
             trace_id,
@@ -52,7 +54,7 @@ impl OwnedSpan {
         }
     }
 
-    /// Shows this span to `look` as the worker shows one to a reporter: the way to test a reporter or a sender by hand.
+    /// Calls `look` with a view of this span, as the worker calls a reporter. Use it to test a reporter or a sender.
     ///
     /// ```
     /// use tracehound::model::{SpanId, TraceId};
@@ -96,7 +98,7 @@ impl OwnedSpan {
         look(&FinishedSpan::new(header, bytes))
     }
 
-    /// The value of a tag.
+    /// Returns the value of the tag with this key, if there is one.
     pub fn tag(&self, key: &str) -> Option<TagRef<'_>> {
         self.tags
             .iter()
@@ -104,7 +106,7 @@ impl OwnedSpan {
             .map(|tag| tag.value.as_ref())
     }
 
-    /// The text of a tag; empty where there is none.
+    /// Returns the value of the tag with this key as text, or an empty text if there is no such tag.
     pub fn tag_text(&self, key: &str) -> Cow<'_, str> {
         match self.tag(key) {
             Some(TagRef::String(text)) => Cow::Borrowed(text),
@@ -115,7 +117,7 @@ impl OwnedSpan {
 }
 
 impl FinishedSpan<'_> {
-    /// Copies the span, so that it outlives the call.
+    /// Copies the span, so that the copy outlives the call.
     pub fn to_owned(&self) -> OwnedSpan {
         OwnedSpan {
             trace_id: self.trace_id(),

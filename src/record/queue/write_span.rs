@@ -1,6 +1,7 @@
-//! A finished span as a `Span` struct in Thrift's compact protocol.
+//! Encodes a finished span as a `Span` struct in Thrift's compact protocol.
 //!
-//! Field headers are a byte, `(id - previous id) << 4 | type`. Lists are in this form already.
+//! Tags, log records and references are encoded already, so this writes the header's numbers and copies the rest.
+//! [`codes`](crate::record::wire::codes) explains the bytes.
 
 use crate::model::TraceId;
 use crate::record::queue::finished_span::FinishedSpan;
@@ -18,9 +19,9 @@ pub(crate) fn write_span(out: &mut Vec<u8>, span: &FinishedSpan<'_>, last: &mut 
     let lists_len = span.reference_bytes().len() + span.tag_bytes().len() + span.log_bytes().len();
     let name_len = span.operation_name().len();
     let mut out = Appender::new(out, SPAN_BYTES + name_len + lists_len);
-    // SAFETY: a span is its name and its lists, and less than `SPAN_BYTES` besides: four ids, and three of them once more for
-    // the parent's reference, of 11 bytes each; three numbers of 11 bytes each; the lengths of a name and three lists, of 12
-    // bytes each; and less than ten bytes more. What is stored beyond the end of a field is less than 32 bytes.
+    // SAFETY: a span is its name, its lists, and fewer than `SPAN_BYTES` bytes: four ids, and three of them again for
+    // the parent's reference, at 11 bytes; three numbers at 11 bytes; the lengths of a name and three lists at 12
+    // bytes; and fewer than ten bytes more. The slack behind a field is less than 32 bytes.
     unsafe {
         last.append(&mut out, header.trace_id);
         IdField::of_id(header.span_id.get()).append(&mut out);
@@ -65,10 +66,11 @@ pub(crate) fn write_span(out: &mut Vec<u8>, span: &FinishedSpan<'_>, last: &mut 
     out.finish();
 }
 
-/// More than a span takes beside its name and its lists.
+/// Room for all of a span but its name and its lists.
 const SPAN_BYTES: usize = 256;
 
-/// The trace id that was written last, with its two fields: the spans of a trace often come one behind the other.
+/// The last trace id with its two encoded fields. Spans of one trace often follow each other, and then need no second
+/// encoding.
 #[derive(Debug, Default)]
 pub(crate) struct LastTrace {
     id: Option<TraceId>,
@@ -77,56 +79,59 @@ pub(crate) struct LastTrace {
 }
 
 impl LastTrace {
+    /// Appends the two fields of a trace id.
+    ///
     /// # Safety
     ///
-    /// There is room for two fields and their slack.
+    /// There is room for `TRACE_BYTES`.
     #[inline]
     unsafe fn append(&mut self, out: &mut Appender<'_>, id: TraceId) {
         if self.id != Some(id) {
             self.id = Some(id);
             let (low, high) = (IdField::of_id(id.low()), IdField::of_id(id.high()));
-            // Not from there into `out`: what was just written in pieces is slow to read as a whole.
+            // Not copied from `fields` to `out`: loading a whole that was just stored in pieces defeats store
+            // forwarding.
             let (start, rest) = self.fields.split_at_mut(low.len);
             start.copy_from_slice(&low.bytes.to_le_bytes()[..low.len]);
             rest[..FIELD_BYTES].copy_from_slice(&high.bytes.to_le_bytes());
             self.len = low.len + high.len;
-            // SAFETY: passed on.
+            // SAFETY: the caller's promise.
             unsafe {
                 low.append(out);
                 high.append(out);
             }
         } else {
-            // SAFETY: passed on.
+            // SAFETY: the caller's promise.
             unsafe { self.append_again(out) };
         }
     }
 
-    /// The same fields once more: they look alike in a span and in a reference.
+    /// Appends the last fields again. They are equal in a span and in a reference.
     ///
     /// # Safety
     ///
     /// As [`Self::append`].
     #[inline]
     unsafe fn append_again(&self, out: &mut Appender<'_>) {
-        // SAFETY: passed on; the array is as long as two fields and their slack.
+        // SAFETY: the caller's promise; the array has `TRACE_BYTES`.
         unsafe { out.array_prefix(self.fields, self.len) };
     }
 }
 
-/// The field of an id: its first `len` bytes, of which there are 11 at most.
+/// The encoded field of an id: the first `len` bytes, at most 11.
 #[derive(Clone, Copy)]
 struct IdField {
     bytes: u128,
     len: usize,
 }
 
-/// How much a field stores, whatever its length.
+/// How many bytes appending a field stores, whatever its length.
 const FIELD_BYTES: usize = size_of::<u128>();
-/// Two fields, and what the second one stores beyond its end.
+/// How many bytes appending two fields stores at most.
 const TRACE_BYTES: usize = 2 * FIELD_BYTES;
 
 impl IdField {
-    /// Of an id. They are random bits, of which nine or ten bytes come, or zero.
+    /// Encodes an id. Ids are random bits, which make nine or ten bytes, or zero.
     #[inline]
     fn of_id(id: u64) -> Self {
         if id == 0 {
@@ -146,7 +151,7 @@ impl IdField {
         }
     }
 
-    /// Of one with eight bytes at most.
+    /// Encodes an id of at most eight bytes.
     #[cold]
     #[inline(never)]
     fn of_small_id(value: u64) -> Self {
@@ -158,59 +163,61 @@ impl IdField {
         }
     }
 
-    /// The header, eight bytes, and two for the bits from the 56th on.
+    /// Joins the header, eight bytes, and two bytes for the bits from the 56th on.
     #[inline]
     fn join(first: u64, top: u64) -> u128 {
         let last = top + 2 * (top & 0x80);
         u128::from(NEXT_I64) | u128::from(first) << 8 | u128::from(last) << 72
     }
 
+    /// Appends the field.
+    ///
     /// # Safety
     ///
     /// There is room for `FIELD_BYTES`.
     #[inline]
     unsafe fn append(self, out: &mut Appender<'_>) {
-        // SAFETY: passed on.
+        // SAFETY: the caller's promise.
         unsafe { out.array_prefix(self.bytes.to_le_bytes(), self.len) };
     }
 }
 
-/// The field of a number that is mostly small.
+/// Appends the field of a number that is mostly small.
 ///
 /// # Safety
 ///
 /// There is room for a byte and `VARINT_BYTES`.
 #[inline]
 unsafe fn number_field(out: &mut Appender<'_>, header: u8, value: u64) {
-    // SAFETY: passed on.
+    // SAFETY: the caller's promise.
     unsafe {
         out.byte(header);
         out.varint(value);
     }
 }
 
-/// The field of a point in time: from 1987 to 2540 they take eight bytes.
+/// Appends the field of a time in microseconds.
 ///
 /// # Safety
 ///
 /// As [`number_field`].
 #[inline]
 unsafe fn time_field(out: &mut Appender<'_>, micros: i64) {
-    // SAFETY: passed on.
+    // SAFETY: the caller's promise.
     unsafe {
         out.byte(NEXT_I64);
         out.time_varint(zigzag(micros));
     }
 }
 
-/// The header of a list of structs.
+/// Appends the field header and the list header of a list of structs.
 ///
 /// # Safety
 ///
 /// There is room for two bytes and `VARINT_BYTES`.
 #[inline]
 unsafe fn list_field(out: &mut Appender<'_>, header: u8, count: u32) {
-    // SAFETY: passed on.
+    // SAFETY: the caller's promise.
     unsafe {
         if count < LONG_LIST_ITEMS as u32 {
             out.array([header, short_list_header(count as usize)]);
@@ -232,7 +239,7 @@ mod tests {
     #[test]
     fn each_field_is_a_header_and_a_varint() {
         let write: [unsafe fn(&mut Appender<'_>, u64); 3] = [
-            // SAFETY: room is made below.
+            // SAFETY: room is reserved below.
             |out, value| unsafe { number_field(out, NEXT_I64, zigzag(value as i64)) },
             |out, value| unsafe { IdField::of_id(value).append(out) },
             |out, value| unsafe { time_field(out, value as i64) },
@@ -245,7 +252,7 @@ mod tests {
                     for write in write {
                         let mut written = vec![0xee];
                         let mut out = Appender::new(&mut written, 1 + VARINT_BYTES);
-                        // SAFETY: room was made for it.
+                        // SAFETY: room for a header and a number is reserved.
                         unsafe { write(&mut out, value) };
                         out.finish();
                         assert_eq!(written, expected, "{value:#x}");
@@ -283,7 +290,7 @@ mod tests {
         let (mut out, mut last) = (Vec::new(), LastTrace::default());
         for n in 1..=2 {
             write_span(&mut out, &FinishedSpan::new(header, bytes), &mut last);
-            // Seven ids, two times, the name, three lists, the flags; the reference has two bytes and an end besides.
+            // Seven ids, two times, the name, three lists, the flags, and two bytes and an end of the reference.
             let len = 7 * 11 + 2 * 11 + 3 + 3 * (7 + list.len()) + 3 + 3 + 1;
             assert_eq!(out.len(), n * len);
         }

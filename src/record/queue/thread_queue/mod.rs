@@ -1,13 +1,14 @@
-//! Finished spans of one thread and tracer, on their way to the worker: a bounded queue of frames.
+//! The queue of one thread for one tracer: a list of chunks with frames, bounded by the budget.
 //!
 //! ```text
-//!  thread ─ push ─► newest chunk          ┊ take ─► all chunks ─ read ─► recycle ─► budget, or this thread queue's spare
-//!                   filled chunks, in order ┊
+//! thread ─ push ─► newest chunk ─ full ─► filled chunks ┊ take ─► worker reads ─ recycle ─► budget, or spare chunk
+//!                      ▲                                                                          │
+//!                      └──────────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! The thread writes under the thread queue's [`OwnerLock`], which costs it two plain stores; the worker claims it for the moment
-//! in which it takes the chunks away, and reads the frames outside of it. So an idle thread queue holds no memory of the budget,
-//! and a thread queue that is closed takes nothing from then on, not even what was on its way.
+//! The thread writes under an [`OwnerLock`], which costs it two plain stores. The worker claims that lock only while it
+//! takes the chunks away, and reads the frames later. Taking empties the queue, so an idle queue holds nothing of the
+//! budget.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -21,56 +22,56 @@ use crate::record::queue::frame_list::FrameList;
 use crate::sync::byte_lock::ByteLock;
 use crate::sync::owner_lock::{Owned, OwnerLock};
 
-/// One thread writes, the worker reads.
+/// A queue of frames that one thread writes and the worker reads.
 #[derive(Debug)]
 pub(crate) struct ThreadQueue {
     budget: Arc<Budget>,
     state: OwnerLock<QueueState>,
-    /// A chunk that was read and waits to be written again.
+    /// A small chunk that the worker has read, for the thread to write again.
     spare: ByteLock<Option<Chunk>>,
-    /// An empty queue, for the next chunks that are filled: its memory was used before.
+    /// An empty list that the worker has given back. Its memory serves the next filled chunks.
     spare_list: Mutex<VecDeque<Chunk>>,
     is_closed: AtomicBool,
-    /// The thread has ended: nothing more will come.
+    /// The thread has ended and pushes no more frames.
     is_ended: AtomicBool,
-    /// Frames that went in, and frames that found no room, ever. Changed by whoever has the state.
+    /// All frames that went in, and all frames that found no room. Only the holder of the state changes these.
     pushed: AtomicU64,
     full: AtomicU64,
-    /// Of the frames that went in, those that were taken: what the worker alone looks at and changes.
+    /// All frames that were taken. Only the worker changes this.
     taken: AtomicU64,
-    /// Chunks outside of the budget that were taken and have not come back.
+    /// Uncharged chunks that were taken and have not come back.
     unbudgeted_away: AtomicUsize,
-    /// Charged for what an ended thread has left, until the thread queue is forgotten.
+    /// Bytes charged for the frames that an ended thread has left, until this queue is dropped.
     charged_at_end: AtomicUsize,
-    /// Whether there are filled chunks, so that the worker need not claim the thread queue to find none.
+    /// Whether there are filled chunks: spares the worker a claim that would find none.
     has_filled: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct QueueState {
     newest: Chunk,
-    /// Older ones, full.
+    /// Older chunks, the oldest first.
     filled: VecDeque<Chunk>,
 }
 
-/// The writing end of a thread queue: one for each, to be used by one thread at a time.
+/// The writing end of a thread queue. A queue has one, and one thread at a time uses it.
 #[derive(Debug)]
 pub(crate) struct QueueWriter {
     thread_queue: Arc<ThreadQueue>,
     _one_thread_at_a_time: PhantomData<Cell<()>>,
 }
 
-/// A piece of a thread queue; frames lie whole in it.
+/// A piece of memory with whole frames.
 #[derive(Debug, Default)]
 pub(crate) struct Chunk {
-    /// With room for `size` bytes or more.
+    /// The memory has a capacity of at least `size` bytes.
     frames: FrameList,
-    /// No more than 4 GiB.
+    /// At most 4 GiB.
     size: usize,
-    /// How many frames the thread queue had taken, ever, when this chunk was filled.
+    /// The value of `pushed` at the time when this chunk was filled.
     pushed_when_filled: u64,
-    /// Taken from the budget; the first small chunk of a thread is not, so that every thread can report, nor the one behind
-    /// it while the worker reads that.
+    /// Whether the budget is charged for this. A thread's first small chunk is free, so that every thread can report,
+    /// and so is a second one while the worker reads the first.
     is_budgeted: bool,
 }
 
@@ -78,7 +79,7 @@ pub(crate) struct Chunk {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pushed {
     Taken,
-    /// Taken, and it is time to wake the worker.
+    /// Taken, and the worker should drain.
     TakenMany,
     Full,
     Closed,
@@ -92,13 +93,14 @@ impl QueueWriter {
         }
     }
 
-    /// The end that the worker reads at.
+    /// Returns the reading end, for the worker.
     pub(crate) fn thread_queue(&self) -> &Arc<ThreadQueue> {
         &self.thread_queue
     }
 
-    /// Writes the frame of an open span at its end into the newest chunk, if nobody claims the thread queue and there is room; false
-    /// otherwise. What is read for the frame goes from where it is straight into the chunk.
+    /// Writes the frame of an open span at its end into the newest chunk. Returns false if another thread claims the
+    /// queue or the chunk has no room. This is the fast path: it copies each part of the frame once, straight into the
+    /// chunk.
     #[inline(always)]
     pub(crate) fn push_if_free(
         &self,
@@ -114,33 +116,34 @@ impl QueueWriter {
         if len > chunk.room() {
             return false;
         }
-        // SAFETY: there is room, because that of the chunk's frames is no less than its size; and no chunk is too large.
+        // SAFETY: the capacity of a chunk is at least its size, so there is room. No chunk exceeds 4 GiB.
         unsafe { chunk.frames.push_in_place(header, end, bytes) };
         chunk.fetch_ahead(len);
         self.thread_queue.count_pushed();
         true
     }
 
-    /// Where [`push_if_free`](Self::push_if_free) has found no room for a frame of `len` bytes, takes another chunk for the
-    /// next attempt, and says whether it is time to wake the worker; none where that is of no use, or takes more than that.
+    /// Takes another chunk, after [`push_if_free`](Self::push_if_free) found no room for a frame of `len` bytes.
+    /// Returns whether the worker should drain, or `None` if a new chunk does not help or is not available: then the
+    /// caller uses [`push`](Self::push).
     ///
-    /// Every few hundredth frame comes here, and finds that the processor has forgotten all that it needs: it is little.
+    /// One frame in a few hundred comes here and finds cold caches, so this does little.
     pub(crate) fn renew(&self, len: usize) -> Option<Pushed> {
         // SAFETY: as in `own`.
         let mut state = unsafe { self.thread_queue.state.own_if_free() }?;
-        // Where there is room the thread queue was claimed. A longer frame needs a chunk of its own.
+        // If there is room, the queue was claimed before. A frame longer than a chunk needs one of its own.
         let is_of_use = len > state.newest.room() && len <= CHUNK && !self.thread_queue.is_closed();
         (is_of_use && self.thread_queue.renew(&mut state, len))
             .then(|| self.thread_queue.after_renewal(&state))
     }
 
-    /// Into the newest chunk or a new one.
+    /// Writes a frame into the newest chunk or a new one, after any thread that claims the queue.
     pub(crate) fn push(&self, header: &FrameHeader, bytes: &FrameBytes<'_>) -> Pushed {
         self.thread_queue.push(&mut self.own(), header, bytes)
     }
 
-    /// The thread ends. What it leaves is made as small as it is, and is lost where the budget has no room for it: there may
-    /// be many short threads a second.
+    /// Ends the queue with its thread. The frames that are left shrink to their size and are charged to the budget, or
+    /// dropped if it has no room: a program may run many short threads a second.
     pub(crate) fn end(&self) {
         {
             let mut state = self.own();
@@ -157,13 +160,14 @@ impl QueueWriter {
     }
 
     fn own(&self) -> Owned<'_, QueueState> {
-        // SAFETY: a thread queue has one writer, which is not `Sync`, and what is done with the result calls no method of it.
+        // SAFETY: a thread queue has one writer, which is not `Sync`, and no method calls another one with the result
+        // in hand.
         unsafe { self.thread_queue.state.own() }
     }
 }
 
 impl ThreadQueue {
-    /// A thread queue without a writer, for [`ThreadQueue::push_shared`].
+    /// Makes a queue without a writer, for [`ThreadQueue::push_shared`].
     pub(crate) fn new(budget: Arc<Budget>) -> Self {
         Self {
             budget,
@@ -181,7 +185,7 @@ impl ThreadQueue {
         }
     }
 
-    /// Pushes from any thread, slowly.
+    /// Pushes a frame from any thread. Slow, because it claims the queue.
     pub(crate) fn push_shared(&self, header: &FrameHeader, bytes: &FrameBytes<'_>) -> Pushed {
         match self.state.claim() {
             Some(mut state) => self.push(&mut state, header, bytes),
@@ -199,7 +203,7 @@ impl ThreadQueue {
         Pushed::Taken
     }
 
-    /// Into a new chunk, if there is one.
+    /// Pushes a frame into the next chunk, if there is one.
     fn push_to_next_chunk(
         &self,
         state: &mut QueueState,
@@ -220,7 +224,7 @@ impl ThreadQueue {
         self.after_renewal(state)
     }
 
-    /// Takes another chunk, for a frame of `len` bytes, if there is one.
+    /// Makes the next chunk, with room for `len` bytes, the newest. Returns false if there is none.
     fn renew(&self, state: &mut QueueState, len: usize) -> bool {
         let Some(chunk) = self.next_chunk(state, len) else {
             return false;
@@ -231,7 +235,7 @@ impl ThreadQueue {
         true
     }
 
-    /// Puts a chunk that takes no more frames behind those that are filled.
+    /// Puts a chunk that takes no more frames behind the filled ones.
     fn set_aside(&self, state: &mut QueueState, mut filled: Chunk) {
         if filled.size > 0 {
             filled.pushed_when_filled = self.pushed.load(Ordering::Relaxed);
@@ -240,9 +244,9 @@ impl ThreadQueue {
         }
     }
 
+    /// Returns whether the worker should drain, after a chunk was filled.
     fn after_renewal(&self, state: &QueueState) -> Pushed {
-        let is_time = state.filled.len() >= MANY_CHUNKS || self.budget.is_half_full();
-        if is_time {
+        if state.filled.len() >= MANY_CHUNKS || self.budget.is_half_full() {
             Pushed::TakenMany
         } else {
             Pushed::Taken
@@ -251,13 +255,13 @@ impl ThreadQueue {
 
     #[inline(always)]
     fn count_pushed(&self) {
-        // Release: whoever sees the count finds the frame.
+        // Release: pairs with the Acquire in `pushed`. A thread that sees the count finds the frame.
         self.pushed
             .store(self.pushed.load(Ordering::Relaxed) + 1, Ordering::Release);
     }
 
-    /// Has the budget pay for the chunk outside of it that an ended thread leaves, and for the thread queue; drops the frames
-    /// where it cannot.
+    /// Charges the budget for the uncharged chunk that an ended thread leaves, and for the queue itself. Drops the
+    /// frames if the budget has no room.
     fn charge_for_end(&self, state: &mut QueueState) {
         let bytes = state.newest.frames.len() + size_of::<Self>();
         if state.newest.frames.len() == 0 {
@@ -267,24 +271,24 @@ impl ThreadQueue {
             self.charged_at_end.store(bytes, Ordering::Relaxed);
             return;
         }
-        let lost = state.newest.frames.iter().count() as u64;
+        let dropped = state.newest.frames.iter().count() as u64;
         state.newest = Chunk::default();
-        // In this order: whoever sees that they did not go in sees that they found no room.
-        self.full.store(self.full() + lost, Ordering::Release);
+        // In this order: a thread that sees the smaller `pushed` sees the larger `full`.
+        self.full.store(self.full() + dropped, Ordering::Release);
         self.pushed.store(
-            self.pushed.load(Ordering::Relaxed) - lost,
+            self.pushed.load(Ordering::Relaxed) - dropped,
             Ordering::Release,
         );
     }
 
-    /// Notes that chunks outside of the budget go to the worker.
+    /// Counts the uncharged chunks that go to the worker.
     fn count_unbudgeted_away(&self, chunks: &VecDeque<Chunk>) {
         let small = chunks.iter().filter(|chunk| !chunk.is_budgeted).count();
         self.unbudgeted_away.fetch_add(small, Ordering::Relaxed);
     }
 
-    /// Takes everything that waits, for the worker to read; [`ThreadQueue::recycle`] takes the chunks back, and [`ThreadQueue::keep`] the
-    /// queue.
+    /// Takes all chunks, for the worker to read. [`ThreadQueue::recycle`] takes the chunks back, and
+    /// [`ThreadQueue::keep`] the list.
     pub(crate) fn take(&self) -> VecDeque<Chunk> {
         if self.waiting() == 0 {
             return VecDeque::new();
@@ -303,8 +307,8 @@ impl ThreadQueue {
         chunks
     }
 
-    /// As [`ThreadQueue::take`], but leaves the newest chunk, and with it the thread's room for its next spans. Where no chunk is
-    /// filled, the thread does not notice.
+    /// Like [`ThreadQueue::take`], but leaves the newest chunk, with its room for the thread's next spans. If no chunk
+    /// is filled, the thread does not notice.
     pub(crate) fn take_filled(&self) -> VecDeque<Chunk> {
         if !self.has_filled() {
             return VecDeque::new();
@@ -322,11 +326,12 @@ impl ThreadQueue {
         chunks
     }
 
-    /// Whether [`ThreadQueue::take_filled`] would find something.
+    /// Returns whether [`ThreadQueue::take_filled`] would find a chunk.
     pub(crate) fn has_filled(&self) -> bool {
         self.has_filled.load(Ordering::Relaxed)
     }
 
+    /// Takes back a chunk that was taken, and drops its frames.
     pub(crate) fn recycle(&self, chunk: Chunk) {
         let memory = chunk.frames.into_memory();
         if chunk.is_budgeted {
@@ -339,9 +344,9 @@ impl ThreadQueue {
         self.unbudgeted_away.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Takes back what [`ThreadQueue::take`] gave, emptied.
+    /// Takes back the list that [`ThreadQueue::take`] returned, emptied.
     pub(crate) fn keep(&self, list: VecDeque<Chunk>) {
-        // One without memory has been made where nothing waited.
+        // A list without memory comes from a take that found nothing.
         if (1..=2 * MANY_CHUNKS).contains(&list.capacity()) {
             *self.spare_list() = list;
         }
@@ -353,12 +358,12 @@ impl ThreadQueue {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Refuses what comes from now on.
+    /// Refuses frames from now on. Those that wait stay to be taken.
     pub(crate) fn close(&self) {
         let state = self.state.claim();
         self.is_closed.store(true, Ordering::Relaxed);
         if let Some(mut state) = state {
-            // Without room the next frame comes by `push_to_next_chunk`. What is there stays to be taken.
+            // Without room in the newest chunk, the next frame goes to `push_to_next_chunk`, which refuses it.
             let newest = std::mem::take(&mut state.newest);
             self.set_aside(&mut state, newest);
         }
@@ -368,34 +373,36 @@ impl ThreadQueue {
         self.is_closed.load(Ordering::Relaxed)
     }
 
-    /// Frames that wait.
+    /// Returns the number of frames that wait.
     pub(crate) fn waiting(&self) -> u64 {
         self.pushed()
             .saturating_sub(self.taken.load(Ordering::Relaxed))
     }
 
+    /// Returns whether the thread has ended and all its frames were taken.
     pub(crate) fn is_ended_and_empty(&self) -> bool {
-        // In this order: after the end the count stands still.
+        // In this order: after the end, `pushed` does not change.
         self.is_ended.load(Ordering::Acquire) && self.pushed() == self.taken.load(Ordering::Relaxed)
     }
 
-    /// Frames that went in, ever.
+    /// Returns the number of all frames that went in.
     pub(crate) fn pushed(&self) -> u64 {
         self.pushed.load(Ordering::Acquire)
     }
 
-    /// Frames that found no room, ever.
+    /// Returns the number of all frames that found no room.
     pub(crate) fn full(&self) -> u64 {
         self.full.load(Ordering::Acquire)
     }
 
+    /// Returns an empty chunk with room for `len` bytes, or `None` if the budget has none.
     fn next_chunk(&self, state: &mut QueueState, len: usize) -> Option<Chunk> {
         if state.newest.size == 0 && state.filled.is_empty() && len <= SMALL_CHUNK {
-            // During a pause of the reporter each flush takes one, and none comes back.
+            // While the reporter pauses, each flush takes a small chunk and none comes back.
             if self.unbudgeted_away.load(Ordering::Relaxed) >= MOST_UNBUDGETED_AWAY {
-                let is_paid = self.budget.charge(SMALL_CHUNK);
+                let is_charged = self.budget.charge(SMALL_CHUNK);
                 let memory = || Vec::with_capacity(SMALL_CHUNK);
-                return is_paid.then(|| Chunk::new(memory(), SMALL_CHUNK, true));
+                return is_charged.then(|| Chunk::new(memory(), SMALL_CHUNK, true));
             }
             let spare = self.spare.lock().take();
             return Some(spare.unwrap_or_else(|| {
@@ -432,7 +439,7 @@ impl Chunk {
         &mut self.frames
     }
 
-    /// How many bytes its frames take.
+    /// Returns the size of its frames, in bytes.
     pub(crate) fn len(&self) -> usize {
         self.frames.len()
     }
@@ -442,13 +449,15 @@ impl Chunk {
         self.size - self.frames.len()
     }
 
-    /// A frame of `len` bytes was written: has the processor fetch, for writing, the lines that will soon be written to.
-    /// Chunks come back from the worker, and where that runs on another die a line takes longer than all else that a span
-    /// costs.
+    /// Prefetches, for writing, the cache lines that the next frames will use, after a frame of `len` bytes was
+    /// written.
+    ///
+    /// Chunks come back from the worker. If that runs on another die, fetching a line takes longer than the rest of a
+    /// span.
     #[inline(always)]
     fn fetch_ahead(&self, len: usize) {
         let end = self.end();
-        // At once what most frames are not longer than.
+        // Most frames are at most two lines long.
         prefetch::<FETCH_AHEAD>(end);
         prefetch::<{ FETCH_AHEAD - LINE }>(end);
         if len > 2 * LINE {
@@ -463,7 +472,7 @@ impl Chunk {
         }
     }
 
-    /// The same for the first lines of a chunk.
+    /// Prefetches the first lines of a new chunk.
     fn fetch_first(&self) {
         for line in (0..FETCH_AHEAD).step_by(LINE) {
             prefetch::<0>(self.end().wrapping_add(line));
@@ -476,11 +485,11 @@ impl Chunk {
     }
 }
 
-/// Of the line that lies `AHEAD` bytes behind an address.
+/// Prefetches, for writing, the cache line that is `AHEAD` bytes after an address.
 #[inline(always)]
 fn prefetch<const AHEAD: usize>(address: *const u8) {
     #[cfg(all(target_arch = "x86_64", not(miri), not(tracehound_loom)))]
-    // SAFETY: a prefetch changes nothing and faults nowhere, wherever the address points.
+    // SAFETY: a prefetch changes no memory and never faults, whatever the address.
     unsafe {
         std::arch::asm!(
             "prefetchw [{} + {}]", in(reg) address, const AHEAD, options(nostack, preserves_flags, readonly)
@@ -490,18 +499,22 @@ fn prefetch<const AHEAD: usize>(address: *const u8) {
     let _ = address;
 }
 
+/// How far ahead of the next frame to prefetch, in bytes.
 const FETCH_AHEAD: usize = 1_024;
+/// The size of a cache line, in bytes.
 const LINE: usize = 64;
+/// The size of a chunk, in bytes.
 const CHUNK: usize = if cfg!(tracehound_loom) {
     256
 } else {
     64 * 1024
 };
-/// How many full chunks of one thread are reason enough to wake the worker, however much is left of the budget: what is
-/// used again and again stays near the processor, and a page that is written to for the first time takes microseconds.
+/// How many filled chunks of one thread wake the worker, however much of the budget is left. Reused memory stays in the
+/// caches, and the first write to a fresh page takes microseconds.
 const MANY_CHUNKS: usize = 16;
-/// How many chunks outside of the budget a thread may have with the worker. Without a pause that is one.
+/// How many uncharged chunks of a thread the worker may hold. It holds one, unless the reporter pauses.
 const MOST_UNBUDGETED_AWAY: usize = 2;
+/// The size of a thread's first chunk, in bytes.
 const SMALL_CHUNK: usize = if cfg!(tracehound_loom) { 128 } else { 4 * 1024 };
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ fn a_full_queue_drops_the_newest_and_gives_its_memory_back() {
     while push(&writer, taken, &name) != Pushed::Full {
         taken += 1;
     }
-    // The small chunk and the budgeted one.
+    // One small chunk and one charged chunk.
     let len = bytes(&name).frame_len();
     assert_eq!(taken as usize, SMALL_CHUNK / len + CHUNK / len);
     assert_eq!(
@@ -111,7 +111,7 @@ fn a_full_queue_drops_the_newest_and_gives_its_memory_back() {
 fn many_filled_chunks_wake_the_worker_whatever_the_budget() {
     let writer = QueueWriter::new(Budget::new(1 << 30));
     let name = "x".repeat(CHUNK / 2);
-    // One to a chunk: the small one is left out, and the newest is not full.
+    // One frame to a chunk. The frames do not fit into a small chunk, and the newest chunk is not filled.
     let pushed: Vec<_> = (0..=MANY_CHUNKS as u64)
         .map(|n| push(&writer, n, &name))
         .collect();
@@ -122,7 +122,7 @@ fn many_filled_chunks_wake_the_worker_whatever_the_budget() {
     assert_eq!(push(&writer, 0, &name), Pushed::Taken);
 }
 
-/// As spans that have everything at hand: the room that they find is told as the others' is.
+/// Pushes as the fast path of finishing a span does.
 fn push_by_fast_path(writer: &QueueWriter, n: u64, name: &str) -> Pushed {
     let (header, bytes) = (header(n), bytes(name));
     let push = || writer.push_if_free(&header, header.end(), &bytes);
@@ -164,7 +164,11 @@ fn the_fast_path_wakes_the_worker_when_the_slow_path_does() {
 #[test]
 fn renew_takes_a_chunk_only_if_that_makes_room() {
     let writer = QueueWriter::new(Budget::new(1 << 20));
-    assert_eq!(writer.renew(CHUNK + 1), None, "it needs one of its own");
+    assert_eq!(
+        writer.renew(CHUNK + 1),
+        None,
+        "a longer frame needs its own chunk"
+    );
     assert_eq!(writer.renew(100), Some(Pushed::Taken));
     assert_eq!(writer.renew(100), None, "there is room");
     assert_eq!(writer.renew(SMALL_CHUNK + 1), Some(Pushed::Taken));
@@ -261,7 +265,7 @@ fn ended_threads_leave_no_more_than_the_budget() {
     assert!((10..100).contains(&count(ThreadQueue::pushed)));
     assert!(budget.used() <= 16 * 1024);
     let first = push(&QueueWriter::new(budget.clone()), 0, "of a thread");
-    assert_eq!(first, Pushed::TakenMany, "nobody else wakes the worker");
+    assert_eq!(first, Pushed::TakenMany, "a new thread wakes the worker");
     let lost = thread_queues
         .iter()
         .filter(|thread_queue| thread_queue.full() > 0);
