@@ -75,8 +75,8 @@ pub(crate) use thread::builder_scratch::{BuilderScratch, EmptyScratch, ScratchSl
 pub(crate) use thread::fork;
 pub(crate) use thread::ids::{random_id, try_random_id};
 pub(crate) use thread::slots::release_slots;
-pub use wire::encode::{LogView, Logs, References, Tags};
+pub use wire::decode::{LogView, Logs, References, Tags};
 pub use wire::limits::Limits;
-pub(crate) use wire::limits::cut;
 pub(crate) use wire::sampler_tags::EncodedTags;
+pub(crate) use wire::truncate::cut;
 pub(crate) use wire::truncated_keys::TruncatedKeys;

@@ -11,13 +11,11 @@ use crate::sync::{Mutex, MutexGuard, PerProcess};
 /// Vacant boxes of one tracer on their way from one thread to another.
 ///
 /// The tracer closes it: boxes in it keep the tracer in memory, and the tracer keeps the pool.
-#[expect(clippy::vec_box, reason = "handles point at the boxes")]
 pub(crate) struct SharedPool<T: 'static> {
     /// `None` once the pool is closed.
     boxes: PerProcess<Mutex<Option<Vec<Box<T>>>>>,
 }
 
-#[expect(clippy::vec_box, reason = "handles point at the boxes")]
 impl<T> SharedPool<T> {
     pub(crate) fn new() -> Self {
         Self {
@@ -63,12 +61,10 @@ impl<T> fmt::Debug for SharedPool<T> {
 /// Vacant boxes that one thread keeps of one tracer.
 ///
 /// It is not `Sync`, so it stays with one thread, and none of its methods runs user code or drops a box.
-#[expect(clippy::vec_box, reason = "handles point at the boxes")]
 pub(crate) struct LocalPool<T> {
     boxes: UnsafeCell<Vec<Box<T>>>,
 }
 
-#[expect(clippy::vec_box, reason = "handles point at the boxes")]
 impl<T> LocalPool<T> {
     pub(crate) fn new() -> Self {
         Self {

@@ -1,13 +1,14 @@
-//! A pair of memory barriers of which one side carries the weight of both.
+//! A pair of memory barriers: a light one that is nearly free, and a heavy one that pays for both.
 //!
-//! Two threads that each write one place and then read the other's must not both read the old value. That takes a full
-//! barrier on either side. Linux can run one on every thread of the process on behalf of one of them (`membarrier(2)`):
-//! then those who call [`light`], once a span, need none, and those who call [`heavy`], once a flush, pay with a system
-//! call that interrupts whatever threads of the process run. Elsewhere both are the full barrier.
+//! Two threads that each write one location and then read the other's must not both read the old value. Normally each
+//! thread needs a full barrier between its write and its read. On Linux one thread can ask the kernel to run a barrier
+//! on every thread of the process (`membarrier(2)`). Then [`light`], called once a span, needs no instruction, and
+//! [`heavy`], called once a flush, costs a system call that interrupts the running threads of the process. On other
+//! systems both are full barriers.
 
 use crate::sync::{Ordering, fence};
 
-/// Between a write and a read of whoever does this all the time.
+/// Separates a write from a later read, for the thread that does this all the time.
 #[inline(always)]
 pub(crate) fn light() {
     if asymmetric::is_on() {
@@ -17,14 +18,14 @@ pub(crate) fn light() {
     }
 }
 
-/// Between a write and a read of whoever does this now and then; false where the system refuses it.
+/// Separates a write from a later read, for a thread that does this rarely. Returns false if the system refuses.
 pub(crate) fn heavy() -> bool {
-    // By itself the full barrier of this thread.
+    // Full barrier of the calling thread: the system call orders the other threads.
     fence(Ordering::SeqCst);
     !asymmetric::is_on() || asymmetric::everywhere()
 }
 
-/// Finds out which kind it is. To be called before the first lock is made: later ones must not see another kind.
+/// Chooses the kind of barrier. Every lock calls this before it exists, so that all locks see one kind.
 pub(crate) fn choose() {
     asymmetric::choose();
 }
@@ -34,7 +35,7 @@ mod asymmetric {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    /// Set once, before the first lock is made, and so the same for all who ask.
+    /// Written once, before the first lock exists, so that every thread reads one value.
     static IS_ON: AtomicBool = AtomicBool::new(false);
 
     #[inline(always)]
@@ -53,14 +54,15 @@ mod asymmetric {
 
     #[cold]
     pub(crate) fn everywhere() -> bool {
-        // The registration belongs to the process; a forked one may have to renew it.
+        // The registration belongs to the process. A forked child may have to renew it.
         call(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED)
             || call(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED)
                 && call(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED)
     }
 
     fn call(command: libc::c_int) -> bool {
-        // SAFETY: the call takes three numbers, two of them zero for these commands, and touches no memory of ours.
+        // SAFETY: the call takes three numbers, two of them zero for these commands, and accesses no memory of the
+        // program.
         unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
     }
 }

@@ -1,20 +1,20 @@
-//! A lock of one byte, for what is held for some nanoseconds and hardly ever contended.
+//! A spin lock of one byte, for values that are held for some nanoseconds and rarely contended.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
 use crate::sync::{AtomicBool, Ordering, UnsafeCell, spin_loop, yield_now};
 
-/// A value that one thread at a time may touch.
+/// A value that one thread at a time may access.
 ///
-/// Taking it is one atomic exchange, giving it back one store. Whoever waits spins a little and then lets others run, so
-/// nothing that may block, and nothing of the user's, may happen while it is held. A panic gives it back too.
+/// Locking is one atomic exchange, unlocking one store. A waiting thread spins for a moment and then yields its
+/// processor, so the holder must not block or run user code. A panic releases the lock too.
 pub(crate) struct ByteLock<T> {
     is_locked: AtomicBool,
     value: UnsafeCell<T>,
 }
 
-// SAFETY: the value is reached by one thread at a time, as in a `Mutex`: see `lock`.
+// SAFETY: one thread at a time reaches the value, as in a `Mutex`: see `lock`.
 unsafe impl<T: Send> Sync for ByteLock<T> {}
 // SAFETY: the lock owns its value.
 unsafe impl<T: Send> Send for ByteLock<T> {}
@@ -40,10 +40,10 @@ impl<T> ByteLock<T> {
         self.try_take().then(|| ByteGuard { lock: self })
     }
 
-    /// The lock, unless it is held and does not come free soon: whoever holds it may be a thread of the process that this
-    /// one was forked from.
+    /// Takes the lock, or returns `None` if the holder does not release it soon. In a forked child the holder may be a
+    /// thread of the parent, which never will.
     pub(crate) fn lock_soon(&self) -> Option<ByteGuard<'_, T>> {
-        for _ in 0..PATIENCE {
+        for _ in 0..SOON_TRIES {
             if let Some(guard) = self.try_lock() {
                 return Some(guard);
             }
@@ -52,10 +52,10 @@ impl<T> ByteLock<T> {
         None
     }
 
-    /// Without the lock: nobody else can know of it.
+    /// Returns the value without locking: `&mut self` proves that no other thread has access.
     #[inline(always)]
     pub(crate) fn get_mut(&mut self) -> &mut T {
-        // SAFETY: `&mut self` is the only way to the value as long as the result lives.
+        // SAFETY: while the result lives, `&mut self` is the only access to the value.
         self.value.with_mut(|value| unsafe { &mut *value })
     }
 
@@ -67,7 +67,8 @@ impl<T> ByteLock<T> {
             .is_ok()
     }
 
-    /// A look that takes the line from nobody. A model may show an old value for ever, and so does without.
+    /// Checks the lock without taking its cache line exclusively. Skipped under loom, which may return a stale value
+    /// forever.
     fn looks_locked(&self) -> bool {
         !cfg!(tracehound_loom) && self.is_locked.load(Ordering::Relaxed)
     }
@@ -76,7 +77,7 @@ impl<T> ByteLock<T> {
     fn wait(&self) {
         let mut tries = 0;
         loop {
-            // The holder may have lost its processor: then spinning only keeps it from getting one.
+            // The holder may have lost its processor. Then spinning only keeps it from getting one.
             if tries < SPINS {
                 tries += 1;
                 spin_loop();
@@ -102,7 +103,7 @@ impl<T> fmt::Debug for ByteLock<T> {
     }
 }
 
-/// The value while it is locked.
+/// Access to the value of a [`ByteLock`]. Dropping the guard releases the lock.
 pub(crate) struct ByteGuard<'a, T> {
     lock: &'a ByteLock<T>,
 }
@@ -112,8 +113,8 @@ impl<T> Deref for ByteGuard<'_, T> {
 
     #[inline(always)]
     fn deref(&self) -> &T {
-        // SAFETY: there is one guard at a time, because a guard is only made by whoever changed `is_locked` from
-        // false to true, and changes it back when it is dropped.
+        // SAFETY: at most one guard exists: only the thread that changes `is_locked` from false to true makes one, and
+        // the guard changes it back when it is dropped.
         self.lock.value.with_mut(|value| unsafe { &*value })
     }
 }
@@ -121,7 +122,7 @@ impl<T> Deref for ByteGuard<'_, T> {
 impl<T> DerefMut for ByteGuard<'_, T> {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: as in `deref`; `&mut self` makes it the only reference through this guard.
+        // SAFETY: as in `deref`, and `&mut self` makes this the only reference from the guard.
         self.lock.value.with_mut(|value| unsafe { &mut *value })
     }
 }
@@ -134,12 +135,12 @@ impl<T> Drop for ByteGuard<'_, T> {
     }
 }
 
-/// Rounds of waiting before the processor is left to others.
+/// How many rounds a waiting thread spins before it yields.
 const SPINS: u32 = if cfg!(tracehound_loom) { 1 } else { 64 };
 
-/// Tries before a holder is taken for one that is not there. If it is there all the same, a tag of a span that is not
-/// sent is lost.
-const PATIENCE: u32 = 100;
+/// How often `lock_soon` tries before it assumes that the holder no longer exists. If that is wrong, the caller loses
+/// one tag of a span that will not be sent anyway.
+const SOON_TRIES: u32 = 100;
 
 #[cfg(all(test, not(tracehound_loom)))]
 mod tests {
@@ -148,7 +149,7 @@ mod tests {
     use std::thread;
 
     #[test]
-    fn one_thread_at_a_time_has_the_value() {
+    fn the_lock_admits_one_thread_at_a_time() {
         let rounds = if cfg!(miri) { 50 } else { 10_000 };
         let lock = ByteLock::new((0_u64, 0_u64));
         thread::scope(|scope| {
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_whose_holder_is_gone_is_given_up() {
+    fn lock_soon_gives_up_on_a_holder_that_is_gone() {
         let lock = ByteLock::new(0);
         std::mem::forget(lock.lock());
         assert!(lock.lock_soon().is_none());
@@ -177,11 +178,11 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_gives_the_lock_back() {
+    fn a_panic_releases_the_lock() {
         let lock = ByteLock::new(0);
         let result = catch_unwind(AssertUnwindSafe(|| {
             let _guard = lock.lock();
-            panic!("while it is held");
+            panic!("with the lock held");
         }));
         assert!(result.is_err());
         *lock.lock() += 1;

@@ -1,5 +1,39 @@
-//! The primitives of the hand-made concurrency in `record`: those of the standard library, or those of `loom`, which
-//! tries every order of events; and what a forked child has for itself.
+//! Locks, a barrier and per-process values, on which `record` builds its concurrency.
+//!
+//! One thread touches a span's memory nearly all the time, and another thread now and then: a task that was moved, or
+//! the worker. The locks make the first thread's way cheap and put the cost on the other one. They use the names at the
+//! end of this file, which are the standard library's or, in a model, those of `loom`, which tries every order of
+//! events.
+//!
+//! ```text
+//!                guards                   taken by              costs
+//! ByteLock       a span's buffer          any thread            an exchange, and a store to release
+//! OwnerLock      a thread queue           its thread, own       two stores
+//!                                         the worker, claim     an exchange, and a barrier on all threads
+//! PerProcess     values behind locks      every process, get    a load and a comparison
+//! ```
+//!
+//! In memory:
+//!
+//! ```text
+//! ByteLock<T>     is_locked │ T
+//!
+//! OwnerLock<T>    is_busy │ is_claimed │ T          the owner writes is_busy and reads is_claimed,
+//!                                                   a claimant writes is_claimed and reads is_busy
+//!
+//! PerProcess<T>   generation │ T │ successors[2]
+//!                                      └─► generation │ T │ successors[2]       a forked child's
+//!                                                               └─► …           its own forked child's
+//! ```
+//!
+//! Invariants:
+//!
+//! - At most one thread at a time reaches the value of a lock.
+//! - While a lock is held, the holder runs no user code and does not block, because other threads spin for it.
+//! - A panic releases a lock. There is no poisoning.
+//! - The process chooses its kind of barrier before it makes the first `OwnerLock`, and keeps it.
+//! - A forked child waits only for a bounded time for a lock that a thread of its parent may hold, and never frees the
+//!   value behind it.
 
 #[cfg_attr(
     all(target_os = "linux", not(miri), not(tracehound_loom)),
@@ -38,7 +72,7 @@ pub(crate) use std::thread::yield_now;
 
 #[cfg(not(tracehound_loom))]
 mod plain {
-    /// The standard library's, with the interface of `loom`'s.
+    /// The cell of the standard library with the interface of `loom`'s cell.
     #[derive(Debug, Default)]
     pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
 
@@ -48,8 +82,8 @@ mod plain {
         }
 
         #[inline]
-        pub(crate) fn with_mut<R>(&self, use_it: impl FnOnce(*mut T) -> R) -> R {
-            use_it(self.0.get())
+        pub(crate) fn with_mut<R>(&self, access: impl FnOnce(*mut T) -> R) -> R {
+            access(self.0.get())
         }
     }
 }

@@ -1,4 +1,15 @@
-//! A lock that one thread takes all the time and others hardly ever.
+//! A lock that its owner, one thread, takes all the time, and other threads rarely.
+//!
+//! ```text
+//! owner                                  claimant
+//! is_busy = true                         is_claimed = true
+//! light barrier                          heavy barrier
+//! is_claimed?  no: use the value         is_busy?  no: use the value
+//!              yes: is_busy = false,               yes: wait
+//!                   wait, try again
+//! ```
+//!
+//! Each side writes its own flag before it reads the other's, so at least one of them sees the other.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -6,19 +17,17 @@ use std::ops::{Deref, DerefMut};
 use crate::sync::barrier;
 use crate::sync::{AtomicBool, Ordering, UnsafeCell, spin_loop, yield_now};
 
-/// A value that its owner, one thread, may touch for the price of two plain stores.
+/// A value that its owner, one thread, may access for the cost of two plain stores.
 ///
-/// The owner says that it is busy and looks whether somebody claims the value; who claims it says so and looks whether
-/// the owner is busy. Neither may look before its own word is out, so there is a [`barrier`] between the two on either
-/// side, and the one of whoever claims is so heavy that the owner's may be none at all. Nothing that may block, and
-/// nothing of the user's, may happen while it is held.
+/// Other threads claim the value, which costs a heavy [`barrier`]. That barrier is why the owner's light one can be
+/// free. The holder must not block or run user code.
 pub(crate) struct OwnerLock<T> {
     is_busy: AtomicBool,
     is_claimed: AtomicBool,
     value: UnsafeCell<T>,
 }
 
-// SAFETY: the value is reached by one thread at a time: see `own` and `claim`.
+// SAFETY: one thread at a time reaches the value: see `own` and `claim`.
 unsafe impl<T: Send> Sync for OwnerLock<T> {}
 // SAFETY: the lock owns its value.
 unsafe impl<T: Send> Send for OwnerLock<T> {}
@@ -33,12 +42,11 @@ impl<T> OwnerLock<T> {
         }
     }
 
-    /// The value for its owner.
+    /// Takes the value for its owner, after all threads that claim it.
     ///
     /// # Safety
     ///
-    /// At any time at most one thread calls this or has the result, and it does not have one already.
-    #[inline(always)]
+    /// At any time at most one thread calls this or holds the result, and it does not hold another result.
     pub(crate) unsafe fn own(&self) -> Owned<'_, T> {
         self.is_busy.store(true, Ordering::Relaxed);
         barrier::light();
@@ -49,7 +57,7 @@ impl<T> OwnerLock<T> {
         Owned { lock: self }
     }
 
-    /// The same if nobody claims the value; does not wait.
+    /// Takes the value for its owner, or returns `None` if a thread claims it. Does not wait.
     ///
     /// # Safety
     ///
@@ -58,21 +66,21 @@ impl<T> OwnerLock<T> {
     pub(crate) unsafe fn own_if_free(&self) -> Option<Owned<'_, T>> {
         self.is_busy.store(true, Ordering::Relaxed);
         barrier::light();
-        // From here on it is not busy any more when this goes.
+        // Dropping this clears `is_busy`, also if the value is claimed.
         let owned = Owned { lock: self };
         // Acquire: pairs with the Release in `Claimed::drop`.
         (!self.is_claimed.load(Ordering::Acquire)).then_some(owned)
     }
 
-    /// Lets whoever claims the value have it first.
+    /// Waits until no thread claims the value, and sets `is_busy` again.
     #[cold]
     fn give_way(&self) {
-        let mut wait = Wait::default();
+        let mut backoff = Backoff::default();
         loop {
             self.is_busy.store(false, Ordering::Release);
-            // Only then again: two that try at once, again and again, could hold each other up for ever.
+            // Set `is_busy` only after the claim is gone: owner and claimant could otherwise retry in step forever.
             while self.is_claimed.load(Ordering::Acquire) {
-                wait.a_little();
+                backoff.pause();
             }
             self.is_busy.store(true, Ordering::Relaxed);
             barrier::light();
@@ -82,41 +90,41 @@ impl<T> OwnerLock<T> {
         }
     }
 
-    /// The value for anybody; `None` where the system refuses the barrier.
+    /// Takes the value for any thread. Returns `None` if the system refuses the barrier.
     #[cold]
     pub(crate) fn claim(&self) -> Option<Claimed<'_, T>> {
-        let mut wait = Wait::default();
+        let mut backoff = Backoff::default();
         // Acquire: pairs with the Release in `Claimed::drop`.
         while self
             .is_claimed
             .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
             .is_err()
         {
-            wait.a_little();
+            backoff.pause();
         }
-        // From here on the claim is given back when this goes.
+        // Dropping this clears `is_claimed`, also if the barrier is refused.
         let claimed = Claimed { lock: self };
         if !barrier::heavy() {
             return None;
         }
-        let mut wait = Wait::default();
+        let mut backoff = Backoff::default();
         // Acquire: pairs with the Release in `Owned::drop`.
         while self.is_busy.load(Ordering::Acquire) {
-            wait.a_little();
+            backoff.pause();
         }
         Some(claimed)
     }
 }
 
-/// Spins at first: the other side holds the value for some nanoseconds. It may have lost its processor, though, and
-/// then spinning only keeps it from getting one.
+/// Waits for the other side: spins at first, because that side holds the value for some nanoseconds only, then yields,
+/// because it may have lost its processor.
 #[derive(Default)]
-struct Wait {
+struct Backoff {
     rounds: u32,
 }
 
-impl Wait {
-    fn a_little(&mut self) {
+impl Backoff {
+    fn pause(&mut self) {
         if self.rounds < SPINS {
             self.rounds += 1;
             spin_loop();
@@ -134,7 +142,7 @@ impl<T> fmt::Debug for OwnerLock<T> {
     }
 }
 
-/// The value while its owner has it.
+/// The owner's access to the value. Dropping it clears `is_busy`.
 pub(crate) struct Owned<'a, T> {
     lock: &'a OwnerLock<T>,
 }
@@ -144,8 +152,8 @@ impl<T> Deref for Owned<'_, T> {
 
     #[inline(always)]
     fn deref(&self) -> &T {
-        // SAFETY: the owner has said that it is busy and has then seen no claim; whoever claims the value since waits
-        // until it is not. There is one owner, with one guard, by the promise of `own`.
+        // SAFETY: the owner has set `is_busy` and has then seen no claim. A thread that claims the value later waits
+        // until `is_busy` is clear. By the contract of `own` there is one owner with one guard.
         self.lock.value.with_mut(|value| unsafe { &*value })
     }
 }
@@ -153,7 +161,7 @@ impl<T> Deref for Owned<'_, T> {
 impl<T> DerefMut for Owned<'_, T> {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: as in `deref`; `&mut self` makes it the only reference through this guard.
+        // SAFETY: as in `deref`, and `&mut self` makes this the only reference from the guard.
         self.lock.value.with_mut(|value| unsafe { &mut *value })
     }
 }
@@ -166,7 +174,7 @@ impl<T> Drop for Owned<'_, T> {
     }
 }
 
-/// The value while somebody has claimed it.
+/// A claimant's access to the value. Dropping it gives up the claim.
 pub(crate) struct Claimed<'a, T> {
     lock: &'a OwnerLock<T>,
 }
@@ -175,15 +183,15 @@ impl<T> Deref for Claimed<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: one thread at a time sets `is_claimed`, and the owner was seen not to be busy after that had come
-        // before its eyes: it does not touch the value before the claim is gone.
+        // SAFETY: one thread at a time sets `is_claimed`, and the owner was observed idle after the claim became
+        // visible to it. The owner does not access the value before the claim is gone.
         self.lock.value.with_mut(|value| unsafe { &*value })
     }
 }
 
 impl<T> DerefMut for Claimed<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: as in `deref`; `&mut self` makes it the only reference through this guard.
+        // SAFETY: as in `deref`, and `&mut self` makes this the only reference from the guard.
         self.lock.value.with_mut(|value| unsafe { &mut *value })
     }
 }
@@ -201,7 +209,7 @@ mod tests {
     use std::thread;
 
     #[test]
-    fn the_owner_and_those_who_claim_never_have_the_value_at_once() {
+    fn the_owner_and_a_claimant_never_hold_the_value_at_once() {
         let rounds = if cfg!(miri) { 50 } else { 20_000 };
         let claims = if cfg!(miri) { 10 } else { 200 };
         let lock = OwnerLock::new((0_u64, 0_u64));
@@ -218,7 +226,7 @@ mod tests {
             for _ in 0..2 {
                 scope.spawn(|| {
                     for _ in 0..claims {
-                        let mut pair = lock.claim().expect("the barrier is to be had");
+                        let mut pair = lock.claim().expect("the system grants the barrier");
                         assert_eq!(pair.0, pair.1);
                         pair.0 += 1;
                         pair.1 += 1;
@@ -226,7 +234,7 @@ mod tests {
                 });
             }
         });
-        let pair = lock.claim().expect("the barrier is to be had");
+        let pair = lock.claim().expect("the system grants the barrier");
         assert_eq!(*pair, (rounds + 2 * claims, rounds + 2 * claims));
     }
 }

@@ -1,8 +1,8 @@
-//! What a forked child must not share with its parent.
+//! Values that a forked child must not share with its parent.
 //!
-//! A child of `fork` has one thread and a copy of everything else: of locks too, held by threads that it does not have.
-//! So what is behind a lock is kept once for each process of a line of forks; a child begins with a new one, never looks
-//! at the lock of the old one but by trying, and never frees what the old one holds, which may be half changed.
+//! `fork` gives the child one thread and a copy of all memory, including locks held by threads that the child does not
+//! have. Values behind locks are therefore kept once for each process in a line of forks. A forked child makes a value
+//! of its own, only tries the locks of the inherited one, and never frees the inherited one, which may be half changed.
 
 use std::fmt;
 use std::mem;
@@ -10,45 +10,46 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
-/// How many forks lie between this process and the first one that used this library.
+/// The number of forks between this process and the first one that used this library.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
-/// Differs between a process and all that it was forked from.
+/// Returns a number that differs between a process and every process it was forked from.
 #[inline]
 pub(crate) fn generation() -> u32 {
-    // Relaxed: it changes while there is one thread.
+    // Relaxed: it changes only while the process has one thread.
     GENERATION.load(Ordering::Relaxed)
 }
 
-/// This process has just been forked. Called by its only thread, from a handler that may do next to nothing.
+/// Starts a new generation in a process that was just forked. Its only thread calls this from a fork handler, where
+/// almost nothing is allowed.
 pub(crate) fn begin_generation() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
 }
 
-/// A value for each process.
+/// A value of which each process of a line of forks has its own.
 pub(crate) struct PerProcess<T: 'static> {
     generation: u32,
-    /// None only while it is dropped.
+    /// `None` only during drop.
     value: Option<T>,
-    /// One is enough, unless a process is forked in the instant in which another of its threads makes one.
-    heirs: [Heir<T>; 2],
+    /// One is enough, unless the process forks in the instant in which another thread makes one.
+    successors: [Successor<T>; 2],
 }
 
-/// The value of a process further down the line.
-struct Heir<T: 'static> {
-    /// The generation that makes it, or has made it; zero where none does.
+/// A place for the value of a process further down the line.
+struct Successor<T: 'static> {
+    /// The generation that makes or has made the value, or zero.
     claimed_by: AtomicU32,
-    /// Set by the one thread that has claimed it, so nobody ever waits inside of it.
+    /// Set by the one thread whose claim succeeded, so no thread ever blocks in the `OnceLock`.
     made: OnceLock<Box<PerProcess<T>>>,
 }
 
 impl<T> PerProcess<T> {
-    /// A value of this process.
+    /// Wraps the value of this process.
     pub(crate) fn new(value: T) -> Self {
         Self::of(generation(), value)
     }
 
-    /// A value of the first process of the line, for statics.
+    /// Wraps the value of the first process of the line, for statics.
     pub(crate) const fn of_first(value: T) -> Self {
         Self::of(0, value)
     }
@@ -57,8 +58,8 @@ impl<T> PerProcess<T> {
         Self {
             generation,
             value: Some(value),
-            heirs: [const {
-                Heir {
+            successors: [const {
+                Successor {
                     claimed_by: AtomicU32::new(0),
                     made: OnceLock::new(),
                 }
@@ -66,9 +67,9 @@ impl<T> PerProcess<T> {
         }
     }
 
-    /// The value of this process; where there is none yet, what `inherit` makes of the one that was inherited.
+    /// Returns the value of this process. If there is none yet, `inherit` makes one from the inherited value.
     ///
-    /// `inherit` may only try the locks of what it is given, and must not come here again.
+    /// `inherit` may only try the locks in the inherited value, and must not call `get` again.
     #[inline]
     pub(crate) fn get(&self, inherit: impl FnOnce(&T) -> T) -> &T {
         let now = generation();
@@ -82,11 +83,11 @@ impl<T> PerProcess<T> {
     fn find(&self, now: u32, inherit: impl FnOnce(&T) -> T) -> &T {
         let mut node = self;
         'line: loop {
-            for heir in &node.heirs {
-                // Acquire: the claim itself guards nothing, but pairs with the exchange below.
-                let mut claimed_by = heir.claimed_by.load(Ordering::Acquire);
+            for successor in &node.successors {
+                // Acquire: pairs with the exchange below.
+                let mut claimed_by = successor.claimed_by.load(Ordering::Acquire);
                 if claimed_by == 0 {
-                    match heir.claimed_by.compare_exchange(
+                    match successor.claimed_by.compare_exchange(
                         0,
                         now,
                         Ordering::AcqRel,
@@ -94,34 +95,34 @@ impl<T> PerProcess<T> {
                     ) {
                         Ok(_) => {
                             let make = || Box::new(Self::of(now, inherit(node.value())));
-                            return heir.made.get_or_init(make).value();
+                            return successor.made.get_or_init(make).value();
                         }
                         Err(other) => claimed_by = other,
                     }
                 }
-                match heir.made.get() {
+                match successor.made.get() {
                     Some(made) if claimed_by == now => return made.value(),
                     Some(older) => {
                         node = older;
                         continue 'line;
                     }
-                    None if claimed_by == now => return heir.wait(),
-                    // Who has claimed it was not copied by the fork: it will never be made.
+                    None if claimed_by == now => return successor.wait(),
+                    // The fork did not copy the claiming thread: this value will never be made.
                     None => {}
                 }
             }
-            // Two such instants in one line of processes: this one does not wait, and remembers nothing.
+            // Both places are lost to such an instant. This process makes a value for each call and leaks it.
             return Box::leak(Box::new(inherit(node.value())));
         }
     }
 
     fn value(&self) -> &T {
-        self.value.as_ref().expect("there until it is dropped")
+        self.value.as_ref().expect("present until drop")
     }
 }
 
-impl<T> Heir<T> {
-    /// Another thread of this process makes it just now.
+impl<T> Successor<T> {
+    /// Waits for another thread of this process that is making the value.
     fn wait(&self) -> &T {
         loop {
             if let Some(made) = self.made.get() {
@@ -153,7 +154,7 @@ mod tests {
     use std::sync::{Arc, Barrier};
 
     fn never(_: &u32) -> u32 {
-        unreachable!("there is a value")
+        unreachable!("a value exists")
     }
 
     #[test]
@@ -161,7 +162,7 @@ mod tests {
         let first = PerProcess::of_first(10);
         assert_eq!(*first.find(1, |inherited| inherited + 1), 11);
         assert_eq!(*first.find(1, never), 11);
-        // The second child of the line never asked.
+        // The second process of the line never asked for a value.
         assert_eq!(*first.find(3, |inherited| inherited + 1), 12);
         assert_eq!(*first.find(4, |inherited| inherited + 1), 13);
         assert_eq!(*first.find(4, never), 13);
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_that_ask_at_once_get_the_same_value() {
+    fn threads_that_ask_at_once_get_one_value() {
         for now in 1..50 {
             let (first, made) = (PerProcess::of_first(0), AtomicUsize::new(0));
             let barrier = Barrier::new(3);
@@ -190,21 +191,21 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_a_value_that_the_parent_was_making() {
+    fn a_forked_child_does_not_wait_for_a_value_that_its_parent_was_making() {
         let first = PerProcess::of_first(10);
-        first.heirs[0].claimed_by.store(1, Ordering::Relaxed);
+        first.successors[0].claimed_by.store(1, Ordering::Relaxed);
         assert_eq!(*first.find(2, |inherited| inherited + 1), 11);
         assert_eq!(*first.find(2, never), 11);
-        // And once more down the line.
-        let second = first.heirs[1].made.get().expect("made");
-        for heir in &second.heirs {
-            heir.claimed_by.store(3, Ordering::Relaxed);
+        // Further down the line, with both places lost.
+        let second = first.successors[1].made.get().expect("made");
+        for successor in &second.successors {
+            successor.claimed_by.store(3, Ordering::Relaxed);
         }
         assert_eq!(*first.find(4, |inherited| inherited + 1), 12);
     }
 
     #[test]
-    fn what_is_inherited_is_never_freed() {
+    fn an_inherited_value_is_never_freed() {
         let (own, inherited) = (Arc::new(()), Arc::new(()));
         drop(PerProcess::new(own.clone()));
         drop(PerProcess::of(generation() + 1, inherited.clone()));

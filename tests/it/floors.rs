@@ -1,6 +1,7 @@
 //! The floors of the crate: a room imports from lower floors only, and siblings on a floor do not know each
 //! other. A room is a module directly under `src/`; `lib.rs` is the roof and may know everything.
 
+mod circles;
 mod imports;
 mod paths;
 mod unsafe_code;

@@ -4,9 +4,13 @@
 use std::cell::Cell;
 
 use crate::model::{FieldRef, TagRef, Timestamp};
+use crate::record::wire::appender::KEPT_BYTES;
+use crate::record::wire::codes::{
+    LONG_LIST, LONG_LIST_ITEMS, NEXT_I64, NEXT_LIST, STOP, short_list_header,
+};
 use crate::record::wire::encode::{write_varint, zigzag};
-use crate::record::wire::limits::{Limits, cut};
-use crate::record::wire::truncate_tag::write_limited_tag;
+use crate::record::wire::limits::Limits;
+use crate::record::wire::truncate::{cut, write_limited_tag};
 use crate::record::wire::truncated_keys::TruncatedKeys;
 
 /// A `Log` struct in the making, in scratch of this thread.
@@ -23,9 +27,9 @@ pub(crate) struct LogDraft {
 impl LogDraft {
     pub(crate) fn new(timestamp: Timestamp) -> Self {
         let mut bytes = SCRATCH.try_with(Cell::take).unwrap_or_default();
-        bytes.push(0x16);
+        bytes.push(NEXT_I64);
         write_varint(&mut bytes, zigzag(timestamp.as_micros()));
-        bytes.extend([0x19, 0]);
+        bytes.extend([NEXT_LIST, 0]);
         Self {
             fields_at: bytes.len(),
             bytes,
@@ -61,28 +65,28 @@ impl LogDraft {
     /// The record, complete. Nothing may be added from then on.
     pub(crate) fn finish(&mut self) -> &[u8] {
         self.count += self.truncated_keys.write(&mut self.bytes) as usize;
-        if self.count < 15 {
+        if self.count < LONG_LIST_ITEMS {
             if let Some(count) = self.bytes.get_mut(self.fields_at - 1) {
-                *count = (self.count as u8) << 4 | 0x0c;
+                *count = short_list_header(self.count);
             }
         } else {
             self.write_long_count();
         }
-        self.bytes.push(0);
+        self.bytes.push(STOP);
         &self.bytes
     }
 
     #[cold]
     #[inline(never)]
     fn write_long_count(&mut self) {
-        let mut count = vec![0xfc];
+        let mut count = vec![LONG_LIST];
         write_varint(&mut count, self.count as u64);
         self.bytes.splice(self.fields_at - 1..self.fields_at, count);
     }
 
     /// Keeps the memory for the next one, unless it is much.
     pub(crate) fn discard(mut self) {
-        if self.bytes.capacity() <= 16 * 1024 {
+        if self.bytes.capacity() <= KEPT_BYTES {
             self.bytes.clear();
             let _ = SCRATCH.try_with(|scratch| scratch.set(self.bytes));
         }

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 
 use crate::model::{FieldRef, Timestamp, field, tags};
 use crate::record::open::log_draft::LogDraft;
-use crate::record::wire::encode::Logs;
+use crate::record::wire::appender::MIN_GROWTH;
+use crate::record::wire::codes::LONG_LIST_ITEMS;
+use crate::record::wire::decode::Logs;
 use crate::record::wire::limits::Limits;
 use crate::record::wire::short_tag::ShortTags;
 
@@ -49,7 +51,7 @@ impl LogBuffer {
         limits: &Limits,
     ) -> bool {
         let limit = limits.span_bytes.saturating_sub(self.newest_bytes);
-        if !self.is_next_first(limits) || fields.len() >= 15 {
+        if !self.is_next_first(limits) || fields.len() >= LONG_LIST_ITEMS {
             return false;
         }
         let mut short = ShortTags::new(
@@ -155,8 +157,6 @@ pub(crate) enum Pushed {
     /// It is there, and so many older ones are not.
     Instead(u64),
 }
-
-const MIN_GROWTH: usize = 512;
 
 /// How many records stay, whatever comes later. As jaeger-client-go: (limit - 1) / 2, and the rest is for the newest.
 #[inline(always)]

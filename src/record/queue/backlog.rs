@@ -1,4 +1,4 @@
-//! Finished spans that the worker has taken from their threads and has not reported yet.
+//! Finished spans that the worker has taken and has not yet reported.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -8,9 +8,9 @@ use crate::record::queue::finished_span::FinishedSpan;
 use crate::record::queue::thread_queue::{Chunk, ThreadQueue};
 use crate::sync::generation;
 
-/// Chunks of several thread queues, in the order in which they were taken.
+/// Chunks of several thread queues, in the order in which the worker took them.
 ///
-/// Their memory stays charged to the budget until their last span is reported: spans that wait here count as waiting.
+/// The budget keeps charging a chunk until its last span is reported, so spans that wait here still count against it.
 #[derive(Default)]
 pub(crate) struct Backlog {
     queues: VecDeque<(Arc<ThreadQueue>, VecDeque<Chunk>)>,
@@ -18,12 +18,12 @@ pub(crate) struct Backlog {
     done: u64,
 }
 
-/// A place in a [`Backlog`]: the end of what had been taken at some time.
+/// A position in a [`Backlog`]: the end of all that the worker had taken at some time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct BacklogMark(u64);
 
 impl Backlog {
-    /// Adds what was taken from a thread queue.
+    /// Adds chunks that were taken from a thread queue.
     pub(crate) fn add(&mut self, thread_queue: Arc<ThreadQueue>, chunks: VecDeque<Chunk>) {
         if chunks.is_empty() {
             thread_queue.keep(chunks);
@@ -33,31 +33,31 @@ impl Backlog {
         }
     }
 
-    /// Hands spans before `mark` to `report` until it returns false; returns how many it got. Chunks that are read go back
-    /// to their thread queues.
+    /// Hands the spans before `mark` to `report` until it returns false. Returns how many it handed over. Chunks that
+    /// are read go back to their thread queues.
     pub(crate) fn read_on(
         &mut self,
         mark: BacklogMark,
         mut report: impl FnMut(FinishedSpan<'_>) -> bool,
     ) -> u64 {
-        let (mut count, home, mut goes_on) = (0, generation(), true);
+        let (mut count, process, mut wants_more) = (0, generation(), true);
         while !self.is_past(mark)
             && let Some((thread_queue, chunks)) = self.queues.front_mut()
         {
             while let Some(chunk) = chunks.front_mut() {
                 let is_read = chunk.frames().read_on(|span| {
                     count += 1;
-                    goes_on = report(span);
-                    goes_on
+                    wants_more = report(span);
+                    wants_more
                 });
-                // A reporter may have forked: in the child the thread queue is another process's.
-                if generation() != home {
+                // A reporter may have forked. In the forked child the thread queue belongs to another process.
+                if generation() != process {
                     return count;
                 }
                 if is_read && let Some(chunk) = chunks.pop_front() {
                     thread_queue.recycle(chunk);
                 }
-                if !goes_on && !chunks.is_empty() {
+                if !wants_more && !chunks.is_empty() {
                     return count;
                 }
             }
@@ -65,14 +65,14 @@ impl Backlog {
                 thread_queue.keep(chunks);
                 self.done += 1;
             }
-            if !goes_on {
+            if !wants_more {
                 return count;
             }
         }
         count
     }
 
-    /// Gives the memory of all chunks back, read or not.
+    /// Drops all chunks, read or not, and gives their memory back.
     pub(crate) fn abandon(&mut self) {
         for (thread_queue, chunks) in self.queues.drain(..) {
             for chunk in chunks {
@@ -82,16 +82,17 @@ impl Backlog {
         self.done = self.taken;
     }
 
+    /// Returns whether every span that was taken has been reported.
     pub(crate) fn is_empty(&self) -> bool {
         self.queues.is_empty()
     }
 
-    /// The end of what has been taken so far.
+    /// Returns the end of all that has been taken so far.
     pub(crate) fn end(&self) -> BacklogMark {
         BacklogMark(self.taken)
     }
 
-    /// Whether every span before `mark` has been reported.
+    /// Returns whether every span before `mark` has been reported.
     pub(crate) fn is_past(&self, mark: BacklogMark) -> bool {
         BacklogMark(self.done) >= mark
     }

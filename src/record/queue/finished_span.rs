@@ -4,70 +4,82 @@ use crate::model::{Flags, ReportedReference, SpanId, Timestamp, TraceId};
 use crate::record::queue::frame::{
     FrameBytes, FrameFlags, FrameHeader, FrameKind, ParentReference,
 };
-use crate::record::wire::encode::{Logs, References, Tags};
+use crate::record::wire::decode::{Logs, References, Tags};
 
-/// A span that has been finished, as a reporter sees it: a view, valid during the call.
+/// A finished span, as a reporter sees it: a view of the worker's memory, valid during the call.
 ///
-/// The tags hold each key once. [`FinishedSpan::to_owned`] copies it.
+/// Each tag key occurs once. [`FinishedSpan::to_owned`] makes a copy that outlives the call.
+///
+/// ```
+/// use tracehound::model::{SpanId, TraceId};
+/// use tracehound::reporter::OwnedSpan;
+///
+/// let (trace_id, span_id) = (TraceId::new(0, 1).expect("not 0"), SpanId::new(2).expect("not 0"));
+/// OwnedSpan::new(trace_id, span_id, "checkout").view(|span| {
+///     assert_eq!(span.operation_name(), "checkout");
+///     assert_eq!(span.duration().as_micros(), 1);
+/// });
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct FinishedSpan<'a> {
     header: FrameHeader,
-    /// The log records are in one part.
+    /// With all log records in the first part.
     bytes: FrameBytes<'a>,
 }
 
 impl<'a> FinishedSpan<'a> {
-    /// A span in memory that is no frame. Its log records are in one part.
+    /// Views a span whose log records are all in the first part of `bytes`.
     pub(crate) fn new(header: FrameHeader, bytes: FrameBytes<'a>) -> Self {
         Self { header, bytes }
     }
 
-    /// The trace.
+    /// Returns the id of the trace.
     pub fn trace_id(&self) -> TraceId {
         self.header.trace_id
     }
 
-    /// The span.
+    /// Returns the id of the span.
     pub fn span_id(&self) -> SpanId {
         self.header.span_id
     }
 
-    /// The span that it depends on, if any.
+    /// Returns the id of the parent span, if there is one.
     pub fn parent_id(&self) -> Option<SpanId> {
         self.header.parent_id
     }
 
-    /// The flags at its end.
+    /// Returns the flags that the span had at its end.
     pub fn flags(&self) -> Flags {
         self.header.flags
     }
 
-    /// The operation name at its end.
+    /// Returns the operation name that the span had at its end.
     pub fn operation_name(&self) -> &'a str {
         self.bytes.operation_name
     }
 
-    /// When it started.
+    /// Returns when the span started, in whole microseconds.
     pub fn start(&self) -> Timestamp {
         self.header.start()
     }
 
-    /// How long it took, in whole microseconds and at least one: backends warn of spans without a length.
+    /// Returns how long the span took, in whole microseconds. At least one, because backends warn of spans without a
+    /// length.
     pub fn duration(&self) -> Duration {
         Duration::from_micros(self.header.duration_micros())
     }
 
-    /// Its tags.
+    /// Returns the tags, in the order in which their keys were first set.
     pub fn tags(&self) -> Tags<'a> {
         Tags::new(self.bytes.tags, self.header.tag_count as usize)
     }
 
-    /// Its log records.
+    /// Returns the log records, in the order in which they were written.
     pub fn logs(&self) -> Logs<'a> {
         Logs::new(self.bytes.logs[0], self.bytes.log_count as usize)
     }
 
-    /// All its references, the parent's included.
+    /// Returns all references, including the one to the parent.
     pub fn references(&self) -> References<'a> {
         References::new(
             self.parent_reference(),
@@ -76,7 +88,7 @@ impl<'a> FinishedSpan<'a> {
         )
     }
 
-    /// The reference to the parent, where it is not among those in [`reference_bytes`](Self::reference_bytes).
+    /// Returns the reference to the parent, unless it is one of those in [`reference_bytes`](Self::reference_bytes).
     pub(crate) fn parent_reference(&self) -> Option<ReportedReference> {
         let kind = self.header.parent_reference.kind()?;
         let parent_id = self.header.parent_id?;
@@ -95,12 +107,12 @@ impl<'a> FinishedSpan<'a> {
         self.bytes
     }
 
-    /// `Tag` structs in the compact protocol, `header().tag_count` of them.
+    /// Returns `header().tag_count` encoded `Tag` structs.
     pub(crate) fn tag_bytes(&self) -> &'a [u8] {
         self.bytes.tags
     }
 
-    /// `Log` structs in the compact protocol, [`log_count`](Self::log_count) of them.
+    /// Returns [`log_count`](Self::log_count) encoded `Log` structs.
     pub(crate) fn log_bytes(&self) -> &'a [u8] {
         self.bytes.logs[0]
     }
@@ -109,7 +121,7 @@ impl<'a> FinishedSpan<'a> {
         self.bytes.log_count
     }
 
-    /// `SpanRef` structs in the compact protocol, [`reference_count`](Self::reference_count) of them.
+    /// Returns [`reference_count`](Self::reference_count) encoded `SpanRef` structs.
     pub(crate) fn reference_bytes(&self) -> &'a [u8] {
         self.bytes.references
     }
@@ -118,21 +130,21 @@ impl<'a> FinishedSpan<'a> {
         self.bytes.reference_count
     }
 
-    /// How many references it has, the one to the parent included.
+    /// Returns the number of references, including the one to the parent.
     pub(crate) fn all_references(&self) -> u32 {
         let has_parent = self.header.parent_reference != ParentReference::None;
         self.bytes.reference_count + u32::from(has_parent)
     }
 
-    /// Has `more` tags before its own, all of which are `tags` now.
+    /// Prepends `more` tags. `tags` holds all of them.
     #[inline]
-    pub(crate) fn put_tags_before(&mut self, tags: &'a [u8], more: u32) {
+    pub(crate) fn prepend_tags(&mut self, tags: &'a [u8], more: u32) {
         self.bytes.tags = tags;
         self.header.tag_count += more;
         self.header.kind = FrameKind::Standard;
     }
 
-    /// The same span with other tags and logs.
+    /// Returns a view of this span with other tags and logs.
     pub(crate) fn with_tags_and_logs<'b>(
         &self,
         (tags, tag_count): (&'b [u8], u32),
@@ -143,7 +155,7 @@ impl<'a> FinishedSpan<'a> {
     {
         let header = FrameHeader {
             tag_count,
-            extras: FrameFlags::default(),
+            frame_flags: FrameFlags::default(),
             ..self.header
         };
         let bytes = FrameBytes {

@@ -1,3 +1,5 @@
+//! Frames, one behind the other in one piece of memory.
+
 use std::str;
 
 use crate::record::queue::finished_span::FinishedSpan;
@@ -5,45 +7,45 @@ use crate::record::queue::frame::{
     FrameBytes, FrameEnd, FrameHeader, HEADER_BYTES, ListLengths, write_frame,
 };
 
-/// Frames, one behind the other.
+/// A list of frames in one piece of memory.
 ///
-/// Nothing but whole frames is ever written here, so that they can be read without asking whether they are some.
+/// It holds whole frames only, so it reads them without validation.
 #[derive(Debug, Default)]
 pub(crate) struct FrameList {
     bytes: Vec<u8>,
-    /// Where [`read_on`](Self::read_on) continues: at the beginning or behind a whole frame.
+    /// Where [`read_on`](Self::read_on) continues: at the beginning, or behind a whole frame.
     read: usize,
 }
 
 impl FrameList {
-    /// None yet, in this memory.
+    /// Makes an empty list in this memory.
     pub(crate) fn in_memory(mut bytes: Vec<u8>) -> Self {
         bytes.clear();
         Self { bytes, read: 0 }
     }
 
-    /// The memory, emptied.
+    /// Returns the memory, emptied.
     pub(crate) fn into_memory(mut self) -> Vec<u8> {
         self.bytes.clear();
         self.bytes
     }
 
-    /// Appends one; false if it is larger than 4 GiB, which no frame can be.
+    /// Appends a frame. Returns false, and appends nothing, if the frame would exceed 4 GiB.
     pub(crate) fn push(&mut self, header: &FrameHeader, bytes: &FrameBytes<'_>) -> bool {
         let fits = u32::try_from(bytes.frame_len()).is_ok();
         if fits {
             self.bytes.reserve(bytes.frame_len());
-            // SAFETY: room was made for the frame, which is not too large.
+            // SAFETY: room for the frame is reserved, and it is not too large.
             unsafe { write_frame(&mut self.bytes, header, header.end(), bytes) };
         }
         fits
     }
 
-    /// The same of an open span at its end, where there is room.
+    /// Appends the frame of an open span at its end, into memory that has room for it.
     ///
     /// # Safety
     ///
-    /// The memory has room for `bytes.frame_len()` bytes more, and those are no more than 4 GiB.
+    /// The memory has room for `bytes.frame_len()` bytes more, which are at most 4 GiB.
     #[inline(always)]
     pub(crate) unsafe fn push_in_place(
         &mut self,
@@ -51,7 +53,7 @@ impl FrameList {
         end: FrameEnd,
         bytes: &FrameBytes<'_>,
     ) {
-        // SAFETY: passed on.
+        // SAFETY: the caller's promise.
         unsafe { write_frame(&mut self.bytes, header, end, bytes) };
     }
 
@@ -59,8 +61,8 @@ impl FrameList {
         Iter { rest: &self.bytes }
     }
 
-    /// Reads on behind the span that the last call ended with, until `read` returns false; returns whether every span has
-    /// been read.
+    /// Reads on behind the last span that an earlier call read, until `read` returns false. Returns whether every span
+    /// has been read.
     #[inline]
     pub(crate) fn read_on<'a>(
         &'a mut self,
@@ -68,12 +70,12 @@ impl FrameList {
     ) -> bool {
         let Self { bytes, read: at } = self;
         let bytes = &**bytes;
-        // Whole frames are left: `at` is nothing but the end of one that was read here.
+        // `at` is 0 or the end of a frame, so the rest is whole frames.
         let mut left = Iter {
             rest: &bytes[*at..],
         };
         while let Some(span) = left.next() {
-            // Before the call, so that a span on which it panics is not read again.
+            // Set before the call, so that a span on which `read` panics is not read again.
             *at = bytes.len() - left.rest.len();
             if !read(span) {
                 break;
@@ -82,7 +84,7 @@ impl FrameList {
         left.rest.is_empty()
     }
 
-    /// Removes the first `count` of them.
+    /// Removes the first `count` frames.
     pub(crate) fn remove_first(&mut self, count: usize) {
         let mut left = self.iter();
         left.by_ref().take(count).for_each(drop);
@@ -95,7 +97,7 @@ impl FrameList {
         self.bytes.shrink_to_fit();
     }
 
-    /// How many bytes they take.
+    /// Returns the size of all frames, in bytes.
     #[inline(always)]
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
@@ -107,7 +109,7 @@ impl FrameList {
     }
 }
 
-/// The spans of [`FrameList`], the oldest first.
+/// An iterator over the spans of a [`FrameList`], the oldest first.
 #[derive(Debug)]
 pub(crate) struct Iter<'a> {
     /// Whole frames.
@@ -117,55 +119,55 @@ pub(crate) struct Iter<'a> {
 impl<'a> Iterator for Iter<'a> {
     type Item = FinishedSpan<'a>;
 
-    #[inline(always)]
+    #[inline]
     fn next(&mut self) -> Option<FinishedSpan<'a>> {
         if self.rest.is_empty() {
             return None;
         }
-        // SAFETY: whole frames are left, and as there are bytes, there is one.
+        // SAFETY: the rest is whole frames, and it is not empty.
         let (span, rest) = unsafe { read_frame(self.rest) };
         self.rest = rest;
         Some(span)
     }
 }
 
-/// Reads the first of `frames` and returns it with those behind it.
+/// Reads the first frame, and returns it with the frames behind it.
 ///
 /// # Safety
 ///
-/// `frames` is one frame or more, each as [`write_frame`] writes it.
-#[inline(always)]
+/// `frames` is one or more frames that [`write_frame`] has written.
+#[inline]
 unsafe fn read_frame(frames: &[u8]) -> (FinishedSpan<'_>, &[u8]) {
-    // SAFETY: a frame begins with a header as it lies in memory, and behind it are slices of the lengths that it says, as
-    // lengths fit into their fields. The first of them was text.
+    // SAFETY: a frame begins with the bytes of a header, followed by slices of the lengths in it. Those lengths did fit
+    // into their fields. The first slice was a `str`.
     unsafe {
         let header = frames.as_ptr().cast::<FrameHeader>();
-        // By themselves, so that the whole is copied once, to where it stays.
+        // Read one by one, so that the header as a whole is copied once, to its final place.
         let name_len = (&raw const (*header).name_len).read_unaligned();
         let tags_len = (&raw const (*header).tags_len).read_unaligned();
-        let extras = (&raw const (*header).extras).read_unaligned();
+        let frame_flags = (&raw const (*header).frame_flags).read_unaligned();
         let mut rest = frames.get_unchecked(HEADER_BYTES..);
-        let mut more = ListLengths {
+        let mut lists = ListLengths {
             references_len: 0,
             logs_len: 0,
             reference_count: 0,
             log_count: 0,
         };
-        if extras.has_more() {
-            more = rest.as_ptr().cast::<ListLengths>().read_unaligned();
+        if frame_flags.has_lists() {
+            lists = rest.as_ptr().cast::<ListLengths>().read_unaligned();
             rest = rest.get_unchecked(size_of::<ListLengths>()..);
         }
         let (name, rest) = rest.split_at_unchecked(name_len as usize);
         let (tags, rest) = rest.split_at_unchecked(tags_len as usize);
-        let (references, rest) = rest.split_at_unchecked(more.references_len as usize);
-        let (logs, rest) = rest.split_at_unchecked(more.logs_len as usize);
+        let (references, rest) = rest.split_at_unchecked(lists.references_len as usize);
+        let (logs, rest) = rest.split_at_unchecked(lists.logs_len as usize);
         let bytes = FrameBytes {
             operation_name: str::from_utf8_unchecked(name),
             tags,
             references,
-            reference_count: more.reference_count,
+            reference_count: lists.reference_count,
             logs: [logs, &[]],
-            log_count: more.log_count,
+            log_count: lists.log_count,
         };
         let header = header.read_unaligned();
         (FinishedSpan::new(header, bytes), rest)
@@ -190,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_frames_are_removed_whole() {
+    fn remove_first_removes_whole_frames() {
         let mut frames = FrameList::default();
         for name in ["a", "", "é", "longer than the others"] {
             push(&mut frames, name);
@@ -204,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_stops_and_goes_on_between_frames() {
+    fn read_on_continues_behind_the_last_frame_it_read() {
         let mut frames = FrameList::default();
         for name in ["a", "", "é", "longer than the others"] {
             push(&mut frames, name);
@@ -234,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_that_is_used_again_holds_no_frames() {
+    fn reused_memory_holds_no_old_frames() {
         let mut frames = FrameList::default();
         push(&mut frames, "old");
         let mut frames = FrameList::in_memory(frames.into_memory());

@@ -1,3 +1,5 @@
+//! A finished span that owns its data.
+
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +10,8 @@ use crate::model::{
 };
 use crate::record::queue::finished_span::FinishedSpan;
 use crate::record::queue::frame::{FrameBytes, FrameHeader, FrameKind};
-use crate::record::wire::encode::{Tags, write_log, write_reference, write_tag};
+use crate::record::wire::decode::Tags;
+use crate::record::wire::encode::{write_log, write_reference, write_tag};
 
 /// A finished span that owns its data. [`InMemoryReporter`](crate::reporter::InMemoryReporter) keeps such spans.
 ///
@@ -154,7 +157,7 @@ impl OwnedSpan {
 }
 
 impl FinishedSpan<'_> {
-    /// Copies the span, so that it outlives the call.
+    /// Copies the span, so that the copy outlives the call.
     pub fn to_owned(&self) -> OwnedSpan {
         OwnedSpan {
             trace_id: self.trace_id(),

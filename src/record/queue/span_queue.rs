@@ -1,4 +1,4 @@
-//! Finished spans of one tracer, from all threads to its worker.
+//! The queue of one tracer: the thread queues of all its threads, and the account of dropped spans.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,7 +14,7 @@ use crate::record::wire::repeated_keys::without_repeated_keys;
 use crate::record::wire::sampler_tags::EncodedTags;
 use crate::sync::{Mutex, MutexGuard, PerProcess, generation};
 
-/// Takes finished spans from any thread and gives them to the worker; counts what is lost between.
+/// Takes finished spans from any thread, gives them to the worker, and counts the spans that are dropped in between.
 pub(crate) struct SpanQueue {
     id: u64,
     budget: Arc<Budget>,
@@ -23,11 +23,11 @@ pub(crate) struct SpanQueue {
     wake: OnceLock<Wake>,
     is_awake: AtomicBool,
     is_closed: AtomicBool,
-    /// Of a sampler that always says the same.
+    /// The tags of a constant sampler, for frames that do not hold them.
     sampler_tags: OnceLock<Arc<EncodedTags>>,
 }
 
-/// A store in one process of a line of forks.
+/// Identifies a span queue in one process of a line of forks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct QueueKey(u64);
 
@@ -37,32 +37,33 @@ impl QueueKey {
     }
 }
 
-/// What [`SpanQueue::take`] takes.
+/// Which spans [`SpanQueue::take`] takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Take {
-    /// Chunks that are full. Threads that have not filled one do not notice.
+    /// Filled chunks only. Threads without a filled chunk do not notice.
     Filled,
-    /// Everything.
+    /// All spans that wait.
     All,
 }
 
-/// Has the worker drain; returns whether there is one. Told whether it may start one, and then runs code of the user's.
+/// Asks the worker to drain, and returns whether there is a worker. The argument says whether the callback may start
+/// one, which runs user code.
 type Wake = Box<dyn Fn(bool) -> bool + Send + Sync>;
 
-/// What each process of a line of forks has for itself.
+/// The part of a span queue that each process of a line of forks has for itself.
 struct ProcessState {
     ledger: Ledger,
     thread_queues: Mutex<ThreadQueues>,
-    /// For threads whose own store is gone: spans that finish while a thread is torn down.
+    /// For spans that finish while their thread is torn down and its own queue is gone.
     shared_queue: Arc<ThreadQueue>,
-    /// Nobody drains yet: the first span is to see to that.
+    /// No worker is running; the first span must start one.
     needs_worker: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct ThreadQueues {
     all: Vec<Arc<ThreadQueue>>,
-    /// What the thread queues of ended threads had counted.
+    /// The counts of queues that were forgotten after their threads ended.
     pushed: u64,
     full: u64,
 }
@@ -87,40 +88,41 @@ impl SpanQueue {
         self.id
     }
 
-    /// What belongs to it in this process.
+    /// Identifies this queue in this process.
     pub(crate) fn key(&self) -> QueueKey {
         QueueKey(self.id << 32 | u64::from(generation()))
     }
 
-    /// Whether nothing that finishes is taken any more.
+    /// Returns whether the queue refuses finished spans.
     #[inline]
     pub(crate) fn is_closed(&self) -> bool {
         self.is_closed.load(Ordering::Relaxed)
     }
 
-    /// Who is to be called when memory runs short, or when there is no worker.
+    /// Sets the callback for memory pressure and for a missing worker.
     pub(crate) fn on_need(&self, wake: impl Fn(bool) -> bool + Send + Sync + 'static) {
-        // A store has one worker; a second one would never be woken.
+        // A queue has one worker. A second callback would never be called.
         let _ = self.wake.set(Box::new(wake));
     }
 
-    /// A span is about to start for which there was no slot. In a forked child that is the first sign of life. May start
-    /// a thread and run code of the user's.
+    /// Starts a worker if none is running. The thread calls this before a span that found no vacant slot, which in a
+    /// forked child is the first span. May run user code.
     pub(crate) fn enter(&self) {
         if self.process().needs_worker.swap(false, Ordering::Relaxed) && !self.is_closed() {
             self.wake(true);
         }
     }
 
-    /// No thread could be had: the next span that starts is to ask again.
+    /// Notes that no worker could be started. The next call of [`enter`](Self::enter) tries again.
     pub(crate) fn need_worker(&self) {
         self.process().needs_worker.store(true, Ordering::Relaxed);
     }
 
+    /// Wakes the worker or counts a dropped span, by what became of a frame.
     pub(crate) fn after_push(&self, pushed: Pushed) {
         match pushed {
             Pushed::Taken => {}
-            // The lock of the span is held.
+            // The caller holds the lock of the span, so the callback must not run user code.
             Pushed::TakenMany | Pushed::Full => self.wake(false),
             Pushed::Closed => self
                 .process()
@@ -129,12 +131,12 @@ impl SpanQueue {
         }
     }
 
-    /// Counts spans that were lost before they got here.
+    /// Counts spans that were dropped before they reached a queue.
     pub(crate) fn drop_spans(&self, cause: DropCause, n: u64) {
         self.process().ledger.drop_spans(cause, n);
     }
 
-    /// Moves spans that wait from their threads to `backlog`, and returns how many bytes they take.
+    /// Moves waiting spans from their threads to `backlog`. Returns their size in bytes.
     pub(crate) fn take(&self, which: Take, backlog: &mut Backlog) -> usize {
         self.is_awake.store(false, Ordering::Relaxed);
         let waits = |thread_queue: &ThreadQueue| match which {
@@ -167,8 +169,8 @@ impl SpanQueue {
         bytes
     }
 
-    /// Hands spans of `backlog` before `mark` to `report`, the oldest of a thread first, until it returns false; returns how
-    /// many.
+    /// Hands the spans of `backlog` before `mark` to `report`, until it returns false. Each thread's oldest span comes
+    /// first. Returns how many it handed over.
     pub(crate) fn report(
         &self,
         backlog: &mut Backlog,
@@ -179,13 +181,13 @@ impl SpanQueue {
         backlog.read_on(mark, |span| {
             let mut span = span;
             if span.header().kind == FrameKind::WithSamplerTags {
-                self.put_sampler_tags(&mut span, &mut tags);
+                self.prepend_sampler_tags(&mut span, &mut tags);
             }
-            report_once(&span, &mut report)
+            report_each_key_once(&span, &mut report)
         })
     }
 
-    /// Hands every span that waits to `report`; returns how many.
+    /// Hands every waiting span to `report`. Returns how many it handed over.
     pub(crate) fn drain(&self, mut report: impl FnMut(&FinishedSpan<'_>)) -> u64 {
         let mut backlog = Backlog::default();
         self.take(Take::All, &mut backlog);
@@ -198,9 +200,10 @@ impl SpanQueue {
         count
     }
 
-    /// Puts the sampler's tags before the span's own. Where it has some, all of them go into `tags`.
+    /// Prepends the sampler's tags to the span's own. If the span has its own, `tags` becomes the memory for all of
+    /// them.
     #[inline]
-    fn put_sampler_tags<'a>(&'a self, span: &mut FinishedSpan<'a>, tags: &'a mut Vec<u8>) {
+    fn prepend_sampler_tags<'a>(&'a self, span: &mut FinishedSpan<'a>, tags: &'a mut Vec<u8>) {
         let Some(sampler_tags) = self.sampler_tags.get() else {
             return;
         };
@@ -211,50 +214,48 @@ impl SpanQueue {
             tags.extend_from_slice(span.tag_bytes());
             all = tags;
         }
-        span.put_tags_before(all, EncodedTags::COUNT);
+        span.prepend_tags(all, EncodedTags::COUNT);
     }
 
-    /// The tags of a sampler that always says the same. Before the first span starts.
+    /// Sets the tags of a constant sampler. Call it before the first span starts.
     pub(crate) fn set_sampler_tags(&self, tags: Arc<EncodedTags>) {
         let _ = self.sampler_tags.set(tags);
     }
 
-    /// Refuses and counts what finishes from now on.
+    /// Refuses and counts spans that finish from now on.
     pub(crate) fn close(&self) {
-        {
-            let thread_queues = self.thread_queues();
-            self.is_closed.store(true, Ordering::Relaxed);
-            self.process().shared_queue.close();
-            for thread_queue in &thread_queues.all {
-                thread_queue.close();
-            }
+        let thread_queues = self.thread_queues();
+        self.is_closed.store(true, Ordering::Relaxed);
+        self.process().shared_queue.close();
+        for thread_queue in &thread_queues.all {
+            thread_queue.close();
         }
     }
 
-    /// Spans lost outside of the reporter, and all spans that were finished, in this order: what is finished
-    /// between the two reads shows as waiting, never as lost twice.
+    /// Returns the spans dropped outside of the reporter, and the number of all finished spans. They are read in this
+    /// order, so a span that finishes between the two reads shows as waiting, and never as dropped twice.
     pub(crate) fn totals(&self) -> (DropCounts, u64) {
         let process = self.process();
         let mut dropped = process.ledger.dropped();
-        let lost = dropped.total();
+        let in_ledger = dropped.total();
         let thread_queues = self.thread_queues();
         let all = thread_queues.all.iter().chain([&process.shared_queue]);
         let (mut pushed, mut full) = (thread_queues.pushed, thread_queues.full);
         for thread_queue in all {
-            // In this order: an ended thread may move frames from the one to the other.
+            // In this order: an ending thread may move frames from `pushed` to `full`.
             pushed += thread_queue.pushed();
             full += thread_queue.full();
         }
         dropped.add(DropCause::QueueFull, full);
-        (dropped, pushed + full + lost)
+        (dropped, pushed + full + in_ledger)
     }
 
-    /// Whether less than half of the memory is used.
+    /// Returns whether at most half of the budget is in use.
     pub(crate) fn has_room(&self) -> bool {
         !self.budget.is_half_full()
     }
 
-    /// Removes the thread queues of threads that have ended, once they are read to the end.
+    /// Removes the empty thread queues of threads that have ended, and keeps their counts.
     pub(crate) fn forget_ended(&self) {
         let mut thread_queues = self.thread_queues();
         let ThreadQueues {
@@ -292,7 +293,7 @@ impl SpanQueue {
 
     fn process(&self) -> &ProcessState {
         self.process.get(|inherited| {
-            // The parent's worker may have been awake.
+            // The worker of the parent may have been awake.
             self.is_awake.store(false, Ordering::Relaxed);
             let process = ProcessState {
                 needs_worker: AtomicBool::new(true),
@@ -308,10 +309,10 @@ impl SpanQueue {
         })
     }
 
-    /// A thread queue for the calling thread; none once it is closed.
+    /// Makes a thread queue for the calling thread, or returns `None` if this queue is closed.
     pub(crate) fn new_writer(&self) -> Option<QueueWriter> {
         let mut thread_queues = self.thread_queues();
-        // Under the lock, so that no thread queue is left out when they are closed.
+        // Under the lock, so that `close` misses no thread queue.
         if self.is_closed() {
             return None;
         }
@@ -320,7 +321,7 @@ impl SpanQueue {
         Some(writer)
     }
 
-    /// Puts a finished span on its way from a thread that has no thread queue.
+    /// Pushes a finished span from a thread that has no thread queue.
     pub(crate) fn push_shared(&self, header: &FrameHeader, bytes: &FrameBytes<'_>) -> Pushed {
         self.process().shared_queue.push_shared(header, bytes)
     }
@@ -340,7 +341,7 @@ impl ProcessState {
         }
     }
 
-    /// Spans that wait, as far as nobody holds what they wait in.
+    /// Counts the spans that wait, or returns 0 if a thread of the parent held the lock at the fork.
     fn waiting(&self) -> u64 {
         let thread_queues = match self.thread_queues.try_lock() {
             Ok(thread_queues) => thread_queues,
@@ -352,13 +353,13 @@ impl ProcessState {
     }
 }
 
-/// Reports a span with each key once.
+/// Reports a span with each tag key once.
 #[inline]
-fn report_once(
+fn report_each_key_once(
     span: &FinishedSpan<'_>,
     report: &mut impl FnMut(&FinishedSpan<'_>) -> bool,
 ) -> bool {
-    if span.header().extras.has_repeated_keys() {
+    if span.header().frame_flags.has_repeated_keys() {
         let (tags, tag_count) = without_repeated_keys(span.tags());
         let logs = (span.log_bytes(), span.log_count());
         report(&span.with_tags_and_logs((&tags, tag_count), logs))

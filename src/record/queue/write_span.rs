@@ -1,69 +1,76 @@
-//! A finished span as a `Span` struct in Thrift's compact protocol.
+//! Encodes a finished span as a `Span` struct in Thrift's compact protocol.
 //!
-//! Field headers are a byte, `(id - previous id) << 4 | type`. Lists are in this form already.
+//! Tags, log records and references are encoded already, so this writes the header's numbers and copies the rest.
+//! [`codes`](crate::record::wire::codes) explains the bytes.
 
 use crate::model::TraceId;
 use crate::record::queue::finished_span::FinishedSpan;
 use crate::record::wire::appender::{Appender, CONTINUED, spread_7};
+use crate::record::wire::codes::{
+    I32, LIST, LONG_LIST, LONG_LIST_ITEMS, NEXT_BINARY, NEXT_I32, NEXT_I64, NEXT_LIST, STOP,
+    field_header, short_list_header,
+};
 use crate::record::wire::encode::{reference_kind, varint_len, zigzag};
 
 /// Appends a `Span` struct.
-#[inline(always)]
+#[inline]
 pub(crate) fn write_span(out: &mut Vec<u8>, span: &FinishedSpan<'_>, last: &mut LastTrace) {
     let header = span.header();
     let lists_len = span.reference_bytes().len() + span.tag_bytes().len() + span.log_bytes().len();
     let name_len = span.operation_name().len();
     let mut out = Appender::new(out, SPAN_BYTES + name_len + lists_len);
-    // SAFETY: a span is its name and its lists, and less than `SPAN_BYTES` besides: four ids, and three of them once more for
-    // the parent's reference, of 11 bytes each; three numbers of 11 bytes each; the lengths of a name and three lists, of 12
-    // bytes each; and less than ten bytes more. What is stored beyond the end of a field is less than 32 bytes.
+    // SAFETY: a span is its name, its lists, and fewer than `SPAN_BYTES` bytes: four ids, and three of them again for
+    // the parent's reference, at 11 bytes; three numbers at 11 bytes; the lengths of a name and three lists at 12
+    // bytes; and fewer than ten bytes more. The slack behind a field is less than 32 bytes.
     unsafe {
         last.append(&mut out, header.trace_id);
-        Field::of_id(header.span_id.get()).append(&mut out);
-        let parent = Field::of_id(header.parent_id.map_or(0, |id| id.get()));
+        IdField::of_id(header.span_id.get()).append(&mut out);
+        let parent = IdField::of_id(header.parent_id.map_or(0, |id| id.get()));
         parent.append(&mut out);
-        number_field(&mut out, 0x18, name_len as u64);
+        number_field(&mut out, NEXT_BINARY, name_len as u64);
         out.bytes(span.operation_name().as_bytes());
 
-        // The next field is two on, or one where there are references.
-        let mut flags_field = 0x25;
+        // Field 6, the references, is left out if there are none.
+        let mut flags_field = field_header(2, I32);
         if span.all_references() > 0 {
-            list_field(&mut out, 0x19, span.all_references());
+            list_field(&mut out, NEXT_LIST, span.all_references());
             if let Some(kind) = header.parent_reference.kind() {
-                out.array([0x15, zigzag(reference_kind(kind)) as u8]);
+                out.array([NEXT_I32, zigzag(reference_kind(kind)) as u8]);
                 last.append_again(&mut out);
                 parent.append(&mut out);
-                out.byte(0);
+                out.byte(STOP);
             }
             if span.reference_count() > 0 {
-                out.many_bytes(span.reference_bytes());
+                out.long_bytes(span.reference_bytes());
             }
-            flags_field = 0x15;
+            flags_field = NEXT_I32;
         }
         number_field(&mut out, flags_field, zigzag(header.flags.bits().into()));
         time_field(&mut out, header.start().as_micros());
         let duration = i64::try_from(header.duration_micros()).unwrap_or(i64::MAX);
-        number_field(&mut out, 0x16, zigzag(duration));
+        number_field(&mut out, NEXT_I64, zigzag(duration));
 
-        let mut logs_field = 0x29;
+        // Likewise field 10, the tags.
+        let mut logs_field = field_header(2, LIST);
         if header.tag_count > 0 {
-            list_field(&mut out, 0x19, header.tag_count);
-            out.many_bytes(span.tag_bytes());
-            logs_field = 0x19;
+            list_field(&mut out, NEXT_LIST, header.tag_count);
+            out.long_bytes(span.tag_bytes());
+            logs_field = NEXT_LIST;
         }
         if span.log_count() > 0 {
             list_field(&mut out, logs_field, span.log_count());
-            out.many_bytes(span.log_bytes());
+            out.long_bytes(span.log_bytes());
         }
-        out.byte(0);
+        out.byte(STOP);
     }
     out.finish();
 }
 
-/// More than a span takes beside its name and its lists.
+/// Room for all of a span but its name and its lists.
 const SPAN_BYTES: usize = 256;
 
-/// The trace id that was written last, with its two fields: the spans of a trace often come one behind the other.
+/// The last trace id with its two encoded fields. Spans of one trace often follow each other, and then need no second
+/// encoding.
 #[derive(Debug, Default)]
 pub(crate) struct LastTrace {
     id: Option<TraceId>,
@@ -72,61 +79,64 @@ pub(crate) struct LastTrace {
 }
 
 impl LastTrace {
+    /// Appends the two fields of a trace id.
+    ///
     /// # Safety
     ///
-    /// There is room for two fields and their slack.
-    #[inline(always)]
+    /// There is room for `TRACE_BYTES`.
+    #[inline]
     unsafe fn append(&mut self, out: &mut Appender<'_>, id: TraceId) {
         if self.id != Some(id) {
             self.id = Some(id);
-            let (low, high) = (Field::of_id(id.low()), Field::of_id(id.high()));
-            // Not from there into `out`: what was just written in pieces is slow to read as a whole.
+            let (low, high) = (IdField::of_id(id.low()), IdField::of_id(id.high()));
+            // Not copied from `fields` to `out`: loading a whole that was just stored in pieces defeats store
+            // forwarding.
             let (start, rest) = self.fields.split_at_mut(low.len);
             start.copy_from_slice(&low.bytes.to_le_bytes()[..low.len]);
             rest[..FIELD_BYTES].copy_from_slice(&high.bytes.to_le_bytes());
             self.len = low.len + high.len;
-            // SAFETY: passed on.
+            // SAFETY: the caller's promise.
             unsafe {
                 low.append(out);
                 high.append(out);
             }
         } else {
-            // SAFETY: passed on.
+            // SAFETY: the caller's promise.
             unsafe { self.append_again(out) };
         }
     }
 
-    /// The same fields once more: they look alike in a span and in a reference.
+    /// Appends the last fields again. They are equal in a span and in a reference.
     ///
     /// # Safety
     ///
     /// As [`Self::append`].
-    #[inline(always)]
+    #[inline]
     unsafe fn append_again(&self, out: &mut Appender<'_>) {
-        // SAFETY: passed on; the array is as long as two fields and their slack.
-        unsafe { out.part(self.fields, self.len) };
+        // SAFETY: the caller's promise; the array has `TRACE_BYTES`.
+        unsafe { out.array_prefix(self.fields, self.len) };
     }
 }
 
-/// The field of an id: its first `len` bytes, of which there are 11 at most.
+/// The encoded field of an id: the first `len` bytes, at most 11.
 #[derive(Clone, Copy)]
-struct Field {
+struct IdField {
     bytes: u128,
     len: usize,
 }
 
-/// How much a field stores, whatever its length.
+/// How many bytes appending a field stores, whatever its length.
 const FIELD_BYTES: usize = size_of::<u128>();
-/// Two fields, and what the second one stores beyond its end.
+/// How many bytes appending two fields stores at most.
 const TRACE_BYTES: usize = 2 * FIELD_BYTES;
 
-impl Field {
-    /// Of an id. They are random bits, of which nine or ten bytes come, or zero.
-    #[inline(always)]
+impl IdField {
+    /// Encodes an id. Ids are random bits, which make nine or ten bytes, or zero.
+    #[inline]
     fn of_id(id: u64) -> Self {
         if id == 0 {
             return Self {
-                bytes: 0x16,
+                bytes: NEXT_I64.into(),
                 len: 2,
             };
         }
@@ -141,7 +151,7 @@ impl Field {
         }
     }
 
-    /// Of one with eight bytes at most.
+    /// Encodes an id of at most eight bytes.
     #[cold]
     #[inline(never)]
     fn of_small_id(value: u64) -> Self {
@@ -153,70 +163,67 @@ impl Field {
         }
     }
 
-    /// The header, eight bytes, and two for the bits from the 56th on.
-    #[inline(always)]
+    /// Joins the header, eight bytes, and two bytes for the bits from the 56th on.
+    #[inline]
     fn join(first: u64, top: u64) -> u128 {
         let last = top + 2 * (top & 0x80);
-        0x16 | u128::from(first) << 8 | u128::from(last) << 72
+        u128::from(NEXT_I64) | u128::from(first) << 8 | u128::from(last) << 72
     }
 
+    /// Appends the field.
+    ///
     /// # Safety
     ///
     /// There is room for `FIELD_BYTES`.
-    #[inline(always)]
+    #[inline]
     unsafe fn append(self, out: &mut Appender<'_>) {
-        // SAFETY: passed on.
-        unsafe { out.part(self.bytes.to_le_bytes(), self.len) };
+        // SAFETY: the caller's promise.
+        unsafe { out.array_prefix(self.bytes.to_le_bytes(), self.len) };
     }
 }
 
-/// The field of a number that is mostly small.
+/// Appends the field of a number that is mostly small.
 ///
 /// # Safety
 ///
 /// There is room for a byte and `VARINT_BYTES`.
-#[inline(always)]
+#[inline]
 unsafe fn number_field(out: &mut Appender<'_>, header: u8, value: u64) {
-    // SAFETY: passed on.
+    // SAFETY: the caller's promise.
     unsafe {
         out.byte(header);
         out.varint(value);
     }
 }
 
-/// The field of a point in time: from 1987 to 2540 they take eight bytes.
+/// Appends the field of a time in microseconds.
 ///
 /// # Safety
 ///
 /// As [`number_field`].
-#[inline(always)]
+#[inline]
 unsafe fn time_field(out: &mut Appender<'_>, micros: i64) {
-    let value = zigzag(micros);
-    // SAFETY: passed on.
+    // SAFETY: the caller's promise.
     unsafe {
-        if (1..0x80).contains(&(value >> 49)) {
-            out.byte(0x16);
-            out.array((spread_7(value) | CONTINUED >> 8).to_le_bytes());
-        } else {
-            number_field(out, 0x16, value);
-        }
+        out.byte(NEXT_I64);
+        out.time_varint(zigzag(micros));
     }
 }
 
-/// The header of a list of structs.
+/// Appends the field header and the list header of a list of structs.
 ///
 /// # Safety
 ///
 /// There is room for two bytes and `VARINT_BYTES`.
-#[inline(always)]
+#[inline]
 unsafe fn list_field(out: &mut Appender<'_>, header: u8, count: u32) {
-    // SAFETY: passed on.
+    // SAFETY: the caller's promise.
     unsafe {
-        if count < 15 {
-            out.array([header, (count as u8) << 4 | 0x0c]);
+        if count < LONG_LIST_ITEMS as u32 {
+            out.array([header, short_list_header(count as usize)]);
         } else {
             out.byte(header);
-            number_field(out, 0xfc, count.into());
+            number_field(out, LONG_LIST, count.into());
         }
     }
 }
@@ -230,22 +237,22 @@ mod tests {
     use crate::record::wire::encode::write_varint;
 
     #[test]
-    fn a_field_is_a_header_and_a_varint() {
+    fn each_field_is_a_header_and_a_varint() {
         let write: [unsafe fn(&mut Appender<'_>, u64); 3] = [
-            // SAFETY: room is made below.
-            |out, value| unsafe { number_field(out, 0x16, zigzag(value as i64)) },
-            |out, value| unsafe { Field::of_id(value).append(out) },
+            // SAFETY: room is reserved below.
+            |out, value| unsafe { number_field(out, NEXT_I64, zigzag(value as i64)) },
+            |out, value| unsafe { IdField::of_id(value).append(out) },
             |out, value| unsafe { time_field(out, value as i64) },
         ];
         for shift in 0..64 {
             for value in [1 << shift, (1 << shift) - 1, u64::MAX >> shift] {
                 for value in [value, value.wrapping_neg(), !value] {
-                    let mut expected = vec![0xee, 0x16];
+                    let mut expected = vec![0xee, NEXT_I64];
                     write_varint(&mut expected, zigzag(value as i64));
                     for write in write {
                         let mut written = vec![0xee];
                         let mut out = Appender::new(&mut written, 1 + VARINT_BYTES);
-                        // SAFETY: room was made for it.
+                        // SAFETY: room for a header and a number is reserved.
                         unsafe { write(&mut out, value) };
                         out.finish();
                         assert_eq!(written, expected, "{value:#x}");
@@ -256,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_fields_have_room() {
+    fn the_reserved_room_holds_the_longest_fields() {
         const TOP: u64 = 1 << 63;
         let (trace_id, id) = TraceId::new(TOP, TOP)
             .zip(SpanId::new(TOP))
@@ -283,7 +290,7 @@ mod tests {
         let (mut out, mut last) = (Vec::new(), LastTrace::default());
         for n in 1..=2 {
             write_span(&mut out, &FinishedSpan::new(header, bytes), &mut last);
-            // Seven ids, two times, the name, three lists, the flags; the reference has two bytes and an end besides.
+            // Seven ids, two times, the name, three lists, the flags, and two bytes and an end of the reference.
             let len = 7 * 11 + 2 * 11 + 3 + 3 * (7 + list.len()) + 3 + 3 + 1;
             assert_eq!(out.len(), n * len);
         }

@@ -1,46 +1,52 @@
+//! Writes into the reserved room of a buffer.
+
 use std::ptr;
 
-/// Appends to a buffer in which room has been made for all of it: no test and no call for each byte.
+/// Appends to a buffer that has room for everything: no test and no call for each byte.
+///
+/// The bytes become part of the buffer when the appender is [finished](Self::finish).
 pub(crate) struct Appender<'a> {
     out: &'a mut Vec<u8>,
-    /// Where the next byte goes, in the memory of `out`.
+    /// The address of the next byte, in the memory of `out`.
     place: *mut u8,
 }
 
 impl<'a> Appender<'a> {
-    /// Makes room for `room` bytes. What is appended is there once the appender is [finished](Self::finish).
+    /// Reserves `room` bytes, and appends to `out`.
     #[inline(always)]
     pub(crate) fn new(out: &'a mut Vec<u8>, room: usize) -> Self {
         if out.capacity() - out.len() < room {
             grow(out, room);
         }
-        // SAFETY: there is room for that much.
-        unsafe { Self::in_place(out) }
+        // SAFETY: that much room is reserved.
+        unsafe { Self::with_room(out) }
     }
 
-    /// The same where there is room.
+    /// Appends to `out`, which has enough room already.
     ///
     /// # Safety
     ///
-    /// All that is appended fits into the capacity.
+    /// Everything that the caller appends fits into the capacity of `out`.
     #[inline(always)]
-    pub(crate) unsafe fn in_place(out: &'a mut Vec<u8>) -> Self {
+    pub(crate) unsafe fn with_room(out: &'a mut Vec<u8>) -> Self {
         let len = out.len();
         // SAFETY: the length is within the capacity.
         let place = unsafe { out.as_mut_ptr().add(len) };
         Self { out, place }
     }
 
+    /// Appends a byte.
+    ///
     /// # Safety
     ///
-    /// All that is appended is no more than the `room` that was asked for.
+    /// The appended bytes, with the slack that a method names, fit into the reserved room.
     #[inline(always)]
     pub(crate) unsafe fn byte(&mut self, byte: u8) {
-        // SAFETY: passed on.
+        // SAFETY: the caller's promise.
         unsafe { self.value(byte) };
     }
 
-    /// The bytes of a value that has no padding, as they lie in memory.
+    /// Appends the bytes of a value in memory order. The value has no padding.
     ///
     /// # Safety
     ///
@@ -48,29 +54,31 @@ impl<'a> Appender<'a> {
     #[inline(always)]
     pub(crate) unsafe fn value<T: Copy>(&mut self, value: T) {
         debug_assert!(self.len() + size_of::<T>() <= self.out.capacity());
-        // SAFETY: the place is within the capacity, by the caller's promise. The write needs no alignment.
+        // SAFETY: by the caller's promise the write stays within the capacity. It needs no alignment.
         unsafe {
             self.place.cast::<T>().write_unaligned(value);
             self.place = self.place.add(size_of::<T>());
         }
     }
 
+    /// Appends an array.
+    ///
     /// # Safety
     ///
     /// As [`Self::byte`].
     #[inline(always)]
     pub(crate) unsafe fn array<const N: usize>(&mut self, bytes: [u8; N]) {
-        // SAFETY: passed on.
+        // SAFETY: the caller's promise.
         unsafe { self.value(bytes) };
     }
 
-    /// The first `len` of eight bytes. There is room for all eight.
+    /// Appends the first `len` of eight bytes. Needs room for all eight.
     ///
     /// # Safety
     ///
     /// As [`Self::byte`].
     #[inline(always)]
-    pub(crate) unsafe fn first_of(&mut self, bytes: u64, len: usize) {
+    pub(crate) unsafe fn word_prefix(&mut self, bytes: u64, len: usize) {
         debug_assert!(len <= 8 && self.len() + 8 <= self.out.capacity());
         // SAFETY: as in `value`.
         unsafe {
@@ -79,26 +87,28 @@ impl<'a> Appender<'a> {
         }
     }
 
+    /// Appends a slice that is mostly short.
+    ///
     /// # Safety
     ///
     /// As [`Self::byte`].
     #[inline(always)]
     pub(crate) unsafe fn bytes(&mut self, bytes: &[u8]) {
         debug_assert!(self.len() + bytes.len() <= self.out.capacity());
-        // SAFETY: as in `value`. `bytes` cannot overlap with the buffer, which is borrowed mutably.
+        // SAFETY: as in `value`. The buffer is borrowed mutably, so `bytes` does not overlap with it.
         unsafe {
             copy(bytes, self.place);
             self.place = self.place.add(bytes.len());
         }
     }
 
-    /// The first `len` bytes of an array. There is room for the whole of it.
+    /// Appends the first `len` bytes of an array. Needs room for the whole array.
     ///
     /// # Safety
     ///
     /// As [`Self::byte`].
-    #[inline(always)]
-    pub(crate) unsafe fn part<const N: usize>(&mut self, bytes: [u8; N], len: usize) {
+    #[inline]
+    pub(crate) unsafe fn array_prefix<const N: usize>(&mut self, bytes: [u8; N], len: usize) {
         debug_assert!(len <= N && self.len() + N <= self.out.capacity());
         // SAFETY: as in `value`.
         unsafe {
@@ -107,13 +117,13 @@ impl<'a> Appender<'a> {
         }
     }
 
-    /// [`Self::bytes`] for what is mostly long.
+    /// Appends a slice that is mostly long, with one call to copy it.
     ///
     /// # Safety
     ///
     /// As [`Self::byte`].
-    #[inline(always)]
-    pub(crate) unsafe fn many_bytes(&mut self, bytes: &[u8]) {
+    #[inline]
+    pub(crate) unsafe fn long_bytes(&mut self, bytes: &[u8]) {
         debug_assert!(self.len() + bytes.len() <= self.out.capacity());
         // SAFETY: as in `bytes`.
         unsafe {
@@ -122,7 +132,7 @@ impl<'a> Appender<'a> {
         }
     }
 
-    /// The eight bytes at either end of `len`, which is from 8 to 16.
+    /// Appends `len` bytes, from 8 to 16, given as their first eight and their last eight.
     ///
     /// # Safety
     ///
@@ -141,14 +151,14 @@ impl<'a> Appender<'a> {
         }
     }
 
-    /// An unsigned LEB128 number. There is room for [`VARINT_BYTES`].
+    /// Appends an unsigned LEB128 number. Needs room for [`VARINT_BYTES`].
     ///
     /// # Safety
     ///
     /// As [`Self::byte`].
     #[inline(always)]
     pub(crate) unsafe fn varint(&mut self, value: u64) {
-        // SAFETY: passed on.
+        // SAFETY: the caller's promise.
         unsafe {
             if value < 0x80 {
                 self.byte(value as u8);
@@ -159,14 +169,15 @@ impl<'a> Appender<'a> {
         }
     }
 
-    /// The same for what is nearly always a time of this age, in microseconds: eight bytes.
+    /// Like [`varint`](Self::varint), but fast for numbers of eight bytes, such as today's times in microseconds: from
+    /// 1979 to 3111 in zigzag form.
     ///
     /// # Safety
     ///
     /// As [`Self::byte`].
     #[inline(always)]
     pub(crate) unsafe fn time_varint(&mut self, value: u64) {
-        // SAFETY: passed on.
+        // SAFETY: the caller's promise.
         unsafe {
             if let 1..0x80 = value >> 49 {
                 self.value((spread_7(value) | CONTINUED >> 8).to_le());
@@ -176,27 +187,28 @@ impl<'a> Appender<'a> {
         }
     }
 
-    /// A length and the bytes.
+    /// Appends the length of a slice, and the slice.
     ///
     /// # Safety
     ///
     /// As [`Self::byte`].
     #[inline(always)]
     pub(crate) unsafe fn sized_bytes(&mut self, bytes: &[u8]) {
-        // SAFETY: passed on.
+        // SAFETY: the caller's promise.
         unsafe {
             self.varint(bytes.len() as u64);
             self.bytes(bytes);
         }
     }
 
+    /// Makes the appended bytes part of the buffer.
     #[inline(always)]
     pub(crate) fn finish(self) {
-        // SAFETY: the length is within the capacity, and the methods above have written all up to it.
+        // SAFETY: the length is within the capacity, and the methods above have initialized every byte up to it.
         unsafe { self.out.set_len(self.len()) };
     }
 
-    /// The address at which the next byte goes.
+    /// Returns the address of the next byte.
     #[inline(always)]
     pub(crate) fn addr(&self) -> usize {
         self.place.addr()
@@ -208,10 +220,11 @@ impl<'a> Appender<'a> {
     }
 }
 
-/// Room for the longest number, and for what is written beyond the end of a shorter one.
+/// Room for the longest number, including the slack that shorter ones write behind their end.
 pub(crate) const VARINT_BYTES: usize = 16;
 
-/// Writes a number of several bytes and returns the place behind it. Without a loop, whose length would have to be guessed.
+/// Writes a number of several bytes and returns the address behind it. It has no loop, because processors mispredict
+/// where one ends.
 ///
 /// # Safety
 ///
@@ -225,11 +238,11 @@ unsafe fn write_long_varint(place: *mut u8, value: u64) -> *mut u8 {
             let len = bits.div_ceil(7);
             (first | CONTINUED & !(u64::MAX << (8 * (len - 1))), len)
         }
-        // The time of this age, in microseconds.
+        // Times in microseconds.
         50..=56 => (first | CONTINUED >> 8, 8),
         _ => (first | CONTINUED, bits.div_ceil(7)),
     };
-    // SAFETY: eight bytes, and where there are more eight others, of the room for a number.
+    // SAFETY: this writes eight bytes, and for long numbers eight more: `VARINT_BYTES` in all.
     unsafe {
         place.cast::<u64>().write_unaligned(first.to_le());
         if len > 8 {
@@ -241,9 +254,9 @@ unsafe fn write_long_varint(place: *mut u8, value: u64) -> *mut u8 {
     }
 }
 
-/// The lowest 56 bits, seven in each byte.
+/// Returns the lowest 56 bits of a number, seven in each byte.
 ///
-/// Each step moves the upper half of every group up, by adding a multiple of it: a sum or two of an address.
+/// Each step shifts the upper half of every group by adding a multiple of it, which compiles to one or two additions.
 #[inline(always)]
 pub(crate) const fn spread_7(value: u64) -> u64 {
     let value = value & 0x00ff_ffff_ffff_ffff;
@@ -252,7 +265,7 @@ pub(crate) const fn spread_7(value: u64) -> u64 {
     value + (value & 0x3f80_3f80_3f80_3f80)
 }
 
-/// The bits that say that another byte follows.
+/// The high bit of each byte, which says that another byte follows.
 pub(crate) const CONTINUED: u64 = 0x8080_8080_8080_8080;
 
 #[cold]
@@ -261,20 +274,23 @@ fn grow(out: &mut Vec<u8>, room: usize) {
     out.reserve(room.max(MIN_GROWTH));
 }
 
-/// The first tag of a span makes room for the next ones too.
-const MIN_GROWTH: usize = 512;
+/// The least room by which a span's buffer grows: the first tag or log makes room for the next ones too.
+pub(crate) const MIN_GROWTH: usize = 512;
 
-/// Copies all of `from`; what is short, as most keys and values are, without a call.
+/// The most memory that a thread keeps for its next span or log. A buffer that has grown beyond this is freed.
+pub(crate) const KEPT_BYTES: usize = 16 * 1024;
+
+/// Copies all of `from`. Slices of up to 64 bytes, as most keys and values are, need no call.
 ///
 /// # Safety
 ///
-/// `to` may be written for `from.len()` bytes and does not overlap with `from`.
+/// `to` is valid for writes of `from.len()` bytes and does not overlap with `from`.
 #[inline(always)]
 unsafe fn copy(from: &[u8], to: *mut u8) {
-    /// Two copies of `N` bytes, from the start and up to the end, that meet or overlap.
+    /// Copies the first `N` and the last `N` bytes. The two copies meet or overlap.
     #[inline(always)]
     unsafe fn ends<const N: usize>(from: *const u8, to: *mut u8, len: usize) {
-        // SAFETY: the caller has seen that N <= len <= 2 * N.
+        // SAFETY: the caller has checked that N <= len <= 2 * N.
         unsafe {
             to.cast::<[u8; N]>().write(from.cast::<[u8; N]>().read());
             let (from, to) = (from.add(len - N), to.add(len - N));
@@ -282,7 +298,7 @@ unsafe fn copy(from: &[u8], to: *mut u8) {
         }
     }
     let (source, len) = (from.as_ptr(), from.len());
-    // SAFETY: each branch reads and writes `len` bytes, from the first to the last. The usual lengths come first.
+    // SAFETY: each branch reads and writes exactly `len` bytes. The most common lengths come first.
     unsafe {
         if len >= 8 {
             match len {
@@ -308,7 +324,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_those_of_the_definition() {
+    fn varints_follow_the_leb128_definition() {
         let edges = (0..64).flat_map(|shift| [1 << shift, (1 << shift) - 1, u64::MAX >> shift]);
         for value in edges.chain([0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210]) {
             let mut expected = Vec::new();
@@ -320,7 +336,7 @@ mod tests {
             expected.push(rest as u8);
             let mut out = Vec::new();
             let mut appender = Appender::new(&mut out, VARINT_BYTES);
-            // SAFETY: there is room for a number.
+            // SAFETY: room for a number is reserved.
             unsafe { appender.varint(value) };
             appender.finish();
             assert_eq!(out, expected, "{value:#x}");
@@ -339,7 +355,7 @@ mod tests {
         for len in 0..from.len() {
             let mut out = vec![255];
             let mut appender = Appender::new(&mut out, len + 2);
-            // SAFETY: room was made for these.
+            // SAFETY: room for these bytes is reserved.
             unsafe {
                 appender.bytes(&from[..len]);
                 appender.array([7, 8]);

@@ -1,4 +1,5 @@
-/// How much one span may hold. What is beyond a limit is cut or left out, visibly, and counted; the program is not told.
+/// Limits on the size of one span. Data beyond a limit is cut or left out, marked on the span and counted. The program
+/// gets no error.
 ///
 /// A method sets a limit, a field of that name reads it.
 ///
@@ -40,41 +41,47 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Sets how many bytes a tag's text or binary value may have. Longer text is cut at a character and ends in `…`; where binary values were
-    /// cut, the tag `tracehound.truncated_binary` lists their keys, such as `body, signature`.
+    /// Sets how many bytes a tag's text or binary value may have. Longer text is cut at a character and ends in `…`. The
+    /// keys of binary values that were cut are listed in the tag `tracehound.truncated_binary`, such as `body, signature`.
     ///
-    /// Defaults to 1 024, as the Python client; the Go client has 256, which cuts most SQL.
+    /// Defaults to 1 024, as in the Python client. The Go client has 256, which cuts most SQL.
     #[must_use]
     pub fn tag_value_bytes(mut self, bytes: usize) -> Self {
         self.tag_value_bytes = bytes;
         self
     }
 
-    /// Sets how many bytes a log field's text or binary value may have. Longer ones are cut as in tags; the record itself
-    /// has the list of keys. Defaults to 1 024.
+    /// Sets how many bytes a log field's text or binary value may have. Longer values are cut as those of tags are, and
+    /// the log record itself lists the keys of binary values.
+    ///
+    /// Defaults to 1 024.
     #[must_use]
     pub fn log_value_bytes(mut self, bytes: usize) -> Self {
         self.log_value_bytes = bytes;
         self
     }
 
-    /// Sets how many bytes a key may have. A longer one is cut as text is. Defaults to 256.
+    /// Sets how many bytes the key of a tag or log field may have. A longer key is cut at a character and ends in `…`.
+    ///
+    /// Defaults to 256.
     #[must_use]
     pub fn key_bytes(mut self, bytes: usize) -> Self {
         self.key_bytes = bytes;
         self
     }
 
-    /// Sets how many bytes an operation name may have. A longer one is cut as text is. Defaults to 1 024.
+    /// Sets how many bytes an operation name may have. A longer name is cut at a character and ends in `…`.
+    ///
+    /// Defaults to 1 024.
     #[must_use]
     pub fn operation_name_bytes(mut self, bytes: usize) -> Self {
         self.operation_name_bytes = bytes;
         self
     }
 
-    /// Sets how many log records a span may have; 0 for as many as fit. If there are more, the first half and the newest
-    /// half are kept, and one record between them says how many are missing (`event="dropped Span logs"`,
-    /// `dropped_log_count`), as in the Go client.
+    /// Sets how many log records a span may have. With 0 the only limit is [`span_bytes`](Self::span_bytes()). If there
+    /// are more, the span keeps the first half and the newest half, and one record between them says how many are missing
+    /// (`event="dropped Span logs"`, `dropped_log_count`), as in the Go client.
     ///
     /// Defaults to 128.
     #[must_use]
@@ -83,43 +90,13 @@ impl Limits {
         self
     }
 
-    /// Sets how many bytes all tags may have in encoded form, and how many all log records. What comes later is left out,
-    /// and the tag `tracehound.dropped_items` says how much.
+    /// Sets how many bytes all tags of a span may have in encoded form, and how many all its log records. Later items are
+    /// left out, and the tag `tracehound.dropped_items` says how many.
     ///
     /// Defaults to 262 144.
     #[must_use]
     pub fn span_bytes(mut self, bytes: usize) -> Self {
         self.span_bytes = bytes;
         self
-    }
-}
-
-/// Cuts `text` to `limit` bytes at a character, with `…` at the end where that fits; `None` where it is short enough.
-pub(crate) fn cut(text: &str, limit: usize) -> Option<String> {
-    const MARK: &str = "…";
-    if text.len() <= limit {
-        return None;
-    }
-    let mark = if limit >= MARK.len() { MARK } else { "" };
-    let mut end = limit - mark.len();
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    Some([&text[..end], mark].concat())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_is_cut_at_a_character_and_marked() {
-        assert_eq!(cut("abcdef", 6), None);
-        assert_eq!(cut("abcdef", 5).as_deref(), Some("ab…"));
-        assert_eq!(cut("aéé", 4).as_deref(), Some("a…"));
-        assert_eq!(cut("éé", 3).as_deref(), Some("…"));
-        assert_eq!(cut("abc", 2).as_deref(), Some("ab"));
-        assert_eq!(cut("é", 1).as_deref(), Some(""));
-        assert_eq!(cut("a", 0).as_deref(), Some(""));
     }
 }

@@ -1,21 +1,25 @@
-//! Which keys a span's tags have, as far as it takes to notice one that is set twice.
+//! Detects, with few false positives, that a tag key is set twice, and removes the older values.
+//!
+//! A span sends each key once, with its last value. Threads only append tags and hash their keys. The worker removes
+//! older values, from the few spans whose filter has noticed a repeated key.
 
 use std::collections::HashMap;
 
 use crate::model::{TagRef, tags};
-use crate::record::wire::encode::{Tags, write_tag};
+use crate::record::wire::decode::Tags;
+use crate::record::wire::encode::write_tag;
 
-/// Notices that a key is inserted again; now and then says so of one that is not.
+/// A filter that notices when a key is inserted again. It misses none, and rarely reports a key that is new.
 ///
-/// The keys of the sampler's tags are there from the start, because those tags go before all others without a look at
-/// the filter.
+/// It starts with the keys of the sampler's tags, because those tags go before all others without passing the filter.
 #[derive(Debug)]
 pub(crate) struct KeyFilter {
-    /// A bit for each hash: one that is not there spares the search.
+    /// One bit for each hash, modulo 64. An unset bit spares the search.
     seen: u64,
-    /// `count` of them.
+    /// The hashes of the first `count` keys.
     hashes: [u16; 32],
     count: usize,
+    /// Whether a key may have been inserted twice.
     pub(crate) has_repeated: bool,
 }
 
@@ -38,6 +42,7 @@ impl Default for KeyFilter {
 }
 
 impl KeyFilter {
+    /// Adds a key.
     #[inline(always)]
     pub(crate) fn insert(&mut self, key: KeyEnds) {
         let hash = key.hash();
@@ -51,7 +56,7 @@ impl KeyFilter {
                 *free = hash;
                 self.count += 1;
             }
-            // So many keys are for the reader to look through.
+            // Too many keys for the filter: the worker searches them.
             None => self.has_repeated = true,
         }
     }
@@ -63,7 +68,7 @@ impl KeyFilter {
         self.has_repeated |= known.any(|known| *known == hash);
     }
 
-    /// The first ones stay.
+    /// Removes all keys but those of the sampler.
     #[inline(always)]
     pub(crate) fn clear(&mut self) {
         self.seen = bit(SAMPLER_KEYS[0]) | bit(SAMPLER_KEYS[1]);
@@ -77,7 +82,9 @@ const fn bit(hash: u16) -> u64 {
     1 << (hash % 64)
 }
 
-/// Up to 16 bytes at the ends of a key, which tell the keys of one span apart.
+/// The first and the last eight bytes of a key, which nearly always tell the keys of one span apart.
+///
+/// Shorter keys have fewer bytes here. A writer of short keys also copies keys from these two words.
 #[derive(Clone, Copy)]
 pub(crate) struct KeyEnds {
     pub(crate) first: u64,
@@ -112,7 +119,8 @@ impl KeyEnds {
     }
 }
 
-/// The last value of each key in the place of its first, encoded, and how many.
+/// Encodes tags with each key once, and returns how many they are. A key stands where it was first set, with its last
+/// value.
 pub(crate) fn without_repeated_keys(tags: Tags<'_>) -> (Vec<u8>, u32) {
     let mut kept: Vec<(&str, TagRef<'_>)> = Vec::new();
     let mut places = HashMap::new();
@@ -143,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_comes_again_is_noticed_whatever_its_length() {
+    fn the_filter_notices_a_repeated_key_of_any_length() {
         for key in [
             "",
             "a",
@@ -159,13 +167,13 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_the_samplers_counts_as_repeated() {
+    fn the_filter_takes_the_keys_of_the_sampler_for_set() {
         assert!(repeats(&["sampler.type"]));
         assert!(repeats(&["other", "sampler.param"]));
     }
 
     #[test]
-    fn the_usual_tags_of_a_request_are_told_apart() {
+    fn the_filter_tells_the_common_keys_of_a_request_apart() {
         let keys = [
             "span.kind",
             "component",
@@ -183,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn more_keys_than_are_kept_count_as_repeated() {
+    fn a_full_filter_reports_a_repeated_key() {
         let keys: Vec<_> = (0..40).map(|n| format!("key-{n}")).collect();
         assert!(repeats(
             &keys.iter().map(String::as_str).collect::<Vec<_>>()

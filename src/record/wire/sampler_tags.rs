@@ -1,36 +1,39 @@
-use crate::model::{TagRef, tags};
+//! Keeps a sampler's tags in encoded form.
+
+use crate::model::TagRef;
+use crate::model::tags::{SAMPLER_PARAM, SAMPLER_TYPE};
 use crate::record::wire::limits::Limits;
-use crate::record::wire::truncate_tag::write_limited_tag;
+use crate::record::wire::truncate::write_limited_tag;
 use crate::sampler::SamplerTags;
 
-/// A sampler's two tags in their wire form: a sampler gives the same ones again and again.
+/// The two tags of a sampler, encoded once: a sampler gives equal tags to many spans.
 #[derive(Debug)]
 pub(crate) struct EncodedTags {
     tags: SamplerTags,
     pub(crate) bytes: Vec<u8>,
-    /// How many of their parts were cut.
+    /// The number of keys and values that were cut.
     pub(crate) truncated: u64,
 }
 
 impl EncodedTags {
-    /// How many they are.
+    /// The number of tags.
     pub(crate) const COUNT: u32 = 2;
 
-    pub(crate) fn new(of: SamplerTags, limits: &Limits) -> Self {
+    pub(crate) fn new(tags: SamplerTags, limits: &Limits) -> Self {
         let mut bytes = Vec::new();
-        let kind = TagRef::String(of.kind());
-        let param = of.param().as_ref();
+        let kind = TagRef::String(tags.kind());
+        let param = tags.param().as_ref();
         let mut write =
             |key, value| write_limited_tag(&mut bytes, key, value, limits.tag_value_bytes, limits);
-        let truncated = write(tags::SAMPLER_TYPE, kind) + write(tags::SAMPLER_PARAM, param);
+        let truncated = write(SAMPLER_TYPE, kind) + write(SAMPLER_PARAM, param);
         Self {
             bytes,
             truncated,
-            tags: of,
+            tags,
         }
     }
 
-    /// Whether these are the ones for `tags`.
+    /// Returns whether these bytes encode `tags`.
     #[inline]
     pub(crate) fn are_for(&self, tags: &SamplerTags) -> bool {
         self.tags.is_same(tags)

@@ -1,22 +1,29 @@
-//! Tags as most are: a short key, and a short text or a number.
+//! The fast path for tags: a short key, and a short text or an integer.
 
 use crate::model::{TagRef, Timestamp};
 use crate::record::wire::appender::{Appender, VARINT_BYTES};
+use crate::record::wire::codes::{
+    LONG_LIST_ITEMS, LONG_TAG, NEXT_BINARY, NEXT_I64, NEXT_LIST, STOP, STRING_TAG, as_word,
+    short_list_header,
+};
 use crate::record::wire::encode::zigzag;
 use crate::record::wire::repeated_keys::KeyEnds;
 
-/// Appends `Tag` structs that are short and of a usual type, as long as there is room at hand.
+/// Appends `Tag` structs that are short and hold text or an integer, while the reserved room lasts.
+///
+/// Lengths below 128 are one byte on the wire, so the size of a short tag has a small bound and one comparison proves
+/// that it fits.
 pub(crate) struct ShortTags<'a> {
     out: Appender<'a>,
-    /// The last address from which there is room for any short tag. 0 where there is none.
-    last: usize,
-    /// Lengths below this are within the limits, and one byte on the wire. A power of two, or 0.
-    short: usize,
+    /// The last address at which any short tag fits, or 0 if none fits.
+    last_start: usize,
+    /// Lengths below this are within the limits and one byte on the wire. A power of two, or 0 if the limits are lower.
+    length_bound: usize,
 }
 
 impl<'a> ShortTags<'a> {
-    /// Appends to `out` up to a length of `limit`. `key_bytes` and `value_bytes` are the limits of what is not cut. What is
-    /// appended is there once this is [finished](Self::finish).
+    /// Appends to `out` up to a length of `limit`. Keys and values within `key_bytes` and `value_bytes` need no cut.
+    /// The tags become part of `out` when this is [finished](Self::finish).
     #[inline(always)]
     pub(crate) fn new(
         out: &'a mut Vec<u8>,
@@ -24,23 +31,27 @@ impl<'a> ShortTags<'a> {
         key_bytes: usize,
         value_bytes: usize,
     ) -> Self {
-        let short = if key_bytes.min(value_bytes) >= ONE_BYTE - 1 {
+        let length_bound = if key_bytes.min(value_bytes) >= ONE_BYTE - 1 {
             ONE_BYTE
         } else {
             0
         };
         let room = out.capacity().min(limit).saturating_sub(out.len());
-        // SAFETY: nothing is appended but from `last` on downwards, and no more at once than there is room for.
-        let out = unsafe { Appender::in_place(out) };
-        let last = if room >= SHORT_TAG_BYTES {
+        // SAFETY: a tag is appended only at or below `last_start`, from where any short tag fits.
+        let out = unsafe { Appender::with_room(out) };
+        let last_start = if room >= SHORT_TAG_BYTES {
             out.addr() + room - SHORT_TAG_BYTES
         } else {
             0
         };
-        Self { out, last, short }
+        Self {
+            out,
+            last_start,
+            length_bound,
+        }
     }
 
-    /// `None`, and nothing is written, where the tag is another one or there is no room.
+    /// Appends a tag. Returns `None`, and appends nothing, if the tag is not short or does not fit.
     #[inline(always)]
     pub(crate) fn write(&mut self, key: &str, value: &TagRef<'_>) -> Option<KeyEnds> {
         let number = match *value {
@@ -55,12 +66,12 @@ impl<'a> ShortTags<'a> {
     #[inline(always)]
     fn write_text(&mut self, key: &str, text: &str) -> Option<KeyEnds> {
         let ends = self.begin(key, text.len())?;
-        // SAFETY: five bytes of the room for a tag, and the text; eight bytes are written of the first three.
+        // SAFETY: five bytes of `TAG_BYTES`, and the text. Eight bytes are stored for the first three.
         unsafe {
-            self.out.first_of(0x18_0015, 3);
+            self.out.word_prefix(as_word(STRING_TAG), 3);
             self.out.byte(text.len() as u8);
             self.out.bytes(text.as_bytes());
-            self.out.byte(0);
+            self.out.byte(STOP);
         }
         Some(ends)
     }
@@ -69,35 +80,36 @@ impl<'a> ShortTags<'a> {
     fn write_number(&mut self, key: &str, number: i64) -> Option<KeyEnds> {
         let ends = self.begin(key, 0)?;
         let number = zigzag(number);
-        // SAFETY: four bytes of the room for a tag, and a number.
+        // SAFETY: four bytes of `TAG_BYTES`, and a number.
         unsafe {
             if number < 1 << 7 {
-                self.out.first_of(number << 24 | 0x46_0615, 5);
+                self.out.word_prefix(number << 24 | as_word(LONG_TAG), 5);
             } else if number < 1 << 14 {
-                // Seven bits, the seven above them, and the end.
+                // A byte of seven bits, a byte of the seven above, and the end of the struct.
                 let number = number << 24 & 0x7f00_0000 | number << 25 & 0x7f_0000_0000;
-                self.out.first_of(number | 0x8046_0615, 6);
+                self.out
+                    .word_prefix(number | 0x80 << 24 | as_word(LONG_TAG), 6);
             } else {
-                self.out.array([0x15, 6, 0x46]);
+                self.out.array(LONG_TAG);
                 self.out.varint(number);
-                self.out.byte(0);
+                self.out.byte(STOP);
             }
         }
         Some(ends)
     }
 
-    /// The key, if the tag is short and there is room for it.
+    /// Appends the key, if the tag is short and fits.
     #[inline(always)]
     fn begin(&mut self, key: &str, text_len: usize) -> Option<KeyEnds> {
-        // One look at both lengths.
-        let is_short = (key.len() | text_len) < self.short;
-        if !is_short || self.out.addr() > self.last {
+        // The bound is a power of two, so one comparison checks both lengths.
+        let is_short = (key.len() | text_len) < self.length_bound;
+        if !is_short || self.out.addr() > self.last_start {
             return None;
         }
         let ends = KeyEnds::of(key);
-        // SAFETY: there is room for the key, the text, and `TAG_BYTES` besides, of which two go here.
+        // SAFETY: there is room for the key, the text and `TAG_BYTES`, of which this uses two.
         unsafe {
-            self.out.array([0x18, key.len() as u8]);
+            self.out.array([NEXT_BINARY, key.len() as u8]);
             if let 8..=16 = key.len() {
                 self.out.overlapping(ends.first, ends.last, key.len());
             } else {
@@ -107,18 +119,19 @@ impl<'a> ShortTags<'a> {
         Some(ends)
     }
 
-    /// Appends the beginning of a `Log` struct with `count` fields, less than 15: they, and the [end](Self::end_log), come
-    /// next. False, and nothing is written, where there is no room.
+    /// Appends the beginning of a `Log` struct with `count` fields, fewer than [`LONG_LIST_ITEMS`]. The caller appends
+    /// the fields and the [end](Self::end_log). Returns false, and appends nothing, if there is no room.
     #[inline(always)]
     pub(crate) fn begin_log(&mut self, timestamp: Timestamp, count: usize) -> bool {
-        if self.out.addr() > self.last {
+        debug_assert!(count < LONG_LIST_ITEMS);
+        if self.out.addr() > self.last_start {
             return false;
         }
-        // SAFETY: there is room for three bytes, a number, and the end.
+        // SAFETY: there is room for three bytes, a number and the end.
         unsafe {
-            self.out.byte(0x16);
+            self.out.byte(NEXT_I64);
             self.out.time_varint(zigzag(timestamp.as_micros()));
-            self.out.array([0x19, (count as u8) << 4 | 0x0c]);
+            self.out.array([NEXT_LIST, short_list_header(count)]);
         }
         true
     }
@@ -126,23 +139,24 @@ impl<'a> ShortTags<'a> {
     /// Appends the end of a `Log` struct.
     #[inline(always)]
     pub(crate) fn end_log(&mut self) {
-        // SAFETY: the room for the struct's beginning, and that for a field, have a byte to spare.
-        unsafe { self.out.byte(0) };
+        // SAFETY: `TAG_BYTES` has a byte for this.
+        unsafe { self.out.byte(STOP) };
     }
 
+    /// Makes the appended tags part of the buffer.
     #[inline(always)]
     pub(crate) fn finish(self) {
         self.out.finish();
     }
 }
 
-/// Lengths that are one byte on the wire are below this.
+/// Lengths below this are one byte on the wire.
 const ONE_BYTE: usize = 0x80;
 
-/// Room for what a tag has beside its key and its text: seven bytes at most, and a number. One is for the end of a log.
+/// Room for all of a tag but its key and its text: at most seven bytes and a number, and one byte for the end of a log.
 const TAG_BYTES: usize = 8 + VARINT_BYTES;
 
-/// Room for any tag that is short, and for what a log has beside its fields: one bound is quicker than one for each tag.
+/// Room for any short tag, and for all of a log but its fields. One bound for all is faster than an exact one for each.
 pub(crate) const SHORT_TAG_BYTES: usize = 2 * (ONE_BYTE - 1) + TAG_BYTES;
 
 #[cfg(test)]
@@ -150,7 +164,7 @@ mod tests {
     use super::*;
     use crate::record::wire::encode::write_tag;
 
-    /// What is written of a tag where there is `room`, and whether it was.
+    /// Writes a tag into a buffer with `room` bytes. Returns the bytes, and whether the tag was written.
     fn write(room: usize, limits: [usize; 2], key: &str, value: TagRef<'_>) -> (Vec<u8>, bool) {
         let mut out = Vec::with_capacity(room);
         let mut tags = ShortTags::new(&mut out, usize::MAX, limits[0], limits[1]);
@@ -160,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_what_others_would_write() {
+    fn a_short_tag_has_the_bytes_of_write_tag() {
         let long = "0123456789".repeat(30);
         let step = if cfg!(miri) { 13 } else { 1 };
         let lens = || (0..140).step_by(step).chain([127, 128]);
@@ -175,8 +189,11 @@ mod tests {
                 let mut expected = Vec::new();
                 write_tag(&mut expected, key, value);
                 let (out, is_written) = write(1_000, [256, 1_024], key, value);
-                let is_usual = !matches!(value, TagRef::Unsigned(n) if n > i64::MAX as u64);
-                assert_eq!(is_written, key.len() < 128 && text_len < 128 && is_usual);
+                let is_supported = !matches!(value, TagRef::Unsigned(n) if n > i64::MAX as u64);
+                assert_eq!(
+                    is_written,
+                    key.len() < 128 && text_len < 128 && is_supported
+                );
                 if is_written {
                     assert_eq!(out, expected, "{key} {value:?}");
                 } else {
@@ -187,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_written_beyond_the_room_or_the_limits() {
+    fn the_writer_refuses_a_tag_beyond_its_room_or_limits() {
         let value = TagRef::String("value");
         for room in 0..2 * SHORT_TAG_BYTES {
             let (out, is_written) = write(room, [256, 256], "key", value);

@@ -4,7 +4,8 @@
 
 use crate::model::{Process, ReferenceType, TagRef};
 use crate::record::FinishedSpan;
-use crate::record::wire::encode::{Tags, write_tag};
+use crate::record::wire::decode::Tags;
+use crate::record::wire::encode::write_tag;
 use crate::reporter::packet::{METHOD, Numbers, ONEWAY};
 
 const STOP: u8 = 0;

@@ -6,12 +6,14 @@ use std::mem;
 use crate::model::{Baggage, FieldRef, Flags, ReportedReference, TagRef, Timestamp, tags};
 use crate::record::open::logs::{LogBuffer, Pushed};
 use crate::record::queue::frame::{FrameBytes, FrameEnd};
-use crate::record::wire::encode::{Tags, write_reference};
-use crate::record::wire::limits::{Limits, cut};
+use crate::record::wire::appender::KEPT_BYTES;
+use crate::record::wire::decode::Tags;
+use crate::record::wire::encode::write_reference;
+use crate::record::wire::limits::Limits;
 use crate::record::wire::repeated_keys::{KeyEnds, KeyFilter, without_repeated_keys};
 use crate::record::wire::sampler_tags::EncodedTags;
 use crate::record::wire::short_tag::{SHORT_TAG_BYTES, ShortTags};
-use crate::record::wire::truncate_tag::write_limited_tag;
+use crate::record::wire::truncate::{cut, write_limited_tag};
 use crate::record::wire::truncated_keys::TruncatedKeys;
 
 /// The name, tags, logs and references of a span. Everything that a call adds is already free of user code.
@@ -33,9 +35,6 @@ pub(crate) struct SpanBuffer {
     /// Of tags.
     truncated_keys: TruncatedKeys,
 }
-
-/// A buffer that has grown beyond this does not keep its memory for the next span.
-const KEPT_BYTES: usize = 16 * 1024;
 
 /// A name that is copied without a loop.
 const SHORT_NAME: usize = 32;

@@ -1,7 +1,7 @@
 use super::*;
 use crate::model::field;
 use crate::record::open::log_draft::LogDraft;
-use crate::record::wire::encode::Logs;
+use crate::record::wire::decode::Logs;
 
 fn log_events(mut buffer: SpanBuffer, limits: &Limits) -> Vec<(i64, String)> {
     buffer.seal(limits);

@@ -1,13 +1,14 @@
-//! Finished spans of one thread and tracer, on their way to the worker: a bounded queue of frames.
+//! The queue of one thread for one tracer: a list of chunks with frames, bounded by the budget.
 //!
 //! ```text
-//!  thread ─ push ─► newest chunk          ┊ take ─► all chunks ─ read ─► recycle ─► budget, or this thread queue's spare
-//!                   filled chunks, in order ┊
+//! thread ─ push ─► newest chunk ─ full ─► filled chunks ┊ take ─► worker reads ─ recycle ─► budget, or spare chunk
+//!                      ▲                                                                          │
+//!                      └──────────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! The thread writes under the thread queue's [`OwnerLock`], which costs it two plain stores; the worker claims it for the moment
-//! in which it takes the chunks away, and reads the frames outside of it. So an idle thread queue holds no memory of the budget,
-//! and a thread queue that is closed takes nothing from then on, not even what was on its way.
+//! The thread writes under an [`OwnerLock`], which costs it two plain stores. The worker claims that lock only while it
+//! takes the chunks away, and reads the frames later. Taking empties the queue, so an idle queue holds nothing of the
+//! budget.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -21,56 +22,56 @@ use crate::record::queue::frame_list::FrameList;
 use crate::sync::byte_lock::ByteLock;
 use crate::sync::owner_lock::{Owned, OwnerLock};
 
-/// One thread writes, the worker reads.
+/// A queue of frames that one thread writes and the worker reads.
 #[derive(Debug)]
 pub(crate) struct ThreadQueue {
     budget: Arc<Budget>,
-    state: OwnerLock<RingState>,
-    /// A chunk that was read and waits to be written again.
+    state: OwnerLock<QueueState>,
+    /// A small chunk that the worker has read, for the thread to write again.
     spare: ByteLock<Option<Chunk>>,
-    /// An empty queue, for the next chunks that are filled: its memory was used before.
-    queue: Mutex<VecDeque<Chunk>>,
+    /// An empty list that the worker has given back. Its memory serves the next filled chunks.
+    spare_list: Mutex<VecDeque<Chunk>>,
     is_closed: AtomicBool,
-    /// The thread has ended: nothing more will come.
+    /// The thread has ended and pushes no more frames.
     is_ended: AtomicBool,
-    /// Frames that went in, and frames that found no room, ever. Changed by whoever has the state.
+    /// All frames that went in, and all frames that found no room. Only the holder of the state changes these.
     pushed: AtomicU64,
     full: AtomicU64,
-    /// Of the frames that went in, those that were taken: what the worker alone looks at and changes.
+    /// All frames that were taken. Only the worker changes this.
     taken: AtomicU64,
-    /// Chunks outside of the budget that were taken and have not come back.
-    small_away: AtomicUsize,
-    /// Charged for what an ended thread has left, until the thread queue is forgotten.
-    left_bytes: AtomicUsize,
-    /// Whether there are filled chunks, so that the worker need not claim the thread queue to find none.
+    /// Uncharged chunks that were taken and have not come back.
+    unbudgeted_away: AtomicUsize,
+    /// Bytes charged for the frames that an ended thread has left, until this queue is dropped.
+    charged_at_end: AtomicUsize,
+    /// Whether there are filled chunks: spares the worker a claim that would find none.
     has_filled: AtomicBool,
 }
 
 #[derive(Debug, Default)]
-struct RingState {
+struct QueueState {
     newest: Chunk,
-    /// Older ones, full.
+    /// Older chunks, the oldest first.
     filled: VecDeque<Chunk>,
 }
 
-/// The writing end of a thread queue: one for each, to be used by one thread at a time.
+/// The writing end of a thread queue. A queue has one, and one thread at a time uses it.
 #[derive(Debug)]
 pub(crate) struct QueueWriter {
     thread_queue: Arc<ThreadQueue>,
     _one_thread_at_a_time: PhantomData<Cell<()>>,
 }
 
-/// A piece of a thread queue; frames lie whole in it.
+/// A piece of memory with whole frames.
 #[derive(Debug, Default)]
 pub(crate) struct Chunk {
-    /// With room for `size` bytes or more.
+    /// The memory has a capacity of at least `size` bytes.
     frames: FrameList,
-    /// No more than 4 GiB.
+    /// At most 4 GiB.
     size: usize,
-    /// How many frames the thread queue had taken, ever, when this chunk was filled.
-    filled_at: u64,
-    /// Taken from the budget; the first small chunk of a thread is not, so that every thread can report, nor the one behind
-    /// it while the worker reads that.
+    /// The value of `pushed` at the time when this chunk was filled.
+    pushed_when_filled: u64,
+    /// Whether the budget is charged for this. A thread's first small chunk is free, so that every thread can report,
+    /// and so is a second one while the worker reads the first.
     is_budgeted: bool,
 }
 
@@ -78,7 +79,7 @@ pub(crate) struct Chunk {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pushed {
     Taken,
-    /// Taken, and it is time to wake the worker.
+    /// Taken, and the worker should drain.
     TakenMany,
     Full,
     Closed,
@@ -92,13 +93,14 @@ impl QueueWriter {
         }
     }
 
-    /// The end that the worker reads at.
+    /// Returns the reading end, for the worker.
     pub(crate) fn thread_queue(&self) -> &Arc<ThreadQueue> {
         &self.thread_queue
     }
 
-    /// Writes the frame of an open span at its end into the newest chunk, if nobody claims the thread queue and there is room; false
-    /// otherwise. What is read for the frame goes from where it is straight into the chunk.
+    /// Writes the frame of an open span at its end into the newest chunk. Returns false if another thread claims the
+    /// queue or the chunk has no room. This is the fast path: it copies each part of the frame once, straight into the
+    /// chunk.
     #[inline(always)]
     pub(crate) fn push_if_free(
         &self,
@@ -114,33 +116,34 @@ impl QueueWriter {
         if len > chunk.room() {
             return false;
         }
-        // SAFETY: there is room, because that of the chunk's frames is no less than its size; and no chunk is too large.
+        // SAFETY: the capacity of a chunk is at least its size, so there is room. No chunk exceeds 4 GiB.
         unsafe { chunk.frames.push_in_place(header, end, bytes) };
         chunk.fetch_ahead(len);
         self.thread_queue.count_pushed();
         true
     }
 
-    /// Where [`push_if_free`](Self::push_if_free) has found no room for a frame of `len` bytes, takes another chunk for the
-    /// next attempt, and says whether it is time to wake the worker; none where that is of no use, or takes more than that.
+    /// Takes another chunk, after [`push_if_free`](Self::push_if_free) found no room for a frame of `len` bytes.
+    /// Returns whether the worker should drain, or `None` if a new chunk does not help or is not available: then the
+    /// caller uses [`push`](Self::push).
     ///
-    /// Every few hundredth frame comes here, and finds that the processor has forgotten all that it needs: it is little.
+    /// One frame in a few hundred comes here and finds cold caches, so this does little.
     pub(crate) fn renew(&self, len: usize) -> Option<Pushed> {
         // SAFETY: as in `own`.
         let mut state = unsafe { self.thread_queue.state.own_if_free() }?;
-        // Where there is room the thread queue was claimed. A longer frame needs a chunk of its own.
+        // If there is room, the queue was claimed before. A frame longer than a chunk needs one of its own.
         let is_of_use = len > state.newest.room() && len <= CHUNK && !self.thread_queue.is_closed();
         (is_of_use && self.thread_queue.renew(&mut state, len))
             .then(|| self.thread_queue.after_renewal(&state))
     }
 
-    /// Into the newest chunk or a new one.
+    /// Writes a frame into the newest chunk or a new one, after any thread that claims the queue.
     pub(crate) fn push(&self, header: &FrameHeader, bytes: &FrameBytes<'_>) -> Pushed {
         self.thread_queue.push(&mut self.own(), header, bytes)
     }
 
-    /// The thread ends. What it leaves is made as small as it is, and is lost where the budget has no room for it: there may
-    /// be many short threads a second.
+    /// Ends the queue with its thread. The frames that are left shrink to their size and are charged to the budget, or
+    /// dropped if it has no room: a program may run many short threads a second.
     pub(crate) fn end(&self) {
         {
             let mut state = self.own();
@@ -152,37 +155,37 @@ impl QueueWriter {
             state.filled.shrink_to_fit();
         }
         *self.thread_queue.spare.lock() = None;
-        *self.thread_queue.queue() = VecDeque::new();
+        *self.thread_queue.spare_list() = VecDeque::new();
         self.thread_queue.is_ended.store(true, Ordering::Release);
     }
 
-    #[inline(always)]
-    fn own(&self) -> Owned<'_, RingState> {
-        // SAFETY: a thread queue has one writer, which is not `Sync`, and what is done with the result calls no method of it.
+    fn own(&self) -> Owned<'_, QueueState> {
+        // SAFETY: a thread queue has one writer, which is not `Sync`, and no method calls another one with the result
+        // in hand.
         unsafe { self.thread_queue.state.own() }
     }
 }
 
 impl ThreadQueue {
-    /// A thread queue without a writer, for [`ThreadQueue::push_shared`].
+    /// Makes a queue without a writer, for [`ThreadQueue::push_shared`].
     pub(crate) fn new(budget: Arc<Budget>) -> Self {
         Self {
             budget,
-            state: OwnerLock::new(RingState::default()),
+            state: OwnerLock::new(QueueState::default()),
             spare: ByteLock::default(),
-            queue: Mutex::default(),
+            spare_list: Mutex::default(),
             is_closed: AtomicBool::new(false),
             is_ended: AtomicBool::new(false),
             pushed: AtomicU64::new(0),
             full: AtomicU64::new(0),
             taken: AtomicU64::new(0),
-            small_away: AtomicUsize::new(0),
-            left_bytes: AtomicUsize::new(0),
+            unbudgeted_away: AtomicUsize::new(0),
+            charged_at_end: AtomicUsize::new(0),
             has_filled: AtomicBool::new(false),
         }
     }
 
-    /// Pushes from any thread, slowly.
+    /// Pushes a frame from any thread. Slow, because it claims the queue.
     pub(crate) fn push_shared(&self, header: &FrameHeader, bytes: &FrameBytes<'_>) -> Pushed {
         match self.state.claim() {
             Some(mut state) => self.push(&mut state, header, bytes),
@@ -190,20 +193,20 @@ impl ThreadQueue {
         }
     }
 
-    fn push(&self, state: &mut RingState, header: &FrameHeader, bytes: &FrameBytes<'_>) -> Pushed {
+    fn push(&self, state: &mut QueueState, header: &FrameHeader, bytes: &FrameBytes<'_>) -> Pushed {
         let len = bytes.frame_len();
         if len > state.newest.room() {
-            return self.push_anew(state, header, bytes, len);
+            return self.push_to_next_chunk(state, header, bytes, len);
         }
         state.newest.frames.push(header, bytes);
         self.count_pushed();
         Pushed::Taken
     }
 
-    /// Into a new chunk, if there is one.
-    fn push_anew(
+    /// Pushes a frame into the next chunk, if there is one.
+    fn push_to_next_chunk(
         &self,
-        state: &mut RingState,
+        state: &mut QueueState,
         header: &FrameHeader,
         bytes: &FrameBytes<'_>,
         len: usize,
@@ -221,8 +224,8 @@ impl ThreadQueue {
         self.after_renewal(state)
     }
 
-    /// Takes another chunk, for a frame of `len` bytes, if there is one.
-    fn renew(&self, state: &mut RingState, len: usize) -> bool {
+    /// Makes the next chunk, with room for `len` bytes, the newest. Returns false if there is none.
+    fn renew(&self, state: &mut QueueState, len: usize) -> bool {
         let Some(chunk) = self.next_chunk(state, len) else {
             return false;
         };
@@ -232,18 +235,18 @@ impl ThreadQueue {
         true
     }
 
-    /// Puts a chunk that takes no more frames behind those that are filled.
-    fn set_aside(&self, state: &mut RingState, mut filled: Chunk) {
+    /// Puts a chunk that takes no more frames behind the filled ones.
+    fn set_aside(&self, state: &mut QueueState, mut filled: Chunk) {
         if filled.size > 0 {
-            filled.filled_at = self.pushed.load(Ordering::Relaxed);
+            filled.pushed_when_filled = self.pushed.load(Ordering::Relaxed);
             state.filled.push_back(filled);
             self.has_filled.store(true, Ordering::Relaxed);
         }
     }
 
-    fn after_renewal(&self, state: &RingState) -> Pushed {
-        let is_time = state.filled.len() >= MANY_CHUNKS || self.budget.is_half_full();
-        if is_time {
+    /// Returns whether the worker should drain, after a chunk was filled.
+    fn after_renewal(&self, state: &QueueState) -> Pushed {
+        if state.filled.len() >= MANY_CHUNKS || self.budget.is_half_full() {
             Pushed::TakenMany
         } else {
             Pushed::Taken
@@ -252,82 +255,83 @@ impl ThreadQueue {
 
     #[inline(always)]
     fn count_pushed(&self) {
-        // Release: whoever sees the count finds the frame.
+        // Release: pairs with the Acquire in `pushed`. A thread that sees the count finds the frame.
         self.pushed
             .store(self.pushed.load(Ordering::Relaxed) + 1, Ordering::Release);
     }
 
-    /// Has the budget pay for the chunk outside of it that an ended thread leaves, and for the thread queue; drops the frames
-    /// where it cannot.
-    fn charge_for_end(&self, state: &mut RingState) {
+    /// Charges the budget for the uncharged chunk that an ended thread leaves, and for the queue itself. Drops the
+    /// frames if the budget has no room.
+    fn charge_for_end(&self, state: &mut QueueState) {
         let bytes = state.newest.frames.len() + size_of::<Self>();
         if state.newest.frames.len() == 0 {
             return;
         }
         if self.budget.charge(bytes) {
-            self.left_bytes.store(bytes, Ordering::Relaxed);
+            self.charged_at_end.store(bytes, Ordering::Relaxed);
             return;
         }
-        let lost = state.newest.frames.iter().count() as u64;
+        let dropped = state.newest.frames.iter().count() as u64;
         state.newest = Chunk::default();
-        // In this order: whoever sees that they did not go in sees that they found no room.
-        self.full.store(self.full() + lost, Ordering::Release);
+        // In this order: a thread that sees the smaller `pushed` sees the larger `full`.
+        self.full.store(self.full() + dropped, Ordering::Release);
         self.pushed.store(
-            self.pushed.load(Ordering::Relaxed) - lost,
+            self.pushed.load(Ordering::Relaxed) - dropped,
             Ordering::Release,
         );
     }
 
-    /// Notes that chunks outside of the budget go to the worker.
-    fn count_away(&self, chunks: &VecDeque<Chunk>) {
+    /// Counts the uncharged chunks that go to the worker.
+    fn count_unbudgeted_away(&self, chunks: &VecDeque<Chunk>) {
         let small = chunks.iter().filter(|chunk| !chunk.is_budgeted).count();
-        self.small_away.fetch_add(small, Ordering::Relaxed);
+        self.unbudgeted_away.fetch_add(small, Ordering::Relaxed);
     }
 
-    /// Takes everything that waits, for the worker to read; [`ThreadQueue::recycle`] takes the chunks back, and [`ThreadQueue::keep`] the
-    /// queue.
+    /// Takes all chunks, for the worker to read. [`ThreadQueue::recycle`] takes the chunks back, and
+    /// [`ThreadQueue::keep`] the list.
     pub(crate) fn take(&self) -> VecDeque<Chunk> {
         if self.waiting() == 0 {
             return VecDeque::new();
         }
-        let queue = std::mem::take(&mut *self.queue());
+        let spare_list = std::mem::take(&mut *self.spare_list());
         let Some(mut state) = self.state.claim() else {
             return VecDeque::new();
         };
-        let mut chunks = std::mem::replace(&mut state.filled, queue);
+        let mut chunks = std::mem::replace(&mut state.filled, spare_list);
         self.has_filled.store(false, Ordering::Relaxed);
         if state.newest.size > 0 {
             chunks.push_back(std::mem::take(&mut state.newest));
         }
         self.taken.store(self.pushed(), Ordering::Relaxed);
-        self.count_away(&chunks);
+        self.count_unbudgeted_away(&chunks);
         chunks
     }
 
-    /// As [`ThreadQueue::take`], but leaves the newest chunk, and with it the thread's room for its next spans. Where no chunk is
-    /// filled, the thread does not notice.
+    /// Like [`ThreadQueue::take`], but leaves the newest chunk, with its room for the thread's next spans. If no chunk
+    /// is filled, the thread does not notice.
     pub(crate) fn take_filled(&self) -> VecDeque<Chunk> {
         if !self.has_filled() {
             return VecDeque::new();
         }
-        let queue = std::mem::take(&mut *self.queue());
+        let spare_list = std::mem::take(&mut *self.spare_list());
         let Some(mut state) = self.state.claim() else {
             return VecDeque::new();
         };
-        let chunks = std::mem::replace(&mut state.filled, queue);
+        let chunks = std::mem::replace(&mut state.filled, spare_list);
         self.has_filled.store(false, Ordering::Relaxed);
         if let Some(last) = chunks.back() {
-            self.taken.store(last.filled_at, Ordering::Relaxed);
+            self.taken.store(last.pushed_when_filled, Ordering::Relaxed);
         }
-        self.count_away(&chunks);
+        self.count_unbudgeted_away(&chunks);
         chunks
     }
 
-    /// Whether [`ThreadQueue::take_filled`] would find something.
+    /// Returns whether [`ThreadQueue::take_filled`] would find a chunk.
     pub(crate) fn has_filled(&self) -> bool {
         self.has_filled.load(Ordering::Relaxed)
     }
 
+    /// Takes back a chunk that was taken, and drops its frames.
     pub(crate) fn recycle(&self, chunk: Chunk) {
         let memory = chunk.frames.into_memory();
         if chunk.is_budgeted {
@@ -337,27 +341,29 @@ impl ThreadQueue {
         if !self.is_ended.load(Ordering::Acquire) {
             *self.spare.lock() = Some(Chunk::new(memory, chunk.size, false));
         }
-        self.small_away.fetch_sub(1, Ordering::Relaxed);
+        self.unbudgeted_away.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Takes back what [`ThreadQueue::take`] gave, emptied.
-    pub(crate) fn keep(&self, queue: VecDeque<Chunk>) {
-        // One without memory has been made where nothing waited.
-        if (1..=2 * MANY_CHUNKS).contains(&queue.capacity()) {
-            *self.queue() = queue;
+    /// Takes back the list that [`ThreadQueue::take`] returned, emptied.
+    pub(crate) fn keep(&self, list: VecDeque<Chunk>) {
+        // A list without memory comes from a take that found nothing.
+        if (1..=2 * MANY_CHUNKS).contains(&list.capacity()) {
+            *self.spare_list() = list;
         }
     }
 
-    fn queue(&self) -> MutexGuard<'_, VecDeque<Chunk>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    fn spare_list(&self) -> MutexGuard<'_, VecDeque<Chunk>> {
+        self.spare_list
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Refuses what comes from now on.
+    /// Refuses frames from now on. Those that wait stay to be taken.
     pub(crate) fn close(&self) {
         let state = self.state.claim();
         self.is_closed.store(true, Ordering::Relaxed);
         if let Some(mut state) = state {
-            // Without room the next frame comes by `push_anew`. What is there stays to be taken.
+            // Without room in the newest chunk, the next frame goes to `push_to_next_chunk`, which refuses it.
             let newest = std::mem::take(&mut state.newest);
             self.set_aside(&mut state, newest);
         }
@@ -367,34 +373,36 @@ impl ThreadQueue {
         self.is_closed.load(Ordering::Relaxed)
     }
 
-    /// Frames that wait.
+    /// Returns the number of frames that wait.
     pub(crate) fn waiting(&self) -> u64 {
         self.pushed()
             .saturating_sub(self.taken.load(Ordering::Relaxed))
     }
 
+    /// Returns whether the thread has ended and all its frames were taken.
     pub(crate) fn is_ended_and_empty(&self) -> bool {
-        // In this order: after the end the count stands still.
+        // In this order: after the end, `pushed` does not change.
         self.is_ended.load(Ordering::Acquire) && self.pushed() == self.taken.load(Ordering::Relaxed)
     }
 
-    /// Frames that went in, ever.
+    /// Returns the number of all frames that went in.
     pub(crate) fn pushed(&self) -> u64 {
         self.pushed.load(Ordering::Acquire)
     }
 
-    /// Frames that found no room, ever.
+    /// Returns the number of all frames that found no room.
     pub(crate) fn full(&self) -> u64 {
         self.full.load(Ordering::Acquire)
     }
 
-    fn next_chunk(&self, state: &mut RingState, len: usize) -> Option<Chunk> {
+    /// Returns an empty chunk with room for `len` bytes, or `None` if the budget has none.
+    fn next_chunk(&self, state: &mut QueueState, len: usize) -> Option<Chunk> {
         if state.newest.size == 0 && state.filled.is_empty() && len <= SMALL_CHUNK {
-            // During a pause of the reporter each flush takes one, and none comes back.
-            if self.small_away.load(Ordering::Relaxed) >= MOST_SMALL_AWAY {
-                let is_paid = self.budget.charge(SMALL_CHUNK);
+            // While the reporter pauses, each flush takes a small chunk and none comes back.
+            if self.unbudgeted_away.load(Ordering::Relaxed) >= MOST_UNBUDGETED_AWAY {
+                let is_charged = self.budget.charge(SMALL_CHUNK);
                 let memory = || Vec::with_capacity(SMALL_CHUNK);
-                return is_paid.then(|| Chunk::new(memory(), SMALL_CHUNK, true));
+                return is_charged.then(|| Chunk::new(memory(), SMALL_CHUNK, true));
             }
             let spare = self.spare.lock().take();
             return Some(spare.unwrap_or_else(|| {
@@ -413,7 +421,7 @@ impl Drop for ThreadQueue {
             self.recycle(chunk);
         }
         self.budget
-            .discharge(self.left_bytes.load(Ordering::Relaxed));
+            .discharge(self.charged_at_end.load(Ordering::Relaxed));
     }
 }
 
@@ -422,7 +430,7 @@ impl Chunk {
         Self {
             frames: FrameList::in_memory(memory),
             size,
-            filled_at: 0,
+            pushed_when_filled: 0,
             is_budgeted,
         }
     }
@@ -431,7 +439,7 @@ impl Chunk {
         &mut self.frames
     }
 
-    /// How many bytes its frames take.
+    /// Returns the size of its frames, in bytes.
     pub(crate) fn len(&self) -> usize {
         self.frames.len()
     }
@@ -441,13 +449,15 @@ impl Chunk {
         self.size - self.frames.len()
     }
 
-    /// A frame of `len` bytes was written: has the processor fetch, for writing, the lines that will soon be written to.
-    /// Chunks come back from the worker, and where that runs on another die a line takes longer than all else that a span
-    /// costs.
+    /// Prefetches, for writing, the cache lines that the next frames will use, after a frame of `len` bytes was
+    /// written.
+    ///
+    /// Chunks come back from the worker. If that runs on another die, fetching a line takes longer than the rest of a
+    /// span.
     #[inline(always)]
     fn fetch_ahead(&self, len: usize) {
         let end = self.end();
-        // At once what most frames are not longer than.
+        // Most frames are at most two lines long.
         prefetch::<FETCH_AHEAD>(end);
         prefetch::<{ FETCH_AHEAD - LINE }>(end);
         if len > 2 * LINE {
@@ -462,7 +472,7 @@ impl Chunk {
         }
     }
 
-    /// The same for the first lines of a chunk.
+    /// Prefetches the first lines of a new chunk.
     fn fetch_first(&self) {
         for line in (0..FETCH_AHEAD).step_by(LINE) {
             prefetch::<0>(self.end().wrapping_add(line));
@@ -475,11 +485,11 @@ impl Chunk {
     }
 }
 
-/// Of the line that lies `AHEAD` bytes behind an address.
+/// Prefetches, for writing, the cache line that is `AHEAD` bytes after an address.
 #[inline(always)]
 fn prefetch<const AHEAD: usize>(address: *const u8) {
     #[cfg(all(target_arch = "x86_64", not(miri), not(tracehound_loom)))]
-    // SAFETY: a prefetch changes nothing and faults nowhere, wherever the address points.
+    // SAFETY: a prefetch changes no memory and never faults, whatever the address.
     unsafe {
         std::arch::asm!(
             "prefetchw [{} + {}]", in(reg) address, const AHEAD, options(nostack, preserves_flags, readonly)
@@ -489,18 +499,22 @@ fn prefetch<const AHEAD: usize>(address: *const u8) {
     let _ = address;
 }
 
+/// How far ahead of the next frame to prefetch, in bytes.
 const FETCH_AHEAD: usize = 1_024;
+/// The size of a cache line, in bytes.
 const LINE: usize = 64;
+/// The size of a chunk, in bytes.
 const CHUNK: usize = if cfg!(tracehound_loom) {
     256
 } else {
     64 * 1024
 };
-/// How many full chunks of one thread are reason enough to wake the worker, however much is left of the budget: what is
-/// used again and again stays near the processor, and a page that is written to for the first time takes microseconds.
+/// How many filled chunks of one thread wake the worker, however much of the budget is left. Reused memory stays in the
+/// caches, and the first write to a fresh page takes microseconds.
 const MANY_CHUNKS: usize = 16;
-/// How many chunks outside of the budget a thread may have with the worker. Without a pause that is one.
-const MOST_SMALL_AWAY: usize = 2;
+/// How many uncharged chunks of a thread the worker may hold. It holds one, unless the reporter pauses.
+const MOST_UNBUDGETED_AWAY: usize = 2;
+/// The size of a thread's first chunk, in bytes.
 const SMALL_CHUNK: usize = if cfg!(tracehound_loom) { 128 } else { 4 * 1024 };
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
+//! Cuts tags and text that are longer than the limits.
+
 use crate::model::TagRef;
 use crate::record::wire::encode::write_tag;
-use crate::record::wire::limits::{Limits, cut};
+use crate::record::wire::limits::Limits;
 
-/// Appends a tag cut to the limits; returns how many of its parts were cut.
+/// Appends a tag, cut to the limits. Returns how many of its two parts were cut: its key, its value.
 pub(crate) fn write_limited_tag(
     out: &mut Vec<u8>,
     key: &str,
@@ -46,4 +48,35 @@ fn write_cut_tag(
     };
     write_tag(out, key, value);
     u64::from(cut_key.is_some()) + u64::from(is_cut)
+}
+
+/// Cuts `text` to `limit` bytes, between two characters, and ends it in `…` if that fits. Returns `None` if the text is
+/// short enough.
+pub(crate) fn cut(text: &str, limit: usize) -> Option<String> {
+    const MARK: &str = "…";
+    if text.len() <= limit {
+        return None;
+    }
+    let mark = if limit >= MARK.len() { MARK } else { "" };
+    let mut end = limit - mark.len();
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    Some([&text[..end], mark].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cut_ends_text_at_a_character_and_marks_it() {
+        assert_eq!(cut("abcdef", 6), None);
+        assert_eq!(cut("abcdef", 5).as_deref(), Some("ab…"));
+        assert_eq!(cut("aéé", 4).as_deref(), Some("a…"));
+        assert_eq!(cut("éé", 3).as_deref(), Some("…"));
+        assert_eq!(cut("abc", 2).as_deref(), Some("ab"));
+        assert_eq!(cut("é", 1).as_deref(), Some(""));
+        assert_eq!(cut("a", 0).as_deref(), Some(""));
+    }
 }
