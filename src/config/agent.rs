@@ -1,8 +1,7 @@
 use std::net::Ipv4Addr;
 
-use crate::config::Config;
 use crate::config::error::ConfigProblem;
-use crate::config::explain::{ExplainedSetting, quoted, row};
+use crate::config::explanation::{ExplainedSetting, quoted, row};
 use crate::config::parse::{self, Expected};
 use crate::config::setting::Setting;
 use crate::config::variables::Variables;
@@ -12,45 +11,11 @@ use crate::reporter::{RemoteReporter, Reporter};
 /// The settings of the agent.
 #[derive(Debug)]
 pub(super) struct Agent {
-    host: Setting<String>,
+    pub(super) host: Setting<String>,
     /// `None` for the default port of the protocol.
-    port: Setting<Option<u16>>,
-    family: Setting<SocketFamily>,
-    protocol: Setting<BatchFormat>,
-}
-
-impl Config {
-    /// Sets the name or address of the agent's host, without a port.
-    ///
-    /// Defaults to `localhost`. Environment: `JAEGER_AGENT_HOST`.
-    pub fn agent_host(mut self, host: impl Into<String>) -> Self {
-        self.agent.host = Setting::of_code(host.into());
-        self
-    }
-
-    /// Sets the UDP port of the agent, above 0.
-    ///
-    /// Defaults to 6831, or 6832 for the binary protocol. Environment: `JAEGER_AGENT_PORT`.
-    pub fn agent_port(mut self, port: u16) -> Self {
-        self.agent.port = Setting::of_code(Some(port));
-        self
-    }
-
-    /// Sets which of the agent's addresses are used.
-    ///
-    /// Defaults to [`SocketFamily::Any`]. Environment: `JAEGER_AGENT_SOCKET_TYPE`.
-    pub fn agent_family(mut self, family: SocketFamily) -> Self {
-        self.agent.family = Setting::of_code(family);
-        self
-    }
-
-    /// Sets how batches are encoded for the agent.
-    ///
-    /// Defaults to [`BatchFormat::Compact`]. Environment: `OTEL_EXPORTER_JAEGER_PROTOCOL`.
-    pub fn agent_protocol(mut self, protocol: BatchFormat) -> Self {
-        self.agent.protocol = Setting::of_code(protocol);
-        self
-    }
+    pub(super) port: Setting<Option<u16>>,
+    pub(super) family: Setting<SocketFamily>,
+    pub(super) protocol: Setting<BatchFormat>,
 }
 
 impl Default for Agent {

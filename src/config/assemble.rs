@@ -1,4 +1,3 @@
-use std::fmt;
 use std::time::Duration;
 
 use crate::config::error::{ConfigError, ConfigProblem};
@@ -6,12 +5,8 @@ use crate::config::sampler::{EMBEDDED_SAMPLER, SamplerChoice};
 use crate::config::setting::{Setting, Source};
 use crate::config::{Config, embedded_agent};
 use crate::model::Tag;
-use crate::reporter::{CompositeReporter, LoggingReporter, Reporter};
-use crate::sampler::short_type_name;
+use crate::reporter::{CompositeReporter, LoggingReporter};
 use crate::tracer::{BuildError, JaegerTracer, TracerBuilder};
-
-/// A change to the builder after all settings.
-pub(super) type Customize = Box<dyn FnOnce(TracerBuilder) -> TracerBuilder + Send + Sync>;
 
 impl Config {
     /// Builds the tracer, and writes a line with the service, the sampler and the destination of spans.
@@ -163,26 +158,5 @@ impl Config {
 impl From<BuildError> for ConfigError {
     fn from(error: BuildError) -> Self {
         Self::new(vec![ConfigProblem::of_builder(error)], Vec::new())
-    }
-}
-
-/// A reporter that the code gives, and the name of its type.
-pub(super) struct ReporterChoice {
-    reporter: Box<dyn Reporter>,
-    pub(super) name: &'static str,
-}
-
-impl ReporterChoice {
-    pub(super) fn new<R: Reporter + 'static>(reporter: R) -> Self {
-        Self {
-            reporter: Box::new(reporter),
-            name: short_type_name::<R>(),
-        }
-    }
-}
-
-impl fmt::Debug for ReporterChoice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)
     }
 }

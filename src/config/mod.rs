@@ -49,7 +49,10 @@ mod agent;
 #[cfg(not(feature = "udp"))]
 #[path = "no_agent.rs"]
 mod agent;
+#[cfg(feature = "udp")]
+mod agent_setters;
 mod assemble;
+mod choices;
 #[cfg(feature = "dev")]
 mod embedded_agent;
 #[cfg(not(feature = "dev"))]
@@ -57,6 +60,7 @@ mod embedded_agent;
 mod embedded_agent;
 mod error;
 mod explain;
+mod explanation;
 mod parse;
 mod propagation;
 mod read;
@@ -71,11 +75,11 @@ use std::fmt;
 use std::time::Duration;
 
 pub use error::{ConfigError, ConfigProblem};
-pub use explain::{ExplainedSetting, Explanation};
+pub use explanation::{ExplainedSetting, Explanation};
 pub use setting::Source;
 
 use crate::config::agent::Agent;
-use crate::config::assemble::{Customize, ReporterChoice};
+use crate::config::choices::{Customize, ReporterChoice};
 use crate::config::sampler::SamplerChoice;
 use crate::config::setting::Setting;
 use crate::config::tags::Tags;

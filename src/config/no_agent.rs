@@ -1,7 +1,7 @@
 //! Takes the place of the agent if the feature `udp` is off: refuses its variables.
 
 use crate::config::error::ConfigProblem;
-use crate::config::explain::ExplainedSetting;
+use crate::config::explanation::ExplainedSetting;
 use crate::config::variables::Variables;
 use crate::reporter::Reporter;
 

@@ -23,7 +23,7 @@ mod tests;
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr};
 
-use opener::{Opener, is_closing, is_opening};
+use opener::{Opener, char_len, is_closing, is_opening};
 
 /// Hides the secrets of a text.
 pub(crate) fn text(text: &str) -> Cow<'_, str> {
@@ -380,9 +380,4 @@ fn is_v6(text: &str) -> bool {
 fn word_start(text: &str) -> usize {
     let blank = text.rfind(char::is_whitespace);
     blank.map_or(0, |blank| blank + char_len(&text[blank..]))
-}
-
-/// Returns the length of the first character.
-fn char_len(text: &str) -> usize {
-    text.chars().next().map_or(0, char::len_utf8)
 }

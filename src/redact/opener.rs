@@ -1,7 +1,5 @@
 //! Quotes and brackets around a URL.
 
-use super::char_len;
-
 /// A quote or bracket directly before a URL.
 #[derive(Clone, Copy)]
 pub(super) struct Opener {
@@ -82,4 +80,9 @@ pub(super) fn is_opening(c: char) -> bool {
 /// Whether a character may follow a URL without being a part of it.
 pub(super) fn is_closing(c: char) -> bool {
     PAIRS.iter().any(|(_, close)| *close == c) || matches!(c, '.' | ',' | ';' | ':' | '!')
+}
+
+/// Returns the length of the first character.
+pub(super) fn char_len(text: &str) -> usize {
+    text.chars().next().map_or(0, char::len_utf8)
 }

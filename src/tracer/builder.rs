@@ -52,8 +52,27 @@ pub struct TracerBuilder {
     custom: Vec<Box<dyn CustomCodec>>,
 }
 
+impl JaegerTracer {
+    /// Starts to build a tracer for a service. [`Config`](crate::Config) builds one from the environment.
+    ///
+    /// ```
+    /// use tracehound::JaegerTracer;
+    /// use tracehound::reporter::InMemoryReporter;
+    /// use tracehound::sampler::ConstSampler;
+    ///
+    /// let tracer = JaegerTracer::builder("shop")
+    ///     .sampler(ConstSampler::new(true))
+    ///     .reporter(InMemoryReporter::new())
+    ///     .build()?;
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
+    pub fn builder(service_name: impl Into<String>) -> TracerBuilder {
+        TracerBuilder::new(service_name.into())
+    }
+}
+
 impl TracerBuilder {
-    pub(super) fn new(service_name: String) -> Self {
+    fn new(service_name: String) -> Self {
         Self {
             service_name,
             tags: Vec::new(),

@@ -11,7 +11,7 @@ use crate::reporter::Worker;
 use crate::span::{Span, SpanContext};
 use crate::tracer::core::Core;
 use crate::tracer::start::{start, start_named};
-use crate::tracer::{StartSpanOptions, Tracer, TracerBuilder};
+use crate::tracer::{StartSpanOptions, Tracer};
 
 /// The tracer that records spans and reports them. Cheap to clone; clones share everything.
 ///
@@ -25,23 +25,6 @@ pub struct JaegerTracer {
 }
 
 impl JaegerTracer {
-    /// Starts to build a tracer for a service. [`Config`](crate::Config) builds one from the environment.
-    ///
-    /// ```
-    /// use tracehound::JaegerTracer;
-    /// use tracehound::reporter::InMemoryReporter;
-    /// use tracehound::sampler::ConstSampler;
-    ///
-    /// let tracer = JaegerTracer::builder("shop")
-    ///     .sampler(ConstSampler::new(true))
-    ///     .reporter(InMemoryReporter::new())
-    ///     .build()?;
-    /// # Ok::<(), tracehound::tracer::BuildError>(())
-    /// ```
-    pub fn builder(service_name: impl Into<String>) -> TracerBuilder {
-        TracerBuilder::new(service_name.into())
-    }
-
     /// Returns a tracer that is off: every span is a no-op, `inject` writes nothing, `extract` finds nothing.
     ///
     /// ```
