@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use crate::contender;
 use crate::figure::Quantity;
+use crate::markdown::{marks, print, row};
 use crate::results::{Distance, Results};
 use crate::sink::Reader;
-use crate::table::{marks, print, row};
 use crate::task::Task;
 
 /// Adds a table for each load and sink that was measured.

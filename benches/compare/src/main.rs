@@ -66,6 +66,7 @@ mod encoding;
 mod figure;
 mod floor;
 mod latency;
+mod markdown;
 mod measure;
 mod median;
 mod neighbours;

@@ -8,6 +8,7 @@ use std::{env, fs, thread};
 use crate::arrivals;
 use crate::contender::{self, NOTHING};
 use crate::figure::Quantity;
+use crate::markdown::{marks, number, print, row, times};
 use crate::note::NOTES;
 use crate::results::{Distance, Results};
 use crate::rounds;
@@ -153,11 +154,6 @@ fn head(text: &mut String, columns: &[Column]) {
     row(text, "---", columns.iter().map(|_| "--:".to_owned()));
 }
 
-pub fn row(text: &mut String, name: &str, cells: impl IntoIterator<Item = String>) {
-    let cells: Vec<String> = cells.into_iter().collect();
-    let _ = writeln!(text, "| {name} | {} |", cells.join(" | "));
-}
-
 struct Column {
     title: Cow<'static, str>,
     task: Task,
@@ -217,53 +213,6 @@ fn cell(results: &Results, contender: &str, column: &Column, distance: Distance)
         let _ = write!(cell, " ({speedup:.2} ×)");
     }
     cell + &marks(contender, column.task, column.quantity)
-}
-
-/// The numbers of the notes on it, if there are any.
-pub fn marks(contender: &str, task: Task, quantity: Quantity) -> String {
-    let marks = (1..)
-        .zip(&NOTES)
-        .filter(|(_, note)| note.is_about(contender, task, quantity));
-    let marks: Vec<String> = marks.map(|(number, _)| number.to_string()).collect();
-    if marks.is_empty() {
-        String::new()
-    } else {
-        format!(" <sup>{}</sup>", marks.join(","))
-    }
-}
-
-pub fn print(quantity: Quantity, value: f64) -> String {
-    match quantity {
-        Quantity::Cpu | Quantity::BackgroundCpu | Quantity::Delivered => format!("{value:.2}"),
-        Quantity::Made
-        | Quantity::Arrived
-        | Quantity::Sent
-        | Quantity::Dropped
-        | Quantity::KernelDrops => grouped(value as u64),
-        Quantity::Missing if value.abs() < 0.0005 => "0 %".to_owned(),
-        Quantity::Missing => format!("{:.1} %", value * 100.0),
-        _ => number(value),
-    }
-}
-
-/// Three digits, as far as they mean anything, and a gap at the thousands of long ones.
-fn number(number: f64) -> String {
-    match number {
-        ..10.0 => format!("{number:.1}"),
-        ..9_999.5 => format!("{number:.0}"),
-        _ => grouped(number.round() as u64),
-    }
-}
-
-fn times(ratio: f64) -> String {
-    format!("{ratio:.2} ×")
-}
-
-fn grouped(number: u64) -> String {
-    match number {
-        ..1_000 => number.to_string(),
-        _ => format!("{}\u{a0}{:03}", grouped(number / 1_000), number % 1_000),
-    }
 }
 
 /// Cores, architecture and compiler.
