@@ -18,6 +18,7 @@
 //! | W1 | a root span: start and finish, no tags |
 //! | W2 | a child of an open span: start and finish, no tags |
 //! | W3 | a request: the context out of one of nine headers, a server span with six tags (two numbers, two fixed strings, two strings of the request's), a log of two fields, a client span whose context goes into the headers of the next request; both finished |
+//! | W3s | W3, one request at a time, each after the caches were swept |
 //! | W4 | the same, not sampled: the decision still has to reach the next service |
 //! | W5 | traces of a root and 100 children, per span |
 //! | W6 | W3 on two threads |
@@ -75,6 +76,7 @@ mod request;
 mod results;
 mod rounds;
 mod sink;
+mod sweep;
 mod table;
 mod task;
 mod times;

@@ -12,6 +12,7 @@ use crate::cores::{Cores, go_to};
 use crate::figure::{Figure, Quantity};
 use crate::median::median;
 use crate::request::Request;
+use crate::sweep::Sweep;
 use crate::times::Times;
 use crate::workload::Workload;
 
@@ -77,6 +78,57 @@ fn one_thread(
         "spans are missing"
     );
     bursts.medians().figures().collect()
+}
+
+/// Times requests one by one, each after a sweep of the caches that is not timed: what a request costs a program whose
+/// own work has taken the caches since the last one. A look at the clock is part of each time.
+pub fn measure_swept(
+    prepare: Prepare,
+    cores: Cores,
+    probe: Probe,
+    time: Duration,
+) -> Option<Vec<Figure>> {
+    go_to(cores.reporter);
+    let contender = prepare(Mode::Sampled, Destination::Memory)?;
+    let contender = &*contender;
+    let swept = || swept_requests(contender, cores, probe, time);
+    let figure = thread::scope(|scope| scope.spawn(swept).join().expect("it only counts"));
+    Some(figure)
+}
+
+fn swept_requests(
+    contender: &dyn Contender,
+    cores: Cores,
+    probe: Probe,
+    time: Duration,
+) -> Vec<Figure> {
+    go_to(cores.program);
+    let mut request = Request::new(true);
+    let mut sweep = Sweep::new();
+    for _ in 0..WARM_UP {
+        Workload::Request.run(contender, &mut request);
+        cores.visit_reporter(|| contender.flush());
+    }
+    let delivered = contender.tally().delivered();
+    let mut requests = Times::default();
+    let end = Instant::now() + time;
+    while Instant::now() < end || requests.len() < LEAST_SWEPT {
+        sweep.sweep();
+        // The probe has looked at the clock right before, so reading it is not what waits for memory.
+        let (took, company) = probe.around(|| {
+            let begin = Instant::now();
+            contender.requests(1, &mut request);
+            begin.elapsed()
+        });
+        requests.add(took.as_nanos() as f64, company);
+        black_box(&request.next);
+    }
+    cores.visit_reporter(|| contender.flush());
+    // The harness alone makes no spans.
+    let arrived = contender.tally().delivered() - delivered;
+    let expected = 2 * requests.len() as u64;
+    assert!(arrived == expected || arrived == 0, "spans are missing");
+    requests.medians().figures().collect()
 }
 
 /// In turn, each thread alone does a burst and both do one, each on its core: cores need not be equally fast, so what
@@ -155,3 +207,5 @@ fn two_threads(contender: &dyn Contender, cores: Cores, time: Duration) -> Vec<F
 
 const WARM_UP: usize = 8;
 const LEAST: usize = 8;
+/// Fewer than these say little of one company, see [`Times`].
+const LEAST_SWEPT: usize = 60;

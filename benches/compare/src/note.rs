@@ -63,6 +63,7 @@ pub const NOTES: [Note; 16] = [
             Task::Burst(Workload::Root),
             Task::Burst(Workload::Child),
             Task::Burst(Workload::Request),
+            Task::Swept,
             Task::Burst(Workload::Unsampled),
             Task::Burst(Workload::Trace),
             Task::Burst(Workload::TwoThreads),
@@ -156,6 +157,7 @@ const TO_AGENT: &[Task] = &[
 
 const REQUESTS: &[Task] = &[
     Task::Burst(Workload::Request),
+    Task::Swept,
     Task::Burst(Workload::Unsampled),
     Task::Burst(Workload::TwoThreads),
 ];

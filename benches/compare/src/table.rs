@@ -59,7 +59,12 @@ fn section(results: &Results, distance: Distance) -> String {
             results.median(ours, task, quantity, distance).is_some()
         })
     };
-    let costs: Vec<Column> = Workload::ALL.into_iter().map(Column::of).collect();
+    let mut costs: Vec<Column> = Workload::ALL.into_iter().map(Column::of).collect();
+    let behind_request = 1 + costs
+        .iter()
+        .take_while(|cost| cost.workload() != Some(Workload::Request))
+        .count();
+    costs.insert(behind_request, SWEPT);
     if was_measured(&costs) {
         bursts(&mut text, results, distance, &costs);
     }
@@ -79,18 +84,20 @@ fn section(results: &Results, distance: Distance) -> String {
 fn bursts(text: &mut String, results: &Results, distance: Distance, costs: &[Column]) {
     text.push('\n');
     table(text, results, distance, costs);
-    let floor = |workload| results.floor(workload).map_or_else(String::new, number);
-    row(text, "*floor*", Workload::ALL.map(floor));
-    let (ours, _) = contender::ALL[0];
-    let ratio = |workload| {
-        let ratio = results.by_floor(ours, workload, Quantity::Time, distance);
-        ratio.map_or_else(String::new, times)
+    let floor = |column: &Column| results.floor(column.workload()?).map(number);
+    let cells = |cell: &dyn Fn(&Column) -> Option<String>| -> Vec<String> {
+        costs
+            .iter()
+            .map(|cost| cell(cost).unwrap_or_default())
+            .collect()
     };
-    row(
-        text,
-        &format!("*{ours} by floor*"),
-        Workload::ALL.map(ratio),
-    );
+    row(text, "*floor*", cells(&floor));
+    let (ours, _) = contender::ALL[0];
+    let ratio = |column: &Column| {
+        let ratio = results.by_floor(ours, column.workload()?, Quantity::Time, distance);
+        ratio.map(times)
+    };
+    row(text, &format!("*{ours} by floor*"), cells(&ratio));
     companies(text, results, distance);
 }
 
@@ -176,7 +183,17 @@ impl Column {
             quantity,
         }
     }
+
+    /// The workload of a burst.
+    fn workload(&self) -> Option<Workload> {
+        match self.task {
+            Task::Burst(workload) => Some(workload),
+            _ => None,
+        }
+    }
 }
+
+const SWEPT: Column = Column::new("W3 swept", Task::Swept, Quantity::Time);
 
 const BURSTS: [Workload; 5] = [
     Workload::Root,
@@ -240,6 +257,9 @@ const EXPLANATIONS: &str = "\n\
     time stamps and nothing copied. W6 has, in brackets, how many times the work of one thread two threads do: the sum of \
     what each takes alone by what it takes beside the other, since cores are not equally fast at all times; contenders' own \
     threads share the second core with the second thread.\n\n\
+    *Swept*: one request of W3 at a time, after a walk through memory of four times the largest cache, which is not timed. \
+    The bursts of W3 find everything in the first caches; a program that does other work between two requests does not. \
+    The harness alone is one look at the clock, which is part of each figure.\n\n\
     *Physical core*: a virtual core may be one of two threads of a physical one, and while somebody else works on the \
     other, another machine as a rule, what keeps the core busy takes up to twice as long; that comes and goes within \
     milliseconds, and is not the program's doing. Two short loops before and after each burst tell it: one that keeps the \

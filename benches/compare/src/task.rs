@@ -14,6 +14,8 @@ use crate::{agent, encoding, latency, measure};
 pub enum Task {
     /// What spans cost the program, one burst after the other.
     Burst(Workload),
+    /// What one request costs the program after the caches were swept.
+    Swept,
     /// To an agent in another process, at a pace.
     Paced(Reader),
     /// To an agent in another process, as fast as the program can.
@@ -27,12 +29,14 @@ pub enum Task {
 
 impl Task {
     pub fn all() -> impl Iterator<Item = Self> {
-        Workload::ALL.into_iter().map(Self::Burst).chain(Self::LONG)
+        let bursts = Workload::ALL.into_iter().map(Self::Burst);
+        bursts.chain([Self::Swept]).chain(Self::LONG)
     }
 
     pub fn key(self) -> &'static str {
         match self {
             Self::Burst(workload) => workload.key(),
+            Self::Swept => SWEPT,
             Self::Paced(Reader::Fast) => "paced",
             Self::Paced(Reader::Slow) => "paced-slow",
             Self::Flood(Reader::Fast) => "flood",
@@ -51,6 +55,7 @@ impl Task {
     pub fn workload(self) -> &'static str {
         match self {
             Self::Burst(workload) => workload.key(),
+            Self::Swept => SWEPT,
             Self::Paced(_) | Self::Flood(_) | Self::FloodWithin => "W8",
             Self::Encoding => "W9",
             Self::Latency => "latency",
@@ -64,7 +69,7 @@ impl Task {
 
     /// Who shows what the harness costs itself, where that is part of the figures.
     pub fn floor(self) -> Option<Entry> {
-        matches!(self, Self::Paced(_) | Self::Latency).then_some(NOTHING)
+        matches!(self, Self::Swept | Self::Paced(_) | Self::Latency).then_some(NOTHING)
     }
 
     /// A contender with other settings than its defaults, where they matter.
@@ -82,6 +87,7 @@ impl Task {
     ) -> Option<Vec<Figure>> {
         match self {
             Self::Burst(workload) => measure::measure(prepare, workload, cores, probe, time),
+            Self::Swept => measure::measure_swept(prepare, cores, probe, time),
             Self::Paced(reader) => agent::paced(prepare, reader),
             Self::Flood(reader) => agent::flood(prepare, reader),
             Self::FloodWithin => agent::flood_within(prepare),
@@ -100,3 +106,5 @@ impl Task {
         Self::Latency,
     ];
 }
+
+const SWEPT: &str = "W3s";
