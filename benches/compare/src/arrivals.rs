@@ -1,4 +1,4 @@
-//! W8 as Markdown: what becomes of the spans under each load, into each sink.
+//! The tables of W8: where the spans of each load end up, for each sink.
 
 use std::fmt::Write;
 
@@ -89,7 +89,7 @@ impl Arrivals<'_> {
         }
     }
 
-    /// One for each distance of the cores.
+    /// Prints a median for each distance of the cores.
     fn medians(&self, contender: &str, quantity: Quantity) -> String {
         let medians = Distance::ALL.map(|distance| {
             let median = self

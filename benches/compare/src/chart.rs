@@ -1,4 +1,4 @@
-//! The results as a picture: bars for some of them, shorter is better.
+//! A picture of some of the results as bars.
 
 use std::fmt::Write;
 
@@ -56,7 +56,7 @@ impl Panel {
         }
     }
 
-    /// At the distance at which the most crates have a figure.
+    /// Draws the panel for the distance at which the most crates have a figure.
     fn render(&self, svg: &mut String, results: &Results) {
         let bars = |distance| {
             contender::ALL.map(|(name, _)| {
@@ -99,7 +99,7 @@ impl Panel {
                 if width < BAR_WIDTH {
                     let _ = write!(svg, "h{width:.1}v15H{LABEL}z\"/>");
                 } else if scale.cuts(number) {
-                    // With a gap before the end.
+                    // A gap before the end shows that the bar is cut.
                     let _ = write!(
                         svg,
                         "h160l-6 15H{LABEL}zM{} {y}h34v15h-40z\"/>",
@@ -130,11 +130,11 @@ impl Panel {
     }
 }
 
-/// What a full bar is.
+/// The number for which a bar is full.
 struct Scale(f64);
 
 impl Scale {
-    /// The largest, unless it would leave nothing to be seen of the others.
+    /// Takes the largest number, unless it is so large that the bars of the others could not be seen.
     fn of(numbers: impl Iterator<Item = f64>) -> Self {
         let mut numbers: Vec<f64> = numbers.collect();
         numbers.sort_by(f64::total_cmp);
@@ -170,7 +170,7 @@ const PANELS: [Panel; 6] = [
     Panel::new(
         Task::Burst(Workload::Unsampled),
         Quantity::Time,
-        "The same request, not sampled",
+        "A request that is not sampled",
         "ns of the program's thread",
     ),
     Panel::new(
@@ -199,7 +199,7 @@ const MARGIN: usize = 24;
 const LABEL: usize = 150;
 const BAR_WIDTH: f64 = 200.0;
 const ROW: usize = 20;
-/// Of the first bar, under the title.
+/// Where the first bar begins, under the title.
 const TOP: usize = 38;
 const PANEL_WIDTH: usize = LABEL + BAR_WIDTH as usize + 50;
 const PANEL_HEIGHT: usize = TOP + ROW * contender::ALL.len();

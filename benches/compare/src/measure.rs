@@ -1,4 +1,4 @@
-//! One contender on one workload, in a process of its own.
+//! The measurement of a contender on a workload, in a process of its own.
 
 use std::hint::{black_box, spin_loop};
 use std::sync::Barrier;
@@ -16,9 +16,8 @@ use crate::sweep::Sweep;
 use crate::times::Times;
 use crate::workload::Workload;
 
-/// Bursts are timed one by one, and the contender is flushed between them, untimed: figures are what spans cost
-/// the program while there is room for them, and every span must have arrived. Right before and after each one the
-/// core is probed, untimed as well.
+/// Times bursts one by one. Between them, untimed, the contender is flushed, so that its queue has room for every span,
+/// and the core is probed. Every span must arrive.
 pub fn measure(
     prepare: Prepare,
     workload: Workload,
@@ -131,9 +130,9 @@ fn swept_requests(
     requests.medians().figures().collect()
 }
 
-/// In turn, each thread alone does a burst and both do one, each on its core: cores need not be equally fast, so what
-/// the second thread adds is each one's time alone by its time beside the other. Contenders' own threads are on the
-/// second core, in the way of that thread if they work during a burst.
+/// Times a burst of each thread alone and then a burst of both, each on its core, in turn. Cores need not be equally
+/// fast, so the gain of the second thread is each one's time alone by its time beside the other. Contenders' own
+/// threads are on the second core, in the way of that thread if they work during a burst.
 fn two_threads(contender: &dyn Contender, cores: Cores, time: Duration) -> Vec<Figure> {
     let workload = Workload::TwoThreads;
     let meet = Barrier::new(2);

@@ -1,15 +1,15 @@
-//! Where contenders do not do the same work.
+//! Notes on contenders that do not do equal work.
 
 use crate::figure::Quantity;
 use crate::sink::Reader;
 use crate::task::Task;
 use crate::workload::Workload;
 
-/// Where a contender does less than the others, or more.
+/// A note that a contender does less than the others, or more.
 pub struct Note {
     contenders: &'static [&'static str],
     tasks: &'static [Task],
-    /// Where it stands, if not at all that the task measures.
+    /// The quantities that have the note; empty for all that the task measures.
     quantities: &'static [Quantity],
     pub text: &'static str,
 }

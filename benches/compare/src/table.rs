@@ -1,4 +1,4 @@
-//! The results as Markdown.
+//! The results as Markdown: what `RESULTS.md` holds.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -15,7 +15,7 @@ use crate::rounds;
 use crate::task::Task;
 use crate::workload::Workload;
 
-/// With the share of the machine that other programs took meanwhile, if it is known.
+/// Renders all tables. `others` is the share of the machine that other programs took meanwhile, if it is known.
 pub fn render(results: &Results, rounds: usize, others: Option<f64>) -> String {
     let mut text = format!(
         "# What spans cost\n\n\
@@ -49,7 +49,7 @@ pub fn render(results: &Results, rounds: usize, others: Option<f64>) -> String {
     text
 }
 
-/// All tables of that distance, without those of which nothing was measured.
+/// Renders the tables of a distance, without those of which nothing was measured.
 fn section(results: &Results, distance: Distance) -> String {
     let mut text = String::new();
     let (ours, _) = contender::ALL[0];
@@ -80,7 +80,7 @@ fn section(results: &Results, distance: Distance) -> String {
     text
 }
 
-/// W1 to W7, and by how much ours is above the floors.
+/// Adds the table of W1 to W7, with the floors and ours as a multiple of them.
 fn bursts(text: &mut String, results: &Results, distance: Distance, costs: &[Column]) {
     text.push('\n');
     table(text, results, distance, costs);
@@ -101,7 +101,7 @@ fn bursts(text: &mut String, results: &Results, distance: Distance, costs: &[Col
     companies(text, results, distance);
 }
 
-/// W1 to W5 again, in each company.
+/// Adds the table of W1 to W5 by company.
 fn companies(text: &mut String, results: &Results, distance: Distance) {
     let _ = write!(
         text,
@@ -132,7 +132,7 @@ fn companies(text: &mut String, results: &Results, distance: Distance) {
     row(text, &format!("*{ours} by floor*"), BURSTS.map(ratio));
 }
 
-/// A line for each contender, and one for the harness where it is part of the figures.
+/// Adds a table with a line for each contender, and one for the harness if it is part of the figures.
 fn table(text: &mut String, results: &Results, distance: Distance, columns: &[Column]) {
     head(text, columns);
     for (name, _) in contender::ALL {
@@ -220,7 +220,7 @@ const LATENCY: [Column; 4] = [
     Column::new("99.99 %", Task::Latency, Quantity::P9999),
 ];
 
-const LATENCY_TITLE: &str = "A root with five tags: ns that so many calls take at most";
+const LATENCY_TITLE: &str = "A root with five tags: the longest of the fastest calls, in ns";
 
 fn cell(results: &Results, contender: &str, column: &Column, distance: Distance) -> String {
     let median = |quantity| results.median(contender, column.task, quantity, distance);
@@ -232,7 +232,7 @@ fn cell(results: &Results, contender: &str, column: &Column, distance: Distance)
     cell + &marks(contender, column.task, column.quantity)
 }
 
-/// Cores, architecture and compiler.
+/// Names the cores, the architecture and the compiler.
 pub fn machine() -> String {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let arch = env::consts::ARCH.replace('_', "-");
@@ -253,15 +253,15 @@ pub fn machine() -> String {
 
 const EXPLANATIONS: &str = "\n\
     *Floors*: W1, W2, W5: two time stamps. W3: looking a header up among nine, parsing it, two ids, printing a header and \
-    putting it into a map, looking through all names for baggage, five time stamps, 400 bytes copied. W4: the same with two \
-    time stamps and nothing copied. W6 has, in brackets, how many times the work of one thread two threads do: the sum of \
+    putting it into a map, looking through all names for baggage, five time stamps, 400 bytes copied. W4: like W3, but with \
+    two time stamps and nothing copied. W6 has, in brackets, how many times the work of one thread two threads do: the sum of \
     what each takes alone by what it takes beside the other, since cores are not equally fast at all times; contenders' own \
     threads share the second core with the second thread.\n\n\
     *Swept*: one request of W3 at a time, after a walk through memory of four times the largest cache, which is not timed. \
     The bursts of W3 find everything in the first caches; a program that does other work between two requests does not. \
     The harness alone is one look at the clock, which is part of each figure.\n\n\
-    *Physical core*: a virtual core may be one of two threads of a physical one, and while somebody else works on the \
-    other, another machine as a rule, what keeps the core busy takes up to twice as long; that comes and goes within \
+    *Physical core*: a virtual core may be one of two threads of a physical one, and while another machine works on the \
+    other, what keeps the core busy takes up to twice as long; that comes and goes within \
     milliseconds, and is not the program's doing. Two short loops before and after each burst tell it: one that keeps the \
     core busy then takes longer beside one that waits for each of its results. The first number is of bursts that were \
     alone at both ends, the second of bursts that shared the core at both; a dash is where no process had twenty of \
@@ -284,4 +284,4 @@ const EXPLANATIONS: &str = "\n\
     kernel does not tell. The run stops if tracehound's account leaves out a span that was made, or if more spans arrive \
     than it counts as sent.\n\n\
     *Calls*: 50 000 a second on each of two threads, at fixed times. The harness alone shows what the machine adds: \
-    whatever else runs on it stops calls, too.\n";
+    other programs on it stop calls, too.\n";

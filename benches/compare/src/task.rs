@@ -1,4 +1,4 @@
-//! What one process measures of one contender.
+//! Tasks: what a process can measure of a contender.
 
 use std::time::Duration;
 
@@ -12,18 +12,19 @@ use crate::{agent, encoding, latency, measure};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Task {
-    /// What spans cost the program, one burst after the other.
+    /// The cost of spans to the program, in bursts.
     Burst(Workload),
-    /// What one request costs the program after the caches were swept.
+    /// The cost of a request to the program after the caches were swept.
     Swept,
-    /// To an agent in another process, at a pace.
+    /// Spans to an agent in another process, at a pace.
     Paced(Reader),
-    /// To an agent in another process, as fast as the program can.
+    /// Spans to an agent in another process, as fast as the program can.
     Flood(Reader),
-    /// To a sink in this process, as fast as the program can.
+    /// Spans to a sink in this process, as fast as the program can.
     FloodWithin,
+    /// Spans to bytes.
     Encoding,
-    /// What single calls take.
+    /// The time of single calls.
     Latency,
 }
 
@@ -51,7 +52,7 @@ impl Task {
         Self::all().find(|task| task.key() == key)
     }
 
-    /// The name of its workload, as the table has it.
+    /// Returns the name of its workload, as the table has it.
     pub fn workload(self) -> &'static str {
         match self {
             Self::Burst(workload) => workload.key(),
@@ -62,22 +63,22 @@ impl Task {
         }
     }
 
-    /// Whether it takes so much longer than a burst that it is not part of every round.
+    /// Returns whether the task takes too long to be part of every round.
     pub fn is_long(self) -> bool {
         Self::LONG.contains(&self)
     }
 
-    /// Who shows what the harness costs itself, where that is part of the figures.
+    /// Returns the entry that measures the harness alone, if the harness is part of the figures.
     pub fn floor(self) -> Option<Entry> {
         matches!(self, Self::Swept | Self::Paced(_) | Self::Latency).then_some(NOTHING)
     }
 
-    /// A contender with other settings than its defaults, where they matter.
+    /// Returns a contender with other settings than its defaults, if they matter.
     pub fn variant(self) -> Option<Entry> {
         matches!(self, Self::Paced(Reader::Fast) | Self::Flood(Reader::Fast)).then_some(RAISED)
     }
 
-    /// Nothing where the contender cannot do it.
+    /// Measures. Returns `None` if the contender cannot do the task.
     pub fn run(
         self,
         prepare: Prepare,
