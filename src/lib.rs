@@ -129,6 +129,9 @@ pub mod config;
 #[cfg(feature = "dev")]
 pub mod dev;
 pub mod diagnostics;
+#[cfg(all(tracehound_fuzz, feature = "dev"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod metrics;
 #[cfg(feature = "tower")]
 pub mod middleware;

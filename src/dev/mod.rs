@@ -86,5 +86,9 @@ pub use collector::DevServer;
 pub use error::DevError;
 pub use options::{DevOptions, Waterfall};
 pub use store::DevTotals;
+#[cfg(tracehound_fuzz)]
+pub(crate) use trace::from_wire;
 pub use trace::{OpenSpan, ReceivedSpan, Trace};
 pub(crate) use tracer::tracer;
+#[cfg(tracehound_fuzz)]
+pub(crate) use waterfall::{Style, draw};

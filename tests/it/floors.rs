@@ -19,7 +19,8 @@ const FLOORS: [&[&str]; 9] = [
     &["scope", "propagation", "sampler", "reporter", "observer"],
     &["tracer"],
     &["config", "middleware", "bridge", "dev", "testkit"],
-    &["prelude"],
+    // `fuzzing` is not in ordinary builds.
+    &["prelude", "fuzzing"],
 ];
 
 /// The siblings that may know each other, in this direction only.
