@@ -46,10 +46,14 @@ pub(crate) fn text(text: &str) -> Cow<'_, str> {
     Cow::Owned(seen)
 }
 
-/// Hides the secrets of a text that is one value: all that stands before an `@` is user info.
+/// Hides the secrets of a text that is one value: all that stands before an `@` is user info. Where a query or a fragment
+/// may begin there, the `@` may be a part of it, and what stands behind is hidden too.
 pub(crate) fn value(value: &str) -> Cow<'_, str> {
     match value.rfind('@') {
-        Some(at) if urls(value).is_empty() => text(&value[at..]).into_owned().into(),
+        Some(at) if urls(value).is_empty() => match value[..at].contains(['?', '#']) {
+            true => Cow::Borrowed("…"),
+            false => text(&value[at..]).into_owned().into(),
+        },
         _ => text(value),
     }
 }
