@@ -8,6 +8,7 @@ pub(super) fn read(env: &mut Environment<'_>) -> Source {
     for name in ["JAEGER_PROPAGATION", "OTEL_PROPAGATORS"] {
         let Some(text) = env.get(name) else { continue };
         let mut source = Source::Default;
+        let mut has_others = false;
         if text
             .bytes()
             .all(|byte| byte == b',' || byte.is_ascii_whitespace())
@@ -27,8 +28,12 @@ pub(super) fn read(env: &mut Environment<'_>) -> Source {
                 "w3c" | "tracecontext" | "baggage" => {
                     env.report(ConfigProblem::not_built(name, format, W3C));
                 }
-                _ => env.report(ConfigProblem::invalid(name, format, "jaeger")),
+                _ => has_others = true,
             }
+        }
+        if has_others {
+            // The whole list: a secret with a comma in it is more than one item, and none of them shows that it is one.
+            env.report(ConfigProblem::invalid(name, &text, "jaeger"));
         }
         return source;
     }
