@@ -16,6 +16,7 @@ mod differential;
 mod documents;
 mod errors;
 mod floors;
+mod fuzz_finds;
 #[cfg(feature = "tower")]
 mod middleware_body;
 #[cfg(feature = "hyper")]
