@@ -71,15 +71,18 @@ impl Planted<'_> {
                 !parts.iter().any(|part| is_url_or_pair(part))
                     && self.left.starts_with(|c: char| !c.is_whitespace())
             }
-            // A blank ends a query, and so does the quote that it was opened with.
+            // A blank ends a query, and so does the quote that it was opened with. Behind an `&`, what stands before a `=` is
+            // a key.
             Place::Query | Place::Fragment => {
                 let is_quote = |c: char| !c.is_alphanumeric() && !"-._~%&=+/?:;,@#".contains(c);
                 let ends = |c: char| c.is_whitespace() || is_quote(c);
                 let is_quoted = !open.is_empty() || self.before.ends_with(is_quote);
-                parts.iter().all(|part| match is_quoted {
-                    true => !part.contains(ends),
-                    false => !part.contains(char::is_whitespace),
-                })
+                let is_key = self.left.contains('&') && self.right.contains('=');
+                let ends_early = parts.iter().any(|part| match is_quoted {
+                    true => part.contains(ends),
+                    false => part.contains(char::is_whitespace),
+                });
+                !is_key && !ends_early
             }
         }
     }
