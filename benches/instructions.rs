@@ -1,12 +1,12 @@
-//! Does one thing with spans many times, for `.ci/instructions` to count under callgrind what the thread executes.
+//! Does a piece of work with spans many times. `.ci/instructions` counts under callgrind what the thread executes.
 //!
 //! ```text
-//! instructions --list        the names of what can be done
-//! instructions NAME TIMES    does it, after a warm-up, in a function whose name has `counted_pieces` in it
-//! instructions               does everything a few times
+//! instructions --list        prints the names of the pieces
+//! instructions NAME TIMES    does a piece, after a warm-up, in a function whose name has `counted_pieces` in it
+//! instructions               does every piece a few times
 //! ```
 //!
-//! Time stands still, so no clock is in the figures. The worker's thread never comes through `counted_pieces`.
+//! The clock stands still, so reading it is not in the figures. The worker's thread never calls `counted_pieces`.
 
 use std::env;
 use std::hint::black_box;
@@ -46,7 +46,7 @@ impl Work for Dropped {
     }
 }
 
-/// A root with more tags than most: what is kept of one span for the next has room for all of them.
+/// A root with many tags. The memory that a thread keeps for its next span has room for all of them.
 struct ManyTags;
 
 impl Work for ManyTags {
@@ -112,7 +112,7 @@ fn main() {
             let (_, piece) = piece.expect("one of --list");
             piece(times.parse().expect("a number of times"));
         }
-        // As `cargo bench` and `cargo test --bench` call it.
+        // `cargo bench` and `cargo test --bench` pass other arguments.
         _ => PIECES.iter().for_each(|(_, piece)| piece(3)),
     }
 }
@@ -125,7 +125,7 @@ fn measured(tracer: &JaegerTracer, work: &mut impl Work, times: u64) {
     for _ in 0..256 {
         work.once(tracer);
     }
-    // What is counted begins with nothing that waits for the worker.
+    // Nothing waits for the worker when the count begins.
     let patience = Duration::from_secs(60);
     assert!(tracer.flush(patience).is_complete());
     counted_pieces(tracer, work, times);
@@ -144,7 +144,7 @@ fn counted_pieces<T: Tracer + ?Sized>(tracer: &T, work: &mut impl Work, times: u
     }
 }
 
-/// With ids that are always the same: how many bytes they take when encoded would else be the luck of each run.
+/// Returns a span with fixed ids. Random ids take more or fewer bytes on the wire from run to run.
 fn parent(tracer: &JaegerTracer) -> Span {
     let context = tracer.extract(&Request::new(SAMPLED).headers);
     let context = context.ok().flatten().expect("well-formed");

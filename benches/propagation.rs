@@ -1,4 +1,4 @@
-//! The time to inject a context into a carrier and to extract it again.
+//! Times writing a context into a carrier and reading it back.
 
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -76,7 +76,7 @@ fn read(tracer: &JaegerTracer, carrier: &dyn ExtractCarrier) -> bool {
     matches!(tracer.extract(carrier), Ok(Some(_)))
 }
 
-/// Asserts that a carrier holds the context. Baggage may come in any order.
+/// Checks that the carrier holds the context. A map gives baggage back in any order.
 fn assert_holds(tracer: &JaegerTracer, carrier: &dyn ExtractCarrier, written: &SpanContext) {
     let found = tracer.extract(carrier).expect("well formed");
     let found = found.expect("written before");
@@ -101,7 +101,7 @@ fn contexts() -> [(&'static str, SpanContext); 2] {
     [("bare", bare), ("three baggage items", with_baggage)]
 }
 
-/// Thirty headers: as many as arrive from a browser behind two proxies.
+/// Returns thirty headers, about as many as a browser behind two proxies sends.
 fn ordinary_headers() -> HeaderMap {
     (0..30)
         .map(|n| {

@@ -1,7 +1,8 @@
-//! What the worker pays for a finished span: to put it into a packet, and from the flush of a tracer to the packet.
+//! Times the worker: a finished span into a packet, and from the flush of a tracer to the packet.
 //!
-//! The sender takes ready packets and counts; what a datagram costs comes on top. Figures are per span. Spans of a
-//! request come in pairs, as they end: the client's, which is bare, then the server's with six tags and a log.
+//! The sender takes ready packets and counts, so the cost of a datagram comes on top. Figures are per span. The spans of
+//! a request come in pairs, in the order in which they end: the client's without tags, then the server's with six tags
+//! and a log.
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark has a stopwatch")]
 
@@ -56,7 +57,7 @@ impl Sender for Counting {
     }
 }
 
-/// Each pair of a trace of its own.
+/// Returns pairs of spans, each pair in a trace of its own.
 fn requests() -> Vec<OwnedSpan> {
     (0..PAIRS).flat_map(request).collect()
 }
@@ -107,7 +108,7 @@ fn random(n: u64) -> u64 {
     n ^ (n >> 31)
 }
 
-/// Shows all spans at once.
+/// Calls `use_them` with views of all spans at once.
 fn with_views(
     spans: &[OwnedSpan],
     shown: &[FinishedSpan<'_>],
@@ -207,7 +208,7 @@ fn flush(c: &mut Criterion) {
 const LONG: Duration = Duration::from_secs(20);
 const URL: &str = "/api/v2/orders/104711/items?limit=50";
 const PAIRS: u64 = 16;
-/// Half a megabyte: less than makes the worker begin by itself.
+/// Half a megabyte of spans, too little to make the worker drain by itself.
 const FLUSHED_PAIRS: u64 = 1_000;
 
 criterion_group!(benches, packets, flush);

@@ -1,4 +1,4 @@
-//! What it costs to ask a sampler.
+//! Times the question to a sampler.
 
 use std::hint::black_box;
 

@@ -1,8 +1,8 @@
-//! What a span costs the thread that it is on: off, not sampled, sampled, and in a request between two services.
+//! Times a span on the thread that uses it: off, not sampled, sampled, and in a request between two services.
 //!
-//! Every piece of work runs over a tracer whose type is known and over `dyn Tracer`. Finished spans go through
-//! the ring and the worker to a reporter that lets them go. Spans that found no room in the ring cost less than
-//! the others, so a group that had any says how many.
+//! Every piece of work runs over a tracer whose type is known and over `dyn Tracer`. Finished spans go through the
+//! thread queue and the worker to a reporter that drops them. A span that finds no room in the queue costs less than
+//! others, so a group with such spans says how many there were.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::work::{Child, Request, Root, SAMPLED, Tagged, UNSAMPLED, Work};
 
 mod work;
 
-/// A trace of one root and a hundred children.
+/// A trace with a root and a hundred children.
 struct Tree;
 
 impl Work for Tree {
@@ -123,7 +123,7 @@ fn measure<T: Tracer + ?Sized>(
     group.bench_function(mode, |b| b.iter(|| work.once(black_box(tracer))));
 }
 
-/// What is left of work after it has been done once.
+/// Does the work once and returns its spans.
 fn recorded(keep: bool, work: &mut impl Work) -> Vec<OwnedSpan> {
     let spans = InMemoryReporter::new();
     let tracer = JaegerTracer::builder("bench")

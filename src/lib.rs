@@ -131,6 +131,9 @@ pub mod config;
 pub mod dev;
 pub mod diagnostics;
 mod environment;
+#[cfg(all(tracehound_fuzz, feature = "dev"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod metrics;
 pub mod middleware;
 pub mod model;

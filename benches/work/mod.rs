@@ -1,4 +1,4 @@
-//! What programs do with spans, for measurements of time and of instructions.
+//! Work with spans as programs do it, for measurements of time and of instructions.
 
 use std::hint::black_box;
 
@@ -7,15 +7,15 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tracehound::model::field;
 use tracehound::prelude::*;
 
-/// One thing that programs do with spans.
+/// A piece of work with spans.
 pub(crate) trait Work {
     const NAME: &'static str;
-    /// Figures are per span where there are several of a kind.
+    /// How many spans the work makes, if its figures are per span.
     const SPANS: u64 = 1;
     fn once<T: Tracer + ?Sized>(&mut self, tracer: &T);
 }
 
-/// A span with one tag: what it costs to have left the calls in a program whose tracing is off.
+/// A span with a tag: the cost of calls that stay in a program whose tracing is off.
 pub(crate) struct Tagged;
 
 impl Work for Tagged {
@@ -38,7 +38,7 @@ impl Work for Root {
     }
 }
 
-/// A child of the active span, which is the caller's to activate.
+/// A child of the active span. The caller activates one.
 pub(crate) struct Child;
 
 impl Work for Child {
@@ -49,8 +49,8 @@ impl Work for Child {
     }
 }
 
-/// A service in the middle: the context out of the headers of a request, a server span with six tags and a log,
-/// and a client span whose context goes into the headers of the next request.
+/// A request in a service that calls another one: it reads the context from the headers, starts a server span with six
+/// tags and a log, and a client span whose context goes into the headers of the next request.
 pub(crate) struct Request {
     pub(crate) headers: HeaderMap,
     pub(crate) next: HeaderMap,

@@ -10,6 +10,7 @@ pub(super) fn read(variables: &mut Variables<'_>) -> Source {
             continue;
         };
         let mut source = Source::Default;
+        let mut has_others = false;
         if text
             .bytes()
             .all(|byte| byte == b',' || byte.is_ascii_whitespace())
@@ -29,8 +30,12 @@ pub(super) fn read(variables: &mut Variables<'_>) -> Source {
                 "w3c" | "tracecontext" | "baggage" => {
                     variables.report(ConfigProblem::unsupported(name, format, W3C));
                 }
-                _ => variables.report(ConfigProblem::invalid(name, format, "jaeger")),
+                _ => has_others = true,
             }
+        }
+        if has_others {
+            // The whole list: a secret with a comma in it is more than one item, and none of them shows that it is one.
+            variables.report(ConfigProblem::invalid(name, &text, "jaeger"));
         }
         return source;
     }

@@ -46,10 +46,14 @@ pub(crate) fn text(text: &str) -> Cow<'_, str> {
     Cow::Owned(redacted)
 }
 
-/// Hides the secrets of a text that is a single value: everything before an `@` is user info.
+/// Hides the secrets of a text that is one value: everything before an `@` is user info. If a query or a fragment may
+/// begin before the `@`, the text after it is hidden too.
 pub(crate) fn value(value: &str) -> Cow<'_, str> {
     match value.rfind('@') {
-        Some(at) if urls(value).is_empty() => text(&value[at..]).into_owned().into(),
+        Some(at) if urls(value).is_empty() => match value[..at].contains(['?', '#']) {
+            true => Cow::Borrowed("…"),
+            false => text(&value[at..]).into_owned().into(),
+        },
         _ => text(value),
     }
 }

@@ -117,6 +117,9 @@ fn a_value_loses_the_user_before_its_host() {
         ("u p@h:1/?a=1", "@h:1/?a="),
         ("a://u@h", "a://h"),
         ("x", "x"),
+        // A user and a host, or a host and a query with an `@`.
+        ("h:1/d?k=a@b", "…"),
+        ("h/d#a@b", "…"),
     ] {
         assert_eq!(value(given), seen, "{given}");
     }

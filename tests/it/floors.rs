@@ -31,7 +31,8 @@ const FLOORS: [&[&str]; 10] = [
     &["scope", "propagation", "reporter", "observer"],
     &["tracer"],
     &["config", "middleware", "bridge", "dev", "testkit"],
-    &["prelude"],
+    // `fuzzing` is not in ordinary builds.
+    &["prelude", "fuzzing"],
 ];
 
 /// The siblings that may know each other, in this direction only.

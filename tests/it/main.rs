@@ -17,6 +17,7 @@ mod documents;
 mod errors;
 mod floors;
 mod forwarding;
+mod fuzz_finds;
 #[cfg(feature = "tower")]
 mod middleware;
 mod packets;

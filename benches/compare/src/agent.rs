@@ -1,4 +1,4 @@
-//! W8: spans on their way out of the program.
+//! W8: spans that leave the program.
 
 use std::sync::mpsc::channel;
 use std::thread;
@@ -10,7 +10,7 @@ use crate::figure::{Figure, Quantity};
 use crate::request::Request;
 use crate::sink::{Reader, Sink};
 
-/// 20 requests every millisecond, from one thread that sleeps meanwhile.
+/// Makes 20 requests every millisecond, from a thread that sleeps meanwhile.
 pub fn paced(prepare: Prepare, reader: Reader) -> Option<Vec<Figure>> {
     let mut sink = Sink::start(reader);
     let contender = leak(prepare(
@@ -54,7 +54,7 @@ pub fn paced(prepare: Prepare, reader: Reader) -> Option<Vec<Figure>> {
     Some(figures)
 }
 
-/// As many requests as one thread can do, into a sink in another process.
+/// Makes as many requests as one thread can, into a sink in another process.
 pub fn flood(prepare: Prepare, reader: Reader) -> Option<Vec<Figure>> {
     let mut sink = Sink::start(reader);
     let contender = leak(prepare(
@@ -70,7 +70,7 @@ pub fn flood(prepare: Prepare, reader: Reader) -> Option<Vec<Figure>> {
     Some(flood.figures(contender, delivered, sink.kernel_drops()))
 }
 
-/// As many into a sink in this process.
+/// Makes as many requests as one thread can, into a sink in this process.
 pub fn flood_within(prepare: Prepare) -> Option<Vec<Figure>> {
     let contender = leak(prepare(Mode::Sampled, Destination::Memory)?);
     let tally = contender.tally();
@@ -80,15 +80,15 @@ pub fn flood_within(prepare: Prepare) -> Option<Vec<Figure>> {
 
 struct Flood {
     made: u64,
-    /// Nothing waits in the contender.
+    /// Whether the contender has sent or dropped everything.
     is_over: bool,
-    /// A second, in millions.
+    /// Spans that arrive, in millions a second.
     rate: f64,
-    /// In MB.
+    /// The most memory held, in MB.
     memory: f64,
 }
 
-/// What waits when the time is up has some more to arrive.
+/// Runs a flood. Spans that wait when the time is up have some more time to arrive.
 fn run_flood(contender: &'static dyn Contender, mut delivered: impl FnMut() -> u64) -> Flood {
     let mut request = Request::new(true);
     let mut program = program(move |time| {
@@ -108,7 +108,7 @@ fn run_flood(contender: &'static dyn Contender, mut delivered: impl FnMut() -> u
         contender.flush();
         let _ = done.send(());
     });
-    // One that holds without end what it cannot send would need minutes.
+    // A contender without a bound on its queue would need minutes.
     let is_over = is_done.recv_timeout(GRACE).is_ok();
     Flood {
         made,
@@ -138,8 +138,8 @@ impl Flood {
     }
 }
 
-/// A thread that does what it is told to and then waits, until the caller is let go: what a thread has left where it
-/// alone can take it from is lost with some contenders when it ends.
+/// Starts a thread that does what the caller orders and then waits. It does not end before the caller: when a thread
+/// ends, some contenders lose the spans that it keeps in its own memory.
 fn program<T: Send + 'static, R: Send + 'static>(
     mut work: impl FnMut(T) -> R + Send + 'static,
 ) -> impl FnMut(T) -> R {
@@ -156,12 +156,12 @@ fn program<T: Send + 'static, R: Send + 'static>(
     }
 }
 
-/// Some contenders' threads go on until the process ends.
+/// Keeps a contender until the process ends, because some contenders' threads do not stop before.
 fn leak(contender: Box<dyn Contender>) -> &'static dyn Contender {
     Box::leak(contender)
 }
 
-/// An account has every span in it, and no span arrives that the contender does not count as sent.
+/// Checks that an account has every span in it, and that no span arrives that the contender does not count as sent.
 fn check_account(account: &Account, made: u64, delivered: u64) {
     if let Some(finished) = account.finished {
         assert_eq!(finished, made, "finished");
@@ -174,7 +174,7 @@ fn check_account(account: &Account, made: u64, delivered: u64) {
     }
 }
 
-/// What was made, what arrived, and what the contender and the kernel say of the rest.
+/// Returns how many spans were made and arrived, and what the contender and the kernel say about the others.
 fn ledger(
     made: u64,
     arrived: u64,

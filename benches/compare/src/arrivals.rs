@@ -1,12 +1,12 @@
-//! W8 as Markdown: what becomes of the spans under each load, into each sink.
+//! The tables of W8: where the spans of each load end up, for each sink.
 
 use std::fmt::Write;
 
 use crate::contender;
 use crate::figure::Quantity;
+use crate::markdown::{marks, print, row};
 use crate::results::{Distance, Results};
 use crate::sink::Reader;
-use crate::table::{marks, print, row};
 use crate::task::Task;
 
 /// Adds a table for each load and sink that was measured.
@@ -89,7 +89,7 @@ impl Arrivals<'_> {
         }
     }
 
-    /// One for each distance of the cores.
+    /// Prints a median for each distance of the cores.
     fn medians(&self, contender: &str, quantity: Quantity) -> String {
         let medians = Distance::ALL.map(|distance| {
             let median = self

@@ -1,12 +1,13 @@
-//! The results as a picture: bars for some of them, shorter is better.
+//! A picture of some of the results as bars.
 
 use std::fmt::Write;
 
 use crate::contender;
 use crate::figure::Quantity;
+use crate::markdown::print;
 use crate::results::{Distance, Results};
 use crate::sink::Reader;
-use crate::table::{machine, print};
+use crate::table::machine;
 use crate::task::Task;
 use crate::workload::Workload;
 
@@ -25,10 +26,12 @@ pub fn render(results: &Results) -> String {
     let lines = [
         "Shorter is better. The dashed line is the machine's floor, or the harness alone."
             .to_owned(),
+        "A request whose code and data have been swept out of the caches takes, in ns:".to_owned(),
+        swept(results),
         format!("{}. Footnotes are in RESULTS.md.", machine()),
     ];
     for (at, line) in lines.into_iter().enumerate() {
-        let y = HEIGHT - 26 + 16 * at;
+        let y = HEIGHT - 58 + 16 * at;
         let _ = writeln!(
             svg,
             "<text class=\"small\" x=\"{MARGIN}\" y=\"{y}\">{line}</text>"
@@ -36,6 +39,42 @@ pub fn render(results: &Results) -> String {
     }
     svg.push_str("</svg>\n");
     svg
+}
+
+/// Lists the times of requests after a sweep of the caches.
+fn swept(results: &Results) -> String {
+    let (distance, _) = best_distance(results, Task::Swept, Quantity::Time);
+    let times = contender::ALL.map(|(name, _)| {
+        let time = results.median(name, Task::Swept, Quantity::Time, distance);
+        let time = time.map_or_else(|| "–".to_owned(), |time| print(Quantity::Time, time));
+        format!("{name} {time}")
+    });
+    format!(
+        "A request after the caches were swept, ns: {}.",
+        times.join(", ")
+    )
+}
+
+/// The distance at which the most crates have a figure, and the figures.
+fn best_distance(
+    results: &Results,
+    task: Task,
+    quantity: Quantity,
+) -> (
+    Distance,
+    [(&'static str, Option<f64>); contender::ALL.len()],
+) {
+    let figures = |distance| {
+        contender::ALL.map(|(name, _)| (name, results.median(name, task, quantity, distance)))
+    };
+    Distance::ALL
+        .map(|distance| (distance, figures(distance)))
+        .into_iter()
+        .max_by_key(|(distance, figures)| {
+            let known = figures.iter().filter(|(_, number)| number.is_some());
+            (known.count(), results.round_trips(*distance).0)
+        })
+        .expect("there are two")
 }
 
 struct Panel {
@@ -55,24 +94,9 @@ impl Panel {
         }
     }
 
-    /// At the distance at which the most crates have a figure.
+    /// Draws the panel for the distance at which the most crates have a figure.
     fn render(&self, svg: &mut String, results: &Results) {
-        let bars = |distance| {
-            contender::ALL.map(|(name, _)| {
-                (
-                    name,
-                    results.median(name, self.task, self.quantity, distance),
-                )
-            })
-        };
-        let (distance, bars) = Distance::ALL
-            .map(|distance| (distance, bars(distance)))
-            .into_iter()
-            .max_by_key(|(distance, bars)| {
-                let known = bars.iter().filter(|(_, number)| number.is_some());
-                (known.count(), results.round_trips(*distance).0)
-            })
-            .expect("there are two");
+        let (distance, bars) = best_distance(results, self.task, self.quantity);
         let scale = Scale::of(bars.iter().filter_map(|(_, number)| *number));
         let (title, unit) = (self.title, self.unit);
         let _ = writeln!(
@@ -98,7 +122,7 @@ impl Panel {
                 if width < BAR_WIDTH {
                     let _ = write!(svg, "h{width:.1}v15H{LABEL}z\"/>");
                 } else if scale.cuts(number) {
-                    // With a gap before the end.
+                    // A gap before the end shows that the bar is cut.
                     let _ = write!(
                         svg,
                         "h160l-6 15H{LABEL}zM{} {y}h34v15h-40z\"/>",
@@ -129,11 +153,11 @@ impl Panel {
     }
 }
 
-/// What a full bar is.
+/// The number for which a bar is full.
 struct Scale(f64);
 
 impl Scale {
-    /// The largest, unless it would leave nothing to be seen of the others.
+    /// Takes the largest number, unless it is so large that the bars of the others could not be seen.
     fn of(numbers: impl Iterator<Item = f64>) -> Self {
         let mut numbers: Vec<f64> = numbers.collect();
         numbers.sort_by(f64::total_cmp);
@@ -169,7 +193,7 @@ const PANELS: [Panel; 6] = [
     Panel::new(
         Task::Burst(Workload::Unsampled),
         Quantity::Time,
-        "The same request, not sampled",
+        "A request that is not sampled",
         "ns of the program's thread",
     ),
     Panel::new(
@@ -198,12 +222,12 @@ const MARGIN: usize = 24;
 const LABEL: usize = 150;
 const BAR_WIDTH: f64 = 200.0;
 const ROW: usize = 20;
-/// Of the first bar, under the title.
+/// Where the first bar begins, under the title.
 const TOP: usize = 38;
 const PANEL_WIDTH: usize = LABEL + BAR_WIDTH as usize + 50;
 const PANEL_HEIGHT: usize = TOP + ROW * contender::ALL.len();
 const WIDTH: usize = COLUMNS * PANEL_WIDTH + (COLUMNS + 1) * MARGIN;
-const HEIGHT: usize = ROWS * PANEL_HEIGHT + (ROWS + 1) * MARGIN + 24;
+const HEIGHT: usize = ROWS * PANEL_HEIGHT + (ROWS + 1) * MARGIN + 56;
 
 const STYLE: &str = "<style>\
     text{font:12px system-ui,sans-serif;fill:#57606a}\

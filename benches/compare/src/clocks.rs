@@ -1,16 +1,16 @@
-//! What the kernel says of this process: the time that it was on a core, and its memory.
+//! The kernel's account of this process: its time on a core, and its memory.
 
 use std::fs;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// How long this thread has been on a core.
+/// Returns how long this thread has been on a core.
 pub fn thread_cpu() -> Duration {
     read(ClockId::ThreadCPUTime)
 }
 
-/// How long all threads of this process have been.
+/// Returns how long all threads of this process have been on a core.
 pub fn process_cpu() -> Duration {
     read(ClockId::ProcessCPUTime)
 }
@@ -23,7 +23,7 @@ fn read(clock: ClockId) -> Duration {
     )
 }
 
-/// The most memory that this process has ever held, in MB.
+/// Returns the most memory that this process has ever held, in MB.
 pub fn peak_memory() -> f64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mut lines = status.lines();

@@ -1,4 +1,4 @@
-//! Whether this core has its physical core to itself.
+//! The company of a core: whether it has its physical core to itself.
 //!
 //! A core of a virtual machine is often one of two threads of a physical core, and nothing says when another machine
 //! works on the other one. They share what executes instructions: meanwhile a loop that keeps all of it busy takes up to
@@ -8,23 +8,24 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-/// What a thread has on its physical core.
+/// The company of a thread on its physical core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Company {
     Alone,
     Shared,
 }
 
-/// Tells it by two such loops. Takes some microseconds.
+/// Two such loops, which tell the company in some microseconds.
 #[derive(Clone, Copy)]
 pub struct Probe {
-    /// How long the wide loop takes by how long the chain takes, alone. Depends on the processor and on the build:
-    /// about 0.85 where it was tried.
+    /// The time of the wide loop by the time of the chain, alone on the core. It depends on the processor and on the
+    /// build: about 0.85 where it was tried.
     pub least: f64,
 }
 
 impl Probe {
-    /// On the core of this thread, which has to be alone for a few microseconds of the two seconds that this takes.
+    /// Measures `least` on the core of this thread. The core has to be alone for a few microseconds of the two seconds
+    /// that this takes.
     pub fn calibrate() -> Self {
         let end = Instant::now() + CALIBRATION;
         // The least of each, and not the least ratio: that is next to nothing if the thread is interrupted in the
@@ -39,7 +40,7 @@ impl Probe {
         }
     }
 
-    /// Does the work, and tells what it had right before and right after. Nothing if that is not the same.
+    /// Does the work and returns its company, or `None` if the company right before and right after differ.
     pub fn around<T>(self, work: impl FnOnce() -> T) -> (T, Option<Company>) {
         let before = self.company();
         let result = work();
@@ -60,7 +61,7 @@ impl Probe {
     }
 }
 
-/// As many instructions at once as there are units for them. In ns.
+/// Runs a loop with as many instructions at once as there are units for them. Returns its time in ns.
 #[inline(never)]
 fn wide() -> f64 {
     let begin = Instant::now();
@@ -77,7 +78,7 @@ fn wide() -> f64 {
     begin.elapsed().as_nanos() as f64
 }
 
-/// One multiplication after the other. In ns.
+/// Runs a loop in which each multiplication waits for the one before. Returns its time in ns.
 #[inline(never)]
 fn chain() -> f64 {
     let begin = Instant::now();

@@ -8,9 +8,9 @@ use core_affinity::CoreId;
 
 use crate::median::median;
 
-/// One core for the program that is traced, one for whatever takes its spans away. A contender's background
-/// threads, and the thread that waits for a flush, run on the second: where they ran would decide which core
-/// frees what, and so what the next span costs.
+/// A core for the traced program, and a core for the threads that take its spans away. A contender's background threads
+/// run on the second, and so does the thread that waits for a flush: the core on which memory is freed decides what
+/// the next span costs.
 #[derive(Clone, Copy)]
 pub struct Cores {
     pub program: CoreId,
@@ -36,7 +36,7 @@ impl Cores {
         result
     }
 
-    /// How long a cache line takes to the other core and back, in ns.
+    /// Measures how long a cache line takes to the other core and back, in ns.
     pub fn round_trip(&self) -> f64 {
         const TRIPS: u64 = 2_000;
         const TIMES: u64 = 5;
@@ -74,7 +74,7 @@ impl Cores {
     }
 }
 
-/// Moves this thread; threads that it starts stay where it is then.
+/// Moves this thread to a core. Threads that it starts later begin on that core.
 pub fn go_to(core: CoreId) {
     assert!(
         core_affinity::set_for_current(core),

@@ -1,4 +1,4 @@
-//! W9: what it takes to make bytes of finished spans.
+//! W9: finished spans to bytes.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use crate::figure::{Figure, Quantity};
 use crate::request::Request;
 use crate::workload::Workload;
 
-/// The time of the thread that encodes, in bursts of requests whose spans all arrive.
+/// Measures the time of the encoding thread, in bursts of requests whose spans all arrive.
 pub fn measure(prepare: Prepare, cores: Cores, time: Duration) -> Option<Vec<Figure>> {
     go_to(cores.reporter);
     let contender = prepare(Mode::Sampled, Destination::Bytes)?;

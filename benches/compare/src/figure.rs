@@ -1,21 +1,22 @@
-//! One number.
+//! Figures: numbers and their meaning.
 
-/// What it is of, and the number.
+/// A quantity and its number.
 pub type Figure = (Quantity, f64);
 
+/// The meaning of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quantity {
-    /// For a piece of work, in ns.
+    /// Time for a piece of work, in ns.
     Time,
-    /// The same, of those bursts only that had the physical core to themselves.
+    /// Like `Time`, but of bursts that had the physical core to themselves.
     Alone,
-    /// Of those that shared it with another machine.
+    /// Like `Time`, but of bursts that shared the physical core with another machine.
     Shared,
-    /// How many times the work of one thread two threads do: what each takes alone by what it takes beside the other.
+    /// The work of two threads as a multiple of one thread's: each thread's time alone by its time beside the other.
     Speedup,
-    /// Of all threads for a span, in µs.
+    /// Time of all threads on a core for a span, in µs.
     Cpu,
-    /// Of those threads for a span that are not the program's, in µs.
+    /// Like `Cpu`, but without the program's own thread.
     BackgroundCpu,
     /// Spans that the program finished.
     Made,
@@ -29,11 +30,11 @@ pub enum Quantity {
     KernelDrops,
     /// Spans that arrived, in millions a second.
     Delivered,
-    /// Which share of the spans did not arrive.
+    /// The share of spans that did not arrive.
     Missing,
-    /// The most that was held, in MB.
+    /// The most memory that was held, in MB.
     Memory,
-    /// What half of all calls take at most, in ns.
+    /// The longest of the fastest half of the calls, in ns; the others are for 99 %, 99.9 % and 99.99 %.
     P50,
     P99,
     P999,

@@ -1,4 +1,4 @@
-//! What the machine asks for the parts that no tracer can leave out.
+//! The cost of the parts that no tracer can leave out, on this machine.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -9,13 +9,13 @@ use crate::company::Probe;
 use crate::request::Request;
 use crate::times::{Medians, Times};
 
-/// Sums of parts, in ns: how long the least possible tracer would take.
+/// Sums of parts, in ns: the time that the least possible tracer takes.
 pub struct Floors {
     /// Two time stamps: a span.
     pub f1: Medians,
     /// A request with two spans that are kept: the header work, five time stamps, 400 bytes copied.
     pub f3: Medians,
-    /// One with two spans that are not: the header work and two time stamps.
+    /// A request with two spans that are not kept: the header work and two time stamps.
     pub f4: Medians,
 }
 
@@ -59,7 +59,7 @@ impl Floors {
     }
 }
 
-/// In rounds that are short enough to have the same company from beginning to end, mostly.
+/// Times a call, in rounds so short that most of them have one company from beginning to end.
 fn per_call<T>(probe: Probe, mut work: impl FnMut() -> T) -> Medians {
     const CALLS: u32 = 10_000;
     const ROUNDS: u32 = 100;
@@ -80,7 +80,7 @@ fn per_call<T>(probe: Probe, mut work: impl FnMut() -> T) -> Medians {
 
 type Header = [u8; 53];
 
-/// The trace id, in halves, and the span id of a header in the usual shape.
+/// Returns the trace id, in halves, and the span id of a header with padded ids.
 fn parse_all(header: &Header) -> [u64; 3] {
     parse(header).expect("hexadecimal")
 }
@@ -113,7 +113,7 @@ fn digits(text: [u8; 16]) -> Option<u64> {
     is_hex.then_some(id)
 }
 
-/// Writes them.
+/// Writes 16 lower case hexadecimal digits.
 fn text(id: u64) -> [u8; 16] {
     let nibbles = [32, 16, 8, 4]
         .into_iter()
@@ -128,12 +128,12 @@ fn text_of(nibbles: u128) -> u128 {
     nibbles + u128::from(b'0') * low_bits(1) + u128::from(b'a' - b'0' - 10) * letters
 }
 
-/// The lowest bits of every byte.
+/// Returns a word with the lowest `count` bits of every byte set.
 const fn low_bits(count: u32) -> u128 {
     u128::MAX / 0xff * ((1 << count) - 1)
 }
 
-/// Alternating pieces of a word, that many bits each, of which the lowest is kept.
+/// Returns a word of pieces of `width` bits: the lowest piece is set, the next one is not, and so on.
 const fn low_halves(width: u32) -> u128 {
     u128::MAX / ((1 << width) + 1)
 }
@@ -143,14 +143,14 @@ mod tests {
     use super::{parse, print};
 
     #[test]
-    fn what_is_printed_is_parsed() {
+    fn a_printed_header_is_parsed() {
         for ids in [[0, 1, 2], [u64::MAX, 0x0123_4567_89ab_cdef, 1 << 63]] {
             assert_eq!(parse(&print(ids)), Some(ids));
         }
     }
 
     #[test]
-    fn what_is_not_hexadecimal_is_refused() {
+    fn a_header_that_is_not_hexadecimal_is_refused() {
         for byte in [b'g', b'/', b':', b'`', b' ', 0xb0] {
             let mut header = print([1, 2, 3]);
             header[40] = byte;

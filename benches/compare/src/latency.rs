@@ -1,4 +1,4 @@
-//! What single calls take while a program has something to do.
+//! The time of single calls while a program is at work.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,9 +8,9 @@ use crate::cores::{Cores, go_to};
 use crate::figure::{Figure, Quantity};
 use crate::request::Request;
 
-/// Two threads, one on each core, start and finish spans at times that are fixed before: a call that takes long
-/// does not make the next ones fewer. While they wait, they let others have the core, as a thread does that waits
-/// for a request; what a contender runs in the background runs wherever the system likes.
+/// Two threads, one on each core, start and finish spans at fixed times, so that a long call does not make the next ones
+/// fewer. While they wait they let other threads have the core, like a thread that waits for a request. The system
+/// chooses the core of a contender's background threads.
 pub fn measure(prepare: Prepare, cores: Cores) -> Option<Vec<Figure>> {
     let contender = prepare(Mode::Sampled, Destination::Memory)?;
     let contender = &*contender;
@@ -38,7 +38,7 @@ pub fn measure(prepare: Prepare, cores: Cores) -> Option<Vec<Figure>> {
     ])
 }
 
-/// In ns, without those of the first half second, in which memory is touched for the first time.
+/// Returns the times of the calls in ns. The first half second is left out: it touches memory for the first time.
 fn calls(contender: &dyn Contender, begin: Instant) -> Vec<u64> {
     let clock = quanta::Clock::new();
     let request = Request::new(true);

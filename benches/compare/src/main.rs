@@ -1,4 +1,4 @@
-//! What spans cost a program: tracehound beside other tracing crates, on the same work, the same cores and in the
+//! The cost of spans to a program: tracehound beside other tracing crates, on equal work, on the same cores and in the
 //! same minutes.
 //!
 //! ```console
@@ -7,18 +7,19 @@
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- --only W8
 //! ```
 //!
-//! Takes five minutes, on a machine that should do nothing else. Prints the table, and writes it to `RESULTS.md` and
-//! a picture of it to `chart.svg` beside this package's manifest. With `--only` it measures one of `W1` to `W9` or
-//! `latency`, and prints the table only.
+//! It takes some six minutes on a machine that should do nothing else. It prints the table, and writes it to `RESULTS.md`
+//! and a picture of it to `chart.svg` beside this package's manifest. With `--only` it measures one of `W1` to `W9`,
+//! `W3s` or `latency`, and only prints the table.
 //!
 //! # Workloads
 //!
-//! | | one piece of work |
+//! | | a piece of work |
 //! |---|---|
 //! | W1 | a root span: start and finish, no tags |
 //! | W2 | a child of an open span: start and finish, no tags |
 //! | W3 | a request: the context out of one of nine headers, a server span with six tags (two numbers, two fixed strings, two strings of the request's), a log of two fields, a client span whose context goes into the headers of the next request; both finished |
-//! | W4 | the same, not sampled: the decision still has to reach the next service |
+//! | W3s | W3, one request at a time, each after the caches were swept |
+//! | W4 | W3, but not sampled: the decision still has to reach the next service |
 //! | W5 | traces of a root and 100 children, per span |
 //! | W6 | W3 on two threads |
 //! | W7 | a span with one tag where tracing is off |
@@ -28,11 +29,15 @@
 //!
 //! # What is measured
 //!
-//! W1 to W7: the time that the program's thread spends, while finished spans have room to wait. The thread stays on
-//! one core; whatever a contender runs in the background stays on another and takes all spans to a sink that reads
-//! them; a span that does not arrive stops the run. How the two cores are placed decides what that costs, so each
-//! process measures it first and its figures are filed under it. Floors are sums of what the parts cost that nobody
-//! can leave out, measured in the same run.
+//! W1 to W7: the time of the program's thread, while finished spans have room to wait. The thread stays on one core. A
+//! contender's background threads stay on the other one and take all spans to a sink that reads them; a span that does
+//! not arrive stops the run. The cost of that depends on the distance of the two cores, so each process measures the
+//! distance first, and its figures are filed under it. Floors are sums of parts that no tracer can leave out, measured in
+//! the same run.
+//!
+//! W3s: the same time, but of single requests. Before each, untimed, the thread walks through memory of four times the
+//! largest cache, as a program does that works on its own data between two requests. A look at the clock is part of the
+//! figure; the harness is measured alone to show it.
 //!
 //! A core of a virtual machine may be one of two threads of a physical core. While another machine works on the other
 //! one, what keeps the core busy takes up to twice as long, for milliseconds or for minutes, and that is not the
@@ -40,20 +45,20 @@
 //! floor's part; W1 to W5 and the floors have figures of their own for bursts alone on the physical core and for bursts
 //! that shared it.
 //!
-//! W8: how many spans are made, how many arrive at the sink, what the contender says of them, and how many datagrams the
-//! kernel drops because the sink does not read fast enough. At a pace, also the time that all threads of the program are
-//! on a core, and how much of it in the background; in a flood, how many spans a second arrive, and the most memory that
-//! is held. Nothing is bound to a core. An account that a contender keeps must agree with the spans that were made and
-//! that have arrived. tracehound has its default settings; into the fast sink it is measured a second time with a higher
-//! limit of bytes a second.
+//! W8: how many spans are made, how many arrive at the sink, how many the contender says it sent and dropped, and how
+//! many datagrams the kernel drops because the sink does not read fast enough. At a pace, also the time that all threads
+//! of the program are on a core, and how much of it in the background; in a flood, how many spans a second arrive, and the
+//! most memory that is held. No thread is bound to a core. An account that a contender keeps must agree with the spans
+//! that were made and that have arrived. tracehound has its default settings; into the fast sink it is measured a second
+//! time with a higher limit of bytes a second.
 //!
-//! W9: the time that the thread is on a core that encodes. Latency: what half, 99 %, 99.9 % and 99.99 % of the calls
-//! take at most. For it and for W8 at a pace the harness is measured alone first, since it is part of the figures.
+//! W9: the time that the encoding thread is on a core. Latency: the longest of the fastest 50 %, 99 %, 99.9 % and 99.99 %
+//! of the calls. For it and for W8 at a pace the harness is measured alone first, since it is part of the figures.
 //!
 //! # What is not equal
 //!
-//! Contenders do the same work as far as they can. Where one does less, or cannot help doing more, the table has a
-//! footnote; [`note`] holds them.
+//! Contenders do equal work as far as they can. If one does less, or cannot help doing more, the table has a footnote;
+//! [`note`] holds them.
 
 mod agent;
 mod arrivals;
@@ -66,6 +71,7 @@ mod encoding;
 mod figure;
 mod floor;
 mod latency;
+mod markdown;
 mod measure;
 mod median;
 mod neighbours;
@@ -74,6 +80,7 @@ mod request;
 mod results;
 mod rounds;
 mod sink;
+mod sweep;
 mod table;
 mod task;
 mod times;

@@ -1,4 +1,4 @@
-//! One contender on one workload, in a process of its own.
+//! The measurement of a contender on a workload, in a process of its own.
 
 use std::hint::{black_box, spin_loop};
 use std::sync::Barrier;
@@ -12,12 +12,12 @@ use crate::cores::{Cores, go_to};
 use crate::figure::{Figure, Quantity};
 use crate::median::median;
 use crate::request::Request;
+use crate::sweep::Sweep;
 use crate::times::Times;
 use crate::workload::Workload;
 
-/// Bursts are timed one by one, and the contender is flushed between them, untimed: figures are what spans cost
-/// the program while there is room for them, and every span must have arrived. Right before and after each one the
-/// core is probed, untimed as well.
+/// Times bursts one by one. Between them, untimed, the contender is flushed, so that its queue has room for every span,
+/// and the core is probed. Every span must arrive.
 pub fn measure(
     prepare: Prepare,
     workload: Workload,
@@ -79,9 +79,60 @@ fn one_thread(
     bursts.medians().figures().collect()
 }
 
-/// In turn, each thread alone does a burst and both do one, each on its core: cores need not be equally fast, so what
-/// the second thread adds is each one's time alone by its time beside the other. Contenders' own threads are on the
-/// second core, in the way of that thread if they work during a burst.
+/// Times requests one by one, each after a sweep of the caches that is not timed: what a request costs a program whose
+/// own work has taken the caches since the last one. A look at the clock is part of each time.
+pub fn measure_swept(
+    prepare: Prepare,
+    cores: Cores,
+    probe: Probe,
+    time: Duration,
+) -> Option<Vec<Figure>> {
+    go_to(cores.reporter);
+    let contender = prepare(Mode::Sampled, Destination::Memory)?;
+    let contender = &*contender;
+    let swept = || swept_requests(contender, cores, probe, time);
+    let figure = thread::scope(|scope| scope.spawn(swept).join().expect("it only counts"));
+    Some(figure)
+}
+
+fn swept_requests(
+    contender: &dyn Contender,
+    cores: Cores,
+    probe: Probe,
+    time: Duration,
+) -> Vec<Figure> {
+    go_to(cores.program);
+    let mut request = Request::new(true);
+    let mut sweep = Sweep::new();
+    for _ in 0..WARM_UP {
+        Workload::Request.run(contender, &mut request);
+        cores.visit_reporter(|| contender.flush());
+    }
+    let delivered = contender.tally().delivered();
+    let mut requests = Times::default();
+    let end = Instant::now() + time;
+    while Instant::now() < end || requests.len() < LEAST_SWEPT {
+        sweep.sweep();
+        // The probe has looked at the clock right before, so reading it is not what waits for memory.
+        let (took, company) = probe.around(|| {
+            let begin = Instant::now();
+            contender.requests(1, &mut request);
+            begin.elapsed()
+        });
+        requests.add(took.as_nanos() as f64, company);
+        black_box(&request.next);
+    }
+    cores.visit_reporter(|| contender.flush());
+    // The harness alone makes no spans.
+    let arrived = contender.tally().delivered() - delivered;
+    let expected = 2 * requests.len() as u64;
+    assert!(arrived == expected || arrived == 0, "spans are missing");
+    requests.medians().figures().collect()
+}
+
+/// Times a burst of each thread alone and then a burst of both, each on its core, in turn. Cores need not be equally
+/// fast, so the gain of the second thread is each one's time alone by its time beside the other. Contenders' own
+/// threads are on the second core, in the way of that thread if they work during a burst.
 fn two_threads(contender: &dyn Contender, cores: Cores, time: Duration) -> Vec<Figure> {
     let workload = Workload::TwoThreads;
     let meet = Barrier::new(2);
@@ -155,3 +206,5 @@ fn two_threads(contender: &dyn Contender, cores: Cores, time: Duration) -> Vec<F
 
 const WARM_UP: usize = 8;
 const LEAST: usize = 8;
+/// Fewer than these say little of one company, see [`Times`].
+const LEAST_SWEPT: usize = 60;

@@ -1,4 +1,4 @@
-/// The middle one. NaN if there is none.
+/// Returns the value in the middle, or NaN if there is none.
 pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);

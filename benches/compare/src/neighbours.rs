@@ -1,18 +1,18 @@
-//! Whoever else is on the machine: a second core that is shared slows down those whose threads wait for each other.
+//! Other programs on the machine. When they use the second core, contenders whose threads wait for each other get slow.
 
 use std::fs;
 
-/// The kernel's account, in ticks since the machine and this program have started.
+/// The kernel's account of time, in ticks since the start of the machine or of this program.
 #[derive(Default)]
 pub struct Account {
     total: i64,
     busy: i64,
-    /// By this program and the processes that it has started and that have ended.
+    /// Ticks of this program and of the processes that it started and that have ended.
     ours: i64,
 }
 
 impl Account {
-    /// None where there is no `/proc`.
+    /// Reads the account. Returns `None` where there is no `/proc`.
     pub fn now() -> Option<Self> {
         let all = fs::read_to_string("/proc/stat").ok()?;
         let all = numbers(all.lines().next()?);
@@ -28,7 +28,7 @@ impl Account {
         })
     }
 
-    /// Which share of the machine others have used since then.
+    /// Returns the share of the machine that other programs have used since `begin`.
     pub fn share_of_others_since(&self, begin: &Self) -> f64 {
         let others = (self.busy - begin.busy) - (self.ours - begin.ours);
         others.max(0) as f64 / (self.total - begin.total).max(1) as f64

@@ -1,15 +1,15 @@
-//! Where contenders do not do the same work.
+//! Notes on contenders that do not do equal work.
 
 use crate::figure::Quantity;
 use crate::sink::Reader;
 use crate::task::Task;
 use crate::workload::Workload;
 
-/// Where a contender does less than the others, or more.
+/// A note that a contender does less than the others, or more.
 pub struct Note {
     contenders: &'static [&'static str],
     tasks: &'static [Task],
-    /// Where it stands, if not at all that the task measures.
+    /// The quantities that have the note; empty for all that the task measures.
     quantities: &'static [Quantity],
     pub text: &'static str,
 }
@@ -63,6 +63,7 @@ pub const NOTES: [Note; 16] = [
             Task::Burst(Workload::Root),
             Task::Burst(Workload::Child),
             Task::Burst(Workload::Request),
+            Task::Swept,
             Task::Burst(Workload::Unsampled),
             Task::Burst(Workload::Trace),
             Task::Burst(Workload::TwoThreads),
@@ -156,6 +157,7 @@ const TO_AGENT: &[Task] = &[
 
 const REQUESTS: &[Task] = &[
     Task::Burst(Workload::Request),
+    Task::Swept,
     Task::Burst(Workload::Unsampled),
     Task::Burst(Workload::TwoThreads),
 ];

@@ -1,11 +1,11 @@
-//! What a service in the middle sees of one request.
+//! A request as a service between two others sees it.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// Strings are lent to the contenders: one whose API wants to own them makes copies.
+/// A request. Contenders borrow its strings; one whose API wants to own them makes copies.
 pub struct Request {
     pub headers: HeaderMap,
-    /// Of the request to the next service.
+    /// The headers of the request to the next service.
     pub next: HeaderMap,
     pub url: String,
     pub user: String,
@@ -15,7 +15,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// One whose caller has decided whether its trace is kept. Both kinds of trace header are there.
+    /// Makes a request whose caller has decided whether its trace is kept. It has both kinds of trace header.
     pub fn new(is_sampled: bool) -> Self {
         let (uber_trace_id, traceparent) = if is_sampled {
             (

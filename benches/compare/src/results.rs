@@ -1,4 +1,4 @@
-//! What the rounds have brought.
+//! The results of the rounds.
 
 use crate::figure::{Figure, Quantity};
 use crate::floor::Floors;
@@ -7,8 +7,8 @@ use crate::task::Task;
 use crate::times::Medians;
 use crate::workload::Workload;
 
-/// How far the two cores are from each other. A virtual machine's cores move, at times to another die, and
-/// whatever crosses between them costs several times as much there: only figures of one distance compare.
+/// The distance of the two cores. A virtual machine's cores move, at times to another die, and everything that crosses
+/// between them costs several times as much there. Only figures of one distance compare.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Distance {
     Near,
@@ -18,7 +18,7 @@ pub enum Distance {
 impl Distance {
     pub const ALL: [Self; 2] = [Self::Near, Self::Far];
 
-    /// By the round trip of a cache line, in ns: about 40 between cores that share one, 300 and more between dies.
+    /// Tells the distance by the round trip of a cache line, in ns: about 40 on one die, 300 and more between two.
     pub fn of(round_trip: f64) -> Self {
         if round_trip < 150.0 {
             Self::Near
@@ -68,7 +68,7 @@ impl Results {
         self.floors.push(floors);
     }
 
-    /// The median over the rounds. None where nothing was measured.
+    /// Returns the median over the rounds, or `None` if nothing was measured.
     pub fn median(
         &self,
         contender: &str,
@@ -83,8 +83,8 @@ impl Results {
         some_median(figures, quantity)
     }
 
-    /// The figures of the process in the middle by the share of spans that arrived, at any distance. They add up, as
-    /// medians need not.
+    /// Returns the figures of the process in the middle by the share of spans that arrived, at any distance. They add
+    /// up; medians need not.
     pub fn middle(&self, contender: &str, task: Task) -> Option<&[Figure]> {
         let samples = self.samples_of(contender, task);
         let mut samples: Vec<(f64, &[Figure])> = samples
@@ -94,12 +94,12 @@ impl Results {
         samples.get(samples.len() / 2).map(|(_, figures)| *figures)
     }
 
-    /// The least that the work can take, where there is a sum for it.
+    /// Returns the least time that the work can take, if there is a sum for it.
     pub fn floor(&self, workload: Workload) -> Option<f64> {
         self.floor_of(workload, Quantity::Time)
     }
 
-    /// The same of [`Quantity::Alone`] or [`Quantity::Shared`].
+    /// Like [`floor`](Self::floor), but also for [`Quantity::Alone`] and [`Quantity::Shared`].
     pub fn floor_of(&self, workload: Workload, quantity: Quantity) -> Option<f64> {
         let sums = self.floors.iter().filter_map(|floors| match workload {
             Workload::Root | Workload::Child | Workload::Trace => Some(floors.f1),
@@ -110,7 +110,7 @@ impl Results {
         some_median(sums.flat_map(Medians::figures), quantity)
     }
 
-    /// How many times the floor a contender takes.
+    /// Returns a contender's time as a multiple of the floor.
     pub fn by_floor(
         &self,
         contender: &str,
@@ -122,7 +122,7 @@ impl Results {
         Some(time / self.floor_of(workload, quantity)?)
     }
 
-    /// How many processes found the cores at that distance, and the median of what they found.
+    /// Returns how many processes found the cores at that distance, and the median of their round trips.
     pub fn round_trips(&self, distance: Distance) -> (usize, f64) {
         let all = self.samples.iter().map(|sample| sample.round_trip);
         let there: Vec<f64> = all.filter(|trip| Distance::of(*trip) == distance).collect();

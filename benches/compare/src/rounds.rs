@@ -1,5 +1,5 @@
-//! All contenders on all workloads, again and again: one process each, so that no threads, globals or heap of one
-//! meet another's.
+//! Rounds of all contenders on all workloads. Each runs in a process of its own, so that contenders share no threads,
+//! globals or heap.
 
 use std::env;
 use std::process::Command;
@@ -15,8 +15,8 @@ use crate::sink::{self, Reader, SINK};
 use crate::task::Task;
 use crate::times::Medians;
 
-/// Interleaved, so that what the machine does meanwhile meets all of them; each round begins with another one. With
-/// `only`, tasks of one workload.
+/// Runs the contenders in turn, so that a disturbance of the machine meets all of them. Each round begins with another
+/// contender. With `only`, runs the tasks of that workload alone.
 pub fn run(rounds: usize, millis: &str, only: Option<&str>) -> Results {
     let mut results = Results::default();
     let least = in_process(&[CALIBRATION], |line| line.trim().to_owned());
@@ -42,12 +42,12 @@ pub fn run(rounds: usize, millis: &str, only: Option<&str>) -> Results {
     results
 }
 
-/// In how many of the rounds everything is measured.
+/// Returns how many of the rounds measure everything.
 pub fn long(rounds: usize) -> usize {
     rounds.div_ceil(LONG_EVERY)
 }
 
-/// What such a process does. False if the arguments are not of one.
+/// Does the work of a process of a round. Returns false if the arguments are not for such a process.
 pub fn serve(arguments: &[&str]) -> bool {
     match arguments {
         [SINK, reader] => sink::serve(Reader::find(reader).expect("a reader")),
@@ -117,7 +117,7 @@ fn medians(line: &str) -> Medians {
     }
 }
 
-/// Nothing where the contender cannot do the work.
+/// Reads the figures of a process. Returns `None` if the contender cannot do the work.
 fn sample(lines: &str) -> Option<(f64, Vec<Figure>)> {
     let mut lines = lines.lines();
     let round_trip = number(lines.next()?);
@@ -135,5 +135,5 @@ fn number(text: &str) -> f64 {
 const CALIBRATION: &str = "calibration";
 const FLOORS: &str = "floors";
 const ONE: &str = "one";
-/// With ten rounds, they run in three.
+/// Long tasks run in every fourth round: in three of ten.
 const LONG_EVERY: usize = 4;

@@ -1,4 +1,4 @@
-//! The results as Markdown.
+//! The results as Markdown: what `RESULTS.md` holds.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -8,13 +8,14 @@ use std::{env, fs, thread};
 use crate::arrivals;
 use crate::contender::{self, NOTHING};
 use crate::figure::Quantity;
+use crate::markdown::{marks, number, print, row, times};
 use crate::note::NOTES;
 use crate::results::{Distance, Results};
 use crate::rounds;
 use crate::task::Task;
 use crate::workload::Workload;
 
-/// With the share of the machine that other programs took meanwhile, if it is known.
+/// Renders all tables. `others` is the share of the machine that other programs took meanwhile, if it is known.
 pub fn render(results: &Results, rounds: usize, others: Option<f64>) -> String {
     let mut text = format!(
         "# What spans cost\n\n\
@@ -48,7 +49,7 @@ pub fn render(results: &Results, rounds: usize, others: Option<f64>) -> String {
     text
 }
 
-/// All tables of that distance, without those of which nothing was measured.
+/// Renders the tables of a distance, without those of which nothing was measured.
 fn section(results: &Results, distance: Distance) -> String {
     let mut text = String::new();
     let (ours, _) = contender::ALL[0];
@@ -58,7 +59,12 @@ fn section(results: &Results, distance: Distance) -> String {
             results.median(ours, task, quantity, distance).is_some()
         })
     };
-    let costs: Vec<Column> = Workload::ALL.into_iter().map(Column::of).collect();
+    let mut costs: Vec<Column> = Workload::ALL.into_iter().map(Column::of).collect();
+    let behind_request = 1 + costs
+        .iter()
+        .take_while(|cost| cost.workload() != Some(Workload::Request))
+        .count();
+    costs.insert(behind_request, SWEPT);
     if was_measured(&costs) {
         bursts(&mut text, results, distance, &costs);
     }
@@ -74,26 +80,28 @@ fn section(results: &Results, distance: Distance) -> String {
     text
 }
 
-/// W1 to W7, and by how much ours is above the floors.
+/// Adds the table of W1 to W7, with the floors and ours as a multiple of them.
 fn bursts(text: &mut String, results: &Results, distance: Distance, costs: &[Column]) {
     text.push('\n');
     table(text, results, distance, costs);
-    let floor = |workload| results.floor(workload).map_or_else(String::new, number);
-    row(text, "*floor*", Workload::ALL.map(floor));
-    let (ours, _) = contender::ALL[0];
-    let ratio = |workload| {
-        let ratio = results.by_floor(ours, workload, Quantity::Time, distance);
-        ratio.map_or_else(String::new, times)
+    let floor = |column: &Column| results.floor(column.workload()?).map(number);
+    let cells = |cell: &dyn Fn(&Column) -> Option<String>| -> Vec<String> {
+        costs
+            .iter()
+            .map(|cost| cell(cost).unwrap_or_default())
+            .collect()
     };
-    row(
-        text,
-        &format!("*{ours} by floor*"),
-        Workload::ALL.map(ratio),
-    );
+    row(text, "*floor*", cells(&floor));
+    let (ours, _) = contender::ALL[0];
+    let ratio = |column: &Column| {
+        let ratio = results.by_floor(ours, column.workload()?, Quantity::Time, distance);
+        ratio.map(times)
+    };
+    row(text, &format!("*{ours} by floor*"), cells(&ratio));
     companies(text, results, distance);
 }
 
-/// W1 to W5 again, in each company.
+/// Adds the table of W1 to W5 by company.
 fn companies(text: &mut String, results: &Results, distance: Distance) {
     let _ = write!(
         text,
@@ -124,7 +132,7 @@ fn companies(text: &mut String, results: &Results, distance: Distance) {
     row(text, &format!("*{ours} by floor*"), BURSTS.map(ratio));
 }
 
-/// A line for each contender, and one for the harness where it is part of the figures.
+/// Adds a table with a line for each contender, and one for the harness if it is part of the figures.
 fn table(text: &mut String, results: &Results, distance: Distance, columns: &[Column]) {
     head(text, columns);
     for (name, _) in contender::ALL {
@@ -153,11 +161,6 @@ fn head(text: &mut String, columns: &[Column]) {
     row(text, "---", columns.iter().map(|_| "--:".to_owned()));
 }
 
-pub fn row(text: &mut String, name: &str, cells: impl IntoIterator<Item = String>) {
-    let cells: Vec<String> = cells.into_iter().collect();
-    let _ = writeln!(text, "| {name} | {} |", cells.join(" | "));
-}
-
 struct Column {
     title: Cow<'static, str>,
     task: Task,
@@ -180,7 +183,17 @@ impl Column {
             quantity,
         }
     }
+
+    /// The workload of a burst.
+    fn workload(&self) -> Option<Workload> {
+        match self.task {
+            Task::Burst(workload) => Some(workload),
+            _ => None,
+        }
+    }
 }
+
+const SWEPT: Column = Column::new("W3 swept", Task::Swept, Quantity::Time);
 
 const BURSTS: [Workload; 5] = [
     Workload::Root,
@@ -207,7 +220,7 @@ const LATENCY: [Column; 4] = [
     Column::new("99.99 %", Task::Latency, Quantity::P9999),
 ];
 
-const LATENCY_TITLE: &str = "A root with five tags: ns that so many calls take at most";
+const LATENCY_TITLE: &str = "A root with five tags: the longest of the fastest calls, in ns";
 
 fn cell(results: &Results, contender: &str, column: &Column, distance: Distance) -> String {
     let median = |quantity| results.median(contender, column.task, quantity, distance);
@@ -219,54 +232,7 @@ fn cell(results: &Results, contender: &str, column: &Column, distance: Distance)
     cell + &marks(contender, column.task, column.quantity)
 }
 
-/// The numbers of the notes on it, if there are any.
-pub fn marks(contender: &str, task: Task, quantity: Quantity) -> String {
-    let marks = (1..)
-        .zip(&NOTES)
-        .filter(|(_, note)| note.is_about(contender, task, quantity));
-    let marks: Vec<String> = marks.map(|(number, _)| number.to_string()).collect();
-    if marks.is_empty() {
-        String::new()
-    } else {
-        format!(" <sup>{}</sup>", marks.join(","))
-    }
-}
-
-pub fn print(quantity: Quantity, value: f64) -> String {
-    match quantity {
-        Quantity::Cpu | Quantity::BackgroundCpu | Quantity::Delivered => format!("{value:.2}"),
-        Quantity::Made
-        | Quantity::Arrived
-        | Quantity::Sent
-        | Quantity::Dropped
-        | Quantity::KernelDrops => grouped(value as u64),
-        Quantity::Missing if value.abs() < 0.0005 => "0 %".to_owned(),
-        Quantity::Missing => format!("{:.1} %", value * 100.0),
-        _ => number(value),
-    }
-}
-
-/// Three digits, as far as they mean anything, and a gap at the thousands of long ones.
-fn number(number: f64) -> String {
-    match number {
-        ..10.0 => format!("{number:.1}"),
-        ..9_999.5 => format!("{number:.0}"),
-        _ => grouped(number.round() as u64),
-    }
-}
-
-fn times(ratio: f64) -> String {
-    format!("{ratio:.2} ×")
-}
-
-fn grouped(number: u64) -> String {
-    match number {
-        ..1_000 => number.to_string(),
-        _ => format!("{}\u{a0}{:03}", grouped(number / 1_000), number % 1_000),
-    }
-}
-
-/// Cores, architecture and compiler.
+/// Names the cores, the architecture and the compiler.
 pub fn machine() -> String {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let arch = env::consts::ARCH.replace('_', "-");
@@ -287,12 +253,15 @@ pub fn machine() -> String {
 
 const EXPLANATIONS: &str = "\n\
     *Floors*: W1, W2, W5: two time stamps. W3: looking a header up among nine, parsing it, two ids, printing a header and \
-    putting it into a map, looking through all names for baggage, five time stamps, 400 bytes copied. W4: the same with two \
-    time stamps and nothing copied. W6 has, in brackets, how many times the work of one thread two threads do: the sum of \
+    putting it into a map, looking through all names for baggage, five time stamps, 400 bytes copied. W4: like W3, but with \
+    two time stamps and nothing copied. W6 has, in brackets, how many times the work of one thread two threads do: the sum of \
     what each takes alone by what it takes beside the other, since cores are not equally fast at all times; contenders' own \
     threads share the second core with the second thread.\n\n\
-    *Physical core*: a virtual core may be one of two threads of a physical one, and while somebody else works on the \
-    other, another machine as a rule, what keeps the core busy takes up to twice as long; that comes and goes within \
+    *Swept*: one request of W3 at a time, after a walk through memory of four times the largest cache, which is not timed. \
+    The bursts of W3 find everything in the first caches; a program that does other work between two requests does not. \
+    The harness alone is one look at the clock, which is part of each figure.\n\n\
+    *Physical core*: a virtual core may be one of two threads of a physical one, and while another machine works on the \
+    other, what keeps the core busy takes up to twice as long; that comes and goes within \
     milliseconds, and is not the program's doing. Two short loops before and after each burst tell it: one that keeps the \
     core busy then takes longer beside one that waits for each of its results. The first number is of bursts that were \
     alone at both ends, the second of bursts that shared the core at both; a dash is where no process had twenty of \
@@ -315,4 +284,4 @@ const EXPLANATIONS: &str = "\n\
     kernel does not tell. The run stops if tracehound's account leaves out a span that was made, or if more spans arrive \
     than it counts as sent.\n\n\
     *Calls*: 50 000 a second on each of two threads, at fixed times. The harness alone shows what the machine adds: \
-    whatever else runs on it stops calls, too.\n";
+    other programs on it stop calls, too.\n";

@@ -1,4 +1,4 @@
-//! What one process measures of one contender.
+//! Tasks: what a process can measure of a contender.
 
 use std::time::Duration;
 
@@ -12,27 +12,32 @@ use crate::{agent, encoding, latency, measure};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Task {
-    /// What spans cost the program, one burst after the other.
+    /// The cost of spans to the program, in bursts.
     Burst(Workload),
-    /// To an agent in another process, at a pace.
+    /// The cost of a request to the program after the caches were swept.
+    Swept,
+    /// Spans to an agent in another process, at a pace.
     Paced(Reader),
-    /// To an agent in another process, as fast as the program can.
+    /// Spans to an agent in another process, as fast as the program can.
     Flood(Reader),
-    /// To a sink in this process, as fast as the program can.
+    /// Spans to a sink in this process, as fast as the program can.
     FloodWithin,
+    /// Spans to bytes.
     Encoding,
-    /// What single calls take.
+    /// The time of single calls.
     Latency,
 }
 
 impl Task {
     pub fn all() -> impl Iterator<Item = Self> {
-        Workload::ALL.into_iter().map(Self::Burst).chain(Self::LONG)
+        let bursts = Workload::ALL.into_iter().map(Self::Burst);
+        bursts.chain([Self::Swept]).chain(Self::LONG)
     }
 
     pub fn key(self) -> &'static str {
         match self {
             Self::Burst(workload) => workload.key(),
+            Self::Swept => SWEPT,
             Self::Paced(Reader::Fast) => "paced",
             Self::Paced(Reader::Slow) => "paced-slow",
             Self::Flood(Reader::Fast) => "flood",
@@ -47,32 +52,33 @@ impl Task {
         Self::all().find(|task| task.key() == key)
     }
 
-    /// The name of its workload, as the table has it.
+    /// Returns the name of its workload, as the table has it.
     pub fn workload(self) -> &'static str {
         match self {
             Self::Burst(workload) => workload.key(),
+            Self::Swept => SWEPT,
             Self::Paced(_) | Self::Flood(_) | Self::FloodWithin => "W8",
             Self::Encoding => "W9",
             Self::Latency => "latency",
         }
     }
 
-    /// Whether it takes so much longer than a burst that it is not part of every round.
+    /// Returns whether the task takes too long to be part of every round.
     pub fn is_long(self) -> bool {
         Self::LONG.contains(&self)
     }
 
-    /// Who shows what the harness costs itself, where that is part of the figures.
+    /// Returns the entry that measures the harness alone, if the harness is part of the figures.
     pub fn floor(self) -> Option<Entry> {
-        matches!(self, Self::Paced(_) | Self::Latency).then_some(NOTHING)
+        matches!(self, Self::Swept | Self::Paced(_) | Self::Latency).then_some(NOTHING)
     }
 
-    /// A contender with other settings than its defaults, where they matter.
+    /// Returns a contender with other settings than its defaults, if they matter.
     pub fn variant(self) -> Option<Entry> {
         matches!(self, Self::Paced(Reader::Fast) | Self::Flood(Reader::Fast)).then_some(RAISED)
     }
 
-    /// Nothing where the contender cannot do it.
+    /// Measures. Returns `None` if the contender cannot do the task.
     pub fn run(
         self,
         prepare: Prepare,
@@ -82,6 +88,7 @@ impl Task {
     ) -> Option<Vec<Figure>> {
         match self {
             Self::Burst(workload) => measure::measure(prepare, workload, cores, probe, time),
+            Self::Swept => measure::measure_swept(prepare, cores, probe, time),
             Self::Paced(reader) => agent::paced(prepare, reader),
             Self::Flood(reader) => agent::flood(prepare, reader),
             Self::FloodWithin => agent::flood_within(prepare),
@@ -100,3 +107,5 @@ impl Task {
         Self::Latency,
     ];
 }
+
+const SWEPT: &str = "W3s";

@@ -1,4 +1,4 @@
-//! Times of one piece of work, by the company that its core had.
+//! Times of a piece of work, sorted by the company of its core.
 
 use std::ops::{Add, Mul};
 
@@ -14,7 +14,7 @@ pub struct Times {
 }
 
 impl Times {
-    /// Nothing as company: it changed meanwhile.
+    /// Adds a time. `company` is `None` if it changed meanwhile.
     pub fn add(&mut self, time: f64, company: Option<Company>) {
         self.all.push(time);
         match company {
@@ -44,8 +44,8 @@ impl Times {
     }
 }
 
-/// What the middle one takes of all, of those alone on their core and of those that shared it, or sums of that. Of the
-/// latter two NaN where there are too few of them to tell, and in a sum if one part has too few.
+/// Medians of all times, of those alone on their core and of those that shared it; or sums of such medians. The latter
+/// two are NaN if there are too few times to tell, and in a sum if one of its parts is NaN.
 #[derive(Clone, Copy)]
 pub struct Medians {
     pub all: f64,
@@ -54,7 +54,7 @@ pub struct Medians {
 }
 
 impl Medians {
-    /// Those that are known.
+    /// Returns the medians that are known.
     pub fn figures(self) -> impl Iterator<Item = Figure> {
         let figures = [
             (Quantity::Time, self.all),
@@ -89,7 +89,7 @@ impl Mul<Medians> for f64 {
     }
 }
 
-/// Of few, some have had other company in their middle than at their ends.
+/// Some times had other company in their middle than at their ends. Among fewer than these they would count too much.
 const ENOUGH: usize = 20;
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 use crate::contender::{Contender, Mode};
 use crate::request::Request;
 
-/// What is measured; the module page of `main.rs` has them in words.
+/// A workload; the page of `main.rs` describes each.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Workload {
     Root,
@@ -58,7 +58,7 @@ impl Workload {
         }
     }
 
-    /// One burst: some hundred microseconds, and never more than a contender has room for.
+    /// Runs a burst of some hundred microseconds, which every contender has room for.
     pub fn run(self, contender: &dyn Contender, request: &mut Request) {
         match self {
             Self::Root => contender.roots(BURST),
@@ -71,7 +71,7 @@ impl Workload {
         }
     }
 
-    /// How many pieces of work a burst is, by which its time is divided.
+    /// Returns how many pieces of work a burst has. The time of a burst is divided by it.
     pub fn pieces(self) -> u64 {
         match self {
             Self::Trace => TRACES * (CHILDREN + 1),
@@ -80,7 +80,7 @@ impl Workload {
         }
     }
 
-    /// How many spans of a burst the sink must see.
+    /// Returns how many spans of a burst the sink must see.
     pub fn spans(self) -> u64 {
         match self {
             Self::Root => BURST,
@@ -93,7 +93,7 @@ impl Workload {
 }
 
 const BURST: u64 = 1_000;
-/// Long enough for the clock.
+/// A shorter burst would be too short for the clock.
 const OFF_BURST: u64 = 20_000;
 const TRACES: u64 = 10;
 const CHILDREN: u64 = 100;

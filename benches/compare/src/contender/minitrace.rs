@@ -27,7 +27,7 @@ pub fn prepare(mode: Mode, destination: Destination) -> Option<Box<dyn Contender
 
 enum Sink {
     Reader,
-    /// Its encoder cannot be called without its socket. Nobody reads what comes to the second one.
+    /// Its encoder cannot be called without its socket. No thread reads from the second one.
     Encoder(JaegerReporter, UdpSocket),
     Jaeger(JaegerReporter),
 }

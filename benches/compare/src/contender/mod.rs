@@ -1,8 +1,7 @@
-//! The crates that are compared, each doing the same work in the way that its own documentation shows.
+//! The crates that are compared. Each does the work in the way that its own documentation shows.
 //!
-//! Every one hands its finished spans to a sink of ours on the reporter's core, which reads what it is given and
-//! lets it go (a sink that looked at nothing would leave the cache lines where they are), encodes it, or sends it to
-//! a process that counts.
+//! Each hands its finished spans to a sink of ours on the reporter's core. The sink reads and drops them (without reading
+//! them it would leave the cache lines on the other core), encodes them, or sends them to a process that counts.
 
 mod fastrace;
 mod minitrace;
@@ -20,37 +19,38 @@ use crate::clocks::thread_cpu;
 use crate::request::Request;
 use crate::sink::Addresses;
 
-/// Loops are inside: what calls cost that cannot be inlined is paid once for `n` pieces of work.
+/// A crate that is compared. Loops are inside its methods, so that a call that cannot be inlined is paid once for `n`
+/// pieces of work.
 pub trait Contender: Send + Sync {
-    /// Roots, without tags.
+    /// Makes `n` roots without tags.
     fn roots(&self, n: u64);
 
-    /// A root with `n` children, one after the other.
+    /// Makes a root with `n` children, one after the other.
     fn children(&self, n: u64);
 
     /// Takes the context from the headers, starts a server span with six tags, logs two fields, starts a client
     /// span, puts its context into the headers of the next request, finishes both.
     fn requests(&self, n: u64, request: &mut Request);
 
-    /// One root with five tags.
+    /// Makes a root with five tags.
     fn tagged_root(&self, request: &Request);
 
-    /// Spans with one tag, of a tracer that is off.
+    /// Makes `n` spans with one tag, of a tracer that is off.
     fn off(&self, n: u64);
 
     /// Waits until the sink has had all spans that are finished and not lost.
     fn flush(&self);
 
-    /// What its sink counts in this process.
+    /// Returns the counts of its sink in this process.
     fn tally(&self) -> &Tally;
 
-    /// What it says itself has become of its spans.
+    /// Returns its own account of its spans.
     fn account(&self) -> Account {
         Account::default()
     }
 }
 
-/// Spans, at the end of a contender's way.
+/// Counts of spans that have arrived at a sink in this process.
 #[derive(Debug)]
 pub struct Tally {
     spans: AtomicU64,
@@ -76,7 +76,7 @@ impl Tally {
         self.encoding_ns.fetch_add(ns, Ordering::Relaxed);
     }
 
-    /// Counts spans that `encode` makes bytes of, and the time that it takes.
+    /// Counts spans that `encode` turns into bytes, and the time of that.
     fn encoded<T>(&self, spans: usize, encode: impl FnOnce() -> T) {
         let begin = thread_cpu();
         black_box(encode());
@@ -88,7 +88,7 @@ impl Tally {
         self.spans.load(Ordering::Relaxed)
     }
 
-    /// What encoding has taken so far, where spans go to [`Destination::Bytes`].
+    /// Returns the time of encoding so far, if spans go to [`Destination::Bytes`].
     pub fn encoding_ns(&self) -> u64 {
         self.encoding_ns.load(Ordering::Relaxed)
     }
@@ -102,43 +102,43 @@ pub struct Account {
     pub dropped: Option<u64>,
 }
 
-/// What a contender is to be prepared for.
+/// How a program uses a contender.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// Every span is kept.
     Sampled,
     /// Every span is declined by the sampler, or by the caller in the trace header.
     Unsampled,
-    /// Nothing is set up, as in a program whose libraries are instrumented and which does not care.
+    /// Nothing is set up, as in a program that does not trace but whose libraries are instrumented.
     Off,
 }
 
-/// Where its spans go.
+/// The sink that a contender sends its spans to.
 #[derive(Clone, Copy)]
 pub enum Destination {
-    /// To a sink in this process that reads them.
+    /// A sink in this process that reads them.
     Memory,
-    /// To one that makes bytes of them, of which the [`Tally`] has the time.
+    /// A sink in this process that encodes them. The [`Tally`] has the time.
     Bytes,
-    /// To another process.
+    /// Another process.
     Network(Addresses, Batches),
 }
 
-/// How many spans go out of the process at once, where that can be said.
+/// How many spans leave the process at once, if that can be set.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Batches {
-    /// As many as the crate thinks fit.
+    /// As many as the crate sends by default.
     Usual,
     /// As many as its protocol or its queue lets it.
     Large,
 }
 
-/// Name and constructor; the constructor has nothing for what the crate cannot do.
+/// Name and constructor of a contender. The constructor returns `None` for what the crate cannot do.
 pub type Entry = (&'static str, Prepare);
 
 pub type Prepare = fn(Mode, Destination) -> Option<Box<dyn Contender>>;
 
-/// All of them, ours first.
+/// All contenders, ours first.
 pub const ALL: [Entry; 6] = [
     ("tracehound", tracehound::prepare),
     ("fastrace", fastrace::prepare),
@@ -148,14 +148,14 @@ pub const ALL: [Entry; 6] = [
     ("tracing-opentelemetry", tracing::prepare),
 ];
 
-/// Ours with a higher limit of bytes a second than the default, for a sink that keeps up.
+/// tracehound with a higher limit of bytes a second than its default, for a sink that keeps up.
 pub const RAISED: Entry = (
     "tracehound, max_bytes_per_second raised to 2 GB",
     tracehound::prepare_raised,
 );
 
-/// Shows what the harness itself costs.
+/// A contender that does nothing and shows the cost of the harness.
 pub const NOTHING: Entry = ("harness", nothing::prepare);
 
-/// How many spans may wait, where that can be said: tracehound's default.
+/// How many spans may wait, if that can be set: tracehound's default.
 const QUEUE: usize = 16_384;

@@ -41,7 +41,7 @@ pub fn prepare(mode: Mode, destination: Destination) -> Option<Box<dyn Contender
     }))
 }
 
-/// A provider that exports in batches, and what its exporter counts in this process.
+/// Returns a provider that exports in batches, and the counts of its exporter in this process.
 pub(super) fn provider(mode: Mode, destination: Destination) -> (SdkTracerProvider, Arc<Tally>) {
     let tally = Arc::new(Tally::new());
     let resource = Resource::builder_empty()
@@ -78,7 +78,7 @@ pub(super) fn provider(mode: Mode, destination: Destination) -> (SdkTracerProvid
     (provider, tally)
 }
 
-/// Its usual queue, of 2048 spans, would lose some of a burst.
+/// Makes a processor with a larger queue. The default queue, of 2048 spans, would lose some of a burst.
 fn in_batches(exporter: impl SpanExporter + 'static, batches: Batches) -> BatchSpanProcessor {
     let queue = BatchConfigBuilder::default().with_max_queue_size(QUEUE);
     let queue = match batches {
@@ -90,7 +90,7 @@ fn in_batches(exporter: impl SpanExporter + 'static, batches: Batches) -> BatchS
         .build()
 }
 
-/// Counts spans that the collector has answered for.
+/// An exporter that counts the spans of requests that the collector has answered.
 #[derive(Debug)]
 struct Answered {
     exporter: opentelemetry_otlp::SpanExporter,
@@ -120,7 +120,7 @@ impl SpanExporter for Answered {
     }
 }
 
-/// What is known of its spans outside of the SDK, which only logs how many its queue dropped.
+/// Returns what a program can read about its spans. The SDK only logs how many its queue dropped.
 pub(super) fn account(tally: &Tally) -> Account {
     Account {
         sent: Some(tally.delivered()),

@@ -64,8 +64,8 @@ fn prepare_with(
 /// Takes ready packets: spans are encoded, not only read.
 struct Sink {
     tally: Arc<Tally>,
-    /// How long the thread that calls has worked until the last packet, if that is to be counted: all that it does
-    /// is to take spans out of queues and to encode them.
+    /// How long the worker had been on a core at the last packet; `None` if that is not counted. All that the worker does
+    /// is take spans out of queues and encode them.
     worker: Option<Duration>,
 }
 

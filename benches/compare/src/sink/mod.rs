@@ -1,4 +1,4 @@
-//! Where spans go: a process that listens as an agent and as a collector, and counts.
+//! The sink of W8: a process that listens as an agent and as a collector, and counts spans.
 
 mod http;
 mod kernel_drops;
@@ -19,7 +19,7 @@ use rustix::net::sockopt::set_socket_recv_buffer_size;
 use crate::sink::kernel_drops::kernel_drops;
 pub use crate::sink::reader::Reader;
 
-/// The process, seen from the one that sends.
+/// The sink as the sending process sees it.
 pub struct Sink {
     process: Child,
     questions: Option<ChildStdin>,
@@ -55,13 +55,13 @@ impl Sink {
         }
     }
 
-    /// How many spans have arrived.
+    /// Asks how many spans have arrived.
     pub fn delivered(&mut self) -> u64 {
         self.ask().0
     }
 
-    /// How many datagrams the kernel dropped because the agent's receive buffer was full. `None` where the kernel does
-    /// not tell, and where no datagram was sent to the agent.
+    /// Asks how many datagrams the kernel dropped because the agent's receive buffer was full. Returns `None` if the
+    /// kernel does not tell, or if no datagram was sent to the agent.
     pub fn kernel_drops(&mut self) -> Option<u64> {
         self.ask().1
     }
@@ -78,7 +78,7 @@ impl Sink {
         (spans.parse().expect("a number"), drops)
     }
 
-    /// Waits until that many have, or no more come, and says how many.
+    /// Waits until `expected` spans have arrived or no more come, and returns how many have.
     pub fn wait_for(&mut self, expected: u64) -> u64 {
         let mut delivered = self.delivered();
         let mut last_news = Instant::now();
@@ -123,7 +123,7 @@ impl Counts {
     }
 }
 
-/// What the process does, until its input ends.
+/// Runs the sink until its input ends.
 pub fn serve(reader: Reader) {
     let counts = Arc::new(Counts::default());
     let any_port = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);

@@ -1,11 +1,11 @@
-//! How many spans a request to a collector has, in Protobuf.
+//! The number of spans in a request to a collector, in Protobuf.
 
-/// None where it cannot be read.
+/// Returns the number of spans, or `None` if the request cannot be read.
 pub fn spans(request: &[u8]) -> Option<u64> {
     count(request, &[RESOURCE_SPANS, SCOPE_SPANS, SPANS])
 }
 
-/// How many messages are at that path of field numbers.
+/// Returns how many messages are at the end of a path of field numbers.
 fn count(mut message: &[u8], path: &[u64]) -> Option<u64> {
     let Some((wanted, path)) = path.split_first() else {
         return Some(1);

@@ -1,4 +1,4 @@
-//! How fast the sink takes what comes.
+//! The speed of the sink.
 
 use std::hint::spin_loop;
 use std::time::{Duration, Instant};
@@ -34,7 +34,7 @@ impl Reader {
         }
     }
 
-    /// Takes the time that this reader needs for a message of so many bytes. The thread stays on its core.
+    /// Spins for as long as this reader needs for a message of `bytes`.
     pub(super) fn work(self, bytes: usize) {
         let begin = Instant::now();
         let time = match self {

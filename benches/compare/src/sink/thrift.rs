@@ -1,6 +1,6 @@
-//! How many spans a message of an agent's has, in Thrift's compact protocol.
+//! The number of spans in a message to an agent, in Thrift's compact protocol.
 
-/// As the head of the list says. None where it is no `emitBatch`.
+/// Returns the number in the header of the list, or `None` if the message is no `emitBatch`.
 pub fn spans(message: &[u8]) -> Option<u64> {
     let mut rest = Rest(message);
     let (protocol, _kind_and_version, _number) = (rest.byte()?, rest.byte()?, rest.varint()?);
@@ -29,7 +29,7 @@ impl<'a> Rest<'a> {
         }
     }
 
-    /// Id and kind of the next field; nothing behind the last.
+    /// Reads the id and the kind of the next field. The inner `None` is the end of the struct.
     fn field(&mut self, last: u64) -> Option<Option<(u64, u8)>> {
         let head = self.byte()?;
         Some(match (head >> 4, head & 15) {
@@ -39,7 +39,7 @@ impl<'a> Rest<'a> {
         })
     }
 
-    /// How many elements follow, and of which kind.
+    /// Reads how many elements follow, and their kind.
     fn list(&mut self) -> Option<(u64, u8)> {
         let head = self.byte()?;
         let count = match head >> 4 {
@@ -108,7 +108,7 @@ const STRUCT: u8 = 12;
 mod tests {
     use super::spans;
 
-    /// A process `x` with a tag, and the head of a list of spans behind it.
+    /// Returns a message with a process `x` with a tag, and `list` as the header of the list of spans.
     fn message(list: &[u8]) -> Vec<u8> {
         let head = b"\x82\x81\x05\x09emitBatch\x1c\x1c";
         let process = b"\x18\x01x\x19\x1c\x18\x01k\x15\x04\x22\x00\x00";
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_batch_is_not_counted() {
+    fn a_message_that_is_no_batch_is_not_counted() {
         let whole = message(b"\x3c");
         for end in 0..whole.len() {
             assert_eq!(spans(&whole[..end]), None, "{end} bytes");

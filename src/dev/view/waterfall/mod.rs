@@ -229,7 +229,8 @@ impl Layout {
             service,
             name,
             name_limit,
-            bar: (width.saturating_sub(service + 2 + name + 2 + 1 + label)).max(4),
+            // At least 3: the others take 37 of 40 columns at most.
+            bar: (width.saturating_sub(service + 2 + name + 2 + 1 + label)).max(1),
             label,
         }
     }
@@ -371,13 +372,13 @@ fn label_text(node: &Node<'_>, limit: usize, style: &Style) -> String {
         TreeSpan::Received(span) => span,
     };
     let duration = duration_text(span.span.duration, style.unicode);
-    if !span.is_error() {
-        return duration;
-    }
-    match message(span) {
-        Some(message) => fit(&format!("! {duration} {message}"), limit, style.unicode),
-        None => format!("! {duration}"),
-    }
+    let text = match message(span).filter(|_| span.is_error()) {
+        Some(message) => format!("! {duration} {message}"),
+        None if span.is_error() => format!("! {duration}"),
+        None => duration,
+    };
+    // A client may say that a span took thousands of years.
+    fit(&text, limit, style.unicode)
 }
 
 /// Returns the message of an error.

@@ -282,7 +282,7 @@ proptest! {
         prop_assert!(plain.bytes().all(|byte| byte == b'\n' || (b' '..=b'~').contains(&byte)));
         prop_assert_eq!(plain.lines().count(), count + 1);
         for line in plain.lines() {
-            prop_assert!(columns(line) <= width.max(40) + 6, "{line}");
+            prop_assert!(columns(line) <= width.max(40), "{line}");
         }
 
         let colored = draw(&trace, &Style::terminal(width, true));

@@ -327,7 +327,7 @@ impl UdpSender {
     fn let_go(&mut self) {
         let connection = self.connection.take();
         if let Some(watch) = connection.and_then(|it| it.watch) {
-            self.lost_before += { watch }.fix_decision(instant_now());
+            self.lost_before += { watch }.settle(instant_now());
         }
     }
 
@@ -405,7 +405,7 @@ impl Sender for UdpSender {
         let is_refused = matches!(&failure, Some(failure) if failure.cause == DropCause::Refused);
         outcome = self.lose_earlier(&mut connection, outcome, failure);
         if let Some(watch) = &mut connection.watch {
-            let lost = watch.fix_decision(instant_now());
+            let lost = watch.settle(instant_now());
             outcome.earlier.add(DropCause::AgentKernelDrops, lost);
         }
         self.connection = Some(connection);

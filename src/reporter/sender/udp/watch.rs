@@ -96,7 +96,7 @@ impl Watch {
     }
 
     /// Looks if a datagram has gone since the last look. Returns the spans that were dropped.
-    pub(super) fn fix_decision(&mut self, now: Instant) -> u64 {
+    pub(super) fn settle(&mut self, now: Instant) -> u64 {
         if self.spans.is_empty() {
             return 0;
         }
@@ -274,18 +274,18 @@ mod tests {
         }
         assert_eq!(lost, 0, "drops from before are not ours");
         fake.change(|socket| socket.dropped += 2);
-        assert_eq!(watch.fix_decision(now), 3 + 4);
-        assert_eq!(watch.fix_decision(now), 0);
+        assert_eq!(watch.settle(now), 3 + 4);
+        assert_eq!(watch.settle(now), 0);
         fake.change(|socket| socket.dropped += 1_000);
-        assert_eq!(watch.fix_decision(now), 0, "no datagram has gone since");
+        assert_eq!(watch.settle(now), 0, "no datagram has gone since");
         send(&mut watch, 5);
         fake.change(|socket| socket.dropped = socket.dropped.wrapping_add(u32::MAX));
-        assert_eq!(watch.fix_decision(now), 5, "no more than have gone");
+        assert_eq!(watch.settle(now), 5, "no more than have gone");
         send(&mut watch, 6);
         send(&mut watch, 7);
         watch.take_back();
         fake.change(|socket| socket.dropped = socket.dropped.wrapping_add(3));
-        assert_eq!(watch.fix_decision(now), 6, "the last one was accounted for");
+        assert_eq!(watch.settle(now), 6, "the last one was accounted for");
     }
 
     #[test]
@@ -298,14 +298,14 @@ mod tests {
             dropped: 0,
             ..socket(2)
         })));
-        assert_eq!(watch.fix_decision(now), 0);
+        assert_eq!(watch.settle(now), 0);
         assert_eq!(watch.room_for(1, now, &mut lost), Room::Enough);
         watch.sent(6);
         fake.set(Ok(Some(AgentSocket {
             dropped: 1,
             ..socket(3)
         })));
-        assert_eq!(watch.fix_decision(now), 6);
+        assert_eq!(watch.settle(now), 6);
         assert_eq!(lost, 0);
     }
 

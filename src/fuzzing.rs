@@ -1,0 +1,118 @@
+//! Private parts of the crate, for the fuzz targets in `fuzz/`.
+//!
+//! This module exists only in builds with `--cfg tracehound_fuzz`, and is not part of the public API there either. It is
+//! behind a `cfg`, not a feature, because any crate of a program can turn a feature on for all of them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::dev::{OpenSpan, ReceivedSpan, Style, Trace, draw, from_wire};
+use crate::model::{Process, TraceId};
+use crate::redact;
+use crate::reporter::OwnedSpan;
+use crate::reporter::sender::BatchFormat;
+use crate::thrift::{self, Batch, Protocol};
+
+/// What the embedded agent reads in a datagram or a request body.
+#[derive(Debug)]
+pub struct Received {
+    /// The process that sent the spans.
+    pub process: Arc<Process>,
+    /// The spans. Those with an id of zero are left out.
+    pub spans: Vec<OwnedSpan>,
+    /// The number of the batch.
+    pub seq_no: Option<i64>,
+}
+
+/// Reads a datagram as the embedded agent does.
+///
+/// # Errors
+///
+/// When the bytes are not an `emitBatch` message, with the reason.
+pub fn decode_datagram(format: BatchFormat, bytes: &[u8]) -> Result<Received, impl fmt::Display> {
+    let protocol = match format {
+        BatchFormat::Compact => Protocol::Compact,
+        BatchFormat::Binary => Protocol::Binary,
+    };
+    thrift::decode_message(protocol, bytes).map(|message| received(message.batch))
+}
+
+/// Reads the body of a `POST /api/traces` as the embedded collector does.
+///
+/// # Errors
+///
+/// When the bytes are not a `Batch` struct, with the reason.
+pub fn decode_body(bytes: &[u8]) -> Result<Received, impl fmt::Display> {
+    thrift::decode_body(bytes).map(received)
+}
+
+/// Hides the secrets of a text as spans and diagnostics show it.
+pub fn redact_text(text: &str) -> String {
+    redact::text(text).into_owned()
+}
+
+/// Hides the secrets of a text that is one value, as an error about a variable shows it.
+pub fn redact_value(value: &str) -> String {
+    redact::value(value).into_owned()
+}
+
+/// Draws every trace of these spans, `columns` wide: for a terminal with or without colours, or as plain ASCII.
+///
+/// Spans for which `is_open` is true are drawn as spans that have not finished.
+pub fn pictures(
+    received: &Received,
+    is_open: impl Fn(&OwnedSpan) -> bool,
+    columns: usize,
+    surface: Surface,
+) -> Vec<String> {
+    let mut traces = BTreeMap::<TraceId, Trace>::new();
+    for span in &received.spans {
+        let trace_id = span.trace_id;
+        let trace = traces.entry(trace_id).or_insert_with(|| Trace {
+            trace_id,
+            spans: Vec::new(),
+            open: Vec::new(),
+        });
+        if is_open(span) {
+            trace.open.push(OpenSpan {
+                trace_id,
+                span_id: span.span_id,
+                operation_name: span.operation_name.clone(),
+                service_name: received.process.service_name.clone(),
+                start: span.start,
+            });
+        } else {
+            trace.spans.push(Arc::new(ReceivedSpan {
+                span: span.clone(),
+                process: received.process.clone(),
+            }));
+        }
+    }
+    let style = match surface {
+        Surface::File => Style::plain(columns),
+        Surface::Terminal { color } => Style::terminal(columns, color),
+    };
+    traces.values().map(|trace| draw(trace, &style)).collect()
+}
+
+/// Where a picture is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "only fuzz targets see it")]
+pub enum Surface {
+    /// A file or a pipe: ASCII without escape sequences.
+    File,
+    /// A terminal: Unicode, with escape sequences for bold text and, if wanted, colours.
+    Terminal {
+        /// Whether services have colours.
+        color: bool,
+    },
+}
+
+fn received(batch: Batch) -> Received {
+    Received {
+        process: Arc::new(batch.process),
+        spans: batch.spans.into_iter().filter_map(from_wire).collect(),
+        seq_no: batch.seq_no,
+    }
+}
