@@ -183,7 +183,7 @@ fn push_url(seen: &mut String, url: &str, opener: Option<Opener>) {
             push_tail(seen, &url[host..], opener);
         }
         // No host and port stand there, so it is user info, unless there is a query all the same.
-        None if !query.is_some_and(|query| begins_with_pair(&before[query + 1..])) => {
+        None if !holds_pair(before) => {
             push_tail(seen, after, opener);
         }
         _ if query.is_some() => {
@@ -224,6 +224,12 @@ fn is_in_query(url: &str, at: usize, authority: &str) -> bool {
     let is_path = path.starts_with('/') && !path.contains(['@', '#']);
     let is_path = is_path && !path.contains(char::is_whitespace);
     is_sure && is_path && begins_with_pair(query)
+}
+
+/// Whether a query that begins with `key=` stands anywhere in a text.
+fn holds_pair(text: &str) -> bool {
+    text.match_indices(['?', '#'])
+        .any(|(at, _)| begins_with_pair(&text[at + 1..]))
 }
 
 /// Whether a query begins with `key=`.
