@@ -184,7 +184,7 @@ fn push_url(redacted: &mut String, url: &str, opener: Option<Opener>) {
             push_tail(redacted, &url[host..], opener);
         }
         // The authority is not a host and port, so it is user info, unless there is a query.
-        None if !query.is_some_and(|query| begins_with_pair(&before[query + 1..])) => {
+        None if !holds_pair(before) => {
             push_tail(redacted, after, opener);
         }
         _ if query.is_some() => {
@@ -227,6 +227,12 @@ fn is_in_query(url: &str, at: usize, authority: &str) -> bool {
     let is_path = path.starts_with('/') && !path.contains(['@', '#']);
     let is_path = is_path && !path.contains(char::is_whitespace);
     is_sure && is_path && begins_with_pair(query)
+}
+
+/// Whether a query that begins with `key=` stands anywhere in a text.
+fn holds_pair(text: &str) -> bool {
+    text.match_indices(['?', '#'])
+        .any(|(at, _)| begins_with_pair(&text[at + 1..]))
 }
 
 /// Whether a query begins with `key=`.

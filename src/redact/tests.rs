@@ -69,6 +69,8 @@ fn the_secrets_of_urls_are_hidden_and_the_rest_stays() {
         ("pg://u:p@h?a@b", "pg://…"),
         ("pg://u:p@h?k=a@b", "pg://…"),
         ("http://h,i/?k=a@b", "http://…"),
+        // User info, or no URL and a query behind it.
+        ("http://?p:h reach h/d?k=v#@b: no", "http://…: no"),
         // Well-formed URLs.
         ("http://h/p?k=a@b&l=c x", "http://h/p?k=&l= x"),
         ("http://u:p@h:1/p?k=a@b#c x", "http://h:1/p?k= x"),

@@ -42,6 +42,15 @@ fn a_value_whose_query_holds_an_at_shows_nothing_behind_it() {
     }
 }
 
+/// Found by `environment`: a text without a host behind its `://` was taken for user info, up to the `@` of a query.
+#[test]
+fn a_query_behind_text_that_is_no_url_shows_nothing_behind_its_at() {
+    let value = "----http://\u{4}?p:hucannot reach h/d?k=v#@canary: refused";
+    let error = error("JAEGER_REPORTER_FLUSH_INTERVAL", value);
+    assert!(error.contains("JAEGER_REPORTER_FLUSH_INTERVAL"), "{error}");
+    assert!(!error.contains("canary"), "{error}");
+}
+
 /// Found by `terminal`: a duration was not cut, and a datagram may say that a span took thousands of years.
 #[cfg(feature = "dev")]
 #[test]
