@@ -51,7 +51,6 @@ pub(crate) use decide::{apply_decision, set_sampling_priority};
 pub(crate) use finish::{finish_at, finish_now};
 pub(crate) use handle::SpanHandle;
 pub(crate) use open::buffer::{Added, SpanBuffer};
-pub(crate) use open::decider::{Decider, Question};
 pub(crate) use open::field_list::FieldList;
 pub(crate) use open::log_draft::LogDraft;
 pub(crate) use open::shared_decision::SharedDecision;
@@ -60,7 +59,7 @@ pub(crate) use open::tags::{
     begin_with_tags, catch, count_added, count_moved_time, count_truncated, store_simple_tag,
     store_tag,
 };
-pub(crate) use open::tracer::Recorder;
+pub(crate) use open::tracer::{Decider, Question, Recorder};
 pub(crate) use pool::SharedPool;
 pub(crate) use queue::backlog::{Backlog, BacklogMark};
 pub(crate) use queue::budget::Budget;

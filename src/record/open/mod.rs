@@ -1,7 +1,6 @@
 //! A span while it is open.
 
 pub(crate) mod buffer;
-pub(crate) mod decider;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 pub(crate) mod field_list;
 pub(crate) mod handle_count;

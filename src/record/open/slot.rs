@@ -7,13 +7,12 @@ use std::sync::Arc;
 use crate::model::TagRef;
 use crate::model::{Baggage, Flags, SpanId, TraceId};
 use crate::record::open::buffer::{Added, SpanBuffer};
-use crate::record::open::decider::Decider;
 use crate::record::open::handle_count::Count;
 use crate::record::open::shared_decision::SharedDecision;
 use crate::record::open::status::{
     BAGGAGE, EXPLICIT_START, FINISHED, REVISABLE, SHARED, SpanStatus, flags_in,
 };
-use crate::record::open::tracer::Recorder;
+use crate::record::open::tracer::{Decider, Recorder};
 use crate::record::pool::SharedPool;
 use crate::record::queue::frame::FrameHeader;
 use crate::record::queue::span_queue::QueueKey;

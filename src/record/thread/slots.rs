@@ -4,9 +4,8 @@ use std::mem;
 use std::sync::Arc;
 
 use crate::metrics::Counter;
-use crate::record::open::decider::Decider;
 use crate::record::open::slot::SpanSlot;
-use crate::record::open::tracer::Recorder;
+use crate::record::open::tracer::{Decider, Recorder};
 use crate::record::pool::SharedPool;
 use crate::record::queue::span_queue::SpanQueue;
 use crate::record::thread::state::{
