@@ -13,11 +13,11 @@ use crate::record::handle::SpanHandle;
 use crate::record::open::buffer::SpanBuffer;
 use crate::record::open::shared_decision::{Hold, SharedDecision};
 use crate::record::open::slot::{SpanSlot, wall};
-use crate::record::open::tags::count_moved_time;
+use crate::record::open::tags::count_clamped_time;
 use crate::record::open::tracer::Question;
 use crate::record::queue::frame::{FrameEnd, FrameHeader};
 use crate::record::span_clock::SpanClock;
-use crate::record::thread::slots::give_clear_slot;
+use crate::record::thread::slots::return_clear_slot;
 use crate::record::thread::state::current_of;
 use crate::sampler::SpanView;
 
@@ -36,7 +36,7 @@ fn finish_slowly(span: SpanHandle, is_explicit: bool) {
     if let Err(span) = span.finish_fast(|clock| Some(clock.now())) {
         let slot = span.slot();
         let end = slot.wall(slot.recorder.clock.now());
-        count_moved_time(slot, slot.has_explicit_start() && end < slot.header.start);
+        count_clamped_time(slot, slot.has_explicit_start() && end < slot.header.start);
         finish_any(span, end, is_explicit);
     }
 }
@@ -45,7 +45,7 @@ fn finish_slowly(span: SpanHandle, is_explicit: bool) {
 pub(crate) fn finish_at(span: SpanHandle, end: SystemTime) {
     let end = WallTime::nearest_to(end);
     let is_early = end.nanos < span.slot().header.start;
-    count_moved_time(span.slot(), end.is_clamped || is_early);
+    count_clamped_time(span.slot(), end.is_clamped || is_early);
     finish_any(span, end.nanos, true);
 }
 
@@ -117,7 +117,7 @@ fn hold(slot: &SpanSlot, trace: &SharedDecision, buffer: &mut SpanBuffer, end: i
         Hold::Held => {}
         Hold::Decided(flags) if flags.is_sampled() => {
             let header = FrameHeader { flags, ..header };
-            slot.recorder.queue.push_again(&header, &bytes);
+            slot.recorder.queue.push_uncounted(&header, &bytes);
         }
         Hold::Decided(_) => {}
         Hold::NoRoom => slot.recorder.queue.drop_spans(DropCause::Delayed, 1),
@@ -137,7 +137,7 @@ impl SpanHandle {
         let Some(state) = current_of(self.slot().key) else {
             return Err(self);
         };
-        let (mut slot, flags) = self.into_alone()?;
+        let (mut slot, flags) = self.try_into_slot()?;
         if !flags.is_sampled() {
             if slot.recorder.queue.is_closed() {
                 return Err(Self::new(slot));
@@ -145,7 +145,7 @@ impl SpanHandle {
             slot.buffer.get_mut().clear();
             state.counters.count(Counter::FinishedSpansUnsampled);
             if let Err(slot) = state.take_back(slot) {
-                give_clear_slot(slot);
+                return_clear_slot(slot);
             }
             return Ok(());
         }
@@ -172,7 +172,7 @@ impl SpanHandle {
         }
         state.counters.count(Counter::FinishedSpansSampled);
         if let Err(slot) = state.take_back(slot) {
-            give_clear_slot(slot);
+            return_clear_slot(slot);
         }
         Ok(())
     }
@@ -207,7 +207,7 @@ fn finish_filled<const TAGS_ONLY: bool>(
         buffer.clear();
     }
     if let Err(slot) = state.take_back(slot) {
-        give_clear_slot(slot);
+        return_clear_slot(slot);
     }
     Ok(())
 }

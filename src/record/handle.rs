@@ -8,7 +8,7 @@ use crate::model::Flags;
 use crate::record::open::buffer::SpanBuffer;
 use crate::record::open::slot::SpanSlot;
 use crate::record::open::status::{EXPLICIT_START, FINISHED, SHARED, flags_in};
-use crate::record::thread::slots::give_slot;
+use crate::record::thread::slots::return_slot;
 use crate::sync::byte_lock::ByteGuard;
 
 /// A handle to a slot: its address, and in the lowest bit whether it is an owner.
@@ -65,7 +65,7 @@ impl SpanHandle {
     /// The slot itself with its flags, if this is the only handle to an open span that has never been part of a local
     /// trace, and whose start was not given by the user. That the span is of this process the caller knows by its key.
     #[inline(always)]
-    pub(crate) fn into_alone(self) -> Result<(Box<SpanSlot>, Flags), Self> {
+    pub(crate) fn try_into_slot(self) -> Result<(Box<SpanSlot>, Flags), Self> {
         let slot = self.slot();
         if !slot.count.is_only() {
             return Err(self);
@@ -130,7 +130,7 @@ impl Drop for SpanHandle {
             // SAFETY: this was the last handle, so no reference to the slot is left, and what was done through the
             // others happens before (see `remove_handle`). The address is that of the `Box` given to `new`.
             let slot = unsafe { Box::from_raw(self.address().as_ptr()) };
-            give_slot(slot);
+            return_slot(slot);
         }
     }
 }

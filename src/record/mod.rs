@@ -56,7 +56,7 @@ pub(crate) use open::log_draft::LogDraft;
 pub(crate) use open::shared_decision::SharedDecision;
 pub(crate) use open::slot::{SpanSlot, wall};
 pub(crate) use open::tags::{
-    begin_with_tags, catch, count_added, count_moved_time, count_truncated, store_simple_tag,
+    begin_with_tags, catch, count_added, count_clamped_time, count_truncated, store_simple_tag,
     store_tag,
 };
 pub(crate) use open::tracer::{Decider, Question, Recorder};

@@ -26,7 +26,7 @@ impl<T> SharedPool<T> {
     /// Puts boxes in and returns those that find no room. The caller drops them, which may run user code.
     pub(crate) fn put(&self, mut boxes: Vec<Box<T>>) -> Vec<Box<T>> {
         if let Some(stored) = &mut *self.lock() {
-            let room = SHARED.saturating_sub(stored.len()).min(boxes.len());
+            let room = SHARED_LIMIT.saturating_sub(stored.len()).min(boxes.len());
             stored.extend(boxes.drain(..room));
         }
         boxes
@@ -83,12 +83,12 @@ impl<T> LocalPool<T> {
         // SAFETY: as in `fill`.
         let boxes = unsafe { &mut *self.boxes.get() };
         let len = boxes.len();
-        if len >= LOCAL {
+        if len >= LOCAL_LIMIT {
             return Err(one);
         }
         if len == boxes.capacity() {
             // Most threads have few spans open at once.
-            boxes.reserve_exact((3 * len).max(4).min(LOCAL - len));
+            boxes.reserve_exact((3 * len).max(4).min(LOCAL_LIMIT - len));
         }
         boxes.push(one);
         Ok(())
@@ -122,7 +122,7 @@ impl<T> LocalPool<T> {
     pub(crate) fn take_some(&self) -> Vec<Box<T>> {
         // SAFETY: as in `fill`.
         let boxes = unsafe { &mut *self.boxes.get() };
-        boxes.split_off(LOCAL - BATCH)
+        boxes.split_off(LOCAL_LIMIT - BATCH)
     }
 
     /// Takes all boxes.
@@ -135,6 +135,6 @@ impl<T> LocalPool<T> {
 /// Boxes that move to or from the shared pool at once.
 const BATCH: usize = 32;
 /// Boxes that a thread keeps at most.
-const LOCAL: usize = 64;
+const LOCAL_LIMIT: usize = 64;
 /// Boxes that the shared pool keeps at most.
-const SHARED: usize = 512;
+const SHARED_LIMIT: usize = 512;

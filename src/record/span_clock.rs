@@ -4,12 +4,12 @@ use crate::clock::{Clock, CounterScale, ManualClock};
 #[derive(Debug)]
 pub(crate) struct SpanClock {
     clock: Clock,
-    at_hand: AtHand,
+    fast: FastSource,
 }
 
 /// What can be read without a call.
 #[derive(Debug)]
-enum AtHand {
+enum FastSource {
     /// The counter, and the clock reads nothing else.
     Counter(CounterScale),
     Manual(ManualClock),
@@ -24,12 +24,12 @@ impl SpanClock {
             let (later, _) = clock.counter()?;
             (earlier..=later).contains(&now).then_some(scale)
         });
-        let at_hand = match (counter, clock.manual()) {
-            (Some(scale), _) => AtHand::Counter(scale),
-            (None, Some(manual)) => AtHand::Manual(manual.clone()),
-            (None, None) => AtHand::Nothing,
+        let fast = match (counter, clock.manual()) {
+            (Some(scale), _) => FastSource::Counter(scale),
+            (None, Some(manual)) => FastSource::Manual(manual.clone()),
+            (None, None) => FastSource::Nothing,
         };
-        Self { clock, at_hand }
+        Self { clock, fast }
     }
 
     /// Nanoseconds since tick zero: [`Clock::now`].
@@ -49,10 +49,10 @@ impl SpanClock {
     /// The same where it takes no call.
     #[inline(always)]
     pub(crate) fn try_now(&self) -> Option<u64> {
-        match &self.at_hand {
-            AtHand::Counter(scale) => read_counter().map(|reading| scale.nanos_at(reading)),
-            AtHand::Manual(manual) => Some(manual.now()),
-            AtHand::Nothing => None,
+        match &self.fast {
+            FastSource::Counter(scale) => read_counter().map(|reading| scale.nanos_at(reading)),
+            FastSource::Manual(manual) => Some(manual.now()),
+            FastSource::Nothing => None,
         }
     }
 

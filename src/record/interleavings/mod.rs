@@ -5,7 +5,7 @@
 //! RUSTFLAGS="--cfg tracehound_loom" cargo test --lib interleavings
 //! ```
 
-mod stores;
+mod shared_state;
 
 use std::collections::VecDeque;
 use std::sync::Arc as StdArc;
@@ -85,8 +85,8 @@ fn finish(mut span: SpanHandle) -> Option<u32> {
 }
 
 /// As `Span::finish` for a span that is not shared; true for the one who finishes.
-fn finish_alone(span: SpanHandle) -> bool {
-    match span.into_alone() {
+fn finish_now(span: SpanHandle) -> bool {
+    match span.try_into_slot() {
         Ok(_) => true,
         Err(span) => finish(span).is_some(),
     }
@@ -114,8 +114,8 @@ fn of_a_finisher_that_is_alone_and_one_that_was_not_one_finishes() {
     loom::model(|| {
         let (span, freed) = start();
         let other = span.clone();
-        let there = thread::spawn(move || finish_alone(other));
-        let here = finish_alone(span);
+        let there = thread::spawn(move || finish_now(other));
+        let here = finish_now(span);
         let there = there.join().expect("no panic");
         assert!(here != there, "here {here}, there {there}");
         freed_once(&freed);

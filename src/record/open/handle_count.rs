@@ -7,12 +7,12 @@ use crate::sync::{AtomicU32, Ordering};
 /// Owners are counted apart: the last one to go has the span finished, the last handle makes the slot vacant. Where a
 /// handle is the only one, nobody can make another meanwhile, so a load shows it and nothing needs to be taken away.
 #[derive(Debug, Default)]
-pub(crate) struct Count {
+pub(crate) struct HandleCount {
     handles: AtomicU32,
     owners: AtomicU32,
 }
 
-impl Count {
+impl HandleCount {
     /// For the first handle, an owner. The slot is not shared yet.
     #[inline(always)]
     pub(crate) fn begin(&self) {

@@ -23,8 +23,7 @@ pub(crate) struct SharedDecision {
 
 #[derive(Debug, Default)]
 struct Held {
-    frames: FrameList,
-    count: u64,
+    spans: HeldSpans,
     /// The decision is made or the local root has ended: nothing more is kept.
     is_closed: bool,
 }
@@ -77,12 +76,12 @@ impl SharedDecision {
         if self.is_final() {
             return Hold::Decided(self.flags());
         }
-        let room = held.frames.len() + frame_len <= TRACE_BYTES;
+        let room = held.spans.frames.len() + frame_len <= TRACE_BYTES;
         if held.is_closed || !room || !reserve(frame_len) {
             return Hold::NoRoom;
         }
-        held.frames.push(header, bytes);
-        held.count += 1;
+        held.spans.frames.push(header, bytes);
+        held.spans.count += 1;
         Hold::Held
     }
 
@@ -106,12 +105,9 @@ impl Drop for SharedDecision {
 impl Held {
     fn take(&mut self) -> HeldSpans {
         self.is_closed = true;
-        let frames = std::mem::take(&mut self.frames);
-        process_held().fetch_sub(frames.len(), Ordering::Relaxed);
-        HeldSpans {
-            frames,
-            count: std::mem::take(&mut self.count),
-        }
+        let spans = std::mem::take(&mut self.spans);
+        process_held().fetch_sub(spans.frames.len(), Ordering::Relaxed);
+        spans
     }
 }
 
@@ -152,7 +148,7 @@ mod tests {
     use crate::model::{SpanId, TraceId};
     use crate::record::queue::budget::Budget;
 
-    fn store() -> Arc<SpanQueue> {
+    fn new_queue() -> Arc<SpanQueue> {
         Arc::new(SpanQueue::new(Budget::new(1 << 20), Metrics::default()))
     }
 
@@ -170,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_trace_holds_64_kib_and_gives_them_back_on_a_decision() {
-        let trace = SharedDecision::new(store(), Flags::default());
+        let trace = SharedDecision::new(new_queue(), Flags::default());
         for _ in 0..64 {
             assert_eq!(hold(&trace, 1_024), Hold::Held);
         }
@@ -182,7 +178,7 @@ mod tests {
 
     #[test]
     fn nothing_is_held_after_the_local_root_has_ended() {
-        let trace = SharedDecision::new(store(), Flags::default());
+        let trace = SharedDecision::new(new_queue(), Flags::default());
         assert_eq!(hold(&trace, 1_024), Hold::Held);
         assert_eq!(trace.end().count, 1);
         assert_eq!(hold(&trace, 1_024), Hold::NoRoom);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::model::TagRef;
 use crate::model::{Baggage, Flags, SpanId, TraceId};
 use crate::record::open::buffer::{Added, SpanBuffer};
-use crate::record::open::handle_count::Count;
+use crate::record::open::handle_count::HandleCount;
 use crate::record::open::shared_decision::SharedDecision;
 use crate::record::open::status::{
     BAGGAGE, EXPLICIT_START, FINISHED, REVISABLE, SHARED, SpanStatus, flags_in,
@@ -25,7 +25,7 @@ use crate::sync::byte_lock::{ByteGuard, ByteLock};
 /// the memory of its buffers from one span to the next, so a start touches no count that threads share.
 #[repr(align(64))]
 pub(crate) struct SpanSlot {
-    pub(crate) count: Count,
+    pub(crate) count: HandleCount,
     pub(crate) status: SpanStatus,
     /// The first span of its trace in this process.
     pub(crate) is_local_root: bool,
@@ -59,7 +59,7 @@ impl SpanSlot {
         pool: Arc<SharedPool<Self>>,
     ) -> Box<Self> {
         Box::new(Self {
-            count: Count::default(),
+            count: HandleCount::default(),
             status: SpanStatus::default(),
             is_local_root: false,
             key: recorder.queue.key(),

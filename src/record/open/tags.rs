@@ -63,8 +63,8 @@ pub(crate) fn count_added(slot: &SpanSlot, added: Added) {
 }
 
 /// Counts a time that cannot be as the user says, if the span may be sent.
-pub(crate) fn count_moved_time(slot: &SpanSlot, is_moved: bool) {
-    if is_moved && slot.is_recording() {
+pub(crate) fn count_clamped_time(slot: &SpanSlot, is_clamped: bool) {
+    if is_clamped && slot.is_recording() {
         slot.recorder.metrics.add(Counter::ClampedTimes, 1);
     }
 }

@@ -11,11 +11,11 @@ impl SpanQueue {
     /// Puts a finished span on its way, and counts it.
     pub(crate) fn push(&self, header: &FrameHeader, bytes: &FrameBytes<'_>, counter: Counter) {
         self.count(counter);
-        self.push_again(header, bytes);
+        self.push_uncounted(header, bytes);
     }
 
     /// The same without counting it: it was counted when it finished.
-    pub(crate) fn push_again(&self, header: &FrameHeader, bytes: &FrameBytes<'_>) {
+    pub(crate) fn push_uncounted(&self, header: &FrameHeader, bytes: &FrameBytes<'_>) {
         let pushed = with_state(self, |state| state.writer.push(header, bytes));
         self.after_push(pushed.unwrap_or_else(|| self.push_shared(header, bytes)));
     }
@@ -27,7 +27,7 @@ impl SpanQueue {
                 flags,
                 ..*span.header()
             };
-            self.push_again(&header, &span.frame_bytes());
+            self.push_uncounted(&header, &span.frame_bytes());
         }
     }
 

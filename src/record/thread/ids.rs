@@ -70,17 +70,21 @@ pub(crate) fn forget_state() {
 fn seed() -> [u64; 2] {
     let mut bytes = [0; 16];
     if SysRng.try_fill_bytes(&mut bytes).is_err() {
-        return last_resort();
+        return seed_without_system();
     }
     let mut words = bytes.as_chunks::<8>().0.iter();
     let seed = [(); 2].map(|()| words.next().map_or(0, |word| u64::from_le_bytes(*word)));
     // From zeros alone the generator never moves.
-    if seed == [0; 2] { last_resort() } else { seed }
+    if seed == [0; 2] {
+        seed_without_system()
+    } else {
+        seed
+    }
 }
 
 /// Where the system gives no randomness: the time and an address, different in every thread.
 #[cold]
-fn last_resort() -> [u64; 2] {
+fn seed_without_system() -> [u64; 2] {
     let here = 0u8;
     let mut state = WallTime::nearest_to(system_time_now()).nanos as u64
         ^ (&raw const here).addr().rotate_left(32) as u64;
@@ -128,7 +132,7 @@ mod tests {
 
     #[test]
     fn the_last_resort_is_no_fixed_state() {
-        assert!(last_resort().iter().all(|word| *word != 0));
-        assert_ne!(last_resort(), last_resort());
+        assert!(seed_without_system().iter().all(|word| *word != 0));
+        assert_ne!(seed_without_system(), seed_without_system());
     }
 }

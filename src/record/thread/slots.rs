@@ -9,7 +9,8 @@ use crate::record::open::tracer::{Decider, Recorder};
 use crate::record::pool::SharedPool;
 use crate::record::queue::span_queue::SpanQueue;
 use crate::record::thread::state::{
-    current, current_of, forget, forget_closed, switch, with_sampler_tags, with_state,
+    current, current_of, empty_pool, forget_closed_tracers, make_current, with_sampler_tags,
+    with_state,
 };
 use crate::sampler::SamplerTags;
 
@@ -46,7 +47,7 @@ impl SpanSlot {
         recorder: Arc<Recorder>,
         pool: Arc<SharedPool<Self>>,
     ) -> Box<Self> {
-        forget_closed();
+        forget_closed_tracers();
         recorder.queue.enter();
         Self::new(tracer, recorder, pool)
     }
@@ -73,44 +74,44 @@ fn take_slot(queue: &SpanQueue, pool: &SharedPool<SpanSlot>) -> Option<Box<SpanS
 }
 
 /// Takes back the slot of a span without handles.
-pub(crate) fn give_slot(mut slot: Box<SpanSlot>) {
+pub(crate) fn return_slot(mut slot: Box<SpanSlot>) {
     if slot.is_inherited() {
         // A thread of the parent may have been changing it.
         return mem::forget(slot);
     }
     slot.clear();
-    give_clear_slot(slot);
+    return_clear_slot(slot);
 }
 
 /// Takes back a clear slot of this process.
 ///
 /// Dropping a tracer's last slot drops the tracer and runs user code, so no state of this thread may be borrowed here.
 #[inline(never)]
-pub(crate) fn give_clear_slot(slot: Box<SpanSlot>) {
+pub(crate) fn return_clear_slot(slot: Box<SpanSlot>) {
     if let Some(state) = current_of(slot.key)
         && !slot.recorder.queue.is_closed()
     {
         if let Err(refused) = state.pool.push(slot) {
-            give_elsewhere(refused);
+            return_to_shared_pool(refused);
         }
     } else {
-        give_elsewhere(slot);
+        return_to_shared_pool(slot);
     }
 }
 
 /// Takes back a slot that the pool of the tracer used last does not take.
 #[cold]
 #[inline(never)]
-fn give_elsewhere(slot: Box<SpanSlot>) {
+fn return_to_shared_pool(slot: Box<SpanSlot>) {
     let (queue, pool) = (slot.recorder.queue.clone(), slot.pool.clone());
     if queue.is_closed() {
-        forget(queue.id());
+        empty_pool(queue.id());
         return;
     }
     let mut slots = vec![slot];
     // The threads of a model have no pools: what outlives a run of it cannot be used in the next one.
     if !cfg!(tracehound_loom)
-        && let Some(state) = switch(queue.id(), None)
+        && let Some(state) = make_current(queue.id(), None)
     {
         let Some(slot) = slots.pop() else { return };
         match state.pool.push(slot) {
@@ -130,5 +131,5 @@ fn give_elsewhere(slot: Box<SpanSlot>) {
 /// Other threads let go of theirs when they give a slot back, begin to use another tracer, or end. May run user code.
 pub(crate) fn release_slots(queue: &SpanQueue, pool: &SharedPool<SpanSlot>) {
     drop(pool.close());
-    forget(queue.id());
+    empty_pool(queue.id());
 }

@@ -56,7 +56,7 @@ impl ThreadState {
         })
     }
 
-    /// Takes back a clear slot of this tracer; one for which there is no room is for [`give_clear_slot`].
+    /// Takes back a clear slot of this tracer; one for which there is no room is for [`return_clear_slot`].
     #[inline(always)]
     pub(crate) fn take_back(&self, slot: Box<SpanSlot>) -> Result<(), Box<SpanSlot>> {
         self.pool.push_into_room(slot)
@@ -115,16 +115,16 @@ fn leave_inherited(states: &mut Vec<Rc<ThreadState>>) {
     }
 }
 
-/// Runs `use_local` on what the calling thread keeps of `store`, which it begins to keep if need be; `None` while the
-/// thread is torn down, and where the queue was closed before. `use_local` must not run code of the user's.
+/// Runs `use_state` on what the calling thread keeps of `store`, which it begins to keep if need be; `None` while the
+/// thread is torn down, and where the queue was closed before. `use_state` must not run code of the user's.
 #[inline(always)]
 pub(crate) fn with_state<R>(
     queue: &SpanQueue,
-    use_local: impl FnOnce(&ThreadState) -> R,
+    use_state: impl FnOnce(&ThreadState) -> R,
 ) -> Option<R> {
     match current(queue.id()) {
-        Some(state) => Some(use_local(state)),
-        None => switch(queue.id(), Some(queue)).map(|state| use_local(&state)),
+        Some(state) => Some(use_state(state)),
+        None => make_current(queue.id(), Some(queue)).map(|state| use_state(&state)),
     }
 }
 
@@ -149,14 +149,14 @@ pub(crate) fn with_sampler_tags<R>(
 
 /// Empties the calling thread's pool of a tracer that is closed.
 #[cold]
-pub(crate) fn forget(queue: u64) {
-    let slots = switch(queue, None).map(|state| state.pool.take());
+pub(crate) fn empty_pool(queue: u64) {
+    let slots = make_current(queue, None).map(|state| state.pool.take());
     // Only now: the last slot of a tracer takes the tracer with it, and that is code of the user's.
     drop(slots);
 }
 
 /// Lets go of what the calling thread keeps of tracers that are closed. Runs code of the user's.
-pub(crate) fn forget_closed() {
+pub(crate) fn forget_closed_tracers() {
     let closed = STATES.try_with(|states| {
         let mut states = states.0.try_borrow_mut().ok()?;
         leave_inherited(&mut states);
@@ -178,7 +178,7 @@ pub(crate) fn forget_closed() {
 #[inline(always)]
 pub(crate) fn current<'a>(queue: u64) -> Option<&'a ThreadState> {
     // SAFETY: `CURRENT` is null or points to a `ThreadState` that `STATES` of this thread holds (see the module). Whoever
-    // takes one out of `STATES` (`forget_closed`, thread end) is never called while the result is in use: what uses it
+    // takes one out of `STATES` (`forget_closed_tracers`, thread end) is never called while the result is in use: what uses it
     // runs no code of the user's and calls neither.
     let state = unsafe { CURRENT.get().as_ref() };
     state.filter(|state| state.queue == queue)
@@ -194,7 +194,7 @@ pub(crate) fn current_of<'a>(key: QueueKey) -> Option<&'a ThreadState> {
 
 /// Makes the pair with that tracer the current one; where there is none yet, with what `begin` gives.
 #[cold]
-pub(super) fn switch(queue: u64, begin: Option<&SpanQueue>) -> Option<Rc<ThreadState>> {
+pub(super) fn make_current(queue: u64, begin: Option<&SpanQueue>) -> Option<Rc<ThreadState>> {
     STATES
         .try_with(|states| {
             let mut states = states.0.try_borrow_mut().ok()?;

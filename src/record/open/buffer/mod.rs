@@ -191,7 +191,7 @@ impl SpanBuffer {
         self.tags.reserve(SHORT_TAG_BYTES);
         // Much memory is not kept.
         self.is_complex |= self.tags.capacity() > KEPT_BYTES;
-        if self.tags.len() > limits.span_bytes && !self.make_room(from, limits) {
+        if self.tags.len() > limits.span_bytes && !self.drop_replaced_values(from, limits) {
             self.tags.truncate(from);
             self.dropped_items += 1;
             self.is_complex = true;
@@ -255,12 +255,12 @@ impl SpanBuffer {
     /// Brings everything into its final form. What was left out is marked. Returns whether the name was cut.
     #[inline(always)]
     pub(crate) fn seal(&mut self, limits: &Limits) -> bool {
-        self.is_complex && self.seal_unusual(limits)
+        self.is_complex && self.seal_complex(limits)
     }
 
     #[cold]
     #[inline(never)]
-    fn seal_unusual(&mut self, limits: &Limits) -> bool {
+    fn seal_complex(&mut self, limits: &Limits) -> bool {
         self.logs.join_newest();
         if self.dropped_items > 0 {
             self.mark_dropped(limits);
@@ -392,7 +392,7 @@ impl SpanBuffer {
     /// Throws out values that later ones have replaced, where that frees at least half; the last tag, from
     /// `last` on, is not counted yet.
     #[cold]
-    fn make_room(&mut self, last: usize, limits: &Limits) -> bool {
+    fn drop_replaced_values(&mut self, last: usize, limits: &Limits) -> bool {
         if !self.keys.has_repeated {
             return false;
         }

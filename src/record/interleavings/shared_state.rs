@@ -41,7 +41,7 @@ fn a_box_that_another_thread_gives_back_is_as_good_as_new() {
 #[test]
 fn a_thread_that_ends_leaves_its_spans_behind_and_its_ring_goes() {
     loom::model(|| {
-        let queue = store(1 << 20);
+        let queue = new_queue(1 << 20);
         let for_thread = queue.clone();
         let there = thread::spawn(move || trace(&for_thread, 2));
         let mut handed_over = drain_within_bounds(&queue, 0);
@@ -59,7 +59,7 @@ fn what_finishes_while_the_tracer_closes_is_handed_over_or_counted_as_lost() {
     let mut bounded = Builder::new();
     bounded.preemption_bound = Some(3);
     bounded.check(|| {
-        let queue = store(1 << 20);
+        let queue = new_queue(1 << 20);
         let for_thread = queue.clone();
         let there = thread::spawn(move || trace(&for_thread, 1));
         queue.close();
@@ -78,7 +78,7 @@ fn three_threads_register_finish_and_end_without_loss_of_count() {
     bounded.preemption_bound = Some(2);
     bounded.check(|| {
         // Less than what two threads want.
-        let queue = store(256);
+        let queue = new_queue(256);
         let threads = [(); 2].map(|()| {
             let queue = queue.clone();
             thread::spawn(move || trace(&queue, 3))
@@ -98,7 +98,7 @@ fn three_threads_register_finish_and_end_without_loss_of_count() {
 #[test]
 fn a_span_that_finishes_while_its_trace_is_decided_comes_out_once() {
     loom::model(|| {
-        let trace = StdArc::new(SharedDecision::new(store(1 << 20), Flags::default()));
+        let trace = StdArc::new(SharedDecision::new(new_queue(1 << 20), Flags::default()));
         let for_thread = trace.clone();
         let there = thread::spawn(move || match hold(&for_thread) {
             Hold::Held => 0,
@@ -115,7 +115,7 @@ fn three_threads_decide_and_end_a_trace_and_its_span_comes_out_or_is_lost_once()
     let mut bounded = Builder::new();
     bounded.preemption_bound = Some(3);
     bounded.check(|| {
-        let trace = StdArc::new(SharedDecision::new(store(1 << 20), Flags::default()));
+        let trace = StdArc::new(SharedDecision::new(new_queue(1 << 20), Flags::default()));
         let for_thread = trace.clone();
         let finisher = thread::spawn(move || match hold(&for_thread) {
             Hold::Held => 0,
@@ -130,7 +130,7 @@ fn three_threads_decide_and_end_a_trace_and_its_span_comes_out_or_is_lost_once()
     });
 }
 
-fn store(budget: usize) -> StdArc<SpanQueue> {
+fn new_queue(budget: usize) -> StdArc<SpanQueue> {
     StdArc::new(SpanQueue::new(Budget::new(budget), Metrics::default()))
 }
 
