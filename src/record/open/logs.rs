@@ -26,7 +26,7 @@ impl LogBuffer {
         self.first.capacity() + self.joined.capacity()
     }
 
-    #[inline(always)]
+    #[inline]
     pub(crate) fn clear(&mut self) {
         self.first.clear();
         self.first_count = 0;

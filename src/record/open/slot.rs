@@ -78,7 +78,7 @@ impl SpanSlot {
 
     /// Makes the slot vacant: what the span held is dropped, its memory is kept unless it is much. Nothing here is
     /// the user's.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn clear(&mut self) {
         self.buffer.get_mut().clear();
         self.shared_decision = None;
@@ -134,7 +134,7 @@ impl SpanSlot {
     }
 
     /// The buffer of a span that nobody else can know of.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn buffer_mut(&mut self) -> &mut SpanBuffer {
         self.buffer.get_mut()
     }
@@ -172,14 +172,14 @@ impl SpanSlot {
     }
 
     /// Whether there is or was any.
-    #[inline(always)]
+    #[inline]
     fn has_baggage(&self) -> bool {
         // Whoever must see an item that another thread has set has heard of it from there.
         self.status.has(BAGGAGE)
     }
 
     /// What spans that start from this one take over.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn baggage(&self) -> Baggage {
         if self.has_baggage() {
             let buffer = self.lock_if_alive();
@@ -197,7 +197,7 @@ impl SpanSlot {
     }
 
     /// Whether the sampler has not answered yet.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn is_undecided(&self) -> bool {
         self.shared_decision
             .as_ref()

@@ -13,7 +13,7 @@ impl SpanStatus {
             .store(u32::from(flags.bits()) | status, Ordering::Relaxed);
     }
 
-    #[inline(always)]
+    #[inline]
     pub(crate) fn flags(&self) -> Flags {
         flags_in(self.get())
     }

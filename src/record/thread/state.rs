@@ -117,7 +117,7 @@ fn leave_inherited(states: &mut Vec<Rc<ThreadState>>) {
 
 /// Runs `use_state` on what the calling thread keeps of `store`, which it begins to keep if need be; `None` while the
 /// thread is torn down, and where the queue was closed before. `use_state` must not run code of the user's.
-#[inline(always)]
+#[inline]
 pub(crate) fn with_state<R>(
     queue: &SpanQueue,
     use_state: impl FnOnce(&ThreadState) -> R,
