@@ -27,15 +27,15 @@
 //! 512 └─
 //! ```
 //!
-//! The header fills the first line because the finish copies it as a whole into the frame.
+//! The header fills the first line, and the finish copies it into the frame.
 //!
 //! # Vacant, open, finished
 //!
 //! A vacant slot is a `Box` in a pool or with the code that starts a span, which writes its plain fields without a
 //! lock. [`SpanHandle::new`](crate::record::SpanHandle::new) makes it shared: from then on the plain fields stand
-//! still, and threads change the span through `count`, `status` and the lock of `buffer` alone. The finish sets the
-//! `FINISHED` bit under that lock, so every tag is in the frame or came too late. The last handle makes the slot vacant
-//! again.
+//! still, and threads change the span through `count`, `status` and the lock of `buffer` alone. The general
+//! finish sets the `FINISHED` bit under that lock, so every tag is in the frame or came too late. The fast path needs
+//! neither, because its handle is the only one. The last handle makes the slot vacant again.
 //!
 //! A slot keeps its tracer and the memory of its buffer from one span to the next, so a start allocates nothing and
 //! touches no count that threads share. Memory beyond 16 KiB is freed in between.

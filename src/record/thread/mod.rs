@@ -39,9 +39,9 @@
 //!
 //! # Forked child
 //!
-//! A child has one thread, and may inherit locks whose holders do not exist there. A handler sets `CURRENT` to null and
-//! the generator to its unseeded state (`fork`). The next start searches `STATES`, finds that its states belong to the
-//! parent, and leaks them: to free them would take locks of the parent.
+//! A forked child has one thread, and may inherit locks whose holders do not exist there. A handler sets `CURRENT` to
+//! null and the generator to its unseeded state (`fork`). The next start searches `STATES`, finds that its states
+//! belong to the parent, and leaks them: to free them would take locks of the parent.
 
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 pub(crate) mod builder_scratch;
