@@ -1,4 +1,5 @@
-//! How a sampling decision comes late: by the sampler, once it knows a tag or a name, or by `sampling.priority`.
+//! Sampling decisions after the start: by the sampler, asked again about a tag, a name or the finish, or by
+//! `sampling.priority`.
 
 use crate::model::{Flags, TagRef, tags};
 use crate::record::open::slot::SpanSlot;
@@ -13,13 +14,16 @@ pub(crate) fn apply_decision(slot: &SpanSlot, decision: SamplingDecision) {
             decide(slot, flags);
             store_sampler_tags(slot, &sampler_tags);
         }
-        // A late "no" never clears what somebody else has set.
+        // A late "no" never clears a flag that another span or the user has set.
         SamplingDecision::Drop if slot.is_undecided() => decide(slot, slot.flags()),
         SamplingDecision::Drop => decide(slot, slot.flags().without(Flags::SAMPLED)),
         SamplingDecision::Delay => {}
     }
 }
 
+/// Applies the `sampling.priority` tag: above zero it forces the trace, otherwise it drops the span.
+///
+/// A value that is no number or truth value changes nothing.
 pub(crate) fn set_sampling_priority(slot: &SpanSlot, value: TagRef<'_>) {
     let is_positive = match value {
         TagRef::Bool(value) => value,
@@ -47,13 +51,13 @@ pub(crate) fn set_sampling_priority(slot: &SpanSlot, value: TagRef<'_>) {
     }
 }
 
-/// Makes `flags` the last word on the span, and on its local trace where that shares one.
+/// Sets the flags of the span, or makes the decision that its trace shares, and queues the spans that waited for it.
 fn decide(slot: &SpanSlot, flags: Flags) {
     match slot.shared_decision() {
-        Some(trace) => {
-            let waited = trace.decide(flags);
+        Some(decision) => {
+            let waited = decision.decide(flags);
             if flags.is_sampled() && waited.count > 0 {
-                trace.queue.push_held(&waited, flags);
+                decision.queue.push_held(&waited, flags);
             }
         }
         None => slot.set_flags(flags),

@@ -1,7 +1,13 @@
-//! How a span ends: its frame goes on its way, its slot goes home.
+//! How a span ends: its frame goes to the thread queue, its slot to a pool.
 //!
-//! There are two ways. The *fast path* ([`SpanHandle::finish_fast`]) takes a span that only one handle knows, with a final
-//! decision, on a thread that has used the same tracer last; [`finish_any`] takes every other.
+//! There are two ways.
+//!
+//! - The *fast path*, [`SpanHandle::finish_fast`], finishes a span that has one handle and a decision of its own, on a
+//!   thread that used this tracer last and has room in its queue. It takes no lock and no atomic read-modify-write.
+//! - [`finish_any`] finishes every other span, under the lock of its buffer.
+//!
+//! If the fast path cannot finish the span, it hands it back, still open, and `finish_any` does the whole work. The
+//! fast path is split by what the span has, only a short name or more, so that the smallest span pays least.
 
 use std::time::SystemTime;
 
@@ -11,17 +17,18 @@ use crate::model::Flags;
 use crate::record::decide::apply_decision;
 use crate::record::handle::SpanHandle;
 use crate::record::open::buffer::SpanBuffer;
-use crate::record::open::decider::Question;
 use crate::record::open::shared_decision::{Hold, SharedDecision};
 use crate::record::open::slot::{SpanSlot, wall};
-use crate::record::open::tags::count_moved_time;
+use crate::record::open::tags::count_clamped_time;
+use crate::record::open::tracer::Question;
 use crate::record::queue::frame::{FrameEnd, FrameHeader};
 use crate::record::span_clock::SpanClock;
-use crate::record::thread::slots::give_clear_slot;
+use crate::record::thread::slots::return_clear_slot;
 use crate::record::thread::state::current_of;
 use crate::sampler::SpanView;
 
-/// Ends the span now; the first call wins, a later one is counted if the user made it.
+/// Finishes the span now. A call for a span that has finished changes nothing, and is counted if `is_explicit`: the
+/// user called `finish`.
 #[inline(always)]
 pub(crate) fn finish_now(span: SpanHandle, is_explicit: bool) {
     if let Err(span) = span.finish_fast(SpanClock::try_now) {
@@ -29,28 +36,29 @@ pub(crate) fn finish_now(span: SpanHandle, is_explicit: bool) {
     }
 }
 
-/// The same where the time takes a call, or the span is not as most are.
+/// Like [`finish_now`], after the fast path has handed the span back: reads the clock by a call, tries the fast path
+/// again, and then takes the general way.
 #[cold]
 #[inline(never)]
 fn finish_slowly(span: SpanHandle, is_explicit: bool) {
     if let Err(span) = span.finish_fast(|clock| Some(clock.now())) {
         let slot = span.slot();
         let end = slot.wall(slot.recorder.clock.now());
-        count_moved_time(slot, slot.has_explicit_start() && end < slot.header.start);
+        count_clamped_time(slot, slot.has_explicit_start() && end < slot.header.start);
         finish_any(span, end, is_explicit);
     }
 }
 
-/// The same at a time of the user's.
+/// Finishes the span at a time that the user gives.
 pub(crate) fn finish_at(span: SpanHandle, end: SystemTime) {
     let end = WallTime::nearest_to(end);
     let is_early = end.nanos < span.slot().header.start;
-    count_moved_time(span.slot(), end.is_clamped || is_early);
+    count_clamped_time(span.slot(), end.is_clamped || is_early);
     finish_any(span, end.nanos, true);
 }
 
-/// Of a span that others may reach, that has ended before, whose trace was or is undecided, or for which the thread has
-/// no room at hand.
+/// Finishes any span: one with several handles, with a shared decision, of another tracer than the thread's last,
+/// already finished, inherited from a parent process, or without room in the queue.
 #[cold]
 #[inline(never)]
 fn finish_any(mut span: SpanHandle, end: i64, is_explicit: bool) {
@@ -76,32 +84,36 @@ fn finish_any(mut span: SpanHandle, end: i64, is_explicit: bool) {
         slot.recorder.seal(&mut buffer);
         let header = header_at(slot, &buffer, flags, end);
         queue.push(&header, &buffer.bytes(), Counter::FinishedSpansSampled);
-    } else if let Some(trace) = slot.shared_decision().filter(|trace| !trace.is_final()) {
-        hold(slot, trace, &mut buffer, end);
+    } else if let Some(decision) = slot
+        .shared_decision()
+        .filter(|decision| !decision.is_final())
+    {
+        hold(slot, decision, &mut buffer, end);
         drop(buffer);
         queue.count(Counter::FinishedSpansDelayed);
     } else {
         drop(buffer);
         queue.count(Counter::FinishedSpansUnsampled);
     }
-    if let Some(trace) = slot.shared_decision().filter(|_| slot.is_local_root) {
-        let waited = trace.end();
+    if let Some(decision) = slot.shared_decision().filter(|_| slot.is_local_root) {
+        let waited = decision.end();
         if waited.count > 0 {
-            trace.queue.drop_spans(DropCause::Delayed, waited.count);
+            decision.queue.drop_spans(DropCause::Delayed, waited.count);
         }
-        if !trace.is_final() {
-            // Nobody is left who could decide: what is still open is not kept.
-            trace.decide(trace.flags());
+        if !decision.is_final() {
+            // The local root has gone without a decision: spans that are still open are not kept.
+            decision.decide(decision.flags());
         }
     }
 }
 
+/// Returns the complete header of a span that ends at `end`.
 fn header_at(slot: &SpanSlot, buffer: &SpanBuffer, flags: Flags, end: i64) -> FrameHeader {
     let end = buffer.end(flags, slot.duration_until(end));
     slot.header.with_end(end)
 }
 
-/// The span was open at a fork and ends in the child: the parent, which has it too, sends it.
+/// Counts a span that was open at a fork and finishes in the forked child. The parent has it too, and sends it.
 #[cold]
 fn finish_inherited(slot: &SpanSlot) {
     if slot.finish_inherited() && slot.flags().is_sampled() {
@@ -109,15 +121,16 @@ fn finish_inherited(slot: &SpanSlot) {
     }
 }
 
-fn hold(slot: &SpanSlot, trace: &SharedDecision, buffer: &mut SpanBuffer, end: i64) {
+/// Keeps a finished span until its trace is decided, or sends or drops it if that is not possible.
+fn hold(slot: &SpanSlot, decision: &SharedDecision, buffer: &mut SpanBuffer, end: i64) {
     slot.recorder.seal(buffer);
-    let header = header_at(slot, buffer, trace.flags(), end);
+    let header = header_at(slot, buffer, decision.flags(), end);
     let bytes = buffer.bytes();
-    match trace.hold(&slot.recorder.queue, &header, &bytes) {
+    match decision.hold(&slot.recorder.queue, &header, &bytes) {
         Hold::Held => {}
         Hold::Decided(flags) if flags.is_sampled() => {
             let header = FrameHeader { flags, ..header };
-            slot.recorder.queue.push_again(&header, &bytes);
+            slot.recorder.queue.push_uncounted(&header, &bytes);
         }
         Hold::Decided(_) => {}
         Hold::NoRoom => slot.recorder.queue.drop_spans(DropCause::Delayed, 1),
@@ -125,10 +138,13 @@ fn hold(slot: &SpanSlot, trace: &SharedDecision, buffer: &mut SpanBuffer, end: i
 }
 
 impl SpanHandle {
-    /// Finishes the span if it is as most spans are, the thread has last used the same tracer and has room at hand or finds
-    /// some soon, and `now` tells the time where that is of interest; gives the span back, as it was, otherwise.
+    /// Finishes the span by the fast path, or returns it, still open.
     ///
-    /// Whatever is seldom is left to a function that ends this one: nothing has to be kept for afterwards.
+    /// The fast path needs: the thread used this tracer last, this is the only handle, the decision is not shared, the
+    /// user gave no start, `now` tells the time (asked for sampled spans only), and the thread queue has room or gets a
+    /// new chunk.
+    ///
+    /// Rare cases are calls at the end, so the fast path saves no registers for afterwards.
     #[inline(always)]
     pub(crate) fn finish_fast(
         self,
@@ -137,7 +153,7 @@ impl SpanHandle {
         let Some(state) = current_of(self.slot().key) else {
             return Err(self);
         };
-        let (mut slot, flags) = self.into_alone()?;
+        let (mut slot, flags) = self.try_into_slot()?;
         if !flags.is_sampled() {
             if slot.recorder.queue.is_closed() {
                 return Err(Self::new(slot));
@@ -145,7 +161,7 @@ impl SpanHandle {
             slot.buffer.get_mut().clear();
             state.counters.count(Counter::FinishedSpansUnsampled);
             if let Err(slot) = state.take_back(slot) {
-                give_clear_slot(slot);
+                return_clear_slot(slot);
             }
             return Ok(());
         }
@@ -172,13 +188,13 @@ impl SpanHandle {
         }
         state.counters.count(Counter::FinishedSpansSampled);
         if let Err(slot) = state.take_back(slot) {
-            give_clear_slot(slot);
+            return_clear_slot(slot);
         }
         Ok(())
     }
 }
 
-/// The same for a span that has more than a short name: tags alone where it is plain.
+/// Finishes a span that has more than a short name; `TAGS_ONLY` says that it has no more than tags.
 #[inline(never)]
 fn finish_filled<const TAGS_ONLY: bool>(
     mut slot: Box<SpanSlot>,
@@ -207,14 +223,15 @@ fn finish_filled<const TAGS_ONLY: bool>(
         buffer.clear();
     }
     if let Err(slot) = state.take_back(slot) {
-        give_clear_slot(slot);
+        return_clear_slot(slot);
     }
     Ok(())
 }
 
-/// The same where there was no room, or the thread queue was claimed.
+/// Finishes a span after the newest chunk had no room, or the worker had claimed the thread queue: begins a new chunk.
 ///
-/// A new chunk has room for the frame, so this comes back here only if the worker has taken the chunk meanwhile.
+/// The new chunk has room for the frame, so [`finish_filled`] calls this again only if the worker has taken that chunk
+/// meanwhile.
 #[cold]
 #[inline(never)]
 fn finish_in_next_chunk<const TAGS_ONLY: bool>(
@@ -232,13 +249,13 @@ fn finish_in_next_chunk<const TAGS_ONLY: bool>(
 }
 
 impl SpanSlot {
-    /// Nanoseconds from the start to the end, which is in nanoseconds since the epoch.
+    /// Returns the nanoseconds from the start to `end`, which is in nanoseconds since the epoch; 0 if it is earlier.
     #[inline(always)]
     pub(crate) fn duration_until(&self, end: i64) -> u64 {
         end.wrapping_sub(self.header.start).max(0).unsigned_abs()
     }
 
-    /// The same to a tick count, where the user has not given the start.
+    /// Returns the nanoseconds from the start to a tick count. The user must not have given the start.
     #[inline(always)]
     fn duration(&self, ticks: u64) -> u64 {
         self.duration_until(wall(self.anchor, ticks))

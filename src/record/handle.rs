@@ -8,16 +8,18 @@ use crate::model::Flags;
 use crate::record::open::buffer::SpanBuffer;
 use crate::record::open::slot::SpanSlot;
 use crate::record::open::status::{EXPLICIT_START, FINISHED, SHARED, flags_in};
-use crate::record::thread::slots::give_slot;
+use crate::record::thread::slots::return_slot;
 use crate::sync::byte_lock::ByteGuard;
 
-/// A handle to a slot: its address, and in the lowest bit whether it is an owner.
+/// A handle to the slot of an open or finished span: the slot's address, with the lowest bit set in an owner.
+///
+/// Owners keep the span open, other handles only keep its slot.
 pub(crate) struct SpanHandle {
     tagged: NonNull<SpanSlot>,
 }
 
-// SAFETY: a handle gives out `&SpanSlot`, which is `Sync` (asserted below), and the last one, on whichever thread, the
-// slot itself, which is `Send`.
+// SAFETY: a handle gives out `&SpanSlot`, which is `Sync` (asserted below). The last handle, on any thread, gives out
+// the slot itself, which is `Send`.
 unsafe impl Send for SpanHandle {}
 // SAFETY: as above.
 unsafe impl Sync for SpanHandle {}
@@ -29,7 +31,7 @@ const _: () = {
 };
 
 impl SpanHandle {
-    /// The first owner.
+    /// Makes the first handle to a slot, an owner.
     #[inline(always)]
     pub(crate) fn new(slot: Box<SpanSlot>) -> Self {
         slot.count.begin();
@@ -38,21 +40,22 @@ impl SpanHandle {
         Self::tagged(address, true)
     }
 
-    /// One that does not own.
+    /// Makes a handle that does not own the span.
     #[inline(always)]
     pub(crate) fn handle(&self) -> Self {
         self.slot().count.add(false);
         Self::tagged(self.address(), false)
     }
 
+    /// Returns the slot.
     #[inline(always)]
     pub(crate) fn slot(&self) -> &SpanSlot {
-        // SAFETY: the address comes from `new`. The slot is given back only by the last handle, and this one still
-        // counts as long as it lives; nobody has a `&mut` to a slot that is behind handles.
+        // SAFETY: the address comes from `new`. Only the last handle gives the slot back, and this one counts as long
+        // as it lives. No `&mut` to a slot exists while it is behind handles.
         unsafe { self.address().as_ref() }
     }
 
-    /// Gives up ownership; true for the last owner.
+    /// Gives up ownership. Returns true if this was the last owner.
     #[inline(always)]
     pub(crate) fn release(&mut self) -> bool {
         if !self.is_owner() {
@@ -62,27 +65,29 @@ impl SpanHandle {
         self.slot().count.remove_owner()
     }
 
-    /// The slot itself with its flags, if this is the only handle to an open span that has never been part of a local
-    /// trace, and whose start was not given by the user. That the span is of this process the caller knows by its key.
+    /// Turns the only handle into the slot and the flags of its span. Returns the handle if there are others, the span
+    /// has finished, shares a decision, or has a start that the user gave.
+    ///
+    /// The caller has checked, by the slot's key, that the span is of this process.
     #[inline(always)]
-    pub(crate) fn into_alone(self) -> Result<(Box<SpanSlot>, Flags), Self> {
+    pub(crate) fn try_into_slot(self) -> Result<(Box<SpanSlot>, Flags), Self> {
         let slot = self.slot();
         if !slot.count.is_only() {
             return Err(self);
         }
-        // Only now: whoever had another handle may have finished the span before that went.
+        // Read after the count: the holder of another handle may have finished the span before dropping it.
         let status = slot.status.get();
         if status & (FINISHED | SHARED | EXPLICIT_START) != 0 {
             return Err(self);
         }
         let address = self.address();
         mem::forget(self);
-        // SAFETY: this was the only handle, and it is gone without a trace: nobody else can reach the slot, and what was
-        // done through other handles happens before (see `is_only`). The address is that of the `Box` given to `new`.
+        // SAFETY: this was the only handle, and it was forgotten, so nothing else reaches the slot. All actions through
+        // other handles happen before (see `is_only`). The address is that of the `Box` given to `new`.
         Ok((unsafe { Box::from_raw(address.as_ptr()) }, flags_in(status)))
     }
 
-    /// The slot and its buffer for the one who finishes the span; `None` for all others.
+    /// Finishes the span and returns its slot and locked buffer; `None` if it has finished before.
     pub(crate) fn finish(&mut self) -> Option<(&SpanSlot, ByteGuard<'_, SpanBuffer>)> {
         let slot = self.slot();
         Some((slot, slot.finish()?))
@@ -96,7 +101,7 @@ impl SpanHandle {
     #[inline(always)]
     fn address(&self) -> NonNull<SpanSlot> {
         self.tagged.map_addr(|address| {
-            // SAFETY: a slot is aligned to more than two bytes, so its address is more than the owner bit.
+            // SAFETY: a slot is aligned to at least two bytes, so its address without the owner bit is not zero.
             unsafe { std::num::NonZeroUsize::new_unchecked(address.get() & !OWNER) }
         })
     }
@@ -110,7 +115,7 @@ impl SpanHandle {
 }
 
 impl Clone for SpanHandle {
-    /// A clone of an owner owns, a clone of another handle does not.
+    /// Clones the handle. A clone of an owner is an owner.
     #[inline(always)]
     fn clone(&self) -> Self {
         self.slot().count.add(self.is_owner());
@@ -127,10 +132,10 @@ impl Drop for SpanHandle {
             self.slot().count.remove_owner();
         }
         if self.slot().count.remove_handle() {
-            // SAFETY: this was the last handle, so no reference to the slot is left, and what was done through the
-            // others happens before (see `remove_handle`). The address is that of the `Box` given to `new`.
+            // SAFETY: this was the last handle, so no reference to the slot is left, and all actions through the others
+            // happen before (see `remove_handle`). The address is that of the `Box` given to `new`.
             let slot = unsafe { Box::from_raw(self.address().as_ptr()) };
-            give_slot(slot);
+            return_slot(slot);
         }
     }
 }
@@ -141,6 +146,7 @@ impl fmt::Debug for SpanHandle {
     }
 }
 
+/// The bit of an owner.
 const OWNER: usize = 1;
 
 #[cfg(all(test, not(tracehound_loom)))]
@@ -159,7 +165,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
     use std::thread;
 
-    /// Counts those that are alive.
+    /// A tracer that counts those alive.
     #[derive(Debug)]
     struct CountedTracer(Arc<AtomicUsize>);
 
@@ -226,12 +232,12 @@ mod tests {
     }
 
     #[test]
-    fn a_handle_is_one_word_and_so_is_none() {
+    fn an_optional_handle_takes_one_word() {
         assert_eq!(size_of::<Option<SpanHandle>>(), size_of::<usize>());
     }
 
     #[test]
-    fn a_box_is_used_again_and_comes_back_empty() {
+    fn a_slot_is_used_again_and_is_empty() {
         let fixture = fixture();
         let mut span = fixture.start();
         let first = address(&span);
@@ -244,7 +250,10 @@ mod tests {
         let handle = span.handle();
         assert!(span.release());
         drop(span);
-        assert!(handle.slot().is_finished(), "the last handle keeps the box");
+        assert!(
+            handle.slot().is_finished(),
+            "the last handle keeps the slot"
+        );
         drop(handle);
         let span = fixture.start();
         assert_eq!(address(&span), first);
@@ -254,13 +263,13 @@ mod tests {
     }
 
     #[test]
-    fn a_span_that_is_alone_finishes_with_what_is_at_hand() {
+    fn a_span_with_one_handle_finishes_by_the_fast_path() {
         let fixture = fixture();
         let (queue, limits) = (&fixture.recorder.queue, &fixture.recorder.limits);
         let finish = |span: SpanHandle| span.finish_fast(SpanClock::try_now);
-        let bare = fixture.start();
-        let first = address(&bare);
-        assert!(finish(bare).is_ok());
+        let named = fixture.start();
+        let first = address(&named);
+        assert!(finish(named).is_ok());
 
         let tagged = fixture.start();
         assert_eq!(address(&tagged), first);
@@ -288,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_owner_is_told_so_whoever_else_has_a_handle() {
+    fn the_last_owner_is_told_although_handles_remain() {
         let fixture = fixture();
         let mut owner = fixture.start();
         let mut second = owner.clone();
@@ -296,13 +305,13 @@ mod tests {
         let mut copy_of_handle = handle.clone();
         assert!(!handle.release() && !copy_of_handle.release());
         assert!(!owner.release());
-        assert!(!owner.release(), "it is no owner any more");
+        assert!(!owner.release(), "it has given up ownership");
         assert!(second.release());
         assert_eq!(address(&owner), address(&copy_of_handle));
     }
 
     #[test]
-    fn threads_share_a_span_and_the_last_one_gives_its_box_back() {
+    fn one_of_several_threads_is_the_last_owner() {
         let fixture = fixture();
         let rounds = if cfg!(miri) { 5 } else { 500 };
         for _ in 0..rounds {
@@ -328,14 +337,14 @@ mod tests {
     }
 
     #[test]
-    fn boxes_that_another_thread_gives_back_are_found_again() {
+    fn slots_that_another_thread_returns_are_used_again() {
         let fixture = fixture();
         let count = 3 * 64;
         let spans: Vec<_> = (0..count).map(|_| fixture.start()).collect();
         let known: std::collections::HashSet<_> = spans.iter().map(address).collect();
         thread::scope(|scope| {
             let there = scope.spawn(|| drop(spans));
-            // Joined by hand: a scope does not wait for what a thread does at its end.
+            // Joined by hand: a scope does not wait for the destructors of a thread's statics.
             there.join().expect("no panic");
         });
         let again: Vec<_> = (0..count).map(|_| fixture.start()).collect();
@@ -344,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_store_and_its_pools_keep_no_tracer() {
+    fn a_closed_queue_and_its_pools_keep_no_tracer() {
         let fixture = fixture();
         let alive = fixture.alive.clone();
         let open = fixture.start();
@@ -358,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_that_end_keep_no_tracer() {
+    fn threads_that_have_ended_keep_no_tracer() {
         let fixture = fixture();
         let alive = fixture.alive.clone();
         thread::scope(|scope| {
@@ -371,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn a_span_that_held_much_does_not_keep_its_memory() {
+    fn a_slot_does_not_keep_the_memory_of_a_large_span() {
         let fixture = fixture();
         let span = fixture.start();
         let limits = Limits::default().tag_value_bytes(usize::MAX);

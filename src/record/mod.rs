@@ -1,33 +1,76 @@
-//! How a span is stored: written once, in Thrift's compact protocol, by the thread that sets it.
+//! How a span is stored, from its start until the worker reads it.
+//!
+//! A tag or log is encoded once, in Thrift's compact protocol, by the thread that sets it, into the memory of the open
+//! span: its *slot*. The thread that finishes the span copies these bytes with a fixed header into its own queue, as
+//! one *frame*, and keeps the slot for its next span. The worker takes frames away in chunks and shows each to the
+//! reporter.
+//!
+//! # The wings
+//!
+//! Each stands on those below it and imports from them only; a test holds this.
 //!
 //! ```text
-//!  Span ─► SpanHandle ─► SpanSlot ─► SpanBuffer          tags, logs, references: wire bytes
-//!             │          │ finish
-//!             │          ▼
-//!             │  Store ─► ThreadQueue of this thread ─► frames ┊ worker ─► FinishedSpan ─► reporter
-//!             ▼ last handle
-//!          pool of this thread ◄─► depot of the tracer
+//!  finish           how a span ends
+//!  decide           how a sampling decision comes late
+//!  handle           SpanHandle: one word that points at a slot
+//!  thread/          what a thread keeps: its queue, counters, vacant slots, ids
+//!  open/            a span while it is open: slot, buffer, status, shared decision
+//!  queue/           finished spans: frames, thread queues, budget, the span queue of a tracer
+//!  wire/   pool   span_clock
 //! ```
 //!
-//! A [`slot`](SpanSlot) is an open span, a [`frame`](FrameHeader) a finished one: a fixed header and the
-//! buffer's bytes, copied into the finishing thread's [`thread queue`](thread_queue::ThreadQueue); for a packet in the same protocol
-//! [`write_span`] puts the two together. Thread queues are bounded by a budget of bytes; what finds no room is counted and dropped. Spans of a trace whose sampler has not decided wait in
-//! a [`SharedDecision`]. Slots and the memory of thread queues are used again and again, so that in the steady state a span costs no
-//! allocation, no system call, and no atomic read-modify-write: of those there is one for each tag or log of a span that
-//! has started, which anybody may set, and one or two where a span has several handles.
+//! # The way of the data
 //!
-//! Invariants: nothing of the user's runs while a lock of this room is held or a [`local`] is borrowed; a span is
-//! finished once; every finished span is in a thread queue, in a `SharedDecision`, or counted; a slot is behind handles or vacant,
-//! and only who has it vacant writes its plain fields; what is pooled keeps a tracer in memory and never open.
+//! ```text
+//!  Span ─► SpanHandle ─► SpanSlot ─► SpanBuffer          name, tags, logs, references: wire bytes
+//!                           │ finish
+//!            ┌──────────────┴────────────┐
+//!            ▼ the bytes                 ▼ the slot, with the last handle
+//!  frame in the thread queue      pool of this thread ◄─► shared pool of the tracer
+//!            ┊
+//!            ▼ worker
+//!  FinishedSpan ─► reporter
+//! ```
 //!
-//! Only here may `unsafe` stand, and only for these: a lock's value (`lock`, `owner_lock`) and a barrier for all threads
-//! (`barrier`), the word of a handle and the last one's slot (`span_ref`), the pair that a thread used last and its pool
-//! (`local`), bytes into reserved room (`append`, `encode`, `short_tags`, `frame`, `frames`, `thread queue`, `span_struct`) and out
-//! of it (`frames`), a prefetch (`thread queue`), a list on the stack (`field_list`), borrowed tags in memory that outlives
-//! them, an array that is written as far as it is used, and the pointer to what a thread keeps of that (`tag_sheet`), an instruction that reads the time (`span_clock`), a handler for forks (`fork`).
+//! Spans of a trace whose sampler has not decided wait in a [`SharedDecision`]. A budget of bytes bounds the thread
+//! queues; a span that finds no room is dropped and counted.
 //!
-//! Written for speed: no value is copied as soon as it is written word by word (the processor waits for the stores), and
-//! the usual case goes straight down one function and knows what is not there.
+//! # Invariants
+//!
+//! - No user code runs while a lock of this room is held or the state of a thread is borrowed.
+//! - A span finishes once: one atomic operation on its status word decides which caller finishes it.
+//! - Every finished span is in a thread queue, in a [`SharedDecision`], or counted.
+//! - A slot is vacant and owned as a `Box`, or it is behind handles. Its plain fields change only while it is vacant.
+//! - A slot in a pool keeps its tracer in memory, but does not keep it open.
+//!
+//! # Speed
+//!
+//! In the steady state a span costs no allocation and no system call, because slots and chunks of queues are used
+//! again. Its only atomic read-modify-write operations are one for each tag or log that is set after the start, and one
+//! or two if it has several handles. Three rules keep the fast path fast:
+//!
+//! - The common case is one straight function that skips absent parts. Rare cases are calls at its end, so it saves no
+//!   registers.
+//! - A value that was written field by field is not copied as a whole right away: the processor would wait for the
+//!   stores.
+//! - A thread finds what it keeps of the tracer that it used last by one plain load.
+//!
+//! # Where `unsafe` stands
+//!
+//! | file | for what |
+//! |---|---|
+//! | `handle` | the word of a handle, and the slot that the last handle gets back |
+//! | `pool` | the list of a pool that one thread uses |
+//! | `span_clock` | the instruction that reads the time-stamp counter |
+//! | `open/field_list` | an array on the stack that is filled from the front |
+//! | `thread/state` | the pointer to what a thread keeps of the tracer that it used last |
+//! | `thread/builder_scratch` | borrowed tags in memory that outlives the borrow, and the pointer to that memory |
+//! | `thread/fork` | registering a handler for forks |
+//! | `queue/thread_queue` | frames written into a chunk, and a prefetch |
+//! | `queue/{frame, frame_list, write_span}` | frames written into reserved room and read out of it |
+//! | `wire/{appender, encode, short_tag}` | bytes written into reserved room |
+//!
+//! The locks that all of this uses stand in `sync`.
 
 mod decide;
 mod finish;
@@ -51,16 +94,15 @@ pub(crate) use decide::{apply_decision, set_sampling_priority};
 pub(crate) use finish::{finish_at, finish_now};
 pub(crate) use handle::SpanHandle;
 pub(crate) use open::buffer::{Added, SpanBuffer};
-pub(crate) use open::decider::{Decider, Question};
 pub(crate) use open::field_list::FieldList;
 pub(crate) use open::log_draft::LogDraft;
 pub(crate) use open::shared_decision::SharedDecision;
 pub(crate) use open::slot::{SpanSlot, wall};
 pub(crate) use open::tags::{
-    begin_with_tags, catch, count_added, count_moved_time, count_truncated, store_simple_tag,
+    begin_with_tags, catch, count_added, count_clamped_time, count_truncated, store_simple_tag,
     store_tag,
 };
-pub(crate) use open::tracer::Recorder;
+pub(crate) use open::tracer::{Decider, Question, Recorder};
 pub(crate) use pool::SharedPool;
 pub(crate) use queue::backlog::{Backlog, BacklogMark};
 pub(crate) use queue::budget::Budget;

@@ -1,5 +1,7 @@
-//! Vacant boxes, kept to be used again: a small pool for each thread, and one for each tracer where the threads' pools
-//! meet. Threads that only start spans and threads that only finish them then do not allocate.
+//! Pools of vacant boxes: a small one for each thread and tracer, and a shared one for each tracer.
+//!
+//! The shared pool moves boxes from threads that only finish spans to threads that only start them, so neither
+//! allocates. The values stay in their boxes because handles point at them.
 
 use std::cell::UnsafeCell;
 use std::fmt;
@@ -8,15 +10,17 @@ use std::sync::PoisonError;
 
 use crate::sync::{Mutex, MutexGuard, PerProcess};
 
-/// Vacant boxes of one tracer on their way from one thread to another.
+/// Vacant boxes that the threads of one tracer share.
 ///
-/// The tracer closes it: boxes in it keep the tracer in memory, and the tracer keeps the pool.
+/// A box keeps its tracer in memory, and the tracer keeps the pool. The tracer breaks this cycle by
+/// [`close`](Self::close).
 pub(crate) struct SharedPool<T: 'static> {
     /// `None` once the pool is closed.
     boxes: PerProcess<Mutex<Option<Vec<Box<T>>>>>,
 }
 
 impl<T> SharedPool<T> {
+    /// Makes an empty pool.
     pub(crate) fn new() -> Self {
         Self {
             boxes: PerProcess::new(Mutex::new(Some(Vec::new()))),
@@ -26,7 +30,7 @@ impl<T> SharedPool<T> {
     /// Puts boxes in and returns those that find no room. The caller drops them, which may run user code.
     pub(crate) fn put(&self, mut boxes: Vec<Box<T>>) -> Vec<Box<T>> {
         if let Some(stored) = &mut *self.lock() {
-            let room = SHARED.saturating_sub(stored.len()).min(boxes.len());
+            let room = SHARED_LIMIT.saturating_sub(stored.len()).min(boxes.len());
             stored.extend(boxes.drain(..room));
         }
         boxes
@@ -40,13 +44,13 @@ impl<T> SharedPool<T> {
         }
     }
 
-    /// Takes nothing more, and returns the boxes that are there.
+    /// Closes the pool and returns its boxes. It takes no box afterwards.
     pub(crate) fn close(&self) -> Option<Vec<Box<T>>> {
         self.lock().take()
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Vec<Box<T>>>> {
-        // A forked child begins with an empty pool: it leaves the parent's boxes alone.
+        // A forked child begins with an empty pool: the parent's may have been locked at the fork.
         let boxes = self.boxes.get(|_| Mutex::new(Some(Vec::new())));
         boxes.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -58,43 +62,45 @@ impl<T> fmt::Debug for SharedPool<T> {
     }
 }
 
-/// Vacant boxes that one thread keeps of one tracer.
+/// Vacant boxes that one thread keeps for one tracer.
 ///
-/// It is not `Sync`, so it stays with one thread, and none of its methods runs user code or drops a box.
+/// The pool is not `Sync`, so one thread uses it. No method runs user code or drops a box.
 pub(crate) struct LocalPool<T> {
     boxes: UnsafeCell<Vec<Box<T>>>,
 }
 
 impl<T> LocalPool<T> {
+    /// Makes an empty pool.
     pub(crate) fn new() -> Self {
         Self {
             boxes: UnsafeCell::default(),
         }
     }
 
+    /// Takes a box out.
     #[inline(always)]
     pub(crate) fn pop(&self) -> Option<Box<T>> {
         // SAFETY: as in `fill`.
         unsafe { &mut *self.boxes.get() }.pop()
     }
 
-    /// Puts a box in, or gives it back if the pool is full.
+    /// Puts a box in. Returns it if the pool is full.
     pub(crate) fn push(&self, one: Box<T>) -> Result<(), Box<T>> {
         // SAFETY: as in `fill`.
         let boxes = unsafe { &mut *self.boxes.get() };
         let len = boxes.len();
-        if len >= LOCAL {
+        if len >= LOCAL_LIMIT {
             return Err(one);
         }
         if len == boxes.capacity() {
-            // Most threads have few spans open at once.
-            boxes.reserve_exact((3 * len).max(4).min(LOCAL - len));
+            // Grown in small steps: most threads have few spans open at once.
+            boxes.reserve_exact((3 * len).max(4).min(LOCAL_LIMIT - len));
         }
         boxes.push(one);
         Ok(())
     }
 
-    /// Puts a box in if the pool has memory for it, or gives it back.
+    /// Puts a box in. Returns it if the pool would have to grow.
     #[inline(always)]
     pub(crate) fn push_into_room(&self, one: Box<T>) -> Result<(), Box<T>> {
         // SAFETY: as in `fill`.
@@ -113,7 +119,7 @@ impl<T> LocalPool<T> {
 
     /// Fills an empty pool from the shared one.
     pub(crate) fn fill(&self, shared: &SharedPool<T>) {
-        // SAFETY: the pool stays with one thread, and nothing that a method calls knows the pool: this is the only
+        // SAFETY: one thread uses the pool, and no function that a method calls uses it again, so this is the only
         // reference to the list.
         shared.take(unsafe { &mut *self.boxes.get() });
     }
@@ -122,7 +128,7 @@ impl<T> LocalPool<T> {
     pub(crate) fn take_some(&self) -> Vec<Box<T>> {
         // SAFETY: as in `fill`.
         let boxes = unsafe { &mut *self.boxes.get() };
-        boxes.split_off(LOCAL - BATCH)
+        boxes.split_off(LOCAL_LIMIT - BATCH)
     }
 
     /// Takes all boxes.
@@ -132,9 +138,9 @@ impl<T> LocalPool<T> {
     }
 }
 
-/// Boxes that move to or from the shared pool at once.
+/// The number of boxes that move to or from the shared pool at once.
 const BATCH: usize = 32;
-/// Boxes that a thread keeps at most.
-const LOCAL: usize = 64;
-/// Boxes that the shared pool keeps at most.
-const SHARED: usize = 512;
+/// The most boxes that a thread keeps.
+const LOCAL_LIMIT: usize = 64;
+/// The most boxes that the shared pool keeps.
+const SHARED_LIMIT: usize = 512;

@@ -1,38 +1,41 @@
+//! The clock of a tracer's spans.
+
 use crate::clock::{Clock, CounterScale, ManualClock};
 
-/// The clock of a tracer's spans: read without a call where it is the processor's time-stamp counter.
+/// A [`Clock`] that is read without a call if it is the processor's time-stamp counter, or set by hand.
 #[derive(Debug)]
 pub(crate) struct SpanClock {
     clock: Clock,
-    at_hand: AtHand,
+    fast: FastSource,
 }
 
-/// What can be read without a call.
+/// A source of time that is read without a call.
 #[derive(Debug)]
-enum AtHand {
-    /// The counter, and the clock reads nothing else.
+enum FastSource {
+    /// The time-stamp counter, which the clock reads too.
     Counter(CounterScale),
     Manual(ManualClock),
     Nothing,
 }
 
 impl SpanClock {
+    /// Wraps a clock.
     pub(crate) fn new(clock: Clock) -> Self {
-        // Asked first whether it is one: a system may forbid the instruction, and then the clock is another.
+        // The clock is asked first: if the system forbids the instruction, the clock has no counter.
         let counter = clock.counter().and_then(|(earlier, scale)| {
             let now = read_counter()?;
             let (later, _) = clock.counter()?;
             (earlier..=later).contains(&now).then_some(scale)
         });
-        let at_hand = match (counter, clock.manual()) {
-            (Some(scale), _) => AtHand::Counter(scale),
-            (None, Some(manual)) => AtHand::Manual(manual.clone()),
-            (None, None) => AtHand::Nothing,
+        let fast = match (counter, clock.manual()) {
+            (Some(scale), _) => FastSource::Counter(scale),
+            (None, Some(manual)) => FastSource::Manual(manual.clone()),
+            (None, None) => FastSource::Nothing,
         };
-        Self { clock, at_hand }
+        Self { clock, fast }
     }
 
-    /// Nanoseconds since tick zero: [`Clock::now`].
+    /// Returns the nanoseconds since tick zero, as [`Clock::now`] does.
     #[inline(always)]
     pub(crate) fn now(&self) -> u64 {
         match self.try_now() {
@@ -46,17 +49,17 @@ impl SpanClock {
         self.clock.now()
     }
 
-    /// The same where it takes no call.
+    /// Like [`now`](Self::now), but returns `None` if that takes a call.
     #[inline(always)]
     pub(crate) fn try_now(&self) -> Option<u64> {
-        match &self.at_hand {
-            AtHand::Counter(scale) => read_counter().map(|reading| scale.nanos_at(reading)),
-            AtHand::Manual(manual) => Some(manual.now()),
-            AtHand::Nothing => None,
+        match &self.fast {
+            FastSource::Counter(scale) => read_counter().map(|reading| scale.nanos_at(reading)),
+            FastSource::Manual(manual) => Some(manual.now()),
+            FastSource::Nothing => None,
         }
     }
 
-    /// Nanoseconds since the epoch at tick zero, as of now.
+    /// Returns the wall time of tick zero as of now, in nanoseconds since the epoch.
     #[inline(always)]
     pub(crate) fn anchor(&self) -> i64 {
         self.clock.anchor()
@@ -66,7 +69,7 @@ impl SpanClock {
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 #[inline(always)]
 fn read_counter() -> Option<u64> {
-    // SAFETY: reads a register that every processor of this kind has, and touches no memory.
+    // SAFETY: the instruction reads a register that every x86-64 processor has, and touches no memory.
     Some(unsafe { std::arch::x86_64::_rdtsc() })
 }
 
@@ -81,13 +84,13 @@ mod tests {
     use super::*;
 
     #[test]
-    #[cfg_attr(miri, ignore = "the processor cannot be asked for its counter")]
-    fn it_tells_the_time_of_its_clock() {
+    #[cfg_attr(miri, ignore = "Miri has no time-stamp counter")]
+    fn a_span_clock_tells_the_time_of_its_clock() {
         let clock = Clock::system();
         let span_clock = SpanClock::new(clock.clone());
         for _ in 0..1_000 {
             let (before, now, after) = (clock.now(), span_clock.now(), clock.now());
-            // Processors' counters may be some steps apart, and the thread may go from one to another.
+            // Counters of two processors may differ by some steps, and the thread may move between them.
             let around = before.saturating_sub(1_000)..=after + 1_000;
             assert!(around.contains(&now), "{before} {now} {after}");
         }
@@ -95,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manual_clock_is_no_counter() {
+    fn a_span_clock_follows_a_manual_clock() {
         let manual = ManualClock::at_micros(7);
         let span_clock = SpanClock::new(manual.clone().into());
         manual.set_micros(8);

@@ -11,7 +11,7 @@ use crate::metrics::Counter;
 use crate::model::{FieldRef, SpanId, TagRef, Timestamp, TraceId, field, tags};
 use crate::record::{
     Added, FieldList, LogDraft, Question, SpanSlot, apply_decision, catch, count_added,
-    count_moved_time, count_truncated, set_sampling_priority, store_simple_tag, store_tag, wall,
+    count_clamped_time, count_truncated, set_sampling_priority, store_simple_tag, store_tag, wall,
 };
 use crate::sampler::{SamplerTags, SpanView};
 use crate::span::ErrorLike;
@@ -105,7 +105,7 @@ fn now(slot: &SpanSlot) -> Timestamp {
 #[cold]
 pub(crate) fn nearest_time(slot: &SpanSlot, time: SystemTime) -> Timestamp {
     let time = WallTime::nearest_to(time);
-    count_moved_time(slot, time.is_clamped);
+    count_clamped_time(slot, time.is_clamped);
     Timestamp::from_nanos(time.nanos)
 }
 

@@ -8,7 +8,7 @@ use crate::metrics::Counter;
 use crate::model::{Flags, ReferenceType, ReportedReference, SpanId, TagRef, TraceId, tags};
 use crate::record::{
     Decider as _, FrameKind, ParentReference, Question, SharedDecision, SpanBuffer, SpanSlot,
-    apply_decision, begin_with_tags, count_moved_time, wall,
+    apply_decision, begin_with_tags, count_clamped_time, wall,
 };
 use crate::sampler::{SamplingDecision, SpanView};
 use crate::span::{
@@ -267,7 +267,7 @@ fn start_any(core: &Arc<Core>, mut options: StartSpanOptions<'_>, ticks: u64) ->
     if let Some(start_time) = options.start_time() {
         let start = WallTime::nearest_to(start_time);
         slot.begin_at(start.nanos);
-        count_moved_time(&slot, start.is_clamped);
+        count_clamped_time(&slot, start.is_clamped);
     }
     slot.begin_with_baggage(inherited.baggage);
     // Of a span that is not sampled, too: a tag may still rescue it.

@@ -1,11 +1,12 @@
-//! Every order of events in which threads may meet in a span and in a thread queue: exhaustive for two threads, with a bound on
-//! involuntary switches for three.
+//! Loom models of the threads that share a span or a thread queue.
+//!
+//! Two threads run through every order of events. With three, the number of involuntary switches is bounded.
 //!
 //! ```text
 //! RUSTFLAGS="--cfg tracehound_loom" cargo test --lib interleavings
 //! ```
 
-mod stores;
+mod shared_state;
 
 use std::collections::VecDeque;
 use std::sync::Arc as StdArc;
@@ -24,7 +25,7 @@ use crate::record::{
 };
 use crate::sampler::{SamplingDecision, SpanView};
 
-/// Counts its drops: the slot that holds it is freed once.
+/// A tracer that counts its drops, which shows how often the slot that holds it is freed.
 #[derive(Debug)]
 struct CountedTracer(StdArc<AtomicUsize>);
 
@@ -44,15 +45,15 @@ impl Drop for CountedTracer {
     }
 }
 
-/// A span, and how often its slot has been freed.
+/// Starts a span. Returns a count of how often its slot has been freed.
 fn start() -> (SpanHandle, StdArc<AtomicUsize>) {
     let (span, freed) = start_pooled();
-    // Slots are freed as soon as they are vacant.
+    // A closed pool takes no slot, so this one is freed as soon as it is vacant.
     drop(span.slot().pool.close());
     (span, freed)
 }
 
-/// The same with a slot that may be used again.
+/// Like [`start`], but the slot may be used again.
 fn start_pooled() -> (SpanHandle, StdArc<AtomicUsize>) {
     let freed = StdArc::new(AtomicUsize::new(0));
     let metrics = Metrics::default();
@@ -76,7 +77,7 @@ fn set_tag(span: &SpanHandle) -> bool {
     true
 }
 
-/// As `Span::finish`: the number of tags for the one who finishes.
+/// Finishes as `Span::finish` does. Returns the number of tags, or `None` if another thread has finished the span.
 fn finish(mut span: SpanHandle) -> Option<u32> {
     span.release();
     let (_, mut buffer) = span.finish()?;
@@ -84,9 +85,9 @@ fn finish(mut span: SpanHandle) -> Option<u32> {
     Some(buffer.tag_count())
 }
 
-/// As `Span::finish` for a span that is not shared; true for the one who finishes.
-fn finish_alone(span: SpanHandle) -> bool {
-    match span.into_alone() {
+/// Finishes by the fast path or the general way. Returns false if another thread has finished the span.
+fn finish_now(span: SpanHandle) -> bool {
+    match span.try_into_slot() {
         Ok(_) => true,
         Err(span) => finish(span).is_some(),
     }
@@ -97,7 +98,7 @@ fn freed_once(freed: &AtomicUsize) {
 }
 
 #[test]
-fn of_two_finishers_one_finishes() {
+fn one_of_two_finishers_wins() {
     loom::model(|| {
         let (span, freed) = start();
         let other = span.clone();
@@ -110,12 +111,12 @@ fn of_two_finishers_one_finishes() {
 }
 
 #[test]
-fn of_a_finisher_that_is_alone_and_one_that_was_not_one_finishes() {
+fn one_of_two_finishers_that_try_the_fast_path_wins() {
     loom::model(|| {
         let (span, freed) = start();
         let other = span.clone();
-        let there = thread::spawn(move || finish_alone(other));
-        let here = finish_alone(span);
+        let there = thread::spawn(move || finish_now(other));
+        let here = finish_now(span);
         let there = there.join().expect("no panic");
         assert!(here != there, "here {here}, there {there}");
         freed_once(&freed);
@@ -153,7 +154,7 @@ fn a_clone_and_a_finish_leave_one_last_owner() {
 }
 
 #[test]
-fn a_clone_that_is_made_while_the_span_finishes_is_in_time_or_too_late() {
+fn a_clone_made_during_the_finish_sets_its_tag_or_is_too_late() {
     loom::model(|| {
         let (span, freed) = start();
         let handle = span.handle();
@@ -170,7 +171,7 @@ fn a_clone_that_is_made_while_the_span_finishes_is_in_time_or_too_late() {
 }
 
 #[test]
-fn the_last_handle_gives_the_box_back_on_whichever_thread() {
+fn the_last_handle_returns_the_slot_on_either_thread() {
     loom::model(|| {
         let (span, freed) = start();
         let handle = span.handle();
@@ -186,14 +187,14 @@ fn the_last_handle_gives_the_box_back_on_whichever_thread() {
 }
 
 #[test]
-fn three_threads_finish_clone_and_leave_a_span() {
+fn three_threads_finish_and_clone_a_span_and_free_it_once() {
     let mut bounded = Builder::new();
     bounded.preemption_bound = Some(2);
     bounded.check(|| {
         let (span, freed) = start();
         let (other, handle) = (span.clone(), span.handle());
         let finisher = thread::spawn(move || finish(other));
-        // Does not wait for the lock: two that wait would let each other run for ever in a model.
+        // Does not take the lock: two threads that spin on it would run forever in a model.
         let visitor = thread::spawn(move || {
             let copy = handle.clone();
             drop(handle);
@@ -207,8 +208,8 @@ fn three_threads_finish_clone_and_leave_a_span() {
     });
 }
 
-/// As spans that have everything at hand.
-fn push_quickly(writer: &QueueWriter, n: u64) -> Pushed {
+/// Pushes as the fast path does.
+fn push_fast(writer: &QueueWriter, n: u64) -> Pushed {
     let (header, bytes) = frame(n);
     let push = || writer.push_if_free(&header, header.end(), &bytes);
     if push() || writer.renew(bytes.frame_len()).is_some() && push() {
@@ -249,17 +250,17 @@ fn read(thread_queue: &ThreadQueue, mut chunks: VecDeque<Chunk>, ids: &mut Vec<u
     thread_queue.keep(chunks);
 }
 
-/// One frame fits into the small chunk of a model, and three into the next one.
+/// The frames of a thread: one fits into the small first chunk of a model, three into the next one.
 const FRAMES: u64 = 3;
 
 #[test]
-fn frames_come_over_in_order_when_filled_chunks_are_taken_first() {
+fn frames_arrive_in_order_if_filled_chunks_are_taken_first() {
     loom::model(|| {
         let writer = QueueWriter::new(Budget::new(1 << 20));
         let thread_queue = writer.thread_queue().clone();
         let there = thread::spawn(move || {
             for n in 1..=FRAMES + 2 {
-                assert_ne!(push_quickly(&writer, n), Pushed::Closed);
+                assert_ne!(push_fast(&writer, n), Pushed::Closed);
             }
             writer.end();
         });
@@ -275,13 +276,13 @@ fn frames_come_over_in_order_when_filled_chunks_are_taken_first() {
 }
 
 #[test]
-fn frames_come_over_in_order_from_one_chunk_to_the_next() {
+fn frames_arrive_in_order_across_chunks() {
     loom::model(|| {
         let writer = QueueWriter::new(Budget::new(1 << 20));
         let thread_queue = writer.thread_queue().clone();
         let there = thread::spawn(move || {
             for n in 1..=FRAMES {
-                assert_ne!(push_quickly(&writer, n), Pushed::Closed);
+                assert_ne!(push_fast(&writer, n), Pushed::Closed);
             }
             writer.end();
         });
@@ -300,8 +301,8 @@ fn frames_come_over_in_order_from_one_chunk_to_the_next() {
 }
 
 #[test]
-fn what_comes_while_a_ring_is_closed_is_taken_or_refused() {
-    // Whoever waits for the other side adds turns without end: bounded, though there are two threads only.
+fn a_frame_pushed_during_the_close_is_taken_or_refused() {
+    // Bounded, although there are two threads: each waits for the other, which adds orders without end.
     let mut bounded = Builder::new();
     bounded.preemption_bound = Some(4);
     bounded.check(|| {
@@ -309,12 +310,12 @@ fn what_comes_while_a_ring_is_closed_is_taken_or_refused() {
         let thread_queue = writer.thread_queue().clone();
         let there = thread::spawn(move || {
             (1..=FRAMES)
-                .filter(|n| push_quickly(&writer, *n) == Pushed::Closed)
+                .filter(|n| push_fast(&writer, *n) == Pushed::Closed)
                 .count() as u64
         });
         thread_queue.close();
         let mut ids = Vec::new();
-        // The last drain: nothing may come after it.
+        // The last drain: no frame may arrive after it.
         drain(&thread_queue, &mut ids);
         let refused = there.join().expect("no panic");
         assert_eq!(ids.len() as u64, thread_queue.pushed());
@@ -323,7 +324,7 @@ fn what_comes_while_a_ring_is_closed_is_taken_or_refused() {
 }
 
 #[test]
-fn a_full_budget_is_shared_by_two_rings_without_loss_of_count() {
+fn two_queues_with_a_full_budget_lose_no_count() {
     let mut bounded = Builder::new();
     bounded.preemption_bound = Some(2);
     bounded.check(|| {
@@ -335,7 +336,7 @@ fn a_full_budget_is_shared_by_two_rings_without_loss_of_count() {
         let threads = writers.map(|writer| {
             thread::spawn(move || {
                 for n in 1..=3 {
-                    push_quickly(&writer, n);
+                    push_fast(&writer, n);
                 }
             })
         });

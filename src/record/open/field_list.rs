@@ -1,16 +1,19 @@
+//! Fields of a short log record, collected before the span is locked.
+
 use std::mem::MaybeUninit;
 use std::slice;
 
 use crate::model::FieldRef;
 
-/// A few fields of a log record, on the stack.
+/// Up to eight fields of a log record, on the stack.
 pub(crate) struct FieldList<'a> {
-    /// The first `len` are there.
+    /// The first `len` are initialized.
     fields: [MaybeUninit<FieldRef<'a>>; ROOM],
     len: usize,
 }
 
 impl<'a> FieldList<'a> {
+    /// Makes an empty list.
     #[inline(always)]
     pub(crate) fn new() -> Self {
         Self {
@@ -19,7 +22,7 @@ impl<'a> FieldList<'a> {
         }
     }
 
-    /// Takes fields until there are no more, or no room is left: then it returns false.
+    /// Takes fields until `from` has no more. Returns false if the list is full before that. Runs user code: `from`.
     #[inline(always)]
     pub(crate) fn fill(&mut self, from: &mut impl Iterator<Item = FieldRef<'a>>) -> bool {
         while let Some(place) = self.fields.get_mut(self.len) {
@@ -32,9 +35,10 @@ impl<'a> FieldList<'a> {
         false
     }
 
+    /// Returns the fields that were taken.
     #[inline(always)]
     pub(crate) fn as_slice(&self) -> &[FieldRef<'a>] {
-        // SAFETY: `fill` has written the first `len`, and there is no other way to change them or the length.
+        // SAFETY: `fill` has written the first `len`, and nothing else changes them or the length.
         unsafe { slice::from_raw_parts(self.fields.as_ptr().cast(), self.len) }
     }
 }
@@ -47,7 +51,7 @@ mod tests {
     use crate::model::field;
 
     #[test]
-    fn it_is_filled_up_to_its_room_and_takes_no_more() {
+    fn a_field_list_takes_fields_up_to_its_room() {
         for count in 0..ROOM + 3 {
             let keys: Vec<_> = (0..count).map(|n| n.to_string()).collect();
             let mut from = keys.iter().map(|key| field(key, "value"));

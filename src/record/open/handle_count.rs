@@ -1,42 +1,43 @@
-//! How many handles an open span has.
+//! Counts of the handles to an open span.
 
 use crate::sync::{AtomicU32, Ordering};
 
-/// How many handles and how many owners a slot has.
+/// The number of handles to a slot, and the number of those that own the span.
 ///
-/// Owners are counted apart: the last one to go has the span finished, the last handle makes the slot vacant. Where a
-/// handle is the only one, nobody can make another meanwhile, so a load shows it and nothing needs to be taken away.
+/// The last owner finishes the span, the last handle makes the slot vacant. If a count is 1, the caller's handle is the
+/// only one of its kind and no other thread can clone it, so a plain load replaces the atomic subtraction.
 #[derive(Debug, Default)]
-pub(crate) struct Count {
+pub(crate) struct HandleCount {
     handles: AtomicU32,
     owners: AtomicU32,
 }
 
-impl Count {
-    /// For the first handle, an owner. The slot is not shared yet.
+impl HandleCount {
+    /// Counts the first handle, an owner. The slot is not shared yet.
     #[inline(always)]
     pub(crate) fn begin(&self) {
         self.handles.store(1, Ordering::Relaxed);
         self.owners.store(1, Ordering::Relaxed);
     }
 
+    /// Counts one more handle.
     #[inline(always)]
     pub(crate) fn add(&self, is_owner: bool) {
-        // Relaxed: whoever adds has a handle of the same kind, so neither count is zero.
+        // Relaxed: the caller has a handle, and an owner if it adds an owner, so no count that changes here is zero.
         if is_owner {
             self.owners.fetch_add(1, Ordering::Relaxed);
         }
         let before = self.handles.fetch_add(1, Ordering::Relaxed);
         if before > MAX_HANDLES {
-            // As `Arc` does: a program that has leaked so many cannot be helped, and a count that runs over is unsound.
+            // As `Arc` does: so many handles were leaked, and a count that overflows is unsound.
             std::process::abort();
         }
     }
 
-    /// Takes an owner away; true for the last one.
+    /// Counts one owner less. Returns true if it was the last.
     #[inline(always)]
     pub(crate) fn remove_owner(&self) -> bool {
-        // Acquire and AcqRel: what other owners did happens before the last one finishes the span.
+        // Acquire and AcqRel: all actions of other owners happen before the last one finishes the span.
         if self.owners.load(Ordering::Acquire) == 1 {
             self.owners.store(0, Ordering::Relaxed);
             return true;
@@ -44,15 +45,16 @@ impl Count {
         self.owners.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
-    /// Takes a handle away; true for the last one, who then has the slot to itself.
+    /// Counts one handle less. Returns true if it was the last: its holder then owns the slot.
     #[inline(always)]
     pub(crate) fn remove_handle(&self) -> bool {
-        // Acquire and AcqRel: what was done through other handles happens before the slot is vacant.
+        // Acquire and AcqRel: all actions through other handles happen before the slot is vacant.
         self.handles.load(Ordering::Acquire) == 1
             || self.handles.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
-    /// Whether the calling handle, which it has to itself, is the only one.
+    /// Returns whether the caller's handle is the only one. The caller must own that handle, so that no other
+    /// thread clones it meanwhile.
     #[inline(always)]
     pub(crate) fn is_only(&self) -> bool {
         // Acquire: as in `remove_handle`.

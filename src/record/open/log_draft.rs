@@ -1,5 +1,4 @@
-//! A log record that is being written, outside of its span: where its fields come from, and what they are formatted by,
-//! is the user's code.
+//! A log record that is encoded outside of its span, because user code supplies and formats its fields.
 
 use std::cell::Cell;
 
@@ -13,18 +12,19 @@ use crate::record::wire::limits::Limits;
 use crate::record::wire::truncate::{cut, write_limited_tag};
 use crate::record::wire::truncated_keys::TruncatedKeys;
 
-/// A `Log` struct in the making, in scratch of this thread.
+/// A Thrift `Log` struct in the making, in memory that the thread uses again.
 pub(crate) struct LogDraft {
     bytes: Vec<u8>,
-    /// Where the fields begin: behind the byte that says how many they are.
+    /// The offset of the first field, one byte after the length of the list.
     fields_at: usize,
     count: usize,
-    /// How many parts of fields were cut.
+    /// The number of keys and values that were cut.
     pub(crate) truncated: u64,
     truncated_keys: TruncatedKeys,
 }
 
 impl LogDraft {
+    /// Begins a record.
     pub(crate) fn new(timestamp: Timestamp) -> Self {
         let mut bytes = SCRATCH.try_with(Cell::take).unwrap_or_default();
         bytes.push(NEXT_I64);
@@ -39,7 +39,7 @@ impl LogDraft {
         }
     }
 
-    /// Adds a field. Runs code of the user's where it is to be formatted.
+    /// Adds a field. Runs user code if the value must be formatted.
     pub(crate) fn push(&mut self, FieldRef { key, value }: FieldRef<'_>, limits: &Limits) {
         let text;
         let value = match value {
@@ -62,7 +62,7 @@ impl LogDraft {
         }
     }
 
-    /// The record, complete. Nothing may be added from then on.
+    /// Completes the record and returns it. No field may be added afterwards.
     pub(crate) fn finish(&mut self) -> &[u8] {
         self.count += self.truncated_keys.write(&mut self.bytes) as usize;
         if self.count < LONG_LIST_ITEMS {
@@ -84,7 +84,7 @@ impl LogDraft {
         self.bytes.splice(self.fields_at - 1..self.fields_at, count);
     }
 
-    /// Keeps the memory for the next one, unless it is much.
+    /// Keeps the memory for the next record, up to [`KEPT_BYTES`].
     pub(crate) fn discard(mut self) {
         if self.bytes.capacity() <= KEPT_BYTES {
             self.bytes.clear();

@@ -10,7 +10,7 @@ use crate::record::wire::decode::Logs;
 use crate::record::wire::limits::Limits;
 use crate::record::wire::short_tag::ShortTags;
 
-/// Log records: the first ones, and of the later ones the newest.
+/// Encoded log records: the first ones, and the newest of the later ones.
 #[derive(Debug, Default)]
 pub(crate) struct LogBuffer {
     pub(crate) first: Vec<u8>,
@@ -22,17 +22,19 @@ pub(crate) struct LogBuffer {
 }
 
 impl LogBuffer {
+    /// Returns the bytes that are allocated, used or not.
     pub(crate) fn capacity(&self) -> usize {
         self.first.capacity() + self.joined.capacity()
     }
 
-    #[inline(always)]
+    /// Empties a buffer that has only first records.
+    #[inline]
     pub(crate) fn clear(&mut self) {
         self.first.clear();
         self.first_count = 0;
     }
 
-    /// Of more than the first records.
+    /// Empties a buffer that may have later records.
     pub(crate) fn clear_complex(&mut self) {
         self.clear();
         self.newest.clear();
@@ -41,8 +43,8 @@ impl LogBuffer {
         self.dropped = 0;
     }
 
-    /// Takes one of the first records if its fields are short and there is room at hand; false, and nothing is changed, if
-    /// not.
+    /// Adds one of the first records if its fields are short and simple, and reserved room is left. Returns false, and
+    /// changes nothing, otherwise.
     #[inline(always)]
     pub(crate) fn push_short(
         &mut self,
@@ -74,48 +76,49 @@ impl LogBuffer {
         true
     }
 
-    /// Takes one of the first records; false, and nothing is changed, where it is none of them or there is no room.
+    /// Adds a record if it is one of the first and the span has room. Returns false, and changes nothing, otherwise.
     pub(crate) fn push_first(&mut self, record: &[u8], limits: &Limits) -> bool {
         let has_room = self.first.len() + self.newest_bytes + record.len() <= limits.span_bytes;
         if !has_room || !self.is_next_first(limits) {
             return false;
         }
-        // Room at hand for the next short one too.
+        // The next short record finds reserved room too.
         self.first.reserve(record.len() + MIN_GROWTH);
         self.first.extend_from_slice(record);
         self.first_count += 1;
         true
     }
 
-    /// Whether the next record is one of those that stay.
+    /// Returns whether the next record is one of the first, which stay.
     #[inline(always)]
     fn is_next_first(&self, limits: &Limits) -> bool {
         limits.logs == 0 || (self.first_count as usize) < first_records(limits)
     }
 
-    /// Takes one of the other records, the newest.
+    /// Adds a later record, which may replace the oldest of the newest ones.
     pub(crate) fn push_newest(&mut self, record: &[u8], limits: &Limits) -> Pushed {
         if self.first.len() + self.newest_bytes + record.len() > limits.span_bytes {
             return Pushed::NoRoom;
         }
         let mut replaced = 0;
-        let mut place = if self.newest.len() < limits.logs - first_records(limits) {
+        let mut entry = if self.newest.len() < limits.logs - first_records(limits) {
             Vec::new()
         } else {
-            // The first time, the record that will say so takes the place of another one.
+            // The first time two are lost: the record that tells of the loss takes the place of another one.
             replaced = if self.dropped == 0 { 2 } else { 1 };
             self.dropped += 1;
             self.newest.pop_front().unwrap_or_default()
         };
-        self.newest_bytes -= place.len();
-        place.clear();
-        place.extend_from_slice(record);
-        self.newest_bytes += place.len();
-        self.newest.push_back(place);
+        self.newest_bytes -= entry.len();
+        entry.clear();
+        entry.extend_from_slice(record);
+        self.newest_bytes += entry.len();
+        self.newest.push_back(entry);
         Pushed::Instead(replaced)
     }
 
-    /// Puts a record that says how many are missing in the place, and with the time, of the oldest of the newest.
+    /// Replaces the oldest of the newest records by one that says how many are missing, at the time of the replaced
+    /// one.
     fn mark_dropped(&mut self) {
         let Some(oldest) = self.newest.front_mut() else {
             return;
@@ -138,7 +141,7 @@ impl LogBuffer {
         self.dropped = 0;
     }
 
-    /// Puts the newest behind the first.
+    /// Moves the newest records behind the first, in wire order.
     pub(crate) fn join_newest(&mut self) {
         if self.dropped > 0 {
             self.mark_dropped();
@@ -150,15 +153,15 @@ impl LogBuffer {
     }
 }
 
-/// What became of a record that is none of the first.
+/// The result of [`LogBuffer::push_newest`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pushed {
     NoRoom,
-    /// It is there, and so many older ones are not.
+    /// The record was added, and this many older ones were dropped.
     Instead(u64),
 }
 
-/// How many records stay, whatever comes later. As jaeger-client-go: (limit - 1) / 2, and the rest is for the newest.
+/// Returns how many records are never replaced. As in jaeger-client-go: (limit - 1) / 2; the rest are the newest.
 #[inline(always)]
 fn first_records(limits: &Limits) -> usize {
     limits.logs.saturating_sub(1) / 2
@@ -170,7 +173,7 @@ mod tests {
     use crate::model::display;
 
     #[test]
-    fn a_short_record_is_the_one_that_others_would_write() {
+    fn a_short_record_has_the_bytes_of_a_draft() {
         let limits = Limits::default();
         let text = "x".repeat(127);
         let fields = [

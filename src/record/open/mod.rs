@@ -1,7 +1,57 @@
 //! A span while it is open.
+//!
+//! ```text
+//!  SpanHandle ─► SpanSlot ─┬─ header     what the frame begins with, filled but for the end
+//!                          ├─ status     flags and state bits in one atomic word
+//!                          ├─ count      handles and owners
+//!                          ├─ buffer     name, tags, logs, references: wire bytes
+//!                          ├─ recorder   clock, limits, metrics and queue of the tracer
+//!                          └─ shared_decision ─► SharedDecision of an undecided trace
+//! ```
+//!
+//! # The memory of a slot
+//!
+//! A slot takes 512 bytes, eight cache lines, at an address that is a multiple of 64. The compiler orders the fields;
+//! on x86-64 it lays them out like this:
+//!
+//! ```text
+//!  byte  field                         written by
+//!   0 ┌─ header            64 bytes    the start
+//!  64 ├─ recorder, pool, tracer        set when the slot is made
+//!  96 ├─ count                         every clone and drop of a handle
+//! 104 ├─ key                           set when the slot is made
+//! 112 ├─ anchor, shared_decision       the start
+//! 128 ├─ buffer           328 bytes    the start; then tags, logs, baggage, under the lock in it
+//! 456 ├─ status                        the start; then decisions and the finish
+//! 460 ├─ is_local_root                 the start
+//! 512 └─
+//! ```
+//!
+//! The header fills the first line, and the finish copies it into the frame.
+//!
+//! # Vacant, open, finished
+//!
+//! A vacant slot is a `Box` in a pool or with the code that starts a span, which writes its plain fields without a
+//! lock. [`SpanHandle::new`](crate::record::SpanHandle::new) makes it shared: from then on the plain fields stand
+//! still, and threads change the span through `count`, `status` and the lock of `buffer` alone. The general
+//! finish sets the `FINISHED` bit under that lock, so every tag is in the frame or came too late. The fast path needs
+//! neither, because its handle is the only one. The last handle makes the slot vacant again.
+//!
+//! A slot keeps its tracer and the memory of its buffer from one span to the next, so a start allocates nothing and
+//! touches no count that threads share. Memory beyond 16 KiB is freed in between.
+//!
+//! # No user code inside
+//!
+//! A value that must be formatted, or a field that comes from an iterator, is user code. It runs before the buffer is
+//! locked: into a `String` (`tags`), a list on the stack (`field_list`) or a draft (`log_draft`).
+//!
+//! # A decision that comes late
+//!
+//! A span whose sampler has answered has its flags in its own status word. If the sampler puts its answer off, all
+//! spans of the trace in this process share a [`SharedDecision`](shared_decision::SharedDecision), and those that
+//! finish before the answer wait inside it.
 
 pub(crate) mod buffer;
-pub(crate) mod decider;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 pub(crate) mod field_list;
 pub(crate) mod handle_count;

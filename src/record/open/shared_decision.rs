@@ -1,3 +1,5 @@
+//! The sampling decision that the spans of one undecided trace share.
+
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, PoisonError};
 
@@ -7,29 +9,27 @@ use crate::record::queue::frame_list::FrameList;
 use crate::record::queue::span_queue::SpanQueue;
 use crate::sync::{AtomicU8, Mutex, MutexGuard, Ordering, PerProcess};
 
-/// What the spans of one undecided trace in this process share: the decision, and the spans that have
-/// finished without one.
+/// The decision on one trace in this process, and the spans that have finished before it was made.
 ///
-/// Only a sampler that puts its answer off makes one of these; other traces are decided by a flag in each span.
+/// It exists only if the sampler put its answer off. In other traces each span has the decision in its flags.
 #[derive(Debug)]
 pub(crate) struct SharedDecision {
-    /// Of the tracer whose sampler decides. Its spans alone wait here: this is where they come out.
+    /// The queue of the tracer whose sampler decides. Only spans of this tracer wait here, and go to this queue.
     pub(crate) queue: Arc<SpanQueue>,
-    /// The flag byte; [`FINAL`] marks that it can no longer change.
+    /// The flags, and [`FINAL`] once the decision is made.
     state: AtomicU8,
-    /// A forked child leaves those behind that had finished before: the parent has them.
+    /// The spans that wait. A forked child begins without any: its parent has those that finished before the fork.
     held: PerProcess<Mutex<Held>>,
 }
 
 #[derive(Debug, Default)]
 struct Held {
-    frames: FrameList,
-    count: u64,
-    /// The decision is made or the local root has ended: nothing more is kept.
+    spans: HeldSpans,
+    /// The decision is made or the local root has finished, so no more spans are kept.
     is_closed: bool,
 }
 
-/// Spans that waited for a decision.
+/// Finished spans that wait or waited for a decision.
 #[derive(Debug, Default)]
 pub(crate) struct HeldSpans {
     pub(crate) frames: FrameList,
@@ -37,7 +37,7 @@ pub(crate) struct HeldSpans {
 }
 
 impl SharedDecision {
-    /// Undecided, with these flags so far.
+    /// Makes an open decision with the flags so far.
     pub(crate) fn new(queue: Arc<SpanQueue>, flags: Flags) -> Self {
         Self {
             queue,
@@ -46,23 +46,25 @@ impl SharedDecision {
         }
     }
 
+    /// Returns the flags as of now.
     pub(crate) fn flags(&self) -> Flags {
         Flags::from_bits(self.state.load(Ordering::Acquire) & !FINAL)
     }
 
+    /// Returns whether the decision is made.
     pub(crate) fn is_final(&self) -> bool {
         self.state.load(Ordering::Acquire) & FINAL != 0
     }
 
-    /// Makes `flags` the last word and returns the spans that waited for it; a later call changes the flags
-    /// of what is still to come and returns nothing.
+    /// Makes the decision and returns the spans that waited for it. A later call changes the flags of spans that finish
+    /// afterwards, and returns none.
     pub(crate) fn decide(&self, flags: Flags) -> HeldSpans {
         let mut held = self.held();
         self.state.store(flags.bits() | FINAL, Ordering::Release);
         held.take()
     }
 
-    /// Keeps a span that has finished undecided, if there is room and the decision has not been made meanwhile.
+    /// Keeps a span that has finished undecided, if there is room and no other thread has decided meanwhile.
     pub(crate) fn hold(
         &self,
         queue: &SpanQueue,
@@ -77,16 +79,16 @@ impl SharedDecision {
         if self.is_final() {
             return Hold::Decided(self.flags());
         }
-        let room = held.frames.len() + frame_len <= TRACE_BYTES;
+        let room = held.spans.frames.len() + frame_len <= TRACE_BYTES;
         if held.is_closed || !room || !reserve(frame_len) {
             return Hold::NoRoom;
         }
-        held.frames.push(header, bytes);
-        held.count += 1;
+        held.spans.frames.push(header, bytes);
+        held.spans.count += 1;
         Hold::Held
     }
 
-    /// The local root has ended: gives up the spans that still wait and keeps no more.
+    /// Ends the waiting because the local root has finished. Returns the spans that still waited.
     pub(crate) fn end(&self) -> HeldSpans {
         self.held().take()
     }
@@ -106,29 +108,26 @@ impl Drop for SharedDecision {
 impl Held {
     fn take(&mut self) -> HeldSpans {
         self.is_closed = true;
-        let frames = std::mem::take(&mut self.frames);
-        process_held().fetch_sub(frames.len(), Ordering::Relaxed);
-        HeldSpans {
-            frames,
-            count: std::mem::take(&mut self.count),
-        }
+        let spans = std::mem::take(&mut self.spans);
+        process_held().fetch_sub(spans.frames.len(), Ordering::Relaxed);
+        spans
     }
 }
 
-/// What became of a span that finished undecided.
+/// The result of [`SharedDecision::hold`].
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Hold {
     Held,
-    /// The decision was made meanwhile.
+    /// Another thread has decided meanwhile.
     Decided(Flags),
     NoRoom,
 }
 
-/// Jaeger's unused flag bit; in memory only, never sent.
+/// A flag bit that Jaeger does not use. It is in memory only, never sent.
 const FINAL: u8 = 0x80;
-/// How much of one trace may wait.
+/// The bytes of one trace that may wait.
 const TRACE_BYTES: usize = 64 * 1024;
-/// How much may wait in the process.
+/// The bytes that may wait in the process.
 const PROCESS_BYTES: usize = 1024 * 1024;
 static PROCESS_HELD: PerProcess<AtomicUsize> = PerProcess::of_first(AtomicUsize::new(0));
 
@@ -136,6 +135,7 @@ fn process_held() -> &'static AtomicUsize {
     PROCESS_HELD.get(|_| AtomicUsize::new(0))
 }
 
+/// Reserves bytes of those that may wait in the process. Returns false if they are used up.
 fn reserve(bytes: usize) -> bool {
     process_held()
         .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
@@ -152,11 +152,11 @@ mod tests {
     use crate::model::{SpanId, TraceId};
     use crate::record::queue::budget::Budget;
 
-    fn store() -> Arc<SpanQueue> {
+    fn new_queue() -> Arc<SpanQueue> {
         Arc::new(SpanQueue::new(Budget::new(1 << 20), Metrics::default()))
     }
 
-    /// Of a span that takes so many bytes.
+    /// Holds a span whose frame takes `frame_len` bytes.
     fn hold(trace: &SharedDecision, frame_len: usize) -> Hold {
         let ids = TraceId::new(0, 1).zip(SpanId::new(1)).expect("not zero");
         let header = FrameHeader::new(ids.0, ids.1);
@@ -169,8 +169,8 @@ mod tests {
     }
 
     #[test]
-    fn a_trace_holds_64_kib_and_gives_them_back_on_a_decision() {
-        let trace = SharedDecision::new(store(), Flags::default());
+    fn a_trace_holds_64_kib_of_spans_until_the_decision() {
+        let trace = SharedDecision::new(new_queue(), Flags::default());
         for _ in 0..64 {
             assert_eq!(hold(&trace, 1_024), Hold::Held);
         }
@@ -181,8 +181,8 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_held_after_the_local_root_has_ended() {
-        let trace = SharedDecision::new(store(), Flags::default());
+    fn a_trace_holds_no_span_after_its_local_root_has_finished() {
+        let trace = SharedDecision::new(new_queue(), Flags::default());
         assert_eq!(hold(&trace, 1_024), Hold::Held);
         assert_eq!(trace.end().count, 1);
         assert_eq!(hold(&trace, 1_024), Hold::NoRoom);

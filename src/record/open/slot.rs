@@ -7,60 +7,60 @@ use std::sync::Arc;
 use crate::model::TagRef;
 use crate::model::{Baggage, Flags, SpanId, TraceId};
 use crate::record::open::buffer::{Added, SpanBuffer};
-use crate::record::open::decider::Decider;
-use crate::record::open::handle_count::Count;
+use crate::record::open::handle_count::HandleCount;
 use crate::record::open::shared_decision::SharedDecision;
 use crate::record::open::status::{
     BAGGAGE, EXPLICIT_START, FINISHED, REVISABLE, SHARED, SpanStatus, flags_in,
 };
-use crate::record::open::tracer::Recorder;
+use crate::record::open::tracer::{Decider, Recorder};
 use crate::record::pool::SharedPool;
 use crate::record::queue::frame::FrameHeader;
 use crate::record::queue::span_queue::QueueKey;
 use crate::sync::byte_lock::{ByteGuard, ByteLock};
 
-/// One open span.
+/// The memory of one open span, used again by later spans.
 ///
-/// A slot is either *vacant*, that is a `Box<SpanSlot>` in a pool or in the hands of whoever starts a span and may write
-/// its plain fields, or it is behind [`SpanHandle`](super::SpanHandle)s, and then they stand still. It keeps its tracer and
-/// the memory of its buffers from one span to the next, so a start touches no count that threads share.
+/// A slot is *vacant*, a `Box<SpanSlot>` in a pool or with the code that starts a span, or it is behind
+/// [`SpanHandle`](crate::record::SpanHandle)s. The plain fields are written only while it is vacant. See
+/// [`open`](super) for the layout.
 #[repr(align(64))]
 pub(crate) struct SpanSlot {
-    pub(crate) count: Count,
+    pub(crate) count: HandleCount,
     pub(crate) status: SpanStatus,
-    /// The first span of its trace in this process.
+    /// Whether the span is the first of its trace in this process.
     pub(crate) is_local_root: bool,
-    /// Of the queue, and of the process that made the slot.
+    /// Identifies the queue, and the process that made the slot.
     pub(crate) key: QueueKey,
-    /// Filled but for the end.
+    /// The header of the frame to come. The finish adds the end.
     pub(crate) header: FrameHeader,
-    /// Wall time of tick zero, frozen when the local root started.
+    /// The wall time of tick zero, in nanoseconds since the epoch, as of the start of the local root.
     pub(crate) anchor: i64,
-    /// The decision, while it is open or was made late.
+    /// The decision that the spans of the trace share; `None` if the sampler answered at the start.
     shared_decision: Option<Arc<SharedDecision>>,
     pub(crate) buffer: ByteLock<SpanBuffer>,
     pub(crate) recorder: Arc<Recorder>,
-    /// Where vacant slots of this tracer wait that no thread keeps.
+    /// The pool of vacant slots that the threads of this tracer share.
     pub(crate) pool: Arc<SharedPool<Self>>,
     pub(crate) tracer: Arc<dyn Decider>,
 }
 
-/// Nanoseconds since the epoch of a tick count, by the wall time of tick zero. Neither is so large that they could run
-/// over: see [`Clock::now`](crate::clock::Clock).
+/// Returns the wall time of a tick count, in nanoseconds since the epoch; `anchor` is the wall time of tick zero.
+///
+/// The sum does not overflow: see [`Clock::now`](crate::clock::Clock).
 #[inline(always)]
 pub(crate) fn wall(anchor: i64, ticks: u64) -> i64 {
     anchor.wrapping_add_unsigned(ticks)
 }
 
 impl SpanSlot {
-    /// A slot that has held no span.
+    /// Allocates a vacant slot.
     pub(crate) fn new(
         tracer: Arc<dyn Decider>,
         recorder: Arc<Recorder>,
         pool: Arc<SharedPool<Self>>,
     ) -> Box<Self> {
         Box::new(Self {
-            count: Count::default(),
+            count: HandleCount::default(),
             status: SpanStatus::default(),
             is_local_root: false,
             key: recorder.queue.key(),
@@ -77,15 +77,14 @@ impl SpanSlot {
         })
     }
 
-    /// Makes the slot vacant: what the span held is dropped, its memory is kept unless it is much. Nothing here is
-    /// the user's.
-    #[inline(always)]
+    /// Empties the slot for the next span. Runs no user code. The buffer keeps its memory up to a limit.
+    #[inline]
     pub(crate) fn clear(&mut self) {
         self.buffer.get_mut().clear();
         self.shared_decision = None;
     }
 
-    /// Of a vacant slot: how the span begins.
+    /// Begins a span in a vacant slot.
     #[inline(always)]
     pub(crate) fn begin(
         &mut self,
@@ -100,19 +99,19 @@ impl SpanSlot {
             .begin(operation_name, &self.recorder.limits);
     }
 
-    /// Of a span that nobody else can know of: when it started, as the user says.
+    /// Sets the start time that the user gave. Only valid before the span is shared, like all `begin_…`.
     pub(crate) fn begin_at(&mut self, start: i64) {
         self.header.start = start;
         self.status.add(EXPLICIT_START);
     }
 
-    /// Of a span that nobody else can know of: who decides whether it is kept.
-    pub(crate) fn begin_shared(&mut self, trace: Arc<SharedDecision>) {
-        self.shared_decision = Some(trace);
+    /// Joins the span to the decision that its trace shares.
+    pub(crate) fn begin_shared(&mut self, decision: Arc<SharedDecision>) {
+        self.shared_decision = Some(decision);
         self.status.add(SHARED);
     }
 
-    /// Of a span that nobody else can know of.
+    /// Sets the baggage that the span inherits.
     pub(crate) fn begin_with_baggage(&mut self, baggage: Baggage) {
         if !baggage.is_empty() {
             *self.buffer.get_mut().baggage_mut() = baggage;
@@ -120,7 +119,7 @@ impl SpanSlot {
         }
     }
 
-    /// Sets a tag of a span that nobody else can know of.
+    /// Sets a tag, without a lock.
     #[inline(always)]
     pub(crate) fn begin_with_tag(&mut self, key: &str, value: TagRef<'_>) -> Added {
         self.buffer
@@ -128,59 +127,60 @@ impl SpanSlot {
             .push_tag(key, value, &self.recorder.limits)
     }
 
-    /// Sets tags of a span that nobody else can know of.
+    /// Sets tags, without a lock.
     #[inline(always)]
     pub(crate) fn begin_with_tags(&mut self, tags: &[(&str, TagRef<'_>)]) -> Added {
         self.buffer.get_mut().push_tags(tags, &self.recorder.limits)
     }
 
-    /// The buffer of a span that nobody else can know of.
-    #[inline(always)]
+    /// Returns the buffer of a span that is not shared yet.
+    #[inline]
     pub(crate) fn buffer_mut(&mut self) -> &mut SpanBuffer {
         self.buffer.get_mut()
     }
 
+    /// Returns the flags as of now.
     #[inline(always)]
     pub(crate) fn flags(&self) -> Flags {
         match &self.shared_decision {
-            Some(trace) => trace.flags(),
+            Some(decision) => decision.flags(),
             None => self.status.flags(),
         }
     }
 
-    /// The flags of a span that has a decision of its own, and no baggage.
+    /// Returns the flags if the span shares no decision and has no baggage.
     #[inline(always)]
     pub(crate) fn simple_flags(&self) -> Option<Flags> {
         let status = self.status.get();
         (status & (SHARED | BAGGAGE) == 0).then_some(flags_in(status))
     }
 
-    /// The flags, where they are the span's own and the last word for now, and its sampler is not waiting for more.
+    /// Returns the flags if the decision is not shared with other spans, and the sampler will not be asked again.
     #[inline(always)]
     pub(crate) fn decided_flags(&self) -> Option<Flags> {
         let status = self.status.get();
         (status & (SHARED | REVISABLE) == 0).then_some(flags_in(status))
     }
 
-    /// Of a span whose trace is decided by its own flags.
+    /// Sets the flags of a span that shares no decision.
     pub(crate) fn set_flags(&self, flags: Flags) {
         self.status.set_flags(flags);
     }
 
-    /// The decision that it shares with its local trace, while that is open or was made late.
+    /// Returns the decision that the span shares with its trace, if it does.
     pub(crate) fn shared_decision(&self) -> Option<&Arc<SharedDecision>> {
         self.shared_decision.as_ref()
     }
 
-    /// Whether there is or was any.
-    #[inline(always)]
+    /// Returns whether the span has or had baggage.
+    #[inline]
     fn has_baggage(&self) -> bool {
-        // Whoever must see an item that another thread has set has heard of it from there.
+        // A caller that must see another thread's item has synchronized with that thread.
         self.status.has(BAGGAGE)
     }
 
-    /// What spans that start from this one take over.
-    #[inline(always)]
+    /// Returns a copy of the baggage, which child spans inherit.
+    #[inline]
     pub(crate) fn baggage(&self) -> Baggage {
         if self.has_baggage() {
             let buffer = self.lock_if_alive();
@@ -190,27 +190,28 @@ impl SpanSlot {
         }
     }
 
-    /// Replaces the baggage, by what `change` makes of it, if the span is open.
+    /// Runs `change` on the baggage if the span is open. It must not run user code: the buffer is locked.
     pub(crate) fn change_baggage<R>(&self, change: impl FnOnce(&mut Baggage) -> R) -> Option<R> {
         let mut buffer = self.open()?;
         self.status.add(BAGGAGE);
         Some(change(buffer.baggage_mut()))
     }
 
-    /// Whether the sampler has not answered yet.
-    #[inline(always)]
+    /// Returns whether the trace still waits for the sampler's answer.
+    #[inline]
     pub(crate) fn is_undecided(&self) -> bool {
         self.shared_decision
             .as_ref()
-            .is_some_and(|trace| !trace.is_final())
+            .is_some_and(|decision| !decision.is_final())
     }
 
+    /// Returns whether a new name may still change the decision.
     #[inline(always)]
     pub(crate) fn is_revisable(&self) -> bool {
         self.status.has(REVISABLE)
     }
 
-    /// Somebody has seen the decision: it stays.
+    /// Makes the decision final, because another span or process is about to see it.
     #[inline(always)]
     pub(crate) fn fix_decision(&self) {
         if self.is_revisable() {
@@ -218,7 +219,7 @@ impl SpanSlot {
         }
     }
 
-    /// Whether tags and logs are kept.
+    /// Returns whether tags and logs are kept.
     #[inline(always)]
     pub(crate) fn is_recording(&self) -> bool {
         let status = self.status.get();
@@ -228,7 +229,7 @@ impl SpanSlot {
         flags_in(status).is_sampled() && status & FINISHED == 0
     }
 
-    /// The same where somebody may still decide otherwise.
+    /// Like [`is_recording`](Self::is_recording), for a span whose decision may still change.
     #[cold]
     #[inline(never)]
     fn is_recording_for_now(&self) -> bool {
@@ -236,32 +237,34 @@ impl SpanSlot {
             && !self.is_finished()
     }
 
+    /// Returns whether the span has finished.
     #[inline(always)]
     pub(crate) fn is_finished(&self) -> bool {
         self.status.has(FINISHED)
     }
 
-    /// Whether the user has said when the span started.
+    /// Returns whether the user gave the start time.
     #[inline]
     pub(crate) fn has_explicit_start(&self) -> bool {
         self.status.has(EXPLICIT_START)
     }
 
-    /// The buffer, for as long as the span is open. Nothing of the user's may run while it is held.
+    /// Locks the buffer of an open span; `None` once the span has finished. No user code may run while it is locked.
     #[inline(always)]
     pub(crate) fn open(&self) -> Option<ByteGuard<'_, SpanBuffer>> {
         let buffer = self.lock_if_alive()?;
         (!self.is_finished()).then_some(buffer)
     }
 
-    /// The name as of now.
+    /// Returns the name as of now.
     pub(crate) fn operation_name(&self) -> Cow<'static, str> {
         let buffer = self.lock_if_alive();
         buffer.map_or(Cow::Borrowed(""), |buffer| buffer.operation_name().clone())
     }
 
-    /// The buffer, finished or not; `None` where the span is inherited from the parent of this process and somebody
-    /// there held its lock at the fork.
+    /// Locks the buffer, of a finished span too.
+    ///
+    /// Returns `None` if a thread of the parent process held the lock at the fork: it will never be released here.
     #[inline(always)]
     fn lock_if_alive(&self) -> Option<ByteGuard<'_, SpanBuffer>> {
         match self.buffer.try_lock() {
@@ -280,32 +283,32 @@ impl SpanSlot {
         }
     }
 
-    /// The buffer of a span of this process, finished or not.
+    /// Locks the buffer of a span of this process, finished or not.
     #[cfg(all(test, not(tracehound_loom)))]
     pub(crate) fn lock(&self) -> ByteGuard<'_, SpanBuffer> {
         self.buffer.lock()
     }
 
-    /// Whether the span was open when this process was forked from another one, which finishes and sends it.
+    /// Returns whether the span was open when this process was forked. The parent process finishes and sends it.
     #[inline]
     pub(crate) fn is_inherited(&self) -> bool {
         !self.key.is_of_this_process()
     }
 
-    /// Of an inherited span: true for the first time.
+    /// Finishes an inherited span. Returns true for the first call.
     pub(crate) fn finish_inherited(&self) -> bool {
         self.status.add(FINISHED)
     }
 
-    /// The buffer for the one who finishes the span; `None` for all others.
+    /// Finishes the span and locks its buffer; `None` if the span has finished before.
     pub(crate) fn finish(&self) -> Option<ByteGuard<'_, SpanBuffer>> {
         let buffer = self.buffer.lock();
         self.status.add(FINISHED).then_some(buffer)
     }
 
-    /// Nanoseconds since the epoch of a tick count, as this span tells the time.
+    /// Returns the wall time of a tick count by this span's anchor, in nanoseconds since the epoch.
     pub(crate) fn wall(&self, ticks: u64) -> i64 {
-        // A start that the user gave is wall time: so is the end, for the difference to make sense.
+        // The user gave the start as wall time of now, so the end needs the anchor of now.
         let anchor = if self.has_explicit_start() {
             self.recorder.clock.anchor()
         } else {

@@ -1,45 +1,50 @@
+//! The flags and state bits of an open span.
+
 use crate::model::Flags;
 use crate::sync::{AtomicU32, Ordering};
 
-/// What is known of an open span, in one word: one look tells whether it is as most spans are.
+/// The flags and state bits of an open span in one atomic word: one load tells whether the fast path may take it.
 #[derive(Debug, Default)]
 pub(crate) struct SpanStatus(AtomicU32);
 
 impl SpanStatus {
-    /// How a span begins.
+    /// Sets flags and state bits of a span that begins.
     #[inline(always)]
-    pub(crate) fn begin(&self, flags: Flags, status: u32) {
+    pub(crate) fn begin(&self, flags: Flags, bits: u32) {
         self.0
-            .store(u32::from(flags.bits()) | status, Ordering::Relaxed);
+            .store(u32::from(flags.bits()) | bits, Ordering::Relaxed);
     }
 
-    #[inline(always)]
+    /// Returns the flags as of now.
+    #[inline]
     pub(crate) fn flags(&self) -> Flags {
         flags_in(self.get())
     }
 
-    /// Flags and status, as of now.
+    /// Returns the whole word as of now.
     #[inline(always)]
     pub(crate) fn get(&self) -> u32 {
-        // Acquire: pairs with the Release in `add`. Whoever reads `FINISHED` sees what was done before.
+        // Acquire: pairs with the Release in `add`. A reader of `FINISHED` sees what was done before.
         self.0.load(Ordering::Acquire)
     }
 
-    /// Whether any of `status` is there.
+    /// Returns whether any of `bits` is set.
     #[inline(always)]
-    pub(crate) fn has(&self, status: u32) -> bool {
-        self.get() & status != 0
+    pub(crate) fn has(&self, bits: u32) -> bool {
+        self.get() & bits != 0
     }
 
-    /// Adds `mark`; true if it was not there.
-    pub(crate) fn add(&self, mark: u32) -> bool {
-        self.0.fetch_or(mark, Ordering::Release) & mark == 0
+    /// Sets `bit`. Returns true if it was not set before.
+    pub(crate) fn add(&self, bit: u32) -> bool {
+        self.0.fetch_or(bit, Ordering::Release) & bit == 0
     }
 
-    pub(crate) fn remove(&self, mark: u32) {
-        self.0.fetch_and(!mark, Ordering::Relaxed);
+    /// Clears `bit`.
+    pub(crate) fn remove(&self, bit: u32) {
+        self.0.fetch_and(!bit, Ordering::Relaxed);
     }
 
+    /// Replaces the flags and leaves the state bits.
     pub(crate) fn set_flags(&self, flags: Flags) {
         let mut now = self.get();
         loop {
@@ -55,20 +60,20 @@ impl SpanStatus {
     }
 }
 
-/// The flags in a word of status.
+/// Returns the flags in a status word.
 #[inline(always)]
 pub(crate) fn flags_in(status: u32) -> Flags {
     Flags::from_bits((status & FLAGS) as u8)
 }
 
 const FLAGS: u32 = 0xff;
-/// The sampler may be asked again when the span is renamed.
+/// The sampler is asked again when the span is renamed.
 pub(crate) const REVISABLE: u32 = 1 << 8;
-/// Nothing changes it any more.
+/// The span has finished: its buffer no longer changes.
 pub(crate) const FINISHED: u32 = 1 << 9;
-/// There is or was baggage.
+/// The span has or had baggage.
 pub(crate) const BAGGAGE: u32 = 1 << 10;
-/// It shares its decision with its local trace.
+/// The span shares its decision with the other spans of its trace in this process.
 pub(crate) const SHARED: u32 = 1 << 11;
-/// Its start was given by the user.
+/// The user gave the start time.
 pub(crate) const EXPLICIT_START: u32 = 1 << 12;

@@ -1,4 +1,4 @@
-//! How tags get into a span, and what is counted when one is cut or left out.
+//! Storing tags in a span, and counting the parts that are cut or left out.
 
 use crate::metrics::Counter;
 use crate::model::TagRef;
@@ -6,6 +6,7 @@ use crate::panics::caught;
 use crate::record::open::buffer::Added;
 use crate::record::open::slot::SpanSlot;
 
+/// Formats `value` if need be, which runs user code, and sets the tag.
 pub(crate) fn store_tag(slot: &SpanSlot, key: &str, value: TagRef<'_>) {
     let text;
     let value = match value {
@@ -21,7 +22,7 @@ pub(crate) fn store_tag(slot: &SpanSlot, key: &str, value: TagRef<'_>) {
     store_simple_tag(slot, key, value);
 }
 
-/// `value` is one of the kinds that are sent. Nothing where the span has finished.
+/// Sets a tag with a simple value: text, a number, a truth value or bytes. Does nothing if the span has finished.
 #[inline]
 pub(crate) fn store_simple_tag(slot: &SpanSlot, key: &str, value: TagRef<'_>) {
     let Some(mut buffer) = slot.open() else {
@@ -32,13 +33,14 @@ pub(crate) fn store_simple_tag(slot: &SpanSlot, key: &str, value: TagRef<'_>) {
     count_added(slot, added);
 }
 
-/// Sets tags, all of them text, numbers, truth values or bytes, of a sampled span that nobody else can know of yet.
+/// Sets tags with simple values of a sampled span that is not shared yet.
 #[inline]
 pub(crate) fn begin_with_tags(slot: &mut SpanSlot, tags: &[(&str, TagRef<'_>)]) {
     let added = slot.begin_with_tags(tags);
     count_added(slot, added);
 }
 
+/// Counts values that were cut.
 #[inline]
 pub(crate) fn count_truncated(slot: &SpanSlot, truncated: u64) {
     count_added(
@@ -50,6 +52,7 @@ pub(crate) fn count_truncated(slot: &SpanSlot, truncated: u64) {
     );
 }
 
+/// Counts what was cut or left out of something that was added.
 #[inline]
 pub(crate) fn count_added(slot: &SpanSlot, added: Added) {
     if added.truncated | added.dropped != 0 {
@@ -62,14 +65,14 @@ pub(crate) fn count_added(slot: &SpanSlot, added: Added) {
     }
 }
 
-/// Counts a time that cannot be as the user says, if the span may be sent.
-pub(crate) fn count_moved_time(slot: &SpanSlot, is_moved: bool) {
-    if is_moved && slot.is_recording() {
+/// Counts a time that was moved into the possible range, if the span may be sent.
+pub(crate) fn count_clamped_time(slot: &SpanSlot, is_clamped: bool) {
+    if is_clamped && slot.is_recording() {
         slot.recorder.metrics.add(Counter::ClampedTimes, 1);
     }
 }
 
-/// Runs code of the user's; `None`, counted, where it panics.
+/// Runs user code. Returns `None` and counts the panic if it panics.
 pub(crate) fn catch<R>(slot: &SpanSlot, run: impl FnOnce() -> R) -> Option<R> {
     let result = caught(run);
     if result.is_none() {

@@ -1,12 +1,17 @@
+//! What a span needs of its tracer: the parts that record it, and answers to two questions.
+
+use std::fmt;
 use std::sync::Arc;
 
 use crate::metrics::{Counter, Metrics};
+use crate::model::TagRef;
 use crate::record::open::buffer::SpanBuffer;
 use crate::record::queue::span_queue::SpanQueue;
 use crate::record::span_clock::SpanClock;
 use crate::record::wire::limits::Limits;
+use crate::sampler::{SamplingDecision, SpanView};
 
-/// What it takes to fill and finish a span; one for each tracer. Nothing in it is the user's own code.
+/// The parts of a tracer that record its spans. All of them are library code: no call to one runs user code.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     pub(crate) clock: SpanClock,
@@ -16,11 +21,31 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    /// Brings what a span holds into its final form.
+    /// Brings a buffer into the form that a frame has, and counts a name that is cut.
     #[inline(always)]
     pub(crate) fn seal(&self, buffer: &mut SpanBuffer) {
         if buffer.seal(&self.limits) {
             self.metrics.add(Counter::TruncatedValues, 1);
         }
     }
+}
+
+/// The questions that a span asks its tracer. This is the one place where a lower floor calls a higher one.
+///
+/// Both methods may run user code, so the caller holds no lock and borrows no state of its thread.
+pub(crate) trait Decider: Send + Sync + fmt::Debug {
+    /// Asks the sampler. The answer is no if the sampler panics.
+    fn decide(&self, question: Question<'_>, span: &SpanView<'_>) -> SamplingDecision;
+
+    /// Returns whether a debug id or a `sampling.priority` may force a trace now.
+    fn allows_debug(&self, operation_name: &str) -> bool;
+}
+
+/// The event about which a sampler is asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Question<'a> {
+    Create,
+    Rename,
+    Tag(&'a str, TagRef<'a>),
+    Finish,
 }

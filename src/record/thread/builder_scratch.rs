@@ -1,4 +1,7 @@
-//! Borrowed tags in memory that outlives what they borrow.
+//! Memory for the tags and options of a span builder, used again by the thread's next builder.
+//!
+//! The tags borrow from the caller of the builder, but their memory outlives that borrow. So they are stored with
+//! `'static` lifetimes, which are a lie, and handed out with the true ones.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -9,39 +12,43 @@ use std::slice;
 
 use crate::model::TagRef;
 
-/// Borrowed tags, and an `S`, in a slot that is used again for other tags when it is emptied.
+/// Borrowed tags and an `S`, in memory that is used again once it is [emptied](Self::emptied).
 ///
-/// How many there are stands in the handle: a builder hands it on in a register, so that the compiler knows at each tag
-/// of a chain of calls where it goes.
+/// The number of tags is in this handle and not in the memory: a builder passes it on in a register, so in a chain of
+/// calls the compiler knows where each tag goes.
 pub(crate) struct BuilderScratch<'a, S> {
     storage: Box<Storage<S>>,
-    /// So many of the page's first tags are there.
+    /// The number of tags in `storage.first`.
     count: usize,
     borrows: PhantomData<(&'a str, TagRef<'a>)>,
 }
 
-/// A sheet without tags.
+/// Scratch without tags.
 #[derive(Default)]
 pub(crate) struct EmptyScratch<S>(Box<Storage<S>>);
 
-/// Tags are not as long-lived as they say: only [`BuilderScratch::tags`] hands them out, for as long as the sheet says.
+/// The memory of the scratch.
+///
+/// The `'static` lifetimes of the tags are a lie: only [`BuilderScratch::tags`] hands them out, with their true
+/// lifetime.
 struct Storage<S> {
     first: [MaybeUninit<LentTag>; FIRST],
-    /// All of them where they are more.
+    /// All tags, if they are more than `first` has room for.
     many: Vec<LentTag>,
     rest: S,
 }
 
 type LentTag = (&'static str, TagRef<'static>);
 
-/// More tags than nearly all spans start with.
+/// The room for tags without an allocation. Few spans start with more.
 const FIRST: usize = 16;
 
 impl<'a, S> BuilderScratch<'a, S> {
+    /// Adds a tag.
     #[inline(always)]
     pub(crate) fn push(&mut self, key: &'a str, value: TagRef<'a>) {
-        // SAFETY: the types differ in lifetimes alone. The sheet borrows for `'a`, what it hands out lives no longer than
-        // that, and from an emptied one none of them is handed out again. To drop them does nothing.
+        // SAFETY: the types differ in lifetimes only. The scratch borrows for `'a`, hands tags out for no longer than
+        // that, and hands none out again after it was emptied. Dropping a tag does nothing.
         let tag = unsafe {
             (
                 mem::transmute::<&'a str, &'static str>(key),
@@ -62,12 +69,13 @@ impl<'a, S> BuilderScratch<'a, S> {
     fn push_to_many(&mut self, tag: LentTag) {
         let Storage { first, many, .. } = &mut *self.storage;
         if many.is_empty() {
-            // SAFETY: as many as have a place here have been written.
+            // SAFETY: all places of `first` have been written.
             many.extend(unsafe { written(first, FIRST) });
         }
         many.push(tag);
     }
 
+    /// Returns the tags.
     #[inline(always)]
     pub(crate) fn tags(&self) -> &[(&'a str, TagRef<'a>)] {
         if self.count < FIRST {
@@ -79,7 +87,7 @@ impl<'a, S> BuilderScratch<'a, S> {
 
     #[inline(always)]
     fn first(&self) -> &[LentTag] {
-        // SAFETY: so many have been written.
+        // SAFETY: the first `count` have been written.
         unsafe { written(&self.storage.first, self.count) }
     }
 
@@ -93,7 +101,7 @@ impl<'a, S> BuilderScratch<'a, S> {
         }
     }
 
-    /// Without the tags. Their memory stays, unless it is much.
+    /// Drops the tags and keeps their memory, for up to [`KEPT`] tags.
     #[inline(always)]
     pub(crate) fn emptied(mut self) -> EmptyScratch<S> {
         if self.count >= FIRST {
@@ -104,16 +112,19 @@ impl<'a, S> BuilderScratch<'a, S> {
     }
 }
 
+/// Returns the first `count` tags.
+///
 /// # Safety
 ///
-/// The first `count` have been written; there are so many.
+/// `count` is at most the length of the array, and the first `count` have been written.
 #[inline(always)]
 unsafe fn written(first: &[MaybeUninit<LentTag>; FIRST], count: usize) -> &[LentTag] {
-    // SAFETY: passed on. `MaybeUninit` has the layout of what it holds.
+    // SAFETY: passed on. `MaybeUninit<T>` has the layout of `T`.
     unsafe { slice::from_raw_parts(first.as_ptr().cast(), count) }
 }
 
 impl<S> EmptyScratch<S> {
+    /// Begins to take tags that live for `'a`.
     #[inline(always)]
     pub(crate) fn fill<'a>(self) -> BuilderScratch<'a, S> {
         BuilderScratch {
@@ -148,16 +159,19 @@ impl<S: Default> Default for Storage<S> {
     }
 }
 
-/// Where a thread keeps an emptied sheet: a static of the thread that needs no destructor, and so no look whether that has
-/// run. The thread's end [closes](Self::close) it.
+/// The place where a thread keeps empty scratch.
+///
+/// It is a static of the thread without a destructor, so an access need not test whether the destructor has run.
+/// Another static, which has one, [closes](Self::close) it at the thread's end.
 pub(crate) struct ScratchSlot<S>(Cell<*mut Storage<S>>);
 
 impl<S> ScratchSlot<S> {
+    /// Makes a slot that keeps nothing.
     pub(crate) const fn new() -> Self {
         Self(Cell::new(ptr::null_mut()))
     }
 
-    /// Takes the sheet that was put here.
+    /// Takes out the scratch that was put here.
     #[inline(always)]
     pub(crate) fn take(&self) -> Option<EmptyScratch<S>> {
         let storage = self.0.get();
@@ -165,11 +179,12 @@ impl<S> ScratchSlot<S> {
             return None;
         }
         self.0.set(ptr::null_mut());
-        // SAFETY: it is neither of the two that are no page, so `put` has left it, and it is here no more.
+        // SAFETY: the pointer is neither null nor `CLOSED`, so it came from `put`, and it was just removed from the
+        // slot.
         Some(EmptyScratch(unsafe { Box::from_raw(storage) }))
     }
 
-    /// Gives the sheet back if there is one already, or the place is closed.
+    /// Keeps the scratch. Returns it if the slot has some already or is closed.
     #[inline(always)]
     pub(crate) fn put(&self, scratch: EmptyScratch<S>) -> Result<(), EmptyScratch<S>> {
         if !self.0.get().is_null() {
@@ -179,15 +194,15 @@ impl<S> ScratchSlot<S> {
         Ok(())
     }
 
-    /// Frees what is here, and keeps nothing from now on.
+    /// Frees the scratch, and keeps none from now on.
     pub(crate) fn close(&self) {
         drop(self.take());
         self.0.set(ptr::without_provenance_mut(CLOSED));
     }
 }
 
-/// Where statics of a thread are looked up by a key, they may be destroyed in any order, and this one before that which
-/// closes it.
+/// On these platforms thread statics are looked up by a key and destroyed in any order, so this one may go before the
+/// one that closes it.
 #[cfg(not(any(
     target_os = "linux",
     target_vendor = "apple",
@@ -199,7 +214,7 @@ impl<S> Drop for ScratchSlot<S> {
     }
 }
 
-/// The address of no page: it is not aligned.
+/// An address that no storage has, because it is not aligned.
 const CLOSED: usize = 1;
 
 impl<S> Deref for BuilderScratch<'_, S> {
@@ -218,14 +233,14 @@ impl<S> DerefMut for BuilderScratch<'_, S> {
     }
 }
 
-/// So many tags' memory is kept.
+/// The number of tags whose memory is kept.
 const KEPT: usize = 64;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Sets so many tags that live shortly, and empties the sheet.
+    /// Adds `count` tags that live for this call only, and empties the scratch.
     fn use_for(count: u64, scratch: EmptyScratch<u8>) -> EmptyScratch<u8> {
         let key = String::from("k");
         let mut scratch = scratch.fill();
@@ -243,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn the_memory_of_a_sheet_is_used_again() {
+    fn the_memory_of_scratch_is_used_again() {
         let mut scratch = EmptyScratch::default();
         let storage = &raw const *scratch.0;
         let most = FIRST as u64 + 2;
@@ -256,21 +271,21 @@ mod tests {
     }
 
     #[test]
-    fn a_place_keeps_one_sheet_until_it_is_closed() {
-        let place = ScratchSlot::<Vec<u8>>::new();
-        let put = || place.put(EmptyScratch::default());
-        assert!(place.take().is_none());
+    fn a_scratch_slot_keeps_one_until_it_is_closed() {
+        let slot = ScratchSlot::<Vec<u8>>::new();
+        let put = || slot.put(EmptyScratch::default());
+        assert!(slot.take().is_none());
         assert!(put().is_ok() && put().is_err());
-        assert!(place.take().is_some() && place.take().is_none());
+        assert!(slot.take().is_some() && slot.take().is_none());
         assert!(put().is_ok());
         for _ in 0..2 {
-            place.close();
-            assert!(place.take().is_none() && put().is_err());
+            slot.close();
+            assert!(slot.take().is_none() && put().is_err());
         }
     }
 
     #[test]
-    fn much_memory_is_not_kept() {
+    fn scratch_does_not_keep_the_memory_of_many_tags() {
         let scratch = use_for(KEPT as u64 + 1, EmptyScratch::default());
         assert!(scratch.0.many.capacity() <= KEPT);
     }

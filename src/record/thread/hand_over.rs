@@ -1,4 +1,4 @@
-//! How a thread hands finished spans to the queue, and counts.
+//! The side of the span queue that a thread calls: pushing finished spans, and counting.
 
 use crate::metrics::Counter;
 use crate::model::Flags;
@@ -8,35 +8,36 @@ use crate::record::queue::span_queue::SpanQueue;
 use crate::record::thread::state::{current, with_state};
 
 impl SpanQueue {
-    /// Puts a finished span on its way, and counts it.
+    /// Pushes a finished span into the calling thread's queue, and counts it with `counter`.
     pub(crate) fn push(&self, header: &FrameHeader, bytes: &FrameBytes<'_>, counter: Counter) {
         self.count(counter);
-        self.push_again(header, bytes);
+        self.push_uncounted(header, bytes);
     }
 
-    /// The same without counting it: it was counted when it finished.
-    pub(crate) fn push_again(&self, header: &FrameHeader, bytes: &FrameBytes<'_>) {
+    /// Like [`push`](Self::push), for a span that was counted when it finished.
+    pub(crate) fn push_uncounted(&self, header: &FrameHeader, bytes: &FrameBytes<'_>) {
         let pushed = with_state(self, |state| state.writer.push(header, bytes));
         self.after_push(pushed.unwrap_or_else(|| self.push_shared(header, bytes)));
     }
 
-    /// Puts spans on their way that had waited for a decision.
+    /// Pushes spans that had waited for a decision, with the flags that it gives them.
     pub(crate) fn push_held(&self, held: &HeldSpans, flags: Flags) {
         for span in held.frames.iter() {
             let header = FrameHeader {
                 flags,
                 ..*span.header()
             };
-            self.push_again(&header, &span.frame_bytes());
+            self.push_uncounted(&header, &span.frame_bytes());
         }
     }
 
-    /// Counts in the calling thread's own block.
+    /// Counts an event in the calling thread's own counters.
     #[inline]
     pub(crate) fn count(&self, counter: Counter) {
         self.count_both((counter, None));
     }
 
+    /// Counts one or two events.
     #[inline(always)]
     pub(crate) fn count_both(&self, counters: (Counter, Option<Counter>)) {
         match current(self.id()) {

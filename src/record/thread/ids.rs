@@ -1,4 +1,4 @@
-//! Ids: random, per thread, without a lock.
+//! Random ids, from a generator of the thread.
 
 use std::cell::Cell;
 
@@ -9,11 +9,11 @@ use crate::clock::{WallTime, system_time_now};
 use crate::model::SpanId;
 
 thread_local! {
-    /// The state of this thread's generator; all zero until it is seeded. Nothing to destroy, so it is always there.
+    /// The state of this thread's generator; all zero until it is seeded. It has no destructor, so it is never gone.
     static STATE: [Cell<u64>; 2] = const { [const { Cell::new(0) }; 2] };
 }
 
-/// A random number of 63 bits that is not zero: what the Go client uses for ids.
+/// Returns a random number of 63 bits that is not zero, as jaeger-client-go uses for ids.
 #[inline(always)]
 pub(crate) fn random_id() -> SpanId {
     match try_random_id() {
@@ -22,13 +22,13 @@ pub(crate) fn random_id() -> SpanId {
     }
 }
 
-/// The same if the thread's generator is seeded; now and then none, though it is.
+/// Like [`random_id`], but returns `None` if the generator is not seeded (and, with probability 2⁻⁶³, if it drew zero).
 #[inline(always)]
 pub(crate) fn try_random_id() -> Option<SpanId> {
     SpanId::new(next() >> 1)
 }
 
-/// A generator that is not seeded gives nothing but zeros; another one hardly ever does.
+/// Seeds the generator if it is not seeded, and draws again.
 #[cold]
 #[inline(never)]
 fn random_id_after_zero() -> SpanId {
@@ -43,12 +43,14 @@ fn random_id_after_zero() -> SpanId {
     random_id()
 }
 
-/// xoroshiro128++ (Blackman and Vigna, "Scrambled linear pseudorandom number generators", 2019). Threads begin anywhere in
-/// a period of 2^128, so that two hardly ever come to the same numbers.
+/// Draws the next number by xoroshiro128++ (Blackman and Vigna, "Scrambled linear pseudorandom number generators",
+/// 2019).
+///
+/// Threads begin at random points of a period of 2^128 - 1, so two of them practically never draw the same numbers.
 #[inline(always)]
 fn next() -> u64 {
     STATE.with(|state| {
-        // Word by word: what was stored as words and is loaded as a whole has to wait for the stores.
+        // Word by word: a load of both words at once would wait for the separate stores.
         let [a, b] = state;
         let (s0, s1) = (a.get(), b.get());
         let mixed = s1 ^ s0;
@@ -58,33 +60,38 @@ fn next() -> u64 {
     })
 }
 
-/// Has the calling thread seed its generator anew: it has the state of another one, in the parent of this process. Does
-/// nothing but a store.
+/// Makes a forked child seed its generator anew, because a thread of the parent has the same state. Only stores to a
+/// static.
 #[cfg(all(unix, not(miri)))]
 pub(crate) fn forget_state() {
     STATE.with(|state| state.iter().for_each(|word| word.set(0)));
 }
 
+/// Returns a random state that is not all zero.
 #[cold]
 #[inline(never)]
 fn seed() -> [u64; 2] {
     let mut bytes = [0; 16];
     if SysRng.try_fill_bytes(&mut bytes).is_err() {
-        return last_resort();
+        return seed_without_system();
     }
     let mut words = bytes.as_chunks::<8>().0.iter();
     let seed = [(); 2].map(|()| words.next().map_or(0, |word| u64::from_le_bytes(*word)));
-    // From zeros alone the generator never moves.
-    if seed == [0; 2] { last_resort() } else { seed }
+    // A generator that is all zero draws only zeros.
+    if seed == [0; 2] {
+        seed_without_system()
+    } else {
+        seed
+    }
 }
 
-/// Where the system gives no randomness: the time and an address, different in every thread.
+/// Returns a state made of the time and an address of this thread's stack, for a system that gives no random bytes.
 #[cold]
-fn last_resort() -> [u64; 2] {
+fn seed_without_system() -> [u64; 2] {
     let here = 0u8;
     let mut state = WallTime::nearest_to(system_time_now()).nanos as u64
         ^ (&raw const here).addr().rotate_left(32) as u64;
-    // SplitMix64, as the generator's authors advise.
+    // SplitMix64, which the generator's authors recommend for seeding.
     [(); 2].map(|()| {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -115,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn the_generator_gives_what_its_authors_say() {
+    fn the_generator_draws_the_numbers_of_its_authors() {
         STATE.with(|state| (1..).zip(state).for_each(|(n, word)| word.set(n)));
         let expected = [
             393_217,
@@ -127,8 +134,8 @@ mod tests {
     }
 
     #[test]
-    fn the_last_resort_is_no_fixed_state() {
-        assert!(last_resort().iter().all(|word| *word != 0));
-        assert_ne!(last_resort(), last_resort());
+    fn a_seed_without_the_system_differs_each_time() {
+        assert!(seed_without_system().iter().all(|word| *word != 0));
+        assert_ne!(seed_without_system(), seed_without_system());
     }
 }

@@ -1,21 +1,21 @@
-//! The vacant slots of a thread: where a span that starts gets one, and where the last handle gives it back.
+//! How a start gets a vacant slot, and how the last handle returns it.
 
 use std::mem;
 use std::sync::Arc;
 
 use crate::metrics::Counter;
-use crate::record::open::decider::Decider;
 use crate::record::open::slot::SpanSlot;
-use crate::record::open::tracer::Recorder;
+use crate::record::open::tracer::{Decider, Recorder};
 use crate::record::pool::SharedPool;
 use crate::record::queue::span_queue::SpanQueue;
 use crate::record::thread::state::{
-    current, current_of, forget, forget_closed, switch, with_sampler_tags, with_state,
+    current, current_of, empty_pool, forget_closed_tracers, make_current, with_sampler_tags,
+    with_state,
 };
 use crate::sampler::SamplerTags;
 
 impl SpanSlot {
-    /// Returns a vacant slot: one of the thread's pool, of the shared pool, or a new one.
+    /// Returns a vacant slot from the thread's pool, from the shared pool, or newly allocated.
     pub(crate) fn vacant<L>(
         tracer: &Arc<L>,
         recorder: &Arc<Recorder>,
@@ -28,7 +28,8 @@ impl SpanSlot {
             .unwrap_or_else(|| Self::allocate(tracer.clone(), recorder.clone(), pool.clone()))
     }
 
-    /// Returns a vacant slot, and counts, if the thread has used the same tracer last and has a slot in its pool.
+    /// Like [`vacant`](Self::vacant), but returns `None` unless the thread used this tracer last and has a slot in its
+    /// pool. Counts `counters` if it returns a slot.
     #[inline(always)]
     pub(crate) fn try_vacant(
         recorder: &Recorder,
@@ -40,6 +41,8 @@ impl SpanSlot {
         Some(slot)
     }
 
+    /// Allocates a slot. Starts the worker if this process has none yet, and frees what the thread keeps of closed
+    /// tracers, so it may run user code.
     #[cold]
     #[inline(never)]
     pub(crate) fn allocate(
@@ -47,12 +50,12 @@ impl SpanSlot {
         recorder: Arc<Recorder>,
         pool: Arc<SharedPool<Self>>,
     ) -> Box<Self> {
-        forget_closed();
+        forget_closed_tracers();
         recorder.queue.enter();
         Self::new(tracer, recorder, pool)
     }
 
-    /// Sets the sampler's tags of a span that is not shared yet; returns how many of their parts were cut.
+    /// Sets the sampler's tags of a span that is not shared yet. Returns how many of their parts were cut.
     #[inline(always)]
     pub(crate) fn push_sampler_tags(&mut self, tags: SamplerTags) -> u64 {
         let recorder = &self.recorder;
@@ -63,6 +66,7 @@ impl SpanSlot {
     }
 }
 
+/// Takes a slot out of the thread's pool, which is filled from the shared one if it is empty.
 fn take_slot(queue: &SpanQueue, pool: &SharedPool<SpanSlot>) -> Option<Box<SpanSlot>> {
     with_state(queue, |state| {
         state.pool.pop().or_else(|| {
@@ -73,45 +77,45 @@ fn take_slot(queue: &SpanQueue, pool: &SharedPool<SpanSlot>) -> Option<Box<SpanS
     .flatten()
 }
 
-/// Takes back the slot of a span without handles.
-pub(crate) fn give_slot(mut slot: Box<SpanSlot>) {
+/// Returns the slot of a span without handles to a pool.
+pub(crate) fn return_slot(mut slot: Box<SpanSlot>) {
     if slot.is_inherited() {
-        // A thread of the parent may have been changing it.
+        // Leaked: a thread of the parent may have been changing it at the fork.
         return mem::forget(slot);
     }
     slot.clear();
-    give_clear_slot(slot);
+    return_clear_slot(slot);
 }
 
-/// Takes back a clear slot of this process.
+/// Returns a clear slot of this process to a pool.
 ///
-/// Dropping a tracer's last slot drops the tracer and runs user code, so no state of this thread may be borrowed here.
+/// Dropping a tracer's last slot drops the tracer and runs user code, so no thread state may be borrowed here.
 #[inline(never)]
-pub(crate) fn give_clear_slot(slot: Box<SpanSlot>) {
+pub(crate) fn return_clear_slot(slot: Box<SpanSlot>) {
     if let Some(state) = current_of(slot.key)
         && !slot.recorder.queue.is_closed()
     {
         if let Err(refused) = state.pool.push(slot) {
-            give_elsewhere(refused);
+            return_to_shared_pool(refused);
         }
     } else {
-        give_elsewhere(slot);
+        return_to_shared_pool(slot);
     }
 }
 
-/// Takes back a slot that the pool of the tracer used last does not take.
+/// Returns a slot that the pool of the current state does not take: to another pool of this thread, or the shared one.
 #[cold]
 #[inline(never)]
-fn give_elsewhere(slot: Box<SpanSlot>) {
+fn return_to_shared_pool(slot: Box<SpanSlot>) {
     let (queue, pool) = (slot.recorder.queue.clone(), slot.pool.clone());
     if queue.is_closed() {
-        forget(queue.id());
+        empty_pool(queue.id());
         return;
     }
     let mut slots = vec![slot];
-    // The threads of a model have no pools: what outlives a run of it cannot be used in the next one.
+    // The threads of a loom model have no pools: a slot that outlives one run cannot be used in the next.
     if !cfg!(tracehound_loom)
-        && let Some(state) = switch(queue.id(), None)
+        && let Some(state) = make_current(queue.id(), None)
     {
         let Some(slot) = slots.pop() else { return };
         match state.pool.push(slot) {
@@ -122,14 +126,14 @@ fn give_elsewhere(slot: Box<SpanSlot>) {
             }
         }
     }
-    // The slots that find no room are freed here.
+    // Frees the slots that find no room.
     drop(pool.put(slots));
 }
 
-/// Lets go of the vacant slots of a tracer that is closed: those of the shared pool and of the calling thread.
+/// Frees the vacant slots of a closed tracer: those of the shared pool and of the calling thread.
 ///
-/// Other threads let go of theirs when they give a slot back, begin to use another tracer, or end. May run user code.
+/// Other threads free theirs when they return a slot, begin to use another tracer, or end. May run user code.
 pub(crate) fn release_slots(queue: &SpanQueue, pool: &SharedPool<SpanSlot>) {
     drop(pool.close());
-    forget(queue.id());
+    empty_pool(queue.id());
 }

@@ -1,17 +1,7 @@
-//! What a thread keeps of each tracer: a thread queue, counters and a pool of vacant slots.
+//! The state that a thread keeps for each tracer, and how it is found. See [`thread`](super).
 //!
-//! ```text
-//!  CURRENT ─► the pair (this thread, tracer) that was used last     one plain load, no destructor
-//!  STATES  ─► all pairs of this thread                              ended when the thread ends
-//! ```
-//!
-//! `CURRENT` is null or points into an `Rc` that `STATES` holds; it is set to null before `STATES` lets one go. When
-//! the thread ends, `STATES` is destroyed and stays so: from then on there is no pair, and who asks does without.
-//!
-//! A slot in a pool keeps the tracer that it was made for in memory, not open. Pools of closed tracers are emptied by the
-//! thread that closes, by a thread that gives a slot back, by one that begins to use another tracer, and at thread end.
-//!
-//! In a forked child `CURRENT` is null (`fork`), and pairs of the parent are left where they are.
+//! `CURRENT` is null or points into an `Rc` that `STATES` holds. It is set to null before `STATES` drops one, and by
+//! the handler of a fork. Once the thread's end has destroyed `STATES`, no state is found, and callers do without.
 
 use std::cell::{Cell, RefCell};
 use std::mem;
@@ -28,20 +18,22 @@ use crate::record::wire::limits::Limits;
 use crate::record::wire::sampler_tags::EncodedTags;
 use crate::sampler::SamplerTags;
 
-/// What a thread keeps of one tracer.
+/// What a thread keeps for one tracer: its thread queue, counters and vacant slots.
 pub(crate) struct ThreadState {
+    /// The id of the tracer's queue, by which a start finds the state.
     queue: u64,
-    /// The same for this process: slots of the pool have it too.
+    /// The id of the queue in this process, by which a slot finds the state: a slot has the same key.
     key: QueueKey,
     pub(crate) writer: QueueWriter,
     pub(crate) counters: Arc<CounterBlock>,
     metrics: Metrics,
     pub(super) pool: LocalPool<SpanSlot>,
+    /// The sampler's tags of the last local root, encoded.
     sampler_tags: RefCell<Option<EncodedTags>>,
 }
 
 impl ThreadState {
-    /// Begins to keep a tracer; `None` once that is closed.
+    /// Registers the thread with a tracer. Returns `None` if the tracer is closed.
     pub(crate) fn register(queue: &SpanQueue) -> Option<Self> {
         let writer = queue.new_writer()?;
         let metrics = queue.metrics();
@@ -56,12 +48,14 @@ impl ThreadState {
         })
     }
 
-    /// Takes back a clear slot of this tracer; one for which there is no room is for [`give_clear_slot`].
+    /// Takes a clear slot of this tracer into the pool. Returns it if there is no room: the caller gives it to
+    /// `return_clear_slot`.
     #[inline(always)]
     pub(crate) fn take_back(&self, slot: Box<SpanSlot>) -> Result<(), Box<SpanSlot>> {
         self.pool.push_into_room(slot)
     }
 
+    /// Counts one or two events.
     #[inline(always)]
     pub(crate) fn count_both(&self, (counter, second): (Counter, Option<Counter>)) {
         self.counters.count(counter);
@@ -78,7 +72,7 @@ impl Drop for ThreadState {
         let slots = self.pool.take();
         if let Some(slot) = slots.first() {
             let pool = slot.pool.clone();
-            // The slots that find no room are dropped here, which may run user code.
+            // Frees the slots that find no room, which may run user code.
             drop(pool.put(slots));
         }
     }
@@ -98,14 +92,14 @@ impl Drop for ThreadStates {
     }
 }
 
-/// In a forked child: what the thread kept in the parent is not to be touched. Does nothing but a store.
+/// Makes a forked child forget the state that its thread had in the parent. Only stores to a static.
 #[cfg(all(unix, not(miri)))]
 pub(crate) fn forget_current() {
     CURRENT.set(ptr::null());
 }
 
-/// Leaves behind what the thread kept in the parent of this process: not freed, because that takes locks which may be
-/// held there. They are all of the parent or none.
+/// Leaks the states that the thread had in the parent process. To free them would take locks which may have been held
+/// at the fork. Either all states are of the parent or none.
 fn leave_inherited(states: &mut Vec<Rc<ThreadState>>) {
     if states
         .first()
@@ -115,20 +109,22 @@ fn leave_inherited(states: &mut Vec<Rc<ThreadState>>) {
     }
 }
 
-/// Runs `use_local` on what the calling thread keeps of `store`, which it begins to keep if need be; `None` while the
-/// thread is torn down, and where the queue was closed before. `use_local` must not run code of the user's.
-#[inline(always)]
+/// Runs `use_state` on the calling thread's state for `queue`, and registers the thread if need be.
+///
+/// Returns `None` during the thread's teardown, and if the thread is new to a queue that is closed. `use_state` must
+/// not run user code.
+#[inline]
 pub(crate) fn with_state<R>(
     queue: &SpanQueue,
-    use_local: impl FnOnce(&ThreadState) -> R,
+    use_state: impl FnOnce(&ThreadState) -> R,
 ) -> Option<R> {
     match current(queue.id()) {
-        Some(state) => Some(use_local(state)),
-        None => switch(queue.id(), Some(queue)).map(|state| use_local(&state)),
+        Some(state) => Some(use_state(state)),
+        None => make_current(queue.id(), Some(queue)).map(|state| use_state(&state)),
     }
 }
 
-/// Runs `use_tags` on the encoded form of `tags`, which is kept from one span to the next.
+/// Runs `use_tags` on the encoded form of `tags`, which the thread keeps from one span to the next.
 #[inline]
 pub(crate) fn with_sampler_tags<R>(
     queue: &SpanQueue,
@@ -149,14 +145,14 @@ pub(crate) fn with_sampler_tags<R>(
 
 /// Empties the calling thread's pool of a tracer that is closed.
 #[cold]
-pub(crate) fn forget(queue: u64) {
-    let slots = switch(queue, None).map(|state| state.pool.take());
-    // Only now: the last slot of a tracer takes the tracer with it, and that is code of the user's.
+pub(crate) fn empty_pool(queue: u64) {
+    let slots = make_current(queue, None).map(|state| state.pool.take());
+    // Dropped after the borrow has ended: the last slot drops the tracer, which runs user code.
     drop(slots);
 }
 
-/// Lets go of what the calling thread keeps of tracers that are closed. Runs code of the user's.
-pub(crate) fn forget_closed() {
+/// Drops the calling thread's states of closed tracers. May run user code.
+pub(crate) fn forget_closed_tracers() {
     let closed = STATES.try_with(|states| {
         let mut states = states.0.try_borrow_mut().ok()?;
         leave_inherited(&mut states);
@@ -173,18 +169,19 @@ pub(crate) fn forget_closed() {
     drop(closed);
 }
 
-/// The pair that was used last, if it is that tracer's. Whoever has it must not run code of the user's, nor call
-/// anything of this module.
+/// Returns the state that the thread used last, if it is for `queue`.
+///
+/// While the result is in use, the caller must not run user code or call a function of this module.
 #[inline(always)]
 pub(crate) fn current<'a>(queue: u64) -> Option<&'a ThreadState> {
-    // SAFETY: `CURRENT` is null or points to a `ThreadState` that `STATES` of this thread holds (see the module). Whoever
-    // takes one out of `STATES` (`forget_closed`, thread end) is never called while the result is in use: what uses it
-    // runs no code of the user's and calls neither.
+    // SAFETY: `CURRENT` is null or points to a `ThreadState` that `STATES` of this thread holds (see the module). Only
+    // `forget_closed_tracers` and the thread's end take one out of `STATES`. Neither runs while the result is in use,
+    // because its users run no user code and call neither.
     let state = unsafe { CURRENT.get().as_ref() };
     state.filter(|state| state.queue == queue)
 }
 
-/// The same for a slot of that tracer that was made in this process.
+/// Like [`current`], but for the tracer and process of a slot.
 #[inline(always)]
 pub(crate) fn current_of<'a>(key: QueueKey) -> Option<&'a ThreadState> {
     // SAFETY: as in `current`.
@@ -192,9 +189,9 @@ pub(crate) fn current_of<'a>(key: QueueKey) -> Option<&'a ThreadState> {
     state.filter(|state| state.key == key)
 }
 
-/// Makes the pair with that tracer the current one; where there is none yet, with what `begin` gives.
+/// Makes the thread's state for `queue` the current one. If there is none, registers the thread with `begin`.
 #[cold]
-pub(super) fn switch(queue: u64, begin: Option<&SpanQueue>) -> Option<Rc<ThreadState>> {
+pub(super) fn make_current(queue: u64, begin: Option<&SpanQueue>) -> Option<Rc<ThreadState>> {
     STATES
         .try_with(|states| {
             let mut states = states.0.try_borrow_mut().ok()?;

@@ -1,4 +1,4 @@
-//! What one span has gathered, in its wire form.
+//! The content of an open span, in its wire form.
 
 use std::borrow::Cow;
 use std::mem;
@@ -16,15 +16,15 @@ use crate::record::wire::short_tag::{SHORT_TAG_BYTES, ShortTags};
 use crate::record::wire::truncate::{cut, write_limited_tag};
 use crate::record::wire::truncated_keys::TruncatedKeys;
 
-/// The name, tags, logs and references of a span. Everything that a call adds is already free of user code.
+/// The name, tags, logs, references and baggage of a span. No method runs user code.
 #[derive(Debug)]
 pub(crate) struct SpanBuffer {
     operation_name: Cow<'static, str>,
     tags: Vec<u8>,
     tag_count: u32,
-    /// There is or was something that most spans do not have: a name that is not static, not the first or too long,
-    /// baggage, references besides the one to the parent, items that were left out, binary values that were cut, logs that may be, more memory than
-    /// is kept.
+    /// Whether the span needs more than the fast path does. True after: a name that is not static, was changed or is
+    /// too long; baggage; references besides the one to the parent; items that were left out; binary values that were
+    /// cut; logs beyond the first ones; growth beyond [`KEPT_BYTES`].
     is_complex: bool,
     keys: KeyFilter,
     logs: LogBuffer,
@@ -32,19 +32,19 @@ pub(crate) struct SpanBuffer {
     references: Vec<u8>,
     reference_count: u32,
     dropped_items: u64,
-    /// Of tags.
+    /// Keys of tags whose binary values were cut.
     truncated_keys: TruncatedKeys,
 }
 
-/// A name that is copied without a loop.
+/// The longest name that is copied without a loop.
 const SHORT_NAME: usize = 32;
 
-/// What happened to something that was added.
+/// What was lost of something that was added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Added {
-    /// Values that were cut.
+    /// The number of values that were cut.
     pub(crate) truncated: u64,
-    /// Items for which there was no room.
+    /// The number of items that found no room.
     pub(crate) dropped: u64,
 }
 
@@ -67,7 +67,7 @@ impl Default for SpanBuffer {
 }
 
 impl SpanBuffer {
-    /// Empties it for the next span. The memory stays, unless it is much.
+    /// Empties the buffer for the next span. It keeps its memory, up to [`KEPT_BYTES`].
     #[inline(always)]
     pub(crate) fn clear(&mut self) {
         if self.is_complex {
@@ -99,47 +99,52 @@ impl SpanBuffer {
         self.is_complex = false;
     }
 
-    /// How many bytes its parts hold, used or not.
+    /// Returns the bytes that the buffer has allocated, used or not.
     pub(crate) fn memory(&self) -> usize {
         self.tags.capacity() + self.logs.capacity() + self.references.capacity()
     }
 
-    /// The name of a span that begins.
+    /// Sets the name of a span that begins. The buffer is clear.
     #[inline(always)]
     pub(crate) fn begin(&mut self, operation_name: Cow<'static, str>, limits: &Limits) {
         self.is_complex = matches!(operation_name, Cow::Owned(_))
             || operation_name.len() > limits.operation_name_bytes;
         let vacant = mem::replace(&mut self.operation_name, operation_name);
-        // Without the look whether there is something to free.
+        // Forgotten, not dropped: a clear buffer has a borrowed name, and the drop would test for an owned one.
         debug_assert!(matches!(vacant, Cow::Borrowed(_)));
         mem::forget(vacant);
     }
 
+    /// Returns the name as of now.
     pub(crate) fn operation_name(&self) -> &Cow<'static, str> {
         &self.operation_name
     }
 
+    /// Replaces the name.
     pub(crate) fn set_operation_name(&mut self, name: Cow<'static, str>) {
         self.is_complex = true;
         self.operation_name = name;
     }
 
+    /// Returns the baggage.
     pub(crate) fn baggage(&self) -> &Baggage {
         &self.baggage
     }
 
+    /// Returns the baggage to be changed.
     pub(crate) fn baggage_mut(&mut self) -> &mut Baggage {
         self.is_complex = true;
         &mut self.baggage
     }
 
+    /// Adds a reference after the one to the parent.
     pub(crate) fn push_reference(&mut self, reference: &ReportedReference) {
         self.is_complex = true;
         write_reference(&mut self.references, reference);
         self.reference_count += 1;
     }
 
-    /// `value` has been made one of the kinds that are sent.
+    /// Adds a tag with a simple value.
     #[inline(always)]
     pub(crate) fn push_tag(&mut self, key: &str, value: TagRef<'_>, limits: &Limits) -> Added {
         let mut short = short_tags(&mut self.tags, limits);
@@ -155,7 +160,7 @@ impl SpanBuffer {
         }
     }
 
-    /// The same for several.
+    /// Adds several tags with simple values.
     #[inline(always)]
     pub(crate) fn push_tags(&mut self, tags: &[(&str, TagRef<'_>)], limits: &Limits) -> Added {
         let mut all = Added::default();
@@ -181,17 +186,17 @@ impl SpanBuffer {
         }
     }
 
-    /// Short or not, and whether there is room at hand or not.
+    /// Adds a tag of any length, and reserves memory if need be.
     #[inline(never)]
     fn push_any_tag(&mut self, key: &str, value: &TagRef<'_>, limits: &Limits) -> Added {
         let from = self.tags.len();
         let truncated =
             write_limited_tag(&mut self.tags, key, *value, limits.tag_value_bytes, limits);
-        // Room at hand for the next short one.
+        // The next short tag finds reserved room.
         self.tags.reserve(SHORT_TAG_BYTES);
-        // Much memory is not kept.
+        // `clear` looks at the memory of a complex buffer only.
         self.is_complex |= self.tags.capacity() > KEPT_BYTES;
-        if self.tags.len() > limits.span_bytes && !self.make_room(from, limits) {
+        if self.tags.len() > limits.span_bytes && !self.drop_replaced_values(from, limits) {
             self.tags.truncate(from);
             self.dropped_items += 1;
             self.is_complex = true;
@@ -202,7 +207,7 @@ impl SpanBuffer {
         }
         self.keys.insert(KeyEnds::of(key));
         if truncated != 0 {
-            // Keys that differ may be one when they are cut: the reader is to look.
+            // Different keys may be equal once they are cut, so the reader must compare them.
             self.keys.has_repeated |= key.len() > limits.key_bytes;
             self.note_truncated(key, value, limits);
         }
@@ -213,7 +218,7 @@ impl SpanBuffer {
         }
     }
 
-    /// The sampler's tags; returns how many of their parts were cut. They are few and short, and the first of their span.
+    /// Adds the sampler's tags, which are the first of their span. Returns how many of their parts were cut.
     #[inline(always)]
     pub(crate) fn push_encoded(&mut self, encoded: &EncodedTags) -> u64 {
         self.tags.extend_from_slice(&encoded.bytes);
@@ -222,7 +227,8 @@ impl SpanBuffer {
         encoded.truncated
     }
 
-    /// A log record, if its fields are as most are and there is room at hand; false, and nothing is changed, if not.
+    /// Adds a log record if its fields are short and simple, and reserved room is left. Returns false, and changes
+    /// nothing, otherwise.
     #[inline(always)]
     pub(crate) fn push_short_log(
         &mut self,
@@ -233,7 +239,7 @@ impl SpanBuffer {
         self.logs.push_short(timestamp, fields, limits)
     }
 
-    /// A complete record.
+    /// Adds a complete record.
     pub(crate) fn push_log(&mut self, record: &[u8], limits: &Limits) -> Added {
         if self.logs.push_first(record, limits) {
             return Added::default();
@@ -252,19 +258,20 @@ impl SpanBuffer {
         }
     }
 
-    /// Brings everything into its final form. What was left out is marked. Returns whether the name was cut.
+    /// Brings the buffer into the form that a frame has, with marks for what was left out. Returns whether the name was
+    /// cut.
     #[inline(always)]
     pub(crate) fn seal(&mut self, limits: &Limits) -> bool {
-        self.is_complex && self.seal_unusual(limits)
+        self.is_complex && self.seal_complex(limits)
     }
 
     #[cold]
     #[inline(never)]
-    fn seal_unusual(&mut self, limits: &Limits) -> bool {
+    fn seal_complex(&mut self, limits: &Limits) -> bool {
         self.logs.join_newest();
         if self.dropped_items > 0 {
             self.mark_dropped(limits);
-            // Sealed again where there is no room at hand.
+            // The buffer may be sealed again: the fast path gives it to `finish_any` if no room is left in the queue.
             self.dropped_items = 0;
         }
         if !self.truncated_keys.is_empty() {
@@ -277,7 +284,7 @@ impl SpanBuffer {
         true
     }
 
-    /// A sealed buffer as it goes into a frame.
+    /// Returns the parts of a frame, from a sealed buffer.
     #[inline(always)]
     pub(crate) fn bytes(&self) -> FrameBytes<'_> {
         FrameBytes {
@@ -290,7 +297,7 @@ impl SpanBuffer {
         }
     }
 
-    /// What is left to say of a span in its header.
+    /// Returns the part of the header that is known at the end.
     #[inline(always)]
     pub(crate) fn end(&self, flags: Flags, duration: u64) -> FrameEnd {
         FrameEnd {
@@ -301,13 +308,13 @@ impl SpanBuffer {
         }
     }
 
-    /// Whether there is nothing but a name and tags.
+    /// Returns whether the span has only a name and tags.
     #[inline(always)]
     pub(crate) fn is_tags_only(&self) -> bool {
         !self.is_complex && self.logs.first_count == 0
     }
 
-    /// The same as [`bytes`](Self::bytes) of a plain buffer.
+    /// Like [`bytes`](Self::bytes), but for a buffer that has only a name and tags.
     #[inline(always)]
     pub(crate) fn tags_only_bytes(&self) -> FrameBytes<'_> {
         FrameBytes {
@@ -317,7 +324,7 @@ impl SpanBuffer {
         }
     }
 
-    /// Empties a plain buffer.
+    /// Empties a buffer that has only a name and tags.
     #[inline(always)]
     pub(crate) fn clear_tags_only(&mut self) {
         debug_assert!(self.is_tags_only());
@@ -326,13 +333,13 @@ impl SpanBuffer {
         self.keys.clear();
     }
 
-    /// Whether there is nothing but a short name.
+    /// Returns whether the span has only a short name.
     #[inline(always)]
     pub(crate) fn is_name_only(&self) -> bool {
         self.is_tags_only() && self.tags.is_empty() && self.operation_name.len() <= SHORT_NAME
     }
 
-    /// The same as [`bytes`](Self::bytes) of a bare buffer.
+    /// Like [`bytes`](Self::bytes), but for a buffer that has only a short name.
     #[inline(always)]
     pub(crate) fn name_only_bytes(&self) -> FrameBytes<'_> {
         FrameBytes {
@@ -346,6 +353,7 @@ impl SpanBuffer {
         self.tag_count
     }
 
+    /// Adds a tag that says how many items were left out.
     #[cold]
     fn mark_dropped(&mut self, limits: &Limits) {
         write_limited_tag(
@@ -358,6 +366,7 @@ impl SpanBuffer {
         self.tag_count += 1;
     }
 
+    /// Remembers the key of a binary value that was cut.
     #[cold]
     fn note_truncated(&mut self, key: &str, value: &TagRef<'_>, limits: &Limits) {
         if let TagRef::Binary(bytes) = value
@@ -369,10 +378,11 @@ impl SpanBuffer {
         }
     }
 
+    /// Adds a tag that lists the keys whose binary values were cut.
     #[cold]
     fn mark_truncated(&mut self, limits: &Limits) {
         let noted = mem::take(&mut self.truncated_keys);
-        // In the order of the tags, and without those of which a later value is whole.
+        // In the order of the tags, without keys that were later set to a value that is whole.
         let mut keys = TruncatedKeys::default();
         for (key, _) in self.tags().filter(|(key, _)| noted.contains(key)) {
             let last = self.tags().filter(|tag| tag.0 == key).last();
@@ -389,10 +399,10 @@ impl SpanBuffer {
         Tags::new(&self.tags, self.tag_count as usize)
     }
 
-    /// Throws out values that later ones have replaced, where that frees at least half; the last tag, from
-    /// `last` on, is not counted yet.
+    /// Drops values that later ones have replaced, if this frees at least half of the span's limit. Returns whether it
+    /// did. The newest tag begins at `last` and is not counted yet.
     #[cold]
-    fn make_room(&mut self, last: usize, limits: &Limits) -> bool {
+    fn drop_replaced_values(&mut self, last: usize, limits: &Limits) -> bool {
         if !self.keys.has_repeated {
             return false;
         }
@@ -400,7 +410,8 @@ impl SpanBuffer {
         let (kept, count) = without_repeated_keys(self.tags());
         if kept.len() * 2 > limits.span_bytes {
             self.tags.extend_from_slice(&newest);
-            // Nothing worth the search will be found again.
+            // The search has shown whether a key is repeated, which the filter only guessed. If none is, the next
+            // search is saved.
             self.keys.has_repeated = kept.len() < last || has_sampler_keys(&kept, count);
             return false;
         }
@@ -411,7 +422,8 @@ impl SpanBuffer {
     }
 }
 
-/// The sampler's own tags go before these, and may be set twice by that.
+/// Returns whether the tags have keys of the sampler's tags, which the worker puts before these and which are then
+/// repeated.
 fn has_sampler_keys(tags: &[u8], count: u32) -> bool {
     let is_sampler_key = |key| key == tags::SAMPLER_TYPE || key == tags::SAMPLER_PARAM;
     Tags::new(tags, count as usize).any(|(key, _)| is_sampler_key(key))

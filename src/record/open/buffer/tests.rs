@@ -25,7 +25,7 @@ fn push_event(buffer: &mut SpanBuffer, n: i64, limits: &Limits) {
 }
 
 #[test]
-fn of_too_many_logs_the_first_and_the_newest_are_kept() {
+fn a_span_with_too_many_logs_keeps_the_first_and_the_newest() {
     let limits = Limits::default().logs(6);
     let mut buffer = SpanBuffer::default();
     for n in 0..10 {
@@ -45,7 +45,7 @@ fn of_too_many_logs_the_first_and_the_newest_are_kept() {
 }
 
 #[test]
-fn a_limit_of_one_log_leaves_the_marker_alone() {
+fn a_limit_of_one_log_leaves_only_the_marker() {
     let limits = Limits::default().logs(1);
     let mut buffer = SpanBuffer::default();
     for n in 0..3 {
@@ -57,7 +57,7 @@ fn a_limit_of_one_log_leaves_the_marker_alone() {
 }
 
 #[test]
-fn as_many_logs_as_the_limit_are_all_kept() {
+fn a_span_keeps_as_many_logs_as_the_limit() {
     let limits = Limits::default().logs(6);
     let mut buffer = SpanBuffer::default();
     for n in 0..6 {
@@ -71,7 +71,7 @@ fn as_many_logs_as_the_limit_are_all_kept() {
 }
 
 #[test]
-fn a_full_span_leaves_tags_out_and_says_so() {
+fn a_full_span_leaves_tags_out_and_marks_how_many() {
     let limits = Limits::default().span_bytes(100);
     let mut buffer = SpanBuffer::default();
     for n in 0..50 {
@@ -123,13 +123,13 @@ fn long_values_and_keys_are_cut() {
 }
 
 #[test]
-fn a_tag_that_finds_no_room_makes_some_for_short_ones() {
+fn a_tag_that_finds_no_room_reserves_some_for_short_tags() {
     let (mut buffer, limits) = (SpanBuffer::default(), Limits::default());
     for _ in 0..200 {
         let before = buffer.tags.capacity();
         buffer.push_tag("key", TagRef::String("value"), &limits);
         let room = buffer.tags.capacity() - buffer.tags.len();
-        // This one has found none.
+        // If the capacity has changed, this tag found no room.
         assert!(buffer.tags.capacity() == before || room >= SHORT_TAG_BYTES);
     }
     let full = buffer.tags.capacity();

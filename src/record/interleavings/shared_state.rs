@@ -1,4 +1,5 @@
-//! What a tracer's threads share besides spans: vacant slots, the list of thread queues, undecided traces.
+//! Loom models of the other state that a tracer's threads share: vacant slots, the list of thread queues, shared
+//! decisions.
 
 use std::sync::Arc as StdArc;
 
@@ -13,7 +14,7 @@ use crate::record::thread::state::ThreadState;
 use crate::record::{Budget, SharedDecision, SpanHandle, SpanQueue};
 
 #[test]
-fn a_box_that_another_thread_gives_back_is_as_good_as_new() {
+fn a_slot_that_another_thread_returns_is_used_again() {
     loom::model(|| {
         let (span, freed) = start_pooled();
         let shared = span.slot().pool.clone();
@@ -32,16 +33,16 @@ fn a_box_that_another_thread_gives_back_is_as_good_as_new() {
             assert_eq!(finish(span), Some(1));
         }
         there.join().expect("no panic");
-        // Slots that wait keep their tracer.
+        // Slots in a pool keep their tracer.
         assert_eq!(shared.close().map(|slots| slots.len()), Some(1));
         freed_once(&freed);
     });
 }
 
 #[test]
-fn a_thread_that_ends_leaves_its_spans_behind_and_its_ring_goes() {
+fn the_queue_of_an_ended_thread_is_read_and_then_removed() {
     loom::model(|| {
-        let queue = store(1 << 20);
+        let queue = new_queue(1 << 20);
         let for_thread = queue.clone();
         let there = thread::spawn(move || trace(&for_thread, 2));
         let mut handed_over = drain_within_bounds(&queue, 0);
@@ -54,16 +55,16 @@ fn a_thread_that_ends_leaves_its_spans_behind_and_its_ring_goes() {
 }
 
 #[test]
-fn what_finishes_while_the_tracer_closes_is_handed_over_or_counted_as_lost() {
-    // Whoever waits for the other side adds turns without end: bounded, though there are two threads only.
+fn a_span_that_finishes_during_the_close_is_handed_over_or_dropped() {
+    // Bounded, although there are two threads: each waits for the other, which adds orders without end.
     let mut bounded = Builder::new();
     bounded.preemption_bound = Some(3);
     bounded.check(|| {
-        let queue = store(1 << 20);
+        let queue = new_queue(1 << 20);
         let for_thread = queue.clone();
         let there = thread::spawn(move || trace(&for_thread, 1));
         queue.close();
-        // The last drain: nothing may come after it.
+        // The last drain: no span may arrive after it.
         let handed_over = drain_within_bounds(&queue, 0);
         let finished = there.join().expect("no panic");
         assert_adds_up(&queue, handed_over, finished);
@@ -73,12 +74,12 @@ fn what_finishes_while_the_tracer_closes_is_handed_over_or_counted_as_lost() {
 }
 
 #[test]
-fn three_threads_register_finish_and_end_without_loss_of_count() {
+fn threads_that_register_finish_and_end_lose_no_count() {
     let mut bounded = Builder::new();
     bounded.preemption_bound = Some(2);
     bounded.check(|| {
-        // Less than what two threads want.
-        let queue = store(256);
+        // Less than two threads need.
+        let queue = new_queue(256);
         let threads = [(); 2].map(|()| {
             let queue = queue.clone();
             thread::spawn(move || trace(&queue, 3))
@@ -96,9 +97,9 @@ fn three_threads_register_finish_and_end_without_loss_of_count() {
 }
 
 #[test]
-fn a_span_that_finishes_while_its_trace_is_decided_comes_out_once() {
+fn a_span_that_finishes_during_the_decision_is_sent_once() {
     loom::model(|| {
-        let trace = StdArc::new(SharedDecision::new(store(1 << 20), Flags::default()));
+        let trace = StdArc::new(SharedDecision::new(new_queue(1 << 20), Flags::default()));
         let for_thread = trace.clone();
         let there = thread::spawn(move || match hold(&for_thread) {
             Hold::Held => 0,
@@ -111,11 +112,11 @@ fn a_span_that_finishes_while_its_trace_is_decided_comes_out_once() {
 }
 
 #[test]
-fn three_threads_decide_and_end_a_trace_and_its_span_comes_out_or_is_lost_once() {
+fn a_span_of_a_trace_that_is_decided_and_ended_is_sent_or_dropped_once() {
     let mut bounded = Builder::new();
     bounded.preemption_bound = Some(3);
     bounded.check(|| {
-        let trace = StdArc::new(SharedDecision::new(store(1 << 20), Flags::default()));
+        let trace = StdArc::new(SharedDecision::new(new_queue(1 << 20), Flags::default()));
         let for_thread = trace.clone();
         let finisher = thread::spawn(move || match hold(&for_thread) {
             Hold::Held => 0,
@@ -130,11 +131,11 @@ fn three_threads_decide_and_end_a_trace_and_its_span_comes_out_or_is_lost_once()
     });
 }
 
-fn store(budget: usize) -> StdArc<SpanQueue> {
+fn new_queue(budget: usize) -> StdArc<SpanQueue> {
     StdArc::new(SpanQueue::new(Budget::new(budget), Metrics::default()))
 }
 
-/// A thread that begins, finishes spans and ends: how many it finished.
+/// Does what a thread does: registers, finishes `spans` spans and ends. Returns how many it finished.
 fn trace(queue: &SpanQueue, spans: u64) -> u64 {
     let Some(state) = ThreadState::register(queue) else {
         return 0;
@@ -145,7 +146,7 @@ fn trace(queue: &SpanQueue, spans: u64) -> u64 {
     spans
 }
 
-/// At any time no more is handed over and lost than was finished.
+/// Drains the queue, and checks that no more spans were handed over and dropped than finished.
 fn drain_within_bounds(queue: &SpanQueue, before: u64) -> u64 {
     let handed_over = before + queue.drain(|_| {});
     let (dropped, finished) = queue.totals();
@@ -159,7 +160,7 @@ fn assert_adds_up(queue: &SpanQueue, handed_over: u64, expected: u64) {
     assert_eq!(handed_over + dropped.total(), finished);
 }
 
-/// As a span of an undecided trace finishes.
+/// Finishes a span of an undecided trace.
 fn hold(trace: &SharedDecision) -> Hold {
     let (mut span, _) = start();
     let (slot, buffer) = span.finish().expect("the only finisher");
