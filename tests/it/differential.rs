@@ -4,6 +4,7 @@
 //! Two threads take turns, so that every outcome is determined. `PROPTEST_CASES` says how many runs are tried.
 
 mod context;
+mod decisions;
 mod model;
 mod outcome;
 mod plain;

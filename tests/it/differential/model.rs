@@ -1,4 +1,4 @@
-//! Spans as lists of what was put on them: what the documentation says of them, and no more.
+//! The model: spans are lists of what was put on them, and do what the documentation says and no more.
 
 use std::collections::HashSet;
 
@@ -9,25 +9,17 @@ use tracehound::model::{
 };
 
 use super::context::{Context, State, parent};
+use super::decisions::Undecided;
 use super::outcome::{Order, Tracer};
 use super::plan::{Fields, Plan, Start, Value};
-use super::rules::Answer;
 use super::span::Span;
 use super::text::{Limits, cut_value, is_beyond, is_positive, truncated_mark};
-
-/// A trace that began undecided.
-struct Undecided {
-    tracer: usize,
-    decision: Option<Flags>,
-    /// Spans that finished before the decision.
-    waiting: Vec<usize>,
-}
 
 pub(super) struct Model {
     pub(super) now: i64,
     pub(super) tracers: Vec<Tracer>,
     pub(super) spans: Vec<Span>,
-    traces: Vec<Undecided>,
+    pub(super) traces: Vec<Undecided>,
     limits: Limits,
 }
 
@@ -43,7 +35,7 @@ impl Model {
         }
     }
 
-    /// Starts a span, with the ids that were drawn for it.
+    /// Starts a span. `drawn` are the ids that tracehound drew for it.
     pub(super) fn start(
         &mut self,
         start: &Start,
@@ -196,117 +188,13 @@ impl Model {
         }
     }
 
-    /// The sampler's first word on a trace.
-    fn ask_first(&mut self, span: usize, name: &str) {
-        let rules = self.tracers[self.spans[span].tracer].rules;
-        let answer = rules.on_name(name, true);
-        let base = match self.spans[span].context.state {
-            State::Deferred(flags) => flags,
-            _ => Flags::default(),
-        };
-        self.spans[span].is_local_root = true;
-        self.spans[span].may_be_asked_again = rules.may_be_asked_again();
-        self.spans[span].context.state = if answer == Answer::Delay {
-            self.traces.push(Undecided {
-                tracer: self.spans[span].tracer,
-                decision: None,
-                waiting: Vec::new(),
-            });
-            State::Shared(self.traces.len() - 1)
-        } else {
-            State::Final(base)
-        };
-        self.apply(span, answer);
-    }
-
-    fn apply(&mut self, span: usize, answer: Answer) {
-        match answer {
-            Answer::Delay => {}
-            Answer::Drop => self.decide(span, |flags| flags.without(Flags::SAMPLED)),
-            Answer::Keep(kind) => {
-                self.decide(span, |flags| flags.with(Flags::SAMPLED));
-                self.store_tag(span, "sampler.type", &TagValue::from(kind));
-                let param = if kind == "const" {
-                    TagValue::from(true)
-                } else {
-                    TagValue::from(1.0)
-                };
-                self.store_tag(span, "sampler.param", &param);
-            }
-        }
-    }
-
-    /// Makes a decision final.
-    pub(super) fn decide(&mut self, span: usize, change: impl FnOnce(Flags) -> Flags) {
-        let state = self.spans[span].context.state;
-        let flags = change(self.flags(state));
-        match state {
-            State::Shared(trace) => self.decide_trace(trace, flags),
-            _ => self.spans[span].context.state = State::Final(flags),
-        }
-    }
-
-    pub(super) fn decide_trace(&mut self, trace: usize, flags: Flags) {
-        self.traces[trace].decision = Some(flags);
-        for span in std::mem::take(&mut self.traces[trace].waiting) {
-            if flags.is_sampled() {
-                self.send(span, flags, Order::Trace(trace));
-            }
-        }
-    }
-
-    /// Its local root has ended, and nobody has decided.
-    fn give_up(&mut self, trace: usize) {
-        for span in std::mem::take(&mut self.traces[trace].waiting) {
-            let tracer = &mut self.tracers[self.spans[span].tracer];
-            tracer.dropped.add(DropCause::Delayed, 1);
-        }
-        self.traces[trace].decision = Some(Flags::default());
-    }
-
-    pub(super) fn flags(&self, state: State) -> Flags {
-        match state {
-            State::Final(flags) | State::Deferred(flags) => flags,
-            State::Shared(trace) => self.traces[trace].decision.unwrap_or_default(),
-        }
-    }
-
-    pub(super) fn undecided_by(&self, state: State) -> Option<usize> {
-        match state {
-            State::Shared(trace) if self.traces[trace].decision.is_none() => {
-                Some(self.traces[trace].tracer)
-            }
-            _ => None,
-        }
-    }
-
-    pub(super) fn is_final(&self, state: State) -> bool {
-        match state {
-            State::Final(_) => true,
-            State::Deferred(_) => false,
-            State::Shared(trace) => self.traces[trace].decision.is_some(),
-        }
-    }
-
-    /// A decision, once it is made, is copied by what comes later.
-    fn as_of_now(&self, state: State) -> State {
-        match state {
-            State::Shared(_) if self.is_final(state) => State::Final(self.flags(state)),
-            state => state,
-        }
-    }
-
-    fn is_undecided(&self, span: usize) -> bool {
-        !self.is_final(self.spans[span].context.state)
-    }
-
     pub(super) fn is_recording(&self, span: usize) -> bool {
         let it = &self.spans[span];
         let is_sampled = self.flags(it.context.state).is_sampled();
         !it.is_finished && (is_sampled || it.may_be_asked_again || self.is_undecided(span))
     }
 
-    /// Somebody has seen the decision: it holds.
+    /// Returns the context of a span. From then on its decision holds, because the program has seen it.
     pub(super) fn see(&mut self, span: usize) -> Context {
         self.spans[span].may_be_asked_again = false;
         let mut context = self.spans[span].context.clone();
@@ -322,7 +210,7 @@ impl Model {
             return;
         };
         if key == "sampling.priority" {
-            // As in the Go and Python clients, one that is no number is no tag either.
+            // As in the Go and Python clients, a priority that is not a number is not kept as a tag.
             let Some(is_positive) = is_positive(value) else {
                 return;
             };
@@ -344,8 +232,8 @@ impl Model {
         }
     }
 
-    /// The last value of a key wins, in the place of the first.
-    fn store_tag(&mut self, span: usize, key: &str, value: &TagValue) {
+    /// Keeps the last value of a key, at the place of the first.
+    pub(super) fn store_tag(&mut self, span: usize, key: &str, value: &TagValue) {
         let mut cuts = 0;
         let key =
             cut_value(&TagValue::from(key.to_owned()), self.limits.key, &mut cuts).to_string();
@@ -428,7 +316,7 @@ impl Model {
         let baggage = &mut self.spans[span].context.baggage;
         match baggage.iter_mut().find(|(known, _)| known == key) {
             Some(item) => {
-                // As in the Go client: in place of an empty value is in place of nothing.
+                // As in the Go client, replacing an empty value is no override.
                 if !item.1.is_empty() {
                     fields.push(("override", text("true")));
                 }
@@ -489,7 +377,7 @@ impl Model {
         }
     }
 
-    fn send(&mut self, span: usize, flags: Flags, order: Order) {
+    pub(super) fn send(&mut self, span: usize, flags: Flags, order: Order) {
         let span = &self.spans[span];
         let expected = span.come_out(flags, self.limits.logs);
         let tracer = &mut self.tracers[span.tracer];
@@ -501,9 +389,9 @@ impl Model {
     }
 }
 
-/// What an item takes on the wire, where all but a few characters are percent-encoded.
+/// Returns the bytes of an item on the wire, where most characters are percent-encoded.
 fn wire_bytes(key: &str, value: &str) -> usize {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-    let encoded = value.bytes().map(|byte| if is_plain(byte) { 1 } else { 3 });
+    let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    let encoded = value.bytes().map(|byte| if is_unreserved(byte) { 1 } else { 3 });
     key.len() + encoded.sum::<usize>()
 }
