@@ -1,4 +1,4 @@
-//! How often the thread that traces asks for memory, by what it does.
+//! How many allocations the calls of the API make on the calling thread.
 
 use std::hint::black_box;
 use std::sync::mpsc;
@@ -12,13 +12,13 @@ use tracehound::scope::with_active_span;
 use tracehound::tracer::tracer;
 use tracehound::{JaegerTracer, NoopTracer};
 
-/// Allocations of a run of `work` in the steady state, in tenths: a ring takes a new chunk now and then.
+/// Returns tenths of allocations per run of `work` in the steady state. They hide the rare new chunk of a thread queue.
 fn tenths_of_allocations(work: impl FnMut()) -> u64 {
     let runs = 1_000;
     allocations(runs, work) * 10 / runs
 }
 
-/// Allocations of many runs together.
+/// Returns the allocations of many runs together.
 fn allocations(runs: u64, mut work: impl FnMut()) -> u64 {
     for _ in 0..100 {
         work();
@@ -50,7 +50,7 @@ fn fill(span: &Span, url: &String) {
 }
 
 #[test]
-fn nothing_is_allocated_for_a_span_in_the_steady_state() {
+fn a_span_allocates_nothing_in_the_steady_state() {
     let (kept, dropped) = (null_tracer(true), null_tracer(false));
     let url = "http://shop.example.com/orders?id=17".to_owned();
     let parent = kept.start_span("parent");
@@ -134,9 +134,9 @@ fn nothing_is_allocated_for_a_span_in_the_steady_state() {
     }
 }
 
-/// Lists of baggage do not change: a new item makes a new list, of its key, its value, and two pieces that hold them.
+/// A list of baggage is immutable: a new item makes a new list, a key, a value, and two pieces that hold them.
 #[test]
-fn a_baggage_item_costs_its_list_and_itself() {
+fn a_new_baggage_item_costs_four_allocations() {
     for keep in [true, false] {
         let tracer = null_tracer(keep);
         let n = tenths_of_allocations(|| {
@@ -148,7 +148,7 @@ fn a_baggage_item_costs_its_list_and_itself() {
 }
 
 #[test]
-fn a_span_that_another_thread_finishes_costs_as_little() {
+fn a_span_that_another_thread_finishes_costs_less_than_a_fifth_of_an_allocation() {
     let tracer = null_tracer(true);
     let (to, from) = mpsc::sync_channel::<Span>(1);
     let (done, is_done) = mpsc::sync_channel(1);
@@ -160,7 +160,7 @@ fn a_span_that_another_thread_finishes_costs_as_little() {
             }
         }
     });
-    // Boxes go home in batches.
+    // Slots return to their thread in batches.
     let n = allocations(10_000, || {
         to.send(tracer.start_span("s"))
             .expect("the other end lives");
@@ -172,7 +172,7 @@ fn a_span_that_another_thread_finishes_costs_as_little() {
 }
 
 #[test]
-fn chunks_of_rings_are_a_fraction_of_an_allocation_a_span() {
+fn chunks_of_thread_queues_cost_less_than_a_hundredth_of_an_allocation_per_span() {
     let tracer = null_tracer(true);
     let runs = 20_000;
     let n = allocations(runs, || tracer.start_span("s").finish());

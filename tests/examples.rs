@@ -1,4 +1,4 @@
-//! The examples do what their readers will see: each is run, and what it prints is looked at.
+//! Runs each example and compares what it prints with what its readers are told.
 #![expect(clippy::panic, reason = "a test that fails says what was printed")]
 
 use std::env;
@@ -16,7 +16,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-/// Every example, with pieces of what it prints, in their order.
+/// Every example, with pieces of its output in order.
 macro_rules! examples {
     ($($name:ident: [$($piece:literal),+ $(,)?];)+) => {
         const EXAMPLES: &[&str] = &[$(stringify!($name)),+];
@@ -120,9 +120,9 @@ fn hello_sends_its_span_to_an_agent() {
 }
 
 #[test]
-fn hello_without_an_agent_does_its_work_and_says_what_is_missing() {
+fn hello_without_an_agent_does_its_work_and_reports_the_missing_agent() {
     let agent = Agent::start();
-    // Deaf to everybody but itself; and the port is nobody else's.
+    // A connected socket refuses datagrams of other sockets, and keeps the port from other programs.
     let address = agent.0.local_addr().expect("bound");
     agent.0.connect(address).expect("it is there");
     let printed = run_with("hello", &agent.variables());
@@ -170,7 +170,7 @@ fn quickstart_writes_an_ipv6_address_into_links_in_brackets() {
     assert_eq!(printed.stdout.matches(look).count(), 3, "{printed}");
 }
 
-/// The recipe for services: SIGTERM, and the span of the last request arrives.
+/// Follows the recipe for services: after SIGTERM the span of the last request arrives.
 #[cfg(unix)]
 #[test]
 fn shutdown_sends_the_last_spans_at_sigterm() {
@@ -212,7 +212,7 @@ fn shutdown_sends_the_last_spans_at_sigterm() {
 }
 
 #[test]
-fn no_example_goes_without_a_test() {
+fn every_example_has_a_test() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let mut names: Vec<_> = fs::read_dir(folder)
         .expect("the folder of the examples")
@@ -221,13 +221,13 @@ fn no_example_goes_without_a_test() {
         .collect();
     names.sort();
     let mut tested = EXAMPLES.to_vec();
-    // It ends only at a signal.
+    // This example ends only by a signal, so it has a test of its own.
     tested.push("shutdown");
     tested.sort_unstable();
     assert_eq!(names, tested);
 }
 
-/// Runs an example with an empty environment and looks for `pieces` in what it prints.
+/// Runs an example with an empty environment and looks for `pieces` in its output.
 #[track_caller]
 fn expect(name: &str, pieces: &[&str]) {
     let printed = run_with(name, &[]);
@@ -240,7 +240,7 @@ fn expect(name: &str, pieces: &[&str]) {
     }
 }
 
-/// What an example printed.
+/// The output of an example.
 struct Printed {
     stdout: String,
     stderr: String,
@@ -252,7 +252,7 @@ impl fmt::Display for Printed {
     }
 }
 
-/// Runs an example with these variables alone. It has to end well.
+/// Runs an example with these variables alone, and fails if it does not end with success.
 #[track_caller]
 fn run_with(name: &str, variables: &[(&str, String)]) -> Printed {
     let program = program(name);
@@ -266,7 +266,7 @@ fn run_with(name: &str, variables: &[(&str, String)]) -> Printed {
         .unwrap_or_else(|error| panic!("{}: {error}: {HOW_TO_BUILD}", program.display()));
     let stdout = read(child.stdout.take().expect("piped"));
     let stderr = read(child.stderr.take().expect("piped"));
-    // Both ends are closed when the program ends.
+    // Both pipes are closed when the program ends.
     let Ok(stdout) = stdout.recv_timeout(TIMEOUT) else {
         child.kill().expect("it is our child");
         panic!("{name} still runs after {TIMEOUT:?}");
@@ -281,7 +281,7 @@ fn run_with(name: &str, variables: &[(&str, String)]) -> Printed {
     printed
 }
 
-/// Where an agent would be: takes datagrams, and does not understand them.
+/// A socket in the place of an agent: it receives datagrams and decodes nothing.
 struct Agent(UdpSocket);
 
 impl Agent {
@@ -297,7 +297,7 @@ impl Agent {
         ]
     }
 
-    /// Everything that was sent by a program that has ended: it is there already.
+    /// Returns all datagrams of a program that has ended; they are in the buffer already.
     fn datagrams(&self) -> String {
         self.0.set_nonblocking(true).expect("a socket can");
         let mut buffer = [0; 65_536];
@@ -309,7 +309,7 @@ impl Agent {
     }
 }
 
-/// The lines of a stream, as they come.
+/// Returns the lines of a stream, as they come.
 #[cfg(unix)]
 fn lines(stream: impl Read + Send + 'static) -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel();

@@ -7,7 +7,7 @@ use tracehound::sampler::ConstSampler;
 use tracehound::tracer::{set_tracer, tracer};
 
 #[test]
-fn those_who_asked_before_follow_a_tracer_that_is_set_later_once() {
+fn early_users_of_the_global_tracer_follow_the_one_that_is_set_later_once() {
     let early = tracer();
     assert!(early.is_noop());
     assert!(early.start_span("too early").is_noop());

@@ -1,4 +1,4 @@
-//! The end of a program by a panic that aborts: only the panic hook still runs.
+//! A panic that aborts the program: only the panic hook still runs.
 
 use std::panic;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub(super) fn a_panic_hook_sends_the_span_whose_work_panics() {
     }
 }
 
-/// As the recipe of the README, but for the end: here it is good, and comes where panics unwind, too.
+/// Like the recipe of the README, but the process always ends with success, also if panics unwind.
 fn send_spans_at_a_panic(tracer: JaegerTracer) {
     panic::set_hook(Box::new(move |panic| {
         let message = panic.to_string();
@@ -34,7 +34,7 @@ fn send_spans_at_a_panic(tracer: JaegerTracer) {
             .log([field("event", "panic"), field("message", &*message)]);
         span.finish();
         tracer.flush(Duration::from_secs(20));
-        // SAFETY: it ends the process.
+        // SAFETY: the call ends the process.
         #[expect(unsafe_code, reason = "nothing may run after the hook")]
         unsafe {
             libc::_exit(0)

@@ -1,4 +1,4 @@
-//! The last handle of a tracer, or of a span, goes inside a call of the user's that the tracer has made.
+//! The last handle of a tracer or a span is dropped inside user code that the tracer calls.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,15 +19,15 @@ use tracehound::tracer::TracerBuilder;
 
 use crate::support::{LONG, builder, recording, rubbish, wait_until};
 
-/// What is to go, and where it is left until then.
+/// The handles that will be dropped, and the callback in which that happens.
 #[derive(Clone)]
-struct Slot(Arc<Mutex<Armed>>);
+struct Trap(Arc<Mutex<Armed>>);
 
 #[derive(Default)]
 struct Armed {
     at: Option<Place>,
     tracer: Option<JaegerTracer>,
-    /// The tracer is closed, too, and not only let go.
+    /// The tracer is also closed, not only dropped.
     closes: bool,
     span: Option<Span>,
     has_gone: bool,
@@ -70,7 +70,7 @@ const PLACES: [Place; 15] = [
     Place::Diagnostics,
 ];
 
-impl Slot {
+impl Trap {
     fn new() -> Self {
         Self(Arc::default())
     }
@@ -82,7 +82,7 @@ impl Slot {
         armed.span = span;
     }
 
-    /// Called at every place.
+    /// Springs the trap if it was armed for this place. Every callback calls this.
     fn at(&self, place: Place) {
         let (tracer, span, closes) = {
             let mut armed = self.lock();
@@ -106,7 +106,7 @@ impl Slot {
     }
 }
 
-struct Everywhere(Slot, InMemoryReporter);
+struct Everywhere(Trap, InMemoryReporter);
 
 impl Reporter for Everywhere {
     fn attach(&mut self, worker: &WorkerHandle) {
@@ -133,8 +133,8 @@ impl Reporter for Everywhere {
     }
 }
 
-/// Puts its answer off until the end, so that it is asked everywhere.
-struct Hesitant(Slot);
+/// A sampler that never decides, so that it is asked at every place.
+struct Hesitant(Trap);
 
 impl Sampler for Hesitant {
     fn on_create_span(&self, _: &SpanView<'_>) -> SamplingDecision {
@@ -162,7 +162,7 @@ impl Sampler for Hesitant {
     }
 }
 
-struct Carrier(Slot);
+struct Carrier(Trap);
 
 impl TextMapWriter for Carrier {
     fn set(&mut self, _: &str, _: &str) -> bool {
@@ -171,7 +171,7 @@ impl TextMapWriter for Carrier {
     }
 }
 
-struct Source(Slot);
+struct Source(Trap);
 
 impl TextMapReader for Source {
     fn get_all(&self, _: &tracehound::propagation::Key, _: &mut dyn FnMut(&[u8])) {
@@ -181,7 +181,7 @@ impl TextMapReader for Source {
     fn for_each_prefix(&self, _: &str, _: &mut dyn FnMut(&str, &[u8])) {}
 }
 
-struct Shown<'a>(&'a Slot);
+struct Shown<'a>(&'a Trap);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -190,11 +190,11 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-fn tracer(slot: &Slot, spans: &InMemoryReporter) -> TracerBuilder {
-    let (for_ids, for_lines) = (slot.clone(), slot.clone());
+fn tracer(trap: &Trap, spans: &InMemoryReporter) -> TracerBuilder {
+    let (for_ids, for_lines) = (trap.clone(), trap.clone());
     let next = std::sync::atomic::AtomicU64::new(1);
-    builder(Everywhere(slot.clone(), spans.clone()))
-        .sampler(Hesitant(slot.clone()))
+    builder(Everywhere(trap.clone(), spans.clone()))
+        .sampler(Hesitant(trap.clone()))
         .flush_interval(Duration::from_millis(1))
         .id_source(move || {
             for_ids.at(Place::IdSource);
@@ -205,31 +205,31 @@ fn tracer(slot: &Slot, spans: &InMemoryReporter) -> TracerBuilder {
         }))
 }
 
-/// Comes to every place, as far as there is a tracer.
-fn visit(tracer: &JaegerTracer, slot: &Slot) {
+/// Reaches every place that needs a tracer.
+fn visit(tracer: &JaegerTracer, trap: &Trap) {
     let span = tracer.build_span("visit").tag("a", 1).start();
-    fill(&span, slot);
-    visit_carriers(tracer, &span, slot);
+    fill(&span, trap);
+    visit_carriers(tracer, &span, trap);
     span.finish();
-    // Something to say.
+    // Makes a diagnostic line.
     assert!(tracer.extract(&rubbish()).is_err());
 }
 
-/// Every call of a span's that calls back.
-fn fill(span: &Span, slot: &Slot) {
+/// Makes every call on a span that calls user code.
+fn fill(span: &Span, trap: &Trap) {
     span.set_operation_name("filled");
-    span.set_tag("b", 2).set_tag("shown", display(&Shown(slot)));
+    span.set_tag("b", 2).set_tag("shown", display(&Shown(trap)));
     span.set_tag_with("c", || {
-        slot.at(Place::TagClosure);
+        trap.at(Place::TagClosure);
         3
     });
     span.log((0..3).map(|n| {
-        slot.at(Place::LogIterator);
+        trap.at(Place::LogIterator);
         field("n", n)
     }));
 }
 
-fn visit_carriers(tracer: &JaegerTracer, span: &Span, slot: &Slot) {
+fn visit_carriers(tracer: &JaegerTracer, span: &Span, trap: &Trap) {
     use tracehound::propagation::{ExtractCarrier, InjectCarrier, ReadFrom, WriteTo};
     struct In(Carrier);
     impl InjectCarrier for In {
@@ -243,21 +243,21 @@ fn visit_carriers(tracer: &JaegerTracer, span: &Span, slot: &Slot) {
             ReadFrom::TextMap(&self.0)
         }
     }
-    tracer.inject(&span.context(), &mut In(Carrier(slot.clone())));
-    assert_eq!(tracer.extract(&Out(Source(slot.clone()))), Ok(None));
+    tracer.inject(&span.context(), &mut In(Carrier(trap.clone())));
+    assert_eq!(tracer.extract(&Out(Source(trap.clone()))), Ok(None));
 }
 
-pub(super) fn a_tracer_is_closed_inside_every_callback() {
+pub(super) fn a_tracer_can_be_closed_inside_every_callback() {
     for place in PLACES {
-        let (slot, spans) = (Slot::new(), InMemoryReporter::new());
-        let tracer = tracer(&slot, &spans).build().expect("named");
-        let span = tracer.start_span("in the slot");
-        slot.arm(place, Some(tracer.clone()), Some(span));
-        slot.lock().closes = true;
-        visit(&tracer, &slot);
+        let (trap, spans) = (Trap::new(), InMemoryReporter::new());
+        let tracer = tracer(&trap, &spans).build().expect("named");
+        let span = tracer.start_span("in the trap");
+        trap.arm(place, Some(tracer.clone()), Some(span));
+        trap.lock().closes = true;
+        visit(&tracer, &trap);
         tracer.flush(LONG);
         tracer.close(LONG);
-        wait_until(&format!("{place:?}"), || slot.lock().has_gone);
+        wait_until(&format!("{place:?}"), || trap.lock().has_gone);
         let report = tracer.report();
         let lost = report.dropped.get(DropCause::AfterShutdown);
         assert_eq!(
@@ -269,8 +269,8 @@ pub(super) fn a_tracer_is_closed_inside_every_callback() {
     }
 }
 
-pub(super) fn the_last_tracer_goes_inside_every_callback() {
-    // A call on the tracer itself needs a handle, so those places cannot have the last one.
+pub(super) fn the_last_tracer_can_be_dropped_inside_every_callback() {
+    // A call on the tracer itself needs a handle, so the last handle cannot be dropped at those places.
     let places = [
         Place::Report,
         Place::Flush,
@@ -282,41 +282,41 @@ pub(super) fn the_last_tracer_goes_inside_every_callback() {
         Place::TagClosure,
     ];
     for place in places {
-        let (slot, spans) = (Slot::new(), InMemoryReporter::new());
-        let tracer = tracer(&slot, &spans).build().expect("named");
+        let (trap, spans) = (Trap::new(), InMemoryReporter::new());
+        let tracer = tracer(&trap, &spans).build().expect("named");
         let span = tracer.start_span("outlives its tracer");
         let child = tracer.build_span("child").child_of(&span).start();
-        slot.arm(place, Some(tracer), Some(span.clone()));
-        fill(&span, &slot);
+        trap.arm(place, Some(tracer), Some(span.clone()));
+        fill(&span, &trap);
         child.finish();
         span.finish();
-        wait_until(&format!("{place:?}"), || slot.lock().has_gone);
-        // The slot's own handle may have been the one that finished it, and what came later was too late.
+        wait_until(&format!("{place:?}"), || trap.lock().has_gone);
+        // The handle in the trap may have finished the span; the later calls then did nothing.
         assert!(spans.spans().len() <= 2, "{place:?}");
     }
 }
 
-pub(super) fn the_last_span_goes_inside_every_callback() {
+pub(super) fn the_last_span_can_be_dropped_inside_every_callback() {
     for place in PLACES {
-        let (slot, spans) = (Slot::new(), InMemoryReporter::new());
-        let tracer = tracer(&slot, &spans).build().expect("named");
-        let last = tracer.start_span("in the slot");
+        let (trap, spans) = (Trap::new(), InMemoryReporter::new());
+        let tracer = tracer(&trap, &spans).build().expect("named");
+        let last = tracer.start_span("in the trap");
         let handle = last.downgrade();
-        slot.arm(place, None, Some(last));
-        visit(&tracer, &slot);
+        trap.arm(place, None, Some(last));
+        visit(&tracer, &trap);
         tracer.flush(LONG);
         let report = tracer.close(LONG);
-        assert!(slot.lock().has_gone, "{place:?}");
+        assert!(trap.lock().has_gone, "{place:?}");
         assert!(!handle.is_recording(), "{place:?}");
         let lost = report.dropped.get(DropCause::AfterShutdown);
         assert_eq!(report.sent + lost, report.finished, "{place:?}: {report}");
-        // The sampler is closed when all has been told.
+        // The sampler is closed last, after all other callbacks.
         let finished = tracer.report().finished;
         assert_eq!(finished, 2, "{place:?}: {report}");
     }
 }
 
-pub(super) fn a_tracer_is_closed_while_spans_are_open() {
+pub(super) fn a_tracer_can_be_closed_while_spans_are_open() {
     for _ in 0..50 {
         let (tracer, spans) = recording();
         let shared = tracer.start_span("shared");

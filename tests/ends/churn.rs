@@ -1,4 +1,4 @@
-//! Many threads, and many tracers, that live for a moment.
+//! Many threads and many tracers with short lives.
 
 use std::fs;
 use std::thread;
@@ -9,7 +9,7 @@ use tracehound::reporter::NullReporter;
 
 use crate::support::{LONG, builder};
 
-/// Memory of this process that is there, in KiB; none where the system does not tell.
+/// Returns the resident memory of this process in KiB; `None` if the system does not tell.
 fn resident_kib() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
@@ -44,7 +44,7 @@ pub(super) fn short_threads_leave_no_memory_behind() {
                     thread.spawn_scoped(scope, use_both).expect("a thread");
                 }
             });
-            // How much waits for the worker is not what is looked at.
+            // Empties the queues, so that waiting spans do not count as leaked memory.
             if n % 100 == 0 {
                 tracer.flush(LONG);
                 second.flush(LONG);
@@ -54,7 +54,7 @@ pub(super) fn short_threads_leave_no_memory_behind() {
     run(8_000);
     let before = resident_kib();
     run(92_000);
-    // The C library's heaps of threads come and go by up to 4 MiB; 100 bytes left by each thread would be 9.
+    // The C library's heaps of threads grow and shrink by up to 4 MiB. A leak of 100 bytes per thread would be 9 MiB.
     assert_flat("after 8 000 and 100 000 threads", before, 8_192);
     for tracer in [tracer, second] {
         let report = tracer.close(LONG);

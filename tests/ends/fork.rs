@@ -1,4 +1,4 @@
-//! What becomes of spans and of the worker when a process forks.
+//! Spans and the worker after a fork.
 
 use std::io::{PipeWriter, Read as _, Write as _, pipe};
 use std::net::{SocketAddr, UdpSocket};
@@ -15,7 +15,7 @@ use tracehound::reporter::{FinishedSpan, RemoteReporter, Reporter, Unsent};
 use crate::process::{fork, fork_here, in_child, numbers, say};
 use crate::support::{LONG, builder, names, recording, wait_until};
 
-/// Where an agent would be: it reads all the time, on a thread that only the parent has.
+/// A socket in the place of an agent. A thread of the parent reads it all the time.
 pub(crate) struct Agent {
     address: SocketAddr,
     heard: mpsc::Receiver<Vec<u8>>,
@@ -29,7 +29,7 @@ impl Agent {
         let (say, heard) = mpsc::channel();
         thread::spawn(move || {
             let mut buffer = [0; 65_536];
-            // Until the scene has ended.
+            // Ends when the scene drops the receiver.
             while let Ok(len) = socket.recv(&mut buffer) {
                 if say.send(buffer[..len].to_vec()).is_err() {
                     return;
@@ -43,7 +43,7 @@ impl Agent {
         }
     }
 
-    /// A tracer that sends here.
+    /// Returns a tracer that sends to this agent.
     pub(crate) fn tracer(&self, flush_interval: Duration) -> JaegerTracer {
         builder(RemoteReporter::new(UdpSender::new(self.address)))
             .flush_interval(flush_interval)
@@ -51,7 +51,7 @@ impl Agent {
             .expect("named")
     }
 
-    /// In how many datagrams a text has come so far. The texts of these scenes are in one span each.
+    /// Returns how many datagrams so far contain a text. The texts of these scenes are in one span each.
     fn count(&mut self, text: &str) -> usize {
         self.datagrams.extend(self.heard.try_iter());
         let has = |datagram: &&Vec<u8>| {
@@ -73,7 +73,7 @@ fn dropped(report: &FlushReport, cause: DropCause) -> u64 {
     report.dropped.get(cause)
 }
 
-pub(super) fn a_child_sends_its_spans_by_a_worker_of_its_own() {
+pub(super) fn a_forked_child_sends_its_spans_by_a_worker_of_its_own() {
     let mut agent = Agent::start();
     let tracer = agent.tracer(OFTEN);
     tracer.start_span("of the parent").finish();
@@ -92,7 +92,7 @@ pub(super) fn a_child_sends_its_spans_by_a_worker_of_its_own() {
         assert_eq!(span.context().parent_id(), parent.span_id());
         span.finish();
         say(output, took.as_micros() as u64);
-        // Nothing is asked for: the worker sends by itself, as long as the process lives.
+        // No flush: the worker sends on its own while the process lives.
         assert_eq!(heard.read(&mut [0]).expect("a pipe"), 0);
     });
     agent.wait_for("of the child");
@@ -110,14 +110,14 @@ pub(super) fn a_child_sends_its_spans_by_a_worker_of_its_own() {
     }
 }
 
-pub(super) fn what_waited_or_was_open_at_a_fork_is_sent_once() {
+pub(super) fn waiting_and_open_spans_are_sent_once_after_a_fork() {
     let mut agent = Agent::start();
     let tracer = agent.tracer(SELDOM);
     let waiting: Vec<_> = (0..10).map(|n| format!("waiting {n};")).collect();
     for name in &waiting {
         tracer.start_span(name.clone()).finish();
     }
-    // What the child takes stays where it is in the parent.
+    // A value that the child takes stays in place in the parent.
     let mut open = Some(tracer.start_span("open at the fork"));
     let mut shared = Some(tracer.start_span("shared at the fork"));
     let mut copy = shared.clone();
@@ -157,7 +157,7 @@ pub(super) fn what_waited_or_was_open_at_a_fork_is_sent_once() {
     }
 }
 
-pub(super) fn a_child_of_a_child_traces_too() {
+pub(super) fn a_forked_child_of_a_forked_child_traces_too() {
     let mut agent = Agent::start();
     let tracer = agent.tracer(SELDOM);
     tracer.start_span("generation 0").finish();
@@ -165,7 +165,7 @@ pub(super) fn a_child_of_a_child_traces_too() {
         in_child(|| {
             let name = format!("generation {generation}");
             let open = tracer.start_span("open");
-            // The worker of this child has begun, and by itself does nothing more for an hour.
+            // Starts the worker of this child. It then does nothing on its own for an hour.
             tracer.flush(LONG);
             tracer.start_span(name).finish();
             if generation < 5 {
@@ -174,12 +174,12 @@ pub(super) fn a_child_of_a_child_traces_too() {
             open.finish();
             let report = tracer.flush(LONG);
             assert_eq!((report.sent, report.queued), (2, 0), "{report}");
-            // What the one before had not sent yet.
+            // The span of the generation before, which that one had not sent yet.
             assert_eq!(dropped(&report, DropCause::Forked), 1, "{report}");
         });
     }
     descend(&tracer, 1);
-    // One that leaves a generation out.
+    // The generation between does not trace.
     in_child(|| {
         in_child(|| {
             tracer.start_span("grandchild").finish();
@@ -196,7 +196,7 @@ pub(super) fn a_child_of_a_child_traces_too() {
     assert_eq!(agent.count("grandchild"), 1);
 }
 
-pub(super) fn threads_of_a_child_trace_too() {
+pub(super) fn threads_of_a_forked_child_trace_too() {
     let agent = Agent::start();
     let tracer = agent.tracer(OFTEN);
     let shared = tracer.start_span("shared");
@@ -222,7 +222,7 @@ pub(super) fn threads_of_a_child_trace_too() {
     assert_eq!(tracer.close(LONG).sent, 1);
 }
 
-pub(super) fn a_child_without_an_agent_ends_by_its_deadline() {
+pub(super) fn a_forked_child_without_an_agent_ends_by_its_deadline() {
     let nobody = UdpSocket::bind("127.0.0.1:0").expect("a port of loopback");
     let address = nobody.local_addr().expect("bound");
     drop(nobody);
@@ -246,14 +246,14 @@ pub(super) fn a_child_without_an_agent_ends_by_its_deadline() {
     }
 }
 
-/// Keeps nothing, and has no successor.
+/// A reporter that keeps nothing and cannot be made again after a fork.
 struct Lost;
 
 impl Reporter for Lost {
     fn report(&mut self, _: &FinishedSpan<'_>) {}
 }
 
-pub(super) fn a_child_whose_reporter_cannot_be_made_again_says_so() {
+pub(super) fn a_forked_child_says_that_its_reporter_cannot_be_made_again() {
     let (lines, said) = mpsc::channel();
     let tracer = builder(Lost)
         .diagnostics(tracehound::diagnostics::Diagnostics::with_handler(
@@ -280,7 +280,7 @@ pub(super) fn a_child_whose_reporter_cannot_be_made_again_says_so() {
     });
 }
 
-pub(super) fn a_child_that_never_traces_has_no_second_thread() {
+pub(super) fn a_forked_child_that_never_traces_has_no_second_thread() {
     let agent = Agent::start();
     let mut tracer = Some(agent.tracer(OFTEN));
     let mut open = tracer.as_ref().map(|tracer| tracer.start_span("open"));
@@ -310,7 +310,7 @@ pub(super) fn a_child_that_never_traces_has_no_second_thread() {
     });
 }
 
-pub(super) fn a_child_of_a_closed_tracer_stays_closed() {
+pub(super) fn a_closed_tracer_stays_closed_in_a_forked_child() {
     let (tracer, _) = recording();
     let open = tracer.start_span("open");
     tracer.start_span("s").finish();
@@ -329,7 +329,7 @@ pub(super) fn a_child_of_a_closed_tracer_stays_closed() {
     });
 }
 
-pub(super) fn an_in_memory_reporter_begins_anew() {
+pub(super) fn an_in_memory_reporter_begins_anew_in_a_forked_child() {
     let (tracer, spans) = recording();
     tracer.start_span("before").finish();
     assert_eq!(names(&spans), ["before"]);
@@ -342,7 +342,7 @@ pub(super) fn an_in_memory_reporter_begins_anew() {
             assert_eq!(names(&spans), ["grandchild"]);
         });
         assert_eq!(spans.take().len(), 1);
-        // A tracer that is built in the child knows nothing of the parent.
+        // A tracer that is built in the child is independent of the parent.
         let (tracer, spans) = recording();
         tracer.start_span("own").finish();
         assert_eq!(names(&spans), ["own"]);
@@ -353,7 +353,7 @@ pub(super) fn an_in_memory_reporter_begins_anew() {
 }
 
 pub(super) fn a_reporter_may_fork() {
-    /// Forks at the second span, and goes on in the child as if it were the parent.
+    /// Forks at the second span, and continues in the child as if it were the parent.
     struct Forks(u32, PipeWriter);
     impl Reporter for Forks {
         fn report(&mut self, _: &FinishedSpan<'_>) {
@@ -381,7 +381,7 @@ pub(super) fn a_reporter_may_fork() {
     let report = tracer.close(LONG);
     assert_eq!((report.finished, report.sent), (5, 5), "{report}");
     drop(tracer);
-    // When all have ended, whose threads those of the children are. What they have not said was not done twice.
+    // Waits for all processes. A child that has no line here did nothing twice.
     let mut said = Vec::new();
     heard.read_to_end(&mut said).expect("a pipe");
     assert_eq!(said, b"rrrrrf");

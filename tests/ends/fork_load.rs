@@ -1,4 +1,4 @@
-//! Forks while much goes on.
+//! Forks while threads of the parent trace.
 
 use std::collections::HashMap;
 use std::env;
@@ -19,14 +19,14 @@ use crate::support::{LONG, rubbish};
 
 const CHILDREN: usize = 64;
 
-/// How many ids each child draws: `--ids 1000000` for all that is promised.
+/// Returns how many ids each child draws. `--ids 1000000` checks all that is promised.
 fn ids_per_child() -> usize {
     let mut arguments = env::args().skip_while(|argument| argument != "--ids");
     let count = arguments.nth(1).and_then(|count| count.parse().ok());
     count.unwrap_or(10_000)
 }
 
-pub(super) fn ids_of_children_never_repeat() {
+pub(super) fn ids_of_forked_children_never_repeat() {
     let per_child = ids_per_child();
     let tracer = JaegerTracer::builder("test")
         .sampler(ConstSampler::new(false))
@@ -36,10 +36,10 @@ pub(super) fn ids_of_children_never_repeat() {
         let span = tracer.start_span("s");
         span.context().span_id().expect("a new span").get()
     };
-    // So that every child inherits a generator that has been seeded.
+    // Seeds the generator, so that every child inherits a seeded one.
     let mut ids = vec![draw()];
     ids.reserve_exact(CHILDREN * (per_child + 1) + 1);
-    // At once, so that nothing but the seeds tells them apart.
+    // All children start together, so only their seeds tell them apart.
     let children: Vec<_> = (0..CHILDREN)
         .map(|_| {
             fork(|output| {
@@ -59,7 +59,7 @@ pub(super) fn ids_of_children_never_repeat() {
         let mut bytes = vec![0; 8 * PORTION];
         loop {
             let len = child.output().read(&mut bytes[..]).expect("a pipe");
-            // A pipe gives what is there; ids may be cut.
+            // A read may end in the middle of an id.
             let rest = len.next_multiple_of(8) - len;
             if len == 0 {
                 break;
@@ -79,10 +79,10 @@ pub(super) fn ids_of_children_never_repeat() {
     assert_eq!(ids.len(), count);
 }
 
-/// Ids that are written at once.
+/// How many ids a child writes at a time.
 const PORTION: usize = 4_096;
 
-pub(super) fn children_forked_under_load_wait_for_nobody() {
+pub(super) fn forked_children_never_wait_for_a_lock_of_the_parent() {
     let agent = Agent::start();
     let tracer = agent.tracer(Duration::from_millis(1));
     let shared = tracer.start_span("shared");
@@ -90,7 +90,7 @@ pub(super) fn children_forked_under_load_wait_for_nobody() {
     let (stop, finished) = (AtomicBool::new(false), AtomicU64::new(0));
     thread::scope(|scope| {
         let _at_last = Stop(&stop);
-        // Lock what the children will find locked.
+        // Takes the locks that the children will inherit.
         for n in 0..2 {
             let (tracer, shared, stop, finished) = (&tracer, &shared, &stop, &finished);
             scope.spawn(move || {
@@ -140,7 +140,7 @@ pub(super) fn children_forked_under_load_wait_for_nobody() {
     println!("the parent, under {CHILDREN} forks: {report}");
 }
 
-/// Ends what goes on, in a panic too.
+/// Ends the threads when it is dropped, also by a panic.
 struct Stop<'a>(&'a AtomicBool);
 
 impl Drop for Stop<'_> {
@@ -149,7 +149,7 @@ impl Drop for Stop<'_> {
     }
 }
 
-/// Uses everything that a thread of the parent may have been using.
+/// Uses everything that a thread of the parent may have been using at the fork.
 fn child(tracer: &JaegerTracer, shared: &Span, n: usize) {
     let before = Instant::now();
     shared.set_tag("child", n);

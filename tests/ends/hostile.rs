@@ -1,4 +1,4 @@
-//! What must not stop a program in which every panic is its end.
+//! Hostile input and parts. It must not panic, because here a panic may abort the program.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -14,7 +14,7 @@ use tracehound::span::Limits;
 
 use crate::support::{LONG, builder, recording};
 
-pub(super) fn nothing_that_comes_in_stops_the_program() {
+pub(super) fn hostile_headers_and_settings_never_stop_the_program() {
     let (tracer, _) = recording();
     let good = "5b2b4e1f9d3a7c60:6ad04c2b18e7f935:0:1";
     let mut values: Vec<String> = ["", ":", ":::", "::::", "0:0:0:0", "+1:+2:0:1", "-1:1:1:1"]
@@ -26,7 +26,7 @@ pub(super) fn nothing_that_comes_in_stops_the_program() {
     values.push("1:1:0:fff".to_owned());
     values.push("%".repeat(500));
     values.push("é:é:é:é".to_owned());
-    // Every cut, and every other character at every place.
+    // Every prefix of a good value, and every good value with another character at one place.
     for n in 0..good.len() {
         values.push(good[..n].to_owned());
         for other in ["%", "+", "\0", "g", "é", ":", " "] {
@@ -69,7 +69,7 @@ pub(super) fn nothing_that_comes_in_stops_the_program() {
     assert!(tracer.close(LONG).queued == 0);
 }
 
-pub(super) fn nothing_that_is_put_on_a_span_stops_the_program() {
+pub(super) fn hostile_span_data_never_stops_the_program() {
     let (tracer, spans) = recording();
     let times = [
         UNIX_EPOCH,
@@ -127,7 +127,7 @@ trait Cut {
 }
 
 impl Cut for String {
-    /// The standard library's is younger than the oldest compiler.
+    /// Like `str::floor_char_boundary`, which is younger than the oldest supported compiler.
     fn floor_char_boundary_(&self, length: usize) -> &str {
         let mut end = length.min(self.len());
         while !self.is_char_boundary(end) {
@@ -137,7 +137,7 @@ impl Cut for String {
     }
 }
 
-pub(super) fn a_reporter_that_is_slow_or_gone_stops_nobody() {
+pub(super) fn a_slow_or_missing_reporter_never_blocks_the_program() {
     struct Slow(mpsc::Receiver<()>);
     impl Reporter for Slow {
         fn report(&mut self, _: &FinishedSpan<'_>) {
@@ -160,7 +160,7 @@ pub(super) fn a_reporter_that_is_slow_or_gone_stops_nobody() {
     }
     drop(release);
     tracer.flush(LONG);
-    // A reporter that says it has lost more than it got is not believed to have sent less than nothing.
+    // The reporter claims more losses than it got spans. The count of sent spans stays at 0.
     assert_eq!(tracer.close(Duration::MAX).sent, 0);
     #[cfg(feature = "udp")]
     {

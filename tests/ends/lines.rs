@@ -1,4 +1,4 @@
-//! What the tracers of one process write to its standard error.
+//! Diagnostic lines of several tracers on the standard error of one process.
 
 use std::io::PipeWriter;
 use std::net::{SocketAddr, UdpSocket};
@@ -13,13 +13,13 @@ use tracehound::sampler::ConstSampler;
 use crate::process::fork;
 use crate::support::LONG;
 
-pub(super) fn tracers_that_reach_nobody_say_so_once_a_destination() {
+pub(super) fn tracers_without_an_agent_say_so_once_per_destination() {
     let deaf = [Deaf::new(), Deaf::new()];
     let said = fork(|output| {
         take_stderr(output);
         let tracers: Vec<_> = (0..100).map(|n| tracer(deaf[n % 2].address)).collect();
         for tracer in &tracers {
-            // The kernel tells of the first datagram when the second is sent.
+            // The kernel reports the refusal of the first datagram when the second one is sent.
             for _ in 0..2 {
                 tracer.start_span("s").finish();
                 tracer.flush(LONG);
@@ -34,7 +34,7 @@ pub(super) fn tracers_that_reach_nobody_say_so_once_a_destination() {
     assert_eq!(said.lines().count(), 2, "{said}");
 }
 
-/// A port that nobody else has, and that refuses what others send.
+/// A port that refuses datagrams, and that no other program can take.
 struct Deaf {
     address: SocketAddr,
     _socket: UdpSocket,
@@ -52,7 +52,7 @@ impl Deaf {
     }
 }
 
-/// A tracer that says its lines on standard error.
+/// Returns a tracer whose diagnostic lines go to standard error.
 fn tracer(agent: SocketAddr) -> JaegerTracer {
     JaegerTracer::builder("test")
         .sampler(ConstSampler::new(true))
@@ -61,7 +61,7 @@ fn tracer(agent: SocketAddr) -> JaegerTracer {
         .expect("named")
 }
 
-/// Has this process write its standard error into `output`.
+/// Redirects the standard error of this process to `output`.
 fn take_stderr(output: &PipeWriter) {
     // SAFETY: both are open descriptors of this process.
     #[expect(unsafe_code, reason = "the standard library cannot redirect a process")]

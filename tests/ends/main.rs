@@ -1,7 +1,7 @@
-//! Where threads and processes end: each scene has a process to itself.
+//! Scenes where threads and processes end. Each scene has a process to itself.
 //!
-//! This is a program and no suite of the usual kind, because it forks, ends main threads, counts memory, and has to run
-//! where panics abort, too:
+//! This is a program without a test harness, because it forks, ends main threads, counts memory, and also runs where
+//! panics abort:
 //!
 //! ```text
 //! cargo test --test ends [part of a scene's name]
@@ -40,7 +40,7 @@ use std::env;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-/// A scene, by the claim that it makes.
+/// A scene: a claim as its name, and its code.
 type Scene = (&'static str, fn());
 
 macro_rules! scenes {
@@ -52,25 +52,25 @@ macro_rules! scenes {
 fn scenes() -> Vec<Scene> {
     let everywhere: Vec<Scene> = scenes! {
         callbacks: [
-            a_tracer_is_closed_inside_every_callback,
-            the_last_tracer_goes_inside_every_callback,
-            the_last_span_goes_inside_every_callback,
-            a_tracer_is_closed_while_spans_are_open,
+            a_tracer_can_be_closed_inside_every_callback,
+            the_last_tracer_can_be_dropped_inside_every_callback,
+            the_last_span_can_be_dropped_inside_every_callback,
+            a_tracer_can_be_closed_while_spans_are_open,
         ],
         churn: [
             short_threads_leave_no_memory_behind,
             short_lived_tracers_leave_no_memory_behind,
         ],
         hostile: [
-            nothing_that_comes_in_stops_the_program,
-            nothing_that_is_put_on_a_span_stops_the_program,
-            a_reporter_that_is_slow_or_gone_stops_nobody,
+            hostile_headers_and_settings_never_stop_the_program,
+            hostile_span_data_never_stops_the_program,
+            a_slow_or_missing_reporter_never_blocks_the_program,
         ],
         teardown: [
             spans_work_in_every_order_of_a_threads_end,
             spans_work_at_the_end_of_the_main_thread,
             spans_work_at_the_end_of_a_runtimes_threads,
-            the_last_tracer_goes_with_its_thread,
+            the_last_tracer_closes_when_its_thread_ends,
         ],
     };
     [everywhere, forks(), dev(), linux()].concat()
@@ -110,24 +110,24 @@ fn forks() -> Vec<Scene> {
             a_panic_hook_sends_the_span_whose_work_panics,
         ],
         fork: [
-            a_child_sends_its_spans_by_a_worker_of_its_own,
-            what_waited_or_was_open_at_a_fork_is_sent_once,
-            a_child_of_a_child_traces_too,
-            threads_of_a_child_trace_too,
-            a_child_without_an_agent_ends_by_its_deadline,
-            a_child_whose_reporter_cannot_be_made_again_says_so,
-            a_child_that_never_traces_has_no_second_thread,
-            a_child_of_a_closed_tracer_stays_closed,
-            an_in_memory_reporter_begins_anew,
+            a_forked_child_sends_its_spans_by_a_worker_of_its_own,
+            waiting_and_open_spans_are_sent_once_after_a_fork,
+            a_forked_child_of_a_forked_child_traces_too,
+            threads_of_a_forked_child_trace_too,
+            a_forked_child_without_an_agent_ends_by_its_deadline,
+            a_forked_child_says_that_its_reporter_cannot_be_made_again,
+            a_forked_child_that_never_traces_has_no_second_thread,
+            a_closed_tracer_stays_closed_in_a_forked_child,
+            an_in_memory_reporter_begins_anew_in_a_forked_child,
             a_reporter_may_fork,
         ],
         fork_load: [
-            ids_of_children_never_repeat,
-            children_forked_under_load_wait_for_nobody,
+            ids_of_forked_children_never_repeat,
+            forked_children_never_wait_for_a_lock_of_the_parent,
         ],
-        parts: [parts_count_and_warn_in_a_child_too],
+        parts: [parts_count_and_warn_in_a_forked_child_too],
         lines: [
-            tracers_that_reach_nobody_say_so_once_a_destination,
+            tracers_without_an_agent_say_so_once_per_destination,
         ],
     }
 }
@@ -144,7 +144,7 @@ fn main() -> ExitCode {
     {
         return play(name);
     }
-    // What `cargo test` hands on to every suite is not for this one.
+    // `cargo test` hands flags to every suite; this one ignores them.
     let filters: Vec<_> = arguments
         .iter()
         .take_while(|argument| !argument.starts_with("--"))
@@ -183,6 +183,6 @@ fn play(name: &str) -> ExitCode {
     #[cfg(all(unix, feature = "udp"))]
     process::die_after(process::SCENES_PATIENCE);
     scene();
-    // From here on the main thread is torn down.
+    // The main thread is torn down after this.
     ExitCode::SUCCESS
 }

@@ -1,4 +1,4 @@
-//! Parts of a user's own in a forked child.
+//! Samplers, codecs and senders of the user in a forked child.
 
 use std::any::Any;
 use std::sync::Mutex;
@@ -20,7 +20,7 @@ use tracehound::services::Services;
 use crate::process::in_child;
 use crate::support::{LONG, builder};
 
-/// Notices each process that it comes to, as a part with a thread of its own would.
+/// Notices the first call in each process, as a part with a thread of its own would.
 #[derive(Default)]
 struct Watch {
     services: Option<Services>,
@@ -82,7 +82,7 @@ impl CustomCodec for WatchingCodec {
     }
 }
 
-/// Says in which process it was attached, by the process's `client-uuid`.
+/// A sender that tells in which process it was attached, by the `client-uuid` of the process.
 #[derive(Default)]
 struct TellingSender(Option<Services>);
 
@@ -121,7 +121,7 @@ fn uuid(services: &Services) -> String {
     uuid.map_or_else(String::new, |tag| tag.value.to_string())
 }
 
-pub(super) fn parts_count_and_warn_in_a_child_too() {
+pub(super) fn parts_count_and_warn_in_a_forked_child_too() {
     let (lines, said) = mpsc::channel();
     let lines = Mutex::new(lines);
     let tracer = builder(RemoteReporter::new(TellingSender::default()))
@@ -151,7 +151,7 @@ pub(super) fn parts_count_and_warn_in_a_child_too() {
     in_child(|| {
         let (counts, of_child) = trace();
         assert_eq!(counts, [1, 1, 1]);
-        // A cause that has had its line in the parent has another one here.
+        // A cause that had its line in the parent has another one in the child.
         assert_eq!(of_child[..2], ["sampler begins anew", "codec begins anew"]);
         assert!(of_child[2].starts_with("uuid "), "{of_child:?}");
         assert_ne!(of_child[2], of_parent[0]);

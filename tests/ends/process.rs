@@ -4,18 +4,18 @@ use std::io::{self, Read as _, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-/// A forked child, running.
+/// A running forked child.
 pub(crate) struct Child {
     id: libc::pid_t,
-    /// What the child says.
+    /// The output of the child.
     output: io::PipeReader,
 }
 
-/// Runs `work` in a forked child, which ends with it: nothing of this program's runs behind it.
+/// Runs `work` in a forked child. The child ends right after it, without exit handlers and destructors of this program.
 pub(crate) fn fork(work: impl FnOnce(&mut io::PipeWriter)) -> Child {
     let (output, mut input) = io::pipe().expect("a pipe");
-    // SAFETY: the child runs the given work and ends. That more than async-signal-safe functions are called there is
-    // what is tested; the C library's own allocator and threads are made for it.
+    // SAFETY: the child runs the given work and ends. It may call more than async-signal-safe functions: this is what
+    // scenes test, and the allocator and threads of the C library support it.
     #[expect(unsafe_code, reason = "there is no safe fork")]
     let id = unsafe { libc::fork() };
     assert!(id >= 0, "{}", io::Error::last_os_error());
@@ -26,7 +26,7 @@ pub(crate) fn fork(work: impl FnOnce(&mut io::PipeWriter)) -> Child {
     die_after(CHILDS_PATIENCE);
     let result = catch_unwind(AssertUnwindSafe(|| work(&mut input)));
     drop(input);
-    // SAFETY: it ends the process.
+    // SAFETY: the call ends the process.
     #[expect(unsafe_code, reason = "without the parent's exit handlers")]
     unsafe {
         libc::_exit(if result.is_ok() { 0 } else { 101 })
@@ -38,12 +38,12 @@ impl Child {
         &mut self.output
     }
 
-    /// Waits for its end, which is to be a good one; returns what it said.
+    /// Waits for the end of the child, fails if it is not a success, and returns the output.
     pub(crate) fn wait(mut self) -> Vec<u8> {
         let mut said = Vec::new();
         self.output.read_to_end(&mut said).expect("a pipe");
         let mut status = 0;
-        // SAFETY: the pointer is that of a local.
+        // SAFETY: the pointer is to a local.
         #[expect(unsafe_code, reason = "there is no safe wait for a bare id")]
         let id = unsafe { libc::waitpid(self.id, &raw mut status, 0) };
         assert_eq!(id, self.id, "{}", io::Error::last_os_error());
@@ -53,12 +53,12 @@ impl Child {
     }
 }
 
-/// Runs `work` in a child and waits for its good end.
+/// Runs `work` in a forked child and waits for its successful end.
 pub(crate) fn in_child(work: impl FnOnce()) {
     fork(|_| work()).wait();
 }
 
-/// Forks, and goes on in both processes.
+/// Forks, and continues in both processes.
 pub(crate) fn fork_here() {
     // SAFETY: as in `fork`; the child runs what its caller would have run.
     #[expect(unsafe_code, reason = "there is no safe fork")]
@@ -69,18 +69,18 @@ pub(crate) fn fork_here() {
     }
 }
 
-/// Says one number.
+/// Writes a number.
 pub(crate) fn say(output: &mut io::PipeWriter, number: u64) {
     output.write_all(&number.to_le_bytes()).expect("heard");
 }
 
-/// The numbers that were said.
+/// Returns the numbers in an output.
 pub(crate) fn numbers(said: &[u8]) -> Vec<u64> {
     let numbers = said.as_chunks().0.iter();
     numbers.map(|bytes| u64::from_le_bytes(*bytes)).collect()
 }
 
-/// Has the system end this process where it hangs.
+/// Lets the system end this process after a while, in case it hangs.
 pub(crate) fn die_after(time: Duration) {
     let seconds = u32::try_from(time.as_secs()).expect("some minutes");
     // SAFETY: it sets a timer of the system.
@@ -90,7 +90,7 @@ pub(crate) fn die_after(time: Duration) {
     }
 }
 
-/// How long a scene may take.
+/// The longest time of a scene.
 pub(crate) const SCENES_PATIENCE: Duration = Duration::from_secs(600);
-/// More than all that a child may have to do on a busy machine.
+/// The longest time of a forked child, more than it needs on a busy machine.
 const CHILDS_PATIENCE: Duration = Duration::from_secs(200);

@@ -1,4 +1,4 @@
-//! What tracing costs a program that hardly traces.
+//! The cost of tracing for a program that hardly traces.
 
 use std::fs;
 use std::thread;
@@ -8,7 +8,7 @@ use tracehound::prelude::*;
 
 use crate::support::recording;
 
-/// Counted are the times at which the worker goes to sleep: a polling worker would do so hundreds of times a second.
+/// Counts how often the worker goes to sleep. A polling worker would do so hundreds of times a second.
 pub(super) fn a_program_that_hardly_traces_is_hardly_woken() {
     let (tracer, spans) = recording();
     tracer.start_span("first").finish();
@@ -36,7 +36,7 @@ pub(super) fn a_program_that_hardly_traces_is_hardly_woken() {
     tracer.close(Duration::from_secs(20));
 }
 
-/// How often the worker's thread has gone to sleep, and how long it has run.
+/// Returns how often the worker thread went to sleep, and for how long it ran.
 fn worker() -> (u64, Duration) {
     let tasks = fs::read_dir("/proc/self/task").expect("Linux has it");
     let mut workers = tasks.filter_map(|task| {

@@ -1,4 +1,4 @@
-//! What several scenes share.
+//! Fixtures of several scenes.
 
 use std::collections::HashMap;
 use std::thread;
@@ -10,7 +10,7 @@ use tracehound::reporter::{InMemoryReporter, Reporter};
 use tracehound::sampler::ConstSampler;
 use tracehound::tracer::TracerBuilder;
 
-/// How long a flush may take that is to succeed.
+/// The timeout of a flush that must succeed.
 pub(crate) const LONG: Duration = Duration::from_secs(20);
 
 pub(crate) fn builder(reporter: impl Reporter + 'static) -> TracerBuilder {
@@ -33,7 +33,7 @@ pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// The names of what was reported, sorted.
+/// Returns the names of the reported spans, sorted.
 pub(crate) fn names(spans: &InMemoryReporter) -> Vec<String> {
     let mut names: Vec<_> = spans
         .spans()
@@ -44,7 +44,7 @@ pub(crate) fn names(spans: &InMemoryReporter) -> Vec<String> {
     names
 }
 
-/// A carrier whose context cannot be read: something to say a line about.
+/// Returns a carrier whose context cannot be read, which makes a diagnostic line.
 pub(crate) fn rubbish() -> HashMap<String, String> {
     HashMap::from([("uber-trace-id".to_owned(), "rubbish".to_owned())])
 }

@@ -1,4 +1,4 @@
-//! Spans while threads are torn down, in every order of what a thread keeps.
+//! Spans while threads are torn down, in every order of their thread-locals.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -16,11 +16,11 @@ use tracehound::scope::{active_span, with_active_span};
 
 use crate::support::{LONG, builder, names, recording};
 
-/// Traces when it is dropped.
+/// A value whose destructor traces.
 struct Late {
     tracers: Vec<JaegerTracer>,
     open: Vec<Span>,
-    /// Told when all is done, before the handles go.
+    /// Gets a message after the destructor has traced, before the handles are dropped.
     done: Option<Sender<()>>,
 }
 
@@ -51,7 +51,7 @@ impl Drop for Late {
             drop((scope, inner));
             assert!(active_span().is_noop());
             child.clone().finish();
-            // And one that the last handle ends.
+            // The drop of the last handle finishes this one.
             drop(tracer.build_span("late").child_of(&child).start());
         }
         self.open.clear();
@@ -67,23 +67,23 @@ thread_local! {
     static THIRD: RefCell<Option<Late>> = const { RefCell::new(None) };
 }
 
-/// What a thread can have used by the time that it registers a destructor.
+/// Something of a thread that is initialised by its first use.
 #[derive(Clone, Copy, Debug)]
 enum Use {
     /// The destructor of `FIRST`, `SECOND` or `THIRD`.
     Destructor(usize),
-    /// A span that begins and ends: ring and pool.
+    /// A span that starts and finishes: thread queue and pool.
     Span,
     /// The stack of active spans.
     Scope,
 }
 
-/// Registers a destructor; what it will do comes later.
+/// Registers a destructor. Its work is set later.
 fn touch(which: usize) {
-    slot(which, |_| ());
+    with_late(which, |_| ());
 }
 
-fn slot<R>(which: usize, f: impl FnOnce(&mut Option<Late>) -> R) -> R {
+fn with_late<R>(which: usize, f: impl FnOnce(&mut Option<Late>) -> R) -> R {
     let key = [&FIRST, &SECOND, &THIRD][which];
     key.with(|slot| f(&mut slot.borrow_mut()))
 }
@@ -112,7 +112,7 @@ pub(super) fn spans_work_in_every_order_of_a_threads_end() {
         Use::Scope,
         Use::Destructor(2),
     ];
-    // Platforms destroy in either direction; and what was never used is used for the first time at the end.
+    // Platforms destroy thread-locals in either direction, and an unused one is first used during the teardown.
     let mut orders = all_orders(&uses);
     orders.push(vec![Use::Destructor(0)]);
     for order in orders {
@@ -134,7 +134,7 @@ pub(super) fn spans_work_in_every_order_of_a_threads_end() {
             }
             for used in &on_thread {
                 if let Use::Destructor(which) = used {
-                    slot(*which, |late| {
+                    with_late(*which, |late| {
                         *late = Some(Late {
                             open: tracers.iter().map(|t| t.start_span("open")).collect(),
                             tracers: tracers.clone(),
@@ -165,7 +165,7 @@ pub(super) fn spans_work_in_every_order_of_a_threads_end() {
     }
 }
 
-/// The scene plays itself once more, as a process whose main thread ends with everything still in its thread-locals.
+/// The scene runs itself once more, as a process whose main thread ends with everything still in its thread-locals.
 pub(super) fn spans_work_at_the_end_of_the_main_thread() {
     const INNER: &str = "--inner";
     let arguments: Vec<_> = env::args().collect();
@@ -197,7 +197,7 @@ pub(super) fn spans_work_at_the_end_of_the_main_thread() {
             1 => drop(tracer.start_span("s").activate()),
             _ => {}
         }
-        slot(which, |late| {
+        with_late(which, |late| {
             *late = Some(Late {
                 open: vec![tracer.start_span("open")],
                 tracers: vec![tracer.clone()],
@@ -205,7 +205,7 @@ pub(super) fn spans_work_at_the_end_of_the_main_thread() {
             });
         });
     }
-    // Each destructor has a handle, so the last of them closes the tracer: it goes when the main thread is at its end.
+    // Each destructor has a handle. The last one closes the tracer, at the end of the main thread.
 }
 
 pub(super) fn spans_work_at_the_end_of_a_runtimes_threads() {
@@ -227,8 +227,8 @@ pub(super) fn spans_work_at_the_end_of_a_runtimes_threads() {
                     tracers,
                     done: Some(done),
                 };
-                // A thread of the pool may have one of before, which then goes now.
-                slot(n % 3, |slot| slot.replace(late))
+                // A pool thread may hold a `Late` of an earlier task, which is dropped here.
+                with_late(n % 3, |slot| slot.replace(late))
             };
             let task = tokio::task::spawn_blocking(move || drop(leave()));
             tasks.push(task);
@@ -249,7 +249,7 @@ pub(super) fn spans_work_at_the_end_of_a_runtimes_threads() {
     }
 }
 
-pub(super) fn the_last_tracer_goes_with_its_thread() {
+pub(super) fn the_last_tracer_closes_when_its_thread_ends() {
     for uses_span_first in [true, false] {
         let (tracer, spans) = recording();
         let (done, ended): (_, Receiver<()>) = channel();
@@ -259,7 +259,7 @@ pub(super) fn the_last_tracer_goes_with_its_thread() {
             }
             touch(0);
             tracer.start_span("s").finish();
-            slot(0, |late| {
+            with_late(0, |late| {
                 *late = Some(Late {
                     open: vec![tracer.start_span("open")],
                     tracers: vec![tracer],

@@ -1,4 +1,4 @@
-//! Samplers that put their decision off.
+//! Samplers that delay their decision.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use tracehound::sampler::{Sampler, SamplerTags, SamplingDecision, SpanView};
 
 use crate::support::recording_builder;
 
-/// Keeps a trace when a span of it gets the tag `keep`, drops it for the tag `let_go`, and decides nothing before.
+/// A sampler that keeps a trace for the tag `keep`, drops it for the tag `let_go`, and is undecided before.
 #[derive(Default)]
 struct ByTag {
     at_finish: bool,
@@ -78,7 +78,7 @@ fn names(spans: &InMemoryReporter) -> Vec<String> {
 }
 
 #[test]
-fn a_late_decision_reaches_spans_that_are_open_finished_and_still_to_come() {
+fn a_late_decision_reaches_open_finished_and_future_spans() {
     let (tracer, spans) = tracer(ByTag::default());
     let root = tracer.build_span("root").tag("early", 1).start();
     root.log_event("while undecided");
@@ -180,7 +180,7 @@ fn a_span_of_another_tracer_in_an_undecided_trace_keeps_its_own_service() {
     deciding.build_span("own").child_of(&root).start().finish();
     let foreign = other.build_span("foreign").child_of(&root).start();
     other.build_span("held").child_of(&root).start().finish();
-    // A span of the other tracer decides: held spans come out of the tracer that they belong to.
+    // A span of the other tracer decides: each held span is reported by its own tracer.
     foreign.set_tag("keep", true);
     foreign.finish();
     root.finish();
@@ -259,7 +259,7 @@ fn a_sampling_priority_decides_for_the_whole_local_trace() {
     assert_eq!(names(&spans), ["child", "root"]);
 }
 
-/// Keeps operations whose name starts with `keep`.
+/// A sampler that keeps operations whose name starts with `keep`.
 struct ByName;
 
 impl Sampler for ByName {
@@ -318,7 +318,7 @@ fn a_rename_after_a_child_or_an_injection_changes_nothing() {
     assert!(spans.spans().is_empty());
 }
 
-/// Panics in every method.
+/// A sampler that panics in every method.
 struct Panics;
 
 impl Sampler for Panics {
@@ -332,7 +332,7 @@ impl Sampler for Panics {
 }
 
 #[test]
-fn a_sampler_that_panics_drops_traces_and_is_given_up_after_a_hundred_panics() {
+fn a_sampler_that_panics_drops_traces_and_is_no_longer_asked_after_a_hundred_panics() {
     let (tracer, spans) = tracer(Panics);
     for _ in 0..300 {
         assert!(!tracer.start_span("s").context().is_sampled());

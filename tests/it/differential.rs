@@ -1,7 +1,7 @@
-//! Random calls of the API, done twice: with tracehound, and with a model that only keeps lists. What comes out must be
-//! the same in every field.
+//! Random calls of the API, made twice: with tracehound, and with a model that only keeps lists. Both must report the
+//! same fields.
 //!
-//! Two threads take turns, so that every outcome is determined. `PROPTEST_CASES` says how many runs are tried.
+//! Two threads take turns, so every outcome is determined. `PROPTEST_CASES` sets the number of runs.
 
 mod context;
 mod decisions;

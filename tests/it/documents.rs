@@ -1,4 +1,4 @@
-//! What the README and the crate page list is what there is.
+//! The lists in the README and on the crate page are complete.
 
 use std::fs;
 use std::path::Path;
@@ -36,7 +36,7 @@ fn the_readme_lists_the_variables_that_are_read() {
     assert_eq!(listed, read);
 }
 
-/// The names in a text, sorted.
+/// Returns the names in a text, sorted.
 fn variables(text: &str) -> Vec<&str> {
     let mut names: Vec<_> = text
         .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')

@@ -1,5 +1,5 @@
-//! The floors of the crate: a room imports from lower floors only, and siblings on a floor do not know each
-//! other. A room is a module directly under `src/`; `lib.rs` is the roof and may know everything.
+//! The floors of the crate: a room imports from lower floors only, and rooms on one floor do not know each other. A
+//! room is a module directly under `src/`. `lib.rs` is the roof and may import everything.
 
 mod circles;
 mod imports;
@@ -35,15 +35,15 @@ const FLOORS: [&[&str]; 10] = [
     &["prelude", "fuzzing"],
 ];
 
-/// The siblings that may know each other, in this direction only.
+/// Pairs of rooms on one floor: the first may import from the second, but not the other way round.
 const STEPS: [(&str, &str); 4] = [
-    // A cause stays silent for ten seconds, so the lines need to know the time.
+    // A cause stays silent for ten seconds after a line, so lines need the time.
     ("diagnostics", "clock"),
-    // What has been said is kept for each process, as all that is behind a lock.
+    // The causes with a line are kept per process, like all data behind a lock.
     ("diagnostics", "sync"),
     // Lines may go to user code.
     ("diagnostics", "panics"),
-    // A variable puts the embedded agent in the place of a real one.
+    // A variable starts the embedded agent instead of sending to a real one.
     ("config", "dev"),
 ];
 
@@ -56,7 +56,7 @@ fn every_room_imports_from_lower_floors_only() {
 }
 
 #[test]
-fn an_import_from_above_is_found_in_whichever_file_it_is() {
+fn an_import_from_above_is_found_in_every_file() {
     let (roof, rooms): (Vec<_>, Vec<_>) = sources()
         .into_iter()
         .partition(|(file, _)| file == "lib.rs");
@@ -72,9 +72,9 @@ fn an_import_from_above_is_found_in_whichever_file_it_is() {
 }
 
 #[test]
-fn a_seeded_violation_is_told_from_what_is_allowed() {
+fn a_seeded_violation_is_told_from_allowed_imports() {
     let rows = [
-        // A higher floor, a sibling, the same room, a lower floor.
+        // Imports from a higher floor, a sibling, the same room and a lower floor.
         (
             "reporter/x.rs",
             "use crate::tracer::Tracer;",
@@ -85,14 +85,14 @@ fn a_seeded_violation_is_told_from_what_is_allowed() {
         ("reporter/x.rs", "use crate::{model::Tag, clock};", None),
         ("metrics/x.rs", "use crate::model::Tag;", Some("model")),
         ("reporter/x.rs", "pub use crate::record::Logs;", None),
-        // A step within a floor, and the same step the other way.
+        // An allowed import within a floor, and its reverse.
         ("diagnostics.rs", "use crate::clock::Clock;", None),
         (
             "clock.rs",
             "use crate::diagnostics::Diagnostics;",
             Some("diagnostics"),
         ),
-        // However it is written.
+        // Every spelling of an import.
         (
             "record/x.rs",
             "use crate::{\n    model::{Tag, tags},\n    span::{Span, self},\n};",
@@ -121,7 +121,7 @@ fn a_seeded_violation_is_told_from_what_is_allowed() {
         ("config/x.rs", "use crate::*;", Some("*")),
         ("config/x.rs", "use crate::Nobody;", Some("Nobody")),
         ("attic/x.rs", "", Some("attic")),
-        // Tests may look at siblings, not upwards.
+        // Tests may import from siblings, but not from above.
         (
             "reporter/x.rs",
             "#[cfg(test)]\nmod tests { fn f() {} use crate::scope::Scope; }",
@@ -137,7 +137,7 @@ fn a_seeded_violation_is_told_from_what_is_allowed() {
             "#[cfg(test)]\nmod tests {}\nuse crate::scope::Scope;",
             Some("scope"),
         ),
-        // What only looks like an import.
+        // Text that only looks like an import.
         ("clock.rs", "/// [`x`](crate::span::Span)", None),
         (
             "clock.rs",
@@ -177,7 +177,7 @@ fn every_room_has_one_place() {
     }
 }
 
-/// One line for every import that leads sideways or up.
+/// Returns one line for every import that leads sideways or up.
 fn violations(sources: &[(String, String)]) -> Vec<String> {
     let roof: HashMap<_, _> = sources
         .iter()
@@ -217,7 +217,7 @@ fn floor(room: &str) -> Option<usize> {
     FLOORS.iter().position(|rooms| rooms.contains(&room))
 }
 
-/// Every source file: its path under `src/`, with `/` on all systems, and its text.
+/// Returns every source file: its path under `src/`, with `/` on all systems, and its text.
 fn sources() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut sources: Vec<_> = files(&root)

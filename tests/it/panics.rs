@@ -1,4 +1,4 @@
-//! Panics of user code whose payload panics again when it is dropped: none gets out into the program or ends the worker.
+//! Panics of user code whose payload panics again when it is dropped. None reaches the program or ends the worker.
 
 use std::collections::HashMap;
 use std::panic::panic_any;
@@ -23,7 +23,7 @@ use tracehound::tracer::TracerBuilder;
 
 const LONG: Duration = Duration::from_secs(20);
 
-/// What is thrown. What its drop throws is as bad.
+/// A payload of a panic. Dropping it panics with another one.
 struct Bomb;
 
 impl Drop for Bomb {
@@ -43,7 +43,7 @@ fn builder(reporter: impl Reporter + 'static) -> TracerBuilder {
         .reporter(reporter)
 }
 
-/// Throws in every method; in `report` only at the first span.
+/// A part that panics in every method; `report` panics only for the first span.
 #[derive(Default)]
 struct Throws {
     reported: Arc<Mutex<u32>>,
@@ -77,7 +77,7 @@ impl Reporter for Throws {
 }
 
 #[test]
-fn the_worker_survives_a_reporter() {
+fn the_worker_survives_a_reporter_that_panics() {
     let reporter = Throws::default();
     let reported = reporter.reported.clone();
     let tracer = builder(reporter).build().expect("named");
@@ -105,7 +105,7 @@ fn other_members_of_a_composite_get_their_spans() {
 }
 
 #[test]
-fn a_sender_costs_its_batches_and_nothing_else() {
+fn a_sender_that_panics_costs_only_its_batches() {
     struct Throws;
     impl Sender for Throws {
         fn format(&self) -> BatchFormat {
@@ -146,7 +146,7 @@ fn a_sender_costs_its_batches_and_nothing_else() {
 }
 
 #[test]
-fn a_codec_costs_the_context_and_not_the_request() {
+fn a_codec_that_panics_costs_the_context_and_not_the_request() {
     struct Throws;
     impl Injector for Throws {
         fn inject(&self, _: &SpanContext, _: &mut dyn TextMapWriter) {

@@ -1,4 +1,4 @@
-//! Which span becomes the parent, and what is taken over from whom.
+//! The choice of the parent, and what a span takes over from its references.
 
 use tracehound::SpanContext;
 use tracehound::metrics::Counter;
@@ -31,7 +31,7 @@ fn container(key: &str) -> SpanContext {
 }
 
 #[test]
-fn the_first_child_of_is_the_parent_whatever_stands_before_it() {
+fn the_first_child_of_is_the_parent_in_any_position() {
     let (tracer, spans) = recording_tracer();
     let (a, b, c) = (context(1, 10), context(2, 20), context(3, 30));
     tracer
@@ -55,7 +55,7 @@ fn the_first_child_of_is_the_parent_whatever_stands_before_it() {
 }
 
 #[test]
-fn without_a_child_of_the_first_follows_from_is_the_parent() {
+fn the_first_follows_from_is_the_parent_if_there_is_no_child_of() {
     let (tracer, spans) = recording_tracer();
     let (a, b) = (context(1, 10), context(2, 20));
     tracer
@@ -87,7 +87,7 @@ fn a_context_without_a_trace_never_hides_one_that_has_one() {
 }
 
 #[test]
-fn baggage_is_the_parents_and_what_it_lacks_comes_from_the_others() {
+fn baggage_of_the_parent_wins_and_other_references_add_missing_items() {
     let (tracer, _) = recording_tracer();
     let a = context(1, 10)
         .with_baggage_item("k", "a")
@@ -148,7 +148,7 @@ fn a_debug_id_beside_a_trace_is_ignored() {
 }
 
 #[test]
-fn the_active_span_is_the_parent_where_nothing_else_is_said() {
+fn the_active_span_is_the_parent_if_the_builder_names_none() {
     let (tracer, spans) = recording_tracer();
     let active = tracer.start_span("active");
     let _scope = active.activate();
@@ -319,7 +319,7 @@ fn ids_have_63_bits_or_128_where_asked_for() {
 }
 
 #[test]
-fn an_id_source_that_gives_zero_is_not_believed() {
+fn an_id_source_that_returns_zero_is_replaced() {
     let (builder, _) = recording_builder();
     let tracer = builder.id_source(|| 0).build().expect("named");
     assert!(tracer.start_span("s").context().has_trace());
@@ -347,7 +347,7 @@ fn an_unsampled_trace_keeps_ids_and_baggage_and_nothing_else() {
 }
 
 #[test]
-fn a_late_priority_rescues_the_span_that_it_is_set_on_and_its_children() {
+fn a_late_priority_rescues_its_span_and_the_children() {
     let (builder, spans) = recording_builder();
     let tracer = builder
         .sampler(ConstSampler::new(false))
@@ -370,7 +370,7 @@ fn a_late_priority_rescues_the_span_that_it_is_set_on_and_its_children() {
 }
 
 #[test]
-fn a_child_that_a_priority_rescues_keeps_its_reference_whenever_it_is_set() {
+fn a_child_rescued_by_a_priority_keeps_its_reference_at_any_time() {
     let (builder, spans) = recording_builder();
     let tracer = builder
         .sampler(ConstSampler::new(false))
@@ -379,7 +379,7 @@ fn a_child_that_a_priority_rescues_keeps_its_reference_whenever_it_is_set() {
     let root = tracer.start_span("root");
     let child = || tracer.build_span("child").follows_from(&root);
     child().tag("sampling.priority", 1).start().finish();
-    // The first spans of a thread find less at hand than later ones.
+    // The first spans of a thread find no vacant slot; later ones do.
     for _ in 0..3 {
         child().start().set_tag("sampling.priority", 1);
     }
@@ -395,7 +395,7 @@ fn a_child_that_a_priority_rescues_keeps_its_reference_whenever_it_is_set() {
 }
 
 #[test]
-fn traces_are_counted_where_they_begin_and_where_they_are_joined() {
+fn traces_are_counted_at_their_begin_and_when_they_are_joined() {
     let (tracer, _) = recording_tracer();
     let root = tracer.start_span("root");
     tracer

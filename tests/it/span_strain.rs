@@ -1,4 +1,4 @@
-//! A span under strain: panics, values that look back at their span, more than fits.
+//! A span under strain: panics, values that use their own span, and more data than the limits allow.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,7 +12,7 @@ use tracehound::span::Limits;
 use crate::support::{log_texts, recording_builder, recording_tracer, texts};
 
 #[test]
-fn a_panic_in_a_display_or_a_closure_harms_nobody() {
+fn a_panic_in_a_display_or_a_closure_leaves_the_span_intact() {
     struct Bad;
     impl fmt::Display for Bad {
         fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -40,7 +40,7 @@ fn a_panic_in_a_display_or_a_closure_harms_nobody() {
 }
 
 #[test]
-fn a_display_may_use_the_span_that_it_is_put_on() {
+fn a_display_may_use_the_span_that_it_is_a_tag_of() {
     struct Nosy(Span);
     impl fmt::Display for Nosy {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -75,7 +75,7 @@ fn a_display_may_use_the_span_that_it_is_put_on() {
 }
 
 #[test]
-fn too_much_is_cut_visibly_and_counted() {
+fn values_and_logs_beyond_the_limits_are_cut_visibly_and_counted() {
     let (builder, spans) = recording_builder();
     let tracer = builder
         .limits(
@@ -162,13 +162,13 @@ fn a_binary_value_that_a_shorter_one_has_replaced_is_not_listed() {
         assert!(span.tag(tags::TRUNCATED_BINARY).is_none(), "{span:?}");
         assert_eq!(span.tag_text("a"), last.to_string());
     }
-    // The next span in that memory has a list of its own.
+    // The next span in the same slot has a list of its own.
     tracer.start_span("s").set_tag("b", &[1; 9][..]);
     assert_eq!(spans.spans()[0].tag_text(tags::TRUNCATED_BINARY), "b");
 }
 
 #[test]
-fn keys_that_are_one_when_they_are_cut_are_one_tag() {
+fn keys_that_become_equal_when_they_are_cut_are_one_tag() {
     let (builder, spans) = recording_builder();
     let tracer = builder
         .limits(Limits::default().key_bytes(16))
@@ -183,13 +183,13 @@ fn keys_that_are_one_when_they_are_cut_are_one_tag() {
 }
 
 #[test]
-fn what_is_left_out_is_marked_by_one_tag() {
+fn one_tag_marks_all_items_that_are_left_out() {
     let (builder, spans) = recording_builder();
     let tracer = builder
         .limits(Limits::default().span_bytes(100))
         .build()
         .expect("the service has a name");
-    // The first span finds no memory at hand, and the others do.
+    // The first span finds no buffer in its thread; the others reuse one.
     for _ in 0..3 {
         let span = tracer.start_span("s");
         for n in 0..50 {

@@ -1,8 +1,7 @@
-//! Messages against those that published clients sent for the same batch (`tests/vectors/spans_compact.json`,
-//! `spans_binary.json`, `spans_split.json`), decoded field by field; a list that is absent equals an empty one.
+//! Messages of ours, compared field by field with those that published clients sent for the same batch
+//! (`tests/vectors/spans_compact.json`, `spans_binary.json`, `spans_split.json`). An absent list equals an empty one.
 //!
-//! Each entry has to equal what at least one client sent, or stand in [`DIFFERENCES`] with the rule that
-//! explains it.
+//! Each entry must equal what at least one client sent, or stand in [`DIFFERENCES`] with the rule that explains it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +21,7 @@ use crate::support::batches::{
 };
 use crate::support::jaeger_thrift::{self as wire, Value, decode};
 
-/// Entries that equal no client's message: file, entry, and why.
+/// Entries that equal no client's message: the file, the entry, and the reason.
 const DIFFERENCES: &[(&str, &str, &str)] = &[
     ("spans_compact", "tags/doubles", NOT_FINITE),
     ("spans_binary", "tags/doubles", NOT_FINITE),
@@ -64,7 +63,7 @@ const BY_BYTES: &str = "packets are filled by bytes, where the Python client cou
 const INTEGERS_AND_BYTES: &str =
     "in this file Node alone has bytes, and no integers; the others leave the bytes out";
 
-/// Process tags that clients add by themselves.
+/// Process tags that clients add on their own.
 const ADDED: &[(&str, &[&str])] = &[
     (
         "jaeger-client-go 2.30.0",
@@ -90,7 +89,7 @@ fn binary() -> BTreeMap<String, Json> {
     entries(include_str!("../vectors/spans_binary.json"))
 }
 
-/// The name of each client with its result.
+/// Returns the name of each client with its result.
 fn results(entry: &Json) -> impl Iterator<Item = (&str, &Json)> {
     let results = entry["results"].as_object().unwrap();
     results
@@ -107,7 +106,7 @@ fn without_added(client: &str, mut process: wire::Process) -> wire::Process {
     process
 }
 
-/// Fails unless `differing` is what the table says of that file.
+/// Fails unless `differing` holds exactly the entries that the table names for that file.
 fn check_differences(file: &str, differing: &BTreeSet<String>) {
     let rows = DIFFERENCES.iter().filter(|(of, _, _)| *of == file);
     let expected: BTreeSet<_> = rows.map(|(_, entry, _)| (*entry).to_owned()).collect();
@@ -161,12 +160,12 @@ fn check_batches(file: &str, format: BatchFormat, entries: &BTreeMap<String, Jso
 }
 
 #[test]
-fn compact_batches_equal_a_clients() {
+fn compact_batches_equal_those_of_a_client() {
     check_batches("spans_compact", BatchFormat::Compact, &compact());
 }
 
 #[test]
-fn binary_batches_equal_a_clients() {
+fn binary_batches_equal_those_of_a_client() {
     check_batches("spans_binary", BatchFormat::Binary, &binary());
 }
 
@@ -186,7 +185,7 @@ fn the_oracle_reads_what_clients_sent() {
                         let expected = client_batch(&packet["batch"]);
                         assert_eq!(message.batch, expected, "{name}: {client}");
                     }
-                    // Go cuts strings inside of characters.
+                    // The Go client cuts strings inside of characters.
                     Err(error) => {
                         let has_bytes = packet["batch"].to_string().contains("bytes_hex");
                         assert!(has_bytes, "{name}: {client}: {error}");
@@ -197,10 +196,10 @@ fn the_oracle_reads_what_clients_sent() {
     }
 }
 
-/// What clients sent as ONEWAY and without numbers and empty lists is the same from us, byte for byte: their
-/// decoded batches go through the reporter again.
+/// Compares bytes with those of clients that send ONEWAY messages without batch numbers and without empty
+/// lists, as we do. Their decoded batches go through the reporter again.
 #[test]
-fn bytes_equal_those_of_clients_that_write_as_we_do() {
+fn our_bytes_equal_those_of_clients_that_write_as_we_do() {
     let files = [
         (BatchFormat::Compact, compact(), 2..3),
         (BatchFormat::Binary, binary(), 17..21),
@@ -247,7 +246,7 @@ fn bytes_equal_those_of_clients_that_write_as_we_do() {
     assert_eq!(compared, expected, "messages that were compared, by client");
 }
 
-/// The input that would make that batch; `None` where it holds a double that we send as text.
+/// Returns the input that would make that batch; `None` if it holds a double that we send as text.
 fn given(batch: &wire::Batch) -> Option<(Process, Vec<OwnedSpan>)> {
     let process = Process::new(
         batch.process.service_name.clone(),
@@ -298,7 +297,7 @@ fn given_tags(tags: &[wire::Tag]) -> Option<Vec<Tag>> {
     tags.iter().map(given).collect()
 }
 
-/// A batch larger than a packet, as each client was given it.
+/// A batch larger than a packet, as it was given to each client.
 struct Split {
     spans: Vec<OwnedSpan>,
     limit: usize,
@@ -326,7 +325,7 @@ fn split(entries: &BTreeMap<String, Json>, name: &str) -> Split {
     Split { spans, limit }
 }
 
-/// One span of a pattern.
+/// Returns the span `n` of a pattern.
 fn nth(name: &str, first: &OwnedSpan, n: u64) -> OwnedSpan {
     let mut span = first.clone();
     span.span_id = SpanId::new(first.span_id.get() + n).unwrap();
@@ -341,7 +340,7 @@ fn nth(name: &str, first: &OwnedSpan, n: u64) -> OwnedSpan {
     span
 }
 
-/// How many spans are in each packet that a client sent.
+/// Returns the number of spans in each packet that a client sent.
 fn client_counts(result: &Json) -> Vec<usize> {
     let count = |packet: &Json| match packet["span_count"].as_u64() {
         Some(count) => count as usize,
@@ -356,7 +355,7 @@ fn client_sizes(result: &Json) -> impl Iterator<Item = usize> {
     packets.map(|packet| packet["size"].as_u64().unwrap() as usize)
 }
 
-/// The process of a batch with what that client adds to it.
+/// Returns the process of a batch with the tags that this client adds.
 fn client_process(input: &Json, client: &str, minimal: [&Json; 2]) -> Process {
     let mut process = input_process(input);
     let result = minimal
@@ -374,7 +373,7 @@ fn client_process(input: &Json, client: &str, minimal: [&Json; 2]) -> Process {
 }
 
 #[test]
-fn packets_hold_what_a_clients_packets_hold_or_more() {
+fn our_packets_hold_at_least_what_packets_of_clients_hold() {
     let entries = entries(include_str!("../vectors/spans_split.json"));
     let (compact, binary) = (compact(), binary());
     let minimal = [&compact["minimal/one-span"], &binary["minimal/one-span"]];

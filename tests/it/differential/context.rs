@@ -1,4 +1,4 @@
-//! What is known of a span elsewhere, and which one becomes the parent.
+//! What the model knows of a context, and the choice of the parent.
 
 use tracehound::model::{Flags, ReferenceType, SpanId, TraceId};
 
@@ -17,13 +17,13 @@ impl Context {
     }
 }
 
-/// Who has the last word on sampling.
+/// The sampling decision of a context, and who makes it.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum State {
     Final(Flags),
-    /// The receiver's sampler.
+    /// The receiver's sampler decides.
     Deferred(Flags),
-    /// All spans of a trace in this process together.
+    /// All spans of the trace in this process share the decision with this index.
     Shared(usize),
 }
 
@@ -33,7 +33,7 @@ impl Default for State {
     }
 }
 
-/// The first `ChildOf` with a trace, else the first `FollowsFrom` with one.
+/// Returns the first `ChildOf` with a trace, else the first `FollowsFrom` with one.
 pub(super) fn parent(references: &[(ReferenceType, Context)]) -> Option<&(ReferenceType, Context)> {
     let mut candidates = references
         .iter()

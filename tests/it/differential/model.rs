@@ -392,6 +392,8 @@ impl Model {
 /// Returns the bytes of an item on the wire, where most characters are percent-encoded.
 fn wire_bytes(key: &str, value: &str) -> usize {
     let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-    let encoded = value.bytes().map(|byte| if is_unreserved(byte) { 1 } else { 3 });
+    let encoded = value
+        .bytes()
+        .map(|byte| if is_unreserved(byte) { 1 } else { 3 });
     key.len() + encoded.sum::<usize>()
 }

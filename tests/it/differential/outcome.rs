@@ -1,4 +1,4 @@
-//! What comes out of a tracer.
+//! The expected outcome of a tracer.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,19 +9,19 @@ use tracehound::reporter::OwnedSpan;
 use super::plan::TracerPlan;
 use super::rules::Rules;
 
-/// What a tracer has to show in the end.
+/// The expected reports and counts of a tracer.
 pub(super) struct Tracer {
     pub(super) rules: Rules,
     pub(super) finalizes_on_inject: bool,
     pub(super) has_long_trace_ids: bool,
     pub(super) is_closed: bool,
-    /// In the order in which they left.
+    /// The reported spans, in the order in which they left.
     pub(super) sent: BTreeMap<Order, Vec<OwnedSpan>>,
     pub(super) dropped: DropCounts,
     pub(super) counts: HashMap<Counter, u64>,
 }
 
-/// Among which spans there is an order: those that one thread has finished, those that waited for one decision.
+/// A group of spans that leave in order: those that one thread finished, or those that waited for one decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Order {
     Thread(bool),
@@ -50,13 +50,13 @@ impl Tracer {
     }
 }
 
-/// The first half and the newest half, and between them one record that says how many are missing.
+/// Returns the first half and the newest half, and between them a record that counts the missing ones.
 pub(super) fn kept_logs(logs: &[LogRecord], limit: usize) -> Vec<LogRecord> {
     if limit == 0 || logs.len() <= limit {
         return logs.to_vec();
     }
     let first = (limit - 1) / 2;
-    // The oldest of the newest gives its place, and its time, to the record that counts.
+    // The oldest of the newest half gives its place and its time to the record that counts.
     let newest = &logs[logs.len() - (limit - first)..];
     let dropped = logs.len() - limit + 1;
     let mut kept = logs[..first].to_vec();

@@ -1,4 +1,4 @@
-//! The plan, done with the model.
+//! The plan, carried out with the model.
 
 use std::any::type_name;
 
@@ -9,7 +9,7 @@ use super::model::Model;
 use super::plan::{Action, Plan, Remote, Source, Start, Value};
 use super::real::{EPOCH_MICROS, Failure};
 
-/// What a program has in hand, as in `real`.
+/// The handles, contexts and scopes of a program, like `real::World`.
 pub(super) struct World {
     pub(super) model: Model,
     handles: Vec<Option<Handle>>,
@@ -19,7 +19,7 @@ pub(super) struct World {
 
 #[derive(Clone, Copy)]
 struct Handle {
-    /// None for the no-op span.
+    /// `None` is the no-op span.
     span: Option<usize>,
     is_owner: bool,
 }
@@ -45,7 +45,7 @@ impl World {
         }
     }
 
-    /// Does it; `drawn` are the ids of a span that starts.
+    /// Carries out an action; `drawn` are the ids of a span that starts.
     pub(super) fn act(&mut self, thread: bool, action: &Action, drawn: &[u64]) {
         let model = &mut self.model;
         match action {
@@ -57,7 +57,7 @@ impl World {
             }
             Action::SetTagWith(n, key, value) => {
                 if let Some(span) = self.handle(*n).span {
-                    // That tag is looked at even where nothing is kept.
+                    // Tracehound evaluates that tag even if the span records nothing.
                     if self.model.is_recording(span) || *key == "sampling.priority" {
                         self.model.set_tag(span, key, &Value::Long(*value));
                     }
@@ -191,7 +191,7 @@ impl World {
         references
     }
 
-    /// A trace that is undecided is left to the tracer that began it.
+    /// Gives a span of an undecided trace to the tracer that began the trace.
     pub(super) fn with_tracer(&mut self, thread: bool, action: &Action) -> Action {
         let mut action = action.clone();
         if let Action::Start(start) = &mut action {
@@ -217,7 +217,7 @@ impl World {
         }
         context.state = State::Final(self.model.flags(context.state));
         context.is_remote = true;
-        // Only read, never written.
+        // A debug id is read from carriers and never written.
         context.debug_id = None;
         self.saved.push(context);
     }

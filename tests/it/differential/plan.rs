@@ -1,4 +1,4 @@
-//! What a program may do, made up at random.
+//! A random program: its tracers, and its calls.
 
 use std::sync::LazyLock;
 
@@ -7,7 +7,7 @@ use proptest::option;
 use proptest::prelude::*;
 use tracehound::model::{Flags, ReferenceType, SpanId, TagRef, TraceId};
 
-/// A whole run: which tracers there are, and what is done with them.
+/// A whole run.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub(super) tracers: Vec<TracerPlan>,
@@ -19,7 +19,7 @@ pub(super) struct Plan {
 pub(super) struct TracerPlan {
     pub(super) sampler: SamplerPlan,
     pub(super) has_long_trace_ids: bool,
-    /// Its ids are given to it. Spans whose ids are not start in other ways.
+    /// The test provides the ids. Spans of other tracers start on other paths.
     pub(super) has_id_source: bool,
     pub(super) finalizes_on_inject: bool,
 }
@@ -27,22 +27,23 @@ pub(super) struct TracerPlan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SamplerPlan {
     Const(bool),
-    /// Puts its answer off until it has seen a name or a tag; at the end it keeps a trace or says nothing.
+    /// Decides only when it has seen a name or a tag. When the local root finishes, it keeps the trace or leaves it
+    /// undecided.
     Delayed {
         keeps_at_end: bool,
     },
-    /// Keeps names that begin with `keep`, and may be asked again.
+    /// Keeps names that begin with `keep`, and asks to be asked again after a rename.
     ByName,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Step {
-    /// On the other one of two threads.
+    /// Runs on the second of two threads.
     pub(super) is_elsewhere: bool,
     pub(super) action: Action,
 }
 
-/// Numbers choose among what there is at that time.
+/// A call. Its numbers choose among the spans, contexts and tracers that exist at that time, modulo their number.
 #[derive(Clone, Debug)]
 pub(super) enum Action {
     Start(Start),
@@ -55,10 +56,10 @@ pub(super) enum Action {
     RemoveBaggage(usize, &'static str),
     Clone(usize),
     Handle(usize),
-    /// A handle to the active span.
+    /// Takes a handle to the active span.
     TakeActive,
     SaveContext(usize),
-    /// Inject and extract.
+    /// Injects a context and extracts it again.
     Carry(usize, Source),
     Activate(usize),
     ActivateContext(Source),
@@ -85,7 +86,7 @@ pub(super) struct Start {
     pub(super) tags: Fields,
 }
 
-/// Where a context comes from.
+/// The origin of a context.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Source {
     Span(usize),
@@ -123,7 +124,7 @@ impl Value {
 /// A context that came with a request.
 #[derive(Clone, Debug)]
 pub(super) struct Remote {
-    /// Trace, span and parent.
+    /// The ids of the trace, the span and the parent.
     pub(super) ids: Option<(TraceId, SpanId, Option<SpanId>)>,
     pub(super) flags: Flags,
     pub(super) is_deferred: bool,
@@ -265,7 +266,7 @@ fn fields() -> impl Strategy<Value = Fields> {
     vec((key(), value()), 0..4)
 }
 
-/// Microseconds before and after now.
+/// A time as microseconds before or after now.
 fn offset() -> impl Strategy<Value = i64> {
     prop_oneof![Just(0), -100_000..100_000_i64]
 }
@@ -305,7 +306,7 @@ fn text() -> impl Strategy<Value = &'static str> {
     ])
 }
 
-/// Now and then beyond every limit.
+/// Text that is sometimes longer than every limit.
 fn long_text() -> impl Strategy<Value = &'static str> {
     static LONG: LazyLock<String> = LazyLock::new(|| "éa".repeat(2_000));
     prop_oneof![9 => text(), 1 => Just(()).prop_map(|()| LONG.as_str())]

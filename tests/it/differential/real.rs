@@ -1,4 +1,4 @@
-//! The plan, done with tracehound.
+//! The plan, carried out with tracehound.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -20,7 +20,7 @@ use super::rules::{Answer, Rules};
 pub(super) const EPOCH_MICROS: i64 = 1_500_000_000_000_000;
 const LONG: Duration = Duration::from_secs(20);
 
-/// What a program has in hand. Scopes stay with their threads.
+/// The handles and contexts of a program. Scopes stay with their threads.
 pub(super) struct World {
     pub(super) tracers: Vec<(JaegerTracer, InMemoryReporter)>,
     plans: Vec<TracerPlan>,
@@ -37,11 +37,11 @@ struct Ids {
     drawn: Vec<u64>,
 }
 
-/// What a program can see of what it has done.
+/// What the program observes after a call.
 #[derive(Debug)]
 pub(super) enum Seen {
     Nothing,
-    /// The ids that were drawn.
+    /// The ids that tracehound drew.
     Started(Vec<u64>),
     Span {
         is_noop: bool,
@@ -227,7 +227,7 @@ impl World {
         Seen::Started(drawn)
     }
 
-    /// After most calls on a span, what can be asked of it.
+    /// Reads from the span what the model is compared with, after most calls.
     fn look(&self, action: &Action) -> Seen {
         match action {
             Action::SetTag(n, ..)
@@ -289,7 +289,8 @@ impl World {
     }
 }
 
-/// The ids that a span has drawn at random: to ask for its context would say that its sampling decision has been seen.
+/// Returns the ids that a span drew at random. It does not ask for the context, because that would count as seeing the
+/// sampling decision.
 fn drawn_for(span: &Span, has_long_trace_ids: bool) -> Vec<u64> {
     let shown = format!("{span:?}");
     let ids = shown
@@ -298,7 +299,7 @@ fn drawn_for(span: &Span, has_long_trace_ids: bool) -> Vec<u64> {
     let (trace_id, span_id) = ids.and_then(|ids| ids.split_once(':')).expect("two ids");
     let trace_id = u128::from_str_radix(trace_id, 16).expect("hexadecimal");
     let span_id = u64::from_str_radix(span_id, 16).expect("hexadecimal");
-    // A root has its span id from its trace id.
+    // A root takes its span id from its trace id.
     if trace_id as u64 != span_id {
         vec![span_id]
     } else if has_long_trace_ids {
@@ -337,7 +338,7 @@ fn tight_limits() -> Limits {
         .logs(4)
 }
 
-/// Asks the same rules as the model.
+/// A sampler with the rules of the model.
 struct Ruled(Rules);
 
 fn decision(answer: Answer) -> SamplingDecision {

@@ -1,4 +1,4 @@
-//! No file imports, by whatever detour, a file that imports it.
+//! Files import each other in one direction: no file reaches itself by imports.
 
 use super::imports::{Import, circle, imports};
 use super::sources;

@@ -1,4 +1,4 @@
-//! Which file takes a name from which other file: paths are followed through the re-exports of `mod.rs` files.
+//! Imports between files: each path is followed through the re-exports of `mod.rs` files to the file that defines it.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,8 +12,8 @@ pub(crate) struct Import {
     pub(crate) to: String,
 }
 
-/// Every import of `sources` (path under `src/` and text) but those of tests, of `lib.rs`, and those by which a file
-/// only hands names on (`pub use`).
+/// Returns every import of `sources` (path under `src/` and text), except for those of tests and `lib.rs` and for
+/// re-exports (`pub use`).
 pub(crate) fn imports(sources: &[(String, String)]) -> Vec<Import> {
     let tests: Vec<_> = sources
         .iter()
@@ -46,7 +46,7 @@ pub(crate) fn imports(sources: &[(String, String)]) -> Vec<Import> {
     found
 }
 
-/// The files of one circle of imports, in order, if there is a circle.
+/// Returns the files of one circle of imports, in order, if there is a circle.
 pub(crate) fn circle(imports: &[Import]) -> Option<Vec<String>> {
     let mut targets: HashMap<&str, Vec<&str>> = HashMap::new();
     for import in imports {
@@ -92,15 +92,15 @@ struct NamedPath {
     /// From the crate's root: `["record", "open", "SpanSlot"]`.
     names: Vec<String>,
     is_in_tests: bool,
-    /// The name under which a `pub use` hands it on.
+    /// The name under which a `pub use` re-exports it.
     hands_on: Option<String>,
 }
 
-/// What is needed to find the file of a path.
+/// The tables that lead from a path to its file.
 struct House<'a> {
     /// The files by the names of their modules: `["record", "open"]`.
     modules: HashMap<Vec<String>, &'a str>,
-    /// What modules hand on: `(["record"], "SpanSlot")` leads to `["record", "open", "slot", "SpanSlot"]`.
+    /// Re-exports of modules: `(["record"], "SpanSlot")` leads to `["record", "open", "slot", "SpanSlot"]`.
     handed_on: HashMap<(Vec<String>, String), Vec<String>>,
 }
 
@@ -121,9 +121,9 @@ impl<'a> House<'a> {
         Self { modules, handed_on }
     }
 
-    /// The file in which the thing that a path leads to is written.
+    /// Returns the file that defines the target of a path.
     fn file_of(&self, names: &[String], depth: usize) -> Option<&'a str> {
-        // A name may be handed on several times, but not for ever.
+        // A name may be re-exported several times; the bound ends a circle of re-exports.
         if depth > 8 {
             return None;
         }
@@ -144,7 +144,7 @@ impl<'a> House<'a> {
     }
 }
 
-/// The names of a file's module: none for `lib.rs`.
+/// Returns the names of a file's module: none for `lib.rs`.
 fn module(file: &str) -> Vec<String> {
     let parts = file.trim_end_matches(".rs").split('/').map(str::to_owned);
     parts
@@ -152,7 +152,7 @@ fn module(file: &str) -> Vec<String> {
         .collect()
 }
 
-/// The modules with files of their own that a file declares for tests alone.
+/// Returns the modules with files of their own that a file declares under `#[cfg(test)]`.
 fn test_modules(file: &str, text: &str) -> Vec<Vec<String>> {
     let tokens: Vec<_> = tokens(text).into_iter().map(|token| token.text).collect();
     let declarations = (0..tokens.len())
@@ -168,7 +168,7 @@ fn test_modules(file: &str, text: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// Every path that begins at `crate`, `self`, `super` or, in a `use`, at a module of the file's own.
+/// Returns every path that begins at `crate`, `self`, `super` or, in a `use`, at a module of the same file.
 fn paths(file: &str, text: &str) -> Vec<NamedPath> {
     let tokens = tokens(text);
     let is = |at: usize, text: &str| tokens.get(at).is_some_and(|token| token.text == text);
@@ -229,7 +229,7 @@ fn paths(file: &str, text: &str) -> Vec<NamedPath> {
     found
 }
 
-/// Whether the `use` at `at` has a visibility before it.
+/// Returns whether the `use` at `at` has a visibility.
 fn is_public(tokens: &[Token], at: usize) -> bool {
     let before = tokens[..at].iter().rev();
     let before: Vec<_> = before.take(6).map(|token| token.text.as_str()).collect();
@@ -240,7 +240,7 @@ fn is_public(tokens: &[Token], at: usize) -> bool {
     }
 }
 
-/// The path from the root; `None` for one that leads out of the crate.
+/// Returns the path from the root, or `None` if it leads out of the crate.
 fn absolute(
     here: &[String],
     first: &str,
@@ -262,7 +262,7 @@ fn absolute(
 
 type Leaf = (Vec<String>, Option<String>);
 
-/// The paths of the tree that begins at `at`, each with the name that `as` gives it, and where the tree ends.
+/// Returns the paths of the tree that begins at `at`, each with its `as` name, and where the tree ends.
 fn leaves(tokens: &[Token], mut at: usize) -> (Vec<Leaf>, usize) {
     let text = |at: usize| tokens.get(at).map_or("", |token| token.text.as_str());
     let mut names = Vec::new();

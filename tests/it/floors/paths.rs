@@ -1,16 +1,16 @@
-//! The paths in a source file that lead through the crate's root.
+//! Paths in a source file that lead through the root of the crate.
 
 /// A path to something in a room, or to what the root re-exports.
 #[derive(Debug)]
 pub(crate) struct CratePath {
     pub(crate) line: usize,
-    /// What follows `crate::`; `*` or `self` where that is everything.
+    /// The part after `crate::`; `*` or `self` for everything.
     pub(crate) name: String,
-    /// Under `#[cfg(test)]`.
+    /// The path is under `#[cfg(test)]`.
     pub(crate) is_in_tests: bool,
 }
 
-/// Every `crate::name` of `text`, members of groups one by one, and every chain of `super::` that leads as far.
+/// Returns every `crate::name` in `text`, members of groups one by one, and every chain of `super::` up to the root.
 ///
 /// `file` is the path under `src/`.
 pub(crate) fn crate_paths(file: &str, text: &str) -> Vec<CratePath> {
@@ -18,7 +18,7 @@ pub(crate) fn crate_paths(file: &str, text: &str) -> Vec<CratePath> {
     let is = |at: usize, text: &str| tokens.get(at).is_some_and(|token| token.text == text);
     let is_all = |at: usize, texts: &[&str]| (at..).zip(texts).all(|(at, text)| is(at, text));
     let mut found = Vec::new();
-    // For each open brace, whether it is that of a module.
+    // For each open brace: does it open a module?
     let mut braces: Vec<bool> = Vec::new();
     let mut test_item: Option<usize> = None;
     for at in 0..tokens.len() {
@@ -52,7 +52,7 @@ pub(crate) fn crate_paths(file: &str, text: &str) -> Vec<CratePath> {
     found
 }
 
-/// What `lib.rs` re-exports: each name with its room.
+/// Returns the re-exports of `lib.rs`: each name with its room.
 pub(crate) fn re_exports(text: &str) -> Vec<(String, String)> {
     let tokens = tokens(text);
     let mut found = Vec::new();
@@ -76,12 +76,12 @@ pub(crate) fn re_exports(text: &str) -> Vec<(String, String)> {
     found
 }
 
-/// How many modules a file is below the crate's root: one for `clock.rs` and `span/mod.rs`.
+/// Returns how many modules a file is below the root: 1 for `clock.rs` and `span/mod.rs`.
 fn depth(file: &str) -> usize {
     file.split('/').filter(|part| *part != "mod.rs").count()
 }
 
-/// The first names of a path at `at`: one, or those of a group.
+/// Returns the first names of the path at `at`: one name, or those of a group.
 fn members(tokens: &[Token], at: usize) -> Vec<&Token> {
     let Some(first) = tokens.get(at) else {
         return Vec::new();
@@ -113,7 +113,7 @@ pub(crate) struct Token {
     pub(crate) line: usize,
 }
 
-/// The tokens of `text` but for comments, strings, characters and lifetimes' quotes.
+/// Returns the tokens of `text` without comments, strings, characters and the quotes of lifetimes.
 pub(crate) fn tokens(text: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
     let mut rest = text;
@@ -147,7 +147,7 @@ pub(crate) fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// The length of the comment that `text` begins with; comments nest.
+/// Returns the length of the comment at the start of `text`; comments nest.
 fn block_comment(text: &str) -> usize {
     let mut depth = 0_usize;
     let mut at = 0;
@@ -169,7 +169,7 @@ fn block_comment(text: &str) -> usize {
     at.min(text.len())
 }
 
-/// The length of the string or character that `text` begins with.
+/// Returns the length of the string or character at the start of `text`.
 fn literal(text: &str) -> Option<usize> {
     let prefix = ["br", "cr", "b", "c", "r"]
         .into_iter()
@@ -194,7 +194,7 @@ fn literal(text: &str) -> Option<usize> {
     }
 }
 
-/// The length of a quoted text with escapes.
+/// Returns the length of a quoted text with escapes.
 fn quoted(text: &str, quote: char) -> usize {
     let mut is_escaped = false;
     for (at, c) in text.char_indices().skip(1) {

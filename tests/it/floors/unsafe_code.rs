@@ -1,9 +1,9 @@
-//! Where `unsafe` may stand.
+//! The rooms that may contain `unsafe`.
 
 use super::paths::tokens;
 use super::sources;
 
-/// Hand-made concurrency and the memory of spans. Everything else is safe code.
+/// The rooms of hand-made concurrency and of the memory of spans. All other code is safe.
 const ROOMS: [&str; 2] = ["record/", "sync/"];
 
 #[test]

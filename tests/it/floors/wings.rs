@@ -1,9 +1,9 @@
-//! Floors inside a room: its wings stand on each other in one order, as the rooms of the crate do.
+//! Floors inside a room: its wings import from each other in one direction, as the rooms of the crate do.
 
 use super::imports::imports;
 use super::sources;
 
-/// A room, and its wings and single files from the ground up.
+/// A room with its wings and single files, from the ground up.
 type Room = (&'static str, &'static [&'static [&'static str]]);
 
 const ROOMS: [Room; 1] = [(
@@ -86,7 +86,7 @@ fn an_import_from_a_higher_wing_is_found() {
     }
 }
 
-/// A line for every import inside a room that leads sideways or up.
+/// Returns one line for every import inside a room that leads sideways or up.
 fn violations(sources: &[(String, String)]) -> Vec<String> {
     let mut found = Vec::new();
     for import in imports(sources) {
@@ -108,7 +108,7 @@ fn violations(sources: &[(String, String)]) -> Vec<String> {
     found
 }
 
-/// The wing or single file of `room` that `file` belongs to; `None` outside of the room, and for its face.
+/// Returns the wing or single file of `room` that `file` belongs to; `None` elsewhere and for `mod.rs` of the room.
 fn wing<'a>(room: &str, file: &'a str) -> Option<&'a str> {
     let inside = file.strip_prefix(room)?.strip_prefix('/')?;
     let wing = inside.split('/').next()?.trim_end_matches(".rs");

@@ -1,4 +1,5 @@
-//! Batches as the vectors give them, as we take them and as they are decoded; and a sender that keeps them.
+//! Batches in three forms: as the vectors give them, as a reporter takes them, and as they are decoded. A sender keeps
+//! the messages.
 #![expect(clippy::panic, reason = "a vector that cannot be read fails its test")]
 
 use std::sync::{Arc, Mutex};
@@ -16,7 +17,7 @@ use tracehound::services::Services;
 
 use crate::support::jaeger_thrift::{self as wire, Message, Value, decode};
 
-/// Keeps the messages that it is to send.
+/// A sender that keeps its messages.
 #[derive(Clone)]
 pub(crate) struct Capture {
     pub(crate) format: BatchFormat,
@@ -66,7 +67,7 @@ impl Sender for Capture {
     }
 }
 
-/// Everything through a reporter and out.
+/// Sends a batch through a reporter and returns the messages.
 pub(crate) fn report_all(
     reporter: &mut RemoteReporter,
     process: Process,
@@ -86,13 +87,13 @@ pub(crate) fn report(reporter: &mut RemoteReporter, spans: &[OwnedSpan]) {
     }
 }
 
-/// A process that no backend could read if its tags went out as they are.
+/// A process with tags that no backend could read if they were sent unchanged.
 pub(crate) fn process() -> Process {
     let tags = vec![Tag::new("zone", "eu-1"), Tag::new("n", f64::NAN)];
     Process::new("shop", tags)
 }
 
-/// A worker for that process, and the lines that are written.
+/// Returns a worker handle for that process, and the diagnostic lines.
 pub(crate) fn listening_worker() -> (WorkerHandle, Arc<Mutex<Vec<String>>>) {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let sink = lines.clone();
@@ -102,12 +103,12 @@ pub(crate) fn listening_worker() -> (WorkerHandle, Arc<Mutex<Vec<String>>>) {
     (WorkerHandle::detached(services), lines)
 }
 
-/// A time that a test does not reach.
+/// A timeout that no test reaches.
 pub(crate) fn soon() -> Instant {
     Instant::now() + Duration::from_secs(60)
 }
 
-/// A small span: the id tells it from others.
+/// Returns a small span that its id tells from others.
 pub(crate) fn span(id: u64) -> OwnedSpan {
     let trace_id = TraceId::new(0, 0x5af7_183f_b1d4_cf5f).unwrap();
     OwnedSpan::new(trace_id, SpanId::new(id).unwrap(), "operation")
@@ -176,7 +177,7 @@ fn input_tag(tag: &Json) -> Tag {
     Tag::new(tag["key"].as_str().unwrap().to_owned(), value)
 }
 
-/// What is to be on the wire for a process.
+/// Returns the expected process on the wire.
 pub(crate) fn wire_process(process: &Process) -> wire::Process {
     wire::Process {
         service_name: process.service_name.clone(),
@@ -184,7 +185,7 @@ pub(crate) fn wire_process(process: &Process) -> wire::Process {
     }
 }
 
-/// What is to be on the wire for a span.
+/// Returns the expected span on the wire.
 pub(crate) fn wire_span(span: &OwnedSpan) -> wire::Span {
     wire::Span {
         trace_id_low: span.trace_id.low() as i64,
@@ -217,7 +218,7 @@ pub(crate) fn wire_span(span: &OwnedSpan) -> wire::Span {
     }
 }
 
-/// NaN and the infinities are sent as text.
+/// Returns the text of NaN and the infinities, which are sent as text.
 fn wire_tag(tag: &Tag) -> wire::Tag {
     let value = match tag.value.as_ref() {
         TagRef::Bool(value) => Value::Bool(value),
@@ -232,7 +233,7 @@ fn wire_tag(tag: &Tag) -> wire::Tag {
     }
 }
 
-/// A batch as the vectors show what a client sent.
+/// Reads a batch that a client sent, as the vectors show it.
 pub(crate) fn client_batch(batch: &Json) -> wire::Batch {
     wire::Batch {
         process: wire::Process {
@@ -300,7 +301,7 @@ fn client_tag(tag: &Json) -> wire::Tag {
     }
 }
 
-/// A text that is no UTF-8 is given in hex; shown so that it equals nothing of ours.
+/// Returns a text. One that is not UTF-8 is in hex in the vectors, and is shown so that it equals no text of ours.
 fn client_text(text: &Json) -> String {
     match text.as_str() {
         Some(text) => text.to_owned(),

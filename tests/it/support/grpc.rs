@@ -26,20 +26,20 @@ use crate::support::web::{listener, of_kind, spans};
 pub(crate) const UNARY: &str = "/test.Echo/Unary";
 pub(crate) const STREAM: &str = "/test.Echo/Stream";
 
-/// Serves `test.Echo`. What it does depends on the message:
+/// A service `test.Echo`. The message chooses the answer:
 ///
 /// | message | `Unary` | `Stream` |
 /// |---|---|---|
 /// | `pending` | | one message, and no end |
 /// | `panic` | a panic | a panic |
-/// | `early 5 text` | status 5, `text` | the same |
+/// | `early 5 text` | status 5, `text` | status 5, `text` |
 /// | `late 5 text` | | one message, then status 5, `text` |
-/// | another | itself | itself, twice |
+/// | another | the message | the message, twice |
 pub(crate) async fn serve(layer: ServerLayer) -> SocketAddr {
     serve_by(Server::builder(), layer, service_fn(echo)).await
 }
 
-/// Serves a service, with settings of the server's.
+/// Serves a service, with settings for the server.
 pub(crate) async fn serve_by<S>(server: Server, layer: ServerLayer, service: S) -> SocketAddr
 where
     S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>,
@@ -54,7 +54,7 @@ where
     address
 }
 
-/// Takes the message of a call of `Unary`, says so, and gives no answer.
+/// Takes the message of a call of `Unary`, reports that it came, and never answers.
 pub(crate) fn silent(
     started: mpsc::UnboundedSender<()>,
 ) -> impl Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible, Future: Send>
@@ -166,7 +166,7 @@ impl Stream for Messages {
     }
 }
 
-/// Messages that are their own text.
+/// A codec whose messages are text.
 #[derive(Clone, Copy)]
 pub(crate) struct Text;
 
@@ -229,7 +229,7 @@ impl World {
         ClientLayer::new(self.tracer.clone()).wrap(channel(self.address))
     }
 
-    /// The spans of client and server, finished once each.
+    /// Returns the spans of client and server, each finished once.
     pub(crate) async fn both(&self) -> (OwnedSpan, OwnedSpan) {
         let spans = spans(&self.reporter, 2).await;
         assert_eq!(self.tracer.metrics().get(Counter::FinishedTwice), 0);
@@ -238,7 +238,7 @@ impl World {
     }
 }
 
-/// Code, class and error tag.
+/// Returns the code, the class and the error tag.
 pub(crate) fn outcome(span: &OwnedSpan) -> [String; 3] {
     ["response_code", "response_class", "error"].map(|key| span.tag_text(key).into_owned())
 }

@@ -1,7 +1,7 @@
-//! Reads `emitBatch` messages with the `thrift` crate: the oracle for what we write.
+//! Reads `emitBatch` messages with the `thrift` crate, so that our own writer is checked by other code.
 //!
-//! As strict as the IDL lets it be: every required field is there, a tag has the value that its type announces,
-//! nothing is unknown and nothing comes behind the message. Doubles are kept as bits.
+//! It is as strict as the IDL allows: every required field must be there, a tag must have the value that its type
+//! announces, and unknown fields or bytes after the message are errors. Doubles are kept as bits.
 
 use std::io::Cursor;
 
@@ -17,7 +17,7 @@ pub(crate) struct Message {
     pub(crate) kind: TMessageType,
     pub(crate) seqid: i32,
     pub(crate) batch: Batch,
-    /// Lists that are there and have nothing in them, but for those that must be there.
+    /// Optional lists that are there but empty.
     pub(crate) empty_lists: usize,
     /// Values of tags beside the one that the type announces: the Node client always writes all five.
     pub(crate) spare_values: usize,
@@ -81,7 +81,7 @@ pub(crate) enum Value {
     Binary(Vec<u8>),
 }
 
-/// Reads one message, which is all there may be.
+/// Reads the one message in `bytes`; more bytes are an error.
 pub(crate) fn decode(format: BatchFormat, bytes: &[u8]) -> thrift::Result<Message> {
     let mut cursor = Cursor::new(bytes);
     let message = match format {

@@ -1,4 +1,4 @@
-//! What several tests share.
+//! Fixtures of several tests.
 
 pub(crate) mod batches;
 #[cfg(all(feature = "tonic", feature = "hyper"))]
@@ -17,7 +17,7 @@ use tracehound::reporter::InMemoryReporter;
 use tracehound::sampler::ConstSampler;
 use tracehound::tracer::TracerBuilder;
 
-/// A builder whose spans are all kept in memory.
+/// Returns a builder whose spans are all kept in memory.
 pub(crate) fn recording_builder() -> (TracerBuilder, InMemoryReporter) {
     let spans = InMemoryReporter::new();
     let builder = JaegerTracer::builder("test")
@@ -26,13 +26,13 @@ pub(crate) fn recording_builder() -> (TracerBuilder, InMemoryReporter) {
     (builder, spans)
 }
 
-/// A tracer whose spans are all kept in memory.
+/// Returns a tracer whose spans are all kept in memory.
 pub(crate) fn recording_tracer() -> (JaegerTracer, InMemoryReporter) {
     let (builder, spans) = recording_builder();
     (builder.build().expect("the service has a name"), spans)
 }
 
-/// The same with ids 1, 2, 3… and a clock that stands at 1 500 000 000 s.
+/// Like [`recording_tracer`], with ids 1, 2, 3… and a clock that stands at 1 500 000 000 s.
 pub(crate) fn fixed_tracer() -> (JaegerTracer, InMemoryReporter, ManualClock) {
     let (builder, spans) = recording_builder();
     let clock = ManualClock::at_micros(1_500_000_000_000_000);
@@ -44,13 +44,13 @@ pub(crate) fn fixed_tracer() -> (JaegerTracer, InMemoryReporter, ManualClock) {
     (tracer, spans, clock)
 }
 
-/// 1, 2, 3…
+/// Returns a source of ids 1, 2, 3…
 pub(crate) fn counting_ids() -> impl Fn() -> u64 + Send + Sync + 'static {
     let next = AtomicU64::new(1);
     move || next.fetch_add(1, Ordering::Relaxed)
 }
 
-/// Tags as `key=value`, but for the sampler's.
+/// Returns tags as `key=value`, without those of the sampler.
 pub(crate) fn texts(tags: &[Tag]) -> Vec<String> {
     tags.iter()
         .filter(|tag| !tag.key.starts_with("sampler."))
@@ -58,7 +58,7 @@ pub(crate) fn texts(tags: &[Tag]) -> Vec<String> {
         .collect()
 }
 
-/// Fields as `key=value`.
+/// Returns fields as `key=value`.
 pub(crate) fn log_texts(log: &LogRecord) -> Vec<String> {
     log.fields
         .iter()

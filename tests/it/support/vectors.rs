@@ -1,16 +1,16 @@
-//! What published clients do with the same input, from `tests/vectors/`.
+//! Recordings of published clients, from `tests/vectors/`: what each made of one input.
 
 use serde_json::Value;
 
-/// One input with what each client made of it.
+/// An input with the outcome of each client.
 pub(crate) struct Entry {
     pub(crate) name: String,
     pub(crate) input: Value,
-    /// By client.
+    /// The outcomes, by client.
     pub(crate) results: Vec<(String, Value)>,
 }
 
-/// The entries of a file.
+/// Returns the entries of a file.
 pub(crate) fn entries(file: &str) -> Vec<Entry> {
     let path = format!("{}/tests/vectors/{file}.json", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).expect(&path);
@@ -32,7 +32,7 @@ pub(crate) fn entries(file: &str) -> Vec<Entry> {
         .collect()
 }
 
-/// The pairs of a header list.
+/// Returns the pairs of a header list.
 pub(crate) fn pairs(list: &Value) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().expect("text").to_owned();
     list.as_array()
@@ -42,8 +42,8 @@ pub(crate) fn pairs(list: &Value) -> Vec<(String, String)> {
         .collect()
 }
 
-/// What of the entries differs from every client, and the rule that says so. Unexplained differences, and
-/// explanations of what does not differ, are failures.
+/// A comparison of our outcomes with those of the clients. An entry that differs from every client must have a rule
+/// that explains it, and a rule must explain an entry that differs.
 pub(crate) struct Differences {
     explained: &'static [(&'static str, &'static str)],
     used: Vec<bool>,
@@ -61,7 +61,7 @@ impl Differences {
         }
     }
 
-    /// Takes in whether the entry `name` equals one client at least. `ours` is shown where it does not.
+    /// Records whether the entry `name` equals at least one client. `ours` is shown if it does not.
     pub(crate) fn compare(
         &mut self,
         name: &str,
@@ -82,7 +82,7 @@ impl Differences {
         }
     }
 
-    /// Fails unless `count` entries were compared and all is as explained.
+    /// Fails unless `count` entries were compared and every difference is explained.
     #[track_caller]
     pub(crate) fn check(mut self, count: usize) {
         for ((entry, _), used) in self.explained.iter().zip(&self.used) {

@@ -1,4 +1,4 @@
-//! Loopback servers, bodies that are fed by hand, and spans that are waited for.
+//! Loopback servers, bodies that tests feed by hand, and waiting for spans.
 
 use std::convert::Infallible;
 use std::io;
@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc;
 use tracehound::reporter::{InMemoryReporter, OwnedSpan};
 
-/// Runs a future; whatever it spawns ends with it.
+/// Runs a future. Tasks that it spawned end with it.
 pub(crate) fn run<R>(future: impl Future<Output = R>) -> R {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -28,14 +28,14 @@ pub(crate) fn run<R>(future: impl Future<Output = R>) -> R {
         .block_on(future)
 }
 
-/// A listener on a free port of loopback.
+/// Returns a listener on a free port of loopback.
 pub(crate) async fn listener() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
     let address = listener.local_addr().expect("bound");
     (listener, address)
 }
 
-/// A port of loopback where nobody listens, and nobody will as long as the socket is there.
+/// Returns a port of loopback without a listener. The socket keeps the port from other programs.
 pub(crate) fn closed_port() -> (TcpSocket, SocketAddr) {
     let socket = TcpSocket::new_v4().expect("a socket");
     let any = (Ipv4Addr::LOCALHOST, 0).into();
@@ -51,24 +51,24 @@ pub(crate) async fn serve(app: axum::Router) -> SocketAddr {
     address
 }
 
-/// hyper-util's client.
+/// Returns the client of hyper-util.
 pub(crate) fn client() -> Client<HttpConnector, Full<Bytes>> {
     Client::builder(TokioExecutor::new()).build_http()
 }
 
-/// A request without a body.
+/// Returns a request without a body.
 pub(crate) fn get(uri: impl AsRef<str>) -> Request<Full<Bytes>> {
     Request::get(uri.as_ref())
         .body(Full::default())
         .expect("a request")
 }
 
-/// The answer to a GET.
+/// Sends a GET and returns the answer.
 pub(crate) async fn call(uri: String) -> (StatusCode, Bytes) {
     call_with(get(uri)).await
 }
 
-/// The answer to a request.
+/// Sends a request and returns the answer.
 pub(crate) async fn call_with(request: Request<Full<Bytes>>) -> (StatusCode, Bytes) {
     let response = client().request(request).await.expect("an answer");
     let status = response.status();
@@ -76,7 +76,7 @@ pub(crate) async fn call_with(request: Request<Full<Bytes>>) -> (StatusCode, Byt
     (status, body.to_bytes())
 }
 
-/// Asks until there is an answer.
+/// Polls `ask` until it answers.
 pub(crate) async fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
@@ -88,7 +88,7 @@ pub(crate) async fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> 
     }
 }
 
-/// The spans, once there are as many as that; and there must not be more.
+/// Waits until there are `count` spans, fails if there are more, and returns them.
 pub(crate) async fn spans(reporter: &InMemoryReporter, count: usize) -> Vec<OwnedSpan> {
     let what = format!("{count} spans");
     let spans = until(&what, || {
@@ -100,12 +100,12 @@ pub(crate) async fn spans(reporter: &InMemoryReporter, count: usize) -> Vec<Owne
     spans
 }
 
-/// The one span that there is.
+/// Returns the only span.
 pub(crate) async fn one_span(reporter: &InMemoryReporter) -> OwnedSpan {
     spans(reporter, 1).await.remove(0)
 }
 
-/// The one span of this kind.
+/// Returns the only span of this kind.
 pub(crate) fn of_kind<'a>(spans: &'a [OwnedSpan], kind: &str) -> &'a OwnedSpan {
     let mut found = spans
         .iter()
@@ -115,7 +115,7 @@ pub(crate) fn of_kind<'a>(spans: &'a [OwnedSpan], kind: &str) -> &'a OwnedSpan {
     span
 }
 
-/// The `event` fields of a span's logs.
+/// Returns the `event` fields of a span's logs.
 pub(crate) fn events(span: &OwnedSpan) -> Vec<String> {
     let fields = span.logs.iter().flat_map(|log| &log.fields);
     fields
@@ -124,7 +124,7 @@ pub(crate) fn events(span: &OwnedSpan) -> Vec<String> {
         .collect()
 }
 
-/// A field of the log record of an event.
+/// Returns a field of the log record of an event.
 pub(crate) fn log_field(span: &OwnedSpan, event: &str, key: &str) -> Option<String> {
     let find = |fields: &[tracehound::model::LogField], key: &str| {
         let field = fields.iter().find(|field| field.key == key);
@@ -137,13 +137,13 @@ pub(crate) fn log_field(span: &OwnedSpan, event: &str, key: &str) -> Option<Stri
     find(&log?.fields, key)
 }
 
-/// A body that is fed by hand, and never says that it is at its end before it is asked.
+/// A body that a test feeds by hand. It never claims to be at its end before it is polled.
 pub(crate) struct Fed {
     frames: mpsc::UnboundedReceiver<io::Result<Frame<Bytes>>>,
     length: Option<u64>,
 }
 
-/// What feeds a [`Fed`].
+/// The hand that feeds a [`Fed`].
 #[derive(Clone)]
 pub(crate) struct Feeder(mpsc::UnboundedSender<io::Result<Frame<Bytes>>>);
 
@@ -154,7 +154,7 @@ impl Fed {
         (Feeder(feeder), Self { frames, length })
     }
 
-    /// One that announces its length.
+    /// Returns a body that announces its length.
     pub(crate) fn with_length(length: u64) -> (Feeder, Self) {
         let (feeder, mut body) = Self::new();
         body.length = Some(length);
@@ -175,7 +175,7 @@ impl Feeder {
         self.send(Err(io::Error::other(text)));
     }
 
-    /// Whether the body is gone.
+    /// Returns whether the body was dropped.
     pub(crate) fn is_closed(&self) -> bool {
         self.0.is_closed()
     }
@@ -202,7 +202,7 @@ impl Body for Fed {
     }
 }
 
-/// An answer.
+/// Returns a response with a body.
 pub(crate) fn reply<B>(status: u16, body: B) -> Result<Response<B>, Infallible> {
     let mut response = Response::new(body);
     *response.status_mut() = status.try_into().expect("a status");
