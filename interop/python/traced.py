@@ -1,8 +1,8 @@
-"""A program traced with the published Jaeger client, which does what it is told.
+"""A program that makes spans on command with the published Jaeger client.
 
-Its arguments are one JSON object: the `config` of the client and the `service`'s name. Each line of standard input
-is a JSON object too, and says what one span is to be like; the answer is one line with the span's ids and the
-headers it injects. It ends when standard input does.
+Its argument is a JSON object: the `config` of the client and the name of the `service`. Each line of standard input
+is a JSON object that describes a span. The program answers with a line that has the span's ids and the headers it
+injects. It ends when standard input does.
 """
 
 import json

@@ -23,12 +23,12 @@ use crate::{
 
 /// A running Jaeger backend with an empty store in memory, on free ports of 127.0.0.1.
 ///
-/// It ends with this value: by SIGTERM, and by SIGKILL when it has not ended after 10 s. When the
-/// test panics by then, or waited in vain, standard error gets the version, the addresses and the
-/// end of the backend's log, and the folder with that log is kept.
+/// The process ends when this value is dropped: by SIGTERM, and by SIGKILL if it has not ended after
+/// 10 s. If the test panicked or waited in vain, standard error gets the version, the addresses and
+/// the end of the backend's log, and the folder with that log is kept.
 ///
-/// Keep it in a local variable of the test: what stands in a `static` is never dropped, and the
-/// process would outlive the tests.
+/// Keep the value in a local variable of the test: a `static` is never dropped, and the process
+/// would outlive the tests.
 ///
 /// ```no_run
 /// use tracehound_interop::{Backend, Error, Version};
@@ -64,32 +64,31 @@ impl Backend {
         Self::start(Version::V2)
     }
 
-    /// Builds the backend when the cache does not have it, starts it and waits until it takes
-    /// spans.
+    /// Builds the backend if the cache does not have it, starts it and waits until it takes spans.
     ///
-    /// A start is retried with other ports when another program took one of them in between.
+    /// A start is retried with other ports if another program took one of them in between.
     ///
     /// # Errors
     ///
-    /// [`Error::NoGo`] and [`Error::Build`] as from [`binary()`]; [`Error::Start`] when the process
-    /// ends by itself or is not ready within 30 s.
+    /// [`Error::NoGo`] and [`Error::Build`] as from [`binary()`]; [`Error::Start`] if the process
+    /// ends on its own or is not ready within 30 s.
     pub fn start(version: Version) -> Result<Self, Error> {
         Self::start_with(version, Room::Usual)
     }
 
-    /// As [`start`](Self::start), with room for every span of a heavy load.
+    /// Like [`start`](Self::start), with room for every span of a heavy load.
     ///
     /// # Errors
     ///
-    /// As [`start`](Self::start).
+    /// Like [`start`](Self::start).
     pub fn start_for_load(version: Version) -> Result<Self, Error> {
         Self::start_with(version, Room::Load)
     }
 
     fn start_with(version: Version, room: Room) -> Result<Self, Error> {
         let program = binary(version)?;
-        // Held until the ports are taken: two starts at once could pick the same ones, and each
-        // would find the other's backend healthy.
+        // Held until the ports are taken: two starts at once could pick the same ones, and each would
+        // find the other's backend healthy.
         let _lock = Lock::acquire(&environment::cache_dir()?.join("start.lock"))?;
         let mut attempts = 1;
         loop {
@@ -103,11 +102,11 @@ impl Backend {
 
     /// Starts the backend, or says that the running test is skipped and returns `None`.
     ///
-    /// A test is skipped when there is neither a cached binary nor a `go` to build it with.
+    /// A test is skipped if there is no cached binary and no `go` to build it.
     ///
     /// # Errors
     ///
-    /// As [`start`](Self::start); [`Error::NoGo`] only when [`REQUIRED`](crate::REQUIRED) is `1`.
+    /// Like [`start`](Self::start); [`Error::NoGo`] only if [`REQUIRED`](crate::REQUIRED) is `1`.
     ///
     /// ```no_run
     /// use tracehound_interop::{Backend, Error, Version};
@@ -122,11 +121,11 @@ impl Backend {
         Self::or_skip(version, Self::start(version))
     }
 
-    /// As [`start_or_skip`](Self::start_or_skip), with room for every span of a heavy load.
+    /// Like [`start_or_skip`](Self::start_or_skip), with room for every span of a heavy load.
     ///
     /// # Errors
     ///
-    /// As [`start_or_skip`](Self::start_or_skip).
+    /// Like [`start_or_skip`](Self::start_or_skip).
     pub fn start_for_load_or_skip(version: Version) -> Result<Option<Self>, Error> {
         Self::or_skip(version, Self::start_for_load(version))
     }
@@ -141,52 +140,52 @@ impl Backend {
         }
     }
 
-    /// Which Jaeger this is.
+    /// Returns the version of this Jaeger.
     pub const fn version(&self) -> Version {
         self.version
     }
 
-    /// Where the agent takes Thrift compact by UDP.
+    /// Returns the address at which the agent takes Thrift compact by UDP.
     pub const fn compact_addr(&self) -> SocketAddr {
         self.endpoints.compact
     }
 
-    /// Where the agent takes Thrift binary by UDP.
+    /// Returns the address at which the agent takes Thrift binary by UDP.
     pub const fn binary_addr(&self) -> SocketAddr {
         self.endpoints.binary
     }
 
-    /// Where everything listens.
+    /// Returns all addresses.
     pub const fn endpoints(&self) -> &Endpoints {
         &self.endpoints
     }
 
-    /// The process, for messages. Only this value may end it.
+    /// Returns the id of the process, for messages. Only this value may end the process.
     pub fn process_id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Ends the process at once, by SIGKILL: what it has read and not stored is gone, and so is
+    /// Kills the process by SIGKILL. The spans that it has read and not stored are lost, and so is
     /// its store.
     ///
     /// Its ports are free afterwards; [`restart`](Self::restart) takes them again.
     ///
     /// # Errors
     ///
-    /// When the process cannot be ended or waited for.
+    /// Fails if the process cannot be ended or waited for.
     pub fn kill(&mut self) -> Result<(), Error> {
         let ended = self.child.kill().and_then(|()| self.child.wait());
         ended.map(drop).map_err(Error::io("killing a backend"))
     }
 
-    /// Starts the backend again where it was, after [`kill`](Self::kill), with an empty store and
-    /// counters at 0, and waits until it takes spans.
+    /// Starts the backend again at the same addresses, after [`kill`](Self::kill), with an empty
+    /// store and counters at 0, and waits until it takes spans.
     ///
-    /// The log begins anew. The port that takes spans can be open before this returns.
+    /// The log begins anew. The port for spans can be open before this returns.
     ///
     /// # Errors
     ///
-    /// As [`start`](Self::start); [`Error::Start`] also when another program has taken a port.
+    /// Like [`start`](Self::start); [`Error::Start`] also if another program has taken a port.
     pub fn restart(&mut self) -> Result<(), Error> {
         let _lock = Lock::acquire(&environment::cache_dir()?.join("start.lock"))?;
         let kind = (self.version, self.room);
@@ -221,12 +220,12 @@ impl Backend {
         Ok(answer.inspect_err(|_| self.suspect())?.status)
     }
 
-    /// A request that fails may find a process that has crashed.
+    /// Requests a path. The process may have crashed if this fails, so its log is shown at the end.
     pub(crate) fn get(&self, at: SocketAddr, path: &str) -> Result<Answer, Error> {
         self.http.get(at, path).inspect_err(|_| self.suspect())
     }
 
-    /// The process, for signals, unless it [has ended](Self::has_ended).
+    /// Returns the process, for signals, unless it [has ended](Self::has_ended).
     pub(crate) fn process(&self) -> Pid {
         Pid::from_child(&self.child)
     }
@@ -235,8 +234,7 @@ impl Backend {
         Ok(self.child.try_wait()?.is_some())
     }
 
-    /// Has the log shown at the end, though the test may not panic: something waited for did not
-    /// come.
+    /// Lets the log be shown at the end although the test may not panic, because a deadline passed.
     pub(crate) fn suspect(&self) {
         self.is_suspect.store(true, Ordering::Relaxed);
     }
@@ -296,7 +294,7 @@ impl Backend {
         let log = self.log_path();
         let seen = poll(START_WITHIN, START_POLL, || match self.child.try_wait() {
             Ok(None) => match self.is_ready() {
-                // Looked at last: v2 can become ready, or hang, without one of its ports.
+                // The last check: v2 can become ready, or hang, without one of its ports.
                 _ if log::contains(&log, PORT_LOST) => Ok(Some("a port is taken".to_owned())),
                 Ok(()) => Ok(None),
                 Err(error) => Err(error.to_string()),
@@ -304,7 +302,7 @@ impl Backend {
             Ok(Some(status)) => Ok(Some(format!("the process ended with {status}"))),
             Err(error) => Ok(Some(format!("the process cannot be waited for: {error}"))),
         });
-        // Nobody answers at first, and the error of a failed start has the end of the log in it.
+        // Nothing answers at first, which is no failure. The error of a failed start contains the log.
         *self.is_suspect.get_mut() = false;
         let reason = match seen {
             Ok(None) => return Ok(()),
@@ -326,10 +324,10 @@ impl Backend {
         })
     }
 
-    /// Whether a span sent now would be stored.
+    /// Returns whether a span sent now would be stored.
     ///
-    /// Health alone does not say so: v1's agent connects to its collector with the first request it
-    /// has to pass on, and loses spans until then. A sampling request is such a one.
+    /// Health alone is not enough: v1's agent connects to its collector with the first request that
+    /// it has to pass on, and loses spans until then. A sampling request is such a request.
     fn is_ready(&self) -> Result<(), Error> {
         let path = match self.version {
             Version::V1 => "/",
@@ -389,7 +387,7 @@ impl Drop for Backend {
     }
 }
 
-/// Why a started process is not to be used.
+/// The reason why a started process cannot be used.
 #[derive(Debug)]
 enum Unready {
     PortLost(Error),
@@ -411,7 +409,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_backend_that_finds_a_port_taken_is_not_taken_for_ready() -> Result<(), Error> {
+    fn a_backend_with_a_taken_port_is_never_ready() -> Result<(), Error> {
         let tcp = TcpListener::bind("127.0.0.1:0").map_err(Error::io("taking a port"))?;
         let udp = UdpSocket::bind("127.0.0.1:0").map_err(Error::io("taking a port"))?;
         let query_http = tcp.local_addr().map_err(Error::io("taking a port"))?;

@@ -11,16 +11,16 @@ use crate::{
     toolchain::{Go, Toolchain},
 };
 
-/// The path of the backend's program, built first when the cache does not have it.
+/// Returns the path of the backend's program. Builds it first if the cache does not have it.
 ///
 /// The first build of a version takes minutes and downloads its modules; the program then stays in
 /// [`cache_dir`](crate::cache_dir). Threads and processes that ask at the same time wait for one
-/// build, and a build that fails half-way leaves nothing that a later one would take for a program.
+/// build. A build that fails half-way leaves nothing that could be taken for a program.
 ///
 /// # Errors
 ///
-/// [`Error::NoGo`] when there is nothing cached and nothing to build with; [`Error::Build`] when a
-/// step fails.
+/// [`Error::NoGo`] if no program is cached and there is no `go` to build one; [`Error::Build`] if
+/// a step fails.
 pub fn binary(version: Version) -> Result<PathBuf, Error> {
     cached(
         version,
@@ -45,15 +45,15 @@ fn cached(
 
 /// A Go program that is built once.
 pub(crate) struct Wanted<'a> {
-    /// For messages.
+    /// The name in messages.
     pub(crate) what: &'a str,
-    /// What the program's file is called, without machine and suffix. Another source needs another
+    /// The name of the program's file, without machine and suffix. Another source needs another
     /// name.
     pub(crate) file: &'a str,
 }
 
 impl Wanted<'_> {
-    /// The program in `cache`; `build` makes it in an empty folder and returns its path there.
+    /// Returns the program in `cache`. `build` makes it in an empty folder and returns its path there.
     pub(crate) fn cached(
         &self,
         cache: &Path,
@@ -69,7 +69,7 @@ impl Wanted<'_> {
         if !toolchain.is_there() {
             return Err(Error::NoGo);
         }
-        // One lock for all versions: two builds side by side would only take each other's processors.
+        // One lock for all versions: two builds at once would only compete for processors.
         let _lock = Lock::acquire(&cache.join("build.lock"))?;
         if program.is_file() {
             return Ok(program);
@@ -90,7 +90,7 @@ impl Wanted<'_> {
         )))?;
         let took = started.elapsed().as_secs();
         say(&format!("built {what} in {took} s: {}", program.display()));
-        // Only to save space: the next build begins with the same.
+        // Only saves space: the next build removes the folder, too.
         let _ = fs::remove_dir_all(&dir);
         Ok(program)
     }
@@ -149,8 +149,8 @@ mod tests {
 
     use super::*;
 
-    /// A cache folder and a `go` in it that runs `build` for `go build` and has nothing to do for
-    /// the rest.
+    /// Returns a cache folder and a `go` in it that runs `build` for `go build` and does nothing
+    /// for other commands.
     fn with_go(build: &str) -> Result<(TempDir, Toolchain), Error> {
         let cache = tempfile::tempdir().map_err(Error::io("creating a folder"))?;
         let go = Toolchain::script(&cache.path().join("go.sh"));
@@ -158,7 +158,7 @@ mod tests {
         Ok((cache, go))
     }
 
-    /// A script that runs `commands` when its first argument is `step`.
+    /// Returns a script that runs `commands` if its first argument is `step`.
     fn for_step(step: &str, commands: &str) -> String {
         format!("case $1 in {step})\n{commands}\n;; esac\n")
     }
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn one_build_serves_all_who_ask_at_once() -> Result<(), Error> {
+    fn one_build_serves_all_simultaneous_requests() -> Result<(), Error> {
         let (cache, go) =
             with_go("echo built >> ../builds; echo half > jaeger; echo whole >> jaeger")?;
         thread::scope(|scope| {
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_build_that_breaks_off_leaves_no_program_and_is_done_anew() -> Result<(), Error> {
+    fn a_failed_build_leaves_no_program_and_is_repeated() -> Result<(), Error> {
         let (cache, go) = with_go("echo half > jaeger; echo out of space >&2; exit 1")?;
         for _ in 0..2 {
             let failed = build_in(&cache, &go)
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn without_go_what_is_cached_still_serves() -> Result<(), Error> {
+    fn a_cached_program_is_used_without_go() -> Result<(), Error> {
         let (cache, go) = with_go("echo x > jaeger")?;
         let none = Toolchain::script(&cache.path().join("no such script"));
         assert!(matches!(build_in(&cache, &none), Err(Error::NoGo)));

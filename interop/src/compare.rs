@@ -6,21 +6,21 @@ use crate::StoredSpan;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Mismatch {
-    /// No span read has its ids.
+    /// No read span has its ids.
     Missing {
-        /// Which of the expected spans.
+        /// The index of the expected span.
         index: usize,
         /// The span.
         span: Box<StoredSpan>,
     },
-    /// A span read, but not expected.
+    /// A span was read, but not expected.
     Surplus {
         /// The span.
         span: Box<StoredSpan>,
     },
-    /// The nearest span read differs in some fields.
+    /// The nearest read span differs in some fields.
     Differs {
-        /// Which of the expected spans.
+        /// The index of the expected span.
         index: usize,
         /// Its operation and ids.
         span: String,
@@ -29,11 +29,10 @@ pub enum Mismatch {
     },
 }
 
-/// Pairs `expected` with `read`, whatever their order, and lists what does not fit; nothing when
-/// all is equal.
+/// Pairs `expected` with `read` in any order and returns the differences; empty if all is equal.
 ///
-/// Equal spans are paired first. What is left over is paired by ids, nearest first, so that a
-/// message names the fields that differ.
+/// Equal spans are paired first. The others are paired by ids, nearest first, so that a message
+/// names the fields that differ.
 ///
 /// ```
 /// use tracehound_interop::{StoredSpan, compare};
@@ -79,7 +78,7 @@ pub fn compare(expected: &[StoredSpan], read: &[StoredSpan]) -> Vec<Mismatch> {
 }
 
 impl Mismatch {
-    /// Which of the expected spans it is about; `None` for a surplus one.
+    /// Returns the index of the expected span; `None` for a surplus one.
     pub const fn expected_index(&self) -> Option<usize> {
         match self {
             Self::Missing { index, .. } | Self::Differs { index, .. } => Some(*index),
@@ -102,7 +101,7 @@ impl fmt::Display for Mismatch {
     }
 }
 
-/// The one of `read` with the same ids that differs least, with its differences.
+/// Returns the read span with the same ids that differs least, with its differences.
 fn nearest(span: &StoredSpan, read: &[&StoredSpan]) -> Option<(usize, Vec<String>)> {
     read.iter()
         .enumerate()
@@ -128,7 +127,7 @@ fn differing_fields(expected: &StoredSpan, read: &StoredSpan) -> Vec<String> {
     differing
 }
 
-/// Every field as text, lists by position.
+/// Returns every field as text, lists by position.
 fn fields(span: &StoredSpan) -> BTreeMap<String, String> {
     let mut fields = BTreeMap::from([
         ("trace id".to_owned(), format!("{:032x}", span.trace_id)),
@@ -183,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_are_compared_whatever_their_order_and_however_often_they_come() {
+    fn spans_are_compared_in_any_order_and_as_often_as_they_come() {
         let span = |operation: &str| StoredSpan {
             operation: operation.into(),
             ..StoredSpan::default()

@@ -5,29 +5,29 @@ use std::{
 
 use crate::{Backend, Error, Version, kernel_drops, poll::poll};
 
-/// What became of the spans sent to a backend since it started, as far as it and the kernel know.
+/// Counts of the spans sent to a backend since it started, as far as it and the kernel know.
 ///
-/// The difference of two readings is what came in between.
+/// Subtract two readings for the spans that came in between.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Delivered {
     /// Spans written to the store.
     pub stored: u64,
-    /// Spans that the collector (v1) or the Jaeger receiver (v2) has taken.
+    /// Spans that the collector (v1) or the Jaeger receiver (v2) took.
     pub received: u64,
-    /// Spans that were read from the socket, and lost afterwards: v1's agent could not hand them to
-    /// its collector, the collector's queue was full, the store refused them.
+    /// Spans that were read from the socket and lost afterwards: v1's agent could not hand them to
+    /// its collector, the queue of the collector was full, or the store refused them.
     pub lost_inside: u64,
-    /// Datagrams that v1's agent has read and thrown away, as its queue was full; 0 in v2, which
-    /// does not say.
+    /// Datagrams that v1's agent read and threw away because its queue was full; 0 in v2, which
+    /// does not count them.
     pub datagrams_lost_inside: u64,
-    /// Datagrams that the kernel has dropped at the agent's socket for Thrift compact; 0 where the
-    /// system does not say.
+    /// Datagrams that the kernel dropped at the agent's socket for Thrift compact; 0 if the system
+    /// does not count them.
     pub kernel_drops: u64,
 }
 
 impl Backend {
-    /// What has come of `service`. v2 does not tell services apart: there it is of all of them.
+    /// Returns the counts of `service`. v2 does not count services apart: it gives those of all.
     pub fn delivered_now(&self, service: &str) -> Result<Delivered, Error> {
         let metrics = self.metrics()?;
         let count = |name, labels: &[_]| metrics.count(name, labels);
@@ -66,11 +66,11 @@ impl Backend {
         })
     }
 
-    /// [`delivered_now`](Self::delivered_now), once it has not changed for half a second.
+    /// Returns [`delivered_now`](Self::delivered_now), once it has not changed for half a second.
     ///
     /// # Errors
     ///
-    /// [`Error::Deadline`] with the last counts when they still change after 20 s.
+    /// [`Error::Deadline`] with the last counts if they still change after 20 s.
     pub fn delivered(&self, service: &str) -> Result<Delivered, Error> {
         let mut last = self.delivered_now(service)?;
         let mut since = Instant::now();

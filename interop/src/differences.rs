@@ -4,39 +4,39 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use crate::{Mismatch, SentBatch, SentSpan, StoredSpan, Value, Version, compare, rules};
 
-/// One way in which what a backend shows is known to differ from what was sent.
+/// A known difference between what was sent and what a backend shows.
 #[derive(Clone, Copy, Debug)]
 pub struct Difference {
     /// The difference in a few words.
     pub name: &'static str,
-    /// Where it comes from.
+    /// The origin of the difference.
     pub reason: &'static str,
     change: Change,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Change {
-    /// What is expected follows from what was sent.
+    /// A change of the expected spans.
     Expect(fn(&SentSpan, &mut StoredSpan)),
-    /// Something is not told apart, neither in what is expected nor in what is read.
+    /// A change of both sides, which makes alike what the backend does not keep apart.
     Overlook(fn(&mut StoredSpan)),
-    /// Spans like this differ in the text of the answer alone: this crate reads it as what was sent.
+    /// A change of the JSON text alone: this crate reads such spans as they were sent.
     ReadBack(fn(&SentSpan) -> bool),
 }
 
-/// The spans a backend should show for what was sent.
+/// The spans that a backend should show for a batch.
 #[derive(Clone, Debug, Default)]
 pub struct Expected {
-    /// The spans, one for each that was sent, in that order.
+    /// The spans, one for each that was sent, in the order sent.
     pub spans: Vec<StoredSpan>,
-    /// The names of the [`Difference`]s that changed something, be it in the text of the answer.
+    /// The names of the [`Difference`]s that applied, including those of the text of the answer.
     pub differences: BTreeSet<&'static str>,
 }
 
 impl Version {
-    /// The table of expected differences, in the order in which they apply.
+    /// Returns the table of expected differences, in the order in which they apply.
     ///
-    /// Everything that is not in it is expected to be read as it was sent.
+    /// Everything else is expected to be read as it was sent.
     pub const fn differences(self) -> &'static [Difference] {
         match self {
             Self::V1 => V1,
@@ -44,7 +44,7 @@ impl Version {
         }
     }
 
-    /// What this version should show of `batch` in a raw read, by the table.
+    /// Returns what this version should show of `batch` in a raw read, according to the table.
     pub fn expected(self, batch: &SentBatch) -> Expected {
         let mut expected = Expected::default();
         for sent in &batch.spans {
@@ -66,7 +66,7 @@ impl Version {
         expected
     }
 
-    /// Makes alike what the table says is not kept, and returns the names of the entries that did.
+    /// Makes alike what the table says is not kept, and returns the names of the entries that applied.
     pub fn normalise(self, read: &mut StoredSpan) -> BTreeSet<&'static str> {
         let mut used = BTreeSet::new();
         for difference in self.differences() {

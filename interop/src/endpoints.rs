@@ -5,9 +5,9 @@ use std::{
 
 use crate::Error;
 
-/// Where a backend listens, all on 127.0.0.1.
+/// The addresses of a backend, all on 127.0.0.1.
 ///
-/// Every address is there for both versions; what a version does not have is said at the field.
+/// Every field has an address for both versions; its doc says if a version does not listen there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Endpoints {
@@ -15,11 +15,11 @@ pub struct Endpoints {
     pub compact: SocketAddr,
     /// Agent, Thrift binary over UDP (6832 elsewhere).
     pub binary: SocketAddr,
-    /// Agent, the old Zipkin model over UDP (5775 elsewhere). Nobody listens in v2.
+    /// Agent, the old Zipkin model over UDP (5775 elsewhere). v2 does not listen.
     pub zipkin_compact: SocketAddr,
     /// Sampling strategies over HTTP (5778 elsewhere).
     pub sampling_http: SocketAddr,
-    /// Sampling strategies over gRPC (5779 elsewhere). Nobody listens in v1: it has them on
+    /// Sampling strategies over gRPC (5779 elsewhere). v1 does not listen: it serves them on
     /// `collector_grpc`.
     pub sampling_grpc: SocketAddr,
     /// Collector, Thrift over HTTP (14268 elsewhere).
@@ -32,21 +32,21 @@ pub struct Endpoints {
     pub otlp_grpc: SocketAddr,
     /// Zipkin over HTTP (9411 elsewhere).
     pub zipkin: SocketAddr,
-    /// The query API over HTTP, and the user interface's place (16686 elsewhere).
+    /// The query API over HTTP, and the user interface (16686 elsewhere).
     pub query_http: SocketAddr,
     /// The query API over gRPC (16685 elsewhere).
     pub query_grpc: SocketAddr,
     /// Health (14269 in v1, 13133 in v2 elsewhere).
     pub health: SocketAddr,
-    /// The backend's own metrics (8888 elsewhere). Nobody listens in v1: it has them on `health`.
+    /// The backend's own metrics (8888 elsewhere). v1 does not listen: it serves them on `health`.
     pub metrics: SocketAddr,
 }
 
 impl Endpoints {
-    /// Picks ports that are free now.
+    /// Picks free ports.
     ///
-    /// All are held until the last is picked, so they differ; another program can still take one
-    /// before the backend does.
+    /// All ports are held until the last is picked, so they differ. Another program can still take
+    /// one before the backend does.
     pub(crate) fn pick() -> Result<Self, Error> {
         let mut held = Held::default();
         let mut pick = || -> io::Result<Self> {

@@ -2,47 +2,47 @@ use std::{error, fmt, io, path::PathBuf};
 
 use crate::Version;
 
-/// Why a counterpart could not be had, started or asked.
+/// A counterpart could not be built, started or queried.
 ///
-/// Its `Debug` is its `Display`: that is what the test runner prints when a test returns it, and a
-/// log's lines are to be read.
+/// `Debug` prints what `Display` does: the test runner prints it if a test returns the error, and
+/// its log lines should be readable.
 #[non_exhaustive]
 pub enum Error {
     /// The machine has no `go` command and no binary is cached.
     NoGo,
     /// The machine has no `python3`, or it cannot install the Jaeger client.
     NoPython {
-        /// What was tried, and how it failed.
+        /// The failed attempts, each with its error.
         reason: String,
     },
-    /// A file, a lock or a process could not be handled.
+    /// An operation on a file, a lock or a process failed.
     Io {
-        /// What was being done, as a gerund: `opening /var/cache/x`.
+        /// The operation, as a gerund: `opening /var/cache/x`.
         doing: String,
-        /// What the system answered.
+        /// The answer of the system.
         source: io::Error,
     },
     /// A step of a build failed.
     Build {
-        /// What was built: `Jaeger v1.57.0`.
+        /// The built program: `Jaeger v1.57.0`.
         what: String,
         /// The command, as typed.
         command: String,
-        /// The end of what it printed.
+        /// The end of its output.
         tail: String,
     },
-    /// An example of the library cannot be built, or does not end well.
+    /// An example of the library cannot be built, or fails.
     Example {
-        /// Its name.
+        /// The name of the example.
         name: String,
-        /// What was wrong, with what it printed.
+        /// The reason, with the output of the example.
         reason: String,
     },
     /// The process ended, or never became ready.
     Start {
-        /// Which backend.
+        /// The backend.
         version: Version,
-        /// What was seen.
+        /// The reason.
         reason: String,
         /// The log file, kept for reading.
         log: PathBuf,
@@ -51,23 +51,23 @@ pub enum Error {
     },
     /// An HTTP exchange with a running backend failed.
     Http {
-        /// The address asked.
+        /// The requested address.
         url: String,
-        /// What went wrong.
+        /// The reason.
         reason: String,
     },
-    /// What was waited for did not come.
+    /// A deadline passed.
     Deadline {
-        /// What was waited for.
+        /// The expected event.
         wanted: String,
-        /// What was there at the last look.
+        /// The state at the last look.
         last: String,
     },
     /// An answer is not of the documented shape.
     Shape {
-        /// Where in the answer, as a path: `data[0].spans[3].tags`.
+        /// The place in the answer, as a path: `data[0].spans[3].tags`.
         at: String,
-        /// What stands there.
+        /// The value at that place.
         found: String,
     },
 }

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::{Error, environment, log, poll::poll};
 
-/// A program of a folder `examples`: the library's, built with all its features, or this crate's.
+/// An example program of the library, built with all its features, or of this crate.
 ///
 /// ```no_run
 /// use tracehound_interop::{Error, Example};
@@ -31,20 +31,20 @@ pub struct Example {
 }
 
 impl Example {
-    /// Has cargo build one of the library's; where nothing has changed since, that takes a second.
+    /// Builds an example of the library with cargo; this takes a second if nothing has changed.
     ///
     /// # Errors
     ///
-    /// [`Error::Example`] with what the compiler says.
+    /// [`Error::Example`] with the output of the compiler.
     pub fn build(name: &str) -> Result<Self, Error> {
         Self::cargo(name, &["--all-features", "--package", LIBRARY])
     }
 
-    /// Has cargo build one of this crate's, as [`build`](Self::build) does.
+    /// Builds an example of this crate with cargo, like [`build`](Self::build).
     ///
     /// # Errors
     ///
-    /// [`Error::Example`] with what the compiler says.
+    /// [`Error::Example`] with the output of the compiler.
     pub fn build_own(name: &str, profile: Profile) -> Result<Self, Error> {
         let own = ["--package", env!("CARGO_PKG_NAME"), "--profile"];
         let profile = match profile {
@@ -54,7 +54,7 @@ impl Example {
         Self::cargo(name, &[&own[..], &[profile]].concat())
     }
 
-    /// The program, to be run in another way than [`run`](Self::run) does.
+    /// Returns a command of the program, for runs that [`run`](Self::run) does not cover.
     pub fn path(&self) -> &Path {
         &self.program
     }
@@ -89,17 +89,17 @@ impl Example {
         }
     }
 
-    /// Runs it to its end with `variables` in its environment and none that could change what it
-    /// does, and returns what it prints.
+    /// Runs the program to its end with `variables` in its environment and no others that could
+    /// change what it does, and returns its output.
     ///
     /// # Errors
     ///
-    /// [`Error::Example`] when it fails, or has not ended after a minute and was killed.
+    /// [`Error::Example`] if it fails, or is killed because it has not ended after a minute.
     pub fn run(&self, variables: &[(&str, &str)]) -> Result<String, Error> {
         let mut command = Command::new(&self.program);
         command
             .env_clear()
-            .envs(environment::after_fork())
+            .envs(environment::passed_on())
             .envs(variables.iter().copied());
         run(command, PATIENCE).map_err(|reason| Error::Example {
             name: self.name.clone(),
@@ -108,17 +108,17 @@ impl Example {
     }
 }
 
-/// How cargo builds a program.
+/// A build profile of cargo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "cargo has these two")]
 pub enum Profile {
-    /// Without optimization, as `cargo test` does.
+    /// Without optimisation, like `cargo test`.
     Debug,
-    /// With it.
+    /// With optimisation.
     Release,
 }
 
-/// What the program prints; what was wrong when it does not end well in time.
+/// Returns the output of the program; the reason if it does not succeed in time.
 pub(crate) fn run(mut command: Command, patience: Duration) -> Result<String, String> {
     let mut start = || -> io::Result<(TempDir, Child)> {
         let dir = tempfile::tempdir()?;
@@ -135,7 +135,7 @@ pub(crate) fn run(mut command: Command, patience: Duration) -> Result<String, St
         Ok(None) => Err(format!("still ran after {patience:?}")),
         Err(error) => Err(format!("cannot be waited for: {error}")),
     });
-    // Killed when it still runs; it may have ended in between.
+    // Killed if it still runs; it may have ended in between.
     let _ = child.kill();
     let _ = child.wait();
     let printed = fs::read(dir.path().join(STDOUT)).unwrap_or_default();
@@ -149,7 +149,7 @@ pub(crate) fn run(mut command: Command, patience: Duration) -> Result<String, St
     Err(format!("{ended}; it printed:\n{printed}\n{said}"))
 }
 
-/// The program that one of cargo's messages tells of, if that is the example's.
+/// Returns the program that a message of cargo names, if it is that of the example.
 fn program(example: &str, message: &str) -> Option<PathBuf> {
     let message: Json = serde_json::from_str(message).ok()?;
     let target = &message["target"];
@@ -161,7 +161,7 @@ fn program(example: &str, message: &str) -> Option<PathBuf> {
 const LIBRARY: &str = "tracehound";
 const STDOUT: &str = "stdout";
 const STDERR: &str = "stderr";
-/// What a program may take.
+/// The time limit of a program.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
 
@@ -176,13 +176,13 @@ mod tests {
     }
 
     #[test]
-    fn what_a_program_prints_is_returned_when_it_ends_well() {
+    fn the_output_of_a_program_is_returned_if_it_succeeds() {
         let printed = shell("echo printed; echo said >&2", PATIENCE);
         assert_eq!(printed.as_deref(), Ok("printed\n"));
     }
 
     #[test]
-    fn a_program_that_fails_tells_what_it_printed_and_said() {
+    fn the_error_of_a_program_that_fails_has_its_output() {
         let failed = shell("echo printed; echo said >&2; exit 3", PATIENCE);
         let reason = failed.expect_err("it failed");
         for part in ["exit status: 3", "printed\n", "said"] {
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn the_program_is_that_of_the_example_and_of_nothing_else() {
+    fn only_the_program_of_the_example_is_taken_from_messages() {
         let message = |kind: &str, name: &str| {
             let message = serde_json::json!({
                 "reason": "compiler-artifact", "target": {"kind": [kind], "name": name}, "executable": "/t/x",

@@ -4,13 +4,13 @@ use ureq::{Agent, Body, http::Response};
 
 use crate::Error;
 
-/// Asks a backend's HTTP endpoints, one connection a request.
+/// A client for a backend's HTTP endpoints, with one connection per request.
 #[derive(Debug)]
 pub(crate) struct Client {
     agent: Agent,
 }
 
-/// An answer, whatever its status.
+/// An answer with any status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) url: String,
@@ -19,7 +19,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// The body of a 200; anything else is an error.
+    /// Returns the body of a 200; anything else is an error.
     pub(crate) fn success(self) -> Result<String, Error> {
         match self.status {
             200 => Ok(self.body),
@@ -30,7 +30,7 @@ impl Answer {
         }
     }
 
-    /// As [`success`](Self::success), but "not found" is `None`.
+    /// Like [`success`](Self::success), but "not found" is `None`.
     pub(crate) fn found(self) -> Result<Option<String>, Error> {
         if self.status == 404 {
             Ok(None)
@@ -92,6 +92,6 @@ fn read(url: String, sent: Result<Response<Body>, ureq::Error>) -> Result<Answer
     }
 }
 
-/// For one exchange. A machine that builds something beside the tests can be slow.
+/// The timeout of one exchange. A machine that builds something beside the tests can be slow.
 const TIMEOUT: Duration = Duration::from_secs(10);
 const LARGEST_BODY: u64 = 256 << 20;

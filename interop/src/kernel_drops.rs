@@ -2,15 +2,15 @@ use std::{fs, net::SocketAddr};
 
 use crate::Error;
 
-/// How many datagrams the kernel has dropped at the UDP socket bound to `address` on this machine,
-/// since it was bound: for the most part, because its receive buffer was full.
+/// Returns how many datagrams the kernel has dropped at the UDP socket bound to `address` on this
+/// machine, since it was bound. The usual reason is a full receive buffer.
 ///
-/// `None` where no such socket is bound, or the system does not say. Linux says it in
+/// `None` if no such socket is bound, or the system does not count. Linux counts in
 /// `/proc/net/udp` and `/proc/net/udp6`, for every socket of the network namespace.
 ///
 /// # Errors
 ///
-/// When a table is there and cannot be read.
+/// Fails if a table exists and cannot be read.
 pub fn kernel_drops(address: SocketAddr) -> Result<Option<u64>, Error> {
     for table in ["/proc/net/udp", "/proc/net/udp6"] {
         match fs::read_to_string(table) {
@@ -27,7 +27,7 @@ pub fn kernel_drops(address: SocketAddr) -> Result<Option<u64>, Error> {
     Ok(None)
 }
 
-/// The last column of the line with the local address: `0100007F:1AAF`, or a wildcard with the port.
+/// Reads the last column of the line with the local address: `0100007F:1AAF`, or a wildcard with the port.
 ///
 /// Several sockets can share a port by `SO_REUSEPORT`; their drops are summed.
 fn drops(table: &str, address: SocketAddr) -> Option<u64> {
@@ -45,7 +45,7 @@ fn is_wildcard(local: &str) -> bool {
     local.bytes().all(|digit| digit == b'0')
 }
 
-/// The address is in words of the machine's order; one of IPv4 may be in a socket of IPv6.
+/// Reads an address, in words of the machine's order; an IPv4 address may be in an IPv6 socket.
 fn is_same(local: &str, address: SocketAddr) -> bool {
     let hex = |bytes: &[u8]| -> String {
         bytes
@@ -91,7 +91,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_socket_that_nobody_reads_drops_what_it_cannot_hold() -> Result<(), Error> {
+    fn an_unread_socket_drops_datagrams_beyond_its_buffer() -> Result<(), Error> {
         use std::net::UdpSocket;
 
         let io = || Error::io("sending datagrams");
@@ -99,7 +99,7 @@ mod tests {
         let address = receiver.local_addr().map_err(io())?;
         assert_eq!(kernel_drops(address)?, Some(0));
         let sender = UdpSocket::bind("127.0.0.1:0").map_err(io())?;
-        // Larger than any receive buffer that is not asked for.
+        // Larger than any receive buffer of default size.
         for _ in 0..1_000 {
             sender.send_to(&[0; 60_000], address).map_err(io())?;
         }

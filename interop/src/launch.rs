@@ -2,18 +2,18 @@ use std::{fs, path::Path, process::Command};
 
 use crate::{Endpoints, Error, Version, environment};
 
-/// How much a backend is to hold.
+/// The capacity of a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Room {
-    /// What a version holds by default.
+    /// The default of the version.
     Usual,
-    /// Every span of a load, so that what is lost was lost on its way to the backend.
+    /// Every span of a load, so that spans can be lost only on the way to the backend.
     Load,
 }
 
 impl Room {
     /// v1's collector keeps 2,000 spans for its store by default, a tenth of the largest burst. No
-    /// load was seen to fill that, but a store that stalls for a tenth of a second would.
+    /// load was seen to fill that, but a store that stalls for a tenth of a second would fill it.
     const fn v1_collector_queue(self) -> Option<u32> {
         match self {
             Self::Usual => None,
@@ -21,7 +21,7 @@ impl Room {
         }
     }
 
-    /// v2 keeps this many traces; a span of a load is one. v1 keeps all.
+    /// v2 keeps this many traces; each span of a load is a trace. v1 keeps all.
     const fn v2_traces(self) -> u32 {
         match self {
             Self::Usual => 100_000,
@@ -30,9 +30,9 @@ impl Room {
     }
 }
 
-/// The command that runs `program` in `dir` with every endpoint where `endpoints` says.
+/// Returns the command that runs `program` in `dir` with the given `endpoints`.
 ///
-/// Writes the files it reads into `dir`. Both answer every sampling request with "keep all".
+/// Writes its settings into `dir`. Both versions answer every sampling request with "keep all".
 pub(crate) fn command(
     (version, room): (Version, Room),
     program: &Path,
@@ -48,10 +48,10 @@ pub(crate) fn command(
     command
         .current_dir(dir)
         .env_clear()
-        .envs(environment::after_fork());
+        .envs(environment::passed_on());
     match version {
         Version::V1 => {
-            // Its own spans go to the default OTLP port of the machine, whoever listens there.
+            // Its own spans would go to the default OTLP port of the machine.
             command
                 .args(v1_flags(endpoints, room))
                 .env("OTEL_TRACES_SAMPLER", "always_off");
@@ -64,7 +64,7 @@ pub(crate) fn command(
     Ok(command)
 }
 
-/// Every endpoint is named because each default is "all interfaces".
+/// Names every endpoint, because each default is "all interfaces".
 fn v1_flags(at: &Endpoints, room: Room) -> Vec<String> {
     let mut flags: Vec<String> = [
         ("admin.http.host-port", at.health),
@@ -91,8 +91,8 @@ fn v1_flags(at: &Endpoints, room: Room) -> Vec<String> {
     flags
 }
 
-/// `enable_tracing: false`, or the backend would store spans of its own; a batch waits 10 ms so
-/// that what was sent can be read soon.
+/// Sets `enable_tracing: false`, because the backend would store spans of its own. A batch waits
+/// 10 ms, so that sent spans can be read soon.
 fn v2_configuration(at: &Endpoints, room: Room) -> String {
     let metrics = (at.metrics.ip(), at.metrics.port());
     format!(

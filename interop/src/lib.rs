@@ -1,8 +1,8 @@
 //! Real counterparts of tracehound, fetched, built and started for the tests beside this file.
 //!
-//! What a client sends is right when those it was made for understand it. So the tests of this
-//! crate send spans to two real [Jaeger backends](Version), read them back through the [query
-//! API](Backend::trace) and compare every field with what was sent, through a table of the
+//! A client is right if the programs it was made for understand it. So the tests of this crate
+//! send spans to two real [Jaeger backends](Version), read them back through the [query
+//! API](Backend::trace) and compare every field with what was sent. A table lists the
 //! [differences](Version::differences) that each version is known to make:
 //!
 //! ```text
@@ -11,26 +11,26 @@
 //!    bytes ─► UDP ─► Backend ─► trace() ──┘
 //! ```
 //!
-//! | file in `tests/` | what it shows |
+//! | file in `tests/` | it shows that |
 //! |---|---|
-//! | `harness.rs` | this crate: start, end, skip, counters, dependency graph |
+//! | `harness.rs` | this crate starts, stops, skips and counts, and builds dependency graphs |
 //! | `replay.rs` | recordings of other clients (`tests/vectors/` of the repository) are read back as recorded |
-//! | `differences.rs` | every entry of the two tables, each with a span made for it |
+//! | `differences.rs` | every entry of the two tables is true, each with a span made for it |
 //! | `dev_python/` | the published Python client and the library's embedded agent understand each other |
 //! | `udp/` | spans made with the library and sent by it are read back as they were made |
-//! | `hello.rs` | the example `hello`, told by its environment alone where to send |
-//! | `quickstart.rs` | the three services of the example `quickstart`, and who calls whom |
-//! | `delivery/` | what the ledger calls sent is stored: under load, and when the agent is late, dies or stands still |
+//! | `hello.rs` | the example `hello` finds the agent by its environment alone |
+//! | `quickstart.rs` | the three services of the example `quickstart` call each other as shown |
+//! | `delivery/` | spans that the ledger calls sent are stored: under load, and when the agent is late, dies or stands still |
 //!
-//! How much arrives of what programs send at several rates, over the Go client and over the library, is
-//! told by `cargo run --release -p tracehound-interop --example delivery`.
+//! `cargo run --release -p tracehound-interop --example delivery` shows how much arrives of what
+//! programs send at several rates, over the Go client and over the library.
 //!
 //! `cargo test -p tracehound-interop` runs all of it. The first run builds the backends from the Go
-//! module proxy into [`cache_dir`], which takes some minutes and 4 GB of Go's own caches; nothing
+//! module proxy into [`cache_dir`], which takes some minutes and 4 GB of Go's own caches. Nothing
 //! is put into the repository. The [Python client](python()) is installed there too, from the package
-//! index. Where there is no `go`, or no `python3`, each test that needs it says `SKIPPED:` with its
-//! name and passes; with [`REQUIRED`]`=1` in the environment it fails instead. Unix only, for its
-//! locks and signals.
+//! index. On a machine without `go` or `python3`, each test that needs it says `SKIPPED:` with its
+//! name and passes; with [`REQUIRED`]`=1` in the environment it fails instead. The crate is for Unix
+//! only, because of its locks and signals.
 
 mod backend;
 mod binary;

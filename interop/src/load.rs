@@ -1,8 +1,8 @@
 use std::{fmt, net::SocketAddr, str::FromStr};
 
-/// What a program under load is to do: which spans it makes, how many and how fast.
+/// The task of a program under load: the kind, number and rate of its spans.
 ///
-/// Written as command line arguments, which the example `load` and the Go program read alike.
+/// It is passed as command line arguments, which the example `load` and the Go program both read.
 ///
 /// ```
 /// use tracehound_interop::{Load, SpanSize};
@@ -15,24 +15,24 @@ use std::{fmt, net::SocketAddr, str::FromStr};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Load {
-    /// Name of the service. Lower case, digits and `-`: Jaeger's metrics change other characters.
+    /// The name of the service. Lower case, digits and `-`: Jaeger's metrics change other characters.
     pub service: String,
-    /// Where the agent takes Thrift compact.
+    /// The address at which the agent takes Thrift compact.
     pub agent: SocketAddr,
-    /// About how large each span is on the wire.
+    /// The approximate size of each span on the wire.
     pub size: SpanSize,
     /// Spans a second of all threads together; 0 makes all of them at once.
     pub rate: u64,
-    /// How many spans in all.
+    /// The number of all spans.
     pub spans: u64,
-    /// How many threads make them.
+    /// The number of threads that make them.
     pub threads: u64,
-    /// Size of the Go client's queue of finished spans; `None` leaves the default. Tracehound does
-    /// not read it.
+    /// The size of the Go client's queue of finished spans; `None` leaves the default. Tracehound
+    /// ignores it.
     pub queue: Option<u64>,
 }
 
-/// One of the two kinds of span.
+/// A kind of span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SpanSize {
@@ -43,7 +43,7 @@ pub enum SpanSize {
 }
 
 impl Load {
-    /// A burst of 1,000 spans by one thread; the methods below change that.
+    /// Returns a burst of 1,000 spans by one thread; the methods below change that.
     pub fn new(service: impl Into<String>, agent: SocketAddr, size: SpanSize) -> Self {
         Self {
             service: service.into(),
@@ -56,7 +56,7 @@ impl Load {
         }
     }
 
-    /// Makes `rate` spans a second for so many seconds.
+    /// Makes `rate` spans a second for `seconds`.
     #[must_use]
     pub const fn rate(mut self, rate: u64, seconds: u64) -> Self {
         self.rate = rate;
@@ -64,7 +64,7 @@ impl Load {
         self
     }
 
-    /// Makes so many spans as fast as it can.
+    /// Makes this many spans as fast as possible.
     #[must_use]
     pub const fn burst(mut self, spans: u64) -> Self {
         self.rate = 0;
@@ -72,14 +72,14 @@ impl Load {
         self
     }
 
-    /// Makes them on so many threads.
+    /// Makes the spans on this many threads.
     #[must_use]
     pub const fn threads(mut self, threads: u64) -> Self {
         self.threads = threads;
         self
     }
 
-    /// The command line.
+    /// Returns the command line arguments.
     pub fn arguments(&self) -> Vec<String> {
         let mut arguments = vec![
             format!("-service={}", self.service),
@@ -93,12 +93,12 @@ impl Load {
         arguments
     }
 
-    /// Reads a command line; what is not said there is as in [`new`](Self::new). `-seconds` may
-    /// stand in place of `-spans`.
+    /// Reads a command line. Missing arguments are as in [`new`](Self::new). `-seconds` may replace
+    /// `-spans`.
     ///
     /// # Errors
     ///
-    /// Names the argument that is not one of these, or has no such value.
+    /// Names the argument that is unknown or has an invalid value.
     pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let default = SocketAddr::from(([127, 0, 0, 1], 6831));
         let mut load = Self::new("load", default, SpanSize::Large);
@@ -132,10 +132,10 @@ impl Load {
 }
 
 impl SpanSize {
-    /// Both, smallest first.
+    /// Both sizes, smallest first.
     pub const ALL: [Self; 2] = [Self::Small, Self::Large];
 
-    /// About how many bytes a span has in a datagram.
+    /// Returns the approximate bytes of a span in a datagram.
     pub const fn bytes(self) -> u64 {
         match self {
             Self::Small => 200,
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn an_argument_that_is_not_understood_is_named() {
+    fn an_unknown_argument_is_named() {
         for argument in [
             "-bytes=300",
             "-rate=fast",

@@ -21,14 +21,14 @@ pub struct LoadProgram {
 }
 
 impl LoadProgram {
-    /// Over the published Go client, `jaeger-client-go` 2.30.0.
+    /// A program that traces with the published Go client, `jaeger-client-go` 2.30.0.
     ///
-    /// Built once for each state of its source, into [`cache_dir`](crate::cache_dir), as
-    /// [`binary()`](crate::binary()) builds a backend.
+    /// It is built once for each state of its source, into [`cache_dir`](crate::cache_dir), like the
+    /// backends of [`binary()`](crate::binary()).
     ///
     /// # Errors
     ///
-    /// As [`binary()`](crate::binary()).
+    /// Like [`binary()`](crate::binary()).
     pub fn go() -> Result<Self, Error> {
         let wanted = Wanted {
             what: "the load over jaeger-client-go",
@@ -39,11 +39,11 @@ impl LoadProgram {
         Ok(Self { name: "go", path })
     }
 
-    /// Over the library: the example `load`.
+    /// A program that traces with the library: the example `load`.
     ///
     /// # Errors
     ///
-    /// As [`Example::build_own`].
+    /// Like [`Example::build_own`].
     pub fn tracehound(profile: Profile) -> Result<Self, Error> {
         Ok(Self {
             name: match profile {
@@ -54,22 +54,22 @@ impl LoadProgram {
         })
     }
 
-    /// A word for it: `go`, `debug` or `release`.
+    /// Returns the name of the program: `go`, `debug` or `release`.
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Runs it to its end and returns what it says of its spans.
+    /// Runs the program to its end and returns its report.
     ///
     /// # Errors
     ///
-    /// [`Error::Example`] when it fails, or has not ended after a minute and was killed.
+    /// [`Error::Example`] if it fails, or is killed because it has not ended after a minute.
     pub fn run(&self, load: &Load) -> Result<LoadReport, Error> {
         let mut command = Command::new(&self.path);
         command
             .args(load.arguments())
             .env_clear()
-            .envs(environment::after_fork());
+            .envs(environment::passed_on());
         let printed = example::run(command, PATIENCE).map_err(|reason| Error::Example {
             name: format!("load ({})", self.name),
             reason,
@@ -77,12 +77,12 @@ impl LoadProgram {
         LoadReport::from_json(&printed)
     }
 
-    /// Runs it as so many processes at the same time, each with the whole load, and returns the
-    /// sum of what they say.
+    /// Runs several processes at the same time, each with the whole load, and returns the sum of
+    /// their reports.
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run), of one that fails; the others have ended by then.
+    /// Like [`run`](Self::run), for a process that fails; the others have ended by then.
     pub fn run_beside(&self, load: &Load, processes: usize) -> Result<LoadReport, Error> {
         let reports = thread::scope(|scope| {
             let running: Vec<_> = (0..processes)
@@ -110,7 +110,7 @@ fn build(go: &Go<'_>) -> Result<PathBuf, Error> {
     Ok(Path::new(go.dir).join("load"))
 }
 
-/// FNV-1a, as the standard library's hash may change with the compiler.
+/// Returns the FNV-1a hash; the hash of the standard library may change with the compiler.
 fn hash(files: &[(&str, &str)]) -> u64 {
     let bytes = files.iter().flat_map(|(name, text)| [name, text]);
     bytes

@@ -4,24 +4,24 @@ use serde_json::{Value as Json, json};
 
 use crate::Error;
 
-/// What a program under load says of its spans in the end.
+/// The counts that a program under load reports at its end.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct LoadReport {
-    /// Spans made.
+    /// Spans that the program made.
     pub finished: u64,
-    /// Spans that the client says it has sent.
+    /// Spans that the client reports as sent.
     pub sent: u64,
-    /// Spans that the client says are lost, by cause. Causes without losses are left out.
+    /// Spans that the client reports as lost, by cause. Causes without losses are left out.
     pub dropped: BTreeMap<String, u64>,
-    /// Spans that still waited when the time to close was up.
+    /// Spans that were still waiting when the timeout of the close was over.
     pub queued: u64,
-    /// How long it took to make them, in seconds.
+    /// The time that making them took, in seconds.
     pub seconds: f64,
 }
 
 impl LoadReport {
-    /// One of a client's four counts.
+    /// Returns a report with the counts of a client.
     pub fn new(
         (finished, sent, queued): (u64, u64, u64),
         dropped: impl IntoIterator<Item = (String, u64)>,
@@ -36,17 +36,17 @@ impl LoadReport {
         }
     }
 
-    /// Losses of all causes.
+    /// Returns the losses of all causes.
     pub fn lost(&self) -> u64 {
         self.dropped.values().sum()
     }
 
-    /// Spans a second that were really made.
+    /// Returns the achieved rate, in spans a second.
     pub fn rate(&self) -> f64 {
         self.finished as f64 / self.seconds.max(f64::EPSILON)
     }
 
-    /// Whether every span made is sent, lost for a cause or still waiting.
+    /// Returns whether every span is sent, lost for a cause or still waiting.
     pub fn adds_up(&self) -> bool {
         self.finished == self.sent + self.lost() + self.queued
     }
@@ -62,7 +62,7 @@ impl LoadReport {
         }
     }
 
-    /// One line, as the programs print it.
+    /// Returns the line that the programs print.
     pub fn to_json(&self) -> String {
         let Self {
             finished,
@@ -78,11 +78,11 @@ impl LoadReport {
         .to_string()
     }
 
-    /// Reads what a program has printed.
+    /// Reads the output of a program.
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] when a count is missing.
+    /// [`Error::Shape`] if a count is missing.
     pub fn from_json(text: &str) -> Result<Self, Error> {
         let bad = || Error::shape("the report of a load", &text);
         let json: Json = serde_json::from_str(text).map_err(|_| bad())?;
@@ -98,7 +98,7 @@ impl LoadReport {
         Ok(Self::new(counts, dropped, seconds))
     }
 
-    /// The losses as `refused 3, queue_full 1`, or `none`.
+    /// Returns the losses as `refused 3, queue_full 1`, or `none`.
     pub fn losses(&self) -> String {
         let losses: Vec<_> = self
             .dropped
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_printed_reads_back() -> Result<(), Error> {
+    fn a_printed_report_reads_back() -> Result<(), Error> {
         let dropped = [("refused".to_owned(), 3), ("too_large".to_owned(), 0)];
         let report = LoadReport::new((10, 6, 1), dropped, 0.5);
         assert!(report.adds_up());

@@ -4,16 +4,16 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::Error;
 
-/// A file that at most one holder on the machine has locked, be it a thread or a process.
+/// A file lock for one holder on the machine, which may be a thread or a process.
 ///
-/// The lock goes with the holder: a killed process leaves none behind.
+/// The lock ends with its holder: a killed process leaves no lock behind.
 #[derive(Debug)]
 pub(crate) struct Lock {
     _file: File,
 }
 
 impl Lock {
-    /// Waits until nobody else holds `path`.
+    /// Waits for the lock of `path`.
     pub(crate) fn acquire(path: &Path) -> Result<Self, Error> {
         let doing = format!("locking {}", path.display());
         let file = File::create(path).map_err(Error::io(doing.clone()))?;

@@ -1,6 +1,6 @@
 use std::{fs, path::Path};
 
-/// The last lines of a program's log, for a message; empty when there is no such file.
+/// Returns the last lines of a program's log, for a message; empty if there is no such file.
 pub(crate) fn tail(path: &Path) -> String {
     let text = fs::read(path).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
@@ -8,7 +8,7 @@ pub(crate) fn tail(path: &Path) -> String {
     lines[lines.len().saturating_sub(LINES)..].join("\n")
 }
 
-/// Whether `text` stands in a program's log.
+/// Returns whether a program's log contains `text`.
 pub(crate) fn contains(path: &Path, text: &str) -> bool {
     let log = fs::read(path).unwrap_or_default();
     String::from_utf8_lossy(&log).contains(text)

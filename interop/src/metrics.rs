@@ -1,7 +1,7 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// One reading of a backend's own metrics, in Prometheus' text format.
+/// A reading of a backend's own metrics, in Prometheus' text format.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
     samples: Vec<Sample>,
@@ -15,17 +15,17 @@ struct Sample {
 }
 
 impl Metrics {
-    /// Reads `text`; a line that is no sample is passed over.
+    /// Reads `text`; a line that is no sample is skipped.
     pub fn parse(text: &str) -> Self {
         Self {
             samples: text.lines().filter_map(Sample::parse).collect(),
         }
     }
 
-    /// The sum of all samples of the metric that carry all of `labels`; `None` when there are none.
+    /// Returns the sum of all samples of the metric that carry all of `labels`; `None` if there are none.
     ///
-    /// `name` is the end of the metric's name, without `_total`: what stands before it, and whether
-    /// the suffix is there, changes with version and settings.
+    /// `name` is the end of the metric's name, without `_total`: the prefix and the presence of the
+    /// suffix change with version and settings.
     pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         self.samples
             .iter()
@@ -34,7 +34,7 @@ impl Metrics {
             .reduce(|sum, value| sum + value)
     }
 
-    /// As [`sum`](Self::sum), for a counter that is not there before it first counts.
+    /// Like [`sum`](Self::sum), for a counter that is missing until it first counts.
     pub fn count(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
         self.sum(name, labels).unwrap_or(0.0) as u64
     }
@@ -76,7 +76,7 @@ impl Sample {
     }
 }
 
-/// `a="b",c="d"}`, with `\\`, `\"` and `\n` in values.
+/// Reads `a="b",c="d"}`, with `\\`, `\"` and `\n` in values.
 fn labels(chars: &mut Peekable<Chars<'_>>) -> Option<Vec<(String, String)>> {
     let mut labels = Vec::new();
     loop {

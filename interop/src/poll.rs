@@ -3,11 +3,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Looks every `every` until `look` has something or `within` is over; what the last look saw is
-/// the error.
+/// Calls `look` every `every` until it succeeds or `within` is over, and then returns its last error.
 ///
-/// There is always one look after the deadline, so a machine that stood still is not taken for a
-/// failure.
+/// It always looks once after the deadline, so a machine that stood still is no failure.
 pub(crate) fn poll<T, L>(
     within: Duration,
     every: Duration,
@@ -38,7 +36,7 @@ mod tests {
     }
 
     #[test]
-    fn polling_looks_once_even_when_there_is_no_time() {
+    fn polling_looks_once_even_if_there_is_no_time() {
         assert_eq!(
             poll(Duration::ZERO, Duration::ZERO, || Ok::<_, ()>(1)),
             Ok(1)

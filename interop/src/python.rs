@@ -8,16 +8,16 @@ use std::{
 
 use crate::{Error, environment, lock::Lock};
 
-/// A Python interpreter that has the published Jaeger client, `jaeger-client` 4.8.0.
+/// Returns a Python interpreter with the published Jaeger client, `jaeger-client` 4.8.0.
 ///
-/// Installed from the package index into an environment of its own in
+/// The client is installed from the package index into an environment of its own in
 /// [`cache_dir`](crate::cache_dir), once for each version of the machine's Python. As with
-/// [`binary()`](crate::binary()), whoever asks at the same time waits for one installation, and
-/// one that fails leaves nothing behind.
+/// [`binary()`](crate::binary()), threads and processes that ask at the same time wait for one
+/// installation, and one that fails leaves nothing behind.
 ///
 /// # Errors
 ///
-/// [`Error::NoPython`] when the machine has no `python3`, or it cannot install the client.
+/// [`Error::NoPython`] if the machine has no `python3`, or it cannot install the client.
 pub fn python() -> Result<PathBuf, Error> {
     let interpreter = Interpreter {
         program: "python3".into(),
@@ -26,11 +26,11 @@ pub fn python() -> Result<PathBuf, Error> {
     cached(&environment::cache_dir()?, &interpreter, environment::say)
 }
 
-/// As [`python`], or says that the running test is skipped and returns `None`.
+/// Like [`python`], but says that the running test is skipped and returns `None` if there is none.
 ///
 /// # Errors
 ///
-/// As [`python`]; [`Error::NoPython`] only when [`REQUIRED`](crate::REQUIRED) is `1`.
+/// Like [`python`]; [`Error::NoPython`] only if [`REQUIRED`](crate::REQUIRED) is `1`.
 pub fn python_or_skip() -> Result<Option<PathBuf>, Error> {
     match python() {
         Err(error @ Error::NoPython { .. }) if !environment::is_required() => {
@@ -41,7 +41,7 @@ pub fn python_or_skip() -> Result<Option<PathBuf>, Error> {
     }
 }
 
-/// The `python3` of the machine, or what a test has in its place.
+/// The `python3` of the machine, or a stand-in of a test.
 #[derive(Clone, Debug)]
 struct Interpreter {
     program: OsString,
@@ -49,7 +49,7 @@ struct Interpreter {
 }
 
 impl Interpreter {
-    /// What it prints; an error when it fails, with the end of what it says.
+    /// Returns the output; an error with the end of standard error if it fails.
     fn run(&self, arguments: &[&str]) -> Result<String, Error> {
         let mut command = Command::new(&self.program);
         command.args(&self.leading).args(arguments);
@@ -76,7 +76,7 @@ impl Interpreter {
 }
 
 fn cached(cache: &Path, machine: &Interpreter, say: fn(&str)) -> Result<PathBuf, Error> {
-    // An environment leans on the Python that made it.
+    // An environment depends on the Python that made it.
     let version = machine.run(&["-c", "import sys; print('%d.%d' % sys.version_info[:2])"])?;
     let home = cache.join(format!("python{version}-jaeger-client-4.8.0-{OS}-{ARCH}"));
     if is_usable(&home) {
@@ -114,8 +114,8 @@ fn cached(cache: &Path, machine: &Interpreter, say: fn(&str)) -> Result<PathBuf,
         ]
         .concat(),
     )?;
-    // It finds its folder from where it is called, so it may be moved; only pip's own scripts may
-    // not.
+    // The interpreter finds its folder from its own path, so the environment may be moved. Only
+    // the scripts of pip may not.
     fs::rename(&dir, &home).map_err(Error::io(format!(
         "moving {} to {}",
         dir.display(),
@@ -125,15 +125,15 @@ fn cached(cache: &Path, machine: &Interpreter, say: fn(&str)) -> Result<PathBuf,
     Ok(home.join(PROGRAM))
 }
 
-/// Not when the machine's Python is gone, to which the program is a link.
+/// Returns whether the program exists. It is a link, which breaks if the machine's Python is removed.
 fn is_usable(home: &Path) -> bool {
     home.join(PROGRAM).is_file()
 }
 
 const PROGRAM: &str = "bin/python";
 
-/// The client and all that it needs, so that every machine has the same. `six` is missing from its
-/// own list.
+/// The client and all its dependencies, pinned so that every machine has the same ones. `six` is
+/// missing from its own list.
 const PACKAGES: [&str; 6] = [
     "jaeger-client==4.8.0",
     "opentracing==2.4.0",
@@ -151,7 +151,7 @@ mod tests {
 
     use super::*;
 
-    /// A cache folder, and in it a `python3` that makes environments whose own one runs `pip`.
+    /// Returns a cache folder with a `python3` that makes environments whose own one runs `pip`.
     fn with_python(pip: &str) -> Result<(TempDir, Interpreter), Error> {
         let cache = tempfile::tempdir().map_err(Error::io("creating a folder"))?;
         let script = cache.path().join("python.sh");
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn one_installation_serves_all_who_ask_at_once() -> Result<(), Error> {
+    fn one_installation_serves_all_simultaneous_requests() -> Result<(), Error> {
         let (cache, python) = with_python("echo $* >> ../installations")?;
         thread::scope(|scope| {
             let ask = || installed(&cache, &python);
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn an_installation_that_fails_leaves_nothing_and_is_done_anew() -> Result<(), Error> {
+    fn a_failed_installation_leaves_nothing_and_is_repeated() -> Result<(), Error> {
         let pip = "test -e ../works && exit 0; echo no network >&2; exit 1";
         let (cache, python) = with_python(pip)?;
         for _ in 0..2 {
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn an_environment_whose_python_is_gone_is_made_anew() -> Result<(), Error> {
+    fn an_environment_without_its_python_is_made_again() -> Result<(), Error> {
         let (cache, python) = with_python("exit 0")?;
         let program = installed(&cache, &python)?;
         fs::remove_file(&program).map_err(Error::io("removing the program"))?;
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn without_python_there_is_none() -> Result<(), Error> {
+    fn a_machine_without_python_has_no_environment() -> Result<(), Error> {
         let (cache, mut python) = with_python("exit 0")?;
         python.program = cache.path().join("no such program").into();
         let error = installed(&cache, &python).expect_err("there is none");

@@ -7,43 +7,43 @@ use serde_json::Value as Json;
 
 use crate::{Backend, Error, Trace, Version, poll::poll};
 
-/// An edge of the graph of who calls whom.
+/// An edge of the dependency graph: a service that calls another one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Dependency {
     /// The calling service.
     pub parent: String,
-    /// The called one.
+    /// The called service.
     pub child: String,
-    /// How many spans of the child have a span of the parent as their parent.
+    /// The number of spans of the child whose parent is a span of the parent.
     pub call_count: u64,
 }
 
-/// What a backend counted at its UDP sockets since it started.
+/// The counts of a backend at its UDP sockets since it started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Received {
-    /// Spans taken: handed on by the agent (v1), accepted by the Jaeger receiver (v2).
+    /// Spans that were handed on by the agent (v1) or accepted by the Jaeger receiver (v2).
     pub spans: u64,
-    /// Spans that came, but were not taken.
+    /// Spans that came but were not taken.
     pub refused_spans: u64,
-    /// Datagrams read; `None` in v2, which does not count them.
+    /// Datagrams that were read; `None` in v2, which does not count them.
     pub datagrams: Option<u64>,
-    /// Datagrams dropped because the queue was full; `None` in v2.
+    /// Datagrams that were dropped because the queue was full; `None` in v2.
     pub dropped_datagrams: Option<u64>,
-    /// Datagrams that could not be decoded: an error of the writer. `None` in v2.
+    /// Datagrams that could not be decoded, which is an error of the writer; `None` in v2.
     pub handler_errors: Option<u64>,
 }
 
 impl Backend {
-    /// The trace, once it has at least `spans` spans, without the adjustments made for display.
+    /// Returns the trace once it has at least `spans` spans, without the adjustments made for display.
     ///
-    /// Asked for every 100 ms for up to 10 s, as a span takes a moment from the socket to the
-    /// store.
+    /// The backend is asked every 100 ms for up to 10 s, because a span takes a moment from the
+    /// socket to the store.
     ///
     /// # Errors
     ///
-    /// [`Error::Deadline`] with the backend's last answer when the spans do not come;
-    /// [`Error::Http`] at once when the backend answers that it cannot show the trace.
+    /// [`Error::Deadline`] with the backend's last answer if the spans do not come;
+    /// [`Error::Http`] at once if the backend answers that it cannot show the trace.
     pub fn trace(&self, trace_id: u128, spans: usize) -> Result<Trace, Error> {
         let wanted = format!("{spans} spans of trace {trace_id:032x}");
         self.wait(&wanted, || {
@@ -59,12 +59,12 @@ impl Backend {
         })
     }
 
-    /// The trace as it is stored now; `None` when there is none.
+    /// Returns the trace as it is stored now; `None` if there is none.
     ///
     /// # Errors
     ///
-    /// [`Error::Http`] when the backend answers with anything but the trace or "not found": it
-    /// cannot write infinite doubles and those that are not a number.
+    /// [`Error::Http`] if the backend answers with anything but the trace or "not found". It
+    /// cannot write doubles that are infinite or not a number.
     pub fn trace_now(&self, trace_id: u128) -> Result<Option<Trace>, Error> {
         let path = format!("/api/traces/{trace_id:032x}?raw=true");
         match self.query(&path)? {
@@ -76,22 +76,22 @@ impl Backend {
         }
     }
 
-    /// The trace as API v3 gives it, in OTLP's JSON; `None` when there is none.
+    /// Returns the trace as API v3 gives it, in OTLP's JSON; `None` if there is none.
     ///
-    /// It can show the traces that the older API cannot.
+    /// This API can show the traces that the older one cannot.
     pub fn trace_v3_now(&self, trace_id: u128) -> Result<Option<Json>, Error> {
         let path = format!("/api/v3/traces/{trace_id:032x}?raw_traces=true");
         let body = self.get(self.endpoints().query_http, &path)?.found()?;
         body.map(|body| json(&path, &body)).transpose()
     }
 
-    /// The names of the services that have sent spans.
+    /// Returns the names of the services that have sent spans.
     pub fn services(&self) -> Result<BTreeSet<String>, Error> {
         let data = self.query("/api/services")?.unwrap_or(Json::Null);
         elements(&data, "data", |name| name.as_str().map(str::to_owned))
     }
 
-    /// Who calls whom, by the spans that started within the last hour.
+    /// Returns the dependency graph of the spans that started within the last hour.
     ///
     /// Jaeger v2 also counts calls within one service, v1 does not.
     pub fn dependencies(&self) -> Result<BTreeSet<Dependency>, Error> {
@@ -99,7 +99,7 @@ impl Backend {
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default()
             .as_millis();
-        // A minute ahead: a span just started must not fall out at the end of the window.
+        // The window ends a minute ahead, so that a span just started is inside.
         let path = format!(
             "/api/dependencies?endTs={}&lookback={}",
             now + 60_000,
@@ -115,12 +115,12 @@ impl Backend {
         })
     }
 
-    /// [`dependencies`](Self::dependencies), once `are_complete` says so; asked for as
-    /// [`trace`](Self::trace) is.
+    /// Returns the [`dependencies`](Self::dependencies) once `are_complete` accepts them; asks as
+    /// often as [`trace`](Self::trace).
     ///
     /// # Errors
     ///
-    /// [`Error::Deadline`] with the last ones when they never are.
+    /// [`Error::Deadline`] with the last graph if it is never accepted.
     pub fn dependencies_when(
         &self,
         are_complete: impl Fn(&BTreeSet<Dependency>) -> bool,
@@ -135,7 +135,7 @@ impl Backend {
         })
     }
 
-    /// What came by UDP, in both protocols together.
+    /// Returns the counts of both UDP protocols together.
     pub fn received(&self) -> Result<Received, Error> {
         let metrics = self.metrics()?;
         Ok(match self.version() {
@@ -166,12 +166,12 @@ impl Backend {
         })
     }
 
-    /// [`received`](Self::received), once `is_complete` says so; asked for as
-    /// [`trace`](Self::trace) is.
+    /// Returns the [`received`](Self::received) counts once `is_complete` accepts them; asks as
+    /// often as [`trace`](Self::trace).
     ///
     /// # Errors
     ///
-    /// [`Error::Deadline`] with the last counts when it never is.
+    /// [`Error::Deadline`] with the last counts if they are never accepted.
     pub fn received_when(
         &self,
         is_complete: impl Fn(&Received) -> bool,
@@ -186,7 +186,7 @@ impl Backend {
         })
     }
 
-    /// Looks until the inner result is `Ok`; an outer error ends the waiting.
+    /// Calls `look` until the inner result is `Ok`; an outer error ends the waiting.
     fn wait<T>(
         &self,
         wanted: &str,
@@ -206,7 +206,7 @@ impl Backend {
         })
     }
 
-    /// The member `data` of the older API's envelope; `None` for "not found".
+    /// Returns the member `data` of the older API's envelope; `None` for "not found".
     fn query(&self, path: &str) -> Result<Option<Json>, Error> {
         let body = self.get(self.endpoints().query_http, path)?.found()?;
         body.map(|body| Ok(json(path, &body)?["data"].take()))
@@ -218,7 +218,7 @@ fn json(path: &str, body: &str) -> Result<Json, Error> {
     serde_json::from_str(body).map_err(|error| Error::shape(path, &format!("{error} in {body}")))
 }
 
-/// An empty list may be null.
+/// Reads a list; an empty one may be null.
 fn elements<T: Ord>(
     list: &Json,
     at: &str,

@@ -1,4 +1,4 @@
-//! What the entries of the tables of differences do, each as its `reason` there says.
+//! The changes that the entries of the tables of differences make. Their reasons stand in the tables.
 
 use std::mem;
 
@@ -41,7 +41,8 @@ pub(crate) fn v2_references(sent: &SentSpan, span: &mut StoredSpan) {
         shown.push(parent(sent, parent_id));
     }
     for link in &sent.references {
-        // The receiver looks at the span id alone, so a parent's namesake in another trace is lost.
+        // The receiver compares the span id alone, so a reference to a span with the parent's id in
+        // another trace is lost.
         if link.kind == ReferenceKind::ChildOf && link.span_id == parent_id {
             continue;
         }
@@ -186,7 +187,7 @@ pub(crate) fn v2_shorten_warnings(span: &mut StoredSpan) {
     }
 }
 
-/// By key; values of the same key stay in their order.
+/// Sorts by key; values of one key stay in their order.
 pub(crate) fn sort_tags(span: &mut StoredSpan) {
     for list in every_list(span) {
         list.sort_by(|a, b| a.key.cmp(&b.key));
@@ -203,7 +204,7 @@ fn is_http_error(tags: &[Tag]) -> bool {
         _ => return false,
     };
     let is_server = find(tags, "span.kind").is_some_and(|kind| is_text(kind, &["server"]));
-    // 399 is an error there, an oversight of theirs.
+    // Jaeger counts 399 as an error, by an oversight.
     match code {
         100..=398 => false,
         400..=499 => !is_server,
@@ -239,7 +240,7 @@ fn take(tags: &mut Vec<Tag>, key: &str) -> Option<Value> {
     Some(tags.remove(i).value)
 }
 
-/// The text of a text; every other type has none.
+/// Returns the text of a string value; `None` for every other type.
 fn text(value: Value) -> String {
     match value {
         Value::String(text) => text,

@@ -1,6 +1,6 @@
 use crate::{Log, Reference, Tag, Value};
 
-/// What one datagram or request carries: a process and its spans.
+/// The content of a datagram or a request: a process and its spans.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SentBatch {
     /// The service's name.
@@ -11,14 +11,14 @@ pub struct SentBatch {
     pub spans: Vec<SentSpan>,
 }
 
-/// A span in the terms of Jaeger's Thrift, as a client sent it.
+/// A span with the fields of Jaeger's Thrift, as a client sent it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SentSpan {
     /// Both halves of the trace id.
     pub trace_id: u128,
     /// The span's id.
     pub span_id: u64,
-    /// The parent's id; 0 says none.
+    /// The parent's id; 0 for a root.
     pub parent_span_id: u64,
     /// The references, in the order sent.
     pub references: Vec<Reference>,
@@ -26,9 +26,9 @@ pub struct SentSpan {
     pub operation: String,
     /// All 32 bits of the flags.
     pub flags: u32,
-    /// Microseconds since the epoch.
+    /// The start time, in microseconds since the epoch.
     pub start_us: i64,
-    /// Microseconds.
+    /// The duration, in microseconds.
     pub duration_us: i64,
     /// The tags, in the order sent.
     pub tags: Vec<Tag>,
@@ -37,7 +37,7 @@ pub struct SentSpan {
 }
 
 impl SentBatch {
-    /// Whether a trace with this batch in it cannot be read back: some value [is
+    /// Returns whether a trace with this batch cannot be read back, because a value [is
     /// unreadable](Value::is_unreadable).
     pub fn is_unreadable(&self) -> bool {
         self.values().any(Value::is_unreadable)

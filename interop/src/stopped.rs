@@ -4,9 +4,9 @@ use rustix::process::{Signal, kill_process};
 
 use crate::{Backend, Error, environment};
 
-/// A backend that stands still: its sockets stay open, and nobody reads them.
+/// A stopped backend: its sockets stay open, but it does not read them.
 ///
-/// It goes on when this value is dropped.
+/// The backend continues when this value is dropped.
 #[derive(Debug)]
 #[must_use = "the backend goes on when this is dropped"]
 pub struct Stopped<'a> {
@@ -14,12 +14,12 @@ pub struct Stopped<'a> {
 }
 
 impl Backend {
-    /// Stops the process, by SIGSTOP, until the returned value is dropped. It could answer nothing
-    /// meanwhile, and so cannot be asked.
+    /// Stops the process by SIGSTOP until the returned value is dropped. A stopped backend cannot
+    /// answer queries.
     ///
     /// # Errors
     ///
-    /// When the process has ended.
+    /// Fails if the process has ended.
     pub fn stop(&mut self) -> Result<Stopped<'_>, Error> {
         let stopped = self.signal(Signal::STOP);
         stopped.map_err(Error::io("stopping a backend"))?;
@@ -27,7 +27,7 @@ impl Backend {
     }
 
     fn signal(&mut self, signal: Signal) -> io::Result<()> {
-        // The number of a process that has ended may be another's.
+        // The id of a process that has ended may belong to another one.
         if self.has_ended()? {
             return Err(io::Error::other("the process has ended"));
         }

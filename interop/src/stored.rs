@@ -8,11 +8,11 @@ use crate::{Error, Log, Reference, ReferenceKind, Tag, Value};
 pub struct Trace {
     /// The spans, in the order shown.
     pub spans: Vec<StoredSpan>,
-    /// What the backend remarks about the trace as a whole.
+    /// The backend's warnings about the trace as a whole.
     pub warnings: Vec<String>,
 }
 
-/// A span as the query API shows it, its process written out.
+/// A span as the query API shows it, with its process.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StoredSpan {
     /// Both halves of the trace id.
@@ -23,11 +23,11 @@ pub struct StoredSpan {
     pub references: Vec<Reference>,
     /// The operation name.
     pub operation: String,
-    /// The flags; 0 when not shown.
+    /// The flags; 0 if not shown.
     pub flags: u32,
-    /// Microseconds since the epoch.
+    /// The start time, in microseconds since the epoch.
     pub start_us: i64,
-    /// Microseconds.
+    /// The duration, in microseconds.
     pub duration_us: i64,
     /// The tags, in the order shown.
     pub tags: Vec<Tag>,
@@ -37,7 +37,7 @@ pub struct StoredSpan {
     pub service: String,
     /// The process' tags, in the order shown.
     pub process_tags: Vec<Tag>,
-    /// What the backend remarks about the span.
+    /// The backend's warnings about the span.
     pub warnings: Vec<String>,
 }
 
@@ -46,7 +46,7 @@ impl Trace {
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`], naming the place, when the JSON is not of the documented form.
+    /// [`Error::Shape`], naming the place, if the JSON is not of the documented form.
     pub fn from_json(json: &Json) -> Result<Self, Error> {
         let processes = At::root(json).member("processes");
         let spans = At::root(json)
@@ -108,13 +108,13 @@ fn tag(at: &At<'_>) -> Result<Tag, Error> {
     let value = match at.member("type").text()?.as_str() {
         "string" => Value::String(value.text()?),
         "bool" => Value::Bool(value.read(Json::as_bool)?),
-        // Beyond ±(2^53 - 1) the number stands in quotes, for readers that have doubles only.
+        // Beyond ±(2^53 - 1) the number is in quotes, for readers that have doubles only.
         "int64" => Value::Long(value.read(|json| match json.as_str() {
             Some(quoted) => quoted.parse().ok(),
             None => json.as_i64(),
         })?),
         "float64" => Value::Double(value.read(Json::as_f64)?),
-        // Go writes no bytes as null.
+        // Go writes an empty list of bytes as null.
         "binary" => Value::Binary(value.read(|json| match json {
             Json::Null => Some(Vec::new()),
             json => STANDARD.decode(json.as_str()?).ok(),
@@ -127,7 +127,7 @@ fn tag(at: &At<'_>) -> Result<Tag, Error> {
     })
 }
 
-/// 16 digits when the high half is zero, else 32.
+/// Reads 16 digits if the high half is zero, else 32.
 fn trace_id(at: &At<'_>) -> Result<u128, Error> {
     at.read(|json| {
         let digits = json.as_str().filter(|text| matches!(text.len(), 16 | 32))?;
@@ -156,7 +156,7 @@ impl<'a> At<'a> {
         }
     }
 
-    /// The member, or null when there is none.
+    /// Returns the member, or null if there is none.
     fn member(&self, name: &str) -> Self {
         let json = self.json.get(name).unwrap_or(&Json::Null);
         Self {
@@ -165,7 +165,7 @@ impl<'a> At<'a> {
         }
     }
 
-    /// Every element of the list; a missing list and null are empty ones.
+    /// Returns the elements of the list; a missing list and null are empty.
     fn elements<T>(&self, read: impl Fn(Self) -> Result<T, Error>) -> Result<Vec<T>, Error> {
         let list = match self.json {
             Json::Null => return Ok(Vec::new()),

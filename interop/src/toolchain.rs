@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{Error, log};
 
-/// The `go` command of the machine, or what a test has in its place.
+/// The `go` command of the machine, or a stand-in of a test.
 #[derive(Clone, Debug)]
 pub(crate) struct Toolchain {
     program: OsString,
@@ -25,7 +25,7 @@ impl Toolchain {
         }
     }
 
-    /// `sh script`, which gets the arguments meant for `go`.
+    /// Returns a stand-in: `sh script` with the arguments meant for `go`.
     #[cfg(test)]
     pub(crate) fn script(script: &Path) -> Self {
         Self {
@@ -34,7 +34,7 @@ impl Toolchain {
         }
     }
 
-    /// Whether it is there and answers.
+    /// Returns whether the command exists and answers.
     pub(crate) fn is_there(&self) -> bool {
         self.command()
             .arg("version")
@@ -51,11 +51,11 @@ impl Toolchain {
     }
 }
 
-/// The Go commands of one build, run in its folder, their words collected in one log file there.
+/// The Go commands of one build. They run in its folder, and one log file there holds their output.
 #[derive(Debug)]
 pub(crate) struct Go<'a> {
     pub(crate) toolchain: &'a Toolchain,
-    /// What is built, for messages.
+    /// The name of the built program, for messages.
     pub(crate) what: &'a str,
     pub(crate) dir: &'a Path,
 }
@@ -74,7 +74,7 @@ impl Go<'_> {
         }
     }
 
-    /// Where `go mod download` has put the source of `module`, `path@version`.
+    /// Returns the folder into which `go mod download` put the source of `module`, `path@version`.
     pub(crate) fn download(&self, module: &str) -> Result<String, Error> {
         let arguments = ["mod", "download", "-json", module];
         let output = self.command(&arguments).stderr(self.log()?).output();

@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// A key with a typed value: of a span, a process or a log record.
+/// A tag of a span or a process, or a field of a log record: a key with a typed value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tag {
     /// The key.
@@ -9,7 +9,7 @@ pub struct Tag {
     pub value: Value,
 }
 
-/// What a tag holds, as Jaeger's Thrift tells them apart.
+/// A value of a tag, with the types of Jaeger's Thrift.
 ///
 /// Doubles are equal when their bits are.
 #[derive(Clone)]
@@ -19,7 +19,7 @@ pub enum Value {
     String(String),
     /// A Thrift string whose bytes are not UTF-8.
     NotUtf8(Vec<u8>),
-    /// Yes or no.
+    /// A truth value.
     Bool(bool),
     /// A 64-bit integer.
     Long(i64),
@@ -30,7 +30,7 @@ pub enum Value {
 }
 
 impl Tag {
-    /// A tag of `key` and anything that is a value.
+    /// Returns a tag of `key` and any value.
     ///
     /// ```
     /// use tracehound_interop::{Tag, Value};
@@ -47,8 +47,8 @@ impl Tag {
 }
 
 impl Value {
-    /// Whether this is a double that is infinite or not a number: no query API can write it in
-    /// JSON.
+    /// Returns whether this is a double that is infinite or not a number: no query API can write
+    /// it in JSON.
     pub const fn is_unreadable(&self) -> bool {
         matches!(self, Self::Double(value) if !value.is_finite())
     }
@@ -117,23 +117,23 @@ impl fmt::Debug for Value {
     }
 }
 
-/// A moment within a span, with what happened.
+/// A log record of a span.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Log {
     /// Microseconds since the epoch.
     pub timestamp_us: i64,
-    /// What happened.
+    /// The fields.
     pub fields: Vec<Tag>,
 }
 
-/// A span that another one names as its cause.
+/// A reference to a span that caused this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reference {
-    /// In what way it is the cause.
+    /// The kind of the reference.
     pub kind: ReferenceKind,
-    /// The trace of the span named.
+    /// The trace of the referenced span.
     pub trace_id: u128,
-    /// The span named.
+    /// The referenced span.
     pub span_id: u64,
 }
 

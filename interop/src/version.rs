@@ -2,7 +2,7 @@ use std::fmt;
 
 /// The two generations of Jaeger backend that spans are read back from.
 ///
-/// Between them they have UDP receivers for both Thrift protocols, both storage models (Jaeger's
+/// Together they have UDP receivers for both Thrift protocols, both storage models (Jaeger's
 /// own and OpenTelemetry's) and the query API that user interfaces read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -16,10 +16,10 @@ pub enum Version {
 }
 
 impl Version {
-    /// Both, oldest first.
+    /// Both versions, oldest first.
     pub const ALL: [Self; 2] = [Self::V1, Self::V2];
 
-    /// The release, as its makers number it: `1.57.0`.
+    /// Returns the release number that Jaeger publishes: `1.57.0`.
     pub const fn number(self) -> &'static str {
         match self {
             Self::V1 => "1.57.0",
@@ -27,7 +27,7 @@ impl Version {
         }
     }
 
-    /// The version under which the Go module proxy serves the source.
+    /// Returns the version under which the Go module proxy serves the source.
     ///
     /// The module has no `/v2` path, so v2.13.0 goes by the number of the v1 release cut from the
     /// same commit.

@@ -1,5 +1,4 @@
-//! Every entry of the tables of expected differences, shown to be true by a span sent to the real
-//! backend.
+//! Proves every entry of the tables of expected differences by a span sent to the real backend.
 
 mod encode;
 
@@ -17,12 +16,12 @@ use tracehound_interop::{
 type Result = std::result::Result<(), Box<dyn Error>>;
 
 #[test]
-fn v1_differs_as_its_table_says_and_in_nothing_else() -> Result {
+fn v1_differs_exactly_as_its_table_says() -> Result {
     differs_as_its_table_says(Version::V1)
 }
 
 #[test]
-fn v2_differs_as_its_table_says_and_in_nothing_else() -> Result {
+fn v2_differs_exactly_as_its_table_says() -> Result {
     differs_as_its_table_says(Version::V2)
 }
 
@@ -100,7 +99,7 @@ fn differs_as_its_table_says(version: Version) -> Result {
     Ok(())
 }
 
-/// What no published client was recorded sending, or what would not tell one rule from another.
+/// Returns batches that no published client was recorded sending, or that tell two rules apart.
 fn batches() -> Vec<SentBatch> {
     vec![
         SentBatch {
@@ -211,7 +210,7 @@ fn tag_lists() -> Vec<Vec<Tag>> {
         warnings(Vec::new().into()),
         [warnings("first".into()), warnings("last".into())].concat(),
     ]);
-    // Where else Jaeger has keys of its own.
+    // Other places where Jaeger has keys of its own.
     lists.push(vec![
         Tag::new("@jaeger@format", "none"),
         Tag::new("@jaeger@hash", 1),
@@ -305,10 +304,10 @@ fn with_logs() -> SentSpan {
     }
 }
 
-/// The last time that the library sends: a microsecond of February 2116.
+/// The latest time that the library sends: a microsecond of February 2116.
 const LATEST_US: i64 = i64::MAX / 2 / 1_000;
 
-/// A span that is, and logs, at that time, and its logs at the first and the last one too.
+/// Returns a span at that time, with logs at that time, at the first and at the last one.
 fn at(start_us: i64) -> SentSpan {
     let logs = [start_us, 0, LATEST_US].map(|timestamp_us| Log {
         timestamp_us,
@@ -330,7 +329,7 @@ fn durations() -> Vec<SentSpan> {
         .into()
 }
 
-/// The batch with what tells its spans apart filled in, as spans of that trace.
+/// Returns the batch as spans of that trace, with different ids and times.
 fn in_trace(batch: &SentBatch, trace_id: u128) -> SentBatch {
     let mut batch = batch.clone();
     for (i, span) in batch.spans.iter_mut().enumerate() {

@@ -1,4 +1,4 @@
-//! What the harness promises, shown without a client.
+//! The promises of this crate, tested without a client.
 
 use std::{
     collections::BTreeSet,
@@ -84,7 +84,7 @@ fn backends_side_by_side_share_nothing() -> Result<(), Error> {
 }
 
 #[test]
-fn the_dependency_graph_says_who_calls_whom() -> Result<(), Error> {
+fn the_dependency_graph_shows_which_service_calls_which() -> Result<(), Error> {
     for version in Version::ALL {
         let Some(jaeger) = Backend::start_or_skip(version)? else {
             return Ok(());
@@ -102,7 +102,7 @@ fn the_dependency_graph_says_who_calls_whom() -> Result<(), Error> {
 }
 
 #[test]
-fn v1_counts_a_datagram_that_is_no_batch() -> Result<(), Error> {
+fn v1_counts_a_datagram_without_a_batch() -> Result<(), Error> {
     let Some(jaeger) = Backend::start_or_skip(Version::V1)? else {
         return Ok(());
     };
@@ -126,7 +126,7 @@ fn v1_counts_a_datagram_that_is_no_batch() -> Result<(), Error> {
 }
 
 #[test]
-fn without_go_a_test_is_skipped_by_name_and_fails_when_that_is_asked_for() -> Result<(), Error> {
+fn a_test_without_go_is_skipped_by_name_or_fails_on_request() -> Result<(), Error> {
     const OTHER: &str = "a_backend_starts_empty_and_ends_with_its_value";
     let doing = || "running one test of this program again".to_owned();
     let cache = tempfile::tempdir().map_err(|source| Error::Io {
@@ -162,8 +162,8 @@ fn without_go_a_test_is_skipped_by_name_and_fails_when_that_is_asked_for() -> Re
 
 const TRACE: u128 = 0x5af7_183f_b1d4_cf5f_0000_0000_0000_0001;
 
-/// A trace of two spans, `caller`'s and below it `called`'s, by OTLP: nothing else here can send
-/// spans.
+/// Posts a trace of two spans, `caller`'s and below it `called`'s, by OTLP. It needs no client that
+/// could be wrong.
 fn post_call(jaeger: &Backend, caller: &str, called: &str) -> Result<(), Error> {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -191,7 +191,7 @@ fn post_call(jaeger: &Backend, caller: &str, called: &str) -> Result<(), Error> 
     Ok(())
 }
 
-/// Every address at which the process takes connections or datagrams.
+/// Returns every address at which the process takes connections or datagrams.
 #[cfg(target_os = "linux")]
 fn listening(process_id: u32) -> io::Result<Vec<SocketAddr>> {
     use std::fs;
@@ -222,7 +222,7 @@ fn listening(process_id: u32) -> io::Result<Vec<SocketAddr>> {
     Ok(addresses)
 }
 
-/// `0100007F:1F90`: words of the address in the machine's order, then the port.
+/// Reads `0100007F:1F90`: words of the address in the machine's order, then the port.
 #[cfg(target_os = "linux")]
 fn address(text: &str) -> Option<SocketAddr> {
     let (words, port) = text.split_once(':')?;

@@ -1,4 +1,4 @@
-//! The example `hello`, which gets everything from its environment, found in real backends.
+//! The example `hello`, configured by its environment alone, with real backends.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
@@ -46,8 +46,8 @@ fn the_span_of_hello_is_found_by_the_id_that_it_prints() -> Result {
 }
 
 #[test]
-fn hello_does_its_work_without_a_backend_and_says_what_was_lost() -> Result {
-    // A socket that talks to another one takes nothing from us, and keeps the port from others.
+fn hello_does_its_work_without_a_backend_and_reports_the_loss() -> Result {
+    // A connected socket refuses datagrams of other sockets, and keeps the port from other programs.
     let deaf = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
     deaf.connect((Ipv4Addr::LOCALHOST, 9))?;
     let hello = Example::build("hello")?;
@@ -67,7 +67,7 @@ fn run(hello: &Example, host: &str, agent: SocketAddr, further: &[(&str, &str)])
     Ok(hello.run(&[&agent[..], further].concat())?)
 }
 
-/// From the line `trace 5af7183fb1d4cf5f`.
+/// Reads the id from the line `trace 5af7183fb1d4cf5f`.
 fn trace_id(printed: &str) -> Option<u128> {
     let mut ids = printed
         .lines()

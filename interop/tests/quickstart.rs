@@ -1,4 +1,4 @@
-//! The services of the example `quickstart` in real backends, and who calls whom.
+//! The services of the example `quickstart` in real backends, and the calls between them.
 
 use std::collections::BTreeSet;
 
@@ -7,12 +7,12 @@ use tracehound_interop::{Backend, Dependency, Example, StoredSpan, Tag, Value, V
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 #[test]
-fn v1_shows_the_orders_of_the_quickstart_and_who_calls_whom() -> Result {
+fn v1_shows_the_orders_and_calls_of_the_quickstart() -> Result {
     shows_orders(Version::V1)
 }
 
 #[test]
-fn v2_shows_the_orders_of_the_quickstart_and_who_calls_whom() -> Result {
+fn v2_shows_the_orders_and_calls_of_the_quickstart() -> Result {
     shows_orders(Version::V2)
 }
 
@@ -68,7 +68,7 @@ fn shows_orders(version: Version) -> Result {
     Ok(())
 }
 
-/// One root, which is the shop's, and every other span's parent is there.
+/// Checks that the only root is the shop's, and that every other span's parent is there.
 fn is_one_tree_of_three_services(spans: &[StoredSpan]) -> Result {
     let services: BTreeSet<&str> = spans.iter().map(|span| &*span.service).collect();
     assert_eq!(services, BTreeSet::from(["cart", "pay", "shop"]));
@@ -94,7 +94,7 @@ fn failing_services(spans: &[StoredSpan]) -> BTreeSet<&str> {
     failing.map(|span| &*span.service).collect()
 }
 
-/// From the lines `trace 5af7183fb1d4cf5f`.
+/// Reads the ids from the lines `trace 5af7183fb1d4cf5f`.
 fn traces(printed: &str) -> Vec<u128> {
     let ids = printed
         .lines()
@@ -103,7 +103,7 @@ fn traces(printed: &str) -> Vec<u128> {
         .collect()
 }
 
-/// From the line `spans: sent 24, dropped 0`, when none was dropped.
+/// Reads the count from the line `spans: sent 24, dropped 0`, if none was dropped.
 fn sent(printed: &str) -> Option<u64> {
     let ledger = printed
         .lines()

@@ -1,8 +1,8 @@
-//! The datagrams that published clients were recorded sending, sent again to real backends and read
+//! Datagrams that published clients were recorded sending are sent again to real backends and read
 //! back.
 //!
-//! Each client has a backend to itself: the recordings use the same ids again and again, so what is
-//! read is compared as a whole with what was sent, span by span, whatever the order.
+//! Each client has its own backend, because the recordings repeat ids. The spans that are read are
+//! compared as a whole with those that were sent, in any order.
 
 mod vectors;
 
@@ -35,8 +35,8 @@ fn v2_shows_the_binary_recordings_as_they_were_sent() -> Result<(), Error> {
     replay(Version::V2, "spans_binary.json", Backend::binary_addr)
 }
 
-/// The one entry with doubles that are infinite or not a number. With such a span in it a whole
-/// trace is answered with 500, so it is sent last, and compared as far as the newer API shows it.
+/// The entry with doubles that are infinite or not a number. A backend answers 500 for a trace with
+/// such a span, so it is sent last, and compared as far as the newer API shows it.
 const UNREADABLE: &str = "tags/doubles";
 
 fn replay(version: Version, file: &str, to: fn(&Backend) -> SocketAddr) -> Result<(), Error> {
@@ -100,7 +100,7 @@ impl<'a> Sender<'a> {
         })
     }
 
-    /// One datagram at a time, as a receive buffer may hold no more than a few of the large ones.
+    /// Sends one datagram at a time, because a receive buffer may hold only a few of the large ones.
     fn send(&mut self, vectors: &[&Vector]) -> Result<(), Error> {
         for vector in vectors {
             self.socket
@@ -205,7 +205,7 @@ fn attribute<'a>(span: &'a Json, key: &str) -> Option<&'a Json> {
         .map(|it| &it["value"])
 }
 
-/// Infinities and what is not a number are text in OTLP's JSON.
+/// Infinities and NaN are text in OTLP's JSON.
 fn double(json: &Json) -> Option<f64> {
     json.as_f64().or_else(|| json.as_str()?.parse().ok())
 }

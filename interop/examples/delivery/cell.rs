@@ -2,30 +2,30 @@ use std::net::SocketAddr;
 
 use tracehound_interop::{Load, SpanSize, Version};
 
-/// One row to be: who sends what to whom.
+/// A row of the table before it is measured: the backend, the client and the load.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cell {
     pub(crate) version: Version,
     pub(crate) client: Client,
-    /// How many at the same time.
+    /// The number of programs that run at the same time.
     pub(crate) programs: usize,
     size: SpanSize,
     threads: u64,
     shape: Shape,
 }
 
-/// What a program is traced with.
+/// The client that a program traces with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Client {
     Go,
-    /// With a queue as long as the library's. The default one of 100 spans loses most of a burst
-    /// before it could be sent.
+    /// The Go client with a queue as long as the library's. Its default queue of 100 spans loses most
+    /// of a burst before it can be sent.
     GoQueue,
     Debug,
     Release,
 }
 
-/// How each program sends.
+/// The rate of each program.
 #[derive(Clone, Copy, Debug)]
 enum Shape {
     Rate { per_second: u64, seconds: u64 },
@@ -33,7 +33,7 @@ enum Shape {
 }
 
 impl Cell {
-    /// All of them, those that may share a backend beside each other.
+    /// Returns all cells. Those that may share a backend follow each other.
     pub(crate) fn all(seconds: u64) -> Vec<Self> {
         let rate = |per_second| Shape::Rate {
             per_second,
@@ -68,7 +68,7 @@ impl Cell {
         cells
     }
 
-    /// Its name, made of the words that choose it.
+    /// Returns the name, made of the words that choose the cell.
     pub(crate) fn name(&self) -> String {
         let version = match self.version {
             Version::V1 => "v1",
@@ -89,20 +89,20 @@ impl Cell {
         format!("{version} {client} {size} {shape} {threads}-thread {programs}-program")
     }
 
-    /// Whether each of `words`, or one of those that its commas divide, is in the name.
+    /// Returns whether each of `words` matches the name; commas divide a word into alternatives.
     pub(crate) fn is_chosen(&self, words: &[String]) -> bool {
         let name = self.name();
         let is_in_name = |word: &str| name.split(' ').any(|it| it == word);
         words.iter().all(|word| word.split(',').any(is_in_name))
     }
 
-    /// Cells of one group share a backend.
+    /// Returns the group of the cell. Cells of one group share a backend.
     pub(crate) fn group(&self) -> (Version, u64, Client, u64, usize) {
         let size = self.size.bytes();
         (self.version, size, self.client, self.threads, self.programs)
     }
 
-    /// What each program does.
+    /// Returns the load of each program.
     pub(crate) fn load(&self, service: &str, agent: SocketAddr) -> Load {
         let mut load = Load::new(service, agent, self.size).threads(self.threads);
         if self.client == Client::GoQueue {

@@ -1,17 +1,17 @@
-//! How much of what is sent arrives: a table, written as Markdown.
+//! A table, written as Markdown, of how much of what programs send arrives at a backend.
 //!
-//! Programs traced with default settings, over the published Go client (`go`, and `go-queue` with a
-//! queue as long as ours) and over the library as a `debug` and as a `release` build, send to real
-//! backends at several rates and in bursts. For each,
-//! the table says what the program made, what its client says it has sent and lost, what the
-//! backend has stored, and how many datagrams the kernel has dropped at the agent's socket. A row
-//! where something else is stored than the client says was sent is marked with `≠`. At the end the losses of all
+//! The programs trace with default settings: over the published Go client (`go`, and `go-queue` with
+//! a queue as long as ours) and over the library as a `debug` and as a `release` build. They send to
+//! real backends at several rates and in bursts. Each row has the number of spans that the program
+//! made, the numbers that its client reports as sent and lost, the number that the backend stored,
+//! and the number of datagrams that the kernel dropped at the agent's socket. `≠` marks a row in
+//! which the client reports another number as sent than was stored. At the end the losses of all
 //! clients stand side by side.
 //!
 //! Run: `cargo run --release -p tracehound-interop --example delivery`, which takes about
-//! 45 minutes. `-- --quick` has each rate for 2 s instead of 10. Other words choose rows: all of them
-//! must be words of a row's name, and `a,b` is either of them, as in `-- --quick v1 600
-//! go,release 1000/s`. `-- --list` prints the names only.
+//! 45 minutes. `-- --quick` runs each rate for 2 s instead of 10. Other words choose rows whose name
+//! has all of them; `a,b` matches either word, as in `-- --quick v1 600 go,release 1000/s`.
+//! `-- --list` prints only the names.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -62,7 +62,7 @@ fn print(cells: &[Cell]) -> Result<(), Box<dyn Error>> {
     let mut summary = Summary::default();
     let mut running = None;
     for (n, cell) in cells.iter().enumerate() {
-        // What a backend stores stays in memory, so one is not for all.
+        // A backend keeps all spans in memory, so each group of rows has its own.
         let jaeger = match running.take() {
             Some((group, jaeger)) if group == cell.group() => jaeger,
             ended => {
@@ -88,7 +88,7 @@ fn program(client: Client) -> Result<LoadProgram, Box<dyn Error>> {
     })
 }
 
-/// Lets the programs of a cell run beside each other.
+/// Runs the programs of a cell at the same time.
 fn row(
     cell: &Cell,
     jaeger: &Backend,

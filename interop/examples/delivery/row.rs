@@ -2,7 +2,7 @@ use std::fmt;
 
 use tracehound_interop::{Delivered, LoadReport};
 
-/// A cell and what came of it.
+/// A measured cell.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     pub(crate) name: String,
@@ -15,14 +15,14 @@ impl Row {
 | row | reached/s | made | told sent | told lost | stored | kernel drops | lost inside | lost % | |
 |---|--:|--:|--:|---|--:|--:|--:|--:|---|";
 
-    /// The share of what was made that is not stored.
+    /// Returns the share of made spans that are not stored.
     pub(crate) fn lost_percent(&self) -> f64 {
         let made = self.report.finished;
         let lost = made.saturating_sub(self.delivered.stored);
         100.0 * lost as f64 / made.max(1) as f64
     }
 
-    /// Whether what the client calls sent is what is stored.
+    /// Returns whether the client reports as many spans as sent as are stored.
     pub(crate) fn is_told_right(&self) -> bool {
         self.delivered.stored == self.report.sent
     }

@@ -2,14 +2,14 @@ use std::fmt;
 
 use crate::row::Row;
 
-/// The share of spans that was not stored, a line a load and a column a client and backend.
+/// The share of spans that was not stored, with a line per load and a column per client and backend.
 ///
-/// `≠` stands where the client says that something else was sent than was stored.
+/// `≠` marks cells in which the client reports another number as sent than was stored.
 #[derive(Debug, Default)]
 pub(crate) struct Summary {
     loads: Vec<String>,
     columns: Vec<String>,
-    /// For each load and column.
+    /// The share of each load and column.
     cells: Vec<(usize, usize, String)>,
 }
 

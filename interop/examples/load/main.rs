@@ -1,8 +1,8 @@
 //! A program under load, traced with default settings.
 //!
 //! It makes spans at an even rate, or all at once, closes the tracer within 10 s and prints one
-//! line of JSON: how many spans it made, how fast, and what the ledger says became of them. `go/load`
-//! is the same program over the published Go client.
+//! line of JSON: how many spans it made, how fast, and the counts of the ledger. `go/load` is the
+//! counterpart with the published Go client.
 //!
 //! Run: `cargo run -p tracehound-interop --example load -- -agent=127.0.0.1:6831 -rate=1000
 //! -seconds=10 -bytes=600 -threads=1`; `-rate=0 -spans=5000` is a burst.

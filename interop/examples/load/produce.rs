@@ -1,4 +1,4 @@
-//! Spans made on several threads at an even rate, or all at once.
+//! Makes spans on several threads, at an even rate or all at once.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -13,7 +13,7 @@ use tracehound_interop::{Load, LoadReport};
 
 use super::spans;
 
-/// A tracer with default settings, but for the sampler, which takes every span, and the agent.
+/// Returns a tracer with default settings, except that it keeps every span and sends to the agent of the load.
 pub(crate) fn tracer(load: &Load) -> Result<JaegerTracer, ConfigError> {
     Config::new(&load.service)
         .sampler(ConstSampler::new(true))
@@ -22,20 +22,19 @@ pub(crate) fn tracer(load: &Load) -> Result<JaegerTracer, ConfigError> {
         .build()
 }
 
-/// Makes the spans of `load`, closes the tracer and tells what became of them.
+/// Makes the spans of `load`, closes the tracer and returns the report.
 pub(crate) fn run(load: &Load) -> Result<LoadReport, ConfigError> {
     let tracer = tracer(load)?;
     let took = produce(&tracer, load, &AtomicU64::new(0));
     Ok(report(&tracer.close(CLOSE_WITHIN), took))
 }
 
-/// Makes the spans of `load` and returns how long that took. Counts them in `made` as they are
-/// finished.
+/// Makes the spans of `load` and returns the time that it took. Counts finished spans in `made`.
 pub(crate) fn produce(tracer: &JaegerTracer, load: &Load, made: &AtomicU64) -> Duration {
     let started = Instant::now();
     thread::scope(|scope| {
         for n in 0..load.threads {
-            // The first ones take what does not divide.
+            // The first threads make the remainder of the division.
             let share = load.spans / load.threads + u64::from(n < load.spans % load.threads);
             scope.spawn(move || produce_share(tracer, load, started, share, made));
         }
@@ -43,7 +42,7 @@ pub(crate) fn produce(tracer: &JaegerTracer, load: &Load, made: &AtomicU64) -> D
     started.elapsed()
 }
 
-/// The ledger as a report.
+/// Returns the ledger as a report.
 pub(crate) fn report(ledger: &FlushReport, took: Duration) -> LoadReport {
     let dropped = ledger.dropped.iter();
     LoadReport::new(
@@ -53,8 +52,8 @@ pub(crate) fn report(ledger: &FlushReport, took: Duration) -> LoadReport {
     )
 }
 
-/// Makes as many spans as are due by the clock and looks at it every millisecond: the rate is even
-/// and reached, however long a span takes.
+/// Makes all spans that are due, looking at the clock every millisecond. So the rate is even and
+/// reached, no matter how long a span takes.
 fn produce_share(
     tracer: &JaegerTracer,
     load: &Load,

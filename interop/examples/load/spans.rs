@@ -1,4 +1,4 @@
-//! The two kinds of span, which the Go program makes as well.
+//! The two kinds of span. The Go program makes the same kinds.
 
 use tracehound::{
     JaegerTracer,
@@ -7,7 +7,7 @@ use tracehound::{
 };
 use tracehound_interop::SpanSize;
 
-/// Starts and finishes one span.
+/// Starts and finishes a span.
 pub(crate) fn make(tracer: &JaegerTracer, size: SpanSize) {
     match size {
         SpanSize::Large => request(tracer),

@@ -1,7 +1,7 @@
 // A program under load, traced by the published Go client with its default settings.
 //
 // It makes spans at an even rate, or all at once, closes the tracer and prints one line of JSON:
-// what it made, and what the client's own metrics say became of it.
+// how many spans it made, and the counts of the client's own metrics.
 package main
 
 import (
@@ -74,7 +74,7 @@ func (l *load) run() (*report, error) {
 	started := time.Now()
 	var threads sync.WaitGroup
 	for n := uint64(0); n < l.threads; n++ {
-		// The first ones take what does not divide.
+		// The first threads make the remainder of the division.
 		share := l.spans / l.threads
 		if n < l.spans%l.threads {
 			share++
@@ -118,8 +118,8 @@ func (l *load) tracer(counts *metricstest.Factory) (opentracing.Tracer, io.Close
 	return settings.NewTracer(config.Metrics(counts))
 }
 
-// Makes as many spans as are due by the clock, looks at it every millisecond, and so has its rate
-// even where a span takes long.
+// Makes all spans that are due, looking at the clock every millisecond. So the rate is even and reached,
+// no matter how long a span takes.
 func (l *load) produce(tracer opentracing.Tracer, started time.Time, share uint64) {
 	for made := uint64(0); made < share; {
 		due := share
@@ -140,7 +140,7 @@ func (l *load) produce(tracer opentracing.Tracer, started time.Time, share uint6
 	}
 }
 
-// About 200 bytes: a step within a program.
+// About 200 bytes on the wire: a step within a program.
 func step(tracer opentracing.Tracer) {
 	span := tracer.StartSpan("render_invoice")
 	span.SetTag("component", "invoices")
@@ -149,7 +149,7 @@ func step(tracer opentracing.Tracer) {
 	span.Finish()
 }
 
-// About 600 bytes: a request as middleware writes it.
+// About 600 bytes on the wire: a request as middleware writes it.
 func request(tracer opentracing.Tracer) {
 	span := tracer.StartSpan("GET /orders/{customer}/items", ext.SpanKindRPCServer)
 	span.SetTag("component", "axum")

@@ -1,4 +1,4 @@
-//! Nobody listens at the agent's port, for ever or for a while.
+//! An agent that never starts, or starts late.
 
 use std::{
     collections::BTreeMap,
@@ -13,9 +13,9 @@ use crate::{
 };
 
 #[test]
-fn without_an_agent_nothing_counts_as_sent_and_all_is_refused() -> Result {
+fn spans_without_an_agent_are_refused_and_never_count_as_sent() -> Result {
     let _alone = alone();
-    // Let go of at once: nobody listens there.
+    // The socket is dropped at once, so its port has no listener.
     let nobody = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
     let load = Load::new("load", nobody, SpanSize::Large);
     for load in [
@@ -32,12 +32,12 @@ fn without_an_agent_nothing_counts_as_sent_and_all_is_refused() -> Result {
 }
 
 #[test]
-fn v1_stores_what_is_sent_after_it_comes_late() -> Result {
+fn v1_stores_spans_that_are_sent_after_its_late_start() -> Result {
     stores_after_it_comes_late(Version::V1)
 }
 
 #[test]
-fn v2_stores_what_is_sent_after_it_comes_late() -> Result {
+fn v2_stores_spans_that_are_sent_after_its_late_start() -> Result {
     stores_after_it_comes_late(Version::V2)
 }
 
@@ -56,7 +56,7 @@ fn stores_after_it_comes_late(version: Version) -> Result {
     })?;
     let delivered = jaeger.delivered(&load.service)?;
     let at = format!("{version}, ready after {made_when_ready} spans: {report}; {delivered:?}");
-    // v1's agent reads spans before it has a connection to its collector, and says how many it
+    // v1's agent reads spans before it is connected to its collector, and counts those that it
     // could not hand on.
     assert_eq!(
         report.sent,
@@ -69,6 +69,6 @@ fn stores_after_it_comes_late(version: Version) -> Result {
 }
 
 const RATE: u64 = 1_000;
-/// What may still be lost when the agent is there: a client may look only after a while whether it
-/// is, but not longer than a second after a refusal.
+/// The spans that may still be lost when the agent is there: a client may test that only after a
+/// while, but within a second after a refusal.
 const GIVEN_UP: u64 = RATE;

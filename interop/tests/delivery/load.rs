@@ -1,5 +1,5 @@
-//! Rates and bursts that every client should manage: nothing is lost, and all that is said to be
-//! sent is stored.
+//! Rates and bursts that every client should manage: all spans are sent, and all sent spans are
+//! stored.
 
 use tracehound_interop::{Backend, Load, LoadProgram, Profile, SpanSize, Version};
 
@@ -62,7 +62,7 @@ fn threads(load: &Load) -> Vec<Load> {
     vec![load.clone().rate(1_000, 2).threads(8)]
 }
 
-/// Runs every load, so that a failure tells of all of them.
+/// Runs every load, so that a failure reports all of them.
 fn stores_all(version: Version, loads: fn(&Load) -> Vec<Load>) -> Result {
     let _alone = alone();
     let Some(jaeger) = Backend::start_for_load_or_skip(version)? else {

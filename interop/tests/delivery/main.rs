@@ -1,15 +1,15 @@
-//! What the ledger calls sent is stored by a real backend, and what is not is told.
+//! Spans that the ledger calls sent are stored by a real backend, and the others are reported.
 //!
-//! | module | what it shows |
+//! | module | it shows what becomes of spans |
 //! |---|---|
-//! | `load` | at even rates and in bursts nothing is lost, by one thread, by several, by several programs |
-//! | `absence` | an agent that is not there, or comes late |
-//! | `restart` | an agent that is killed while spans flow, and started again |
-//! | `standstill` | an agent that does not read for a while |
-//! | `size` | the spans of all this are as large as they are said to be |
+//! | `load` | at even rates and in bursts, from one thread, from several, from several programs |
+//! | `absence` | when the agent is not there, or comes late |
+//! | `restart` | when the agent is killed while spans flow, and started again |
+//! | `standstill` | when the agent does not read for a while |
+//! | `size` | and that the spans of all this have their stated size |
 //!
-//! The library has its default settings; only the sampler is another, which takes every span. One
-//! test runs at a time: two loads beside each other would be a third one, of which nothing is said.
+//! The library has its default settings, except for a sampler that keeps every span. One test runs
+//! at a time, because two loads at once would be a third load, which no test describes.
 
 mod absence;
 mod load;

@@ -11,12 +11,12 @@ use crate::{
 };
 
 #[test]
-fn v1_stores_what_is_sent_but_for_what_was_in_its_hands_when_killed() -> Result {
+fn v1_stores_sent_spans_except_those_it_held_when_killed() -> Result {
     stores_around_a_kill(Version::V1)
 }
 
 #[test]
-fn v2_stores_what_is_sent_but_for_what_was_in_its_hands_when_killed() -> Result {
+fn v2_stores_sent_spans_except_those_it_held_when_killed() -> Result {
     stores_around_a_kill(Version::V2)
 }
 
@@ -28,8 +28,8 @@ fn stores_around_a_kill(version: Version) -> Result {
     let load = Load::new("load", jaeger.compact_addr(), SpanSize::Large).rate(1_000, 8);
     let (report, kill) = run(&load, |program| {
         program.wait_made(2_000)?;
-        // Little is under way after this, so the bound below is a narrow one. Where it does not come
-        // to that, the loss is judged in the end.
+        // Few spans are under way after this, so the bound below is narrow. If the backend has not
+        // stored all by then, the test fails at the end.
         let flushed = program.tracer.flush(Duration::from_secs(5));
         let mut stored = 0;
         let _ = is_soon(Duration::from_secs(2), || {
@@ -50,33 +50,33 @@ fn stores_around_a_kill(version: Version) -> Result {
     let at = format!("{version}: {report}; before: {kill:?}, after: {delivered:?}");
     assert!(kill.stored >= kill.flushed.sent, "already before: {at}");
     assert!(report.dropped.contains_key("refused"), "{at}");
-    // What v1's agent reads before it has a connection to its collector, it tells as lost.
+    // v1's agent reads spans before it is connected to its collector, and reports them as lost.
     let accounted = kill.stored + delivered.stored + delivered.lost_inside;
     assert!(report.sent >= accounted, "less is sent than arrived: {at}");
     let missing = report.sent - accounted;
-    let in_its_hands = kill.in_its_hands();
+    let held_at_most = kill.held_at_most();
     assert!(
-        missing <= in_its_hands,
-        "{missing} are sent and not stored, of which at most {in_its_hands} were in its hands: {at}"
+        missing <= held_at_most,
+        "{missing} are sent and not stored, of which it held at most {held_at_most}: {at}"
     );
     Ok(())
 }
 
-/// How far things were when the agent died.
+/// The counts at the time when the agent was killed.
 #[derive(Debug)]
 struct Kill {
-    /// The ledger some milliseconds before.
+    /// The ledger, some milliseconds before.
     flushed: FlushReport,
-    /// What it had stored at the last look before.
+    /// The spans that were stored at the last look before.
     stored: u64,
-    /// What the program had finished right afterwards.
+    /// The spans that the program had finished right afterwards.
     made: u64,
 }
 
 impl Kill {
-    /// The bound of what the process, or the buffer of its socket, can have had and not stored: all
-    /// that was made by then, less what was known to be stored or lost.
-    fn in_its_hands(&self) -> u64 {
+    /// Returns the most spans that the process, or the buffer of its socket, can have held without
+    /// storing them: all that were made by then, less those known to be stored or lost.
+    fn held_at_most(&self) -> u64 {
         self.made - self.flushed.dropped.total() - self.stored
     }
 }

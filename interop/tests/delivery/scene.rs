@@ -1,4 +1,4 @@
-//! A load on a backend, with a hand on both while it runs.
+//! A load on a backend, which a test can disturb while it runs.
 
 use std::{
     sync::{
@@ -14,7 +14,7 @@ use tracehound_interop::{Delivered, Load, LoadReport};
 
 use crate::{Result, produce};
 
-/// Held by each test while it runs; one that has panicked does not stop the others.
+/// Returns the lock that each test holds while it runs. A test that panicked does not stop the others.
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -27,12 +27,12 @@ pub(crate) struct Running<'a> {
 }
 
 impl Running<'_> {
-    /// How many spans are finished.
+    /// Returns the number of finished spans.
     pub(crate) fn made(&self) -> u64 {
         self.made.load(Ordering::Relaxed)
     }
 
-    /// Waits until so many spans are finished.
+    /// Waits until `spans` spans are finished.
     pub(crate) fn wait_made(&self, spans: u64) -> Result {
         if is_soon(Duration::from_secs(30), || Ok(self.made() >= spans))? {
             Ok(())
@@ -42,8 +42,8 @@ impl Running<'_> {
     }
 }
 
-/// Runs `load` in this process; `meanwhile` has the test's thread until it returns. The tracer is
-/// closed when both have ended.
+/// Runs `load` in this process, and `meanwhile` on the test's thread. The tracer is closed when
+/// both have returned.
 pub(crate) fn run<T>(
     load: &Load,
     meanwhile: impl FnOnce(&Running<'_>) -> Result<T>,
@@ -67,7 +67,7 @@ pub(crate) fn run<T>(
     Ok((report, seen?))
 }
 
-/// Looks until `look` says yes; no when it does not within that time.
+/// Calls `look` until it returns true; returns false if it does not within that time.
 pub(crate) fn is_soon(within: Duration, mut look: impl FnMut() -> Result<bool>) -> Result<bool> {
     let started = Instant::now();
     loop {
@@ -82,7 +82,7 @@ pub(crate) fn is_soon(within: Duration, mut look: impl FnMut() -> Result<bool>) 
     }
 }
 
-/// What is wrong where nothing should have been lost; empty when nothing is.
+/// Returns a line about the losses of a load; empty if there are none.
 pub(crate) fn losses(what: &str, report: &LoadReport, delivered: &Delivered) -> String {
     let is_as_wanted = report.adds_up()
         && report.queued == 0

@@ -1,4 +1,4 @@
-//! How large the spans are on the wire.
+//! The sizes of the spans on the wire.
 
 use std::{
     net::{Ipv4Addr, UdpSocket},
@@ -10,12 +10,12 @@ use tracehound_interop::{Error, Load, LoadProgram, SpanSize, is_required, skippe
 use crate::{Result, produce, scene::alone};
 
 #[test]
-fn the_spans_of_a_load_are_as_large_as_they_are_said_to_be() -> Result {
-    are_as_large_as_said(|load| Ok(produce::run(load)?.sent))
+fn spans_of_a_load_have_their_stated_size() -> Result {
+    have_their_stated_size(|load| Ok(produce::run(load)?.sent))
 }
 
 #[test]
-fn the_spans_of_the_go_program_are_as_large_as_ours() -> Result {
+fn spans_of_the_go_program_are_as_large_as_ours() -> Result {
     let program = match LoadProgram::go() {
         Err(error @ Error::NoGo) if !is_required() => {
             skipped(error.to_string());
@@ -23,16 +23,16 @@ fn the_spans_of_the_go_program_are_as_large_as_ours() -> Result {
         }
         program => program?,
     };
-    are_as_large_as_said(|load| Ok(program.run(load)?.sent))
+    have_their_stated_size(|load| Ok(program.run(load)?.sent))
 }
 
-fn are_as_large_as_said(send: impl Fn(&Load) -> Result<u64>) -> Result {
+fn have_their_stated_size(send: impl Fn(&Load) -> Result<u64>) -> Result {
     let _alone = alone();
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
     for size in SpanSize::ALL {
         let load = Load::new("load", socket.local_addr()?, size).burst(SPANS);
         assert_eq!(send(&load)?, SPANS);
-        // All of it waits in the buffer, as few as they are.
+        // All spans fit into the buffer together.
         socket.set_read_timeout(Some(Duration::from_millis(100)))?;
         let mut datagram = vec![0; 1 << 16];
         let mut bytes = 0;
@@ -49,5 +49,5 @@ fn are_as_large_as_said(send: impl Fn(&Load) -> Result<u64>) -> Result {
     Ok(())
 }
 
-/// Fewer than the Go client's queue holds.
+/// Fewer spans than the Go client's queue holds.
 const SPANS: u64 = 50;

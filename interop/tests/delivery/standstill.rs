@@ -1,4 +1,4 @@
-//! The agent does not read for a while, so that its socket's buffer runs full.
+//! An agent that does not read for a while, so that its socket's buffer becomes full.
 
 use tracehound_interop::{Backend, Load, SpanSize, Version};
 
@@ -8,12 +8,12 @@ use crate::{
 };
 
 #[test]
-fn what_v1_could_not_hold_while_it_stood_still_is_not_called_sent() -> Result {
+fn spans_that_a_stopped_v1_cannot_hold_never_count_as_sent() -> Result {
     tells_what_was_not_held(Version::V1)
 }
 
 #[test]
-fn what_v2_could_not_hold_while_it_stood_still_is_not_called_sent() -> Result {
+fn spans_that_a_stopped_v2_cannot_hold_never_count_as_sent() -> Result {
     tells_what_was_not_held(Version::V2)
 }
 
@@ -34,7 +34,7 @@ fn tells_what_was_not_held(version: Version) -> Result {
     })?;
     let delivered = jaeger.delivered(&load.service)?;
     let at = format!("{version}: {report}; {delivered:?}");
-    // How much is lost is not asked: a client may keep what an agent cannot take at the moment.
+    // The number of lost spans is not tested: a client may keep what an agent cannot take at the moment.
     assert_eq!(report.sent, delivered.stored, "{at}");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! One trace through the Python client and the library, in both directions.
+//! A trace that runs through the Python client and the library, in both directions.
 
 use std::collections::HashMap;
 
@@ -99,7 +99,7 @@ fn a_trace_goes_from_python_to_rust_and_back() -> Result {
 }
 
 #[test]
-fn a_trace_that_rust_does_not_sample_stays_so_in_python() -> Result {
+fn a_trace_unsampled_by_rust_stays_unsampled_in_python() -> Result {
     let server = server::start()?;
     let Some(mut python) = Program::start(&server, &Json::Null)? else {
         return Ok(());
@@ -116,7 +116,7 @@ fn a_trace_that_rust_does_not_sample_stays_so_in_python() -> Result {
     Ok(())
 }
 
-/// Each span is the parent of the next one, and they alternate between the two services.
+/// Checks that each span is the parent of the next one, and that they alternate between the services.
 fn is_chain(server: &DevServer, trace_id: TraceId, ids: &[SpanId]) -> Result {
     let spans = trace(server, trace_id, ids.len() as u64)?;
     assert_eq!(spans.len(), ids.len(), "{spans:#?}");
@@ -133,12 +133,12 @@ fn is_chain(server: &DevServer, trace_id: TraceId, ids: &[SpanId]) -> Result {
     Ok(())
 }
 
-/// Which of the client's two text formats headers are in.
+/// A text format of the Python client's headers.
 #[derive(Clone, Copy, Debug)]
 enum Format {
     /// Baggage is percent-encoded.
     Http,
-    /// It is not.
+    /// Baggage is not encoded.
     Text,
 }
 
@@ -182,7 +182,7 @@ impl Format {
     }
 }
 
-/// With everything that the two sides could write in different ways; keys are in lower case on HTTP.
+/// Baggage with everything that the two sides could write in different ways; keys are in lower case on HTTP.
 const BAGGAGE: [(&str, &str); 5] = [
     ("user", "43"),
     ("city", "Köln 東京"),

@@ -16,8 +16,8 @@ use tracehound_interop::REQUIRED;
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 #[test]
-fn without_python_a_test_is_skipped_by_name_and_fails_when_that_is_asked_for() -> Result {
-    const OTHER: &str = "headers::a_trace_that_rust_does_not_sample_stays_so_in_python";
+fn a_test_without_python_is_skipped_by_name_or_fails_on_request() -> Result {
+    const OTHER: &str = "headers::a_trace_unsampled_by_rust_stays_unsampled_in_python";
     let cache = tempfile::tempdir()?;
     let run = |required: &str| -> io::Result<Output> {
         Command::new(env::current_exe()?)

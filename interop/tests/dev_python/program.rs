@@ -1,4 +1,4 @@
-//! A Python program that is told which spans to make.
+//! A Python program that makes spans on command.
 
 use std::{
     collections::HashMap,
@@ -19,14 +19,14 @@ use tracehound_interop::python_or_skip;
 
 use crate::Result;
 
-/// The program of `interop/python/traced.py`, which ends with this value.
+/// The program of `interop/python/traced.py`. It is killed when this value is dropped.
 pub(crate) struct Program {
     child: Child,
     commands: Option<ChildStdin>,
     answers: Receiver<String>,
 }
 
-/// The span that it made.
+/// A span that the program made.
 #[derive(Debug)]
 pub(crate) struct PythonSpan {
     pub(crate) trace_id: TraceId,
@@ -38,8 +38,8 @@ pub(crate) struct PythonSpan {
 }
 
 impl Program {
-    /// Starts it with the client sending to `server`; `settings` are further ones of the client's.
-    /// `None` where the test is skipped.
+    /// Starts the program, whose client sends to `server` with these further `settings`.
+    /// Returns `None` if the test is skipped.
     pub(crate) fn start(server: &DevServer, settings: &Json) -> Result<Option<Self>> {
         let Some(python) = python_or_skip()? else {
             return Ok(None);
@@ -60,7 +60,7 @@ impl Program {
         let mut child = Command::new(python)
             .arg(script)
             .arg(json!({"service": SERVICE, "config": config}).to_string())
-            // It reads `JAEGER_*` and `PYTHON*`.
+            // The client reads `JAEGER_*`, the interpreter `PYTHON*`.
             .env_clear()
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -74,8 +74,8 @@ impl Program {
         }))
     }
 
-    /// Has it make a span: `operation`, and if need be `headers` of its parent in a `format` (`http`
-    /// or `text`), `tags`, `baggage` and `logs`.
+    /// Lets the program make a span: `operation`, and optionally `headers` of its parent in a `format`
+    /// (`http` or `text`), `tags`, `baggage` and `logs`.
     pub(crate) fn span(&mut self, command: &Json) -> Result<PythonSpan> {
         let commands = self.commands.as_mut().ok_or("it runs")?;
         writeln!(commands, "{command}")?;
@@ -104,14 +104,14 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // The client's threads wait for nothing that matters here.
+        // The threads of the client have nothing left to do that a test needs.
         self.commands = None;
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Each line as it comes, so that waiting for one can have an end.
+/// Sends each line through a channel, so that waiting for one can have a timeout.
 fn lines(stdout: ChildStdout) -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
@@ -124,8 +124,8 @@ fn lines(stdout: ChildStdout) -> Receiver<String> {
     receiver
 }
 
-/// The name under which it sends.
+/// The service name of the program.
 pub(crate) const SERVICE: &str = "python service";
 
-/// For the first answer the interpreter has to start and the client has to be imported.
+/// The timeout of an answer. Before the first one the interpreter starts and imports the client.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -12,20 +12,20 @@ use tracehound::{
 
 use crate::Result;
 
-/// An embedded agent on ports of its own that prints nothing.
+/// Starts an embedded agent on free ports that prints nothing.
 pub(crate) fn start() -> Result<DevServer> {
     let options = DevOptions::new().any_ports().waterfall(Waterfall::Never);
     Ok(DevServer::start(options)?)
 }
 
-/// A tracer that keeps everything and sends it there.
+/// Returns a tracer that keeps everything and sends it to that agent.
 pub(crate) fn tracer(server: &DevServer) -> Result<JaegerTracer> {
     let reporter = RemoteReporter::new(UdpSender::new(server.agent_address()));
     let builder = JaegerTracer::builder(RUST).sampler(ConstSampler::new(true));
     Ok(builder.reporter(reporter).build()?)
 }
 
-/// The spans of a trace, once `total` spans of any trace have come since the start.
+/// Waits for `total` spans of any trace since the start, and returns the spans of one trace.
 pub(crate) fn trace(
     server: &DevServer,
     trace_id: TraceId,
@@ -38,14 +38,14 @@ pub(crate) fn trace(
     Ok(trace.spans)
 }
 
-/// The one of `spans` with that id.
+/// Returns the span with that id.
 pub(crate) fn find(spans: &[Arc<ReceivedSpan>], id: SpanId) -> Result<&ReceivedSpan> {
     let span = spans.iter().find(|span| span.span.span_id == id);
     Ok(span.ok_or_else(|| format!("no span {id} in {spans:#?}"))?)
 }
 
-/// The service of [`tracer`].
+/// The service name of [`tracer`].
 pub(crate) const RUST: &str = "rust service";
 
-/// For what should come at once.
+/// The timeout of events that should come at once.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);

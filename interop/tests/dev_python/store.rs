@@ -12,7 +12,7 @@ use crate::{
 };
 
 #[test]
-fn spans_of_the_python_client_are_in_the_store_as_it_made_them() -> Result {
+fn the_store_holds_spans_as_the_python_client_made_them() -> Result {
     for is_128_bit in [false, true] {
         let server = server::start()?;
         let settings = json!({"generate_128bit_trace_id": is_128_bit, "tags": {"zone": "eu-1"}});
@@ -86,9 +86,9 @@ fn spans_of_the_python_client_are_in_the_store_as_it_made_them() -> Result {
 }
 
 #[test]
-fn a_python_client_that_asks_the_embedded_agent_is_told_to_keep_every_trace() -> Result {
+fn the_embedded_agent_tells_a_python_client_to_keep_every_trace() -> Result {
     let server = server::start()?;
-    // A client without a sampler of its own asks, and until it has an answer keeps one in a thousand.
+    // A client without a sampler of its own asks the agent, and keeps one trace in a thousand until it has an answer.
     let settings = json!({"sampler": {}, "sampling_refresh_interval": 0.1});
     let Some(mut python) = Program::start(&server, &settings)? else {
         return Ok(());
@@ -113,7 +113,7 @@ fn a_python_client_that_asks_the_embedded_agent_is_told_to_keep_every_trace() ->
     Ok(())
 }
 
-/// The fields in the order of their keys.
+/// Returns the fields in the order of their keys.
 fn text(log: &LogRecord) -> String {
     let fields = log.fields.iter();
     let mut texts: Vec<_> = fields

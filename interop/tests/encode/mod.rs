@@ -1,5 +1,5 @@
-//! Batches as datagrams, by the `thrift` crate, for spans that no published client was recorded
-//! sending.
+//! Encodes batches as datagrams with the `thrift` crate, for spans that no published client was
+//! recorded sending.
 
 use thrift::protocol::{
     TBinaryOutputProtocol, TCompactOutputProtocol, TFieldIdentifier, TListIdentifier,
@@ -7,14 +7,14 @@ use thrift::protocol::{
 };
 use tracehound_interop::{Log, Reference, ReferenceKind, SentBatch, SentSpan, Tag, Value};
 
-/// `emitBatch` in the compact protocol.
+/// Returns an `emitBatch` message in the compact protocol.
 pub(crate) fn compact(batch: &SentBatch) -> thrift::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     emit_batch(&mut TCompactOutputProtocol::new(&mut bytes), batch)?;
     Ok(bytes)
 }
 
-/// `emitBatch` in the binary protocol.
+/// Returns an `emitBatch` message in the binary protocol.
 pub(crate) fn binary(batch: &SentBatch) -> thrift::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     emit_batch(&mut TBinaryOutputProtocol::new(&mut bytes, true), batch)?;
@@ -140,7 +140,7 @@ fn i64_field(out: &mut dyn TOutputProtocol, id: i16, value: i64) -> thrift::Resu
     field(out, id, TType::I64, |out| out.write_i64(value))
 }
 
-/// An empty list is written too: a log record must have its fields, were they none.
+/// Writes the fields, even an empty list: a log record must have the field.
 fn list<T>(
     out: &mut dyn TOutputProtocol,
     id: i16,

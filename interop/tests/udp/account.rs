@@ -1,4 +1,4 @@
-//! The account of losses that the agent of v1 keeps for each client, against the library's ledger.
+//! The account of losses that v1's agent keeps for each client, compared with the library's ledger.
 
 use tracehound::{
     SpanContext,
@@ -44,11 +44,11 @@ fn counts_as_the_ledger(protocol: Protocol) -> Result {
     let tracer = client.tracer();
     let one = |name: &'static str| tracer.start_span(name).finish();
 
-    // A client's account begins after its first batch, which so has to be the first.
+    // The agent's account of a client begins after its first batch, so this one is not in it.
     one("the first");
     client.deliver()?;
 
-    // While the worker stands at the gate, what is more than the memory for waiting spans is lost.
+    // While the worker stands at the gate, spans beyond the size of the queue are lost.
     let shut = gate.shut();
     for _ in 0..2_000 {
         one("at the gate");
@@ -57,7 +57,7 @@ fn counts_as_the_ledger(protocol: Protocol) -> Result {
     let queue_full = client.deliver()?.dropped.get(DropCause::QueueFull);
     assert!(queue_full > 0, "nothing was lost at the gate");
 
-    // References are never left out, so this one cannot be made smaller.
+    // References are never left out, so this span cannot be made smaller.
     let mut huge = tracer.build_span("too large");
     for n in 1..=200 {
         let (trace_id, span_id) = (TraceId::new(n, n), SpanId::new(n));
@@ -72,7 +72,7 @@ fn counts_as_the_ledger(protocol: Protocol) -> Result {
     one("lost on its way");
     client.deliver()?;
 
-    // The losses so far travel with this one.
+    // This batch carries the losses so far.
     one("the last");
     let report = client.deliver()?;
     let lost = |cause| report.dropped.get(cause);
@@ -90,14 +90,14 @@ fn counts_as_the_ledger(protocol: Protocol) -> Result {
         too_large: 1,
         send_failure: 1,
     };
-    // What is not as wanted in the end is told below.
+    // The assertion below reports the difference if the wait fails.
     let _ =
         jaeger.received_when(|_| Account::of_the_only_client(&jaeger).is_ok_and(|it| it == wanted));
     assert_eq!(Account::of_the_only_client(&jaeger)?, wanted);
     Ok(())
 }
 
-/// What the agent counted of its clients.
+/// The agent's account of its clients.
 #[derive(Debug, PartialEq, Eq)]
 struct Account {
     batches_sent_after_the_first: u64,

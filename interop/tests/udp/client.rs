@@ -1,4 +1,4 @@
-//! The library at work for a real backend, and what it made, for comparison.
+//! A tracer that sends to a real backend, and the spans that it made, for comparison.
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
@@ -19,7 +19,7 @@ use tracehound_interop::{
 
 use crate::Result;
 
-/// How spans reach an agent.
+/// A Thrift protocol over UDP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
     Compact,
@@ -29,7 +29,7 @@ pub(crate) enum Protocol {
 impl Protocol {
     pub(crate) const ALL: [Self; 2] = [Self::Compact, Self::Binary];
 
-    /// Where `jaeger` takes it.
+    /// Returns the address at which `jaeger` takes it.
     pub(crate) const fn address(self, jaeger: &Backend) -> SocketAddr {
         match self {
             Self::Compact => jaeger.compact_addr(),
@@ -37,7 +37,7 @@ impl Protocol {
         }
     }
 
-    /// The sender of the library for it.
+    /// Returns the library's sender for it.
     pub(crate) fn sender(self, jaeger: &Backend) -> UdpSender {
         UdpSender::new(self.address(jaeger)).batch_format(match self {
             Self::Compact => BatchFormat::Compact,
@@ -46,20 +46,20 @@ impl Protocol {
     }
 }
 
-/// A tracer that sends to a backend, with a second reporter beside the remote one that keeps what
-/// the tracer made.
+/// A tracer that sends to a backend. A second reporter beside the remote one keeps the spans that the
+/// tracer made.
 pub(crate) struct Client<'a> {
     jaeger: &'a Backend,
     tracer: JaegerTracer,
     made: InMemoryReporter,
-    /// What the backend had received from others when this one began.
+    /// The counts of the backend when this client began.
     before: Received,
 }
 
 impl<'a> Client<'a> {
-    /// One that samples everything; `adjust` has the last word.
+    /// Returns a client that samples everything; `adjust` can change its tracer.
     ///
-    /// Only one client may send to a backend at a time: the backend counts the spans of all.
+    /// Only one client may send to a backend at a time, because the backend counts the spans of all.
     pub(crate) fn new(
         jaeger: &'a Backend,
         sender: impl Sender + 'static,
@@ -69,7 +69,7 @@ impl<'a> Client<'a> {
         Self::with_members(jaeger, CompositeReporter::new(), reporter, adjust)
     }
 
-    /// The same behind other reporters, which are handed each span first.
+    /// Like [`new`](Self::new), behind other reporters that get each span first.
     pub(crate) fn with_members(
         jaeger: &'a Backend,
         others: CompositeReporter,
@@ -92,8 +92,8 @@ impl<'a> Client<'a> {
         &self.tracer
     }
 
-    /// Sends everything that is finished and waits until the backend has counted exactly what the
-    /// tracer's ledger says was sent.
+    /// Sends all finished spans and waits until the backend has counted exactly those that the
+    /// tracer's ledger calls sent.
     pub(crate) fn deliver(&self) -> Result<FlushReport> {
         let report = self.tracer.flush(Duration::from_secs(20));
         assert_eq!(report.queued, 0, "{report}");
@@ -105,7 +105,7 @@ impl<'a> Client<'a> {
         Ok(report)
     }
 
-    /// [`deliver`](Self::deliver), where nothing may get lost.
+    /// Like [`deliver`](Self::deliver), but fails if a span was lost.
     pub(crate) fn deliver_all(&self) -> Result {
         let report = self.deliver()?;
         assert!(report.is_complete(), "{report}");
@@ -114,7 +114,7 @@ impl<'a> Client<'a> {
         Ok(())
     }
 
-    /// What the tracer has made, each trace as a batch of its own.
+    /// Returns the spans that the tracer made, each trace as a batch.
     pub(crate) fn made(&self) -> BTreeMap<u128, SentBatch> {
         let mut traces = BTreeMap::new();
         for span in self.made.spans() {
@@ -127,7 +127,7 @@ impl<'a> Client<'a> {
         traces
     }
 
-    /// Reads a trace back, and says in which fields it is not what `batch` leads to expect.
+    /// Reads a trace back, and returns the fields that differ from those expected for `batch`.
     pub(crate) fn compare(&self, trace_id: u128, batch: &SentBatch) -> Result<Vec<String>> {
         let version = self.jaeger.version();
         let read = self.jaeger.trace(trace_id, batch.spans.len())?;
@@ -135,7 +135,7 @@ impl<'a> Client<'a> {
         Ok(mismatches.iter().map(ToString::to_string).collect())
     }
 
-    /// Reads a trace back that has one span.
+    /// Reads back a trace of one span.
     pub(crate) fn read_one(&self, trace_id: u128) -> Result<StoredSpan> {
         let mut spans = self.jaeger.trace(trace_id, 1)?.spans;
         let span = spans.pop().ok_or("a trace without spans")?;
@@ -153,7 +153,7 @@ impl<'a> Client<'a> {
     }
 }
 
-/// The id in the harness's form; 0 where there is none.
+/// Returns the id in the form of this crate; 0 if there is none.
 pub(crate) fn trace_id(id: Option<model::TraceId>) -> u128 {
     id.map_or(0, |id| u128::from_be_bytes(id.to_bytes()))
 }
@@ -191,8 +191,8 @@ fn log(log: &model::LogRecord) -> Log {
     }
 }
 
-/// A double that no JSON can hold is promised to arrive as text, in a process's tags too, where it
-/// is still a double in memory.
+/// Returns the expected tags. A double that JSON cannot hold is promised to arrive as text, in the
+/// tags of a process, too, which keep the double in memory.
 fn tags(tags: &[model::Tag]) -> Vec<Tag> {
     let values = tags
         .iter()

@@ -25,7 +25,7 @@ fn v2_reads_every_span_of_many_datagrams() -> Result {
     reads_many_datagrams(Version::V2)
 }
 
-/// Few enough that a receive buffer of the usual size holds them all, read or not.
+/// Sends few enough spans for a receive buffer of the usual size, even if it is not read.
 fn reads_many_datagrams(version: Version) -> Result {
     let Some(jaeger) = Backend::start_or_skip(version)? else {
         return Ok(());
@@ -73,7 +73,7 @@ fn a_datagram_of_exactly_65_000_bytes_is_read_whole() -> Result {
         let Some(jaeger) = Backend::start_or_skip(version)? else {
             return Ok(());
         };
-        // Every number has a fixed width in the binary protocol, so a longer text is all that counts.
+        // Numbers have a fixed width in the binary protocol, so the size grows by the text alone.
         let (sender, watch) = Watched::new(Protocol::Binary.sender(&jaeger));
         let client = Client::new(&jaeger, sender, |tracer| {
             tracer.limits(Limits::default().tag_value_bytes(UdpSender::MAX_PACKET_BYTES))
@@ -110,7 +110,7 @@ fn a_datagram_of_exactly_65_000_bytes_is_read_whole() -> Result {
 }
 
 #[test]
-fn a_span_that_no_datagram_holds_arrives_without_its_largest_logs_and_says_so() -> Result {
+fn a_span_beyond_a_datagram_arrives_without_its_largest_logs_and_says_so() -> Result {
     arrives_degraded(
         "logs",
         |client| {
@@ -134,7 +134,7 @@ fn a_span_that_no_datagram_holds_arrives_without_its_largest_logs_and_says_so() 
 }
 
 #[test]
-fn a_span_that_no_datagram_holds_arrives_with_values_cut_and_says_so() -> Result {
+fn a_span_beyond_a_datagram_arrives_with_values_cut_and_says_so() -> Result {
     arrives_degraded(
         "values",
         |client| {
@@ -151,7 +151,7 @@ fn a_span_that_no_datagram_holds_arrives_with_values_cut_and_says_so() -> Result
             };
             let (kept, mark) = kept.split_at(kept.len() - "…".len());
             assert!(mark == "…" && kept.chars().all(|c| c == 'é'), "{cut:?}");
-            // All of a datagram but the rest of the span and the process.
+            // The value fills the datagram, except for the rest of the span and the process.
             let room = UdpSender::MAX_PACKET_BYTES - 1_000..UdpSender::MAX_PACKET_BYTES;
             assert!(room.contains(&kept.len()), "{} bytes", kept.len());
             let text = made.spans[0].tags.iter_mut().find(|it| it.key == "text");
@@ -160,8 +160,8 @@ fn a_span_that_no_datagram_holds_arrives_with_values_cut_and_says_so() -> Result
     )
 }
 
-/// Sends the span of `make`, which is too large, and compares all of it that `degrade` does not
-/// adapt to what was read.
+/// Sends the span of `make`, which is too large, and compares what was read with the span after
+/// `degrade` has adapted it.
 fn arrives_degraded(
     how: &str,
     make: impl Fn(&Client<'_>),

@@ -1,10 +1,10 @@
 //! Spans made with the library, sent by its own UDP sender, read back from real backends.
 //!
-//! | module | what it shows |
+//! | module | it shows that |
 //! |---|---|
-//! | `as_made` | whatever a program does with spans is shown as it was made |
-//! | `values` | what the library promises of values, where "as it was made" says too little |
-//! | `datagrams` | many spans, large spans and spans that are too large |
+//! | `as_made` | spans are read as they were made, over all parts of the API |
+//! | `values` | values are read as the library promises, in cases where "as made" says too little |
+//! | `datagrams` | many spans, large spans and spans that are too large arrive as promised |
 //! | `account` | agent and library agree on what was sent and what was lost |
 
 mod account;

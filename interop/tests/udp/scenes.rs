@@ -1,4 +1,4 @@
-//! What a program may do with spans, one scene for each part of the interface.
+//! Programs that make spans, one scene for each part of the API.
 
 use std::{
     error::Error,
@@ -12,7 +12,7 @@ use tracehound::{
     prelude::*,
 };
 
-/// Something a program does with a tracer.
+/// A program that uses a tracer.
 pub(crate) type Scene = fn(&JaegerTracer);
 
 /// All scenes, with their names.
@@ -80,7 +80,7 @@ fn texts(tracer: &JaegerTracer) {
     span.finish();
 }
 
-/// Those that backends look at.
+/// Sets the tags that backends interpret.
 fn tags_with_a_meaning(tracer: &JaegerTracer) {
     let root = tracer.start_span("meanings");
     for kind in ["client", "server", "producer", "consumer", "internal"] {
@@ -189,7 +189,7 @@ fn a_chain_of_parents(tracer: &JaegerTracer) {
             .start();
         chain.push(span);
     }
-    // The parents first, as a program that leaves work behind does.
+    // The parents finish first, as in a program that leaves work behind.
     chain.into_iter().for_each(Span::finish);
 }
 
@@ -224,7 +224,7 @@ fn references(tracer: &JaegerTracer) {
     all.start().finish();
 }
 
-/// With the ids that a client without our limits may use, the largest ones among them.
+/// Makes spans with ids of a client without our limits, among them the largest ids.
 fn a_caller_in_another_process(tracer: &JaegerTracer) {
     for high in [0, u64::MAX] {
         for flags in [Flags::SAMPLED, Flags::SAMPLED.with(Flags::FIREHOSE)] {

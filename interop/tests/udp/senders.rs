@@ -1,4 +1,4 @@
-//! Senders around the library's own: they look, or lose on purpose, and change nothing.
+//! Senders around the library's own, which observe batches or lose one on purpose.
 
 use std::{
     sync::{
@@ -16,7 +16,7 @@ use tracehound::{
     },
 };
 
-/// What a [`Watched`] sender does, seen from outside. Clones share it.
+/// The observations of a [`Watched`] sender. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Watch {
     sizes: Arc<Mutex<Vec<usize>>>,
@@ -24,19 +24,19 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// The bytes of every batch so far.
+    /// Returns the bytes of every batch so far.
     pub(crate) fn sizes(&self) -> Vec<usize> {
         let sizes = self.sizes.lock();
         sizes.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Has the next batch lost, after it was numbered.
+    /// Loses the next batch after it was numbered.
     pub(crate) fn lose_next(&self) {
         self.loses_next.store(true, Ordering::Relaxed);
     }
 }
 
-/// The library's sender under watch.
+/// The library's sender with a [`Watch`].
 pub(crate) struct Watched {
     inner: UdpSender,
     watch: Watch,
@@ -92,12 +92,12 @@ impl Sender for Watched {
     }
 }
 
-/// Holds the worker up at a span while it is shut. Clones share it.
+/// A reporter that blocks the worker at a span while the gate is shut. Clones share the gate.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Gate(Arc<Mutex<()>>);
 
 impl Gate {
-    /// Shuts the gate until what is returned is dropped.
+    /// Shuts the gate until the guard is dropped.
     pub(crate) fn shut(&self) -> MutexGuard<'_, ()> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

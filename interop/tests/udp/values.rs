@@ -1,4 +1,4 @@
-//! What the library promises of values, names, flags and processes, read at the other end.
+//! Values, names, flags and processes at the other end are as the library promises.
 
 use std::{
     net::IpAddr,
@@ -19,8 +19,7 @@ use crate::{
 };
 
 #[test]
-fn a_value_is_read_as_it_was_set_and_in_the_form_that_is_promised_where_it_does_not_fit() -> Result
-{
+fn a_value_is_read_as_it_was_set_or_in_its_promised_form() -> Result {
     let cut_in_a_character = format!("{}…", "é".repeat(510));
     let (long, long_in_two_bytes) = ("a".repeat(2_000), "é".repeat(2_000));
     let rows: [(&str, TagRef<'_>, Value); 16] = [
@@ -74,7 +73,7 @@ fn a_value_is_read_as_it_was_set_and_in_the_form_that_is_promised_where_it_does_
 }
 
 #[test]
-fn of_too_many_logs_the_backend_shows_both_ends_and_how_many_are_missing() -> Result {
+fn the_backend_shows_the_first_and_last_of_too_many_logs_and_how_many_are_missing() -> Result {
     const WRITTEN: i64 = 500;
     read_back(
         |client| {
@@ -174,7 +173,7 @@ fn times_ids_and_references_are_read_as_they_were_given() -> Result {
 }
 
 #[test]
-fn a_process_says_who_and_where_it_is() -> Result {
+fn a_process_has_its_name_host_and_address() -> Result {
     read_back(
         |client| client.tracer().start_span("here").finish(),
         |version, read| {
@@ -200,7 +199,7 @@ fn a_process_says_who_and_where_it_is() -> Result {
 }
 
 #[test]
-fn v1_learns_that_a_trace_is_to_be_kept() -> Result {
+fn v1_learns_that_a_trace_must_be_kept() -> Result {
     let Some(jaeger) = Backend::start_or_skip(Version::V1)? else {
         return Ok(());
     };
@@ -266,7 +265,7 @@ const START: u64 = 1_600_000_000_000_001;
 const SAMPLED: u32 = 1;
 const DEBUG: u32 = 2;
 
-/// Has `make` make one span for each backend and protocol, and `look` look at what is read.
+/// Makes one span for each backend and protocol with `make`, and checks with `look` how it is read.
 fn read_back(make: impl Fn(&Client<'_>), look: impl Fn(Version, &StoredSpan)) -> Result {
     for version in Version::ALL {
         for protocol in Protocol::ALL {

@@ -1,4 +1,4 @@
-//! The recorded datagrams of `tests/vectors/`, each with what it decodes to.
+//! The recorded datagrams of `tests/vectors/`, each with its decoded content.
 
 use std::{fs, io, path::Path};
 
@@ -13,11 +13,11 @@ pub(crate) struct Vector {
     pub(crate) producer: String,
     /// The bytes as they came from its socket.
     pub(crate) datagram: Vec<u8>,
-    /// The same, decoded by another Thrift implementation.
+    /// The batch in these bytes, decoded by another Thrift implementation.
     pub(crate) batch: SentBatch,
 }
 
-/// Every datagram in `file`, in its order.
+/// Returns every datagram in `file`, in its order.
 pub(crate) fn read(file: &str) -> Result<Vec<Vector>, Error> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../tests/vectors")
@@ -108,7 +108,7 @@ fn tags(json: &Json) -> Result<Vec<Tag>, Error> {
         .collect()
 }
 
-/// Only the field that `vType` names counts: some clients fill in all of them.
+/// Reads the field that `vType` names; some clients fill in all of them.
 fn value(json: &Json) -> Result<Value, Error> {
     Ok(match json["vType"].as_str() {
         Some("STRING") => match &json["vStr"]["bytes_hex"] {
@@ -139,7 +139,7 @@ fn trace_id(json: &Json) -> Result<u128, Error> {
     Ok(u128::from(high) << 64 | u128::from(low))
 }
 
-/// A list that is not there is an empty one.
+/// Reads a list; a missing one is empty.
 fn list(json: &Json) -> &[Json] {
     json.as_array().map_or(&[], Vec::as_slice)
 }
