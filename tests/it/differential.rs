@@ -29,7 +29,7 @@ use self::outcome::Tracer;
 use self::plan::{Action, Plan, plans};
 use self::real::Seen;
 
-/// Counters that the model knows.
+/// The counters that the model keeps.
 const COUNTERS: [Counter; 16] = [
     Counter::TracesStartedSampled,
     Counter::TracesStartedUnsampled,
@@ -118,7 +118,7 @@ fn run(plan: &Plan) {
     }
 }
 
-/// The other thread: does what it is told, with scopes of its own.
+/// Runs the second thread: it carries out the actions that it receives, with scopes of its own.
 fn work(real: &Mutex<real::World>, asked: &Receiver<Action>, answer: Sender<Seen>) {
     let mut scopes: Vec<Scope> = Vec::new();
     for action in asked {
@@ -129,7 +129,7 @@ fn work(real: &Mutex<real::World>, asked: &Receiver<Action>, answer: Sender<Seen
     }
 }
 
-/// What can be asked after a call.
+/// Compares what a program can observe after a call.
 fn compare_sight(plain: &mut plain::World, action: &Action, seen: Seen) {
     match seen {
         Seen::Nothing | Seen::Started(_) => {}
@@ -198,7 +198,7 @@ fn compare_report(plain: &plain::World, n: usize, report: &FlushReport) {
     assert_eq!(report.finished, tracer.sent() + tracer.dropped.total());
 }
 
-/// Those that one thread has finished are in their order; nothing is said of the order between threads.
+/// Compares the reported spans. Those that one thread finished must be in order; the order between threads is free.
 fn compare_spans(expected: &Tracer, spans: &[OwnedSpan]) {
     let mut spans = spans.to_vec();
     for span in &mut spans {
@@ -218,5 +218,5 @@ fn compare_spans(expected: &Tracer, spans: &[OwnedSpan]) {
             rest.remove(from);
         }
     }
-    assert!(rest.is_empty(), "nobody expects {rest:#?}");
+    assert!(rest.is_empty(), "not expected: {rest:#?}");
 }

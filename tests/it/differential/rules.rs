@@ -1,4 +1,4 @@
-//! What the samplers of a plan say: the same for tracehound and for the model.
+//! The answers of the samplers of a plan. Tracehound and the model share them.
 
 use super::plan::SamplerPlan;
 
@@ -7,7 +7,7 @@ pub(super) struct Rules(pub(super) SamplerPlan);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// With this `sampler.type`.
+    /// Keeps the trace, with this `sampler.type`.
     Keep(&'static str),
     Drop,
     Delay,
@@ -16,7 +16,7 @@ pub(super) enum Answer {
 impl Rules {
     pub(super) fn on_name(self, name: &str, is_local_root: bool) -> Answer {
         match self.0 {
-            // Such a sampler has nothing to say of a child.
+            // A constant sampler is not asked about a child.
             SamplerPlan::Const(_) if !is_local_root => Answer::Delay,
             SamplerPlan::Const(true) => Answer::Keep("const"),
             SamplerPlan::Const(false) => Answer::Drop,

@@ -1,4 +1,4 @@
-//! A span as lists of what was put on it.
+//! A span of the model: lists of what was put on it.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -14,13 +14,13 @@ pub(super) struct Span {
     pub(super) context: Context,
     pub(super) tracer: usize,
     pub(super) is_local_root: bool,
-    /// The answer of a sampler that looks at names, and nobody has seen it yet.
+    /// The decision depends on the name and has not been seen by the program, so a rename asks the sampler again.
     pub(super) may_be_asked_again: bool,
     pub(super) name: String,
     pub(super) start: i64,
     pub(super) end: i64,
     pub(super) tags: Vec<(String, TagValue)>,
-    /// Keys of bytes that were cut.
+    /// The keys of binary values that were cut.
     pub(super) truncated: HashSet<String>,
     pub(super) logs: Vec<LogRecord>,
     pub(super) references: Vec<ReportedReference>,
@@ -29,7 +29,7 @@ pub(super) struct Span {
 }
 
 impl Span {
-    /// How it is reported.
+    /// Returns the span as it is reported.
     pub(super) fn come_out(&self, flags: Flags, log_limit: usize) -> OwnedSpan {
         let (trace_id, span_id, parent_id) = self.context.ids.expect("every span has ids");
         let mut owned = OwnedSpan::new(trace_id, span_id, self.name.clone());

@@ -1,10 +1,10 @@
-//! Limits on text, and what counts as a number.
+//! Limits of text and bytes, and the numbers of `sampling.priority`.
 
 use tracehound::model::{Tag, TagValue, tags};
 
 use super::plan::Value;
 
-/// Bytes, and records of a log.
+/// The limits, in bytes, and in log records.
 pub(super) struct Limits {
     pub(super) tag_value: usize,
     pub(super) log_value: usize,
@@ -35,7 +35,7 @@ impl Limits {
     }
 }
 
-/// Longer text is cut at a character and ends in `…`; longer bytes are cut.
+/// Cuts a value to the limit: text at a character with `…` as its end, bytes at the limit.
 pub(super) fn cut_value(value: &TagValue, limit: usize, cuts: &mut u64) -> TagValue {
     match value {
         TagValue::String(text) if text.len() > limit => {
@@ -58,18 +58,18 @@ pub(super) fn cut_value(value: &TagValue, limit: usize, cuts: &mut u64) -> TagVa
     }
 }
 
-/// Whether it is bytes that are beyond the limit.
+/// Returns whether the value is binary and longer than the limit.
 pub(super) fn is_beyond(value: &TagValue, limit: usize) -> bool {
     matches!(value, TagValue::Binary(bytes) if bytes.len() > limit)
 }
 
-/// The mark for bytes that were cut, by the keys that they have.
+/// Returns the tag that lists the keys of binary values that were cut.
 pub(super) fn truncated_mark(keys: &[String]) -> Option<Tag> {
     let text = keys.join(", ");
     (!keys.is_empty()).then(|| Tag::new(tags::TRUNCATED_BINARY, text))
 }
 
-/// What `sampling.priority` says: numbers of any type, truth values, and text that is a number.
+/// Returns whether a `sampling.priority` is above 0: a number of any type, a truth value, or text that is a number.
 pub(super) fn is_positive(value: &Value) -> Option<bool> {
     let number = match value {
         Value::Bool(value) => f64::from(u8::from(*value)),

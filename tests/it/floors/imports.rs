@@ -168,7 +168,7 @@ fn test_modules(file: &str, text: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// Returns every path that begins at `crate`, `self`, `super` or, in a `use`, at a module of the same file.
+/// Returns every path that begins at `crate`, `self`, `super` or, in a `use`, at a module of its file.
 fn paths(file: &str, text: &str) -> Vec<NamedPath> {
     let tokens = tokens(text);
     let is = |at: usize, text: &str| tokens.get(at).is_some_and(|token| token.text == text);
