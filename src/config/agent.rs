@@ -140,6 +140,7 @@ fn protocol(text: &str) -> Result<BatchFormat, Expected> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
 
     fn address(config: &Config) -> String {
         config
