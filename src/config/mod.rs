@@ -1,7 +1,7 @@
 //! Builds a tracer from `JAEGER_*` variables.
 //!
 //! [`Config::from_env`] reads the variables of the Go, Java, Node, Python and C++ clients. If one is not set, it reads
-//! the `OTEL_*` variable for the same setting. Calls in the code win over both. [`Config::explain`] tells the outcome.
+//! the `OTEL_*` variable for the same setting. Calls in the code win over both. [`Config::explain`] shows the outcome.
 //!
 //! ```no_run
 //! let tracer = tracehound::Config::from_env()?.build()?;
@@ -234,7 +234,10 @@ impl Config {
         self
     }
 
-    /// Sets a reporter, which takes the spans in place of an agent.
+    /// Sets a reporter, which takes the spans in place of an agent. The settings of the agent then have no effect.
+    ///
+    /// Defaults to a [`RemoteReporter`](crate::reporter::RemoteReporter) that sends to the agent by UDP.
+    /// Without the feature `udp` a reporter is required.
     pub fn reporter(mut self, reporter: impl Reporter + 'static) -> Self {
         self.reporter = Some(ReporterChoice::new(reporter));
         self

@@ -15,8 +15,8 @@
 //!
 //! `!` marks an error, `~` a span that is still open, `>` a span that follows another which does not wait for it, and
 //! `?` a span whose parent is missing. `=` marks the critical path: to be faster, begin there. Terminals and browsers
-//! get finer lines, with `━` for the critical path. Names that are too long are cut. Of a large trace only 60 spans are
-//! drawn: errors first, then the critical path, then the first ones.
+//! get finer lines, with `━` for the critical path. Names that are too long are cut. A large trace shows
+//! only 60 of its spans: errors first, then the critical path, then the first ones.
 //!
 //! A trace is drawn when it is at rest: no span of it has come for 200 ms, and its root is not known to be open. If a
 //! parent is missing, the agent waits two seconds for it. At most two traces are drawn a second; a few more wait for

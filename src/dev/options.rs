@@ -4,7 +4,7 @@ use std::io::Write;
 use crate::diagnostics::Diagnostics;
 use crate::environment;
 
-/// Where the embedded agent listens, how much it keeps and what it prints.
+/// The options of the embedded agent: where it listens, how much it keeps and what it prints.
 ///
 /// ```
 /// use tracehound::dev::{DevOptions, DevServer, Waterfall};
@@ -172,7 +172,7 @@ impl fmt::Debug for DevOptions {
     }
 }
 
-/// Whether traces are printed to standard output.
+/// The choice of whether traces are printed to standard output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Waterfall {

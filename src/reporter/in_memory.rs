@@ -54,7 +54,7 @@ struct Shared {
 }
 
 impl InMemoryReporter {
-    /// A reporter without spans.
+    /// Makes a reporter without spans.
     pub fn new() -> Self {
         Self::default()
     }

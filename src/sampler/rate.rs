@@ -18,7 +18,7 @@ impl SamplingRate {
     pub const ZERO: Self = Self(0.0);
     /// The rate that keeps everything.
     pub const ONE: Self = Self(1.0);
-    /// One in a thousand, which Jaeger clients start with.
+    /// The rate that Jaeger clients start with: one trace in a thousand.
     pub const DEFAULT: Self = Self(0.001);
 
     /// Checks a number.
@@ -40,7 +40,7 @@ impl SamplingRate {
     }
 }
 
-/// A number that is not a probability.
+/// The error of [`SamplingRate::new`]: the number is not a probability.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SamplingRateError(f64);
 
@@ -92,7 +92,7 @@ impl From<u32> for TracesPerSecond {
     }
 }
 
-/// A number that is not a rate of traces.
+/// The error of [`TracesPerSecond::new`]: the number is not a rate of traces.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TracesPerSecondError(f64);
 

@@ -261,7 +261,7 @@ impl DevServer {
 pub(crate) enum Found {
     /// This program's own.
     Own(DevServer),
-    /// One that had been running before.
+    /// An agent that runs already, as a rule in another program.
     Peer(Peer),
 }
 

@@ -92,7 +92,7 @@ pub(crate) fn tracer(service_name: String, options: impl FnOnce() -> DevOptions)
     }
 }
 
-/// What ties a tracer to the embedded agent.
+/// The parts that tie a tracer to the embedded agent.
 pub(crate) struct Parts {
     pub(crate) sampler: Box<dyn Sampler>,
     pub(crate) reporter: Box<dyn Reporter>,
@@ -124,10 +124,10 @@ pub(crate) fn parts(
     })
 }
 
-/// What this program knows of its embedded agent.
+/// The embedded agent that this program uses, and the one that a line has told of.
 struct Known {
     server: WeakServer,
-    /// The one of which a line has told.
+    /// The agent that a line has told of.
     peer: Option<Peer>,
 }
 
