@@ -1,8 +1,8 @@
 //! What a tracer says about itself: at most one line per cause in ten seconds, and one line when the trouble is over.
 //!
 //! The lines go to standard error unless a handler takes them. On standard error, several tracers of one process that
-//! report one problem share one line. Text from outside (header values, tags) is never in a line as it came: a line holds
-//! at most an id, or a shortened and escaped piece.
+//! report one problem share one line. Text from outside (header values, tags) is never in a line as it came: a line
+//! holds at most an id, or a shortened and escaped piece.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -110,8 +110,8 @@ impl Diagnostics {
 
     /// Writes a line about something that is wrong, unless a line about this cause was written in the last ten seconds.
     ///
-    /// `cause` is a short name, which is not shown. If you write a sampler, codec, reporter or sender, begin the name with
-    /// that of your part, such as `my_sampler_poll`.
+    /// `cause` is a short name, which is not shown. If you write a sampler, codec, reporter or sender, begin the name
+    /// with that of your part, such as `my_sampler_poll`.
     pub fn warn(&self, cause: &'static str, line: impl FnOnce() -> String) {
         let suppressed = {
             let mut causes = self.causes();
@@ -194,8 +194,8 @@ impl Quiet {
     }
 }
 
-/// The lines that the tracers of this process have written to standard error, so that one problem makes one line and not
-/// one for each tracer.
+/// The lines that the tracers of this process have written to standard error, so that one problem makes one line and
+/// not one for each tracer.
 struct WrittenLines {
     causes: BTreeMap<&'static str, LinesOfCause>,
 }

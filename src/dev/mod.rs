@@ -24,7 +24,7 @@
 //! [`Waterfall::Always`] asks for it. The remaining traces are drawn when the last tracer of the server is dropped or
 //! closed, so a program that keeps its tracer in a `static` has to close it.
 //!
-//! Other processes show up too, in any language: the server listens where a Jaeger client sends to.
+//! Other processes show up too, in any language: the server listens on the ports that Jaeger clients send to.
 //!
 //! | port | takes |
 //! |---|---|

@@ -127,7 +127,7 @@ impl DevOptions {
         self
     }
 
-    /// Sets whether pictures on a terminal have colours. Others never have.
+    /// Sets whether pictures on a terminal have colours. Other pictures never have them.
     ///
     /// Defaults to true, and to false if the environment variable [`NO_COLOR`](https://no-color.org) is set and not
     /// empty.

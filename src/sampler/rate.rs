@@ -25,7 +25,7 @@ impl SamplingRate {
     ///
     /// # Errors
     ///
-    /// When `rate` is below 0, above 1 or not a number.
+    /// Fails if `rate` is below 0, above 1 or not a number.
     pub fn new(rate: f64) -> Result<Self, SamplingRateError> {
         if (0.0..=1.0).contains(&rate) {
             Ok(Self(rate))
@@ -71,7 +71,7 @@ impl TracesPerSecond {
     ///
     /// # Errors
     ///
-    /// When `traces` is negative, infinite or not a number.
+    /// Fails if `traces` is negative, infinite or not a number.
     pub fn new(traces: f64) -> Result<Self, TracesPerSecondError> {
         if traces.is_finite() && traces >= 0.0 {
             Ok(Self(traces))

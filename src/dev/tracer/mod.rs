@@ -37,13 +37,13 @@ impl DevServer {
     ///
     /// # Errors
     ///
-    /// If the service name is empty or blank.
+    /// Fails if the service name is empty or blank.
     pub fn tracer(&self, service_name: impl Into<String>) -> Result<JaegerTracer, BuildError> {
         self.tracer_builder(service_name).build()
     }
 
-    /// Returns the builder of such a tracer, to add tags, codecs or limits. Another sampler or reporter takes the
-    /// place of the one that ties the tracer to this server.
+    /// Returns the builder of such a tracer, to add tags, codecs or limits. If you set another sampler or reporter, it
+    /// replaces the one that ties the tracer to this server.
     pub fn tracer_builder(&self, service_name: impl Into<String>) -> TracerBuilder {
         let service_name = service_name.into();
         self.parts(service_name.clone()).builder(service_name)
@@ -63,8 +63,8 @@ impl DevServer {
 impl DevOptions {
     /// Returns a tracer like [`tracehound::dev`](crate::dev()), but with these options.
     ///
-    /// They count if this call starts the embedded agent. If one runs already, in this program or another, the tracer
-    /// sends there, and the options are not looked at.
+    /// The options take effect only if this call starts the embedded agent. If one runs already, in this program or
+    /// another, the tracer sends its spans there.
     ///
     /// ```
     /// use tracehound::dev::{DevOptions, Waterfall};

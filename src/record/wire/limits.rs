@@ -93,8 +93,8 @@ impl Limits {
         self
     }
 
-    /// Sets how many bytes all tags of a span may have in encoded form, and, counted apart, how many all its log records
-    /// may have. Later items are left out, and the tag `tracehound.dropped_items` says how many.
+    /// Sets how many bytes all tags of a span may have in encoded form, and, counted apart, how many all its log
+    /// records may have. Later items are left out, and the tag `tracehound.dropped_items` says how many.
     ///
     /// Defaults to 262,144 (256 KiB).
     #[must_use]
