@@ -36,7 +36,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A tracer that keeps no trace.
+/// Makes a tracer that keeps no trace.
 fn tracer(name: &str) -> Result<JaegerTracer, Box<dyn Error>> {
     let builder = JaegerTracer::builder(name).sampler(ConstSampler::new(false));
     Ok(builder.reporter(NullReporter::new()).build()?)

@@ -28,9 +28,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let tracer = server.tracer("reader")?;
 
     let shelves = serve(shelves(), server.tracer("shelves")?).await?;
-    let of_library = server.tracer("library")?;
-    let library = library(shelves, of_library.clone())?;
-    let library = serve(library, of_library).await?;
+    let library_tracer = server.tracer("library")?;
+    let library = library(shelves, library_tracer.clone())?;
+    let library = serve(library, library_tracer).await?;
     let http = reqwest::Client::builder().no_proxy().build()?;
 
     let span = tracer.start_span("look_for_book");

@@ -1,10 +1,10 @@
 //! An HTTP service that ends well: at SIGTERM, which Kubernetes and systemd send, or at Ctrl-C.
 //!
 //! Learnt: `axum::serve` does not return by itself. With a graceful shutdown it takes no more requests, answers those
-//! that it has, and returns; then `close` sends the last spans, and tells what became of all of them.
+//! that it has, and returns. Then `close` sends the last spans, and reports what became of all of them.
 //!
 //! Run: `cargo run --example shutdown --features full`, open the address that it prints, then press Ctrl-C. With
-//! `JAEGER_SERVICE_NAME` and the other variables set, this `main` is that of a service in production.
+//! `JAEGER_AGENT_HOST` and the other variables set, a service in production can have this `main`.
 //!
 //! Change: leave out `with_graceful_shutdown`. Which lines are never printed, and which span is never sent?
 
@@ -37,7 +37,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .await?;
 
     println!("no more requests");
-    // Blocks for at most as long as it says; a supervisor that sends SIGTERM waits longer before it kills.
+    // Blocks for at most five seconds; Kubernetes waits 30 s after SIGTERM before it kills.
     println!("{}", tracer.close(Duration::from_secs(5)));
     Ok(())
 }

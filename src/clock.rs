@@ -1,7 +1,8 @@
-//! Time: cheap ticks for spans, and their meaning on the wall clock.
+//! The clock of a tracer, which gives its spans their times, and a clock for tests.
 //!
-//! A span reads ticks and never the wall clock. Ticks come from the processor's time-stamp counter, calibrated by
-//! `quanta`, if the kernel itself trusts that counter, and from the monotonic clock otherwise.
+//! A span counts *ticks*, nanoseconds since a fixed moment, and never reads the wall clock. Ticks come from the
+//! processor's time-stamp counter, calibrated by `quanta`, if the kernel itself trusts that counter, and from the
+//! monotonic clock otherwise.
 //!
 //! An *anchor* says what the wall clock showed at tick zero. It is set when the clock is made, and again by the
 //! worker, as the two clocks drift apart. A local root freezes the anchor for its trace, so that a step of the wall

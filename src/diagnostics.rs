@@ -1,8 +1,8 @@
 //! What a tracer says about itself: at most one line per cause in ten seconds, and one line when the trouble is over.
 //!
-//! The lines go to standard error unless a handler takes them. On standard error, tracers of one process that have the
-//! same to say share the line. Nothing that came from outside (header values, tags) is in a line, except an id or a
-//! shortened, escaped piece.
+//! The lines go to standard error unless a handler takes them. On standard error, several tracers of one process that
+//! report one problem share one line. Text from outside (header values, tags) is never in a line as it came: a line
+//! holds at most an id, or a shortened and escaped piece.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -21,9 +21,10 @@ use crate::sync::generation;
 /// How long a cause stays silent after a line about it.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// The lines of a tracer, and where they go.
+/// The lines of a tracer, and the place that they go to.
 ///
-/// Cheap to clone; clones share what has been said. The default is standard error, each line led by `tracehound: `.
+/// Cheap to clone; clones share the memory of which lines were written. The default is standard error, with
+/// `tracehound: ` before each line.
 ///
 /// ```
 /// use std::sync::mpsc;
@@ -50,7 +51,7 @@ struct Inner {
 }
 
 enum Sink {
-    /// Standard error, by way of what all tracers of the process have said there.
+    /// Standard error. Lines that another tracer of the process has written there are not repeated.
     Stderr,
     Handler(Box<dyn Fn(&str) + Send + Sync>),
     Silent,
@@ -61,17 +62,19 @@ type Causes = HashMap<&'static str, Cause>;
 #[derive(Default)]
 struct Cause {
     quiet: Quiet,
-    /// There has been a line that its end must follow.
+    /// A warning was written, so a line must tell when the problem is over.
     open: bool,
 }
 
 impl Diagnostics {
-    /// Hands every line to `handler` instead of standard error. A panic of the handler is swallowed.
+    /// Returns diagnostics that hand every line to `handler` instead of standard error. A panic of the handler is
+    /// ignored.
     pub fn with_handler(handler: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self::of(Sink::Handler(Box::new(handler)))
     }
 
-    /// Says nothing. What goes wrong is still counted in [`Metrics`](crate::JaegerTracer::metrics).
+    /// Returns diagnostics that write nothing. Problems are still counted in
+    /// [`Metrics`](crate::JaegerTracer::metrics).
     ///
     /// ```
     /// use tracehound::JaegerTracer;
@@ -107,8 +110,8 @@ impl Diagnostics {
 
     /// Writes a line about something that is wrong, unless a line about this cause was written in the last ten seconds.
     ///
-    /// `cause` is a short name of your own, which does not show: a part of the tracer that a user has written best begins
-    /// it with its own name, such as `my_sampler_poll`.
+    /// `cause` is a short name, which is not shown. If you write a sampler, codec, reporter or sender, begin the name
+    /// with that of your part, such as `my_sampler_poll`.
     pub fn warn(&self, cause: &'static str, line: impl FnOnce() -> String) {
         let suppressed = {
             let mut causes = self.causes();
@@ -122,7 +125,7 @@ impl Diagnostics {
         match &self.inner.sink {
             Sink::Stderr => {
                 let line = line();
-                let suppressed = said_here().warn(cause, &line, instant_now(), suppressed);
+                let suppressed = written_lines().warn(cause, &line, instant_now(), suppressed);
                 if let Some(suppressed) = suppressed {
                     self.say(&with_count(line, suppressed));
                 }
@@ -145,7 +148,7 @@ impl Diagnostics {
         }
         let line = line();
         let is_news = match self.inner.sink {
-            Sink::Stderr => said_here().recovered(cause, &line),
+            Sink::Stderr => written_lines().recovered(cause, &line),
             _ => true,
         };
         if is_news {
@@ -169,7 +172,7 @@ fn with_count(line: String, suppressed: u64) -> String {
 /// Lets one line through in ten seconds.
 #[derive(Default)]
 struct Quiet {
-    said: Option<Instant>,
+    last_line: Option<Instant>,
     suppressed: u64,
 }
 
@@ -181,33 +184,34 @@ impl Quiet {
             self.suppressed += more + 1;
             return None;
         }
-        self.said = Some(now);
+        self.last_line = Some(now);
         Some(std::mem::take(&mut self.suppressed) + more)
     }
 
     fn is_quiet(&self, now: Instant) -> bool {
-        self.said
-            .is_some_and(|said| now.saturating_duration_since(said) < QUIET)
+        self.last_line
+            .is_some_and(|last| now.saturating_duration_since(last) < QUIET)
     }
 }
 
-/// What the tracers of a process have said on standard error, so that each thing is said once and not by each of them.
-struct SaidHere {
-    causes: BTreeMap<&'static str, SaidOfCause>,
+/// The lines that the tracers of this process have written to standard error, so that one problem makes one line and
+/// not one for each tracer.
+struct WrittenLines {
+    causes: BTreeMap<&'static str, LinesOfCause>,
 }
 
 /// A line names its destination, so lines about two destinations differ.
 #[derive(Default)]
-struct SaidOfCause {
+struct LinesOfCause {
     warnings: HashMap<String, Quiet>,
-    /// Lines that told of an end after the last warning.
+    /// The lines since the last warning that told of an end.
     ends: Vec<String>,
 }
 
-/// How many different lines are remembered of a cause. Any more are written each time.
+/// How many different lines are remembered for one cause. Further ones are written each time.
 const MAX_LINES: usize = 64;
 
-impl SaidHere {
+impl WrittenLines {
     const fn new() -> Self {
         Self {
             causes: BTreeMap::new(),
@@ -216,26 +220,26 @@ impl SaidHere {
 
     /// Returns how many lines were suppressed if the process has not said this in the last ten seconds.
     fn warn(&mut self, cause: &'static str, line: &str, now: Instant, more: u64) -> Option<u64> {
-        let said = self.causes.entry(cause).or_default();
-        if !said.warnings.contains_key(line) && said.warnings.len() >= MAX_LINES {
-            said.warnings.retain(|_, quiet| quiet.is_quiet(now));
+        let lines = self.causes.entry(cause).or_default();
+        if !lines.warnings.contains_key(line) && lines.warnings.len() >= MAX_LINES {
+            lines.warnings.retain(|_, quiet| quiet.is_quiet(now));
         }
-        let suppressed = match said.warnings.get_mut(line) {
+        let suppressed = match lines.warnings.get_mut(line) {
             Some(quiet) => quiet.admit(now, more)?,
             None => {
-                if said.warnings.len() < MAX_LINES {
+                if lines.warnings.len() < MAX_LINES {
                     let mut quiet = Quiet::default();
                     quiet.admit(now, 0);
-                    said.warnings.insert(line.to_owned(), quiet);
+                    lines.warnings.insert(line.to_owned(), quiet);
                 }
                 more
             }
         };
-        said.ends.clear();
+        lines.ends.clear();
         Some(suppressed)
     }
 
-    /// Returns whether nobody has said this since the last warning of the cause.
+    /// Returns whether no tracer has written this line since the last warning of the cause.
     fn recovered(&mut self, cause: &'static str, line: &str) -> bool {
         let ends = &mut self.causes.entry(cause).or_default().ends;
         if ends.iter().any(|end| end == line) {
@@ -248,10 +252,11 @@ impl SaidHere {
     }
 }
 
-fn said_here() -> MutexGuard<'static, SaidHere> {
-    static SAID: PerProcess<Mutex<SaidHere>> = PerProcess::of_first(Mutex::new(SaidHere::new()));
-    let said = SAID.get(|_| Mutex::new(SaidHere::new()));
-    said.lock().unwrap_or_else(PoisonError::into_inner)
+fn written_lines() -> MutexGuard<'static, WrittenLines> {
+    static WRITTEN: PerProcess<Mutex<WrittenLines>> =
+        PerProcess::of_first(Mutex::new(WrittenLines::new()));
+    let lines = WRITTEN.get(|_| Mutex::new(WrittenLines::new()));
+    lines.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Writes a line to standard error. Not by `eprintln!`, which panics when standard error is closed; in a forked child
@@ -270,7 +275,7 @@ pub(crate) fn write_to_stderr(line: &str) {
 }
 
 impl Default for Diagnostics {
-    /// To standard error, each line led by `tracehound: `.
+    /// Returns diagnostics that write to standard error, with `tracehound: ` before each line.
     fn default() -> Self {
         Self::of(Sink::Stderr)
     }
@@ -326,10 +331,10 @@ mod tests {
 
     #[test]
     fn tracers_of_a_process_say_the_same_thing_once() {
-        let mut said = SaidHere::new();
+        let mut lines = WrittenLines::new();
         let now = instant_now();
         let mut refused = |to: &str, after: u64, more| {
-            said.warn("refused", to, now + Duration::from_secs(after), more)
+            lines.warn("refused", to, now + Duration::from_secs(after), more)
         };
         assert_eq!(refused("a", 0, 0), Some(0));
         for _ in 0..399 {
@@ -343,27 +348,27 @@ mod tests {
 
     #[test]
     fn the_end_of_a_trouble_is_said_once_after_each_warning() {
-        let mut said = SaidHere::new();
+        let mut lines = WrittenLines::new();
         let now = instant_now();
-        said.warn("refused", "a", now, 0);
-        said.warn("refused", "b", now, 0);
-        assert!(said.recovered("refused", "a again"));
-        assert!(said.recovered("refused", "b again"));
-        assert!(!said.recovered("refused", "a again"));
-        assert_eq!(said.warn("refused", "a", now + QUIET, 0), Some(0));
-        assert!(said.recovered("refused", "a again"));
+        lines.warn("refused", "a", now, 0);
+        lines.warn("refused", "b", now, 0);
+        assert!(lines.recovered("refused", "a again"));
+        assert!(lines.recovered("refused", "b again"));
+        assert!(!lines.recovered("refused", "a again"));
+        assert_eq!(lines.warn("refused", "a", now + QUIET, 0), Some(0));
+        assert!(lines.recovered("refused", "a again"));
     }
 
     #[test]
     fn lines_without_number_take_no_memory_without_bound() {
-        let mut said = SaidHere::new();
+        let mut lines = WrittenLines::new();
         let now = instant_now();
         for n in 0..1_000 {
-            assert_eq!(said.warn("queue_full", &n.to_string(), now, 0), Some(0));
-            said.recovered("queue_full", &n.to_string());
+            assert_eq!(lines.warn("queue_full", &n.to_string(), now, 0), Some(0));
+            lines.recovered("queue_full", &n.to_string());
         }
-        assert_eq!(said.causes["queue_full"].warnings.len(), MAX_LINES);
-        said.warn("queue_full", "later", now + QUIET, 0);
-        assert_eq!(said.causes["queue_full"].warnings.len(), 1);
+        assert_eq!(lines.causes["queue_full"].warnings.len(), MAX_LINES);
+        lines.warn("queue_full", "later", now + QUIET, 0);
+        assert_eq!(lines.causes["queue_full"].warnings.len(), 1);
     }
 }

@@ -3,9 +3,10 @@
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Calls user code; `None` where it panicked.
+/// Calls user code. Returns `None` if it panicked.
 ///
-/// A payload that panics when it is dropped stays in here, too. What such a drop throws is leaked, because it may do so again.
+/// A panic's payload may itself panic when it is dropped. This second panic is caught too, and its payload is leaked,
+/// because dropping it may panic again.
 #[inline]
 pub(crate) fn caught<R>(call: impl FnOnce() -> R) -> Option<R> {
     match catch_unwind(AssertUnwindSafe(call)) {

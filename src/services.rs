@@ -189,8 +189,8 @@ impl Services {
         }
     }
 
-    /// Services for a part that nobody has attached yet. The clock stands still: to make the system's may take
-    /// milliseconds, or wait for a lock that a forked child has inherited.
+    /// Returns services for a part that is not attached yet. Their clock stands still: making the system's clock may
+    /// take milliseconds, or wait for a lock that a forked child has inherited.
     pub(crate) fn unattached() -> Self {
         Self::new(
             Arc::new(Process::new("unknown", Vec::new())),

@@ -20,7 +20,7 @@ pub(crate) trait Middleware: Send + Sync {
     async fn call(&self, request: Request<Bytes>, next: &dyn Service) -> Reply;
 }
 
-/// Whether a chain stands before a service or behind a caller.
+/// The place of a chain: before a service, or behind a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
     Server,

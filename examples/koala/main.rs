@@ -1,8 +1,8 @@
 //! A framework of one's own, with a chain of middleware around servers and clients: trace, log, metrics, rate limit.
 //!
-//! Learnt: how to trace what has no layer yet. `trace.rs` is all there is to it: extract, start, inject, and tag what
-//! came of it. It stands first in the chain, so the span is active in the others: the log writes its trace id, and
-//! the rate limit tells the span why a request was not served.
+//! Learnt: how to trace what has no layer yet. `trace.rs` is all there is to it: extract, start, inject, and tag the
+//! outcome. It comes first in the chain, so the span is active in the others: the log writes its trace id, and the
+//! rate limit records on the span why a request was not served.
 //!
 //! Run: `cargo run --example koala --features full`.
 //!
@@ -74,7 +74,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         for meal in ["breakfast", "lunch", "dinner", "supper"] {
             let uri = format!("http://{address}/leaves/{meal}");
             let request = Request::put(uri).body(Bytes::from("eucalyptus"))?;
-            // The log has told of a failure already.
+            // The log has a line about a failure already.
             let _ = client.call(request).await;
         }
         Ok::<_, http::Error>(())

@@ -1,4 +1,4 @@
-//! Counts requests by what came of them.
+//! Counts requests by their outcome.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Lets so many requests through, and no more until the next minute.
+//! Lets a number of requests a minute through, and refuses the rest.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::chain::{Middleware, Reply, Service, Side};
 pub(crate) struct RateLimit {
     side: Side,
     a_minute: u32,
-    /// Since when, and how many since then.
+    /// The start of the present minute, and the number of requests since then.
     window: Mutex<(Instant, u32)>,
 }
 

@@ -21,7 +21,7 @@ impl Middleware for Trace {
         if self.side == Side::Client {
             self.tracer.inject(&span.context(), request.headers_mut());
         }
-        // A handle, not the span: it is to be open until its tags are set.
+        // A handle that does not own the span: the span must stay open until its last tags are set below.
         let reply = next.call(request).in_span(span.downgrade()).await;
         match &reply {
             Ok(response) => {
@@ -39,7 +39,7 @@ impl Middleware for Trace {
 }
 
 impl Trace {
-    /// On a server a child of the caller's span, on a client one of the span that is active.
+    /// Starts the span: on a server as a child of the caller's span, on a client as a child of the active span.
     fn start(&self, request: &Request<Bytes>) -> Span {
         // The framework has no routes to name spans for. Never the whole path: there are too many.
         let place = request.uri().path().split('/').nth(1);
@@ -47,7 +47,7 @@ impl Trace {
         let span = self.tracer.build_span(name);
         let span = match self.side {
             Side::Server => {
-                // A header that is broken is as good as none.
+                // A malformed header counts as none. The tracer has counted and logged it.
                 let caller = self.tracer.extract(request.headers()).ok().flatten();
                 span.child_of(&caller)
                     .ignore_active_span()

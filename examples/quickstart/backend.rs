@@ -16,7 +16,7 @@ pub(crate) enum Backend {
 }
 
 impl Backend {
-    /// `well_known_ports` are where other programs send to, too.
+    /// With `well_known_ports` the embedded agent listens on Jaeger's ports, which other programs send to.
     pub(crate) fn choose(well_known_ports: bool) -> Result<Self, Box<dyn Error>> {
         let settings = Config::from_env()?.explain();
         let is_set = |name| {
@@ -38,7 +38,7 @@ impl Backend {
         Ok(Self::Embedded(DevServer::start(options)?))
     }
 
-    /// A tracer for one of the services. It keeps every trace.
+    /// Makes a tracer for one of the services. It keeps every trace.
     pub(crate) fn tracer(&self, service_name: &str) -> Result<JaegerTracer, Box<dyn Error>> {
         Ok(match self {
             Self::Embedded(server) => server.tracer(service_name)?,
@@ -49,7 +49,7 @@ impl Backend {
         })
     }
 
-    /// Shows a trace, or says where it is to be seen. Blocks the thread of `main`; the services have others.
+    /// Shows a trace, or says where to see it. Blocks the thread of `main`; the services run on others.
     pub(crate) fn show(&self, trace_id: &str, tracers: &[JaegerTracer]) {
         for tracer in tracers {
             tracer.flush(Duration::from_secs(1));

@@ -1,8 +1,8 @@
-//! A shop of three services, and what becomes of three orders: one is fine, one fails, one is slow.
+//! A shop of three services takes three orders: one is fine, one fails, one is slow.
 //!
 //! Learnt: spans of several services make one trace; where the time goes, and where an error comes from. `shop.rs`,
-//! `cart.rs` and `pay.rs` are what you would write: a layer around each server and each client, and a span of
-//! one's own around what matters.
+//! `cart.rs` and `pay.rs` are what you would write: a layer around each server and each client, and your
+//! own spans around the work that matters.
 //!
 //! Run: `cargo run --example quickstart --features full`. With `JAEGER_AGENT_HOST=localhost` before it the spans go
 //! to the Jaeger there. With `-- --stay` after it the services stay, for orders by curl.
@@ -112,7 +112,7 @@ fn stay(backend: &Backend, shop: SocketAddr) -> io::Result<()> {
     Ok(())
 }
 
-/// What became of every span.
+/// Prints what became of every span.
 fn print_ledger(tracers: &[JaegerTracer]) {
     let (mut sent, mut dropped) = (0, DropCounts::default());
     for tracer in tracers {

@@ -46,7 +46,7 @@ pub(crate) async fn start(
     Ok(address)
 }
 
-/// Answers with the trace id, too: what a customer can quote who complains.
+/// Puts the trace id into the answer, so that a customer who complains can quote it.
 async fn order(
     State(shop): State<Shop>,
     Path(customer): Path<String>,

@@ -13,7 +13,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// If the service has no name, or a setting of the code cannot be used. If tracing is disabled, the tracer is
+    /// Fails if the service has no name, or a setting of the code cannot be used. If tracing is disabled, the tracer is
     /// [`JaegerTracer::disabled`], and no other setting matters.
     pub fn build(self) -> Result<JaegerTracer, ConfigError> {
         let diagnostics = self.diagnostics.clone();

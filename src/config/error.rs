@@ -48,7 +48,7 @@ impl fmt::Display for ConfigError {
 }
 
 impl fmt::Debug for ConfigError {
-    /// Writes the same as `Display`: it is what a `main` prints that returns the error.
+    /// Writes the text of `Display`, because a `main` that returns the error prints it in this form.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }

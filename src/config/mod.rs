@@ -1,7 +1,7 @@
 //! Builds a tracer from `JAEGER_*` variables.
 //!
 //! [`Config::from_env`] reads the variables of the Go, Java, Node, Python and C++ clients. If one is not set, it reads
-//! the `OTEL_*` variable for the same setting. Calls in the code win over both. [`Config::explain`] tells the outcome.
+//! the `OTEL_*` variable for the same setting. Calls in the code win over both. [`Config::explain`] shows the outcome.
 //!
 //! ```no_run
 //! let tracer = tracehound::Config::from_env()?.build()?;
@@ -11,35 +11,35 @@
 //! | variable | value | default | if it is not set |
 //! |---|---|---|---|
 //! | `JAEGER_SERVICE_NAME` | text | required | `OTEL_SERVICE_NAME`, `service.name` in `OTEL_RESOURCE_ATTRIBUTES` |
-//! | `JAEGER_DISABLED` | truth value; read before all others | false | `OTEL_SDK_DISABLED` |
+//! | `JAEGER_DISABLED` | boolean; read before all others | false | `OTEL_SDK_DISABLED` |
 //! | `JAEGER_SAMPLER_TYPE` | `const`, `probabilistic`, `ratelimiting` | `probabilistic` | `OTEL_TRACES_SAMPLER` |
 //! | `JAEGER_SAMPLER_PARAM` | 0 or 1; a probability; traces a second | const 1; probabilistic 0.001; else required | `OTEL_TRACES_SAMPLER_ARG` |
 //! | `JAEGER_AGENT_HOST` | name or address | `localhost` | `OTEL_EXPORTER_JAEGER_AGENT_HOST` |
 //! | `JAEGER_AGENT_PORT` | 1 to 65535 | 6831; 6832 for the binary protocol | `OTEL_EXPORTER_JAEGER_AGENT_PORT` |
 //! | `JAEGER_AGENT_SOCKET_TYPE` | `udp4`, `udp6` | either | |
 //! | | `udp/thrift.compact`, `udp/thrift.binary` | compact | `OTEL_EXPORTER_JAEGER_PROTOCOL` |
-//! | `JAEGER_REPORTER_LOG_SPANS` | truth value | false | |
+//! | `JAEGER_REPORTER_LOG_SPANS` | boolean | false | |
 //! | `JAEGER_REPORTER_MAX_QUEUE_SIZE` | spans, above 0 | 16384 | `OTEL_BSP_MAX_QUEUE_SIZE` |
 //! | `JAEGER_REPORTER_FLUSH_INTERVAL` | duration | 1 s | `OTEL_BSP_SCHEDULE_DELAY` |
-//! | `JAEGER_TRACEID_128BIT` | truth value | false | |
+//! | `JAEGER_TRACEID_128BIT` | boolean | false | |
 //! | `JAEGER_PROPAGATION` | `jaeger` | `jaeger` | `OTEL_PROPAGATORS` |
-//! | `TRACEHOUND_DEV` | truth value: the embedded agent of the feature `dev`, and every trace | false | |
+//! | `TRACEHOUND_DEV` | boolean: the embedded agent of the feature `dev`, and every trace | false | |
 //! | `JAEGER_TAGS` | `key=value,key=a-${VAR}-${VAR:default}` | none | `OTEL_RESOURCE_ATTRIBUTES` |
 //! | | bytes of a tag's text, above 0 | 1024 | `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`, `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT` |
 //! | | log records of a span, above 0 | 128 | `OTEL_SPAN_EVENT_COUNT_LIMIT` |
 //!
-//! Values are trimmed, and an empty value counts as unset. Truth values are `true`, `1`, `t`, `yes`, `on`, `false`,
+//! Values are trimmed, and an empty value counts as unset. Booleans are `true`, `1`, `t`, `yes`, `on`, `false`,
 //! `0`, `f`, `no` and `off` in any case. Durations are whole milliseconds, or numbers with units as in `1.5s` and
 //! `1m30s`.
 //!
 //! In the values of `JAEGER_TAGS`, `${VAR}` stands for a variable and `${VAR:default}` for one that may be unset or
-//! empty. Both may stand anywhere and several times. A default may hold further ones, but no comma. An error tells the
-//! position of a tag that cannot be read, not its text, which may be a secret.
+//! empty. Both may occur anywhere in a value, and more than once. A default may itself contain them, but no comma. An
+//! error tells the position of a tag that cannot be read, and not its text, which may be a secret.
 //!
-//! A `JAEGER_*` value that cannot be read, or that asks for something unsupported, is a [`ConfigError`], which lists
-//! all of them. [`Config::from_env_lossy`] warns and goes on. An `OTEL_*` value is never more than a warning, as the
-//! OpenTelemetry specification demands. Warnings are written when the tracer is built. If it cannot be built, the
-//! error shows them.
+//! If a `JAEGER_*` value cannot be read, or asks for something unsupported, the result is a [`ConfigError`], which
+//! lists all such values. [`Config::from_env_lossy`] ignores them with a warning. An `OTEL_*` value is never more than
+//! a warning, as the OpenTelemetry specification demands. Warnings are written when the tracer is built. If it cannot
+//! be built, the error shows them.
 //!
 //! For a Service named `jaeger-agent`, Kubernetes sets `JAEGER_AGENT_PORT=udp://10.96.1.2:5775` in every container.
 //! Such a value, in a variable whose name ends in `_PORT` or `_HOST`, counts as unset, with a warning.
@@ -139,7 +139,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Returns the defaults, without reading the environment.
+    /// Makes a configuration of the defaults, without reading the environment.
     pub fn new(service_name: impl Into<String>) -> Self {
         Self::default_values().service_name(service_name)
     }
@@ -148,13 +148,14 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// If a `JAEGER_*` variable has a value that cannot be read, or that asks for something unsupported, and tracing is
-    /// not disabled. The code may still give a missing service name, so that is an error only when the tracer is built.
+    /// Fails if a `JAEGER_*` variable has a value that cannot be read, or that asks for something unsupported, and
+    /// tracing is not disabled. A missing service name is an error only when the tracer is built, because the code may
+    /// still set it.
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::from_lookup(environment::variable)
     }
 
-    /// Like [`from_env`](Self::from_env), but a bad variable is passed over with a warning.
+    /// Reads the environment like [`from_env`](Self::from_env), but ignores a bad variable with a warning.
     pub fn from_env_lossy() -> Self {
         Self::from_lookup_lossy(environment::variable)
     }
@@ -163,7 +164,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// As [`Config::from_env`].
+    /// Fails like [`Config::from_env`].
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut config = Self::read(&lookup);
         if config.disabled.value || config.problems.is_empty() {
@@ -174,7 +175,7 @@ impl Config {
         }
     }
 
-    /// Like [`from_lookup`](Self::from_lookup), but a bad variable is passed over with a warning.
+    /// Reads variables like [`from_lookup`](Self::from_lookup), but ignores a bad variable with a warning.
     pub fn from_lookup_lossy(lookup: impl Fn(&str) -> Option<String>) -> Self {
         let mut config = Self::read(&lookup);
         let mut warnings = std::mem::take(&mut config.problems);
@@ -191,7 +192,7 @@ impl Config {
         self
     }
 
-    /// Sets whether tracing is off. The tracer then works and does nothing, and no other setting matters.
+    /// Sets whether tracing is off. The tracer then does nothing, and no other setting matters.
     ///
     /// Defaults to false. Environment: `JAEGER_DISABLED`.
     pub fn disabled(mut self, disabled: bool) -> Self {
@@ -201,8 +202,8 @@ impl Config {
 
     /// Sets whether the embedded agent of the feature `dev` takes the place of the agent and of the sampler.
     ///
-    /// It keeps every trace and draws it in the terminal, as with `tracehound::dev`, and the same program runs
-    /// without it in production. If the code gives a reporter, that stays, and this setting has no effect.
+    /// It keeps every trace and draws it in the terminal, as with `tracehound::dev`. In production the program runs
+    /// without it. If the code sets a reporter, this setting has no effect.
     ///
     /// ```
     /// use tracehound::Config;
@@ -234,7 +235,10 @@ impl Config {
         self
     }
 
-    /// Sets a reporter, which takes the spans in place of an agent.
+    /// Sets a reporter, which takes the spans in place of an agent. The settings of the agent then have no effect.
+    ///
+    /// Defaults to a [`RemoteReporter`](crate::reporter::RemoteReporter) that sends to the agent by UDP.
+    /// Without the feature `udp` a reporter is required.
     pub fn reporter(mut self, reporter: impl Reporter + 'static) -> Self {
         self.reporter = Some(ReporterChoice::new(reporter));
         self
@@ -273,8 +277,8 @@ impl Config {
         self
     }
 
-    /// Adds a tag of the process, which every span has. It replaces one with the same key. Only the tracer sets
-    /// `jaeger.version`: another value is passed over with a warning.
+    /// Adds a tag of the process, which every span has. It replaces one with an equal key. Only the tracer
+    /// sets `jaeger.version`: another value is ignored with a warning.
     ///
     /// Environment: `JAEGER_TAGS`.
     pub fn tag(mut self, key: impl Into<Cow<'static, str>>, value: impl Into<TagValue>) -> Self {

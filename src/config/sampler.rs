@@ -127,7 +127,7 @@ fn otel(variables: &mut Variables<'_>) -> Option<Setting<SamplerChoice>> {
     Some(Setting::of_variable(choice, OTEL_SAMPLER))
 }
 
-/// Reads a truth value or a number. As in the Go client, every number but zero is true.
+/// Reads a boolean or a number. As in the Go client, every number but zero is true.
 fn switch(text: &str) -> Result<bool, Expected> {
     parse::boolean(text).or_else(|_| {
         let number: Option<f64> = text.parse().ok().filter(|number: &f64| number.is_finite());

@@ -13,11 +13,11 @@ use crate::model::{Tag, tags};
 pub(super) struct Tags(Vec<Setting<Tag>>);
 
 impl Tags {
-    /// Adds a tag. It replaces one with the same key.
+    /// Adds a tag. It replaces one with an equal key.
     ///
     /// # Errors
     ///
-    /// If the tracer sets this tag itself.
+    /// Fails if the tracer sets this tag itself.
     pub(super) fn set(&mut self, tag: Setting<Tag>) -> Result<(), ConfigProblem> {
         if tag.value.key == tags::JAEGER_VERSION {
             return Err(ConfigProblem::own_tag(

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::io;
 
-/// Why the embedded agent cannot start.
+/// The error of an embedded agent that cannot start.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum DevError {

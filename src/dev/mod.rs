@@ -15,8 +15,8 @@
 //!
 //! `!` marks an error, `~` a span that is still open, `>` a span that follows another which does not wait for it, and
 //! `?` a span whose parent is missing. `=` marks the critical path: to be faster, begin there. Terminals and browsers
-//! get finer lines, with `━` for the critical path. Names that are too long are cut. Of a large trace only 60 spans are
-//! drawn: errors first, then the critical path, then the first ones.
+//! get finer lines, with `━` for the critical path. Names that are too long are cut. A large trace shows
+//! only 60 of its spans: errors first, then the critical path, then the first ones.
 //!
 //! A trace is drawn when it is at rest: no span of it has come for 200 ms, and its root is not known to be open. If a
 //! parent is missing, the agent waits two seconds for it. At most two traces are drawn a second; a few more wait for
@@ -24,7 +24,7 @@
 //! [`Waterfall::Always`] asks for it. The remaining traces are drawn when the last tracer of the server is dropped or
 //! closed, so a program that keeps its tracer in a `static` has to close it.
 //!
-//! Other processes show up too, in any language: the server listens where a Jaeger client sends to.
+//! Other processes show up too, in any language: the server listens on the ports that Jaeger clients send to.
 //!
 //! | port | takes |
 //! |---|---|

@@ -4,7 +4,7 @@ use std::io::Write;
 use crate::diagnostics::Diagnostics;
 use crate::environment;
 
-/// Where the embedded agent listens, how much it keeps and what it prints.
+/// The options of the embedded agent: where it listens, how much it keeps and what it prints.
 ///
 /// ```
 /// use tracehound::dev::{DevOptions, DevServer, Waterfall};
@@ -127,7 +127,7 @@ impl DevOptions {
         self
     }
 
-    /// Sets whether pictures on a terminal have colours. Others never have.
+    /// Sets whether pictures on a terminal have colours. Other pictures never have them.
     ///
     /// Defaults to true, and to false if the environment variable [`NO_COLOR`](https://no-color.org) is set and not
     /// empty.
@@ -172,7 +172,7 @@ impl fmt::Debug for DevOptions {
     }
 }
 
-/// Whether traces are printed to standard output.
+/// The choice of whether traces are printed to standard output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Waterfall {

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Why a finished span did not leave the process.
+/// A reason why a finished span did not leave the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DropCause {
@@ -147,12 +147,12 @@ impl fmt::Debug for DropCounts {
     }
 }
 
-/// An account of all sampled spans that a tracer has finished since it was built.
+/// An account of all sampled spans of a tracer that have finished since it was built.
 ///
 /// `finished == sent + dropped.total() + queued` holds exactly if no thread finishes spans meanwhile.
 ///
-/// "Sent" means that all that this process can see went well. For UDP: the kernel took the datagram, the agent's host
-/// has not refused it, and, if the agent is on this Linux host, its receive buffer had room.
+/// A span counts as sent if this process knows of no loss. For UDP that means: the kernel took the datagram, the
+/// agent's host has not refused it, and, if the agent is on this Linux host, its receive buffer had room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FlushReport {

@@ -175,7 +175,7 @@ impl fmt::Debug for Metrics {
     }
 }
 
-/// One value for each counter.
+/// The values of all counters, as one thread has counted them.
 #[derive(Default)]
 pub(crate) struct CounterBlock([AtomicU64; Counter::ALL.len()]);
 

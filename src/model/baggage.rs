@@ -33,7 +33,7 @@ impl Baggage {
     ///
     /// # Errors
     ///
-    /// The limit that the item would break.
+    /// Fails if the item would break a limit. The error tells which one.
     pub fn with(&self, key: &str, value: &str) -> Result<Self, BaggageLimit> {
         let size = item_bytes(key, value);
         let others: usize = self
@@ -116,7 +116,7 @@ impl fmt::Debug for Baggage {
     }
 }
 
-/// A [`Baggage`] in the making, within the same limits. A codec reads into it, because [`Baggage::with`] would copy
+/// A [`Baggage`] in the making, within its limits. A codec reads into it, because [`Baggage::with`] would copy
 /// the list for each item.
 #[derive(Default)]
 pub(crate) struct BaggageBuilder {

@@ -134,7 +134,7 @@ impl FromStr for SpanId {
     }
 }
 
-/// A text that is not an id: empty, too long, not hex, or zero.
+/// The error for a text that is not an id: it is empty, too long, not hex, or zero.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseIdError {
     id: &'static str,

@@ -14,7 +14,7 @@ pub struct LogRecord {
 }
 
 impl LogRecord {
-    /// Joins a time and fields.
+    /// Makes a record from a time and fields.
     pub fn new(timestamp: Timestamp, fields: Vec<LogField>) -> Self {
         Self { timestamp, fields }
     }
@@ -39,7 +39,7 @@ impl FieldRef<'_> {
     }
 }
 
-/// Joins a key and a value of any type for [`Span::log`](crate::Span::log).
+/// Makes a log field from a key and a value, for [`Span::log`](crate::Span::log).
 ///
 /// ```
 /// use tracehound::Span;

@@ -13,7 +13,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Joins a name and tags.
+    /// Makes a process from the service's name and tags.
     ///
     /// ```
     /// use tracehound::model::{Process, Tag};

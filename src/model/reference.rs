@@ -25,7 +25,7 @@ pub struct ReportedReference {
 }
 
 impl ReportedReference {
-    /// A reference to a span by its ids.
+    /// Makes a reference to a span from its ids.
     pub fn new(kind: ReferenceType, trace_id: TraceId, span_id: SpanId) -> Self {
         Self {
             kind,

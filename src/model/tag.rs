@@ -12,7 +12,7 @@ pub struct Tag {
 }
 
 impl Tag {
-    /// Joins a key and a value.
+    /// Makes a tag from a key and a value.
     ///
     /// ```
     /// use tracehound::model::{Tag, TagValue};

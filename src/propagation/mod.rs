@@ -32,7 +32,7 @@
 //! | carrier | inject | extract | format |
 //! |---|---|---|---|
 //! | `http::HeaderMap`, `tonic::metadata::MetadataMap` | yes | yes | HTTP headers: baggage values are percent-encoded |
-//! | [`HttpHeaders`] around any of the next two rows | as there | yes | HTTP headers |
+//! | [`HttpHeaders`] around a carrier of the next two rows | if that row says so | yes | HTTP headers |
 //! | `HashMap`, `BTreeMap`, `Vec` of pairs: `String` to `String` | yes | yes | text map: values stay as they are |
 //! | these with any text such as `&str`, and slices and arrays of pairs | no | yes | text map |
 //! | `Vec<u8>`, `[u8]` | not yet | not yet | binary: nothing happens; the tracer counts the call and logs a line |
@@ -139,7 +139,7 @@ pub trait Extractor: Send + Sync {
 /// A type that writes and reads says that it is a codec by `impl Codec for MyCodec {}`.
 pub trait Codec: Injector + Extractor {
     /// Takes the tracer's services: where to count and to warn. The tracer's builder calls it once, before the first
-    /// carrier. By default nothing.
+    /// carrier. By default it does nothing.
     ///
     /// A forked child shares the codec with its parent: see [`Services::generation`].
     fn attach(&mut self, _services: &Services) {}
@@ -238,7 +238,7 @@ impl Codec for Box<dyn Codec> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait CustomCodec: Send + Sync {
-    /// Takes the tracer's services, as [`Codec::attach`] does. By default nothing.
+    /// Takes the tracer's services, as [`Codec::attach`] does. By default it does nothing.
     fn attach(&mut self, _services: &Services) {}
 
     /// Writes `context` into `carrier`, or returns false if it does not know the type of `carrier`.

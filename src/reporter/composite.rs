@@ -6,7 +6,7 @@ use crate::record::FinishedSpan;
 use crate::reporter::guarded::guarded;
 use crate::reporter::{MakeReporter, Reporter, Unsent, WorkerHandle};
 
-/// Hands each span to several reporters, in order.
+/// A reporter that hands each span to several others, in order.
 ///
 /// A member that panics does not stop the others. The panic is counted, and the span counts as lost with that member
 /// (`internal_error`).
@@ -14,7 +14,7 @@ use crate::reporter::{MakeReporter, Reporter, Unsent, WorkerHandle};
 /// The composite reports the unsent spans of the member that has most of them, because one number cannot tell the
 /// members apart: a span that only one of two agents got counts as lost.
 ///
-/// In a forked child it has the members that can be made again.
+/// In a forked child it has only the members whose [`Reporter::after_fork`] returns a function.
 ///
 /// ```
 /// use tracehound::model::{SpanId, TraceId};

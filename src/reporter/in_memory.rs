@@ -54,7 +54,7 @@ struct Shared {
 }
 
 impl InMemoryReporter {
-    /// A reporter without spans.
+    /// Makes a reporter without spans.
     pub fn new() -> Self {
         Self::default()
     }
@@ -94,7 +94,7 @@ impl InMemoryReporter {
     /// with the name of the service: `shop: checkout`.
     ///
     /// Spans that have one parent come in the order of their start, and so do traces. A span whose parent is not there
-    /// stands at the left.
+    /// is not indented.
     ///
     /// ```
     /// # use tracehound::prelude::*;

@@ -4,7 +4,7 @@ use crate::diagnostics::write_to_stderr;
 use crate::record::FinishedSpan;
 use crate::reporter::{MakeReporter, Reporter};
 
-/// Writes one line for each span, to standard error or to a handler:
+/// A reporter that writes one line for each span, to standard error or to a handler:
 ///
 /// ```text
 /// Span reported: 5b2b4e1f9d3a7c60:6ad04c2b18e7f935:0:1 - checkout 59.812ms items=3 card="4 digits"
@@ -12,8 +12,8 @@ use crate::reporter::{MakeReporter, Reporter};
 ///
 /// The line begins with `{trace-id}:{span-id}:{parent-id}:{flags} - {operation name}` as the Java client writes it: ids
 /// with 16 digits (32 if the trace id has an upper half), the parent of a root as a single `0`. The duration and the
-/// tags follow. Text with a blank in it stands in quotes, control characters are escaped, and of a longer value 100
-/// characters are there.
+/// tags follow. Text that contains a blank is quoted, control characters are escaped, and values are cut after 100
+/// characters.
 ///
 /// ```
 /// use tracehound::model::{SpanId, TraceId};

@@ -12,8 +12,8 @@
 //!
 //! 1. [`finish`](crate::span::Span::finish) writes the span, ready encoded, to a queue of its thread. It makes no
 //!    system call and wakes no other thread, unless memory runs short. A span that finds no room is dropped and counted
-//!    as `queue_full`; [`queue_size`](crate::tracer::TracerBuilder::queue_size) sets how much room there is. A span that
-//!    is not sampled ends here.
+//!    as `queue_full`; [`queue_size`](crate::tracer::TracerBuilder::queue_size) sets how much room there is. A span
+//!    that is not sampled ends here.
 //! 2. The worker, one background thread of the tracer, takes spans from these queues: every 20 ms under load, and once
 //!    in a [flush interval](crate::tracer::TracerBuilder::flush_interval) while little is traced. It hands them to the
 //!    tracer's [`Reporter`], one by one.
@@ -98,7 +98,7 @@ pub use crate::record::{FinishedSpan, LogView, Logs, OwnedSpan, References, Tags
 
 use crate::metrics::DropCounts;
 
-/// Takes finished spans. The worker calls it, never a thread of the program.
+/// A receiver of finished spans. The worker calls it, never a thread of the program.
 ///
 /// The worker catches a panic in any method, and counts the span that was reported as lost. The
 /// [module's page](crate::reporter) shows how to write a reporter.
@@ -144,8 +144,8 @@ pub trait Reporter: Send {
         Unsent::default()
     }
 
-    /// Sends the spans that the reporter holds and lets go of sockets and files. May wait until `deadline`. The last
-    /// call.
+    /// Sends the spans that the reporter holds and lets go of sockets and files. May wait until `deadline`. No call
+    /// follows this one.
     ///
     /// By default it flushes.
     fn close(&mut self, deadline: Instant) -> Unsent {
@@ -155,8 +155,8 @@ pub trait Reporter: Send {
     /// Returns a function that makes the reporter of a forked child process; the worker asks once, in the process that
     /// has built the tracer, before it calls [`attach`](Self::attach).
     ///
-    /// A forked child has no worker thread, and it cannot use the parent's reporter, which may have been in the middle of
-    /// anything. The first span that starts in the child calls the function.
+    /// A forked child has no worker thread, and it cannot use the parent's reporter, which may have been in the middle
+    /// of anything. The first span that starts in the child calls the function.
     ///
     /// By default there is none, and spans that finish in a forked child are lost as `no_worker`.
     fn after_fork(&self) -> Option<MakeReporter> {
@@ -203,13 +203,13 @@ impl Reporter for Box<dyn Reporter> {
     }
 }
 
-/// The spans that a reporter has taken and not sent, of all since its beginning.
+/// The spans that a reporter has taken since its beginning and has not sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unsent {
     /// How many are lost, by cause.
     pub dropped: DropCounts,
-    /// How many still wait.
+    /// How many still wait to be sent.
     pub queued: u64,
 }
 

@@ -1,6 +1,6 @@
 use crate::reporter::{FinishedSpan, MakeReporter, Reporter};
 
-/// Discards every span. They count as sent.
+/// A reporter that discards every span. They count as sent.
 ///
 /// ```
 /// use tracehound::JaegerTracer;

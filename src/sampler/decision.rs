@@ -71,7 +71,7 @@ pub struct SpanView<'a> {
 }
 
 impl<'a> SpanView<'a> {
-    /// Joins an id, a name and whether the span is a local root.
+    /// Makes a view by hand, to test a sampler without a tracer.
     pub fn new(trace_id: TraceId, operation_name: &'a str, is_local_root: bool) -> Self {
         Self {
             trace_id,

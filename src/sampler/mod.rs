@@ -99,7 +99,7 @@ pub use self::probabilistic::ProbabilisticSampler;
 pub use self::rate::{SamplingRate, SamplingRateError, TracesPerSecond, TracesPerSecondError};
 pub use self::rate_limiting::RateLimitingSampler;
 
-/// Decides which traces are kept.
+/// A policy that decides which traces are kept.
 ///
 /// The tracer calls it on the program's threads and holds no lock meanwhile. A panic is caught and counted; the trace
 /// is then dropped if it has just begun, and stays undecided otherwise. After a hundred panics the sampler is not

@@ -18,14 +18,14 @@ impl SamplingRate {
     pub const ZERO: Self = Self(0.0);
     /// The rate that keeps everything.
     pub const ONE: Self = Self(1.0);
-    /// One in a thousand, which Jaeger clients start with.
+    /// The rate that Jaeger clients start with: one trace in a thousand.
     pub const DEFAULT: Self = Self(0.001);
 
     /// Checks a number.
     ///
     /// # Errors
     ///
-    /// When `rate` is below 0, above 1 or not a number.
+    /// Fails if `rate` is below 0, above 1 or not a number.
     pub fn new(rate: f64) -> Result<Self, SamplingRateError> {
         if (0.0..=1.0).contains(&rate) {
             Ok(Self(rate))
@@ -40,7 +40,7 @@ impl SamplingRate {
     }
 }
 
-/// A number that is not a probability.
+/// The error of [`SamplingRate::new`]: the number is not a probability.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SamplingRateError(f64);
 
@@ -71,7 +71,7 @@ impl TracesPerSecond {
     ///
     /// # Errors
     ///
-    /// When `traces` is negative, infinite or not a number.
+    /// Fails if `traces` is negative, infinite or not a number.
     pub fn new(traces: f64) -> Result<Self, TracesPerSecondError> {
         if traces.is_finite() && traces >= 0.0 {
             Ok(Self(traces))
@@ -92,7 +92,7 @@ impl From<u32> for TracesPerSecond {
     }
 }
 
-/// A number that is not a rate of traces.
+/// The error of [`TracesPerSecond::new`]: the number is not a rate of traces.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TracesPerSecondError(f64);
 

@@ -1,8 +1,8 @@
 use crate::scope::{Active, Scope, active_parent};
 
-/// What was active on the thread that called [`capture`], to be made active elsewhere.
+/// The span or context that was active on the thread that called [`capture`], to make active elsewhere.
 ///
-/// It does not own the span, so keeping it keeps no request open.
+/// It does not own the span, so it keeps no request open.
 #[derive(Debug)]
 pub struct Captured {
     active: Option<Active>,

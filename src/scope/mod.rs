@@ -48,7 +48,7 @@ pub(crate) use stack::Active;
 
 use crate::span::{Span, SpanContext};
 
-/// Keeps a span active on this thread; dropping it makes the previous one active again.
+/// A guard that keeps a span or a context active on this thread. Dropping it makes the previous one active again.
 ///
 /// Scopes may be dropped in any order: each takes away only what it has put there. A scope from [`Span::activate`] owns
 /// its span as a clone does. It cannot leave its thread, so it cannot keep a request open from a task that was left
@@ -72,7 +72,7 @@ impl Scope {
         }
     }
 
-    /// Keeps this thread without an active span. Where there is none anyway, nothing is put on the stack.
+    /// Returns a scope in which no span is active. If none is active anyway, it puts nothing on the stack.
     fn of_nothing() -> Self {
         if with_active_parent(|active| active.is_some()) {
             return Self::new(Active::Context(SpanContext::default()));
@@ -99,7 +99,7 @@ impl fmt::Debug for Scope {
 }
 
 impl Span {
-    /// Makes this span active on this thread until the scope is dropped. The same span may be active in many places.
+    /// Makes this span active on this thread until the scope is dropped. A span may be active in many places at once.
     ///
     /// The scope owns the span as a clone does: while it is there, only [`finish`](Self::finish) ends the span. The
     /// scope of a handle that does not own, such as [`active_span`] gives, does not own either.

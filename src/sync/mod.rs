@@ -72,7 +72,7 @@ pub(crate) use std::thread::yield_now;
 
 #[cfg(not(tracehound_loom))]
 mod plain {
-    /// The cell of the standard library with the interface of `loom`'s cell.
+    /// The standard library's `UnsafeCell` with the interface of loom's.
     #[derive(Debug, Default)]
     pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
 

@@ -31,7 +31,7 @@ pub(crate) struct PerProcess<T: 'static> {
     generation: u32,
     /// `None` only during drop.
     value: Option<T>,
-    /// One is enough, unless the process forks in the instant in which another thread makes one.
+    /// One place is enough, unless the process forks in the instant in which another thread fills one.
     successors: [Successor<T>; 2],
 }
 

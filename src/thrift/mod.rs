@@ -45,7 +45,7 @@ pub(crate) enum Protocol {
 ///
 /// # Errors
 ///
-/// When the bytes are not such a message, are cut short, or go beyond the limits.
+/// Fails if the bytes are not such a message, are cut short, or go beyond the limits.
 pub(crate) fn decode_message(protocol: Protocol, bytes: &[u8]) -> Result<EmitBatch, DecodeError> {
     let limits = limits(bytes.len(), DATAGRAM_STRING, DATAGRAM_LIST)?;
     match protocol {
@@ -62,7 +62,7 @@ pub(crate) fn decode_message(protocol: Protocol, bytes: &[u8]) -> Result<EmitBat
 ///
 /// # Errors
 ///
-/// When the bytes are not such a struct, are cut short, or go beyond the limits.
+/// Fails if the bytes are not such a struct, are cut short, or go beyond the limits.
 pub(crate) fn decode_body(bytes: &[u8]) -> Result<Batch, DecodeError> {
     let limits = limits(bytes.len(), bytes.len(), BODY_LIST)?;
     Batch::read(&mut TBinaryInputProtocol::with_config(bytes, false, limits))

@@ -43,7 +43,7 @@ pub(crate) struct Listeners {
 ///
 /// # Errors
 ///
-/// If the runtime cannot be made or cannot watch a socket.
+/// Fails if the runtime cannot be made or cannot watch a socket.
 pub(crate) fn server(
     listeners: Listeners,
     state: &Arc<ServerState>,

@@ -73,7 +73,7 @@ impl DevServer {
     ///
     /// # Errors
     ///
-    /// If the loopback interface has no free port, or a thread cannot be started.
+    /// Fails if the loopback interface has no free port, or a thread cannot be started.
     pub fn start(options: DevOptions) -> Result<Self, DevError> {
         let mut ports = Ports::default();
         let query = ports.viewer(options.query_port)?;
@@ -184,7 +184,7 @@ impl DevServer {
         self.inner.addresses.query
     }
 
-    /// Returns all traces that are held, the oldest first.
+    /// Returns all traces that the server holds, the oldest first.
     pub fn traces(&self) -> Vec<Trace> {
         self.inner.state.look(|store| {
             let ids = store.trace_ids().into_iter();
@@ -192,12 +192,12 @@ impl DevServer {
         })
     }
 
-    /// Returns one trace, if it is held.
+    /// Returns one trace, if the server holds it.
     pub fn trace(&self, trace_id: TraceId) -> Option<Trace> {
         self.inner.state.look(|store| store.trace(trace_id))
     }
 
-    /// Returns the services of the traces that are held, sorted.
+    /// Returns the names of the services in the traces that the server holds, sorted.
     pub fn services(&self) -> Vec<String> {
         self.inner.state.look(TraceStore::services)
     }
@@ -223,7 +223,7 @@ impl DevServer {
     /// Blocks until all traces that have been received are at rest and printed. Returns false if that takes longer than
     /// `timeout`, and true at once if nothing is printed.
     ///
-    /// Lets a program print lines of its own before or after a picture. Flush the tracers first.
+    /// A program calls it to print its own lines before or after a picture. Flush the tracers first.
     pub fn wait_until_printed(&self, timeout: Duration) -> bool {
         self.inner
             .state
@@ -261,7 +261,7 @@ impl DevServer {
 pub(crate) enum Found {
     /// This program's own.
     Own(DevServer),
-    /// One that had been running before.
+    /// An agent that runs already, as a rule in another program.
     Peer(Peer),
 }
 

@@ -37,13 +37,13 @@ impl DevServer {
     ///
     /// # Errors
     ///
-    /// If the service name is empty or blank.
+    /// Fails if the service name is empty or blank.
     pub fn tracer(&self, service_name: impl Into<String>) -> Result<JaegerTracer, BuildError> {
         self.tracer_builder(service_name).build()
     }
 
-    /// Returns the builder of such a tracer, to add tags, codecs or limits. Another sampler or reporter takes the
-    /// place of the one that ties the tracer to this server.
+    /// Returns the builder of such a tracer, to add tags, codecs or limits. If you set another sampler or reporter, it
+    /// replaces the one that ties the tracer to this server.
     pub fn tracer_builder(&self, service_name: impl Into<String>) -> TracerBuilder {
         let service_name = service_name.into();
         self.parts(service_name.clone()).builder(service_name)
@@ -63,8 +63,8 @@ impl DevServer {
 impl DevOptions {
     /// Returns a tracer like [`tracehound::dev`](crate::dev()), but with these options.
     ///
-    /// They count if this call starts the embedded agent. If one runs already, in this program or another, the tracer
-    /// sends there, and the options are not looked at.
+    /// The options take effect only if this call starts the embedded agent. If one runs already, in this program or
+    /// another, the tracer sends its spans there.
     ///
     /// ```
     /// use tracehound::dev::{DevOptions, Waterfall};
@@ -92,7 +92,7 @@ pub(crate) fn tracer(service_name: String, options: impl FnOnce() -> DevOptions)
     }
 }
 
-/// What ties a tracer to the embedded agent.
+/// The parts that tie a tracer to the embedded agent.
 pub(crate) struct Parts {
     pub(crate) sampler: Box<dyn Sampler>,
     pub(crate) reporter: Box<dyn Reporter>,
@@ -124,10 +124,10 @@ pub(crate) fn parts(
     })
 }
 
-/// What this program knows of its embedded agent.
+/// The embedded agent that this program uses, and the one that a line has told of.
 struct Known {
     server: WeakServer,
-    /// The one of which a line has told.
+    /// The agent that a line has told of.
     peer: Option<Peer>,
 }
 

@@ -28,7 +28,7 @@ pub struct TracingInterceptor {
 }
 
 impl TracingInterceptor {
-    /// Injects with the codecs of `tracer`.
+    /// Makes an interceptor that injects with the codecs of `tracer`.
     pub fn new(tracer: impl Tracer + 'static) -> Self {
         Self {
             tracer: Arc::new(tracer),

@@ -24,7 +24,7 @@ pub struct TracedBody<B> {
     inner: Option<B>,
     /// `Nothing` after the span has ended.
     scope: RequestScope,
-    /// The announced length, which ends the span too: HTTP servers drop a body after so many bytes, and clients
+    /// The announced length, which ends the span too: HTTP servers drop a body after that many bytes, and clients
     /// stop reading.
     length: Option<u64>,
 }

@@ -50,7 +50,7 @@ layer! {
 impl ClientLayer {
     /// Sets whether the span's context is injected into the request, where it replaces any other. Defaults to true.
     ///
-    /// Turn it off for servers of others, which should not see baggage:
+    /// Turn it off for servers outside of your control, which should not see baggage:
     ///
     /// ```
     /// use tracehound::middleware::ClientLayer;

@@ -2,7 +2,7 @@ use crate::middleware::http::exchange::Exchange;
 use crate::scope::activate_context;
 use crate::span::SpanContext;
 
-/// What is active while a service works on a request.
+/// The span or context that is active while a service works on a request.
 #[derive(Debug)]
 pub(super) enum RequestScope {
     /// The span of the request.

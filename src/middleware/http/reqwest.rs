@@ -69,7 +69,7 @@ impl Middleware for TracingMiddleware {
     }
 }
 
-/// Sends one request with a span, without a middleware on the client.
+/// A request that can be sent with a span, without a middleware on the client.
 pub trait SendTraced {
     /// Sends the request like `send`, with a span like that of a [`TracingMiddleware`].
     ///

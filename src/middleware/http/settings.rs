@@ -43,7 +43,7 @@ impl<Req, Res> Clone for Settings<Req, Res> {
 macro_rules! settings {
     ($layer:ident, $request:ty, $response:ty) => {
         impl $layer {
-            /// Starts spans with `tracer`. All settings have their defaults.
+            /// Makes a layer that starts spans with `tracer`. All settings have their defaults.
             pub fn new(tracer: impl $crate::Tracer + 'static) -> Self {
                 Self {
                     settings: std::sync::Arc::new(
@@ -52,7 +52,7 @@ macro_rules! settings {
                 }
             }
 
-            /// Names the spans.
+            /// Sets how spans are named: `name` returns the operation name for a request.
             ///
             /// A name stands for a class of requests, so it should have no ids and no raw paths in it.
             ///
@@ -67,7 +67,7 @@ macro_rules! settings {
                 self
             }
 
-            /// Decides which requests get a span. Others pass unchanged.
+            /// Sets which requests get a span. Others pass unchanged.
             ///
             /// A client injects nothing into a request without a span. On a server the caller's context is still active
             /// in the handler.
@@ -82,7 +82,7 @@ macro_rules! settings {
                 self
             }
 
-            /// Returns the value of the `http.url` tag; `None` leaves the tag out.
+            /// Sets how a span tells the URL: `url` returns the value of the `http.url` tag, or `None` for no tag.
             ///
             /// Defaults to the URL without user name, password and the values of its parameters:
             /// `http://shop/cart?id=`.
@@ -97,7 +97,7 @@ macro_rules! settings {
 
             /// Sets the value of the `component` tag.
             ///
-            /// Defaults to what is traced: `tower`, `hyper`, `reqwest` or `gRPC`.
+            /// Defaults to the library or the protocol: `tower`, `hyper`, `reqwest` or `gRPC`.
             #[must_use]
             pub fn component(
                 mut self,
@@ -107,7 +107,7 @@ macro_rules! settings {
                 self
             }
 
-            /// Records these request headers as tags `http.header.{name}`.
+            /// Sets the request headers to record, as tags `http.header.{name}`.
             ///
             /// If a header occurs several times, its values are joined by `, `. Headers that hold secrets are never
             /// recorded: `authorization`, `proxy-authorization`, `cookie`, `set-cookie`, `x-api-key`, names that end in
@@ -124,7 +124,7 @@ macro_rules! settings {
                 self
             }
 
-            /// Records these response headers as tags `http.response.header.{name}`.
+            /// Sets the response headers to record, as tags `http.response.header.{name}`.
             ///
             /// The exceptions of [`request_headers`](Self::request_headers) apply. Defaults to none.
             #[must_use]
@@ -137,7 +137,7 @@ macro_rules! settings {
                 self
             }
 
-            /// Decides which HTTP statuses are errors.
+            /// Sets which HTTP statuses are errors.
             ///
             /// Defaults to those from 500, as in the Go client. A Jaeger 2 backend marks a client's 4xx as errors in
             /// any case. A gRPC status has [rules of its own](crate::middleware#grpc).
@@ -160,7 +160,7 @@ macro_rules! settings {
                 self
             }
 
-            /// Adds a hook that runs when the head of the response has come.
+            /// Adds a hook that runs when the head of the response has come, to set tags of your own.
             #[must_use]
             pub fn decorate_response(
                 mut self,

@@ -42,7 +42,7 @@ use crate::span::SpanContext;
 ///   added.
 /// - Baggage keys become lower case. In HTTP headers, `%XX` and `+` in baggage values are decoded; a value with a
 ///   malformed escape stays as it is.
-/// - `jaeger-baggage: user=42, cart=7` is read as baggage, too. An `uberctx-` header of the same key wins.
+/// - `jaeger-baggage: user=42, cart=7` is read as baggage, too. An `uberctx-` header with an equal key wins.
 /// - `jaeger-debug-id` asks for a new trace that is always kept. It counts only if there is no trace.
 ///
 /// # Limits
@@ -298,7 +298,7 @@ impl ReceivedBaggage {
         }
     }
 
-    /// Keeps the present items: later ones of the same key lose.
+    /// Keeps the present items: a later item with the key of one of them is left out.
     fn protect(&mut self) {
         self.protected = self.baggage.len();
     }

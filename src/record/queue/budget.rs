@@ -12,7 +12,7 @@ pub(crate) struct Budget {
     usage: PerProcess<Usage>,
 }
 
-/// What one process uses.
+/// The bytes that one process uses, and its spare memory.
 #[derive(Debug, Default)]
 struct Usage {
     used: AtomicUsize,

@@ -61,7 +61,7 @@ pub struct OwnedSpan {
 }
 
 impl OwnedSpan {
-    /// A sampled span of 1 µs at the Unix epoch, without tags, logs and references.
+    /// Makes a sampled span of 1 µs at the Unix epoch, without tags, logs and references.
     pub fn new(trace_id: TraceId, span_id: SpanId, operation_name: impl Into<String>) -> Self {
         Self {
             trace_id,

@@ -1,7 +1,7 @@
 /// Limits on the size of one span. Data beyond a limit is cut or left out, marked on the span and counted. The program
 /// gets no error.
 ///
-/// A method sets a limit, a field of that name reads it.
+/// For each limit there is a method that sets it and a field of the same name that holds it.
 ///
 /// ```
 /// use tracehound::span::Limits;
@@ -41,10 +41,11 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Sets how many bytes a tag's text or binary value may have. Longer text is cut at a character and ends in `…`. The
-    /// keys of binary values that were cut are listed in the tag `tracehound.truncated_binary`, such as `body, signature`.
+    /// Sets how many bytes a tag's text or binary value may have. Longer text is cut between characters and ends in
+    /// `…`. The tag `tracehound.truncated_binary` lists the keys of binary values that were cut, such as
+    /// `body, signature`.
     ///
-    /// Defaults to 1 024, as in the Python client. The Go client has 256, which cuts most SQL.
+    /// Defaults to 1,024, as in the Python client. The Go client has 256, which cuts most SQL.
     #[must_use]
     pub fn tag_value_bytes(mut self, bytes: usize) -> Self {
         self.tag_value_bytes = bytes;
@@ -54,14 +55,15 @@ impl Limits {
     /// Sets how many bytes a log field's text or binary value may have. Longer values are cut as those of tags are, and
     /// the log record itself lists the keys of binary values.
     ///
-    /// Defaults to 1 024.
+    /// Defaults to 1,024.
     #[must_use]
     pub fn log_value_bytes(mut self, bytes: usize) -> Self {
         self.log_value_bytes = bytes;
         self
     }
 
-    /// Sets how many bytes the key of a tag or log field may have. A longer key is cut at a character and ends in `…`.
+    /// Sets how many bytes the key of a tag or log field may have. A longer key is cut between characters and ends
+    /// in `…`.
     ///
     /// Defaults to 256.
     #[must_use]
@@ -70,9 +72,10 @@ impl Limits {
         self
     }
 
-    /// Sets how many bytes an operation name may have. A longer name is cut at a character and ends in `…`.
+    /// Sets how many bytes an operation name may have. A longer name is cut between characters and ends in
+    /// `…`.
     ///
-    /// Defaults to 1 024.
+    /// Defaults to 1,024.
     #[must_use]
     pub fn operation_name_bytes(mut self, bytes: usize) -> Self {
         self.operation_name_bytes = bytes;
@@ -80,8 +83,8 @@ impl Limits {
     }
 
     /// Sets how many log records a span may have. With 0 the only limit is [`span_bytes`](Self::span_bytes()). If there
-    /// are more, the span keeps the first half and the newest half, and one record between them says how many are missing
-    /// (`event="dropped Span logs"`, `dropped_log_count`), as in the Go client.
+    /// are more, the span keeps the first half and the newest half, and one record between them says how many are
+    /// missing (`event="dropped Span logs"`, `dropped_log_count`), as in the Go client.
     ///
     /// Defaults to 128.
     #[must_use]
@@ -90,10 +93,10 @@ impl Limits {
         self
     }
 
-    /// Sets how many bytes all tags of a span may have in encoded form, and how many all its log records. Later items are
-    /// left out, and the tag `tracehound.dropped_items` says how many.
+    /// Sets how many bytes all tags of a span may have in encoded form, and, counted apart, how many all its log
+    /// records may have. Later items are left out, and the tag `tracehound.dropped_items` says how many.
     ///
-    /// Defaults to 262 144.
+    /// Defaults to 262,144 (256 KiB).
     #[must_use]
     pub fn span_bytes(mut self, bytes: usize) -> Self {
         self.span_bytes = bytes;

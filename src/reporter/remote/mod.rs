@@ -17,7 +17,7 @@ use crate::reporter::worker::SHORTEST_PAUSE;
 use crate::reporter::{MakeReporter, Reporter, Unsent, WorkerHandle};
 use crate::services::Services;
 
-/// Packs spans into batches for a [`Sender`] and keeps account of them.
+/// A reporter that packs spans into batches for a [`Sender`] and counts what becomes of them.
 ///
 /// A batch holds whole spans of this process and is never larger than the sender allows. It goes out when the next span
 /// does not fit in, and at a flush. It carries its number and the losses so far (`seqNo` and `stats` of
@@ -86,7 +86,7 @@ struct Pause {
 }
 
 impl RemoteReporter {
-    /// Packs spans for `sender`.
+    /// Makes a reporter that packs spans for `sender`.
     pub fn new(sender: impl Sender + 'static) -> Self {
         let format = sender.format();
         let worker = WorkerHandle::detached(Services::unattached());

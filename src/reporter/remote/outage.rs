@@ -48,8 +48,8 @@ impl Outage {
 
     /// Notes that a batch was sent. Returns the causes that are over.
     ///
-    /// A single batch proves little, because its refusal may come back later, before the next one. So the second ends the
-    /// outage, and after the first the next full batch is tried at `retry_at`.
+    /// A single batch proves little, because its refusal may come back later, before the next one. So the second ends
+    /// the outage, and after the first the next full batch is tried at `retry_at`.
     pub(super) fn note_sent(&mut self, retry_at: impl FnOnce() -> Instant) -> Vec<DropCause> {
         if self.causes.is_empty() {
             return Vec::new();

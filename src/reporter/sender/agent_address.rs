@@ -38,7 +38,8 @@ impl AgentAddress {
     ///
     /// # Errors
     ///
-    /// If the host is missing, the brackets do not hold an IPv6 address, or the port is not a number from 1 to 65535.
+    /// Fails if the host is missing, the brackets do not hold an IPv6 address, or the port is not a number from 1 to
+    /// 65535.
     pub fn parse(text: &str, default_port: u16) -> Result<Self, AddressError> {
         let error = |expected| AddressError::new(text, expected);
         let read_port =

@@ -79,7 +79,7 @@ pub use udp::{SocketFamily, UdpSender};
 use crate::metrics::{DropCause, DropCounts};
 use crate::services::Services;
 
-/// Moves batches out of the process, one at a time.
+/// A way for batches to leave the process, one at a time.
 ///
 /// The worker calls it, never a thread of the program, and catches its panics. The
 /// [module's page](crate::reporter::sender) shows how to write one.

@@ -75,7 +75,7 @@ pub(crate) struct Chunk {
     is_budgeted: bool,
 }
 
-/// What became of a frame.
+/// The outcome of a push: whether the queue took the frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pushed {
     Taken,

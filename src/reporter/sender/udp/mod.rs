@@ -26,7 +26,7 @@ use crate::reporter::sender::{
     AgentAddress, Batch, BatchFormat, MakeSender, SendOutcome, SendResult, Sender,
 };
 
-/// Sends batches to an agent by UDP, one in each datagram.
+/// A sender that sends batches to an agent by UDP, one in each datagram.
 ///
 /// UDP has no receipt and no flow control, so this sender finds out what it can:
 ///
@@ -96,7 +96,7 @@ impl UdpSender {
     /// The largest datagram that an agent reads, in bytes.
     pub const MAX_PACKET_BYTES: usize = 65_000;
 
-    /// Sends to `agent`, in the compact protocol.
+    /// Makes a sender to `agent` that speaks the compact protocol.
     pub fn new(agent: impl Into<AgentAddress>) -> Self {
         Self {
             connector: Connector::new(agent.into()),

@@ -45,8 +45,8 @@ impl Resolver {
     ///
     /// # Errors
     ///
-    /// If the look-up fails, or with `TimedOut` if it takes longer than `deadline`. Then it goes on, and a later call
-    /// returns its answer.
+    /// Fails if the look-up fails, or with `TimedOut` if it takes longer than `deadline`. Then it goes on, and a later
+    /// call returns its answer.
     pub(super) fn resolve(
         &mut self,
         agent: &AgentAddress,

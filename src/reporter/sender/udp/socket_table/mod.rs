@@ -27,7 +27,7 @@ pub(super) trait SocketTable: Send {
     ///
     /// # Errors
     ///
-    /// If the system does not tell.
+    /// Fails if the system does not tell.
     fn look(&mut self, ours: SocketAddr, agent: SocketAddr) -> io::Result<Option<AgentSocket>>;
 }
 
