@@ -71,7 +71,7 @@ use crate::span::{Span, SpanContext};
 
 /// Starts spans, writes their contexts into requests and reads them out of requests. Object-safe.
 pub trait Tracer: Send + Sync {
-    /// Starts a span. Never fails. [`TracerExt::build_span`] fills in the options.
+    /// Starts a span with options. Never fails. [`TracerExt::build_span`] fills in the options.
     fn start(&self, options: StartSpanOptions<'_>) -> Span;
 
     /// Writes a context into a carrier, in place of the one that was there. Items that the carrier cannot hold are
@@ -79,7 +79,7 @@ pub trait Tracer: Send + Sync {
     /// a line says so.
     fn inject(&self, context: &SpanContext, carrier: &mut dyn InjectCarrier);
 
-    /// Reads a context out of a carrier; `Ok(None)` if the carrier has none.
+    /// Reads a context out of a carrier. Returns `Ok(None)` if the carrier has none.
     ///
     /// # Errors
     ///
@@ -91,8 +91,16 @@ pub trait Tracer: Send + Sync {
         false
     }
 
-    /// Starts a span with a name and no options: [`TracerExt::start_span`].
-    #[doc(hidden)]
+    /// Starts a span with only a name, as a child of the active span or as a root. [`TracerExt::start_span`] calls it.
+    ///
+    /// By default it calls [`start`](Self::start) with options that hold the name. A wrapper that changes nothing about
+    /// spans should forward it, because `JaegerTracer` starts such spans without building options.
+    ///
+    /// ```
+    /// use tracehound::{NoopTracer, Tracer};
+    ///
+    /// assert!(NoopTracer.start_named("checkout".into()).is_noop());
+    /// ```
     #[inline]
     fn start_named(&self, operation_name: Cow<'static, str>) -> Span {
         if self.is_noop() {
@@ -103,9 +111,9 @@ pub trait Tracer: Send + Sync {
     }
 }
 
-/// Short calls for every [`Tracer`], `dyn Tracer` included.
+/// The methods that programs call on a [`Tracer`], `dyn Tracer` included.
 pub trait TracerExt: Tracer {
-    /// Begins to describe a span.
+    /// Returns a builder for a span with tags, references or a start time.
     ///
     /// ```
     /// use tracehound::NoopTracer;
@@ -123,6 +131,14 @@ pub trait TracerExt: Tracer {
     }
 
     /// Starts a span as a child of the active one, or as a root if none is active.
+    ///
+    /// ```
+    /// use tracehound::NoopTracer;
+    /// use tracehound::prelude::*;
+    ///
+    /// let span = NoopTracer.start_span("get_account");
+    /// span.finish();
+    /// ```
     #[inline(always)]
     fn start_span(&self, operation_name: impl Into<Cow<'static, str>>) -> Span {
         self.start_named(operation_name.into())
