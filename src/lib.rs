@@ -101,17 +101,17 @@
 //!   while it appends a tag, or while the worker takes a list. Only `flush`, `close` and the drop of the last tracer
 //!   wait for the worker's work, for at most the time they are given.
 //! * **No growth.** Finished spans wait in a budget of bytes for the whole process; spans, baggage and
-//!   everything that is read are bounded. A span that finds no room is dropped and counted; a truncated value is marked.
+//!   all input are bounded. A span that finds no room is dropped and counted, and a truncated value is marked.
 //! * **No silence.** [`FlushReport`](metrics::FlushReport) accounts for every finished span: sent, lost and why, or
 //!   waiting. Problems are written as diagnostic lines, at most one every ten seconds.
 //! * **No cost when off.** [`NoopTracer`] and a disabled tracer allocate nothing and have no thread.
-//! * **Survives teardown.** Spans may start, be filled and finish while a thread is torn down. The last handle of a span
-//!   or of the tracer may be dropped there or inside any callback. Under `panic = "abort"` the library itself never
-//!   panics.
+//! * **Survives teardown.** Spans may start, be filled and finish while a thread is torn down. The last handle of a
+//!   span or of the tracer may be dropped there or inside any callback. Under `panic = "abort"` the library itself
+//!   never panics.
 //! * **Forks.** A forked child (by `fork` of the C library, on Unix) draws ids of its own and waits for no lock that a
 //!   thread of the parent process held. From its first span on it has a worker and a socket of its own. Spans that were
-//!   open or finished at the fork are sent by the parent process alone; the forked child counts them as `forked`, and its
-//!   counters begin from zero. Your own reporter or sender must say how to make another one
+//!   open or finished at the fork are sent by the parent process alone. The forked child counts them as `forked`, and
+//!   its counters begin from zero. Your own reporter or sender must say how to make another one
 //!   ([`Reporter::after_fork`](reporter::Reporter::after_fork)); otherwise spans of the forked child are lost as
 //!   `no_worker`.
 //! * **No `unsafe`** outside of one private module, and no async runtime in the core.

@@ -1,5 +1,5 @@
-//! The methods of a [`Span`](crate::Span), as changes to its slot. User code (iterators, `Display`, samplers) runs before
-//! the slot is locked.
+//! The methods of a [`Span`](crate::Span), as changes to its slot. User code (iterators, `Display`, samplers) runs
+//! before the slot is locked.
 
 use std::borrow::Cow;
 use std::cell::Cell;

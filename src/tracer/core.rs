@@ -226,8 +226,8 @@ impl Core {
         Ok(None)
     }
 
-    /// Asks the sampler to decide on a new trace. Also returns whether the sampler wants to decide again when the span is
-    /// renamed.
+    /// Asks the sampler to decide on a new trace. Also returns whether the sampler wants to decide again when the span
+    /// is renamed.
     #[inline]
     pub(super) fn decide_first(&self, span: &SpanView<'_>) -> (SamplingDecision, bool) {
         let asked = self.sampler.call(&self.recorder.metrics, |sampler| {
@@ -263,7 +263,7 @@ impl Core {
             .warn(operation, || format!("{owner} panicked during {operation}"));
     }
 
-    /// Returns a new span id, from the user's source if there is one.
+    /// Returns a new span id, from the source of ids that the user set, if any.
     #[inline]
     pub(super) fn new_id(&self) -> SpanId {
         match &self.id_source {

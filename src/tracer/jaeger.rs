@@ -17,8 +17,8 @@ use crate::tracer::{StartSpanOptions, Tracer};
 ///
 /// Call [`close`](Self::close) before the program ends, and look at the report that it returns. Otherwise the last
 /// clone closes the tracer when it is dropped: finished spans then have one second to be sent, and open spans are
-/// lost, counted, and named in a diagnostic line. A forked child must call `close`: clones that belong to threads of the
-/// parent process are never dropped there.
+/// lost, counted, and reported in a diagnostic line. A forked child must call `close`: clones that belong to threads of
+/// the parent process are never dropped there.
 #[derive(Clone)]
 pub struct JaegerTracer {
     handle: Option<Arc<Handle>>,
@@ -170,7 +170,8 @@ impl fmt::Debug for JaegerTracer {
     }
 }
 
-/// The tracer and its worker, which the clones share. Open spans share only the core, so that they do not keep the tracer open.
+/// The tracer and its worker, which the clones share. Open spans share only the core, so they do not keep the tracer
+/// open.
 struct Handle {
     core: Arc<Core>,
     worker: Worker,

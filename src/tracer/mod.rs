@@ -9,7 +9,7 @@
 //! | [`NoopTracer`] | a library's default, and code that is not traced |
 //! | [`tracer()`](tracer()) | code that cannot be handed a tracer: the global one |
 //!
-//! [`Tracer`] is the trait of all of them; a wrapper of yours may implement it, too. Code that traces takes an `&impl
+//! [`Tracer`] is the trait of all of them, and your own wrapper can implement it too. Code that traces takes an `&impl
 //! Tracer` or an `&dyn Tracer`, so that a test can hand it another one. [`TracerExt`] adds the comfortable calls.
 //!
 //! # How does a span begin?
@@ -41,8 +41,8 @@
 //!
 //! # How does tracing end?
 //!
-//! By [`JaegerTracer::close`] before the program ends: it sends what waits and says what became of all spans.
-//! [`JaegerTracer::flush`] does so in between.
+//! Call [`JaegerTracer::close`] before the program ends. It sends the finished spans and reports what became of all
+//! spans. [`JaegerTracer::flush`] sends and reports while the program runs.
 
 mod builder;
 mod core;
@@ -83,10 +83,11 @@ pub trait Tracer: Send + Sync {
     ///
     /// # Errors
     ///
-    /// An [`ExtractError`] if the carrier has a malformed one. The tracer counts it; callers usually start a root then.
+    /// Returns an [`ExtractError`] if the carrier has a malformed context. The tracer counts it; most callers then start a
+    /// root.
     fn extract(&self, carrier: &dyn ExtractCarrier) -> Result<Option<SpanContext>, ExtractError>;
 
-    /// Returns whether every span is a no-op, so that callers can save work. By default false.
+    /// Returns whether every span is a no-op, so that callers can save work. Defaults to false.
     fn is_noop(&self) -> bool {
         false
     }

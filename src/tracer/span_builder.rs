@@ -78,7 +78,7 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
         self
     }
 
-    /// Sets a tag. `span.kind` belongs here and not on the started span, because the counters of joined traces ask for it.
+    /// Sets a tag. Set `span.kind` here and not on the started span: the counters of joined traces depend on it.
     #[inline(always)]
     pub fn tag(mut self, key: &'a str, value: impl Into<TagRef<'a>>) -> Self {
         if let Some(options) = &mut self.options {
