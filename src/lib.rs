@@ -114,7 +114,7 @@
 //!   its counters begin from zero. Your own reporter or sender must say how to make another one
 //!   ([`Reporter::after_fork`](reporter::Reporter::after_fork)); otherwise spans of the forked child are lost as
 //!   `no_worker`.
-//! * **No `unsafe`** outside of one private module, and no async runtime in the core.
+//! * **No `unsafe`** outside of two private modules, and no async runtime in the core.
 //!
 //! # What is not promised
 //!

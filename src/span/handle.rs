@@ -18,8 +18,8 @@ pub struct Span {
 }
 
 impl Span {
-    /// Returns the no-op span. A tracer that is off starts no-op spans. If no span is active on a thread, its active span
-    /// is the no-op span.
+    /// Returns the no-op span. A tracer that is off starts no-op spans. If no span is active on a thread, its active
+    /// span is the no-op span.
     #[inline]
     pub const fn noop() -> Self {
         Self { inner: None }

@@ -83,8 +83,8 @@ pub trait Tracer: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Returns an [`ExtractError`] if the carrier has a malformed context. The tracer counts it; most callers then start a
-    /// root.
+    /// Returns an [`ExtractError`] if the carrier has a malformed context. The tracer counts it. Most callers
+    /// then start a root.
     fn extract(&self, carrier: &dyn ExtractCarrier) -> Result<Option<SpanContext>, ExtractError>;
 
     /// Returns whether every span is a no-op, so that callers can save work. Defaults to false.
