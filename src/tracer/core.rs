@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::fmt;
-use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -184,8 +183,7 @@ impl Core {
             if let Err(error) = &outcome {
                 self.count_malformed(error);
             }
-            // Skip the drop of the old value: `Ok(None)` owns nothing.
-            mem::forget(mem::replace(&mut extracted, outcome));
+            extracted = outcome;
         });
         extracted
     }
