@@ -2,12 +2,12 @@
 //!
 //! A *span* is one unit of work: a name, a start and an end, tags and logs. A *trace* is the tree of spans that
 //! one request leaves behind in all the services that it passes. A program starts spans; their *context* travels
-//! with its requests; a *sampler* decides which traces to keep; one background thread sends what is finished to
+//! with its requests; a *sampler* decides which traces to keep; one background thread sends finished spans to
 //! an agent, as Thrift over UDP.
 //!
 //! ```text
-//!  request ─► extract ─► build_span ─► Span ─► finish ─► ring ┊ worker ─► reporter ─► sender ─► agent
-//!             propagation  sampler      │ scope               ┊ (right of this line: one background thread)
+//!  request ─► extract ─► build_span ─► Span ─► finish ─► queue ┊ worker ─► reporter ─► sender ─► agent
+//!             propagation  sampler      │ scope                ┊ (right of this line: one background thread)
 //!                                       └► inject ─► outgoing request
 //! ```
 //!
@@ -47,7 +47,7 @@
 //! # Ok::<(), tracehound::tracer::BuildError>(())
 //! ```
 //!
-//! A program that is to be watched takes its settings from the environment instead, as every other Jaeger client
+//! A program in production takes its settings from the environment instead, as every other Jaeger client
 //! does, and leaves the spans for requests to the [`middleware`]:
 //!
 //! ```no_run
@@ -55,8 +55,8 @@
 //! # Ok::<(), tracehound::config::ConfigError>(())
 //! ```
 //!
-//! With the feature `dev`, `tracehound::dev("shop")` gives a tracer whose traces are drawn in the terminal, and
-//! nothing else has to be installed.
+//! With the feature `dev`, `tracehound::dev("shop")` returns a tracer whose traces are drawn in the terminal. Nothing
+//! else has to be installed.
 //!
 //! # Where to look
 //!
@@ -85,7 +85,7 @@
 //! | `http` | `http::HeaderMap` as a carrier |
 //! | `tower` | [`ServerLayer`](middleware::ServerLayer) and [`ClientLayer`](middleware::ClientLayer) |
 //! | `axum` | route templates as operation names, the request's span as an extractor |
-//! | `hyper` | the same layers around hyper's services and hyper-util's client |
+//! | `hyper` | the layers of `tower` around hyper's services and hyper-util's client |
 //! | `reqwest` | [`TracingMiddleware`](middleware::TracingMiddleware), and `send_traced` on a request |
 //! | `tonic` | gRPC metadata as a carrier, gRPC status on spans |
 //! | `dev` | the embedded agent and viewer |
@@ -95,31 +95,33 @@
 //!
 //! # What is promised
 //!
-//! * **No panics.** Whatever comes in by a header or a datagram. A panic of a sampler, a reporter or a tag's `Display` or
-//!   closure of yours is caught and counted, where panics unwind; one of a hook of the middleware is caught.
-//! * **No waiting.** Starting, tagging and finishing a span do no input or output, and wait for another thread at most as
-//!   long as that appends a tag, or the worker takes a list away. Only `flush`, `close` and the drop of the last tracer
-//!   wait for the worker's work, as long as they are told to.
-//! * **No growth.** Finished spans wait in a budget of bytes for the whole process; spans, baggage and whatever is
-//!   read are bounded. What finds no room is dropped and counted, and what is cut is marked.
-//! * **No silence.** [`FlushReport`](metrics::FlushReport) tells of every span that was finished: sent, lost and why,
-//!   or waiting. What goes wrong is said in one line every ten seconds at most.
+//! * **No panics.** No header and no datagram makes the library panic. If panics unwind, a panic of your sampler, your
+//!   reporter, or a tag's `Display` or closure is caught and counted; a panic of a hook of the middleware is caught.
+//! * **No waiting.** Starting, tagging and finishing a span do no input or output. They wait for another thread at most
+//!   while it appends a tag, or while the worker takes a list. Only `flush`, `close` and the drop of the last tracer
+//!   wait for the worker's work, for at most the time they are given.
+//! * **No growth.** Finished spans wait in a budget of bytes for the whole process; spans, baggage and
+//!   all input are bounded. A span that finds no room is dropped and counted, and a truncated value is marked.
+//! * **No silence.** [`FlushReport`](metrics::FlushReport) accounts for every finished span: sent, lost and why, or
+//!   waiting. Problems are written as diagnostic lines, at most one every ten seconds.
 //! * **No cost when off.** [`NoopTracer`] and a disabled tracer allocate nothing and have no thread.
-//! * **No end that ends it.** Spans may start, be filled and finish while a thread is torn down, and the last handle of a
-//!   span or of the tracer may go there or inside any callback. Where panics abort, nothing of ours panics.
-//! * **Forks.** The child of a `fork` (by the C library: Unix) draws ids of its own and waits for no lock that a thread of the
-//!   parent held. From its first span on it has a worker and a socket of its own. What had finished by then, or was open,
-//!   is sent by the parent alone; the child counts it as `forked`, and its counters begin from zero. A
-//!   reporter or sender of yours says how to make another one ([`Reporter::after_fork`](reporter::Reporter::after_fork)),
-//!   or spans of a child are lost as `no_worker`.
-//! * **No `unsafe`** outside of one private module, and no async runtime in the core.
+//! * **Survives teardown.** Spans may start, be filled and finish while a thread is torn down. The last handle of a
+//!   span or of the tracer may be dropped there or inside any callback. Under `panic = "abort"` the library itself
+//!   never panics.
+//! * **Forks.** A forked child (by `fork` of the C library, on Unix) draws ids of its own and waits for no lock that a
+//!   thread of the parent process held. From its first span on it has a worker and a socket of its own. Spans that were
+//!   open or finished at the fork are sent by the parent process alone. The forked child counts them as `forked`, and
+//!   its counters begin from zero. Your own reporter or sender must say how to make another one
+//!   ([`Reporter::after_fork`](reporter::Reporter::after_fork)); otherwise spans of the forked child are lost as
+//!   `no_worker`.
+//! * **No `unsafe`** outside of two private modules, and no async runtime in the core.
 //!
 //! # What is not promised
 //!
-//! * That a datagram arrives. `sent` means that the kernel took it and nobody has refused it since.
+//! * That a datagram arrives. `sent` means that the kernel took it and that no refusal has come back since.
 //! * Spans of a process that is killed or aborts, or that calls `std::process::exit` without
 //!   [`close`](JaegerTracer::close): up to one flush interval of them is lost.
-//! * Anything in a process that was made by a bare `clone` or `vfork`, which tell nobody.
+//! * Anything in a process that was made by a bare `clone` or `vfork`, which run no fork handlers.
 //! * The order of spans in a batch, how many batches there are, the wording of diagnostics and of error messages.
 //! * That versions of other crates in public signatures stay. They are `http`, `http-body`, `bytes` and those that
 //!   features are named for; a new breaking version of one is a breaking release of ours.
@@ -157,7 +159,7 @@ pub use scope::InSpan;
 pub use span::{Span, SpanContext};
 pub use tracer::{JaegerTracer, NoopTracer, Tracer, TracerExt};
 
-/// A tracer to look at at once: every trace is kept and drawn in the terminal. Nothing else need be installed.
+/// Returns a tracer for a first look: every trace is kept and drawn in the terminal. Nothing else need be installed.
 ///
 /// All tracers from this function share one embedded agent, which other processes can send to as well. If another
 /// program runs one already, the spans go there. A line on standard error says where the traces can be read; the module

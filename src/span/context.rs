@@ -260,7 +260,7 @@ impl SpanContext {
     }
 }
 
-/// Immutable, but for the decision that the spans of a trace share, which a panic leaves whole.
+/// A context is immutable except for a shared decision, which no panic leaves half changed.
 impl UnwindSafe for SpanContext {}
 impl RefUnwindSafe for SpanContext {}
 
@@ -345,11 +345,12 @@ pub trait ToSpanContext {
     }
 }
 
-/// A destination in which a context is made.
+/// A destination in which a context is constructed in place.
 ///
-/// A context that is returned is copied right after it was written, which costs 16 instructions a reference and makes
-/// the processor wait for its stores.
+/// Returning the context instead would copy it right after it was written. That costs 16 instructions a reference and
+/// defeats store forwarding.
 pub trait TakeContext {
+    /// Stores the context that `make` returns.
     fn take(self, make: impl FnOnce() -> SpanContext);
 }
 

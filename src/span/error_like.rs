@@ -28,10 +28,10 @@ use std::fmt;
     note = "an error behind a pointer of another kind is lent by `&**error`"
 )]
 pub trait ErrorLike<const FORM: u8>: fmt::Display {
-    /// The error that caused this one.
+    /// Returns the error that caused this one.
     fn cause(&self) -> Option<&(dyn Error + 'static)>;
 
-    /// The name of its type, where the compiler knows it.
+    /// Returns the name of the error's type, if the compiler knows it. By default `None`.
     fn kind(&self) -> Option<&'static str> {
         None
     }
@@ -52,7 +52,7 @@ impl<E: Error + ?Sized> ErrorLike<0> for E {
     }
 }
 
-/// The beginnings of names of types that are errors because they point to one.
+/// The prefixes of names of pointer types. A pointer to an error is an error, and its own name says little.
 const POINTERS: [&str; 5] = [
     "&",
     "mut ",
@@ -78,7 +78,7 @@ boxed! {
     dyn Error + Send + Sync
 }
 
-// No pointer of the standard library has both.
+// No pointer of the standard library has both, so this overlaps with no other form.
 impl<T> ErrorLike<2> for T
 where
     T: AsRef<dyn Error> + AsRef<dyn Error + Send + Sync> + fmt::Display,

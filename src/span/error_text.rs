@@ -8,10 +8,10 @@ pub(crate) fn with_causes<'e>(
     causes: impl Iterator<Item = &'e (dyn Error + 'static)>,
 ) -> String {
     let mut all = text.to_owned();
-    // A chain that runs in a circle must end too.
+    // The limit ends a chain of causes that is a circle.
     for cause in causes.take(32) {
         let cause = cause.to_string();
-        if !tells(&all, &cause) {
+        if !contains_words(&all, &cause) {
             all.push_str(": ");
             all.push_str(&cause);
         }
@@ -19,7 +19,8 @@ pub(crate) fn with_causes<'e>(
     all
 }
 
-fn tells(text: &str, cause: &str) -> bool {
+/// Returns whether the text contains the cause and does not cut a word at either end.
+fn contains_words(text: &str, cause: &str) -> bool {
     let is_inside = |neighbour: Option<char>, edge: Option<char>| {
         neighbour.is_some_and(char::is_alphanumeric) && edge.is_some_and(char::is_alphanumeric)
     };

@@ -18,7 +18,8 @@ pub struct Span {
 }
 
 impl Span {
-    /// Returns the no-op span: that of a tracer that is off, and the active span of a thread that has none.
+    /// Returns the no-op span. A tracer that is off starts no-op spans. If no span is active on a thread, its active
+    /// span is the no-op span.
     #[inline]
     pub const fn noop() -> Self {
         Self { inner: None }
@@ -189,7 +190,7 @@ impl Span {
 
     /// Returns a handle that does not own the span: the span can finish while this handle lives.
     ///
-    /// For a task or a cache that should add to a span but not keep it open.
+    /// Use it in a task or a cache that should add to a span but not keep it open.
     #[inline]
     pub fn downgrade(&self) -> Self {
         Self {
@@ -258,11 +259,13 @@ impl Span {
     }
 }
 
+/// Finishes a span by an explicit call. Out of line, so that callers stay small.
 #[inline(never)]
 fn finish(span: SpanHandle) {
     finish_now(span, true);
 }
 
+/// Returns the context of a span without baggage whose decision is final.
 #[inline(always)]
 fn simple_context(slot: &SpanSlot, flags: Flags) -> SpanContext {
     let ids = (
@@ -292,14 +295,14 @@ impl Drop for Span {
     #[inline]
     fn drop(&mut self) {
         if let Some(span) = self.inner.take() {
-            leave(span);
+            release(span);
         }
     }
 }
 
 /// Drops a handle. The last owner finishes the span.
 #[inline(never)]
-fn leave(mut span: SpanHandle) {
+fn release(mut span: SpanHandle) {
     if span.release() && !span.slot().is_finished() {
         if std::thread::panicking() {
             recording::mark_panic_unless_marked(span.slot());
@@ -308,7 +311,7 @@ fn leave(mut span: SpanHandle) {
     }
 }
 
-/// A panic leaves no span half changed: each call takes effect as a whole or not at all.
+/// Each call takes effect as a whole or not at all, so a panic leaves no span half changed.
 impl UnwindSafe for Span {}
 impl RefUnwindSafe for Span {}
 

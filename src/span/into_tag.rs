@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::model::{TagRef, TagValue};
 
-/// A value that [`Span::set_tag`](crate::Span::set_tag) takes: all that a [`TagRef`] is made from, and owned or
-/// formatted values.
+/// A value that [`Span::set_tag`](crate::Span::set_tag) takes: one that converts into a [`TagRef`], or an owned or
+/// formatted value.
 ///
 /// | value | sent as |
 /// |---|---|
@@ -36,7 +36,7 @@ use crate::model::{TagRef, TagValue};
 ///     .set_tag("digest", &[0xca, 0xfe]);
 /// ```
 pub trait IntoTag {
-    /// Calls `take` with the value, borrowed for the time of the call.
+    /// Calls `take` with a borrow of the value.
     fn give_tag<R>(self, take: impl FnOnce(TagRef<'_>) -> R) -> R;
 }
 

@@ -10,12 +10,12 @@
 //! | [`Span::activate`] on an owner, for as long as the [`Scope`](crate::scope::Scope) lives | yes |
 //! | [`active_span`](crate::scope::active_span), [`Span::downgrade`], `clone` of such a handle | no |
 //!
-//! A span finishes at [`Span::finish`] on any handle, or when its last owner is dropped. A task that was left behind
-//! has no owner, so it keeps no request open. After the end, every method does nothing; only the context stays.
+//! A span finishes at [`Span::finish`] on any handle, or when its last owner is dropped. A task that holds only
+//! a downgraded handle keeps no request open. After the end, every method does nothing; only the context stays.
 //!
 //! # What is on a span?
 //!
-//! Tags hold for the whole span, log records for a moment of it, and baggage goes on to all spans that come after.
+//! Tags describe the whole span, log records describe a moment of it, and baggage is passed on to all later spans.
 //!
 //! ```
 //! use tracehound::model::field;

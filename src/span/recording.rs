@@ -1,5 +1,5 @@
-//! What the calls of a [`Span`](crate::Span) do to its slot. Code of the user's (iterators, `Display`, samplers)
-//! runs before the slot is locked.
+//! The methods of a [`Span`](crate::Span), as changes to its slot. User code (iterators, `Display`, samplers) runs
+//! before the slot is locked.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -17,9 +17,10 @@ use crate::sampler::{SamplerTags, SpanView};
 use crate::span::ErrorLike;
 use crate::span::error_text::with_causes;
 
+/// Replaces the operation name. Asks the sampler first if it may still change its decision.
 pub(crate) fn set_operation_name(slot: &SpanSlot, name: Cow<'static, str>) {
-    let asks = (slot.is_undecided() || slot.is_revisable()) && !slot.is_finished();
-    if asks {
+    let asks_sampler = (slot.is_undecided() || slot.is_revisable()) && !slot.is_finished();
+    if asks_sampler {
         let view = SpanView::new(slot.header.trace_id, &name, slot.is_local_root);
         let decision = slot.tracer.decide(Question::Rename, &view);
         apply_decision(slot, decision);
@@ -29,13 +30,14 @@ pub(crate) fn set_operation_name(slot: &SpanSlot, name: Cow<'static, str>) {
     }
 }
 
+/// Sets a tag of an open span.
 pub(crate) fn set_tag(slot: &SpanSlot, key: &str, value: TagRef<'_>) {
-    let is_plain = !matches!(value, TagRef::Display(_) | TagRef::Unset);
-    if is_plain
+    let is_simple = !matches!(value, TagRef::Display(_) | TagRef::Unset);
+    if is_simple
         && key != tags::SAMPLING_PRIORITY
         && let Some(flags) = slot.decided_flags()
     {
-        // The usual case: text or a number on a span whose sampler has nothing more to say.
+        // The fast path: a simple value on a span whose sampling decision is final.
         if flags.is_sampled() {
             store_simple_tag(slot, key, value);
         }
@@ -44,6 +46,7 @@ pub(crate) fn set_tag(slot: &SpanSlot, key: &str, value: TagRef<'_>) {
     set_any_tag(slot, key, value);
 }
 
+/// Sets any tag: `sampling.priority`, a value that must be formatted, or a tag of an undecided span.
 #[cold]
 fn set_any_tag(slot: &SpanSlot, key: &str, value: TagRef<'_>) {
     if matches!(value, TagRef::Unset) {
@@ -70,7 +73,7 @@ fn set_any_tag(slot: &SpanSlot, key: &str, value: TagRef<'_>) {
     store_tag(slot, key, value);
 }
 
-/// `fields` is user code: it is drained before the span is touched.
+/// Writes a log record. `fields` is user code, so it is drained before the span is locked.
 #[inline]
 pub(crate) fn log<'v>(
     slot: &SpanSlot,
@@ -87,7 +90,7 @@ pub(crate) fn log<'v>(
         None => {}
     }
     if needs_drop_of(&fields) {
-        // That is the user's code as well.
+        // The drop of an iterator is user code too.
         catch(slot, || drop(fields));
     }
 }
@@ -96,12 +99,13 @@ fn needs_drop_of<T>(_: &T) -> bool {
     std::mem::needs_drop::<T>()
 }
 
+/// Returns the current time on the clock of the span's trace.
 #[inline(never)]
 fn now(slot: &SpanSlot) -> Timestamp {
     Timestamp::from_nanos(wall(slot.anchor, slot.recorder.clock.now()))
 }
 
-/// The time of a log record, as far as records can have it.
+/// Returns the time of a log record. A time out of range is moved to the nearest one within, and counted.
 #[cold]
 pub(crate) fn nearest_time(slot: &SpanSlot, time: SystemTime) -> Timestamp {
     let time = WallTime::nearest_to(time);
@@ -109,6 +113,7 @@ pub(crate) fn nearest_time(slot: &SpanSlot, time: SystemTime) -> Timestamp {
     Timestamp::from_nanos(time.nanos)
 }
 
+/// Writes a log record whose fields fit into a `FieldList`.
 #[inline(never)]
 fn log_few(slot: &SpanSlot, time: Timestamp, fields: &[FieldRef<'_>]) {
     let Some(mut buffer) = slot.open() else {
@@ -121,7 +126,7 @@ fn log_few(slot: &SpanSlot, time: Timestamp, fields: &[FieldRef<'_>]) {
     }
 }
 
-/// Any fields, drained and formatted into scratch of this thread.
+/// Writes a log record with any fields, which are formatted into a draft of this thread first.
 #[cold]
 #[inline(never)]
 fn log_many<'v>(slot: &SpanSlot, time: Timestamp, fields: impl Iterator<Item = FieldRef<'v>>) {
@@ -140,6 +145,7 @@ fn log_many<'v>(slot: &SpanSlot, time: Timestamp, fields: impl Iterator<Item = F
     draft.discard();
 }
 
+/// Sets the tag `error` and logs the error with its causes.
 pub(crate) fn log_error<const FORM: u8>(slot: &SpanSlot, error: &(impl ErrorLike<FORM> + ?Sized)) {
     store_tag(slot, tags::ERROR, TagRef::Bool(true));
     let texts = catch(slot, || {
@@ -164,6 +170,7 @@ pub(crate) fn log_error<const FORM: u8>(slot: &SpanSlot, error: &(impl ErrorLike
     );
 }
 
+/// Sets a baggage item, counts the outcome and logs it.
 pub(crate) fn set_baggage_item(slot: &SpanSlot, key: &str, value: &str) {
     let result = slot.change_baggage(|baggage| {
         let replaces = baggage.get(key).is_some_and(|old| !old.is_empty());
@@ -190,11 +197,11 @@ pub(crate) fn set_baggage_item(slot: &SpanSlot, key: &str, value: &str) {
 }
 
 thread_local! {
-    /// The span that was marked last, as long as its owner has not gone.
+    /// The span that was marked last, until its last owner is dropped.
     static MARKED: Cell<Option<(TraceId, SpanId)>> = const { Cell::new(None) };
 }
 
-/// The last owner was dropped while its thread panics. The work that panicked may have marked the span already.
+/// Marks a span whose last owner is dropped during a panic, unless the work that panicked has marked it already.
 pub(crate) fn mark_panic_unless_marked(slot: &SpanSlot) {
     if MARKED.take() != Some((slot.header.trace_id, slot.header.span_id)) {
         mark_panic(slot);
@@ -202,7 +209,7 @@ pub(crate) fn mark_panic_unless_marked(slot: &SpanSlot) {
     }
 }
 
-/// The work of the span panics.
+/// Marks a span whose work panicked.
 pub(crate) fn mark_panic(slot: &SpanSlot) {
     if slot.is_recording() {
         MARKED.set(Some((slot.header.trace_id, slot.header.span_id)));
@@ -210,11 +217,12 @@ pub(crate) fn mark_panic(slot: &SpanSlot) {
         log(slot, None, [field(tags::EVENT, "panic")].into_iter());
     }
 }
-/// Sets a tag of a span that nobody else can know of yet.
+
+/// Sets a tag of a span that is not shared yet.
 #[inline]
 pub(crate) fn begin_with_tag(slot: &mut SpanSlot, key: &str, value: TagRef<'_>) {
-    let is_plain = !matches!(value, TagRef::Display(_) | TagRef::Unset);
-    if !is_plain || key == tags::SAMPLING_PRIORITY || slot.is_undecided() || !slot.is_recording() {
+    let is_simple = !matches!(value, TagRef::Display(_) | TagRef::Unset);
+    if !is_simple || key == tags::SAMPLING_PRIORITY || slot.is_undecided() || !slot.is_recording() {
         set_tag(slot, key, value);
         return;
     }
@@ -222,7 +230,7 @@ pub(crate) fn begin_with_tag(slot: &mut SpanSlot, key: &str, value: TagRef<'_>) 
     count_added(slot, added);
 }
 
-/// Sets the tags of the sampler that has decided to keep a span that nobody else can know of yet.
+/// Sets the tags of the sampler that keeps a span. The span is not shared yet.
 #[inline]
 pub(crate) fn begin_with_sampler_tags(slot: &mut SpanSlot, sampler_tags: SamplerTags) {
     let truncated = slot.push_sampler_tags(sampler_tags);

@@ -25,7 +25,7 @@ pub struct Reference {
 }
 
 impl Reference {
-    /// The other span depends on the outcome of the new one: a request that waits for its answer.
+    /// Returns a reference to a span that depends on the new one, such as a request that waits for its answer.
     pub fn child_of(parent: &impl ToSpanContext) -> Self {
         Self {
             kind: ReferenceType::ChildOf,
@@ -33,7 +33,7 @@ impl Reference {
         }
     }
 
-    /// The other span caused the new one but does not wait for it: a message in a queue.
+    /// Returns a reference to a span that caused the new one but does not wait for it, such as the sender of a message.
     pub fn follows_from(parent: &impl ToSpanContext) -> Self {
         Self {
             kind: ReferenceType::FollowsFrom,

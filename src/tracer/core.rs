@@ -1,8 +1,7 @@
-//! What the clones of a tracer and its open spans share.
+//! The core of a tracer, which its clones and its open spans share.
 
 use std::any::Any;
 use std::fmt;
-use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -20,7 +19,7 @@ use crate::record::{
 use crate::sampler::{Sampler, SamplingDecision, SpanView};
 use crate::span::SpanContext;
 
-/// Everything that starting, filling and finishing a span needs.
+/// The parts of a tracer that starting, filling and finishing a span use.
 pub(super) struct Core {
     pub(super) recorder: Arc<Recorder>,
     pub(super) slots: Arc<SharedPool<SpanSlot>>,
@@ -36,12 +35,14 @@ pub(super) struct Core {
     pub(super) custom: Vec<Box<dyn CustomCodec>>,
 }
 
-/// What is known beforehand of the sampler's answer for a new trace.
+/// The sampler's answer for a new trace, if it is always the same.
 #[repr(u8)]
 pub(super) enum RootDecision {
+    /// The sampler must be asked for each trace.
     Ask,
-    /// With the sampler's tags.
+    /// Every trace is kept, with these tags of the sampler.
     Keep(Arc<EncodedTags>),
+    /// No trace is kept.
     Drop,
 }
 
@@ -49,7 +50,7 @@ impl RootDecision {
     pub(super) const KEPT: (Flags, FrameKind) = (Flags::SAMPLED, FrameKind::WithSamplerTags);
     pub(super) const DROPPED: (Flags, FrameKind) = (Flags::from_bits(0), FrameKind::Standard);
 
-    /// The answer where it is known.
+    /// Returns the flags and the kind of frame of a root, or `None` if the sampler must be asked.
     #[inline(always)]
     pub(super) fn decided(&self) -> Option<(Flags, FrameKind)> {
         match self {
@@ -59,6 +60,7 @@ impl RootDecision {
         }
     }
 
+    /// Asks the sampler for its constant decision.
     pub(super) fn of(
         sampler: &Guarded<Box<dyn Sampler>>,
         metrics: &Metrics,
@@ -70,7 +72,7 @@ impl RootDecision {
                 if tags.truncated == 0 {
                     Self::Keep(Arc::new(tags))
                 } else {
-                    // What is cut is counted with each span.
+                    // Truncated tags are counted with each span, so each span must write them.
                     Self::Ask
                 }
             }
@@ -80,7 +82,7 @@ impl RootDecision {
     }
 }
 
-/// A callback of the user's that is given up after too many panics.
+/// A callback of the user that is no longer called after too many panics.
 pub(super) struct Guarded<T> {
     inner: T,
     panics: AtomicU32,
@@ -95,7 +97,7 @@ impl<T> Guarded<T> {
     }
 
     fn call<R>(&self, metrics: &Metrics, call: impl FnOnce(&T) -> R) -> Option<R> {
-        // No code of the user's runs while a thread unwinds: a second panic would abort the process.
+        // No user code runs while a thread unwinds: a second panic would abort the process.
         if self.panics.load(Ordering::Relaxed) >= MAX_PANICS || std::thread::panicking() {
             return None;
         }
@@ -108,9 +110,10 @@ impl<T> Guarded<T> {
     }
 }
 
+/// The number of panics after which a callback is no longer called.
 const MAX_PANICS: u32 = 100;
 
-/// Whose code runs in `inject` and `extract`.
+/// The owner of the code that runs in `inject` and `extract`, as diagnostics name it.
 const CODEC: &str = "a codec or a carrier";
 
 impl Decider for Core {
@@ -180,8 +183,7 @@ impl Core {
             if let Err(error) = &outcome {
                 self.count_malformed(error);
             }
-            // There is nothing to free in what it replaces.
-            mem::forget(mem::replace(&mut extracted, outcome));
+            extracted = outcome;
         });
         extracted
     }
@@ -222,8 +224,8 @@ impl Core {
         Ok(None)
     }
 
-    /// Asks the sampler of a span whose trace nobody has decided on, and whether it may be asked again when the span is
-    /// renamed.
+    /// Asks the sampler to decide on a new trace. Also returns whether the sampler wants to decide again when the span
+    /// is renamed.
     #[inline]
     pub(super) fn decide_first(&self, span: &SpanView<'_>) -> (SamplingDecision, bool) {
         let asked = self.sampler.call(&self.recorder.metrics, |sampler| {
@@ -238,27 +240,28 @@ impl Core {
             .call(&self.recorder.metrics, |sampler| sampler.close());
     }
 
-    /// Lets go of the memory of spans that have finished. Vacant slots keep the tracer alive.
+    /// Frees the vacant slots, which would otherwise keep the tracer alive.
     pub(super) fn release_slots(&self) {
         release_slots(&self.recorder.queue, &self.slots);
     }
 
-    /// Runs user code: `what` is done by `whose` code, as the line says if it panics.
-    fn guard<R>(&self, what: &'static str, whose: &str, run: impl FnOnce() -> R) -> Option<R> {
+    /// Runs user code. If it panics, a diagnostic line says that `owner` panicked during `operation`.
+    fn guard<R>(&self, operation: &'static str, owner: &str, run: impl FnOnce() -> R) -> Option<R> {
         let result = caught(run);
         if result.is_none() {
-            self.count_panic(what, whose);
+            self.count_panic(operation, owner);
         }
         result
     }
 
     #[cold]
-    fn count_panic(&self, what: &'static str, whose: &str) {
+    fn count_panic(&self, operation: &'static str, owner: &str) {
         self.recorder.metrics.add(Counter::CallbackPanics, 1);
         self.diagnostics
-            .warn(what, || format!("{whose} panicked during {what}"));
+            .warn(operation, || format!("{owner} panicked during {operation}"));
     }
 
+    /// Returns a new span id, from the source of ids that the user set, if any.
     #[inline]
     pub(super) fn new_id(&self) -> SpanId {
         match &self.id_source {
@@ -267,7 +270,7 @@ impl Core {
         }
     }
 
-    /// The same if it takes neither code of the user's nor a seed.
+    /// Like `new_id`, but returns `None` if that would run user code or seed the generator of the thread.
     #[inline(always)]
     pub(super) fn try_new_id(&self) -> Option<SpanId> {
         match self.id_source {
@@ -276,7 +279,7 @@ impl Core {
         }
     }
 
-    /// The upper half of a new trace id.
+    /// Returns the upper half of a new trace id, which is 0 if trace ids have 64 bits.
     #[inline]
     pub(super) fn new_high_half(&self) -> u64 {
         if self.is_128_bit {

@@ -1,4 +1,4 @@
-//! One tracer for the whole process, for code to which no tracer can be passed.
+//! The global tracer of the process, for code that cannot be handed a tracer.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,7 +17,7 @@ static GLOBAL: OnceLock<Box<dyn Tracer>> = OnceLock::new();
 ///
 /// # Errors
 ///
-/// If there is a global tracer already. The error gives `tracer` back.
+/// Returns [`SetTracerError`], which holds `tracer`, if there is a global tracer already.
 ///
 /// ```
 /// use tracehound::NoopTracer;

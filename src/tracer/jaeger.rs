@@ -13,12 +13,12 @@ use crate::tracer::core::Core;
 use crate::tracer::start::{start, start_named};
 use crate::tracer::{StartSpanOptions, Tracer};
 
-/// The tracer that records spans and reports them. Cheap to clone; clones share everything.
+/// A tracer that records spans and reports them. Clones are cheap and share everything.
 ///
 /// Call [`close`](Self::close) before the program ends, and look at the report that it returns. Otherwise the last
-/// clone closes the tracer when it is dropped: spans that wait have one second to be sent, and spans that are open are
-/// lost, counted, and told of in a line. In a forked child, `close` is the only way: clones that belong to threads of
-/// the parent are never dropped there.
+/// clone closes the tracer when it is dropped: finished spans then have one second to be sent, and open spans are
+/// lost, counted, and reported in a diagnostic line. A forked child must call `close`: clones that belong to threads of
+/// the parent process are never dropped there.
 #[derive(Clone)]
 pub struct JaegerTracer {
     handle: Option<Arc<Handle>>,
@@ -105,6 +105,7 @@ impl JaegerTracer {
         self.handle.as_ref().map(|handle| &*handle.core.process)
     }
 
+    /// Starts a span whose name must be freed. Out of line, because most names are literals.
     #[inline(never)]
     fn start_owned_name(&self, operation_name: Cow<'static, str>) -> Span {
         self.start(StartSpanOptions::new(operation_name))
@@ -156,7 +157,7 @@ impl Tracer for JaegerTracer {
     }
 }
 
-/// Panics of user code are caught before they reach what the clones share.
+/// Panics of user code are caught before they reach shared state.
 impl UnwindSafe for JaegerTracer {}
 impl RefUnwindSafe for JaegerTracer {}
 
@@ -169,7 +170,8 @@ impl fmt::Debug for JaegerTracer {
     }
 }
 
-/// The part that the clones share. Open spans share only the core, so that they do not keep the tracer open.
+/// The tracer and its worker, which the clones share. Open spans share only the core, so they do not keep the tracer
+/// open.
 struct Handle {
     core: Arc<Core>,
     worker: Worker,
@@ -206,8 +208,8 @@ impl Drop for Handle {
 
 /// Returns how many spans that may be sampled have started and not finished.
 fn open_spans(metrics: &Metrics) -> u64 {
-    // A span may be sampled when it starts and not when it finishes, or the other way round. Only a span that is open
-    // by both counts is lost.
+    // A span can be sampled at its start but not at its end, or the other way round, so either difference alone may be
+    // too high. The lower one is reported.
     let open = |started: &[Counter], finished: &[Counter]| {
         let sum = |counters: &[Counter]| counters.iter().map(|it| metrics.get(*it)).sum::<u64>();
         sum(started).saturating_sub(sum(finished))
@@ -225,5 +227,5 @@ fn open_spans(metrics: &Metrics) -> u64 {
     open(&started[..2], &finished[..2]).min(open(&started, &finished))
 }
 
-/// How long the last clone waits when it is dropped.
+/// The time that dropping the last clone waits for finished spans to be sent.
 const DROP_TIMEOUT: Duration = Duration::from_secs(1);

@@ -9,7 +9,7 @@
 //! | [`NoopTracer`] | a library's default, and code that is not traced |
 //! | [`tracer()`](tracer()) | code that cannot be handed a tracer: the global one |
 //!
-//! [`Tracer`] is the trait of all of them; a wrapper of yours may implement it, too. Code that traces takes an `&impl
+//! [`Tracer`] is the trait of all of them, and your own wrapper can implement it too. Code that traces takes an `&impl
 //! Tracer` or an `&dyn Tracer`, so that a test can hand it another one. [`TracerExt`] adds the comfortable calls.
 //!
 //! # How does a span begin?
@@ -41,8 +41,8 @@
 //!
 //! # How does tracing end?
 //!
-//! By [`JaegerTracer::close`] before the program ends: it sends what waits and says what became of all spans.
-//! [`JaegerTracer::flush`] does so in between.
+//! Call [`JaegerTracer::close`] before the program ends. It sends the finished spans and reports what became of all
+//! spans. [`JaegerTracer::flush`] sends and reports while the program runs.
 
 mod builder;
 mod core;
@@ -71,7 +71,7 @@ use crate::span::{Span, SpanContext};
 
 /// Starts spans, writes their contexts into requests and reads them out of requests. Object-safe.
 pub trait Tracer: Send + Sync {
-    /// Starts a span. Never fails. [`TracerExt::build_span`] fills in the options.
+    /// Starts a span with options. Never fails. [`TracerExt::build_span`] fills in the options.
     fn start(&self, options: StartSpanOptions<'_>) -> Span;
 
     /// Writes a context into a carrier, in place of the one that was there. Items that the carrier cannot hold are
@@ -79,20 +79,29 @@ pub trait Tracer: Send + Sync {
     /// a line says so.
     fn inject(&self, context: &SpanContext, carrier: &mut dyn InjectCarrier);
 
-    /// Reads a context out of a carrier; `Ok(None)` if the carrier has none.
+    /// Reads a context out of a carrier. Returns `Ok(None)` if the carrier has none.
     ///
     /// # Errors
     ///
-    /// An [`ExtractError`] if the carrier has a malformed one. The tracer counts it; callers usually start a root then.
+    /// Returns an [`ExtractError`] if the carrier has a malformed context. The tracer counts it. Most callers
+    /// then start a root.
     fn extract(&self, carrier: &dyn ExtractCarrier) -> Result<Option<SpanContext>, ExtractError>;
 
-    /// Returns whether every span is a no-op, so that callers can save work. By default false.
+    /// Returns whether every span is a no-op, so that callers can save work. Defaults to false.
     fn is_noop(&self) -> bool {
         false
     }
 
-    /// Starts a span with a name and no options: [`TracerExt::start_span`].
-    #[doc(hidden)]
+    /// Starts a span with only a name, as a child of the active span or as a root. [`TracerExt::start_span`] calls it.
+    ///
+    /// By default it calls [`start`](Self::start) with options that hold the name. A wrapper that changes nothing about
+    /// spans should forward it, because `JaegerTracer` starts such spans without building options.
+    ///
+    /// ```
+    /// use tracehound::{NoopTracer, Tracer};
+    ///
+    /// assert!(NoopTracer.start_named("checkout".into()).is_noop());
+    /// ```
     #[inline]
     fn start_named(&self, operation_name: Cow<'static, str>) -> Span {
         if self.is_noop() {
@@ -103,9 +112,9 @@ pub trait Tracer: Send + Sync {
     }
 }
 
-/// Short calls for every [`Tracer`], `dyn Tracer` included.
+/// The methods that programs call on a [`Tracer`], `dyn Tracer` included.
 pub trait TracerExt: Tracer {
-    /// Begins to describe a span.
+    /// Returns a builder for a span with tags, references or a start time.
     ///
     /// ```
     /// use tracehound::NoopTracer;
@@ -123,6 +132,14 @@ pub trait TracerExt: Tracer {
     }
 
     /// Starts a span as a child of the active one, or as a root if none is active.
+    ///
+    /// ```
+    /// use tracehound::NoopTracer;
+    /// use tracehound::prelude::*;
+    ///
+    /// let span = NoopTracer.start_span("get_account");
+    /// span.finish();
+    /// ```
     #[inline(always)]
     fn start_span(&self, operation_name: impl Into<Cow<'static, str>>) -> Span {
         self.start_named(operation_name.into())

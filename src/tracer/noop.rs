@@ -2,7 +2,7 @@ use crate::propagation::{ExtractCarrier, ExtractError, InjectCarrier};
 use crate::span::{Span, SpanContext};
 use crate::tracer::{StartSpanOptions, Tracer};
 
-/// A tracer that is off: every span is a no-op, `inject` writes nothing, `extract` finds nothing.
+/// A tracer that is off: every span is a no-op, `inject` writes nothing, and `extract` finds nothing.
 ///
 /// ```
 /// use tracehound::NoopTracer;

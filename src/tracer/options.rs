@@ -7,27 +7,60 @@ use crate::model::{ReferenceType, TagRef, tags};
 use crate::record::{BuilderScratch, EmptyScratch, ScratchSlot};
 use crate::span::{Reference, SpanContext, TakeContext};
 
-/// Everything that is said of a span before it starts; filled by [`SpanBuilder`](crate::tracer::SpanBuilder).
-// Two words, which a builder hands on with each call; what they tell of is used again by the thread's next span.
+/// The options of a span that is about to start. A [`SpanBuilder`](crate::tracer::SpanBuilder) fills them in.
+///
+/// Only a [`Tracer`](crate::Tracer) of your own reads them, in its method `start`:
+///
+/// ```
+/// use tracehound::propagation::{ExtractCarrier, ExtractError, InjectCarrier};
+/// use tracehound::tracer::StartSpanOptions;
+/// use tracehound::{JaegerTracer, Span, SpanContext, Tracer};
+///
+/// /// Leaves out health checks.
+/// struct WithoutHealthChecks(JaegerTracer);
+///
+/// impl Tracer for WithoutHealthChecks {
+///     fn start(&self, options: StartSpanOptions<'_>) -> Span {
+///         match options.operation_name() {
+///             "health" => Span::noop(),
+///             _ => self.0.start(options),
+///         }
+///     }
+///
+///     fn inject(&self, context: &SpanContext, carrier: &mut dyn InjectCarrier) {
+///         self.0.inject(context, carrier);
+///     }
+///
+///     fn extract(&self, carrier: &dyn ExtractCarrier) -> Result<Option<SpanContext>, ExtractError> {
+///         self.0.extract(carrier)
+///     }
+/// }
+///
+/// use tracehound::prelude::*;
+///
+/// let tracer = WithoutHealthChecks(JaegerTracer::disabled());
+/// assert!(tracer.start_span("health").is_noop());
+/// ```
+// Two words, passed by value through the builder. The memory behind them is reused by the thread's next span.
 #[derive(Clone)]
 pub struct StartSpanOptions<'a> {
     spec: BuilderScratch<'a, SpanSpec>,
 }
 
-/// What is said of a span beside its tags.
+/// The options other than tags.
 #[derive(Clone, Default)]
 struct SpanSpec {
     operation_name: Cow<'static, str>,
-    /// The only reference.
+    /// The reference, if there is exactly one.
     first: Option<Reference>,
     ignore_active_span: bool,
-    /// A tag says that it is a server's span.
+    /// Whether the tag `span.kind` says `server`.
     is_server: bool,
-    /// There is something of what most spans do without: a tag that decides on the trace, or whose value is not text, a
-    /// number, a truth value or bytes, or any of what comes next.
+    /// Whether the fast path cannot take these options: a tag is `sampling.priority` or has no simple value, or one of
+    /// the fields below is set.
     is_complex: bool,
     start_time: Option<SystemTime>,
-    /// All of them where there are several.
+    /// All references, if there are several.
     several: Vec<Reference>,
     context: Option<Box<SpanContext>>,
 }
@@ -40,13 +73,13 @@ impl<'a> StartSpanOptions<'a> {
         Self { spec }
     }
 
-    /// Whether nothing is said but a name, plain tags, at most one reference, and whether the active span is ignored.
+    /// Returns whether the fast path can take these options: they hold a name, simple tags and at most one reference.
     #[inline(always)]
     pub(super) fn are_simple(&self) -> bool {
         !self.spec.is_complex
     }
 
-    /// The only reference of usual options.
+    /// Returns the reference of simple options.
     #[inline(always)]
     pub(super) fn only_reference(&self) -> Option<&Reference> {
         self.spec.first.as_ref()
@@ -78,7 +111,7 @@ impl<'a> StartSpanOptions<'a> {
         self.spec.context = context.has_trace().then(|| Box::new(context));
     }
 
-    /// Where the context of another reference is to be.
+    /// Returns the slot for the next reference's context.
     #[inline(always)]
     pub(super) fn reference_place(&mut self, kind: ReferenceType) -> ReferencePlace<'_> {
         let spec = &mut *self.spec;
@@ -87,7 +120,7 @@ impl<'a> StartSpanOptions<'a> {
 
     #[inline(always)]
     pub(super) fn push_tag(&mut self, key: &'a str, value: TagRef<'a>) {
-        // Of a key that is written down in the program the compiler knows the answers.
+        // For a literal key the compiler answers both questions.
         if key == tags::SAMPLING_PRIORITY || matches!(value, TagRef::Display(_) | TagRef::Unset) {
             self.spec.is_complex = true;
         }
@@ -102,36 +135,36 @@ impl<'a> StartSpanOptions<'a> {
         self.spec.is_server
     }
 
-    /// Leaves what is said here to the next span of this thread, emptied. The name has been taken.
+    /// Clears the options and keeps their memory for the thread's next span. The name has been taken.
     pub(super) fn give_back(mut self) {
         self.spec.clear();
-        self.leave();
+        self.keep_memory();
     }
 
-    /// The same of usual options whose only reference, if there is one, is to a plain context: there is nothing to free.
+    /// Like `give_back`, but only for simple options whose reference, if any, has a simple context: nothing is dropped.
     #[inline(always)]
     pub(super) fn give_back_simple(mut self) {
         let reference = self.spec.first.take();
         debug_assert!(reference.as_ref().is_none_or(|it| it.context.is_simple()));
         mem::forget(reference);
         self.spec.clear_simple();
-        self.leave();
+        self.keep_memory();
     }
 
     #[inline(always)]
-    fn leave(self) {
+    fn keep_memory(self) {
         debug_assert!(self.operation_name().is_empty());
-        if let Ok(Err(unused)) = SCRATCH.try_with(|place| place.put(self.spec.emptied())) {
+        if let Ok(Err(unused)) = SCRATCH.try_with(|slot| slot.put(self.spec.emptied())) {
             free(unused);
         }
     }
 
-    /// Its name.
+    /// Returns the operation name.
     pub fn operation_name(&self) -> &str {
         &self.spec.operation_name
     }
 
-    /// What it depends on, in the order given.
+    /// Returns the references, in the order in which they were given.
     #[inline]
     pub fn references(&self) -> &[Reference] {
         if self.spec.several.is_empty() {
@@ -141,25 +174,25 @@ impl<'a> StartSpanOptions<'a> {
         }
     }
 
-    /// Its first tags.
+    /// Returns the tags that the span is started with, in the order in which they were given.
     #[inline]
     pub fn tags(&self) -> &[(&'a str, TagRef<'a>)] {
         self.spec.tags()
     }
 
-    /// When it started; now where there is none.
+    /// Returns the start time, or `None` if the span starts now.
     pub fn start_time(&self) -> Option<SystemTime> {
         self.spec.start_time
     }
 
-    /// Whether the active span is not its parent.
+    /// Returns whether the active span should not become the parent.
     #[inline]
     pub fn ignores_active_span(&self) -> bool {
         self.spec.ignore_active_span
     }
 }
 
-/// The place of a reference among what is said of a span.
+/// The slot for one more reference.
 pub(super) struct ReferencePlace<'s> {
     spec: &'s mut SpanSpec,
     kind: ReferenceType,
@@ -200,7 +233,7 @@ impl SpanSpec {
         self.clear_simple();
     }
 
-    /// Of usual options, without a reference.
+    /// Clears simple options that have no reference.
     #[inline(always)]
     fn clear_simple(&mut self) {
         debug_assert!(!self.is_complex && self.first.is_none());
@@ -231,9 +264,9 @@ impl fmt::Debug for StartSpanOptions<'_> {
 }
 
 thread_local! {
-    /// Nothing is said in it.
+    /// The cleared options that the next span of this thread will fill.
     static SCRATCH: ScratchSlot<SpanSpec> = const { ScratchSlot::new() };
-    /// Destroyed when the thread ends, if it has been used: closes the place.
+    /// Closes `SCRATCH` when the thread ends, if it was used.
     static END: End = const { End };
 }
 
@@ -256,7 +289,7 @@ fn take_scratch() -> EmptyScratch<SpanSpec> {
 #[cold]
 #[inline(never)]
 fn new_scratch() -> EmptyScratch<SpanSpec> {
-    // It is used here, so that what is put into the place is freed. Where it has been destroyed, the place is closed.
+    // Using `END` registers its destructor, which frees the memory in `SCRATCH`. If it has run, `SCRATCH` is closed.
     let _ = END.try_with(|_| ());
     EmptyScratch::default()
 }
@@ -272,7 +305,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_that_are_used_again_say_nothing_of_before() {
+    fn reused_options_are_empty() {
         let mut options = StartSpanOptions::new("a".into());
         options.push_tag("sampling.priority", TagRef::Long(1));
         options.push_tag("span.kind", TagRef::String("server"));
@@ -288,8 +321,8 @@ mod tests {
         assert!(options.tags().is_empty() && !options.is_server());
     }
 
-    /// As a builder that is started.
-    fn say(tags: usize) {
+    /// Fills and gives back options, as a builder does that is started.
+    fn fill_and_give_back(tags: usize) {
         let text = String::from("text");
         let mut options = StartSpanOptions::new("a".into());
         for _ in 0..tags {
@@ -300,31 +333,31 @@ mod tests {
         options.give_back();
     }
 
-    struct SaysAtTheEnd;
+    struct FillsAtThreadEnd;
 
-    impl Drop for SaysAtTheEnd {
+    impl Drop for FillsAtThreadEnd {
         fn drop(&mut self) {
-            [0, 2, 17].into_iter().for_each(say);
+            [0, 2, 17].into_iter().for_each(fill_and_give_back);
         }
     }
 
-    /// Whether something is left is for Miri and AddressSanitizer to say.
+    /// Miri and AddressSanitizer would report a leak.
     #[test]
-    fn a_thread_that_ends_leaves_nothing_behind_in_whatever_order() {
+    fn an_ending_thread_frees_its_options_whatever_the_order_of_destructors() {
         thread_local! {
-            static LAST_WORDS: SaysAtTheEnd = const { SaysAtTheEnd };
+            static AT_THREAD_END: FillsAtThreadEnd = const { FillsAtThreadEnd };
         }
         for is_first in [true, false] {
             let thread = std::thread::spawn(move || {
                 if is_first {
-                    LAST_WORDS.with(|_| ());
+                    AT_THREAD_END.with(|_| ());
                 }
-                [0, 2, 17].into_iter().for_each(say);
-                LAST_WORDS.with(|_| ());
+                [0, 2, 17].into_iter().for_each(fill_and_give_back);
+                AT_THREAD_END.with(|_| ());
             });
             thread.join().expect("no panic");
         }
-        let only_at_the_end = std::thread::spawn(|| LAST_WORDS.with(|_| ()));
+        let only_at_the_end = std::thread::spawn(|| AT_THREAD_END.with(|_| ()));
         only_at_the_end.join().expect("no panic");
     }
 }

@@ -1,4 +1,9 @@
-//! Where a span that starts comes from: its parent, and what it takes over.
+//! The parent of a new span, and what the span inherits from it.
+//!
+//! There are two descriptions, because the fast path can pass the first one in registers:
+//!
+//! * [`FastParent`] is plain data: ids and decided flags, or a root. It exists only if nothing else is inherited.
+//! * [`Inherited`] holds everything: an undecided decision, baggage, a debug id, one of several references.
 
 use crate::model::{Baggage, Flags, ReferenceType, ReportedReference, SpanId, TraceId};
 use crate::record::SpanSlot;
@@ -6,13 +11,14 @@ use crate::scope::{Active, with_active_parent};
 use crate::span::{Decision, Reference, SpanContext};
 use crate::tracer::StartSpanOptions;
 
-/// The parents of nearly all spans, which start now: none, or a single one with a decision and without baggage.
+/// The parent that most spans have: none, or a single one with a final decision and without baggage.
 #[derive(Clone, Copy)]
 pub(super) enum FastParent {
     Root,
     Child(FastParentSpan),
 }
 
+/// The ids and the decided flags of a fast parent.
 #[derive(Clone, Copy)]
 pub(super) struct FastParentSpan {
     pub(super) reference: ReportedReference,
@@ -22,6 +28,7 @@ pub(super) struct FastParentSpan {
 }
 
 impl FastParent {
+    /// Returns the parent that the options name, or `None` if [`Inherited`] must describe it.
     #[inline(always)]
     pub(super) fn find(options: &StartSpanOptions<'_>) -> Option<Self> {
         if !options.are_simple() {
@@ -34,10 +41,10 @@ impl FastParent {
         }
     }
 
-    /// The parent of a span of which nothing is said.
+    /// Returns the active parent, or `None` if [`Inherited`] must describe it.
     #[inline(always)]
     pub(super) fn active() -> Option<Self> {
-        // Read where it stands: what is read is copied, and nothing of the user's runs.
+        // Read in place: the facts are copied out, and no user code runs.
         with_active_parent(|active| match active {
             Some(Active::Span(span)) => Self::of_slot(span.slot()?),
             Some(Active::Context(context)) => Self::of_context(context, ReferenceType::ChildOf),
@@ -77,7 +84,7 @@ impl FastParent {
     }
 }
 
-/// The span that a new one depends on.
+/// The parent span, with a decision that may still be open.
 pub(super) struct Parent {
     pub(super) trace_id: TraceId,
     pub(super) span_id: SpanId,
@@ -118,7 +125,7 @@ impl Parent {
     }
 }
 
-/// Where a span comes from: its parent, and what it takes over.
+/// Everything that a new span inherits. The slow counterpart of [`FastParent`].
 #[derive(Default)]
 pub(super) struct Inherited {
     pub(super) parent: Option<Parent>,
@@ -138,7 +145,7 @@ impl Inherited {
         if options.ignores_active_span() {
             return Self::default();
         }
-        // Read where it stands: what is read is copied, and nothing of the user's runs.
+        // Read in place: the facts are copied out, and no user code runs.
         with_active_parent(|active| match active {
             Some(Active::Span(span)) => span.slot().map_or_else(Self::default, Self::of_slot),
             Some(Active::Context(context)) => Self::of_context(context),
@@ -154,7 +161,7 @@ impl Inherited {
         }
     }
 
-    /// Without a trace the context gives what it has to a new root.
+    /// Inherits from a context. If the context has no trace, a new root inherits its baggage and debug id.
     fn of_context(context: &SpanContext) -> Self {
         let parent = Parent::from_context(context);
         Self {
@@ -167,8 +174,8 @@ impl Inherited {
         }
     }
 
-    /// The first `ChildOf` with a trace is the parent, else the first `FollowsFrom` with one; without any, the
-    /// first context gives what it has to a new root.
+    /// Inherits from several references. The parent is the first `ChildOf` with a trace, else the first `FollowsFrom`
+    /// with one. If no reference has a trace, a new root inherits from the first context.
     #[cold]
     fn of_references(references: &[Reference]) -> Self {
         let with_trace = || {

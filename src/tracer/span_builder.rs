@@ -6,16 +6,25 @@ use crate::scope::ActiveSpan;
 use crate::span::{Reference, Span, SpanContext, ToSpanContext};
 use crate::tracer::{StartSpanOptions, Tracer};
 
-/// Describes a span that is about to start; made by [`TracerExt::build_span`](crate::tracer::TracerExt::build_span).
+/// A builder for a span, from [`TracerExt::build_span`](crate::tracer::TracerExt::build_span).
 ///
 /// The parent is the first `ChildOf` reference with a trace, else the first `FollowsFrom` one. Without any
 /// reference it is the active span, unless [`ignore_active_span`](Self::ignore_active_span) says otherwise.
 /// An empty context is no reference.
+///
+/// ```
+/// use tracehound::NoopTracer;
+/// use tracehound::prelude::*;
+///
+/// let request = NoopTracer.start_span("request");
+/// let query = NoopTracer.build_span("query").child_of(&request).tag("db.type", "sql").start();
+/// query.finish();
+/// ```
 #[must_use = "a span that is not started measures nothing"]
 #[derive(Debug)]
 pub struct SpanBuilder<'a, T: Tracer + ?Sized> {
     tracer: &'a T,
-    /// None where every span is a no-op.
+    /// `None` if every span of the tracer is a no-op.
     options: Option<StartSpanOptions<'a>>,
 }
 
@@ -32,7 +41,7 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
         }
     }
 
-    /// Makes it a child of a span or of a context, or of none where there is none.
+    /// Makes the span a child of another span or of a context. An empty context changes nothing.
     #[inline(always)]
     pub fn child_of(mut self, parent: &impl ToSpanContext) -> Self {
         if let Some(options) = &mut self.options {
@@ -41,7 +50,7 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
         self
     }
 
-    /// Says that a span or a context caused it and does not wait for it.
+    /// Says that another span or a context caused this span and does not wait for it.
     #[inline(always)]
     pub fn follows_from(mut self, parent: &impl ToSpanContext) -> Self {
         if let Some(options) = &mut self.options {
@@ -50,7 +59,7 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
         self
     }
 
-    /// Adds a reference. An empty one is left out.
+    /// Adds a reference. A reference to an empty context changes nothing.
     #[inline(always)]
     pub fn reference(mut self, reference: Reference) -> Self {
         if let Some(options) = &mut self.options {
@@ -60,7 +69,7 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
         self
     }
 
-    /// Does not make it a child of the active span.
+    /// Keeps the active span from becoming the parent. Without a reference the span is then a root.
     #[inline(always)]
     pub fn ignore_active_span(mut self) -> Self {
         if let Some(options) = &mut self.options {
@@ -69,7 +78,7 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
         self
     }
 
-    /// Gives it a tag. `span.kind` belongs here, not on the started span.
+    /// Sets a tag. Set `span.kind` here and not on the started span: the counters of joined traces depend on it.
     #[inline(always)]
     pub fn tag(mut self, key: &'a str, value: impl Into<TagRef<'a>>) -> Self {
         if let Some(options) = &mut self.options {
@@ -78,7 +87,7 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
         self
     }
 
-    /// Says when it started. Its end is then taken from the wall clock too. Now by default.
+    /// Sets the start time. The end is then taken from the wall clock too. Defaults to now.
     ///
     /// A time before 1970 or after February 2116 is moved to the nearest one within, and counted
     /// ([`Counter::ClampedTimes`](crate::metrics::Counter)).
@@ -90,8 +99,8 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
         self
     }
 
-    /// Starts it with exactly this context, ids and flags included, which was made elsewhere; the sampler is not
-    /// asked. References are recorded. A context without a trace changes nothing.
+    /// Gives the span exactly this context, which was made elsewhere, with its ids and flags. The sampler is not asked.
+    /// References are recorded. A context without a trace changes nothing.
     #[inline(always)]
     pub fn context(mut self, context: SpanContext) -> Self {
         if let Some(options) = &mut self.options {
@@ -100,7 +109,7 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
         self
     }
 
-    /// Starts it.
+    /// Starts the span.
     #[inline(always)]
     pub fn start(self) -> Span {
         match self.options {

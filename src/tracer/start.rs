@@ -1,4 +1,10 @@
-//! How a span starts: its parent, its ids, the sampling decision, its first tags.
+//! How a span starts. There are three ways:
+//!
+//! * [`start_named`] is the fast path of a span that has only a name: a root, or a child of the active span.
+//! * [`start`] is the fast path of options with simple tags and at most one reference, to a simple context.
+//! * [`start_any`] does everything, slowly. Both fast paths end in it if something is in their way.
+//!
+//! Both fast paths have one inner step, [`ask_sampler`], for a root whose sampler has no constant answer.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -18,10 +24,51 @@ use crate::tracer::StartSpanOptions;
 use crate::tracer::core::{Core, RootDecision};
 use crate::tracer::parent::{FastParent, FastParentSpan, Inherited, Parent};
 
-/// Starts a span.
+/// Starts a span that has only a name.
+///
+/// Rare cases are tail calls, so the fast path saves no registers.
+pub(super) fn start_named(core: &Arc<Core>, name: &'static str) -> Span {
+    let ticks = core.recorder.clock.now();
+    let Some(id) = core.try_new_id() else {
+        return leave_fast_path(core, name, ticks);
+    };
+    let span = match FastParent::active() {
+        // One arm for each decision, so that its counters and flags are constants there.
+        Some(FastParent::Root) => match core.root_decision {
+            RootDecision::Keep(_) => root(core, ticks, id, RootDecision::KEPT)
+                .and_then(|new_span| new_span.start_named(core, name)),
+            RootDecision::Drop => root(core, ticks, id, RootDecision::DROPPED)
+                .and_then(|new_span| new_span.start_named(core, name)),
+            RootDecision::Ask => return ask_sampler_named(core, name, ticks, id),
+        },
+        Some(FastParent::Child(parent)) => {
+            child(core, ticks, id, &parent, false).start_named(core, name)
+        }
+        None => None,
+    };
+    match span {
+        Some(span) => span,
+        None => leave_fast_path(core, name, ticks),
+    }
+}
+
+/// Hands a named span to [`start_any`], by a tail call.
+#[cold]
+#[inline(never)]
+fn leave_fast_path(core: &Arc<Core>, name: &'static str, ticks: u64) -> Span {
+    start_any(core, StartSpanOptions::new(name.into()), ticks)
+}
+
+/// Hands a named root to [`ask_sampler`], by a tail call: a direct call costs every named span 2 instructions.
+#[inline(never)]
+fn ask_sampler_named(core: &Arc<Core>, name: &'static str, ticks: u64, id: SpanId) -> Span {
+    ask_sampler(core, name.into(), &[], ticks, id)
+}
+
+/// Starts a span with options.
 pub(super) fn start(core: &Arc<Core>, mut options: StartSpanOptions<'_>) -> Span {
-    // The clock first: the rest hides behind the read. Then the id, while there is little to keep for afterwards: to find
-    // what belongs to a thread is, to the compiler, a call.
+    // Read the clock first, so that the remaining work overlaps with its latency. Draw the id next: the access to the
+    // thread's generator may compile to a call, and few values are live here.
     let ticks = core.recorder.clock.now();
     let Some(id) = core.try_new_id() else {
         return start_any(core, options, ticks);
@@ -30,7 +77,7 @@ pub(super) fn start(core: &Arc<Core>, mut options: StartSpanOptions<'_>) -> Span
         Some(FastParent::Root) => match core.root_decision.decided() {
             Some(decided) => root(core, ticks, id, decided)
                 .and_then(|new_span| new_span.start(core, &mut options)),
-            None => Some(start_undecided(
+            None => Some(ask_sampler(
                 core,
                 options.take_name(),
                 options.tags(),
@@ -52,70 +99,13 @@ pub(super) fn start(core: &Arc<Core>, mut options: StartSpanOptions<'_>) -> Span
     }
 }
 
-/// Starts a span of which nothing is said but its name.
-///
-/// Whatever is seldom is left to a function that ends this one: nothing has to be kept for afterwards.
-pub(super) fn start_named(core: &Arc<Core>, name: &'static str) -> Span {
-    match core.recorder.clock.try_now() {
-        Some(ticks) => start_named_at(core, name, ticks),
-        None => start_named_by_call(core, name),
-    }
-}
-
-/// The same where the time takes a call.
-#[inline(never)]
-fn start_named_by_call(core: &Arc<Core>, name: &'static str) -> Span {
-    start_named_at(core, name, core.recorder.clock.now())
-}
-
-#[inline(always)]
-fn start_named_at(core: &Arc<Core>, name: &'static str, ticks: u64) -> Span {
-    let Some(id) = core.try_new_id() else {
-        return start_any_named(core, name, ticks);
-    };
-    let span = match FastParent::active() {
-        // Arm by arm, so that each has its counters and flags as constants.
-        Some(FastParent::Root) => match core.root_decision {
-            RootDecision::Keep(_) => root(core, ticks, id, RootDecision::KEPT)
-                .and_then(|new_span| new_span.start_named(core, name)),
-            RootDecision::Drop => root(core, ticks, id, RootDecision::DROPPED)
-                .and_then(|new_span| new_span.start_named(core, name)),
-            RootDecision::Ask => return start_undecided_named(core, name, ticks, id),
-        },
-        Some(FastParent::Child(parent)) => {
-            child(core, ticks, id, &parent, false).start_named(core, name)
-        }
-        None => None,
-    };
-    match span {
-        Some(span) => span,
-        None => start_any_named(core, name, ticks),
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn start_any_named(core: &Arc<Core>, name: &'static str, ticks: u64) -> Span {
-    start_any(core, StartSpanOptions::new(name.into()), ticks)
-}
-
-#[inline(never)]
-fn start_undecided_named(
-    core: &Arc<Core>,
-    name: &'static str,
-    ticks: u64,
-    span_id: SpanId,
-) -> Span {
-    start_undecided(core, name.into(), &[], ticks, span_id)
-}
-
-/// The counter of the span, and the one of its trace.
+/// The counter of a new span, and that of its trace if the trace begins or enters this process with it.
 type Counters = (Counter, Option<Counter>);
 
-/// The tags that are set at the start.
+/// The tags that a span is started with.
 type StartTags<'a> = &'a [(&'a str, TagRef<'a>)];
 
-/// The root of a new trace whose decision is known; none where half an id is not at hand.
+/// Returns the root of a new trace whose decision is known, or `None` if the id's upper half cannot be drawn at once.
 #[inline(always)]
 fn root(
     core: &Core,
@@ -135,7 +125,7 @@ fn root(
     })
 }
 
-/// A child of a single parent whose trace is decided and has no baggage.
+/// Returns a child of a fast parent.
 #[inline(always)]
 fn child(
     core: &Core,
@@ -162,9 +152,9 @@ fn child(
     }
 }
 
-/// A root whose sampler has to be asked, with no baggage and nothing forced.
+/// Starts a root after asking the sampler. The tags are simple.
 #[inline(never)]
-fn start_undecided(
+fn ask_sampler(
     core: &Arc<Core>,
     name: Cow<'static, str>,
     start_tags: StartTags<'_>,
@@ -200,8 +190,8 @@ fn start_undecided(
     Span::from_slot(slot)
 }
 
-/// Every other case: tags that are not plain, several references, baggage, a context made elsewhere, an undecided trace,
-/// a debug id; and every case in which something is not at hand.
+/// Starts any span: with complex tags, several references, baggage, a given context, an undecided trace or a debug id.
+/// Also starts the span if the thread has no vacant slot or no seeded generator, or if ids come from user code.
 #[cold]
 #[inline(never)]
 fn start_any(core: &Arc<Core>, mut options: StartSpanOptions<'_>, ticks: u64) -> Span {
@@ -270,10 +260,10 @@ fn start_any(core: &Arc<Core>, mut options: StartSpanOptions<'_>, ticks: u64) ->
         count_clamped_time(&slot, start.is_clamped);
     }
     slot.begin_with_baggage(inherited.baggage);
-    // Of a span that is not sampled, too: a tag may still rescue it.
+    // An unsampled span keeps its references too: a tag may still turn sampling on.
     push_references(slot.buffer_mut(), options.references(), parent);
     match answer {
-        // Its flags say so already, and these are its first tags.
+        // The flags already hold the answer, and no tag was set before these.
         Some(SamplingDecision::Sample(sampler_tags)) if slot.shared_decision().is_none() => {
             begin_with_sampler_tags(&mut slot, sampler_tags);
         }
@@ -288,11 +278,12 @@ fn start_any(core: &Arc<Core>, mut options: StartSpanOptions<'_>, ticks: u64) ->
     span
 }
 
+/// Returns a sampling decision that is still open.
 fn undecided(core: &Core, flags: Flags) -> Arc<SharedDecision> {
     Arc::new(SharedDecision::new(core.recorder.queue.clone(), flags))
 }
 
-/// What is fixed when a span starts.
+/// The facts of a span that are fixed when it starts.
 #[derive(Clone, Copy)]
 struct NewSpan {
     ticks: u64,
@@ -305,12 +296,12 @@ struct NewSpan {
     flags: Flags,
     is_local_root: bool,
     is_new_trace: bool,
-    /// It is the first span here of another's trace, and a server's.
+    /// It is the first span of a remote trace in this process, and a server span.
     joins_trace: bool,
 }
 
 impl NewSpan {
-    /// Of a new trace without a decision.
+    /// Returns the root of a new trace that has no sampling decision yet.
     #[inline(always)]
     fn root(core: &Core, ticks: u64, high: u64, span_id: SpanId) -> Self {
         Self {
@@ -329,7 +320,7 @@ impl NewSpan {
         }
     }
 
-    /// What counts such a span by its flags.
+    /// Returns the counters of this span if it has these flags.
     #[inline(always)]
     fn counters(&self, flags: Flags) -> Counters {
         let (started, new_trace, joined) = if flags.is_sampled() {
@@ -353,7 +344,7 @@ impl NewSpan {
         (started, trace)
     }
 
-    /// Puts what is fixed, and the name, into a slot.
+    /// Writes the facts and the operation name into a slot.
     #[inline(always)]
     fn write_to(
         &self,
@@ -373,7 +364,7 @@ impl NewSpan {
         slot
     }
 
-    /// Starts a span with plain tags, if a slot is at hand.
+    /// Starts the span with simple tags. Returns `None` if the thread has no vacant slot.
     #[inline(always)]
     fn start(self, core: &Core, options: &mut StartSpanOptions<'_>) -> Option<Span> {
         let slot = SpanSlot::try_vacant(&core.recorder, self.counters(self.flags))?;
@@ -382,7 +373,7 @@ impl NewSpan {
         Some(Span::from_slot(slot))
     }
 
-    /// Starts a span with nothing but a name, if a slot is at hand.
+    /// Starts the span with only a name. Returns `None` if the thread has no vacant slot.
     #[inline(always)]
     fn start_named(self, core: &Core, name: &'static str) -> Option<Span> {
         let slot = SpanSlot::try_vacant(&core.recorder, self.counters(self.flags))?;
@@ -390,6 +381,7 @@ impl NewSpan {
     }
 }
 
+/// Takes a slot from the thread, from the pool or from the allocator, and writes the facts into it.
 fn begin(
     core: &Arc<Core>,
     name: Cow<'static, str>,
@@ -400,7 +392,7 @@ fn begin(
     new_span.write_to(slot, name, is_revisable)
 }
 
-/// Sets tags of a span whose flags are decided. None of them is one that may change those.
+/// Sets simple tags on a span whose flags are decided. No simple tag changes the flags.
 #[inline(always)]
 fn set_simple_tags(slot: &mut SpanSlot, start_tags: StartTags<'_>, flags: Flags) {
     if !start_tags.is_empty() && flags.is_sampled() {
@@ -408,7 +400,7 @@ fn set_simple_tags(slot: &mut SpanSlot, start_tags: StartTags<'_>, flags: Flags)
     }
 }
 
-/// The tags that were given, the counters, and the first handle.
+/// Sets the start tags, counts the span, and returns its first handle.
 fn complete(
     core: &Core,
     start_tags: StartTags<'_>,
@@ -420,7 +412,7 @@ fn complete(
     Span::from_slot(slot)
 }
 
-/// The references that were given, else the one to the active parent.
+/// Writes the given references, or else the one to the active parent.
 fn push_references(
     buffer: &mut SpanBuffer,
     references: &[Reference],
@@ -439,7 +431,7 @@ fn push_references(
     }
 }
 
-/// Who a span is, and what is known of its sampling before the sampler is asked. Times are filled in later.
+/// Returns the ids of a new span, and the owner of its sampling decision. The caller fills in the times.
 fn identity(
     core: &Core,
     parent: Option<Parent>,
@@ -485,7 +477,7 @@ fn identity(
     (new_span, decision)
 }
 
-/// Sets the tags that were given at the start, `sampling.priority` first.
+/// Sets the start tags. `sampling.priority` comes first, because it decides whether the others are kept.
 fn set_start_tags(slot: &mut SpanSlot, start_tags: StartTags<'_>) {
     for (key, value) in start_tags {
         if *key == tags::SAMPLING_PRIORITY {
@@ -501,6 +493,7 @@ fn set_start_tags(slot: &mut SpanSlot, start_tags: StartTags<'_>) {
     }
 }
 
+/// Counts a started span by its flags, or as delayed while its trace is undecided.
 #[inline(always)]
 fn count_start(core: &Core, slot: &SpanSlot, new_span: &NewSpan) {
     let counters = if slot.is_undecided() && !slot.flags().is_sampled() {
