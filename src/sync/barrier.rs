@@ -9,7 +9,7 @@
 use crate::sync::{Ordering, fence};
 
 /// Separates a write from a later read, for the thread that does this all the time.
-#[inline(always)]
+#[inline]
 pub(crate) fn light() {
     if asymmetric::is_on() {
         std::sync::atomic::compiler_fence(Ordering::SeqCst);
@@ -38,7 +38,7 @@ mod asymmetric {
     /// Written once, before the first lock exists, so that every thread reads one value.
     static IS_ON: AtomicBool = AtomicBool::new(false);
 
-    #[inline(always)]
+    #[inline]
     pub(crate) fn is_on() -> bool {
         IS_ON.load(Ordering::Relaxed)
     }
@@ -69,7 +69,7 @@ mod asymmetric {
 
 #[cfg(not(all(target_os = "linux", not(miri), not(tracehound_loom))))]
 mod asymmetric {
-    #[inline(always)]
+    #[inline]
     pub(crate) fn is_on() -> bool {
         false
     }

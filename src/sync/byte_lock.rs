@@ -27,7 +27,7 @@ impl<T> ByteLock<T> {
         }
     }
 
-    #[inline(always)]
+    #[inline]
     pub(crate) fn lock(&self) -> ByteGuard<'_, T> {
         if !self.try_take() {
             self.wait();
@@ -35,7 +35,7 @@ impl<T> ByteLock<T> {
         ByteGuard { lock: self }
     }
 
-    #[inline(always)]
+    #[inline]
     pub(crate) fn try_lock(&self) -> Option<ByteGuard<'_, T>> {
         self.try_take().then(|| ByteGuard { lock: self })
     }
@@ -53,13 +53,13 @@ impl<T> ByteLock<T> {
     }
 
     /// Returns the value without locking: `&mut self` proves that no other thread has access.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn get_mut(&mut self) -> &mut T {
         // SAFETY: while the result lives, `&mut self` is the only access to the value.
         self.value.with_mut(|value| unsafe { &mut *value })
     }
 
-    #[inline(always)]
+    #[inline]
     fn try_take(&self) -> bool {
         // Acquire: pairs with the Release in `ByteGuard::drop`.
         self.is_locked
@@ -111,7 +111,7 @@ pub(crate) struct ByteGuard<'a, T> {
 impl<T> Deref for ByteGuard<'_, T> {
     type Target = T;
 
-    #[inline(always)]
+    #[inline]
     fn deref(&self) -> &T {
         // SAFETY: at most one guard exists: only the thread that changes `is_locked` from false to true makes one, and
         // the guard changes it back when it is dropped.
@@ -120,7 +120,7 @@ impl<T> Deref for ByteGuard<'_, T> {
 }
 
 impl<T> DerefMut for ByteGuard<'_, T> {
-    #[inline(always)]
+    #[inline]
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: as in `deref`, and `&mut self` makes this the only reference from the guard.
         self.lock.value.with_mut(|value| unsafe { &mut *value })
@@ -128,7 +128,7 @@ impl<T> DerefMut for ByteGuard<'_, T> {
 }
 
 impl<T> Drop for ByteGuard<'_, T> {
-    #[inline(always)]
+    #[inline]
     fn drop(&mut self) {
         // Release: pairs with the Acquire in `ByteLock::lock`.
         self.lock.is_locked.store(false, Ordering::Release);

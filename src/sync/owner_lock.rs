@@ -62,7 +62,7 @@ impl<T> OwnerLock<T> {
     /// # Safety
     ///
     /// As [`own`](Self::own).
-    #[inline(always)]
+    #[inline]
     pub(crate) unsafe fn own_if_free(&self) -> Option<Owned<'_, T>> {
         self.is_busy.store(true, Ordering::Relaxed);
         barrier::light();
@@ -150,7 +150,7 @@ pub(crate) struct Owned<'a, T> {
 impl<T> Deref for Owned<'_, T> {
     type Target = T;
 
-    #[inline(always)]
+    #[inline]
     fn deref(&self) -> &T {
         // SAFETY: the owner has set `is_busy` and has then seen no claim. A thread that claims the value later waits
         // until `is_busy` is clear. By the contract of `own` there is one owner with one guard.
@@ -159,7 +159,7 @@ impl<T> Deref for Owned<'_, T> {
 }
 
 impl<T> DerefMut for Owned<'_, T> {
-    #[inline(always)]
+    #[inline]
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: as in `deref`, and `&mut self` makes this the only reference from the guard.
         self.lock.value.with_mut(|value| unsafe { &mut *value })
@@ -167,7 +167,7 @@ impl<T> DerefMut for Owned<'_, T> {
 }
 
 impl<T> Drop for Owned<'_, T> {
-    #[inline(always)]
+    #[inline]
     fn drop(&mut self) {
         // Release: pairs with the Acquire in `claim`.
         self.lock.is_busy.store(false, Ordering::Release);

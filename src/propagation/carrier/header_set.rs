@@ -13,6 +13,8 @@ pub struct HeaderSet {
     others: [Key; 2],
     prefix: Key,
     letters: FirstLetters,
+    /// The trace header is [`USUAL_TRACE_HEADER`].
+    has_usual_trace: bool,
     /// [`FirstLetters::may_match`] finds every header of the set.
     #[cfg(feature = "http")]
     is_hashed_as_text: bool,
@@ -38,6 +40,7 @@ impl HeaderSet {
                 && [&trace, &others[0], &others[1]]
                     .iter()
                     .all(|key| letters.may_match(key.header_name())),
+            has_usual_trace: trace.as_str() == USUAL_TRACE_HEADER,
             trace,
             others,
             prefix,
@@ -81,7 +84,13 @@ impl HeaderSet {
     /// Returns what a header of this name, in any case, is to the set.
     #[inline]
     pub(super) fn kind_of(&self, name: &str) -> HeaderKind {
-        if name == self.trace.as_str() {
+        // A name of a known length is compared in place, without a call.
+        let is_trace = if self.has_usual_trace {
+            name == USUAL_TRACE_HEADER
+        } else {
+            name == self.trace.as_str()
+        };
+        if is_trace {
             HeaderKind::Trace
         } else {
             self.kind_in_any_case(name)
@@ -100,6 +109,9 @@ impl HeaderSet {
         }
     }
 }
+
+/// The trace header of nearly all programs.
+const USUAL_TRACE_HEADER: &str = "uber-trace-id";
 
 /// A prefix with which no name begins that http knows as a standard header.
 #[cfg(feature = "http")]
