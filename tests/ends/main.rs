@@ -26,6 +26,7 @@ mod fork;
 #[cfg(all(unix, feature = "udp"))]
 mod fork_load;
 mod hostile;
+#[cfg(all(unix, feature = "udp"))]
 mod lines;
 #[cfg(all(unix, feature = "udp"))]
 mod parts;
