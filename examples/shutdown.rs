@@ -3,8 +3,8 @@
 //! Learnt: `axum::serve` does not return by itself. With a graceful shutdown it takes no more requests, answers those
 //! that it has, and returns. Then `close` sends the last spans, and reports what became of all of them.
 //!
-//! Run: `cargo run --example shutdown --features full`, open the address that it prints, then press Ctrl-C. With
-//! `JAEGER_AGENT_HOST` and the other variables set, a service in production can have this `main`.
+//! Run: `cargo run --example shutdown --features full`, open the address that it prints, then press Ctrl-C. A
+//! service in production takes its name and sampler from `JAEGER_*` variables instead of naming them in the code.
 //!
 //! Change: leave out `with_graceful_shutdown`. Which lines are never printed, and which span is never sent?
 

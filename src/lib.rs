@@ -91,7 +91,8 @@
 //! | `dev` | the embedded agent and viewer |
 //! | `full` | all of these |
 //!
-//! A feature adds items. None changes what another one does, starts a thread, or brings a TLS stack.
+//! A feature adds items. No feature changes what another one does or brings a TLS stack, and none starts a thread before
+//! the program uses it.
 //!
 //! # What is promised
 //!

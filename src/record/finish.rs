@@ -72,7 +72,7 @@ fn finish_any(mut span: SpanHandle, end: i64, is_explicit: bool) {
         let decision = slot.tracer.decide(Question::Finish, &view);
         apply_decision(slot, decision);
     }
-    let Some((slot, mut buffer)) = span.finish() else {
+    let Some((slot, mut buffer)) = span.mark_finished() else {
         if is_explicit {
             span.slot().recorder.queue.count(Counter::FinishedTwice);
         }

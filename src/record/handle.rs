@@ -88,9 +88,9 @@ impl SpanHandle {
     }
 
     /// Finishes the span and returns its slot and locked buffer; `None` if it has finished before.
-    pub(crate) fn finish(&mut self) -> Option<(&SpanSlot, ByteGuard<'_, SpanBuffer>)> {
+    pub(crate) fn mark_finished(&mut self) -> Option<(&SpanSlot, ByteGuard<'_, SpanBuffer>)> {
         let slot = self.slot();
-        Some((slot, slot.finish()?))
+        Some((slot, slot.mark_finished()?))
     }
 
     #[inline(always)]
@@ -246,7 +246,7 @@ mod tests {
         span.slot()
             .lock()
             .set_operation_name(String::from("owned").into());
-        assert!(span.finish().is_some());
+        assert!(span.mark_finished().is_some());
         let handle = span.handle();
         assert!(span.release());
         drop(span);

@@ -7,7 +7,7 @@
 //!
 //! # The wings
 //!
-//! Each stands on those below it and imports from them only; a test holds this.
+//! Each stands on those below it and imports from them only: `tests/it/floors/wings.rs` holds this.
 //!
 //! ```text
 //!  finish           how a span ends
@@ -38,7 +38,8 @@
 //! # Invariants
 //!
 //! - No user code runs while a lock of this room is held or the state of a thread is borrowed.
-//! - A span finishes once: one atomic operation on its status word decides which caller finishes it.
+//! - A span finishes once: with several handles one atomic operation on its status word decides which caller finishes it;
+//!   a span with one handle needs none.
 //! - Every finished span is in a thread queue, in a [`SharedDecision`], or counted.
 //! - A slot is vacant and owned as a `Box`, or it is behind handles. Its plain fields change only while it is vacant.
 //! - A slot in a pool keeps its tracer in memory, but does not keep it open.
@@ -49,11 +50,11 @@
 //! again. Its only atomic read-modify-write operations are one for each tag or log that is set after the start, and one
 //! or two if it has several handles. Three rules keep the fast path fast:
 //!
-//! - The common case is one straight function that skips absent parts. Rare cases are calls at its end, so it saves no
-//!   registers.
+//! - The common case is one straight function that skips absent parts. Rare cases are calls at its end, so it need not
+//!   save registers.
 //! - A value that was written field by field is not copied as a whole right away: the processor would wait for the
 //!   stores.
-//! - A thread finds what it keeps of the tracer that it used last by one plain load.
+//! - One plain load finds the thread's state for the tracer that it used last.
 //!
 //! # Where `unsafe` stands
 //!

@@ -48,6 +48,7 @@ mod builder;
 mod core;
 mod global;
 mod jaeger;
+mod new_span;
 mod noop;
 mod options;
 mod parent;

@@ -14,7 +14,7 @@ use crate::metrics::Counter;
 use crate::model::{Flags, ReferenceType, ReportedReference, SpanId, TagRef, TraceId, tags};
 use crate::record::{
     Decider as _, FrameKind, ParentReference, Question, SharedDecision, SpanBuffer, SpanSlot,
-    apply_decision, begin_with_tags, count_clamped_time, wall,
+    apply_decision, begin_with_tags, count_clamped_time,
 };
 use crate::sampler::{SamplingDecision, SpanView};
 use crate::span::{
@@ -22,6 +22,7 @@ use crate::span::{
 };
 use crate::tracer::StartSpanOptions;
 use crate::tracer::core::{Core, RootDecision};
+use crate::tracer::new_span::NewSpan;
 use crate::tracer::parent::{FastParent, FastParentSpan, Inherited, Parent};
 
 /// Starts a span that has only a name.
@@ -98,9 +99,6 @@ pub(super) fn start(core: &Arc<Core>, mut options: StartSpanOptions<'_>) -> Span
         None => start_any(core, options, ticks),
     }
 }
-
-/// The counter of a new span, and that of its trace if the trace begins or enters this process with it.
-type Counters = (Counter, Option<Counter>);
 
 /// The tags that a span is started with.
 type StartTags<'a> = &'a [(&'a str, TagRef<'a>)];
@@ -283,87 +281,7 @@ fn undecided(core: &Core, flags: Flags) -> Arc<SharedDecision> {
     Arc::new(SharedDecision::new(core.recorder.queue.clone(), flags))
 }
 
-/// The facts of a span that are fixed when it starts.
-#[derive(Clone, Copy)]
-struct NewSpan {
-    ticks: u64,
-    anchor: i64,
-    trace_id: TraceId,
-    span_id: SpanId,
-    parent_id: Option<SpanId>,
-    parent_reference: ParentReference,
-    kind: FrameKind,
-    flags: Flags,
-    is_local_root: bool,
-    is_new_trace: bool,
-    /// It is the first span of a remote trace in this process, and a server span.
-    joins_trace: bool,
-}
-
 impl NewSpan {
-    /// Returns the root of a new trace that has no sampling decision yet.
-    #[inline(always)]
-    fn root(core: &Core, ticks: u64, high: u64, span_id: SpanId) -> Self {
-        Self {
-            ticks,
-            anchor: core.recorder.clock.anchor(),
-            // A root's span id is the low half of its trace id, as in the Go and Java clients.
-            trace_id: TraceId::of_root(high, span_id),
-            span_id,
-            parent_id: None,
-            parent_reference: ParentReference::None,
-            kind: FrameKind::Standard,
-            flags: Flags::default(),
-            is_local_root: true,
-            is_new_trace: true,
-            joins_trace: false,
-        }
-    }
-
-    /// Returns the counters of this span if it has these flags.
-    #[inline(always)]
-    fn counters(&self, flags: Flags) -> Counters {
-        let (started, new_trace, joined) = if flags.is_sampled() {
-            (
-                Counter::StartedSpansSampled,
-                Counter::TracesStartedSampled,
-                Counter::TracesJoinedSampled,
-            )
-        } else {
-            (
-                Counter::StartedSpansUnsampled,
-                Counter::TracesStartedUnsampled,
-                Counter::TracesJoinedUnsampled,
-            )
-        };
-        let trace = if self.is_new_trace {
-            Some(new_trace)
-        } else {
-            self.joins_trace.then_some(joined)
-        };
-        (started, trace)
-    }
-
-    /// Writes the facts and the operation name into a slot.
-    #[inline(always)]
-    fn write_to(
-        &self,
-        mut slot: Box<SpanSlot>,
-        name: Cow<'static, str>,
-        is_revisable: bool,
-    ) -> Box<SpanSlot> {
-        slot.is_local_root = self.is_local_root;
-        slot.header.trace_id = self.trace_id;
-        slot.header.span_id = self.span_id;
-        slot.header.parent_id = self.parent_id;
-        slot.header.parent_reference = self.parent_reference;
-        slot.header.kind = self.kind;
-        slot.header.start = wall(self.anchor, self.ticks);
-        slot.anchor = self.anchor;
-        slot.begin(self.flags, is_revisable, name);
-        slot
-    }
-
     /// Starts the span with simple tags. Returns `None` if the thread has no vacant slot.
     #[inline(always)]
     fn start(self, core: &Core, options: &mut StartSpanOptions<'_>) -> Option<Span> {

@@ -80,7 +80,7 @@ fn set_tag(span: &SpanHandle) -> bool {
 /// Finishes as `Span::finish` does. Returns the number of tags, or `None` if another thread has finished the span.
 fn finish(mut span: SpanHandle) -> Option<u32> {
     span.release();
-    let (_, mut buffer) = span.finish()?;
+    let (_, mut buffer) = span.mark_finished()?;
     buffer.seal(&Limits::default());
     Some(buffer.tag_count())
 }

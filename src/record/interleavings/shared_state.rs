@@ -163,7 +163,7 @@ fn assert_adds_up(queue: &SpanQueue, handed_over: u64, expected: u64) {
 /// Finishes a span of an undecided trace.
 fn hold(trace: &SharedDecision) -> Hold {
     let (mut span, _) = start();
-    let (slot, buffer) = span.finish().expect("the only finisher");
+    let (slot, buffer) = span.mark_finished().expect("the only finisher");
     let end = buffer.end(Flags::default(), slot.duration_until(1));
     trace.hold(&trace.queue, &slot.header.with_end(end), &buffer.bytes())
 }

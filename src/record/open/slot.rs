@@ -301,7 +301,7 @@ impl SpanSlot {
     }
 
     /// Finishes the span and locks its buffer; `None` if the span has finished before.
-    pub(crate) fn finish(&self) -> Option<ByteGuard<'_, SpanBuffer>> {
+    pub(crate) fn mark_finished(&self) -> Option<ByteGuard<'_, SpanBuffer>> {
         let buffer = self.buffer.lock();
         self.status.add(FINISHED).then_some(buffer)
     }

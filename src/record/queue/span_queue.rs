@@ -118,16 +118,14 @@ impl SpanQueue {
         self.process().needs_worker.store(true, Ordering::Relaxed);
     }
 
-    /// Wakes the worker or counts a dropped span, by what became of a frame.
+    /// Wakes the worker, or counts a dropped span that its queue has not counted.
     pub(crate) fn after_push(&self, pushed: Pushed) {
         match pushed {
             Pushed::Taken => {}
             // The caller holds the lock of the span, so the callback must not run user code.
             Pushed::TakenMany | Pushed::Full => self.wake(false),
-            Pushed::Closed => self
-                .process()
-                .ledger
-                .drop_spans(DropCause::AfterShutdown, 1),
+            Pushed::Refused => self.drop_spans(DropCause::QueueFull, 1),
+            Pushed::Closed => self.drop_spans(DropCause::AfterShutdown, 1),
         }
     }
 
@@ -371,5 +369,23 @@ fn report_each_key_once(
 impl fmt::Debug for SpanQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SpanQueue({})", self.id)
+    }
+}
+
+#[cfg(all(test, not(tracehound_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_that_a_queue_refuses_or_that_comes_after_the_end_is_counted() {
+        let queue = SpanQueue::new(Budget::new(1 << 20), Metrics::default());
+        for (pushed, cause) in [
+            (Pushed::Refused, DropCause::QueueFull),
+            (Pushed::Closed, DropCause::AfterShutdown),
+        ] {
+            let before = queue.totals().0.get(cause);
+            queue.after_push(pushed);
+            assert_eq!(queue.totals().0.get(cause), before + 1, "{pushed:?}");
+        }
     }
 }

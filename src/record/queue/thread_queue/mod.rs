@@ -81,7 +81,11 @@ pub(crate) enum Pushed {
     Taken,
     /// Taken, and the worker should drain.
     TakenMany,
+    /// Not taken, and counted: there is no room.
     Full,
+    /// Not taken and not counted: the system has refused the barrier, so the queue cannot be claimed.
+    Refused,
+    /// Not taken and not counted: the tracer is closed.
     Closed,
 }
 
@@ -189,7 +193,7 @@ impl ThreadQueue {
     pub(crate) fn push_shared(&self, header: &FrameHeader, bytes: &FrameBytes<'_>) -> Pushed {
         match self.state.claim() {
             Some(mut state) => self.push(&mut state, header, bytes),
-            None => Pushed::Full,
+            None => Pushed::Refused,
         }
     }
 

@@ -1,0 +1,91 @@
+use std::borrow::Cow;
+
+use crate::metrics::Counter;
+use crate::model::{Flags, SpanId, TraceId};
+use crate::record::{FrameKind, ParentReference, SpanSlot, wall};
+use crate::tracer::core::Core;
+
+/// The counter of a new span, and that of its trace if the trace begins or enters this process with it.
+pub(super) type Counters = (Counter, Option<Counter>);
+
+/// The facts of a span that are fixed when it starts.
+#[derive(Clone, Copy)]
+pub(super) struct NewSpan {
+    pub(super) ticks: u64,
+    pub(super) anchor: i64,
+    pub(super) trace_id: TraceId,
+    pub(super) span_id: SpanId,
+    pub(super) parent_id: Option<SpanId>,
+    pub(super) parent_reference: ParentReference,
+    pub(super) kind: FrameKind,
+    pub(super) flags: Flags,
+    pub(super) is_local_root: bool,
+    pub(super) is_new_trace: bool,
+    /// It is the first span of a remote trace in this process, and a server span.
+    pub(super) joins_trace: bool,
+}
+
+impl NewSpan {
+    /// Returns the root of a new trace that has no sampling decision yet.
+    #[inline(always)]
+    pub(super) fn root(core: &Core, ticks: u64, high: u64, span_id: SpanId) -> Self {
+        Self {
+            ticks,
+            anchor: core.recorder.clock.anchor(),
+            // A root's span id is the low half of its trace id, as in the Go and Java clients.
+            trace_id: TraceId::of_root(high, span_id),
+            span_id,
+            parent_id: None,
+            parent_reference: ParentReference::None,
+            kind: FrameKind::Standard,
+            flags: Flags::default(),
+            is_local_root: true,
+            is_new_trace: true,
+            joins_trace: false,
+        }
+    }
+
+    /// Returns the counters of this span if it has these flags.
+    #[inline(always)]
+    pub(super) fn counters(&self, flags: Flags) -> Counters {
+        let (started, new_trace, joined) = if flags.is_sampled() {
+            (
+                Counter::StartedSpansSampled,
+                Counter::TracesStartedSampled,
+                Counter::TracesJoinedSampled,
+            )
+        } else {
+            (
+                Counter::StartedSpansUnsampled,
+                Counter::TracesStartedUnsampled,
+                Counter::TracesJoinedUnsampled,
+            )
+        };
+        let trace = if self.is_new_trace {
+            Some(new_trace)
+        } else {
+            self.joins_trace.then_some(joined)
+        };
+        (started, trace)
+    }
+
+    /// Writes the facts and the operation name into a slot.
+    #[inline(always)]
+    pub(super) fn write_to(
+        &self,
+        mut slot: Box<SpanSlot>,
+        name: Cow<'static, str>,
+        is_revisable: bool,
+    ) -> Box<SpanSlot> {
+        slot.is_local_root = self.is_local_root;
+        slot.header.trace_id = self.trace_id;
+        slot.header.span_id = self.span_id;
+        slot.header.parent_id = self.parent_id;
+        slot.header.parent_reference = self.parent_reference;
+        slot.header.kind = self.kind;
+        slot.header.start = wall(self.anchor, self.ticks);
+        slot.anchor = self.anchor;
+        slot.begin(self.flags, is_revisable, name);
+        slot
+    }
+}
