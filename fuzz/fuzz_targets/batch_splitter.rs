@@ -15,6 +15,7 @@ use tracehound::metrics::{Counter, DropCause};
 use tracehound::model::{Process, tags};
 use tracehound::reporter::sender::{Batch, BatchFormat, SendOutcome, SendResult, Sender};
 use tracehound::reporter::{OwnedSpan, RemoteReporter, Reporter, Unsent, WorkerHandle};
+use tracehound::services::Services;
 use tracehound_fuzz::spans;
 
 #[derive(Debug)]
@@ -87,8 +88,10 @@ fuzz_target!(|input: Input| {
         sent: Vec::new(),
         earlier: 0,
     }));
-    let diagnostics = Diagnostics::to(|_| {});
-    let worker = WorkerHandle::detached_with(input.process.clone(), diagnostics);
+    let diagnostics = Diagnostics::silent();
+    let worker = WorkerHandle::detached(
+        Services::detached(input.process.clone()).with_diagnostics(diagnostics),
+    );
     let reporter = RemoteReporter::new(Playing(state.clone()));
     let mut reporter = reporter.batch_numbers(input.has_numbers);
     reporter.attach(&worker);

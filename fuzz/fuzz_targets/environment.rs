@@ -35,7 +35,7 @@ fuzz_target!(|input: Input<'_>| {
 
     let lines = Arc::new(Mutex::new(Vec::new()));
     let sink = lines.clone();
-    let diagnostics = Diagnostics::to(move |line| {
+    let diagnostics = Diagnostics::with_handler(move |line| {
         sink.lock().expect("not poisoned").push(line.to_owned());
     });
     match Config::from_lookup_lossy(lookup)

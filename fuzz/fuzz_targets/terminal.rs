@@ -112,7 +112,7 @@ fn steers(character: char) -> bool {
 fn check_lines(received: &Received) {
     let count = Arc::new(Mutex::new(0));
     let seen = count.clone();
-    let mut reporter = LoggingReporter::to(move |line| {
+    let mut reporter = LoggingReporter::with_handler(move |line| {
         *seen.lock().expect("not poisoned") += 1;
         assert!(!line.chars().any(char::is_control), "{line:?}");
     });

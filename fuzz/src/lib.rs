@@ -17,7 +17,7 @@ pub fn tracer(reporter: impl Reporter + 'static) -> JaegerTracer {
     JaegerTracer::builder("fuzz")
         .sampler(ConstSampler::new(true))
         .reporter(reporter)
-        .diagnostics(Diagnostics::to(|_| {}))
+        .diagnostics(Diagnostics::silent())
         .build()
         .expect("the service has a name")
 }

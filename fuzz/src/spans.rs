@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
 use tracehound::model::{
-    Flags, LogRecord, Process, ReferenceType, SpanId, SpanReference, Tag, TagValue, Timestamp,
+    Flags, LogRecord, Process, ReferenceType, ReportedReference, SpanId, Tag, TagValue, Timestamp,
     TraceId, tags,
 };
 use tracehound::reporter::OwnedSpan;
@@ -40,7 +40,7 @@ fn span(u: &mut Unstructured<'_>) -> Result<OwnedSpan> {
             true => ReferenceType::ChildOf,
             false => ReferenceType::FollowsFrom,
         };
-        Ok(SpanReference::new(kind, trace_id(u)?, span_id(u)?))
+        Ok(ReportedReference::new(kind, trace_id(u)?, span_id(u)?))
     })?;
     Ok(span)
 }
