@@ -9,6 +9,7 @@ use std::fmt;
 #[cfg(unix)]
 use std::fs::File;
 use std::io::{self, Write as _};
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -48,6 +49,14 @@ pub struct Diagnostics {
 struct Inner {
     sink: Sink,
     causes: PerProcess<Mutex<Causes>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // A handler is user code, and the last clone may go on any thread.
+        let sink = mem::replace(&mut self.sink, Sink::Silent);
+        caught(|| drop(sink));
+    }
 }
 
 enum Sink {

@@ -2,6 +2,7 @@ use std::fmt;
 use std::time::Instant;
 
 use crate::metrics::{DropCause, Metrics};
+use crate::panics::caught;
 use crate::record::FinishedSpan;
 use crate::reporter::guarded::guarded;
 use crate::reporter::{MakeReporter, Reporter, Unsent, WorkerHandle};
@@ -134,14 +135,15 @@ impl Reporter for CompositeReporter {
     fn after_fork(&self) -> Option<MakeReporter> {
         let members = self.members.iter();
         let make: Vec<_> = members
-            .filter_map(|member| member.reporter.after_fork())
+            .filter_map(|member| guarded(&self.metrics, || member.reporter.after_fork()).flatten())
             .collect();
         if make.is_empty() {
             return None;
         }
         Some(Box::new(move || {
-            let members = make.iter();
-            Box::new(members.fold(Self::new(), |all, make| all.member(make())))
+            // A member that cannot be made again does not stop the others.
+            let members = make.iter().filter_map(caught);
+            Box::new(members.fold(Self::new(), Self::member))
         }))
     }
 }
@@ -176,6 +178,44 @@ mod tests {
         fn flush(&mut self, _: Instant) -> Unsent {
             panic!("flush");
         }
+    }
+
+    /// Panics when it should say how to make it again.
+    struct NotMadeAgain;
+
+    impl Reporter for NotMadeAgain {
+        fn report(&mut self, _: &FinishedSpan<'_>) {}
+
+        fn after_fork(&self) -> Option<MakeReporter> {
+            panic!("after_fork");
+        }
+    }
+
+    /// Panics when it is made again.
+    struct PanicsAgain;
+
+    impl Reporter for PanicsAgain {
+        fn report(&mut self, _: &FinishedSpan<'_>) {}
+
+        fn after_fork(&self) -> Option<MakeReporter> {
+            Some(Box::new(|| panic!("made again")))
+        }
+    }
+
+    #[test]
+    fn members_that_panic_after_a_fork_do_not_stop_the_others() {
+        let kept = InMemoryReporter::new();
+        let composite = CompositeReporter::new()
+            .member(NotMadeAgain)
+            .member(PanicsAgain)
+            .member(kept.clone());
+        let mut again = composite.after_fork().expect("one can be made again")();
+        let ids = (
+            TraceId::new(0, 1).expect("not zero"),
+            SpanId::new(2).expect("not zero"),
+        );
+        OwnedSpan::new(ids.0, ids.1, "s").view(|span| again.report(span));
+        assert_eq!(kept.spans().len(), 1);
     }
 
     struct Losing(u64);

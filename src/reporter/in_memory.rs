@@ -188,9 +188,21 @@ fn tree(spans: &[OwnedSpan]) -> String {
     }
     let services: HashSet<_> = spans.iter().map(|span| span.service_name()).collect();
     let mut lines = Vec::new();
+    let mut shown = HashSet::new();
     let mut next: Vec<_> = traces.into_iter().flatten().map(|root| (root, 0)).collect();
     next.reverse();
-    while let Some((span, depth)) = next.pop() {
+    loop {
+        if next.is_empty() {
+            // What is left has parents in a circle. The earliest such span stands where its trace would begin.
+            let left = children.values().flatten().min_by_key(|span| span.start);
+            next.extend(left.map(|span| (*span, 0)));
+        }
+        let Some((span, depth)) = next.pop() else {
+            break;
+        };
+        if !shown.insert(std::ptr::from_ref(span)) {
+            continue;
+        }
         let mut line = "  ".repeat(depth);
         if services.len() > 1 {
             line += span.service_name();
@@ -223,6 +235,26 @@ mod tests {
     fn span(name: &str) -> OwnedSpan {
         let trace_id = TraceId::new(0, 1).expect("not zero");
         OwnedSpan::new(trace_id, SpanId::new(2).expect("not zero"), name)
+    }
+
+    #[test]
+    fn a_tree_shows_spans_whose_parents_form_a_circle() {
+        let reporter = InMemoryReporter::new();
+        let id = |n| SpanId::new(n).expect("not zero");
+        for (n, parent, name) in [
+            (1, Some(2), "a"),
+            (2, Some(1), "b"),
+            (3, Some(2), "c"),
+            (9, None, "root"),
+        ] {
+            let mut span = OwnedSpan::new(TraceId::new(0, 1).expect("not zero"), id(n), name);
+            span.parent_id = parent.map(id);
+            reporter.lock().push(span);
+        }
+        let tree = reporter.tree();
+        let mut names: Vec<_> = tree.lines().map(str::trim).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["a", "b", "c", "root"], "{tree}");
     }
 
     #[test]

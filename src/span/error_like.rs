@@ -43,12 +43,18 @@ impl<E: Error + ?Sized> ErrorLike<0> for E {
     }
 
     fn kind(&self) -> Option<&'static str> {
-        let name = type_name::<E>();
-        let mut pointee = name;
-        while let Some(rest) = POINTERS.iter().find_map(|it| pointee.strip_prefix(it)) {
-            pointee = rest;
+        let mut name = type_name::<E>();
+        while let Some((pointer, rest)) = POINTERS
+            .iter()
+            .find_map(|pointer| Some((pointer, name.strip_prefix(pointer)?)))
+        {
+            // A smart pointer closes what it opens.
+            name = match pointer.ends_with('<') {
+                true => rest.strip_suffix('>').unwrap_or(rest),
+                false => rest,
+            };
         }
-        (!pointee.starts_with("dyn ")).then_some(name)
+        (!name.starts_with("dyn ")).then_some(name)
     }
 }
 

@@ -203,9 +203,12 @@ thread_local! {
 
 /// Marks a span whose last owner is dropped during a panic, unless the work that panicked has marked it already.
 pub(crate) fn mark_panic_unless_marked(slot: &SpanSlot) {
-    if MARKED.take() != Some((slot.header.trace_id, slot.header.span_id)) {
-        mark_panic(slot);
+    let marked = MARKED.get();
+    if marked == Some((slot.header.trace_id, slot.header.span_id)) {
         MARKED.set(None);
+    } else {
+        mark_panic(slot);
+        MARKED.set(marked);
     }
 }
 

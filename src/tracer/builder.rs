@@ -1,6 +1,7 @@
 use std::fmt;
 use std::mem;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::clock::Clock;
@@ -239,6 +240,7 @@ impl TracerBuilder {
                 queue,
             }),
             sampler,
+            is_sampler_closed: AtomicBool::new(false),
             process,
             diagnostics: self.diagnostics,
             id_source: self.id_source,

@@ -2,15 +2,17 @@
 
 use std::any::Any;
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::diagnostics::Diagnostics;
 use crate::metrics::{Counter, Metrics};
 use crate::model::{Flags, Process, SpanId};
 use crate::panics::caught;
 use crate::propagation::{
-    Codec, CustomCodec, ExtractCarrier, ExtractError, InjectCarrier, ReadFrom, WriteTo,
+    Codec, CustomCodec, ExtractCarrier, ExtractError, Extractor, InjectCarrier, Injector, ReadFrom,
+    TextMapReader, TextMapWriter, WriteTo,
 };
 use crate::record::{
     Decider, EncodedTags, FrameKind, Limits, Question, Recorder, SharedPool, SpanSlot, random_id,
@@ -24,6 +26,7 @@ pub(super) struct Core {
     pub(super) recorder: Arc<Recorder>,
     pub(super) slots: Arc<SharedPool<SpanSlot>>,
     pub(super) sampler: Guarded<Box<dyn Sampler>>,
+    pub(super) is_sampler_closed: AtomicBool,
     pub(super) root_decision: RootDecision,
     pub(super) process: Arc<Process>,
     pub(super) diagnostics: Diagnostics,
@@ -109,6 +112,45 @@ impl<T> Guarded<T> {
         result
     }
 }
+
+/// Drops the parts that are user code, each by itself: a vacant slot may hold the last reference to the core, on any
+/// thread, so a panic must not leave this.
+impl Drop for Core {
+    fn drop(&mut self) {
+        let sampler = mem::replace(&mut self.sampler.inner, Box::new(Gone));
+        let text_map = mem::replace(&mut self.text_map, Box::new(Gone));
+        let http_headers = mem::replace(&mut self.http_headers, Box::new(Gone));
+        let id_source = self.id_source.take();
+        caught(|| drop(sampler));
+        caught(|| drop(text_map));
+        caught(|| drop(http_headers));
+        caught(|| drop(id_source));
+        for custom in mem::take(&mut self.custom) {
+            caught(|| drop(custom));
+        }
+    }
+}
+
+/// Takes the place of a part that is being dropped.
+struct Gone;
+
+impl Sampler for Gone {
+    fn on_create_span(&self, _: &SpanView<'_>) -> SamplingDecision {
+        SamplingDecision::Drop
+    }
+}
+
+impl Injector for Gone {
+    fn inject(&self, _: &SpanContext, _: &mut dyn TextMapWriter) {}
+}
+
+impl Extractor for Gone {
+    fn extract(&self, _: &dyn TextMapReader) -> Result<Option<SpanContext>, ExtractError> {
+        Ok(None)
+    }
+}
+
+impl Codec for Gone {}
 
 /// The number of panics after which a callback is no longer called.
 const MAX_PANICS: u32 = 100;
@@ -235,9 +277,15 @@ impl Core {
         asked.unwrap_or((SamplingDecision::Drop, false))
     }
 
+    /// Closes the sampler at the first call.
     pub(super) fn close_sampler(&self) {
-        self.sampler
-            .call(&self.recorder.metrics, |sampler| sampler.close());
+        if !self.is_sampler_closed.swap(true, Ordering::Relaxed) {
+            // Also while the thread unwinds: nothing leaves the guard.
+            let is_closed = caught(|| self.sampler.inner.close());
+            if is_closed.is_none() {
+                self.recorder.metrics.add(Counter::CallbackPanics, 1);
+            }
+        }
     }
 
     /// Frees the vacant slots, which would otherwise keep the tracer alive.

@@ -1,8 +1,10 @@
 //! Panics of user code whose payload panics again when it is dropped. None reaches the program or ends the worker.
 
 use std::collections::HashMap;
-use std::panic::panic_any;
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use tracehound::JaegerTracer;
@@ -17,7 +19,7 @@ use tracehound::reporter::{
     CompositeReporter, FinishedSpan, InMemoryReporter, RemoteReporter, Reporter, Unsent,
     WorkerHandle,
 };
-use tracehound::sampler::ConstSampler;
+use tracehound::sampler::{ConstSampler, Sampler, SamplingDecision, SpanView};
 use tracehound::span::SpanContext;
 use tracehound::tracer::TracerBuilder;
 
@@ -169,4 +171,79 @@ fn a_codec_that_panics_costs_the_context_and_not_the_request() {
     assert!(headers.is_empty());
     assert!(!matches!(tracer.extract(&headers), Ok(Some(_))));
     assert!(tracer.metrics().get(Counter::CallbackPanics) >= 2);
+}
+
+struct PanicsWhenDropped;
+
+impl Sampler for PanicsWhenDropped {
+    fn on_create_span(&self, _: &SpanView<'_>) -> SamplingDecision {
+        SamplingDecision::Drop
+    }
+}
+
+impl Drop for PanicsWhenDropped {
+    fn drop(&mut self) {
+        panic!("dropped");
+    }
+}
+
+#[test]
+fn a_sampler_that_panics_when_it_is_dropped_harms_no_thread() {
+    let build = || {
+        let handler = PanicsWhenDropped;
+        JaegerTracer::builder("shop")
+            .sampler(PanicsWhenDropped)
+            .diagnostics(Diagnostics::with_handler(move |_| {
+                let _ = &handler;
+            }))
+            .build()
+            .unwrap()
+    };
+    let (tracer, outlives) = (build(), build());
+    let span = outlives.start_span("open");
+    thread::scope(|scope| {
+        let idle = scope.spawn(|| tracer.clone().start_span("a").finish());
+        idle.join().expect("no panic");
+    });
+    drop(tracer);
+    drop(outlives);
+    span.finish();
+    JaegerTracer::builder("pay")
+        .build()
+        .unwrap()
+        .start_span("b")
+        .finish();
+}
+
+#[test]
+fn a_sampler_is_closed_once() {
+    struct CountsCloses(Arc<AtomicUsize>);
+    impl Sampler for CountsCloses {
+        fn on_create_span(&self, _: &SpanView<'_>) -> SamplingDecision {
+            SamplingDecision::Drop
+        }
+        fn close(&self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    let closes = Arc::new(AtomicUsize::new(0));
+    let build = || {
+        JaegerTracer::builder("shop")
+            .sampler(CountsCloses(closes.clone()))
+            .build()
+            .unwrap()
+    };
+    let tracer = build();
+    tracer.close(Duration::from_secs(1));
+    tracer.close(Duration::from_secs(1));
+    drop(tracer);
+    assert_eq!(closes.load(Ordering::Relaxed), 1);
+    // Dropped by a panic.
+    let tracer = build();
+    let unwound = catch_unwind(AssertUnwindSafe(move || {
+        let _tracer = tracer;
+        panic!("of the program");
+    }));
+    assert!(unwound.is_err());
+    assert_eq!(closes.load(Ordering::Relaxed), 2);
 }

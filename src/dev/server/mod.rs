@@ -6,6 +6,7 @@ pub(crate) mod state;
 
 use std::fmt;
 use std::io::Write;
+use std::mem;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -25,6 +26,7 @@ use crate::dev::store::trace::Trace;
 use crate::dev::store::{DevTotals, StoreLimits, TraceStore};
 use crate::dev::view::printer::Printer;
 use crate::model::TraceId;
+use crate::sync::generation;
 use crate::thrift::Protocol;
 
 /// An agent, a collector and a viewer inside this program.
@@ -57,6 +59,8 @@ struct Inner {
     columns: Option<usize>,
     stop_http: Option<oneshot::Sender<()>>,
     threads: Vec<JoinHandle<()>>,
+    /// The process that has the threads.
+    generation: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -124,6 +128,7 @@ impl DevServer {
             columns: options.columns,
             stop_http: Some(stop_http),
             threads: Vec::new(),
+            generation: generation(),
         };
         let listeners = Listeners {
             collector,
@@ -322,6 +327,11 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        if self.generation != generation() {
+            // The threads are the parent's, and so are the sockets that it reads.
+            mem::forget(mem::take(&mut self.threads));
+            return;
+        }
         // If the start has failed, some thread is missing, and no mark would be seen.
         if self.threads.len() == THREADS {
             self.wait_until_read(deadline_after(LAST_READ));
@@ -329,8 +339,12 @@ impl Drop for Inner {
         self.state.stop();
         self.stop_http = None;
         self.send_mark(0);
+        let own = thread::current().id();
         for thread in self.threads.drain(..) {
-            let _ = thread.join();
+            // The writer of the pictures may drop the last handle, on the thread that prints.
+            if thread.thread().id() != own {
+                let _ = thread.join();
+            }
         }
         self.state.print_remaining();
     }

@@ -14,6 +14,7 @@ use crate::diagnostics::Diagnostics;
 use crate::reporter::sender::UdpSender;
 use crate::reporter::{RemoteReporter, Reporter};
 use crate::sampler::{ConstSampler, Sampler};
+use crate::sync::PerProcess;
 use crate::tracer::{BuildError, JaegerTracer, TracerBuilder};
 
 impl DevServer {
@@ -131,35 +132,49 @@ struct Known {
     peer: Option<Peer>,
 }
 
+impl Known {
+    const fn new() -> Self {
+        Self {
+            server: WeakServer::new(),
+            peer: None,
+        }
+    }
+}
+
 /// Finds the embedded agent: the one that runs in this program, or one that runs in another, or a new one.
 fn agent(options: impl FnOnce() -> DevOptions) -> Result<Found, DevError> {
-    static KNOWN: Mutex<Known> = Mutex::new(Known {
-        server: WeakServer::new(),
-        peer: None,
-    });
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    // A forked child finds the agent of its parent as that of another program.
+    static KNOWN: PerProcess<Mutex<Known>> = PerProcess::of_first(Mutex::new(Known::new()));
+    let known = KNOWN.get(|_| Mutex::new(Known::new()));
+    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(server) = known.server.upgrade() {
         return Ok(Found::Own(server));
     }
     let options = options();
     let (waterfall, diagnostics) = (options.waterfall, options.diagnostics.clone());
     let found = DevServer::start_or_find(options)?;
-    match &found {
+    let line = match &found {
         Found::Own(server) => {
             known.server = server.downgrade();
-            diagnostics.say(&start_line(server, waterfall));
+            Some(start_line(server, waterfall))
         }
         Found::Peer(peer) if known.peer.as_ref() != Some(peer) => {
             let Peer {
                 version, viewer, ..
             } = peer;
-            diagnostics.say(&format!(
+            let line = format!(
                 "an embedded agent runs already (tracehound {version}), and gets the spans of this program: \
                  look at http://{viewer}/"
-            ));
+            );
             known.peer = Some(peer.clone());
+            Some(line)
         }
-        Found::Peer(_) => {}
+        Found::Peer(_) => None,
+    };
+    // A handler may itself ask for a tracer of the embedded agent.
+    drop(known);
+    if let Some(line) = line {
+        diagnostics.say(&line);
     }
     Ok(found)
 }
