@@ -78,6 +78,9 @@ struct Cause {
 impl Diagnostics {
     /// Returns diagnostics that hand every line to `handler` instead of standard error. A panic of the handler is
     /// ignored.
+    ///
+    /// The handler should own no clone of the tracer that it belongs to: such a tracer is never dropped, so its worker
+    /// runs until [`JaegerTracer::close`](crate::JaegerTracer::close).
     pub fn with_handler(handler: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self::of(Sink::Handler(Box::new(handler)))
     }

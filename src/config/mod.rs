@@ -219,6 +219,8 @@ impl Config {
     /// # Ok::<(), tracehound::config::ConfigError>(())
     /// ```
     ///
+    /// It replaces the sampler and the agent that the code sets; a reporter that the code sets replaces it.
+    ///
     /// Defaults to false. If it is true in a program without the feature, that is an error. Environment:
     /// `TRACEHOUND_DEV`.
     pub fn dev(mut self, dev: bool) -> Self {

@@ -52,7 +52,8 @@ use crate::span::{Span, SpanContext};
 ///
 /// Scopes may be dropped in any order: each takes away only what it has put there. A scope from [`Span::activate`] owns
 /// its span as a clone does. It cannot leave its thread, so it cannot keep a request open from a task that was left
-/// behind.
+/// behind. A scope that is forgotten by `mem::forget` keeps its span open, and active for everything that the thread
+/// does later.
 ///
 /// ```compile_fail,E0277
 /// fn must_be_send<T: Send>(_: T) {}

@@ -148,6 +148,10 @@ pub trait TracerExt: Tracer {
 
     /// Starts a span as [`start_span`](Self::start_span) does, and makes it active on this thread until it finishes.
     ///
+    /// Keep what it returns in a variable of its own: `let span = tracer.start_active_span("a").set_tag("k", 1);` keeps
+    /// only a reference, and the span ends at the semicolon. For first tags use
+    /// [`build_span`](Self::build_span) and [`SpanBuilder::start_active`].
+    ///
     /// ```
     /// use tracehound::NoopTracer;
     /// use tracehound::prelude::*;
