@@ -37,10 +37,10 @@ enum Answer {
     Send,
     /// Refuses it, and takes at most that share of its bytes, in 256ths, from now on.
     Refuse(u8),
-    /// Has no room, now or for long.
+    /// Reports that the receiver has no room: for 30 s if true, else for no time.
     Wait(bool),
     Lose,
-    /// Says that so many earlier spans were lost.
+    /// Reports this number of earlier spans as lost.
     LoseEarlier(u8),
 }
 

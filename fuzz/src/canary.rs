@@ -19,7 +19,7 @@ pub struct Planted<'a> {
 /// The secret that must not be seen.
 pub const CANARY: &str = "canary";
 
-/// Where the secret stands.
+/// The part of a text that holds the secret.
 #[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     /// In the password of a URL.

@@ -45,8 +45,8 @@ pub struct Endpoints {
 impl Endpoints {
     /// Picks free ports.
     ///
-    /// All ports are held until the last is picked, so they differ. Another program can still take
-    /// one before the backend does.
+    /// All ports are held until the last is picked, so they differ. Another program can still bind a
+    /// port before the backend binds it.
     pub(crate) fn pick() -> Result<Self, Error> {
         let mut held = Held::default();
         let mut pick = || -> io::Result<Self> {

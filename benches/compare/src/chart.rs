@@ -222,7 +222,7 @@ const MARGIN: usize = 24;
 const LABEL: usize = 150;
 const BAR_WIDTH: f64 = 200.0;
 const ROW: usize = 20;
-/// Where the first bar begins, under the title.
+/// The distance from the top of a panel to its first bar. The title stands above it.
 const TOP: usize = 38;
 const PANEL_WIDTH: usize = LABEL + BAR_WIDTH as usize + 50;
 const PANEL_HEIGHT: usize = TOP + ROW * contender::ALL.len();

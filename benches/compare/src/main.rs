@@ -32,8 +32,8 @@
 //! W1 to W7: the time of the program's thread, while finished spans have room to wait. The thread stays on one core. A
 //! contender's background threads stay on the other one and take all spans to a sink that reads them; a span that does
 //! not arrive stops the run. The cost of that depends on the distance of the two cores, so each process measures the
-//! distance first, and its figures are filed under it. Floors are sums of parts that no tracer can leave out, measured in
-//! the same run.
+//! distance first, and its figures are filed under it. A floor is the sum of the parts that no tracer can leave out. Each run
+//! measures its own floors.
 //!
 //! W3s: the same time, but of single requests. Before each, untimed, the thread walks through memory of four times the
 //! largest cache, as a program does that works on its own data between two requests. A look at the clock is part of the

@@ -18,8 +18,8 @@ pub(crate) struct Cell {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Client {
     Go,
-    /// The Go client with a queue as long as the library's. Its default queue of 100 spans loses most
-    /// of a burst before it can be sent.
+    /// The Go client with a queue as long as the library's. The default queue holds 100 spans, and
+    /// drops most of a burst before the client sends it.
     GoQueue,
     Debug,
     Release,

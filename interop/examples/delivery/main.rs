@@ -9,8 +9,8 @@
 //! clients stand side by side.
 //!
 //! Run: `cargo run --release -p tracehound-interop --example delivery`, which takes about
-//! 45 minutes. `-- --quick` runs each rate for 2 s instead of 10. Other words choose rows whose name
-//! has all of them; `a,b` matches either word, as in `-- --quick v1 600 go,release 1000/s`.
+//! 45 minutes. `-- --quick` runs each rate for 2 s instead of 10. Each further word chooses the rows whose
+//! name contains it, and `a,b` the rows that contain `a` or `b`: `-- --quick v1 600 go,release 1000/s`.
 //! `-- --list` prints only the names.
 
 use std::{
