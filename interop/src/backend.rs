@@ -17,8 +17,7 @@ use crate::{
     http::{Answer, Client},
     launch::{self, Room},
     lock::Lock,
-    log,
-    poll::poll,
+    log, poll,
 };
 
 /// A running Jaeger backend with an empty store in memory, on free ports of 127.0.0.1.

@@ -3,7 +3,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Backend, Error, Version, kernel_drops, poll::poll};
+use crate::{Backend, Error, Version, kernel_drops, poll};
 
 /// Counts of the spans sent to a backend since it started, as far as it and the kernel know.
 ///

@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
-use crate::{Error, environment, log, poll::poll};
+use crate::{Error, environment, log, poll};
 
 /// An example program of the library, built with all its features, or of this crate.
 ///

@@ -75,6 +75,7 @@ pub use load::{Load, SpanSize};
 pub use load_program::LoadProgram;
 pub use load_report::LoadReport;
 pub use metrics::Metrics;
+pub use poll::poll;
 pub use python::{python, python_or_skip};
 pub use query::{Dependency, Received};
 pub use sent::{SentBatch, SentSpan};

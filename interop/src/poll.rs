@@ -6,7 +6,7 @@ use std::{
 /// Calls `look` every `every` until it succeeds or `within` is over, and then returns its last error.
 ///
 /// It always looks once after the deadline, so a machine that stood still is no failure.
-pub(crate) fn poll<T, L>(
+pub fn poll<T, L>(
     within: Duration,
     every: Duration,
     mut look: impl FnMut() -> Result<T, L>,

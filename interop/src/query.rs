@@ -5,7 +5,7 @@ use std::{
 
 use serde_json::Value as Json;
 
-use crate::{Backend, Error, Trace, Version, poll::poll};
+use crate::{Backend, Error, Trace, Version, poll};
 
 /// An edge of the dependency graph: a service that calls another one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

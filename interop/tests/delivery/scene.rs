@@ -6,11 +6,11 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tracehound::JaegerTracer;
-use tracehound_interop::{Delivered, Load, LoadReport};
+use tracehound_interop::{Delivered, Load, LoadReport, poll};
 
 use crate::{Result, produce};
 
@@ -67,19 +67,14 @@ pub(crate) fn run<T>(
     Ok((report, seen?))
 }
 
-/// Calls `look` until it returns true; returns false if it does not within that time.
+/// Calls `look` until it returns true; returns false if it does not within that time. An error of
+/// `look` ends the wait.
 pub(crate) fn is_soon(within: Duration, mut look: impl FnMut() -> Result<bool>) -> Result<bool> {
-    let started = Instant::now();
-    loop {
-        let is_last = started.elapsed() >= within;
-        if look()? {
-            return Ok(true);
-        }
-        if is_last {
-            return Ok(false);
-        }
-        thread::sleep(Duration::from_millis(1));
-    }
+    let seen = poll(within, Duration::from_millis(1), || match look() {
+        Ok(false) => Err(()),
+        seen => Ok(seen),
+    });
+    seen.unwrap_or(Ok(false))
 }
 
 /// Returns a line about the losses of a load; empty if there are none.
