@@ -18,7 +18,8 @@ use loom::thread;
 use crate::clock::ManualClock;
 use crate::metrics::Metrics;
 use crate::model::{Flags, SpanId, TagRef, TraceId};
-use crate::record::queue::thread_queue::{Chunk, Pushed, QueueWriter, ThreadQueue};
+use crate::record::queue::thread_queue::chunk::Chunk;
+use crate::record::queue::thread_queue::{Pushed, QueueWriter, ThreadQueue};
 use crate::record::{
     Budget, Decider, FrameBytes, FrameHeader, Limits, Question, Recorder, SharedPool, SpanClock,
     SpanHandle, SpanQueue, SpanSlot,

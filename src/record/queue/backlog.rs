@@ -5,7 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::record::queue::finished_span::FinishedSpan;
-use crate::record::queue::thread_queue::{Chunk, ThreadQueue};
+use crate::record::queue::thread_queue::ThreadQueue;
+use crate::record::queue::thread_queue::chunk::Chunk;
 use crate::sync::generation;
 
 /// Chunks of several thread queues, in the order in which the worker took them.

@@ -10,6 +10,8 @@
 //! takes the chunks away, and reads the frames later. Taking empties the queue, so an idle queue holds nothing of the
 //! budget.
 
+pub(crate) mod chunk;
+
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::marker::PhantomData;
@@ -18,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::record::queue::budget::Budget;
 use crate::record::queue::frame::{FrameBytes, FrameEnd, FrameHeader};
-use crate::record::queue::frame_list::FrameList;
+use crate::record::queue::thread_queue::chunk::Chunk;
 use crate::sync::byte_lock::ByteLock;
 use crate::sync::owner_lock::{Owned, OwnerLock};
 
@@ -59,20 +61,6 @@ struct QueueState {
 pub(crate) struct QueueWriter {
     thread_queue: Arc<ThreadQueue>,
     _one_thread_at_a_time: PhantomData<Cell<()>>,
-}
-
-/// A piece of memory with whole frames.
-#[derive(Debug, Default)]
-pub(crate) struct Chunk {
-    /// The memory has a capacity of at least `size` bytes.
-    frames: FrameList,
-    /// At most 4 GiB.
-    size: usize,
-    /// The value of `pushed` at the time when this chunk was filled.
-    pushed_when_filled: u64,
-    /// Whether the budget is charged for this. A thread's first small chunk is free, so that every thread can report,
-    /// and so is a second one while the worker reads the first.
-    is_budgeted: bool,
 }
 
 /// The outcome of a push: whether the queue took the frame.
@@ -429,84 +417,6 @@ impl Drop for ThreadQueue {
     }
 }
 
-impl Chunk {
-    fn new(memory: Vec<u8>, size: usize, is_budgeted: bool) -> Self {
-        Self {
-            frames: FrameList::in_memory(memory),
-            size,
-            pushed_when_filled: 0,
-            is_budgeted,
-        }
-    }
-
-    pub(crate) fn frames(&mut self) -> &mut FrameList {
-        &mut self.frames
-    }
-
-    /// Returns the size of its frames, in bytes.
-    pub(crate) fn len(&self) -> usize {
-        self.frames.len()
-    }
-
-    #[inline(always)]
-    fn room(&self) -> usize {
-        self.size - self.frames.len()
-    }
-
-    /// Prefetches, for writing, the cache lines that the next frames will use, after a frame of `len` bytes was
-    /// written.
-    ///
-    /// Chunks come back from the worker. If that runs on another die, fetching a line takes longer than the rest of a
-    /// span.
-    #[inline(always)]
-    fn fetch_ahead(&self, len: usize) {
-        let end = self.end();
-        // Most frames are at most two lines long.
-        prefetch::<FETCH_AHEAD>(end);
-        prefetch::<{ FETCH_AHEAD - LINE }>(end);
-        if len > 2 * LINE {
-            self.fetch_further_ahead(len);
-        }
-    }
-
-    #[inline(never)]
-    fn fetch_further_ahead(&self, len: usize) {
-        for back in (2 * LINE..len.min(FETCH_AHEAD)).step_by(LINE) {
-            prefetch::<FETCH_AHEAD>(self.end().wrapping_sub(back));
-        }
-    }
-
-    /// Prefetches the first lines of a new chunk.
-    fn fetch_first(&self) {
-        for line in (0..FETCH_AHEAD).step_by(LINE) {
-            prefetch::<0>(self.end().wrapping_add(line));
-        }
-    }
-
-    #[inline(always)]
-    fn end(&self) -> *const u8 {
-        self.frames.as_ptr().wrapping_add(self.frames.len())
-    }
-}
-
-/// Prefetches, for writing, the cache line that is `AHEAD` bytes after an address.
-#[inline(always)]
-fn prefetch<const AHEAD: usize>(address: *const u8) {
-    #[cfg(all(target_arch = "x86_64", not(miri), not(tracehound_loom)))]
-    // SAFETY: a prefetch changes no memory and never faults, whatever the address.
-    unsafe {
-        std::arch::asm!(
-            "prefetchw [{} + {}]", in(reg) address, const AHEAD, options(nostack, preserves_flags, readonly)
-        );
-    }
-    #[cfg(not(all(target_arch = "x86_64", not(miri), not(tracehound_loom))))]
-    let _ = address;
-}
-
-/// How far ahead of the next frame to prefetch, in bytes.
-const FETCH_AHEAD: usize = 1_024;
-/// The size of a cache line, in bytes.
-const LINE: usize = 64;
 /// The size of a chunk, in bytes.
 const CHUNK: usize = if cfg!(tracehound_loom) {
     256
