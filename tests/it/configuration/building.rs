@@ -18,7 +18,7 @@ use tracehound::{Config, JaegerTracer};
 
 use super::{lookup, names, read, refused};
 
-const SOON: Duration = Duration::from_secs(30);
+pub(super) const SOON: Duration = Duration::from_secs(30);
 
 /// Returns diagnostics, and the lines that they write.
 fn kept_lines() -> (Diagnostics, Arc<Mutex<Vec<String>>>) {
@@ -30,7 +30,7 @@ fn kept_lines() -> (Diagnostics, Arc<Mutex<Vec<String>>>) {
 }
 
 /// Builds a tracer, and returns the lines that it writes.
-fn built(config: Config) -> (JaegerTracer, Arc<Mutex<Vec<String>>>) {
+pub(super) fn built(config: Config) -> (JaegerTracer, Arc<Mutex<Vec<String>>>) {
     let (diagnostics, lines) = kept_lines();
     (config.diagnostics(diagnostics).build().unwrap(), lines)
 }
@@ -449,60 +449,4 @@ fn without_udp_a_reporter_is_needed() {
     let error = Config::new("shop").build().unwrap_err();
     assert_eq!(names(error.problems()), ["reporter"]);
     assert!(error.to_string().contains("the feature `udp`"), "{error}");
-}
-
-#[cfg(feature = "udp")]
-mod agent {
-    use std::net::UdpSocket;
-
-    use tracehound::reporter::sender::{BatchFormat, SocketFamily};
-
-    use super::*;
-
-    /// Returns the datagram with one span.
-    fn datagram(configure: impl FnOnce(Config) -> Config) -> Vec<u8> {
-        let agent = UdpSocket::bind("127.0.0.1:0").unwrap();
-        agent.set_read_timeout(Some(SOON)).unwrap();
-        let port = agent.local_addr().unwrap().port().to_string();
-        let config = configure(read(&[
-            ("JAEGER_AGENT_HOST", "127.0.0.1"),
-            ("JAEGER_AGENT_PORT", &port),
-        ]));
-        let (tracer, lines) = built(config.service_name("shop").sampler(ConstSampler::new(true)));
-        assert_eq!(
-            *lines.lock().unwrap(),
-            [format!(
-                "service \"shop\" is traced: sampler const 1, spans go to 127.0.0.1:{port} over UDP"
-            )]
-        );
-        tracer.start_span("checkout").finish();
-        assert_eq!(tracer.flush(SOON).sent, 1);
-        let mut bytes = vec![0; 65_536];
-        let size = agent.recv(&mut bytes).unwrap();
-        bytes.truncate(size);
-        bytes
-    }
-
-    fn contains(bytes: &[u8], text: &str) -> bool {
-        bytes
-            .windows(text.len())
-            .any(|window| window == text.as_bytes())
-    }
-
-    #[test]
-    fn spans_go_to_the_agent_in_the_protocol_that_was_set() {
-        let compact = datagram(|config| config);
-        assert_eq!(compact[0], 0x82);
-        let binary = datagram(|config| {
-            config
-                .agent_protocol(BatchFormat::Binary)
-                .agent_family(SocketFamily::V4)
-        });
-        assert_eq!(binary[0], 0x80);
-        for bytes in [compact, binary] {
-            for text in ["emitBatch", "shop", "checkout"] {
-                assert!(contains(&bytes, text), "{text}");
-            }
-        }
-    }
 }
