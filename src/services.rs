@@ -70,8 +70,9 @@ use std::sync::Arc;
 
 use crate::clock::{Clock, ManualClock};
 use crate::diagnostics::Diagnostics;
-use crate::metrics::Metrics;
+use crate::metrics::{Counter, Metrics};
 use crate::model::Process;
+use crate::panics::caught;
 use crate::sync::generation;
 
 /// The services of one tracer for its parts. Cheap to clone; clones share their counters and lines.
@@ -126,6 +127,24 @@ impl Services {
     pub fn with_clock(self, clock: impl Into<Clock>) -> Self {
         let clock = clock.into();
         Self { clock, ..self }
+    }
+
+    /// Replaces the process, as a forked child does.
+    pub(crate) fn with_process(self, process: Process) -> Self {
+        Self {
+            process: Arc::new(process),
+            ..self
+        }
+    }
+
+    /// Attaches a part. A panic of the part is counted and told in a line, and the part is used all the same.
+    pub(crate) fn attach(&self, part: &str, attach: impl FnOnce(&Self)) {
+        if caught(|| attach(self)).is_none() {
+            self.metrics.add(Counter::CallbackPanics, 1);
+            self.diagnostics.say(&format!(
+                "{part} panicked while it was attached to the tracer"
+            ));
+        }
     }
 
     /// Returns who the spans are from: the service's name and the tags of the process.

@@ -6,6 +6,7 @@ use crate::panics::caught;
 use crate::record::FinishedSpan;
 use crate::reporter::guarded::guarded;
 use crate::reporter::{MakeReporter, Reporter, Unsent, WorkerHandle};
+use crate::services::Services;
 
 /// A reporter that hands each span to several others, in order.
 ///
@@ -86,7 +87,8 @@ impl Reporter for CompositeReporter {
     fn attach(&mut self, worker: &WorkerHandle) {
         self.metrics = worker.metrics().clone();
         for member in &mut self.members {
-            guarded(&self.metrics, || member.reporter.attach(worker));
+            let attach = |_: &Services| member.reporter.attach(worker);
+            worker.services().attach("a reporter", attach);
         }
     }
 
@@ -162,7 +164,6 @@ mod tests {
     use crate::metrics::DropCounts;
     use crate::model::{Process, SpanId, TraceId};
     use crate::reporter::{InMemoryReporter, OwnedSpan};
-    use crate::services::Services;
 
     struct Panicking;
 

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::diagnostics::Diagnostics;
-use crate::metrics::{Counter, Metrics};
+use crate::metrics::Metrics;
 use crate::model::{Tag, TagValue, tags};
-use crate::panics::caught;
 use crate::propagation::{Codec, CustomCodec, JaegerCodec};
 use crate::record::{Budget, Recorder, SharedPool, SpanClock, SpanQueue, fork};
 use crate::reporter::{NullReporter, Reporter, Worker, WorkerOptions, thread};
@@ -215,11 +214,8 @@ impl TracerBuilder {
         let worker = Worker::start(
             WorkerOptions {
                 queue: queue.clone(),
-                clock: clock.clone(),
-                process: process.clone(),
+                services,
                 keeps_uuid,
-                metrics: metrics.clone(),
-                diagnostics: self.diagnostics.clone(),
                 flush_interval: self.flush_interval,
             },
             self.reporter,
@@ -253,22 +249,14 @@ impl TracerBuilder {
         Ok(JaegerTracer::from_parts(core, worker))
     }
 
-    /// Hands the services to the sampler and the codecs; the worker hands them to the reporter. A part that panics is
-    /// used all the same.
+    /// Hands the services to the sampler and the codecs; the worker hands them to the reporter.
     fn attach(&mut self, services: &Services) {
-        let attach = |part: &str, attach: &mut dyn FnMut()| {
-            if caught(attach).is_none() {
-                services.metrics().add(Counter::CallbackPanics, 1);
-                let line = format!("{part} panicked while it was attached to the tracer");
-                services.diagnostics().say(&line);
-            }
-        };
-        attach("the sampler", &mut || self.sampler.attach(services));
+        services.attach("the sampler", |services| self.sampler.attach(services));
         for codec in [&mut self.text_map, &mut self.http_headers] {
-            attach("a codec", &mut || codec.attach(services));
+            services.attach("a codec", |services| codec.attach(services));
         }
         for codec in &mut self.custom {
-            attach("a custom codec", &mut || codec.attach(services));
+            services.attach("a custom codec", |services| codec.attach(services));
         }
     }
 }

@@ -20,6 +20,7 @@ use tracehound::reporter::{
     WorkerHandle,
 };
 use tracehound::sampler::{ConstSampler, Sampler, SamplingDecision, SpanView};
+use tracehound::services::Services;
 use tracehound::span::SpanContext;
 use tracehound::tracer::TracerBuilder;
 
@@ -246,4 +247,49 @@ fn a_sampler_is_closed_once() {
     }));
     assert!(unwound.is_err());
     assert_eq!(closes.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn a_reporter_or_a_sender_that_panics_when_attached_is_told_of_in_a_line() {
+    struct Unattached;
+    impl Reporter for Unattached {
+        fn attach(&mut self, _: &WorkerHandle) {
+            explode();
+        }
+        fn report(&mut self, _: &FinishedSpan<'_>) {}
+    }
+    impl Sender for Unattached {
+        fn attach(&mut self, _: &Services) {
+            explode();
+        }
+        fn format(&self) -> BatchFormat {
+            BatchFormat::Compact
+        }
+        fn max_bytes(&self) -> usize {
+            1_400
+        }
+        fn send(&mut self, _: &Batch<'_>, _: Instant) -> SendOutcome {
+            SendOutcome::default()
+        }
+    }
+    let lines_of = |reporter: Box<dyn Reporter>| {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let sink = lines.clone();
+        let diagnostics =
+            Diagnostics::with_handler(move |line| sink.lock().unwrap().push(line.to_owned()));
+        let tracer = builder(reporter).diagnostics(diagnostics).build().unwrap();
+        assert_eq!(tracer.metrics().get(Counter::CallbackPanics), 1);
+        tracer.close(LONG);
+        lines.lock().unwrap().clone()
+    };
+    let line = |part| {
+        vec![format!(
+            "{part} panicked while it was attached to the tracer"
+        )]
+    };
+    assert_eq!(lines_of(Box::new(Unattached)), line("the reporter"));
+    let composite = CompositeReporter::new().member(Unattached);
+    assert_eq!(lines_of(Box::new(composite)), line("a reporter"));
+    let remote = RemoteReporter::new(Unattached);
+    assert_eq!(lines_of(Box::new(remote)), line("the sender"));
 }

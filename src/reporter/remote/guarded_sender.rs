@@ -32,7 +32,7 @@ impl GuardedSender {
     pub(super) fn attach(&mut self, services: &Services) {
         self.metrics = services.metrics().clone();
         if let Some(sender) = &mut self.sender {
-            guarded(&self.metrics, || sender.attach(services));
+            services.attach("the sender", |services| sender.attach(services));
         }
     }
 

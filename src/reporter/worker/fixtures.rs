@@ -9,21 +9,25 @@ use crate::metrics::{Counter, Metrics};
 use crate::model::{Flags, Process, SpanId, TraceId};
 use crate::record::{Budget, FrameBytes, FrameHeader, SpanQueue};
 use crate::reporter::worker::options::WorkerOptions;
+use crate::services::Services;
 
 /// Returns options with a queue of that many bytes and no flush of its own, and the lines to the user.
 pub(super) fn options(budget: usize) -> (WorkerOptions, Arc<Mutex<Vec<String>>>) {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let sink = lines.clone();
     let metrics = Metrics::default();
+    let diagnostics = Diagnostics::with_handler(move |line| {
+        sink.lock().expect("not poisoned").push(line.to_owned());
+    });
     let options = WorkerOptions {
         queue: Arc::new(SpanQueue::new(Budget::new(budget), metrics.clone())),
-        clock: ManualClock::at_micros(1).into(),
-        process: Arc::new(Process::new("test", Vec::new())),
+        services: Services::new(
+            Arc::new(Process::new("test", Vec::new())),
+            metrics,
+            diagnostics,
+            ManualClock::at_micros(1).into(),
+        ),
         keeps_uuid: true,
-        metrics,
-        diagnostics: Diagnostics::with_handler(move |line| {
-            sink.lock().expect("not poisoned").push(line.to_owned());
-        }),
         flush_interval: Duration::from_secs(3_600),
     };
     (options, lines)

@@ -17,15 +17,16 @@ pub(super) fn make_turn(mailbox: &Arc<Mailbox>) -> Box<WorkerTurn> {
     let mut options = mailbox.options().clone();
     let made = mailbox
         .after_fork()
-        .and_then(|make| guarded(&options.metrics, make));
+        .and_then(|make| guarded(options.services.metrics(), make));
     let reporter = made.unwrap_or_else(|| {
-        options.diagnostics.warn("no_reporter", || {
+        options.services.diagnostics().warn("no_reporter", || {
             "spans of a forked process are lost: its reporter cannot be made again".to_owned()
         });
         Box::new(NoReporter::default())
     });
     if !options.keeps_uuid {
-        options.process = Arc::new(with_new_uuid(&options.process));
+        let process = with_new_uuid(options.services.process());
+        options.services = options.services.with_process(process);
     }
     attached_turn(mailbox, options, reporter)
 }

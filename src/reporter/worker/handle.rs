@@ -6,7 +6,6 @@ use crate::diagnostics::Diagnostics;
 use crate::metrics::{DropCounts, Metrics};
 use crate::model::Process;
 use crate::reporter::Reporter;
-use crate::reporter::guarded::guarded;
 use crate::reporter::worker::mailbox::{Mailbox, Request};
 use crate::reporter::worker::options::WorkerOptions;
 use crate::reporter::worker::turn::WorkerTurn;
@@ -84,14 +83,10 @@ pub(super) fn attached_turn(
     mut reporter: Box<dyn Reporter>,
 ) -> Box<WorkerTurn> {
     let handle = WorkerHandle {
-        services: Services::new(
-            options.process.clone(),
-            options.metrics.clone(),
-            options.diagnostics.clone(),
-            options.clock.clone(),
-        ),
+        services: options.services.clone(),
         mailbox: Arc::downgrade(mailbox),
     };
-    guarded(&options.metrics, || reporter.attach(&handle));
+    let attach = |_: &Services| reporter.attach(&handle);
+    options.services.attach("the reporter", attach);
     Box::new(WorkerTurn::new(options, reporter))
 }

@@ -153,7 +153,7 @@ impl Mailbox {
         let Some(idle) = idle else {
             return true;
         };
-        let diagnostics = &self.options.diagnostics;
+        let diagnostics = self.options.services.diagnostics();
         // Not under the lock: in a forked child this calls the user code that makes the reporter.
         match (self.spawn)(self, idle) {
             Ok(()) => {

@@ -63,7 +63,7 @@ impl Worker {
         spawn: SpawnWorker,
     ) -> Self {
         // Asked now, because after a fork another thread may have left the reporter half through a change.
-        let after_fork = guarded(&options.metrics, || reporter.after_fork()).flatten();
+        let after_fork = guarded(options.services.metrics(), || reporter.after_fork()).flatten();
         let queue = options.queue.clone();
         let mailbox = Arc::new(Mailbox::new(options.clone(), after_fork, spawn));
         mailbox.keep(attached_turn(&mailbox, options, reporter));

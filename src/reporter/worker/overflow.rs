@@ -26,12 +26,13 @@ impl Overflow {
         self.seen = seen;
         self.lost += lost;
         let now = instant_now();
-        let diagnostics = &options.diagnostics;
+        let diagnostics = options.services.diagnostics();
         if lost > 0 {
             self.last_loss = Some(now);
             let lost = self.lost;
             diagnostics.warn(DropCause::QueueFull.name(), || {
-                let pause = guarded(&options.metrics, || reporter.explain_pause()).flatten();
+                let pause =
+                    guarded(options.services.metrics(), || reporter.explain_pause()).flatten();
                 let cure = pause.unwrap_or_else(|| LARGER_QUEUE.to_owned());
                 format!("{lost} finished spans found no room in the queue and were dropped: {cure}")
             });

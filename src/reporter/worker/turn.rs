@@ -131,7 +131,7 @@ impl WorkerTurn {
         }
         if is_flush_due {
             self.flush(now + TICK_TIMEOUT);
-            self.options.clock.set_anchor();
+            self.options.services.clock().set_anchor();
             self.next_flush = deadline_after(self.options.flush_interval);
         }
         let reached = self.pursue_goal();
@@ -213,7 +213,7 @@ impl WorkerTurn {
                 return false;
             }
             let mut is_taken = false;
-            let goes_on = guarded(&options.metrics, || {
+            let goes_on = guarded(options.services.metrics(), || {
                 reporter.report(span);
                 is_taken = true;
                 reporter.paused_until().is_none()
@@ -262,16 +262,19 @@ impl WorkerTurn {
     }
 
     fn paused_until(&self) -> Option<Instant> {
-        let metrics = &self.options.metrics;
+        let metrics = self.options.services.metrics();
         guarded(metrics, || self.reporter.paused_until()).flatten()
     }
 
     fn guard<R>(&mut self, call: impl FnOnce(&mut Box<dyn Reporter>) -> R) -> Option<R> {
-        let result = guarded(&self.options.metrics, || call(&mut self.reporter));
+        let result = guarded(self.options.services.metrics(), || call(&mut self.reporter));
         if result.is_none() {
-            self.options.diagnostics.warn("reporter_panic", || {
-                "the reporter panicked; what it held may be lost".to_owned()
-            });
+            self.options
+                .services
+                .diagnostics()
+                .warn("reporter_panic", || {
+                    "the reporter panicked; what it held may be lost".to_owned()
+                });
         }
         result
     }
