@@ -155,50 +155,29 @@ mod tests {
     use crate::clock::ManualClock;
     use crate::metrics::{Counter, Metrics};
     use crate::model::{TagRef, Timestamp, field};
+    use crate::record::counted_tracer::CountedTracer;
     use crate::record::wire::encode::write_log;
     use crate::record::{
-        Budget, Decider, Limits, Question, Recorder, SharedPool, SpanClock, SpanQueue,
-        release_slots,
+        Budget, Limits, Recorder, SharedPool, SpanClock, SpanQueue, release_slots,
     };
-    use crate::sampler::{SamplingDecision, SpanView};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
     use std::thread;
 
-    /// A tracer that counts those alive.
-    #[derive(Debug)]
-    struct CountedTracer(Arc<AtomicUsize>);
-
-    impl Decider for CountedTracer {
-        fn decide(&self, _: Question<'_>, _: &SpanView<'_>) -> SamplingDecision {
-            SamplingDecision::Drop
-        }
-
-        fn allows_debug(&self, _: &str) -> bool {
-            false
-        }
-    }
-
-    impl Drop for CountedTracer {
-        fn drop(&mut self) {
-            self.0.fetch_sub(1, Relaxed);
-        }
-    }
-
     struct Fixture {
-        alive: Arc<AtomicUsize>,
+        dropped: Arc<AtomicUsize>,
         tracer: Arc<CountedTracer>,
         recorder: Arc<Recorder>,
         slots: Arc<SharedPool<SpanSlot>>,
     }
 
     fn fixture() -> Fixture {
-        let alive = Arc::new(AtomicUsize::new(1));
+        let dropped = Arc::new(AtomicUsize::new(0));
         let metrics = Metrics::default();
         Fixture {
             slots: Arc::new(SharedPool::new()),
-            tracer: Arc::new(CountedTracer(alive.clone())),
-            alive,
+            tracer: Arc::new(CountedTracer(dropped.clone())),
+            dropped,
             recorder: Arc::new(Recorder {
                 clock: SpanClock::new(ManualClock::at_micros(1).into()),
                 limits: Limits::default(),
@@ -355,28 +334,28 @@ mod tests {
     #[test]
     fn a_closed_queue_and_its_pools_keep_no_tracer() {
         let fixture = fixture();
-        let alive = fixture.alive.clone();
+        let dropped = fixture.dropped.clone();
         let open = fixture.start();
         drop([fixture.start(), fixture.start()]);
         fixture.recorder.queue.count(Counter::StartedSpansSampled);
         fixture.close();
         drop(fixture);
-        assert_eq!(alive.load(Relaxed), 1, "a span is open");
+        assert_eq!(dropped.load(Relaxed), 0, "a span is open");
         drop(open);
-        assert_eq!(alive.load(Relaxed), 0);
+        assert_eq!(dropped.load(Relaxed), 1);
     }
 
     #[test]
     fn threads_that_have_ended_keep_no_tracer() {
         let fixture = fixture();
-        let alive = fixture.alive.clone();
+        let dropped = fixture.dropped.clone();
         thread::scope(|scope| {
             let there = scope.spawn(|| drop([fixture.start(), fixture.start()]));
             there.join().expect("no panic");
         });
         fixture.close();
         drop(fixture);
-        assert_eq!(alive.load(Relaxed), 0);
+        assert_eq!(dropped.load(Relaxed), 1);
     }
 
     #[test]

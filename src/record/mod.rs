@@ -73,6 +73,8 @@
 //!
 //! The locks that all of this uses stand in `sync`.
 
+#[cfg(test)]
+mod counted_tracer;
 mod decide;
 mod finish;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]

@@ -18,33 +18,13 @@ use loom::thread;
 use crate::clock::ManualClock;
 use crate::metrics::Metrics;
 use crate::model::{Flags, SpanId, TagRef, TraceId};
+use crate::record::counted_tracer::CountedTracer;
 use crate::record::queue::thread_queue::chunk::Chunk;
 use crate::record::queue::thread_queue::{Pushed, QueueWriter, ThreadQueue};
 use crate::record::{
-    Budget, Decider, FrameBytes, FrameHeader, Limits, Question, Recorder, SharedPool, SpanClock,
-    SpanHandle, SpanQueue, SpanSlot,
+    Budget, FrameBytes, FrameHeader, Limits, Recorder, SharedPool, SpanClock, SpanHandle,
+    SpanQueue, SpanSlot,
 };
-use crate::sampler::{SamplingDecision, SpanView};
-
-/// A tracer that counts its drops, which shows how often the slot that holds it is freed.
-#[derive(Debug)]
-struct CountedTracer(StdArc<AtomicUsize>);
-
-impl Decider for CountedTracer {
-    fn decide(&self, _: Question<'_>, _: &SpanView<'_>) -> SamplingDecision {
-        SamplingDecision::Drop
-    }
-
-    fn allows_debug(&self, _: &str) -> bool {
-        false
-    }
-}
-
-impl Drop for CountedTracer {
-    fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
 
 /// Starts a span. Returns a count of how often its slot has been freed.
 fn start() -> (SpanHandle, StdArc<AtomicUsize>) {
