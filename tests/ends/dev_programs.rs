@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::env;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write};
-use std::net::TcpStream;
+use std::net::{TcpStream, UdpSocket};
 use std::process::Command;
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
+use std::thread;
 
 use tracehound::Config;
 use tracehound::dev::{DevOptions, Waterfall};
@@ -85,6 +87,31 @@ pub(crate) fn a_second_program_sends_its_spans_to_the_agent_of_the_first() {
         "\npay    \\ charge ",
     ] {
         assert!(picture.contains(row), "{row}: {picture}");
+    }
+}
+
+/// A handler may build a tracer of its own, and one that waits for itself would hang.
+pub(crate) fn a_handler_may_ask_for_a_tracer_of_the_embedded_agent() {
+    // The port of the agent is taken, so there is a line about that too.
+    let taken = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    let port = taken.local_addr().expect("bound").port();
+    let (told, heard) = channel();
+    let handler = move |line: &str| {
+        let options = DevOptions::new().any_ports().waterfall(Waterfall::Never);
+        let inner = options.diagnostics(Diagnostics::silent()).tracer("inner");
+        told.send((line.to_owned(), inner.process().is_some()))
+            .expect("heard");
+    };
+    thread::spawn(move || {
+        let options = DevOptions::new().any_ports().agent_port(port);
+        let options = options.waterfall(Waterfall::Never);
+        options
+            .diagnostics(Diagnostics::with_handler(handler))
+            .tracer("outer")
+    });
+    for beginning in ["ports are taken", "traces: look at"] {
+        let (line, has_tracer) = heard.recv_timeout(LONG).expect("nothing hangs");
+        assert!(line.contains(beginning) && has_tracer, "{line}");
     }
 }
 

@@ -83,6 +83,7 @@ fn dev() -> Vec<Scene> {
         dev_programs: [
             a_second_program_sends_its_spans_to_the_agent_of_the_first,
             a_variable_puts_the_embedded_agent_in_the_place_of_a_real_one,
+            a_handler_may_ask_for_a_tracer_of_the_embedded_agent,
         ],
     }
 }

@@ -81,16 +81,25 @@ impl DevServer {
     pub fn start(options: DevOptions) -> Result<Self, DevError> {
         let mut ports = Ports::default();
         let query = ports.viewer(options.query_port)?;
-        Self::start_at(query, ports, options)
+        let diagnostics = options.diagnostics.clone();
+        let (server, line) = Self::start_at(query, ports, options)?;
+        if let Some(line) = line {
+            diagnostics.say(&line);
+        }
+        Ok(server)
     }
 
-    /// Starts a server, unless the viewer's port belongs to an embedded agent that runs already.
-    pub(crate) fn start_or_find(options: DevOptions) -> Result<Found, DevError> {
+    /// Starts a server, unless the viewer's port belongs to an embedded agent that runs already. Also returns a line to
+    /// the user about ports that were taken, if some were.
+    pub(crate) fn start_or_find(options: DevOptions) -> Result<(Found, Option<String>), DevError> {
         let mut ports = Ports::default();
         let query = ports.viewer(options.query_port)?;
         match ports.peer() {
-            Some(peer) => Ok(Found::Peer(peer.clone())),
-            None => Self::start_at(query, ports, options).map(Found::Own),
+            Some(peer) => Ok((Found::Peer(peer.clone()), None)),
+            None => {
+                let (server, line) = Self::start_at(query, ports, options)?;
+                Ok((Found::Own(server), line))
+            }
         }
     }
 
@@ -98,7 +107,7 @@ impl DevServer {
         query: TcpListener,
         mut ports: Ports,
         mut options: DevOptions,
-    ) -> Result<Self, DevError> {
+    ) -> Result<(Self, Option<String>), DevError> {
         let compact = ports.udp("agent", options.agent_port)?;
         let binary = ports.udp("agent (binary)", options.binary_agent_port)?;
         let collector = ports.tcp("collector", options.collector_port)?;
@@ -147,12 +156,10 @@ impl DevServer {
         })?;
         inner.spawn("http", serve)?;
         inner.spawn("print", move || state.print())?;
-        if let Some(line) = ports.taken() {
-            options.diagnostics.say(&line);
-        }
-        Ok(Self {
+        let server = Self {
             inner: Arc::new(inner),
-        })
+        };
+        Ok((server, ports.taken()))
     }
 
     /// Returns where to send Thrift by UDP in the compact protocol: 127.0.0.1:6831 unless it was taken.
