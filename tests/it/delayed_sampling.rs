@@ -11,7 +11,7 @@ use tracehound::prelude::*;
 use tracehound::reporter::InMemoryReporter;
 use tracehound::sampler::{Sampler, SamplerTags, SamplingDecision, SpanView};
 
-use crate::support::recording_builder;
+use crate::support::{names, recording_builder};
 
 /// A sampler that keeps a trace for the tag `keep`, drops it for the tag `let_go`, and is undecided before.
 #[derive(Default)]
@@ -67,14 +67,6 @@ impl Sampler for ByTag {
 fn tracer(sampler: impl Sampler + 'static) -> (JaegerTracer, InMemoryReporter) {
     let (builder, spans) = recording_builder();
     (builder.sampler(sampler).build().expect("named"), spans)
-}
-
-fn names(spans: &InMemoryReporter) -> Vec<String> {
-    spans
-        .spans()
-        .into_iter()
-        .map(|span| span.operation_name)
-        .collect()
 }
 
 #[test]

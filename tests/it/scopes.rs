@@ -15,7 +15,7 @@ use tracehound::reporter::OwnedSpan;
 use tracehound::scope::{self, active_span, capture, in_active_span, with_active_span};
 use tracehound::{JaegerTracer, SpanContext};
 
-use crate::support::{fixed_tracer, log_texts, recording_tracer};
+use crate::support::{fixed_tracer, log_texts, names, recording_tracer};
 
 fn active() -> SpanContext {
     active_span().context()
@@ -337,11 +337,7 @@ fn spans_and_scopes_work_during_a_threads_end() {
         })
         .join()
         .expect("no panic");
-        let mut names: Vec<_> = spans
-            .spans()
-            .into_iter()
-            .map(|span| span.operation_name)
-            .collect();
+        let mut names = names(&spans);
         names.sort();
         assert_eq!(names, ["born in the end", "open"]);
         assert!(

@@ -11,7 +11,7 @@ use tracehound::scope::in_active_span;
 use tracehound::{JaegerTracer, SpanContext};
 
 use super::{active, log_of};
-use crate::support::recording_tracer;
+use crate::support::{names, recording_tracer};
 
 /// A future that is pending `left` times, and notes the active context at each poll and when it is dropped.
 struct Nosy<'a> {
@@ -164,11 +164,7 @@ fn branches_of_a_select_and_aborted_tasks_keep_their_spans_apart() {
         aborted.abort();
         assert!(aborted.await.expect_err("aborted").is_cancelled());
     });
-    let mut names: Vec<_> = spans
-        .spans()
-        .into_iter()
-        .map(|span| span.operation_name)
-        .collect();
+    let mut names = names(&spans);
     names.sort();
     assert_eq!(names, ["aborted", "left", "right"]);
 }

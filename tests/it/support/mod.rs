@@ -50,6 +50,12 @@ pub(crate) fn counting_ids() -> impl Fn() -> u64 + Send + Sync + 'static {
     move || next.fetch_add(1, Ordering::Relaxed)
 }
 
+/// Returns the names of the reported spans, in the order of their ends.
+pub(crate) fn names(spans: &InMemoryReporter) -> Vec<String> {
+    let spans = spans.spans().into_iter();
+    spans.map(|span| span.operation_name).collect()
+}
+
 /// Returns tags as `key=value`, without those of the sampler.
 pub(crate) fn texts(tags: &[Tag]) -> Vec<String> {
     tags.iter()
