@@ -2,7 +2,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::time::SystemTime;
 
-use crate::scope::{Active, Scope};
+use crate::scope::Scope;
 use crate::span::{Span, SpanContext, TakeContext, ToSpanContext};
 
 /// A span that is active on this thread until it finishes: a [`Span`] and its [`Scope`] in one value.
@@ -55,7 +55,7 @@ pub struct ActiveSpan {
 impl ActiveSpan {
     pub(crate) fn new(span: Span) -> Self {
         Self {
-            scope: Scope::new(Active::Span(span.downgrade())),
+            scope: span.activate_lent(),
             span,
         }
     }

@@ -126,7 +126,6 @@ impl Span {
     }
 
     /// Makes this span active without owning it, for one whose owner is known to stay.
-    #[cfg(feature = "tower")]
     pub(crate) fn activate_lent(&self) -> Scope {
         Scope::new(Active::Span(self.downgrade()))
     }
@@ -146,7 +145,7 @@ impl Span {
     /// # Ok::<(), tracehound::tracer::BuildError>(())
     /// ```
     pub fn in_scope<R>(&self, f: impl FnOnce() -> R) -> R {
-        let _scope = Scope::new(Active::Span(self.downgrade()));
+        let _scope = self.activate_lent();
         f()
     }
 }
