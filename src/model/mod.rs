@@ -10,6 +10,7 @@
 //! | [`Tag`], [`TagValue`], [`TagRef`] | a key with a typed value: owned, and borrowed |
 //! | [`LogRecord`], [`LogField`], [`FieldRef`] | a time with fields: owned, and borrowed |
 //! | [`Baggage`] | keys and values that travel with a trace |
+//! | [`TraceState`] | what other tracing systems keep in the headers of a trace |
 //! | [`ReferenceType`] | how a span depends on another one |
 //! | [`Timestamp`] | a time in microseconds |
 //! | [`Process`] | the service and its tags |
@@ -53,6 +54,7 @@ mod reference;
 mod tag;
 pub mod tags;
 mod timestamp;
+mod trace_state;
 
 pub(crate) use baggage::BaggageBuilder;
 #[cfg(test)]
@@ -68,3 +70,4 @@ pub use reference::{ReferenceType, ReportedReference};
 pub(crate) use tag::non_finite;
 pub use tag::{Tag, TagRef, TagValue, display};
 pub use timestamp::Timestamp;
+pub use trace_state::{TraceState, TraceStateError};
