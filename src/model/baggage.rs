@@ -26,6 +26,8 @@ type Item = (Box<str>, Box<str>);
 impl Baggage {
     /// The most items that a list may have.
     pub const MAX_ITEMS: usize = 64;
+    pub(super) const EMPTY: Self = Self { items: None };
+
     /// The most bytes that all items together may have.
     pub const MAX_BYTES: usize = 8_192;
 
@@ -55,6 +57,17 @@ impl Baggage {
         }
         Ok(Self {
             items: Some(Arc::new(items)),
+        })
+    }
+
+    /// Returns this list and, as far as there is room, those items of `other` whose keys it has not.
+    pub(crate) fn or_also(self, other: &Self) -> Self {
+        if self.is_empty() {
+            return other.clone();
+        }
+        let missing = other.iter().filter(|(key, _)| self.get(key).is_none());
+        missing.fold(self.clone(), |list, (key, value)| {
+            list.with(key, value).unwrap_or(list)
         })
     }
 

@@ -46,10 +46,12 @@
 //! ```
 
 mod baggage;
+mod carried;
 mod flags;
 mod id;
 mod log;
 mod process;
+mod randomness;
 mod reference;
 mod tag;
 pub mod tags;
@@ -60,11 +62,13 @@ pub(crate) use baggage::BaggageBuilder;
 #[cfg(test)]
 pub(crate) use baggage::is_unreserved;
 pub use baggage::{Baggage, BaggageLimit};
+pub(crate) use carried::Carried;
 pub use flags::Flags;
 pub use id::{ParseIdError, SpanId, TraceId};
 pub(crate) use id::{hex_digit, hex_digits};
 pub use log::{FieldRef, LogField, LogRecord, field};
 pub use process::Process;
+pub(crate) use randomness::{Randomness, random_value};
 pub use reference::{ReferenceType, ReportedReference};
 #[cfg(feature = "dev")]
 pub(crate) use tag::non_finite;

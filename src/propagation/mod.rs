@@ -51,7 +51,9 @@
 //! tracer counts and logs it, and the caller starts a new trace.
 
 mod carrier;
+mod codecs;
 mod coding;
+mod composite;
 mod error;
 mod jaeger;
 
@@ -60,9 +62,11 @@ use std::any::Any;
 #[cfg(feature = "tower")]
 pub(crate) use carrier::GrpcHeaders;
 pub use carrier::{
-    ExtractCarrier, HttpHeaders, InjectCarrier, InvalidKey, Key, ReadFrom, TextMapReader,
-    TextMapWriter, WriteTo,
+    ExtractCarrier, FoundHeaders, HeaderScan, HeaderSet, HttpHeaders, InFormat, InjectCarrier,
+    InvalidKey, Key, ReadFrom, TextMapReader, TextMapWriter, WriteTo,
 };
+pub(crate) use codecs::Codecs;
+pub use composite::CompositeCodec;
 pub use error::ExtractError;
 pub use jaeger::{HeaderNames, JaegerCodec};
 
@@ -104,24 +108,24 @@ pub trait Injector: Send + Sync {
 ///
 /// ```
 /// use tracehound::SpanContext;
-/// use tracehound::propagation::{ExtractError, Extractor, Key, TextMapReader};
+/// use tracehound::propagation::{ExtractError, Extractor, HeaderSet, Key, TextMapReader};
 ///
 /// /// Reads baggage from one header, `x-tenant`.
-/// struct Tenant(Key);
+/// struct Tenant {
+///     headers: HeaderSet,
+/// }
 ///
 /// impl Extractor for Tenant {
 ///     fn extract(&self, carrier: &dyn TextMapReader) -> Result<Option<SpanContext>, ExtractError> {
-///         let mut context = None;
-///         carrier.get_all(&self.0, &mut |value| {
+///         Ok(carrier.find(&self.headers).iter().last().map(|(_, value)| {
 ///             let tenant = String::from_utf8_lossy(value);
-///             context = Some(SpanContext::default().with_baggage_item("tenant", &tenant));
-///         });
-///         Ok(context)
+///             SpanContext::default().with_baggage_item("tenant", &tenant)
+///         }))
 ///     }
 /// }
 ///
-/// let extractor = Tenant(Key::new("X-Tenant")?);
-/// let context = extractor.extract(&[("x-tenant", "eu-1")])?.expect("the header is there");
+/// let headers = HeaderSet::new([Key::new("X-Tenant")?], []);
+/// let context = Tenant { headers }.extract(&[("x-tenant", "eu-1")])?.expect("the header is there");
 /// assert_eq!(context.baggage().get("tenant"), Some("eu-1"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -135,9 +139,10 @@ pub trait Extractor: Send + Sync {
 }
 
 /// An [`Injector`] and [`Extractor`] of one text format, such as [`JaegerCodec`].
-///
-/// A type that writes and reads says that it is a codec by `impl Codec for MyCodec {}`.
 pub trait Codec: Injector + Extractor {
+    /// Returns the headers that the codec reads and writes. A [`CompositeCodec`] shows it no others.
+    fn headers(&self) -> &HeaderSet;
+
     /// Takes the tracer's services: where to count and to warn. The tracer's builder calls it once, before the first
     /// carrier. By default it does nothing.
     ///
@@ -160,6 +165,10 @@ impl Extractor for Box<dyn Codec> {
 }
 
 impl Codec for Box<dyn Codec> {
+    fn headers(&self) -> &HeaderSet {
+        (**self).headers()
+    }
+
     fn attach(&mut self, services: &Services) {
         (**self).attach(services);
     }

@@ -57,6 +57,26 @@ impl Key {
         &self.text
     }
 
+    /// Returns whether `name`, in any case, is this name.
+    #[inline]
+    pub(in crate::propagation) fn matches(&self, name: &str) -> bool {
+        // Nearly all names come in lower case, and the lengths of most differ.
+        name.len() == self.text.len() && (*name == *self.text || self.matches_in_any_case(name))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn matches_in_any_case(&self, name: &str) -> bool {
+        name.eq_ignore_ascii_case(&self.text)
+    }
+
+    /// Returns the rest of a name that begins with this one, in any case.
+    #[inline]
+    pub(in crate::propagation) fn rest_of<'n>(&self, name: &'n str) -> Option<&'n str> {
+        let (start, rest) = name.split_at_checked(self.text.len())?;
+        self.matches(start).then_some(rest)
+    }
+
     #[cfg(feature = "http")]
     pub(crate) fn header_name(&self) -> &http::HeaderName {
         &self.header_name

@@ -1,10 +1,10 @@
 use http::HeaderMap;
 use tonic::metadata::MetadataMap;
 
-use crate::propagation::carrier::grpc_headers::{GrpcHeaders, scan};
-use crate::propagation::carrier::{HeaderScan, HeaderSet};
+use crate::propagation::carrier::grpc_headers::{GrpcHeaders, scan_text};
 use crate::propagation::{
-    ExtractCarrier, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter, WriteTo,
+    ExtractCarrier, HeaderScan, HeaderSet, InjectCarrier, Key, ReadFrom, TextMapReader,
+    TextMapWriter, WriteTo,
 };
 
 impl InjectCarrier for MetadataMap {
@@ -25,12 +25,8 @@ impl TextMapWriter for MetadataMap {
         headers_mut(self).remove_where(is_stale);
     }
 
-    fn remove_named(&mut self, set: &HeaderSet) {
-        headers_mut(self).remove_named(set);
-    }
-
-    fn set_trace(&mut self, set: &HeaderSet, value: &[u8]) -> bool {
-        GrpcHeaders(headers_mut(self)).set_trace(set, value)
+    fn remove_owned(&mut self, owned: &HeaderSet) {
+        headers_mut(self).remove_owned(owned);
     }
 
     fn set(&mut self, key: &str, value: &str) -> bool {
@@ -44,16 +40,8 @@ impl TextMapWriter for MetadataMap {
 
 /// Keys that end in `-bin` are skipped.
 impl TextMapReader for MetadataMap {
-    fn get_all(&self, key: &Key, visit: &mut dyn FnMut(&[u8])) {
-        GrpcHeaders(headers(self)).get_all(key, visit);
-    }
-
-    fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
-        GrpcHeaders(headers(self)).for_each_prefix(prefix, visit);
-    }
-
-    fn scan(&self, set: &HeaderSet) -> HeaderScan<'_> {
-        scan(headers(self), set)
+    fn scan<'c>(&'c self, scan: &mut HeaderScan<'c, '_>) {
+        scan_text(headers(self), scan);
     }
 }
 
@@ -82,10 +70,10 @@ mod tests {
 
         metadata.insert_bin("uberctx-b-bin", MetadataValue::from_bytes(b"v"));
         assert!(metadata.set("uberctx-c", "v"));
-        let mut seen = Vec::new();
-        metadata.for_each_prefix("uberctx-", &mut |rest, _| seen.push(rest.to_owned()));
-        let key = Key::new("uberctx-b-bin").expect("legal");
-        TextMapReader::get_all(&metadata, &key, &mut |_| panic!("a binary key"));
-        assert_eq!(seen, ["c"]);
+        let binary = Key::new("uberctx-b-bin").expect("legal");
+        let prefix = Key::new("uberctx-").expect("legal");
+        let set = HeaderSet::new([binary], [prefix]);
+        let seen: Vec<_> = metadata.find(&set).iter().map(|(name, _)| name).collect();
+        assert_eq!(seen, ["uberctx-c"]);
     }
 }

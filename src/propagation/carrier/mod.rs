@@ -3,6 +3,7 @@ mod grpc_headers;
 #[cfg(feature = "http")]
 mod header_map;
 mod header_set;
+mod in_format;
 mod key;
 #[cfg(feature = "tonic")]
 mod metadata_map;
@@ -13,10 +14,11 @@ use std::any::Any;
 
 #[cfg(feature = "tower")]
 pub(crate) use grpc_headers::GrpcHeaders;
-pub(super) use header_set::HeaderSet;
+pub use header_set::HeaderSet;
+pub use in_format::InFormat;
 pub(super) use key::is_token;
 pub use key::{InvalidKey, Key};
-pub(super) use scan::HeaderScan;
+pub use scan::{FoundHeaders, HeaderScan};
 pub use text_map::HttpHeaders;
 
 /// A carrier that a context can be written into.
@@ -26,7 +28,7 @@ pub use text_map::HttpHeaders;
 ///
 /// ```
 /// use tracehound::propagation::{
-///     ExtractCarrier, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter, WriteTo,
+///     ExtractCarrier, HeaderScan, InjectCarrier, ReadFrom, TextMapReader, TextMapWriter, WriteTo,
 /// };
 ///
 /// #[derive(Default)]
@@ -47,19 +49,9 @@ pub use text_map::HttpHeaders;
 /// }
 ///
 /// impl TextMapReader for Message {
-///     fn get_all(&self, key: &Key, visit: &mut dyn FnMut(&[u8])) {
-///         for (known, value) in &self.headers {
-///             if known.eq_ignore_ascii_case(key.as_str()) {
-///                 visit(value);
-///             }
-///         }
-///     }
-///
-///     fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
-///         for (known, value) in &self.headers {
-///             if let Some(rest) = known.strip_prefix(prefix) {
-///                 visit(rest, value);
-///             }
+///     fn scan<'c>(&'c self, scan: &mut HeaderScan<'c, '_>) {
+///         for (key, value) in &self.headers {
+///             scan.offer(key, value);
 ///         }
 ///     }
 /// }
@@ -134,6 +126,9 @@ pub enum WriteTo<'c> {
     /// [`Counter::EncodingErrors`](crate::metrics::Counter::EncodingErrors) and logs a line, at most one in ten
     /// seconds.
     Binary(&'c mut Vec<u8>),
+    /// Keys and values in the format that the tracer knows under this name. See
+    /// [`InFormat`](crate::propagation::InFormat).
+    Named(&'c str, &'c mut dyn TextMapWriter),
     /// A carrier whose type a [`CustomCodec`](crate::propagation::CustomCodec) of the tracer knows.
     Custom(&'c mut dyn Any),
 }
@@ -162,6 +157,9 @@ pub enum ReadFrom<'c> {
     /// [`Counter::DecodingErrors`](crate::metrics::Counter::DecodingErrors) and logs a line, at most one in ten
     /// seconds.
     Binary(&'c [u8]),
+    /// Keys and values in the format that the tracer knows under this name. See
+    /// [`InFormat`](crate::propagation::InFormat).
+    Named(&'c str, &'c dyn TextMapReader),
     /// A carrier whose type a [`CustomCodec`](crate::propagation::CustomCodec) of the tracer knows.
     Custom(&'c dyn Any),
 }
@@ -179,17 +177,9 @@ pub trait TextMapWriter {
     /// removes nothing, which is right for a carrier that is always empty before.
     fn remove_where(&mut self, _is_stale: &dyn Fn(&str) -> bool) {}
 
-    /// Removes all headers of `set`.
-    #[doc(hidden)]
-    fn remove_named(&mut self, set: &HeaderSet) {
-        self.remove_where(&|key| set.is_stale(key, false));
-    }
-
-    /// Sets the trace header, in place of all headers of `set`. The value is ASCII.
-    #[doc(hidden)]
-    fn set_trace(&mut self, set: &HeaderSet, value: &[u8]) -> bool {
-        self.remove_where(&|key| set.is_stale(key, true));
-        std::str::from_utf8(value).is_ok_and(|value| self.set_key(set.trace(), value))
+    /// Removes all headers of `owned`. Defaults to [`remove_where`](Self::remove_where).
+    fn remove_owned(&mut self, owned: &HeaderSet) {
+        self.remove_where(&|key| owned.contains(key));
     }
 
     /// Sets `key` like [`set`](Self::set), but a carrier may use what a [`Key`] holds ready. Defaults to `set`.
@@ -202,18 +192,16 @@ pub trait TextMapWriter {
 ///
 /// Keys match in any case. Values are bytes, because a header need not be UTF-8.
 pub trait TextMapReader {
-    /// Calls `visit` with each value of `key`, in the order of the carrier.
-    fn get_all(&self, key: &Key, visit: &mut dyn FnMut(&[u8]));
+    /// Offers each key and value to `scan`, in the order of the carrier. A key that occurs several times is offered
+    /// several times.
+    fn scan<'c>(&'c self, scan: &mut HeaderScan<'c, '_>);
 
-    /// Calls `visit` with each key that starts with `prefix`, without the prefix, and its value.
-    ///
-    /// `prefix` is in lower case. The rest of the key may have any case.
-    fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8]));
-
-    /// Looks for headers of `set` in one pass. Only carriers of this crate do.
-    #[doc(hidden)]
-    fn scan(&self, _set: &HeaderSet) -> HeaderScan<'_> {
-        HeaderScan::Unknown
+    /// Returns the headers of `set`.
+    #[inline]
+    fn find(&self, set: &HeaderSet) -> FoundHeaders<'_> {
+        let mut scan = HeaderScan::new(set);
+        self.scan(&mut scan);
+        scan.into_found()
     }
 }
 
@@ -262,12 +250,8 @@ impl<C: TextMapWriter + ?Sized> TextMapWriter for &mut C {
         (**self).remove_where(is_stale);
     }
 
-    fn remove_named(&mut self, set: &HeaderSet) {
-        (**self).remove_named(set);
-    }
-
-    fn set_trace(&mut self, set: &HeaderSet, value: &[u8]) -> bool {
-        (**self).set_trace(set, value)
+    fn remove_owned(&mut self, owned: &HeaderSet) {
+        (**self).remove_owned(owned);
     }
 
     fn set_key(&mut self, key: &Key, value: &str) -> bool {
@@ -276,29 +260,13 @@ impl<C: TextMapWriter + ?Sized> TextMapWriter for &mut C {
 }
 
 impl<C: TextMapReader + ?Sized> TextMapReader for &C {
-    fn get_all(&self, key: &Key, visit: &mut dyn FnMut(&[u8])) {
-        (**self).get_all(key, visit);
-    }
-
-    fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
-        (**self).for_each_prefix(prefix, visit);
-    }
-
-    fn scan(&self, set: &HeaderSet) -> HeaderScan<'_> {
-        (**self).scan(set)
+    fn scan<'c>(&'c self, scan: &mut HeaderScan<'c, '_>) {
+        (**self).scan(scan);
     }
 }
 
 impl<C: TextMapReader + ?Sized> TextMapReader for &mut C {
-    fn get_all(&self, key: &Key, visit: &mut dyn FnMut(&[u8])) {
-        (**self).get_all(key, visit);
-    }
-
-    fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
-        (**self).for_each_prefix(prefix, visit);
-    }
-
-    fn scan(&self, set: &HeaderSet) -> HeaderScan<'_> {
-        (**self).scan(set)
+    fn scan<'c>(&'c self, scan: &mut HeaderScan<'c, '_>) {
+        (**self).scan(scan);
     }
 }

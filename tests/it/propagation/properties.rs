@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use tracehound::SpanContext;
 use tracehound::model::{Baggage, Flags, SpanId, TraceId};
 use tracehound::propagation::{
-    ExtractError, Extractor, Injector, JaegerCodec, Key, TextMapReader, TextMapWriter,
+    ExtractError, Extractor, HeaderScan, Injector, JaegerCodec, Key, TextMapReader, TextMapWriter,
 };
 
 use super::{Headers, items};
@@ -76,19 +76,9 @@ where
 struct Raw(Vec<(String, Vec<u8>)>);
 
 impl TextMapReader for Raw {
-    fn get_all(&self, key: &Key, visit: &mut dyn FnMut(&[u8])) {
+    fn scan<'c>(&'c self, scan: &mut HeaderScan<'c, '_>) {
         for (name, value) in &self.0 {
-            if name.eq_ignore_ascii_case(key.as_str()) {
-                visit(value);
-            }
-        }
-    }
-
-    fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
-        for (name, value) in &self.0 {
-            if let Some(rest) = name.strip_prefix(prefix) {
-                visit(rest, value);
-            }
+            scan.offer(name, value);
         }
     }
 }
