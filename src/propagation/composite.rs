@@ -11,7 +11,7 @@ use crate::span::SpanContext;
 ///
 /// # What it writes
 ///
-/// It removes the headers of all formats from the carrier, and then every member writes.
+/// What every member writes. The headers of an earlier request are removed in one pass, if there are any.
 ///
 /// # What it reads
 ///
@@ -74,18 +74,23 @@ impl Default for CompositeCodec {
 
 impl Injector for CompositeCodec {
     fn inject(&self, context: &SpanContext, carrier: &mut dyn TextMapWriter) {
-        carrier.remove_owned(&self.headers);
-        let mut carrier = Cleared(carrier);
-        for member in &self.members {
-            member.inject(context, &mut carrier);
+        if carrier.may_hold(&self.headers) {
+            for member in &self.members {
+                member.inject(context, carrier);
+            }
+        } else {
+            let mut carrier = Fresh(carrier);
+            for member in &self.members {
+                member.inject(context, &mut carrier);
+            }
         }
     }
 }
 
-/// A carrier without headers of any member, so that no member looks for its own.
-struct Cleared<'c>(&'c mut dyn TextMapWriter);
+/// A carrier without headers of an earlier request, so that no member looks for its own.
+struct Fresh<'c>(&'c mut dyn TextMapWriter);
 
-impl TextMapWriter for Cleared<'_> {
+impl TextMapWriter for Fresh<'_> {
     fn set(&mut self, key: &str, value: &str) -> bool {
         self.0.set(key, value)
     }
@@ -94,9 +99,17 @@ impl TextMapWriter for Cleared<'_> {
         self.0.remove_where(is_stale);
     }
 
-    fn remove_owned(&mut self, _: &HeaderSet) {}
+    fn remove_owned(&mut self, _: &HeaderSet, _: &[&Key]) {}
 
-    fn set_key(&mut self, key: &Key, value: &str) -> bool {
+    fn replace(&mut self, _: &HeaderSet, key: &Key, value: &[u8]) -> bool {
+        self.0.set_key(key, value)
+    }
+
+    fn may_hold(&self, _: &HeaderSet) -> bool {
+        false
+    }
+
+    fn set_key(&mut self, key: &Key, value: &[u8]) -> bool {
         self.0.set_key(key, value)
     }
 }

@@ -31,15 +31,27 @@ impl<M: DerefMut<Target = HeaderMap>> TextMapWriter for GrpcHeaders<M> {
         self.0.remove_where(is_stale);
     }
 
-    fn remove_owned(&mut self, owned: &HeaderSet) {
-        self.0.remove_owned(owned);
+    fn remove_owned(&mut self, owned: &HeaderSet, except: &[&Key]) {
+        self.0.remove_owned(owned, except);
+    }
+
+    fn replace(&mut self, owned: &HeaderSet, key: &Key, value: &[u8]) -> bool {
+        if is_binary(key.as_str()) {
+            self.0.remove_owned(owned, &[]);
+            return false;
+        }
+        self.0.replace(owned, key, value)
+    }
+
+    fn may_hold(&self, set: &HeaderSet) -> bool {
+        self.0.may_hold(set)
     }
 
     fn set(&mut self, key: &str, value: &str) -> bool {
         !is_binary(key) && self.0.set(key, value)
     }
 
-    fn set_key(&mut self, key: &Key, value: &str) -> bool {
+    fn set_key(&mut self, key: &Key, value: &[u8]) -> bool {
         !is_binary(key.as_str()) && self.0.set_key(key, value)
     }
 }
@@ -72,7 +84,7 @@ mod tests {
         let mut carrier = GrpcHeaders(&mut headers);
         assert!(!carrier.set("uberctx-a-bin", "v"));
         assert!(!carrier.set("uberctx-a-BIN", "v"));
-        assert!(!carrier.set_key(&Key::new("a-bin").expect("legal"), "v"));
+        assert!(!carrier.set_key(&Key::new("a-bin").expect("legal"), b"v"));
         assert!(carrier.set("uberctx-c", "v"));
         assert_eq!(headers.len(), 1);
 

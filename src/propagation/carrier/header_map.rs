@@ -44,14 +44,51 @@ impl TextMapWriter for HeaderMap {
         }
     }
 
-    fn remove_owned(&mut self, owned: &HeaderSet) {
-        if self.keys().any(|name| owned.may_match(name)) {
-            remove(self, &|name| owned.contains(name));
+    fn remove_owned(&mut self, owned: &HeaderSet, except: &[&Key]) {
+        let is_stale =
+            |name: &str| owned.contains(name) && !except.iter().any(|kept| kept.matches(name));
+        let mut names = self.keys();
+        // Most names are ruled out without their text.
+        if names.any(|name| owned.may_match(name) && is_stale(name.as_str())) {
+            remove(self, &is_stale);
         }
     }
 
-    fn set_key(&mut self, key: &Key, value: &str) -> bool {
-        value_of(value.as_bytes()).is_ok_and(|value| put(self, key.header_name(), value))
+    fn replace(&mut self, owned: &HeaderSet, key: &Key, value: &[u8]) -> bool {
+        let Ok(value) = value_of(value) else {
+            self.remove_owned(owned, &[]);
+            return false;
+        };
+        // Nearly all requests hold at most this header of ours. Most other names are ruled out without their text.
+        let mut suspect = None;
+        for (n, name) in self.keys().enumerate() {
+            if owned.may_match(name) {
+                if suspect.is_some() {
+                    return replace_all(self, owned, key, value);
+                }
+                suspect = Some((n, name));
+            }
+        }
+        match suspect {
+            None => put(self, key.header_name(), value),
+            // If every key has one value, the value stands at the index of its key.
+            Some((n, name))
+                if n < MAX_STEPS && self.len() == self.keys_len() && key.matches(name.as_str()) =>
+            {
+                let place = self.values_mut().nth(n);
+                place.map(|place| *place = value).is_some()
+            }
+            Some(_) => replace_all(self, owned, key, value),
+        }
+    }
+
+    fn may_hold(&self, set: &HeaderSet) -> bool {
+        let mut names = self.keys();
+        names.any(|name| set.may_match(name) && set.contains(name.as_str()))
+    }
+
+    fn set_key(&mut self, key: &Key, value: &[u8]) -> bool {
+        value_of(value).is_ok_and(|value| put(self, key.header_name(), value))
     }
 }
 
@@ -115,6 +152,13 @@ fn value_of(text: &[u8]) -> Result<HeaderValue, InvalidHeaderValue> {
 }
 
 #[cold]
+#[inline(never)]
+fn replace_all(headers: &mut HeaderMap, owned: &HeaderSet, key: &Key, value: HeaderValue) -> bool {
+    headers.remove_owned(owned, &[key]);
+    put(headers, key.header_name(), value)
+}
+
+#[cold]
 fn remove(headers: &mut HeaderMap, is_stale: &dyn Fn(&str) -> bool) {
     let stale = headers.keys().filter(|name| is_stale(name.as_str()));
     let stale: Vec<_> = stale.cloned().collect();
@@ -165,10 +209,10 @@ mod tests {
             headers.append("uber-trace-id", HeaderValue::from_static(value));
         }
         let key = key("Uber-Trace-Id");
-        assert!(headers.set_key(&key, "3"));
+        assert!(headers.set_key(&key, b"3"));
         let values: Vec<_> = headers.get_all("uber-trace-id").iter().collect();
         assert_eq!(values, ["3"]);
-        assert!(headers.set_key(&key, "4"));
+        assert!(headers.set_key(&key, b"4"));
         assert_eq!(headers["uber-trace-id"], "4");
         assert!(headers.set("UBER-trace-id", "4"));
         assert_eq!(headers.len(), 1);
@@ -177,7 +221,7 @@ mod tests {
         }
         for (value, before) in [("5", 1), ("6", 0)] {
             assert_eq!(headers.get_all("uber-trace-id").iter().count(), before);
-            assert!(headers.set_key(&key, value));
+            assert!(headers.set_key(&key, value.as_bytes()));
             assert_eq!(headers["uber-trace-id"], value);
             assert_eq!(headers.len(), 3, "the values of another name stay");
             headers.remove("uber-trace-id");
@@ -269,7 +313,7 @@ mod tests {
             assert!(!headers.set(key, value), "{key:?}: {value:?}");
         }
         let key = key("k");
-        assert!(!headers.set_key(&key, "\n"));
+        assert!(!headers.set_key(&key, b"\n"));
         assert!(headers.is_empty());
     }
 
@@ -281,6 +325,6 @@ mod tests {
         assert!(full.is_some());
         assert!(headers.len() >= 24_576, "{}", headers.len());
         let key = key("uber-trace-id");
-        assert!(!headers.set_key(&key, "v"));
+        assert!(!headers.set_key(&key, b"v"));
     }
 }

@@ -88,13 +88,22 @@ impl HeaderSet {
 
     #[inline]
     pub(super) fn has_name(&self, name: &str) -> bool {
-        self.names.iter().any(|key| key.matches(name))
+        for key in &self.names {
+            if key.matches(name) {
+                return true;
+            }
+        }
+        false
     }
 
     #[inline]
     pub(super) fn has_prefix_of(&self, name: &str) -> bool {
-        let mut prefixes = self.prefixes.iter();
-        prefixes.any(|prefix| prefix.rest_of(name).is_some())
+        for prefix in &self.prefixes {
+            if prefix.rest_of(name).is_some() {
+                return true;
+            }
+        }
+        false
     }
 }
 

@@ -25,15 +25,23 @@ impl TextMapWriter for MetadataMap {
         headers_mut(self).remove_where(is_stale);
     }
 
-    fn remove_owned(&mut self, owned: &HeaderSet) {
-        headers_mut(self).remove_owned(owned);
+    fn remove_owned(&mut self, owned: &HeaderSet, except: &[&Key]) {
+        headers_mut(self).remove_owned(owned, except);
+    }
+
+    fn replace(&mut self, owned: &HeaderSet, key: &Key, value: &[u8]) -> bool {
+        GrpcHeaders(headers_mut(self)).replace(owned, key, value)
+    }
+
+    fn may_hold(&self, set: &HeaderSet) -> bool {
+        headers(self).may_hold(set)
     }
 
     fn set(&mut self, key: &str, value: &str) -> bool {
         GrpcHeaders(headers_mut(self)).set(key, value)
     }
 
-    fn set_key(&mut self, key: &Key, value: &str) -> bool {
+    fn set_key(&mut self, key: &Key, value: &[u8]) -> bool {
         GrpcHeaders(headers_mut(self)).set_key(key, value)
     }
 }
@@ -65,7 +73,7 @@ mod tests {
         let mut metadata = MetadataMap::new();
         assert!(!metadata.set("uberctx-a-bin", "v"));
         assert!(!metadata.set("uberctx-a-BIN", "v"));
-        assert!(!metadata.set_key(&Key::new("a-bin").expect("legal"), "v"));
+        assert!(!metadata.set_key(&Key::new("a-bin").expect("legal"), b"v"));
         assert!(metadata.is_empty());
 
         metadata.insert_bin("uberctx-b-bin", MetadataValue::from_bytes(b"v"));

@@ -177,14 +177,30 @@ pub trait TextMapWriter {
     /// removes nothing, which is right for a carrier that is always empty before.
     fn remove_where(&mut self, _is_stale: &dyn Fn(&str) -> bool) {}
 
-    /// Removes all headers of `owned`. Defaults to [`remove_where`](Self::remove_where).
-    fn remove_owned(&mut self, owned: &HeaderSet) {
-        self.remove_where(&|key| owned.contains(key));
+    /// Removes all headers of `owned` but those of `except`, which the codec sets next. Defaults to
+    /// [`remove_where`](Self::remove_where).
+    fn remove_owned(&mut self, owned: &HeaderSet, except: &[&Key]) {
+        self.remove_where(&|key| {
+            owned.contains(key) && !except.iter().any(|kept| kept.matches(key))
+        });
     }
 
-    /// Sets `key` like [`set`](Self::set), but a carrier may use what a [`Key`] holds ready. Defaults to `set`.
-    fn set_key(&mut self, key: &Key, value: &str) -> bool {
-        self.set(key.as_str(), value)
+    /// Sets `key`, which is one of `owned`, and removes all other headers of `owned`. Defaults to
+    /// [`remove_owned`](Self::remove_owned) and [`set_key`](Self::set_key).
+    fn replace(&mut self, owned: &HeaderSet, key: &Key, value: &[u8]) -> bool {
+        self.remove_owned(owned, &[key]);
+        self.set_key(key, value)
+    }
+
+    /// Returns false if the carrier certainly holds no header of `set`. Defaults to true.
+    fn may_hold(&self, _set: &HeaderSet) -> bool {
+        true
+    }
+
+    /// Sets `key` like [`set`](Self::set), but a carrier may use what a [`Key`] holds ready, and need not look whether
+    /// the value, which is ASCII, is UTF-8. Defaults to `set`.
+    fn set_key(&mut self, key: &Key, value: &[u8]) -> bool {
+        std::str::from_utf8(value).is_ok_and(|value| self.set(key.as_str(), value))
     }
 }
 
@@ -199,9 +215,9 @@ pub trait TextMapReader {
     /// Returns the headers of `set`.
     #[inline]
     fn find(&self, set: &HeaderSet) -> FoundHeaders<'_> {
-        let mut scan = HeaderScan::new(set);
-        self.scan(&mut scan);
-        scan.into_found()
+        let mut found = FoundHeaders::default();
+        self.scan(&mut HeaderScan::new(set, &mut found));
+        found
     }
 }
 
@@ -250,11 +266,19 @@ impl<C: TextMapWriter + ?Sized> TextMapWriter for &mut C {
         (**self).remove_where(is_stale);
     }
 
-    fn remove_owned(&mut self, owned: &HeaderSet) {
-        (**self).remove_owned(owned);
+    fn remove_owned(&mut self, owned: &HeaderSet, except: &[&Key]) {
+        (**self).remove_owned(owned, except);
     }
 
-    fn set_key(&mut self, key: &Key, value: &str) -> bool {
+    fn replace(&mut self, owned: &HeaderSet, key: &Key, value: &[u8]) -> bool {
+        (**self).replace(owned, key, value)
+    }
+
+    fn may_hold(&self, set: &HeaderSet) -> bool {
+        (**self).may_hold(set)
+    }
+
+    fn set_key(&mut self, key: &Key, value: &[u8]) -> bool {
         (**self).set_key(key, value)
     }
 }

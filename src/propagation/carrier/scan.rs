@@ -6,15 +6,13 @@ use crate::propagation::{ExtractCarrier, ReadFrom, TextMapReader};
 #[derive(Debug)]
 pub struct HeaderScan<'c, 's> {
     set: &'s HeaderSet,
-    found: FoundHeaders<'c>,
+    found: &'s mut FoundHeaders<'c>,
 }
 
 impl<'c, 's> HeaderScan<'c, 's> {
-    pub(super) fn new(set: &'s HeaderSet) -> Self {
-        Self {
-            set,
-            found: FoundHeaders::default(),
-        }
+    #[inline]
+    pub(super) fn new(set: &'s HeaderSet, found: &'s mut FoundHeaders<'c>) -> Self {
+        Self { set, found }
     }
 
     /// Takes a header of the carrier, with its name in any case. One that is not looked for is passed over.
@@ -49,10 +47,6 @@ impl<'c, 's> HeaderScan<'c, 's> {
     pub fn set(&self) -> &'s HeaderSet {
         self.set
     }
-
-    pub(super) fn into_found(self) -> FoundHeaders<'c> {
-        self.found
-    }
 }
 
 /// How a [`HeaderSet`] describes a header.
@@ -85,7 +79,7 @@ pub(super) enum HeaderKind {
 #[derive(Clone, Debug)]
 pub struct FoundHeaders<'c> {
     /// Nearly every request has few of them, so none is allocated for.
-    first: [Header<'c>; 6],
+    first: [Header<'c>; 4],
     first_count: usize,
     more: Vec<Header<'c>>,
     prefixed: usize,
@@ -105,7 +99,7 @@ impl Default for FoundHeaders<'_> {
     #[inline]
     fn default() -> Self {
         Self {
-            first: [("", &[]); 6],
+            first: [("", &[]); 4],
             first_count: 0,
             more: Vec::new(),
             prefixed: 0,
@@ -204,14 +198,14 @@ mod tests {
     fn a_scan_keeps_the_order_and_the_limits() {
         let set = HeaderSet::new([key("a")], [key("p-")]);
         let names: Vec<String> = (0..100).map(|n| format!("P-{n}")).collect();
-        let mut scan = HeaderScan::new(&set);
+        let mut found = FoundHeaders::default();
+        let mut scan = HeaderScan::new(&set, &mut found);
         for name in &names {
             scan.offer(name, b"v");
             scan.offer("A", name.as_bytes());
             scan.offer("a", b"");
             scan.offer("p", b"no match");
         }
-        let found = scan.into_found();
         assert_eq!(found.values(&key("a")).count(), MAX_NAMED);
         let rests: Vec<_> = found.with_prefix(&key("p-")).collect();
         assert_eq!(rests.len(), MAX_PREFIXED);

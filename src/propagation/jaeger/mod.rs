@@ -184,12 +184,12 @@ const MAX_DEBUG_ID_BYTES: usize = 4_096;
 
 impl Injector for JaegerCodec {
     fn inject(&self, context: &SpanContext, carrier: &mut dyn TextMapWriter) {
-        carrier.remove_owned(self.names.set());
+        let (owned, trace_key) = (self.names.set(), self.names.trace_id_key());
         if let Some(id) = TraceHeader::of(context) {
             let buffer = &mut [0; MAX_BYTES];
-            if let Ok(value) = std::str::from_utf8(id.print(buffer)) {
-                carrier.set_key(self.names.trace_id_key(), value);
-            }
+            carrier.replace(owned, trace_key, id.print(buffer));
+        } else {
+            carrier.remove_owned(owned, &[]);
         }
         if !context.baggage().is_empty() {
             self.inject_baggage(context.baggage(), carrier);
