@@ -60,6 +60,7 @@ struct SpanSpec {
     /// the fields below is set.
     is_complex: bool,
     start_time: Option<SystemTime>,
+    new_trace: bool,
     /// All references, if there are several.
     several: Vec<Reference>,
     context: Option<Box<SpanContext>>,
@@ -103,6 +104,12 @@ impl<'a> StartSpanOptions<'a> {
     #[inline]
     pub(super) fn set_ignore_active_span(&mut self) {
         self.spec.ignore_active_span = true;
+    }
+
+    #[inline]
+    pub(super) fn set_new_trace(&mut self) {
+        self.spec.is_complex = true;
+        self.spec.new_trace = true;
     }
 
     #[inline]
@@ -190,6 +197,12 @@ impl<'a> StartSpanOptions<'a> {
     pub fn ignores_active_span(&self) -> bool {
         self.spec.ignore_active_span
     }
+
+    /// Returns whether the span starts a new trace whatever its references are. A context that is given to the span
+    /// decides otherwise.
+    pub fn starts_new_trace(&self) -> bool {
+        self.spec.new_trace && self.spec.context.is_none()
+    }
 }
 
 /// The slot for one more reference.
@@ -259,6 +272,7 @@ impl fmt::Debug for StartSpanOptions<'_> {
             .field("tags", &self.tags())
             .field("start_time", &self.start_time())
             .field("ignores_active_span", &self.ignores_active_span())
+            .field("starts_new_trace", &self.starts_new_trace())
             .finish_non_exhaustive()
     }
 }
@@ -310,6 +324,7 @@ mod tests {
         options.push_tag("sampling.priority", TagRef::Long(1));
         options.push_tag("span.kind", TagRef::String("server"));
         options.set_ignore_active_span();
+        options.set_new_trace();
         options.set_start_time(SystemTime::UNIX_EPOCH);
         let spec = (&raw const *options.spec).addr();
         let _ = options.take_name();
@@ -318,6 +333,7 @@ mod tests {
         assert_eq!((&raw const *options.spec).addr(), spec);
         assert_eq!(options.operation_name(), "b");
         assert!(options.are_simple() && !options.ignores_active_span());
+        assert!(!options.starts_new_trace());
         assert!(options.tags().is_empty() && !options.is_server());
     }
 

@@ -202,6 +202,9 @@ pub(super) struct Inherited {
 impl Inherited {
     #[inline(always)]
     pub(super) fn find(options: &StartSpanOptions<'_>) -> Self {
+        if options.starts_new_trace() {
+            return Self::default();
+        }
         if let [reference] = options.references() {
             return Self::of_context(&reference.context);
         }

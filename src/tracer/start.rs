@@ -287,7 +287,7 @@ fn start_any(core: &Arc<Core>, mut options: StartSpanOptions<'_>, ticks: u64) ->
     }
     slot.begin_with_carried(inherited.carried);
     // An unsampled span keeps its references too: a tag may still turn sampling on.
-    push_references(slot.buffer_mut(), options.references(), parent);
+    push_references(slot.buffer_mut(), &options, parent);
     match answer {
         // The flags already hold the answer, and no tag was set before these.
         Some(SamplingDecision::Sample(sampler_tags)) if slot.shared_decision().is_none() => {
@@ -365,9 +365,10 @@ fn complete(
 /// Writes the given references, or else the one to the active parent.
 fn push_references(
     buffer: &mut SpanBuffer,
-    references: &[Reference],
+    options: &StartSpanOptions<'_>,
     active_parent: Option<ReportedReference>,
 ) {
+    let references = options.references();
     if references.is_empty() {
         if let Some(reference) = active_parent {
             buffer.push_reference(&reference);
@@ -375,8 +376,13 @@ fn push_references(
         return;
     }
     for Reference { kind, context } in references {
+        // A root is nobody's child.
+        let kind = match options.starts_new_trace() {
+            true => ReferenceType::FollowsFrom,
+            false => *kind,
+        };
         if let (Some(trace_id), Some(span_id)) = (context.trace_id(), context.span_id()) {
-            buffer.push_reference(&ReportedReference::new(*kind, trace_id, span_id));
+            buffer.push_reference(&ReportedReference::new(kind, trace_id, span_id));
         }
     }
 }
