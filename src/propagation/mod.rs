@@ -35,6 +35,9 @@
 //! | [`HttpHeaders`] around a carrier of the next two rows | if that row says so | yes | HTTP headers |
 //! | `HashMap`, `BTreeMap`, `Vec` of pairs: `String` to `String` | yes | yes | text map: values stay as they are |
 //! | these with any text such as `&str`, and slices and arrays of pairs | no | yes | text map |
+//! | [`MessageHeaders`] around a list of names and bytes, as message queues have | yes | yes | text map |
+//! | [`ChildEnvironment`], [`Environment`]: variables of a child process | the first | the second | HTTP headers |
+//! | [`InFormat`] around a text carrier | yes | yes | a format that was added under a name |
 //! | `Vec<u8>`, `[u8]` | not yet | not yet | binary: nothing happens; the tracer counts the call and logs a line |
 //! | your own type | yes | yes | the format that it names; see [`InjectCarrier`] and [`CustomCodec`] |
 //!
@@ -62,8 +65,9 @@ use std::any::Any;
 #[cfg(feature = "tower")]
 pub(crate) use carrier::GrpcHeaders;
 pub use carrier::{
-    ExtractCarrier, FoundHeaders, HeaderScan, HeaderSet, HttpHeaders, InFormat, InjectCarrier,
-    InvalidKey, Key, ReadFrom, TextMapReader, TextMapWriter, WriteTo,
+    ChildEnvironment, Environment, ExtractCarrier, FoundHeaders, HeaderScan, HeaderSet,
+    HttpHeaders, InFormat, InjectCarrier, InvalidKey, Key, MessageHeaders, ReadFrom, TextMapReader,
+    TextMapWriter, WriteTo,
 };
 pub(crate) use codecs::Codecs;
 pub use composite::CompositeCodec;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::diagnostics::Diagnostics;
 use crate::metrics::Metrics;
-use crate::model::{Tag, TagValue, tags};
+use crate::model::{Randomness, Tag, TagValue, tags};
 use crate::propagation::{Codec, Codecs, CustomCodec};
 use crate::record::{Budget, Recorder, SharedPool, SpanClock, SpanQueue, fork};
 use crate::reporter::{NullReporter, Reporter, Worker, WorkerOptions, thread};
@@ -242,6 +242,9 @@ impl TracerBuilder {
             is_sampler_closed: AtomicBool::new(false),
             process,
             diagnostics: self.diagnostics,
+            // W3C's random flag asks for 56 random bits, which only ids of our own are known to have.
+            root_randomness: Randomness::default()
+                .with_random_id(self.is_128_bit && self.id_source.is_none()),
             id_source: self.id_source,
             is_128_bit: self.is_128_bit,
             finalizes_on_inject: self.finalizes_on_inject,

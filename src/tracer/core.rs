@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::diagnostics::Diagnostics;
 use crate::metrics::{Counter, Metrics};
-use crate::model::{Flags, Process, SpanId};
+use crate::model::{Flags, Process, Randomness, SpanId};
 use crate::panics::caught;
 use crate::propagation::{Codecs, ExtractCarrier, ExtractError, InjectCarrier};
 use crate::record::{
@@ -28,6 +28,8 @@ pub(super) struct Core {
     pub(super) diagnostics: Diagnostics,
     pub(super) id_source: Option<Box<dyn Fn() -> u64 + Send + Sync>>,
     pub(super) is_128_bit: bool,
+    /// That of a new trace before its decision.
+    pub(super) root_randomness: Randomness,
     pub(super) finalizes_on_inject: bool,
     pub(super) codecs: Codecs,
 }

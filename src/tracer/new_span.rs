@@ -41,7 +41,7 @@ impl NewSpan {
             parent_reference: ParentReference::None,
             kind: FrameKind::Standard,
             flags: Flags::default(),
-            randomness: Randomness::default().with_random_id(core.is_128_bit),
+            randomness: core.root_randomness,
             is_local_root: true,
             is_new_trace: true,
             joins_trace: false,

@@ -14,9 +14,7 @@ use std::sync::Arc;
 
 use crate::clock::WallTime;
 use crate::metrics::Counter;
-use crate::model::{
-    Flags, Randomness, ReferenceType, ReportedReference, SpanId, TagRef, TraceId, tags,
-};
+use crate::model::{Flags, ReferenceType, ReportedReference, SpanId, TagRef, TraceId, tags};
 use crate::record::{
     Decider as _, FrameKind, ParentReference, Question, SharedDecision, SpanBuffer, SpanSlot,
     apply_decision, begin_with_tags, count_clamped_time,
@@ -431,10 +429,9 @@ fn identity(
     } else {
         (Flags::default(), Decision::Deferred)
     };
-    let randomness = Randomness::default().with_random_id(core.is_128_bit);
     let new_span = NewSpan {
         is_new_trace: true,
-        ..new_span(trace_id, span_id, None, (flags, randomness), true)
+        ..new_span(trace_id, span_id, None, (flags, core.root_randomness), true)
     };
     (new_span, decision)
 }

@@ -1,3 +1,4 @@
+mod environment;
 #[cfg(feature = "tower")]
 mod grpc_headers;
 #[cfg(feature = "http")]
@@ -5,6 +6,7 @@ mod header_map;
 mod header_set;
 mod in_format;
 mod key;
+mod message_headers;
 #[cfg(feature = "tonic")]
 mod metadata_map;
 mod scan;
@@ -12,12 +14,14 @@ mod text_map;
 
 use std::any::Any;
 
+pub use environment::{ChildEnvironment, Environment};
 #[cfg(feature = "tower")]
 pub(crate) use grpc_headers::GrpcHeaders;
 pub use header_set::HeaderSet;
 pub use in_format::InFormat;
 pub(super) use key::is_token;
 pub use key::{InvalidKey, Key};
+pub use message_headers::MessageHeaders;
 pub use scan::{FoundHeaders, HeaderScan};
 pub use text_map::HttpHeaders;
 
