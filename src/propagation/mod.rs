@@ -51,7 +51,8 @@
 //!
 //! Headers come from outside, so what they hold is bounded and cannot fail a request. Baggage beyond the limits of
 //! [`Baggage`](crate::model::Baggage) is left out and counted. A malformed trace header is an [`ExtractError`]: the
-//! tracer counts and logs it, and the caller starts a new trace.
+//! tracer counts and logs it, and the caller starts a new trace. How much of a well-formed context is believed is up to
+//! [`Trust`].
 
 mod carrier;
 mod codecs;
@@ -59,6 +60,7 @@ mod coding;
 mod composite;
 mod error;
 mod jaeger;
+mod trust;
 
 use std::any::Any;
 
@@ -73,6 +75,7 @@ pub(crate) use codecs::Codecs;
 pub use composite::CompositeCodec;
 pub use error::ExtractError;
 pub use jaeger::{HeaderNames, JaegerCodec};
+pub use trust::Trust;
 
 use crate::services::Services;
 use crate::span::SpanContext;

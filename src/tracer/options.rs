@@ -4,8 +4,9 @@ use std::mem;
 use std::time::SystemTime;
 
 use crate::model::{ReferenceType, TagRef, tags};
+use crate::propagation::Trust;
 use crate::record::{BuilderScratch, EmptyScratch, ScratchSlot};
-use crate::span::{Reference, SpanContext, TakeContext};
+use crate::span::{Reference, SpanContext, TakeContext, ToSpanContext as _};
 
 /// The options of a span that is about to start. A [`SpanBuilder`](crate::tracer::SpanBuilder) fills them in.
 ///
@@ -60,7 +61,8 @@ struct SpanSpec {
     /// the fields below is set.
     is_complex: bool,
     start_time: Option<SystemTime>,
-    new_trace: bool,
+    /// A context without a trace, from which the root of a new trace inherits in place of the references.
+    new_trace: Option<Box<SpanContext>>,
     /// All references, if there are several.
     several: Vec<Reference>,
     context: Option<Box<SpanContext>>,
@@ -107,9 +109,26 @@ impl<'a> StartSpanOptions<'a> {
     }
 
     #[inline]
-    pub(super) fn set_new_trace(&mut self) {
+    pub(super) fn set_new_trace(&mut self, seed: SpanContext) {
+        debug_assert!(!seed.has_trace());
         self.spec.is_complex = true;
-        self.spec.new_trace = true;
+        self.spec.new_trace = Some(Box::new(seed));
+    }
+
+    /// Refers to a caller of whom not everything is believed.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn set_caller(&mut self, caller: SpanContext, trust: Trust) {
+        let span = trust.distrusted_span(&caller);
+        let believed = trust.apply(caller);
+        let (kind, context) = match span {
+            Some(span) => {
+                self.set_new_trace(believed);
+                (ReferenceType::FollowsFrom, span)
+            }
+            None => (ReferenceType::ChildOf, believed),
+        };
+        context.give_span_context(self.reference_place(kind));
     }
 
     #[inline]
@@ -201,7 +220,13 @@ impl<'a> StartSpanOptions<'a> {
     /// Returns whether the span starts a new trace whatever its references are. A context that is given to the span
     /// decides otherwise.
     pub fn starts_new_trace(&self) -> bool {
-        self.spec.new_trace && self.spec.context.is_none()
+        self.seed_of_new_trace().is_some()
+    }
+
+    /// Returns the context from which a span that starts a new trace inherits.
+    pub(super) fn seed_of_new_trace(&self) -> Option<&SpanContext> {
+        let seed = self.spec.new_trace.as_deref();
+        seed.filter(|_| self.spec.context.is_none())
     }
 }
 
@@ -324,7 +349,7 @@ mod tests {
         options.push_tag("sampling.priority", TagRef::Long(1));
         options.push_tag("span.kind", TagRef::String("server"));
         options.set_ignore_active_span();
-        options.set_new_trace();
+        options.set_new_trace(SpanContext::default());
         options.set_start_time(SystemTime::UNIX_EPOCH);
         let spec = (&raw const *options.spec).addr();
         let _ = options.take_name();

@@ -202,8 +202,8 @@ pub(super) struct Inherited {
 impl Inherited {
     #[inline(always)]
     pub(super) fn find(options: &StartSpanOptions<'_>) -> Self {
-        if options.starts_new_trace() {
-            return Self::default();
+        if let Some(seed) = options.seed_of_new_trace() {
+            return Self::of_context(seed);
         }
         if let [reference] = options.references() {
             return Self::of_context(&reference.context);
@@ -220,6 +220,12 @@ impl Inherited {
             Some(Active::Context(context)) => Self::of_context(context),
             None => Self::default(),
         })
+    }
+
+    /// Returns whether a caller without a trace asks that the new root is kept as a debug trace.
+    pub(super) fn forces_debug(&self) -> bool {
+        let is_debug = self.debug_id.is_some() || self.decision.is_some_and(Flags::is_debug);
+        is_debug && self.parent.is_none()
     }
 
     fn of_slot(slot: &SpanSlot) -> Self {

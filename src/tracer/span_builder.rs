@@ -2,6 +2,7 @@ use std::borrow::Cow;
 use std::time::SystemTime;
 
 use crate::model::{ReferenceType, TagRef};
+use crate::propagation::Trust;
 use crate::scope::ActiveSpan;
 use crate::span::{Reference, Span, SpanContext, ToSpanContext};
 use crate::tracer::{StartSpanOptions, Tracer};
@@ -78,6 +79,39 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
         self
     }
 
+    /// Makes the span that of a request from a caller, of whose context only some parts are believed.
+    ///
+    /// With [`Trust::full`] that is [`child_of`](Self::child_of), and with [`Trust::restart`] a
+    /// [`new_trace`](Self::new_trace) that follows from the caller's span. In any case the active span is no parent:
+    /// see [`ignore_active_span`](Self::ignore_active_span).
+    ///
+    /// ```
+    /// use tracehound::prelude::*;
+    /// use tracehound::propagation::Trust;
+    /// use tracehound::NoopTracer;
+    ///
+    /// # fn main() -> Result<(), tracehound::propagation::ExtractError> {
+    /// let headers = [("uber-trace-id", "1:2:0:3")];
+    /// let caller = NoopTracer.extract(&headers)?;
+    /// let span = NoopTracer.build_span("pay").caller(&caller, Trust::ids_only()).start();
+    /// # Ok(()) }
+    /// ```
+    #[inline(always)]
+    pub fn caller(mut self, caller: &impl ToSpanContext, trust: Trust) -> Self {
+        if let Some(options) = &mut self.options {
+            options.set_ignore_active_span();
+            if trust == Trust::full() {
+                caller.give_span_context(options.reference_place(ReferenceType::ChildOf));
+            } else {
+                let caller = caller.to_span_context();
+                if !caller.is_empty() {
+                    options.set_caller(caller, trust);
+                }
+            }
+        }
+        self
+    }
+
     /// Makes the span the root of a new trace, whatever its references are and whichever span is active.
     ///
     /// The sampler is asked as for any root. References with a trace are reported as `FollowsFrom`, so the traces stay
@@ -94,7 +128,7 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
     #[inline(always)]
     pub fn new_trace(mut self) -> Self {
         if let Some(options) = &mut self.options {
-            options.set_new_trace();
+            options.set_new_trace(SpanContext::default());
         }
         self
     }

@@ -221,9 +221,10 @@ fn start_any(core: &Arc<Core>, mut options: StartSpanOptions<'_>, ticks: u64) ->
         inherited.debug_id = None;
         inherited.conflict = None;
     }
-    let is_forced = inherited.parent.is_none()
-        && inherited.debug_id.is_some()
-        && core.allows_debug(options.operation_name());
+    let is_forced = inherited.forces_debug() && core.allows_debug(options.operation_name());
+    if !is_forced {
+        inherited.decision = inherited.decision.filter(|flags| !flags.is_debug());
+    }
     let anchor = inherited.parent.as_ref().and_then(|parent| parent.anchor);
     let parent = inherited.parent.as_ref().map(|parent| {
         ReportedReference::new(ReferenceType::ChildOf, parent.trace_id, parent.span_id)

@@ -7,6 +7,7 @@ mod limits;
 mod properties;
 mod scan;
 mod trace_header;
+mod trust;
 mod unknown_carriers;
 mod vectors;
 
