@@ -54,6 +54,7 @@
 //! tracer counts and logs it, and the caller starts a new trace. How much of a well-formed context is believed is up to
 //! [`Trust`].
 
+mod binary;
 mod carrier;
 mod codecs;
 mod coding;
@@ -64,6 +65,7 @@ mod trust;
 
 use std::any::Any;
 
+pub use binary::BinaryCodec;
 #[cfg(feature = "tower")]
 pub(crate) use carrier::GrpcHeaders;
 pub use carrier::{

@@ -1,7 +1,9 @@
 //! Injecting and extracting contexts.
 
 mod baggage;
+mod binary;
 mod borrowed;
+mod explained;
 mod forwarding;
 mod limits;
 mod properties;

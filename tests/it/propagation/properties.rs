@@ -11,7 +11,7 @@ use tracehound::propagation::{
 
 use super::{Headers, items};
 
-fn config() -> ProptestConfig {
+pub(super) fn config() -> ProptestConfig {
     ProptestConfig {
         failure_persistence: None,
         ..ProptestConfig::default()
@@ -49,7 +49,7 @@ fn id() -> impl Strategy<Value = u64> {
 }
 
 /// A context with baggage, and mostly with a trace.
-fn context(key: &'static str) -> impl Strategy<Value = SpanContext> {
+pub(super) fn context(key: &'static str) -> impl Strategy<Value = SpanContext> {
     (id(), id(), id(), id(), any::<u8>(), baggage(key)).prop_map(
         |(high, low, span, parent, flags, baggage)| {
             let ids = TraceId::new(high, low).zip(SpanId::new(span));
@@ -112,7 +112,7 @@ fn wire_bytes(key: &str, value: &str) -> usize {
     key.len() + value.sum::<usize>()
 }
 
-fn check_limits(context: &SpanContext) {
+pub(super) fn check_limits(context: &SpanContext) {
     let sizes: Vec<_> = context
         .baggage()
         .iter()
