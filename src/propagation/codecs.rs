@@ -8,7 +8,8 @@ use crate::diagnostics::Diagnostics;
 use crate::metrics::{Counter, Metrics};
 use crate::panics::caught;
 use crate::propagation::{
-    Codec, CustomCodec, ExtractCarrier, ExtractError, InjectCarrier, JaegerCodec, ReadFrom, WriteTo,
+    BinaryCodec, Codec, CustomCodec, ExtractCarrier, ExtractError, InjectCarrier, JaegerCodec,
+    ReadFrom, WriteTo,
 };
 use crate::services::Services;
 use crate::span::SpanContext;
@@ -19,6 +20,7 @@ use crate::span::SpanContext;
 pub(crate) struct Codecs {
     pub(crate) text_map: Box<dyn Codec>,
     pub(crate) http_headers: Box<dyn Codec>,
+    binary: BinaryCodec,
     named: Vec<(String, Box<dyn Codec>)>,
     custom: Vec<Box<dyn CustomCodec>>,
     metrics: Metrics,
@@ -30,6 +32,7 @@ impl Default for Codecs {
         Self {
             text_map: Box::new(JaegerCodec::text_map()),
             http_headers: Box::new(JaegerCodec::http_headers()),
+            binary: BinaryCodec::default(),
             named: Vec::new(),
             custom: Vec::new(),
             metrics: Metrics::default(),
@@ -54,6 +57,7 @@ impl Codecs {
     pub(crate) fn attach(&mut self, services: &Services) {
         self.metrics = services.metrics().clone();
         self.diagnostics = services.diagnostics().clone();
+        self.binary.attach(services);
         let named = self.named.iter_mut().map(|(_, codec)| codec);
         for codec in [&mut self.text_map, &mut self.http_headers]
             .into_iter()
@@ -85,10 +89,7 @@ impl Codecs {
                     });
                 }
             }
-            // No codec for the binary format yet.
-            WriteTo::Binary(_) => self.count_unwritten(context, "no binary codec", || {
-                "no codec knows a binary carrier".to_owned()
-            }),
+            WriteTo::Binary(carrier) => self.binary.inject(context, carrier),
         }
     }
 
@@ -112,14 +113,7 @@ impl Codecs {
                 }
             },
             ReadFrom::Custom(carrier) => self.extract_custom(carrier),
-            ReadFrom::Binary(bytes) => {
-                if !bytes.is_empty() {
-                    self.count_unread("binary decoding", || {
-                        "a binary carrier was not read: there is no codec for it yet".to_owned()
-                    });
-                }
-                Ok(None)
-            }
+            ReadFrom::Binary(carrier) => self.binary.extract(carrier),
         };
         if let Err(error) = &outcome {
             self.count_malformed(error);

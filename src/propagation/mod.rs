@@ -38,14 +38,15 @@
 //! | [`MessageHeaders`] around a list of names and bytes, as message queues have | yes | yes | text map |
 //! | [`ChildEnvironment`], [`Environment`]: variables of a child process | the first | the second | HTTP headers |
 //! | [`InFormat`] around a text carrier | yes | yes | a format that was added under a name |
-//! | `Vec<u8>`, `[u8]` | not yet | not yet | binary: nothing happens; the tracer counts the call and logs a line |
+//! | `Vec<u8>` | yes | yes | binary, for protocols whose headers are bytes |
+//! | `[u8]` | no | yes | binary |
 //! | your own type | yes | yes | the format that it names; see [`InjectCarrier`] and [`CustomCodec`] |
 //!
 //! # Which headers are written
 //!
 //! A *codec* writes contexts into carriers of one format and reads them again. The tracer has a [`JaegerCodec`] for
 //! text maps and one for HTTP headers; [`JaegerCodec`] lists the headers. Another codec is an [`Injector`] and an
-//! [`Extractor`].
+//! [`Extractor`]. Binary carriers have one format, that of [`BinaryCodec`].
 //!
 //! # What a stranger can send
 //!
