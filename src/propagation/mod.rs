@@ -45,8 +45,8 @@
 //! # Which headers are written
 //!
 //! A *codec* writes contexts into carriers of one format and reads them again. The tracer has a [`JaegerCodec`] for
-//! text maps and one for HTTP headers; [`JaegerCodec`] lists the headers. Another codec is an [`Injector`] and an
-//! [`Extractor`]. Binary carriers have one format, that of [`BinaryCodec`].
+//! text maps and one for HTTP headers; [`JaegerCodec`] lists the headers. [`B3Codec`] takes part in traces of Zipkin.
+//! Another codec is an [`Injector`] and an [`Extractor`]. Binary carriers have one format, that of [`BinaryCodec`].
 //!
 //! # What a stranger can send
 //!
@@ -55,6 +55,7 @@
 //! tracer counts and logs it, and the caller starts a new trace. How much of a well-formed context is believed is up to
 //! [`Trust`].
 
+mod b3;
 mod binary;
 mod carrier;
 mod codecs;
@@ -62,10 +63,12 @@ mod coding;
 mod composite;
 mod error;
 mod jaeger;
+mod received_baggage;
 mod trust;
 
 use std::any::Any;
 
+pub use b3::B3Codec;
 pub use binary::BinaryCodec;
 #[cfg(feature = "tower")]
 pub(crate) use carrier::GrpcHeaders;

@@ -1,5 +1,7 @@
 //! Injecting and extracting contexts.
 
+mod b3;
+mod b3_vectors;
 mod baggage;
 mod binary;
 mod borrowed;
