@@ -9,7 +9,7 @@ use crate::metrics::{Counter, Metrics};
 use crate::panics::caught;
 use crate::propagation::{
     BinaryCodec, Codec, CustomCodec, ExtractCarrier, ExtractError, InjectCarrier, JaegerCodec,
-    ReadFrom, WriteTo,
+    Propagation, ReadFrom, WriteTo, joined,
 };
 use crate::services::Services;
 use crate::span::SpanContext;
@@ -30,8 +30,8 @@ pub(crate) struct Codecs {
 impl Default for Codecs {
     fn default() -> Self {
         Self {
-            text_map: Box::new(JaegerCodec::text_map()),
-            http_headers: Box::new(JaegerCodec::http_headers()),
+            text_map: joined(&Propagation::DEFAULT, Propagation::text_map_codec),
+            http_headers: joined(&Propagation::DEFAULT, Propagation::http_headers_codec),
             binary: BinaryCodec::default(),
             named: Vec::new(),
             custom: Vec::new(),
@@ -42,6 +42,12 @@ impl Default for Codecs {
 }
 
 impl Codecs {
+    /// Replaces the codecs for text maps and HTTP headers by those of `formats`.
+    pub(crate) fn speak(&mut self, formats: &[Propagation]) {
+        self.text_map = joined(formats, Propagation::text_map_codec);
+        self.http_headers = joined(formats, Propagation::http_headers_codec);
+    }
+
     /// Adds a format under a name. The last one of a name counts.
     pub(crate) fn add_named(&mut self, name: String, codec: Box<dyn Codec>) {
         self.named.retain(|(known, _)| *known != name);

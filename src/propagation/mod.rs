@@ -62,6 +62,7 @@ mod codecs;
 mod coding;
 mod composite;
 mod error;
+mod formats;
 mod jaeger;
 mod received_baggage;
 mod trust;
@@ -80,6 +81,8 @@ pub use carrier::{
 pub(crate) use codecs::Codecs;
 pub use composite::CompositeCodec;
 pub use error::ExtractError;
+pub(crate) use formats::joined;
+pub use formats::{Propagation, UnknownPropagation};
 pub use jaeger::{HeaderNames, JaegerCodec};
 pub use trust::Trust;
 

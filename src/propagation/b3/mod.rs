@@ -12,7 +12,7 @@ use header_names::B3HeaderNames;
 use multiple::Values;
 
 use crate::metrics::{Counter, Metrics};
-use crate::model::{Baggage, SpanId, hex_digits};
+use crate::model::{Baggage, hex_digits};
 use crate::propagation::coding::{is_percent_encoded, percent_encoded, trim};
 use crate::propagation::received_baggage::{ReceivedBaggage, ValueCoding, is_header_name};
 use crate::propagation::{
@@ -181,32 +181,36 @@ impl B3Codec {
 
     fn inject_multiple(&self, content: &Content, carrier: &mut dyn TextMapWriter) {
         let names = &self.names;
+        if content.ids.is_some() && content.state.is_some() {
+            let replaced = [&names.trace_id, &names.span_id, &names.sampled];
+            carrier.remove_owned(&names.set, &replaced);
+        } else {
+            carrier.remove_owned(&names.set, &[]);
+        }
         if let Some(ids) = &content.ids {
-            let high = hex_digits(ids.trace_id.high());
-            let low = hex_digits(ids.trace_id.low());
-            let trace_id = [high, low];
-            let trace_id = trace_id.as_flattened();
+            let trace_id = [ids.trace_id.high(), ids.trace_id.low()].map(hex_digits);
             let from = if ids.trace_id.high() == 0 { 16 } else { 0 };
-            set_ascii(carrier, &names.trace_id, &trace_id[from..]);
-            set_ascii(carrier, &names.span_id, &hex_digits(ids.span_id.get()));
-            if let Some(parent_id) = ids.parent_id.map(SpanId::get) {
-                set_ascii(carrier, &names.parent_id, &hex_digits(parent_id));
+            carrier.set_key(&names.trace_id, &trace_id.as_flattened()[from..]);
+            carrier.set_key(&names.span_id, &hex_digits(ids.span_id.get()));
+            if let Some(parent_id) = ids.parent_id {
+                carrier.set_key(&names.parent_id, &hex_digits(parent_id.get()));
             }
         }
-        match content.state {
-            Some(State::Deny) => set_ascii(carrier, &names.sampled, b"0"),
-            Some(State::Accept) => set_ascii(carrier, &names.sampled, b"1"),
-            Some(State::Debug) => {
-                set_ascii(carrier, &names.flags, b"1");
-                set_ascii(carrier, &names.sampled, b"1");
+        if let Some(state) = content.state {
+            if state == State::Debug {
+                carrier.set_key(&names.flags, b"1");
             }
-            None => {}
+            let is_sampled = state != State::Deny;
+            carrier.set_key(&names.sampled, if is_sampled { b"1" } else { b"0" });
         }
     }
 
     fn inject_single(&self, content: &Content, carrier: &mut dyn TextMapWriter) {
-        if let Some(value) = single::print(content, &mut [0; single::MAX_BYTES]) {
-            carrier.set_key(&self.names.single, value);
+        match single::print(content, &mut [0; single::MAX_BYTES]) {
+            Some(value) => {
+                carrier.replace(&self.names.set, &self.names.single, value);
+            }
+            None => carrier.remove_owned(&self.names.set, &[]),
         }
     }
 
@@ -250,7 +254,6 @@ impl B3Codec {
 
 impl Injector for B3Codec {
     fn inject(&self, context: &SpanContext, carrier: &mut dyn TextMapWriter) {
-        carrier.remove_owned(&self.names.set);
         let content = Content::of(context);
         match self.form {
             Form::Multiple => self.inject_multiple(&content, carrier),
@@ -323,12 +326,6 @@ fn first<'c>(found: &FoundHeaders<'c>, key: &Key, differ: &mut bool) -> Option<&
     let first = pieces.next()?;
     *differ |= pieces.any(|other| other != first);
     Some(first)
-}
-
-fn set_ascii(carrier: &mut dyn TextMapWriter, key: &Key, value: &[u8]) {
-    if let Ok(value) = std::str::from_utf8(value) {
-        carrier.set_key(key, value);
-    }
 }
 
 /// Returns a baggage value as it is written. It is encoded if a reader would otherwise take it for another value.

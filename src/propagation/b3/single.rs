@@ -67,13 +67,16 @@ fn parse(value: &[u8]) -> Result<Content, &'static str> {
 /// Prints the value, or returns `None` if there is nothing to say.
 ///
 /// Without a state there is no place for a parent: the parent is then left out.
-pub(super) fn print<'b>(content: &Content, buffer: &'b mut [u8; MAX_BYTES]) -> Option<&'b str> {
+pub(super) fn print<'b>(content: &Content, buffer: &'b mut [u8; MAX_BYTES]) -> Option<&'b [u8]> {
     let state = content.state.map(|state| match state {
         State::Deny => b"0",
         State::Accept => b"1",
         State::Debug => b"d",
     });
-    let mut text = Text { buffer, len: 0 };
+    let mut text = Text {
+        buffer: &mut *buffer,
+        len: 0,
+    };
     if let Some(ids) = &content.ids {
         if ids.trace_id.high() != 0 {
             text.push(&hex_digits(ids.trace_id.high()));
@@ -92,7 +95,8 @@ pub(super) fn print<'b>(content: &Content, buffer: &'b mut [u8; MAX_BYTES]) -> O
     } else {
         text.push(state?);
     }
-    text.into_str()
+    let len = text.len;
+    Some(&buffer[..len])
 }
 
 /// Text in a buffer that is long enough for every value.
@@ -101,13 +105,9 @@ struct Text<'b> {
     len: usize,
 }
 
-impl<'b> Text<'b> {
+impl Text<'_> {
     fn push(&mut self, text: &[u8]) {
         self.buffer[self.len..][..text.len()].copy_from_slice(text);
         self.len += text.len();
-    }
-
-    fn into_str(self) -> Option<&'b str> {
-        std::str::from_utf8(&self.buffer[..self.len]).ok()
     }
 }
