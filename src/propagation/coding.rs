@@ -138,6 +138,20 @@ fn decoded_pieces<'v>(value: &[u8], pieces: impl Iterator<Item = &'v [u8]>) -> C
     }
 }
 
+/// Adds `value` to `text`, encoded as by [`percent_encoded`].
+pub(super) fn push_percent_encoded(text: &mut String, value: &str) {
+    text.extend(utf8_percent_encode(value, RESERVED));
+}
+
+/// Adds `value` to `text` with `%XX` decoded. A value with a malformed escape stays as it is.
+pub(super) fn push_percent_decoded(text: &mut Vec<u8>, value: &[u8]) {
+    if is_percent_encoded(value) {
+        text.extend(percent_decode(value));
+    } else {
+        text.extend(value);
+    }
+}
+
 /// Decodes `%XX` into `buffer` and returns the filled part, or `None` if an escape is malformed or the buffer too
 /// small.
 pub(super) fn percent_decoded_into<'b>(value: &[u8], buffer: &'b mut [u8]) -> Option<&'b [u8]> {

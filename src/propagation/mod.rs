@@ -66,6 +66,7 @@ mod formats;
 mod jaeger;
 mod received_baggage;
 mod trust;
+mod w3c;
 
 use std::any::Any;
 
@@ -85,6 +86,7 @@ pub(crate) use formats::joined;
 pub use formats::{Propagation, UnknownPropagation};
 pub use jaeger::{HeaderNames, JaegerCodec};
 pub use trust::Trust;
+pub use w3c::W3cCodec;
 
 use crate::services::Services;
 use crate::span::SpanContext;
