@@ -14,6 +14,8 @@ mod trace_header;
 mod trust;
 mod unknown_carriers;
 mod vectors;
+mod w3c;
+mod w3c_vectors;
 
 use serde_json::Value;
 use tracehound::SpanContext;

@@ -42,13 +42,15 @@ use crate::span::SpanContext;
 ///
 /// # What it reads
 ///
-/// - `traceparent` of version 00, and those fields of later versions that W3C Trace Context promises to keep. Blanks at
-///   its ends are left out. Upper-case digits, ids of zero, the version `ff`, or several such headers are an error.
+/// - `traceparent` of version 00, and those fields of later versions that W3C Trace Context promises to keep: ids and
+///   *sampled*. Blanks at its ends are left out. Upper-case digits, ids of zero, the version `ff`, or several such
+///   headers are an error.
 /// - `tracestate` only with a valid `traceparent`; [`TraceState`] has the rules. If it is malformed, it is left out and
 ///   counted as a [`Counter::DecodingErrors`]; the trace goes on.
-/// - `baggage`: values are percent-decoded, and a value with a malformed escape stays as it is. Of several items with one
-///   key the last one counts. Items that are malformed, or beyond the limits of [`Baggage`], are left out and counted as
-///   [`Counter::BaggageItemsSkipped`]. Baggage without a trace gives a context without a trace.
+/// - `baggage`: values are percent-decoded, and a value with a malformed escape stays as it is. Keys are not decoded and
+///   keep their case. Of several items with one key the last one counts. Items that are malformed, or beyond the limits
+///   of [`Baggage`], are left out and counted as [`Counter::BaggageItemsSkipped`]. Properties that are not printable
+///   ASCII are left out. Baggage without a trace gives a context without a trace.
 ///
 /// # Differences
 ///
@@ -155,9 +157,14 @@ impl TraceKeys {
 
 impl Injector for W3cCodec {
     fn inject(&self, context: &SpanContext, carrier: &mut dyn TextMapWriter) {
-        carrier.remove_owned(&self.headers);
-        if let Some(keys) = &self.trace {
-            keys.inject(context, carrier);
+        match self.trace.as_ref().zip(TraceParent::of(context)) {
+            Some((keys, parent)) => {
+                carrier.replace(&self.headers, &keys.parent, &parent.print());
+                trace_state::write(context, |text| {
+                    carrier.set_key(&keys.state, text.as_bytes());
+                });
+            }
+            None => carrier.remove_owned(&self.headers, &[]),
         }
         if let Some(key) = &self.baggage
             && !context.baggage().is_empty()
@@ -235,7 +242,7 @@ impl W3cCodec {
 
     fn inject_baggage(&self, baggage: &Baggage, key: &Key, carrier: &mut dyn TextMapWriter) {
         let (header, mut skipped) = baggage::print(baggage);
-        if !header.is_empty() && !carrier.set_key(key, &header) {
+        if !header.is_empty() && !carrier.set_key(key, header.as_bytes()) {
             skipped = baggage.len() as u64;
         }
         if skipped > 0 {
@@ -257,17 +264,5 @@ impl TraceKeys {
         };
         let corrupted = |rule| ExtractError::corrupted(self.parent.as_str(), rule, value);
         parsed.map(Some).map_err(corrupted)
-    }
-
-    fn inject(&self, context: &SpanContext, carrier: &mut dyn TextMapWriter) {
-        let Some(parent) = TraceParent::of(context) else {
-            return;
-        };
-        if let Ok(text) = std::str::from_utf8(&parent.print()) {
-            carrier.set_key(&self.parent, text);
-        }
-        trace_state::write(context, |text| {
-            carrier.set_key(&self.state, text);
-        });
     }
 }
