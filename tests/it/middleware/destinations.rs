@@ -14,7 +14,6 @@ use http_body_util::{Empty, Full};
 use tonic::transport::Server;
 use tower::{Service, ServiceExt, service_fn};
 use tracehound::middleware::{ClientLayer, Destinations, ServerLayer};
-use tracehound::prelude::*;
 use tracehound::{JaegerTracer, NoopTracer, Tracer};
 
 use crate::support::grpc::{self, channel, message, unary};

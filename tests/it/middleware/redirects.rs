@@ -13,7 +13,6 @@ use reqwest::redirect::Policy;
 use reqwest::{Body, Client};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 use tracehound::middleware::{Destinations, TracingMiddleware};
-use tracehound::prelude::*;
 use tracehound::{JaegerTracer, NoopTracer};
 
 use crate::support::recording_tracer;
