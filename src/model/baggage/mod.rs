@@ -370,7 +370,7 @@ mod tests {
                     .with_properties(key, value, properties)
                     .expect("short");
                 let decode = |text: &mut Vec<u8>| text.extend(value.as_bytes());
-                let set = builder.set_with(key, decode, properties.as_bytes());
+                let set = builder.set_with(key, 0, decode, properties.as_bytes());
                 assert_eq!(set, Ok(()));
             }
             assert_eq!(items(&baggage), expected);
@@ -391,7 +391,7 @@ mod tests {
             assert_eq!(with.is_ok(), fits, "{properties}");
             let mut builder = BaggageBuilder::default();
             let decode = |text: &mut Vec<u8>| text.extend(value.as_bytes());
-            let set = builder.set_with("k", decode, properties.as_bytes());
+            let set = builder.set_with("k", 0, decode, properties.as_bytes());
             assert_eq!(set.err(), with.err(), "{properties}");
         }
     }
@@ -409,7 +409,7 @@ mod tests {
             let with = Baggage::default().with_properties("k", "v", properties);
             assert_eq!(with, Err(BaggageLimit::Properties), "{properties:?}");
             let mut builder = BaggageBuilder::default();
-            let set = builder.set_with("k", |_| {}, properties.as_bytes());
+            let set = builder.set_with("k", 0, |_| {}, properties.as_bytes());
             assert_eq!(set, Err(BaggageLimit::Properties), "{properties:?}");
             assert_eq!(builder.len(), 0);
         }
