@@ -1,4 +1,5 @@
 mod builder;
+mod join;
 
 use std::fmt;
 use std::sync::Arc;
@@ -106,18 +107,6 @@ impl Baggage {
         });
         let is_new = items > self.len();
         Ok(Self::of_items(replaced.chain(is_new.then_some(item))))
-    }
-
-    /// Returns this list and, as far as there is room, those items of `other` whose keys it has not.
-    pub(crate) fn or_also(self, other: &Self) -> Self {
-        if self.is_empty() {
-            return other.clone();
-        }
-        let missing = other.items().filter(|(key, ..)| self.get(key).is_none());
-        missing.fold(self.clone(), |list, (key, value, properties)| {
-            let with = list.with_properties(key, value, properties);
-            with.unwrap_or(list)
-        })
     }
 
     /// Returns this list without the item of that key.
