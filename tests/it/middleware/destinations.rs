@@ -72,15 +72,25 @@ enum Came {
 }
 
 const CALLERS_TRACE: &str = "5b2b4e1f9d3a7c60:6ad04c2b18e7f935:0:1";
+const CALLERS_TRACEPARENT: &str = "00-00000000000000005b2b4e1f9d3a7c60-6ad04c2b18e7f935-01";
 
 /// Says what came along, and fails if it is in between.
 fn came(headers: &HeaderMap) -> Came {
     let count = |name: &str| headers.get_all(name).iter().count();
     assert!(count("uber-trace-id") <= 1, "{headers:?}");
+    assert_eq!(count("traceparent"), count("uber-trace-id"), "{headers:?}");
     let trace = headers.get("uber-trace-id").map(HeaderValue::as_bytes);
     let is_callers = trace == Some(CALLERS_TRACE.as_bytes());
+    assert!(is_callers || count("tracestate") == 0, "{headers:?}");
     let own = headers.get("uberctx-own").is_some();
     let callers = headers.get("uberctx-caller").is_some();
+    let expected = match (own, callers) {
+        (true, _) => Some("own=1"),
+        (_, true) => Some("caller=7"),
+        (false, false) => None,
+    };
+    let baggage = headers.get("baggage").map(HeaderValue::as_bytes);
+    assert_eq!(baggage, expected.map(str::as_bytes), "{headers:?}");
     let debug = headers.get("jaeger-debug-id").is_some();
     match (trace, is_callers, own, callers, debug) {
         (None, _, false, false, false) => Came::Nothing,
@@ -98,6 +108,9 @@ fn forward(headers: &mut HeaderMap) {
         ("uber-trace-id", CALLERS_TRACE),
         ("uberctx-caller", "7"),
         ("jaeger-debug-id", "find-me"),
+        ("traceparent", CALLERS_TRACEPARENT),
+        ("tracestate", "other=1"),
+        ("baggage", "caller=7"),
     ];
     for (name, value) in rows {
         headers.insert(name, HeaderValue::from_static(value));

@@ -35,7 +35,10 @@ impl Arrived {
     /// Returns which of the trace headers the request has: those of the span, or those of an earlier caller.
     fn trace(&self) -> &'static str {
         let has = |name: &str| self.headers.contains_key(name);
-        let stale = ["uberctx-caller", "jaeger-debug-id"].into_iter().any(has);
+        let stale = ["uberctx-caller", "jaeger-debug-id", "tracestate"];
+        let stale = stale.into_iter().any(has);
+        assert_eq!(has("traceparent"), has("uber-trace-id"), "{self:?}");
+        assert_eq!(has("baggage"), has("uberctx-own"), "{self:?}");
         match (has("uber-trace-id"), has("uberctx-own"), stale) {
             (true, true, false) => "all",
             (true, false, false) => "trace",
@@ -214,7 +217,8 @@ fn headers_of_an_earlier_caller_do_not_leave_either() {
                     .get(world.url(path))
                     .header("uber-trace-id", "1:2:0:1")
                     .header("uberctx-caller", "7")
-                    .header("jaeger-debug-id", "find-me");
+                    .header("jaeger-debug-id", "find-me")
+                    .header("tracestate", "other=1");
                 request.send().await.expect("an answer");
             }
             let arrived = world.arrived();
