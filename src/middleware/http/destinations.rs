@@ -31,7 +31,8 @@ use crate::tracer::Tracer;
 /// | `internal.example` | `internal.example`, `api.internal.example`, `API.Internal.Example.` | `notinternal.example`, `internal.example.org` |
 /// | `10.0.0.7`, `::1` | this address alone | names that resolve to it |
 ///
-/// Ports are not compared. A request that names no host is like one to a host that is not listed.
+/// Ports are not compared. A request that names no host is like one to a host that is not listed. Headers of formats
+/// that the tracer neither reads nor writes are left alone.
 #[derive(Clone, Default)]
 pub struct Destinations {
     /// `None` stands for all hosts.
