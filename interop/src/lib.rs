@@ -35,6 +35,7 @@
 mod backend;
 mod binary;
 mod compare;
+pub mod crossdock;
 mod delivered;
 mod differences;
 mod endpoints;
