@@ -38,7 +38,16 @@ pub enum Error {
         /// The reason, with the output of the example.
         reason: String,
     },
-    /// The process ended, or never became ready.
+    /// A service of the crossdock cannot be started or ended.
+    Service {
+        /// The service.
+        name: String,
+        /// The reason.
+        reason: String,
+        /// The end of its log.
+        tail: String,
+    },
+    /// A backend ended, or never became ready.
     Start {
         /// The backend.
         version: Version,
@@ -73,6 +82,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// Returns whether the machine lacks the tools for a program of another language. A test that needs the program is
+    /// then skipped, unless [`REQUIRED`](crate::REQUIRED) is `1`.
+    pub const fn is_missing_tools(&self) -> bool {
+        matches!(self, Self::NoGo | Self::NoPython { .. })
+    }
+
     pub(crate) fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let doing = doing.into();
         move |source| Self::Io { doing, source }
@@ -104,6 +119,12 @@ impl fmt::Display for Error {
                 write!(f, "building {what}: `{command}` failed:\n{tail}")
             }
             Self::Example { name, reason } => write!(f, "the example {name:?} {reason}"),
+            Self::Service { name, reason, tail } => {
+                write!(
+                    f,
+                    "the service {name:?} {reason}; the end of its log:\n{tail}"
+                )
+            }
             Self::Start {
                 version,
                 reason,

@@ -1,0 +1,108 @@
+use std::fmt;
+
+use crate::crossdock::{Format, Setup};
+
+/// A call from one service to the next.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Hop<'a> {
+    /// The settings of the services.
+    pub setup: Setup,
+    /// The languages that the trace went through, first that of S1 and last that of the caller.
+    pub path: &'a [&'static str],
+    /// The language of the called service.
+    pub callee: &'static str,
+    /// Whether the caller saw the trace as sampled.
+    pub is_sampled: bool,
+}
+
+impl Hop<'_> {
+    /// Returns the language of the calling service.
+    pub fn caller(&self) -> &'static str {
+        self.path.last().copied().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Hop<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_sampled = if self.is_sampled {
+            "sampled"
+        } else {
+            "not sampled"
+        };
+        let (path, callee) = (self.path.join(" -> "), self.callee);
+        write!(f, "{path} => {callee}, {}, {is_sampled}", self.setup)
+    }
+}
+
+/// What of a trace is the same before and after a hop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Aspect {
+    /// The trace id, compared as a number of 128 bits.
+    TraceId,
+    /// The sampling decision.
+    Sampled,
+    /// The baggage item.
+    Baggage,
+}
+
+impl Aspect {
+    /// All aspects.
+    pub const ALL: [Self; 3] = [Self::TraceId, Self::Sampled, Self::Baggage];
+}
+
+impl fmt::Display for Aspect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TraceId => "trace id",
+            Self::Sampled => "sampling decision",
+            Self::Baggage => "baggage",
+        })
+    }
+}
+
+/// An entry of the table: an aspect that is lost on some hops, because of a client that is not ours to change.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Lack {
+    /// The formats that the entry is about.
+    pub formats: &'static [Format],
+    /// The lost aspect.
+    pub aspect: Aspect,
+    /// The hops on which it is lost, every time.
+    pub hops: fn(&Hop<'_>) -> bool,
+    /// The reason, in one line.
+    pub reason: &'static str,
+}
+
+impl Lack {
+    /// Returns whether the entry says that `aspect` is lost on `hop`.
+    pub fn covers(&self, hop: &Hop<'_>, aspect: Aspect) -> bool {
+        self.aspect == aspect && self.formats.contains(&hop.setup.format) && (self.hops)(hop)
+    }
+}
+
+/// What the published clients lack. Nothing else may be lost on any hop, and what is listed here must be lost.
+pub const LACKS: &[Lack] = &[
+    Lack {
+        formats: &[Format::B3],
+        aspect: Aspect::Baggage,
+        hops: |hop| hop.caller() == "python" || hop.callee == "python",
+        reason: "the B3 codec of jaeger-client for Python carries no baggage",
+    },
+    Lack {
+        formats: &[Format::B3],
+        aspect: Aspect::Sampled,
+        hops: |hop| {
+            hop.caller() == "python" && is_debug(hop) && ["go", "python"].contains(&hop.callee)
+        },
+        reason: "Python sends X-B3-Flags without X-B3-Sampled, which Go and Python read as not sampled",
+    },
+];
+
+/// Returns whether the caller has the debug flag of `sampling.priority`, which some clients drop from B3 headers.
+fn is_debug(hop: &Hop<'_>) -> bool {
+    const KEEP_IT: [&str; 2] = ["python", "rust"];
+    hop.is_sampled && hop.path.iter().all(|language| KEEP_IT.contains(language))
+}

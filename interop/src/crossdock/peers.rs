@@ -1,0 +1,140 @@
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::{
+    Error,
+    binary::Wanted,
+    crossdock::Format,
+    environment,
+    load_program::hash,
+    python,
+    toolchain::{Go, Toolchain},
+};
+
+/// A language with a service for the crossdock.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Peer {
+    /// The name in messages, and in [`LACKS`](crate::crossdock::LACKS).
+    pub name: &'static str,
+    /// The formats that its client has.
+    pub formats: &'static [Format],
+    /// The process tag by which Jaeger shows the version of its client, as the client sends it.
+    pub version: (&'static str, &'static str),
+    program: Program,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Program {
+    /// A program that exists.
+    At(&'static str),
+    /// A program that is built, or found, when it is asked for.
+    Made(fn() -> Result<Command, Error>),
+}
+
+/// The services over the published clients of other languages.
+pub const PUBLISHED: &[Peer] = &[
+    Peer {
+        name: "go",
+        formats: &[Format::Jaeger, Format::B3],
+        version: ("jaeger.version", "Go-2.30.0"),
+        program: Program::Made(go),
+    },
+    Peer {
+        name: "python",
+        formats: &[Format::Jaeger, Format::B3],
+        version: ("jaeger.version", "Python-4.8.0"),
+        program: Program::Made(over_python),
+    },
+];
+
+impl Peer {
+    /// The service over this library. `program` is the path of the binary `crossdock` of this crate.
+    ///
+    /// ```
+    /// use tracehound_interop::crossdock::{Format, Peer};
+    ///
+    /// let rust = Peer::own("target/debug/crossdock");
+    /// assert!(rust.formats.contains(&Format::Jaeger));
+    /// ```
+    pub const fn own(program: &'static str) -> Self {
+        Self {
+            name: "rust",
+            formats: &[Format::Jaeger],
+            version: ("jaeger.version", "Rust-0.1.0"),
+            program: Program::At(program),
+        }
+    }
+
+    /// Returns a command of the program, without the flags. Its environment has nothing that could change what it does.
+    ///
+    /// # Errors
+    ///
+    /// An error that [is about tools](Error::is_missing_tools) if the machine lacks the language;
+    /// [`Error::Build`] if the program cannot be built.
+    pub fn command(&self) -> Result<Command, Error> {
+        let mut command = match self.program {
+            Program::At(path) => Command::new(path),
+            Program::Made(make) => make()?,
+        };
+        command.env_clear().envs(environment::passed_on());
+        Ok(command)
+    }
+
+    /// Returns the name of its service in Jaeger.
+    pub fn service_name(&self) -> String {
+        format!("crossdock-{}", self.name)
+    }
+
+    /// Returns whether it can take part, and says that it is skipped if it cannot.
+    ///
+    /// # Errors
+    ///
+    /// Like [`command`](Self::command); an error about tools only if [`REQUIRED`](crate::REQUIRED)
+    /// is `1`.
+    pub fn is_there_or_skipped(&self) -> Result<bool, Error> {
+        match self.command() {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_missing_tools() && !environment::is_required() => {
+                environment::skipped(format!("{}: {error}", self.name));
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn go() -> Result<Command, Error> {
+    let wanted = Wanted {
+        what: "the crossdock service over jaeger-client-go",
+        file: &format!("crossdock-go-{:016x}", hash(&GO_SOURCE)),
+    };
+    let cache = environment::cache_dir()?;
+    let program = wanted.cached(&cache, &Toolchain::go(), environment::say, |go| {
+        build(go, &GO_SOURCE)
+    })?;
+    Ok(Command::new(program))
+}
+
+fn build(go: &Go<'_>, source: &[(&str, &str)]) -> Result<PathBuf, Error> {
+    for (file, text) in source {
+        fs::write(go.dir.join(file), text).map_err(Error::io(format!("writing {file}")))?;
+    }
+    go.run(&["build", "-buildvcs=false", "-o", "program", "."])?;
+    Ok(go.dir.join("program"))
+}
+
+fn over_python() -> Result<Command, Error> {
+    let mut command = Command::new(python()?);
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("python/crossdock.py"));
+    Ok(command)
+}
+
+const GO_SOURCE: [(&str, &str); 3] = [
+    ("main.go", include_str!("../../go/crossdock/main.go")),
+    ("go.mod", include_str!("../../go/crossdock/go.mod")),
+    ("go.sum", include_str!("../../go/crossdock/go.sum")),
+];

@@ -1,0 +1,118 @@
+//! What the driver expects of every service, apart from the matrix.
+
+use std::process::Stdio;
+
+use serde_json::json;
+use tracehound_interop::{
+    Backend, Error, Version,
+    crossdock::{Answer, Format, PUBLISHED, Peer, Service, Setup, answer},
+};
+
+use crate::peers;
+
+#[test]
+fn malformed_headers_begin_a_new_trace_in_every_service() -> Result<(), Error> {
+    each_service(|format, service| {
+        for malformed in ["x", "1:2", "00-0-0-00", ""] {
+            let headers = [(format.trace_header(), malformed)];
+            let joined = answer(
+                service,
+                "/join_trace",
+                &headers,
+                &json!({"serverRole": "S1"}),
+            )?;
+            let span = joined.span.unwrap_or_default();
+            let at = format!("{}, {format}, {malformed:?}", service.peer().name);
+            assert!(!span.sampled, "{at}: {span:?}");
+            let is_id = u128::from_str_radix(&span.trace_id, 16).is_ok_and(|id| id != 0);
+            assert!(is_id, "{at}: {span:?}");
+            assert_eq!(span.baggage, "", "{at}");
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn every_service_declines_a_transport_that_it_lacks() -> Result<(), Error> {
+    each_service(|format, service| {
+        let downstream = json!({
+            "serviceName": "nobody", "serverRole": "S2", "host": "127.0.0.1", "port": "9999", "transport": "DUMMY",
+        });
+        let request = json!({
+            "serverRole": "S1", "sampled": true, "baggage": "b", "downstream": downstream,
+        });
+        let started = answer(service, "/start_trace", &[], &request)?;
+        let at = format!("{}, {format}: {started:?}", service.peer().name);
+        let span = started.span.as_ref();
+        assert!(
+            span.is_some_and(|span| span.sampled && span.baggage == "b"),
+            "{at}"
+        );
+        let Some(Answer {
+            span: None,
+            downstream: None,
+            not_implemented_error,
+        }) = started.downstream.as_deref()
+        else {
+            unreachable!("no such downstream can be called: {at}");
+        };
+        assert!(!not_implemented_error.is_empty(), "{at}");
+        Ok(())
+    })
+}
+
+#[test]
+fn every_service_without_a_format_ends_with_code_3() -> Result<(), Error> {
+    let own = Peer::own(env!("CARGO_BIN_EXE_crossdock"));
+    for peer in [&[own], PUBLISHED].concat() {
+        if !peer.is_there_or_skipped()? {
+            continue;
+        }
+        let lacked = Format::ALL
+            .iter()
+            .filter(|format| !peer.formats.contains(format));
+        let lacked = lacked.map(|format| format.name()).chain(["smoke"]);
+        for format in lacked {
+            let output = peer
+                .command()?
+                .args(["--host", "127.0.0.1", "--port", "0", "--service", "s"])
+                .args(["--format", format, "--agent-compact", "127.0.0.1:9"])
+                .args([
+                    "--agent-binary",
+                    "127.0.0.1:9",
+                    "--otlp",
+                    "http://127.0.0.1:9",
+                ])
+                .stdin(Stdio::null())
+                .output();
+            let output = output.map_err(|source| Error::Io {
+                doing: format!("running the service of {}", peer.name),
+                source,
+            })?;
+            let said = String::from_utf8_lossy(&output.stderr);
+            let at = format!("{}, {format}: {said:?}", peer.name);
+            assert_eq!(output.status.code(), Some(3), "{at}");
+            assert_eq!(said.lines().count(), 1, "{at}");
+        }
+    }
+    Ok(())
+}
+
+/// Calls `check` with a service of each language, for each format that it has.
+fn each_service(check: impl Fn(Format, &Service) -> Result<(), Error>) -> Result<(), Error> {
+    let Some(jaeger) = Backend::start_or_skip(Version::V1)? else {
+        return Ok(());
+    };
+    for format in Format::ALL {
+        let setup = Setup {
+            format,
+            trace_id_bits: 64,
+        };
+        for peer in peers(format)?.0 {
+            let service = Service::start(peer, setup, jaeger.endpoints())?;
+            check(format, &service)?;
+            service.stop()?;
+        }
+    }
+    Ok(())
+}

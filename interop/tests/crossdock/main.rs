@@ -1,0 +1,28 @@
+//! The crossdock: one trace through services over this library and over the published clients of
+//! other languages.
+
+mod contract;
+mod matrix;
+
+use tracehound_interop::{
+    Error,
+    crossdock::{Format, PUBLISHED, Peer},
+};
+
+/// Returns the languages that have the format and are on this machine, and whether these are all that have it.
+fn peers(format: Format) -> Result<(Vec<Peer>, bool), Error> {
+    let own = Peer::own(env!("CARGO_BIN_EXE_crossdock"));
+    let all = [&[own], PUBLISHED].concat();
+    let with_format: Vec<Peer> = all
+        .into_iter()
+        .filter(|peer| peer.formats.contains(&format))
+        .collect();
+    let mut there = Vec::new();
+    for peer in &with_format {
+        if peer.is_there_or_skipped()? {
+            there.push(*peer);
+        }
+    }
+    let are_all = there.len() == with_format.len();
+    Ok((there, are_all))
+}
