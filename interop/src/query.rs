@@ -86,6 +86,27 @@ impl Backend {
         })
     }
 
+    /// Returns the [`trace_ids`](Self::trace_ids) once `are_complete` accepts them; asks as often as
+    /// [`trace`](Self::trace).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Deadline`] with the last ids if they are never accepted.
+    pub fn trace_ids_when(
+        &self,
+        service: &str,
+        are_complete: impl Fn(&BTreeSet<u128>) -> bool,
+    ) -> Result<BTreeSet<u128>, Error> {
+        self.wait(&format!("the traces of {service}"), || {
+            let seen = self.trace_ids(service)?;
+            if are_complete(&seen) {
+                Ok(Ok(seen))
+            } else {
+                Ok(Err(format!("{seen:x?}")))
+            }
+        })
+    }
+
     /// Returns the trace as API v3 gives it, in OTLP's JSON; `None` if there is none.
     ///
     /// This API can show the traces that the older one cannot.

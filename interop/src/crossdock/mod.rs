@@ -22,7 +22,7 @@ mod stored;
 pub use driver::{Run, Seen, answer};
 pub use lacks::{Aspect, Hop, LACKS, Lack};
 pub use matrix::{Orders, Report};
-pub use peers::{PUBLISHED, Peer};
+pub use peers::{GO_DRIVER, PUBLISHED, Peer};
 pub use protocol::{Answer, BAGGAGE_KEY, Downstream, JoinTrace, Observed, StartTrace, Transport};
 pub use service::Service;
 pub use setup::{Format, Setup};

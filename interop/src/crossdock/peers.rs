@@ -51,6 +51,15 @@ pub const PUBLISHED: &[Peer] = &[
     },
 ];
 
+/// The published driver of the Go client's crossdock, which is no service but is started like one. It calls services at
+/// the port that it listens on.
+pub const GO_DRIVER: Peer = Peer {
+    name: "go-driver",
+    formats: &Format::ALL,
+    version: ("", ""),
+    program: Program::Made(go_driver),
+};
+
 impl Peer {
     /// The service over this library. `program` is the path of the binary `crossdock` of this crate.
     ///
@@ -108,13 +117,32 @@ impl Peer {
 }
 
 fn go() -> Result<Command, Error> {
+    const SOURCE: [(&str, &str); 3] = [
+        ("main.go", include_str!("../../go/crossdock/main.go")),
+        ("go.mod", include_str!("../../go/crossdock/go.mod")),
+        ("go.sum", include_str!("../../go/crossdock/go.sum")),
+    ];
+    built("crossdock-go", &SOURCE)
+}
+
+fn go_driver() -> Result<Command, Error> {
+    const SOURCE: [(&str, &str); 3] = [
+        ("main.go", include_str!("../../go/crossdock-driver/main.go")),
+        ("go.mod", include_str!("../../go/crossdock-driver/go.mod")),
+        ("go.sum", include_str!("../../go/crossdock-driver/go.sum")),
+    ];
+    built("crossdock-go-driver", &SOURCE)
+}
+
+/// Returns the Go program. Builds it first if the cache does not have it.
+fn built(name: &str, source: &[(&str, &str)]) -> Result<Command, Error> {
     let wanted = Wanted {
-        what: "the crossdock service over jaeger-client-go",
-        file: &format!("crossdock-go-{:016x}", hash(&GO_SOURCE)),
+        what: name,
+        file: &format!("{name}-{:016x}", hash(source)),
     };
     let cache = environment::cache_dir()?;
     let program = wanted.cached(&cache, &Toolchain::go(), environment::say, |go| {
-        build(go, &GO_SOURCE)
+        build(go, source)
     })?;
     Ok(Command::new(program))
 }
@@ -132,9 +160,3 @@ fn over_python() -> Result<Command, Error> {
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("python/crossdock.py"));
     Ok(command)
 }
-
-const GO_SOURCE: [(&str, &str); 3] = [
-    ("main.go", include_str!("../../go/crossdock/main.go")),
-    ("go.mod", include_str!("../../go/crossdock/go.mod")),
-    ("go.sum", include_str!("../../go/crossdock/go.sum")),
-];

@@ -121,14 +121,20 @@ impl Service {
     /// one that it called.
     pub fn post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Result<Json, Error> {
         let headers = [&[("content-type", "application/json")], headers].concat();
-        let sent = self
-            .http
-            .post_with(self.address, path, &headers, body.as_bytes());
-        let text = sent
-            .and_then(Answer::success)
-            .map_err(|error| self.failed(error.to_string()))?;
-        let read = serde_json::from_str(&text);
-        read.map_err(|error| self.failed(format!("answers {text:?}: {error}")))
+        let address = self.address;
+        self.read(
+            self.http
+                .post_with(address, path, &headers, body.as_bytes()),
+        )
+    }
+
+    /// Requests `path` and returns the body of the answer.
+    ///
+    /// # Errors
+    ///
+    /// Like [`post`](Self::post).
+    pub fn get(&self, path: &str) -> Result<Json, Error> {
+        self.read(self.http.get(self.address, path))
     }
 
     /// Ends the service by SIGTERM; it sends its spans before it ends.
@@ -160,6 +166,18 @@ impl Service {
             reason,
             tail: log::tail(&self.dir.path().join(LOG)),
         }
+    }
+
+    /// Reads an answer; one without a body is null.
+    fn read(&self, answered: Result<Answer, Error>) -> Result<Json, Error> {
+        let text = answered
+            .and_then(Answer::success)
+            .map_err(|error| self.failed(error.to_string()))?;
+        if text.is_empty() {
+            return Ok(Json::Null);
+        }
+        let read = serde_json::from_str(&text);
+        read.map_err(|error| self.failed(format!("answers {text:?}: {error}")))
     }
 
     fn wait_ready(&mut self) -> Result<(), Error> {

@@ -8,7 +8,7 @@ use tracehound_interop::{
     crossdock::{Answer, Format, PUBLISHED, Peer, Service, Setup, answer},
 };
 
-use crate::peers;
+use crate::{OWN, peers};
 
 #[test]
 fn malformed_headers_begin_a_new_trace_in_every_service() -> Result<(), Error> {
@@ -63,8 +63,7 @@ fn every_service_declines_a_transport_that_it_lacks() -> Result<(), Error> {
 
 #[test]
 fn every_service_without_a_format_ends_with_code_3() -> Result<(), Error> {
-    let own = Peer::own(env!("CARGO_BIN_EXE_crossdock"));
-    for peer in [&[own], PUBLISHED].concat() {
+    for peer in [&[Peer::own(OWN)], PUBLISHED].concat() {
         if !peer.is_there_or_skipped()? {
             continue;
         }

@@ -2,6 +2,8 @@
 //! other languages.
 
 mod contract;
+mod foreign_driver;
+mod generated;
 mod matrix;
 
 use tracehound_interop::{
@@ -11,8 +13,7 @@ use tracehound_interop::{
 
 /// Returns the languages that have the format and are on this machine, and whether these are all that have it.
 fn peers(format: Format) -> Result<(Vec<Peer>, bool), Error> {
-    let own = Peer::own(env!("CARGO_BIN_EXE_crossdock"));
-    let all = [&[own], PUBLISHED].concat();
+    let all = [&[Peer::own(OWN)], PUBLISHED].concat();
     let with_format: Vec<Peer> = all
         .into_iter()
         .filter(|peer| peer.formats.contains(&format))
@@ -26,3 +27,6 @@ fn peers(format: Format) -> Result<(Vec<Peer>, bool), Error> {
     let are_all = there.len() == with_format.len();
     Ok((there, are_all))
 }
+
+/// The service over this library.
+const OWN: &str = env!("CARGO_BIN_EXE_crossdock");

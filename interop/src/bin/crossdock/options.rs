@@ -81,11 +81,15 @@ impl Options {
     /// The parameter is 1: every trace; at most one a second for the rate limiting sampler; every trace until the
     /// sampling server has answered for the remote one.
     pub(crate) fn tracer_with(&self, sampler_type: &str) -> Result<JaegerTracer, ConfigError> {
-        let sampler = [
+        let mut sampler = vec![
             ("JAEGER_SAMPLER_TYPE", sampler_type),
             ("JAEGER_SAMPLER_PARAM", "1"),
-            ("JAEGER_SAMPLER_REFRESH_INTERVAL", "5s"),
         ];
+        if sampler_type == "remote" {
+            sampler.push(("JAEGER_SAMPLER_REFRESH_INTERVAL", "5s"));
+            let url = self.sampling.as_deref();
+            sampler.extend(url.map(|url| ("JAEGER_SAMPLING_ENDPOINT", url)));
+        }
         self.config(&sampler)?.build()
     }
 
@@ -104,7 +108,6 @@ impl Options {
                 "JAEGER_TRACEID_128BIT" => is_128_bit.clone(),
                 "JAEGER_AGENT_HOST" => agent_host.clone(),
                 "JAEGER_AGENT_PORT" => agent_port.clone(),
-                "JAEGER_SAMPLING_ENDPOINT" => self.sampling.clone(),
                 _ => None,
             };
             let further = further.iter().find(|(key, _)| *key == name);
