@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::{
     Error,
-    crossdock::{Answer, Downstream, Service, StartTrace, Transport},
+    crossdock::{Alphabet, Answer, Downstream, Service, StartTrace, Transport},
 };
 
 /// One trace through three services, and what each of them saw.
@@ -39,9 +39,14 @@ impl Run {
     ///
     /// [`Error::Service`] if a call fails, a service is not called, or the first one does not start the trace that it was
     /// asked for.
-    pub fn drive(services: &[Service], order: [usize; 3], is_sampled: bool) -> Result<Self, Error> {
+    pub fn drive(
+        services: &[Service],
+        order: [usize; 3],
+        is_sampled: bool,
+        alphabet: Alphabet,
+    ) -> Result<Self, Error> {
         let [s1, s2, s3] = order.map(|place| &services[place]);
-        let baggage = new_baggage();
+        let baggage = new_baggage(alphabet);
         let request = StartTrace {
             server_role: "S1".to_owned(),
             sampled: is_sampled,
@@ -114,11 +119,11 @@ fn chain(answer: &Answer) -> Result<[Seen; 3], String> {
     }
 }
 
-/// Returns a value that no other run has: hexadecimal digits, which every client carries.
-fn new_baggage() -> String {
+/// Returns a value that no other run has.
+fn new_baggage(alphabet: Alphabet) -> String {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    format!("{:x}{number:08x}", process::id())
+    format!("{}{:x}{number:08x}", alphabet.sample(), process::id())
 }
 
 #[cfg(test)]

@@ -103,7 +103,7 @@ impl Report {
         for order in orders.of(services.len()) {
             for is_sampled in [true, false] {
                 report.runs += 1;
-                match Run::drive(&services, order, is_sampled) {
+                match Run::drive(&services, order, is_sampled, setup.alphabet) {
                     Ok(run) => runs.push(run),
                     Err(error) => report.problem(order, is_sampled, &error),
                 }
@@ -134,6 +134,7 @@ impl Report {
                 path: &path[..callee],
                 callee: path[callee],
                 is_sampled: before.is_sampled,
+                baggage: &before.baggage,
             };
             for aspect in Aspect::ALL {
                 let (holds, could_be_lost) = match aspect {
@@ -154,7 +155,7 @@ impl Report {
                     }
                     None if !holds => {
                         problems.push(format!(
-                            "{hop}: the {aspect} is lost: {before:?}, {after:?}"
+                            "{hop}: the {aspect} is lost: {before:x?}, {after:x?}"
                         ));
                     }
                     _ => {}
@@ -215,6 +216,17 @@ impl Report {
             .push(format!("{path}, {}, {is_sampled}: {problem}", self.setup));
     }
 
+    /// Returns the entries of `lacks` that are about this setup and that no hop needed.
+    ///
+    /// Only meaningful if all languages of the table took part.
+    pub fn unused<'a>(&self, lacks: &'a [Lack]) -> Vec<&'a Lack> {
+        let is_unused = |(place, lack): &(usize, &Lack)| {
+            lack.is_about(self.setup) && !self.excused.contains_key(place)
+        };
+        let unused = lacks.iter().enumerate().filter(is_unused);
+        unused.map(|(_, lack)| lack).collect()
+    }
+
     /// Returns the lines that show the outcome, with the reasons of `lacks`.
     pub fn lines(&self, lacks: &[Lack]) -> Vec<String> {
         let Self {
@@ -242,15 +254,17 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crossdock::{Format, Seen};
+    use crate::crossdock::{Alphabet, Format, Seen};
 
     const SETUP: Setup = Setup {
         format: Format::B3,
         trace_id_bits: 64,
+        alphabet: Alphabet::Digits,
     };
 
     const LOSES_BAGGAGE: Lack = Lack {
         formats: &[Format::B3],
+        alphabets: &Alphabet::ALL,
         aspect: Aspect::Baggage,
         hops: |hop| hop.caller() == "b" || hop.callee == "b",
         reason: "b has no baggage",
@@ -303,7 +317,8 @@ mod tests {
         let mut report = report();
         report.judge(&run([0, 0, 0], ["x", "x", ""]), &[LOSES_BAGGAGE]);
         assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
-        let problem = "a -> a => a, b3, 64-bit ids, sampled: the baggage is lost";
+        let problem =
+            "a -> a => a, b3, 64-bit ids, digits in baggage, sampled: the baggage is lost";
         assert!(
             report.problems[0].starts_with(problem),
             "{:?}",
@@ -319,6 +334,19 @@ mod tests {
         assert!(report.problems.is_empty(), "{:?}", report.problems);
         assert_eq!(report.excused, BTreeMap::from([(0, 1)]));
         assert_eq!(report.whole, 0);
+    }
+
+    #[test]
+    fn an_entry_that_no_hop_needed_is_unused_in_its_own_format_alone() {
+        let mut report = report();
+        let of_w3c = Lack {
+            formats: &[Format::W3c],
+            ..LOSES_BAGGAGE
+        };
+        let lacks = [of_w3c, LOSES_BAGGAGE];
+        assert_eq!(report.unused(&lacks).len(), 1);
+        report.judge(&run([0, 1, 0], ["x", "", ""]), &lacks);
+        assert_eq!(report.unused(&lacks).len(), 0);
     }
 
     #[test]

@@ -25,4 +25,4 @@ pub use matrix::{Orders, Report};
 pub use peers::{GO_DRIVER, PUBLISHED, Peer};
 pub use protocol::{Answer, BAGGAGE_KEY, Downstream, JoinTrace, Observed, StartTrace, Transport};
 pub use service::Service;
-pub use setup::{Format, Setup};
+pub use setup::{Alphabet, Format, Setup};

@@ -48,10 +48,56 @@ pub struct Setup {
     pub format: Format,
     /// The length of new trace ids, 64 or 128. A client that has no choice ignores it.
     pub trace_id_bits: u32,
+    /// What the values of the baggage item are made of.
+    pub alphabet: Alphabet,
+}
+
+/// The characters in the values of a baggage item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Alphabet {
+    /// Hexadecimal digits, as in the crossdock of Jaeger's clients. Every client carries them.
+    Digits,
+    /// ASCII text with a space and with the characters that formats use themselves: `+`, `%`, `,`, `;`, `=` and `"`.
+    Ascii,
+    /// Text with characters beyond ASCII, and none of those of [`Ascii`](Self::Ascii).
+    Unicode,
+}
+
+impl Alphabet {
+    /// All alphabets.
+    pub const ALL: [Self; 3] = [Self::Digits, Self::Ascii, Self::Unicode];
+
+    /// Returns characters to begin a value with.
+    pub(crate) const fn sample(self) -> &'static str {
+        match self {
+            Self::Digits => "",
+            Self::Ascii => "a b+c%2Fd,e;f=\"g\" ",
+            Self::Unicode => "Zürich€",
+        }
+    }
+}
+
+impl fmt::Display for Alphabet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Digits => "digits",
+            Self::Ascii => "ASCII",
+            Self::Unicode => "Unicode",
+        })
+    }
 }
 
 impl fmt::Display for Setup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {}-bit ids", self.format, self.trace_id_bits)
+        let Self {
+            format,
+            trace_id_bits,
+            alphabet,
+        } = self;
+        write!(
+            f,
+            "{format}, {trace_id_bits}-bit ids, {alphabet} in baggage"
+        )
     }
 }

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use serde_json::json;
 use tracehound_interop::{
     Backend, Error, Version,
-    crossdock::{Answer, Format, PUBLISHED, Peer, Service, Setup, answer},
+    crossdock::{Alphabet, Answer, Format, PUBLISHED, Peer, Service, Setup, answer},
 };
 
 use crate::{OWN, peers};
@@ -106,6 +106,7 @@ fn each_service(check: impl Fn(Format, &Service) -> Result<(), Error>) -> Result
         let setup = Setup {
             format,
             trace_id_bits: 64,
+            alphabet: Alphabet::Digits,
         };
         for peer in peers(format)?.0 {
             let service = Service::start(peer, setup, jaeger.endpoints())?;

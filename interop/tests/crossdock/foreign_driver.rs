@@ -2,7 +2,7 @@
 
 use tracehound_interop::{
     Backend, Error, Version,
-    crossdock::{Format, GO_DRIVER, Peer, Service, Setup},
+    crossdock::{Alphabet, Format, GO_DRIVER, Peer, Service, Setup},
 };
 
 use crate::OWN;
@@ -18,6 +18,7 @@ fn the_published_driver_of_go_accepts_our_service() -> Result<(), Error> {
     let setup = Setup {
         format: Format::Jaeger,
         trace_id_bits: 64,
+        alphabet: Alphabet::Digits,
     };
     let peers = [Peer::own(OWN), Peer::own(OWN), Peer::own(OWN), GO_DRIVER];
     let services = Service::start_on_one_port(&peers, setup, jaeger.endpoints())?;

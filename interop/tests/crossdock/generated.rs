@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use tracehound_interop::{
     Backend, Error, Tag, Version,
-    crossdock::{Format, Peer, Service, Setup},
+    crossdock::{Alphabet, Format, Peer, Service, Setup},
 };
 
 use crate::OWN;
@@ -87,6 +87,7 @@ fn start(jaeger: &Backend) -> Result<Service, Error> {
     let setup = Setup {
         format: Format::Jaeger,
         trace_id_bits: 64,
+        alphabet: Alphabet::Digits,
     };
     Service::start(Peer::own(OWN), setup, jaeger.endpoints())
 }

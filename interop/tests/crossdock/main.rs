@@ -5,6 +5,7 @@ mod contract;
 mod foreign_driver;
 mod generated;
 mod matrix;
+mod skips;
 
 use tracehound_interop::{
     Error,

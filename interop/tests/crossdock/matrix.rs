@@ -1,13 +1,10 @@
 //! All orders of services: nothing is lost but what `LACKS` lists.
 
-use std::{
-    collections::BTreeSet,
-    io::{self, Write},
-};
+use std::io::{self, Write};
 
 use tracehound_interop::{
     Backend, Error, Version,
-    crossdock::{Format, LACKS, Orders, Report, Setup},
+    crossdock::{Alphabet, Format, LACKS, Orders, Report, Setup},
 };
 
 use crate::peers;
@@ -34,30 +31,56 @@ fn every_order_of_languages_passes_traces_on_in_b3_headers() -> Result<(), Error
     nothing_is_lost(Format::B3, Orders::Every)
 }
 
+#[test]
+fn every_pair_of_languages_passes_text_on_in_jaegers_headers() -> Result<(), Error> {
+    no_text_is_lost(Format::Jaeger)
+}
+
+#[test]
+fn every_pair_of_languages_passes_text_on_in_b3_headers() -> Result<(), Error> {
+    no_text_is_lost(Format::B3)
+}
+
 /// Runs the matrix with both lengths of trace ids, each with another generation of Jaeger.
 fn nothing_is_lost(format: Format, orders: Orders) -> Result<(), Error> {
+    let digits = |trace_id_bits| Setup {
+        format,
+        trace_id_bits,
+        alphabet: Alphabet::Digits,
+    };
+    run(
+        orders,
+        [(digits(64), Version::V1), (digits(128), Version::V2)],
+    )
+}
+
+/// Runs the matrix with baggage that has to be coded on its way.
+fn no_text_is_lost(format: Format) -> Result<(), Error> {
+    let setup = |alphabet| Setup {
+        format,
+        trace_id_bits: 128,
+        alphabet,
+    };
+    let setups =
+        [Alphabet::Ascii, Alphabet::Unicode].map(|alphabet| (setup(alphabet), Version::V2));
+    run(Orders::EveryPair, setups)
+}
+
+fn run(orders: Orders, setups: [(Setup, Version); 2]) -> Result<(), Error> {
+    let format = setups[0].0.format;
     let (peers, are_all) = peers(format)?;
-    let mut used = BTreeSet::new();
     let mut problems = Vec::new();
-    for (trace_id_bits, version) in [(64, Version::V1), (128, Version::V2)] {
+    for (setup, version) in setups {
         let Some(jaeger) = Backend::start_or_skip(version)? else {
             return Ok(());
         };
-        let setup = Setup {
-            format,
-            trace_id_bits,
-        };
         let report = Report::of(setup, &peers, orders, LACKS, &jaeger)?;
         print(&report);
-        used.extend(report.excused.into_keys());
-        problems.extend(report.problems);
-    }
-    if are_all {
-        for (place, lack) in LACKS.iter().enumerate() {
-            if lack.formats.contains(&format) && !used.contains(&place) {
-                problems.push(format!("{format}: no hop needs the entry: {}", lack.reason));
-            }
+        if are_all {
+            let unused = report.unused(LACKS).into_iter();
+            problems.extend(unused.map(|lack| format!("{setup}: no hop needs: {}", lack.reason)));
         }
+        problems.extend(report.problems);
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
     Ok(())
