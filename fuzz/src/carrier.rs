@@ -1,8 +1,8 @@
 //! A carrier without fast paths.
 
-use tracehound::propagation::{ExtractCarrier, Key, ReadFrom, TextMapReader};
+use tracehound::propagation::{ExtractCarrier, HeaderScan, ReadFrom, TextMapReader};
 
-/// Headers in their order, of any bytes. It has only what the trait demands, so reading it takes the codec's slow path.
+/// Headers in their order, of any bytes. It has only what the trait demands.
 #[derive(Clone, Debug, Default)]
 pub struct Plain {
     /// Names and values.
@@ -21,21 +21,9 @@ impl ExtractCarrier for Plain {
 }
 
 impl TextMapReader for Plain {
-    fn get_all(&self, key: &Key, visit: &mut dyn FnMut(&[u8])) {
+    fn scan<'c>(&'c self, scan: &mut HeaderScan<'c, '_>) {
         for (name, value) in &self.headers {
-            if name.eq_ignore_ascii_case(key.as_str()) {
-                visit(value);
-            }
-        }
-    }
-
-    fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
-        for (name, value) in &self.headers {
-            if let Some((start, rest)) = name.split_at_checked(prefix.len())
-                && start.eq_ignore_ascii_case(prefix)
-            {
-                visit(rest, value);
-            }
+            scan.offer(name, value);
         }
     }
 }

@@ -10,6 +10,7 @@
 //! | [`Tag`], [`TagValue`], [`TagRef`] | a key with a typed value: owned, and borrowed |
 //! | [`LogRecord`], [`LogField`], [`FieldRef`] | a time with fields: owned, and borrowed |
 //! | [`Baggage`] | keys and values that travel with a trace |
+//! | [`TraceState`] | what other tracing systems keep in the headers of a trace |
 //! | [`ReferenceType`] | how a span depends on another one |
 //! | [`Timestamp`] | a time in microseconds |
 //! | [`Process`] | the service and its tags |
@@ -45,26 +46,32 @@
 //! ```
 
 mod baggage;
+mod carried;
 mod flags;
 mod id;
 mod log;
 mod process;
+mod randomness;
 mod reference;
 mod tag;
 pub mod tags;
 mod timestamp;
+mod trace_state;
 
 pub(crate) use baggage::BaggageBuilder;
 #[cfg(test)]
 pub(crate) use baggage::is_unreserved;
 pub use baggage::{Baggage, BaggageLimit};
+pub(crate) use carried::Carried;
 pub use flags::Flags;
 pub use id::{ParseIdError, SpanId, TraceId};
 pub(crate) use id::{hex_digit, hex_digits};
 pub use log::{FieldRef, LogField, LogRecord, field};
 pub use process::Process;
+pub(crate) use randomness::{Randomness, random_value};
 pub use reference::{ReferenceType, ReportedReference};
 #[cfg(feature = "dev")]
 pub(crate) use tag::non_finite;
 pub use tag::{Tag, TagRef, TagValue, display};
 pub use timestamp::Timestamp;
+pub use trace_state::{TraceState, TraceStateError};

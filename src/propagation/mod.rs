@@ -35,6 +35,9 @@
 //! | [`HttpHeaders`] around a carrier of the next two rows | if that row says so | yes | HTTP headers |
 //! | `HashMap`, `BTreeMap`, `Vec` of pairs: `String` to `String` | yes | yes | text map: values stay as they are |
 //! | these with any text such as `&str`, and slices and arrays of pairs | no | yes | text map |
+//! | [`MessageHeaders`] around a list of names and bytes, as message queues have | yes | yes | text map |
+//! | [`ChildEnvironment`], [`Environment`]: variables of a child process | the first | the second | HTTP headers |
+//! | [`InFormat`] around a text carrier | yes | yes | a format that was added under a name |
 //! | `Vec<u8>`, `[u8]` | not yet | not yet | binary: nothing happens; the tracer counts the call and logs a line |
 //! | your own type | yes | yes | the format that it names; see [`InjectCarrier`] and [`CustomCodec`] |
 //!
@@ -48,23 +51,33 @@
 //!
 //! Headers come from outside, so what they hold is bounded and cannot fail a request. Baggage beyond the limits of
 //! [`Baggage`](crate::model::Baggage) is left out and counted. A malformed trace header is an [`ExtractError`]: the
-//! tracer counts and logs it, and the caller starts a new trace.
+//! tracer counts and logs it, and the caller starts a new trace. How much of a well-formed context is believed is up to
+//! [`Trust`].
 
+mod binary;
 mod carrier;
+mod codecs;
 mod coding;
+mod composite;
 mod error;
 mod jaeger;
+mod trust;
 
 use std::any::Any;
 
+pub use binary::BinaryCodec;
 #[cfg(feature = "tower")]
 pub(crate) use carrier::GrpcHeaders;
 pub use carrier::{
-    ExtractCarrier, HttpHeaders, InjectCarrier, InvalidKey, Key, ReadFrom, TextMapReader,
+    ChildEnvironment, Environment, ExtractCarrier, FoundHeaders, HeaderScan, HeaderSet,
+    HttpHeaders, InFormat, InjectCarrier, InvalidKey, Key, MessageHeaders, ReadFrom, TextMapReader,
     TextMapWriter, WriteTo,
 };
+pub(crate) use codecs::Codecs;
+pub use composite::CompositeCodec;
 pub use error::ExtractError;
 pub use jaeger::{HeaderNames, JaegerCodec};
+pub use trust::Trust;
 
 use crate::services::Services;
 use crate::span::SpanContext;
@@ -104,24 +117,24 @@ pub trait Injector: Send + Sync {
 ///
 /// ```
 /// use tracehound::SpanContext;
-/// use tracehound::propagation::{ExtractError, Extractor, Key, TextMapReader};
+/// use tracehound::propagation::{ExtractError, Extractor, HeaderSet, Key, TextMapReader};
 ///
 /// /// Reads baggage from one header, `x-tenant`.
-/// struct Tenant(Key);
+/// struct Tenant {
+///     headers: HeaderSet,
+/// }
 ///
 /// impl Extractor for Tenant {
 ///     fn extract(&self, carrier: &dyn TextMapReader) -> Result<Option<SpanContext>, ExtractError> {
-///         let mut context = None;
-///         carrier.get_all(&self.0, &mut |value| {
+///         Ok(carrier.find(&self.headers).iter().last().map(|(_, value)| {
 ///             let tenant = String::from_utf8_lossy(value);
-///             context = Some(SpanContext::default().with_baggage_item("tenant", &tenant));
-///         });
-///         Ok(context)
+///             SpanContext::default().with_baggage_item("tenant", &tenant)
+///         }))
 ///     }
 /// }
 ///
-/// let extractor = Tenant(Key::new("X-Tenant")?);
-/// let context = extractor.extract(&[("x-tenant", "eu-1")])?.expect("the header is there");
+/// let headers = HeaderSet::new([Key::new("X-Tenant")?], []);
+/// let context = Tenant { headers }.extract(&[("x-tenant", "eu-1")])?.expect("the header is there");
 /// assert_eq!(context.baggage().get("tenant"), Some("eu-1"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -135,9 +148,10 @@ pub trait Extractor: Send + Sync {
 }
 
 /// An [`Injector`] and [`Extractor`] of one text format, such as [`JaegerCodec`].
-///
-/// A type that writes and reads says that it is a codec by `impl Codec for MyCodec {}`.
 pub trait Codec: Injector + Extractor {
+    /// Returns the headers that the codec reads and writes. A [`CompositeCodec`] shows it no others.
+    fn headers(&self) -> &HeaderSet;
+
     /// Takes the tracer's services: where to count and to warn. The tracer's builder calls it once, before the first
     /// carrier. By default it does nothing.
     ///
@@ -160,6 +174,10 @@ impl Extractor for Box<dyn Codec> {
 }
 
 impl Codec for Box<dyn Codec> {
+    fn headers(&self) -> &HeaderSet {
+        (**self).headers()
+    }
+
     fn attach(&mut self, services: &Services) {
         (**self).attach(services);
     }

@@ -52,6 +52,14 @@ impl SamplerTags {
         is_same_param && (std::ptr::eq(&*self.kind, &*other.kind) || self.kind == other.kind)
     }
 
+    /// Returns the probability that kept the trace, if `sampler.type` is `probabilistic`.
+    pub(crate) fn probability(&self) -> Option<f64> {
+        match self.param {
+            TagValue::Double(probability) if self.kind == "probabilistic" => Some(probability),
+            _ => None,
+        }
+    }
+
     /// Returns the value of `sampler.param`.
     pub fn param(&self) -> &TagValue {
         &self.param
@@ -68,6 +76,10 @@ pub struct SpanView<'a> {
     pub operation_name: &'a str,
     /// Whether this is the first span of its trace in this process.
     pub is_local_root: bool,
+    /// W3C's random value of the trace, if the caller gave one (`rv` in the member `ot` of `tracestate`): 56 bits. A
+    /// probability sampler decides by it, so that all services on the way agree: it keeps the trace if the value is at
+    /// least `(1 - probability) * 2^56`.
+    pub random_value: Option<u64>,
 }
 
 impl<'a> SpanView<'a> {
@@ -77,6 +89,7 @@ impl<'a> SpanView<'a> {
             trace_id,
             operation_name,
             is_local_root,
+            random_value: None,
         }
     }
 }

@@ -1,9 +1,9 @@
-use crate::model::TraceId;
 use crate::sampler::{Sampler, SamplerTags, SamplingDecision, SamplingRate, SpanView};
 
 /// A sampler that keeps a share of the traces, chosen by trace id.
 ///
-/// The decision is a function of the trace id alone: a trace is kept if the low 63 bits of its id are at most
+/// A trace that came with W3C's random value ([`SpanView::random_value`]) is decided by that value. Otherwise the
+/// decision is a function of the trace id alone: a trace is kept if the low 63 bits of its id are at most
 /// `trunc(2^63 x rate)`. That is the rule of jaeger-client-go, so both keep the same traces. The one difference is a
 /// rate of 0, which keeps nothing here; in Go it keeps ids whose low 63 bits are zero.
 ///
@@ -26,6 +26,8 @@ pub struct ProbabilisticSampler {
     rate: SamplingRate,
     /// The greatest id that is kept; `None` for rate 0.
     boundary: Option<u64>,
+    /// The least random value that is kept, for a trace that came with one.
+    threshold: u64,
 }
 
 impl ProbabilisticSampler {
@@ -36,6 +38,7 @@ impl ProbabilisticSampler {
         Self {
             rate,
             boundary: (rate.get() > 0.0).then_some(boundary),
+            threshold: ((1.0 - rate.get()) * RANDOM_VALUES) as u64,
         }
     }
 
@@ -44,9 +47,12 @@ impl ProbabilisticSampler {
         self.rate
     }
 
-    fn keeps(&self, trace_id: TraceId) -> bool {
+    fn keeps(&self, span: &SpanView<'_>) -> bool {
         self.boundary
-            .is_some_and(|boundary| boundary >= trace_id.low() & LOW_63_BITS)
+            .is_some_and(|boundary| match span.random_value {
+                Some(value) => value >= self.threshold,
+                None => boundary >= span.trace_id.low() & LOW_63_BITS,
+            })
     }
 }
 
@@ -55,7 +61,7 @@ impl Sampler for ProbabilisticSampler {
     fn on_create_span(&self, span: &SpanView<'_>) -> SamplingDecision {
         if !span.is_local_root {
             SamplingDecision::Delay
-        } else if self.keeps(span.trace_id) {
+        } else if self.keeps(span) {
             SamplingDecision::Sample(SamplerTags::new("probabilistic", self.rate.get()))
         } else {
             SamplingDecision::Drop
@@ -68,6 +74,9 @@ impl Sampler for ProbabilisticSampler {
 }
 
 const LOW_63_BITS: u64 = (1 << 63) - 1;
+
+/// The number of random values, which have 56 bits.
+const RANDOM_VALUES: f64 = (1_u64 << 56) as f64;
 
 #[cfg(test)]
 mod tests {

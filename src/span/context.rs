@@ -2,7 +2,7 @@ use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
-use crate::model::{Baggage, Flags, SpanId, TraceId};
+use crate::model::{Baggage, Carried, Flags, Randomness, SpanId, TraceId, TraceState};
 use crate::record::SharedDecision;
 
 /// The identity of a span across processes: ids, flags and baggage.
@@ -29,20 +29,56 @@ pub struct SpanContext {
     ids: Option<Ids>,
     /// The frozen wall time of the local trace, or 0: see [`crate::clock`].
     anchor: i64,
-    baggage: Baggage,
+    carried: Carried,
     rare: Option<Arc<Rare>>,
-    flags: Flags,
-    is_remote: bool,
-    is_deferred: bool,
+    marks: Marks,
 }
 
 const _: () = assert!(size_of::<SpanContext>() == 64);
+
+/// The flags, the [`Randomness`] and four facts in one number.
+#[derive(Clone, Copy, Default)]
+struct Marks(u64);
+
+impl Marks {
+    const FLAGS: u64 = 0xff;
+    /// The context came from another process.
+    const REMOTE: u64 = 1 << 8;
+    /// The sampler of the receiver decides.
+    const DEFERRED: u64 = 1 << 9;
+    /// There is no trace, but the flags decide on the next root.
+    const DECIDED: u64 = 1 << 10;
+
+    #[inline(always)]
+    const fn new(flags: Flags, facts: u64) -> Self {
+        Self(flags.bits() as u64 | facts)
+    }
+
+    #[inline(always)]
+    const fn flags(self) -> Flags {
+        Flags::from_bits(self.0 as u8)
+    }
+
+    #[inline(always)]
+    const fn has(self, fact: u64) -> bool {
+        self.0 & fact != 0
+    }
+
+    const fn with_randomness(self, randomness: Randomness) -> Self {
+        Self(self.0 & !Randomness::BITS | randomness.bits())
+    }
+}
+
+const _: () = assert!(
+    Randomness::BITS & (Marks::FLAGS | Marks::REMOTE | Marks::DEFERRED | Marks::DECIDED) == 0
+);
 
 /// The parts that few contexts have.
 #[derive(Clone, Default)]
 struct Rare {
     shared: Option<Arc<SharedDecision>>,
     debug_id: Option<Box<str>>,
+    conflict: Option<Box<str>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -78,8 +114,25 @@ impl SpanContext {
                 span_id,
                 parent_id,
             }),
-            flags,
-            is_remote: true,
+            marks: Marks::new(flags, Marks::REMOTE),
+            ..Self::default()
+        }
+    }
+
+    /// Returns a sampling decision that came without a trace, as B3 can send it (`b3: 0`). A child of this context is
+    /// the root of a new trace that has these flags. The sampler is not asked.
+    ///
+    /// ```
+    /// use tracehound::SpanContext;
+    /// use tracehound::model::Flags;
+    ///
+    /// let context = SpanContext::without_trace(Flags::SAMPLED);
+    /// assert!(!context.has_trace());
+    /// assert_eq!(context.decision_without_trace(), Some(Flags::SAMPLED));
+    /// ```
+    pub fn without_trace(flags: Flags) -> Self {
+        Self {
+            marks: Marks::new(flags, Marks::REMOTE | Marks::DECIDED),
             ..Self::default()
         }
     }
@@ -89,6 +142,7 @@ impl SpanContext {
     pub(crate) fn local(
         (trace_id, span_id, parent_id): (TraceId, SpanId, Option<SpanId>),
         flags: Flags,
+        randomness: Randomness,
         anchor: i64,
     ) -> Self {
         Self {
@@ -98,7 +152,7 @@ impl SpanContext {
                 parent_id,
             }),
             anchor,
-            flags,
+            marks: Marks::new(flags, randomness.bits()),
             ..Self::default()
         }
     }
@@ -115,7 +169,7 @@ impl SpanContext {
     /// Returns this context with other baggage.
     #[must_use]
     pub fn with_baggage(mut self, baggage: Baggage) -> Self {
-        self.baggage = baggage;
+        self.carried.set_baggage(baggage);
         self
     }
 
@@ -124,10 +178,74 @@ impl SpanContext {
     #[must_use]
     pub fn with_baggage_item(&self, key: &str, value: &str) -> Self {
         let mut context = self.clone();
-        if let Ok(baggage) = self.baggage.with(key, value) {
-            context.baggage = baggage;
+        if let Ok(baggage) = self.baggage().with(key, value) {
+            context.carried.set_baggage(baggage);
         }
         context
+    }
+
+    /// Returns this context with what a trace carries.
+    pub(crate) fn with_carried(mut self, carried: Carried) -> Self {
+        self.carried = carried;
+        self
+    }
+
+    /// Returns this context with W3C's `tracestate`. Every span of the trace keeps it and passes it on.
+    #[must_use]
+    pub fn with_trace_state(mut self, trace_state: TraceState) -> Self {
+        self.carried.set_trace_state(trace_state);
+        self
+    }
+
+    /// Returns this context with W3C's random flag set or not: whether the lower 56 bits of the trace id are random.
+    #[must_use]
+    pub fn with_random_trace_id(mut self, is_random: bool) -> Self {
+        let randomness = self.randomness().with_random_id(is_random);
+        self.marks = self.marks.with_randomness(randomness);
+        self
+    }
+
+    /// Returns this context with a note on other formats of the carrier that say something else.
+    pub(crate) fn with_conflict(mut self, conflict: String) -> Self {
+        let rare = Arc::make_mut(self.rare.get_or_insert_default());
+        rare.conflict = Some(conflict.into());
+        self
+    }
+
+    /// Returns this context with what it lacks and `other` has: the caller has compared the trace ids.
+    ///
+    /// That is a sampling decision, `tracestate` and the random flag; without a trace, a debug id, too.
+    pub(crate) fn joined_with(mut self, other: &Self) -> Self {
+        if let (None, Some(trace_state)) = (self.trace_state(), other.trace_state()) {
+            self = self.with_trace_state(trace_state.clone());
+        }
+        if other.has_random_trace_id() {
+            self = self.with_random_trace_id(true);
+        }
+        if self.has_trace() {
+            return self;
+        }
+        if let (None, Some(flags)) = (
+            self.decision_without_trace(),
+            other.decision_without_trace(),
+        ) {
+            self = self.with_flags(flags);
+            self.marks.0 |= Marks::REMOTE | Marks::DECIDED;
+        }
+        if let (None, Some(debug_id)) = (self.debug_id(), other.debug_id()) {
+            self = self.with_debug_id(debug_id);
+        }
+        self
+    }
+
+    /// Returns this context with other flags.
+    #[must_use]
+    pub fn with_flags(mut self, flags: Flags) -> Self {
+        self.marks = Marks::new(flags, self.marks.0 & !Marks::FLAGS);
+        if let Some(rare) = &mut self.rare {
+            Arc::make_mut(rare).shared = None;
+        }
+        self
     }
 
     /// Returns this context with a debug id.
@@ -145,7 +263,7 @@ impl SpanContext {
     /// sampling state.
     #[must_use]
     pub fn with_deferred_sampling(mut self) -> Self {
-        self.is_deferred = true;
+        self.marks.0 |= Marks::DEFERRED;
         if let Some(rare) = &mut self.rare {
             Arc::make_mut(rare).shared = None;
         }
@@ -175,7 +293,7 @@ impl SpanContext {
     pub fn flags(&self) -> Flags {
         match self.shared() {
             Some(trace) => trace.flags(),
-            None => self.flags,
+            None => self.marks.flags(),
         }
     }
 
@@ -193,29 +311,70 @@ impl SpanContext {
     pub fn is_sampling_final(&self) -> bool {
         match self.shared() {
             Some(trace) => trace.is_final(),
-            None => !self.is_deferred,
+            None => !self.is_deferred(),
         }
     }
 
     /// Returns whether the context came from another process.
+    #[inline]
     pub fn is_remote(&self) -> bool {
-        self.is_remote
+        self.marks.has(Marks::REMOTE)
     }
 
-    /// Returns whether the context has a trace. A context without one may have baggage or a debug id.
+    #[inline(always)]
+    fn is_deferred(&self) -> bool {
+        self.marks.has(Marks::DEFERRED)
+    }
+
+    /// Returns the flags that decide on the next root, if the context has them without a trace:
+    /// see [`without_trace`](Self::without_trace).
+    pub fn decision_without_trace(&self) -> Option<Flags> {
+        let is_decided = self.ids.is_none() && self.marks.has(Marks::DECIDED);
+        is_decided.then_some(self.marks.flags())
+    }
+
+    /// Returns whether the context has a trace. A context without one may have baggage, a debug id or a decision.
     pub fn has_trace(&self) -> bool {
         self.ids.is_some()
     }
 
-    /// Returns whether the context has no trace, no baggage and no debug id.
+    /// Returns whether the context has no trace, no baggage, no debug id and no decision.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.ids.is_none() && self.baggage.is_empty() && self.debug_id().is_none()
+        self.ids.is_none()
+            && self.carried.is_empty()
+            && !self.marks.has(Marks::DECIDED)
+            && self.debug_id().is_none()
     }
 
     /// Returns the baggage.
     pub fn baggage(&self) -> &Baggage {
-        &self.baggage
+        self.carried.baggage()
+    }
+
+    /// Returns W3C's `tracestate`, if one came with the trace.
+    pub fn trace_state(&self) -> Option<&TraceState> {
+        self.carried.trace_state()
+    }
+
+    /// Returns W3C's random flag: whether the lower 56 bits of the trace id are known to be random.
+    pub fn has_random_trace_id(&self) -> bool {
+        self.randomness().is_random_id()
+    }
+
+    /// Returns what other formats of the carrier said, if that was something else.
+    pub fn conflict(&self) -> Option<&str> {
+        self.rare.as_ref()?.conflict.as_deref()
+    }
+
+    #[inline(always)]
+    pub(crate) fn carried(&self) -> &Carried {
+        &self.carried
+    }
+
+    #[inline(always)]
+    pub(crate) fn randomness(&self) -> Randomness {
+        Randomness::from_bits(self.marks.0)
     }
 
     /// Returns the debug id, if one came with the request.
@@ -242,13 +401,19 @@ impl SpanContext {
     /// Returns whether the flags decide on sampling and the context has nothing but ids and flags.
     #[inline(always)]
     pub(crate) fn is_simple(&self) -> bool {
-        self.rare.is_none() && !self.is_deferred && self.baggage.is_empty()
+        self.is_decided() && self.carried.is_empty()
+    }
+
+    /// Returns whether the flags decide on sampling and a span inherits nothing else but what the trace carries.
+    #[inline(always)]
+    pub(crate) fn is_decided(&self) -> bool {
+        self.rare.is_none() && !self.is_deferred()
     }
 
     pub(crate) fn decision(&self) -> Decision {
         match self.shared() {
             Some(trace) => Decision::Shared(trace.clone()),
-            None if self.is_deferred => Decision::Deferred,
+            None if self.is_deferred() => Decision::Deferred,
             None => Decision::Made,
         }
     }
@@ -267,7 +432,7 @@ impl RefUnwindSafe for SpanContext {}
 impl PartialEq for SpanContext {
     /// Compares ids, flags and baggage.
     fn eq(&self, other: &Self) -> bool {
-        self.ids == other.ids && self.flags() == other.flags() && self.baggage == other.baggage
+        self.ids == other.ids && self.flags() == other.flags() && self.baggage() == other.baggage()
     }
 }
 
@@ -295,8 +460,11 @@ impl fmt::Display for SpanContext {
 impl fmt::Debug for SpanContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SpanContext({self}")?;
-        if !self.baggage.is_empty() {
-            write!(f, " {:?}", self.baggage)?;
+        if !self.baggage().is_empty() {
+            write!(f, " {:?}", self.baggage())?;
+        }
+        if let Some(trace_state) = self.trace_state() {
+            write!(f, " {trace_state:?}")?;
         }
         if let Some(debug_id) = self.debug_id() {
             write!(f, " debug id {debug_id:?}")?;

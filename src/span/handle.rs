@@ -185,7 +185,7 @@ impl Span {
     /// Returns the value of a baggage item.
     pub fn baggage_item(&self, key: &str) -> Option<String> {
         self.slot()
-            .and_then(|slot| slot.baggage().get(key).map(str::to_owned))
+            .and_then(|slot| slot.carried().baggage().get(key).map(str::to_owned))
     }
 
     /// Returns a handle that does not own the span: the span can finish while this handle lives.
@@ -265,7 +265,7 @@ fn finish(span: SpanHandle) {
     finish_now(span, true);
 }
 
-/// Returns the context of a span without baggage whose decision is final.
+/// Returns the context of a span whose decision is final and whose trace carries nothing.
 #[inline(always)]
 fn simple_context(slot: &SpanSlot, flags: Flags) -> SpanContext {
     let ids = (
@@ -273,11 +273,10 @@ fn simple_context(slot: &SpanSlot, flags: Flags) -> SpanContext {
         slot.header.span_id,
         slot.header.parent_id,
     );
-    SpanContext::local(ids, flags, slot.anchor)
+    SpanContext::local(ids, flags, slot.randomness, slot.anchor)
 }
 
-/// Returns the context of a span that has baggage, or shares its sampling decision.
-#[cold]
+/// Returns the context of a span whose trace carries something, or that shares its sampling decision.
 #[inline(never)]
 fn full_context(slot: &SpanSlot) -> SpanContext {
     let ids = (
@@ -286,8 +285,8 @@ fn full_context(slot: &SpanSlot) -> SpanContext {
         slot.header.parent_id,
     );
     let trace = slot.shared_decision();
-    SpanContext::local(ids, slot.flags(), slot.anchor)
-        .with_baggage(slot.baggage())
+    SpanContext::local(ids, slot.flags(), slot.randomness, slot.anchor)
+        .with_carried(slot.carried())
         .with_shared(trace.filter(|trace| !trace.is_final()))
 }
 

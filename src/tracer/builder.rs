@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::diagnostics::Diagnostics;
 use crate::metrics::Metrics;
-use crate::model::{Tag, TagValue, tags};
-use crate::propagation::{Codec, CustomCodec, JaegerCodec};
+use crate::model::{Randomness, Tag, TagValue, tags};
+use crate::propagation::{Codec, Codecs, CustomCodec};
 use crate::record::{Budget, Recorder, SharedPool, SpanClock, SpanQueue, fork};
 use crate::reporter::{NullReporter, Reporter, Worker, WorkerOptions, thread};
 use crate::sampler::{ProbabilisticSampler, Sampler, SamplingRate};
@@ -47,9 +47,7 @@ pub struct TracerBuilder {
     queue_size: Option<usize>,
     flush_interval: Duration,
     diagnostics: Diagnostics,
-    text_map: Box<dyn Codec>,
-    http_headers: Box<dyn Codec>,
-    custom: Vec<Box<dyn CustomCodec>>,
+    codecs: Codecs,
 }
 
 impl JaegerTracer {
@@ -86,9 +84,7 @@ impl TracerBuilder {
             queue_size: None,
             flush_interval: Duration::from_secs(1),
             diagnostics: Diagnostics::default(),
-            text_map: Box::new(JaegerCodec::text_map()),
-            http_headers: Box::new(JaegerCodec::http_headers()),
-            custom: Vec::new(),
+            codecs: Codecs::default(),
         }
     }
 
@@ -168,19 +164,26 @@ impl TracerBuilder {
 
     /// Sets the codec for text maps. Defaults to [`JaegerCodec::text_map`].
     pub fn text_map_codec(mut self, codec: impl Codec + 'static) -> Self {
-        self.text_map = Box::new(codec);
+        self.codecs.text_map = Box::new(codec);
         self
     }
 
     /// Sets the codec for HTTP headers and gRPC metadata. Defaults to [`JaegerCodec::http_headers`].
     pub fn http_headers_codec(mut self, codec: impl Codec + 'static) -> Self {
-        self.http_headers = Box::new(codec);
+        self.codecs.http_headers = Box::new(codec);
+        self
+    }
+
+    /// Adds a format under a name of your own, for carriers that are wrapped in
+    /// [`InFormat`](crate::propagation::InFormat). The last codec of a name counts.
+    pub fn named_codec(mut self, name: impl Into<String>, codec: impl Codec + 'static) -> Self {
+        self.codecs.add_named(name.into(), Box::new(codec));
         self
     }
 
     /// Adds a codec for carriers of your own. The tracer asks codecs in the order in which they were added.
     pub fn custom_codec(mut self, codec: impl CustomCodec + 'static) -> Self {
-        self.custom.push(Box::new(codec));
+        self.codecs.add_custom(Box::new(codec));
         self
     }
 
@@ -239,12 +242,13 @@ impl TracerBuilder {
             is_sampler_closed: AtomicBool::new(false),
             process,
             diagnostics: self.diagnostics,
+            // W3C's random flag asks for 56 random bits, which only ids of our own are known to have.
+            root_randomness: Randomness::default()
+                .with_random_id(self.is_128_bit && self.id_source.is_none()),
             id_source: self.id_source,
             is_128_bit: self.is_128_bit,
             finalizes_on_inject: self.finalizes_on_inject,
-            text_map: self.text_map,
-            http_headers: self.http_headers,
-            custom: self.custom,
+            codecs: self.codecs,
         };
         Ok(JaegerTracer::from_parts(core, worker))
     }
@@ -252,12 +256,7 @@ impl TracerBuilder {
     /// Hands the services to the sampler and the codecs; the worker hands them to the reporter.
     fn attach(&mut self, services: &Services) {
         services.attach("the sampler", |services| self.sampler.attach(services));
-        for codec in [&mut self.text_map, &mut self.http_headers] {
-            services.attach("a codec", |services| codec.attach(services));
-        }
-        for codec in &mut self.custom {
-            services.attach("a custom codec", |services| codec.attach(services));
-        }
+        self.codecs.attach(services);
     }
 }
 

@@ -1,6 +1,5 @@
 //! The core of a tracer, which its clones and its open spans share.
 
-use std::any::Any;
 use std::fmt;
 use std::mem;
 use std::sync::Arc;
@@ -8,12 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::diagnostics::Diagnostics;
 use crate::metrics::{Counter, Metrics};
-use crate::model::{Flags, Process, SpanId};
+use crate::model::{Flags, Process, Randomness, SpanId};
 use crate::panics::caught;
-use crate::propagation::{
-    Codec, CustomCodec, ExtractCarrier, ExtractError, Extractor, InjectCarrier, Injector, ReadFrom,
-    TextMapReader, TextMapWriter, WriteTo,
-};
+use crate::propagation::{Codecs, ExtractCarrier, ExtractError, InjectCarrier};
 use crate::record::{
     Decider, EncodedTags, FrameKind, Limits, Question, Recorder, SharedPool, SpanSlot, random_id,
     release_slots, try_random_id,
@@ -32,10 +28,10 @@ pub(super) struct Core {
     pub(super) diagnostics: Diagnostics,
     pub(super) id_source: Option<Box<dyn Fn() -> u64 + Send + Sync>>,
     pub(super) is_128_bit: bool,
+    /// That of a new trace before its decision.
+    pub(super) root_randomness: Randomness,
     pub(super) finalizes_on_inject: bool,
-    pub(super) text_map: Box<dyn Codec>,
-    pub(super) http_headers: Box<dyn Codec>,
-    pub(super) custom: Vec<Box<dyn CustomCodec>>,
+    pub(super) codecs: Codecs,
 }
 
 /// The sampler's answer for a new trace, if it is always the same.
@@ -118,16 +114,9 @@ impl<T> Guarded<T> {
 impl Drop for Core {
     fn drop(&mut self) {
         let sampler = mem::replace(&mut self.sampler.inner, Box::new(Gone));
-        let text_map = mem::replace(&mut self.text_map, Box::new(Gone));
-        let http_headers = mem::replace(&mut self.http_headers, Box::new(Gone));
         let id_source = self.id_source.take();
         caught(|| drop(sampler));
-        caught(|| drop(text_map));
-        caught(|| drop(http_headers));
         caught(|| drop(id_source));
-        for custom in mem::take(&mut self.custom) {
-            caught(|| drop(custom));
-        }
     }
 }
 
@@ -139,18 +128,6 @@ impl Sampler for Gone {
         SamplingDecision::Drop
     }
 }
-
-impl Injector for Gone {
-    fn inject(&self, _: &SpanContext, _: &mut dyn TextMapWriter) {}
-}
-
-impl Extractor for Gone {
-    fn extract(&self, _: &dyn TextMapReader) -> Result<Option<SpanContext>, ExtractError> {
-        Ok(None)
-    }
-}
-
-impl Codec for Gone {}
 
 /// The number of panics after which a callback is no longer called.
 const MAX_PANICS: u32 = 100;
@@ -191,79 +168,15 @@ impl Core {
                 trace.queue.push_held(&waited, flags);
             }
         }
-        self.guard("inject", CODEC, || match carrier.write() {
-            WriteTo::TextMap(carrier) => self.text_map.inject(context, carrier),
-            WriteTo::HttpHeaders(carrier) => self.http_headers.inject(context, carrier),
-            WriteTo::Custom(carrier) => {
-                let mut codecs = self.custom.iter();
-                if !codecs.any(|codec| codec.inject(context, carrier)) {
-                    self.count_unwritten(context, "no custom codec", "a custom");
-                }
-            }
-            // No codec for the binary format yet.
-            WriteTo::Binary(_) => self.count_unwritten(context, "no binary codec", "a binary"),
-        });
+        self.guard("inject", CODEC, || self.codecs.inject(context, carrier));
     }
 
     pub(super) fn extract(
         &self,
         carrier: &dyn ExtractCarrier,
     ) -> Result<Option<SpanContext>, ExtractError> {
-        let mut extracted = Ok(None);
-        self.guard("extract", CODEC, || {
-            let outcome = match carrier.read() {
-                ReadFrom::TextMap(carrier) => self.text_map.extract(carrier),
-                ReadFrom::HttpHeaders(carrier) => self.http_headers.extract(carrier),
-                ReadFrom::Custom(carrier) => self.extract_custom(carrier),
-                ReadFrom::Binary(bytes) => {
-                    if !bytes.is_empty() {
-                        self.count_unread();
-                    }
-                    Ok(None)
-                }
-            };
-            if let Err(error) = &outcome {
-                self.count_malformed(error);
-            }
-            extracted = outcome;
-        });
-        extracted
-    }
-
-    #[cold]
-    fn count_unwritten(&self, context: &SpanContext, cause: &'static str, carrier: &str) {
-        if !context.is_empty() {
-            self.recorder.metrics.add(Counter::EncodingErrors, 1);
-            self.diagnostics.warn(cause, || {
-                format!("a context was not written: no codec knows {carrier} carrier")
-            });
-        }
-    }
-
-    #[cold]
-    fn count_unread(&self) {
-        self.recorder.metrics.add(Counter::DecodingErrors, 1);
-        self.diagnostics.warn("binary decoding", || {
-            "a binary carrier was not read: there is no codec for it yet".to_owned()
-        });
-    }
-
-    #[cold]
-    fn count_malformed(&self, error: &ExtractError) {
-        self.recorder.metrics.add(Counter::DecodingErrors, 1);
-        self.diagnostics.warn("decoding", || {
-            format!("a malformed context came in: {error}")
-        });
-    }
-
-    #[cold]
-    fn extract_custom(&self, carrier: &dyn Any) -> Result<Option<SpanContext>, ExtractError> {
-        for codec in &self.custom {
-            if let Some(context) = codec.extract(carrier)? {
-                return Ok(Some(context));
-            }
-        }
-        Ok(None)
+        self.guard("extract", CODEC, || self.codecs.extract(carrier))
+            .unwrap_or(Ok(None))
     }
 
     /// Asks the sampler to decide on a new trace. Also returns whether the sampler wants to decide again when the span

@@ -1,8 +1,9 @@
 use std::borrow::Cow;
 
 use crate::metrics::Counter;
-use crate::model::{Flags, SpanId, TraceId};
+use crate::model::{Flags, Randomness, SpanId, TraceId};
 use crate::record::{FrameKind, ParentReference, SpanSlot, wall};
+use crate::sampler::SamplerTags;
 use crate::tracer::core::Core;
 
 /// The counter of a new span, and that of its trace if the trace begins or enters this process with it.
@@ -19,6 +20,7 @@ pub(super) struct NewSpan {
     pub(super) parent_reference: ParentReference,
     pub(super) kind: FrameKind,
     pub(super) flags: Flags,
+    pub(super) randomness: Randomness,
     pub(super) is_local_root: bool,
     pub(super) is_new_trace: bool,
     /// It is the first span of a remote trace in this process, and a server span.
@@ -39,9 +41,18 @@ impl NewSpan {
             parent_reference: ParentReference::None,
             kind: FrameKind::Standard,
             flags: Flags::default(),
+            randomness: core.root_randomness,
             is_local_root: true,
             is_new_trace: true,
             joins_trace: false,
+        }
+    }
+
+    /// Notes the probability that kept the trace, for W3C's formats. A decision that may be revised is not noted.
+    #[inline]
+    pub(super) fn note_probability(&mut self, sampler_tags: &SamplerTags, is_revisable: bool) {
+        if let (Some(probability), false) = (sampler_tags.probability(), is_revisable) {
+            self.randomness = self.randomness.with_probability(probability);
         }
     }
 
@@ -85,6 +96,7 @@ impl NewSpan {
         slot.header.kind = self.kind;
         slot.header.start = wall(self.anchor, self.ticks);
         slot.anchor = self.anchor;
+        slot.randomness = self.randomness;
         slot.begin(self.flags, is_revisable, name);
         slot
     }

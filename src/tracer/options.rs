@@ -4,8 +4,9 @@ use std::mem;
 use std::time::SystemTime;
 
 use crate::model::{ReferenceType, TagRef, tags};
+use crate::propagation::Trust;
 use crate::record::{BuilderScratch, EmptyScratch, ScratchSlot};
-use crate::span::{Reference, SpanContext, TakeContext};
+use crate::span::{Reference, SpanContext, TakeContext, ToSpanContext as _};
 
 /// The options of a span that is about to start. A [`SpanBuilder`](crate::tracer::SpanBuilder) fills them in.
 ///
@@ -60,6 +61,8 @@ struct SpanSpec {
     /// the fields below is set.
     is_complex: bool,
     start_time: Option<SystemTime>,
+    /// A context without a trace, from which the root of a new trace inherits in place of the references.
+    new_trace: Option<Box<SpanContext>>,
     /// All references, if there are several.
     several: Vec<Reference>,
     context: Option<Box<SpanContext>>,
@@ -103,6 +106,29 @@ impl<'a> StartSpanOptions<'a> {
     #[inline]
     pub(super) fn set_ignore_active_span(&mut self) {
         self.spec.ignore_active_span = true;
+    }
+
+    #[inline]
+    pub(super) fn set_new_trace(&mut self, seed: SpanContext) {
+        debug_assert!(!seed.has_trace());
+        self.spec.is_complex = true;
+        self.spec.new_trace = Some(Box::new(seed));
+    }
+
+    /// Refers to a caller of whom not everything is believed.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn set_caller(&mut self, caller: SpanContext, trust: Trust) {
+        let span = trust.distrusted_span(&caller);
+        let believed = trust.apply(caller);
+        let (kind, context) = match span {
+            Some(span) => {
+                self.set_new_trace(believed);
+                (ReferenceType::FollowsFrom, span)
+            }
+            None => (ReferenceType::ChildOf, believed),
+        };
+        context.give_span_context(self.reference_place(kind));
     }
 
     #[inline]
@@ -190,6 +216,18 @@ impl<'a> StartSpanOptions<'a> {
     pub fn ignores_active_span(&self) -> bool {
         self.spec.ignore_active_span
     }
+
+    /// Returns whether the span starts a new trace whatever its references are. A context that is given to the span
+    /// decides otherwise.
+    pub fn starts_new_trace(&self) -> bool {
+        self.seed_of_new_trace().is_some()
+    }
+
+    /// Returns the context from which a span that starts a new trace inherits.
+    pub(super) fn seed_of_new_trace(&self) -> Option<&SpanContext> {
+        let seed = self.spec.new_trace.as_deref();
+        seed.filter(|_| self.spec.context.is_none())
+    }
 }
 
 /// The slot for one more reference.
@@ -259,6 +297,7 @@ impl fmt::Debug for StartSpanOptions<'_> {
             .field("tags", &self.tags())
             .field("start_time", &self.start_time())
             .field("ignores_active_span", &self.ignores_active_span())
+            .field("starts_new_trace", &self.starts_new_trace())
             .finish_non_exhaustive()
     }
 }
@@ -310,6 +349,7 @@ mod tests {
         options.push_tag("sampling.priority", TagRef::Long(1));
         options.push_tag("span.kind", TagRef::String("server"));
         options.set_ignore_active_span();
+        options.set_new_trace(SpanContext::default());
         options.set_start_time(SystemTime::UNIX_EPOCH);
         let spec = (&raw const *options.spec).addr();
         let _ = options.take_name();
@@ -318,6 +358,7 @@ mod tests {
         assert_eq!((&raw const *options.spec).addr(), spec);
         assert_eq!(options.operation_name(), "b");
         assert!(options.are_simple() && !options.ignores_active_span());
+        assert!(!options.starts_new_trace());
         assert!(options.tags().is_empty() && !options.is_server());
     }
 

@@ -1,11 +1,12 @@
 //! The parent of a new span, and what the span inherits from it.
 //!
-//! There are two descriptions, because the fast path can pass the first one in registers:
+//! There are three descriptions, because the fast path can pass the first one in registers:
 //!
 //! * [`FastParent`] is plain data: ids and decided flags, or a root. It exists only if nothing else is inherited.
-//! * [`Inherited`] holds everything: an undecided decision, baggage, a debug id, one of several references.
+//! * [`CarryingParent`] adds what a trace carries: baggage and `tracestate`.
+//! * [`Inherited`] holds everything: an undecided decision, a debug id, one of several references.
 
-use crate::model::{Baggage, Flags, ReferenceType, ReportedReference, SpanId, TraceId};
+use crate::model::{Carried, Flags, Randomness, ReferenceType, ReportedReference, SpanId, TraceId};
 use crate::record::SpanSlot;
 use crate::scope::{Active, with_active_parent};
 use crate::span::{Decision, Reference, SpanContext};
@@ -23,6 +24,7 @@ pub(super) enum FastParent {
 pub(super) struct FastParentSpan {
     pub(super) reference: ReportedReference,
     pub(super) flags: Flags,
+    pub(super) randomness: Randomness,
     pub(super) is_remote: bool,
     pub(super) anchor: Option<i64>,
 }
@@ -56,31 +58,88 @@ impl FastParent {
     fn of_slot(slot: &SpanSlot) -> Option<Self> {
         slot.fix_decision();
         let flags = slot.simple_flags()?;
-        Some(Self::Child(FastParentSpan {
+        Some(Self::Child(FastParentSpan::of_slot(slot, flags)))
+    }
+
+    #[inline(always)]
+    fn of_context(context: &SpanContext, kind: ReferenceType) -> Option<Self> {
+        if !context.is_simple() {
+            return None;
+        }
+        FastParentSpan::of_context(context, kind).map(Self::Child)
+    }
+}
+
+impl FastParentSpan {
+    #[inline(always)]
+    fn of_slot(slot: &SpanSlot, flags: Flags) -> Self {
+        Self {
             reference: ReportedReference::new(
                 ReferenceType::ChildOf,
                 slot.header.trace_id,
                 slot.header.span_id,
             ),
             flags,
+            randomness: slot.randomness,
             is_remote: false,
             anchor: Some(slot.anchor),
-        }))
+        }
     }
 
     #[inline(always)]
     fn of_context(context: &SpanContext, kind: ReferenceType) -> Option<Self> {
-        let (true, Some(trace_id), Some(span_id)) =
-            (context.is_simple(), context.trace_id(), context.span_id())
-        else {
-            return None;
-        };
-        Some(Self::Child(FastParentSpan {
+        let (trace_id, span_id) = (context.trace_id()?, context.span_id()?);
+        Some(Self {
             reference: ReportedReference::new(kind, trace_id, span_id),
             flags: context.flags(),
+            randomness: context.randomness(),
             is_remote: context.is_remote(),
             anchor: context.anchor(),
-        }))
+        })
+    }
+}
+
+/// A parent with a final decision, and what its trace carries.
+pub(super) struct CarryingParent {
+    pub(super) span: FastParentSpan,
+    pub(super) carried: Carried,
+}
+
+impl CarryingParent {
+    /// Returns the parent that the options name, or `None` if [`Inherited`] must describe it.
+    #[inline]
+    pub(super) fn find(options: &StartSpanOptions<'_>) -> Option<Self> {
+        if !options.are_simple() {
+            return None;
+        }
+        match options.only_reference() {
+            Some(Reference { kind, context }) => Self::of_context(context, *kind),
+            None if options.ignores_active_span() => None,
+            // Read in place: the facts are copied out, and no user code runs.
+            None => with_active_parent(|active| match active? {
+                Active::Span(span) => Self::of_slot(span.slot()?),
+                Active::Context(context) => Self::of_context(context, ReferenceType::ChildOf),
+            }),
+        }
+    }
+
+    fn of_slot(slot: &SpanSlot) -> Option<Self> {
+        slot.fix_decision();
+        let flags = slot.decided_flags()?;
+        Some(Self {
+            span: FastParentSpan::of_slot(slot, flags),
+            carried: slot.carried(),
+        })
+    }
+
+    fn of_context(context: &SpanContext, kind: ReferenceType) -> Option<Self> {
+        if !context.is_decided() {
+            return None;
+        }
+        Some(Self {
+            span: FastParentSpan::of_context(context, kind)?,
+            carried: context.carried().clone(),
+        })
     }
 }
 
@@ -89,6 +148,7 @@ pub(super) struct Parent {
     pub(super) trace_id: TraceId,
     pub(super) span_id: SpanId,
     pub(super) flags: Flags,
+    pub(super) randomness: Randomness,
     pub(super) decision: Decision,
     pub(super) is_remote: bool,
     pub(super) anchor: Option<i64>,
@@ -101,6 +161,7 @@ impl Parent {
             trace_id: slot.header.trace_id,
             span_id: slot.header.span_id,
             flags: slot.flags(),
+            randomness: slot.randomness,
             decision: match slot.shared_decision() {
                 Some(trace) if !trace.is_final() => Decision::Shared(trace.clone()),
                 _ => Decision::Made,
@@ -115,6 +176,7 @@ impl Parent {
             trace_id: context.trace_id()?,
             span_id: context.span_id()?,
             flags: context.flags(),
+            randomness: context.randomness(),
             decision: match context.decision() {
                 Decision::Shared(trace) if trace.is_final() => Decision::Made,
                 decision => decision,
@@ -129,13 +191,20 @@ impl Parent {
 #[derive(Default)]
 pub(super) struct Inherited {
     pub(super) parent: Option<Parent>,
-    pub(super) baggage: Baggage,
+    pub(super) carried: Carried,
     pub(super) debug_id: Option<String>,
+    /// The flags of a new root, if they came without a trace.
+    pub(super) decision: Option<Flags>,
+    /// What other formats of the request said.
+    pub(super) conflict: Option<String>,
 }
 
 impl Inherited {
     #[inline(always)]
     pub(super) fn find(options: &StartSpanOptions<'_>) -> Self {
+        if let Some(seed) = options.seed_of_new_trace() {
+            return Self::of_context(seed);
+        }
         if let [reference] = options.references() {
             return Self::of_context(&reference.context);
         }
@@ -153,15 +222,22 @@ impl Inherited {
         })
     }
 
+    /// Returns whether a caller without a trace asks that the new root is kept as a debug trace.
+    pub(super) fn forces_debug(&self) -> bool {
+        let is_debug = self.debug_id.is_some() || self.decision.is_some_and(Flags::is_debug);
+        is_debug && self.parent.is_none()
+    }
+
     fn of_slot(slot: &SpanSlot) -> Self {
         Self {
             parent: Some(Parent::from_slot(slot)),
-            baggage: slot.baggage(),
-            debug_id: None,
+            carried: slot.carried(),
+            ..Self::default()
         }
     }
 
-    /// Inherits from a context. If the context has no trace, a new root inherits its baggage and debug id.
+    /// Inherits from a context. If the context has no trace, a new root inherits its baggage, its debug id
+    /// and its decision.
     fn of_context(context: &SpanContext) -> Self {
         let parent = Parent::from_context(context);
         Self {
@@ -170,7 +246,9 @@ impl Inherited {
                 None => context.debug_id().map(str::to_owned),
             },
             parent,
-            baggage: context.baggage().clone(),
+            carried: context.carried().clone(),
+            decision: context.decision_without_trace(),
+            conflict: context.conflict().map(str::to_owned),
         }
     }
 
@@ -192,16 +270,11 @@ impl Inherited {
                 .map_or_else(Self::default, |first| Self::of_context(&first.context));
         };
         let mut inherited = Self::of_context(&parent.context);
+        let mut baggage = inherited.carried.baggage().clone();
         for other in with_trace() {
-            for (key, value) in other.context.baggage().iter() {
-                if inherited.baggage.get(key).is_none() {
-                    inherited.baggage = inherited
-                        .baggage
-                        .with(key, value)
-                        .unwrap_or(inherited.baggage);
-                }
-            }
+            baggage = baggage.or_also(other.context.baggage());
         }
+        inherited.carried.set_baggage(baggage);
         inherited
     }
 }

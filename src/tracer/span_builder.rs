@@ -2,6 +2,7 @@ use std::borrow::Cow;
 use std::time::SystemTime;
 
 use crate::model::{ReferenceType, TagRef};
+use crate::propagation::Trust;
 use crate::scope::ActiveSpan;
 use crate::span::{Reference, Span, SpanContext, ToSpanContext};
 use crate::tracer::{StartSpanOptions, Tracer};
@@ -10,7 +11,7 @@ use crate::tracer::{StartSpanOptions, Tracer};
 ///
 /// The parent is the first `ChildOf` reference with a trace, else the first `FollowsFrom` one. Without any
 /// reference it is the active span, unless [`ignore_active_span`](Self::ignore_active_span) says otherwise.
-/// An empty context is no reference.
+/// An empty context is no reference. With [`new_trace`](Self::new_trace) there is no parent at all.
 ///
 /// ```
 /// use tracehound::NoopTracer;
@@ -78,6 +79,60 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
         self
     }
 
+    /// Makes the span that of a request from a caller, of whose context only some parts are believed.
+    ///
+    /// With [`Trust::full`] that is [`child_of`](Self::child_of), and with [`Trust::restart`] a
+    /// [`new_trace`](Self::new_trace) that follows from the caller's span. In any case the active span is no parent:
+    /// see [`ignore_active_span`](Self::ignore_active_span).
+    ///
+    /// ```
+    /// use tracehound::prelude::*;
+    /// use tracehound::propagation::Trust;
+    /// use tracehound::NoopTracer;
+    ///
+    /// # fn main() -> Result<(), tracehound::propagation::ExtractError> {
+    /// let headers = [("uber-trace-id", "1:2:0:3")];
+    /// let caller = NoopTracer.extract(&headers)?;
+    /// let span = NoopTracer.build_span("pay").caller(&caller, Trust::ids_only()).start();
+    /// # Ok(()) }
+    /// ```
+    #[inline(always)]
+    pub fn caller(mut self, caller: &impl ToSpanContext, trust: Trust) -> Self {
+        if let Some(options) = &mut self.options {
+            options.set_ignore_active_span();
+            if trust == Trust::full() {
+                caller.give_span_context(options.reference_place(ReferenceType::ChildOf));
+            } else {
+                let caller = caller.to_span_context();
+                if !caller.is_empty() {
+                    options.set_caller(caller, trust);
+                }
+            }
+        }
+        self
+    }
+
+    /// Makes the span the root of a new trace, whatever its references are and whichever span is active.
+    ///
+    /// The sampler is asked as for any root. References with a trace are reported as `FollowsFrom`, so the traces stay
+    /// linked, but nothing is inherited through them: no decision, no debug id, no baggage. Use it where a trace should
+    /// end: at the edge to callers who are not trusted, or where one message starts work that takes days.
+    ///
+    /// ```
+    /// use tracehound::prelude::*;
+    /// use tracehound::NoopTracer;
+    ///
+    /// let request = NoopTracer.start_span("order");
+    /// let import = NoopTracer.build_span("import").follows_from(&request).new_trace().start();
+    /// ```
+    #[inline(always)]
+    pub fn new_trace(mut self) -> Self {
+        if let Some(options) = &mut self.options {
+            options.set_new_trace(SpanContext::default());
+        }
+        self
+    }
+
     /// Sets a tag. Set `span.kind` here and not on the started span: the counters of joined traces depend on it.
     #[inline(always)]
     pub fn tag(mut self, key: &'a str, value: impl Into<TagRef<'a>>) -> Self {
@@ -100,7 +155,8 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
     }
 
     /// Gives the span exactly this context, which was made elsewhere, with its ids and flags. The sampler is not asked.
-    /// References are recorded. A context without a trace changes nothing.
+    /// References are recorded, and [`new_trace`](Self::new_trace) has no effect. A context without a trace changes
+    /// nothing.
     #[inline(always)]
     pub fn context(mut self, context: SpanContext) -> Self {
         if let Some(options) = &mut self.options {

@@ -1,8 +1,11 @@
-//! How a span starts. There are three ways:
+//! How a span starts. There are three ways, and a step between them:
 //!
 //! * [`start_named`] is the fast path of a span that has only a name: a root, or a child of the active span.
 //! * [`start`] is the fast path of options with simple tags and at most one reference, to a simple context.
 //! * [`start_any`] does everything, slowly. Both fast paths end in it if something is in their way.
+//!
+//! Before [`start_any`] comes [`start_carrying`], which differs from the fast paths only in that the parent's trace
+//! carries baggage or `tracestate`.
 //!
 //! Both fast paths have one inner step, [`ask_sampler`], for a root whose sampler has no constant answer.
 
@@ -23,7 +26,7 @@ use crate::span::{
 use crate::tracer::StartSpanOptions;
 use crate::tracer::core::{Core, RootDecision};
 use crate::tracer::new_span::NewSpan;
-use crate::tracer::parent::{FastParent, FastParentSpan, Inherited, Parent};
+use crate::tracer::parent::{CarryingParent, FastParent, FastParentSpan, Inherited};
 
 /// Starts a span that has only a name.
 ///
@@ -53,11 +56,28 @@ pub(super) fn start_named(core: &Arc<Core>, name: &'static str) -> Span {
     }
 }
 
-/// Hands a named span to [`start_any`], by a tail call.
+/// Hands a named span to [`start_carrying`], by a tail call.
 #[cold]
 #[inline(never)]
 fn leave_fast_path(core: &Arc<Core>, name: &'static str, ticks: u64) -> Span {
-    start_any(core, StartSpanOptions::new(name.into()), ticks)
+    start_carrying(core, StartSpanOptions::new(name.into()), ticks)
+}
+
+/// Starts a child in a trace that carries something, or else hands the span to [`start_any`].
+#[inline(never)]
+fn start_carrying(core: &Arc<Core>, mut options: StartSpanOptions<'_>, ticks: u64) -> Span {
+    let (Some(id), Some(parent)) = (core.try_new_id(), CarryingParent::find(&options)) else {
+        return start_any(core, options, ticks);
+    };
+    let new_span = child(core, ticks, id, &parent.span, options.is_server());
+    let Some(slot) = SpanSlot::try_vacant(&core.recorder, new_span.counters(new_span.flags)) else {
+        return start_any(core, options, ticks);
+    };
+    let mut slot = new_span.write_to(slot, options.take_name(), false);
+    slot.begin_with_carried(parent.carried);
+    set_simple_tags(&mut slot, options.tags(), new_span.flags);
+    options.give_back_simple();
+    Span::from_slot(slot)
 }
 
 /// Hands a named root to [`ask_sampler`], by a tail call: a direct call costs every named span 2 instructions.
@@ -96,7 +116,7 @@ pub(super) fn start(core: &Arc<Core>, mut options: StartSpanOptions<'_>) -> Span
             options.give_back_simple();
             span
         }
-        None => start_any(core, options, ticks),
+        None => start_carrying(core, options, ticks),
     }
 }
 
@@ -144,6 +164,7 @@ fn child(
         parent_reference: ParentReference::of(parent.reference.kind),
         kind: FrameKind::Standard,
         flags: parent.flags,
+        randomness: parent.randomness,
         is_local_root: parent.is_remote,
         is_new_trace: false,
         joins_trace: is_server && parent.is_remote,
@@ -165,6 +186,7 @@ fn ask_sampler(
     let sampler_tags = match decision {
         SamplingDecision::Sample(sampler_tags) => {
             new_span.flags = Flags::SAMPLED;
+            new_span.note_probability(&sampler_tags, is_revisable);
             Some(sampler_tags)
         }
         SamplingDecision::Drop => None,
@@ -188,25 +210,26 @@ fn ask_sampler(
     Span::from_slot(slot)
 }
 
-/// Starts any span: with complex tags, several references, baggage, a given context, an undecided trace or a debug id.
+/// Starts any span: with complex tags, several references, a given context, an undecided trace or a debug id.
 /// Also starts the span if the thread has no vacant slot or no seeded generator, or if ids come from user code.
 #[cold]
 #[inline(never)]
 fn start_any(core: &Arc<Core>, mut options: StartSpanOptions<'_>, ticks: u64) -> Span {
     let mut inherited = Inherited::find(&options);
     if let Some(given) = options.context().filter(|given| given.has_trace()) {
-        inherited.baggage = given.baggage().clone();
+        inherited.carried = given.carried().clone();
         inherited.debug_id = None;
+        inherited.conflict = None;
     }
-    let is_forced = inherited.parent.is_none()
-        && inherited.debug_id.is_some()
-        && core.allows_debug(options.operation_name());
+    let is_forced = inherited.forces_debug() && core.allows_debug(options.operation_name());
+    if !is_forced {
+        inherited.decision = inherited.decision.filter(|flags| !flags.is_debug());
+    }
     let anchor = inherited.parent.as_ref().and_then(|parent| parent.anchor);
     let parent = inherited.parent.as_ref().map(|parent| {
         ReportedReference::new(ReferenceType::ChildOf, parent.trace_id, parent.span_id)
     });
-    let (mut new_span, decision) =
-        identity(core, inherited.parent.take(), options.context(), is_forced);
+    let (mut new_span, decision) = identity(core, &mut inherited, options.context(), is_forced);
     new_span.joins_trace = new_span.is_local_root && !new_span.is_new_trace && options.is_server();
     new_span.ticks = ticks;
     new_span.anchor = anchor.unwrap_or_else(|| core.recorder.clock.anchor());
@@ -237,8 +260,12 @@ fn start_any(core: &Arc<Core>, mut options: StartSpanOptions<'_>, ticks: u64) ->
                 (SamplingDecision::Delay, _) => Some(undecided(core, new_span.flags)),
                 (decision, revisable) => {
                     is_revisable = revisable;
+                    new_span.randomness = new_span.randomness.without_threshold();
                     new_span.flags = match &decision {
-                        SamplingDecision::Sample(_) => new_span.flags.with(Flags::SAMPLED),
+                        SamplingDecision::Sample(sampler_tags) => {
+                            new_span.note_probability(sampler_tags, revisable);
+                            new_span.flags.with(Flags::SAMPLED)
+                        }
                         _ => new_span.flags.without(Flags::SAMPLED),
                     };
                     answer = Some(decision);
@@ -257,9 +284,9 @@ fn start_any(core: &Arc<Core>, mut options: StartSpanOptions<'_>, ticks: u64) ->
         slot.begin_at(start.nanos);
         count_clamped_time(&slot, start.is_clamped);
     }
-    slot.begin_with_baggage(inherited.baggage);
+    slot.begin_with_carried(inherited.carried);
     // An unsampled span keeps its references too: a tag may still turn sampling on.
-    push_references(slot.buffer_mut(), options.references(), parent);
+    push_references(slot.buffer_mut(), &options, parent);
     match answer {
         // The flags already hold the answer, and no tag was set before these.
         Some(SamplingDecision::Sample(sampler_tags)) if slot.shared_decision().is_none() => {
@@ -270,6 +297,10 @@ fn start_any(core: &Arc<Core>, mut options: StartSpanOptions<'_>, ticks: u64) ->
     }
     if let Some(debug_id) = inherited.debug_id.filter(|_| is_forced) {
         begin_with_tag(&mut slot, tags::JAEGER_DEBUG_ID, TagRef::String(&debug_id));
+    }
+    if let Some(conflict) = inherited.conflict {
+        let conflict = TagRef::String(&conflict);
+        begin_with_tag(&mut slot, tags::PROPAGATION_CONFLICT, conflict);
     }
     let span = complete(core, options.tags(), slot, &new_span);
     options.give_back();
@@ -333,9 +364,10 @@ fn complete(
 /// Writes the given references, or else the one to the active parent.
 fn push_references(
     buffer: &mut SpanBuffer,
-    references: &[Reference],
+    options: &StartSpanOptions<'_>,
     active_parent: Option<ReportedReference>,
 ) {
+    let references = options.references();
     if references.is_empty() {
         if let Some(reference) = active_parent {
             buffer.push_reference(&reference);
@@ -343,8 +375,13 @@ fn push_references(
         return;
     }
     for Reference { kind, context } in references {
+        // A root is nobody's child.
+        let kind = match options.starts_new_trace() {
+            true => ReferenceType::FollowsFrom,
+            false => *kind,
+        };
         if let (Some(trace_id), Some(span_id)) = (context.trace_id(), context.span_id()) {
-            buffer.push_reference(&ReportedReference::new(*kind, trace_id, span_id));
+            buffer.push_reference(&ReportedReference::new(kind, trace_id, span_id));
         }
     }
 }
@@ -352,11 +389,11 @@ fn push_references(
 /// Returns the ids of a new span, and the owner of its sampling decision. The caller fills in the times.
 fn identity(
     core: &Core,
-    parent: Option<Parent>,
+    inherited: &mut Inherited,
     given: Option<&SpanContext>,
     is_forced: bool,
 ) -> (NewSpan, Decision) {
-    let new_span = |trace_id, span_id, parent_id, flags, is_local_root| NewSpan {
+    let new_span = |trace_id, span_id, parent_id, (flags, randomness), is_local_root| NewSpan {
         ticks: 0,
         anchor: 0,
         trace_id,
@@ -365,6 +402,7 @@ fn identity(
         parent_reference: ParentReference::None,
         kind: FrameKind::Standard,
         flags,
+        randomness,
         is_local_root,
         is_new_trace: false,
         joins_trace: false,
@@ -372,25 +410,29 @@ fn identity(
     if let Some((context, trace_id, span_id)) =
         given.and_then(|context| Some((context, context.trace_id()?, context.span_id()?)))
     {
-        let (parent_id, flags) = (context.parent_id(), context.flags());
-        let new_span = new_span(trace_id, span_id, parent_id, flags, context.is_remote());
+        let marks = (context.flags(), context.randomness());
+        let parent_id = context.parent_id();
+        let new_span = new_span(trace_id, span_id, parent_id, marks, context.is_remote());
         return (new_span, Decision::Made);
     }
     let span_id = core.new_id();
-    if let Some(parent) = parent {
+    if let Some(parent) = inherited.parent.take() {
         let (trace_id, parent_id) = (parent.trace_id, Some(parent.span_id));
-        let new_span = new_span(trace_id, span_id, parent_id, parent.flags, parent.is_remote);
+        let marks = (parent.flags, parent.randomness);
+        let new_span = new_span(trace_id, span_id, parent_id, marks, parent.is_remote);
         return (new_span, parent.decision);
     }
     let trace_id = TraceId::of_root(core.new_high_half(), span_id);
     let (flags, decision) = if is_forced {
         (Flags::SAMPLED.with(Flags::DEBUG), Decision::Made)
+    } else if let Some(flags) = inherited.decision {
+        (flags, Decision::Made)
     } else {
         (Flags::default(), Decision::Deferred)
     };
     let new_span = NewSpan {
         is_new_trace: true,
-        ..new_span(trace_id, span_id, None, flags, true)
+        ..new_span(trace_id, span_id, None, (flags, core.root_randomness), true)
     };
     (new_span, decision)
 }

@@ -10,7 +10,7 @@ use tracehound::diagnostics::Diagnostics;
 use tracehound::metrics::DropCause;
 use tracehound::model::{TagRef, display, field};
 use tracehound::prelude::*;
-use tracehound::propagation::{TextMapReader, TextMapWriter};
+use tracehound::propagation::{HeaderScan, TextMapReader, TextMapWriter};
 use tracehound::reporter::{
     FinishedSpan, InMemoryReporter, MakeReporter, Reporter, Unsent, WorkerHandle,
 };
@@ -174,11 +174,9 @@ impl TextMapWriter for Carrier {
 struct Source(Trap);
 
 impl TextMapReader for Source {
-    fn get_all(&self, _: &tracehound::propagation::Key, _: &mut dyn FnMut(&[u8])) {
+    fn scan<'c>(&'c self, _: &mut HeaderScan<'c, '_>) {
         self.0.at(Place::Extract);
     }
-
-    fn for_each_prefix(&self, _: &str, _: &mut dyn FnMut(&str, &[u8])) {}
 }
 
 struct Shown<'a>(&'a Trap);

@@ -12,7 +12,7 @@ use tracehound::diagnostics::Diagnostics;
 use tracehound::metrics::{Counter, DropCause};
 use tracehound::prelude::*;
 use tracehound::propagation::{
-    Codec, ExtractError, Extractor, Injector, TextMapReader, TextMapWriter,
+    Codec, ExtractError, Extractor, HeaderSet, Injector, TextMapReader, TextMapWriter,
 };
 use tracehound::reporter::sender::{Batch, BatchFormat, SendOutcome, Sender};
 use tracehound::reporter::{
@@ -150,7 +150,7 @@ fn a_sender_that_panics_costs_only_its_batches() {
 
 #[test]
 fn a_codec_that_panics_costs_the_context_and_not_the_request() {
-    struct Throws;
+    struct Throws(HeaderSet);
     impl Injector for Throws {
         fn inject(&self, _: &SpanContext, _: &mut dyn TextMapWriter) {
             explode()
@@ -161,9 +161,13 @@ fn a_codec_that_panics_costs_the_context_and_not_the_request() {
             explode()
         }
     }
-    impl Codec for Throws {}
+    impl Codec for Throws {
+        fn headers(&self) -> &HeaderSet {
+            &self.0
+        }
+    }
     let tracer = builder(InMemoryReporter::new())
-        .text_map_codec(Throws)
+        .text_map_codec(Throws(HeaderSet::new([], [])))
         .build()
         .expect("named");
     let mut headers = HashMap::<String, String>::new();

@@ -1,12 +1,15 @@
 //! Injecting and extracting contexts.
 
 mod baggage;
+mod binary;
 mod borrowed;
+mod explained;
 mod forwarding;
 mod limits;
 mod properties;
 mod scan;
 mod trace_header;
+mod trust;
 mod unknown_carriers;
 mod vectors;
 

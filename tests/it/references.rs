@@ -1,5 +1,7 @@
 //! The choice of the parent, and what a span takes over from its references.
 
+mod new_trace;
+
 use tracehound::SpanContext;
 use tracehound::metrics::Counter;
 use tracehound::model::{Baggage, Flags, ReferenceType, ReportedReference, SpanId, TraceId};

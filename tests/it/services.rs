@@ -11,8 +11,8 @@ use tracehound::metrics::Counter;
 use tracehound::model::Process;
 use tracehound::prelude::*;
 use tracehound::propagation::{
-    Codec, CustomCodec, ExtractCarrier, ExtractError, Extractor, InjectCarrier, Injector, ReadFrom,
-    TextMapReader, TextMapWriter, WriteTo,
+    Codec, CustomCodec, ExtractCarrier, ExtractError, Extractor, HeaderSet, InjectCarrier,
+    Injector, ReadFrom, TextMapReader, TextMapWriter, WriteTo,
 };
 use tracehound::reporter::sender::{Batch, BatchFormat, SendOutcome, Sender};
 use tracehound::reporter::{
@@ -62,8 +62,13 @@ impl Sampler for MySampler {
     }
 }
 
-#[derive(Default)]
-struct MyCodec(Equipment);
+struct MyCodec(Equipment, HeaderSet);
+
+impl Default for MyCodec {
+    fn default() -> Self {
+        Self(Equipment::default(), HeaderSet::new([], []))
+    }
+}
 
 impl Injector for MyCodec {
     fn inject(&self, _: &SpanContext, carrier: &mut dyn TextMapWriter) {
@@ -80,6 +85,10 @@ impl Extractor for MyCodec {
 }
 
 impl Codec for MyCodec {
+    fn headers(&self) -> &HeaderSet {
+        &self.1
+    }
+
     fn attach(&mut self, services: &Services) {
         self.0.attach(services);
     }

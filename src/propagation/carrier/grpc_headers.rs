@@ -2,9 +2,10 @@ use std::ops::{Deref, DerefMut};
 
 use http::HeaderMap;
 
-use crate::propagation::carrier::{HeaderScan, HeaderSet};
+use crate::propagation::carrier::header_map::scan_where;
 use crate::propagation::{
-    ExtractCarrier, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter, WriteTo,
+    ExtractCarrier, HeaderScan, HeaderSet, InjectCarrier, Key, ReadFrom, TextMapReader,
+    TextMapWriter, WriteTo,
 };
 
 /// The end of the keys whose values are base64, by gRPC's rule. Our values are never base64.
@@ -30,53 +31,40 @@ impl<M: DerefMut<Target = HeaderMap>> TextMapWriter for GrpcHeaders<M> {
         self.0.remove_where(is_stale);
     }
 
-    fn remove_named(&mut self, set: &HeaderSet) {
-        self.0.remove_named(set);
+    fn remove_owned(&mut self, owned: &HeaderSet, except: &[&Key]) {
+        self.0.remove_owned(owned, except);
     }
 
-    fn set_trace(&mut self, set: &HeaderSet, value: &[u8]) -> bool {
-        if is_binary(set.trace().as_str()) {
-            self.0.remove_named(set);
+    fn replace(&mut self, owned: &HeaderSet, key: &Key, value: &[u8]) -> bool {
+        if is_binary(key.as_str()) {
+            self.0.remove_owned(owned, &[]);
             return false;
         }
-        self.0.set_trace(set, value)
+        self.0.replace(owned, key, value)
+    }
+
+    fn may_hold(&self, set: &HeaderSet) -> bool {
+        self.0.may_hold(set)
     }
 
     fn set(&mut self, key: &str, value: &str) -> bool {
         !is_binary(key) && self.0.set(key, value)
     }
 
-    fn set_key(&mut self, key: &Key, value: &str) -> bool {
+    fn set_key(&mut self, key: &Key, value: &[u8]) -> bool {
         !is_binary(key.as_str()) && self.0.set_key(key, value)
     }
 }
 
 impl<M: Deref<Target = HeaderMap>> TextMapReader for GrpcHeaders<M> {
-    fn get_all(&self, key: &Key, visit: &mut dyn FnMut(&[u8])) {
-        if !is_binary(key.as_str()) {
-            TextMapReader::get_all(&*self.0, key, visit);
-        }
-    }
-
-    fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
-        self.0.for_each_prefix(prefix, &mut |rest, value| {
-            if !is_binary(rest) {
-                visit(rest, value);
-            }
-        });
-    }
-
-    fn scan(&self, set: &HeaderSet) -> HeaderScan<'_> {
-        scan(&self.0, set)
+    fn scan<'c>(&'c self, scan: &mut HeaderScan<'c, '_>) {
+        scan_text(&self.0, scan);
     }
 }
 
-/// Scans all headers. The result is unknown if the trace header is found under a binary key.
-pub(super) fn scan<'h>(headers: &'h HeaderMap, set: &HeaderSet) -> HeaderScan<'h> {
-    match headers.scan(set) {
-        HeaderScan::TraceOnly(_) if is_binary(set.trace().as_str()) => HeaderScan::Unknown,
-        found => found,
-    }
+/// Scans all headers but those with binary keys.
+pub(super) fn scan_text<'c>(headers: &'c HeaderMap, scan: &mut HeaderScan<'c, '_>) {
+    scan_where(headers, scan, |name| !is_binary(name));
 }
 
 fn is_binary(key: &str) -> bool {
@@ -96,16 +84,16 @@ mod tests {
         let mut carrier = GrpcHeaders(&mut headers);
         assert!(!carrier.set("uberctx-a-bin", "v"));
         assert!(!carrier.set("uberctx-a-BIN", "v"));
-        assert!(!carrier.set_key(&Key::new("a-bin").expect("legal"), "v"));
+        assert!(!carrier.set_key(&Key::new("a-bin").expect("legal"), b"v"));
         assert!(carrier.set("uberctx-c", "v"));
         assert_eq!(headers.len(), 1);
 
         headers.insert("uberctx-b-bin", HeaderValue::from_static("dg"));
+        let binary = Key::new("uberctx-b-bin").expect("legal");
+        let prefix = Key::new("uberctx-").expect("legal");
+        let set = HeaderSet::new([binary], [prefix]);
         let carrier = GrpcHeaders(&headers);
-        let mut seen = Vec::new();
-        carrier.for_each_prefix("uberctx-", &mut |rest, _| seen.push(rest.to_owned()));
-        let key = Key::new("uberctx-b-bin").expect("legal");
-        TextMapReader::get_all(&carrier, &key, &mut |_| panic!("not seen"));
-        assert_eq!(seen, ["c"]);
+        let seen: Vec<_> = carrier.find(&set).iter().map(|(name, _)| name).collect();
+        assert_eq!(seen, ["uberctx-c"]);
     }
 }

@@ -1,10 +1,10 @@
 use http::header::{Entry, InvalidHeaderValue};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::propagation::carrier::header_set::HeaderKind;
-use crate::propagation::carrier::{HeaderScan, HeaderSet};
+use crate::propagation::carrier::scan::HeaderKind;
 use crate::propagation::{
-    ExtractCarrier, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter, WriteTo,
+    ExtractCarrier, HeaderScan, HeaderSet, InjectCarrier, Key, ReadFrom, TextMapReader,
+    TextMapWriter, WriteTo,
 };
 
 /// The number of headers that are searched for baggage. Servers usually accept fewer (hyper: 100 over HTTP/1).
@@ -44,103 +44,92 @@ impl TextMapWriter for HeaderMap {
         }
     }
 
-    fn remove_named(&mut self, set: &HeaderSet) {
-        if self.keys().any(|name| set.may_match(name)) {
-            remove(self, &|name| set.is_stale(name, false));
+    fn remove_owned(&mut self, owned: &HeaderSet, except: &[&Key]) {
+        let is_stale =
+            |name: &str| owned.contains(name) && !except.iter().any(|kept| kept.matches(name));
+        let mut names = self.keys();
+        // Most names are ruled out without their text.
+        if names.any(|name| owned.may_match(name) && is_stale(name.as_str())) {
+            remove(self, &is_stale);
         }
     }
 
-    fn set_trace(&mut self, set: &HeaderSet, value: &[u8]) -> bool {
+    fn replace(&mut self, owned: &HeaderSet, key: &Key, value: &[u8]) -> bool {
         let Ok(value) = value_of(value) else {
-            self.remove_named(set);
+            self.remove_owned(owned, &[]);
             return false;
         };
-        // Nearly all requests hold at most our trace header. Most other names are ruled out without their text.
+        // Nearly all requests hold at most this header of ours. Most other names are ruled out without their text.
         let mut suspect = None;
         for (n, name) in self.keys().enumerate() {
-            if set.may_match(name) {
+            if owned.may_match(name) {
                 if suspect.is_some() {
-                    return replace_all(self, set, value);
+                    return replace_all(self, owned, key, value);
                 }
                 suspect = Some((n, name));
             }
         }
         match suspect {
-            None => put(self, set.trace().header_name(), value),
+            None => put(self, key.header_name(), value),
             // If every key has one value, the value stands at the index of its key.
             Some((n, name))
-                if n < MAX_STEPS
-                    && self.len() == self.keys_len()
-                    && matches!(set.kind_of(name.as_str()), HeaderKind::Trace) =>
+                if n < MAX_STEPS && self.len() == self.keys_len() && key.matches(name.as_str()) =>
             {
-                match self.values_mut().nth(n) {
-                    Some(place) => {
-                        *place = value;
-                        true
-                    }
-                    None => false,
-                }
+                let place = self.values_mut().nth(n);
+                place.map(|place| *place = value).is_some()
             }
-            Some(_) => replace_all(self, set, value),
+            Some(_) => replace_all(self, owned, key, value),
         }
     }
 
-    fn set_key(&mut self, key: &Key, value: &str) -> bool {
-        HeaderValue::from_str(value).is_ok_and(|value| put(self, key.header_name(), value))
+    fn may_hold(&self, set: &HeaderSet) -> bool {
+        let mut names = self.keys();
+        names.any(|name| set.may_match(name) && set.contains(name.as_str()))
+    }
+
+    fn set_key(&mut self, key: &Key, value: &[u8]) -> bool {
+        value_of(value).is_ok_and(|value| put(self, key.header_name(), value))
     }
 }
 
+/// A header beyond the first 256 is found only by its whole name.
 impl TextMapReader for HeaderMap {
-    fn get_all(&self, key: &Key, visit: &mut dyn FnMut(&[u8])) {
-        for value in Self::get_all(self, key.header_name()) {
-            visit(value.as_bytes());
-        }
+    fn scan<'c>(&'c self, scan: &mut HeaderScan<'c, '_>) {
+        scan_where(self, scan, |_| true);
     }
+}
 
-    /// Searches the first 256 headers.
-    fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
-        let first = prefix.as_bytes().first();
-        for (name, value) in self.iter().take(MAX_SCANNED) {
-            let name = name.as_str();
-            // Most headers differ in the first letter, which saves the call that compares the rest.
-            if (first.is_none() || name.as_bytes().first() == first)
-                && let Some(rest) = name.strip_prefix(prefix)
-            {
-                visit(rest, value.as_bytes());
-            }
+/// Scans the headers whose names `is_carried` accepts.
+#[inline]
+pub(super) fn scan_where<'c>(
+    headers: &'c HeaderMap,
+    scan: &mut HeaderScan<'c, '_>,
+    is_carried: impl Fn(&str) -> bool,
+) {
+    let set = scan.set();
+    let have_one_value_each = headers.len() == headers.keys_len();
+    let (mut values, mut steps_done) = (headers.values(), 0);
+    // Walking over the keys walks over a slice. Walking over the items would ask each for further values.
+    for (n, name) in headers.keys().enumerate() {
+        if !set.may_match(name) {
+            continue;
         }
-    }
-
-    fn scan(&self, set: &HeaderSet) -> HeaderScan<'_> {
-        if self.len() > MAX_SCANNED {
-            return HeaderScan::Unknown;
+        let text = name.as_str();
+        let Some(kind) = scan.kind_of(text).filter(|_| is_carried(text)) else {
+            continue;
+        };
+        if n >= MAX_SCANNED && kind == HeaderKind::Prefixed {
+            continue;
         }
-        let mut trace = None;
-        // Walking over the keys walks over a slice. Walking over the items would ask each for further values.
-        for (n, name) in self.keys().enumerate() {
-            if !set.may_match(name) {
-                continue;
+        // If every key has one value, the value stands at the index of its key.
+        if have_one_value_each && n - steps_done < MAX_STEPS {
+            if let Some(value) = values.nth(n - steps_done) {
+                scan.push(kind, text, value.as_bytes());
             }
-            match set.kind_of(name.as_str()) {
-                HeaderKind::Unrelated => {}
-                HeaderKind::Trace => trace = Some(n),
-                HeaderKind::Other => return HeaderScan::Unknown,
-            }
-        }
-        match trace {
-            None => HeaderScan::Nothing,
-            // As in `set_trace`: every key has one value.
-            Some(n) if n < MAX_STEPS && self.len() == self.keys_len() => match self.values().nth(n)
-            {
-                Some(value) => HeaderScan::TraceOnly(value.as_bytes()),
-                None => HeaderScan::Unknown,
-            },
-            Some(_) => {
-                let mut values = Self::get_all(self, set.trace().header_name()).iter();
-                match (values.next(), values.next()) {
-                    (Some(value), None) => HeaderScan::TraceOnly(value.as_bytes()),
-                    _ => HeaderScan::Unknown,
-                }
+            steps_done = n + 1;
+        } else {
+            for value in headers.get_all(name) {
+                scan.push(kind, text, value.as_bytes());
             }
         }
     }
@@ -150,8 +139,10 @@ impl TextMapReader for HeaderMap {
 #[inline]
 fn value_of(text: &[u8]) -> Result<HeaderValue, InvalidHeaderValue> {
     // http checks each byte of a value, and without a loop if the compiler knows the length. Nearly all trace headers
-    // have one of these four: a trace id of 128 or 64 bits, a parent or none. That saves 42 instructions a request.
+    // have one of these lengths: of `traceparent`, and of `uber-trace-id` with a trace id of 128 or 64 bits, a parent or
+    // none. That saves 42 instructions a request.
     match text.len() {
+        55 => HeaderValue::from_bytes(&text[..55]),
         68 => HeaderValue::from_bytes(&text[..68]),
         53 => HeaderValue::from_bytes(&text[..53]),
         52 => HeaderValue::from_bytes(&text[..52]),
@@ -162,9 +153,9 @@ fn value_of(text: &[u8]) -> Result<HeaderValue, InvalidHeaderValue> {
 
 #[cold]
 #[inline(never)]
-fn replace_all(headers: &mut HeaderMap, set: &HeaderSet, value: HeaderValue) -> bool {
-    remove(headers, &|name| set.is_stale(name, true));
-    put(headers, set.trace().header_name(), value)
+fn replace_all(headers: &mut HeaderMap, owned: &HeaderSet, key: &Key, value: HeaderValue) -> bool {
+    headers.remove_owned(owned, &[key]);
+    put(headers, key.header_name(), value)
 }
 
 #[cold]
@@ -198,14 +189,17 @@ fn put(headers: &mut HeaderMap, name: &HeaderName, value: HeaderValue) -> bool {
 mod tests {
     use super::*;
 
+    fn key(name: &str) -> Key {
+        Key::new(name).expect("legal")
+    }
+
     fn jaeger() -> HeaderSet {
         set("uber-trace-id", "uberctx-")
     }
 
     fn set(trace: &str, prefix: &str) -> HeaderSet {
-        let key = |name| Key::new(name).expect("legal");
-        let others = [key("jaeger-debug-id"), key("jaeger-baggage")];
-        HeaderSet::new(key(trace), others, key(prefix))
+        let names = [trace, "jaeger-debug-id", "jaeger-baggage"];
+        HeaderSet::new(names.map(key), [key(prefix)])
     }
 
     #[test]
@@ -214,11 +208,11 @@ mod tests {
         for value in ["1", "2"] {
             headers.append("uber-trace-id", HeaderValue::from_static(value));
         }
-        let key = Key::new("Uber-Trace-Id").expect("legal");
-        assert!(headers.set_key(&key, "3"));
+        let key = key("Uber-Trace-Id");
+        assert!(headers.set_key(&key, b"3"));
         let values: Vec<_> = headers.get_all("uber-trace-id").iter().collect();
         assert_eq!(values, ["3"]);
-        assert!(headers.set_key(&key, "4"));
+        assert!(headers.set_key(&key, b"4"));
         assert_eq!(headers["uber-trace-id"], "4");
         assert!(headers.set("UBER-trace-id", "4"));
         assert_eq!(headers.len(), 1);
@@ -227,7 +221,7 @@ mod tests {
         }
         for (value, before) in [("5", 1), ("6", 0)] {
             assert_eq!(headers.get_all("uber-trace-id").iter().count(), before);
-            assert!(headers.set_key(&key, value));
+            assert!(headers.set_key(&key, value.as_bytes()));
             assert_eq!(headers["uber-trace-id"], value);
             assert_eq!(headers.len(), 3, "the values of another name stay");
             headers.remove("uber-trace-id");
@@ -235,9 +229,9 @@ mod tests {
     }
 
     #[test]
-    fn a_scan_finds_a_lone_trace_header_at_any_index() {
+    fn a_scan_finds_headers_at_any_index() {
         let (set, value) = (jaeger(), HeaderValue::from_static("v"));
-        for before in 0..2 * MAX_STEPS {
+        for before in 0..3 * MAX_STEPS {
             let mut headers = HeaderMap::new();
             for n in 0..before {
                 // Some have the first letters of our names.
@@ -245,26 +239,45 @@ mod tests {
                 assert!(headers.set(&name, "v"));
             }
             headers.insert("accept", value.clone());
-            assert!(matches!(headers.scan(&set), HeaderScan::Nothing));
+            assert!(headers.find(&set).is_empty());
             headers.insert("uber-trace-id", HeaderValue::from_static("the trace"));
             headers.insert("cookie", value.clone());
-            let is_alone = |headers: &HeaderMap| {
-                matches!(headers.scan(&set), HeaderScan::TraceOnly(b"the trace"))
+            let check = |headers: &HeaderMap, expected: &[(&str, &[u8])], say: &str| {
+                let found: Vec<_> = headers.find(&set).iter().collect();
+                assert_eq!(found, expected, "{before}{say}");
             };
-            assert!(is_alone(&headers), "{before}");
+            let trace: (&str, &[u8]) = ("uber-trace-id", b"the trace");
+            check(&headers, &[trace], "");
             headers.append("accept", value.clone());
-            assert!(is_alone(&headers), "{before}, others twice");
-            for other in [
-                "uber-trace-id",
-                "uberctx-a",
-                "jaeger-debug-id",
-                "jaeger-baggage",
-            ] {
+            check(&headers, &[trace], ", others twice");
+            headers.append("uber-trace-id", value.clone());
+            check(&headers, &[trace, ("uber-trace-id", b"v")], ", twice");
+            headers.remove("accept");
+            for other in ["uberctx-a", "jaeger-debug-id", "jaeger-baggage"] {
                 let mut headers = headers.clone();
+                headers.insert("uber-trace-id", HeaderValue::from_static("the trace"));
                 headers.append(other, value.clone());
-                assert!(matches!(headers.scan(&set), HeaderScan::Unknown), "{other}");
+                check(&headers, &[trace, (other, b"v")], other);
             }
         }
+    }
+
+    #[test]
+    fn a_prefix_is_looked_for_among_256_headers() {
+        let mut headers = HeaderMap::new();
+        headers.insert("uberctx-first", HeaderValue::from_static("v"));
+        for n in 0..MAX_SCANNED {
+            assert!(headers.set(&format!("h{n}"), "v"));
+        }
+        headers.insert("uber-trace-id", HeaderValue::from_static("1"));
+        headers.append("uber-trace-id", HeaderValue::from_static("2"));
+        headers.insert("uberctx-last", HeaderValue::from_static("v"));
+        let found: Vec<_> = headers
+            .find(&jaeger())
+            .iter()
+            .map(|(name, _)| name)
+            .collect();
+        assert_eq!(found, ["uberctx-first", "uber-trace-id", "uber-trace-id"]);
     }
 
     #[test]
@@ -280,12 +293,11 @@ mod tests {
         let headers: HeaderMap = [(http::header::VIA, HeaderValue::from_static("the trace"))]
             .into_iter()
             .collect();
-        assert!(matches!(headers.scan(&set), HeaderScan::Nothing));
-        let traced = self::set("via", "uberctx-");
-        let scan = headers.scan(&traced);
-        assert!(matches!(scan, HeaderScan::TraceOnly(b"the trace")));
-        let prefixed = self::set("uber-trace-id", "v");
-        assert!(matches!(headers.scan(&prefixed), HeaderScan::Unknown));
+        assert!(headers.find(&set).is_empty());
+        let found = |set: &HeaderSet| headers.find(set).only();
+        let trace: Option<(&str, &[u8])> = Some(("via", b"the trace"));
+        assert_eq!(found(&self::set("via", "uberctx-")), trace);
+        assert_eq!(found(&self::set("uber-trace-id", "v")), trace);
     }
 
     #[test]
@@ -300,8 +312,8 @@ mod tests {
         ] {
             assert!(!headers.set(key, value), "{key:?}: {value:?}");
         }
-        let key = Key::new("k").expect("legal");
-        assert!(!headers.set_key(&key, "\n"));
+        let key = key("k");
+        assert!(!headers.set_key(&key, b"\n"));
         assert!(headers.is_empty());
     }
 
@@ -312,7 +324,7 @@ mod tests {
         let full = names.find(|name| !TextMapWriter::set(&mut headers, name, "v"));
         assert!(full.is_some());
         assert!(headers.len() >= 24_576, "{}", headers.len());
-        let key = Key::new("uber-trace-id").expect("legal");
-        assert!(!headers.set_key(&key, "v"));
+        let key = key("uber-trace-id");
+        assert!(!headers.set_key(&key, b"v"));
     }
 }

@@ -3,65 +3,70 @@ use std::hash::{Hash, Hasher};
 
 use crate::propagation::Key;
 
-/// The headers of one format: the trace header, others by name, and all headers with a prefix.
+/// The headers that a codec reads and writes: names, and prefixes of names.
 ///
-/// No program can name this type, so none can call or override a method of a carrier that takes one. Such methods may
-/// change with any release.
+/// Names match in any case. A proxy that passes on only known headers, or a server that lists the headers a browser may
+/// send (`access-control-allow-headers`), can take them from here:
+///
+/// ```
+/// use tracehound::propagation::{Codec, JaegerCodec};
+///
+/// let codec = JaegerCodec::http_headers();
+/// let names: Vec<&str> = codec.headers().names().collect();
+/// assert_eq!(names, ["uber-trace-id", "jaeger-debug-id", "jaeger-baggage"]);
+/// let prefixes: Vec<&str> = codec.headers().prefixes().collect();
+/// assert_eq!(prefixes, ["uberctx-"]);
+/// assert!(codec.headers().contains("Uberctx-User"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeaderSet {
-    trace: Key,
-    others: [Key; 2],
-    prefix: Key,
+    names: Vec<Key>,
+    prefixes: Vec<Key>,
     letters: FirstLetters,
-    /// The trace header is [`USUAL_TRACE_HEADER`].
-    has_usual_trace: bool,
     /// [`FirstLetters::may_match`] finds every header of the set.
     #[cfg(feature = "http")]
     is_hashed_as_text: bool,
 }
 
-/// The relation of a header to a [`HeaderSet`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum HeaderKind {
-    /// It is not in the set.
-    Unrelated,
-    /// It is the trace header, whatever else in the set has the same name.
-    Trace,
-    /// It is in the set and not the trace header.
-    Other,
-}
-
 impl HeaderSet {
-    pub(in crate::propagation) fn new(trace: Key, others: [Key; 2], prefix: Key) -> Self {
-        let letters = FirstLetters::of([&trace, &others[0], &others[1], &prefix]);
+    /// Makes a set of names and prefixes. One that occurs twice counts once.
+    pub fn new(
+        names: impl IntoIterator<Item = Key>,
+        prefixes: impl IntoIterator<Item = Key>,
+    ) -> Self {
+        let (names, prefixes) = (distinct(names), distinct(prefixes));
+        let letters = FirstLetters::of(&names, &prefixes);
         Self {
             #[cfg(feature = "http")]
-            is_hashed_as_text: prefix.as_str() == NON_STANDARD_PREFIX
-                && [&trace, &others[0], &others[1]]
-                    .iter()
-                    .all(|key| letters.may_match(key.header_name())),
-            has_usual_trace: trace.as_str() == USUAL_TRACE_HEADER,
-            trace,
-            others,
-            prefix,
+            is_hashed_as_text: prefixes.iter().all(is_non_standard)
+                && names.iter().all(|key| letters.may_match(key.header_name())),
+            names,
+            prefixes,
             letters,
         }
     }
 
-    pub(in crate::propagation) fn trace(&self) -> &Key {
-        &self.trace
+    /// Returns the names, in lower case.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(Key::as_str)
     }
 
-    /// Returns whether a header of this name, in any case, must be removed before a context is written.
-    pub(super) fn is_stale(&self, name: &str, keeps_trace: bool) -> bool {
-        if self.rules_out(name) {
-            return false;
-        }
-        match self.kind_of(name) {
-            HeaderKind::Unrelated => false,
-            HeaderKind::Trace => !keeps_trace,
-            HeaderKind::Other => true,
-        }
+    /// Returns the prefixes, in lower case.
+    pub fn prefixes(&self) -> impl Iterator<Item = &str> {
+        self.prefixes.iter().map(Key::as_str)
+    }
+
+    /// Returns whether a header of this name, in any case, is in the set.
+    pub fn contains(&self, name: &str) -> bool {
+        !self.rules_out(name) && (self.has_name(name) || self.has_prefix_of(name))
+    }
+
+    /// Returns the headers of all `sets`.
+    pub(in crate::propagation) fn union<'s>(sets: impl Iterator<Item = &'s Self> + Clone) -> Self {
+        Self::new(
+            sets.clone().flat_map(|set| set.names.iter().cloned()),
+            sets.flat_map(|set| set.prefixes.iter().cloned()),
+        )
     }
 
     /// Returns whether a header of this name, in any case, is certainly not in the set.
@@ -81,54 +86,58 @@ impl HeaderSet {
         }
     }
 
-    /// Returns what a header of this name, in any case, is to the set.
     #[inline]
-    pub(super) fn kind_of(&self, name: &str) -> HeaderKind {
-        // A name of a known length is compared in place, without a call.
-        let is_trace = if self.has_usual_trace {
-            name == USUAL_TRACE_HEADER
-        } else {
-            name == self.trace.as_str()
-        };
-        if is_trace {
-            HeaderKind::Trace
-        } else {
-            self.kind_in_any_case(name)
+    pub(super) fn has_name(&self, name: &str) -> bool {
+        for key in &self.names {
+            if key.matches(name) {
+                return true;
+            }
         }
+        false
     }
 
-    #[inline(never)]
-    fn kind_in_any_case(&self, name: &str) -> HeaderKind {
-        let is = |own: &Key| name.eq_ignore_ascii_case(own.as_str());
-        if is(&self.trace) {
-            HeaderKind::Trace
-        } else if self.others.iter().any(is) || begins_with(name, self.prefix.as_str()) {
-            HeaderKind::Other
-        } else {
-            HeaderKind::Unrelated
+    #[inline]
+    pub(super) fn has_prefix_of(&self, name: &str) -> bool {
+        for prefix in &self.prefixes {
+            if prefix.rest_of(name).is_some() {
+                return true;
+            }
         }
+        false
     }
 }
 
-/// The trace header of nearly all programs.
-const USUAL_TRACE_HEADER: &str = "uber-trace-id";
+fn distinct(keys: impl IntoIterator<Item = Key>) -> Vec<Key> {
+    let mut list = Vec::new();
+    for key in keys {
+        if !list.contains(&key) {
+            list.push(key);
+        }
+    }
+    list
+}
 
-/// A prefix with which no name begins that http knows as a standard header.
+/// Returns whether http surely knows no standard header with this prefix.
 #[cfg(feature = "http")]
-const NON_STANDARD_PREFIX: &str = "uberctx-";
+fn is_non_standard(prefix: &Key) -> bool {
+    matches!(prefix.as_str(), "uberctx-" | "baggage-")
+}
 
 /// The first letters of all names in a set, and the second ones: one bit for the low five bits of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct FirstLetters([u32; 2]);
 
 impl FirstLetters {
-    fn of(keys: [&Key; 4]) -> Self {
+    fn of(names: &[Key], prefixes: &[Key]) -> Self {
         // Any letter may follow a prefix of one letter.
         let bit_at = |key: &Key, place| match key.as_str().as_bytes().get(place) {
             Some(letter) => bit_of(*letter),
             None => u32::MAX,
         };
-        Self([0, 1].map(|place| keys.iter().fold(0, |bits, key| bits | bit_at(key, place))))
+        Self([0, 1].map(|place| {
+            let keys = names.iter().chain(prefixes);
+            keys.fold(0, |bits, key| bits | bit_at(key, place))
+        }))
     }
 
     /// Returns whether a header of this name, in any case, is certainly not in the set. Most headers of a request
@@ -182,11 +191,6 @@ impl Hasher for HashProbe {
     }
 }
 
-fn begins_with(name: &str, prefix: &str) -> bool {
-    let start = name.as_bytes().get(..prefix.len());
-    start.is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
-}
-
 /// Both cases of a letter have one bit.
 const fn bit_of(letter: u8) -> u32 {
     1 << (letter & 0x1f)
@@ -198,27 +202,36 @@ mod tests {
 
     fn set(trace: &str) -> HeaderSet {
         let key = |name| Key::new(name).expect("legal");
-        HeaderSet::new(key(trace), [key("debug"), key("list")], key("ctx-"))
+        HeaderSet::new([key(trace), key("debug"), key("list")], [key("ctx-")])
     }
 
     #[test]
-    fn the_kind_of_a_header_does_not_depend_on_its_case() {
+    fn a_set_contains_its_headers_in_any_case() {
         for trace in ["uber-trace-id", "t", "x-a-longer-trace-header"] {
             let set = set(trace);
-            for (name, kind) in [
-                (trace, HeaderKind::Trace),
-                ("debug", HeaderKind::Other),
-                ("list", HeaderKind::Other),
-                ("ctx-", HeaderKind::Other),
-                ("ctx-user", HeaderKind::Other),
-                ("ctx", HeaderKind::Unrelated),
-                ("debugs", HeaderKind::Unrelated),
-                ("", HeaderKind::Unrelated),
+            for (name, is_in_set) in [
+                (trace, true),
+                ("debug", true),
+                ("list", true),
+                ("ctx-", true),
+                ("ctx-user", true),
+                ("ctx", false),
+                ("debugs", false),
+                ("", false),
             ] {
-                assert_eq!(set.kind_of(name), kind, "{trace}: {name}");
+                assert_eq!(set.contains(name), is_in_set, "{trace}: {name}");
                 let name = name.to_uppercase();
-                assert_eq!(set.kind_of(&name), kind, "{trace}: {name}");
+                assert_eq!(set.contains(&name), is_in_set, "{trace}: {name}");
             }
         }
+    }
+
+    #[test]
+    fn a_union_holds_each_header_once() {
+        let (one, two) = (set("a"), set("b"));
+        let union = HeaderSet::union([&one, &two].into_iter());
+        let names: Vec<_> = union.names().collect();
+        assert_eq!(names, ["a", "debug", "list", "b"]);
+        assert_eq!(union.prefixes().count(), 1);
     }
 }

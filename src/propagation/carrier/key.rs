@@ -57,6 +57,27 @@ impl Key {
         &self.text
     }
 
+    /// Returns whether `name`, in any case, is this name.
+    #[inline]
+    pub(in crate::propagation) fn matches(&self, name: &str) -> bool {
+        // Nearly all names come in lower case, and the lengths of most differ.
+        name.len() == self.text.len()
+            && (is_same(name.as_bytes(), self.text.as_bytes()) || self.matches_in_any_case(name))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn matches_in_any_case(&self, name: &str) -> bool {
+        name.eq_ignore_ascii_case(&self.text)
+    }
+
+    /// Returns the rest of a name that begins with this one, in any case.
+    #[inline]
+    pub(in crate::propagation) fn rest_of<'n>(&self, name: &'n str) -> Option<&'n str> {
+        let (start, rest) = name.split_at_checked(self.text.len())?;
+        self.matches(start).then_some(rest)
+    }
+
     #[cfg(feature = "http")]
     pub(crate) fn header_name(&self) -> &http::HeaderName {
         &self.header_name
@@ -82,6 +103,24 @@ impl fmt::Display for InvalidKey {
 }
 
 impl std::error::Error for InvalidKey {}
+
+/// Compares two texts of one length. One of 8 to 16 bytes, as most of our names are, is compared by its two ends, which
+/// overlap: that saves a call.
+#[inline]
+fn is_same(this: &[u8], other: &[u8]) -> bool {
+    match (ends(this), ends(other)) {
+        (Some(this), Some(other)) => this == other,
+        _ => this == other,
+    }
+}
+
+#[inline]
+fn ends(text: &[u8]) -> Option<(&[u8; 8], &[u8; 8])> {
+    if text.len() > 16 {
+        return None;
+    }
+    text.first_chunk().zip(text.last_chunk())
+}
 
 /// Returns whether a header name may hold `byte`: RFC 9110's `tchar`.
 pub(crate) const fn is_token(byte: u8) -> bool {

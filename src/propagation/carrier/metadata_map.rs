@@ -1,10 +1,10 @@
 use http::HeaderMap;
 use tonic::metadata::MetadataMap;
 
-use crate::propagation::carrier::grpc_headers::{GrpcHeaders, scan};
-use crate::propagation::carrier::{HeaderScan, HeaderSet};
+use crate::propagation::carrier::grpc_headers::{GrpcHeaders, scan_text};
 use crate::propagation::{
-    ExtractCarrier, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter, WriteTo,
+    ExtractCarrier, HeaderScan, HeaderSet, InjectCarrier, Key, ReadFrom, TextMapReader,
+    TextMapWriter, WriteTo,
 };
 
 impl InjectCarrier for MetadataMap {
@@ -25,35 +25,31 @@ impl TextMapWriter for MetadataMap {
         headers_mut(self).remove_where(is_stale);
     }
 
-    fn remove_named(&mut self, set: &HeaderSet) {
-        headers_mut(self).remove_named(set);
+    fn remove_owned(&mut self, owned: &HeaderSet, except: &[&Key]) {
+        headers_mut(self).remove_owned(owned, except);
     }
 
-    fn set_trace(&mut self, set: &HeaderSet, value: &[u8]) -> bool {
-        GrpcHeaders(headers_mut(self)).set_trace(set, value)
+    fn replace(&mut self, owned: &HeaderSet, key: &Key, value: &[u8]) -> bool {
+        GrpcHeaders(headers_mut(self)).replace(owned, key, value)
+    }
+
+    fn may_hold(&self, set: &HeaderSet) -> bool {
+        headers(self).may_hold(set)
     }
 
     fn set(&mut self, key: &str, value: &str) -> bool {
         GrpcHeaders(headers_mut(self)).set(key, value)
     }
 
-    fn set_key(&mut self, key: &Key, value: &str) -> bool {
+    fn set_key(&mut self, key: &Key, value: &[u8]) -> bool {
         GrpcHeaders(headers_mut(self)).set_key(key, value)
     }
 }
 
 /// Keys that end in `-bin` are skipped.
 impl TextMapReader for MetadataMap {
-    fn get_all(&self, key: &Key, visit: &mut dyn FnMut(&[u8])) {
-        GrpcHeaders(headers(self)).get_all(key, visit);
-    }
-
-    fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
-        GrpcHeaders(headers(self)).for_each_prefix(prefix, visit);
-    }
-
-    fn scan(&self, set: &HeaderSet) -> HeaderScan<'_> {
-        scan(headers(self), set)
+    fn scan<'c>(&'c self, scan: &mut HeaderScan<'c, '_>) {
+        scan_text(headers(self), scan);
     }
 }
 
@@ -77,15 +73,15 @@ mod tests {
         let mut metadata = MetadataMap::new();
         assert!(!metadata.set("uberctx-a-bin", "v"));
         assert!(!metadata.set("uberctx-a-BIN", "v"));
-        assert!(!metadata.set_key(&Key::new("a-bin").expect("legal"), "v"));
+        assert!(!metadata.set_key(&Key::new("a-bin").expect("legal"), b"v"));
         assert!(metadata.is_empty());
 
         metadata.insert_bin("uberctx-b-bin", MetadataValue::from_bytes(b"v"));
         assert!(metadata.set("uberctx-c", "v"));
-        let mut seen = Vec::new();
-        metadata.for_each_prefix("uberctx-", &mut |rest, _| seen.push(rest.to_owned()));
-        let key = Key::new("uberctx-b-bin").expect("legal");
-        TextMapReader::get_all(&metadata, &key, &mut |_| panic!("a binary key"));
-        assert_eq!(seen, ["c"]);
+        let binary = Key::new("uberctx-b-bin").expect("legal");
+        let prefix = Key::new("uberctx-").expect("legal");
+        let set = HeaderSet::new([binary], [prefix]);
+        let seen: Vec<_> = metadata.find(&set).iter().map(|(name, _)| name).collect();
+        assert_eq!(seen, ["uberctx-c"]);
     }
 }

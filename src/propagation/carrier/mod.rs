@@ -1,9 +1,12 @@
+mod environment;
 #[cfg(feature = "tower")]
 mod grpc_headers;
 #[cfg(feature = "http")]
 mod header_map;
 mod header_set;
+mod in_format;
 mod key;
+mod message_headers;
 #[cfg(feature = "tonic")]
 mod metadata_map;
 mod scan;
@@ -11,12 +14,15 @@ mod text_map;
 
 use std::any::Any;
 
+pub use environment::{ChildEnvironment, Environment};
 #[cfg(feature = "tower")]
 pub(crate) use grpc_headers::GrpcHeaders;
-pub(super) use header_set::HeaderSet;
+pub use header_set::HeaderSet;
+pub use in_format::InFormat;
 pub(super) use key::is_token;
 pub use key::{InvalidKey, Key};
-pub(super) use scan::HeaderScan;
+pub use message_headers::MessageHeaders;
+pub use scan::{FoundHeaders, HeaderScan};
 pub use text_map::HttpHeaders;
 
 /// A carrier that a context can be written into.
@@ -26,7 +32,7 @@ pub use text_map::HttpHeaders;
 ///
 /// ```
 /// use tracehound::propagation::{
-///     ExtractCarrier, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter, WriteTo,
+///     ExtractCarrier, HeaderScan, InjectCarrier, ReadFrom, TextMapReader, TextMapWriter, WriteTo,
 /// };
 ///
 /// #[derive(Default)]
@@ -47,19 +53,9 @@ pub use text_map::HttpHeaders;
 /// }
 ///
 /// impl TextMapReader for Message {
-///     fn get_all(&self, key: &Key, visit: &mut dyn FnMut(&[u8])) {
-///         for (known, value) in &self.headers {
-///             if known.eq_ignore_ascii_case(key.as_str()) {
-///                 visit(value);
-///             }
-///         }
-///     }
-///
-///     fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
-///         for (known, value) in &self.headers {
-///             if let Some(rest) = known.strip_prefix(prefix) {
-///                 visit(rest, value);
-///             }
+///     fn scan<'c>(&'c self, scan: &mut HeaderScan<'c, '_>) {
+///         for (key, value) in &self.headers {
+///             scan.offer(key, value);
 ///         }
 ///     }
 /// }
@@ -134,6 +130,9 @@ pub enum WriteTo<'c> {
     /// [`Counter::EncodingErrors`](crate::metrics::Counter::EncodingErrors) and logs a line, at most one in ten
     /// seconds.
     Binary(&'c mut Vec<u8>),
+    /// Keys and values in the format that the tracer knows under this name. See
+    /// [`InFormat`](crate::propagation::InFormat).
+    Named(&'c str, &'c mut dyn TextMapWriter),
     /// A carrier whose type a [`CustomCodec`](crate::propagation::CustomCodec) of the tracer knows.
     Custom(&'c mut dyn Any),
 }
@@ -162,6 +161,9 @@ pub enum ReadFrom<'c> {
     /// [`Counter::DecodingErrors`](crate::metrics::Counter::DecodingErrors) and logs a line, at most one in ten
     /// seconds.
     Binary(&'c [u8]),
+    /// Keys and values in the format that the tracer knows under this name. See
+    /// [`InFormat`](crate::propagation::InFormat).
+    Named(&'c str, &'c dyn TextMapReader),
     /// A carrier whose type a [`CustomCodec`](crate::propagation::CustomCodec) of the tracer knows.
     Custom(&'c dyn Any),
 }
@@ -179,22 +181,30 @@ pub trait TextMapWriter {
     /// removes nothing, which is right for a carrier that is always empty before.
     fn remove_where(&mut self, _is_stale: &dyn Fn(&str) -> bool) {}
 
-    /// Removes all headers of `set`.
-    #[doc(hidden)]
-    fn remove_named(&mut self, set: &HeaderSet) {
-        self.remove_where(&|key| set.is_stale(key, false));
+    /// Removes all headers of `owned` but those of `except`, which the codec sets next. Defaults to
+    /// [`remove_where`](Self::remove_where).
+    fn remove_owned(&mut self, owned: &HeaderSet, except: &[&Key]) {
+        self.remove_where(&|key| {
+            owned.contains(key) && !except.iter().any(|kept| kept.matches(key))
+        });
     }
 
-    /// Sets the trace header, in place of all headers of `set`. The value is ASCII.
-    #[doc(hidden)]
-    fn set_trace(&mut self, set: &HeaderSet, value: &[u8]) -> bool {
-        self.remove_where(&|key| set.is_stale(key, true));
-        std::str::from_utf8(value).is_ok_and(|value| self.set_key(set.trace(), value))
+    /// Sets `key`, which is one of `owned`, and removes all other headers of `owned`. Defaults to
+    /// [`remove_owned`](Self::remove_owned) and [`set_key`](Self::set_key).
+    fn replace(&mut self, owned: &HeaderSet, key: &Key, value: &[u8]) -> bool {
+        self.remove_owned(owned, &[key]);
+        self.set_key(key, value)
     }
 
-    /// Sets `key` like [`set`](Self::set), but a carrier may use what a [`Key`] holds ready. Defaults to `set`.
-    fn set_key(&mut self, key: &Key, value: &str) -> bool {
-        self.set(key.as_str(), value)
+    /// Returns false if the carrier certainly holds no header of `set`. Defaults to true.
+    fn may_hold(&self, _set: &HeaderSet) -> bool {
+        true
+    }
+
+    /// Sets `key` like [`set`](Self::set), but a carrier may use what a [`Key`] holds ready, and need not look whether
+    /// the value, which is ASCII, is UTF-8. Defaults to `set`.
+    fn set_key(&mut self, key: &Key, value: &[u8]) -> bool {
+        std::str::from_utf8(value).is_ok_and(|value| self.set(key.as_str(), value))
     }
 }
 
@@ -202,18 +212,16 @@ pub trait TextMapWriter {
 ///
 /// Keys match in any case. Values are bytes, because a header need not be UTF-8.
 pub trait TextMapReader {
-    /// Calls `visit` with each value of `key`, in the order of the carrier.
-    fn get_all(&self, key: &Key, visit: &mut dyn FnMut(&[u8]));
+    /// Offers each key and value to `scan`, in the order of the carrier. A key that occurs several times is offered
+    /// several times.
+    fn scan<'c>(&'c self, scan: &mut HeaderScan<'c, '_>);
 
-    /// Calls `visit` with each key that starts with `prefix`, without the prefix, and its value.
-    ///
-    /// `prefix` is in lower case. The rest of the key may have any case.
-    fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8]));
-
-    /// Looks for headers of `set` in one pass. Only carriers of this crate do.
-    #[doc(hidden)]
-    fn scan(&self, _set: &HeaderSet) -> HeaderScan<'_> {
-        HeaderScan::Unknown
+    /// Returns the headers of `set`.
+    #[inline]
+    fn find(&self, set: &HeaderSet) -> FoundHeaders<'_> {
+        let mut found = FoundHeaders::default();
+        self.scan(&mut HeaderScan::new(set, &mut found));
+        found
     }
 }
 
@@ -262,43 +270,31 @@ impl<C: TextMapWriter + ?Sized> TextMapWriter for &mut C {
         (**self).remove_where(is_stale);
     }
 
-    fn remove_named(&mut self, set: &HeaderSet) {
-        (**self).remove_named(set);
+    fn remove_owned(&mut self, owned: &HeaderSet, except: &[&Key]) {
+        (**self).remove_owned(owned, except);
     }
 
-    fn set_trace(&mut self, set: &HeaderSet, value: &[u8]) -> bool {
-        (**self).set_trace(set, value)
+    fn replace(&mut self, owned: &HeaderSet, key: &Key, value: &[u8]) -> bool {
+        (**self).replace(owned, key, value)
     }
 
-    fn set_key(&mut self, key: &Key, value: &str) -> bool {
+    fn may_hold(&self, set: &HeaderSet) -> bool {
+        (**self).may_hold(set)
+    }
+
+    fn set_key(&mut self, key: &Key, value: &[u8]) -> bool {
         (**self).set_key(key, value)
     }
 }
 
 impl<C: TextMapReader + ?Sized> TextMapReader for &C {
-    fn get_all(&self, key: &Key, visit: &mut dyn FnMut(&[u8])) {
-        (**self).get_all(key, visit);
-    }
-
-    fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
-        (**self).for_each_prefix(prefix, visit);
-    }
-
-    fn scan(&self, set: &HeaderSet) -> HeaderScan<'_> {
-        (**self).scan(set)
+    fn scan<'c>(&'c self, scan: &mut HeaderScan<'c, '_>) {
+        (**self).scan(scan);
     }
 }
 
 impl<C: TextMapReader + ?Sized> TextMapReader for &mut C {
-    fn get_all(&self, key: &Key, visit: &mut dyn FnMut(&[u8])) {
-        (**self).get_all(key, visit);
-    }
-
-    fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
-        (**self).for_each_prefix(prefix, visit);
-    }
-
-    fn scan(&self, set: &HeaderSet) -> HeaderScan<'_> {
-        (**self).scan(set)
+    fn scan<'c>(&'c self, scan: &mut HeaderScan<'c, '_>) {
+        (**self).scan(scan);
     }
 }

@@ -1,32 +1,217 @@
+use crate::propagation::Key;
 use crate::propagation::carrier::HeaderSet;
-use crate::propagation::carrier::header_set::HeaderKind;
+use crate::propagation::{ExtractCarrier, ReadFrom, TextMapReader};
 
-/// The result of one pass over the header names of a carrier.
-///
-/// Nearly every request holds either no header of ours or the trace header alone. Codecs need not search such a carrier
-/// key by key.
+/// One pass over the headers of a carrier, which keeps those of a [`HeaderSet`]. See [`TextMapReader::scan`].
 #[derive(Debug)]
-pub enum HeaderScan<'c> {
-    /// The carrier holds no header of ours.
-    Nothing,
-    /// The carrier holds one trace header, with this value, and no other header of ours.
-    TraceOnly(&'c [u8]),
-    /// The carrier holds other headers of ours, or was not scanned.
-    Unknown,
+pub struct HeaderScan<'c, 's> {
+    set: &'s HeaderSet,
+    found: &'s mut FoundHeaders<'c>,
 }
 
-impl<'c> HeaderScan<'c> {
-    /// Scans all headers of a carrier, in any order and with names in any case.
+impl<'c, 's> HeaderScan<'c, 's> {
     #[inline]
-    pub(super) fn of(items: impl Iterator<Item = (&'c str, &'c [u8])>, set: &HeaderSet) -> Self {
-        let mut trace = None;
-        for (name, value) in items.filter(|(name, _)| !set.rules_out(name)) {
-            match set.kind_of(name) {
-                HeaderKind::Unrelated => {}
-                HeaderKind::Trace if trace.is_none() => trace = Some(value),
-                HeaderKind::Trace | HeaderKind::Other => return Self::Unknown,
-            }
+    pub(super) fn new(set: &'s HeaderSet, found: &'s mut FoundHeaders<'c>) -> Self {
+        Self { set, found }
+    }
+
+    /// Takes a header of the carrier, with its name in any case. One that is not looked for is passed over.
+    #[inline]
+    pub fn offer(&mut self, name: &'c str, value: &'c [u8]) {
+        if let Some(kind) = self.kind_of(name) {
+            self.push(kind, name, value);
         }
-        trace.map_or(Self::Nothing, Self::TraceOnly)
+    }
+
+    /// Returns how the set describes a header, or `None` if it is not looked for.
+    #[inline]
+    pub(super) fn kind_of(&self, name: &str) -> Option<HeaderKind> {
+        if self.set.rules_out(name) {
+            None
+        } else if self.set.has_name(name) {
+            Some(HeaderKind::Named)
+        } else if self.set.has_prefix_of(name) {
+            Some(HeaderKind::Prefixed)
+        } else {
+            None
+        }
+    }
+
+    /// Keeps a header of the set.
+    #[inline]
+    pub(super) fn push(&mut self, kind: HeaderKind, name: &'c str, value: &'c [u8]) {
+        self.found.push(kind, (name, value));
+    }
+
+    /// Returns the headers that are looked for, for a carrier that can find one by its name.
+    pub fn set(&self) -> &'s HeaderSet {
+        self.set
+    }
+}
+
+/// How a [`HeaderSet`] describes a header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HeaderKind {
+    /// By its name.
+    Named,
+    /// By the beginning of its name.
+    Prefixed,
+}
+
+/// The headers of a [`HeaderSet`] that one pass over a carrier has found, in the order of the carrier.
+///
+/// It borrows names and values from the carrier. It is a carrier itself, so a codec can be asked to read from it: that
+/// is how a [`CompositeCodec`](crate::propagation::CompositeCodec) reads all its formats in one pass.
+///
+/// A stranger decides how many headers there are, so at most 128 headers with a name of the set and 64 with a prefix
+/// of it are kept.
+///
+/// ```
+/// use tracehound::propagation::{HeaderSet, Key, TextMapReader};
+///
+/// let tenant = Key::new("x-tenant")?;
+/// let set = HeaderSet::new([tenant.clone()], []);
+/// let headers = [("Accept", "*/*"), ("X-Tenant", "eu-1")];
+/// let found = headers.find(&set);
+/// assert_eq!(found.values(&tenant).last(), Some(&b"eu-1"[..]));
+/// # Ok::<(), tracehound::propagation::InvalidKey>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct FoundHeaders<'c> {
+    /// Nearly every request has few of them, so none is allocated for.
+    first: [Header<'c>; 4],
+    first_count: usize,
+    more: Vec<Header<'c>>,
+    prefixed: usize,
+    skipped: u64,
+}
+
+/// A name and a value.
+type Header<'c> = (&'c str, &'c [u8]);
+
+/// The most headers with a name of the set that are kept.
+const MAX_NAMED: usize = 128;
+
+/// The most headers with a prefix of the set that are kept: as many as there may be baggage items.
+const MAX_PREFIXED: usize = crate::model::Baggage::MAX_ITEMS;
+
+impl Default for FoundHeaders<'_> {
+    #[inline]
+    fn default() -> Self {
+        Self {
+            first: [("", &[]); 4],
+            first_count: 0,
+            more: Vec::new(),
+            prefixed: 0,
+            skipped: 0,
+        }
+    }
+}
+
+impl<'c> FoundHeaders<'c> {
+    /// Returns whether no header was found.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.first_count == 0
+    }
+
+    /// Returns the number of headers.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.first_count + self.more.len()
+    }
+
+    /// Returns each header, with its name in any case.
+    #[inline]
+    pub fn iter(&self) -> impl Iterator<Item = (&'c str, &'c [u8])> {
+        let first = self.first.iter().take(self.first_count);
+        first.chain(&self.more).copied()
+    }
+
+    /// Returns the values of one header.
+    pub fn values(&self, name: &Key) -> impl Iterator<Item = &'c [u8]> {
+        self.iter()
+            .filter_map(|(found, value)| name.matches(found).then_some(value))
+    }
+
+    /// Returns each header whose name begins with `prefix`: the rest of the name, in any case, and the value.
+    pub fn with_prefix(&self, prefix: &Key) -> impl Iterator<Item = (&'c str, &'c [u8])> {
+        self.iter()
+            .filter_map(|(name, value)| Some((prefix.rest_of(name)?, value)))
+    }
+
+    /// Returns the number of headers that were left out because there are too many.
+    pub fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    /// Returns the only header that was found.
+    #[inline]
+    pub(in crate::propagation) fn only(&self) -> Option<(&'c str, &'c [u8])> {
+        (self.first_count == 1).then_some(self.first[0])
+    }
+
+    #[inline]
+    fn push(&mut self, kind: HeaderKind, header: Header<'c>) {
+        let is_full = match kind {
+            HeaderKind::Named => self.len() - self.prefixed == MAX_NAMED,
+            HeaderKind::Prefixed => self.prefixed == MAX_PREFIXED,
+        };
+        if is_full {
+            self.skipped += 1;
+            return;
+        }
+        self.prefixed += usize::from(kind == HeaderKind::Prefixed);
+        match self.first.get_mut(self.first_count) {
+            Some(place) => {
+                *place = header;
+                self.first_count += 1;
+            }
+            None => self.more.push(header),
+        }
+    }
+}
+
+impl TextMapReader for FoundHeaders<'_> {
+    fn scan<'c>(&'c self, scan: &mut HeaderScan<'c, '_>) {
+        for (name, value) in self.iter() {
+            scan.offer(name, value);
+        }
+    }
+}
+
+impl ExtractCarrier for FoundHeaders<'_> {
+    fn read(&self) -> ReadFrom<'_> {
+        ReadFrom::HttpHeaders(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(name: &str) -> Key {
+        Key::new(name).expect("legal")
+    }
+
+    #[test]
+    fn a_scan_keeps_the_order_and_the_limits() {
+        let set = HeaderSet::new([key("a")], [key("p-")]);
+        let names: Vec<String> = (0..100).map(|n| format!("P-{n}")).collect();
+        let mut found = FoundHeaders::default();
+        let mut scan = HeaderScan::new(&set, &mut found);
+        for name in &names {
+            scan.offer(name, b"v");
+            scan.offer("A", name.as_bytes());
+            scan.offer("a", b"");
+            scan.offer("p", b"no match");
+        }
+        assert_eq!(found.values(&key("a")).count(), MAX_NAMED);
+        let rests: Vec<_> = found.with_prefix(&key("p-")).collect();
+        assert_eq!(rests.len(), MAX_PREFIXED);
+        assert_eq!(rests[63], ("63", &b"v"[..]));
+        assert_eq!(found.len(), MAX_NAMED + MAX_PREFIXED);
+        assert_eq!(found.skipped(), 400 - 100 - found.len() as u64);
+        assert_eq!(found.find(&set).len(), found.len());
     }
 }

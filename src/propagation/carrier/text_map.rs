@@ -2,9 +2,8 @@ use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, Hash};
 
-use crate::propagation::carrier::{HeaderScan, HeaderSet};
 use crate::propagation::{
-    ExtractCarrier, InjectCarrier, Key, ReadFrom, TextMapReader, TextMapWriter, WriteTo,
+    ExtractCarrier, HeaderScan, InjectCarrier, ReadFrom, TextMapReader, TextMapWriter, WriteTo,
 };
 
 /// A wrapper that makes a text carrier one of HTTP headers: baggage values are percent-encoded.
@@ -82,24 +81,15 @@ where
     S: BuildHasher,
 {
     /// If several keys differ in case alone, the key in lower case comes last.
-    fn get_all(&self, key: &Key, visit: &mut dyn FnMut(&[u8])) {
-        for (known, value) in self {
-            let known = known.borrow();
-            if known != key.as_str() && known.eq_ignore_ascii_case(key.as_str()) {
-                visit(value.as_ref().as_bytes());
+    fn scan<'c>(&'c self, scan: &mut HeaderScan<'c, '_>) {
+        let is_lower = |key: &str| !key.bytes().any(|byte| byte.is_ascii_uppercase());
+        for comes_last in [false, true] {
+            for (key, value) in entries(self) {
+                if !scan.set().rules_out(key) && is_lower(key) == comes_last {
+                    scan.offer(key, value.as_bytes());
+                }
             }
         }
-        if let Some(value) = self.get(key.as_str()) {
-            visit(value.as_ref().as_bytes());
-        }
-    }
-
-    fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
-        visit_prefix(entries(self), prefix, visit);
-    }
-
-    fn scan(&self, set: &HeaderSet) -> HeaderScan<'_> {
-        scan(entries(self), set)
     }
 }
 
@@ -128,16 +118,8 @@ impl TextMapWriter for BTreeMap<String, String> {
 }
 
 impl<K: Borrow<str> + Ord, V: AsRef<str>> TextMapReader for BTreeMap<K, V> {
-    fn get_all(&self, key: &Key, visit: &mut dyn FnMut(&[u8])) {
-        visit_key(entries(self), key, visit);
-    }
-
-    fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
-        visit_prefix(entries(self), prefix, visit);
-    }
-
-    fn scan(&self, set: &HeaderSet) -> HeaderScan<'_> {
-        scan(entries(self), set)
+    fn scan<'c>(&'c self, scan: &mut HeaderScan<'c, '_>) {
+        offer(entries(self), scan);
     }
 }
 
@@ -180,44 +162,20 @@ impl TextMapWriter for Vec<(String, String)> {
 }
 
 impl<K: Borrow<str>, V: AsRef<str>> TextMapReader for Vec<(K, V)> {
-    fn get_all(&self, key: &Key, visit: &mut dyn FnMut(&[u8])) {
-        self.as_slice().get_all(key, visit);
-    }
-
-    fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
-        self.as_slice().for_each_prefix(prefix, visit);
-    }
-
-    fn scan(&self, set: &HeaderSet) -> HeaderScan<'_> {
-        scan(pairs(self), set)
+    fn scan<'c>(&'c self, scan: &mut HeaderScan<'c, '_>) {
+        offer(pairs(self), scan);
     }
 }
 
 impl<K: Borrow<str>, V: AsRef<str>, const N: usize> TextMapReader for [(K, V); N] {
-    fn get_all(&self, key: &Key, visit: &mut dyn FnMut(&[u8])) {
-        self.as_slice().get_all(key, visit);
-    }
-
-    fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
-        self.as_slice().for_each_prefix(prefix, visit);
-    }
-
-    fn scan(&self, set: &HeaderSet) -> HeaderScan<'_> {
-        scan(pairs(self), set)
+    fn scan<'c>(&'c self, scan: &mut HeaderScan<'c, '_>) {
+        offer(pairs(self), scan);
     }
 }
 
 impl<K: Borrow<str>, V: AsRef<str>> TextMapReader for [(K, V)] {
-    fn get_all(&self, key: &Key, visit: &mut dyn FnMut(&[u8])) {
-        visit_key(pairs(self), key, visit);
-    }
-
-    fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
-        visit_prefix(pairs(self), prefix, visit);
-    }
-
-    fn scan(&self, set: &HeaderSet) -> HeaderScan<'_> {
-        scan(pairs(self), set)
+    fn scan<'c>(&'c self, scan: &mut HeaderScan<'c, '_>) {
+        offer(pairs(self), scan);
     }
 }
 
@@ -233,57 +191,36 @@ fn entries<'m, K: Borrow<str> + 'm, V: AsRef<str> + 'm>(
     items.map(|(key, value)| (key.borrow(), value.as_ref()))
 }
 
-fn visit_key<'m>(
-    items: impl IntoIterator<Item = (&'m str, &'m str)>,
-    key: &Key,
-    visit: &mut dyn FnMut(&[u8]),
-) {
-    for (known, value) in items {
-        if known.eq_ignore_ascii_case(key.as_str()) {
-            visit(value.as_bytes());
-        }
-    }
-}
-
-fn visit_prefix<'m>(
-    items: impl IntoIterator<Item = (&'m str, &'m str)>,
-    prefix: &str,
-    visit: &mut dyn FnMut(&str, &[u8]),
-) {
+fn offer<'c>(items: impl Iterator<Item = (&'c str, &'c str)>, scan: &mut HeaderScan<'c, '_>) {
     for (key, value) in items {
-        if let Some((start, rest)) = key.split_at_checked(prefix.len())
-            && start.eq_ignore_ascii_case(prefix)
-        {
-            visit(rest, value.as_bytes());
-        }
+        scan.offer(key, value.as_bytes());
     }
-}
-
-fn scan<'m>(
-    items: impl IntoIterator<Item = (&'m str, &'m str)>,
-    set: &HeaderSet,
-) -> HeaderScan<'m> {
-    let items = items.into_iter();
-    HeaderScan::of(items.map(|(key, value)| (key, value.as_bytes())), set)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    use crate::propagation::{HeaderSet, Key};
+
+    fn key(name: &str) -> Key {
+        Key::new(name).expect("legal")
+    }
+
     fn set_twice(mut carrier: impl TextMapWriter + TextMapReader) -> Vec<String> {
         assert!(carrier.set("Other", "0"));
         assert!(carrier.set("A-Key", "1"));
         assert!(carrier.set("a-key", "2"));
         assert!(carrier.set("a-key", "3"));
-        let mut values = Vec::new();
-        let key = Key::new("A-KEY").expect("legal");
-        carrier.get_all(&key, &mut |value| {
-            values.push(String::from_utf8_lossy(value).into_owned());
-        });
-        carrier.for_each_prefix("a-", &mut |rest, _| values.push(rest.to_owned()));
-        carrier.for_each_prefix("oth", &mut |rest, _| values.push(rest.to_owned()));
+        let (a, oth) = (key("a-"), key("oth"));
+        let found = carrier.find(&HeaderSet::new([], [a.clone(), oth.clone()]));
+        let a_key = key("A-KEY");
+        let values = found.values(&a_key);
+        let values = values.map(|value| String::from_utf8_lossy(value).into_owned());
+        let rests = found.with_prefix(&a).chain(found.with_prefix(&oth));
         values
+            .chain(rests.map(|(rest, _)| rest.to_owned()))
+            .collect()
     }
 
     #[test]
@@ -300,16 +237,14 @@ mod tests {
         let map: HashMap<_, _> = ["K", "k"]
             .map(|key| (key.to_owned(), key.to_owned()))
             .into();
-        let mut values = Vec::new();
-        map.get_all(&Key::new("k").expect("legal"), &mut |value| {
-            values.push(value.to_vec());
-        });
+        let found = map.find(&HeaderSet::new([key("k")], []));
+        let values: Vec<_> = found.values(&key("k")).collect();
         assert_eq!(values, [b"K", b"k"]);
     }
 
     #[test]
     fn a_prefix_may_end_inside_a_character() {
         let map = BTreeMap::from([("é".to_owned(), String::new())]);
-        map.for_each_prefix("e", &mut |_, _| panic!("no match"));
+        assert!(map.find(&HeaderSet::new([], [key("e")])).is_empty());
     }
 }

@@ -1,5 +1,4 @@
-use crate::propagation::carrier::HeaderSet;
-use crate::propagation::{InvalidKey, Key};
+use crate::propagation::{HeaderSet, InvalidKey, Key};
 
 /// The names of Jaeger's four headers.
 ///
@@ -27,7 +26,7 @@ pub struct HeaderNames {
     baggage_prefix: Key,
     debug_id: Key,
     baggage: Key,
-    /// All of them, as carriers look for them.
+    /// All of them.
     set: HeaderSet,
 }
 
@@ -96,8 +95,8 @@ impl HeaderNames {
         &self.trace_id
     }
 
-    pub(super) fn prefix(&self) -> &str {
-        self.baggage_prefix.as_str()
+    pub(super) fn prefix(&self) -> &Key {
+        &self.baggage_prefix
     }
 
     pub(super) fn debug_id_key(&self) -> &Key {
@@ -112,14 +111,14 @@ impl HeaderNames {
     pub(super) fn is_reserved(&self, key: &str) -> bool {
         [&self.trace_id, &self.debug_id, &self.baggage]
             .into_iter()
-            .filter_map(|own| own.as_str().strip_prefix(self.prefix()))
+            .filter_map(|own| self.baggage_prefix.rest_of(own.as_str()))
             .any(|rest| rest.eq_ignore_ascii_case(key))
     }
 
     fn new(trace_id: Key, baggage_prefix: Key, debug_id: Key, baggage: Key) -> Self {
-        let others = [debug_id.clone(), baggage.clone()];
+        let names = [trace_id.clone(), debug_id.clone(), baggage.clone()];
         Self {
-            set: HeaderSet::new(trace_id.clone(), others, baggage_prefix.clone()),
+            set: HeaderSet::new(names, [baggage_prefix.clone()]),
             trace_id,
             baggage_prefix,
             debug_id,

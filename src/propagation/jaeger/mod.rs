@@ -8,9 +8,11 @@ use trace_header::{MAX_BYTES, ReceivedTrace, TraceHeader};
 
 use crate::metrics::{Counter, Metrics};
 use crate::model::{Baggage, BaggageBuilder, BaggageLimit};
-use crate::propagation::carrier::{HeaderScan, is_token};
+use crate::propagation::carrier::is_token;
 use crate::propagation::coding::{min_decoded_len, percent_decoded, percent_encoded, trim};
-use crate::propagation::{Codec, ExtractError, Extractor, Injector, TextMapReader, TextMapWriter};
+use crate::propagation::{
+    Codec, ExtractError, Extractor, FoundHeaders, HeaderSet, Injector, TextMapReader, TextMapWriter,
+};
 use crate::services::Services;
 use crate::span::SpanContext;
 
@@ -128,7 +130,7 @@ impl JaegerCodec {
     }
 
     fn inject_baggage(&self, baggage: &Baggage, carrier: &mut dyn TextMapWriter) {
-        let prefix = self.names.prefix();
+        let prefix = self.names.prefix().as_str();
         let mut name = String::from(prefix);
         let mut skipped = 0;
         for (key, value) in baggage.iter() {
@@ -146,23 +148,25 @@ impl JaegerCodec {
         self.metrics.add(Counter::BaggageItemsSkipped, skipped);
     }
 
-    fn extract_baggage(&self, carrier: &dyn TextMapReader, items: &mut ReceivedBaggage) {
-        carrier.for_each_prefix(self.names.prefix(), &mut |key, value| {
+    fn extract_baggage(&self, found: &FoundHeaders<'_>, items: &mut ReceivedBaggage) {
+        for (key, value) in found.with_prefix(self.names.prefix()) {
             if !self.names.is_reserved(key) {
                 items.read(key, value);
             }
-        });
+        }
         items.protect();
-        carrier.get_all(self.names.baggage_key(), &mut |list| items.read_list(list));
+        for list in found.values(self.names.baggage_key()) {
+            items.read_list(list);
+        }
     }
 
-    fn extract_debug_id(&self, carrier: &dyn TextMapReader, skipped: &mut u64) -> Option<String> {
+    fn extract_debug_id(&self, found: &FoundHeaders<'_>, skipped: &mut u64) -> Option<String> {
+        let is_too_long = |len| len > MAX_DEBUG_ID_BYTES;
         let mut debug_id = None;
-        carrier.get_all(self.names.debug_id_key(), &mut |value| {
-            let is_too_long = |len| len > MAX_DEBUG_ID_BYTES;
+        for value in found.values(self.names.debug_id_key()) {
             if is_too_long(self.values.min_len(value)) {
                 *skipped += 1;
-                return;
+                continue;
             }
             let value = self.values.decoded(value);
             if is_too_long(value.len()) {
@@ -170,7 +174,7 @@ impl JaegerCodec {
             } else if !value.is_empty() {
                 debug_id = Some(value.into_owned());
             }
-        });
+        }
         debug_id
     }
 }
@@ -180,12 +184,12 @@ const MAX_DEBUG_ID_BYTES: usize = 4_096;
 
 impl Injector for JaegerCodec {
     fn inject(&self, context: &SpanContext, carrier: &mut dyn TextMapWriter) {
-        match TraceHeader::of(context) {
-            Some(id) => {
-                let value = &mut [0; MAX_BYTES];
-                carrier.set_trace(self.names.set(), id.print(value));
-            }
-            None => carrier.remove_named(self.names.set()),
+        let (owned, trace_key) = (self.names.set(), self.names.trace_id_key());
+        if let Some(id) = TraceHeader::of(context) {
+            let buffer = &mut [0; MAX_BYTES];
+            carrier.replace(owned, trace_key, id.print(buffer));
+        } else {
+            carrier.remove_owned(owned, &[]);
         }
         if !context.baggage().is_empty() {
             self.inject_baggage(context.baggage(), carrier);
@@ -195,44 +199,50 @@ impl Injector for JaegerCodec {
 
 impl Extractor for JaegerCodec {
     fn extract(&self, carrier: &dyn TextMapReader) -> Result<Option<SpanContext>, ExtractError> {
-        match carrier.scan(self.names.set()) {
-            HeaderScan::Nothing => Ok(None),
-            HeaderScan::TraceOnly(value) => {
-                match TraceHeader::parse_padded(value).and_then(TraceHeader::context) {
-                    Some(context) => Ok(Some(context)),
-                    None => self.extract_any(carrier),
-                }
-            }
-            HeaderScan::Unknown => self.extract_any(carrier),
+        let found = carrier.find(self.names.set());
+        if found.is_empty() {
+            return Ok(None);
         }
+        // Nearly every request with headers of ours has the trace header alone.
+        if let Some((name, value)) = found.only()
+            && self.names.trace_id_key().matches(name)
+            && let Some(context) = TraceHeader::parse_padded(value).and_then(TraceHeader::context)
+        {
+            return Ok(Some(context));
+        }
+        self.extract_any(&found)
     }
 }
 
 impl Codec for JaegerCodec {
+    fn headers(&self) -> &HeaderSet {
+        self.names.set()
+    }
+
     fn attach(&mut self, services: &Services) {
         self.metrics = services.metrics().clone();
     }
 }
 
 impl JaegerCodec {
-    /// Searches the carrier key by key: the slow path, for everything but a lone well-formed trace header.
+    /// Reads everything that may have been found, slowly.
     #[cold]
-    fn extract_any(
-        &self,
-        carrier: &dyn TextMapReader,
-    ) -> Result<Option<SpanContext>, ExtractError> {
+    fn extract_any(&self, found: &FoundHeaders<'_>) -> Result<Option<SpanContext>, ExtractError> {
         let mut received = ReceivedTrace::default();
-        carrier.get_all(self.names.trace_id_key(), &mut |value| received.read(value));
+        for value in found.values(self.names.trace_id_key()) {
+            received.read(value);
+        }
         if received.is_conflict() {
             self.metrics.add(Counter::PropagationConflicts, 1);
         }
         let trace = received.context(self.names.trace_id_key().as_str())?;
 
         let mut items = ReceivedBaggage::new(self.values);
-        self.extract_baggage(carrier, &mut items);
+        items.skipped = found.skipped();
+        self.extract_baggage(found, &mut items);
         let mut context = match trace {
             Some(context) => context,
-            None => match self.extract_debug_id(carrier, &mut items.skipped) {
+            None => match self.extract_debug_id(found, &mut items.skipped) {
                 Some(debug_id) => SpanContext::default().with_debug_id(&debug_id),
                 None => SpanContext::default(),
             },

@@ -23,7 +23,7 @@
 //! 112 ├─ anchor, shared_decision       the start
 //! 128 ├─ buffer           328 bytes    the start; then tags, logs, baggage, under the lock in it
 //! 456 ├─ status                        the start; then decisions and the finish
-//! 460 ├─ is_local_root                 the start
+//! 464 ├─ randomness, is_local_root     the start
 //! 512 └─
 //! ```
 //!

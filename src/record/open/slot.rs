@@ -5,12 +5,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::model::TagRef;
-use crate::model::{Baggage, Flags, SpanId, TraceId};
+use crate::model::{Baggage, Carried, Flags, Randomness, SpanId, TraceId};
 use crate::record::open::buffer::{Added, SpanBuffer};
 use crate::record::open::handle_count::HandleCount;
 use crate::record::open::shared_decision::SharedDecision;
 use crate::record::open::status::{
-    BAGGAGE, EXPLICIT_START, FINISHED, REVISABLE, SHARED, SpanStatus, flags_in,
+    CARRIES, EXPLICIT_START, FINISHED, REVISABLE, SHARED, SpanStatus, flags_in,
 };
 use crate::record::open::tracer::{Decider, Recorder};
 use crate::record::pool::SharedPool;
@@ -29,6 +29,8 @@ pub(crate) struct SpanSlot {
     pub(crate) status: SpanStatus,
     /// Whether the span is the first of its trace in this process.
     pub(crate) is_local_root: bool,
+    /// What W3C's formats say of the trace.
+    pub(crate) randomness: Randomness,
     /// Identifies the queue, and the process that made the slot.
     pub(crate) key: QueueKey,
     /// The header of the frame to come. The finish adds the end.
@@ -63,6 +65,7 @@ impl SpanSlot {
             count: HandleCount::default(),
             status: SpanStatus::default(),
             is_local_root: false,
+            randomness: Randomness::default(),
             key: recorder.queue.key(),
             header: FrameHeader::new(
                 TraceId::new(0, 1).expect("not zero"),
@@ -111,11 +114,12 @@ impl SpanSlot {
         self.status.add(SHARED);
     }
 
-    /// Sets the baggage that the span inherits.
-    pub(crate) fn begin_with_baggage(&mut self, baggage: Baggage) {
-        if !baggage.is_empty() {
-            *self.buffer.get_mut().baggage_mut() = baggage;
-            self.status.add(BAGGAGE);
+    /// Sets what the trace carries.
+    #[inline]
+    pub(crate) fn begin_with_carried(&mut self, carried: Carried) {
+        if !carried.is_empty() {
+            *self.buffer.get_mut().carried_mut() = carried;
+            self.status.add(CARRIES);
         }
     }
 
@@ -148,11 +152,11 @@ impl SpanSlot {
         }
     }
 
-    /// Returns the flags if the span shares no decision and has no baggage.
+    /// Returns the flags if the span shares no decision and its trace carries nothing.
     #[inline(always)]
     pub(crate) fn simple_flags(&self) -> Option<Flags> {
         let status = self.status.get();
-        (status & (SHARED | BAGGAGE) == 0).then_some(flags_in(status))
+        (status & (SHARED | CARRIES) == 0).then_some(flags_in(status))
     }
 
     /// Returns the flags if the decision is not shared with other spans, and the sampler will not be asked again.
@@ -172,29 +176,27 @@ impl SpanSlot {
         self.shared_decision.as_ref()
     }
 
-    /// Returns whether the span has or had baggage.
+    /// Returns a copy of what the trace carries, which child spans inherit.
     #[inline]
-    fn has_baggage(&self) -> bool {
+    pub(crate) fn carried(&self) -> Carried {
         // A caller that must see another thread's item has synchronized with that thread.
-        self.status.has(BAGGAGE)
-    }
-
-    /// Returns a copy of the baggage, which child spans inherit.
-    #[inline]
-    pub(crate) fn baggage(&self) -> Baggage {
-        if self.has_baggage() {
+        if self.status.has(CARRIES) {
             let buffer = self.lock_if_alive();
-            buffer.map_or_else(Baggage::default, |buffer| buffer.baggage().clone())
+            buffer.map_or_else(Carried::default, |buffer| buffer.carried().clone())
         } else {
-            Baggage::default()
+            Carried::default()
         }
     }
 
     /// Runs `change` on the baggage if the span is open. It must not run user code: the buffer is locked.
     pub(crate) fn change_baggage<R>(&self, change: impl FnOnce(&mut Baggage) -> R) -> Option<R> {
         let mut buffer = self.open()?;
-        self.status.add(BAGGAGE);
-        Some(change(buffer.baggage_mut()))
+        self.status.add(CARRIES);
+        let carried = buffer.carried_mut();
+        let mut baggage = carried.baggage().clone();
+        let result = change(&mut baggage);
+        carried.set_baggage(baggage);
+        Some(result)
     }
 
     /// Returns whether the trace still waits for the sampler's answer.

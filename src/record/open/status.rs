@@ -71,8 +71,8 @@ const FLAGS: u32 = 0xff;
 pub(crate) const REVISABLE: u32 = 1 << 8;
 /// The span has finished: its buffer no longer changes.
 pub(crate) const FINISHED: u32 = 1 << 9;
-/// The span has or had baggage.
-pub(crate) const BAGGAGE: u32 = 1 << 10;
+/// The trace carries something, or did: baggage or `tracestate`.
+pub(crate) const CARRIES: u32 = 1 << 10;
 /// The span shares its decision with the other spans of its trace in this process.
 pub(crate) const SHARED: u32 = 1 << 11;
 /// The user gave the start time.

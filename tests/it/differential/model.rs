@@ -45,8 +45,11 @@ impl Model {
     ) -> usize {
         let tracer = start.tracer % self.tracers.len();
         let candidates: Vec<_> = references.iter().filter(|(_, c)| c.ids.is_some()).collect();
-        let parent = parent(references).map(|(_, context)| context);
         let given = given.filter(|context| context.ids.is_some());
+        let is_cut_off = start.is_new_trace && given.is_none();
+        let parent = parent(references)
+            .map(|(_, context)| context)
+            .filter(|_| !is_cut_off);
 
         let mut debug_id = None;
         let mut asks = false;
@@ -87,6 +90,7 @@ impl Model {
         } else {
             let seed = references
                 .first()
+                .filter(|_| !is_cut_off)
                 .map(|(_, context)| context.clone())
                 .unwrap_or_default();
             let (low, high) = match (self.tracers[tracer].has_long_trace_ids, drawn) {
@@ -140,7 +144,12 @@ impl Model {
         }
         for (kind, context) in &candidates {
             let (trace_id, span_id, _) = context.ids.expect("a candidate has a trace");
-            let reference = ReportedReference::new(*kind, trace_id, span_id);
+            let kind = if is_cut_off {
+                ReferenceType::FollowsFrom
+            } else {
+                *kind
+            };
+            let reference = ReportedReference::new(kind, trace_id, span_id);
             self.spans[span].references.push(reference);
         }
         if let Some(id) = debug_id {

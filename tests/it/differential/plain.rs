@@ -177,7 +177,12 @@ impl World {
             references.push((*kind, self.context(*source)));
         }
         references.retain(|(_, context)| !context.is_empty());
-        if references.is_empty() && !start.ignores_active_span {
+        let has_given_ids = |world: &mut Self| {
+            let given = start.context.map(|source| world.context(source));
+            given.is_some_and(|context| context.ids.is_some())
+        };
+        let is_cut_off = start.is_new_trace && !has_given_ids(self);
+        if references.is_empty() && !start.ignores_active_span && !is_cut_off {
             let context = match self.active[usize::from(thread)].last() {
                 None | Some(Active::Span(Handle { span: None, .. })) => Context::default(),
                 Some(Active::Span(Handle {

@@ -80,6 +80,7 @@ pub(super) struct Start {
     pub(super) name: &'static str,
     pub(super) references: Vec<(ReferenceType, Source)>,
     pub(super) ignores_active_span: bool,
+    pub(super) is_new_trace: bool,
     /// Microseconds from now.
     pub(super) start_time: Option<i64>,
     pub(super) context: Option<Source>,
@@ -237,16 +238,27 @@ fn start() -> impl Strategy<Value = Start> {
         name(),
         references,
         prop::bool::weighted(0.2),
+        prop::bool::weighted(0.1),
         option::weighted(0.1, offset()),
         option::weighted(0.07, source()),
         prop_oneof![2 => Just(vec![]), 1 => fields()],
     )
         .prop_map(
-            |(tracer, name, references, ignores_active_span, start_time, context, tags)| Start {
+            |(
                 tracer,
                 name,
                 references,
                 ignores_active_span,
+                is_new_trace,
+                start_time,
+                context,
+                tags,
+            )| Start {
+                tracer,
+                name,
+                references,
+                ignores_active_span,
+                is_new_trace,
                 start_time,
                 context,
                 tags,

@@ -205,6 +205,9 @@ impl World {
         if start.ignores_active_span {
             builder = builder.ignore_active_span();
         }
+        if start.is_new_trace {
+            builder = builder.new_trace();
+        }
         if let Some(offset) = start.start_time {
             builder = builder.start_time(self.at(offset));
         }

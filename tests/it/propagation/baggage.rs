@@ -2,8 +2,8 @@
 
 use tracehound::SpanContext;
 use tracehound::propagation::{
-    ExtractCarrier, HeaderNames, HttpHeaders, InjectCarrier, Injector, JaegerCodec, ReadFrom,
-    TextMapReader, WriteTo,
+    Codec, ExtractCarrier, HeaderNames, HttpHeaders, InjectCarrier, Injector, JaegerCodec,
+    ReadFrom, TextMapReader, WriteTo,
 };
 
 use super::{Counted, Headers, context, items, owned};
@@ -262,7 +262,8 @@ fn http_headers_makes_a_text_map_one_of_http_headers() {
     let values = |carrier: &dyn ExtractCarrier| {
         let mut values = Vec::new();
         let mut read = |reader: &dyn TextMapReader| {
-            reader.for_each_prefix("uberctx-", &mut |_, value| values.push(value.to_vec()));
+            let found = reader.find(JaegerCodec::text_map().headers());
+            values.extend(found.iter().map(|(_, value)| value.to_vec()));
         };
         match carrier.read() {
             ReadFrom::HttpHeaders(reader) => read(reader),

@@ -6,12 +6,12 @@ use proptest::prelude::*;
 use tracehound::SpanContext;
 use tracehound::model::{Baggage, Flags, SpanId, TraceId};
 use tracehound::propagation::{
-    ExtractError, Extractor, Injector, JaegerCodec, Key, TextMapReader, TextMapWriter,
+    ExtractError, Extractor, HeaderScan, Injector, JaegerCodec, Key, TextMapReader, TextMapWriter,
 };
 
 use super::{Headers, items};
 
-fn config() -> ProptestConfig {
+pub(super) fn config() -> ProptestConfig {
     ProptestConfig {
         failure_persistence: None,
         ..ProptestConfig::default()
@@ -49,7 +49,7 @@ fn id() -> impl Strategy<Value = u64> {
 }
 
 /// A context with baggage, and mostly with a trace.
-fn context(key: &'static str) -> impl Strategy<Value = SpanContext> {
+pub(super) fn context(key: &'static str) -> impl Strategy<Value = SpanContext> {
     (id(), id(), id(), id(), any::<u8>(), baggage(key)).prop_map(
         |(high, low, span, parent, flags, baggage)| {
             let ids = TraceId::new(high, low).zip(SpanId::new(span));
@@ -76,19 +76,9 @@ where
 struct Raw(Vec<(String, Vec<u8>)>);
 
 impl TextMapReader for Raw {
-    fn get_all(&self, key: &Key, visit: &mut dyn FnMut(&[u8])) {
+    fn scan<'c>(&'c self, scan: &mut HeaderScan<'c, '_>) {
         for (name, value) in &self.0 {
-            if name.eq_ignore_ascii_case(key.as_str()) {
-                visit(value);
-            }
-        }
-    }
-
-    fn for_each_prefix(&self, prefix: &str, visit: &mut dyn FnMut(&str, &[u8])) {
-        for (name, value) in &self.0 {
-            if let Some(rest) = name.strip_prefix(prefix) {
-                visit(rest, value);
-            }
+            scan.offer(name, value);
         }
     }
 }
@@ -122,7 +112,7 @@ fn wire_bytes(key: &str, value: &str) -> usize {
     key.len() + value.sum::<usize>()
 }
 
-fn check_limits(context: &SpanContext) {
+pub(super) fn check_limits(context: &SpanContext) {
     let sizes: Vec<_> = context
         .baggage()
         .iter()

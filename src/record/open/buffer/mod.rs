@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::mem;
 
-use crate::model::{Baggage, FieldRef, Flags, ReportedReference, TagRef, Timestamp, tags};
+use crate::model::{Carried, FieldRef, Flags, ReportedReference, TagRef, Timestamp, tags};
 use crate::record::open::logs::{LogBuffer, Pushed};
 use crate::record::queue::frame::{FrameBytes, FrameEnd};
 use crate::record::wire::appender::KEPT_BYTES;
@@ -16,19 +16,19 @@ use crate::record::wire::short_tag::{SHORT_TAG_BYTES, ShortTags};
 use crate::record::wire::truncate::{cut, write_limited_tag};
 use crate::record::wire::truncated_keys::TruncatedKeys;
 
-/// The name, tags, logs, references and baggage of a span. No method runs user code.
+/// The name, tags, logs and references of a span, and what its trace carries. No method runs user code.
 #[derive(Debug)]
 pub(crate) struct SpanBuffer {
     operation_name: Cow<'static, str>,
     tags: Vec<u8>,
     tag_count: u32,
     /// Whether the span needs more than the fast path does. True after: a name that is not static, was changed or is
-    /// too long; baggage; references besides the one to the parent; items that were left out; binary values that were
+    /// too long; baggage or `tracestate`; references besides the one to the parent; items that were left out; binary values that were
     /// cut; logs beyond the first ones; growth beyond [`KEPT_BYTES`].
     is_complex: bool,
     keys: KeyFilter,
     logs: LogBuffer,
-    baggage: Baggage,
+    carried: Carried,
     references: Vec<u8>,
     reference_count: u32,
     dropped_items: u64,
@@ -57,7 +57,7 @@ impl Default for SpanBuffer {
             is_complex: false,
             keys: KeyFilter::default(),
             logs: LogBuffer::default(),
-            baggage: Baggage::default(),
+            carried: Carried::default(),
             references: Vec::new(),
             reference_count: 0,
             dropped_items: 0,
@@ -90,7 +90,7 @@ impl SpanBuffer {
             return;
         }
         self.operation_name = Cow::Borrowed("");
-        self.baggage = Baggage::default();
+        self.carried = Carried::default();
         self.references.clear();
         self.reference_count = 0;
         self.logs.clear_complex();
@@ -126,15 +126,15 @@ impl SpanBuffer {
         self.operation_name = name;
     }
 
-    /// Returns the baggage.
-    pub(crate) fn baggage(&self) -> &Baggage {
-        &self.baggage
+    /// Returns what the trace carries.
+    pub(crate) fn carried(&self) -> &Carried {
+        &self.carried
     }
 
-    /// Returns the baggage to be changed.
-    pub(crate) fn baggage_mut(&mut self) -> &mut Baggage {
+    /// Returns what the trace carries, to be changed.
+    pub(crate) fn carried_mut(&mut self) -> &mut Carried {
         self.is_complex = true;
-        &mut self.baggage
+        &mut self.carried
     }
 
     /// Adds a reference after the one to the parent.

@@ -1,0 +1,182 @@
+use super::{Baggage, BaggageLimit, Lengths, List, are_properties, properties_bytes, value_bytes};
+
+/// A [`Baggage`] in the making, within its limits. A codec reads into it, because [`Baggage::with`] would copy
+/// the list for each item.
+#[derive(Default)]
+pub(crate) struct BaggageBuilder {
+    /// What [`List::text`] will be.
+    text: Vec<u8>,
+    lengths: Vec<Lengths>,
+    /// What counts against [`Baggage::MAX_BYTES`].
+    bytes: usize,
+}
+
+impl BaggageBuilder {
+    /// Sets `key` to `value`; an item of that key is replaced in its place. Keeps nothing that breaks a limit.
+    pub(crate) fn set(&mut self, key: &str, value: &str) -> Result<(), BaggageLimit> {
+        if key.len() + value.len() > Baggage::MAX_BYTES {
+            return Err(BaggageLimit::Total);
+        }
+        self.set_with(key, |text| text.extend(value.as_bytes()), b"")
+    }
+
+    /// Sets `key` to the value that `decode` adds to a text, which spares a decoder the copy. Invalid UTF-8 becomes
+    /// U+FFFD. The caller bounds the length of all three.
+    pub(crate) fn set_with(
+        &mut self,
+        key: &str,
+        decode: impl FnOnce(&mut Vec<u8>),
+        properties: &[u8],
+    ) -> Result<(), BaggageLimit> {
+        if !are_properties(properties) {
+            return Err(BaggageLimit::Properties);
+        }
+        let start = self.text.len();
+        self.text.extend(key.as_bytes());
+        let key_end = self.text.len();
+        decode(&mut self.text);
+        make_utf8(&mut self.text, key_end);
+        let value_end = self.text.len();
+        let value = self.text.get(key_end..).unwrap_or_default();
+        let size = key.len() + value_bytes(value) + properties_bytes(properties);
+        self.text.extend(properties);
+
+        let known = self.find(key.as_bytes());
+        let others = self.bytes - known.map_or(0, |(at, start)| self.item_bytes(at, start));
+        let limit = if others + size > Baggage::MAX_BYTES {
+            Err(BaggageLimit::Total)
+        } else if known.is_none() && self.len() == Baggage::MAX_ITEMS {
+            Err(BaggageLimit::Items)
+        } else {
+            Ok(())
+        };
+        if limit.is_err() {
+            self.text.truncate(start);
+            return limit;
+        }
+        self.bytes = others + size;
+        let new = Lengths {
+            key: (key_end - start) as u16,
+            value: (value_end - key_end) as u16,
+            properties: (self.text.len() - value_end) as u16,
+        };
+        match known {
+            Some((at, start)) => self.replace_by_last(at, start, new),
+            None => self.lengths.push(new),
+        }
+        Ok(())
+    }
+
+    /// Returns the place of the item of that key in the list.
+    pub(crate) fn position(&self, key: &str) -> Option<usize> {
+        self.find(key.as_bytes()).map(|(at, _)| at)
+    }
+
+    /// Returns how many items there are.
+    pub(crate) fn len(&self) -> usize {
+        self.lengths.len()
+    }
+
+    /// Returns the list.
+    pub(crate) fn build(self) -> Baggage {
+        let text = String::from_utf8(self.text);
+        Baggage::of_list(List {
+            text: text.expect("each part is UTF-8: `make_utf8`"),
+            lengths: self.lengths,
+        })
+    }
+
+    /// Moves the last item of the text, whose lengths are `new`, to the place of another one, which is removed.
+    fn replace_by_last(&mut self, at: usize, start: usize, new: Lengths) {
+        let Some(lengths) = self.lengths.get_mut(at) else {
+            return;
+        };
+        let old = std::mem::replace(lengths, new);
+        if let Some(moved) = self.text.get_mut(start..) {
+            moved.rotate_right(new.total());
+        }
+        let start = start + new.total();
+        self.text.drain(start..start + old.total());
+    }
+
+    /// Returns the place of the item of that key in the list, and in the text.
+    fn find(&self, key: &[u8]) -> Option<(usize, usize)> {
+        let mut start = 0;
+        for (at, lengths) in self.lengths.iter().enumerate() {
+            if self.part(start, lengths.key) == key {
+                return Some((at, start));
+            }
+            start += lengths.total();
+        }
+        None
+    }
+
+    /// Returns what an item counts against [`Baggage::MAX_BYTES`].
+    fn item_bytes(&self, at: usize, start: usize) -> usize {
+        self.lengths.get(at).map_or(0, |lengths| {
+            let value = start + usize::from(lengths.key);
+            let properties = value + usize::from(lengths.value);
+            usize::from(lengths.key)
+                + value_bytes(self.part(value, lengths.value))
+                + properties_bytes(self.part(properties, lengths.properties))
+        })
+    }
+
+    fn part(&self, start: usize, len: u16) -> &[u8] {
+        let end = start + usize::from(len);
+        self.text.get(start..end).unwrap_or_default()
+    }
+}
+
+/// Replaces invalid UTF-8 behind `start` by U+FFFD.
+fn make_utf8(text: &mut Vec<u8>, start: usize) {
+    let added = text.get(start..).unwrap_or_default();
+    if std::str::from_utf8(added).is_err() {
+        let added = String::from_utf8_lossy(added).into_owned();
+        text.truncate(start);
+        text.extend(added.as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_builder_has_the_limits_of_the_list() {
+        let half = "v".repeat(Baggage::MAX_BYTES / 2 - 1);
+        let mut builder = BaggageBuilder::default();
+        assert_eq!(builder.set("a", &half), Ok(()));
+        assert_eq!(builder.set("b", &half), Ok(()));
+        assert_eq!(builder.set("c", ""), Err(BaggageLimit::Total));
+        assert_eq!(builder.set("a", "short"), Ok(()));
+        assert_eq!(builder.set("c", "room again"), Ok(()));
+        let baggage = builder.build();
+        assert_eq!(baggage.get("a"), Some("short"));
+        assert_eq!(baggage.len(), 3);
+
+        let mut builder = BaggageBuilder::default();
+        for n in 0..Baggage::MAX_ITEMS {
+            assert_eq!(builder.set(&n.to_string(), ""), Ok(()));
+        }
+        assert_eq!(builder.set("one-more", ""), Err(BaggageLimit::Items));
+        assert_eq!(builder.set("0", "replaced"), Ok(()));
+        assert!(BaggageBuilder::default().build().is_empty());
+    }
+
+    #[test]
+    fn a_refused_item_leaves_no_trace_in_the_builder() {
+        let mut builder = BaggageBuilder::default();
+        assert_eq!(builder.set("a", "1"), Ok(()));
+        let long = "é".repeat(Baggage::MAX_BYTES / 6 + 1);
+        for key in ["a", "b"] {
+            assert_eq!(builder.set(key, &long), Err(BaggageLimit::Total));
+        }
+        assert_eq!(builder.set("b", "2"), Ok(()));
+        let lossy = |text: &mut Vec<u8>| text.extend(b"x\xff");
+        assert_eq!(builder.set_with("c", lossy, b""), Ok(()));
+        let baggage = builder.build();
+        let items: Vec<_> = baggage.iter().collect();
+        assert_eq!(items, [("a", "1"), ("b", "2"), ("c", "x\u{fffd}")]);
+    }
+}
