@@ -37,8 +37,8 @@ impl Run {
     ///
     /// # Errors
     ///
-    /// [`Error::Service`] if a call fails, a service is not called, or the first one does not start the trace that it was
-    /// asked for.
+    /// [`Error::Service`] if a call fails, a service is not called, or the first one does not start the
+    /// trace that it was asked for.
     pub fn drive(
         services: &[Service],
         order: [usize; 3],

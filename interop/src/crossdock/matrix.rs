@@ -239,9 +239,10 @@ impl Report {
             ..
         } = self;
         let took = self.took.as_secs_f64();
+        let languages = languages.join(", ");
+        let stored = format!("{traces} traces of {spans} spans stored");
         let mut lines = vec![format!(
-            "crossdock, {setup}: {}: {whole} of {runs} runs whole, {traces} traces of {spans} spans stored, {took:.1} s",
-            languages.join(", ")
+            "crossdock, {setup}: {languages}: {whole} of {runs} runs whole, {stored}, {took:.1} s"
         )];
         lines.extend(self.excused.iter().map(|(excuse, runs)| {
             let lack = &lacks[*excuse];

@@ -33,9 +33,10 @@ fn the_published_driver_of_go_accepts_our_service() -> Result<(), Error> {
     ] {
         let [h1, h2, h3] = order.map(host);
         let [t2, t3] = transports;
-        let answer = driver.get(&format!(
-            "/?behavior=trace&sampled={is_sampled}&s1name={h1}&s2name={h2}&s2transport={t2}&s3name={h3}&s3transport={t3}"
-        ))?;
+        let names = format!("s1name={h1}&s2name={h2}&s3name={h3}");
+        let transports = format!("s2transport={t2}&s3transport={t3}");
+        let query = format!("behavior=trace&sampled={is_sampled}&{names}&{transports}");
+        let answer = driver.get(&format!("/?{query}"))?;
         let outcomes: Vec<_> = answer.as_array().into_iter().flatten().collect();
         let passes = outcomes.iter().all(|outcome| outcome["status"] == expected);
         assert!(

@@ -114,7 +114,7 @@ async fn start_trace(State(service): State<Service>, body: Bytes) -> Result<Resp
     let root = service
         .tracer
         .build_span(request.server_role)
-        .ignore_active_span()
+        .new_trace()
         .start();
     if request.sampled {
         root.set_tag(tags::SAMPLING_PRIORITY, 1);
