@@ -76,7 +76,7 @@ fn start_carrying(core: &Arc<Core>, mut options: StartSpanOptions<'_>, ticks: u6
     let mut slot = new_span.write_to(slot, options.take_name(), false);
     slot.begin_with_carried(parent.carried);
     set_simple_tags(&mut slot, options.tags(), new_span.flags);
-    options.give_back_simple();
+    options.give_back();
     Span::from_slot(slot)
 }
 
