@@ -12,6 +12,8 @@ pub struct Hop<'a> {
     pub path: &'a [&'static str],
     /// The language of the called service.
     pub callee: &'static str,
+    /// Whether S1 was asked to sample.
+    pub was_sampled: bool,
     /// Whether the caller saw the trace as sampled.
     pub is_sampled: bool,
     /// The baggage that the caller saw.
@@ -93,34 +95,78 @@ impl Lack {
 }
 
 /// What the published clients lack. Nothing else may be lost on any hop, and what is listed here must be lost.
+///
+/// The first entry that covers a loss is counted.
 pub const LACKS: &[Lack] = &[
     Lack {
         formats: &[Format::Jaeger],
         alphabets: &[Alphabet::Ascii],
         aspect: Aspect::Baggage,
-        hops: |hop| hop.caller() == "go" && hop.callee == "python",
-        reason: "Go writes a space in baggage as a plus sign, which Python leaves as it is",
+        hops: |hop| {
+            ["go", "java"].contains(&hop.caller()) && ["node", "python"].contains(&hop.callee)
+        },
+        reason: "Go and Java write a space in baggage as a plus sign, which Node and Python leave as it is",
+    },
+    Lack {
+        formats: &[Format::W3c],
+        alphabets: &Alphabet::ALL,
+        aspect: Aspect::Baggage,
+        hops: |hop| hop.is_with("java"),
+        reason: "the W3C codec of jaeger-client for Java carries no baggage",
     },
     Lack {
         formats: &[Format::B3],
         alphabets: &Alphabet::ALL,
         aspect: Aspect::Baggage,
-        hops: |hop| hop.caller() == "python" || hop.callee == "python",
+        hops: |hop| hop.is_with("python"),
         reason: "the B3 codec of jaeger-client for Python carries no baggage",
+    },
+    Lack {
+        formats: &[Format::B3],
+        alphabets: &Alphabet::ALL,
+        aspect: Aspect::Baggage,
+        hops: |hop| (hop.caller() == "node") != (hop.callee == "node"),
+        reason: "the B3 codec of jaeger-client for Node has the prefix uberctx- for baggage, others baggage-",
+    },
+    Lack {
+        formats: &[Format::B3],
+        alphabets: &[Alphabet::Unicode],
+        aspect: Aspect::Baggage,
+        hops: |hop| hop.is_with("java"),
+        reason: "the B3 codecs do not encode baggage, and HTTP for Java has no headers beyond Latin-1",
     },
     Lack {
         formats: &[Format::B3],
         alphabets: &Alphabet::ALL,
         aspect: Aspect::Sampled,
         hops: |hop| {
-            hop.caller() == "python" && is_debug(hop) && ["go", "python"].contains(&hop.callee)
+            let sends_flags_alone = ["node", "python"].contains(&hop.caller());
+            let needs_sampled = ["go", "java", "python"].contains(&hop.callee);
+            has_debug(hop) && hop.is_sampled && sends_flags_alone && needs_sampled
         },
-        reason: "Python sends X-B3-Flags without X-B3-Sampled, which Go and Python read as not sampled",
+        reason: "Node and Python send X-B3-Flags without X-B3-Sampled, which Go, Java and Python read as not sampled",
+    },
+    Lack {
+        formats: &[Format::B3],
+        alphabets: &Alphabet::ALL,
+        aspect: Aspect::Sampled,
+        hops: |hop| {
+            let needs_sampled = ["java", "python"].contains(&hop.caller());
+            has_debug(hop) && !hop.is_sampled && needs_sampled && hop.callee == "node"
+        },
+        reason: "what Java and Python read as debug but not sampled they send on, and Node reads it as sampled",
     },
 ];
 
+impl Hop<'_> {
+    /// Returns whether the language is on either side of the call.
+    fn is_with(&self, language: &str) -> bool {
+        self.caller() == language || self.callee == language
+    }
+}
+
 /// Returns whether the caller has the debug flag of `sampling.priority`, which some clients drop from B3 headers.
-fn is_debug(hop: &Hop<'_>) -> bool {
-    const KEEP_IT: [&str; 2] = ["python", "rust"];
-    hop.is_sampled && hop.path.iter().all(|language| KEEP_IT.contains(language))
+fn has_debug(hop: &Hop<'_>) -> bool {
+    const KEEP_IT: [&str; 4] = ["java", "node", "python", "rust"];
+    hop.was_sampled && hop.path.iter().all(|language| KEEP_IT.contains(language))
 }

@@ -133,6 +133,7 @@ impl Report {
                 setup: self.setup,
                 path: &path[..callee],
                 callee: path[callee],
+                was_sampled: run.is_sampled,
                 is_sampled: before.is_sampled,
                 baggage: &before.baggage,
             };

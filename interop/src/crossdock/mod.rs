@@ -15,6 +15,7 @@ mod lacks;
 mod matrix;
 mod peers;
 mod protocol;
+mod recipe;
 mod service;
 mod setup;
 mod stored;

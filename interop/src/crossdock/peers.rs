@@ -7,7 +7,10 @@ use std::{
 use crate::{
     Error,
     binary::Wanted,
-    crossdock::Format,
+    crossdock::{
+        Format,
+        recipe::{Recipe, java, node},
+    },
     environment,
     load_program::hash,
     python,
@@ -33,6 +36,8 @@ enum Program {
     At(&'static str),
     /// A program that is built, or found, when it is asked for.
     Made(fn() -> Result<Command, Error>),
+    /// A program that is built by a recipe when it is asked for.
+    Built(Recipe),
 }
 
 /// The services over the published clients of other languages.
@@ -48,6 +53,18 @@ pub const PUBLISHED: &[Peer] = &[
         formats: &[Format::Jaeger, Format::B3],
         version: ("jaeger.version", "Python-4.8.0"),
         program: Program::Made(over_python),
+    },
+    Peer {
+        name: "node",
+        formats: &[Format::Jaeger, Format::B3],
+        version: ("jaeger.version", "Node-3.19.0"),
+        program: Program::Built(node::JAEGER),
+    },
+    Peer {
+        name: "java",
+        formats: &[Format::Jaeger, Format::B3, Format::W3c],
+        version: ("jaeger.version", "Java-1.8.1"),
+        program: Program::Built(java::JAEGER),
     },
 ];
 
@@ -88,6 +105,7 @@ impl Peer {
         let mut command = match self.program {
             Program::At(path) => Command::new(path),
             Program::Made(make) => make()?,
+            Program::Built(recipe) => recipe.command()?,
         };
         command.env_clear().envs(environment::passed_on());
         Ok(command)
