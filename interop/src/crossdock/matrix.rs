@@ -247,7 +247,7 @@ impl Report {
         )];
         lines.extend(self.excused.iter().map(|(excuse, runs)| {
             let lack = &lacks[*excuse];
-            format!("  {runs} runs lose the {}: {}", lack.aspect, lack.reason)
+            format!("  {} lost: {runs}, because {}", lack.aspect, lack.reason)
         }));
         lines
     }
