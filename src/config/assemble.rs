@@ -109,6 +109,7 @@ impl Config {
             .sampler(sampler)
             .flush_interval(flush_interval)
             .trace_id_128bit(self.trace_id_128bit.value)
+            .propagation(self.propagation.value)
             .limits(limits)
             .diagnostics(self.diagnostics.clone());
         builder = if self.log_spans.value {

@@ -5,6 +5,7 @@ use crate::config::explanation::{ExplainedSetting, Explanation, quoted, row};
 use crate::config::sampler::{EMBEDDED_SAMPLER, SamplerChoice};
 use crate::config::setting::Source;
 use crate::model::TagValue;
+use crate::propagation::Propagation;
 
 impl Config {
     /// Returns every setting with its value and its origin.
@@ -43,7 +44,7 @@ impl Config {
                 |interval| format!("{interval:?}"),
             ),
             row("trace_id_128bit", &self.trace_id_128bit, bool::to_string),
-            ExplainedSetting::new("propagation", "jaeger".to_owned(), self.propagation),
+            row("propagation", &self.propagation, |formats| words(formats)),
             row("tag_value_bytes", &self.tag_value_bytes, usize::to_string),
             row("logs", &self.logs, usize::to_string),
         ]);
@@ -61,6 +62,15 @@ impl Config {
             passed_over: passed_over.chain(self.dev_without_effect()).collect(),
         }
     }
+}
+
+/// Returns the formats as `JAEGER_PROPAGATION` lists them.
+fn words(formats: &[Propagation]) -> String {
+    if formats.is_empty() {
+        return "none".to_owned();
+    }
+    let words: Vec<_> = formats.iter().map(Propagation::to_string).collect();
+    words.join(",")
 }
 
 /// How many spans the 8 MiB hold that all tracers share by default.

@@ -22,7 +22,7 @@
 //! | `JAEGER_REPORTER_MAX_QUEUE_SIZE` | spans, above 0 | 16384 | `OTEL_BSP_MAX_QUEUE_SIZE` |
 //! | `JAEGER_REPORTER_FLUSH_INTERVAL` | duration | 1 s | `OTEL_BSP_SCHEDULE_DELAY` |
 //! | `JAEGER_TRACEID_128BIT` | boolean | false | |
-//! | `JAEGER_PROPAGATION` | `jaeger` | `jaeger` | `OTEL_PROPAGATORS` |
+//! | `JAEGER_PROPAGATION` | a list of `jaeger`, `b3`, `b3single`; or `none` | `jaeger` | `OTEL_PROPAGATORS` |
 //! | `TRACEHOUND_DEV` | boolean: the embedded agent of the feature `dev`, and every trace | false | |
 //! | `JAEGER_TAGS` | `key=value,key=a-${VAR}-${VAR:default}` | none | `OTEL_RESOURCE_ATTRIBUTES` |
 //! | | bytes of a tag's text, above 0 | 1024 | `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`, `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT` |
@@ -86,6 +86,7 @@ use crate::config::tags::Tags;
 use crate::diagnostics::Diagnostics;
 use crate::environment;
 use crate::model::{Tag, TagValue};
+use crate::propagation::Propagation;
 use crate::reporter::Reporter;
 use crate::sampler::Sampler;
 use crate::span::Limits;
@@ -124,7 +125,7 @@ pub struct Config {
     queue_size: Setting<Option<usize>>,
     flush_interval: Setting<Duration>,
     trace_id_128bit: Setting<bool>,
-    propagation: Source,
+    propagation: Setting<Vec<Propagation>>,
     tags: Tags,
     limits: Limits,
     /// Two of the limits, which variables can set.
@@ -260,6 +261,15 @@ impl Config {
     /// `JAEGER_REPORTER_MAX_QUEUE_SIZE`.
     pub fn queue_size(mut self, spans: usize) -> Self {
         self.queue_size = Setting::of_code(Some(spans.max(1)));
+        self
+    }
+
+    /// Sets the formats in which contexts travel: all are written, and the first one that holds a trace is read. An
+    /// empty list turns propagation off.
+    ///
+    /// Defaults to [`Propagation::DEFAULT`]. Environment: `JAEGER_PROPAGATION`.
+    pub fn propagation(mut self, formats: impl IntoIterator<Item = Propagation>) -> Self {
+        self.propagation = Setting::of_code(formats.into_iter().collect());
         self
     }
 

@@ -1,48 +1,52 @@
 use crate::config::error::ConfigProblem;
-use crate::config::setting::Source;
+use crate::config::setting::Setting;
 use crate::config::variables::Variables;
+use crate::propagation::Propagation;
 
-/// Reads the list of formats. Returns the variable that asks for Jaeger's format, and reports formats that are not
-/// supported.
-pub(super) fn read(variables: &mut Variables<'_>) -> Source {
-    for name in ["JAEGER_PROPAGATION", "OTEL_PROPAGATORS"] {
-        let Some(text) = variables.get(name) else {
-            continue;
-        };
-        let mut source = Source::Default;
-        let mut has_others = false;
-        if text
-            .bytes()
-            .all(|byte| byte == b',' || byte.is_ascii_whitespace())
-        {
-            variables.report(ConfigProblem::invalid(name, &text, "jaeger"));
+/// Reads the list of formats. An empty list stands for `none`.
+pub(super) fn read(variables: &mut Variables<'_>) -> Option<Setting<Vec<Propagation>>> {
+    if let Some(text) = variables.get(JAEGER) {
+        let formats = read_list(&text, |word| word.parse().ok());
+        if formats.is_none() {
+            variables.report(ConfigProblem::invalid(JAEGER, &text, WORDS));
         }
-        for format in text
-            .split(',')
-            .map(str::trim_ascii)
-            .filter(|format| !format.is_empty())
-        {
-            match format.to_ascii_lowercase().as_str() {
-                "jaeger" => source = Source::Variable(name),
-                "b3" | "b3multi" | "b3single" => {
-                    variables.report(ConfigProblem::unsupported(name, format, B3));
-                }
-                "w3c" | "tracecontext" | "baggage" => {
-                    variables.report(ConfigProblem::unsupported(name, format, W3C));
-                }
-                _ => has_others = true,
-            }
-        }
-        if has_others {
-            // The whole list: a secret with a comma in it is more than one item, and none of them shows that it is one.
-            variables.report(ConfigProblem::invalid(name, &text, "jaeger"));
-        }
-        return source;
+        return Some(Setting::of_variable(formats?, JAEGER));
     }
-    Source::Default
+    let text = variables.get(OTEL)?;
+    let formats = read_list(&text, |word| match word.to_ascii_lowercase().as_str() {
+        // OpenTelemetry's word for the single header.
+        "b3" => Some(Propagation::B3Single),
+        "w3c" | "b3single" => None,
+        _ => word.parse().ok(),
+    });
+    if formats.is_none() {
+        variables.report(ConfigProblem::invalid(OTEL, &text, OTEL_WORDS));
+    }
+    Some(Setting::of_variable(formats?, OTEL))
 }
 
-const B3: &str =
-    "propagation in the B3 format, which a later version brings; this one speaks `jaeger`";
-const W3C: &str =
-    "propagation in the W3C format, which a later version brings; this one speaks `jaeger`";
+/// Returns the formats, or `None` if one word of the list is unknown. The text of a word goes into no message: a secret
+/// with a comma in it is more than one word, and none of them shows that it is one.
+fn read_list(text: &str, read: impl Fn(&str) -> Option<Propagation>) -> Option<Vec<Propagation>> {
+    let words = || {
+        let words = text.split(',').map(str::trim_ascii);
+        words.filter(|word| !word.is_empty())
+    };
+    if words().count() == 1 && words().any(|word| word.eq_ignore_ascii_case("none")) {
+        return Some(Vec::new());
+    }
+    let mut formats = Vec::new();
+    for word in words() {
+        let format = read(word)?;
+        if !formats.contains(&format) {
+            formats.push(format);
+        }
+    }
+    (!formats.is_empty()).then_some(formats)
+}
+
+const JAEGER: &str = "JAEGER_PROPAGATION";
+const OTEL: &str = "OTEL_PROPAGATORS";
+
+const WORDS: &str = "none, or a list of jaeger, b3 and b3single";
+const OTEL_WORDS: &str = "none, or a list of b3, b3multi and jaeger";

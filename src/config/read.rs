@@ -3,11 +3,12 @@ use std::time::Duration;
 use crate::config::agent::Agent;
 use crate::config::parse::{self, Expected};
 use crate::config::sampler::SamplerChoice;
-use crate::config::setting::{Setting, Source};
+use crate::config::setting::Setting;
 use crate::config::tags::Tags;
 use crate::config::variables::Variables;
 use crate::config::{Config, embedded_agent, propagation, unsupported};
 use crate::diagnostics::Diagnostics;
+use crate::propagation::Propagation;
 use crate::span::Limits;
 
 impl Config {
@@ -25,7 +26,7 @@ impl Config {
             queue_size: Setting::default_value(None),
             flush_interval: Setting::default_value(Duration::from_secs(1)),
             trace_id_128bit: Setting::default_value(false),
-            propagation: Source::Default,
+            propagation: Setting::default_value(Propagation::DEFAULT.to_vec()),
             tags: Tags::default(),
             limits: limits.clone(),
             tag_value_bytes: Setting::default_value(limits.tag_value_bytes),
@@ -74,7 +75,7 @@ impl Config {
             trace_id_128bit: default
                 .trace_id_128bit
                 .or(variables.first([("JAEGER_TRACEID_128BIT", parse::boolean)])),
-            propagation: propagation::read(&mut variables),
+            propagation: default.propagation.or(propagation::read(&mut variables)),
             tags,
             tag_value_bytes: default.tag_value_bytes.or(variables.first([
                 ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", parse::count),

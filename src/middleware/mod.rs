@@ -124,3 +124,5 @@ pub use self::http::{
 };
 #[cfg(feature = "reqwest")]
 pub use self::http::{SendTraced, TracingMiddleware};
+#[cfg(feature = "tower")]
+pub use crate::propagation::Trust;

@@ -65,7 +65,7 @@ pub use baggage::{Baggage, BaggageLimit};
 pub(crate) use carried::Carried;
 pub use flags::Flags;
 pub use id::{ParseIdError, SpanId, TraceId};
-pub(crate) use id::{hex_digit, hex_digits};
+pub(crate) use id::{hex_digit, hex_digits, parse_hex};
 pub use log::{FieldRef, LogField, LogRecord, field};
 pub use process::Process;
 pub(crate) use randomness::{Randomness, random_value};

@@ -8,7 +8,8 @@ use crate::diagnostics::Diagnostics;
 use crate::metrics::{Counter, Metrics};
 use crate::panics::caught;
 use crate::propagation::{
-    Codec, CustomCodec, ExtractCarrier, ExtractError, InjectCarrier, JaegerCodec, ReadFrom, WriteTo,
+    BinaryCodec, Codec, CustomCodec, ExtractCarrier, ExtractError, InjectCarrier, JaegerCodec,
+    Propagation, ReadFrom, WriteTo, joined,
 };
 use crate::services::Services;
 use crate::span::SpanContext;
@@ -19,6 +20,7 @@ use crate::span::SpanContext;
 pub(crate) struct Codecs {
     pub(crate) text_map: Box<dyn Codec>,
     pub(crate) http_headers: Box<dyn Codec>,
+    binary: BinaryCodec,
     named: Vec<(String, Box<dyn Codec>)>,
     custom: Vec<Box<dyn CustomCodec>>,
     metrics: Metrics,
@@ -28,8 +30,9 @@ pub(crate) struct Codecs {
 impl Default for Codecs {
     fn default() -> Self {
         Self {
-            text_map: Box::new(JaegerCodec::text_map()),
-            http_headers: Box::new(JaegerCodec::http_headers()),
+            text_map: joined(&Propagation::DEFAULT, Propagation::text_map_codec),
+            http_headers: joined(&Propagation::DEFAULT, Propagation::http_headers_codec),
+            binary: BinaryCodec::default(),
             named: Vec::new(),
             custom: Vec::new(),
             metrics: Metrics::default(),
@@ -39,6 +42,12 @@ impl Default for Codecs {
 }
 
 impl Codecs {
+    /// Replaces the codecs for text maps and HTTP headers by those of `formats`.
+    pub(crate) fn speak(&mut self, formats: &[Propagation]) {
+        self.text_map = joined(formats, Propagation::text_map_codec);
+        self.http_headers = joined(formats, Propagation::http_headers_codec);
+    }
+
     /// Adds a format under a name. The last one of a name counts.
     pub(crate) fn add_named(&mut self, name: String, codec: Box<dyn Codec>) {
         self.named.retain(|(known, _)| *known != name);
@@ -54,6 +63,7 @@ impl Codecs {
     pub(crate) fn attach(&mut self, services: &Services) {
         self.metrics = services.metrics().clone();
         self.diagnostics = services.diagnostics().clone();
+        self.binary.attach(services);
         let named = self.named.iter_mut().map(|(_, codec)| codec);
         for codec in [&mut self.text_map, &mut self.http_headers]
             .into_iter()
@@ -85,10 +95,7 @@ impl Codecs {
                     });
                 }
             }
-            // No codec for the binary format yet.
-            WriteTo::Binary(_) => self.count_unwritten(context, "no binary codec", || {
-                "no codec knows a binary carrier".to_owned()
-            }),
+            WriteTo::Binary(carrier) => self.binary.inject(context, carrier),
         }
     }
 
@@ -112,14 +119,7 @@ impl Codecs {
                 }
             },
             ReadFrom::Custom(carrier) => self.extract_custom(carrier),
-            ReadFrom::Binary(bytes) => {
-                if !bytes.is_empty() {
-                    self.count_unread("binary decoding", || {
-                        "a binary carrier was not read: there is no codec for it yet".to_owned()
-                    });
-                }
-                Ok(None)
-            }
+            ReadFrom::Binary(carrier) => self.binary.extract(carrier),
         };
         if let Err(error) = &outcome {
             self.count_malformed(error);

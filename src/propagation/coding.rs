@@ -96,15 +96,35 @@ pub(super) fn percent_encoded(value: &str) -> Cow<'_, str> {
     utf8_percent_encode(value, RESERVED).into()
 }
 
-/// Decodes `%XX`, and `+` as the space that form encoders write.
+/// Decodes `%XX`.
 ///
 /// A value with a malformed escape stays as it is. Invalid UTF-8 becomes U+FFFD.
 pub(super) fn percent_decoded(value: &[u8]) -> Cow<'_, str> {
-    if !value.iter().any(|byte| matches!(byte, b'%' | b'+')) || !has_valid_escapes(value) {
-        return String::from_utf8_lossy(value);
+    if is_percent_encoded(value) {
+        decoded_pieces(value, [value].into_iter())
+    } else {
+        String::from_utf8_lossy(value)
     }
+}
+
+/// Decodes `%XX`, and `+` as the space that form encoders write. Otherwise like [`percent_decoded`].
+pub(super) fn form_decoded(value: &[u8]) -> Cow<'_, str> {
+    if value.contains(&b'+') && has_valid_escapes(value) {
+        decoded_pieces(value, value.split(|byte| *byte == b'+'))
+    } else {
+        percent_decoded(value)
+    }
+}
+
+/// Returns whether [`percent_decoded`] changes `value`.
+pub(super) fn is_percent_encoded(value: &[u8]) -> bool {
+    value.contains(&b'%') && has_valid_escapes(value)
+}
+
+/// Decodes the pieces of `value` and joins them with spaces.
+fn decoded_pieces<'v>(value: &[u8], pieces: impl Iterator<Item = &'v [u8]>) -> Cow<'v, str> {
     let mut decoded = Vec::with_capacity(min_decoded_len(value));
-    for (n, piece) in value.split(|byte| *byte == b'+').enumerate() {
+    for (n, piece) in pieces.enumerate() {
         if n > 0 {
             decoded.push(b' ');
         }
@@ -115,6 +135,20 @@ pub(super) fn percent_decoded(value: &[u8]) -> Cow<'_, str> {
         Err(error) => String::from_utf8_lossy(error.as_bytes())
             .into_owned()
             .into(),
+    }
+}
+
+/// Adds `value` to `text`, encoded as by [`percent_encoded`].
+pub(super) fn push_percent_encoded(text: &mut String, value: &str) {
+    text.extend(utf8_percent_encode(value, RESERVED));
+}
+
+/// Adds `value` to `text` with `%XX` decoded. A value with a malformed escape stays as it is.
+pub(super) fn push_percent_decoded(text: &mut Vec<u8>, value: &[u8]) {
+    if is_percent_encoded(value) {
+        text.extend(percent_decode(value));
+    } else {
+        text.extend(value);
     }
 }
 
@@ -220,10 +254,28 @@ mod tests {
             ("%", "%"),
             ("a%FFb", "a\u{fffd}b"),
         ] {
+            assert_eq!(form_decoded(value.as_bytes()), decoded, "{value:?}");
+        }
+        assert_eq!(form_decoded(b"a\xffb"), "a\u{fffd}b");
+        assert_eq!(form_decoded(b"a\xff%zz"), "a\u{fffd}%zz");
+    }
+
+    #[test]
+    fn percent_decoding_leaves_a_plus() {
+        for (value, decoded) in [
+            ("", ""),
+            ("a+b", "a+b"),
+            ("a%20b+%2B", "a b++"),
+            ("caf%c3%A9", "café"),
+            ("a%FFb", "a\u{fffd}b"),
+            ("100%", "100%"),
+            ("a%20b%zz", "a%20b%zz"),
+        ] {
             assert_eq!(percent_decoded(value.as_bytes()), decoded, "{value:?}");
+            let is_changed = is_percent_encoded(value.as_bytes());
+            assert_eq!(is_changed, value != decoded, "{value:?}");
         }
         assert_eq!(percent_decoded(b"a\xffb"), "a\u{fffd}b");
-        assert_eq!(percent_decoded(b"a\xff%zz"), "a\u{fffd}%zz");
     }
 
     #[test]

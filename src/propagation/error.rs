@@ -33,6 +33,22 @@ pub enum ExtractError {
     },
 }
 
+impl ExtractError {
+    /// Returns the error of a malformed header. It shows the start of the value.
+    #[cold]
+    pub(super) fn corrupted(header: &str, reason: &'static str, value: &[u8]) -> Self {
+        let shown = value.get(..SHOWN_BYTES).unwrap_or(value);
+        Self::Corrupted {
+            header: header.to_owned(),
+            reason,
+            value: shown.escape_ascii().to_string(),
+        }
+    }
+}
+
+/// The number of bytes of a malformed value that an error shows.
+pub(super) const SHOWN_BYTES: usize = 64;
+
 impl fmt::Display for ExtractError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -38,14 +38,15 @@
 //! | [`MessageHeaders`] around a list of names and bytes, as message queues have | yes | yes | text map |
 //! | [`ChildEnvironment`], [`Environment`]: variables of a child process | the first | the second | HTTP headers |
 //! | [`InFormat`] around a text carrier | yes | yes | a format that was added under a name |
-//! | `Vec<u8>`, `[u8]` | not yet | not yet | binary: nothing happens; the tracer counts the call and logs a line |
+//! | `Vec<u8>` | yes | yes | binary, for protocols whose headers are bytes |
+//! | `[u8]` | no | yes | binary |
 //! | your own type | yes | yes | the format that it names; see [`InjectCarrier`] and [`CustomCodec`] |
 //!
 //! # Which headers are written
 //!
 //! A *codec* writes contexts into carriers of one format and reads them again. The tracer has a [`JaegerCodec`] for
-//! text maps and one for HTTP headers; [`JaegerCodec`] lists the headers. Another codec is an [`Injector`] and an
-//! [`Extractor`].
+//! text maps and one for HTTP headers; [`JaegerCodec`] lists the headers. [`B3Codec`] takes part in traces of Zipkin.
+//! Another codec is an [`Injector`] and an [`Extractor`]. Binary carriers have one format, that of [`BinaryCodec`].
 //!
 //! # What a stranger can send
 //!
@@ -54,17 +55,22 @@
 //! tracer counts and logs it, and the caller starts a new trace. How much of a well-formed context is believed is up to
 //! [`Trust`].
 
+mod b3;
 mod binary;
 mod carrier;
 mod codecs;
 mod coding;
 mod composite;
 mod error;
+mod formats;
 mod jaeger;
+mod received_baggage;
 mod trust;
+mod w3c;
 
 use std::any::Any;
 
+pub use b3::B3Codec;
 pub use binary::BinaryCodec;
 #[cfg(feature = "tower")]
 pub(crate) use carrier::GrpcHeaders;
@@ -76,8 +82,11 @@ pub use carrier::{
 pub(crate) use codecs::Codecs;
 pub use composite::CompositeCodec;
 pub use error::ExtractError;
+pub(crate) use formats::joined;
+pub use formats::{Propagation, UnknownPropagation};
 pub use jaeger::{HeaderNames, JaegerCodec};
 pub use trust::Trust;
+pub use w3c::W3cCodec;
 
 use crate::services::Services;
 use crate::span::SpanContext;

@@ -322,7 +322,7 @@ impl SpanContext {
     }
 
     #[inline(always)]
-    fn is_deferred(&self) -> bool {
+    pub(crate) fn is_deferred(&self) -> bool {
         self.marks.has(Marks::DEFERRED)
     }
 

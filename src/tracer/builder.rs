@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::diagnostics::Diagnostics;
 use crate::metrics::Metrics;
 use crate::model::{Randomness, Tag, TagValue, tags};
-use crate::propagation::{Codec, Codecs, CustomCodec};
+use crate::propagation::{Codec, Codecs, CustomCodec, Propagation};
 use crate::record::{Budget, Recorder, SharedPool, SpanClock, SpanQueue, fork};
 use crate::reporter::{NullReporter, Reporter, Worker, WorkerOptions, thread};
 use crate::sampler::{ProbabilisticSampler, Sampler, SamplingRate};
@@ -162,13 +162,23 @@ impl TracerBuilder {
         self
     }
 
-    /// Sets the codec for text maps. Defaults to [`JaegerCodec::text_map`].
+    /// Sets the formats of text maps and of HTTP headers: all are written, and the first one that holds a trace is read.
+    /// An empty list turns propagation off.
+    ///
+    /// Defaults to [`Propagation::DEFAULT`].
+    pub fn propagation(mut self, formats: impl IntoIterator<Item = Propagation>) -> Self {
+        let formats: Vec<_> = formats.into_iter().collect();
+        self.codecs.speak(&formats);
+        self
+    }
+
+    /// Sets the codec for text maps, in place of the [formats](Self::propagation).
     pub fn text_map_codec(mut self, codec: impl Codec + 'static) -> Self {
         self.codecs.text_map = Box::new(codec);
         self
     }
 
-    /// Sets the codec for HTTP headers and gRPC metadata. Defaults to [`JaegerCodec::http_headers`].
+    /// Sets the codec for HTTP headers and gRPC metadata, in place of the [formats](Self::propagation).
     pub fn http_headers_codec(mut self, codec: impl Codec + 'static) -> Self {
         self.codecs.http_headers = Box::new(codec);
         self

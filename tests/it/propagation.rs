@@ -1,5 +1,7 @@
 //! Injecting and extracting contexts.
 
+mod b3;
+mod b3_vectors;
 mod baggage;
 mod binary;
 mod borrowed;
@@ -12,12 +14,17 @@ mod trace_header;
 mod trust;
 mod unknown_carriers;
 mod vectors;
+mod w3c;
+mod w3c_vectors;
 
+use serde_json::Value;
 use tracehound::SpanContext;
 use tracehound::metrics::{Counter, Metrics};
-use tracehound::model::{Flags, Process, SpanId, TraceId};
+use tracehound::model::{Baggage, Flags, Process, SpanId, TraceId};
 use tracehound::propagation::{Codec, ExtractError, Extractor, Injector, JaegerCodec};
 use tracehound::services::Services;
+
+use crate::support::vectors::pairs;
 
 type Headers = Vec<(String, String)>;
 
@@ -84,4 +91,26 @@ fn items(context: &SpanContext) -> Vec<(&str, &str)> {
     let mut items: Vec<_> = context.baggage().iter().collect();
     items.sort_unstable();
     items
+}
+
+/// Returns the context that a recording names as its input.
+fn input_context(input: &Value) -> SpanContext {
+    let id = |field: &str| u128::from_str_radix(input[field].as_str().expect(field), 16).unwrap();
+    let trace = id("trace_id");
+    SpanContext::new(
+        TraceId::new((trace >> 64) as u64, trace as u64).expect("not zero"),
+        SpanId::new(id("span_id") as u64).expect("not zero"),
+        SpanId::new(id("parent_id") as u64),
+        Flags::from_bits(input["flags"].as_u64().unwrap().try_into().unwrap()),
+    )
+    .with_baggage(input_baggage(input))
+}
+
+fn input_baggage(input: &Value) -> Baggage {
+    let items = pairs(&input["baggage"]);
+    items
+        .iter()
+        .fold(Baggage::default(), |baggage, (key, value)| {
+            baggage.with(key, value).expect("within the limits")
+        })
 }

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, StatusCode};
 
 use crate::middleware::http::redact;
 use crate::panics::caught;
+use crate::propagation::Trust;
 use crate::span::Span;
 
 /// The moment at which the span of a request ends.
@@ -38,6 +39,7 @@ pub(super) struct Hooks<Req, Res> {
     pub(super) decorate: Vec<SpanHook<Req>>,
     pub(super) decorate_response: Vec<SpanHook<Res>>,
     pub(super) span_end: SpanEnd,
+    pub(super) trust: Trust,
     pub(super) injects: bool,
 }
 
@@ -60,6 +62,7 @@ impl<Req, Res> Hooks<Req, Res> {
         decorate: Vec::new(),
         decorate_response: Vec::new(),
         span_end: SpanEnd::Body,
+        trust: Trust::full(),
         injects: true,
     };
 
@@ -128,6 +131,7 @@ impl<Req, Res> Clone for Hooks<Req, Res> {
             decorate: self.decorate.clone(),
             decorate_response: self.decorate_response.clone(),
             span_end: self.span_end,
+            trust: self.trust,
             injects: self.injects,
         }
     }

@@ -12,19 +12,21 @@ use crate::middleware::http::settings::{HttpSettings, settings};
 use crate::middleware::http::{names, peer, route, span_tags};
 use crate::middleware::side::Side;
 use crate::model::tags;
+use crate::propagation::Trust;
 use crate::tracer::TracerExt;
 
 /// A layer that gives each request of a server a span.
 ///
 /// It wraps tower services, which axum and tonic are too, and services of hyper.
 ///
-/// The span is a child of the caller's context in the headers. Without a context, or with a malformed one, it is a
-/// root; the span that is active on the thread is never its parent. The span is active in the handler, which also finds
-/// it as [`RequestSpan`] in the extensions of the request. It ends with the body of the response; after an upgrade, for
-/// example to a WebSocket, it ends with the head of the 101 response.
+/// The span is a child of the caller's context in the headers, as far as that is [trusted](Self::trust). Without a
+/// context, or with a malformed one, it is a root; the span that is active on the thread is never its parent. The span
+/// is active in the handler, which also finds it as [`RequestSpan`] in the extensions of the request. It ends with the
+/// body of the response; after an upgrade, for example to a WebSocket, it ends with the head of the 101 response.
 ///
-/// If another `ServerLayer` has given the request a span, this one starts no second span and only names the first. So a
-/// layer around a router, which sees every request but no route, can be combined with one inside of the router.
+/// If another `ServerLayer` has given the request a span, this one starts no second span and only names the first; its
+/// own trust then has no effect. So a layer around a router, which sees every request but no route, can be combined
+/// with one inside of the router.
 ///
 /// A request that the [`filter`](Self::filter) excludes has no span, but the caller's context is active in the handler:
 /// what the handler calls belongs to the caller's trace.
@@ -78,6 +80,27 @@ layer! {
     pub struct ServerService;
 }
 
+impl ServerLayer {
+    /// Sets what is believed of a caller's context. Defaults to [`Trust::full`], which suits a listener that only your
+    /// own services reach: see [whom to trust](crate::middleware#whom-to-trust).
+    ///
+    /// A request that the [`filter`](Self::filter) excludes passes on only what is believed. The headers of the request
+    /// itself stay as they came: code that extracts from them again has to apply the trust, too.
+    ///
+    /// ```
+    /// use tracehound::NoopTracer;
+    /// use tracehound::middleware::{ServerLayer, Trust};
+    ///
+    /// let public = ServerLayer::new(NoopTracer).trust(Trust::restart());
+    /// let partners = ServerLayer::new(NoopTracer).trust(Trust::ids_only().sampling(true));
+    /// ```
+    #[must_use]
+    pub fn trust(mut self, trust: Trust) -> Self {
+        self.hooks_mut().trust = trust;
+        self
+    }
+}
+
 /// Starts the span of a request, or returns the caller's context if the request needs no span.
 fn begin(
     settings: &HttpSettings,
@@ -99,7 +122,9 @@ fn begin(
     }
     let protocol = Protocol::of(request);
     if !hooks.wants(request) {
-        return match protocol.extract(&**tracer, &request.headers) {
+        let context = protocol.extract(&**tracer, &request.headers);
+        let believed = context.map(|context| hooks.trust.apply(context));
+        return match believed.filter(|context| !context.is_empty()) {
             Some(context) => RequestScope::Context(Box::new(context)),
             None => RequestScope::Nothing,
         };
@@ -112,11 +137,10 @@ fn begin(
     let naming = if is_claim { Protocol::Http } else { protocol };
     let wants_route = !is_named && route.is_none() && naming == Protocol::Http;
     let name = own_name.unwrap_or_else(|| names::operation_name(naming, request, route));
-    let parent = protocol.extract(&**tracer, &request.headers);
+    let caller = protocol.extract(&**tracer, &request.headers);
     let span = tracer
         .build_span(name)
-        .child_of(&parent)
-        .ignore_active_span()
+        .caller(&caller, hooks.trust)
         .tag(tags::SPAN_KIND, tags::SPAN_KIND_SERVER)
         .start();
     if span.is_noop() {

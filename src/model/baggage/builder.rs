@@ -12,6 +12,12 @@ pub(crate) struct BaggageBuilder {
 }
 
 impl BaggageBuilder {
+    /// Allocates at once what so many more items and bytes of text need, within the limits.
+    pub(crate) fn reserve(&mut self, items: usize, bytes: usize) {
+        self.lengths.reserve(items.min(Baggage::MAX_ITEMS));
+        self.text.reserve(bytes.min(Baggage::MAX_BYTES));
+    }
+
     /// Sets `key` to `value`; an item of that key is replaced in its place. Keeps nothing that breaks a limit.
     pub(crate) fn set(&mut self, key: &str, value: &str) -> Result<(), BaggageLimit> {
         if key.len() + value.len() > Baggage::MAX_BYTES {

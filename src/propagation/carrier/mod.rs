@@ -126,9 +126,7 @@ pub enum WriteTo<'c> {
     TextMap(&'c mut dyn TextMapWriter),
     /// HTTP headers or gRPC metadata, in which baggage values are percent-encoded.
     HttpHeaders(&'c mut dyn TextMapWriter),
-    /// Bytes. No codec writes them yet: the tracer leaves them as they are, counts a
-    /// [`Counter::EncodingErrors`](crate::metrics::Counter::EncodingErrors) and logs a line, at most one in ten
-    /// seconds.
+    /// Bytes, which a [`BinaryCodec`](crate::propagation::BinaryCodec) writes.
     Binary(&'c mut Vec<u8>),
     /// Keys and values in the format that the tracer knows under this name. See
     /// [`InFormat`](crate::propagation::InFormat).
@@ -157,9 +155,7 @@ pub enum ReadFrom<'c> {
     TextMap(&'c dyn TextMapReader),
     /// HTTP headers or gRPC metadata, in which baggage values are percent-encoded.
     HttpHeaders(&'c dyn TextMapReader),
-    /// Bytes. No codec reads them yet: the tracer extracts nothing, counts a
-    /// [`Counter::DecodingErrors`](crate::metrics::Counter::DecodingErrors) and logs a line, at most one in ten
-    /// seconds.
+    /// Bytes, which a [`BinaryCodec`](crate::propagation::BinaryCodec) reads.
     Binary(&'c [u8]),
     /// Keys and values in the format that the tracer knows under this name. See
     /// [`InFormat`](crate::propagation::InFormat).

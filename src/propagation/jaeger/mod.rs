@@ -1,15 +1,13 @@
 mod header_names;
 mod trace_header;
 
-use std::borrow::Cow;
-
 pub use header_names::HeaderNames;
 use trace_header::{MAX_BYTES, ReceivedTrace, TraceHeader};
 
 use crate::metrics::{Counter, Metrics};
-use crate::model::{Baggage, BaggageBuilder, BaggageLimit};
-use crate::propagation::carrier::is_token;
-use crate::propagation::coding::{min_decoded_len, percent_decoded, percent_encoded, trim};
+use crate::model::Baggage;
+use crate::propagation::coding::percent_encoded;
+use crate::propagation::received_baggage::{ReceivedBaggage, ValueCoding, is_header_name};
 use crate::propagation::{
     Codec, ExtractError, Extractor, FoundHeaders, HeaderSet, Injector, TextMapReader, TextMapWriter,
 };
@@ -95,13 +93,6 @@ pub struct JaegerCodec {
     metrics: Metrics,
 }
 
-/// How baggage values are written in a carrier.
-#[derive(Clone, Copy, Debug)]
-enum ValueCoding {
-    Plain,
-    Percent,
-}
-
 impl JaegerCodec {
     /// Returns the codec for carriers of any text ([`WriteTo::TextMap`](crate::propagation::WriteTo::TextMap)).
     pub fn text_map() -> Self {
@@ -111,7 +102,7 @@ impl JaegerCodec {
     /// Returns the codec for HTTP headers and gRPC metadata
     /// ([`WriteTo::HttpHeaders`](crate::propagation::WriteTo::HttpHeaders)).
     pub fn http_headers() -> Self {
-        Self::new(ValueCoding::Percent)
+        Self::new(ValueCoding::Form)
     }
 
     /// Sets the names of the headers. Defaults to [`HeaderNames::default`], Jaeger's own.
@@ -139,7 +130,7 @@ impl JaegerCodec {
             let is_written = !self.names.is_reserved(key)
                 && match self.values {
                     ValueCoding::Plain => carrier.set(&name, value),
-                    ValueCoding::Percent => {
+                    ValueCoding::Percent | ValueCoding::Form => {
                         is_header_name(key) && carrier.set(&name, &percent_encoded(value))
                     }
                 };
@@ -237,8 +228,7 @@ impl JaegerCodec {
         }
         let trace = received.context(self.names.trace_id_key().as_str())?;
 
-        let mut items = ReceivedBaggage::new(self.values);
-        items.skipped = found.skipped();
+        let mut items = ReceivedBaggage::new(self.values, found.skipped());
         self.extract_baggage(found, &mut items);
         let mut context = match trace {
             Some(context) => context,
@@ -247,121 +237,9 @@ impl JaegerCodec {
                 None => SpanContext::default(),
             },
         };
-        if items.skipped > 0 {
-            self.metrics
-                .add(Counter::BaggageItemsSkipped, items.skipped);
-        }
-        if items.baggage.len() > 0 {
-            context = context.with_baggage(items.baggage.build());
+        if let Some(baggage) = items.finish(&self.metrics) {
+            context = context.with_baggage(baggage);
         }
         Ok((!context.is_empty()).then_some(context))
-    }
-}
-
-impl ValueCoding {
-    fn decoded(self, value: &[u8]) -> Cow<'_, str> {
-        match self {
-            Self::Plain => String::from_utf8_lossy(value),
-            Self::Percent => percent_decoded(value),
-        }
-    }
-
-    /// Returns the least number of bytes that `value` has once it is decoded.
-    fn min_len(self, value: &[u8]) -> usize {
-        match self {
-            Self::Plain => value.len(),
-            Self::Percent => min_decoded_len(value),
-        }
-    }
-}
-
-/// The baggage of one request, within the limits.
-struct ReceivedBaggage {
-    values: ValueCoding,
-    baggage: BaggageBuilder,
-    seen: usize,
-    skipped: u64,
-    /// The number of leading items that later headers must not replace.
-    protected: usize,
-}
-
-impl ReceivedBaggage {
-    fn new(values: ValueCoding) -> Self {
-        Self {
-            values,
-            baggage: BaggageBuilder::default(),
-            seen: 0,
-            skipped: 0,
-            protected: 0,
-        }
-    }
-
-    /// Adds an item whose key needs no decoding.
-    fn read(&mut self, key: &str, value: &[u8]) {
-        if self.seen == Baggage::MAX_ITEMS {
-            self.skipped += 1;
-            return;
-        }
-        self.seen += 1;
-        if self.set(key, value).is_err() {
-            self.skipped += 1;
-        }
-    }
-
-    /// Keeps the present items: a later item with the key of one of them is left out.
-    fn protect(&mut self) {
-        self.protected = self.baggage.len();
-    }
-
-    /// Adds the items of `k1=v1, k2=v2`. It splits before it decodes, so a value may hold an escaped comma.
-    fn read_list(&mut self, list: &[u8]) {
-        for pair in list.split(|byte| *byte == b',') {
-            let mut halves = pair.splitn(2, |byte| *byte == b'=');
-            let (Some(key), Some(value)) = (halves.next().map(trim), halves.next().map(trim))
-            else {
-                continue;
-            };
-            if key.is_empty() {
-                continue;
-            }
-            if self.seen == Baggage::MAX_ITEMS || self.values.min_len(key) > Baggage::MAX_BYTES {
-                self.skipped += 1;
-            } else {
-                self.read(&self.values.decoded(key), value);
-            }
-        }
-    }
-
-    /// Adds or replaces an item. It refuses a value that is too long before it decodes or copies it.
-    fn set(&mut self, key: &str, value: &[u8]) -> Result<(), BaggageLimit> {
-        if key.len() + self.values.min_len(value) > Baggage::MAX_BYTES {
-            return Err(BaggageLimit::Total);
-        }
-        let key = lower_cased(key);
-        if self
-            .baggage
-            .position(&key)
-            .is_some_and(|at| at < self.protected)
-        {
-            return Ok(());
-        }
-        self.baggage.set(&key, &self.values.decoded(value))
-    }
-}
-
-/// Returns whether a header name may end in `key`.
-fn is_header_name(key: &str) -> bool {
-    !key.is_empty() && key.bytes().all(is_token)
-}
-
-/// Returns `key` in lower case, beyond ASCII too: the Go, Java and Python clients do so in text maps.
-fn lower_cased(key: &str) -> Cow<'_, str> {
-    if key
-        .bytes()
-        .any(|byte| byte.is_ascii_uppercase() || !byte.is_ascii())
-    {
-        key.to_lowercase().into()
-    } else {
-        key.into()
     }
 }

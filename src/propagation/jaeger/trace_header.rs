@@ -1,15 +1,12 @@
 //! The value of the trace header: `{trace-id}:{span-id}:{parent-span-id}:{flags}`.
 
 use crate::model::{Flags, SpanId, TraceId, hex_digit, hex_digits};
-use crate::propagation::ExtractError;
 use crate::propagation::coding::{digit, hex_ids, percent_decoded_into, take_hex, trim};
+use crate::propagation::error::{ExtractError, SHOWN_BYTES};
 use crate::span::SpanContext;
 
 /// The length of the longest value: 32 + 16 + 16 + 2 digits and three colons.
 pub(super) const MAX_BYTES: usize = 69;
-
-/// The number of bytes of a malformed value that an error shows.
-const SHOWN_BYTES: usize = 64;
 
 /// The four parts of the header as numbers. Ids may be zero here, in which case the header names no trace.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -207,11 +204,7 @@ impl Malformed {
     }
 
     fn into_error(self, header: &str) -> ExtractError {
-        ExtractError::Corrupted {
-            header: header.to_owned(),
-            reason: self.reason,
-            value: self.shown[..self.len].escape_ascii().to_string(),
-        }
+        ExtractError::corrupted(header, self.reason, &self.shown[..self.len])
     }
 }
 

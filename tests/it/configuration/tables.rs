@@ -58,7 +58,12 @@ OTEL_BSP_SCHEDULE_DELAY | 5000 | flush_interval | 5s
 JAEGER_TRACEID_128BIT | true | trace_id_128bit | true
 JAEGER_PROPAGATION | jaeger | propagation | jaeger
 JAEGER_PROPAGATION | Jaeger , jaeger, | propagation | jaeger
+JAEGER_PROPAGATION | B3, b3single | propagation | b3,b3single
+JAEGER_PROPAGATION | b3multi | propagation | b3
+JAEGER_PROPAGATION | None | propagation | none
 OTEL_PROPAGATORS | jaeger | propagation | jaeger
+OTEL_PROPAGATORS | b3,b3multi | propagation | b3single,b3
+OTEL_PROPAGATORS | none | propagation | none
 OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT | 4096 | tag_value_bytes | 4096
 OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT | 4096 | tag_value_bytes | 4096
 OTEL_SPAN_EVENT_COUNT_LIMIT | 16 | logs | 16
@@ -113,8 +118,9 @@ JAEGER_REPORTER_FLUSH_INTERVAL | 0 | a duration above zero
 JAEGER_REPORTER_FLUSH_INTERVAL | -5s | a duration above zero
 JAEGER_REPORTER_FLUSH_INTERVAL | soon | a duration above zero
 JAEGER_TRACEID_128BIT | 128 | true or false
-JAEGER_PROPAGATION | xray | jaeger
-JAEGER_PROPAGATION | , | jaeger
+JAEGER_PROPAGATION | xray | none, or a list of
+JAEGER_PROPAGATION | , | none, or a list of
+JAEGER_PROPAGATION | jaeger,none | none, or a list of
 JAEGER_TAGS | foo | key=value
 JAEGER_TAGS | =foo | key=value
 JAEGER_TAGS | = | key=value
@@ -163,8 +169,6 @@ JAEGER_SAMPLER_PORT | 5778 | `remote-sampler`
 JAEGER_SAMPLER_SAMPLING_PATH | /sampling | `remote-sampler`
 JAEGER_SAMPLER_MAX_OPERATIONS | 2000 | `remote-sampler`
 JAEGER_SAMPLER_REFRESH_INTERVAL | 60s | `remote-sampler`
-JAEGER_PROPAGATION | b3 | a later version
-JAEGER_PROPAGATION | W3C | a later version
 JAEGER_RPC_METRICS | true | a later version
 "#;
 
@@ -179,8 +183,8 @@ OTEL_RESOURCE_ATTRIBUTES | =x
 OTEL_TRACES_SAMPLER | xray
 OTEL_TRACES_SAMPLER | jaeger_remote
 OTEL_TRACES_SAMPLER | parentbased_jaeger_remote
-OTEL_PROPAGATORS | b3
-OTEL_PROPAGATORS | none
+OTEL_PROPAGATORS | xray
+OTEL_PROPAGATORS | b3single
 OTEL_BSP_SCHEDULE_DELAY | -1
 OTEL_BSP_MAX_QUEUE_SIZE | 0
 OTEL_BSP_EXPORT_TIMEOUT | 30000

@@ -22,3 +22,5 @@ mod reqwest;
 mod secrets;
 #[cfg(all(feature = "axum", feature = "hyper"))]
 mod server;
+#[cfg(all(feature = "axum", feature = "hyper", feature = "tonic"))]
+mod trust;

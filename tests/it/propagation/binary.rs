@@ -6,13 +6,14 @@ use proptest::prelude::*;
 use serde_json::Value;
 use tracehound::SpanContext;
 use tracehound::metrics::{Counter, Metrics};
-use tracehound::model::{Baggage, Flags, Process, SpanId, TraceId};
+use tracehound::model::{Baggage, Process, SpanId, TraceId};
+use tracehound::prelude::*;
 use tracehound::propagation::{BinaryCodec, ExtractError};
 use tracehound::services::Services;
 
 use super::explained::{Comparison, Rule};
-use super::{context, items};
-use crate::support::vectors::{Entry, entries, pairs};
+use super::{context, input_context, items};
+use crate::support::vectors::{Entry, entries};
 
 /// Returns a codec and the counters that it adds to.
 fn counted() -> (BinaryCodec, Metrics) {
@@ -265,6 +266,29 @@ fn the_last_of_several_values_counts() {
     );
 }
 
+#[test]
+fn a_tracer_writes_and_reads_bytes() {
+    let (tracer, _) = crate::support::recording_tracer();
+    let span = tracer.start_span("send");
+    span.set_baggage_item("user", "42");
+    let mut bytes = b"of an earlier request".to_vec();
+    tracer.inject(&span.context(), &mut bytes);
+    assert_eq!(bytes, written(&span.context()));
+    assert_eq!(tracer.extract(&bytes), Ok(Some(span.context())));
+    assert_eq!(tracer.extract(&&bytes[..]), Ok(Some(span.context())));
+    assert_eq!(tracer.extract(&Vec::<u8>::new()), Ok(None));
+
+    let errors = || tracer.metrics().get(Counter::DecodingErrors);
+    assert_eq!(errors(), 0);
+    assert!(tracer.extract(&bytes[..36].to_vec()).is_err());
+    assert_eq!(errors(), 1);
+    // The tracer's counters are those of the codec.
+    let too_many = (0..65).map(|n: u32| item(&n.to_be_bytes(), b""));
+    let too_many = super::binary::bytes(65, &too_many.collect::<Vec<_>>().concat());
+    assert!(tracer.extract(&too_many).is_ok());
+    assert_eq!(tracer.metrics().get(Counter::BaggageItemsSkipped), 1);
+}
+
 /// The content of a carrier.
 #[derive(Debug, PartialEq, Default)]
 struct Seen {
@@ -384,24 +408,6 @@ fn result_of<'e>(entry: &'e Entry, client: &str) -> &'e Value {
     let mut results = entry.results.iter();
     let found = results.find(|(name, _)| name.starts_with(client));
     &found.expect(client).1
-}
-
-fn input_context(input: &Value) -> SpanContext {
-    let id = |field: &str| u128::from_str_radix(input[field].as_str().expect(field), 16).unwrap();
-    let trace = id("trace_id");
-    let context = SpanContext::new(
-        TraceId::new((trace >> 64) as u64, trace as u64).expect("not zero"),
-        SpanId::new(id("span_id") as u64).expect("not zero"),
-        SpanId::new(id("parent_id") as u64),
-        Flags::from_bits(input["flags"].as_u64().unwrap().try_into().unwrap()),
-    );
-    let items = pairs(&input["baggage"]);
-    let baggage = items
-        .iter()
-        .fold(Baggage::default(), |baggage, (key, value)| {
-            baggage.with(key, value).expect("within the limits")
-        });
-    context.with_baggage(baggage)
 }
 
 /// Bytes that look like a carrier, more or less.

@@ -8,12 +8,11 @@ use std::collections::BTreeMap;
 use percent_encoding::percent_decode;
 use serde_json::Value;
 use tracehound::SpanContext;
-use tracehound::model::{Baggage, Flags, SpanId, TraceId};
+use tracehound::model::SpanId;
 use tracehound::propagation::{Extractor, HeaderNames, Injector, JaegerCodec};
 
+use super::{Headers, input_baggage, input_context};
 use crate::support::vectors::{Differences, Entry, entries, pairs};
-
-type Headers = Vec<(String, String)>;
 
 /// The content of headers, or of the context that was read from them.
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -300,7 +299,7 @@ fn inject_writes_what_a_client_writes() {
         let has_baggage = entry.input["baggage"] != serde_json::json!([]);
         for format in ["http_headers", "text_map"] {
             let case = Case::new(format);
-            let written = case.written(&context(&entry.input));
+            let written = case.written(&input_context(&entry.input));
             let ours = case.decoded(&written);
             assert!(ours.is_some(), "{}", entry.name);
             let equals = entry
@@ -333,7 +332,7 @@ fn inject_writes_baggage_as_a_client_writes_it() {
     let mut differences = Differences::explained_by(BAGGAGE_WRITTEN);
     for entry in &entries("baggage_via_span") {
         let case = Case::new("http_headers");
-        let context = SpanContext::default().with_baggage(baggage(&entry.input));
+        let context = SpanContext::default().with_baggage(input_baggage(&entry.input));
         let written = case.written(&context);
         let ours = case.decoded(&written);
         let equals = entry
@@ -356,7 +355,7 @@ fn renamed_headers_work_as_in_a_client() {
     let mut differences = Differences::explained_by(RENAMED);
     for entry in &entries("custom_headers") {
         let case = Case::renamed(&entry.input["options"]);
-        let written = case.written(&context(&entry.input["context"]));
+        let written = case.written(&input_context(&entry.input["context"]));
         let equals = entry
             .results
             .iter()
@@ -383,27 +382,6 @@ fn result_of<'e>(entry: &'e Entry, client: &str) -> &'e Value {
         .iter()
         .find(|(name, _)| name.starts_with(client));
     &found.expect(client).1
-}
-
-fn context(input: &Value) -> SpanContext {
-    let id = |field: &str| u128::from_str_radix(input[field].as_str().expect(field), 16).unwrap();
-    let trace = id("trace_id");
-    SpanContext::new(
-        TraceId::new((trace >> 64) as u64, trace as u64).expect("not zero"),
-        SpanId::new(id("span_id") as u64).expect("not zero"),
-        SpanId::new(id("parent_id") as u64),
-        Flags::from_bits(input["flags"].as_u64().unwrap().try_into().unwrap()),
-    )
-    .with_baggage(baggage(input))
-}
-
-fn baggage(input: &Value) -> Baggage {
-    let items = pairs(&input["baggage"]);
-    items
-        .iter()
-        .fold(Baggage::default(), |baggage, (key, value)| {
-            baggage.with(key, value).expect("within the limits")
-        })
 }
 
 fn owned<'b>(items: impl Iterator<Item = (&'b str, &'b str)>) -> BTreeMap<String, String> {

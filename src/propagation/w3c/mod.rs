@@ -1,0 +1,268 @@
+mod baggage;
+mod ot_member;
+mod trace_parent;
+mod trace_state;
+
+use baggage::ReceivedMembers;
+use trace_parent::TraceParent;
+
+use crate::metrics::{Counter, Metrics};
+use crate::model::{Baggage, Carried, TraceState};
+use crate::propagation::{
+    Codec, ExtractError, Extractor, FoundHeaders, HeaderSet, Injector, Key, TextMapReader,
+    TextMapWriter,
+};
+use crate::services::Services;
+use crate::span::SpanContext;
+
+/// The codec of W3C Trace Context (level 2) and W3C Baggage, the headers that most tracing systems have in common.
+///
+/// ```text
+/// traceparent: {version}-{trace-id}-{span-id}-{flags}
+/// traceparent: 00-463ac35c9f6413ad48485a3953bb6124-a2fb4a1d1a96d312-01
+/// tracestate: ot=th:8;rv:6e6d1a75832a2f,congo=t61rcWkgMzE
+/// baggage: user=42,cart=7%20items;ttl=30
+/// ```
+///
+/// It reads and writes carriers of any text, and HTTP headers and gRPC metadata alike.
+///
+/// # What it writes
+///
+/// - `traceparent` in version 00. Ids are padded with zeros to 32 and 16 digits. The flags are *sampled*, which a debug
+///   trace has, too, and *random* ([`SpanContext::has_random_trace_id`]); all others of Jaeger's flags are lost.
+/// - `tracestate` as it came, cut to [`TraceState::MAX_HEADER_CHARS`]. If a probability of this program kept the trace,
+///   the member `ot` is set to the threshold and the random value of OpenTelemetry, so that a count of traces is right
+///   over programs with either SDK. No other sampler sets one. A threshold that came with the trace is removed if the
+///   trace was decided otherwise here.
+/// - `baggage`: values are percent-encoded as in [`JaegerCodec`](crate::propagation::JaegerCodec), keys and properties
+///   are not. At most [`Baggage::MAX_ITEMS`] items and [`Baggage::MAX_BYTES`] bytes; items at the end that do not fit
+///   are left out, and so are those whose key is empty or not an HTTP token. Each is counted as
+///   [`Counter::BaggageItemsSkipped`].
+/// - A context without a trace writes only its baggage.
+///
+/// # What it reads
+///
+/// - `traceparent` of version 00, and those fields of later versions that W3C Trace Context promises to keep: ids and
+///   *sampled*. Blanks at its ends are left out. Upper-case digits, ids of zero, the version `ff`, or several such
+///   headers are an error.
+/// - `tracestate` only with a valid `traceparent`; [`TraceState`] has the rules. If it is malformed, it is left out and
+///   counted as a [`Counter::DecodingErrors`]; the trace goes on.
+/// - `baggage`: values are percent-decoded, and a value with a malformed escape stays as it is. Keys are not decoded and
+///   keep their case. Of several items with one key the last one counts. Items that are malformed, or beyond the limits
+///   of [`Baggage`], are left out and counted as [`Counter::BaggageItemsSkipped`]. Properties that are not printable
+///   ASCII are left out. Baggage without a trace gives a context without a trace.
+///
+/// # Differences
+///
+/// A `+` in a value of baggage is a plus, as W3C Baggage says. OpenTelemetry for Python writes it for a space.
+///
+/// # Examples
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use tracehound::propagation::{Extractor, Injector, W3cCodec};
+///
+/// let codec = W3cCodec::new();
+/// let incoming = BTreeMap::from([
+///     ("traceparent", "00-463ac35c9f6413ad48485a3953bb6124-a2fb4a1d1a96d312-01"),
+///     ("tracestate", "congo=t61rcWkgMzE"),
+///     ("baggage", "user=42"),
+/// ]);
+/// let context = codec.extract(&incoming)?.expect("there is a traceparent");
+/// assert!(context.is_sampled());
+/// assert_eq!(context.baggage().get("user"), Some("42"));
+///
+/// let mut outgoing = BTreeMap::new();
+/// codec.inject(&context, &mut outgoing);
+/// assert_eq!(outgoing["tracestate"], "congo=t61rcWkgMzE");
+/// # Ok::<(), tracehound::propagation::ExtractError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct W3cCodec {
+    headers: HeaderSet,
+    trace: Option<TraceKeys>,
+    baggage: Option<Key>,
+    metrics: Metrics,
+}
+
+/// The names of the headers of W3C Trace Context.
+#[derive(Clone, Debug)]
+struct TraceKeys {
+    parent: Key,
+    state: Key,
+}
+
+impl W3cCodec {
+    /// Returns the codec of `traceparent`, `tracestate` and `baggage`.
+    pub fn new() -> Self {
+        Self::of(Some(TraceKeys::new()), Some(Key::from_static("baggage")))
+    }
+
+    /// Returns the codec of `traceparent` and `tracestate` alone. It neither reads nor writes nor removes baggage.
+    ///
+    /// ```
+    /// use std::collections::BTreeMap;
+    /// use tracehound::propagation::{Codec, W3cCodec};
+    ///
+    /// let codec = W3cCodec::trace_context();
+    /// let names: Vec<&str> = codec.headers().names().collect();
+    /// assert_eq!(names, ["traceparent", "tracestate"]);
+    /// ```
+    pub fn trace_context() -> Self {
+        Self::of(Some(TraceKeys::new()), None)
+    }
+
+    /// Returns the codec of `baggage` alone, for use beside another format of the trace, in a
+    /// [`CompositeCodec`](crate::propagation::CompositeCodec).
+    ///
+    /// ```
+    /// use std::collections::BTreeMap;
+    /// use tracehound::SpanContext;
+    /// use tracehound::propagation::{Injector, W3cCodec};
+    ///
+    /// let context = SpanContext::default().with_baggage_item("user", "4 2");
+    /// let mut headers = BTreeMap::new();
+    /// W3cCodec::baggage().inject(&context, &mut headers);
+    /// assert_eq!(headers["baggage"], "user=4%202");
+    /// ```
+    pub fn baggage() -> Self {
+        Self::of(None, Some(Key::from_static("baggage")))
+    }
+
+    fn of(trace: Option<TraceKeys>, baggage: Option<Key>) -> Self {
+        let keys = trace.iter().flat_map(|keys| [&keys.parent, &keys.state]);
+        Self {
+            headers: HeaderSet::new(keys.chain(&baggage).cloned(), []),
+            trace,
+            baggage,
+            metrics: Metrics::default(),
+        }
+    }
+}
+
+impl Default for W3cCodec {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl TraceKeys {
+    fn new() -> Self {
+        Self {
+            parent: Key::from_static("traceparent"),
+            state: Key::from_static("tracestate"),
+        }
+    }
+}
+
+impl Injector for W3cCodec {
+    fn inject(&self, context: &SpanContext, carrier: &mut dyn TextMapWriter) {
+        match self.trace.as_ref().zip(TraceParent::of(context)) {
+            Some((keys, parent)) => {
+                carrier.replace(&self.headers, &keys.parent, &parent.print());
+                trace_state::write(context, |text| {
+                    carrier.set_key(&keys.state, text.as_bytes());
+                });
+            }
+            None => carrier.remove_owned(&self.headers, &[]),
+        }
+        if let Some(key) = &self.baggage
+            && !context.baggage().is_empty()
+        {
+            self.inject_baggage(context.baggage(), key, carrier);
+        }
+    }
+}
+
+impl Extractor for W3cCodec {
+    fn extract(&self, carrier: &dyn TextMapReader) -> Result<Option<SpanContext>, ExtractError> {
+        let found = carrier.find(&self.headers);
+        if found.is_empty() {
+            return Ok(None);
+        }
+        // Nearly every request with headers of ours has this one alone.
+        if let (Some((name, value)), Some(keys)) = (found.only(), &self.trace)
+            && keys.parent.matches(name)
+            && let Ok(parent) = TraceParent::parse(value)
+        {
+            return Ok(Some(parent.context()));
+        }
+        self.extract_any(&found)
+    }
+}
+
+impl Codec for W3cCodec {
+    fn headers(&self) -> &HeaderSet {
+        &self.headers
+    }
+
+    fn attach(&mut self, services: &Services) {
+        self.metrics = services.metrics().clone();
+    }
+}
+
+impl W3cCodec {
+    fn extract_any(&self, found: &FoundHeaders<'_>) -> Result<Option<SpanContext>, ExtractError> {
+        let trace = match &self.trace {
+            Some(keys) => keys.extract(found)?,
+            None => None,
+        };
+        let trace_state = match &self.trace {
+            Some(keys) if trace.is_some() => self.extract_trace_state(found, &keys.state),
+            _ => TraceState::default(),
+        };
+        let baggage = self.extract_baggage(found);
+        let context = trace.map_or_else(SpanContext::default, TraceParent::context);
+        let context = context.with_carried(Carried::new(baggage, trace_state));
+        Ok((!context.is_empty()).then_some(context))
+    }
+
+    fn extract_trace_state(&self, found: &FoundHeaders<'_>, key: &Key) -> TraceState {
+        TraceState::from_headers(found.values(key)).unwrap_or_else(|_| {
+            self.metrics.add(Counter::DecodingErrors, 1);
+            TraceState::default()
+        })
+    }
+
+    fn extract_baggage(&self, found: &FoundHeaders<'_>) -> Baggage {
+        let Some(key) = &self.baggage else {
+            return Baggage::default();
+        };
+        let mut received = ReceivedMembers::default();
+        for header in found.values(key) {
+            received.read(header);
+        }
+        let (baggage, skipped) = received.build();
+        let skipped = skipped + found.skipped();
+        if skipped > 0 {
+            self.metrics.add(Counter::BaggageItemsSkipped, skipped);
+        }
+        baggage
+    }
+
+    fn inject_baggage(&self, baggage: &Baggage, key: &Key, carrier: &mut dyn TextMapWriter) {
+        let (header, mut skipped) = baggage::print(baggage);
+        if !header.is_empty() && !carrier.set_key(key, header.as_bytes()) {
+            skipped = baggage.len() as u64;
+        }
+        if skipped > 0 {
+            self.metrics.add(Counter::BaggageItemsSkipped, skipped);
+        }
+    }
+}
+
+impl TraceKeys {
+    /// Reads the trace, of which there must not be two.
+    fn extract(&self, found: &FoundHeaders<'_>) -> Result<Option<TraceParent>, ExtractError> {
+        let mut values = found.values(&self.parent);
+        let Some(value) = values.next() else {
+            return Ok(None);
+        };
+        let parsed = match values.next() {
+            None => TraceParent::parse(value),
+            Some(_) => Err("expected one header, found several"),
+        };
+        let corrupted = |rule| ExtractError::corrupted(self.parent.as_str(), rule, value);
+        parsed.map(Some).map_err(corrupted)
+    }
+}
