@@ -4,7 +4,7 @@
 
 use tracehound_interop::{
     Backend, Error, Version,
-    crossdock::{Alphabet, LACKS, Orders, PUBLISHED, Report, Setup},
+    crossdock::{Alphabet, LACKS, Matrix, Orders, PUBLISHED},
 };
 
 #[test]
@@ -28,22 +28,23 @@ fn keeps_its_traces(name: &str) -> Result<(), Error> {
             let Some(jaeger) = Backend::start_or_skip(version)? else {
                 return Ok(());
             };
-            let setup = Setup {
+            let matrix = Matrix {
                 format,
                 trace_id_bits,
-                alphabet: Alphabet::Digits,
+                alphabets: &[Alphabet::Digits],
+                orders: Orders::Every,
+                lacks: LACKS,
             };
-            let report = Report::of(setup, &[peer], Orders::Every, LACKS, &jaeger)?;
+            let outcome = matrix.run(&[peer], &jaeger)?;
+            let report = &outcome.reports[0];
+            let setup = report.setup;
             assert!(
-                report.problems.is_empty(),
+                outcome.problems.is_empty(),
                 "{setup}: {}",
-                report.problems.join("\n")
+                outcome.problems.join("\n")
             );
-            assert_eq!(
-                (report.runs, report.traces, report.spans),
-                (2, 1, 5),
-                "{setup}"
-            );
+            let counts = (report.runs, report.traces, report.spans);
+            assert_eq!(counts, (2, 1, 5), "{setup}");
         }
     }
     Ok(())

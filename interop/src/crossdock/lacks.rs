@@ -132,8 +132,19 @@ pub const LACKS: &[Lack] = &[
         formats: &[Format::B3],
         alphabets: &[Alphabet::Unicode],
         aspect: Aspect::Baggage,
-        hops: |hop| hop.is_with("java"),
+        hops: |hop| hop.is_with("java") && !hop.baggage.is_ascii(),
         reason: "the B3 codecs do not encode baggage, and HTTP for Java has no headers beyond Latin-1",
+    },
+    Lack {
+        formats: &[Format::B3],
+        alphabets: &[Alphabet::Percent, Alphabet::Unicode],
+        aspect: Aspect::Baggage,
+        hops: |hop| {
+            let is_encoded = hop.caller() == "rust" && !is_plain(hop.baggage);
+            let is_decoded = hop.callee == "rust" && hop.baggage.contains('%');
+            hop.caller() != hop.callee && (is_encoded || is_decoded)
+        },
+        reason: "Rust encodes what B3 headers cannot carry as it is, and Go and Java neither encode nor decode",
     },
     Lack {
         formats: &[Format::B3],
@@ -152,9 +163,10 @@ pub const LACKS: &[Lack] = &[
         aspect: Aspect::Sampled,
         hops: |hop| {
             let needs_sampled = ["java", "python"].contains(&hop.caller());
-            has_debug(hop) && !hop.is_sampled && needs_sampled && hop.callee == "node"
+            let needs_flags = ["node", "rust"].contains(&hop.callee);
+            has_debug(hop) && !hop.is_sampled && needs_sampled && needs_flags
         },
-        reason: "what Java and Python read as debug but not sampled they send on, and Node reads it as sampled",
+        reason: "Java and Python send on what they read as debug but not sampled, and the debug flag wins in Node and Rust",
     },
 ];
 
@@ -163,6 +175,11 @@ impl Hop<'_> {
     fn is_with(&self, language: &str) -> bool {
         self.caller() == language || self.callee == language
     }
+}
+
+/// Returns whether this library writes the value into B3 headers as it is.
+fn is_plain(baggage: &str) -> bool {
+    baggage.is_ascii() && !baggage.contains('%')
 }
 
 /// Returns whether the caller has the debug flag of `sampling.priority`, which some clients drop from B3 headers.

@@ -7,23 +7,28 @@
 //! | [`Peer`], [`PUBLISHED`] | a language, and the table of all published clients |
 //! | [`Service`] | a running service |
 //! | [`Run`] | one trace through three services |
-//! | [`Report`] | the outcome of all runs over an order of services |
+//! | [`Matrix`] | all runs over one start of the services |
+//! | [`Report`] | the counts of these runs |
 //! | [`Lack`], [`LACKS`] | what is lost because a client cannot do better |
 
 mod driver;
 mod lacks;
 mod matrix;
+mod orders;
 mod peers;
 mod protocol;
 mod recipe;
+mod report;
 mod service;
 mod setup;
 mod stored;
 
 pub use driver::{Run, Seen, answer};
 pub use lacks::{Aspect, Hop, LACKS, Lack};
-pub use matrix::{Orders, Report};
+pub use matrix::{Matrix, Outcome};
+pub use orders::Orders;
 pub use peers::{GO_DRIVER, PUBLISHED, Peer};
 pub use protocol::{Answer, BAGGAGE_KEY, Downstream, JoinTrace, Observed, StartTrace, Transport};
+pub use report::Report;
 pub use service::Service;
 pub use setup::{Alphabet, Format, Setup};

@@ -89,7 +89,7 @@ impl Peer {
     pub const fn own(program: &'static str) -> Self {
         Self {
             name: "rust",
-            formats: &[Format::Jaeger],
+            formats: &[Format::Jaeger, Format::B3],
             version: ("jaeger.version", "Rust-0.1.0"),
             program: Program::At(program),
         }

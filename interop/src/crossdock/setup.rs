@@ -58,21 +58,24 @@ pub struct Setup {
 pub enum Alphabet {
     /// Hexadecimal digits, as in the crossdock of Jaeger's clients. Every client carries them.
     Digits,
-    /// ASCII text with a space and with the characters that formats use themselves: `+`, `%`, `,`, `;`, `=` and `"`.
+    /// ASCII text with a space and with the characters that formats use themselves: `+`, `,`, `;`, `=` and `"`.
     Ascii,
+    /// Text that looks percent-encoded.
+    Percent,
     /// Text with characters beyond ASCII, and none of those of [`Ascii`](Self::Ascii).
     Unicode,
 }
 
 impl Alphabet {
     /// All alphabets.
-    pub const ALL: [Self; 3] = [Self::Digits, Self::Ascii, Self::Unicode];
+    pub const ALL: [Self; 4] = [Self::Digits, Self::Ascii, Self::Percent, Self::Unicode];
 
     /// Returns characters to begin a value with.
     pub(crate) const fn sample(self) -> &'static str {
         match self {
             Self::Digits => "",
-            Self::Ascii => "a b+c%2Fd,e;f=\"g\" ",
+            Self::Ascii => "a b+c,d;e=f\"g\" ",
+            Self::Percent => "a%2Fb",
             Self::Unicode => "Zürich€",
         }
     }
@@ -83,6 +86,7 @@ impl fmt::Display for Alphabet {
         f.write_str(match self {
             Self::Digits => "digits",
             Self::Ascii => "ASCII",
+            Self::Percent => "percent signs",
             Self::Unicode => "Unicode",
         })
     }

@@ -42,15 +42,30 @@ pub(crate) fn expected(run: &Run, peers: [&Peer; 3]) -> BTreeMap<u128, Vec<Strin
     traces
 }
 
+/// Returns what is wrong with a stored trace: its spans, and the versions that they show.
+pub(crate) fn wrong(
+    trace: &Trace,
+    expected: &[String],
+    peers: [&Peer; 3],
+    version: Version,
+) -> Vec<String> {
+    let mut problems = wrong_versions(trace, peers, version);
+    let found = spans(trace);
+    if found != expected {
+        problems.push(format!("stored {found:#?}, expected {expected:#?}"));
+    }
+    problems
+}
+
 /// Returns the spans of the trace, sorted, each as its way from the root: `S1 of a > post (client) of a`.
-pub(crate) fn spans(trace: &Trace) -> Vec<String> {
+fn spans(trace: &Trace) -> Vec<String> {
     let mut spans: Vec<String> = trace.spans.iter().map(|span| way(trace, span)).collect();
     spans.sort();
     spans
 }
 
 /// Returns what is wrong with the versions that the spans show.
-pub(crate) fn wrong_versions(trace: &Trace, peers: [&Peer; 3], version: Version) -> Vec<String> {
+fn wrong_versions(trace: &Trace, peers: [&Peer; 3], version: Version) -> Vec<String> {
     let mut problems = Vec::new();
     for span in &trace.spans {
         let mut peers = peers.iter();
