@@ -135,16 +135,17 @@ fn a_span_allocates_nothing_in_the_steady_state() {
     }
 }
 
-/// A list of baggage is immutable: a new item makes a new text, a new list of ends, and a piece that holds both.
+/// A list of baggage is immutable: a new item makes a new text, a new list of ends, a piece that holds both, and one
+/// that holds all that the trace carries.
 #[test]
-fn a_new_baggage_item_costs_three_allocations() {
+fn a_new_baggage_item_costs_four_allocations() {
     for keep in [true, false] {
         let tracer = null_tracer(keep);
         let n = tenths_of_allocations(|| {
             let span = tracer.start_span("s");
             span.set_baggage_item("user", "42");
         });
-        assert_eq!(n, 30, "sampled: {keep}");
+        assert_eq!(n, 40, "sampled: {keep}");
     }
 }
 
@@ -182,7 +183,7 @@ fn chunks_of_thread_queues_cost_less_than_a_hundredth_of_an_allocation_per_span(
 
 #[cfg(feature = "http")]
 #[test]
-fn a_request_allocates_one_header_value() {
+fn a_request_allocates_one_value_for_each_format() {
     use http::{HeaderMap, HeaderValue};
 
     for keep in [true, false] {
@@ -205,7 +206,7 @@ fn a_request_allocates_one_header_value() {
         assert_eq!(extracted, 0, "extract, {keep}");
         let context = tracer.start_span("s").context();
         let injected = tenths_of_allocations(|| tracer.inject(&context, &mut outgoing));
-        assert_eq!(injected, 10, "inject, {keep}");
+        assert_eq!(injected, 20, "inject, {keep}");
         let n = tenths_of_allocations(|| {
             let parent = tracer.extract(&incoming).expect("well-formed");
             let span = tracer.build_span("GET /orders").child_of(&parent).start();
@@ -215,7 +216,7 @@ fn a_request_allocates_one_header_value() {
             child.finish();
             span.finish();
         });
-        assert_eq!(n, 10, "a request, {keep}");
+        assert_eq!(n, 20, "a request, {keep}");
     }
 }
 
@@ -236,9 +237,8 @@ fn a_binary_carrier_takes_no_more_memory_than_the_limits_allow() {
     let fitting: Vec<u8> = (0..180)
         .flat_map(|n| item(&format!("{n:03}"), &mega[..125]))
         .collect();
-    // Each item is two boxes in a list that doubles, and the list ends in an `Arc`.
-    let list = 64 * size_of::<(Box<str>, Box<str>)>() as u64;
-    let bound = Baggage::MAX_BYTES as u64 + 2 * list + 256;
+    // A text that doubles, and a list of three lengths an item.
+    let bound = 2 * Baggage::MAX_BYTES as u64;
     let codec = BinaryCodec::default();
     for (name, bytes, is_malformed) in [
         ("a huge count", carrier(u32::MAX, &[]), true),

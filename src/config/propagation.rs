@@ -48,5 +48,5 @@ fn read_list(text: &str, read: impl Fn(&str) -> Option<Propagation>) -> Option<V
 const JAEGER: &str = "JAEGER_PROPAGATION";
 const OTEL: &str = "OTEL_PROPAGATORS";
 
-const WORDS: &str = "none, or a list of jaeger, b3 and b3single";
-const OTEL_WORDS: &str = "none, or a list of b3, b3multi and jaeger";
+const WORDS: &str = "none, or a list of jaeger, b3, b3single, w3c, tracecontext and baggage";
+const OTEL_WORDS: &str = "none, or a list of tracecontext, baggage, b3, b3multi and jaeger";

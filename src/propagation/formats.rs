@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::propagation::{B3Codec, Codec, CompositeCodec, JaegerCodec};
+use crate::propagation::{B3Codec, Codec, CompositeCodec, JaegerCodec, W3cCodec};
 
 /// A format in which contexts travel in text maps and HTTP headers, by the word that `JAEGER_PROPAGATION` has for it.
 ///
@@ -11,7 +11,7 @@ use crate::propagation::{B3Codec, Codec, CompositeCodec, JaegerCodec};
 /// # use tracehound::reporter::NullReporter;
 ///
 /// let tracer = Config::new("gateway")
-///     .propagation([Propagation::B3, Propagation::Jaeger])
+///     .propagation([Propagation::B3, Propagation::W3c])
 ///     # .reporter(NullReporter::new())
 ///     .build()?;
 /// assert_eq!("b3".parse(), Ok(Propagation::B3));
@@ -26,11 +26,17 @@ pub enum Propagation {
     B3,
     /// `b3single`: Zipkin's single header `b3`, by [`B3Codec`]. The several headers are read, too.
     B3Single,
+    /// `w3c`: `traceparent`, `tracestate` and `baggage`, by [`W3cCodec`].
+    W3c,
+    /// `tracecontext`: `traceparent` and `tracestate` alone.
+    TraceContext,
+    /// `baggage`: W3C's `baggage` alone.
+    Baggage,
 }
 
 impl Propagation {
-    /// What a tracer speaks by default: Jaeger's headers.
-    pub const DEFAULT: [Self; 1] = [Self::Jaeger];
+    /// What a tracer speaks by default: Jaeger's headers first, then W3C's.
+    pub const DEFAULT: [Self; 2] = [Self::Jaeger, Self::W3c];
 
     /// Returns the codec for carriers of any text.
     pub fn text_map_codec(self) -> Box<dyn Codec> {
@@ -46,6 +52,9 @@ impl Propagation {
             Self::Jaeger => Box::new(JaegerCodec::http_headers()),
             Self::B3 => Box::new(B3Codec::multiple_headers()),
             Self::B3Single => Box::new(B3Codec::single_header()),
+            Self::W3c => Box::new(W3cCodec::new()),
+            Self::TraceContext => Box::new(W3cCodec::trace_context()),
+            Self::Baggage => Box::new(W3cCodec::baggage()),
         }
     }
 
@@ -54,6 +63,9 @@ impl Propagation {
             Self::Jaeger => "jaeger",
             Self::B3 => "b3",
             Self::B3Single => "b3single",
+            Self::W3c => "w3c",
+            Self::TraceContext => "tracecontext",
+            Self::Baggage => "baggage",
         }
     }
 }
@@ -91,6 +103,9 @@ impl FromStr for Propagation {
             "jaeger" => Ok(Self::Jaeger),
             "b3" | "b3multi" => Ok(Self::B3),
             "b3single" => Ok(Self::B3Single),
+            "w3c" => Ok(Self::W3c),
+            "tracecontext" => Ok(Self::TraceContext),
+            "baggage" => Ok(Self::Baggage),
             _ => Err(UnknownPropagation(())),
         }
     }
@@ -102,7 +117,7 @@ pub struct UnknownPropagation(());
 
 impl fmt::Display for UnknownPropagation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("expected jaeger, b3 or b3single")
+        f.write_str("expected jaeger, b3, b3single, w3c, tracecontext or baggage")
     }
 }
 

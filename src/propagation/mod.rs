@@ -87,6 +87,7 @@ pub use formats::{Propagation, UnknownPropagation};
 pub use jaeger::{HeaderNames, JaegerCodec};
 pub use trust::Trust;
 pub use w3c::W3cCodec;
+pub(crate) use w3c::reopened;
 
 use crate::services::Services;
 use crate::span::SpanContext;

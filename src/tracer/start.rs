@@ -15,6 +15,7 @@ use std::sync::Arc;
 use crate::clock::WallTime;
 use crate::metrics::Counter;
 use crate::model::{Flags, ReferenceType, ReportedReference, SpanId, TagRef, TraceId, tags};
+use crate::propagation::reopened;
 use crate::record::{
     Decider as _, FrameKind, ParentReference, Question, SharedDecision, SpanBuffer, SpanSlot,
     apply_decision, begin_with_tags, count_clamped_time,
@@ -234,11 +235,18 @@ fn start_any(core: &Arc<Core>, mut options: StartSpanOptions<'_>, ticks: u64) ->
     new_span.ticks = ticks;
     new_span.anchor = anchor.unwrap_or_else(|| core.recorder.clock.anchor());
 
-    let view = SpanView::new(
+    let mut view = SpanView::new(
         new_span.trace_id,
         options.operation_name(),
         new_span.is_local_root,
     );
+    if matches!(decision, Decision::Deferred)
+        && let Some(trace_state) = inherited.carried.trace_state()
+    {
+        let (random_value, trace_state) = reopened(trace_state);
+        view.random_value = random_value;
+        inherited.carried.set_trace_state(trace_state);
+    }
     let mut answer = None;
     let mut is_revisable = false;
     let shared_decision = match decision {

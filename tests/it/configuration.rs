@@ -220,7 +220,7 @@ log_spans | false
 queue_size | 16384
 flush_interval | 1s
 trace_id_128bit | false
-propagation | jaeger
+propagation | jaeger,w3c
 tag_value_bytes | 1024
 logs | 128
 "#;
@@ -289,7 +289,7 @@ log_spans        false         default
 queue_size       16384         default
 flush_interval   1s            default
 trace_id_128bit  false         default
-propagation      jaeger        default
+propagation      jaeger,w3c    default
 tag_value_bytes  1024          default
 logs             128           default
 tag zone         "eu-\u{1b}"   code

@@ -20,8 +20,13 @@ impl BaggageBuilder {
 
     /// Sets `key` to `value`; an item of that key is replaced in its place. Keeps nothing that breaks a limit.
     pub(crate) fn set(&mut self, key: &str, value: &str) -> Result<(), BaggageLimit> {
-        if key.len() + value.len() > Baggage::MAX_BYTES {
-            return Err(BaggageLimit::Total);
+        // Looked at before the text grows: a stranger may send many items that do not fit.
+        if self.text.len() + key.len() + value.len() > Baggage::MAX_BYTES {
+            let known = self.find(key.as_bytes());
+            let others = self.bytes - known.map_or(0, |(at, start)| self.item_bytes(at, start));
+            if others + key.len() + value_bytes(value.as_bytes()) > Baggage::MAX_BYTES {
+                return Err(BaggageLimit::Total);
+            }
         }
         self.set_with(key, |text| text.extend(value.as_bytes()), b"")
     }

@@ -5,6 +5,7 @@ mod trace_state;
 
 use baggage::ReceivedMembers;
 use trace_parent::TraceParent;
+pub(crate) use trace_state::reopened;
 
 use crate::metrics::{Counter, Metrics};
 use crate::model::{Baggage, Carried, TraceState};

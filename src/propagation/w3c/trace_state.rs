@@ -28,6 +28,17 @@ pub(super) fn write(context: &SpanContext, write: impl FnOnce(&str)) {
     }
 }
 
+/// Returns the random value of a trace that is decided anew, and the list without the threshold of the decision that no
+/// longer holds.
+pub(crate) fn reopened(received: &TraceState) -> (Option<u64>, TraceState) {
+    let member = OtMember::of(received);
+    let others = match member.threshold() {
+        Some(_) => with_member(received, &member.without_threshold()),
+        None => received.clone(),
+    };
+    (member.random_value(), others)
+}
+
 fn write_unless_empty(trace_state: &TraceState, write: impl FnOnce(&str)) {
     let header = trace_state.to_header();
     if !header.is_empty() {

@@ -60,9 +60,11 @@ JAEGER_PROPAGATION | jaeger | propagation | jaeger
 JAEGER_PROPAGATION | Jaeger , jaeger, | propagation | jaeger
 JAEGER_PROPAGATION | B3, b3single | propagation | b3,b3single
 JAEGER_PROPAGATION | b3multi | propagation | b3
+JAEGER_PROPAGATION | w3c,tracecontext,baggage | propagation | w3c,tracecontext,baggage
 JAEGER_PROPAGATION | None | propagation | none
 OTEL_PROPAGATORS | jaeger | propagation | jaeger
 OTEL_PROPAGATORS | b3,b3multi | propagation | b3single,b3
+OTEL_PROPAGATORS | tracecontext,baggage | propagation | tracecontext,baggage
 OTEL_PROPAGATORS | none | propagation | none
 OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT | 4096 | tag_value_bytes | 4096
 OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT | 4096 | tag_value_bytes | 4096
