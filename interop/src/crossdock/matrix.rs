@@ -150,7 +150,7 @@ impl Report {
                     Some(excuse) if !holds => {
                         excuses.insert(excuse);
                     }
-                    Some(excuse) if could_be_lost => {
+                    Some(excuse) if could_be_lost && !lacks[excuse].is_by_chance => {
                         let reason = lacks[excuse].reason;
                         problems.push(format!("{hop}: the {aspect} holds, in spite of: {reason}"));
                     }
@@ -160,6 +160,10 @@ impl Report {
                         ));
                     }
                     _ => {}
+                }
+                if aspect == Aspect::TraceId && !holds {
+                    // A new trace does not have the decision and the baggage of the old one.
+                    break;
                 }
             }
         }
@@ -217,12 +221,12 @@ impl Report {
             .push(format!("{path}, {}, {is_sampled}: {problem}", self.setup));
     }
 
-    /// Returns the entries of `lacks` that are about this setup and that no hop needed.
+    /// Returns the entries of `lacks` that are about this setup and that no hop needed, except for those by chance.
     ///
     /// Only meaningful if all languages of the table took part.
     pub fn unused<'a>(&self, lacks: &'a [Lack]) -> Vec<&'a Lack> {
         let is_unused = |(place, lack): &(usize, &Lack)| {
-            lack.is_about(self.setup) && !self.excused.contains_key(place)
+            lack.is_about(self.setup) && !lack.is_by_chance && !self.excused.contains_key(place)
         };
         let unused = lacks.iter().enumerate().filter(is_unused);
         unused.map(|(_, lack)| lack).collect()
@@ -269,6 +273,7 @@ mod tests {
         alphabets: &Alphabet::ALL,
         aspect: Aspect::Baggage,
         hops: |hop| hop.caller() == "b" || hop.callee == "b",
+        is_by_chance: false,
         reason: "b has no baggage",
     };
 
@@ -349,6 +354,49 @@ mod tests {
         assert_eq!(report.unused(&lacks).len(), 1);
         report.judge(&run([0, 1, 0], ["x", "", ""]), &lacks);
         assert_eq!(report.unused(&lacks).len(), 0);
+    }
+
+    #[test]
+    fn the_rest_of_a_lost_trace_is_not_missed() {
+        let mut run = run([0, 0, 0], ["x", "x", "x"]);
+        let anew = Seen {
+            trace_id: 2,
+            ..Seen::default()
+        };
+        run.seen[2] = anew;
+        let mut report = report();
+        report.judge(&run, &[LOSES_BAGGAGE]);
+        assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
+        let problem = "the trace id is lost";
+        assert!(
+            report.problems[0].contains(problem),
+            "{:?}",
+            report.problems
+        );
+    }
+
+    #[test]
+    fn a_loss_by_chance_need_not_happen() {
+        let by_chance = Lack {
+            is_by_chance: true,
+            ..LOSES_BAGGAGE
+        };
+        let mut report = report();
+        report.judge(&run([0, 0, 1], ["x", "x", "x"]), &[by_chance]);
+        report.judge(&run([0, 0, 1], ["x", "x", ""]), &[by_chance]);
+        assert!(report.problems.is_empty(), "{:?}", report.problems);
+        assert_eq!(
+            (report.whole, report.excused.clone()),
+            (1, BTreeMap::from([(0, 1)]))
+        );
+        assert!(
+            Report {
+                excused: BTreeMap::new(),
+                ..report
+            }
+            .unused(&[by_chance])
+            .is_empty()
+        );
     }
 
     #[test]

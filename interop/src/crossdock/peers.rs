@@ -9,7 +9,7 @@ use crate::{
     binary::Wanted,
     crossdock::{
         Format,
-        recipe::{Recipe, java, node},
+        recipe::{Recipe, java, node, otel},
     },
     environment,
     load_program::hash,
@@ -65,6 +65,30 @@ pub const PUBLISHED: &[Peer] = &[
         formats: &[Format::Jaeger, Format::B3, Format::W3c],
         version: ("jaeger.version", "Java-1.8.1"),
         program: Program::Built(java::JAEGER),
+    },
+    Peer {
+        name: "otel-go",
+        formats: &[Format::B3, Format::W3c],
+        version: ("telemetry.sdk.version", "1.47.0"),
+        program: Program::Built(otel::GO),
+    },
+    Peer {
+        name: "otel-node",
+        formats: &[Format::B3, Format::W3c],
+        version: ("telemetry.sdk.version", "2.7.1"),
+        program: Program::Built(otel::NODE),
+    },
+    Peer {
+        name: "otel-python",
+        formats: &[Format::B3, Format::W3c],
+        version: ("telemetry.sdk.version", "1.45.1"),
+        program: Program::Built(otel::PYTHON),
+    },
+    Peer {
+        name: "otel-rust",
+        formats: &[Format::B3, Format::W3c],
+        version: ("telemetry.sdk.version", "0.33.1"),
+        program: Program::Built(otel::RUST),
     },
 ];
 

@@ -20,6 +20,11 @@ fn every_pair_of_languages_passes_traces_on_in_b3_headers() -> Result<(), Error>
 }
 
 #[test]
+fn every_pair_of_languages_passes_traces_on_in_w3c_headers() -> Result<(), Error> {
+    nothing_is_lost(Format::W3c, Orders::EveryPair)
+}
+
+#[test]
 #[ignore = "takes a while: every order of three"]
 fn every_order_of_languages_passes_traces_on_in_jaegers_headers() -> Result<(), Error> {
     nothing_is_lost(Format::Jaeger, Orders::Every)
@@ -32,6 +37,12 @@ fn every_order_of_languages_passes_traces_on_in_b3_headers() -> Result<(), Error
 }
 
 #[test]
+#[ignore = "takes a while: every order of three"]
+fn every_order_of_languages_passes_traces_on_in_w3c_headers() -> Result<(), Error> {
+    nothing_is_lost(Format::W3c, Orders::Every)
+}
+
+#[test]
 fn every_pair_of_languages_passes_text_on_in_jaegers_headers() -> Result<(), Error> {
     no_text_is_lost(Format::Jaeger)
 }
@@ -39,6 +50,11 @@ fn every_pair_of_languages_passes_text_on_in_jaegers_headers() -> Result<(), Err
 #[test]
 fn every_pair_of_languages_passes_text_on_in_b3_headers() -> Result<(), Error> {
     no_text_is_lost(Format::B3)
+}
+
+#[test]
+fn every_pair_of_languages_passes_text_on_in_w3c_headers() -> Result<(), Error> {
+    no_text_is_lost(Format::W3c)
 }
 
 /// Runs the matrix with both lengths of trace ids, each with another generation of Jaeger.
