@@ -17,6 +17,26 @@ fn the_service_over_jaeger_client_for_java_keeps_its_traces() -> Result<(), Erro
     keeps_its_traces("java")
 }
 
+#[test]
+fn the_service_over_opentelemetry_for_go_keeps_its_traces() -> Result<(), Error> {
+    keeps_its_traces("otel-go")
+}
+
+#[test]
+fn the_service_over_opentelemetry_for_node_keeps_its_traces() -> Result<(), Error> {
+    keeps_its_traces("otel-node")
+}
+
+#[test]
+fn the_service_over_opentelemetry_for_python_keeps_its_traces() -> Result<(), Error> {
+    keeps_its_traces("otel-python")
+}
+
+#[test]
+fn the_service_over_opentelemetry_for_rust_keeps_its_traces() -> Result<(), Error> {
+    keeps_its_traces("otel-rust")
+}
+
 fn keeps_its_traces(name: &str) -> Result<(), Error> {
     let peer = PUBLISHED.iter().find(|peer| peer.name == name);
     let peer = *peer.expect("the table has it");

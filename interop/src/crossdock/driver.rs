@@ -21,7 +21,7 @@ pub struct Run {
 }
 
 /// What a service saw of a trace.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Seen {
     /// The trace id; a shorter one has zeros in front.

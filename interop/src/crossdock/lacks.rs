@@ -76,8 +76,10 @@ pub struct Lack {
     pub alphabets: &'static [Alphabet],
     /// The lost aspect.
     pub aspect: Aspect,
-    /// The hops on which it is lost, every time.
+    /// The hops on which it is lost.
     pub hops: fn(&Hop<'_>) -> bool,
+    /// Whether the loss depends on what no service reports, such as a span id. It is lost every time otherwise.
+    pub is_by_chance: bool,
     /// The reason, in one line.
     pub reason: &'static str,
 }
@@ -105,6 +107,7 @@ pub const LACKS: &[Lack] = &[
         hops: |hop| {
             ["go", "java"].contains(&hop.caller()) && ["node", "python"].contains(&hop.callee)
         },
+        is_by_chance: false,
         reason: "Go and Java write a space in baggage as a plus sign, which Node and Python leave as it is",
     },
     Lack {
@@ -112,20 +115,43 @@ pub const LACKS: &[Lack] = &[
         alphabets: &Alphabet::ALL,
         aspect: Aspect::Baggage,
         hops: |hop| hop.is_with("java"),
+        is_by_chance: false,
         reason: "the W3C codec of jaeger-client for Java carries no baggage",
+    },
+    Lack {
+        formats: &[Format::B3],
+        alphabets: &Alphabet::ALL,
+        aspect: Aspect::TraceId,
+        hops: |hop| {
+            // Python fills ids up to the length of its own.
+            let is_short = hop.caller() == "python" && hop.setup.trace_id_bits == 64;
+            (hop.caller() == "node" || is_short) && is_otel(hop.callee)
+        },
+        is_by_chance: true,
+        reason: "Node and Python write B3 ids without leading zeros, but OpenTelemetry wants 16 or 32 digits",
     },
     Lack {
         formats: &[Format::B3],
         alphabets: &Alphabet::ALL,
         aspect: Aspect::Baggage,
         hops: |hop| hop.is_with("python"),
+        is_by_chance: false,
         reason: "the B3 codec of jaeger-client for Python carries no baggage",
     },
     Lack {
         formats: &[Format::B3],
         alphabets: &Alphabet::ALL,
         aspect: Aspect::Baggage,
+        hops: |hop| is_otel(hop.caller()) != is_otel(hop.callee),
+        is_by_chance: false,
+        reason: "beside B3, OpenTelemetry carries baggage in the header of W3C, and Jaeger's clients in one for each item",
+    },
+    Lack {
+        formats: &[Format::B3],
+        alphabets: &Alphabet::ALL,
+        aspect: Aspect::Baggage,
         hops: |hop| (hop.caller() == "node") != (hop.callee == "node"),
+        is_by_chance: false,
         reason: "the B3 codec of jaeger-client for Node has the prefix uberctx- for baggage, others baggage-",
     },
     Lack {
@@ -133,6 +159,7 @@ pub const LACKS: &[Lack] = &[
         alphabets: &[Alphabet::Unicode],
         aspect: Aspect::Baggage,
         hops: |hop| hop.is_with("java") && !hop.baggage.is_ascii(),
+        is_by_chance: false,
         reason: "the B3 codecs do not encode baggage, and HTTP for Java has no headers beyond Latin-1",
     },
     Lack {
@@ -144,6 +171,7 @@ pub const LACKS: &[Lack] = &[
             let is_decoded = hop.callee == "rust" && hop.baggage.contains('%');
             hop.caller() != hop.callee && (is_encoded || is_decoded)
         },
+        is_by_chance: false,
         reason: "Rust encodes what B3 headers cannot carry as it is, and Go and Java neither encode nor decode",
     },
     Lack {
@@ -151,11 +179,12 @@ pub const LACKS: &[Lack] = &[
         alphabets: &Alphabet::ALL,
         aspect: Aspect::Sampled,
         hops: |hop| {
-            let sends_flags_alone = ["node", "python"].contains(&hop.caller());
             let needs_sampled = ["go", "java", "python"].contains(&hop.callee);
+            let sends_flags_alone = !["java", "rust"].contains(&hop.caller());
             has_debug(hop) && hop.is_sampled && sends_flags_alone && needs_sampled
         },
-        reason: "Node and Python send X-B3-Flags without X-B3-Sampled, which Go, Java and Python read as not sampled",
+        is_by_chance: false,
+        reason: "X-B3-Flags without X-B3-Sampled, as most write it, is not sampled for Go, Java and Python",
     },
     Lack {
         formats: &[Format::B3],
@@ -163,10 +192,64 @@ pub const LACKS: &[Lack] = &[
         aspect: Aspect::Sampled,
         hops: |hop| {
             let needs_sampled = ["java", "python"].contains(&hop.caller());
-            let needs_flags = ["node", "rust"].contains(&hop.callee);
-            has_debug(hop) && !hop.is_sampled && needs_sampled && needs_flags
+            has_debug(hop) && !hop.is_sampled && needs_sampled && trusts_flags(hop.callee)
         },
-        reason: "Java and Python send on what they read as debug but not sampled, and the debug flag wins in Node and Rust",
+        is_by_chance: false,
+        reason: "what Java and Python read as debug but not sampled they send on, and others read it as sampled",
+    },
+    Lack {
+        formats: &[Format::B3],
+        alphabets: &Alphabet::ALL,
+        aspect: Aspect::Sampled,
+        hops: |hop| {
+            let is_new_trace = has_debug(hop) && !hop.is_sampled;
+            is_new_trace && hop.caller() == "otel-go" && trusts_flags(hop.callee)
+        },
+        is_by_chance: true,
+        reason: "OpenTelemetry for Go keeps the debug flag of headers whose ids it rejects",
+    },
+    Lack {
+        formats: &[Format::B3, Format::W3c],
+        alphabets: &[Alphabet::Percent],
+        aspect: Aspect::Baggage,
+        hops: |hop| {
+            let is_decoded = is_otel(hop.callee) || hop.callee == "rust";
+            hop.caller() == "otel-rust" && is_decoded && hop.baggage.contains('%')
+        },
+        is_by_chance: false,
+        reason: "OpenTelemetry for Rust writes a percent sign in baggage as it is, which everyone decodes",
+    },
+    Lack {
+        formats: &[Format::B3, Format::W3c],
+        alphabets: &[Alphabet::Ascii],
+        aspect: Aspect::Baggage,
+        hops: |hop| {
+            let writes_plus = ["otel-go", "otel-rust"].contains(&hop.caller());
+            writes_plus && hop.callee == "otel-python" && hop.baggage.contains('+')
+        },
+        is_by_chance: false,
+        reason: "OpenTelemetry for Python reads a plus sign in baggage as a space, and Go and Rust write it as it is",
+    },
+    Lack {
+        formats: &[Format::B3, Format::W3c],
+        alphabets: &[Alphabet::Ascii],
+        aspect: Aspect::Baggage,
+        hops: |hop| {
+            let is_kept = ["otel-go", "otel-node", "otel-rust", "rust"].contains(&hop.callee);
+            hop.caller() == "otel-python" && is_kept && hop.baggage.contains(' ')
+        },
+        is_by_chance: false,
+        reason: "OpenTelemetry for Python writes a space in baggage as a plus sign, which others leave as it is",
+    },
+    Lack {
+        formats: &[Format::B3, Format::W3c],
+        alphabets: &[Alphabet::Ascii],
+        aspect: Aspect::Baggage,
+        hops: |hop| {
+            hop.caller() == "otel-go" && hop.callee == "otel-rust" && hop.baggage.contains('=')
+        },
+        is_by_chance: false,
+        reason: "OpenTelemetry for Rust reads baggage up to an equals sign, which Go writes as it is",
     },
 ];
 
@@ -182,8 +265,19 @@ fn is_plain(baggage: &str) -> bool {
     baggage.is_ascii() && !baggage.contains('%')
 }
 
+fn is_otel(language: &str) -> bool {
+    language.starts_with("otel-")
+}
+
+/// Returns whether the language reads `X-B3-Flags: 1` as sampled, whatever `X-B3-Sampled` says.
+fn trusts_flags(language: &str) -> bool {
+    ["node", "rust"].contains(&language) || is_otel(language)
+}
+
 /// Returns whether the caller has the debug flag of `sampling.priority`, which some clients drop from B3 headers.
 fn has_debug(hop: &Hop<'_>) -> bool {
-    const KEEP_IT: [&str; 4] = ["java", "node", "python", "rust"];
-    hop.was_sampled && hop.path.iter().all(|language| KEEP_IT.contains(language))
+    const DROP_IT: [&str; 2] = ["go", "otel-python"];
+    let starts_it = hop.path.first().is_some_and(|first| !is_otel(first));
+    let keeps_it = |language| !DROP_IT.contains(language);
+    hop.was_sampled && starts_it && hop.path.iter().all(keeps_it)
 }

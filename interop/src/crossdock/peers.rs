@@ -9,7 +9,7 @@ use crate::{
     binary::Wanted,
     crossdock::{
         Format,
-        recipe::{Recipe, java, node},
+        recipe::{Recipe, java, node, otel},
     },
     environment,
     load_program::hash,
@@ -66,6 +66,30 @@ pub const PUBLISHED: &[Peer] = &[
         version: ("jaeger.version", "Java-1.8.1"),
         program: Program::Built(java::JAEGER),
     },
+    Peer {
+        name: "otel-go",
+        formats: &[Format::B3, Format::W3c],
+        version: ("telemetry.sdk.version", "1.47.0"),
+        program: Program::Built(otel::GO),
+    },
+    Peer {
+        name: "otel-node",
+        formats: &[Format::B3, Format::W3c],
+        version: ("telemetry.sdk.version", "2.7.1"),
+        program: Program::Built(otel::NODE),
+    },
+    Peer {
+        name: "otel-python",
+        formats: &[Format::B3, Format::W3c],
+        version: ("telemetry.sdk.version", "1.45.1"),
+        program: Program::Built(otel::PYTHON),
+    },
+    Peer {
+        name: "otel-rust",
+        formats: &[Format::B3, Format::W3c],
+        version: ("telemetry.sdk.version", "0.33.1"),
+        program: Program::Built(otel::RUST),
+    },
 ];
 
 /// The published driver of the Go client's crossdock, which is no service but is started like one. It calls services at
@@ -89,7 +113,7 @@ impl Peer {
     pub const fn own(program: &'static str) -> Self {
         Self {
             name: "rust",
-            formats: &[Format::Jaeger, Format::B3],
+            formats: &Format::ALL,
             version: ("jaeger.version", "Rust-0.1.0"),
             program: Program::At(program),
         }

@@ -69,7 +69,7 @@ impl Report {
                     Some(excuse) if !holds => {
                         excuses.insert(excuse);
                     }
-                    Some(excuse) if could_be_lost => {
+                    Some(excuse) if could_be_lost && !lacks[excuse].is_by_chance => {
                         let reason = lacks[excuse].reason;
                         problems.push(format!("{hop}: the {aspect} holds, in spite of: {reason}"));
                     }
@@ -79,6 +79,10 @@ impl Report {
                         ));
                     }
                     _ => {}
+                }
+                if aspect == Aspect::TraceId && !holds {
+                    // A new trace does not have the decision and the baggage of the old one.
+                    break;
                 }
             }
         }
@@ -105,7 +109,8 @@ impl Report {
     pub fn unused<'a>(&self, lacks: &'a [Lack]) -> Vec<&'a Lack> {
         let is_unused = |(place, lack): &(usize, &Lack)| {
             let is_due = self.orders == Orders::Every || self.has_first_hop(lack);
-            lack.is_about(self.setup) && is_due && !self.excused.contains_key(place)
+            let is_certain = lack.is_about(self.setup) && is_due && !lack.is_by_chance;
+            is_certain && !self.excused.contains_key(place)
         };
         let unused = lacks.iter().enumerate().filter(is_unused);
         unused.map(|(_, lack)| lack).collect()
@@ -172,6 +177,7 @@ mod tests {
         alphabets: &Alphabet::ALL,
         aspect: Aspect::Baggage,
         hops: |hop| hop.caller() == "b" || hop.callee == "b",
+        is_by_chance: false,
         reason: "b has no baggage",
     };
 
@@ -247,6 +253,34 @@ mod tests {
         assert_eq!(report.unused(&[late]).len(), 0);
         report.orders = Orders::Every;
         assert_eq!(report.unused(&[late]).len(), 1);
+    }
+
+    #[test]
+    fn the_rest_of_a_lost_trace_is_not_missed() {
+        let mut run = run([0, 0, 0], ["x", "x", "x"]);
+        run.seen[2] = Seen {
+            trace_id: 2,
+            ..Seen::default()
+        };
+        let problems = report().judge(&run, &[LOSES_BAGGAGE]);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].contains("the trace id is lost"), "{problems:?}");
+    }
+
+    #[test]
+    fn a_loss_by_chance_need_not_happen() {
+        let by_chance = [Lack {
+            is_by_chance: true,
+            ..LOSES_BAGGAGE
+        }];
+        let mut report = report();
+        report.orders = Orders::Every;
+        assert!(report.unused(&by_chance).is_empty());
+        for (seen, whole, lost) in [(["x", "x", "x"], 1, 0), (["x", "x", ""], 1, 1)] {
+            let problems = report.judge(&run([0, 0, 1], seen), &by_chance);
+            assert!(problems.is_empty(), "{problems:?}");
+            assert_eq!((report.whole, report.excused.len()), (whole, lost));
+        }
     }
 
     #[test]

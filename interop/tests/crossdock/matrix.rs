@@ -20,6 +20,11 @@ fn every_pair_of_languages_passes_traces_on_in_b3_headers() -> Result<(), Error>
 }
 
 #[test]
+fn every_pair_of_languages_passes_traces_on_in_w3c_headers() -> Result<(), Error> {
+    nothing_is_lost(Format::W3c, Orders::EveryPair)
+}
+
+#[test]
 #[ignore = "takes a while: every order of three"]
 fn every_order_of_languages_passes_traces_on_in_jaegers_headers() -> Result<(), Error> {
     nothing_is_lost(Format::Jaeger, Orders::Every)
@@ -29,6 +34,12 @@ fn every_order_of_languages_passes_traces_on_in_jaegers_headers() -> Result<(), 
 #[ignore = "takes a while: every order of three"]
 fn every_order_of_languages_passes_traces_on_in_b3_headers() -> Result<(), Error> {
     nothing_is_lost(Format::B3, Orders::Every)
+}
+
+#[test]
+#[ignore = "takes a while: every order of three"]
+fn every_order_of_languages_passes_traces_on_in_w3c_headers() -> Result<(), Error> {
+    nothing_is_lost(Format::W3c, Orders::Every)
 }
 
 /// Runs the matrix with both lengths of trace ids, each with another generation of Jaeger. With the longer ids it also

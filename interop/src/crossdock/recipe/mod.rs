@@ -2,6 +2,7 @@
 
 pub(crate) mod java;
 pub(crate) mod node;
+pub(crate) mod otel;
 
 use std::{
     env::consts::{ARCH, OS},
