@@ -101,7 +101,15 @@ impl Lack {
 /// The first entry that covers a loss is counted.
 pub const LACKS: &[Lack] = &[
     Lack {
-        formats: &[Format::Jaeger],
+        formats: &[Format::Mixed],
+        alphabets: &Alphabet::ALL,
+        aspect: Aspect::TraceId,
+        hops: |hop| is_otel(hop.caller()) != is_otel(hop.callee) && !hop.is_with("rust"),
+        is_by_chance: false,
+        reason: "the clients of Jaeger speak Jaeger's headers alone, and the SDKs of OpenTelemetry those of W3C",
+    },
+    Lack {
+        formats: &[Format::Jaeger, Format::Mixed],
         alphabets: &[Alphabet::Ascii],
         aspect: Aspect::Baggage,
         hops: |hop| {
@@ -209,7 +217,7 @@ pub const LACKS: &[Lack] = &[
         reason: "OpenTelemetry for Go keeps the debug flag of headers whose ids it rejects",
     },
     Lack {
-        formats: &[Format::B3, Format::W3c],
+        formats: &[Format::B3, Format::W3c, Format::Mixed],
         alphabets: &[Alphabet::Percent],
         aspect: Aspect::Baggage,
         hops: |hop| {
@@ -220,7 +228,7 @@ pub const LACKS: &[Lack] = &[
         reason: "OpenTelemetry for Rust writes a percent sign in baggage as it is, which everyone decodes",
     },
     Lack {
-        formats: &[Format::B3, Format::W3c],
+        formats: &[Format::B3, Format::W3c, Format::Mixed],
         alphabets: &[Alphabet::Ascii],
         aspect: Aspect::Baggage,
         hops: |hop| {
@@ -231,7 +239,7 @@ pub const LACKS: &[Lack] = &[
         reason: "OpenTelemetry for Python reads a plus sign in baggage as a space, and Go and Rust write it as it is",
     },
     Lack {
-        formats: &[Format::B3, Format::W3c],
+        formats: &[Format::B3, Format::W3c, Format::Mixed],
         alphabets: &[Alphabet::Ascii],
         aspect: Aspect::Baggage,
         hops: |hop| {
@@ -242,7 +250,7 @@ pub const LACKS: &[Lack] = &[
         reason: "OpenTelemetry for Python writes a space in baggage as a plus sign, which others leave as it is",
     },
     Lack {
-        formats: &[Format::B3, Format::W3c],
+        formats: &[Format::B3, Format::W3c, Format::Mixed],
         alphabets: &[Alphabet::Ascii],
         aspect: Aspect::Baggage,
         hops: |hop| {

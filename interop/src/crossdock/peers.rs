@@ -2,6 +2,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    slice,
 };
 
 use crate::{
@@ -113,7 +114,7 @@ impl Peer {
     pub const fn own(program: &'static str) -> Self {
         Self {
             name: "rust",
-            formats: &Format::ALL,
+            formats: &[Format::Jaeger, Format::B3, Format::W3c, Format::Mixed],
             version: ("jaeger.version", "Rust-0.1.0"),
             program: Program::At(program),
         }
@@ -133,6 +134,25 @@ impl Peer {
         };
         command.env_clear().envs(environment::passed_on());
         Ok(command)
+    }
+
+    /// Returns the format that its service speaks in a fleet with `format`; `None` if it cannot take part.
+    ///
+    /// ```
+    /// use tracehound_interop::crossdock::{Format, PUBLISHED};
+    ///
+    /// let go = &PUBLISHED[0];
+    /// assert_eq!(go.speaks(Format::W3c), None);
+    /// assert_eq!(go.speaks(Format::Mixed), Some(Format::Jaeger));
+    /// ```
+    pub fn speaks(&self, format: Format) -> Option<Format> {
+        let of_mixed_fleet = [Format::Mixed, Format::Jaeger, Format::W3c];
+        let candidates = match format {
+            Format::Mixed => &of_mixed_fleet[..],
+            _ => slice::from_ref(&format),
+        };
+        let mut candidates = candidates.iter().copied();
+        candidates.find(|candidate| self.formats.contains(candidate))
     }
 
     /// Returns the name of its service in Jaeger.

@@ -74,11 +74,13 @@ impl Service {
         let out = File::create(dir.path().join(LOG)).map_err(Error::io(starting()))?;
         let err = out.try_clone().map_err(Error::io(starting()))?;
         let mut command = peer.command()?;
+        // Without a format of the fleet the service says that it lacks it.
+        let format = peer.speaks(setup.format).unwrap_or(setup.format);
         for (flag, value) in [
             ("--host", address.ip().to_string()),
             ("--port", address.port().to_string()),
             ("--service", peer.service_name()),
-            ("--format", setup.format.name().to_owned()),
+            ("--format", format.name().to_owned()),
             ("--trace-id-bits", setup.trace_id_bits.to_string()),
             ("--agent-compact", jaeger.compact.to_string()),
             ("--agent-binary", jaeger.binary.to_string()),

@@ -10,10 +10,13 @@ pub enum Format {
     B3,
     /// `traceparent`, `tracestate` and `baggage`.
     W3c,
+    /// A fleet that moves from Jaeger's headers to those of W3C: our service speaks both, the clients of Jaeger speak
+    /// Jaeger's alone, and the SDKs of OpenTelemetry W3C's.
+    Mixed,
 }
 
 impl Format {
-    /// All formats.
+    /// All formats that every service of a fleet can speak, so without [`Mixed`](Self::Mixed).
     pub const ALL: [Self; 3] = [Self::Jaeger, Self::B3, Self::W3c];
 
     /// Returns the value of the flag `--format`.
@@ -22,13 +25,14 @@ impl Format {
             Self::Jaeger => "jaeger",
             Self::B3 => "b3",
             Self::W3c => "w3c",
+            Self::Mixed => "jaeger,w3c",
         }
     }
 
     /// Returns the header that carries the trace id.
     pub const fn trace_header(self) -> &'static str {
         match self {
-            Self::Jaeger => "uber-trace-id",
+            Self::Jaeger | Self::Mixed => "uber-trace-id",
             Self::B3 => "x-b3-traceid",
             Self::W3c => "traceparent",
         }

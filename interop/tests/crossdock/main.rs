@@ -12,12 +12,13 @@ use tracehound_interop::{
     crossdock::{Format, PUBLISHED, Peer},
 };
 
-/// Returns the languages that have the format and are on this machine, and whether these are all that have it.
+/// Returns the languages that can take part in a fleet with the format and are on this machine, and whether these are
+/// all that can.
 fn peers(format: Format) -> Result<(Vec<Peer>, bool), Error> {
     let all = [&[Peer::own(OWN)], PUBLISHED].concat();
     let with_format: Vec<Peer> = all
         .into_iter()
-        .filter(|peer| peer.formats.contains(&format))
+        .filter(|peer| peer.speaks(format).is_some())
         .collect();
     let mut there = Vec::new();
     for peer in &with_format {

@@ -25,6 +25,17 @@ fn every_pair_of_languages_passes_traces_on_in_w3c_headers() -> Result<(), Error
 }
 
 #[test]
+fn our_service_keeps_every_trace_between_jaegers_clients_and_opentelemetry() -> Result<(), Error> {
+    nothing_is_lost(Format::Mixed, Orders::EveryPair)
+}
+
+#[test]
+#[ignore = "takes a while: every order of three"]
+fn our_service_keeps_every_order_between_jaegers_clients_and_opentelemetry() -> Result<(), Error> {
+    nothing_is_lost(Format::Mixed, Orders::Every)
+}
+
+#[test]
 #[ignore = "takes a while: every order of three"]
 fn every_order_of_languages_passes_traces_on_in_jaegers_headers() -> Result<(), Error> {
     nothing_is_lost(Format::Jaeger, Orders::Every)
