@@ -141,7 +141,12 @@ impl Outcome {
         let reports = self.reports.iter();
         let mut lines: Vec<_> = reports.flat_map(|report| report.lines(lacks)).collect();
         let runs: usize = self.reports.iter().map(|report| report.runs).sum();
-        lines.push(format!("{runs} runs took {:.1} s", self.took.as_secs_f64()));
+        let format = self
+            .reports
+            .first()
+            .map_or("", |report| report.setup.format.name());
+        let took = self.took.as_secs_f64();
+        lines.push(format!("crossdock, {format}: {runs} runs took {took:.1} s"));
         lines
     }
 }

@@ -1,6 +1,6 @@
 //! What the driver expects of every service, apart from the matrix.
 
-use std::process::Stdio;
+use std::{process::Stdio, thread};
 
 use serde_json::json;
 use tracehound_interop::{
@@ -97,22 +97,33 @@ fn every_service_without_a_format_ends_with_code_3() -> Result<(), Error> {
     Ok(())
 }
 
-/// Calls `check` with a service of each language, for each format that it has.
-fn each_service(check: impl Fn(Format, &Service) -> Result<(), Error>) -> Result<(), Error> {
+/// Calls `check` with a service of each language, for each format that it has. The languages go at the same time, because
+/// starting a service is mostly waiting.
+fn each_service(check: impl Fn(Format, &Service) -> Result<(), Error> + Sync) -> Result<(), Error> {
     let Some(jaeger) = Backend::start_or_skip(Version::V1)? else {
         return Ok(());
     };
-    for format in Format::ALL {
+    let check_one = |format, peer| {
         let setup = Setup {
             format,
             trace_id_bits: 64,
             alphabet: Alphabet::Digits,
         };
-        for peer in peers(format)?.0 {
-            let service = Service::start(peer, setup, jaeger.endpoints())?;
-            check(format, &service)?;
-            service.stop()?;
-        }
+        let service = Service::start(peer, setup, jaeger.endpoints())?;
+        check(format, &service)?;
+        service.stop()
+    };
+    for format in Format::ALL {
+        let peers = peers(format)?.0;
+        thread::scope(|scope| {
+            let spawn = |peer| scope.spawn(move || check_one(format, peer));
+            let checking: Vec<_> = peers.into_iter().map(spawn).collect();
+            for checked in checking {
+                // A panic is a claim that failed; its message has been printed.
+                checked.join().expect("every claim holds")?;
+            }
+            Ok::<_, Error>(())
+        })?;
     }
     Ok(())
 }
