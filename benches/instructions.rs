@@ -14,11 +14,12 @@ use std::time::Duration;
 
 use tracehound::clock::ManualClock;
 use tracehound::prelude::*;
+use tracehound::propagation::Propagation;
 use tracehound::reporter::NullReporter;
 use tracehound::sampler::ConstSampler;
 use tracehound::{JaegerTracer, NoopTracer};
 
-use crate::work::{Child, Request, Root, SAMPLED, Tagged, UNSAMPLED, Work};
+use crate::work::{Child, Request, Root, SAMPLED, Tagged, UNSAMPLED, W3C, Work};
 
 #[expect(dead_code, reason = "names and figures per span are for times")]
 mod work;
@@ -76,7 +77,7 @@ impl Work for ManyTags {
 
 type Piece = (&'static str, fn(u64));
 
-const PIECES: [Piece; 10] = [
+const PIECES: [Piece; 13] = [
     ("noop-static", |n| run(&NoopTracer, &mut Tagged, n)),
     ("noop-dyn", |n| {
         run::<dyn Tracer>(black_box(&NoopTracer), &mut Tagged, n);
@@ -96,9 +97,26 @@ const PIECES: [Piece; 10] = [
         let _scope = parent.activate();
         measured(&tracer, &mut Child, n);
     }),
-    ("request", |n| with_tracer(true, Request::new(SAMPLED), n)),
+    ("request", |n| {
+        request(true, &[Propagation::Jaeger], Request::new(SAMPLED), n);
+    }),
     ("unsampled-request", |n| {
-        with_tracer(false, Request::new(UNSAMPLED), n);
+        request(false, &[Propagation::Jaeger], Request::new(UNSAMPLED), n);
+    }),
+    // The formats of the default, with the headers of a caller that speaks one of them.
+    ("request-jaeger-of-two", |n| {
+        request(true, &Propagation::DEFAULT, Request::new(SAMPLED), n);
+    }),
+    ("request-w3c-of-two", |n| {
+        request(
+            true,
+            &Propagation::DEFAULT,
+            Request::with_headers(&W3C[..1]),
+            n,
+        );
+    }),
+    ("request-w3c-carrying", |n| {
+        request(true, &[Propagation::W3c], Request::with_headers(&W3C), n);
     }),
 ];
 
@@ -119,6 +137,10 @@ fn main() {
 
 fn with_tracer<W: Work>(keep: bool, mut work: W, times: u64) {
     measured(&tracer(keep), &mut work, times);
+}
+
+fn request(keep: bool, formats: &[Propagation], mut request: Request, times: u64) {
+    measured(&speaking(keep, formats), &mut request, times);
 }
 
 fn measured(tracer: &JaegerTracer, work: &mut impl Work, times: u64) {
@@ -152,7 +174,12 @@ fn parent(tracer: &JaegerTracer) -> Span {
 }
 
 fn tracer(keep: bool) -> JaegerTracer {
+    speaking(keep, &Propagation::DEFAULT)
+}
+
+fn speaking(keep: bool, formats: &[Propagation]) -> JaegerTracer {
     JaegerTracer::builder("bench")
+        .propagation(formats.iter().copied())
         .sampler(ConstSampler::new(keep))
         .reporter(NullReporter::new())
         .clock(ManualClock::at_micros(1_700_000_000_000_000))

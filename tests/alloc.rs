@@ -265,3 +265,55 @@ fn a_binary_carrier_takes_no_more_memory_than_the_limits_allow() {
         assert!(memory.bytes_total <= 2 * most, "{name}: {memory:?}");
     }
 }
+
+/// A context holds what came with the trace in one piece, a `tracestate` in one more, and baggage in three.
+#[cfg(feature = "http")]
+#[test]
+fn headers_of_w3c_allocate_what_the_context_holds() {
+    use http::{HeaderMap, HeaderName, HeaderValue};
+    use tracehound::propagation::{Extractor, Injector, W3cCodec};
+
+    let parent = "00-463ac35c9f6413ad48485a3953bb6124-a2fb4a1d1a96d312-01";
+    let state = "ot=th:8;rv:e6d1a75832a2f0,congo=t61rcWkgMzE";
+    let baggage = "user=caf%C3%A9,cart=7;ttl=30,region=eu%2D1,a=b,c=d,e=f";
+    let codec = W3cCodec::new();
+    // Injecting makes a header value for each header, and the text of `baggage` before.
+    for (headers, extracted, injected) in [
+        (&[("traceparent", parent)][..], 0, 1),
+        (&[("traceparent", parent), ("tracestate", state)], 2, 2),
+        (&[("traceparent", parent), ("baggage", baggage)], 4, 3),
+        (
+            &[
+                ("traceparent", parent),
+                ("tracestate", state),
+                ("baggage", baggage),
+            ],
+            5,
+            4,
+        ),
+        (&[("baggage", baggage)], 4, 2),
+    ] {
+        let mut incoming = HeaderMap::new();
+        incoming.insert("host", HeaderValue::from_static("shop"));
+        for (name, value) in headers {
+            incoming.insert(
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            );
+        }
+        let n = tenths_of_allocations(|| {
+            let _ = black_box(codec.extract(&incoming));
+        });
+        assert_eq!(n, 10 * extracted, "extract {headers:?}");
+        let context = codec
+            .extract(&incoming)
+            .expect("well-formed")
+            .expect("a context");
+        let mut outgoing = HeaderMap::with_capacity(8);
+        let n = tenths_of_allocations(|| {
+            outgoing.clear();
+            codec.inject(&context, &mut outgoing);
+        });
+        assert_eq!(n, 10 * injected, "inject {headers:?}");
+    }
+}

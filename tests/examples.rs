@@ -36,6 +36,13 @@ examples! {
         "\nstock sees\n  user-id = \"4711\"",
         "  cart = \"3\", as Some(\"3\")\n",
     ];
+    formats: [
+        "a partner, W3C\n  uber-trace-id: 463ac35c9f6413ad48485a3953bb6124:",
+        ":1\n  uberctx-tenant: eu%201\n\na partner, B3 debug\n  uber-trace-id: 463ac35c9f6413ad48485a3953bb6124:",
+        ":3\n\na stranger, W3C\n  uber-trace-id: ",
+        ":0\n\na stranger, B3 debug\n  uber-trace-id: ",
+        ":0\n",
+    ];
     function: [
         "Hello, Ada!",
         "Hello, Grace!",

@@ -60,6 +60,11 @@ pub(crate) struct Request {
 
 impl Request {
     pub(crate) fn new(trace_header: &'static str) -> Self {
+        Self::with_headers(&[("uber-trace-id", trace_header)])
+    }
+
+    /// Returns a request whose context is in `trace_headers`.
+    pub(crate) fn with_headers(trace_headers: &[(&'static str, &'static str)]) -> Self {
         let headers = |pairs: &[(&'static str, &'static str)]| -> HeaderMap {
             pairs
                 .iter()
@@ -70,20 +75,25 @@ impl Request {
                 .collect()
         };
         Self {
-            headers: headers(&[
-                ("host", "shop.example.com"),
-                (
-                    "user-agent",
-                    "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101",
-                ),
-                ("accept", "application/json"),
-                ("accept-encoding", "gzip, br"),
-                ("content-type", "application/json"),
-                ("content-length", "1432"),
-                ("x-request-id", "7b0c9f3e-0f7e-4f1b-9d53-9a2c7b1f0a11"),
-                ("x-forwarded-for", "203.0.113.7"),
-                ("uber-trace-id", trace_header),
-            ]),
+            headers: headers(
+                &[
+                    &[
+                        ("host", "shop.example.com"),
+                        (
+                            "user-agent",
+                            "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101",
+                        ),
+                        ("accept", "application/json"),
+                        ("accept-encoding", "gzip, br"),
+                        ("content-type", "application/json"),
+                        ("content-length", "1432"),
+                        ("x-request-id", "7b0c9f3e-0f7e-4f1b-9d53-9a2c7b1f0a11"),
+                        ("x-forwarded-for", "203.0.113.7"),
+                    ],
+                    trace_headers,
+                ]
+                .concat(),
+            ),
             next: headers(&[
                 ("host", "backend.internal"),
                 ("user-agent", "shop/1.4.2"),
@@ -123,5 +133,14 @@ impl Work for Request {
     }
 }
 
+/// W3C's headers, with two members of `tracestate` and two items of baggage.
+pub(crate) const W3C: [(&str, &str); 3] = [
+    (
+        "traceparent",
+        "00-6309ab92c95468edea0dc1a9772ae2dc-409423a204bc17a8-01",
+    ),
+    ("tracestate", "congo=t61rcWkgMzE,rojo=00f067aa0ba902b7"),
+    ("baggage", "user=4711,tenant=eu%201"),
+];
 pub(crate) const SAMPLED: &str = "6309ab92c95468edea0dc1a9772ae2dc:409423a204bc17a8:0:1";
 pub(crate) const UNSAMPLED: &str = "6309ab92c95468edea0dc1a9772ae2dc:409423a204bc17a8:0:0";

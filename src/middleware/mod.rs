@@ -101,6 +101,21 @@
 //! A client names its calls after the path at once. A proxy, whose paths come from its callers, should set
 //! [`operation_name`](ClientLayer::operation_name).
 //!
+//! # Whom to trust
+//!
+//! A caller's context is only as good as the caller. [`ServerLayer::trust`] says what a listener believes:
+//!
+//! | level | trace id, span id | sampling, `tracestate` | debug flag and debug id | baggage | suits |
+//! |---|---|---|---|---|---|
+//! | [`Trust::full`], the default | believed | believed | believed | believed | callers of your own |
+//! | [`Trust::ids_only`] | believed | own sampler | ignored | dropped | partners who trace, too |
+//! | [`Trust::restart`] | a new trace that follows from the caller's span | own sampler | ignored | dropped | the public |
+//!
+//! At every level, what comes in is bounded: at most 64 items of baggage with at most 8,192 bytes are read.
+//!
+//! In the other direction, [`Destinations`] says which hosts a client sends trace headers to, and which of these get
+//! baggage. From requests to other hosts a client also removes the headers of a caller whose request is forwarded.
+//!
 //! # Failures
 //!
 //! The middleware never fails a request. A malformed context is ignored and counted, and the request starts a new
@@ -119,8 +134,8 @@ mod side;
 pub use self::grpc::TracingInterceptor;
 #[cfg(feature = "tower")]
 pub use self::http::{
-    ClientLayer, ClientService, RequestSpan, ServerLayer, ServerService, SpanEnd, TracedBody,
-    TracedFuture,
+    ClientLayer, ClientService, Destinations, InvalidHost, RequestSpan, ServerLayer, ServerService,
+    SpanEnd, TracedBody, TracedFuture,
 };
 #[cfg(feature = "reqwest")]
 pub use self::http::{SendTraced, TracingMiddleware};

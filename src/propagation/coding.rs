@@ -152,6 +152,15 @@ pub(super) fn push_percent_decoded(text: &mut Vec<u8>, value: &[u8]) {
     }
 }
 
+/// Returns the number of bytes that [`push_percent_decoded`] adds.
+pub(super) fn percent_decoded_len(value: &[u8]) -> usize {
+    if is_percent_encoded(value) {
+        min_decoded_len(value)
+    } else {
+        value.len()
+    }
+}
+
 /// Decodes `%XX` into `buffer` and returns the filled part, or `None` if an escape is malformed or the buffer too
 /// small.
 pub(super) fn percent_decoded_into<'b>(value: &[u8], buffer: &'b mut [u8]) -> Option<&'b [u8]> {
@@ -274,6 +283,14 @@ mod tests {
             assert_eq!(percent_decoded(value.as_bytes()), decoded, "{value:?}");
             let is_changed = is_percent_encoded(value.as_bytes());
             assert_eq!(is_changed, value != decoded, "{value:?}");
+            let mut pushed = b"before".to_vec();
+            push_percent_decoded(&mut pushed, value.as_bytes());
+            assert_eq!(String::from_utf8_lossy(&pushed), format!("before{decoded}"));
+            let len = percent_decoded_len(value.as_bytes());
+            assert_eq!(pushed.len(), 6 + len, "{value:?}");
+            let mut encoded = String::new();
+            push_percent_encoded(&mut encoded, value);
+            assert_eq!(encoded, percent_encoded(value));
         }
         assert_eq!(percent_decoded(b"a\xffb"), "a\u{fffd}b");
     }

@@ -41,9 +41,15 @@ use crate::span::SpanContext;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct CompositeCodec {
-    members: Vec<Box<dyn Codec>>,
+    members: Vec<Member>,
     headers: HeaderSet,
     metrics: Metrics,
+}
+
+struct Member {
+    codec: Box<dyn Codec>,
+    reads: bool,
+    writes: bool,
 }
 
 impl CompositeCodec {
@@ -58,9 +64,53 @@ impl CompositeCodec {
 
     /// Adds a member after the others.
     #[must_use]
-    pub fn member(mut self, codec: impl Codec + 'static) -> Self {
-        self.members.push(Box::new(codec));
-        let sets = self.members.iter().map(|member| member.headers());
+    pub fn member(self, codec: impl Codec + 'static) -> Self {
+        self.with(Member {
+            codec: Box::new(codec),
+            reads: true,
+            writes: true,
+        })
+    }
+
+    /// Adds a member that only reads, for a format that others speak and this program should not. Its headers are
+    /// removed from a carrier before the other members write, so that none is passed on by accident.
+    ///
+    /// ```
+    /// use std::collections::BTreeMap;
+    /// use tracehound::propagation::{B3Codec, CompositeCodec, Extractor, Injector, JaegerCodec};
+    ///
+    /// // A gateway: B3 outside, Jaeger inside.
+    /// let codec = CompositeCodec::new()
+    ///     .reader(B3Codec::single_header())
+    ///     .member(JaegerCodec::http_headers());
+    /// let mut headers = BTreeMap::from([("b3".to_owned(), "1-2-1".to_owned())]);
+    /// let context = codec.extract(&headers)?.expect("a trace");
+    /// codec.inject(&context, &mut headers);
+    /// assert!(headers.into_keys().eq(["uber-trace-id"]));
+    /// # Ok::<(), tracehound::propagation::ExtractError>(())
+    /// ```
+    #[must_use]
+    pub fn reader(self, codec: impl Codec + 'static) -> Self {
+        self.with(Member {
+            codec: Box::new(codec),
+            reads: true,
+            writes: false,
+        })
+    }
+
+    /// Adds a member that only writes.
+    #[must_use]
+    pub fn writer(self, codec: impl Codec + 'static) -> Self {
+        self.with(Member {
+            codec: Box::new(codec),
+            reads: false,
+            writes: true,
+        })
+    }
+
+    fn with(mut self, member: Member) -> Self {
+        self.members.push(member);
+        let sets = self.members.iter().map(|member| member.codec.headers());
         self.headers = HeaderSet::union(sets);
         self
     }
@@ -74,14 +124,18 @@ impl Default for CompositeCodec {
 
 impl Injector for CompositeCodec {
     fn inject(&self, context: &SpanContext, carrier: &mut dyn TextMapWriter) {
+        let writers = self.members.iter().filter(|member| member.writes);
         if carrier.may_hold(&self.headers) {
-            for member in &self.members {
-                member.inject(context, carrier);
+            for reader in self.members.iter().filter(|member| !member.writes) {
+                carrier.remove_owned(reader.codec.headers(), &[]);
+            }
+            for member in writers {
+                member.codec.inject(context, carrier);
             }
         } else {
             let mut carrier = Fresh(carrier);
-            for member in &self.members {
-                member.inject(context, &mut carrier);
+            for member in writers {
+                member.codec.inject(context, &mut carrier);
             }
         }
     }
@@ -121,9 +175,9 @@ impl Extractor for CompositeCodec {
             return Ok(None);
         }
         let mut received = Received::default();
-        for member in &self.members {
-            match member.extract(&found) {
-                Ok(Some(context)) => received.add(context, member.headers()),
+        for member in self.members.iter().filter(|member| member.reads) {
+            match member.codec.extract(&found) {
+                Ok(Some(context)) => received.add(context, member.codec.headers()),
                 Ok(None) => {}
                 Err(error) => received.refuse(error),
             }
@@ -144,14 +198,14 @@ impl Codec for CompositeCodec {
     fn attach(&mut self, services: &Services) {
         self.metrics = services.metrics().clone();
         for member in &mut self.members {
-            member.attach(services);
+            member.codec.attach(services);
         }
     }
 }
 
 impl fmt::Debug for CompositeCodec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let members = self.members.iter().map(|member| member.headers());
+        let members = self.members.iter().map(|member| member.codec.headers());
         f.debug_list().entries(members).finish()
     }
 }

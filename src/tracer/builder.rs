@@ -44,6 +44,7 @@ pub struct TracerBuilder {
     id_source: Option<Box<dyn Fn() -> u64 + Send + Sync>>,
     is_128_bit: bool,
     finalizes_on_inject: bool,
+    zipkin_shared_rpc_span: bool,
     queue_size: Option<usize>,
     flush_interval: Duration,
     diagnostics: Diagnostics,
@@ -81,6 +82,7 @@ impl TracerBuilder {
             id_source: None,
             is_128_bit: false,
             finalizes_on_inject: false,
+            zipkin_shared_rpc_span: false,
             queue_size: None,
             flush_interval: Duration::from_secs(1),
             diagnostics: Diagnostics::default(),
@@ -137,6 +139,35 @@ impl TracerBuilder {
     /// Defaults to false: the context then says "not sampled", and a late tag may still keep the spans of this process.
     pub fn final_decision_on_inject(mut self, is_final: bool) -> Self {
         self.finalizes_on_inject = is_final;
+        self
+    }
+
+    /// Sets whether the two sides of a call share one span, as in Zipkin: a span that starts with the tag
+    /// `span.kind=server` and whose parent is in another process gets the parent's span id and parent id.
+    ///
+    /// Use it in a fleet of Zipkin tracers whose services also share spans. Defaults to false: the server has a span of
+    /// its own, a child of the client's. (Go: `ZipkinSharedRPCSpan`, Java: `withZipkinSharedRPCSpan`.)
+    ///
+    /// ```
+    /// use tracehound::JaegerTracer;
+    /// use tracehound::prelude::*;
+    /// use tracehound::propagation::B3Codec;
+    /// use tracehound::reporter::NullReporter;
+    ///
+    /// let tracer = JaegerTracer::builder("shop")
+    ///     .reporter(NullReporter::new())
+    ///     .text_map_codec(B3Codec::multiple_headers())
+    ///     .zipkin_shared_rpc_span(true)
+    ///     .build()?;
+    /// let headers = [("x-b3-traceid", "1"), ("x-b3-spanid", "2"), ("x-b3-parentspanid", "3")];
+    /// let parent = tracer.extract(&headers)?.expect("has ids");
+    /// let span = tracer.build_span("pay").child_of(&parent).tag("span.kind", "server").start();
+    /// assert_eq!(span.context().span_id(), parent.span_id());
+    /// assert_eq!(span.context().parent_id(), parent.parent_id());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn zipkin_shared_rpc_span(mut self, is_shared: bool) -> Self {
+        self.zipkin_shared_rpc_span = is_shared;
         self
     }
 
@@ -258,6 +289,7 @@ impl TracerBuilder {
             id_source: self.id_source,
             is_128_bit: self.is_128_bit,
             finalizes_on_inject: self.finalizes_on_inject,
+            zipkin_shared_rpc_span: self.zipkin_shared_rpc_span,
             codecs: self.codecs,
         };
         Ok(JaegerTracer::from_parts(core, worker))

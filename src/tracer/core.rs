@@ -31,6 +31,7 @@ pub(super) struct Core {
     /// That of a new trace before its decision.
     pub(super) root_randomness: Randomness,
     pub(super) finalizes_on_inject: bool,
+    pub(super) zipkin_shared_rpc_span: bool,
     pub(super) codecs: Codecs,
 }
 
@@ -220,6 +221,13 @@ impl Core {
         self.recorder.metrics.add(Counter::CallbackPanics, 1);
         self.diagnostics
             .warn(operation, || format!("{owner} panicked during {operation}"));
+    }
+
+    /// Returns whether a span shares the id of its parent, as in Zipkin. `joins_trace` says that it is a server span whose
+    /// parent is in another process.
+    #[inline(always)]
+    pub(super) fn shares_span(&self, joins_trace: bool) -> bool {
+        joins_trace && self.zipkin_shared_rpc_span
     }
 
     /// Returns a new span id, from the source of ids that the user set, if any.

@@ -147,6 +147,7 @@ impl CarryingParent {
 pub(super) struct Parent {
     pub(super) trace_id: TraceId,
     pub(super) span_id: SpanId,
+    pub(super) parent_id: Option<SpanId>,
     pub(super) flags: Flags,
     pub(super) randomness: Randomness,
     pub(super) decision: Decision,
@@ -160,6 +161,7 @@ impl Parent {
         Self {
             trace_id: slot.header.trace_id,
             span_id: slot.header.span_id,
+            parent_id: slot.header.parent_id,
             flags: slot.flags(),
             randomness: slot.randomness,
             decision: match slot.shared_decision() {
@@ -175,6 +177,7 @@ impl Parent {
         Some(Self {
             trace_id: context.trace_id()?,
             span_id: context.span_id()?,
+            parent_id: context.parent_id(),
             flags: context.flags(),
             randomness: context.randomness(),
             decision: match context.decision() {

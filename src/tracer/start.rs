@@ -71,6 +71,9 @@ fn start_carrying(core: &Arc<Core>, mut options: StartSpanOptions<'_>, ticks: u6
         return start_any(core, options, ticks);
     };
     let new_span = child(core, ticks, id, &parent.span, options.is_server());
+    if core.shares_span(new_span.joins_trace) {
+        return start_any(core, options, ticks);
+    }
     let Some(slot) = SpanSlot::try_vacant(&core.recorder, new_span.counters(new_span.flags)) else {
         return start_any(core, options, ticks);
     };
@@ -108,7 +111,12 @@ pub(super) fn start(core: &Arc<Core>, mut options: StartSpanOptions<'_>) -> Span
             )),
         },
         Some(FastParent::Child(parent)) => {
-            child(core, ticks, id, &parent, options.is_server()).start(core, &mut options)
+            let new_span = child(core, ticks, id, &parent, options.is_server());
+            if core.shares_span(new_span.joins_trace) {
+                None
+            } else {
+                new_span.start(core, &mut options)
+            }
         }
         None => None,
     };
@@ -211,13 +219,15 @@ fn ask_sampler(
     Span::from_slot(slot)
 }
 
-/// Starts any span: with complex tags, several references, a given context, an undecided trace or a debug id.
+/// Starts any span: with complex tags, several references, a given context, an undecided trace, a debug id or the id of
+/// its parent.
 /// Also starts the span if the thread has no vacant slot or no seeded generator, or if ids come from user code.
 #[cold]
 #[inline(never)]
 fn start_any(core: &Arc<Core>, mut options: StartSpanOptions<'_>, ticks: u64) -> Span {
     let mut inherited = Inherited::find(&options);
-    if let Some(given) = options.context().filter(|given| given.has_trace()) {
+    let given = options.context().filter(|given| given.has_trace());
+    if let Some(given) = given {
         inherited.carried = given.carried().clone();
         inherited.debug_id = None;
         inherited.conflict = None;
@@ -230,7 +240,14 @@ fn start_any(core: &Arc<Core>, mut options: StartSpanOptions<'_>, ticks: u64) ->
     let parent = inherited.parent.as_ref().map(|parent| {
         ReportedReference::new(ReferenceType::ChildOf, parent.trace_id, parent.span_id)
     });
-    let (mut new_span, decision) = identity(core, &mut inherited, options.context(), is_forced);
+    let shared = match (given, &inherited.parent) {
+        (None, Some(it)) => core
+            .shares_span(options.is_server() && it.is_remote)
+            .then_some((it.trace_id, it.span_id)),
+        _ => None,
+    };
+    let (mut new_span, decision) =
+        identity(core, &mut inherited, given, shared.is_some(), is_forced);
     new_span.joins_trace = new_span.is_local_root && !new_span.is_new_trace && options.is_server();
     new_span.ticks = ticks;
     new_span.anchor = anchor.unwrap_or_else(|| core.recorder.clock.anchor());
@@ -294,7 +311,7 @@ fn start_any(core: &Arc<Core>, mut options: StartSpanOptions<'_>, ticks: u64) ->
     }
     slot.begin_with_carried(inherited.carried);
     // An unsampled span keeps its references too: a tag may still turn sampling on.
-    push_references(slot.buffer_mut(), &options, parent);
+    push_references(slot.buffer_mut(), &options, parent, shared);
     match answer {
         // The flags already hold the answer, and no tag was set before these.
         Some(SamplingDecision::Sample(sampler_tags)) if slot.shared_decision().is_none() => {
@@ -370,14 +387,17 @@ fn complete(
 }
 
 /// Writes the given references, or else the one to the active parent.
+///
+/// A span that shares the id of its parent has no reference to that id: it would be its own parent.
 fn push_references(
     buffer: &mut SpanBuffer,
     options: &StartSpanOptions<'_>,
     active_parent: Option<ReportedReference>,
+    shared: Option<(TraceId, SpanId)>,
 ) {
     let references = options.references();
     if references.is_empty() {
-        if let Some(reference) = active_parent {
+        if let (Some(reference), None) = (active_parent, shared) {
             buffer.push_reference(&reference);
         }
         return;
@@ -388,7 +408,10 @@ fn push_references(
             true => ReferenceType::FollowsFrom,
             false => *kind,
         };
-        if let (Some(trace_id), Some(span_id)) = (context.trace_id(), context.span_id()) {
+        let Some((trace_id, span_id)) = context.trace_id().zip(context.span_id()) else {
+            continue;
+        };
+        if shared != Some((trace_id, span_id)) {
             buffer.push_reference(&ReportedReference::new(kind, trace_id, span_id));
         }
     }
@@ -399,6 +422,7 @@ fn identity(
     core: &Core,
     inherited: &mut Inherited,
     given: Option<&SpanContext>,
+    is_shared: bool,
     is_forced: bool,
 ) -> (NewSpan, Decision) {
     let new_span = |trace_id, span_id, parent_id, (flags, randomness), is_local_root| NewSpan {
@@ -423,13 +447,18 @@ fn identity(
         let new_span = new_span(trace_id, span_id, parent_id, marks, context.is_remote());
         return (new_span, Decision::Made);
     }
-    let span_id = core.new_id();
     if let Some(parent) = inherited.parent.take() {
-        let (trace_id, parent_id) = (parent.trace_id, Some(parent.span_id));
+        let trace_id = parent.trace_id;
+        let (span_id, parent_id) = if is_shared {
+            (parent.span_id, parent.parent_id)
+        } else {
+            (core.new_id(), Some(parent.span_id))
+        };
         let marks = (parent.flags, parent.randomness);
         let new_span = new_span(trace_id, span_id, parent_id, marks, parent.is_remote);
         return (new_span, parent.decision);
     }
+    let span_id = core.new_id();
     let trace_id = TraceId::of_root(core.new_high_half(), span_id);
     let (flags, decision) = if is_forced {
         (Flags::SAMPLED.with(Flags::DEBUG), Decision::Made)

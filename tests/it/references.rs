@@ -1,6 +1,7 @@
 //! The choice of the parent, and what a span takes over from its references.
 
 mod new_trace;
+mod shared_rpc_span;
 
 use tracehound::SpanContext;
 use tracehound::metrics::Counter;

@@ -1,9 +1,11 @@
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::uri::Authority;
 use http::{header, request, response};
 
+use crate::middleware::Destinations;
 use crate::middleware::http::exchange::Exchange;
 use crate::middleware::http::layer::layer;
 use crate::middleware::http::protocol::Protocol;
@@ -50,7 +52,8 @@ layer! {
 impl ClientLayer {
     /// Sets whether the span's context is injected into the request, where it replaces any other. Defaults to true.
     ///
-    /// Turn it off for servers outside of your control, which should not see baggage:
+    /// Without injection, headers that a request already has go on. To keep headers from servers outside of your
+    /// control, set the [`destinations`](Self::destinations).
     ///
     /// ```
     /// use tracehound::middleware::ClientLayer;
@@ -61,6 +64,31 @@ impl ClientLayer {
     #[must_use]
     pub fn injection(mut self, injects: bool) -> Self {
         self.hooks_mut().injects = injects;
+        self
+    }
+
+    /// Sets the hosts to which trace headers and baggage go. Defaults to [`Destinations::all`].
+    ///
+    /// From a request to another host these headers are removed, whoever has set them: a proxy forwards those of its
+    /// caller. That holds for requests that the [`filter`](Self::filter) excludes, too.
+    ///
+    /// The host is that of the URI. A request without one goes to [`peer_address`](Self::peer_address) if that is set,
+    /// else to the `host` header. For a tonic channel, set the peer address.
+    ///
+    /// A redirect to another host is judged by that host if this layer sees it: put a layer that follows redirects
+    /// around this one.
+    ///
+    /// ```
+    /// use tracehound::NoopTracer;
+    /// use tracehound::middleware::{ClientLayer, Destinations};
+    ///
+    /// let internal = Destinations::all().trace_headers_to(["internal.example"])?;
+    /// let layer = ClientLayer::new(NoopTracer).destinations(internal);
+    /// # Ok::<(), tracehound::middleware::InvalidHost>(())
+    /// ```
+    #[must_use]
+    pub fn destinations(mut self, destinations: Destinations) -> Self {
+        self.hooks_mut().destinations = destinations;
         self
     }
 
@@ -94,7 +122,13 @@ fn begin(
     request: &mut request::Parts,
 ) -> RequestScope {
     let HttpSettings { tracer, hooks, .. } = settings;
+    let share = hooks.destinations.share_of(|| {
+        let authority = request.uri.authority().map(Authority::as_str);
+        let authority = authority.or(hooks.peer_address.as_deref());
+        authority.or_else(|| host(request)).map(without_port)
+    });
     if !hooks.wants(request) {
+        share.strip(&**tracer, &mut request.headers);
         return RequestScope::Nothing;
     }
     let protocol = Protocol::of(request);
@@ -106,6 +140,7 @@ fn begin(
         .tag(tags::SPAN_KIND, tags::SPAN_KIND_CLIENT)
         .start();
     if span.is_noop() {
+        share.strip(&**tracer, &mut request.headers);
         return RequestScope::Nothing;
     }
     if span.is_recording() {
@@ -119,7 +154,10 @@ fn begin(
     }
     hooks.decorate(&span, request);
     if hooks.injects {
-        protocol.inject(&**tracer, &span.context(), &mut request.headers);
+        let context = share.of(span.context());
+        protocol.inject(&**tracer, &context, &mut request.headers);
+    } else {
+        share.strip(&**tracer, &mut request.headers);
     }
     Exchange::new(span, Side::Client, protocol, &request.method).into()
 }
@@ -131,4 +169,41 @@ fn host(request: &request::Parts) -> Option<&str> {
     }
     let host = request.headers.get(header::HOST)?.to_str().ok()?;
     host.parse::<Authority>().is_ok().then_some(host)
+}
+
+/// Returns the host of an authority or of a peer address.
+fn without_port(authority: &str) -> &str {
+    let host = redact::without_userinfo(authority);
+    if host.parse::<IpAddr>().is_ok() {
+        return host;
+    }
+    match host.split_once(']') {
+        Some((start, _)) => &host[..=start.len()],
+        None => host.rsplit_once(':').map_or(host, |(host, _)| host),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_found_in_an_authority() {
+        let rows = [
+            ("shop", "shop"),
+            ("shop:80", "shop"),
+            ("u:p@shop:80", "shop"),
+            ("internal.example@evil.example", "evil.example"),
+            ("internal.example:80@evil.example:81", "evil.example"),
+            ("10.0.0.7:80", "10.0.0.7"),
+            ("[::1]:80", "[::1]"),
+            ("[::1]", "[::1]"),
+            ("::1", "::1"),
+            ("", ""),
+            (":80", ""),
+        ];
+        for (authority, host) in rows {
+            assert_eq!(without_port(authority), host, "{authority}");
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, StatusCode};
 
+use crate::middleware::http::destinations::Destinations;
 use crate::middleware::http::redact;
 use crate::panics::caught;
 use crate::propagation::Trust;
@@ -40,6 +41,7 @@ pub(super) struct Hooks<Req, Res> {
     pub(super) decorate_response: Vec<SpanHook<Res>>,
     pub(super) span_end: SpanEnd,
     pub(super) trust: Trust,
+    pub(super) destinations: Destinations,
     pub(super) injects: bool,
 }
 
@@ -63,6 +65,7 @@ impl<Req, Res> Hooks<Req, Res> {
         decorate_response: Vec::new(),
         span_end: SpanEnd::Body,
         trust: Trust::full(),
+        destinations: Destinations::all(),
         injects: true,
     };
 
@@ -132,6 +135,7 @@ impl<Req, Res> Clone for Hooks<Req, Res> {
             decorate_response: self.decorate_response.clone(),
             span_end: self.span_end,
             trust: self.trust,
+            destinations: self.destinations.clone(),
             injects: self.injects,
         }
     }

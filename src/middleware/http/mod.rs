@@ -4,12 +4,15 @@
 mod axum;
 mod body;
 mod client;
+mod destinations;
 mod exchange;
 mod future;
 mod grpc_claim;
 mod hooks;
 mod layer;
 mod names;
+#[cfg(feature = "reqwest")]
+mod outward;
 mod peer;
 mod protocol;
 mod redact;
@@ -24,6 +27,7 @@ mod span_tags;
 
 pub use self::body::TracedBody;
 pub use self::client::{ClientLayer, ClientService};
+pub use self::destinations::{Destinations, InvalidHost};
 pub use self::future::TracedFuture;
 pub use self::hooks::SpanEnd;
 pub use self::request_span::RequestSpan;

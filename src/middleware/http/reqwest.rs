@@ -3,16 +3,17 @@ use std::future::Future;
 use std::sync::Arc;
 
 use http::Extensions;
-use reqwest::{Body, Request, RequestBuilder, Response, ResponseBuilderExt, Url};
+use reqwest::{Body, Client, Request, RequestBuilder, Response, ResponseBuilderExt, Url, redirect};
 use reqwest_middleware::{Middleware, Next};
 
-use crate::middleware::TracedBody;
 use crate::middleware::http::exchange::Exchange;
 use crate::middleware::http::hooks::Hooks;
+use crate::middleware::http::outward::{self, Outward};
 use crate::middleware::http::protocol::Protocol;
 use crate::middleware::http::settings::{Settings, settings};
 use crate::middleware::http::{names, redact, span_tags};
 use crate::middleware::side::Side;
+use crate::middleware::{Destinations, TracedBody};
 use crate::model::{field, tags};
 use crate::scope::Instrumented;
 use crate::tracer::{Tracer, TracerExt};
@@ -40,15 +41,79 @@ use crate::tracer::{Tracer, TracerExt};
 #[derive(Clone)]
 pub struct TracingMiddleware {
     settings: Arc<Settings<Request, Response>>,
+    redirect_client: Option<Client>,
 }
 
-settings!(TracingMiddleware, Request, Response);
+settings!(TracingMiddleware, Request, Response, redirect_client);
 
 impl TracingMiddleware {
     /// Sets whether the span's context is injected into the request, where it replaces any other. Defaults to true.
     #[must_use]
     pub fn injection(mut self, injects: bool) -> Self {
         self.hooks_mut().injects = injects;
+        self
+    }
+
+    /// Sets the hosts to which trace headers and baggage go, and returns the redirect policy that the client needs for
+    /// it. Defaults to [`Destinations::all`], for which any policy will do.
+    ///
+    /// From a request to another host these headers are removed, whoever has set them: a proxy forwards those of its
+    /// caller. That holds for requests that the [`filter`](Self::filter) excludes, too.
+    ///
+    /// reqwest follows redirects inside of the client, with all headers of the first request. The returned policy
+    /// stops at a redirect to a host that may get less than the first host got, and asks `redirects` about every other
+    /// one. The response is then the redirect itself, unless there is a [`redirect_client`](Self::redirect_client).
+    ///
+    /// ```
+    /// use reqwest::Client;
+    /// use reqwest::redirect::Policy;
+    /// use reqwest_middleware::ClientBuilder;
+    /// use tracehound::NoopTracer;
+    /// use tracehound::middleware::{Destinations, TracingMiddleware};
+    ///
+    /// let internal = Destinations::all().trace_headers_to(["internal.example"])?;
+    /// let (tracing, redirects) =
+    ///     TracingMiddleware::new(NoopTracer).destinations(internal, Policy::default());
+    /// let client = Client::builder().redirect(redirects).build()?;
+    /// let http = ClientBuilder::new(client).with(tracing).build();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use = "the client needs the policy, or redirects take the headers along"]
+    pub fn destinations(
+        mut self,
+        destinations: Destinations,
+        redirects: redirect::Policy,
+    ) -> (Self, redirect::Policy) {
+        let policy = outward::stop(destinations.clone(), redirects);
+        self.hooks_mut().destinations = destinations;
+        (self, policy)
+    }
+
+    /// Sets the client that follows a redirect to a host that may get less than the first host: see
+    /// [`destinations`](Self::destinations).
+    ///
+    /// It sends no trace headers and no baggage to that host and to all that the host redirects to. As reqwest does for
+    /// another host, it leaves out `authorization`, `cookie` and `proxy-authorization`. It is a client of its own
+    /// because reqwest would add the default headers of the first client, which may hold a secret. A timeout of the
+    /// request begins anew.
+    ///
+    /// Defaults to none: the response is the redirect itself.
+    ///
+    /// ```
+    /// use reqwest::Client;
+    /// use reqwest::redirect::Policy;
+    /// use tracehound::NoopTracer;
+    /// use tracehound::middleware::{Destinations, TracingMiddleware};
+    ///
+    /// let internal = Destinations::all().trace_headers_to(["internal.example"])?;
+    /// let (tracing, redirects) = TracingMiddleware::new(NoopTracer)
+    ///     .redirect_client(Client::new())
+    ///     .destinations(internal, Policy::default());
+    /// # Ok::<(), tracehound::middleware::InvalidHost>(())
+    /// ```
+    #[must_use]
+    pub fn redirect_client(mut self, client: Client) -> Self {
+        self.redirect_client = Some(client);
         self
     }
 }
@@ -62,14 +127,23 @@ impl Middleware for TracingMiddleware {
         next: Next<'_>,
     ) -> reqwest_middleware::Result<Response> {
         let Settings { tracer, hooks, .. } = &*self.settings;
-        traced(&**tracer, hooks, request, |request| {
-            next.run(request, extensions)
+        let client = self.redirect_client.as_ref();
+        let way = client.map(|client| (client, Outward::new(&**tracer, &request)));
+        traced(&**tracer, hooks, request, |request| async move {
+            let response = next.run(request, extensions).await?;
+            match way
+                .and_then(|(client, way)| Some((client, way.next(&hooks.destinations, &response)?)))
+            {
+                Some((client, request)) => Ok(client.execute(request).await?),
+                None => Ok(response),
+            }
         })
         .await
     }
 }
 
-/// A request that can be sent with a span, without a middleware on the client.
+/// A request that can be sent with a span, without a middleware on the client. Every host gets trace headers and
+/// baggage; [`TracingMiddleware::destinations`] can tell hosts apart.
 pub trait SendTraced {
     /// Sends the request like `send`, with a span like that of a [`TracingMiddleware`].
     ///
@@ -144,7 +218,9 @@ fn begin<T: Tracer + ?Sized>(
     hooks: &Hooks<Request, Response>,
     request: &mut Request,
 ) -> Option<Exchange> {
+    let share = outward::share(&hooks.destinations, request.url());
     if !hooks.wants(request) {
+        share.strip(tracer, request.headers_mut());
         return None;
     }
     let name = hooks
@@ -155,6 +231,7 @@ fn begin<T: Tracer + ?Sized>(
         .tag(tags::SPAN_KIND, tags::SPAN_KIND_CLIENT)
         .start();
     if span.is_noop() {
+        share.strip(tracer, request.headers_mut());
         return None;
     }
     if span.is_recording() {
@@ -167,14 +244,19 @@ fn begin<T: Tracer + ?Sized>(
     }
     hooks.decorate(&span, request);
     if hooks.injects {
-        tracer.inject(&span.context(), request.headers_mut());
+        tracer.inject(&share.of(span.context()), request.headers_mut());
+    } else {
+        share.strip(tracer, request.headers_mut());
     }
     let method = request.method();
     Some(Exchange::new(span, Side::Client, Protocol::Http, method))
 }
 
 fn record_redirect(exchange: &Exchange, asked: &Url, response: &Response) {
-    if response.url() != asked {
+    // The URL of a response has no fragment.
+    let mut asked = asked.clone();
+    asked.set_fragment(None);
+    if *response.url() != asked {
         exchange.span().log([
             field(tags::EVENT, "redirected"),
             field(tags::HTTP_URL, &redact::url_text(response.url().as_str())),

@@ -40,8 +40,9 @@ impl<Req, Res> Clone for Settings<Req, Res> {
 }
 
 /// Implements the constructor and the setters of a layer, which is a type with a field `settings: Arc<Settings<..>>`.
+/// Its other fields, which are named last, begin with their defaults.
 macro_rules! settings {
-    ($layer:ident, $request:ty, $response:ty) => {
+    ($layer:ident, $request:ty, $response:ty $(, $field:ident)*) => {
         impl $layer {
             /// Makes a layer that starts spans with `tracer`. All settings have their defaults.
             pub fn new(tracer: impl $crate::Tracer + 'static) -> Self {
@@ -49,6 +50,7 @@ macro_rules! settings {
                     settings: std::sync::Arc::new(
                         $crate::middleware::http::settings::Settings::new(tracer),
                     ),
+                    $($field: Default::default(),)*
                 }
             }
 

@@ -18,29 +18,35 @@ impl BaggageBuilder {
         self.text.reserve(bytes.min(Baggage::MAX_BYTES));
     }
 
-    /// Sets `key` to `value`; an item of that key is replaced in its place. Keeps nothing that breaks a limit.
+    /// Sets `key` to `value`; an item of that key is replaced in its place. Copies nothing that breaks a limit.
     pub(crate) fn set(&mut self, key: &str, value: &str) -> Result<(), BaggageLimit> {
-        // Looked at before the text grows: a stranger may send many items that do not fit.
-        if self.text.len() + key.len() + value.len() > Baggage::MAX_BYTES {
-            let known = self.find(key.as_bytes());
-            let others = self.bytes - known.map_or(0, |(at, start)| self.item_bytes(at, start));
-            if others + key.len() + value_bytes(value.as_bytes()) > Baggage::MAX_BYTES {
-                return Err(BaggageLimit::Total);
-            }
-        }
-        self.set_with(key, |text| text.extend(value.as_bytes()), b"")
+        let value = value.as_bytes();
+        self.set_with(key, value_bytes(value), |text| text.extend(value), b"")
     }
 
     /// Sets `key` to the value that `decode` adds to a text, which spares a decoder the copy. Invalid UTF-8 becomes
-    /// U+FFFD. The caller bounds the length of all three.
+    /// U+FFFD.
+    ///
+    /// `least` is the least number of bytes that the value counts. If that is too much already, nothing is decoded: a
+    /// stranger may send many items that do not fit.
     pub(crate) fn set_with(
         &mut self,
         key: &str,
+        least: usize,
         decode: impl FnOnce(&mut Vec<u8>),
         properties: &[u8],
     ) -> Result<(), BaggageLimit> {
         if !are_properties(properties) {
             return Err(BaggageLimit::Properties);
+        }
+        let known = self.find(key.as_bytes());
+        let others = self.bytes - known.map_or(0, |(at, start)| self.item_bytes(at, start));
+        let rest = others + key.len() + properties_bytes(properties);
+        if rest + least > Baggage::MAX_BYTES {
+            return Err(BaggageLimit::Total);
+        }
+        if known.is_none() && self.len() == Baggage::MAX_ITEMS {
+            return Err(BaggageLimit::Items);
         }
         let start = self.text.len();
         self.text.extend(key.as_bytes());
@@ -49,23 +55,13 @@ impl BaggageBuilder {
         make_utf8(&mut self.text, key_end);
         let value_end = self.text.len();
         let value = self.text.get(key_end..).unwrap_or_default();
-        let size = key.len() + value_bytes(value) + properties_bytes(properties);
-        self.text.extend(properties);
-
-        let known = self.find(key.as_bytes());
-        let others = self.bytes - known.map_or(0, |(at, start)| self.item_bytes(at, start));
-        let limit = if others + size > Baggage::MAX_BYTES {
-            Err(BaggageLimit::Total)
-        } else if known.is_none() && self.len() == Baggage::MAX_ITEMS {
-            Err(BaggageLimit::Items)
-        } else {
-            Ok(())
-        };
-        if limit.is_err() {
+        let size = rest + value_bytes(value);
+        if size > Baggage::MAX_BYTES {
             self.text.truncate(start);
-            return limit;
+            return Err(BaggageLimit::Total);
         }
-        self.bytes = others + size;
+        self.text.extend(properties);
+        self.bytes = size;
         let new = Lengths {
             key: (key_end - start) as u16,
             value: (value_end - key_end) as u16,
@@ -176,6 +172,23 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_decoded_that_cannot_fit() {
+        let mut builder = BaggageBuilder::default();
+        let decode = |_: &mut Vec<u8>| panic!("decoded");
+        let too_much = Baggage::MAX_BYTES;
+        let set = builder.set_with("k", too_much, decode, b"");
+        assert_eq!(set, Err(BaggageLimit::Total));
+        let set = builder.set_with("", too_much - 1, decode, b"p");
+        assert_eq!(set, Err(BaggageLimit::Total));
+        for n in 0..Baggage::MAX_ITEMS {
+            assert_eq!(builder.set(&n.to_string(), "v"), Ok(()));
+        }
+        let set = builder.set_with("k", 1, decode, b"");
+        assert_eq!(set, Err(BaggageLimit::Items));
+        assert_eq!(builder.set("k", "v"), Err(BaggageLimit::Items));
+    }
+
+    #[test]
     fn a_refused_item_leaves_no_trace_in_the_builder() {
         let mut builder = BaggageBuilder::default();
         assert_eq!(builder.set("a", "1"), Ok(()));
@@ -185,7 +198,7 @@ mod tests {
         }
         assert_eq!(builder.set("b", "2"), Ok(()));
         let lossy = |text: &mut Vec<u8>| text.extend(b"x\xff");
-        assert_eq!(builder.set_with("c", lossy, b""), Ok(()));
+        assert_eq!(builder.set_with("c", 2, lossy, b""), Ok(()));
         let baggage = builder.build();
         let items: Vec<_> = baggage.iter().collect();
         assert_eq!(items, [("a", "1"), ("b", "2"), ("c", "x\u{fffd}")]);

@@ -1,4 +1,5 @@
 mod builder;
+mod join;
 
 use std::fmt;
 use std::sync::Arc;
@@ -106,18 +107,6 @@ impl Baggage {
         });
         let is_new = items > self.len();
         Ok(Self::of_items(replaced.chain(is_new.then_some(item))))
-    }
-
-    /// Returns this list and, as far as there is room, those items of `other` whose keys it has not.
-    pub(crate) fn or_also(self, other: &Self) -> Self {
-        if self.is_empty() {
-            return other.clone();
-        }
-        let missing = other.items().filter(|(key, ..)| self.get(key).is_none());
-        missing.fold(self.clone(), |list, (key, value, properties)| {
-            let with = list.with_properties(key, value, properties);
-            with.unwrap_or(list)
-        })
     }
 
     /// Returns this list without the item of that key.
@@ -370,7 +359,7 @@ mod tests {
                     .with_properties(key, value, properties)
                     .expect("short");
                 let decode = |text: &mut Vec<u8>| text.extend(value.as_bytes());
-                let set = builder.set_with(key, decode, properties.as_bytes());
+                let set = builder.set_with(key, 0, decode, properties.as_bytes());
                 assert_eq!(set, Ok(()));
             }
             assert_eq!(items(&baggage), expected);
@@ -391,7 +380,7 @@ mod tests {
             assert_eq!(with.is_ok(), fits, "{properties}");
             let mut builder = BaggageBuilder::default();
             let decode = |text: &mut Vec<u8>| text.extend(value.as_bytes());
-            let set = builder.set_with("k", decode, properties.as_bytes());
+            let set = builder.set_with("k", 0, decode, properties.as_bytes());
             assert_eq!(set.err(), with.err(), "{properties}");
         }
     }
@@ -409,7 +398,7 @@ mod tests {
             let with = Baggage::default().with_properties("k", "v", properties);
             assert_eq!(with, Err(BaggageLimit::Properties), "{properties:?}");
             let mut builder = BaggageBuilder::default();
-            let set = builder.set_with("k", |_| {}, properties.as_bytes());
+            let set = builder.set_with("k", 0, |_| {}, properties.as_bytes());
             assert_eq!(set, Err(BaggageLimit::Properties), "{properties:?}");
             assert_eq!(builder.len(), 0);
         }

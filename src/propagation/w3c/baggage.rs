@@ -3,7 +3,7 @@
 use crate::model::{Baggage, BaggageBuilder, BaggageLimit};
 use crate::propagation::carrier::is_token;
 use crate::propagation::coding::{
-    min_decoded_len, push_percent_decoded, push_percent_encoded, trim,
+    percent_decoded_len, push_percent_decoded, push_percent_encoded, trim,
 };
 
 /// The baggage of one request, within the limits.
@@ -34,8 +34,7 @@ impl ReceivedMembers {
         (self.baggage.build(), self.skipped)
     }
 
-    /// Adds a member, or returns `None` if it is malformed or breaks a limit. It refuses what is too long before it
-    /// decodes or copies it.
+    /// Adds a member, or returns `None` if it is malformed or breaks a limit.
     fn read_member(&mut self, member: &[u8]) -> Option<()> {
         let (item, properties) = split_at(member, b';').unwrap_or((member, b""));
         let (key, value) = split_at(item, b'=')?;
@@ -43,17 +42,15 @@ impl ReceivedMembers {
         if key.is_empty() || !key.iter().copied().all(is_token) {
             return None;
         }
-        if key.len() + min_decoded_len(value) + properties.len() > Baggage::MAX_BYTES {
-            return None;
-        }
         if self.seen == Baggage::MAX_ITEMS {
             return None;
         }
         self.seen += 1;
         let key = std::str::from_utf8(key).ok()?;
+        let least = percent_decoded_len(value);
         let decode = |text: &mut Vec<u8>| push_percent_decoded(text, value);
-        match self.baggage.set_with(key, decode, properties) {
-            Err(BaggageLimit::Properties) => self.baggage.set_with(key, decode, b"").ok(),
+        match self.baggage.set_with(key, least, decode, properties) {
+            Err(BaggageLimit::Properties) => self.baggage.set_with(key, least, decode, b"").ok(),
             set => set.ok(),
         }
     }

@@ -73,3 +73,122 @@ fn with_member(received: &TraceState, member: &OtText) -> TraceState {
     // An empty value is not a legal one, so this is a list without the member, too.
     with.unwrap_or_else(|_| received.without(ot_member::KEY))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Flags, Randomness, SpanId, TraceId};
+
+    /// The random value of a trace id whose lower half is 1.
+    const RV: &str = "ffffffffffffff";
+
+    fn local(flags: Flags, randomness: Randomness) -> SpanContext {
+        let ids = TraceId::new(7, 1).zip(SpanId::new(2)).expect("not zero");
+        SpanContext::local((ids.0, ids.1, None), flags, randomness, 0)
+    }
+
+    fn written(context: &SpanContext) -> Option<String> {
+        let mut text = None;
+        write(context, |value| text = Some(value.to_owned()));
+        text
+    }
+
+    fn state(text: &str) -> TraceState {
+        text.parse().expect("well-formed")
+    }
+
+    #[test]
+    fn a_trace_that_a_probability_kept_says_so() {
+        for (probability, threshold) in
+            [(1.0, "0"), (0.5, "8"), (0.25, "c"), (0.001, "ffbe76c8b439")]
+        {
+            let kept = local(
+                Flags::SAMPLED,
+                Randomness::default().with_probability(probability),
+            );
+            let member = format!("ot=th:{threshold};rv:{RV}");
+            assert_eq!(written(&kept), Some(member.clone()), "{probability}");
+
+            let received = kept
+                .clone()
+                .with_trace_state(state("a=1,ot=rv:6e6d1a75832a2f;th:1;x:y"));
+            let member = format!("ot=th:{threshold};rv:6e6d1a75832a2f;x:y,a=1");
+            assert_eq!(written(&received), Some(member), "{probability}");
+            let received = kept.with_trace_state(state("a=1"));
+            let member = format!("ot=th:{threshold};rv:{RV},a=1");
+            assert_eq!(written(&received), Some(member), "{probability}");
+        }
+    }
+
+    #[test]
+    fn no_other_decision_has_a_threshold() {
+        let half = Randomness::default().with_probability(0.5);
+        for context in [
+            local(Flags::SAMPLED, Randomness::default()),
+            local(Flags::SAMPLED.with(Flags::DEBUG), Randomness::default()),
+            local(Flags::default(), Randomness::default()),
+            local(Flags::default(), half),
+        ] {
+            assert_eq!(written(&context), None, "{context}");
+            let received = context.with_trace_state(state("a=1,b=2"));
+            assert_eq!(written(&received).as_deref(), Some("a=1,b=2"));
+        }
+    }
+
+    #[test]
+    fn a_received_threshold_goes_on_while_the_decision_is_that_of_the_caller() {
+        let random = Randomness::default().with_random_id(true);
+        let rows = [
+            // The id is not known to be random.
+            ("ot=th:8", Flags::SAMPLED, Randomness::default(), "ot=th:8"),
+            (
+                "a=1,ot=th:8;rv:80000000000000",
+                Flags::SAMPLED,
+                random,
+                "a=1,ot=th:8;rv:80000000000000",
+            ),
+            // The lower 56 bits of the id are 1.
+            (
+                "ot=th:00000000000001,a=1",
+                Flags::SAMPLED,
+                random,
+                "ot=th:00000000000001,a=1",
+            ),
+            ("ot=th:0,a=1", Flags::SAMPLED, random, "ot=th:0,a=1"),
+            // A tag kept what the caller would have dropped, or the other way round.
+            (
+                "a=1,ot=th:8;rv:7fffffffffffff;x:y",
+                Flags::SAMPLED,
+                random,
+                "ot=rv:7fffffffffffff;x:y,a=1",
+            ),
+            ("a=1,ot=th:8", Flags::SAMPLED, random, "a=1"),
+            (
+                "a=1,ot=th:8;rv:80000000000000",
+                Flags::default(),
+                random,
+                "ot=rv:80000000000000,a=1",
+            ),
+            (
+                "a=1,ot=rv:80000000000000",
+                Flags::default(),
+                random,
+                "a=1,ot=rv:80000000000000",
+            ),
+        ];
+        for (received, flags, randomness, expected) in rows {
+            let context = local(flags, randomness).with_trace_state(state(received));
+            assert_eq!(written(&context).as_deref(), Some(expected), "{received}");
+        }
+        let alone = local(Flags::default(), random).with_trace_state(state("ot=th:8"));
+        assert_eq!(written(&alone), None);
+    }
+
+    #[test]
+    fn a_context_that_is_passed_on_keeps_its_threshold() {
+        let ids = TraceId::new(7, 1).zip(SpanId::new(2)).expect("not zero");
+        let context = SpanContext::new(ids.0, ids.1, None, Flags::default())
+            .with_trace_state(state("a=1,ot=th:8"));
+        assert_eq!(written(&context).as_deref(), Some("a=1,ot=th:8"));
+    }
+}

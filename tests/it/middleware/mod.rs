@@ -4,6 +4,8 @@ mod body;
 #[cfg(feature = "hyper")]
 mod client;
 #[cfg(all(feature = "tonic", feature = "hyper"))]
+mod destinations;
+#[cfg(all(feature = "tonic", feature = "hyper"))]
 mod grpc;
 #[cfg(all(feature = "tonic", feature = "hyper"))]
 mod grpc_status;
@@ -11,6 +13,8 @@ mod grpc_status;
 mod hooks;
 #[cfg(feature = "hyper")]
 mod hyper;
+#[cfg(feature = "reqwest")]
+mod redirects;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 #[cfg(all(

@@ -174,6 +174,7 @@ fn unsampling() -> TracerBuilder {
 }
 
 const CALLERS_TRACE: &str = "5b2b4e1f9d3a7c60";
+const CALLERS_TRACEPARENT: &str = "00-00000000000000005b2b4e1f9d3a7c60-6ad04c2b18e7f935-01";
 
 #[test]
 fn a_stranger_gets_what_the_level_of_trust_grants() {
@@ -185,6 +186,8 @@ fn a_stranger_gets_what_the_level_of_trust_grants() {
                 let mut headers = with(&[
                     ("uber-trace-id", "5b2b4e1f9d3a7c60:6ad04c2b18e7f935:0:3"),
                     ("jaeger-debug-id", "find-me"),
+                    ("traceparent", CALLERS_TRACEPARENT),
+                    ("tracestate", "other=1"),
                 ]);
                 fill_with_baggage(&mut headers);
                 let layer = ServerLayer::new(tracer.clone()).trust(trust);
@@ -195,7 +198,11 @@ fn a_stranger_gets_what_the_level_of_trust_grants() {
                 assert_eq!(flags, expected, "{row}");
                 let expected = if baggage { 8 * 1024 } else { 0 };
                 assert_eq!(baggage_bytes(&sent), expected, "{row}");
+                assert_eq!(sent.contains_key("baggage"), baggage, "{row}");
                 assert!(!sent.contains_key("jaeger-debug-id"), "{row}");
+                let state = sent.get("tracestate").map(HeaderValue::as_bytes);
+                let has_state = state.is_some_and(|state| state.ends_with(b"other=1"));
+                assert_eq!(has_state, ids && sampling, "{row}: {state:?}");
             }
         }
     });

@@ -30,7 +30,13 @@ pub(crate) fn run<R>(future: impl Future<Output = R>) -> R {
 
 /// Returns a listener on a free port of loopback.
 pub(crate) async fn listener() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    listener_at(Ipv4Addr::LOCALHOST).await
+}
+
+/// Returns a listener on a free port of a loopback address.
+pub(crate) async fn listener_at(address: Ipv4Addr) -> (TcpListener, SocketAddr) {
+    assert!(address.is_loopback(), "{address}");
+    let listener = TcpListener::bind((address, 0)).await.expect("a port");
     let address = listener.local_addr().expect("bound");
     (listener, address)
 }
@@ -46,7 +52,12 @@ pub(crate) fn closed_port() -> (TcpSocket, SocketAddr) {
 
 /// Serves an axum router over HTTP/1.
 pub(crate) async fn serve(app: axum::Router) -> SocketAddr {
-    let (listener, address) = listener().await;
+    serve_at(Ipv4Addr::LOCALHOST, app).await
+}
+
+/// Serves an axum router over HTTP/1 at a loopback address.
+pub(crate) async fn serve_at(address: Ipv4Addr, app: axum::Router) -> SocketAddr {
+    let (listener, address) = listener_at(address).await;
     tokio::spawn(async move { axum::serve(listener, app).await });
     address
 }
