@@ -2,7 +2,6 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    slice,
 };
 
 use crate::{
@@ -146,13 +145,20 @@ impl Peer {
     /// assert_eq!(go.speaks(Format::Mixed), Some(Format::Jaeger));
     /// ```
     pub fn speaks(&self, format: Format) -> Option<Format> {
-        let of_mixed_fleet = [Format::Mixed, Format::Jaeger, Format::W3c];
-        let candidates = match format {
-            Format::Mixed => &of_mixed_fleet[..],
-            _ => slice::from_ref(&format),
-        };
-        let mut candidates = candidates.iter().copied();
-        candidates.find(|candidate| self.formats.contains(candidate))
+        let has = |format| self.formats.contains(&format).then_some(format);
+        match format {
+            Format::Mixed => has(format).or_else(|| has(self.format_of_kind())),
+            _ => has(format),
+        }
+    }
+
+    /// Returns the format of its kind of client, whatever else it has.
+    fn format_of_kind(&self) -> Format {
+        if self.version.0.starts_with("telemetry.sdk.") {
+            Format::W3c
+        } else {
+            Format::Jaeger
+        }
     }
 
     /// Returns the name of its service in Jaeger.
