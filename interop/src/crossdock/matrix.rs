@@ -68,30 +68,19 @@ impl Matrix<'_> {
         for (report, runs) in outcome.reports.iter_mut().zip(&runs) {
             for run in runs {
                 outcome.problems.append(&mut report.judge(run, self.lacks));
-                let of_run = run.order.map(|place| &peers[place]);
-                for (trace_id, expected) in stored::expected(run, of_run) {
-                    known.insert(trace_id);
-                    let problems = match jaeger.trace(trace_id, expected.len()) {
-                        Ok(trace) => {
-                            report.traces += 1;
-                            report.spans += trace.spans.len();
-                            stored::wrong(&trace, &expected, of_run, jaeger.version())
-                        }
-                        Err(error) => vec![error.to_string()],
-                    };
-                    let at = report.run_name(run.order, run.is_sampled);
-                    let problems = problems.iter().map(|problem| format!("{at}: {problem}"));
-                    outcome.problems.extend(problems);
-                }
+                let problems = look(run, report, peers, jaeger, &mut known);
+                let at = report.run_name(run.order, run.is_sampled);
+                let problems = problems.iter().map(|problem| format!("{at}: {problem}"));
+                outcome.problems.extend(problems);
             }
         }
         for peer in peers {
             let stored = jaeger.trace_ids(&peer.service_name())?;
-            let unknown = stored.difference(&known);
-            let name = peer.name;
-            outcome.problems.extend(
-                unknown.map(|trace_id| format!("{name} stored {trace_id:x} without reason")),
-            );
+            let unknown = stored.difference(&known).map(|trace_id| {
+                let name = peer.name;
+                format!("{name} stored the trace {trace_id:x}, which no service saw as sampled")
+            });
+            outcome.problems.extend(unknown);
         }
         outcome.took = started.elapsed();
         Ok(outcome)
@@ -149,6 +138,31 @@ impl Outcome {
         lines.push(format!("crossdock, {format}: {runs} runs took {took:.1} s"));
         lines
     }
+}
+
+/// Looks for the traces of a run, counts them in `report`, adds their ids to `known` and returns what is wrong with them.
+fn look(
+    run: &Run,
+    report: &mut Report,
+    peers: &[Peer],
+    jaeger: &Backend,
+    known: &mut BTreeSet<u128>,
+) -> Vec<String> {
+    let of_run = run.order.map(|place| &peers[place]);
+    let mut problems = Vec::new();
+    for (trace_id, expected) in stored::expected(run, of_run) {
+        known.insert(trace_id);
+        match jaeger.trace(trace_id, expected.len()) {
+            Ok(trace) => {
+                report.traces += 1;
+                report.spans += trace.spans.len();
+                let wrong = stored::wrong(&trace, &expected, of_run, jaeger.version());
+                problems.extend(wrong);
+            }
+            Err(error) => problems.push(error.to_string()),
+        }
+    }
+    problems
 }
 
 /// Calls `work` with every item at the same time, because starting and ending a program is mostly waiting.

@@ -2,6 +2,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::LazyLock,
 };
 
 use crate::{
@@ -110,11 +111,11 @@ impl Peer {
     /// let rust = Peer::own("target/debug/crossdock");
     /// assert!(rust.formats.contains(&Format::Jaeger));
     /// ```
-    pub const fn own(program: &'static str) -> Self {
+    pub fn own(program: &'static str) -> Self {
         Self {
             name: "rust",
             formats: &[Format::Jaeger, Format::B3, Format::W3c, Format::Mixed],
-            version: ("jaeger.version", "Rust-0.1.0"),
+            version: ("jaeger.version", &OWN_VERSION),
             program: Program::At(program),
         }
     }
@@ -183,6 +184,14 @@ impl Peer {
         }
     }
 }
+
+/// The version that the library should show: that of its manifest.
+static OWN_VERSION: LazyLock<String> = LazyLock::new(|| {
+    let manifest = include_str!("../../../Cargo.toml");
+    let mut lines = manifest.lines().skip_while(|line| *line != "[package]");
+    let version = lines.find_map(|line| line.strip_prefix("version = "));
+    format!("Rust-{}", version.unwrap_or_default().trim_matches('"'))
+});
 
 fn go() -> Result<Command, Error> {
     const SOURCE: [(&str, &str); 3] = [

@@ -146,8 +146,6 @@ mod tests {
     use super::*;
     use crate::{Reference, ReferenceKind, Tag, crossdock::Seen};
 
-    const PEER: Peer = Peer::own("");
-
     fn seen(trace_id: u128, is_sampled: bool) -> Seen {
         Seen {
             trace_id,
@@ -162,7 +160,7 @@ mod tests {
             is_sampled: true,
             seen,
         };
-        expected(&run, [&PEER; 3]).into_iter().collect()
+        expected(&run, [&Peer::own(""); 3]).into_iter().collect()
     }
 
     fn span(span_id: u64, parent_id: u64, operation: &str, kind: Option<&str>) -> StoredSpan {
@@ -176,7 +174,7 @@ mod tests {
             span_id,
             references: (parent_id != 0).then_some(reference).into_iter().collect(),
             operation: operation.to_owned(),
-            service: PEER.service_name(),
+            service: Peer::own("").service_name(),
             tags: kind
                 .map(|kind| Tag::new("span.kind", kind))
                 .into_iter()
@@ -226,7 +224,7 @@ mod tests {
     #[test]
     fn a_service_that_does_not_sample_leaves_a_gap() {
         let expected = expected_of([seen(1, true), seen(1, false), seen(1, true)]);
-        let name = PEER.service_name();
+        let name = Peer::own("").service_name();
         let spans = [
             format!("? > post (server) of {name}"),
             format!("S1 of {name}"),
@@ -238,7 +236,7 @@ mod tests {
     #[test]
     fn a_lost_trace_id_begins_another_trace() {
         let expected = expected_of([seen(1, false), seen(2, true), seen(2, true)]);
-        let name = PEER.service_name();
+        let name = Peer::own("").service_name();
         let (server, client) = (
             format!("post (server) of {name}"),
             format!("post (client) of {name}"),
