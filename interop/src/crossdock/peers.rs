@@ -2,7 +2,6 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    slice,
 };
 
 use crate::{
@@ -24,7 +23,7 @@ use crate::{
 pub struct Peer {
     /// The name in messages, and in [`LACKS`](crate::crossdock::LACKS).
     pub name: &'static str,
-    /// The formats that its client has.
+    /// The formats that its client has, its own first.
     pub formats: &'static [Format],
     /// The process tag by which Jaeger shows the version of its client, as the client sends it.
     pub version: (&'static str, &'static str),
@@ -69,25 +68,25 @@ pub const PUBLISHED: &[Peer] = &[
     },
     Peer {
         name: "otel-go",
-        formats: &[Format::B3, Format::W3c],
+        formats: &[Format::W3c, Format::B3, Format::Jaeger],
         version: ("telemetry.sdk.version", "1.47.0"),
         program: Program::Built(otel::GO),
     },
     Peer {
         name: "otel-node",
-        formats: &[Format::B3, Format::W3c],
+        formats: &[Format::W3c, Format::B3, Format::Jaeger],
         version: ("telemetry.sdk.version", "2.7.1"),
         program: Program::Built(otel::NODE),
     },
     Peer {
         name: "otel-python",
-        formats: &[Format::B3, Format::W3c],
+        formats: &[Format::W3c, Format::B3, Format::Jaeger],
         version: ("telemetry.sdk.version", "1.45.1"),
         program: Program::Built(otel::PYTHON),
     },
     Peer {
         name: "otel-rust",
-        formats: &[Format::B3, Format::W3c],
+        formats: &[Format::W3c, Format::B3],
         version: ("telemetry.sdk.version", "0.33.1"),
         program: Program::Built(otel::RUST),
     },
@@ -146,13 +145,12 @@ impl Peer {
     /// assert_eq!(go.speaks(Format::Mixed), Some(Format::Jaeger));
     /// ```
     pub fn speaks(&self, format: Format) -> Option<Format> {
-        let of_mixed_fleet = [Format::Mixed, Format::Jaeger, Format::W3c];
-        let candidates = match format {
-            Format::Mixed => &of_mixed_fleet[..],
-            _ => slice::from_ref(&format),
-        };
-        let mut candidates = candidates.iter().copied();
-        candidates.find(|candidate| self.formats.contains(candidate))
+        if self.formats.contains(&format) {
+            return Some(format);
+        }
+        let of_mixed_fleet = [Format::Jaeger, Format::W3c];
+        let mut formats = self.formats.iter().copied();
+        formats.find(|own| format == Format::Mixed && of_mixed_fleet.contains(own))
     }
 
     /// Returns the name of its service in Jaeger.
