@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/contrib/propagators/b3"
+	"go.opentelemetry.io/contrib/propagators/jaeger"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/propagation"
@@ -45,6 +46,8 @@ func run(flags map[string]string) error {
 		format = propagation.TraceContext{}
 	case "b3":
 		format = b3.New(b3.WithInjectEncoding(b3.B3MultipleHeader))
+	case "jaeger":
+		format = jaeger.Jaeger{}
 	default:
 		fmt.Fprintf(os.Stderr, "OpenTelemetry for Go has no format %s\n", flags["format"])
 		os.Exit(3)
@@ -67,7 +70,7 @@ func run(flags map[string]string) error {
 	)
 	crossdock := crossdock{
 		tracer: provider.Tracer("crossdock"),
-		// Baggage is a format of its own here, and goes along with either.
+		// Baggage is a format of its own here, and goes along with each.
 		propagator: propagation.NewCompositeTextMapPropagator(format, propagation.Baggage{}),
 	}
 	server := http.Server{

@@ -8,6 +8,7 @@ const { CompositePropagator, W3CBaggagePropagator, W3CTraceContextPropagator } =
   require('@opentelemetry/core');
 const { OTLPTraceExporter } = require('@opentelemetry/exporter-trace-otlp-proto');
 const { B3InjectEncoding, B3Propagator } = require('@opentelemetry/propagator-b3');
+const { JaegerPropagator } = require('@opentelemetry/propagator-jaeger');
 const { defaultResource, resourceFromAttributes } = require('@opentelemetry/resources');
 const { BatchSpanProcessor, NodeTracerProvider, ParentBasedSampler, SamplingDecision } =
   require('@opentelemetry/sdk-trace-node');
@@ -18,6 +19,7 @@ const BAGGAGE_KEY = 'crossdock-baggage-key';
 const PRIORITY = 'sampling.priority';
 const FORMATS = {
   w3c: () => new W3CTraceContextPropagator(),
+  jaeger: () => new JaegerPropagator(),
   b3: () => new B3Propagator({ injectEncoding: B3InjectEncoding.MULTI_HEADER }),
 };
 
@@ -25,7 +27,7 @@ const given = flags();
 if (!Object.hasOwn(FORMATS, given.format)) {
   lacks('OpenTelemetry for Node', given.format);
 }
-// Baggage is a format of its own here, and goes along with either.
+// Baggage is a format of its own here, and goes along with each.
 const propagator = new CompositePropagator({
   propagators: [FORMATS[given.format](), new W3CBaggagePropagator()],
 });

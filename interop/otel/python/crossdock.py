@@ -13,6 +13,7 @@ from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.propagators.b3 import B3MultiFormat
 from opentelemetry.propagators.composite import CompositePropagator
+from opentelemetry.propagators.jaeger import JaegerPropagator
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -22,8 +23,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 BAGGAGE_KEY = "crossdock-baggage-key"
 PRIORITY = "sampling.priority"
-# Baggage is a format of its own here, and goes along with either.
-FORMATS = {"w3c": TraceContextTextMapPropagator, "b3": B3MultiFormat}
+# Baggage is a format of its own here, and goes along with each.
+FORMATS = {"w3c": TraceContextTextMapPropagator, "jaeger": JaegerPropagator, "b3": B3MultiFormat}
 # Straight to the address: the machine may have a proxy.
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 TIMEOUT = 30

@@ -109,11 +109,20 @@ pub const LACKS: &[Lack] = &[
         reason: "the clients of Jaeger speak Jaeger's headers alone, and the SDKs of OpenTelemetry those of W3C",
     },
     Lack {
+        formats: &[Format::Jaeger],
+        alphabets: &Alphabet::ALL,
+        aspect: Aspect::Baggage,
+        hops: |hop| hop.is_with("otel-go") && is_otel(hop.caller()) != is_otel(hop.callee),
+        is_by_chance: false,
+        reason: "in Jaeger's format, OpenTelemetry for Go carries baggage in the header of W3C alone",
+    },
+    Lack {
         formats: &[Format::Jaeger, Format::Mixed],
         alphabets: &[Alphabet::Ascii],
         aspect: Aspect::Baggage,
         hops: |hop| {
-            ["go", "java"].contains(&hop.caller()) && ["node", "python"].contains(&hop.callee)
+            let is_kept = ["node", "otel-node", "otel-python", "python"].contains(&hop.callee);
+            ["go", "java"].contains(&hop.caller()) && is_kept
         },
         is_by_chance: false,
         reason: "Go and Java write a space in baggage as a plus sign, which Node and Python leave as it is",
@@ -228,7 +237,7 @@ pub const LACKS: &[Lack] = &[
         reason: "OpenTelemetry for Rust writes a percent sign in baggage as it is, which everyone decodes",
     },
     Lack {
-        formats: &[Format::B3, Format::W3c, Format::Mixed],
+        formats: &[Format::Jaeger, Format::B3, Format::W3c, Format::Mixed],
         alphabets: &[Alphabet::Ascii],
         aspect: Aspect::Baggage,
         hops: |hop| {
@@ -239,12 +248,13 @@ pub const LACKS: &[Lack] = &[
         reason: "OpenTelemetry for Python reads a plus sign in baggage as a space, and Go and Rust write it as it is",
     },
     Lack {
-        formats: &[Format::B3, Format::W3c, Format::Mixed],
+        formats: &[Format::Jaeger, Format::B3, Format::W3c, Format::Mixed],
         alphabets: &[Alphabet::Ascii],
         aspect: Aspect::Baggage,
         hops: |hop| {
+            let reads_w3c = is_otel(hop.callee) || hop.setup.format != Format::Jaeger;
             let is_kept = ["otel-go", "otel-node", "otel-rust", "rust"].contains(&hop.callee);
-            hop.caller() == "otel-python" && is_kept && hop.baggage.contains(' ')
+            hop.caller() == "otel-python" && reads_w3c && is_kept && hop.baggage.contains(' ')
         },
         is_by_chance: false,
         reason: "OpenTelemetry for Python writes a space in baggage as a plus sign, which others leave as it is",

@@ -24,7 +24,7 @@ use crate::{
 pub struct Peer {
     /// The name in messages, and in [`LACKS`](crate::crossdock::LACKS).
     pub name: &'static str,
-    /// The formats that its client has.
+    /// The formats that its client has, its own first.
     pub formats: &'static [Format],
     /// The process tag by which Jaeger shows the version of its client, as the client sends it.
     pub version: (&'static str, &'static str),
@@ -69,25 +69,25 @@ pub const PUBLISHED: &[Peer] = &[
     },
     Peer {
         name: "otel-go",
-        formats: &[Format::B3, Format::W3c],
+        formats: &[Format::W3c, Format::B3, Format::Jaeger],
         version: ("telemetry.sdk.version", "1.47.0"),
         program: Program::Built(otel::GO),
     },
     Peer {
         name: "otel-node",
-        formats: &[Format::B3, Format::W3c],
+        formats: &[Format::W3c, Format::B3, Format::Jaeger],
         version: ("telemetry.sdk.version", "2.7.1"),
         program: Program::Built(otel::NODE),
     },
     Peer {
         name: "otel-python",
-        formats: &[Format::B3, Format::W3c],
+        formats: &[Format::W3c, Format::B3, Format::Jaeger],
         version: ("telemetry.sdk.version", "1.45.1"),
         program: Program::Built(otel::PYTHON),
     },
     Peer {
         name: "otel-rust",
-        formats: &[Format::B3, Format::W3c],
+        formats: &[Format::W3c, Format::B3],
         version: ("telemetry.sdk.version", "0.33.1"),
         program: Program::Built(otel::RUST),
     },
@@ -146,20 +146,12 @@ impl Peer {
     /// assert_eq!(go.speaks(Format::Mixed), Some(Format::Jaeger));
     /// ```
     pub fn speaks(&self, format: Format) -> Option<Format> {
-        let has = |format| self.formats.contains(&format).then_some(format);
-        match format {
-            Format::Mixed => has(format).or_else(|| has(self.format_of_kind())),
-            _ => has(format),
+        if self.formats.contains(&format) {
+            return Some(format);
         }
-    }
-
-    /// Returns the format of its kind of client, whatever else it has.
-    fn format_of_kind(&self) -> Format {
-        if self.version.0.starts_with("telemetry.sdk.") {
-            Format::W3c
-        } else {
-            Format::Jaeger
-        }
+        let of_mixed_fleet = [Format::Jaeger, Format::W3c];
+        let mut formats = self.formats.iter().copied();
+        formats.find(|own| format == Format::Mixed && of_mixed_fleet.contains(own))
     }
 
     /// Returns the name of its service in Jaeger.

@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             process::exit(3)
         }
     };
-    // Baggage is a format of its own here, and goes along with either.
+    // Baggage is a format of its own here, and goes along with each.
     let propagator =
         TextMapCompositePropagator::new(vec![format, Box::new(BaggagePropagator::new())]);
     let provider = provider(flag("service")?, flag("otlp")?)?;
