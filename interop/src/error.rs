@@ -15,6 +15,13 @@ pub enum Error {
         /// The failed attempts, each with its error.
         reason: String,
     },
+    /// The machine lacks a tool that builds or runs a program of another language.
+    NoTools {
+        /// The program.
+        what: String,
+        /// The command that does not succeed.
+        tool: String,
+    },
     /// An operation on a file, a lock or a process failed.
     Io {
         /// The operation, as a gerund: `opening /var/cache/x`.
@@ -38,7 +45,16 @@ pub enum Error {
         /// The reason, with the output of the example.
         reason: String,
     },
-    /// The process ended, or never became ready.
+    /// A service of the crossdock cannot be started or ended.
+    Service {
+        /// The service.
+        name: String,
+        /// The reason.
+        reason: String,
+        /// The end of its log.
+        tail: String,
+    },
+    /// A backend ended, or never became ready.
     Start {
         /// The backend.
         version: Version,
@@ -73,6 +89,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Returns whether the machine lacks the tools for a program of another language. A test that needs the program is
+    /// then skipped, unless [`REQUIRED`](crate::REQUIRED) is `1`.
+    pub const fn is_missing_tools(&self) -> bool {
+        matches!(
+            self,
+            Self::NoGo | Self::NoPython { .. } | Self::NoTools { .. }
+        )
+    }
+
     pub(crate) fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let doing = doing.into();
         move |source| Self::Io { doing, source }
@@ -95,6 +120,9 @@ impl fmt::Display for Error {
         match self {
             Self::NoGo => f.write_str("no `go` command on this machine to build a program with"),
             Self::NoPython { reason } => write!(f, "no Python with the Jaeger client: {reason}"),
+            Self::NoTools { what, tool } => {
+                write!(f, "no tools on this machine for {what}: `{tool}` fails")
+            }
             Self::Io { doing, source } => write!(f, "{doing}: {source}"),
             Self::Build {
                 what,
@@ -104,6 +132,12 @@ impl fmt::Display for Error {
                 write!(f, "building {what}: `{command}` failed:\n{tail}")
             }
             Self::Example { name, reason } => write!(f, "the example {name:?} {reason}"),
+            Self::Service { name, reason, tail } => {
+                write!(
+                    f,
+                    "the service {name:?} {reason}; the end of its log:\n{tail}"
+                )
+            }
             Self::Start {
                 version,
                 reason,

@@ -67,9 +67,23 @@ impl Client {
         content_type: &str,
         body: &[u8],
     ) -> Result<Answer, Error> {
+        self.post_with(at, path, &[("content-type", content_type)], body)
+    }
+
+    pub(crate) fn post_with(
+        &self,
+        at: SocketAddr,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<Answer, Error> {
         let url = format!("http://{at}{path}");
-        let sent = self.agent.post(&url).content_type(content_type).send(body);
-        read(url, sent)
+        let request = headers
+            .iter()
+            .fold(self.agent.post(&url), |request, (name, value)| {
+                request.header(*name, *value)
+            });
+        read(url, request.send(body))
     }
 }
 

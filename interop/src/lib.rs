@@ -18,6 +18,7 @@
 //! | `differences.rs` | every entry of the two tables is true, each with a span made for it |
 //! | `dev_python/` | the published Python client and the library's embedded agent understand each other |
 //! | `udp/` | spans made with the library and sent by it are read back as they were made |
+//! | `crossdock/` | traces pass through services of several languages, in every order |
 //! | `hello.rs` | the example `hello` finds the agent by its environment alone |
 //! | `quickstart.rs` | the three services of the example `quickstart` call each other as shown |
 //! | `delivery/` | spans that the ledger calls sent are stored: under load, and when the agent is late, dies or stands still |
@@ -35,6 +36,7 @@
 mod backend;
 mod binary;
 mod compare;
+pub mod crossdock;
 mod delivered;
 mod differences;
 mod endpoints;

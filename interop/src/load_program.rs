@@ -111,7 +111,7 @@ fn build(go: &Go<'_>) -> Result<PathBuf, Error> {
 }
 
 /// Returns the FNV-1a hash; the hash of the standard library may change with the compiler.
-fn hash(files: &[(&str, &str)]) -> u64 {
+pub(crate) fn hash(files: &[(&str, &str)]) -> u64 {
     let bytes = files.iter().flat_map(|(name, text)| [name, text]);
     bytes
         .flat_map(|text| text.bytes().chain([0]))

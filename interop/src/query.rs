@@ -76,6 +76,37 @@ impl Backend {
         }
     }
 
+    /// Returns the ids of all stored traces in which the service takes part, 50,000 at most.
+    pub fn trace_ids(&self, service: &str) -> Result<BTreeSet<u128>, Error> {
+        // v2 takes no limit beyond the number of traces that its store has room for.
+        let path = format!("/api/traces?service={service}&limit={MOST_TRACES}");
+        let data = self.query(&path)?.unwrap_or(Json::Null);
+        elements(&data, "data", |trace| {
+            u128::from_str_radix(trace["traceID"].as_str()?, 16).ok()
+        })
+    }
+
+    /// Returns the [`trace_ids`](Self::trace_ids) once `are_complete` accepts them; asks as often as
+    /// [`trace`](Self::trace).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Deadline`] with the last ids if they are never accepted.
+    pub fn trace_ids_when(
+        &self,
+        service: &str,
+        are_complete: impl Fn(&BTreeSet<u128>) -> bool,
+    ) -> Result<BTreeSet<u128>, Error> {
+        self.wait(&format!("the traces of {service}"), || {
+            let seen = self.trace_ids(service)?;
+            if are_complete(&seen) {
+                Ok(Ok(seen))
+            } else {
+                Ok(Err(format!("{seen:x?}")))
+            }
+        })
+    }
+
     /// Returns the trace as API v3 gives it, in OTLP's JSON; `None` if there is none.
     ///
     /// This API can show the traces that the older one cannot.
@@ -232,5 +263,6 @@ fn elements<T: Ord>(
     }
 }
 
+const MOST_TRACES: usize = 50_000;
 const WITHIN: Duration = Duration::from_secs(10);
 const EVERY: Duration = Duration::from_millis(100);

@@ -105,6 +105,17 @@ fn baggage_of_the_parent_wins_and_other_references_add_missing_items() {
 }
 
 #[test]
+fn every_child_of_a_context_with_baggage_has_it() {
+    let (tracer, _) = recording_tracer();
+    // The thread's first span has no memory to reuse, and later ones take another path.
+    for n in 1..4 {
+        let caller = context(1, n).with_baggage_item("k", "v");
+        let span = tracer.build_span("s").child_of(&caller).start();
+        assert_eq!(span.baggage_item("k").as_deref(), Some("v"), "span {n}");
+    }
+}
+
+#[test]
 fn baggage_alone_begins_a_new_trace_that_keeps_it_and_asks_the_sampler() {
     for (is_sampled, flags) in [(true, 1), (false, 0)] {
         let (builder, _) = recording_builder();

@@ -1,0 +1,34 @@
+//! The crossdock: services of several languages that call each other in every order.
+//!
+//! The page `CROSSDOCK.md` of this crate describes the protocol and how to add a language.
+//!
+//! | item | what it is |
+//! |---|---|
+//! | [`Peer`], [`PUBLISHED`] | a language, and the table of all published clients |
+//! | [`Service`] | a running service |
+//! | [`Run`] | one trace through three services |
+//! | [`Matrix`] | all runs over one start of the services |
+//! | [`Report`] | the counts of these runs |
+//! | [`Lack`], [`LACKS`] | what is lost because a client cannot do better |
+
+mod driver;
+mod lacks;
+mod matrix;
+mod orders;
+mod peers;
+mod protocol;
+mod recipe;
+mod report;
+mod service;
+mod setup;
+mod stored;
+
+pub use driver::{Run, Seen, answer};
+pub use lacks::{Aspect, Hop, LACKS, Lack};
+pub use matrix::{Matrix, Outcome};
+pub use orders::Orders;
+pub use peers::{GO_DRIVER, PUBLISHED, Peer};
+pub use protocol::{Answer, BAGGAGE_KEY, Downstream, JoinTrace, Observed, StartTrace, Transport};
+pub use report::Report;
+pub use service::Service;
+pub use setup::{Alphabet, Format, Setup};
