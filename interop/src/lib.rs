@@ -18,6 +18,7 @@
 //! | `differences.rs` | every entry of the two tables is true, each with a span made for it |
 //! | `dev_python/` | the published Python client and the library's embedded agent understand each other |
 //! | `udp/` | spans made with the library and sent by it are read back as they were made |
+//! | `peers.rs` | each service of the crossdock over a published client does its part when it calls itself |
 //! | `crossdock/` | traces pass through services of several languages, in every order |
 //! | `hello.rs` | the example `hello` finds the agent by its environment alone |
 //! | `quickstart.rs` | the three services of the example `quickstart` call each other as shown |
@@ -29,7 +30,8 @@
 //! `cargo test -p tracehound-interop` runs all of it. The first run builds the backends from the Go
 //! module proxy into [`cache_dir`], which takes some minutes and 4 GB of Go's own caches. Nothing
 //! is put into the repository. The [Python client](python()) is installed there too, from the package
-//! index. On a machine without `go` or `python3`, each test that needs it says `SKIPPED:` with its
+//! index, and the services of the crossdock, which also need `node` with `npm`, a JDK with `mvn`, and
+//! `cargo`. On a machine without one of these, each test that needs it says `SKIPPED:` with its
 //! name and passes; with [`REQUIRED`]`=1` in the environment it fails instead. The crate is for Unix
 //! only, because of its locks and signals.
 

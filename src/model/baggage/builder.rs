@@ -195,6 +195,10 @@ mod tests {
         let long = "é".repeat(Baggage::MAX_BYTES / 6 + 1);
         for key in ["a", "b"] {
             assert_eq!(builder.set(key, &long), Err(BaggageLimit::Total));
+            // Found out only when it is decoded.
+            let decode = |text: &mut Vec<u8>| text.extend(long.as_bytes());
+            let set = builder.set_with(key, long.len(), decode, b"");
+            assert_eq!(set, Err(BaggageLimit::Total));
         }
         assert_eq!(builder.set("b", "2"), Ok(()));
         let lossy = |text: &mut Vec<u8>| text.extend(b"x\xff");

@@ -59,7 +59,7 @@ mod tests {
                     list.with_properties(key, value, properties).expect("short")
                 })
         };
-        let rows: [(Items<'_>, Items<'_>, Items<'_>); 10] = [
+        let rows: [(Items<'_>, Items<'_>, Items<'_>); 11] = [
             (&[], &[("k", "1", "p")], &[("k", "1", "p")]),
             (&[("k", "1", "")], &[], &[("k", "1", "")]),
             (
@@ -85,6 +85,11 @@ mod tests {
             (
                 &[("userid", "1", "")],
                 &[("userId", "2", "")],
+                &[("userid", "1", ""), ("userId", "2", "")],
+            ),
+            (
+                &[("userid", "1", ""), ("userId", "2", "")],
+                &[("userId", "1", "")],
                 &[("userid", "1", ""), ("userId", "2", "")],
             ),
             (

@@ -52,11 +52,9 @@ impl TraceParent {
     fn parse_fields(fields: &[u8; BYTES]) -> Option<Self> {
         let id = |at: usize| fields.get(at..)?.first_chunk();
         let has_dashes = DASHES.iter().all(|at| fields[*at] == b'-');
-        // Everything else in the format is a digit or a dash, and `hex_ids` reads upper-case digits, too.
-        let is_upper_case = fields
-            .iter()
-            .fold(false, |is, byte| is | byte.is_ascii_uppercase());
-        if !has_dashes || is_upper_case {
+        // `hex_ids` reads upper-case digits, too. They alone lack this bit.
+        let lower_case = fields.iter().fold(0x20, |bits, byte| bits & byte);
+        if !has_dashes || lower_case == 0 {
             return None;
         }
         let [high, low, span_id] = hex_ids([id(3)?, id(19)?, id(36)?])?;

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use tracehound::propagation::{
-    Codec, Extractor, HeaderNames, HeaderScan, JaegerCodec, TextMapReader,
-};
+#[cfg(feature = "http")]
+use tracehound::propagation::Codec;
+use tracehound::propagation::{Extractor, HeaderNames, HeaderScan, JaegerCodec, TextMapReader};
 
 use super::{Counted, items};
 

@@ -69,6 +69,7 @@ impl Counted {
 }
 
 /// Everything that can be told of an answer.
+#[cfg(feature = "http")]
 fn all(answer: &Result<Option<SpanContext>, ExtractError>) -> String {
     let context = answer.as_ref().ok().and_then(Option::as_ref);
     let is_random = context.map(SpanContext::has_random_trace_id);

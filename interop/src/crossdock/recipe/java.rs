@@ -14,7 +14,7 @@ pub(crate) const JAEGER: Recipe = Recipe {
             include_str!("../../../java/src/main/java/crossdock/Service.java"),
         ),
     ],
-    tools: &[&["java", "-version"], &["mvn", "--version"]],
+    tools: &[&["javac", "-version"], &["mvn", "--version"]],
     steps: &[&[
         "mvn",
         "--quiet",
@@ -25,6 +25,7 @@ pub(crate) const JAEGER: Recipe = Recipe {
         "-DincludeScope=runtime",
         "-DoutputDirectory=lib",
     ]],
+    interpreter: Some(&["java", "-version"]),
     // Several of these services run at once on small machines.
     run: &[
         "java",

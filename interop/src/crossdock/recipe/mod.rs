@@ -24,11 +24,14 @@ pub(crate) struct Recipe {
     pub(crate) name: &'static str,
     /// The files by their path in that folder.
     pub(crate) files: &'static [(&'static str, &'static str)],
-    /// Commands that succeed only on a machine that has the tools.
+    /// Commands that succeed only on a machine that has the tools of the build.
     pub(crate) tools: &'static [Line],
     /// The commands of the build, run in the folder one after the other. A word that begins with
     /// `./` is a path in the folder, or several that colons separate.
     pub(crate) steps: &'static [Line],
+    /// A command that succeeds only if the built program has its interpreter, with words like those of the steps. None
+    /// of a program that needs none.
+    pub(crate) interpreter: Option<Line>,
     /// The command that runs the program, with words like those of the steps.
     pub(crate) run: Line,
 }
@@ -51,26 +54,27 @@ impl Recipe {
     }
 
     fn home(&self, cache: &Path, say: fn(&str)) -> Result<PathBuf, Error> {
-        // A cached program needs an interpreter, too.
-        if let Some(missing) = self.tools.iter().find(|tool| !answers(tool)) {
+        let Self { name, files, .. } = *self;
+        let home = cache.join(format!("{name}-{:016x}-{OS}-{ARCH}", hash(files)));
+        if self.is_usable(&home) {
+            return Ok(home);
+        }
+        if let Some(missing) = self.tools.iter().find(|tool| !succeeds(tool, cache)) {
             return Err(Error::NoTools {
-                what: self.name.to_owned(),
+                what: name.to_owned(),
                 tool: missing.join(" "),
             });
         }
-        let Self { name, files, .. } = *self;
-        let home = cache.join(format!("{name}-{:016x}-{OS}-{ARCH}", hash(files)));
-        if home.is_dir() {
-            return Ok(home);
-        }
         let _lock = Lock::acquire(&cache.join(format!("{name}.lock")))?;
-        if home.is_dir() {
+        if self.is_usable(&home) {
             return Ok(home);
         }
         let dir = cache.join(format!("{name}-build"));
-        if dir.exists() {
-            let emptying = format!("emptying {}", dir.display());
-            fs::remove_dir_all(&dir).map_err(Error::io(emptying))?;
+        for old in [&dir, &home] {
+            if old.exists() {
+                let removing = format!("removing {}", old.display());
+                fs::remove_dir_all(old).map_err(Error::io(removing))?;
+            }
         }
         say(&format!("building {name} in {}, once", dir.display()));
         let started = Instant::now();
@@ -83,6 +87,11 @@ impl Recipe {
         let took = started.elapsed().as_secs();
         say(&format!("built {name} in {took} s: {}", home.display()));
         Ok(home)
+    }
+
+    fn is_usable(&self, home: &Path) -> bool {
+        let mut interpreter = self.interpreter.iter();
+        home.is_dir() && interpreter.all(|interpreter| succeeds(interpreter, home))
     }
 
     fn write(&self, dir: &Path) -> Result<(), Error> {
@@ -115,8 +124,8 @@ impl Recipe {
     }
 }
 
-fn answers(tool: Line) -> bool {
-    let mut command = command(tool, Path::new("."));
+fn succeeds(line: Line, dir: &Path) -> bool {
+    let mut command = command(line, dir);
     command.stdin(Stdio::null()).stdout(Stdio::null());
     let status = command.stderr(Stdio::null()).status();
     status.is_ok_and(|status| status.success())
@@ -158,6 +167,7 @@ mod tests {
         files: &[("a/count.sh", "echo built >> ../builds; echo 1 > result")],
         tools: &[&["sh", "-c", "exit 0"]],
         steps: &[&["sh", "./a/count.sh"], &["sh", "-c", "echo 2 >> result"]],
+        interpreter: Some(&["test", "-e", "./result"]),
         run: &["cat", "./result"],
     };
 
@@ -217,6 +227,28 @@ mod tests {
         }
         assert_eq!(read(&cache.path().join("builds"))?, "built\nbuilt\n");
         assert!(COUNTING.home(cache.path(), |_| {})?.is_dir());
+        Ok(())
+    }
+
+    #[test]
+    fn a_program_that_has_lost_its_interpreter_is_built_again() -> Result<(), Error> {
+        let cache = cache()?;
+        let home = COUNTING.home(cache.path(), |_| {})?;
+        fs::remove_file(home.join("result")).map_err(Error::io("removing a file"))?;
+        assert_eq!(COUNTING.home(cache.path(), |_| {})?, home);
+        assert_eq!(read(&home.join("result"))?, "1\n2\n");
+        Ok(())
+    }
+
+    #[test]
+    fn a_built_program_is_used_without_the_tools() -> Result<(), Error> {
+        let cache = cache()?;
+        let home = COUNTING.home(cache.path(), |_| {})?;
+        let recipe = Recipe {
+            tools: &[&["no such tool", "--version"]],
+            ..COUNTING
+        };
+        assert_eq!(recipe.home(cache.path(), |_| {})?, home);
         Ok(())
     }
 

@@ -20,11 +20,13 @@ pub(crate) const JAEGER: Recipe = Recipe {
     ],
     tools: TOOLS,
     steps: &[INSTALL],
+    interpreter: Some(INTERPRETER),
     run: RUN,
 };
 
 pub(super) const SERVICE: &str = include_str!("../../../node/service.js");
-pub(super) const TOOLS: &[Line] = &[&["node", "--version"], &["npm", "--version"]];
+pub(super) const TOOLS: &[Line] = &[INTERPRETER, &["npm", "--version"]];
 /// Installs what the lock file says, and runs no script of a package.
 pub(super) const INSTALL: Line = &["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"];
+pub(super) const INTERPRETER: Line = &["node", "--version"];
 pub(super) const RUN: Line = &["node", "./crossdock.js"];

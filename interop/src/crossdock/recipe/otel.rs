@@ -14,14 +14,18 @@ pub(crate) const GO: Recipe = Recipe {
     ],
     tools: &[&["go", "version"]],
     steps: &[&[
+        "env",
+        "CGO_ENABLED=0",
+        "GOFLAGS=-mod=readonly",
+        "GOWORK=off",
         "go",
         "build",
-        "-mod=readonly",
         "-buildvcs=false",
         "-o",
         "./crossdock",
         ".",
     ]],
+    interpreter: None,
     run: &["./crossdock"],
 };
 
@@ -45,6 +49,7 @@ pub(crate) const NODE: Recipe = Recipe {
     ],
     tools: node::TOOLS,
     steps: &[node::INSTALL],
+    interpreter: Some(node::INTERPRETER),
     run: node::RUN,
 };
 
@@ -74,6 +79,7 @@ pub(crate) const PYTHON: Recipe = Recipe {
             "./requirements.txt",
         ],
     ],
+    interpreter: Some(&["./env/bin/python", "--version"]),
     run: &["./env/bin/python", "./crossdock.py"],
 };
 
@@ -102,5 +108,6 @@ pub(crate) const RUST: Recipe = Recipe {
         &["mv", "./target/debug/crossdock", "./crossdock"],
         &["rm", "-rf", "./target"],
     ],
+    interpreter: None,
     run: &["./crossdock"],
 };
