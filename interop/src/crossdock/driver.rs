@@ -1,7 +1,10 @@
-use std::process;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    process,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::{
     Error,
@@ -53,7 +56,7 @@ impl Run {
             baggage: baggage.clone(),
             downstream: Some(to(s2, "S2", Some(to(s3, "S3", None)))),
         };
-        let answer = answer(s1, "/start_trace", &[], &serde_json::json!(request))?;
+        let answer = s1.ask("/start_trace", &[], &request)?;
         let seen = chain(&answer).map_err(|problem| s1.failed(problem))?;
         let first = &seen[0];
         if (first.is_sampled, &first.baggage) != (is_sampled, &baggage) || first.trace_id == 0 {
@@ -68,19 +71,21 @@ impl Run {
     }
 }
 
-/// Posts to the service and reads its answer.
-///
-/// # Errors
-///
-/// [`Error::Service`] if the service fails or answers otherwise.
-pub fn answer(
-    service: &Service,
-    path: &str,
-    headers: &[(&str, &str)],
-    request: &serde_json::Value,
-) -> Result<Answer, Error> {
-    let json = service.post(path, headers, &request.to_string())?;
-    Answer::deserialize(&json).map_err(|error| service.failed(format!("answers {json}: {error}")))
+impl Service {
+    /// Posts a request of the protocol and returns the answer.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Service`] if the service fails or answers otherwise.
+    pub fn ask(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        request: &impl Serialize,
+    ) -> Result<Answer, Error> {
+        let json = self.post(path, headers, &json!(request).to_string())?;
+        Answer::deserialize(&json).map_err(|error| self.failed(format!("answers {json}: {error}")))
+    }
 }
 
 /// Returns the request to call the service.
@@ -128,8 +133,6 @@ fn new_baggage(alphabet: Alphabet) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn chain_of(answer: &serde_json::Value) -> Result<[Seen; 3], String> {

@@ -23,7 +23,7 @@ mod service;
 mod setup;
 mod stored;
 
-pub use driver::{Run, Seen, answer};
+pub use driver::{Run, Seen};
 pub use lacks::{Aspect, Hop, LACKS, Lack};
 pub use matrix::{Matrix, Outcome};
 pub use orders::Orders;
