@@ -317,3 +317,87 @@ fn headers_of_w3c_allocate_what_the_context_holds() {
         assert_eq!(n, 10 * injected, "inject {headers:?}");
     }
 }
+
+/// A stranger chooses how many headers there are, and all that is in them.
+#[test]
+fn headers_of_w3c_take_no_more_memory_than_the_limits_allow() {
+    use tracehound::propagation::{Extractor, W3cCodec};
+
+    let parent = "00-463ac35c9f6413ad48485a3953bb6124-a2fb4a1d1a96d312-01";
+    let mega = 1 << 20;
+    let member = |n: usize| format!("k{n:03}{}={}", "k".repeat(252), "v".repeat(256));
+    let state = (0..32).map(member).collect::<Vec<_>>().join(", ");
+    let list = |value: &str| {
+        let members: Vec<_> = (0..180).map(|n| format!("k{n}={value}")).collect();
+        members.join(",")
+    };
+    let many = |name: &'static str, value: &str| vec![(name, value.to_owned()); 1_000];
+    // A list of headers that doubles; the largest `tracestate`, and again without its blanks; baggage with its lengths.
+    let headers = 2 * 128 * size_of::<(&str, &[u8])>() as u64;
+    let bound = headers + 2 * 17_000 + Baggage::MAX_BYTES as u64 + 1_000;
+    let codec = W3cCodec::new();
+    for (name, headers) in [
+        (
+            "the largest tracestate",
+            vec![("tracestate", state.clone())],
+        ),
+        ("tracestates", many("tracestate", &state)),
+        (
+            "a long member",
+            vec![("tracestate", format!("k={}", "v".repeat(mega)))],
+        ),
+        (
+            "commas",
+            vec![
+                ("tracestate", ",".repeat(mega)),
+                ("baggage", ",".repeat(mega)),
+            ],
+        ),
+        ("180 small items", vec![("baggage", list("v"))]),
+        (
+            "180 large items",
+            vec![("baggage", list(&"v".repeat(9_000)))],
+        ),
+        (
+            "180 items of 128 bytes",
+            vec![("baggage", list(&"v".repeat(124)))],
+        ),
+        ("escapes", vec![("baggage", list(&"%20".repeat(42)))]),
+        ("percent signs", vec![("baggage", list(&"%".repeat(9_000)))]),
+        (
+            "invalid UTF-8",
+            vec![("baggage", list(&"%FF".repeat(2_700)))],
+        ),
+        (
+            "a long key",
+            vec![("baggage", format!("{}=v", "k".repeat(mega)))],
+        ),
+        (
+            "long properties",
+            vec![("baggage", format!("k=v;{}", "p".repeat(mega)))],
+        ),
+        ("headers", many("baggage", &list("v"))),
+        (
+            "both",
+            vec![
+                ("tracestate", state.clone()),
+                ("baggage", list(&"v".repeat(124))),
+            ],
+        ),
+    ] {
+        let headers = [vec![("traceparent", parent.to_owned())], headers].concat();
+        let mut outcome = None;
+        let memory = allocation_counter::measure(|| outcome = Some(codec.extract(&headers)));
+        let context = outcome
+            .expect("set")
+            .expect("well-formed")
+            .expect("a trace");
+        println!(
+            "{name}: {} bytes at most, {} in all",
+            memory.bytes_max, memory.bytes_total
+        );
+        assert!(memory.bytes_max <= bound, "{name}: {memory:?}");
+        assert!(memory.bytes_total <= 2 * bound, "{name}: {memory:?}");
+        assert!(context.baggage().len() <= Baggage::MAX_ITEMS);
+    }
+}
