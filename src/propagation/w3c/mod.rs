@@ -48,10 +48,10 @@ use crate::span::SpanContext;
 ///   headers are an error.
 /// - `tracestate` only with a valid `traceparent`; [`TraceState`] has the rules. If it is malformed, it is left out and
 ///   counted as a [`Counter::DecodingErrors`]; the trace goes on.
-/// - `baggage`: values are percent-decoded, and a value with a malformed escape stays as it is. Keys are not decoded and
-///   keep their case. Of several items with one key the last one counts. Items that are malformed, or beyond the limits
-///   of [`Baggage`], are left out and counted as [`Counter::BaggageItemsSkipped`]. Properties that are not printable
-///   ASCII are left out. Baggage without a trace gives a context without a trace.
+/// - `baggage`: values are percent-decoded; one with a malformed escape stays as it is. Keys are not decoded and keep
+///   their case. Of several items with one key the last one counts. Items that are malformed, or beyond the limits of
+///   [`Baggage`], are left out and counted as [`Counter::BaggageItemsSkipped`]. Properties that are not printable ASCII
+///   are left out. Baggage without a trace gives a context without a trace.
 ///
 /// # Differences
 ///
