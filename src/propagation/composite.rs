@@ -43,6 +43,8 @@ use crate::span::SpanContext;
 pub struct CompositeCodec {
     members: Vec<Member>,
     headers: HeaderSet,
+    /// Whether one member owns headers that another one writes.
+    writers_overlap: bool,
     metrics: Metrics,
 }
 
@@ -58,6 +60,7 @@ impl CompositeCodec {
         Self {
             members: Vec::new(),
             headers: HeaderSet::new([], []),
+            writers_overlap: false,
             metrics: Metrics::default(),
         }
     }
@@ -109,6 +112,9 @@ impl CompositeCodec {
     }
 
     fn with(mut self, member: Member) -> Self {
+        let mut writers = self.members.iter().filter(|member| member.writes);
+        self.writers_overlap |= member.writes
+            && writers.any(|other| overlap(other.codec.headers(), member.codec.headers()));
         self.members.push(member);
         let sets = self.members.iter().map(|member| member.codec.headers());
         self.headers = HeaderSet::union(sets);
@@ -125,18 +131,23 @@ impl Default for CompositeCodec {
 impl Injector for CompositeCodec {
     fn inject(&self, context: &SpanContext, carrier: &mut dyn TextMapWriter) {
         let writers = self.members.iter().filter(|member| member.writes);
-        if carrier.may_hold(&self.headers) {
+        let is_used = carrier.may_hold(&self.headers);
+        if is_used && !self.writers_overlap {
             for reader in self.members.iter().filter(|member| !member.writes) {
                 carrier.remove_owned(reader.codec.headers(), &[]);
             }
             for member in writers {
                 member.codec.inject(context, carrier);
             }
-        } else {
-            let mut carrier = Fresh(carrier);
-            for member in writers {
-                member.codec.inject(context, &mut carrier);
-            }
+            return;
+        }
+        if is_used {
+            // Else the later member would remove what the earlier one has just written.
+            carrier.remove_owned(&self.headers, &[]);
+        }
+        let mut carrier = Fresh(carrier);
+        for member in writers {
+            member.codec.inject(context, &mut carrier);
         }
     }
 }
@@ -226,16 +237,17 @@ impl Received {
             self.context = Some(other);
             return;
         };
-        let (mut chosen, other) = if !first.has_trace() && other.has_trace() {
-            (other, first)
-        } else {
-            (first, other)
+        let is_replaced = !first.has_trace() && other.has_trace();
+        let is_merged = !other.baggage().is_empty() || (is_replaced && !first.baggage().is_empty());
+        let baggage = is_merged.then(|| first.baggage().clone().or_also(other.baggage()));
+        let (mut chosen, other) = match is_replaced {
+            true => (other, first),
+            false => (first, other),
         };
         if chosen.trace_id() == other.trace_id() {
             chosen = chosen.joined_with(&other);
         }
-        if !other.baggage().is_empty() {
-            let baggage = chosen.baggage().clone().or_also(other.baggage());
+        if let Some(baggage) = baggage {
             chosen = chosen.with_baggage(baggage);
         }
         if other.has_trace() && !agree(&chosen, &other) {
@@ -274,6 +286,17 @@ impl Received {
             .context
             .map(|context| context.with_conflict(self.conflict)))
     }
+}
+
+/// Returns whether two sets have a header in common.
+fn overlap(one: &HeaderSet, other: &HeaderSet) -> bool {
+    let mut prefixes = one.prefixes();
+    one.names().any(|name| other.contains(name))
+        || other.names().any(|name| one.contains(name))
+        || prefixes.any(|prefix| {
+            let mut others = other.prefixes();
+            others.any(|other| prefix.starts_with(other) || other.starts_with(prefix))
+        })
 }
 
 /// Returns whether two contexts name one span and decide alike. A context that leaves the decision open agrees with
