@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 
 use tracehound::model::{Flags, SpanId, TraceId};
+use tracehound::prelude::*;
 use tracehound::propagation::{
-    B3Codec, CompositeCodec, Extractor, Injector, JaegerCodec, W3cCodec,
+    B3Codec, CompositeCodec, Extractor, HttpHeaders, Injector, JaegerCodec, Propagation, W3cCodec,
 };
-use tracehound::{Config, SpanContext};
+use tracehound::reporter::NullReporter;
+use tracehound::sampler::{ProbabilisticSampler, SamplingRate};
+use tracehound::{Config, JaegerTracer, SpanContext};
 
 /// The text of the error that comes of one variable.
 fn error(name: &str, value: &str) -> String {
@@ -137,4 +140,32 @@ fn baggage_of_the_first_format_wins_wherever_the_trace_is() {
     }
     let context = joined.extract(&headers).unwrap().unwrap();
     assert_eq!(context.baggage().get("l"), Some("w3c"));
+}
+
+/// `trace_context` looks for it: what was left of the member ended in a space, which no value may, so all of it was lost.
+#[test]
+fn a_space_before_an_entry_that_is_left_out_loses_no_other_entry() {
+    let tracer = JaegerTracer::builder("shop")
+        .sampler(ProbabilisticSampler::new(SamplingRate::new(1.0).unwrap()))
+        .reporter(NullReporter::new())
+        .propagation([Propagation::W3c])
+        .build()
+        .unwrap();
+    let headers = HttpHeaders([
+        (
+            "traceparent",
+            "00-463ac35c9f6413ad48485a3953bb6124-a2fb4a1d1a96d312-01",
+        ),
+        (
+            "tracestate",
+            "ot=rv:6e6d1a75832a2f;x:y ;malformed,congo=t61rcWkgMzE",
+        ),
+    ]);
+    let caller = tracer.extract(&headers).unwrap().unwrap();
+    let caller = caller.with_deferred_sampling();
+    let span = tracer.build_span("pay").child_of(&caller).start();
+    let mut written = BTreeMap::new();
+    tracer.inject(&span.context(), &mut written);
+    let expected = "ot=th:0;rv:6e6d1a75832a2f;x:y,congo=t61rcWkgMzE";
+    assert_eq!(written["tracestate"], expected);
 }
