@@ -1,6 +1,6 @@
 //! The baggage of a request as a slow reader collects it.
 
-use tracehound::model::Baggage;
+use tracehound::model::{Baggage, BaggageLimit};
 
 /// Baggage within the limits, and the number of items beyond them.
 #[derive(Clone, Debug, Default)]
@@ -20,8 +20,11 @@ impl Collected {
             return;
         }
         self.seen += 1;
-        let with = self.baggage.with_properties(key, value, properties);
-        match with.or_else(|_| self.baggage.with(key, value)) {
+        let with = match self.baggage.with_properties(key, value, properties) {
+            Err(BaggageLimit::Properties) => self.baggage.with(key, value),
+            with => with,
+        };
+        match with {
             Ok(with) => self.baggage = with,
             Err(_) => self.lost += 1,
         }

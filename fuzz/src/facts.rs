@@ -188,14 +188,8 @@ pub fn merged(members: &[Found]) -> Found {
         return Ok(None);
     };
     let mut facts = Facts::clone(first);
-    facts.baggage = found.iter().fold(Baggage::default(), |all, member| {
-        let items = member.baggage.iter_with_properties();
-        items.fold(all, |all, (key, value, properties)| {
-            let is_known = all.get(key).is_some();
-            let with = all.with_properties(key, value, properties);
-            if is_known { all } else { with.unwrap_or(all) }
-        })
-    });
+    let baggage = found.iter().map(|member| &member.baggage);
+    facts.baggage = baggage.fold(Baggage::default(), |all, other| joined(&all, other));
     for later in &found[chosen + 1..] {
         let Some((trace, span, _)) = later.ids else {
             if facts.ids.is_none() {
@@ -217,6 +211,51 @@ pub fn merged(members: &[Found]) -> Found {
         facts.is_conflict |= !is_same;
     }
     Ok(Some(facts))
+}
+
+/// The items of two formats. A key may have lost its case in one of them, and an item its properties.
+fn joined(first: &Baggage, second: &Baggage) -> Baggage {
+    if first.is_empty() {
+        return second.clone();
+    }
+    let mut list: Vec<_> = first.iter_with_properties().collect();
+    for (key, value, properties) in second.iter_with_properties() {
+        let place = |is_same: &dyn Fn(&str) -> bool| {
+            list.iter().position(|(k, v, _)| is_same(k) && *v == value)
+        };
+        let same = place(&|k| k == key).or_else(|| place(&|k| k.eq_ignore_ascii_case(key)));
+        let mut with = list.clone();
+        let own = match same {
+            None => {
+                with.push((key, value, properties));
+                None
+            }
+            Some(at) => {
+                let (k, _, p) = list[at];
+                let has_case = k.bytes().any(|byte| byte.is_ascii_uppercase());
+                with[at] = (
+                    if has_case { k } else { key },
+                    value,
+                    if p.is_empty() { properties } else { p },
+                );
+                Some(k)
+            }
+        };
+        let key = with[same.unwrap_or(list.len())].0;
+        let is_taken = own != Some(key) && list.iter().any(|(k, ..)| *k == key);
+        if !is_taken && baggage_of(&with).is_some() {
+            list = with;
+        }
+    }
+    baggage_of(&list).expect("checked above")
+}
+
+/// A list of these items, unless they are too many or too long.
+fn baggage_of(items: &[(&str, &str, &str)]) -> Option<Baggage> {
+    let mut items = items.iter();
+    items.try_fold(Baggage::default(), |all, (key, value, properties)| {
+        all.with_properties(key, value, properties).ok()
+    })
 }
 
 /// The flags that B3 has a state for.
