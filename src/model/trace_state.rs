@@ -69,6 +69,24 @@ impl TraceState {
     where
         V: AsRef<[u8]> + ?Sized + 'v,
     {
+        Self::cut_from_headers(values, usize::MAX)
+    }
+
+    /// Like [`from_headers`](Self::from_headers), cut to four times what goes into a header: a stranger decides how much
+    /// each request holds.
+    pub(crate) fn received<'v>(
+        values: impl IntoIterator<Item = &'v [u8]>,
+    ) -> Result<Self, TraceStateError> {
+        Self::cut_from_headers(values, 4 * Self::MAX_HEADER_CHARS)
+    }
+
+    fn cut_from_headers<'v, V>(
+        values: impl IntoIterator<Item = &'v V>,
+        max_bytes: usize,
+    ) -> Result<Self, TraceStateError>
+    where
+        V: AsRef<[u8]> + ?Sized + 'v,
+    {
         let mut members = Members::default();
         let mut only = Some("");
         for value in values {
@@ -79,6 +97,7 @@ impl TraceState {
                 only => only.filter(|_| value.is_empty()),
             };
         }
+        members.cut(max_bytes);
         // Most systems send one header without blanks, which is copied only once.
         let bytes = members.text_bytes();
         Ok(match only.filter(|header| header.len() == bytes) {

@@ -122,7 +122,7 @@ impl Codecs {
             ReadFrom::Binary(carrier) => self.binary.extract(carrier),
         };
         if let Err(error) = &outcome {
-            self.count_malformed(error);
+            count_malformed(error, &self.metrics, &self.diagnostics);
         }
         outcome
     }
@@ -162,14 +162,15 @@ impl Codecs {
         self.metrics.add(Counter::DecodingErrors, 1);
         self.diagnostics.warn(cause, line);
     }
+}
 
-    #[cold]
-    fn count_malformed(&self, error: &ExtractError) {
-        self.metrics.add(Counter::DecodingErrors, 1);
-        self.diagnostics.warn("decoding", || {
-            format!("a malformed context came in: {error}")
-        });
-    }
+/// Counts a malformed context, and logs it unless another one was logged in the last ten seconds.
+#[cold]
+pub(super) fn count_malformed(error: &ExtractError, metrics: &Metrics, diagnostics: &Diagnostics) {
+    metrics.add(Counter::DecodingErrors, 1);
+    diagnostics.warn("decoding", || {
+        format!("a malformed context came in: {error}")
+    });
 }
 
 /// Drops each codec by itself: it may be user code, and the last owner of a tracer is on any thread.

@@ -167,10 +167,25 @@ impl<'c> FoundHeaders<'c> {
                 *place = header;
                 self.first_count += 1;
             }
-            None => self.more.push(header),
+            None => self.push_more(header),
         }
     }
+
+    /// Keeps a header beyond the first ones. The list never has more room than the limits allow.
+    #[cold]
+    fn push_more(&mut self, header: Header<'c>) {
+        let len = self.more.len();
+        if len == self.more.capacity() {
+            let rooms = [FEW, MAX_NAMED, MAX_NAMED + MAX_PREFIXED];
+            let room = rooms.into_iter().find(|room| *room > len);
+            self.more.reserve_exact(room.map_or(1, |room| room - len));
+        }
+        self.more.push(header);
+    }
 }
+
+/// The number of headers that a large request has, beyond the first ones.
+const FEW: usize = 28;
 
 impl TextMapReader for FoundHeaders<'_> {
     fn scan<'c>(&'c self, scan: &mut HeaderScan<'c, '_>) {

@@ -16,10 +16,17 @@ pub(super) struct ReceivedMembers {
 }
 
 impl ReceivedMembers {
+    /// Allocates at once what these headers need, within the limits.
+    pub(super) fn reserve<'h>(&mut self, headers: impl Iterator<Item = &'h [u8]>) {
+        let commas = |header: &[u8]| header.iter().filter(|byte| **byte == b',').count();
+        let (members, bytes) = headers.fold((0, 0), |(members, bytes), header| {
+            (members + commas(header) + 1, bytes + header.len())
+        });
+        self.baggage.reserve(members, bytes);
+    }
+
     /// Adds the members of one header. Of several with one key the last one counts.
     pub(super) fn read(&mut self, header: &[u8]) {
-        let members = header.iter().filter(|byte| **byte == b',').count() + 1;
-        self.baggage.reserve(members, header.len());
         for member in header.split(|byte| *byte == b',').map(trim) {
             if member.is_empty() {
                 continue;

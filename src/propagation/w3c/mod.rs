@@ -47,7 +47,8 @@ use crate::span::SpanContext;
 ///   *sampled*. Blanks at its ends are left out. Upper-case digits, ids of zero, the version `ff`, or several such
 ///   headers are an error.
 /// - `tracestate` only with a valid `traceparent`; [`TraceState`] has the rules. If it is malformed, it is left out and
-///   counted as a [`Counter::DecodingErrors`]; the trace goes on.
+///   counted as a [`Counter::DecodingErrors`]; the trace goes on. Of more than 2,048 characters as many are kept, by the
+///   rule of [`TraceState::to_header`].
 /// - `baggage`: values are percent-decoded; one with a malformed escape stays as it is. Keys are not decoded and keep
 ///   their case. Of several items with one key the last one counts. Items that are malformed, or beyond the limits of
 ///   [`Baggage`], are left out and counted as [`Counter::BaggageItemsSkipped`]. Properties that are not printable ASCII
@@ -160,10 +161,9 @@ impl Injector for W3cCodec {
     fn inject(&self, context: &SpanContext, carrier: &mut dyn TextMapWriter) {
         match self.trace.as_ref().zip(TraceParent::of(context)) {
             Some((keys, parent)) => {
-                carrier.replace(&self.headers, &keys.parent, &parent.print());
-                trace_state::write(context, |text| {
-                    carrier.set_key(&keys.state, text.as_bytes());
-                });
+                if !self.inject_trace(context, keys, &parent, carrier) {
+                    self.count_refused();
+                }
             }
             None => carrier.remove_owned(&self.headers, &[]),
         }
@@ -218,8 +218,33 @@ impl W3cCodec {
         Ok((!context.is_empty()).then_some(context))
     }
 
+    /// Writes both headers. Returns false if the carrier refuses one. Without the first the second says nothing.
+    #[inline]
+    fn inject_trace(
+        &self,
+        context: &SpanContext,
+        keys: &TraceKeys,
+        parent: &TraceParent,
+        carrier: &mut dyn TextMapWriter,
+    ) -> bool {
+        let is_written = carrier.replace(&self.headers, &keys.parent, &parent.print());
+        let mut is_whole = is_written;
+        if is_written {
+            trace_state::write(context, |text| {
+                is_whole = carrier.set_key(&keys.state, text.as_bytes());
+            });
+        }
+        is_whole
+    }
+
+    /// Counts headers of a trace that the carrier refuses.
+    #[cold]
+    fn count_refused(&self) {
+        self.metrics.add(Counter::EncodingErrors, 1);
+    }
+
     fn extract_trace_state(&self, found: &FoundHeaders<'_>, key: &Key) -> TraceState {
-        TraceState::from_headers(found.values(key)).unwrap_or_else(|_| {
+        TraceState::received(found.values(key)).unwrap_or_else(|_| {
             self.metrics.add(Counter::DecodingErrors, 1);
             TraceState::default()
         })
@@ -230,6 +255,7 @@ impl W3cCodec {
             return Baggage::default();
         };
         let mut received = ReceivedMembers::default();
+        received.reserve(found.values(key));
         for header in found.values(key) {
             received.read(header);
         }
