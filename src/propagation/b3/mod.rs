@@ -89,7 +89,8 @@ use crate::span::SpanContext;
 /// - The states `true` and `false` are read in any case, and `d` in `x-b3-sampled` as accept. Other text is no state.
 /// - The flags `1` win over `x-b3-sampled`. Other flags say nothing.
 /// - A trace id or span id that is missing or zero means that there is no trace. The state counts all the same.
-/// - A malformed id is an error, and so is a malformed `b3` header if the several say nothing.
+/// - A malformed id is an error, and so is a malformed `b3` header if the several say nothing. An empty
+///   `x-b3-parentspanid` counts as none.
 /// - Of several values of a header the first counts, of `b3` the first that is well-formed, also where a proxy has
 ///   joined them with commas. If they differ, or if the two forms disagree on the span or the state, a
 ///   [`Counter::PropagationConflicts`] is added.
