@@ -15,6 +15,7 @@ mod losses;
 mod pairs;
 mod properties;
 mod scan;
+mod together;
 mod trace_header;
 mod trust;
 mod unknown_carriers;

@@ -29,8 +29,9 @@ use crate::span::SpanContext;
 ///
 /// # What it writes
 ///
-/// - `traceparent` in version 00. Ids are padded with zeros to 32 and 16 digits. The flags are *sampled*, which a debug
-///   trace has, too, and *random* ([`SpanContext::has_random_trace_id`]); all others of Jaeger's flags are lost.
+/// - `traceparent` in version 00. Ids are padded with zeros to 32 and 16 digits. The flags are *sampled* and *random*
+///   ([`SpanContext::has_random_trace_id`]); all others of Jaeger's flags are lost. Debug without sampled is not sampled,
+///   as in the other formats.
 /// - `tracestate` as it came, cut to [`TraceState::MAX_HEADER_CHARS`]. If a probability of this program kept the trace,
 ///   the member `ot` is set to the threshold and the random value of OpenTelemetry, so that a count of traces is right
 ///   over programs with either SDK. No other sampler sets one. A threshold that came with the trace is removed if the
