@@ -116,6 +116,12 @@ impl HeaderSet {
         false
     }
 
+    /// Returns the number of prefixes.
+    #[inline]
+    pub(super) fn prefix_count(&self) -> usize {
+        self.prefixes.len()
+    }
+
     #[inline]
     pub(super) fn has_prefix_of(&self, name: &str) -> bool {
         for prefix in &self.prefixes {
