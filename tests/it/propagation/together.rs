@@ -1,11 +1,13 @@
 //! Several formats in one carrier agree with each other.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsStr;
+use std::process::Command;
 
 use tracehound::metrics::Counter;
 use tracehound::model::{Baggage, Flags};
 use tracehound::prelude::*;
-use tracehound::propagation::{HttpHeaders, InjectCarrier, Propagation};
+use tracehound::propagation::{ChildEnvironment, HttpHeaders, InjectCarrier, Propagation};
 use tracehound::reporter::NullReporter;
 use tracehound::{Config, JaegerTracer};
 
@@ -55,4 +57,37 @@ fn formats_with_a_header_for_each_item_lose_no_baggage() {
     tracer.inject(&sent, carrier);
     assert_eq!(tracer.extract(&headers), Ok(Some(sent)));
     assert_eq!(tracer.metrics().get(Counter::BaggageItemsSkipped), 0);
+}
+
+#[test]
+fn a_variable_of_two_baggage_keys_has_the_value_of_the_key_that_is_read() {
+    for keys in [["user-id", "user_id"], ["user_id", "user-id"]] {
+        let tracer = tracer(Propagation::DEFAULT);
+        let sent = context()
+            .with_baggage_item(keys[0], keys[0])
+            .with_baggage_item(keys[1], keys[1]);
+        let mut command = Command::new("child");
+        // A second request with the same command, too.
+        for _ in 0..2 {
+            tracer.inject(&sent, &mut ChildEnvironment(&mut command));
+        }
+        let value = |name: &str| {
+            let mut variables = command.get_envs();
+            let found = variables.find(|(known, _)| *known == OsStr::new(name));
+            found.and_then(|(_, value)| value?.to_str().map(str::to_owned))
+        };
+        assert_eq!(value("UBERCTX_USER_ID").as_deref(), Some("user-id"));
+        let list = keys.map(|key| format!("{key}={key}")).join(",");
+        assert_eq!(value("BAGGAGE"), Some(list));
+    }
+    let tracer = tracer(Propagation::DEFAULT);
+    let sent = context().with_baggage_item("user_id", "7");
+    let mut command = Command::new("child");
+    tracer.inject(&sent, &mut ChildEnvironment(&mut command));
+    let mut variables = command.get_envs();
+    let value = variables.find(|(name, _)| *name == "UBERCTX_USER_ID");
+    assert_eq!(
+        value,
+        Some((OsStr::new("UBERCTX_USER_ID"), Some(OsStr::new("7"))))
+    );
 }
