@@ -53,6 +53,7 @@ fn check(headers: &Headers, carrier: &dyn ExtractCarrier) {
         named.map(|(_, value)| value.as_slice()).collect()
     };
     let list = read_list(&values("tracestate"));
+    let list = list.map(|list| cut(list, 4 * TraceState::MAX_HEADER_CHARS));
     let parent = values("traceparent")
         .first()
         .map(|value| read_parent(value));
@@ -148,12 +149,15 @@ fn has_key(member: &str, key: &str) -> bool {
 
 /// Cut to the length of a header: long members go first, those at the end before others.
 fn header_of(list: &[String]) -> String {
-    let mut list = list.to_vec();
-    while list.join(",").len() > TraceState::MAX_HEADER_CHARS {
+    cut(list.to_vec(), TraceState::MAX_HEADER_CHARS).join(",")
+}
+
+fn cut(mut list: Vec<String>, chars: usize) -> Vec<String> {
+    while list.join(",").len() > chars {
         let long = list.iter().rposition(|member| member.len() > 128);
         list.remove(long.unwrap_or(list.len() - 1));
     }
-    list.join(",")
+    list
 }
 
 /// The list after a member was set, and after it was removed.

@@ -190,7 +190,12 @@ pub fn merged(members: &[Found]) -> Found {
     let mut facts = Facts::clone(first);
     let baggage = found.iter().map(|member| &member.baggage);
     facts.baggage = baggage.fold(Baggage::default(), |all, other| joined(&all, other));
+    let mut earlier = found[..chosen].iter().filter_map(|member| decision(member));
+    let first_decision = earlier.next();
+    facts.is_conflict |= earlier.any(|other| Some(other) != first_decision);
+    facts.is_conflict |= differ(first_decision, decision(&facts));
     for later in &found[chosen + 1..] {
+        facts.is_conflict |= differ(decision(&facts), decision(later));
         let Some((trace, span, _)) = later.ids else {
             if facts.ids.is_none() {
                 facts.debug_id = facts.debug_id.or(later.debug_id.clone());
@@ -205,10 +210,7 @@ pub fn merged(members: &[Found]) -> Found {
             facts.trace_state = facts.trace_state.or(later.trace_state.clone());
             facts.is_random |= later.is_random;
         }
-        let are_decided = !facts.is_open && !later.is_open;
-        let is_same = own == Some((trace, span))
-            && (!are_decided || facts.flags.is_sampled() == later.flags.is_sampled());
-        facts.is_conflict |= !is_same;
+        facts.is_conflict |= own != Some((trace, span));
     }
     Ok(Some(facts))
 }
@@ -256,6 +258,19 @@ fn baggage_of(items: &[(&str, &str, &str)]) -> Option<Baggage> {
     items.try_fold(Baggage::default(), |all, (key, value, properties)| {
         all.with_properties(key, value, properties).ok()
     })
+}
+
+/// Returns whether the trace is kept, if that is decided.
+fn decision(facts: &Facts) -> Option<bool> {
+    let flags = match facts.ids {
+        Some(_) => (!facts.is_open).then_some(facts.flags),
+        None => facts.decision,
+    };
+    flags.map(|flags| flags.is_sampled() || flags.is_debug())
+}
+
+fn differ(one: Option<bool>, other: Option<bool>) -> bool {
+    one.zip(other).is_some_and(|(one, other)| one != other)
 }
 
 /// The flags that B3 has a state for.

@@ -7,6 +7,7 @@ use std::mem;
 use crate::diagnostics::Diagnostics;
 use crate::metrics::{Counter, Metrics};
 use crate::panics::caught;
+use crate::propagation::error::count_malformed;
 use crate::propagation::{
     BinaryCodec, Codec, CustomCodec, ExtractCarrier, ExtractError, InjectCarrier, JaegerCodec,
     Propagation, ReadFrom, WriteTo, joined,
@@ -162,15 +163,6 @@ impl Codecs {
         self.metrics.add(Counter::DecodingErrors, 1);
         self.diagnostics.warn(cause, line);
     }
-}
-
-/// Counts a malformed context, and logs it unless another one was logged in the last ten seconds.
-#[cold]
-pub(super) fn count_malformed(error: &ExtractError, metrics: &Metrics, diagnostics: &Diagnostics) {
-    metrics.add(Counter::DecodingErrors, 1);
-    diagnostics.warn("decoding", || {
-        format!("a malformed context came in: {error}")
-    });
 }
 
 /// Drops each codec by itself: it may be user code, and the last owner of a tracer is on any thread.

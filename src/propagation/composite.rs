@@ -3,7 +3,7 @@ use std::fmt;
 use crate::diagnostics::Diagnostics;
 use crate::metrics::{Counter, Metrics};
 use crate::model::Baggage;
-use crate::propagation::codecs::count_malformed;
+use crate::propagation::error::count_malformed;
 use crate::propagation::{
     Codec, ExtractError, Extractor, HeaderSet, Injector, Key, TextMapReader, TextMapWriter,
 };
@@ -48,7 +48,7 @@ use crate::span::SpanContext;
 pub struct CompositeCodec {
     members: Vec<Member>,
     headers: HeaderSet,
-    /// A writer would remove what another one has written.
+    /// Whether one member owns headers that another one writes.
     writers_overlap: bool,
     metrics: Metrics,
     diagnostics: Diagnostics,
@@ -138,8 +138,8 @@ impl Default for CompositeCodec {
 impl Injector for CompositeCodec {
     fn inject(&self, context: &SpanContext, carrier: &mut dyn TextMapWriter) {
         let writers = self.members.iter().filter(|member| member.writes);
-        let has_old_headers = carrier.may_hold(&self.headers);
-        if has_old_headers && !self.writers_overlap {
+        let is_used = carrier.may_hold(&self.headers);
+        if is_used && !self.writers_overlap {
             for reader in self.members.iter().filter(|member| !member.writes) {
                 carrier.remove_owned(reader.codec.headers(), &[]);
             }
@@ -148,7 +148,8 @@ impl Injector for CompositeCodec {
             }
             return;
         }
-        if has_old_headers {
+        if is_used {
+            // Else the later member would remove what the earlier one has just written.
             carrier.remove_owned(&self.headers, &[]);
         }
         let mut carrier = Fresh(carrier);
@@ -232,8 +233,8 @@ impl fmt::Debug for CompositeCodec {
 struct Received<'m> {
     /// The context of the first member with a trace, or else what members without one have found.
     context: Option<SpanContext>,
-    /// The first header of the member that has decided.
-    decided_by: &'m str,
+    /// The headers of the member that has decided.
+    decided_by: Option<&'m HeaderSet>,
     error: Option<ExtractError>,
     conflict: String,
     /// The number of baggage items that were left out.
@@ -242,22 +243,21 @@ struct Received<'m> {
 
 impl<'m> Received<'m> {
     fn add(&mut self, other: SpanContext, headers: &'m HeaderSet) {
-        let name = headers.names().next().unwrap_or_default();
         let Some(first) = self.context.take() else {
-            (self.context, self.decided_by) = (Some(other), name);
+            (self.context, self.decided_by) = (Some(other), Some(headers));
             return;
         };
         let is_first_trace = !first.has_trace() && other.has_trace();
         let takes_decision = is_first_trace || (!first.has_trace() && decision(&first).is_none());
-        let (mut chosen, other, other_name) = match is_first_trace {
+        let (mut chosen, other, said_by) = match is_first_trace {
             true => (other, first, self.decided_by),
-            false => (first, other, name),
+            false => (first, other, Some(headers)),
         };
         if disagree(&chosen, &other) {
-            self.note(&other, other_name);
+            self.note(&other, said_by);
         }
         if takes_decision {
-            self.decided_by = name;
+            self.decided_by = Some(headers);
         }
         if chosen.trace_id() == other.trace_id() {
             chosen = chosen.joined_with(&other);
@@ -289,7 +289,9 @@ impl<'m> Received<'m> {
     }
 
     #[cold]
-    fn note(&mut self, other: &SpanContext, name: &str) {
+    fn note(&mut self, other: &SpanContext, said_by: Option<&HeaderSet>) {
+        let name = said_by.and_then(|headers| headers.names().next());
+        let name = name.unwrap_or_default();
         if !self.conflict.is_empty() {
             self.conflict.push_str(", ");
         }
@@ -336,8 +338,8 @@ fn disagree(chosen: &SpanContext, other: &SpanContext) -> bool {
         || decisions.is_some_and(|(one, other)| one != other)
 }
 
-/// Returns whether a context says that the trace is kept, or `None` if it leaves that open. Debug asks for it: W3C's headers
-/// say no more of a debug trace.
+/// Returns whether a context says that the trace is kept, or `None` if it leaves that open. A debug flag says so, too,
+/// because W3C's headers can say no more of it.
 fn decision(context: &SpanContext) -> Option<bool> {
     let flags = match context.has_trace() {
         true => context.is_sampling_final().then(|| context.flags()),
