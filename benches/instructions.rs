@@ -12,13 +12,16 @@ use std::env;
 use std::hint::black_box;
 use std::time::Duration;
 
+use http::HeaderMap;
+
 use tracehound::clock::ManualClock;
 use tracehound::prelude::*;
 use tracehound::propagation::Propagation;
 use tracehound::reporter::NullReporter;
 use tracehound::sampler::ConstSampler;
-use tracehound::{JaegerTracer, NoopTracer};
+use tracehound::{JaegerTracer, NoopTracer, SpanContext};
 
+use crate::work::carriers::{BOTH, JAEGER, TRACEPARENT, caller, ordinary_headers};
 use crate::work::{Child, Request, Root, SAMPLED, Tagged, UNSAMPLED, W3C, Work};
 
 #[expect(dead_code, reason = "names and figures per span are for times")]
@@ -75,9 +78,51 @@ impl Work for ManyTags {
     }
 }
 
+/// Reads the context of a caller from its headers, thirty of which are ordinary.
+struct Extract(HeaderMap);
+
+impl Work for Extract {
+    const NAME: &'static str = "extract";
+
+    fn once<T: Tracer + ?Sized>(&mut self, tracer: &T) {
+        let context = tracer.extract(black_box(&self.0));
+        black_box(context.is_ok());
+    }
+}
+
+/// Writes a context into headers, thirty of which are ordinary, that hold no context.
+struct Inject {
+    context: SpanContext,
+    fresh: Vec<HeaderMap>,
+    used: Vec<HeaderMap>,
+}
+
+impl Inject {
+    fn new(tracer: &JaegerTracer, times: u64) -> Self {
+        let fresh: Vec<_> = (0..WARM_UP + times).map(|_| ordinary_headers()).collect();
+        let context = tracer.extract(&caller(&BOTH));
+        Self {
+            context: context.ok().flatten().expect("well-formed"),
+            used: Vec::with_capacity(fresh.len()),
+            fresh,
+        }
+    }
+}
+
+impl Work for Inject {
+    const NAME: &'static str = "inject";
+
+    fn once<T: Tracer + ?Sized>(&mut self, tracer: &T) {
+        if let Some(mut headers) = self.fresh.pop() {
+            tracer.inject(black_box(&self.context), &mut headers);
+            self.used.push(headers);
+        }
+    }
+}
+
 type Piece = (&'static str, fn(u64));
 
-const PIECES: [Piece; 13] = [
+const PIECES: [Piece; 21] = [
     ("noop-static", |n| run(&NoopTracer, &mut Tagged, n)),
     ("noop-dyn", |n| {
         run::<dyn Tracer>(black_box(&NoopTracer), &mut Tagged, n);
@@ -118,7 +163,28 @@ const PIECES: [Piece; 13] = [
     ("request-w3c-carrying", |n| {
         request(true, &[Propagation::W3c], Request::with_headers(&W3C), n);
     }),
+    ("extract-jaeger", |n| {
+        extract(&[Propagation::Jaeger], &JAEGER, n);
+    }),
+    ("extract-w3c", |n| {
+        extract(&[Propagation::W3c], &TRACEPARENT, n);
+    }),
+    ("extract-jaeger-of-two", |n| {
+        extract(&Propagation::DEFAULT, &JAEGER, n);
+    }),
+    ("extract-w3c-of-two", |n| {
+        extract(&Propagation::DEFAULT, &TRACEPARENT, n);
+    }),
+    ("extract-both", |n| {
+        extract(&Propagation::DEFAULT, &BOTH, n);
+    }),
+    ("inject-jaeger", |n| inject(&[Propagation::Jaeger], n)),
+    ("inject-w3c", |n| inject(&[Propagation::W3c], n)),
+    ("inject-both", |n| inject(&Propagation::DEFAULT, n)),
 ];
+
+/// How often a piece is done before the count begins.
+const WARM_UP: u64 = 256;
 
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -143,8 +209,19 @@ fn request(keep: bool, formats: &[Propagation], mut request: Request, times: u64
     measured(&speaking(keep, formats), &mut request, times);
 }
 
+fn extract(formats: &[Propagation], headers: &[(&'static str, &'static str)], times: u64) {
+    let mut work = Extract(caller(headers));
+    measured(&speaking(true, formats), &mut work, times);
+}
+
+fn inject(formats: &[Propagation], times: u64) {
+    let tracer = speaking(true, formats);
+    let mut work = Inject::new(&tracer, times);
+    measured(&tracer, &mut work, times);
+}
+
 fn measured(tracer: &JaegerTracer, work: &mut impl Work, times: u64) {
-    for _ in 0..256 {
+    for _ in 0..WARM_UP {
         work.once(tracer);
     }
     // Nothing waits for the worker when the count begins.

@@ -1,125 +1,121 @@
-//! Times writing a context into a carrier and reading it back.
+//! Times reading a context from headers and writing it into them, in each format. Thirty ordinary headers are there, too.
+//!
+//! ```text
+//! extract/FORMAT            reads the headers of a caller that speaks FORMAT
+//! inject/FORMAT, fresh      writes into headers that hold none of ours, as those of a new request
+//! inject/FORMAT, reused     writes into headers that hold what the call before wrote, as those of a request that is
+//!                           sent again
+//! ```
+//!
+//! `default` is the default composite: Jaeger's headers and W3C's. `.ci/instructions` counts some of the same work, and
+//! `benches/compare/src/bin/propagation.rs` measures it beside other crates.
 
 use std::collections::HashMap;
 use std::hint::black_box;
 
-use criterion::{Criterion, criterion_group, criterion_main};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use http::HeaderValue;
 
-use tracehound::model::{Flags, SpanId, TraceId};
+use tracehound::JaegerTracer;
+use tracehound::SpanContext;
 use tracehound::prelude::*;
-use tracehound::propagation::{ExtractCarrier, InjectCarrier};
-use tracehound::reporter::NullReporter;
-use tracehound::{JaegerTracer, SpanContext};
+use tracehound::propagation::{ExtractCarrier, Propagation};
 
-fn inject(c: &mut Criterion) {
-    let mut group = c.benchmark_group("inject");
-    for (name, context) in contexts() {
-        let tracer = tracer();
-        let mut headers = ordinary_headers();
-        group.bench_function(format!("HeaderMap, {name}"), |b| {
-            b.iter(|| write(&tracer, black_box(&context), &mut headers));
-        });
-        assert_holds(&tracer, &headers, &context);
+use crate::work::carriers::{CELLS, Cell, caller, ordinary_headers, tracer};
 
-        let mut map = HashMap::new();
-        group.bench_function(format!("HashMap, {name}"), |b| {
-            b.iter(|| write(&tracer, black_box(&context), &mut map));
-        });
-        assert_holds(&tracer, &map, &context);
-    }
-    group.finish();
-}
+#[expect(
+    dead_code,
+    reason = "pieces of work with spans are for the other benchmarks"
+)]
+mod work;
 
 fn extract(c: &mut Criterion) {
     let mut group = c.benchmark_group("extract");
-    let tracer = tracer();
-    for (name, context) in contexts() {
-        let mut headers = ordinary_headers();
-        tracer.inject(&context, &mut headers);
-        assert_holds(&tracer, &headers, &context);
-        group.bench_function(format!("HeaderMap, {name}"), |b| {
-            b.iter(|| read(&tracer, black_box(&headers)));
-        });
-
-        let mut map = HashMap::new();
-        tracer.inject(&context, &mut map);
-        assert_holds(&tracer, &map, &context);
-        group.bench_function(format!("HashMap, {name}"), |b| {
-            b.iter(|| read(&tracer, black_box(&map)));
-        });
+    for Cell {
+        name,
+        formats,
+        headers,
+    } in CELLS
+    {
+        let tracer = tracer(formats);
+        let headers = caller(headers);
+        assert!(read(&tracer, &headers));
+        group.bench_function(name, |b| b.iter(|| read(&tracer, black_box(&headers))));
     }
 
+    let tracer = tracer(&Propagation::DEFAULT);
     let headers = ordinary_headers();
     assert_eq!(tracer.extract(&headers), Ok(None));
-    group.bench_function("HeaderMap, nothing there", |b| {
+    group.bench_function("default, nothing there", |b| {
         b.iter(|| read(&tracer, black_box(&headers)));
     });
-
     let mut headers = ordinary_headers();
     headers.insert(
         "uber-trace-id",
         HeaderValue::from_static("not:a:context:at:all"),
     );
     assert!(tracer.extract(&headers).is_err());
-    group.bench_function("HeaderMap, corrupt", |b| {
+    group.bench_function("default, corrupt", |b| {
         b.iter(|| read(&tracer, black_box(&headers)));
     });
     group.finish();
 }
 
-fn write(tracer: &JaegerTracer, context: &SpanContext, carrier: &mut dyn InjectCarrier) {
-    tracer.inject(context, carrier);
+fn inject(c: &mut Criterion) {
+    let mut group = c.benchmark_group("inject");
+    for Cell {
+        name,
+        formats,
+        headers,
+    } in CELLS
+    {
+        let tracer = tracer(formats);
+        let context = tracer.extract(&caller(headers));
+        let context = context.ok().flatten().expect("well-formed");
+        group.bench_function(format!("{name}, fresh"), |b| {
+            b.iter_batched_ref(
+                ordinary_headers,
+                |headers| tracer.inject(black_box(&context), headers),
+                BatchSize::SmallInput,
+            );
+        });
+        let mut headers = ordinary_headers();
+        group.bench_function(format!("{name}, reused"), |b| {
+            b.iter(|| tracer.inject(black_box(&context), &mut headers));
+        });
+        assert_holds(&tracer, &headers, &context);
+    }
+    group.finish();
+}
+
+/// A map of text, as of a message, with baggage.
+fn hash_map(c: &mut Criterion) {
+    let mut group = c.benchmark_group("HashMap, default");
+    let tracer = tracer(&Propagation::DEFAULT);
+    let context = tracer.extract(&caller(&work::W3C));
+    let context = context.ok().flatten().expect("well-formed");
+    let mut map = HashMap::new();
+    group.bench_function("inject", |b| {
+        b.iter(|| tracer.inject(black_box(&context), &mut map));
+    });
+    assert_holds(&tracer, &map, &context);
+    group.bench_function("extract", |b| b.iter(|| read(&tracer, black_box(&map))));
+    group.finish();
 }
 
 fn read(tracer: &JaegerTracer, carrier: &dyn ExtractCarrier) -> bool {
     matches!(tracer.extract(carrier), Ok(Some(_)))
 }
 
-/// Checks that the carrier holds the context. A map gives baggage back in any order.
+/// Checks that the carrier holds the context. Formats differ in whether they hold the parent's id.
 fn assert_holds(tracer: &JaegerTracer, carrier: &dyn ExtractCarrier, written: &SpanContext) {
     let found = tracer.extract(carrier).expect("well formed");
     let found = found.expect("written before");
-    assert_eq!(found.to_string(), written.to_string());
-    assert_eq!(found.baggage().len(), written.baggage().len());
-    for (key, value) in written.baggage().iter() {
-        assert_eq!(found.baggage().get(key), Some(value));
-    }
+    assert_eq!(found.trace_id(), written.trace_id());
+    assert_eq!(found.span_id(), written.span_id());
+    assert_eq!(found.is_sampled(), written.is_sampled());
+    assert_eq!(found.baggage(), written.baggage());
 }
 
-fn contexts() -> [(&'static str, SpanContext); 2] {
-    let bare = SpanContext::new(
-        TraceId::new(0x6309_ab92_c954_68ed, 0xea0d_c1a9_772a_e2dc).expect("not zero"),
-        SpanId::new(0x4094_23a2_04bc_17a8).expect("not zero"),
-        None,
-        Flags::SAMPLED,
-    );
-    let with_baggage = bare
-        .with_baggage_item("user", "Zoë Müller")
-        .with_baggage_item("tenant", "eu-1")
-        .with_baggage_item("label", "canary 3");
-    [("bare", bare), ("three baggage items", with_baggage)]
-}
-
-/// Returns thirty headers, about as many as a browser behind two proxies sends.
-fn ordinary_headers() -> HeaderMap {
-    (0..30)
-        .map(|n| {
-            let name = HeaderName::try_from(format!("x-ordinary-{n}")).expect("a token");
-            (
-                name,
-                HeaderValue::from_static("an ordinary value, not long"),
-            )
-        })
-        .collect()
-}
-
-fn tracer() -> JaegerTracer {
-    JaegerTracer::builder("bench")
-        .reporter(NullReporter::new())
-        .build()
-        .expect("named")
-}
-
-criterion_group!(benches, inject, extract);
+criterion_group!(benches, extract, inject, hash_map);
 criterion_main!(benches);

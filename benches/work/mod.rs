@@ -1,5 +1,7 @@
 //! Work with spans as programs do it, for measurements of time and of instructions.
 
+pub(crate) mod carriers;
+
 use std::hint::black_box;
 
 use http::{HeaderMap, HeaderName, HeaderValue};

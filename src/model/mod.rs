@@ -53,13 +53,13 @@ mod log;
 mod process;
 mod randomness;
 mod reference;
+mod short_list;
 mod tag;
 pub mod tags;
 mod timestamp;
 mod trace_state;
 
 pub(crate) use baggage::BaggageBuilder;
-#[cfg(test)]
 pub(crate) use baggage::is_unreserved;
 pub use baggage::{Baggage, BaggageLimit};
 pub(crate) use carried::Carried;
@@ -70,6 +70,7 @@ pub use log::{FieldRef, LogField, LogRecord, field};
 pub use process::Process;
 pub(crate) use randomness::{Randomness, random_value};
 pub use reference::{ReferenceType, ReportedReference};
+pub(crate) use short_list::ShortList;
 #[cfg(feature = "dev")]
 pub(crate) use tag::non_finite;
 pub use tag::{Tag, TagRef, TagValue, display};

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
 
+use crate::model::is_unreserved;
+
 /// All characters but RFC 3986's unreserved ones, which form decoders and percent decoders read alike.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -82,13 +84,11 @@ const fn digit_or_more(text: u8) -> u8 {
 
 /// Returns `text` without spaces and tabs at its ends.
 pub(super) fn trim(text: &[u8]) -> &[u8] {
-    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
-    let Some(first) = text.iter().position(|byte| !is_blank(byte)) else {
-        return &[];
-    };
-    let text = text.split_at(first).1;
-    let end = text.iter().rposition(|byte| !is_blank(byte));
-    text.split_at(end.map_or(0, |last| last + 1)).0
+    let mut text = text;
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
+        text = rest;
+    }
+    text
 }
 
 /// Encodes `value` for a header: escapes are `%XX` in upper case, and a space is `%20`.
@@ -109,7 +109,7 @@ pub(super) fn percent_decoded(value: &[u8]) -> Cow<'_, str> {
 
 /// Decodes `%XX`, and `+` as the space that form encoders write. Otherwise like [`percent_decoded`].
 pub(super) fn form_decoded(value: &[u8]) -> Cow<'_, str> {
-    if value.contains(&b'+') && has_valid_escapes(value) {
+    if value.contains(&b'+') && escapes(value).is_some() {
         decoded_pieces(value, value.split(|byte| *byte == b'+'))
     } else {
         percent_decoded(value)
@@ -118,7 +118,7 @@ pub(super) fn form_decoded(value: &[u8]) -> Cow<'_, str> {
 
 /// Returns whether [`percent_decoded`] changes `value`.
 pub(super) fn is_percent_encoded(value: &[u8]) -> bool {
-    value.contains(&b'%') && has_valid_escapes(value)
+    escapes(value).is_some_and(|escapes| escapes > 0)
 }
 
 /// Decodes the pieces of `value` and joins them with spaces.
@@ -140,7 +140,11 @@ fn decoded_pieces<'v>(value: &[u8], pieces: impl Iterator<Item = &'v [u8]>) -> C
 
 /// Adds `value` to `text`, encoded as by [`percent_encoded`].
 pub(super) fn push_percent_encoded(text: &mut String, value: &str) {
-    text.extend(utf8_percent_encode(value, RESERVED));
+    if value.bytes().all(is_unreserved) {
+        text.push_str(value);
+    } else {
+        text.extend(utf8_percent_encode(value, RESERVED));
+    }
 }
 
 /// Adds `value` to `text` with `%XX` decoded. A value with a malformed escape stays as it is.
@@ -154,19 +158,13 @@ pub(super) fn push_percent_decoded(text: &mut Vec<u8>, value: &[u8]) {
 
 /// Returns the number of bytes that [`push_percent_decoded`] adds.
 pub(super) fn percent_decoded_len(value: &[u8]) -> usize {
-    if is_percent_encoded(value) {
-        min_decoded_len(value)
-    } else {
-        value.len()
-    }
+    value.len() - 2 * escapes(value).unwrap_or(0)
 }
 
 /// Decodes `%XX` into `buffer` and returns the filled part, or `None` if an escape is malformed or the buffer too
 /// small.
 pub(super) fn percent_decoded_into<'b>(value: &[u8], buffer: &'b mut [u8]) -> Option<&'b [u8]> {
-    if !has_valid_escapes(value) {
-        return None;
-    }
+    escapes(value)?;
     let mut len = 0;
     for byte in percent_decode(value) {
         *buffer.get_mut(len)? = byte;
@@ -181,16 +179,26 @@ pub(super) fn min_decoded_len(value: &[u8]) -> usize {
     value.len().saturating_sub(2 * escapes)
 }
 
-fn has_valid_escapes(value: &[u8]) -> bool {
-    value.split(|byte| *byte == b'%').skip(1).all(
-        |after| matches!(after, [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit()),
-    )
+/// Returns how many escapes `value` has, or `None` if one is malformed.
+fn escapes(value: &[u8]) -> Option<usize> {
+    let (mut rest, mut count) = (value, 0);
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        if *byte == b'%' {
+            let [high, low, after @ ..] = after else {
+                return None;
+            };
+            (digit(*high)?, digit(*low)?);
+            rest = after;
+            count += 1;
+        }
+    }
+    Some(count)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::is_unreserved;
 
     #[test]
     fn the_encoder_keeps_the_bytes_that_baggage_counts_as_one() {

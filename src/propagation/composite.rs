@@ -3,9 +3,11 @@ use std::fmt;
 use crate::diagnostics::Diagnostics;
 use crate::metrics::{Counter, Metrics};
 use crate::model::Baggage;
+use crate::propagation::carrier::Places;
 use crate::propagation::error::count_malformed;
 use crate::propagation::{
-    Codec, ExtractError, Extractor, HeaderSet, Injector, Key, TextMapReader, TextMapWriter,
+    Codec, ExtractError, Extractor, FoundHeaders, HeaderSet, Injector, Key, TextMapReader,
+    TextMapWriter,
 };
 use crate::services::Services;
 use crate::span::SpanContext;
@@ -18,7 +20,7 @@ use crate::span::SpanContext;
 ///
 /// # What it reads
 ///
-/// It looks for the headers of all members in one pass. Then:
+/// It looks for the headers of all members in one pass. A member that has none of them there is not asked. Then:
 ///
 /// - The first member with a trace gives ids, flags and sampling decision.
 /// - A malformed header of one format hides no other format. If no member finds a trace, the first error is returned.
@@ -58,6 +60,8 @@ struct Member {
     codec: Box<dyn Codec>,
     reads: bool,
     writes: bool,
+    /// The places of the member's headers among those of all members.
+    places: Places,
 }
 
 impl CompositeCodec {
@@ -79,6 +83,7 @@ impl CompositeCodec {
             codec: Box::new(codec),
             reads: true,
             writes: true,
+            places: Places::default(),
         })
     }
 
@@ -105,6 +110,7 @@ impl CompositeCodec {
             codec: Box::new(codec),
             reads: true,
             writes: false,
+            places: Places::default(),
         })
     }
 
@@ -115,6 +121,7 @@ impl CompositeCodec {
             codec: Box::new(codec),
             reads: false,
             writes: true,
+            places: Places::default(),
         })
     }
 
@@ -125,6 +132,9 @@ impl CompositeCodec {
         self.members.push(member);
         let sets = self.members.iter().map(|member| member.codec.headers());
         self.headers = HeaderSet::union(sets);
+        for member in &mut self.members {
+            member.places = self.headers.places_of(member.codec.headers());
+        }
         self
     }
 }
@@ -173,8 +183,12 @@ impl TextMapWriter for Fresh<'_> {
 
     fn remove_owned(&mut self, _: &HeaderSet, _: &[&Key]) {}
 
-    fn replace(&mut self, _: &HeaderSet, key: &Key, value: &[u8]) -> bool {
-        self.0.set_key(key, value)
+    fn replace(&mut self, _: &HeaderSet, headers: &[(&Key, &[u8])]) -> bool {
+        let mut are_set = true;
+        for (key, value) in headers {
+            are_set &= self.0.set_key(key, value);
+        }
+        are_set
     }
 
     fn may_hold(&self, _: &HeaderSet) -> bool {
@@ -188,7 +202,8 @@ impl TextMapWriter for Fresh<'_> {
 
 impl Extractor for CompositeCodec {
     fn extract(&self, carrier: &dyn TextMapReader) -> Result<Option<SpanContext>, ExtractError> {
-        let found = carrier.find(&self.headers);
+        let mut found = FoundHeaders::default();
+        found.fill(carrier, &self.headers);
         if found.is_empty() {
             return Ok(None);
         }
@@ -196,12 +211,17 @@ impl Extractor for CompositeCodec {
             skipped: found.skipped(),
             ..Received::default()
         };
-        for member in self.members.iter().filter(|member| member.reads) {
+        // Most requests speak one format. A member is not asked if none of its headers was found.
+        let is_asked = |member: &&Member| member.reads && member.places.overlap(found.places());
+        for member in self.members.iter().filter(is_asked) {
             match member.codec.extract(&found) {
                 Ok(Some(context)) => received.add(context, member.codec.headers()),
                 Ok(None) => {}
                 Err(error) => received.refuse(error),
             }
+        }
+        if received.is_plain() {
+            return Ok(received.context);
         }
         received.finish(&self.metrics, &self.diagnostics)
     }
@@ -242,11 +262,16 @@ struct Received<'m> {
 }
 
 impl<'m> Received<'m> {
-    fn add(&mut self, other: SpanContext, headers: &'m HeaderSet) {
-        let Some(first) = self.context.take() else {
-            (self.context, self.decided_by) = (Some(other), Some(headers));
-            return;
-        };
+    #[inline]
+    fn add(&mut self, context: SpanContext, headers: &'m HeaderSet) {
+        match self.context.take() {
+            None => (self.context, self.decided_by) = (Some(context), Some(headers)),
+            Some(first) => self.join(first, context, headers),
+        }
+    }
+
+    #[inline(never)]
+    fn join(&mut self, first: SpanContext, other: SpanContext, headers: &'m HeaderSet) {
         let is_first_trace = !first.has_trace() && other.has_trace();
         let takes_decision = is_first_trace || (!first.has_trace() && decision(&first).is_none());
         let (mut chosen, other, said_by) = match is_first_trace {
@@ -301,10 +326,18 @@ impl<'m> Received<'m> {
         };
     }
 
+    /// Returns whether there is nothing to count and nothing to note.
+    #[inline]
+    fn is_plain(&self) -> bool {
+        self.error.is_none() && self.conflict.is_empty() && self.skipped == 0
+    }
+
+    #[cold]
     fn refuse(&mut self, error: ExtractError) {
         self.error.get_or_insert(error);
     }
 
+    #[cold]
     fn finish(
         self,
         metrics: &Metrics,

@@ -64,7 +64,7 @@ impl ReceivedBaggage {
             (items + 1, bytes + key.len() + value.len())
         });
         if items > 1 {
-            self.baggage.reserve(items, bytes);
+            self.baggage.reserve(bytes);
         }
     }
 

@@ -1,6 +1,9 @@
 use std::str::Utf8Chunk;
 
-use super::{Baggage, BaggageLimit, Lengths, List, are_properties, properties_bytes, value_bytes};
+use super::{
+    Baggage, BaggageLimit, ItemLengths, Lengths, List, are_properties, properties_bytes,
+    value_bytes,
+};
 
 /// A [`Baggage`] in the making, within its limits. A codec reads into it, because [`Baggage::with`] would copy
 /// the list for each item.
@@ -8,19 +11,16 @@ use super::{Baggage, BaggageLimit, Lengths, List, are_properties, properties_byt
 pub(crate) struct BaggageBuilder {
     /// What [`List::text`] will be.
     text: Vec<u8>,
-    lengths: Vec<Lengths>,
+    lengths: ItemLengths,
     /// What counts against [`Baggage::MAX_BYTES`].
     bytes: usize,
 }
 
 impl BaggageBuilder {
-    /// Allocates at once what so many more items and bytes of text need, within the limits.
-    pub(crate) fn reserve(&mut self, items: usize, bytes: usize) {
-        let room = |most: usize, used: usize| most.saturating_sub(used);
-        let items = items.min(room(Baggage::MAX_ITEMS, self.lengths.len()));
-        self.lengths.reserve(items);
-        let bytes = bytes.min(room(Baggage::MAX_BYTES, self.text.len()));
-        self.text.reserve(bytes);
+    /// Allocates at once what so many more bytes of text need, within the limit.
+    pub(crate) fn reserve(&mut self, bytes: usize) {
+        let room = Baggage::MAX_BYTES.saturating_sub(self.text.len());
+        self.text.reserve(bytes.min(room));
     }
 
     /// Sets `key` to `value`; an item of that key is replaced in its place. Copies nothing that breaks a limit.
@@ -114,7 +114,7 @@ impl BaggageBuilder {
     /// Returns the place of the item of that key in the list, and in the text.
     fn find(&self, key: &[u8]) -> Option<(usize, usize)> {
         let mut start = 0;
-        for (at, lengths) in self.lengths.iter().enumerate() {
+        for (at, lengths) in self.lengths.as_slice().iter().enumerate() {
             if self.part(start, lengths.key) == key {
                 return Some((at, start));
             }
@@ -125,7 +125,7 @@ impl BaggageBuilder {
 
     /// Returns what an item counts against [`Baggage::MAX_BYTES`].
     fn item_bytes(&self, at: usize, start: usize) -> usize {
-        self.lengths.get(at).map_or(0, |lengths| {
+        self.lengths.as_slice().get(at).map_or(0, |lengths| {
             let value = start + usize::from(lengths.key);
             let properties = value + usize::from(lengths.value);
             usize::from(lengths.key)
@@ -153,7 +153,7 @@ fn utf8_value_bytes(value: &[u8]) -> usize {
 /// Replaces invalid UTF-8 behind `start` by U+FFFD.
 fn make_utf8(text: &mut Vec<u8>, start: usize) {
     let added = text.get(start..).unwrap_or_default();
-    if std::str::from_utf8(added).is_err() {
+    if !added.is_ascii() && std::str::from_utf8(added).is_err() {
         let added = String::from_utf8_lossy(added).into_owned();
         text.truncate(start);
         text.extend(added.as_bytes());

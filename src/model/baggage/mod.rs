@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 pub(crate) use builder::BaggageBuilder;
 
+use crate::model::ShortList;
+
 /// A short list of keys and values that a trace carries to every service downstream.
 ///
 /// It does not change and is cheap to clone; setting an item makes a new list. It is bounded, because every request
@@ -30,15 +32,17 @@ pub struct Baggage {
     list: Option<Arc<List>>,
 }
 
-/// The items in one text, so that a list takes three allocations however long it is.
+/// The items in one text, so that a list of few items takes two allocations, and a longer one three.
 struct List {
     /// The key, the value and the properties of each item, without separators.
     text: String,
-    lengths: Vec<Lengths>,
+    lengths: ItemLengths,
 }
 
+type ItemLengths = ShortList<Lengths, 4>;
+
 /// The lengths of the parts of an item in a text.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Lengths {
     key: u16,
     value: u16,
@@ -151,7 +155,11 @@ impl Baggage {
     }
 
     fn items(&self) -> impl Iterator<Item = Item<'_>> + Clone {
-        self.list.iter().flat_map(|list| list.items())
+        let list = self.list.as_deref();
+        let (text, lengths) = list.map_or(("", &[][..]), |list| {
+            (list.text.as_str(), list.lengths.as_slice())
+        });
+        items_of(text, lengths)
     }
 
     /// Returns the list of these items, which are within the limits.
@@ -169,27 +177,26 @@ impl Baggage {
 
     fn of_list(list: List) -> Self {
         Self {
-            list: (!list.lengths.is_empty()).then(|| Arc::new(list)),
+            list: (list.lengths.len() > 0).then(|| Arc::new(list)),
         }
     }
 }
 
-impl List {
-    fn items(&self) -> impl Iterator<Item = Item<'_>> + Clone {
-        let mut rest = &*self.text;
-        self.lengths.iter().map(move |lengths| {
-            let mut next = |len| {
-                let (part, after) = rest.split_at(usize::from(len));
-                rest = after;
-                part
-            };
-            (
-                next(lengths.key),
-                next(lengths.value),
-                next(lengths.properties),
-            )
-        })
-    }
+/// Returns the items whose parts stand one after the other in `text`.
+fn items_of<'l>(text: &'l str, lengths: &'l [Lengths]) -> impl Iterator<Item = Item<'l>> + Clone {
+    let mut rest = text;
+    lengths.iter().map(move |lengths| {
+        let mut next = |len| {
+            let (part, after) = rest.split_at(usize::from(len));
+            rest = after;
+            part
+        };
+        (
+            next(lengths.key),
+            next(lengths.value),
+            next(lengths.properties),
+        )
+    })
 }
 
 impl Lengths {
@@ -272,8 +279,19 @@ fn properties_bytes(properties: &[u8]) -> usize {
 
 /// Returns whether a byte goes on the wire as it is: an unreserved character of RFC 3986. Others are percent-encoded.
 pub(crate) const fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~')
+    UNRESERVED[byte as usize]
 }
+
+const UNRESERVED: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] =
+            (byte as u8).is_ascii_alphanumeric() || matches!(byte as u8, b'-' | b'_' | b'.' | b'~');
+        byte += 1;
+    }
+    table
+};
 
 fn are_properties(text: &[u8]) -> bool {
     text.iter()

@@ -182,37 +182,35 @@ impl B3Codec {
 
     fn inject_multiple(&self, content: &Content, carrier: &mut dyn TextMapWriter) {
         let names = &self.names;
-        if content.ids.is_some() && content.state.is_some() {
-            let replaced = [&names.trace_id, &names.span_id, &names.sampled];
-            carrier.remove_owned(&names.set, &replaced);
-        } else {
-            carrier.remove_owned(&names.set, &[]);
-        }
-        let mut is_written = true;
-        let mut put = |key: &Key, value: &[u8]| {
-            if !carrier.set_key(key, value) {
-                // An old value must not go on.
-                carrier.remove_where(&|name| key.matches(name));
-                is_written = false;
+        let mut headers: [(&Key, &[u8]); 5] = [(&names.trace_id, b""); 5];
+        let mut places = headers.iter_mut();
+        let mut put = |header| {
+            if let Some(place) = places.next() {
+                *place = header;
             }
         };
+        let (trace_id, span_id, parent_id);
         if let Some(ids) = &content.ids {
-            let trace_id = [ids.trace_id.high(), ids.trace_id.low()].map(hex_digits);
+            trace_id = [ids.trace_id.high(), ids.trace_id.low()].map(hex_digits);
+            span_id = hex_digits(ids.span_id.get());
             let from = if ids.trace_id.high() == 0 { 16 } else { 0 };
-            put(&names.trace_id, &trace_id.as_flattened()[from..]);
-            put(&names.span_id, &hex_digits(ids.span_id.get()));
-            if let Some(parent_id) = ids.parent_id {
-                put(&names.parent_id, &hex_digits(parent_id.get()));
+            put((&names.trace_id, &trace_id.as_flattened()[from..]));
+            put((&names.span_id, &span_id));
+            if let Some(parent) = ids.parent_id {
+                parent_id = hex_digits(parent.get());
+                put((&names.parent_id, &parent_id));
             }
         }
         if let Some(state) = content.state {
             if state == State::Debug {
-                put(&names.flags, b"1");
+                put((&names.flags, b"1"));
             }
             let is_sampled = state != State::Deny;
-            put(&names.sampled, if is_sampled { b"1" } else { b"0" });
+            put((&names.sampled, if is_sampled { b"1" } else { b"0" }));
         }
-        if !is_written {
+        let unused = places.len();
+        let count = headers.len() - unused;
+        if !carrier.replace(&names.set, headers.get(..count).unwrap_or_default()) {
             self.count_refused();
         }
     }
@@ -220,7 +218,7 @@ impl B3Codec {
     fn inject_single(&self, content: &Content, carrier: &mut dyn TextMapWriter) {
         match single::print(content, &mut [0; single::MAX_BYTES]) {
             Some(value) => {
-                if !carrier.replace(&self.names.set, &self.names.single, value) {
+                if !carrier.replace(&self.names.set, &[(&self.names.single, value)]) {
                     self.count_refused();
                 }
             }
@@ -287,7 +285,8 @@ impl Injector for B3Codec {
 
 impl Extractor for B3Codec {
     fn extract(&self, carrier: &dyn TextMapReader) -> Result<Option<SpanContext>, ExtractError> {
-        let found = carrier.find(&self.names.set);
+        let mut found = FoundHeaders::default();
+        found.fill(carrier, &self.names.set);
         if found.is_empty() {
             return Ok(None);
         }

@@ -3,6 +3,7 @@ use std::ops::{Deref, DerefMut};
 use http::HeaderMap;
 
 use crate::propagation::carrier::header_map::{remove_owned_where, replace_where, scan_where};
+use crate::propagation::carrier::set_each;
 use crate::propagation::{
     ExtractCarrier, HeaderScan, HeaderSet, InjectCarrier, Key, ReadFrom, TextMapReader,
     TextMapWriter, WriteTo,
@@ -36,12 +37,12 @@ impl<M: DerefMut<Target = HeaderMap>> TextMapWriter for GrpcHeaders<M> {
         remove_owned_where(&mut self.0, owned, except, is_text);
     }
 
-    fn replace(&mut self, owned: &HeaderSet, key: &Key, value: &[u8]) -> bool {
-        if is_binary(key.as_str()) {
+    fn replace(&mut self, owned: &HeaderSet, headers: &[(&Key, &[u8])]) -> bool {
+        if headers.iter().any(|(key, _)| is_binary(key.as_str())) {
             self.remove_owned(owned, &[]);
-            return false;
+            return set_each(self, headers);
         }
-        replace_where(&mut self.0, owned, key, value, is_text)
+        replace_where(&mut self.0, owned, headers, is_text)
     }
 
     fn may_hold(&self, set: &HeaderSet) -> bool {
@@ -119,13 +120,13 @@ mod tests {
         };
 
         let mut headers = with_stale();
-        assert!(GrpcHeaders(&mut headers).replace(&set, &trace, b"1:2:0:1"));
+        assert!(GrpcHeaders(&mut headers).replace(&set, &[(&trace, b"1:2:0:1")]));
         assert_eq!(headers["uber-trace-id"], "1:2:0:1");
         headers.remove("uber-trace-id");
         assert_eq!(names(headers), ["uberctx-b-bin"]);
 
         let mut headers = with_stale();
-        assert!(!GrpcHeaders(&mut headers).replace(&set, &trace, b"\n"));
+        assert!(!GrpcHeaders(&mut headers).replace(&set, &[(&trace, b"\n")]));
         assert_eq!(names(headers), ["uberctx-b-bin"]);
 
         let mut headers = with_stale();

@@ -1,7 +1,8 @@
 use http::header::{Entry, InvalidHeaderValue};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::propagation::carrier::scan::HeaderKind;
+use crate::propagation::carrier::header_set::Place;
+use crate::propagation::carrier::set_each;
 use crate::propagation::{
     ExtractCarrier, HeaderScan, HeaderSet, InjectCarrier, Key, ReadFrom, TextMapReader,
     TextMapWriter, WriteTo,
@@ -48,8 +49,8 @@ impl TextMapWriter for HeaderMap {
         remove_owned_where(self, owned, except, |_| true);
     }
 
-    fn replace(&mut self, owned: &HeaderSet, key: &Key, value: &[u8]) -> bool {
-        replace_where(self, owned, key, value, |_| true)
+    fn replace(&mut self, owned: &HeaderSet, headers: &[(&Key, &[u8])]) -> bool {
+        replace_where(self, owned, headers, |_| true)
     }
 
     fn may_hold(&self, set: &HeaderSet) -> bool {
@@ -77,31 +78,40 @@ pub(super) fn scan_where<'c>(
     is_carried: impl Fn(&str) -> bool,
 ) {
     let set = scan.set();
-    let have_one_value_each = headers.len() == headers.keys_len();
-    let (mut values, mut steps_done) = (headers.values(), 0);
-    // Walking over the keys walks over a slice. Walking over the items would ask each for further values.
-    for (n, name) in headers.keys().enumerate() {
-        if !set.may_match(name) {
-            continue;
-        }
+    let has_one_value_each = headers.len() == headers.keys_len();
+    let (mut values, mut steps) = (headers.values(), 0);
+    let mut names = headers.keys().enumerate();
+    // Most names are ruled out, in the short loop of `find`.
+    while let Some((n, name)) = names.find(|(_, name)| set.may_match(name)) {
         let text = name.as_str();
-        let Some(kind) = scan.kind_of(text).filter(|_| is_carried(text)) else {
+        let Some(place) = set.place_of(text).filter(|_| is_carried(text)) else {
             continue;
         };
-        if n >= MAX_SCANNED && kind == HeaderKind::Prefixed {
+        if n >= MAX_SCANNED && place.is_prefix {
             continue;
         }
-        // If every key has one value, the value stands at the index of its key.
-        if have_one_value_each && n - steps_done < MAX_STEPS {
-            if let Some(value) = values.nth(n - steps_done) {
-                scan.push(kind, text, value.as_bytes());
+        // If every name has one value, the value stands at the index of its name.
+        if has_one_value_each && n - steps < MAX_STEPS {
+            if let Some(value) = values.nth(n - steps) {
+                scan.push(place, text, value.as_bytes());
             }
-            steps_done = n + 1;
+            steps = n + 1;
         } else {
-            for value in headers.get_all(name) {
-                scan.push(kind, text, value.as_bytes());
-            }
+            push_all(headers, name, place, scan);
         }
+    }
+}
+
+/// Keeps all values of `name`, which are found by its hash.
+#[cold]
+fn push_all<'c>(
+    headers: &'c HeaderMap,
+    name: &'c HeaderName,
+    place: Place,
+    scan: &mut HeaderScan<'c, '_>,
+) {
+    for value in headers.get_all(name) {
+        scan.push(place, name.as_str(), value.as_bytes());
     }
 }
 
@@ -123,41 +133,42 @@ pub(super) fn remove_owned_where(
 }
 
 /// Like [`TextMapWriter::replace`], but leaves headers alone whose names `is_carried` does not accept.
+///
+/// The headers of an earlier request are replaced in their places, in one pass.
 #[inline]
 pub(super) fn replace_where(
-    headers: &mut HeaderMap,
+    map: &mut HeaderMap,
     owned: &HeaderSet,
-    key: &Key,
-    value: &[u8],
+    headers: &[(&Key, &[u8])],
     is_carried: impl Fn(&str) -> bool,
 ) -> bool {
-    let Ok(value) = value_of(value) else {
-        remove_owned_where(headers, owned, &[], is_carried);
-        return false;
-    };
-    // Nearly all requests hold at most this header of ours. Most other names are ruled out without their text.
-    let mut suspect = None;
-    for (n, name) in headers.keys().enumerate() {
-        if owned.may_match(name) {
-            if suspect.is_some() {
-                return replace_all(headers, owned, key, value, is_carried);
+    // A loop over names alone is short, and the headers of a new request hold none of ours.
+    if !map.keys().any(|name| owned.may_match(name)) {
+        return set_each(map, headers);
+    }
+    let has_one_value_each = map.len() == map.keys_len();
+    let (mut replaced, mut is_stale) = (0, !has_one_value_each);
+    for (name, place) in map.iter_mut() {
+        if !owned.may_match(name) {
+            continue;
+        }
+        let name = name.as_str();
+        let header = headers.iter().find(|(key, _)| key.matches(name));
+        match header.map(|(_, value)| value_of(value)) {
+            Some(Ok(value)) => {
+                *place = value;
+                replaced += 1;
             }
-            suspect = Some((n, name));
+            Some(Err(_)) => is_stale = true,
+            None => is_stale |= owned.contains(name) && is_carried(name),
         }
     }
-    match suspect {
-        None => put(headers, key.header_name(), value),
-        // If every key has one value, the value stands at the index of its key.
-        Some((n, name))
-            if n < MAX_STEPS
-                && headers.len() == headers.keys_len()
-                && key.matches(name.as_str()) =>
-        {
-            let place = headers.values_mut().nth(n);
-            place.map(|place| *place = value).is_some()
-        }
-        Some(_) => replace_all(headers, owned, key, value, is_carried),
+    if is_stale {
+        remove_owned_where(map, owned, &[], is_carried);
+    } else if replaced == headers.len() {
+        return true;
     }
+    set_each(map, headers)
 }
 
 /// Returns the value of a trace header.
@@ -174,19 +185,6 @@ fn value_of(text: &[u8]) -> Result<HeaderValue, InvalidHeaderValue> {
         37 => HeaderValue::from_bytes(&text[..37]),
         _ => HeaderValue::from_bytes(text),
     }
-}
-
-#[cold]
-#[inline(never)]
-fn replace_all(
-    headers: &mut HeaderMap,
-    owned: &HeaderSet,
-    key: &Key,
-    value: HeaderValue,
-    is_carried: impl Fn(&str) -> bool,
-) -> bool {
-    remove_owned_where(headers, owned, &[key], is_carried);
-    put(headers, key.header_name(), value)
 }
 
 #[cold]

@@ -32,7 +32,7 @@ pub struct HeaderSet {
 pub(crate) static NO_HEADERS: HeaderSet = HeaderSet {
     names: Vec::new(),
     prefixes: Vec::new(),
-    letters: FirstLetters([0; 2]),
+    letters: FirstLetters([0; 3]),
     #[cfg(feature = "http")]
     is_hashed_as_text: true,
 };
@@ -67,7 +67,7 @@ impl HeaderSet {
 
     /// Returns whether a header of this name, in any case, is in the set.
     pub fn contains(&self, name: &str) -> bool {
-        !self.rules_out(name) && (self.has_name(name) || self.has_prefix_of(name))
+        !self.rules_out(name) && self.place_of(name).is_some()
     }
 
     /// Returns whether a header may be in both sets.
@@ -106,14 +106,23 @@ impl HeaderSet {
         }
     }
 
-    #[inline]
-    pub(super) fn has_name(&self, name: &str) -> bool {
-        for key in &self.names {
+    /// Returns the place of a header in the set, or `None` if it is not in the set.
+    // `always` saves 24 instructions a request.
+    #[inline(always)]
+    pub(super) fn place_of(&self, name: &str) -> Option<Place> {
+        for (index, key) in self.names.iter().enumerate() {
             if key.matches(name) {
-                return true;
+                let is_prefix = false;
+                return Some(Place { index, is_prefix });
             }
         }
-        false
+        for (n, prefix) in self.prefixes.iter().enumerate() {
+            if prefix.rest_of(name).is_some() {
+                let (index, is_prefix) = (self.names.len() + n, true);
+                return Some(Place { index, is_prefix });
+            }
+        }
+        None
     }
 
     /// Returns the number of prefixes.
@@ -122,14 +131,47 @@ impl HeaderSet {
         self.prefixes.len()
     }
 
-    #[inline]
-    pub(super) fn has_prefix_of(&self, name: &str) -> bool {
-        for prefix in &self.prefixes {
-            if prefix.rest_of(name).is_some() {
-                return true;
+    /// Returns the places here of all headers that `other` may have, too.
+    pub(in crate::propagation) fn places_of(&self, other: &Self) -> Places {
+        let mut places = Places::default();
+        for (index, name) in self.names.iter().enumerate() {
+            if other.contains(name.as_str()) {
+                places.add(index);
             }
         }
-        false
+        for (n, prefix) in self.prefixes.iter().enumerate() {
+            let is_shared = |known: &Key| {
+                known.rest_of(prefix.as_str()).is_some() || prefix.rest_of(known.as_str()).is_some()
+            };
+            if other.prefixes.iter().any(is_shared) {
+                places.add(self.names.len() + n);
+            }
+        }
+        places
+    }
+}
+
+/// The place of a header in a [`HeaderSet`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Among the names and, after them, the prefixes.
+    pub(super) index: usize,
+    pub(super) is_prefix: bool,
+}
+
+/// A set of places in a [`HeaderSet`]: one bit each. All places from the 64th on share the last bit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::propagation) struct Places(u64);
+
+impl Places {
+    #[inline]
+    pub(super) fn add(&mut self, index: usize) {
+        self.0 |= 1 << index.min(63);
+    }
+
+    #[inline]
+    pub(in crate::propagation) fn overlap(self, other: Self) -> bool {
+        self.0 & other.0 != 0
     }
 }
 
@@ -149,30 +191,32 @@ fn is_non_standard(prefix: &Key) -> bool {
     matches!(prefix.as_str(), "uberctx-" | "baggage-")
 }
 
-/// The first letters of all names in a set, and the second ones: one bit for the low five bits of each.
+/// The first letters of all names in a set, the second ones and the third ones: one bit for the low five bits of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct FirstLetters([u32; 2]);
+struct FirstLetters([u32; 3]);
 
 impl FirstLetters {
     fn of(names: &[Key], prefixes: &[Key]) -> Self {
-        // Any letter may follow a prefix of one letter.
         let bit_at = |key: &Key, place| match key.as_str().as_bytes().get(place) {
             Some(letter) => bit_of(*letter),
-            None => u32::MAX,
+            // Any letter may follow a prefix, and none a name.
+            None if prefixes.contains(key) => u32::MAX,
+            None => 0,
         };
-        Self([0, 1].map(|place| {
+        Self([0, 1, 2].map(|place| {
             let keys = names.iter().chain(prefixes);
             keys.fold(0, |bits, key| bits | bit_at(key, place))
         }))
     }
 
     /// Returns whether a header of this name, in any case, is certainly not in the set. Most headers of a request
-    /// differ in the first letter, and nearly all others in the second.
+    /// differ in the first letter, and nearly all others in the second or, beside `x-b3-traceid`, in the third.
     #[inline]
     fn rule_out(self, name: &[u8]) -> bool {
         match name {
             [first, ..] if self.0[0] & bit_of(*first) == 0 => true,
-            [_, second, ..] => self.0[1] & bit_of(*second) == 0,
+            [_, second, ..] if self.0[1] & bit_of(*second) == 0 => true,
+            [_, _, third, ..] => self.0[2] & bit_of(*third) == 0,
             _ => false,
         }
     }
@@ -249,6 +293,37 @@ mod tests {
                 let name = name.to_uppercase();
                 assert_eq!(set.contains(&name), is_in_set, "{trace}: {name}");
             }
+        }
+    }
+
+    #[test]
+    fn places_tell_which_headers_two_sets_may_share() {
+        let set = |names: &[&str], prefixes: &[&str]| {
+            let keys = |names: &[&str]| -> Vec<Key> {
+                let keys = names.iter().map(|name| Key::new(name).expect("legal"));
+                keys.collect()
+            };
+            HeaderSet::new(keys(names), keys(prefixes))
+        };
+        let many: Vec<String> = (0..70).map(|n| format!("n{n}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        for (one, other, name, is_shared) in [
+            (set(&["a"], &["p-"]), set(&["b"], &[]), "a", false),
+            (set(&["a"], &["p-"]), set(&["b"], &[]), "b", true),
+            (set(&["a"], &["p-"]), set(&["b", "a"], &[]), "A", true),
+            (set(&["p-x"], &[]), set(&[], &["p-"]), "p-x", true),
+            (set(&["p-x"], &[]), set(&[], &["p-"]), "p-y", true),
+            (set(&[], &["p-"]), set(&[], &["p-x"]), "p-xy", true),
+            (set(&[], &["p-x"]), set(&[], &["p-"]), "p-xy", true),
+            (set(&[], &["p-"]), set(&[], &["q-"]), "p-x", false),
+            (set(&many, &[]), set(&["n69"], &[]), "n69", true),
+            (set(&many, &[]), set(&["n2"], &[]), "n1", false),
+        ] {
+            let union = HeaderSet::union([&one, &other].into_iter());
+            let mut found = Places::default();
+            found.add(union.place_of(name).expect("in one of them").index);
+            let overlaps = union.places_of(&other).overlap(found);
+            assert_eq!(overlaps, is_shared, "{one:?}, {other:?}: {name}");
         }
     }
 

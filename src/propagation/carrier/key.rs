@@ -108,22 +108,32 @@ impl std::error::Error for InvalidKey {}
 /// overlap: that saves a call.
 #[inline]
 fn is_same(this: &[u8], other: &[u8]) -> bool {
-    match (ends(this), ends(other)) {
-        (Some(this), Some(other)) => this == other,
-        _ => this == other,
+    if this.len() <= 16
+        && let (Some(start), Some(end)) = (this.first_chunk::<8>(), this.last_chunk::<8>())
+        && let (Some(other_start), Some(other_end)) = (other.first_chunk(), other.last_chunk())
+    {
+        start == other_start && end == other_end
+    } else {
+        this == other
     }
-}
-
-#[inline]
-fn ends(text: &[u8]) -> Option<(&[u8; 8], &[u8; 8])> {
-    if text.len() > 16 {
-        return None;
-    }
-    text.first_chunk().zip(text.last_chunk())
 }
 
 /// Returns whether a header name may hold `byte`: RFC 9110's `tchar`.
 pub(crate) const fn is_token(byte: u8) -> bool {
+    TOKENS[byte as usize]
+}
+
+const TOKENS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = is_tchar(byte as u8);
+        byte += 1;
+    }
+    table
+};
+
+const fn is_tchar(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,

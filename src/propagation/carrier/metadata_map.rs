@@ -29,8 +29,8 @@ impl TextMapWriter for MetadataMap {
         GrpcHeaders(headers_mut(self)).remove_owned(owned, except);
     }
 
-    fn replace(&mut self, owned: &HeaderSet, key: &Key, value: &[u8]) -> bool {
-        GrpcHeaders(headers_mut(self)).replace(owned, key, value)
+    fn replace(&mut self, owned: &HeaderSet, headers: &[(&Key, &[u8])]) -> bool {
+        GrpcHeaders(headers_mut(self)).replace(owned, headers)
     }
 
     fn may_hold(&self, set: &HeaderSet) -> bool {

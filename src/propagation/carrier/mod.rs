@@ -19,6 +19,7 @@ pub use environment::{ChildEnvironment, Environment};
 pub(crate) use grpc_headers::GrpcHeaders;
 pub use header_set::HeaderSet;
 pub(crate) use header_set::NO_HEADERS;
+pub(super) use header_set::Places;
 pub use in_format::InFormat;
 pub(super) use key::is_token;
 pub use key::{InvalidKey, Key};
@@ -186,15 +187,14 @@ pub trait TextMapWriter {
         });
     }
 
-    /// Sets `key`, which is one of `owned`, and removes all other headers of `owned`. If the value is refused, `key` is
-    /// removed, too. Defaults to [`remove_owned`](Self::remove_owned) and [`set_key`](Self::set_key).
-    fn replace(&mut self, owned: &HeaderSet, key: &Key, value: &[u8]) -> bool {
-        self.remove_owned(owned, &[key]);
-        let is_set = self.set_key(key, value);
-        if !is_set {
-            self.remove_owned(owned, &[]);
-        }
-        is_set
+    /// Sets `headers`, which are of `owned`, and removes all other headers of `owned`. Values are ASCII. A header whose
+    /// value is refused is removed, too.
+    ///
+    /// Returns false if the carrier cannot hold one of them. Defaults to [`remove_owned`](Self::remove_owned) and
+    /// [`set_key`](Self::set_key).
+    fn replace(&mut self, owned: &HeaderSet, headers: &[(&Key, &[u8])]) -> bool {
+        self.remove_owned(owned, &[]);
+        set_each(self, headers)
     }
 
     /// Returns false if the carrier certainly holds no header of `set`. Defaults to true.
@@ -224,6 +224,15 @@ pub trait TextMapReader {
         self.scan(&mut HeaderScan::new(set, &mut found));
         found
     }
+}
+
+/// Sets all headers, and returns false if the carrier cannot hold one of them.
+fn set_each<W: TextMapWriter + ?Sized>(carrier: &mut W, headers: &[(&Key, &[u8])]) -> bool {
+    let mut are_set = true;
+    for (key, value) in headers {
+        are_set &= carrier.set_key(key, value);
+    }
+    are_set
 }
 
 impl InjectCarrier for Vec<u8> {
@@ -275,8 +284,8 @@ impl<C: TextMapWriter + ?Sized> TextMapWriter for &mut C {
         (**self).remove_owned(owned, except);
     }
 
-    fn replace(&mut self, owned: &HeaderSet, key: &Key, value: &[u8]) -> bool {
-        (**self).replace(owned, key, value)
+    fn replace(&mut self, owned: &HeaderSet, headers: &[(&Key, &[u8])]) -> bool {
+        (**self).replace(owned, headers)
     }
 
     fn may_hold(&self, set: &HeaderSet) -> bool {

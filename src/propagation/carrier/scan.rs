@@ -1,5 +1,6 @@
 use crate::propagation::Key;
 use crate::propagation::carrier::HeaderSet;
+use crate::propagation::carrier::header_set::{Place, Places};
 use crate::propagation::{ExtractCarrier, ReadFrom, TextMapReader};
 
 /// One pass over the headers of a carrier, which keeps those of a [`HeaderSet`]. See [`TextMapReader::scan`].
@@ -18,44 +19,24 @@ impl<'c, 's> HeaderScan<'c, 's> {
     /// Takes a header of the carrier, with its name in any case. One that is not looked for is passed over.
     #[inline]
     pub fn offer(&mut self, name: &'c str, value: &'c [u8]) {
-        if let Some(kind) = self.kind_of(name) {
-            self.push(kind, name, value);
-        }
-    }
-
-    /// Returns how the set describes a header, or `None` if it is not looked for.
-    #[inline]
-    pub(super) fn kind_of(&self, name: &str) -> Option<HeaderKind> {
         if self.set.rules_out(name) {
-            None
-        } else if self.set.has_name(name) {
-            Some(HeaderKind::Named)
-        } else if self.set.has_prefix_of(name) {
-            Some(HeaderKind::Prefixed)
-        } else {
-            None
+            return;
+        }
+        if let Some(place) = self.set.place_of(name) {
+            self.push(place, name, value);
         }
     }
 
     /// Keeps a header of the set.
     #[inline]
-    pub(super) fn push(&mut self, kind: HeaderKind, name: &'c str, value: &'c [u8]) {
-        self.found.push(kind, (name, value), self.set);
+    pub(super) fn push(&mut self, place: Place, name: &'c str, value: &'c [u8]) {
+        self.found.push(place, (name, value), self.set);
     }
 
     /// Returns the headers that are looked for, for a carrier that can find one by its name.
     pub fn set(&self) -> &'s HeaderSet {
         self.set
     }
-}
-
-/// How a [`HeaderSet`] describes a header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum HeaderKind {
-    /// By its name.
-    Named,
-    /// By the beginning of its name.
-    Prefixed,
 }
 
 /// The headers of a [`HeaderSet`] that one pass over a carrier has found, in the order of the carrier.
@@ -83,6 +64,8 @@ pub struct FoundHeaders<'c> {
     first_count: usize,
     more: Vec<Header<'c>>,
     prefixed: usize,
+    /// Where the headers stand in the set.
+    places: Places,
     skipped: u64,
 }
 
@@ -103,6 +86,7 @@ impl Default for FoundHeaders<'_> {
             first_count: 0,
             more: Vec::new(),
             prefixed: 0,
+            places: Places::default(),
             skipped: 0,
         }
     }
@@ -145,6 +129,21 @@ impl<'c> FoundHeaders<'c> {
         self.skipped
     }
 
+    /// Returns the places in the set of those headers that were found.
+    #[inline]
+    pub(in crate::propagation) fn places(&self) -> Places {
+        self.places
+    }
+
+    /// Adds the headers of `set` that `carrier` has: the same as [`TextMapReader::find`], but in place.
+    ///
+    /// A found list has 184 bytes. Where every request makes one, it is not returned but filled, which saves its copy
+    /// and a call.
+    #[inline]
+    pub(in crate::propagation) fn fill(&mut self, carrier: &'c dyn TextMapReader, set: &HeaderSet) {
+        carrier.scan(&mut HeaderScan::new(set, self));
+    }
+
     /// Returns the only header that was found.
     #[inline]
     pub(in crate::propagation) fn only(&self) -> Option<(&'c str, &'c [u8])> {
@@ -152,17 +151,19 @@ impl<'c> FoundHeaders<'c> {
     }
 
     #[inline]
-    fn push(&mut self, kind: HeaderKind, header: Header<'c>, set: &HeaderSet) {
-        let is_full = match kind {
-            HeaderKind::Named => self.len() - self.prefixed == MAX_NAMED,
+    fn push(&mut self, place: Place, header: Header<'c>, set: &HeaderSet) {
+        let is_full = if place.is_prefix {
             // Formats that write the same items with a prefix each must not crowd each other out.
-            HeaderKind::Prefixed => self.prefixed >= MAX_PREFIXED * set.prefix_count(),
+            self.prefixed >= MAX_PREFIXED * set.prefix_count()
+        } else {
+            self.len() - self.prefixed == MAX_NAMED
         };
         if is_full {
             self.skipped += 1;
             return;
         }
-        self.prefixed += usize::from(kind == HeaderKind::Prefixed);
+        self.prefixed += usize::from(place.is_prefix);
+        self.places.add(place.index);
         match self.first.get_mut(self.first_count) {
             Some(place) => {
                 *place = header;

@@ -187,7 +187,7 @@ impl Injector for JaegerCodec {
         let (owned, trace_key) = (self.names.set(), self.names.trace_id_key());
         if let Some(id) = TraceHeader::of(context) {
             let buffer = &mut [0; MAX_BYTES];
-            if !carrier.replace(owned, trace_key, id.print(buffer)) {
+            if !carrier.replace(owned, &[(trace_key, id.print(buffer))]) {
                 self.count_refused();
             }
         } else {
@@ -201,7 +201,8 @@ impl Injector for JaegerCodec {
 
 impl Extractor for JaegerCodec {
     fn extract(&self, carrier: &dyn TextMapReader) -> Result<Option<SpanContext>, ExtractError> {
-        let found = carrier.find(self.names.set());
+        let mut found = FoundHeaders::default();
+        found.fill(carrier, self.names.set());
         if found.is_empty() {
             return Ok(None);
         }

@@ -18,11 +18,7 @@ pub(super) struct ReceivedMembers {
 impl ReceivedMembers {
     /// Allocates at once what these headers need, within the limits.
     pub(super) fn reserve<'h>(&mut self, headers: impl Iterator<Item = &'h [u8]>) {
-        let commas = |header: &[u8]| header.iter().filter(|byte| **byte == b',').count();
-        let (members, bytes) = headers.fold((0, 0), |(members, bytes), header| {
-            (members + commas(header) + 1, bytes + header.len())
-        });
-        self.baggage.reserve(members, bytes);
+        self.baggage.reserve(headers.map(<[u8]>::len).sum());
     }
 
     /// Adds the members of one header. Of several with one key the last one counts.
@@ -43,12 +39,16 @@ impl ReceivedMembers {
 
     /// Adds a member, or returns `None` if it is malformed or breaks a limit.
     fn read_member(&mut self, member: &[u8]) -> Option<()> {
-        let (item, properties) = split_at(member, b';').unwrap_or((member, b""));
-        let (key, value) = split_at(item, b'=')?;
-        let [key, value, properties] = [key, value, properties].map(trim);
-        if key.is_empty() || !key.iter().copied().all(is_token) {
+        let key_len = member.iter().take_while(|byte| is_token(**byte)).count();
+        let (key, rest) = member.split_at(key_len);
+        let [b'=', rest @ ..] = trim(rest) else {
+            return None;
+        };
+        if key.is_empty() {
             return None;
         }
+        let (value, properties) = split_at(rest, b';').unwrap_or((rest, b""));
+        let (value, properties) = (trim(value), trim(properties));
         if self.seen == Baggage::MAX_ITEMS {
             return None;
         }

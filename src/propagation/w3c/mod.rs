@@ -84,21 +84,29 @@ use crate::span::SpanContext;
 pub struct W3cCodec {
     headers: HeaderSet,
     trace: Option<TraceKeys>,
-    baggage: Option<Key>,
+    baggage: Option<BaggageKey>,
     metrics: Metrics,
 }
 
-/// The names of the headers of W3C Trace Context.
+/// The headers of W3C Trace Context.
 #[derive(Clone, Debug)]
 struct TraceKeys {
     parent: Key,
     state: Key,
+    set: HeaderSet,
+}
+
+/// The header of W3C Baggage.
+#[derive(Clone, Debug)]
+struct BaggageKey {
+    key: Key,
+    set: HeaderSet,
 }
 
 impl W3cCodec {
     /// Returns the codec of `traceparent`, `tracestate` and `baggage`.
     pub fn new() -> Self {
-        Self::of(Some(TraceKeys::new()), Some(Key::from_static("baggage")))
+        Self::of(Some(TraceKeys::new()), Some(BaggageKey::new()))
     }
 
     /// Returns the codec of `traceparent` and `tracestate` alone. It neither reads nor writes nor removes baggage.
@@ -129,13 +137,14 @@ impl W3cCodec {
     /// assert_eq!(headers["baggage"], "user=4%202");
     /// ```
     pub fn baggage() -> Self {
-        Self::of(None, Some(Key::from_static("baggage")))
+        Self::of(None, Some(BaggageKey::new()))
     }
 
-    fn of(trace: Option<TraceKeys>, baggage: Option<Key>) -> Self {
-        let keys = trace.iter().flat_map(|keys| [&keys.parent, &keys.state]);
+    fn of(trace: Option<TraceKeys>, baggage: Option<BaggageKey>) -> Self {
+        let trace_set = trace.iter().map(|keys| &keys.set);
+        let sets = trace_set.chain(baggage.iter().map(|baggage| &baggage.set));
         Self {
-            headers: HeaderSet::new(keys.chain(&baggage).cloned(), []),
+            headers: HeaderSet::union(sets),
             trace,
             baggage,
             metrics: Metrics::default(),
@@ -151,34 +160,49 @@ impl Default for W3cCodec {
 
 impl TraceKeys {
     fn new() -> Self {
+        let [parent, state] = ["traceparent", "tracestate"].map(Key::from_static);
         Self {
-            parent: Key::from_static("traceparent"),
-            state: Key::from_static("tracestate"),
+            set: HeaderSet::new([parent.clone(), state.clone()], []),
+            parent,
+            state,
+        }
+    }
+}
+
+impl BaggageKey {
+    fn new() -> Self {
+        let key = Key::from_static("baggage");
+        Self {
+            set: HeaderSet::new([key.clone()], []),
+            key,
         }
     }
 }
 
 impl Injector for W3cCodec {
     fn inject(&self, context: &SpanContext, carrier: &mut dyn TextMapWriter) {
+        let baggage = self.baggage.as_ref();
+        let baggage = baggage.filter(|_| !context.baggage().is_empty());
         match self.trace.as_ref().zip(TraceParent::of(context)) {
             Some((keys, parent)) => {
-                if !self.inject_trace(context, keys, &parent, carrier) {
+                // One pass removes baggage of an earlier request, too, unless other baggage takes its place.
+                let owned = baggage.map_or(&self.headers, |_| &keys.set);
+                if !keys.inject(context, &parent, owned, carrier) {
                     self.count_refused();
                 }
             }
             None => carrier.remove_owned(&self.headers, &[]),
         }
-        if let Some(key) = &self.baggage
-            && !context.baggage().is_empty()
-        {
-            self.inject_baggage(context.baggage(), key, carrier);
+        if let Some(baggage) = baggage {
+            self.inject_baggage(context.baggage(), baggage, carrier);
         }
     }
 }
 
 impl Extractor for W3cCodec {
     fn extract(&self, carrier: &dyn TextMapReader) -> Result<Option<SpanContext>, ExtractError> {
-        let found = carrier.find(&self.headers);
+        let mut found = FoundHeaders::default();
+        found.fill(carrier, &self.headers);
         if found.is_empty() {
             return Ok(None);
         }
@@ -219,25 +243,6 @@ impl W3cCodec {
         Ok((!context.is_empty()).then_some(context))
     }
 
-    /// Writes both headers. Returns false if the carrier refuses one. Without the first the second says nothing.
-    #[inline]
-    fn inject_trace(
-        &self,
-        context: &SpanContext,
-        keys: &TraceKeys,
-        parent: &TraceParent,
-        carrier: &mut dyn TextMapWriter,
-    ) -> bool {
-        let is_written = carrier.replace(&self.headers, &keys.parent, &parent.print());
-        let mut is_whole = is_written;
-        if is_written {
-            trace_state::write(context, |text| {
-                is_whole = carrier.set_key(&keys.state, text.as_bytes());
-            });
-        }
-        is_whole
-    }
-
     /// Counts headers of a trace that the carrier refuses.
     #[cold]
     fn count_refused(&self) {
@@ -252,7 +257,7 @@ impl W3cCodec {
     }
 
     fn extract_baggage(&self, found: &FoundHeaders<'_>) -> Baggage {
-        let Some(key) = &self.baggage else {
+        let Some(BaggageKey { key, .. }) = &self.baggage else {
             return Baggage::default();
         };
         let mut received = ReceivedMembers::default();
@@ -268,9 +273,16 @@ impl W3cCodec {
         baggage
     }
 
-    fn inject_baggage(&self, baggage: &Baggage, key: &Key, carrier: &mut dyn TextMapWriter) {
-        let (header, mut skipped) = baggage::print(baggage);
-        if !header.is_empty() && !carrier.set_key(key, header.as_bytes()) {
+    fn inject_baggage(
+        &self,
+        baggage: &Baggage,
+        BaggageKey { key, set }: &BaggageKey,
+        carrier: &mut dyn TextMapWriter,
+    ) {
+        let (text, mut skipped) = baggage::print(baggage);
+        let header = [(key, text.as_bytes())];
+        let header = if text.is_empty() { &[] } else { &header[..] };
+        if !carrier.replace(set, header) {
             skipped = baggage.len() as u64;
         }
         if skipped > 0 {
@@ -280,6 +292,27 @@ impl W3cCodec {
 }
 
 impl TraceKeys {
+    /// Writes both headers in place of those of `owned`. Returns false if the carrier refuses one. Without the first the second says nothing.
+    fn inject(
+        &self,
+        context: &SpanContext,
+        parent: &TraceParent,
+        owned: &HeaderSet,
+        carrier: &mut dyn TextMapWriter,
+    ) -> bool {
+        let parent = parent.print();
+        let mut is_whole = true;
+        trace_state::write(context, |state| {
+            let headers = [(&self.parent, &parent[..]), (&self.state, state.as_bytes())];
+            let (both, first) = (&headers[..], &headers[..1]);
+            is_whole = carrier.replace(owned, if state.is_empty() { first } else { both });
+            if !is_whole {
+                carrier.replace(owned, first);
+            }
+        });
+        is_whole
+    }
+
     /// Reads the trace, of which there must not be two.
     fn extract(&self, found: &FoundHeaders<'_>) -> Result<Option<TraceParent>, ExtractError> {
         let mut values = found.values(&self.parent);

@@ -65,6 +65,9 @@ impl<'t> OtMember<'t> {
     }
 
     fn get(self, key: &str) -> Option<&'t str> {
+        if self.value.is_empty() {
+            return None;
+        }
         self.entries()
             .find_map(|(known, value)| (known == key).then_some(value))
     }

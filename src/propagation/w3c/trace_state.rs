@@ -4,12 +4,12 @@ use crate::model::{TraceState, random_value};
 use crate::propagation::w3c::ot_member::{self, OtMember, OtText};
 use crate::span::SpanContext;
 
-/// Calls `write` with the value for a context with a trace, unless there is nothing to write.
+/// Calls `write` with the value for a context with a trace. It is empty if there is no header to write.
 pub(super) fn write(context: &SpanContext, write: impl FnOnce(&str)) {
     let threshold = context.randomness().threshold();
     let threshold = threshold.filter(|_| context.is_sampled());
     match (context.trace_state(), threshold) {
-        (None, None) => {}
+        (None, None) => write(""),
         (None, Some(threshold)) => {
             write(decided_here(OtMember::default(), threshold, context).member())
         }
@@ -21,8 +21,8 @@ pub(super) fn write(context: &SpanContext, write: impl FnOnce(&str)) {
                 None => None,
             };
             match changed {
-                Some(member) => write_unless_empty(&with_member(received, &member), write),
-                None => write_unless_empty(received, write),
+                Some(member) => write(&with_member(received, &member).to_header()),
+                None => write(&received.to_header()),
             }
         }
     }
@@ -37,13 +37,6 @@ pub(crate) fn reopened(received: &TraceState) -> (Option<u64>, TraceState) {
         None => received.clone(),
     };
     (member.random_value(), others)
-}
-
-fn write_unless_empty(trace_state: &TraceState, write: impl FnOnce(&str)) {
-    let header = trace_state.to_header();
-    if !header.is_empty() {
-        write(&header);
-    }
 }
 
 /// Returns the member of a trace that a probability of this program kept.
@@ -88,9 +81,9 @@ mod tests {
     }
 
     fn written(context: &SpanContext) -> Option<String> {
-        let mut text = None;
-        write(context, |value| text = Some(value.to_owned()));
-        text
+        let mut text = String::new();
+        write(context, |value| text = value.to_owned());
+        (!text.is_empty()).then_some(text)
     }
 
     fn state(text: &str) -> TraceState {
