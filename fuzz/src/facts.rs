@@ -266,7 +266,7 @@ fn decision(facts: &Facts) -> Option<bool> {
         Some(_) => (!facts.is_open).then_some(facts.flags),
         None => facts.decision,
     };
-    flags.map(|flags| flags.is_sampled() || flags.is_debug())
+    flags.map(Flags::is_sampled)
 }
 
 fn differ(one: Option<bool>, other: Option<bool>) -> bool {

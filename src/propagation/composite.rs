@@ -2,7 +2,7 @@ use std::fmt;
 
 use crate::diagnostics::Diagnostics;
 use crate::metrics::{Counter, Metrics};
-use crate::model::Baggage;
+use crate::model::{Baggage, Flags};
 use crate::propagation::carrier::Places;
 use crate::propagation::error::count_malformed;
 use crate::propagation::{
@@ -371,12 +371,11 @@ fn disagree(chosen: &SpanContext, other: &SpanContext) -> bool {
         || decisions.is_some_and(|(one, other)| one != other)
 }
 
-/// Returns whether a context says that the trace is kept, or `None` if it leaves that open. A debug flag says so, too,
-/// because W3C's headers can say no more of it.
+/// Returns whether a context says that the trace is kept, or `None` if it leaves that open.
 fn decision(context: &SpanContext) -> Option<bool> {
     let flags = match context.has_trace() {
         true => context.is_sampling_final().then(|| context.flags()),
         false => context.decision_without_trace(),
     };
-    flags.map(|flags| flags.is_sampled() || flags.is_debug())
+    flags.map(Flags::is_sampled)
 }

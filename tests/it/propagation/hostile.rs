@@ -66,6 +66,11 @@ fn an_id_that_is_no_hex_number_of_its_length_is_refused_in_every_format() {
                     with_ids(format, &padded(32), &span, ""),
                     with_ids(format, &trace, &padded(16), ""),
                 ],
+                // An empty parent id stands for none.
+                B3 | B3Single if id.is_empty() => vec![
+                    with_ids(format, id, &span, "1"),
+                    with_ids(format, &trace, id, "1"),
+                ],
                 _ => vec![
                     with_ids(format, id, &span, "1"),
                     with_ids(format, &trace, id, "1"),

@@ -59,7 +59,8 @@ fn each_part_that_differs_is_a_conflict() {
         ("1:2:0:1", parent("1", "2", "03"), None),
         // W3C's headers say no more of debug, and nothing of other flags.
         ("1:2:0:3", parent("1", "2", "01"), None),
-        ("1:2:0:2", parent("1", "2", "01"), None),
+        ("1:2:0:2", parent("1", "2", "00"), None),
+        ("1:2:0:2", parent("1", "2", "01"), Some(id("1", "2", "1"))),
         ("1:2:0:9", parent("1", "2", "01"), None),
         // An id of zero names no trace.
         ("0:2:0:1", parent("1", "2", "00"), None),
