@@ -11,33 +11,96 @@ impl Baggage {
         if self.is_empty() {
             return other.clone();
         }
-        let join = |list: Self, item| list.joined_with(item).unwrap_or(list);
-        other.items().fold(self, join)
+        let mut joined = Joined::of(&self);
+        for item in other.items() {
+            joined.add(item);
+        }
+        let list = joined.items.map(|items| Self::of_items(items.into_iter()));
+        list.unwrap_or(self)
+    }
+}
+
+/// A list to which the items of another format are added. It is copied once, and only if an item changes it.
+struct Joined<'i> {
+    received: &'i Baggage,
+    /// All items, once one has changed.
+    items: Option<Vec<Item<'i>>>,
+    /// What the limit counts, once one has changed.
+    bytes: usize,
+}
+
+impl<'i> Joined<'i> {
+    fn of(received: &'i Baggage) -> Self {
+        Self {
+            received,
+            items: None,
+            bytes: 0,
+        }
     }
 
-    /// Returns this list with an item of another format, or `None` if that changes nothing.
-    fn joined_with(&self, (key, value, properties): Item<'_>) -> Option<Self> {
-        let is_equal = |(k, v, _): &Item<'_>| *k == key && *v == value;
-        let is_similar = |(k, v, _): &Item<'_>| k.eq_ignore_ascii_case(key) && *v == value;
-        let equal = self.items().find(is_equal);
-        let Some((known, _, own)) = equal.or_else(|| self.items().find(is_similar)) else {
-            let is_missing = self.get(key).is_none();
-            return is_missing.then(|| self.with_properties(key, value, properties).ok())?;
+    fn add(&mut self, (key, value, properties): Item<'i>) {
+        let equal = self.find(|(k, v, _)| k == key && v == value);
+        let similar = || self.find(|(k, v, _)| k.eq_ignore_ascii_case(key) && v == value);
+        let Some((at, known)) = equal.or_else(similar) else {
+            if self.find(|(k, ..)| k == key).is_none() {
+                self.push((key, value, properties));
+            }
+            return;
         };
-        let has_case = known.bytes().any(|byte| byte.is_ascii_uppercase());
+        let (known_key, _, own) = known;
+        let has_case = known_key.bytes().any(|byte| byte.is_ascii_uppercase());
         let item = (
-            if has_case { known } else { key },
+            if has_case { known_key } else { key },
             value,
             if own.is_empty() { properties } else { own },
         );
-        let is_changed = item != (known, value, own);
-        let is_taken = item.0 != known && self.get(item.0).is_some();
-        let bytes: usize = self.items().map(item_bytes).sum();
-        let bytes = bytes - item_bytes((known, value, own)) + item_bytes(item);
-        (is_changed && !is_taken && bytes <= Self::MAX_BYTES).then(|| {
-            let items = self.items();
-            Self::of_items(items.map(|old| if old.0 == known { item } else { old }))
-        })
+        let is_taken = || item.0 != known_key && self.find(|(k, ..)| k == item.0).is_some();
+        if item != known && !is_taken() {
+            self.replace(at, known, item);
+        }
+    }
+
+    fn find(&self, is_it: impl Fn(Item<'_>) -> bool) -> Option<(usize, Item<'i>)> {
+        match &self.items {
+            Some(items) => {
+                let mut items = items.iter().copied().enumerate();
+                items.find(|(_, item)| is_it(*item))
+            }
+            None => {
+                let mut items = self.received.items().enumerate();
+                items.find(|(_, item)| is_it(*item))
+            }
+        }
+    }
+
+    fn push(&mut self, item: Item<'i>) {
+        let bytes = item_bytes(item);
+        let (items, total) = self.changed();
+        if items.len() < Baggage::MAX_ITEMS && *total + bytes <= Baggage::MAX_BYTES {
+            items.push(item);
+            *total += bytes;
+        }
+    }
+
+    fn replace(&mut self, at: usize, known: Item<'_>, item: Item<'i>) {
+        let (items, total) = self.changed();
+        let bytes = *total - item_bytes(known) + item_bytes(item);
+        if bytes <= Baggage::MAX_BYTES
+            && let Some(place) = items.get_mut(at)
+        {
+            *place = item;
+            *total = bytes;
+        }
+    }
+
+    /// Returns the copy of the list, and what the limit counts for it.
+    fn changed(&mut self) -> (&mut Vec<Item<'i>>, &mut usize) {
+        let bytes = &mut self.bytes;
+        let items = self.items.get_or_insert_with(|| {
+            *bytes = self.received.items().map(item_bytes).sum();
+            self.received.items().collect()
+        });
+        (items, bytes)
     }
 }
 
@@ -109,5 +172,25 @@ mod tests {
             items_of(&list.clone().or_also(&properties)),
             items_of(&list)
         );
+    }
+
+    #[test]
+    fn full_lists_are_joined_item_by_item() {
+        let list = |prefix: &str, properties: &str| {
+            (0..Baggage::MAX_ITEMS).fold(Baggage::default(), |list, n| {
+                let key = format!("{prefix}{n}");
+                list.with_properties(&key, "v", properties).expect("short")
+            })
+        };
+        let (lower, upper) = (list("k", ""), list("K", "p"));
+        assert_eq!(items_of(&lower.clone().or_also(&upper)), items_of(&upper));
+        assert_eq!(
+            items_of(&lower.clone().or_also(&list("l", ""))),
+            items_of(&lower)
+        );
+        let one = Baggage::default().with("l", "v").expect("short");
+        let joined = lower.without("k63").or_also(&one).or_also(&upper);
+        assert_eq!((joined.len(), joined.get("l")), (64, Some("v")));
+        assert!(joined.get("K62").is_some() && joined.get("K63").is_none());
     }
 }
