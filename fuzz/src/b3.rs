@@ -47,7 +47,8 @@ pub fn read_several(values: [Option<&[u8]>; 5]) -> Result<Facts, Malformed> {
         None => Ok(None),
     };
     let (trace, span) = (number(trace, 32)?, number(span, 16)?);
-    let parent = number(parent, 16)?;
+    // An empty parent id is none.
+    let parent = number(parent.filter(|parent| !parent.is_empty()), 16)?;
     let state = match (flags, sampled.and_then(state_of)) {
         (Some(b"1"), _) => Some(DEBUG),
         (_, Some(DEBUG)) => Some(Flags::SAMPLED),

@@ -106,12 +106,11 @@ impl Facts {
             }
             _ if ids.is_none() => without_trace,
             Format::Http(Propagation::W3c | Propagation::TraceContext) => {
-                let is_sampled = self.flags.is_sampled() || self.flags.is_debug();
                 let header = self.trace_state.as_ref().map(TraceState::to_header);
                 let header = header.filter(|header| !header.is_empty());
                 Self {
                     ids: ids.map(|(trace, span, _)| (trace, span, None)),
-                    flags: Flags::from_bits(is_sampled.into()),
+                    flags: Flags::from_bits(self.flags.is_sampled().into()),
                     is_random: self.is_random,
                     trace_state: header.map(|header| header.parse().expect("written by us")),
                     ..without_trace
@@ -133,8 +132,7 @@ impl Facts {
             Format::Http(Propagation::W3c | Propagation::Baggage) => {
                 let mut len = 0;
                 for (key, value, properties) in items.filter(|(key, ..)| is_token(key)) {
-                    let property_bytes = properties.len() + usize::from(!properties.is_empty());
-                    len += key.len() + 1 + encoded_len(value) + property_bytes;
+                    len += 1 + wire_bytes((key, value, properties));
                     if len > Baggage::MAX_BYTES {
                         break;
                     }
@@ -245,19 +243,22 @@ fn joined(first: &Baggage, second: &Baggage) -> Baggage {
         };
         let key = with[same.unwrap_or(list.len())].0;
         let is_taken = own != Some(key) && list.iter().any(|(k, ..)| *k == key);
-        if !is_taken && baggage_of(&with).is_some() {
+        let bytes: usize = with.iter().map(|item| wire_bytes(*item)).sum();
+        if !is_taken && with.len() <= Baggage::MAX_ITEMS && bytes <= Baggage::MAX_BYTES {
             list = with;
         }
     }
-    baggage_of(&list).expect("checked above")
+    let items = list.into_iter();
+    items.fold(Baggage::default(), |all, (key, value, properties)| {
+        let with = all.with_properties(key, value, properties);
+        with.expect("within the limits")
+    })
 }
 
-/// A list of these items, unless they are too many or too long.
-fn baggage_of(items: &[(&str, &str, &str)]) -> Option<Baggage> {
-    let mut items = items.iter();
-    items.try_fold(Baggage::default(), |all, (key, value, properties)| {
-        all.with_properties(key, value, properties).ok()
-    })
+/// How much of the limit an item takes.
+fn wire_bytes((key, value, properties): (&str, &str, &str)) -> usize {
+    let property_bytes = properties.len() + usize::from(!properties.is_empty());
+    key.len() + encoded_len(value) + property_bytes
 }
 
 /// Returns whether the trace is kept, if that is decided.
