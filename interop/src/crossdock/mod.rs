@@ -6,11 +6,13 @@
 //! |---|---|
 //! | [`Peer`], [`PUBLISHED`] | a language, and the table of all published clients |
 //! | [`Service`] | a running service |
+//! | [`Chain`] | one trace through services that call each other |
 //! | [`Run`] | one trace through three services |
 //! | [`Matrix`] | all runs over one start of the services |
 //! | [`Report`] | the counts of these runs |
 //! | [`Lack`], [`LACKS`] | what is lost because a client cannot do better |
 
+mod chain;
 mod driver;
 mod lacks;
 mod matrix;
@@ -23,6 +25,7 @@ mod service;
 mod setup;
 mod stored;
 
+pub use chain::Chain;
 pub use driver::{Run, Seen, answer};
 pub use lacks::{Aspect, Hop, LACKS, Lack};
 pub use matrix::{Matrix, Outcome};

@@ -114,7 +114,13 @@ impl Peer {
     pub fn own(program: &'static str) -> Self {
         Self {
             name: "rust",
-            formats: &[Format::Jaeger, Format::B3, Format::W3c, Format::Mixed],
+            formats: &[
+                Format::Jaeger,
+                Format::B3,
+                Format::W3c,
+                Format::Mixed,
+                Format::Every,
+            ],
             version: ("jaeger.version", &OWN_VERSION),
             program: Program::At(program),
         }
