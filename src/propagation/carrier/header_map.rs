@@ -45,41 +45,11 @@ impl TextMapWriter for HeaderMap {
     }
 
     fn remove_owned(&mut self, owned: &HeaderSet, except: &[&Key]) {
-        let is_stale =
-            |name: &str| owned.contains(name) && !except.iter().any(|kept| kept.matches(name));
-        let mut names = self.keys();
-        // Most names are ruled out without their text.
-        if names.any(|name| owned.may_match(name) && is_stale(name.as_str())) {
-            remove(self, &is_stale);
-        }
+        remove_owned_where(self, owned, except, |_| true);
     }
 
     fn replace(&mut self, owned: &HeaderSet, key: &Key, value: &[u8]) -> bool {
-        let Ok(value) = value_of(value) else {
-            self.remove_owned(owned, &[]);
-            return false;
-        };
-        // Nearly all requests hold at most this header of ours. Most other names are ruled out without their text.
-        let mut suspect = None;
-        for (n, name) in self.keys().enumerate() {
-            if owned.may_match(name) {
-                if suspect.is_some() {
-                    return replace_all(self, owned, key, value);
-                }
-                suspect = Some((n, name));
-            }
-        }
-        match suspect {
-            None => put(self, key.header_name(), value),
-            // If every key has one value, the value stands at the index of its key.
-            Some((n, name))
-                if n < MAX_STEPS && self.len() == self.keys_len() && key.matches(name.as_str()) =>
-            {
-                let place = self.values_mut().nth(n);
-                place.map(|place| *place = value).is_some()
-            }
-            Some(_) => replace_all(self, owned, key, value),
-        }
+        replace_where(self, owned, key, value, |_| true)
     }
 
     fn may_hold(&self, set: &HeaderSet) -> bool {
@@ -135,6 +105,61 @@ pub(super) fn scan_where<'c>(
     }
 }
 
+/// Like [`TextMapWriter::remove_owned`], but leaves headers alone whose names `is_carried` does not accept.
+pub(super) fn remove_owned_where(
+    headers: &mut HeaderMap,
+    owned: &HeaderSet,
+    except: &[&Key],
+    is_carried: impl Fn(&str) -> bool,
+) {
+    let is_stale = |name: &str| {
+        owned.contains(name) && is_carried(name) && !except.iter().any(|kept| kept.matches(name))
+    };
+    let mut names = headers.keys();
+    // Most names are ruled out without their text.
+    if names.any(|name| owned.may_match(name) && is_stale(name.as_str())) {
+        remove(headers, &is_stale);
+    }
+}
+
+/// Like [`TextMapWriter::replace`], but leaves headers alone whose names `is_carried` does not accept.
+#[inline]
+pub(super) fn replace_where(
+    headers: &mut HeaderMap,
+    owned: &HeaderSet,
+    key: &Key,
+    value: &[u8],
+    is_carried: impl Fn(&str) -> bool,
+) -> bool {
+    let Ok(value) = value_of(value) else {
+        remove_owned_where(headers, owned, &[], is_carried);
+        return false;
+    };
+    // Nearly all requests hold at most this header of ours. Most other names are ruled out without their text.
+    let mut suspect = None;
+    for (n, name) in headers.keys().enumerate() {
+        if owned.may_match(name) {
+            if suspect.is_some() {
+                return replace_all(headers, owned, key, value, is_carried);
+            }
+            suspect = Some((n, name));
+        }
+    }
+    match suspect {
+        None => put(headers, key.header_name(), value),
+        // If every key has one value, the value stands at the index of its key.
+        Some((n, name))
+            if n < MAX_STEPS
+                && headers.len() == headers.keys_len()
+                && key.matches(name.as_str()) =>
+        {
+            let place = headers.values_mut().nth(n);
+            place.map(|place| *place = value).is_some()
+        }
+        Some(_) => replace_all(headers, owned, key, value, is_carried),
+    }
+}
+
 /// Returns the value of a trace header.
 #[inline]
 fn value_of(text: &[u8]) -> Result<HeaderValue, InvalidHeaderValue> {
@@ -153,8 +178,14 @@ fn value_of(text: &[u8]) -> Result<HeaderValue, InvalidHeaderValue> {
 
 #[cold]
 #[inline(never)]
-fn replace_all(headers: &mut HeaderMap, owned: &HeaderSet, key: &Key, value: HeaderValue) -> bool {
-    headers.remove_owned(owned, &[key]);
+fn replace_all(
+    headers: &mut HeaderMap,
+    owned: &HeaderSet,
+    key: &Key,
+    value: HeaderValue,
+    is_carried: impl Fn(&str) -> bool,
+) -> bool {
+    remove_owned_where(headers, owned, &[key], is_carried);
     put(headers, key.header_name(), value)
 }
 

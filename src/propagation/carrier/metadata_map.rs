@@ -19,14 +19,14 @@ impl ExtractCarrier for MetadataMap {
     }
 }
 
-/// Setting a key also fails if it ends in `-bin`.
+/// Setting a key also fails if it ends in `-bin`. Such keys are never removed.
 impl TextMapWriter for MetadataMap {
     fn remove_where(&mut self, is_stale: &dyn Fn(&str) -> bool) {
-        headers_mut(self).remove_where(is_stale);
+        GrpcHeaders(headers_mut(self)).remove_where(is_stale);
     }
 
     fn remove_owned(&mut self, owned: &HeaderSet, except: &[&Key]) {
-        headers_mut(self).remove_owned(owned, except);
+        GrpcHeaders(headers_mut(self)).remove_owned(owned, except);
     }
 
     fn replace(&mut self, owned: &HeaderSet, key: &Key, value: &[u8]) -> bool {

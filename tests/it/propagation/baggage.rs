@@ -342,6 +342,12 @@ fn the_codec_leaves_binary_grpc_keys_alone() {
     let read = counted.codec.extract(&metadata).unwrap().expect("a trace");
     assert_eq!(items(&read), [("k", "a b")]);
     assert_eq!(counted.skipped(), 1);
+
+    counted.codec.inject(&read, &mut metadata);
+    let raw = metadata
+        .get_bin("uberctx-other-bin")
+        .map(|value| value.to_bytes());
+    assert_eq!(raw.expect("it is kept").expect("base64"), b"\0"[..]);
 }
 
 impl Counted {
