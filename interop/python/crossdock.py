@@ -13,6 +13,12 @@ from jaeger_client import Config
 from jaeger_client.codecs import SpanContextCorruptedException
 from opentracing import Format
 
+try:
+    import crossdock_grpc
+except ImportError:
+    # Only the environment of the gRPC tests has grpcio.
+    crossdock_grpc = None
+
 BAGGAGE_KEY = "crossdock-baggage-key"
 LACKS_FORMAT = 3
 DOWNSTREAM_WITHIN = 8
@@ -77,6 +83,8 @@ class Service:
         return answer
 
     def call(self, parent, downstream):
+        if downstream["transport"] == "GRPC":
+            return crossdock_grpc.call(self.tracer, parent, downstream, DOWNSTREAM_WITHIN)
         if downstream["transport"] != "HTTP":
             return {"notImplementedError": f"the transport {downstream['transport']} is not implemented"}
         body = json.dumps({"serverRole": downstream["serverRole"], "downstream": downstream.get("downstream")})
@@ -143,6 +151,8 @@ def main():
     tracer = new_tracer(flags)
     server = Server((flags["host"], int(flags["port"])), Handler)
     server.service = Service(tracer)
+    if "grpc-port" in flags:
+        crossdock_grpc.serve(server.service, f"{flags['host']}:{flags['grpc-port']}")
     threading.Thread(target=server.serve_forever, daemon=True).start()
     signal.sigwait(signals)
     server.shutdown()

@@ -94,7 +94,14 @@ func run(flags map[string]string) error {
 	mux.HandleFunc("/{$}", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("POST /start_trace", s.inServerSpan(s.startTrace))
 	mux.HandleFunc("POST /join_trace", s.inServerSpan(s.joinTrace))
-	served := make(chan error, 1)
+	served := make(chan error, 2)
+	if port := flags["grpc-port"]; port != "" {
+		calls, err := net.Listen("tcp", net.JoinHostPort(flags["host"], port))
+		if err != nil {
+			return err
+		}
+		go func() { served <- s.serveGrpc(calls) }()
+	}
 	go func() { served <- http.Serve(listener, mux) }()
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
@@ -195,6 +202,11 @@ func (s *service) answer(span opentracing.Span, next *downstream) (*answer, erro
 	}}
 	if next == nil {
 		return made, nil
+	}
+	if next.Transport == "GRPC" {
+		called, err := s.callByGrpc(span, next)
+		made.Downstream = called
+		return made, err
 	}
 	if next.Transport != "HTTP" {
 		made.Downstream = &answer{NotImplementedError: "the transport " + next.Transport + " is not implemented"}

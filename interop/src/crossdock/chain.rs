@@ -20,7 +20,7 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// Lets the first service start a trace that goes through the others.
+    /// Lets the first service start a trace that goes through the others, which are called by `transport`.
     ///
     /// # Errors
     ///
@@ -28,6 +28,7 @@ impl Chain {
     /// was asked for; [`Error::Io`] if there is no service.
     pub fn drive(
         services: &[&Service],
+        transport: Transport,
         is_sampled: bool,
         alphabet: Alphabet,
     ) -> Result<Self, Error> {
@@ -40,7 +41,7 @@ impl Chain {
             server_role: "S1".to_owned(),
             sampled: is_sampled,
             baggage: baggage.clone(),
-            downstream: downstream(others),
+            downstream: downstream(others, transport),
         };
         let answer = super::answer(first, "/start_trace", &[], &serde_json::json!(request))?;
         let seen = levels(&answer, services.len()).map_err(|problem| first.failed(problem))?;
@@ -90,15 +91,15 @@ impl Chain {
 }
 
 /// Returns the request to call the services, one after the other.
-fn downstream(services: &[&Service]) -> Option<Box<Downstream>> {
+fn downstream(services: &[&Service], transport: Transport) -> Option<Box<Downstream>> {
     let mut next = None;
     for (place, service) in services.iter().enumerate().rev() {
         next = Some(Box::new(Downstream {
             service_name: service.peer().name.to_owned(),
             server_role: format!("S{}", place + 2),
             host: service.address().ip().to_string(),
-            port: service.address().port().to_string(),
-            transport: Transport::Http,
+            port: service.port(transport).to_string(),
+            transport,
             downstream: next,
         }));
     }

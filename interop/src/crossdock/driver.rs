@@ -2,7 +2,7 @@ use serde::Deserialize;
 
 use crate::{
     Error,
-    crossdock::{Alphabet, Answer, Chain, Service},
+    crossdock::{Alphabet, Answer, Chain, Service, Transport},
 };
 
 /// One trace through three services, and what each of them saw.
@@ -42,7 +42,12 @@ impl Run {
         is_sampled: bool,
         alphabet: Alphabet,
     ) -> Result<Self, Error> {
-        let chain = Chain::drive(&order.map(|place| &services[place]), is_sampled, alphabet)?;
+        let chain = Chain::drive(
+            &order.map(|place| &services[place]),
+            Transport::Http,
+            is_sampled,
+            alphabet,
+        )?;
         let number = chain.seen.len();
         let Ok(seen) = chain.seen.try_into() else {
             unreachable!("{number} of three services were called");

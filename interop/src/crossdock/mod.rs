@@ -30,8 +30,11 @@ pub use driver::{Run, Seen, answer};
 pub use lacks::{Aspect, Hop, LACKS, Lack};
 pub use matrix::{Matrix, Outcome};
 pub use orders::Orders;
-pub use peers::{GO_DRIVER, PUBLISHED, Peer};
-pub use protocol::{Answer, BAGGAGE_KEY, Downstream, JoinTrace, Observed, StartTrace, Transport};
+pub use peers::{GO_DRIVER, PUBLISHED, PYTHON_WITH_GRPC, Peer};
+pub use protocol::{
+    Answer, BAGGAGE_KEY, Downstream, JoinTrace, Observed, RAW_KEYS, RAW_VALUE, StartTrace,
+    Transport,
+};
 pub use report::Report;
 pub use service::Service;
 pub use setup::{Alphabet, Format, Setup};

@@ -10,7 +10,7 @@ use crate::{
     binary::Wanted,
     crossdock::{
         Format,
-        recipe::{Recipe, java, node, otel},
+        recipe::{Recipe, java, node, otel, python as with_grpc},
     },
     environment,
     load_program::hash,
@@ -92,6 +92,14 @@ pub const PUBLISHED: &[Peer] = &[
         program: Program::Built(otel::RUST),
     },
 ];
+
+/// The service over the published Python client in an environment that also has gRPC.
+pub const PYTHON_WITH_GRPC: Peer = Peer {
+    name: "python",
+    formats: &[Format::Jaeger, Format::B3],
+    version: ("jaeger.version", "Python-4.8.0"),
+    program: Program::Built(with_grpc::WITH_GRPC),
+};
 
 /// The published driver of the Go client's crossdock, which is no service but is started like one. It calls services at
 /// the port that it listens on.
@@ -192,8 +200,9 @@ static OWN_VERSION: LazyLock<String> = LazyLock::new(|| {
 });
 
 fn go() -> Result<Command, Error> {
-    const SOURCE: [(&str, &str); 3] = [
+    const SOURCE: [(&str, &str); 4] = [
         ("main.go", include_str!("../../go/crossdock/main.go")),
+        ("grpc.go", include_str!("../../go/crossdock/grpc.go")),
         ("go.mod", include_str!("../../go/crossdock/go.mod")),
         ("go.sum", include_str!("../../go/crossdock/go.sum")),
     ];

@@ -7,6 +7,13 @@ use serde::{Deserialize, Deserializer, Serialize};
 /// The baggage item whose value every service reports.
 pub const BAGGAGE_KEY: &str = "crossdock-baggage-key";
 
+/// The keys of the bytes that a caller puts into the metadata of a gRPC call, beside the context. The second looks like
+/// baggage and is none.
+pub const RAW_KEYS: [&str; 2] = ["crossdock-bin", "uberctx-crossdock-bin"];
+
+/// The bytes under [`RAW_KEYS`]: no text.
+pub const RAW_VALUE: [u8; 4] = [0, 1, 0xfe, 0xff];
+
 /// The body of `POST /start_trace`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -67,6 +74,8 @@ pub struct Downstream {
 pub enum Transport {
     /// By HTTP.
     Http,
+    /// By gRPC, with the same JSON as messages. Only some services have it.
+    Grpc,
     /// Not at all: every service answers that it does not implement this one.
     Dummy,
     /// By an RPC framework of Uber's, which only some clients of Jaeger spoke.
@@ -77,6 +86,7 @@ impl fmt::Display for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Http => "HTTP",
+            Self::Grpc => "GRPC",
             Self::Dummy => "DUMMY",
             Self::Tchannel => "TCHANNEL",
         })

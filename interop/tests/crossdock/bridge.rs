@@ -4,7 +4,7 @@ use std::thread;
 
 use tracehound_interop::{
     Backend, Error, Version,
-    crossdock::{Alphabet, Chain, Format, PUBLISHED, Peer, Service, Setup},
+    crossdock::{Alphabet, Chain, Format, PUBLISHED, Peer, Service, Setup, Transport},
 };
 
 use crate::OWN;
@@ -97,7 +97,12 @@ fn nothing_is_lost(bridge: Bridge) -> Result<(), Error> {
     let in_order: Vec<&Service> = services.iter().collect();
     let mut chains = Vec::new();
     for is_sampled in [false, true] {
-        chains.push(Chain::drive(&in_order, is_sampled, bridge.alphabet)?);
+        chains.push(Chain::drive(
+            &in_order,
+            Transport::Http,
+            is_sampled,
+            bridge.alphabet,
+        )?);
     }
     for service in services {
         service.stop()?;

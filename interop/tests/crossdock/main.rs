@@ -5,6 +5,7 @@ mod bridge;
 mod contract;
 mod foreign_driver;
 mod generated;
+mod grpc;
 mod matrix;
 mod skips;
 
