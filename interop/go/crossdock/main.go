@@ -30,6 +30,7 @@ type startTrace struct {
 	ServerRole string      `json:"serverRole"`
 	Sampled    bool        `json:"sampled"`
 	Baggage    string      `json:"baggage"`
+	Items      items       `json:"items"`
 	Downstream *downstream `json:"downstream"`
 }
 
@@ -57,7 +58,10 @@ type observed struct {
 	TraceID string `json:"traceId"`
 	Sampled bool   `json:"sampled"`
 	Baggage string `json:"baggage"`
+	Items   items  `json:"items"`
 }
+
+type items map[string]string
 
 type service struct {
 	tracer opentracing.Tracer
@@ -178,6 +182,9 @@ func (s *service) startTrace(_ opentracing.Span, body []byte) (*answer, error) {
 		ext.SamplingPriority.Set(root, 1)
 	}
 	root.SetBaggageItem(baggageKey, request.Baggage)
+	for key, value := range request.Items {
+		root.SetBaggageItem(key, value)
+	}
 	return s.answer(root, request.Downstream)
 }
 
@@ -195,10 +202,16 @@ func (s *service) answer(span opentracing.Span, next *downstream) (*answer, erro
 	if !ok {
 		return nil, fmt.Errorf("not a context of this client: %T", span.Context())
 	}
+	all := items{}
+	context.ForeachBaggageItem(func(key, value string) bool {
+		all[key] = value
+		return true
+	})
 	made := &answer{Span: &observed{
 		TraceID: context.TraceID().String(),
 		Sampled: context.IsSampled(),
 		Baggage: span.BaggageItem(baggageKey),
+		Items:   all,
 	}}
 	if next == nil {
 		return made, nil

@@ -1,5 +1,5 @@
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     process,
     sync::atomic::{AtomicU64, Ordering},
 };
@@ -41,6 +41,7 @@ impl Chain {
             server_role: "S1".to_owned(),
             sampled: is_sampled,
             baggage: baggage.clone(),
+            items: BTreeMap::new(),
             downstream: downstream(others, transport),
         };
         let answer = super::answer(first, "/start_trace", &[], &serde_json::json!(request))?;

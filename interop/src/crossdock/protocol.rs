@@ -1,6 +1,6 @@
 //! The JSON that the driver and the services exchange.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -27,6 +27,9 @@ pub struct StartTrace {
     /// The value of the baggage item [`BAGGAGE_KEY`].
     #[serde(default, deserialize_with = "null_as_default")]
     pub baggage: String,
+    /// Further baggage items. No driver of Jaeger's has them.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub items: BTreeMap<String, String>,
     /// The service to call.
     #[serde(default)]
     pub downstream: Option<Box<Downstream>>,
@@ -121,6 +124,9 @@ pub struct Observed {
     /// The baggage item [`BAGGAGE_KEY`], or empty.
     #[serde(default, deserialize_with = "null_as_default")]
     pub baggage: String,
+    /// All baggage items.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub items: BTreeMap<String, String>,
 }
 
 /// Reads null, which some languages write for an empty member.

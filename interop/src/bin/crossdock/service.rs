@@ -1,6 +1,7 @@
 //! The requests of the service.
 
 use std::{
+    collections::BTreeMap,
     fmt::{self, Display},
     sync::Arc,
     time::Duration,
@@ -20,7 +21,7 @@ use tracehound::{
     JaegerTracer,
     metrics::FlushReport,
     middleware::{ServerLayer, TracingMiddleware},
-    model::tags,
+    model::{Baggage, tags},
     prelude::*,
 };
 use tracehound_interop::crossdock::{
@@ -146,6 +147,9 @@ async fn start_trace(State(service): State<Service>, body: Bytes) -> Result<Resp
         root.set_tag(tags::SAMPLING_PRIORITY, 1);
     }
     root.set_baggage_item(BAGGAGE_KEY, &request.baggage);
+    for (key, value) in &request.items {
+        root.set_baggage_item(key, value);
+    }
     let answer = service.answer(request.downstream).in_span(root).await?;
     write(&answer)
 }
@@ -168,7 +172,15 @@ fn observe() -> Observed {
         trace_id: context.to_trace_id(),
         sampled: context.is_sampled(),
         baggage: span.baggage_item(BAGGAGE_KEY).unwrap_or_default(),
+        items: owned(context.baggage()),
     }
+}
+
+fn owned(baggage: &Baggage) -> BTreeMap<String, String> {
+    let items = baggage.iter();
+    items
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
