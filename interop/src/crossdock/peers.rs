@@ -110,6 +110,15 @@ pub const GO_DRIVER: Peer = Peer {
     program: Program::Made(go_driver),
 };
 
+/// The sampling package of OpenTelemetry's collector, which is no service but is built like one. It reads headers
+/// `tracestate` from standard input and writes what it makes of each, in JSON.
+pub const OTEL_SAMPLING: Peer = Peer {
+    name: "otel-sampling",
+    formats: &[],
+    version: ("", ""),
+    program: Program::Built(otel::SAMPLING),
+};
+
 impl Peer {
     /// The service over this library. `program` is the path of the binary `crossdock` of this crate.
     ///
