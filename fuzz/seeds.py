@@ -12,6 +12,20 @@ COMPACT, BINARY, BODY = b"\x00", b"\x01", b"\x02"
 # The first two bytes of an input of `terminal`: a datagram in the compact protocol, and how many columns are there.
 DATAGRAM = b"\x01\x64"
 
+# The files of headers, and which lists of formats in `header_extract` speak what is in them.
+FORMATS = {
+    "jaeger_extract.json": [0, 1, 3, 7],
+    "jaeger_inject.json": [0, 2],
+    "b3_extract.json": [1, 2, 4, 5, 6],
+    "b3_inject.json": [4, 5],
+    "w3c_extract.json": [0, 1, 3, 5],
+    "w3c_inject.json": [0, 4],
+    "w3c_baggage_extract.json": [0, 1, 5, 6],
+    "baggage_via_span.json": [0, 7],
+}
+# The headers of `b3_multiple`, by the first byte of a line.
+B3_HEADERS = ["x-b3-traceid", "x-b3-spanid", "x-b3-parentspanid", "x-b3-sampled", "x-b3-flags", "b3"]
+
 
 def entries(file):
     return json.loads((VECTORS / file).read_text(encoding="utf-8"))["entries"]
@@ -34,24 +48,64 @@ def lines(headers):
     return "\n".join(f"{name}:{value}" for name, value in headers).encode("utf-8", "surrogateescape")
 
 
+def header_seeds():
+    """Of each file, the headers of its inputs and those that other clients wrote."""
+    for file in FORMATS:
+        for entry in entries(file):
+            if "headers" in entry["input"]:
+                yield file, entry["input"]["headers"]
+            for written in entry["results"].values():
+                if isinstance(written, dict):
+                    for headers in written.values():
+                        if isinstance(headers, list) and all(is_header(header) for header in headers):
+                            yield file, headers
+
+
+def is_header(header):
+    return isinstance(header, list) and len(header) == 2 and all(isinstance(part, str) for part in header)
+
+
+def of_name(headers, *names):
+    return [value.encode("utf-8", "surrogateescape") for name, value in headers if name.lower() in names]
+
+
 def seeds():
-    for entry in entries("jaeger_extract.json"):
-        headers = entry["input"]["headers"]
-        yield "header_extract", b"\x00" + lines(headers)
-        for name, value in headers:
-            if name.lower() == "uber-trace-id":
-                yield "uber_trace_id", value.encode()
+    for n, (file, headers) in enumerate(header_seeds()):
+        # Full trust, or trust in the ids alone.
+        trust = 0xF0 if n % 2 == 0 else 0x10
+        order = FORMATS[file][n % len(FORMATS[file])]
+        yield "header_extract", bytes([trust | order]) + lines(headers)
+        for value in of_name(headers, "uber-trace-id"):
+            yield "uber_trace_id", value
+        if parent := of_name(headers, "traceparent"):
+            yield "trace_context", b"\n".join(parent[:1] + of_name(headers, "tracestate"))
+        for target, name in [("b3_single", "b3"), ("w3c_baggage", "baggage")]:
+            if values := of_name(headers, name):
+                yield target, b"\n".join(values)
+        several = [
+            b"%d" % B3_HEADERS.index(name.lower()) + value.encode("utf-8", "surrogateescape")
+            for name, value in headers
+            if name.lower() in B3_HEADERS
+        ]
+        if several:
+            yield "b3_multiple", b"\n".join(several)
+        baggage = [b"=" + value for value in of_name(headers, "jaeger-baggage")]
+        prefix = "uberctx-"
+        baggage += [lines([(name[len(prefix) :], value)]) for name, value in headers if name.startswith(prefix)]
+        if baggage:
+            yield "jaeger_baggage", b"\n".join(baggage)
+    for ot in [b"th:8;rv:6e6d1a75832a2f;x:y", b"rv:e6d1a75832a2f0", b"x:y;th:c"]:
+        parent = b"00-463ac35c9f6413ad48485a3953bb6124-a2fb4a1d1a96d312-03"
+        yield "trace_context", parent + b"\ncongo=t61rcWkgMzE,ot=" + ot
     for entry in entries("custom_headers.json"):
         options = entry["input"]["options"]
         keys = ["trace_id_header", "baggage_prefix", "debug_id_header", "baggage_header"]
-        names = [(options[key], "") for key in keys if key in options]
+        names = ["uber-trace-id", "uberctx-", "jaeger-debug-id", "jaeger-baggage"]
+        names = [(options.get(key, name), "") for key, name in zip(keys, names)]
         for headers in entry["input"]["extract"]:
-            yield "header_extract", b"\x01" + lines(names + headers)
-    for entry in entries("jaeger_inject.json"):
-        for written in entry["results"].values():
-            for headers in written.values():
-                if isinstance(headers, list):
-                    yield "header_extract", b"\x00" + lines(headers)
+            yield "header_names", lines(names + headers)
+    for packet in packets(entries("binary_extract.json") + entries("binary_inject.json")):
+        yield "binary", packet
     for file in ["spans_compact.json", "spans_split.json", "spans_behaviour.json"]:
         for packet in packets(entries(file)):
             if packet.startswith(b"\x82"):

@@ -1,5 +1,6 @@
-//! The headers of a request, through a whole tracer: every carrier tells the same, within the limits, and what is
-//! injected is extracted again.
+//! The headers of a request through a whole tracer that speaks several formats: every carrier tells the same, within
+//! the limits; the formats together find what each finds alone; what is injected is extracted again; and a server
+//! believes no more of it than it is told to.
 //!
 //! An input is a byte of options and then a header a line, `name:value`.
 
@@ -8,279 +9,226 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use allocation_counter::measure;
+use http::HeaderMap;
 use libfuzzer_sys::fuzz_target;
-use tracehound::model::Baggage;
+use tracehound::model::Flags;
 use tracehound::prelude::*;
-use tracehound::propagation::{
-    ExtractCarrier, ExtractError, Extractor, HeaderNames, InjectCarrier, Injector, JaegerCodec,
-};
-use tracehound::reporter::NullReporter;
+use tracehound::propagation::{Codec, HttpHeaders, Propagation, Trust};
 use tracehound::{JaegerTracer, SpanContext};
+use tracehound_fuzz::baggage::assert_within_limits;
 use tracehound_fuzz::carrier::Plain;
+use tracehound_fuzz::facts::{Facts, Format, Found, merged};
+use tracehound_fuzz::headers::{
+    Headers, as_text, from_lines, header_map, plain, texts, written_by,
+};
+use tracehound_fuzz::{assert_short, speaking};
 
-static TRACER: LazyLock<JaegerTracer> =
-    LazyLock::new(|| tracehound_fuzz::tracer(NullReporter::new()));
+static SPEAKERS: LazyLock<[Speaker; 8]> = LazyLock::new(|| {
+    use Propagation::{B3, B3Single, Baggage, Jaeger, TraceContext, W3c};
+    [
+        Speaker::new(&Propagation::DEFAULT),
+        Speaker::new(&[Jaeger, B3, B3Single, W3c, TraceContext, Baggage]),
+        Speaker::new(&[Baggage, TraceContext, W3c, B3Single, B3, Jaeger]),
+        Speaker::new(&[W3c, Jaeger]),
+        Speaker::new(&[B3Single, W3c, Jaeger]),
+        Speaker::new(&[Baggage, TraceContext, B3]),
+        Speaker::new(&[B3, Baggage, B3Single]),
+        Speaker::new(&[Jaeger]),
+    ]
+});
+
+/// A tracer and the formats that it speaks, in their order.
+struct Speaker {
+    formats: Vec<Propagation>,
+    tracer: JaegerTracer,
+}
 
 fuzz_target!(|input: &[u8]| {
     let Some((&options, text)) = input.split_first() else {
         return;
     };
-    let lines = text.split(|byte| *byte == b'\n').take(MOST_HEADERS);
-    let mut pairs: Vec<(String, Vec<u8>)> = lines
-        .map(|line| {
-            let colon = line.iter().position(|byte| *byte == b':');
-            let (name, value) = line.split_at(colon.unwrap_or(line.len()));
-            let name = String::from_utf8_lossy(name).into_owned();
-            (name, value.get(1..).unwrap_or_default().to_vec())
-        })
-        .collect();
-    match options & 1 {
-        0 => check(&Tracing, &pairs),
-        // The first four lines are the names of the headers.
-        _ => {
-            let rest = pairs.split_off(pairs.len().min(4));
-            if let Some(names) = names(&pairs) {
-                check(&Coding::new(names), &rest);
-            }
-        }
+    let headers = from_lines(text);
+    let speaker = &SPEAKERS[usize::from(options & 7)];
+    if options & 8 == 0 {
+        speaker.check_http(&headers, options >> 4);
+        speaker.check_text(&headers);
+    } else {
+        let long = |(name, value): &(String, Vec<u8>)| (name.clone(), value.repeat(64));
+        speaker.check_http(&headers.iter().map(long).collect(), options >> 4);
     }
 });
 
-/// A `HeaderMap` is searched for baggage among its first 256 headers.
-const MOST_HEADERS: usize = 250;
+/// The most memory that an extract takes at a time, however long the headers are.
+const MOST_BYTES: u64 = 128 * 1_024;
 
-/// A whole tracer, or a codec with other names.
-trait Propagation {
-    fn extract(
-        &self,
-        carrier: &dyn ExtractCarrier,
-        is_http: bool,
-    ) -> Result<Option<SpanContext>, ExtractError>;
-    fn inject(&self, context: &SpanContext, carrier: &mut dyn InjectCarrier, is_http: bool);
-    /// Whether no baggage item of that key is written, because its header is another one of Jaeger's.
-    fn is_taken(&self, key: &str) -> bool;
-}
+/// Of so many headers none is beyond a limit of the formats together.
+const FEW: usize = 50;
 
-struct Tracing;
-
-impl Propagation for Tracing {
-    fn extract(
-        &self,
-        carrier: &dyn ExtractCarrier,
-        _is_http: bool,
-    ) -> Result<Option<SpanContext>, ExtractError> {
-        Tracer::extract(&*TRACER, carrier)
-    }
-
-    fn inject(&self, context: &SpanContext, carrier: &mut dyn InjectCarrier, _is_http: bool) {
-        Tracer::inject(&*TRACER, context, carrier);
-    }
-
-    fn is_taken(&self, _key: &str) -> bool {
-        false
-    }
-}
-
-struct Coding {
-    http: JaegerCodec,
-    text: JaegerCodec,
-    prefix: String,
-    others: [String; 3],
-}
-
-impl Coding {
-    fn new((names, prefix, others): (HeaderNames, String, [String; 3])) -> Self {
+impl Speaker {
+    fn new(formats: &[Propagation]) -> Self {
         Self {
-            http: JaegerCodec::http_headers().header_names(names.clone()),
-            text: JaegerCodec::text_map().header_names(names),
-            prefix,
-            others,
+            formats: formats.to_vec(),
+            tracer: speaking(formats.iter().copied()),
         }
     }
 
-    fn codec(&self, is_http: bool) -> &JaegerCodec {
-        if is_http { &self.http } else { &self.text }
-    }
-}
-
-impl Propagation for Coding {
-    fn extract(
-        &self,
-        carrier: &dyn ExtractCarrier,
-        is_http: bool,
-    ) -> Result<Option<SpanContext>, ExtractError> {
-        use tracehound::propagation::ReadFrom::{HttpHeaders, TextMap};
-        match carrier.read() {
-            HttpHeaders(reader) | TextMap(reader) => self.codec(is_http).extract(reader),
-            _ => Ok(None),
+    fn check_http(&self, headers: &Headers, trust: u8) {
+        let map = header_map(headers);
+        let plain = plain(&map);
+        let mut answer = Ok(None);
+        let used = measure(|| answer = self.tracer.extract(&map));
+        assert!(used.bytes_max <= MOST_BYTES, "{used:?} {map:?}");
+        answer.as_ref().err().into_iter().for_each(assert_short);
+        let found = Facts::found(answer.clone());
+        assert_eq!(found, Facts::found(self.tracer.extract(&plain)), "{map:?}");
+        if headers.len() <= FEW {
+            self.check_members(&found, &plain, Propagation::http_headers_codec);
         }
-    }
-
-    fn inject(&self, context: &SpanContext, carrier: &mut dyn InjectCarrier, is_http: bool) {
-        use tracehound::propagation::WriteTo::{HttpHeaders, TextMap};
-        match carrier.write() {
-            HttpHeaders(writer) | TextMap(writer) => self.codec(is_http).inject(context, writer),
-            _ => {}
+        let Ok(Some(context)) = answer else { return };
+        check_limits(&context);
+        let expected = self.arriving(&Facts::of(&context), false);
+        let mut carriers = vec![HeaderMap::new()];
+        carriers.extend((headers.len() <= FEW).then_some(map));
+        for mut carrier in carriers {
+            self.tracer.inject(&context, &mut carrier);
+            let arrived = Facts::found(self.tracer.extract(&carrier));
+            assert_eq!(arrived, expected, "{carrier:?}");
         }
+        let written = HttpHeaders(written_by(&self.tracer, &context));
+        assert_eq!(
+            Facts::found(self.tracer.extract(&written)),
+            expected,
+            "{written:?}"
+        );
+        self.check_trust(&context, trust);
     }
 
-    fn is_taken(&self, key: &str) -> bool {
-        let name = format!("{}{key}", self.prefix);
-        self.others
-            .iter()
-            .any(|other| other.eq_ignore_ascii_case(&name))
-    }
-}
-
-/// Header names, with the prefix and the other three as text.
-fn names(pairs: &[(String, Vec<u8>)]) -> Option<(HeaderNames, String, [String; 3])> {
-    let [(trace, _), (prefix, _), (debug, _), (list, _)] = pairs else {
-        return None;
-    };
-    let names = HeaderNames::default()
-        .trace_id(trace)
-        .and_then(|names| names.baggage_prefix(prefix))
-        .and_then(|names| names.debug_id(debug))
-        .and_then(|names| names.baggage(list));
-    let others = [trace.clone(), debug.clone(), list.clone()];
-    Some((names.ok()?, prefix.clone(), others))
-}
-
-fn check(propagation: &dyn Propagation, pairs: &[(String, Vec<u8>)]) {
-    let mut headers = HeaderMap::new();
-    for (name, value) in pairs {
-        if let (Ok(name), Ok(value)) = (
-            HeaderName::from_bytes(name.as_bytes()),
-            HeaderValue::from_bytes(value),
-        ) {
-            headers.append(name, value);
-        }
-    }
-    let plain = Plain {
-        headers: headers
-            .iter()
-            .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
-            .collect(),
-        is_http: true,
-    };
-    let answer = propagation.extract(&headers, true);
-    assert_eq!(answer, propagation.extract(&plain, true), "{headers:?}");
-    if let Some(context) = within_limits(answer) {
-        let is_written = |key: &str| {
-            HeaderName::from_bytes(key.as_bytes()).is_ok() && !propagation.is_taken(key)
-        };
-        let expected = written(&context, is_written);
-        let fresh = HeaderMap::new();
-        for mut carrier in [fresh, headers] {
-            propagation.inject(&context, &mut carrier, true);
-            assert_eq!(
-                context_in(propagation, &carrier, true),
-                expected,
-                "{carrier:?}"
-            );
-        }
-        check_child(&context);
-    }
-
-    let pairs: Vec<_> = pairs
-        .iter()
-        .map(|(name, value)| (name.clone(), String::from_utf8_lossy(value).into_owned()))
-        .collect();
-    let map: BTreeMap<_, _> = pairs.iter().cloned().collect();
-    for (pairs, from_map) in [
-        (pairs, None),
-        (
-            map.clone().into_iter().collect(),
-            Some(propagation.extract(&map, false)),
-        ),
-    ] {
+    fn check_text(&self, headers: &Headers) {
+        let list = texts(headers);
+        let map: BTreeMap<_, _> = list.iter().cloned().collect();
+        let from_map = Facts::found(self.tracer.extract(&map));
+        let sorted: Vec<_> = map.clone().into_iter().collect();
+        assert_eq!(
+            from_map,
+            Facts::found(self.tracer.extract(&sorted)),
+            "{map:?}"
+        );
         let plain = Plain {
-            headers: pairs
-                .iter()
-                .map(|(name, value)| (name.clone(), value.clone().into_bytes()))
-                .collect(),
+            headers: as_text(headers),
             is_http: false,
         };
-        let answer = propagation.extract(&pairs, false);
-        assert_eq!(answer, propagation.extract(&plain, false), "{pairs:?}");
-        assert!(
-            from_map.is_none_or(|from_map| from_map == answer),
-            "{pairs:?}"
-        );
-        if let Some(context) = within_limits(answer) {
-            let expected = written(&context, |key| !propagation.is_taken(key));
-            for mut carrier in [Vec::new(), pairs] {
-                propagation.inject(&context, &mut carrier, false);
-                assert_eq!(
-                    context_in(propagation, &carrier, false),
-                    expected,
-                    "{carrier:?}"
-                );
-            }
-            let mut carrier = map.clone();
-            propagation.inject(&context, &mut carrier, false);
-            assert_eq!(
-                context_in(propagation, &carrier, false),
-                expected,
-                "{carrier:?}"
-            );
+        let answer = self.tracer.extract(&list);
+        let found = Facts::found(answer.clone());
+        assert_eq!(found, Facts::found(self.tracer.extract(&plain)), "{list:?}");
+        if headers.len() > FEW {
+            return;
         }
+        self.check_members(&found, &plain, Propagation::text_map_codec);
+        let Ok(Some(context)) = answer else { return };
+        check_limits(&context);
+        let expected = self.arriving(&Facts::of(&context), true);
+        for mut carrier in [Vec::new(), list] {
+            self.tracer.inject(&context, &mut carrier);
+            let arrived = Facts::found(self.tracer.extract(&carrier));
+            assert_eq!(arrived, expected, "{carrier:?}");
+        }
+    }
+
+    /// The formats together find what each finds alone.
+    fn check_members(
+        &self,
+        found: &Found,
+        carrier: &Plain,
+        codec: fn(Propagation) -> Box<dyn Codec>,
+    ) {
+        let codecs = self.formats.iter().map(|format| codec(*format));
+        let members: Vec<_> = codecs
+            .map(|codec| Facts::found(codec.extract(carrier)))
+            .collect();
+        assert_eq!(*found, merged(&members), "{carrier:?}");
+    }
+
+    /// What arrives of a context that this tracer injects and another like it extracts.
+    fn arriving(&self, facts: &Facts, is_text: bool) -> Found {
+        let speaks_single = self.formats.contains(&Propagation::B3Single);
+        let members: Vec<_> = self
+            .formats
+            .iter()
+            .map(|format| match format {
+                Propagation::Jaeger if is_text => Format::JaegerText,
+                // Both forms are read where one is, and the one header wins.
+                Propagation::B3 if speaks_single => Format::Http(Propagation::B3Single),
+                other => Format::Http(*other),
+            })
+            .map(|format| Ok(Some(facts.kept_by(format)).filter(|facts| !facts.is_empty())))
+            .collect();
+        merged(&members)
+    }
+
+    /// A server goes on with the parts of the caller's context that it believes, and passes on those.
+    fn check_trust(&self, caller: &SpanContext, bits: u8) {
+        let [ids, sampling, debug, baggage] = [0, 1, 2, 3].map(|bit| bits >> bit & 1 != 0);
+        let trust = if ids { Trust::full() } else { Trust::restart() };
+        let trust = trust.sampling(sampling).debug(debug).baggage(baggage);
+        let span = self
+            .tracer
+            .build_span("server")
+            .caller(caller, trust)
+            .start();
+        let child = span.context();
+        let believed = trust.apply(caller.clone());
+        for context in [&believed, &child] {
+            let none = context.baggage().is_empty();
+            assert!(if baggage {
+                context.baggage() == caller.baggage()
+            } else {
+                none
+            });
+            assert!(
+                debug || (!context.is_debug() && context.debug_id().is_none()),
+                "{context:?}"
+            );
+            assert!(sampling || context.trace_state().is_none(), "{context:?}");
+        }
+        assert_eq!(believed.has_trace(), ids && caller.has_trace());
+        if ids && caller.has_trace() {
+            assert_eq!(child.trace_id(), caller.trace_id());
+            assert_eq!(child.parent_id(), caller.span_id());
+        } else {
+            assert_ne!(child.trace_id(), caller.trace_id());
+            assert_eq!(child.parent_id(), None);
+        }
+        let decision = match caller.has_trace() {
+            true => caller.is_sampling_final().then(|| caller.flags()),
+            false => caller.decision_without_trace(),
+        };
+        match decision.filter(|_| sampling) {
+            _ if believed.debug_id().is_some() => assert!(child.is_sampled() && child.is_debug()),
+            Some(flags) => assert_eq!(child.is_sampled(), flags.is_sampled()),
+            None => assert!(child.is_sampled(), "the sampler of this tracer keeps all"),
+        }
+        if debug && believed.debug_id().is_none() {
+            let is_debug = decision.is_some_and(Flags::is_debug);
+            assert_eq!(child.is_debug(), is_debug, "{caller:?}");
+        }
+        // What is sent of `tracestate` depends on the decision.
+        let without_list = |facts: Facts| Facts {
+            trace_state: None,
+            ..facts
+        };
+        let expected = self.arriving(&without_list(Facts::of(&child)), false);
+        let written = HttpHeaders(written_by(&self.tracer, &child));
+        let arrived = Facts::found(self.tracer.extract(&written));
+        let arrived = arrived.map(|facts| facts.map(without_list));
+        assert_eq!(arrived, expected, "{written:?}");
     }
 }
 
-/// The context, whose baggage and debug id are not too large; nor is the text of an error.
-fn within_limits(answer: Result<Option<SpanContext>, ExtractError>) -> Option<SpanContext> {
-    let context = match answer {
-        Ok(context) => context?,
-        Err(error) => {
-            assert!(error.to_string().len() < 1_000, "{error}");
-            return None;
-        }
-    };
-    let baggage = context.baggage();
-    let bytes = baggage.iter().map(|(key, value)| key.len() + value.len());
-    assert!(baggage.len() <= Baggage::MAX_ITEMS, "{baggage:?}");
-    assert!(bytes.sum::<usize>() <= Baggage::MAX_BYTES, "{baggage:?}");
+/// The context is not empty, and its baggage and its debug id are not too large.
+fn check_limits(context: &SpanContext) {
+    assert_within_limits(context.baggage());
     let debug_id = context.debug_id().unwrap_or_default();
     assert!(debug_id.len() <= 4_096, "{debug_id}");
     assert!(!context.is_empty());
-    Some(context)
-}
-
-/// What arrives of a context: no debug id, and of the baggage what a header can hold.
-fn written(context: &SpanContext, is_written: impl Fn(&str) -> bool) -> (String, Baggage) {
-    let keys = context.baggage().iter().map(|(key, _)| key);
-    let lost = keys.filter(|key| !is_written(key));
-    let baggage = lost.fold(context.baggage().clone(), |all, key| all.without(key));
-    (context.to_string(), baggage)
-}
-
-fn context_in(
-    propagation: &dyn Propagation,
-    carrier: &dyn ExtractCarrier,
-    is_http: bool,
-) -> (String, Baggage) {
-    let context = propagation.extract(carrier, is_http);
-    let context = context.expect("written by us").unwrap_or_default();
-    assert_eq!(context.debug_id(), None);
-    (context.to_string(), context.baggage().clone())
-}
-
-/// A child goes on with the trace of its parent, in the next process too.
-fn check_child(parent: &SpanContext) {
-    let child = TRACER.build_span("child").child_of(parent).start();
-    let child = child.context();
-    if parent.has_trace() {
-        assert_eq!(child.trace_id(), parent.trace_id());
-        assert_eq!(child.parent_id(), parent.span_id());
-        assert_eq!(child.is_sampled(), parent.is_sampled());
-    } else {
-        assert_eq!(child.is_debug(), parent.debug_id().is_some());
-    }
-    assert_eq!(child.baggage(), parent.baggage());
-    let mut headers = HeaderMap::new();
-    Tracer::inject(&*TRACER, &child, &mut headers);
-    let next = Tracer::extract(&*TRACER, &headers).expect("written by us");
-    assert_eq!(next.expect("a trace").to_string(), child.to_string());
 }

@@ -1,7 +1,12 @@
 //! Parts that several fuzz targets share.
 
+pub mod b3;
+pub mod baggage;
 pub mod canary;
 pub mod carrier;
+pub mod facts;
+pub mod headers;
+pub mod slow;
 pub mod spans;
 
 use std::pin::pin;
@@ -9,7 +14,9 @@ use std::task::{Context, Poll, Waker};
 
 use tracehound::JaegerTracer;
 use tracehound::diagnostics::Diagnostics;
-use tracehound::reporter::Reporter;
+use tracehound::metrics::Counter;
+use tracehound::propagation::{ExtractError, Propagation};
+use tracehound::reporter::{NullReporter, Reporter};
 use tracehound::sampler::ConstSampler;
 
 /// A tracer that keeps every span, hands them to `reporter` and is silent.
@@ -20,6 +27,32 @@ pub fn tracer(reporter: impl Reporter + 'static) -> JaegerTracer {
         .diagnostics(Diagnostics::silent())
         .build()
         .expect("the service has a name")
+}
+
+/// A tracer that keeps every span, sends none and speaks `formats`.
+pub fn speaking(formats: impl IntoIterator<Item = Propagation>) -> JaegerTracer {
+    JaegerTracer::builder("fuzz")
+        .sampler(ConstSampler::new(true))
+        .reporter(NullReporter::new())
+        .diagnostics(Diagnostics::silent())
+        .propagation(formats)
+        .build()
+        .expect("the service has a name")
+}
+
+/// Panics if the text of an error is long or could steer a terminal.
+pub fn assert_short(error: &ExtractError) {
+    let text = error.to_string();
+    let is_shown = |byte| byte == b' ' || u8::is_ascii_graphic(&byte);
+    assert!(text.len() < 1_000 && text.bytes().all(is_shown), "{text}");
+}
+
+/// What `work` returns, and what a tracer adds to a counter meanwhile.
+pub fn counting<T>(tracer: &JaegerTracer, counter: Counter, work: impl FnOnce() -> T) -> (T, u64) {
+    let metrics = tracer.metrics();
+    let before = metrics.get(counter);
+    let result = work();
+    (result, metrics.get(counter) - before)
 }
 
 /// The result of a future that never waits.

@@ -1,4 +1,4 @@
-//! Each crossdock service of another language by itself: it calls itself, and that one itself.
+//! Each crossdock service that a recipe builds, by itself: it calls itself, and once more.
 //!
 //! A hop that fails in the matrix of all languages is then not the fault of a service.
 

@@ -252,7 +252,8 @@ counters! {
     FinishedSpansDelayed = "finished_spans" [("sampled", "delayed")];
     /// Extractions that found a malformed context, one for each call.
     DecodingErrors = "span_context_decoding_errors" [];
-    /// Contexts that were not written, because no codec knows the carrier. (Ours.)
+    /// Contexts that were not written whole, baggage aside: no codec knows the carrier, or the carrier refuses a header.
+    /// (Ours.)
     EncodingErrors = "span_context_encoding_errors" [];
     /// Baggage items set.
     BaggageUpdatesOk = "baggage_updates" [("result", "ok")];

@@ -18,12 +18,12 @@ use std::sync::Arc;
 ///
 /// | part | rule |
 /// |---|---|
-/// | list | at most [`TraceState::MAX_MEMBERS`] members, separated by commas; empty ones are skipped; spaces and tabs around a member are not part of it |
+/// | list | at most [`TraceState::MAX_MEMBERS`] members with commas between them; blanks and empty members are skipped |
 /// | key | 1 to 256 of `a` to `z`, digits and `_-*/@`, beginning with a letter or a digit |
 /// | value | 1 to 256 printable ASCII characters without `,` and `=`, not ending in a space |
 ///
 /// A list with one bad member is refused as a whole, as W3C Trace Context demands. Keys follow its level 2, which
-/// allows more than level 1 did. Of members with equal keys the first one counts, and the others are left out. So a list
+/// allows more than level 1 did. Of members with equal keys the first one counts, and the others are left out. A list
 /// has at most 16,447 bytes.
 ///
 /// # Examples
@@ -69,6 +69,24 @@ impl TraceState {
     where
         V: AsRef<[u8]> + ?Sized + 'v,
     {
+        Self::cut_from_headers(values, usize::MAX)
+    }
+
+    /// Like [`from_headers`](Self::from_headers), cut to four times what goes into a header: a stranger decides how much
+    /// each request holds.
+    pub(crate) fn received<'v>(
+        values: impl IntoIterator<Item = &'v [u8]>,
+    ) -> Result<Self, TraceStateError> {
+        Self::cut_from_headers(values, 4 * Self::MAX_HEADER_CHARS)
+    }
+
+    fn cut_from_headers<'v, V>(
+        values: impl IntoIterator<Item = &'v V>,
+        max_bytes: usize,
+    ) -> Result<Self, TraceStateError>
+    where
+        V: AsRef<[u8]> + ?Sized + 'v,
+    {
         let mut members = Members::default();
         let mut only = Some("");
         for value in values {
@@ -79,6 +97,7 @@ impl TraceState {
                 only => only.filter(|_| value.is_empty()),
             };
         }
+        members.cut(max_bytes);
         // Most systems send one header without blanks, which is copied only once.
         let bytes = members.text_bytes();
         Ok(match only.filter(|header| header.len() == bytes) {
@@ -143,8 +162,8 @@ impl TraceState {
 
     /// Returns the value of the header `tracestate`: the list, cut to [`TraceState::MAX_HEADER_CHARS`].
     ///
-    /// A list that is longer loses members, and no part of one: first those of more than 128 characters, then any, from
-    /// the end in both cases, until the rest fits. W3C Trace Context asks for this order. An empty list needs no header.
+    /// A list that is longer loses whole members until the rest fits: first those of more than 128 characters, then any,
+    /// from the end in both cases. W3C Trace Context asks for this order. An empty list needs no header.
     ///
     /// ```
     /// use tracehound::model::TraceState;

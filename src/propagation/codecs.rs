@@ -7,6 +7,7 @@ use std::mem;
 use crate::diagnostics::Diagnostics;
 use crate::metrics::{Counter, Metrics};
 use crate::panics::caught;
+use crate::propagation::error::count_malformed;
 use crate::propagation::{
     BinaryCodec, Codec, CustomCodec, ExtractCarrier, ExtractError, InjectCarrier, JaegerCodec,
     Propagation, ReadFrom, WriteTo, joined,
@@ -122,7 +123,7 @@ impl Codecs {
             ReadFrom::Binary(carrier) => self.binary.extract(carrier),
         };
         if let Err(error) = &outcome {
-            self.count_malformed(error);
+            count_malformed(error, &self.metrics, &self.diagnostics);
         }
         outcome
     }
@@ -161,14 +162,6 @@ impl Codecs {
     fn count_unread(&self, cause: &'static str, line: impl FnOnce() -> String) {
         self.metrics.add(Counter::DecodingErrors, 1);
         self.diagnostics.warn(cause, line);
-    }
-
-    #[cold]
-    fn count_malformed(&self, error: &ExtractError) {
-        self.metrics.add(Counter::DecodingErrors, 1);
-        self.diagnostics.warn("decoding", || {
-            format!("a malformed context came in: {error}")
-        });
     }
 }
 

@@ -1,6 +1,9 @@
 use std::fmt;
 
+use crate::diagnostics::Diagnostics;
 use crate::metrics::{Counter, Metrics};
+use crate::model::Baggage;
+use crate::propagation::error::count_malformed;
 use crate::propagation::{
     Codec, ExtractError, Extractor, HeaderSet, Injector, Key, TextMapReader, TextMapWriter,
 };
@@ -18,13 +21,15 @@ use crate::span::SpanContext;
 /// It looks for the headers of all members in one pass. Then:
 ///
 /// - The first member with a trace gives ids, flags and sampling decision.
-/// - A malformed header of one format is counted as [`Counter::DecodingErrors`] and hides no other format. If no
-///   member finds a trace, the first error is returned.
-/// - Baggage of all members is taken; of several items with one key, that of the first member.
+/// - A malformed header of one format hides no other format. If no member finds a trace, the first error is returned.
+///   Otherwise the first error is logged, and one [`Counter::DecodingErrors`] is counted for the carrier.
+/// - Baggage of all members is taken; of several items with one key, that of the first member. Items for which there is
+///   no room are counted as [`Counter::BaggageItemsSkipped`].
 /// - If a later member names the same trace, `tracestate` and the random flag are taken from it.
-/// - If a later member names another trace or span, or another sampling decision, that is a *conflict*. It is counted
-///   as [`Counter::PropagationConflicts`], and the span that is started from the context gets a tag
-///   `propagation.conflict` with what the other formats said.
+/// - If another member names another trace or span, or another sampling decision, that is a *conflict*. One
+///   [`Counter::PropagationConflicts`] is counted for the carrier, and the span that is started from the context gets
+///   one tag `propagation.conflict` with what the other formats said. A format that leaves the decision open disagrees
+///   with none.
 /// - If no member finds a trace, a debug id and a decision without ids are taken from the first member that has one.
 ///
 /// ```
@@ -43,7 +48,10 @@ use crate::span::SpanContext;
 pub struct CompositeCodec {
     members: Vec<Member>,
     headers: HeaderSet,
+    /// Whether one member owns headers that another one writes.
+    writers_overlap: bool,
     metrics: Metrics,
+    diagnostics: Diagnostics,
 }
 
 struct Member {
@@ -58,7 +66,9 @@ impl CompositeCodec {
         Self {
             members: Vec::new(),
             headers: HeaderSet::new([], []),
+            writers_overlap: false,
             metrics: Metrics::default(),
+            diagnostics: Diagnostics::silent(),
         }
     }
 
@@ -109,6 +119,9 @@ impl CompositeCodec {
     }
 
     fn with(mut self, member: Member) -> Self {
+        let (writes, set) = (member.writes, member.codec.headers());
+        let mut writers = self.members.iter().filter(|known| known.writes && writes);
+        self.writers_overlap |= writers.any(|known| known.codec.headers().overlaps(set));
         self.members.push(member);
         let sets = self.members.iter().map(|member| member.codec.headers());
         self.headers = HeaderSet::union(sets);
@@ -125,18 +138,23 @@ impl Default for CompositeCodec {
 impl Injector for CompositeCodec {
     fn inject(&self, context: &SpanContext, carrier: &mut dyn TextMapWriter) {
         let writers = self.members.iter().filter(|member| member.writes);
-        if carrier.may_hold(&self.headers) {
+        let is_used = carrier.may_hold(&self.headers);
+        if is_used && !self.writers_overlap {
             for reader in self.members.iter().filter(|member| !member.writes) {
                 carrier.remove_owned(reader.codec.headers(), &[]);
             }
             for member in writers {
                 member.codec.inject(context, carrier);
             }
-        } else {
-            let mut carrier = Fresh(carrier);
-            for member in writers {
-                member.codec.inject(context, &mut carrier);
-            }
+            return;
+        }
+        if is_used {
+            // Else the later member would remove what the earlier one has just written.
+            carrier.remove_owned(&self.headers, &[]);
+        }
+        let mut carrier = Fresh(carrier);
+        for member in writers {
+            member.codec.inject(context, &mut carrier);
         }
     }
 }
@@ -174,7 +192,10 @@ impl Extractor for CompositeCodec {
         if found.is_empty() {
             return Ok(None);
         }
-        let mut received = Received::default();
+        let mut received = Received {
+            skipped: found.skipped(),
+            ..Received::default()
+        };
         for member in self.members.iter().filter(|member| member.reads) {
             match member.codec.extract(&found) {
                 Ok(Some(context)) => received.add(context, member.codec.headers()),
@@ -182,11 +203,7 @@ impl Extractor for CompositeCodec {
                 Err(error) => received.refuse(error),
             }
         }
-        if found.skipped() > 0 {
-            let counter = Counter::BaggageItemsSkipped;
-            self.metrics.add(counter, found.skipped());
-        }
-        received.finish(&self.metrics)
+        received.finish(&self.metrics, &self.diagnostics)
     }
 }
 
@@ -197,6 +214,7 @@ impl Codec for CompositeCodec {
 
     fn attach(&mut self, services: &Services) {
         self.metrics = services.metrics().clone();
+        self.diagnostics = services.diagnostics().clone();
         for member in &mut self.members {
             member.codec.attach(services);
         }
@@ -212,59 +230,94 @@ impl fmt::Debug for CompositeCodec {
 
 /// What the members have found in one carrier.
 #[derive(Default)]
-struct Received {
+struct Received<'m> {
     /// The context of the first member with a trace, or else what members without one have found.
     context: Option<SpanContext>,
+    /// The headers of the member that has decided.
+    decided_by: Option<&'m HeaderSet>,
     error: Option<ExtractError>,
-    malformed: u64,
     conflict: String,
+    /// The number of baggage items that were left out.
+    skipped: u64,
 }
 
-impl Received {
-    fn add(&mut self, other: SpanContext, headers: &HeaderSet) {
+impl<'m> Received<'m> {
+    fn add(&mut self, other: SpanContext, headers: &'m HeaderSet) {
         let Some(first) = self.context.take() else {
-            self.context = Some(other);
+            (self.context, self.decided_by) = (Some(other), Some(headers));
             return;
         };
-        let (mut chosen, other) = if !first.has_trace() && other.has_trace() {
-            (other, first)
-        } else {
-            (first, other)
+        let is_first_trace = !first.has_trace() && other.has_trace();
+        let takes_decision = is_first_trace || (!first.has_trace() && decision(&first).is_none());
+        let (mut chosen, other, said_by) = match is_first_trace {
+            true => (other, first, self.decided_by),
+            false => (first, other, Some(headers)),
         };
+        if disagree(&chosen, &other) {
+            self.note(&other, said_by);
+        }
+        if takes_decision {
+            self.decided_by = Some(headers);
+        }
         if chosen.trace_id() == other.trace_id() {
             chosen = chosen.joined_with(&other);
         }
         if !other.baggage().is_empty() {
-            let baggage = chosen.baggage().clone().or_also(other.baggage());
+            let (first, second) = match is_first_trace {
+                true => (other.baggage(), chosen.baggage()),
+                false => (chosen.baggage(), other.baggage()),
+            };
+            let baggage = self.joined(first, second);
             chosen = chosen.with_baggage(baggage);
-        }
-        if other.has_trace() && !agree(&chosen, &other) {
-            self.note(&other, headers);
         }
         self.context = Some(chosen);
     }
 
+    /// Joins the baggage of two members, and counts items for which there is no room.
+    fn joined(&mut self, first: &Baggage, second: &Baggage) -> Baggage {
+        let joined = first.clone().or_also(second);
+        if !first.is_empty() {
+            let is_in = |key: &str| {
+                joined
+                    .iter()
+                    .any(|(known, _)| known.eq_ignore_ascii_case(key))
+            };
+            let skipped = second.iter().filter(|(key, _)| !is_in(key)).count();
+            self.skipped += skipped as u64;
+        }
+        joined
+    }
+
     #[cold]
-    fn note(&mut self, other: &SpanContext, headers: &HeaderSet) {
+    fn note(&mut self, other: &SpanContext, said_by: Option<&HeaderSet>) {
+        let name = said_by.and_then(|headers| headers.names().next());
+        let name = name.unwrap_or_default();
         if !self.conflict.is_empty() {
             self.conflict.push_str(", ");
         }
-        let name = headers.names().next().unwrap_or_default();
-        self.conflict += &format!("{name} {other}");
+        self.conflict += &match other.decision_without_trace() {
+            Some(flags) => format!("{name} flags {:x}", flags.bits()),
+            None => format!("{name} {other}"),
+        };
     }
 
     fn refuse(&mut self, error: ExtractError) {
-        self.malformed += 1;
         self.error.get_or_insert(error);
     }
 
-    fn finish(self, metrics: &Metrics) -> Result<Option<SpanContext>, ExtractError> {
-        let has_trace = self.context.as_ref().is_some_and(SpanContext::has_trace);
-        if let (Some(error), false) = (self.error, has_trace) {
-            return Err(error);
+    fn finish(
+        self,
+        metrics: &Metrics,
+        diagnostics: &Diagnostics,
+    ) -> Result<Option<SpanContext>, ExtractError> {
+        if self.skipped > 0 {
+            metrics.add(Counter::BaggageItemsSkipped, self.skipped);
         }
-        if self.malformed > 0 {
-            metrics.add(Counter::DecodingErrors, self.malformed);
+        let has_trace = self.context.as_ref().is_some_and(SpanContext::has_trace);
+        match self.error {
+            Some(error) if has_trace => count_malformed(&error, metrics, diagnostics),
+            Some(error) => return Err(error),
+            None => {}
         }
         if self.conflict.is_empty() {
             return Ok(self.context);
@@ -276,11 +329,21 @@ impl Received {
     }
 }
 
-/// Returns whether two contexts name one span and decide alike. A context that leaves the decision open agrees with
-/// each.
-fn agree(chosen: &SpanContext, other: &SpanContext) -> bool {
-    let is_decided = chosen.is_sampling_final() && other.is_sampling_final();
-    chosen.trace_id() == other.trace_id()
-        && chosen.span_id() == other.span_id()
-        && (!is_decided || chosen.is_sampled() == other.is_sampled())
+/// Returns whether two contexts name different spans, or decide differently.
+fn disagree(chosen: &SpanContext, other: &SpanContext) -> bool {
+    let span = |context: &SpanContext| context.trace_id().zip(context.span_id());
+    let spans = span(chosen).zip(span(other));
+    let decisions = decision(chosen).zip(decision(other));
+    spans.is_some_and(|(one, other)| one != other)
+        || decisions.is_some_and(|(one, other)| one != other)
+}
+
+/// Returns whether a context says that the trace is kept, or `None` if it leaves that open. A debug flag says so, too,
+/// because W3C's headers can say no more of it.
+fn decision(context: &SpanContext) -> Option<bool> {
+    let flags = match context.has_trace() {
+        true => context.is_sampling_final().then(|| context.flags()),
+        false => context.decision_without_trace(),
+    };
+    flags.map(|flags| flags.is_sampled() || flags.is_debug())
 }

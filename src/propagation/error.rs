@@ -1,5 +1,8 @@
 use std::fmt;
 
+use crate::diagnostics::Diagnostics;
+use crate::metrics::{Counter, Metrics};
+
 /// The error of [`Extractor::extract`](crate::propagation::Extractor::extract): a carrier holds a malformed context.
 ///
 /// It names the header and the broken rule, and shows the start of the trace header's value. No other header is shown,
@@ -63,3 +66,12 @@ impl fmt::Display for ExtractError {
 }
 
 impl std::error::Error for ExtractError {}
+
+/// Counts a malformed context, and logs it unless another one was logged in the last ten seconds.
+#[cold]
+pub(super) fn count_malformed(error: &ExtractError, metrics: &Metrics, diagnostics: &Diagnostics) {
+    metrics.add(Counter::DecodingErrors, 1);
+    diagnostics.warn("decoding", || {
+        format!("a malformed context came in: {error}")
+    });
+}

@@ -47,6 +47,32 @@
 //! A *codec* writes contexts into carriers of one format and reads them again. The tracer has a [`JaegerCodec`] for
 //! text maps and one for HTTP headers; [`JaegerCodec`] lists the headers. [`B3Codec`] takes part in traces of Zipkin.
 //! Another codec is an [`Injector`] and an [`Extractor`]. Binary carriers have one format, that of [`BinaryCodec`].
+//! Proxies and browsers may have to be told which headers to let through:
+//! [`propagated_headers`](crate::JaegerTracer::propagated_headers) lists them.
+//!
+//! # What each format carries
+//!
+//! A context that is read in one format and written in another keeps what both carry:
+//!
+//! | part of a context | Jaeger | B3 | B3 single | W3C | binary |
+//! |---|---|---|---|---|---|
+//! | trace id of 128 bits | kept | kept | kept | kept | kept |
+//! | parent id | kept | kept | kept | lost | kept |
+//! | sampled or not | kept | kept | kept | kept | kept |
+//! | debug flag | kept | kept | kept | as sampled | kept |
+//! | other flags | kept | lost | lost | lost | kept |
+//! | decision left to the receiver | as not sampled | kept | kept | as not sampled | as not sampled |
+//! | decision without a trace | lost | kept | kept | lost | lost |
+//! | random flag | lost | lost | lost | kept | lost |
+//! | `tracestate` | lost | lost | lost | kept | lost |
+//! | baggage value of any text | kept | kept | kept | kept | kept |
+//! | baggage key with capitals | in lower case | in lower case | in lower case | kept | kept |
+//! | baggage key of any text | lost | lost | lost | lost | kept |
+//! | baggage properties | lost | lost | lost | kept | lost |
+//! | debug id | only read | lost | lost | lost | lost |
+//!
+//! Jaeger's column is that of HTTP headers; in a text map a key of any text is kept, in lower case. A tracer that speaks
+//! several formats passes on what any of them carries, if the receiver reads that one, too.
 //!
 //! # What a stranger can send
 //!
@@ -74,6 +100,7 @@ pub use b3::B3Codec;
 pub use binary::BinaryCodec;
 #[cfg(feature = "tower")]
 pub(crate) use carrier::GrpcHeaders;
+pub(crate) use carrier::NO_HEADERS;
 pub use carrier::{
     ChildEnvironment, Environment, ExtractCarrier, FoundHeaders, HeaderScan, HeaderSet,
     HttpHeaders, InFormat, InjectCarrier, InvalidKey, Key, MessageHeaders, ReadFrom, TextMapReader,

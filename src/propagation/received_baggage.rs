@@ -58,6 +58,16 @@ impl ReceivedBaggage {
         }
     }
 
+    /// Allocates at once what the items of headers with these values need, within the limits.
+    pub(super) fn reserve<'v>(&mut self, headers: impl Iterator<Item = (&'v str, &'v [u8])>) {
+        let (items, bytes) = headers.fold((0, 0), |(items, bytes), (key, value)| {
+            (items + 1, bytes + key.len() + value.len())
+        });
+        if items > 1 {
+            self.baggage.reserve(items, bytes);
+        }
+    }
+
     /// Adds an item whose key needs no decoding.
     pub(super) fn read(&mut self, key: &str, value: &[u8]) {
         if self.seen == Baggage::MAX_ITEMS {

@@ -143,8 +143,12 @@ impl Trust {
         }
         if self.sampling {
             let trace = caller.clone().with_baggage(Baggage::default());
-            return Some(match caller.is_debug() && !self.debug {
-                true => trace.with_flags(caller.flags().without(Flags::DEBUG)),
+            if self.debug || !caller.is_debug() {
+                return Some(trace);
+            }
+            let trace = trace.with_flags(caller.flags().without(Flags::DEBUG));
+            return Some(match caller.is_deferred() {
+                true => trace.with_deferred_sampling(),
                 false => trace,
             });
         }

@@ -238,10 +238,10 @@ impl SpanContext {
         self
     }
 
-    /// Returns this context with other flags.
+    /// Returns this context with other flags, as its final sampling decision.
     #[must_use]
     pub fn with_flags(mut self, flags: Flags) -> Self {
-        self.marks = Marks::new(flags, self.marks.0 & !Marks::FLAGS);
+        self.marks = Marks::new(flags, self.marks.0 & !(Marks::FLAGS | Marks::DEFERRED));
         if let Some(rare) = &mut self.rare {
             Arc::make_mut(rare).shared = None;
         }

@@ -9,7 +9,9 @@ use crate::diagnostics::Diagnostics;
 use crate::metrics::{Counter, Metrics};
 use crate::model::{Flags, Process, Randomness, SpanId};
 use crate::panics::caught;
-use crate::propagation::{Codecs, ExtractCarrier, ExtractError, InjectCarrier};
+use crate::propagation::{
+    Codecs, ExtractCarrier, ExtractError, HeaderSet, InjectCarrier, NO_HEADERS,
+};
 use crate::record::{
     Decider, EncodedTags, FrameKind, Limits, Question, Recorder, SharedPool, SpanSlot, random_id,
     release_slots, try_random_id,
@@ -178,6 +180,13 @@ impl Core {
     ) -> Result<Option<SpanContext>, ExtractError> {
         self.guard("extract", CODEC, || self.codecs.extract(carrier))
             .unwrap_or(Ok(None))
+    }
+
+    /// Returns the headers that the codec of HTTP headers names.
+    pub(super) fn http_headers(&self) -> &HeaderSet {
+        let headers = || self.codecs.http_headers.headers();
+        self.guard("the list of headers", CODEC, headers)
+            .unwrap_or(&NO_HEADERS)
     }
 
     /// Asks the sampler to decide on a new trace. Also returns whether the sampler wants to decide again when the span

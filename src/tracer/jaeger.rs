@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::metrics::{Counter, FlushReport, Metrics};
 use crate::model::Process;
-use crate::propagation::{ExtractCarrier, ExtractError, InjectCarrier};
+use crate::propagation::{ExtractCarrier, ExtractError, HeaderSet, InjectCarrier, NO_HEADERS};
 use crate::reporter::Worker;
 use crate::span::{Span, SpanContext};
 use crate::tracer::core::Core;
@@ -103,6 +103,42 @@ impl JaegerTracer {
     /// Returns the name of the service and the tags that hold for all spans. Returns `None` if the tracer is off.
     pub fn process(&self) -> Option<&Process> {
         self.handle.as_ref().map(|handle| &*handle.core.process)
+    }
+
+    /// Returns the HTTP headers that the tracer writes and reads. If the tracer is off, there are none.
+    ///
+    /// A proxy that passes on only known headers needs them, and so does a server that answers to pages of another
+    /// origin (CORS): a browser sends only the headers that `access-control-allow-headers` lists, and shows a script only
+    /// those of a response that `access-control-expose-headers` lists.
+    ///
+    /// ```
+    /// use tracehound::JaegerTracer;
+    /// use tracehound::reporter::NullReporter;
+    ///
+    /// let tracer = JaegerTracer::builder("shop").reporter(NullReporter::new()).build()?;
+    /// let headers = tracer.propagated_headers();
+    /// let is_public = |name: &&str| *name != "jaeger-debug-id";
+    /// let allowed: Vec<&str> = headers.names().filter(is_public).collect();
+    /// assert_eq!(
+    ///     format!("access-control-allow-headers: content-type, {}", allowed.join(", ")),
+    ///     "access-control-allow-headers: content-type, uber-trace-id, jaeger-baggage, traceparent, tracestate, baggage",
+    /// );
+    /// assert!(headers.prefixes().eq(["uberctx-"]));
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
+    ///
+    /// - A list of CORS holds whole names, and no prefixes. So a script cannot send baggage as `uberctx-{key}`, unless
+    ///   you list each key that it uses. Let it send W3C's `baggage` instead, which holds all items in one header.
+    /// - `access-control-allow-headers: *` allows all of them, but not in requests with cookies or other credentials.
+    /// - Leave out `jaeger-debug-id`, as above, unless each visitor of the page may have traces kept. What is believed of
+    ///   the headers is up to [`Trust`](crate::propagation::Trust), because a script is no more than a stranger.
+    /// - This crate writes no headers into responses. List in `access-control-expose-headers` only what your program adds,
+    ///   such as a header with [`SpanContext::to_trace_id`] for reports of errors.
+    pub fn propagated_headers(&self) -> &HeaderSet {
+        match &self.handle {
+            Some(handle) => handle.core.http_headers(),
+            None => &NO_HEADERS,
+        }
     }
 
     /// Starts a span whose name must be freed. Out of line, because most names are literals.

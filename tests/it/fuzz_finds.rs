@@ -1,6 +1,15 @@
-//! Inputs that a fuzz target has found, and what they broke.
+//! Inputs that a fuzz target finds, and what they broke.
 
-use tracehound::Config;
+use std::collections::BTreeMap;
+
+use tracehound::model::{Flags, SpanId, TraceId};
+use tracehound::prelude::*;
+use tracehound::propagation::{
+    B3Codec, CompositeCodec, Extractor, HttpHeaders, Injector, JaegerCodec, Propagation, W3cCodec,
+};
+use tracehound::reporter::NullReporter;
+use tracehound::sampler::{ProbabilisticSampler, SamplingRate};
+use tracehound::{Config, JaegerTracer, SpanContext};
 
 /// The text of the error that comes of one variable.
 fn error(name: &str, value: &str) -> String {
@@ -83,4 +92,80 @@ fn a_span_of_thousands_of_years_is_drawn_within_the_columns() {
     let picture = trace.waterfall(40);
     assert!(picture.contains(".."), "{picture}");
     assert!(picture.lines().all(|line| line.len() <= 40), "{picture}");
+}
+
+/// `format_pairs` looks for it: the second member took the headers of the first for those of an earlier request.
+#[test]
+fn both_forms_of_b3_are_written_into_a_used_carrier() {
+    let joined = CompositeCodec::new()
+        .member(B3Codec::multiple_headers())
+        .member(B3Codec::single_header());
+    let ids = TraceId::new(0, 1).zip(SpanId::new(2)).unwrap();
+    let context = SpanContext::new(ids.0, ids.1, None, Flags::SAMPLED).with_baggage_item("k", "v");
+    let mut fresh = BTreeMap::new();
+    joined.inject(&context, &mut fresh);
+    let names: Vec<_> = fresh.keys().map(String::as_str).collect();
+    let expected = [
+        "b3",
+        "baggage-k",
+        "x-b3-sampled",
+        "x-b3-spanid",
+        "x-b3-traceid",
+    ];
+    assert_eq!(names, expected);
+    let mut used = fresh.clone();
+    used.insert("baggage-stale".to_owned(), "v".to_owned());
+    joined.inject(&context, &mut used);
+    assert_eq!(used, fresh);
+}
+
+/// `header_extract` looks for it: the baggage of the member with the trace won over that of an earlier one.
+#[test]
+fn baggage_of_the_first_format_wins_wherever_the_trace_is() {
+    let joined = CompositeCodec::new()
+        .member(JaegerCodec::http_headers())
+        .member(W3cCodec::new());
+    let headers = [
+        ("baggage", "k=w3c,l=w3c"),
+        (
+            "traceparent",
+            "00-463ac35c9f6413ad48485a3953bb6124-a2fb4a1d1a96d312-01",
+        ),
+        ("uberctx-k", "jaeger"),
+    ];
+    for headers in [&headers[..], &headers[1..]] {
+        let context = joined.extract(&headers).unwrap().unwrap();
+        assert!(context.has_trace());
+        assert_eq!(context.baggage().get("k"), Some("jaeger"), "{headers:?}");
+    }
+    let context = joined.extract(&headers).unwrap().unwrap();
+    assert_eq!(context.baggage().get("l"), Some("w3c"));
+}
+
+/// `trace_context` looks for it: what was left of the member ended in a space, which no value may, so all of it was lost.
+#[test]
+fn a_space_before_an_entry_that_is_left_out_loses_no_other_entry() {
+    let tracer = JaegerTracer::builder("shop")
+        .sampler(ProbabilisticSampler::new(SamplingRate::new(1.0).unwrap()))
+        .reporter(NullReporter::new())
+        .propagation([Propagation::W3c])
+        .build()
+        .unwrap();
+    let headers = HttpHeaders([
+        (
+            "traceparent",
+            "00-463ac35c9f6413ad48485a3953bb6124-a2fb4a1d1a96d312-01",
+        ),
+        (
+            "tracestate",
+            "ot=rv:6e6d1a75832a2f;x:y ;malformed,congo=t61rcWkgMzE",
+        ),
+    ]);
+    let caller = tracer.extract(&headers).unwrap().unwrap();
+    let caller = caller.with_deferred_sampling();
+    let span = tracer.build_span("pay").child_of(&caller).start();
+    let mut written = BTreeMap::new();
+    tracer.inject(&span.context(), &mut written);
+    let expected = "ot=th:0;rv:6e6d1a75832a2f;x:y,congo=t61rcWkgMzE";
+    assert_eq!(written["tracestate"], expected);
 }

@@ -313,6 +313,20 @@ fn a_deferred_parent_lets_the_local_sampler_decide() {
 }
 
 #[test]
+fn flags_that_are_set_end_a_deferral() {
+    let deferred = context(1, 2).with_deferred_sampling();
+    for (flags, keep) in [(Flags::SAMPLED, false), (Flags::default(), true)] {
+        let decided = deferred.clone().with_flags(flags);
+        assert!(decided.is_sampling_final());
+        let (builder, _) = recording_builder();
+        let sampler = ConstSampler::new(keep);
+        let tracer = builder.sampler(sampler).build().expect("named");
+        let span = tracer.build_span("s").child_of(&decided).start();
+        assert_eq!(span.context().flags(), flags);
+    }
+}
+
+#[test]
 fn ids_have_63_bits_or_128_where_asked_for() {
     let (tracer, _) = recording_tracer();
     let root = tracer.start_span("s").context();

@@ -44,7 +44,7 @@ impl Chain {
             items: BTreeMap::new(),
             downstream: downstream(others, transport),
         };
-        let answer = super::answer(first, "/start_trace", &[], &serde_json::json!(request))?;
+        let answer = first.ask("/start_trace", &[], &request)?;
         let seen = levels(&answer, services.len()).map_err(|problem| first.failed(problem))?;
         let started = &seen[0];
         if (started.is_sampled, &started.baggage) != (is_sampled, &baggage) || started.trace_id == 0

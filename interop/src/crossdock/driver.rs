@@ -1,4 +1,5 @@
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::{
     Error,
@@ -60,17 +61,19 @@ impl Run {
     }
 }
 
-/// Posts to the service and reads its answer.
-///
-/// # Errors
-///
-/// [`Error::Service`] if the service fails or answers otherwise.
-pub fn answer(
-    service: &Service,
-    path: &str,
-    headers: &[(&str, &str)],
-    request: &serde_json::Value,
-) -> Result<Answer, Error> {
-    let json = service.post(path, headers, &request.to_string())?;
-    Answer::deserialize(&json).map_err(|error| service.failed(format!("answers {json}: {error}")))
+impl Service {
+    /// Posts a request of the protocol and returns the answer.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Service`] if the service fails or answers otherwise.
+    pub fn ask(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        request: &impl Serialize,
+    ) -> Result<Answer, Error> {
+        let json = self.post(path, headers, &json!(request).to_string())?;
+        Answer::deserialize(&json).map_err(|error| self.failed(format!("answers {json}: {error}")))
+    }
 }

@@ -26,7 +26,7 @@ mod setup;
 mod stored;
 
 pub use chain::Chain;
-pub use driver::{Run, Seen, answer};
+pub use driver::{Run, Seen};
 pub use lacks::{Aspect, Hop, LACKS, Lack};
 pub use matrix::{Matrix, Outcome};
 pub use orders::Orders;

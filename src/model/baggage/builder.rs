@@ -1,3 +1,5 @@
+use std::str::Utf8Chunk;
+
 use super::{Baggage, BaggageLimit, Lengths, List, are_properties, properties_bytes, value_bytes};
 
 /// A [`Baggage`] in the making, within its limits. A codec reads into it, because [`Baggage::with`] would copy
@@ -14,8 +16,11 @@ pub(crate) struct BaggageBuilder {
 impl BaggageBuilder {
     /// Allocates at once what so many more items and bytes of text need, within the limits.
     pub(crate) fn reserve(&mut self, items: usize, bytes: usize) {
-        self.lengths.reserve(items.min(Baggage::MAX_ITEMS));
-        self.text.reserve(bytes.min(Baggage::MAX_BYTES));
+        let room = |most: usize, used: usize| most.saturating_sub(used);
+        let items = items.min(room(Baggage::MAX_ITEMS, self.lengths.len()));
+        self.lengths.reserve(items);
+        let bytes = bytes.min(room(Baggage::MAX_BYTES, self.text.len()));
+        self.text.reserve(bytes);
     }
 
     /// Sets `key` to `value`; an item of that key is replaced in its place. Copies nothing that breaks a limit.
@@ -52,14 +57,14 @@ impl BaggageBuilder {
         self.text.extend(key.as_bytes());
         let key_end = self.text.len();
         decode(&mut self.text);
-        make_utf8(&mut self.text, key_end);
-        let value_end = self.text.len();
         let value = self.text.get(key_end..).unwrap_or_default();
-        let size = rest + value_bytes(value);
+        let size = rest + utf8_value_bytes(value);
         if size > Baggage::MAX_BYTES {
             self.text.truncate(start);
             return Err(BaggageLimit::Total);
         }
+        make_utf8(&mut self.text, key_end);
+        let value_end = self.text.len();
         self.text.extend(properties);
         self.bytes = size;
         let new = Lengths {
@@ -135,6 +140,16 @@ impl BaggageBuilder {
     }
 }
 
+/// Returns what a value counts once [`make_utf8`] has replaced what is invalid in it.
+fn utf8_value_bytes(value: &[u8]) -> usize {
+    let replaced = value_bytes("\u{fffd}".as_bytes());
+    let bytes = |chunk: Utf8Chunk<'_>| {
+        let is_invalid = !chunk.invalid().is_empty();
+        value_bytes(chunk.valid().as_bytes()) + if is_invalid { replaced } else { 0 }
+    };
+    value.utf8_chunks().map(bytes).sum()
+}
+
 /// Replaces invalid UTF-8 behind `start` by U+FFFD.
 fn make_utf8(text: &mut Vec<u8>, start: usize) {
     let added = text.get(start..).unwrap_or_default();
@@ -200,6 +215,14 @@ mod tests {
             let set = builder.set_with(key, long.len(), decode, b"");
             assert_eq!(set, Err(BaggageLimit::Total));
         }
+        // Each becomes three bytes, which count nine.
+        let bytes = Baggage::MAX_BYTES / 9;
+        for (bytes, fits) in [(bytes, true), (bytes + 1, false)] {
+            let decode = |text: &mut Vec<u8>| text.extend(vec![0xff; bytes]);
+            let set = builder.set_with("a", bytes, decode, b"");
+            assert_eq!(set.is_ok(), fits);
+        }
+        assert_eq!(builder.set("a", "1"), Ok(()));
         assert_eq!(builder.set("b", "2"), Ok(()));
         let lossy = |text: &mut Vec<u8>| text.extend(b"x\xff");
         assert_eq!(builder.set_with("c", 2, lossy, b""), Ok(()));

@@ -89,7 +89,8 @@ use crate::span::SpanContext;
 /// - The states `true` and `false` are read in any case, and `d` in `x-b3-sampled` as accept. Other text is no state.
 /// - The flags `1` win over `x-b3-sampled`. Other flags say nothing.
 /// - A trace id or span id that is missing or zero means that there is no trace. The state counts all the same.
-/// - A malformed id is an error, and so is a malformed `b3` header if the several say nothing.
+/// - A malformed id is an error, and so is a malformed `b3` header if the several say nothing. An empty
+///   `x-b3-parentspanid` counts as none.
 /// - Of several values of a header the first counts, of `b3` the first that is well-formed, also where a proxy has
 ///   joined them with commas. If they differ, or if the two forms disagree on the span or the state, a
 ///   [`Counter::PropagationConflicts`] is added.
@@ -187,31 +188,50 @@ impl B3Codec {
         } else {
             carrier.remove_owned(&names.set, &[]);
         }
+        let mut is_written = true;
+        let mut put = |key: &Key, value: &[u8]| {
+            if !carrier.set_key(key, value) {
+                // An old value must not go on.
+                carrier.remove_where(&|name| key.matches(name));
+                is_written = false;
+            }
+        };
         if let Some(ids) = &content.ids {
             let trace_id = [ids.trace_id.high(), ids.trace_id.low()].map(hex_digits);
             let from = if ids.trace_id.high() == 0 { 16 } else { 0 };
-            carrier.set_key(&names.trace_id, &trace_id.as_flattened()[from..]);
-            carrier.set_key(&names.span_id, &hex_digits(ids.span_id.get()));
+            put(&names.trace_id, &trace_id.as_flattened()[from..]);
+            put(&names.span_id, &hex_digits(ids.span_id.get()));
             if let Some(parent_id) = ids.parent_id {
-                carrier.set_key(&names.parent_id, &hex_digits(parent_id.get()));
+                put(&names.parent_id, &hex_digits(parent_id.get()));
             }
         }
         if let Some(state) = content.state {
             if state == State::Debug {
-                carrier.set_key(&names.flags, b"1");
+                put(&names.flags, b"1");
             }
             let is_sampled = state != State::Deny;
-            carrier.set_key(&names.sampled, if is_sampled { b"1" } else { b"0" });
+            put(&names.sampled, if is_sampled { b"1" } else { b"0" });
+        }
+        if !is_written {
+            self.count_refused();
         }
     }
 
     fn inject_single(&self, content: &Content, carrier: &mut dyn TextMapWriter) {
         match single::print(content, &mut [0; single::MAX_BYTES]) {
             Some(value) => {
-                carrier.replace(&self.names.set, &self.names.single, value);
+                if !carrier.replace(&self.names.set, &self.names.single, value) {
+                    self.count_refused();
+                }
             }
             None => carrier.remove_owned(&self.names.set, &[]),
         }
+    }
+
+    /// Counts headers of a trace that the carrier refuses.
+    #[cold]
+    fn count_refused(&self) {
+        self.metrics.add(Counter::EncodingErrors, 1);
     }
 
     fn inject_baggage(&self, baggage: &Baggage, carrier: &mut dyn TextMapWriter) {
@@ -273,6 +293,7 @@ impl Extractor for B3Codec {
         }
         let context = self.content(&found)?.context();
         let mut items = ReceivedBaggage::new(ValueCoding::Percent, found.skipped());
+        items.reserve(found.with_prefix(&self.names.baggage_prefix));
         for (key, value) in found.with_prefix(&self.names.baggage_prefix) {
             if !self.names.is_reserved(key) {
                 items.read(key, value);

@@ -25,7 +25,9 @@ impl<'c> Values<'c> {
     pub(super) fn content(&self) -> Result<Content, Malformed<'c>> {
         let trace_id = read(TRACE_ID, TRACE_ID_RULE, self.trace_id, trace_id)?;
         let own_id = read(SPAN_ID, SPAN_ID_RULE, self.span_id, span_id)?;
-        let parent_id = read(PARENT_ID, PARENT_ID_RULE, self.parent_id, span_id)?;
+        // Programs behind Envoy pass an empty parent id on where they got none.
+        let parent_id = self.parent_id.filter(|value| !value.is_empty());
+        let parent_id = read(PARENT_ID, PARENT_ID_RULE, parent_id, span_id)?;
         Ok(Content {
             ids: Ids::new(trace_id, own_id, parent_id),
             state: self.state(),

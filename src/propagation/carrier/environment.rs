@@ -12,7 +12,8 @@ use crate::propagation::{
 /// the coding of HTTP headers.
 ///
 /// A variable's name does not tell `-` from `_`. So a baggage key of its own variable, such as Jaeger's
-/// `UBERCTX_USER_ID`, arrives as `user-id`; keys in `BAGGAGE` arrive as they are.
+/// `UBERCTX_USER_ID`, arrives as `user-id`; keys in `BAGGAGE` arrive as they are. If there is an item `user-id`, the
+/// variable has its value, and none stands for an item `user_id`.
 ///
 /// ```
 /// use tracehound::prelude::*;
@@ -80,26 +81,40 @@ impl ExtractCarrier for Environment {
 pub struct ChildEnvironment<'c>(pub &'c mut Command);
 
 impl TextMapWriter for ChildEnvironment<'_> {
-    /// Fails if the name is not one of a variable, or the value holds a zero byte.
+    /// Fails if the name is not one of a variable, the value holds a zero byte, or the variable of a key with `_` is
+    /// that of a key with `-` which is already set.
     fn set(&mut self, key: &str, value: &str) -> bool {
         let is_legal = !key.is_empty() && !key.contains(['=', '\0']) && !value.contains('\0');
-        if is_legal {
-            self.0.env(variable_name(key), value);
+        let name = variable_name(key);
+        // The reader takes every variable for that of the key with `-`, and would get the value of the other one.
+        let is_taken = || {
+            let mut variables = self.0.get_envs();
+            variables.any(|(known, own)| known == &*name && own.is_some_and(|own| own != value))
+        };
+        let is_set = is_legal && !(key.contains('_') && is_taken());
+        if is_set {
+            self.remove_variables(|other| other != name && is_same_header(other, &name));
+            self.0.env(name, value);
         }
-        is_legal
+        is_set
     }
 
     fn remove_where(&mut self, is_stale: &dyn Fn(&str) -> bool) {
+        self.remove_variables(|name| is_stale(&header_name(name)));
+    }
+}
+
+impl ChildEnvironment<'_> {
+    /// Removes variables that the child would get or inherit.
+    fn remove_variables(&mut self, is_stale: impl Fn(&str) -> bool) {
         let own = self.0.get_envs().map(|(name, _)| name.to_owned());
         let inherited = variables().map(|(name, _)| name);
-        let names: Vec<_> = own.chain(inherited).collect();
-        for name in names {
-            if name
-                .to_str()
-                .is_some_and(|name| is_stale(&header_name(name)))
-            {
-                self.0.env_remove(name);
-            }
+        let names = own.chain(inherited);
+        let stale: Vec<_> = names
+            .filter(|name| is_stale(&name.to_string_lossy()))
+            .collect();
+        for name in stale {
+            self.0.env_remove(name);
         }
     }
 }
@@ -112,6 +127,15 @@ impl InjectCarrier for ChildEnvironment<'_> {
 
 fn variable_name(header: &str) -> String {
     header.to_ascii_uppercase().replace('-', "_")
+}
+
+/// Returns whether two variables stand for one header, such as `TRACEPARENT` and `Traceparent`.
+fn is_same_header(one: &str, other: &str) -> bool {
+    let letter = |byte: u8| match byte {
+        b'-' => b'_',
+        _ => byte.to_ascii_uppercase(),
+    };
+    one.bytes().map(letter).eq(other.bytes().map(letter))
 }
 
 fn header_name(variable: &str) -> String {

@@ -5,8 +5,8 @@ use crate::propagation::Key;
 
 /// The headers that a codec reads and writes: names, and prefixes of names.
 ///
-/// Names match in any case. A proxy that passes on only known headers, or a server that lists the headers a browser may
-/// send (`access-control-allow-headers`), can take them from here:
+/// Names match in any case. [`JaegerTracer::propagated_headers`](crate::JaegerTracer::propagated_headers) returns those of
+/// a tracer, for proxies and browsers that pass on only known headers.
 ///
 /// ```
 /// use tracehound::propagation::{Codec, JaegerCodec};
@@ -27,6 +27,15 @@ pub struct HeaderSet {
     #[cfg(feature = "http")]
     is_hashed_as_text: bool,
 }
+
+/// The set without headers.
+pub(crate) static NO_HEADERS: HeaderSet = HeaderSet {
+    names: Vec::new(),
+    prefixes: Vec::new(),
+    letters: FirstLetters([0; 2]),
+    #[cfg(feature = "http")]
+    is_hashed_as_text: true,
+};
 
 impl HeaderSet {
     /// Makes a set of names and prefixes. One that occurs twice counts once.
@@ -59,6 +68,17 @@ impl HeaderSet {
     /// Returns whether a header of this name, in any case, is in the set.
     pub fn contains(&self, name: &str) -> bool {
         !self.rules_out(name) && (self.has_name(name) || self.has_prefix_of(name))
+    }
+
+    /// Returns whether a header may be in both sets.
+    pub(in crate::propagation) fn overlaps(&self, other: &Self) -> bool {
+        let share_start = |one: &Key, other: &Key| {
+            one.rest_of(other.as_str()).is_some() || other.rest_of(one.as_str()).is_some()
+        };
+        let mut prefixes = self.prefixes.iter();
+        self.names().any(|name| other.contains(name))
+            || other.names().any(|name| self.contains(name))
+            || prefixes.any(|one| other.prefixes.iter().any(|other| share_start(one, other)))
     }
 
     /// Returns the headers of all `sets`.
@@ -94,6 +114,12 @@ impl HeaderSet {
             }
         }
         false
+    }
+
+    /// Returns the number of prefixes.
+    #[inline]
+    pub(super) fn prefix_count(&self) -> usize {
+        self.prefixes.len()
     }
 
     #[inline]
@@ -233,5 +259,28 @@ mod tests {
         let names: Vec<_> = union.names().collect();
         assert_eq!(names, ["a", "debug", "list", "b"]);
         assert_eq!(union.prefixes().count(), 1);
+    }
+
+    #[test]
+    fn sets_overlap_if_a_header_may_be_in_both() {
+        let keys = |text: &str| -> Vec<Key> {
+            let names = text.split_whitespace();
+            names.map(|name| Key::new(name).expect("legal")).collect()
+        };
+        let set = |(names, prefixes): (&str, &str)| HeaderSet::new(keys(names), keys(prefixes));
+        for (one, other, overlap) in [
+            (("a b", ""), ("c", ""), false),
+            (("a b", ""), ("c b", ""), true),
+            (("a", "p-"), ("b", "q-"), false),
+            (("a", "p-"), ("b", "p-"), true),
+            (("a", "p-"), ("b", "p-q-"), true),
+            (("a", "p-"), ("p-b", ""), true),
+            (("a", "p-"), ("p", ""), false),
+            (("", ""), ("a", "p-"), false),
+        ] {
+            let (one, other) = (set(one), set(other));
+            assert_eq!(one.overlaps(&other), overlap, "{one:?} {other:?}");
+            assert_eq!(other.overlaps(&one), overlap, "{other:?} {one:?}");
+        }
     }
 }

@@ -18,6 +18,7 @@ pub use environment::{ChildEnvironment, Environment};
 #[cfg(feature = "tower")]
 pub(crate) use grpc_headers::GrpcHeaders;
 pub use header_set::HeaderSet;
+pub(crate) use header_set::NO_HEADERS;
 pub use in_format::InFormat;
 pub(super) use key::is_token;
 pub use key::{InvalidKey, Key};
@@ -185,11 +186,15 @@ pub trait TextMapWriter {
         });
     }
 
-    /// Sets `key`, which is one of `owned`, and removes all other headers of `owned`. Defaults to
-    /// [`remove_owned`](Self::remove_owned) and [`set_key`](Self::set_key).
+    /// Sets `key`, which is one of `owned`, and removes all other headers of `owned`. If the value is refused, `key` is
+    /// removed, too. Defaults to [`remove_owned`](Self::remove_owned) and [`set_key`](Self::set_key).
     fn replace(&mut self, owned: &HeaderSet, key: &Key, value: &[u8]) -> bool {
         self.remove_owned(owned, &[key]);
-        self.set_key(key, value)
+        let is_set = self.set_key(key, value);
+        if !is_set {
+            self.remove_owned(owned, &[]);
+        }
+        is_set
     }
 
     /// Returns false if the carrier certainly holds no header of `set`. Defaults to true.

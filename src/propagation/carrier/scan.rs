@@ -40,7 +40,7 @@ impl<'c, 's> HeaderScan<'c, 's> {
     /// Keeps a header of the set.
     #[inline]
     pub(super) fn push(&mut self, kind: HeaderKind, name: &'c str, value: &'c [u8]) {
-        self.found.push(kind, (name, value));
+        self.found.push(kind, (name, value), self.set);
     }
 
     /// Returns the headers that are looked for, for a carrier that can find one by its name.
@@ -63,8 +63,8 @@ pub(super) enum HeaderKind {
 /// It borrows names and values from the carrier. It is a carrier itself, so a codec can be asked to read from it: that
 /// is how a [`CompositeCodec`](crate::propagation::CompositeCodec) reads all its formats in one pass.
 ///
-/// A stranger decides how many headers there are, so at most 128 headers with a name of the set and 64 with a prefix
-/// of it are kept.
+/// A stranger decides how many headers there are, so at most 128 headers with a name of the set are kept, and 64 for
+/// each of its prefixes.
 ///
 /// ```
 /// use tracehound::propagation::{HeaderSet, Key, TextMapReader};
@@ -92,7 +92,7 @@ type Header<'c> = (&'c str, &'c [u8]);
 /// The most headers with a name of the set that are kept.
 const MAX_NAMED: usize = 128;
 
-/// The most headers with a prefix of the set that are kept: as many as there may be baggage items.
+/// The most headers that are kept for each prefix of the set: as many as there may be baggage items.
 const MAX_PREFIXED: usize = crate::model::Baggage::MAX_ITEMS;
 
 impl Default for FoundHeaders<'_> {
@@ -152,10 +152,11 @@ impl<'c> FoundHeaders<'c> {
     }
 
     #[inline]
-    fn push(&mut self, kind: HeaderKind, header: Header<'c>) {
+    fn push(&mut self, kind: HeaderKind, header: Header<'c>, set: &HeaderSet) {
         let is_full = match kind {
             HeaderKind::Named => self.len() - self.prefixed == MAX_NAMED,
-            HeaderKind::Prefixed => self.prefixed == MAX_PREFIXED,
+            // Formats that write the same items with a prefix each must not crowd each other out.
+            HeaderKind::Prefixed => self.prefixed >= MAX_PREFIXED * set.prefix_count(),
         };
         if is_full {
             self.skipped += 1;
@@ -167,10 +168,25 @@ impl<'c> FoundHeaders<'c> {
                 *place = header;
                 self.first_count += 1;
             }
-            None => self.more.push(header),
+            None => self.push_more(header),
         }
     }
+
+    /// Keeps a header beyond the first ones. The list never has more room than the limits allow.
+    #[cold]
+    fn push_more(&mut self, header: Header<'c>) {
+        let len = self.more.len();
+        if len == self.more.capacity() {
+            let rooms = [FEW, MAX_NAMED, MAX_NAMED + MAX_PREFIXED];
+            let room = rooms.into_iter().find(|room| *room > len);
+            self.more.reserve_exact(room.map_or(1, |room| room - len));
+        }
+        self.more.push(header);
+    }
 }
+
+/// The number of headers that a large request has, beyond the first ones.
+const FEW: usize = 28;
 
 impl TextMapReader for FoundHeaders<'_> {
     fn scan<'c>(&'c self, scan: &mut HeaderScan<'c, '_>) {

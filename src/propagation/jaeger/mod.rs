@@ -133,6 +133,12 @@ impl JaegerCodec {
         }
     }
 
+    /// Counts a trace header that the carrier refuses.
+    #[cold]
+    fn count_refused(&self) {
+        self.metrics.add(Counter::EncodingErrors, 1);
+    }
+
     fn inject_baggage(&self, baggage: &Baggage, carrier: &mut dyn TextMapWriter) {
         let prefix = self.names.prefix().as_str();
         let mut name = String::from(prefix);
@@ -153,6 +159,9 @@ impl JaegerCodec {
     }
 
     fn extract_baggage(&self, found: &FoundHeaders<'_>, items: &mut ReceivedBaggage) {
+        let lists = found.values(self.names.baggage_key());
+        let headers = found.with_prefix(self.names.prefix());
+        items.reserve(headers.chain(lists.map(|list| ("", list))));
         for (key, value) in found.with_prefix(self.names.prefix()) {
             if !self.names.is_reserved(key) {
                 items.read(key, value);
@@ -191,7 +200,9 @@ impl Injector for JaegerCodec {
         let (owned, trace_key) = (self.names.set(), self.names.trace_id_key());
         if let Some(id) = TraceHeader::of(context) {
             let buffer = &mut [0; MAX_BYTES];
-            carrier.replace(owned, trace_key, id.print(buffer));
+            if !carrier.replace(owned, trace_key, id.print(buffer)) {
+                self.count_refused();
+            }
         } else {
             carrier.remove_owned(owned, &[]);
         }

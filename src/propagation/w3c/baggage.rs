@@ -16,10 +16,17 @@ pub(super) struct ReceivedMembers {
 }
 
 impl ReceivedMembers {
+    /// Allocates at once what these headers need, within the limits.
+    pub(super) fn reserve<'h>(&mut self, headers: impl Iterator<Item = &'h [u8]>) {
+        let commas = |header: &[u8]| header.iter().filter(|byte| **byte == b',').count();
+        let (members, bytes) = headers.fold((0, 0), |(members, bytes), header| {
+            (members + commas(header) + 1, bytes + header.len())
+        });
+        self.baggage.reserve(members, bytes);
+    }
+
     /// Adds the members of one header. Of several with one key the last one counts.
     pub(super) fn read(&mut self, header: &[u8]) {
-        let members = header.iter().filter(|byte| **byte == b',').count() + 1;
-        self.baggage.reserve(members, header.len());
         for member in header.split(|byte| *byte == b',').map(trim) {
             if member.is_empty() {
                 continue;
@@ -58,8 +65,8 @@ impl ReceivedMembers {
 
 /// Returns the value of the header, and the number of items that are not in it.
 ///
-/// An item is left out if its key cannot stand in the header, or if the header would be too long with it: then all items
-/// after it are left out, too.
+/// An item is left out if its key cannot stand in the header. If the header would be too long with an item, that one and
+/// all after it are left out.
 pub(super) fn print(baggage: &Baggage) -> (String, u64) {
     let len = |(key, value, properties): (&str, &str, &str)| {
         key.len() + value.len() + properties.len() + SEPARATORS

@@ -29,8 +29,9 @@ use crate::span::SpanContext;
 ///
 /// # What it writes
 ///
-/// - `traceparent` in version 00. Ids are padded with zeros to 32 and 16 digits. The flags are *sampled*, which a debug
-///   trace has, too, and *random* ([`SpanContext::has_random_trace_id`]); all others of Jaeger's flags are lost.
+/// - `traceparent` in version 00. Ids are padded with zeros to 32 and 16 digits. The flags are *sampled* and *random*
+///   ([`SpanContext::has_random_trace_id`]); all others of Jaeger's flags are lost. Debug without sampled is not sampled,
+///   as in the other formats.
 /// - `tracestate` as it came, cut to [`TraceState::MAX_HEADER_CHARS`]. If a probability of this program kept the trace,
 ///   the member `ot` is set to the threshold and the random value of OpenTelemetry, so that a count of traces is right
 ///   over programs with either SDK. No other sampler sets one. A threshold that came with the trace is removed if the
@@ -47,11 +48,12 @@ use crate::span::SpanContext;
 ///   *sampled*. Blanks at its ends are left out. Upper-case digits, ids of zero, the version `ff`, or several such
 ///   headers are an error.
 /// - `tracestate` only with a valid `traceparent`; [`TraceState`] has the rules. If it is malformed, it is left out and
-///   counted as a [`Counter::DecodingErrors`]; the trace goes on.
-/// - `baggage`: values are percent-decoded, and a value with a malformed escape stays as it is. Keys are not decoded and
-///   keep their case. Of several items with one key the last one counts. Items that are malformed, or beyond the limits
-///   of [`Baggage`], are left out and counted as [`Counter::BaggageItemsSkipped`]. Properties that are not printable
-///   ASCII are left out. Baggage without a trace gives a context without a trace.
+///   counted as a [`Counter::DecodingErrors`]; the trace goes on. Of more than 2,048 characters as many are kept, by the
+///   rule of [`TraceState::to_header`].
+/// - `baggage`: values are percent-decoded; one with a malformed escape stays as it is. Keys are not decoded and keep
+///   their case. Of several items with one key the last one counts. Items that are malformed, or beyond the limits of
+///   [`Baggage`], are left out and counted as [`Counter::BaggageItemsSkipped`]. Properties that are not printable ASCII
+///   are left out. Baggage without a trace gives a context without a trace.
 ///
 /// # Differences
 ///
@@ -176,10 +178,9 @@ impl Injector for W3cCodec {
     fn inject(&self, context: &SpanContext, carrier: &mut dyn TextMapWriter) {
         match self.trace.as_ref().zip(TraceParent::of(context)) {
             Some((keys, parent)) => {
-                carrier.replace(&self.headers, &keys.parent, &parent.print());
-                trace_state::write(context, |text| {
-                    carrier.set_key(&keys.state, text.as_bytes());
-                });
+                if !self.inject_trace(context, keys, &parent, carrier) {
+                    self.count_refused();
+                }
             }
             None => carrier.remove_owned(&self.headers, &[]),
         }
@@ -234,8 +235,33 @@ impl W3cCodec {
         Ok((!context.is_empty()).then_some(context))
     }
 
+    /// Writes both headers. Returns false if the carrier refuses one. Without the first the second says nothing.
+    #[inline]
+    fn inject_trace(
+        &self,
+        context: &SpanContext,
+        keys: &TraceKeys,
+        parent: &TraceParent,
+        carrier: &mut dyn TextMapWriter,
+    ) -> bool {
+        let is_written = carrier.replace(&self.headers, &keys.parent, &parent.print());
+        let mut is_whole = is_written;
+        if is_written {
+            trace_state::write(context, |text| {
+                is_whole = carrier.set_key(&keys.state, text.as_bytes());
+            });
+        }
+        is_whole
+    }
+
+    /// Counts headers of a trace that the carrier refuses.
+    #[cold]
+    fn count_refused(&self) {
+        self.metrics.add(Counter::EncodingErrors, 1);
+    }
+
     fn extract_trace_state(&self, found: &FoundHeaders<'_>, key: &Key) -> TraceState {
-        TraceState::from_headers(found.values(key)).unwrap_or_else(|_| {
+        TraceState::received(found.values(key)).unwrap_or_else(|_| {
             self.metrics.add(Counter::DecodingErrors, 1);
             TraceState::default()
         })
@@ -246,6 +272,7 @@ impl W3cCodec {
             return Baggage::default();
         };
         let mut received = ReceivedMembers::default();
+        received.reserve(found.values(key));
         for header in found.values(key) {
             received.read(header);
         }

@@ -98,7 +98,9 @@ impl OtText {
     /// Returns the member as a list of one.
     pub(super) fn member(&self) -> &str {
         let text = self.text.get(..self.len).unwrap_or_default();
-        std::str::from_utf8(text).unwrap_or_default()
+        let text = std::str::from_utf8(text).unwrap_or_default();
+        // An entry may end in a space where it came, but a value may not.
+        text.trim_end_matches(' ')
     }
 
     /// Returns the value, which is empty if there is nothing to be sent.
@@ -210,6 +212,7 @@ mod tests {
                 1 << 55,
                 "ot=th:8;rv:00000000000abc;x:y;z:a.b_c-D",
             ),
+            ("x:y  ;malformed", 1 << 55, "ot=th:8;rv:00000000000abc;x:y"),
             ("rv:short;;x:", 1 << 55, "ot=th:8;rv:00000000000abc;x:"),
             ("malformed;x:y", 1 << 55, "ot=th:8;rv:00000000000abc;x:y"),
         ] {
@@ -229,6 +232,7 @@ mod tests {
             ("th:8;th:c", ""),
             ("th:8;rv:6e6d1a75832a2f;x:y", "rv:6e6d1a75832a2f;x:y"),
             ("x:y;th:bad", "x:y"),
+            ("x: y ;th:8", "x: y"),
             ("", ""),
         ] {
             assert_eq!(member(value).without_threshold().value(), expected);

@@ -29,7 +29,7 @@ impl TraceParent {
         Some(Self {
             trace_id: context.trace_id()?,
             span_id: context.span_id()?,
-            is_sampled: context.is_sampled() || context.is_debug(),
+            is_sampled: context.is_sampled(),
             has_random_trace_id: context.has_random_trace_id(),
         })
     }

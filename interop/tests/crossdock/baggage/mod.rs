@@ -5,12 +5,11 @@ mod page;
 
 use std::{collections::BTreeMap, thread};
 
-use serde_json::json;
 use tracehound_interop::{
     Backend, Endpoints, Error, Version,
     crossdock::{
         Alphabet, Answer, BAGGAGE_KEY, Downstream, Format, PUBLISHED, Peer, Service, Setup,
-        StartTrace, Transport, answer,
+        StartTrace, Transport,
     },
 };
 
@@ -121,7 +120,7 @@ fn send(sent: &Items, from: &Service, to: &Service) -> Result<Items, Error> {
         })),
         ..StartTrace::default()
     };
-    let Answer { downstream, .. } = answer(from, "/start_trace", &[], &json!(request))?;
+    let Answer { downstream, .. } = from.ask("/start_trace", &[], &request)?;
     let mut items = downstream
         .and_then(|below| below.span)
         .map_or_else(BTreeMap::new, |span| span.items);

@@ -102,7 +102,11 @@ fn malformed_ids_are_errors_in_both_forms() {
                 ("x-b3-parentspanid", parent),
                 ("x-b3-sampled", "1"),
             ];
-            assert_eq!(error(&several), (header.to_owned(), rule, text.to_owned()));
+            if text.is_empty() && header == "x-b3-parentspanid" {
+                assert_eq!(read_text(&several), format!("{TRACE}:{SPAN}:0:1"));
+            } else {
+                assert_eq!(error(&several), (header.to_owned(), rule, text.to_owned()));
+            }
             let one = format!("{trace}-{span}-1-{parent}");
             assert_eq!(error(&[("b3", &one)]).1, rule, "{one:?}");
         }
@@ -114,6 +118,20 @@ fn malformed_ids_are_errors_in_both_forms() {
         error(&[("x-b3-traceid", "-1"), ("x-b3-spanid", SPAN)]).1,
         trace_rule
     );
+}
+
+#[test]
+fn an_empty_parent_id_is_no_parent() {
+    // As a program behind Envoy sends the headers on, which copies each whether it came or not.
+    let copied = [
+        ("x-b3-traceid", TRACE),
+        ("x-b3-spanid", SPAN),
+        ("x-b3-parentspanid", " "),
+        ("x-b3-sampled", "1"),
+        ("x-b3-flags", ""),
+    ];
+    assert_eq!(read_text(&copied), format!("{TRACE}:{SPAN}:0:1"));
+    assert_eq!(read_text(&[("x-b3-parentspanid", "")]), "nothing");
 }
 
 #[test]

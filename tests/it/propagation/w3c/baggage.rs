@@ -1,10 +1,12 @@
 //! The header `baggage`.
 
 use tracehound::metrics::Counter;
-use tracehound::propagation::{Injector, TextMapWriter};
+use tracehound::propagation::{
+    CompositeCodec, Extractor, Injector, JaegerCodec, TextMapWriter, W3cCodec,
+};
 
 use super::{Counted, PARENT, sampled};
-use crate::propagation::owned;
+use crate::propagation::{Headers, owned};
 
 #[test]
 fn baggage_alone_is_a_context_without_a_trace() {
@@ -108,4 +110,31 @@ fn inject_counts_what_the_carrier_or_the_header_cannot_hold() {
     assert_eq!(counted.count(Counter::BaggageItemsSkipped), 1);
     counted.codec.inject(&context, &mut Full);
     assert_eq!(counted.count(Counter::BaggageItemsSkipped), 3);
+}
+
+#[test]
+fn an_item_that_comes_in_two_formats_is_one_item() {
+    let jaeger_first = CompositeCodec::new()
+        .member(JaegerCodec::http_headers())
+        .member(W3cCodec::new());
+    let w3c_first = CompositeCodec::new()
+        .member(W3cCodec::new())
+        .member(JaegerCodec::http_headers());
+    for codec in [jaeger_first, w3c_first] {
+        let list = "userId=1;p,region=eu,cart=a%20b;q=1;r";
+        let headers = [("traceparent", PARENT), ("baggage", list)];
+        let mut context = codec.extract(&headers).unwrap().expect("a trace");
+        for hop in 0..3 {
+            let mut written = Headers::new();
+            codec.inject(&context, &mut written);
+            let baggage = written.iter().find(|(name, _)| name == "baggage");
+            assert_eq!(baggage.map(|(_, value)| &**value), Some(list), "{hop}");
+            assert_eq!(written.len(), 2 + 1 + 3, "{hop}");
+            // Header names lose their case on the way.
+            written
+                .iter_mut()
+                .for_each(|(name, _)| name.make_ascii_lowercase());
+            context = codec.extract(&written).unwrap().expect("a trace");
+        }
+    }
 }
