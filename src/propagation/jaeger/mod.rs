@@ -64,7 +64,7 @@ use crate::span::SpanContext;
 /// | baggage | from | to | arrives as |
 /// |---|---|---|---|
 /// | an empty value | Go | this crate | nothing |
-/// | 4,096 bytes | Go, Java, Node | this crate | its first 2048 bytes |
+/// | 4,096 bytes | Go, Java, Node | this crate | its first 2,048 bytes |
 /// | a key in mixed case | this crate | Go, Java, Node, Python | key `user-id` |
 /// | a key in mixed case | Go, Java, Python | this crate | key `user-id` |
 /// | a key in mixed case | Node | this crate | key `user-id` |

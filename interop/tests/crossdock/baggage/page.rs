@@ -63,10 +63,17 @@ pub(super) fn difference(sent: &Items, arrived: Result<Items, Error>) -> Option<
         Some((same, other)) if same == key && other.is_empty() => "an empty value".to_owned(),
         Some((same, other)) if same == key && other.len() <= 40 => format!("`{other}`"),
         Some((same, other)) if same == key && value.starts_with(other) => {
-            format!("its first {} bytes", other.len())
+            format!("its first {}", bytes(other))
         }
-        Some((other, value)) => format!("key `{other}`, {} bytes", value.len()),
+        Some((other, value)) => format!("key `{other}`, {}", bytes(value)),
     })
+}
+
+fn bytes(text: &str) -> String {
+    match text.len() {
+        length @ 1_000.. => format!("{},{:03} bytes", length / 1_000, length % 1_000),
+        length => format!("{length} bytes"),
+    }
 }
 
 /// Cells of a table that differ in one way for one reason.
@@ -216,11 +223,14 @@ impl fmt::Display for Page<'_> {
                 }
                 writeln!(f)?;
             }
-            writeln!(f)?;
+            writeln!(
+                f,
+                "\n| baggage | from | to | arrives as | because |\n|---|---|---|---|---|"
+            )?;
             for group in table.groups() {
                 let (from, to) = group.ways();
                 let (case, differs, reason) = (group.case, group.differs, group.reason);
-                writeln!(f, "- {case}, from {from} to {to}, {differs}: {reason}.")?;
+                writeln!(f, "| {case} | {from} | {to} | {differs} | {reason} |")?;
             }
         }
         Ok(())
@@ -238,8 +248,8 @@ const HEAD: &str = "\
 # Baggage that is hard to carry
 
 What arrives when a service over this crate sends baggage to a service over another client by HTTP, and the other way.
-`yes` means that it arrives as it was sent. Everything else has a line below its table that says who loses what. The
-versions of the clients are those of [the crossdock](CROSSDOCK.md).
+`yes` means that it arrives as it was sent. A second table says who loses the rest. The versions of the clients are
+those of [the crossdock](CROSSDOCK.md).
 
 A test measures all of it anew and compares: `cargo test -p tracehound-interop --test crossdock baggage`.
 ";
