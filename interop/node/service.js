@@ -4,7 +4,7 @@
 //
 // A client is an object with
 //   receive(headers)           starts the server span `post` below the caller's span
-//   root(name, sampled, item)  starts a trace of its own with one baggage item
+//   root(name, sampled, item, items)  starts a trace of its own with one baggage item, and further ones
 //   call(span, headers)        starts the client span `post` below `span` and writes its headers
 //   observe(span)              returns the trace id, the decision and the baggage item
 //   finish(span)               ends a span
@@ -88,7 +88,7 @@ async function follow(client, span, downstream) {
 
 const PATHS = {
   async '/start_trace'(client, _received, request) {
-    const span = client.root(request.serverRole, request.sampled, request.baggage);
+    const span = client.root(request.serverRole, request.sampled, request.baggage, request.items ?? {});
     try {
       return await follow(client, span, request.downstream);
     } finally {

@@ -38,6 +38,8 @@ def new_tracer(flags):
 class Service:
     def __init__(self, tracer):
         self.tracer = tracer
+        # The module crossdock_grpc, if the service has gRPC.
+        self.grpc = None
 
     def handle(self, path, headers, body):
         """Returns the answer to a request, made inside of a server span; None if there is no such path."""
@@ -57,6 +59,8 @@ class Service:
             if request["sampled"]:
                 root.set_tag("sampling.priority", 1)
             root.set_baggage_item(BAGGAGE_KEY, request["baggage"])
+            for key, value in (request.get("items") or {}).items():
+                root.set_baggage_item(key, value)
             return self.answer(root, request.get("downstream"))
 
     def join_trace(self, span, request):
@@ -69,6 +73,7 @@ class Service:
                 "traceId": f"{span.trace_id:x}",
                 "sampled": bool(span.is_sampled()),
                 "baggage": span.get_baggage_item(BAGGAGE_KEY) or "",
+                "items": dict(span.context.baggage),
             },
             "notImplementedError": "",
         }
@@ -77,6 +82,8 @@ class Service:
         return answer
 
     def call(self, parent, downstream):
+        if downstream["transport"] == "GRPC" and self.grpc:
+            return self.grpc.call(self.tracer, parent, downstream, DOWNSTREAM_WITHIN)
         if downstream["transport"] != "HTTP":
             return {"notImplementedError": f"the transport {downstream['transport']} is not implemented"}
         body = json.dumps({"serverRole": downstream["serverRole"], "downstream": downstream.get("downstream")})
@@ -143,6 +150,12 @@ def main():
     tracer = new_tracer(flags)
     server = Server((flags["host"], int(flags["port"])), Handler)
     server.service = Service(tracer)
+    if "grpc-port" in flags:
+        # Only the environment of the gRPC tests has grpcio.
+        import crossdock_grpc
+
+        server.service.grpc = crossdock_grpc
+        crossdock_grpc.serve(server.service, f"{flags['host']}:{flags['grpc-port']}")
     threading.Thread(target=server.serve_forever, daemon=True).start()
     signal.sigwait(signals)
     server.shutdown()

@@ -30,6 +30,7 @@ type startTrace struct {
 	ServerRole string      `json:"serverRole"`
 	Sampled    bool        `json:"sampled"`
 	Baggage    string      `json:"baggage"`
+	Items      items       `json:"items"`
 	Downstream *downstream `json:"downstream"`
 }
 
@@ -57,7 +58,10 @@ type observed struct {
 	TraceID string `json:"traceId"`
 	Sampled bool   `json:"sampled"`
 	Baggage string `json:"baggage"`
+	Items   items  `json:"items"`
 }
+
+type items map[string]string
 
 type service struct {
 	tracer opentracing.Tracer
@@ -94,7 +98,14 @@ func run(flags map[string]string) error {
 	mux.HandleFunc("/{$}", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("POST /start_trace", s.inServerSpan(s.startTrace))
 	mux.HandleFunc("POST /join_trace", s.inServerSpan(s.joinTrace))
-	served := make(chan error, 1)
+	served := make(chan error, 2)
+	if port := flags["grpc-port"]; port != "" {
+		calls, err := net.Listen("tcp", net.JoinHostPort(flags["host"], port))
+		if err != nil {
+			return err
+		}
+		go func() { served <- s.serveGrpc(calls) }()
+	}
 	go func() { served <- http.Serve(listener, mux) }()
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
@@ -171,6 +182,9 @@ func (s *service) startTrace(_ opentracing.Span, body []byte) (*answer, error) {
 		ext.SamplingPriority.Set(root, 1)
 	}
 	root.SetBaggageItem(baggageKey, request.Baggage)
+	for key, value := range request.Items {
+		root.SetBaggageItem(key, value)
+	}
 	return s.answer(root, request.Downstream)
 }
 
@@ -188,13 +202,24 @@ func (s *service) answer(span opentracing.Span, next *downstream) (*answer, erro
 	if !ok {
 		return nil, fmt.Errorf("not a context of this client: %T", span.Context())
 	}
+	all := items{}
+	context.ForeachBaggageItem(func(key, value string) bool {
+		all[key] = value
+		return true
+	})
 	made := &answer{Span: &observed{
 		TraceID: context.TraceID().String(),
 		Sampled: context.IsSampled(),
 		Baggage: span.BaggageItem(baggageKey),
+		Items:   all,
 	}}
 	if next == nil {
 		return made, nil
+	}
+	if next.Transport == "GRPC" {
+		called, err := s.callByGrpc(span, next)
+		made.Downstream = called
+		return made, err
 	}
 	if next.Transport != "HTTP" {
 		made.Downstream = &answer{NotImplementedError: "the transport " + next.Transport + " is not implemented"}

@@ -40,12 +40,15 @@ function start(name, kind, parent) {
 serve(
   {
     receive: (headers) => start('post', 'server', tracer.extract(FORMAT_HTTP_HEADERS, headers)),
-    root(name, sampled, item) {
+    root(name, sampled, item, items) {
       const span = tracer.startSpan(name);
       if (sampled) {
         span.setTag(Tags.SAMPLING_PRIORITY, 1);
       }
       span.setBaggageItem(BAGGAGE_KEY, item);
+      for (const [key, value] of Object.entries(items)) {
+        span.setBaggageItem(key, value);
+      }
       return span;
     },
     call(parent, headers) {
@@ -57,6 +60,7 @@ serve(
       traceId: span.context().traceIdStr,
       sampled: span.context().isSampled(),
       baggage: span.getBaggageItem(BAGGAGE_KEY) || '',
+      items: span.context().baggage,
     }),
     finish: (span) => span.finish(),
     close: () => new Promise((resolve) => tracer.close(resolve)),

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log"
+	"maps"
 	"net"
 	"net/http"
 
@@ -26,6 +27,7 @@ type request struct {
 	ServerRole string      `json:"serverRole"`
 	Sampled    bool        `json:"sampled"`
 	Baggage    string      `json:"baggage"`
+	Items      items       `json:"items,omitempty"`
 	Downstream *downstream `json:"downstream"`
 }
 
@@ -42,7 +44,10 @@ type observed struct {
 	TraceID string `json:"traceId"`
 	Sampled bool   `json:"sampled"`
 	Baggage string `json:"baggage"`
+	Items   items  `json:"items"`
 }
+
+type items map[string]string
 
 type answer struct {
 	Span                *observed `json:"span,omitempty"`
@@ -109,15 +114,21 @@ func (c crossdock) start(ctx context.Context, body *request) (*answer, error) {
 	}
 	ctx, span := c.tracer.Start(ctx, body.ServerRole, options...)
 	defer span.End()
-	member, err := baggage.NewMemberRaw(baggageKey, body.Baggage)
+	all := items{baggageKey: body.Baggage}
+	maps.Copy(all, body.Items)
+	var members []baggage.Member
+	for key, value := range all {
+		member, err := baggage.NewMemberRaw(key, value)
+		if err != nil {
+			return nil, err
+		}
+		members = append(members, member)
+	}
+	set, err := baggage.New(members...)
 	if err != nil {
 		return nil, err
 	}
-	items, err := baggage.New(member)
-	if err != nil {
-		return nil, err
-	}
-	return c.follow(baggage.ContextWithBaggage(ctx, items), body.Downstream)
+	return c.follow(baggage.ContextWithBaggage(ctx, set), body.Downstream)
 }
 
 func (c crossdock) join(ctx context.Context, body *request) (*answer, error) {
@@ -127,10 +138,15 @@ func (c crossdock) join(ctx context.Context, body *request) (*answer, error) {
 // follow returns what the span of ctx and everything below it observes.
 func (c crossdock) follow(ctx context.Context, next *downstream) (*answer, error) {
 	span := trace.SpanContextFromContext(ctx)
+	all := items{}
+	for _, member := range baggage.FromContext(ctx).Members() {
+		all[member.Key()] = member.Value()
+	}
 	seen := &answer{Span: &observed{
 		TraceID: span.TraceID().String(),
 		Sampled: span.IsSampled(),
 		Baggage: baggage.FromContext(ctx).Member(baggageKey).Value(),
+		Items:   all,
 	}}
 	var err error
 	switch {

@@ -60,10 +60,12 @@ serve(
       const caller = propagator.extract(ROOT_CONTEXT, headers, defaultTextMapGetter);
       return start('post', { kind: SpanKind.SERVER }, caller);
     },
-    root(name, sampled, value) {
+    root(name, sampled, item, items) {
       const attributes = sampled ? { [PRIORITY]: 1 } : {};
       const root = start(name, { attributes }, ROOT_CONTEXT);
-      return propagation.setBaggage(root, propagation.createBaggage({ [BAGGAGE_KEY]: { value } }));
+      const all = Object.entries({ [BAGGAGE_KEY]: item, ...items });
+      const entries = Object.fromEntries(all.map(([key, value]) => [key, { value }]));
+      return propagation.setBaggage(root, propagation.createBaggage(entries));
     },
     call(parent, headers) {
       const call = start('post', { kind: SpanKind.CLIENT }, parent);
@@ -76,6 +78,9 @@ serve(
         traceId,
         sampled: (traceFlags & TraceFlags.SAMPLED) !== 0,
         baggage: propagation.getBaggage(context)?.getEntry(BAGGAGE_KEY)?.value || '',
+        items: Object.fromEntries(
+          (propagation.getBaggage(context)?.getAllEntries() ?? []).map(([key, { value }]) => [key, value])
+        ),
       };
     },
     finish: (context) => trace.getSpan(context).end(),

@@ -54,6 +54,8 @@ class Service:
         # The empty context has no parent.
         root = self.start(request["serverRole"], SpanKind.INTERNAL, None, attributes)
         root = baggage.set_baggage(BAGGAGE_KEY, request["baggage"], root)
+        for key, value in (request.get("items") or {}).items():
+            root = baggage.set_baggage(key, value, root)
         try:
             return self.follow(root, request.get("downstream"))
         finally:
@@ -83,6 +85,7 @@ class Service:
                 "traceId": trace.format_trace_id(span.trace_id),
                 "sampled": span.trace_flags.sampled,
                 "baggage": baggage.get_baggage(BAGGAGE_KEY, context) or "",
+                "items": dict(baggage.get_all(context)),
             },
             "notImplementedError": "",
         }

@@ -150,13 +150,13 @@ fn look(
 ) -> Vec<String> {
     let of_run = run.order.map(|place| &peers[place]);
     let mut problems = Vec::new();
-    for (trace_id, expected) in stored::expected(run, of_run) {
+    for (trace_id, expected) in stored::expected(&run.seen, &of_run) {
         known.insert(trace_id);
         match jaeger.trace(trace_id, expected.len()) {
             Ok(trace) => {
                 report.traces += 1;
                 report.spans += trace.spans.len();
-                let wrong = stored::wrong(&trace, &expected, of_run, jaeger.version());
+                let wrong = stored::wrong(&trace, &expected, &of_run, jaeger.version());
                 problems.extend(wrong);
             }
             Err(error) => problems.push(error.to_string()),

@@ -6,11 +6,13 @@
 //! |---|---|
 //! | [`Peer`], [`PUBLISHED`] | a language, and the table of all published clients |
 //! | [`Service`] | a running service |
+//! | [`Chain`] | one trace through services that call each other |
 //! | [`Run`] | one trace through three services |
 //! | [`Matrix`] | all runs over one start of the services |
 //! | [`Report`] | the counts of these runs |
 //! | [`Lack`], [`LACKS`] | what is lost because a client cannot do better |
 
+mod chain;
 mod driver;
 mod lacks;
 mod matrix;
@@ -23,12 +25,16 @@ mod service;
 mod setup;
 mod stored;
 
+pub use chain::Chain;
 pub use driver::{Run, Seen};
 pub use lacks::{Aspect, Hop, LACKS, Lack};
 pub use matrix::{Matrix, Outcome};
 pub use orders::Orders;
-pub use peers::{GO_DRIVER, PUBLISHED, Peer};
-pub use protocol::{Answer, BAGGAGE_KEY, Downstream, JoinTrace, Observed, StartTrace, Transport};
+pub use peers::{GO_DRIVER, OTEL_SAMPLING, PUBLISHED, PYTHON_WITH_GRPC, Peer};
+pub use protocol::{
+    Answer, BAGGAGE_KEY, Downstream, JoinTrace, Observed, RAW_KEYS, RAW_VALUE, StartTrace,
+    Transport,
+};
 pub use report::Report;
 pub use service::Service;
 pub use setup::{Alphabet, Format, Setup};

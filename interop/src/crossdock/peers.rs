@@ -10,7 +10,7 @@ use crate::{
     binary::Wanted,
     crossdock::{
         Format,
-        recipe::{Recipe, java, node, otel},
+        recipe::{Recipe, java, node, otel, python as with_grpc},
     },
     environment,
     load_program::hash,
@@ -93,6 +93,14 @@ pub const PUBLISHED: &[Peer] = &[
     },
 ];
 
+/// The service over the published Python client in an environment that also has gRPC.
+pub const PYTHON_WITH_GRPC: Peer = Peer {
+    name: "python",
+    formats: &[Format::Jaeger, Format::B3],
+    version: ("jaeger.version", "Python-4.8.0"),
+    program: Program::Built(with_grpc::WITH_GRPC),
+};
+
 /// The published driver of the Go client's crossdock, which is no service but is started like one. It calls services at
 /// the port that it listens on.
 pub const GO_DRIVER: Peer = Peer {
@@ -100,6 +108,15 @@ pub const GO_DRIVER: Peer = Peer {
     formats: &Format::ALL,
     version: ("", ""),
     program: Program::Made(go_driver),
+};
+
+/// The sampling package of OpenTelemetry's collector, which is no service but is built like one. It reads headers
+/// `tracestate` from standard input and writes what it makes of each, in JSON.
+pub const OTEL_SAMPLING: Peer = Peer {
+    name: "otel-sampling",
+    formats: &[],
+    version: ("", ""),
+    program: Program::Built(otel::SAMPLING),
 };
 
 impl Peer {
@@ -114,7 +131,13 @@ impl Peer {
     pub fn own(program: &'static str) -> Self {
         Self {
             name: "rust",
-            formats: &[Format::Jaeger, Format::B3, Format::W3c, Format::Mixed],
+            formats: &[
+                Format::Jaeger,
+                Format::B3,
+                Format::W3c,
+                Format::Mixed,
+                Format::Every,
+            ],
             version: ("jaeger.version", &OWN_VERSION),
             program: Program::At(program),
         }
@@ -186,8 +209,9 @@ static OWN_VERSION: LazyLock<String> = LazyLock::new(|| {
 });
 
 fn go() -> Result<Command, Error> {
-    const SOURCE: [(&str, &str); 3] = [
+    const SOURCE: [(&str, &str); 4] = [
         ("main.go", include_str!("../../go/crossdock/main.go")),
+        ("grpc.go", include_str!("../../go/crossdock/grpc.go")),
         ("go.mod", include_str!("../../go/crossdock/go.mod")),
         ("go.sum", include_str!("../../go/crossdock/go.sum")),
     ];

@@ -1,11 +1,18 @@
 //! The JSON that the driver and the services exchange.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// The baggage item whose value every service reports.
 pub const BAGGAGE_KEY: &str = "crossdock-baggage-key";
+
+/// The keys of the bytes that a caller puts into the metadata of a gRPC call, beside the context. The second looks like
+/// baggage and is none.
+pub const RAW_KEYS: [&str; 2] = ["crossdock-bin", "uberctx-crossdock-bin"];
+
+/// The bytes under [`RAW_KEYS`]: no text.
+pub const RAW_VALUE: [u8; 4] = [0, 1, 0xfe, 0xff];
 
 /// The body of `POST /start_trace`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +27,9 @@ pub struct StartTrace {
     /// The value of the baggage item [`BAGGAGE_KEY`].
     #[serde(default, deserialize_with = "null_as_default")]
     pub baggage: String,
+    /// Further baggage items. No driver of Jaeger's has them.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub items: BTreeMap<String, String>,
     /// The service to call.
     #[serde(default)]
     pub downstream: Option<Box<Downstream>>,
@@ -67,6 +77,8 @@ pub struct Downstream {
 pub enum Transport {
     /// By HTTP.
     Http,
+    /// By gRPC, with the same JSON as messages. Only some services have it.
+    Grpc,
     /// Not at all: every service answers that it does not implement this one.
     Dummy,
     /// By an RPC framework of Uber's, which only some clients of Jaeger spoke.
@@ -77,6 +89,7 @@ impl fmt::Display for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Http => "HTTP",
+            Self::Grpc => "GRPC",
             Self::Dummy => "DUMMY",
             Self::Tchannel => "TCHANNEL",
         })
@@ -111,6 +124,9 @@ pub struct Observed {
     /// The baggage item [`BAGGAGE_KEY`], or empty.
     #[serde(default, deserialize_with = "null_as_default")]
     pub baggage: String,
+    /// All baggage items.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub items: BTreeMap<String, String>,
 }
 
 /// Reads null, which some languages write for an empty member.

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::{
     Endpoints, Error,
-    crossdock::{Peer, Setup},
+    crossdock::{Peer, Setup, Transport},
     http::{Answer, Client},
     log, poll,
 };
@@ -26,6 +26,7 @@ use crate::{
 pub struct Service {
     peer: Peer,
     address: SocketAddr,
+    grpc_port: u16,
     child: Child,
     dir: TempDir,
     http: Client,
@@ -40,7 +41,28 @@ impl Service {
     /// Those of [`Peer::command`]; [`Error::Service`] if it ends on its own or does not answer
     /// within a minute.
     pub fn start(peer: Peer, setup: Setup, jaeger: &Endpoints) -> Result<Self, Error> {
-        Self::start_at(free_address(None)?, peer, setup, jaeger)
+        Self::start_at(free_address(None)?, peer, setup, jaeger, &[])
+    }
+
+    /// Starts the service of `peer`, which must have gRPC, with it and with further flags.
+    ///
+    /// # Errors
+    ///
+    /// Like [`start`](Self::start).
+    pub fn start_with_grpc(
+        peer: Peer,
+        setup: Setup,
+        jaeger: &Endpoints,
+        flags: &[(&str, &str)],
+    ) -> Result<Self, Error> {
+        let address = free_address(None)?;
+        // Nobody else has this address.
+        let grpc_port = free_port(address.ip(), address.port())?;
+        let port = grpc_port.to_string();
+        let flags = [&[("--grpc-port", port.as_str())], flags].concat();
+        let mut service = Self::start_at(address, peer, setup, jaeger, &flags)?;
+        service.grpc_port = grpc_port;
+        Ok(service)
     }
 
     /// Starts services that listen on one port, each at an address of its own. Published drivers call all services on
@@ -58,7 +80,7 @@ impl Service {
         let services = peers.iter().map(|peer| {
             let address = free_address(port)?;
             port = Some(address.port());
-            Self::start_at(address, *peer, setup, jaeger)
+            Self::start_at(address, *peer, setup, jaeger, &[])
         });
         services.collect()
     }
@@ -68,6 +90,7 @@ impl Service {
         peer: Peer,
         setup: Setup,
         jaeger: &Endpoints,
+        further: &[(&str, &str)],
     ) -> Result<Self, Error> {
         let starting = || format!("starting the service of {}", peer.name);
         let dir = tempfile::tempdir().map_err(Error::io(starting()))?;
@@ -88,6 +111,9 @@ impl Service {
         ] {
             command.arg(flag).arg(value);
         }
+        for (flag, value) in further {
+            command.arg(flag).arg(value);
+        }
         let child = command
             .stdin(Stdio::null())
             .stdout(out)
@@ -97,6 +123,7 @@ impl Service {
         let mut service = Self {
             peer,
             address,
+            grpc_port: 0,
             child,
             dir,
             http: Client::new(),
@@ -113,6 +140,14 @@ impl Service {
     /// Returns the address of the service.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Returns the port at which the service is called by `transport`.
+    pub(crate) const fn port(&self, transport: Transport) -> u16 {
+        match transport {
+            Transport::Grpc => self.grpc_port,
+            _ => self.address.port(),
+        }
     }
 
     /// Posts `body` with further `headers` and returns the body of the answer, which must have the status 200.
@@ -221,6 +256,16 @@ fn free_address(port: Option<u16>) -> Result<SocketAddr, Error> {
     };
     let found = find(own).or_else(|_| find(Ipv4Addr::LOCALHOST));
     found.map_err(Error::io("looking for a free address"))
+}
+
+/// Returns a port of the address that is free, and not `taken`.
+fn free_port(ip: IpAddr, taken: u16) -> Result<u16, Error> {
+    let find = || -> io::Result<u16> {
+        // Kept while the other one is chosen, if it is still free.
+        let _taken = TcpListener::bind((ip, taken));
+        Ok(TcpListener::bind((ip, 0))?.local_addr()?.port())
+    };
+    find().map_err(Error::io("looking for a free port"))
 }
 
 const LOG: &str = "service.log";

@@ -13,10 +13,13 @@ pub enum Format {
     /// A fleet that moves from Jaeger's headers to those of W3C: our service speaks both, the clients of Jaeger speak
     /// Jaeger's alone, and the SDKs of OpenTelemetry W3C's.
     Mixed,
+    /// A fleet of services that each have one of the three formats, and our service in between, which speaks all.
+    Every,
 }
 
 impl Format {
-    /// All formats that every service of a fleet can speak, so without [`Mixed`](Self::Mixed).
+    /// All formats that every service of a fleet can speak, so without
+    /// [`Mixed`](Self::Mixed) and [`Every`](Self::Every).
     pub const ALL: [Self; 3] = [Self::Jaeger, Self::B3, Self::W3c];
 
     /// Returns the value of the flag `--format`.
@@ -26,13 +29,14 @@ impl Format {
             Self::B3 => "b3",
             Self::W3c => "w3c",
             Self::Mixed => "jaeger,w3c",
+            Self::Every => "jaeger,w3c,b3",
         }
     }
 
     /// Returns the header that carries the trace id.
     pub const fn trace_header(self) -> &'static str {
         match self {
-            Self::Jaeger | Self::Mixed => "uber-trace-id",
+            Self::Jaeger | Self::Mixed | Self::Every => "uber-trace-id",
             Self::B3 => "x-b3-traceid",
             Self::W3c => "traceparent",
         }

@@ -4,23 +4,24 @@ use std::collections::BTreeMap;
 
 use crate::{
     StoredSpan, Trace, Value, Version,
-    crossdock::{Peer, Run},
+    crossdock::{Peer, Seen},
 };
 
-/// Returns the spans that the run should have left, by trace, in the form of [`spans`].
+/// Returns the spans that the services should have left, by trace, in the form of [`spans`]. They called each other in
+/// this order.
 ///
 /// A service stores its spans if it saw the trace as sampled.
-pub(crate) fn expected(run: &Run, peers: [&Peer; 3]) -> BTreeMap<u128, Vec<String>> {
+pub(crate) fn expected(all_seen: &[Seen], peers: &[&Peer]) -> BTreeMap<u128, Vec<String>> {
     let mut traces: BTreeMap<u128, Vec<String>> = BTreeMap::new();
     // The way from the root to the span that calls the service, if that span is stored.
     let mut caller: Option<String> = None;
-    for (level, (seen, peer)) in run.seen.iter().zip(peers).enumerate() {
+    for (level, (seen, peer)) in all_seen.iter().zip(peers).enumerate() {
         let service = peer.service_name();
         let own = match level {
             0 => format!("S1 of {service}"),
             _ => format!("post (server) of {service}"),
         };
-        let is_new_trace = level == 0 || run.seen[level - 1].trace_id != seen.trace_id;
+        let is_new_trace = level == 0 || all_seen[level - 1].trace_id != seen.trace_id;
         let way = match caller.take() {
             _ if is_new_trace => own,
             Some(caller) => below(&caller, &own),
@@ -29,7 +30,7 @@ pub(crate) fn expected(run: &Run, peers: [&Peer; 3]) -> BTreeMap<u128, Vec<Strin
         if seen.is_sampled {
             let spans = traces.entry(seen.trace_id).or_default();
             spans.push(way.clone());
-            if level < 2 {
+            if level + 1 < all_seen.len() {
                 let call = below(&way, &format!("post (client) of {service}"));
                 spans.push(call.clone());
                 caller = Some(call);
@@ -46,7 +47,7 @@ pub(crate) fn expected(run: &Run, peers: [&Peer; 3]) -> BTreeMap<u128, Vec<Strin
 pub(crate) fn wrong(
     trace: &Trace,
     expected: &[String],
-    peers: [&Peer; 3],
+    peers: &[&Peer],
     version: Version,
 ) -> Vec<String> {
     let mut problems = wrong_versions(trace, peers, version);
@@ -65,7 +66,7 @@ fn spans(trace: &Trace) -> Vec<String> {
 }
 
 /// Returns what is wrong with the versions that the spans show.
-fn wrong_versions(trace: &Trace, peers: [&Peer; 3], version: Version) -> Vec<String> {
+fn wrong_versions(trace: &Trace, peers: &[&Peer], version: Version) -> Vec<String> {
     let mut problems = Vec::new();
     for span in &trace.spans {
         let mut peers = peers.iter();
@@ -144,7 +145,7 @@ const NOT_STORED: &str = "?";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Reference, ReferenceKind, Tag, crossdock::Seen};
+    use crate::{Reference, ReferenceKind, Tag};
 
     fn seen(trace_id: u128, is_sampled: bool) -> Seen {
         Seen {
@@ -155,12 +156,7 @@ mod tests {
     }
 
     fn expected_of(seen: [Seen; 3]) -> Vec<(u128, Vec<String>)> {
-        let run = Run {
-            order: [0; 3],
-            is_sampled: true,
-            seen,
-        };
-        expected(&run, [&Peer::own(""); 3]).into_iter().collect()
+        expected(&seen, &[&Peer::own(""); 3]).into_iter().collect()
     }
 
     fn span(span_id: u64, parent_id: u64, operation: &str, kind: Option<&str>) -> StoredSpan {

@@ -1,9 +1,12 @@
 //! The crossdock: one trace through services over this library and over the published clients of
 //! other languages.
 
+mod baggage;
+mod bridge;
 mod contract;
 mod foreign_driver;
 mod generated;
+mod grpc;
 mod matrix;
 mod skips;
 

@@ -1,4 +1,4 @@
-use std::{error::Error, sync::Arc};
+use std::{collections::BTreeMap, error::Error, iter, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -32,6 +32,8 @@ struct StartRequest {
     server_role: String,
     sampled: bool,
     baggage: String,
+    #[serde(default)]
+    items: BTreeMap<String, String>,
     downstream: Option<Downstream>,
 }
 
@@ -71,6 +73,8 @@ struct Observed {
     sampled: bool,
     #[serde(default)]
     baggage: String,
+    #[serde(default)]
+    items: BTreeMap<String, String>,
 }
 
 type Failure = Box<dyn Error + Send + Sync>;
@@ -128,7 +132,10 @@ impl Service {
             root = root.with_attributes([KeyValue::new(PRIORITY, 1)]);
         }
         let root = self.start(root, &Context::new());
-        let context = root.with_baggage([KeyValue::new(BAGGAGE_KEY, request.baggage)]);
+        let further = request.items.into_iter();
+        let further = further.map(|(key, value)| KeyValue::new(key, value));
+        let item = KeyValue::new(BAGGAGE_KEY, request.baggage);
+        let context = root.with_baggage(iter::once(item).chain(further));
         let seen = self.follow(&context, request.downstream).await;
         root.span().end();
         seen
@@ -190,6 +197,11 @@ fn observe(context: &Context) -> Observed {
         trace_id: span.trace_id().to_string(),
         sampled: span.is_sampled(),
         baggage: item.map(ToString::to_string).unwrap_or_default(),
+        items: context
+            .baggage()
+            .iter()
+            .map(|(key, (value, _))| (key.to_string(), value.to_string()))
+            .collect(),
     }
 }
 

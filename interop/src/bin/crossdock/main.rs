@@ -3,6 +3,7 @@
 //! `CROSSDOCK.md` describes the protocol and the flags. A driver of any language can call it.
 
 mod generated;
+mod grpc;
 mod options;
 mod service;
 
@@ -16,6 +17,7 @@ use tokio::{
     sync::oneshot,
     time::timeout,
 };
+use tonic::transport::{Server, server::TcpIncoming};
 
 use crate::{options::Options, service::Service};
 
@@ -64,6 +66,18 @@ async fn serve(options: &Options, service: Service) -> Result<(), Box<dyn Error>
         // Only slower without.
         let _ = stream.set_nodelay(true);
     });
+    let grpc = match options.grpc_port {
+        Some(port) => Some(TcpListener::bind((options.listen.ip(), port)).await?),
+        None => None,
+    };
+    if let Some(listener) = grpc {
+        let server = Server::builder()
+            .layer(service.grpc_spans())
+            .add_routes(grpc::routes(service.clone()));
+        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        // Whoever calls has its answer before this program is asked to end.
+        tokio::spawn(server.serve_with_incoming(incoming));
+    }
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = axum::serve(listener, service.router()).with_graceful_shutdown(async {
         // An error says that the sender is gone, which it is at the end as well.

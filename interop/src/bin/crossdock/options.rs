@@ -9,6 +9,8 @@ use std::{
 
 use tracehound::{Config, JaegerTracer, config::ConfigError, sampler::ConstSampler};
 
+use crate::grpc::GrpcClient;
+
 /// The settings of the service.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
@@ -16,6 +18,10 @@ pub(crate) struct Options {
     pub(crate) listen: SocketAddr,
     /// The name of the service.
     pub(crate) service: String,
+    /// The port for gRPC, at the address of [`listen`](Self::listen).
+    pub(crate) grpc_port: Option<u16>,
+    /// What our gRPC client injects with.
+    pub(crate) grpc_client: GrpcClient,
     format: Option<String>,
     trace_id_bits: Option<String>,
     /// The host and the port of the agent.
@@ -52,6 +58,20 @@ impl Options {
                 .map_err(|_| invalid("--port", "a port", &port))?,
             None => DEFAULT_PORT,
         };
+        let grpc_port = match setting(&["grpc-port"], "CROSSDOCK_GRPC_PORT") {
+            Some(port) => Some(
+                port.parse()
+                    .map_err(|_| invalid("--grpc-port", "a port", &port))?,
+            ),
+            None => None,
+        };
+        let grpc_client = match setting(&["grpc-client"], "CROSSDOCK_GRPC_CLIENT").as_deref() {
+            None | Some("layer") => GrpcClient::Layer,
+            Some("interceptor") => GrpcClient::Interceptor,
+            Some(other) => {
+                return Err(invalid("--grpc-client", "layer or interceptor", other));
+            }
+        };
         let agent = match setting(&["agent", "agent-compact"], "AGENT_HOST_PORT") {
             Some(agent) => match agent.rsplit_once(':') {
                 Some((host, port)) => Some((host.to_owned(), port.to_owned())),
@@ -63,6 +83,8 @@ impl Options {
             listen: SocketAddr::new(host, port),
             service: setting(&["service"], "JAEGER_SERVICE_NAME")
                 .unwrap_or_else(|| DEFAULT_SERVICE.to_owned()),
+            grpc_port,
+            grpc_client,
             format: setting(&["format"], "JAEGER_PROPAGATION"),
             trace_id_bits: setting(&["trace-id-bits"], "CROSSDOCK_TRACE_ID_BITS"),
             agent,

@@ -1,6 +1,11 @@
 //! The requests of the service.
 
-use std::{fmt::Display, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Display},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -16,20 +21,25 @@ use tracehound::{
     JaegerTracer,
     metrics::FlushReport,
     middleware::{ServerLayer, TracingMiddleware},
-    model::tags,
+    model::{Baggage, tags},
     prelude::*,
 };
 use tracehound_interop::crossdock::{
     Answer, BAGGAGE_KEY, Downstream, JoinTrace, Observed, StartTrace, Transport,
 };
 
-use crate::{generated::Generators, options::Options};
+use crate::{
+    generated::Generators,
+    grpc::{self, GrpcClient},
+    options::Options,
+};
 
 /// The service: its tracer, its client, and the tracers of `/create_traces`.
 #[derive(Clone)]
 pub(crate) struct Service {
     tracer: JaegerTracer,
     http: ClientWithMiddleware,
+    grpc_client: GrpcClient,
     generators: Arc<Generators>,
 }
 
@@ -45,6 +55,7 @@ impl Service {
         Ok(Self {
             tracer,
             http: ClientBuilder::new(client).with(spans).build(),
+            grpc_client: options.grpc_client,
             generators: Arc::new(Generators::new(options)),
         })
     }
@@ -59,6 +70,18 @@ impl Service {
             .route("/", get(|| async {}))
             .route("/create_traces", post(create_traces))
             .with_state(self.clone())
+    }
+
+    /// Returns the layer that makes the server spans of gRPC.
+    pub(crate) fn grpc_spans(&self) -> ServerLayer {
+        ServerLayer::new(self.tracer.clone()).operation_name(|_| OPERATION.into())
+    }
+
+    /// Answers the body of a call of `join_trace`.
+    pub(crate) async fn join(&self, body: &[u8]) -> Result<Vec<u8>, Failure> {
+        let request: JoinTrace = read(body)?;
+        let answer = self.answer(request.downstream).await?;
+        serde_json::to_vec(&answer).map_err(Failure::own)
     }
 
     /// Sends the remaining spans and returns what became of all, for each tracer.
@@ -83,6 +106,10 @@ impl Service {
     }
 
     async fn call(&self, downstream: Downstream) -> Result<Answer, Failure> {
+        if downstream.transport == Transport::Grpc {
+            let called = grpc::call(&self.tracer, self.grpc_client, downstream).await;
+            return called.map_err(|status| Failure::of_downstream("gRPC", &status));
+        }
         if downstream.transport != Transport::Http {
             let transport = downstream.transport;
             return Ok(Answer {
@@ -120,14 +147,16 @@ async fn start_trace(State(service): State<Service>, body: Bytes) -> Result<Resp
         root.set_tag(tags::SAMPLING_PRIORITY, 1);
     }
     root.set_baggage_item(BAGGAGE_KEY, &request.baggage);
+    for (key, value) in &request.items {
+        root.set_baggage_item(key, value);
+    }
     let answer = service.answer(request.downstream).in_span(root).await?;
     write(&answer)
 }
 
 async fn join_trace(State(service): State<Service>, body: Bytes) -> Result<Response, Failure> {
-    let request: JoinTrace = read(&body)?;
-    let answer = service.answer(request.downstream).await?;
-    write(&answer)
+    let body = service.join(&body).await?;
+    Ok(([(CONTENT_TYPE, JSON)], body).into_response())
 }
 
 async fn create_traces(State(service): State<Service>, body: Bytes) -> Result<(), Failure> {
@@ -143,7 +172,15 @@ fn observe() -> Observed {
         trace_id: context.to_trace_id(),
         sampled: context.is_sampled(),
         baggage: span.baggage_item(BAGGAGE_KEY).unwrap_or_default(),
+        items: owned(context.baggage()),
     }
+}
+
+fn owned(baggage: &Baggage) -> BTreeMap<String, String> {
+    let items = baggage.iter();
+    items
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
@@ -160,7 +197,7 @@ fn write(answer: &Answer) -> Result<Response, Failure> {
 
 /// An answer with another status than 200.
 #[derive(Debug)]
-struct Failure {
+pub(crate) struct Failure {
     status: StatusCode,
     text: String,
 }
@@ -181,9 +218,15 @@ impl Failure {
     }
 }
 
+impl Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.status, self.text)
+    }
+}
+
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        eprintln!("{}: {}", self.status, self.text);
+        eprintln!("{self}");
         (self.status, self.text).into_response()
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod java;
 pub(crate) mod node;
 pub(crate) mod otel;
+pub(crate) mod python;
 
 use std::{
     env::consts::{ARCH, OS},

@@ -29,6 +29,31 @@ pub(crate) const GO: Recipe = Recipe {
     run: &["./crossdock"],
 };
 
+/// The package `sampling` 0.165.1 of OpenTelemetry's collector, for Go.
+pub(crate) const SAMPLING: Recipe = Recipe {
+    name: "otel-sampling",
+    files: &[
+        ("main.go", include_str!("../../../otel/sampling/main.go")),
+        ("go.mod", include_str!("../../../otel/sampling/go.mod")),
+        ("go.sum", include_str!("../../../otel/sampling/go.sum")),
+    ],
+    tools: &[&["go", "version"]],
+    steps: &[&[
+        "env",
+        "CGO_ENABLED=0",
+        "GOFLAGS=-mod=readonly",
+        "GOWORK=off",
+        "go",
+        "build",
+        "-buildvcs=false",
+        "-o",
+        "./sampling",
+        ".",
+    ]],
+    interpreter: None,
+    run: &["./sampling"],
+};
+
 /// Node over the OpenTelemetry SDK 2.7.1.
 pub(crate) const NODE: Recipe = Recipe {
     name: "crossdock-otel-node",

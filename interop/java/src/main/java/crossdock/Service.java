@@ -96,6 +96,13 @@ final class Service {
           Tags.SAMPLING_PRIORITY.set(root, 1);
         }
         root.setBaggageItem(BAGGAGE_KEY, text(request, "baggage"));
+        JsonElement items = request.get("items");
+        if (items != null && !items.isJsonNull()) {
+          items
+              .getAsJsonObject()
+              .entrySet()
+              .forEach(item -> root.setBaggageItem(item.getKey(), item.getValue().getAsString()));
+        }
         return follow(root, request.get("downstream"));
       } finally {
         root.finish();
@@ -147,6 +154,9 @@ final class Service {
     observed.addProperty("traceId", context.getTraceId());
     observed.addProperty("sampled", context.isSampled());
     observed.addProperty("baggage", item == null ? "" : item);
+    JsonObject items = new JsonObject();
+    context.baggageItems().forEach(each -> items.addProperty(each.getKey(), each.getValue()));
+    observed.add("items", items);
     return observed;
   }
 
