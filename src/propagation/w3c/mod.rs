@@ -320,10 +320,10 @@ impl TraceKeys {
         let mut is_whole = true;
         trace_state::write(context, |state| {
             let headers = [(&self.parent, &parent[..]), (&self.state, state.as_bytes())];
-            let (both, first) = (&headers[..], &headers[..1]);
-            is_whole = carrier.replace(owned, if state.is_empty() { first } else { both });
+            let count = if state.is_empty() { 1 } else { 2 };
+            is_whole = carrier.replace(owned, &headers[..count]);
             if !is_whole {
-                carrier.replace(owned, first);
+                carrier.remove_where(&|key| self.state.matches(key));
             }
         });
         is_whole
