@@ -188,7 +188,8 @@ fn escapes(value: &[u8]) -> Option<usize> {
             let [high, low, after @ ..] = after else {
                 return None;
             };
-            (digit(*high)?, digit(*low)?);
+            digit(*high)?;
+            digit(*low)?;
             rest = after;
             count += 1;
         }

@@ -196,9 +196,11 @@ impl Trust {
         match (self.sampling, self.debug) {
             (true, true) => Some(flags),
             (true, false) => Some(flags.without(Flags::DEBUG)),
-            (false, true) => flags
-                .is_debug()
-                .then_some(Flags::SAMPLED.with(Flags::DEBUG)),
+            // Debug alone keeps no trace, at any level.
+            (false, true) => {
+                let asked = Flags::SAMPLED.with(Flags::DEBUG);
+                (flags.is_sampled() && flags.is_debug()).then_some(asked)
+            }
             (false, false) => None,
         }
     }
