@@ -15,8 +15,10 @@ impl Baggage {
         for item in other.items() {
             joined.add(item);
         }
-        let list = joined.items.map(|items| Self::of_items(items.into_iter()));
-        list.unwrap_or(self)
+        match joined.items {
+            Some(items) => Self::of_items(items.iter().copied()),
+            None => self,
+        }
     }
 }
 
@@ -25,8 +27,8 @@ struct Joined<'i> {
     received: &'i Baggage,
     /// All items, once one has changed.
     items: Option<Vec<Item<'i>>>,
-    /// What the limit counts, once one has changed.
-    bytes: usize,
+    /// What the limit counts, once it was asked for.
+    bytes: Option<usize>,
 }
 
 impl<'i> Joined<'i> {
@@ -34,7 +36,7 @@ impl<'i> Joined<'i> {
         Self {
             received,
             items: None,
-            bytes: 0,
+            bytes: None,
         }
     }
 
@@ -74,33 +76,35 @@ impl<'i> Joined<'i> {
     }
 
     fn push(&mut self, item: Item<'i>) {
-        let bytes = item_bytes(item);
-        let (items, total) = self.changed();
-        if items.len() < Baggage::MAX_ITEMS && *total + bytes <= Baggage::MAX_BYTES {
-            items.push(item);
-            *total += bytes;
+        let count = self.items.as_ref().map_or(self.received.len(), Vec::len);
+        let bytes = self.bytes() + item_bytes(item);
+        if count < Baggage::MAX_ITEMS && bytes <= Baggage::MAX_BYTES {
+            self.changed().push(item);
+            self.bytes = Some(bytes);
         }
     }
 
     fn replace(&mut self, at: usize, known: Item<'_>, item: Item<'i>) {
-        let (items, total) = self.changed();
-        let bytes = *total - item_bytes(known) + item_bytes(item);
+        let bytes = self.bytes() - item_bytes(known) + item_bytes(item);
         if bytes <= Baggage::MAX_BYTES
-            && let Some(place) = items.get_mut(at)
+            && let Some(place) = self.changed().get_mut(at)
         {
             *place = item;
-            *total = bytes;
+            self.bytes = Some(bytes);
         }
     }
 
-    /// Returns the copy of the list, and what the limit counts for it.
-    fn changed(&mut self) -> (&mut Vec<Item<'i>>, &mut usize) {
-        let bytes = &mut self.bytes;
-        let items = self.items.get_or_insert_with(|| {
-            *bytes = self.received.items().map(item_bytes).sum();
-            self.received.items().collect()
-        });
-        (items, bytes)
+    /// Returns what the limit counts. Both this and the copy are made only for an item that may go in: a stranger can
+    /// send full lists in every format.
+    fn bytes(&mut self) -> usize {
+        let count = || self.received.items().map(item_bytes).sum();
+        *self.bytes.get_or_insert_with(count)
+    }
+
+    /// Returns the copy of the list.
+    fn changed(&mut self) -> &mut Vec<Item<'i>> {
+        self.items
+            .get_or_insert_with(|| self.received.items().collect())
     }
 }
 

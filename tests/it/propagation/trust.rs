@@ -94,6 +94,7 @@ fn each_part_of_a_context_is_believed_by_itself() {
         ("decision", ids.sampling(true), false, [1, 1]),
         ("debug decision", ids.sampling(true), false, [1, 1]),
         ("1", ids.debug(true), true, [0, 1]),
+        ("2", ids.debug(true), true, [0, 1]),
         ("3", ids.debug(true), true, [3, 3]),
         ("11", ids.debug(true), true, [3, 3]),
         ("debug id", ids.debug(true), false, [3, 3]),
