@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tracehound::model::{Flags, SpanId, TraceId};
+use tracehound::model::{Baggage, Flags, SpanId, TraceId};
 use tracehound::prelude::*;
 use tracehound::propagation::{
     B3Codec, CompositeCodec, Extractor, HttpHeaders, Injector, JaegerCodec, Propagation, W3cCodec,
@@ -168,4 +168,15 @@ fn a_space_before_an_entry_that_is_left_out_loses_no_other_entry() {
     tracer.inject(&span.context(), &mut written);
     let expected = "ot=th:0;rv:6e6d1a75832a2f;x:y,congo=t61rcWkgMzE";
     assert_eq!(written["tracestate"], expected);
+}
+
+/// Found by `format_pairs`: properties of blanks alone made a header that ended in a blank.
+#[test]
+fn blanks_around_properties_are_not_written() {
+    let baggage = Baggage::default().with_properties("k", "v", "\t").unwrap();
+    let baggage = baggage.with_properties("l", "w", " p ").unwrap();
+    let context = SpanContext::default().with_baggage(baggage);
+    let mut written = BTreeMap::new();
+    W3cCodec::new().inject(&context, &mut written);
+    assert_eq!(written["baggage"], "k=v,l=w;p");
 }

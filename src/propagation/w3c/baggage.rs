@@ -86,6 +86,8 @@ pub(super) fn print(baggage: &Baggage) -> (String, u64) {
         header.push_str(key);
         header.push('=');
         push_percent_encoded(&mut header, value);
+        // A header loses the blanks at its end on the way.
+        let properties = properties.trim_matches([' ', '\t']);
         if !properties.is_empty() {
             header.push(';');
             header.push_str(properties);
@@ -175,10 +177,11 @@ mod tests {
 
     #[test]
     fn items_are_written_with_their_properties() {
-        let rows: [(Items<'_>, &str, u64); 9] = [
+        let rows: [(Items<'_>, &str, u64); 10] = [
             (vec![], "", 0),
             (vec![("k", "v", "")], "k=v", 0),
             (vec![("k", "", "p;q=1"), ("l", "w", "")], "k=;p;q=1,l=w", 0),
+            (vec![("k", "v", " p "), ("l", "w", "\t")], "k=v;p,l=w", 0),
             (
                 vec![("k", "a b+c,d;e=f\"\\%", "")],
                 "k=a%20b%2Bc%2Cd%3Be%3Df%22%5C%25",
