@@ -132,12 +132,12 @@ impl Facts {
             Format::Http(Propagation::W3c | Propagation::Baggage) => {
                 let mut len = 0;
                 for (key, value, properties) in items.filter(|(key, ..)| is_token(key)) {
+                    let properties = properties.trim_matches([' ', '\t']);
                     len += 1 + wire_bytes((key, value, properties));
                     if len > Baggage::MAX_BYTES {
                         break;
                     }
                     len += 1;
-                    let properties = properties.trim_matches([' ', '\t']);
                     let with = kept.with_properties(key, value, properties);
                     kept = with.expect("within the limits");
                 }
