@@ -44,9 +44,10 @@
 //!
 //! # Which headers are written
 //!
-//! A *codec* writes contexts into carriers of one format and reads them again. The tracer has a [`JaegerCodec`] for
-//! text maps and one for HTTP headers; [`JaegerCodec`] lists the headers. [`B3Codec`] takes part in traces of Zipkin.
-//! Another codec is an [`Injector`] and an [`Extractor`]. Binary carriers have one format, that of [`BinaryCodec`].
+//! A *codec* writes contexts into carriers of one format and reads them again. By default a tracer speaks Jaeger's
+//! headers ([`JaegerCodec`]) and W3C's ([`W3cCodec`]): it writes both, and reads the first that holds a trace, as a
+//! [`CompositeCodec`] does. `JAEGER_PROPAGATION` and [`Propagation`] choose others, such as Zipkin's ([`B3Codec`]).
+//! A codec of your own is an [`Injector`] and an [`Extractor`]. Binary carriers have one format, that of [`BinaryCodec`].
 //! Proxies and browsers may have to be told which headers to let through:
 //! [`propagated_headers`](crate::JaegerTracer::propagated_headers) lists them.
 //!
