@@ -21,13 +21,9 @@ use tracehound::SpanContext;
 use tracehound::prelude::*;
 use tracehound::propagation::{ExtractCarrier, Propagation};
 
-use crate::work::carriers::{CELLS, Cell, caller, ordinary_headers, tracer};
+use crate::carriers::{CELLS, Cell, caller, ordinary_headers, tracer};
 
-#[expect(
-    dead_code,
-    reason = "pieces of work with spans are for the other benchmarks"
-)]
-mod work;
+mod carriers;
 
 fn extract(c: &mut Criterion) {
     let mut group = c.benchmark_group("extract");
@@ -92,7 +88,7 @@ fn inject(c: &mut Criterion) {
 fn hash_map(c: &mut Criterion) {
     let mut group = c.benchmark_group("HashMap, default");
     let tracer = tracer(&Propagation::DEFAULT);
-    let context = tracer.extract(&caller(&work::W3C));
+    let context = tracer.extract(&caller(&carriers::W3C));
     let context = context.ok().flatten().expect("well-formed");
     let mut map = HashMap::new();
     group.bench_function("inject", |b| {

@@ -19,10 +19,6 @@ use tracehound::{JaegerTracer, NoopTracer};
 
 use crate::work::{Child, Request, Root, SAMPLED, Tagged, UNSAMPLED, Work};
 
-#[expect(
-    dead_code,
-    reason = "headers of other formats are for the other benchmarks"
-)]
 mod work;
 
 /// A trace with a root and a hundred children.

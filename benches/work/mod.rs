@@ -1,7 +1,5 @@
 //! Work with spans as programs do it, for measurements of time and of instructions.
 
-pub(crate) mod carriers;
-
 use std::hint::black_box;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -135,14 +133,5 @@ impl Work for Request {
     }
 }
 
-/// W3C's headers, with two members of `tracestate` and two items of baggage.
-pub(crate) const W3C: [(&str, &str); 3] = [
-    (
-        "traceparent",
-        "00-6309ab92c95468edea0dc1a9772ae2dc-409423a204bc17a8-01",
-    ),
-    ("tracestate", "congo=t61rcWkgMzE,rojo=00f067aa0ba902b7"),
-    ("baggage", "user=4711,tenant=eu%201"),
-];
 pub(crate) const SAMPLED: &str = "6309ab92c95468edea0dc1a9772ae2dc:409423a204bc17a8:0:1";
 pub(crate) const UNSAMPLED: &str = "6309ab92c95468edea0dc1a9772ae2dc:409423a204bc17a8:0:0";

@@ -62,7 +62,7 @@ fuzz_target!(|input: &[u8]| {
 /// The most memory that an extract takes at a time, however long the headers are.
 const MOST_BYTES: u64 = 128 * 1_024;
 
-/// Of so many headers none is beyond a limit of the formats together.
+/// A number of headers at which no limit of any format is reached.
 const FEW: usize = 50;
 
 impl Speaker {

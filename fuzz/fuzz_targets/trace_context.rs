@@ -241,7 +241,7 @@ fn check_ot(tracer: &JaegerTracer, threshold: &str, context: SpanContext, list: 
             assert!(own.len() == 14 && is_number(&own), "{state}");
             assert!(threshold == "0" || own >= "8", "{state}");
         }
-        // A member with long entries of others may be one that the header has no room for, whatever its value is.
+        // Long entries of others can make the member too long for the header; then any value will do.
         let random = random.or(own).unwrap_or("ffffffffffffff");
         member = format!("th:{threshold};rv:{random}");
     } else if first("th").filter(is_number).is_none() {

@@ -39,9 +39,9 @@ pub struct Malformed;
 /// A format of a carrier.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Format {
-    /// Jaeger's in text maps, in which baggage is written as it is.
+    /// Jaeger's format in a text map, which holds baggage as it is.
     JaegerText,
-    /// One of those for HTTP headers.
+    /// A format in HTTP headers.
     Http(Propagation),
     /// The binary carrier.
     Binary,

@@ -9,7 +9,7 @@ use crate::{
     crossdock::{Alphabet, Answer, Downstream, Peer, Seen, Service, StartTrace, Transport, stored},
 };
 
-/// One trace through services that call each other, one after the other.
+/// The result of a run: what services that call each other in a chain saw of one trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Chain {

@@ -6,7 +6,7 @@ use crate::{
     crossdock::{Alphabet, Answer, Chain, Service, Transport},
 };
 
-/// One trace through three services, and what each of them saw.
+/// The result of a run: what three services saw of one trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Run {

@@ -287,7 +287,7 @@ fn is_otel(language: &str) -> bool {
     language.starts_with("otel-")
 }
 
-/// Returns whether the language reads `X-B3-Flags: 1` as sampled, whatever `X-B3-Sampled` says.
+/// Returns whether the language reads `X-B3-Flags: 1` as sampled even if `X-B3-Sampled` says `0`.
 fn trusts_flags(language: &str) -> bool {
     ["node", "rust"].contains(&language) || is_otel(language)
 }

@@ -16,6 +16,10 @@
 //!   both formats together the two propagators are called one after the other, as opentelemetry's composite does.
 //! - opentelemetry does not remove what an earlier request has left in the headers, if the new context does not set it.
 //! - fastrace reads and writes the value of `traceparent` alone. The benchmark finds and inserts the header for it.
+#![expect(
+    deprecated,
+    reason = "the propagators of older formats have no others in their place"
+)]
 
 use std::env;
 use std::hint::black_box;
@@ -32,14 +36,10 @@ use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
 use opentelemetry_zipkin::{B3Encoding, Propagator as B3Propagator};
 use tracehound::prelude::*;
 
-use crate::work::carriers::{CELLS, Cell, caller, ordinary_headers, tracer};
+use crate::carriers::{CELLS, Cell, caller, ordinary_headers, tracer};
 
-#[path = "../../../work/mod.rs"]
-#[expect(
-    dead_code,
-    reason = "pieces of work with spans are for other benchmarks"
-)]
-mod work;
+#[path = "../../../carriers/mod.rs"]
+mod carriers;
 
 fn main() {
     let rounds = env::args()
@@ -242,13 +242,13 @@ impl OpenTelemetry {
         let jaeger = has_jaeger.then(|| {
             use propagation_032::TextMapPropagator as _;
             let propagator = opentelemetry_jaeger_propagator::Propagator::new();
-            let incoming = caller(&work::carriers::JAEGER);
+            let incoming = caller(&carriers::JAEGER);
             let context = propagator.extract(&Headers032(&incoming));
             (propagator, context)
         });
         let others = others.map(|propagator| {
             let has_w3c = incoming.contains_key("traceparent") || !has_jaeger;
-            let w3c_alone = caller(&work::carriers::TRACEPARENT);
+            let w3c_alone = caller(&carriers::TRACEPARENT);
             let headers = if has_w3c { incoming } else { &w3c_alone };
             let context =
                 propagator.extract_with_context(&Context::new(), &HeaderExtractor(headers));

@@ -24,7 +24,7 @@ pub(crate) struct CreateTraces {
     count: u32,
 }
 
-/// One tracer for each type of sampler that was asked for.
+/// The tracers that `/create_traces` uses, one for each type of sampler.
 #[derive(Debug)]
 pub(crate) struct Generators {
     options: Options,

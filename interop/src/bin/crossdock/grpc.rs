@@ -26,17 +26,8 @@ use tracehound::{
 };
 use tracehound_interop::crossdock::{Answer, Downstream, JoinTrace, RAW_KEYS, RAW_VALUE};
 
+use crate::options::GrpcClient;
 use crate::service::Service;
-
-/// How our client puts the context into the metadata of a call.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum GrpcClient {
-    /// `ClientLayer`, which also makes the client span.
-    #[default]
-    Layer,
-    /// `TracingInterceptor`, inside of a client span that the service makes.
-    Interceptor,
-}
 
 /// Returns the method that a service has beside its paths for HTTP.
 pub(crate) fn routes(service: Service) -> Routes {

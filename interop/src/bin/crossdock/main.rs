@@ -75,7 +75,7 @@ async fn serve(options: &Options, service: Service) -> Result<(), Box<dyn Error>
             .layer(service.grpc_spans())
             .add_routes(grpc::routes(service.clone()));
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-        // Whoever calls has its answer before this program is asked to end.
+        // No graceful end: a caller stops this program only after its calls were answered.
         tokio::spawn(server.serve_with_incoming(incoming));
     }
     let (stop, stopped) = oneshot::channel::<()>();

@@ -9,7 +9,15 @@ use std::{
 
 use tracehound::{Config, JaegerTracer, config::ConfigError, sampler::ConstSampler};
 
-use crate::grpc::GrpcClient;
+/// How our client puts the context into the metadata of a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum GrpcClient {
+    /// `ClientLayer`, which also makes the client span.
+    #[default]
+    Layer,
+    /// `TracingInterceptor`, inside of a client span that the service makes.
+    Interceptor,
+}
 
 /// The settings of the service.
 #[derive(Clone, Debug)]

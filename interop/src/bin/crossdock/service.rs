@@ -30,8 +30,8 @@ use tracehound_interop::crossdock::{
 
 use crate::{
     generated::Generators,
-    grpc::{self, GrpcClient},
-    options::Options,
+    grpc,
+    options::{GrpcClient, Options},
 };
 
 /// The service: its tracer, its client, and the tracers of `/create_traces`.

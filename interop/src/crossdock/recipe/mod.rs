@@ -30,8 +30,8 @@ pub(crate) struct Recipe {
     /// The commands of the build, run in the folder one after the other. A word that begins with
     /// `./` is a path in the folder, or several that colons separate.
     pub(crate) steps: &'static [Line],
-    /// A command that succeeds only if the built program has its interpreter, with words like those of the steps. None
-    /// of a program that needs none.
+    /// A command that succeeds only if the built program has its interpreter, with words like those of the steps;
+    /// `None` if the program needs no interpreter.
     pub(crate) interpreter: Option<Line>,
     /// The command that runs the program, with words like those of the steps.
     pub(crate) run: Line,

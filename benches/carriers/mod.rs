@@ -7,8 +7,6 @@ use tracehound::clock::ManualClock;
 use tracehound::propagation::Propagation;
 use tracehound::reporter::NullReporter;
 
-use super::{SAMPLED, W3C};
-
 /// The formats of a tracer, and the headers of its caller.
 pub(crate) struct Cell {
     pub(crate) name: &'static str,
@@ -27,7 +25,19 @@ pub(crate) const CELLS: [Cell; 8] = [
     cell("default, both there", &Propagation::DEFAULT, &BOTH),
 ];
 
-pub(crate) const JAEGER: [(&str, &str); 1] = [("uber-trace-id", SAMPLED)];
+pub(crate) const JAEGER: [(&str, &str); 1] = [(
+    "uber-trace-id",
+    "6309ab92c95468edea0dc1a9772ae2dc:409423a204bc17a8:0:1",
+)];
+/// W3C's headers, with two members of `tracestate` and two items of baggage.
+pub(crate) const W3C: [(&str, &str); 3] = [
+    (
+        "traceparent",
+        "00-6309ab92c95468edea0dc1a9772ae2dc-409423a204bc17a8-01",
+    ),
+    ("tracestate", "congo=t61rcWkgMzE,rojo=00f067aa0ba902b7"),
+    ("baggage", "user=4711,tenant=eu%201"),
+];
 pub(crate) const TRACEPARENT: [(&str, &str); 1] = [W3C[0]];
 pub(crate) const BOTH: [(&str, &str); 2] = [JAEGER[0], W3C[0]];
 pub(crate) const B3: [(&str, &str); 3] = [
