@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::model::{Baggage, Carried, Flags, Randomness, SpanId, TraceId, TraceState};
 use crate::record::SharedDecision;
+use crate::span::marks::Marks;
 
 /// The identity of a span across processes: ids, flags and baggage.
 ///
@@ -35,43 +36,6 @@ pub struct SpanContext {
 }
 
 const _: () = assert!(size_of::<SpanContext>() == 64);
-
-/// The flags, the [`Randomness`] and four facts in one number.
-#[derive(Clone, Copy, Default)]
-struct Marks(u64);
-
-impl Marks {
-    const FLAGS: u64 = 0xff;
-    /// The context came from another process.
-    const REMOTE: u64 = 1 << 8;
-    /// The sampler of the receiver decides.
-    const DEFERRED: u64 = 1 << 9;
-    /// There is no trace, but the flags decide on the next root.
-    const DECIDED: u64 = 1 << 10;
-
-    #[inline(always)]
-    const fn new(flags: Flags, facts: u64) -> Self {
-        Self(flags.bits() as u64 | facts)
-    }
-
-    #[inline(always)]
-    const fn flags(self) -> Flags {
-        Flags::from_bits(self.0 as u8)
-    }
-
-    #[inline(always)]
-    const fn has(self, fact: u64) -> bool {
-        self.0 & fact != 0
-    }
-
-    const fn with_randomness(self, randomness: Randomness) -> Self {
-        Self(self.0 & !Randomness::BITS | randomness.bits())
-    }
-}
-
-const _: () = assert!(
-    Randomness::BITS & (Marks::FLAGS | Marks::REMOTE | Marks::DEFERRED | Marks::DECIDED) == 0
-);
 
 /// The parts that few contexts have.
 #[derive(Clone, Default)]
@@ -230,7 +194,7 @@ impl SpanContext {
             other.decision_without_trace(),
         ) {
             self = self.with_flags(flags);
-            self.marks.0 |= Marks::REMOTE | Marks::DECIDED;
+            self.marks = self.marks.with(Marks::REMOTE | Marks::DECIDED);
         }
         if let (None, Some(debug_id)) = (self.debug_id(), other.debug_id()) {
             self = self.with_debug_id(debug_id);
@@ -241,7 +205,7 @@ impl SpanContext {
     /// Returns this context with other flags, as its final sampling decision.
     #[must_use]
     pub fn with_flags(mut self, flags: Flags) -> Self {
-        self.marks = Marks::new(flags, self.marks.0 & !(Marks::FLAGS | Marks::DEFERRED));
+        self.marks = self.marks.decided_by(flags);
         if let Some(rare) = &mut self.rare {
             Arc::make_mut(rare).shared = None;
         }
@@ -263,7 +227,7 @@ impl SpanContext {
     /// sampling state.
     #[must_use]
     pub fn with_deferred_sampling(mut self) -> Self {
-        self.marks.0 |= Marks::DEFERRED;
+        self.marks = self.marks.with(Marks::DEFERRED);
         if let Some(rare) = &mut self.rare {
             Arc::make_mut(rare).shared = None;
         }
@@ -374,7 +338,7 @@ impl SpanContext {
 
     #[inline(always)]
     pub(crate) fn randomness(&self) -> Randomness {
-        Randomness::from_bits(self.marks.0)
+        self.marks.randomness()
     }
 
     /// Returns the debug id, if one came with the request.
@@ -470,90 +434,5 @@ impl fmt::Debug for SpanContext {
             write!(f, " debug id {debug_id:?}")?;
         }
         f.write_str(")")
-    }
-}
-
-/// A possible parent of a span: a span, a context, or an `Option` of either.
-///
-/// Implement it for a type of your own that holds a span or a context:
-///
-/// ```
-/// use tracehound::prelude::*;
-/// use tracehound::span::ToSpanContext;
-/// use tracehound::{NoopTracer, SpanContext};
-///
-/// struct Job {
-///     cause: SpanContext,
-/// }
-///
-/// impl ToSpanContext for Job {
-///     fn to_span_context(&self) -> SpanContext {
-///         self.cause.clone()
-///     }
-/// }
-///
-/// let job = Job { cause: SpanContext::default() };
-/// NoopTracer.build_span("work").follows_from(&job).start();
-/// ```
-pub trait ToSpanContext {
-    /// Returns the context, which is empty if there is none.
-    fn to_span_context(&self) -> SpanContext;
-
-    /// Passes the context to `to`, unless it is empty. No program can name `TakeContext`, so none can override this.
-    #[doc(hidden)]
-    #[inline]
-    fn give_span_context(&self, to: impl TakeContext)
-    where
-        Self: Sized,
-    {
-        let context = self.to_span_context();
-        if !context.is_empty() {
-            to.take(|| context);
-        }
-    }
-}
-
-/// A destination in which a context is constructed in place.
-///
-/// Returning the context instead would copy it right after it was written. That costs 16 instructions a reference and
-/// defeats store forwarding.
-pub trait TakeContext {
-    /// Stores the context that `make` returns.
-    fn take(self, make: impl FnOnce() -> SpanContext);
-}
-
-impl ToSpanContext for SpanContext {
-    #[inline]
-    fn to_span_context(&self) -> SpanContext {
-        self.clone()
-    }
-
-    #[inline(always)]
-    fn give_span_context(&self, to: impl TakeContext) {
-        if !self.is_empty() {
-            to.take(|| self.clone());
-        }
-    }
-}
-
-impl<T: ToSpanContext> ToSpanContext for Option<T> {
-    #[inline]
-    fn to_span_context(&self) -> SpanContext {
-        self.as_ref()
-            .map_or_else(SpanContext::default, ToSpanContext::to_span_context)
-    }
-
-    #[inline]
-    fn give_span_context(&self, to: impl TakeContext) {
-        if let Some(parent) = self {
-            parent.give_span_context(to);
-        }
-    }
-}
-
-impl<T: ToSpanContext + ?Sized> ToSpanContext for &T {
-    #[inline]
-    fn to_span_context(&self) -> SpanContext {
-        (**self).to_span_context()
     }
 }

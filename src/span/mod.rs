@@ -41,12 +41,13 @@ mod error_like;
 mod error_text;
 mod handle;
 mod into_tag;
+mod marks;
 mod recording;
 mod reference;
+mod to_context;
 
 pub(crate) use context::Decision;
-pub(crate) use context::TakeContext;
-pub use context::{SpanContext, ToSpanContext};
+pub use context::SpanContext;
 pub use error_like::ErrorLike;
 #[cfg(feature = "tower")]
 pub(crate) use error_text::with_causes;
@@ -54,5 +55,7 @@ pub use handle::Span;
 pub use into_tag::IntoTag;
 pub(crate) use recording::{begin_with_sampler_tags, begin_with_tag};
 pub use reference::Reference;
+pub(crate) use to_context::TakeContext;
+pub use to_context::ToSpanContext;
 
 pub use crate::record::Limits;

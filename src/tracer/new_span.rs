@@ -4,7 +4,9 @@ use crate::metrics::Counter;
 use crate::model::{Flags, Randomness, SpanId, TraceId};
 use crate::record::{FrameKind, ParentReference, SpanSlot, wall};
 use crate::sampler::SamplerTags;
+use crate::span::{Decision, SpanContext};
 use crate::tracer::core::Core;
+use crate::tracer::parent::Inherited;
 
 /// The counter of a new span, and that of its trace if the trace begins or enters this process with it.
 pub(super) type Counters = (Counter, Option<Counter>);
@@ -100,4 +102,61 @@ impl NewSpan {
         slot.begin(self.flags, is_revisable, name);
         slot
     }
+}
+
+/// Returns the ids of a new span, and the owner of its sampling decision. The caller fills in the times.
+pub(super) fn identity(
+    core: &Core,
+    inherited: &mut Inherited,
+    given: Option<&SpanContext>,
+    is_shared: bool,
+    is_forced: bool,
+) -> (NewSpan, Decision) {
+    let new_span = |trace_id, span_id, parent_id, (flags, randomness), is_local_root| NewSpan {
+        ticks: 0,
+        anchor: 0,
+        trace_id,
+        span_id,
+        parent_id,
+        parent_reference: ParentReference::None,
+        kind: FrameKind::Standard,
+        flags,
+        randomness,
+        is_local_root,
+        is_new_trace: false,
+        joins_trace: false,
+    };
+    if let Some((context, trace_id, span_id)) =
+        given.and_then(|context| Some((context, context.trace_id()?, context.span_id()?)))
+    {
+        let marks = (context.flags(), context.randomness());
+        let parent_id = context.parent_id();
+        let new_span = new_span(trace_id, span_id, parent_id, marks, context.is_remote());
+        return (new_span, Decision::Made);
+    }
+    if let Some(parent) = inherited.parent.take() {
+        let trace_id = parent.trace_id;
+        let (span_id, parent_id) = if is_shared {
+            (parent.span_id, parent.parent_id)
+        } else {
+            (core.new_id(), Some(parent.span_id))
+        };
+        let marks = (parent.flags, parent.randomness);
+        let new_span = new_span(trace_id, span_id, parent_id, marks, parent.is_remote);
+        return (new_span, parent.decision);
+    }
+    let span_id = core.new_id();
+    let trace_id = TraceId::of_root(core.new_high_half(), span_id);
+    let (flags, decision) = if is_forced {
+        (Flags::SAMPLED.with(Flags::DEBUG), Decision::Made)
+    } else if let Some(flags) = inherited.decision {
+        (flags, Decision::Made)
+    } else {
+        (Flags::default(), Decision::Deferred)
+    };
+    let new_span = NewSpan {
+        is_new_trace: true,
+        ..new_span(trace_id, span_id, None, (flags, core.root_randomness), true)
+    };
+    (new_span, decision)
 }

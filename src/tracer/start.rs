@@ -21,12 +21,10 @@ use crate::record::{
     apply_decision, begin_with_tags, count_clamped_time,
 };
 use crate::sampler::{SamplingDecision, SpanView};
-use crate::span::{
-    Decision, Reference, Span, SpanContext, begin_with_sampler_tags, begin_with_tag,
-};
+use crate::span::{Decision, Reference, Span, begin_with_sampler_tags, begin_with_tag};
 use crate::tracer::StartSpanOptions;
 use crate::tracer::core::{Core, RootDecision};
-use crate::tracer::new_span::NewSpan;
+use crate::tracer::new_span::{NewSpan, identity};
 use crate::tracer::parent::{CarryingParent, FastParent, FastParentSpan, Inherited};
 
 /// Starts a span that has only a name.
@@ -415,63 +413,6 @@ fn push_references(
             buffer.push_reference(&ReportedReference::new(kind, trace_id, span_id));
         }
     }
-}
-
-/// Returns the ids of a new span, and the owner of its sampling decision. The caller fills in the times.
-fn identity(
-    core: &Core,
-    inherited: &mut Inherited,
-    given: Option<&SpanContext>,
-    is_shared: bool,
-    is_forced: bool,
-) -> (NewSpan, Decision) {
-    let new_span = |trace_id, span_id, parent_id, (flags, randomness), is_local_root| NewSpan {
-        ticks: 0,
-        anchor: 0,
-        trace_id,
-        span_id,
-        parent_id,
-        parent_reference: ParentReference::None,
-        kind: FrameKind::Standard,
-        flags,
-        randomness,
-        is_local_root,
-        is_new_trace: false,
-        joins_trace: false,
-    };
-    if let Some((context, trace_id, span_id)) =
-        given.and_then(|context| Some((context, context.trace_id()?, context.span_id()?)))
-    {
-        let marks = (context.flags(), context.randomness());
-        let parent_id = context.parent_id();
-        let new_span = new_span(trace_id, span_id, parent_id, marks, context.is_remote());
-        return (new_span, Decision::Made);
-    }
-    if let Some(parent) = inherited.parent.take() {
-        let trace_id = parent.trace_id;
-        let (span_id, parent_id) = if is_shared {
-            (parent.span_id, parent.parent_id)
-        } else {
-            (core.new_id(), Some(parent.span_id))
-        };
-        let marks = (parent.flags, parent.randomness);
-        let new_span = new_span(trace_id, span_id, parent_id, marks, parent.is_remote);
-        return (new_span, parent.decision);
-    }
-    let span_id = core.new_id();
-    let trace_id = TraceId::of_root(core.new_high_half(), span_id);
-    let (flags, decision) = if is_forced {
-        (Flags::SAMPLED.with(Flags::DEBUG), Decision::Made)
-    } else if let Some(flags) = inherited.decision {
-        (flags, Decision::Made)
-    } else {
-        (Flags::default(), Decision::Deferred)
-    };
-    let new_span = NewSpan {
-        is_new_trace: true,
-        ..new_span(trace_id, span_id, None, (flags, core.root_randomness), true)
-    };
-    (new_span, decision)
 }
 
 /// Sets the start tags. `sampling.priority` comes first, because it decides whether the others are kept.

@@ -13,7 +13,7 @@ use crate::support::vectors::{Entry, entries, pairs};
 
 const SOURCE: &str = concat!(
     include_str!("../../../src/propagation/w3c/mod.rs"),
-    include_str!("../../../src/model/trace_state.rs"),
+    include_str!("../../../src/model/trace_state/mod.rs"),
 );
 
 /// A trace as it was read.
