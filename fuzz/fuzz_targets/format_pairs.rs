@@ -100,7 +100,7 @@ fn context(input: &Input<'_>) -> SpanContext {
     context
 }
 
-/// What arrives in one format.
+/// Returns the facts that arrive in one format.
 fn passed(format: Format, context: &SpanContext) -> SpanContext {
     let arrived = match format {
         Format::Binary => {

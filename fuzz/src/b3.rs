@@ -14,7 +14,7 @@ pub const SEVERAL: [&str; 5] = [
     "x-b3-flags",
 ];
 
-/// What the values of one header `b3` say: the first well-formed one; `None` if there are none.
+/// Returns the first well-formed value of the header `b3`, or `None` if there is no value.
 pub fn read_single<'v>(values: impl Iterator<Item = &'v [u8]>) -> Found {
     let read: Vec<_> = values.flat_map(pieces).map(read_piece).collect();
     let first = read.iter().find_map(|one| one.clone().ok());
@@ -39,7 +39,7 @@ fn read_piece(text: &[u8]) -> Result<Facts, Malformed> {
     }
 }
 
-/// What the several headers say, by the values of each in the order of [`SEVERAL`].
+/// Reads the several headers from the values of each, in the order of [`SEVERAL`].
 pub fn read_several(values: [Option<&[u8]>; 5]) -> Result<Facts, Malformed> {
     let [trace, span, parent, sampled, flags] = values.map(|value| pieces(value?).next());
     let number = |text: Option<&[u8]>, most| match text {

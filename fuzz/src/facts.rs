@@ -29,7 +29,7 @@ pub struct Facts {
     pub is_conflict: bool,
 }
 
-/// What is found in a carrier, if anything.
+/// The facts that are found in a carrier, if any.
 pub type Found = Result<Option<Facts>, Malformed>;
 
 /// A header is malformed.
@@ -48,7 +48,7 @@ pub enum Format {
 }
 
 impl Facts {
-    /// What a context says.
+    /// Returns the facts of a context.
     pub fn of(context: &SpanContext) -> Self {
         let ids = context.trace_id().zip(context.span_id());
         Self {
@@ -64,7 +64,7 @@ impl Facts {
         }
     }
 
-    /// What an extract has found.
+    /// Returns the facts of an extract.
     pub fn found(answer: Result<Option<SpanContext>, ExtractError>) -> Found {
         let facts = answer.map(|context| context.map(|context| Self::of(&context)));
         facts.map_err(|_| Malformed)
@@ -75,7 +75,7 @@ impl Facts {
         *self == Self::default()
     }
 
-    /// What arrives of it in one format.
+    /// Returns the facts that arrive in one format.
     pub fn kept_by(&self, format: Format) -> Self {
         let baggage = self.baggage_in(format);
         let ids = self.ids;
@@ -171,7 +171,7 @@ impl Facts {
     }
 }
 
-/// What a codec of several formats makes of what each of them has found.
+/// Merges the facts of several formats as a composite should.
 pub fn merged(members: &[Found]) -> Found {
     let found: Vec<_> = members
         .iter()

@@ -24,7 +24,7 @@ pub fn from_lines(text: &[u8]) -> Headers {
     lines.map(split).collect()
 }
 
-/// Those headers that a `HeaderMap` can hold.
+/// Returns the headers that a `HeaderMap` can hold.
 pub fn header_map(headers: &Headers) -> HeaderMap {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
@@ -66,7 +66,7 @@ pub fn as_text(headers: &Headers) -> Headers {
         .collect()
 }
 
-/// What a tracer writes for HTTP, which can stand in a request as it is.
+/// Returns the headers that a tracer writes. They can stand in a request as they are.
 pub fn written_by(tracer: &JaegerTracer, context: &SpanContext) -> Vec<(String, String)> {
     use tracehound::prelude::*;
     let mut written = Vec::new();
@@ -75,7 +75,7 @@ pub fn written_by(tracer: &JaegerTracer, context: &SpanContext) -> Vec<(String, 
     written
 }
 
-/// What a codec for HTTP writes, which can stand in a request as it is.
+/// Returns the headers that a codec for HTTP writes. They can stand in a request as they are.
 pub fn written(codec: &dyn Injector, context: &SpanContext) -> Vec<(String, String)> {
     let mut written = Vec::new();
     codec.inject(context, &mut written);

@@ -47,7 +47,7 @@ pub fn assert_short(error: &ExtractError) {
     assert!(text.len() < 1_000 && text.bytes().all(is_shown), "{text}");
 }
 
-/// What `work` returns, and what a tracer adds to a counter meanwhile.
+/// Returns the result of `work`, and how much a counter of the tracer grows meanwhile.
 pub fn counting<T>(tracer: &JaegerTracer, counter: Counter, work: impl FnOnce() -> T) -> (T, u64) {
     let metrics = tracer.metrics();
     let before = metrics.get(counter);

@@ -1,4 +1,4 @@
-//! What readers of headers have in common, as slow and as simple as it can be written.
+//! Helpers of the readers of headers, written for simplicity alone.
 
 /// The text without blanks and tabs at its ends.
 pub fn trim(text: &[u8]) -> &[u8] {

@@ -2,9 +2,9 @@ use std::sync::Arc;
 
 use crate::model::{Baggage, TraceState};
 
-/// What a trace carries from span to span beside its ids: baggage and `tracestate`.
+/// The baggage and the `tracestate` of a trace, which go from span to span beside its ids.
 ///
-/// One pointer, because most traces carry neither.
+/// It is one pointer, because most traces carry neither.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Carried(Option<Arc<Content>>);
 

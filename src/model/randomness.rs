@@ -1,6 +1,6 @@
 use crate::model::TraceId;
 
-/// What W3C's formats say of a trace beside its ids and flags: whether its id is random, and the threshold by which the
+/// The facts of a trace that only W3C's formats tell, beside ids and flags: whether its id is random, and the threshold by which the
 /// root was kept.
 ///
 /// It is one number, because every span hands it to its children.

@@ -52,7 +52,7 @@ pub const SAMPLER_TYPE: &str = "sampler.type";
 pub const SAMPLER_PARAM: &str = "sampler.param";
 /// Value of the header `jaeger-debug-id` that made the service keep the trace.
 pub const JAEGER_DEBUG_ID: &str = "jaeger-debug-id";
-/// What other formats of a request said, if that was another trace, span or decision than the one that counts.
+/// The traces, spans or decisions that other formats of a request named, if they differ from the one that counts.
 pub const PROPAGATION_CONFLICT: &str = "propagation.conflict";
 /// Process tag: language and version of the client.
 pub const JAEGER_VERSION: &str = "jaeger.version";

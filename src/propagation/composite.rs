@@ -16,7 +16,7 @@ use crate::span::SpanContext;
 ///
 /// # What it writes
 ///
-/// What every member writes. The headers of an earlier request are removed in one pass, if there are any.
+/// Every member writes its format. If the carrier holds headers of an earlier request, they are removed.
 ///
 /// # What it reads
 ///
@@ -79,12 +79,7 @@ impl CompositeCodec {
     /// Adds a member after the others.
     #[must_use]
     pub fn member(self, codec: impl Codec + 'static) -> Self {
-        self.with(Member {
-            codec: Box::new(codec),
-            reads: true,
-            writes: true,
-            places: Places::default(),
-        })
+        self.with(codec, [true, true])
     }
 
     /// Adds a member that only reads, for a format that others speak and this program should not. Its headers are
@@ -106,30 +101,25 @@ impl CompositeCodec {
     /// ```
     #[must_use]
     pub fn reader(self, codec: impl Codec + 'static) -> Self {
-        self.with(Member {
-            codec: Box::new(codec),
-            reads: true,
-            writes: false,
-            places: Places::default(),
-        })
+        self.with(codec, [true, false])
     }
 
     /// Adds a member that only writes.
     #[must_use]
     pub fn writer(self, codec: impl Codec + 'static) -> Self {
-        self.with(Member {
-            codec: Box::new(codec),
-            reads: false,
-            writes: true,
-            places: Places::default(),
-        })
+        self.with(codec, [false, true])
     }
 
-    fn with(mut self, member: Member) -> Self {
-        let (writes, set) = (member.writes, member.codec.headers());
+    fn with(mut self, codec: impl Codec + 'static, [reads, writes]: [bool; 2]) -> Self {
         let mut writers = self.members.iter().filter(|known| known.writes && writes);
-        self.writers_overlap |= writers.any(|known| known.codec.headers().overlaps(set));
-        self.members.push(member);
+        self.writers_overlap |=
+            writers.any(|known| known.codec.headers().overlaps(codec.headers()));
+        self.members.push(Member {
+            codec: Box::new(codec),
+            reads,
+            writes,
+            places: Places::default(),
+        });
         let sets = self.members.iter().map(|member| member.codec.headers());
         self.headers = HeaderSet::union(sets);
         for member in &mut self.members {
@@ -182,14 +172,6 @@ impl TextMapWriter for Fresh<'_> {
     }
 
     fn remove_owned(&mut self, _: &HeaderSet, _: &[&Key]) {}
-
-    fn replace(&mut self, _: &HeaderSet, headers: &[(&Key, &[u8])]) -> bool {
-        let mut are_set = true;
-        for (key, value) in headers {
-            are_set &= self.0.set_key(key, value);
-        }
-        are_set
-    }
 
     fn may_hold(&self, _: &HeaderSet) -> bool {
         false
@@ -248,7 +230,7 @@ impl fmt::Debug for CompositeCodec {
     }
 }
 
-/// What the members have found in one carrier.
+/// The result of asking the members for one carrier.
 #[derive(Default)]
 struct Received<'m> {
     /// The context of the first member with a trace, or else what members without one have found.

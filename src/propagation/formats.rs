@@ -35,7 +35,7 @@ pub enum Propagation {
 }
 
 impl Propagation {
-    /// What a tracer speaks by default: Jaeger's headers first, then W3C's.
+    /// The formats of a tracer by default: Jaeger's headers first, then W3C's.
     pub const DEFAULT: [Self; 2] = [Self::Jaeger, Self::W3c];
 
     /// Returns the codec for carriers of any text.

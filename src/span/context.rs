@@ -178,7 +178,7 @@ impl SpanContext {
 
     /// Returns this context with what it lacks and `other` has: the caller has compared the trace ids.
     ///
-    /// That is a sampling decision, `tracestate` and the random flag; without a trace, a debug id, too.
+    /// It takes `tracestate` and the random flag; without a trace, a decision and a debug id, too.
     pub(crate) fn joined_with(mut self, other: &Self) -> Self {
         if let (None, Some(trace_state)) = (self.trace_state(), other.trace_state()) {
             self = self.with_trace_state(trace_state.clone());

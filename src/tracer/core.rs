@@ -30,7 +30,7 @@ pub(super) struct Core {
     pub(super) diagnostics: Diagnostics,
     pub(super) id_source: Option<Box<dyn Fn() -> u64 + Send + Sync>>,
     pub(super) is_128_bit: bool,
-    /// That of a new trace before its decision.
+    /// The randomness of a new trace before its decision.
     pub(super) root_randomness: Randomness,
     pub(super) finalizes_on_inject: bool,
     pub(super) zipkin_shared_rpc_span: bool,

@@ -198,7 +198,7 @@ pub(super) struct Inherited {
     pub(super) debug_id: Option<String>,
     /// The flags of a new root, if they came without a trace.
     pub(super) decision: Option<Flags>,
-    /// What other formats of the request said.
+    /// A note on other formats of the request that disagree.
     pub(super) conflict: Option<String>,
 }
 

@@ -15,7 +15,7 @@ use crate::{
 pub struct Chain {
     /// Whether the first service was asked to sample.
     pub is_sampled: bool,
-    /// What the services saw, in the order of the calls.
+    /// The trace as each service saw it, in the order of the calls.
     pub seen: Vec<Seen>,
 }
 

@@ -14,11 +14,11 @@ pub struct Run {
     pub order: [usize; 3],
     /// Whether S1 was asked to sample.
     pub is_sampled: bool,
-    /// What the services saw.
+    /// The trace as each service saw it.
     pub seen: [Seen; 3],
 }
 
-/// What a service saw of a trace.
+/// A trace as a service saw it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Seen {

@@ -39,7 +39,7 @@ impl fmt::Display for Hop<'_> {
     }
 }
 
-/// What of a trace is the same before and after a hop.
+/// A part of a trace that should be the same before and after a hop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Aspect {
@@ -96,7 +96,7 @@ impl Lack {
     }
 }
 
-/// What the published clients lack. Nothing else may be lost on any hop, and what is listed here must be lost.
+/// The losses that published clients cause. Nothing else may be lost on any hop, and each of these must be.
 ///
 /// The first entry that covers a loss is counted.
 pub const LACKS: &[Lack] = &[

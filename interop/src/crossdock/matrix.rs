@@ -20,7 +20,7 @@ pub struct Matrix<'a> {
     pub alphabets: &'a [Alphabet],
     /// The orders of services. Each is run sampled and not sampled.
     pub orders: Orders,
-    /// What may be lost, and must be.
+    /// The losses that are listed.
     pub lacks: &'a [Lack],
 }
 
@@ -30,7 +30,7 @@ pub struct Matrix<'a> {
 pub struct Outcome {
     /// The counts, for each alphabet.
     pub reports: Vec<Report>,
-    /// What should not be.
+    /// The findings that fail the matrix.
     pub problems: Vec<String>,
     /// The time from the start of the services to the last look at Jaeger.
     pub took: Duration,

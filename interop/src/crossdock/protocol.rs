@@ -111,7 +111,7 @@ pub struct Answer {
     pub not_implemented_error: String,
 }
 
-/// What a service sees of a trace.
+/// A trace as a service sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Observed {

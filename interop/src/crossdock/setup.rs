@@ -56,7 +56,7 @@ pub struct Setup {
     pub format: Format,
     /// The length of new trace ids, 64 or 128. A client that has no choice ignores it.
     pub trace_id_bits: u32,
-    /// What the values of the baggage item are made of.
+    /// The characters in the values of the baggage item.
     pub alphabet: Alphabet,
 }
 

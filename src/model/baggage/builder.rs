@@ -9,10 +9,10 @@ use super::{
 /// the list for each item.
 #[derive(Default)]
 pub(crate) struct BaggageBuilder {
-    /// What [`List::text`] will be.
+    /// The bytes of [`List::text`] so far.
     text: Vec<u8>,
     lengths: ItemLengths,
-    /// What counts against [`Baggage::MAX_BYTES`].
+    /// The bytes that count against [`Baggage::MAX_BYTES`].
     bytes: usize,
 }
 

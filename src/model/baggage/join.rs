@@ -1,4 +1,4 @@
-//! One list of what several formats of a request say.
+//! Joins the baggage of several formats of a request into one list.
 
 use super::{Baggage, Item, item_bytes};
 
@@ -27,7 +27,7 @@ struct Joined<'i> {
     received: &'i Baggage,
     /// All items, once one has changed.
     items: Option<Vec<Item<'i>>>,
-    /// What the limit counts, once it was asked for.
+    /// The bytes that count against the limit, once they are counted.
     bytes: Option<usize>,
 }
 

@@ -124,7 +124,7 @@ pub(super) fn check_value(value: &str) -> Result<(), TraceStateError> {
     is_legal.then_some(()).ok_or(TraceStateError::Value)
 }
 
-/// What a key may hold.
+/// The bytes that a key may hold.
 const KEY_BYTES: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;
@@ -138,7 +138,7 @@ const KEY_BYTES: [bool; 256] = {
     table
 };
 
-/// What a value may hold.
+/// The bytes that a value may hold.
 const VALUE_BYTES: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;

@@ -2,7 +2,7 @@ use crate::model::{Flags, SpanId, TraceId, parse_hex};
 use crate::propagation::ExtractError;
 use crate::span::SpanContext;
 
-/// What B3 headers say: the ids of a span, a sampling state, or both.
+/// The content of B3 headers: the ids of a span, a sampling state, or both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Content {
     pub(super) ids: Option<Ids>,

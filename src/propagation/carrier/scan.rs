@@ -64,7 +64,7 @@ pub struct FoundHeaders<'c> {
     first_count: usize,
     more: Vec<Header<'c>>,
     prefixed: usize,
-    /// Where the headers stand in the set.
+    /// The places of the headers in the set.
     places: Places,
     skipped: u64,
 }
@@ -169,24 +169,23 @@ impl<'c> FoundHeaders<'c> {
                 *place = header;
                 self.first_count += 1;
             }
-            None => self.push_more(header),
+            None => self.push_more(header, MAX_NAMED + MAX_PREFIXED * set.prefix_count()),
         }
     }
 
-    /// Keeps a header beyond the first ones. The list never has more room than the limits allow.
+    /// Keeps a header beyond the first ones. The list has room for at most `most` of them.
     #[cold]
-    fn push_more(&mut self, header: Header<'c>) {
+    fn push_more(&mut self, header: Header<'c>, most: usize) {
         let len = self.more.len();
         if len == self.more.capacity() {
-            let rooms = [FEW, MAX_NAMED, MAX_NAMED + MAX_PREFIXED];
-            let room = rooms.into_iter().find(|room| *room > len);
-            self.more.reserve_exact(room.map_or(1, |room| room - len));
+            let room = (2 * len).clamp(FEW, most.max(FEW));
+            self.more.reserve_exact(room - len);
         }
         self.more.push(header);
     }
 }
 
-/// The number of headers that a large request has, beyond the first ones.
+/// The number of headers beyond the first ones for which there is room at once: as many as a large request has.
 const FEW: usize = 28;
 
 impl TextMapReader for FoundHeaders<'_> {

@@ -308,7 +308,8 @@ impl W3cCodec {
 }
 
 impl TraceKeys {
-    /// Writes both headers in place of those of `owned`. Returns false if the carrier refuses one. Without the first the second says nothing.
+    /// Writes both headers in place of those of `owned`. Returns false if the carrier refuses one; `tracestate` is then
+    /// removed, because it says nothing without `traceparent`.
     fn inject(
         &self,
         context: &SpanContext,

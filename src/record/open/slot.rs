@@ -29,7 +29,7 @@ pub(crate) struct SpanSlot {
     pub(crate) status: SpanStatus,
     /// Whether the span is the first of its trace in this process.
     pub(crate) is_local_root: bool,
-    /// What W3C's formats say of the trace.
+    /// The facts of the trace that only W3C's formats tell.
     pub(crate) randomness: Randomness,
     /// Identifies the queue, and the process that made the slot.
     pub(crate) key: QueueKey,

@@ -213,7 +213,7 @@ impl Contender for Tracehound {
 
 /// The propagators of one cell and what they have read.
 struct OpenTelemetry {
-    /// Of version 0.32.
+    /// A propagator of version 0.32.
     jaeger: Option<(
         opentelemetry_jaeger_propagator::Propagator,
         opentelemetry_032::Context,
@@ -288,7 +288,7 @@ impl Contender for OpenTelemetry {
     }
 }
 
-/// What opentelemetry-http does, for version 0.32.
+/// An adapter like those of opentelemetry-http, for version 0.32.
 struct Headers032<'h>(&'h HeaderMap);
 
 impl propagation_032::Extractor for Headers032<'_> {

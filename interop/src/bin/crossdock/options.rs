@@ -28,7 +28,7 @@ pub(crate) struct Options {
     pub(crate) service: String,
     /// The port for gRPC, at the address of [`listen`](Self::listen).
     pub(crate) grpc_port: Option<u16>,
-    /// What our gRPC client injects with.
+    /// The part of this library by which the gRPC client injects.
     pub(crate) grpc_client: GrpcClient,
     format: Option<String>,
     trace_id_bits: Option<String>,
