@@ -32,7 +32,7 @@ use crate::tracer::Tracer;
 /// | `10.0.0.7`, `::1` | this address alone | names that resolve to it |
 ///
 /// Ports are not compared. A request that names no host is like one to a host that is not listed. Headers of formats
-/// that the tracer neither reads nor writes are left alone.
+/// that the tracer neither reads nor writes are left alone, and a tracer that is off removes none.
 #[derive(Clone, Default)]
 pub struct Destinations {
     /// `None` stands for all hosts.
