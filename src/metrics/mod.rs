@@ -176,8 +176,13 @@ impl fmt::Debug for Metrics {
 }
 
 /// The values of all counters, as one thread has counted them.
-#[derive(Default)]
 pub(crate) struct CounterBlock([AtomicU64; Counter::ALL.len()]);
+
+impl Default for CounterBlock {
+    fn default() -> Self {
+        Self([const { AtomicU64::new(0) }; Counter::ALL.len()])
+    }
+}
 
 impl CounterBlock {
     /// Adds one. Only the thread that owns the block calls it.
@@ -265,6 +270,24 @@ counters! {
     BaggageItemsSkipped = "baggage_items_skipped" [];
     /// Carriers with several contexts that disagree. (Ours.)
     PropagationConflicts = "propagation_conflicts" [];
+    /// Sampling strategies fetched.
+    SamplerQueriesOk = "sampler_queries" [("result", "ok")];
+    /// Sampling strategies that could not be fetched.
+    SamplerQueriesErr = "sampler_queries" [("result", "err")];
+    /// Sampling strategies that changed the sampler.
+    SamplerUpdatesOk = "sampler_updates" [("result", "ok")];
+    /// Sampling strategies that were fetched and could not be used.
+    SamplerUpdatesErr = "sampler_updates" [("result", "err")];
+    /// Lists of baggage restrictions fetched.
+    BaggageRestrictionsUpdatesOk = "baggage_restrictions_updates" [("result", "ok")];
+    /// Lists of baggage restrictions that could not be fetched or used.
+    BaggageRestrictionsUpdatesErr = "baggage_restrictions_updates" [("result", "err")];
+    /// Requests for a debug trace that the throttler has denied.
+    ThrottledDebugSpans = "throttled_debug_spans" [];
+    /// Credits for debug traces fetched.
+    ThrottlerUpdatesOk = "throttler_updates" [("result", "ok")];
+    /// Credits for debug traces that could not be fetched.
+    ThrottlerUpdatesErr = "throttler_updates" [("result", "err")];
     /// Tag values, log fields and names that were cut at a limit, or to fit into a packet. (Ours.)
     TruncatedValues = "truncated_values" [];
     /// Tags, log fields and records left out because the span was full or too large for a packet, or came too late,
