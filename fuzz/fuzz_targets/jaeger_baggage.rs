@@ -107,8 +107,12 @@ fn members(list: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     members.filter(|(key, _)| !key.is_empty())
 }
 
-/// Each item in a header of its own says the same.
+/// Each item in a header of its own says the same. A map of texts replaces invalid UTF-8 before the escapes around it
+/// are decoded, so a list with some says something else there.
 fn check_alone(list: &[u8]) {
+    if std::str::from_utf8(list).is_err() {
+        return;
+    }
     let own =
         |(key, value): (&[u8], &[u8])| (format!("{PREFIX}{}", form_decoded(key)), value.to_vec());
     let alone: Headers = members(list).map(own).collect();
