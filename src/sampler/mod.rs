@@ -13,6 +13,8 @@
 //! | [`ConstSampler`] | everything or nothing | development, tests, services with little traffic |
 //! | [`ProbabilisticSampler`] | a share of the traces, chosen by trace id | counts that are scaled up afterwards |
 //! | [`RateLimitingSampler`] | a number of traces a second | a bound on what tracing costs, whatever the load |
+//! | [`GuaranteedThroughputSampler`] | a share, and at least a number of traces a second | services with much traffic now and little then |
+//! | [`PerOperationSampler`] | the same, with a share for each operation | services whose operations differ in traffic |
 //!
 //! A tracer without a sampler of its own keeps one trace in a thousand ([`SamplingRate::DEFAULT`]).
 //!
@@ -83,6 +85,8 @@
 
 mod constant;
 mod decision;
+mod guaranteed_throughput;
+mod per_operation;
 mod probabilistic;
 mod rate;
 mod rate_limiter;
@@ -95,6 +99,8 @@ use crate::services::Services;
 
 pub use self::constant::ConstSampler;
 pub use self::decision::{SamplerTags, SamplingDecision, SpanView};
+pub use self::guaranteed_throughput::GuaranteedThroughputSampler;
+pub use self::per_operation::{OperationStrategies, PerOperationSampler};
 pub use self::probabilistic::ProbabilisticSampler;
 pub use self::rate::{SamplingRate, SamplingRateError, TracesPerSecond, TracesPerSecondError};
 pub use self::rate_limiting::RateLimitingSampler;

@@ -47,7 +47,14 @@ impl ProbabilisticSampler {
         self.rate
     }
 
-    fn keeps(&self, span: &SpanView<'_>) -> bool {
+    /// Returns the tags of a trace that it keeps.
+    pub(super) fn tags(&self) -> SamplerTags {
+        SamplerTags::new("probabilistic", self.rate.get())
+    }
+
+    /// Returns whether it keeps the trace of a local root.
+    #[inline]
+    pub(super) fn keeps(&self, span: &SpanView<'_>) -> bool {
         self.boundary
             .is_some_and(|boundary| match span.random_value {
                 Some(value) => value >= self.threshold,
@@ -62,7 +69,7 @@ impl Sampler for ProbabilisticSampler {
         if !span.is_local_root {
             SamplingDecision::Delay
         } else if self.keeps(span) {
-            SamplingDecision::Sample(SamplerTags::new("probabilistic", self.rate.get()))
+            SamplingDecision::Sample(self.tags())
         } else {
             SamplingDecision::Drop
         }

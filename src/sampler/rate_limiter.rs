@@ -82,12 +82,13 @@ impl RateLimiter {
 
     /// Returns a limiter of another rate with this one's balance, in proportion: a half-full bucket stays half full.
     /// The balance moves: this limiter grants nothing from now on, so that no credit is spent twice.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for a sampler whose rate is changed from outside")
-    )]
     pub(crate) fn succeeded_by(&self, rate: f64) -> Self {
         self.moved_to(Flow::new(rate, rate.max(1.0)))
+    }
+
+    /// Returns whether a successor has the balance.
+    pub(crate) fn has_moved(&self) -> bool {
+        self.empty_at.load(Ordering::Relaxed) == MOVED
     }
 
     fn moved_to(&self, flow: Flow) -> Self {
