@@ -71,6 +71,7 @@
 //! | [`reporter`] | finished spans, out of the process; [`sender`](reporter::sender)s move the bytes |
 //! | [`config`] | a tracer from `JAEGER_*` variables |
 //! | [`metrics`] | what the tracer counts about itself, and what became of every span |
+//! | [`observer`] | the start and end of every span, sampled or not: rate, errors and durations |
 //! | [`middleware`] | spans for requests: tower, axum, hyper, reqwest, tonic |
 //! | [`mod@dev`] | an agent, a collector and a viewer inside the program |
 //! | [`clock`], [`diagnostics`] | times for tests; where the tracer says what is wrong |
@@ -140,6 +141,7 @@ pub mod fuzzing;
 pub mod metrics;
 pub mod middleware;
 pub mod model;
+pub mod observer;
 mod panics;
 pub mod prelude;
 pub mod propagation;

@@ -12,6 +12,7 @@
 //! | [`Baggage`] | keys and values that travel with a trace |
 //! | [`TraceState`] | what other tracing systems keep in the headers of a trace |
 //! | [`ReferenceType`] | how a span depends on another one |
+//! | [`SpanKind`] | the side of a call that a span stands for |
 //! | [`Timestamp`] | a time in microseconds |
 //! | [`Process`] | the service and its tags |
 //! | [`tags`] | standard names of tags and log fields |
@@ -54,6 +55,7 @@ mod process;
 mod randomness;
 mod reference;
 mod short_list;
+mod span_kind;
 mod tag;
 pub mod tags;
 mod timestamp;
@@ -71,6 +73,7 @@ pub use process::Process;
 pub(crate) use randomness::{Randomness, random_value};
 pub use reference::{ReferenceType, ReportedReference};
 pub(crate) use short_list::ShortList;
+pub use span_kind::SpanKind;
 #[cfg(feature = "dev")]
 pub(crate) use tag::non_finite;
 pub use tag::{Tag, TagRef, TagValue, display};

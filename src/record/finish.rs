@@ -6,6 +6,8 @@
 //!   thread that used this tracer last and has room in its queue. It takes no lock and no atomic read-modify-write.
 //! - [`finish_any`] finishes every other span, under the lock of its buffer.
 //!
+//! Observers are told of a span before the fast path takes it ([`finish_observed`]), and at the end of `finish_any`.
+//!
 //! If the fast path cannot finish the span, it hands it back, still open, and `finish_any` does the whole work. The
 //! fast path is split by what the span has, only a short name or more, so that the smallest span pays least.
 
@@ -19,8 +21,9 @@ use crate::record::handle::SpanHandle;
 use crate::record::open::buffer::SpanBuffer;
 use crate::record::open::shared_decision::{Hold, SharedDecision};
 use crate::record::open::slot::{SpanSlot, wall};
+use crate::record::open::status::OBSERVED;
 use crate::record::open::tags::count_clamped_time;
-use crate::record::open::tracer::Question;
+use crate::record::open::tracer::{Observation, Question};
 use crate::record::queue::frame::{FrameEnd, FrameHeader};
 use crate::record::span_clock::SpanClock;
 use crate::record::thread::slots::return_clear_slot;
@@ -41,12 +44,54 @@ pub(crate) fn finish_now(span: SpanHandle, is_explicit: bool) {
 #[cold]
 #[inline(never)]
 fn finish_slowly(span: SpanHandle, is_explicit: bool) {
+    if span.slot().is_observed() {
+        return finish_observed(span, is_explicit);
+    }
     if let Err(span) = span.finish_fast(|clock| Some(clock.now())) {
         let slot = span.slot();
         let end = slot.wall(slot.recorder.clock.now());
         count_clamped_time(slot, slot.has_explicit_start() && end < slot.header.start);
         finish_any(span, end, is_explicit);
     }
+}
+
+/// Finishes an observed span now: tells the observers, and then finishes it by the fast path.
+#[inline(never)]
+fn finish_observed(span: SpanHandle, is_explicit: bool) {
+    let ticks = span.slot().recorder.clock.now();
+    let span = match own_slot(span) {
+        Ok((mut slot, flags)) => {
+            let duration = slot.duration(ticks);
+            let is_sampled = Some(flags.is_sampled());
+            let without_name = slot.observation("", is_sampled, duration);
+            let slot_ref = &mut *slot;
+            let observation = Observation {
+                // No other thread can reach the slot, so no lock is held while user code runs.
+                operation_name: slot_ref.buffer.get_mut().operation_name(),
+                ..without_name
+            };
+            slot_ref.tracer.observe_finish(&observation);
+            slot.status.change_unshared(0, OBSERVED);
+            match SpanHandle::new(slot).finish_fast(|_| Some(ticks)) {
+                Ok(()) => return,
+                Err(span) => span,
+            }
+        }
+        Err(span) => span,
+    };
+    let slot = span.slot();
+    let end = slot.wall(ticks);
+    count_clamped_time(slot, slot.has_explicit_start() && end < slot.header.start);
+    finish_any(span, end, is_explicit);
+}
+
+/// Takes the slot of an observed span that the fast path can finish.
+#[inline(always)]
+fn own_slot(span: SpanHandle) -> Result<(Box<SpanSlot>, Flags), SpanHandle> {
+    if span.slot().is_inherited() {
+        return Err(span);
+    }
+    span.try_into_observed_slot()
 }
 
 /// Finishes the span at a time that the user gives.
@@ -78,12 +123,14 @@ fn finish_any(mut span: SpanHandle, end: i64, is_explicit: bool) {
         }
         return;
     };
+    let observed = slot.is_observed().then(|| buffer.operation_name().clone());
     let queue = &*slot.recorder.queue;
     let flags = slot.flags();
     if flags.is_sampled() {
         slot.recorder.seal(&mut buffer);
         let header = header_at(slot, &buffer, flags, end);
         queue.push(&header, &buffer.bytes(), Counter::FinishedSpansSampled);
+        drop(buffer);
     } else if let Some(decision) = slot
         .shared_decision()
         .filter(|decision| !decision.is_final())
@@ -104,6 +151,11 @@ fn finish_any(mut span: SpanHandle, end: i64, is_explicit: bool) {
             // The local root has gone without a decision: spans that are still open are not kept.
             decision.decide(decision.flags());
         }
+    }
+    if let Some(name) = observed {
+        let is_sampled = (!slot.is_undecided()).then(|| slot.flags().is_sampled());
+        let observation = slot.observation(&name, is_sampled, slot.duration_until(end));
+        slot.tracer.observe_finish(&observation);
     }
 }
 
@@ -249,6 +301,26 @@ fn finish_in_next_chunk<const TAGS_ONLY: bool>(
 }
 
 impl SpanSlot {
+    /// Returns what observers are told about the span.
+    #[inline]
+    pub(crate) fn observation<'a>(
+        &self,
+        operation_name: &'a str,
+        is_sampled: Option<bool>,
+        duration: u64,
+    ) -> Observation<'a> {
+        Observation {
+            trace_id: self.header.trace_id,
+            span_id: self.header.span_id,
+            operation_name,
+            is_local_root: self.is_local_root,
+            is_sampled,
+            outcome: self.facts.outcome(),
+            start: self.header.start,
+            duration,
+        }
+    }
+
     /// Returns the nanoseconds from the start to `end`, which is in nanoseconds since the epoch; 0 if it is earlier.
     #[inline(always)]
     pub(crate) fn duration_until(&self, end: i64) -> u64 {

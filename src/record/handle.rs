@@ -7,7 +7,7 @@ use std::ptr::NonNull;
 use crate::model::Flags;
 use crate::record::open::buffer::SpanBuffer;
 use crate::record::open::slot::SpanSlot;
-use crate::record::open::status::{EXPLICIT_START, FINISHED, SHARED, flags_in};
+use crate::record::open::status::{EXPLICIT_START, FINISHED, OBSERVED, SHARED, flags_in};
 use crate::record::thread::slots::return_slot;
 use crate::sync::byte_lock::ByteGuard;
 
@@ -66,18 +66,29 @@ impl SpanHandle {
     }
 
     /// Turns the only handle into the slot and the flags of its span. Returns the handle if there are others, the span
-    /// has finished, shares a decision, or has a start that the user gave.
+    /// has finished, shares a decision, is observed, or has a start that the user gave.
     ///
     /// The caller has checked, by the slot's key, that the span is of this process.
     #[inline(always)]
     pub(crate) fn try_into_slot(self) -> Result<(Box<SpanSlot>, Flags), Self> {
+        self.try_into_slot_without(FINISHED | SHARED | EXPLICIT_START | OBSERVED)
+    }
+
+    /// Like [`try_into_slot`](Self::try_into_slot), but the span may be observed.
+    #[inline(always)]
+    pub(crate) fn try_into_observed_slot(self) -> Result<(Box<SpanSlot>, Flags), Self> {
+        self.try_into_slot_without(FINISHED | SHARED | EXPLICIT_START)
+    }
+
+    #[inline(always)]
+    fn try_into_slot_without(self, bits: u32) -> Result<(Box<SpanSlot>, Flags), Self> {
         let slot = self.slot();
         if !slot.count.is_only() {
             return Err(self);
         }
         // Read after the count: the holder of another handle may have finished the span before dropping it.
         let status = slot.status.get();
-        if status & (FINISHED | SHARED | EXPLICIT_START) != 0 {
+        if status & bits != 0 {
             return Err(self);
         }
         let address = self.address();

@@ -101,11 +101,12 @@ pub(crate) use open::field_list::FieldList;
 pub(crate) use open::log_draft::LogDraft;
 pub(crate) use open::shared_decision::SharedDecision;
 pub(crate) use open::slot::{SpanSlot, wall};
+pub(crate) use open::tag_facts::{TagFacts, is_fact};
 pub(crate) use open::tags::{
-    begin_with_tags, catch, count_added, count_clamped_time, count_truncated, store_simple_tag,
-    store_tag,
+    begin_with_tags, catch, count_added, count_clamped_time, count_truncated, note_fact,
+    store_simple_tag, store_tag,
 };
-pub(crate) use open::tracer::{Decider, Question, Recorder};
+pub(crate) use open::tracer::{Decider, Observation, Question, Recorder};
 pub(crate) use pool::SharedPool;
 pub(crate) use queue::backlog::{Backlog, BacklogMark};
 pub(crate) use queue::budget::Budget;

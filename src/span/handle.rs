@@ -4,7 +4,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::SystemTime;
 
 use crate::model::{FieldRef, Flags, TagValue, field, tags};
-use crate::record::{SpanHandle, SpanSlot, catch, finish_at, finish_now};
+use crate::record::{SpanHandle, SpanSlot, catch, finish_at, finish_now, is_fact};
 use crate::span::recording;
 use crate::span::{ErrorLike, IntoTag, SpanContext, TakeContext, ToSpanContext};
 
@@ -80,7 +80,7 @@ impl Span {
     }
 
     /// Sets a tag whose value is costly to make. `make` runs only if the span is recording, or if it is open and the
-    /// key is `sampling.priority`. If `make` panics, the panic is caught and counted, and no tag is set.
+    /// key is `sampling.priority` or one that [observers](crate::observer) ask for. If `make` panics, the panic is caught and counted, and no tag is set.
     ///
     /// ```
     /// # let query = "SELECT 1";
@@ -88,7 +88,9 @@ impl Span {
     /// ```
     pub fn set_tag_with<V: Into<TagValue>>(&self, key: &str, make: impl FnOnce() -> V) -> &Self {
         if let Some(slot) = self.slot() {
-            let is_wanted = slot.is_recording() || key == tags::SAMPLING_PRIORITY;
+            let is_wanted = slot.is_recording()
+                || key == tags::SAMPLING_PRIORITY
+                || slot.is_observed() && is_fact(key);
             if is_wanted
                 && !slot.is_finished()
                 && let Some(value) = catch(slot, || make().into())
@@ -151,8 +153,10 @@ impl Span {
     /// assert!(boxed.inspect_err(|error| span.log_error(error)).is_err());
     /// ```
     pub fn log_error<const FORM: u8>(&self, error: &(impl ErrorLike<FORM> + ?Sized)) {
-        if let Some(slot) = self.slot().filter(|slot| slot.is_recording()) {
-            recording::log_error(slot, error);
+        match self.slot() {
+            Some(slot) if slot.is_recording() => recording::log_error(slot, error),
+            Some(slot) => slot.note_error(),
+            None => {}
         }
     }
 

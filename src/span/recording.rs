@@ -11,7 +11,8 @@ use crate::metrics::Counter;
 use crate::model::{FieldRef, SpanId, TagRef, Timestamp, TraceId, field, tags};
 use crate::record::{
     Added, FieldList, LogDraft, Question, SpanSlot, apply_decision, catch, count_added,
-    count_clamped_time, count_truncated, set_sampling_priority, store_simple_tag, store_tag, wall,
+    count_clamped_time, count_truncated, note_fact, set_sampling_priority, store_simple_tag,
+    store_tag, wall,
 };
 use crate::sampler::{SamplerTags, SpanView};
 use crate::span::ErrorLike;
@@ -35,9 +36,9 @@ pub(crate) fn set_tag(slot: &SpanSlot, key: &str, value: TagRef<'_>) {
     let is_simple = !matches!(value, TagRef::Display(_) | TagRef::Unset);
     if is_simple
         && key != tags::SAMPLING_PRIORITY
-        && let Some(flags) = slot.decided_flags()
+        && let Some(flags) = slot.plain_flags()
     {
-        // The fast path: a simple value on a span whose sampling decision is final.
+        // The fast path: a simple value on a span whose sampling decision is final, and which is not observed.
         if flags.is_sampled() {
             store_simple_tag(slot, key, value);
         }
@@ -46,11 +47,14 @@ pub(crate) fn set_tag(slot: &SpanSlot, key: &str, value: TagRef<'_>) {
     set_any_tag(slot, key, value);
 }
 
-/// Sets any tag: `sampling.priority`, a value that must be formatted, or a tag of an undecided span.
+/// Sets any tag: `sampling.priority`, a value that must be formatted, or a tag of an undecided or observed span.
 #[cold]
 fn set_any_tag(slot: &SpanSlot, key: &str, value: TagRef<'_>) {
     if matches!(value, TagRef::Unset) {
         return;
+    }
+    if slot.is_observed() {
+        note_fact(slot, key, value);
     }
     if key == tags::SAMPLING_PRIORITY {
         if !slot.is_finished() {
@@ -147,6 +151,7 @@ fn log_many<'v>(slot: &SpanSlot, time: Timestamp, fields: impl Iterator<Item = F
 
 /// Sets the tag `error` and logs the error with its causes.
 pub(crate) fn log_error<const FORM: u8>(slot: &SpanSlot, error: &(impl ErrorLike<FORM> + ?Sized)) {
+    slot.note_error();
     store_tag(slot, tags::ERROR, TagRef::Bool(true));
     let texts = catch(slot, || {
         let message = error.to_string();
@@ -214,6 +219,7 @@ pub(crate) fn mark_panic_unless_marked(slot: &SpanSlot) {
 
 /// Marks a span whose work panicked.
 pub(crate) fn mark_panic(slot: &SpanSlot) {
+    slot.note_error();
     if slot.is_recording() {
         MARKED.set(Some((slot.header.trace_id, slot.header.span_id)));
         store_tag(slot, tags::ERROR, TagRef::Bool(true));

@@ -8,6 +8,7 @@ use crate::clock::Clock;
 use crate::diagnostics::Diagnostics;
 use crate::metrics::Metrics;
 use crate::model::{Randomness, Tag, TagValue, tags};
+use crate::observer::SpanObserver;
 use crate::propagation::{Codec, Codecs, CustomCodec, Propagation};
 use crate::record::{Budget, Recorder, SharedPool, SpanClock, SpanQueue, fork};
 use crate::reporter::{NullReporter, Reporter, Worker, WorkerOptions, thread};
@@ -49,6 +50,7 @@ pub struct TracerBuilder {
     flush_interval: Duration,
     diagnostics: Diagnostics,
     codecs: Codecs,
+    observers: Vec<Box<dyn SpanObserver>>,
 }
 
 impl JaegerTracer {
@@ -87,6 +89,7 @@ impl TracerBuilder {
             flush_interval: Duration::from_secs(1),
             diagnostics: Diagnostics::default(),
             codecs: Codecs::default(),
+            observers: Vec::new(),
         }
     }
 
@@ -228,6 +231,36 @@ impl TracerBuilder {
         self
     }
 
+    /// Adds an observer, which is told of the start and the end of every span, sampled or not.
+    ///
+    /// Defaults to none: then spans cost what they cost without this. Observers are called in the order in which they
+    /// were added.
+    ///
+    /// ```
+    /// use tracehound::JaegerTracer;
+    /// use tracehound::observer::{ObservedSpan, SpanObserver};
+    /// use tracehound::prelude::*;
+    ///
+    /// /// Prints what takes longer than a second.
+    /// struct Slow;
+    ///
+    /// impl SpanObserver for Slow {
+    ///     fn on_finish(&self, span: &ObservedSpan<'_>) {
+    ///         if span.duration().as_secs() > 0 {
+    ///             println!("{} took {:?}", span.operation_name(), span.duration());
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let tracer = JaegerTracer::builder("shop").observer(Slow).build()?;
+    /// tracer.start_span("checkout").finish();
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
+    pub fn observer(mut self, observer: impl SpanObserver + 'static) -> Self {
+        self.observers.push(Box::new(observer));
+        self
+    }
+
     /// Builds the tracer and starts its worker thread.
     ///
     /// # Errors
@@ -270,6 +303,11 @@ impl TracerBuilder {
         if let RootDecision::Keep(sampler_tags) = &root_decision {
             queue.set_sampler_tags(sampler_tags.clone());
         }
+        let observers: Vec<_> = self.observers.into_iter().map(Guarded::new).collect();
+        let watches_starts = observers.iter().any(|observer| {
+            let watches = observer.call_always(&metrics, |observer| observer.watches_starts());
+            watches.unwrap_or(false)
+        });
         let core = Core {
             root_decision,
             slots: Arc::new(SharedPool::new()),
@@ -286,7 +324,10 @@ impl TracerBuilder {
             // W3C's random flag asks for 56 random bits, which only ids of our own are known to have.
             root_randomness: Randomness::default()
                 .with_random_id(self.is_128_bit && self.id_source.is_none()),
+            watches_starts,
+            is_plain: self.id_source.is_none() && observers.is_empty(),
             id_source: self.id_source,
+            observers,
             is_128_bit: self.is_128_bit,
             finalizes_on_inject: self.finalizes_on_inject,
             zipkin_shared_rpc_span: self.zipkin_shared_rpc_span,
@@ -295,10 +336,13 @@ impl TracerBuilder {
         Ok(JaegerTracer::from_parts(core, worker))
     }
 
-    /// Hands the services to the sampler and the codecs; the worker hands them to the reporter.
+    /// Hands the services to the sampler, the codecs and the observers; the worker hands them to the reporter.
     fn attach(&mut self, services: &Services) {
         services.attach("the sampler", |services| self.sampler.attach(services));
         self.codecs.attach(services);
+        for observer in &mut self.observers {
+            services.attach("an observer", |services| observer.attach(services));
+        }
     }
 }
 

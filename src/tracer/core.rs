@@ -8,13 +8,14 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use crate::diagnostics::Diagnostics;
 use crate::metrics::{Counter, Metrics};
 use crate::model::{Flags, Process, Randomness, SpanId};
+use crate::observer::{ObservedSpan, SpanObserver};
 use crate::panics::caught;
 use crate::propagation::{
     Codecs, ExtractCarrier, ExtractError, HeaderSet, InjectCarrier, NO_HEADERS,
 };
 use crate::record::{
-    Decider, EncodedTags, FrameKind, Limits, Question, Recorder, SharedPool, SpanSlot, random_id,
-    release_slots, try_random_id,
+    Decider, EncodedTags, FrameKind, Limits, Observation, Question, Recorder, SharedPool, SpanSlot,
+    random_id, release_slots, try_random_id,
 };
 use crate::sampler::{Sampler, SamplingDecision, SpanView};
 use crate::span::SpanContext;
@@ -29,6 +30,11 @@ pub(super) struct Core {
     pub(super) process: Arc<Process>,
     pub(super) diagnostics: Diagnostics,
     pub(super) id_source: Option<Box<dyn Fn() -> u64 + Send + Sync>>,
+    pub(super) observers: Vec<Guarded<Box<dyn SpanObserver>>>,
+    /// An observer wants to know of starts too.
+    pub(super) watches_starts: bool,
+    /// There is neither a source of ids that the user set nor an observer.
+    pub(super) is_plain: bool,
     pub(super) is_128_bit: bool,
     /// The randomness of a new trace before its decision.
     pub(super) root_randomness: Randomness,
@@ -99,8 +105,20 @@ impl<T> Guarded<T> {
     }
 
     fn call<R>(&self, metrics: &Metrics, call: impl FnOnce(&T) -> R) -> Option<R> {
-        // No user code runs while a thread unwinds: a second panic would abort the process.
-        if self.panics.load(Ordering::Relaxed) >= MAX_PANICS || std::thread::panicking() {
+        if std::thread::panicking() {
+            return None;
+        }
+        self.call_always(metrics, call)
+    }
+
+    /// Like `call`, also while the thread unwinds: a second panic does not leave this.
+    #[inline]
+    pub(super) fn call_always<R>(
+        &self,
+        metrics: &Metrics,
+        call: impl FnOnce(&T) -> R,
+    ) -> Option<R> {
+        if self.panics.load(Ordering::Relaxed) >= MAX_PANICS {
             return None;
         }
         let result = caught(|| call(&self.inner));
@@ -120,6 +138,9 @@ impl Drop for Core {
         let id_source = self.id_source.take();
         caught(|| drop(sampler));
         caught(|| drop(id_source));
+        for observer in mem::take(&mut self.observers) {
+            caught(|| drop(observer));
+        }
     }
 }
 
@@ -156,6 +177,13 @@ impl Decider for Core {
 
     fn allows_debug(&self, _operation_name: &str) -> bool {
         true
+    }
+
+    fn observe_finish(&self, span: &Observation<'_>) {
+        let span = ObservedSpan::new(*span);
+        for observer in &self.observers {
+            observer.call_always(&self.recorder.metrics, |observer| observer.on_finish(&span));
+        }
     }
 }
 
@@ -216,8 +244,39 @@ impl Core {
         release_slots(&self.recorder.queue, &self.slots);
     }
 
+    /// Returns whether observers are told of the spans.
+    #[inline(always)]
+    pub(super) fn is_observed(&self) -> bool {
+        !self.observers.is_empty()
+    }
+
+    /// Tells the observers that asked for it that a span has started.
+    #[inline(always)]
+    pub(super) fn observe_start(&self, slot: &SpanSlot) {
+        if self.watches_starts {
+            self.tell_of_start(slot);
+        }
+    }
+
+    #[inline(never)]
+    fn tell_of_start(&self, slot: &SpanSlot) {
+        let name = slot.operation_name();
+        let is_sampled = (!slot.is_undecided()).then(|| slot.flags().is_sampled());
+        let span = ObservedSpan::new(slot.observation(&name, is_sampled, 0));
+        for observer in &self.observers {
+            observer.call_always(&self.recorder.metrics, |observer| {
+                observer.on_start(&span);
+            });
+        }
+    }
+
     /// Runs user code. If it panics, a diagnostic line says that `owner` panicked during `operation`.
-    fn guard<R>(&self, operation: &'static str, owner: &str, run: impl FnOnce() -> R) -> Option<R> {
+    pub(super) fn guard<R>(
+        &self,
+        operation: &'static str,
+        owner: &str,
+        run: impl FnOnce() -> R,
+    ) -> Option<R> {
         let result = caught(run);
         if result.is_none() {
             self.count_panic(operation, owner);
@@ -245,6 +304,15 @@ impl Core {
         match &self.id_source {
             None => random_id(),
             Some(source) => self.new_id_from(source),
+        }
+    }
+
+    /// Like `try_new_id`, but also returns `None` if the tracer has observers: then no fast path may start the span.
+    #[inline(always)]
+    pub(super) fn try_plain_id(&self) -> Option<SpanId> {
+        match self.is_plain {
+            true => try_random_id(),
+            false => None,
         }
     }
 

@@ -20,6 +20,7 @@ mod forwarding;
 mod fuzz_finds;
 #[cfg(feature = "tower")]
 mod middleware;
+mod observers;
 mod packets;
 mod panics;
 mod propagation;

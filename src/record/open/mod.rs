@@ -24,6 +24,7 @@
 //! 128 ├─ buffer           328 bytes    the start; then tags, logs, baggage, under the lock in it
 //! 456 ├─ status                        the start; then decisions and the finish
 //! 464 ├─ randomness, is_local_root     the start
+//!     ├─ facts                         the start of an observed span; then its tags
 //! 512 └─
 //! ```
 //!
@@ -60,5 +61,6 @@ pub(crate) mod logs;
 pub(crate) mod shared_decision;
 pub(crate) mod slot;
 pub(crate) mod status;
+pub(crate) mod tag_facts;
 pub(crate) mod tags;
 pub(crate) mod tracer;

@@ -10,8 +10,9 @@ use crate::record::open::buffer::{Added, SpanBuffer};
 use crate::record::open::handle_count::HandleCount;
 use crate::record::open::shared_decision::SharedDecision;
 use crate::record::open::status::{
-    CARRIES, EXPLICIT_START, FINISHED, REVISABLE, SHARED, SpanStatus, flags_in,
+    CARRIES, EXPLICIT_START, FINISHED, OBSERVED, REVISABLE, SHARED, SpanStatus, flags_in,
 };
+use crate::record::open::tag_facts::TagFacts;
 use crate::record::open::tracer::{Decider, Recorder};
 use crate::record::pool::SharedPool;
 use crate::record::queue::frame::FrameHeader;
@@ -31,6 +32,8 @@ pub(crate) struct SpanSlot {
     pub(crate) is_local_root: bool,
     /// The facts of the trace that only W3C's formats tell.
     pub(crate) randomness: Randomness,
+    /// What the tags of an observed span tell its observers.
+    pub(crate) facts: TagFacts,
     /// Identifies the queue, and the process that made the slot.
     pub(crate) key: QueueKey,
     /// The header of the frame to come. The finish adds the end.
@@ -66,6 +69,7 @@ impl SpanSlot {
             status: SpanStatus::default(),
             is_local_root: false,
             randomness: Randomness::default(),
+            facts: TagFacts::default(),
             key: recorder.queue.key(),
             header: FrameHeader::new(
                 TraceId::new(0, 1).expect("not zero"),
@@ -114,6 +118,13 @@ impl SpanSlot {
         self.status.add(SHARED);
     }
 
+    /// Makes the span an observed one. No other thread can reach it yet.
+    #[inline]
+    pub(crate) fn begin_observed(&self, facts: &TagFacts) {
+        self.facts.set(facts);
+        self.status.change_unshared(OBSERVED, 0);
+    }
+
     /// Sets what the trace carries.
     #[inline]
     pub(crate) fn begin_with_carried(&mut self, carried: Carried) {
@@ -157,6 +168,14 @@ impl SpanSlot {
     pub(crate) fn simple_flags(&self) -> Option<Flags> {
         let status = self.status.get();
         (status & (SHARED | CARRIES) == 0).then_some(flags_in(status))
+    }
+
+    /// Returns the flags if they alone tell whether a tag is kept: the decision is final and not shared, and the span
+    /// is not observed.
+    #[inline(always)]
+    pub(crate) fn plain_flags(&self) -> Option<Flags> {
+        let status = self.status.get();
+        (status & (SHARED | REVISABLE | OBSERVED) == 0).then_some(flags_in(status))
     }
 
     /// Returns the flags if the decision is not shared with other spans, and the sampler will not be asked again.
@@ -243,6 +262,19 @@ impl SpanSlot {
     #[inline(always)]
     pub(crate) fn is_finished(&self) -> bool {
         self.status.has(FINISHED)
+    }
+
+    /// Returns whether observers are told of the span's end.
+    #[inline(always)]
+    pub(crate) fn is_observed(&self) -> bool {
+        self.status.has(OBSERVED)
+    }
+
+    /// Notes that an observed span has failed.
+    pub(crate) fn note_error(&self) {
+        if self.is_observed() && !self.is_finished() {
+            self.facts.note_error(true);
+        }
     }
 
     /// Returns whether the user gave the start time.

@@ -44,6 +44,12 @@ impl SpanStatus {
         self.0.fetch_and(!bit, Ordering::Relaxed);
     }
 
+    /// Sets and clears bits of a span that no other thread can reach.
+    #[inline(always)]
+    pub(crate) fn change_unshared(&self, set: u32, clear: u32) {
+        self.0.store(self.get() & !clear | set, Ordering::Relaxed);
+    }
+
     /// Replaces the flags and leaves the state bits.
     pub(crate) fn set_flags(&self, flags: Flags) {
         let mut now = self.get();
@@ -77,3 +83,5 @@ pub(crate) const CARRIES: u32 = 1 << 10;
 pub(crate) const SHARED: u32 = 1 << 11;
 /// The user gave the start time.
 pub(crate) const EXPLICIT_START: u32 = 1 << 12;
+/// Observers are told of the span's end, and it notes the facts that tags tell them.
+pub(crate) const OBSERVED: u32 = 1 << 13;

@@ -5,6 +5,7 @@ use crate::model::TagRef;
 use crate::panics::caught;
 use crate::record::open::buffer::Added;
 use crate::record::open::slot::SpanSlot;
+use crate::record::open::tag_facts::is_fact;
 
 /// Formats `value` if need be, which runs user code, and sets the tag.
 pub(crate) fn store_tag(slot: &SpanSlot, key: &str, value: TagRef<'_>) {
@@ -20,6 +21,21 @@ pub(crate) fn store_tag(slot: &SpanSlot, key: &str, value: TagRef<'_>) {
         value => value,
     };
     store_simple_tag(slot, key, value);
+}
+
+/// Notes what a tag of an observed span tells, kept or not. Formats a value that is not simple, which runs user code.
+pub(crate) fn note_fact(slot: &SpanSlot, key: &str, value: TagRef<'_>) {
+    if !is_fact(key) || slot.is_finished() {
+        return;
+    }
+    match value {
+        TagRef::Display(display) => {
+            if let Some(text) = catch(slot, || display.to_string()) {
+                slot.facts.note(key, TagRef::String(&text));
+            }
+        }
+        value => slot.facts.note(key, value),
+    }
 }
 
 /// Sets a tag with a simple value: text, a number, a truth value or bytes. Does nothing if the span has finished.

@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::metrics::{Counter, Metrics};
-use crate::model::TagRef;
+use crate::model::{SpanId, TagRef, TraceId};
 use crate::record::open::buffer::SpanBuffer;
+use crate::record::open::tag_facts::Outcome;
 use crate::record::queue::span_queue::SpanQueue;
 use crate::record::span_clock::SpanClock;
 use crate::record::wire::limits::Limits;
@@ -32,13 +33,32 @@ impl Recorder {
 
 /// The questions that a span asks its tracer. This is the one place where a lower floor calls a higher one.
 ///
-/// Both methods may run user code, so the caller holds no lock and borrows no state of its thread.
+/// All methods may run user code, so the caller holds no lock and borrows no state of its thread.
 pub(crate) trait Decider: Send + Sync + fmt::Debug {
     /// Asks the sampler. The answer is no if the sampler panics.
     fn decide(&self, question: Question<'_>, span: &SpanView<'_>) -> SamplingDecision;
 
     /// Returns whether a debug id or a `sampling.priority` may force a trace now.
     fn allows_debug(&self, operation_name: &str) -> bool;
+
+    /// Tells the observers that a span has finished.
+    fn observe_finish(&self, _span: &Observation<'_>) {}
+}
+
+/// What observers are told about a span.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Observation<'a> {
+    pub(crate) trace_id: TraceId,
+    pub(crate) span_id: SpanId,
+    pub(crate) operation_name: &'a str,
+    pub(crate) is_local_root: bool,
+    /// `None` while the trace is undecided.
+    pub(crate) is_sampled: Option<bool>,
+    pub(crate) outcome: Outcome,
+    /// Nanoseconds since the epoch.
+    pub(crate) start: i64,
+    /// Nanoseconds since the start; 0 at the start.
+    pub(crate) duration: u64,
 }
 
 /// The event about which a sampler is asked.

@@ -1,0 +1,234 @@
+//! Observers: code that is told of the start and the end of every span, sampled or not.
+//!
+//! A sampler keeps one trace in a thousand, so a count of what the backend stores says little about a service. An
+//! observer sees all spans, so what it counts is exact.
+//!
+//! # How do I write one?
+//!
+//! A type that implements [`SpanObserver`]. This one counts the failures of each operation:
+//!
+//! ```
+//! use std::collections::HashMap;
+//! use std::sync::{Arc, Mutex, PoisonError};
+//! use tracehound::JaegerTracer;
+//! use tracehound::observer::{ObservedSpan, SpanObserver};
+//! use tracehound::prelude::*;
+//! use tracehound::sampler::ConstSampler;
+//!
+//! #[derive(Clone, Default)]
+//! struct Failures(Arc<Mutex<HashMap<String, u64>>>);
+//!
+//! impl SpanObserver for Failures {
+//!     fn on_finish(&self, span: &ObservedSpan<'_>) {
+//!         if span.is_error() {
+//!             let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+//!             *failures.entry(span.operation_name().to_owned()).or_default() += 1;
+//!         }
+//!     }
+//! }
+//!
+//! let failures = Failures::default();
+//! let tracer = JaegerTracer::builder("shop")
+//!     .sampler(ConstSampler::new(false)) // no trace is kept
+//!     .observer(failures.clone())
+//!     .build()?;
+//! tracer.start_span("charge").set_tag("error", true);
+//! assert_eq!(failures.0.lock().expect("no panic")["charge"], 1);
+//! # Ok::<(), tracehound::tracer::BuildError>(())
+//! ```
+//!
+//! # What does it see of a span that is not sampled?
+//!
+//! Such a span keeps no tags. Of an observed span the tracer notes the tags `span.kind`, `error`, `http.status_code`
+//! (or `http.response.status_code`) and `rpc.grpc.status_code` as they are set, at the start or later, and hands them
+//! over at the end. No other tag can be seen.
+//!
+//! # What does it cost?
+//!
+//! Without an observer, nothing: spans execute the same instructions. With one, each span costs two calls through
+//! pointers beside the observer's own work, and a span that is not sampled reads the clock at its end.
+
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::model::{SpanId, SpanKind, TraceId};
+use crate::record::Observation;
+use crate::services::Services;
+
+/// A part that is told of the start and the end of every span of a tracer, sampled or not.
+///
+/// The tracer calls it on the thread that starts or finishes the span, and holds no lock meanwhile. So it should be
+/// quick, and must not wait for that thread. A panic is caught and counted
+/// ([`Counter::CallbackPanics`](crate::metrics::Counter::CallbackPanics)); after a hundred panics the observer is not
+/// called any more.
+///
+/// A span that was open at a fork is told to the observer in the parent process alone.
+///
+/// The page of the [module](self) has an example.
+pub trait SpanObserver: Send + Sync {
+    /// Takes the tracer's services: where to count and to warn, what time it is. The tracer's builder calls it once,
+    /// before anything else. By default does nothing.
+    fn attach(&mut self, _services: &Services) {}
+
+    /// Returns whether [`on_start`](Self::on_start) should be called. The tracer's builder asks once. By default false.
+    fn watches_starts(&self) -> bool {
+        false
+    }
+
+    /// Takes note of a span that has just started, with its start tags. Only called if an observer of the tracer
+    /// [watches starts](Self::watches_starts). By default does nothing.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicI64, Ordering};
+    /// use tracehound::JaegerTracer;
+    /// use tracehound::observer::{ObservedSpan, SpanObserver};
+    /// use tracehound::prelude::*;
+    ///
+    /// /// The number of spans that are open.
+    /// #[derive(Clone, Default)]
+    /// struct InFlight(Arc<AtomicI64>);
+    ///
+    /// impl SpanObserver for InFlight {
+    ///     fn watches_starts(&self) -> bool {
+    ///         true
+    ///     }
+    ///
+    ///     fn on_start(&self, _: &ObservedSpan<'_>) {
+    ///         self.0.fetch_add(1, Ordering::Relaxed);
+    ///     }
+    ///
+    ///     fn on_finish(&self, _: &ObservedSpan<'_>) {
+    ///         self.0.fetch_sub(1, Ordering::Relaxed);
+    ///     }
+    /// }
+    ///
+    /// let in_flight = InFlight::default();
+    /// let tracer = JaegerTracer::builder("shop").observer(in_flight.clone()).build()?;
+    /// let span = tracer.start_span("checkout");
+    /// assert_eq!(in_flight.0.load(Ordering::Relaxed), 1);
+    /// drop(span);
+    /// assert_eq!(in_flight.0.load(Ordering::Relaxed), 0);
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
+    fn on_start(&self, _span: &ObservedSpan<'_>) {}
+
+    /// Takes note of a span that has finished. Called once for each span, however it ends.
+    fn on_finish(&self, span: &ObservedSpan<'_>);
+}
+
+impl SpanObserver for Box<dyn SpanObserver> {
+    fn attach(&mut self, services: &Services) {
+        (**self).attach(services);
+    }
+
+    fn watches_starts(&self) -> bool {
+        (**self).watches_starts()
+    }
+
+    fn on_start(&self, span: &ObservedSpan<'_>) {
+        (**self).on_start(span);
+    }
+
+    fn on_finish(&self, span: &ObservedSpan<'_>) {
+        (**self).on_finish(span);
+    }
+}
+
+/// The part of a span that an observer sees, as of its start or its end.
+#[derive(Clone, Copy)]
+pub struct ObservedSpan<'a> {
+    facts: Observation<'a>,
+}
+
+impl<'a> ObservedSpan<'a> {
+    #[inline(always)]
+    pub(crate) fn new(facts: Observation<'a>) -> Self {
+        Self { facts }
+    }
+
+    /// Returns the name of the operation as of now.
+    #[inline]
+    pub fn operation_name(&self) -> &'a str {
+        self.facts.operation_name
+    }
+
+    /// Returns the id of the trace.
+    #[inline]
+    pub fn trace_id(&self) -> TraceId {
+        self.facts.trace_id
+    }
+
+    /// Returns the id of the span.
+    #[inline]
+    pub fn span_id(&self) -> SpanId {
+        self.facts.span_id
+    }
+
+    /// Returns whether this is the first span of its trace in this process.
+    #[inline]
+    pub fn is_local_root(&self) -> bool {
+        self.facts.is_local_root
+    }
+
+    /// Returns whether the trace is kept, or `None` while its sampler has not decided.
+    #[inline]
+    pub fn is_sampled(&self) -> Option<bool> {
+        self.facts.is_sampled
+    }
+
+    /// Returns the side of a call that the span stands for: the last value of `span.kind`. Returns `None` if it is not
+    /// set.
+    #[inline]
+    pub fn kind(&self) -> Option<SpanKind> {
+        self.facts.outcome.kind
+    }
+
+    /// Returns whether the span has failed: the last value of `error`, as a truth value or as a text that Go's
+    /// `strconv.ParseBool` takes (`1`, `t`, `T`, `true`, `True`, `TRUE`). [`Span::log_error`](crate::Span::log_error)
+    /// and a panic set it too.
+    #[inline]
+    pub fn is_error(&self) -> bool {
+        self.facts.outcome.error == Some(true)
+    }
+
+    /// Returns the HTTP status: the last value of `http.status_code` or `http.response.status_code`, a number or its
+    /// text. Of a larger number the lower 16 bits count, as in Jaeger's Go client.
+    #[inline]
+    pub fn http_status(&self) -> Option<u16> {
+        self.facts.outcome.http_status
+    }
+
+    /// Returns the gRPC status: the last value of `rpc.grpc.status_code`, a number from 0 to 254 or its text.
+    #[inline]
+    pub fn grpc_status(&self) -> Option<u8> {
+        self.facts.outcome.grpc_status
+    }
+
+    /// Returns when the span started.
+    pub fn start_time(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_nanos(self.facts.start.max(0).unsigned_abs())
+    }
+
+    /// Returns how long the span has lasted: zero at its start, and at its end if that is before the start.
+    #[inline]
+    pub fn duration(&self) -> Duration {
+        Duration::from_nanos(self.facts.duration)
+    }
+}
+
+impl fmt::Debug for ObservedSpan<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Observation {
+            trace_id, span_id, ..
+        } = self.facts;
+        f.debug_struct("ObservedSpan")
+            .field("id", &format_args!("{trace_id}:{span_id}"))
+            .field("operation_name", &self.operation_name())
+            .field("kind", &self.kind())
+            .field("is_error", &self.is_error())
+            .field("is_sampled", &self.is_sampled())
+            .field("duration", &self.duration())
+            .finish()
+    }
+}

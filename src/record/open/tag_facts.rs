@@ -1,0 +1,206 @@
+//! The few facts that an observed span keeps of its tags, whether it is sampled or not.
+
+use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
+
+use crate::model::{SpanKind, TagRef, tags};
+
+/// What the tags of a span say about its outcome, for observers.
+///
+/// Each fact is a word of its own, written by plain stores: threads that set one tag at once race for it as they do for
+/// the tag. Zero stands for a fact that no tag has told.
+#[derive(Debug, Default)]
+pub(crate) struct TagFacts {
+    kind: AtomicU8,
+    error: AtomicU8,
+    grpc_status: AtomicU8,
+    http_status: AtomicU16,
+}
+
+/// The facts as of one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub(crate) kind: Option<SpanKind>,
+    pub(crate) error: Option<bool>,
+    pub(crate) http_status: Option<u16>,
+    pub(crate) grpc_status: Option<u8>,
+}
+
+impl TagFacts {
+    /// Replaces the facts, which are those of the slot's last span, by others.
+    #[inline]
+    pub(crate) fn set(&self, other: &Self) {
+        let copy = |to: &AtomicU8, from: &AtomicU8| {
+            to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
+        };
+        copy(&self.kind, &other.kind);
+        copy(&self.error, &other.error);
+        copy(&self.grpc_status, &other.grpc_status);
+        let http_status = other.http_status.load(Ordering::Relaxed);
+        self.http_status.store(http_status, Ordering::Relaxed);
+    }
+
+    /// Notes what a tag tells, if it is one of the few. A value that has no meaning for its key changes nothing.
+    pub(crate) fn note(&self, key: &str, value: TagRef<'_>) {
+        match key {
+            tags::SPAN_KIND => {
+                if let TagRef::String(text) = value
+                    && let Some(kind) = SpanKind::of_tag(text)
+                {
+                    self.kind.store(kind as u8 + 1, Ordering::Relaxed);
+                }
+            }
+            tags::ERROR => {
+                if let Some(is_error) = truth(value) {
+                    self.note_error(is_error);
+                }
+            }
+            tags::HTTP_STATUS_CODE | HTTP_RESPONSE_STATUS_CODE => {
+                if let Some(status) = number(value) {
+                    self.http_status.store(status as u16, Ordering::Relaxed);
+                }
+            }
+            RPC_GRPC_STATUS_CODE => {
+                if let Some(code) = number(value).and_then(|code| u8::try_from(code).ok()) {
+                    let code = code.saturating_add(1);
+                    self.grpc_status.store(code, Ordering::Relaxed);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Notes whether the span has failed.
+    pub(crate) fn note_error(&self, is_error: bool) {
+        self.error.store(1 + u8::from(is_error), Ordering::Relaxed);
+    }
+
+    /// Returns the facts so far.
+    #[inline]
+    pub(crate) fn outcome(&self) -> Outcome {
+        let kind = self.kind.load(Ordering::Relaxed);
+        let error = self.error.load(Ordering::Relaxed);
+        let http_status = self.http_status.load(Ordering::Relaxed);
+        Outcome {
+            kind: match kind {
+                0 => None,
+                kind => SpanKind::ALL.get(usize::from(kind) - 1).copied(),
+            },
+            error: match error {
+                0 => None,
+                error => Some(error > 1),
+            },
+            http_status: (http_status != 0).then_some(http_status),
+            grpc_status: self.grpc_status.load(Ordering::Relaxed).checked_sub(1),
+        }
+    }
+}
+
+/// Returns whether a tag of this key tells a fact.
+#[inline]
+pub(crate) fn is_fact(key: &str) -> bool {
+    matches!(
+        key,
+        tags::SPAN_KIND
+            | tags::ERROR
+            | tags::HTTP_STATUS_CODE
+            | HTTP_RESPONSE_STATUS_CODE
+            | RPC_GRPC_STATUS_CODE
+    )
+}
+
+/// Reads the tag `error` as the Go client does: a truth value, or a text of Go's `strconv.ParseBool`.
+fn truth(value: TagRef<'_>) -> Option<bool> {
+    match value {
+        TagRef::Bool(value) => Some(value),
+        TagRef::String("1" | "t" | "T" | "TRUE" | "true" | "True") => Some(true),
+        TagRef::String("0" | "f" | "F" | "FALSE" | "false" | "False") => Some(false),
+        _ => None,
+    }
+}
+
+/// Reads a status as the Go client does: a number, or a text that is one.
+fn number(value: TagRef<'_>) -> Option<i64> {
+    match value {
+        TagRef::Long(value) => Some(value),
+        TagRef::Unsigned(value) => i64::try_from(value).ok(),
+        TagRef::String(text) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+/// OpenTelemetry's name of the tag `http.status_code`.
+const HTTP_RESPONSE_STATUS_CODE: &str = "http.response.status_code";
+/// OpenTelemetry's name of the tag that holds a gRPC status.
+const RPC_GRPC_STATUS_CODE: &str = "rpc.grpc.status_code";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome_of<'a>(tags: &[(&str, TagRef<'a>)]) -> Outcome {
+        let facts = TagFacts::default();
+        for (key, value) in tags {
+            assert!(is_fact(key), "{key}");
+            facts.note(key, *value);
+        }
+        facts.outcome()
+    }
+
+    #[test]
+    fn errors_are_read_as_the_go_client_reads_them() {
+        let rows = [
+            (TagRef::Bool(true), Some(true)),
+            (TagRef::Bool(false), Some(false)),
+            (TagRef::from("true"), Some(true)),
+            (TagRef::from("T"), Some(true)),
+            (TagRef::from("1"), Some(true)),
+            (TagRef::from("False"), Some(false)),
+            (TagRef::from("0"), Some(false)),
+            (TagRef::from("yes"), None),
+            (TagRef::from("tRUE"), None),
+            (TagRef::Long(1), None),
+        ];
+        for (value, expected) in rows {
+            assert_eq!(outcome_of(&[("error", value)]).error, expected, "{value:?}");
+        }
+        let last = [("error", TagRef::Bool(true)), ("error", TagRef::from("f"))];
+        assert_eq!(outcome_of(&last).error, Some(false));
+    }
+
+    #[test]
+    fn a_status_is_a_number_or_its_text() {
+        let rows = [
+            (TagRef::Long(404), Some(404)),
+            (TagRef::Unsigned(503), Some(503)),
+            (TagRef::from("+200"), Some(200)),
+            (TagRef::from("2xx"), None),
+            (TagRef::Long(65_736), Some(200)),
+            (TagRef::Double(200.0), None),
+        ];
+        for (value, expected) in rows {
+            for key in ["http.status_code", "http.response.status_code"] {
+                assert_eq!(
+                    outcome_of(&[(key, value)]).http_status,
+                    expected,
+                    "{value:?}"
+                );
+            }
+        }
+        for (value, expected) in [(TagRef::Long(0), Some(0)), (TagRef::Long(300), None)] {
+            let outcome = outcome_of(&[("rpc.grpc.status_code", value)]);
+            assert_eq!(outcome.grpc_status, expected, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_kind_stays_until_another_one_is_set() {
+        for &kind in SpanKind::ALL {
+            let tags = [
+                ("span.kind", TagRef::from(kind.name())),
+                ("span.kind", TagRef::from("internal")),
+                ("span.kind", TagRef::Long(1)),
+            ];
+            assert_eq!(outcome_of(&tags).kind, Some(kind));
+        }
+    }
+}
