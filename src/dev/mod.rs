@@ -31,7 +31,7 @@
 //! | 6831 UDP | Thrift, compact protocol: Go, Java, Python, C++, this crate |
 //! | 6832 UDP | Thrift, binary protocol: Node |
 //! | 14268 TCP | Thrift by HTTP: `POST /api/traces` |
-//! | 5778 TCP | requests for a sampling strategy; the answer is to keep everything |
+//! | 5778 TCP | requests for a sampling strategy: to keep everything, or as [`DevOptions::strategies_file`] says |
 //! | 16699 TCP | a browser; see [`DevServer::query_address`] |
 //!
 //! If an embedded agent runs already at the viewer's port, in another program, then [`tracehound::dev`](crate::dev())
@@ -70,6 +70,7 @@ mod error;
 mod options;
 mod server;
 mod store;
+mod strategies;
 mod tracer;
 mod view;
 

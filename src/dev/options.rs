@@ -1,5 +1,6 @@
 use std::fmt;
 use std::io::Write;
+use std::path::PathBuf;
 
 use crate::diagnostics::Diagnostics;
 use crate::environment;
@@ -20,6 +21,7 @@ pub struct DevOptions {
     pub(crate) collector_port: u16,
     pub(crate) sampling_port: u16,
     pub(crate) query_port: u16,
+    pub(crate) strategies_file: Option<PathBuf>,
     pub(crate) max_traces: usize,
     pub(crate) max_bytes: usize,
     pub(crate) waterfall: Waterfall,
@@ -38,6 +40,10 @@ impl DevOptions {
             collector_port: 14268,
             sampling_port: 5778,
             query_port: 16699,
+            strategies_file: environment::variable(STRATEGIES_FILE)
+                .map(|path| path.trim_ascii().to_owned())
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from),
             max_traces: 1_000,
             max_bytes: 32 * 1024 * 1024,
             waterfall: Waterfall::default(),
@@ -94,6 +100,45 @@ impl DevOptions {
     /// Defaults to 16699. A real Jaeger has 16686, so both can run.
     pub fn query_port(mut self, port: u16) -> Self {
         self.query_port = port;
+        self
+    }
+
+    /// Sets a file of sampling strategies, by which the agent answers at the sampling port.
+    ///
+    /// The format is that of Jaeger's `--sampling.strategies-file`, with the rules of Jaeger 2. A strategy is
+    /// `probabilistic` with a probability, or `ratelimiting` with a whole number of traces a second:
+    ///
+    /// ```json
+    /// {
+    ///   "default_strategy": {"type": "probabilistic", "param": 0.1},
+    ///   "service_strategies": [
+    ///     {"service": "shop", "type": "probabilistic", "param": 0.5,
+    ///      "operation_strategies": [{"operation": "GET /health", "type": "probabilistic", "param": 0}]},
+    ///     {"service": "cart", "type": "ratelimiting", "param": 5}
+    ///   ]
+    /// }
+    /// ```
+    ///
+    /// The operations of the default strategy also apply to services that do not name them. Without a default
+    /// strategy, a service that the file does not name keeps one trace in a thousand.
+    ///
+    /// A change of the file is in effect at the next request. The agent writes a line about each change. If the file cannot be used because it is missing, larger than 1 MiB,
+    /// broken, or has a number out of range, then the line says why, and the last good strategies stay. Until there
+    /// are any, every trace is kept.
+    ///
+    /// Defaults to the environment variable `TRACEHOUND_DEV_STRATEGIES_FILE`. If it is unset or empty too, every trace
+    /// is kept.
+    ///
+    /// ```
+    /// use tracehound::dev::{DevOptions, DevServer, Waterfall};
+    ///
+    /// let options = DevOptions::new().any_ports().waterfall(Waterfall::Never).strategies_file("strategies.json");
+    /// let server = DevServer::start(options)?;
+    /// println!("http://{}/sampling?service=shop", server.sampling_address());
+    /// # Ok::<(), tracehound::dev::DevError>(())
+    /// ```
+    pub fn strategies_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.strategies_file = Some(path.into());
         self
     }
 
@@ -167,6 +212,7 @@ impl fmt::Debug for DevOptions {
             .field("collector_port", &self.collector_port)
             .field("sampling_port", &self.sampling_port)
             .field("query_port", &self.query_port)
+            .field("strategies_file", &self.strategies_file)
             .field("waterfall", &self.waterfall)
             .finish_non_exhaustive()
     }
@@ -184,3 +230,6 @@ pub enum Waterfall {
     /// Never.
     Never,
 }
+
+/// The variable that names the file of strategies.
+pub(crate) const STRATEGIES_FILE: &str = "TRACEHOUND_DEV_STRATEGIES_FILE";

@@ -26,6 +26,7 @@ use crate::dev::server::peer::{self, Identity};
 use crate::dev::server::state::ServerState;
 use crate::dev::store::TraceStore;
 use crate::dev::store::trace::Trace;
+use crate::dev::strategies::StrategyFile;
 use crate::dev::view::json::{Envelope, TraceJson};
 use crate::dev::view::tree::Tree;
 use crate::dev::view::waterfall::{Style, draw, summary};
@@ -47,6 +48,7 @@ pub(crate) struct Listeners {
 pub(crate) fn server(
     listeners: Listeners,
     state: &Arc<ServerState>,
+    strategies: Option<Arc<StrategyFile>>,
     identity: Identity,
     stop: oneshot::Receiver<()>,
 ) -> io::Result<impl FnOnce() + Send + 'static> {
@@ -55,8 +57,11 @@ pub(crate) fn server(
         .enable_time()
         .build()?;
     let pairs = [
-        (listeners.collector, collector(state.clone())),
-        (listeners.sampling, sampling()),
+        (
+            listeners.collector,
+            collector(state.clone()).merge(strategies_at(&["/api/sampling"], strategies.clone())),
+        ),
+        (listeners.sampling, strategies_at(&SAMPLING, strategies)),
         (listeners.query, query(state.clone(), identity)),
     ];
     for (listener, router) in pairs {
@@ -117,19 +122,28 @@ fn refuse(why: &str) -> Response {
     (StatusCode::BAD_REQUEST, format!("{why}\n")).into_response()
 }
 
-/// Answers with strategies, as an agent does at port 5778: every service keeps everything.
-fn sampling() -> Router {
-    Router::new()
-        .route("/sampling", get(strategy))
-        .route("/", get(strategy))
+/// Answers with strategies at these paths.
+fn strategies_at(paths: &[&str], strategies: Option<Arc<StrategyFile>>) -> Router {
+    let router = Router::new();
+    let router = paths
+        .iter()
+        .fold(router, |router, path| router.route(path, get(strategy)));
+    router.with_state(strategies)
 }
 
-async fn strategy(Query(parameters): Query<Vec<(String, String)>>) -> Response {
-    let services = parameters.iter().filter(|(name, _)| name == "service");
-    if services.count() != 1 {
+async fn strategy(
+    State(strategies): State<Option<Arc<StrategyFile>>>,
+    Query(parameters): Query<Vec<(String, String)>>,
+) -> Response {
+    let mut services = parameters.iter().filter(|(name, _)| name == "service");
+    let (Some((_, service)), None) = (services.next(), services.next()) else {
         return refuse("'service' parameter must be provided once");
-    }
-    json_text(StatusCode::OK, KEEP_EVERYTHING.into())
+    };
+    let answer = match strategies {
+        Some(strategies) => strategies.answer(service).into(),
+        None => KEEP_EVERYTHING.into(),
+    };
+    json_text(StatusCode::OK, answer)
 }
 
 /// Shows traces: Jaeger's JSON, and the picture.
@@ -258,6 +272,8 @@ fn asks_for_loopback(request: &Request) -> bool {
         })
 }
 
+/// Where an agent and a collector answer with strategies.
+const SAMPLING: [&str; 3] = ["/sampling", "/", "/api/sampling"];
 const MEDIA_TYPES: [&str; 2] = [
     "application/x-thrift",
     "application/vnd.apache.thrift.binary",

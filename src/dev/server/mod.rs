@@ -24,6 +24,7 @@ use crate::dev::server::ports::Ports;
 use crate::dev::server::state::{Progress, ServerState};
 use crate::dev::store::trace::Trace;
 use crate::dev::store::{DevTotals, StoreLimits, TraceStore};
+use crate::dev::strategies::StrategyFile;
 use crate::dev::view::printer::Printer;
 use crate::model::TraceId;
 use crate::sync::generation;
@@ -82,23 +83,23 @@ impl DevServer {
         let mut ports = Ports::default();
         let query = ports.viewer(options.query_port)?;
         let diagnostics = options.diagnostics.clone();
-        let (server, line) = Self::start_at(query, ports, options)?;
-        if let Some(line) = line {
+        let (server, lines) = Self::start_at(query, ports, options)?;
+        for line in lines {
             diagnostics.say(&line);
         }
         Ok(server)
     }
 
-    /// Starts a server, unless the viewer's port belongs to an embedded agent that runs already. Also returns a line to
-    /// the user about ports that were taken, if some were.
-    pub(crate) fn start_or_find(options: DevOptions) -> Result<(Found, Option<String>), DevError> {
+    /// Starts a server, unless the viewer's port belongs to an embedded agent that runs already. Also returns lines to
+    /// the user: about ports that were taken, and about the file of strategies.
+    pub(crate) fn start_or_find(options: DevOptions) -> Result<(Found, Vec<String>), DevError> {
         let mut ports = Ports::default();
         let query = ports.viewer(options.query_port)?;
         match ports.peer() {
-            Some(peer) => Ok((Found::Peer(peer.clone()), None)),
+            Some(peer) => Ok((Found::Peer(peer.clone()), Vec::new())),
             None => {
-                let (server, line) = Self::start_at(query, ports, options)?;
-                Ok((Found::Own(server), line))
+                let (server, lines) = Self::start_at(query, ports, options)?;
+                Ok((Found::Own(server), lines))
             }
         }
     }
@@ -107,7 +108,7 @@ impl DevServer {
         query: TcpListener,
         mut ports: Ports,
         mut options: DevOptions,
-    ) -> Result<(Self, Option<String>), DevError> {
+    ) -> Result<(Self, Vec<String>), DevError> {
         let compact = ports.udp("agent", options.agent_port)?;
         let binary = ports.udp("agent (binary)", options.binary_agent_port)?;
         let collector = ports.tcp("collector", options.collector_port)?;
@@ -128,6 +129,13 @@ impl DevServer {
         let printer = Printer::new(&mut options);
         let state = ServerState::new(store, printer, address_of_udp(&marker)?, addresses.query);
         let state = Arc::new(state);
+        let (strategies, strategies_line) = match options.strategies_file {
+            Some(path) => {
+                let (file, line) = StrategyFile::open(path, options.diagnostics);
+                (Some(Arc::new(file)), line)
+            }
+            None => (None, None),
+        };
         let (stop_http, stop) = oneshot::channel();
         let mut inner = Inner {
             state: state.clone(),
@@ -144,8 +152,10 @@ impl DevServer {
             sampling,
             query,
         };
-        let identity = Identity::new(addresses.agents[0]);
-        let serve = server(listeners, &state, identity, stop).map_err(DevError::Socket)?;
+        let sampling = strategies.is_some().then_some(addresses.sampling);
+        let identity = Identity::new(addresses.agents[0], sampling);
+        let serve = server(listeners, &state, strategies, identity, stop);
+        let serve = serve.map_err(DevError::Socket)?;
         inner.spawn("compact", {
             let state = state.clone();
             move || state.receive(&compact, Protocol::Compact)
@@ -159,7 +169,8 @@ impl DevServer {
         let server = Self {
             inner: Arc::new(inner),
         };
-        Ok((server, ports.taken()))
+        let lines = [ports.taken(), strategies_line];
+        Ok((server, lines.into_iter().flatten().collect()))
     }
 
     /// Returns where to send Thrift by UDP in the compact protocol: 127.0.0.1:6831 unless it was taken.
@@ -179,6 +190,10 @@ impl DevServer {
 
     /// Returns where to ask for sampling strategies, as `GET /sampling?service=`: 127.0.0.1:5778 unless it was
     /// taken.
+    ///
+    /// The paths `/` and `/api/sampling` answer alike, and so does `/api/sampling` of the collector. The answer is
+    /// JSON as of an agent of Jaeger 1 or of Jaeger 2.16: to keep everything, unless there is a
+    /// [`DevOptions::strategies_file`].
     pub fn sampling_address(&self) -> SocketAddr {
         self.inner.addresses.sampling
     }

@@ -19,15 +19,19 @@ pub(crate) struct Identity {
     version: String,
     /// Where it takes Thrift by UDP in the compact protocol.
     agent: SocketAddr,
+    /// Where it answers with sampling strategies; `None` if it keeps everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sampling: Option<SocketAddr>,
 }
 
 impl Identity {
-    /// The identity of this program's agent, which listens at `agent`.
-    pub(crate) fn new(agent: SocketAddr) -> Self {
+    /// The identity of this program's agent, which listens at `agent`, and at `sampling` for programs that it samples.
+    pub(crate) fn new(agent: SocketAddr, sampling: Option<SocketAddr>) -> Self {
         Self {
             name: NAME.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             agent,
+            sampling,
         }
     }
 }
@@ -39,6 +43,8 @@ pub(crate) struct Peer {
     pub(crate) version: String,
     /// Where it takes spans.
     pub(crate) agent: SocketAddr,
+    /// Where it answers with sampling strategies; `None` if it keeps everything.
+    pub(crate) sampling: Option<SocketAddr>,
     /// Where its traces can be read.
     pub(crate) viewer: SocketAddr,
 }
@@ -58,15 +64,17 @@ impl Peer {
         }
         let identity: Identity = serde_json::from_str(body).ok()?;
         // The answer may be anybody's: spans must stay on this host, and the version goes into a line on a terminal.
+        let is_local = |address: SocketAddr| address.ip().is_loopback() && address.port() != 0;
         let is_version = |c: char| c.is_ascii_alphanumeric() || ".+-".contains(c);
         let is_ours = identity.name == NAME
-            && identity.agent.ip().is_loopback()
-            && identity.agent.port() != 0
+            && is_local(identity.agent)
+            && identity.sampling.is_none_or(is_local)
             && identity.version.len() <= LONGEST_VERSION
             && identity.version.chars().all(is_version);
         is_ours.then_some(Self {
             version: identity.version,
             agent: identity.agent,
+            sampling: identity.sampling,
             viewer,
         })
     }
@@ -142,12 +150,14 @@ mod tests {
 
     #[test]
     fn a_peer_tells_its_version_and_where_it_takes_spans() {
-        let identity = Identity::new(([127, 0, 0, 1], 6831).into());
+        let sampling = Some(([127, 0, 0, 1], 5778).into());
+        let identity = Identity::new(([127, 0, 0, 1], 6831).into(), sampling);
         let body = serde_json::to_string(&identity).expect("JSON");
         let (viewer, peer) = ask(ok(&body).as_bytes());
         let expected = Peer {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             agent: ([127, 0, 0, 1], 6831).into(),
+            sampling,
             viewer,
         };
         assert_eq!(peer, Some(expected));
@@ -172,6 +182,9 @@ mod tests {
             ok(r#"{"name":"jaeger","version":"2.0.0","agent":"127.0.0.1:6831"}"#),
             ok(r#"{"name":"tracehound","version":"0.1.0","agent":"203.0.113.9:6831"}"#),
             ok(r#"{"name":"tracehound","version":"0.1.0","agent":"127.0.0.1:0"}"#),
+            ok(
+                r#"{"name":"tracehound","version":"0.1.0","agent":"127.0.0.1:1","sampling":"203.0.113.9:1"}"#,
+            ),
             ok(r#"{"name":"tracehound","version":"\u001b[31m","agent":"127.0.0.1:6831"}"#),
             ok(&long),
             ok(&" ".repeat(LONGEST_ANSWER)),

@@ -152,7 +152,7 @@ fn agent(options: impl FnOnce() -> DevOptions) -> Result<Found, DevError> {
     }
     let options = options();
     let (waterfall, diagnostics) = (options.waterfall, options.diagnostics.clone());
-    let (found, taken) = DevServer::start_or_find(options)?;
+    let (found, lines) = DevServer::start_or_find(options)?;
     let line = match &found {
         Found::Own(server) => {
             known.server = server.downgrade();
@@ -173,7 +173,7 @@ fn agent(options: impl FnOnce() -> DevOptions) -> Result<Found, DevError> {
     };
     // A handler may itself ask for a tracer of the embedded agent.
     drop(known);
-    for line in [taken, line].into_iter().flatten() {
+    for line in lines.into_iter().chain(line) {
         diagnostics.say(&line);
     }
     Ok(found)

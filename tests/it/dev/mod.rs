@@ -3,6 +3,7 @@
 mod agent;
 mod http;
 mod printing;
+mod strategies;
 mod tracer;
 mod vectors;
 
