@@ -20,6 +20,7 @@
 //! | `udp/` | spans made with the library and sent by it are read back as they were made |
 //! | `peers.rs` | each service of the crossdock over a published client does its part when it calls itself |
 //! | `crossdock/` | traces pass through services of several languages, in every order |
+//! | `decisions.rs` | the probabilistic sampler keeps the traces that those of the Go and Java clients keep |
 //! | `hello.rs` | the example `hello` finds the agent by its environment alone |
 //! | `quickstart.rs` | the three services of the example `quickstart` call each other as shown |
 //! | `delivery/` | spans that the ledger calls sent are stored: under load, and when the agent is late, dies or stands still |

@@ -30,7 +30,9 @@ pub use driver::{Run, Seen};
 pub use lacks::{Aspect, Hop, LACKS, Lack};
 pub use matrix::{Matrix, Outcome};
 pub use orders::Orders;
-pub use peers::{GO_DRIVER, OTEL_SAMPLING, PUBLISHED, PYTHON_WITH_GRPC, Peer};
+pub use peers::{
+    GO_DECISIONS, GO_DRIVER, JAVA_DECISIONS, OTEL_SAMPLING, PUBLISHED, PYTHON_WITH_GRPC, Peer,
+};
 pub use protocol::{
     Answer, BAGGAGE_KEY, Downstream, JoinTrace, Observed, RAW_KEYS, RAW_VALUE, StartTrace,
     Transport,

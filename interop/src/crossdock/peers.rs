@@ -119,6 +119,24 @@ pub const OTEL_SAMPLING: Peer = Peer {
     program: Program::Built(otel::SAMPLING),
 };
 
+/// The probabilistic sampler of the published Go client, which is no service but is built like one. Its arguments are
+/// probabilities. It reads the lower halves of trace ids from standard input, eight bytes each, the highest first, and
+/// writes one line for each probability, with a `1` or a `0` for each id.
+pub const GO_DECISIONS: Peer = Peer {
+    name: "go-decisions",
+    formats: &[],
+    version: ("", ""),
+    program: Program::Made(go_decisions),
+};
+
+/// The probabilistic sampler of the published Java client, which is asked like [`GO_DECISIONS`].
+pub const JAVA_DECISIONS: Peer = Peer {
+    name: "java-decisions",
+    formats: &[],
+    version: ("", ""),
+    program: Program::Built(java::DECISIONS),
+};
+
 impl Peer {
     /// The service over this library. `program` is the path of the binary `crossdock` of this crate.
     ///
@@ -225,6 +243,15 @@ fn go_driver() -> Result<Command, Error> {
         ("go.sum", include_str!("../../go/crossdock-driver/go.sum")),
     ];
     built("crossdock-go-driver", &SOURCE)
+}
+
+fn go_decisions() -> Result<Command, Error> {
+    const SOURCE: [(&str, &str); 3] = [
+        ("main.go", include_str!("../../go/decisions/main.go")),
+        ("go.mod", include_str!("../../go/decisions/go.mod")),
+        ("go.sum", include_str!("../../go/decisions/go.sum")),
+    ];
+    built("go-decisions", &SOURCE)
 }
 
 /// Returns the Go program. Builds it first if the cache does not have it.
