@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::{
     Endpoints, Error, Metrics, Version, binary, environment,
     http::{Answer, Client},
-    launch::{self, Room},
+    launch::{self, Kind, Room, Sampling},
     lock::Lock,
     log, poll,
 };
@@ -42,8 +42,7 @@ use crate::{
 /// ```
 #[derive(Debug)]
 pub struct Backend {
-    version: Version,
-    room: Room,
+    kind: Kind,
     endpoints: Endpoints,
     program: PathBuf,
     child: Child,
@@ -72,7 +71,11 @@ impl Backend {
     /// [`Error::NoGo`] and [`Error::Build`] as from [`binary()`]; [`Error::Start`] if the process
     /// ends on its own or is not ready within 30 s.
     pub fn start(version: Version) -> Result<Self, Error> {
-        Self::start_with(version, Room::Usual)
+        Self::start_with(Kind {
+            version,
+            room: Room::Usual,
+            sampling: Sampling::File,
+        })
     }
 
     /// Like [`start`](Self::start), with room for every span of a heavy load.
@@ -81,17 +84,21 @@ impl Backend {
     ///
     /// Like [`start`](Self::start).
     pub fn start_for_load(version: Version) -> Result<Self, Error> {
-        Self::start_with(version, Room::Load)
+        Self::start_with(Kind {
+            version,
+            room: Room::Load,
+            sampling: Sampling::File,
+        })
     }
 
-    fn start_with(version: Version, room: Room) -> Result<Self, Error> {
-        let program = binary(version)?;
+    fn start_with(kind: Kind) -> Result<Self, Error> {
+        let program = binary(kind.version)?;
         // Held until the ports are taken: two starts at once could pick the same ones, and each would
         // find the other's backend healthy.
         let _lock = Lock::acquire(&environment::cache_dir()?.join("start.lock"))?;
         let mut attempts = 1;
         loop {
-            match Self::start_once((version, room), &program, Endpoints::pick()?)?.ready() {
+            match Self::start_once(kind, &program, Endpoints::pick()?)?.ready() {
                 Ok(backend) => return Ok(backend),
                 Err(Unready::PortLost(_)) if attempts < START_ATTEMPTS => attempts += 1,
                 Err(Unready::PortLost(error) | Unready::Failed(error)) => return Err(error),
@@ -129,6 +136,22 @@ impl Backend {
         Self::or_skip(version, Self::start_for_load(version))
     }
 
+    /// Starts Jaeger v1.57.0, which adapts its sampling strategies to the traces that it gets: 20 traces a second of
+    /// each operation, beginning with one in ten. Else like [`start_or_skip`](Self::start_or_skip).
+    ///
+    /// # Errors
+    ///
+    /// Like [`start_or_skip`](Self::start_or_skip).
+    pub fn start_adaptive_or_skip() -> Result<Option<Self>, Error> {
+        let version = Version::V1;
+        let started = Self::start_with(Kind {
+            version,
+            room: Room::Load,
+            sampling: Sampling::Adaptive,
+        });
+        Self::or_skip(version, started)
+    }
+
     fn or_skip(version: Version, started: Result<Self, Error>) -> Result<Option<Self>, Error> {
         match started {
             Err(error @ Error::NoGo) if !environment::is_required() => {
@@ -141,7 +164,7 @@ impl Backend {
 
     /// Returns the version of this Jaeger.
     pub const fn version(&self) -> Version {
-        self.version
+        self.kind.version
     }
 
     /// Returns the address at which the agent takes Thrift compact by UDP.
@@ -187,8 +210,7 @@ impl Backend {
     /// Like [`start`](Self::start); [`Error::Start`] also if another program has taken a port.
     pub fn restart(&mut self) -> Result<(), Error> {
         let _lock = Lock::acquire(&environment::cache_dir()?.join("start.lock"))?;
-        let kind = (self.version, self.room);
-        self.child = Self::spawn(kind, &self.program, self.dir.path(), &self.endpoints)?;
+        self.child = Self::spawn(self.kind, &self.program, self.dir.path(), &self.endpoints)?;
         self.wait_ready().map_err(|unready| match unready {
             Unready::PortLost(error) | Unready::Failed(error) => {
                 self.suspect();
@@ -199,7 +221,7 @@ impl Backend {
 
     /// Reads the backend's own metrics.
     pub fn metrics(&self) -> Result<Metrics, Error> {
-        let at = match self.version {
+        let at = match self.version() {
             Version::V1 => self.endpoints.health,
             Version::V2 => self.endpoints.metrics,
         };
@@ -238,20 +260,15 @@ impl Backend {
         self.is_suspect.store(true, Ordering::Relaxed);
     }
 
-    fn start_once(
-        (version, room): (Version, Room),
-        program: &Path,
-        endpoints: Endpoints,
-    ) -> Result<Self, Error> {
+    fn start_once(kind: Kind, program: &Path, endpoints: Endpoints) -> Result<Self, Error> {
         let dir = tempfile::Builder::new()
             .prefix("tracehound-interop-")
             .tempdir()
             .map_err(Error::io("creating a folder for a backend"))?;
-        let child = Self::spawn((version, room), program, dir.path(), &endpoints)?;
+        let child = Self::spawn(kind, program, dir.path(), &endpoints)?;
         let program = program.to_owned();
         Ok(Self {
-            version,
-            room,
+            kind,
             endpoints,
             program,
             child,
@@ -262,7 +279,7 @@ impl Backend {
     }
 
     fn spawn(
-        kind: (Version, Room),
+        kind: Kind,
         program: &Path,
         dir: &Path,
         endpoints: &Endpoints,
@@ -311,7 +328,7 @@ impl Backend {
         let is_port_lost = log::contains(&log, PORT_LOST);
         let tail = log::tail(&log);
         let error = Error::Start {
-            version: self.version,
+            version: self.version(),
             reason,
             log,
             tail,
@@ -328,7 +345,7 @@ impl Backend {
     /// Health alone is not enough: v1's agent connects to its collector with the first request that
     /// it has to pass on, and loses spans until then. A sampling request is such a request.
     fn is_ready(&self) -> Result<(), Error> {
-        let path = match self.version {
+        let path = match self.version() {
             Version::V1 => "/",
             Version::V2 => "/status",
         };
@@ -336,6 +353,11 @@ impl Backend {
         self.get(self.endpoints.sampling_http, "/sampling?service=readiness")?
             .success()?;
         self.services().map(drop)
+    }
+
+    /// Returns the folder in which the process runs.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     fn log_path(&self) -> PathBuf {
@@ -365,7 +387,7 @@ impl Backend {
         let log = self.log_path();
         environment::say(&format!(
             "{} ({}) ran at\n{:#?}\nThe end of {}:\n{}",
-            self.version,
+            self.version(),
             self.program.display(),
             self.endpoints,
             log.display(),
@@ -377,7 +399,7 @@ impl Backend {
 impl Drop for Backend {
     fn drop(&mut self) {
         if let Err(error) = self.terminate() {
-            environment::say(&format!("ending {}: {error}", self.version));
+            environment::say(&format!("ending {}: {error}", self.version()));
         }
         if thread::panicking() || *self.is_suspect.get_mut() {
             self.report();
@@ -431,8 +453,12 @@ mod tests {
                     ..Endpoints::pick()?
                 },
             ] {
-                let started =
-                    Backend::start_once((version, Room::Usual), &program, endpoints)?.ready();
+                let kind = Kind {
+                    version,
+                    room: Room::Usual,
+                    sampling: Sampling::File,
+                };
+                let started = Backend::start_once(kind, &program, endpoints)?.ready();
                 assert!(
                     matches!(started, Err(Unready::PortLost(_))),
                     "{version}: {started:?}"

@@ -30,18 +30,56 @@ impl Room {
     }
 }
 
+/// The source of a backend's sampling strategies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sampling {
+    /// The file [`STRATEGIES`], which says "keep all" at first.
+    File,
+    /// The backend itself, from the traces that it gets. Only v1: v2.13.0 never changes its first answer.
+    Adaptive,
+}
+
+impl Sampling {
+    /// Both need a reload or a calculation within seconds. An adaptive backend takes half a minute for its first steps
+    /// as it is, and minutes with its defaults. Three buckets of 5 s must be more than the delay and one interval.
+    fn v1_flags(self) -> &'static [&'static str] {
+        match self {
+            Self::File => &[
+                "--sampling.strategies-file=strategies.json",
+                "--sampling.strategies-reload-interval=1s",
+            ],
+            Self::Adaptive => &[
+                "--sampling.target-samples-per-second=20",
+                "--sampling.calculation-interval=5s",
+                "--sampling.aggregation-buckets=3",
+                "--sampling.delay=1s",
+                "--sampling.initial-sampling-probability=0.1",
+                "--sampling.delta-tolerance=0.15",
+            ],
+        }
+    }
+}
+
+/// What a backend is, and how it is run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kind {
+    pub(crate) version: Version,
+    pub(crate) room: Room,
+    pub(crate) sampling: Sampling,
+}
+
 /// Returns the command that runs `program` in `dir` with the given `endpoints`.
 ///
-/// Writes its settings into `dir`. Both versions answer every sampling request with "keep all".
+/// Writes its settings into `dir`.
 pub(crate) fn command(
-    (version, room): (Version, Room),
+    kind: Kind,
     program: &Path,
     dir: &Path,
     endpoints: &Endpoints,
 ) -> Result<Command, Error> {
     write(
         dir,
-        "strategies.json",
+        STRATEGIES,
         r#"{"default_strategy": {"type": "probabilistic", "param": 1}}"#,
     )?;
     let mut command = Command::new(program);
@@ -49,15 +87,19 @@ pub(crate) fn command(
         .current_dir(dir)
         .env_clear()
         .envs(environment::passed_on());
-    match version {
+    match kind.version {
         Version::V1 => {
             // Its own spans would go to the default OTLP port of the machine.
             command
-                .args(v1_flags(endpoints, room))
+                .args(v1_flags(endpoints, kind.room))
+                .args(kind.sampling.v1_flags())
                 .env("OTEL_TRACES_SAMPLER", "always_off");
+            if kind.sampling == Sampling::Adaptive {
+                command.env("SAMPLING_CONFIG_TYPE", "adaptive");
+            }
         }
         Version::V2 => {
-            write(dir, "jaeger.yaml", &v2_configuration(endpoints, room))?;
+            write(dir, "jaeger.yaml", &v2_configuration(endpoints, kind.room))?;
             command.args(["--config", "file:jaeger.yaml"]);
         }
     }
@@ -85,7 +127,6 @@ fn v1_flags(at: &Endpoints, room: Room) -> Vec<String> {
     ]
     .map(|(flag, address)| format!("--{flag}={address}"))
     .into();
-    flags.push("--sampling.strategies-file=strategies.json".to_owned());
     let queue = room.v1_collector_queue();
     flags.extend(queue.map(|spans| format!("--collector.queue-size={spans}")));
     flags
@@ -152,3 +193,6 @@ exporters: {{jaeger_storage_exporter: {{trace_storage: mem}}}}
 fn write(dir: &Path, name: &str, text: &str) -> Result<(), Error> {
     fs::write(dir.join(name), text).map_err(Error::io(format!("writing {name}")))
 }
+
+/// The file of sampling strategies, in the folder of the backend.
+pub(crate) const STRATEGIES: &str = "strategies.json";

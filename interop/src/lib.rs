@@ -13,7 +13,7 @@
 //!
 //! | file in `tests/` | it shows that |
 //! |---|---|
-//! | `harness.rs` | this crate starts, stops, skips and counts, and builds dependency graphs |
+//! | `harness.rs` | this crate starts, stops, skips and counts, builds dependency graphs and rewrites strategies |
 //! | `replay.rs` | recordings of other clients (`tests/vectors/` of the repository) are read back as recorded |
 //! | `differences.rs` | every entry of the two tables is true, each with a span made for it |
 //! | `dev_python/` | the published Python client and the library's embedded agent understand each other |
@@ -62,6 +62,7 @@ mod rules;
 mod sent;
 mod stopped;
 mod stored;
+mod strategies;
 mod toolchain;
 mod value;
 mod version;

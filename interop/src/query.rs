@@ -1,11 +1,12 @@
 use std::{
     collections::BTreeSet,
+    fmt::Write,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use serde_json::Value as Json;
 
-use crate::{Backend, Error, Trace, Version, poll};
+use crate::{Backend, Error, StoredSpan, Trace, Version, poll};
 
 /// An edge of the dependency graph: a service that calls another one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,6 +75,22 @@ impl Backend {
                 _ => Err(Error::shape("data", &data)),
             },
         }
+    }
+
+    /// Returns the spans of all stored traces in which the service has a span with this operation name, 50,000 traces
+    /// at most, without the adjustments made for display.
+    pub fn spans_of(&self, service: &str, operation: &str) -> Result<Vec<StoredSpan>, Error> {
+        let operation = escaped(operation);
+        let path = format!(
+            "/api/traces?service={service}&operation={operation}&limit={MOST_TRACES}&raw=true"
+        );
+        let data = self.query(&path)?.unwrap_or(Json::Null);
+        let traces = data.as_array().map_or(&[][..], Vec::as_slice);
+        let mut spans = Vec::new();
+        for trace in traces {
+            spans.extend(Trace::from_json(trace)?.spans);
+        }
+        Ok(spans)
     }
 
     /// Returns the ids of all stored traces in which the service takes part, 50,000 at most.
@@ -218,7 +235,7 @@ impl Backend {
     }
 
     /// Calls `look` until the inner result is `Ok`; an outer error ends the waiting.
-    fn wait<T>(
+    pub(crate) fn wait<T>(
         &self,
         wanted: &str,
         mut look: impl FnMut() -> Result<Result<T, String>, Error>,
@@ -245,7 +262,21 @@ impl Backend {
     }
 }
 
-fn json(path: &str, body: &str) -> Result<Json, Error> {
+/// Returns a text for the value of a parameter in a URL.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() {
+            escaped.push(byte.into());
+        } else {
+            // Writing to a `String` cannot fail.
+            let _ = write!(escaped, "%{byte:02X}");
+        }
+    }
+    escaped
+}
+
+pub(crate) fn json(path: &str, body: &str) -> Result<Json, Error> {
     serde_json::from_str(body).map_err(|error| Error::shape(path, &format!("{error} in {body}")))
 }
 

@@ -8,7 +8,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use tracehound_interop::{Backend, Dependency, Error, REQUIRED, Version};
 
 #[test]
@@ -37,6 +37,40 @@ fn a_backend_starts_empty_and_ends_with_its_value() -> Result<(), Error> {
             "{version} still listens on {query}"
         );
     }
+    Ok(())
+}
+
+#[test]
+fn a_backend_reads_its_strategies_again_when_they_are_rewritten() -> Result<(), Error> {
+    for version in Version::ALL {
+        let Some(jaeger) = Backend::start_or_skip(version)? else {
+            return Ok(());
+        };
+        let rate = |answer: &Json| answer["probabilisticSampling"]["samplingRate"].clone();
+        assert_eq!(rate(&jaeger.strategy("a")?), 1, "{version}");
+        for probability in [0.5, 0.25] {
+            let strategy = json!({"type": "probabilistic", "param": probability});
+            jaeger.write_strategies(&json!({"default_strategy": strategy}))?;
+            let answer = jaeger.strategy_when("a", |answer| rate(answer) == probability)?;
+            // The two dialects of agents.
+            let expected = match version {
+                Version::V1 => json!("PROBABILISTIC"),
+                _ => json!(0),
+            };
+            assert_eq!(answer["strategyType"], expected, "{version}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn an_adaptive_backend_begins_with_its_own_strategies() -> Result<(), Error> {
+    let Some(jaeger) = Backend::start_adaptive_or_skip()? else {
+        return Ok(());
+    };
+    let answer = jaeger.strategy("a")?;
+    let operations = &answer["operationSampling"];
+    assert_eq!(operations["defaultSamplingProbability"], 0.1, "{answer}");
     Ok(())
 }
 
