@@ -138,11 +138,18 @@ mod environment;
 #[cfg(all(tracehound_fuzz, feature = "dev"))]
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(feature = "_http-client")]
+#[cfg_attr(
+    not(feature = "remote-sampler"),
+    expect(dead_code, unused_imports, reason = "the sampler is what asks")
+)]
+mod http_client;
 pub mod metrics;
 pub mod middleware;
 pub mod model;
 pub mod observer;
 mod panics;
+mod poller;
 pub mod prelude;
 pub mod propagation;
 mod record;

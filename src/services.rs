@@ -73,6 +73,7 @@ use crate::diagnostics::Diagnostics;
 use crate::metrics::{Counter, Metrics};
 use crate::model::Process;
 use crate::panics::caught;
+use crate::poller::Poller;
 use crate::sync::generation;
 
 /// The services of one tracer for its parts. Cheap to clone; clones share their counters and lines.
@@ -82,6 +83,7 @@ pub struct Services {
     metrics: Metrics,
     diagnostics: Diagnostics,
     clock: Clock,
+    poller: Poller,
 }
 
 impl Services {
@@ -117,6 +119,7 @@ impl Services {
     #[must_use]
     pub fn with_diagnostics(self, diagnostics: Diagnostics) -> Self {
         Self {
+            poller: Poller::new(self.metrics.clone(), diagnostics.clone()),
             diagnostics,
             ..self
         }
@@ -193,18 +196,25 @@ impl Services {
         generation()
     }
 
-    /// Joins the four.
+    /// Returns the poller, for what a part does now and then on a thread of the tracer.
+    pub(crate) fn poller(&self) -> &Poller {
+        &self.poller
+    }
+
+    /// Joins the four, and makes a poller without a thread.
     pub(crate) fn new(
         process: Arc<Process>,
         metrics: Metrics,
         diagnostics: Diagnostics,
         clock: Clock,
     ) -> Self {
+        let poller = Poller::new(metrics.clone(), diagnostics.clone());
         Self {
             process,
             metrics,
             diagnostics,
             clock,
+            poller,
         }
     }
 

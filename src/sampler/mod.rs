@@ -91,6 +91,8 @@ mod probabilistic;
 mod rate;
 mod rate_limiter;
 mod rate_limiting;
+#[cfg(feature = "remote-sampler")]
+pub mod remote;
 
 use std::any::type_name;
 

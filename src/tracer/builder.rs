@@ -288,6 +288,7 @@ impl TracerBuilder {
             clock.clone(),
         );
         self.attach(&services);
+        let poller = services.poller().clone();
         let worker = Worker::start(
             WorkerOptions {
                 queue: queue.clone(),
@@ -321,6 +322,7 @@ impl TracerBuilder {
             is_sampler_closed: AtomicBool::new(false),
             process,
             diagnostics: self.diagnostics,
+            poller,
             // W3C's random flag asks for 56 random bits, which only ids of our own are known to have.
             root_randomness: Randomness::default()
                 .with_random_id(self.is_128_bit && self.id_source.is_none()),

@@ -10,6 +10,7 @@ use crate::metrics::{Counter, Metrics};
 use crate::model::{Flags, Process, Randomness, SpanId};
 use crate::observer::{ObservedSpan, SpanObserver};
 use crate::panics::caught;
+use crate::poller::Poller;
 use crate::propagation::{
     Codecs, ExtractCarrier, ExtractError, HeaderSet, InjectCarrier, NO_HEADERS,
 };
@@ -29,6 +30,7 @@ pub(super) struct Core {
     pub(super) root_decision: RootDecision,
     pub(super) process: Arc<Process>,
     pub(super) diagnostics: Diagnostics,
+    pub(super) poller: Poller,
     pub(super) id_source: Option<Box<dyn Fn() -> u64 + Send + Sync>>,
     pub(super) observers: Vec<Guarded<Box<dyn SpanObserver>>>,
     /// An observer wants to know of starts too.

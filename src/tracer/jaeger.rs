@@ -218,6 +218,8 @@ impl Handle {
         let report = self.worker.close(timeout);
         self.core.release_slots();
         self.core.close_sampler();
+        // For parts that were not told, such as a sampler inside one of the user's.
+        self.core.poller.close();
         report
     }
 }

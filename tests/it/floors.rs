@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use paths::{crate_paths, re_exports};
 
 /// Every room, from the ground up.
-const FLOORS: [&[&str]; 10] = [
+const FLOORS: [&[&str]; 11] = [
     &[
         "clock",
         "sync",
@@ -24,7 +24,8 @@ const FLOORS: [&[&str]; 10] = [
         "diagnostics",
     ],
     &["model", "metrics"],
-    &["thrift", "services"],
+    &["thrift", "poller", "http_client"],
+    &["services"],
     &["sampler"],
     &["record"],
     &["span"],

@@ -1,0 +1,226 @@
+use std::fmt;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use ureq::http::Uri;
+
+/// The URL of a server that the tracer asks, checked.
+///
+/// `Debug` and `Display` show no credentials and no values of the query.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    /// Everything before the query. Has a path.
+    base: String,
+    /// The query as the user wrote it, without `?`.
+    query: Option<String>,
+    /// The base without credentials.
+    shown: String,
+}
+
+impl Endpoint {
+    /// Reads a URL such as `http://localhost:5778/sampling`. A query is kept, a fragment is not.
+    ///
+    /// # Errors
+    ///
+    /// See [`InvalidEndpoint`].
+    pub(crate) fn parse(url: &str) -> Result<Self, InvalidEndpoint> {
+        let url = url.trim();
+        let uri: Uri = url.parse().map_err(|_| InvalidEndpoint::NotAUrl)?;
+        let scheme = match uri.scheme_str() {
+            Some("http") => "http",
+            Some("https") if cfg!(feature = "tls") => "https",
+            Some("https") => return Err(InvalidEndpoint::TlsMissing),
+            Some(_) => return Err(InvalidEndpoint::UnknownScheme),
+            None => return Err(InvalidEndpoint::NotAUrl),
+        };
+        let authority = uri.authority().ok_or(InvalidEndpoint::NotAUrl)?.as_str();
+        let (user, host) = match authority.rsplit_once('@') {
+            Some((user, host)) => (Some(user), host),
+            None => (None, authority),
+        };
+        if !has_valid_port(host, uri.host().unwrap_or_default()) {
+            return Err(InvalidEndpoint::NotAUrl);
+        }
+        if user.is_some() && scheme == "http" && !is_loopback(uri.host().unwrap_or_default()) {
+            return Err(InvalidEndpoint::ExposedCredentials);
+        }
+        let path = match uri.path() {
+            "" => "/",
+            path => path,
+        };
+        Ok(Self {
+            base: format!("{scheme}://{authority}{path}"),
+            query: uri.query().map(str::to_owned),
+            shown: format!("{scheme}://{host}{path}"),
+        })
+    }
+
+    /// Returns the URL with more pairs in its query. The pairs are percent-encoded, and replace those of the same names.
+    pub(crate) fn url_with(&self, pairs: &[(&str, &str)]) -> String {
+        let own = self.query.as_deref().unwrap_or_default().split('&');
+        let is_replaced = |kept: &str| {
+            let name = kept.split('=').next().unwrap_or(kept);
+            pairs.iter().any(|(other, _)| *other == name)
+        };
+        let own = own.filter(|kept| !kept.is_empty() && !is_replaced(kept));
+        let mut url = self.base.clone();
+        let mut separator = '?';
+        let mut push = |pair: &str| {
+            url.push(separator);
+            url.push_str(pair);
+            separator = '&';
+        };
+        own.for_each(&mut push);
+        for (name, value) in pairs {
+            push(&format!("{name}={}", utf8_percent_encode(value, RESERVED)));
+        }
+        url
+    }
+}
+
+impl fmt::Display for Endpoint {
+    /// Writes the URL without credentials and query.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Endpoint({self})")
+    }
+}
+
+/// Returns whether `authority`, a host with or without a port, has a port that exists.
+fn has_valid_port(authority: &str, host: &str) -> bool {
+    match authority.strip_prefix(host) {
+        _ if host.is_empty() => false,
+        Some("") => true,
+        Some(port) => port
+            .strip_prefix(':')
+            .and_then(|port| port.parse::<u16>().ok())
+            .is_some_and(|port| port > 0),
+        None => false,
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let is_loopback = |address: std::net::IpAddr| address.is_loopback();
+    host.eq_ignore_ascii_case("localhost") || bare.parse().is_ok_and(is_loopback)
+}
+
+/// All but the characters that RFC 3986 calls unreserved.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// The error of a URL that the tracer cannot ask.
+///
+/// It does not repeat the URL, which may hold a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidEndpoint {
+    /// The text is not a URL with a scheme and a host, or its port does not exist.
+    NotAUrl,
+    /// The scheme is neither `http` nor `https`.
+    UnknownScheme,
+    /// The scheme is `https`, and this build is without the feature `tls`.
+    TlsMissing,
+    /// The URL has a user name or a password, which `http` would send in the clear to another host. Use `https`.
+    ExposedCredentials,
+}
+
+impl fmt::Display for InvalidEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotAUrl => "expected a URL such as http://localhost:5778/sampling",
+            Self::UnknownScheme => "expected a URL that begins with http:// or https://",
+            Self::TlsMissing => "https needs the feature `tls`",
+            Self::ExposedCredentials => {
+                "http would send the user name and the password in the clear: use https"
+            }
+        })
+    }
+}
+
+impl std::error::Error for InvalidEndpoint {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_name_is_encoded_behind_the_query_of_the_user() {
+        for (endpoint, service, expected) in [
+            (
+                "http://h:1/sampling",
+                "shop",
+                "http://h:1/sampling?service=shop",
+            ),
+            ("http://h:1", "shop", "http://h:1/?service=shop"),
+            (
+                "http://h/s?a=%20b&c",
+                "x y",
+                "http://h/s?a=%20b&c&service=x%20y",
+            ),
+            (
+                "http://h/s?service=old&a=1#f",
+                "n",
+                "http://h/s?a=1&service=n",
+            ),
+            (
+                "http://h/s?",
+                "a/b?c#d&e=f+é",
+                "http://h/s?service=a%2Fb%3Fc%23d%26e%3Df%2B%C3%A9",
+            ),
+            (
+                "http://[::1]:5778/s",
+                "-._~",
+                "http://[::1]:5778/s?service=-._~",
+            ),
+        ] {
+            let endpoint = Endpoint::parse(endpoint).expect("a URL");
+            assert_eq!(endpoint.url_with(&[("service", service)]), expected);
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_no_endpoint_is_refused() {
+        for (text, expected) in [
+            ("", InvalidEndpoint::NotAUrl),
+            ("localhost:5778", InvalidEndpoint::NotAUrl),
+            ("localhost", InvalidEndpoint::NotAUrl),
+            ("/sampling", InvalidEndpoint::NotAUrl),
+            ("http://", InvalidEndpoint::NotAUrl),
+            ("http://:5778/", InvalidEndpoint::NotAUrl),
+            ("http://h:70000/", InvalidEndpoint::NotAUrl),
+            ("http://h:0/", InvalidEndpoint::NotAUrl),
+            ("http://h:x/", InvalidEndpoint::NotAUrl),
+            ("http://a b/", InvalidEndpoint::NotAUrl),
+            ("ftp://h/", InvalidEndpoint::UnknownScheme),
+            ("unix:///run/agent", InvalidEndpoint::NotAUrl),
+            ("http://u:p@h/", InvalidEndpoint::ExposedCredentials),
+            ("http://u:p@10.0.0.1/", InvalidEndpoint::ExposedCredentials),
+        ] {
+            assert_eq!(Endpoint::parse(text), Err(expected), "{text:?}");
+        }
+        let https = Endpoint::parse("https://u:p@h/s");
+        match cfg!(feature = "tls") {
+            true => assert!(https.is_ok()),
+            false => assert_eq!(https, Err(InvalidEndpoint::TlsMissing)),
+        }
+    }
+
+    #[test]
+    fn no_secret_of_an_endpoint_is_shown() {
+        for host in ["127.0.0.1", "localhost", "[::1]"] {
+            let url = format!("http://me:secret@{host}:1/s?key=secret");
+            let endpoint = Endpoint::parse(&url).expect("loopback");
+            assert_eq!(endpoint.to_string(), format!("http://{host}:1/s"));
+            assert!(!format!("{endpoint:?}").contains("secret"));
+            assert!(endpoint.url_with(&[]).contains("me:secret@"));
+        }
+    }
+}
