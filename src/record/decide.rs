@@ -10,7 +10,7 @@ use crate::sampler::{SamplerTags, SamplingDecision};
 pub(crate) fn apply_decision(slot: &SpanSlot, decision: SamplingDecision) {
     match decision {
         SamplingDecision::Sample(sampler_tags) => {
-            let flags = slot.flags().with(Flags::SAMPLED);
+            let flags = slot.flags().with(sampler_tags.flags());
             decide(slot, flags);
             store_sampler_tags(slot, &sampler_tags);
         }

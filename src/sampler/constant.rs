@@ -55,4 +55,9 @@ impl Sampler for ConstSampler {
     fn description(&self) -> String {
         format!("const {}", u8::from(self.keep))
     }
+
+    fn explain(&self, _operation_name: &str) -> String {
+        let what = if self.keep { "keeps" } else { "drops" };
+        format!("const, {what} every trace")
+    }
 }

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use crate::model::{TagValue, TraceId};
+use crate::model::{Flags, TagValue, TraceId};
 
 /// The decision of a sampler about a trace, made at one of its spans.
 #[derive(Clone, Debug)]
@@ -23,6 +23,7 @@ pub enum SamplingDecision {
 pub struct SamplerTags {
     kind: Cow<'static, str>,
     param: TagValue,
+    flags: Flags,
 }
 
 impl SamplerTags {
@@ -31,7 +32,16 @@ impl SamplerTags {
         Self {
             kind: kind.into(),
             param: param.into(),
+            flags: Flags::SAMPLED,
         }
+    }
+
+    /// Also sets the flag [`Flags::FIREHOSE`] of the trace: Jaeger 1.x stores such a trace without indexing it, so that
+    /// it is found by its id only.
+    #[must_use]
+    pub fn firehose(self) -> Self {
+        let flags = self.flags.with(Flags::FIREHOSE);
+        Self { flags, ..self }
     }
 
     /// Returns the value of `sampler.type`.
@@ -58,6 +68,12 @@ impl SamplerTags {
             TagValue::Double(probability) if self.kind == "probabilistic" => Some(probability),
             _ => None,
         }
+    }
+
+    /// Returns the flags that the decision sets.
+    #[inline]
+    pub(crate) fn flags(&self) -> Flags {
+        self.flags
     }
 
     /// Returns the value of `sampler.param`.

@@ -100,6 +100,10 @@ impl Sampler for GuaranteedThroughputSampler {
     fn description(&self) -> String {
         self.throughput.to_string()
     }
+
+    fn explain(&self, operation_name: &str) -> String {
+        self.throughput.explain(operation_name)
+    }
 }
 
 /// A probability with a lower bound. Clones share the bucket.
@@ -155,6 +159,18 @@ impl Throughput {
             SamplingDecision::Sample(SamplerTags::new("lowerbound", self.rate().get()))
         } else {
             SamplingDecision::Drop
+        }
+    }
+
+    /// Says what would become of a new trace.
+    pub(super) fn explain(&self, operation_name: &str) -> String {
+        let share = self.probabilistic.explain(operation_name);
+        match self.lower_bound.get() {
+            0.0 => share,
+            bound => format!(
+                "{share}; lowerbound, keeps {bound} a second, {}",
+                self.limiter
+            ),
         }
     }
 }

@@ -15,6 +15,7 @@
 //! | [`RateLimitingSampler`] | a number of traces a second | a bound on what tracing costs, whatever the load |
 //! | [`GuaranteedThroughputSampler`] | a share, and at least a number of traces a second | services with much traffic now and little then |
 //! | [`PerOperationSampler`] | the same, with a share for each operation | services whose operations differ in traffic |
+//! | [`TagMatchingSampler`] | traces with a tag of a certain value | a tenant, a version, a test |
 //!
 //! A tracer without a sampler of its own keeps one trace in a thousand ([`SamplingRate::DEFAULT`]).
 //!
@@ -32,10 +33,38 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # How is a single trace kept, whatever the sampler says?
+//! # Which one answers when?
 //!
-//! By the tag [`sampling.priority`](crate::model::tags::SAMPLING_PRIORITY) on one of its spans: above 0 keeps the
-//! trace, 0 drops it. From outside, by the header `jaeger-debug-id` of a request.
+//! A trace is decided once, by the first of these that applies:
+//!
+//! | when | what decides | until then |
+//! |---|---|---|
+//! | a span starts whose caller sent a decision | the caller: the sampler is not asked | |
+//! | a root starts whose caller sent a header `jaeger-debug-id` | the caller: the trace is kept, with the flag *debug* | |
+//! | a root starts, or a span whose caller left the decision open | the sampler | |
+//! | the root gets another name before its first child, injection or end | the sampler, if it [depends](Sampler::depends_on_operation_name) on the name: the new answer replaces the first | kept or dropped by the first answer |
+//! | a span of an undecided trace starts, gets a tag or a name, or finishes | the sampler | all spans are recorded and wait, within limits |
+//! | the local root of an undecided trace finishes | the sampler, for the last time | |
+//!
+//! The tag [`sampling.priority`](crate::model::tags::SAMPLING_PRIORITY) overrules all of them at any time: above 0 keeps
+//! the trace with the flag *debug*, 0 drops it. What was injected before stays as it was.
+//!
+//! [`JaegerTracer::explain_sampling`](crate::JaegerTracer::explain_sampling) says what the sampler would do with a new
+//! trace:
+//!
+//! ```
+//! use tracehound::JaegerTracer;
+//! use tracehound::sampler::{OperationStrategies, PerOperationSampler, SamplingRate, TracesPerSecond};
+//!
+//! let strategies = OperationStrategies::new(SamplingRate::new(0.001)?, TracesPerSecond::from(0))
+//!     .operation("GET /health", SamplingRate::ZERO);
+//! let tracer = JaegerTracer::builder("shop").sampler(PerOperationSampler::new(strategies)).build()?;
+//! assert_eq!(
+//!     tracer.explain_sampling("GET /health"),
+//!     "per operation, listed: probabilistic, drops every trace"
+//! );
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! # How do I write one?
 //!
@@ -93,6 +122,7 @@ mod rate_limiter;
 mod rate_limiting;
 #[cfg(feature = "remote-sampler")]
 pub mod remote;
+mod tag_matching;
 
 use std::any::type_name;
 
@@ -106,6 +136,9 @@ pub use self::per_operation::{OperationStrategies, PerOperationSampler};
 pub use self::probabilistic::ProbabilisticSampler;
 pub use self::rate::{SamplingRate, SamplingRateError, TracesPerSecond, TracesPerSecondError};
 pub use self::rate_limiting::RateLimitingSampler;
+#[cfg(feature = "remote-sampler")]
+pub use self::tag_matching::TagMatchingError;
+pub use self::tag_matching::TagMatchingSampler;
 
 /// A policy that decides which traces are kept.
 ///
@@ -160,6 +193,16 @@ pub trait Sampler: Send + Sync {
         short_type_name::<Self>().to_owned()
     }
 
+    /// Says in a line of text what would become of a new trace that begins with this operation, and why: which part of
+    /// the sampler answers, by which probability or limit. Decides nothing and spends nothing. By default returns
+    /// [`Sampler::description`].
+    ///
+    /// For people. [`JaegerTracer::explain_sampling`](crate::JaegerTracer::explain_sampling) asks the sampler of a
+    /// tracer.
+    fn explain(&self, _operation_name: &str) -> String {
+        self.description()
+    }
+
     /// Takes note that the tracer closes. Called once; by default does nothing.
     fn close(&self) {}
 }
@@ -202,6 +245,10 @@ impl Sampler for Box<dyn Sampler> {
 
     fn description(&self) -> String {
         (**self).description()
+    }
+
+    fn explain(&self, operation_name: &str) -> String {
+        (**self).explain(operation_name)
     }
 
     fn close(&self) {

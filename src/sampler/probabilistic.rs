@@ -78,6 +78,14 @@ impl Sampler for ProbabilisticSampler {
     fn description(&self) -> String {
         format!("probabilistic {}", self.rate.get())
     }
+
+    fn explain(&self, _operation_name: &str) -> String {
+        match self.rate.get() {
+            0.0 => "probabilistic, drops every trace".to_owned(),
+            1.0 => "probabilistic, keeps every trace".to_owned(),
+            rate => format!("probabilistic, keeps a share of {rate} by trace id"),
+        }
+    }
 }
 
 const LOW_63_BITS: u64 = (1 << 63) - 1;

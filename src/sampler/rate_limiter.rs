@@ -86,6 +86,16 @@ impl RateLimiter {
         self.moved_to(Flow::new(rate, rate.max(1.0)))
     }
 
+    /// Returns how many credits there are now.
+    pub(crate) fn balance(&self) -> f64 {
+        let Some(nanos_per_credit) = self.flow.nanos_per_credit else {
+            return 0.0;
+        };
+        let empty_at = self.empty_at.load(Ordering::Relaxed);
+        let held = ticks(&self.clock).saturating_sub(empty_at);
+        held.clamp(0, self.flow.nanos_to_full) as f64 / nanos_per_credit as f64
+    }
+
     /// Returns whether a successor has the balance.
     pub(crate) fn has_moved(&self) -> bool {
         self.empty_at.load(Ordering::Relaxed) == MOVED
@@ -103,6 +113,13 @@ impl RateLimiter {
             i64::try_from(share).unwrap_or(flow.nanos_to_full)
         };
         Self::with_balance(flow, balance, self.clock.clone())
+    }
+}
+
+/// Says how full the bucket is.
+impl fmt::Display for RateLimiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1} at once now", self.balance())
     }
 }
 
@@ -152,16 +169,6 @@ mod tests {
 
     use super::*;
     use crate::clock::ManualClock;
-
-    impl RateLimiter {
-        fn balance(&self) -> f64 {
-            let held = ticks(&self.clock) - self.empty_at.load(Ordering::Relaxed);
-            let held = held.clamp(0, self.flow.nanos_to_full) as f64;
-            self.flow
-                .nanos_per_credit
-                .map_or(0.0, |nanos| held / nanos as f64)
-        }
-    }
 
     /// Runs the steps of a vector; returns the decisions and balances.
     fn replay(input: &Value) -> (String, Vec<f64>) {

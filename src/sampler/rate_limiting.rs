@@ -86,4 +86,14 @@ impl Sampler for RateLimitingSampler {
     fn description(&self) -> String {
         format!("ratelimiting {}", self.rate.get())
     }
+
+    fn explain(&self, _operation_name: &str) -> String {
+        match self.rate.get() {
+            0.0 => "ratelimiting, drops every trace".to_owned(),
+            rate => format!(
+                "ratelimiting, keeps {rate} traces a second, {}",
+                self.limiter
+            ),
+        }
+    }
 }

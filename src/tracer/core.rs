@@ -78,11 +78,13 @@ impl RootDecision {
     ) -> Self {
         match sampler.call(metrics, |sampler| sampler.constant_decision()) {
             Some(Some(SamplingDecision::Sample(tags))) => {
+                let is_plain = tags.flags() == Flags::SAMPLED;
                 let tags = EncodedTags::new(tags, limits);
-                if tags.truncated == 0 {
+                if is_plain && tags.truncated == 0 {
                     Self::Keep(Arc::new(tags))
                 } else {
-                    // Truncated tags are counted with each span, so each span must write them.
+                    // Truncated tags are counted with each span, so each span must write them. Other flags are no
+                    // constant.
                     Self::Ask
                 }
             }
@@ -228,6 +230,14 @@ impl Core {
             (decision, sampler.depends_on_operation_name())
         });
         asked.unwrap_or((SamplingDecision::Drop, false))
+    }
+
+    /// Asks the sampler what it would do with a new trace.
+    pub(super) fn explain_sampling(&self, operation_name: &str) -> String {
+        let metrics = &self.recorder.metrics;
+        self.sampler
+            .call(metrics, |sampler| sampler.explain(operation_name))
+            .unwrap_or_else(|| "the sampler panicked, and such a trace is dropped".to_owned())
     }
 
     /// Closes the sampler at the first call.

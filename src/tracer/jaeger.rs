@@ -105,6 +105,31 @@ impl JaegerTracer {
         self.handle.as_ref().map(|handle| &*handle.core.process)
     }
 
+    /// Says in a line of text what the sampler would do with a new trace that begins with this operation, and why. It
+    /// spends nothing. A tracer that is off says so.
+    ///
+    /// The page of the [samplers](crate::sampler#which-one-answers-when) tells what else decides about a trace.
+    ///
+    /// ```
+    /// use tracehound::JaegerTracer;
+    /// use tracehound::sampler::{RateLimitingSampler, TracesPerSecond};
+    ///
+    /// let tracer = JaegerTracer::builder("shop")
+    ///     .sampler(RateLimitingSampler::new(TracesPerSecond::from(5)))
+    ///     .build()?;
+    /// assert_eq!(
+    ///     tracer.explain_sampling("checkout"),
+    ///     "ratelimiting, keeps 5 traces a second, 5.0 at once now"
+    /// );
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
+    pub fn explain_sampling(&self, operation_name: &str) -> String {
+        match &self.handle {
+            Some(handle) => handle.core.explain_sampling(operation_name),
+            None => "the tracer is off and keeps nothing".to_owned(),
+        }
+    }
+
     /// Returns the HTTP headers that the tracer writes and reads. If the tracer is off, there are none.
     ///
     /// A proxy that passes on only known headers needs them, and so does a server that answers to pages of another

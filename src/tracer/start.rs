@@ -271,7 +271,7 @@ fn ask_sampler(
     let (decision, is_revisable) = core.decide_first(&view);
     let sampler_tags = match decision {
         SamplingDecision::Sample(sampler_tags) => {
-            new_span.flags = Flags::SAMPLED;
+            new_span.flags = sampler_tags.flags();
             new_span.note_probability(&sampler_tags, is_revisable);
             Some(sampler_tags)
         }
@@ -366,7 +366,7 @@ fn start_any(core: &Arc<Core>, mut options: StartSpanOptions<'_>, ticks: u64) ->
                     new_span.flags = match &decision {
                         SamplingDecision::Sample(sampler_tags) => {
                             new_span.note_probability(sampler_tags, revisable);
-                            new_span.flags.with(Flags::SAMPLED)
+                            new_span.flags.with(sampler_tags.flags())
                         }
                         _ => new_span.flags.without(Flags::SAMPLED),
                     };

@@ -1,8 +1,10 @@
 //! The samplers: which traces they keep, compared with other clients and under load.
 
 mod basics;
+mod explained;
 mod limits;
 mod per_operation;
+mod tag_matching;
 mod vectors;
 
 use tracehound::model::TraceId;

@@ -53,4 +53,8 @@ impl Sampler for DevSampler {
     fn on_set_operation_name(&self, span: &SpanView<'_>) -> SamplingDecision {
         self.keep.on_create_span(span)
     }
+
+    fn explain(&self, operation_name: &str) -> String {
+        self.keep.explain(operation_name)
+    }
 }

@@ -233,6 +233,22 @@ impl Sampler for PerOperationSampler {
             table.strategies.default_lower_bound().get()
         )
     }
+
+    fn explain(&self, operation_name: &str) -> String {
+        let table = self.table.load();
+        let (standing, answer) = match table.get(operation_name) {
+            Some(operation) => {
+                let standing = operation.learned.map_or("listed", |_| "learned");
+                (standing, operation.throughput.explain(operation_name))
+            }
+            None if table.len() < self.max_operations => {
+                let learned = table.new_throughput(&self.clock);
+                ("not seen yet", learned.explain(operation_name))
+            }
+            None => ("no place left", table.rest.explain(operation_name)),
+        };
+        format!("per operation, {standing}: {answer}")
+    }
 }
 
 impl fmt::Debug for PerOperationSampler {

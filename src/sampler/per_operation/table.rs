@@ -52,15 +52,19 @@ impl Table {
         self.operations.values().filter(is_listed).count()
     }
 
-    /// Returns the table with one more operation, which has the defaults and a full bucket.
-    pub(super) fn with_learned(&self, name: &str, clock: &Clock) -> Self {
-        let throughput = Throughput::new(
+    /// Returns the defaults with a full bucket, for an operation that is learned.
+    pub(super) fn new_throughput(&self, clock: &Clock) -> Throughput {
+        Throughput::new(
             self.strategies.default_rate(),
             self.strategies.default_lower_bound(),
             clock.clone(),
-        );
+        )
+    }
+
+    /// Returns the table with one more operation.
+    pub(super) fn with_learned(&self, name: &str, clock: &Clock) -> Self {
         let mut table = self.clone();
-        table.learn(name.into(), throughput);
+        table.learn(name.into(), self.new_throughput(clock));
         table
     }
 
