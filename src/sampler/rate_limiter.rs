@@ -274,6 +274,24 @@ mod tests {
         assert!(again.try_spend(1.0));
     }
 
+    /// Threads that are refused share the word without writing it.
+    #[test]
+    fn a_refusal_and_a_look_leave_the_word_as_it_is() {
+        let manual = ManualClock::at_micros(1_500_000_000_000_000);
+        let limiter = RateLimiter::new(2.0, Clock::from(manual.clone()));
+        assert!(limiter.try_spend(1.0) && limiter.try_spend(1.0));
+        let word = limiter.empty_at.load(Ordering::Relaxed);
+        for _ in 0..10 {
+            manual.advance(Duration::from_millis(49));
+            assert!(!limiter.try_spend(1.0));
+            assert!(limiter.balance() < 1.0);
+            assert_eq!(limiter.empty_at.load(Ordering::Relaxed), word);
+        }
+        manual.advance(Duration::from_millis(10));
+        assert!(limiter.try_spend(1.0));
+        assert_ne!(limiter.empty_at.load(Ordering::Relaxed), word);
+    }
+
     #[test]
     fn extreme_rates_neither_overflow_nor_lose_the_first_credit() {
         for rate in [

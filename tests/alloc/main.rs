@@ -1,5 +1,6 @@
 //! How many allocations the calls of the API make on the calling thread.
 
+mod samplers;
 mod strangers;
 
 use std::hint::black_box;

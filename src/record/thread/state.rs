@@ -136,8 +136,13 @@ pub(crate) fn with_sampler_tags<R>(
         && let Ok(mut known) = state.sampler_tags.try_borrow_mut()
     {
         return match &mut *known {
-            Some(known) if known.are_for(&tags) => use_tags(known),
-            known => use_tags(known.insert(EncodedTags::new(tags, limits))),
+            Some(known) => {
+                if !known.are_for(&tags) {
+                    known.replace(tags, limits);
+                }
+                use_tags(known)
+            }
+            none => use_tags(none.insert(EncodedTags::new(tags, limits))),
         };
     }
     use_tags(&EncodedTags::new(tags, limits))

@@ -20,17 +20,29 @@ impl EncodedTags {
     pub(crate) const COUNT: u32 = 2;
 
     pub(crate) fn new(tags: SamplerTags, limits: &Limits) -> Self {
-        let mut bytes = Vec::new();
-        let kind = TagRef::String(tags.kind());
-        let param = tags.param().as_ref();
-        let mut write =
-            |key, value| write_limited_tag(&mut bytes, key, value, limits.tag_value_bytes, limits);
-        let truncated = write(SAMPLER_TYPE, kind) + write(SAMPLER_PARAM, param);
-        Self {
-            bytes,
-            truncated,
+        let mut encoded = Self {
+            bytes: Vec::new(),
+            truncated: 0,
             tags,
-        }
+        };
+        encoded.encode(limits);
+        encoded
+    }
+
+    /// Encodes other tags in the same memory: operations with probabilities of their own take turns.
+    pub(crate) fn replace(&mut self, tags: SamplerTags, limits: &Limits) {
+        self.tags = tags;
+        self.bytes.clear();
+        self.encode(limits);
+    }
+
+    fn encode(&mut self, limits: &Limits) {
+        let kind = TagRef::String(self.tags.kind());
+        let param = self.tags.param().as_ref();
+        let bytes = &mut self.bytes;
+        let mut write =
+            |key, value| write_limited_tag(bytes, key, value, limits.tag_value_bytes, limits);
+        self.truncated = write(SAMPLER_TYPE, kind) + write(SAMPLER_PARAM, param);
     }
 
     /// Returns whether these bytes encode `tags`.

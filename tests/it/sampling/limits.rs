@@ -1,5 +1,7 @@
 //! How many traces a limiter lets through.
 
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -138,6 +140,54 @@ fn threads_that_share_a_bucket_get_exactly_its_credits() {
     for (millis, due) in [(1, 0), (1, 1), (100, 50), (1_000, 500), (3_600_000, 500)] {
         clock.advance(Duration::from_millis(millis));
         assert_eq!(burst(), due, "{millis} ms later");
+    }
+}
+
+/// Up to eight threads make a hundred thousand calls a second together. The clock moves between their turns only, so the
+/// time of every grant is known.
+#[test]
+fn threads_together_get_at_most_their_share_of_every_window_and_nearly_all_of_it() {
+    const TURNS: u32 = 1_500;
+    const CALLS_IN_A_TURN: u32 = 100;
+    let span = any_root();
+    for threads in [1, 2, 3, 8] {
+        for rate in [3.0, 250.0, 9_999.0, 60_000.0] {
+            let clock = ManualClock::default();
+            let sampler = limiting(rate).clock(clock.clone());
+            let granted = AtomicU32::new(0);
+            let turn = Barrier::new(threads as usize);
+            let mut grants = Vec::new();
+            let call = |thread| {
+                let mine = (thread..CALLS_IN_A_TURN).step_by(threads as usize);
+                let kept = mine.filter(|_| kept(&sampler, &span).is_some()).count();
+                granted.fetch_add(kept as u32, Ordering::Relaxed);
+            };
+            thread::scope(|scope| {
+                for thread in 1..threads {
+                    let (call, turn) = (&call, &turn);
+                    scope.spawn(move || {
+                        for _ in 0..TURNS {
+                            turn.wait();
+                            call(thread);
+                            turn.wait();
+                        }
+                    });
+                }
+                for at in 0..TURNS {
+                    turn.wait();
+                    call(0);
+                    turn.wait();
+                    let granted = granted.swap(0, Ordering::Relaxed);
+                    let at = f64::from(at) / 1_000.0;
+                    grants.extend((0..granted).map(|_| at));
+                    clock.advance(Duration::from_millis(1));
+                }
+            });
+            assert_bounded(rate, &grants);
+            let due = 0.95 * rate * f64::from(TURNS) / 1_000.0;
+            let (got, name) = (grants.len(), format!("{rate} a second, {threads} threads"));
+            assert!(got as f64 >= due, "{name}: {got} of {due}");
+        }
     }
 }
 
