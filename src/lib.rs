@@ -68,6 +68,8 @@
 //! | [`model`] | plain values: ids, flags, tags, log records, baggage; names of standard [`tags`](model::tags) |
 //! | [`propagation`] | contexts across processes: carriers and codecs |
 //! | [`sampler`] | which traces to keep |
+//! | [`throttler`] | how many debug traces callers may force |
+//! | [`restrictions`] | which baggage the program may set |
 //! | [`reporter`] | finished spans, out of the process; [`sender`](reporter::sender)s move the bytes |
 //! | [`config`] | a tracer from `JAEGER_*` variables |
 //! | [`metrics`] | what the tracer counts about itself, and what became of every span |
@@ -155,6 +157,7 @@ pub mod propagation;
 mod record;
 mod redact;
 pub mod reporter;
+pub mod restrictions;
 pub mod sampler;
 pub mod scope;
 pub mod services;
@@ -162,6 +165,7 @@ pub mod span;
 mod sync;
 #[cfg(feature = "_thrift")]
 mod thrift;
+pub mod throttler;
 pub mod tracer;
 
 pub use config::Config;

@@ -1,11 +1,13 @@
 //! The services of a tracer for its parts: who the process is, counters, lines to the user, and the time.
 //!
-//! A sampler, a codec, a reporter and a sender are made before their tracer. The tracer's builder therefore hands them
+//! A sampler, a codec, a reporter and the other parts are made before their tracer. The tracer's builder therefore hands them
 //! [`Services`] once, by the method `attach` of their trait, before it uses them:
 //!
 //! | part | method |
 //! |---|---|
 //! | sampler | [`Sampler::attach`](crate::sampler::Sampler::attach) |
+//! | throttler | [`Throttler::attach`](crate::throttler::Throttler::attach) |
+//! | baggage restrictions | [`BaggageRestrictions::attach`](crate::restrictions::BaggageRestrictions::attach) |
 //! | codec | [`Codec::attach`](crate::propagation::Codec::attach) |
 //! | codec of a carrier of your own | [`CustomCodec::attach`](crate::propagation::CustomCodec::attach) |
 //! | reporter | [`Reporter::attach`](crate::reporter::Reporter::attach), in a `WorkerHandle` |

@@ -118,6 +118,7 @@ impl Config {
         } else {
             builder.reporter(reporter)
         };
+        builder = self.policies.build_into(builder);
         if let Some(spans) = self.queue_size.value {
             builder = builder.queue_size(spans);
         }

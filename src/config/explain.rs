@@ -33,6 +33,11 @@ impl Config {
                 None => settings.extend(self.agent.explain()),
             }
         }
+        let policies = self.policies.names();
+        settings.extend(
+            policies
+                .map(|(name, value)| ExplainedSetting::new(name, value.to_owned(), Source::Code)),
+        );
         settings.extend([
             row("log_spans", &self.log_spans, bool::to_string),
             row("queue_size", &self.queue_size, |size| {

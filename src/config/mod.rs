@@ -62,6 +62,8 @@ mod error;
 mod explain;
 mod explanation;
 mod parse;
+mod policies;
+mod policy_setters;
 mod propagation;
 mod read;
 mod sampler;
@@ -80,6 +82,7 @@ pub use setting::Source;
 
 use crate::config::agent::Agent;
 use crate::config::choices::{Customize, ReporterChoice};
+use crate::config::policies::Policies;
 use crate::config::sampler::SamplerChoice;
 use crate::config::setting::Setting;
 use crate::config::tags::Tags;
@@ -118,6 +121,7 @@ pub struct Config {
     service_name: Setting<String>,
     dev: Setting<bool>,
     sampler: Setting<SamplerChoice>,
+    policies: Policies,
     reporter: Option<ReporterChoice>,
     agent: Agent,
     log_spans: Setting<bool>,

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use crate::config::agent::Agent;
 use crate::config::parse::{self, Expected};
+use crate::config::policies::Policies;
 use crate::config::sampler::SamplerChoice;
 use crate::config::setting::Setting;
 use crate::config::tags::Tags;
@@ -20,6 +21,7 @@ impl Config {
             service_name: Setting::default_value(String::new()),
             dev: Setting::default_value(false),
             sampler: Setting::default_value(SamplerChoice::default()),
+            policies: Policies::default(),
             reporter: None,
             agent: Agent::default(),
             log_spans: Setting::default_value(false),

@@ -23,7 +23,7 @@ pub(crate) fn apply_decision(slot: &SpanSlot, decision: SamplingDecision) {
 
 /// Applies the `sampling.priority` tag: above zero it forces the trace, otherwise it drops the span.
 ///
-/// A value that is no number or truth value changes nothing.
+/// A value that is no number or truth value changes nothing, and neither does a force that the throttler denies.
 pub(crate) fn set_sampling_priority(slot: &SpanSlot, value: TagRef<'_>) {
     let is_positive = match value {
         TagRef::Bool(value) => value,
@@ -36,16 +36,17 @@ pub(crate) fn set_sampling_priority(slot: &SpanSlot, value: TagRef<'_>) {
         },
         _ => return,
     };
-    let flags = slot.flags();
-    slot.fix_decision();
     if !is_positive {
+        slot.fix_decision();
+        let flags = slot.flags();
         decide(slot, flags.without(Flags::SAMPLED).without(Flags::DEBUG));
-    } else if flags.is_debug() {
+    } else if slot.flags().is_debug() {
         store_tag(slot, tags::SAMPLING_PRIORITY, value);
     } else {
         let name = slot.operation_name();
         if slot.tracer.allows_debug(&name) {
-            decide(slot, flags.with(Flags::SAMPLED).with(Flags::DEBUG));
+            slot.fix_decision();
+            decide(slot, slot.flags().with(Flags::SAMPLED).with(Flags::DEBUG));
             store_tag(slot, tags::SAMPLING_PRIORITY, value);
         }
     }

@@ -135,6 +135,7 @@ pub use self::guaranteed_throughput::GuaranteedThroughputSampler;
 pub use self::per_operation::{OperationStrategies, PerOperationSampler};
 pub use self::probabilistic::ProbabilisticSampler;
 pub use self::rate::{SamplingRate, SamplingRateError, TracesPerSecond, TracesPerSecondError};
+pub(crate) use self::rate_limiter::RateLimiter;
 pub use self::rate_limiting::RateLimitingSampler;
 #[cfg(feature = "remote-sampler")]
 pub use self::tag_matching::TagMatchingError;

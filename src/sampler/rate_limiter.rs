@@ -32,7 +32,12 @@ struct Flow {
 impl RateLimiter {
     /// Makes a full bucket of `rate` credits a second. The rate is finite and at least 0.
     pub(crate) fn new(rate: f64, clock: Clock) -> Self {
-        let flow = Flow::new(rate, rate.max(1.0));
+        Self::with_capacity(rate, rate, clock)
+    }
+
+    /// Makes a full bucket that holds `capacity` credits, or one if that is more.
+    pub(crate) fn with_capacity(rate: f64, capacity: f64, clock: Clock) -> Self {
+        let flow = Flow::new(rate, capacity.max(1.0));
         Self::with_balance(flow, flow.nanos_to_full, clock)
     }
 

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use crate::model::{FieldRef, Flags, TagValue, field, tags};
 use crate::record::{SpanHandle, SpanSlot, catch, finish_at, finish_now, is_fact};
+use crate::span::baggage_setter::set_baggage_item;
 use crate::span::recording;
 use crate::span::{ErrorLike, IntoTag, SpanContext, TakeContext, ToSpanContext};
 
@@ -163,7 +164,8 @@ impl Span {
     /// Sets a baggage item on this span. Spans that are started from it afterwards have the item too, in this
     /// process and in others. Also writes a log record (`event=baggage`).
     ///
-    /// An item that exceeds a limit of [`Baggage`](crate::model::Baggage) is refused and counted.
+    /// An item that exceeds a limit of [`Baggage`](crate::model::Baggage) is refused and counted. The
+    /// [`restrictions`](crate::restrictions) of the tracer may refuse more, or cut the value.
     ///
     /// ```
     /// use tracehound::Span;
@@ -173,7 +175,7 @@ impl Span {
     /// ```
     pub fn set_baggage_item(&self, key: &str, value: &str) -> &Self {
         if let Some(slot) = self.slot() {
-            recording::set_baggage_item(slot, key, value);
+            set_baggage_item(slot, key, value);
         }
         self
     }

@@ -36,6 +36,7 @@
 //! # Ok::<(), tracehound::tracer::BuildError>(())
 //! ```
 
+mod baggage_setter;
 mod context;
 mod error_like;
 mod error_text;

@@ -7,7 +7,6 @@ use std::iter::successors;
 use std::time::SystemTime;
 
 use crate::clock::WallTime;
-use crate::metrics::Counter;
 use crate::model::{FieldRef, SpanId, TagRef, Timestamp, TraceId, field, tags};
 use crate::record::{
     Added, FieldList, LogDraft, Question, SpanSlot, apply_decision, catch, count_added,
@@ -173,32 +172,6 @@ pub(crate) fn log_error<const FORM: u8>(slot: &SpanSlot, error: &(impl ErrorLike
         ]
         .into_iter(),
     );
-}
-
-/// Sets a baggage item, counts the outcome and logs it.
-pub(crate) fn set_baggage_item(slot: &SpanSlot, key: &str, value: &str) {
-    let result = slot.change_baggage(|baggage| {
-        let replaces = baggage.get(key).is_some_and(|old| !old.is_empty());
-        baggage.with(key, value).map(|changed| {
-            *baggage = changed;
-            replaces
-        })
-    });
-    let Some(result) = result else { return };
-    slot.recorder.queue.count(match result {
-        Ok(_) => Counter::BaggageUpdatesOk,
-        Err(_) => Counter::BaggageUpdatesErr,
-    });
-    if slot.is_recording() {
-        let fields = [
-            field(tags::EVENT, "baggage"),
-            field("key", key),
-            field("value", value),
-            field("override", (result == Ok(true)).then_some("true")),
-            field("invalid", result.is_err().then_some("true")),
-        ];
-        log(slot, None, fields.into_iter());
-    }
 }
 
 thread_local! {

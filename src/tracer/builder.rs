@@ -12,9 +12,11 @@ use crate::observer::SpanObserver;
 use crate::propagation::{Codec, Codecs, CustomCodec, Propagation};
 use crate::record::{Budget, Recorder, SharedPool, SpanClock, SpanQueue, fork};
 use crate::reporter::{NullReporter, Reporter, Worker, WorkerOptions, thread};
+use crate::restrictions::BaggageRestrictions;
 use crate::sampler::{ProbabilisticSampler, Sampler, SamplingRate};
 use crate::services::Services;
 use crate::span::Limits;
+use crate::throttler::Throttler;
 use crate::tracer::core::{Core, Guarded, RootDecision};
 use crate::tracer::jaeger::JaegerTracer;
 use crate::tracer::process_tags;
@@ -39,6 +41,8 @@ pub struct TracerBuilder {
     service_name: String,
     tags: Vec<Tag>,
     sampler: Box<dyn Sampler>,
+    throttler: Option<Box<dyn Throttler>>,
+    restrictions: Option<Box<dyn BaggageRestrictions>>,
     reporter: Box<dyn Reporter>,
     limits: Limits,
     clock: Option<Clock>,
@@ -78,6 +82,8 @@ impl TracerBuilder {
             service_name,
             tags: Vec::new(),
             sampler: Box::new(ProbabilisticSampler::new(SamplingRate::DEFAULT)),
+            throttler: None,
+            restrictions: None,
             reporter: Box::new(NullReporter::new()),
             limits: Limits::default(),
             clock: None,
@@ -96,6 +102,26 @@ impl TracerBuilder {
     /// Sets the sampler, which decides which traces are kept. Defaults to one in a thousand.
     pub fn sampler(mut self, sampler: impl Sampler + 'static) -> Self {
         self.sampler = Box::new(sampler);
+        self
+    }
+
+    /// Sets the throttler, which bounds how many debug traces callers may force. By default every one is allowed.
+    ///
+    /// The page of the module [`throttler`](crate::throttler) has an example.
+    pub fn throttler(mut self, throttler: impl Throttler + 'static) -> Self {
+        self.throttler = Some(Box::new(throttler));
+        self
+    }
+
+    /// Sets which baggage items the program may set. By default all are allowed, up to the limits of
+    /// [`Baggage`](crate::model::Baggage).
+    ///
+    /// The page of the module [`restrictions`](crate::restrictions) has an example.
+    pub fn baggage_restrictions(
+        mut self,
+        restrictions: impl BaggageRestrictions + 'static,
+    ) -> Self {
+        self.restrictions = Some(Box::new(restrictions));
         self
     }
 
@@ -319,7 +345,9 @@ impl TracerBuilder {
                 queue,
             }),
             sampler,
-            is_sampler_closed: AtomicBool::new(false),
+            throttler: self.throttler.map(Guarded::new),
+            restrictions: self.restrictions.map(Guarded::new),
+            is_closed: AtomicBool::new(false),
             process,
             diagnostics: self.diagnostics,
             poller,
@@ -338,9 +366,17 @@ impl TracerBuilder {
         Ok(JaegerTracer::from_parts(core, worker))
     }
 
-    /// Hands the services to the sampler, the codecs and the observers; the worker hands them to the reporter.
+    /// Hands the services to all parts but the reporter, to which the worker hands them.
     fn attach(&mut self, services: &Services) {
         services.attach("the sampler", |services| self.sampler.attach(services));
+        if let Some(throttler) = &mut self.throttler {
+            services.attach("the throttler", |services| throttler.attach(services));
+        }
+        if let Some(restrictions) = &mut self.restrictions {
+            services.attach("the baggage restrictions", |services| {
+                restrictions.attach(services);
+            });
+        }
         self.codecs.attach(services);
         for observer in &mut self.observers {
             services.attach("an observer", |services| observer.attach(services));

@@ -18,15 +18,19 @@ use crate::record::{
     Decider, EncodedTags, FrameKind, Limits, Observation, Question, Recorder, SharedPool, SpanSlot,
     random_id, release_slots, try_random_id,
 };
+use crate::restrictions::{BaggageRestrictions, Restriction};
 use crate::sampler::{Sampler, SamplingDecision, SpanView};
 use crate::span::SpanContext;
+use crate::throttler::Throttler;
 
 /// The parts of a tracer that starting, filling and finishing a span use.
 pub(super) struct Core {
     pub(super) recorder: Arc<Recorder>,
     pub(super) slots: Arc<SharedPool<SpanSlot>>,
     pub(super) sampler: Guarded<Box<dyn Sampler>>,
-    pub(super) is_sampler_closed: AtomicBool,
+    pub(super) throttler: Option<Guarded<Box<dyn Throttler>>>,
+    pub(super) restrictions: Option<Guarded<Box<dyn BaggageRestrictions>>>,
+    pub(super) is_closed: AtomicBool,
     pub(super) root_decision: RootDecision,
     pub(super) process: Arc<Process>,
     pub(super) diagnostics: Diagnostics,
@@ -132,6 +136,13 @@ impl<T> Guarded<T> {
         }
         result
     }
+
+    /// Closes the callback, also while the thread unwinds: nothing leaves the guard.
+    fn close(&self, metrics: &Metrics, close: impl FnOnce(&T)) {
+        if caught(|| close(&self.inner)).is_none() {
+            metrics.add(Counter::CallbackPanics, 1);
+        }
+    }
 }
 
 /// Drops the parts that are user code, each by itself: a vacant slot may hold the last reference to the core, on any
@@ -139,8 +150,12 @@ impl<T> Guarded<T> {
 impl Drop for Core {
     fn drop(&mut self) {
         let sampler = mem::replace(&mut self.sampler.inner, Box::new(Gone));
+        let throttler = self.throttler.take();
+        let restrictions = self.restrictions.take();
         let id_source = self.id_source.take();
         caught(|| drop(sampler));
+        caught(|| drop(throttler));
+        caught(|| drop(restrictions));
         caught(|| drop(id_source));
         for observer in mem::take(&mut self.observers) {
             caught(|| drop(observer));
@@ -179,8 +194,26 @@ impl Decider for Core {
         })
     }
 
-    fn allows_debug(&self, _operation_name: &str) -> bool {
-        true
+    fn allows_debug(&self, operation_name: &str) -> bool {
+        let Some(throttler) = &self.throttler else {
+            return true;
+        };
+        let metrics = &self.recorder.metrics;
+        let is_allowed = throttler.call(metrics, |throttler| throttler.is_allowed(operation_name));
+        if is_allowed != Some(true) {
+            self.count_denied_debug();
+        }
+        is_allowed == Some(true)
+    }
+
+    fn max_baggage_bytes(&self, key: &str) -> usize {
+        let Some(restrictions) = &self.restrictions else {
+            return Restriction::NONE.max_value_bytes();
+        };
+        restrictions
+            .call(&self.recorder.metrics, |asked| asked.restriction(key))
+            .unwrap_or(Restriction::Denied)
+            .max_value_bytes()
     }
 
     fn observe_finish(&self, span: &Observation<'_>) {
@@ -240,15 +273,28 @@ impl Core {
             .unwrap_or_else(|| "the sampler panicked, and such a trace is dropped".to_owned())
     }
 
-    /// Closes the sampler at the first call.
-    pub(super) fn close_sampler(&self) {
-        if !self.is_sampler_closed.swap(true, Ordering::Relaxed) {
-            // Also while the thread unwinds: nothing leaves the guard.
-            let is_closed = caught(|| self.sampler.inner.close());
-            if is_closed.is_none() {
-                self.recorder.metrics.add(Counter::CallbackPanics, 1);
-            }
+    /// Closes the sampler, the throttler and the baggage restrictions at the first call.
+    pub(super) fn close_parts(&self) {
+        if self.is_closed.swap(true, Ordering::Relaxed) {
+            return;
         }
+        let metrics = &self.recorder.metrics;
+        self.sampler.close(metrics, |sampler| sampler.close());
+        if let Some(throttler) = &self.throttler {
+            throttler.close(metrics, |throttler| throttler.close());
+        }
+        if let Some(restrictions) = &self.restrictions {
+            restrictions.close(metrics, |restrictions| restrictions.close());
+        }
+    }
+
+    #[cold]
+    fn count_denied_debug(&self) {
+        self.recorder.metrics.add(Counter::ThrottledDebugSpans, 1);
+        self.diagnostics.warn("throttled_debug_span", || {
+            let cause = "the throttler allows no more debug traces for now";
+            format!("a request for a debug trace was traced as any other: {cause}")
+        });
     }
 
     /// Frees the vacant slots, which would otherwise keep the tracer alive.

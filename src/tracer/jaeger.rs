@@ -242,7 +242,7 @@ impl Handle {
     fn close(&self, timeout: Duration) -> FlushReport {
         let report = self.worker.close(timeout);
         self.core.release_slots();
-        self.core.close_sampler();
+        self.core.close_parts();
         // For parts that were not told, such as a sampler inside one of the user's.
         self.core.poller.close();
         report

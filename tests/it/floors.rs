@@ -27,7 +27,7 @@ const FLOORS: [&[&str]; 11] = [
     &["thrift", "poller", "http_client"],
     &["services"],
     &["sampler"],
-    &["record"],
+    &["record", "throttler", "restrictions"],
     &["span"],
     &["scope", "propagation", "reporter", "observer"],
     &["tracer"],

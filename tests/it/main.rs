@@ -6,6 +6,7 @@
     reason = "a test that fails says where"
 )]
 
+mod baggage_restrictions;
 mod behaviour;
 mod configuration;
 mod degrading;
@@ -34,6 +35,7 @@ mod span_strain;
 mod span_vectors;
 mod spans;
 mod support;
+mod throttling;
 mod times;
 #[cfg(feature = "udp")]
 mod udp_delivery;

@@ -1,4 +1,4 @@
-//! What a span needs of its tracer: the parts that record it, and answers to two questions.
+//! What a span needs of its tracer: the parts that record it, and answers to its questions.
 
 use std::fmt;
 use std::sync::Arc;
@@ -43,6 +43,9 @@ pub(crate) trait Decider: Send + Sync + fmt::Debug {
 
     /// Tells the observers that a span has finished.
     fn observe_finish(&self, _span: &Observation<'_>) {}
+
+    /// Returns the most bytes that a value of a baggage key may have, or 0 if the key may not be set.
+    fn max_baggage_bytes(&self, key: &str) -> usize;
 }
 
 /// What observers are told about a span.
