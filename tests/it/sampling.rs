@@ -2,6 +2,8 @@
 
 mod basics;
 mod explained;
+#[cfg(feature = "remote-sampler")]
+mod fleet;
 mod limits;
 mod per_operation;
 mod tag_matching;
