@@ -131,6 +131,8 @@
 //!   features are named for; a new breaking version of one is a breaking release of ours.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "remote-sampler")]
+mod agent_poll;
 pub mod clock;
 pub mod config;
 #[cfg(feature = "dev")]

@@ -9,8 +9,8 @@
 //! A forked child has no thread and no tasks. A part that has added a task adds it again there.
 
 #![cfg_attr(
-    not(test),
-    expect(dead_code, reason = "a sampler that polls is about to use it")
+    not(any(test, feature = "remote-sampler")),
+    expect(dead_code, reason = "the remote sampler is what polls")
 )]
 
 #[cfg(test)]

@@ -16,6 +16,8 @@ use crate::span::SpanContext;
 ///
 /// [`sampling`](Self::sampling), [`debug`](Self::debug) and [`baggage`](Self::baggage) change one part.
 ///
+/// Where debug ids are believed, a [`throttler`](crate::throttler) bounds how many traces they force.
+///
 /// A probabilistic sampler decides by the trace id. With [`ids_only`](Self::ids_only), a caller who knows this can
 /// choose ids that are kept. [`restart`](Self::restart) leaves nothing to choose.
 ///

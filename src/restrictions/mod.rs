@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | none, the default | every key, up to the limits of [`Baggage`](crate::model::Baggage) | most services |
 //! | [`AllowedKeys`] | the keys on a list, each up to a length of its own | fleets that agree on their keys |
+//! | `RemoteRestrictions`, with the feature `remote-sampler` | the keys on a list that an agent keeps | agents of your own: no open Jaeger backend serves such a list |
 //!
 //! ```
 //! use tracehound::JaegerTracer;
@@ -42,8 +43,12 @@
 //! The record is written if the span is sampled or its trace is still undecided.
 
 mod allowed_keys;
+#[cfg(feature = "remote-sampler")]
+mod remote;
 
 pub use self::allowed_keys::AllowedKeys;
+#[cfg(feature = "remote-sampler")]
+pub use self::remote::RemoteRestrictions;
 
 use crate::services::Services;
 

@@ -40,7 +40,7 @@
 //! | when | what decides | until then |
 //! |---|---|---|
 //! | a span starts whose caller sent a decision | the caller: the sampler is not asked | |
-//! | a root starts whose caller sent a header `jaeger-debug-id` | the caller: the trace is kept, with the flag *debug* | |
+//! | a root starts whose caller sent a header `jaeger-debug-id` | the caller, if the [`throttler`](crate::throttler) allows it: the trace is kept, with the flag *debug* | |
 //! | a root starts, or a span whose caller left the decision open | the sampler | |
 //! | the root gets another name before its first child, injection or end | the sampler, if it [depends](Sampler::depends_on_operation_name) on the name: the new answer replaces the first | kept or dropped by the first answer |
 //! | a span of an undecided trace starts, gets a tag or a name, or finishes | the sampler | all spans are recorded and wait, within limits |

@@ -9,6 +9,7 @@
 //! |---|---|---|
 //! | none, the default | every debug trace, as all other Jaeger clients do | services that strangers cannot reach |
 //! | [`DebugLimiter`] | a number a second, for each operation and in all | all others |
+//! | `RemoteThrottler`, with the feature `remote-sampler` | what an agent grants credits for | agents of your own: no open Jaeger backend grants credits |
 //!
 //! [`Trust`](crate::propagation::Trust) is the other way: it makes a server ignore the debug flags and debug ids of
 //! strangers altogether.
@@ -45,9 +46,15 @@
 //! A caller's trace that has the debug flag already (`uber-trace-id` with flags 3) goes on as such, so that no trace has
 //! holes. What a server believes of a caller's flags is up to [`Trust`](crate::propagation::Trust).
 
+#[cfg(feature = "remote-sampler")]
+mod accounts;
 mod debug_limiter;
+#[cfg(feature = "remote-sampler")]
+mod remote;
 
 pub use self::debug_limiter::DebugLimiter;
+#[cfg(feature = "remote-sampler")]
+pub use self::remote::RemoteThrottler;
 
 use crate::services::Services;
 

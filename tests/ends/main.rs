@@ -17,6 +17,10 @@
 
 #[cfg(all(unix, feature = "udp"))]
 mod abort;
+#[cfg(all(unix, feature = "remote-sampler", feature = "udp"))]
+#[path = "../it/support/agent.rs"]
+#[expect(dead_code, reason = "other tests need more of it")]
+mod agent;
 mod callbacks;
 mod churn;
 #[cfg(all(unix, feature = "dev"))]
@@ -25,6 +29,8 @@ mod dev_programs;
 mod fork;
 #[cfg(all(unix, feature = "udp"))]
 mod fork_load;
+#[cfg(all(unix, feature = "remote-sampler", feature = "udp"))]
+mod fork_policies;
 mod hostile;
 #[cfg(all(unix, feature = "udp"))]
 mod lines;
@@ -74,7 +80,7 @@ fn scenes() -> Vec<Scene> {
             the_last_tracer_closes_when_its_thread_ends,
         ],
     };
-    [everywhere, forks(), dev(), linux()].concat()
+    [everywhere, forks(), fork_policies(), dev(), linux()].concat()
 }
 
 #[cfg(all(unix, feature = "dev"))]
@@ -136,6 +142,18 @@ fn forks() -> Vec<Scene> {
 
 #[cfg(not(all(unix, feature = "udp")))]
 fn forks() -> Vec<Scene> {
+    Vec::new()
+}
+
+#[cfg(all(unix, feature = "remote-sampler", feature = "udp"))]
+fn fork_policies() -> Vec<Scene> {
+    scenes! {
+        fork_policies: [a_forked_child_asks_for_restrictions_and_credits_by_itself],
+    }
+}
+
+#[cfg(not(all(unix, feature = "remote-sampler", feature = "udp")))]
+fn fork_policies() -> Vec<Scene> {
     Vec::new()
 }
 

@@ -1,5 +1,8 @@
 //! Baggage restrictions: which items a program may set, what is logged and what is counted.
 
+#[cfg(feature = "remote-sampler")]
+mod remote;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -26,7 +26,7 @@ const FLOORS: [&[&str]; 11] = [
     &["model", "metrics"],
     &["thrift", "poller", "http_client"],
     &["services"],
-    &["sampler"],
+    &["sampler", "agent_poll"],
     &["record", "throttler", "restrictions"],
     &["span"],
     &["scope", "propagation", "reporter", "observer"],

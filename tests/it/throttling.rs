@@ -2,6 +2,8 @@
 
 #[cfg(all(feature = "axum", feature = "hyper"))]
 mod flood;
+#[cfg(feature = "remote-sampler")]
+mod remote;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};

@@ -1,5 +1,7 @@
 //! Fixtures of several tests.
 
+#[cfg(feature = "remote-sampler")]
+pub(crate) mod agent;
 pub(crate) mod batches;
 #[cfg(all(feature = "tonic", feature = "hyper"))]
 pub(crate) mod grpc;
