@@ -85,6 +85,8 @@
 //! | feature | brings |
 //! |---|---|
 //! | `udp` (default) | [`UdpSender`](reporter::sender::UdpSender): Thrift over UDP to an agent |
+//! | `remote-sampler` | [`RemoteSampler`](sampler::remote::RemoteSampler): sampling strategies from a Jaeger backend |
+//! | `tls` | `https` for what the tracer itself asks for |
 //! | `http` | `http::HeaderMap` as a carrier |
 //! | `tower` | [`ServerLayer`](middleware::ServerLayer) and [`ClientLayer`](middleware::ClientLayer) |
 //! | `axum` | route templates as operation names, the request's span as an extractor |

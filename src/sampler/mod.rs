@@ -16,6 +16,7 @@
 //! | [`GuaranteedThroughputSampler`] | a share, and at least a number of traces a second | services with much traffic now and little then |
 //! | [`PerOperationSampler`] | the same, with a share for each operation | services whose operations differ in traffic |
 //! | [`TagMatchingSampler`] | traces with a tag of a certain value | a tenant, a version, a test |
+//! | [`RemoteSampler`](remote::RemoteSampler) | what a Jaeger backend says, as one of the above | a fleet that an operator steers |
 //!
 //! A tracer without a sampler of its own keeps one trace in a thousand ([`SamplingRate::DEFAULT`]).
 //!

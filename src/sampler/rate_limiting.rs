@@ -53,6 +53,23 @@ impl RateLimitingSampler {
         }
     }
 
+    /// Returns a sampler of another rate with this one's bucket, as full in proportion. This one keeps nothing from now
+    /// on.
+    #[cfg(feature = "remote-sampler")]
+    pub(super) fn succeeded_by(&self, rate: TracesPerSecond) -> Self {
+        Self {
+            rate,
+            limiter: self.limiter.succeeded_by(rate.get()),
+            keeps_clock: self.keeps_clock,
+        }
+    }
+
+    /// Returns whether a successor has the bucket.
+    #[cfg(feature = "remote-sampler")]
+    pub(super) fn has_moved(&self) -> bool {
+        self.limiter.has_moved()
+    }
+
     /// Returns how many traces a second the sampler keeps.
     pub const fn rate(&self) -> TracesPerSecond {
         self.rate

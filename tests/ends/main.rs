@@ -31,6 +31,8 @@ mod fork;
 mod fork_load;
 #[cfg(all(unix, feature = "remote-sampler", feature = "udp"))]
 mod fork_policies;
+#[cfg(all(unix, feature = "remote-sampler", feature = "udp"))]
+mod fork_sampling;
 mod hostile;
 #[cfg(all(unix, feature = "udp"))]
 mod lines;
@@ -80,7 +82,7 @@ fn scenes() -> Vec<Scene> {
             the_last_tracer_closes_when_its_thread_ends,
         ],
     };
-    [everywhere, forks(), fork_policies(), dev(), linux()].concat()
+    [everywhere, forks(), fork_polls(), dev(), linux()].concat()
 }
 
 #[cfg(all(unix, feature = "dev"))]
@@ -146,14 +148,18 @@ fn forks() -> Vec<Scene> {
 }
 
 #[cfg(all(unix, feature = "remote-sampler", feature = "udp"))]
-fn fork_policies() -> Vec<Scene> {
+fn fork_polls() -> Vec<Scene> {
     scenes! {
         fork_policies: [a_forked_child_asks_for_restrictions_and_credits_by_itself],
+        fork_sampling: [
+            a_forked_child_asks_for_its_sampling_strategy_by_itself,
+            a_forked_child_keeps_the_strategy_of_a_fetcher_that_cannot_be_made_again,
+        ],
     }
 }
 
 #[cfg(not(all(unix, feature = "remote-sampler", feature = "udp")))]
-fn fork_policies() -> Vec<Scene> {
+fn fork_polls() -> Vec<Scene> {
     Vec::new()
 }
 

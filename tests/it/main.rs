@@ -27,6 +27,8 @@ mod panics;
 mod propagation;
 mod references;
 mod remote_reporting;
+#[cfg(feature = "remote-sampler")]
+mod remote_sampling;
 mod sampling;
 mod scopes;
 mod services;

@@ -7,10 +7,11 @@ use crate::services::Services;
 
 /// A source of sampling strategies, such as a Jaeger agent that is asked over HTTP.
 ///
-/// It is called on a thread of the tracer, one call at a time. A panic is caught, counted, and taken for a failed fetch.
+/// A [`RemoteSampler`](super::RemoteSampler) calls it on a thread of the tracer, one call at a time. A panic is caught,
+/// counted, and taken for a failed fetch.
 ///
 /// ```
-/// use tracehound::sampler::remote::{FetchError, Strategy, StrategyFetcher};
+/// use tracehound::sampler::remote::{FetchError, RemoteSampler, Strategy, StrategyFetcher};
 ///
 /// /// Reads the strategy of a service from a folder that an operator writes to.
 /// struct Folder(std::path::PathBuf);
@@ -29,6 +30,8 @@ use crate::services::Services;
 /// let mut folder = Folder(std::env::temp_dir());
 /// let error = folder.fetch("no such service").expect_err("no file");
 /// assert!(matches!(error, FetchError::Failed(_)));
+/// let sampler = RemoteSampler::new(folder);
+/// # drop(sampler);
 /// ```
 pub trait StrategyFetcher: Send {
     /// Takes the tracer's services: where to count and to warn. Called once, before anything else. By default does

@@ -14,6 +14,13 @@ pub(super) struct Reply {
     pub(super) operation_sampling: Option<PerOperation>,
 }
 
+/// A reply in a file, with the service that it is about.
+#[derive(Debug, Default)]
+pub(super) struct KeptReply {
+    pub(super) service: Option<String>,
+    pub(super) strategy: Option<Reply>,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Probabilistic {
     pub(super) rate: Option<f64>,
@@ -45,6 +52,11 @@ pub(super) fn read(json: &[u8]) -> Result<Reply, serde_json::Error> {
     Ok(reply.unwrap_or_default())
 }
 
+/// Reads the text of a file whose size was checked.
+pub(super) fn read_kept(json: &[u8]) -> Result<KeptReply, serde_json::Error> {
+    serde_json::from_slice(json)
+}
+
 /// An object whose members are read one by one.
 trait Members: Default {
     fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error>;
@@ -56,6 +68,17 @@ impl Members for Reply {
             "probabilisticSampling" => self.probabilistic_sampling = map.next_value()?,
             "rateLimitingSampling" => self.rate_limiting_sampling = map.next_value()?,
             "operationSampling" => self.operation_sampling = map.next_value()?,
+            _ => skip(map)?,
+        }
+        Ok(())
+    }
+}
+
+impl Members for KeptReply {
+    fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        match name {
+            "service" => self.service = map.next_value()?,
+            "strategy" => self.strategy = map.next_value()?,
             _ => skip(map)?,
         }
         Ok(())
@@ -140,4 +163,11 @@ macro_rules! deserialize_objects {
     )*};
 }
 
-deserialize_objects!(Reply, Probabilistic, RateLimiting, PerOperation, Operation);
+deserialize_objects!(
+    Reply,
+    KeptReply,
+    Probabilistic,
+    RateLimiting,
+    PerOperation,
+    Operation
+);

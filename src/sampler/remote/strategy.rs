@@ -51,7 +51,7 @@ impl Strategy {
     }
 
     /// Decides by the members alone, as the definition of the message advises: the type is not read.
-    fn from_reply(reply: Reply) -> Result<Self, StrategyError> {
+    pub(super) fn from_reply(reply: Reply) -> Result<Self, StrategyError> {
         if let Some(sampling) = reply.operation_sampling {
             let mut strategies = OperationStrategies::new(
                 rate("defaultSamplingProbability", sampling.default_rate)?,
@@ -74,6 +74,20 @@ impl Strategy {
             Ok(Self::RateLimiting(limit))
         } else {
             Err(StrategyError::NoStrategy)
+        }
+    }
+
+    /// Returns whether both mean the same: the order of operations does not count, and of several with one name only the
+    /// last one does.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::PerOperation(this), Self::PerOperation(other)) => {
+                this == other
+                    || this.default_rate() == other.default_rate()
+                        && this.default_lower_bound() == other.default_lower_bound()
+                        && by_name(this) == by_name(other)
+            }
+            _ => self == other,
         }
     }
 }

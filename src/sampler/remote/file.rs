@@ -1,0 +1,197 @@
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::path::PathBuf;
+use std::process;
+
+use serde_json::{Value, json};
+
+use crate::sampler::SamplingRate;
+use crate::sampler::remote::reply::{self, KeptReply};
+use crate::sampler::remote::strategy::{Strategy, StrategyError};
+
+/// A file that holds the last good strategy of a service.
+///
+/// ```json
+/// {"service":"shop","strategy":{"probabilisticSampling":{"samplingRate":0.5}}}
+/// ```
+#[derive(Debug)]
+pub(super) struct StrategyFile {
+    path: PathBuf,
+    service: String,
+}
+
+impl StrategyFile {
+    pub(super) fn new(path: PathBuf, service: String) -> Self {
+        Self { path, service }
+    }
+
+    pub(super) fn path(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// Returns the strategy of the file, checked like a reply. Returns `None` if there is no file.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be read, is about another service, or holds no strategy.
+    pub(super) fn read(&self) -> Result<Option<Strategy>, String> {
+        let bytes = match self.read_bytes() {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.to_string()),
+        };
+        if bytes.len() > MAX_BYTES {
+            return Err(StrategyError::TooLarge(bytes.len()).to_string());
+        }
+        let Ok(KeptReply { service, strategy }) = reply::read_kept(&bytes) else {
+            return Err("it is no strategy that this library has kept".to_owned());
+        };
+        if service.as_deref() != Some(&*self.service) {
+            return Err("it is about another service".to_owned());
+        }
+        let strategy = Strategy::from_reply(strategy.unwrap_or_default());
+        strategy.map(Some).map_err(|error| error.to_string())
+    }
+
+    fn read_bytes(&self) -> io::Result<Vec<u8>> {
+        // Opening a named pipe would wait for its writer.
+        if !fs::metadata(&self.path)?.is_file() {
+            return Err(io::Error::other("it is not a regular file"));
+        }
+        let mut bytes = Vec::new();
+        let file = File::open(&self.path)?;
+        file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Replaces the file in one step: a reader sees the old strategy or the new one.
+    pub(super) fn write(&self, strategy: &Strategy) -> io::Result<()> {
+        let text = kept(&self.service, strategy).to_string();
+        let mut name = OsString::from(self.path.as_os_str());
+        name.push(format!(".{}.tmp", process::id()));
+        let new = PathBuf::from(name);
+        let written = write_new(&new, text.as_bytes()).and_then(|()| fs::rename(&new, &self.path));
+        if written.is_err() {
+            let _ = fs::remove_file(&new);
+        }
+        written
+    }
+}
+
+/// Returns the content of the file.
+fn kept(service: &str, strategy: &Strategy) -> Value {
+    let strategy = match strategy {
+        Strategy::Probabilistic(rate) => {
+            json!({"probabilisticSampling": {"samplingRate": rate.get()}})
+        }
+        Strategy::RateLimiting(limit) => {
+            json!({"rateLimitingSampling": {"maxTracesPerSecond": limit.get()}})
+        }
+        Strategy::PerOperation(strategies) => {
+            let operation = |(name, rate): (&str, SamplingRate)| json!({"operation": name, "probabilisticSampling": {"samplingRate": rate.get()}});
+            json!({"operationSampling": {
+                "defaultSamplingProbability": strategies.default_rate().get(),
+                "defaultLowerBoundTracesPerSecond": strategies.default_lower_bound().get(),
+                "perOperationStrategies": strategies.operations().map(operation).collect::<Vec<_>>(),
+            }})
+        }
+    };
+    json!({"service": service, "strategy": strategy})
+}
+
+fn write_new(path: &PathBuf, bytes: &[u8]) -> io::Result<()> {
+    // A process with this id may have been killed in the middle.
+    let _ = fs::remove_file(path);
+    let mut options = OpenOptions::new();
+    // A link that another user has put there is not followed.
+    let mut file = options.write(true).create_new(true).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// The largest file that is read. Escapes in names make it larger than the reply was.
+const MAX_BYTES: usize = 8 * Strategy::MAX_JSON_BYTES;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sampler::{OperationStrategies, TracesPerSecond};
+
+    /// A folder of one test, which goes with it.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(test: &str) -> Self {
+            let name = format!("tracehound-{}-{test}", process::id());
+            let path = std::env::temp_dir().join(name);
+            fs::create_dir_all(&path).expect("a folder");
+            Self(path)
+        }
+
+        fn file(&self, service: &str) -> StrategyFile {
+            StrategyFile::new(self.0.join("strategy.json"), service.to_owned())
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn a_strategy_comes_back_as_it_was_written() {
+        let folder = Folder::new("round-trip");
+        let file = folder.file("caf\u{e9} \"shop\"");
+        assert_eq!(file.read(), Ok(None), "no file yet");
+        let rate = |rate| SamplingRate::new(rate).expect("a rate");
+        let limit = |limit| TracesPerSecond::new(limit).expect("a limit");
+        for strategy in [
+            Strategy::Probabilistic(rate(0.100_000_000_000_000_02)),
+            Strategy::RateLimiting(limit(2.5)),
+            Strategy::PerOperation(
+                OperationStrategies::new(rate(0.001), limit(1.0 / 60.0))
+                    .operation("GET /\"a\"\n", rate(1e-5))
+                    .operation("b", rate(1.0)),
+            ),
+        ] {
+            file.write(&strategy).expect("a file");
+            assert_eq!(file.read(), Ok(Some(strategy)));
+        }
+        let files = fs::read_dir(&folder.0).expect("a folder").count();
+        assert_eq!(files, 1, "nothing else is left behind");
+    }
+
+    #[test]
+    fn a_file_of_someone_else_is_refused_with_a_reason() {
+        let folder = Folder::new("foreign");
+        let file = folder.file("shop");
+        folder
+            .file("other")
+            .write(&Strategy::Probabilistic(SamplingRate::ONE))
+            .expect("a file");
+        assert_eq!(file.read(), Err("it is about another service".to_owned()));
+        for text in [
+            "",
+            "# a file of another program",
+            r#"{"service":"shop","strategy":{"probabilisticSampling":{"samplingRate":2}}}"#,
+            r#"{"service":"shop","strategy":{"probabilisticSampling":{"samplingRate":0.5}}"#,
+            r#"{"service":"shop"}"#,
+            r#"{"service":"shop","strategy":{}}"#,
+            r#"{"probabilisticSampling":{"samplingRate":0.5}}"#,
+        ] {
+            fs::write(&file.path, text).expect("a file");
+            file.read().expect_err(text);
+        }
+        let large = vec![b' '; MAX_BYTES + 1];
+        fs::write(&file.path, large).expect("a file");
+        file.read().expect_err("too large");
+        fs::remove_file(&file.path).expect("a file");
+        fs::create_dir(&file.path).expect("a folder in its place");
+        file.read().expect_err("no regular file");
+        let strategy = Strategy::Probabilistic(SamplingRate::ONE);
+        file.write(&strategy).expect_err("not over a folder");
+        assert_eq!(fs::read_dir(&folder.0).expect("a folder").count(), 1);
+    }
+}
