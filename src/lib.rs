@@ -93,6 +93,7 @@
 //! | `hyper` | the layers of `tower` around hyper's services and hyper-util's client |
 //! | `reqwest` | [`TracingMiddleware`](middleware::TracingMiddleware), and `send_traced` on a request |
 //! | `tonic` | gRPC metadata as a carrier, gRPC status on spans |
+//! | `metrics` | the recorder of the crate `metrics` as a [`MetricsFactory`](metrics::MetricsFactory) |
 //! | `dev` | the embedded agent and viewer |
 //! | `full` | all of these |
 //!

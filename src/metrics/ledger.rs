@@ -55,6 +55,15 @@ impl DropCause {
         Self::AgentKernelDrops,
     ];
 
+    /// Returns whether the span was dropped before a reporter had it: the metric `reporter_spans` then counts it as
+    /// `dropped`, and else as `err`.
+    pub(crate) const fn is_before_reporter(self) -> bool {
+        matches!(
+            self,
+            Self::QueueFull | Self::AfterShutdown | Self::NoWorker | Self::Forked | Self::Delayed
+        )
+    }
+
     /// Returns a short name, such as `queue_full`.
     pub const fn name(self) -> &'static str {
         match self {
@@ -167,6 +176,18 @@ pub struct FlushReport {
 }
 
 impl FlushReport {
+    /// Returns the numbers of spans that were handed over, were lost by the reporter, and never reached it.
+    pub(crate) fn by_result(&self) -> [u64; 3] {
+        let (mut lost, mut dropped) = (0, 0);
+        for (cause, count) in self.dropped.iter() {
+            match cause.is_before_reporter() {
+                true => dropped += count,
+                false => lost += count,
+            }
+        }
+        [self.sent, lost, dropped]
+    }
+
     /// Returns whether no span waits and none was dropped.
     pub fn is_complete(&self) -> bool {
         self.queued == 0 && self.dropped.total() == 0

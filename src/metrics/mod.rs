@@ -29,35 +29,75 @@
 //!
 //! # What else is counted?
 //!
-//! Each [`Counter`] has the name and the labels that Jaeger's Go client gives it; counters that only this crate has are
-//! marked "Ours". [`Metrics::get`] reads one and [`Metrics::iter`] reads all, for a scrape page in Prometheus' format:
+//! Each [`Counter`] has the name and the labels that Jaeger's Go client gives it, after `jaeger_tracer_`; counters that
+//! only this crate has are marked "Ours". [`Metrics::get`] reads one, and [`Metrics::snapshot`] reads all, with the
+//! length of the queue.
+//!
+//! The tracer counts about itself. What it can count about your program, how often an operation runs, fails and how long
+//! it takes, is a matter of [observers](crate::observer).
+//!
+//! # How do I have it scraped?
+//!
+//! A [`MetricsPage`] is a string in Prometheus' format or that of OpenMetrics. Your web server returns it; the crate
+//! opens no port for it.
 //!
 //! ```
-//! use std::fmt::Write as _;
-//! use tracehound::metrics::Metrics;
+//! use tracehound::JaegerTracer;
+//! use tracehound::metrics::{MetricsPage, TextFormat};
+//! use tracehound::observer::RedMetrics;
 //!
-//! fn scrape(metrics: &Metrics) -> String {
-//!     let mut page = String::new();
-//!     for (counter, value) in metrics.iter() {
-//!         let _ = writeln!(page, "jaeger_tracer_{counter} {value}");
-//!     }
-//!     page
+//! /// Returns the content type and the body for a request with this `accept` header.
+//! fn scrape(tracer: &JaegerTracer, red: &RedMetrics, accept: &str) -> (&'static str, String) {
+//!     let format = TextFormat::of_accept(accept);
+//!     let page = MetricsPage::new(format).with(&tracer.metrics()).with(red);
+//!     (format.content_type(), page.finish())
 //! }
-//! # assert!(scrape(&Metrics::default()).contains("jaeger_tracer_finished_spans{sampled=\"y\"} 0\n"));
+//!
+//! let red = RedMetrics::new();
+//! let tracer = JaegerTracer::builder("shop").observer(red.clone()).build()?;
+//! let (_, page) = scrape(&tracer, &red, "*/*");
+//! assert!(page.contains("\njaeger_tracer_reporter_spans_total{result=\"ok\"} 0\n"));
+//! # Ok::<(), tracehound::tracer::BuildError>(())
 //! ```
 //!
-//! # What does counting cost?
+//! # How do I plug in a metrics library?
+//!
+//! By a [`MetricsFactory`], which [`TracerBuilder::metrics_factory`](crate::tracer::TracerBuilder::metrics_factory) or
+//! [`Config::metrics_factory`](crate::Config::metrics_factory) takes. For the crate `metrics` there is `FacadeMetrics`
+//! (feature `metrics`), for tests [`InMemoryMetrics`], and one of your own has three methods.
+//!
+//! # What does each cost?
+//!
+//! - A counter costs a span one or two additions in a block of its thread. A reading adds the blocks up under a lock.
+//! - A scrape page costs spans nothing.
+//! - A metrics factory costs spans nothing: the worker hands over what has changed, once each flush interval.
+//! - [`RedMetrics`](crate::observer::RedMetrics) costs a span some ten nanoseconds, and one that is not sampled a look at
+//!   the clock too; and about 300 bytes for each operation and thread.
+//! - [`RpcMetrics`](crate::observer::RpcMetrics) costs a server span two or three calls into the metrics library.
 //!
 //! Each thread counts in a block that it alone writes, so no write is shared. Reading adds the blocks up under a lock.
 
+#[cfg(feature = "metrics")]
+mod facade;
+mod factory;
+mod in_memory;
 mod ledger;
+mod page;
+mod snapshot;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
+#[cfg(feature = "metrics")]
+pub use facade::FacadeMetrics;
+pub use factory::{CounterHandle, GaugeHandle, MetricName, MetricsFactory, TimerHandle};
+pub use in_memory::{InMemoryMetrics, TimerValue};
 pub(crate) use ledger::Ledger;
 pub use ledger::{DropCause, DropCounts, FlushReport};
+pub use page::{Exemplar, HistogramView, Labels, MetricsPage, MetricsSource, TextFormat};
+pub(crate) use snapshot::Accounts;
+pub use snapshot::MetricsSnapshot;
 
 use crate::sync::PerProcess;
 
@@ -80,18 +120,42 @@ use crate::sync::PerProcess;
 /// ```
 #[derive(Clone)]
 pub struct Metrics {
-    inner: Arc<PerProcess<Inner>>,
+    inner: Arc<Shared>,
+}
+
+struct Shared {
+    process: PerProcess<Inner>,
+    /// The account of finished spans, which the worker keeps.
+    accounts: OnceLock<Weak<dyn Accounts>>,
 }
 
 #[derive(Default)]
 struct Inner {
     shared: CounterBlock,
+    /// The last report of a tracer that is gone.
+    last_report: Mutex<FlushReport>,
+    /// The highest values of `reporter_spans` that were exported.
+    exported: [AtomicU64; 3],
     threads: Mutex<Vec<Weak<CounterBlock>>>,
 }
 
 impl Metrics {
     /// Returns the value of one counter.
     pub fn get(&self, counter: Counter) -> u64 {
+        match counter.result() {
+            Some(result) => self.report().by_result()[result],
+            None => self.counted(counter),
+        }
+    }
+
+    /// Returns every counter with its value, in the order of [`Counter::ALL`]. [`snapshot`](Self::snapshot) returns the
+    /// gauge too.
+    pub fn iter(&self) -> impl Iterator<Item = (Counter, u64)> + '_ {
+        self.snapshot().into_counters().into_iter()
+    }
+
+    /// Returns how often something was counted by all threads.
+    fn counted(&self, counter: Counter) -> u64 {
         // Under the lock, so that a block that retires meanwhile is counted exactly once.
         let mut threads = self.inner().threads();
         threads.retain(|block| block.strong_count() > 0);
@@ -101,13 +165,6 @@ impl Metrics {
             .map(|block| block.get(counter))
             .sum();
         local + self.inner().shared.get(counter)
-    }
-
-    /// Returns every counter with its value, in the order of [`Counter::ALL`].
-    pub fn iter(&self) -> impl Iterator<Item = (Counter, u64)> + '_ {
-        Counter::ALL
-            .iter()
-            .map(|&counter| (counter, self.get(counter)))
     }
 
     /// Adds `n` to a counter, by one atomic addition that all threads share. For a sampler, codec, reporter or sender
@@ -148,7 +205,7 @@ impl Metrics {
 
 impl Metrics {
     fn inner(&self) -> &Inner {
-        self.inner.get(|_| Inner::default())
+        self.inner.process.get(|_| Inner::default())
     }
 }
 
@@ -161,7 +218,10 @@ impl Inner {
 impl Default for Metrics {
     fn default() -> Self {
         Self {
-            inner: Arc::new(PerProcess::new(Inner::default())),
+            inner: Arc::new(Shared {
+                process: PerProcess::new(Inner::default()),
+                accounts: OnceLock::new(),
+            }),
         }
     }
 }
@@ -207,12 +267,12 @@ impl CounterBlock {
 }
 
 macro_rules! counters {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal $labels:expr;)*) => {
+    ($($(#[doc = $doc:literal])* $variant:ident = $name:literal $labels:expr;)*) => {
         /// Something that the tracer counts. Its `Display` and adapters show the name and the labels.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Counter {
-            $($(#[$doc])* $variant,)*
+            $($(#[doc = $doc])* $variant,)*
         }
 
         impl Counter {
@@ -227,6 +287,11 @@ macro_rules! counters {
             /// Returns the labels, as pairs of name and value.
             pub const fn labels(self) -> &'static [(&'static str, &'static str)] {
                 match self { $(Self::$variant => &$labels,)* }
+            }
+
+            /// Returns the text of the variant's documentation.
+            const fn documentation(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),*),)* }
             }
         }
     };
@@ -302,20 +367,19 @@ counters! {
     DegradedSpans = "degraded_spans" [];
     /// Panics of user code that the tracer has called and caught. (Ours.)
     CallbackPanics = "callback_panics" [];
+    /// Sampled spans that were handed over, as of the last flush.
+    ReporterSpansOk = "reporter_spans" [("result", "ok")];
+    /// Sampled spans that the reporter lost: not sent, refused, or too large. [`DropCause`] tells the reasons.
+    ReporterSpansErr = "reporter_spans" [("result", "err")];
+    /// Sampled spans that never reached the reporter: the queue was full, the tracer was closed, there was no worker, or
+    /// their trace was never decided.
+    ReporterSpansDropped = "reporter_spans" [("result", "dropped")];
 }
 
 impl fmt::Display for Counter {
     /// Writes `name{label="value",…}`, as Prometheus does.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())?;
-        for (n, (label, value)) in self.labels().iter().enumerate() {
-            write!(f, "{}{label}={value:?}", if n == 0 { "{" } else { "," })?;
-        }
-        if self.labels().is_empty() {
-            Ok(())
-        } else {
-            f.write_str("}")
-        }
+        MetricName::new(self.name(), self.labels(), "").fmt(f)
     }
 }
 

@@ -3,6 +3,11 @@
 //! A sampler keeps one trace in a thousand, so a count of what the backend stores says little about a service. An
 //! observer sees all spans, so what it counts is exact.
 //!
+//! | observer | counts |
+//! |---|---|
+//! | [`RedMetrics`] | every span: rate, errors and durations by operation and kind, for a scrape page |
+//! | [`RpcMetrics`] | the calls that the service answers, under the names of Jaeger's Go client, in a metrics library |
+//!
 //! # How do I write one?
 //!
 //! A type that implements [`SpanObserver`]. This one counts the failures of each operation:
@@ -48,12 +53,18 @@
 //! Without an observer, nothing: spans execute the same instructions. With one, each span costs two calls through
 //! pointers beside the observer's own work, and a span that is not sampled reads the clock at its end.
 
+mod red;
+mod rpc;
+
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::model::{SpanId, SpanKind, TraceId};
 use crate::record::Observation;
 use crate::services::Services;
+
+pub use red::{OperationMetrics, RedMetrics};
+pub use rpc::RpcMetrics;
 
 /// A part that is told of the start and the end of every span of a tracer, sampled or not.
 ///
@@ -214,6 +225,14 @@ impl<'a> ObservedSpan<'a> {
     #[inline]
     pub fn duration(&self) -> Duration {
         Duration::from_nanos(self.facts.duration)
+    }
+}
+
+impl ObservedSpan<'_> {
+    /// Returns the duration in nanoseconds.
+    #[inline(always)]
+    pub(crate) fn nanos(&self) -> u64 {
+        self.facts.duration
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::diagnostics::Diagnostics;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, MetricsFactory};
 use crate::model::{Randomness, Tag, TagValue, tags};
 use crate::observer::SpanObserver;
 use crate::propagation::{Codec, Codecs, CustomCodec, Propagation};
@@ -55,6 +55,7 @@ pub struct TracerBuilder {
     diagnostics: Diagnostics,
     codecs: Codecs,
     observers: Vec<Box<dyn SpanObserver>>,
+    factory: Option<Arc<dyn MetricsFactory>>,
 }
 
 impl JaegerTracer {
@@ -96,6 +97,7 @@ impl TracerBuilder {
             diagnostics: Diagnostics::default(),
             codecs: Codecs::default(),
             observers: Vec::new(),
+            factory: None,
         }
     }
 
@@ -287,6 +289,32 @@ impl TracerBuilder {
         self
     }
 
+    /// Sets the factory of a metrics library, to which the tracer's own metrics go. [`MetricsFactory`] says when.
+    ///
+    /// Defaults to none: [`JaegerTracer::metrics`] tells them all the same.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tracehound::JaegerTracer;
+    /// use tracehound::metrics::InMemoryMetrics;
+    /// use tracehound::prelude::*;
+    /// use tracehound::sampler::ConstSampler;
+    ///
+    /// let metrics = InMemoryMetrics::new();
+    /// let tracer = JaegerTracer::builder("shop")
+    ///     .sampler(ConstSampler::new(true))
+    ///     .metrics_factory(metrics.clone())
+    ///     .build()?;
+    /// tracer.start_span("checkout").finish();
+    /// tracer.flush(Duration::from_secs(5));
+    /// assert_eq!(metrics.counter_value("jaeger_tracer_reporter_spans", &[("result", "ok")]), 1);
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
+    pub fn metrics_factory(mut self, factory: impl MetricsFactory + 'static) -> Self {
+        self.factory = Some(Arc::new(factory));
+        self
+    }
+
     /// Builds the tracer and starts its worker thread.
     ///
     /// # Errors
@@ -321,6 +349,7 @@ impl TracerBuilder {
                 services,
                 keeps_uuid,
                 flush_interval: self.flush_interval,
+                factory: self.factory,
             },
             self.reporter,
             thread::spawn,

@@ -10,7 +10,7 @@ use crate::propagation::{ExtractCarrier, ExtractError, HeaderSet, InjectCarrier,
 use crate::reporter::Worker;
 use crate::span::{Span, SpanContext};
 use crate::tracer::core::Core;
-use crate::tracer::start::{start, start_named};
+use crate::tracer::entry::{start, start_named};
 use crate::tracer::{StartSpanOptions, Tracer};
 
 /// A tracer that records spans and reports them. Clones are cheap and share everything.

@@ -46,6 +46,7 @@
 
 mod builder;
 mod core;
+mod entry;
 mod global;
 mod jaeger;
 mod new_span;

@@ -1,14 +1,11 @@
 //! How a span starts. There are three ways, and a step between them:
 //!
-//! * [`start_named`] is the fast path of a span that has only a name: a root, or a child of the active span.
-//! * [`start`] is the fast path of options with simple tags and at most one reference, to a simple context.
+//! * [`start_named_with_id`] is the fast path of a span that has only a name: a root, or a child of the active span.
+//! * [`start_with_id`] is the fast path of options with simple tags and at most one reference, to a simple context.
 //! * [`start_any`] does everything, slowly. Both fast paths end in it if something is in their way.
 //!
 //! Before [`start_any`] comes [`start_carrying`], which differs from the fast paths only in that the parent's trace
 //! carries baggage or `tracestate`.
-//!
-//! A tracer with observers takes the same ways, by [`start_named_slowly`] and [`start_slowly`], and marks the span
-//! afterwards.
 //!
 //! Both fast paths have one inner step, [`ask_sampler`], for a root whose sampler has no constant answer.
 
@@ -21,7 +18,7 @@ use crate::model::{Flags, ReferenceType, ReportedReference, SpanId, TagRef, Trac
 use crate::propagation::reopened;
 use crate::record::{
     Decider as _, FrameKind, ParentReference, Question, SharedDecision, SpanBuffer, SpanSlot,
-    TagFacts, apply_decision, begin_with_tags, count_clamped_time, is_fact,
+    apply_decision, begin_with_tags, count_clamped_time,
 };
 use crate::sampler::{SamplingDecision, SpanView};
 use crate::span::{Decision, Reference, Span, begin_with_sampler_tags, begin_with_tag};
@@ -30,20 +27,16 @@ use crate::tracer::core::{Core, RootDecision};
 use crate::tracer::new_span::{NewSpan, identity};
 use crate::tracer::parent::{CarryingParent, FastParent, FastParentSpan, Inherited};
 
-/// Starts a span that has only a name.
+/// Starts a span that has only a name, once its id is drawn.
 ///
 /// Rare cases are tail calls, so the fast path saves no registers.
-pub(super) fn start_named(core: &Arc<Core>, name: &'static str) -> Span {
-    let ticks = core.recorder.clock.now();
-    match core.try_plain_id() {
-        Some(id) => start_named_with_id(core, name, ticks, id),
-        None => start_named_slowly(core, name, ticks),
-    }
-}
-
-/// Starts a span that has only a name, once its id is drawn.
 #[inline(always)]
-fn start_named_with_id(core: &Arc<Core>, name: &'static str, ticks: u64, id: SpanId) -> Span {
+pub(super) fn start_named_with_id(
+    core: &Arc<Core>,
+    name: &'static str,
+    ticks: u64,
+    id: SpanId,
+) -> Span {
     let span = match FastParent::active() {
         // One arm for each decision, so that its counters and flags are constants there.
         Some(FastParent::Root) => match core.root_decision {
@@ -62,65 +55,6 @@ fn start_named_with_id(core: &Arc<Core>, name: &'static str, ticks: u64, id: Spa
         Some(span) => span,
         None => leave_fast_path(core, name, ticks),
     }
-}
-
-/// Starts a named span of a tracer that has observers, or whose id cannot be drawn at once.
-#[cold]
-#[inline(never)]
-fn start_named_slowly(core: &Arc<Core>, name: &'static str, ticks: u64) -> Span {
-    match core.try_new_id().filter(|_| core.is_observed()) {
-        Some(id) => {
-            let span = start_named_with_id(core, name, ticks, id);
-            observed(core, span, &TagFacts::default())
-        }
-        None => start_slowly(core, StartSpanOptions::new(name.into()), ticks),
-    }
-}
-
-/// Starts a span of a tracer that has observers, or whose id cannot be drawn at once.
-#[cold]
-#[inline(never)]
-fn start_slowly(core: &Arc<Core>, options: StartSpanOptions<'_>, ticks: u64) -> Span {
-    if !core.is_observed() {
-        return start_any(core, options, ticks);
-    }
-    // The options are used up by the start, so the facts come first.
-    let facts = facts_of(core, options.tags());
-    let span = match core.try_new_id() {
-        Some(id) => start_with_id(core, options, ticks, id),
-        None => start_any(core, options, ticks),
-    };
-    observed(core, span, &facts)
-}
-
-/// Makes a span that was just started an observed one, and tells the observers.
-#[inline(always)]
-fn observed(core: &Core, span: Span, facts: &TagFacts) -> Span {
-    if let Some(slot) = span.slot() {
-        slot.begin_observed(facts);
-        core.observe_start(slot);
-    }
-    span
-}
-
-/// Returns what the start tags tell observers.
-#[inline]
-fn facts_of(core: &Core, start_tags: StartTags<'_>) -> TagFacts {
-    let facts = TagFacts::default();
-    for (key, value) in start_tags {
-        if is_fact(key) {
-            match value {
-                TagRef::Display(value) => {
-                    let text = core.guard("the start of a span", "a tag", || value.to_string());
-                    if let Some(text) = text {
-                        facts.note(key, TagRef::String(&text));
-                    }
-                }
-                value => facts.note(key, *value),
-            }
-        }
-    }
-    facts
 }
 
 /// Hands a named span to [`start_carrying`], by a tail call.
@@ -156,20 +90,9 @@ fn ask_sampler_named(core: &Arc<Core>, name: &'static str, ticks: u64, id: SpanI
     ask_sampler(core, name.into(), &[], ticks, id)
 }
 
-/// Starts a span with options.
-pub(super) fn start(core: &Arc<Core>, options: StartSpanOptions<'_>) -> Span {
-    // Read the clock first, so that the remaining work overlaps with its latency. Draw the id next: the access to the
-    // thread's generator may compile to a call, and few values are live here.
-    let ticks = core.recorder.clock.now();
-    match core.try_plain_id() {
-        Some(id) => start_with_id(core, options, ticks, id),
-        None => start_slowly(core, options, ticks),
-    }
-}
-
 /// Starts a span with options, once its id is drawn.
 #[inline(always)]
-fn start_with_id(
+pub(super) fn start_with_id(
     core: &Arc<Core>,
     mut options: StartSpanOptions<'_>,
     ticks: u64,
@@ -207,7 +130,7 @@ fn start_with_id(
 }
 
 /// The tags that a span is started with.
-type StartTags<'a> = &'a [(&'a str, TagRef<'a>)];
+pub(super) type StartTags<'a> = &'a [(&'a str, TagRef<'a>)];
 
 /// Returns the root of a new trace whose decision is known, or `None` if the id's upper half cannot be drawn at once.
 #[inline(always)]
@@ -301,7 +224,7 @@ fn ask_sampler(
 /// Also starts the span if the thread has no vacant slot or no seeded generator, or if ids come from user code.
 #[cold]
 #[inline(never)]
-fn start_any(core: &Arc<Core>, mut options: StartSpanOptions<'_>, ticks: u64) -> Span {
+pub(super) fn start_any(core: &Arc<Core>, mut options: StartSpanOptions<'_>, ticks: u64) -> Span {
     let mut inherited = Inherited::find(&options);
     let given = options.context().filter(|given| given.has_trace());
     if let Some(given) = given {

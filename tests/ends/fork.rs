@@ -7,10 +7,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tracehound::JaegerTracer;
-use tracehound::metrics::{Counter, DropCause, FlushReport};
+use tracehound::metrics::{Counter, DropCause, FlushReport, InMemoryMetrics};
+use tracehound::model::SpanKind;
+use tracehound::observer::{RedMetrics, RpcMetrics};
 use tracehound::prelude::*;
 use tracehound::reporter::sender::UdpSender;
-use tracehound::reporter::{FinishedSpan, RemoteReporter, Reporter, Unsent};
+use tracehound::reporter::{FinishedSpan, InMemoryReporter, RemoteReporter, Reporter, Unsent};
 
 use crate::process::{fork, fork_here, in_child, numbers, say};
 use crate::support::{LONG, builder, names, recording, wait_until};
@@ -385,4 +387,50 @@ pub(super) fn a_reporter_may_fork() {
     let mut said = Vec::new();
     heard.read_to_end(&mut said).expect("a pipe");
     assert_eq!(said, b"rrrrrf");
+}
+
+pub(super) fn a_forked_child_counts_operations_and_metrics_from_zero() {
+    let (red, library) = (RedMetrics::new(), InMemoryMetrics::new());
+    let spans = InMemoryReporter::new();
+    let builder = builder(spans)
+        .observer(red.clone())
+        .observer(RpcMetrics::new(library.clone()));
+    let tracer = builder
+        .metrics_factory(library.clone())
+        .build()
+        .expect("named");
+    let pay = || tracer.build_span("pay").tag("span.kind", "server").start();
+    let counted = |n: u64| {
+        tracer.flush(LONG);
+        let operation = red.get("pay", Some(SpanKind::Server));
+        assert_eq!(operation.map_or(0, |it| it.count()), n);
+        let labels = [
+            ("component", "jaeger"),
+            ("endpoint", "pay"),
+            ("error", "false"),
+        ];
+        assert_eq!(library.counter_value("jaeger_rpc_requests", &labels), n);
+        let sampled = [("sampled", "y")];
+        let finished = library.counter_value("jaeger_tracer_finished_spans", &sampled);
+        assert_eq!(finished, n);
+    };
+    for _ in 0..3 {
+        pay().finish();
+    }
+    counted(3);
+    let open = pay();
+    let open_in_child = open.clone();
+    in_child(|| {
+        counted(0);
+        pay().finish();
+        thread::scope(|scope| {
+            scope.spawn(|| pay().finish());
+        });
+        counted(2);
+        // The parent counts the span that was open at the fork.
+        open_in_child.finish();
+        counted(2);
+    });
+    open.finish();
+    counted(4);
 }

@@ -129,6 +129,7 @@ fn forks() -> Vec<Scene> {
             a_forked_child_that_never_traces_has_no_second_thread,
             a_closed_tracer_stays_closed_in_a_forked_child,
             an_in_memory_reporter_begins_anew_in_a_forked_child,
+            a_forked_child_counts_operations_and_metrics_from_zero,
             a_reporter_may_fork,
         ],
         fork_load: [

@@ -16,15 +16,18 @@ mod dev;
 mod differential;
 mod documents;
 mod errors;
+mod exposition;
 mod floors;
 mod forwarding;
 mod fuzz_finds;
+mod metrics;
 #[cfg(feature = "tower")]
 mod middleware;
 mod observers;
 mod packets;
 mod panics;
 mod propagation;
+mod red;
 mod references;
 mod remote_reporting;
 #[cfg(feature = "remote-sampler")]

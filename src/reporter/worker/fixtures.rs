@@ -29,6 +29,7 @@ pub(super) fn options(budget: usize) -> (WorkerOptions, Arc<Mutex<Vec<String>>>)
         ),
         keeps_uuid: true,
         flush_interval: Duration::from_secs(3_600),
+        factory: None,
     };
     (options, lines)
 }

@@ -7,7 +7,7 @@ use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use crate::clock::{deadline_after, instant_now};
-use crate::metrics::{DropCause, FlushReport};
+use crate::metrics::{Accounts, DropCause, FlushReport};
 use crate::reporter::MakeReporter;
 use crate::reporter::worker::options::WorkerOptions;
 use crate::reporter::worker::turn::{Orders, Progress, Totals, WorkerTurn};
@@ -201,16 +201,8 @@ impl Mailbox {
     /// Returns what has become of all finished spans.
     pub(super) fn report(&self) -> FlushReport {
         // Read before the count of finished spans, so that no more shows as done than was finished.
-        let Totals { sent, mut dropped } = self.lock().totals;
-        let (lost, finished) = self.options.queue.totals();
-        dropped.merge(&lost);
-        let queued = finished.saturating_sub(sent + dropped.total());
-        FlushReport {
-            finished,
-            sent,
-            dropped,
-            queued,
-        }
+        let totals = self.lock().totals;
+        totals.report(&self.options.queue)
     }
 
     pub(super) fn options(&self) -> &WorkerOptions {
@@ -277,6 +269,20 @@ impl Mailbox {
             }),
             ..ProcessState::default()
         })
+    }
+}
+
+impl Accounts for Mailbox {
+    fn report(&self) -> FlushReport {
+        Self::report(self)
+    }
+}
+
+/// The metrics outlive the tracer, and go on to tell what became of its spans.
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        let report = Self::report(self);
+        self.options.services.metrics().settle(report);
     }
 }
 

@@ -14,6 +14,7 @@
 //! |---|---|
 //! | `turn` | [`WorkerTurn`](turn::WorkerTurn): takes spans, hands them over, flushes; knows no thread and no caller |
 //! | `schedule` | when a turn takes spans from the thread queues |
+//! | `export` | what the metrics factory of the program is told |
 //! | `overflow` | the lines about spans that found no room in the queue |
 //! | `mailbox` | [`Mailbox`]: the requests of callers, the answers, and the turn while no thread runs it |
 //! | `handle` | [`WorkerHandle`]: what a reporter knows of its worker |
@@ -25,6 +26,7 @@
 //! A forked child has no thread but the one that forked, and the parent's turn may have been in the middle of anything.
 //! So a child starts with an empty mailbox, and its first span makes a new turn with a new reporter.
 
+mod export;
 #[cfg(test)]
 mod fixtures;
 mod forked;
@@ -66,6 +68,8 @@ impl Worker {
         let after_fork = guarded(options.services.metrics(), || reporter.after_fork()).flatten();
         let queue = options.queue.clone();
         let mailbox = Arc::new(Mailbox::new(options.clone(), after_fork, spawn));
+        let accounts = Arc::downgrade(&mailbox);
+        mailbox.options().services.metrics().keep_accounts(accounts);
         mailbox.keep(attached_turn(&mailbox, options, reporter));
         let for_wake = Arc::downgrade(&mailbox);
         queue.on_need(move |may_start| {

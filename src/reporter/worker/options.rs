@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::metrics::MetricsFactory;
 use crate::record::SpanQueue;
 use crate::services::Services;
 
@@ -12,4 +13,6 @@ pub(crate) struct WorkerOptions {
     /// The user has set the tag `client-uuid`, so a forked child keeps it.
     pub(crate) keeps_uuid: bool,
     pub(crate) flush_interval: Duration,
+    /// Where the tracer's metrics go.
+    pub(crate) factory: Option<Arc<dyn MetricsFactory>>,
 }

@@ -5,9 +5,10 @@
 use std::time::{Duration, Instant};
 
 use crate::clock::{deadline_after, instant_now};
-use crate::metrics::{DropCause, DropCounts};
-use crate::record::{Backlog, BacklogMark, Take};
+use crate::metrics::{DropCause, DropCounts, FlushReport};
+use crate::record::{Backlog, BacklogMark, SpanQueue, Take};
 use crate::reporter::guarded::guarded;
+use crate::reporter::worker::export::Export;
 use crate::reporter::worker::options::WorkerOptions;
 use crate::reporter::worker::overflow::Overflow;
 use crate::reporter::worker::schedule::Schedule;
@@ -62,6 +63,7 @@ pub(crate) struct WorkerTurn {
     handed_over: u64,
     panicked: u64,
     overflow: Overflow,
+    export: Export,
     unsent: Unsent,
     /// As of the last flush, so that a span that waits in the reporter does not show as sent.
     totals: Totals,
@@ -80,6 +82,7 @@ struct Goal {
 
 impl WorkerTurn {
     pub(super) fn new(options: WorkerOptions, reporter: Box<dyn Reporter>) -> Self {
+        let export = Export::new(options.factory.as_ref(), options.services.metrics());
         Self {
             generation: generation(),
             schedule: Schedule::new(instant_now(), options.flush_interval),
@@ -94,6 +97,7 @@ impl WorkerTurn {
             handed_over: 0,
             panicked: 0,
             overflow: Overflow::default(),
+            export,
             unsent: Unsent::default(),
             totals: Totals::default(),
         }
@@ -140,6 +144,14 @@ impl WorkerTurn {
         }
         if is_flush_due || orders.drain_now || reached.is_some() {
             self.overflow.check(&self.options, &*self.reporter);
+        }
+        if is_flush_due || reached.is_some() {
+            let report = self.totals.report(&self.options.queue);
+            let metrics = self.options.services.metrics();
+            self.export.hand_over(metrics, &report);
+            if !self.is_at_home() {
+                return None;
+            }
         }
         Some(Progress {
             totals: self.totals,
@@ -277,6 +289,23 @@ impl WorkerTurn {
                 });
         }
         result
+    }
+}
+
+impl Totals {
+    /// Returns what has become of all finished spans.
+    pub(super) fn report(self, queue: &SpanQueue) -> FlushReport {
+        let Self { sent, mut dropped } = self;
+        // Read after the totals, so that no more shows as done than was finished.
+        let (lost, finished) = queue.totals();
+        dropped.merge(&lost);
+        let queued = finished.saturating_sub(sent + dropped.total());
+        FlushReport {
+            finished,
+            sent,
+            dropped,
+            queued,
+        }
     }
 }
 

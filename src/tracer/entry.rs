@@ -1,0 +1,92 @@
+//! Where a span starts: with a clock read and an id, in a tracer with observers or without.
+//!
+//! One test, [`Core::try_plain_id`], sends the spans of a tracer with observers another way. They start as all others
+//! do, and then they are marked and the observers are told.
+
+use std::sync::Arc;
+
+use crate::model::TagRef;
+use crate::record::{TagFacts, is_fact};
+use crate::span::Span;
+use crate::tracer::StartSpanOptions;
+use crate::tracer::core::Core;
+use crate::tracer::start::{StartTags, start_any, start_named_with_id, start_with_id};
+
+/// Starts a span that has only a name.
+pub(super) fn start_named(core: &Arc<Core>, name: &'static str) -> Span {
+    let ticks = core.recorder.clock.now();
+    match core.try_plain_id() {
+        Some(id) => start_named_with_id(core, name, ticks, id),
+        None => start_named_slowly(core, name, ticks),
+    }
+}
+
+/// Starts a span with options.
+pub(super) fn start(core: &Arc<Core>, options: StartSpanOptions<'_>) -> Span {
+    // Read the clock first, so that the remaining work overlaps with its latency. Draw the id next: the access to the
+    // thread's generator may compile to a call, and few values are live here.
+    let ticks = core.recorder.clock.now();
+    match core.try_plain_id() {
+        Some(id) => start_with_id(core, options, ticks, id),
+        None => start_slowly(core, options, ticks),
+    }
+}
+
+/// Starts a named span of a tracer that has observers, or whose id cannot be drawn at once.
+#[cold]
+#[inline(never)]
+fn start_named_slowly(core: &Arc<Core>, name: &'static str, ticks: u64) -> Span {
+    match core.try_new_id().filter(|_| core.is_observed()) {
+        Some(id) => {
+            let span = start_named_with_id(core, name, ticks, id);
+            observed(core, span, &TagFacts::default())
+        }
+        None => start_slowly(core, StartSpanOptions::new(name.into()), ticks),
+    }
+}
+
+/// Starts a span of a tracer that has observers, or whose id cannot be drawn at once.
+#[cold]
+#[inline(never)]
+fn start_slowly(core: &Arc<Core>, options: StartSpanOptions<'_>, ticks: u64) -> Span {
+    if !core.is_observed() {
+        return start_any(core, options, ticks);
+    }
+    // The options are used up by the start, so the facts come first.
+    let facts = facts_of(core, options.tags());
+    let span = match core.try_new_id() {
+        Some(id) => start_with_id(core, options, ticks, id),
+        None => start_any(core, options, ticks),
+    };
+    observed(core, span, &facts)
+}
+
+/// Makes a span that was just started an observed one, and tells the observers.
+#[inline(always)]
+fn observed(core: &Core, span: Span, facts: &TagFacts) -> Span {
+    if let Some(slot) = span.slot() {
+        slot.begin_observed(facts);
+        core.observe_start(slot);
+    }
+    span
+}
+
+/// Returns what the start tags tell observers.
+#[inline]
+fn facts_of(core: &Core, start_tags: StartTags<'_>) -> TagFacts {
+    let facts = TagFacts::default();
+    for (key, value) in start_tags {
+        if is_fact(key) {
+            match value {
+                TagRef::Display(value) => {
+                    let text = core.guard("the start of a span", "a tag", || value.to_string());
+                    if let Some(text) = text {
+                        facts.note(key, TagRef::String(&text));
+                    }
+                }
+                value => facts.note(key, *value),
+            }
+        }
+    }
+    facts
+}

@@ -1,0 +1,456 @@
+//! What the tracer counts about itself: in one snapshot, on a scrape page, and in a metrics library.
+
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tracehound::JaegerTracer;
+use tracehound::metrics::{
+    Counter, CounterHandle, DropCause, DropCounts, GaugeHandle, InMemoryMetrics, Labels,
+    MetricName, MetricsFactory, MetricsPage, TextFormat, TimerHandle,
+};
+use tracehound::prelude::*;
+use tracehound::reporter::{FinishedSpan, InMemoryReporter, Reporter, Unsent};
+use tracehound::sampler::ConstSampler;
+use tracehound::tracer::TracerBuilder;
+
+use crate::exposition::parse;
+
+const LONG: Duration = Duration::from_secs(20);
+
+fn builder() -> TracerBuilder {
+    JaegerTracer::builder("shop").sampler(ConstSampler::new(true))
+}
+
+/// A reporter that loses each third span, and holds each fifth one back until it is told to let go.
+#[derive(Clone, Default)]
+struct Losing(Arc<Mutex<Lost>>);
+
+#[derive(Default)]
+struct Lost {
+    seen: u64,
+    dropped: DropCounts,
+    queued: u64,
+}
+
+impl Reporter for Losing {
+    fn report(&mut self, _: &FinishedSpan<'_>) {
+        let mut lost = self.0.lock().expect("not poisoned");
+        lost.seen += 1;
+        if lost.seen.is_multiple_of(3) {
+            lost.dropped.add(DropCause::SendFailed, 1);
+        } else if lost.seen.is_multiple_of(5) {
+            lost.queued += 1;
+        }
+    }
+
+    fn flush(&mut self, _: Instant) -> Unsent {
+        let lost = self.0.lock().expect("not poisoned");
+        Unsent::new(lost.dropped, lost.queued)
+    }
+}
+
+#[test]
+fn every_sampled_span_is_ok_err_dropped_or_queued_under_many_threads() {
+    let tracer = builder().reporter(Losing::default()).queue_size(64).build();
+    let tracer = tracer.expect("named");
+    let check = |when: &str, is_exact: bool| {
+        let snapshot = tracer.metrics().snapshot();
+        let results = [
+            Counter::ReporterSpansOk,
+            Counter::ReporterSpansErr,
+            Counter::ReporterSpansDropped,
+        ];
+        let accounted: u64 = results.iter().map(|it| snapshot.get(*it)).sum();
+        let accounted = accounted + snapshot.queue_length();
+        let finished = snapshot.get(Counter::FinishedSpansSampled);
+        assert!(accounted <= finished, "{when}: {snapshot:?}");
+        assert!(!is_exact || accounted == finished, "{when}: {snapshot:?}");
+    };
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for n in 0..2_000 {
+                    tracer.start_span("checkout").finish();
+                    if n % 500 == 0 {
+                        check("meanwhile", false);
+                    }
+                }
+            });
+        }
+    });
+    tracer.flush(LONG);
+    check("after a flush", true);
+    let snapshot = tracer.metrics().snapshot();
+    assert!(snapshot.get(Counter::ReporterSpansOk) > 0);
+    assert!(snapshot.get(Counter::ReporterSpansErr) > 0);
+    assert!(snapshot.queue_length() > 0, "{snapshot:?}");
+    let late = tracer.start_span("late");
+    tracer.close(LONG);
+    let dropped = tracer.metrics().get(Counter::ReporterSpansDropped);
+    late.finish();
+    assert_eq!(
+        tracer.metrics().get(Counter::ReporterSpansDropped),
+        dropped + 1
+    );
+    check("after the close", true);
+}
+
+#[test]
+fn metrics_outlive_their_tracer() {
+    let tracer = builder()
+        .reporter(InMemoryReporter::new())
+        .build()
+        .expect("named");
+    let metrics = tracer.metrics();
+    for _ in 0..3 {
+        tracer.start_span("checkout").finish();
+    }
+    drop(tracer);
+    assert_eq!(metrics.get(Counter::ReporterSpansOk), 3);
+    assert_eq!(metrics.snapshot().get(Counter::ReporterSpansOk), 3);
+}
+
+/// The metrics of the Go client, with their labels.
+const NAMES: [(&str, &[Labels<'_>]); 13] = [
+    (
+        "traces",
+        &[
+            &[("state", "started"), ("sampled", "y")],
+            &[("state", "started"), ("sampled", "n")],
+            &[("state", "started"), ("sampled", "delayed")],
+            &[("state", "joined"), ("sampled", "y")],
+            &[("state", "joined"), ("sampled", "n")],
+        ],
+    ),
+    ("started_spans", BY_DECISION),
+    ("finished_spans", BY_DECISION),
+    ("span_context_decoding_errors", &[&[]]),
+    (
+        "reporter_spans",
+        &[
+            &[("result", "ok")],
+            &[("result", "err")],
+            &[("result", "dropped")],
+        ],
+    ),
+    ("sampler_queries", BY_RESULT),
+    ("sampler_updates", BY_RESULT),
+    ("baggage_updates", BY_RESULT),
+    ("baggage_truncations", &[&[]]),
+    ("baggage_restrictions_updates", BY_RESULT),
+    ("throttled_debug_spans", &[&[]]),
+    ("throttler_updates", BY_RESULT),
+    ("callback_panics", &[&[]]),
+];
+const BY_DECISION: &[Labels<'_>] = &[
+    &[("sampled", "y")],
+    &[("sampled", "n")],
+    &[("sampled", "delayed")],
+];
+const BY_RESULT: &[Labels<'_>] = &[&[("result", "ok")], &[("result", "err")]];
+
+#[test]
+fn both_pages_are_well_formed_and_have_every_metric_of_the_go_client() {
+    let tracer = builder()
+        .reporter(InMemoryReporter::new())
+        .build()
+        .expect("named");
+    for _ in 0..3 {
+        tracer.start_span("checkout").finish();
+    }
+    tracer.flush(LONG);
+    let metrics = tracer.metrics();
+    for (page, is_open_metrics) in [
+        (metrics.prometheus(), false),
+        (metrics.open_metrics(), true),
+    ] {
+        let families = parse(&page, is_open_metrics);
+        for (name, series) in NAMES {
+            let total = format!("jaeger_tracer_{name}_total");
+            let family = match is_open_metrics {
+                true => total.trim_end_matches("_total"),
+                false => &*total,
+            };
+            let family = families
+                .get(family)
+                .unwrap_or_else(|| panic!("no {name}: {page}"));
+            assert_eq!(family.kind, "counter");
+            assert!(family.help.ends_with('.'), "{name}: {:?}", family.help);
+            assert_eq!(family.samples.len(), series.len(), "{name}");
+            for labels in series {
+                let value = family.value(&total, labels);
+                let expected = match (name, *labels) {
+                    ("traces", [("state", "started"), ("sampled", "y")])
+                    | ("started_spans" | "finished_spans", [("sampled", "y")])
+                    | ("reporter_spans", [("result", "ok")]) => 3.0,
+                    _ => 0.0,
+                };
+                assert_eq!(value, expected, "{name} {labels:?}");
+            }
+        }
+        let queue = &families["jaeger_tracer_reporter_queue_length"];
+        assert_eq!((&*queue.kind, queue.samples.len()), ("gauge", 1));
+    }
+}
+
+/// A reporter whose first span turns out to be lost after it was sent.
+struct Regretting(u64);
+
+impl Reporter for Regretting {
+    fn report(&mut self, _: &FinishedSpan<'_>) {
+        self.0 += 1;
+    }
+
+    fn flush(&mut self, _: Instant) -> Unsent {
+        let mut dropped = DropCounts::default();
+        dropped.add(DropCause::Refused, u64::from(self.0 > 1));
+        Unsent::new(dropped, u64::from(self.0 > 1))
+    }
+}
+
+#[test]
+fn counters_on_a_page_and_in_a_library_never_fall() {
+    let library = InMemoryMetrics::new();
+    let builder = builder().reporter(Regretting(0)).flush_interval(LONG);
+    let tracer = builder
+        .metrics_factory(library.clone())
+        .build()
+        .expect("named");
+    let ok = [("result", "ok")];
+    let shown = || {
+        let families = parse(&tracer.metrics().prometheus(), false);
+        let total = "jaeger_tracer_reporter_spans_total";
+        let in_library = library.counter_value("jaeger_tracer_reporter_spans", &ok);
+        assert_eq!(families[total].value(total, &ok), in_library as f64);
+        in_library
+    };
+    tracer.start_span("a").finish();
+    tracer.flush(LONG);
+    assert_eq!(shown(), 1);
+    tracer.start_span("b").finish();
+    tracer.flush(LONG);
+    assert_eq!(tracer.metrics().get(Counter::ReporterSpansOk), 0);
+    assert_eq!(shown(), 1, "a fall would read as a restart");
+}
+
+#[test]
+fn a_factory_has_everything_after_a_flush_and_after_the_close() {
+    let library = InMemoryMetrics::new();
+    let builder = builder().reporter(Losing::default()).flush_interval(LONG);
+    let tracer = builder
+        .metrics_factory(library.clone())
+        .build()
+        .expect("named");
+    let agrees = |when: &str| {
+        for &(counter, value) in tracer.metrics().snapshot().counters() {
+            let name = format!("jaeger_tracer_{}", counter.name());
+            let told = library.counter_value(&name, counter.labels());
+            assert_eq!(told, value, "{counter} {when}");
+        }
+        let queued = library.gauge_value("jaeger_tracer_reporter_queue_length", &[]);
+        let length = tracer.metrics().snapshot().queue_length();
+        assert_eq!(
+            queued,
+            Some(i64::try_from(length).expect("small")),
+            "{when}"
+        );
+    };
+    for _ in 0..20 {
+        tracer.start_span("checkout").finish();
+    }
+    assert_eq!(library.counters().len(), 0, "no span waits for the factory");
+    tracer.flush(LONG);
+    agrees("after a flush");
+    for _ in 0..20 {
+        tracer.start_span("checkout").finish();
+    }
+    tracer.close(LONG);
+    agrees("after the close");
+    let page = MetricsPage::new(TextFormat::OpenMetrics)
+        .with(&tracer.metrics())
+        .with(&library);
+    parse(&page.finish(), true);
+}
+
+#[test]
+fn a_factory_is_told_at_each_flush_interval() {
+    let library = InMemoryMetrics::new();
+    let builder = builder().reporter(InMemoryReporter::new());
+    let builder = builder.flush_interval(Duration::from_millis(1));
+    let tracer = builder
+        .metrics_factory(library.clone())
+        .build()
+        .expect("named");
+    tracer.start_span("checkout").finish();
+    let deadline = Instant::now() + LONG;
+    let ok = [("result", "ok")];
+    while library.counter_value("jaeger_tracer_reporter_spans", &ok) == 0 {
+        assert!(Instant::now() < deadline, "{library:?}");
+        thread::yield_now();
+    }
+}
+
+/// A factory of a user's own whose every part panics.
+struct Panicking {
+    makes_handles: bool,
+}
+
+struct Handle;
+
+fn panic_as_user_code() -> ! {
+    std::panic::resume_unwind(Box::new("a panic of a metrics library"))
+}
+
+impl MetricsFactory for Panicking {
+    fn counter(&self, _: &MetricName<'_>) -> Box<dyn CounterHandle> {
+        match self.makes_handles {
+            true => Box::new(Handle),
+            false => panic_as_user_code(),
+        }
+    }
+
+    fn gauge(&self, _: &MetricName<'_>) -> Box<dyn GaugeHandle> {
+        match self.makes_handles {
+            true => Box::new(Handle),
+            false => panic_as_user_code(),
+        }
+    }
+
+    fn timer(&self, _: &MetricName<'_>) -> Box<dyn TimerHandle> {
+        panic_as_user_code()
+    }
+}
+
+impl CounterHandle for Handle {
+    fn add(&self, _: u64) {
+        panic_as_user_code()
+    }
+}
+
+impl GaugeHandle for Handle {
+    fn set(&self, _: i64) {
+        panic_as_user_code()
+    }
+}
+
+#[test]
+fn a_panicking_metrics_library_is_counted_and_spans_are_sent_all_the_same() {
+    for makes_handles in [true, false] {
+        let spans = InMemoryReporter::new();
+        let builder = builder().reporter(spans.clone());
+        let tracer = builder.metrics_factory(Panicking { makes_handles }).build();
+        let tracer = tracer.expect("named");
+        for _ in 0..3 {
+            tracer.start_span("checkout").finish();
+            assert!(tracer.flush(LONG).is_complete());
+        }
+        assert_eq!(spans.spans().len(), 3);
+        assert!(tracer.metrics().get(Counter::CallbackPanics) > 0);
+    }
+}
+
+#[cfg(feature = "metrics")]
+mod facade {
+    use super::*;
+
+    use std::collections::BTreeMap;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use metrics::{
+        Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString,
+        Unit, with_local_recorder,
+    };
+    use tracehound::metrics::FacadeMetrics;
+    use tracehound::observer::RpcMetrics;
+
+    /// A recorder of the crate `metrics` that keeps what it is told.
+    #[derive(Default)]
+    struct Kept {
+        numbers: Mutex<BTreeMap<String, Arc<AtomicU64>>>,
+        seconds: Arc<Mutex<Vec<f64>>>,
+        help: Mutex<BTreeMap<String, String>>,
+    }
+
+    impl Kept {
+        fn number(&self, key: &Key) -> Arc<AtomicU64> {
+            let labels = key
+                .labels()
+                .map(|it| format!(",{}={}", it.key(), it.value()));
+            let name = key.name().to_owned() + &labels.collect::<String>();
+            let mut numbers = self.numbers.lock().expect("not poisoned");
+            numbers.entry(name).or_default().clone()
+        }
+
+        fn value(&self, name: &str) -> Option<u64> {
+            let numbers = self.numbers.lock().expect("not poisoned");
+            numbers.get(name).map(|it| it.load(Ordering::Relaxed))
+        }
+    }
+
+    struct Seconds(Arc<Mutex<Vec<f64>>>);
+
+    impl HistogramFn for Seconds {
+        fn record(&self, value: f64) {
+            self.0.lock().expect("not poisoned").push(value);
+        }
+    }
+
+    impl Recorder for Kept {
+        fn describe_counter(&self, name: KeyName, _: Option<Unit>, help: SharedString) {
+            let mut known = self.help.lock().expect("not poisoned");
+            known.insert(name.as_str().to_owned(), help.into_owned());
+        }
+
+        fn describe_gauge(&self, name: KeyName, unit: Option<Unit>, help: SharedString) {
+            self.describe_counter(name, unit, help);
+        }
+
+        fn describe_histogram(&self, name: KeyName, unit: Option<Unit>, help: SharedString) {
+            assert_eq!(unit, Some(Unit::Seconds));
+            self.describe_counter(name, unit, help);
+        }
+
+        fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+            Counter::from_arc(self.number(key))
+        }
+
+        fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+            Gauge::from_arc(self.number(key))
+        }
+
+        fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+            Histogram::from_arc(Arc::new(Seconds(self.seconds.clone())))
+        }
+    }
+
+    #[test]
+    fn the_recorder_of_the_crate_metrics_gets_the_metrics() {
+        let kept = Kept::default();
+        let tracer = with_local_recorder(&kept, || {
+            let builder = builder().reporter(InMemoryReporter::new());
+            let builder = builder.metrics_factory(FacadeMetrics);
+            let tracer = builder.observer(RpcMetrics::new(FacadeMetrics)).build();
+            let tracer = tracer.expect("named");
+            let span = tracer.build_span("pay").tag("span.kind", "server");
+            span.start().finish();
+            tracer
+        });
+        tracer.flush(LONG);
+        let expected = [
+            ("jaeger_tracer_finished_spans,sampled=y", 1),
+            ("jaeger_tracer_reporter_spans,result=ok", 1),
+            ("jaeger_tracer_reporter_queue_length", 0),
+            (
+                "jaeger_rpc_requests,component=jaeger,endpoint=pay,error=false",
+                1,
+            ),
+        ];
+        for (name, value) in expected {
+            assert_eq!(kept.value(name), Some(value), "{name}");
+        }
+        assert_eq!(kept.seconds.lock().expect("not poisoned").len(), 1);
+        let help = kept.help.lock().expect("not poisoned");
+        assert_eq!(help["jaeger_tracer_finished_spans"], "Spans finished.");
+    }
+}
