@@ -25,6 +25,7 @@ impl Config {
         }
         let mut warnings = self.warnings.clone();
         warnings.extend(self.dev_without_effect());
+        warnings.extend(self.rpc_metrics_without_effect());
         let built = self.prepare().and_then(|(builder, start_line)| {
             let tracer = builder.build();
             let tracer = tracer.map_err(|error| vec![ConfigProblem::of_builder(error)])?;
@@ -122,6 +123,7 @@ impl Config {
         if let Some(spans) = self.queue_size.value {
             builder = builder.queue_size(spans);
         }
+        builder = self.observing.apply(builder, self.rpc_metrics.value);
         for Tag { key, value } in self.tags.into_tags() {
             builder = builder.tag(key.into_owned(), value);
         }

@@ -52,6 +52,7 @@ impl Config {
             row("propagation", &self.propagation, |formats| words(formats)),
             row("tag_value_bytes", &self.tag_value_bytes, usize::to_string),
             row("logs", &self.logs, usize::to_string),
+            row("rpc_metrics", &self.rpc_metrics, bool::to_string),
         ]);
         settings.extend(self.tags.iter().map(|tag| {
             row(format!("tag {}", tag.value.key), tag, |tag| {
@@ -64,7 +65,10 @@ impl Config {
         let passed_over = self.problems.iter().chain(&self.warnings).cloned();
         Explanation {
             settings,
-            passed_over: passed_over.chain(self.dev_without_effect()).collect(),
+            passed_over: passed_over
+                .chain(self.dev_without_effect())
+                .chain(self.rpc_metrics_without_effect())
+                .collect(),
         }
     }
 }

@@ -23,6 +23,7 @@
 //! | `JAEGER_REPORTER_FLUSH_INTERVAL` | duration | 1 s | `OTEL_BSP_SCHEDULE_DELAY` |
 //! | `JAEGER_TRACEID_128BIT` | boolean | false | |
 //! | `JAEGER_PROPAGATION` | a list of `jaeger`, `b3`, `b3single`, `w3c`, `tracecontext`, `baggage`; or `none` | `jaeger,w3c` | `OTEL_PROPAGATORS` |
+//! | `JAEGER_RPC_METRICS` | boolean: [metrics](crate::observer::RpcMetrics) of answered calls | false | |
 //! | `TRACEHOUND_DEV` | boolean: the embedded agent of the feature `dev`, and every trace | false | |
 //! | `JAEGER_TAGS` | `key=value,key=a-${VAR}-${VAR:default}` | none | `OTEL_RESOURCE_ATTRIBUTES` |
 //! | | bytes of a tag's text, above 0 | 1024 | `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`, `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT` |
@@ -61,6 +62,8 @@ mod embedded_agent;
 mod error;
 mod explain;
 mod explanation;
+mod observing;
+mod observing_setters;
 mod parse;
 mod policies;
 mod policy_setters;
@@ -82,6 +85,7 @@ pub use setting::Source;
 
 use crate::config::agent::Agent;
 use crate::config::choices::{Customize, ReporterChoice};
+use crate::config::observing::Observing;
 use crate::config::policies::Policies;
 use crate::config::sampler::SamplerChoice;
 use crate::config::setting::Setting;
@@ -135,6 +139,8 @@ pub struct Config {
     /// Two of the limits, which variables can set.
     tag_value_bytes: Setting<usize>,
     logs: Setting<usize>,
+    rpc_metrics: Setting<bool>,
+    observing: Observing,
     diagnostics: Diagnostics,
     customize: Vec<Customize>,
     /// Problems that were not reported because tracing was disabled.

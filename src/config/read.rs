@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use crate::config::agent::Agent;
+use crate::config::observing::Observing;
 use crate::config::parse::{self, Expected};
 use crate::config::policies::Policies;
 use crate::config::sampler::SamplerChoice;
@@ -33,6 +34,8 @@ impl Config {
             limits: limits.clone(),
             tag_value_bytes: Setting::default_value(limits.tag_value_bytes),
             logs: Setting::default_value(limits.logs),
+            rpc_metrics: Setting::default_value(false),
+            observing: Observing::default(),
             diagnostics: Diagnostics::default(),
             customize: Vec::new(),
             problems: Vec::new(),
@@ -86,6 +89,9 @@ impl Config {
             logs: default
                 .logs
                 .or(variables.first([("OTEL_SPAN_EVENT_COUNT_LIMIT", parse::count)])),
+            rpc_metrics: default
+                .rpc_metrics
+                .or(variables.first([("JAEGER_RPC_METRICS", parse::boolean)])),
             ..default
         };
         unsupported::check(&mut variables);

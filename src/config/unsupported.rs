@@ -44,7 +44,6 @@ const REMOTE: &str =
     "the remote sampler, which comes with the feature `remote-sampler` of a later version";
 const RECONNECTING: &str =
     "resolving the agent's name anew while running, which a later version brings";
-const RPC_METRICS: &str = "metrics of remote procedure calls, which a later version brings";
 const COUNTS: &str = "a limit on how many of them a span holds; here they are limited in bytes, \
                       by `Limits` in the code";
 
@@ -76,14 +75,11 @@ const UNSUPPORTED: [(&str, &str); 24] = [
 ];
 
 /// Truth values, each with the value that asks for nothing unsupported.
-const SWITCHES: [(&str, bool, &str); 2] = [
-    ("JAEGER_RPC_METRICS", false, RPC_METRICS),
-    (
-        "JAEGER_REPORTER_ATTEMPT_RECONNECTING_DISABLED",
-        true,
-        RECONNECTING,
-    ),
-];
+const SWITCHES: [(&str, bool, &str); 1] = [(
+    "JAEGER_REPORTER_ATTEMPT_RECONNECTING_DISABLED",
+    true,
+    RECONNECTING,
+)];
 
 /// Old names of the Node client, and a slip in the C++ client's documentation.
 const MISNAMED: [(&str, &str); 7] = [

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tracehound::clock::ManualClock;
 use tracehound::diagnostics::Diagnostics;
-use tracehound::metrics::DropCause;
+use tracehound::metrics::{DropCause, InMemoryMetrics};
 use tracehound::model::{Tag, TagValue};
 use tracehound::prelude::*;
 use tracehound::reporter::{FinishedSpan, InMemoryReporter, NullReporter, Reporter, Unsent};
@@ -449,4 +449,48 @@ fn without_udp_a_reporter_is_needed() {
     let error = Config::new("shop").build().unwrap_err();
     assert_eq!(names(error.problems()), ["reporter"]);
     assert!(error.to_string().contains("the feature `udp`"), "{error}");
+}
+
+#[test]
+fn rpc_metrics_need_a_factory_which_a_line_says() {
+    let config = || {
+        Config::from_lookup(|name| match name {
+            "JAEGER_RPC_METRICS" => Some("true".to_owned()),
+            _ => None,
+        })
+        .expect("readable")
+        .service_name("shop")
+        .sampler(ConstSampler::new(false))
+        .reporter(InMemoryReporter::new())
+    };
+    let explanation = config().explain();
+    let passed_over: Vec<_> = explanation
+        .passed_over()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let expected = "JAEGER_RPC_METRICS: has no effect: the code gives no factory for metrics, by `Config::metrics_factory`";
+    assert_eq!(passed_over, [expected]);
+
+    let metrics = InMemoryMetrics::new();
+    let config = config().metrics_factory(metrics.clone());
+    assert_eq!(config.explain().passed_over(), []);
+    let tracer = config.build().expect("complete");
+    tracer
+        .build_span("pay")
+        .tag("span.kind", "server")
+        .start()
+        .finish();
+    let labels = [
+        ("component", "jaeger"),
+        ("endpoint", "pay"),
+        ("error", "false"),
+    ];
+    assert_eq!(metrics.counter_value("jaeger_rpc_requests", &labels), 1);
+    tracer.flush(Duration::from_secs(20));
+    let labels = [("sampled", "n")];
+    assert_eq!(
+        metrics.counter_value("jaeger_tracer_finished_spans", &labels),
+        1
+    );
 }

@@ -56,6 +56,7 @@ JAEGER_REPORTER_FLUSH_INTERVAL | 500ms | flush_interval | 500ms
 JAEGER_REPORTER_FLUSH_INTERVAL | 1m30s | flush_interval | 90s
 OTEL_BSP_SCHEDULE_DELAY | 5000 | flush_interval | 5s
 JAEGER_TRACEID_128BIT | true | trace_id_128bit | true
+JAEGER_RPC_METRICS | no | rpc_metrics | false
 JAEGER_PROPAGATION | jaeger | propagation | jaeger
 JAEGER_PROPAGATION | Jaeger , jaeger, | propagation | jaeger
 JAEGER_PROPAGATION | B3, b3single | propagation | b3,b3single
@@ -171,7 +172,6 @@ JAEGER_SAMPLER_PORT | 5778 | `remote-sampler`
 JAEGER_SAMPLER_SAMPLING_PATH | /sampling | `remote-sampler`
 JAEGER_SAMPLER_MAX_OPERATIONS | 2000 | `remote-sampler`
 JAEGER_SAMPLER_REFRESH_INTERVAL | 60s | `remote-sampler`
-JAEGER_RPC_METRICS | true | a later version
 "#;
 
 /// `OTEL_` variables with a text that has no effect.
