@@ -15,10 +15,12 @@ use std::time::Duration;
 use http::HeaderMap;
 
 use tracehound::clock::ManualClock;
+use tracehound::observer::RedMetrics;
 use tracehound::prelude::*;
 use tracehound::propagation::Propagation;
 use tracehound::reporter::NullReporter;
 use tracehound::sampler::ConstSampler;
+use tracehound::tracer::TracerBuilder;
 use tracehound::{JaegerTracer, NoopTracer, SpanContext};
 
 use crate::carriers::{BOTH, JAEGER, TRACEPARENT, W3C, caller, ordinary_headers};
@@ -124,7 +126,7 @@ impl Work for Inject {
 
 type Piece = (&'static str, fn(u64));
 
-const PIECES: [Piece; 21] = [
+const PIECES: [Piece; 24] = [
     ("noop-static", |n| run(&NoopTracer, &mut Tagged, n)),
     ("noop-dyn", |n| {
         run::<dyn Tracer>(black_box(&NoopTracer), &mut Tagged, n);
@@ -133,6 +135,12 @@ const PIECES: [Piece; 21] = [
     ("sampled-root", |n| with_tracer(true, Root, n)),
     ("dropped-root", |n| with_tracer(true, Dropped, n)),
     ("many-tags", |n| with_tracer(true, ManyTags, n)),
+    // With an observer that counts rate, errors and durations.
+    ("span-observed", |n| observed(true, Root, n)),
+    ("unsampled-span-observed", |n| observed(false, Root, n)),
+    ("unsampled-request-observed", |n| {
+        observed(false, Request::new(UNSAMPLED), n);
+    }),
     ("child-of-a-span", |n| {
         let tracer = tracer(true);
         let parent = parent(&tracer);
@@ -207,6 +215,11 @@ fn with_tracer<W: Work>(keep: bool, mut work: W, times: u64) {
     measured(&tracer(keep), &mut work, times);
 }
 
+fn observed<W: Work>(keep: bool, mut work: W, times: u64) {
+    let builder = builder(keep, &[Propagation::Jaeger]).observer(RedMetrics::new());
+    measured(&builder.build().expect("named"), &mut work, times);
+}
+
 fn request(keep: bool, formats: &[Propagation], mut request: Request, times: u64) {
     measured(&speaking(keep, formats), &mut request, times);
 }
@@ -257,12 +270,14 @@ fn tracer(keep: bool) -> JaegerTracer {
 }
 
 fn speaking(keep: bool, formats: &[Propagation]) -> JaegerTracer {
+    builder(keep, formats).build().expect("named")
+}
+
+fn builder(keep: bool, formats: &[Propagation]) -> TracerBuilder {
     JaegerTracer::builder("bench")
         .propagation(formats.iter().copied())
         .sampler(ConstSampler::new(keep))
         .reporter(NullReporter::new())
         .clock(ManualClock::at_micros(1_700_000_000_000_000))
         .flush_interval(Duration::from_secs(3_600))
-        .build()
-        .expect("named")
 }

@@ -11,6 +11,7 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use http::HeaderValue;
 
+use tracehound::observer::RedMetrics;
 use tracehound::prelude::*;
 use tracehound::reporter::{InMemoryReporter, NullReporter, OwnedSpan};
 use tracehound::sampler::ConstSampler;
@@ -60,6 +61,23 @@ fn unsampled(c: &mut Criterion) {
     assert!(recorded(true, &mut request).is_empty());
     assert!(text(&request.next["uber-trace-id"]).ends_with(":0"));
     both(c, "unsampled ", true, &mut request);
+}
+
+/// The same work with an observer that counts rate, errors and durations: the difference is what it costs.
+fn observed(c: &mut Criterion) {
+    for (how, keep) in [("unsampled", false), ("sampled", true)] {
+        let mut group = c.benchmark_group(format!("{how} root, observed"));
+        let red = RedMetrics::new();
+        let builder = JaegerTracer::builder("bench").sampler(ConstSampler::new(keep));
+        let builder = builder.reporter(NullReporter::new()).observer(red.clone());
+        let tracer = builder.build().expect("named");
+        Root.once(&tracer);
+        assert_eq!(red.snapshot()[0].count(), 1);
+        measure(&mut group, "no observer", &null_tracer(keep), &mut Root);
+        measure(&mut group, "RedMetrics", &tracer, &mut Root);
+        group.finish();
+        say_losses(how, &tracer);
+    }
 }
 
 fn sampled(c: &mut Criterion) {
@@ -162,5 +180,5 @@ fn text(value: &HeaderValue) -> &str {
     value.to_str().expect("ASCII")
 }
 
-criterion_group!(benches, off, unsampled, sampled, child);
+criterion_group!(benches, off, unsampled, observed, sampled, child);
 criterion_main!(benches);

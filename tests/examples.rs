@@ -84,6 +84,13 @@ examples! {
         " not sent\n",
         "(received 10, dropped 0)\n",
     ];
+    metrics: [
+        "http://127.0.0.1:",
+        "tracehound_span_duration_seconds_count{operation=\"GET /cart\",span_kind=\"server\"} 1000\n",
+        "tracehound_span_duration_seconds_count{operation=\"query items\",span_kind=\"internal\"} 1000\n",
+        "tracehound_span_errors_total{operation=\"GET /cart\",span_kind=\"server\"} 10\n",
+        "jaeger_tracer_finished_spans_total{sampled=\"n\"} ",
+    ];
     quickstart: [
         "Welcome to the teapot shop!",
         "\n1. Ada ",
