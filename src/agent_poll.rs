@@ -1,4 +1,5 @@
-//! Documents that a part of the tracer asks an agent for again and again: baggage restrictions, credits for debug traces.
+//! Documents that a part of the tracer asks an agent for again and again: baggage restrictions, credits for debug
+//! traces.
 //!
 //! The questions run on the poller's thread, which sampling strategies use too. A failure changes nothing but the pause
 //! until the next question, which doubles up to five minutes. A line tells when an agent begins to fail, and when it is

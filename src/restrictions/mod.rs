@@ -28,9 +28,10 @@
 //!
 //! # When are they asked?
 //!
-//! In [`Span::set_baggage_item`](crate::Span::set_baggage_item), and nowhere else, as in the other Jaeger clients. Baggage
-//! that a caller sends is not asked about: whether it is believed is up to [`Trust`](crate::propagation::Trust). Nor is
-//! what the program puts into a [`SpanContext`](crate::SpanContext) by hand.
+//! In [`Span::set_baggage_item`](crate::Span::set_baggage_item), and nowhere else, as in the other Jaeger clients.
+//! Baggage that a caller sends is not asked about: whether it is believed is up to
+//! [`Trust`](crate::propagation::Trust). Nor is what the program puts into a [`SpanContext`](crate::SpanContext) by
+//! hand.
 //!
 //! # What becomes of an item?
 //!
@@ -54,8 +55,8 @@ use crate::services::Services;
 
 /// A policy that decides which baggage items may be set.
 ///
-/// The tracer calls it on the program's threads and holds no lock meanwhile. A panic is caught and counted, and the item
-/// is denied. After a hundred panics the policy is not called any more, and every item is denied.
+/// The tracer calls it on the program's threads and holds no lock meanwhile. A panic is caught and counted, and the
+/// item is denied. After a hundred panics the policy is not called any more, and every item is denied.
 ///
 /// ```
 /// use tracehound::JaegerTracer;

@@ -13,24 +13,24 @@ use crate::services::Services;
 
 /// Restrictions that an agent keeps: a list of keys, asked for by HTTP.
 ///
-/// No open Jaeger backend has ever served such lists, so this is for agents of your own. It speaks the protocol of the Go
-/// and the Java client:
+/// No open Jaeger backend has ever served such lists, so this is for agents of your own. It speaks the protocol of the
+/// Go and the Java client:
 ///
 /// ```text
 /// GET {url}?service={service}
 /// [{"baggageKey":"user-id","maxValueLength":36},{"baggageKey":"tenant","maxValueLength":64}]
 /// ```
 ///
-/// After the first answer only listed keys may be set, up to their lengths in bytes. A length of 0 or less denies the key,
-/// and an empty list denies all, as in Go. Before the first answer [`initial`](Self::initial) holds.
+/// After the first answer only listed keys may be set, up to their lengths in bytes. A length of 0 or less denies the
+/// key, and an empty list denies all, as in Go. Before the first answer [`initial`](Self::initial) holds.
 ///
 /// It asks when the tracer starts and then once a minute, on the tracer's own thread that also asks for sampling
 /// strategies. Each answer replaces the list. Anything else (a status outside of 200 to 299, more than 1 MiB, an object
-/// such as the sampling strategy that a Jaeger 2 sends on every path) leaves the list as it is; the pause until the next
-/// question then doubles, up to five minutes. Answers are counted as
+/// such as the sampling strategy that a Jaeger 2 sends on every path) leaves the list as it is; the pause until the
+/// next question then doubles, up to five minutes. Answers are counted as
 /// [`BaggageRestrictionsUpdatesOk`](Counter::BaggageRestrictionsUpdatesOk), failures as
-/// [`BaggageRestrictionsUpdatesErr`](Counter::BaggageRestrictionsUpdatesErr). A line tells of the first failure in a row, of
-/// its end, and of a list that differs.
+/// [`BaggageRestrictionsUpdatesErr`](Counter::BaggageRestrictionsUpdatesErr). A line tells of the first failure in a
+/// row, of its end, and of a list that differs.
 ///
 /// A forked child has the list of its parent, and asks by itself from its first item on.
 ///
@@ -54,8 +54,8 @@ pub struct RemoteRestrictions {
 impl RemoteRestrictions {
     /// Makes restrictions that are asked for at `url`. Opens no connection before the tracer is built.
     ///
-    /// A query of the URL is kept. A user name and a password are sent as basic authentication. `https` needs the feature
-    /// `tls`.
+    /// A query of the URL is kept. A user name and a password are sent as basic authentication. `https` needs the
+    /// feature `tls`.
     ///
     /// # Errors
     ///
@@ -77,8 +77,8 @@ impl RemoteRestrictions {
         self
     }
 
-    /// Sets the pause between two questions. Each one is up to ten percent shorter or longer. Defaults to a minute; from
-    /// 10 ms to a day.
+    /// Sets the pause between two questions. Each one is up to ten percent shorter or longer. Defaults to a minute;
+    /// from 10 ms to a day.
     #[must_use]
     pub fn refresh_interval(mut self, interval: Duration) -> Self {
         self.refresh = interval;

@@ -82,8 +82,8 @@ impl Outcome<'_> {
     }
 }
 
-/// Returns the whole characters at the start of `value` that fit into `limit` bytes. Returns `None` if the limit is 0, or
-/// if not even the first character fits.
+/// Returns the whole characters at the start of `value` that fit into `limit` bytes. Returns `None` if the limit is 0,
+/// or if not even the first character fits.
 fn truncated(value: &str, limit: usize) -> Option<&str> {
     if limit == 0 {
         return None;

@@ -13,13 +13,13 @@ use crate::throttler::Throttler;
 
 /// A throttler that allows a number of debug traces a second, for each operation and in all.
 ///
-/// It has a leaky bucket for each operation and one for all operations together, all of them full at first. A debug trace
-/// takes a credit from both buckets, or is denied if one of them is empty. The bucket of the operation is asked first: a
-/// caller that floods one operation does not use up the credits of others.
+/// It has a leaky bucket for each operation and one for all operations together, all of them full at first. A debug
+/// trace takes a credit from both buckets, or is denied if one of them is empty. The bucket of the operation is asked
+/// first: a caller that floods one operation does not use up the credits of others.
 ///
-/// The first [`max_operations`](Self::max_operations) operations have buckets of their own, and all others share one. It
-/// remembers the hash of a name and not the name, so its memory is bounded whatever names callers make up. It takes no
-/// lock.
+/// The first [`max_operations`](Self::max_operations) operations have buckets of their own, and all others share one.
+/// It remembers the hash of a name and not the name, so its memory is bounded whatever names callers make up. It takes
+/// no lock.
 ///
 /// ```
 /// use tracehound::sampler::TracesPerSecond;

@@ -2,8 +2,8 @@
 //!
 //! A debug trace is kept whatever the sampler says, and by a backend that thins traces out, too. It is asked for by the
 //! header `jaeger-debug-id` of a request without a trace, by a debug flag without ids (B3), and by the tag
-//! [`sampling.priority`](crate::model::tags::SAMPLING_PRIORITY) above 0. So who can send a header can have every request
-//! traced. A throttler bounds that:
+//! [`sampling.priority`](crate::model::tags::SAMPLING_PRIORITY) above 0. So who can send a header can have every
+//! request traced. A throttler bounds that:
 //!
 //! | throttler | allows | suits |
 //! |---|---|---|
@@ -36,15 +36,15 @@
 //!
 //! # What happens to a request that is denied?
 //!
-//! It is traced as any other. A debug id or a debug flag is ignored: the sampler decides about the new root, and the root
-//! has no tag `jaeger-debug-id`. Baggage is kept. The tag `sampling.priority` changes nothing and is not recorded. Each
-//! denial is counted as [`ThrottledDebugSpans`](crate::metrics::Counter::ThrottledDebugSpans), and a diagnostic line
-//! tells of it at most once in ten seconds.
+//! It is traced as any other. A debug id or a debug flag is ignored: the sampler decides about the new root, and the
+//! root has no tag `jaeger-debug-id`. Baggage is kept. The tag `sampling.priority` changes nothing and is not recorded.
+//! Each denial is counted as [`ThrottledDebugSpans`](crate::metrics::Counter::ThrottledDebugSpans), and a diagnostic
+//! line tells of it at most once in ten seconds.
 //!
 //! # What is not throttled?
 //!
-//! A caller's trace that has the debug flag already (`uber-trace-id` with flags 3) goes on as such, so that no trace has
-//! holes. What a server believes of a caller's flags is up to [`Trust`](crate::propagation::Trust).
+//! A caller's trace that has the debug flag already (`uber-trace-id` with flags 3) goes on as such, so that no trace
+//! has holes. What a server believes of a caller's flags is up to [`Trust`](crate::propagation::Trust).
 
 #[cfg(feature = "remote-sampler")]
 mod accounts;

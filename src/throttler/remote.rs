@@ -25,8 +25,8 @@ use crate::throttler::accounts::{Accounts, Request};
 /// {"balances":[{"operation":"GET /cart","balance":1.5}]}
 /// ```
 ///
-/// A debug trace costs one credit of its operation, or is denied. Every five seconds the agent is asked about the operations
-/// for which a debug trace was requested in the last ten minutes, and its answer is added to their balances.
+/// A debug trace costs one credit of its operation, or is denied. Every five seconds the agent is asked about the
+/// operations for which a debug trace was requested in the last ten minutes, and its answer is added to their balances.
 ///
 /// | case | answer |
 /// |---|---|
@@ -37,10 +37,10 @@ use crate::throttler::accounts::{Accounts, Request};
 /// A balance never grows above 100 credits. One question names as many operations as fit into about 8 KiB; the next one
 /// goes on with the others. Credits of operations that this tracer does not know are ignored.
 ///
-/// Questions run on the tracer's own thread that also asks for sampling strategies. Anything else than balances (a status
-/// outside of 200 to 299, more than 1 MiB, a negative balance, the sampling strategy that a Jaeger 2 sends on every path)
-/// changes nothing; the pause until the next question then doubles, up to five minutes. Answers are counted as
-/// [`ThrottlerUpdatesOk`](Counter::ThrottlerUpdatesOk), failures as
+/// Questions run on the tracer's own thread that also asks for sampling strategies. Anything else than balances (a
+/// status outside of 200 to 299, more than 1 MiB, a negative balance, the sampling strategy that a Jaeger 2 sends on
+/// every path) changes nothing; the pause until the next question then doubles, up to five minutes. Answers are counted
+/// as [`ThrottlerUpdatesOk`](Counter::ThrottlerUpdatesOk), failures as
 /// [`ThrottlerUpdatesErr`](Counter::ThrottlerUpdatesErr). A line tells of the first failure in a row and of its end.
 ///
 /// A forked child has the balances of its parent, and asks by itself from its first request on, by its parent's
@@ -68,8 +68,8 @@ pub struct RemoteThrottler {
 impl RemoteThrottler {
     /// Makes a throttler that asks for credits at `url`. Opens no connection before the tracer is built.
     ///
-    /// A query of the URL is kept. A user name and a password are sent as basic authentication. `https` needs the feature
-    /// `tls`.
+    /// A query of the URL is kept. A user name and a password are sent as basic authentication. `https` needs the
+    /// feature `tls`.
     ///
     /// # Errors
     ///
