@@ -115,6 +115,11 @@ examples! {
         "3 services  depth 5  8 spans",
         "\nspans: sent 24, dropped 0\n",
     ];
+    sampling: [
+        "keep everything: browse 1000 of 1000, pay 1000 of 1000\n",
+        "keep one in ten: browse ",
+        "keep payments: browse 0 of 1000, pay 1000 of 1000\n",
+    ];
     testing: [
         "ok: a check-out charges and reserves\n",
         "ok: a bad amount fails the charge and the check-out\n",

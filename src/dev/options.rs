@@ -103,7 +103,8 @@ impl DevOptions {
         self
     }
 
-    /// Sets a file of sampling strategies, by which the agent answers at the sampling port.
+    /// Sets a file of sampling strategies, by which the agent answers at the sampling port, and by which its tracers
+    /// sample.
     ///
     /// The format is that of Jaeger's `--sampling.strategies-file`, with the rules of Jaeger 2. A strategy is
     /// `probabilistic` with a probability, or `ratelimiting` with a whole number of traces a second:
@@ -122,7 +123,8 @@ impl DevOptions {
     /// The operations of the default strategy also apply to services that do not name them. Without a default
     /// strategy, a service that the file does not name keeps one trace in a thousand.
     ///
-    /// A change of the file is in effect at the next request. The agent writes a line about each change. If the file cannot be used because it is missing, larger than 1 MiB,
+    /// A change of the file is in effect at the next request; a tracer of the embedded agent asks twice a second. The
+    /// agent writes a line about each change. If the file cannot be used because it is missing, larger than 1 MiB,
     /// broken, or has a number out of range, then the line says why, and the last good strategies stay. Until there
     /// are any, every trace is kept.
     ///
@@ -131,11 +133,15 @@ impl DevOptions {
     ///
     /// ```
     /// use tracehound::dev::{DevOptions, DevServer, Waterfall};
+    /// use tracehound::prelude::*;
+    /// # let path = std::env::temp_dir().join(format!("tracehound-doc-{}.json", std::process::id()));
     ///
-    /// let options = DevOptions::new().any_ports().waterfall(Waterfall::Never).strategies_file("strategies.json");
+    /// std::fs::write(&path, r#"{"default_strategy": {"type": "probabilistic", "param": 0}}"#)?;
+    /// let options = DevOptions::new().any_ports().waterfall(Waterfall::Never).strategies_file(&path);
     /// let server = DevServer::start(options)?;
-    /// println!("http://{}/sampling?service=shop", server.sampling_address());
-    /// # Ok::<(), tracehound::dev::DevError>(())
+    /// assert!(!server.tracer("shop")?.start_span("checkout").context().is_sampled());
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn strategies_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.strategies_file = Some(path.into());

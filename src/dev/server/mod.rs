@@ -58,6 +58,7 @@ struct Inner {
     marker: UdpSocket,
     marks: AtomicU64,
     columns: Option<usize>,
+    strategies: Option<Arc<StrategyFile>>,
     stop_http: Option<oneshot::Sender<()>>,
     threads: Vec<JoinHandle<()>>,
     /// The process that has the threads.
@@ -143,6 +144,7 @@ impl DevServer {
             marker,
             marks: AtomicU64::new(0),
             columns: options.columns,
+            strategies: strategies.clone(),
             stop_http: Some(stop_http),
             threads: Vec::new(),
             generation: generation(),
@@ -276,6 +278,11 @@ impl DevServer {
     /// Returns the state that the threads share, which does not keep the server running.
     pub(crate) fn state(&self) -> &Arc<ServerState> {
         &self.inner.state
+    }
+
+    /// Returns the file of strategies, if there is one.
+    pub(crate) fn strategies(&self) -> Option<&Arc<StrategyFile>> {
+        self.inner.strategies.as_ref()
     }
 
     pub(crate) fn downgrade(&self) -> WeakServer {

@@ -48,6 +48,11 @@ impl StrategyFile {
         (file, line)
     }
 
+    /// Returns the path of the file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Returns the strategy of a service as JSON, by the file as it is now.
     pub(crate) fn answer(&self, service: &str) -> String {
         let (answer, line) = {

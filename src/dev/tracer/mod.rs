@@ -1,3 +1,4 @@
+mod following;
 mod reporter;
 mod sampler;
 
@@ -8,17 +9,21 @@ use crate::dev::error::DevError;
 use crate::dev::options::{DevOptions, Waterfall};
 use crate::dev::server::peer::Peer;
 use crate::dev::server::{DevServer, Found, WeakServer};
+use crate::dev::tracer::following::{following_own, following_peer, keep_everything};
 use crate::dev::tracer::reporter::DevReporter;
 use crate::dev::tracer::sampler::DevSampler;
 use crate::diagnostics::Diagnostics;
 use crate::reporter::sender::UdpSender;
 use crate::reporter::{RemoteReporter, Reporter};
-use crate::sampler::{ConstSampler, Sampler};
+use crate::sampler::Sampler;
 use crate::sync::PerProcess;
 use crate::tracer::{BuildError, JaegerTracer, TracerBuilder};
 
 impl DevServer {
     /// Returns a tracer that keeps every trace and sends it to this server by UDP.
+    ///
+    /// With a [`DevOptions::strategies_file`] it keeps the traces that the file says, and asks for changes twice a
+    /// second.
     ///
     /// The tracer keeps the server running. When the last of its tracers and handles is dropped, the server prints the
     /// remaining traces and ends.
@@ -53,8 +58,13 @@ impl DevServer {
     fn parts(&self, service_name: String) -> Parts {
         let agent = self.agent_address();
         let to_agent = RemoteReporter::new(UdpSender::new(agent));
+        let sampler = match self.strategies() {
+            Some(file) => following_own(file, self.sampling_address(), &service_name),
+            None => keep_everything(),
+        };
+        let state = self.state().clone();
         Parts {
-            sampler: Box::new(DevSampler::new(self.state().clone(), service_name)),
+            sampler: Box::new(DevSampler::new(sampler, state, service_name)),
             reporter: Box::new(DevReporter::new(to_agent, self.clone())),
             destination: format!("the embedded agent at {agent}"),
         }
@@ -102,6 +112,17 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
+    fn of_peer(peer: &Peer) -> Self {
+        Self {
+            sampler: match peer.sampling {
+                Some(address) => following_peer(address),
+                None => keep_everything(),
+            },
+            reporter: Box::new(RemoteReporter::new(UdpSender::new(peer.agent))),
+            destination: format!("the embedded agent at {}", peer.agent),
+        }
+    }
+
     fn builder(self, service_name: String) -> TracerBuilder {
         JaegerTracer::builder(service_name)
             .sampler(self.sampler)
@@ -117,11 +138,7 @@ pub(crate) fn parts(
 ) -> Result<Parts, DevError> {
     Ok(match agent(options)? {
         Found::Own(server) => server.parts(service_name),
-        Found::Peer(Peer { agent, .. }) => Parts {
-            sampler: Box::new(ConstSampler::new(true)),
-            reporter: Box::new(RemoteReporter::new(UdpSender::new(agent))),
-            destination: format!("the embedded agent at {agent}"),
-        },
+        Found::Peer(peer) => Parts::of_peer(&peer),
     })
 }
 
@@ -201,6 +218,7 @@ pub(crate) const FLUSH_INTERVAL: Duration = Duration::from_millis(50);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::{deadline_after, instant_now};
     use crate::tracer::{Tracer, TracerExt};
 
     #[test]
@@ -233,5 +251,33 @@ mod tests {
         let server = own(agent(options));
         assert_ne!(server.agent_address(), first);
         assert_eq!(server.totals().received, 0);
+    }
+    #[test]
+    fn the_tracer_of_another_program_follows_the_strategies_of_the_agent() {
+        let path = std::env::temp_dir().join(format!("tracehound-peer-{}", std::process::id()));
+        let write = |rate: u8| {
+            let text =
+                format!(r#"{{"default_strategy":{{"type":"probabilistic","param":{rate}}}}}"#);
+            std::fs::write(&path, text).expect("a file of our own");
+        };
+        write(0);
+        let options = DevOptions::new().any_ports().waterfall(Waterfall::Never);
+        let server = DevServer::start(options.strategies_file(&path)).expect("ports");
+        let peer = Peer::ask(server.query_address()).expect("it runs");
+        let shop = Parts::of_peer(&peer).builder("shop".to_owned()).build();
+        let shop = shop.expect("a name");
+        let is_kept = || shop.start_span("checkout").context().is_sampled();
+        let wait_until = |wanted: bool| {
+            let deadline = deadline_after(Duration::from_secs(20));
+            while is_kept() != wanted {
+                assert!(instant_now() < deadline, "the tracer does not follow");
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        };
+        wait_until(false);
+        write(1);
+        wait_until(true);
+        std::fs::remove_file(&path).expect("it is there");
+        shop.close(Duration::from_secs(5));
     }
 }

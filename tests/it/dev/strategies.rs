@@ -3,12 +3,17 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tracehound::JaegerTracer;
 use tracehound::dev::DevServer;
 use tracehound::diagnostics::Diagnostics;
+use tracehound::model::TagRef;
+use tracehound::prelude::*;
 
-use super::{get, quiet};
+use super::{PATIENCE, get, quiet};
 
 /// A file of strategies in a folder of its own.
 struct Strategies {
@@ -145,4 +150,72 @@ fn an_agent_with_strategies_tells_others_where_to_ask() {
     let server = DevServer::start(quiet().strategies_file(file.path())).unwrap();
     let identity = get(server.query_address(), "/api/identity").json();
     assert_eq!(identity["sampling"], json!(server.sampling_address()));
+}
+
+#[test]
+fn a_tracer_of_the_agent_follows_the_file() {
+    let file = Strategies::new(
+        "follows",
+        &json!({"default_strategy": {"type": "probabilistic", "param": 0}}),
+    );
+    let server = DevServer::start(quiet().strategies_file(file.path())).unwrap();
+    let shop = server.tracer("shop").unwrap();
+    // From the first trace on, before the tracer has asked.
+    assert!(!is_kept(&shop, "pay"));
+
+    file.write(&json!({"service_strategies": [
+        {"service": "shop", "type": "probabilistic", "param": 0, "operation_strategies": [
+            {"operation": "pay", "type": "probabilistic", "param": 1},
+        ]},
+    ]}));
+    wait_until(|| is_kept(&shop, "pay"));
+    assert!(!is_kept(&shop, "browse"));
+    shop.flush(PATIENCE);
+    let spans = server.traces().remove(0).spans;
+    assert_eq!(spans[0].span.operation_name, "pay");
+    assert!(matches!(
+        spans[0].span.tag("sampler.type"),
+        Some(TagRef::String("probabilistic"))
+    ));
+    assert!(matches!(
+        spans[0].span.tag("sampler.param"),
+        Some(TagRef::Double(1.0))
+    ));
+
+    file.write(&json!({"default_strategy": {"type": "probabilistic", "param": 0}}));
+    wait_until(|| !is_kept(&shop, "pay"));
+}
+
+#[test]
+fn only_kept_roots_are_known_to_be_open() {
+    let file = Strategies::new(
+        "open",
+        &json!({"default_strategy": {"type": "probabilistic", "param": 0, "operation_strategies": [
+            {"operation": "pay", "type": "probabilistic", "param": 1},
+        ]}}),
+    );
+    let server = DevServer::start(quiet().strategies_file(file.path())).unwrap();
+    let shop = server.tracer("shop").unwrap();
+    let (browse, pay) = (shop.start_span("browse"), shop.start_span("pay"));
+    for root in [&browse, &pay] {
+        shop.build_span("step").child_of(root).start().finish();
+    }
+    shop.flush(PATIENCE);
+    let traces = server.traces();
+    assert_eq!(traces.len(), 1);
+    assert_eq!(traces[0].open.len(), 1);
+    assert_eq!(&*traces[0].open[0].operation_name, "pay");
+}
+
+fn is_kept(tracer: &JaegerTracer, operation: &'static str) -> bool {
+    tracer.start_span(operation).context().is_sampled()
+}
+
+#[track_caller]
+fn wait_until(is_so: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !is_so() {
+        assert!(started.elapsed() < PATIENCE, "the tracer does not follow");
+        thread::sleep(Duration::from_millis(10));
+    }
 }

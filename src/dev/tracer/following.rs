@@ -1,0 +1,89 @@
+//! Samplers that follow the strategy file of an embedded agent.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::dev::strategies::StrategyFile;
+use crate::sampler::remote::{
+    FetchError, HttpStrategyFetcher, MakeFetcher, RemoteSampler, Strategy, StrategyFetcher,
+};
+use crate::sampler::{
+    ConstSampler, PerOperationSampler, ProbabilisticSampler, RateLimitingSampler, Sampler,
+};
+
+/// Returns a sampler that follows the file of this program's own agent, which other programs ask at `address`. It
+/// decides by the file from the first trace on.
+pub(crate) fn following_own(
+    file: &Arc<StrategyFile>,
+    address: SocketAddr,
+    service: &str,
+) -> Box<dyn Sampler> {
+    let (Ok(strategy), Ok(in_child)) = (strategy(file, service), fetcher(address)) else {
+        return keep_everything();
+    };
+    let fetcher = OwnFile {
+        file: file.clone(),
+        in_child,
+    };
+    let sampler = RemoteSampler::new(fetcher).initial(by(strategy));
+    Box::new(sampler.refresh_interval(REFRESH))
+}
+
+/// Returns a sampler that asks the agent of another program. It keeps every trace until that has answered, a few
+/// milliseconds after the tracer is built.
+pub(crate) fn following_peer(address: SocketAddr) -> Box<dyn Sampler> {
+    let Ok(fetcher) = fetcher(address) else {
+        return keep_everything();
+    };
+    let sampler = RemoteSampler::new(fetcher).initial(ConstSampler::new(true));
+    Box::new(sampler.refresh_interval(REFRESH))
+}
+
+/// Returns the sampler of an agent without strategies.
+pub(crate) fn keep_everything() -> Box<dyn Sampler> {
+    Box::new(ConstSampler::new(true))
+}
+
+/// The file of this program's own agent. A request to itself would fail at the end of the program, when the agent has
+/// ended before the sampler.
+struct OwnFile {
+    file: Arc<StrategyFile>,
+    /// For a forked child, to which the agent is that of another program.
+    in_child: HttpStrategyFetcher,
+}
+
+impl StrategyFetcher for OwnFile {
+    fn fetch(&mut self, service: &str) -> Result<Strategy, FetchError> {
+        strategy(&self.file, service)
+    }
+
+    fn description(&self) -> String {
+        format!("{:?}", self.file.path())
+    }
+
+    fn after_fork(&self) -> Option<MakeFetcher> {
+        self.in_child.after_fork()
+    }
+}
+
+fn strategy(file: &StrategyFile, service: &str) -> Result<Strategy, FetchError> {
+    Ok(Strategy::from_json(file.answer(service).as_bytes())?)
+}
+
+fn fetcher(address: SocketAddr) -> Result<HttpStrategyFetcher, FetchError> {
+    let url = format!("http://{address}/sampling");
+    HttpStrategyFetcher::new(&url).map_err(FetchError::failed)
+}
+
+/// Returns a sampler that decides by a strategy which never changes.
+fn by(strategy: Strategy) -> Box<dyn Sampler> {
+    match strategy {
+        Strategy::Probabilistic(rate) => Box::new(ProbabilisticSampler::new(rate)),
+        Strategy::RateLimiting(limit) => Box::new(RateLimitingSampler::new(limit)),
+        Strategy::PerOperation(strategies) => Box::new(PerOperationSampler::new(strategies)),
+    }
+}
+
+/// A developer who has changed the file looks for the effect at once.
+const REFRESH: Duration = Duration::from_millis(500);
