@@ -14,7 +14,9 @@ use tracehound::propagation::{HeaderScan, TextMapReader, TextMapWriter};
 use tracehound::reporter::{
     FinishedSpan, InMemoryReporter, MakeReporter, Reporter, Unsent, WorkerHandle,
 };
+use tracehound::restrictions::{BaggageRestrictions, Restriction};
 use tracehound::sampler::{ConstSampler, Sampler, SamplingDecision, SpanView};
+use tracehound::throttler::Throttler;
 use tracehound::tracer::TracerBuilder;
 
 use crate::support::{LONG, builder, recording, rubbish, wait_until};
@@ -43,6 +45,10 @@ enum Place {
     SamplerTag,
     SamplerFinish,
     SamplerClose,
+    Throttler,
+    ThrottlerClose,
+    Restrictions,
+    RestrictionsClose,
     IdSource,
     Display,
     LogIterator,
@@ -52,7 +58,7 @@ enum Place {
     Diagnostics,
 }
 
-const PLACES: [Place; 15] = [
+const PLACES: [Place; 19] = [
     Place::Report,
     Place::Flush,
     Place::Close,
@@ -61,6 +67,10 @@ const PLACES: [Place; 15] = [
     Place::SamplerTag,
     Place::SamplerFinish,
     Place::SamplerClose,
+    Place::Throttler,
+    Place::ThrottlerClose,
+    Place::Restrictions,
+    Place::RestrictionsClose,
     Place::IdSource,
     Place::Display,
     Place::LogIterator,
@@ -162,6 +172,33 @@ impl Sampler for Hesitant {
     }
 }
 
+/// A throttler that allows nothing, so that it is asked again.
+struct Strict(Trap);
+
+impl Throttler for Strict {
+    fn is_allowed(&self, _: &str) -> bool {
+        self.0.at(Place::Throttler);
+        false
+    }
+
+    fn close(&self) {
+        self.0.at(Place::ThrottlerClose);
+    }
+}
+
+struct Lenient(Trap);
+
+impl BaggageRestrictions for Lenient {
+    fn restriction(&self, _: &str) -> Restriction {
+        self.0.at(Place::Restrictions);
+        Restriction::NONE
+    }
+
+    fn close(&self) {
+        self.0.at(Place::RestrictionsClose);
+    }
+}
+
 struct Carrier(Trap);
 
 impl TextMapWriter for Carrier {
@@ -193,6 +230,8 @@ fn tracer(trap: &Trap, spans: &InMemoryReporter) -> TracerBuilder {
     let next = std::sync::atomic::AtomicU64::new(1);
     builder(Everywhere(trap.clone(), spans.clone()))
         .sampler(Hesitant(trap.clone()))
+        .throttler(Strict(trap.clone()))
+        .baggage_restrictions(Lenient(trap.clone()))
         .flush_interval(Duration::from_millis(1))
         .id_source(move || {
             for_ids.at(Place::IdSource);
@@ -216,6 +255,8 @@ fn visit(tracer: &JaegerTracer, trap: &Trap) {
 /// Makes every call on a span that calls user code.
 fn fill(span: &Span, trap: &Trap) {
     span.set_operation_name("filled");
+    span.set_tag("sampling.priority", 1)
+        .set_baggage_item("k", "v");
     span.set_tag("b", 2).set_tag("shown", display(&Shown(trap)));
     span.set_tag_with("c", || {
         trap.at(Place::TagClosure);
@@ -275,6 +316,8 @@ pub(super) fn the_last_tracer_can_be_dropped_inside_every_callback() {
         Place::SamplerRename,
         Place::SamplerTag,
         Place::SamplerFinish,
+        Place::Throttler,
+        Place::Restrictions,
         Place::Display,
         Place::LogIterator,
         Place::TagClosure,
