@@ -23,6 +23,26 @@ FORMATS = {
     "w3c_baggage_extract.json": [0, 1, 5, 6],
     "baggage_via_span.json": [0, 7],
 }
+# Replies in `sampling_reply` are apart by this.
+SEPARATOR = b"\x1e"
+# How servers write a strategy: Jaeger 1 and 2, its agent's old path, very old agents, OpenTelemetry's extension.
+DIALECTS = [
+    b'{"strategyType":"PROBABILISTIC","operationSampling":{"defaultSamplingProbability":0.001,'
+    b'"defaultLowerBoundTracesPerSecond":0.0166,"perOperationStrategies":[{"operation":"GET /a",'
+    b'"probabilisticSampling":{"samplingRate":0.25}},{"operation":"b","probabilisticSampling":null}],'
+    b'"defaultUpperBoundTracesPerSecond":0}}',
+    b'{"strategyType":"PROBABILISTIC","probabilisticSampling":{"samplingRate":0.5}}',
+    b'{"strategyType":"RATE_LIMITING","rateLimitingSampling":{"maxTracesPerSecond":5}}',
+    b'{"strategyType":0,"probabilisticSampling":{"samplingRate":1e-05}}',
+    b'{"strategyType":1,"rateLimitingSampling":{"maxTracesPerSecond":32767}}',
+    b'{"strategyType":0,"probabilisticSampling":{"samplingRate":0.5},"rateLimitingSampling":null,'
+    b'"operationSampling":null}',
+    b'{"probabilisticSampling":{}}',
+    b'{"strategyType":1,"rateLimitingSampling":{}}',
+    b'{"operationSampling":{"perOperationStrategies":[{"operation":"x","probabilisticSampling":{}}]}}',
+    b'{"strategyType":"RATE_LIMITING","rateLimitingSampling":{"maxTracesPerSecond":2},"operationSampling":'
+    b'{"defaultSamplingProbability":1,"defaultLowerBoundTracesPerSecond":0,"perOperationStrategies":[]}}',
+]
 # The headers of `b3_multiple`, by the first byte of a line.
 B3_HEADERS = ["x-b3-traceid", "x-b3-spanid", "x-b3-parentspanid", "x-b3-sampled", "x-b3-flags", "b3"]
 
@@ -111,6 +131,11 @@ def seeds():
             if packet.startswith(b"\x82"):
                 yield "thrift_decode", COMPACT + packet
                 yield "terminal", DATAGRAM + packet
+    for entry in entries("sampler_remote.json"):
+        yield "sampling_reply", SEPARATOR.join(body.encode() for body in entry["input"]["bodies"])
+    for dialect in DIALECTS:
+        yield "sampling_reply", dialect
+        yield "sampling_reply", DIALECTS[0] + SEPARATOR + dialect
     for packet in packets(entries("spans_binary.json")):
         yield "thrift_decode", BINARY + packet
     for packet in packets(entries("spans_http.json")):

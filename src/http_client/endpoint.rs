@@ -128,6 +128,8 @@ pub enum InvalidEndpoint {
     UnknownScheme,
     /// The scheme is `https`, and this build is without the feature `tls`.
     TlsMissing,
+    /// The text is not `grpc://host:port` or `grpcs://host:port`, for a server of gRPC.
+    NotAGrpcEndpoint,
     /// The URL has a user name or a password, which `http` would send in the clear to another host. Use `https`.
     ExposedCredentials,
 }
@@ -138,6 +140,7 @@ impl fmt::Display for InvalidEndpoint {
             Self::NotAUrl => "expected a URL such as http://localhost:5778/sampling",
             Self::UnknownScheme => "expected a URL that begins with http:// or https://",
             Self::TlsMissing => "https needs the feature `tls`",
+            Self::NotAGrpcEndpoint => "expected a host and a port, such as grpc://localhost:5779",
             Self::ExposedCredentials => {
                 "http would send the user name and the password in the clear: use https"
             }

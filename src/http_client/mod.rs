@@ -5,12 +5,19 @@
 //! Connections are not kept, because requests are a minute apart. Bodies are bounded, and not compressed.
 
 mod endpoint;
+#[cfg(feature = "tls")]
+mod roots;
 
 use std::fmt;
 use std::time::Duration;
 
 pub(crate) use endpoint::Endpoint;
 pub use endpoint::InvalidEndpoint;
+#[cfg(feature = "tls")]
+pub use roots::InvalidCertificates;
+#[cfg(feature = "tls")]
+pub(crate) use roots::trusting;
+use ureq::tls::TlsConfig;
 
 use crate::redact;
 
@@ -27,8 +34,24 @@ impl HttpClient {
     }
 
     fn with_deadline(deadline: Duration) -> Self {
+        Self::with(deadline, TlsConfig::default())
+    }
+
+    /// Makes a client that encrypts by these settings.
+    #[cfg(feature = "tls")]
+    pub(crate) fn with_tls(tls: TlsConfig) -> Self {
+        Self::with(DEADLINE, tls)
+    }
+
+    /// Makes another client with the same settings, for a forked child.
+    pub(crate) fn renewed(&self) -> Self {
+        Self::with(DEADLINE, self.agent.config().tls_config().clone())
+    }
+
+    fn with(deadline: Duration, tls: TlsConfig) -> Self {
         let config = ureq::Agent::config_builder()
             .timeout_global(Some(deadline))
+            .tls_config(tls)
             .max_redirects(0)
             .max_redirects_will_error(false)
             .http_status_as_error(false)
@@ -99,7 +122,7 @@ impl HttpError {
 }
 
 /// Returns an error and its causes as one short line without secrets.
-fn shown(error: &dyn std::error::Error) -> String {
+pub(crate) fn shown(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

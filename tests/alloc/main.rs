@@ -4,6 +4,8 @@
 mod remote_sampler;
 mod samplers;
 mod strangers;
+#[cfg(feature = "remote-sampler")]
+mod strategies;
 
 use std::hint::black_box;
 use std::sync::mpsc;

@@ -39,6 +39,8 @@ mod snippets;
 mod span_strain;
 mod span_vectors;
 mod spans;
+#[cfg(feature = "remote-sampler")]
+mod strategies;
 mod support;
 mod throttling;
 mod times;

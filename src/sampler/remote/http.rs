@@ -1,6 +1,8 @@
 use std::fmt;
 
 use crate::http_client::{Endpoint, HttpClient, InvalidEndpoint};
+#[cfg(feature = "tls")]
+use crate::http_client::{InvalidCertificates, trusting};
 use crate::sampler::remote::{CancelFetch, FetchError, MakeFetcher, Strategy, StrategyFetcher};
 
 /// A fetcher that asks a Jaeger agent, collector or `remote_sampling` extension over HTTP.
@@ -29,20 +31,30 @@ impl HttpStrategyFetcher {
     /// Makes a fetcher that asks at `url`. Opens no connection.
     ///
     /// A query of the URL is kept. A user name and a password are sent as basic authentication. `https` needs the
-    /// feature `tls`, and a certificate that one of Mozilla's root certificates vouches for.
+    /// feature `tls`, and a certificate that one of Mozilla's root certificates vouches for, or one of your own
+    /// (`root_certificates`).
     ///
     /// # Errors
     ///
     /// Fails if `url` is not a URL of HTTP, or would send a password in the clear: see [`InvalidEndpoint`].
     pub fn new(url: &str) -> Result<Self, InvalidEndpoint> {
-        Endpoint::parse(url).map(Self::of)
+        Ok(Self {
+            endpoint: Endpoint::parse(url)?,
+            client: HttpClient::new(),
+        })
     }
 
-    fn of(endpoint: Endpoint) -> Self {
-        Self {
-            endpoint,
-            client: HttpClient::new(),
-        }
+    /// Trusts these root certificates, in PEM, and no others: those of a company's own authority, for instance.
+    ///
+    /// Defaults to Mozilla's root certificates.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the text holds no certificate.
+    #[cfg(feature = "tls")]
+    pub fn root_certificates(mut self, pem: impl AsRef<[u8]>) -> Result<Self, InvalidCertificates> {
+        self.client = HttpClient::with_tls(trusting(pem.as_ref())?);
+        Ok(self)
     }
 }
 
@@ -71,8 +83,13 @@ impl StrategyFetcher for HttpStrategyFetcher {
     }
 
     fn after_fork(&self) -> Option<MakeFetcher> {
-        let endpoint = self.endpoint.clone();
-        Some(Box::new(move || Box::new(Self::of(endpoint.clone()))))
+        let (endpoint, client) = (self.endpoint.clone(), self.client.clone());
+        Some(Box::new(move || {
+            Box::new(Self {
+                endpoint: endpoint.clone(),
+                client: client.renewed(),
+            })
+        }))
     }
 }
 

@@ -117,6 +117,8 @@
 mod current;
 mod fetcher;
 mod file;
+#[cfg(feature = "grpc")]
+mod grpc;
 mod http;
 mod poll;
 mod reply;
@@ -126,8 +128,12 @@ mod state;
 mod strategy;
 
 pub use self::fetcher::{CancelFetch, FetchError, MakeFetcher, StrategyFetcher};
+#[cfg(feature = "grpc")]
+pub use self::grpc::GrpcStrategyFetcher;
 pub use self::http::HttpStrategyFetcher;
 pub use self::sampler::RemoteSampler;
 pub use self::state::RemoteSamplerState;
 pub use self::strategy::{Strategy, StrategyError};
+#[cfg(feature = "tls")]
+pub use crate::http_client::InvalidCertificates;
 pub use crate::http_client::InvalidEndpoint;

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// `SamplingStrategyResponse`, without its type.
 #[derive(Debug, Default)]
@@ -35,7 +35,8 @@ pub(super) struct RateLimiting {
 pub(super) struct PerOperation {
     pub(super) default_rate: Option<f64>,
     pub(super) lower_bound: Option<f64>,
-    pub(super) operations: Vec<Option<Operation>>,
+    /// The entries that have a probability. Memory for others would be many times the size of a hostile reply.
+    pub(super) operations: Vec<Operation>,
 }
 
 #[derive(Debug, Default)]
@@ -111,7 +112,10 @@ impl Members for PerOperation {
             "defaultSamplingProbability" => self.default_rate = map.next_value()?,
             "defaultLowerBoundTracesPerSecond" => self.lower_bound = map.next_value()?,
             "perOperationStrategies" => {
-                self.operations = map.next_value::<Option<_>>()?.unwrap_or_default();
+                let listed = map.next_value::<Option<Listed>>()?;
+                self.operations = listed
+                    .map(|Listed(operations)| operations)
+                    .unwrap_or_default();
             }
             _ => skip(map)?,
         }
@@ -132,6 +136,33 @@ impl Members for Operation {
 
 fn skip<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> {
     map.next_value::<IgnoredAny>().map(|_| ())
+}
+
+/// The entries of a list that have a probability.
+struct Listed(Vec<Operation>);
+
+impl<'de> Deserialize<'de> for Listed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(ListedVisitor)
+    }
+}
+
+struct ListedVisitor;
+
+impl<'de> Visitor<'de> for ListedVisitor {
+    type Value = Listed;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Listed, A::Error> {
+        let mut operations = Vec::new();
+        while let Some(entry) = list.next_element::<Option<Operation>>()? {
+            operations.extend(entry.filter(|entry| entry.probabilistic_sampling.is_some()));
+        }
+        Ok(Listed(operations))
+    }
 }
 
 /// Reads an object into its members.

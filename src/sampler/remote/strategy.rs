@@ -57,7 +57,7 @@ impl Strategy {
                 rate("defaultSamplingProbability", sampling.default_rate)?,
                 limit("defaultLowerBoundTracesPerSecond", sampling.lower_bound)?,
             );
-            for operation in sampling.operations.into_iter().flatten() {
+            for operation in sampling.operations {
                 let Some(probabilistic) = operation.probabilistic_sampling else {
                     continue;
                 };

@@ -6,6 +6,12 @@ pub(crate) mod batches;
 #[cfg(all(feature = "tonic", feature = "hyper"))]
 pub(crate) mod grpc;
 pub(crate) mod jaeger_thrift;
+#[cfg(feature = "remote-sampler")]
+#[allow(
+    dead_code,
+    reason = "a build may lack the features of some of its tests"
+)]
+pub(crate) mod strategy_server;
 pub(crate) mod vectors;
 #[cfg(feature = "tower")]
 pub(crate) mod web;
