@@ -85,8 +85,9 @@
 //! | feature | brings |
 //! |---|---|
 //! | `udp` (default) | [`UdpSender`](reporter::sender::UdpSender): Thrift over UDP to an agent |
-//! | `remote-sampler` | [`RemoteSampler`](sampler::remote::RemoteSampler): sampling strategies from a Jaeger backend |
-//! | `tls` | `https` for what the tracer itself asks for |
+//! | `remote-sampler` (default) | [`RemoteSampler`](sampler::remote::RemoteSampler): strategies from a Jaeger backend over HTTP |
+//! | `grpc` | [`GrpcStrategyFetcher`](sampler::remote::GrpcStrategyFetcher): strategies over gRPC |
+//! | `tls` | encrypted connections for what the tracer asks for by itself |
 //! | `http` | `http::HeaderMap` as a carrier |
 //! | `tower` | [`ServerLayer`](middleware::ServerLayer) and [`ClientLayer`](middleware::ClientLayer) |
 //! | `axum` | route templates as operation names, the request's span as an extractor |
@@ -97,8 +98,9 @@
 //! | `dev` | the embedded agent and viewer |
 //! | `full` | all of these |
 //!
-//! A feature adds items. No feature changes what another one does or brings a TLS stack, and none starts a thread before
-//! the program uses it.
+//! A feature adds items. No feature changes what another one does, with one exception: with `remote-sampler`, a
+//! [`Config`] without a sampler has the remote one. Only `tls` brings a TLS stack. None starts a thread before the
+//! program uses it.
 //!
 //! # What is promised
 //!

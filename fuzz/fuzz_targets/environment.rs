@@ -8,6 +8,7 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use tracehound::config::{Config, ConfigError};
 use tracehound::diagnostics::Diagnostics;
+use tracehound::sampler::ConstSampler;
 use tracehound_fuzz::canary::{CANARY, Planted, assert_hidden};
 
 type Input<'a> = Vec<(u8, Value<'a>)>;
@@ -40,6 +41,8 @@ fuzz_target!(|input: Input<'_>| {
     });
     match Config::from_lookup_lossy(lookup)
         .diagnostics(diagnostics)
+        // The remote sampler would ask the hosts that the fuzzer makes up.
+        .sampler(ConstSampler::new(true))
         .build()
     {
         Ok(tracer) => drop(tracer),

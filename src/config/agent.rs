@@ -76,6 +76,16 @@ impl Agent {
         ]
     }
 
+    /// Returns the host that is asked for strategies if nothing else is set.
+    #[cfg(feature = "remote-sampler")]
+    pub(super) fn host_of_strategies(&self) -> Setting<String> {
+        let mut host = self.host.clone();
+        if host.is_default() {
+            host.value = "127.0.0.1".to_owned();
+        }
+        host
+    }
+
     /// Returns a reporter that sends to the agent, and the agent's address for a line of text.
     pub(super) fn reporter(&self) -> Result<(Box<dyn Reporter>, String), ConfigProblem> {
         let address = self.address()?;

@@ -1,11 +1,15 @@
 use std::time::Duration;
 
+use crate::config::agent::Agent;
+use crate::config::choices::ReporterChoice;
 use crate::config::error::{ConfigError, ConfigProblem};
+use crate::config::remote::{self, Remote};
 use crate::config::sampler::{EMBEDDED_SAMPLER, SamplerChoice};
 use crate::config::setting::{Setting, Source};
 use crate::config::{Config, embedded_agent};
 use crate::model::Tag;
-use crate::reporter::{CompositeReporter, LoggingReporter};
+use crate::reporter::{CompositeReporter, LoggingReporter, Reporter};
+use crate::sampler::Sampler;
 use crate::tracer::{BuildError, JaegerTracer, TracerBuilder};
 
 impl Config {
@@ -66,32 +70,22 @@ impl Config {
                 "a duration above zero",
             ));
         }
-        let SamplerChoice {
-            sampler,
-            description,
-        } = self.sampler.value;
-        let (described, hint) = match self.sampler.source {
-            _ if uses_embedded_agent => (EMBEDDED_SAMPLER, ""),
-            Source::Default => (
-                &*description,
-                " (the default: one trace in 1000; JAEGER_SAMPLER_TYPE=const keeps all)",
-            ),
-            Source::Variable(_) | Source::Code => (&*description, ""),
-        };
         let parts = match self.reporter {
-            Some(choice) => Ok((sampler, choice.reporter, choice.name.to_owned())),
             // The embedded agent is started only for a tracer that can be built.
             None if uses_embedded_agent && !problems.is_empty() => return Err(problems),
             None if uses_embedded_agent => {
                 let setting = self.dev.name("dev");
-                embedded_agent::parts(setting, service_name, &self.diagnostics)
+                let parts = embedded_agent::parts(setting, service_name, &self.diagnostics);
+                parts.map(|(sampler, reporter, destination)| Parts {
+                    sampler,
+                    description: EMBEDDED_SAMPLER.to_owned(),
+                    reporter,
+                    destination,
+                })
             }
-            None => {
-                let parts = self.agent.reporter();
-                parts.map(|(reporter, destination)| (sampler, reporter, destination))
-            }
+            reporter => Parts::of_settings(reporter, &self.agent, self.sampler, self.remote),
         };
-        let (sampler, reporter, destination) = match parts {
+        let parts = match parts {
             Ok(parts) if problems.is_empty() => parts,
             Ok(_) => return Err(problems),
             Err(problem) => {
@@ -100,14 +94,15 @@ impl Config {
             }
         };
         let start_line = format!(
-            "service {service_name:?} is traced: sampler {described}{hint}, spans go to {destination}"
+            "service {service_name:?} is traced: sampler {}, spans go to {}",
+            parts.description, parts.destination
         );
         let limits = self
             .limits
             .tag_value_bytes(self.tag_value_bytes.value)
             .logs(self.logs.value);
         let mut builder = JaegerTracer::builder(service_name)
-            .sampler(sampler)
+            .sampler(parts.sampler)
             .flush_interval(flush_interval)
             .trace_id_128bit(self.trace_id_128bit.value)
             .propagation(self.propagation.value)
@@ -115,9 +110,9 @@ impl Config {
             .diagnostics(self.diagnostics.clone());
         builder = if self.log_spans.value {
             let log = LoggingReporter::with_handler(move |line| self.diagnostics.say(line));
-            builder.reporter(CompositeReporter::new().member(log).member(reporter))
+            builder.reporter(CompositeReporter::new().member(log).member(parts.reporter))
         } else {
-            builder.reporter(reporter)
+            builder.reporter(parts.reporter)
         };
         builder = self.policies.build_into(builder);
         if let Some(spans) = self.queue_size.value {
@@ -156,6 +151,47 @@ impl Config {
         let is_overruled = self.dev.value && self.reporter.is_some();
         let because = "the code gives a reporter, which stays";
         is_overruled.then(|| ConfigProblem::no_effect(self.dev.name("dev"), because))
+    }
+}
+
+/// A sampler and a reporter, with what the line at the start says of them.
+struct Parts {
+    sampler: Box<dyn Sampler>,
+    description: String,
+    reporter: Box<dyn Reporter>,
+    /// Where spans go.
+    destination: String,
+}
+
+impl Parts {
+    /// Makes what the settings ask for. Without a reporter of the code, spans go to the agent.
+    fn of_settings(
+        reporter: Option<ReporterChoice>,
+        agent: &Agent,
+        sampler: Setting<SamplerChoice>,
+        remote: Remote,
+    ) -> Result<Self, ConfigProblem> {
+        let (reporter, destination) = match reporter {
+            Some(choice) => (choice.reporter, choice.name.to_owned()),
+            None => agent.reporter()?,
+        };
+        let is_default = sampler.is_default();
+        let (sampler, mut description) = match sampler.value {
+            SamplerChoice::Made {
+                sampler,
+                description,
+            } => (sampler, description),
+            SamplerChoice::Remote(initial) => remote.sampler(initial, agent)?,
+        };
+        if is_default {
+            description.push_str(remote::DEFAULT_HINT);
+        }
+        Ok(Self {
+            sampler,
+            description,
+            reporter,
+            destination,
+        })
     }
 }
 

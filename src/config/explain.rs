@@ -23,8 +23,10 @@ impl Config {
             settings.push(value("sampler", EMBEDDED_SAMPLER));
             settings.push(value("reporter", "embedded agent"));
         } else {
-            let description = |choice: &SamplerChoice| choice.description.clone();
-            settings.push(row("sampler", &self.sampler, description));
+            settings.push(row("sampler", &self.sampler, SamplerChoice::description));
+            if let SamplerChoice::Remote(_) = self.sampler.value {
+                settings.extend(self.remote.explain(&self.agent));
+            }
             match &self.reporter {
                 Some(reporter) => {
                     let name = reporter.name.to_owned();

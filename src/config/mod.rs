@@ -12,8 +12,11 @@
 //! |---|---|---|---|
 //! | `JAEGER_SERVICE_NAME` | text | required | `OTEL_SERVICE_NAME`, `service.name` in `OTEL_RESOURCE_ATTRIBUTES` |
 //! | `JAEGER_DISABLED` | boolean; read before all others | false | `OTEL_SDK_DISABLED` |
-//! | `JAEGER_SAMPLER_TYPE` | `const`, `probabilistic`, `ratelimiting` | `probabilistic` | `OTEL_TRACES_SAMPLER` |
-//! | `JAEGER_SAMPLER_PARAM` | 0 or 1; a probability; traces a second | const 1; probabilistic 0.001; else required | `OTEL_TRACES_SAMPLER_ARG` |
+//! | `JAEGER_SAMPLER_TYPE` | `const`, `probabilistic`, `ratelimiting`, `remote` | `remote` | `OTEL_TRACES_SAMPLER` |
+//! | `JAEGER_SAMPLER_PARAM` | by the [type](#samplers) | by the type | `OTEL_TRACES_SAMPLER_ARG` |
+//! | `JAEGER_SAMPLING_ENDPOINT` | a URL: [where strategies come from](#where-do-strategies-come-from) | `http://127.0.0.1:5778/sampling` | [others](#where-do-strategies-come-from) |
+//! | `JAEGER_SAMPLER_REFRESH_INTERVAL` | duration | 60 s | `pollingIntervalMs=` in `OTEL_TRACES_SAMPLER_ARG` |
+//! | `JAEGER_SAMPLER_MAX_OPERATIONS` | operations, above 0 | 2000 | |
 //! | `JAEGER_AGENT_HOST` | name or address | `localhost` | `OTEL_EXPORTER_JAEGER_AGENT_HOST` |
 //! | `JAEGER_AGENT_PORT` | 1 to 65535 | 6831; 6832 for the binary protocol | `OTEL_EXPORTER_JAEGER_AGENT_PORT` |
 //! | `JAEGER_AGENT_SOCKET_TYPE` | `udp4`, `udp6` | either | |
@@ -28,6 +31,48 @@
 //! | `JAEGER_TAGS` | `key=value,key=a-${VAR}-${VAR:default}` | none | `OTEL_RESOURCE_ATTRIBUTES` |
 //! | | bytes of a tag's text, above 0 | 1024 | `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`, `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT` |
 //! | | log records of a span, above 0 | 128 | `OTEL_SPAN_EVENT_COUNT_LIMIT` |
+//!
+//! # Samplers
+//!
+//! The type of a sampler decides what its parameter means, and what counts without one:
+//!
+//! | `JAEGER_SAMPLER_TYPE` | `JAEGER_SAMPLER_PARAM` | without it | `OTEL_TRACES_SAMPLER` |
+//! |---|---|---|---|
+//! | `const` | 1 or 0, or a boolean: all traces or none | 1 | `always_on`, `always_off` |
+//! | `probabilistic` | a probability from 0 to 1 | 0.001 | `traceidratio`, where 1 is the default |
+//! | `ratelimiting`, also `rate_limiting`, `rate-limiting` | traces a second, 0 or more | an error | |
+//! | `remote` | the probability until strategies come | 0.001 | `jaeger_remote` |
+//!
+//! A type may be in any case. A parameter without a type is that of the default type. That is `remote` with the feature
+//! `remote-sampler`, which is on by default, and `probabilistic` without it. The samplers of OpenTelemetry may begin
+//! with `parentbased_`, which changes nothing: a child always follows its parent. If `JAEGER_SAMPLER_TYPE` or
+//! `JAEGER_SAMPLER_PARAM` is set, `OTEL_TRACES_SAMPLER` and its parameter are not read.
+//!
+//! # Where do strategies come from?
+//!
+//! The remote sampler asks at the first of these that is set:
+//!
+//! | variable | example | asks |
+//! |---|---|---|
+//! | `JAEGER_SAMPLING_ENDPOINT` | `http://jaeger:5778/sampling` | this URL |
+//! | `JAEGER_SAMPLER_MANAGER_HOST_PORT` (deprecated) | `jaeger:5778`, or a URL | `http://jaeger:5778/sampling`; the URL |
+//! | `OTEL_TRACES_SAMPLER_ARG` | `endpoint=http://jaeger:14250` | `grpc://jaeger:14250` |
+//! | `JAEGER_SAMPLER_HOST`, `JAEGER_SAMPLER_PORT` | `jaeger`, `5778` | `http://jaeger:5778/sampling` |
+//! | `JAEGER_AGENT_HOST` | `jaeger` | `http://jaeger:5778/sampling` |
+//!
+//! If none is set, it asks `http://127.0.0.1:5778/sampling`. `JAEGER_SAMPLER_SAMPLING_PATH` takes the place of
+//! `/sampling` where the URL is not written out.
+//!
+//! URLs begin with `http://` or `https://` for a server of HTTP, and with `grpc://` or `grpcs://` for one of gRPC, which
+//! needs the feature `grpc`. Jaeger 2 serves HTTP on port 5778 and gRPC on 5779; of Jaeger 1, the agent serves HTTP on
+//! 5778, and the collector gRPC on 14250. `https` and `grpcs` are encrypted, and need the feature `tls`.
+//!
+//! `OTEL_TRACES_SAMPLER_ARG` for `jaeger_remote` is a list such as
+//! `endpoint=http://jaeger:14250,pollingIntervalMs=5000,initialSamplingRate=0.25`. OpenTelemetry's endpoint is one of
+//! gRPC, whatever its scheme, so it has no path. One with a path, as in `endpoint=http://jaeger:5778/sampling`, is asked
+//! over HTTP.
+//!
+//! # How values are read
 //!
 //! Values are trimmed, and an empty value counts as unset. Booleans are `true`, `1`, `t`, `yes`, `on`, `false`,
 //! `0`, `f`, `no` and `off` in any case. Durations are whole milliseconds, or numbers with units as in `1.5s` and
@@ -69,6 +114,13 @@ mod policies;
 mod policy_setters;
 mod propagation;
 mod read;
+#[cfg(feature = "remote-sampler")]
+mod remote;
+#[cfg(not(feature = "remote-sampler"))]
+#[path = "no_remote.rs"]
+mod remote;
+#[cfg(feature = "remote-sampler")]
+mod remote_setters;
 mod sampler;
 mod setting;
 mod tags;
@@ -87,6 +139,7 @@ use crate::config::agent::Agent;
 use crate::config::choices::{Customize, ReporterChoice};
 use crate::config::observing::Observing;
 use crate::config::policies::Policies;
+use crate::config::remote::Remote;
 use crate::config::sampler::SamplerChoice;
 use crate::config::setting::Setting;
 use crate::config::tags::Tags;
@@ -126,6 +179,7 @@ pub struct Config {
     dev: Setting<bool>,
     sampler: Setting<SamplerChoice>,
     policies: Policies,
+    remote: Remote,
     reporter: Option<ReporterChoice>,
     agent: Agent,
     log_spans: Setting<bool>,
@@ -241,7 +295,8 @@ impl Config {
 
     /// Sets the sampler, which decides which traces to keep.
     ///
-    /// Defaults to a [`ProbabilisticSampler`](crate::sampler::ProbabilisticSampler) of 0.001. Environment:
+    /// Defaults to the remote sampler, which begins with a probability of 0.001. Without the feature `remote-sampler`,
+    /// defaults to a [`ProbabilisticSampler`](crate::sampler::ProbabilisticSampler) of 0.001. Environment:
     /// `JAEGER_SAMPLER_TYPE`, `JAEGER_SAMPLER_PARAM`.
     pub fn sampler(mut self, sampler: impl Sampler + 'static) -> Self {
         self.sampler = Setting::of_code(SamplerChoice::new(sampler));
@@ -336,9 +391,11 @@ impl Config {
     /// use tracehound::Config;
     /// use tracehound::clock::ManualClock;
     /// use tracehound::reporter::NullReporter;
+    /// use tracehound::sampler::ConstSampler;
     ///
     /// let clock = ManualClock::at_micros(1_500_000_000_000_000);
     /// let tracer = Config::new("shop")
+    ///     .sampler(ConstSampler::new(true))
     ///     .reporter(NullReporter::new())
     ///     .customize(|builder| builder.clock(clock))
     ///     .build()?;

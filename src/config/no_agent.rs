@@ -2,6 +2,8 @@
 
 use crate::config::error::ConfigProblem;
 use crate::config::explanation::ExplainedSetting;
+#[cfg(feature = "remote-sampler")]
+use crate::config::setting::Setting;
 use crate::config::variables::Variables;
 use crate::reporter::Reporter;
 
@@ -21,6 +23,12 @@ impl Agent {
 
     pub(super) fn explain(&self) -> Vec<ExplainedSetting> {
         Vec::new()
+    }
+
+    /// Returns the host that is asked for strategies if nothing else is set.
+    #[cfg(feature = "remote-sampler")]
+    pub(super) fn host_of_strategies(&self) -> Setting<String> {
+        Setting::default_value("127.0.0.1".to_owned())
     }
 
     pub(super) fn reporter(&self) -> Result<(Box<dyn Reporter>, String), ConfigProblem> {

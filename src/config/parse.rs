@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-#[cfg(feature = "udp")]
+#[cfg(any(feature = "udp", feature = "remote-sampler"))]
 use crate::reporter::sender::AgentAddress;
+use crate::sampler::SamplingRate;
 
 /// What a function expected in place of a text that it cannot read.
 pub(super) type Expected = &'static str;
@@ -89,17 +90,26 @@ pub(super) fn count(text: &str) -> Result<usize, Expected> {
         .ok_or("a whole number above 0")
 }
 
-/// Reads a UDP port.
-#[cfg(feature = "udp")]
+/// Reads a probability.
+pub(super) fn probability(text: &str) -> Result<SamplingRate, Expected> {
+    let rate = text
+        .parse()
+        .ok()
+        .and_then(|rate| SamplingRate::new(rate).ok());
+    rate.ok_or("a probability from 0 to 1")
+}
+
+/// Reads a port.
+#[cfg(any(feature = "udp", feature = "remote-sampler"))]
 pub(super) fn port(text: &str) -> Result<u16, Expected> {
     AgentAddress::read_port(text).ok_or(EXPECTED_PORT)
 }
 
-#[cfg(feature = "udp")]
+#[cfg(any(feature = "udp", feature = "remote-sampler"))]
 pub(super) const EXPECTED_PORT: Expected = "a port from 1 to 65535";
 
 /// Reads a host name or an address without a port. Removes brackets around an IPv6 address.
-#[cfg(feature = "udp")]
+#[cfg(any(feature = "udp", feature = "remote-sampler"))]
 pub(super) fn host(text: &str) -> Result<String, Expected> {
     AgentAddress::read_host(text).ok_or("a host name or an IP address, without a scheme or a port")
 }

@@ -4,6 +4,7 @@ use crate::config::agent::Agent;
 use crate::config::observing::Observing;
 use crate::config::parse::{self, Expected};
 use crate::config::policies::Policies;
+use crate::config::remote::Remote;
 use crate::config::sampler::SamplerChoice;
 use crate::config::setting::Setting;
 use crate::config::tags::Tags;
@@ -23,6 +24,7 @@ impl Config {
             dev: Setting::default_value(false),
             sampler: Setting::default_value(SamplerChoice::default()),
             policies: Policies::default(),
+            remote: Remote::default(),
             reporter: None,
             agent: Agent::default(),
             log_spans: Setting::default_value(false),
@@ -58,13 +60,15 @@ impl Config {
         ]);
         let service_name_of_resource = tags.read_otel(&mut variables);
         tags.read_jaeger(&mut variables);
+        let (sampler, otel_remote) = SamplerChoice::read(&mut variables);
         let mut config = Self {
             disabled: default.disabled.or(disabled),
             service_name: default
                 .service_name
                 .or(service_name.or(service_name_of_resource)),
             dev: default.dev.or(embedded_agent::read(&mut variables)),
-            sampler: default.sampler.or(SamplerChoice::read(&mut variables)),
+            sampler: default.sampler.or(sampler),
+            remote: Remote::read(&mut variables, otel_remote),
             agent: Agent::read(&mut variables),
             log_spans: default
                 .log_spans

@@ -2,60 +2,86 @@ use std::fmt;
 
 use crate::config::error::ConfigProblem;
 use crate::config::parse::{self, Expected};
+use crate::config::remote::{self, Initial, OtelRemote, Remote};
 use crate::config::setting::Setting;
 use crate::config::variables::Variables;
 use crate::sampler::{
     ConstSampler, ProbabilisticSampler, RateLimitingSampler, Sampler, SamplingRate, TracesPerSecond,
 };
 
-/// A sampler, and its description for a line of text.
-pub(super) struct SamplerChoice {
-    pub(super) sampler: Box<dyn Sampler>,
-    pub(super) description: String,
+/// A sampler, or how to make it.
+pub(super) enum SamplerChoice {
+    Made {
+        sampler: Box<dyn Sampler>,
+        /// What the sampler is called in a line of text.
+        description: String,
+    },
+    /// The remote sampler. Its other settings are complete only when the tracer is built.
+    Remote(Initial),
 }
 
 impl SamplerChoice {
     pub(super) fn new<S: Sampler + 'static>(sampler: S) -> Self {
-        Self {
+        Self::Made {
             description: sampler.description(),
             sampler: Box::new(sampler),
         }
     }
 
-    /// Returns the sampler that the variables ask for. If a `JAEGER_SAMPLER_*` variable is set,
-    /// `OTEL_TRACES_SAMPLER*` are not read: the two are never mixed.
-    pub(super) fn read(variables: &mut Variables<'_>) -> Option<Setting<Self>> {
+    /// Returns the sampler that the variables ask for, and what they say about the remote one. If a
+    /// `JAEGER_SAMPLER_TYPE` or `JAEGER_SAMPLER_PARAM` is set, `OTEL_TRACES_SAMPLER*` are not read: the two are never
+    /// mixed.
+    pub(super) fn read(variables: &mut Variables<'_>) -> (Option<Setting<Self>>, OtelRemote) {
         let kind = variables.get(TYPE);
         let param = variables.get(PARAM);
         if kind.is_none() && param.is_none() {
             return otel(variables);
         }
         let source = if kind.is_some() { TYPE } else { PARAM };
-        match jaeger(kind.as_deref().unwrap_or("probabilistic"), param.as_deref()) {
-            Ok(choice) => Some(Setting::of_variable(choice, source)),
+        let kind = kind.as_deref().unwrap_or(remote::DEFAULT_TYPE);
+        match jaeger(kind, param.as_deref()) {
+            Ok(choice) => (
+                Some(Setting::of_variable(choice, source)),
+                OtelRemote::default(),
+            ),
             Err(problem) => {
                 variables.report(problem);
-                None
+                (None, OtelRemote::default())
             }
+        }
+    }
+
+    /// Returns the description for a table of settings.
+    pub(super) fn description(&self) -> String {
+        match self {
+            Self::Made { description, .. } => description.clone(),
+            Self::Remote(initial) => Remote::description(initial),
         }
     }
 }
 
 impl Default for SamplerChoice {
-    /// Returns the default of Jaeger clients.
+    /// Returns the default of Jaeger clients, the remote sampler. Without it, returns what that one begins with.
     fn default() -> Self {
-        Self::new(ProbabilisticSampler::new(SamplingRate::DEFAULT))
+        match remote::default_initial() {
+            Some(initial) => Self::Remote(initial),
+            None => Self::new(ProbabilisticSampler::new(SamplingRate::DEFAULT)),
+        }
     }
 }
 
 impl fmt::Debug for SamplerChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.description)
+        f.write_str(&self.description())
     }
 }
 
 fn jaeger(kind: &str, param: Option<&str>) -> Result<SamplerChoice, ConfigProblem> {
     let invalid = |expected| move |text: &str| ConfigProblem::invalid(PARAM, text, expected);
+    let probability = || match param {
+        Some(text) => parse::probability(text).map_err(|expected| invalid(expected)(text)),
+        None => Ok(SamplingRate::DEFAULT),
+    };
     match kind.to_ascii_lowercase().as_str() {
         "const" => {
             let keep = match param {
@@ -64,13 +90,9 @@ fn jaeger(kind: &str, param: Option<&str>) -> Result<SamplerChoice, ConfigProble
             };
             Ok(SamplerChoice::new(ConstSampler::new(keep)))
         }
-        "probabilistic" => {
-            let rate = match param {
-                Some(text) => probability(text).map_err(|expected| invalid(expected)(text))?,
-                None => SamplingRate::DEFAULT,
-            };
-            Ok(SamplerChoice::new(ProbabilisticSampler::new(rate)))
-        }
+        "probabilistic" => Ok(SamplerChoice::new(
+            ProbabilisticSampler::new(probability()?),
+        )),
         "ratelimiting" | "rate_limiting" | "rate-limiting" => {
             let Some(text) = param else {
                 return Err(ConfigProblem::missing(
@@ -85,46 +107,50 @@ fn jaeger(kind: &str, param: Option<&str>) -> Result<SamplerChoice, ConfigProble
             rate.map(|rate| SamplerChoice::new(RateLimitingSampler::new(rate)))
                 .ok_or_else(|| invalid("a number of traces a second, 0 or more")(text))
         }
-        "remote" => Err(ConfigProblem::unsupported(
-            TYPE,
-            kind,
-            "the remote sampler, which comes with the feature `remote-sampler` of a later version",
-        )),
+        "remote" => remote::initial(TYPE, kind, probability()?).map(SamplerChoice::Remote),
         _ => Err(ConfigProblem::invalid(
             TYPE,
             kind,
-            "const, probabilistic or ratelimiting",
+            "const, probabilistic, ratelimiting or remote",
         )),
     }
 }
 
 /// Reads OpenTelemetry's variables. Child spans always follow their parent here, so `parentbased_` changes nothing.
-fn otel(variables: &mut Variables<'_>) -> Option<Setting<SamplerChoice>> {
-    let text = variables.get(OTEL_SAMPLER)?;
+fn otel(variables: &mut Variables<'_>) -> (Option<Setting<SamplerChoice>>, OtelRemote) {
+    let mut otel = OtelRemote::default();
+    let Some(text) = variables.get(OTEL_SAMPLER) else {
+        return (None, otel);
+    };
     let kind = text.to_ascii_lowercase();
     let choice = match kind.strip_prefix("parentbased_").unwrap_or(&kind) {
-        "always_on" => SamplerChoice::new(ConstSampler::new(true)),
-        "always_off" => SamplerChoice::new(ConstSampler::new(false)),
+        "always_on" => Ok(SamplerChoice::new(ConstSampler::new(true))),
+        "always_off" => Ok(SamplerChoice::new(ConstSampler::new(false))),
         "traceidratio" => {
-            let rate = variables.first([(OTEL_SAMPLER_ARG, probability)]);
+            let rate = variables.first([(OTEL_SAMPLER_ARG, parse::probability)]);
             let rate = rate.map_or(SamplingRate::ONE, |rate| rate.value);
-            SamplerChoice::new(ProbabilisticSampler::new(rate))
+            Ok(SamplerChoice::new(ProbabilisticSampler::new(rate)))
         }
         "jaeger_remote" => {
-            variables.report(ConfigProblem::unsupported(
-                OTEL_SAMPLER,
-                &text,
-                "the remote sampler, which comes with the feature `remote-sampler` of a later version",
-            ));
-            return None;
+            let initial = remote::initial(OTEL_SAMPLER, &text, SamplingRate::DEFAULT);
+            initial.map(|mut initial| {
+                otel = remote::read_otel(OTEL_SAMPLER_ARG, &mut initial, variables);
+                SamplerChoice::Remote(initial)
+            })
         }
-        _ => {
-            let expected = "always_on, always_off or traceidratio, with or without parentbased_";
-            variables.report(ConfigProblem::invalid(OTEL_SAMPLER, &text, expected));
-            return None;
-        }
+        _ => Err(ConfigProblem::invalid(
+            OTEL_SAMPLER,
+            &text,
+            "always_on, always_off, traceidratio or jaeger_remote, with or without parentbased_",
+        )),
     };
-    Some(Setting::of_variable(choice, OTEL_SAMPLER))
+    match choice {
+        Ok(choice) => (Some(Setting::of_variable(choice, OTEL_SAMPLER)), otel),
+        Err(problem) => {
+            variables.report(problem);
+            (None, otel)
+        }
+    }
 }
 
 /// Reads a boolean or a number. As in the Go client, every number but zero is true.
@@ -135,14 +161,6 @@ fn switch(text: &str) -> Result<bool, Expected> {
             .map(|number| number != 0.0)
             .ok_or("0 or 1, or true or false")
     })
-}
-
-fn probability(text: &str) -> Result<SamplingRate, Expected> {
-    let rate = text
-        .parse()
-        .ok()
-        .and_then(|rate| SamplingRate::new(rate).ok());
-    rate.ok_or("a probability from 0 to 1")
 }
 
 /// The description of the embedded agent's sampler.

@@ -52,6 +52,10 @@ impl<T> Setting<T> {
         }
     }
 
+    pub(super) fn is_default(&self) -> bool {
+        self.source == Source::Default
+    }
+
     /// Returns the name of the variable that the value came from, else `setter`.
     pub(super) fn name(&self, setter: &'static str) -> &'static str {
         match self.source {

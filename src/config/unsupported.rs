@@ -40,27 +40,18 @@ pub(super) fn check(variables: &mut Variables<'_>) {
 
 const COLLECTOR: &str =
     "sending to a collector over HTTP, which comes with the feature `collector` of a later version";
-const REMOTE: &str =
-    "the remote sampler, which comes with the feature `remote-sampler` of a later version";
 const RECONNECTING: &str =
     "resolving the agent's name anew while running, which a later version brings";
 const COUNTS: &str = "a limit on how many of them a span holds; here they are limited in bytes, \
                       by `Limits` in the code";
 
-const UNSUPPORTED: [(&str, &str); 24] = [
+const UNSUPPORTED: [(&str, &str); 17] = [
     ("JAEGER_ENDPOINT", COLLECTOR),
     ("JAEGER_USER", COLLECTOR),
     ("JAEGER_PASSWORD", COLLECTOR),
     ("JAEGER_AUTH_TOKEN", COLLECTOR),
     ("JAEGER_REPORTER_TIMEOUT", COLLECTOR),
     ("JAEGER_REPORTER_ATTEMPT_RECONNECT_INTERVAL", RECONNECTING),
-    ("JAEGER_SAMPLING_ENDPOINT", REMOTE),
-    ("JAEGER_SAMPLER_MANAGER_HOST_PORT", REMOTE),
-    ("JAEGER_SAMPLER_HOST", REMOTE),
-    ("JAEGER_SAMPLER_PORT", REMOTE),
-    ("JAEGER_SAMPLER_SAMPLING_PATH", REMOTE),
-    ("JAEGER_SAMPLER_MAX_OPERATIONS", REMOTE),
-    ("JAEGER_SAMPLER_REFRESH_INTERVAL", REMOTE),
     ("OTEL_EXPORTER_JAEGER_ENDPOINT", COLLECTOR),
     ("OTEL_EXPORTER_JAEGER_USER", COLLECTOR),
     ("OTEL_EXPORTER_JAEGER_PASSWORD", COLLECTOR),

@@ -9,10 +9,12 @@ use crate::propagation::{B3Codec, Codec, CompositeCodec, JaegerCodec, W3cCodec};
 /// use tracehound::Config;
 /// use tracehound::propagation::Propagation;
 /// # use tracehound::reporter::NullReporter;
+/// # use tracehound::sampler::ConstSampler;
 ///
 /// let tracer = Config::new("gateway")
 ///     .propagation([Propagation::B3, Propagation::W3c])
 ///     # .reporter(NullReporter::new())
+///     # .sampler(ConstSampler::new(true))
 ///     .build()?;
 /// assert_eq!("b3".parse(), Ok(Propagation::B3));
 /// # Ok::<(), tracehound::config::ConfigError>(())

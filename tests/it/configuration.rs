@@ -4,6 +4,9 @@
 mod agent;
 mod building;
 mod refusals;
+#[cfg(feature = "remote-sampler")]
+mod remote;
+mod sampler_tables;
 mod tables;
 mod values;
 
@@ -22,10 +25,8 @@ use tracehound::sampler::{
 };
 use tracehound::span::Limits;
 
-use tables::{
-    MISNAMED, PASSED_OVER, READ, READ_OF_AGENT, READ_OF_DEV, REFUSED, REFUSED_OF_AGENT,
-    UNSUPPORTED, rows, variables,
-};
+use sampler_tables::DEFAULTS_OF_SAMPLER;
+use tables::{ALL_PASSED_OVER, ALL_READ, ALL_REFUSED, MISNAMED, rows, variables};
 
 type Variables<'v> = &'v [(&'v str, &'v str)];
 
@@ -58,7 +59,7 @@ fn names(problems: &[ConfigProblem]) -> Vec<&str> {
 
 #[test]
 fn every_variable_reaches_its_setting_and_is_named_as_its_source() {
-    for [variable, text, name, value] in rows(&[READ, READ_OF_AGENT, READ_OF_DEV]) {
+    for [variable, text, name, value] in rows(&ALL_READ) {
         let explanation = read(&[(variable, text)]).explain();
         let source = explanation.get(name).unwrap().source();
         assert_eq!(setting(&explanation, name).0, value, "{variable}={text:?}");
@@ -76,6 +77,7 @@ JAEGER_SERVICE_NAME | jaeger
 OTEL_SERVICE_NAME | otel
 JAEGER_DISABLED | false
 OTEL_SDK_DISABLED | true
+JAEGER_SAMPLER_TYPE | probabilistic
 JAEGER_SAMPLER_PARAM | 0.5
 OTEL_TRACES_SAMPLER | always_on
 JAEGER_REPORTER_MAX_QUEUE_SIZE | 7
@@ -92,7 +94,7 @@ OTEL_RESOURCE_ATTRIBUTES | zone=otel,host=h,service.name=resource
 const WINNERS: &str = r#"
 service_name | "jaeger" | JAEGER_SERVICE_NAME
 disabled | false | JAEGER_DISABLED
-sampler | probabilistic 0.5 | JAEGER_SAMPLER_PARAM
+sampler | probabilistic 0.5 | JAEGER_SAMPLER_TYPE
 queue_size | 7 | JAEGER_REPORTER_MAX_QUEUE_SIZE
 propagation | jaeger | JAEGER_PROPAGATION
 tag_value_bytes | 9 | OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT
@@ -191,7 +193,7 @@ fn a_call_in_the_code_wins_over_variables() {
 
 #[test]
 fn a_disabled_tracer_never_fails_for_other_variables() {
-    let bad = rows(&[REFUSED, UNSUPPORTED])
+    let bad = rows(&ALL_REFUSED)
         .into_iter()
         .filter(|row| row[0] != "JAEGER_DISABLED");
     let bad: Vec<_> = bad.map(|[variable, text, _]| (variable, text)).collect();
@@ -205,7 +207,6 @@ const DEFAULTS: &str = r#"
 disabled | false
 service_name | ""
 dev | false
-sampler | probabilistic 0.001
 "#;
 
 const DEFAULTS_OF_AGENT: &str = r#"
@@ -239,7 +240,10 @@ fn settings_have_the_documented_defaults() {
     } else {
         ""
     };
-    assert_eq!(values, rows(&[DEFAULTS, of_agent, MORE_DEFAULTS]));
+    assert_eq!(
+        values,
+        rows(&[DEFAULTS, DEFAULTS_OF_SAMPLER, of_agent, MORE_DEFAULTS])
+    );
     assert!(
         settings
             .iter()
@@ -251,10 +255,14 @@ fn settings_have_the_documented_defaults() {
 fn values_are_trimmed_and_an_empty_one_counts_as_unset() {
     let explanation = read(&[("JAEGER_SERVICE_NAME", " \t my shop \r\n")]).explain();
     assert_eq!(setting(&explanation, "service_name").0, r#""my shop""#);
-    for variable in [READ, READ_OF_AGENT, UNSUPPORTED, PASSED_OVER, MISNAMED]
-        .into_iter()
-        .flat_map(variables)
-    {
+    let tables = [
+        ALL_READ.as_slice(),
+        &ALL_REFUSED,
+        &ALL_PASSED_OVER,
+        &[MISNAMED],
+    ]
+    .concat();
+    for variable in tables.into_iter().flat_map(variables) {
         for empty in ["", " ", "\t\r\n "] {
             let explanation = read(&[(variable, empty)]).explain();
             let mut settings = explanation.settings().iter();
@@ -320,7 +328,15 @@ fn explain_prints_a_table_with_the_source_of_each_value() {
 static LOOKED_UP: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
     let seen = RefCell::new(BTreeSet::new());
     // Each text leads to other variables.
-    for text in ["", "1", "const", "ratelimiting", "traceidratio", "b3"] {
+    for text in [
+        "",
+        "1",
+        "const",
+        "ratelimiting",
+        "traceidratio",
+        "jaeger_remote",
+        "b3",
+    ] {
         for family in ["JAEGER_", "OTEL_", "TRACEHOUND_"] {
             let lookup = |name: &str| {
                 seen.borrow_mut().insert(name.to_owned());
@@ -335,14 +351,12 @@ static LOOKED_UP: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
 #[test]
 fn every_name_that_is_looked_up_is_in_a_table() {
     let tables = [
-        READ,
-        READ_OF_AGENT,
-        REFUSED,
-        REFUSED_OF_AGENT,
-        UNSUPPORTED,
-        PASSED_OVER,
-        MISNAMED,
-    ];
+        ALL_READ.as_slice(),
+        &ALL_REFUSED,
+        &ALL_PASSED_OVER,
+        &[MISNAMED],
+    ]
+    .concat();
     let mut known: BTreeSet<&str> = tables.into_iter().flat_map(variables).collect();
     known.insert("OTEL_TRACES_SAMPLER_ARG");
     assert_eq!(

@@ -8,14 +8,15 @@ use tracehound::propagation::{
     B3Codec, CompositeCodec, Extractor, HttpHeaders, Injector, JaegerCodec, Propagation, W3cCodec,
 };
 use tracehound::reporter::NullReporter;
-use tracehound::sampler::{ProbabilisticSampler, SamplingRate};
+use tracehound::sampler::{ConstSampler, ProbabilisticSampler, SamplingRate};
 use tracehound::{Config, JaegerTracer, SpanContext};
 
 /// The text of the error that comes of one variable.
 fn error(name: &str, value: &str) -> String {
     let lookup = |wanted: &str| (wanted == name).then(|| value.to_owned());
     let config = Config::from_lookup(lookup);
-    match config.and_then(Config::build) {
+    let build = |config: Config| config.sampler(ConstSampler::new(true)).build();
+    match config.and_then(build) {
         Err(error) => format!("{error} {:?}", error.problems()),
         Ok(_) => String::new(),
     }

@@ -105,6 +105,7 @@ impl AgentAddress {
     }
 
     /// Returns the address, or `None` if the host is a name or has a zone with a name: these are looked up.
+    #[cfg(feature = "udp")]
     pub(super) fn literal(&self) -> Option<SocketAddr> {
         let Self { host, port } = self;
         match host.parse::<IpAddr>() {

@@ -64,13 +64,15 @@
 //! [`explain`](Sender::explain) to tell the user how to mend one, and [`after_fork`](Sender::after_fork) if forked
 //! children should send too.
 
-#[cfg(feature = "udp")]
+#[cfg(any(feature = "udp", feature = "remote-sampler"))]
 mod agent_address;
 #[cfg(feature = "udp")]
 mod udp;
 
 use std::time::{Duration, Instant};
 
+#[cfg(all(feature = "remote-sampler", not(feature = "udp")))]
+pub(crate) use agent_address::AgentAddress;
 #[cfg(feature = "udp")]
 pub use agent_address::{AddressError, AgentAddress};
 #[cfg(feature = "udp")]

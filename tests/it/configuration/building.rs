@@ -40,6 +40,13 @@ fn quiet(config: Config) -> JaegerTracer {
     built(config).0
 }
 
+/// Sets a sampler that keeps all traces, and a reporter that sends none.
+fn kept(config: Config) -> Config {
+    config
+        .sampler(ConstSampler::new(true))
+        .reporter(NullReporter::new())
+}
+
 #[test]
 fn a_service_without_a_name_is_an_error() {
     let refused = |config: Config| {
@@ -66,7 +73,7 @@ fn a_service_without_a_name_is_an_error() {
         read(&[]).service_name("shop"),
         read(&[("OTEL_RESOURCE_ATTRIBUTES", "service.name=shop")]),
     ] {
-        let tracer = quiet(config.reporter(NullReporter::new()));
+        let tracer = quiet(kept(config));
         assert_eq!(tracer.process().unwrap().service_name, "shop");
     }
 }
@@ -99,7 +106,7 @@ fn the_error_shows_what_was_passed_over() {
         "{message}"
     );
     let config = read(&[resource]).service_name("shop");
-    let config = config.reporter(NullReporter::new());
+    let config = kept(config);
     let error = config.customize(|_| JaegerTracer::builder("")).build();
     assert_eq!(
         error.unwrap_err().to_string(),
@@ -129,7 +136,7 @@ fn the_explanation_shows_the_tags_that_are_sent() {
     ];
     for config in own {
         let explanation = config.explain();
-        let tracer = quiet(config.reporter(NullReporter::new()));
+        let tracer = quiet(kept(config));
         let process = tracer.process().unwrap();
         let name = explanation.get("service_name").unwrap().value();
         assert_eq!(name, format!("{:?}", process.service_name));
@@ -148,11 +155,7 @@ fn the_explanation_shows_the_tags_that_are_sent() {
         assert_eq!(told.filter(is_version).count(), passed_over.len());
         assert!(names(passed_over).contains(&"JAEGER_TAGS"), "{explanation}");
     }
-    let (_tracer, lines) = built(
-        Config::new("shop")
-            .tag("jaeger.version", "code")
-            .reporter(NullReporter::new()),
-    );
+    let (_tracer, lines) = built(kept(Config::new("shop").tag("jaeger.version", "code")));
     assert_eq!(
         lines.lock().unwrap()[0],
         "passed over: tag: jaeger.version is what the tracer says of itself"
@@ -203,22 +206,28 @@ fn problems_that_were_hidden_while_disabled_count_if_the_code_enables_tracing() 
 #[test]
 fn the_first_lines_name_passed_over_variables_then_service_sampler_and_destination() {
     let config = read(&[("OTEL_TRACES_SAMPLER", "xray")]).service_name("sh\nop");
+    let config = config.sampler(ConstSampler::new(true));
     let (_tracer, lines) = built(config.reporter(InMemoryReporter::new()));
     assert_eq!(
         *lines.lock().unwrap(),
         [
-            "passed over: OTEL_TRACES_SAMPLER: expected always_on, always_off or traceidratio, with or without \
-             parentbased_, found \"xray\"",
-            "service \"sh\\nop\" is traced: sampler probabilistic 0.001 (the default: one trace in 1000; \
-             JAEGER_SAMPLER_TYPE=const keeps all), spans go to InMemoryReporter",
+            "passed over: OTEL_TRACES_SAMPLER: expected always_on, always_off, traceidratio or jaeger_remote, with \
+             or without parentbased_, found \"xray\"",
+            "service \"sh\\nop\" is traced: sampler const 1, spans go to InMemoryReporter",
         ]
     );
-    let config = Config::new("shop")
-        .sampler(ConstSampler::new(true))
-        .reporter(NullReporter::new());
+}
+
+#[test]
+#[cfg(not(feature = "remote-sampler"))]
+fn the_line_at_the_start_says_what_the_default_sampler_is() {
+    let config = Config::new("shop").reporter(NullReporter::new());
     assert_eq!(
         *built(config).1.lock().unwrap(),
-        ["service \"shop\" is traced: sampler const 1, spans go to NullReporter"]
+        [
+            "service \"shop\" is traced: sampler probabilistic 0.001 (the default: one trace in 1000; \
+             JAEGER_SAMPLER_TYPE=const keeps all), spans go to NullReporter",
+        ]
     );
 }
 
@@ -409,10 +418,8 @@ fn the_embedded_agent_needs_its_feature() {
 fn the_code_may_refuse_the_embedded_agent() {
     let explanation = read(&[("TRACEHOUND_DEV", "1")]).dev(false).explain();
     assert!(explanation.get("reporter").is_none());
-    assert_eq!(
-        explanation.get("sampler").unwrap().value(),
-        "probabilistic 0.001"
-    );
+    let default = Config::new("shop").explain();
+    assert_eq!(explanation.get("sampler"), default.get("sampler"));
 }
 
 #[test]
@@ -435,8 +442,7 @@ fn customize_changes_the_builder_after_all_settings() {
 
 #[test]
 fn an_error_of_the_builder_is_an_error_of_the_configuration() {
-    let config = Config::new("shop").reporter(NullReporter::new());
-    let error = config
+    let error = kept(Config::new("shop"))
         .customize(|_| JaegerTracer::builder(""))
         .build()
         .unwrap_err();

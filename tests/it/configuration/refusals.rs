@@ -2,16 +2,12 @@
 
 use tracehound::Config;
 
-use super::tables::{
-    MISNAMED, PASSED_OVER, REFUSED, REFUSED_OF_AGENT, REFUSED_OF_DEV, UNSUPPORTED, rows,
-};
+use super::tables::{ALL_PASSED_OVER, ALL_REFUSED, MISNAMED, rows};
 use super::{lookup, names, read, refused};
 
 #[test]
 fn a_bad_value_is_an_error_that_names_variable_value_and_expectation() {
-    for [variable, text, expected] in
-        rows(&[REFUSED, REFUSED_OF_AGENT, REFUSED_OF_DEV, UNSUPPORTED])
-    {
+    for [variable, text, expected] in rows(&ALL_REFUSED) {
         let error = refused(&[("JAEGER_SERVICE_NAME", "shop"), (variable, text)]);
         assert_eq!(names(error.problems()), [variable], "{text:?}");
         let message = error.to_string();
@@ -37,7 +33,7 @@ fn a_bad_value_is_an_error_that_names_variable_value_and_expectation() {
 #[test]
 fn a_bad_value_that_is_read_lossily_is_passed_over_with_a_warning() {
     let defaults = Config::new("shop").explain();
-    for [variable, text, _] in rows(&[REFUSED, REFUSED_OF_AGENT, REFUSED_OF_DEV, UNSUPPORTED]) {
+    for [variable, text, _] in rows(&ALL_REFUSED) {
         let variables = [("JAEGER_SERVICE_NAME", "shop"), (variable, text)];
         let explanation = Config::from_lookup_lossy(lookup(&variables)).explain();
         assert_eq!(names(explanation.passed_over()), [variable], "{text:?}");
@@ -59,7 +55,7 @@ fn a_bad_value_that_is_read_lossily_is_passed_over_with_a_warning() {
 #[test]
 fn a_bad_value_of_opentelemetry_is_passed_over_with_a_warning() {
     let defaults = Config::new("shop").explain();
-    for [variable, text] in rows(&[PASSED_OVER]) {
+    for [variable, text] in rows(&ALL_PASSED_OVER) {
         let config = read(&[("JAEGER_SERVICE_NAME", "shop"), (variable, text)]);
         let explanation = config.explain();
         assert_eq!(names(explanation.passed_over()), [variable], "{text:?}");
@@ -176,7 +172,7 @@ fn values_that_ask_for_nothing_unsupported_are_accepted() {
 #[test]
 fn all_problems_come_at_once() {
     let error = refused(&[
-        ("JAEGER_SAMPLER_TYPE", "remote"),
+        ("JAEGER_SAMPLER_TYPE", "all"),
         ("JAEGER_TAGS", "a=1,foo,b=${ABSENT},bar"),
         ("JAEGER_REPORTER_FLUSH_INTERVAL", "0"),
         ("JAEGER_ENDPOINT", "http://collector"),

@@ -1,5 +1,34 @@
 //! Tables of variables and texts that are read, refused or passed over.
 
+use super::sampler_tables::*;
+
+/// Variables that are read.
+pub(super) const ALL_READ: [&str; 8] = [
+    READ,
+    READ_OF_AGENT,
+    READ_OF_DEV,
+    READ_OF_SAMPLER,
+    READ_OF_AGENT_AND_SAMPLER,
+    READ_OF_GRPC,
+    READ_OF_TLS,
+    READ_OF_GRPC_AND_TLS,
+];
+
+/// Variables that are refused.
+pub(super) const ALL_REFUSED: [&str; 8] = [
+    REFUSED,
+    REFUSED_OF_AGENT,
+    REFUSED_OF_DEV,
+    REFUSED_OF_SAMPLER,
+    UNSUPPORTED,
+    UNSUPPORTED_OF_SAMPLER,
+    UNSUPPORTED_OF_GRPC,
+    UNSUPPORTED_OF_TLS,
+];
+
+/// Variables of OpenTelemetry that are passed over.
+pub(super) const ALL_PASSED_OVER: [&str; 2] = [PASSED_OVER, PASSED_OVER_OF_SAMPLER];
+
 /// Returns the rows of tables: one a line, columns separated by ` | `, comments after `#`.
 pub(super) fn rows<const N: usize>(tables: &[&'static str]) -> Vec<[&'static str; N]> {
     let lines = tables.iter().flat_map(|table| table.lines());
@@ -24,7 +53,7 @@ pub(super) fn variables(table: &'static str) -> impl Iterator<Item = &'static st
 }
 
 /// A variable, a text, and the setting and value that result.
-pub(super) const READ: &str = r#"
+const READ: &str = r#"
 JAEGER_SERVICE_NAME | shop | service_name | "shop"
 OTEL_SERVICE_NAME | shop | service_name | "shop"
 OTEL_RESOURCE_ATTRIBUTES | service.name=my%20shop | service_name | "my shop"
@@ -36,9 +65,6 @@ TRACEHOUND_DEV | no | dev | false
 JAEGER_SAMPLER_TYPE | const | sampler | const 1
 JAEGER_SAMPLER_TYPE | CONST | sampler | const 1
 JAEGER_SAMPLER_TYPE | probabilistic | sampler | probabilistic 0.001
-JAEGER_SAMPLER_PARAM | 0.25 | sampler | probabilistic 0.25
-JAEGER_SAMPLER_PARAM | 1e-3 | sampler | probabilistic 0.001
-JAEGER_SAMPLER_PARAM | 0 | sampler | probabilistic 0
 OTEL_TRACES_SAMPLER | always_on | sampler | const 1
 OTEL_TRACES_SAMPLER | always_off | sampler | const 0
 OTEL_TRACES_SAMPLER | traceidratio | sampler | probabilistic 1
@@ -75,7 +101,7 @@ OTEL_RESOURCE_ATTRIBUTES | zone=eu%2C1 | tag zone | "eu,1"
 "#;
 
 #[cfg(feature = "udp")]
-pub(super) const READ_OF_AGENT: &str = r#"
+const READ_OF_AGENT: &str = r#"
 JAEGER_AGENT_HOST | jaeger | agent_host | "jaeger"
 JAEGER_AGENT_HOST | [::1] | agent_host | "::1"
 JAEGER_AGENT_HOST | ::1 | agent_host | "::1"
@@ -88,24 +114,24 @@ OTEL_EXPORTER_JAEGER_PROTOCOL | udp/thrift.binary | agent_protocol | binary
 OTEL_EXPORTER_JAEGER_PROTOCOL | udp/thrift.compact | agent_protocol | compact
 "#;
 #[cfg(not(feature = "udp"))]
-pub(super) const READ_OF_AGENT: &str = "";
+const READ_OF_AGENT: &str = "";
 
 #[cfg(feature = "dev")]
-pub(super) const READ_OF_DEV: &str = r#"
+const READ_OF_DEV: &str = r#"
 TRACEHOUND_DEV | 1 | dev | true
 TRACEHOUND_DEV | TRUE | sampler | const 1
 TRACEHOUND_DEV | on | reporter | embedded agent
 TRACEHOUND_DEV | yes | flush_interval | 50ms
 "#;
 #[cfg(not(feature = "dev"))]
-pub(super) const READ_OF_DEV: &str = "";
+const READ_OF_DEV: &str = "";
 
 /// A variable, a text that is refused, and a part of the message.
-pub(super) const REFUSED: &str = r#"
+const REFUSED: &str = r#"
 JAEGER_DISABLED | ture | true or false
 JAEGER_DISABLED | 2 | true or false
 TRACEHOUND_DEV | often | true or false
-JAEGER_SAMPLER_TYPE | all | const, probabilistic or ratelimiting
+JAEGER_SAMPLER_TYPE | all | const, probabilistic, ratelimiting or remote
 JAEGER_SAMPLER_PARAM | 1.5 | a probability from 0 to 1
 JAEGER_SAMPLER_PARAM | -0.1 | a probability from 0 to 1
 JAEGER_SAMPLER_PARAM | NaN | a probability from 0 to 1
@@ -133,7 +159,7 @@ JAEGER_RPC_METRICS | perhaps | true or false
 "#;
 
 #[cfg(feature = "udp")]
-pub(super) const REFUSED_OF_AGENT: &str = r#"
+const REFUSED_OF_AGENT: &str = r#"
 JAEGER_AGENT_HOST | agent:6831 | a host name or an IP address
 JAEGER_AGENT_HOST | udp://agent | a host name or an IP address
 JAEGER_AGENT_PORT | 0 | a port from 1 to 65535
@@ -142,21 +168,21 @@ JAEGER_AGENT_PORT | 6831/udp | a port from 1 to 65535
 JAEGER_AGENT_SOCKET_TYPE | tcp | udp4 or udp6
 "#;
 #[cfg(not(feature = "udp"))]
-pub(super) const REFUSED_OF_AGENT: &str = r#"
+const REFUSED_OF_AGENT: &str = r#"
 JAEGER_AGENT_HOST | agent | the feature `udp`
 JAEGER_AGENT_PORT | 6831 | the feature `udp`
 JAEGER_AGENT_SOCKET_TYPE | udp4 | the feature `udp`
 "#;
 
 #[cfg(feature = "dev")]
-pub(super) const REFUSED_OF_DEV: &str = "";
+const REFUSED_OF_DEV: &str = "";
 #[cfg(not(feature = "dev"))]
-pub(super) const REFUSED_OF_DEV: &str = r#"
+const REFUSED_OF_DEV: &str = r#"
 TRACEHOUND_DEV | 1 | the feature `dev`
 "#;
 
 /// Variables that ask for something unsupported, and what would bring it.
-pub(super) const UNSUPPORTED: &str = r#"
+const UNSUPPORTED: &str = r#"
 JAEGER_ENDPOINT | http://collector:14268/api/traces | `collector`
 JAEGER_USER | canary | `collector`
 JAEGER_PASSWORD | canary | `collector`
@@ -164,18 +190,10 @@ JAEGER_AUTH_TOKEN | canary | `collector`
 JAEGER_REPORTER_TIMEOUT | 5s | `collector`
 JAEGER_REPORTER_ATTEMPT_RECONNECT_INTERVAL | 30s | a later version
 JAEGER_REPORTER_ATTEMPT_RECONNECTING_DISABLED | false | a later version
-JAEGER_SAMPLER_TYPE | remote | `remote-sampler`
-JAEGER_SAMPLING_ENDPOINT | http://agent:5778/sampling | `remote-sampler`
-JAEGER_SAMPLER_MANAGER_HOST_PORT | agent:5778 | `remote-sampler`
-JAEGER_SAMPLER_HOST | agent | `remote-sampler`
-JAEGER_SAMPLER_PORT | 5778 | `remote-sampler`
-JAEGER_SAMPLER_SAMPLING_PATH | /sampling | `remote-sampler`
-JAEGER_SAMPLER_MAX_OPERATIONS | 2000 | `remote-sampler`
-JAEGER_SAMPLER_REFRESH_INTERVAL | 60s | `remote-sampler`
 "#;
 
 /// `OTEL_` variables with a text that has no effect.
-pub(super) const PASSED_OVER: &str = r#"
+const PASSED_OVER: &str = r#"
 OTEL_SDK_DISABLED | yes
 OTEL_RESOURCE_ATTRIBUTES | zone
 OTEL_RESOURCE_ATTRIBUTES | zone=%zz
@@ -183,8 +201,6 @@ OTEL_RESOURCE_ATTRIBUTES | zone=%f
 OTEL_RESOURCE_ATTRIBUTES | zone=%ff
 OTEL_RESOURCE_ATTRIBUTES | =x
 OTEL_TRACES_SAMPLER | xray
-OTEL_TRACES_SAMPLER | jaeger_remote
-OTEL_TRACES_SAMPLER | parentbased_jaeger_remote
 OTEL_PROPAGATORS | xray
 OTEL_PROPAGATORS | b3single
 OTEL_BSP_SCHEDULE_DELAY | -1

@@ -324,6 +324,7 @@ a\u{0} | -
     #[test]
     fn variables_code_and_agent_addresses_have_one_parser() {
         use tracehound::reporter::sender::AgentAddress;
+        use tracehound::sampler::ConstSampler;
 
         let of_variable = |name, text: &str, setting| {
             let lookup = |known: &str| (known == name).then(|| text.to_owned());
@@ -346,6 +347,7 @@ a\u{0} | -
             assert_eq!(host, told, "{text}");
             let config = Config::new("shop").agent_host(text);
             let explained = setting(&config.explain(), "agent_host").0;
+            let config = config.sampler(ConstSampler::new(true));
             let built = config.diagnostics(quiet()).build();
             assert_eq!(built.is_ok(), told.is_some(), "{text}");
             if let Some(told) = told {

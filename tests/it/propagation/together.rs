@@ -9,6 +9,7 @@ use tracehound::model::{Baggage, Flags};
 use tracehound::prelude::*;
 use tracehound::propagation::{ChildEnvironment, HttpHeaders, InjectCarrier, Propagation};
 use tracehound::reporter::NullReporter;
+use tracehound::sampler::ConstSampler;
 use tracehound::{Config, JaegerTracer};
 
 use super::context;
@@ -16,6 +17,7 @@ use super::context;
 fn tracer(formats: impl IntoIterator<Item = Propagation>) -> JaegerTracer {
     Config::new("test")
         .propagation(formats)
+        .sampler(ConstSampler::new(true))
         .reporter(NullReporter::new())
         .build()
         .expect("named")

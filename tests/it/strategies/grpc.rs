@@ -15,12 +15,16 @@ use tonic::transport::server::TcpIncoming;
 use tonic::{Code, Request, Response, Status};
 use tonic_prost::ProstCodec;
 use tower::service_fn;
+use tracehound::metrics::Counter;
 use tracehound::sampler::remote::{
-    FetchError, GrpcStrategyFetcher, InvalidEndpoint, Strategy, StrategyError, StrategyFetcher,
+    FetchError, GrpcStrategyFetcher, InvalidEndpoint, RemoteSampler, Strategy, StrategyError,
+    StrategyFetcher,
 };
-use tracehound::sampler::{OperationStrategies, SamplingRate, TracesPerSecond};
+use tracehound::sampler::{
+    OperationStrategies, ProbabilisticSampler, SamplingRate, TracesPerSecond,
+};
 
-use super::until;
+use super::{quiet_tracer, until};
 use crate::support::strategy_server::{Answer, StrategyServer, head};
 
 /// The messages of `sampling.proto`, with the fields that our client leaves out.
@@ -427,4 +431,19 @@ fn endpoints_have_a_scheme_a_host_and_a_port() {
         true => assert_eq!(encrypted.expect("tls").description(), "grpcs://jaeger:5779"),
         false => assert_eq!(encrypted.expect_err("no tls"), InvalidEndpoint::TlsMissing),
     }
+}
+
+#[test]
+fn a_remote_sampler_follows_a_backend_over_grpc() {
+    let backend = Backend::replying(operations(0.0, 0.0, vec![("GET /", Some(1.0))]));
+    let sampler =
+        RemoteSampler::new(backend.fetcher()).initial(ProbabilisticSampler::new(SamplingRate::ONE));
+    let tracer = quiet_tracer(sampler);
+    until("the strategy", || {
+        tracer.metrics().get(Counter::SamplerUpdatesOk) == 1
+    });
+    use tracehound::prelude::*;
+    assert!(tracer.start_span("GET /").context().is_sampled());
+    assert!(!tracer.start_span("GET /x").context().is_sampled());
+    assert_eq!(backend.asked.lock().unwrap()[0].1, "test");
 }

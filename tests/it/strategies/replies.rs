@@ -1,7 +1,11 @@
 //! What a reply may look like, and what it may not.
 
+use tracehound::metrics::Counter;
 use tracehound::sampler::remote::{Strategy, StrategyError};
 use tracehound::sampler::{OperationStrategies, SamplingRate, TracesPerSecond};
+
+use super::{BY_OPERATION, Fleet};
+use crate::support::strategy_server::Answer;
 
 /// Returns bad replies, and what each is.
 fn malformed() -> Vec<(String, Vec<u8>)> {
@@ -134,6 +138,28 @@ fn a_malformed_reply_is_refused_in_one_short_line() {
         Strategy::from_json(&large),
         Err(StrategyError::TooLarge(_))
     ));
+}
+
+#[test]
+fn a_malformed_reply_changes_no_decision_and_is_counted() {
+    let fleet = Fleet::following(BY_OPERATION);
+    for (what, reply) in malformed() {
+        fleet.withstands(&what, Answer::ok(&reply), Counter::SamplerUpdatesErr);
+        // A good reply between, so that the tracer does not ask more and more seldom.
+        let queries = fleet.count(Counter::SamplerQueriesOk);
+        fleet.server.answer(Answer::ok(BY_OPERATION));
+        super::until("a good reply", || {
+            fleet.count(Counter::SamplerQueriesOk) > queries
+        });
+    }
+    assert_eq!(fleet.count(Counter::SamplerUpdatesOk), 1);
+    assert_eq!(fleet.count(Counter::SamplerQueriesErr), 0);
+    let decisions = fleet.decisions();
+    let expected = [true, false, true]
+        .into_iter()
+        .cycle()
+        .take(decisions.len());
+    assert_eq!(decisions, expected.collect::<Vec<_>>());
 }
 
 fn rate(rate: f64) -> SamplingRate {

@@ -1,0 +1,84 @@
+//! Takes the place of the remote sampler's settings if the feature `remote-sampler` is off: refuses its variables.
+
+use crate::config::agent::Agent;
+use crate::config::error::ConfigProblem;
+use crate::config::explanation::ExplainedSetting;
+use crate::config::variables::Variables;
+use crate::sampler::{Sampler, SamplingRate};
+
+#[derive(Debug, Default)]
+pub(super) struct Remote(());
+
+/// How the remote sampler begins, which does not exist.
+#[derive(Debug)]
+pub(super) enum Initial {}
+
+#[derive(Debug, Default)]
+pub(super) struct OtelRemote(());
+
+pub(super) const DEFAULT_TYPE: &str = "probabilistic";
+
+/// What the line at the start says about that sampler.
+pub(super) const DEFAULT_HINT: &str =
+    " (the default: one trace in 1000; JAEGER_SAMPLER_TYPE=const keeps all)";
+
+/// Fails: this build has no remote sampler.
+pub(super) fn initial(
+    variable: &'static str,
+    kind: &str,
+    _rate: SamplingRate,
+) -> Result<Initial, ConfigProblem> {
+    Err(ConfigProblem::unsupported(variable, kind, REMOTE))
+}
+
+/// Returns how the sampler begins if nothing is set.
+pub(super) fn default_initial() -> Option<Initial> {
+    None
+}
+
+pub(super) fn read_otel(
+    _: &'static str,
+    initial: &mut Initial,
+    _: &mut Variables<'_>,
+) -> OtelRemote {
+    match *initial {}
+}
+
+impl Remote {
+    pub(super) fn read(variables: &mut Variables<'_>, _otel: OtelRemote) -> Self {
+        for name in VARIABLES {
+            if let Some(value) = variables.get(name) {
+                variables.report(ConfigProblem::unsupported(name, &value, REMOTE));
+            }
+        }
+        Self(())
+    }
+
+    pub(super) fn description(initial: &Initial) -> String {
+        match *initial {}
+    }
+
+    pub(super) fn explain(&self, _agent: &Agent) -> Vec<ExplainedSetting> {
+        Vec::new()
+    }
+
+    pub(super) fn sampler(
+        self,
+        initial: Initial,
+        _agent: &Agent,
+    ) -> Result<(Box<dyn Sampler>, String), ConfigProblem> {
+        match initial {}
+    }
+}
+
+const VARIABLES: [&str; 7] = [
+    "JAEGER_SAMPLING_ENDPOINT",
+    "JAEGER_SAMPLER_MANAGER_HOST_PORT",
+    "JAEGER_SAMPLER_HOST",
+    "JAEGER_SAMPLER_PORT",
+    "JAEGER_SAMPLER_SAMPLING_PATH",
+    "JAEGER_SAMPLER_MAX_OPERATIONS",
+    "JAEGER_SAMPLER_REFRESH_INTERVAL",
+];
+
+const REMOTE: &str = "the remote sampler, which the feature `remote-sampler` of this crate brings";
