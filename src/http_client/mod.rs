@@ -9,6 +9,8 @@ mod endpoint;
 mod roots;
 
 use std::fmt;
+use std::net::IpAddr;
+use std::thread;
 use std::time::Duration;
 
 pub(crate) use endpoint::Endpoint;
@@ -73,6 +75,11 @@ impl HttpClient {
     /// Fails on another status, if the body has more than `max_bytes`, when the time is up, and if the server cannot be
     /// reached or does not speak HTTP.
     pub(crate) fn get(&self, url: &str, max_bytes: usize) -> Result<Vec<u8>, HttpError> {
+        // ureq looks a host up on a thread that it starts, and panics if none can be started.
+        if needs_lookup(url) && thread::Builder::new().spawn(|| {}).is_err() {
+            let reason = "no thread could be started to look the host up";
+            return Err(HttpError::Failed(reason.to_owned()));
+        }
         let failed = |error| HttpError::of(error, max_bytes);
         let mut response = self.agent.get(url).call().map_err(failed)?;
         let status = response.status();
@@ -94,6 +101,16 @@ impl fmt::Debug for HttpClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("HttpClient")
     }
+}
+
+/// Returns whether the host of a URL is a name and not an address.
+fn needs_lookup(url: &str) -> bool {
+    let uri: Option<ureq::http::Uri> = url.parse().ok();
+    uri.is_none_or(|uri| {
+        let host = uri.host().unwrap_or_default();
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        host.parse::<IpAddr>().is_err()
+    })
 }
 
 /// The reason why a request brought no body. Holds no secret of the URL.

@@ -175,3 +175,16 @@ fn a_refused_connection_says_so() {
         "{error}"
     );
 }
+
+#[test]
+fn only_a_host_name_is_looked_up() {
+    for (url, expected) in [
+        ("http://127.0.0.1:5778/sampling", false),
+        ("http://[::1]:5778/sampling", false),
+        ("http://u:p@127.0.0.1/", false),
+        ("http://localhost:5778/sampling", true),
+        ("http://1.2.3/", true),
+    ] {
+        assert_eq!(needs_lookup(url), expected, "{url}");
+    }
+}

@@ -119,3 +119,24 @@ fn close_ends_a_request_in_flight() {
     );
     assert_eq!(tracer.metrics().get(Counter::SamplerQueriesErr), 0);
 }
+
+#[test]
+fn a_boxed_fetcher_is_the_fetcher() {
+    let (fetcher, listener) = fetcher("/sampling?key=secret");
+    let mut boxed: Box<dyn StrategyFetcher> = Box::new(fetcher.clone());
+    let address = listener.local_addr().unwrap();
+    let state = format!("{:?}", RemoteSampler::new(fetcher));
+    for description in [boxed.description(), state] {
+        assert!(
+            description.contains(&format!("http://{address}/sampling")),
+            "{description}"
+        );
+        assert!(!description.contains("secret"), "{description}");
+    }
+    let remade = boxed.after_fork().expect("it can be made again");
+    assert_eq!(remade().description(), boxed.description());
+    let cancel = boxed.canceller().expect("it can be cancelled");
+    cancel();
+    let error = boxed.fetch("shop").expect_err("it was cancelled");
+    assert!(matches!(error, FetchError::Failed(_)), "{error}");
+}
