@@ -11,6 +11,7 @@ use tracehound::diagnostics::Diagnostics;
 use tracehound::metrics::Counter;
 use tracehound::prelude::*;
 use tracehound::reporter::InMemoryReporter;
+use tracehound::sampler::ConstSampler;
 use tracehound::sampler::remote::{
     FetchError, HttpStrategyFetcher, RemoteSampler, Strategy, StrategyFetcher,
 };
@@ -49,6 +50,8 @@ impl Agent {
 }
 
 fn tracer(sampler: RemoteSampler, diagnostics: Diagnostics) -> JaegerTracer {
+    // Nothing is kept by chance before there is a strategy.
+    let sampler = sampler.initial(ConstSampler::new(false));
     JaegerTracer::builder("shop")
         .sampler(sampler.refresh_interval(Duration::from_millis(5)))
         .diagnostics(diagnostics)
