@@ -19,7 +19,8 @@ pub use endpoint::InvalidEndpoint;
 pub use roots::InvalidCertificates;
 #[cfg(feature = "tls")]
 pub(crate) use roots::trusting;
-use ureq::tls::TlsConfig;
+use ureq::config::ConfigBuilder;
+use ureq::typestate::AgentScope;
 
 use crate::redact;
 
@@ -36,34 +37,23 @@ impl HttpClient {
     }
 
     fn with_deadline(deadline: Duration) -> Self {
-        Self::with(deadline, TlsConfig::default())
+        Self {
+            agent: settings(deadline).build().new_agent(),
+        }
     }
 
     /// Makes a client that encrypts by these settings.
     #[cfg(feature = "tls")]
-    pub(crate) fn with_tls(tls: TlsConfig) -> Self {
-        Self::with(DEADLINE, tls)
+    pub(crate) fn with_tls(tls: ureq::tls::TlsConfig) -> Self {
+        Self {
+            agent: settings(DEADLINE).tls_config(tls).build().new_agent(),
+        }
     }
 
     /// Makes another client with the same settings, for a forked child.
     pub(crate) fn renewed(&self) -> Self {
-        Self::with(DEADLINE, self.agent.config().tls_config().clone())
-    }
-
-    fn with(deadline: Duration, tls: TlsConfig) -> Self {
-        let config = ureq::Agent::config_builder()
-            .timeout_global(Some(deadline))
-            .tls_config(tls)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .http_status_as_error(false)
-            .proxy(None)
-            .max_idle_connections(0)
-            .user_agent(USER_AGENT)
-            .accept("application/json")
-            .build();
         Self {
-            agent: config.new_agent(),
+            agent: self.agent.config().new_agent(),
         }
     }
 
@@ -95,6 +85,18 @@ impl HttpClient {
     pub(crate) fn shut_down(&self) {
         self.agent.clone().shutdown();
     }
+}
+
+fn settings(deadline: Duration) -> ConfigBuilder<AgentScope> {
+    ureq::Agent::config_builder()
+        .timeout_global(Some(deadline))
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .http_status_as_error(false)
+        .proxy(None)
+        .max_idle_connections(0)
+        .user_agent(USER_AGENT)
+        .accept("application/json")
 }
 
 impl fmt::Debug for HttpClient {
