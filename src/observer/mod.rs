@@ -56,6 +56,7 @@
 mod red;
 mod rpc;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -149,12 +150,12 @@ impl SpanObserver for Box<dyn SpanObserver> {
 /// The part of a span that an observer sees, as of its start or its end.
 #[derive(Clone, Copy)]
 pub struct ObservedSpan<'a> {
-    facts: Observation<'a>,
+    facts: &'a Observation<'a>,
 }
 
 impl<'a> ObservedSpan<'a> {
     #[inline(always)]
-    pub(crate) fn new(facts: Observation<'a>) -> Self {
+    pub(crate) fn new(facts: &'a Observation<'a>) -> Self {
         Self { facts }
     }
 
@@ -167,13 +168,13 @@ impl<'a> ObservedSpan<'a> {
     /// Returns the id of the trace.
     #[inline]
     pub fn trace_id(&self) -> TraceId {
-        self.facts.trace_id
+        self.facts.header.trace_id
     }
 
     /// Returns the id of the span.
     #[inline]
     pub fn span_id(&self) -> SpanId {
-        self.facts.span_id
+        self.facts.header.span_id
     }
 
     /// Returns whether this is the first span of its trace in this process.
@@ -192,7 +193,7 @@ impl<'a> ObservedSpan<'a> {
     /// set.
     #[inline]
     pub fn kind(&self) -> Option<SpanKind> {
-        self.facts.outcome.kind
+        self.facts.facts.kind()
     }
 
     /// Returns whether the span has failed: the last value of `error`, as a truth value or as a text that Go's
@@ -200,25 +201,25 @@ impl<'a> ObservedSpan<'a> {
     /// and a panic set it too.
     #[inline]
     pub fn is_error(&self) -> bool {
-        self.facts.outcome.error == Some(true)
+        self.facts.facts.is_error()
     }
 
     /// Returns the HTTP status: the last value of `http.status_code` or `http.response.status_code`, a number or its
     /// text. Of a larger number the lower 16 bits count, as in Jaeger's Go client.
     #[inline]
     pub fn http_status(&self) -> Option<u16> {
-        self.facts.outcome.http_status
+        self.facts.facts.http_status()
     }
 
     /// Returns the gRPC status: the last value of `rpc.grpc.status_code`, a number from 0 to 254 or its text.
     #[inline]
     pub fn grpc_status(&self) -> Option<u8> {
-        self.facts.outcome.grpc_status
+        self.facts.facts.grpc_status()
     }
 
     /// Returns when the span started.
     pub fn start_time(&self) -> SystemTime {
-        UNIX_EPOCH + Duration::from_nanos(self.facts.start.max(0).unsigned_abs())
+        UNIX_EPOCH + Duration::from_nanos(self.facts.header.start.max(0).unsigned_abs())
     }
 
     /// Returns how long the span has lasted: zero at its start, and at its end if that is before the start.
@@ -229,6 +230,15 @@ impl<'a> ObservedSpan<'a> {
 }
 
 impl ObservedSpan<'_> {
+    /// Returns the name if it is static: its address and length then tell it from all others.
+    #[inline(always)]
+    pub(crate) fn static_name(&self) -> Option<&'static str> {
+        match self.facts.operation_name {
+            Cow::Borrowed(name) => Some(name),
+            Cow::Owned(_) => None,
+        }
+    }
+
     /// Returns the duration in nanoseconds.
     #[inline(always)]
     pub(crate) fn nanos(&self) -> u64 {
@@ -238,9 +248,7 @@ impl ObservedSpan<'_> {
 
 impl fmt::Debug for ObservedSpan<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Observation {
-            trace_id, span_id, ..
-        } = self.facts;
+        let (trace_id, span_id) = (self.trace_id(), self.span_id());
         f.debug_struct("ObservedSpan")
             .field("id", &format_args!("{trace_id}:{span_id}"))
             .field("operation_name", &self.operation_name())

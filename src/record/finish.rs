@@ -11,6 +11,7 @@
 //! If the fast path cannot finish the span, it hands it back, still open, and `finish_any` does the whole work. The
 //! fast path is split by what the span has, only a short name or more, so that the smallest span pays least.
 
+use std::borrow::Cow;
 use std::time::SystemTime;
 
 use crate::clock::WallTime;
@@ -27,7 +28,7 @@ use crate::record::open::tracer::{Observation, Question};
 use crate::record::queue::frame::{FrameEnd, FrameHeader};
 use crate::record::span_clock::SpanClock;
 use crate::record::thread::slots::return_clear_slot;
-use crate::record::thread::state::current_of;
+use crate::record::thread::state::{ThreadState, current_of};
 use crate::sampler::SpanView;
 
 /// Finishes the span now. A call for a span that has finished changes nothing, and is counted if `is_explicit`: the
@@ -35,7 +36,11 @@ use crate::sampler::SpanView;
 #[inline(always)]
 pub(crate) fn finish_now(span: SpanHandle, is_explicit: bool) {
     if let Err(span) = span.finish_fast(SpanClock::try_now) {
-        finish_slowly(span, is_explicit);
+        if span.slot().is_observed() {
+            finish_observed(span, is_explicit);
+        } else {
+            finish_slowly(span, is_explicit);
+        }
     }
 }
 
@@ -44,9 +49,6 @@ pub(crate) fn finish_now(span: SpanHandle, is_explicit: bool) {
 #[cold]
 #[inline(never)]
 fn finish_slowly(span: SpanHandle, is_explicit: bool) {
-    if span.slot().is_observed() {
-        return finish_observed(span, is_explicit);
-    }
     if let Err(span) = span.finish_fast(|clock| Some(clock.now())) {
         let slot = span.slot();
         let end = slot.wall(slot.recorder.clock.now());
@@ -56,33 +58,46 @@ fn finish_slowly(span: SpanHandle, is_explicit: bool) {
 }
 
 /// Finishes an observed span now: tells the observers, and then finishes it by the fast path.
+#[cold]
 #[inline(never)]
 fn finish_observed(span: SpanHandle, is_explicit: bool) {
     let ticks = span.slot().recorder.clock.now();
     let span = match own_slot(span) {
-        Ok((mut slot, flags)) => {
-            let duration = slot.duration(ticks);
-            let is_sampled = Some(flags.is_sampled());
-            let without_name = slot.observation("", is_sampled, duration);
-            let slot_ref = &mut *slot;
-            let observation = Observation {
-                // No other thread can reach the slot, so no lock is held while user code runs.
-                operation_name: slot_ref.buffer.get_mut().operation_name(),
-                ..without_name
-            };
-            slot_ref.tracer.observe_finish(&observation);
-            slot.status.change_unshared(0, OBSERVED);
-            match SpanHandle::new(slot).finish_fast(|_| Some(ticks)) {
-                Ok(()) => return,
-                Err(span) => span,
+        Ok((slot, flags)) => match finish_own(slot, flags, ticks) {
+            Ok(()) => return,
+            Err(span) => {
+                // The observers know: the general way must not tell them again.
+                span.slot().status.change_unshared(0, OBSERVED);
+                span
             }
-        }
+        },
         Err(span) => span,
     };
     let slot = span.slot();
     let end = slot.wall(ticks);
     count_clamped_time(slot, slot.has_explicit_start() && end < slot.header.start);
     finish_any(span, end, is_explicit);
+}
+
+/// Tells the observers of a span that no other thread can reach, and finishes it by the fast path.
+#[inline(always)]
+fn finish_own(mut slot: Box<SpanSlot>, flags: Flags, ticks: u64) -> Result<(), SpanHandle> {
+    let duration = slot.duration(ticks);
+    let fields = &mut *slot;
+    let observation = Observation {
+        header: &fields.header,
+        facts: &fields.facts,
+        // Without a lock, which must not be held while user code runs.
+        operation_name: fields.buffer.get_mut().operation_name(),
+        is_local_root: fields.is_local_root,
+        is_sampled: Some(flags.is_sampled()),
+        duration,
+    };
+    fields.tracer.observe_finish(&observation);
+    match current_of(slot.key) {
+        Some(state) => finish_slot(state, slot, flags, |_| Some(ticks)),
+        None => Err(SpanHandle::new(slot)),
+    }
 }
 
 /// Takes the slot of an observed span that the fast path can finish.
@@ -205,45 +220,56 @@ impl SpanHandle {
         let Some(state) = current_of(self.slot().key) else {
             return Err(self);
         };
-        let (mut slot, flags) = self.try_into_slot()?;
-        if !flags.is_sampled() {
-            if slot.recorder.queue.is_closed() {
-                return Err(Self::new(slot));
-            }
-            slot.buffer.get_mut().clear();
-            state.counters.count(Counter::FinishedSpansUnsampled);
-            if let Err(slot) = state.take_back(slot) {
-                return_clear_slot(slot);
-            }
-            return Ok(());
+        let (slot, flags) = self.try_into_slot()?;
+        finish_slot(state, slot, flags, now)
+    }
+}
+
+/// Finishes a span whose slot this thread has for itself, or returns it, still open.
+#[inline(always)]
+fn finish_slot(
+    state: &ThreadState,
+    mut slot: Box<SpanSlot>,
+    flags: Flags,
+    now: impl FnOnce(&SpanClock) -> Option<u64>,
+) -> Result<(), SpanHandle> {
+    if !flags.is_sampled() {
+        if slot.recorder.queue.is_closed() {
+            return Err(SpanHandle::new(slot));
         }
-        let Some(ticks) = now(&slot.recorder.clock) else {
-            return Err(Self::new(slot));
-        };
-        let buffer = slot.buffer.get_mut();
-        if !buffer.is_name_only() {
-            return if buffer.is_tags_only() {
-                finish_filled::<true>(slot, flags, ticks)
-            } else {
-                finish_filled::<false>(slot, flags, ticks)
-            };
-        }
-        let end = FrameEnd {
-            duration: slot.duration(ticks),
-            flags,
-            tag_count: 0,
-            has_repeated_keys: false,
-        };
-        let name = slot.buffer.get_mut().name_only_bytes();
-        if !state.writer.push_if_free(&slot.header, end, &name) {
-            return finish_in_next_chunk::<true>(slot, flags, ticks);
-        }
-        state.counters.count(Counter::FinishedSpansSampled);
+        slot.buffer.get_mut().clear();
+        state.counters.count(Counter::FinishedSpansUnsampled);
         if let Err(slot) = state.take_back(slot) {
             return_clear_slot(slot);
         }
-        Ok(())
+        return Ok(());
     }
+    let Some(ticks) = now(&slot.recorder.clock) else {
+        return Err(SpanHandle::new(slot));
+    };
+    let buffer = slot.buffer.get_mut();
+    if !buffer.is_name_only() {
+        return if buffer.is_tags_only() {
+            finish_filled::<true>(slot, flags, ticks)
+        } else {
+            finish_filled::<false>(slot, flags, ticks)
+        };
+    }
+    let end = FrameEnd {
+        duration: slot.duration(ticks),
+        flags,
+        tag_count: 0,
+        has_repeated_keys: false,
+    };
+    let name = slot.buffer.get_mut().name_only_bytes();
+    if !state.writer.push_if_free(&slot.header, end, &name) {
+        return finish_in_next_chunk::<true>(slot, flags, ticks);
+    }
+    state.counters.count(Counter::FinishedSpansSampled);
+    if let Err(slot) = state.take_back(slot) {
+        return_clear_slot(slot);
+    }
+    Ok(())
 }
 
 /// Finishes a span that has more than a short name; `TAGS_ONLY` says that it has no more than tags.
@@ -304,19 +330,17 @@ impl SpanSlot {
     /// Returns what observers are told about the span.
     #[inline]
     pub(crate) fn observation<'a>(
-        &self,
-        operation_name: &'a str,
+        &'a self,
+        operation_name: &'a Cow<'static, str>,
         is_sampled: Option<bool>,
         duration: u64,
     ) -> Observation<'a> {
         Observation {
-            trace_id: self.header.trace_id,
-            span_id: self.header.span_id,
+            header: &self.header,
+            facts: &self.facts,
             operation_name,
             is_local_root: self.is_local_root,
             is_sampled,
-            outcome: self.facts.outcome(),
-            start: self.header.start,
             duration,
         }
     }

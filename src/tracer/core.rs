@@ -217,7 +217,7 @@ impl Decider for Core {
     }
 
     fn observe_finish(&self, span: &Observation<'_>) {
-        let span = ObservedSpan::new(*span);
+        let span = ObservedSpan::new(span);
         for observer in &self.observers {
             observer.call_always(&self.recorder.metrics, |observer| observer.on_finish(&span));
         }
@@ -320,7 +320,8 @@ impl Core {
     fn tell_of_start(&self, slot: &SpanSlot) {
         let name = slot.operation_name();
         let is_sampled = (!slot.is_undecided()).then(|| slot.flags().is_sampled());
-        let span = ObservedSpan::new(slot.observation(&name, is_sampled, 0));
+        let observation = slot.observation(&name, is_sampled, 0);
+        let span = ObservedSpan::new(&observation);
         for observer in &self.observers {
             observer.call_always(&self.recorder.metrics, |observer| {
                 observer.on_start(&span);

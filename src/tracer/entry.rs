@@ -10,7 +10,7 @@ use crate::record::{TagFacts, is_fact};
 use crate::span::Span;
 use crate::tracer::StartSpanOptions;
 use crate::tracer::core::Core;
-use crate::tracer::start::{StartTags, start_any, start_named_with_id, start_with_id};
+use crate::tracer::start::{StartTags, start_any, start_carrying, start_named_with_id, try_start};
 
 /// Starts a span that has only a name.
 pub(super) fn start_named(core: &Arc<Core>, name: &'static str) -> Span {
@@ -22,13 +22,19 @@ pub(super) fn start_named(core: &Arc<Core>, name: &'static str) -> Span {
 }
 
 /// Starts a span with options.
-pub(super) fn start(core: &Arc<Core>, options: StartSpanOptions<'_>) -> Span {
+pub(super) fn start(core: &Arc<Core>, mut options: StartSpanOptions<'_>) -> Span {
     // Read the clock first, so that the remaining work overlaps with its latency. Draw the id next: the access to the
     // thread's generator may compile to a call, and few values are live here.
     let ticks = core.recorder.clock.now();
-    match core.try_plain_id() {
-        Some(id) => start_with_id(core, options, ticks, id),
-        None => start_slowly(core, options, ticks),
+    let Some(id) = core.try_plain_id() else {
+        return start_slowly(core, options, ticks);
+    };
+    match try_start(core, &mut options, ticks, id) {
+        Some(span) => {
+            options.give_back_simple();
+            span
+        }
+        None => start_carrying(core, options, ticks),
     }
 }
 
@@ -39,7 +45,7 @@ fn start_named_slowly(core: &Arc<Core>, name: &'static str, ticks: u64) -> Span 
     match core.try_new_id().filter(|_| core.is_observed()) {
         Some(id) => {
             let span = start_named_with_id(core, name, ticks, id);
-            observed(core, span, &TagFacts::default())
+            observed(core, span, None)
         }
         None => start_slowly(core, StartSpanOptions::new(name.into()), ticks),
     }
@@ -48,22 +54,28 @@ fn start_named_slowly(core: &Arc<Core>, name: &'static str, ticks: u64) -> Span 
 /// Starts a span of a tracer that has observers, or whose id cannot be drawn at once.
 #[cold]
 #[inline(never)]
-fn start_slowly(core: &Arc<Core>, options: StartSpanOptions<'_>, ticks: u64) -> Span {
+fn start_slowly(core: &Arc<Core>, mut options: StartSpanOptions<'_>, ticks: u64) -> Span {
     if !core.is_observed() {
         return start_any(core, options, ticks);
     }
     // The options are used up by the start, so the facts come first.
     let facts = facts_of(core, options.tags());
     let span = match core.try_new_id() {
-        Some(id) => start_with_id(core, options, ticks, id),
+        Some(id) => match try_start(core, &mut options, ticks, id) {
+            Some(span) => {
+                options.give_back_simple();
+                span
+            }
+            None => start_carrying(core, options, ticks),
+        },
         None => start_any(core, options, ticks),
     };
-    observed(core, span, &facts)
+    observed(core, span, Some(&facts))
 }
 
 /// Makes a span that was just started an observed one, and tells the observers.
 #[inline(always)]
-fn observed(core: &Core, span: Span, facts: &TagFacts) -> Span {
+fn observed(core: &Core, span: Span, facts: Option<&TagFacts>) -> Span {
     if let Some(slot) = span.slot() {
         slot.begin_observed(facts);
         core.observe_start(slot);

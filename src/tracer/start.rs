@@ -1,7 +1,7 @@
 //! How a span starts. There are three ways, and a step between them:
 //!
 //! * [`start_named_with_id`] is the fast path of a span that has only a name: a root, or a child of the active span.
-//! * [`start_with_id`] is the fast path of options with simple tags and at most one reference, to a simple context.
+//! * [`try_start`] is the fast path of options with simple tags and at most one reference, to a simple context.
 //! * [`start_any`] does everything, slowly. Both fast paths end in it if something is in their way.
 //!
 //! Before [`start_any`] comes [`start_carrying`], which differs from the fast paths only in that the parent's trace
@@ -66,7 +66,11 @@ fn leave_fast_path(core: &Arc<Core>, name: &'static str, ticks: u64) -> Span {
 
 /// Starts a child in a trace that carries something, or else hands the span to [`start_any`].
 #[inline(never)]
-fn start_carrying(core: &Arc<Core>, mut options: StartSpanOptions<'_>, ticks: u64) -> Span {
+pub(super) fn start_carrying(
+    core: &Arc<Core>,
+    mut options: StartSpanOptions<'_>,
+    ticks: u64,
+) -> Span {
     let (Some(id), Some(parent)) = (core.try_new_id(), CarryingParent::find(&options)) else {
         return start_any(core, options, ticks);
     };
@@ -90,18 +94,19 @@ fn ask_sampler_named(core: &Arc<Core>, name: &'static str, ticks: u64, id: SpanI
     ask_sampler(core, name.into(), &[], ticks, id)
 }
 
-/// Starts a span with options, once its id is drawn.
+/// Starts a span with options by the fast path, once its id is drawn. Returns `None` if something is in its way.
 #[inline(always)]
-pub(super) fn start_with_id(
+pub(super) fn try_start(
     core: &Arc<Core>,
-    mut options: StartSpanOptions<'_>,
+    options: &mut StartSpanOptions<'_>,
     ticks: u64,
     id: SpanId,
-) -> Span {
-    let span = match FastParent::find(&options) {
+) -> Option<Span> {
+    match FastParent::find(options) {
         Some(FastParent::Root) => match core.root_decision.decided() {
-            Some(decided) => root(core, ticks, id, decided)
-                .and_then(|new_span| new_span.start(core, &mut options)),
+            Some(decided) => {
+                root(core, ticks, id, decided).and_then(|new_span| new_span.start(core, options))
+            }
             None => Some(ask_sampler(
                 core,
                 options.take_name(),
@@ -115,17 +120,10 @@ pub(super) fn start_with_id(
             if core.shares_span(new_span.joins_trace) {
                 None
             } else {
-                new_span.start(core, &mut options)
+                new_span.start(core, options)
             }
         }
         None => None,
-    };
-    match span {
-        Some(span) => {
-            options.give_back_simple();
-            span
-        }
-        None => start_carrying(core, options, ticks),
     }
 }
 

@@ -4,6 +4,7 @@ mod bounds;
 mod registry;
 mod series;
 mod shared;
+mod static_names;
 mod table;
 
 use std::fmt;

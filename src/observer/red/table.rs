@@ -8,6 +8,7 @@ use crate::observer::ObservedSpan;
 use crate::observer::red::registry::ThreadSeries;
 use crate::observer::red::series::{Key, Series};
 use crate::observer::red::shared::Shared;
+use crate::observer::red::static_names::StaticNames;
 use crate::sync::generation;
 
 thread_local! {
@@ -31,7 +32,7 @@ pub(super) fn count(shared: &Arc<Shared>, span: &ObservedSpan<'_>) -> bool {
         let Some(table) = tables.get_mut(at) else {
             return false;
         };
-        table.series(shared, span).count(span, &shared.bounds);
+        table.count(shared, span);
         true
     });
     counted.unwrap_or(false)
@@ -52,6 +53,7 @@ struct ThreadTable {
     generation: u32,
     shared: Weak<Shared>,
     own: Arc<ThreadSeries>,
+    statics: StaticNames,
     /// A power of two of places, at most half of them taken.
     places: Vec<Place>,
     taken: usize,
@@ -74,17 +76,40 @@ impl ThreadTable {
             generation: generation(),
             shared: Arc::downgrade(shared),
             own,
+            statics: StaticNames::new(),
             places: vec![Place::default(); FIRST_PLACES],
             taken: 0,
             others: [const { None }; KINDS],
         }
     }
 
-    /// Returns the series of a span.
+    /// Counts a span.
     #[inline]
-    fn series(&mut self, shared: &Shared, span: &ObservedSpan<'_>) -> &Series {
-        let name = cut(span.operation_name());
+    fn count(&mut self, shared: &Shared, span: &ObservedSpan<'_>) {
         let kind = span.kind();
+        if let Some(name) = span.static_name()
+            && let Some(series) = self.statics.find(name, kind)
+        {
+            return series.count(span, &shared.bounds);
+        }
+        self.count_by_text(shared, span);
+    }
+
+    /// Counts a span whose name is not static, or is counted for the first time.
+    #[inline(never)]
+    fn count_by_text(&mut self, shared: &Shared, span: &ObservedSpan<'_>) {
+        let kind = span.kind();
+        let series = self
+            .series(shared, cut(span.operation_name()), kind)
+            .clone();
+        series.count(span, &shared.bounds);
+        if let Some(name) = span.static_name() {
+            self.statics.add(name, kind, series);
+        }
+    }
+
+    /// Returns the series of a name.
+    fn series(&mut self, shared: &Shared, name: &str, kind: Option<SpanKind>) -> &Arc<Series> {
         let hash = hash(name.as_bytes(), kind_number(kind));
         let at = match self.find(hash, name, kind) {
             Ok(at) => at,
@@ -95,7 +120,7 @@ impl ThreadTable {
         };
         self.places[at]
             .series
-            .as_deref()
+            .as_ref()
             .expect("found or inserted just now")
     }
 
@@ -160,7 +185,7 @@ impl ThreadTable {
 
     /// Returns the series of all names beyond the limit.
     #[cold]
-    fn other(&mut self, shared: &Shared, kind: Option<SpanKind>) -> &Series {
+    fn other(&mut self, shared: &Shared, kind: Option<SpanKind>) -> &Arc<Series> {
         let at = usize::from(kind_number(kind));
         if self.others[at].is_none() {
             let key = Key {
@@ -169,7 +194,7 @@ impl ThreadTable {
             };
             self.others[at] = Some(self.new_series(shared, key));
         }
-        self.others[at].as_deref().expect("made just now")
+        self.others[at].as_ref().expect("made just now")
     }
 
     fn new_series(&self, shared: &Shared, key: Key) -> Arc<Series> {

@@ -120,8 +120,11 @@ impl SpanSlot {
 
     /// Makes the span an observed one. No other thread can reach it yet.
     #[inline]
-    pub(crate) fn begin_observed(&self, facts: &TagFacts) {
-        self.facts.set(facts);
+    pub(crate) fn begin_observed(&self, facts: Option<&TagFacts>) {
+        match facts {
+            Some(facts) => self.facts.set(facts),
+            None => self.facts.clear(),
+        }
         self.status.change_unshared(OBSERVED, 0);
     }
 

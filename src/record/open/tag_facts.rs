@@ -16,16 +16,16 @@ pub(crate) struct TagFacts {
     http_status: AtomicU16,
 }
 
-/// The facts as of one moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Outcome {
-    pub(crate) kind: Option<SpanKind>,
-    pub(crate) error: Option<bool>,
-    pub(crate) http_status: Option<u16>,
-    pub(crate) grpc_status: Option<u8>,
-}
-
 impl TagFacts {
+    /// Forgets the facts of the slot's last span.
+    #[inline]
+    pub(crate) fn clear(&self) {
+        self.kind.store(0, Ordering::Relaxed);
+        self.error.store(0, Ordering::Relaxed);
+        self.grpc_status.store(0, Ordering::Relaxed);
+        self.http_status.store(0, Ordering::Relaxed);
+    }
+
     /// Replaces the facts, which are those of the slot's last span, by others.
     #[inline]
     pub(crate) fn set(&self, other: &Self) {
@@ -74,24 +74,30 @@ impl TagFacts {
         self.error.store(1 + u8::from(is_error), Ordering::Relaxed);
     }
 
-    /// Returns the facts so far.
+    /// Returns the last kind.
     #[inline]
-    pub(crate) fn outcome(&self) -> Outcome {
-        let kind = self.kind.load(Ordering::Relaxed);
-        let error = self.error.load(Ordering::Relaxed);
-        let http_status = self.http_status.load(Ordering::Relaxed);
-        Outcome {
-            kind: match kind {
-                0 => None,
-                kind => SpanKind::ALL.get(usize::from(kind) - 1).copied(),
-            },
-            error: match error {
-                0 => None,
-                error => Some(error > 1),
-            },
-            http_status: (http_status != 0).then_some(http_status),
-            grpc_status: self.grpc_status.load(Ordering::Relaxed).checked_sub(1),
-        }
+    pub(crate) fn kind(&self) -> Option<SpanKind> {
+        let kind = self.kind.load(Ordering::Relaxed).checked_sub(1)?;
+        SpanKind::ALL.get(usize::from(kind)).copied()
+    }
+
+    /// Returns whether the last word is that the span has failed.
+    #[inline]
+    pub(crate) fn is_error(&self) -> bool {
+        self.error.load(Ordering::Relaxed) > 1
+    }
+
+    /// Returns the last HTTP status.
+    #[inline]
+    pub(crate) fn http_status(&self) -> Option<u16> {
+        let status = self.http_status.load(Ordering::Relaxed);
+        (status != 0).then_some(status)
+    }
+
+    /// Returns the last gRPC status.
+    #[inline]
+    pub(crate) fn grpc_status(&self) -> Option<u8> {
+        self.grpc_status.load(Ordering::Relaxed).checked_sub(1)
     }
 }
 
@@ -137,34 +143,38 @@ const RPC_GRPC_STATUS_CODE: &str = "rpc.grpc.status_code";
 mod tests {
     use super::*;
 
-    fn outcome_of<'a>(tags: &[(&str, TagRef<'a>)]) -> Outcome {
+    fn facts_of(tags: &[(&str, TagRef<'_>)]) -> TagFacts {
         let facts = TagFacts::default();
         for (key, value) in tags {
             assert!(is_fact(key), "{key}");
             facts.note(key, *value);
         }
-        facts.outcome()
+        facts
     }
 
     #[test]
     fn errors_are_read_as_the_go_client_reads_them() {
         let rows = [
-            (TagRef::Bool(true), Some(true)),
-            (TagRef::Bool(false), Some(false)),
-            (TagRef::from("true"), Some(true)),
-            (TagRef::from("T"), Some(true)),
-            (TagRef::from("1"), Some(true)),
-            (TagRef::from("False"), Some(false)),
-            (TagRef::from("0"), Some(false)),
-            (TagRef::from("yes"), None),
-            (TagRef::from("tRUE"), None),
-            (TagRef::Long(1), None),
+            (TagRef::Bool(true), true),
+            (TagRef::Bool(false), false),
+            (TagRef::from("true"), true),
+            (TagRef::from("T"), true),
+            (TagRef::from("1"), true),
+            (TagRef::from("False"), false),
+            (TagRef::from("0"), false),
+            (TagRef::from("yes"), false),
+            (TagRef::from("tRUE"), false),
+            (TagRef::Long(1), false),
         ];
         for (value, expected) in rows {
-            assert_eq!(outcome_of(&[("error", value)]).error, expected, "{value:?}");
+            assert_eq!(
+                facts_of(&[("error", value)]).is_error(),
+                expected,
+                "{value:?}"
+            );
         }
         let last = [("error", TagRef::Bool(true)), ("error", TagRef::from("f"))];
-        assert_eq!(outcome_of(&last).error, Some(false));
+        assert!(!facts_of(&last).is_error());
     }
 
     #[test]
@@ -180,15 +190,15 @@ mod tests {
         for (value, expected) in rows {
             for key in ["http.status_code", "http.response.status_code"] {
                 assert_eq!(
-                    outcome_of(&[(key, value)]).http_status,
+                    facts_of(&[(key, value)]).http_status(),
                     expected,
                     "{value:?}"
                 );
             }
         }
         for (value, expected) in [(TagRef::Long(0), Some(0)), (TagRef::Long(300), None)] {
-            let outcome = outcome_of(&[("rpc.grpc.status_code", value)]);
-            assert_eq!(outcome.grpc_status, expected, "{value:?}");
+            let facts = facts_of(&[("rpc.grpc.status_code", value)]);
+            assert_eq!(facts.grpc_status(), expected, "{value:?}");
         }
     }
 
@@ -200,7 +210,7 @@ mod tests {
                 ("span.kind", TagRef::from("internal")),
                 ("span.kind", TagRef::Long(1)),
             ];
-            assert_eq!(outcome_of(&tags).kind, Some(kind));
+            assert_eq!(facts_of(&tags).kind(), Some(kind));
         }
     }
 }

@@ -1,12 +1,14 @@
 //! What a span needs of its tracer: the parts that record it, and answers to its questions.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 use crate::metrics::{Counter, Metrics};
-use crate::model::{SpanId, TagRef, TraceId};
+use crate::model::TagRef;
 use crate::record::open::buffer::SpanBuffer;
-use crate::record::open::tag_facts::Outcome;
+use crate::record::open::tag_facts::TagFacts;
+use crate::record::queue::frame::FrameHeader;
 use crate::record::queue::span_queue::SpanQueue;
 use crate::record::span_clock::SpanClock;
 use crate::record::wire::limits::Limits;
@@ -48,18 +50,15 @@ pub(crate) trait Decider: Send + Sync + fmt::Debug {
     fn max_baggage_bytes(&self, key: &str) -> usize;
 }
 
-/// What observers are told about a span.
+/// What observers are told about a span: mostly what its slot holds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Observation<'a> {
-    pub(crate) trace_id: TraceId,
-    pub(crate) span_id: SpanId,
-    pub(crate) operation_name: &'a str,
+    pub(crate) header: &'a FrameHeader,
+    pub(crate) facts: &'a TagFacts,
+    pub(crate) operation_name: &'a Cow<'static, str>,
     pub(crate) is_local_root: bool,
     /// `None` while the trace is undecided.
     pub(crate) is_sampled: Option<bool>,
-    pub(crate) outcome: Outcome,
-    /// Nanoseconds since the epoch.
-    pub(crate) start: i64,
     /// Nanoseconds since the start; 0 at the start.
     pub(crate) duration: u64,
 }
