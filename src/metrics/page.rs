@@ -150,12 +150,11 @@ impl MetricsPage {
     ///
     /// let mut page = MetricsPage::new(TextFormat::Prometheus);
     /// page.counter("orders", "Orders taken.", [(&[("shop", "teapots")][..], 3)]);
-    /// assert_eq!(
-    ///     page.finish(),
-    ///     "# HELP orders_total Orders taken.\n\
-    ///      # TYPE orders_total counter\n\
-    ///      orders_total{shop=\"teapots\"} 3\n",
-    /// );
+    /// let text = page.finish();
+    /// let lines: Vec<&str> = text.lines().collect();
+    /// assert_eq!(lines[0], "# HELP orders_total Orders taken.");
+    /// assert_eq!(lines[1], "# TYPE orders_total counter");
+    /// assert_eq!(lines[2], r#"orders_total{shop="teapots"} 3"#);
     /// ```
     pub fn counter<'a>(
         &mut self,
