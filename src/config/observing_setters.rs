@@ -18,9 +18,11 @@ impl Config {
     /// use tracehound::Config;
     /// use tracehound::metrics::InMemoryMetrics;
     /// use tracehound::reporter::NullReporter;
+    /// use tracehound::sampler::ConstSampler;
     ///
     /// let metrics = InMemoryMetrics::new();
     /// let config = Config::new("shop").metrics_factory(metrics.clone());
+    /// let config = config.sampler(ConstSampler::new(true));
     /// let tracer = config.reporter(NullReporter::new()).build()?;
     /// # drop(tracer);
     /// # Ok::<(), tracehound::config::ConfigError>(())
@@ -36,9 +38,11 @@ impl Config {
     /// use tracehound::Config;
     /// use tracehound::observer::RedMetrics;
     /// use tracehound::reporter::NullReporter;
+    /// use tracehound::sampler::ConstSampler;
     ///
     /// let red = RedMetrics::new();
     /// let config = Config::new("shop").observer(red.clone());
+    /// let config = config.sampler(ConstSampler::new(true));
     /// let tracer = config.reporter(NullReporter::new()).build()?;
     /// # drop(tracer);
     /// # Ok::<(), tracehound::config::ConfigError>(())
@@ -59,11 +63,13 @@ impl Config {
     /// use tracehound::metrics::InMemoryMetrics;
     /// use tracehound::prelude::*;
     /// use tracehound::reporter::NullReporter;
+    /// use tracehound::sampler::ConstSampler;
     ///
     /// let metrics = InMemoryMetrics::new();
     /// let tracer = Config::new("shop")
     ///     .metrics_factory(metrics.clone())
     ///     .rpc_metrics(true)
+    ///     .sampler(ConstSampler::new(true))
     ///     .reporter(NullReporter::new())
     ///     .build()?;
     /// tracer.build_span("pay").tag("span.kind", "server").start().finish();

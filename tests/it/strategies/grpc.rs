@@ -102,6 +102,10 @@ struct Backend {
 
 impl Backend {
     fn start(call: Call) -> Self {
+        Self::start_on(Server::builder(), call)
+    }
+
+    fn start_on(server: Server, call: Call) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -117,7 +121,7 @@ impl Backend {
             let (calls, log) = (calls.clone(), log.clone());
             async move { Ok::<_, Infallible>(answer(request, &calls, &log).await) }
         });
-        runtime.spawn(Server::builder().serve_with_incoming(service, TcpIncoming::from(listener)));
+        runtime.spawn(server.serve_with_incoming(service, TcpIncoming::from(listener)));
         Self {
             address,
             call,
@@ -387,6 +391,33 @@ fn a_fetch_inside_of_an_async_runtime_fails_and_does_not_panic() {
             .to_string()
             .contains("async runtime")
     );
+}
+
+#[test]
+#[cfg(feature = "tls")]
+fn strategies_come_over_an_encrypted_connection_from_a_server_that_is_trusted() {
+    use tonic::transport::{Identity, ServerTlsConfig};
+
+    let identity = Identity::from_pem(
+        include_bytes!("../support/tls/localhost.pem"),
+        include_bytes!("../support/tls/localhost.key.pem"),
+    );
+    let server = Server::builder().tls_config(ServerTlsConfig::new().identity(identity));
+    let call = Call::Reply(probabilistic(0.5));
+    let backend = Backend::start_on(server.expect("they fit"), call);
+    let fetcher = GrpcStrategyFetcher::new(&format!("grpcs://{}", backend.address));
+    let mut fetcher = fetcher.expect("an endpoint");
+    let error = fetcher
+        .fetch("shop")
+        .expect_err("no authority that is known vouches for it");
+    assert!(matches!(error, FetchError::Failed(_)), "{error:?}");
+
+    let root = include_bytes!("../support/tls/root.pem");
+    let mut fetcher = fetcher.root_certificates(root).expect("a certificate");
+    let strategy = fetcher.fetch("shop").expect("trusted");
+    assert_eq!(strategy, Strategy::Probabilistic(rate(0.5)));
+    let mut child = fetcher.after_fork().expect("can be made anew")();
+    assert!(child.fetch("shop").is_ok());
 }
 
 #[test]
