@@ -23,7 +23,7 @@
 //! | `decisions.rs` | the probabilistic sampler keeps the traces that those of the Go and Java clients keep |
 //! | `hello.rs` | the example `hello` finds the agent by its environment alone |
 //! | `quickstart.rs` | the three services of the example `quickstart` call each other as shown |
-//! | `sampling/` | programs are sampled as a backend's strategy file says, also after it is rewritten |
+//! | `sampling/` | programs are sampled as a backend's strategy file, or its adaptive sampling, says |
 //! | `delivery/` | spans that the ledger calls sent are stored: under load, and when the agent is late, dies or stands still |
 //!
 //! `cargo run --release -p tracehound-interop --example delivery` shows how much arrives of what

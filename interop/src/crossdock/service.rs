@@ -108,6 +108,10 @@ impl Service {
             ("--agent-compact", jaeger.compact.to_string()),
             ("--agent-binary", jaeger.binary.to_string()),
             ("--otlp", format!("http://{}", jaeger.otlp_http)),
+            (
+                "--sampling",
+                format!("http://{}/sampling", jaeger.sampling_http),
+            ),
         ] {
             command.arg(flag).arg(value);
         }

@@ -1,11 +1,12 @@
 //! Traces that a driver lets our service make, as the end-to-end tests of Jaeger do.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::json;
 use tracehound_interop::{
     Backend, Error, Tag, Version,
     crossdock::{Alphabet, Format, Peer, Service, Setup},
+    poll,
 };
 
 use crate::OWN;
@@ -60,6 +61,65 @@ fn jaeger_has_every_trace_that_a_driver_lets_our_service_create() -> Result<(), 
         assert_eq!(operations, expected, "{version}");
     }
     Ok(())
+}
+
+/// A driver asks for the remote sampler by its name, or by none.
+#[test]
+fn traces_of_the_remote_sampler_are_kept_as_the_strategy_file_says() -> Result<(), Error> {
+    for (version, sampler) in [(Version::V1, "remote"), (Version::V2, "")] {
+        let Some(jaeger) = Backend::start_or_skip(version)? else {
+            return Ok(());
+        };
+        let service = start(&jaeger)?;
+        let name = service.peer().service_name();
+        let kept = json!({"operation": "kept", "type": "probabilistic", "param": 1});
+        jaeger.write_strategies(&json!({"service_strategies": [
+            {"service": &name, "type": "probabilistic", "param": 0, "operation_strategies": [kept]},
+        ]}))?;
+        jaeger.strategy_when(&name, |answer| answer["operationSampling"].is_object())?;
+
+        let create = |operation: &str, count: u32| {
+            let request = json!({"type": sampler, "operation": operation, "count": count});
+            service.post("/create_traces", &[], &request.to_string())
+        };
+        // The first traces may be made before the first answer, which nobody outside of the service sees.
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let dropped = format!("dropped {attempts}");
+            create(&dropped, 10)?;
+            create("kept", 1)?;
+            wait_stored(&jaeger, &name, attempts)?;
+            if jaeger.spans_of(&name, &dropped)?.is_empty() {
+                break;
+            }
+            assert!(attempts < 20, "{version}: the service does not follow");
+        }
+        create("dropped at last", 100)?;
+        create("kept", 1)?;
+        service.stop()?;
+        wait_stored(&jaeger, &name, attempts + 1)?;
+        let dropped = jaeger.spans_of(&name, "dropped at last")?;
+        assert_eq!(dropped, [], "{version}");
+    }
+    Ok(())
+}
+
+/// Waits until the backend has so many traces of the operation `kept`.
+fn wait_stored(jaeger: &Backend, service: &str, traces: usize) -> Result<(), Error> {
+    let stored = poll(
+        Duration::from_secs(10),
+        Duration::from_millis(50),
+        || match jaeger.spans_of(service, "kept") {
+            Ok(spans) if spans.len() >= traces => Ok(Ok(())),
+            Ok(spans) => Err(spans.len()),
+            Err(error) => Ok(Err(error)),
+        },
+    );
+    stored.unwrap_or_else(|stored| {
+        assert_eq!(stored, traces, "traces that are stored");
+        Ok(())
+    })
 }
 
 #[test]

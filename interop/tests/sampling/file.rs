@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use serde_json::{Value as Json, json};
-use tracehound::sampler::remote::{HttpStrategyFetcher, StrategyFetcher};
+use tracehound::sampler::remote::{GrpcStrategyFetcher, HttpStrategyFetcher, StrategyFetcher};
 use tracehound_interop::{Backend, StoredSpan, Value, Version};
 
 use crate::{
@@ -112,13 +112,21 @@ fn sources(jaeger: &Backend) -> Result<Vec<(&'static str, Box<dyn StrategyFetche
         let url = format!("http://{address}{path}");
         Ok(Box::new(HttpStrategyFetcher::new(&url)?))
     };
+    let grpc = |address: SocketAddr| -> Result<Box<dyn StrategyFetcher>> {
+        let endpoint = format!("grpc://{address}");
+        Ok(Box::new(GrpcStrategyFetcher::new(&endpoint)?))
+    };
     Ok(match jaeger.version() {
         Version::V1 => vec![
             ("by-agent", http(at.sampling_http, "/sampling")?),
             ("by-agent-root", http(at.sampling_http, "/")?),
             ("by-collector", http(at.collector_http, "/api/sampling")?),
+            ("by-grpc", grpc(at.collector_grpc)?),
         ],
-        _ => vec![("by-extension", http(at.sampling_http, "/sampling")?)],
+        _ => vec![
+            ("by-extension", http(at.sampling_http, "/sampling")?),
+            ("by-grpc", grpc(at.sampling_grpc)?),
+        ],
     })
 }
 

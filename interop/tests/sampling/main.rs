@@ -3,12 +3,17 @@
 //! | module | it shows that |
 //! |---|---|
 //! | `file` | a program follows a strategy file that is rewritten while it runs, over each way to ask for strategies |
+//! | `environment` | nothing but `JAEGER_*` variables is needed for that |
+//! | `adaptive` | a backend that adapts its strategies keeps each operation at its target |
 //!
 //! What the file says is compared with what the program kept and with what the backend has stored, and the two with
 //! each other.
 
+mod adaptive;
+mod environment;
 mod expected;
 mod file;
 mod program;
+mod roots;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
