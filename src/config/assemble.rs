@@ -4,7 +4,7 @@ use crate::config::agent::Agent;
 use crate::config::choices::ReporterChoice;
 use crate::config::error::{ConfigError, ConfigProblem};
 use crate::config::remote::{self, Remote};
-use crate::config::sampler::{EMBEDDED_SAMPLER, SamplerChoice};
+use crate::config::sampler::SamplerChoice;
 use crate::config::setting::{Setting, Source};
 use crate::config::{Config, embedded_agent};
 use crate::model::Tag;
@@ -50,6 +50,7 @@ impl Config {
     fn prepare(self) -> Result<(TracerBuilder, String), Vec<ConfigProblem>> {
         let flush_interval = self.effective_flush_interval().value;
         let uses_embedded_agent = self.uses_embedded_agent();
+        let embedded_sampler = self.embedded_sampler();
         let mut problems = self.problems;
         let service_name = self.service_name.value.trim();
         if service_name.is_empty() {
@@ -75,10 +76,12 @@ impl Config {
             None if uses_embedded_agent && !problems.is_empty() => return Err(problems),
             None if uses_embedded_agent => {
                 let setting = self.dev.name("dev");
-                let parts = embedded_agent::parts(setting, service_name, &self.diagnostics);
+                let strategies = self.dev_strategies.value.clone();
+                let parts =
+                    embedded_agent::parts(setting, service_name, strategies, &self.diagnostics);
                 parts.map(|(sampler, reporter, destination)| Parts {
                     sampler,
-                    description: EMBEDDED_SAMPLER.to_owned(),
+                    description: embedded_sampler,
                     reporter,
                     destination,
                 })
@@ -133,6 +136,14 @@ impl Config {
     /// Returns whether the embedded agent takes the place of sampler and agent.
     pub(super) fn uses_embedded_agent(&self) -> bool {
         self.dev.value && self.reporter.is_none()
+    }
+
+    /// Returns the description of the embedded agent's sampler.
+    pub(super) fn embedded_sampler(&self) -> String {
+        match &self.dev_strategies.value {
+            Some(path) => format!("strategies of {path:?}"),
+            None => "const 1".to_owned(),
+        }
     }
 
     /// Returns the flush interval; the embedded agent has a default of its own.

@@ -1,5 +1,6 @@
 //! The embedded agent in place of the one that the settings name: see [`Config::dev`](crate::Config::dev).
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::error::ConfigProblem;
@@ -23,9 +24,14 @@ type Parts = (Box<dyn Sampler>, Box<dyn Reporter>, String);
 pub(super) fn parts(
     setting: &'static str,
     service_name: &str,
+    strategies_file: Option<String>,
     diagnostics: &Diagnostics,
 ) -> Result<Parts, ConfigProblem> {
-    let options = || DevOptions::new().diagnostics(diagnostics.clone());
+    let options = || {
+        let mut options = DevOptions::new().diagnostics(diagnostics.clone());
+        options.strategies_file = strategies_file.map(PathBuf::from);
+        options
+    };
     match dev::parts(service_name.to_owned(), options) {
         Ok(parts) => Ok((parts.sampler, parts.reporter, parts.destination)),
         Err(error) => Err(ConfigProblem::failed(setting, &error)),

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::config::explanation::{ExplainedSetting, Explanation, quoted, row};
-use crate::config::sampler::{EMBEDDED_SAMPLER, SamplerChoice};
+use crate::config::sampler::SamplerChoice;
 use crate::config::setting::Source;
 use crate::model::TagValue;
 use crate::propagation::Propagation;
@@ -18,10 +18,14 @@ impl Config {
             row("dev", &self.dev, bool::to_string),
         ];
         if self.uses_embedded_agent() {
-            let value =
-                |name, value: &str| ExplainedSetting::new(name, value.to_owned(), self.dev.source);
-            settings.push(value("sampler", EMBEDDED_SAMPLER));
-            settings.push(value("reporter", "embedded agent"));
+            let source = match self.dev_strategies.value {
+                Some(_) => self.dev_strategies.source,
+                None => self.dev.source,
+            };
+            let sampler = self.embedded_sampler();
+            settings.push(ExplainedSetting::new("sampler", sampler, source));
+            let reporter = "embedded agent".to_owned();
+            settings.push(ExplainedSetting::new("reporter", reporter, self.dev.source));
         } else {
             settings.push(row("sampler", &self.sampler, SamplerChoice::description));
             if let SamplerChoice::Remote(_) = self.sampler.value {

@@ -28,6 +28,7 @@
 //! | `JAEGER_PROPAGATION` | a list of `jaeger`, `b3`, `b3single`, `w3c`, `tracecontext`, `baggage`; or `none` | `jaeger,w3c` | `OTEL_PROPAGATORS` |
 //! | `JAEGER_RPC_METRICS` | boolean: [metrics](crate::observer::RpcMetrics) of answered calls | false | |
 //! | `TRACEHOUND_DEV` | boolean: the embedded agent of the feature `dev`, and every trace | false | |
+//! | `TRACEHOUND_DEV_STRATEGIES_FILE` | path of a [`DevOptions::strategies_file`], by which the embedded agent samples | none: every trace | |
 //! | `JAEGER_TAGS` | `key=value,key=a-${VAR}-${VAR:default}` | none | `OTEL_RESOURCE_ATTRIBUTES` |
 //! | | bytes of a tag's text, above 0 | 1024 | `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`, `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT` |
 //! | | log records of a span, above 0 | 128 | `OTEL_SPAN_EVENT_COUNT_LIMIT` |
@@ -177,6 +178,8 @@ pub struct Config {
     disabled: Setting<bool>,
     service_name: Setting<String>,
     dev: Setting<bool>,
+    /// The embedded agent's file of sampling strategies; `None` to keep every trace.
+    dev_strategies: Setting<Option<String>>,
     sampler: Setting<SamplerChoice>,
     policies: Policies,
     remote: Remote,
@@ -267,7 +270,8 @@ impl Config {
 
     /// Sets whether the embedded agent of the feature `dev` takes the place of the agent and of the sampler.
     ///
-    /// It keeps every trace and draws it in the terminal, as with `tracehound::dev`. In production the program runs
+    /// It keeps every trace, or those that the strategy file of the variable `TRACEHOUND_DEV_STRATEGIES_FILE` says, and
+    /// draws it in the terminal, as with `tracehound::dev`. In production the program runs
     /// without it. If the code sets a reporter, this setting has no effect.
     ///
     /// ```

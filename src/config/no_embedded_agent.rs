@@ -27,6 +27,7 @@ type Parts = (Box<dyn Sampler>, Box<dyn Reporter>, String);
 pub(super) fn parts(
     setting: &'static str,
     _service_name: &str,
+    _strategies_file: Option<String>,
     _diagnostics: &Diagnostics,
 ) -> Result<Parts, ConfigProblem> {
     Err(ConfigProblem::unsupported(setting, "true", ASKS_FOR))

@@ -22,6 +22,7 @@ impl Config {
             disabled: Setting::default_value(false),
             service_name: Setting::default_value(String::new()),
             dev: Setting::default_value(false),
+            dev_strategies: Setting::default_value(None),
             sampler: Setting::default_value(SamplerChoice::default()),
             policies: Policies::default(),
             remote: Remote::default(),
@@ -67,6 +68,9 @@ impl Config {
                 .service_name
                 .or(service_name.or(service_name_of_resource)),
             dev: default.dev.or(embedded_agent::read(&mut variables)),
+            dev_strategies: default
+                .dev_strategies
+                .or(variables.first([(STRATEGIES_FILE, some_text)])),
             sampler: default.sampler.or(sampler),
             remote: Remote::read(&mut variables, otel_remote),
             agent: Agent::read(&mut variables),
@@ -104,6 +108,13 @@ impl Config {
     }
 }
 
+fn some_text(text: &str) -> Result<Option<String>, Expected> {
+    Ok(Some(text.to_owned()))
+}
+
 fn some_count(text: &str) -> Result<Option<usize>, Expected> {
     parse::count(text).map(Some)
 }
+
+/// Passed on to the embedded agent, which reads it by itself in a program without a `Config`.
+const STRATEGIES_FILE: &str = "TRACEHOUND_DEV_STRATEGIES_FILE";

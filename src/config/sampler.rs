@@ -163,9 +163,6 @@ fn switch(text: &str) -> Result<bool, Expected> {
     })
 }
 
-/// The description of the embedded agent's sampler.
-pub(super) const EMBEDDED_SAMPLER: &str = "const 1";
-
 const TYPE: &str = "JAEGER_SAMPLER_TYPE";
 const PARAM: &str = "JAEGER_SAMPLER_PARAM";
 const OTEL_SAMPLER: &str = "OTEL_TRACES_SAMPLER";

@@ -358,7 +358,7 @@ fn every_name_that_is_looked_up_is_in_a_table() {
     ]
     .concat();
     let mut known: BTreeSet<&str> = tables.into_iter().flat_map(variables).collect();
-    known.insert("OTEL_TRACES_SAMPLER_ARG");
+    known.extend(["OTEL_TRACES_SAMPLER_ARG", "TRACEHOUND_DEV_STRATEGIES_FILE"]);
     assert_eq!(
         LOOKED_UP
             .iter()

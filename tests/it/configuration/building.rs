@@ -422,6 +422,25 @@ fn the_code_may_refuse_the_embedded_agent() {
     assert_eq!(explanation.get("sampler"), default.get("sampler"));
 }
 
+#[cfg(feature = "dev")]
+#[test]
+fn strategies_of_the_embedded_agent_are_explained_in_place_of_its_sampler() {
+    let file = (
+        "TRACEHOUND_DEV_STRATEGIES_FILE",
+        "/etc/jaeger/strategies.json",
+    );
+    let explanation = read(&[("TRACEHOUND_DEV", "1"), file]).explain();
+    let sampler = explanation.get("sampler").unwrap();
+    assert_eq!(
+        sampler.value(),
+        "strategies of \"/etc/jaeger/strategies.json\""
+    );
+    assert_eq!(sampler.source().to_string(), file.0);
+    // Without the embedded agent the file means nothing.
+    let sampler = read(&[file]).explain().get("sampler").unwrap().clone();
+    assert_eq!(sampler.source().to_string(), "default");
+}
+
 #[test]
 fn customize_changes_the_builder_after_all_settings() {
     let spans = InMemoryReporter::new();
