@@ -329,6 +329,10 @@ fn finish_in_next_chunk<const TAGS_ONLY: bool>(
 impl SpanSlot {
     /// Returns what observers are told about the span.
     #[inline]
+    #[expect(
+        clippy::ptr_arg,
+        reason = "observers are told whether the name is static"
+    )]
     pub(crate) fn observation<'a>(
         &'a self,
         operation_name: &'a Cow<'static, str>,
