@@ -28,7 +28,7 @@
 //! | `JAEGER_PROPAGATION` | a list of `jaeger`, `b3`, `b3single`, `w3c`, `tracecontext`, `baggage`; or `none` | `jaeger,w3c` | `OTEL_PROPAGATORS` |
 //! | `JAEGER_RPC_METRICS` | boolean: [metrics](crate::observer::RpcMetrics) of answered calls | false | |
 //! | `TRACEHOUND_DEV` | boolean: the embedded agent of the feature `dev`, and every trace | false | |
-//! | `TRACEHOUND_DEV_STRATEGIES_FILE` | path of a [`DevOptions::strategies_file`], by which the embedded agent samples | none: every trace | |
+//! | `TRACEHOUND_DEV_STRATEGIES_FILE` | path of a strategy file (`DevOptions::strategies_file`), by which the embedded agent samples | none: every trace | |
 //! | `JAEGER_TAGS` | `key=value,key=a-${VAR}-${VAR:default}` | none | `OTEL_RESOURCE_ATTRIBUTES` |
 //! | | bytes of a tag's text, above 0 | 1024 | `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`, `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT` |
 //! | | log records of a span, above 0 | 128 | `OTEL_SPAN_EVENT_COUNT_LIMIT` |
