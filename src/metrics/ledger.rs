@@ -25,7 +25,7 @@ pub enum DropCause {
     InternalError,
     /// The span was finished or open at a fork. The child counts it here; the parent sends it.
     Forked,
-    /// The sampler never decided, or the memory for undecided spans was used up.
+    /// The sampler never decided, or it kept the trace and the memory for undecided spans had been used up.
     Delayed,
     /// The collector took the batch and refused the span.
     Rejected,

@@ -54,6 +54,9 @@ pub const SAMPLER_PARAM: &str = "sampler.param";
 pub const JAEGER_DEBUG_ID: &str = "jaeger-debug-id";
 /// The traces, spans or decisions that other formats of a request named, if they differ from the one that counts.
 pub const PROPAGATION_CONFLICT: &str = "propagation.conflict";
+/// `true` on the local root of a trace that was kept late: services that were called before, or the caller, were told
+/// that the trace is not sampled, and have none of its spans.
+pub const PARTIAL: &str = "tracehound.partial";
 /// Process tag: language and version of the client.
 pub const JAEGER_VERSION: &str = "jaeger.version";
 /// Process tag: name of the host.

@@ -1,10 +1,12 @@
 //! Sampling decisions after the start: by the sampler, asked again about a tag, a name or the finish, or by
 //! `sampling.priority`.
 
-use crate::model::{Flags, TagRef, tags};
+use crate::model::{Flags, TagRef, TraceId, tags};
+use crate::record::open::shared_decision::DecisionRef;
 use crate::record::open::slot::SpanSlot;
 use crate::record::open::tags::store_tag;
-use crate::sampler::{SamplerTags, SamplingDecision};
+use crate::record::open::tracer::Question;
+use crate::sampler::{SamplerTags, SamplingDecision, SpanView};
 
 /// Puts the sampler's answer into effect.
 pub(crate) fn apply_decision(slot: &SpanSlot, decision: SamplingDecision) {
@@ -14,9 +16,12 @@ pub(crate) fn apply_decision(slot: &SpanSlot, decision: SamplingDecision) {
             decide(slot, flags);
             store_sampler_tags(slot, &sampler_tags);
         }
-        // A late "no" never clears a flag that another span or the user has set.
-        SamplingDecision::Drop if slot.is_undecided() => decide(slot, slot.flags()),
-        SamplingDecision::Drop => decide(slot, slot.flags().without(Flags::SAMPLED)),
+        SamplingDecision::Drop => match slot.shared_decision() {
+            None => slot.set_flags(slot.flags().without(Flags::SAMPLED)),
+            // A late "no" never clears a flag that another span or the user has set.
+            Some(decision) if decision.is_final() => {}
+            Some(decision) => decide(slot, decision.flags()),
+        },
         SamplingDecision::Delay => {}
     }
 }
@@ -29,10 +34,10 @@ pub(crate) fn set_sampling_priority(slot: &SpanSlot, value: TagRef<'_>) {
         TagRef::Bool(value) => value,
         TagRef::Long(value) => value > 0,
         TagRef::Unsigned(value) => value > 0,
-        TagRef::Double(value) => value > 0.0,
+        TagRef::Double(value) if !value.is_nan() => value > 0.0,
         TagRef::String(text) => match text.trim().parse::<f64>() {
-            Ok(value) => value > 0.0,
-            Err(_) => return,
+            Ok(value) if !value.is_nan() => value > 0.0,
+            _ => return,
         },
         _ => return,
     };
@@ -52,12 +57,36 @@ pub(crate) fn set_sampling_priority(slot: &SpanSlot, value: TagRef<'_>) {
     }
 }
 
+/// Asks the sampler, and puts its answer into effect. The caller has checked that the sampler wants the question.
+///
+/// Runs user code, so the buffer of the span must not be locked.
+pub(crate) fn ask(slot: &SpanSlot, question: Question<'_>, name: &str) {
+    let decision = slot.shared_decision();
+    let view = view(slot.header.trace_id, name, slot.is_local_root, decision);
+    apply_decision(slot, slot.tracer.decide(question, &view));
+}
+
+/// Returns the view that a sampler has of a span.
+pub(crate) fn view<'a>(
+    trace_id: TraceId,
+    name: &'a str,
+    is_local_root: bool,
+    decision: Option<&'a DecisionRef>,
+) -> SpanView<'a> {
+    let mut view = SpanView::new(trace_id, name, is_local_root);
+    if let Some(decision) = decision {
+        view = view.with_notes(decision.notes());
+        view.is_dropped_by_caller = decision.is_dropped_by_caller;
+    }
+    view
+}
+
 /// Sets the flags of the span, or makes the decision that its trace shares, and queues the spans that waited for it.
 fn decide(slot: &SpanSlot, flags: Flags) {
     match slot.shared_decision() {
         Some(decision) => {
             let waited = decision.decide(flags);
-            if flags.is_sampled() && waited.count > 0 {
+            if flags.is_sampled() {
                 decision.queue.push_held(&waited, flags);
             }
         }

@@ -1,35 +1,39 @@
 //! How a span ends: its frame goes to the thread queue, its slot to a pool.
 //!
-//! There are two ways.
+//! There are three ways.
 //!
 //! - The *fast path*, [`SpanHandle::finish_fast`], finishes a span that has one handle and a decision of its own, on a
 //!   thread that used this tracer last and has room in its queue. It takes no lock and no atomic read-modify-write.
-//! - [`finish_any`] finishes every other span, under the lock of its buffer.
+//! - [`finish_only`] finishes any other span that has one handle, such as one of an undecided trace. It takes no lock
+//!   of the span.
+//! - [`finish_one_of_several`] finishes every other span, under the lock of its buffer.
 //!
-//! Observers are told of a span before the fast path takes it ([`finish_observed`]), and at the end of `finish_any`.
+//! Observers are told of a span before the fast path takes it ([`finish_observed`]), or at the end of the other ways.
 //!
-//! If the fast path cannot finish the span, it hands it back, still open, and `finish_any` does the whole work. The
-//! fast path is split by what the span has, only a short name or more, so that the smallest span pays least.
+//! If the fast path cannot finish the span, it hands it back, still open, and one of the others does the whole work.
+//! The fast path is split by what the span has, only a short name or more, so that the smallest span pays least.
 
 use std::borrow::Cow;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::clock::WallTime;
 use crate::metrics::{Counter, DropCause};
-use crate::model::Flags;
-use crate::record::decide::apply_decision;
+use crate::model::tags::PARTIAL;
+use crate::model::{Flags, TagRef};
+use crate::record::decide::{apply_decision, view};
 use crate::record::handle::SpanHandle;
 use crate::record::open::buffer::SpanBuffer;
 use crate::record::open::shared_decision::{Hold, SharedDecision};
 use crate::record::open::slot::{SpanSlot, wall};
 use crate::record::open::status::OBSERVED;
 use crate::record::open::tags::count_clamped_time;
-use crate::record::open::tracer::{Observation, Question};
+use crate::record::open::tracer::{Observation, Question, Recorder};
 use crate::record::queue::frame::{FrameEnd, FrameHeader};
 use crate::record::span_clock::SpanClock;
-use crate::record::thread::slots::return_clear_slot;
+use crate::record::thread::slots::{clear_slot, give_back, return_clear_slot};
 use crate::record::thread::state::{ThreadState, current_of};
-use crate::sampler::SpanView;
+use crate::record::wire::decode::Tags;
+use crate::sampler::SamplingDecision;
 
 /// Finishes the span now. A call for a span that has finished changes nothing, and is counted if `is_explicit`: the
 /// user called `finish`.
@@ -44,17 +48,28 @@ pub(crate) fn finish_now(span: SpanHandle, is_explicit: bool) {
     }
 }
 
-/// Like [`finish_now`], after the fast path has handed the span back: reads the clock by a call, tries the fast path
-/// again, and then takes the general way.
+/// Like [`finish_now`], after the fast path has handed the span back: finishes a span that shares its decision, or
+/// reads the clock by a call, tries the fast path again, and then takes the general way.
 #[cold]
 #[inline(never)]
 fn finish_slowly(span: SpanHandle, is_explicit: bool) {
-    if let Err(span) = span.finish_fast(|clock| Some(clock.now())) {
-        let slot = span.slot();
-        let end = slot.wall(slot.recorder.clock.now());
-        count_clamped_time(slot, slot.has_explicit_start() && end < slot.header.start);
-        finish_any(span, end, is_explicit);
+    if span.slot().shared_decision().is_some() {
+        return finish_sharing(span, is_explicit);
     }
+    if let Err(span) = span.finish_fast(|clock| Some(clock.now())) {
+        finish_sharing(span, is_explicit);
+    }
+}
+
+/// Finishes a span now, in particular one that shares its decision.
+#[inline(always)]
+fn finish_sharing(span: SpanHandle, is_explicit: bool) {
+    let slot = span.slot();
+    let end = slot.wall(slot.recorder.clock.now());
+    if slot.has_explicit_start() {
+        count_clamped_time(slot, end < slot.header.start);
+    }
+    finish_any(span, end, is_explicit);
 }
 
 /// Finishes an observed span now: tells the observers, and then finishes it by the fast path.
@@ -119,19 +134,107 @@ pub(crate) fn finish_at(span: SpanHandle, end: SystemTime) {
 
 /// Finishes any span: one with several handles, with a shared decision, of another tracer than the thread's last,
 /// already finished, inherited from a parent process, or without room in the queue.
-#[cold]
 #[inline(never)]
-fn finish_any(mut span: SpanHandle, end: i64, is_explicit: bool) {
-    let slot = span.slot();
-    if slot.is_inherited() {
-        return finish_inherited(slot);
+fn finish_any(span: SpanHandle, end: i64, is_explicit: bool) {
+    if span.slot().is_inherited() {
+        return finish_inherited(span.slot());
     }
-    if slot.is_undecided() && !slot.is_finished() && !std::thread::panicking() {
-        let name = slot.operation_name();
-        let view = SpanView::new(slot.header.trace_id, &name, slot.is_local_root);
-        let decision = slot.tracer.decide(Question::Finish, &view);
-        apply_decision(slot, decision);
+    match span.try_into_any_slot() {
+        Ok(slot) => finish_only(slot, end),
+        Err(span) => finish_one_of_several(span, end, is_explicit),
     }
+}
+
+/// Finishes a span to which there is no other handle, without a lock.
+fn finish_only(mut slot: Box<SpanSlot>, end: i64) {
+    let duration = slot.duration_until(end);
+    let is_let_go = match ask_alone(&mut slot, duration) {
+        None => false,
+        Some(answer) => apply_last(&slot, answer),
+    };
+    let flags = slot.flags();
+    let SpanSlot {
+        buffer,
+        recorder,
+        header,
+        is_local_root,
+        shared_decision,
+        ..
+    } = &mut *slot;
+    let ending = Ending {
+        recorder,
+        header,
+        duration,
+        is_local_root: *is_local_root,
+        flags,
+        decision: shared_decision.as_deref(),
+        is_let_go,
+    };
+    ending.conclude(buffer.get_mut());
+    if slot.is_observed() {
+        observe_alone(&mut slot, duration);
+    }
+    clear_slot(&mut slot);
+    give_back(slot);
+}
+
+/// Puts the sampler's answer about the end of a span into effect. Returns true, and leaves the rest to
+/// [`Ending::conclude`], if the answer is that the trace of a local root is dropped.
+#[inline]
+fn apply_last(slot: &SpanSlot, answer: SamplingDecision) -> bool {
+    if slot.is_local_root && matches!(answer, SamplingDecision::Drop) {
+        return true;
+    }
+    apply_decision(slot, answer);
+    false
+}
+
+/// Tells the observers of the end of a span to which there is no other handle.
+fn observe_alone(slot: &mut SpanSlot, duration: u64) {
+    let is_sampled = (!slot.is_undecided()).then(|| slot.flags().is_sampled());
+    let observation = Observation {
+        header: &slot.header,
+        facts: &slot.facts,
+        operation_name: slot.buffer.get_mut().operation_name(),
+        is_local_root: slot.is_local_root,
+        is_sampled,
+        duration,
+    };
+    slot.tracer.observe_finish(&observation);
+}
+
+/// Asks the sampler about the end of a span to which there is no other handle, if it wants that and has not decided.
+///
+/// The sampler is user code, and reads the buffer. It cannot reach the span.
+#[inline(always)]
+fn ask_alone(slot: &mut SpanSlot, duration: u64) -> Option<SamplingDecision> {
+    let is_local_root = slot.is_local_root;
+    let SpanSlot {
+        buffer,
+        recorder,
+        header,
+        shared_decision,
+        tracer,
+        ..
+    } = slot;
+    let decision = shared_decision.as_ref();
+    let is_undecided = decision.is_some_and(|decision| !decision.is_final());
+    if !is_undecided || !recorder.interests.asks_about_finish(is_local_root) {
+        return None;
+    }
+    let buffer = buffer.get_mut();
+    let tags = buffer.tags();
+    let name = buffer.operation_name();
+    let mut view = view(header.trace_id, name, is_local_root, decision).with_tags(&tags);
+    view.duration = Some(Duration::from_nanos(duration));
+    Some(tracer.decide(Question::Finish, &view))
+}
+
+/// Finishes a span that may have several handles, under the lock of its buffer.
+fn finish_one_of_several(mut span: SpanHandle, end: i64, is_explicit: bool) {
+    let duration = span.slot().duration_until(end);
+    let answer = ask_among_several(span.slot(), duration);
+    let is_let_go = answer.is_some_and(|answer| apply_last(span.slot(), answer));
     let Some((slot, mut buffer)) = span.mark_finished() else {
         if is_explicit {
             span.slot().recorder.queue.count(Counter::FinishedTwice);
@@ -139,45 +242,115 @@ fn finish_any(mut span: SpanHandle, end: i64, is_explicit: bool) {
         return;
     };
     let observed = slot.is_observed().then(|| buffer.operation_name().clone());
-    let queue = &*slot.recorder.queue;
-    let flags = slot.flags();
-    if flags.is_sampled() {
-        slot.recorder.seal(&mut buffer);
-        let header = header_at(slot, &buffer, flags, end);
-        queue.push(&header, &buffer.bytes(), Counter::FinishedSpansSampled);
-        drop(buffer);
-    } else if let Some(decision) = slot
-        .shared_decision()
-        .filter(|decision| !decision.is_final())
-    {
-        hold(slot, decision, &mut buffer, end);
-        drop(buffer);
-        queue.count(Counter::FinishedSpansDelayed);
-    } else {
-        drop(buffer);
-        queue.count(Counter::FinishedSpansUnsampled);
-    }
-    if let Some(decision) = slot.shared_decision().filter(|_| slot.is_local_root) {
-        let waited = decision.end();
-        if waited.count > 0 {
-            decision.queue.drop_spans(DropCause::Delayed, waited.count);
-        }
-        if !decision.is_final() {
-            // The local root has gone without a decision: spans that are still open are not kept.
-            decision.decide(decision.flags());
-        }
-    }
+    let ending = Ending {
+        recorder: &slot.recorder,
+        header: &slot.header,
+        duration,
+        is_local_root: slot.is_local_root,
+        flags: slot.flags(),
+        decision: slot.shared_decision().map(|decision| &**decision),
+        is_let_go,
+    };
+    ending.conclude(&mut buffer);
+    drop(buffer);
     if let Some(name) = observed {
         let is_sampled = (!slot.is_undecided()).then(|| slot.flags().is_sampled());
-        let observation = slot.observation(&name, is_sampled, slot.duration_until(end));
+        let observation = slot.observation(&name, is_sampled, duration);
         slot.tracer.observe_finish(&observation);
     }
 }
 
-/// Returns the complete header of a span that ends at `end`.
-fn header_at(slot: &SpanSlot, buffer: &SpanBuffer, flags: Flags, end: i64) -> FrameHeader {
-    let end = buffer.end(flags, slot.duration_until(end));
-    slot.header.with_end(end)
+/// Like [`ask_alone`], but shows the sampler copies, because the buffer cannot be locked while user code runs.
+fn ask_among_several(slot: &SpanSlot, duration: u64) -> Option<SamplingDecision> {
+    let interests = &slot.recorder.interests;
+    if !slot.is_undecided() || !interests.asks_about_finish(slot.is_local_root) {
+        return None;
+    }
+    let decision = slot.shared_decision();
+    let (name, (bytes, count)) = {
+        let buffer = slot.open()?;
+        (buffer.operation_name().clone(), buffer.copied_tags())
+    };
+    let tags = Tags::new(&bytes, count);
+    let mut view = view(slot.header.trace_id, &name, slot.is_local_root, decision);
+    view.duration = Some(Duration::from_nanos(duration));
+    Some(slot.tracer.decide(Question::Finish, &view.with_tags(&tags)))
+}
+
+/// A span that finishes, apart from its buffer.
+struct Ending<'a> {
+    recorder: &'a Recorder,
+    header: &'a FrameHeader,
+    duration: u64,
+    is_local_root: bool,
+    flags: Flags,
+    decision: Option<&'a SharedDecision>,
+    /// The sampler has dropped the trace of this local root.
+    is_let_go: bool,
+}
+
+impl Ending<'_> {
+    /// Queues the span, has it wait for the decision of its trace, or counts it as not sampled.
+    #[inline(always)]
+    fn conclude(&self, buffer: &mut SpanBuffer) {
+        let queue = &*self.recorder.queue;
+        let mut flags = self.flags;
+        if let Some(decision) = self.decision {
+            if self.is_local_root {
+                if let Some(waited) = decision.end() {
+                    if self.is_let_go {
+                        return queue.count(Counter::FinishedSpansUnsampled);
+                    }
+                    // Counts a name that is cut, as for every span that is recorded.
+                    self.recorder.seal(buffer);
+                    queue.drop_spans(DropCause::Delayed, waited + 1);
+                    return queue.count(Counter::FinishedSpansDelayed);
+                }
+                self.mark_partial(decision, buffer);
+            } else if !decision.is_final() {
+                self.hold(decision, buffer);
+                return queue.count(Counter::FinishedSpansDelayed);
+            }
+            flags = decision.flags();
+        }
+        if flags.is_sampled() {
+            self.recorder.seal(buffer);
+            let header = self.header_with(flags, buffer);
+            queue.push(&header, &buffer.bytes(), Counter::FinishedSpansSampled);
+        } else {
+            queue.count(Counter::FinishedSpansUnsampled);
+        }
+    }
+
+    /// Keeps the span until its trace is decided, or sends or drops it if that is not possible.
+    fn hold(&self, decision: &SharedDecision, buffer: &mut SpanBuffer) {
+        let queue = &*self.recorder.queue;
+        if queue.id() != decision.queue.id() {
+            return queue.drop_spans(DropCause::Delayed, 1);
+        }
+        self.recorder.seal(buffer);
+        let header = self.header_with(decision.flags(), buffer);
+        let bytes = buffer.bytes();
+        match decision.hold(&header, &bytes) {
+            Hold::Decided(flags) if flags.is_sampled() => {
+                let header = FrameHeader { flags, ..header };
+                queue.push_uncounted(&header, &bytes);
+            }
+            Hold::Held | Hold::NoRoom | Hold::Decided(_) => {}
+        }
+    }
+
+    /// Marks the local root of a kept trace of which other processes have no spans.
+    fn mark_partial(&self, decision: &SharedDecision, buffer: &mut SpanBuffer) {
+        if decision.is_partial() && decision.flags().is_sampled() {
+            let added = buffer.push_tag(PARTIAL, TagRef::Bool(true), &self.recorder.limits);
+            self.recorder.count_added(added);
+        }
+    }
+
+    fn header_with(&self, flags: Flags, buffer: &SpanBuffer) -> FrameHeader {
+        self.header.with_end(buffer.end(flags, self.duration))
+    }
 }
 
 /// Counts a span that was open at a fork and finishes in the forked child. The parent has it too, and sends it.
@@ -185,22 +358,6 @@ fn header_at(slot: &SpanSlot, buffer: &SpanBuffer, flags: Flags, end: i64) -> Fr
 fn finish_inherited(slot: &SpanSlot) {
     if slot.finish_inherited() && slot.flags().is_sampled() {
         slot.recorder.queue.drop_spans(DropCause::Forked, 1);
-    }
-}
-
-/// Keeps a finished span until its trace is decided, or sends or drops it if that is not possible.
-fn hold(slot: &SpanSlot, decision: &SharedDecision, buffer: &mut SpanBuffer, end: i64) {
-    slot.recorder.seal(buffer);
-    let header = header_at(slot, buffer, decision.flags(), end);
-    let bytes = buffer.bytes();
-    match decision.hold(&slot.recorder.queue, &header, &bytes) {
-        Hold::Held => {}
-        Hold::Decided(flags) if flags.is_sampled() => {
-            let header = FrameHeader { flags, ..header };
-            slot.recorder.queue.push_uncounted(&header, &bytes);
-        }
-        Hold::Decided(_) => {}
-        Hold::NoRoom => slot.recorder.queue.drop_spans(DropCause::Delayed, 1),
     }
 }
 

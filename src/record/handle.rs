@@ -80,15 +80,22 @@ impl SpanHandle {
         self.try_into_slot_without(FINISHED | SHARED | EXPLICIT_START)
     }
 
+    /// Like [`try_into_slot`](Self::try_into_slot), for any span that has not finished.
+    pub(crate) fn try_into_any_slot(self) -> Result<Box<SpanSlot>, Self> {
+        let (slot, _) = self.try_into_slot_without(FINISHED)?;
+        Ok(slot)
+    }
+
+    /// Turns the only handle into the slot unless one of `refused` is set in its status.
     #[inline(always)]
-    fn try_into_slot_without(self, bits: u32) -> Result<(Box<SpanSlot>, Flags), Self> {
+    fn try_into_slot_without(self, refused: u32) -> Result<(Box<SpanSlot>, Flags), Self> {
         let slot = self.slot();
         if !slot.count.is_only() {
             return Err(self);
         }
         // Read after the count: the holder of another handle may have finished the span before dropping it.
         let status = slot.status.get();
-        if status & bits != 0 {
+        if status & refused != 0 {
             return Err(self);
         }
         let address = self.address();
@@ -171,6 +178,7 @@ mod tests {
     use crate::record::{
         Budget, Limits, Recorder, SharedPool, SpanClock, SpanQueue, release_slots,
     };
+    use crate::sampler::Interests;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
     use std::thread;
@@ -179,7 +187,7 @@ mod tests {
         dropped: Arc<AtomicUsize>,
         tracer: Arc<CountedTracer>,
         recorder: Arc<Recorder>,
-        slots: Arc<SharedPool<SpanSlot>>,
+        slots: Arc<SharedPool<Box<SpanSlot>>>,
     }
 
     fn fixture() -> Fixture {
@@ -189,12 +197,12 @@ mod tests {
             slots: Arc::new(SharedPool::new()),
             tracer: Arc::new(CountedTracer(dropped.clone())),
             dropped,
-            recorder: Arc::new(Recorder {
-                clock: SpanClock::new(ManualClock::at_micros(1).into()),
-                limits: Limits::default(),
-                queue: Arc::new(SpanQueue::new(Budget::new(1 << 20), metrics.clone())),
-                metrics,
-            }),
+            recorder: Arc::new(Recorder::new(
+                SpanClock::new(ManualClock::at_micros(1).into()),
+                Limits::default(),
+                Arc::new(SpanQueue::new(Budget::new(1 << 20), metrics)),
+                Interests::everything(),
+            )),
         }
     }
 

@@ -32,7 +32,7 @@
 //!  FinishedSpan ─► reporter
 //! ```
 //!
-//! Spans of a trace whose sampler has not decided wait in a [`SharedDecision`]. A budget of bytes bounds the thread
+//! Finished spans of a trace whose sampler has not decided wait in a [`SharedDecision`]. A budget of bytes bounds the thread
 //! queues; a span that finds no room is dropped and counted.
 //!
 //! # Invariants
@@ -93,13 +93,13 @@ mod span_clock;
 mod thread;
 pub(crate) mod wire;
 
-pub(crate) use decide::{apply_decision, set_sampling_priority};
+pub(crate) use decide::{apply_decision, ask, set_sampling_priority};
 pub(crate) use finish::{finish_at, finish_now};
 pub(crate) use handle::SpanHandle;
 pub(crate) use open::buffer::{Added, SpanBuffer};
 pub(crate) use open::field_list::FieldList;
 pub(crate) use open::log_draft::LogDraft;
-pub(crate) use open::shared_decision::SharedDecision;
+pub(crate) use open::shared_decision::{ContextExtras, DecisionRef, RequestTexts, SharedDecision};
 pub(crate) use open::slot::{SpanSlot, wall};
 pub(crate) use open::tag_facts::{TagFacts, is_fact};
 pub(crate) use open::tags::{

@@ -1,7 +1,7 @@
-//! Pools of vacant boxes: a small one for each thread and tracer, and a shared one for each tracer.
+//! Pools of vacant slots and shared decisions: a small one for each thread and tracer, and a shared one for each tracer.
 //!
-//! The shared pool moves boxes from threads that only finish spans to threads that only start them, so neither
-//! allocates. The values stay in their boxes because handles point at them.
+//! The shared pool moves items from threads that only finish spans to threads that only start them, so neither
+//! allocates. An item is a pointer: a `Box` or an `Arc`, and what it points at stays where it is.
 
 use std::cell::UnsafeCell;
 use std::fmt;
@@ -10,137 +10,137 @@ use std::sync::PoisonError;
 
 use crate::sync::{Mutex, MutexGuard, PerProcess};
 
-/// Vacant boxes that the threads of one tracer share.
+/// Vacant items that the threads of one tracer share.
 ///
-/// A box keeps its tracer in memory, and the tracer keeps the pool. The tracer breaks this cycle by
+/// A slot keeps its tracer in memory, and the tracer keeps the pool. The tracer breaks this cycle by
 /// [`close`](Self::close).
-pub(crate) struct SharedPool<T: 'static> {
+pub(crate) struct SharedPool<P: 'static> {
     /// `None` once the pool is closed.
-    boxes: PerProcess<Mutex<Option<Vec<Box<T>>>>>,
+    items: PerProcess<Mutex<Option<Vec<P>>>>,
 }
 
-impl<T> SharedPool<T> {
+impl<P> SharedPool<P> {
     /// Makes an empty pool.
     pub(crate) fn new() -> Self {
         Self {
-            boxes: PerProcess::new(Mutex::new(Some(Vec::new()))),
+            items: PerProcess::new(Mutex::new(Some(Vec::new()))),
         }
     }
 
-    /// Puts boxes in and returns those that find no room. The caller drops them, which may run user code.
-    pub(crate) fn put(&self, mut boxes: Vec<Box<T>>) -> Vec<Box<T>> {
+    /// Puts items in and returns those that find no room. The caller drops them, which may run user code.
+    pub(crate) fn put(&self, mut items: Vec<P>) -> Vec<P> {
         if let Some(stored) = &mut *self.lock() {
-            let room = SHARED_LIMIT.saturating_sub(stored.len()).min(boxes.len());
-            stored.extend(boxes.drain(..room));
+            let room = SHARED_LIMIT.saturating_sub(stored.len()).min(items.len());
+            stored.extend(items.drain(..room));
         }
-        boxes
+        items
     }
 
-    /// Moves up to [`BATCH`] boxes to `pool`.
-    pub(crate) fn take(&self, pool: &mut Vec<Box<T>>) {
+    /// Moves up to [`BATCH`] items to `pool`.
+    pub(crate) fn take(&self, pool: &mut Vec<P>) {
         if let Some(stored) = &mut *self.lock() {
             let rest = stored.len().saturating_sub(BATCH);
             pool.extend(stored.drain(rest..));
         }
     }
 
-    /// Closes the pool and returns its boxes. It takes no box afterwards.
-    pub(crate) fn close(&self) -> Option<Vec<Box<T>>> {
+    /// Closes the pool and returns its items. It takes no item afterwards.
+    pub(crate) fn close(&self) -> Option<Vec<P>> {
         self.lock().take()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Vec<Box<T>>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<P>>> {
         // A forked child begins with an empty pool: the parent's may have been locked at the fork.
-        let boxes = self.boxes.get(|_| Mutex::new(Some(Vec::new())));
-        boxes.lock().unwrap_or_else(PoisonError::into_inner)
+        let items = self.items.get(|_| Mutex::new(Some(Vec::new())));
+        items.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<T> fmt::Debug for SharedPool<T> {
+impl<P> fmt::Debug for SharedPool<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SharedPool")
     }
 }
 
-/// Vacant boxes that one thread keeps for one tracer.
+/// Vacant items that one thread keeps for one tracer.
 ///
-/// The pool is not `Sync`, so one thread uses it. No method runs user code or drops a box.
-pub(crate) struct LocalPool<T> {
-    boxes: UnsafeCell<Vec<Box<T>>>,
+/// The pool is not `Sync`, so one thread uses it. No method runs user code or drops an item.
+pub(crate) struct LocalPool<P> {
+    items: UnsafeCell<Vec<P>>,
 }
 
-impl<T> LocalPool<T> {
+impl<P> LocalPool<P> {
     /// Makes an empty pool.
     pub(crate) fn new() -> Self {
         Self {
-            boxes: UnsafeCell::default(),
+            items: UnsafeCell::default(),
         }
     }
 
-    /// Takes a box out.
+    /// Takes an item out.
     #[inline(always)]
-    pub(crate) fn pop(&self) -> Option<Box<T>> {
+    pub(crate) fn pop(&self) -> Option<P> {
         // SAFETY: as in `fill`.
-        unsafe { &mut *self.boxes.get() }.pop()
+        unsafe { &mut *self.items.get() }.pop()
     }
 
-    /// Puts a box in. Returns it if the pool is full.
-    pub(crate) fn push(&self, one: Box<T>) -> Result<(), Box<T>> {
+    /// Puts an item in. Returns it if the pool is full.
+    pub(crate) fn push(&self, one: P) -> Result<(), P> {
         // SAFETY: as in `fill`.
-        let boxes = unsafe { &mut *self.boxes.get() };
-        let len = boxes.len();
+        let items = unsafe { &mut *self.items.get() };
+        let len = items.len();
         if len >= LOCAL_LIMIT {
             return Err(one);
         }
-        if len == boxes.capacity() {
+        if len == items.capacity() {
             // Grown in small steps: most threads have few spans open at once.
-            boxes.reserve_exact((3 * len).max(4).min(LOCAL_LIMIT - len));
+            items.reserve_exact((3 * len).max(4).min(LOCAL_LIMIT - len));
         }
-        boxes.push(one);
+        items.push(one);
         Ok(())
     }
 
-    /// Puts a box in. Returns it if the pool would have to grow.
+    /// Puts an item in. Returns it if the pool would have to grow.
     #[inline(always)]
-    pub(crate) fn push_into_room(&self, one: Box<T>) -> Result<(), Box<T>> {
+    pub(crate) fn push_into_room(&self, one: P) -> Result<(), P> {
         // SAFETY: as in `fill`.
-        let boxes = unsafe { &mut *self.boxes.get() };
-        let len = boxes.len();
-        if len == boxes.capacity() {
+        let items = unsafe { &mut *self.items.get() };
+        let len = items.len();
+        if len == items.capacity() {
             return Err(one);
         }
         // SAFETY: the capacity is larger than the length.
         unsafe {
-            boxes.as_mut_ptr().add(len).write(one);
-            boxes.set_len(len + 1);
+            items.as_mut_ptr().add(len).write(one);
+            items.set_len(len + 1);
         }
         Ok(())
     }
 
     /// Fills an empty pool from the shared one.
-    pub(crate) fn fill(&self, shared: &SharedPool<T>) {
+    pub(crate) fn fill(&self, shared: &SharedPool<P>) {
         // SAFETY: one thread uses the pool, and no function that a method calls uses it again, so this is the only
         // reference to the list.
-        shared.take(unsafe { &mut *self.boxes.get() });
+        shared.take(unsafe { &mut *self.items.get() });
     }
 
-    /// Takes [`BATCH`] boxes out of a full pool.
-    pub(crate) fn take_some(&self) -> Vec<Box<T>> {
+    /// Takes [`BATCH`] items out of a full pool.
+    pub(crate) fn take_some(&self) -> Vec<P> {
         // SAFETY: as in `fill`.
-        let boxes = unsafe { &mut *self.boxes.get() };
-        boxes.split_off(LOCAL_LIMIT - BATCH)
+        let items = unsafe { &mut *self.items.get() };
+        items.split_off(LOCAL_LIMIT - BATCH)
     }
 
-    /// Takes all boxes.
-    pub(crate) fn take(&self) -> Vec<Box<T>> {
+    /// Takes all items.
+    pub(crate) fn take(&self) -> Vec<P> {
         // SAFETY: as in `fill`.
-        mem::take(unsafe { &mut *self.boxes.get() })
+        mem::take(unsafe { &mut *self.items.get() })
     }
 }
 
-/// The number of boxes that move to or from the shared pool at once.
+/// The number of items that move to or from the shared pool at once.
 const BATCH: usize = 32;
-/// The most boxes that a thread keeps.
+/// The most items that a thread keeps.
 const LOCAL_LIMIT: usize = 64;
-/// The most boxes that the shared pool keeps.
+/// The most items that the shared pool keeps.
 const SHARED_LIMIT: usize = 512;

@@ -1,4 +1,4 @@
-use crate::sampler::{Sampler, SamplerTags, SamplingDecision, SpanView};
+use crate::sampler::{Interests, Sampler, SamplerTags, SamplingDecision, SpanView};
 
 /// A sampler that keeps every trace, or none.
 ///
@@ -46,6 +46,10 @@ impl Sampler for ConstSampler {
         } else {
             SamplingDecision::Delay
         }
+    }
+
+    fn interests(&self) -> Interests {
+        Interests::nothing()
     }
 
     fn constant_decision(&self) -> Option<SamplingDecision> {

@@ -1,6 +1,9 @@
 use std::borrow::Cow;
+use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-use crate::model::{Flags, TagValue, TraceId};
+use crate::model::{Flags, TagRef, TagValue, TraceId};
 
 /// The decision of a sampler about a trace, made at one of its spans.
 #[derive(Clone, Debug)]
@@ -11,7 +14,7 @@ pub enum SamplingDecision {
     /// Drops the trace, for good.
     Drop,
     /// Leaves the trace undecided: the tracer asks again when a span of it gets a tag or another name, and when one
-    /// finishes.
+    /// finishes, as far as the sampler [wants](super::Sampler::interests) it.
     Delay,
 }
 
@@ -96,6 +99,13 @@ pub struct SpanView<'a> {
     /// probability sampler decides by it, so that all services on the way agree: it keeps the trace if the value is at
     /// least `(1 - probability) * 2^56`.
     pub random_value: Option<u64>,
+    /// How long the span took, when it finishes.
+    pub duration: Option<Duration>,
+    /// Whether the caller, in another process, has dropped the trace: see
+    /// [`Sampler::weighs_dropped_traces`](super::Sampler::weighs_dropped_traces).
+    pub is_dropped_by_caller: bool,
+    tags: Option<&'a dyn TagList>,
+    notes: Notes<'a>,
 }
 
 impl<'a> SpanView<'a> {
@@ -106,6 +116,88 @@ impl<'a> SpanView<'a> {
             operation_name,
             is_local_root,
             random_value: None,
+            duration: None,
+            is_dropped_by_caller: false,
+            tags: None,
+            notes: Notes::NONE,
         }
+    }
+
+    /// Returns the value of a tag when the span finishes: the last one if the key was set several times. Limits apply:
+    /// long text is cut. At other times there is none.
+    pub fn tag(&self, key: &str) -> Option<TagRef<'a>> {
+        self.tags?.last(key)
+    }
+
+    /// Returns this view with the tags of a span that finishes.
+    pub(crate) fn with_tags(self, tags: &'a dyn TagList) -> Self {
+        let tags = Some(tags);
+        Self { tags, ..self }
+    }
+
+    /// Returns this view with what samplers have noted about the trace.
+    pub(crate) fn with_notes(self, notes: Notes<'a>) -> Self {
+        Self { notes, ..self }
+    }
+
+    /// Returns what samplers have noted about the trace.
+    pub(crate) fn notes(&self) -> Notes<'a> {
+        self.notes
+    }
+}
+
+/// The tags of a span, as they are stored.
+pub(crate) trait TagList: fmt::Debug + Sync {
+    /// Returns the last value of a key.
+    fn last(&self, key: &str) -> Option<TagRef<'_>>;
+}
+
+/// Bits that samplers keep about an undecided trace. They are gone with the decision.
+///
+/// A sampler that wraps another gives it the bits [after](Self::after) its own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Notes<'a> {
+    bits: Option<&'a AtomicU32>,
+    first: u32,
+}
+
+impl<'a> Notes<'a> {
+    /// Notes that are not kept.
+    pub(crate) const NONE: Self = Self {
+        bits: None,
+        first: 0,
+    };
+
+    pub(crate) const fn in_word(bits: &'a AtomicU32) -> Self {
+        Self {
+            bits: Some(bits),
+            first: 0,
+        }
+    }
+
+    /// Returns the notes behind the first `count` bits.
+    pub(crate) const fn after(self, count: u32) -> Self {
+        Self {
+            first: self.first + count,
+            ..self
+        }
+    }
+
+    /// Returns whether a bit is set.
+    pub(crate) fn has(self, bit: u32) -> bool {
+        self.bits
+            .is_some_and(|bits| bits.load(Ordering::Relaxed) & self.mask(bit) != 0)
+    }
+
+    /// Sets a bit.
+    pub(crate) fn set(self, bit: u32) {
+        if let Some(bits) = self.bits {
+            bits.fetch_or(self.mask(bit), Ordering::Relaxed);
+        }
+    }
+
+    /// Returns the bit as a number; 0 if it is beyond the word.
+    fn mask(self, bit: u32) -> u32 {
+        1_u32.checked_shl(self.first + bit).unwrap_or(0)
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use crate::clock::Clock;
 use crate::sampler::rate_limiter::RateLimiter;
 use crate::sampler::{
-    ProbabilisticSampler, Sampler, SamplerTags, SamplingDecision, SamplingRate, SpanView,
-    TracesPerSecond,
+    Interests, ProbabilisticSampler, Sampler, SamplerTags, SamplingDecision, SamplingRate,
+    SpanView, TracesPerSecond,
 };
 use crate::services::Services;
 
@@ -95,6 +95,10 @@ impl Sampler for GuaranteedThroughputSampler {
     /// Leaves the decision as it is: the name does not matter, and a trace costs one credit.
     fn on_set_operation_name(&self, _span: &SpanView<'_>) -> SamplingDecision {
         SamplingDecision::Delay
+    }
+
+    fn interests(&self) -> Interests {
+        Interests::nothing()
     }
 
     fn description(&self) -> String {

@@ -40,11 +40,11 @@
 //!
 //! | when | what decides | until then |
 //! |---|---|---|
-//! | a span starts whose caller sent a decision | the caller: the sampler is not asked | |
+//! | a span starts whose caller sent a decision | the caller: the sampler is not asked, unless it [weighs](Sampler::weighs_dropped_traces) what callers drop | |
 //! | a root starts whose caller sent a header `jaeger-debug-id` | the caller, if the [`throttler`](crate::throttler) allows it: the trace is kept, with the flag *debug* | |
 //! | a root starts, or a span whose caller left the decision open | the sampler | |
 //! | the root gets another name before its first child, injection or end | the sampler, if it [depends](Sampler::depends_on_operation_name) on the name: the new answer replaces the first | kept or dropped by the first answer |
-//! | a span of an undecided trace starts, gets a tag or a name, or finishes | the sampler | all spans are recorded and wait, within limits |
+//! | a span of an undecided trace starts, gets a tag or a name, or finishes | the sampler, as far as it is [interested](Sampler::interests) | all spans are recorded and wait, within limits |
 //! | the local root of an undecided trace finishes | the sampler, for the last time | |
 //!
 //! The tag [`sampling.priority`](crate::model::tags::SAMPLING_PRIORITY) overrules all of them at any time: above 0 keeps
@@ -116,6 +116,7 @@
 mod constant;
 mod decision;
 mod guaranteed_throughput;
+mod interests;
 mod per_operation;
 mod probabilistic;
 mod rate;
@@ -131,8 +132,10 @@ use crate::model::TagRef;
 use crate::services::Services;
 
 pub use self::constant::ConstSampler;
+pub(crate) use self::decision::{Notes, TagList};
 pub use self::decision::{SamplerTags, SamplingDecision, SpanView};
 pub use self::guaranteed_throughput::GuaranteedThroughputSampler;
+pub use self::interests::Interests;
 pub use self::per_operation::{OperationStrategies, PerOperationSampler};
 pub use self::probabilistic::ProbabilisticSampler;
 pub use self::rate::{SamplingRate, SamplingRateError, TracesPerSecond, TracesPerSecondError};
@@ -165,7 +168,7 @@ pub trait Sampler: Send + Sync {
         self.on_create_span(span)
     }
 
-    /// Decides when a span of an undecided trace gets a tag. By default leaves the trace undecided.
+    /// Decides when a span of an undecided trace gets a tag, before the tag is set. By default leaves the trace undecided.
     fn on_set_tag(&self, _span: &SpanView<'_>, _key: &str, _value: TagRef<'_>) -> SamplingDecision {
         SamplingDecision::Delay
     }
@@ -180,6 +183,25 @@ pub trait Sampler: Send + Sync {
     /// If so, the tracer asks again when a local root gets another name before its decision was used by a child, an
     /// injection or its end. A layer outside of a router can thus start it as `HTTP GET`.
     fn depends_on_operation_name(&self) -> bool {
+        false
+    }
+
+    /// Returns what the sampler wants to be asked about while a trace is undecided. The tracer's builder asks once. By
+    /// default everything.
+    ///
+    /// A sampler that never answers [`SamplingDecision::Delay`] may return [`Interests::nothing`], which makes samplers
+    /// that wrap it faster.
+    fn interests(&self) -> Interests {
+        Interests::everything()
+    }
+
+    /// Returns whether the sampler also weighs traces that the caller, in another process, has dropped. By default
+    /// false. The tracer's builder asks once.
+    ///
+    /// If so, such a trace begins undecided here. The sampler is not asked about its first span, but then as
+    /// [`interests`](Self::interests) say, with [`SpanView::is_dropped_by_caller`] set. If it keeps the trace, the
+    /// spans of this process are kept, and those of services that are called from then on.
+    fn weighs_dropped_traces(&self) -> bool {
         false
     }
 
@@ -239,6 +261,14 @@ impl Sampler for Box<dyn Sampler> {
 
     fn depends_on_operation_name(&self) -> bool {
         (**self).depends_on_operation_name()
+    }
+
+    fn interests(&self) -> Interests {
+        (**self).interests()
+    }
+
+    fn weighs_dropped_traces(&self) -> bool {
+        (**self).weighs_dropped_traces()
     }
 
     fn constant_decision(&self) -> Option<SamplingDecision> {

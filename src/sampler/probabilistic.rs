@@ -1,4 +1,4 @@
-use crate::sampler::{Sampler, SamplerTags, SamplingDecision, SamplingRate, SpanView};
+use crate::sampler::{Interests, Sampler, SamplerTags, SamplingDecision, SamplingRate, SpanView};
 
 /// A sampler that keeps a share of the traces, chosen by trace id.
 ///
@@ -73,6 +73,10 @@ impl Sampler for ProbabilisticSampler {
         } else {
             SamplingDecision::Drop
         }
+    }
+
+    fn interests(&self) -> Interests {
+        Interests::nothing()
     }
 
     fn description(&self) -> String {

@@ -1,6 +1,6 @@
 use crate::clock::Clock;
 use crate::sampler::rate_limiter::RateLimiter;
-use crate::sampler::{Sampler, TracesPerSecond};
+use crate::sampler::{Interests, Sampler, TracesPerSecond};
 use crate::sampler::{SamplerTags, SamplingDecision, SpanView};
 use crate::services::Services;
 
@@ -98,6 +98,10 @@ impl Sampler for RateLimitingSampler {
     /// Leaves the decision as it is: the name does not matter, and a trace costs one credit.
     fn on_set_operation_name(&self, _span: &SpanView<'_>) -> SamplingDecision {
         SamplingDecision::Delay
+    }
+
+    fn interests(&self) -> Interests {
+        Interests::nothing()
     }
 
     fn description(&self) -> String {

@@ -3,8 +3,8 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use crate::model::{Baggage, Carried, Flags, Randomness, SpanId, TraceId, TraceState};
-use crate::record::SharedDecision;
-use crate::span::marks::Marks;
+use crate::record::{ContextExtras, DecisionRef, RequestTexts, SharedDecision};
+use crate::span::marks::{Marks, SlowMarks};
 
 /// The identity of a span across processes: ids, flags and baggage.
 ///
@@ -31,19 +31,11 @@ pub struct SpanContext {
     /// The frozen wall time of the local trace, or 0: see [`crate::clock`].
     anchor: i64,
     carried: Carried,
-    rare: Option<Arc<Rare>>,
+    extras: Option<Arc<ContextExtras>>,
     marks: Marks,
 }
 
 const _: () = assert!(size_of::<SpanContext>() == 64);
-
-/// The parts that few contexts have.
-#[derive(Clone, Default)]
-struct Rare {
-    shared: Option<Arc<SharedDecision>>,
-    debug_id: Option<Box<str>>,
-    conflict: Option<Box<str>>,
-}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Ids {
@@ -61,7 +53,7 @@ pub(crate) enum Decision {
     /// The sampler of the receiver decides (B3 without a sampling state).
     Deferred,
     /// The spans of this trace in this process share a decision.
-    Shared(Arc<SharedDecision>),
+    Shared(DecisionRef),
 }
 
 impl SpanContext {
@@ -121,13 +113,25 @@ impl SpanContext {
         }
     }
 
-    /// Returns this context with a decision that is still open, if there is one.
-    pub(crate) fn with_shared(mut self, trace: Option<&Arc<SharedDecision>>) -> Self {
-        if let Some(trace) = trace {
-            let rare = Arc::make_mut(self.rare.get_or_insert_default());
-            rare.shared = Some(trace.clone());
+    /// Returns the context of a span in this process whose trace is undecided.
+    #[inline]
+    pub(crate) fn undecided(
+        (trace_id, span_id, parent_id): (TraceId, SpanId, Option<SpanId>),
+        randomness: Randomness,
+        anchor: i64,
+        decision: DecisionRef,
+    ) -> Self {
+        Self {
+            ids: Some(Ids {
+                trace_id,
+                span_id,
+                parent_id,
+            }),
+            anchor,
+            extras: Some(decision.into_extras()),
+            marks: Marks::new(Flags::default(), randomness.bits()),
+            ..Self::default()
         }
-        self
     }
 
     /// Returns this context with other baggage.
@@ -171,8 +175,7 @@ impl SpanContext {
 
     /// Returns this context with a note on other formats of the carrier that say something else.
     pub(crate) fn with_conflict(mut self, conflict: String) -> Self {
-        let rare = Arc::make_mut(self.rare.get_or_insert_default());
-        rare.conflict = Some(conflict.into());
+        self.change_texts(|texts| texts.conflict = Some(conflict.into()));
         self
     }
 
@@ -206,9 +209,7 @@ impl SpanContext {
     #[must_use]
     pub fn with_flags(mut self, flags: Flags) -> Self {
         self.marks = self.marks.decided_by(flags);
-        if let Some(rare) = &mut self.rare {
-            Arc::make_mut(rare).shared = None;
-        }
+        self.forget_shared();
         self
     }
 
@@ -218,8 +219,7 @@ impl SpanContext {
     /// with the id in its tag `jaeger-debug-id`.
     #[must_use]
     pub fn with_debug_id(mut self, debug_id: &str) -> Self {
-        let rare = Arc::make_mut(self.rare.get_or_insert_default());
-        rare.debug_id = Some(debug_id.into());
+        self.change_texts(|texts| texts.debug_id = Some(debug_id.into()));
         self
     }
 
@@ -228,9 +228,7 @@ impl SpanContext {
     #[must_use]
     pub fn with_deferred_sampling(mut self) -> Self {
         self.marks = self.marks.with(Marks::DEFERRED);
-        if let Some(rare) = &mut self.rare {
-            Arc::make_mut(rare).shared = None;
-        }
+        self.forget_shared();
         self
     }
 
@@ -328,7 +326,7 @@ impl SpanContext {
 
     /// Returns what other formats of the carrier said, if that was something else.
     pub fn conflict(&self) -> Option<&str> {
-        self.rare.as_ref()?.conflict.as_deref()
+        self.texts()?.conflict.as_deref()
     }
 
     #[inline(always)]
@@ -343,7 +341,7 @@ impl SpanContext {
 
     /// Returns the debug id, if one came with the request.
     pub fn debug_id(&self) -> Option<&str> {
-        self.rare.as_ref()?.debug_id.as_deref()
+        self.texts()?.debug_id.as_deref()
     }
 
     /// Returns the trace id in the form of the headers, or an empty text if there is no trace.
@@ -362,21 +360,22 @@ impl SpanContext {
         (self.anchor != 0).then_some(self.anchor)
     }
 
-    /// Returns whether the flags decide on sampling and the context has nothing but ids and flags.
+    /// Returns whether the flags decide on sampling, the context has nothing but ids and flags, and none of the marks
+    /// that are slow.
     #[inline(always)]
-    pub(crate) fn is_simple(&self) -> bool {
-        self.is_decided() && self.carried.is_empty()
+    pub(crate) fn is_simple(&self, slow: SlowMarks) -> bool {
+        self.extras.is_none() && !self.marks.has_any(slow) && self.carried.is_empty()
     }
 
-    /// Returns whether the flags decide on sampling and a span inherits nothing else but what the trace carries.
-    #[inline(always)]
-    pub(crate) fn is_decided(&self) -> bool {
-        self.rare.is_none() && !self.is_deferred()
+    /// Returns whether a span inherits nothing but what the trace carries and a decision, which may be open.
+    #[inline]
+    pub(crate) fn is_decided_or_undecided(&self) -> bool {
+        self.texts().is_none() && !self.is_deferred()
     }
 
     pub(crate) fn decision(&self) -> Decision {
-        match self.shared() {
-            Some(trace) => Decision::Shared(trace.clone()),
+        match self.shared_ref() {
+            Some(decision) => Decision::Shared(decision),
             None if self.is_deferred() => Decision::Deferred,
             None => Decision::Made,
         }
@@ -384,8 +383,40 @@ impl SpanContext {
 
     /// Returns the decision that this context shares with others.
     #[inline(always)]
-    pub(crate) fn shared(&self) -> Option<&Arc<SharedDecision>> {
-        self.rare.as_ref()?.shared.as_ref()
+    pub(crate) fn shared(&self) -> Option<&SharedDecision> {
+        self.extras.as_ref()?.decision()
+    }
+
+    /// Returns a reference to the decision that this context shares with others.
+    #[inline]
+    pub(crate) fn shared_ref(&self) -> Option<DecisionRef> {
+        DecisionRef::of_extras(self.extras.as_ref()?)
+    }
+
+    fn texts(&self) -> Option<&RequestTexts> {
+        match &**self.extras.as_ref()? {
+            ContextExtras::Undecided(_) => None,
+            ContextExtras::Request(texts) => Some(texts),
+        }
+    }
+
+    /// Changes the texts, of which this context then has a copy of its own.
+    fn change_texts(&mut self, change: impl FnOnce(&mut RequestTexts)) {
+        let mut texts = self.texts().cloned().unwrap_or_else(|| RequestTexts {
+            decision: self.shared_ref(),
+            ..RequestTexts::default()
+        });
+        change(&mut texts);
+        self.extras = Some(Arc::new(ContextExtras::Request(texts)));
+    }
+
+    /// Leaves a decision that this context shares with others.
+    fn forget_shared(&mut self) {
+        if self.texts().is_none() {
+            self.extras = None;
+        } else if self.shared().is_some() {
+            self.change_texts(|texts| texts.decision = None);
+        }
     }
 }
 

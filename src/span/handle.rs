@@ -290,10 +290,19 @@ fn full_context(slot: &SpanSlot) -> SpanContext {
         slot.header.span_id,
         slot.header.parent_id,
     );
-    let trace = slot.shared_decision();
-    SpanContext::local(ids, slot.flags(), slot.randomness, slot.anchor)
-        .with_carried(slot.carried())
-        .with_shared(trace.filter(|trace| !trace.is_final()))
+    let decision = slot.shared_decision();
+    let context = match decision.filter(|decision| !decision.is_final()) {
+        Some(decision) => {
+            SpanContext::undecided(ids, slot.randomness, slot.anchor, decision.clone())
+        }
+        None => SpanContext::local(ids, slot.flags(), slot.randomness, slot.anchor),
+    };
+    let carried = slot.carried();
+    if carried.is_empty() {
+        context
+    } else {
+        context.with_carried(carried)
+    }
 }
 
 impl Drop for Span {

@@ -9,21 +9,17 @@ use std::time::SystemTime;
 use crate::clock::WallTime;
 use crate::model::{FieldRef, SpanId, TagRef, Timestamp, TraceId, field, tags};
 use crate::record::{
-    Added, FieldList, LogDraft, Question, SpanSlot, apply_decision, catch, count_added,
-    count_clamped_time, count_truncated, note_fact, set_sampling_priority, store_simple_tag,
-    store_tag, wall,
+    Added, FieldList, LogDraft, Question, SpanSlot, ask, catch, count_added, count_clamped_time,
+    count_truncated, note_fact, set_sampling_priority, store_simple_tag, store_tag, wall,
 };
-use crate::sampler::{SamplerTags, SpanView};
+use crate::sampler::SamplerTags;
 use crate::span::ErrorLike;
 use crate::span::error_text::with_causes;
 
 /// Replaces the operation name. Asks the sampler first if it may still change its decision.
 pub(crate) fn set_operation_name(slot: &SpanSlot, name: Cow<'static, str>) {
-    let asks_sampler = (slot.is_undecided() || slot.is_revisable()) && !slot.is_finished();
-    if asks_sampler {
-        let view = SpanView::new(slot.header.trace_id, &name, slot.is_local_root);
-        let decision = slot.tracer.decide(Question::Rename, &view);
-        apply_decision(slot, decision);
+    if slot.asks_about_name() && !slot.is_finished() {
+        ask(slot, Question::Rename, &name);
     }
     if let Some(mut buffer) = slot.open() {
         buffer.set_operation_name(name);
@@ -33,21 +29,33 @@ pub(crate) fn set_operation_name(slot: &SpanSlot, name: Cow<'static, str>) {
 /// Sets a tag of an open span.
 pub(crate) fn set_tag(slot: &SpanSlot, key: &str, value: TagRef<'_>) {
     let is_simple = !matches!(value, TagRef::Display(_) | TagRef::Unset);
-    if is_simple
-        && key != tags::SAMPLING_PRIORITY
-        && let Some(flags) = slot.plain_flags()
-    {
-        // The fast path: a simple value on a span whose sampling decision is final, and which is not observed.
-        if flags.is_sampled() {
-            store_simple_tag(slot, key, value);
-        }
-        return;
+    if !is_simple || key == tags::SAMPLING_PRIORITY {
+        return set_any_tag(slot, key, value);
     }
-    set_any_tag(slot, key, value);
+    match slot.plain_flags() {
+        // The fast path: the sampling decision is final, and the span is not observed.
+        Some(flags) => {
+            if flags.is_sampled() {
+                store_simple_tag(slot, key, value);
+            }
+        }
+        None => set_undecided_tag(slot, key, value),
+    }
 }
 
-/// Sets any tag: `sampling.priority`, a value that must be formatted, or a tag of an undecided or observed span.
+/// Sets a tag with a simple value of a span that is observed or whose decision may still change.
+#[inline(never)]
+fn set_undecided_tag(slot: &SpanSlot, key: &str, value: TagRef<'_>) {
+    if slot.is_observed() || slot.recorder.interests.asks_about_tag(key) {
+        set_any_tag(slot, key, value);
+    } else if slot.is_recording() {
+        store_simple_tag(slot, key, value);
+    }
+}
+
+/// Sets any tag: `sampling.priority`, a value that must be formatted, one that may decide, or one of an observed span.
 #[cold]
+#[inline(never)]
 fn set_any_tag(slot: &SpanSlot, key: &str, value: TagRef<'_>) {
     if matches!(value, TagRef::Unset) {
         return;
@@ -64,11 +72,8 @@ fn set_any_tag(slot: &SpanSlot, key: &str, value: TagRef<'_>) {
     if !slot.is_recording() {
         return;
     }
-    if slot.is_undecided() {
-        let name = slot.operation_name();
-        let view = SpanView::new(slot.header.trace_id, &name, slot.is_local_root);
-        let decision = slot.tracer.decide(Question::Tag(key, value), &view);
-        apply_decision(slot, decision);
+    if slot.is_undecided() && slot.recorder.interests.asks_about_tag(key) {
+        ask(slot, Question::Tag(key, value), &slot.operation_name());
         if !slot.is_recording() {
             return;
         }
@@ -151,7 +156,7 @@ fn log_many<'v>(slot: &SpanSlot, time: Timestamp, fields: impl Iterator<Item = F
 /// Sets the tag `error` and logs the error with its causes.
 pub(crate) fn log_error<const FORM: u8>(slot: &SpanSlot, error: &(impl ErrorLike<FORM> + ?Sized)) {
     slot.note_error();
-    store_tag(slot, tags::ERROR, TagRef::Bool(true));
+    set_tag(slot, tags::ERROR, TagRef::Bool(true));
     let texts = catch(slot, || {
         let message = error.to_string();
         let causes = successors(error.cause(), |cause| (*cause).source());
@@ -195,7 +200,7 @@ pub(crate) fn mark_panic(slot: &SpanSlot) {
     slot.note_error();
     if slot.is_recording() {
         MARKED.set(Some((slot.header.trace_id, slot.header.span_id)));
-        store_tag(slot, tags::ERROR, TagRef::Bool(true));
+        set_tag(slot, tags::ERROR, TagRef::Bool(true));
         log(slot, None, [field(tags::EVENT, "panic")].into_iter());
     }
 }

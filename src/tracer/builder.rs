@@ -15,9 +15,9 @@ use crate::reporter::{NullReporter, Reporter, Worker, WorkerOptions, thread};
 use crate::restrictions::BaggageRestrictions;
 use crate::sampler::{ProbabilisticSampler, Sampler, SamplingRate};
 use crate::services::Services;
-use crate::span::Limits;
+use crate::span::{Limits, SlowMarks};
 use crate::throttler::Throttler;
-use crate::tracer::core::{Core, Guarded, RootDecision};
+use crate::tracer::core::{Core, Guarded, RootDecision, interests_of, weighs_dropped};
 use crate::tracer::jaeger::JaegerTracer;
 use crate::tracer::process_tags;
 
@@ -364,15 +364,19 @@ impl TracerBuilder {
             let watches = observer.call_always(&metrics, |observer| observer.watches_starts());
             watches.unwrap_or(false)
         });
+        let weighs_dropped = weighs_dropped(&sampler, &metrics);
         let core = Core {
             root_decision,
+            weighs_dropped,
+            slow_marks: SlowMarks::of(weighs_dropped),
+            zipkin_shared_rpc_span: self.zipkin_shared_rpc_span,
             slots: Arc::new(SharedPool::new()),
-            recorder: Arc::new(Recorder {
-                clock: SpanClock::new(clock),
-                limits: self.limits,
-                metrics,
+            recorder: Arc::new(Recorder::new(
+                SpanClock::new(clock),
+                self.limits,
                 queue,
-            }),
+                interests_of(&sampler, &metrics),
+            )),
             sampler,
             throttler: self.throttler.map(Guarded::new),
             restrictions: self.restrictions.map(Guarded::new),
@@ -389,7 +393,6 @@ impl TracerBuilder {
             observers,
             is_128_bit: self.is_128_bit,
             finalizes_on_inject: self.finalizes_on_inject,
-            zipkin_shared_rpc_span: self.zipkin_shared_rpc_span,
             codecs: self.codecs,
         };
         Ok(JaegerTracer::from_parts(core, worker))

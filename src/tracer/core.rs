@@ -19,19 +19,24 @@ use crate::record::{
     random_id, release_slots, try_random_id,
 };
 use crate::restrictions::{BaggageRestrictions, Restriction};
-use crate::sampler::{Sampler, SamplingDecision, SpanView};
-use crate::span::SpanContext;
+use crate::sampler::{Interests, Sampler, SamplingDecision, SpanView};
+use crate::span::{SlowMarks, SpanContext};
 use crate::throttler::Throttler;
 
 /// The parts of a tracer that starting, filling and finishing a span use.
 pub(super) struct Core {
     pub(super) recorder: Arc<Recorder>,
-    pub(super) slots: Arc<SharedPool<SpanSlot>>,
+    pub(super) slots: Arc<SharedPool<Box<SpanSlot>>>,
     pub(super) sampler: Guarded<Box<dyn Sampler>>,
     pub(super) throttler: Option<Guarded<Box<dyn Throttler>>>,
     pub(super) restrictions: Option<Guarded<Box<dyn BaggageRestrictions>>>,
     pub(super) is_closed: AtomicBool,
     pub(super) root_decision: RootDecision,
+    /// The sampler weighs traces that the caller has dropped.
+    pub(super) weighs_dropped: bool,
+    /// What keeps a context from being the parent of a span that starts by the fast path.
+    pub(super) slow_marks: SlowMarks,
+    pub(super) zipkin_shared_rpc_span: bool,
     pub(super) process: Arc<Process>,
     pub(super) diagnostics: Diagnostics,
     pub(super) poller: Poller,
@@ -45,7 +50,6 @@ pub(super) struct Core {
     /// The randomness of a new trace before its decision.
     pub(super) root_randomness: Randomness,
     pub(super) finalizes_on_inject: bool,
-    pub(super) zipkin_shared_rpc_span: bool,
     pub(super) codecs: Codecs,
 }
 
@@ -96,6 +100,18 @@ impl RootDecision {
             Some(Some(SamplingDecision::Delay) | None) | None => Self::Ask,
         }
     }
+}
+
+/// Asks the sampler whether it weighs traces that the caller has dropped.
+pub(super) fn weighs_dropped(sampler: &Guarded<Box<dyn Sampler>>, metrics: &Metrics) -> bool {
+    let weighs = sampler.call(metrics, |sampler| sampler.weighs_dropped_traces());
+    weighs.unwrap_or(false)
+}
+
+/// Asks the sampler what it wants to be asked about.
+pub(super) fn interests_of(sampler: &Guarded<Box<dyn Sampler>>, metrics: &Metrics) -> Interests {
+    let interests = sampler.call(metrics, |sampler| sampler.interests());
+    interests.unwrap_or_else(Interests::everything)
 }
 
 /// A callback of the user that is no longer called after too many panics.
@@ -180,14 +196,18 @@ const CODEC: &str = "a codec or a carrier";
 
 impl Decider for Core {
     fn decide(&self, question: Question<'_>, span: &SpanView<'_>) -> SamplingDecision {
-        let asked = self
-            .sampler
-            .call(&self.recorder.metrics, |sampler| match question {
-                Question::Create => sampler.on_create_span(span),
-                Question::Rename => sampler.on_set_operation_name(span),
-                Question::Tag(key, value) => sampler.on_set_tag(span, key, value),
-                Question::Finish => sampler.on_finish_span(span),
-            });
+        let ask = |sampler: &dyn Sampler| match question {
+            Question::Create => sampler.on_create_span(span),
+            Question::Rename => sampler.on_set_operation_name(span),
+            Question::Tag(key, value) => sampler.on_set_tag(span, key, value),
+            Question::Finish => sampler.on_finish_span(span),
+        };
+        let metrics = &self.recorder.metrics;
+        let asked = if self.recorder.interests.asks_in_panics() {
+            self.sampler.call_always(metrics, |sampler| ask(&**sampler))
+        } else {
+            self.sampler.call(metrics, |sampler| ask(&**sampler))
+        };
         asked.unwrap_or(match question {
             Question::Create => SamplingDecision::Drop,
             _ => SamplingDecision::Delay,
@@ -227,13 +247,15 @@ impl Decider for Core {
 impl Core {
     pub(super) fn inject(&self, context: &SpanContext, carrier: &mut dyn InjectCarrier) {
         if let Some(trace) = context.shared()
-            && self.finalizes_on_inject
             && !trace.is_final()
         {
-            let flags = trace.flags();
-            let waited = trace.decide(flags);
-            if flags.is_sampled() {
-                trace.queue.push_held(&waited, flags);
+            trace.note_refusal();
+            if self.finalizes_on_inject {
+                let flags = trace.flags();
+                let waited = trace.decide(flags);
+                if flags.is_sampled() {
+                    trace.queue.push_held(&waited, flags);
+                }
             }
         }
         self.guard("inject", CODEC, || self.codecs.inject(context, carrier));
@@ -355,6 +377,12 @@ impl Core {
     #[inline(always)]
     pub(super) fn shares_span(&self, joins_trace: bool) -> bool {
         joins_trace && self.zipkin_shared_rpc_span
+    }
+
+    /// Returns whether the trace of a local root, which another process has decided, is weighed here.
+    #[inline(always)]
+    pub(super) fn weighs(&self, is_local_root: bool, flags: Flags) -> bool {
+        is_local_root && !flags.is_sampled() && self.weighs_dropped
     }
 
     /// Returns a new span id, from the source of ids that the user set, if any.

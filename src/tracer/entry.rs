@@ -10,7 +10,7 @@ use crate::record::{TagFacts, is_fact};
 use crate::span::Span;
 use crate::tracer::StartSpanOptions;
 use crate::tracer::core::Core;
-use crate::tracer::start::{StartTags, start_any, start_carrying, start_named_with_id, try_start};
+use crate::tracer::start::{StartTags, start_any, start_named_with_id, start_richer, try_start};
 
 /// Starts a span that has only a name.
 pub(super) fn start_named(core: &Arc<Core>, name: &'static str) -> Span {
@@ -34,7 +34,7 @@ pub(super) fn start(core: &Arc<Core>, mut options: StartSpanOptions<'_>) -> Span
             options.give_back_simple();
             span
         }
-        None => start_carrying(core, options, ticks),
+        None => start_richer(core, options, ticks),
     }
 }
 
@@ -66,7 +66,7 @@ fn start_slowly(core: &Arc<Core>, mut options: StartSpanOptions<'_>, ticks: u64)
                 options.give_back_simple();
                 span
             }
-            None => start_carrying(core, options, ticks),
+            None => start_richer(core, options, ticks),
         },
         None => start_any(core, options, ticks),
     };

@@ -3,13 +3,13 @@
 //! There are three descriptions, because the fast path can pass the first one in registers:
 //!
 //! * [`FastParent`] is plain data: ids and decided flags, or a root. It exists only if nothing else is inherited.
-//! * [`CarryingParent`] adds what a trace carries: baggage and `tracestate`.
-//! * [`Inherited`] holds everything: an undecided decision, a debug id, one of several references.
+//! * [`RicherParent`] adds what a trace carries, baggage and `tracestate`, and a decision that is still open.
+//! * [`Inherited`] holds everything: a debug id, one of several references.
 
 use crate::model::{Carried, Flags, Randomness, ReferenceType, ReportedReference, SpanId, TraceId};
-use crate::record::SpanSlot;
+use crate::record::{DecisionRef, SpanSlot};
 use crate::scope::{Active, with_active_parent};
-use crate::span::{Decision, Reference, SpanContext};
+use crate::span::{Decision, Reference, SlowMarks, SpanContext};
 use crate::tracer::StartSpanOptions;
 
 /// The parent that most spans have: none, or a single one with a final decision and without baggage.
@@ -32,24 +32,26 @@ pub(super) struct FastParentSpan {
 impl FastParent {
     /// Returns the parent that the options name, or `None` if [`Inherited`] must describe it.
     #[inline(always)]
-    pub(super) fn find(options: &StartSpanOptions<'_>) -> Option<Self> {
+    pub(super) fn find(options: &StartSpanOptions<'_>, slow: SlowMarks) -> Option<Self> {
         if !options.are_simple() {
             return None;
         }
         match options.only_reference() {
-            Some(Reference { kind, context }) => Self::of_context(context, *kind),
+            Some(Reference { kind, context }) => Self::of_context(context, *kind, slow),
             None if options.ignores_active_span() => Some(Self::Root),
-            None => Self::active(),
+            None => Self::active(slow),
         }
     }
 
     /// Returns the active parent, or `None` if [`Inherited`] must describe it.
     #[inline(always)]
-    pub(super) fn active() -> Option<Self> {
+    pub(super) fn active(slow: SlowMarks) -> Option<Self> {
         // Read in place: the facts are copied out, and no user code runs.
         with_active_parent(|active| match active {
             Some(Active::Span(span)) => Self::of_slot(span.slot()?),
-            Some(Active::Context(context)) => Self::of_context(context, ReferenceType::ChildOf),
+            Some(Active::Context(context)) => {
+                Self::of_context(context, ReferenceType::ChildOf, slow)
+            }
             None => Some(Self::Root),
         })
     }
@@ -62,8 +64,8 @@ impl FastParent {
     }
 
     #[inline(always)]
-    fn of_context(context: &SpanContext, kind: ReferenceType) -> Option<Self> {
-        if !context.is_simple() {
+    fn of_context(context: &SpanContext, kind: ReferenceType, slow: SlowMarks) -> Option<Self> {
+        if !context.is_simple(slow) {
             return None;
         }
         FastParentSpan::of_context(context, kind).map(Self::Child)
@@ -99,13 +101,14 @@ impl FastParentSpan {
     }
 }
 
-/// A parent with a final decision, and what its trace carries.
-pub(super) struct CarryingParent {
+/// A parent, what its trace carries, and the decision of its trace if it is still open.
+pub(super) struct RicherParent {
     pub(super) span: FastParentSpan,
     pub(super) carried: Carried,
+    pub(super) undecided: Option<DecisionRef>,
 }
 
-impl CarryingParent {
+impl RicherParent {
     /// Returns the parent that the options name, or `None` if [`Inherited`] must describe it.
     #[inline]
     pub(super) fn find(options: &StartSpanOptions<'_>) -> Option<Self> {
@@ -117,28 +120,32 @@ impl CarryingParent {
             None if options.ignores_active_span() => None,
             // Read in place: the facts are copied out, and no user code runs.
             None => with_active_parent(|active| match active? {
-                Active::Span(span) => Self::of_slot(span.slot()?),
+                Active::Span(span) => Some(Self::of_slot(span.slot()?)),
                 Active::Context(context) => Self::of_context(context, ReferenceType::ChildOf),
             }),
         }
     }
 
-    fn of_slot(slot: &SpanSlot) -> Option<Self> {
+    fn of_slot(slot: &SpanSlot) -> Self {
         slot.fix_decision();
-        let flags = slot.decided_flags()?;
-        Some(Self {
-            span: FastParentSpan::of_slot(slot, flags),
+        Self {
+            span: FastParentSpan::of_slot(slot, slot.flags()),
             carried: slot.carried(),
-        })
+            undecided: slot
+                .shared_decision()
+                .filter(|decision| !decision.is_final())
+                .cloned(),
+        }
     }
 
     fn of_context(context: &SpanContext, kind: ReferenceType) -> Option<Self> {
-        if !context.is_decided() {
+        if !context.is_decided_or_undecided() {
             return None;
         }
         Some(Self {
             span: FastParentSpan::of_context(context, kind)?,
             carried: context.carried().clone(),
+            undecided: context.shared_ref().filter(|decision| !decision.is_final()),
         })
     }
 }

@@ -4,28 +4,29 @@
 //! * [`try_start`] is the fast path of options with simple tags and at most one reference, to a simple context.
 //! * [`start_any`] does everything, slowly. Both fast paths end in it if something is in their way.
 //!
-//! Before [`start_any`] comes [`start_carrying`], which differs from the fast paths only in that the parent's trace
-//! carries baggage or `tracestate`.
+//! Before [`start_any`] comes [`start_richer`], which differs from the fast paths only in that the parent's trace
+//! carries baggage or `tracestate`, is undecided, or was dropped by the caller and is weighed here.
 //!
 //! Both fast paths have one inner step, [`ask_sampler`], for a root whose sampler has no constant answer.
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::clock::WallTime;
 use crate::metrics::Counter;
 use crate::model::{Flags, ReferenceType, ReportedReference, SpanId, TagRef, TraceId, tags};
 use crate::propagation::reopened;
 use crate::record::{
-    Decider as _, FrameKind, ParentReference, Question, SharedDecision, SpanBuffer, SpanSlot,
+    Decider as _, DecisionRef, FrameKind, ParentReference, Question, SpanBuffer, SpanSlot,
     apply_decision, begin_with_tags, count_clamped_time,
 };
-use crate::sampler::{SamplingDecision, SpanView};
+use crate::sampler::{Notes, SamplingDecision, SpanView};
 use crate::span::{Decision, Reference, Span, begin_with_sampler_tags, begin_with_tag};
 use crate::tracer::StartSpanOptions;
 use crate::tracer::core::{Core, RootDecision};
 use crate::tracer::new_span::{NewSpan, identity};
-use crate::tracer::parent::{CarryingParent, FastParent, FastParentSpan, Inherited};
+use crate::tracer::parent::{FastParent, FastParentSpan, Inherited, RicherParent};
 
 /// Starts a span that has only a name, once its id is drawn.
 ///
@@ -37,7 +38,7 @@ pub(super) fn start_named_with_id(
     ticks: u64,
     id: SpanId,
 ) -> Span {
-    let span = match FastParent::active() {
+    let span = match FastParent::active(core.slow_marks) {
         // One arm for each decision, so that its counters and flags are constants there.
         Some(FastParent::Root) => match core.root_decision {
             RootDecision::Keep(_) => root(core, ticks, id, RootDecision::KEPT)
@@ -57,33 +58,55 @@ pub(super) fn start_named_with_id(
     }
 }
 
-/// Hands a named span to [`start_carrying`], by a tail call.
+/// Hands a named span to [`start_richer`], by a tail call.
 #[cold]
 #[inline(never)]
 fn leave_fast_path(core: &Arc<Core>, name: &'static str, ticks: u64) -> Span {
-    start_carrying(core, StartSpanOptions::new(name.into()), ticks)
+    start_richer(core, StartSpanOptions::new(name.into()), ticks)
 }
 
-/// Starts a child in a trace that carries something, or else hands the span to [`start_any`].
+/// Starts a child in a trace that carries something or is undecided, or else hands the span to [`start_any`].
 #[inline(never)]
-pub(super) fn start_carrying(
+pub(super) fn start_richer(
     core: &Arc<Core>,
     mut options: StartSpanOptions<'_>,
     ticks: u64,
 ) -> Span {
-    let (Some(id), Some(parent)) = (core.try_new_id(), CarryingParent::find(&options)) else {
+    let (Some(id), Some(parent)) = (core.try_new_id(), RicherParent::find(&options)) else {
         return start_any(core, options, ticks);
     };
     let new_span = child(core, ticks, id, &parent.span, options.is_server());
-    if core.shares_span(new_span.joins_trace) {
+    let weighs = core.weighs(new_span.is_local_root, new_span.flags);
+    let joins_undecided = parent.undecided.is_some();
+    let interests = &core.recorder.interests;
+    if core.shares_span(new_span.joins_trace)
+        || joins_undecided && interests.asks_about_children()
+        || (joins_undecided || weighs) && asks_about_any(core, options.tags())
+    {
         return start_any(core, options, ticks);
     }
-    let Some(slot) = SpanSlot::try_vacant(&core.recorder, new_span.counters(new_span.flags)) else {
+    let undecided = match parent.undecided {
+        None if weighs => Some(undecided(core, &new_span, 0, true)),
+        undecided => undecided,
+    };
+    let counters = match &undecided {
+        Some(_) => (Counter::StartedSpansDelayed, None),
+        None => new_span.counters(new_span.flags),
+    };
+    let Some(slot) = SpanSlot::try_vacant(&core.recorder, counters) else {
         return start_any(core, options, ticks);
     };
     let mut slot = new_span.write_to(slot, options.take_name(), false);
     slot.begin_with_carried(parent.carried);
-    set_simple_tags(&mut slot, options.tags(), new_span.flags);
+    match undecided {
+        Some(decision) => {
+            slot.begin_shared(decision);
+            if !options.tags().is_empty() {
+                begin_with_tags(&mut slot, options.tags());
+            }
+        }
+        None => set_simple_tags(&mut slot, options.tags(), new_span.flags),
+    }
     options.give_back();
     Span::from_slot(slot)
 }
@@ -102,7 +125,7 @@ pub(super) fn try_start(
     ticks: u64,
     id: SpanId,
 ) -> Option<Span> {
-    match FastParent::find(options) {
+    match FastParent::find(options, core.slow_marks) {
         Some(FastParent::Root) => match core.root_decision.decided() {
             Some(decided) => {
                 root(core, ticks, id, decided).and_then(|new_span| new_span.start(core, options))
@@ -188,7 +211,9 @@ fn ask_sampler(
     span_id: SpanId,
 ) -> Span {
     let mut new_span = NewSpan::root(core, ticks, core.new_high_half(), span_id);
-    let view = SpanView::new(new_span.trace_id, &name, new_span.is_local_root);
+    let notes = AtomicU32::new(0);
+    let view = SpanView::new(new_span.trace_id, &name, new_span.is_local_root)
+        .with_notes(Notes::in_word(&notes));
     let (decision, is_revisable) = core.decide_first(&view);
     let sampler_tags = match decision {
         SamplingDecision::Sample(sampler_tags) => {
@@ -198,9 +223,16 @@ fn ask_sampler(
         }
         SamplingDecision::Drop => None,
         SamplingDecision::Delay => {
-            let mut slot = begin(core, name, &new_span, false);
-            slot.begin_shared(undecided(core, new_span.flags));
-            return complete(core, start_tags, slot, &new_span);
+            let decision = undecided(core, &new_span, notes.into_inner(), false);
+            let mut slot = begin(core, name, &new_span, is_revisable);
+            slot.begin_shared(decision);
+            if asks_about_any(core, start_tags) {
+                set_start_tags(&mut slot, start_tags);
+            } else if !start_tags.is_empty() {
+                begin_with_tags(&mut slot, start_tags);
+            }
+            count_start(core, &slot, &new_span);
+            return Span::from_slot(slot);
         }
     };
     let mut slot = begin(core, name, &new_span, is_revisable);
@@ -250,11 +282,10 @@ pub(super) fn start_any(core: &Arc<Core>, mut options: StartSpanOptions<'_>, tic
     new_span.ticks = ticks;
     new_span.anchor = anchor.unwrap_or_else(|| core.recorder.clock.anchor());
 
-    let mut view = SpanView::new(
-        new_span.trace_id,
-        options.operation_name(),
-        new_span.is_local_root,
-    );
+    let notes = AtomicU32::new(0);
+    let name = options.operation_name();
+    let mut view = SpanView::new(new_span.trace_id, name, new_span.is_local_root)
+        .with_notes(Notes::in_word(&notes));
     if matches!(decision, Decision::Deferred)
         && let Some(trace_state) = inherited.carried.trace_state()
     {
@@ -265,9 +296,18 @@ pub(super) fn start_any(core: &Arc<Core>, mut options: StartSpanOptions<'_>, tic
     let mut answer = None;
     let mut is_revisable = false;
     let shared_decision = match decision {
+        Decision::Made
+            if given.is_none() && core.weighs(new_span.is_local_root, new_span.flags) =>
+        {
+            Some(undecided(core, &new_span, 0, true))
+        }
         Decision::Made => None,
         Decision::Shared(trace) => {
-            answer = Some(core.decide(Question::Create, &view));
+            if core.recorder.interests.asks_about_children() {
+                let mut view = view.with_notes(trace.notes());
+                view.is_dropped_by_caller = trace.is_dropped_by_caller;
+                answer = Some(core.decide(Question::Create, &view));
+            }
             Some(trace)
         }
         Decision::Deferred => match core
@@ -280,7 +320,11 @@ pub(super) fn start_any(core: &Arc<Core>, mut options: StartSpanOptions<'_>, tic
                 None
             }
             None => match core.decide_first(&view) {
-                (SamplingDecision::Delay, _) => Some(undecided(core, new_span.flags)),
+                (SamplingDecision::Delay, revisable) => {
+                    is_revisable = revisable;
+                    let notes = notes.load(Ordering::Relaxed);
+                    Some(undecided(core, &new_span, notes, false))
+                }
                 (decision, revisable) => {
                     is_revisable = revisable;
                     new_span.randomness = new_span.randomness.without_threshold();
@@ -330,9 +374,29 @@ pub(super) fn start_any(core: &Arc<Core>, mut options: StartSpanOptions<'_>, tic
     span
 }
 
-/// Returns a sampling decision that is still open.
-fn undecided(core: &Core, flags: Flags) -> Arc<SharedDecision> {
-    Arc::new(SharedDecision::new(core.recorder.queue.clone(), flags))
+/// Returns the decision of a trace that begins in this process with this span, still open.
+#[inline(never)]
+fn undecided(
+    core: &Core,
+    local_root: &NewSpan,
+    notes: u32,
+    is_dropped_by_caller: bool,
+) -> DecisionRef {
+    let mut decision = core.recorder.vacant_decision();
+    if let Some(vacant) = decision.get_mut() {
+        let flags = local_root.flags;
+        vacant.begin(flags, notes, is_dropped_by_caller);
+    }
+    decision
+}
+
+/// Returns whether the sampler wants to be asked about one of the tags.
+#[inline]
+fn asks_about_any(core: &Core, start_tags: StartTags<'_>) -> bool {
+    let interests = &core.recorder.interests;
+    start_tags
+        .iter()
+        .any(|(key, _)| interests.asks_about_tag(key))
 }
 
 impl NewSpan {

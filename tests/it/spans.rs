@@ -388,7 +388,7 @@ fn a_clock_that_goes_backwards_gives_no_negative_duration() {
 #[test]
 fn sampling_priority_raises_and_clears_the_flags() {
     let (tracer, spans) = recording_tracer();
-    let rows: [(TagValue, u8); 12] = [
+    let rows: [(TagValue, u8); 15] = [
         (1i64.into(), 3),
         (2.5f64.into(), 3),
         (true.into(), 3),
@@ -401,6 +401,9 @@ fn sampling_priority_raises_and_clears_the_flags() {
         (false.into(), 0),
         ("0".into(), 0),
         ("high".into(), 1),
+        (f64::NAN.into(), 1),
+        ("NaN".into(), 1),
+        (vec![1].into(), 1),
     ];
     for (value, flags) in rows {
         let span = tracer.start_span("set");

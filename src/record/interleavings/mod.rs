@@ -25,6 +25,7 @@ use crate::record::{
     Budget, FrameBytes, FrameHeader, Limits, Recorder, SharedPool, SpanClock, SpanHandle,
     SpanQueue, SpanSlot,
 };
+use crate::sampler::Interests;
 
 /// Starts a span. Returns a count of how often its slot has been freed.
 fn start() -> (SpanHandle, StdArc<AtomicUsize>) {
@@ -38,12 +39,12 @@ fn start() -> (SpanHandle, StdArc<AtomicUsize>) {
 fn start_pooled() -> (SpanHandle, StdArc<AtomicUsize>) {
     let freed = StdArc::new(AtomicUsize::new(0));
     let metrics = Metrics::default();
-    let recorder = StdArc::new(Recorder {
-        clock: SpanClock::new(ManualClock::at_micros(1).into()),
-        limits: Limits::default(),
-        queue: StdArc::new(SpanQueue::new(Budget::new(1 << 20), metrics.clone())),
-        metrics,
-    });
+    let recorder = StdArc::new(Recorder::new(
+        SpanClock::new(ManualClock::at_micros(1).into()),
+        Limits::default(),
+        StdArc::new(SpanQueue::new(Budget::new(1 << 20), metrics)),
+        Interests::everything(),
+    ));
     let tracer = StdArc::new(CountedTracer(freed.clone()));
     let mut slot = SpanSlot::allocate(tracer, recorder, StdArc::new(SharedPool::new()));
     slot.begin(Flags::SAMPLED, false, "s".into());

@@ -11,7 +11,7 @@ use crate::model::Flags;
 use crate::record::interleavings::{finish, freed_once, push, set_tag, start, start_pooled};
 use crate::record::open::shared_decision::Hold;
 use crate::record::thread::state::ThreadState;
-use crate::record::{Budget, SharedDecision, SpanHandle, SpanQueue};
+use crate::record::{Budget, DecisionRef, SharedDecision, SpanHandle, SpanQueue};
 
 #[test]
 fn a_slot_that_another_thread_returns_is_used_again() {
@@ -99,7 +99,7 @@ fn threads_that_register_finish_and_end_lose_no_count() {
 #[test]
 fn a_span_that_finishes_during_the_decision_is_sent_once() {
     loom::model(|| {
-        let trace = StdArc::new(SharedDecision::new(new_queue(1 << 20), Flags::default()));
+        let trace = undecided();
         let for_thread = trace.clone();
         let there = thread::spawn(move || match hold(&for_thread) {
             Hold::Held => 0,
@@ -116,7 +116,7 @@ fn a_span_of_a_trace_that_is_decided_and_ended_is_sent_or_dropped_once() {
     let mut bounded = Builder::new();
     bounded.preemption_bound = Some(3);
     bounded.check(|| {
-        let trace = StdArc::new(SharedDecision::new(new_queue(1 << 20), Flags::default()));
+        let trace = undecided();
         let for_thread = trace.clone();
         let finisher = thread::spawn(move || match hold(&for_thread) {
             Hold::Held => 0,
@@ -124,7 +124,7 @@ fn a_span_of_a_trace_that_is_decided_and_ended_is_sent_or_dropped_once() {
         });
         let for_thread = trace.clone();
         let decider = thread::spawn(move || for_thread.decide(Flags::SAMPLED).count);
-        let lost = trace.end().count;
+        let lost = trace.end().unwrap_or(0);
         let sent = decider.join().expect("no panic");
         assert_eq!(lost + sent + finisher.join().expect("no panic"), 1);
         assert!(trace.is_final() && trace.flags().is_sampled());
@@ -165,5 +165,12 @@ fn hold(trace: &SharedDecision) -> Hold {
     let (mut span, _) = start();
     let (slot, buffer) = span.mark_finished().expect("the only finisher");
     let end = buffer.end(Flags::default(), slot.duration_until(1));
-    trace.hold(&trace.queue, &slot.header.with_end(end), &buffer.bytes())
+    trace.hold(&slot.header.with_end(end), &buffer.bytes())
+}
+
+/// Returns the decision of a trace that has begun.
+fn undecided() -> DecisionRef {
+    let mut decision = SharedDecision::new(new_queue(1 << 20));
+    decision.begin(Flags::default(), 0, false);
+    DecisionRef::new(decision)
 }

@@ -50,7 +50,11 @@
 //!
 //! A span whose sampler has answered has its flags in its own status word. If the sampler puts its answer off, all
 //! spans of the trace in this process share a [`SharedDecision`](shared_decision::SharedDecision), and those that
-//! finish before the answer wait inside it.
+//! finish before the answer wait inside it. Until then each keeps all that a sampled one does.
+//!
+//! The sampler is asked only about what it [wants](crate::sampler::Interests) to know, so a tag of an undecided span
+//! costs little more than one of a sampled span. Decisions are used again, as slots are: the span that is the last
+//! holder clears its decision and puts it into a pool. A decision whose last holder is a context is freed.
 
 pub(crate) mod buffer;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]

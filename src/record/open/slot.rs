@@ -8,7 +8,7 @@ use crate::model::TagRef;
 use crate::model::{Baggage, Carried, Flags, Randomness, SpanId, TraceId};
 use crate::record::open::buffer::{Added, SpanBuffer};
 use crate::record::open::handle_count::HandleCount;
-use crate::record::open::shared_decision::SharedDecision;
+use crate::record::open::shared_decision::DecisionRef;
 use crate::record::open::status::{
     CARRIES, EXPLICIT_START, FINISHED, OBSERVED, REVISABLE, SHARED, SpanStatus, flags_in,
 };
@@ -41,11 +41,11 @@ pub(crate) struct SpanSlot {
     /// The wall time of tick zero, in nanoseconds since the epoch, as of the start of the local root.
     pub(crate) anchor: i64,
     /// The decision that the spans of the trace share; `None` if the sampler answered at the start.
-    shared_decision: Option<Arc<SharedDecision>>,
+    pub(crate) shared_decision: Option<DecisionRef>,
     pub(crate) buffer: ByteLock<SpanBuffer>,
     pub(crate) recorder: Arc<Recorder>,
     /// The pool of vacant slots that the threads of this tracer share.
-    pub(crate) pool: Arc<SharedPool<Self>>,
+    pub(crate) pool: Arc<SharedPool<Box<Self>>>,
     pub(crate) tracer: Arc<dyn Decider>,
 }
 
@@ -62,7 +62,7 @@ impl SpanSlot {
     pub(crate) fn new(
         tracer: Arc<dyn Decider>,
         recorder: Arc<Recorder>,
-        pool: Arc<SharedPool<Self>>,
+        pool: Arc<SharedPool<Box<Self>>>,
     ) -> Box<Self> {
         Box::new(Self {
             count: HandleCount::default(),
@@ -85,10 +85,12 @@ impl SpanSlot {
     }
 
     /// Empties the slot for the next span. Runs no user code. The buffer keeps its memory up to a limit.
+    ///
+    /// Returns the decision that the span shared.
     #[inline]
-    pub(crate) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) -> Option<DecisionRef> {
         self.buffer.get_mut().clear();
-        self.shared_decision = None;
+        self.shared_decision.take()
     }
 
     /// Begins a span in a vacant slot.
@@ -113,9 +115,10 @@ impl SpanSlot {
     }
 
     /// Joins the span to the decision that its trace shares.
-    pub(crate) fn begin_shared(&mut self, decision: Arc<SharedDecision>) {
+    #[inline]
+    pub(crate) fn begin_shared(&mut self, decision: DecisionRef) {
         self.shared_decision = Some(decision);
-        self.status.add(SHARED);
+        self.status.change_unshared(SHARED, 0);
     }
 
     /// Makes the span an observed one. No other thread can reach it yet.
@@ -181,20 +184,14 @@ impl SpanSlot {
         (status & (SHARED | REVISABLE | OBSERVED) == 0).then_some(flags_in(status))
     }
 
-    /// Returns the flags if the decision is not shared with other spans, and the sampler will not be asked again.
-    #[inline(always)]
-    pub(crate) fn decided_flags(&self) -> Option<Flags> {
-        let status = self.status.get();
-        (status & (SHARED | REVISABLE) == 0).then_some(flags_in(status))
-    }
-
     /// Sets the flags of a span that shares no decision.
     pub(crate) fn set_flags(&self, flags: Flags) {
         self.status.set_flags(flags);
     }
 
     /// Returns the decision that the span shares with its trace, if it does.
-    pub(crate) fn shared_decision(&self) -> Option<&Arc<SharedDecision>> {
+    #[inline]
+    pub(crate) fn shared_decision(&self) -> Option<&DecisionRef> {
         self.shared_decision.as_ref()
     }
 
@@ -229,6 +226,17 @@ impl SpanSlot {
             .is_some_and(|decision| !decision.is_final())
     }
 
+    /// Returns whether the sampler must be asked about a new name: it has not decided for good.
+    pub(crate) fn asks_about_name(&self) -> bool {
+        match &self.shared_decision {
+            None => self.is_revisable(),
+            Some(decision) => {
+                let asks = self.recorder.interests.asks_about_names() || self.is_revisable();
+                asks && !decision.is_final()
+            }
+        }
+    }
+
     /// Returns whether a new name may still change the decision.
     #[inline(always)]
     pub(crate) fn is_revisable(&self) -> bool {
@@ -254,11 +262,16 @@ impl SpanSlot {
     }
 
     /// Like [`is_recording`](Self::is_recording), for a span whose decision may still change.
-    #[cold]
     #[inline(never)]
     fn is_recording_for_now(&self) -> bool {
-        (self.flags().is_sampled() || self.is_undecided() || self.is_revisable())
-            && !self.is_finished()
+        let is_wanted = match &self.shared_decision {
+            Some(decision) => {
+                let state = decision.state();
+                !state.is_final() || state.flags().is_sampled()
+            }
+            None => self.status.flags().is_sampled() || self.is_revisable(),
+        };
+        is_wanted && !self.is_finished()
     }
 
     /// Returns whether the span has finished.

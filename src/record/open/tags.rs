@@ -71,14 +71,7 @@ pub(crate) fn count_truncated(slot: &SpanSlot, truncated: u64) {
 /// Counts what was cut or left out of something that was added.
 #[inline]
 pub(crate) fn count_added(slot: &SpanSlot, added: Added) {
-    if added.truncated | added.dropped != 0 {
-        slot.recorder
-            .metrics
-            .add(Counter::TruncatedValues, added.truncated);
-        slot.recorder
-            .metrics
-            .add(Counter::DroppedItems, added.dropped);
-    }
+    slot.recorder.count_added(added);
 }
 
 /// Counts a time that was moved into the possible range, if the span may be sent.

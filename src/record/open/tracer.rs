@@ -6,13 +6,15 @@ use std::sync::Arc;
 
 use crate::metrics::{Counter, Metrics};
 use crate::model::TagRef;
-use crate::record::open::buffer::SpanBuffer;
+use crate::record::open::buffer::{Added, SpanBuffer};
+use crate::record::open::shared_decision::DecisionRef;
 use crate::record::open::tag_facts::TagFacts;
+use crate::record::pool::SharedPool;
 use crate::record::queue::frame::FrameHeader;
 use crate::record::queue::span_queue::SpanQueue;
 use crate::record::span_clock::SpanClock;
 use crate::record::wire::limits::Limits;
-use crate::sampler::{SamplingDecision, SpanView};
+use crate::sampler::{Interests, SamplingDecision, SpanView};
 
 /// The parts of a tracer that record its spans. All of them are library code: no call to one runs user code.
 #[derive(Debug)]
@@ -21,14 +23,44 @@ pub(crate) struct Recorder {
     pub(crate) limits: Limits,
     pub(crate) metrics: Metrics,
     pub(crate) queue: Arc<SpanQueue>,
+    /// What the sampler wants to be asked about while a trace is undecided.
+    pub(crate) interests: Interests,
+    /// Vacant decisions for undecided traces.
+    pub(crate) decisions: SharedPool<DecisionRef>,
 }
 
 impl Recorder {
+    /// Joins the parts.
+    pub(crate) fn new(
+        clock: SpanClock,
+        limits: Limits,
+        queue: Arc<SpanQueue>,
+        interests: Interests,
+    ) -> Self {
+        Self {
+            clock,
+            limits,
+            metrics: queue.metrics().clone(),
+            queue,
+            interests,
+            decisions: SharedPool::new(),
+        }
+    }
+
     /// Brings a buffer into the form that a frame has, and counts a name that is cut.
     #[inline(always)]
     pub(crate) fn seal(&self, buffer: &mut SpanBuffer) {
         if buffer.seal(&self.limits) {
             self.metrics.add(Counter::TruncatedValues, 1);
+        }
+    }
+
+    /// Counts what was cut or left out of something that was added.
+    #[inline]
+    pub(crate) fn count_added(&self, added: Added) {
+        if added.truncated | added.dropped != 0 {
+            self.metrics.add(Counter::TruncatedValues, added.truncated);
+            self.metrics.add(Counter::DroppedItems, added.dropped);
         }
     }
 }

@@ -31,6 +31,7 @@ impl FrameList {
     }
 
     /// Appends a frame. Returns false, and appends nothing, if the frame would exceed 4 GiB.
+    #[inline]
     pub(crate) fn push(&mut self, header: &FrameHeader, bytes: &FrameBytes<'_>) -> bool {
         let fits = u32::try_from(bytes.frame_len()).is_ok();
         if fits {
@@ -91,6 +92,15 @@ impl FrameList {
         let removed = self.bytes.len() - left.rest.len();
         self.bytes.drain(..removed);
         self.read = self.read.saturating_sub(removed);
+    }
+
+    /// Removes all frames. Keeps the memory if that is at most `kept` bytes.
+    pub(crate) fn clear(&mut self, kept: usize) {
+        if self.bytes.capacity() > kept {
+            self.bytes = Vec::new();
+        }
+        self.bytes.clear();
+        self.read = 0;
     }
 
     pub(crate) fn shrink_to_fit(&mut self) {

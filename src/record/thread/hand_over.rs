@@ -1,6 +1,6 @@
 //! The side of the span queue that a thread calls: pushing finished spans, and counting.
 
-use crate::metrics::Counter;
+use crate::metrics::{Counter, DropCause};
 use crate::model::Flags;
 use crate::record::open::shared_decision::HeldSpans;
 use crate::record::queue::frame::{FrameBytes, FrameHeader};
@@ -20,8 +20,12 @@ impl SpanQueue {
         self.after_push(pushed.unwrap_or_else(|| self.push_shared(header, bytes)));
     }
 
-    /// Pushes spans that had waited for a decision, with the flags that it gives them.
+    /// Pushes spans that had waited for a decision, with the flags that it gives them, and counts those that found no
+    /// room to wait.
     pub(crate) fn push_held(&self, held: &HeldSpans, flags: Flags) {
+        if held.lost > 0 {
+            self.drop_spans(DropCause::Delayed, held.lost);
+        }
         for span in held.frames.iter() {
             let header = FrameHeader {
                 flags,

@@ -4,6 +4,7 @@ use std::mem;
 use std::sync::Arc;
 
 use crate::metrics::Counter;
+use crate::record::open::shared_decision::{DecisionRef, SharedDecision};
 use crate::record::open::slot::SpanSlot;
 use crate::record::open::tracer::{Decider, Recorder};
 use crate::record::pool::SharedPool;
@@ -19,7 +20,7 @@ impl SpanSlot {
     pub(crate) fn vacant<L>(
         tracer: &Arc<L>,
         recorder: &Arc<Recorder>,
-        pool: &Arc<SharedPool<Self>>,
+        pool: &Arc<SharedPool<Box<Self>>>,
     ) -> Box<Self>
     where
         L: Decider + 'static,
@@ -48,7 +49,7 @@ impl SpanSlot {
     pub(crate) fn allocate(
         tracer: Arc<dyn Decider>,
         recorder: Arc<Recorder>,
-        pool: Arc<SharedPool<Self>>,
+        pool: Arc<SharedPool<Box<Self>>>,
     ) -> Box<Self> {
         forget_closed_tracers();
         recorder.queue.enter();
@@ -66,8 +67,23 @@ impl SpanSlot {
     }
 }
 
+impl Recorder {
+    /// Returns a vacant decision from the thread's pool, from the shared pool, or newly allocated. Nobody else holds it.
+    pub(crate) fn vacant_decision(&self) -> DecisionRef {
+        let pooled = with_state(&self.queue, |state| {
+            state.decisions.pop().or_else(|| {
+                state.decisions.fill(&self.decisions);
+                state.decisions.pop()
+            })
+        });
+        pooled
+            .flatten()
+            .unwrap_or_else(|| DecisionRef::new(SharedDecision::new(self.queue.clone())))
+    }
+}
+
 /// Takes a slot out of the thread's pool, which is filled from the shared one if it is empty.
-fn take_slot(queue: &SpanQueue, pool: &SharedPool<SpanSlot>) -> Option<Box<SpanSlot>> {
+fn take_slot(queue: &SpanQueue, pool: &SharedPool<Box<SpanSlot>>) -> Option<Box<SpanSlot>> {
     with_state(queue, |state| {
         state.pool.pop().or_else(|| {
             state.pool.fill(pool);
@@ -83,8 +99,49 @@ pub(crate) fn return_slot(mut slot: Box<SpanSlot>) {
         // Leaked: a thread of the parent may have been changing it at the fork.
         return mem::forget(slot);
     }
-    slot.clear();
+    clear_slot(&mut slot);
     return_clear_slot(slot);
+}
+
+/// Empties a slot of this process for the next span.
+#[inline]
+pub(crate) fn clear_slot(slot: &mut SpanSlot) {
+    if let Some(decision) = slot.clear() {
+        return_decision(slot, decision);
+    }
+}
+
+/// Puts a decision into a pool if the span was its last holder.
+#[inline]
+fn return_decision(slot: &SpanSlot, mut decision: DecisionRef) {
+    let Some(vacant) = decision.get_mut() else {
+        return;
+    };
+    vacant.clear();
+    // A decision of another tracer, or of the parent process, is freed.
+    if vacant.key == slot.key
+        && let Some(state) = current_of(slot.key)
+        && let Err(decision) = state.decisions.push_into_room(decision)
+        && let Err(refused) = state.decisions.push(decision)
+    {
+        let mut decisions = state.decisions.take_some();
+        decisions.push(refused);
+        drop(slot.recorder.decisions.put(decisions));
+    }
+}
+
+/// Returns a clear slot of this process to the thread's pool, or to another one.
+#[inline]
+pub(crate) fn give_back(slot: Box<SpanSlot>) {
+    if let Some(state) = current_of(slot.key)
+        && !slot.recorder.queue.is_closed()
+    {
+        if let Err(slot) = state.take_back(slot) {
+            return_clear_slot(slot);
+        }
+    } else {
+        return_clear_slot(slot);
+    }
 }
 
 /// Returns a clear slot of this process to a pool.
@@ -133,7 +190,7 @@ fn return_to_shared_pool(slot: Box<SpanSlot>) {
 /// Frees the vacant slots of a closed tracer: those of the shared pool and of the calling thread.
 ///
 /// Other threads free theirs when they return a slot, begin to use another tracer, or end. May run user code.
-pub(crate) fn release_slots(queue: &SpanQueue, pool: &SharedPool<SpanSlot>) {
+pub(crate) fn release_slots(queue: &SpanQueue, pool: &SharedPool<Box<SpanSlot>>) {
     drop(pool.close());
     empty_pool(queue.id());
 }

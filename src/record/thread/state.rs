@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::metrics::{Counter, CounterBlock, Metrics};
+use crate::record::open::shared_decision::DecisionRef;
 use crate::record::open::slot::SpanSlot;
 use crate::record::pool::LocalPool;
 use crate::record::queue::span_queue::{QueueKey, SpanQueue};
@@ -27,7 +28,9 @@ pub(crate) struct ThreadState {
     pub(crate) writer: QueueWriter,
     pub(crate) counters: Arc<CounterBlock>,
     metrics: Metrics,
-    pub(super) pool: LocalPool<SpanSlot>,
+    pub(super) pool: LocalPool<Box<SpanSlot>>,
+    /// Vacant decisions for undecided traces.
+    pub(super) decisions: LocalPool<DecisionRef>,
     /// The sampler's tags of the last local root, encoded.
     sampler_tags: RefCell<Option<EncodedTags>>,
 }
@@ -44,6 +47,7 @@ impl ThreadState {
             counters: metrics.register(),
             metrics: metrics.clone(),
             pool: LocalPool::new(),
+            decisions: LocalPool::new(),
             sampler_tags: RefCell::default(),
         })
     }
@@ -72,6 +76,7 @@ impl Drop for ThreadState {
         let slots = self.pool.take();
         if let Some(slot) = slots.first() {
             let pool = slot.pool.clone();
+            drop(slot.recorder.decisions.put(self.decisions.take()));
             // Frees the slots that find no room, which may run user code.
             drop(pool.put(slots));
         }

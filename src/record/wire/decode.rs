@@ -8,6 +8,7 @@ use crate::model::{
 use crate::record::wire::codes::{
     DOUBLE_TAG, FALSE_TAG, LONG_LIST, LONG_TAG, STRING_TAG, TRUE_TAG,
 };
+use crate::sampler::TagList;
 
 /// An iterator over the tags of a finished span, or over the fields of one of its log records, in the order in which
 /// they were set.
@@ -48,6 +49,13 @@ impl<'a> Iterator for Tags<'a> {
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         (0, Some(self.left))
+    }
+}
+
+impl TagList for Tags<'_> {
+    fn last(&self, key: &str) -> Option<TagRef<'_>> {
+        let values = self.clone().filter(|(known, _)| *known == key);
+        values.last().map(|(_, value)| value)
     }
 }
 

@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 
 use self::table::Table;
 use crate::clock::Clock;
-use crate::sampler::{Sampler, SamplingDecision, SpanView};
+use crate::sampler::{Interests, Sampler, SamplingDecision, SpanView};
 use crate::services::Services;
 use crate::sync::PerProcess;
 
@@ -220,6 +220,10 @@ impl Sampler for PerOperationSampler {
 
     fn depends_on_operation_name(&self) -> bool {
         true
+    }
+
+    fn interests(&self) -> Interests {
+        Interests::nothing()
     }
 
     /// Returns the defaults and the number of listed operations, such as

@@ -14,7 +14,9 @@ use crate::sampler::remote::poll::Poll;
 use crate::sampler::remote::schedule::Schedule;
 use crate::sampler::remote::state::RemoteSamplerState;
 use crate::sampler::remote::{CancelFetch, MakeFetcher, StrategyFetcher};
-use crate::sampler::{ProbabilisticSampler, Sampler, SamplingDecision, SamplingRate, SpanView};
+use crate::sampler::{
+    Interests, ProbabilisticSampler, Sampler, SamplingDecision, SamplingRate, SpanView,
+};
 use crate::services::Services;
 use crate::sync::{PerProcess, generation};
 
@@ -275,6 +277,11 @@ impl Sampler for RemoteSampler {
     /// Returns the answer of the sampler that decides now.
     fn depends_on_operation_name(&self) -> bool {
         self.ask(|sampler| sampler.depends_on_operation_name())
+    }
+
+    /// Returns what the initial sampler wants to be asked about. Those that a strategy describes decide at once.
+    fn interests(&self) -> Interests {
+        self.ask(|sampler| sampler.interests())
     }
 
     /// Returns what decides now, and where strategies come from.

@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 #[cfg(feature = "remote-sampler")]
 pub use self::json::TagMatchingError;
 use crate::model::{TagRef, TagValue};
-use crate::sampler::{Sampler, SamplerTags, SamplingDecision, SpanView};
+use crate::sampler::{Interests, Sampler, SamplerTags, SamplingDecision, SpanView};
 
 /// A sampler that keeps a trace when one of its spans gets a certain tag with a certain value.
 ///
@@ -108,6 +108,12 @@ impl Sampler for TagMatchingSampler {
         } else {
             SamplingDecision::Delay
         }
+    }
+
+    fn interests(&self) -> Interests {
+        Interests::nothing()
+            .tag(self.key.clone())
+            .finished_local_roots()
     }
 
     /// Returns the key and the number of values, such as `TagMatchingSampler tenant, 2 values`.

@@ -12,6 +12,10 @@ use super::rules::Answer;
 pub(super) struct Undecided {
     pub(super) tracer: usize,
     pub(super) decision: Option<Flags>,
+    /// The flags before the decision.
+    pub(super) flags: Flags,
+    /// Another process was told that the trace is not sampled.
+    pub(super) is_partial: bool,
     /// Spans that finished before the decision.
     pub(super) waiting: Vec<usize>,
 }
@@ -28,16 +32,27 @@ impl Model {
         self.spans[span].is_local_root = true;
         self.spans[span].may_be_asked_again = rules.may_be_asked_again();
         self.spans[span].context.state = if answer == Answer::Delay {
-            self.traces.push(Undecided {
-                tracer: self.spans[span].tracer,
-                decision: None,
-                waiting: Vec::new(),
-            });
-            State::Shared(self.traces.len() - 1)
+            self.begin_undecided(self.spans[span].tracer, base, false)
         } else {
             State::Final(base)
         };
         self.apply(span, answer);
+    }
+
+    pub(super) fn begin_undecided(
+        &mut self,
+        tracer: usize,
+        flags: Flags,
+        is_partial: bool,
+    ) -> State {
+        self.traces.push(Undecided {
+            tracer,
+            decision: None,
+            flags,
+            is_partial,
+            waiting: Vec::new(),
+        });
+        State::Shared(self.traces.len() - 1)
     }
 
     pub(super) fn apply(&mut self, span: usize, answer: Answer) {
@@ -82,13 +97,17 @@ impl Model {
             let tracer = &mut self.tracers[self.spans[span].tracer];
             tracer.dropped.add(DropCause::Delayed, 1);
         }
-        self.traces[trace].decision = Some(Flags::default());
+        let flags = self.traces[trace].flags.without(Flags::SAMPLED);
+        self.traces[trace].decision = Some(flags);
     }
 
     pub(super) fn flags(&self, state: State) -> Flags {
         match state {
             State::Final(flags) | State::Deferred(flags) => flags,
-            State::Shared(trace) => self.traces[trace].decision.unwrap_or_default(),
+            State::Shared(trace) => {
+                let trace = &self.traces[trace];
+                trace.decision.unwrap_or(trace.flags)
+            }
         }
     }
 

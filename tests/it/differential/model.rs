@@ -77,7 +77,14 @@ impl Model {
                 }
             }
             asks = matches!(parent.state, State::Deferred(_));
-            let state = self.as_of_now(parent.state);
+            let mut state = self.as_of_now(parent.state);
+            if let State::Final(flags) = state
+                && parent.is_remote
+                && !flags.is_sampled()
+                && self.tracers[tracer].rules.weighs_dropped()
+            {
+                state = self.begin_undecided(tracer, flags, true);
+            }
             let ids = (trace_id, SpanId::new(id).expect("not 0"), Some(parent_id));
             let context = Context {
                 ids: Some(ids),
@@ -136,7 +143,7 @@ impl Model {
         });
         if asks {
             self.ask_first(span, start.name);
-        } else if self.is_undecided(span) {
+        } else if self.is_undecided(span) && self.tracers[tracer].rules.asks_about_names() {
             let answer = self.tracers[tracer]
                 .rules
                 .on_name(start.name, is_local_root);
@@ -296,8 +303,10 @@ impl Model {
             return;
         }
         name.clone_into(&mut self.spans[span].name);
-        if self.is_undecided(span) || self.spans[span].may_be_asked_again {
-            let rules = self.tracers[self.spans[span].tracer].rules;
+        let rules = self.tracers[self.spans[span].tracer].rules;
+        if self.is_undecided(span) && rules.asks_about_names()
+            || self.spans[span].may_be_asked_again
+        {
             let answer = rules.on_name(name, self.spans[span].is_local_root);
             self.apply(span, answer);
         }
@@ -359,6 +368,13 @@ impl Model {
             self.apply(span, answer);
         }
         self.spans[span].may_be_asked_again = false;
+        if let State::Shared(trace) = self.spans[span].context.state
+            && self.spans[span].is_local_root
+            && self.traces[trace].is_partial
+            && self.traces[trace].decision.is_some_and(Flags::is_sampled)
+        {
+            self.store_tag(span, "tracehound.partial", &TagValue::from(true));
+        }
         if self.is_recording(span) {
             let mut cuts = 0;
             let name = TagValue::from(self.spans[span].name.clone());

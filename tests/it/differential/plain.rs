@@ -213,12 +213,14 @@ impl World {
     fn carry(&mut self, n: usize, source: Source) {
         let mut context = self.context(source);
         let n = n % self.model.tracers.len();
-        if self.model.tracers[n].finalizes_on_inject
-            && !self.model.is_final(context.state)
+        if !self.model.is_final(context.state)
             && let State::Shared(trace) = context.state
         {
-            let flags = self.model.flags(context.state);
-            self.model.decide_trace(trace, flags);
+            self.model.traces[trace].is_partial = true;
+            if self.model.tracers[n].finalizes_on_inject {
+                let flags = self.model.flags(context.state);
+                self.model.decide_trace(trace, flags);
+            }
         }
         context.state = State::Final(self.model.flags(context.state));
         context.is_remote = true;

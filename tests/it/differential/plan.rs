@@ -32,6 +32,10 @@ pub(super) enum SamplerPlan {
     Delayed {
         keeps_at_end: bool,
     },
+    /// Like `Delayed`, but asked about little, and also about traces that the caller dropped. Decides at the end.
+    Weighing {
+        keeps_at_end: bool,
+    },
     /// Keeps names that begin with `keep`, and asks to be asked again after a rename.
     ByName,
 }
@@ -172,6 +176,7 @@ fn tracer() -> impl Strategy<Value = TracerPlan> {
         3 => Just(SamplerPlan::Const(true)),
         1 => Just(SamplerPlan::Const(false)),
         3 => any::<bool>().prop_map(|keeps_at_end| SamplerPlan::Delayed { keeps_at_end }),
+        3 => any::<bool>().prop_map(|keeps_at_end| SamplerPlan::Weighing { keeps_at_end }),
         2 => Just(SamplerPlan::ByName),
     ];
     let flags = (any::<bool>(), prop::bool::weighted(0.3), any::<bool>());

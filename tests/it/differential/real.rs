@@ -9,7 +9,9 @@ use tracehound::metrics::FlushReport;
 use tracehound::model::{Baggage, ReferenceType, TagRef, field};
 use tracehound::prelude::*;
 use tracehound::reporter::InMemoryReporter;
-use tracehound::sampler::{ConstSampler, Sampler, SamplerTags, SamplingDecision, SpanView};
+use tracehound::sampler::{
+    ConstSampler, Interests, Sampler, SamplerTags, SamplingDecision, SpanView,
+};
 use tracehound::scope::{Scope, activate_context, active_span};
 use tracehound::span::{Limits, Reference};
 use tracehound::{JaegerTracer, SpanContext};
@@ -363,6 +365,21 @@ impl Sampler for Ruled {
 
     fn on_finish_span(&self, span: &SpanView<'_>) -> SamplingDecision {
         decision(self.0.on_finish(span.is_local_root))
+    }
+
+    fn interests(&self) -> Interests {
+        if self.0.weighs_dropped() {
+            Interests::nothing()
+                .tag("keep")
+                .tag("let_go")
+                .finished_local_roots()
+        } else {
+            Interests::everything()
+        }
+    }
+
+    fn weighs_dropped_traces(&self) -> bool {
+        self.0.weighs_dropped()
     }
 
     fn depends_on_operation_name(&self) -> bool {

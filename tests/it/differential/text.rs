@@ -79,5 +79,5 @@ pub(super) fn is_positive(value: &Value) -> Option<bool> {
         Value::Text(text) => text.trim().parse().ok()?,
         Value::None | Value::Bytes(_) | Value::Shown(_) => return None,
     };
-    Some(number > 0.0)
+    (!number.is_nan()).then_some(number > 0.0)
 }

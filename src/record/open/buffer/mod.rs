@@ -395,8 +395,14 @@ impl SpanBuffer {
         self.tag_count += keys.write(&mut self.tags);
     }
 
-    fn tags(&self) -> Tags<'_> {
+    /// Returns the tags that are set.
+    pub(crate) fn tags(&self) -> Tags<'_> {
         Tags::new(&self.tags, self.tag_count as usize)
+    }
+
+    /// Returns a copy of the encoded tags, and their number.
+    pub(crate) fn copied_tags(&self) -> (Vec<u8>, usize) {
+        (self.tags.clone(), self.tag_count as usize)
     }
 
     /// Drops values that later ones have replaced, if this frees at least half of the span's limit. Returns whether it
