@@ -19,7 +19,7 @@ use tracehound::observer::RedMetrics;
 use tracehound::prelude::*;
 use tracehound::propagation::Propagation;
 use tracehound::reporter::NullReporter;
-use tracehound::sampler::ConstSampler;
+use tracehound::sampler::{ConstSampler, KeepSampler, SamplingRate};
 use tracehound::tracer::TracerBuilder;
 use tracehound::{JaegerTracer, NoopTracer, SpanContext};
 
@@ -126,7 +126,7 @@ impl Work for Inject {
 
 type Piece = (&'static str, fn(u64));
 
-const PIECES: [Piece; 24] = [
+const PIECES: [Piece; 26] = [
     ("noop-static", |n| run(&NoopTracer, &mut Tagged, n)),
     ("noop-dyn", |n| {
         run::<dyn Tracer>(black_box(&NoopTracer), &mut Tagged, n);
@@ -157,6 +157,14 @@ const PIECES: [Piece; 24] = [
     }),
     ("unsampled-request", |n| {
         request(false, &[Propagation::Jaeger], Request::new(UNSAMPLED), n);
+    }),
+    // Traces that nobody keeps, weighed by a sampler that looks for failures and slow requests.
+    ("root-weighed", |n| {
+        measured(&weighing(&Propagation::DEFAULT), &mut Root, n);
+    }),
+    ("request-weighed", |n| {
+        let tracer = weighing(&[Propagation::Jaeger]);
+        measured(&tracer, &mut Request::new(UNSAMPLED), n);
     }),
     // The formats of the default, with the headers of a caller that speaks one of them.
     ("request-jaeger-of-two", |n| {
@@ -271,6 +279,14 @@ fn tracer(keep: bool) -> JaegerTracer {
 
 fn speaking(keep: bool, formats: &[Propagation]) -> JaegerTracer {
     builder(keep, formats).build().expect("named")
+}
+
+fn weighing(formats: &[Propagation]) -> JaegerTracer {
+    let keep = KeepSampler::new(ConstSampler::new(false))
+        .slower_than(Duration::from_secs(1))
+        .slowest(SamplingRate::new(0.01).expect("a share"));
+    let builder = builder(false, formats).sampler(keep);
+    builder.build().expect("named")
 }
 
 fn builder(keep: bool, formats: &[Propagation]) -> TracerBuilder {

@@ -374,6 +374,16 @@ counters! {
     /// Sampled spans that never reached the reporter: the queue was full, the tracer was closed, there was no worker, or
     /// their trace was never decided.
     ReporterSpansDropped = "reporter_spans" [("result", "dropped")];
+    /// Traces that a [`KeepSampler`](crate::sampler::KeepSampler) has weighed and kept because a span failed. (Ours.)
+    WeighedTracesError = "weighed_traces" [("result", "error")];
+    /// Weighed traces kept because they were slow. (Ours.)
+    WeighedTracesSlow = "weighed_traces" [("result", "slow")];
+    /// Weighed traces kept because of a rule. (Ours.)
+    WeighedTracesRule = "weighed_traces" [("result", "rule")];
+    /// Weighed traces let go because there was no reason to keep them. (Ours.)
+    WeighedTracesLetGo = "weighed_traces" [("result", "let_go")];
+    /// Weighed traces let go because more were kept already than the limits allow. (Ours.)
+    WeighedTracesLimited = "weighed_traces" [("result", "limited")];
 }
 
 impl fmt::Display for Counter {

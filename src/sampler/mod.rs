@@ -17,6 +17,7 @@
 //! | [`PerOperationSampler`] | the same, with a share for each operation | services whose operations differ in traffic |
 //! | [`TagMatchingSampler`] | traces with a tag of a certain value | a tenant, a version, a test |
 //! | [`RemoteSampler`](remote::RemoteSampler) | what a Jaeger backend says, as one of the above | a fleet that an operator steers |
+//! | [`KeepSampler`] around one of them | what that one keeps, failures and slow requests | every service with a low share |
 //!
 //! A tracer without a sampler of its own keeps one trace in a thousand ([`SamplingRate::DEFAULT`]).
 //!
@@ -117,6 +118,7 @@ mod constant;
 mod decision;
 mod guaranteed_throughput;
 mod interests;
+mod keep;
 mod per_operation;
 mod probabilistic;
 mod rate;
@@ -136,6 +138,7 @@ pub(crate) use self::decision::{Notes, TagList};
 pub use self::decision::{SamplerTags, SamplingDecision, SpanView};
 pub use self::guaranteed_throughput::GuaranteedThroughputSampler;
 pub use self::interests::Interests;
+pub use self::keep::KeepSampler;
 pub use self::per_operation::{OperationStrategies, PerOperationSampler};
 pub use self::probabilistic::ProbabilisticSampler;
 pub use self::rate::{SamplingRate, SamplingRateError, TracesPerSecond, TracesPerSecondError};

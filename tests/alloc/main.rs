@@ -11,13 +11,14 @@ use std::hint::black_box;
 use std::sync::mpsc;
 use std::thread;
 
-use tracehound::model::field;
+use tracehound::metrics::Counter;
+use tracehound::model::{Flags, SpanId, TraceId, field};
 use tracehound::prelude::*;
 use tracehound::reporter::NullReporter;
-use tracehound::sampler::ConstSampler;
+use tracehound::sampler::{ConstSampler, KeepSampler, SamplingRate};
 use tracehound::scope::with_active_span;
 use tracehound::tracer::tracer;
-use tracehound::{JaegerTracer, NoopTracer};
+use tracehound::{JaegerTracer, NoopTracer, SpanContext};
 
 /// Returns tenths of allocations per run of `work` in the steady state. They hide the rare new chunk of a thread queue.
 fn tenths_of_allocations(work: impl FnMut()) -> u64 {
@@ -139,6 +140,77 @@ fn a_span_allocates_nothing_in_the_steady_state() {
     for (name, work) in rows {
         assert_eq!(tenths_of_allocations(work), 0, "{name}");
     }
+}
+
+#[test]
+fn a_trace_that_is_weighed_and_let_go_allocates_nothing_in_the_steady_state() {
+    let tracer = JaegerTracer::builder("test")
+        .sampler(KeepSampler::new(ConstSampler::new(false)).slowest(SamplingRate::DEFAULT))
+        .reporter(NullReporter::new())
+        .build()
+        .expect("named");
+    let url = "http://shop.example.com/orders?id=17".to_owned();
+    let ids = TraceId::new(0, 7).zip(SpanId::new(8)).expect("not zero");
+    let dropped_by_caller = SpanContext::new(ids.0, ids.1, None, Flags::default());
+    let request = |parent: Option<&SpanContext>| {
+        let mut server = tracer.build_span("server").tag("span.kind", "server");
+        if let Some(parent) = parent {
+            server = server.child_of(parent);
+        }
+        let server = server.start();
+        fill(&server, &url);
+        for _ in 0..3 {
+            let client = tracer.build_span("client").child_of(&server).start();
+            fill(&client, &url);
+            assert!(!client.context().is_sampled() && client.is_recording());
+        }
+        let _scope = server.activate();
+        tracer.start_span("of the active span").finish();
+    };
+    let n = allocations(20_000, || request(None))
+        + allocations(20_000, || request(Some(&dropped_by_caller)));
+    assert_eq!(n, 0);
+    // Memory is the same after all these requests, and less than a few slots' while one is open.
+    let measured = allocation_counter::measure(|| {
+        for _ in 0..1_000 {
+            request(None);
+        }
+    });
+    assert_eq!(measured.bytes_current, 0);
+    assert_eq!(tracer.metrics().get(Counter::WeighedTracesLetGo), 41_200);
+}
+
+#[test]
+fn spans_that_wait_take_a_bounded_part_of_memory_however_many_traces_are_open() {
+    let tracer = JaegerTracer::builder("test")
+        .sampler(KeepSampler::new(ConstSampler::new(false)))
+        .reporter(NullReporter::new())
+        .build()
+        .expect("named");
+    let text = "x".repeat(1_000);
+    let mut roots = Vec::with_capacity(4_000);
+    let opened = allocation_counter::measure(|| {
+        for _ in 0..4_000 {
+            roots.push(tracer.start_span("root"));
+        }
+    });
+    // 40 MB if all were kept; 1 MiB is, in memory that grows by doubling.
+    let filled = allocation_counter::measure(|| {
+        for root in &roots {
+            for _ in 0..10 {
+                let child = tracer
+                    .build_span("child")
+                    .child_of(root)
+                    .tag("text", &*text);
+                child.start().finish();
+            }
+        }
+    });
+    assert!(filled.bytes_max < 3 << 20, "{} bytes", filled.bytes_max);
+    let ended = allocation_counter::measure(|| roots.clear());
+    let left = opened.bytes_current + filled.bytes_current + ended.bytes_current;
+    // What pools keep: 64 and 512 slots and decisions.
+    assert!(left < 4 << 20, "{left} bytes of {}", opened.bytes_current);
 }
 
 /// A list of baggage is immutable: a new item makes a new text, a piece that holds it, and one that holds all that the

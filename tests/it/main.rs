@@ -20,6 +20,7 @@ mod exposition;
 mod floors;
 mod forwarding;
 mod fuzz_finds;
+mod keep;
 mod metrics;
 #[cfg(feature = "tower")]
 mod middleware;
