@@ -11,6 +11,7 @@ use std::hint::black_box;
 use std::sync::mpsc;
 use std::thread;
 
+use tracehound::clock::ManualClock;
 use tracehound::metrics::Counter;
 use tracehound::model::{Flags, SpanId, TraceId, field};
 use tracehound::prelude::*;
@@ -147,6 +148,8 @@ fn a_trace_that_is_weighed_and_let_go_allocates_nothing_in_the_steady_state() {
     let tracer = JaegerTracer::builder("test")
         .sampler(KeepSampler::new(ConstSampler::new(false)).slowest(SamplingRate::DEFAULT))
         .reporter(NullReporter::new())
+        // Time stands still, so no trace is slower than others.
+        .clock(ManualClock::at_micros(1_700_000_000_000_000))
         .build()
         .expect("named");
     let url = "http://shop.example.com/orders?id=17".to_owned();
