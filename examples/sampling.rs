@@ -1,4 +1,5 @@
-//! Sampling that an operator steers: the strategy file changes, and a program that runs follows it.
+//! Sampling that an operator steers: the strategy file changes, and a program that runs follows it. And a failure that
+//! is kept although its trace was not sampled.
 //!
 //! Learnt: the program names no sampler. It asks an agent which traces to keep, here the embedded one, in production a
 //! Jaeger agent, a collector or Jaeger 2, which all read the same file. The decision is made when a trace begins, and
@@ -15,9 +16,10 @@ use std::thread;
 use std::time::Duration;
 
 use tracehound::JaegerTracer;
-use tracehound::dev::{DevOptions, DevServer, Waterfall};
+use tracehound::dev::{DevOptions, DevServer, Trace, Waterfall};
 use tracehound::metrics::Counter;
 use tracehound::prelude::*;
+use tracehound::sampler::{KeepSampler, ProbabilisticSampler, SamplingRate};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::temp_dir().join(format!("tracehound-sampling-{}", std::process::id()));
@@ -50,6 +52,24 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("keep payments: {}", visits(&shop));
 
     shop.close(Duration::from_secs(5));
+
+    // One trace in a thousand, and each one that fails.
+    let head = ProbabilisticSampler::new(SamplingRate::DEFAULT);
+    let bank = agent
+        .tracer_builder("bank")
+        .sampler(KeepSampler::new(head))
+        .build()?;
+    for n in 0..1_000 {
+        let span = bank.start_span("charge");
+        if n == 500 {
+            span.set_tag("error", true);
+        }
+    }
+    bank.close(Duration::from_secs(5));
+    let failed = |trace: &Trace| trace.spans.iter().any(|span| span.is_error());
+    let failures = agent.traces().iter().filter(|trace| failed(trace)).count();
+    println!("keep failures at 0.1 %: charge {failures} of 1");
+
     fs::remove_dir_all(folder)?;
     Ok(())
 }

@@ -119,6 +119,7 @@ examples! {
         "keep everything: browse 1000 of 1000, pay 1000 of 1000\n",
         "keep one in ten: browse ",
         "keep payments: browse 0 of 1000, pay 1000 of 1000\n",
+        "keep failures at 0.1 %: charge 1 of 1\n",
     ];
     testing: [
         "ok: a check-out charges and reserves\n",

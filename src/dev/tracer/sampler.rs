@@ -4,7 +4,7 @@ use crate::clock::system_time_now;
 use crate::dev::server::state::ServerState;
 use crate::dev::store::trace::OpenSpan;
 use crate::model::{SpanId, TagRef, Timestamp};
-use crate::sampler::{Sampler, SamplingDecision, SpanView};
+use crate::sampler::{Interests, Sampler, SamplingDecision, SpanView};
 use crate::services::Services;
 use crate::sync::generation;
 
@@ -78,6 +78,14 @@ impl Sampler for DevSampler {
 
     fn depends_on_operation_name(&self) -> bool {
         self.sampler.depends_on_operation_name()
+    }
+
+    fn interests(&self) -> Interests {
+        self.sampler.interests()
+    }
+
+    fn weighs_dropped_traces(&self) -> bool {
+        self.sampler.weighs_dropped_traces()
     }
 
     // No constant decision: a trace that is always kept has to be told of, too.
