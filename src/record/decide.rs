@@ -6,6 +6,7 @@ use crate::record::open::shared_decision::DecisionRef;
 use crate::record::open::slot::SpanSlot;
 use crate::record::open::tags::store_tag;
 use crate::record::open::tracer::Question;
+use crate::record::queue::span_queue::SpanQueue;
 use crate::sampler::{SamplerTags, SamplingDecision, SpanView};
 
 /// Puts the sampler's answer into effect.
@@ -62,12 +63,20 @@ pub(crate) fn set_sampling_priority(slot: &SpanSlot, value: TagRef<'_>) {
 /// Runs user code, so the buffer of the span must not be locked.
 pub(crate) fn ask(slot: &SpanSlot, question: Question<'_>, name: &str) {
     let decision = slot.shared_decision();
-    let view = view(slot.header.trace_id, name, slot.is_local_root, decision);
+    let queue = &slot.recorder.queue;
+    let view = view(
+        queue,
+        slot.header.trace_id,
+        name,
+        slot.is_local_root,
+        decision,
+    );
     apply_decision(slot, slot.tracer.decide(question, &view));
 }
 
-/// Returns the view that a sampler has of a span.
+/// Returns the view that a sampler has of a span. `queue` is that of the sampler's tracer.
 pub(crate) fn view<'a>(
+    queue: &SpanQueue,
     trace_id: TraceId,
     name: &'a str,
     is_local_root: bool,
@@ -75,7 +84,7 @@ pub(crate) fn view<'a>(
 ) -> SpanView<'a> {
     let mut view = SpanView::new(trace_id, name, is_local_root);
     if let Some(decision) = decision {
-        view = view.with_notes(decision.notes());
+        view = view.with_notes(decision.notes_for(queue));
         view.is_dropped_by_caller = decision.is_dropped_by_caller;
     }
     view

@@ -225,7 +225,14 @@ fn ask_alone(slot: &mut SpanSlot, duration: u64) -> Option<SamplingDecision> {
     let buffer = buffer.get_mut();
     let tags = buffer.tags();
     let name = buffer.operation_name();
-    let mut view = view(header.trace_id, name, is_local_root, decision).with_tags(&tags);
+    let mut view = view(
+        &recorder.queue,
+        header.trace_id,
+        name,
+        is_local_root,
+        decision,
+    )
+    .with_tags(&tags);
     view.duration = Some(Duration::from_nanos(duration));
     Some(tracer.decide(Question::Finish, &view))
 }
@@ -272,7 +279,13 @@ fn ask_among_several(slot: &SpanSlot, duration: u64) -> Option<SamplingDecision>
         (buffer.operation_name().clone(), buffer.copied_tags())
     };
     let tags = Tags::new(&bytes, count);
-    let mut view = view(slot.header.trace_id, &name, slot.is_local_root, decision);
+    let mut view = view(
+        &slot.recorder.queue,
+        slot.header.trace_id,
+        &name,
+        slot.is_local_root,
+        decision,
+    );
     view.duration = Some(Duration::from_nanos(duration));
     Some(slot.tracer.decide(Question::Finish, &view.with_tags(&tags)))
 }

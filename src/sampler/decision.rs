@@ -154,11 +154,14 @@ pub(crate) trait TagList: fmt::Debug + Sync {
 
 /// Bits that samplers keep about an undecided trace. They are gone with the decision.
 ///
-/// A sampler that wraps another gives it the bits [after](Self::after) its own.
+/// A sampler that wraps another gives it the bits [after](Self::after) its own, and one that wraps several gives each
+/// [a part](Self::part) of them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Notes<'a> {
     bits: Option<&'a AtomicU32>,
     first: u32,
+    /// The bit after the last one.
+    end: u32,
 }
 
 impl<'a> Notes<'a> {
@@ -166,12 +169,14 @@ impl<'a> Notes<'a> {
     pub(crate) const NONE: Self = Self {
         bits: None,
         first: 0,
+        end: 0,
     };
 
     pub(crate) const fn in_word(bits: &'a AtomicU32) -> Self {
         Self {
             bits: Some(bits),
             first: 0,
+            end: u32::BITS,
         }
     }
 
@@ -179,6 +184,18 @@ impl<'a> Notes<'a> {
     pub(crate) const fn after(self, count: u32) -> Self {
         Self {
             first: self.first + count,
+            ..self
+        }
+    }
+
+    /// Returns the part of one of `count` wrapped samplers, whose wrapper has as many bits of its own.
+    pub(crate) fn part(self, at: u32, count: u32) -> Self {
+        let own_end = self.first.saturating_add(count);
+        let size = self.end.saturating_sub(own_end) / count;
+        let first = own_end + at * size;
+        Self {
+            first,
+            end: first + size,
             ..self
         }
     }
@@ -196,8 +213,9 @@ impl<'a> Notes<'a> {
         }
     }
 
-    /// Returns the bit as a number; 0 if it is beyond the word.
+    /// Returns the bit as a number; 0 if it is beyond the last one.
     fn mask(self, bit: u32) -> u32 {
-        1_u32.checked_shl(self.first + bit).unwrap_or(0)
+        let bit = self.first + bit;
+        if bit < self.end { 1 << bit } else { 0 }
     }
 }

@@ -18,6 +18,7 @@
 //! | [`TagMatchingSampler`] | traces with a tag of a certain value | a tenant, a version, a test |
 //! | [`RemoteSampler`](remote::RemoteSampler) | what a Jaeger backend says, as one of the above | a fleet that an operator steers |
 //! | [`KeepSampler`] around one of them | what that one keeps, failures and slow requests | every service with a low share |
+//! | [`PrioritySampler`] | what the first of several samplers keeps | what is of interest, and a sample of the rest |
 //!
 //! A tracer without a sampler of its own keeps one trace in a thousand ([`SamplingRate::DEFAULT`]).
 //!
@@ -120,6 +121,7 @@ mod guaranteed_throughput;
 mod interests;
 mod keep;
 mod per_operation;
+mod priority;
 mod probabilistic;
 mod rate;
 mod rate_limiter;
@@ -140,6 +142,7 @@ pub use self::guaranteed_throughput::GuaranteedThroughputSampler;
 pub use self::interests::Interests;
 pub use self::keep::KeepSampler;
 pub use self::per_operation::{OperationStrategies, PerOperationSampler};
+pub use self::priority::PrioritySampler;
 pub use self::probabilistic::ProbabilisticSampler;
 pub use self::rate::{SamplingRate, SamplingRateError, TracesPerSecond, TracesPerSecondError};
 pub(crate) use self::rate_limiter::RateLimiter;

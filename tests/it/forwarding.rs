@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 const SAMPLER: &str = "src/sampler/mod.rs";
+const PRIORITY: &str = "src/sampler/priority.rs";
 const REPORTER: &str = "src/reporter/mod.rs";
 const COMPOSITE: &str = "src/reporter/composite.rs";
 const SENDER: &str = "src/reporter/sender/mod.rs";
@@ -13,8 +14,9 @@ const PROPAGATION: &str = "src/propagation/mod.rs";
 const TRACER: &str = "src/tracer/mod.rs";
 
 /// A trait and its file; the type that forwards, as its `impl` says, and its file.
-const FORWARDED: [(&str, &str, &str, &str); 11] = [
+const FORWARDED: [(&str, &str, &str, &str); 12] = [
     ("Sampler", SAMPLER, "Box<dyn Sampler>", SAMPLER),
+    ("Sampler", SAMPLER, "PrioritySampler", PRIORITY),
     ("Reporter", REPORTER, "Box<dyn Reporter>", REPORTER),
     ("Reporter", REPORTER, "CompositeReporter", COMPOSITE),
     ("Sender", SENDER, "Box<dyn Sender>", SENDER),

@@ -6,6 +6,7 @@ mod explained;
 mod fleet;
 mod limits;
 mod per_operation;
+mod priority;
 mod tag_matching;
 mod vectors;
 

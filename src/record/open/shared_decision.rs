@@ -186,8 +186,14 @@ impl SharedDecision {
     }
 
     /// Returns what samplers have noted about the trace.
-    pub(crate) fn notes(&self) -> Notes<'_> {
-        Notes::in_word(&self.notes)
+    ///
+    /// Only samplers of the tracer that decides keep notes: those of another one would take them for their own.
+    pub(crate) fn notes_for(&self, queue: &SpanQueue) -> Notes<'_> {
+        if queue.id() == self.queue.id() {
+            Notes::in_word(&self.notes)
+        } else {
+            Notes::NONE
+        }
     }
 
     /// Makes the decision and returns the spans that waited for it: their number, and the spans themselves if the trace
@@ -377,14 +383,14 @@ mod tests {
     #[test]
     fn a_decision_that_is_used_again_knows_nothing_of_its_last_trace() {
         let mut trace = undecided();
-        trace.notes().set(3);
+        trace.notes_for(&trace.queue).set(3);
         trace.note_refusal();
         assert_eq!(hold(&trace, 1_024), Hold::Held);
         assert_eq!(trace.decide(Flags::default()).count, 1);
         trace.clear();
         trace.begin(Flags::DEBUG, 1, false);
         assert!(!trace.is_final() && !trace.is_partial());
-        assert!(trace.notes().has(0) && !trace.notes().has(3));
+        assert!(trace.notes_for(&trace.queue).has(0) && !trace.notes_for(&trace.queue).has(3));
         assert_eq!(trace.flags(), Flags::DEBUG);
         assert_eq!(hold(&trace, 1_024), Hold::Held);
         assert_eq!(trace.decide(Flags::SAMPLED).frames.len(), 1_024);
