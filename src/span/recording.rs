@@ -18,7 +18,12 @@ use crate::span::error_text::with_causes;
 
 /// Replaces the operation name. Asks the sampler first if it may still change its decision.
 pub(crate) fn set_operation_name(slot: &SpanSlot, name: Cow<'static, str>) {
-    if slot.asks_about_name() && !slot.is_finished() {
+    // The name that it has is no question: an answer may cost a limiter's credit.
+    let is_new = || {
+        let buffer = slot.open();
+        buffer.is_some_and(|buffer| *buffer.operation_name() != name)
+    };
+    if slot.asks_about_name() && is_new() {
         ask(slot, Question::Rename, &name);
     }
     if let Some(mut buffer) = slot.open() {

@@ -228,6 +228,19 @@ fn the_name_that_counts_is_the_one_before_the_first_child() {
 }
 
 #[test]
+fn the_name_that_a_root_has_costs_no_second_credit() {
+    let sampler = PerOperationSampler::new(strategies(0.0, 2.0)).clock(ManualClock::default());
+    let (builder, spans) = recording_builder();
+    let tracer = builder.sampler(sampler).build().unwrap();
+    for _ in 0..3 {
+        let root = tracer.start_span("pay");
+        root.set_operation_name("pay".to_owned());
+        root.finish();
+    }
+    assert_eq!(spans.spans().len(), 2);
+}
+
+#[test]
 fn a_renamed_root_has_the_tags_of_its_last_decision_once() {
     let listed = strategies(0.0, 0.0)
         .operation("first", SamplingRate::ONE)
