@@ -86,7 +86,7 @@ fn a_seeded_violation_is_told_from_allowed_imports() {
         ("reporter/x.rs", "use crate::scope::Scope;", Some("scope")),
         ("reporter/x.rs", "use crate::reporter::Reporter;", None),
         ("reporter/x.rs", "use crate::{model::Tag, clock};", None),
-        ("services.rs", "use crate::thrift::X;", Some("thrift")),
+        ("poller/x.rs", "use crate::thrift::X;", Some("thrift")),
         ("reporter/x.rs", "pub use crate::record::Logs;", None),
         // An allowed import within a floor, and its reverse.
         ("diagnostics.rs", "use crate::clock::Clock;", None),
