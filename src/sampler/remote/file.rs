@@ -1,8 +1,9 @@
+use std::collections::hash_map::RandomState;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::io::{self, Read as _, Write as _};
 use std::path::PathBuf;
-use std::process;
 
 use serde_json::{Value, json};
 
@@ -69,7 +70,9 @@ impl StrategyFile {
     pub(super) fn write(&self, strategy: &Strategy) -> io::Result<()> {
         let text = kept(&self.service, strategy).to_string();
         let mut name = OsString::from(self.path.as_os_str());
-        name.push(format!(".{}.tmp", process::id()));
+        // Random: another tracer may write this file now, also in another container, where process ids are the same.
+        let random = RandomState::new().build_hasher().finish();
+        name.push(format!(".{random:016x}.tmp"));
         let new = PathBuf::from(name);
         let written = write_new(&new, text.as_bytes()).and_then(|()| fs::rename(&new, &self.path));
         if written.is_err() {
@@ -101,8 +104,6 @@ fn kept(service: &str, strategy: &Strategy) -> Value {
 }
 
 fn write_new(path: &PathBuf, bytes: &[u8]) -> io::Result<()> {
-    // A process with this id may have been killed in the middle.
-    let _ = fs::remove_file(path);
     let mut options = OpenOptions::new();
     // A link that another user has put there is not followed.
     let mut file = options.write(true).create_new(true).open(path)?;
@@ -123,7 +124,7 @@ mod tests {
 
     impl Folder {
         fn new(test: &str) -> Self {
-            let name = format!("tracehound-{}-{test}", process::id());
+            let name = format!("tracehound-{}-{test}", std::process::id());
             let path = std::env::temp_dir().join(name);
             fs::create_dir_all(&path).expect("a folder");
             Self(path)
@@ -159,6 +160,26 @@ mod tests {
             file.write(&strategy).expect("a file");
             assert_eq!(file.read(), Ok(Some(strategy)));
         }
+        let files = fs::read_dir(&folder.0).expect("a folder").count();
+        assert_eq!(files, 1, "nothing else is left behind");
+    }
+
+    #[test]
+    fn two_tracers_that_write_one_file_do_not_get_in_each_others_way() {
+        let folder = Folder::new("two");
+        std::thread::scope(|scope| {
+            for rate in [0.25, 0.5, 0.75] {
+                let file = folder.file("shop");
+                scope.spawn(move || {
+                    let rate = SamplingRate::new(rate).expect("a rate");
+                    for _ in 0..200 {
+                        file.write(&Strategy::Probabilistic(rate)).expect("a file");
+                        let read = file.read().expect("a whole strategy");
+                        assert!(matches!(read, Some(Strategy::Probabilistic(_))));
+                    }
+                });
+            }
+        });
         let files = fs::read_dir(&folder.0).expect("a folder").count();
         assert_eq!(files, 1, "nothing else is left behind");
     }
