@@ -125,11 +125,17 @@ impl Diagnostics {
     /// `cause` is a short name, which is not shown. If you write a sampler, codec, reporter or sender, begin the name
     /// with that of your part, such as `my_sampler_poll`.
     pub fn warn(&self, cause: &'static str, line: impl FnOnce() -> String) {
+        self.tell(cause, line);
+    }
+
+    /// Does what [`warn`](Self::warn) does. Returns false if there was no line because of another one in the last ten
+    /// seconds, so that a caller that warns once can try again later.
+    pub(crate) fn tell(&self, cause: &'static str, line: impl FnOnce() -> String) -> bool {
         let suppressed = {
             let mut causes = self.causes();
             let state = causes.entry(cause).or_default();
             let Some(suppressed) = state.quiet.admit(instant_now(), 0) else {
-                return;
+                return false;
             };
             state.open = true;
             suppressed
@@ -144,6 +150,15 @@ impl Diagnostics {
             }
             Sink::Handler(_) => self.say(&with_count(line(), suppressed)),
             Sink::Silent => {}
+        }
+        true
+    }
+
+    /// Lets every cause have a line again, as if ten seconds had passed.
+    #[cfg(test)]
+    pub(crate) fn end_quiet(&self) {
+        for cause in self.causes().values_mut() {
+            cause.quiet.last_line = None;
         }
     }
 

@@ -38,8 +38,8 @@
 //!
 //! - [`RemoteSampler::state`] is a view: the strategy, since when it counts, who has stated it, the last error.
 //! - [`JaegerTracer::explain_sampling`](crate::JaegerTracer::explain_sampling) says what would become of a trace.
-//! - A line tells of the first strategy, of each change (at most one in ten seconds), of the first failure and of its end.
-//!   A poll that changes nothing makes no line.
+//! - A line tells of the first strategy, of a change, of the first failure and of its end. Changes and failures make at
+//!   most one line each in ten seconds; what lasts is told of then. All other polls make no line.
 //! - The counters [`SamplerQueriesOk`](crate::metrics::Counter::SamplerQueriesOk) and
 //!   [`SamplerQueriesErr`](crate::metrics::Counter::SamplerQueriesErr) count fetches, and
 //!   [`SamplerUpdatesOk`](crate::metrics::Counter::SamplerUpdatesOk) real changes, as in the Java and the Node client;
