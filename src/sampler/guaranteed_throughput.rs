@@ -148,6 +148,17 @@ impl Throughput {
         }
     }
 
+    /// Returns whether a new one with these numbers would decide alike.
+    pub(super) fn is_as_new(&self) -> bool {
+        self.limiter.is_full()
+    }
+
+    /// Returns whether the bucket has gone to a successor, so that this one keeps nothing by its lower bound.
+    #[cfg(feature = "remote-sampler")]
+    pub(super) fn has_moved(&self) -> bool {
+        self.limiter.has_moved()
+    }
+
     pub(super) const fn rate(&self) -> SamplingRate {
         self.probabilistic.rate()
     }

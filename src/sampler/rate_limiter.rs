@@ -101,6 +101,12 @@ impl RateLimiter {
         held.clamp(0, self.flow.nanos_to_full) as f64 / nanos_per_credit as f64
     }
 
+    /// Returns whether the bucket holds as much as a new one. A bucket that has moved never does.
+    pub(crate) fn is_full(&self) -> bool {
+        let empty_at = self.empty_at.load(Ordering::Relaxed);
+        ticks(&self.clock).saturating_sub(empty_at) >= self.flow.nanos_to_full
+    }
+
     /// Returns whether a successor has the balance.
     pub(crate) fn has_moved(&self) -> bool {
         self.empty_at.load(Ordering::Relaxed) == MOVED

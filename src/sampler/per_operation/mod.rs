@@ -116,7 +116,8 @@ impl PerOperationSampler {
     /// Replaces the strategies while other threads decide. They never wait for it.
     ///
     /// What lives on is described [above](PerOperationSampler#what-does-an-update-keep). If the operations are more
-    /// than the sampler may hold, learned ones give way to listed ones, the latest first.
+    /// than the sampler may hold, learned ones give way: first those that had no trace for so long that their bucket is
+    /// full, then the latest.
     pub fn update(&self, strategies: OperationStrategies) {
         let lock = self.updating.get(|_| Mutex::default());
         let _only_one = lock.lock().unwrap_or_else(PoisonError::into_inner);
@@ -137,6 +138,22 @@ impl PerOperationSampler {
     /// Returns the strategies that the sampler follows now.
     pub fn strategies(&self) -> OperationStrategies {
         (*self.table.load().strategies).clone()
+    }
+
+    /// Does the first half of an update: takes the buckets out of the table that is in effect.
+    #[cfg(all(test, feature = "remote-sampler"))]
+    pub(super) fn prepare_update(&self, strategies: OperationStrategies) {
+        let mut moved = HashMap::new();
+        let max = self.max_operations;
+        let table = self.table.load();
+        table.succeeded_by(Arc::new(strategies), max, &self.clock, &mut moved);
+    }
+
+    /// Returns whether a bucket has gone to a table that a forked child does not have: its parent was in the middle of an
+    /// update.
+    #[cfg(feature = "remote-sampler")]
+    pub(super) fn has_moved(&self) -> bool {
+        self.table.load().has_moved()
     }
 
     /// Fills all buckets and forgets learned operations.

@@ -52,6 +52,13 @@ impl Table {
         self.operations.values().filter(is_listed).count()
     }
 
+    /// Returns whether a bucket has gone to a table that is not in effect.
+    #[cfg(feature = "remote-sampler")]
+    pub(super) fn has_moved(&self) -> bool {
+        let mut operations = self.operations.values();
+        operations.any(|operation| operation.throughput.has_moved())
+    }
+
     /// Returns the defaults with a full bucket, for an operation that is learned.
     pub(super) fn new_throughput(&self, clock: &Clock) -> Throughput {
         Throughput::new(
@@ -111,9 +118,14 @@ impl Table {
             let throughput = Throughput::new(rate, lower_bound, clock.clone());
             next.list(name.into(), throughput);
         }
+        let room = max.saturating_sub(next.len());
+        if unlisted.len() >= room {
+            // A full table could learn nothing. One whose bucket is full loses nothing when it is learned again.
+            unlisted.retain(|(_, _, throughput)| !throughput.is_as_new());
+        }
         // The list comes first. Of the others, those stay that were learned first.
         unlisted.sort_unstable_by_key(|(learned, name, _)| (*learned, *name));
-        for (_, name, throughput) in unlisted.into_iter().take(max.saturating_sub(next.len())) {
+        for (_, name, throughput) in unlisted.into_iter().take(room) {
             next.learn(name.clone(), throughput);
         }
         next

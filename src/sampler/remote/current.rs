@@ -138,7 +138,11 @@ impl Active {
     /// Returns whether the bucket has gone to a limiter that a forked child does not have: its parent was about to make
     /// that one count.
     fn is_stranded(&self) -> bool {
-        matches!(&self.kind, Kind::RateLimiting(sampler) if sampler.has_moved())
+        match &self.kind {
+            Kind::Initial(_) | Kind::Probabilistic(_) => false,
+            Kind::RateLimiting(sampler) => sampler.has_moved(),
+            Kind::PerOperation(sampler) => sampler.has_moved(),
+        }
     }
 }
 
@@ -237,7 +241,9 @@ mod tests {
     use super::*;
     use crate::clock::ManualClock;
     use crate::model::{Process, TraceId};
-    use crate::sampler::{SamplingDecision, SpanView, TracesPerSecond};
+    use crate::sampler::{
+        OperationStrategies, SamplingDecision, SamplingRate, SpanView, TracesPerSecond,
+    };
 
     #[test]
     fn a_limiter_that_was_left_without_its_bucket_is_replaced_by_the_same_strategy() {
@@ -258,6 +264,31 @@ mod tests {
         child.follow(&current, &strategy, Origin::Fetched);
         clock.advance(Duration::from_secs(1));
         let id = TraceId::new(0, 1).expect("not zero");
+        let root = SpanView::new(id, "checkout", true);
+        let decision = current.load().sampler().on_create_span(&root);
+        assert!(matches!(decision, SamplingDecision::Sample(_)));
+    }
+
+    #[test]
+    fn operations_that_were_left_without_their_buckets_get_new_ones_by_the_same_strategy() {
+        let clock = ManualClock::default();
+        let services = Services::detached(Process::new("shop", vec![])).with_clock(clock.clone());
+        let of_bound = |bound: u32| {
+            OperationStrategies::new(SamplingRate::ZERO, TracesPerSecond::from(bound))
+                .operation("checkout", SamplingRate::ZERO)
+        };
+        let (current, strategy) = (Current::new(), Strategy::PerOperation(of_bound(5)));
+        let mut parent = Follower::new(&current.load(), services.clone(), 10);
+        parent.follow(&current, &strategy, Origin::Fetched);
+        let Kind::PerOperation(sampler) = &current.load().kind else {
+            panic!("by operation");
+        };
+        // What a fork may copy: the buckets have moved, and the table that has them is not in effect yet.
+        sampler.prepare_update(of_bound(6));
+        let mut child = Follower::new(&current.load(), services, 10);
+        child.follow(&current, &strategy, Origin::Fetched);
+        clock.advance(Duration::from_secs(1));
+        let id = TraceId::new(0, u64::MAX >> 1).expect("not zero");
         let root = SpanView::new(id, "checkout", true);
         let decision = current.load().sampler().on_create_span(&root);
         assert!(matches!(decision, SamplingDecision::Sample(_)));

@@ -11,8 +11,8 @@ use tracehound::diagnostics::Diagnostics;
 use tracehound::model::{Process, TraceId};
 use tracehound::prelude::*;
 use tracehound::sampler::{
-    GuaranteedThroughputSampler, OperationStrategies, PerOperationSampler, Sampler, SamplingRate,
-    SpanView, TracesPerSecond,
+    GuaranteedThroughputSampler, OperationStrategies, PerOperationSampler, Sampler,
+    SamplingDecision, SamplingRate, SpanView, TracesPerSecond,
 };
 use tracehound::services::Services;
 
@@ -332,4 +332,25 @@ fn ids_and_names_together_decide() {
         .collect();
     assert!((450..550).contains(&ids.len()), "{}", ids.len());
     assert!(ids.iter().all(|low| *low <= 1 << 62));
+}
+
+#[test]
+fn operations_that_are_listed_no_more_and_had_no_trace_leave_room_for_others() {
+    let clock = ManualClock::default();
+    let one_a_second = TracesPerSecond::from(1);
+    let nothing = || OperationStrategies::new(SamplingRate::ZERO, one_a_second);
+    let listed = (0..2_000).fold(nothing(), |list, n| {
+        list.operation(format!("listed {n}"), SamplingRate::ZERO)
+    });
+    let sampler = PerOperationSampler::new(listed).clock(clock);
+    let is_kept = |name: &str| {
+        let id = TraceId::new(0, u64::MAX >> 1).expect("not zero");
+        let root = SpanView::new(id, name, true);
+        matches!(sampler.on_create_span(&root), SamplingDecision::Sample(_))
+    };
+    assert!(is_kept("listed 7"), "by the lower bound");
+    sampler.update(nothing());
+    assert!(!is_kept("listed 7"), "its bucket is as empty as before");
+    assert!(is_kept("new"), "by the lower bound");
+    assert!(is_kept("listed 8") && !is_kept("listed 8"));
 }
