@@ -14,9 +14,10 @@
 )]
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fmt;
+use std::io;
 use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -105,6 +106,12 @@ impl Poller {
         }
     }
 
+    /// Starts the thread if there is none. Returns false if none can be started. Makes sense when there is a task.
+    #[cfg(feature = "remote-sampler")]
+    pub(crate) fn ensure_thread(&self) -> bool {
+        self.inner.ensure_thread()
+    }
+
     /// Ends every task, and the thread. Returns at once.
     pub(crate) fn close(&self) {
         self.inner.is_closed.store(true, Ordering::Relaxed);
@@ -133,28 +140,7 @@ pub(crate) struct PollerTask {
 impl PollerTask {
     /// Starts the poller's thread if there is none. Returns false if none can be started.
     pub(crate) fn ensure_thread(&self) -> bool {
-        {
-            let mut state = self.inner.lock();
-            if state.has_thread || self.inner.is_closed() {
-                return true;
-            }
-            state.has_thread = true;
-        }
-        let inner = self.inner.clone();
-        let spawned = thread::Builder::new()
-            .name("tracehound-poller".to_owned())
-            .spawn(move || inner.run());
-        if spawned.is_err() {
-            self.inner.lock().has_thread = false;
-            self.inner.diagnostics.warn("no_poller", || {
-                "no thread could be started for what the tracer asks for now and then".to_owned()
-            });
-        } else {
-            self.inner.diagnostics.recovered("no_poller", || {
-                "there is a thread again for what the tracer asks for now and then".to_owned()
-            });
-        }
-        spawned.is_ok()
+        self.inner.ensure_thread()
     }
 
     /// Returns whether the task is of this process, and not of one that it was forked from.
@@ -186,6 +172,29 @@ impl fmt::Debug for PollerTask {
 }
 
 impl Inner {
+    fn ensure_thread(self: &Arc<Self>) -> bool {
+        {
+            let mut state = self.lock();
+            if state.has_thread || self.is_closed() {
+                return true;
+            }
+            state.has_thread = true;
+        }
+        let inner = self.clone();
+        let spawned = spawn(move || inner.run());
+        if spawned.is_err() {
+            self.lock().has_thread = false;
+            self.diagnostics.warn("no_poller", || {
+                "no thread could be started for what the tracer asks for now and then".to_owned()
+            });
+        } else {
+            self.diagnostics.recovered("no_poller", || {
+                "there is a thread again for what the tracer asks for now and then".to_owned()
+            });
+        }
+        spawned.is_ok()
+    }
+
     /// Runs tasks until there are none.
     fn run(&self) {
         while let Some((id, name, mut run)) = self.next() {
@@ -282,6 +291,15 @@ impl State {
         let over: Vec<Entry> = over;
         over.into_iter().filter_map(|entry| entry.run).collect()
     }
+}
+
+fn spawn(run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    #[cfg(test)]
+    if tests::NO_THREADS.get() {
+        return Err(io::Error::other("a test without threads"));
+    }
+    let builder = thread::Builder::new().name("tracehound-poller".to_owned());
+    builder.spawn(run).map(drop)
 }
 
 /// Drops tasks, which may own user code, while no lock is held.

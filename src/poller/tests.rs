@@ -1,7 +1,13 @@
+use std::cell::Cell;
 use std::sync::mpsc;
 
 use super::*;
 use crate::clock::deadline_after;
+
+thread_local! {
+    /// This thread cannot start a poller's thread.
+    pub(crate) static NO_THREADS: Cell<bool> = const { Cell::new(false) };
+}
 
 fn poller() -> (Poller, mpsc::Receiver<String>) {
     let (sender, lines) = mpsc::channel();

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::metrics::Counter;
@@ -49,6 +49,8 @@ pub struct RemoteSampler {
     current: Arc<Current>,
     /// The initial sampler until a tracer has this one.
     initial: Option<Box<dyn Sampler>>,
+    /// The initial sampler since then. Kept to be told of the end, and so that user code ends with the tracer.
+    attached_initial: Option<Arc<dyn Sampler>>,
     /// The fetcher until a tracer has this sampler.
     fetcher: Mutex<Option<Box<dyn StrategyFetcher>>>,
     make_fetcher: Option<MakeFetcher>,
@@ -57,11 +59,26 @@ pub struct RemoteSampler {
     max_operations: usize,
     file: Option<PathBuf>,
     services: Option<Services>,
-    polling: PerProcess<Mutex<Option<Polling>>>,
+    polling: PerProcess<Polls>,
     /// The generation of the process in which everything for polls has been done.
     settled_in: AtomicU32,
     /// The time of the clock, in nanoseconds, before which no thread is asked for again.
     retry_at: AtomicU64,
+}
+
+/// The polls of one process.
+#[derive(Default)]
+struct Polls {
+    /// A thread sees to them. User code runs meanwhile, so this is no lock.
+    is_starting: AtomicBool,
+    polling: Mutex<Option<Polling>>,
+}
+
+impl Polls {
+    /// The lock is not held while user code runs.
+    fn lock(&self) -> MutexGuard<'_, Option<Polling>> {
+        self.polling.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The poller's task in this process.
@@ -76,6 +93,7 @@ impl RemoteSampler {
         Self {
             current: Arc::new(Current::new()),
             initial: Some(Box::new(ProbabilisticSampler::new(SamplingRate::DEFAULT))),
+            attached_initial: None,
             source: fetcher.description().into(),
             fetcher: Mutex::new(Some(Box::new(fetcher))),
             make_fetcher: None,
@@ -83,7 +101,7 @@ impl RemoteSampler {
             max_operations: MAX_OPERATIONS,
             file: None,
             services: None,
-            polling: PerProcess::new(Mutex::default()),
+            polling: PerProcess::new(Polls::default()),
             settled_in: AtomicU32::new(NEVER),
             retry_at: AtomicU64::new(0),
         }
@@ -153,11 +171,13 @@ impl RemoteSampler {
         if now < self.retry_at.load(Ordering::Relaxed) {
             return;
         }
-        // Another thread that holds the lock does the same.
-        let Ok(mut polling) = self.polling().try_lock() else {
+        let polls = self.polls();
+        // Another thread does the same, or this one further up.
+        if polls.is_starting.swap(true, Ordering::Relaxed) {
             return;
-        };
-        if polling.is_none() && !self.current.is_closed() {
+        }
+        let mut has_task = polls.lock().is_some();
+        if !has_task && !self.current.is_closed() {
             let made = self.make_fetcher.as_ref().and_then(|make| {
                 let made = caught(make);
                 if made.is_none() {
@@ -165,25 +185,27 @@ impl RemoteSampler {
                 }
                 made
             });
-            *polling = made.map(|fetcher| self.add_task(services, fetcher));
-            if polling.is_none() {
+            has_task = made.is_some();
+            if let Some(fetcher) = made {
+                self.add_task(services, fetcher);
+            } else {
                 services.diagnostics().warn("remote_sampler_fork", || {
                     let now = self.current.load().sampler().description();
                     format!("sampling stays as it is in a forked process, {now}: its fetcher cannot be made again")
                 });
             }
         }
-        match &*polling {
-            Some(polling) if !polling.task.ensure_thread() => {
-                let retry_at = now.saturating_add(RETRY.as_nanos() as u64);
-                self.retry_at.store(retry_at, Ordering::Relaxed);
-            }
-            _ => self.settled_in.store(generation(), Ordering::Relaxed),
+        if has_task && !services.poller().ensure_thread() {
+            let retry_at = now.saturating_add(RETRY.as_nanos() as u64);
+            self.retry_at.store(retry_at, Ordering::Relaxed);
+        } else {
+            self.settled_in.store(generation(), Ordering::Relaxed);
         }
+        polls.is_starting.store(false, Ordering::Relaxed);
     }
 
     /// Adds the task to the poller. It does not run yet.
-    fn add_task(&self, services: &Services, mut fetcher: Box<dyn StrategyFetcher>) -> Polling {
+    fn add_task(&self, services: &Services, mut fetcher: Box<dyn StrategyFetcher>) {
         services.attach("the fetcher of sampling strategies", |services| {
             fetcher.attach(services);
         });
@@ -204,18 +226,21 @@ impl RemoteSampler {
         let task = services
             .poller()
             .add("the fetch of a sampling strategy", run);
-        Polling { task, cancel }
+        *self.polls().lock() = Some(Polling { task, cancel });
+        if self.current.is_closed() {
+            // Closed meanwhile, when there was no task to end.
+            self.stop();
+        }
     }
 
-    fn polling(&self) -> &Mutex<Option<Polling>> {
-        self.polling.get(|_| Mutex::default())
+    fn polls(&self) -> &Polls {
+        self.polling.get(|_| Polls::default())
     }
 
     /// Ends the polls, and the fetch in flight if it can be cancelled.
     fn stop(&self) {
         self.current.close();
-        let polling = self.polling().lock();
-        let polling = polling.unwrap_or_else(PoisonError::into_inner).take();
+        let polling = self.polls().lock().take();
         if let Some(Polling { task, cancel }) = polling {
             drop(task);
             caught(|| {
@@ -233,9 +258,11 @@ impl Sampler for RemoteSampler {
         self.services = Some(services.clone());
         if let Some(mut initial) = self.initial.take() {
             services.attach("the initial sampler", |services| initial.attach(services));
+            let initial: Arc<dyn Sampler> = initial.into();
+            self.attached_initial = Some(initial.clone());
             self.current.set_clock(services.clock().clone());
             self.current.set(Active {
-                kind: Kind::Initial(initial.into()),
+                kind: Kind::Initial(initial),
                 origin: Origin::Initial,
                 strategy: None,
                 since: services.clock().monotonic(),
@@ -248,12 +275,7 @@ impl Sampler for RemoteSampler {
             .take();
         if let Some(fetcher) = fetcher {
             self.make_fetcher = caught(|| fetcher.after_fork()).flatten();
-            let polling = self.add_task(services, fetcher);
-            let mut slot = self
-                .polling()
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            *slot = Some(polling);
+            self.add_task(services, fetcher);
         }
         self.poll_in_this_process();
     }
@@ -292,14 +314,19 @@ impl Sampler for RemoteSampler {
 
     /// Returns the answer of the sampler that decides now, and who has told it so.
     fn explain(&self, operation_name: &str) -> String {
-        let now = self.ask(|sampler| sampler.explain(operation_name));
-        format!("remote, told by {}: {now}", self.state().told_by())
+        let state = self.state();
+        let active = state.current.load();
+        let now = match &self.initial {
+            None => active.sampler().explain(operation_name),
+            Some(initial) => initial.explain(operation_name),
+        };
+        format!("remote, told by {}: {now}", state.told_by(&active))
     }
 
     /// Ends the polls. Does not wait for a fetch in flight. The last strategy goes on to decide.
     fn close(&self) {
         self.stop();
-        if let Kind::Initial(initial) = &self.current.load().kind {
+        if let Some(initial) = &self.attached_initial {
             initial.close();
         }
     }
@@ -332,3 +359,58 @@ const NEVER: u32 = u32::MAX;
 
 /// How long not to ask for a thread again after none could be started.
 const RETRY: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::OnceLock;
+
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::diagnostics::Diagnostics;
+    use crate::model::{Process, TraceId};
+    use crate::poller::tests::NO_THREADS;
+    use crate::sampler::remote::{FetchError, Strategy};
+
+    struct Never;
+
+    impl StrategyFetcher for Never {
+        fn fetch(&mut self, _: &str) -> Result<Strategy, FetchError> {
+            Err(FetchError::failed("never"))
+        }
+    }
+
+    #[test]
+    fn user_code_that_is_told_of_a_missing_thread_may_close_the_sampler() {
+        let clock = ManualClock::default();
+        let sampler = Arc::<OnceLock<RemoteSampler>>::default();
+        let told = sampler.clone();
+        let diagnostics = Diagnostics::with_handler(move |_| {
+            if let Some(sampler) = told.get() {
+                sampler.close();
+            }
+        });
+        let services = Services::detached(Process::new("shop", vec![]))
+            .with_diagnostics(diagnostics.clone())
+            .with_clock(clock.clone());
+        NO_THREADS.set(true);
+        let mut made = RemoteSampler::new(Never);
+        made.attach(&services);
+        let sampler = sampler.get_or_init(|| made);
+        let id = TraceId::new(0, 1).expect("not zero");
+        let root = SpanView::new(id, "checkout", true);
+        let is_settled = || sampler.settled_in.load(Ordering::Relaxed) == generation();
+        diagnostics.end_quiet();
+        sampler.on_create_span(&root);
+        assert!(
+            !sampler.current.is_closed(),
+            "no thread is asked for within a second"
+        );
+        clock.advance(RETRY);
+        sampler.on_create_span(&root);
+        assert!(sampler.current.is_closed() && !is_settled());
+        clock.advance(RETRY);
+        sampler.on_create_span(&root);
+        assert!(is_settled(), "a closed sampler asks for nothing");
+        NO_THREADS.set(false);
+    }
+}

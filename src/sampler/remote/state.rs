@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::sampler::remote::Strategy;
-use crate::sampler::remote::current::{Current, Origin};
+use crate::sampler::remote::current::{Active, Current, Origin};
 
 /// A view of what a [`RemoteSampler`](super::RemoteSampler) does. Cheap to clone; take one before the tracer gets the
 /// sampler.
@@ -38,8 +38,8 @@ impl RemoteSamplerState {
     }
 
     /// Returns who has stated what the sampler does.
-    pub(super) fn told_by(&self) -> &str {
-        match self.current.load().origin {
+    pub(super) fn told_by(&self, active: &Active) -> &str {
+        match active.origin {
             Origin::Initial => "the program",
             Origin::File => "the file of an earlier run",
             Origin::Fetched => &self.source,
@@ -59,13 +59,17 @@ impl fmt::Debug for RemoteSamplerState {
             None if self.current.is_attached() => active.sampler().description(),
             None => "nothing, as no tracer has it".to_owned(),
         };
+        let health = self.current.health();
         f.debug_struct("RemoteSampler")
             .field("decides", &decides)
-            .field("told_by", &self.told_by())
+            .field("told_by", &self.told_by(&active))
             .field("for", &self.since(active.since))
             .field("asks", &self.source)
-            .field("last_reply", &self.last_reply())
-            .field("error", &self.error())
+            .field(
+                "last_reply",
+                &health.last_reply.map(|time| self.since(time)),
+            )
+            .field("error", &health.error)
             .finish()
     }
 }

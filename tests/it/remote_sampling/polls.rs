@@ -273,3 +273,34 @@ fn the_tracer_is_not_kept_alive_by_its_sampler() {
     drop(scene);
     wait_until("everything is dropped", || weak.strong_count() == 0);
 }
+
+#[test]
+fn the_initial_sampler_is_told_of_the_end_and_ends_with_the_tracer_after_it_was_replaced() {
+    struct Initial(mpsc::Sender<&'static str>);
+    impl Sampler for Initial {
+        fn on_create_span(&self, _: &SpanView<'_>) -> SamplingDecision {
+            SamplingDecision::Drop
+        }
+
+        fn close(&self) {
+            let _ = self.0.send("closed");
+        }
+    }
+    impl Drop for Initial {
+        fn drop(&mut self) {
+            let _ = self.0.send("dropped");
+            panic!("an end");
+        }
+    }
+    let (tell, told) = mpsc::channel();
+    let mut scene = Scene::with(|sampler| sampler.initial(Initial(tell)));
+    scene.fetch(Ok(&probabilistic(1.0)));
+    assert_eq!(scene.kept(10), 10);
+    assert_eq!(scene.counts(), [1, 0, 1, 0]);
+    assert!(told.try_recv().is_err(), "nothing has happened to it");
+    scene.tracer.close(LONG);
+    assert_eq!(told.recv_timeout(LONG), Ok("closed"));
+    assert_eq!(scene.tracer.metrics().get(Counter::CallbackPanics), 0);
+    scene.tracer = JaegerTracer::disabled();
+    assert_eq!(told.recv_timeout(LONG), Ok("dropped"));
+}
