@@ -9,9 +9,10 @@ use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::clock::Clock;
 use crate::http_client::{Endpoint, HttpClient};
 use crate::metrics::Counter;
 use crate::poller::PollerTask;
@@ -41,6 +42,7 @@ pub(crate) trait Polled: Send + Sync + 'static {
 /// The questions for one document, from the start of the tracer to its end.
 pub(crate) struct AgentPoll {
     start: Box<dyn Fn() -> Questions + Send + Sync>,
+    clock: Clock,
     is_closed: Arc<AtomicBool>,
     questions: PerProcess<Questions>,
 }
@@ -49,7 +51,36 @@ pub(crate) struct AgentPoll {
 struct Questions {
     client: HttpClient,
     /// `None` if the tracer was closed before this process asked anything.
-    _task: Option<PollerTask>,
+    task: Option<PollerTask>,
+    /// Nothing is left to do for the start.
+    is_settled: AtomicBool,
+    /// The time of the clock, in nanoseconds, before which no thread is asked for again.
+    retry_at: AtomicU64,
+}
+
+impl Questions {
+    fn new(client: HttpClient, task: Option<PollerTask>) -> Self {
+        Self {
+            client,
+            task,
+            is_settled: AtomicBool::new(false),
+            retry_at: AtomicU64::new(0),
+        }
+    }
+
+    /// Has the task run. `now` is the time of the clock.
+    #[cold]
+    fn start(&self, now: u64) {
+        if now < self.retry_at.load(Ordering::Relaxed) {
+            return;
+        }
+        // Before the thread is asked for: a line about it is user code, which may come here again.
+        let retry_at = now.saturating_add(RETRY.as_nanos() as u64);
+        self.retry_at.store(retry_at, Ordering::Relaxed);
+        if self.task.as_ref().is_none_or(PollerTask::ensure_thread) {
+            self.is_settled.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 impl AgentPoll {
@@ -61,15 +92,12 @@ impl AgentPoll {
         services: &Services,
     ) -> Self {
         let is_closed = Arc::new(AtomicBool::new(false));
-        let services = services.clone();
+        let (services, clock) = (services.clone(), services.clock().clone());
         let closed = is_closed.clone();
         let start = move || {
             let client = HttpClient::new();
             if closed.load(Ordering::Relaxed) {
-                return Questions {
-                    client,
-                    _task: None,
-                };
+                return Questions::new(client, None);
             }
             let mut question = Question {
                 polled: polled.clone(),
@@ -79,26 +107,30 @@ impl AgentPoll {
                 is_closed: closed.clone(),
                 refresh,
                 failures: 0,
+                is_failure_told: false,
+                untold_change: None,
             };
             let task = services
                 .poller()
                 .add(P::WHAT, Box::new(move || question.ask()));
-            task.ensure_thread();
-            Questions {
-                client,
-                _task: Some(task),
-            }
+            Questions::new(client, Some(task))
         };
-        Self {
+        let poll = Self {
             questions: PerProcess::new(start()),
             start: Box::new(start),
+            clock,
             is_closed,
-        }
+        };
+        poll.ensure_started();
+        poll
     }
 
-    /// Starts to ask in a forked child, too, at its first call there. Otherwise reads one atomic word.
+    /// Starts to ask in a forked child, too, and in a process that had no thread for it. Otherwise reads two atomic words.
     pub(crate) fn ensure_started(&self) {
-        self.questions();
+        let questions = self.questions();
+        if !questions.is_settled.load(Ordering::Relaxed) {
+            questions.start(self.clock.now());
+        }
     }
 
     /// Stops asking, and ends a request in flight. Does not wait.
@@ -134,6 +166,10 @@ struct Question<P> {
     refresh: Duration,
     /// How many questions have failed since the last answer.
     failures: u32,
+    /// The line about these failures has been written.
+    is_failure_told: bool,
+    /// The last change, of which no line has told yet.
+    untold_change: Option<String>,
 }
 
 impl<P: Polled> Question<P> {
@@ -171,8 +207,9 @@ impl<P: Polled> Question<P> {
         Some(pause(self.refresh, self.failures))
     }
 
-    fn tell_of_answer(&self, change: Option<String>) {
+    fn tell_of_answer(&mut self, change: Option<String>) {
         let (endpoint, what) = (&self.endpoint, P::WHAT);
+        self.is_failure_told = false;
         let diagnostics = self.services.diagnostics();
         let [failure_cause, change_cause] = P::CAUSES;
         if self.failures > 0 {
@@ -180,17 +217,19 @@ impl<P: Polled> Question<P> {
                 format!("{what} come from {endpoint} again")
             });
         }
-        if let Some(change) = change {
-            // At most one line in ten seconds, however often it changes.
-            diagnostics.warn(change_cause, || format!("{what} from {endpoint}: {change}"));
+        if let Some(change) = change.or_else(|| self.untold_change.take()) {
+            // At most one line in ten seconds, however often it changes. The last change is told of in any case.
+            let line = || format!("{what} from {endpoint}: {change}");
+            let is_told = diagnostics.tell(change_cause, line);
+            self.untold_change = (!is_told).then_some(change);
         }
     }
 
-    fn tell_of_failure(&self, reason: &str) {
-        if self.failures == 0 {
+    fn tell_of_failure(&mut self, reason: &str) {
+        if !self.is_failure_told {
             let (endpoint, what) = (&self.endpoint, P::WHAT);
             let line = || format!("no {what} from {endpoint}, so nothing changes: {reason}");
-            self.services.diagnostics().warn(P::CAUSES[0], line);
+            self.is_failure_told = self.services.diagnostics().tell(P::CAUSES[0], line);
         }
     }
 }
@@ -206,6 +245,9 @@ fn pause(refresh: Duration, failures: u32) -> Duration {
     doubled.mul_f64(0.9 + 0.2 * share)
 }
 
+/// How long not to ask for a thread again after none could be started.
+const RETRY: Duration = Duration::from_secs(1);
+
 /// The shortest pause between two questions.
 const LEAST_PAUSE: Duration = Duration::from_millis(10);
 
@@ -220,7 +262,13 @@ const MAX_REPLY_BYTES: usize = 1 << 20;
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
+    use crate::clock::{ManualClock, deadline_after, instant_now};
+    use crate::diagnostics::Diagnostics;
+    use crate::model::Process;
+    use crate::poller::tests::NO_THREADS;
 
     #[test]
     fn pauses_double_with_failures_and_differ_by_a_tenth() {
@@ -243,5 +291,90 @@ mod tests {
             assert_ne!(pauses, [pauses[0]; 100]);
         }
         assert!(pause(Duration::MAX, 3) > hour);
+    }
+
+    /// Answers that come are counted, and nothing else.
+    struct Nothing;
+
+    impl Polled for Nothing {
+        const WHAT: &'static str = "nothings";
+        const CAUSES: [&'static str; 2] = ["nothing", "nothing_change"];
+        const COUNTERS: [Counter; 2] = [Counter::ThrottlerUpdatesOk, Counter::ThrottlerUpdatesErr];
+
+        fn query(&self) -> Option<Vec<(&'static str, String)>> {
+            Some(Vec::new())
+        }
+
+        fn take(&self, _: &[u8]) -> Result<Option<String>, String> {
+            Ok(None)
+        }
+    }
+
+    /// Returns an endpoint where nobody listens, and services whose lines go nowhere.
+    fn without_agent(clock: ManualClock) -> (Endpoint, Services) {
+        let services = Services::detached(Process::new("shop", vec![]));
+        let services = services.with_diagnostics(Diagnostics::silent());
+        let endpoint = Endpoint::parse("http://127.0.0.1:1/").expect("a URL");
+        (endpoint, services.with_clock(clock))
+    }
+
+    #[test]
+    fn a_thread_that_could_not_be_started_is_asked_for_again_after_a_second() {
+        let clock = ManualClock::default();
+        let (endpoint, services) = without_agent(clock.clone());
+        let counted = || services.metrics().get(Counter::ThrottlerUpdatesErr);
+        NO_THREADS.set(true);
+        let poll = AgentPoll::start(Arc::new(Nothing), endpoint, Duration::MAX, &services);
+        poll.ensure_started();
+        NO_THREADS.set(false);
+        poll.ensure_started();
+        let is_settled = || poll.questions().is_settled.load(Ordering::Relaxed);
+        assert!(!is_settled() && counted() == 0, "within the second");
+        clock.advance(RETRY);
+        poll.ensure_started();
+        assert!(is_settled());
+        let deadline = deadline_after(Duration::from_secs(60));
+        while counted() == 0 {
+            assert!(instant_now() < deadline, "no question");
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn failures_that_begin_soon_after_a_line_are_told_of_later() {
+        let lines = Arc::<Mutex<Vec<String>>>::default();
+        let sink = lines.clone();
+        let diagnostics = Diagnostics::with_handler(move |line| {
+            sink.lock().expect("not poisoned").push(line.to_owned());
+        });
+        let (endpoint, services) = without_agent(ManualClock::default());
+        let mut question = Question {
+            polled: Arc::new(Nothing),
+            endpoint,
+            client: HttpClient::new(),
+            services: services.with_diagnostics(diagnostics.clone()),
+            is_closed: Arc::default(),
+            refresh: Duration::MAX,
+            failures: 0,
+            is_failure_told: false,
+            untold_change: None,
+        };
+        let said = || std::mem::take(&mut *lines.lock().expect("not poisoned")).len();
+        question.ask();
+        assert_eq!(said(), 1);
+        question.tell_of_answer(Some("a".to_owned()));
+        question.failures = 0;
+        assert_eq!(said(), 2, "the end, and a change");
+        question.ask();
+        question.tell_of_answer(Some("b".to_owned()));
+        question.ask();
+        assert_eq!(said(), 0, "within ten seconds");
+        diagnostics.end_quiet();
+        question.ask();
+        assert_eq!(said(), 1);
+        question.tell_of_answer(None);
+        assert_eq!(said(), 2, "the end, and the last change");
+        question.tell_of_answer(None);
+        assert_eq!(said(), 0);
     }
 }
