@@ -205,6 +205,9 @@ impl Counter {
             "baggage_restrictions_updates" => "Requests for baggage restrictions.",
             "throttler_updates" => "Requests for credits for debug traces.",
             "reporter_spans" => "Finished sampled spans, by what became of them.",
+            "weighed_traces" => {
+                "Traces that a keeping sampler has weighed, by what became of them."
+            }
             _ => {
                 let documentation = self.documentation();
                 let end = documentation.find(" (Ours").unwrap_or(documentation.len());

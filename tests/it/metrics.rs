@@ -454,3 +454,15 @@ mod facade {
         assert_eq!(help["jaeger_tracer_finished_spans"], "Spans finished.");
     }
 }
+
+#[test]
+fn the_help_of_a_metric_is_the_same_for_all_labels_and_plain_text() {
+    for counter in Counter::ALL {
+        let help = counter.help();
+        let with_its_name = Counter::ALL.iter().filter(|it| it.name() == counter.name());
+        for other in with_its_name {
+            assert_eq!(help, other.help(), "{counter}");
+        }
+        assert!(!help.contains(['[', ']', '(', ')']), "{counter}: {help}");
+    }
+}
