@@ -409,3 +409,22 @@ fn a_head_that_decides_late_is_asked_until_it_has_decided() {
     assert!(spans.spans().is_empty());
     assert_eq!(tracer.report().dropped.total(), 0);
 }
+
+#[test]
+fn an_explanation_names_the_reasons_to_keep_a_trace() {
+    let explain = |sampler: KeepSampler| tracer(sampler).0.explain_sampling("pay");
+    assert_eq!(
+        explain(keep()),
+        "const, drops every trace; else keeps it, within limits, if a span fails"
+    );
+    let all = keep()
+        .slower_than(Duration::from_millis(20))
+        .slowest(SamplingRate::new(0.07).expect("a share"))
+        .rule("acme", |_| true);
+    assert_eq!(
+        explain(all),
+        "const, drops every trace; else keeps it, within limits, if a span fails, or it takes longer than 20ms, \
+         or it is in the slowest share of 0.07 of its operation, or the rule acme applies"
+    );
+    assert_eq!(explain(keep().failures(false)), "const, drops every trace");
+}

@@ -353,11 +353,41 @@ impl Sampler for KeepSampler {
 
     fn explain(&self, operation_name: &str) -> String {
         let head = self.head.explain(operation_name);
-        format!("{head}; a trace that is dropped by this is weighed, and kept if it matters")
+        let reasons = self.reasons().join(", or ");
+        match reasons.is_empty() {
+            true => head,
+            false => format!("{head}; else keeps it, within limits, if {reasons}"),
+        }
     }
 
     fn close(&self) {
         self.head.close();
+    }
+}
+
+impl KeepSampler {
+    /// Returns what a weighed trace is kept for, in words that follow an "if".
+    fn reasons(&self) -> Vec<String> {
+        let failures = self.failures.then(|| "a span fails".to_owned());
+        let slower = self
+            .slower_than
+            .map(|limit| format!("it takes longer than {limit:?}"));
+        let slowest = self.slowest.map(|share| {
+            format!(
+                "it is in the slowest share of {} of its operation",
+                share.get()
+            )
+        });
+        let rules = self
+            .rules
+            .iter()
+            .map(|rule| format!("the rule {} applies", rule.name()));
+        failures
+            .into_iter()
+            .chain(slower)
+            .chain(slowest)
+            .chain(rules)
+            .collect()
     }
 }
 
