@@ -320,7 +320,10 @@ impl Sampler for RemoteSampler {
             None => active.sampler().explain(operation_name),
             Some(initial) => initial.explain(operation_name),
         };
-        format!("remote, told by {}: {now}", state.told_by(&active))
+        match active.strategy {
+            Some(_) => format!("remote, told by {}: {now}", state.told_by(&active)),
+            None => format!("remote, no strategy from {} yet: {now}", self.source),
+        }
     }
 
     /// Ends the polls. Does not wait for a fetch in flight. The last strategy goes on to decide.

@@ -233,7 +233,10 @@ fn every_question_reaches_the_initial_sampler() {
     assert!(sampler.depends_on_operation_name());
     assert!(sampler.constant_decision().is_none());
     let explained = sampler.explain("checkout");
-    assert_eq!(explained, "remote, told by the program: wholly checkout");
+    assert_eq!(
+        explained,
+        "remote, no strategy from Never yet: wholly checkout"
+    );
     sampler.close();
     let expected = [
         "attach", "create", "rename", "tag", "finish", "depends", "close",
