@@ -20,7 +20,9 @@
 //! | [`KeepSampler`] around one of them | what that one keeps, failures and slow requests | every service with a low share |
 //! | [`PrioritySampler`] | what the first of several samplers keeps | what is of interest, and a sample of the rest |
 //!
-//! A tracer without a sampler of its own keeps one trace in a thousand ([`SamplingRate::DEFAULT`]).
+//! A [`Config`](crate::Config) without a sampler has the remote one. A [builder](crate::JaegerTracer::builder) without a
+//! sampler keeps one trace in a thousand ([`SamplingRate::DEFAULT`]), and so does a `Config` if the feature
+//! `remote-sampler` is off.
 //!
 //! ```
 //! use tracehound::JaegerTracer;

@@ -3,7 +3,8 @@ use crate::sampler::{SamplingRate, TracesPerSecond};
 /// The probabilities and the lower bound of a service's operations, as Jaeger's adaptive sampling computes them.
 ///
 /// An operation that is not listed has the default probability. All operations have the one lower bound, each for
-/// itself.
+/// itself. So an operation of probability 0 still keeps as many traces a second as the lower bound says, and keeps
+/// none only if that is 0 too.
 ///
 /// ```
 /// use tracehound::sampler::{OperationStrategies, SamplingRate, TracesPerSecond};
