@@ -1,7 +1,7 @@
 //! The services of a tracer for its parts: who the process is, counters, lines to the user, and the time.
 //!
-//! A sampler, a codec, a reporter and the other parts are made before their tracer. The tracer's builder therefore hands them
-//! [`Services`] once, by the method `attach` of their trait, before it uses them:
+//! A sampler, a codec, a reporter and the other parts are made before their tracer. The tracer's builder therefore
+//! hands them [`Services`] once, by the method `attach` of their trait, before it uses them:
 //!
 //! | part | method |
 //! |---|---|

@@ -64,14 +64,14 @@
 //! If none is set, it asks `http://127.0.0.1:5778/sampling`. `JAEGER_SAMPLER_SAMPLING_PATH` takes the place of
 //! `/sampling` where the URL is not written out.
 //!
-//! URLs begin with `http://` or `https://` for a server of HTTP, and with `grpc://` or `grpcs://` for one of gRPC, which
-//! needs the feature `grpc`. Jaeger 2 serves HTTP on port 5778 and gRPC on 5779; of Jaeger 1, the agent serves HTTP on
-//! 5778, and the collector gRPC on 14250. `https` and `grpcs` are encrypted, and need the feature `tls`.
+//! URLs begin with `http://` or `https://` for a server of HTTP, and with `grpc://` or `grpcs://` for one of gRPC,
+//! which needs the feature `grpc`. Jaeger 2 serves HTTP on port 5778 and gRPC on 5779; of Jaeger 1, the agent serves
+//! HTTP on 5778, and the collector gRPC on 14250. `https` and `grpcs` are encrypted, and need the feature `tls`.
 //!
 //! `OTEL_TRACES_SAMPLER_ARG` for `jaeger_remote` is a list such as
 //! `endpoint=http://jaeger:14250,pollingIntervalMs=5000,initialSamplingRate=0.25`. OpenTelemetry's endpoint is one of
-//! gRPC, whatever its scheme, so it has no path. One with a path, as in `endpoint=http://jaeger:5778/sampling`, is asked
-//! over HTTP.
+//! gRPC, whatever its scheme, so it has no path. One with a path, as in `endpoint=http://jaeger:5778/sampling`, is
+//! asked over HTTP.
 //!
 //! # How values are read
 //!

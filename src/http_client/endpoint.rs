@@ -54,7 +54,8 @@ impl Endpoint {
         })
     }
 
-    /// Returns the URL with more pairs in its query. The pairs are percent-encoded, and replace those of the same names.
+    /// Returns the URL with more pairs in its query. The pairs are percent-encoded, and replace those of the same
+    /// names.
     pub(crate) fn url_with(&self, pairs: &[(&str, &str)]) -> String {
         let own = self.query.as_deref().unwrap_or_default().split('&');
         let is_replaced = |kept: &str| {

@@ -33,8 +33,8 @@
 //! only this crate has are marked "Ours". [`Metrics::get`] reads one, and [`Metrics::snapshot`] reads all, with the
 //! length of the queue.
 //!
-//! The tracer counts about itself. What it can count about your program, how often an operation runs, fails and how long
-//! it takes, is a matter of [observers](crate::observer).
+//! The tracer counts about itself. What it can count about your program, how often an operation runs, fails and how
+//! long it takes, is a matter of [observers](crate::observer).
 //!
 //! # How do I have it scraped?
 //!
@@ -322,8 +322,8 @@ counters! {
     FinishedSpansDelayed = "finished_spans" [("sampled", "delayed")];
     /// Extractions that found a malformed context, one for each call.
     DecodingErrors = "span_context_decoding_errors" [];
-    /// Contexts that were not written whole, baggage aside: no codec knows the carrier, or the carrier refuses a header.
-    /// (Ours.)
+    /// Contexts that were not written whole, baggage aside: no codec knows the carrier, or the carrier refuses a
+    /// header. (Ours.)
     EncodingErrors = "span_context_encoding_errors" [];
     /// Baggage items set.
     BaggageUpdatesOk = "baggage_updates" [("result", "ok")];
@@ -371,8 +371,8 @@ counters! {
     ReporterSpansOk = "reporter_spans" [("result", "ok")];
     /// Sampled spans that the reporter lost: not sent, refused, or too large. [`DropCause`] tells the reasons.
     ReporterSpansErr = "reporter_spans" [("result", "err")];
-    /// Sampled spans that never reached the reporter: the queue was full, the tracer was closed, there was no worker, or
-    /// their trace was never decided.
+    /// Sampled spans that never reached the reporter: the queue was full, the tracer was closed, there was no worker,
+    /// or their trace was never decided.
     ReporterSpansDropped = "reporter_spans" [("result", "dropped")];
     /// Traces that a [`KeepSampler`](crate::sampler::KeepSampler) has weighed and kept because a span failed. (Ours.)
     WeighedTracesError = "weighed_traces" [("result", "error")];

@@ -9,9 +9,9 @@ use crate::metrics::{Counter, FlushReport, Metrics};
 
 /// The metrics of a tracer about itself as of one moment: every counter, and the length of the queue.
 ///
-/// The spans that the tracer accounts for never exceed those that have finished: `reporter_spans` of all results and the
-/// queue are together at most `finished_spans{sampled="y"}` and the undecided spans that were kept. They are equal right
-/// after a [`flush`](crate::JaegerTracer::flush) if no thread finishes spans meanwhile.
+/// The spans that the tracer accounts for never exceed those that have finished: `reporter_spans` of all results and
+/// the queue are together at most `finished_spans{sampled="y"}` and the undecided spans that were kept. They are equal
+/// right after a [`flush`](crate::JaegerTracer::flush) if no thread finishes spans meanwhile.
 ///
 /// ```
 /// use std::time::Duration;
@@ -156,8 +156,8 @@ impl Metrics {
 
     /// Returns the value of a counter for a library that expects counters never to fall.
     ///
-    /// A span that was sent may turn out to be lost: `reporter_spans{result="ok"}` then stays at its highest value until
-    /// further spans are sent.
+    /// A span that was sent may turn out to be lost: `reporter_spans{result="ok"}` then stays at its highest value
+    /// until further spans are sent.
     pub(crate) fn exported(&self, counter: Counter, report: &FlushReport) -> u64 {
         match counter.result() {
             None => self.counted(counter),

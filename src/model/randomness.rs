@@ -1,7 +1,7 @@
 use crate::model::TraceId;
 
-/// The facts of a trace that only W3C's formats tell, beside ids and flags: whether its id is random, and the threshold by which the
-/// root was kept.
+/// The facts of a trace that only W3C's formats tell, beside ids and flags: whether its id is random, and the threshold
+/// by which the root was kept.
 ///
 /// It is one number, because every span hands it to its children.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

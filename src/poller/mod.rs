@@ -1,7 +1,8 @@
 //! The poller: one thread of a tracer for things that are done now and then, such as asking for a sampling strategy.
 //!
-//! It starts with the first task and ends with the last one. Tasks run one after another; each says when it runs next. A
-//! task that has gone, and everything in it, is dropped on the poller's thread, as it may own what blocks on its way out.
+//! It starts with the first task and ends with the last one. Tasks run one after another; each says when it runs next.
+//! A task that has gone, and everything in it, is dropped on the poller's thread, as it may own what blocks on its way
+//! out.
 //!
 //! Nobody waits for the thread: [`Poller::close`] and the drop of a [`PollerTask`] return at once, and a task that is
 //! running then runs to its end.

@@ -30,8 +30,8 @@ use crate::span::SpanContext;
 ///
 /// # What it reads
 ///
-/// - Keys and values are UTF-8 and stay as they are, an empty key and upper case included. Of several items with one key
-///   the last one counts.
+/// - Keys and values are UTF-8 and stay as they are, an empty key and upper case included. Of several items with one
+///   key the last one counts.
 /// - A trace id or span id of zero means that there is no trace. The baggage is kept.
 /// - Bytes after the last item are ignored. An empty carrier holds no context.
 ///

@@ -46,8 +46,8 @@
 //!
 //! A *codec* writes contexts into carriers of one format and reads them again. By default a tracer speaks Jaeger's
 //! headers ([`JaegerCodec`]) and W3C's ([`W3cCodec`]): it writes both, and reads the first that holds a trace, as a
-//! [`CompositeCodec`] does. `JAEGER_PROPAGATION` and [`Propagation`] choose others, such as Zipkin's ([`B3Codec`]).
-//! A codec of your own is an [`Injector`] and an [`Extractor`]. Binary carriers have one format, that of [`BinaryCodec`].
+//! [`CompositeCodec`] does. `JAEGER_PROPAGATION` and [`Propagation`] choose others, such as Zipkin's ([`B3Codec`]). A
+//! codec of your own is an [`Injector`] and an [`Extractor`]. Binary carriers have one format, that of [`BinaryCodec`].
 //! Proxies and browsers may have to be told which headers to let through:
 //! [`propagated_headers`](crate::JaegerTracer::propagated_headers) lists them.
 //!
@@ -72,8 +72,8 @@
 //! | baggage properties | lost | lost | lost | kept | lost |
 //! | debug id | only read | lost | lost | lost | lost |
 //!
-//! Jaeger's column is that of HTTP headers; in a text map a key of any text is kept, in lower case. A tracer that speaks
-//! several formats passes on what any of them carries, if the receiver reads that one, too.
+//! Jaeger's column is that of HTTP headers; in a text map a key of any text is kept, in lower case. A tracer that
+//! speaks several formats passes on what any of them carries, if the receiver reads that one, too.
 //!
 //! # What a stranger can send
 //!

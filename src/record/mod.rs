@@ -32,14 +32,14 @@
 //!  FinishedSpan ─► reporter
 //! ```
 //!
-//! Finished spans of a trace whose sampler has not decided wait in a [`SharedDecision`]. A budget of bytes bounds the thread
-//! queues; a span that finds no room is dropped and counted.
+//! Finished spans of a trace whose sampler has not decided wait in a [`SharedDecision`]. A budget of bytes bounds the
+//! thread queues; a span that finds no room is dropped and counted.
 //!
 //! # Invariants
 //!
 //! - No user code runs while a lock of this room is held or the state of a thread is borrowed.
-//! - A span finishes once: with several handles one atomic operation on its status word decides which caller finishes it;
-//!   a span with one handle needs none.
+//! - A span finishes once: with several handles one atomic operation on its status word decides which caller finishes
+//!   it; a span with one handle needs none.
 //! - Every finished span is in a thread queue, in a [`SharedDecision`], or counted.
 //! - A slot is vacant and owned as a `Box`, or it is behind handles. Its plain fields change only while it is vacant.
 //! - A slot in a pool keeps its tracer in memory, but does not keep it open.

@@ -1,4 +1,5 @@
-//! Pools of vacant slots and shared decisions: a small one for each thread and tracer, and a shared one for each tracer.
+//! Pools of vacant slots and shared decisions: a small one for each thread and tracer, and a shared one for each
+//! tracer.
 //!
 //! The shared pool moves items from threads that only finish spans to threads that only start them, so neither
 //! allocates. An item is a pointer: a `Box` or an `Arc`, and what it points at stays where it is.

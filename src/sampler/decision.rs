@@ -39,7 +39,7 @@ impl SamplerTags {
         }
     }
 
-    /// Also sets the flag [`Flags::FIREHOSE`] of the trace: Jaeger 1.x stores such a trace without indexing it, so that
+    /// Sets the flag [`Flags::FIREHOSE`] of the trace: Jaeger 1.x stores such a trace without indexing it, so that
     /// it is found by its id only.
     #[must_use]
     pub fn firehose(self) -> Self {

@@ -20,8 +20,8 @@
 //! | [`KeepSampler`] around one of them | what that one keeps, failures and slow requests | every service with a low share |
 //! | [`PrioritySampler`] | what the first of several samplers keeps | what is of interest, and a sample of the rest |
 //!
-//! A [`Config`](crate::Config) without a sampler has the remote one. A [builder](crate::JaegerTracer::builder) without a
-//! sampler keeps one trace in a thousand ([`SamplingRate::DEFAULT`]), and so does a `Config` if the feature
+//! A [`Config`](crate::Config) without a sampler has the remote one. A [builder](crate::JaegerTracer::builder) without
+//! a sampler keeps one trace in a thousand ([`SamplingRate::DEFAULT`]), and so does a `Config` if the feature
 //! `remote-sampler` is off.
 //!
 //! ```
@@ -51,8 +51,8 @@
 //! | a span of an undecided trace starts, gets a tag or a name, or finishes | the sampler, as far as it is [interested](Sampler::interests) | all spans are recorded and wait, within limits |
 //! | the local root of an undecided trace finishes | the sampler, for the last time | |
 //!
-//! The tag [`sampling.priority`](crate::model::tags::SAMPLING_PRIORITY) overrules all of them at any time: above 0 keeps
-//! the trace with the flag *debug*, 0 drops it. What was injected before stays as it was.
+//! The tag [`sampling.priority`](crate::model::tags::SAMPLING_PRIORITY) overrules all of them at any time: above 0
+//! keeps the trace with the flag *debug*, 0 drops it. What was injected before stays as it was.
 //!
 //! [`JaegerTracer::explain_sampling`](crate::JaegerTracer::explain_sampling) says what the sampler would do with a new
 //! trace:
@@ -176,7 +176,8 @@ pub trait Sampler: Send + Sync {
         self.on_create_span(span)
     }
 
-    /// Decides when a span of an undecided trace gets a tag, before the tag is set. By default leaves the trace undecided.
+    /// Decides when a span of an undecided trace gets a tag, before the tag is set. By default leaves the trace
+    /// undecided.
     fn on_set_tag(&self, _span: &SpanView<'_>, _key: &str, _value: TagRef<'_>) -> SamplingDecision {
         SamplingDecision::Delay
     }

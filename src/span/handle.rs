@@ -81,7 +81,8 @@ impl Span {
     }
 
     /// Sets a tag whose value is costly to make. `make` runs only if the span is recording, or if it is open and the
-    /// key is `sampling.priority` or one that [observers](crate::observer) ask for. If `make` panics, the panic is caught and counted, and no tag is set.
+    /// key is `sampling.priority` or one that [observers](crate::observer) ask for. If `make` panics, the panic is
+    /// caught and counted, and no tag is set.
     ///
     /// ```
     /// # let query = "SELECT 1";

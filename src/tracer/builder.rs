@@ -224,8 +224,8 @@ impl TracerBuilder {
         self
     }
 
-    /// Sets the formats of text maps and of HTTP headers: all are written, and the first one that holds a trace is read.
-    /// An empty list turns propagation off.
+    /// Sets the formats of text maps and of HTTP headers: all are written, and the first one that holds a trace is
+    /// read. An empty list turns propagation off.
     ///
     /// Defaults to [`Propagation::DEFAULT`].
     pub fn propagation(mut self, formats: impl IntoIterator<Item = Propagation>) -> Self {

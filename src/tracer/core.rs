@@ -372,8 +372,8 @@ impl Core {
             .warn(operation, || format!("{owner} panicked during {operation}"));
     }
 
-    /// Returns whether a span shares the id of its parent, as in Zipkin. `joins_trace` says that it is a server span whose
-    /// parent is in another process.
+    /// Returns whether a span shares the id of its parent, as in Zipkin. `joins_trace` says that it is a server span
+    /// whose parent is in another process.
     #[inline(always)]
     pub(super) fn shares_span(&self, joins_trace: bool) -> bool {
         joins_trace && self.zipkin_shared_rpc_span

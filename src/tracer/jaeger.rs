@@ -133,8 +133,8 @@ impl JaegerTracer {
     /// Returns the HTTP headers that the tracer writes and reads. If the tracer is off, there are none.
     ///
     /// A proxy that passes on only known headers needs them, and so does a server that answers to pages of another
-    /// origin (CORS): a browser sends only the headers that `access-control-allow-headers` lists, and shows a script only
-    /// those of a response that `access-control-expose-headers` lists.
+    /// origin (CORS): a browser sends only the headers that `access-control-allow-headers` lists, and shows a script
+    /// only those of a response that `access-control-expose-headers` lists.
     ///
     /// ```
     /// use tracehound::JaegerTracer;
@@ -155,10 +155,10 @@ impl JaegerTracer {
     /// - A list of CORS holds whole names, and no prefixes. So a script cannot send baggage as `uberctx-{key}`, unless
     ///   you list each key that it uses. Let it send W3C's `baggage` instead, which holds all items in one header.
     /// - `access-control-allow-headers: *` allows all of them, but not in requests with cookies or other credentials.
-    /// - Leave out `jaeger-debug-id`, as above, unless each visitor of the page may have traces kept. What is believed of
-    ///   the headers is up to [`Trust`](crate::propagation::Trust), because a script is no more than a stranger.
-    /// - This crate writes no headers into responses. List in `access-control-expose-headers` only what your program adds,
-    ///   such as a header with [`SpanContext::to_trace_id`] for reports of errors.
+    /// - Leave out `jaeger-debug-id`, as above, unless each visitor of the page may have traces kept. What is believed
+    ///   of the headers is up to [`Trust`](crate::propagation::Trust), because a script is no more than a stranger.
+    /// - This crate writes no headers into responses. List in `access-control-expose-headers` only what your program
+    ///   adds, such as a header with [`SpanContext::to_trace_id`] for reports of errors.
     pub fn propagated_headers(&self) -> &HeaderSet {
         match &self.handle {
             Some(handle) => handle.core.http_headers(),

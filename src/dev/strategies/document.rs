@@ -27,8 +27,8 @@ impl Strategies {
     ///
     /// # Errors
     ///
-    /// Fails if the text is no such file, or a number is out of range. Jaeger checks no numbers, and clients then refuse
-    /// its answers.
+    /// Fails if the text is no such file, or a number is out of range. Jaeger checks no numbers, and clients then
+    /// refuse its answers.
     pub(crate) fn parse(text: &[u8]) -> Result<(Self, Notes), FileError> {
         // Jaeger takes `null` for a file without entries.
         let file: Option<File> = serde_json::from_slice(text).map_err(FileError::Json)?;

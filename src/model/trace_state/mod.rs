@@ -78,8 +78,8 @@ impl TraceState {
         Self::cut_from_headers(values, usize::MAX)
     }
 
-    /// Like [`from_headers`](Self::from_headers), cut to four times what goes into a header: a stranger decides how much
-    /// each request holds.
+    /// Like [`from_headers`](Self::from_headers), cut to four times what goes into a header: a stranger decides how
+    /// much each request holds.
     pub(crate) fn received<'v>(
         values: impl IntoIterator<Item = &'v [u8]>,
     ) -> Result<Self, TraceStateError> {
@@ -169,8 +169,8 @@ impl TraceState {
 
     /// Returns the value of the header `tracestate`: the list, cut to [`TraceState::MAX_HEADER_CHARS`].
     ///
-    /// A list that is longer loses whole members until the rest fits: first those of more than 128 characters, then any,
-    /// from the end in both cases. W3C Trace Context asks for this order. An empty list needs no header.
+    /// A list that is longer loses whole members until the rest fits: first those of more than 128 characters, then
+    /// any, from the end in both cases. W3C Trace Context asks for this order. An empty list needs no header.
     ///
     /// ```
     /// use tracehound::model::TraceState;

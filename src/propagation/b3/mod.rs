@@ -77,8 +77,8 @@ use crate::span::SpanContext;
 /// - Names are in lower case. Ids are lower-case hex, padded to 16 digits; a trace id whose upper half is not zero has
 ///   32. A span without a parent has no parent id.
 /// - One header without a state has no place for a parent id, which is then left out.
-/// - Baggage values stay as they are if they are printable ASCII. A value with other characters, with a blank at an end,
-///   or with an escape such as `%20` is percent-encoded.
+/// - Baggage values stay as they are if they are printable ASCII. A value with other characters, with a blank at an
+///   end, or with an escape such as `%20` is percent-encoded.
 /// - A context without a trace writes its baggage, and its state if it has one.
 /// - Before it writes, it removes the headers of both forms that an earlier request has left in the carrier.
 ///
@@ -94,8 +94,8 @@ use crate::span::SpanContext;
 /// - Of several values of a header the first counts, of `b3` the first that is well-formed, also where a proxy has
 ///   joined them with commas. If they differ, or if the two forms disagree on the span or the state, a
 ///   [`Counter::PropagationConflicts`] is added.
-/// - Baggage keys become lower case. A percent-encoded baggage value is decoded; one with a malformed escape stays as it
-///   is.
+/// - Baggage keys become lower case. A percent-encoded baggage value is decoded; one with a malformed escape stays as
+///   it is.
 ///
 /// # Limits
 ///

@@ -13,8 +13,8 @@ pub(super) const MAX_BYTES: usize = 68;
 
 /// Reads the values of the header, without blanks at their ends. The first well-formed one counts.
 ///
-/// Notes whether another one differs. Returns `Ok(None)` if there is no value, and the rule that the first one breaks if
-/// all are malformed.
+/// Notes whether another one differs. Returns `Ok(None)` if there is no value, and the rule that the first one breaks
+/// if all are malformed.
 pub(super) fn read<'c>(
     values: impl Iterator<Item = &'c [u8]>,
     differ: &mut bool,

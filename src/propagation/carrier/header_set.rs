@@ -5,8 +5,8 @@ use crate::propagation::Key;
 
 /// The headers that a codec reads and writes: names, and prefixes of names.
 ///
-/// Names match in any case. [`JaegerTracer::propagated_headers`](crate::JaegerTracer::propagated_headers) returns those of
-/// a tracer, for proxies and browsers that pass on only known headers.
+/// Names match in any case. [`JaegerTracer::propagated_headers`](crate::JaegerTracer::propagated_headers) returns those
+/// of a tracer, for proxies and browsers that pass on only known headers.
 ///
 /// ```
 /// use tracehound::propagation::{Codec, JaegerCodec};

@@ -65,8 +65,8 @@ impl ReceivedMembers {
 
 /// Returns the value of the header, and the number of items that are not in it.
 ///
-/// An item is left out if its key cannot stand in the header. If the header would be too long with an item, that one and
-/// all after it are left out.
+/// An item is left out if its key cannot stand in the header. If the header would be too long with an item, that one
+/// and all after it are left out.
 pub(super) fn print(baggage: &Baggage) -> (String, u64) {
     let len = |(key, value, properties): (&str, &str, &str)| {
         key.len() + value.len() + properties.len() + SEPARATORS

@@ -30,8 +30,8 @@ use crate::span::SpanContext;
 /// # What it writes
 ///
 /// - `traceparent` in version 00. Ids are padded with zeros to 32 and 16 digits. The flags are *sampled* and *random*
-///   ([`SpanContext::has_random_trace_id`]); all others of Jaeger's flags are lost. Debug without sampled is not sampled,
-///   as in the other formats.
+///   ([`SpanContext::has_random_trace_id`]); all others of Jaeger's flags are lost. Debug without sampled is not
+///   sampled, as in the other formats.
 /// - `tracestate` as it came, cut to [`TraceState::MAX_HEADER_CHARS`]. If a probability of this program kept the trace,
 ///   the member `ot` is set to the threshold and the random value of OpenTelemetry, so that a count of traces is right
 ///   over programs with either SDK. No other sampler sets one. A threshold that came with the trace is removed if the
@@ -48,8 +48,8 @@ use crate::span::SpanContext;
 ///   *sampled*. Blanks at its ends are left out. Upper-case digits, ids of zero, the version `ff`, or several such
 ///   headers are an error.
 /// - `tracestate` only with a valid `traceparent`; [`TraceState`] has the rules. If it is malformed, it is left out and
-///   counted as a [`Counter::DecodingErrors`]; the trace goes on. Of more than 2,048 characters as many are kept, by the
-///   rule of [`TraceState::to_header`].
+///   counted as a [`Counter::DecodingErrors`]; the trace goes on. Of more than 2,048 characters as many are kept, by
+///   the rule of [`TraceState::to_header`].
 /// - `baggage`: values are percent-decoded; one with a malformed escape stays as it is. Keys are not decoded and keep
 ///   their case. Of several items with one key the last one counts. Items that are malformed, or beyond the limits of
 ///   [`Baggage`], are left out and counted as [`Counter::BaggageItemsSkipped`]. Properties that are not printable ASCII

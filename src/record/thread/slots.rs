@@ -68,7 +68,8 @@ impl SpanSlot {
 }
 
 impl Recorder {
-    /// Returns a vacant decision from the thread's pool, from the shared pool, or newly allocated. Nobody else holds it.
+    /// Returns a vacant decision from the thread's pool, from the shared pool, or newly allocated. Nobody else holds
+    /// it.
     pub(crate) fn vacant_decision(&self) -> DecisionRef {
         let pooled = with_state(&self.queue, |state| {
             state.decisions.pop().or_else(|| {

@@ -35,8 +35,8 @@ use crate::services::Services;
 /// | the local root took longer than a limit, or than nearly all of its operation | at its end | `slow` |
 /// | a rule says so | at its end | the rule's name |
 ///
-/// A kept trace has `sampler.type=keep` on the span at which it was decided, a type that Jaeger's adaptive sampling does
-/// not count.
+/// A kept trace has `sampler.type=keep` on the span at which it was decided, a type that Jaeger's adaptive sampling
+/// does not count.
 ///
 /// ```
 /// use std::time::Duration;
@@ -74,8 +74,8 @@ use crate::services::Services;
 /// # What does a late decision miss?
 ///
 /// Services that are called before the decision are told that the trace is not sampled, and keep nothing of it. So does
-/// a caller that has dropped the trace. The local root of such a trace has the tag `tracehound.partial=true`. Calls that
-/// are made after the decision are sampled. A failure is decided at once, so set `error` as early as it is known.
+/// a caller that has dropped the trace. The local root of such a trace has the tag `tracehound.partial=true`. Calls
+/// that are made after the decision are sampled. A failure is decided at once, so set `error` as early as it is known.
 ///
 /// # What does it cost?
 ///
@@ -152,8 +152,8 @@ impl KeepSampler {
     /// default there is none.
     ///
     /// The quantile is learned from the weighed traces. Until 128 of an operation have ended, and until one of them is
-    /// in the share, none is slow. The estimate is at most a fifth above the quantile, so somewhat fewer traces than the
-    /// share are kept. It takes half a kilobyte for each of at most 2,000 operations.
+    /// in the share, none is slow. The estimate is at most a fifth above the quantile, so somewhat fewer traces than
+    /// the share are kept. It takes half a kilobyte for each of at most 2,000 operations.
     #[must_use]
     pub fn slowest(mut self, share: SamplingRate) -> Self {
         self.slowest = Some(share);

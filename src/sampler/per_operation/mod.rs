@@ -149,8 +149,8 @@ impl PerOperationSampler {
         table.succeeded_by(Arc::new(strategies), max, &self.clock, &mut moved);
     }
 
-    /// Returns whether a bucket has gone to a table that a forked child does not have: its parent was in the middle of an
-    /// update.
+    /// Returns whether a bucket has gone to a table that a forked child does not have: its parent was in the middle of
+    /// an update.
     #[cfg(feature = "remote-sampler")]
     pub(super) fn has_moved(&self) -> bool {
         self.table.load().has_moved()

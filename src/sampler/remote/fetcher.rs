@@ -51,8 +51,8 @@ pub trait StrategyFetcher: Send {
         short_type_name::<Self>().to_owned()
     }
 
-    /// Returns a function that makes a [`fetch`](Self::fetch) in flight return soon. The sampler asks for it once, before
-    /// the first fetch, and calls it when the tracer closes, on whatever thread closes it; it must not block.
+    /// Returns a function that makes a [`fetch`](Self::fetch) in flight return soon. The sampler asks for it once,
+    /// before the first fetch, and calls it when the tracer closes, on whatever thread closes it; it must not block.
     ///
     /// By default there is none, and a fetch in flight ends by itself. `close` does not wait for it.
     fn canceller(&self) -> Option<CancelFetch> {

@@ -7,9 +7,9 @@ use crate::sampler::remote::{CancelFetch, FetchError, MakeFetcher, Strategy, Str
 
 /// A fetcher that asks a Jaeger agent, collector or `remote_sampling` extension over HTTP.
 ///
-/// It sends `GET {url}?service={service}`, with the service percent-encoded, and accepts a status from 200 to 299 with a
-/// body of at most [`Strategy::MAX_JSON_BYTES`]. A request takes at most ten seconds in all. Redirects are not followed,
-/// and proxies of the environment are not used.
+/// It sends `GET {url}?service={service}`, with the service percent-encoded, and accepts a status from 200 to 299 with
+/// a body of at most [`Strategy::MAX_JSON_BYTES`]. A request takes at most ten seconds in all. Redirects are not
+/// followed, and proxies of the environment are not used.
 ///
 /// ```
 /// use tracehound::sampler::remote::{HttpStrategyFetcher, StrategyFetcher};

@@ -14,12 +14,12 @@
 //! 1. *The tracer is built.* The [initial sampler](RemoteSampler::initial) decides: one trace in a thousand unless you
 //!    choose another. If there is a [file](RemoteSampler::file), its strategy decides. A thread starts and asks for the
 //!    strategy at once. Nothing waits for it.
-//! 2. *A strategy comes.* It decides from the next trace on. If it is a new one, it is counted, told in a line and written
-//!    to the file.
-//! 3. *Later* the thread asks again and again, in pauses of the [refresh interval](RemoteSampler::refresh_interval), moved
-//!    at random by up to a fifth, so that programs do not ask in step.
-//! 4. *There is no answer, or a bad one.* The last good strategy goes on to decide, for ever. The pause doubles with each
-//!    failure, up to five minutes: from one second on if there has been no strategy yet, and from the interval on
+//! 2. *A strategy comes.* It decides from the next trace on. If it is a new one, it is counted, told in a line and
+//!    written to the file.
+//! 3. *Later* the thread asks again and again, in pauses of the [refresh interval](RemoteSampler::refresh_interval),
+//!    moved at random by up to a fifth, so that programs do not ask in step.
+//! 4. *There is no answer, or a bad one.* The last good strategy goes on to decide, for ever. The pause doubles with
+//!    each failure, up to five minutes: from one second on if there has been no strategy yet, and from the interval on
 //!    otherwise.
 //! 5. *The tracer closes.* A request in flight is cut off, and the thread ends. `close` does not wait for either.
 //! 6. *The process forks.* The first span that starts in the child has it ask by itself. Until its first answer the
@@ -70,7 +70,8 @@
 //!
 //! # What may a reply look like?
 //!
-//! Servers speak several dialects of the message `SamplingStrategyResponse`, and [`Strategy::from_json`] reads them all:
+//! Servers speak several dialects of the message `SamplingStrategyResponse`, and [`Strategy::from_json`] reads them
+//! all:
 //!
 //! ```
 //! use tracehound::sampler::remote::Strategy;

@@ -77,8 +77,8 @@ impl Strategy {
         }
     }
 
-    /// Returns whether both mean the same: the order of operations does not count, and of several with one name only the
-    /// last one does.
+    /// Returns whether both mean the same: the order of operations does not count, and of several with one name only
+    /// the last one does.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::PerOperation(this), Self::PerOperation(other)) => {

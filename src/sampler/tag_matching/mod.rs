@@ -12,8 +12,8 @@ use crate::sampler::{Interests, Sampler, SamplerTags, SamplingDecision, SpanView
 ///
 /// A trace is undecided until then. Its spans are recorded, and those that finish wait, within the limits of all
 /// [delayed](SamplingDecision::Delay) decisions, until its local root finishes. So it costs nearly as much as keeping
-/// everything. Together with another sampler in a [`PrioritySampler`](crate::sampler::PrioritySampler) it adds the traces
-/// of interest to a sample of the others.
+/// everything. Together with another sampler in a [`PrioritySampler`](crate::sampler::PrioritySampler) it adds the
+/// traces of interest to a sample of the others.
 ///
 /// Keys and values are compared exactly, and with their types: the number 1 is neither the text `1` nor the double 1.0.
 /// A value with a text form only ([`display`](crate::model::display)) is text.

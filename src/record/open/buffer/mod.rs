@@ -23,8 +23,8 @@ pub(crate) struct SpanBuffer {
     tags: Vec<u8>,
     tag_count: u32,
     /// Whether the span needs more than the fast path does. True after: a name that is not static, was changed or is
-    /// too long; baggage or `tracestate`; references besides the one to the parent; items that were left out; binary values that were
-    /// cut; logs beyond the first ones; growth beyond [`KEPT_BYTES`].
+    /// too long; baggage or `tracestate`; references besides the one to the parent; items that were left out; binary
+    /// values that were cut; logs beyond the first ones; growth beyond [`KEPT_BYTES`].
     is_complex: bool,
     keys: KeyFilter,
     logs: LogBuffer,
