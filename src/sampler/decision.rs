@@ -125,6 +125,8 @@ impl<'a> SpanView<'a> {
 
     /// Returns the value of a tag when the span finishes: the last one if the key was set several times. Limits apply:
     /// long text is cut. At other times there is none.
+    ///
+    /// Values have no `==`. Compare one by its type: `matches!(root.tag("tenant"), Some(TagRef::String("acme")))`.
     pub fn tag(&self, key: &str) -> Option<TagRef<'a>> {
         self.tags?.last(key)
     }
