@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::sampler::SamplingRate;
 use crate::sampler::remote::reply::{self, KeptReply};
-use crate::sampler::remote::strategy::{Strategy, StrategyError};
+use crate::sampler::remote::strategy::Strategy;
 
 /// A file that holds the last good strategy of a service.
 ///
@@ -43,7 +43,7 @@ impl StrategyFile {
             Err(error) => return Err(error.to_string()),
         };
         if bytes.len() > MAX_BYTES {
-            return Err(StrategyError::TooLarge(bytes.len()).to_string());
+            return Err(format!("it has more than {MAX_BYTES} bytes"));
         }
         let Ok(KeptReply { service, strategy }) = reply::read_kept(&bytes) else {
             return Err("it is no strategy that this library has kept".to_owned());
@@ -58,7 +58,7 @@ impl StrategyFile {
     fn read_bytes(&self) -> io::Result<Vec<u8>> {
         // Opening a named pipe would wait for its writer.
         if !fs::metadata(&self.path)?.is_file() {
-            return Err(io::Error::other("it is not a regular file"));
+            return Err(not_regular());
         }
         let mut bytes = Vec::new();
         let file = File::open(&self.path)?;
@@ -66,20 +66,47 @@ impl StrategyFile {
         Ok(bytes)
     }
 
-    /// Replaces the file in one step: a reader sees the old strategy or the new one.
+    /// Replaces the file in one step: a reader sees the old strategy or the new one. A link stays, and the file that it
+    /// leads to is replaced.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be written. Nothing but a regular file is replaced: a program of root's could otherwise
+    /// turn `/dev/null` into a file.
     pub(super) fn write(&self, strategy: &Strategy) -> io::Result<()> {
         let text = kept(&self.service, strategy).to_string();
-        let mut name = OsString::from(self.path.as_os_str());
+        let path = self.target()?;
+        let mut name = OsString::from(path.as_os_str());
         // Random: another tracer may write this file now, also in another container, where process ids are the same.
         let random = RandomState::new().build_hasher().finish();
         name.push(format!(".{random:016x}.tmp"));
         let new = PathBuf::from(name);
-        let written = write_new(&new, text.as_bytes()).and_then(|()| fs::rename(&new, &self.path));
+        let written = write_new(&new, text.as_bytes()).and_then(|()| fs::rename(&new, &path));
         if written.is_err() {
             let _ = fs::remove_file(&new);
         }
         written
     }
+
+    /// Returns the path of the file behind all links.
+    fn target(&self) -> io::Result<PathBuf> {
+        match fs::metadata(&self.path) {
+            Ok(file) if file.is_file() => fs::canonicalize(&self.path),
+            Ok(_) => Err(not_regular()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                match fs::symlink_metadata(&self.path) {
+                    Ok(_) => Err(io::Error::other("it is a link that leads to nothing")),
+                    Err(_) => Ok(self.path.clone()),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[cold]
+fn not_regular() -> io::Error {
+    io::Error::other("it is not a regular file")
 }
 
 /// Returns the content of the file.
@@ -214,5 +241,35 @@ mod tests {
         let strategy = Strategy::Probabilistic(SamplingRate::ONE);
         file.write(&strategy).expect_err("not over a folder");
         assert_eq!(fs::read_dir(&folder.0).expect("a folder").count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_and_nothing_but_a_regular_file_is_replaced() {
+        use std::os::unix::fs::{FileTypeExt as _, symlink};
+        use std::os::unix::net::UnixListener;
+
+        let folder = Folder::new("links");
+        let file = folder.file("shop");
+        let strategy = Strategy::Probabilistic(SamplingRate::ONE);
+        let is_link = || fs::symlink_metadata(&file.path).is_ok_and(|it| it.is_symlink());
+        let target = folder.0.join("target.json");
+        symlink(&target, &file.path).expect("a link");
+        file.write(&strategy).expect_err("a link to nothing");
+        assert!(is_link() && !target.exists());
+        fs::write(&target, "").expect("a file");
+        file.write(&strategy).expect("a file behind a link");
+        assert!(is_link());
+        assert_eq!(file.read(), Ok(Some(strategy.clone())));
+
+        fs::remove_file(&target).expect("a file");
+        let _socket = UnixListener::bind(&target).expect("a socket");
+        for path in [&file.path, &target] {
+            let file = StrategyFile::new(path.clone(), "shop".to_owned());
+            let error = file.write(&strategy).expect_err("no regular file");
+            assert_eq!(error.to_string(), "it is not a regular file");
+        }
+        let kind = fs::metadata(&target).expect("it is there").file_type();
+        assert!(kind.is_socket() && is_link());
     }
 }

@@ -133,8 +133,9 @@ impl RemoteSampler {
     /// Sets a file in which the last strategy outlives the program. By default there is none.
     ///
     /// The file is read while the tracer is built, and its strategy counts until the first reply. Each new strategy
-    /// replaces the file, in one step, on the thread that fetches. The file names the service. One that is about
-    /// another service, is malformed or has more than 8 MiB is not used, and a line says so. Its folder must exist.
+    /// replaces the file, in one step, on the thread that fetches. A link to a file stays. The file names the service.
+    /// One that is about another service, is malformed or has more than 8 MiB is not used, and a line says so. Its
+    /// folder must exist.
     #[must_use]
     pub fn file(mut self, path: impl Into<PathBuf>) -> Self {
         self.file = Some(path.into());
