@@ -89,7 +89,9 @@ impl RemoteRestrictions {
 impl BaggageRestrictions for RemoteRestrictions {
     fn attach(&mut self, services: &Services) {
         if let Some(initial) = &mut self.initial {
-            initial.attach(services);
+            services.attach("the initial baggage restrictions", |services| {
+                initial.attach(services);
+            });
         }
         let list = self.list.clone();
         self.poll = Some(AgentPoll::start(
@@ -158,9 +160,11 @@ impl Polled for List {
             return Ok(None);
         }
         self.0.store(Some(Arc::new(list)));
-        Ok(Some(format!(
-            "{count} keys are listed, and no others may be set"
-        )))
+        let listed = match count {
+            1 => "1 key is listed".to_owned(),
+            count => format!("{count} keys are listed"),
+        };
+        Ok(Some(format!("{listed}, and no others may be set")))
     }
 }
 
@@ -174,6 +178,8 @@ struct Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnostics::Diagnostics;
+    use crate::model::Process;
 
     fn allowed(list: &List, key: &str) -> Option<usize> {
         let list = list.0.load();
@@ -245,5 +251,26 @@ mod tests {
             list.take(b"[{\"baggageKey\":\"\xff\",\"maxValueLength\":1}]")
                 .is_err()
         );
+    }
+
+    #[test]
+    fn a_panic_of_the_initial_restrictions_does_not_stop_the_questions() {
+        struct Bad;
+        impl BaggageRestrictions for Bad {
+            fn attach(&mut self, _: &Services) {
+                panic!("an attachment")
+            }
+
+            fn restriction(&self, _: &str) -> Restriction {
+                Restriction::Denied
+            }
+        }
+        let restrictions = RemoteRestrictions::new("http://127.0.0.1:1/keys").expect("a URL");
+        let mut restrictions = restrictions.initial(Bad);
+        let services = Services::detached(Process::new("shop", vec![]));
+        let services = services.with_diagnostics(Diagnostics::silent());
+        restrictions.attach(&services);
+        assert!(restrictions.poll.is_some());
+        assert_eq!(services.metrics().get(Counter::CallbackPanics), 1);
     }
 }

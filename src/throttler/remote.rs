@@ -109,7 +109,7 @@ fn first_requests(clock: &Clock) -> RateLimiter {
 impl Throttler for RemoteThrottler {
     fn attach(&mut self, services: &Services) {
         if let Some(initial) = &mut self.initial {
-            initial.attach(services);
+            services.attach("the initial throttler", |services| initial.attach(services));
         }
         let clock = services.clock().clone();
         let tags = &services.process().tags;
@@ -233,6 +233,8 @@ const FIRST_REQUESTS: f64 = 10.0;
 mod tests {
     use super::*;
     use crate::clock::ManualClock;
+    use crate::diagnostics::Diagnostics;
+    use crate::model::Process;
 
     fn credits() -> Credits {
         Credits::new(ManualClock::default().into(), "7f".to_owned())
@@ -319,5 +321,26 @@ mod tests {
         }
         assert!(!credits.are_loaded.load(Ordering::Relaxed));
         assert_eq!(spent(&credits, "a"), 0);
+    }
+
+    #[test]
+    fn a_panic_of_the_initial_throttler_does_not_stop_the_questions() {
+        struct Bad;
+        impl Throttler for Bad {
+            fn attach(&mut self, _: &Services) {
+                panic!("an attachment")
+            }
+
+            fn is_allowed(&self, _: &str) -> bool {
+                false
+            }
+        }
+        let throttler = RemoteThrottler::new("http://127.0.0.1:1/credits").expect("a URL");
+        let mut throttler = throttler.initial(Bad);
+        let services = Services::detached(Process::new("shop", vec![]));
+        let services = services.with_diagnostics(Diagnostics::silent());
+        throttler.attach(&services);
+        assert!(throttler.poll.is_some());
+        assert_eq!(services.metrics().get(Counter::CallbackPanics), 1);
     }
 }
