@@ -155,7 +155,7 @@ impl Diagnostics {
     }
 
     /// Lets every cause have a line again, as if ten seconds had passed.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "remote-sampler"))]
     pub(crate) fn end_quiet(&self) {
         for cause in self.causes().values_mut() {
             cause.quiet.last_line = None;

@@ -28,7 +28,8 @@ impl SamplingRate {
     /// Fails if `rate` is below 0, above 1 or not a number.
     pub fn new(rate: f64) -> Result<Self, SamplingRateError> {
         if (0.0..=1.0).contains(&rate) {
-            Ok(Self(rate))
+            // Turns -0 into 0, which looks better in a tag.
+            Ok(Self(rate + 0.0))
         } else {
             Err(SamplingRateError(rate))
         }
@@ -74,7 +75,7 @@ impl TracesPerSecond {
     /// Fails if `traces` is negative, infinite or not a number.
     pub fn new(traces: f64) -> Result<Self, TracesPerSecondError> {
         if traces.is_finite() && traces >= 0.0 {
-            Ok(Self(traces))
+            Ok(Self(traces + 0.0))
         } else {
             Err(TracesPerSecondError(traces))
         }
@@ -107,3 +108,14 @@ impl fmt::Display for TracesPerSecondError {
 }
 
 impl std::error::Error for TracesPerSecondError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn minus_zero_is_zero() {
+        assert!(SamplingRate::new(-0.0).is_ok_and(|rate| rate.get().is_sign_positive()));
+        assert!(TracesPerSecond::new(-0.0).is_ok_and(|rate| rate.get().is_sign_positive()));
+    }
+}
