@@ -128,13 +128,15 @@ impl RicherParent {
 
     fn of_slot(slot: &SpanSlot) -> Self {
         slot.fix_decision();
+        // Before the flags: if it is made between the two reads, the child still shares it.
+        let undecided = slot
+            .shared_decision()
+            .filter(|decision| !decision.is_final())
+            .cloned();
         Self {
             span: FastParentSpan::of_slot(slot, slot.flags()),
             carried: slot.carried(),
-            undecided: slot
-                .shared_decision()
-                .filter(|decision| !decision.is_final())
-                .cloned(),
+            undecided,
         }
     }
 
@@ -142,10 +144,12 @@ impl RicherParent {
         if !context.is_decided_or_undecided() {
             return None;
         }
+        // Before the flags, as above.
+        let undecided = context.shared_ref().filter(|decision| !decision.is_final());
         Some(Self {
             span: FastParentSpan::of_context(context, kind)?,
             carried: context.carried().clone(),
-            undecided: context.shared_ref().filter(|decision| !decision.is_final()),
+            undecided,
         })
     }
 }
@@ -165,32 +169,36 @@ pub(super) struct Parent {
 impl Parent {
     fn from_slot(slot: &SpanSlot) -> Self {
         slot.fix_decision();
+        // Before the flags, as above.
+        let decision = match slot.shared_decision() {
+            Some(trace) if !trace.is_final() => Decision::Shared(trace.clone()),
+            _ => Decision::Made,
+        };
         Self {
             trace_id: slot.header.trace_id,
             span_id: slot.header.span_id,
             parent_id: slot.header.parent_id,
             flags: slot.flags(),
             randomness: slot.randomness,
-            decision: match slot.shared_decision() {
-                Some(trace) if !trace.is_final() => Decision::Shared(trace.clone()),
-                _ => Decision::Made,
-            },
+            decision,
             is_remote: false,
             anchor: Some(slot.anchor),
         }
     }
 
     fn from_context(context: &SpanContext) -> Option<Self> {
+        // Before the flags, as above.
+        let decision = match context.decision() {
+            Decision::Shared(trace) if trace.is_final() => Decision::Made,
+            decision => decision,
+        };
         Some(Self {
             trace_id: context.trace_id()?,
             span_id: context.span_id()?,
             parent_id: context.parent_id(),
             flags: context.flags(),
             randomness: context.randomness(),
-            decision: match context.decision() {
-                Decision::Shared(trace) if trace.is_final() => Decision::Made,
-                decision => decision,
-            },
+            decision,
             is_remote: context.is_remote(),
             anchor: context.anchor(),
         })

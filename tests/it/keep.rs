@@ -1,6 +1,7 @@
 //! A sampler that keeps the traces that matter.
 
 mod rows;
+mod strain;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
