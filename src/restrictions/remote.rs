@@ -5,7 +5,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use serde::Deserialize;
 
-use crate::agent_poll::{AgentPoll, Polled};
+use crate::agent_poll::{AgentPoll, Object, Polled};
 use crate::http_client::{Endpoint, InvalidEndpoint};
 use crate::metrics::Counter;
 use crate::restrictions::{AllowedKeys, BaggageRestrictions, Restriction};
@@ -149,13 +149,15 @@ impl Polled for List {
     }
 
     fn take(&self, json: &[u8]) -> Result<Option<String>, String> {
-        let entries: Vec<Entry> = serde_json::from_slice(json)
+        let entries: Vec<Object<Entry>> = serde_json::from_slice(json)
             .map_err(|_| "the answer is not a list of baggage restrictions".to_owned())?;
         let count = entries.len();
-        let list = entries.into_iter().fold(AllowedKeys::new(), |list, entry| {
-            let length = usize::try_from(entry.max_value_length).unwrap_or(0);
-            list.key(entry.baggage_key, length)
-        });
+        let list = entries
+            .into_iter()
+            .fold(AllowedKeys::new(), |list, Object(entry)| {
+                let length = usize::try_from(entry.max_value_length).unwrap_or(0);
+                list.key(entry.baggage_key, length)
+            });
         if self.0.load().as_deref() == Some(&list) {
             return Ok(None);
         }
@@ -228,6 +230,7 @@ mod tests {
             "[null]",
             "[{}]",
             "[[]]",
+            r#"[["b",1]]"#,
             r#"[{"baggageKey":"b"}]"#,
             r#"[{"maxValueLength":1}]"#,
             r#"[{"baggageKey":null,"maxValueLength":1}]"#,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::agent_poll::{AgentPoll, Polled};
+use crate::agent_poll::{AgentPoll, Object, Polled};
 use crate::clock::Clock;
 use crate::http_client::{Endpoint, InvalidEndpoint};
 use crate::metrics::Counter;
@@ -198,13 +198,13 @@ impl Polled for Credits {
     }
 
     fn take(&self, json: &[u8]) -> Result<Option<String>, String> {
-        let answer: Answer = serde_json::from_slice(json)
+        let Object(answer): Object<Answer> = serde_json::from_slice(json)
             .map_err(|_| "the answer is not a list of balances".to_owned())?;
         let balances = answer.balances.unwrap_or_default();
-        if balances.iter().any(|it| it.balance < 0.0) {
+        if balances.iter().any(|Object(it)| it.balance < 0.0) {
             return Err("a balance is negative".to_owned());
         }
-        for Balance { operation, balance } in balances {
+        for Object(Balance { operation, balance }) in balances {
             self.accounts.add(&operation, balance);
         }
         self.are_loaded.store(true, Ordering::Relaxed);
@@ -217,7 +217,7 @@ struct Answer {
     // Required, unlike an ordinary `Option`: the sampling strategy that a Jaeger 2 sends on every path has no balances.
     // A server in Go writes an empty list as `null`.
     #[serde(deserialize_with = "Option::deserialize")]
-    balances: Option<Vec<Balance>>,
+    balances: Option<Vec<Object<Balance>>>,
 }
 
 #[derive(Deserialize)]
@@ -307,6 +307,8 @@ mod tests {
             r#"{"balances":{}}"#,
             r#"{"balances":[null]}"#,
             r#"{"balances":[{}]}"#,
+            "[[]]",
+            r#"{"balances":[["a",5]]}"#,
             r#"{"balances":[{"operation":"a"}]}"#,
             r#"{"balances":[{"balance":1}]}"#,
             r#"{"balances":[{"operation":"a","balance":5},{"operation":"b","balance":-1}]}"#,
