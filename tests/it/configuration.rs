@@ -3,6 +3,7 @@
 #[cfg(feature = "udp")]
 mod agent;
 mod building;
+mod embedded_agent;
 mod refusals;
 #[cfg(feature = "remote-sampler")]
 mod remote;
