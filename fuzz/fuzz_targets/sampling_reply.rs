@@ -23,7 +23,10 @@ fuzz_target!(|input: &[u8]| {
     for reply in input.split(|byte| *byte == SEPARATOR) {
         let mut read = Err(StrategyError::NoStrategy);
         let used = measure(|| read = Strategy::from_json(reply));
-        assert!(used.bytes_max <= 128 * reply.len() as u64 + 1_024, "{used:?}");
+        assert!(
+            used.bytes_max <= 128 * reply.len() as u64 + 1_024,
+            "{used:?}"
+        );
         if let Ok(document) = serde_json::from_slice::<Value>(reply) {
             check(reply, &document, &read);
         }
@@ -50,7 +53,10 @@ fuzz_target!(|input: &[u8]| {
             Ok(_) => {}
             Err(error) => {
                 let text = error.to_string();
-                assert!(text.len() < 500 && !text.contains(char::is_control), "{text}");
+                assert!(
+                    text.len() < 500 && !text.contains(char::is_control),
+                    "{text}"
+                );
             }
         }
     }
@@ -152,14 +158,13 @@ fn may_have_twins(reply: &[u8]) -> bool {
 }
 
 /// Decides about a thousand traces, and returns how many of each operation are kept.
-fn kept<'n>(
-    sampler: &dyn Sampler,
-    name: impl Fn(usize) -> &'n str,
-) -> HashMap<&'n str, usize> {
+fn kept<'n>(sampler: &dyn Sampler, name: impl Fn(usize) -> &'n str) -> HashMap<&'n str, usize> {
     let mut kept = HashMap::new();
     let mut id = 0x9e37_79b9_7f4a_7c15_u64;
     for n in 0..TRACES {
-        id = id.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        id = id
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         let trace_id = TraceId::new(0, (id ^ id >> 32) >> 1 | 1).expect("not zero");
         let count = kept.entry(name(n)).or_insert(0);
         match sampler.on_create_span(&SpanView::new(trace_id, name(n), true)) {
@@ -183,13 +188,21 @@ fn kept<'n>(
 
 fn check_operations(sampler: &PerOperationSampler, strategies: &OperationStrategies) {
     let rates: HashMap<_, _> = strategies.operations().collect();
-    let names: Vec<_> = rates.keys().copied().take(8).chain(["?", "", "another"]).collect();
+    let names: Vec<_> = rates
+        .keys()
+        .copied()
+        .take(8)
+        .chain(["?", "", "another"])
+        .collect();
     let kept = kept(sampler, |n| names[n % names.len()]);
     let bound = burst(strategies.default_lower_bound());
     let each = TRACES / names.len();
     for (name, kept) in kept {
         // One that came late may share the sampler of all others, whose probability is the default one.
-        let rate = rates.get(name).copied().unwrap_or(strategies.default_rate());
+        let rate = rates
+            .get(name)
+            .copied()
+            .unwrap_or(strategies.default_rate());
         let default = strategies.default_rate();
         if rate == SamplingRate::ONE && default == SamplingRate::ONE {
             assert!(kept >= each, "{name}: {kept}");
@@ -212,7 +225,10 @@ fn burst(limit: TracesPerSecond) -> usize {
 fn assert_share(rate: SamplingRate, kept: usize) {
     let (rate, traces) = (rate.get(), TRACES as f64);
     let spread = 6.0 * (traces * rate * (1.0 - rate)).sqrt() + 1.0;
-    assert!((kept as f64 - traces * rate).abs() <= spread, "{rate}: {kept}");
+    assert!(
+        (kept as f64 - traces * rate).abs() <= spread,
+        "{rate}: {kept}"
+    );
     assert!(rate != 0.0 || kept == 0);
     assert!(rate != 1.0 || kept == TRACES);
 }
