@@ -150,7 +150,12 @@ pub mod fuzzing;
 #[cfg(feature = "_http-client")]
 #[cfg_attr(
     not(feature = "remote-sampler"),
-    expect(dead_code, unused_imports, reason = "the sampler is what asks")
+    expect(
+        dead_code,
+        unreachable_pub,
+        unused_imports,
+        reason = "the sampler is what asks"
+    )
 )]
 mod http_client;
 pub mod metrics;

@@ -65,6 +65,15 @@
 //! children should send too.
 
 #[cfg(any(feature = "udp", feature = "remote-sampler"))]
+#[cfg_attr(
+    not(feature = "udp"),
+    expect(
+        dead_code,
+        unreachable_pub,
+        unused_imports,
+        reason = "the sampler reads a host and a port alone"
+    )
+)]
 mod agent_address;
 #[cfg(feature = "udp")]
 mod udp;
