@@ -66,9 +66,10 @@ impl Durations {
     fn halve(&self) {
         let mut removed = 0;
         for count in &self.counts {
-            let half = count.load(Ordering::Relaxed) / 2;
-            count.fetch_sub(half, Ordering::Relaxed);
-            removed += half;
+            // In one step: if two threads each took half of the same count from it twice, it could fall below zero.
+            let halve = |count: u32| Some(count - count / 2);
+            let before = count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, halve);
+            removed += before.unwrap_or_default() / 2;
         }
         self.total.fetch_sub(removed, Ordering::Relaxed);
     }
@@ -149,6 +150,23 @@ mod tests {
                 (8_200_000..9_900_000).contains(&limit),
                 "{limit} at {scale}"
             );
+        }
+    }
+
+    #[test]
+    fn threads_that_halve_at_once_take_no_count_below_zero() {
+        for _ in 0..200 {
+            let durations = Durations::new();
+            for _ in 0..1_000 {
+                durations.add(1_000_000, share(0.0));
+            }
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| (0..50).for_each(|_| durations.halve()));
+                }
+            });
+            let count = durations.counts[bucket(1_000_000)].load(Ordering::Relaxed);
+            assert_eq!((count, durations.total.load(Ordering::Relaxed)), (1, 1));
         }
     }
 
