@@ -20,6 +20,21 @@ fn tracer(red: &RedMetrics, keep: bool) -> JaegerTracer {
 }
 
 #[test]
+fn the_sum_of_durations_never_shrinks() {
+    let red = RedMetrics::new();
+    let tracer = tracer(&red, true);
+    let late = UNIX_EPOCH + Duration::from_secs(140 * 365 * 86_400);
+    let mut last = Duration::ZERO;
+    for _ in 0..8 {
+        let span = tracer.build_span("long").start_time(UNIX_EPOCH).start();
+        span.finish_at(late);
+        let total = red.get("long", None).expect("counted").total;
+        assert!(total >= last, "{total:?} after {last:?}");
+        last = total;
+    }
+}
+
+#[test]
 fn every_span_of_every_thread_is_counted_once() {
     const THREADS: u64 = 8;
     const ROUNDS: u64 = 2_000;

@@ -58,7 +58,8 @@ impl Series {
         let Some(in_bucket) = self.buckets.get(bucket) else {
             return;
         };
-        add(&self.nanos, nanos);
+        let sum = self.nanos.load(Ordering::Relaxed).saturating_add(nanos);
+        self.nanos.store(sum, Ordering::Relaxed);
         if span.is_error() {
             add(&self.errors, 1);
         }
