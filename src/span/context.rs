@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::model::{Baggage, Carried, Flags, Randomness, SpanId, TraceId, TraceState};
 use crate::record::{ContextExtras, DecisionRef, RequestTexts, SharedDecision};
-use crate::span::marks::{Marks, SlowMarks};
+use crate::span::marks::Marks;
 
 /// The identity of a span across processes: ids, flags and baggage.
 ///
@@ -360,11 +360,10 @@ impl SpanContext {
         (self.anchor != 0).then_some(self.anchor)
     }
 
-    /// Returns whether the flags decide on sampling, the context has nothing but ids and flags, and none of the marks
-    /// that are slow.
+    /// Returns whether the flags decide on sampling and the context has nothing but ids and flags.
     #[inline(always)]
-    pub(crate) fn is_simple(&self, slow: SlowMarks) -> bool {
-        self.extras.is_none() && !self.marks.has_any(slow) && self.carried.is_empty()
+    pub(crate) fn is_simple(&self) -> bool {
+        self.extras.is_none() && !self.is_deferred() && self.carried.is_empty()
     }
 
     /// Returns whether a span inherits nothing but what the trace carries and a decision, which may be open.

@@ -54,7 +54,6 @@ pub use error_like::ErrorLike;
 pub(crate) use error_text::with_causes;
 pub use handle::Span;
 pub use into_tag::IntoTag;
-pub(crate) use marks::SlowMarks;
 pub(crate) use recording::{begin_with_sampler_tags, begin_with_tag};
 pub use reference::Reference;
 pub(crate) use to_context::TakeContext;

@@ -15,7 +15,7 @@ use crate::reporter::{NullReporter, Reporter, Worker, WorkerOptions, thread};
 use crate::restrictions::BaggageRestrictions;
 use crate::sampler::{ProbabilisticSampler, Sampler, SamplingRate};
 use crate::services::Services;
-use crate::span::{Limits, SlowMarks};
+use crate::span::Limits;
 use crate::throttler::Throttler;
 use crate::tracer::core::{Core, Guarded, RootDecision, interests_of, weighs_dropped};
 use crate::tracer::jaeger::JaegerTracer;
@@ -368,8 +368,8 @@ impl TracerBuilder {
         let core = Core {
             root_decision,
             weighs_dropped,
-            slow_marks: SlowMarks::of(weighs_dropped),
             zipkin_shared_rpc_span: self.zipkin_shared_rpc_span,
+            inspects_remote_parents: weighs_dropped || self.zipkin_shared_rpc_span,
             slots: Arc::new(SharedPool::new()),
             recorder: Arc::new(Recorder::new(
                 SpanClock::new(clock),

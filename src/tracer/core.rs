@@ -20,7 +20,7 @@ use crate::record::{
 };
 use crate::restrictions::{BaggageRestrictions, Restriction};
 use crate::sampler::{Interests, Sampler, SamplingDecision, SpanView};
-use crate::span::{SlowMarks, SpanContext};
+use crate::span::SpanContext;
 use crate::throttler::Throttler;
 
 /// The parts of a tracer that starting, filling and finishing a span use.
@@ -34,9 +34,9 @@ pub(super) struct Core {
     pub(super) root_decision: RootDecision,
     /// The sampler weighs traces that the caller has dropped.
     pub(super) weighs_dropped: bool,
-    /// What keeps a context from being the parent of a span that starts by the fast path.
-    pub(super) slow_marks: SlowMarks,
     pub(super) zipkin_shared_rpc_span: bool,
+    /// One of the two above: a parent in another process keeps a span off the fast path.
+    pub(super) inspects_remote_parents: bool,
     pub(super) process: Arc<Process>,
     pub(super) diagnostics: Diagnostics,
     pub(super) poller: Poller,
@@ -377,6 +377,13 @@ impl Core {
     #[inline(always)]
     pub(super) fn shares_span(&self, joins_trace: bool) -> bool {
         joins_trace && self.zipkin_shared_rpc_span
+    }
+
+    /// Returns whether a parent keeps a span off the fast path because it is in another process: the span may share its
+    /// id, or its trace may be weighed.
+    #[inline(always)]
+    pub(super) fn inspects_parent(&self, is_remote: bool) -> bool {
+        is_remote && self.inspects_remote_parents
     }
 
     /// Returns whether the trace of a local root, which another process has decided, is weighed here.

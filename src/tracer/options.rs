@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use crate::model::{ReferenceType, TagRef, tags};
 use crate::propagation::Trust;
 use crate::record::{BuilderScratch, EmptyScratch, ScratchSlot};
-use crate::span::{Reference, SlowMarks, SpanContext, TakeContext, ToSpanContext as _};
+use crate::span::{Reference, SpanContext, TakeContext, ToSpanContext as _};
 
 /// The options of a span that is about to start. A [`SpanBuilder`](crate::tracer::SpanBuilder) fills them in.
 ///
@@ -171,11 +171,7 @@ impl<'a> StartSpanOptions<'a> {
     #[inline(always)]
     pub(super) fn give_back_simple(mut self) {
         let reference = self.spec.first.take();
-        debug_assert!(
-            reference
-                .as_ref()
-                .is_none_or(|it| it.context.is_simple(SlowMarks::ANY))
-        );
+        debug_assert!(reference.as_ref().is_none_or(|it| it.context.is_simple()));
         mem::forget(reference);
         self.spec.clear_simple();
         self.keep_memory();

@@ -9,7 +9,7 @@
 use crate::model::{Carried, Flags, Randomness, ReferenceType, ReportedReference, SpanId, TraceId};
 use crate::record::{DecisionRef, SpanSlot};
 use crate::scope::{Active, with_active_parent};
-use crate::span::{Decision, Reference, SlowMarks, SpanContext};
+use crate::span::{Decision, Reference, SpanContext};
 use crate::tracer::StartSpanOptions;
 
 /// The parent that most spans have: none, or a single one with a final decision and without baggage.
@@ -32,26 +32,24 @@ pub(super) struct FastParentSpan {
 impl FastParent {
     /// Returns the parent that the options name, or `None` if [`Inherited`] must describe it.
     #[inline(always)]
-    pub(super) fn find(options: &StartSpanOptions<'_>, slow: SlowMarks) -> Option<Self> {
+    pub(super) fn find(options: &StartSpanOptions<'_>) -> Option<Self> {
         if !options.are_simple() {
             return None;
         }
         match options.only_reference() {
-            Some(Reference { kind, context }) => Self::of_context(context, *kind, slow),
+            Some(Reference { kind, context }) => Self::of_context(context, *kind),
             None if options.ignores_active_span() => Some(Self::Root),
-            None => Self::active(slow),
+            None => Self::active(),
         }
     }
 
     /// Returns the active parent, or `None` if [`Inherited`] must describe it.
     #[inline(always)]
-    pub(super) fn active(slow: SlowMarks) -> Option<Self> {
+    pub(super) fn active() -> Option<Self> {
         // Read in place: the facts are copied out, and no user code runs.
         with_active_parent(|active| match active {
             Some(Active::Span(span)) => Self::of_slot(span.slot()?),
-            Some(Active::Context(context)) => {
-                Self::of_context(context, ReferenceType::ChildOf, slow)
-            }
+            Some(Active::Context(context)) => Self::of_context(context, ReferenceType::ChildOf),
             None => Some(Self::Root),
         })
     }
@@ -64,8 +62,8 @@ impl FastParent {
     }
 
     #[inline(always)]
-    fn of_context(context: &SpanContext, kind: ReferenceType, slow: SlowMarks) -> Option<Self> {
-        if !context.is_simple(slow) {
+    fn of_context(context: &SpanContext, kind: ReferenceType) -> Option<Self> {
+        if !context.is_simple() {
             return None;
         }
         FastParentSpan::of_context(context, kind).map(Self::Child)
@@ -140,6 +138,7 @@ impl RicherParent {
         }
     }
 
+    #[inline(always)]
     fn of_context(context: &SpanContext, kind: ReferenceType) -> Option<Self> {
         if !context.is_decided_or_undecided() {
             return None;

@@ -38,7 +38,7 @@ pub(super) fn start_named_with_id(
     ticks: u64,
     id: SpanId,
 ) -> Span {
-    let span = match FastParent::active(core.slow_marks) {
+    let span = match FastParent::active() {
         // One arm for each decision, so that its counters and flags are constants there.
         Some(FastParent::Root) => match core.root_decision {
             RootDecision::Keep(_) => root(core, ticks, id, RootDecision::KEPT)
@@ -47,10 +47,10 @@ pub(super) fn start_named_with_id(
                 .and_then(|new_span| new_span.start_named(core, name)),
             RootDecision::Ask => return ask_sampler_named(core, name, ticks, id),
         },
-        Some(FastParent::Child(parent)) => {
+        Some(FastParent::Child(parent)) if !core.inspects_parent(parent.is_remote) => {
             child(core, ticks, id, &parent, false).start_named(core, name)
         }
-        None => None,
+        _ => None,
     };
     match span {
         Some(span) => span,
@@ -76,36 +76,47 @@ pub(super) fn start_richer(
         return start_any(core, options, ticks);
     };
     let new_span = child(core, ticks, id, &parent.span, options.is_server());
-    let weighs = core.weighs(new_span.is_local_root, new_span.flags);
-    let joins_undecided = parent.undecided.is_some();
-    let interests = &core.recorder.interests;
-    if core.shares_span(new_span.joins_trace)
-        || joins_undecided && interests.asks_about_children()
-        || (joins_undecided || weighs) && asks_about_any(core, options.tags())
-    {
+    if core.shares_span(new_span.joins_trace) {
         return start_any(core, options, ticks);
     }
-    let undecided = match parent.undecided {
-        None if weighs => Some(undecided(core, &new_span, 0, true)),
-        undecided => undecided,
-    };
-    let counters = match &undecided {
-        Some(_) => (Counter::StartedSpansDelayed, None),
-        None => new_span.counters(new_span.flags),
-    };
-    let Some(slot) = SpanSlot::try_vacant(&core.recorder, counters) else {
+    if parent.undecided.is_some() || core.weighs(new_span.is_local_root, new_span.flags) {
+        return start_undecided(core, options, parent, &new_span);
+    }
+    let Some(slot) = SpanSlot::try_vacant(&core.recorder, new_span.counters(new_span.flags)) else {
         return start_any(core, options, ticks);
     };
     let mut slot = new_span.write_to(slot, options.take_name(), false);
     slot.begin_with_carried(parent.carried);
-    match undecided {
-        Some(decision) => {
-            slot.begin_shared(decision);
-            if !options.tags().is_empty() {
-                begin_with_tags(&mut slot, options.tags());
-            }
-        }
-        None => set_simple_tags(&mut slot, options.tags(), new_span.flags),
+    set_simple_tags(&mut slot, options.tags(), new_span.flags);
+    options.give_back();
+    Span::from_slot(slot)
+}
+
+/// Starts a child in an undecided trace, or a local root that opens the decision of its caller again. Hands the span to
+/// [`start_any`] if the sampler must be asked about it.
+#[inline(always)]
+fn start_undecided(
+    core: &Arc<Core>,
+    mut options: StartSpanOptions<'_>,
+    parent: RicherParent,
+    new_span: &NewSpan,
+) -> Span {
+    let asks_about_children = core.recorder.interests.asks_about_children();
+    if parent.undecided.is_some() && asks_about_children || asks_about_any(core, options.tags()) {
+        return start_any(core, options, new_span.ticks);
+    }
+    let counters = (Counter::StartedSpansDelayed, None);
+    let Some(slot) = SpanSlot::try_vacant(&core.recorder, counters) else {
+        return start_any(core, options, new_span.ticks);
+    };
+    let mut slot = new_span.write_to(slot, options.take_name(), false);
+    slot.begin_with_carried(parent.carried);
+    slot.begin_shared(match parent.undecided {
+        Some(decision) => decision,
+        None => undecided(core, new_span, 0, true),
+    });
+    if !options.tags().is_empty() {
+        begin_with_tags(&mut slot, options.tags());
     }
     options.give_back();
     Span::from_slot(slot)
@@ -125,7 +136,7 @@ pub(super) fn try_start(
     ticks: u64,
     id: SpanId,
 ) -> Option<Span> {
-    match FastParent::find(options, core.slow_marks) {
+    match FastParent::find(options) {
         Some(FastParent::Root) => match core.root_decision.decided() {
             Some(decided) => {
                 root(core, ticks, id, decided).and_then(|new_span| new_span.start(core, options))
@@ -138,15 +149,10 @@ pub(super) fn try_start(
                 id,
             )),
         },
-        Some(FastParent::Child(parent)) => {
-            let new_span = child(core, ticks, id, &parent, options.is_server());
-            if core.shares_span(new_span.joins_trace) {
-                None
-            } else {
-                new_span.start(core, options)
-            }
+        Some(FastParent::Child(parent)) if !core.inspects_parent(parent.is_remote) => {
+            child(core, ticks, id, &parent, options.is_server()).start(core, options)
         }
-        None => None,
+        _ => None,
     }
 }
 
