@@ -129,15 +129,10 @@ pub(super) fn identity(
     if let Some((context, trace_id, span_id)) =
         given.and_then(|context| Some((context, context.trace_id()?, context.span_id()?)))
     {
-        // Before the flags: if it is made between the two reads, the span still shares it.
-        let decision = match context.decision() {
-            Decision::Shared(trace) if !trace.is_final() => Decision::Shared(trace),
-            _ => Decision::Made,
-        };
         let marks = (context.flags(), context.randomness());
         let parent_id = context.parent_id();
         let new_span = new_span(trace_id, span_id, parent_id, marks, context.is_remote());
-        return (new_span, decision);
+        return (new_span, Decision::Made);
     }
     if let Some(parent) = inherited.parent.take() {
         let trace_id = parent.trace_id;

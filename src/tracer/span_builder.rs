@@ -154,8 +154,8 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
         self
     }
 
-    /// Gives the span exactly this context, which was made elsewhere, with its ids and flags. The sampler is not asked;
-    /// if the trace is undecided, the span waits for its decision as others do. References are recorded, and [`new_trace`](Self::new_trace) has no effect. A context without a trace changes
+    /// Gives the span exactly this context, which was made elsewhere, with its ids and flags. The sampler is not asked.
+    /// References are recorded, and [`new_trace`](Self::new_trace) has no effect. A context without a trace changes
     /// nothing.
     #[inline(always)]
     pub fn context(mut self, context: SpanContext) -> Self {

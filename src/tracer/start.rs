@@ -309,7 +309,7 @@ pub(super) fn start_any(core: &Arc<Core>, mut options: StartSpanOptions<'_>, tic
         }
         Decision::Made => None,
         Decision::Shared(trace) => {
-            if given.is_none() && core.recorder.interests.asks_about_children() {
+            if core.recorder.interests.asks_about_children() {
                 let mut view = view.with_notes(trace.notes_for(&core.recorder.queue));
                 view.is_dropped_by_caller = trace.is_dropped_by_caller;
                 answer = Some(core.decide(Question::Create, &view));

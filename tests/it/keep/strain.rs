@@ -1,4 +1,4 @@
-//! Weighed traces whose decision is made by another thread, or at another span.
+//! Weighed traces whose decision is made by another thread.
 
 use std::sync::mpsc;
 use std::thread;
@@ -8,12 +8,12 @@ use tracehound::JaegerTracer;
 use tracehound::prelude::*;
 use tracehound::sampler::TracesPerSecond;
 
-use super::{keep, names, tracer};
+use super::{keep, tracer};
 
 /// A way to start a child of a span.
 type StartChild = fn(&JaegerTracer, &Span) -> Span;
 
-const WAYS: [StartChild; 5] = [
+const WAYS: [StartChild; 4] = [
     |tracer, root| tracer.build_span("child").child_of(root).start(),
     |tracer, root| {
         let context = root.context();
@@ -27,7 +27,6 @@ const WAYS: [StartChild; 5] = [
         let _scope = root.clone().activate();
         tracer.start_span("child")
     },
-    |tracer, root| tracer.build_span("child").context(root.context()).start(),
 ];
 
 #[test]
@@ -57,17 +56,4 @@ fn a_child_that_starts_while_another_thread_decides_is_kept() {
         drop(to_decider);
         decider.join().expect("no panic");
     }
-}
-
-#[test]
-fn a_span_that_is_given_a_context_of_an_undecided_trace_shares_its_decision() {
-    let (tracer, spans) = tracer(keep());
-    for fails in [true, false] {
-        let root = tracer.start_span("root");
-        let given = tracer.build_span("given").context(root.context()).start();
-        root.set_tag("error", fails);
-        assert_eq!(given.context().is_sampled(), fails);
-        drop((given, root));
-    }
-    assert_eq!(names(&spans), ["given", "root"]);
 }
