@@ -10,7 +10,8 @@
 //! Each stands on those below it and imports from them only: `tests/it/floors/wings.rs` holds this.
 //!
 //! ```text
-//!  finish           how a span ends
+//!  finish           how a span ends, fast
+//!  ending           how any other span ends
 //!  decide           how a sampling decision comes late
 //!  handle           SpanHandle: one word that points at a slot
 //!  thread/          what a thread keeps: its queue, counters, vacant slots, ids
@@ -76,6 +77,7 @@
 #[cfg(test)]
 mod counted_tracer;
 mod decide;
+mod ending;
 mod finish;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 mod handle;

@@ -15,6 +15,7 @@ const ROOMS: [Room; 1] = [(
         &["thread"],
         &["handle"],
         &["decide"],
+        &["ending"],
         &["finish"],
     ],
 )];
