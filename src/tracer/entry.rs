@@ -10,7 +10,8 @@ use crate::record::{TagFacts, is_fact};
 use crate::span::Span;
 use crate::tracer::StartSpanOptions;
 use crate::tracer::core::Core;
-use crate::tracer::start::{StartTags, start_any, start_named_with_id, start_richer, try_start};
+use crate::tracer::new_span::StartTags;
+use crate::tracer::start::{start_any, start_named_with_id, start_richer, try_start};
 
 /// Starts a span that has only a name.
 pub(super) fn start_named(core: &Arc<Core>, name: &'static str) -> Span {

@@ -1,15 +1,19 @@
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::metrics::Counter;
-use crate::model::{Flags, Randomness, SpanId, TraceId};
+use crate::model::{Flags, Randomness, SpanId, TagRef, TraceId, tags};
 use crate::record::{FrameKind, ParentReference, SpanSlot, wall};
 use crate::sampler::SamplerTags;
-use crate::span::{Decision, SpanContext};
+use crate::span::{Decision, Span, SpanContext, begin_with_tag};
 use crate::tracer::core::Core;
 use crate::tracer::parent::Inherited;
 
 /// The counter of a new span, and that of its trace if the trace begins or enters this process with it.
 pub(super) type Counters = (Counter, Option<Counter>);
+
+/// The tags that a span is started with.
+pub(super) type StartTags<'a> = &'a [(&'a str, TagRef<'a>)];
 
 /// The facts of a span that are fixed when it starts.
 #[derive(Clone, Copy)]
@@ -101,6 +105,59 @@ impl NewSpan {
         slot.randomness = self.randomness;
         slot.begin(self.flags, is_revisable, name);
         slot
+    }
+}
+
+impl NewSpan {
+    /// Takes a slot from the thread, from the pool or from the allocator, and writes the facts into it.
+    pub(super) fn begin(
+        &self,
+        core: &Arc<Core>,
+        name: Cow<'static, str>,
+        is_revisable: bool,
+    ) -> Box<SpanSlot> {
+        let slot = SpanSlot::vacant(core, &core.recorder, &core.slots);
+        self.write_to(slot, name, is_revisable)
+    }
+
+    /// Sets the start tags, counts the span, and returns its first handle.
+    pub(super) fn complete(
+        &self,
+        core: &Core,
+        start_tags: StartTags<'_>,
+        mut slot: Box<SpanSlot>,
+    ) -> Span {
+        set_start_tags(&mut slot, start_tags);
+        self.count(core, &slot);
+        Span::from_slot(slot)
+    }
+
+    /// Counts the started span by its flags, or as delayed while its trace is undecided.
+    #[inline(always)]
+    pub(super) fn count(&self, core: &Core, slot: &SpanSlot) {
+        let counters = if slot.is_undecided() && !slot.flags().is_sampled() {
+            let trace = self.is_new_trace.then_some(Counter::TracesStartedDelayed);
+            (Counter::StartedSpansDelayed, trace)
+        } else {
+            self.counters(slot.flags())
+        };
+        core.recorder.queue.count_both(counters);
+    }
+}
+
+/// Sets the start tags. `sampling.priority` comes first, because it decides whether the others are kept.
+fn set_start_tags(slot: &mut SpanSlot, start_tags: StartTags<'_>) {
+    for (key, value) in start_tags {
+        if *key == tags::SAMPLING_PRIORITY {
+            begin_with_tag(slot, key, *value);
+        }
+    }
+    if slot.is_recording() {
+        for (key, value) in start_tags {
+            if *key != tags::SAMPLING_PRIORITY {
+                begin_with_tag(slot, key, *value);
+            }
+        }
     }
 }
 

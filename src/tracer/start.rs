@@ -25,7 +25,7 @@ use crate::sampler::{Notes, SamplingDecision, SpanView};
 use crate::span::{Decision, Reference, Span, begin_with_sampler_tags, begin_with_tag};
 use crate::tracer::StartSpanOptions;
 use crate::tracer::core::{Core, RootDecision};
-use crate::tracer::new_span::{NewSpan, identity};
+use crate::tracer::new_span::{NewSpan, StartTags, identity};
 use crate::tracer::parent::{FastParent, FastParentSpan, Inherited, RicherParent};
 
 /// Starts a span that has only a name, once its id is drawn.
@@ -156,9 +156,6 @@ pub(super) fn try_start(
     }
 }
 
-/// The tags that a span is started with.
-pub(super) type StartTags<'a> = &'a [(&'a str, TagRef<'a>)];
-
 /// Returns the root of a new trace whose decision is known, or `None` if the id's upper half cannot be drawn at once.
 #[inline(always)]
 fn root(
@@ -230,23 +227,24 @@ fn ask_sampler(
         SamplingDecision::Drop => None,
         SamplingDecision::Delay => {
             let decision = undecided(core, &new_span, notes.into_inner(), false);
-            let mut slot = begin(core, name, &new_span, is_revisable);
+            let mut slot = new_span.begin(core, name, is_revisable);
             slot.begin_shared(decision);
             if asks_about_any(core, start_tags) {
-                set_start_tags(&mut slot, start_tags);
-            } else if !start_tags.is_empty() {
+                return new_span.complete(core, start_tags, slot);
+            }
+            if !start_tags.is_empty() {
                 begin_with_tags(&mut slot, start_tags);
             }
-            count_start(core, &slot, &new_span);
+            new_span.count(core, &slot);
             return Span::from_slot(slot);
         }
     };
-    let mut slot = begin(core, name, &new_span, is_revisable);
+    let mut slot = new_span.begin(core, name, is_revisable);
     if let Some(sampler_tags) = sampler_tags {
         begin_with_sampler_tags(&mut slot, sampler_tags);
     }
     if is_revisable {
-        return complete(core, start_tags, slot, &new_span);
+        return new_span.complete(core, start_tags, slot);
     }
     set_simple_tags(&mut slot, start_tags, new_span.flags);
     core.recorder
@@ -348,7 +346,7 @@ pub(super) fn start_any(core: &Arc<Core>, mut options: StartSpanOptions<'_>, tic
         },
     };
 
-    let mut slot = begin(core, options.take_name(), &new_span, is_revisable);
+    let mut slot = new_span.begin(core, options.take_name(), is_revisable);
     if let Some(trace) = shared_decision {
         slot.begin_shared(trace);
     }
@@ -375,7 +373,7 @@ pub(super) fn start_any(core: &Arc<Core>, mut options: StartSpanOptions<'_>, tic
         let conflict = TagRef::String(&conflict);
         begin_with_tag(&mut slot, tags::PROPAGATION_CONFLICT, conflict);
     }
-    let span = complete(core, options.tags(), slot, &new_span);
+    let span = new_span.complete(core, options.tags(), slot);
     options.give_back();
     span
 }
@@ -423,35 +421,12 @@ impl NewSpan {
     }
 }
 
-/// Takes a slot from the thread, from the pool or from the allocator, and writes the facts into it.
-fn begin(
-    core: &Arc<Core>,
-    name: Cow<'static, str>,
-    new_span: &NewSpan,
-    is_revisable: bool,
-) -> Box<SpanSlot> {
-    let slot = SpanSlot::vacant(core, &core.recorder, &core.slots);
-    new_span.write_to(slot, name, is_revisable)
-}
-
 /// Sets simple tags on a span whose flags are decided. No simple tag changes the flags.
 #[inline(always)]
 fn set_simple_tags(slot: &mut SpanSlot, start_tags: StartTags<'_>, flags: Flags) {
     if !start_tags.is_empty() && flags.is_sampled() {
         begin_with_tags(slot, start_tags);
     }
-}
-
-/// Sets the start tags, counts the span, and returns its first handle.
-fn complete(
-    core: &Core,
-    start_tags: StartTags<'_>,
-    mut slot: Box<SpanSlot>,
-    new_span: &NewSpan,
-) -> Span {
-    set_start_tags(&mut slot, start_tags);
-    count_start(core, &slot, new_span);
-    Span::from_slot(slot)
 }
 
 /// Writes the given references, or else the one to the active parent.
@@ -483,34 +458,4 @@ fn push_references(
             buffer.push_reference(&ReportedReference::new(kind, trace_id, span_id));
         }
     }
-}
-
-/// Sets the start tags. `sampling.priority` comes first, because it decides whether the others are kept.
-fn set_start_tags(slot: &mut SpanSlot, start_tags: StartTags<'_>) {
-    for (key, value) in start_tags {
-        if *key == tags::SAMPLING_PRIORITY {
-            begin_with_tag(slot, key, *value);
-        }
-    }
-    if slot.is_recording() {
-        for (key, value) in start_tags {
-            if *key != tags::SAMPLING_PRIORITY {
-                begin_with_tag(slot, key, *value);
-            }
-        }
-    }
-}
-
-/// Counts a started span by its flags, or as delayed while its trace is undecided.
-#[inline(always)]
-fn count_start(core: &Core, slot: &SpanSlot, new_span: &NewSpan) {
-    let counters = if slot.is_undecided() && !slot.flags().is_sampled() {
-        let trace = new_span
-            .is_new_trace
-            .then_some(Counter::TracesStartedDelayed);
-        (Counter::StartedSpansDelayed, trace)
-    } else {
-        new_span.counters(slot.flags())
-    };
-    core.recorder.queue.count_both(counters);
 }
