@@ -20,6 +20,8 @@ use tracehound::sampler::remote::{
     CancelFetch, FetchError, RemoteSampler, RemoteSamplerState, Strategy, StrategyFetcher,
 };
 
+use crate::support::{kept_lines, until};
+
 /// A fetcher that waits for the test to say what it brings.
 struct Told {
     orders: mpsc::Receiver<Order>,
@@ -86,10 +88,7 @@ impl Scene {
         let sampler = RemoteSampler::new(told).refresh_interval(Duration::from_millis(1));
         let sampler = adapt(sampler);
         let (state, clock) = (sampler.state(), ManualClock::at_micros(1_000_000));
-        let lines = Arc::new(Mutex::new(Vec::new()));
-        let sink = lines.clone();
-        let diagnostics =
-            Diagnostics::with_handler(move |line| sink.lock().unwrap().push(line.to_owned()));
+        let (diagnostics, lines) = kept_lines();
         let tracer = JaegerTracer::builder("shop")
             .sampler(sampler)
             .clock(clock.clone())
@@ -165,14 +164,6 @@ fn by_operation(bound: f64, operations: &[(&str, f64)]) -> String {
             "perOperationStrategies":[{}]}}}}"#,
         operations.join(",")
     )
-}
-
-fn wait_until(what: &str, holds: impl Fn() -> bool) {
-    let deadline = Instant::now() + LONG;
-    while !holds() {
-        assert!(Instant::now() < deadline, "{what}: not within {LONG:?}");
-        thread::yield_now();
-    }
 }
 
 const LONG: Duration = Duration::from_secs(30);

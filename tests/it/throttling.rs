@@ -23,7 +23,7 @@ use tracehound::scope::active_span;
 use tracehound::throttler::{DebugLimiter, Throttler};
 use tracehound::tracer::TracerBuilder;
 
-use crate::support::texts;
+use crate::support::{kept_lines, texts};
 
 /// A throttler that denies everything and keeps the names that it was asked about.
 #[derive(Clone, Default)]
@@ -276,10 +276,7 @@ fn a_throttler_is_closed_once() {
 #[test]
 fn denials_make_one_line() {
     let (builder, _) = builder(true);
-    let lines = Arc::new(Mutex::new(Vec::new()));
-    let sink = lines.clone();
-    let diagnostics =
-        Diagnostics::with_handler(move |line| sink.lock().unwrap().push(line.to_owned()));
+    let (diagnostics, lines) = kept_lines();
     let tracer = built(
         builder
             .throttler(Denies::default())

@@ -15,7 +15,7 @@ use tracehound::sampler::ConstSampler;
 use tracehound::tracer::{BuildError, TracerBuilder};
 use tracehound::{JaegerTracer, NoopTracer};
 
-use crate::support::{recording_builder, recording_tracer};
+use crate::support::{recording_builder, recording_tracer, until};
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -24,14 +24,6 @@ fn builder(reporter: impl Reporter + 'static) -> TracerBuilder {
         .sampler(ConstSampler::new(true))
         .diagnostics(Diagnostics::with_handler(|_| {}))
         .reporter(reporter)
-}
-
-fn wait_until(mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + LONG;
-    while !holds() {
-        assert!(Instant::now() < deadline, "not within {LONG:?}");
-        thread::yield_now();
-    }
 }
 
 #[test]
@@ -64,7 +56,7 @@ fn the_worker_hands_spans_over_without_a_flush() {
         .build()
         .expect("named");
     tracer.start_span("s").finish();
-    wait_until(|| *spans.lock().expect("not poisoned") == 1);
+    until("the worker", || *spans.lock().expect("not poisoned") == 1);
 }
 
 #[test]
@@ -167,7 +159,7 @@ fn a_stuck_reporter_delays_a_flush_and_a_close_no_longer_than_their_timeout() {
     let report = tracer.close(Duration::from_millis(30));
     assert_eq!((report.finished, report.queued), (3, 3));
     drop(release);
-    wait_until(|| tracer.report().queued == 0);
+    until("the worker", || tracer.report().queued == 0);
     assert_eq!(tracer.report().sent, 3);
 }
 
@@ -472,7 +464,7 @@ fn a_reporter_that_keeps_its_worker_is_dropped_with_the_tracer() {
     assert!(tracer.flush(LONG).is_complete());
     drop(tracer);
     // The worker's thread may not have ended yet.
-    wait_until(|| worker.strong_count() == 0);
+    until("the worker", || worker.strong_count() == 0);
 }
 
 #[test]

@@ -4,13 +4,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tracehound::JaegerTracer;
-use tracehound::diagnostics::Diagnostics;
 use tracehound::metrics::Counter;
 use tracehound::prelude::*;
 use tracehound::reporter::NullReporter;
 use tracehound::restrictions::{AllowedKeys, RemoteRestrictions};
 
-use crate::support::agent::{Agent, Answer, until};
+use crate::support::agent::{Agent, Answer};
+use crate::support::{kept_lines, until};
 
 /// What a Jaeger 2 answers on every path of its sampling port.
 const SAMPLING: &str =
@@ -28,13 +28,10 @@ fn fixture(
     let url = agent.url("/baggageRestrictions");
     let restrictions = RemoteRestrictions::new(&url).expect("a URL");
     let restrictions = change(restrictions.refresh_interval(Duration::from_millis(10)));
-    let lines = Arc::new(Mutex::new(Vec::new()));
-    let sink = lines.clone();
+    let (diagnostics, lines) = kept_lines();
     let tracer = JaegerTracer::builder("my shop")
         .baggage_restrictions(restrictions)
-        .diagnostics(Diagnostics::with_handler(move |line| {
-            sink.lock().unwrap().push(line.to_owned());
-        }))
+        .diagnostics(diagnostics)
         .reporter(NullReporter::new())
         .build()
         .expect("the service has a name");

@@ -7,7 +7,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tracehound::clock::ManualClock;
-use tracehound::diagnostics::Diagnostics;
 use tracehound::metrics::{DropCause, InMemoryMetrics};
 use tracehound::model::{Tag, TagValue};
 use tracehound::prelude::*;
@@ -17,17 +16,9 @@ use tracehound::span::Limits;
 use tracehound::{Config, JaegerTracer};
 
 use super::{lookup, names, read, refused};
+use crate::support::kept_lines;
 
 pub(super) const SOON: Duration = Duration::from_secs(30);
-
-/// Returns diagnostics, and the lines that they write.
-fn kept_lines() -> (Diagnostics, Arc<Mutex<Vec<String>>>) {
-    let lines = Arc::new(Mutex::new(Vec::new()));
-    let sink = lines.clone();
-    let diagnostics =
-        Diagnostics::with_handler(move |line| sink.lock().unwrap().push(line.to_owned()));
-    (diagnostics, lines)
-}
 
 /// Builds a tracer, and returns the lines that it writes.
 pub(super) fn built(config: Config) -> (JaegerTracer, Arc<Mutex<Vec<String>>>) {

@@ -3,8 +3,6 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tracehound::JaegerTracer;
@@ -14,6 +12,7 @@ use tracehound::model::TagRef;
 use tracehound::prelude::*;
 
 use super::{PATIENCE, get, quiet};
+use crate::support::until;
 
 /// A file of strategies in a folder of its own.
 struct Strategies {
@@ -168,7 +167,7 @@ fn a_tracer_of_the_agent_follows_the_file() {
             {"operation": "pay", "type": "probabilistic", "param": 1},
         ]},
     ]}));
-    wait_until(|| is_kept(&shop, "pay"));
+    until("the tracer to follow the file", || is_kept(&shop, "pay"));
     assert!(!is_kept(&shop, "browse"));
     shop.flush(PATIENCE);
     let spans = server.traces().remove(0).spans;
@@ -183,7 +182,7 @@ fn a_tracer_of_the_agent_follows_the_file() {
     ));
 
     file.write(&json!({"default_strategy": {"type": "probabilistic", "param": 0}}));
-    wait_until(|| !is_kept(&shop, "pay"));
+    until("the tracer to follow the file", || !is_kept(&shop, "pay"));
 }
 
 #[test]
@@ -209,13 +208,4 @@ fn only_kept_roots_are_known_to_be_open() {
 
 fn is_kept(tracer: &JaegerTracer, operation: &'static str) -> bool {
     tracer.start_span(operation).context().is_sampled()
-}
-
-#[track_caller]
-fn wait_until(is_so: impl Fn() -> bool) {
-    let started = Instant::now();
-    while !is_so() {
-        assert!(started.elapsed() < PATIENCE, "the tracer does not follow");
-        thread::sleep(Duration::from_millis(10));
-    }
 }

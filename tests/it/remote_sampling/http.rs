@@ -82,7 +82,7 @@ fn a_program_follows_its_agent_from_the_first_moment() {
         assert_eq!(line, "GET /sampling?zone=eu&service=shop HTTP/1.1");
         reply(&mut stream, &json);
         let expected = Strategy::from_json(json.as_bytes()).unwrap();
-        wait_until("the strategy counts", || {
+        until("the strategy counts", || {
             state.strategy().as_ref() == Some(&expected)
         });
     }
@@ -90,7 +90,7 @@ fn a_program_follows_its_agent_from_the_first_moment() {
     stream
         .write_all(b"HTTP/1.1 500 Oops\r\ncontent-length: 0\r\n\r\n")
         .unwrap();
-    wait_until("the failure is noticed", || state.error().is_some());
+    until("the failure is noticed", || state.error().is_some());
     assert_eq!(
         state.error().unwrap(),
         "the server answered with status 500"

@@ -135,7 +135,7 @@ fn strategies_change_while_threads_decide() {
             scene.clock.advance(Duration::from_secs(1));
             thread::yield_now();
         }
-        wait_until("every strategy has been applied", || {
+        until("every strategy has been applied", || {
             scene.counts()[0] == 201
         });
         is_over.store(true, relaxed);

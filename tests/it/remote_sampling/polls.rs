@@ -112,7 +112,7 @@ fn close_cancels_the_fetch_in_flight_and_the_fetcher_goes() {
     scene.fetch(Ok(&probabilistic(1.0)));
     // The next fetch waits for an order that never comes.
     scene.tracer.close(LONG);
-    wait_until("the fetcher is dropped", || {
+    until("the fetcher is dropped", || {
         Arc::strong_count(&scene.fetcher) == 1
     });
     assert_eq!(
@@ -133,7 +133,7 @@ fn a_tracer_that_is_dropped_ends_its_polls() {
         ..
     } = Scene::new();
     drop(tracer);
-    wait_until("the fetcher is dropped", || {
+    until("the fetcher is dropped", || {
         Arc::strong_count(&fetcher) == 1
     });
     drop(orders);
@@ -274,7 +274,7 @@ fn the_tracer_is_not_kept_alive_by_its_sampler() {
     let weak: Weak<()> = Arc::downgrade(&scene.fetcher);
     scene.fetch(Ok(&by_operation(1.0, &[])));
     drop(scene);
-    wait_until("everything is dropped", || weak.strong_count() == 0);
+    until("everything is dropped", || weak.strong_count() == 0);
 }
 
 #[test]

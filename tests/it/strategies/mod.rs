@@ -20,6 +20,7 @@ use tracehound::reporter::NullReporter;
 use tracehound::sampler::remote::{HttpStrategyFetcher, RemoteSampler};
 use tracehound::sampler::{ProbabilisticSampler, SamplingRate};
 
+use crate::support::kept_lines;
 use crate::support::strategy_server::{Answer, StrategyServer};
 
 /// Returns a tracer of this sampler that writes nothing and sends nothing.
@@ -65,10 +66,7 @@ impl Fleet {
 
     /// Asks without waiting for an answer.
     fn asking(server: StrategyServer, fetcher: HttpStrategyFetcher) -> Self {
-        let lines = Arc::new(Mutex::new(Vec::new()));
-        let sink = lines.clone();
-        let diagnostics =
-            Diagnostics::with_handler(move |line| sink.lock().unwrap().push(line.to_owned()));
+        let (diagnostics, lines) = kept_lines();
         let sampler = RemoteSampler::new(fetcher)
             .initial(ProbabilisticSampler::new(SamplingRate::ZERO))
             .refresh_interval(Duration::from_millis(5));

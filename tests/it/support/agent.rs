@@ -4,7 +4,9 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use crate::support::until;
 
 /// An HTTP server on a free port of loopback. It closes each connection after one answer.
 #[derive(Clone)]
@@ -101,14 +103,5 @@ fn serve(mut connection: TcpStream, state: &Mutex<State>) -> Option<TcpStream> {
 impl Answer {
     pub(crate) fn ok(body: &str) -> Self {
         Self::Reply(200, body.to_owned())
-    }
-}
-
-/// Polls `is_done` until it holds.
-pub(crate) fn until(what: &str, mut is_done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !is_done() {
-        assert!(Instant::now() < deadline, "waited too long for {what}");
-        thread::yield_now();
     }
 }

@@ -17,9 +17,13 @@ pub(crate) mod vectors;
 pub(crate) mod web;
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tracehound::JaegerTracer;
 use tracehound::clock::ManualClock;
+use tracehound::diagnostics::Diagnostics;
 use tracehound::model::{LogRecord, Tag};
 use tracehound::reporter::InMemoryReporter;
 use tracehound::sampler::ConstSampler;
@@ -50,6 +54,24 @@ pub(crate) fn fixed_tracer() -> (JaegerTracer, InMemoryReporter, ManualClock) {
         .build()
         .expect("the service has a name");
     (tracer, spans, clock)
+}
+
+/// Returns diagnostics, and the lines that they write.
+pub(crate) fn kept_lines() -> (Diagnostics, Arc<Mutex<Vec<String>>>) {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let sink = lines.clone();
+    let diagnostics =
+        Diagnostics::with_handler(move |line| sink.lock().unwrap().push(line.to_owned()));
+    (diagnostics, lines)
+}
+
+/// Polls `is_done` until it holds.
+pub(crate) fn until(what: &str, mut is_done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !is_done() {
+        assert!(Instant::now() < deadline, "waited too long for {what}");
+        thread::yield_now();
+    }
 }
 
 /// Returns a source of ids 1, 2, 3…

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use tracehound::JaegerTracer;
 use tracehound::clock::ManualClock;
-use tracehound::diagnostics::Diagnostics;
 use tracehound::metrics::Counter;
 use tracehound::prelude::*;
 use tracehound::reporter::NullReporter;
 use tracehound::sampler::{ConstSampler, TracesPerSecond};
 use tracehound::throttler::{DebugLimiter, RemoteThrottler};
 
-use crate::support::agent::{Agent, Answer, until};
+use crate::support::agent::{Agent, Answer};
+use crate::support::{kept_lines, until};
 
 const NO_CREDITS: &str = r#"{"balances":[]}"#;
 
@@ -24,16 +24,13 @@ struct Fixture {
 fn fixture(agent: &Agent, change: impl FnOnce(RemoteThrottler) -> RemoteThrottler) -> Fixture {
     let throttler = RemoteThrottler::new(&agent.url("/credits")).expect("a URL");
     let throttler = change(throttler.refresh_interval(Duration::from_millis(10)));
-    let lines = Arc::new(Mutex::new(Vec::new()));
-    let sink = lines.clone();
+    let (diagnostics, lines) = kept_lines();
     let tracer = JaegerTracer::builder("my shop")
         .sampler(ConstSampler::new(false))
         .clock(ManualClock::default())
         .tag("client-uuid", "u/1")
         .throttler(throttler)
-        .diagnostics(Diagnostics::with_handler(move |line| {
-            sink.lock().unwrap().push(line.to_owned());
-        }))
+        .diagnostics(diagnostics)
         .reporter(NullReporter::new())
         .build()
         .expect("the service has a name");
