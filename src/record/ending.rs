@@ -263,8 +263,18 @@ impl Ending<'_> {
 /// Counts a span that was open at a fork and finishes in the forked child. The parent has it too, and sends it.
 #[cold]
 fn finish_inherited(slot: &SpanSlot) {
-    if slot.finish_inherited() && slot.flags().is_sampled() {
-        slot.recorder.queue.drop_spans(DropCause::Forked, 1);
+    if !slot.finish_inherited() {
+        return;
+    }
+    let queue = &*slot.recorder.queue;
+    if slot.flags().is_sampled() {
+        queue.drop_spans(DropCause::Forked, 1);
+    } else if slot.is_local_root
+        && let Some(decision) = slot.shared_decision()
+        && let Some(waited) = decision.end()
+    {
+        // Spans of this process wait for a decision that only the parent makes.
+        queue.drop_spans(DropCause::Delayed, waited);
     }
 }
 

@@ -19,7 +19,7 @@ use tracehound::sampler::{ConstSampler, Sampler, SamplingDecision, SpanView};
 use tracehound::throttler::Throttler;
 use tracehound::tracer::TracerBuilder;
 
-use crate::support::{LONG, builder, recording, rubbish, wait_until};
+use crate::support::{LONG, builder, recording, rubbish, until};
 
 /// The handles that will be dropped, and the callback in which that happens.
 #[derive(Clone)]
@@ -296,7 +296,7 @@ pub(super) fn a_tracer_can_be_closed_inside_every_callback() {
         visit(&tracer, &trap);
         tracer.flush(LONG);
         tracer.close(LONG);
-        wait_until(&format!("{place:?}"), || trap.lock().has_gone);
+        until(&format!("{place:?}"), || trap.lock().has_gone);
         let report = tracer.report();
         let lost = report.dropped.get(DropCause::AfterShutdown);
         assert_eq!(
@@ -331,7 +331,7 @@ pub(super) fn the_last_tracer_can_be_dropped_inside_every_callback() {
         fill(&span, &trap);
         child.finish();
         span.finish();
-        wait_until(&format!("{place:?}"), || trap.lock().has_gone);
+        until(&format!("{place:?}"), || trap.lock().has_gone);
         // The handle in the trap may have finished the span; the later calls then did nothing.
         assert!(spans.spans().len() <= 2, "{place:?}");
     }

@@ -13,9 +13,10 @@ use tracehound::observer::{RedMetrics, RpcMetrics};
 use tracehound::prelude::*;
 use tracehound::reporter::sender::UdpSender;
 use tracehound::reporter::{FinishedSpan, InMemoryReporter, RemoteReporter, Reporter, Unsent};
+use tracehound::sampler::{ConstSampler, KeepSampler};
 
 use crate::process::{fork, fork_here, in_child, numbers, say};
-use crate::support::{LONG, builder, names, recording, wait_until};
+use crate::support::{LONG, builder, names, recording, until};
 
 /// A socket in the place of an agent. A thread of the parent reads it all the time.
 pub(crate) struct Agent {
@@ -64,7 +65,7 @@ impl Agent {
     }
 
     pub(crate) fn wait_for(&mut self, text: &str) {
-        wait_until(text, || self.count(text) > 0);
+        until(text, || self.count(text) > 0);
     }
 }
 
@@ -329,6 +330,30 @@ pub(super) fn a_closed_tracer_stays_closed_in_a_forked_child() {
         assert_eq!(report.finished, 3, "{report}");
         assert_eq!(tracer.close(LONG), report);
     });
+}
+
+pub(super) fn spans_that_wait_for_a_decision_of_the_parent_are_counted_in_a_forked_child() {
+    let spans = InMemoryReporter::new();
+    let keep = KeepSampler::new(ConstSampler::new(false));
+    let tracer = builder(spans.clone()).sampler(keep).build().expect("named");
+    let root = tracer.start_span("root");
+    in_child(|| {
+        let child = tracer.build_span("waits").child_of(&root).start();
+        child.finish();
+        assert_eq!(
+            tracer.flush(LONG).dropped.total(),
+            0,
+            "it may be decided yet"
+        );
+        root.clone().finish();
+        let report = tracer.flush(LONG);
+        assert_eq!(dropped(&report, DropCause::Delayed), 1, "{report}");
+        assert_eq!(report.finished, 1, "{report}");
+        assert!(names(&spans).is_empty());
+    });
+    root.set_tag("error", true);
+    drop(root);
+    assert_eq!(names(&spans), ["root"], "the parent decides for itself");
 }
 
 pub(super) fn an_in_memory_reporter_begins_anew_in_a_forked_child() {

@@ -14,7 +14,7 @@ use tracehound::throttler::RemoteThrottler;
 
 use crate::agent::{Agent, Answer};
 use crate::process::in_child;
-use crate::support::{LONG, wait_until};
+use crate::support::{LONG, until};
 
 const OFTEN: Duration = Duration::from_millis(10);
 
@@ -54,7 +54,7 @@ pub(super) fn a_forked_child_asks_for_restrictions_and_credits_by_itself() {
     let are_loaded =
         || counted(Counter::BaggageRestrictionsUpdatesOk) && counted(Counter::ThrottlerUpdatesOk);
     assert!(is_debug(&tracer));
-    wait_until("the parent's answers", are_loaded);
+    until("the parent's answers", are_loaded);
     // The child has the list and the balances of its parent at once.
     in_child(|| {
         assert!(is_set(&tracer, "parents") && !is_set(&tracer, "childs"));
@@ -68,8 +68,8 @@ pub(super) fn a_forked_child_asks_for_restrictions_and_credits_by_itself() {
         r#"{"balances":[{"operation":"pay","balance":1}]}"#,
     ));
     in_child(|| {
-        wait_until("the other key", || is_set(&tracer, "childs"));
-        wait_until("a credit", || is_debug(&tracer));
+        until("the other key", || is_set(&tracer, "childs"));
+        until("a credit", || is_debug(&tracer));
         end_child(&tracer, are_loaded);
     });
     tracer.close(LONG);
@@ -84,6 +84,6 @@ pub(super) fn a_forked_child_asks_for_restrictions_and_credits_by_itself() {
 
 /// Waits until the child, whose counters began from zero, has answers of its own, and closes its tracer.
 fn end_child(tracer: &JaegerTracer, are_loaded: impl Fn() -> bool) {
-    wait_until("the child's answers", are_loaded);
+    until("the child's answers", are_loaded);
     tracer.close(LONG);
 }

@@ -17,7 +17,7 @@ use tracehound::sampler::remote::{
 };
 
 use crate::process::in_child;
-use crate::support::{LONG, wait_until};
+use crate::support::{LONG, until};
 
 /// An agent whose strategy the scene sets. A thread of the parent serves it all the time.
 struct Agent {
@@ -69,23 +69,23 @@ pub(super) fn a_forked_child_asks_for_its_sampling_strategy_by_itself() {
     let url = format!("http://{}/sampling", agent.address);
     let sampler = RemoteSampler::new(HttpStrategyFetcher::new(&url).expect("a URL"));
     let tracer = tracer(sampler, Diagnostics::silent());
-    wait_until("the parent follows the agent", || is_kept(&tracer));
+    until("the parent follows the agent", || is_kept(&tracer));
     in_child(|| {
         assert_eq!(tracer.metrics().get(Counter::SamplerQueriesOk), 0);
         assert!(is_kept(&tracer), "as the parent did");
-        wait_until("the child asks", || {
+        until("the child asks", || {
             tracer.metrics().get(Counter::SamplerQueriesOk) > 0
         });
         in_child(|| {
             assert!(is_kept(&tracer));
-            wait_until("the child of the child asks", || {
+            until("the child of the child asks", || {
                 tracer.metrics().get(Counter::SamplerQueriesOk) > 0
             });
         });
         tracer.close(LONG);
     });
     *agent.rate.lock().expect("not poisoned") = 0.0;
-    wait_until("the parent goes on", || !is_kept(&tracer));
+    until("the parent goes on", || !is_kept(&tracer));
     in_child(|| {
         assert!(!is_kept(&tracer));
         assert_eq!(tracer.metrics().get(Counter::SamplerUpdatesOk), 0);
@@ -106,7 +106,7 @@ pub(super) fn a_forked_child_keeps_the_strategy_of_a_fetcher_that_cannot_be_made
         let _ = say.send(line.to_owned());
     });
     let tracer = tracer(RemoteSampler::new(Once), diagnostics);
-    wait_until("the parent has a strategy", || is_kept(&tracer));
+    until("the parent has a strategy", || is_kept(&tracer));
     in_child(|| {
         for _ in 0..10 {
             assert!(is_kept(&tracer));

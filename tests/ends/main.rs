@@ -128,6 +128,7 @@ fn forks() -> Vec<Scene> {
             a_forked_child_says_that_its_reporter_cannot_be_made_again,
             a_forked_child_that_never_traces_has_no_second_thread,
             a_closed_tracer_stays_closed_in_a_forked_child,
+            spans_that_wait_for_a_decision_of_the_parent_are_counted_in_a_forked_child,
             an_in_memory_reporter_begins_anew_in_a_forked_child,
             a_forked_child_counts_operations_and_metrics_from_zero,
             a_reporter_may_fork,

@@ -25,7 +25,7 @@ pub(crate) fn recording() -> (JaegerTracer, InMemoryReporter) {
     (builder(spans.clone()).build().expect("named"), spans)
 }
 
-pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + LONG;
     while !holds() {
         assert!(Instant::now() < deadline, "{what}: not within {LONG:?}");
