@@ -129,7 +129,7 @@ fn decide(sampler: &dyn Sampler, names: &[String], decisions: u32, first_id: u64
     kept
 }
 
-/// Returns the processor time of one decision, in nanoseconds, while so many threads decide.
+/// Returns the processor time of one decision, in nanoseconds, while `threads` threads decide.
 fn time(sampler: &dyn Sampler, names: &[String], threads: u64, decisions: u32) -> f64 {
     let start = Barrier::new(threads as usize);
     let measure = |thread| {

@@ -63,7 +63,7 @@ fn unsampled(c: &mut Criterion) {
     both(c, "unsampled ", true, &mut request);
 }
 
-/// The same work with an observer that counts rate, errors and durations: the difference is what it costs.
+/// Times a root with and without an observer that counts rate, errors and durations. The difference is its cost.
 fn observed(c: &mut Criterion) {
     for (how, keep) in [("unsampled", false), ("sampled", true)] {
         let mut group = c.benchmark_group(format!("{how} root, observed"));

@@ -2,12 +2,10 @@
 //! traces.
 //!
 //! The questions run on the poller's thread, which sampling strategies use too. A failure changes nothing but the pause
-//! until the next question, which doubles up to five minutes. A line tells when an agent begins to fail, and when it is
+//! until the next question ([`Schedule`]). A line tells when an agent begins to fail, and when it is
 //! over.
 
-use std::collections::hash_map::RandomState;
 use std::fmt;
-use std::hash::BuildHasher as _;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,7 +17,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use crate::clock::Clock;
 use crate::http_client::{Endpoint, HttpClient};
 use crate::metrics::Counter;
-use crate::poller::PollerTask;
+use crate::poller::{PollerTask, Schedule};
 use crate::services::Services;
 use crate::sync::PerProcess;
 
@@ -95,7 +93,7 @@ impl Questions {
         }
     }
 
-    /// Has the task run. `now` is the time of the clock.
+    /// Starts the thread that runs the task. `now` is the time of the clock.
     #[cold]
     fn start(&self, now: u64) {
         if now < self.retry_at.load(Ordering::Relaxed) {
@@ -132,8 +130,8 @@ impl AgentPoll {
                 client: client.clone(),
                 services: services.clone(),
                 is_closed: closed.clone(),
-                refresh,
-                failures: 0,
+                schedule: Schedule::new(refresh),
+                has_failed: false,
                 is_failure_told: false,
                 untold_change: None,
             };
@@ -190,9 +188,9 @@ struct Question<P> {
     client: HttpClient,
     services: Services,
     is_closed: Arc<AtomicBool>,
-    refresh: Duration,
-    /// How many questions have failed since the last answer.
-    failures: u32,
+    schedule: Schedule,
+    /// The last question had no answer.
+    has_failed: bool,
     /// The line about these failures has been written.
     is_failure_told: bool,
     /// The last change, of which no line has told yet.
@@ -203,7 +201,7 @@ impl<P: Polled> Question<P> {
     /// Asks once, and returns the pause until the next time.
     fn ask(&mut self) -> Option<Duration> {
         let Some(query) = self.polled.query() else {
-            return Some(pause(self.refresh, 0));
+            return Some(self.schedule.idle_pause());
         };
         let service = self.services.process().service_name.as_str();
         let pairs: Vec<(&str, &str)> = [("service", service)]
@@ -219,19 +217,19 @@ impl<P: Polled> Question<P> {
             return None;
         }
         let [ok, err] = P::COUNTERS;
+        let is_success = taken.is_ok();
         match taken {
             Ok(change) => {
                 self.services.metrics().add(ok, 1);
                 self.tell_of_answer(change);
-                self.failures = 0;
             }
             Err(reason) => {
                 self.services.metrics().add(err, 1);
                 self.tell_of_failure(&reason);
-                self.failures = self.failures.saturating_add(1);
             }
         }
-        Some(pause(self.refresh, self.failures))
+        self.has_failed = !is_success;
+        Some(self.schedule.pause_after(is_success))
     }
 
     fn tell_of_answer(&mut self, change: Option<String>) {
@@ -239,7 +237,7 @@ impl<P: Polled> Question<P> {
         self.is_failure_told = false;
         let diagnostics = self.services.diagnostics();
         let [failure_cause, change_cause] = P::CAUSES;
-        if self.failures > 0 {
+        if self.has_failed {
             diagnostics.recovered(failure_cause, || {
                 format!("{what} come from {endpoint} again")
             });
@@ -261,28 +259,8 @@ impl<P: Polled> Question<P> {
     }
 }
 
-/// Returns the pause after this many failures: `refresh` ten percent shorter or longer, doubled for each failure up to
-/// five minutes.
-fn pause(refresh: Duration, failures: u32) -> Duration {
-    let refresh = refresh.clamp(LEAST_PAUSE, MOST_REFRESH);
-    let longest = LONGEST_PAUSE.max(refresh);
-    let doubled = refresh.saturating_mul(1 << failures.min(16)).min(longest);
-    let random = RandomState::new().hash_one(failures) >> 11;
-    let share = random as f64 / (1_u64 << 53) as f64;
-    doubled.mul_f64(0.9 + 0.2 * share)
-}
-
 /// How long not to ask for a thread again after none could be started.
 const RETRY: Duration = Duration::from_secs(1);
-
-/// The shortest pause between two questions.
-const LEAST_PAUSE: Duration = Duration::from_millis(10);
-
-/// The longest pause that a user can set: a day.
-const MOST_REFRESH: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// The longest pause after failures, unless questions are rarer anyway.
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// The most bytes of an answer.
 const MAX_REPLY_BYTES: usize = 1 << 20;
@@ -296,29 +274,6 @@ mod tests {
     use crate::diagnostics::Diagnostics;
     use crate::model::Process;
     use crate::poller::tests::NO_THREADS;
-
-    #[test]
-    fn pauses_double_with_failures_and_differ_by_a_tenth() {
-        let (second, hour) = (Duration::from_secs(1), Duration::from_secs(3_600));
-        for (refresh, failures, expected) in [
-            (second, 0, 1.0),
-            (second, 1, 2.0),
-            (second, 5, 32.0),
-            (second, 9, 300.0),
-            (second, u32::MAX, 300.0),
-            (hour, 0, 3_600.0),
-            (hour, 7, 3_600.0),
-        ] {
-            let pauses = [(); 100].map(|()| pause(refresh, failures).as_secs_f64());
-            let range = expected * 0.9..=expected * 1.1;
-            assert!(
-                pauses.iter().all(|pause| range.contains(pause)),
-                "{pauses:?}"
-            );
-            assert_ne!(pauses, [pauses[0]; 100]);
-        }
-        assert!(pause(Duration::MAX, 3) > hour);
-    }
 
     /// Answers that come are counted, and nothing else.
     struct Nothing;
@@ -381,8 +336,8 @@ mod tests {
             client: HttpClient::new(),
             services: services.with_diagnostics(diagnostics.clone()),
             is_closed: Arc::default(),
-            refresh: Duration::MAX,
-            failures: 0,
+            schedule: Schedule::new(Duration::MAX),
+            has_failed: false,
             is_failure_told: false,
             untold_change: None,
         };
@@ -390,7 +345,7 @@ mod tests {
         question.ask();
         assert_eq!(said(), 1);
         question.tell_of_answer(Some("a".to_owned()));
-        question.failures = 0;
+        question.has_failed = false;
         assert_eq!(said(), 2, "the end, and a change");
         question.ask();
         question.tell_of_answer(Some("b".to_owned()));

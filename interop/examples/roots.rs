@@ -9,17 +9,17 @@ use std::{
     collections::BTreeMap,
     env,
     error::Error,
-    thread,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use serde::Serialize;
 use tracehound::{Config, JaegerTracer, prelude::*};
+use tracehound_interop::pace;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let (mut operations, seconds) = parse(env::args().skip(1))?;
     let tracer = Config::from_env()?.build()?;
-    make(&tracer, &mut operations, Duration::from_secs(seconds))?;
+    make(&tracer, &mut operations, Duration::from_secs(seconds));
     let ledger = tracer.close(Duration::from_secs(10));
     let report = Report {
         operations: operations
@@ -56,19 +56,14 @@ struct Report {
     sent: u64,
 }
 
-/// Starts all traces that are due, looking at the clock every millisecond.
-fn make(
-    tracer: &JaegerTracer,
-    operations: &mut [Operation],
-    lasting: Duration,
-) -> Result<(), Box<dyn Error>> {
-    let started = Instant::now();
-    loop {
-        let elapsed = started.elapsed().min(lasting);
+/// Starts all traces that are due, about every millisecond.
+fn make(tracer: &JaegerTracer, operations: &mut [Operation], lasting: Duration) {
+    pace(lasting, |elapsed| {
         for operation in &mut *operations {
             let due = (elapsed.as_secs_f64() * operation.rate as f64) as u64;
             while operation.report.made < due {
-                let second = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+                let now = SystemTime::now().duration_since(UNIX_EPOCH);
+                let second = now.expect("the clock is right").as_secs();
                 let span = tracer.start_span(operation.name.clone());
                 if span.context().is_sampled() {
                     *operation.report.sampled.entry(second).or_default() += 1;
@@ -77,11 +72,7 @@ fn make(
                 operation.report.made += 1;
             }
         }
-        if elapsed == lasting {
-            return Ok(());
-        }
-        thread::sleep(Duration::from_millis(1));
-    }
+    });
 }
 
 /// Reads `-roots=NAME:RATE,NAME:RATE` and `-seconds=N`.

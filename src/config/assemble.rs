@@ -170,7 +170,7 @@ struct Parts {
     sampler: Box<dyn Sampler>,
     description: String,
     reporter: Box<dyn Reporter>,
-    /// Where spans go.
+    /// The place that spans go to.
     destination: String,
 }
 

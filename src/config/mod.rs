@@ -69,9 +69,9 @@
 //! HTTP on 5778, and the collector gRPC on 14250. `https` and `grpcs` are encrypted, and need the feature `tls`.
 //!
 //! `OTEL_TRACES_SAMPLER_ARG` for `jaeger_remote` is a list such as
-//! `endpoint=http://jaeger:14250,pollingIntervalMs=5000,initialSamplingRate=0.25`. OpenTelemetry's endpoint is one of
-//! gRPC, whatever its scheme, so it has no path. One with a path, as in `endpoint=http://jaeger:5778/sampling`, is
-//! asked over HTTP.
+//! `endpoint=http://jaeger:14250,pollingIntervalMs=5000,initialSamplingRate=0.25`. OpenTelemetry
+//! asks its endpoint over gRPC, whatever the scheme, so the endpoint has no path. An endpoint with a path, such as
+//! `endpoint=http://jaeger:5778/sampling`, is asked over HTTP.
 //!
 //! # How values are read
 //!

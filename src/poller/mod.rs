@@ -14,6 +14,7 @@
     expect(dead_code, reason = "the remote sampler is what polls")
 )]
 
+mod schedule;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -30,6 +31,12 @@ use crate::diagnostics::Diagnostics;
 use crate::metrics::{Counter, Metrics};
 use crate::panics::caught;
 use crate::sync::{PerProcess, generation};
+
+#[cfg_attr(
+    not(any(test, feature = "remote-sampler")),
+    expect(unused_imports, reason = "the remote sampler is what polls")
+)]
+pub(crate) use schedule::Schedule;
 
 /// The poller of one tracer. Clones share it.
 #[derive(Clone)]

@@ -26,8 +26,9 @@ use crate::services::Services;
 ///
 /// It asks when the tracer starts and then once a minute, on the tracer's own thread that also asks for sampling
 /// strategies. Each answer replaces the list. Anything else (a status outside of 200 to 299, more than 1 MiB, an object
-/// such as the sampling strategy that a Jaeger 2 sends on every path) leaves the list as it is; the pause until the
-/// next question then doubles, up to five minutes. Answers are counted as
+/// such as the sampling strategy that a Jaeger 2 sends on every path) leaves the list as it is. The pause until the
+/// next question then doubles with each failure in a row, up to five minutes; until the first answer it begins with a
+/// second. Answers are counted as
 /// [`BaggageRestrictionsUpdatesOk`](Counter::BaggageRestrictionsUpdatesOk), failures as
 /// [`BaggageRestrictionsUpdatesErr`](Counter::BaggageRestrictionsUpdatesErr). A line tells of the first failure in a
 /// row, of its end, and of a list that differs.
@@ -77,8 +78,8 @@ impl RemoteRestrictions {
         self
     }
 
-    /// Sets the pause between two questions. Each one is up to ten percent shorter or longer. Defaults to a minute;
-    /// from 10 ms to a day.
+    /// Sets the pause between two questions. Each one is up to a fifth shorter or longer. Defaults to a minute;
+    /// from 1 ms to a year.
     #[must_use]
     pub fn refresh_interval(mut self, interval: Duration) -> Self {
         self.refresh = interval;

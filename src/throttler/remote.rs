@@ -39,8 +39,9 @@ use crate::throttler::accounts::{Accounts, Request};
 ///
 /// Questions run on the tracer's own thread that also asks for sampling strategies. Anything else than balances (a
 /// status outside of 200 to 299, more than 1 MiB, a negative balance, the sampling strategy that a Jaeger 2 sends on
-/// every path) changes nothing; the pause until the next question then doubles, up to five minutes. Answers are counted
-/// as [`ThrottlerUpdatesOk`](Counter::ThrottlerUpdatesOk), failures as
+/// every path) changes nothing. The pause until the next question then doubles with each failure in a row, up to five
+/// minutes; until the first answer it begins with a second. Answers are counted as
+/// [`ThrottlerUpdatesOk`](Counter::ThrottlerUpdatesOk), failures as
 /// [`ThrottlerUpdatesErr`](Counter::ThrottlerUpdatesErr). A line tells of the first failure in a row and of its end.
 ///
 /// A forked child has the balances of its parent, and asks by itself from its first request on, by its parent's
@@ -93,8 +94,8 @@ impl RemoteThrottler {
         self
     }
 
-    /// Sets the pause between two questions. Each one is up to ten percent shorter or longer. Defaults to five seconds;
-    /// from 10 ms to a day.
+    /// Sets the pause between two questions. Each one is up to a fifth shorter or longer. Defaults to five seconds;
+    /// from 1 ms to a year.
     #[must_use]
     pub fn refresh_interval(mut self, interval: Duration) -> Self {
         self.refresh = interval;

@@ -105,7 +105,7 @@ fn traces_of_the_remote_sampler_are_kept_as_the_strategy_file_says() -> Result<(
     Ok(())
 }
 
-/// Waits until the backend has so many traces of the operation `kept`.
+/// Waits until the backend has `traces` traces of the operation `kept`.
 fn wait_stored(jaeger: &Backend, service: &str, traces: usize) -> Result<(), Error> {
     let stored = poll(
         Duration::from_secs(10),

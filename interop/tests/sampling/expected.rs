@@ -38,7 +38,7 @@ pub(crate) fn limit(starts: &[i64], lasting: Duration, per_second: f64) -> Optio
         .then(|| format!("{kept} traces in {lasting:?} at {per_second} a second"))
 }
 
-/// A start is read a moment before the decision, which is long if the machine is busy: so many seconds.
+/// The longest time between the start of a trace, as it is read, and its decision on a busy machine, in seconds.
 const SLACK: f64 = 0.1;
 
 #[test]

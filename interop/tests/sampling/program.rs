@@ -2,8 +2,7 @@
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tracehound::{
@@ -15,7 +14,7 @@ use tracehound::{
         remote::{RemoteSampler, StrategyFetcher},
     },
 };
-use tracehound_interop::{Backend, StoredSpan, Tag, Value, poll};
+use tracehound_interop::{Backend, StoredSpan, Tag, Value, pace, poll};
 
 use crate::Result;
 
@@ -84,18 +83,13 @@ impl Program {
 
     /// Starts and finishes traces at an even rate. Returns how many were sampled.
     pub(crate) fn make_evenly(&self, operation: &'static str, rate: u64, lasting: Duration) -> u64 {
-        let started = Instant::now();
         let (mut made, mut sampled) = (0, 0);
-        loop {
-            let elapsed = started.elapsed().min(lasting);
+        pace(lasting, |elapsed| {
             let due = (elapsed.as_secs_f64() * rate as f64) as u64;
             sampled += self.make(operation, due - made);
             made = due;
-            if elapsed == lasting {
-                return sampled;
-            }
-            thread::sleep(Duration::from_millis(1));
-        }
+        });
+        sampled
     }
 
     fn one(&self, operation: &'static str) -> bool {

@@ -1,4 +1,4 @@
-//! Where strategies are asked for.
+//! The server that is asked for strategies.
 
 use crate::config::error::ConfigProblem;
 use crate::config::parse::Expected;

@@ -107,7 +107,7 @@ pub(crate) fn tracer(service_name: String, options: impl FnOnce() -> DevOptions)
 pub(crate) struct Parts {
     pub(crate) sampler: Box<dyn Sampler>,
     pub(crate) reporter: Box<dyn Reporter>,
-    /// Where spans go, for a line of text.
+    /// The place that spans go to, for a line of text.
     pub(crate) destination: String,
 }
 

@@ -124,7 +124,6 @@ mod http;
 mod poll;
 mod reply;
 mod sampler;
-mod schedule;
 mod state;
 mod strategy;
 

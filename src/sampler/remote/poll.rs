@@ -3,9 +3,9 @@ use std::time::Duration;
 
 use crate::metrics::Counter;
 use crate::panics::caught;
+use crate::poller::Schedule;
 use crate::sampler::remote::current::{Current, Follower, Health, Origin};
 use crate::sampler::remote::file::StrategyFile;
-use crate::sampler::remote::schedule::Schedule;
 use crate::sampler::remote::{FetchError, Strategy, StrategyFetcher};
 use crate::services::Services;
 

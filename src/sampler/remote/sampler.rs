@@ -7,11 +7,10 @@ use std::time::Duration;
 use crate::metrics::Counter;
 use crate::model::TagRef;
 use crate::panics::caught;
-use crate::poller::PollerTask;
+use crate::poller::{PollerTask, Schedule};
 use crate::sampler::remote::current::{Active, Current, Kind, Origin};
 use crate::sampler::remote::file::StrategyFile;
 use crate::sampler::remote::poll::Poll;
-use crate::sampler::remote::schedule::Schedule;
 use crate::sampler::remote::state::RemoteSamplerState;
 use crate::sampler::remote::{CancelFetch, MakeFetcher, StrategyFetcher};
 use crate::sampler::{
@@ -118,7 +117,7 @@ impl RemoteSampler {
     /// Sets the mean time between two fetches: from 1 ms to a year. Defaults to 60 s, as in all Jaeger clients.
     #[must_use]
     pub fn refresh_interval(mut self, interval: Duration) -> Self {
-        self.refresh_interval = interval.clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL);
+        self.refresh_interval = interval;
         self
     }
 
@@ -350,10 +349,6 @@ impl fmt::Debug for RemoteSampler {
 
 /// The mean time between two fetches, as in all Jaeger clients.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(60);
-
-const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
-
-const LONGEST_INTERVAL: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The number of operations, as in all Jaeger clients.
 const MAX_OPERATIONS: usize = 2_000;

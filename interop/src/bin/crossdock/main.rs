@@ -73,7 +73,7 @@ async fn serve(options: &Options, service: Service) -> Result<(), Box<dyn Error>
     if let Some(listener) = grpc {
         let server = Server::builder()
             .layer(service.grpc_spans())
-            .add_routes(grpc::routes(service.clone()));
+            .add_routes(grpc::server::routes(service.clone()));
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
         // No graceful end: a caller stops this program only after its calls were answered.
         tokio::spawn(server.serve_with_incoming(incoming));

@@ -30,7 +30,7 @@ use tracehound_interop::crossdock::{
 
 use crate::{
     generated::Generators,
-    grpc,
+    grpc::client,
     options::{GrpcClient, Options},
 };
 
@@ -107,7 +107,7 @@ impl Service {
 
     async fn call(&self, downstream: Downstream) -> Result<Answer, Failure> {
         if downstream.transport == Transport::Grpc {
-            let called = grpc::call(&self.tracer, self.grpc_client, downstream).await;
+            let called = client::call(&self.tracer, self.grpc_client, downstream).await;
             return called.map_err(|status| Failure::of_downstream("gRPC", &status));
         }
         if downstream.transport != Transport::Http {

@@ -5,34 +5,40 @@ use std::time::Duration;
 use rand::TryRng as _;
 use rand::rngs::SysRng;
 
-/// When to ask for the strategy again.
+/// When to ask a server again.
 ///
 /// After a success in an interval. After failures in twice the pause before, up to five minutes: beginning with a
-/// second until the first success, as an agent may start later than its programs, and with an interval from then on.
+/// second until the first success, as a server may start later than its programs, and with an interval from then on.
 /// Every pause is moved at random by up to a fifth, so that programs that started together do not ask together.
 #[derive(Debug)]
-pub(super) struct Schedule {
+pub(crate) struct Schedule {
     interval: Duration,
     has_succeeded: bool,
-    /// The pause after the last failure, if the last fetch has failed.
+    /// The pause after the last failure, if the last question has failed.
     failure_pause: Option<Duration>,
 }
 
 impl Schedule {
-    pub(super) fn new(interval: Duration) -> Self {
+    /// Makes a schedule with an interval of 1 ms to a year; others count as the nearest of these.
+    pub(crate) fn new(interval: Duration) -> Self {
         Self {
-            interval,
+            interval: interval.clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL),
             has_succeeded: false,
             failure_pause: None,
         }
     }
 
-    /// Returns the pause after a fetch.
-    pub(super) fn pause_after(&mut self, is_success: bool) -> Duration {
+    /// Returns the pause if there was nothing to ask.
+    pub(crate) fn idle_pause(&self) -> Duration {
+        moved(self.interval, random_share())
+    }
+
+    /// Returns the pause after a question.
+    pub(crate) fn pause_after(&mut self, is_success: bool) -> Duration {
         self.jittered(is_success, random_share())
     }
 
-    /// Returns the pause after a fetch, moved by a share from 0 to 1.
+    /// Returns the pause after a question, moved by a share from 0 to 1.
     fn jittered(&mut self, is_success: bool, share: f64) -> Duration {
         let pause = if is_success {
             self.has_succeeded = true;
@@ -51,9 +57,13 @@ impl Schedule {
             self.failure_pause = Some(pause);
             pause
         };
-        // The interval is bounded by `RemoteSampler::refresh_interval`, so the product is too.
-        pause.mul_f64(1.0 - JITTER + 2.0 * JITTER * share)
+        moved(pause, share)
     }
+}
+
+/// Returns a pause, moved by at most [`JITTER`] of itself. A share of a half does not move it.
+fn moved(pause: Duration, share: f64) -> Duration {
+    pause.mul_f64(1.0 - JITTER + 2.0 * JITTER * share)
 }
 
 /// Returns a random number from 0 to 1 that differs between processes which start in one instant.
@@ -64,10 +74,14 @@ fn random_share() -> f64 {
     (bits >> 11) as f64 / (1_u64 << 53) as f64
 }
 
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
+
+const LONGEST_INTERVAL: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// By which part of itself a pause is moved at most.
 const JITTER: f64 = 0.2;
 
-/// The pause after the first failure of a program whose backend has not answered yet.
+/// The pause after the first failure of a program whose server has not answered yet.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 
 /// The longest pause after failures, unless the interval is longer.
