@@ -33,14 +33,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let options = DevOptions::new().any_ports().waterfall(Waterfall::Never);
     let agent = DevServer::start(options.strategies_file(&file))?;
     let shop = agent.tracer("shop")?;
-    follow(&shop, 1);
+    follow(&shop, 1)?;
     println!("keep everything: {}", visits(&shop));
 
     write(
         &file,
         r#"{"service_strategies": [{"service": "shop", "type": "probabilistic", "param": 0.1}]}"#,
     )?;
-    follow(&shop, 2);
+    follow(&shop, 2)?;
     println!("keep one in ten: {}", visits(&shop));
 
     write(
@@ -48,7 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         r#"{"service_strategies": [{"service": "shop", "type": "probabilistic", "param": 0,
             "operation_strategies": [{"operation": "pay", "type": "probabilistic", "param": 1}]}]}"#,
     )?;
-    follow(&shop, 3);
+    follow(&shop, 3)?;
     println!("keep payments: {}", visits(&shop));
 
     shop.close(Duration::from_secs(5));
@@ -81,11 +81,15 @@ fn write(file: &Path, strategies: &str) -> Result<(), Box<dyn Error>> {
     Ok(fs::rename(new, file)?)
 }
 
-/// Waits until the program has followed so many strategies: it asks twice a second.
-fn follow(tracer: &JaegerTracer, strategies: u64) {
-    while tracer.metrics().get(Counter::SamplerUpdatesOk) < strategies {
+/// Waits until the tracer has followed its `nth` strategy. It asks for one twice a second.
+fn follow(tracer: &JaegerTracer, nth: u64) -> Result<(), Box<dyn Error>> {
+    for _ in 0..3_000 {
+        if tracer.metrics().get(Counter::SamplerUpdatesOk) >= nth {
+            return Ok(());
+        }
         thread::sleep(Duration::from_millis(10));
     }
+    Err("the tracer does not follow the file".into())
 }
 
 /// Makes a thousand traces of two operations each, and says how many of them were kept.

@@ -2,7 +2,7 @@
 //! traces.
 //!
 //! The questions run on the poller's thread, which sampling strategies use too. A failure changes nothing but the pause
-//! until the next question ([`Schedule`]). A line tells when an agent begins to fail, and when it is
+//! until the next question ([`PollSchedule`]). A line tells when an agent begins to fail, and when it is
 //! over.
 
 use std::fmt;
@@ -17,7 +17,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use crate::clock::Clock;
 use crate::http_client::{Endpoint, HttpClient};
 use crate::metrics::Counter;
-use crate::poller::{PollerTask, Schedule};
+use crate::poller::{PollSchedule, PollerTask};
 use crate::services::Services;
 use crate::sync::PerProcess;
 
@@ -130,7 +130,7 @@ impl AgentPoll {
                 client: client.clone(),
                 services: services.clone(),
                 is_closed: closed.clone(),
-                schedule: Schedule::new(refresh),
+                schedule: PollSchedule::new(refresh),
                 has_failed: false,
                 is_failure_told: false,
                 untold_change: None,
@@ -188,7 +188,7 @@ struct Question<P> {
     client: HttpClient,
     services: Services,
     is_closed: Arc<AtomicBool>,
-    schedule: Schedule,
+    schedule: PollSchedule,
     /// The last question had no answer.
     has_failed: bool,
     /// The line about these failures has been written.
@@ -336,7 +336,7 @@ mod tests {
             client: HttpClient::new(),
             services: services.with_diagnostics(diagnostics.clone()),
             is_closed: Arc::default(),
-            schedule: Schedule::new(Duration::MAX),
+            schedule: PollSchedule::new(Duration::MAX),
             has_failed: false,
             is_failure_told: false,
             untold_change: None,

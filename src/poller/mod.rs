@@ -36,7 +36,7 @@ use crate::sync::{PerProcess, generation};
     not(any(test, feature = "remote-sampler")),
     expect(unused_imports, reason = "the remote sampler is what polls")
 )]
-pub(crate) use schedule::Schedule;
+pub(crate) use schedule::PollSchedule;
 
 /// The poller of one tracer. Clones share it.
 #[derive(Clone)]

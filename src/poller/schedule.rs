@@ -11,14 +11,14 @@ use rand::rngs::SysRng;
 /// second until the first success, as a server may start later than its programs, and with an interval from then on.
 /// Every pause is moved at random by up to a fifth, so that programs that started together do not ask together.
 #[derive(Debug)]
-pub(crate) struct Schedule {
+pub(crate) struct PollSchedule {
     interval: Duration,
     has_succeeded: bool,
     /// The pause after the last failure, if the last question has failed.
     failure_pause: Option<Duration>,
 }
 
-impl Schedule {
+impl PollSchedule {
     /// Makes a schedule with an interval of 1 ms to a year; others count as the nearest of these.
     pub(crate) fn new(interval: Duration) -> Self {
         Self {
@@ -93,7 +93,7 @@ mod tests {
 
     /// Returns the pauses without jitter.
     fn pauses(interval: u64, fetches: &[bool]) -> Vec<u64> {
-        let mut schedule = Schedule::new(Duration::from_secs(interval));
+        let mut schedule = PollSchedule::new(Duration::from_secs(interval));
         let fetches = fetches.iter();
         fetches
             .map(|is_success| schedule.jittered(*is_success, 0.5).as_secs())
@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn a_thousand_tracers_that_start_together_do_not_poll_in_step() {
         let mut schedules: Vec<_> = (0..1_000)
-            .map(|_| Schedule::new(Duration::from_secs(60)))
+            .map(|_| PollSchedule::new(Duration::from_secs(60)))
             .collect();
         let mut times = vec![0.0; schedules.len()];
         for round in 1..=10 {

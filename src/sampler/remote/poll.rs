@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use crate::metrics::Counter;
 use crate::panics::caught;
-use crate::poller::Schedule;
+use crate::poller::PollSchedule;
 use crate::sampler::remote::current::{Current, Follower, Health, Origin};
 use crate::sampler::remote::file::StrategyFile;
 use crate::sampler::remote::{FetchError, Strategy, StrategyFetcher};
@@ -16,7 +16,7 @@ pub(super) struct Poll {
     fetcher: Box<dyn StrategyFetcher>,
     source: Arc<str>,
     services: Services,
-    schedule: Schedule,
+    schedule: PollSchedule,
     follower: Follower,
     file: Option<StrategyFile>,
     /// Whether no fetch has succeeded yet, nor one of a process that this one was forked from.
@@ -35,7 +35,7 @@ impl Poll {
         fetcher: Box<dyn StrategyFetcher>,
         source: Arc<str>,
         services: Services,
-        schedule: Schedule,
+        schedule: PollSchedule,
         max_operations: usize,
     ) -> Self {
         Self {
@@ -247,7 +247,7 @@ mod tests {
                 Box::new(Given(Arc::clone(&outcome))),
                 "the test".into(),
                 services.with_diagnostics(diagnostics),
-                Schedule::new(Duration::from_secs(60)),
+                PollSchedule::new(Duration::from_secs(60)),
                 10,
             );
             Self {

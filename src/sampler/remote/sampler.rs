@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::metrics::Counter;
 use crate::model::TagRef;
 use crate::panics::caught;
-use crate::poller::{PollerTask, Schedule};
+use crate::poller::{PollSchedule, PollerTask};
 use crate::sampler::remote::current::{Active, Current, Kind, Origin};
 use crate::sampler::remote::file::StrategyFile;
 use crate::sampler::remote::poll::Poll;
@@ -215,7 +215,7 @@ impl RemoteSampler {
             fetcher,
             self.source.clone(),
             services.clone(),
-            Schedule::new(self.refresh_interval),
+            PollSchedule::new(self.refresh_interval),
             self.max_operations,
         );
         if let Some(path) = &self.file {
