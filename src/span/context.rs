@@ -116,21 +116,14 @@ impl SpanContext {
     /// Returns the context of a span in this process whose trace is undecided.
     #[inline]
     pub(crate) fn undecided(
-        (trace_id, span_id, parent_id): (TraceId, SpanId, Option<SpanId>),
+        ids: (TraceId, SpanId, Option<SpanId>),
         randomness: Randomness,
         anchor: i64,
         decision: DecisionRef,
     ) -> Self {
         Self {
-            ids: Some(Ids {
-                trace_id,
-                span_id,
-                parent_id,
-            }),
-            anchor,
             extras: Some(decision.into_extras()),
-            marks: Marks::new(Flags::default(), randomness.bits()),
-            ..Self::default()
+            ..Self::local(ids, Flags::default(), randomness, anchor)
         }
     }
 

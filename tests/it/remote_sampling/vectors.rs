@@ -8,8 +8,11 @@ use tracehound::sampler::{
 use super::*;
 use crate::support::vectors::{Differences, Entry, entries};
 
-/// Plays the replies of an entry, and returns the sampler and the counters after each.
-fn play(entry: &Entry) -> Vec<(Value, [u64; 4])> {
+/// The sampler and the counters after a reply.
+type Step = (Value, [u64; 4]);
+
+/// Plays the replies of an entry, and returns what each brought.
+fn play(entry: &Entry) -> Vec<Step> {
     let initial = entry.input["initial"].clone();
     let number = |value: &Value| value.as_f64().unwrap();
     let scene = Scene::with(|sampler| match initial["kind"].as_str().unwrap() {
@@ -80,25 +83,26 @@ fn is_same(this: &Value, other: &Value) -> bool {
 
 #[test]
 fn every_reply_makes_the_sampler_of_another_client() {
-    let mut differences = Differences::explained_by(DIFFERENT_SAMPLERS);
-    let entries = entries("sampler_remote");
-    let count = entries.len();
-    for entry in &entries {
-        let ours = play(entry);
-        let is_ours = |(_, theirs): &(String, Value)| {
-            let steps = theirs["steps"].as_array().unwrap();
-            let mut pairs = ours.iter().zip(steps);
-            steps.len() == ours.len()
-                && pairs.all(|((sampler, _), step)| is_same(sampler, &step["sampler"]))
-        };
-        differences.compare(&entry.name, entry.results.iter().any(is_ours), &ours);
-    }
-    differences.check(count);
+    compare_steps(DIFFERENT_SAMPLERS, |(sampler, _), step| {
+        is_same(sampler, &step["sampler"])
+    });
 }
 
 #[test]
 fn every_reply_is_counted_as_another_client_counts_it() {
-    let mut differences = Differences::explained_by(DIFFERENT_COUNTS);
+    compare_steps(DIFFERENT_COUNTS, |(_, counts), step| {
+        let names = ["retrieved", "query_failure", "updated", "update_failure"];
+        let mut pairs = names.iter().zip(counts);
+        pairs.all(|(name, count)| step["counters"][*name] == *count)
+    });
+}
+
+/// Compares each step of each entry with those of the recorded clients, one of which must have the same.
+fn compare_steps(
+    explained: &'static [(&'static str, &'static str)],
+    is_same_step: impl Fn(&Step, &Value) -> bool,
+) {
+    let mut differences = Differences::explained_by(explained);
     let entries = entries("sampler_remote");
     let count = entries.len();
     for entry in &entries {
@@ -106,12 +110,7 @@ fn every_reply_is_counted_as_another_client_counts_it() {
         let is_ours = |(_, theirs): &(String, Value)| {
             let steps = theirs["steps"].as_array().unwrap();
             let mut pairs = ours.iter().zip(steps);
-            steps.len() == ours.len()
-                && pairs.all(|((_, counts), step)| {
-                    let names = ["retrieved", "query_failure", "updated", "update_failure"];
-                    let mut pairs = names.iter().zip(counts);
-                    pairs.all(|(name, count)| step["counters"][*name] == *count)
-                })
+            steps.len() == ours.len() && pairs.all(|(ours, theirs)| is_same_step(ours, theirs))
         };
         differences.compare(&entry.name, entry.results.iter().any(is_ours), &ours);
     }
