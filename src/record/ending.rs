@@ -308,7 +308,7 @@ impl SpanSlot {
     }
 
     /// Returns whether the trace is kept, or `None` while its sampler has not decided.
-    fn is_sampled(&self) -> Option<bool> {
+    pub(crate) fn is_sampled(&self) -> Option<bool> {
         (!self.is_undecided()).then(|| self.flags().is_sampled())
     }
 }

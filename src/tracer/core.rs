@@ -341,8 +341,7 @@ impl Core {
     #[inline(never)]
     fn tell_of_start(&self, slot: &SpanSlot) {
         let name = slot.operation_name();
-        let is_sampled = (!slot.is_undecided()).then(|| slot.flags().is_sampled());
-        let observation = slot.observation(&name, is_sampled, 0);
+        let observation = slot.observation(&name, slot.is_sampled(), 0);
         let span = ObservedSpan::new(&observation);
         for observer in &self.observers {
             observer.call_always(&self.recorder.metrics, |observer| {
