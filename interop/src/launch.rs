@@ -60,7 +60,7 @@ impl Sampling {
     }
 }
 
-/// What a backend is, and how it is run.
+/// The description of a backend and of how it runs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kind {
     pub(crate) version: Version,

@@ -18,7 +18,7 @@ pub(super) struct OtelRemote(());
 
 pub(super) const DEFAULT_TYPE: &str = "probabilistic";
 
-/// What the line at the start says about that sampler.
+/// The words about that sampler in the line at the start.
 pub(super) const DEFAULT_HINT: &str =
     " (the default: one trace in 1000; JAEGER_SAMPLER_TYPE=const keeps all)";
 

@@ -13,7 +13,7 @@ use crate::sampler::{
 pub(super) enum SamplerChoice {
     Made {
         sampler: Box<dyn Sampler>,
-        /// What the sampler is called in a line of text.
+        /// The name of the sampler in a line of text.
         description: String,
     },
     /// The remote sampler. Its other settings are complete only when the tracer is built.

@@ -132,7 +132,7 @@ pub struct MetricName<'a> {
     pub name: &'a str,
     /// Names and values of labels.
     pub labels: &'a [(&'a str, &'a str)],
-    /// What is measured, in a sentence.
+    /// A sentence about the measured quantity.
     pub help: &'a str,
 }
 

@@ -79,7 +79,7 @@ pub(crate) trait Accounts: Send + Sync {
 }
 
 impl Metrics {
-    /// What the names of the tracer's metrics begin with, as the other Jaeger clients name them.
+    /// The prefix of the names of the tracer's metrics, as in the other Jaeger clients.
     pub(crate) const PREFIX: &'static str = "jaeger_tracer_";
     /// The name of the gauge, without the prefix.
     pub(crate) const QUEUE_LENGTH: &'static str = "reporter_queue_length";

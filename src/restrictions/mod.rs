@@ -109,7 +109,7 @@ impl BaggageRestrictions for Box<dyn BaggageRestrictions> {
     }
 }
 
-/// What may be set for one baggage key.
+/// The rule for one baggage key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Restriction {

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-/// What a sampler wants to be asked about while a trace is undecided.
+/// The questions that a sampler wants while a trace is undecided.
 ///
 /// Each question takes time, so a sampler that answers [`Delay`](super::SamplingDecision::Delay) should name those that
 /// it needs. The default of [`Sampler::interests`](super::Sampler::interests) is [`everything`](Self::everything).

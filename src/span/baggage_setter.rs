@@ -35,7 +35,7 @@ pub(crate) fn set_baggage_item(slot: &SpanSlot, key: &str, value: &str) {
     }
 }
 
-/// What has become of a baggage item.
+/// The outcome of setting a baggage item.
 enum Outcome<'v> {
     Set {
         kept: &'v str,

@@ -19,7 +19,7 @@ pub(super) struct Accounts {
 
 type Operations = HashMap<Arc<str>, Arc<Account>>;
 
-/// What is known of a requested operation.
+/// The standing of a requested operation.
 pub(super) enum Request {
     /// It is new, and has an account from now on.
     First,

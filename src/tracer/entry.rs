@@ -1,4 +1,4 @@
-//! Where a span starts: with a clock read and an id, in a tracer with observers or without.
+//! The entry to the start of a span: a clock read and an id, in a tracer with observers or without.
 //!
 //! One test, [`Core::try_plain_id`], sends the spans of a tracer with observers another way. They start as all others
 //! do, and then they are marked and the observers are told.

@@ -1,4 +1,4 @@
-//! What a decision of a sampler allocates.
+//! The allocations of a sampler at a decision.
 
 use std::cell::Cell;
 use std::hint::black_box;

@@ -15,7 +15,7 @@ use tracehound::reporter::InMemoryReporter;
 use tracehound::sampler::{ConstSampler, Sampler, SamplingDecision, SpanView};
 use tracehound::tracer::TracerBuilder;
 
-/// What an observer was told of a span's end.
+/// The facts that an observer was told at a span's end.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Seen {
     name: String,

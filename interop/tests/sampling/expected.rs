@@ -1,4 +1,4 @@
-//! What a strategy promises about the number of traces that are kept.
+//! The numbers of kept traces that a strategy promises.
 
 use std::time::Duration;
 

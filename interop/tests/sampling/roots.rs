@@ -10,7 +10,7 @@ use tracehound_interop::{Backend, Example, Profile};
 
 use crate::Result;
 
-/// What the program prints.
+/// The output of the program.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Report {
     pub(crate) operations: BTreeMap<String, OperationReport>,

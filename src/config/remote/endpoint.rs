@@ -9,7 +9,7 @@ pub(super) enum Refusal {
     Invalid(Expected),
     Unsupported {
         asks_for: &'static str,
-        /// What would do instead.
+        /// The values that would do instead.
         expected: Expected,
     },
 }

@@ -39,7 +39,7 @@ pub(super) type Initial = SamplingRate;
 /// The type of the sampler if nothing names one.
 pub(super) const DEFAULT_TYPE: &str = "remote";
 
-/// What the line at the start says about that sampler.
+/// The words about that sampler in the line at the start.
 pub(super) const DEFAULT_HINT: &str =
     " (the default: one trace in 1000 until strategies come; JAEGER_SAMPLER_TYPE=const keeps all)";
 

@@ -8,7 +8,7 @@ use crate::config::setting::Setting;
 use crate::config::variables::Variables;
 use crate::sampler::SamplingRate;
 
-/// What the parameter of OpenTelemetry's sampler `jaeger_remote` sets beside the initial probability.
+/// The settings in the parameter of OpenTelemetry's sampler `jaeger_remote`, but for the initial probability.
 #[derive(Debug, Default)]
 pub(crate) struct OtelRemote {
     pub(super) endpoint: Option<Setting<Option<String>>>,

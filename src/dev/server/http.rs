@@ -272,7 +272,7 @@ fn asks_for_loopback(request: &Request) -> bool {
         })
 }
 
-/// Where an agent and a collector answer with strategies.
+/// The path at which an agent and a collector answer with strategies.
 const SAMPLING: [&str; 3] = ["/sampling", "/", "/api/sampling"];
 const MEDIA_TYPES: [&str; 2] = [
     "application/x-thrift",

@@ -19,7 +19,7 @@ pub(crate) struct Identity {
     version: String,
     /// Where it takes Thrift by UDP in the compact protocol.
     agent: SocketAddr,
-    /// Where it answers with sampling strategies; `None` if it keeps everything.
+    /// The address at which it answers with sampling strategies; `None` if it keeps everything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sampling: Option<SocketAddr>,
 }
@@ -43,7 +43,7 @@ pub(crate) struct Peer {
     pub(crate) version: String,
     /// Where it takes spans.
     pub(crate) agent: SocketAddr,
-    /// Where it answers with sampling strategies; `None` if it keeps everything.
+    /// The address at which it answers with sampling strategies; `None` if it keeps everything.
     pub(crate) sampling: Option<SocketAddr>,
     /// Where its traces can be read.
     pub(crate) viewer: SocketAddr,

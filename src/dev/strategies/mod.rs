@@ -24,7 +24,7 @@ pub(crate) struct StrategyFile {
 
 #[derive(Debug)]
 struct State {
-    /// What the last look found, usable or not; `None` before the first.
+    /// The content that the last look found, usable or not; `None` before the first.
     seen: Option<Result<Vec<u8>, String>>,
     current: Strategies,
     /// `current` is of a file.

@@ -7,7 +7,7 @@ use crate::observer::ObservedSpan;
 use crate::observer::red::bounds::Bounds;
 use crate::observer::red::series::{Key, Series, Totals};
 
-/// What one process counts: the series of its threads, and the totals of threads that have ended.
+/// The counts of one process: the series of its threads, and the totals of threads that have ended.
 #[derive(Debug, Default)]
 pub(super) struct Registry {
     inner: Mutex<Inner>,

@@ -1,4 +1,4 @@
-//! What one thread counts of one operation.
+//! The counts of one thread for one operation.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};

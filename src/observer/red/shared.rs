@@ -1,4 +1,4 @@
-//! What the clones of one observer share.
+//! The state that the clones of one observer share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -16,14 +16,14 @@ use crate::sync::{AtomicU8, Mutex, MutexGuard, Ordering, PerProcess};
 #[derive(Clone, Debug)]
 pub(crate) struct DecisionRef(Arc<ContextExtras>);
 
-/// What few contexts have, in one piece of memory.
+/// The parts that few contexts have, in one piece of memory.
 #[derive(Debug)]
 pub(crate) enum ContextExtras {
     Undecided(SharedDecision),
     Request(RequestTexts),
 }
 
-/// What came with a request besides its context.
+/// The texts that came with a request besides its context.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RequestTexts {
     pub(crate) decision: Option<DecisionRef>,

@@ -32,7 +32,7 @@ pub(crate) struct SpanSlot {
     pub(crate) is_local_root: bool,
     /// The facts of the trace that only W3C's formats tell.
     pub(crate) randomness: Randomness,
-    /// What the tags of an observed span tell its observers.
+    /// The facts in the tags of an observed span, for its observers.
     pub(crate) facts: TagFacts,
     /// Identifies the queue, and the process that made the slot.
     pub(crate) key: QueueKey,

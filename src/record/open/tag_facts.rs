@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
 
 use crate::model::{SpanKind, TagRef, tags};
 
-/// What the tags of a span say about its outcome, for observers.
+/// The facts about the outcome of a span in its tags, for observers.
 ///
 /// Each fact is a word of its own, written by plain stores: threads that set one tag at once race for it as they do for
 /// the tag. Zero stands for a fact that no tag has told.

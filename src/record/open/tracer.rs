@@ -23,7 +23,7 @@ pub(crate) struct Recorder {
     pub(crate) limits: Limits,
     pub(crate) metrics: Metrics,
     pub(crate) queue: Arc<SpanQueue>,
-    /// What the sampler wants to be asked about while a trace is undecided.
+    /// The questions that the sampler wants while a trace is undecided.
     pub(crate) interests: Interests,
     /// Vacant decisions for undecided traces.
     pub(crate) decisions: SharedPool<DecisionRef>,
@@ -82,7 +82,7 @@ pub(crate) trait Decider: Send + Sync + fmt::Debug {
     fn max_baggage_bytes(&self, key: &str) -> usize;
 }
 
-/// What observers are told about a span: mostly what its slot holds.
+/// The view of a span for observers: references to its slot, mostly.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Observation<'a> {
     pub(crate) header: &'a FrameHeader,

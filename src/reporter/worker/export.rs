@@ -1,4 +1,4 @@
-//! What the worker hands to the metrics factory of the program.
+//! The worker's hand-over of counts to the metrics factory of the program.
 
 use std::sync::Arc;
 
@@ -55,5 +55,5 @@ impl Export {
     }
 }
 
-/// What the names of the tracer's own metrics begin with.
+/// The prefix of the names of the tracer's own metrics.
 const PREFIX: &str = Metrics::PREFIX;

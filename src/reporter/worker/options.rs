@@ -13,6 +13,6 @@ pub(crate) struct WorkerOptions {
     /// The user has set the tag `client-uuid`, so a forked child keeps it.
     pub(crate) keeps_uuid: bool,
     pub(crate) flush_interval: Duration,
-    /// Where the tracer's metrics go.
+    /// The factory that takes the tracer's metrics.
     pub(crate) factory: Option<Arc<dyn MetricsFactory>>,
 }

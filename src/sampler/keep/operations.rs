@@ -1,4 +1,4 @@
-//! What a sampler knows of each operation, in bounded memory.
+//! The knowledge of a sampler about each operation, in bounded memory.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,7 +21,7 @@ pub(super) struct Operations {
     limit: TracesPerSecond,
 }
 
-/// What is known of one operation.
+/// The budgets and durations of one operation.
 #[derive(Debug)]
 pub(super) struct Operation {
     name: Box<str>,

@@ -13,7 +13,7 @@ use crate::sampler::{
 use crate::services::Services;
 use crate::sync::PerProcess;
 
-/// What a remote sampler does now. The deciding threads read it, and the poller's thread changes it.
+/// The present behaviour of a remote sampler. The deciding threads read it, and the poller's thread changes it.
 pub(super) struct Current {
     active: ArcSwap<Active>,
     health: PerProcess<Mutex<Health>>,

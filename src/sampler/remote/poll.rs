@@ -23,7 +23,7 @@ pub(super) struct Poll {
     is_first: bool,
     /// The line about the failures since the last success has been written.
     is_failure_told: bool,
-    /// What decided before the changes of which no line has told yet.
+    /// The strategy before the changes of which no line has told yet.
     untold_change: Option<String>,
     /// The last strategy is not in the file.
     is_unkept: bool,

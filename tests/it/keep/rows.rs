@@ -1,4 +1,4 @@
-//! What a span keeps while its trace is undecided: all that a sampled one does.
+//! A span keeps as much while its trace is undecided as a sampled one does.
 
 use std::time::SystemTime;
 

@@ -1,4 +1,4 @@
-//! What samplers say about a trace that has not begun.
+//! The words of samplers about a trace that has not begun.
 
 use tracehound::JaegerTracer;
 use tracehound::clock::ManualClock;

@@ -111,7 +111,7 @@ impl Service {
     }
 }
 
-/// What the source knows of one operation.
+/// The source's knowledge of one operation.
 #[derive(Clone)]
 struct Known {
     /// The probability that it gives out.

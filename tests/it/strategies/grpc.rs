@@ -82,7 +82,7 @@ mod messages {
 
 use messages::{Operation, Operations, Parameters, Probabilistic, RateLimiting, Reply};
 
-/// What the backend does with a call.
+/// The backend's treatment of a call.
 #[derive(Clone)]
 enum Call {
     Reply(Reply),

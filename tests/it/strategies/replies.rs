@@ -1,4 +1,4 @@
-//! What a reply may look like, and what it may not.
+//! The replies that are legal, and those that are not.
 
 use tracehound::metrics::Counter;
 use tracehound::sampler::remote::{Strategy, StrategyError};

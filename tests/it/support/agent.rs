@@ -20,7 +20,7 @@ struct State {
     requests: Vec<String>,
 }
 
-/// What an agent answers.
+/// The answer of an agent.
 #[derive(Clone)]
 pub(crate) enum Answer {
     /// A status and a body.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What a [`StrategyServer`] does with a request.
+/// A [`StrategyServer`]'s treatment of a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
     /// Sends a status, `Content-Type: application/json`, and a body of the length that it states.
