@@ -6,7 +6,7 @@
 //! | `environment` | nothing but `JAEGER_*` variables is needed for that |
 //! | `adaptive` | a backend that adapts its strategies keeps each operation at its target |
 //!
-//! What the file says is compared with what the program kept and with what the backend has stored, and the two with
+//! Each test compares the file, the traces that the program kept and those that the backend has stored with
 //! each other.
 
 mod adaptive;
