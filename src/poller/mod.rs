@@ -33,7 +33,7 @@ use crate::panics::caught;
 use crate::sync::{PerProcess, generation};
 
 #[cfg_attr(
-    not(any(test, feature = "remote-sampler")),
+    not(feature = "remote-sampler"),
     expect(unused_imports, reason = "the remote sampler is what polls")
 )]
 pub(crate) use schedule::PollSchedule;

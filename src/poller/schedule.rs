@@ -111,6 +111,15 @@ mod tests {
     }
 
     #[test]
+    fn a_pause_without_a_question_is_an_interval_and_leaves_the_failures() {
+        let mut schedule = PollSchedule::new(Duration::from_secs(60));
+        assert_eq!(schedule.jittered(false, 0.5).as_secs(), 1);
+        let pause = schedule.idle_pause().as_secs_f64();
+        assert!((48.0..=72.0).contains(&pause), "{pause}");
+        assert_eq!(schedule.jittered(false, 0.5).as_secs(), 2);
+    }
+
+    #[test]
     fn a_thousand_tracers_that_start_together_do_not_poll_in_step() {
         let mut schedules: Vec<_> = (0..1_000)
             .map(|_| PollSchedule::new(Duration::from_secs(60)))
