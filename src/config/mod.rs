@@ -8,34 +8,40 @@
 //! # Ok::<(), tracehound::config::ConfigError>(())
 //! ```
 //!
+//! [`settings`] returns these settings for a manual or for `--help`:
+//!
 //! | variable | value | default | if it is not set |
 //! |---|---|---|---|
-//! | `JAEGER_SERVICE_NAME` | text | required | `OTEL_SERVICE_NAME`, `service.name` in `OTEL_RESOURCE_ATTRIBUTES` |
-//! | `JAEGER_DISABLED` | boolean; read before all others | false | `OTEL_SDK_DISABLED` |
-//! | `JAEGER_SAMPLER_TYPE` | `const`, `probabilistic`, `ratelimiting`, `remote` | `remote` | `OTEL_TRACES_SAMPLER` |
-//! | `JAEGER_SAMPLER_PARAM` | by the [type](#samplers) | by the type | `OTEL_TRACES_SAMPLER_ARG` |
-//! | `JAEGER_SAMPLING_ENDPOINT` | a URL: [where strategies come from](#where-do-strategies-come-from) | `http://127.0.0.1:5778/sampling` | [others](#where-do-strategies-come-from) |
-//! | `JAEGER_SAMPLER_REFRESH_INTERVAL` | duration | 60 s | `pollingIntervalMs=` in `OTEL_TRACES_SAMPLER_ARG` |
+//! | `JAEGER_DISABLED` | boolean | false | `OTEL_SDK_DISABLED` |
+//! | `JAEGER_SERVICE_NAME` | text | required | `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` |
+//! | `TRACEHOUND_DEV` | boolean | false | |
+//! | `TRACEHOUND_DEV_STRATEGIES_FILE` | path | none: every trace | |
+//! | `JAEGER_SAMPLER_TYPE` | `const`, `probabilistic`, `ratelimiting`, `remote` | remote 0.001 | `OTEL_TRACES_SAMPLER` |
+//! | `JAEGER_SAMPLER_PARAM` | number, by the sampler | by the sampler | `OTEL_TRACES_SAMPLER_ARG` |
+//! | `JAEGER_SAMPLING_ENDPOINT` | URL | `http://127.0.0.1:5778/sampling` | `JAEGER_SAMPLER_MANAGER_HOST_PORT`, `OTEL_TRACES_SAMPLER_ARG`, `JAEGER_SAMPLER_HOST`, `JAEGER_SAMPLER_PORT`, `JAEGER_SAMPLER_SAMPLING_PATH` |
+//! | `JAEGER_SAMPLER_REFRESH_INTERVAL` | duration | 60s | `OTEL_TRACES_SAMPLER_ARG` |
 //! | `JAEGER_SAMPLER_MAX_OPERATIONS` | operations, above 0 | 2000 | |
-//! | `JAEGER_AGENT_HOST` | name or address | `localhost` | `OTEL_EXPORTER_JAEGER_AGENT_HOST` |
-//! | `JAEGER_AGENT_PORT` | 1 to 65535 | 6831; 6832 for the binary protocol | `OTEL_EXPORTER_JAEGER_AGENT_PORT` |
-//! | `JAEGER_AGENT_SOCKET_TYPE` | `udp4`, `udp6` | either | |
+//! | `JAEGER_AGENT_HOST` | name or address | localhost | `OTEL_EXPORTER_JAEGER_AGENT_HOST` |
+//! | `JAEGER_AGENT_PORT` | 1 to 65535 | 6831 | `OTEL_EXPORTER_JAEGER_AGENT_PORT` |
+//! | `JAEGER_AGENT_SOCKET_TYPE` | `udp4`, `udp6` | any | |
 //! | | `udp/thrift.compact`, `udp/thrift.binary` | compact | `OTEL_EXPORTER_JAEGER_PROTOCOL` |
 //! | `JAEGER_REPORTER_LOG_SPANS` | boolean | false | |
 //! | `JAEGER_REPORTER_MAX_QUEUE_SIZE` | spans, above 0 | 16384 | `OTEL_BSP_MAX_QUEUE_SIZE` |
-//! | `JAEGER_REPORTER_FLUSH_INTERVAL` | duration | 1 s | `OTEL_BSP_SCHEDULE_DELAY` |
+//! | `JAEGER_REPORTER_FLUSH_INTERVAL` | duration | 1s | `OTEL_BSP_SCHEDULE_DELAY` |
 //! | `JAEGER_TRACEID_128BIT` | boolean | false | |
-//! | `JAEGER_PROPAGATION` | a list of `jaeger`, `b3`, `b3single`, `w3c`, `tracecontext`, `baggage`; or `none` | `jaeger,w3c` | `OTEL_PROPAGATORS` |
-//! | `JAEGER_RPC_METRICS` | boolean: [metrics](crate::observer::RpcMetrics) of answered calls | false | |
-//! | `TRACEHOUND_DEV` | boolean: the embedded agent of the feature `dev`, and every trace | false | |
-//! | `TRACEHOUND_DEV_STRATEGIES_FILE` | path of a strategy file (`DevOptions::strategies_file`), by which the embedded agent samples | none: every trace | |
+//! | `JAEGER_PROPAGATION` | a list of `jaeger`, `b3`, `b3single`, `w3c`, `tracecontext`, `baggage`; or `none` | jaeger,w3c | `OTEL_PROPAGATORS` |
+//! | | bytes, above 0 | 1024 | `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`, `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT` |
+//! | | records, above 0 | 128 | `OTEL_SPAN_EVENT_COUNT_LIMIT` |
+//! | `JAEGER_RPC_METRICS` | boolean | false | |
 //! | `JAEGER_TAGS` | `key=value,key=a-${VAR}-${VAR:default}` | none | `OTEL_RESOURCE_ATTRIBUTES` |
-//! | | bytes of a tag's text, above 0 | 1024 | `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`, `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT` |
-//! | | log records of a span, above 0 | 128 | `OTEL_SPAN_EVENT_COUNT_LIMIT` |
+//!
+//! `JAEGER_DISABLED` is read before all others: a disabled tracer never fails for them. In `OTEL_RESOURCE_ATTRIBUTES`,
+//! `service.name` is the name of the service, and the rest are tags.
 //!
 //! # Samplers
 //!
-//! The type of a sampler decides what its parameter means, and what counts without one:
+//! The type of a sampler decides what its parameter means, and what counts without one. A build without the feature
+//! `remote-sampler` begins with `probabilistic` in place of `remote`:
 //!
 //! | `JAEGER_SAMPLER_TYPE` | `JAEGER_SAMPLER_PARAM` | without it | `OTEL_TRACES_SAMPLER` |
 //! |---|---|---|---|
@@ -99,6 +105,7 @@ mod agent;
 #[cfg(feature = "udp")]
 mod agent_setters;
 mod assemble;
+mod catalogue;
 mod choices;
 #[cfg(feature = "dev")]
 mod embedded_agent;
@@ -132,6 +139,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+pub use catalogue::{SettingInfo, settings};
 pub use error::{ConfigError, ConfigProblem};
 pub use explanation::{ExplainedSetting, Explanation};
 pub use setting::Source;

@@ -1,5 +1,6 @@
 //! Takes the place of the agent if the feature `udp` is off: refuses its variables.
 
+use crate::config::catalogue;
 use crate::config::error::ConfigProblem;
 use crate::config::explanation::ExplainedSetting;
 #[cfg(feature = "remote-sampler")]
@@ -12,7 +13,7 @@ pub(super) struct Agent(());
 
 impl Agent {
     pub(super) fn read(variables: &mut Variables<'_>) -> Self {
-        for name in VARIABLES {
+        for name in catalogue::variables_of("udp") {
             if let Some(value) = variables.get(name) {
                 let asks_for = "an agent, which the feature `udp` of this crate brings";
                 variables.report(ConfigProblem::unsupported(name, &value, asks_for));
@@ -36,12 +37,3 @@ impl Agent {
         Err(ConfigProblem::missing("reporter", remedy))
     }
 }
-
-const VARIABLES: [&str; 6] = [
-    "JAEGER_AGENT_HOST",
-    "JAEGER_AGENT_PORT",
-    "JAEGER_AGENT_SOCKET_TYPE",
-    "OTEL_EXPORTER_JAEGER_AGENT_HOST",
-    "OTEL_EXPORTER_JAEGER_AGENT_PORT",
-    "OTEL_EXPORTER_JAEGER_PROTOCOL",
-];

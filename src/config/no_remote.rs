@@ -1,6 +1,7 @@
 //! Takes the place of the remote sampler's settings if the feature `remote-sampler` is off: refuses its variables.
 
 use crate::config::agent::Agent;
+use crate::config::catalogue;
 use crate::config::error::ConfigProblem;
 use crate::config::explanation::ExplainedSetting;
 use crate::config::variables::Variables;
@@ -46,7 +47,9 @@ pub(super) fn read_otel(
 
 impl Remote {
     pub(super) fn read(variables: &mut Variables<'_>, _otel: OtelRemote) -> Self {
-        for name in VARIABLES {
+        let names = catalogue::variables_of("remote-sampler");
+        // What OpenTelemetry's sampler says in its parameter is refused with that sampler.
+        for name in names.filter(|name| name.starts_with("JAEGER_")) {
             if let Some(value) = variables.get(name) {
                 variables.report(ConfigProblem::unsupported(name, &value, REMOTE));
             }
@@ -70,15 +73,5 @@ impl Remote {
         match initial {}
     }
 }
-
-const VARIABLES: [&str; 7] = [
-    "JAEGER_SAMPLING_ENDPOINT",
-    "JAEGER_SAMPLER_MANAGER_HOST_PORT",
-    "JAEGER_SAMPLER_HOST",
-    "JAEGER_SAMPLER_PORT",
-    "JAEGER_SAMPLER_SAMPLING_PATH",
-    "JAEGER_SAMPLER_MAX_OPERATIONS",
-    "JAEGER_SAMPLER_REFRESH_INTERVAL",
-];
 
 const REMOTE: &str = "the remote sampler, which the feature `remote-sampler` of this crate brings";

@@ -27,7 +27,8 @@ pub(super) const ALL_REFUSED: [&str; 8] = [
 ];
 
 /// Variables of OpenTelemetry that are passed over.
-pub(super) const ALL_PASSED_OVER: [&str; 2] = [PASSED_OVER, PASSED_OVER_OF_SAMPLER];
+pub(super) const ALL_PASSED_OVER: [&str; 3] =
+    [PASSED_OVER, PASSED_OVER_OF_SAMPLER, UNSUPPORTED_OF_OTEL];
 
 /// Returns the rows of tables: one a line, columns separated by ` | `, comments after `#`.
 pub(super) fn rows<const N: usize>(tables: &[&'static str]) -> Vec<[&'static str; N]> {
@@ -182,7 +183,7 @@ TRACEHOUND_DEV | 1 | the feature `dev`
 "#;
 
 /// Variables that ask for something unsupported, and what would bring it.
-const UNSUPPORTED: &str = r#"
+pub(super) const UNSUPPORTED: &str = r#"
 JAEGER_ENDPOINT | http://collector:14268/api/traces | `collector`
 JAEGER_USER | canary | `collector`
 JAEGER_PASSWORD | canary | `collector`
@@ -205,11 +206,18 @@ OTEL_PROPAGATORS | xray
 OTEL_PROPAGATORS | b3single
 OTEL_BSP_SCHEDULE_DELAY | -1
 OTEL_BSP_MAX_QUEUE_SIZE | 0
-OTEL_BSP_EXPORT_TIMEOUT | 30000
-OTEL_BSP_MAX_EXPORT_BATCH_SIZE | 512
 OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT | unlimited
 OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT | 0
 OTEL_SPAN_EVENT_COUNT_LIMIT | 0
+OTEL_EXPORTER_JAEGER_PROTOCOL | grpc
+OTEL_EXPORTER_JAEGER_AGENT_HOST | http://agent
+OTEL_EXPORTER_JAEGER_AGENT_PORT | 0
+"#;
+
+/// `OTEL_` variables without a counterpart, with a text that has no effect.
+pub(super) const UNSUPPORTED_OF_OTEL: &str = r#"
+OTEL_BSP_EXPORT_TIMEOUT | 30000
+OTEL_BSP_MAX_EXPORT_BATCH_SIZE | 512
 OTEL_ATTRIBUTE_COUNT_LIMIT | 128
 OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT | 128
 OTEL_SPAN_LINK_COUNT_LIMIT | 128
@@ -220,9 +228,6 @@ OTEL_EXPORTER_JAEGER_ENDPOINT | http://canary@collector:14268/api/traces
 OTEL_EXPORTER_JAEGER_USER | canary
 OTEL_EXPORTER_JAEGER_PASSWORD | canary
 OTEL_EXPORTER_JAEGER_TIMEOUT | 10000
-OTEL_EXPORTER_JAEGER_PROTOCOL | grpc
-OTEL_EXPORTER_JAEGER_AGENT_HOST | http://agent
-OTEL_EXPORTER_JAEGER_AGENT_PORT | 0
 "#;
 
 /// Names that other clients use, or used, for a variable.

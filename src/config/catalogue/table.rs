@@ -1,0 +1,173 @@
+//! The settings, in the order of an [`Explanation`](crate::config::Explanation).
+
+use crate::config::catalogue::SettingInfo;
+
+pub(super) static SETTINGS: [SettingInfo; 26] = [
+    setting("disabled", "whether tracing is off; read before all others")
+        .takes(BOOLEAN, "false")
+        .read_from(&["JAEGER_DISABLED", "OTEL_SDK_DISABLED"]),
+    setting(
+        "service_name",
+        "the service under which Jaeger shows the spans",
+    )
+    .takes("text", "required")
+    .read_from(&[
+        "JAEGER_SERVICE_NAME",
+        "OTEL_SERVICE_NAME",
+        "OTEL_RESOURCE_ATTRIBUTES",
+    ]),
+    setting("dev", "whether the embedded agent takes the spans")
+        .takes(BOOLEAN, "false")
+        .read_from(&["TRACEHOUND_DEV"])
+        .needs("dev"),
+    setting(
+        "dev_strategies_file",
+        "the file of strategies by which the embedded agent samples",
+    )
+    .takes("path", "none: every trace")
+    .read_from(&["TRACEHOUND_DEV_STRATEGIES_FILE"])
+    .needs("dev"),
+    setting("sampler", "which traces to keep")
+        .takes(
+            "`const`, `probabilistic`, `ratelimiting`, `remote`",
+            "remote 0.001",
+        )
+        .read_from(&["JAEGER_SAMPLER_TYPE", "OTEL_TRACES_SAMPLER"]),
+    setting("sampler_param", "the parameter of the sampler")
+        .takes("number, by the sampler", "by the sampler")
+        .read_from(&["JAEGER_SAMPLER_PARAM", "OTEL_TRACES_SAMPLER_ARG"]),
+    setting(
+        "sampling_endpoint",
+        "where the remote sampler asks for strategies",
+    )
+    .takes("URL", "http://127.0.0.1:5778/sampling")
+    .read_from(&[
+        "JAEGER_SAMPLING_ENDPOINT",
+        "JAEGER_SAMPLER_MANAGER_HOST_PORT",
+        "OTEL_TRACES_SAMPLER_ARG",
+        "JAEGER_SAMPLER_HOST",
+        "JAEGER_SAMPLER_PORT",
+        "JAEGER_SAMPLER_SAMPLING_PATH",
+    ])
+    .needs("remote-sampler"),
+    setting(
+        "sampler_refresh_interval",
+        "how often the remote sampler asks",
+    )
+    .takes(DURATION, "60s")
+    .read_from(&["JAEGER_SAMPLER_REFRESH_INTERVAL", "OTEL_TRACES_SAMPLER_ARG"])
+    .needs("remote-sampler"),
+    setting(
+        "sampler_max_operations",
+        "how many operations the remote sampler samples by strategies of their own",
+    )
+    .takes("operations, above 0", "2000")
+    .read_from(&["JAEGER_SAMPLER_MAX_OPERATIONS"])
+    .needs("remote-sampler"),
+    setting(
+        "strategy_file",
+        "where the remote sampler keeps the last strategies",
+    )
+    .takes("path", "none")
+    .needs("remote-sampler"),
+    setting("reporter", "what takes the spans, if the code gives it").takes("reporter", "none"),
+    setting("agent_host", "the host of the agent")
+        .takes("name or address", "localhost")
+        .read_from(&["JAEGER_AGENT_HOST", "OTEL_EXPORTER_JAEGER_AGENT_HOST"])
+        .needs("udp"),
+    setting(
+        "agent_port",
+        "the UDP port of the agent, 6832 for the binary protocol",
+    )
+    .takes("1 to 65535", "6831")
+    .read_from(&["JAEGER_AGENT_PORT", "OTEL_EXPORTER_JAEGER_AGENT_PORT"])
+    .needs("udp"),
+    setting("agent_family", "which addresses of the agent are used")
+        .takes("`udp4`, `udp6`", "any")
+        .read_from(&["JAEGER_AGENT_SOCKET_TYPE"])
+        .needs("udp"),
+    setting("agent_protocol", "how batches are encoded for the agent")
+        .takes("`udp/thrift.compact`, `udp/thrift.binary`", "compact")
+        .read_from(&["OTEL_EXPORTER_JAEGER_PROTOCOL"])
+        .needs("udp"),
+    setting("throttler", "how many debug traces callers may force").takes("throttler", "none"),
+    setting("baggage_restrictions", "which baggage the program may set")
+        .takes("restrictions", "none"),
+    setting(
+        "log_spans",
+        "whether a line is written for each span as well",
+    )
+    .takes(BOOLEAN, "false")
+    .read_from(&["JAEGER_REPORTER_LOG_SPANS"]),
+    setting(
+        "queue_size",
+        "how many finished spans may wait, at 512 bytes a span",
+    )
+    .takes("spans, above 0", "16384")
+    .read_from(&["JAEGER_REPORTER_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_QUEUE_SIZE"]),
+    setting("flush_interval", "how long a finished span waits at most")
+        .takes(DURATION, "1s")
+        .read_from(&["JAEGER_REPORTER_FLUSH_INTERVAL", "OTEL_BSP_SCHEDULE_DELAY"]),
+    setting(
+        "trace_id_128bit",
+        "whether the ids of new traces have 128 bits",
+    )
+    .takes(BOOLEAN, "false")
+    .read_from(&["JAEGER_TRACEID_128BIT"]),
+    setting("propagation", "the formats in which contexts travel")
+        .takes(
+            "a list of `jaeger`, `b3`, `b3single`, `w3c`, `tracecontext`, `baggage`; or `none`",
+            "jaeger,w3c",
+        )
+        .read_from(&["JAEGER_PROPAGATION", "OTEL_PROPAGATORS"]),
+    setting("tag_value_bytes", "how long the text of a tag may be")
+        .takes("bytes, above 0", "1024")
+        .read_from(&[
+            "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+            "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+        ]),
+    setting("logs", "how many log records a span may hold")
+        .takes("records, above 0", "128")
+        .read_from(&["OTEL_SPAN_EVENT_COUNT_LIMIT"]),
+    setting(
+        "rpc_metrics",
+        "whether answered calls are counted and timed, by the names of the Go client",
+    )
+    .takes(BOOLEAN, "false")
+    .read_from(&["JAEGER_RPC_METRICS"]),
+    setting("tag", "tags of the process, which every span has")
+        .takes("`key=value,key=a-${VAR}-${VAR:default}`", "none")
+        .read_from(&["JAEGER_TAGS", "OTEL_RESOURCE_ATTRIBUTES"]),
+];
+
+const fn setting(name: &'static str, meaning: &'static str) -> SettingInfo {
+    SettingInfo {
+        name,
+        variables: &[],
+        value: "",
+        default: "",
+        meaning,
+        feature: None,
+    }
+}
+
+impl SettingInfo {
+    const fn takes(mut self, value: &'static str, default: &'static str) -> Self {
+        self.value = value;
+        self.default = default;
+        self
+    }
+
+    const fn read_from(mut self, variables: &'static [&'static str]) -> Self {
+        self.variables = variables;
+        self
+    }
+
+    const fn needs(mut self, feature: &'static str) -> Self {
+        self.feature = Some(feature);
+        self
+    }
+}
+
+const BOOLEAN: &str = "boolean";
+const DURATION: &str = "duration";

@@ -1,0 +1,113 @@
+//! The catalogue of settings is complete, says the defaults that hold, and is what the documentation lists.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use tracehound::Config;
+use tracehound::config::{SettingInfo, settings};
+
+use super::tables::{MISNAMED, UNSUPPORTED, UNSUPPORTED_OF_OTEL, variables};
+use super::{LOOKED_UP, lookup};
+
+#[test]
+fn every_variable_that_is_read_is_in_the_catalogue() {
+    let listed = settings().iter().flat_map(SettingInfo::variables).copied();
+    let refused = [UNSUPPORTED, UNSUPPORTED_OF_OTEL, MISNAMED];
+    let known: BTreeSet<&str> = listed
+        .chain(refused.into_iter().flat_map(variables))
+        .collect();
+    let looked_up: BTreeSet<&str> = LOOKED_UP.iter().map(String::as_str).collect();
+    assert_eq!(looked_up, known);
+}
+
+#[test]
+fn no_variable_of_the_catalogue_is_also_refused() {
+    for setting in settings() {
+        for refused in [UNSUPPORTED, UNSUPPORTED_OF_OTEL, MISNAMED] {
+            let both = variables(refused).find(|name| setting.variables().contains(name));
+            assert_eq!(both, None, "{}", setting.name());
+        }
+    }
+}
+
+#[test]
+fn names_are_unique_and_texts_are_not_empty() {
+    let names: BTreeSet<_> = settings().iter().map(SettingInfo::name).collect();
+    assert_eq!(names.len(), settings().len());
+    for setting in settings() {
+        for text in [setting.value(), setting.default_value(), setting.meaning()] {
+            assert!(!text.is_empty(), "{setting:?}");
+        }
+    }
+}
+
+/// Settings that an explanation shows as a part of another, or only if the code gives them.
+const NO_ROW: [&str; 6] = [
+    "dev_strategies_file",
+    "sampler_param",
+    "reporter",
+    "throttler",
+    "baggage_restrictions",
+    "tag",
+];
+
+#[test]
+#[cfg(all(feature = "udp", feature = "remote-sampler"))]
+fn defaults_are_those_of_an_explanation() {
+    let explanation = Config::from_lookup(lookup(&[])).unwrap().explain();
+    let mut rows = explanation.settings().iter();
+    for setting in settings()
+        .iter()
+        .filter(|setting| !NO_ROW.contains(&setting.name()))
+    {
+        let row = rows.next().unwrap();
+        assert_eq!(row.name(), setting.name());
+        let expected = match setting.name() {
+            "service_name" => r#""""#.to_owned(),
+            "sampling_endpoint" | "agent_host" => format!("{:?}", setting.default_value()),
+            _ => setting.default_value().to_owned(),
+        };
+        assert_eq!(row.value(), expected, "{}", setting.name());
+    }
+    assert_eq!(rows.next(), None);
+}
+
+#[test]
+fn the_page_of_the_module_has_the_table_of_the_catalogue() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config/mod.rs");
+    let page = fs::read_to_string(path).unwrap();
+    let expected = table();
+    assert!(
+        page.contains(&expected),
+        "put this into the page:\n{expected}"
+    );
+}
+
+/// Returns the settings that have variables as the lines of a table.
+fn table() -> String {
+    let mut table =
+        "//! | variable | value | default | if it is not set |\n//! |---|---|---|---|\n".to_owned();
+    let settings = settings().iter();
+    for setting in settings.filter(|setting| !setting.variables().is_empty()) {
+        let own = setting.variables()[0];
+        let (first, others) = match own.starts_with("OTEL_") {
+            true => (String::new(), setting.variables()),
+            false => (format!(" `{own}`"), &setting.variables()[1..]),
+        };
+        let others: Vec<_> = others.iter().map(|name| format!("`{name}`")).collect();
+        let others = match others.join(", ") {
+            none if none.is_empty() => none,
+            some => format!(" {some}"),
+        };
+        let default = match setting.default_value() {
+            url if url.contains("://") => format!("`{url}`"),
+            text => text.to_owned(),
+        };
+        table += &format!(
+            "//! |{first} | {} | {default} |{others} |\n",
+            setting.value()
+        );
+    }
+    table
+}
