@@ -2,6 +2,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::metrics::{Counter, FlushReport, Metrics};
@@ -15,10 +16,10 @@ use crate::tracer::{StartSpanOptions, Tracer};
 
 /// A tracer that records spans and reports them. Clones are cheap and share everything.
 ///
-/// Call [`close`](Self::close) before the program ends, and look at the report that it returns. Otherwise the last
-/// clone closes the tracer when it is dropped: finished spans then have one second to be sent, and open spans are
-/// lost, counted, and reported in a diagnostic line. A forked child must call `close`: clones that belong to threads of
-/// the parent process are never dropped there.
+/// Call [`close`](Self::close) before the program ends, or [`close_async`](Self::close_async) in a future, and look at
+/// the report. Otherwise the last clone closes the tracer when it is dropped: finished spans then have one second to be
+/// sent, and open spans are lost, counted, and reported in a diagnostic line. A forked child must call `close`: clones
+/// that belong to threads of the parent process are never dropped there.
 #[derive(Clone)]
 pub struct JaegerTracer {
     handle: Option<Arc<Handle>>,
@@ -81,6 +82,68 @@ impl JaegerTracer {
         self.handle
             .as_ref()
             .map_or_else(FlushReport::default, |handle| handle.close(timeout))
+    }
+
+    /// Like [`flush`](Self::flush), as a future that blocks no thread and needs no particular runtime.
+    ///
+    /// It asks the worker when it is first polled, and `timeout` counts from then. It ends by the timeout even if the
+    /// reporter blocks: a short-lived thread keeps the time. If it is dropped before, the worker flushes all the same.
+    /// If no worker thread could be started, it ends at once, and the spans are in [`FlushReport::queued`].
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use tracehound::JaegerTracer;
+    /// # use tracehound::prelude::*;
+    /// # use tracehound::reporter::InMemoryReporter;
+    /// # use tracehound::sampler::ConstSampler;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), tracehound::tracer::BuildError> {
+    /// let tracer = JaegerTracer::builder("shop")
+    ///     .sampler(ConstSampler::new(true))
+    ///     .reporter(InMemoryReporter::new())
+    ///     .build()?;
+    /// tracer.start_span("checkout").finish();
+    /// assert_eq!(tracer.flush_async(Duration::from_secs(5)).await.sent, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn flush_async(
+        &self,
+        timeout: Duration,
+    ) -> impl Future<Output = FlushReport> + Send + use<> {
+        let flush = self.handle.as_ref();
+        let flush = flush.map(|handle| handle.worker.flush_async(timeout));
+        async move {
+            match flush {
+                Some(flush) => flush.await,
+                None => FlushReport::default(),
+            }
+        }
+    }
+
+    /// Like [`close`](Self::close), as a future that blocks no thread and needs no particular runtime.
+    ///
+    /// It closes the tracer when it is first polled, and ends as [`flush_async`](Self::flush_async) does. If it is
+    /// dropped after that, the tracer is closed all the same, and the worker goes on until the timeout.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use tracehound::JaegerTracer;
+    /// # async fn stop(tracer: JaegerTracer) {
+    /// println!("{}", tracer.close_async(Duration::from_secs(1)).await);
+    /// # }
+    /// ```
+    pub fn close_async(
+        &self,
+        timeout: Duration,
+    ) -> impl Future<Output = FlushReport> + Send + use<> {
+        let handle = self.handle.clone();
+        async move {
+            match &handle {
+                Some(handle) => handle.close_async(timeout).await,
+                None => FlushReport::default(),
+            }
+        }
     }
 
     /// Returns what became of the spans so far, without waiting. It is exact right after a [`flush`](Self::flush); at
@@ -177,6 +240,7 @@ impl JaegerTracer {
             handle: Some(Arc::new(Handle {
                 core: Arc::new(core),
                 worker,
+                is_closed: AtomicBool::new(false),
             })),
         }
     }
@@ -236,22 +300,43 @@ impl fmt::Debug for JaegerTracer {
 struct Handle {
     core: Arc<Core>,
     worker: Worker,
+    /// The program has closed the tracer.
+    is_closed: AtomicBool,
 }
 
 impl Handle {
     fn close(&self, timeout: Duration) -> FlushReport {
+        self.is_closed.store(true, Ordering::Relaxed);
         let report = self.worker.close(timeout);
+        self.let_go();
+        report
+    }
+
+    async fn close_async(&self, timeout: Duration) -> FlushReport {
+        self.is_closed.store(true, Ordering::Relaxed);
+        let report = self.worker.close_async(timeout).await;
+        self.let_go();
+        report
+    }
+
+    /// Lets go of what only an open tracer needs.
+    fn let_go(&self) {
         self.core.release_slots();
         self.core.close_parts();
         // For parts that were not told, such as a sampler inside one of the user's.
         self.core.poller.close();
-        report
     }
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        let report = self.close(DROP_TIMEOUT);
+        // A program that has closed the tracer has given the spans their time.
+        let was_closed = self.is_closed.load(Ordering::Relaxed);
+        let report = self.close(if was_closed {
+            Duration::ZERO
+        } else {
+            DROP_TIMEOUT
+        });
         let open = open_spans(&self.core.recorder.metrics);
         if open > 0 {
             self.core.diagnostics.say(&format!(
@@ -260,7 +345,7 @@ impl Drop for Handle {
                 self.core.process.service_name,
             ));
         }
-        if report.queued > 0 {
+        if report.queued > 0 && !was_closed {
             self.core.diagnostics.say(&format!(
                 "the tracer of {:?} was dropped with spans that could not be sent in {DROP_TIMEOUT:?}: {report}",
                 self.core.process.service_name,

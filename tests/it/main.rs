@@ -8,6 +8,7 @@
 
 mod baggage_restrictions;
 mod behaviour;
+mod closing;
 mod configuration;
 mod degrading;
 mod delayed_sampling;

@@ -17,6 +17,8 @@
 //! | `export` | what the metrics factory of the program is told |
 //! | `overflow` | the lines about spans that found no room in the queue |
 //! | `mailbox` | [`Mailbox`]: the requests of callers, the answers, and the turn while no thread runs it |
+//! | `mailbox/served` | a request as a future; `mailbox/waiters` keeps the wakers |
+//! | `mailbox/attendant` | the thread that ends those futures by their deadlines |
 //! | `handle` | [`WorkerHandle`]: what a reporter knows of its worker |
 //! | `forked` | the turn of a forked child |
 //! | `thread` | the loop above |
@@ -91,6 +93,26 @@ impl Worker {
     pub(crate) fn close(&self, timeout: Duration) -> FlushReport {
         self.mailbox.options().queue.close();
         self.mailbox.request(Request::Close, timeout);
+        self.mailbox.give_up_without_thread();
+        self.mailbox.report()
+    }
+
+    /// Like [`flush`](Self::flush), without blocking a thread. Asks when it is first polled.
+    pub(crate) fn flush_async(
+        &self,
+        timeout: Duration,
+    ) -> impl Future<Output = FlushReport> + Send + use<> {
+        let mailbox = self.mailbox.clone();
+        async move {
+            mailbox.served(Request::Flush, timeout).await;
+            mailbox.report()
+        }
+    }
+
+    /// Like [`close`](Self::close), without blocking a thread. Closes the queue when it is first polled.
+    pub(crate) async fn close_async(&self, timeout: Duration) -> FlushReport {
+        self.mailbox.options().queue.close();
+        self.mailbox.served(Request::Close, timeout).await;
         self.mailbox.give_up_without_thread();
         self.mailbox.report()
     }

@@ -1,5 +1,7 @@
+use std::pin::Pin;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use super::*;
@@ -83,6 +85,23 @@ fn a_flush_without_a_thread_returns_and_a_close_counts_the_spans_as_lost() {
     let lines = fixture.lines();
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(lines[0].contains("no thread could be started"), "{lines:?}");
+}
+
+#[test]
+fn a_future_without_a_thread_ends_at_once() {
+    let fixture = start(|_, idle| Err(idle));
+    fixture.finish_span();
+    let poll = |future: &mut (dyn Future<Output = _> + Unpin)| {
+        Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
+    };
+    let Poll::Ready(report) = poll(&mut Box::pin(fixture.worker.flush_async(LONG))) else {
+        panic!("it waits");
+    };
+    assert_eq!((report.finished, report.queued), (1, 1), "{report}");
+    let Poll::Ready(report) = poll(&mut Box::pin(fixture.worker.close_async(LONG))) else {
+        panic!("it waits");
+    };
+    assert_eq!(report.dropped.get(DropCause::NoWorker), 1, "{report}");
 }
 
 #[test]

@@ -1,14 +1,20 @@
 //! Requests of callers to the worker, and its answers to them.
 
+mod attendant;
+mod served;
+mod waiters;
+
 use std::fmt;
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::ThreadId;
+use std::task::Waker;
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use crate::clock::{deadline_after, instant_now};
 use crate::metrics::{Accounts, DropCause, FlushReport};
 use crate::reporter::MakeReporter;
+use crate::reporter::worker::mailbox::waiters::{Ticket, Waiters, wake_all};
 use crate::reporter::worker::options::WorkerOptions;
 use crate::reporter::worker::turn::{Orders, Progress, Totals, WorkerTurn};
 use crate::sync::PerProcess;
@@ -69,6 +75,29 @@ struct State {
     close_until: Option<Instant>,
     is_closed: bool,
     totals: Totals,
+    /// The callers who wait in a future.
+    waiters: Waiters,
+    /// A thread keeps the deadlines of those callers.
+    is_attended: bool,
+}
+
+impl State {
+    /// Returns whether a request was served, once there is nothing more to wait for.
+    fn outcome(&self, ticket: Ticket) -> Option<bool> {
+        if self.served >= ticket.number || self.is_closed {
+            return Some(true);
+        }
+        let is_over = self.idle.is_some() || instant_now() >= ticket.deadline;
+        is_over.then_some(false)
+    }
+
+    /// Removes the callers who have nothing more to wait for, and returns their wakers.
+    fn take_answered(&mut self) -> Vec<Waker> {
+        let mut waiters = mem::take(&mut self.waiters);
+        let answered = waiters.take(|ticket| self.outcome(ticket).is_some());
+        self.waiters = waiters;
+        answered
+    }
 }
 
 impl Mailbox {
@@ -92,15 +121,34 @@ impl Mailbox {
 
     /// Asks the worker for something and waits until it is done. Returns false if the time was up first.
     pub(super) fn request(self: &Arc<Self>, request: Request, timeout: Duration) -> bool {
-        if self.is_unused() {
+        let Some(ticket) = self.leave(request, timeout) else {
             return true;
+        };
+        let process = self.process_state();
+        let mut state = self.lock();
+        loop {
+            if let Some(is_served) = state.outcome(ticket) {
+                return is_served;
+            }
+            let left = ticket.deadline.saturating_duration_since(instant_now());
+            state = process
+                .wakes_callers
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+
+    /// Leaves a request with the worker. Returns `None` if the caller has nothing to wait for.
+    fn leave(self: &Arc<Self>, request: Request, timeout: Duration) -> Option<Ticket> {
+        if self.is_unused() {
+            return None;
         }
         self.ensure_running(true);
         let deadline = deadline_after(timeout);
-        let process = self.process_state();
         let mut state = self.lock();
         state.asked += 1;
-        let ticket = state.asked;
+        let number = state.asked;
         // The longest deadline wins: a short request must not cut a long one.
         let latest =
             |until: Option<Instant>| Some(until.map_or(deadline, |until| until.max(deadline)));
@@ -109,22 +157,10 @@ impl Mailbox {
             Request::Flush => state.flush_until = latest(state.flush_until),
             Request::Close => state.close_until = latest(state.close_until),
         }
-        process.wakes_worker.notify_one();
-        if state.thread == Some(std::thread::current().id()) {
-            return true;
-        }
-        while state.served < ticket && !state.is_closed {
-            let left = deadline.saturating_duration_since(instant_now());
-            if left.is_zero() || state.idle.is_some() {
-                return false;
-            }
-            state = process
-                .wakes_callers
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
-        true
+        self.process_state().wakes_worker.notify_one();
+        // The worker would wait for itself.
+        let is_worker = state.thread == Some(thread::current().id());
+        (!is_worker).then_some(Ticket { number, deadline })
     }
 
     /// Asks the worker to drain soon. Returns false if no thread runs it and none can be started.
@@ -172,7 +208,7 @@ impl Mailbox {
                 drop(state);
                 self.options.queue.need_worker();
                 // Without a thread, callers would wait in vain.
-                self.process_state().wakes_callers.notify_all();
+                self.wake_callers();
                 false
             }
         }
@@ -195,6 +231,8 @@ impl Mailbox {
             let mut state = self.lock();
             state.totals.dropped.add(DropCause::NoWorker, lost);
             state.is_closed = true;
+            drop(state);
+            self.wake_callers();
         }
     }
 
@@ -252,7 +290,17 @@ impl Mailbox {
         state.served = state.served.max(ticket);
         state.is_closed |= progress.is_closed;
         drop(state);
+        self.wake_callers();
+    }
+
+    /// Wakes the callers who have nothing more to wait for.
+    fn wake_callers(&self) {
+        let mut state = self.lock();
+        let answered = state.take_answered();
+        drop(state);
         self.process_state().wakes_callers.notify_all();
+        // Not under the lock: a waker is code of the caller's runtime.
+        wake_all(answered);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
