@@ -11,7 +11,7 @@ use crate::dev::{OpenSpan, ReceivedSpan, Style, Trace, draw, from_wire};
 use crate::model::{Process, TraceId};
 use crate::redact;
 use crate::reporter::OwnedSpan;
-use crate::reporter::sender::BatchFormat;
+use crate::reporter::sender::AgentProtocol;
 use crate::thrift::{self, Batch, Protocol};
 
 /// What the embedded agent reads in a datagram or a request body.
@@ -30,10 +30,13 @@ pub struct Received {
 /// # Errors
 ///
 /// When the bytes are not an `emitBatch` message, with the reason.
-pub fn decode_datagram(format: BatchFormat, bytes: &[u8]) -> Result<Received, impl fmt::Display> {
-    let protocol = match format {
-        BatchFormat::Compact => Protocol::Compact,
-        BatchFormat::Binary => Protocol::Binary,
+pub fn decode_datagram(
+    protocol: AgentProtocol,
+    bytes: &[u8],
+) -> Result<Received, impl fmt::Display> {
+    let protocol = match protocol {
+        AgentProtocol::Compact => Protocol::Compact,
+        AgentProtocol::Binary => Protocol::Binary,
     };
     thrift::decode_message(protocol, bytes).map(|message| received(message.batch))
 }

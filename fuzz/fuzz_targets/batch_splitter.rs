@@ -13,7 +13,9 @@ use tracehound::diagnostics::Diagnostics;
 use tracehound::fuzzing::decode_datagram;
 use tracehound::metrics::{Counter, DropCause};
 use tracehound::model::{Process, tags};
-use tracehound::reporter::sender::{Batch, BatchFormat, SendOutcome, SendResult, Sender};
+use tracehound::reporter::sender::{
+    AgentProtocol, Batch, BatchFormat, SendOutcome, SendResult, Sender,
+};
 use tracehound::reporter::{OwnedSpan, RemoteReporter, Reporter, Unsent, WorkerHandle};
 use tracehound::services::Services;
 use tracehound_fuzz::spans;
@@ -77,9 +79,9 @@ fn few<'a, T: Arbitrary<'a>>(u: &mut Unstructured<'a>) -> Result<VecDeque<T>> {
 
 fuzz_target!(|input: Input| {
     let state = Arc::new(Mutex::new(State {
-        format: match input.is_compact {
-            true => BatchFormat::Compact,
-            false => BatchFormat::Binary,
+        protocol: match input.is_compact {
+            true => AgentProtocol::Compact,
+            false => AgentProtocol::Binary,
         },
         max_bytes: input.max_bytes,
         max_single_bytes: input.max_single_bytes,
@@ -144,7 +146,7 @@ fn check(input: &Input, state: &Mutex<State>, unsent: Unsent, reported: usize) {
 }
 
 struct State {
-    format: BatchFormat,
+    protocol: AgentProtocol,
     max_bytes: usize,
     max_single_bytes: usize,
     answers: VecDeque<Answer>,
@@ -159,7 +161,10 @@ struct Playing(Arc<Mutex<State>>);
 
 impl Sender for Playing {
     fn format(&self) -> BatchFormat {
-        self.0.lock().expect("not poisoned").format
+        match self.0.lock().expect("not poisoned").protocol {
+            AgentProtocol::Compact => BatchFormat::Compact,
+            _ => BatchFormat::Binary,
+        }
     }
 
     fn max_bytes(&self) -> usize {
@@ -182,7 +187,7 @@ impl Sender for Playing {
             _ => state.max_bytes,
         };
         assert!(size <= limit, "{size} bytes in {limit}");
-        let received = decode_datagram(state.format, batch.bytes);
+        let received = decode_datagram(state.protocol, batch.bytes);
         let received = received.unwrap_or_else(|error| panic!("it cannot be read: {error}"));
         assert_eq!(received.spans.len() as u64, batch.span_count);
         assert_eq!(received.process.service_name, state.process.service_name);

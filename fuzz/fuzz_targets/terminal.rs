@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use tracehound::fuzzing::{Received, Surface, decode_datagram, pictures};
-use tracehound::reporter::sender::BatchFormat;
+use tracehound::reporter::sender::AgentProtocol;
 use tracehound::reporter::{LoggingReporter, Reporter};
 use tracehound_fuzz::spans;
 
@@ -22,7 +22,7 @@ fuzz_target!(|input: &[u8]| {
         return;
     };
     let received = match is_datagram {
-        true => decode_datagram(BatchFormat::Compact, rest).ok(),
+        true => decode_datagram(AgentProtocol::Compact, rest).ok(),
         false => some_spans(&mut Unstructured::new(rest)).ok(),
     };
     let Some(received) = received else { return };

@@ -7,7 +7,7 @@
 use allocation_counter::measure;
 use libfuzzer_sys::fuzz_target;
 use tracehound::fuzzing::{decode_body, decode_datagram};
-use tracehound::reporter::sender::BatchFormat;
+use tracehound::reporter::sender::AgentProtocol;
 
 fuzz_target!(|input: &[u8]| {
     let Some((&kind, bytes)) = input.split_first() else {
@@ -15,8 +15,8 @@ fuzz_target!(|input: &[u8]| {
     };
     let used = measure(|| {
         let _ = match kind % 3 {
-            0 => decode_datagram(BatchFormat::Compact, bytes).map_err(|error| error.to_string()),
-            1 => decode_datagram(BatchFormat::Binary, bytes).map_err(|error| error.to_string()),
+            0 => decode_datagram(AgentProtocol::Compact, bytes).map_err(|error| error.to_string()),
+            1 => decode_datagram(AgentProtocol::Binary, bytes).map_err(|error| error.to_string()),
             _ => decode_body(bytes).map_err(|error| error.to_string()),
         };
     });

@@ -5,7 +5,7 @@ use crate::config::explanation::{ExplainedSetting, quoted, row};
 use crate::config::parse::{self, Expected};
 use crate::config::setting::Setting;
 use crate::config::variables::Variables;
-use crate::reporter::sender::{AgentAddress, BatchFormat, SocketFamily, UdpSender};
+use crate::reporter::sender::{AgentAddress, AgentProtocol, SocketFamily, UdpSender};
 use crate::reporter::{RemoteReporter, Reporter};
 
 /// The settings of the agent.
@@ -15,7 +15,7 @@ pub(super) struct Agent {
     /// `None` for the default port of the protocol.
     pub(super) port: Setting<Option<u16>>,
     pub(super) family: Setting<SocketFamily>,
-    pub(super) protocol: Setting<BatchFormat>,
+    pub(super) protocol: Setting<AgentProtocol>,
 }
 
 impl Default for Agent {
@@ -24,7 +24,7 @@ impl Default for Agent {
             host: Setting::default_value("localhost".to_owned()),
             port: Setting::default_value(None),
             family: Setting::default_value(SocketFamily::Any),
-            protocol: Setting::default_value(BatchFormat::Compact),
+            protocol: Setting::default_value(AgentProtocol::Compact),
         }
     }
 }
@@ -69,8 +69,8 @@ impl Agent {
                 "agent_protocol",
                 &self.protocol,
                 |protocol| match protocol {
-                    BatchFormat::Compact => "compact".to_owned(),
-                    BatchFormat::Binary => "binary".to_owned(),
+                    AgentProtocol::Compact => "compact".to_owned(),
+                    AgentProtocol::Binary => "binary".to_owned(),
                 },
             ),
         ]
@@ -92,7 +92,7 @@ impl Agent {
         let destination = format!("{address} over UDP");
         let sender = UdpSender::new(address)
             .family(self.family.value)
-            .batch_format(self.protocol.value);
+            .protocol(self.protocol.value);
         Ok((Box::new(RemoteReporter::new(sender)), destination))
     }
 
@@ -123,8 +123,8 @@ impl Agent {
 
     fn effective_port(&self) -> u16 {
         self.port.value.unwrap_or(match self.protocol.value {
-            BatchFormat::Compact => AgentAddress::COMPACT_PORT,
-            BatchFormat::Binary => AgentAddress::BINARY_PORT,
+            AgentProtocol::Compact => AgentAddress::COMPACT_PORT,
+            AgentProtocol::Binary => AgentAddress::BINARY_PORT,
         })
     }
 }
@@ -139,10 +139,10 @@ fn socket_type(text: &str) -> Result<SocketFamily, Expected> {
 }
 
 /// Reads `OTEL_EXPORTER_JAEGER_PROTOCOL`; the values that concern a collector are refused.
-fn protocol(text: &str) -> Result<BatchFormat, Expected> {
+fn protocol(text: &str) -> Result<AgentProtocol, Expected> {
     match text.to_ascii_lowercase().as_str() {
-        "udp/thrift.compact" => Ok(BatchFormat::Compact),
-        "udp/thrift.binary" => Ok(BatchFormat::Binary),
+        "udp/thrift.compact" => Ok(AgentProtocol::Compact),
+        "udp/thrift.binary" => Ok(AgentProtocol::Binary),
         _ => Err("udp/thrift.compact or udp/thrift.binary, the protocols that this version speaks"),
     }
 }
@@ -167,11 +167,11 @@ mod tests {
     fn the_port_is_the_default_of_the_protocol_unless_it_is_set() {
         assert_eq!(address(&config()), "localhost:6831");
         assert_eq!(
-            address(&config().agent_protocol(BatchFormat::Binary)),
+            address(&config().agent_protocol(AgentProtocol::Binary)),
             "localhost:6832"
         );
         let set = config()
-            .agent_protocol(BatchFormat::Binary)
+            .agent_protocol(AgentProtocol::Binary)
             .agent_port(7_000);
         assert_eq!(address(&set.agent_host("[::1]")), "[::1]:7000");
     }

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::config::setting::Setting;
-use crate::reporter::sender::{BatchFormat, SocketFamily};
+use crate::reporter::sender::{AgentProtocol, SocketFamily};
 
 impl Config {
     /// Sets the name or address of the agent's host, without a port.
@@ -31,8 +31,8 @@ impl Config {
 
     /// Sets how batches are encoded for the agent.
     ///
-    /// Defaults to [`BatchFormat::Compact`]. Environment: `OTEL_EXPORTER_JAEGER_PROTOCOL`.
-    pub fn agent_protocol(mut self, protocol: BatchFormat) -> Self {
+    /// Defaults to [`AgentProtocol::Compact`]. Environment: `OTEL_EXPORTER_JAEGER_PROTOCOL`.
+    pub fn agent_protocol(mut self, protocol: AgentProtocol) -> Self {
         self.agent.protocol = Setting::of_code(protocol);
         self
     }

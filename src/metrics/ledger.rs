@@ -31,6 +31,10 @@ pub enum DropCause {
     Rejected,
     /// The collector gave no final answer.
     Unknown,
+    /// The collector had asked for a pause that is longer than spans are kept.
+    Backoff,
+    /// The connection could not be encrypted: its certificate, host name or protocol was not accepted.
+    Tls,
     /// The kernel of this host took the datagram and dropped it, because the receive buffer of the agent's socket was
     /// full.
     AgentKernelDrops,
@@ -52,6 +56,8 @@ impl DropCause {
         Self::Delayed,
         Self::Rejected,
         Self::Unknown,
+        Self::Backoff,
+        Self::Tls,
         Self::AgentKernelDrops,
     ];
 
@@ -80,6 +86,8 @@ impl DropCause {
             Self::Delayed => "delayed",
             Self::Rejected => "rejected",
             Self::Unknown => "unknown",
+            Self::Backoff => "backoff",
+            Self::Tls => "tls",
             Self::AgentKernelDrops => "agent_kernel_drops",
         }
     }

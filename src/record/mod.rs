@@ -114,7 +114,7 @@ pub(crate) use queue::backlog::{Backlog, BacklogMark};
 pub(crate) use queue::budget::Budget;
 pub use queue::finished_span::FinishedSpan;
 pub(crate) use queue::frame::{FrameBytes, FrameHeader, FrameKind, ParentReference};
-pub(crate) use queue::frame_list::FrameList;
+pub(crate) use queue::frame_list::{FrameList, Frames};
 pub use queue::owned_span::OwnedSpan;
 pub(crate) use queue::span_queue::{SpanQueue, Take};
 pub(crate) use queue::write_span::{LastTrace, write_span};

@@ -61,17 +61,30 @@ impl CompositeReporter {
         self
     }
 
-    fn ask(&mut self, mut ask: impl FnMut(&mut dyn Reporter) -> Unsent) -> Unsent {
+    fn ask(&mut self, ask: impl FnMut(&mut dyn Reporter) -> Unsent) -> Unsent {
+        self.ask_those(|_| true, ask)
+    }
+
+    /// Asks some members anew, and returns the answer for all.
+    fn ask_those(
+        &mut self,
+        are_asked: impl Fn(&Member) -> bool,
+        mut ask: impl FnMut(&mut dyn Reporter) -> Unsent,
+    ) -> Unsent {
         for member in &mut self.members {
+            if !are_asked(member) {
+                continue;
+            }
             if let Some(unsent) = guarded(&self.metrics, || ask(&mut *member.reporter)) {
                 member.unsent = unsent;
             }
         }
-        self.members
-            .iter()
-            .map(Member::unsent)
+        let members = self.members.iter().map(Member::unsent);
+        let in_flight = members.clone().map(|unsent| unsent.in_flight).max();
+        members
             .max_by_key(|unsent| unsent.dropped.total() + unsent.queued)
             .unwrap_or_default()
+            .with_in_flight(in_flight.unwrap_or(0))
     }
 }
 
@@ -128,6 +141,10 @@ impl Reporter for CompositeReporter {
 
     fn flush(&mut self, deadline: Instant) -> Unsent {
         self.ask(|member| member.flush(deadline))
+    }
+
+    fn poll(&mut self) -> Unsent {
+        self.ask_those(|member| member.unsent.in_flight > 0, |member| member.poll())
     }
 
     fn close(&mut self, deadline: Instant) -> Unsent {

@@ -144,6 +144,15 @@ pub trait Reporter: Send {
         Unsent::default()
     }
 
+    /// Looks for news of spans in flight, and returns what [`flush`](Self::flush) returns.
+    ///
+    /// If a caller waits for a flush that has left spans [in flight](Unsent::in_flight), the worker calls it every
+    /// millisecond or so until there are none, or until the deadline. Meanwhile it hands further spans over. It does
+    /// not call it for a reporter that never has spans in flight.
+    fn poll(&mut self) -> Unsent {
+        Unsent::default()
+    }
+
     /// Sends the spans that the reporter holds and lets go of sockets and files. May wait until `deadline`. No call
     /// follows this one.
     ///
@@ -194,6 +203,10 @@ impl Reporter for Box<dyn Reporter> {
         (**self).flush(deadline)
     }
 
+    fn poll(&mut self) -> Unsent {
+        (**self).poll()
+    }
+
     fn close(&mut self, deadline: Instant) -> Unsent {
         (**self).close(deadline)
     }
@@ -209,13 +222,26 @@ impl Reporter for Box<dyn Reporter> {
 pub struct Unsent {
     /// How many are lost, by cause.
     pub dropped: DropCounts,
-    /// How many still wait to be sent.
+    /// How many still wait to be sent, or for an answer.
     pub queued: u64,
+    /// How many of them had been sent by the last flush and wait for an answer.
+    pub in_flight: u64,
 }
 
 impl Unsent {
     /// Joins the lost and the waiting spans.
     pub fn new(dropped: DropCounts, queued: u64) -> Self {
-        Self { dropped, queued }
+        Self {
+            dropped,
+            queued,
+            in_flight: 0,
+        }
+    }
+
+    /// Sets how many of the waiting spans had been sent by the last flush and wait for an answer.
+    #[must_use]
+    pub fn with_in_flight(mut self, spans: u64) -> Self {
+        self.in_flight = spans;
+        self
     }
 }

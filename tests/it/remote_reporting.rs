@@ -1,5 +1,6 @@
 //! A remote reporter over senders that fail: splitting, losses, the account, the lines to the user. No sockets.
 
+mod in_flight;
 mod pauses;
 
 use std::panic::resume_unwind;
@@ -10,11 +11,12 @@ use tracehound::diagnostics::Diagnostics;
 use tracehound::metrics::{Counter, DropCause, DropCounts};
 use tracehound::model::{Process, ReferenceType, ReportedReference, Tag, TraceId, tags};
 use tracehound::reporter::sender::{Batch, BatchFormat, SendOutcome, SendResult, Sender};
-use tracehound::reporter::{RemoteReporter, Reporter, WorkerHandle};
+use tracehound::reporter::{RemoteReporter, Reporter, Unsent, WorkerHandle};
 use tracehound::services::Services;
 
 use crate::support::batches::{listening_worker, report, soon, span};
 use crate::support::jaeger_thrift::{Message, decode};
+use crate::support::until;
 
 /// A sender that calls a test's function with each batch.
 struct Scripted<F> {

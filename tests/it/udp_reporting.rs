@@ -13,7 +13,7 @@ use tracehound::JaegerTracer;
 use tracehound::metrics::DropCause;
 use tracehound::model::Tag;
 use tracehound::prelude::*;
-use tracehound::reporter::sender::{AgentAddress, BatchFormat, UdpSender};
+use tracehound::reporter::sender::{AgentAddress, AgentProtocol, BatchFormat, UdpSender};
 use tracehound::reporter::{RemoteReporter, Reporter};
 use tracehound::sampler::ConstSampler;
 
@@ -83,10 +83,13 @@ fn attached(sender: UdpSender) -> (RemoteReporter, Arc<Mutex<Vec<String>>>) {
 
 #[test]
 fn an_agent_gets_whole_messages_in_either_protocol() {
-    for format in [BatchFormat::Compact, BatchFormat::Binary] {
+    for (protocol, format) in [
+        (AgentProtocol::Compact, BatchFormat::Compact),
+        (AgentProtocol::Binary, BatchFormat::Binary),
+    ] {
         let mut agent = Agent::new();
         agent.format = format;
-        let sender = UdpSender::new(agent.address()).batch_format(format);
+        let sender = UdpSender::new(agent.address()).protocol(protocol);
         let (mut reporter, lines) = attached(sender);
         let spans: Vec<_> = (1..=20).map(span).collect();
         report(&mut reporter, &spans);

@@ -8,7 +8,7 @@ use tracehound::{
     model::{self, ReferenceType, TagValue},
     reporter::{
         CompositeReporter, InMemoryReporter, OwnedSpan, RemoteReporter,
-        sender::{BatchFormat, Sender, UdpSender},
+        sender::{AgentProtocol, Sender, UdpSender},
     },
     sampler::ConstSampler,
     tracer::TracerBuilder,
@@ -39,9 +39,9 @@ impl Protocol {
 
     /// Returns the library's sender for it.
     pub(crate) fn sender(self, jaeger: &Backend) -> UdpSender {
-        UdpSender::new(self.address(jaeger)).batch_format(match self {
-            Self::Compact => BatchFormat::Compact,
-            Self::Binary => BatchFormat::Binary,
+        UdpSender::new(self.address(jaeger)).protocol(match self {
+            Self::Compact => AgentProtocol::Compact,
+            Self::Binary => AgentProtocol::Binary,
         })
     }
 }

@@ -58,8 +58,8 @@ impl FrameList {
         unsafe { write_frame(&mut self.bytes, header, end, bytes) };
     }
 
-    pub(crate) fn iter(&self) -> Iter<'_> {
-        Iter { rest: &self.bytes }
+    pub(crate) fn iter(&self) -> Frames<'_> {
+        Frames { rest: &self.bytes }
     }
 
     /// Reads on behind the last span that an earlier call read, until `read` returns false. Returns whether every span
@@ -72,7 +72,7 @@ impl FrameList {
         let Self { bytes, read: at } = self;
         let bytes = &**bytes;
         // `at` is 0 or the end of a frame, so the rest is whole frames.
-        let mut left = Iter {
+        let mut left = Frames {
             rest: &bytes[*at..],
         };
         while let Some(span) = left.next() {
@@ -120,13 +120,13 @@ impl FrameList {
 }
 
 /// An iterator over the spans of a [`FrameList`], the oldest first.
-#[derive(Debug)]
-pub(crate) struct Iter<'a> {
+#[derive(Clone, Debug)]
+pub(crate) struct Frames<'a> {
     /// Whole frames.
     rest: &'a [u8],
 }
 
-impl<'a> Iterator for Iter<'a> {
+impl<'a> Iterator for Frames<'a> {
     type Item = FinishedSpan<'a>;
 
     #[inline]

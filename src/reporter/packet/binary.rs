@@ -1,4 +1,5 @@
-//! Messages of `jaeger.thrift` in the binary protocol, for an agent's port 6832.
+//! Messages of `jaeger.thrift` in the binary protocol: `emitBatch` for an agent's port 6832, and a bare `Batch` for a
+//! collector.
 //!
 //! A field header is one byte for the type and two for the id. Every number is big-endian and of fixed size.
 
@@ -6,7 +7,76 @@ use crate::model::{Process, ReferenceType, TagRef};
 use crate::record::FinishedSpan;
 use crate::record::wire::decode::Tags;
 use crate::record::wire::encode::write_tag;
+use crate::reporter::packet::encoding::{Encoding, Envelope};
 use crate::reporter::packet::{METHOD, Numbers, ONEWAY};
+
+/// A message in the binary protocol.
+pub(super) struct Binary {
+    /// The encoded `Process` struct.
+    process: Vec<u8>,
+    is_bare: bool,
+}
+
+impl Binary {
+    /// Returns the encoding of an `emitBatch` message.
+    pub(super) fn emit_batch(process: &Process) -> Self {
+        Self::new(process, false)
+    }
+
+    /// Returns the encoding of a `Batch` struct without a message around it.
+    pub(super) fn batch(process: &Process) -> Self {
+        Self::new(process, true)
+    }
+
+    fn new(process: &Process, is_bare: bool) -> Self {
+        let mut encoded = Vec::new();
+        write_process(&mut encoded, process);
+        Self {
+            process: encoded,
+            is_bare,
+        }
+    }
+}
+
+impl Encoding for Binary {
+    fn begin(&mut self, head: &mut Vec<u8>, tail: &mut Vec<u8>, envelope: &Envelope<'_>) {
+        if !self.is_bare {
+            write_call(head, envelope.seqid);
+        }
+        write_field(head, STRUCT, 1);
+        head.extend_from_slice(&self.process);
+        write_field(head, LIST, 2);
+        write_tail(tail, envelope.numbers);
+        if !self.is_bare {
+            tail.push(STOP);
+        }
+    }
+
+    fn write_span(&mut self, out: &mut Vec<u8>, span: &FinishedSpan<'_>) {
+        write_span(out, span);
+    }
+
+    fn write_list_header(&self, head: &mut Vec<u8>, count: usize, _bytes: usize) {
+        write_list_header(head, count);
+    }
+
+    fn list_header_len(&self, _count: usize, _bytes: usize) -> usize {
+        LIST_HEADER_BYTES
+    }
+
+    fn max_head_len(&self) -> usize {
+        MAX_FRAME_BYTES + self.process.len()
+    }
+
+    fn max_list_header_len(&self) -> usize {
+        LIST_HEADER_BYTES
+    }
+}
+
+/// The length of a head without the process is at most 35 bytes.
+const MAX_FRAME_BYTES: usize = 40;
+
+const LIST_HEADER_BYTES: usize = 5;
 
 const STOP: u8 = 0;
 const BOOL: u8 = 2;
@@ -18,7 +88,7 @@ const STRUCT: u8 = 12;
 const LIST: u8 = 15;
 
 /// Appends a `Process` struct.
-pub(super) fn write_process(out: &mut Vec<u8>, process: &Process) {
+fn write_process(out: &mut Vec<u8>, process: &Process) {
     write_string(out, 1, process.service_name.as_bytes());
     if !process.tags.is_empty() {
         // By way of the compact form, like the tags of spans, so that one place turns values that have no type into
@@ -32,25 +102,22 @@ pub(super) fn write_process(out: &mut Vec<u8>, process: &Process) {
     out.push(STOP);
 }
 
-/// Appends the start of a message, up to the header of its list of spans.
-pub(super) fn write_head(out: &mut Vec<u8>, seqid: u32, process: &[u8]) {
+/// Appends the start of a message, up to the `Batch` that is its argument.
+fn write_call(out: &mut Vec<u8>, seqid: u32) {
     out.extend_from_slice(&[0x80, 0x01, 0, ONEWAY]);
     write_bytes(out, METHOD);
     out.extend_from_slice(&seqid.to_be_bytes());
     write_field(out, STRUCT, 1);
-    write_field(out, STRUCT, 1);
-    out.extend_from_slice(process);
-    write_field(out, LIST, 2);
 }
 
 /// Appends the header of a list of structs.
-pub(super) fn write_list_header(out: &mut Vec<u8>, count: usize) {
+fn write_list_header(out: &mut Vec<u8>, count: usize) {
     out.push(STRUCT);
     out.extend_from_slice(&(count as u32).to_be_bytes());
 }
 
-/// Appends the rest of a message, behind its spans.
-pub(super) fn write_tail(out: &mut Vec<u8>, numbers: Option<&Numbers>) {
+/// Appends the rest of a `Batch`, behind its spans.
+fn write_tail(out: &mut Vec<u8>, numbers: Option<&Numbers>) {
     if let Some(numbers) = numbers {
         write_i64(out, 3, numbers.seq_no as i64);
         write_field(out, STRUCT, 4);
@@ -59,11 +126,11 @@ pub(super) fn write_tail(out: &mut Vec<u8>, numbers: Option<&Numbers>) {
         }
         out.push(STOP);
     }
-    out.extend_from_slice(&[STOP, STOP]);
+    out.push(STOP);
 }
 
 /// Appends a `Span` struct.
-pub(super) fn write_span(out: &mut Vec<u8>, span: &FinishedSpan<'_>) {
+fn write_span(out: &mut Vec<u8>, span: &FinishedSpan<'_>) {
     let header = span.header();
     write_i64(out, 1, header.trace_id.low() as i64);
     write_i64(out, 2, header.trace_id.high() as i64);

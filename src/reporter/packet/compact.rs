@@ -4,12 +4,70 @@
 
 use crate::model::Process;
 use crate::record::wire::codes::{NEXT_BINARY, NEXT_I64, NEXT_LIST, NEXT_STRUCT, STOP};
-pub(super) use crate::record::wire::encode::write_list_header;
-use crate::record::wire::encode::{write_bytes, write_tag, write_varint, zigzag};
+use crate::record::wire::encode::{
+    varint_len, write_bytes, write_list_header, write_tag, write_varint, zigzag,
+};
+use crate::record::{self, FinishedSpan, LastTrace};
+use crate::reporter::packet::encoding::{Encoding, Envelope};
 use crate::reporter::packet::{METHOD, Numbers, ONEWAY};
 
+/// An `emitBatch` message in the compact protocol.
+pub(super) struct Compact {
+    /// The encoded `Process` struct.
+    process: Vec<u8>,
+    last: LastTrace,
+}
+
+impl Compact {
+    pub(super) fn new(process: &Process) -> Self {
+        let mut encoded = Vec::new();
+        write_process(&mut encoded, process);
+        Self {
+            process: encoded,
+            last: LastTrace::default(),
+        }
+    }
+}
+
+impl Encoding for Compact {
+    fn begin(&mut self, head: &mut Vec<u8>, tail: &mut Vec<u8>, envelope: &Envelope<'_>) {
+        write_head(head, envelope.seqid, &self.process);
+        write_tail(tail, envelope.numbers);
+    }
+
+    #[inline]
+    fn write_span(&mut self, out: &mut Vec<u8>, span: &FinishedSpan<'_>) {
+        record::write_span(out, span, &mut self.last);
+    }
+
+    fn write_list_header(&self, head: &mut Vec<u8>, count: usize, _bytes: usize) {
+        write_list_header(head, count);
+    }
+
+    fn list_header_len(&self, count: usize, _bytes: usize) -> usize {
+        if count < 15 {
+            1
+        } else {
+            1 + varint_len(count as u64)
+        }
+    }
+
+    fn max_head_len(&self) -> usize {
+        MAX_FRAME_BYTES + self.process.len()
+    }
+
+    fn max_list_header_len(&self) -> usize {
+        MAX_LIST_HEADER_BYTES
+    }
+}
+
+/// The length of a head without the process is at most 26 bytes.
+const MAX_FRAME_BYTES: usize = 32;
+
+const MAX_LIST_HEADER_BYTES: usize = 6;
+
 /// Appends a `Process` struct.
-pub(super) fn write_process(out: &mut Vec<u8>, process: &Process) {
+fn write_process(out: &mut Vec<u8>, process: &Process) {
     out.push(NEXT_BINARY);
     write_bytes(out, process.service_name.as_bytes());
     if !process.tags.is_empty() {
@@ -23,7 +81,7 @@ pub(super) fn write_process(out: &mut Vec<u8>, process: &Process) {
 }
 
 /// Appends the start of a message, up to the header of its list of spans.
-pub(super) fn write_head(out: &mut Vec<u8>, seqid: u32, process: &[u8]) {
+fn write_head(out: &mut Vec<u8>, seqid: u32, process: &[u8]) {
     out.extend_from_slice(&[0x82, ONEWAY << 5 | 1]);
     write_varint(out, seqid.into());
     write_bytes(out, METHOD);
@@ -33,7 +91,7 @@ pub(super) fn write_head(out: &mut Vec<u8>, seqid: u32, process: &[u8]) {
 }
 
 /// Appends the rest of a message, behind its spans.
-pub(super) fn write_tail(out: &mut Vec<u8>, numbers: Option<&Numbers>) {
+fn write_tail(out: &mut Vec<u8>, numbers: Option<&Numbers>) {
     if let Some(numbers) = numbers {
         out.push(NEXT_I64);
         write_varint(out, zigzag(numbers.seq_no as i64));

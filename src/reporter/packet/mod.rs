@@ -11,6 +11,7 @@
 
 mod binary;
 mod compact;
+mod encoding;
 mod marks;
 mod shrink;
 mod times;
@@ -19,19 +20,17 @@ use std::ops::Range;
 
 use crate::metrics::{Counter, DropCause, DropCounts, Metrics};
 use crate::model::Process;
-use crate::record::wire::encode::varint_len;
-use crate::record::{self, FinishedSpan, FrameKind, FrameList, LastTrace};
+use crate::record::{FinishedSpan, FrameKind, FrameList};
+use crate::reporter::packet::binary::Binary;
+use crate::reporter::packet::compact::Compact;
+use crate::reporter::packet::encoding::{Encoding, Envelope};
 use crate::reporter::packet::shrink::Loss;
-use crate::reporter::sender::BatchFormat;
+use crate::reporter::sender::{Batch, BatchFormat};
 
 /// The name of a message: the agent's one method.
 const METHOD: &[u8] = b"emitBatch";
 /// The message type of a Thrift call without an answer.
 const ONEWAY: u8 = 4;
-/// An upper bound of the head's length without the process, which is 36 bytes in the binary protocol.
-const HEAD_BYTES: usize = 40;
-/// The length of the longest list header.
-const LIST_HEADER_BYTES: usize = 6;
 /// The size from which a span can be made smaller later, because a copy of its frame is kept beside the packet.
 const KEEP_FROM: usize = 512;
 
@@ -63,9 +62,11 @@ impl Numbers {
 
 /// Encoded spans of one process, from which messages are cut.
 pub(super) struct Packet {
-    format: BatchFormat,
-    /// The encoded `Process` struct.
-    process: Vec<u8>,
+    encoding: Box<dyn Encoding>,
+    /// The number of bytes before the first span.
+    head_room: usize,
+    /// The size from which the frame of a span is kept.
+    keep_from: usize,
     /// The head-room, then the encoded `Span` structs, up to `end`.
     bytes: Vec<u8>,
     end: usize,
@@ -84,7 +85,6 @@ pub(super) struct Packet {
     frames: FrameList,
     kept: Vec<Kept>,
     scratch: Vec<u8>,
-    last: LastTrace,
     changes: Changes,
 }
 
@@ -116,16 +116,18 @@ pub(super) enum Shrunk {
 
 impl Packet {
     pub(super) fn new(format: BatchFormat, process: &Process) -> Self {
-        let mut encoded = Vec::new();
-        match format {
-            BatchFormat::Compact => compact::write_process(&mut encoded, process),
-            BatchFormat::Binary => binary::write_process(&mut encoded, process),
-        }
+        let encoding: Box<dyn Encoding> = match format {
+            BatchFormat::Compact => Box::new(Compact::new(process)),
+            BatchFormat::Binary => Box::new(Binary::emit_batch(process)),
+            BatchFormat::BinaryBatch => Box::new(Binary::batch(process)),
+        };
+        let head_room = encoding.max_head_len();
         Self {
-            format,
-            bytes: vec![0; HEAD_BYTES + encoded.len()],
-            end: HEAD_BYTES + encoded.len(),
-            process: encoded,
+            encoding,
+            head_room,
+            keep_from: KEEP_FROM,
+            bytes: vec![0; head_room],
+            end: head_room,
             ends: Vec::new(),
             head: Vec::new(),
             tail: Vec::new(),
@@ -135,29 +137,24 @@ impl Packet {
             frames: FrameList::default(),
             kept: Vec::new(),
             scratch: Vec::new(),
-            last: LastTrace::default(),
             changes: Changes::default(),
         }
+    }
+
+    /// Keeps the frame of every span from now on, for [`Batch::spans`].
+    pub(super) fn keep_spans(&mut self) {
+        self.keep_from = 0;
     }
 
     /// Writes the head and tail of the next message, which should have at most `limit` bytes. Sizes count them.
     pub(super) fn begin(&mut self, seqid: u32, numbers: Option<&Numbers>, limit: usize) {
         self.head.clear();
         self.tail.clear();
-        match self.format {
-            BatchFormat::Compact => {
-                compact::write_head(&mut self.head, seqid, &self.process);
-                compact::write_tail(&mut self.tail, numbers);
-            }
-            BatchFormat::Binary => {
-                binary::write_head(&mut self.head, seqid, &self.process);
-                binary::write_tail(&mut self.tail, numbers);
-            }
-        }
-        let envelope = self.head.len() + LIST_HEADER_BYTES + self.tail.len();
-        self.check_from = limit
-            .saturating_sub(envelope)
-            .saturating_add(self.head_room());
+        let envelope = Envelope { seqid, numbers };
+        self.encoding
+            .begin(&mut self.head, &mut self.tail, &envelope);
+        let rest = self.head.len() + self.encoding.max_list_header_len() + self.tail.len();
+        self.check_from = limit.saturating_sub(rest).saturating_add(self.head_room);
     }
 
     /// Encodes one more span. Returns whether the caller should check the size, which it always should for the first
@@ -181,8 +178,8 @@ impl Packet {
     #[inline]
     fn push_unchanged(&mut self, span: &FinishedSpan<'_>) -> bool {
         let start = self.end;
-        let end = write_span(self.format, &mut self.bytes, start, span, &mut self.last);
-        if end - start >= KEEP_FROM {
+        let end = write_span(&mut *self.encoding, &mut self.bytes, start, span);
+        if end - start >= self.keep_from {
             self.keep(span);
         }
         self.end = end;
@@ -192,21 +189,21 @@ impl Packet {
 
     /// Makes one span smaller until a message with it alone has at most `limit` bytes.
     pub(super) fn shrink(&mut self, span: usize, limit: usize) -> Shrunk {
-        let (Some(room), Ok(at)) = (
-            limit.checked_sub(self.envelope_size()),
-            self.kept.binary_search_by_key(&span, |kept| kept.span),
-        ) else {
+        let Ok(at) = self.kept.binary_search_by_key(&span, |kept| kept.span) else {
             return Shrunk::No;
         };
+        let (head_len, tail_len) = (self.head.len(), self.tail.len());
         let kept = &mut self.kept[at];
         let Some(original) = self.frames.iter().nth(at) else {
             return Shrunk::No;
         };
-        let (format, scratch, last) = (self.format, &mut self.scratch, &mut self.last);
+        let (encoding, scratch) = (&mut *self.encoding, &mut self.scratch);
         let mut len = 0;
         let loss = shrink::shrink(&original, |smaller| {
-            len = write_span(format, scratch, 0, smaller, last);
-            len <= room
+            len = write_span(encoding, scratch, 0, smaller);
+            let list_header_len = encoding.list_header_len(1, len);
+            let message_len = head_len + list_header_len + len + tail_len;
+            message_len <= limit + encoding.separator_len()
         });
         let Some(loss) = loss else {
             return Shrunk::No;
@@ -242,7 +239,7 @@ impl Packet {
             return;
         }
         let start = self.start_of(count);
-        let shift = start - self.head_room();
+        let shift = start - self.head_room;
         self.bytes.copy_within(start..self.end, start - shift);
         self.end -= shift;
         self.ends.drain(..count);
@@ -261,17 +258,27 @@ impl Packet {
         self.frames.remove_first(kept - self.kept.len());
     }
 
-    /// Returns the message with these spans, at least one. The caller must call [`Packet::restore`] before anything
-    /// else.
-    pub(super) fn message(&mut self, spans: Range<usize>) -> &[u8] {
+    /// Returns the batch of these spans, at least one. The caller must call [`Packet::restore`] before anything else.
+    pub(super) fn batch(&mut self, spans: Range<usize>) -> Batch<'_> {
+        let message = self.message(spans.clone());
+        let batch = Batch::new(&self.bytes[message], spans.len() as u64);
+        if self.keep_from > 0 {
+            return batch;
+        }
+        let mut frames = self.frames.iter();
+        frames.by_ref().take(spans.start).for_each(drop);
+        batch.with_frames(frames)
+    }
+
+    /// Writes the message with these spans, at least one. Returns where it stands in `bytes`.
+    fn message(&mut self, spans: Range<usize>) -> Range<usize> {
         let (start, end) = (self.start_of(spans.start), self.start_of(spans.end));
         let head_len = self.head.len();
-        match self.format {
-            BatchFormat::Compact => compact::write_list_header(&mut self.head, spans.len()),
-            BatchFormat::Binary => binary::write_list_header(&mut self.head, spans.len()),
-        }
-        let from = start - self.head.len();
-        self.bytes[from..start].copy_from_slice(&self.head);
+        self.encoding
+            .write_list_header(&mut self.head, spans.len(), end - start);
+        let head_end = start + self.encoding.separator_len();
+        let from = head_end - self.head.len();
+        self.bytes[from..head_end].copy_from_slice(&self.head);
         self.head.truncate(head_len);
 
         let tail_end = end + self.tail.len();
@@ -283,7 +290,7 @@ impl Packet {
         self.displaced.extend_from_slice(&self.bytes[under_tail]);
         self.displaced_at = end;
         self.bytes[end..tail_end].copy_from_slice(&self.tail);
-        &self.bytes[from..tail_end]
+        from..tail_end
     }
 
     /// Puts back the bytes that the last message's tail overwrote.
@@ -304,23 +311,18 @@ impl Packet {
 
     /// Returns how long a message with all spans would be.
     pub(super) fn size(&self) -> usize {
-        self.head.len()
-            + self.list_header_len(self.ends.len())
-            + (self.end - self.head_room())
-            + self.tail.len()
+        self.message_len(self.ends.len(), self.end - self.head_room)
     }
 
     /// Returns how long a message with these spans would be.
     pub(super) fn size_of(&self, spans: Range<usize>) -> usize {
-        self.head.len()
-            + self.list_header_len(spans.len())
-            + (self.start_of(spans.end) - self.start_of(spans.start))
-            + self.tail.len()
+        let bytes = self.start_of(spans.end) - self.start_of(spans.start);
+        self.message_len(spans.len(), bytes)
     }
 
     /// Returns how long a message with one span is without the span.
     pub(super) fn envelope_size(&self) -> usize {
-        self.head.len() + self.list_header_len(1) + self.tail.len()
+        self.message_len(1, 0)
     }
 
     /// Returns the end of the longest run of spans from `from` on whose message has at most `limit` bytes.
@@ -330,10 +332,7 @@ impl Packet {
         if self.size_of(from..end) <= limit {
             return end;
         }
-        let room = limit.saturating_sub(self.head.len() + self.tail.len());
-        let start = self.start_of(from);
-        let fits =
-            |&to: &usize| self.start_of(to) - start + self.list_header_len(to - from) <= room;
+        let fits = |&to: &usize| self.size_of(from..to) <= limit;
         (from + 1..=end).take_while(fits).last().unwrap_or(from + 1)
     }
 
@@ -354,41 +353,31 @@ impl Packet {
         }
     }
 
-    fn head_room(&self) -> usize {
-        HEAD_BYTES + self.process.len()
-    }
-
     /// Returns where a span begins, or where the last one ends.
     fn start_of(&self, span: usize) -> usize {
         match span.checked_sub(1) {
-            None => self.head_room(),
+            None => self.head_room,
             Some(before) => self.ends[before],
         }
     }
 
-    fn list_header_len(&self, count: usize) -> usize {
-        match self.format {
-            BatchFormat::Compact if count < 15 => 1,
-            BatchFormat::Compact => 1 + varint_len(count as u64),
-            BatchFormat::Binary => 5,
-        }
+    fn message_len(&self, count: usize, bytes: usize) -> usize {
+        let list_header = self.encoding.list_header_len(count, bytes);
+        let separator = self.encoding.separator_len();
+        (self.head.len() + list_header + bytes + self.tail.len()).saturating_sub(separator)
     }
 }
 
 /// Writes a span over the bytes of `out` from `at` on. Returns where it ends.
 #[inline(always)]
 fn write_span(
-    format: BatchFormat,
+    encoding: &mut dyn Encoding,
     out: &mut Vec<u8>,
     at: usize,
     span: &FinishedSpan<'_>,
-    last: &mut LastTrace,
 ) -> usize {
     out.truncate(at);
-    match format {
-        BatchFormat::Compact => record::write_span(out, span, last),
-        BatchFormat::Binary => binary::write_span(out, span),
-    }
+    encoding.write_span(out, span);
     out.len()
 }
 

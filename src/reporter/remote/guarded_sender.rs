@@ -61,6 +61,10 @@ impl GuardedSender {
         guarded(&self.metrics, || sender.poll())
     }
 
+    pub(super) fn reads_spans(&self) -> bool {
+        self.ask(|sender| sender.reads_spans()).unwrap_or(false)
+    }
+
     pub(super) fn limits(&self) -> Option<Limits> {
         self.ask(|sender| Limits {
             batch: sender.max_bytes(),

@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 
 use crate::clock::{deadline_after, instant_now};
 use crate::metrics::{Counter, DropCause, DropCounts};
+use crate::model::Process;
 use crate::record::FinishedSpan;
 use crate::reporter::packet::{Numbers, Packet, Shrunk};
 use crate::reporter::remote::guarded_sender::{GuardedSender, Limits};
 use crate::reporter::remote::outage::Outage;
-use crate::reporter::sender::{Batch, BatchFormat, SendOutcome, SendResult, Sender};
-use crate::reporter::worker::SHORTEST_PAUSE;
+use crate::reporter::sender::{BatchFormat, SendOutcome, SendResult, Sender};
+use crate::reporter::worker::{LOOK_FOR_ANSWERS, SHORTEST_PAUSE};
 use crate::reporter::{MakeReporter, Reporter, Unsent, WorkerHandle};
 use crate::services::Services;
 
@@ -70,11 +71,41 @@ pub struct RemoteReporter {
     seqid: u32,
     /// The number of the next batch.
     seq_no: u64,
-    /// Every span that was ever taken counts here, in `dropped`, or is in the packet.
+    /// Every span that was ever taken counts here, in `dropped`, in `in_flight`, or is in the packet.
     sent: u64,
     dropped: DropCounts,
+    in_flight: InFlight,
     outage: Outage,
     pause: Option<Pause>,
+}
+
+/// The spans whose fate only an answer will tell.
+#[derive(Clone, Copy, Default)]
+struct InFlight {
+    /// How many spans ever were in flight, and how many of them have been answered.
+    taken: u64,
+    answered: u64,
+    /// How many had been taken by the last flush.
+    flushed: u64,
+}
+
+impl InFlight {
+    /// Returns the number of spans that wait for an answer.
+    fn spans(&self) -> u64 {
+        self.taken - self.answered
+    }
+
+    /// Returns how many of those that the last flush has left behind wait for an answer.
+    fn flushed_spans(&self) -> u64 {
+        self.flushed.saturating_sub(self.answered)
+    }
+
+    /// Notes an answer about so many spans, and returns how many of them were in flight.
+    fn answer(&mut self, spans: u64) -> u64 {
+        let spans = spans.min(self.spans());
+        self.answered += spans;
+        spans
+    }
 }
 
 /// A time in which the sender has no room for a batch.
@@ -90,9 +121,10 @@ impl RemoteReporter {
     pub fn new(sender: impl Sender + 'static) -> Self {
         let format = sender.format();
         let worker = WorkerHandle::detached(Services::unattached());
+        let sender = GuardedSender::new(Box::new(sender), worker.metrics().clone());
         Self {
-            packet: Packet::new(format, worker.process()),
-            sender: GuardedSender::new(Box::new(sender), worker.metrics().clone()),
+            packet: new_packet(format, &sender, worker.process()),
+            sender,
             format,
             worker,
             limits: Limits::default(),
@@ -101,6 +133,7 @@ impl RemoteReporter {
             seq_no: 1,
             sent: 0,
             dropped: DropCounts::default(),
+            in_flight: InFlight::default(),
             outage: Outage::default(),
             pause: None,
         }
@@ -213,7 +246,7 @@ impl RemoteReporter {
                     self.dropped.add(cause, (count - to) as u64);
                     from = count;
                 }
-                SendResult::Sent | SendResult::Lost(_) => {
+                SendResult::Sent | SendResult::InFlight | SendResult::Lost(_) => {
                     from = to;
                     most = count;
                 }
@@ -229,12 +262,16 @@ impl RemoteReporter {
             self.dropped.add(DropCause::AfterShutdown, count);
             return SendResult::Lost(DropCause::AfterShutdown);
         }
-        let batch = Batch::new(self.packet.message(spans), count);
+        let batch = self.packet.batch(spans);
         let outcome = self.sender.send(&batch, deadline);
         self.packet.restore();
         self.account_for_earlier(&outcome);
         match outcome.this {
             SendResult::TooLarge | SendResult::Later(_) => {}
+            SendResult::InFlight => {
+                self.in_flight.taken += count;
+                self.count_message();
+            }
             SendResult::Sent => {
                 self.sent += count;
                 self.count_message();
@@ -251,8 +288,18 @@ impl RemoteReporter {
         outcome.this
     }
 
-    /// Moves spans that were counted as sent to the losses.
+    /// Accounts for the spans of earlier batches: those that were counted as sent, and those in flight.
     fn account_for_earlier(&mut self, outcome: &SendOutcome) {
+        let arrived = self.in_flight.answer(outcome.arrived);
+        self.sent += arrived;
+        if arrived > 0 {
+            self.note_sent();
+        }
+        for (cause, spans) in outcome.failed.iter() {
+            let spans = self.in_flight.answer(spans);
+            self.dropped.add(cause, spans);
+            self.note_loss(cause);
+        }
         for (cause, spans) in outcome.earlier.iter() {
             let spans = spans.min(self.sent);
             self.sent -= spans;
@@ -360,8 +407,18 @@ impl RemoteReporter {
     }
 
     fn unsent(&self) -> Unsent {
-        Unsent::new(self.dropped, self.packet.len() as u64)
+        let queued = self.packet.len() as u64 + self.in_flight.spans();
+        Unsent::new(self.dropped, queued).with_in_flight(self.in_flight.flushed_spans())
     }
+}
+
+/// Returns an empty packet for a sender.
+fn new_packet(format: BatchFormat, sender: &GuardedSender, process: &Process) -> Packet {
+    let mut packet = Packet::new(format, process);
+    if sender.reads_spans() {
+        packet.keep_spans();
+    }
+    packet
 }
 
 impl Reporter for RemoteReporter {
@@ -371,7 +428,7 @@ impl Reporter for RemoteReporter {
         let left = self.packet.len() as u64;
         self.dropped.add(DropCause::SendFailed, left);
         self.worker = worker.clone();
-        self.packet = Packet::new(self.format, worker.process());
+        self.packet = new_packet(self.format, &self.sender, worker.process());
         self.sender.attach(worker.services());
     }
 
@@ -410,6 +467,11 @@ impl Reporter for RemoteReporter {
         } else if let Some(pause) = &mut self.pause {
             pause.is_flush = true;
         }
+        self.in_flight.flushed = self.in_flight.taken;
+        self.poll()
+    }
+
+    fn poll(&mut self) -> Unsent {
         if let Some(news) = self.sender.poll() {
             self.account_for_earlier(&news);
         }
@@ -418,16 +480,24 @@ impl Reporter for RemoteReporter {
 
     fn close(&mut self, deadline: Instant) -> Unsent {
         let mut unsent = self.flush(deadline);
-        // No later call sends what the sender has no room for yet.
-        while let Some(Pause { until, .. }) = self.pause
-            && until < deadline
-        {
+        // No later call sends what the sender has no room for yet, or hears what became of a batch.
+        loop {
+            let until = match self.pause {
+                Some(pause) => pause.until,
+                None if unsent.in_flight > 0 => instant_now() + LOOK_FOR_ANSWERS,
+                None => break,
+            };
+            if until >= deadline {
+                break;
+            }
             let pause = until.saturating_duration_since(instant_now());
             thread::sleep(pause.max(SHORTEST_PAUSE));
             unsent = self.flush(deadline);
         }
         self.sender.close();
-        unsent
+        let unanswered = self.in_flight.answer(u64::MAX);
+        self.dropped.add(DropCause::Unknown, unanswered);
+        self.unsent()
     }
 
     fn after_fork(&self) -> Option<MakeReporter> {

@@ -3,6 +3,7 @@ use std::sync::mpsc::{Sender as Queue, channel};
 use super::*;
 use crate::model::{SpanId, TraceId};
 use crate::reporter::OwnedSpan;
+use crate::reporter::sender::Batch;
 
 struct Seqids(Queue<Vec<u8>>);
 

@@ -85,9 +85,10 @@ pub(crate) use agent_address::AgentAddress;
 #[cfg(feature = "udp")]
 pub use agent_address::{AddressError, AgentAddress};
 #[cfg(feature = "udp")]
-pub use udp::{SocketFamily, UdpSender};
+pub use udp::{AgentProtocol, SocketFamily, UdpSender};
 
 use crate::metrics::{DropCause, DropCounts};
+use crate::record::{FinishedSpan, Frames};
 use crate::services::Services;
 
 /// A way for batches to leave the process, one at a time.
@@ -104,6 +105,13 @@ pub trait Sender: Send {
     /// Returns the encoding of the batches that it takes. The reporter asks once.
     fn format(&self) -> BatchFormat;
 
+    /// Returns whether it reads the spans of a [batch](Batch::spans) beside the bytes. The reporter asks once.
+    ///
+    /// Spans are copied for such a sender. By default it does not.
+    fn reads_spans(&self) -> bool {
+        false
+    }
+
     /// Returns up to how many bytes spans are packed into one batch.
     ///
     /// The reporter asks before each batch, because a sender may learn that less is possible.
@@ -119,11 +127,13 @@ pub trait Sender: Send {
 
     /// Sends one batch. Returns what became of it and of earlier ones. Blocks until `deadline` at most.
     ///
-    /// A sender that has to wait for the receiver should return [`SendResult::Later`] and not block. The batch then
-    /// waits in the reporter, and spans behind it wait in the queue.
+    /// A sender that has to wait for the receiver should not block, because no span leaves the queue meanwhile. If
+    /// there is no room for the batch it returns [`SendResult::Later`]: the batch then waits in the reporter, and spans
+    /// behind it wait in the queue. If an answer is to come, it copies the batch and returns [`SendResult::InFlight`].
     fn send(&mut self, batch: &Batch<'_>, deadline: Instant) -> SendOutcome;
 
-    /// Returns news of batches that were sent. The reporter asks at the end of each flush. By default there are none.
+    /// Returns news of batches that were sent or are in flight. The reporter asks at the end of each flush, and again
+    /// every millisecond or so while a caller waits for batches in flight. By default there are none.
     fn poll(&mut self) -> SendOutcome {
         SendOutcome::default()
     }
@@ -174,6 +184,10 @@ impl Sender for Box<dyn Sender> {
         (**self).format()
     }
 
+    fn reads_spans(&self) -> bool {
+        (**self).reads_spans()
+    }
+
     fn max_bytes(&self) -> usize {
         (**self).max_bytes()
     }
@@ -219,22 +233,43 @@ pub enum BatchFormat {
     Compact,
     /// An `emitBatch` message in Thrift's binary protocol, for an agent's port 6832.
     Binary,
+    /// A `Batch` struct in Thrift's binary protocol, for a collector's `/api/traces`.
+    BinaryBatch,
 }
 
 /// An encoded batch of spans.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Batch<'a> {
     /// The message.
     pub bytes: &'a [u8],
     /// The number of spans in it.
     pub span_count: u64,
+    frames: Option<Frames<'a>>,
 }
 
 impl<'a> Batch<'a> {
     /// Joins the bytes and their number of spans.
     pub fn new(bytes: &'a [u8], span_count: u64) -> Self {
-        Self { bytes, span_count }
+        Self {
+            bytes,
+            span_count,
+            frames: None,
+        }
+    }
+
+    /// Adds frames, of which the first ones are those of the spans.
+    pub(crate) fn with_frames(mut self, frames: Frames<'a>) -> Self {
+        self.frames = Some(frames);
+        self
+    }
+
+    /// Returns the spans, for a sender that [reads](Sender::reads_spans) them; none for another one.
+    ///
+    /// They are as they finished, even if one was made smaller for the message.
+    pub fn spans(&self) -> impl Iterator<Item = FinishedSpan<'a>> + use<'a> {
+        let count = usize::try_from(self.span_count).unwrap_or(usize::MAX);
+        self.frames.clone().into_iter().flatten().take(count)
     }
 }
 
@@ -246,6 +281,10 @@ pub struct SendOutcome {
     pub this: SendResult,
     /// Spans of earlier batches that counted as sent and are now known to be lost.
     pub earlier: DropCounts,
+    /// How many spans of batches in flight have arrived.
+    pub arrived: u64,
+    /// Spans of batches in flight that are lost.
+    pub failed: DropCounts,
 }
 
 /// The fate of one batch.
@@ -255,6 +294,9 @@ pub enum SendResult {
     /// The batch is on its way.
     #[default]
     Sent,
+    /// The sender has copied the batch, and [`SendOutcome::arrived`] and [`SendOutcome::failed`] of later answers tell
+    /// what became of its spans. Batches in flight are answered in the order in which they were taken.
+    InFlight,
     /// The batch is larger than the system allows. The reporter splits it by the new `max_bytes` and tries again.
     TooLarge,
     /// The receiver or the system has no room for the batch now. The reporter offers it again at this time.
@@ -268,14 +310,28 @@ impl SendOutcome {
     pub fn new(this: SendResult) -> Self {
         Self {
             this,
-            earlier: DropCounts::default(),
+            ..Self::default()
         }
     }
 
-    /// Adds a loss of earlier batches.
+    /// Adds a loss of earlier batches, which counted as sent.
     #[must_use]
     pub fn with_earlier_loss(mut self, cause: DropCause, spans: u64) -> Self {
         self.earlier.add(cause, spans);
+        self
+    }
+
+    /// Adds spans in flight that have arrived.
+    #[must_use]
+    pub fn with_arrival(mut self, spans: u64) -> Self {
+        self.arrived += spans;
+        self
+    }
+
+    /// Adds spans in flight that are lost.
+    #[must_use]
+    pub fn with_failure(mut self, cause: DropCause, spans: u64) -> Self {
+        self.failed.add(cause, spans);
         self
     }
 }

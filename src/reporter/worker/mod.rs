@@ -45,7 +45,7 @@ use std::time::Duration;
 
 pub use handle::WorkerHandle;
 pub(crate) use options::WorkerOptions;
-pub(super) use turn::SHORTEST_PAUSE;
+pub(super) use turn::{LOOK_FOR_ANSWERS, SHORTEST_PAUSE};
 
 use crate::metrics::FlushReport;
 use crate::reporter::Reporter;

@@ -78,6 +78,8 @@ struct Goal {
     flush_until: Option<Instant>,
     /// Close the reporter behind these spans, until then.
     close_until: Option<Instant>,
+    /// The reporter was flushed behind these spans, and waits for answers about batches in flight.
+    is_in_flight: bool,
 }
 
 impl WorkerTurn {
@@ -115,10 +117,14 @@ impl WorkerTurn {
                 let pause = pause.max(deadline_after(SHORTEST_PAUSE));
                 self.goal.map_or(pause, |goal| pause.min(goal.deadline()))
             }
-            None if !self.backlog.is_empty() || self.goal.is_some() || self.drains_soon => {
-                instant_now()
-            }
-            None => self.schedule.next(),
+            None if !self.backlog.is_empty() || self.drains_soon => instant_now(),
+            None => match self.goal {
+                Some(goal) if goal.is_in_flight => {
+                    deadline_after(LOOK_FOR_ANSWERS).min(goal.deadline())
+                }
+                Some(_) => instant_now(),
+                None => self.schedule.next(),
+            },
         };
         next.min(self.next_flush)
     }
@@ -134,7 +140,10 @@ impl WorkerTurn {
             return None;
         }
         if is_flush_due {
-            self.flush(now + TICK_TIMEOUT);
+            // Another flush would add batches to those whose answers a caller waits for.
+            if !self.goal.is_some_and(|goal| goal.is_in_flight) {
+                self.flush(now + TICK_TIMEOUT);
+            }
             self.options.services.clock().set_anchor();
             self.next_flush = deadline_after(self.options.flush_interval);
         }
@@ -184,6 +193,7 @@ impl WorkerTurn {
                 mark: self.backlog.end(),
                 flush_until: orders.flush_until,
                 close_until: orders.close_until,
+                is_in_flight: false,
             };
             // A close ends everything that other callers wait for.
             let joins = asked.close_until.is_some() || self.goal.is_none();
@@ -208,10 +218,11 @@ impl WorkerTurn {
         if self.backlog.is_empty() || self.paused_until().is_some() {
             return;
         }
-        // Spans behind the goal's mark wait until the goal is reached.
-        let until = self
-            .goal
-            .map_or_else(|| self.backlog.end(), |goal| goal.mark);
+        // Spans behind the goal's mark wait until the reporter is flushed.
+        let until = match self.goal {
+            Some(goal) if !goal.is_in_flight => goal.mark,
+            _ => self.backlog.end(),
+        };
         let Self {
             options,
             reporter,
@@ -242,15 +253,26 @@ impl WorkerTurn {
         if !self.backlog.is_past(goal.mark) && !is_late(goal.deadline()) {
             return None;
         }
+        if let Some(until) = goal.close_until.or(goal.flush_until) {
+            if goal.is_in_flight {
+                self.account(|reporter| reporter.poll());
+            } else {
+                self.flush(until);
+            }
+            let is_paused = self.paused_until().is_some();
+            let is_in_flight = !is_paused && self.unsent.in_flight > 0;
+            if (is_paused || is_in_flight) && !is_late(until) {
+                self.goal = Some(Goal {
+                    is_in_flight,
+                    ..goal
+                });
+                return None;
+            }
+        }
         if let Some(until) = goal.close_until {
             // The queue was closed before this request, so everything has been taken from it.
             self.account(|reporter| reporter.close(until));
             self.backlog.abandon();
-        } else if let Some(until) = goal.flush_until {
-            self.flush(until);
-            if self.paused_until().is_some() && !is_late(until) {
-                return None;
-            }
         }
         std::mem::replace(&mut self.goal, self.next_goal.take())
     }
@@ -317,6 +339,7 @@ impl Goal {
             mark: later.mark,
             flush_until: self.flush_until.max(later.flush_until),
             close_until: self.close_until.max(later.close_until),
+            is_in_flight: false,
         }
     }
 
@@ -331,6 +354,9 @@ impl Goal {
 
 /// The shortest pause that the worker keeps. A reporter that asks for less does not keep the processor busy.
 pub(in crate::reporter) const SHORTEST_PAUSE: Duration = Duration::from_micros(100);
+
+/// The pause between two looks for answers about batches in flight, while a caller waits for them.
+pub(in crate::reporter) const LOOK_FOR_ANSWERS: Duration = Duration::from_millis(1);
 
 /// The longest time that the flush of an interval may take, for which no caller waits.
 const TICK_TIMEOUT: Duration = Duration::from_secs(1);

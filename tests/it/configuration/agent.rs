@@ -4,7 +4,7 @@ use std::net::UdpSocket;
 
 use tracehound::Config;
 use tracehound::prelude::*;
-use tracehound::reporter::sender::{BatchFormat, SocketFamily};
+use tracehound::reporter::sender::{AgentProtocol, SocketFamily};
 use tracehound::sampler::ConstSampler;
 
 use super::building::{SOON, built};
@@ -46,7 +46,7 @@ fn spans_go_to_the_agent_in_the_protocol_that_was_set() {
     assert_eq!(compact[0], 0x82);
     let binary = datagram(|config| {
         config
-            .agent_protocol(BatchFormat::Binary)
+            .agent_protocol(AgentProtocol::Binary)
             .agent_family(SocketFamily::V4)
     });
     assert_eq!(binary[0], 0x80);

@@ -261,7 +261,7 @@ fn a_service_link_is_passed_over_with_one_warning() {
 
 #[cfg(feature = "udp")]
 mod agent {
-    use tracehound::reporter::sender::{BatchFormat, SocketFamily};
+    use tracehound::reporter::sender::{AgentProtocol, SocketFamily};
 
     use super::*;
 
@@ -392,7 +392,7 @@ a\u{0} | -
         .agent_host("code")
         .agent_port(2)
         .agent_family(SocketFamily::V4)
-        .agent_protocol(BatchFormat::Binary)
+        .agent_protocol(AgentProtocol::Binary)
         .explain();
         let values = ["agent_host", "agent_port", "agent_family", "agent_protocol"];
         let values = values.map(|name| setting(&explanation, name));

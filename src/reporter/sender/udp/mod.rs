@@ -4,6 +4,7 @@ mod connection;
 mod connector;
 mod explain;
 mod failure;
+mod protocol;
 mod resolver;
 mod socket;
 mod socket_table;
@@ -14,6 +15,7 @@ use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 pub use addresses::SocketFamily;
+pub use protocol::AgentProtocol;
 
 use crate::clock::instant_now;
 use crate::metrics::{DropCause, DropCounts};
@@ -63,7 +65,7 @@ use crate::reporter::sender::{
 pub struct UdpSender {
     connector: Connector,
     connection: Option<Connection>,
-    format: BatchFormat,
+    protocol: AgentProtocol,
     /// The limit that the user has set.
     max_packet_bytes: Option<usize>,
     /// The limit that the system's refusals have taught.
@@ -101,7 +103,7 @@ impl UdpSender {
         Self {
             connector: Connector::new(agent.into()),
             connection: None,
-            format: BatchFormat::Compact,
+            protocol: AgentProtocol::Compact,
             max_packet_bytes: None,
             learnt_bytes: usize::MAX,
             lost_before: 0,
@@ -115,10 +117,10 @@ impl UdpSender {
 
     /// Sets the protocol. Agents take the binary one on another port, 6832.
     ///
-    /// Defaults to [`BatchFormat::Compact`].
+    /// Defaults to [`AgentProtocol::Compact`].
     #[must_use]
-    pub fn batch_format(mut self, format: BatchFormat) -> Self {
-        self.format = format;
+    pub fn protocol(mut self, protocol: AgentProtocol) -> Self {
+        self.protocol = protocol;
         self
     }
 
@@ -340,7 +342,7 @@ impl UdpSender {
 
 impl Sender for UdpSender {
     fn format(&self) -> BatchFormat {
-        self.format
+        self.protocol.format()
     }
 
     fn max_bytes(&self) -> usize {
@@ -440,11 +442,11 @@ impl Sender for UdpSender {
     fn after_fork(&self) -> Option<MakeSender> {
         let addresses = &self.connector.addresses;
         let (agent, family) = (addresses.agent().clone(), addresses.family);
-        let (format, max_packet_bytes) = (self.format, self.max_packet_bytes);
+        let (protocol, max_packet_bytes) = (self.protocol, self.max_packet_bytes);
         let bytes_per_second = self.bytes_per_second;
         Some(Box::new(move || {
             Box::new(Self {
-                format,
+                protocol,
                 max_packet_bytes,
                 ..Self::new(agent.clone())
                     .family(family)

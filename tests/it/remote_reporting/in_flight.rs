@@ -1,0 +1,184 @@
+//! A remote reporter whose sender learns later what became of its batches.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tracehound::JaegerTracer;
+use tracehound::prelude::*;
+use tracehound::sampler::ConstSampler;
+
+use super::*;
+
+/// What a test tells a sender, and what the sender has taken.
+#[derive(Clone, Default)]
+struct Collector(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    /// The spans of each batch that waits for its answer.
+    in_flight: VecDeque<u64>,
+    /// Answers that were not asked for yet.
+    news: SendOutcome,
+    /// Batches are answered as they come.
+    answers_at_once: bool,
+}
+
+impl Collector {
+    fn batches(&self) -> usize {
+        self.0.lock().unwrap().in_flight.len()
+    }
+
+    /// Answers the oldest batch, with a cause if it is lost.
+    fn answer(&self, cause: Option<DropCause>) {
+        let mut state = self.0.lock().unwrap();
+        let spans = state.in_flight.pop_front().expect("a batch");
+        let news = std::mem::take(&mut state.news);
+        state.news = match cause {
+            Some(cause) => news.with_failure(cause, spans),
+            None => news.with_arrival(spans),
+        };
+    }
+
+    fn answer_all(&self) {
+        let mut state = self.0.lock().unwrap();
+        state.answers_at_once = true;
+        let spans = state.in_flight.drain(..).sum();
+        let news = std::mem::take(&mut state.news);
+        state.news = news.with_arrival(spans);
+    }
+}
+
+impl Sender for Collector {
+    fn format(&self) -> BatchFormat {
+        BatchFormat::BinaryBatch
+    }
+
+    fn reads_spans(&self) -> bool {
+        true
+    }
+
+    fn max_bytes(&self) -> usize {
+        2_000
+    }
+
+    fn send(&mut self, batch: &Batch<'_>, _: Instant) -> SendOutcome {
+        assert_eq!(batch.spans().count() as u64, batch.span_count);
+        let mut state = self.0.lock().unwrap();
+        let news = std::mem::take(&mut state.news);
+        let mut outcome = SendOutcome::new(SendResult::InFlight);
+        (outcome.arrived, outcome.failed) = (news.arrived, news.failed);
+        match state.answers_at_once {
+            true => state.news = SendOutcome::default().with_arrival(batch.span_count),
+            false => state.in_flight.push_back(batch.span_count),
+        }
+        outcome
+    }
+
+    fn poll(&mut self) -> SendOutcome {
+        std::mem::take(&mut self.0.lock().unwrap().news)
+    }
+}
+
+fn reporter(collector: &Collector) -> RemoteReporter {
+    let mut reporter = RemoteReporter::new(collector.clone());
+    reporter.attach(&listening_worker().0);
+    reporter
+}
+
+#[test]
+fn spans_in_flight_are_queued_until_their_answer_comes() {
+    let collector = Collector::default();
+    let mut reporter = reporter(&collector);
+    let counts = |unsent: Unsent| (unsent.dropped.total(), unsent.queued, unsent.in_flight);
+    report(&mut reporter, &[span(1), span(2)]);
+    assert_eq!(counts(reporter.flush(soon())), (0, 2, 2));
+    report(&mut reporter, &[span(3)]);
+    assert_eq!(counts(reporter.poll()), (0, 3, 2), "one is not flushed yet");
+    assert_eq!(counts(reporter.flush(soon())), (0, 3, 3));
+    collector.answer(Some(DropCause::Rejected));
+    let unsent = reporter.poll();
+    assert_eq!(counts(unsent), (2, 1, 1));
+    assert_eq!(unsent.dropped.get(DropCause::Rejected), 2);
+    collector.answer(None);
+    assert_eq!(counts(reporter.poll()), (2, 0, 0));
+}
+
+#[test]
+fn spans_without_an_answer_at_the_close_are_lost_as_unknown() {
+    let collector = Collector::default();
+    let mut reporter = reporter(&collector);
+    report(&mut reporter, &[span(1), span(2), span(3)]);
+    let unsent = reporter.close(Instant::now() + Duration::from_millis(5));
+    assert_eq!(unsent.dropped.get(DropCause::Unknown), 3);
+    assert_eq!((unsent.queued, unsent.in_flight), (0, 0));
+}
+
+#[test]
+fn a_sender_that_answers_more_than_it_has_taken_changes_nothing_else() {
+    let collector = Collector::default();
+    let mut reporter = reporter(&collector);
+    report(&mut reporter, &[span(1)]);
+    reporter.flush(soon());
+    collector.0.lock().unwrap().news = SendOutcome::default()
+        .with_arrival(u64::MAX)
+        .with_failure(DropCause::Refused, 7);
+    let unsent = reporter.poll();
+    assert_eq!((unsent.dropped.total(), unsent.queued), (0, 0));
+}
+
+fn tracer(collector: &Collector) -> JaegerTracer {
+    JaegerTracer::builder("shop")
+        .sampler(ConstSampler::new(true))
+        .reporter(RemoteReporter::new(collector.clone()))
+        .flush_interval(Duration::from_millis(10))
+        .build()
+        .unwrap()
+}
+
+#[test]
+fn a_flush_waits_for_the_answers_and_later_spans_go_out_meanwhile() {
+    let collector = Collector::default();
+    let tracer = tracer(&collector);
+    tracer.start_span("first").finish();
+    let is_flushed = AtomicBool::new(false);
+    std::thread::scope(|threads| {
+        let flush = threads.spawn(|| {
+            let report = tracer.flush(Duration::from_secs(60));
+            is_flushed.store(true, Ordering::Relaxed);
+            report
+        });
+        until("a batch in flight", || collector.batches() == 1);
+        // A batch holds fewer than 20 of these, so some go out while the flush waits.
+        for _ in 0..100 {
+            tracer.start_span("later").finish();
+        }
+        until("later batches", || collector.batches() >= 4);
+        assert!(!is_flushed.load(Ordering::Relaxed), "no answer has come");
+        collector.answer(None);
+        let report = flush.join().unwrap();
+        assert_eq!(report.sent, 1, "{report}");
+        assert_eq!(report.finished, 101);
+        assert_eq!(report.queued, 100);
+    });
+    collector.answer_all();
+    let report = tracer.close(Duration::from_secs(60));
+    assert_eq!((report.finished, report.sent), (101, 101), "{report}");
+}
+
+#[test]
+fn a_flush_gives_up_at_its_deadline_and_a_close_counts_what_has_no_answer() {
+    let collector = Collector::default();
+    let tracer = tracer(&collector);
+    for _ in 0..40 {
+        tracer.start_span("s").finish();
+    }
+    let report = tracer.flush(Duration::from_millis(20));
+    assert_eq!((report.sent, report.queued), (0, 40), "{report}");
+    collector.answer(None);
+    collector.answer(Some(DropCause::SendFailed));
+    let report = tracer.close(Duration::from_millis(20));
+    assert!(report.sent > 0 && report.queued == 0, "{report}");
+    assert!(report.dropped.get(DropCause::SendFailed) > 0, "{report}");
+    assert!(report.dropped.get(DropCause::Unknown) > 0, "{report}");
+    assert_eq!(report.finished, report.sent + report.dropped.total());
+}
