@@ -16,6 +16,7 @@ mod delayed_sampling;
 mod dev;
 mod differential;
 mod documents;
+mod encodings;
 mod errors;
 mod exposition;
 mod floors;

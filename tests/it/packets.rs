@@ -51,7 +51,7 @@ fn any_ids() -> impl Strategy<Value = (TraceId, SpanId)> {
 }
 
 prop_compose! {
-    fn any_span()(
+    pub(crate) fn any_span()(
         (trace_id, span_id) in any_ids(),
         parent_id in any::<u64>(),
         name in any_text(40),
@@ -77,7 +77,7 @@ prop_compose! {
     }
 }
 
-fn runner(cases: u32) -> TestRunner {
+pub(crate) fn runner(cases: u32) -> TestRunner {
     TestRunner::new(ProptestConfig {
         cases,
         rng_seed: RngSeed::Fixed(0x7261_6365),
@@ -164,7 +164,7 @@ fn packets_keep_their_limit_and_hold_every_span_but_those_counted_as_lost() {
 }
 
 /// Returns the span with its times moved to where they can be sent.
-fn with_times_of_the_wire(span: &OwnedSpan) -> OwnedSpan {
+pub(crate) fn with_times_of_the_wire(span: &OwnedSpan) -> OwnedSpan {
     const LATEST: i64 = i64::MAX / 2 / 1_000;
     let clamp = |time: Timestamp| Timestamp::from_micros(time.as_micros().clamp(0, LATEST));
     let mut span = span.clone();

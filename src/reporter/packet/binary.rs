@@ -6,8 +6,7 @@
 use crate::model::{Process, ReferenceType, TagRef};
 use crate::record::FinishedSpan;
 use crate::record::wire::decode::Tags;
-use crate::record::wire::encode::write_tag;
-use crate::reporter::packet::encoding::{Encoding, Envelope};
+use crate::reporter::packet::encoding::{Encoding, Envelope, encoded_tags};
 use crate::reporter::packet::{METHOD, Numbers, ONEWAY};
 
 /// A message in the binary protocol.
@@ -91,12 +90,7 @@ const LIST: u8 = 15;
 fn write_process(out: &mut Vec<u8>, process: &Process) {
     write_string(out, 1, process.service_name.as_bytes());
     if !process.tags.is_empty() {
-        // By way of the compact form, like the tags of spans, so that one place turns values that have no type into
-        // text.
-        let mut tags = Vec::new();
-        for tag in &process.tags {
-            write_tag(&mut tags, &tag.key, tag.value.as_ref());
-        }
+        let tags = encoded_tags(process);
         write_tags(out, 2, Tags::new(&tags, process.tags.len()));
     }
     out.push(STOP);

@@ -1,4 +1,6 @@
+use crate::model::Process;
 use crate::record::FinishedSpan;
+use crate::record::wire::encode::write_tag;
 use crate::reporter::packet::Numbers;
 
 /// A way to write the spans of one process as a message.
@@ -36,4 +38,13 @@ pub(super) trait Encoding: Send {
 pub(super) struct Envelope<'a> {
     pub(super) seqid: u32,
     pub(super) numbers: Option<&'a Numbers>,
+}
+
+/// Returns the tags of a process as those of spans are kept, so that one place turns values without a type into text.
+pub(super) fn encoded_tags(process: &Process) -> Vec<u8> {
+    let mut encoded = Vec::new();
+    for tag in &process.tags {
+        write_tag(&mut encoded, &tag.key, tag.value.as_ref());
+    }
+    encoded
 }

@@ -12,9 +12,13 @@
 mod binary;
 mod compact;
 mod encoding;
+mod jaeger_proto;
 mod marks;
+mod otlp;
+mod protobuf;
 mod shrink;
 mod times;
+mod zipkin;
 
 use std::ops::Range;
 
@@ -24,7 +28,10 @@ use crate::record::{FinishedSpan, FrameKind, FrameList};
 use crate::reporter::packet::binary::Binary;
 use crate::reporter::packet::compact::Compact;
 use crate::reporter::packet::encoding::{Encoding, Envelope};
+use crate::reporter::packet::jaeger_proto::JaegerProto;
+use crate::reporter::packet::otlp::Otlp;
 use crate::reporter::packet::shrink::Loss;
+use crate::reporter::packet::zipkin::ZipkinJson;
 use crate::reporter::sender::{Batch, BatchFormat};
 
 /// The name of a message: the agent's one method.
@@ -120,6 +127,9 @@ impl Packet {
             BatchFormat::Compact => Box::new(Compact::new(process)),
             BatchFormat::Binary => Box::new(Binary::emit_batch(process)),
             BatchFormat::BinaryBatch => Box::new(Binary::batch(process)),
+            BatchFormat::Otlp => Box::new(Otlp::new(process)),
+            BatchFormat::JaegerProto => Box::new(JaegerProto::new(process)),
+            BatchFormat::ZipkinJson => Box::new(ZipkinJson::new(process)),
         };
         let head_room = encoding.max_head_len();
         Self {

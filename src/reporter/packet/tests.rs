@@ -8,10 +8,13 @@ use crate::model::{
 use crate::record::{FrameHeader, ParentReference};
 use crate::reporter::OwnedSpan;
 
-const FORMATS: [BatchFormat; 3] = [
+const FORMATS: [BatchFormat; 6] = [
     BatchFormat::Compact,
     BatchFormat::Binary,
     BatchFormat::BinaryBatch,
+    BatchFormat::Otlp,
+    BatchFormat::JaegerProto,
+    BatchFormat::ZipkinJson,
 ];
 
 /// A message of `golden_span`, written by Apache Thrift for Python from types generated from the IDL: ONEWAY, seqid 0.
@@ -34,7 +37,8 @@ const GOLDEN_BINARY: &str = "
     0002007f000f000b0c000000010a000100060a24181e40010f00020c000000010b0001000000056576656e74080002
     000000000b000300000001650000000000";
 
-fn bytes(hex: &str) -> Vec<u8> {
+/// Reads hex digits. Other characters, such as spaces, may stand between them.
+pub(super) fn bytes(hex: &str) -> Vec<u8> {
     let digits: Vec<_> = hex.chars().filter_map(|c| c.to_digit(16)).collect();
     digits
         .chunks(2)
@@ -70,6 +74,11 @@ fn golden_span() -> OwnedSpan {
 
 fn process() -> Process {
     Process::new("svc", vec![Tag::new("k", "v")])
+}
+
+/// Returns the message with `golden_span`.
+pub(super) fn golden_message(format: BatchFormat) -> Vec<u8> {
+    message(&mut packet(format, &[golden_span()]), 0..1)
 }
 
 fn small_span(id: u64) -> OwnedSpan {
@@ -301,7 +310,7 @@ fn a_span_is_made_smaller_in_steps_and_marked() {
             LogRecord::new(Timestamp::from_micros(len as i64), fields)
         })
         .to_vec();
-    for (format, least) in FORMATS.into_iter().zip([340, 500, 470]) {
+    for (format, least) in FORMATS.into_iter().zip([340, 500, 470, 420, 420, 540]) {
         let steps = [
             (9_500, "logs"),
             (8_500, "logs"),

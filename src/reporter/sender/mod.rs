@@ -235,6 +235,12 @@ pub enum BatchFormat {
     Binary,
     /// A `Batch` struct in Thrift's binary protocol, for a collector's `/api/traces`.
     BinaryBatch,
+    /// An `ExportTraceServiceRequest` in protobuf, for OTLP over HTTP and gRPC.
+    Otlp,
+    /// A `PostSpansRequest` of `jaeger.api_v2` in protobuf, for a collector's gRPC port.
+    JaegerProto,
+    /// A JSON list of spans in version 2 of Zipkin's model, for `/api/v2/spans`.
+    ZipkinJson,
 }
 
 /// An encoded batch of spans.
