@@ -26,6 +26,8 @@ pub enum SocketFamily {
 pub(super) struct Addresses {
     agent: AgentAddress,
     pub(super) family: SocketFamily,
+    /// How old an answer may be; `None` for ever.
+    pub(super) lookup_interval: Option<Duration>,
     pub(super) resolver: Resolver,
     known: Vec<SocketAddr>,
     /// The index of the address that the socket is connected to, or should be.
@@ -43,6 +45,7 @@ impl Addresses {
         Self {
             agent,
             family: SocketFamily::Any,
+            lookup_interval: Some(LOOKUP_INTERVAL),
             resolver: Resolver::system(),
             known: Vec::new(),
             current: 0,
@@ -95,16 +98,16 @@ impl Addresses {
         }
     }
 
-    /// Looks the name up again every 30 seconds and after some refusals, without waiting for the answer. Returns true
-    /// if the address in use is no longer the agent's.
+    /// Looks the name up again when the interval is over and after some refusals, without waiting for the answer.
+    /// Returns true if the address in use is no longer the agent's.
     ///
     /// Keeps the known addresses if the look-up fails.
     pub(super) fn refresh(&mut self, now: Instant) -> bool {
-        let Some(answered_at) = self.answered_at else {
+        let (Some(answered_at), Some(interval)) = (self.answered_at, self.lookup_interval) else {
             return false;
         };
         let age = now.saturating_duration_since(answered_at);
-        let is_old = age >= REFRESH_AFTER
+        let is_old = age >= interval
             || (self.refusals >= REFRESH_AFTER_REFUSALS && age >= BETWEEN_REFRESHES);
         if self.agent.literal().is_some() || !(is_old || self.is_asking) {
             return false;
@@ -167,7 +170,8 @@ impl Addresses {
     }
 }
 
-const REFRESH_AFTER: Duration = Duration::from_secs(30);
+/// As in the Go client.
+const LOOKUP_INTERVAL: Duration = Duration::from_secs(30);
 const REFRESH_AFTER_REFUSALS: u32 = 3;
 const BETWEEN_REFRESHES: Duration = Duration::from_secs(1);
 
@@ -212,6 +216,21 @@ mod tests {
     }
 
     #[test]
+    fn a_name_is_looked_up_once_if_there_is_no_interval() {
+        let (mut addresses, answer, asked) = agent();
+        *answer.lock().expect("not poisoned") = Some("192.0.2.1:7");
+        addresses.lookup_interval = None;
+        let start = instant_now();
+        let far = deadline_after(Duration::from_secs(60));
+        assert!(addresses.resolve(start, far).is_ok());
+        for _ in 0..REFRESH_AFTER_REFUSALS {
+            addresses.count_refusal();
+        }
+        assert!(!addresses.refresh(start + Duration::from_secs(86_400)));
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
     fn a_name_is_looked_up_again_after_30_seconds_and_a_failure_changes_nothing() {
         let (mut addresses, answer, asked) = agent();
         let set = |address| *answer.lock().expect("not poisoned") = address;
@@ -219,21 +238,21 @@ mod tests {
         let start = instant_now();
         let far = deadline_after(Duration::from_secs(60));
         assert!(addresses.resolve(start, far).is_ok());
-        assert!(!addresses.refresh(start + REFRESH_AFTER / 2));
+        assert!(!addresses.refresh(start + LOOKUP_INTERVAL / 2));
         assert_eq!(asked.load(Ordering::Relaxed), 1);
 
-        let mut now = start + REFRESH_AFTER;
+        let mut now = start + LOOKUP_INTERVAL;
         assert!(!refresh(&mut addresses, now), "it has not moved");
         assert_eq!(asked.load(Ordering::Relaxed), 2);
         set(None);
-        now += REFRESH_AFTER;
+        now += LOOKUP_INTERVAL;
         assert!(!refresh(&mut addresses, now));
         assert_eq!(
             addresses.current().map(|it| it.to_string()).as_deref(),
             Some("192.0.2.1:7")
         );
         set(Some("192.0.2.2:7"));
-        now += REFRESH_AFTER;
+        now += LOOKUP_INTERVAL;
         assert!(refresh(&mut addresses, now), "it has moved");
         assert_eq!(
             addresses.current().map(|it| it.to_string()).as_deref(),

@@ -133,6 +133,16 @@ impl UdpSender {
         self
     }
 
+    /// Sets how often the agent's name is looked up again, above zero; `None` for never. Then it is not looked up
+    /// after refusals either.
+    ///
+    /// Defaults to 30 seconds. An address is never looked up.
+    #[must_use]
+    pub fn lookup_interval(mut self, interval: Option<Duration>) -> Self {
+        self.connector.addresses.lookup_interval = interval;
+        self
+    }
+
     /// Sets the size of the largest datagram, of one span or of many, in bytes. More than 65,000 counts as 65,000.
     ///
     /// By default spans are packed up to 16,000 bytes for an agent on this host, a twelfth of its default receive
@@ -442,6 +452,7 @@ impl Sender for UdpSender {
     fn after_fork(&self) -> Option<MakeSender> {
         let addresses = &self.connector.addresses;
         let (agent, family) = (addresses.agent().clone(), addresses.family);
+        let lookup_interval = addresses.lookup_interval;
         let (protocol, max_packet_bytes) = (self.protocol, self.max_packet_bytes);
         let bytes_per_second = self.bytes_per_second;
         Some(Box::new(move || {
@@ -450,6 +461,7 @@ impl Sender for UdpSender {
                 max_packet_bytes,
                 ..Self::new(agent.clone())
                     .family(family)
+                    .lookup_interval(lookup_interval)
                     .max_bytes_per_second(bytes_per_second)
             })
         }))
