@@ -95,6 +95,7 @@
 //! | `reqwest` | [`TracingMiddleware`](middleware::TracingMiddleware), and `send_traced` on a request |
 //! | `tonic` | gRPC metadata as a carrier, gRPC status on spans |
 //! | `metrics` | the recorder of the crate `metrics` as a [`MetricsFactory`](metrics::MetricsFactory) |
+//! | `serde` | [`ConfigFile`](config::ConfigFile): settings in a file of YAML, TOML or JSON |
 //! | `dev` | the embedded agent and viewer |
 //! | `full` | all of these |
 //!

@@ -1,4 +1,5 @@
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use crate::config::error::ConfigProblem;
 use crate::config::explanation::{ExplainedSetting, quoted, row};
@@ -16,6 +17,8 @@ pub(super) struct Agent {
     pub(super) port: Setting<Option<u16>>,
     pub(super) family: Setting<SocketFamily>,
     pub(super) protocol: Setting<AgentProtocol>,
+    /// `None` for never.
+    pub(super) lookup_interval: Setting<Option<Duration>>,
 }
 
 impl Default for Agent {
@@ -25,31 +28,51 @@ impl Default for Agent {
             port: Setting::default_value(None),
             family: Setting::default_value(SocketFamily::Any),
             protocol: Setting::default_value(AgentProtocol::Compact),
+            lookup_interval: Setting::default_value(Some(LOOKUP_INTERVAL)),
         }
     }
 }
 
 impl Agent {
-    pub(super) fn read(variables: &mut Variables<'_>) -> Self {
-        let default = Self::default();
+    /// Puts the values of variables in the place of these settings.
+    pub(super) fn read(self, variables: &mut Variables<'_>) -> Self {
         Self {
-            host: default.host.or(variables.first([
+            host: self.host.or(variables.first([
                 ("JAEGER_AGENT_HOST", parse::host),
                 ("OTEL_EXPORTER_JAEGER_AGENT_HOST", parse::host),
             ])),
-            port: default.port.or(variables.first([
+            port: self.port.or(variables.first([
                 ("JAEGER_AGENT_PORT", |text| parse::port(text).map(Some)),
                 ("OTEL_EXPORTER_JAEGER_AGENT_PORT", |text| {
                     parse::port(text).map(Some)
                 }),
             ])),
-            family: default
+            family: self
                 .family
                 .or(variables.first([("JAEGER_AGENT_SOCKET_TYPE", socket_type)])),
-            protocol: default
+            protocol: self
                 .protocol
                 .or(variables.first([("OTEL_EXPORTER_JAEGER_PROTOCOL", protocol)])),
+            lookup_interval: self.lookup_interval.or(read_lookup_interval(variables)),
         }
+    }
+
+    /// Takes the host, and the port if there is one, of a file.
+    #[cfg(feature = "serde")]
+    pub(super) fn set_address_of_file(
+        &mut self,
+        text: &str,
+        key: &'static str,
+    ) -> Result<(), Expected> {
+        let read = |default_port| AgentAddress::parse(text, default_port);
+        let (Ok(address), Ok(other)) = (read(1), read(2)) else {
+            return Err("a host with or without a port");
+        };
+        self.host = Setting::of_file(address.host().to_owned(), key);
+        if address.port() == other.port() {
+            self.port = Setting::of_file(Some(address.port()), key);
+        }
+        Ok(())
     }
 
     pub(super) fn explain(&self) -> Vec<ExplainedSetting> {
@@ -73,6 +96,14 @@ impl Agent {
                     AgentProtocol::Binary => "binary".to_owned(),
                 },
             ),
+            row(
+                "agent_lookup_interval",
+                &self.lookup_interval,
+                |interval| match interval {
+                    Some(interval) => format!("{interval:?}"),
+                    None => "never".to_owned(),
+                },
+            ),
         ]
     }
 
@@ -89,10 +120,19 @@ impl Agent {
     /// Returns a reporter that sends to the agent, and the agent's address for a line of text.
     pub(super) fn reporter(&self) -> Result<(Box<dyn Reporter>, String), ConfigProblem> {
         let address = self.address()?;
+        if self.lookup_interval.value == Some(Duration::ZERO) {
+            let expected = "a duration above zero, or none";
+            return Err(ConfigProblem::invalid(
+                "agent_lookup_interval",
+                "0",
+                expected,
+            ));
+        }
         let destination = format!("{address} over UDP");
         let sender = UdpSender::new(address)
             .family(self.family.value)
-            .protocol(self.protocol.value);
+            .protocol(self.protocol.value)
+            .lookup_interval(self.lookup_interval.value);
         Ok((Box::new(RemoteReporter::new(sender)), destination))
     }
 
@@ -129,8 +169,32 @@ impl Agent {
     }
 }
 
+/// Reads the Go client's two variables. The switch wins over the interval.
+fn read_lookup_interval(variables: &mut Variables<'_>) -> Option<Setting<Option<Duration>>> {
+    let interval = variables.first([("JAEGER_REPORTER_ATTEMPT_RECONNECT_INTERVAL", |text| {
+        parse::duration(text).map(Some)
+    })]);
+    let is_off = variables.first([(
+        "JAEGER_REPORTER_ATTEMPT_RECONNECTING_DISABLED",
+        parse::boolean,
+    )]);
+    let Some(is_off) = is_off else {
+        return interval;
+    };
+    match is_off.value {
+        true => Some(Setting {
+            value: None,
+            source: is_off.source,
+        }),
+        false => interval.or(Some(Setting {
+            value: Some(LOOKUP_INTERVAL),
+            source: is_off.source,
+        })),
+    }
+}
+
 /// Reads `udp4` and `udp6`, as the Node client does.
-fn socket_type(text: &str) -> Result<SocketFamily, Expected> {
+pub(super) fn socket_type(text: &str) -> Result<SocketFamily, Expected> {
     match text.to_ascii_lowercase().as_str() {
         "udp4" => Ok(SocketFamily::V4),
         "udp6" => Ok(SocketFamily::V6),
@@ -139,13 +203,16 @@ fn socket_type(text: &str) -> Result<SocketFamily, Expected> {
 }
 
 /// Reads `OTEL_EXPORTER_JAEGER_PROTOCOL`; the values that concern a collector are refused.
-fn protocol(text: &str) -> Result<AgentProtocol, Expected> {
+pub(super) fn protocol(text: &str) -> Result<AgentProtocol, Expected> {
     match text.to_ascii_lowercase().as_str() {
         "udp/thrift.compact" => Ok(AgentProtocol::Compact),
         "udp/thrift.binary" => Ok(AgentProtocol::Binary),
         _ => Err("udp/thrift.compact or udp/thrift.binary, the protocols that this version speaks"),
     }
 }
+
+/// As long as the Go client's.
+const LOOKUP_INTERVAL: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests {

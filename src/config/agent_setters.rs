@@ -1,5 +1,7 @@
 //! The setters of the agent.
 
+use std::time::Duration;
+
 use crate::config::Config;
 use crate::config::setting::Setting;
 use crate::reporter::sender::{AgentProtocol, SocketFamily};
@@ -26,6 +28,15 @@ impl Config {
     /// Defaults to [`SocketFamily::Any`]. Environment: `JAEGER_AGENT_SOCKET_TYPE`.
     pub fn agent_family(mut self, family: SocketFamily) -> Self {
         self.agent.family = Setting::of_code(family);
+        self
+    }
+
+    /// Sets how often the name of the agent's host is looked up again, above zero; `None` for never.
+    ///
+    /// Defaults to 30 seconds. Environment: `JAEGER_REPORTER_ATTEMPT_RECONNECT_INTERVAL`, and for never
+    /// `JAEGER_REPORTER_ATTEMPT_RECONNECTING_DISABLED`.
+    pub fn agent_lookup_interval(mut self, interval: Option<Duration>) -> Self {
+        self.agent.lookup_interval = Setting::of_code(interval);
         self
     }
 

@@ -8,6 +8,7 @@ use crate::config::sampler::SamplerChoice;
 use crate::config::setting::{Setting, Source};
 use crate::config::{Config, embedded_agent};
 use crate::model::Tag;
+use crate::propagation::{Codec, CompositeCodec, HeaderNames, JaegerCodec, Propagation};
 use crate::reporter::{CompositeReporter, LoggingReporter, Reporter};
 use crate::sampler::Sampler;
 use crate::tracer::{BuildError, JaegerTracer, TracerBuilder};
@@ -58,7 +59,7 @@ impl Config {
                 Source::Code => {
                     ConfigProblem::invalid("service_name", &self.service_name.value, "a name")
                 }
-                Source::Variable(_) | Source::Default => ConfigProblem::missing(
+                Source::Variable(_) | Source::File(_) | Source::Default => ConfigProblem::missing(
                     "JAEGER_SERVICE_NAME",
                     "a service needs a name, and the code gives none either",
                 ),
@@ -108,7 +109,7 @@ impl Config {
             .sampler(parts.sampler)
             .flush_interval(flush_interval)
             .trace_id_128bit(self.trace_id_128bit.value)
-            .propagation(self.propagation.value)
+            .propagation(self.propagation.value.clone())
             .limits(limits)
             .diagnostics(self.diagnostics.clone());
         builder = if self.log_spans.value {
@@ -118,6 +119,9 @@ impl Config {
             builder.reporter(parts.reporter)
         };
         builder = self.policies.build_into(builder);
+        if let Some(names) = self.header_names {
+            builder = with_header_names(builder, &self.propagation.value, &names.value);
+        }
         if let Some(spans) = self.queue_size.value {
             builder = builder.queue_size(spans);
         }
@@ -204,6 +208,35 @@ impl Parts {
             destination,
         })
     }
+}
+
+/// Returns the builder with the codecs of these formats, Jaeger's with headers of these names.
+fn with_header_names(
+    builder: TracerBuilder,
+    formats: &[Propagation],
+    names: &HeaderNames,
+) -> TracerBuilder {
+    let joined = |jaeger: fn() -> JaegerCodec, codec: fn(Propagation) -> Box<dyn Codec>| {
+        let mut known = Vec::new();
+        let mut joined = CompositeCodec::new();
+        for &format in formats {
+            if known.contains(&format) {
+                continue;
+            }
+            known.push(format);
+            joined = match format {
+                Propagation::Jaeger => joined.member(jaeger().header_names(names.clone())),
+                other => joined.member(codec(other)),
+            };
+        }
+        joined
+    };
+    builder
+        .text_map_codec(joined(JaegerCodec::text_map, Propagation::text_map_codec))
+        .http_headers_codec(joined(
+            JaegerCodec::http_headers,
+            Propagation::http_headers_codec,
+        ))
 }
 
 impl From<BuildError> for ConfigError {

@@ -143,6 +143,16 @@ impl ConfigProblem {
         }
     }
 
+    #[cfg(feature = "serde")]
+    #[cold]
+    pub(super) fn unsupported_key(key: &'static str, asks_for: &'static str) -> Self {
+        Self {
+            name: key,
+            value: None,
+            reason: Reason::Unsupported { asks_for },
+        }
+    }
+
     #[cold]
     pub(super) fn misnamed(name: &'static str, right_name: &'static str) -> Self {
         Self {

@@ -39,11 +39,7 @@ impl Config {
                 None => settings.extend(self.agent.explain()),
             }
         }
-        let policies = self.policies.names();
-        settings.extend(
-            policies
-                .map(|(name, value)| ExplainedSetting::new(name, value.to_owned(), Source::Code)),
-        );
+        settings.extend(self.policies.explain());
         settings.extend([
             row("log_spans", &self.log_spans, bool::to_string),
             row("queue_size", &self.queue_size, |size| {
@@ -56,6 +52,13 @@ impl Config {
             ),
             row("trace_id_128bit", &self.trace_id_128bit, bool::to_string),
             row("propagation", &self.propagation, |formats| words(formats)),
+        ]);
+        settings.extend(
+            self.header_names
+                .as_ref()
+                .map(|names| row("header_names", names, |_| "custom".to_owned())),
+        );
+        settings.extend([
             row("tag_value_bytes", &self.tag_value_bytes, usize::to_string),
             row("logs", &self.logs, usize::to_string),
             row("rpc_metrics", &self.rpc_metrics, bool::to_string),

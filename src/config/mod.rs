@@ -2,6 +2,7 @@
 //!
 //! [`Config::from_env`] reads the variables of the Go, Java, Node, Python and C++ clients. If one is not set, it reads
 //! the `OTEL_*` variable for the same setting. Calls in the code win over both. [`Config::explain`] shows the outcome.
+//! With the feature `serde`, settings may also stand in a file, over which variables win: see `ConfigFile`.
 //!
 //! ```no_run
 //! let tracer = tracehound::Config::from_env()?.build()?;
@@ -25,6 +26,7 @@
 //! | `JAEGER_AGENT_PORT` | 1 to 65535 | 6831 | `OTEL_EXPORTER_JAEGER_AGENT_PORT` |
 //! | `JAEGER_AGENT_SOCKET_TYPE` | `udp4`, `udp6` | any | |
 //! | | `udp/thrift.compact`, `udp/thrift.binary` | compact | `OTEL_EXPORTER_JAEGER_PROTOCOL` |
+//! | `JAEGER_REPORTER_ATTEMPT_RECONNECTING_DISABLED` | duration; boolean for never | 30s | `JAEGER_REPORTER_ATTEMPT_RECONNECT_INTERVAL` |
 //! | `JAEGER_REPORTER_LOG_SPANS` | boolean | false | |
 //! | `JAEGER_REPORTER_MAX_QUEUE_SIZE` | spans, above 0 | 16384 | `OTEL_BSP_MAX_QUEUE_SIZE` |
 //! | `JAEGER_REPORTER_FLUSH_INTERVAL` | duration | 1s | `OTEL_BSP_SCHEDULE_DELAY` |
@@ -115,6 +117,8 @@ mod embedded_agent;
 mod error;
 mod explain;
 mod explanation;
+#[cfg(feature = "serde")]
+mod file;
 mod observing;
 mod observing_setters;
 mod parse;
@@ -142,6 +146,8 @@ use std::time::Duration;
 pub use catalogue::{SettingInfo, settings};
 pub use error::{ConfigError, ConfigProblem};
 pub use explanation::{ExplainedSetting, Explanation};
+#[cfg(feature = "serde")]
+pub use file::ConfigFile;
 pub use setting::Source;
 
 use crate::config::agent::Agent;
@@ -155,7 +161,7 @@ use crate::config::tags::Tags;
 use crate::diagnostics::Diagnostics;
 use crate::environment;
 use crate::model::{Tag, TagValue};
-use crate::propagation::Propagation;
+use crate::propagation::{HeaderNames, Propagation};
 use crate::reporter::Reporter;
 use crate::sampler::Sampler;
 use crate::span::Limits;
@@ -199,6 +205,7 @@ pub struct Config {
     flush_interval: Setting<Duration>,
     trace_id_128bit: Setting<bool>,
     propagation: Setting<Vec<Propagation>>,
+    header_names: Option<Setting<HeaderNames>>,
     tags: Tags,
     limits: Limits,
     /// Two of the limits, which variables can set.
@@ -242,22 +249,26 @@ impl Config {
     ///
     /// Fails like [`Config::from_env`].
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let mut config = Self::read(&lookup);
-        if config.disabled.value || config.problems.is_empty() {
-            Ok(config)
-        } else {
-            let problems = std::mem::take(&mut config.problems);
-            Err(ConfigError::new(problems, config.warnings))
-        }
+        Self::default_values().read(&lookup, None).checked()
     }
 
     /// Reads variables like [`from_lookup`](Self::from_lookup), but ignores a bad variable with a warning.
     pub fn from_lookup_lossy(lookup: impl Fn(&str) -> Option<String>) -> Self {
-        let mut config = Self::read(&lookup);
+        let mut config = Self::default_values().read(&lookup, None);
         let mut warnings = std::mem::take(&mut config.problems);
         warnings.append(&mut config.warnings);
         config.warnings = warnings;
         config
+    }
+
+    /// Returns the configuration, or the problems that count unless tracing is disabled.
+    fn checked(mut self) -> Result<Self, ConfigError> {
+        if self.disabled.value || self.problems.is_empty() {
+            Ok(self)
+        } else {
+            let problems = std::mem::take(&mut self.problems);
+            Err(ConfigError::new(problems, self.warnings))
+        }
     }
 
     /// Sets the name of the service, under which Jaeger shows its spans. Required unless tracing is disabled.
@@ -347,6 +358,14 @@ impl Config {
     /// Defaults to [`Propagation::DEFAULT`]. Environment: `JAEGER_PROPAGATION`.
     pub fn propagation(mut self, formats: impl IntoIterator<Item = Propagation>) -> Self {
         self.propagation = Setting::of_code(formats.into_iter().collect());
+        self
+    }
+
+    /// Sets the names of Jaeger's headers, where contexts travel in them.
+    ///
+    /// Defaults to [`HeaderNames::default`]. No variable sets it.
+    pub fn header_names(mut self, names: HeaderNames) -> Self {
+        self.header_names = Some(Setting::of_code(names));
         self
     }
 

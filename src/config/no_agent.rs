@@ -12,14 +12,14 @@ use crate::reporter::Reporter;
 pub(super) struct Agent(());
 
 impl Agent {
-    pub(super) fn read(variables: &mut Variables<'_>) -> Self {
+    pub(super) fn read(self, variables: &mut Variables<'_>) -> Self {
         for name in catalogue::variables_of("udp") {
             if let Some(value) = variables.get(name) {
                 let asks_for = "an agent, which the feature `udp` of this crate brings";
                 variables.report(ConfigProblem::unsupported(name, &value, asks_for));
             }
         }
-        Self(())
+        self
     }
 
     pub(super) fn explain(&self) -> Vec<ExplainedSetting> {

@@ -46,7 +46,7 @@ pub(super) fn read_otel(
 }
 
 impl Remote {
-    pub(super) fn read(variables: &mut Variables<'_>, _otel: OtelRemote) -> Self {
+    pub(super) fn read(self, variables: &mut Variables<'_>, _otel: OtelRemote) -> Self {
         let names = catalogue::variables_of("remote-sampler");
         // What OpenTelemetry's sampler says in its parameter is refused with that sampler.
         for name in names.filter(|name| name.starts_with("JAEGER_")) {
@@ -54,7 +54,7 @@ impl Remote {
                 variables.report(ConfigProblem::unsupported(name, &value, REMOTE));
             }
         }
-        Self(())
+        self
     }
 
     pub(super) fn description(initial: &Initial) -> String {

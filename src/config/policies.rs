@@ -1,7 +1,7 @@
 //! The policies that only code can give: no variable of a Jaeger client names one.
 
-use std::fmt;
-
+use crate::config::explanation::ExplainedSetting;
+use crate::config::setting::Source;
 use crate::restrictions::BaggageRestrictions;
 use crate::sampler::short_type_name;
 use crate::throttler::Throttler;
@@ -18,6 +18,16 @@ pub(super) struct Policies {
 pub(super) struct Policy<P: ?Sized> {
     policy: Box<P>,
     name: &'static str,
+    source: Source,
+}
+
+impl<P: ?Sized> Policy<P> {
+    /// Says that the policy comes from a file.
+    #[cfg(all(feature = "serde", feature = "remote-sampler"))]
+    pub(super) fn of_file(mut self, key: &'static str) -> Self {
+        self.source = Source::File(key);
+        self
+    }
 }
 
 impl Policy<dyn Throttler> {
@@ -25,6 +35,7 @@ impl Policy<dyn Throttler> {
         Self {
             policy: Box::new(throttler),
             name: short_type_name::<T>(),
+            source: Source::Code,
         }
     }
 }
@@ -34,16 +45,22 @@ impl Policy<dyn BaggageRestrictions> {
         Self {
             policy: Box::new(restrictions),
             name: short_type_name::<R>(),
+            source: Source::Code,
         }
     }
 }
 
 impl Policies {
-    /// Returns the names of the settings that are set, and of the types of their policies.
-    pub(super) fn names(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        let throttler = self.throttler.as_ref().map(|it| ("throttler", it.name));
+    /// Returns the settings that are set, with the types of their policies.
+    pub(super) fn explain(&self) -> impl Iterator<Item = ExplainedSetting> {
+        let row = |name, (policy, source): (&str, Source)| {
+            ExplainedSetting::new(name, policy.to_owned(), source)
+        };
+        let throttler = self.throttler.as_ref().map(|it| (it.name, it.source));
         let restrictions = self.baggage_restrictions.as_ref();
-        let restrictions = restrictions.map(|it| ("baggage_restrictions", it.name));
+        let restrictions = restrictions.map(|it| (it.name, it.source));
+        let throttler = throttler.map(|it| row("throttler", it));
+        let restrictions = restrictions.map(|it| row("baggage_restrictions", it));
         throttler.into_iter().chain(restrictions)
     }
 
@@ -56,11 +73,5 @@ impl Policies {
             builder = builder.baggage_restrictions(policy);
         }
         builder
-    }
-}
-
-impl fmt::Debug for Policies {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.names()).finish()
     }
 }

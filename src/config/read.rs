@@ -33,6 +33,7 @@ impl Config {
             flush_interval: Setting::default_value(Duration::from_secs(1)),
             trace_id_128bit: Setting::default_value(false),
             propagation: Setting::default_value(Propagation::DEFAULT.to_vec()),
+            header_names: None,
             tags: Tags::default(),
             limits: limits.clone(),
             tag_value_bytes: Setting::default_value(limits.tag_value_bytes),
@@ -46,11 +47,16 @@ impl Config {
         }
     }
 
-    /// Returns the defaults, with the values of variables in their place.
-    pub(super) fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Self {
+    /// Puts the values of variables in the place of these settings. A parameter of a sampler without a type is one for
+    /// `sampler_type`.
+    pub(super) fn read(
+        self,
+        lookup: &dyn Fn(&str) -> Option<String>,
+        sampler_type: Option<&str>,
+    ) -> Self {
         let mut variables = Variables::new(lookup);
-        let default = Self::default_values();
-        let mut tags = Tags::default();
+        let base = self;
+        let mut tags = base.tags;
         let disabled = variables.first([
             ("JAEGER_DISABLED", parse::boolean),
             ("OTEL_SDK_DISABLED", parse::otel_boolean),
@@ -61,49 +67,51 @@ impl Config {
         ]);
         let service_name_of_resource = tags.read_otel(&mut variables);
         tags.read_jaeger(&mut variables);
-        let (sampler, otel_remote) = SamplerChoice::read(&mut variables);
+        let (sampler, otel_remote) = SamplerChoice::read(&mut variables, sampler_type);
         let mut config = Self {
-            disabled: default.disabled.or(disabled),
-            service_name: default
+            disabled: base.disabled.or(disabled),
+            service_name: base
                 .service_name
                 .or(service_name.or(service_name_of_resource)),
-            dev: default.dev.or(embedded_agent::read(&mut variables)),
-            dev_strategies: default
+            dev: base.dev.or(embedded_agent::read(&mut variables)),
+            dev_strategies: base
                 .dev_strategies
                 .or(variables.first([(STRATEGIES_FILE, some_text)])),
-            sampler: default.sampler.or(sampler),
-            remote: Remote::read(&mut variables, otel_remote),
-            agent: Agent::read(&mut variables),
-            log_spans: default
+            sampler: base.sampler.or(sampler),
+            remote: base.remote.read(&mut variables, otel_remote),
+            agent: base.agent.read(&mut variables),
+            log_spans: base
                 .log_spans
                 .or(variables.first([("JAEGER_REPORTER_LOG_SPANS", parse::boolean)])),
-            queue_size: default.queue_size.or(variables.first([
+            queue_size: base.queue_size.or(variables.first([
                 ("JAEGER_REPORTER_MAX_QUEUE_SIZE", some_count),
                 ("OTEL_BSP_MAX_QUEUE_SIZE", some_count),
             ])),
-            flush_interval: default.flush_interval.or(variables.first([
+            flush_interval: base.flush_interval.or(variables.first([
                 ("JAEGER_REPORTER_FLUSH_INTERVAL", parse::duration),
                 ("OTEL_BSP_SCHEDULE_DELAY", parse::duration),
             ])),
-            trace_id_128bit: default
+            trace_id_128bit: base
                 .trace_id_128bit
                 .or(variables.first([("JAEGER_TRACEID_128BIT", parse::boolean)])),
-            propagation: default.propagation.or(propagation::read(&mut variables)),
+            propagation: base.propagation.or(propagation::read(&mut variables)),
             tags,
-            tag_value_bytes: default.tag_value_bytes.or(variables.first([
+            tag_value_bytes: base.tag_value_bytes.or(variables.first([
                 ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", parse::count),
                 ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", parse::count),
             ])),
-            logs: default
+            logs: base
                 .logs
                 .or(variables.first([("OTEL_SPAN_EVENT_COUNT_LIMIT", parse::count)])),
-            rpc_metrics: default
+            rpc_metrics: base
                 .rpc_metrics
                 .or(variables.first([("JAEGER_RPC_METRICS", parse::boolean)])),
-            ..default
+            ..base
         };
         unsupported::check(&mut variables);
-        (config.problems, config.warnings) = variables.into_findings();
+        let (problems, warnings) = variables.into_findings();
+        config.problems.extend(problems);
+        config.warnings.extend(warnings);
         config
     }
 }

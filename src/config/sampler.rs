@@ -20,6 +20,12 @@ pub(super) enum SamplerChoice {
     Remote(Initial),
 }
 
+/// What the type and the parameter of a sampler are called where they were found.
+pub(super) struct Names {
+    pub(super) kind: &'static str,
+    pub(super) param: &'static str,
+}
+
 impl SamplerChoice {
     pub(super) fn new<S: Sampler + 'static>(sampler: S) -> Self {
         Self::Made {
@@ -31,15 +37,20 @@ impl SamplerChoice {
     /// Returns the sampler that the variables ask for, and what they say about the remote one. If a
     /// `JAEGER_SAMPLER_TYPE` or `JAEGER_SAMPLER_PARAM` is set, `OTEL_TRACES_SAMPLER*` are not read: the two are never
     /// mixed.
-    pub(super) fn read(variables: &mut Variables<'_>) -> (Option<Setting<Self>>, OtelRemote) {
+    ///
+    /// A parameter without a type is one for `default_type`, which is that of a file.
+    pub(super) fn read(
+        variables: &mut Variables<'_>,
+        default_type: Option<&str>,
+    ) -> (Option<Setting<Self>>, OtelRemote) {
         let kind = variables.get(TYPE);
         let param = variables.get(PARAM);
         if kind.is_none() && param.is_none() {
             return otel(variables);
         }
         let source = if kind.is_some() { TYPE } else { PARAM };
-        let kind = kind.as_deref().unwrap_or(remote::DEFAULT_TYPE);
-        match jaeger(kind, param.as_deref()) {
+        let kind = kind.as_deref().or(default_type);
+        match Self::named(&VARIABLES, kind, param.as_deref()) {
             Ok(choice) => (
                 Some(Setting::of_variable(choice, source)),
                 OtelRemote::default(),
@@ -49,6 +60,15 @@ impl SamplerChoice {
                 (None, OtelRemote::default())
             }
         }
+    }
+
+    /// Returns the sampler of this type, which is the default without one, with this parameter.
+    pub(super) fn named(
+        names: &Names,
+        kind: Option<&str>,
+        param: Option<&str>,
+    ) -> Result<Self, ConfigProblem> {
+        jaeger(names, kind.unwrap_or(remote::DEFAULT_TYPE), param)
     }
 
     /// Returns the description for a table of settings.
@@ -76,8 +96,9 @@ impl fmt::Debug for SamplerChoice {
     }
 }
 
-fn jaeger(kind: &str, param: Option<&str>) -> Result<SamplerChoice, ConfigProblem> {
-    let invalid = |expected| move |text: &str| ConfigProblem::invalid(PARAM, text, expected);
+fn jaeger(names: &Names, kind: &str, param: Option<&str>) -> Result<SamplerChoice, ConfigProblem> {
+    let name = names.param;
+    let invalid = |expected| move |text: &str| ConfigProblem::invalid(name, text, expected);
     let probability = || match param {
         Some(text) => parse::probability(text).map_err(|expected| invalid(expected)(text)),
         None => Ok(SamplingRate::DEFAULT),
@@ -96,7 +117,7 @@ fn jaeger(kind: &str, param: Option<&str>) -> Result<SamplerChoice, ConfigProble
         "ratelimiting" | "rate_limiting" | "rate-limiting" => {
             let Some(text) = param else {
                 return Err(ConfigProblem::missing(
-                    PARAM,
+                    name,
                     "the rate limiting sampler needs it: how many traces a second to keep",
                 ));
             };
@@ -107,9 +128,9 @@ fn jaeger(kind: &str, param: Option<&str>) -> Result<SamplerChoice, ConfigProble
             rate.map(|rate| SamplerChoice::new(RateLimitingSampler::new(rate)))
                 .ok_or_else(|| invalid("a number of traces a second, 0 or more")(text))
         }
-        "remote" => remote::initial(TYPE, kind, probability()?).map(SamplerChoice::Remote),
+        "remote" => remote::initial(names.kind, kind, probability()?).map(SamplerChoice::Remote),
         _ => Err(ConfigProblem::invalid(
-            TYPE,
+            names.kind,
             kind,
             "const, probabilistic, ratelimiting or remote",
         )),
@@ -165,5 +186,9 @@ fn switch(text: &str) -> Result<bool, Expected> {
 
 const TYPE: &str = "JAEGER_SAMPLER_TYPE";
 const PARAM: &str = "JAEGER_SAMPLER_PARAM";
+const VARIABLES: Names = Names {
+    kind: TYPE,
+    param: PARAM,
+};
 const OTEL_SAMPLER: &str = "OTEL_TRACES_SAMPLER";
 const OTEL_SAMPLER_ARG: &str = "OTEL_TRACES_SAMPLER_ARG";

@@ -8,18 +8,21 @@ pub enum Source {
     Default,
     /// This variable, of the environment or of a lookup.
     Variable(&'static str),
+    /// This key of a file, such as `sampler.param`: see `ConfigFile`, of the feature `serde`.
+    File(&'static str),
     /// A call in the program's code.
     Code,
 }
 
 impl fmt::Display for Source {
-    /// Writes `default`, `code` or the name of the variable.
+    /// Writes `default`, `code`, the name of the variable, or `file: ` and the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Default => "default",
-            Self::Variable(name) => name,
-            Self::Code => "code",
-        })
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::Variable(name) => f.write_str(name),
+            Self::File(key) => write!(f, "file: {key}"),
+            Self::Code => f.write_str("code"),
+        }
     }
 }
 
@@ -45,6 +48,14 @@ impl<T> Setting<T> {
         }
     }
 
+    #[cfg(feature = "serde")]
+    pub(super) fn of_file(value: T, key: &'static str) -> Self {
+        Self {
+            value,
+            source: Source::File(key),
+        }
+    }
+
     pub(super) fn of_code(value: T) -> Self {
         Self {
             value,
@@ -56,10 +67,10 @@ impl<T> Setting<T> {
         self.source == Source::Default
     }
 
-    /// Returns the name of the variable that the value came from, else `setter`.
+    /// Returns the name of the variable or the key that the value came from, else `setter`.
     pub(super) fn name(&self, setter: &'static str) -> &'static str {
         match self.source {
-            Source::Variable(name) => name,
+            Source::Variable(name) | Source::File(name) => name,
             Source::Default | Source::Code => setter,
         }
     }

@@ -1,7 +1,6 @@
 //! Variables of other clients for which this crate has no counterpart. They are never ignored silently.
 
 use crate::config::error::ConfigProblem;
-use crate::config::parse;
 use crate::config::variables::Variables;
 
 /// Reports every such variable that is set.
@@ -9,14 +8,6 @@ pub(super) fn check(variables: &mut Variables<'_>) {
     for (name, asks_for) in UNSUPPORTED {
         if let Some(value) = variables.get(name) {
             variables.report(ConfigProblem::unsupported(name, &value, asks_for));
-        }
-    }
-    for (name, harmless, asks_for) in SWITCHES {
-        if let Some(is_on) = variables.first([(name, parse::boolean)])
-            && is_on.value != harmless
-        {
-            let value = if is_on.value { "true" } else { "false" };
-            variables.report(ConfigProblem::unsupported(name, value, asks_for));
         }
     }
     for (name, right_name) in MISNAMED {
@@ -40,18 +31,15 @@ pub(super) fn check(variables: &mut Variables<'_>) {
 
 const COLLECTOR: &str =
     "sending to a collector over HTTP, which comes with the feature `collector` of a later version";
-const RECONNECTING: &str =
-    "resolving the agent's name anew while running, which a later version brings";
 const COUNTS: &str = "a limit on how many of them a span holds; here they are limited in bytes, \
                       by `Limits` in the code";
 
-const UNSUPPORTED: [(&str, &str); 17] = [
+const UNSUPPORTED: [(&str, &str); 16] = [
     ("JAEGER_ENDPOINT", COLLECTOR),
     ("JAEGER_USER", COLLECTOR),
     ("JAEGER_PASSWORD", COLLECTOR),
     ("JAEGER_AUTH_TOKEN", COLLECTOR),
     ("JAEGER_REPORTER_TIMEOUT", COLLECTOR),
-    ("JAEGER_REPORTER_ATTEMPT_RECONNECT_INTERVAL", RECONNECTING),
     ("OTEL_EXPORTER_JAEGER_ENDPOINT", COLLECTOR),
     ("OTEL_EXPORTER_JAEGER_USER", COLLECTOR),
     ("OTEL_EXPORTER_JAEGER_PASSWORD", COLLECTOR),
@@ -64,13 +52,6 @@ const UNSUPPORTED: [(&str, &str); 17] = [
     ("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", COUNTS),
     ("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", COUNTS),
 ];
-
-/// Truth values, each with the value that asks for nothing unsupported.
-const SWITCHES: [(&str, bool, &str); 1] = [(
-    "JAEGER_REPORTER_ATTEMPT_RECONNECTING_DISABLED",
-    true,
-    RECONNECTING,
-)];
 
 /// Old names of the Node client, and a slip in the C++ client's documentation.
 const MISNAMED: [(&str, &str); 7] = [

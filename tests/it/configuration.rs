@@ -5,6 +5,8 @@ mod agent;
 mod building;
 mod catalogue;
 mod embedded_agent;
+#[cfg(feature = "serde")]
+mod file;
 mod refusals;
 #[cfg(feature = "remote-sampler")]
 mod remote;
@@ -216,6 +218,7 @@ agent_host | "localhost"
 agent_port | 6831
 agent_family | any
 agent_protocol | compact
+agent_lookup_interval | 30s
 "#;
 
 const MORE_DEFAULTS: &str = r#"

@@ -2,7 +2,7 @@
 
 use crate::config::catalogue::SettingInfo;
 
-pub(super) static SETTINGS: [SettingInfo; 26] = [
+pub(super) static SETTINGS: [SettingInfo; 28] = [
     setting("disabled", "whether tracing is off; read before all others")
         .takes(BOOLEAN, "false")
         .read_from(&["JAEGER_DISABLED", "OTEL_SDK_DISABLED"]),
@@ -90,6 +90,16 @@ pub(super) static SETTINGS: [SettingInfo; 26] = [
         .takes("`udp/thrift.compact`, `udp/thrift.binary`", "compact")
         .read_from(&["OTEL_EXPORTER_JAEGER_PROTOCOL"])
         .needs("udp"),
+    setting(
+        "agent_lookup_interval",
+        "how often the name of the agent's host is looked up again",
+    )
+    .takes("duration; boolean for never", "30s")
+    .read_from(&[
+        "JAEGER_REPORTER_ATTEMPT_RECONNECTING_DISABLED",
+        "JAEGER_REPORTER_ATTEMPT_RECONNECT_INTERVAL",
+    ])
+    .needs("udp"),
     setting("throttler", "how many debug traces callers may force").takes("throttler", "none"),
     setting("baggage_restrictions", "which baggage the program may set")
         .takes("restrictions", "none"),
@@ -120,6 +130,11 @@ pub(super) static SETTINGS: [SettingInfo; 26] = [
             "jaeger,w3c",
         )
         .read_from(&["JAEGER_PROPAGATION", "OTEL_PROPAGATORS"]),
+    setting(
+        "header_names",
+        "the names of Jaeger's headers, shown if they are custom",
+    )
+    .takes("names", "none"),
     setting("tag_value_bytes", "how long the text of a tag may be")
         .takes("bytes, above 0", "1024")
         .read_from(&[

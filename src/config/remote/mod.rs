@@ -72,24 +72,41 @@ impl Default for Remote {
 }
 
 impl Remote {
-    pub(super) fn read(variables: &mut Variables<'_>, otel: OtelRemote) -> Self {
-        let default = Self::default();
+    /// Puts the values of variables in the place of these settings.
+    pub(super) fn read(self, variables: &mut Variables<'_>, otel: OtelRemote) -> Self {
         let path = variables.first([("JAEGER_SAMPLER_SAMPLING_PATH", url_path)]);
         let endpoint = read_endpoint(variables, path.as_ref().map(|path| &*path.value));
         let interval = variables.first([("JAEGER_SAMPLER_REFRESH_INTERVAL", parse::duration)]);
+        let host = variables.first([("JAEGER_SAMPLER_HOST", parse::host)]);
+        let port = variables.first([("JAEGER_SAMPLER_PORT", parse::port)]);
+        let has_parts = host.is_some() || port.is_some() || path.is_some();
         Self {
-            endpoint: default.endpoint.or(endpoint.or(otel.endpoint)),
-            host: variables.first([("JAEGER_SAMPLER_HOST", parse::host)]),
-            port: variables.first([("JAEGER_SAMPLER_PORT", parse::port)]),
+            endpoint: match endpoint.or(otel.endpoint) {
+                Some(endpoint) => endpoint,
+                None if has_parts => Setting::default_value(None),
+                None => self.endpoint,
+            },
+            host,
+            port,
             path,
-            refresh_interval: default
-                .refresh_interval
-                .or(interval.or(otel.refresh_interval)),
-            max_operations: default
+            refresh_interval: self.refresh_interval.or(interval.or(otel.refresh_interval)),
+            max_operations: self
                 .max_operations
                 .or(variables.first([("JAEGER_SAMPLER_MAX_OPERATIONS", parse::count)])),
-            strategy_file: default.strategy_file,
+            strategy_file: self.strategy_file,
         }
+    }
+
+    /// Takes the endpoint of a file.
+    #[cfg(feature = "serde")]
+    pub(super) fn set_endpoint_of_file(
+        &mut self,
+        endpoint: String,
+        key: &'static str,
+    ) -> Result<(), ConfigProblem> {
+        fetcher(&endpoint).map_err(|refusal| refusal.problem(key, &endpoint))?;
+        self.endpoint = Setting::of_file(Some(endpoint), key);
+        Ok(())
     }
 
     /// Returns what the sampler is called in a table of settings.

@@ -43,12 +43,13 @@ fn names_are_unique_and_texts_are_not_empty() {
 }
 
 /// Settings that an explanation shows as a part of another, or only if the code gives them.
-const NO_ROW: [&str; 6] = [
+const NO_ROW: [&str; 7] = [
     "dev_strategies_file",
     "sampler_param",
     "reporter",
     "throttler",
     "baggage_restrictions",
+    "header_names",
     "tag",
 ];
 

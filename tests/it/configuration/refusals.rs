@@ -164,7 +164,6 @@ fn the_name_of_another_client_is_corrected() {
 #[test]
 fn values_that_ask_for_nothing_unsupported_are_accepted() {
     let _ = read(&[("JAEGER_RPC_METRICS", "false")]);
-    let _ = read(&[("JAEGER_REPORTER_ATTEMPT_RECONNECTING_DISABLED", "true")]);
     let config = read(&[("OTEL_TRACES_EXPORTER", "console, jaeger")]);
     assert_eq!(config.explain().passed_over(), []);
 }

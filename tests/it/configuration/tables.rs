@@ -113,6 +113,9 @@ JAEGER_AGENT_SOCKET_TYPE | udp4 | agent_family | udp4
 JAEGER_AGENT_SOCKET_TYPE | UDP6 | agent_family | udp6
 OTEL_EXPORTER_JAEGER_PROTOCOL | udp/thrift.binary | agent_protocol | binary
 OTEL_EXPORTER_JAEGER_PROTOCOL | udp/thrift.compact | agent_protocol | compact
+JAEGER_REPORTER_ATTEMPT_RECONNECT_INTERVAL | 1m | agent_lookup_interval | 60s
+JAEGER_REPORTER_ATTEMPT_RECONNECTING_DISABLED | true | agent_lookup_interval | never
+JAEGER_REPORTER_ATTEMPT_RECONNECTING_DISABLED | false | agent_lookup_interval | 30s
 "#;
 #[cfg(not(feature = "udp"))]
 const READ_OF_AGENT: &str = "";
@@ -167,12 +170,16 @@ JAEGER_AGENT_PORT | 0 | a port from 1 to 65535
 JAEGER_AGENT_PORT | 65536 | a port from 1 to 65535
 JAEGER_AGENT_PORT | 6831/udp | a port from 1 to 65535
 JAEGER_AGENT_SOCKET_TYPE | tcp | udp4 or udp6
+JAEGER_REPORTER_ATTEMPT_RECONNECT_INTERVAL | 0 | a duration above zero
+JAEGER_REPORTER_ATTEMPT_RECONNECTING_DISABLED | never | true or false
 "#;
 #[cfg(not(feature = "udp"))]
 const REFUSED_OF_AGENT: &str = r#"
 JAEGER_AGENT_HOST | agent | the feature `udp`
 JAEGER_AGENT_PORT | 6831 | the feature `udp`
 JAEGER_AGENT_SOCKET_TYPE | udp4 | the feature `udp`
+JAEGER_REPORTER_ATTEMPT_RECONNECT_INTERVAL | 30s | the feature `udp`
+JAEGER_REPORTER_ATTEMPT_RECONNECTING_DISABLED | true | the feature `udp`
 "#;
 
 #[cfg(feature = "dev")]
@@ -189,8 +196,6 @@ JAEGER_USER | canary | `collector`
 JAEGER_PASSWORD | canary | `collector`
 JAEGER_AUTH_TOKEN | canary | `collector`
 JAEGER_REPORTER_TIMEOUT | 5s | `collector`
-JAEGER_REPORTER_ATTEMPT_RECONNECT_INTERVAL | 30s | a later version
-JAEGER_REPORTER_ATTEMPT_RECONNECTING_DISABLED | false | a later version
 "#;
 
 /// `OTEL_` variables with a text that has no effect.

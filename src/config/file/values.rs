@@ -1,0 +1,159 @@
+//! The kinds of values in a file.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::config::parse;
+use crate::model::TagValue;
+use crate::redact;
+
+/// A text that is never shown nor written.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Secret(pub(super) String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // No error repeats the value, as those of serde's own types do.
+        match Scalar::deserialize(deserializer) {
+            Ok(Scalar::Text(text)) => Ok(Self(text)),
+            Ok(_) => Err(D::Error::custom("expected a text: put the value in quotes")),
+            Err(_) => Err(D::Error::custom("expected a text")),
+        }
+    }
+}
+
+/// Names of headers and their secret values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SecretHeaders(pub(super) BTreeMap<String, Secret>);
+
+impl<'de> Deserialize<'de> for SecretHeaders {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "expected a map of texts")]
+        enum Map {
+            Map(BTreeMap<String, Secret>),
+        }
+
+        let Map::Map(headers) = Map::deserialize(deserializer)?;
+        Ok(Self(headers))
+    }
+}
+
+/// A URL. Its user name, its password and the values of its query are not shown and not written.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Url(pub(super) String);
+
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", redact::value(&self.0))
+    }
+}
+
+impl Serialize for Url {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&redact::value(&self.0))
+    }
+}
+
+/// A duration above zero as a text with a unit. A bare number is refused: it would be nanoseconds in a file of the Go
+/// client, and milliseconds in a variable of the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct DurationText(pub(super) Duration);
+
+impl<'de> Deserialize<'de> for DurationText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let error = || D::Error::custom("expected a duration with a unit, such as 500ms or 1m30s");
+        let text = Scalar::deserialize(deserializer)?;
+        match text {
+            Scalar::Text(text) if !text.trim_ascii().bytes().all(|it| it.is_ascii_digit()) => {
+                let duration = parse::duration(text.trim_ascii());
+                duration.map(Self).map_err(|_| error())
+            }
+            _ => Err(error()),
+        }
+    }
+}
+
+impl Serialize for DurationText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:?}", self.0))
+    }
+}
+
+/// A single value of any kind.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(untagged, expecting = "expected a text, a number or a boolean")]
+pub(super) enum Scalar {
+    Switch(bool),
+    Integer(i64),
+    /// An integer that `i64` cannot hold.
+    Large(u64),
+    Number(f64),
+    Text(String),
+}
+
+impl Scalar {
+    /// Returns the value as a variable would hold it.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Switch(is_on) => is_on.to_string(),
+            Self::Integer(number) => number.to_string(),
+            Self::Large(number) => number.to_string(),
+            Self::Number(number) => number.to_string(),
+            Self::Text(text) => text.trim_ascii().to_owned(),
+        }
+    }
+
+    fn into_tag_value(self) -> TagValue {
+        match self {
+            Self::Switch(is_on) => is_on.into(),
+            Self::Integer(number) => number.into(),
+            Self::Large(number) => number.to_string().into(),
+            Self::Number(number) => number.into(),
+            Self::Text(text) => text.into(),
+        }
+    }
+}
+
+/// Tags: a map, or the list of the Go client.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(
+    untagged,
+    expecting = "expected tags as a map, or as a list of `key` and `value`"
+)]
+pub(super) enum TagTexts {
+    Map(BTreeMap<String, Scalar>),
+    List(Vec<TagText>),
+}
+
+/// One tag of a list.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TagText {
+    key: String,
+    value: Scalar,
+}
+
+impl TagTexts {
+    pub(super) fn into_pairs(self) -> Vec<(String, TagValue)> {
+        let pairs: Vec<_> = match self {
+            Self::Map(map) => map.into_iter().collect(),
+            Self::List(list) => list.into_iter().map(|it| (it.key, it.value)).collect(),
+        };
+        let pairs = pairs.into_iter();
+        pairs
+            .map(|(key, value)| (key, value.into_tag_value()))
+            .collect()
+    }
+}
