@@ -68,6 +68,7 @@ mod strategies;
 mod toolchain;
 mod value;
 mod version;
+mod zipkin;
 
 pub use backend::Backend;
 pub use binary::binary;
@@ -92,3 +93,4 @@ pub use stopped::Stopped;
 pub use stored::{StoredSpan, Trace};
 pub use value::{Log, Reference, ReferenceKind, Tag, Value};
 pub use version::Version;
+pub use zipkin::{Zipkin, ZipkinAnnotation, ZipkinEndpoint, ZipkinSpan};

@@ -19,7 +19,7 @@ mod matrix;
 mod orders;
 mod peers;
 mod protocol;
-mod recipe;
+pub(crate) mod recipe;
 mod report;
 mod service;
 mod setup;
@@ -39,4 +39,5 @@ pub use protocol::{
 };
 pub use report::Report;
 pub use service::Service;
+pub(crate) use service::free_address;
 pub use setup::{Alphabet, Format, Setup};

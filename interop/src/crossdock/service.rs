@@ -249,7 +249,7 @@ impl Drop for Service {
 ///
 /// Every service of every running test program has an IP address of its own, so nobody takes a port that was just found
 /// free. Systems that have 127.0.0.1 alone get that one.
-fn free_address(port: Option<u16>) -> Result<SocketAddr, Error> {
+pub(crate) fn free_address(port: Option<u16>) -> Result<SocketAddr, Error> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     // 127.16.0.0 to 127.255.255.255: the number of a process has 22 bits at most.

@@ -45,6 +45,31 @@ pub(crate) const DECISIONS: Recipe = Recipe {
     run: &["java", "-cp", "./target/classes:./lib/*", "decisions.Main"],
 };
 
+/// The Zipkin server 3.5.1, one file.
+pub(crate) const ZIPKIN: Recipe = Recipe {
+    name: "zipkin-3.5.1",
+    files: &[],
+    tools: TOOLS,
+    steps: &[&[
+        "mvn",
+        "--quiet",
+        "--batch-mode",
+        "-Dstyle.color=never",
+        "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy",
+        "-Dartifact=io.zipkin:zipkin-server:3.5.1:jar:exec",
+        "-DoutputDirectory=.",
+    ]],
+    interpreter: Some(&["java", "-version"]),
+    run: &[
+        "java",
+        "-Xmx256m",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        "-jar",
+        "./zipkin-server-3.5.1-exec.jar",
+    ],
+};
+
 const TOOLS: &[Line] = &[&["javac", "-version"], &["mvn", "--version"]];
 
 /// Compiles the program and copies its dependencies beside it.

@@ -96,6 +96,8 @@ impl Recipe {
     }
 
     fn write(&self, dir: &Path) -> Result<(), Error> {
+        let creating = format!("creating {}", dir.display());
+        fs::create_dir_all(dir).map_err(Error::io(creating))?;
         for (file, text) in self.files {
             let path = dir.join(file);
             let folder = path.parent().unwrap_or(dir);
