@@ -3,19 +3,20 @@
 //! A client is right if the programs it was made for understand it. So the tests of this crate
 //! send spans to two real [Jaeger backends](Version), read them back through the [query
 //! API](Backend::trace) and compare every field with what was sent. A table lists the
-//! [differences](Version::differences) that each version is known to make:
+//! [differences](Route::differences) that are known of each version and [way](Way) to it:
 //!
 //! ```text
 //!  SentBatch ── expected() ─► StoredSpan ─┐
 //!      │                                  compare() ─► nothing, or each differing field
-//!    bytes ─► UDP ─► Backend ─► trace() ──┘
+//!    bytes ─► Way ─► Backend ─► trace() ──┘
 //! ```
 //!
 //! | file in `tests/` | it shows that |
 //! |---|---|
 //! | `harness.rs` | this crate starts, stops, skips and counts, builds dependency graphs and rewrites strategies |
 //! | `replay.rs` | recordings of other clients (`tests/vectors/` of the repository) are read back as recorded |
-//! | `differences.rs` | every entry of the two tables is true, each with a span made for it |
+//! | `differences.rs` | every entry of the tables for Thrift is true, each with a span made for it |
+//! | `zipkin.rs` | the [`Zipkin`] server of this crate starts, shows what it is sent, and ends |
 //! | `dev_python/` | the published Python client and the library's embedded agent understand each other |
 //! | `udp/` | spans made with the library and sent by it are read back as they were made |
 //! | `peers.rs` | each service of the crossdock over a published client does its part when it calls itself |
@@ -32,10 +33,10 @@
 //! `cargo test -p tracehound-interop` runs all of it. The first run builds the backends from the Go
 //! module proxy into [`cache_dir`], which takes some minutes and 4 GB of Go's own caches. Nothing
 //! is put into the repository. The [Python client](python()) is installed there too, from the package
-//! index, and the services of the crossdock, which also need `node` with `npm`, a JDK with `mvn`, and
-//! `cargo`. On a machine without one of these, each test that needs it says `SKIPPED:` with its
-//! name and passes; with [`REQUIRED`]`=1` in the environment it fails instead. The crate is for Unix
-//! only, because of its locks and signals.
+//! index, the Zipkin server from Maven's, and the services of the crossdock, which also need `node` with
+//! `npm`, a JDK with `mvn`, and `cargo`. On a machine without one of these, each test that needs it says
+//! `SKIPPED:` with its name and passes; with [`REQUIRED`]`=1` in the environment it fails instead. The
+//! crate is for Unix only, because of its locks and signals.
 
 mod backend;
 mod binary;
@@ -68,13 +69,14 @@ mod strategies;
 mod toolchain;
 mod value;
 mod version;
+mod way;
 mod zipkin;
 
 pub use backend::Backend;
 pub use binary::binary;
 pub use compare::{Mismatch, compare};
 pub use delivered::Delivered;
-pub use differences::{Difference, Expected};
+pub use differences::{Difference, Expected, Route};
 pub use endpoints::Endpoints;
 pub use environment::{REQUIRED, cache_dir, is_required, skipped};
 pub use error::Error;
@@ -93,4 +95,5 @@ pub use stopped::Stopped;
 pub use stored::{StoredSpan, Trace};
 pub use value::{Log, Reference, ReferenceKind, Tag, Value};
 pub use version::Version;
+pub use way::Way;
 pub use zipkin::{Zipkin, ZipkinAnnotation, ZipkinEndpoint, ZipkinSpan};

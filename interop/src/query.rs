@@ -6,7 +6,7 @@ use std::{
 
 use serde_json::Value as Json;
 
-use crate::{Backend, Error, StoredSpan, Trace, Version, poll};
+use crate::{Backend, Error, StoredSpan, Trace, Version, Way, poll};
 
 /// An edge of the dependency graph: a service that calls another one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,11 +19,12 @@ pub struct Dependency {
     pub call_count: u64,
 }
 
-/// The counts of a backend at its UDP sockets since it started.
+/// The counts of a backend at its receivers since it started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Received {
-    /// Spans that were handed on by the agent (v1) or accepted by the Jaeger receiver (v2).
+    /// Spans that were handed on by the agent (v1, UDP), taken by the collector (v1, other ways) or accepted by a
+    /// receiver (v2).
     pub spans: u64,
     /// Spans that came but were not taken.
     pub refused_spans: u64,
@@ -185,8 +186,35 @@ impl Backend {
 
     /// Returns the counts of both UDP protocols together.
     pub fn received(&self) -> Result<Received, Error> {
+        self.received_by(Way::Agent)
+    }
+
+    /// Returns the counts of the spans that came by `way`. Only UDP has counts of datagrams.
+    ///
+    /// v1 counts OTLP by HTTP and by gRPC together, and its agent's spans as gRPC, too.
+    pub fn received_by(&self, way: Way) -> Result<Received, Error> {
         let metrics = self.metrics()?;
+        let sum = |name, labels: &[&[(&str, &str)]]| -> u64 {
+            labels
+                .iter()
+                .map(|labels| metrics.count(name, labels))
+                .sum()
+        };
         Ok(match self.version() {
+            Version::V1 if way != Way::Agent => {
+                let labels: &[&[_]] = match way {
+                    Way::Grpc => &[&[("format", "proto")]],
+                    Way::OtlpHttp | Way::OtlpGrpc => &[&[("format", "otlp")]],
+                    Way::Zipkin => &[&[("format", "zipkin")]],
+                    _ => &[&[("format", "jaeger")]],
+                };
+                Received {
+                    spans: sum("collector_spans_received", labels),
+                    refused_spans: sum("collector_spans_rejected", labels)
+                        + sum("collector_spans_dropped", &[&[]]),
+                    ..Received::default()
+                }
+            }
             Version::V1 => {
                 let datagrams = |name| Some(metrics.count(name, &[("model", "jaeger")]));
                 let spans = |name| metrics.count(name, &[("format", "jaeger")]);
@@ -199,15 +227,20 @@ impl Backend {
                 }
             }
             Version::V2 => {
-                let count = |name| -> u64 {
-                    ["udp_thrift_compact", "udp_thrift_binary"]
-                        .iter()
-                        .map(|transport| metrics.count(name, &[("transport", transport)]))
-                        .sum()
+                let labels: &[&[_]] = match way {
+                    Way::Agent => &[
+                        &[("transport", "udp_thrift_compact")],
+                        &[("transport", "udp_thrift_binary")],
+                    ],
+                    Way::Thrift => &[&[("transport", "collector_http")]],
+                    Way::Grpc => &[&[("receiver", "jaeger"), ("transport", "grpc")]],
+                    Way::OtlpHttp => &[&[("receiver", "otlp"), ("transport", "http")]],
+                    Way::OtlpGrpc => &[&[("receiver", "otlp"), ("transport", "grpc")]],
+                    Way::Zipkin => &[&[("receiver", "zipkin")]],
                 };
                 Received {
-                    spans: count("receiver_accepted_spans"),
-                    refused_spans: count("receiver_refused_spans"),
+                    spans: sum("receiver_accepted_spans", labels),
+                    refused_spans: sum("receiver_refused_spans", labels),
                     ..Received::default()
                 }
             }
@@ -224,8 +257,22 @@ impl Backend {
         &self,
         is_complete: impl Fn(&Received) -> bool,
     ) -> Result<Received, Error> {
-        self.wait("datagrams at the backend", || {
-            let seen = self.received()?;
+        self.received_by_when(Way::Agent, is_complete)
+    }
+
+    /// Returns the counts of [`received_by`](Self::received_by) once `is_complete` accepts them; asks
+    /// as often as [`trace`](Self::trace).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Deadline`] with the last counts if they are never accepted.
+    pub fn received_by_when(
+        &self,
+        way: Way,
+        is_complete: impl Fn(&Received) -> bool,
+    ) -> Result<Received, Error> {
+        self.wait(&format!("spans by {way} at the backend"), || {
+            let seen = self.received_by(way)?;
             if is_complete(&seen) {
                 Ok(Ok(seen))
             } else {

@@ -2,6 +2,8 @@
 
 use std::mem;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
 use crate::{Reference, ReferenceKind, SentSpan, StoredSpan, Tag, Value};
 
 pub(crate) fn v1_parent(sent: &SentSpan, span: &mut StoredSpan) {
@@ -12,8 +14,8 @@ pub(crate) fn v1_parent(sent: &SentSpan, span: &mut StoredSpan) {
     }
 }
 
-pub(crate) fn v1_append_format(span: &mut StoredSpan) {
-    span.tags.push(Tag::new("internal.span.format", "proto"));
+pub(crate) fn v1_append_format(span: &mut StoredSpan, format: &str) {
+    span.tags.push(Tag::new("internal.span.format", format));
 }
 
 pub(crate) fn v1_drop_sign_of_zero(span: &mut StoredSpan) {
@@ -191,6 +193,19 @@ pub(crate) fn v2_shorten_warnings(span: &mut StoredSpan) {
 pub(crate) fn sort_tags(span: &mut StoredSpan) {
     for list in every_list(span) {
         list.sort_by(|a, b| a.key.cmp(&b.key));
+    }
+}
+
+pub(crate) fn v2_tag_as_warning(span: &mut StoredSpan) {
+    let is_warning = |key: &str| key == "@jaeger@warnings";
+    for tag in span.tags.extract_if(.., |tag| is_warning(&tag.key)) {
+        span.warnings.push(match tag.value {
+            Value::String(text) => text,
+            Value::NotUtf8(bytes) | Value::Binary(bytes) => STANDARD.encode(bytes),
+            Value::Bool(value) => value.to_string(),
+            Value::Long(value) => value.to_string(),
+            Value::Double(value) => value.to_string(),
+        });
     }
 }
 

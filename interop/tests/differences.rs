@@ -10,19 +10,29 @@ use std::{
 };
 
 use tracehound_interop::{
-    Backend, Log, Reference, ReferenceKind, SentBatch, SentSpan, Tag, Value, Version,
+    Backend, Log, Reference, ReferenceKind, SentBatch, SentSpan, Tag, Value, Version, Way,
 };
 
 type Result = std::result::Result<(), Box<dyn Error>>;
 
 #[test]
-fn v1_differs_exactly_as_its_table_says() -> Result {
-    differs_as_its_table_says(Version::V1)
+fn v1_differs_by_udp_exactly_as_its_table_says() -> Result {
+    differs_as_its_table_says(Version::V1, Way::Agent)
 }
 
 #[test]
-fn v2_differs_exactly_as_its_table_says() -> Result {
-    differs_as_its_table_says(Version::V2)
+fn v1_differs_by_http_exactly_as_its_table_says() -> Result {
+    differs_as_its_table_says(Version::V1, Way::Thrift)
+}
+
+#[test]
+fn v2_differs_by_udp_exactly_as_its_table_says() -> Result {
+    differs_as_its_table_says(Version::V2, Way::Agent)
+}
+
+#[test]
+fn v2_differs_by_http_exactly_as_its_table_says() -> Result {
+    differs_as_its_table_says(Version::V2, Way::Thrift)
 }
 
 #[test]
@@ -37,8 +47,7 @@ fn an_empty_binary_value_is_null_in_the_answer_of_both() -> Result {
             ..SentBatch::default()
         };
         let batch = in_trace(&batch, 1);
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
-        socket.send_to(&encode::compact(&batch)?, jaeger.compact_addr())?;
+        send(&jaeger, Protocol::Compact, &batch)?;
         jaeger.trace(1, 1)?;
         let mut stream = TcpStream::connect(jaeger.endpoints().query_http)?;
         stream.write_all(b"GET /api/traces/1?raw=true HTTP/1.0\r\n\r\n")?;
@@ -51,51 +60,67 @@ fn an_empty_binary_value_is_null_in_the_answer_of_both() -> Result {
     Ok(())
 }
 
-fn differs_as_its_table_says(version: Version) -> Result {
+fn differs_as_its_table_says(version: Version, way: Way) -> Result {
     let Some(jaeger) = Backend::start_or_skip(version)? else {
         return Ok(());
     };
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let route = way.to(version);
+    // Both protocols by UDP carry every batch, each time in a trace of its own.
+    let protocols: &[Protocol] = match way {
+        Way::Agent => &[Protocol::Compact, Protocol::Binary],
+        _ => &[Protocol::Http],
+    };
     let mut shown = BTreeSet::new();
     let mut mismatches = Vec::new();
-    for (i, batch) in batches().into_iter().enumerate() {
-        // Both protocols carry every batch, each time in a trace of its own.
-        for (datagram, to, trace) in [
-            (
-                encode::compact as fn(&_) -> _,
-                jaeger.compact_addr(),
-                2 * i + 1,
-            ),
-            (encode::binary, jaeger.binary_addr(), 2 * i + 2),
-        ] {
-            let batch = in_trace(&batch, trace as u128);
-            socket.send_to(&datagram(&batch)?, to)?;
-            let expected = version.expected(&batch);
-            let mut read = jaeger.trace(trace as u128, expected.spans.len())?;
-            shown.extend(
-                read.spans
-                    .iter_mut()
-                    .flat_map(|span| version.normalise(span)),
-            );
-            mismatches.extend(version.compare(&expected.spans, &read.spans));
-            shown.extend(expected.differences);
-        }
+    let mut trace = 0;
+    for (batch, protocol) in batches()
+        .iter()
+        .flat_map(|batch| protocols.iter().map(move |protocol| (batch, *protocol)))
+    {
+        trace += 1;
+        let batch = in_trace(batch, trace);
+        send(&jaeger, protocol, &batch)?;
+        let expected = route.expected(&batch);
+        let mut read = jaeger.trace(trace, expected.spans.len())?;
+        shown.extend(read.spans.iter_mut().flat_map(|span| route.normalise(span)));
+        mismatches.extend(route.compare(&expected.spans, &read.spans));
+        shown.extend(expected.differences);
     }
     let mismatches: Vec<String> = mismatches.iter().map(ToString::to_string).collect();
-    assert!(
-        mismatches.is_empty(),
-        "{version}:\n{}",
-        mismatches.join("\n")
-    );
-    let table = version
+    assert!(mismatches.is_empty(), "{route}:\n{}", mismatches.join("\n"));
+    let table = route
         .differences()
         .iter()
         .map(|difference| difference.name)
         .collect();
     assert_eq!(
         shown, table,
-        "{version}: the entries shown by some span, and the table"
+        "{route}: the entries shown by some span, and the table"
     );
+    Ok(())
+}
+
+#[derive(Clone, Copy)]
+enum Protocol {
+    Compact,
+    Binary,
+    Http,
+}
+
+fn send(jaeger: &Backend, protocol: Protocol, batch: &SentBatch) -> Result {
+    let (datagram, to) = match protocol {
+        Protocol::Compact => (encode::compact(batch)?, jaeger.compact_addr()),
+        Protocol::Binary => (encode::binary(batch)?, jaeger.binary_addr()),
+        Protocol::Http => {
+            let at = jaeger.endpoints().collector_http;
+            let body = encode::binary_batch(batch)?;
+            let status = jaeger.post(at, "/api/traces", "application/x-thrift", &body)?;
+            assert_eq!(status, 202);
+            return Ok(());
+        }
+    };
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    socket.send_to(&datagram, to)?;
     Ok(())
 }
 

@@ -1,5 +1,5 @@
-//! Datagrams that published clients were recorded sending are sent again to real backends and read
-//! back.
+//! Datagrams and requests that published clients were recorded sending are sent again to real backends
+//! and read back.
 //!
 //! Each client has its own backend, because the recordings repeat ids. The spans that are read are
 //! compared as a whole with those that were sent, in any order.
@@ -12,34 +12,74 @@ use std::{
 };
 
 use serde_json::Value as Json;
-use tracehound_interop::{Backend, Error, SentSpan, StoredSpan, Value, Version};
+use tracehound_interop::{
+    Backend, Endpoints, Error, Received, SentSpan, StoredSpan, Value, Version, Way,
+};
 use vectors::Vector;
 
 #[test]
 fn v1_shows_the_compact_recordings_as_they_were_sent() -> Result<(), Error> {
-    replay(Version::V1, "spans_compact.json", Backend::compact_addr)
+    replay(Version::V1, &COMPACT)
 }
 
 #[test]
 fn v1_shows_the_binary_recordings_as_they_were_sent() -> Result<(), Error> {
-    replay(Version::V1, "spans_binary.json", Backend::binary_addr)
+    replay(Version::V1, &BINARY)
+}
+
+#[test]
+fn v1_shows_the_recordings_over_http_as_they_were_sent() -> Result<(), Error> {
+    replay(Version::V1, &HTTP)
 }
 
 #[test]
 fn v2_shows_the_compact_recordings_as_they_were_sent() -> Result<(), Error> {
-    replay(Version::V2, "spans_compact.json", Backend::compact_addr)
+    replay(Version::V2, &COMPACT)
 }
 
 #[test]
 fn v2_shows_the_binary_recordings_as_they_were_sent() -> Result<(), Error> {
-    replay(Version::V2, "spans_binary.json", Backend::binary_addr)
+    replay(Version::V2, &BINARY)
 }
 
-/// The entry with doubles that are infinite or not a number. A backend answers 500 for a trace with
-/// such a span, so it is sent last, and compared as far as the newer API shows it.
-const UNREADABLE: &str = "tags/doubles";
+#[test]
+fn v2_shows_the_recordings_over_http_as_they_were_sent() -> Result<(), Error> {
+    replay(Version::V2, &HTTP)
+}
 
-fn replay(version: Version, file: &str, to: fn(&Backend) -> SocketAddr) -> Result<(), Error> {
+/// A file of recordings.
+struct Recording {
+    file: &'static str,
+    way: Way,
+    to: fn(&Endpoints) -> SocketAddr,
+    /// The entries with doubles that are infinite or not a number. A backend answers 500 for a trace
+    /// with such a span, so they are sent last, and compared as far as the newer API shows them.
+    unreadable: &'static [&'static str],
+}
+
+const COMPACT: Recording = Recording {
+    file: "spans_compact.json",
+    way: Way::Agent,
+    to: |at| at.compact,
+    unreadable: &["tags/doubles"],
+};
+
+const BINARY: Recording = Recording {
+    file: "spans_binary.json",
+    way: Way::Agent,
+    to: |at| at.binary,
+    unreadable: &["tags/doubles"],
+};
+
+const HTTP: Recording = Recording {
+    file: "spans_http.json",
+    way: Way::Thrift,
+    to: |at| at.collector_http,
+    unreadable: &[],
+};
+
+fn replay(version: Version, recording: &Recording) -> Result<(), Error> {
+    let file = recording.file;
     let vectors = vectors::read(file)?;
     let producers: BTreeSet<&str> = vectors
         .iter()
@@ -57,16 +97,15 @@ fn replay(version: Version, file: &str, to: fn(&Backend) -> SocketAddr) -> Resul
             .iter()
             .filter(|vector| vector.producer == producer)
             .partition(|vector| vector.batch.is_unreadable());
-        let mut sender = Sender::new(&jaeger, to(&jaeger))?;
+        let mut sender = Sender::new(&jaeger, recording)?;
         sender.send(&readable)?;
-        shows_as_sent(&jaeger, producer, &readable)?;
+        shows_as_sent(&jaeger, recording.way, producer, &readable)?;
         let names: Vec<&str> = unreadable
             .iter()
             .map(|vector| vector.name.as_str())
             .collect();
         assert_eq!(
-            names,
-            [UNREADABLE],
+            names, recording.unreadable,
             "{producer}: entries with doubles that JSON does not have"
         );
         sender.send(&unreadable)?;
@@ -79,61 +118,72 @@ fn replay(version: Version, file: &str, to: fn(&Backend) -> SocketAddr) -> Resul
 
 struct Sender<'a> {
     jaeger: &'a Backend,
+    way: Way,
+    to: SocketAddr,
     socket: UdpSocket,
     spans: u64,
 }
 
 impl<'a> Sender<'a> {
-    fn new(jaeger: &'a Backend, to: SocketAddr) -> Result<Self, Error> {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| {
-            socket.connect(to)?;
-            Ok(socket)
-        });
+    fn new(jaeger: &'a Backend, recording: &Recording) -> Result<Self, Error> {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0));
         let socket = socket.map_err(|source| Error::Io {
-            doing: format!("opening a socket to {to}"),
+            doing: "opening a socket".to_owned(),
             source,
         })?;
         Ok(Self {
             jaeger,
+            way: recording.way,
+            to: (recording.to)(jaeger.endpoints()),
             socket,
             spans: 0,
         })
     }
 
-    /// Sends one datagram at a time, because a receive buffer may hold only a few of the large ones.
+    /// Sends one message at a time, because a receive buffer may hold only a few of the large ones.
     fn send(&mut self, vectors: &[&Vector]) -> Result<(), Error> {
         for vector in vectors {
-            self.socket
-                .send(&vector.datagram)
-                .map_err(|source| Error::Io {
-                    doing: format!("sending {} of {}", vector.name, vector.producer),
-                    source,
-                })?;
+            let at = format!("{} of {}", vector.name, vector.producer);
+            self.send_one(&vector.message, &at)?;
             self.spans += vector.batch.spans.len() as u64;
-            let received = self
-                .jaeger
-                .received_when(|received| received.spans >= self.spans)?;
-            assert_eq!(
-                received.spans, self.spans,
-                "after {} of {}",
-                vector.name, vector.producer
-            );
+            let enough = |received: &Received| received.spans >= self.spans;
+            let received = self.jaeger.received_by_when(self.way, enough)?;
+            assert_eq!(received.spans, self.spans, "after {at}");
             assert_eq!(
                 received.handler_errors.unwrap_or(0),
                 0,
-                "{received:?} after {}",
-                vector.name
+                "{received:?} after {at}"
             );
         }
         Ok(())
     }
+
+    fn send_one(&self, message: &[u8], at: &str) -> Result<(), Error> {
+        if self.way == Way::Agent {
+            let sent = self.socket.send_to(message, self.to);
+            return sent.map(drop).map_err(|source| Error::Io {
+                doing: format!("sending {at}"),
+                source,
+            });
+        }
+        let status = self
+            .jaeger
+            .post(self.to, "/api/traces", "application/x-thrift", message)?;
+        assert_eq!(status, 202, "{at}");
+        Ok(())
+    }
 }
 
-fn shows_as_sent(jaeger: &Backend, producer: &str, sent: &[&Vector]) -> Result<(), Error> {
-    let version = jaeger.version();
+fn shows_as_sent(
+    jaeger: &Backend,
+    way: Way,
+    producer: &str,
+    sent: &[&Vector],
+) -> Result<(), Error> {
+    let route = way.to(jaeger.version());
     let mut traces: BTreeMap<u128, (Vec<&str>, Vec<StoredSpan>)> = BTreeMap::new();
     for vector in sent {
-        for span in version.expected(&vector.batch).spans {
+        for span in route.expected(&vector.batch).spans {
             let (names, spans) = traces.entry(span.trace_id).or_default();
             names.push(&vector.name);
             spans.push(span);
@@ -142,14 +192,14 @@ fn shows_as_sent(jaeger: &Backend, producer: &str, sent: &[&Vector]) -> Result<(
     let mut mismatches = Vec::new();
     for (trace_id, (names, expected)) in traces {
         let read = jaeger.trace(trace_id, expected.len())?;
-        for mismatch in version.compare(&expected, &read.spans) {
+        for mismatch in route.compare(&expected, &read.spans) {
             let name = mismatch.expected_index().map_or("no entry", |i| names[i]);
             mismatches.push(format!("{name}: {mismatch}"));
         }
     }
     assert!(
         mismatches.is_empty(),
-        "{version}, {producer}:\n{}",
+        "{route}, {producer}:\n{}",
         mismatches.join("\n")
     );
     Ok(())
@@ -182,7 +232,7 @@ fn shows_doubles(
     assert_eq!(
         spans.len(),
         1,
-        "{producer}: spans with the tags of {UNREADABLE}: {spans:#?}"
+        "{producer}: spans with the doubles: {spans:#?}"
     );
     for tag in &sent.tags {
         let shown = attribute(spans[0], &tag.key).and_then(|value| double(&value["doubleValue"]));

@@ -1,4 +1,4 @@
-//! Encodes batches as datagrams with the `thrift` crate, for spans that no published client was
+//! Encodes batches as datagrams and requests with the `thrift` crate, for spans that no published client was
 //! recorded sending.
 
 use thrift::protocol::{
@@ -21,6 +21,13 @@ pub(crate) fn binary(batch: &SentBatch) -> thrift::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Returns a `Batch` in the binary protocol.
+pub(crate) fn binary_batch(batch: &SentBatch) -> thrift::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    write_batch(&mut TBinaryOutputProtocol::new(&mut bytes, true), batch)?;
+    Ok(bytes)
+}
+
 fn emit_batch(out: &mut dyn TOutputProtocol, batch: &SentBatch) -> thrift::Result<()> {
     out.write_message_begin(&TMessageIdentifier::new(
         "emitBatch",
@@ -28,22 +35,24 @@ fn emit_batch(out: &mut dyn TOutputProtocol, batch: &SentBatch) -> thrift::Resul
         1,
     ))?;
     fields(out, |out| {
-        field(out, 1, TType::Struct, |out| {
-            fields(out, |out| {
-                field(out, 1, TType::Struct, |out| {
-                    fields(out, |out| {
-                        field(out, 1, TType::String, |out| {
-                            out.write_string(&batch.service)
-                        })?;
-                        list(out, 2, &batch.process_tags, tag)
-                    })
-                })?;
-                list(out, 2, &batch.spans, span)
-            })
-        })
+        field(out, 1, TType::Struct, |out| write_batch(out, batch))
     })?;
     out.write_message_end()?;
     out.flush()
+}
+
+fn write_batch(out: &mut dyn TOutputProtocol, batch: &SentBatch) -> thrift::Result<()> {
+    fields(out, |out| {
+        field(out, 1, TType::Struct, |out| {
+            fields(out, |out| {
+                field(out, 1, TType::String, |out| {
+                    out.write_string(&batch.service)
+                })?;
+                list(out, 2, &batch.process_tags, tag)
+            })
+        })?;
+        list(out, 2, &batch.spans, span)
+    })
 }
 
 fn span(out: &mut dyn TOutputProtocol, span: &SentSpan) -> thrift::Result<()> {

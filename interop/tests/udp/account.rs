@@ -8,11 +8,13 @@ use tracehound::{
     prelude::*,
     reporter::{CompositeReporter, RemoteReporter},
 };
-use tracehound_interop::{Backend, Version};
+use tracehound_interop::{Backend, Version, Way};
 
 use crate::{
     Result,
-    client::{Client, Protocol},
+    client::Client,
+    maker::Maker,
+    protocol::Protocol,
     senders::{Gate, Watched},
 };
 
@@ -32,8 +34,7 @@ fn counts_as_the_ledger(protocol: Protocol) -> Result {
     };
     let (sender, watch) = Watched::new(protocol.sender(&jaeger).max_packet_bytes(2_000));
     let gate = Gate::default();
-    let client = Client::with_members(
-        &jaeger,
+    let maker = Maker::with_members(
         CompositeReporter::new().member(gate.clone()),
         RemoteReporter::new(sender),
         |tracer| {
@@ -41,6 +42,7 @@ fn counts_as_the_ledger(protocol: Protocol) -> Result {
             tracer.queue_size(64).diagnostics(silent)
         },
     )?;
+    let client = Client::of(&jaeger, Way::Agent, maker)?;
     let tracer = client.tracer();
     let one = |name: &'static str| tracer.start_span(name).finish();
 

@@ -7,11 +7,12 @@ use tracehound::{
     reporter::sender::{AgentAddress, UdpSender},
     span::Limits,
 };
-use tracehound_interop::{Backend, SentBatch, StoredSpan, Tag, Value, Version};
+use tracehound_interop::{Backend, SentBatch, StoredSpan, Tag, Value, Version, Way};
 
 use crate::{
     Result,
-    client::{Client, Protocol},
+    client::Client,
+    protocol::{Protocol, read_one},
     senders::Watched,
 };
 
@@ -36,7 +37,7 @@ fn reads_many_datagrams(version: Version) -> Result {
         {
             let sender = protocol.sender(&jaeger).max_packet_bytes(limit);
             let (sender, watch) = Watched::new(sender);
-            let client = Client::new(&jaeger, sender, |tracer| tracer)?;
+            let client = Client::new(&jaeger, Way::Agent, sender, |tracer| tracer)?;
             let before = jaeger.received()?;
             let root = client.tracer().start_span("root");
             let value = "v".repeat(tag_bytes);
@@ -59,7 +60,7 @@ fn reads_many_datagrams(version: Version) -> Result {
             assert_eq!(datagrams, sent, "{at}");
             for (trace_id, batch) in client.made() {
                 assert_eq!(batch.spans.len(), spans, "{at}");
-                let mismatches = client.compare(trace_id, &batch)?;
+                let mismatches = client.compare(trace_id, &batch)?.mismatches;
                 assert!(mismatches.is_empty(), "{at}:\n{}", mismatches.join("\n"));
             }
         }
@@ -75,7 +76,7 @@ fn a_datagram_of_exactly_65_000_bytes_is_read_whole() -> Result {
         };
         // Numbers have a fixed width in the binary protocol, so the size grows by the text alone.
         let (sender, watch) = Watched::new(Protocol::Binary.sender(&jaeger));
-        let client = Client::new(&jaeger, sender, |tracer| {
+        let client = Client::new(&jaeger, Way::Agent, sender, |tracer| {
             tracer.limits(Limits::default().tag_value_bytes(UdpSender::MAX_PACKET_BYTES))
         })?;
         let mut length = 50_000;
@@ -98,7 +99,7 @@ fn a_datagram_of_exactly_65_000_bytes_is_read_whole() -> Result {
             "{version}"
         );
         for (trace_id, batch) in client.made() {
-            let mismatches = client.compare(trace_id, &batch)?;
+            let mismatches = client.compare(trace_id, &batch)?.mismatches;
             assert!(
                 mismatches.is_empty(),
                 "{version}:\n{}",
@@ -173,7 +174,7 @@ fn arrives_degraded(
         };
         for protocol in Protocol::ALL {
             let at = format!("{version}, {protocol:?}");
-            let client = Client::new(&jaeger, protocol.sender(&jaeger), |tracer| {
+            let client = Client::new(&jaeger, Way::Agent, protocol.sender(&jaeger), |tracer| {
                 tracer.limits(Limits::default().tag_value_bytes(200_000))
             })?;
             make(&client);
@@ -184,12 +185,12 @@ fn arrives_degraded(
                 "{at}"
             );
             for (trace_id, mut batch) in client.made() {
-                degrade(&client.read_one(trace_id)?, &mut batch);
+                degrade(&read_one(&jaeger, trace_id)?, &mut batch);
                 let tags = &mut batch.spans[0].tags;
                 let marks = tags.iter().position(|tag| tag.key == tags::DROPPED_ITEMS);
                 let at = marks.unwrap_or(tags.len());
                 tags.insert(at, Tag::new(tags::DEGRADED, how));
-                let mismatches = client.compare(trace_id, &batch)?;
+                let mismatches = client.compare(trace_id, &batch)?.mismatches;
                 assert!(mismatches.is_empty(), "{at}:\n{}", mismatches.join("\n"));
             }
         }
@@ -203,7 +204,7 @@ fn an_agent_is_found_by_name() -> Result {
         return Ok(());
     };
     let agent: AgentAddress = format!("localhost:{}", jaeger.compact_addr().port()).parse()?;
-    let client = Client::new(&jaeger, UdpSender::new(agent), |tracer| tracer)?;
+    let client = Client::new(&jaeger, Way::Agent, UdpSender::new(agent), |tracer| tracer)?;
     client.tracer().start_span("by name").finish();
     client.deliver_all()
 }

@@ -9,8 +9,13 @@
 
 mod account;
 mod as_made;
+#[path = "../support/client.rs"]
 mod client;
 mod datagrams;
+#[path = "../support/maker.rs"]
+mod maker;
+mod protocol;
+#[path = "../support/scenes.rs"]
 mod scenes;
 mod senders;
 mod values;

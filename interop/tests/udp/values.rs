@@ -11,11 +11,15 @@ use tracehound::{
     prelude::*,
     sampler::ConstSampler,
 };
-use tracehound_interop::{Backend, Log, Reference, ReferenceKind, StoredSpan, Tag, Value, Version};
+use tracehound_interop::{
+    Backend, Log, Reference, ReferenceKind, StoredSpan, Tag, Value, Version, Way,
+};
 
 use crate::{
     Result,
-    client::{Client, Protocol, trace_id},
+    client::Client,
+    maker::trace_id,
+    protocol::{Protocol, read_one},
 };
 
 #[test]
@@ -203,7 +207,12 @@ fn v1_learns_that_a_trace_must_be_kept() -> Result {
     let Some(jaeger) = Backend::start_or_skip(Version::V1)? else {
         return Ok(());
     };
-    let client = Client::new(&jaeger, Protocol::Compact.sender(&jaeger), |tracer| tracer)?;
+    let client = Client::new(
+        &jaeger,
+        Way::Agent,
+        Protocol::Compact.sender(&jaeger),
+        |tracer| tracer,
+    )?;
     client.tracer().start_span("usual").finish();
     let root = client.tracer().start_span("looked for");
     root.set_tag(tags::SAMPLING_PRIORITY, 1);
@@ -233,9 +242,12 @@ fn a_trace_that_is_not_sampled_is_not_sent() -> Result {
         let Some(jaeger) = Backend::start_or_skip(version)? else {
             return Ok(());
         };
-        let client = Client::new(&jaeger, Protocol::Compact.sender(&jaeger), |tracer| {
-            tracer.sampler(ConstSampler::new(false))
-        })?;
+        let client = Client::new(
+            &jaeger,
+            Way::Agent,
+            Protocol::Compact.sender(&jaeger),
+            |tracer| tracer.sampler(ConstSampler::new(false)),
+        )?;
         let unwanted = client.tracer().start_span("unwanted");
         let context = unwanted.context();
         unwanted.finish();
@@ -272,14 +284,14 @@ fn read_back(make: impl Fn(&Client<'_>), look: impl Fn(Version, &StoredSpan)) ->
             let Some(jaeger) = Backend::start_or_skip(version)? else {
                 return Ok(());
             };
-            let client = Client::new(&jaeger, protocol.sender(&jaeger), |tracer| {
+            let client = Client::new(&jaeger, Way::Agent, protocol.sender(&jaeger), |tracer| {
                 tracer.tag("zone", "eu-1")
             })?;
             make(&client);
             client.deliver_all()?;
             let made = client.made();
             let trace = *made.keys().next().expect("it makes a span");
-            look(version, &client.read_one(trace)?);
+            look(version, &read_one(&jaeger, trace)?);
         }
     }
     Ok(())

@@ -1,23 +1,23 @@
-//! The recorded datagrams of `tests/vectors/`, each with its decoded content.
+//! The recorded datagrams and requests of `tests/vectors/`, each with its decoded content.
 
 use std::{fs, io, path::Path};
 
 use serde_json::Value as Json;
 use tracehound_interop::{Error, Log, Reference, ReferenceKind, SentBatch, SentSpan, Tag, Value};
 
-/// One datagram that a published client sent.
+/// One datagram that a published client sent, or the body of one request.
 pub(crate) struct Vector {
     /// The entry's name, `tags/longs`.
     pub(crate) name: String,
     /// The client, with its version.
     pub(crate) producer: String,
     /// The bytes as they came from its socket.
-    pub(crate) datagram: Vec<u8>,
+    pub(crate) message: Vec<u8>,
     /// The batch in these bytes, decoded by another Thrift implementation.
     pub(crate) batch: SentBatch,
 }
 
-/// Returns every datagram in `file`, in its order.
+/// Returns every message in `file` that has spans, in its order.
 pub(crate) fn read(file: &str) -> Result<Vec<Vector>, Error> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../tests/vectors")
@@ -31,12 +31,18 @@ pub(crate) fn read(file: &str) -> Result<Vec<Vector>, Error> {
     for entry in list(&json["entries"]) {
         let name = text_of(&entry["name"])?;
         for (producer, result) in entry["results"].as_object().into_iter().flatten() {
-            for packet in list(&result["packets"]) {
+            let packets = list(&result["packets"]).iter().map(|it| (it, "hex"));
+            let requests = list(&result["requests"]).iter().map(|it| (it, "body_hex"));
+            // Where only the path of a request varies there is no batch.
+            let with_batch = packets
+                .chain(requests)
+                .filter(|(message, _)| message["batch"].is_object());
+            for (message, hex) in with_batch {
                 vectors.push(Vector {
                     name: name.clone(),
                     producer: producer.clone(),
-                    datagram: bytes(&packet["hex"])?,
-                    batch: batch(&packet["batch"])?,
+                    message: bytes(&message[hex])?,
+                    batch: batch(&message["batch"])?,
                 });
             }
         }
