@@ -27,6 +27,8 @@
 //! # Ok::<(), tracehound::tracer::BuildError>(())
 //! ```
 //!
+//! [`Metrics::losses`] has the same losses with the last reason of each cause, and when that was.
+//!
 //! # What else is counted?
 //!
 //! Each [`Counter`] has the name and the labels that Jaeger's Go client gives it, after `jaeger_tracer_`; counters that
@@ -82,9 +84,11 @@ mod facade;
 mod factory;
 mod in_memory;
 mod ledger;
+mod losses;
 mod page;
 mod snapshot;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -95,10 +99,12 @@ pub use factory::{CounterHandle, GaugeHandle, MetricName, MetricsFactory, TimerH
 pub use in_memory::{InMemoryMetrics, TimerValue};
 pub(crate) use ledger::Ledger;
 pub use ledger::{DropCause, DropCounts, FlushReport};
+pub use losses::{LastLoss, Loss};
 pub use page::{Exemplar, HistogramView, Labels, MetricsPage, MetricsSource, TextFormat};
 pub(crate) use snapshot::Accounts;
 pub use snapshot::MetricsSnapshot;
 
+use crate::metrics::losses::NotedLoss;
 use crate::sync::PerProcess;
 
 /// The counters of one tracer. Cheap to clone. In a forked child they begin from zero.
@@ -137,6 +143,7 @@ struct Inner {
     /// The highest values of `reporter_spans` that were exported.
     exported: [AtomicU64; 3],
     threads: Mutex<Vec<Weak<CounterBlock>>>,
+    losses: Mutex<HashMap<DropCause, NotedLoss>>,
 }
 
 impl Metrics {

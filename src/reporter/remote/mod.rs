@@ -339,8 +339,7 @@ impl RemoteReporter {
             self.packet.envelope_size(),
         );
         let (packet, limit) = (&self.packet, self.limits.single);
-        let diagnostics = self.worker.diagnostics();
-        diagnostics.warn(DropCause::TooLarge.name(), || {
+        let line = || {
             if envelope >= limit {
                 return format!(
                     "the service's name and tags take {envelope} bytes, and a batch may have {limit}; \
@@ -353,7 +352,8 @@ impl RemoteReporter {
                 "span {name:?} takes {size} bytes even after it was made smaller, and a batch may have \
                  {limit}; it is lost"
             )
-        });
+        };
+        tell_of_loss(&self.worker, DropCause::TooLarge, line);
     }
 
     fn warn_of_limit(&self, refused: usize) {
@@ -376,7 +376,7 @@ impl RemoteReporter {
     }
 
     fn explain(&self, cause: DropCause) {
-        self.worker.diagnostics().warn(cause.name(), || {
+        tell_of_loss(&self.worker, cause, || {
             if cause == DropCause::InternalError {
                 "the sender of spans panicked; its batch is lost".to_owned()
             } else {
@@ -410,6 +410,12 @@ impl RemoteReporter {
         let queued = self.packet.len() as u64 + self.in_flight.spans();
         Unsent::new(self.dropped, queued).with_in_flight(self.in_flight.flushed_spans())
     }
+}
+
+/// Notes the reason of a loss, and writes a line about it now and then.
+fn tell_of_loss(worker: &WorkerHandle, cause: DropCause, reason: impl Fn() -> String) {
+    worker.metrics().note_loss(cause, &reason);
+    worker.diagnostics().warn(cause.name(), reason);
 }
 
 /// Returns an empty packet for a sender.

@@ -30,12 +30,15 @@ impl Overflow {
         if lost > 0 {
             self.last_loss = Some(now);
             let lost = self.lost;
-            diagnostics.warn(DropCause::QueueFull.name(), || {
+            let line = || {
                 let pause =
                     guarded(options.services.metrics(), || reporter.explain_pause()).flatten();
                 let cure = pause.unwrap_or_else(|| LARGER_QUEUE.to_owned());
                 format!("{lost} finished spans found no room in the queue and were dropped: {cure}")
-            });
+            };
+            let cause = DropCause::QueueFull;
+            options.services.metrics().note_loss(cause, line);
+            diagnostics.warn(cause.name(), line);
         } else if options.queue.has_room()
             && self
                 .last_loss

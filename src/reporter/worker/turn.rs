@@ -303,12 +303,11 @@ impl WorkerTurn {
     fn guard<R>(&mut self, call: impl FnOnce(&mut Box<dyn Reporter>) -> R) -> Option<R> {
         let result = guarded(self.options.services.metrics(), || call(&mut self.reporter));
         if result.is_none() {
-            self.options
-                .services
-                .diagnostics()
-                .warn("reporter_panic", || {
-                    "the reporter panicked; what it held may be lost".to_owned()
-                });
+            let line = || "the reporter panicked; what it held may be lost".to_owned();
+            let services = &self.options.services;
+            let cause = DropCause::InternalError;
+            services.metrics().note_loss(cause, line);
+            services.diagnostics().warn("reporter_panic", line);
         }
         result
     }
