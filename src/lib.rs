@@ -94,6 +94,7 @@
 //! | `hyper` | the layers of `tower` around hyper's services and hyper-util's client |
 //! | `reqwest` | [`TracingMiddleware`](middleware::TracingMiddleware), and `send_traced` on a request |
 //! | `tonic` | gRPC metadata as a carrier, gRPC status on spans |
+//! | `tokio` | [`TracerBuilder::worker_on`](tracer::TracerBuilder::worker_on): the worker as a task of a runtime |
 //! | `metrics` | the recorder of the crate `metrics` as a [`MetricsFactory`](metrics::MetricsFactory) |
 //! | `serde` | [`ConfigFile`](config::ConfigFile): settings in a file of YAML, TOML or JSON |
 //! | `dev` | the embedded agent and viewer |

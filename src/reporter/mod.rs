@@ -14,7 +14,8 @@
 //!    system call and wakes no other thread, unless memory runs short. A span that finds no room is dropped and counted
 //!    as `queue_full`; [`queue_size`](crate::tracer::TracerBuilder::queue_size) sets how much room there is. A span
 //!    that is not sampled ends here.
-//! 2. The worker, one background thread of the tracer, takes spans from these queues: every 20 ms under load, and once
+//! 2. The worker, one background thread of the tracer (or a
+//!    [task](crate::tracer::TracerBuilder#method.worker_on) of a tokio runtime), takes spans from these queues: every 20 ms under load, and once
 //!    in a [flush interval](crate::tracer::TracerBuilder::flush_interval) while little is traced. It hands them to the
 //!    tracer's [`Reporter`], one by one.
 //! 3. A [`RemoteReporter`] packs spans into batches. A full batch goes to the [`Sender`](sender::Sender) at once, and
@@ -92,7 +93,9 @@ pub use logging::LoggingReporter;
 pub use null::NullReporter;
 pub use remote::RemoteReporter;
 pub use worker::WorkerHandle;
-pub(crate) use worker::{Worker, WorkerOptions, thread};
+#[cfg(feature = "tokio")]
+pub(crate) use worker::task;
+pub(crate) use worker::{SpawnWorker, Worker, WorkerOptions, thread};
 
 pub use crate::record::{FinishedSpan, LogView, Logs, OwnedSpan, References, Tags};
 

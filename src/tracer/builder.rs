@@ -11,7 +11,9 @@ use crate::model::{Randomness, Tag, TagValue, tags};
 use crate::observer::SpanObserver;
 use crate::propagation::{Codec, Codecs, CustomCodec, Propagation};
 use crate::record::{Budget, Recorder, SharedPool, SpanClock, SpanQueue, fork};
-use crate::reporter::{NullReporter, Reporter, Worker, WorkerOptions, thread};
+#[cfg(feature = "tokio")]
+use crate::reporter::task;
+use crate::reporter::{NullReporter, Reporter, SpawnWorker, Worker, WorkerOptions, thread};
 use crate::restrictions::BaggageRestrictions;
 use crate::sampler::{ProbabilisticSampler, Sampler, SamplingRate};
 use crate::services::Services;
@@ -56,6 +58,7 @@ pub struct TracerBuilder {
     codecs: Codecs,
     observers: Vec<Box<dyn SpanObserver>>,
     factory: Option<Arc<dyn MetricsFactory>>,
+    spawn_worker: SpawnWorker,
 }
 
 impl JaegerTracer {
@@ -98,6 +101,7 @@ impl TracerBuilder {
             codecs: Codecs::default(),
             observers: Vec::new(),
             factory: None,
+            spawn_worker: Box::new(thread::spawn),
         }
     }
 
@@ -315,6 +319,42 @@ impl TracerBuilder {
         self
     }
 
+    /// Sets a tokio runtime on which the worker runs as a task. By default it has a thread of its own.
+    ///
+    /// For programs that should have no thread more. The reporter and its sender then run on the runtime's threads, and
+    /// block one of them while they send; a close may take until its timeout if the receiver has no room. When the
+    /// runtime ends, a thread goes on with the worker, and no span is lost. A thread also stands in while a caller
+    /// waits, say in [`flush`](JaegerTracer::flush) on the runtime's only thread, and the runtime does not get on.
+    ///
+    /// The runtime needs its timer (`enable_time` or `enable_all`); without it, and in a forked child, the worker has a
+    /// thread. Do not use it in tests that pause the runtime's clock.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tokio::runtime::Handle;
+    /// use tracehound::JaegerTracer;
+    /// use tracehound::prelude::*;
+    /// use tracehound::reporter::InMemoryReporter;
+    /// use tracehound::sampler::ConstSampler;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), tracehound::tracer::BuildError> {
+    /// let tracer = JaegerTracer::builder("shop")
+    ///     .sampler(ConstSampler::new(true))
+    ///     .reporter(InMemoryReporter::new())
+    ///     .worker_on(Handle::current())
+    ///     .build()?;
+    /// tracer.start_span("checkout").finish();
+    /// assert_eq!(tracer.close_async(Duration::from_secs(5)).await.sent, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "tokio")]
+    pub fn worker_on(mut self, runtime: tokio::runtime::Handle) -> Self {
+        self.spawn_worker = task::spawner(runtime);
+        self
+    }
+
     /// Builds the tracer and starts its worker thread.
     ///
     /// # Errors
@@ -352,7 +392,7 @@ impl TracerBuilder {
                 factory: self.factory,
             },
             self.reporter,
-            thread::spawn,
+            self.spawn_worker,
         );
         let sampler = Guarded::new(self.sampler);
         let root_decision = RootDecision::of(&sampler, &metrics, &self.limits);

@@ -52,3 +52,5 @@ mod udp_delivery;
 #[cfg(feature = "udp")]
 mod udp_reporting;
 mod worker;
+#[cfg(feature = "tokio")]
+mod worker_task;

@@ -18,10 +18,12 @@
 //! | `overflow` | the lines about spans that found no room in the queue |
 //! | `mailbox` | [`Mailbox`]: the requests of callers, the answers, and the turn while no thread runs it |
 //! | `mailbox/served` | a request as a future; `mailbox/waiters` keeps the wakers |
-//! | `mailbox/attendant` | the thread that ends those futures by their deadlines |
+//! | `mailbox/attendant` | a thread for callers whom the worker may keep waiting |
+//! | `mailbox/resting` | the turn of a task between two polls; `mailbox/polled` is for the task |
 //! | `handle` | [`WorkerHandle`]: what a reporter knows of its worker |
 //! | `forked` | the turn of a forked child |
 //! | `thread` | the loop above |
+//! | `task` | the same as a task of a tokio runtime, with a timer in the place of `wait` |
 //!
 //! Requests bypass the spans: each is a ticket, and a turn serves all tickets that were given out before it.
 //!
@@ -37,6 +39,8 @@ mod mailbox;
 mod options;
 mod overflow;
 mod schedule;
+#[cfg(feature = "tokio")]
+pub(crate) mod task;
 pub(crate) mod thread;
 mod turn;
 
@@ -44,6 +48,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use handle::WorkerHandle;
+pub(crate) use mailbox::SpawnWorker;
 pub(crate) use options::WorkerOptions;
 pub(super) use turn::{LOOK_FOR_ANSWERS, SHORTEST_PAUSE};
 
@@ -51,7 +56,7 @@ use crate::metrics::FlushReport;
 use crate::reporter::Reporter;
 use crate::reporter::guarded::guarded;
 use crate::reporter::worker::handle::attached_turn;
-use crate::reporter::worker::mailbox::{Mailbox, Request, SpawnWorker};
+use crate::reporter::worker::mailbox::{Mailbox, Request};
 
 /// The tracer's side of the worker.
 #[derive(Debug)]

@@ -9,6 +9,7 @@ use crate::clock::{deadline_after, instant_now};
 use crate::metrics::{DropCause, DropCounts};
 use crate::record::SpanQueue;
 use crate::reporter::worker::fixtures::{finish_span, options};
+use crate::reporter::worker::mailbox::IdleTurn;
 use crate::reporter::{FinishedSpan, Unsent};
 
 const LONG: Duration = Duration::from_secs(20);
@@ -30,9 +31,15 @@ impl Reporter for Counting {
     }
 }
 
-fn start(spawn: SpawnWorker) -> Fixture {
+fn start(
+    spawn: impl Fn(&Arc<Mailbox>, IdleTurn) -> Result<(), IdleTurn> + Send + Sync + 'static,
+) -> Fixture {
     let reporter = Counting::default();
-    start_with(spawn, |_| Box::new(reporter.clone()), reporter.clone())
+    start_with(
+        Box::new(spawn),
+        |_| Box::new(reporter.clone()),
+        reporter.clone(),
+    )
 }
 
 fn start_with(
@@ -195,7 +202,7 @@ fn later_requests_do_not_put_off_a_flush() {
             pause: None,
         })
     };
-    let fixture = start_with(thread::spawn, growing, Counting::default());
+    let fixture = start_with(Box::new(thread::spawn), growing, Counting::default());
     fixture.finish_span();
     let before = instant_now();
     let report = fixture.worker.flush(LONG);
@@ -234,7 +241,7 @@ impl Reporter for Full {
 #[test]
 fn a_close_ends_a_flush_that_waits_longer() {
     let fixture = start_with(
-        thread::spawn,
+        Box::new(thread::spawn),
         |_| Box::new(Full::default()),
         Counting::default(),
     );
@@ -257,7 +264,7 @@ fn the_worker_drains_after_a_pause_in_which_memory_ran_short() {
     let full = Full::default();
     let reporter = full.clone();
     let counting = full.counting.clone();
-    let fixture = start_with(thread::spawn, |_| Box::new(reporter), counting);
+    let fixture = start_with(Box::new(thread::spawn), |_| Box::new(reporter), counting);
     // A single span in a long time, so the next look at the queues is far away.
     let later = deadline_after(Duration::from_millis(200));
     while instant_now() < later {
@@ -295,7 +302,11 @@ impl Reporter for Unsure {
 
 #[test]
 fn a_panic_after_a_span_was_taken_does_not_lose_it() {
-    let fixture = start_with(thread::spawn, |_| Box::new(Unsure), Counting::default());
+    let fixture = start_with(
+        Box::new(thread::spawn),
+        |_| Box::new(Unsure),
+        Counting::default(),
+    );
     fixture.finish_span();
     let report = fixture.worker.flush(LONG);
     assert_eq!((report.sent, report.dropped.total()), (1, 0), "{report}");

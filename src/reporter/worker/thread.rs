@@ -14,6 +14,34 @@ pub(crate) fn spawn(mailbox: &Arc<Mailbox>, idle: IdleTurn) -> Result<(), IdleTu
         IdleTurn::Made(turn) => turn,
         IdleTurn::NotMade => make_turn(mailbox),
     };
+    spawn_with(mailbox, turn, run).map_err(IdleTurn::Made)
+}
+
+/// Runs the turn of a task that does not get on, on a thread of its own, until all callers have their answers. Gives the
+/// turn back if no thread can be started.
+pub(super) fn stand_in(
+    mailbox: &Arc<Mailbox>,
+    turn: Box<WorkerTurn>,
+) -> Result<(), Box<WorkerTurn>> {
+    spawn_with(mailbox, turn, |mailbox, mut turn| {
+        mailbox.runs_on(thread::current().id());
+        let mut is_over = false;
+        repeat(|| {
+            let orders = mailbox.wait(turn.next());
+            is_over = !mailbox.run(&mut turn, &orders);
+            !is_over && !mailbox.is_answered()
+        });
+        if !is_over {
+            mailbox.give_back(turn);
+        }
+    })
+}
+
+fn spawn_with(
+    mailbox: &Arc<Mailbox>,
+    turn: Box<WorkerTurn>,
+    run: fn(&Arc<Mailbox>, Box<WorkerTurn>),
+) -> Result<(), Box<WorkerTurn>> {
     // A failed spawn drops its closure, so the turn waits outside of it.
     let waiting = Arc::new(Mutex::new(Some(turn)));
     let take = |waiting: &Mutex<Option<_>>| {
@@ -31,24 +59,24 @@ pub(crate) fn spawn(mailbox: &Arc<Mailbox>, idle: IdleTurn) -> Result<(), IdleTu
         });
     match spawned {
         Ok(_) => Ok(()),
-        Err(_) => take(&waiting).map_or(Ok(()), |turn| Err(IdleTurn::Made(turn))),
+        Err(_) => take(&waiting).map_or(Ok(()), Err),
     }
 }
 
-fn run(mailbox: &Mailbox, mut turn: Box<WorkerTurn>) {
+fn run(mailbox: &Arc<Mailbox>, mut turn: Box<WorkerTurn>) {
     mailbox.runs_on(thread::current().id());
+    repeat(|| {
+        let orders = mailbox.wait(turn.next());
+        mailbox.run(&mut turn, &orders)
+    });
+}
+
+/// Calls `step` until it returns false, or panics for the tenth time.
+fn repeat(mut step: impl FnMut() -> bool) {
     let mut panics = 0;
     while panics < MAX_PANICS {
         // A panic of the reporter is caught further in, so this one would be a fault of this crate.
-        let goes_on = caught(|| {
-            let orders = mailbox.wait(turn.next());
-            let Some(progress) = turn.run(&orders) else {
-                return false;
-            };
-            mailbox.deliver(&progress);
-            !progress.is_closed
-        });
-        match goes_on {
+        match caught(&mut step) {
             Some(true) => {}
             Some(false) => return,
             None => panics += 1,
@@ -56,4 +84,4 @@ fn run(mailbox: &Mailbox, mut turn: Box<WorkerTurn>) {
     }
 }
 
-const MAX_PANICS: u32 = 10;
+pub(super) const MAX_PANICS: u32 = 10;

@@ -1,6 +1,9 @@
 //! Requests of callers to the worker, and its answers to them.
 
 mod attendant;
+#[cfg(feature = "tokio")]
+mod polled;
+mod resting;
 mod served;
 mod waiters;
 
@@ -30,7 +33,8 @@ pub(crate) struct Mailbox {
 }
 
 /// Runs a worker until it is closed, on a thread or a task of its own. Gives the turn back if that cannot start.
-pub(crate) type SpawnWorker = fn(&Arc<Mailbox>, IdleTurn) -> Result<(), IdleTurn>;
+pub(crate) type SpawnWorker =
+    Box<dyn Fn(&Arc<Mailbox>, IdleTurn) -> Result<(), IdleTurn> + Send + Sync>;
 
 /// A turn that no thread runs.
 pub(crate) enum IdleTurn {
@@ -60,8 +64,12 @@ struct ProcessState {
 
 #[derive(Default)]
 struct State {
-    /// `None` while a thread runs the turn, and after the last one.
+    /// `None` while a thread or a task has the turn, and after the last one.
     idle: Option<IdleTurn>,
+    /// The turn of a task, between two polls.
+    resting: Option<Box<WorkerTurn>>,
+    /// Wakes the task that runs the worker, if a task does.
+    task: Option<Waker>,
     /// The time until which only callers who wait ask for a thread.
     retry_at: Option<Instant>,
     thread: Option<ThreadId>,
@@ -75,9 +83,11 @@ struct State {
     close_until: Option<Instant>,
     is_closed: bool,
     totals: Totals,
+    /// The callers who wait on a thread.
+    blocked: usize,
     /// The callers who wait in a future.
     waiters: Waiters,
-    /// A thread keeps the deadlines of those callers.
+    /// The attendant runs.
     is_attended: bool,
 }
 
@@ -89,6 +99,20 @@ impl State {
         }
         let is_over = self.idle.is_some() || instant_now() >= ticket.deadline;
         is_over.then_some(false)
+    }
+
+    /// Returns the worker's next orders if a caller asks for something, memory runs short, or it is `until`.
+    fn take_orders(&mut self, until: Instant) -> Option<Orders> {
+        let is_time = self.drain_now || self.asked > self.seen || instant_now() >= until;
+        is_time.then(|| {
+            self.seen = self.asked;
+            Orders {
+                ticket: self.asked,
+                drain_now: mem::take(&mut self.drain_now),
+                flush_until: self.flush_until.take(),
+                close_until: self.close_until.take(),
+            }
+        })
     }
 
     /// Removes the callers who have nothing more to wait for, and returns their wakers.
@@ -126,8 +150,19 @@ impl Mailbox {
         };
         let process = self.process_state();
         let mut state = self.lock();
+        state.blocked += 1;
+        if state.task.is_some() {
+            // This thread may be the one that the task needs.
+            drop(state);
+            self.attend();
+            state = self.lock();
+        }
         loop {
             if let Some(is_served) = state.outcome(ticket) {
+                state.blocked -= 1;
+                if state.is_attended {
+                    process.wakes_callers.notify_all();
+                }
                 return is_served;
             }
             let left = ticket.deadline.saturating_duration_since(instant_now());
@@ -157,20 +192,27 @@ impl Mailbox {
             Request::Flush => state.flush_until = latest(state.flush_until),
             Request::Close => state.close_until = latest(state.close_until),
         }
-        self.process_state().wakes_worker.notify_one();
         // The worker would wait for itself.
         let is_worker = state.thread == Some(thread::current().id());
+        self.wake_worker(state);
         (!is_worker).then_some(Ticket { number, deadline })
+    }
+
+    fn wake_worker(&self, state: MutexGuard<'_, State>) {
+        let task = state.task.clone();
+        drop(state);
+        self.process_state().wakes_worker.notify_one();
+        if let Some(task) = task {
+            task.wake();
+        }
     }
 
     /// Asks the worker to drain soon. Returns false if no thread runs it and none can be started.
     pub(super) fn wake(self: &Arc<Self>, may_start: bool) -> bool {
-        let is_idle = {
-            let mut state = self.lock();
-            state.drain_now = true;
-            state.idle.is_some()
-        };
-        self.process_state().wakes_worker.notify_one();
+        let mut state = self.lock();
+        state.drain_now = true;
+        let is_idle = state.idle.is_some();
+        self.wake_worker(state);
         !is_idle || (may_start && self.ensure_running(false))
     }
 
@@ -186,9 +228,11 @@ impl Mailbox {
             }
             state.idle.take()
         };
-        let Some(idle) = idle else {
-            return true;
-        };
+        idle.is_none_or(|idle| self.start(idle))
+    }
+
+    /// Starts a thread or a task for the turn. Returns false if none can be started.
+    fn start(self: &Arc<Self>, idle: IdleTurn) -> bool {
         let diagnostics = self.options.services.diagnostics();
         // Not under the lock: in a forked child this calls the user code that makes the reporter.
         match (self.spawn)(self, idle) {
@@ -262,16 +306,10 @@ impl Mailbox {
         let process = self.process_state();
         let mut state = self.lock();
         loop {
-            let left = until.saturating_duration_since(instant_now());
-            if left.is_zero() || state.drain_now || state.asked > state.seen {
-                state.seen = state.asked;
-                return Orders {
-                    ticket: state.asked,
-                    drain_now: mem::take(&mut state.drain_now),
-                    flush_until: state.flush_until.take(),
-                    close_until: state.close_until.take(),
-                };
+            if let Some(orders) = state.take_orders(until) {
+                return orders;
             }
+            let left = until.saturating_duration_since(instant_now());
             state = process
                 .wakes_worker
                 .wait_timeout(state, left)
@@ -280,8 +318,21 @@ impl Mailbox {
         }
     }
 
+    /// Runs one turn and publishes what it has done. Returns false if there is no next turn.
+    pub(super) fn run(&self, turn: &mut WorkerTurn, orders: &Orders) -> bool {
+        let Some(progress) = turn.run(orders) else {
+            return false;
+        };
+        self.deliver(&progress);
+        if progress.is_closed {
+            // If a thread stood in for a task, the task ends too.
+            self.wake_worker(self.lock());
+        }
+        !progress.is_closed
+    }
+
     /// Publishes what a turn has done, and wakes the callers whose tickets it has served.
-    pub(super) fn deliver(&self, progress: &Progress) {
+    fn deliver(&self, progress: &Progress) {
         let mut state = self.lock();
         state.totals = progress.totals;
         let Some(ticket) = progress.served else {
