@@ -86,8 +86,9 @@
 //! |---|---|
 //! | `udp` (default) | [`UdpSender`](reporter::sender::UdpSender): Thrift over UDP to an agent |
 //! | `remote-sampler` (default) | [`RemoteSampler`](sampler::remote::RemoteSampler): strategies from a Jaeger backend over HTTP |
+//! | `collector` (default) | [`HttpSender`](reporter::sender::HttpSender): Thrift over HTTP to a Jaeger collector |
 //! | `grpc` | [`GrpcStrategyFetcher`](sampler::remote::GrpcStrategyFetcher): strategies over gRPC |
-//! | `tls` | encrypted connections for what the tracer asks for by itself |
+//! | `tls` | encrypted connections for what the tracer asks for or sends by itself |
 //! | `http` | `http::HeaderMap` as a carrier |
 //! | `tower` | [`ServerLayer`](middleware::ServerLayer) and [`ClientLayer`](middleware::ClientLayer) |
 //! | `axum` | route templates as operation names, the request's span as an extractor |
@@ -149,16 +150,7 @@ mod environment;
 #[cfg(all(tracehound_fuzz, feature = "dev"))]
 #[doc(hidden)]
 pub mod fuzzing;
-#[cfg(feature = "_http-client")]
-#[cfg_attr(
-    not(feature = "remote-sampler"),
-    expect(
-        dead_code,
-        unreachable_pub,
-        unused_imports,
-        reason = "the sampler is what asks"
-    )
-)]
+#[cfg(any(feature = "remote-sampler", feature = "_upload"))]
 mod http_client;
 pub mod metrics;
 pub mod middleware;

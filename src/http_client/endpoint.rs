@@ -1,5 +1,7 @@
 use std::fmt;
 
+#[cfg(feature = "_upload")]
+use percent_encoding::percent_decode_str;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ureq::http::Uri;
 
@@ -40,7 +42,7 @@ impl Endpoint {
         if !has_valid_port(host, uri.host().unwrap_or_default()) {
             return Err(InvalidEndpoint::NotAUrl);
         }
-        if user.is_some() && scheme == "http" && !is_loopback(uri.host().unwrap_or_default()) {
+        if user.is_some() && !is_private(&uri) {
             return Err(InvalidEndpoint::ExposedCredentials);
         }
         let path = match uri.path() {
@@ -54,16 +56,14 @@ impl Endpoint {
         })
     }
 
-    /// Returns the URL with more pairs in its query. The pairs are percent-encoded, and replace those of the same
-    /// names.
-    pub(crate) fn url_with(&self, pairs: &[(&str, &str)]) -> String {
+    fn with_query(&self, base: &str, pairs: &[(&str, &str)]) -> String {
         let own = self.query.as_deref().unwrap_or_default().split('&');
         let is_replaced = |kept: &str| {
             let name = kept.split('=').next().unwrap_or(kept);
             pairs.iter().any(|(other, _)| *other == name)
         };
         let own = own.filter(|kept| !kept.is_empty() && !is_replaced(kept));
-        let mut url = self.base.clone();
+        let mut url = base.to_owned();
         let mut separator = '?';
         let mut push = |pair: &str| {
             url.push(separator);
@@ -75,6 +75,68 @@ impl Endpoint {
             push(&format!("{name}={}", utf8_percent_encode(value, RESERVED)));
         }
         url
+    }
+}
+
+/// What a client that asks needs.
+#[cfg(feature = "remote-sampler")]
+impl Endpoint {
+    /// Returns the URL with more pairs in its query. The pairs are percent-encoded, and replace those of the same
+    /// names.
+    pub(crate) fn url_with(&self, pairs: &[(&str, &str)]) -> String {
+        self.with_query(&self.base, pairs)
+    }
+}
+
+/// What a client that posts needs.
+#[cfg(feature = "_upload")]
+impl Endpoint {
+    /// Like [`parse`](Self::parse), but a URL without any path, not even `/`, gets this one.
+    ///
+    /// # Errors
+    ///
+    /// See [`InvalidEndpoint`].
+    pub(crate) fn parse_with_path(url: &str, path: &str) -> Result<Self, InvalidEndpoint> {
+        let url = url.trim();
+        let authority = url.find("://").map_or(0, |scheme| scheme + 3);
+        let end = url[authority..].find(['/', '?', '#']);
+        let end = end.map_or(url.len(), |length| authority + length);
+        let (server, rest) = url.split_at(end);
+        if rest.starts_with('/') {
+            return Self::parse(url);
+        }
+        Self::parse(&format!("{server}{path}{rest}"))
+    }
+
+    /// Returns the user name and the password of the URL, percent-decoded.
+    pub(crate) fn credentials(&self) -> Option<(String, String)> {
+        let uri = self.uri()?;
+        let (userinfo, _) = uri.authority()?.as_str().rsplit_once('@')?;
+        let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
+        let decoded = |part| percent_decode_str(part).decode_utf8_lossy().into_owned();
+        Some((decoded(user), decoded(password)))
+    }
+
+    /// Returns whether nobody on the way can read a request: it is encrypted, or stays on this host.
+    pub(crate) fn is_private(&self) -> bool {
+        self.uri().is_some_and(|uri| is_private(&uri))
+    }
+
+    /// Returns the port that the URL names.
+    pub(crate) fn port(&self) -> Option<u16> {
+        self.uri()?.port_u16()
+    }
+
+    fn uri(&self) -> Option<Uri> {
+        self.base.parse().ok()
+    }
+
+    /// Returns the URL without credentials, and with this pair in its query unless the query has one of that name.
+    pub(crate) fn bare_url_with(&self, pair: Option<(&str, &str)>) -> String {
+        let own = self.query.as_deref().unwrap_or_default();
+        let names = |kept: &str, name: &str| kept.split('=').next() == Some(name);
+        let pair = pair.filter(|(name, _)| !own.split('&').any(|kept| names(kept, name)));
+        self.with_query(&self.shown, pair.as_slice())
     }
 }
 
@@ -102,6 +164,11 @@ fn has_valid_port(authority: &str, host: &str) -> bool {
             .is_some_and(|port| port > 0),
         None => false,
     }
+}
+
+/// Returns whether a request is encrypted or stays on this host.
+fn is_private(uri: &Uri) -> bool {
+    uri.scheme_str() == Some("https") || is_loopback(uri.host().unwrap_or_default())
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -138,7 +205,7 @@ pub enum InvalidEndpoint {
 impl fmt::Display for InvalidEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NotAUrl => "expected a URL such as http://localhost:5778/sampling",
+            Self::NotAUrl => "expected a URL such as http://localhost:5778",
             Self::UnknownScheme => "expected a URL that begins with http:// or https://",
             Self::TlsMissing => "https needs the feature `tls`",
             Self::NotAGrpcEndpoint => "expected a host and a port, such as grpc://localhost:5779",
@@ -155,6 +222,7 @@ impl std::error::Error for InvalidEndpoint {}
 mod tests {
     use super::*;
 
+    #[cfg(feature = "remote-sampler")]
     #[test]
     fn a_service_name_is_encoded_behind_the_query_of_the_user() {
         for (endpoint, service, expected) in [
@@ -190,6 +258,62 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "_upload")]
+    #[test]
+    fn only_a_url_without_a_path_gets_the_usual_one() {
+        for (url, expected) in [
+            ("http://h:1", "http://h:1/v1/traces"),
+            (" http://h ", "http://h/v1/traces"),
+            ("http://h?a=1#f", "http://h/v1/traces?a=1"),
+            ("http://[::1]:1", "http://[::1]:1/v1/traces"),
+            ("http://h:1/", "http://h:1/"),
+            ("http://h/x?a=/", "http://h/x?a=/"),
+        ] {
+            let endpoint = Endpoint::parse_with_path(url, "/v1/traces").expect("a URL");
+            assert_eq!(endpoint.bare_url_with(None), expected, "{url}");
+        }
+        for text in ["", "h:1", "http://", "://", "/x"] {
+            let error = Endpoint::parse_with_path(text, "/v1/traces");
+            assert_eq!(error, Err(InvalidEndpoint::NotAUrl), "{text}");
+        }
+    }
+
+    #[cfg(feature = "_upload")]
+    #[test]
+    fn a_pair_is_added_to_the_query_unless_one_of_its_name_is_there() {
+        for (url, expected) in [
+            ("http://h/t", "http://h/t?format=x"),
+            ("http://h/t?a=1", "http://h/t?a=1&format=x"),
+            ("http://h/t?format=y&a", "http://h/t?format=y&a"),
+            ("http://h/t?formats=y", "http://h/t?formats=y&format=x"),
+        ] {
+            let endpoint = Endpoint::parse(url).expect("a URL");
+            assert_eq!(endpoint.bare_url_with(Some(("format", "x"))), expected);
+        }
+    }
+
+    #[cfg(feature = "_upload")]
+    #[test]
+    fn credentials_are_decoded_and_leave_the_bare_url() {
+        for (userinfo, expected) in [
+            ("me:secret", ("me", "secret")),
+            ("me", ("me", "")),
+            ("m%40e:s%3Ae%25", ("m@e", "s:e%")),
+            ("me:a:b", ("me", "a:b")),
+        ] {
+            let endpoint = Endpoint::parse(&format!("http://{userinfo}@localhost:1/s"));
+            let endpoint = endpoint.expect("loopback");
+            let (user, password) = endpoint.credentials().expect("some");
+            assert_eq!((user.as_str(), password.as_str()), expected);
+            assert_eq!(endpoint.bare_url_with(None), "http://localhost:1/s");
+        }
+        let endpoint = Endpoint::parse("http://localhost:1/s").expect("a URL");
+        assert_eq!(endpoint.credentials(), None);
+        assert_eq!(endpoint.port(), Some(1));
+        assert!(endpoint.is_private());
+        assert!(!Endpoint::parse("http://h").expect("a URL").is_private());
+    }
+
     #[test]
     fn a_text_that_is_no_endpoint_is_refused() {
         for (text, expected) in [
@@ -217,6 +341,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "remote-sampler")]
     #[test]
     fn no_secret_of_an_endpoint_is_shown() {
         for host in ["127.0.0.1", "localhost", "[::1]"] {

@@ -2,14 +2,29 @@
 
 use std::fmt;
 
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+#[cfg(feature = "remote-sampler")]
+use ureq::tls::TlsConfig;
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfigBuilder, parse_pem};
 
 /// Returns settings that trust the certificates of a PEM text, and no others.
 ///
 /// # Errors
 ///
 /// Fails if the text is not PEM or holds no certificate.
+#[cfg(feature = "remote-sampler")]
 pub(crate) fn trusting(pem: &[u8]) -> Result<TlsConfig, InvalidCertificates> {
+    Ok(with_roots(TlsConfig::builder(), certificates(pem)?).build())
+}
+
+pub(super) fn with_roots(
+    builder: TlsConfigBuilder,
+    roots: Vec<Certificate<'static>>,
+) -> TlsConfigBuilder {
+    builder.root_certs(RootCerts::from(roots))
+}
+
+/// Returns the certificates of a PEM text, at least one.
+pub(super) fn certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>, InvalidCertificates> {
     let mut roots: Vec<Certificate<'static>> = Vec::new();
     for item in parse_pem(pem) {
         match item {
@@ -21,25 +36,29 @@ pub(crate) fn trusting(pem: &[u8]) -> Result<TlsConfig, InvalidCertificates> {
     if roots.is_empty() {
         return Err(InvalidCertificates::new());
     }
-    Ok(TlsConfig::builder()
-        .root_certs(RootCerts::from(roots))
-        .build())
+    Ok(roots)
 }
 
-/// The error of a text that should hold certificates in PEM, and holds none.
+/// The error of a text that should hold certificates or a private key in PEM, and does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InvalidCertificates(());
+pub struct InvalidCertificates(&'static str);
 
 impl InvalidCertificates {
     #[cold]
     pub(crate) fn new() -> Self {
-        Self(())
+        Self("expected certificates in PEM, which begin with -----BEGIN CERTIFICATE-----")
+    }
+
+    #[cfg(feature = "_upload")]
+    #[cold]
+    pub(super) fn no_key() -> Self {
+        Self("expected the certificate's private key in PEM")
     }
 }
 
 impl fmt::Display for InvalidCertificates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("expected certificates in PEM, which begin with -----BEGIN CERTIFICATE-----")
+        f.write_str(self.0)
     }
 }
 

@@ -2,7 +2,9 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
+use super::get::HttpError;
 use super::*;
 
 /// Answers each connection by `answer`, which gets the lines of the request. Tells the requests.

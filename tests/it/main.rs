@@ -51,6 +51,8 @@ mod times;
 mod udp_delivery;
 #[cfg(feature = "udp")]
 mod udp_reporting;
+#[cfg(feature = "collector")]
+mod uploads;
 mod worker;
 #[cfg(feature = "tokio")]
 mod worker_task;

@@ -5,7 +5,40 @@
 //!
 //! # Which sender do I want?
 //!
-//! The [`UdpSender`], for an agent. It comes with the feature `udp`, which is on by default.
+//! | receiver | sender | feature |
+//! |---|---|---|
+//! | a Jaeger agent on this host | [`UdpSender`]: Thrift over UDP | `udp` (default) |
+//! | a Jaeger collector, port 14268 | [`HttpSender`]: Thrift over HTTP | `collector` (default) |
+//!
+//! A datagram costs little and tells nothing: whoever reads it may lose it. A request has an answer, so `sent` means
+//! that the collector has the span. Prefer a request if the receiver is not on this host.
+//!
+//! # How are batches sent in requests?
+//!
+//! A thread of the sender, which starts with the first batch, sends one request at a time over a connection that it
+//! keeps. So a slow collector does not stop the worker: one batch waits behind the request, then spans wait in the
+//! queue. A flush waits for the answers.
+//!
+//! | event | what becomes of the batch |
+//! |---|---|
+//! | the answer has a status from 200 to 299 | it has arrived |
+//! | no connection, or 429, 502, 503 or 504 | it is tried again after 0.1 s and 0.4 s, then lost as `refused`, `no_address` or `send_failed` |
+//! | such a status with `Retry-After` | up to ten seconds, all batches wait; for longer pauses, five minutes at most, they are lost as `backoff` |
+//! | 413 | it is lost as `too_large`, and further batches have at most half its size |
+//! | another status | it is lost as `rejected` (3xx and 4xx) or `send_failed` |
+//! | no answer to a whole request | it is lost as `unknown`, because the collector may have it |
+//! | the connection cannot be encrypted | it is lost as `tls` |
+//!
+//! Everything together may take the sender's `timeout`, which is five seconds by default; a pause that the collector
+//! asks for does not count. A request that hangs ends with the sender.
+//!
+//! * Redirects are not followed, because credentials would follow them.
+//! * Proxies of the environment are not used; set one if it is wanted.
+//! * 64 KiB of a reply are read.
+//! * Over `http`, passwords and tokens go to this host only.
+//! * `https` needs the feature `tls`, and a certificate that is valid. No setting skips that. The process's default
+//!   `CryptoProvider` of rustls is used if there is one, and ring else.
+//! * A line names the first loss of each cause and how to mend it, without secrets.
 //!
 //! # How do I write a sender?
 //!
@@ -75,8 +108,12 @@
     )
 )]
 mod agent_address;
+#[cfg(feature = "collector")]
+mod http;
 #[cfg(feature = "udp")]
 mod udp;
+#[cfg(feature = "_upload")]
+mod upload;
 
 use std::time::{Duration, Instant};
 
@@ -84,9 +121,15 @@ use std::time::{Duration, Instant};
 pub(crate) use agent_address::AgentAddress;
 #[cfg(feature = "udp")]
 pub use agent_address::{AddressError, AgentAddress};
+#[cfg(feature = "collector")]
+pub use http::HttpSender;
 #[cfg(feature = "udp")]
 pub use udp::{AgentProtocol, SocketFamily, UdpSender};
 
+#[cfg(all(feature = "tls", feature = "_upload"))]
+pub use crate::http_client::InvalidCertificates;
+#[cfg(feature = "_upload")]
+pub use crate::http_client::{InvalidEndpoint, InvalidHeader};
 use crate::metrics::{DropCause, DropCounts};
 use crate::record::{FinishedSpan, Frames};
 use crate::services::Services;

@@ -1,49 +1,15 @@
 //! Strategies over encrypted connections: from a server whose certificate is good, and from none else.
 
-use std::sync::Arc;
-
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use tracehound::metrics::Counter;
 use tracehound::sampler::remote::HttpStrategyFetcher;
 
 use super::{Fleet, until};
-use crate::support::strategy_server::{Answer, StrategyServer, Wire};
-
-/// A certificate and its private key.
-struct Identity(&'static [u8], &'static [u8]);
-
-const LOCALHOST: Identity = Identity(
-    include_bytes!("../support/tls/localhost.der"),
-    include_bytes!("../support/tls/localhost.key.der"),
-);
-const EXPIRED: Identity = Identity(
-    include_bytes!("../support/tls/expired.der"),
-    include_bytes!("../support/tls/expired.key.der"),
-);
-const OTHER_HOST: Identity = Identity(
-    include_bytes!("../support/tls/other_host.der"),
-    include_bytes!("../support/tls/other_host.key.der"),
-);
-const ROOT: &[u8] = include_bytes!("../support/tls/root.pem");
+use crate::support::strategy_server::{Answer, StrategyServer};
+use crate::support::tls::{EXPIRED, Identity, LOCALHOST, OTHER_HOST, ROOT, server_of};
 
 /// Starts a server with this certificate.
 fn encrypted(identity: &Identity, answer: Answer) -> StrategyServer {
-    let Identity(certificate, key) = identity;
-    let certificate = CertificateDer::from(certificate.to_vec());
-    let key = PrivateKeyDer::try_from(key.to_vec()).expect("a key");
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)
-        .expect("they fit");
-    let config = Arc::new(config);
-    StrategyServer::start_with(answer, move |stream| {
-        let connection = ServerConnection::new(config.clone()).ok()?;
-        Some(Box::new(StreamOwned::new(connection, stream)) as Box<dyn Wire>)
-    })
+    StrategyServer::start_with(answer, server_of(identity))
 }
 
 fn url(server: &StrategyServer) -> String {

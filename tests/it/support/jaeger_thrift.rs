@@ -96,6 +96,17 @@ pub(crate) fn decode(format: BatchFormat, bytes: &[u8]) -> thrift::Result<Messag
     }
 }
 
+/// Reads the bare `Batch` struct in `bytes`; more bytes are an error.
+#[cfg(feature = "collector")]
+pub(crate) fn decode_batch(bytes: &[u8]) -> thrift::Result<Batch> {
+    let mut cursor = Cursor::new(bytes);
+    let batch = Decoder::of(TBinaryInputProtocol::new(&mut cursor, true)).batch()?;
+    match cursor.position() == bytes.len() as u64 {
+        true => Ok(batch),
+        false => Err("bytes behind the batch".into()),
+    }
+}
+
 struct Decoder<P> {
     input: P,
     empty_lists: usize,

@@ -3,15 +3,22 @@
 #[cfg(feature = "remote-sampler")]
 pub(crate) mod agent;
 pub(crate) mod batches;
+#[cfg(feature = "collector")]
+pub(crate) mod collector_server;
 #[cfg(all(feature = "tonic", feature = "hyper"))]
 pub(crate) mod grpc;
 pub(crate) mod jaeger_thrift;
-#[cfg(feature = "remote-sampler")]
+#[cfg(any(feature = "collector", feature = "remote-sampler"))]
 #[allow(
     dead_code,
     reason = "a build may lack the features of some of its tests"
 )]
 pub(crate) mod strategy_server;
+#[cfg(all(
+    feature = "tls",
+    any(feature = "collector", feature = "remote-sampler")
+))]
+pub(crate) mod tls;
 pub(crate) mod vectors;
 #[cfg(feature = "tower")]
 pub(crate) mod web;

@@ -1,0 +1,381 @@
+//! Uploads over HTTP.
+
+use std::fmt;
+use std::time::Instant;
+
+use crate::clock::system_time_now;
+use crate::http_client::{
+    Endpoint, HttpProxy, InvalidEndpoint, PostClient, PostError, PostSettings, Reply, one_line,
+};
+use crate::metrics::DropCause;
+use crate::reporter::sender::upload::Upload;
+use crate::reporter::sender::upload::exchange::{Answer, Exchange};
+use crate::reporter::sender::upload::gzip::compressed;
+use crate::reporter::sender::upload::options::UploadOptions;
+use crate::reporter::sender::upload::otlp_reply::{OtlpReply, status_message};
+use crate::reporter::sender::upload::retry_after::retry_after;
+use crate::reporter::sender::{Batch, BatchFormat, SendOutcome};
+
+/// The traits of one kind of collector.
+pub(in crate::reporter::sender) struct HttpProtocol {
+    pub(in crate::reporter::sender) format: BatchFormat,
+    pub(in crate::reporter::sender) content_type: &'static str,
+    /// The path of an endpoint that has none.
+    pub(in crate::reporter::sender) path: &'static str,
+    /// A pair of the query.
+    pub(in crate::reporter::sender) query: Option<(&'static str, &'static str)>,
+    /// A reply is an `ExportTraceServiceResponse`, or for an error a `google.rpc.Status`.
+    pub(in crate::reporter::sender) is_otlp: bool,
+    /// Status 500 stands for a queue or a storage without room, too.
+    pub(in crate::reporter::sender) retries_500: bool,
+    /// The cure if no program listens.
+    pub(in crate::reporter::sender) if_refused: &'static str,
+    /// The cure if the collector does not know the path.
+    pub(in crate::reporter::sender) if_not_found: &'static str,
+}
+
+/// The inside of a sender that uploads over HTTP.
+pub(in crate::reporter::sender) struct HttpUpload {
+    protocol: &'static HttpProtocol,
+    pub(in crate::reporter::sender) options: UploadOptions,
+    /// Made for the first batch, when all options are set.
+    upload: Option<Upload>,
+}
+
+impl HttpUpload {
+    pub(in crate::reporter::sender) fn new(
+        protocol: &'static HttpProtocol,
+        endpoint: &str,
+    ) -> Result<Self, InvalidEndpoint> {
+        let endpoint = Endpoint::parse_with_path(endpoint, protocol.path)?;
+        let options = UploadOptions::new(endpoint);
+        Ok(Self::with_options(protocol, options))
+    }
+
+    pub(in crate::reporter::sender) fn with_options(
+        protocol: &'static HttpProtocol,
+        options: UploadOptions,
+    ) -> Self {
+        Self {
+            protocol,
+            options,
+            upload: None,
+        }
+    }
+
+    pub(in crate::reporter::sender) fn protocol(&self) -> &'static HttpProtocol {
+        self.protocol
+    }
+
+    pub(in crate::reporter::sender) fn set_proxy(
+        &mut self,
+        url: &str,
+    ) -> Result<(), InvalidEndpoint> {
+        self.options.proxy = Some(HttpProxy::parse(url)?);
+        Ok(())
+    }
+
+    pub(in crate::reporter::sender) fn max_bytes(&self) -> usize {
+        self.upload
+            .as_ref()
+            .map_or(self.options.max_bytes, Upload::max_bytes)
+    }
+
+    pub(in crate::reporter::sender) fn send(&mut self, batch: &Batch<'_>) -> SendOutcome {
+        let (protocol, options) = (self.protocol, &self.options);
+        let upload = self.upload.get_or_insert_with(|| {
+            let exchange = HttpExchange::new(protocol, options.clone());
+            let destination = options.endpoint.to_string();
+            Upload::new(
+                Box::new(exchange),
+                destination,
+                options.timeout,
+                options.max_bytes,
+            )
+        });
+        upload.send(batch)
+    }
+
+    pub(in crate::reporter::sender) fn poll(&mut self) -> SendOutcome {
+        let upload = self.upload.as_mut();
+        upload.map_or_else(SendOutcome::default, Upload::poll)
+    }
+
+    pub(in crate::reporter::sender) fn explain(&self, cause: DropCause) -> String {
+        match &self.upload {
+            Some(upload) => upload.explain(cause),
+            None => format!("spans do not reach {}: {cause}", self.options.endpoint),
+        }
+    }
+
+    pub(in crate::reporter::sender) fn explain_wait(&self) -> Option<String> {
+        self.upload.as_ref()?.explain_wait()
+    }
+}
+
+impl fmt::Debug for HttpUpload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.options.fmt(f)
+    }
+}
+
+/// Writes what the senders over HTTP have in common, for a `$sender` around an [`HttpUpload`].
+macro_rules! http_sender {
+    ($sender:ident, $url:literal) => {
+        $crate::reporter::sender::upload::upload_setters!($sender, $url);
+
+        impl $sender {
+            /// Sends requests through a proxy of HTTP, such as `http://user:password@proxy:3128`.
+            ///
+            /// Defaults to none: proxies of the environment (`HTTPS_PROXY` and others) are not used.
+            ///
+            /// # Errors
+            ///
+            /// Fails if `url` is not a URL of HTTP, or would send a password in the clear: see [`InvalidEndpoint`].
+            ///
+            /// ```
+            #[doc = concat!("use tracehound::reporter::sender::", stringify!($sender), ";")]
+            ///
+            #[doc = concat!("let sender = ", stringify!($sender), "::new(\"", $url, "\")?;")]
+            /// let sender = sender.proxy("http://proxy:3128")?;
+            /// # Ok::<(), tracehound::reporter::sender::InvalidEndpoint>(())
+            /// ```
+            pub fn proxy(mut self, url: &str) -> Result<Self, InvalidEndpoint> {
+                self.0.set_proxy(url)?;
+                Ok(self)
+            }
+        }
+
+        impl $crate::reporter::sender::Sender for $sender {
+            fn format(&self) -> $crate::reporter::sender::BatchFormat {
+                self.0.protocol().format
+            }
+
+            fn max_bytes(&self) -> usize {
+                self.0.max_bytes()
+            }
+
+            /// Copies the batch for the upload's thread, or has it wait if one waits already.
+            fn send(
+                &mut self,
+                batch: &$crate::reporter::sender::Batch<'_>,
+                _deadline: std::time::Instant,
+            ) -> $crate::reporter::sender::SendOutcome {
+                self.0.send(batch)
+            }
+
+            fn poll(&mut self) -> $crate::reporter::sender::SendOutcome {
+                self.0.poll()
+            }
+
+            /// Returns the endpoint without credentials and query.
+            fn destination(&self) -> String {
+                self.0.options.endpoint.to_string()
+            }
+
+            fn explain(&self, cause: $crate::metrics::DropCause) -> String {
+                self.0.explain(cause)
+            }
+
+            fn explain_wait(&self) -> Option<String> {
+                self.0.explain_wait()
+            }
+
+            fn after_fork(&self) -> Option<$crate::reporter::sender::MakeSender> {
+                let (protocol, options) = (self.0.protocol(), self.0.options.clone());
+                Some(Box::new(move || {
+                    Box::new(Self(
+                        $crate::reporter::sender::upload::HttpUpload::with_options(
+                            protocol,
+                            options.clone(),
+                        ),
+                    ))
+                }))
+            }
+        }
+
+        impl std::fmt::Debug for $sender {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_tuple(stringify!($sender)).field(&self.0).finish()
+            }
+        }
+    };
+}
+
+pub(in crate::reporter::sender) use http_sender;
+
+/// One request over HTTP at a time.
+struct HttpExchange {
+    protocol: &'static HttpProtocol,
+    options: UploadOptions,
+    client: PostClient,
+}
+
+impl HttpExchange {
+    fn new(protocol: &'static HttpProtocol, options: UploadOptions) -> Self {
+        let client = PostClient::new(&PostSettings {
+            url: options.endpoint.bare_url_with(protocol.query),
+            headers: options.headers.clone(),
+            content_type: protocol.content_type,
+            proxy: options.proxy.clone(),
+            #[cfg(feature = "tls")]
+            tls: options.tls.config(),
+        });
+        Self {
+            protocol,
+            options,
+            client,
+        }
+    }
+}
+
+impl Exchange for HttpExchange {
+    fn exchange(&mut self, body: &[u8], _spans: u64, deadline: Instant) -> Answer {
+        let compressed = self.options.gzip.then(|| compressed(body)).flatten();
+        let reply = match &compressed {
+            Some(compressed) => self.client.post(compressed, Some("gzip"), deadline),
+            None => self.client.post(body, None, deadline),
+        };
+        match reply {
+            Ok(reply) => self.answer_of(&reply),
+            Err(error) => self.answer_without(error),
+        }
+    }
+
+    fn renewed(&self) -> Box<dyn Exchange> {
+        Box::new(Self::new(self.protocol, self.options.clone()))
+    }
+
+    fn interrupter(&self) -> Box<dyn Fn() + Send + Sync> {
+        Box::new(self.client.interrupter())
+    }
+}
+
+impl HttpExchange {
+    /// Reads a reply. The status says what became of the batch; a receiver of OTLP also says it in the body.
+    fn answer_of(&self, reply: &Reply) -> Answer {
+        let lost = |cause, cure: &str| Answer::Lost {
+            cause,
+            reason: self.reason(reply, cure),
+        };
+        match reply.status {
+            200..=299 if self.protocol.is_otlp => otlp_answer(reply),
+            200..=299 => Answer::Accepted,
+            429 | 502..=504 => self.retry(reply),
+            500 if self.protocol.retries_500 => self.retry(reply),
+            413 => Answer::TooLarge {
+                reason: self.reason(reply, ""),
+            },
+            300..=399 => lost(
+                DropCause::Rejected,
+                "redirects are not followed, so name the address that it redirects to",
+            ),
+            401 | 403 => lost(
+                DropCause::Rejected,
+                "set the user name and the password, or the token, that it wants",
+            ),
+            400 | 415 if self.options.gzip => lost(
+                DropCause::Rejected,
+                "it may not take gzip (Jaeger 1 does not): turn that off",
+            ),
+            404 | 405 => lost(DropCause::Rejected, self.protocol.if_not_found),
+            400..=499 => lost(DropCause::Rejected, ""),
+            _ => lost(DropCause::SendFailed, ""),
+        }
+    }
+
+    fn retry(&self, reply: &Reply) -> Answer {
+        let after = reply.retry_after.as_deref();
+        let date = reply.date.as_deref();
+        Answer::Retry {
+            after: after.and_then(|after| retry_after(after, date, system_time_now())),
+            cause: DropCause::SendFailed,
+            reason: self.reason(reply, "it has no room or is out of order"),
+        }
+    }
+
+    /// Tells the status, what the collector says about it, and the cure.
+    fn reason(&self, reply: &Reply, cure: &str) -> String {
+        let status = reply.status;
+        let message = self.protocol.is_otlp.then(|| status_message(&reply.body));
+        let message = message.flatten().map_or_else(
+            || one_line(&String::from_utf8_lossy(&reply.body)),
+            |message| one_line(&message),
+        );
+        let message = match message.trim() {
+            "" => String::new(),
+            message => format!(" ({message})"),
+        };
+        match cure {
+            "" => format!("it answered {status}{message}"),
+            cure => format!("it answered {status}{message}; {cure}"),
+        }
+    }
+
+    fn answer_without(&self, error: PostError) -> Answer {
+        let retry = |cause, reason| Answer::Retry {
+            after: None,
+            cause,
+            reason,
+        };
+        let lost = |cause, reason| Answer::Lost { cause, reason };
+        match error {
+            PostError::Refused(reason) => retry(
+                DropCause::Refused,
+                format!("{reason}; {}", self.protocol.if_refused),
+            ),
+            PostError::NoAddress(reason) => retry(
+                DropCause::NoAddress,
+                format!("its host has no address ({reason}); look at the endpoint"),
+            ),
+            PostError::NotSent(reason) => retry(DropCause::SendFailed, reason),
+            PostError::Tls(reason) => lost(
+                DropCause::Tls,
+                format!(
+                    "no encrypted connection ({reason}); look at its certificate, and trust an authority of \
+                     your own by root_certificates"
+                ),
+            ),
+            PostError::NoAnswer(reason) => lost(DropCause::Unknown, self.with_port(reason)),
+            PostError::NotHttp(reason) => lost(
+                DropCause::SendFailed,
+                self.with_port(format!("it does not speak HTTP/1.1 ({reason})")),
+            ),
+        }
+    }
+
+    /// Adds a hint if the port is usually one of gRPC.
+    fn with_port(&self, reason: String) -> String {
+        match self.options.endpoint.port() {
+            Some(4317) => format!("{reason}; port 4317 is for gRPC, and 4318 for OTLP over HTTP"),
+            Some(14250) => format!("{reason}; port 14250 is for gRPC, and 14268 for HTTP"),
+            _ => reason,
+        }
+    }
+}
+
+/// Reads the reply to a batch that a receiver of OTLP has taken, at least in part.
+///
+/// A body that is no `ExportTraceServiceResponse` says no more than the status. One that is not whole may have told of
+/// spans that were not taken.
+fn otlp_answer(reply: &Reply) -> Answer {
+    if !reply.is_whole {
+        return Answer::Lost {
+            cause: DropCause::Unknown,
+            reason: format!(
+                "it answered {}, and the rest of the answer broke off or is too long",
+                reply.status
+            ),
+        };
+    }
+    match OtlpReply::read(&reply.body) {
+        Some(OtlpReply { rejected, message }) if rejected > 0 => Answer::Partial {
+            rejected,
+            reason: match one_line(&message).trim() {
+                "" => "it did not take all spans of a batch".to_owned(),
+                message => format!("it did not take all spans of a batch ({message})"),
+            },
+        },
+        _ => Answer::Accepted,
+    }
+}

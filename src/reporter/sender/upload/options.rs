@@ -1,0 +1,83 @@
+//! The settings that senders of requests have in common.
+
+use std::fmt;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+#[cfg(feature = "tls")]
+use crate::http_client::TlsSettings;
+use crate::http_client::{Endpoint, HttpProxy, InvalidHeader, RequestHeaders};
+
+/// The settings of a sender that uploads.
+///
+/// `Debug` shows no secrets.
+#[derive(Clone)]
+pub(in crate::reporter::sender) struct UploadOptions {
+    pub(in crate::reporter::sender) endpoint: Endpoint,
+    pub(in crate::reporter::sender) headers: RequestHeaders,
+    pub(in crate::reporter::sender) may_expose: bool,
+    pub(in crate::reporter::sender) timeout: Duration,
+    pub(in crate::reporter::sender) max_bytes: usize,
+    pub(in crate::reporter::sender) gzip: bool,
+    pub(in crate::reporter::sender) proxy: Option<HttpProxy>,
+    #[cfg(feature = "tls")]
+    pub(in crate::reporter::sender) tls: TlsSettings,
+}
+
+impl UploadOptions {
+    /// Makes the defaults for an endpoint, whose user name and password become a header.
+    pub(in crate::reporter::sender) fn new(endpoint: Endpoint) -> Self {
+        let mut options = Self {
+            headers: RequestHeaders::default(),
+            may_expose: false,
+            timeout: Duration::from_secs(5),
+            max_bytes: 1024 * 1024,
+            gzip: false,
+            proxy: None,
+            #[cfg(feature = "tls")]
+            tls: TlsSettings::default(),
+            endpoint,
+        };
+        if let Some((user, password)) = options.endpoint.credentials() {
+            let basic = basic(&user, &password);
+            // Base64 is a valid value, and the endpoint has no credentials that others could read.
+            let _ = options.headers.set("authorization", &basic, true);
+        }
+        options
+    }
+
+    pub(in crate::reporter::sender) fn set_basic_auth(
+        &mut self,
+        user: &str,
+        password: &str,
+    ) -> Result<(), InvalidHeader> {
+        self.set_header("authorization", &basic(user, password))
+    }
+
+    pub(in crate::reporter::sender) fn set_header(
+        &mut self,
+        name: &str,
+        value: &str,
+    ) -> Result<(), InvalidHeader> {
+        let is_private = self.may_expose || self.endpoint.is_private();
+        self.headers.set(name, value, is_private)
+    }
+}
+
+impl fmt::Debug for UploadOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UploadOptions")
+            .field("endpoint", &self.endpoint)
+            .field("headers", &self.headers)
+            .field("timeout", &self.timeout)
+            .field("max_bytes", &self.max_bytes)
+            .field("gzip", &self.gzip)
+            .finish_non_exhaustive()
+    }
+}
+
+fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
+}

@@ -1,0 +1,104 @@
+//! Batches in requests over HTTP, with real connections on loopback, and a collector that does as a test says.
+
+mod answers;
+mod connections;
+mod credentials;
+mod lines;
+mod load;
+#[cfg(feature = "tls")]
+mod tls;
+mod vectors;
+mod waiting;
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tracehound::JaegerTracer;
+use tracehound::metrics::{DropCause, FlushReport};
+use tracehound::prelude::*;
+use tracehound::reporter::RemoteReporter;
+use tracehound::reporter::sender::{HttpSender, Sender};
+use tracehound::sampler::ConstSampler;
+
+use crate::support::collector_server::{Act, CollectorServer};
+use crate::support::jaeger_thrift::decode_batch;
+use crate::support::{kept_lines, until};
+
+/// A tracer that uploads, and its lines to the user.
+struct Shop {
+    tracer: JaegerTracer,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Shop {
+    fn new(sender: impl Sender + 'static) -> Self {
+        let (diagnostics, lines) = kept_lines();
+        let tracer = JaegerTracer::builder("shop")
+            .sampler(ConstSampler::new(true))
+            .reporter(RemoteReporter::new(sender))
+            .diagnostics(diagnostics)
+            .build()
+            .expect("a service");
+        Self { tracer, lines }
+    }
+
+    fn uploading_to(server: &CollectorServer) -> Self {
+        Self::new(sender_to(server))
+    }
+
+    fn finish(&self, spans: usize) -> &Self {
+        for _ in 0..spans {
+            self.tracer.start_span("checkout").finish();
+        }
+        self
+    }
+
+    /// Flushes with much time, and checks that the account is whole.
+    fn flush(&self) -> FlushReport {
+        let report = self.tracer.flush(Duration::from_secs(60));
+        assert_eq!(report.queued, 0, "{report}");
+        assert_balanced(&report);
+        report
+    }
+
+    /// Closes within this time, and returns the account when the worker has ended.
+    fn close(&self, timeout: Duration) -> FlushReport {
+        let start = Instant::now();
+        self.tracer.close(timeout);
+        assert!(start.elapsed() < timeout + Duration::from_secs(5));
+        until("the worker's last word", || {
+            let dropped = self.tracer.report().dropped;
+            dropped.get(DropCause::Unknown) > 0
+        });
+        let report = self.tracer.report();
+        assert_balanced(&report);
+        report
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap().clone()
+    }
+}
+
+fn sender_to(server: &CollectorServer) -> HttpSender {
+    HttpSender::new(&server.url("")).expect("a URL")
+}
+
+fn assert_balanced(report: &FlushReport) {
+    let accounted = report.sent + report.dropped.total() + report.queued;
+    assert_eq!(report.finished, accounted, "{report}");
+}
+
+/// Fails unless all spans were lost for one cause.
+fn assert_lost(report: &FlushReport, cause: DropCause) {
+    assert_eq!(report.dropped.get(cause), report.finished, "{report}");
+}
+
+/// Returns the number of spans in the requests that the server has read.
+fn spans_of(server: &CollectorServer) -> usize {
+    let received = server.received();
+    let batches = received.iter().map(|request| decode_batch(&request.body));
+    batches
+        .map(|batch| batch.expect("a batch").spans.len())
+        .sum()
+}
