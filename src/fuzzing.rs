@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::dev::{OpenSpan, ReceivedSpan, Style, Trace, draw, from_wire};
+use crate::dev::{OpenSpan, ReceivedSpan, Style, Trace, draw};
 use crate::model::{Process, TraceId};
 use crate::redact;
-use crate::reporter::OwnedSpan;
 use crate::reporter::sender::AgentProtocol;
+use crate::reporter::{OwnedSpan, from_wire};
 use crate::thrift::{self, Batch, Protocol};
 
 /// What the embedded agent reads in a datagram or a request body.

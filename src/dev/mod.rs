@@ -78,8 +78,6 @@ pub use error::DevError;
 pub use options::{DevOptions, Waterfall};
 pub use server::DevServer;
 pub use store::DevTotals;
-#[cfg(tracehound_fuzz)]
-pub(crate) use store::trace::from_wire;
 pub use store::trace::{OpenSpan, ReceivedSpan, Trace};
 pub(crate) use tracer::{FLUSH_INTERVAL, parts, tracer};
 #[cfg(tracehound_fuzz)]

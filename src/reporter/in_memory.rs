@@ -1,10 +1,11 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::model::Process;
 use crate::record::FinishedSpan;
+use crate::reporter::forest::{Planted, forest};
 use crate::reporter::{MakeReporter, OwnedSpan, Reporter, WorkerHandle};
 use crate::sync::PerProcess;
 
@@ -166,57 +167,20 @@ impl Reporter for InMemoryReporter {
 }
 
 fn tree(spans: &[OwnedSpan]) -> String {
-    let mut spans: Vec<_> = spans.iter().collect();
-    // Of spans that start within a microsecond, those that finish first come first.
-    spans.sort_by_key(|span| span.start);
-    let key = |span: &OwnedSpan| (span.trace_id, span.span_id);
-    let known: HashSet<_> = spans.iter().map(|span| key(span)).collect();
-    let mut children = HashMap::<_, Vec<&OwnedSpan>>::new();
-    let mut traces = Vec::<Vec<&OwnedSpan>>::new();
-    for span in &spans {
-        let parent = span.parent_id.map(|parent_id| (span.trace_id, parent_id));
-        match parent.filter(|parent| known.contains(parent) && *parent != key(span)) {
-            Some(parent) => children.entry(parent).or_default().push(span),
-            None => match traces
-                .iter_mut()
-                .find(|roots| roots[0].trace_id == span.trace_id)
-            {
-                Some(roots) => roots.push(span),
-                None => traces.push(vec![span]),
-            },
-        }
-    }
     let services: HashSet<_> = spans.iter().map(|span| span.service_name()).collect();
-    let mut lines = Vec::new();
-    let mut shown = HashSet::new();
-    let mut next: Vec<_> = traces.into_iter().flatten().map(|root| (root, 0)).collect();
-    next.reverse();
-    loop {
-        if next.is_empty() {
-            // What is left has parents in a circle. The earliest such span stands where its trace would begin.
-            let left = children.values().flatten().min_by_key(|span| span.start);
-            next.extend(left.map(|span| (*span, 0)));
-        }
-        let Some((span, depth)) = next.pop() else {
-            break;
-        };
-        if !shown.insert(std::ptr::from_ref(span)) {
-            continue;
-        }
-        let mut line = "  ".repeat(depth);
+    let line = |planted: Planted<'_>| {
+        let mut line = "  ".repeat(planted.depth);
         if services.len() > 1 {
-            line += span.service_name();
+            line += planted.span.service_name();
             line += ": ";
         }
-        line += &span.operation_name;
-        if span.is_error() {
+        line += &planted.span.operation_name;
+        if planted.span.is_error() {
             line += " !";
         }
-        lines.push(line);
-        // Taken out, so that spans with one id do not repeat what is below them.
-        let below = children.remove(&key(span)).unwrap_or_default();
-        next.extend(below.into_iter().rev().map(|child| (child, depth + 1)));
-    }
+        line
+    };
+    let lines: Vec<_> = forest(spans).into_iter().map(line).collect();
     lines.join("\n")
 }
 

@@ -76,6 +76,9 @@
 //! [`RemoteReporter`].
 
 mod composite;
+mod forest;
+#[cfg(feature = "_thrift")]
+mod from_thrift;
 mod guarded;
 mod in_memory;
 mod logging;
@@ -88,6 +91,10 @@ mod worker;
 use std::time::Instant;
 
 pub use composite::CompositeReporter;
+#[cfg(feature = "testkit")]
+pub(crate) use forest::{Planted, forest};
+#[cfg(any(feature = "dev", feature = "testkit"))]
+pub(crate) use from_thrift::from_wire;
 pub use in_memory::InMemoryReporter;
 pub use logging::LoggingReporter;
 pub use null::NullReporter;

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::dev::store::open_spans::OpenSpans;
-use crate::dev::store::trace::{OpenSpan, ReceivedSpan, Trace, from_wire, size_of_tags};
+use crate::dev::store::trace::{OpenSpan, ReceivedSpan, Trace, size_of_tags};
 use crate::model::{Process, SpanId, TagRef, TraceId, tags};
-use crate::reporter::OwnedSpan;
+use crate::reporter::{OwnedSpan, from_wire};
 use crate::thrift::{Batch, ClientStats};
 
 /// The counters of the embedded agent since its start.
