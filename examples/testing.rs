@@ -1,10 +1,11 @@
 //! Tests of the traces of a program: its spans, their parents and their tags.
 //!
-//! Learnt: an `InMemoryReporter` keeps spans for assertions, and waits for them by itself: no sleep. Its `tree()`
-//! compares the shape of whole traces in one line; assert on shapes, not on ids, which are random. A `ManualClock`
-//! makes durations exact.
+//! Learnt: a `TestTracer` keeps spans for assertions, and waits for them by itself: no sleep. `assert_trace` compares the
+//! shape of whole traces in one line, or in several with tags; assert on shapes, not on ids, which are random. A
+//! `ManualClock` makes durations exact. A `MockAgent` stands for Jaeger, and fails when told to.
 //!
-//! Run: `cargo run --example testing`. In your project, each of the functions below `main` is a `#[test]`.
+//! Run: `cargo run --example testing --features testkit`. In your project, each of the functions below `main` is a
+//! `#[test]`.
 //!
 //! Change: have `check_out` reserve before it charges. Which of the assertions notices, and should it?
 
@@ -15,14 +16,17 @@ use std::time::Duration;
 use tracehound::JaegerTracer;
 use tracehound::clock::ManualClock;
 use tracehound::prelude::*;
-use tracehound::reporter::InMemoryReporter;
+use tracehound::reporter::RemoteReporter;
+use tracehound::reporter::sender::UdpSender;
 use tracehound::sampler::ConstSampler;
+use tracehound::testkit::{Fault, MockAgent, TestTracer, span};
 
 fn main() -> Result<(), Box<dyn Error>> {
     a_check_out_charges_and_reserves()?;
-    a_bad_amount_fails_the_charge_and_the_check_out()?;
-    a_span_lasts_as_long_as_its_work()?;
+    a_bad_amount_fails_the_charge_and_the_check_out();
+    a_span_lasts_as_long_as_its_work();
     a_trace_that_is_not_sampled_leaves_nothing()?;
+    an_agent_that_loses_datagrams_stops_no_check_out()?;
     Ok(())
 }
 
@@ -47,52 +51,57 @@ fn charge(tracer: &impl Tracer, cents: &str) -> Result<(), ParseIntError> {
 }
 
 fn a_check_out_charges_and_reserves() -> Result<(), Box<dyn Error>> {
-    let (tracer, spans) = test_tracer(true)?;
-    check_out(&tracer, "4200")?;
-    assert_eq!(spans.tree(), "check_out\n  charge\n  reserve");
+    let tracer = TestTracer::new("shop");
+    check_out(&*tracer, "4200")?;
+    tracer.assert_trace("check_out\n  charge\n  reserve");
     passed("a check-out charges and reserves");
     Ok(())
 }
 
-fn a_bad_amount_fails_the_charge_and_the_check_out() -> Result<(), Box<dyn Error>> {
-    let (tracer, spans) = test_tracer(true)?;
-    assert!(check_out(&tracer, "a lot").is_err());
-    assert_eq!(spans.tree(), "check_out !\n  charge !");
-    let charge = spans.find("charge").ok_or("no charge")?;
-    assert_eq!(charge.tag_text("span.kind"), "client");
-    assert_eq!(charge.logs.len(), 1);
+fn a_bad_amount_fails_the_charge_and_the_check_out() {
+    let tracer = TestTracer::new("shop");
+    assert!(check_out(&*tracer, "a lot").is_err());
+    let charge = span("charge")
+        .failed()
+        .tag("span.kind", "client")
+        .event("error");
+    tracer.assert_trace(span("check_out").failed().child(charge));
     passed("a bad amount fails the charge and the check-out");
-    Ok(())
 }
 
-fn a_span_lasts_as_long_as_its_work() -> Result<(), Box<dyn Error>> {
+fn a_span_lasts_as_long_as_its_work() {
     let clock = ManualClock::at_micros(1_700_000_000_000_000);
-    let spans = InMemoryReporter::new();
-    let tracer = JaegerTracer::builder("shop")
-        .sampler(ConstSampler::new(true))
-        .reporter(spans.clone())
-        .clock(clock.clone())
-        .build()?;
+    let tracer = TestTracer::with("kitchen", |builder| builder.clock(clock.clone()));
     let span = tracer.start_span("brew");
     clock.advance(Duration::from_secs(180));
     span.finish();
-    assert_eq!(spans.spans()[0].duration, Duration::from_secs(180));
+    assert_eq!(tracer.spans()[0].duration, Duration::from_secs(180));
     passed("a span lasts as long as its work: three minutes, and nobody waited");
-    Ok(())
 }
 
 fn a_trace_that_is_not_sampled_leaves_nothing() -> Result<(), Box<dyn Error>> {
-    let (tracer, spans) = test_tracer(false)?;
-    check_out(&tracer, "4200")?;
-    assert!(spans.spans().is_empty());
+    let tracer = TestTracer::with("shop", |builder| builder.sampler(ConstSampler::new(false)));
+    check_out(&*tracer, "4200")?;
+    tracer.assert_trace("");
     passed("a trace that is not sampled leaves nothing");
     Ok(())
 }
 
-fn test_tracer(keeps: bool) -> Result<(JaegerTracer, InMemoryReporter), Box<dyn Error>> {
-    let spans = InMemoryReporter::new();
-    let builder = JaegerTracer::builder("shop").sampler(ConstSampler::new(keeps));
-    Ok((builder.reporter(spans.clone()).build()?, spans))
+fn an_agent_that_loses_datagrams_stops_no_check_out() -> Result<(), Box<dyn Error>> {
+    let agent = MockAgent::start()?;
+    let tracer = JaegerTracer::builder("shop")
+        .sampler(ConstSampler::new(true))
+        .reporter(RemoteReporter::new(UdpSender::new(agent.address())))
+        .build()?;
+    agent.next_faults([Fault::drop()]);
+    for _ in 0..2 {
+        check_out(&tracer, "4200")?;
+        tracer.flush(Duration::from_secs(5));
+    }
+    let spans = agent.wait_for_spans(3, Duration::from_secs(5));
+    assert_eq!(spans.len(), 3, "the second check-out arrived");
+    passed("an agent that loses datagrams stops no check-out");
+    Ok(())
 }
 
 fn passed(claim: &str) {

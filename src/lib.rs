@@ -76,6 +76,7 @@
 //! | [`observer`] | the start and end of every span, sampled or not: rate, errors and durations |
 //! | [`middleware`] | spans for requests: tower, axum, hyper, reqwest, tonic |
 //! | [`mod@dev`] | an agent, a collector and a viewer inside the program |
+//! | [`testkit`] | receivers that record, and assertions, for tests of programs that trace |
 //! | [`clock`], [`diagnostics`] | times for tests; where the tracer says what is wrong |
 //! | [`services`] | what a sampler, codec, reporter or sender of your own gets from its tracer |
 //! | [`prelude`] | what nearly every file that traces wants |
@@ -100,6 +101,7 @@
 //! | `serde` | [`ConfigFile`](config::ConfigFile): settings in a file of YAML, TOML or JSON |
 //! | `dev` | the embedded agent and viewer |
 //! | `full` | all of these |
+//! | `testkit` | for tests of a program: an agent and a collector that record, faults, expected shapes of traces |
 //!
 //! A feature adds items. No feature changes what another one does, with one exception: with `remote-sampler`, a
 //! [`Config`] without a sampler has the remote one. Only `tls` brings a TLS stack. None starts a thread before the
@@ -169,6 +171,8 @@ pub mod scope;
 pub mod services;
 pub mod span;
 mod sync;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 #[cfg(feature = "_thrift")]
 mod thrift;
 pub mod throttler;

@@ -126,6 +126,7 @@ examples! {
         "ok: a bad amount fails the charge and the check-out\n",
         "ok: a span lasts as long as its work",
         "ok: a trace that is not sampled leaves nothing\n",
+        "ok: an agent that loses datagrams stops no check-out\n",
     ];
 }
 

@@ -45,6 +45,8 @@ mod spans;
 #[cfg(feature = "remote-sampler")]
 mod strategies;
 mod support;
+#[cfg(feature = "testkit")]
+mod testkit;
 mod throttling;
 mod times;
 #[cfg(feature = "udp")]

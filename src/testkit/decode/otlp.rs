@@ -1,0 +1,289 @@
+use std::time::Duration;
+
+use serde_json::Value as Json;
+
+use crate::model::{
+    Flags, LogRecord, Process, ReferenceType, ReportedReference, SpanId, Tag, TagValue, Timestamp,
+    TraceId, tags,
+};
+use crate::reporter::OwnedSpan;
+use crate::reporter::sender::BatchFormat;
+use crate::testkit::ReceivedBatch;
+use crate::testkit::decode::Reason;
+use crate::testkit::decode::protobuf::{Fields, Value, text};
+
+/// Reads an `ExportTraceServiceRequest`. Each of its resources is a batch.
+///
+/// What OTLP has by other names is read as Jaeger reads it: the kind is the tag `span.kind`, an error status is
+/// `error` with `otel.status_description`, the name of an event is its field `event`, and links are references.
+pub(crate) fn otlp_request(bytes: &[u8]) -> Result<Vec<ReceivedBatch>, Reason> {
+    let mut batches = Vec::new();
+    for field in Fields::new(bytes) {
+        if let (1, Value::Bytes(resource_spans)) = field? {
+            batches.push(batch(resource_spans)?);
+        }
+    }
+    Ok(batches)
+}
+
+/// Reads a `ResourceSpans`.
+fn batch(bytes: &[u8]) -> Result<ReceivedBatch, Reason> {
+    let mut process = Process::new(NO_NAME, Vec::new());
+    let mut spans = Vec::new();
+    for field in Fields::new(bytes) {
+        match field? {
+            (1, Value::Bytes(resource)) => process = self::process(resource)?,
+            (2, Value::Bytes(scope_spans)) => {
+                for field in Fields::new(scope_spans) {
+                    if let (2, Value::Bytes(bytes)) = field? {
+                        spans.extend(span(bytes)?);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(ReceivedBatch::new(BatchFormat::Otlp, process, spans))
+}
+
+/// Reads a `Resource`.
+fn process(bytes: &[u8]) -> Result<Process, Reason> {
+    let mut process = Process::new(NO_NAME, Vec::new());
+    for field in Fields::new(bytes) {
+        if let (1, Value::Bytes(attribute)) = field? {
+            let tag = tag(attribute)?;
+            match (&*tag.key, &tag.value) {
+                ("service.name", TagValue::String(name)) => process.service_name = name.to_string(),
+                _ => process.tags.push(tag),
+            }
+        }
+    }
+    Ok(process)
+}
+
+/// Reads a `Span`; `None` if an id of it is zero.
+fn span(bytes: &[u8]) -> Result<Option<OwnedSpan>, Reason> {
+    let (mut trace_id, mut span_id, mut parent_id) = (None, None, None);
+    let (mut name, mut flags) = (String::new(), Flags::default());
+    let (mut start, mut end) = (0, 0);
+    let (mut tags, mut logs, mut links) = (Vec::new(), Vec::new(), Vec::new());
+    for field in Fields::new(bytes) {
+        match field? {
+            (1, Value::Bytes(id)) => trace_id = self::trace_id(id)?,
+            (2, Value::Bytes(id)) => span_id = self::span_id(id)?,
+            (3, Value::Bytes(state)) if !state.is_empty() => {
+                tags.push(Tag::new("w3c.tracestate", text(state).into_owned()));
+            }
+            (4, Value::Bytes(id)) if !id.is_empty() => parent_id = self::span_id(id)?,
+            (5, Value::Bytes(bytes)) => name = text(bytes).into_owned(),
+            (6, Value::Varint(kind)) => tags.extend(self::kind(kind)),
+            (7, Value::Fixed64(nanos)) => start = nanos,
+            (8, Value::Fixed64(nanos)) => end = nanos,
+            (9, Value::Bytes(attribute)) => tags.push(tag(attribute)?),
+            (11, Value::Bytes(event)) => logs.push(log(event)?),
+            (13, Value::Bytes(bytes)) => links.extend(link(bytes)?),
+            (15, Value::Bytes(bytes)) => status(bytes, &mut tags)?,
+            (16, Value::Fixed32(bits)) if bits & 1 == 1 => flags = Flags::SAMPLED,
+            _ => {}
+        }
+    }
+    let (Some(trace_id), Some(span_id)) = (trace_id, span_id) else {
+        return Ok(None);
+    };
+    let mut span = OwnedSpan::new(trace_id, span_id, name);
+    span.parent_id = parent_id;
+    span.flags = flags;
+    span.start = timestamp(start);
+    span.duration = Duration::from_micros(end.saturating_sub(start) / 1_000);
+    span.tags = tags;
+    span.logs = logs;
+    span.references = references(trace_id, parent_id, links);
+    Ok(Some(span))
+}
+
+/// Returns the reference to the parent, and then the others. A link to the parent tells the type of the reference to it.
+fn references(
+    trace_id: TraceId,
+    parent_id: Option<SpanId>,
+    mut links: Vec<ReportedReference>,
+) -> Vec<ReportedReference> {
+    if let Some(parent_id) = parent_id {
+        let is_parent =
+            |link: &ReportedReference| (link.trace_id, link.span_id) == (trace_id, parent_id);
+        let link = links.iter().position(is_parent).map(|at| links.remove(at));
+        let kind = link.map_or(ReferenceType::ChildOf, |link| link.kind);
+        links.insert(0, ReportedReference::new(kind, trace_id, parent_id));
+    }
+    links
+}
+
+/// Returns the tag for a `SpanKind`.
+fn kind(number: u64) -> Option<Tag> {
+    let kind = match number {
+        1 => "internal",
+        2 => tags::SPAN_KIND_SERVER,
+        3 => tags::SPAN_KIND_CLIENT,
+        4 => tags::SPAN_KIND_PRODUCER,
+        5 => tags::SPAN_KIND_CONSUMER,
+        _ => return None,
+    };
+    Some(Tag::new(tags::SPAN_KIND, kind))
+}
+
+/// Reads a `Link`; `None` if an id of it is zero.
+fn link(bytes: &[u8]) -> Result<Option<ReportedReference>, Reason> {
+    let (mut trace_id, mut span_id) = (None, None);
+    let mut kind = ReferenceType::FollowsFrom;
+    for field in Fields::new(bytes) {
+        match field? {
+            (1, Value::Bytes(id)) => trace_id = self::trace_id(id)?,
+            (2, Value::Bytes(id)) => span_id = self::span_id(id)?,
+            (4, Value::Bytes(attribute)) => {
+                let tag = tag(attribute)?;
+                if tag == Tag::new("opentracing.ref_type", "child_of") {
+                    kind = ReferenceType::ChildOf;
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(trace_id
+        .zip(span_id)
+        .map(|(trace_id, span_id)| ReportedReference::new(kind, trace_id, span_id)))
+}
+
+/// Reads an `Event`.
+fn log(bytes: &[u8]) -> Result<LogRecord, Reason> {
+    let mut log = LogRecord::new(Timestamp::default(), Vec::new());
+    let mut name = String::new();
+    for field in Fields::new(bytes) {
+        match field? {
+            (1, Value::Fixed64(nanos)) => log.timestamp = timestamp(nanos),
+            (2, Value::Bytes(bytes)) => name = text(bytes).into_owned(),
+            (3, Value::Bytes(attribute)) => log.fields.push(tag(attribute)?),
+            _ => {}
+        }
+    }
+    if !name.is_empty() && !log.fields.iter().any(|field| field.key == tags::EVENT) {
+        log.fields.insert(0, Tag::new(tags::EVENT, name));
+    }
+    Ok(log)
+}
+
+/// Reads a `Status` as tags.
+fn status(bytes: &[u8], tags: &mut Vec<Tag>) -> Result<(), Reason> {
+    for field in Fields::new(bytes) {
+        match field? {
+            (2, Value::Bytes(message)) if !message.is_empty() => {
+                let message = text(message).into_owned();
+                tags.push(Tag::new("otel.status_description", message));
+            }
+            (3, Value::Varint(1)) => tags.push(Tag::new("otel.status_code", "OK")),
+            (3, Value::Varint(2)) => tags.push(Tag::new(tags::ERROR, true)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Reads a `KeyValue`.
+fn tag(bytes: &[u8]) -> Result<Tag, Reason> {
+    let (key, value) = key_value(bytes, 0)?;
+    let value = match value {
+        Any::Value(value) => value,
+        Any::Nested(json) => TagValue::from(json.to_string()),
+    };
+    Ok(Tag::new(key, value))
+}
+
+/// An `AnyValue`: one that a tag can hold, or an array or a map, which become JSON.
+enum Any {
+    Value(TagValue),
+    Nested(Json),
+}
+
+fn key_value(bytes: &[u8], depth: u8) -> Result<(String, Any), Reason> {
+    let (mut key, mut value) = (String::new(), Any::Value(TagValue::from("")));
+    for field in Fields::new(bytes) {
+        match field? {
+            (1, Value::Bytes(bytes)) => key = text(bytes).into_owned(),
+            (2, Value::Bytes(bytes)) => value = any(bytes, depth)?,
+            _ => {}
+        }
+    }
+    Ok((key, value))
+}
+
+fn any(bytes: &[u8], depth: u8) -> Result<Any, Reason> {
+    if depth == MAX_DEPTH {
+        return Err(format!("a value is nested more than {MAX_DEPTH} deep"));
+    }
+    let mut value = Any::Value(TagValue::from(""));
+    for field in Fields::new(bytes) {
+        value = match field? {
+            (1, Value::Bytes(bytes)) => Any::Value(TagValue::from(text(bytes).into_owned())),
+            (2, Value::Varint(bool)) => Any::Value(TagValue::Bool(bool != 0)),
+            (3, Value::Varint(long)) => Any::Value(TagValue::Long(long as i64)),
+            (4, Value::Fixed64(bits)) => Any::Value(TagValue::Double(f64::from_bits(bits))),
+            (5, Value::Bytes(array)) => {
+                let mut items = Vec::new();
+                for field in Fields::new(array) {
+                    if let (1, Value::Bytes(item)) = field? {
+                        items.push(any(item, depth + 1)?.into_json());
+                    }
+                }
+                Any::Nested(items.into())
+            }
+            (6, Value::Bytes(map)) => {
+                let mut entries = serde_json::Map::new();
+                for field in Fields::new(map) {
+                    if let (1, Value::Bytes(entry)) = field? {
+                        let (key, value) = key_value(entry, depth + 1)?;
+                        entries.insert(key, value.into_json());
+                    }
+                }
+                Any::Nested(entries.into())
+            }
+            (7, Value::Bytes(bytes)) => Any::Value(TagValue::Binary(bytes.to_vec())),
+            _ => continue,
+        };
+    }
+    Ok(value)
+}
+
+impl Any {
+    fn into_json(self) -> Json {
+        match self {
+            Self::Nested(json) => json,
+            Self::Value(TagValue::Bool(value)) => value.into(),
+            Self::Value(TagValue::Long(value)) => value.into(),
+            Self::Value(TagValue::Double(value)) if value.is_finite() => value.into(),
+            Self::Value(other) => other.to_string().into(),
+        }
+    }
+}
+
+fn trace_id(bytes: &[u8]) -> Result<Option<TraceId>, Reason> {
+    let bytes: [u8; 16] = bytes.try_into().map_err(|_| {
+        let length = bytes.len();
+        format!("a trace id has {length} bytes instead of 16")
+    })?;
+    let id = u128::from_be_bytes(bytes);
+    Ok(TraceId::new((id >> 64) as u64, id as u64))
+}
+
+fn span_id(bytes: &[u8]) -> Result<Option<SpanId>, Reason> {
+    let bytes: [u8; 8] = bytes.try_into().map_err(|_| {
+        let length = bytes.len();
+        format!("a span id has {length} bytes instead of 8")
+    })?;
+    Ok(SpanId::new(u64::from_be_bytes(bytes)))
+}
+
+fn timestamp(nanos: u64) -> Timestamp {
+    Timestamp::from_micros((nanos / 1_000) as i64)
+}
+
+/// The name of a service whose resource does not say it, as in a Jaeger backend.
+const NO_NAME: &str = "OTLPResourceNoServiceName";
+const MAX_DEPTH: u8 = 16;
