@@ -8,6 +8,7 @@ pub mod facts;
 pub mod headers;
 pub mod slow;
 pub mod spans;
+pub mod thrift_oracle;
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
