@@ -50,9 +50,9 @@ pub(crate) fn set_sampling_priority(slot: &SpanSlot, value: TagRef<'_>) {
         store_tag(slot, tags::SAMPLING_PRIORITY, value);
     } else {
         let name = slot.operation_name();
-        if slot.tracer.allows_debug(&name) {
+        if let Some(forced) = slot.tracer.forced_flags(&name) {
             slot.fix_decision();
-            decide(slot, slot.flags().with(Flags::SAMPLED).with(Flags::DEBUG));
+            decide(slot, slot.flags().with(forced));
             store_tag(slot, tags::SAMPLING_PRIORITY, value);
         }
     }

@@ -44,6 +44,7 @@ pub struct TracerBuilder {
     tags: Vec<Tag>,
     sampler: Box<dyn Sampler>,
     throttler: Option<Box<dyn Throttler>>,
+    priority_sets_debug: bool,
     restrictions: Option<Box<dyn BaggageRestrictions>>,
     reporter: Box<dyn Reporter>,
     limits: Limits,
@@ -87,6 +88,7 @@ impl TracerBuilder {
             tags: Vec::new(),
             sampler: Box::new(ProbabilisticSampler::new(SamplingRate::DEFAULT)),
             throttler: None,
+            priority_sets_debug: true,
             restrictions: None,
             reporter: Box::new(NullReporter::new()),
             limits: Limits::default(),
@@ -116,6 +118,30 @@ impl TracerBuilder {
     /// The page of the module [`throttler`](crate::throttler) has an example.
     pub fn throttler(mut self, throttler: impl Throttler + 'static) -> Self {
         self.throttler = Some(Box::new(throttler));
+        self
+    }
+
+    /// Sets whether a tag `sampling.priority` above 0 sets the debug flag of its trace beside the sampled one. With the
+    /// flag the samplers of a backend keep the trace, too. The throttler is asked in either case.
+    ///
+    /// Defaults to true. False is what the Go client's option `NoDebugFlagOnForcedSampling` does.
+    ///
+    /// ```
+    /// use tracehound::JaegerTracer;
+    /// use tracehound::model::tags;
+    /// use tracehound::prelude::*;
+    /// use tracehound::sampler::ConstSampler;
+    ///
+    /// let builder = JaegerTracer::builder("shop").sampler(ConstSampler::new(false));
+    /// let tracer = builder.priority_sets_debug(false).build()?;
+    /// let span = tracer.start_span("checkout");
+    /// span.set_tag(tags::SAMPLING_PRIORITY, 1);
+    /// let flags = span.context().flags();
+    /// assert!(flags.is_sampled() && !flags.is_debug());
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
+    pub fn priority_sets_debug(mut self, wanted: bool) -> Self {
+        self.priority_sets_debug = wanted;
         self
     }
 
@@ -419,6 +445,7 @@ impl TracerBuilder {
             )),
             sampler,
             throttler: self.throttler.map(Guarded::new),
+            priority_sets_debug: self.priority_sets_debug,
             restrictions: self.restrictions.map(Guarded::new),
             is_closed: AtomicBool::new(false),
             process,

@@ -29,6 +29,7 @@ pub(super) struct Core {
     pub(super) slots: Arc<SharedPool<Box<SpanSlot>>>,
     pub(super) sampler: Guarded<Box<dyn Sampler>>,
     pub(super) throttler: Option<Guarded<Box<dyn Throttler>>>,
+    pub(super) priority_sets_debug: bool,
     pub(super) restrictions: Option<Guarded<Box<dyn BaggageRestrictions>>>,
     pub(super) is_closed: AtomicBool,
     pub(super) root_decision: RootDecision,
@@ -224,6 +225,14 @@ impl Decider for Core {
             self.count_denied_debug();
         }
         is_allowed == Some(true)
+    }
+
+    fn forced_flags(&self, operation_name: &str) -> Option<Flags> {
+        let flags = match self.priority_sets_debug {
+            true => Flags::SAMPLED.with(Flags::DEBUG),
+            false => Flags::SAMPLED,
+        };
+        self.allows_debug(operation_name).then_some(flags)
     }
 
     fn max_baggage_bytes(&self, key: &str) -> usize {

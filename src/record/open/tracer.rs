@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::metrics::{Counter, Metrics};
-use crate::model::TagRef;
+use crate::model::{Flags, TagRef};
 use crate::record::open::buffer::{Added, SpanBuffer};
 use crate::record::open::shared_decision::DecisionRef;
 use crate::record::open::tag_facts::TagFacts;
@@ -74,6 +74,12 @@ pub(crate) trait Decider: Send + Sync + fmt::Debug {
 
     /// Returns whether a debug id or a `sampling.priority` may force a trace now.
     fn allows_debug(&self, operation_name: &str) -> bool;
+
+    /// Returns the flags that a `sampling.priority` above zero adds, if it may force a trace now.
+    fn forced_flags(&self, operation_name: &str) -> Option<Flags> {
+        let flags = Flags::SAMPLED.with(Flags::DEBUG);
+        self.allows_debug(operation_name).then_some(flags)
+    }
 
     /// Tells the observers that a span has finished.
     fn observe_finish(&self, _span: &Observation<'_>) {}
