@@ -109,12 +109,7 @@ fn build(version: Version, go: &Go<'_>) -> Result<PathBuf, Error> {
         // Its own two files pin and verify every module, some of which the checksum database does
         // not know.
         Version::V2 => {
-            let source = PathBuf::from(go.download(&module)?);
-            for file in ["go.mod", "go.sum"] {
-                let text =
-                    fs::read(source.join(file)).map_err(Error::io(format!("reading {file}")))?;
-                fs::write(go.dir.join(file), text).map_err(Error::io(format!("writing {file}")))?;
-            }
+            use_module_files(version, go)?;
             go.run(&["mod", "edit", &format!("-module={WRAPPER}"), &require])?;
         }
     }
@@ -128,6 +123,17 @@ fn build(version: Version, go: &Go<'_>) -> Result<PathBuf, Error> {
         version.package(),
     ])?;
     Ok(go.dir.join("jaeger"))
+}
+
+/// Copies the two files of the backend's module that pin and verify every module that it needs.
+pub(crate) fn use_module_files(version: Version, go: &Go<'_>) -> Result<(), Error> {
+    let module = format!("{MODULE}@{}", version.module());
+    let source = PathBuf::from(go.download(&module)?);
+    for file in ["go.mod", "go.sum"] {
+        let text = fs::read(source.join(file)).map_err(Error::io(format!("reading {file}")))?;
+        fs::write(go.dir.join(file), text).map_err(Error::io(format!("writing {file}")))?;
+    }
+    Ok(())
 }
 
 fn empty(dir: &Path) -> Result<(), Error> {

@@ -13,7 +13,7 @@ use crate::{Backend, Error, Version, kernel_drops, poll};
 pub struct Delivered {
     /// Spans written to the store.
     pub stored: u64,
-    /// Spans that the collector (v1) or the Jaeger receiver (v2) took.
+    /// Spans that the collector (v1) or a receiver (v2) took.
     pub received: u64,
     /// Spans that were read from the socket and lost afterwards: v1's agent could not hand them to
     /// its collector, the queue of the collector was full, or the store refused them.
@@ -52,12 +52,11 @@ impl Backend {
                 }
             }
             Version::V2 => {
-                let receiver = [("receiver", "jaeger")];
                 let exporter = [("exporter", "jaeger_storage_exporter")];
                 Delivered {
                     stored: count("exporter_sent_spans", &exporter),
-                    received: count("receiver_accepted_spans", &receiver),
-                    lost_inside: count("receiver_refused_spans", &receiver)
+                    received: count("receiver_accepted_spans", &[]),
+                    lost_inside: count("receiver_refused_spans", &[])
                         + count("exporter_send_failed_spans", &exporter),
                     datagrams_lost_inside: 0,
                     kernel_drops,

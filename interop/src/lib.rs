@@ -19,13 +19,14 @@
 //! | `zipkin.rs` | the [`Zipkin`] server of this crate starts, shows what it is sent, and ends |
 //! | `dev_python/` | the published Python client and the library's embedded agent understand each other |
 //! | `udp/` | spans made with the library and sent by it are read back as they were made |
+//! | `ways_out/` | spans made with the library and sent by its senders of requests are read back as they were made |
 //! | `peers.rs` | each service of the crossdock over a published client does its part when it calls itself |
 //! | `crossdock/` | traces pass through services of several languages, in every order |
 //! | `decisions.rs` | the probabilistic sampler keeps the traces that those of the Go and Java clients keep |
 //! | `hello.rs` | the example `hello` finds the agent by its environment alone |
 //! | `quickstart.rs` | the three services of the example `quickstart` call each other as shown |
 //! | `sampling/` | programs are sampled as a backend's strategy file, or its adaptive sampling, says |
-//! | `delivery/` | spans that the ledger calls sent are stored: under load, and when the agent is late, dies or stands still |
+//! | `delivery/` | spans that the ledger calls sent are stored: under load, and when the agent is late, dies or stands still, or a collector dies |
 //!
 //! `cargo run --release -p tracehound-interop --example delivery` shows how much arrives of what
 //! programs send at several rates, over the Go client and over the library.
@@ -40,6 +41,7 @@
 
 mod backend;
 mod binary;
+mod collector;
 mod compare;
 pub mod crossdock;
 mod delivered;
@@ -74,6 +76,9 @@ mod zipkin;
 
 pub use backend::Backend;
 pub use binary::binary;
+pub use collector::{
+    Collector, OtlpAttribute, OtlpEvent, OtlpFields, OtlpLink, OtlpSpan, OtlpStatus, OtlpValue,
+};
 pub use compare::{Mismatch, compare};
 pub use delivered::Delivered;
 pub use differences::{Difference, Expected, Route};

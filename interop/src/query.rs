@@ -191,7 +191,8 @@ impl Backend {
 
     /// Returns the counts of the spans that came by `way`. Only UDP has counts of datagrams.
     ///
-    /// v1 counts OTLP by HTTP and by gRPC together, and its agent's spans as gRPC, too.
+    /// v1 counts OTLP by HTTP and by gRPC together, under a format that it calls unknown, and counts its
+    /// agent's spans as gRPC, too.
     pub fn received_by(&self, way: Way) -> Result<Received, Error> {
         let metrics = self.metrics()?;
         let sum = |name, labels: &[&[(&str, &str)]]| -> u64 {
@@ -204,7 +205,7 @@ impl Backend {
             Version::V1 if way != Way::Agent => {
                 let labels: &[&[_]] = match way {
                     Way::Grpc => &[&[("format", "proto")]],
-                    Way::OtlpHttp | Way::OtlpGrpc => &[&[("format", "otlp")]],
+                    Way::OtlpHttp | Way::OtlpGrpc => &[&[("format", "unknown")]],
                     Way::Zipkin => &[&[("format", "zipkin")]],
                     _ => &[&[("format", "jaeger")]],
                 };

@@ -27,6 +27,19 @@ pub(crate) fn v1_drop_sign_of_zero(span: &mut StoredSpan) {
 }
 
 pub(crate) fn v2_references(sent: &SentSpan, span: &mut StoredSpan) {
+    // The receiver compares the span id alone, so a reference to a span with the parent's id in another
+    // trace is lost.
+    links(sent, span, |link, parent_id| link.span_id == parent_id);
+}
+
+pub(crate) fn otlp_references(sent: &SentSpan, span: &mut StoredSpan) {
+    links(sent, span, |link, parent_id| {
+        (link.trace_id, link.span_id) == (sent.trace_id, parent_id)
+    });
+}
+
+/// Makes the references a parent and links. A link of kind `CHILD_OF` that `is_parent` is left out.
+fn links(sent: &SentSpan, span: &mut StoredSpan, is_parent: impl Fn(&Reference, u64) -> bool) {
     let within_trace = |kind| {
         sent.references
             .iter()
@@ -43,9 +56,7 @@ pub(crate) fn v2_references(sent: &SentSpan, span: &mut StoredSpan) {
         shown.push(parent(sent, parent_id));
     }
     for link in &sent.references {
-        // The receiver compares the span id alone, so a reference to a span with the parent's id in
-        // another trace is lost.
-        if link.kind == ReferenceKind::ChildOf && link.span_id == parent_id {
+        if link.kind == ReferenceKind::ChildOf && is_parent(link, parent_id) {
             continue;
         }
         match shown
@@ -77,6 +88,77 @@ pub(crate) fn v2_make_binary(span: &mut StoredSpan) {
     for tag in span.tags.iter_mut().chain(&mut span.process_tags) {
         if let Value::NotUtf8(bytes) = &mut tag.value {
             tag.value = Value::Binary(mem::take(bytes));
+        }
+    }
+}
+
+/// Renames the host, and names the library by the attributes of OpenTelemetry.
+pub(crate) fn otlp_process_tags(span: &mut StoredSpan) {
+    let mut renamed = Vec::new();
+    for tag in mem::take(&mut span.process_tags) {
+        match tag.key.as_str() {
+            "hostname" => renamed.push(Tag {
+                key: "host.name".to_owned(),
+                ..tag
+            }),
+            "jaeger.version" => {
+                let version = text(tag.value);
+                let version = version.trim_start_matches("Rust-");
+                renamed.extend([
+                    Tag::new("telemetry.sdk.name", "tracehound"),
+                    Tag::new("telemetry.sdk.language", "rust"),
+                    Tag::new("telemetry.sdk.version", version),
+                ]);
+            }
+            _ => renamed.push(tag),
+        }
+    }
+    span.process_tags = renamed;
+}
+
+pub(crate) fn otlp_bytes(span: &mut StoredSpan) {
+    for tag in every_list(span).flatten() {
+        if let Value::Binary(bytes) = &tag.value {
+            tag.value = Value::String(STANDARD.encode(bytes));
+        }
+    }
+}
+
+/// Moves the kind and the status behind the other tags, and adds what follows from the status.
+pub(crate) fn otlp_status(span: &mut StoredSpan) {
+    let tags = &mut span.tags;
+    const KINDS: [&str; 5] = ["client", "server", "producer", "consumer", "internal"];
+    if find(tags, "span.kind").is_some_and(|kind| is_text(kind, &KINDS)) {
+        let kind = take(tags, "span.kind");
+        tags.extend(kind.map(|kind| Tag::new("span.kind", kind)));
+    }
+    let http_message = find(tags, "http.status_message").cloned();
+    let is_error = find(tags, "error") == Some(&Value::Bool(true));
+    let code = find(tags, "otel.status_code").cloned().map(text);
+    let code = code.map(|code| code.to_uppercase());
+    let code = code.filter(|code| code == "OK" || code == "ERROR");
+    let Some(code) = is_error.then(|| "ERROR".to_owned()).or(code) else {
+        return;
+    };
+    take(tags, "otel.status_code");
+    let description = take(tags, "otel.status_description");
+    let description = description.or_else(|| http_message.filter(|_| is_error));
+    tags.push(Tag::new("otel.status_code", code.clone()));
+    if code == "ERROR" {
+        take(tags, "error");
+        tags.push(Tag::new("error", true));
+    }
+    tags.extend(description.map(|text| Tag::new("otel.status_description", text)));
+}
+
+pub(crate) fn otlp_event_names(span: &mut StoredSpan) {
+    for log in &mut span.logs {
+        let is_name = |field: &Tag| field.key == "event" && matches!(field.value, Value::String(_));
+        if let Some(at) = log.fields.iter().position(is_name) {
+            let name = log.fields.remove(at);
+            if !is_text(&name.value, &[""]) {
+                log.fields.insert(0, name);
+            }
         }
     }
 }

@@ -1,4 +1,6 @@
+mod otlp;
 mod thrift;
+mod zipkin;
 
 use std::{collections::BTreeSet, fmt};
 
@@ -84,6 +86,10 @@ impl Route {
     pub const fn differences(self) -> &'static [Difference] {
         match (self.version, self.way) {
             (Version::V1, Way::Agent) => thrift::V1_AGENT,
+            (Version::V1, Way::Zipkin) => zipkin::V1,
+            (Version::V2, Way::Zipkin) => zipkin::V2,
+            (Version::V1, Way::OtlpHttp | Way::OtlpGrpc) => otlp::V1,
+            (Version::V2, Way::OtlpHttp | Way::OtlpGrpc) => otlp::V2,
             (Version::V1, _) => thrift::V1_HTTP,
             (Version::V2, _) => thrift::V2,
         }

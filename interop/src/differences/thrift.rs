@@ -3,7 +3,7 @@
 use super::{Change, Difference};
 use crate::{Value, rules};
 
-const NO_BYTES: Difference = Difference {
+pub(super) const NO_BYTES: Difference = Difference {
     name: "no bytes as null",
     reason: "Go writes an empty list of bytes as `null`, where `\"\"` would be no bytes in base64",
     change: Change::ReadBack(|sent| {
@@ -32,7 +32,7 @@ const V1_NOT_UTF8: Difference = Difference {
     change: Change::Expect(|_, span| rules::replace_wrong_bytes(span)),
 };
 
-const V1_MINUS_ZERO: Difference = Difference {
+pub(super) const V1_MINUS_ZERO: Difference = Difference {
     name: "minus zero",
     reason: "the store copies spans in a format that leaves out doubles equal to zero",
     change: Change::Expect(|_, span| rules::v1_drop_sign_of_zero(span)),
@@ -67,14 +67,22 @@ pub(super) const V1_HTTP: &[Difference] = &[
     },
 ];
 
+pub(super) const V2_FLAGS: Difference = Difference {
+    name: "flags",
+    reason: "OpenTelemetry's model, as the receiver fills it, has no place for them",
+    change: Change::Expect(|_, span| span.flags = 0),
+};
+
+pub(super) const V2_ORDER: Difference = Difference {
+    name: "order of tags and fields",
+    reason: "attributes are a map",
+    change: Change::Overlook(rules::sort_tags),
+};
+
 /// At v2's receivers for Thrift, which share a translation.
 pub(super) const V2: &[Difference] = &[
     NO_BYTES,
-    Difference {
-        name: "flags",
-        reason: "OpenTelemetry's model, as the receiver fills it, has no place for them",
-        change: Change::Expect(|_, span| span.flags = 0),
-    },
+    V2_FLAGS,
     Difference {
         name: "parent and links",
         reason: "the parent, or else the first reference within the trace, becomes the parent \
@@ -143,9 +151,5 @@ pub(super) const V2: &[Difference] = &[
         reason: "it names times in a form of its own",
         change: Change::Overlook(rules::v2_shorten_warnings),
     },
-    Difference {
-        name: "order of tags and fields",
-        reason: "attributes are a map",
-        change: Change::Overlook(rules::sort_tags),
-    },
+    V2_ORDER,
 ];

@@ -1,4 +1,6 @@
+mod expected;
 mod span;
+pub(crate) mod text;
 
 use std::{
     fs::File,

@@ -5,6 +5,7 @@
 //! | `load` | at even rates and in bursts, from one thread, from several, from several programs |
 //! | `absence` | when the agent is not there, or comes late |
 //! | `restart` | when the agent is killed while spans flow, and started again |
+//! | `requests` | when a collector that answers requests is killed while spans flow, and started again |
 //! | `standstill` | when the agent does not read for a while |
 //! | `size` | and that the spans of all this have their stated size |
 //!
@@ -15,6 +16,7 @@ mod absence;
 mod load;
 #[path = "../../examples/load/produce.rs"]
 mod produce;
+mod requests;
 mod restart;
 mod scene;
 mod size;

@@ -48,12 +48,20 @@ pub(crate) fn run<T>(
     load: &Load,
     meanwhile: impl FnOnce(&Running<'_>) -> Result<T>,
 ) -> Result<(LoadReport, T)> {
-    let tracer = produce::tracer(load)?;
+    run_on(&produce::tracer(load)?, load, meanwhile)
+}
+
+/// Like [`run`], with a tracer that sends by another way than to the agent of the load.
+pub(crate) fn run_on<T>(
+    tracer: &JaegerTracer,
+    load: &Load,
+    meanwhile: impl FnOnce(&Running<'_>) -> Result<T>,
+) -> Result<(LoadReport, T)> {
     let made = AtomicU64::new(0);
     let (took, seen) = thread::scope(|scope| {
-        let producer = scope.spawn(|| produce::produce(&tracer, load, &made));
+        let producer = scope.spawn(|| produce::produce(tracer, load, &made));
         let running = Running {
-            tracer: &tracer,
+            tracer,
             made: &made,
         };
         let seen = meanwhile(&running);

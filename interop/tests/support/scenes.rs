@@ -8,7 +8,7 @@ use std::{
 
 use tracehound::{
     JaegerTracer, Span, SpanContext,
-    model::{FieldRef, Flags, SpanId, TraceId, display, field, tags},
+    model::{FieldRef, Flags, SpanId, TagRef, TraceId, display, field, tags},
     prelude::*,
 };
 
@@ -16,10 +16,12 @@ use tracehound::{
 pub(crate) type Scene = fn(&JaegerTracer);
 
 /// All scenes, with their names.
-pub(crate) const ALL: [(&str, Scene); 14] = [
+pub(crate) const ALL: [(&str, Scene); 16] = [
     ("tags of every type", tags_of_every_type),
     ("texts", texts),
     ("tags with a meaning", tags_with_a_meaning),
+    ("statuses", statuses),
+    ("peers", peers),
     ("many tags", many_tags),
     ("values at their limits", values_at_their_limits),
     ("names", names),
@@ -99,6 +101,49 @@ fn tags_with_a_meaning(tracer: &JaegerTracer) {
         .set_tag(tags::PEER_IPV4, 0x7f00_0001);
 }
 
+/// Sets tags that tell how a call ended, and a kind that is none.
+fn statuses(tracer: &JaegerTracer) {
+    const CODE: &str = "otel.status_code";
+    const DESCRIPTION: &str = "otel.status_description";
+    const HTTP_MESSAGE: &str = "http.status_message";
+    let root = tracer.start_span("statuses");
+    let with = |tags: &[(&str, TagRef<'_>)]| {
+        let span = child(tracer, "one", &root);
+        for (key, value) in tags {
+            span.set_tag(key, *value);
+        }
+    };
+    with(&[("error", false.into())]);
+    with(&[("error", "true".into())]);
+    with(&[("error", true.into()), (DESCRIPTION, "described".into())]);
+    with(&[("error", true.into()), (HTTP_MESSAGE, "by HTTP".into())]);
+    with(&[(CODE, "ok".into()), ("error", true.into())]);
+    with(&[(CODE, "OK".into()), (DESCRIPTION, "fine".into())]);
+    with(&[(CODE, "error".into()), (DESCRIPTION, "not fine".into())]);
+    with(&[(tags::SPAN_KIND, "none of them".into())]);
+    with(&[(tags::SPAN_KIND, 1.into())]);
+}
+
+/// Sets tags that tell who is at the other end of a call.
+fn peers(tracer: &JaegerTracer) {
+    let root = tracer.start_span("peers");
+    for kind in ["client", "server"] {
+        let with = |tags: &[(&str, TagRef<'_>)]| {
+            let span = child(tracer, kind, &root);
+            span.set_tag(tags::SPAN_KIND, kind);
+            for (key, value) in tags {
+                span.set_tag(key, *value);
+            }
+        };
+        let service = (tags::PEER_SERVICE, "Other".into());
+        let host = (tags::PEER_HOSTNAME, "other.example".into());
+        with(&[service, host, (tags::PEER_PORT, 80.into())]);
+        with(&[host, (tags::PEER_IPV4, "192.0.2.1".into())]);
+        with(&[(tags::PEER_ADDRESS, "queue".into())]);
+        with(&[(tags::PEER_IPV6, "2001:db8::1".into())]);
+    }
+}
+
 fn many_tags(tracer: &JaegerTracer) {
     let span = tracer.start_span("many tags");
     for i in 0..300 {
@@ -151,6 +196,7 @@ fn logs(tracer: &JaegerTracer) {
             field("nothing", None::<bool>),
         ])
         .log([field("event", 5)])
+        .log([field("event", "")])
         .log([field("twice", 1), field("twice", 2)])
         .log([] as [FieldRef<'_>; 0])
         .log((0..20).map(|i| field("counted", i)))
