@@ -6,6 +6,7 @@ pub mod canary;
 pub mod carrier;
 pub mod facts;
 pub mod headers;
+pub mod ledger;
 pub mod slow;
 pub mod spans;
 pub mod thrift_oracle;

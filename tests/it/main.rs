@@ -23,6 +23,7 @@ mod floors;
 mod forwarding;
 mod fuzz_finds;
 mod keep;
+mod ledger;
 mod metrics;
 #[cfg(feature = "tower")]
 mod middleware;
