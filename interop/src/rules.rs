@@ -92,77 +92,6 @@ pub(crate) fn v2_make_binary(span: &mut StoredSpan) {
     }
 }
 
-/// Renames the host, and names the library by the attributes of OpenTelemetry.
-pub(crate) fn otlp_process_tags(span: &mut StoredSpan) {
-    let mut renamed = Vec::new();
-    for tag in mem::take(&mut span.process_tags) {
-        match tag.key.as_str() {
-            "hostname" => renamed.push(Tag {
-                key: "host.name".to_owned(),
-                ..tag
-            }),
-            "jaeger.version" => {
-                let version = text(tag.value);
-                let version = version.trim_start_matches("Rust-");
-                renamed.extend([
-                    Tag::new("telemetry.sdk.name", "tracehound"),
-                    Tag::new("telemetry.sdk.language", "rust"),
-                    Tag::new("telemetry.sdk.version", version),
-                ]);
-            }
-            _ => renamed.push(tag),
-        }
-    }
-    span.process_tags = renamed;
-}
-
-pub(crate) fn otlp_bytes(span: &mut StoredSpan) {
-    for tag in every_list(span).flatten() {
-        if let Value::Binary(bytes) = &tag.value {
-            tag.value = Value::String(STANDARD.encode(bytes));
-        }
-    }
-}
-
-/// Moves the kind and the status behind the other tags, and adds what follows from the status.
-pub(crate) fn otlp_status(span: &mut StoredSpan) {
-    let tags = &mut span.tags;
-    const KINDS: [&str; 5] = ["client", "server", "producer", "consumer", "internal"];
-    if find(tags, "span.kind").is_some_and(|kind| is_text(kind, &KINDS)) {
-        let kind = take(tags, "span.kind");
-        tags.extend(kind.map(|kind| Tag::new("span.kind", kind)));
-    }
-    let http_message = find(tags, "http.status_message").cloned();
-    let is_error = find(tags, "error") == Some(&Value::Bool(true));
-    let code = find(tags, "otel.status_code").cloned().map(text);
-    let code = code.map(|code| code.to_uppercase());
-    let code = code.filter(|code| code == "OK" || code == "ERROR");
-    let Some(code) = is_error.then(|| "ERROR".to_owned()).or(code) else {
-        return;
-    };
-    take(tags, "otel.status_code");
-    let description = take(tags, "otel.status_description");
-    let description = description.or_else(|| http_message.filter(|_| is_error));
-    tags.push(Tag::new("otel.status_code", code.clone()));
-    if code == "ERROR" {
-        take(tags, "error");
-        tags.push(Tag::new("error", true));
-    }
-    tags.extend(description.map(|text| Tag::new("otel.status_description", text)));
-}
-
-pub(crate) fn otlp_event_names(span: &mut StoredSpan) {
-    for log in &mut span.logs {
-        let is_name = |field: &Tag| field.key == "event" && matches!(field.value, Value::String(_));
-        if let Some(at) = log.fields.iter().position(is_name) {
-            let name = log.fields.remove(at);
-            if !is_text(&name.value, &[""]) {
-                log.fields.insert(0, name);
-            }
-        }
-    }
-}
-
 pub(crate) fn keep_last_values(span: &mut StoredSpan) {
     for list in every_list(span) {
         let mut kept: Vec<Tag> = Vec::new();
@@ -321,31 +250,31 @@ fn is_same_span(a: &Reference, b: &Reference) -> bool {
     (a.trace_id, a.span_id) == (b.trace_id, b.span_id)
 }
 
-fn every_list(span: &mut StoredSpan) -> impl Iterator<Item = &mut Vec<Tag>> {
+pub(crate) fn every_list(span: &mut StoredSpan) -> impl Iterator<Item = &mut Vec<Tag>> {
     let logs = span.logs.iter_mut().map(|log| &mut log.fields);
     [&mut span.tags, &mut span.process_tags]
         .into_iter()
         .chain(logs)
 }
 
-fn find<'a>(tags: &'a [Tag], key: &str) -> Option<&'a Value> {
+pub(crate) fn find<'a>(tags: &'a [Tag], key: &str) -> Option<&'a Value> {
     tags.iter().find(|tag| tag.key == key).map(|tag| &tag.value)
 }
 
-fn take(tags: &mut Vec<Tag>, key: &str) -> Option<Value> {
+pub(crate) fn take(tags: &mut Vec<Tag>, key: &str) -> Option<Value> {
     let i = tags.iter().position(|tag| tag.key == key)?;
     Some(tags.remove(i).value)
 }
 
 /// Returns the text of a string value; `None` for every other type.
-fn text(value: Value) -> String {
+pub(crate) fn text(value: Value) -> String {
     match value {
         Value::String(text) => text,
         _ => String::new(),
     }
 }
 
-fn is_text(value: &Value, texts: &[&str]) -> bool {
+pub(crate) fn is_text(value: &Value, texts: &[&str]) -> bool {
     matches!(value, Value::String(text) if texts.contains(&text.as_str()))
 }
 

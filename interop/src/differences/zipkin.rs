@@ -156,10 +156,8 @@ fn peer(span: &mut StoredSpan) {
     };
     let is_caller = is(span, "span.kind", "client") || is(span, "span.kind", "producer");
     let name = of("peer.hostname").or_else(|| of("peer.address"));
-    let address = of("peer.ipv4").into_iter().chain(of("peer.ipv6"));
-    let address = address
-        .filter(|text| text.parse::<IpAddr>().is_ok())
-        .next_back();
+    let mut addresses = of("peer.ipv4").into_iter().chain(of("peer.ipv6"));
+    let address = addresses.rfind(|text| text.parse::<IpAddr>().is_ok());
     let port = of("peer.port").and_then(|port| port.parse::<u16>().ok());
     let has_service = of("peer.service").is_some();
     if let Some(name) = name.filter(|_| is_caller && !has_service) {
