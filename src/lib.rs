@@ -87,7 +87,9 @@
 //! |---|---|
 //! | `udp` (default) | [`UdpSender`](reporter::sender::UdpSender): Thrift over UDP to an agent |
 //! | `remote-sampler` (default) | [`RemoteSampler`](sampler::remote::RemoteSampler): strategies from a Jaeger backend over HTTP |
+//! | `otlp` (default) | [`OtlpSender`](reporter::sender::OtlpSender): OTLP over HTTP to Jaeger or another receiver |
 //! | `collector` (default) | [`HttpSender`](reporter::sender::HttpSender): Thrift over HTTP to a Jaeger collector |
+//! | `zipkin` | [`ZipkinSender`](reporter::sender::ZipkinSender): JSON over HTTP to Zipkin |
 //! | `grpc` | [`GrpcStrategyFetcher`](sampler::remote::GrpcStrategyFetcher): strategies over gRPC |
 //! | `tls` | encrypted connections for what the tracer asks for or sends by itself |
 //! | `http` | `http::HeaderMap` as a carrier |

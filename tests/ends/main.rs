@@ -33,6 +33,8 @@ mod fork_load;
 mod fork_policies;
 #[cfg(all(unix, feature = "remote-sampler", feature = "udp"))]
 mod fork_sampling;
+#[cfg(all(unix, feature = "collector", feature = "udp"))]
+mod fork_upload;
 mod hostile;
 #[cfg(all(unix, feature = "udp"))]
 mod lines;
@@ -82,7 +84,15 @@ fn scenes() -> Vec<Scene> {
             the_last_tracer_closes_when_its_thread_ends,
         ],
     };
-    [everywhere, forks(), fork_polls(), dev(), linux()].concat()
+    [
+        everywhere,
+        forks(),
+        fork_polls(),
+        fork_uploads(),
+        dev(),
+        linux(),
+    ]
+    .concat()
 }
 
 #[cfg(all(unix, feature = "dev"))]
@@ -162,6 +172,21 @@ fn fork_polls() -> Vec<Scene> {
 
 #[cfg(not(all(unix, feature = "remote-sampler", feature = "udp")))]
 fn fork_polls() -> Vec<Scene> {
+    Vec::new()
+}
+
+#[cfg(all(unix, feature = "collector", feature = "udp"))]
+fn fork_uploads() -> Vec<Scene> {
+    scenes! {
+        fork_upload: [
+            a_forked_child_uploads_by_a_thread_of_its_own,
+            a_fork_during_an_upload_leaves_its_answer_to_the_parent,
+        ],
+    }
+}
+
+#[cfg(not(all(unix, feature = "collector", feature = "udp")))]
+fn fork_uploads() -> Vec<Scene> {
     Vec::new()
 }
 

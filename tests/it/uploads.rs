@@ -5,10 +5,14 @@ mod connections;
 mod credentials;
 mod lines;
 mod load;
+#[cfg(feature = "otlp")]
+mod otlp;
 #[cfg(feature = "tls")]
 mod tls;
 mod vectors;
 mod waiting;
+#[cfg(feature = "zipkin")]
+mod zipkin;
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

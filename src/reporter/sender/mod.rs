@@ -8,10 +8,13 @@
 //! | receiver | sender | feature |
 //! |---|---|---|
 //! | a Jaeger agent on this host | [`UdpSender`]: Thrift over UDP | `udp` (default) |
+//! | a Jaeger or another receiver of OTLP, port 4318 | [`OtlpSender`]: OTLP over HTTP | `otlp` (default) |
 //! | a Jaeger collector, port 14268 | [`HttpSender`]: Thrift over HTTP | `collector` (default) |
+//! | a Zipkin, port 9411 | [`ZipkinSender`]: JSON over HTTP | `zipkin` |
 //!
 //! A datagram costs little and tells nothing: whoever reads it may lose it. A request has an answer, so `sent` means
-//! that the collector has the span. Prefer a request if the receiver is not on this host.
+//! that the collector has the span. Prefer a request if the receiver is not on this host. Jaeger from version 2 takes
+//! each of the three requests and has no agent; what else takes spans takes OTLP.
 //!
 //! # How are batches sent in requests?
 //!
@@ -25,6 +28,7 @@
 //! | no connection, or 429, 502, 503 or 504 | it is tried again after 0.1 s and 0.4 s, then lost as `refused`, `no_address` or `send_failed` |
 //! | such a status with `Retry-After` | up to ten seconds, all batches wait; for longer pauses, five minutes at most, they are lost as `backoff` |
 //! | 413 | it is lost as `too_large`, and further batches have at most half its size |
+//! | 500 to an `HttpSender` or `ZipkinSender` | as 503, because a full queue may answer so |
 //! | another status | it is lost as `rejected` (3xx and 4xx) or `send_failed` |
 //! | no answer to a whole request | it is lost as `unknown`, because the collector may have it |
 //! | the connection cannot be encrypted | it is lost as `tls` |
@@ -93,6 +97,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Here `Sent` means that the other thread has the batch. If an answer tells whether it arrives, return
+//! [`SendResult::InFlight`] instead, and tell its fate by [`with_arrival`](SendOutcome::with_arrival) and
+//! [`with_failure`](SendOutcome::with_failure) in the answer to a later [`send`](Sender::send) or
+//! [`poll`](Sender::poll). A flush then waits for it.
+//!
 //! The other methods have defaults that suit most senders. Write [`poll`](Sender::poll) if losses become known later,
 //! [`explain`](Sender::explain) to tell the user how to mend one, and [`after_fork`](Sender::after_fork) if forked
 //! children should send too.
@@ -110,10 +119,14 @@
 mod agent_address;
 #[cfg(feature = "collector")]
 mod http;
+#[cfg(feature = "otlp")]
+mod otlp;
 #[cfg(feature = "udp")]
 mod udp;
 #[cfg(feature = "_upload")]
 mod upload;
+#[cfg(feature = "zipkin")]
+mod zipkin;
 
 use std::time::{Duration, Instant};
 
@@ -123,8 +136,12 @@ pub(crate) use agent_address::AgentAddress;
 pub use agent_address::{AddressError, AgentAddress};
 #[cfg(feature = "collector")]
 pub use http::HttpSender;
+#[cfg(feature = "otlp")]
+pub use otlp::OtlpSender;
 #[cfg(feature = "udp")]
 pub use udp::{AgentProtocol, SocketFamily, UdpSender};
+#[cfg(feature = "zipkin")]
+pub use zipkin::ZipkinSender;
 
 #[cfg(all(feature = "tls", feature = "_upload"))]
 pub use crate::http_client::InvalidCertificates;

@@ -1,7 +1,9 @@
 //! Encrypted uploads: to a server whose certificate is good, and to none else.
 
 use super::*;
-use crate::support::tls::{EXPIRED, Identity, LOCALHOST, OTHER_HOST, ROOT, server_of};
+use crate::support::tls::{
+    EXPIRED, Identity, LOCALHOST, OTHER_HOST, ROOT, server_of, strict_server_of,
+};
 
 fn encrypted(identity: &Identity) -> CollectorServer {
     CollectorServer::wrapped(|_| Act::status(202), server_of(identity))
@@ -52,6 +54,36 @@ fn a_certificate_that_is_not_trusted_ends_the_connection_before_the_request() {
         assert!(lines[0].contains("ertificate"), "{what}: {lines:?}");
         assert!(server.received().is_empty(), "{what}");
     }
+}
+
+#[test]
+fn a_client_shows_its_certificate() {
+    let certificate = include_bytes!("../support/tls/localhost.pem");
+    let key = include_bytes!("../support/tls/localhost.key.pem");
+    let server = || CollectorServer::wrapped(|_| Act::status(202), strict_server_of(&LOCALHOST));
+    let sender_to = |server: &CollectorServer| {
+        let sender = encrypted_sender_to(server).root_certificates(ROOT);
+        sender.expect("a certificate")
+    };
+    let strict = server();
+    let sender = sender_to(&strict).client_certificate(certificate, key);
+    let report = Shop::new(sender.expect("they belong together"))
+        .finish(2)
+        .flush();
+    assert_eq!(report.sent, 2, "{report}");
+    let strict = server();
+    let report = Shop::new(sender_to(&strict)).finish(2).flush();
+    assert_eq!(report.sent, 0, "without one: {report}");
+    assert!(strict.received().is_empty());
+}
+
+#[test]
+fn a_key_of_another_certificate_is_refused() {
+    let server = CollectorServer::start(Act::status(202));
+    let key = include_bytes!("../support/tls/localhost.key.pem");
+    let error = encrypted_sender_to(&server).client_certificate(ROOT, key);
+    let error = error.expect_err("the key of another one");
+    assert!(error.to_string().contains("private key"), "{error}");
 }
 
 #[test]

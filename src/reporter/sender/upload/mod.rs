@@ -36,6 +36,8 @@ use std::time::Duration;
 
 pub(super) use exchange::Exchange;
 pub(super) use http::{HttpProtocol, HttpUpload, http_sender};
+#[cfg(any(feature = "otlp", feature = "zipkin"))]
+pub(super) use setters::gzip_setter;
 pub(super) use setters::upload_setters;
 
 use crate::clock::{deadline_after, instant_now};

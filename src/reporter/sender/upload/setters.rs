@@ -191,4 +191,31 @@ macro_rules! upload_setters {
     };
 }
 
+/// Writes the setter of compression.
+#[cfg(any(feature = "otlp", feature = "zipkin"))]
+macro_rules! gzip_setter {
+    ($sender:ident, $url:literal) => {
+        impl $sender {
+            /// Sets whether batches are compressed by gzip, which takes a fraction of their size and some time of the
+            /// upload's thread.
+            ///
+            /// Defaults to `false`, because some receivers refuse it.
+            ///
+            /// ```
+            #[doc = concat!("use tracehound::reporter::sender::", stringify!($sender), ";")]
+            ///
+            #[doc = concat!("let sender = ", stringify!($sender), "::new(\"", $url, "\")?.gzip(true);")]
+            /// # Ok::<(), tracehound::reporter::sender::InvalidEndpoint>(())
+            /// ```
+            #[must_use]
+            pub fn gzip(mut self, wanted: bool) -> Self {
+                self.0.options.gzip = wanted;
+                self
+            }
+        }
+    };
+}
+
+#[cfg(any(feature = "otlp", feature = "zipkin"))]
+pub(in crate::reporter::sender) use gzip_setter;
 pub(in crate::reporter::sender) use upload_setters;

@@ -200,7 +200,7 @@ pub(super) fn is_too_long(pause: Duration) -> bool {
     pause > LONGEST_HELD
 }
 
-/// The longest pause for which batches wait. Twice this fills the queue of a program with 800 KB of spans a second.
+/// The longest pause for which batches wait. In that time 800 KB of spans a second fill the queue.
 const LONGEST_HELD: Duration = Duration::from_secs(10);
 
 /// The least limit to which a collector can bring the batches.
