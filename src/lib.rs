@@ -90,7 +90,7 @@
 //! | `otlp` (default) | [`OtlpSender`](reporter::sender::OtlpSender): OTLP over HTTP to Jaeger or another receiver |
 //! | `collector` (default) | [`HttpSender`](reporter::sender::HttpSender): Thrift over HTTP to a Jaeger collector |
 //! | `zipkin` | [`ZipkinSender`](reporter::sender::ZipkinSender): JSON over HTTP to Zipkin |
-//! | `grpc` | [`GrpcStrategyFetcher`](sampler::remote::GrpcStrategyFetcher): strategies over gRPC |
+//! | `grpc` | [`GrpcStrategyFetcher`](sampler::remote::GrpcStrategyFetcher): strategies over gRPC; with `otlp` also [`OtlpGrpcSender`](reporter::sender::OtlpGrpcSender), with `collector` also [`GrpcSender`](reporter::sender::GrpcSender) |
 //! | `tls` | encrypted connections for what the tracer asks for or sends by itself |
 //! | `http` | `http::HeaderMap` as a carrier |
 //! | `tower` | [`ServerLayer`](middleware::ServerLayer) and [`ClientLayer`](middleware::ClientLayer) |

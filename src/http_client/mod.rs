@@ -30,6 +30,8 @@ pub(crate) use get::HttpClient;
 pub use headers::InvalidHeader;
 #[cfg(feature = "_upload")]
 pub(crate) use headers::RequestHeaders;
+#[cfg(all(feature = "grpc", any(feature = "collector", feature = "otlp")))]
+pub(crate) use post::MAX_REPLY_BYTES;
 #[cfg(feature = "_upload")]
 pub(crate) use post::{HttpProxy, PostClient, PostError, PostSettings, Reply};
 #[cfg(feature = "tls")]
@@ -83,7 +85,7 @@ pub(crate) fn one_line(text: &str) -> String {
 /// The number of characters of a text in a line.
 const MAX_LINE: usize = 200;
 
-const USER_AGENT: &str = concat!("tracehound/", env!("CARGO_PKG_VERSION"));
+pub(crate) const USER_AGENT: &str = concat!("tracehound/", env!("CARGO_PKG_VERSION"));
 
 #[cfg(all(test, feature = "remote-sampler"))]
 mod tests;

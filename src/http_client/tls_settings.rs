@@ -67,6 +67,21 @@ impl TlsSettings {
         Ok(())
     }
 
+    /// Returns the settings for tonic.
+    #[cfg(all(feature = "grpc", any(feature = "collector", feature = "otlp")))]
+    pub(crate) fn tonic_config(&self) -> tonic::transport::ClientTlsConfig {
+        use tonic::transport::{Certificate, ClientTlsConfig, Identity};
+
+        let mut config = match &self.roots {
+            Some(roots) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(roots)),
+            None => ClientTlsConfig::new().with_webpki_roots(),
+        };
+        if let Some(identity) = &self.identity {
+            config = config.identity(Identity::from_pem(&identity.chain, &identity.key));
+        }
+        config
+    }
+
     /// Returns the settings for ureq.
     pub(crate) fn config(&self) -> TlsConfig {
         let mut builder = TlsConfig::builder();

@@ -3,6 +3,8 @@
 mod answers;
 mod connections;
 mod credentials;
+#[cfg(all(feature = "grpc", feature = "otlp"))]
+mod grpc;
 mod lines;
 mod load;
 #[cfg(feature = "otlp")]

@@ -9,12 +9,14 @@
 //! |---|---|---|
 //! | a Jaeger agent on this host | [`UdpSender`]: Thrift over UDP | `udp` (default) |
 //! | a Jaeger or another receiver of OTLP, port 4318 | [`OtlpSender`]: OTLP over HTTP | `otlp` (default) |
+//! | a receiver of OTLP over gRPC alone, port 4317 | [`OtlpGrpcSender`] | `otlp` and `grpc` |
 //! | a Jaeger collector, port 14268 | [`HttpSender`]: Thrift over HTTP | `collector` (default) |
+//! | a Jaeger collector, port 14250 | [`GrpcSender`]: Jaeger's protobuf over gRPC | `collector` and `grpc` |
 //! | a Zipkin, port 9411 | [`ZipkinSender`]: JSON over HTTP | `zipkin` |
 //!
 //! A datagram costs little and tells nothing: whoever reads it may lose it. A request has an answer, so `sent` means
 //! that the collector has the span. Prefer a request if the receiver is not on this host. Jaeger from version 2 takes
-//! each of the three requests and has no agent; what else takes spans takes OTLP.
+//! each of these requests and has no agent; what else takes spans takes OTLP.
 //!
 //! # How are batches sent in requests?
 //!
@@ -32,6 +34,8 @@
 //! | another status | it is lost as `rejected` (3xx and 4xx) or `send_failed` |
 //! | no answer to a whole request | it is lost as `unknown`, because the collector may have it |
 //! | the connection cannot be encrypted | it is lost as `tls` |
+//!
+//! The senders over gRPC do so by the codes of gRPC, as their pages tell.
 //!
 //! Everything together may take the sender's `timeout`, which is five seconds by default; a pause that the collector
 //! asks for does not count. A request that hangs ends with the sender.
@@ -117,6 +121,8 @@
     )
 )]
 mod agent_address;
+#[cfg(all(feature = "grpc", any(feature = "collector", feature = "otlp")))]
+mod grpc;
 #[cfg(feature = "collector")]
 mod http;
 #[cfg(feature = "otlp")]
@@ -134,6 +140,10 @@ use std::time::{Duration, Instant};
 pub(crate) use agent_address::AgentAddress;
 #[cfg(feature = "udp")]
 pub use agent_address::{AddressError, AgentAddress};
+#[cfg(all(feature = "grpc", feature = "collector"))]
+pub use grpc::GrpcSender;
+#[cfg(all(feature = "grpc", feature = "otlp"))]
+pub use grpc::OtlpGrpcSender;
 #[cfg(feature = "collector")]
 pub use http::HttpSender;
 #[cfg(feature = "otlp")]

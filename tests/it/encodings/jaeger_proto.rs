@@ -1,106 +1,15 @@
-//! `jaeger.api_v2`, read by `prost` with messages written after `model.proto` and `collector.proto` of jaeger-idl.
+//! `jaeger.api_v2`, read by `prost`.
 
 use prost::Message;
 use tracehound::model::{ReferenceType, ReportedReference, Tag, TagValue};
 use tracehound::reporter::OwnedSpan;
 use tracehound::reporter::sender::BatchFormat;
 
+use crate::support::jaeger_proto::{
+    Batch, KeyValue, Log, PostSpansRequest, Span, SpanRef, Time, WireProcess,
+};
+
 use super::{bare_span, for_each_batch, id, message, number, process, rich_span, sent};
-
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct PostSpansRequest {
-    #[prost(message, optional, tag = "1")]
-    pub(crate) batch: Option<Batch>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct Batch {
-    #[prost(message, repeated, tag = "1")]
-    pub(crate) spans: Vec<Span>,
-    #[prost(message, optional, tag = "2")]
-    pub(crate) process: Option<WireProcess>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct WireProcess {
-    #[prost(string, tag = "1")]
-    pub(crate) service_name: String,
-    #[prost(message, repeated, tag = "2")]
-    pub(crate) tags: Vec<KeyValue>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct Span {
-    #[prost(bytes = "vec", tag = "1")]
-    trace_id: Vec<u8>,
-    #[prost(bytes = "vec", tag = "2")]
-    span_id: Vec<u8>,
-    #[prost(string, tag = "3")]
-    pub(crate) operation_name: String,
-    #[prost(message, repeated, tag = "4")]
-    references: Vec<SpanRef>,
-    #[prost(uint32, tag = "5")]
-    flags: u32,
-    #[prost(message, optional, tag = "6")]
-    start_time: Option<Time>,
-    #[prost(message, optional, tag = "7")]
-    duration: Option<Time>,
-    #[prost(message, repeated, tag = "8")]
-    tags: Vec<KeyValue>,
-    #[prost(message, repeated, tag = "9")]
-    logs: Vec<Log>,
-    #[prost(message, optional, tag = "10")]
-    process: Option<WireProcess>,
-    #[prost(string, tag = "11")]
-    process_id: String,
-    #[prost(string, repeated, tag = "12")]
-    warnings: Vec<String>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct SpanRef {
-    #[prost(bytes = "vec", tag = "1")]
-    trace_id: Vec<u8>,
-    #[prost(bytes = "vec", tag = "2")]
-    span_id: Vec<u8>,
-    #[prost(int32, tag = "3")]
-    ref_type: i32,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Log {
-    #[prost(message, optional, tag = "1")]
-    timestamp: Option<Time>,
-    #[prost(message, repeated, tag = "2")]
-    fields: Vec<KeyValue>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct KeyValue {
-    #[prost(string, tag = "1")]
-    key: String,
-    #[prost(int32, tag = "2")]
-    v_type: i32,
-    #[prost(string, tag = "3")]
-    v_str: String,
-    #[prost(bool, tag = "4")]
-    v_bool: bool,
-    #[prost(int64, tag = "5")]
-    v_int64: i64,
-    #[prost(double, tag = "6")]
-    v_float64: f64,
-    #[prost(bytes = "vec", tag = "7")]
-    v_binary: Vec<u8>,
-}
-
-/// `google.protobuf.Timestamp` and `google.protobuf.Duration`, which have the same fields.
-#[derive(Clone, Copy, PartialEq, Message)]
-struct Time {
-    #[prost(int64, tag = "1")]
-    seconds: i64,
-    #[prost(int32, tag = "2")]
-    nanos: i32,
-}
 
 fn decode(bytes: &[u8]) -> Batch {
     let request = PostSpansRequest::decode(bytes).expect("a request");

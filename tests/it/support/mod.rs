@@ -7,6 +7,9 @@ pub(crate) mod batches;
 pub(crate) mod collector_server;
 #[cfg(all(feature = "tonic", feature = "hyper"))]
 pub(crate) mod grpc;
+#[cfg(all(feature = "grpc", feature = "collector", feature = "otlp"))]
+pub(crate) mod grpc_collector;
+pub(crate) mod jaeger_proto;
 pub(crate) mod jaeger_thrift;
 #[cfg(any(feature = "collector", feature = "remote-sampler"))]
 #[allow(

@@ -1,6 +1,5 @@
 //! Uploads over HTTP.
 
-use std::fmt;
 use std::time::Instant;
 
 use crate::clock::system_time_now;
@@ -8,13 +7,13 @@ use crate::http_client::{
     Endpoint, HttpProxy, InvalidEndpoint, PostClient, PostError, PostSettings, Reply, one_line,
 };
 use crate::metrics::DropCause;
-use crate::reporter::sender::upload::Upload;
+use crate::reporter::sender::BatchFormat;
 use crate::reporter::sender::upload::exchange::{Answer, Exchange};
 use crate::reporter::sender::upload::gzip::compressed;
 use crate::reporter::sender::upload::options::UploadOptions;
-use crate::reporter::sender::upload::otlp_reply::{OtlpReply, status_message};
+use crate::reporter::sender::upload::otlp_reply::{answer_of_reply, status_message};
 use crate::reporter::sender::upload::retry_after::retry_after;
-use crate::reporter::sender::{Batch, BatchFormat, SendOutcome};
+use crate::reporter::sender::upload::uploader::{Protocol, Uploader};
 
 /// The traits of one kind of collector.
 pub(in crate::reporter::sender) struct HttpProtocol {
@@ -34,13 +33,18 @@ pub(in crate::reporter::sender) struct HttpProtocol {
     pub(in crate::reporter::sender) if_not_found: &'static str,
 }
 
-/// The inside of a sender that uploads over HTTP.
-pub(in crate::reporter::sender) struct HttpUpload {
-    protocol: &'static HttpProtocol,
-    pub(in crate::reporter::sender) options: UploadOptions,
-    /// Made for the first batch, when all options are set.
-    upload: Option<Upload>,
+impl Protocol for HttpProtocol {
+    fn format(&self) -> BatchFormat {
+        self.format
+    }
+
+    fn exchange(&'static self, options: UploadOptions) -> Box<dyn Exchange> {
+        Box::new(HttpExchange::new(self, options))
+    }
 }
+
+/// The inside of a sender that uploads over HTTP.
+pub(in crate::reporter::sender) type HttpUpload = Uploader<HttpProtocol>;
 
 impl HttpUpload {
     pub(in crate::reporter::sender) fn new(
@@ -52,70 +56,12 @@ impl HttpUpload {
         Ok(Self::with_options(protocol, options))
     }
 
-    pub(in crate::reporter::sender) fn with_options(
-        protocol: &'static HttpProtocol,
-        options: UploadOptions,
-    ) -> Self {
-        Self {
-            protocol,
-            options,
-            upload: None,
-        }
-    }
-
-    pub(in crate::reporter::sender) fn protocol(&self) -> &'static HttpProtocol {
-        self.protocol
-    }
-
     pub(in crate::reporter::sender) fn set_proxy(
         &mut self,
         url: &str,
     ) -> Result<(), InvalidEndpoint> {
         self.options.proxy = Some(HttpProxy::parse(url)?);
         Ok(())
-    }
-
-    pub(in crate::reporter::sender) fn max_bytes(&self) -> usize {
-        self.upload
-            .as_ref()
-            .map_or(self.options.max_bytes, Upload::max_bytes)
-    }
-
-    pub(in crate::reporter::sender) fn send(&mut self, batch: &Batch<'_>) -> SendOutcome {
-        let (protocol, options) = (self.protocol, &self.options);
-        let upload = self.upload.get_or_insert_with(|| {
-            let exchange = HttpExchange::new(protocol, options.clone());
-            let destination = options.endpoint.to_string();
-            Upload::new(
-                Box::new(exchange),
-                destination,
-                options.timeout,
-                options.max_bytes,
-            )
-        });
-        upload.send(batch)
-    }
-
-    pub(in crate::reporter::sender) fn poll(&mut self) -> SendOutcome {
-        let upload = self.upload.as_mut();
-        upload.map_or_else(SendOutcome::default, Upload::poll)
-    }
-
-    pub(in crate::reporter::sender) fn explain(&self, cause: DropCause) -> String {
-        match &self.upload {
-            Some(upload) => upload.explain(cause),
-            None => format!("spans do not reach {}: {cause}", self.options.endpoint),
-        }
-    }
-
-    pub(in crate::reporter::sender) fn explain_wait(&self) -> Option<String> {
-        self.upload.as_ref()?.explain_wait()
-    }
-}
-
-impl fmt::Debug for HttpUpload {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.options.fmt(f)
     }
 }
 
@@ -146,59 +92,7 @@ macro_rules! http_sender {
             }
         }
 
-        impl $crate::reporter::sender::Sender for $sender {
-            fn format(&self) -> $crate::reporter::sender::BatchFormat {
-                self.0.protocol().format
-            }
-
-            fn max_bytes(&self) -> usize {
-                self.0.max_bytes()
-            }
-
-            /// Copies the batch for the upload's thread, or has it wait if one waits already.
-            fn send(
-                &mut self,
-                batch: &$crate::reporter::sender::Batch<'_>,
-                _deadline: std::time::Instant,
-            ) -> $crate::reporter::sender::SendOutcome {
-                self.0.send(batch)
-            }
-
-            fn poll(&mut self) -> $crate::reporter::sender::SendOutcome {
-                self.0.poll()
-            }
-
-            /// Returns the endpoint without credentials and query.
-            fn destination(&self) -> String {
-                self.0.options.endpoint.to_string()
-            }
-
-            fn explain(&self, cause: $crate::metrics::DropCause) -> String {
-                self.0.explain(cause)
-            }
-
-            fn explain_wait(&self) -> Option<String> {
-                self.0.explain_wait()
-            }
-
-            fn after_fork(&self) -> Option<$crate::reporter::sender::MakeSender> {
-                let (protocol, options) = (self.0.protocol(), self.0.options.clone());
-                Some(Box::new(move || {
-                    Box::new(Self(
-                        $crate::reporter::sender::upload::HttpUpload::with_options(
-                            protocol,
-                            options.clone(),
-                        ),
-                    ))
-                }))
-            }
-        }
-
-        impl std::fmt::Debug for $sender {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.debug_tuple(stringify!($sender)).field(&self.0).finish()
-            }
-        }
+        $crate::reporter::sender::upload::upload_sender!($sender);
     };
 }
 
@@ -368,14 +262,5 @@ fn otlp_answer(reply: &Reply) -> Answer {
             ),
         };
     }
-    match OtlpReply::read(&reply.body) {
-        Some(OtlpReply { rejected, message }) if rejected > 0 => Answer::Partial {
-            rejected,
-            reason: match one_line(&message).trim() {
-                "" => "it did not take all spans of a batch".to_owned(),
-                message => format!("it did not take all spans of a batch ({message})"),
-            },
-        },
-        _ => Answer::Accepted,
-    }
+    answer_of_reply(&reply.body)
 }

@@ -29,16 +29,26 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod thread;
+mod uploader;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(all(feature = "grpc", any(feature = "collector", feature = "otlp")))]
+pub(super) use self::{
+    exchange::Answer,
+    options::UploadOptions,
+    otlp_reply::answer_of_reply,
+    protobuf::{Malformed, Value, read_fields},
+    uploader::{Protocol, Uploader},
+};
 pub(super) use exchange::Exchange;
 pub(super) use http::{HttpProtocol, HttpUpload, http_sender};
 #[cfg(any(feature = "otlp", feature = "zipkin"))]
 pub(super) use setters::gzip_setter;
 pub(super) use setters::upload_setters;
+pub(super) use uploader::upload_sender;
 
 use crate::clock::{deadline_after, instant_now};
 use crate::metrics::DropCause;

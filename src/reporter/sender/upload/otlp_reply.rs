@@ -1,5 +1,7 @@
 //! What a receiver of OTLP says about a batch.
 
+use crate::http_client::one_line;
+use crate::reporter::sender::upload::exchange::Answer;
 use crate::reporter::sender::upload::protobuf::{Malformed, Value, read_fields};
 
 /// The content of an `ExportTraceServiceResponse`.
@@ -36,6 +38,20 @@ impl OtlpReply {
             (2, Value::Bytes(text)) => self.message = String::from_utf8_lossy(text).into_owned(),
             _ => {}
         })
+    }
+}
+
+/// Returns what the reply to a batch that was taken, at least in part, says. Bytes that are no reply say no more.
+pub(in crate::reporter::sender) fn answer_of_reply(bytes: &[u8]) -> Answer {
+    match OtlpReply::read(bytes) {
+        Some(OtlpReply { rejected, message }) if rejected > 0 => Answer::Partial {
+            rejected,
+            reason: match one_line(&message).trim() {
+                "" => "it did not take all spans of a batch".to_owned(),
+                message => format!("it did not take all spans of a batch ({message})"),
+            },
+        },
+        _ => Answer::Accepted,
     }
 }
 

@@ -2,7 +2,7 @@
 
 /// A field's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Value<'a> {
+pub(in crate::reporter::sender) enum Value<'a> {
     Varint(u64),
     Bytes(&'a [u8]),
     /// Four or eight bytes, which no reply needs.
@@ -15,7 +15,7 @@ pub(super) enum Value<'a> {
 ///
 /// Fails if the bytes are not a message: one is cut off, a number has more than ten bytes, or a group is met, which no
 /// message has had for years. Fields before the fault have been taken.
-pub(super) fn read_fields<'a>(
+pub(in crate::reporter::sender) fn read_fields<'a>(
     mut bytes: &'a [u8],
     mut take: impl FnMut(u64, Value<'a>),
 ) -> Result<(), Malformed> {
@@ -44,7 +44,7 @@ pub(super) fn read_fields<'a>(
 
 /// The error of bytes that are not a message of protobuf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(in crate::reporter::sender) struct Malformed;
 
 fn varint(bytes: &mut &[u8]) -> Result<u64, Malformed> {
     let mut value = 0;

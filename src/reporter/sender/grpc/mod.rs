@@ -1,0 +1,70 @@
+//! Uploads over gRPC.
+//!
+//! A request runs on the upload thread, in a small runtime of its own, so no runtime of the program is needed, and none
+//! can be in the way. A connection is kept while its requests succeed.
+
+mod answer;
+mod codec;
+mod connection;
+mod exchange;
+#[cfg(feature = "collector")]
+mod jaeger;
+#[cfg(feature = "otlp")]
+mod otlp;
+
+#[cfg(feature = "collector")]
+pub use jaeger::GrpcSender;
+#[cfg(feature = "otlp")]
+pub use otlp::OtlpGrpcSender;
+
+use crate::http_client::{Endpoint, InvalidEndpoint};
+use crate::reporter::sender::BatchFormat;
+use crate::reporter::sender::grpc::exchange::GrpcExchange;
+use crate::reporter::sender::upload::{Exchange, Protocol, UploadOptions};
+
+/// The traits of one kind of collector.
+pub(super) struct GrpcProtocol {
+    format: BatchFormat,
+    /// The path of the method.
+    path: &'static str,
+    /// A reply is an `ExportTraceServiceResponse`.
+    is_otlp: bool,
+    /// A collector without room may be asked again even if it does not say when.
+    retries_exhausted: bool,
+    /// The cure if no program listens.
+    if_refused: &'static str,
+    /// The cure if the server does not know the method.
+    if_unimplemented: &'static str,
+}
+
+impl Protocol for GrpcProtocol {
+    fn format(&self) -> BatchFormat {
+        self.format
+    }
+
+    fn exchange(&'static self, options: UploadOptions) -> Box<dyn Exchange> {
+        Box::new(GrpcExchange::new(self, options))
+    }
+}
+
+/// Reads the address of a server of gRPC, such as `http://localhost:4317`. `grpc` and `grpcs` stand for `http` and
+/// `https`.
+///
+/// # Errors
+///
+/// Fails if the text is no URL, or has a path or a query.
+fn parse(endpoint: &str) -> Result<Endpoint, InvalidEndpoint> {
+    let endpoint = endpoint.trim();
+    let (scheme, rest) = endpoint.split_once("://").unwrap_or((endpoint, ""));
+    let endpoint = match scheme.to_ascii_lowercase().as_str() {
+        "grpc" => Endpoint::parse(&format!("http://{rest}")),
+        "grpcs" => Endpoint::parse(&format!("https://{rest}")),
+        _ => Endpoint::parse(endpoint),
+    }?;
+    let is_bare = !rest.contains('?') && endpoint.to_string().matches('/').count() == 3;
+    if is_bare && endpoint.to_string().ends_with('/') {
+        Ok(endpoint)
+    } else {
+        Err(InvalidEndpoint::NotAGrpcEndpoint)
+    }
+}
