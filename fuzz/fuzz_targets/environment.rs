@@ -73,6 +73,7 @@ fn variable<'n>((name, value): &(u8, Value<'_>)) -> Option<(&'n str, String)> {
         "AUTH_TOKEN",
         "JAEGER_TAGS",
         "ATTRIBUTES",
+        "HEADERS",
     ];
     let value = match value {
         Value::Any(text) if is_secret.iter().any(|end| name.ends_with(end)) => {
@@ -85,7 +86,7 @@ fn variable<'n>((name, value): &(u8, Value<'_>)) -> Option<(&'n str, String)> {
     Some((name, value))
 }
 
-const VARIABLES: [&str; 58] = [
+const VARIABLES: [&str; 76] = [
     "HOST",
     "JAEGER_AGENT_HOST",
     "JAEGER_AGENT_PORT",
@@ -135,6 +136,24 @@ const VARIABLES: [&str; 58] = [
     "OTEL_EXPORTER_JAEGER_PROTOCOL",
     "OTEL_EXPORTER_JAEGER_TIMEOUT",
     "OTEL_EXPORTER_JAEGER_USER",
+    "OTEL_EXPORTER_OTLP_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_CLIENT_KEY",
+    "OTEL_EXPORTER_OTLP_COMPRESSION",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_EXPORTER_OTLP_PROTOCOL",
+    "OTEL_EXPORTER_OTLP_TIMEOUT",
+    "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY",
+    "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+    "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+    "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
+    "OTEL_EXPORTER_ZIPKIN_ENDPOINT",
+    "OTEL_EXPORTER_ZIPKIN_TIMEOUT",
     "OTEL_PROPAGATORS",
     "OTEL_RESOURCE_ATTRIBUTES",
     "OTEL_SDK_DISABLED",

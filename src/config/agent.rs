@@ -4,7 +4,8 @@ use std::time::Duration;
 use crate::config::error::ConfigProblem;
 use crate::config::explanation::{ExplainedSetting, quoted, row};
 use crate::config::parse::{self, Expected};
-use crate::config::setting::Setting;
+use crate::config::sending::JaegerProtocol;
+use crate::config::setting::{Setting, Source};
 use crate::config::variables::Variables;
 use crate::reporter::sender::{AgentAddress, AgentProtocol, SocketFamily, UdpSender};
 use crate::reporter::{RemoteReporter, Reporter};
@@ -35,7 +36,11 @@ impl Default for Agent {
 
 impl Agent {
     /// Puts the values of variables in the place of these settings.
-    pub(super) fn read(self, variables: &mut Variables<'_>) -> Self {
+    pub(super) fn read(
+        self,
+        variables: &mut Variables<'_>,
+        protocol: Option<&Setting<JaegerProtocol>>,
+    ) -> Self {
         Self {
             host: self.host.or(variables.first([
                 ("JAEGER_AGENT_HOST", parse::host),
@@ -50,9 +55,7 @@ impl Agent {
             family: self
                 .family
                 .or(variables.first([("JAEGER_AGENT_SOCKET_TYPE", socket_type)])),
-            protocol: self
-                .protocol
-                .or(variables.first([("OTEL_EXPORTER_JAEGER_PROTOCOL", protocol)])),
+            protocol: self.protocol.or(protocol.and_then(agent_protocol)),
             lookup_interval: self.lookup_interval.or(read_lookup_interval(variables)),
         }
     }
@@ -73,6 +76,16 @@ impl Agent {
             self.port = Setting::of_file(Some(address.port()), key);
         }
         Ok(())
+    }
+
+    /// Returns the variable of this family that names the agent's host or port.
+    pub(super) fn source_of_address(&self, family: &str) -> Option<Source> {
+        let sources = [self.host.source, self.port.source];
+        let is_of_family = |source: &Source| match source {
+            Source::Variable(name) => name.starts_with(family),
+            _ => false,
+        };
+        sources.into_iter().find(is_of_family)
     }
 
     pub(super) fn explain(&self) -> Vec<ExplainedSetting> {
@@ -169,6 +182,19 @@ impl Agent {
     }
 }
 
+/// Returns the agent's protocol, if it is one of UDP.
+fn agent_protocol(protocol: &Setting<JaegerProtocol>) -> Option<Setting<AgentProtocol>> {
+    let value = match protocol.value {
+        JaegerProtocol::UdpCompact => AgentProtocol::Compact,
+        JaegerProtocol::UdpBinary => AgentProtocol::Binary,
+        JaegerProtocol::Http | JaegerProtocol::Grpc => return None,
+    };
+    Some(Setting {
+        value,
+        source: protocol.source,
+    })
+}
+
 /// Reads the Go client's two variables. The switch wins over the interval.
 fn read_lookup_interval(variables: &mut Variables<'_>) -> Option<Setting<Option<Duration>>> {
     let interval = variables.first([("JAEGER_REPORTER_ATTEMPT_RECONNECT_INTERVAL", |text| {
@@ -202,12 +228,13 @@ pub(super) fn socket_type(text: &str) -> Result<SocketFamily, Expected> {
     }
 }
 
-/// Reads `OTEL_EXPORTER_JAEGER_PROTOCOL`; the values that concern a collector are refused.
+/// Reads the words of `OTEL_EXPORTER_JAEGER_PROTOCOL` for UDP, in a file.
+#[cfg(feature = "serde")]
 pub(super) fn protocol(text: &str) -> Result<AgentProtocol, Expected> {
     match text.to_ascii_lowercase().as_str() {
         "udp/thrift.compact" => Ok(AgentProtocol::Compact),
         "udp/thrift.binary" => Ok(AgentProtocol::Binary),
-        _ => Err("udp/thrift.compact or udp/thrift.binary, the protocols that this version speaks"),
+        _ => Err("udp/thrift.compact or udp/thrift.binary"),
     }
 }
 

@@ -1,7 +1,6 @@
 use std::time::Duration;
 
 use crate::config::agent::Agent;
-use crate::config::choices::ReporterChoice;
 use crate::config::error::{ConfigError, ConfigProblem};
 use crate::config::remote::{self, Remote};
 use crate::config::sampler::SamplerChoice;
@@ -31,11 +30,13 @@ impl Config {
         let mut warnings = self.warnings.clone();
         warnings.extend(self.dev_without_effect());
         warnings.extend(self.rpc_metrics_without_effect());
-        let built = self.prepare().and_then(|(builder, start_line)| {
-            let tracer = builder.build();
-            let tracer = tracer.map_err(|error| vec![ConfigProblem::of_builder(error)])?;
-            Ok((tracer, start_line))
-        });
+        let built = self
+            .prepare(&mut warnings)
+            .and_then(|(builder, start_line)| {
+                let tracer = builder.build();
+                let tracer = tracer.map_err(|error| vec![ConfigProblem::of_builder(error)])?;
+                Ok((tracer, start_line))
+            });
         let (tracer, start_line) = match built {
             Ok(built) => built,
             Err(problems) => return Err(ConfigError::new(problems, warnings)),
@@ -48,7 +49,10 @@ impl Config {
     }
 
     /// Returns the builder with every setting, and the line for the start.
-    fn prepare(self) -> Result<(TracerBuilder, String), Vec<ConfigProblem>> {
+    fn prepare(
+        self,
+        warnings: &mut Vec<ConfigProblem>,
+    ) -> Result<(TracerBuilder, String), Vec<ConfigProblem>> {
         let flush_interval = self.effective_flush_interval().value;
         let uses_embedded_agent = self.uses_embedded_agent();
         let embedded_sampler = self.embedded_sampler();
@@ -87,7 +91,16 @@ impl Config {
                     destination,
                 })
             }
-            reporter => Parts::of_settings(reporter, &self.agent, self.sampler, self.remote),
+            Some(choice) => {
+                let reporter = (choice.reporter, choice.destination);
+                Parts::of_settings(reporter, &self.agent, self.sampler, self.remote)
+            }
+            None => self
+                .sending
+                .reporter(&self.agent, &self.diagnostics, warnings)
+                .and_then(|reporter| {
+                    Parts::of_settings(reporter, &self.agent, self.sampler, self.remote)
+                }),
         };
         let parts = match parts {
             Ok(parts) if problems.is_empty() => parts,
@@ -179,17 +192,13 @@ struct Parts {
 }
 
 impl Parts {
-    /// Makes what the settings ask for. Without a reporter of the code, spans go to the agent.
+    /// Makes the sampler that the settings ask for, beside a reporter and where spans go.
     fn of_settings(
-        reporter: Option<ReporterChoice>,
+        (reporter, destination): (Box<dyn Reporter>, String),
         agent: &Agent,
         sampler: Setting<SamplerChoice>,
         remote: Remote,
     ) -> Result<Self, ConfigProblem> {
-        let (reporter, destination) = match reporter {
-            Some(choice) => (choice.reporter, choice.name.to_owned()),
-            None => agent.reporter()?,
-        };
         let is_default = sampler.is_default();
         let (sampler, mut description) = match sampler.value {
             SamplerChoice::Made {

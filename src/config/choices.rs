@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::reporter::Reporter;
+use crate::reporter::sender::Sender;
+use crate::reporter::{RemoteReporter, Reporter};
 use crate::sampler::short_type_name;
 use crate::tracer::TracerBuilder;
 
@@ -13,6 +14,10 @@ pub(super) type Customize = Box<dyn FnOnce(TracerBuilder) -> TracerBuilder + Sen
 pub(super) struct ReporterChoice {
     pub(super) reporter: Box<dyn Reporter>,
     pub(super) name: &'static str,
+    /// The setter that was called.
+    pub(super) setter: &'static str,
+    /// Where spans go, in words.
+    pub(super) destination: String,
 }
 
 impl ReporterChoice {
@@ -20,6 +25,17 @@ impl ReporterChoice {
         Self {
             reporter: Box::new(reporter),
             name: short_type_name::<R>(),
+            setter: "reporter",
+            destination: short_type_name::<R>().to_owned(),
+        }
+    }
+
+    pub(super) fn of_sender<S: Sender + 'static>(sender: S) -> Self {
+        Self {
+            name: short_type_name::<S>(),
+            setter: "sender",
+            destination: sender.destination(),
+            reporter: Box::new(RemoteReporter::new(sender)),
         }
     }
 }

@@ -91,7 +91,7 @@ enum Reason {
     /// Another setting makes this one ineffective.
     NoEffect { because: &'static str },
     /// The value asks for something that could not be started.
-    #[cfg(feature = "dev")]
+    #[cfg(any(feature = "dev", all(feature = "otlp", feature = "tls")))]
     Failed { why: String },
     /// The tracer's builder refused.
     Builder(BuildError),
@@ -109,6 +109,17 @@ impl ConfigProblem {
         Self {
             name,
             value: shown(name, value),
+            reason: Reason::Invalid { expected },
+        }
+    }
+
+    /// A value that no message may show.
+    #[cfg(feature = "collector")]
+    #[cold]
+    pub(super) fn invalid_secret(name: &'static str, expected: &'static str) -> Self {
+        Self {
+            name,
+            value: None,
             reason: Reason::Invalid { expected },
         }
     }
@@ -144,6 +155,7 @@ impl ConfigProblem {
     }
 
     #[cfg(feature = "serde")]
+    #[cfg(not(all(feature = "udp", feature = "remote-sampler", feature = "collector")))]
     #[cold]
     pub(super) fn unsupported_key(key: &'static str, asks_for: &'static str) -> Self {
         Self {
@@ -189,7 +201,7 @@ impl ConfigProblem {
         }
     }
 
-    #[cfg(feature = "dev")]
+    #[cfg(any(feature = "dev", all(feature = "otlp", feature = "tls")))]
     #[cold]
     pub(super) fn failed(name: &'static str, why: &dyn std::error::Error) -> Self {
         Self {
@@ -237,7 +249,7 @@ impl fmt::Display for ConfigProblem {
             }
             Reason::OwnTag { key } => write!(f, "{key} is what the tracer says of itself")?,
             Reason::NoEffect { because } => write!(f, "has no effect: {because}")?,
-            #[cfg(feature = "dev")]
+            #[cfg(any(feature = "dev", all(feature = "otlp", feature = "tls")))]
             Reason::Failed { why } => f.write_str(why)?,
             Reason::Builder(error) => error.fmt(f)?,
         }

@@ -34,9 +34,9 @@ impl Config {
             match &self.reporter {
                 Some(reporter) => {
                     let name = reporter.name.to_owned();
-                    settings.push(ExplainedSetting::new("reporter", name, Source::Code));
+                    settings.push(ExplainedSetting::new(reporter.setter, name, Source::Code));
                 }
-                None => settings.extend(self.agent.explain()),
+                None => settings.extend(self.sending.explain(&self.agent)),
             }
         }
         settings.extend(self.policies.explain());

@@ -22,11 +22,27 @@
 //! | `JAEGER_SAMPLING_ENDPOINT` | URL | `http://127.0.0.1:5778/sampling` | `JAEGER_SAMPLER_MANAGER_HOST_PORT`, `OTEL_TRACES_SAMPLER_ARG`, `JAEGER_SAMPLER_HOST`, `JAEGER_SAMPLER_PORT`, `JAEGER_SAMPLER_SAMPLING_PATH` |
 //! | `JAEGER_SAMPLER_REFRESH_INTERVAL` | duration | 60s | `OTEL_TRACES_SAMPLER_ARG` |
 //! | `JAEGER_SAMPLER_MAX_OPERATIONS` | operations, above 0 | 2000 | |
+//! | | a list of `otlp`, `zipkin`, `jaeger`, `console`; or `none` | agent | `OTEL_TRACES_EXPORTER` |
 //! | `JAEGER_AGENT_HOST` | name or address | localhost | `OTEL_EXPORTER_JAEGER_AGENT_HOST` |
 //! | `JAEGER_AGENT_PORT` | 1 to 65535 | 6831 | `OTEL_EXPORTER_JAEGER_AGENT_PORT` |
 //! | `JAEGER_AGENT_SOCKET_TYPE` | `udp4`, `udp6` | any | |
-//! | | `udp/thrift.compact`, `udp/thrift.binary` | compact | `OTEL_EXPORTER_JAEGER_PROTOCOL` |
+//! | | `udp/thrift.compact`, `udp/thrift.binary`, `http/thrift.binary` | compact | `OTEL_EXPORTER_JAEGER_PROTOCOL` |
 //! | `JAEGER_REPORTER_ATTEMPT_RECONNECTING_DISABLED` | duration; boolean for never | 30s | `JAEGER_REPORTER_ATTEMPT_RECONNECT_INTERVAL` |
+//! | `JAEGER_ENDPOINT` | URL | `http://localhost:14268/api/traces` | `OTEL_EXPORTER_JAEGER_ENDPOINT` |
+//! | `JAEGER_USER` | text | none | `OTEL_EXPORTER_JAEGER_USER` |
+//! | `JAEGER_PASSWORD` | text | none | `OTEL_EXPORTER_JAEGER_PASSWORD` |
+//! | `JAEGER_AUTH_TOKEN` | text | none | |
+//! | `JAEGER_REPORTER_TIMEOUT` | duration | 5s | `OTEL_EXPORTER_JAEGER_TIMEOUT`, `OTEL_BSP_EXPORT_TIMEOUT` |
+//! | | URL | `http://localhost:4318/v1/traces` | `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, `OTEL_EXPORTER_OTLP_ENDPOINT` |
+//! | | `http/protobuf` | http/protobuf | `OTEL_EXPORTER_OTLP_TRACES_PROTOCOL`, `OTEL_EXPORTER_OTLP_PROTOCOL` |
+//! | | `name=value,name=value` | none | `OTEL_EXPORTER_OTLP_TRACES_HEADERS`, `OTEL_EXPORTER_OTLP_HEADERS` |
+//! | | duration | 5s | `OTEL_EXPORTER_OTLP_TRACES_TIMEOUT`, `OTEL_EXPORTER_OTLP_TIMEOUT`, `OTEL_BSP_EXPORT_TIMEOUT` |
+//! | | `gzip`, `none` | none | `OTEL_EXPORTER_OTLP_TRACES_COMPRESSION`, `OTEL_EXPORTER_OTLP_COMPRESSION` |
+//! | | path | none | `OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE`, `OTEL_EXPORTER_OTLP_CERTIFICATE` |
+//! | | path | none | `OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE`, `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE` |
+//! | | path | none | `OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY`, `OTEL_EXPORTER_OTLP_CLIENT_KEY` |
+//! | | URL | `http://localhost:9411/api/v2/spans` | `OTEL_EXPORTER_ZIPKIN_ENDPOINT` |
+//! | | duration | 5s | `OTEL_EXPORTER_ZIPKIN_TIMEOUT`, `OTEL_BSP_EXPORT_TIMEOUT` |
 //! | `JAEGER_REPORTER_LOG_SPANS` | boolean | false | |
 //! | `JAEGER_REPORTER_MAX_QUEUE_SIZE` | spans, above 0 | 16384 | `OTEL_BSP_MAX_QUEUE_SIZE` |
 //! | `JAEGER_REPORTER_FLUSH_INTERVAL` | duration | 1s | `OTEL_BSP_SCHEDULE_DELAY` |
@@ -81,6 +97,34 @@
 //! asks its endpoint over gRPC, whatever the scheme, so the endpoint has no path. An endpoint with a path, such as
 //! `endpoint=http://jaeger:5778/sampling`, is asked over HTTP.
 //!
+//! # Where do spans go?
+//!
+//! The first of these that holds decides:
+//!
+//! | set is | spans go to |
+//! |---|---|
+//! | a [sender](Config::sender) or a [reporter](Config::reporter), in the code | it |
+//! | `JAEGER_ENDPOINT` | this collector, by Thrift over HTTP |
+//! | `JAEGER_AGENT_HOST` or `JAEGER_AGENT_PORT` | this agent, over UDP |
+//! | `OTEL_TRACES_EXPORTER` | all in its list; `jaeger` stands for what the variables of `OTEL_EXPORTER_JAEGER_` name |
+//! | `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` or `OTEL_EXPORTER_OTLP_ENDPOINT` | this receiver of OTLP |
+//! | `OTEL_EXPORTER_JAEGER_PROTOCOL` | an agent over UDP, or a collector over HTTP |
+//! | `OTEL_EXPORTER_JAEGER_ENDPOINT` | this collector, by Thrift over HTTP |
+//! | `OTEL_EXPORTER_JAEGER_AGENT_HOST` or `OTEL_EXPORTER_JAEGER_AGENT_PORT` | this agent, over UDP |
+//! | `OTEL_EXPORTER_ZIPKIN_ENDPOINT` | this Zipkin, as JSON over HTTP |
+//! | a collector, in a file | it |
+//!
+//! If none is set, spans go to the agent on this host. With `OTEL_TRACES_EXPORTER=none` they go nowhere, and with
+//! `console` each is a line where the tracer writes its own.
+//!
+//! - A collector gets `JAEGER_USER` and `JAEGER_PASSWORD`, which are set together, or else `JAEGER_AUTH_TOKEN`.
+//! - The path `v1/traces` is added to `OTEL_EXPORTER_OTLP_ENDPOINT`; that for traces alone is used as it is. Headers and
+//!   their values are percent-encoded. `http/json` counts as `http/protobuf`. Files hold PEM; one that cannot be read is
+//!   a warning when the tracer is built.
+//! - Credentials go over `http` to this host alone. Elsewhere they need `https`, or a sender in the code that allows it.
+//!   A [`ConfigError`] says so for the variables of Jaeger; a header of `OTEL_EXPORTER_OTLP_HEADERS` is left out with a
+//!   warning.
+//!
 //! # How values are read
 //!
 //! Values are trimmed, and an empty value counts as unset. Booleans are `true`, `1`, `t`, `yes`, `on`, `false`,
@@ -134,6 +178,9 @@ mod remote;
 #[cfg(feature = "remote-sampler")]
 mod remote_setters;
 mod sampler;
+#[cfg(any(feature = "collector", feature = "otlp", feature = "serde"))]
+mod secret;
+mod sending;
 mod setting;
 mod tags;
 mod unsupported;
@@ -156,6 +203,7 @@ use crate::config::observing::Observing;
 use crate::config::policies::Policies;
 use crate::config::remote::Remote;
 use crate::config::sampler::SamplerChoice;
+use crate::config::sending::Sending;
 use crate::config::setting::Setting;
 use crate::config::tags::Tags;
 use crate::diagnostics::Diagnostics;
@@ -163,6 +211,7 @@ use crate::environment;
 use crate::model::{Tag, TagValue};
 use crate::propagation::{HeaderNames, Propagation};
 use crate::reporter::Reporter;
+use crate::reporter::sender::Sender;
 use crate::sampler::Sampler;
 use crate::span::Limits;
 use crate::tracer::TracerBuilder;
@@ -199,6 +248,7 @@ pub struct Config {
     remote: Remote,
     reporter: Option<ReporterChoice>,
     agent: Agent,
+    sending: Sending,
     log_spans: Setting<bool>,
     /// `None` for a share in the memory of all tracers.
     queue_size: Setting<Option<usize>>,
@@ -328,10 +378,34 @@ impl Config {
 
     /// Sets a reporter, which takes the spans in place of an agent. The settings of the agent then have no effect.
     ///
-    /// Defaults to a [`RemoteReporter`](crate::reporter::RemoteReporter) that sends to the agent by UDP.
-    /// Without the feature `udp` a reporter is required.
+    /// By default spans go to the agent, or [where variables say](crate::config#where-do-spans-go). Without the feature
+    /// `udp` there is no agent, and one of them is required.
     pub fn reporter(mut self, reporter: impl Reporter + 'static) -> Self {
         self.reporter = Some(ReporterChoice::new(reporter));
+        self
+    }
+
+    /// Sets a sender, which takes batches of spans in place of an agent: the one of a collector, or one of your own.
+    ///
+    /// ```
+    /// use tracehound::Config;
+    /// # #[cfg(feature = "otlp")]
+    /// use tracehound::reporter::sender::OtlpSender;
+    ///
+    /// # #[cfg(feature = "otlp")]
+    /// # {
+    /// let sender = OtlpSender::new("http://localhost:4318")?.gzip(true);
+    /// let config = Config::new("shop").sender(sender);
+    /// let explanation = config.explain();
+    /// assert_eq!(explanation.get("sender").expect("set").value(), "OtlpSender");
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// Stands for [`reporter`](Self::reporter) with a [`RemoteReporter`](crate::reporter::RemoteReporter); the later of
+    /// the two calls counts. Environment: [where spans go](crate::config#where-do-spans-go).
+    pub fn sender(mut self, sender: impl Sender + 'static) -> Self {
+        self.reporter = Some(ReporterChoice::of_sender(sender));
         self
     }
 

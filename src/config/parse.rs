@@ -1,6 +1,9 @@
 //! Reads the texts of variables. Each function takes trimmed text that is not empty, and fails with what it expected.
 
+use std::borrow::Cow;
 use std::time::Duration;
+
+use percent_encoding::percent_decode_str;
 
 #[cfg(any(feature = "udp", feature = "remote-sampler"))]
 use crate::reporter::sender::AgentAddress;
@@ -117,6 +120,21 @@ pub(super) fn host(text: &str) -> Result<String, Expected> {
 /// Reads any text.
 pub(super) fn text(text: &str) -> Result<String, Expected> {
     Ok(text.to_owned())
+}
+
+/// Decodes percent-encoding. Returns `None` if two hex digits do not follow a `%`, or the bytes are not UTF-8.
+pub(super) fn percent_decoded(text: &str) -> Option<String> {
+    let is_escape = |rest: &str| {
+        let digits = rest.as_bytes().get(..2);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    if !text.split('%').skip(1).all(is_escape) {
+        return None;
+    }
+    percent_decode_str(text)
+        .decode_utf8()
+        .ok()
+        .map(Cow::into_owned)
 }
 
 #[cfg(test)]

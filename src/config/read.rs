@@ -6,6 +6,7 @@ use crate::config::parse::{self, Expected};
 use crate::config::policies::Policies;
 use crate::config::remote::Remote;
 use crate::config::sampler::SamplerChoice;
+use crate::config::sending::{self, Sending};
 use crate::config::setting::Setting;
 use crate::config::tags::Tags;
 use crate::config::variables::Variables;
@@ -28,6 +29,7 @@ impl Config {
             remote: Remote::default(),
             reporter: None,
             agent: Agent::default(),
+            sending: Sending::default(),
             log_spans: Setting::default_value(false),
             queue_size: Setting::default_value(None),
             flush_interval: Setting::default_value(Duration::from_secs(1)),
@@ -68,6 +70,9 @@ impl Config {
         let service_name_of_resource = tags.read_otel(&mut variables);
         tags.read_jaeger(&mut variables);
         let (sampler, otel_remote) = SamplerChoice::read(&mut variables, sampler_type);
+        let protocol = sending::read_jaeger_protocol(&mut variables);
+        let agent = base.agent.read(&mut variables, protocol.as_ref());
+        let sending = base.sending.read(&mut variables, &agent, protocol.as_ref());
         let mut config = Self {
             disabled: base.disabled.or(disabled),
             service_name: base
@@ -79,7 +84,8 @@ impl Config {
                 .or(variables.first([(STRATEGIES_FILE, some_text)])),
             sampler: base.sampler.or(sampler),
             remote: base.remote.read(&mut variables, otel_remote),
-            agent: base.agent.read(&mut variables),
+            agent,
+            sending,
             log_spans: base
                 .log_spans
                 .or(variables.first([("JAEGER_REPORTER_LOG_SPANS", parse::boolean)])),

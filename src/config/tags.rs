@@ -1,9 +1,5 @@
-use std::borrow::Cow;
-
-use percent_encoding::percent_decode_str;
-
 use crate::config::error::{ConfigProblem, InvalidItem};
-use crate::config::parse::Expected;
+use crate::config::parse::{self, Expected};
 use crate::config::setting::Setting;
 use crate::config::variables::Variables;
 use crate::model::{Tag, tags};
@@ -172,8 +168,8 @@ fn matching_brace(text: &str) -> Option<(&str, &str)> {
 fn resource_attributes(text: &str) -> Result<Vec<(String, String)>, InvalidItem> {
     let attribute = |item: &str| {
         let (key, value) = item.split_once('=')?;
-        let key = decode(key.trim_ascii())?;
-        (!key.is_empty()).then_some((key, decode(value.trim_ascii())?))
+        let key = parse::percent_decoded(key.trim_ascii())?;
+        (!key.is_empty()).then_some((key, parse::percent_decoded(value.trim_ascii())?))
     };
     items(text)
         .map(|(position, item)| {
@@ -183,21 +179,6 @@ fn resource_attributes(text: &str) -> Result<Vec<(String, String)>, InvalidItem>
             })
         })
         .collect()
-}
-
-/// Decodes percent-encoding. Returns `None` if two hex digits do not follow a `%`, or the bytes are not UTF-8.
-fn decode(text: &str) -> Option<String> {
-    let is_escape = |rest: &str| {
-        let digits = rest.as_bytes().get(..2);
-        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-    };
-    if !text.split('%').skip(1).all(is_escape) {
-        return None;
-    }
-    percent_decode_str(text)
-        .decode_utf8()
-        .ok()
-        .map(Cow::into_owned)
 }
 
 /// How deep defaults may be nested.

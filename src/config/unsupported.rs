@@ -15,37 +15,15 @@ pub(super) fn check(variables: &mut Variables<'_>) {
             variables.report(ConfigProblem::misnamed(name, right_name));
         }
     }
-    if let Some(exporters) = variables.get("OTEL_TRACES_EXPORTER")
-        && !exporters
-            .split(',')
-            .any(|name| name.trim_ascii().eq_ignore_ascii_case("jaeger"))
-    {
-        let asks_for = "another exporter than `jaeger`, the only one that this version has";
-        variables.report(ConfigProblem::unsupported(
-            "OTEL_TRACES_EXPORTER",
-            &exporters,
-            asks_for,
-        ));
-    }
 }
 
-const COLLECTOR: &str =
-    "sending to a collector over HTTP, which comes with the feature `collector` of a later version";
+const BATCH_SIZE: &str = "a limit on the spans of a batch; here batches are limited in bytes, by \
+                          `max_bytes` of a sender in the code";
 const COUNTS: &str = "a limit on how many of them a span holds; here they are limited in bytes, \
                       by `Limits` in the code";
 
-const UNSUPPORTED: [(&str, &str); 16] = [
-    ("JAEGER_ENDPOINT", COLLECTOR),
-    ("JAEGER_USER", COLLECTOR),
-    ("JAEGER_PASSWORD", COLLECTOR),
-    ("JAEGER_AUTH_TOKEN", COLLECTOR),
-    ("JAEGER_REPORTER_TIMEOUT", COLLECTOR),
-    ("OTEL_EXPORTER_JAEGER_ENDPOINT", COLLECTOR),
-    ("OTEL_EXPORTER_JAEGER_USER", COLLECTOR),
-    ("OTEL_EXPORTER_JAEGER_PASSWORD", COLLECTOR),
-    ("OTEL_EXPORTER_JAEGER_TIMEOUT", COLLECTOR),
-    ("OTEL_BSP_EXPORT_TIMEOUT", COLLECTOR),
-    ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", COLLECTOR),
+const UNSUPPORTED: [(&str, &str); 6] = [
+    ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", BATCH_SIZE),
     ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", COUNTS),
     ("OTEL_ATTRIBUTE_COUNT_LIMIT", COUNTS),
     ("OTEL_SPAN_LINK_COUNT_LIMIT", COUNTS),

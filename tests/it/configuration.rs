@@ -11,6 +11,15 @@ mod refusals;
 #[cfg(feature = "remote-sampler")]
 mod remote;
 mod sampler_tables;
+#[cfg(all(
+    feature = "collector",
+    feature = "otlp",
+    feature = "zipkin",
+    feature = "tls",
+    feature = "serde"
+))]
+mod sending;
+mod sending_tables;
 mod tables;
 mod values;
 
@@ -213,6 +222,10 @@ service_name | ""
 dev | false
 "#;
 
+const DEFAULTS_OF_SENDER: &str = r#"
+sender | agent
+"#;
+
 const DEFAULTS_OF_AGENT: &str = r#"
 agent_host | "localhost"
 agent_port | 6831
@@ -247,7 +260,13 @@ fn settings_have_the_documented_defaults() {
     };
     assert_eq!(
         values,
-        rows(&[DEFAULTS, DEFAULTS_OF_SAMPLER, of_agent, MORE_DEFAULTS])
+        rows(&[
+            DEFAULTS,
+            DEFAULTS_OF_SAMPLER,
+            DEFAULTS_OF_SENDER,
+            of_agent,
+            MORE_DEFAULTS,
+        ])
     );
     assert!(
         settings

@@ -67,7 +67,13 @@ impl SettingInfo {
 }
 
 /// Returns the variables of the settings that a feature brings.
-#[cfg(any(not(feature = "udp"), not(feature = "remote-sampler")))]
+#[cfg(not(all(
+    feature = "udp",
+    feature = "remote-sampler",
+    feature = "collector",
+    feature = "otlp",
+    feature = "zipkin"
+)))]
 pub(super) fn variables_of(feature: &'static str) -> impl Iterator<Item = &'static str> {
     let settings = SETTINGS.iter();
     let of_feature = settings.filter(move |setting| setting.feature == Some(feature));

@@ -2,7 +2,7 @@
 
 use crate::config::catalogue::SettingInfo;
 
-pub(super) static SETTINGS: [SettingInfo; 28] = [
+pub(super) static SETTINGS: [SettingInfo; 44] = [
     setting("disabled", "whether tracing is off; read before all others")
         .takes(BOOLEAN, "false")
         .read_from(&["JAEGER_DISABLED", "OTEL_SDK_DISABLED"]),
@@ -71,6 +71,12 @@ pub(super) static SETTINGS: [SettingInfo; 28] = [
     .takes("path", "none")
     .needs("remote-sampler"),
     setting("reporter", "what takes the spans, if the code gives it").takes("reporter", "none"),
+    setting("sender", "where spans go")
+        .takes(
+            "a list of `otlp`, `zipkin`, `jaeger`, `console`; or `none`",
+            "agent",
+        )
+        .read_from(&["OTEL_TRACES_EXPORTER"]),
     setting("agent_host", "the host of the agent")
         .takes("name or address", "localhost")
         .read_from(&["JAEGER_AGENT_HOST", "OTEL_EXPORTER_JAEGER_AGENT_HOST"])
@@ -87,9 +93,11 @@ pub(super) static SETTINGS: [SettingInfo; 28] = [
         .read_from(&["JAEGER_AGENT_SOCKET_TYPE"])
         .needs("udp"),
     setting("agent_protocol", "how batches are encoded for the agent")
-        .takes("`udp/thrift.compact`, `udp/thrift.binary`", "compact")
-        .read_from(&["OTEL_EXPORTER_JAEGER_PROTOCOL"])
-        .needs("udp"),
+        .takes(
+            "`udp/thrift.compact`, `udp/thrift.binary`, `http/thrift.binary`",
+            "compact",
+        )
+        .read_from(&["OTEL_EXPORTER_JAEGER_PROTOCOL"]),
     setting(
         "agent_lookup_interval",
         "how often the name of the agent's host is looked up again",
@@ -100,6 +108,116 @@ pub(super) static SETTINGS: [SettingInfo; 28] = [
         "JAEGER_REPORTER_ATTEMPT_RECONNECT_INTERVAL",
     ])
     .needs("udp"),
+    setting("collector_endpoint", "the collector that takes the spans")
+        .takes("URL", "http://localhost:14268/api/traces")
+        .read_from(&["JAEGER_ENDPOINT", "OTEL_EXPORTER_JAEGER_ENDPOINT"])
+        .needs("collector"),
+    setting("collector_user", "the user name for the collector")
+        .takes("text", "none")
+        .read_from(&["JAEGER_USER", "OTEL_EXPORTER_JAEGER_USER"])
+        .needs("collector"),
+    setting("collector_password", "the password for the collector")
+        .takes("text", "none")
+        .read_from(&["JAEGER_PASSWORD", "OTEL_EXPORTER_JAEGER_PASSWORD"])
+        .needs("collector"),
+    setting(
+        "collector_token",
+        "the bearer token for the collector, if there is no user",
+    )
+    .takes("text", "none")
+    .read_from(&["JAEGER_AUTH_TOKEN"])
+    .needs("collector"),
+    setting(
+        "collector_timeout",
+        "how long sending a batch to the collector may take",
+    )
+    .takes(DURATION, "5s")
+    .read_from(&[
+        "JAEGER_REPORTER_TIMEOUT",
+        "OTEL_EXPORTER_JAEGER_TIMEOUT",
+        "OTEL_BSP_EXPORT_TIMEOUT",
+    ])
+    .needs("collector"),
+    setting("otlp_endpoint", "the receiver of OTLP that takes the spans")
+        .takes("URL", "http://localhost:4318/v1/traces")
+        .read_from(&[
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+        ])
+        .needs("otlp"),
+    setting("otlp_protocol", "how spans are encoded for it")
+        .takes("`http/protobuf`", "http/protobuf")
+        .read_from(&[
+            "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+            "OTEL_EXPORTER_OTLP_PROTOCOL",
+        ])
+        .needs("otlp"),
+    setting(
+        "otlp_headers",
+        "headers of each request to it; only names are shown",
+    )
+    .takes("`name=value,name=value`", "none")
+    .read_from(&[
+        "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+        "OTEL_EXPORTER_OTLP_HEADERS",
+    ])
+    .needs("otlp"),
+    setting("otlp_timeout", "how long sending a batch to it may take")
+        .takes(DURATION, "5s")
+        .read_from(&[
+            "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
+            "OTEL_EXPORTER_OTLP_TIMEOUT",
+            "OTEL_BSP_EXPORT_TIMEOUT",
+        ])
+        .needs("otlp"),
+    setting("otlp_compression", "how batches for it are compressed")
+        .takes("`gzip`, `none`", "none")
+        .read_from(&[
+            "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
+            "OTEL_EXPORTER_OTLP_COMPRESSION",
+        ])
+        .needs("otlp"),
+    setting(
+        "otlp_certificate",
+        "root certificates to trust it by, in PEM",
+    )
+    .takes("path", "none")
+    .read_from(&[
+        "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
+        "OTEL_EXPORTER_OTLP_CERTIFICATE",
+    ])
+    .needs("otlp"),
+    setting(
+        "otlp_client_certificate",
+        "the certificate to show it, in PEM",
+    )
+    .takes("path", "none")
+    .read_from(&[
+        "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
+        "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
+    ])
+    .needs("otlp"),
+    setting(
+        "otlp_client_key",
+        "the private key of that certificate, in PEM",
+    )
+    .takes("path", "none")
+    .read_from(&[
+        "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY",
+        "OTEL_EXPORTER_OTLP_CLIENT_KEY",
+    ])
+    .needs("otlp"),
+    setting("zipkin_endpoint", "the Zipkin that takes the spans")
+        .takes("URL", "http://localhost:9411/api/v2/spans")
+        .read_from(&["OTEL_EXPORTER_ZIPKIN_ENDPOINT"])
+        .needs("zipkin"),
+    setting(
+        "zipkin_timeout",
+        "how long sending a batch to Zipkin may take",
+    )
+    .takes(DURATION, "5s")
+    .read_from(&["OTEL_EXPORTER_ZIPKIN_TIMEOUT", "OTEL_BSP_EXPORT_TIMEOUT"])
+    .needs("zipkin"),
     setting("throttler", "how many debug traces callers may force").takes("throttler", "none"),
     setting("baggage_restrictions", "which baggage the program may set")
         .takes("restrictions", "none"),

@@ -8,6 +8,8 @@ use crate::config::file::{
 #[cfg(feature = "remote-sampler")]
 use crate::config::policies::Policy;
 use crate::config::sampler::{Names, SamplerChoice};
+#[cfg(feature = "collector")]
+use crate::config::sending::Collector;
 use crate::config::setting::Setting;
 use crate::model::Tag;
 use crate::propagation::{HeaderNames, InvalidKey};
@@ -162,14 +164,38 @@ impl ReporterFile {
             interval,
             "reporter.flush_interval",
         );
-        let collector = [
+        let rest = self.apply_collector(config);
+        rest.apply_agent(config);
+    }
+
+    #[cfg(feature = "collector")]
+    fn apply_collector(mut self, config: &mut Config) -> Self {
+        let endpoint = trimmed(self.endpoint.take().map(|endpoint| endpoint.0));
+        let has_endpoint = endpoint.is_some();
+        let credentials = [self.user.take(), self.password.take()];
+        let headers = self.http_headers.take().map(|headers| headers.0);
+        let headers = headers.unwrap_or_default().into_iter().collect();
+        let timeout = self.timeout.take().map(|timeout| timeout.0);
+        let change = |collector: &mut Collector| {
+            collector.set_of_file(endpoint, credentials, headers, timeout)
+        };
+        config.sending.set_collector_of_file(change, has_endpoint);
+        self
+    }
+
+    #[cfg(not(feature = "collector"))]
+    fn apply_collector(self, config: &mut Config) -> Self {
+        let keys = [
             ("reporter.endpoint", self.endpoint.is_some()),
             ("reporter.user", self.user.is_some()),
             ("reporter.password", self.password.is_some()),
             ("reporter.http_headers", self.http_headers.is_some()),
+            ("reporter.timeout", self.timeout.is_some()),
         ];
-        refuse(collector, COLLECTOR, config);
-        self.apply_agent(config);
+        let asks_for =
+            "sending to a collector over HTTP, which the feature `collector` of this crate brings";
+        refuse(keys, asks_for, config);
+        self
     }
 
     #[cfg(feature = "udp")]
@@ -361,6 +387,7 @@ fn trimmed(text: Option<String>) -> Option<String> {
 }
 
 /// Reports the keys that are set and ask for what this build does not have.
+#[cfg(not(all(feature = "udp", feature = "remote-sampler", feature = "collector")))]
 fn refuse<const N: usize>(
     keys: [(&'static str, bool); N],
     asks_for: &'static str,
@@ -388,5 +415,3 @@ fn agent_url(host_port: Option<String>, page: &str) -> Result<String, NotAnAgent
 
 #[cfg(feature = "remote-sampler")]
 const HOST_AND_PORT: &str = "a host with or without a port";
-const COLLECTOR: &str =
-    "sending to a collector over HTTP, which comes with the feature `collector` of a later version";

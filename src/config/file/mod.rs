@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use self::values::{DurationText, Scalar, Secret, SecretHeaders, TagTexts, Url};
+use self::values::{DurationText, Scalar, SecretHeaders, TagTexts, Url};
+use crate::config::secret::Secret;
 use crate::config::{Config, ConfigError};
 use crate::environment;
 
@@ -67,6 +68,7 @@ use crate::environment;
 /// | `reporter`: `endpoint` | `collectorEndpoint` | URL |
 /// | `reporter`: `user`, `password` | `user`, `password` | texts |
 /// | `reporter`: `http_headers` | `http_headers` | a map of texts |
+/// | `reporter`: `timeout` | | duration |
 /// | `headers`: `trace_id` | `TraceContextHeaderName` | a name of [`HeaderNames`](crate::propagation::HeaderNames) |
 /// | `headers`: `baggage_prefix` | `traceBaggageHeaderPrefix` | as above |
 /// | `headers`: `debug_id` | `jaegerDebugHeader` | as above |
@@ -182,6 +184,8 @@ struct ReporterFile {
     password: Option<Secret>,
     #[serde(skip_serializing)]
     http_headers: Option<SecretHeaders>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeout: Option<DurationText>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]

@@ -7,13 +7,13 @@ use std::path::Path;
 use tracehound::Config;
 use tracehound::config::{SettingInfo, settings};
 
-use super::tables::{MISNAMED, UNSUPPORTED, UNSUPPORTED_OF_OTEL, variables};
+use super::tables::{MISNAMED, UNSUPPORTED_OF_OTEL, variables};
 use super::{LOOKED_UP, lookup};
 
 #[test]
 fn every_variable_that_is_read_is_in_the_catalogue() {
     let listed = settings().iter().flat_map(SettingInfo::variables).copied();
-    let refused = [UNSUPPORTED, UNSUPPORTED_OF_OTEL, MISNAMED];
+    let refused = [UNSUPPORTED_OF_OTEL, MISNAMED];
     let known: BTreeSet<&str> = listed
         .chain(refused.into_iter().flat_map(variables))
         .collect();
@@ -24,7 +24,7 @@ fn every_variable_that_is_read_is_in_the_catalogue() {
 #[test]
 fn no_variable_of_the_catalogue_is_also_refused() {
     for setting in settings() {
-        for refused in [UNSUPPORTED, UNSUPPORTED_OF_OTEL, MISNAMED] {
+        for refused in [UNSUPPORTED_OF_OTEL, MISNAMED] {
             let both = variables(refused).find(|name| setting.variables().contains(name));
             assert_eq!(both, None, "{}", setting.name());
         }
@@ -54,24 +54,44 @@ const NO_ROW: [&str; 7] = [
 ];
 
 #[test]
-#[cfg(all(feature = "udp", feature = "remote-sampler"))]
 fn defaults_are_those_of_an_explanation() {
-    let explanation = Config::from_lookup(lookup(&[])).unwrap().explain();
-    let mut rows = explanation.settings().iter();
-    for setting in settings()
-        .iter()
-        .filter(|setting| !NO_ROW.contains(&setting.name()))
-    {
-        let row = rows.next().unwrap();
-        assert_eq!(row.name(), setting.name());
-        let expected = match setting.name() {
-            "service_name" => r#""""#.to_owned(),
-            "sampling_endpoint" | "agent_host" => format!("{:?}", setting.default_value()),
-            _ => setting.default_value().to_owned(),
-        };
-        assert_eq!(row.value(), expected, "{}", setting.name());
+    let plain = Config::from_lookup(lookup(&[])).unwrap().explain();
+    let everywhere = [
+        ("OTEL_TRACES_EXPORTER", "jaeger,otlp,zipkin"),
+        ("OTEL_EXPORTER_JAEGER_PROTOCOL", "http/thrift.binary"),
+    ];
+    let everywhere = Config::from_lookup(lookup(&everywhere)).unwrap().explain();
+    for row in plain.settings().iter().chain(everywhere.settings()) {
+        let is_listed = settings().iter().any(|it| it.name() == row.name());
+        assert!(is_listed, "{}", row.name());
     }
-    assert_eq!(rows.next(), None);
+    for setting in settings().iter().filter(|it| !NO_ROW.contains(&it.name())) {
+        let name = setting.name();
+        let Some(row) = plain.get(name).or_else(|| everywhere.get(name)) else {
+            assert!(!has(setting.feature()), "{name}");
+            continue;
+        };
+        let value = match (name, row.value().trim_matches('"')) {
+            ("service_name", "") => "required",
+            ("sampler", "probabilistic 0.001") if !has(Some("remote-sampler")) => "remote 0.001",
+            (_, value) => value,
+        };
+        assert_eq!(value, setting.default_value(), "{name}");
+    }
+}
+
+/// Returns whether the build has this feature.
+fn has(feature: Option<&str>) -> bool {
+    match feature {
+        None => true,
+        Some("udp") => cfg!(feature = "udp"),
+        Some("remote-sampler") => cfg!(feature = "remote-sampler"),
+        Some("collector") => cfg!(feature = "collector"),
+        Some("otlp") => cfg!(feature = "otlp"),
+        Some("zipkin") => cfg!(feature = "zipkin"),
+        Some("dev") => true,
+        Some(other) => panic!("another feature: {other}"),
+    }
 }
 
 #[test]

@@ -260,7 +260,7 @@ fn no_secret_of_a_file_is_shown_or_written() {
 service_name: shop
 sampler: { endpoint: "https://canary:canary@host/sampling?token=canary", refresh_interval: 90s }
 reporter:
-  endpoint: "https://canary@host/api/traces"
+  endpoint: "http://canary@localhost/api/traces"
   user: canary
   password: canary
   http_headers: { authorization: canary }

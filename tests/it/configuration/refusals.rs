@@ -174,7 +174,7 @@ fn all_problems_come_at_once() {
         ("JAEGER_SAMPLER_TYPE", "all"),
         ("JAEGER_TAGS", "a=1,foo,b=${ABSENT},bar"),
         ("JAEGER_REPORTER_FLUSH_INTERVAL", "0"),
-        ("JAEGER_ENDPOINT", "http://collector"),
+        ("JAEGER_ENDPOINT", "collector"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "none"),
     ]);
     assert_eq!(
@@ -184,8 +184,8 @@ fn all_problems_come_at_once() {
             "JAEGER_TAGS",
             "JAEGER_TAGS",
             "JAEGER_SAMPLER_TYPE",
-            "JAEGER_REPORTER_FLUSH_INTERVAL",
-            "JAEGER_ENDPOINT"
+            "JAEGER_ENDPOINT",
+            "JAEGER_REPORTER_FLUSH_INTERVAL"
         ]
     );
     assert_eq!(error.to_string().matches("; ").count(), 5);

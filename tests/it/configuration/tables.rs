@@ -1,9 +1,10 @@
 //! Tables of variables and texts that are read, refused or passed over.
 
 use super::sampler_tables::*;
+use super::sending_tables::*;
 
 /// Variables that are read.
-pub(super) const ALL_READ: [&str; 8] = [
+pub(super) const ALL_READ: [&str; 12] = [
     READ,
     READ_OF_AGENT,
     READ_OF_DEV,
@@ -12,6 +13,10 @@ pub(super) const ALL_READ: [&str; 8] = [
     READ_OF_GRPC,
     READ_OF_TLS,
     READ_OF_GRPC_AND_TLS,
+    READ_OF_SENDER,
+    READ_OF_COLLECTOR,
+    READ_OF_OTLP,
+    READ_OF_ZIPKIN,
 ];
 
 /// Variables that are refused.
@@ -20,15 +25,21 @@ pub(super) const ALL_REFUSED: [&str; 8] = [
     REFUSED_OF_AGENT,
     REFUSED_OF_DEV,
     REFUSED_OF_SAMPLER,
-    UNSUPPORTED,
+    REFUSED_OF_COLLECTOR,
     UNSUPPORTED_OF_SAMPLER,
     UNSUPPORTED_OF_GRPC,
     UNSUPPORTED_OF_TLS,
 ];
 
 /// Variables of OpenTelemetry that are passed over.
-pub(super) const ALL_PASSED_OVER: [&str; 3] =
-    [PASSED_OVER, PASSED_OVER_OF_SAMPLER, UNSUPPORTED_OF_OTEL];
+pub(super) const ALL_PASSED_OVER: [&str; 6] = [
+    PASSED_OVER,
+    PASSED_OVER_OF_SAMPLER,
+    PASSED_OVER_OF_SENDER,
+    PASSED_OVER_OF_OTLP,
+    PASSED_OVER_OF_ZIPKIN,
+    UNSUPPORTED_OF_OTEL,
+];
 
 /// Returns the rows of tables: one a line, columns separated by ` | `, comments after `#`.
 pub(super) fn rows<const N: usize>(tables: &[&'static str]) -> Vec<[&'static str; N]> {
@@ -189,15 +200,6 @@ const REFUSED_OF_DEV: &str = r#"
 TRACEHOUND_DEV | 1 | the feature `dev`
 "#;
 
-/// Variables that ask for something unsupported, and what would bring it.
-pub(super) const UNSUPPORTED: &str = r#"
-JAEGER_ENDPOINT | http://collector:14268/api/traces | `collector`
-JAEGER_USER | canary | `collector`
-JAEGER_PASSWORD | canary | `collector`
-JAEGER_AUTH_TOKEN | canary | `collector`
-JAEGER_REPORTER_TIMEOUT | 5s | `collector`
-"#;
-
 /// `OTEL_` variables with a text that has no effect.
 const PASSED_OVER: &str = r#"
 OTEL_SDK_DISABLED | yes
@@ -221,18 +223,12 @@ OTEL_EXPORTER_JAEGER_AGENT_PORT | 0
 
 /// `OTEL_` variables without a counterpart, with a text that has no effect.
 pub(super) const UNSUPPORTED_OF_OTEL: &str = r#"
-OTEL_BSP_EXPORT_TIMEOUT | 30000
 OTEL_BSP_MAX_EXPORT_BATCH_SIZE | 512
 OTEL_ATTRIBUTE_COUNT_LIMIT | 128
 OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT | 128
 OTEL_SPAN_LINK_COUNT_LIMIT | 128
 OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT | 128
 OTEL_LINK_ATTRIBUTE_COUNT_LIMIT | 128
-OTEL_TRACES_EXPORTER | otlp
-OTEL_EXPORTER_JAEGER_ENDPOINT | http://canary@collector:14268/api/traces
-OTEL_EXPORTER_JAEGER_USER | canary
-OTEL_EXPORTER_JAEGER_PASSWORD | canary
-OTEL_EXPORTER_JAEGER_TIMEOUT | 10000
 "#;
 
 /// Names that other clients use, or used, for a variable.
