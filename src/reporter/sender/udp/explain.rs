@@ -16,8 +16,10 @@ impl UdpSender {
             .map_or_else(|| cause.to_string(), Failure::reason);
         match cause {
             DropCause::Refused => format!(
-                "nobody is listening on {destination} ({reason}); start Jaeger, or see traces \
-                 without one: tracehound::dev, feature \"dev\""
+                "nobody is listening on {destination} ({reason}); start Jaeger's agent, or send \
+                 elsewhere: JAEGER_ENDPOINT=http://localhost:14268/api/traces or \
+                 OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318; or see traces without Jaeger: \
+                 tracehound::dev, feature \"dev\""
             ),
             DropCause::NoAddress => format!(
                 "{destination} has no address ({reason}); look at the agent's host in the configuration"

@@ -468,6 +468,9 @@ fn the_line_about_a_refusal_names_the_place_and_the_cure() {
     assert_eq!(send(&mut sender, 3), (lost(DropCause::Refused), None));
     assert_eq!(
         sender.explain(DropCause::Refused),
-        "nobody is listening on 127.0.0.1:6831 (connection refused); start Jaeger, or see traces without one: tracehound::dev, feature \"dev\""
+        "nobody is listening on 127.0.0.1:6831 (connection refused); start Jaeger's agent, or send elsewhere: \
+         JAEGER_ENDPOINT=http://localhost:14268/api/traces or \
+         OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318; or see traces without Jaeger: \
+         tracehound::dev, feature \"dev\""
     );
 }
