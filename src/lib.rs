@@ -98,6 +98,7 @@
 //! | `hyper` | the layers of `tower` around hyper's services and hyper-util's client |
 //! | `reqwest` | [`TracingMiddleware`](middleware::TracingMiddleware), and `send_traced` on a request |
 //! | `tonic` | gRPC metadata as a carrier, gRPC status on spans |
+//! | `signals` | [`JaegerTracer::close_on_terminate`]: the last spans are sent when SIGTERM ends the process |
 //! | `tokio` | [`TracerBuilder::worker_on`](tracer::TracerBuilder::worker_on): the worker as a task of a runtime |
 //! | `metrics` | the recorder of the crate `metrics` as a [`MetricsFactory`](metrics::MetricsFactory) |
 //! | `serde` | [`ConfigFile`](config::ConfigFile): settings in a file of YAML, TOML or JSON |
@@ -136,7 +137,7 @@
 //!
 //! * That a datagram arrives. `sent` means that the kernel took it and that no refusal has come back since.
 //! * Spans of a process that is killed or aborts, or that calls `std::process::exit` without
-//!   [`close`](JaegerTracer::close): up to one flush interval of them is lost.
+//!   [`close`](JaegerTracer::close): up to one flush interval of them is lost, and what still waits for its receiver.
 //! * Anything in a process that was made by a bare `clone` or `vfork`, which run no fork handlers.
 //! * The order of spans in a batch, how many batches there are, the wording of diagnostics and of error messages.
 //! * That versions of other crates in public signatures stay. They are `http`, `http-body`, `bytes` and those that

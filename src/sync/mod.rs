@@ -46,6 +46,8 @@ pub(crate) mod byte_lock;
 pub(crate) mod owner_lock;
 mod per_process;
 
+#[cfg(all(unix, feature = "signals"))]
+pub(crate) use per_process::LEAVES_SIGNALS;
 pub(crate) use per_process::{PerProcess, begin_generation, generation};
 
 #[cfg(tracehound_loom)]

@@ -1,5 +1,7 @@
 use std::borrow::Cow;
 use std::fmt;
+#[cfg(all(unix, feature = "signals"))]
+use std::io;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +14,8 @@ use crate::reporter::Worker;
 use crate::span::{Span, SpanContext};
 use crate::tracer::core::Core;
 use crate::tracer::entry::{start, start_named};
+#[cfg(all(unix, feature = "signals"))]
+use crate::tracer::signals::{Close, Signal, close_on};
 use crate::tracer::{StartSpanOptions, Tracer};
 
 /// A tracer that records spans and reports them. Clones are cheap and share everything.
@@ -243,6 +247,70 @@ impl JaegerTracer {
                 is_closed: AtomicBool::new(false),
             })),
         }
+    }
+}
+
+#[cfg(all(unix, feature = "signals"))]
+impl JaegerTracer {
+    /// Closes the tracer when SIGTERM arrives, which Kubernetes, systemd and `docker stop` send. Then the process ends by
+    /// the signal, as it would have done at once.
+    ///
+    /// Spans that have finished then have `grace` to be sent; open spans are lost. Other threads go on meanwhile. A
+    /// thread waits for the signal; the tracer is not kept open for it. Several tracers of a process are closed at once.
+    /// A forked child ends by the signal at once, unless it calls this itself.
+    ///
+    /// Do not use it in a program that handles SIGTERM itself, for example to answer its last requests: call
+    /// [`close`](Self::close) or [`close_async`](Self::close_async) behind that. This function would end the process
+    /// under it.
+    ///
+    /// # Errors
+    ///
+    /// If the system gives no thread, pipe or handler. The signal then ends the process as before.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tracehound::JaegerTracer;
+    /// use tracehound::reporter::NullReporter;
+    ///
+    /// let tracer = JaegerTracer::builder("shop").reporter(NullReporter::new()).build()?;
+    /// tracer.close_on_terminate(Duration::from_secs(2))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn close_on_terminate(&self, grace: Duration) -> io::Result<()> {
+        self.close_on(Signal::Terminate, grace)
+    }
+
+    /// Like [`close_on_terminate`](Self::close_on_terminate), for SIGINT: Ctrl-C in a terminal.
+    ///
+    /// # Errors
+    ///
+    /// As [`close_on_terminate`](Self::close_on_terminate).
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # let tracer = tracehound::JaegerTracer::disabled();
+    /// tracer.close_on_interrupt(Duration::from_secs(1))?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn close_on_interrupt(&self, grace: Duration) -> io::Result<()> {
+        self.close_on(Signal::Interrupt, grace)
+    }
+
+    fn close_on(&self, signal: Signal, grace: Duration) -> io::Result<()> {
+        match &self.handle {
+            Some(handle) => {
+                let handle: Arc<dyn Close> = handle.clone();
+                close_on(signal, Arc::downgrade(&handle), grace)
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(all(unix, feature = "signals"))]
+impl Close for Handle {
+    fn close(&self, timeout: Duration) -> FlushReport {
+        Self::close(self, timeout)
     }
 }
 

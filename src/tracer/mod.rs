@@ -54,6 +54,8 @@ mod noop;
 mod options;
 mod parent;
 mod process_tags;
+#[cfg(all(unix, feature = "signals"))]
+mod signals;
 mod span_builder;
 mod start;
 

@@ -44,6 +44,8 @@ mod parts;
 mod process;
 #[cfg(target_os = "linux")]
 mod quiet;
+#[cfg(all(unix, feature = "udp"))]
+mod signals;
 mod support;
 mod teardown;
 
@@ -91,6 +93,7 @@ fn scenes() -> Vec<Scene> {
         fork_uploads(),
         dev(),
         linux(),
+        signals(),
     ]
     .concat()
 }
@@ -108,6 +111,21 @@ fn dev() -> Vec<Scene> {
 
 #[cfg(not(all(unix, feature = "dev")))]
 fn dev() -> Vec<Scene> {
+    Vec::new()
+}
+
+#[cfg(all(unix, feature = "udp", feature = "signals"))]
+fn signals() -> Vec<Scene> {
+    scenes! {
+        signals: [
+            every_span_that_has_finished_is_sent_before_a_signal_ends_the_process,
+            a_forked_child_ends_by_the_signal_at_once_and_its_parent_goes_on,
+        ],
+    }
+}
+
+#[cfg(not(all(unix, feature = "udp", feature = "signals")))]
+fn signals() -> Vec<Scene> {
     Vec::new()
 }
 
@@ -148,6 +166,7 @@ fn forks() -> Vec<Scene> {
             forked_children_never_wait_for_a_lock_of_the_parent,
         ],
         parts: [parts_count_and_warn_in_a_forked_child_too],
+        signals: [a_killed_process_loses_no_span_older_than_the_flush_interval],
         lines: [
             tracers_without_an_agent_say_so_once_per_destination,
         ],

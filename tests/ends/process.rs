@@ -34,6 +34,22 @@ pub(crate) fn fork(work: impl FnOnce(&mut io::PipeWriter)) -> Child {
 }
 
 impl Child {
+    #[cfg(feature = "signals")]
+    pub(crate) fn id(&self) -> libc::pid_t {
+        self.id
+    }
+
+    /// Waits for the end of the child, and returns the signal that has ended it.
+    #[cfg(feature = "signals")]
+    pub(crate) fn wait_for_signal(self) -> Option<libc::c_int> {
+        let mut status = 0;
+        // SAFETY: the pointer is to a local.
+        #[expect(unsafe_code, reason = "there is no safe wait for a bare id")]
+        let id = unsafe { libc::waitpid(self.id, &raw mut status, 0) };
+        assert_eq!(id, self.id, "{}", io::Error::last_os_error());
+        libc::WIFSIGNALED(status).then(|| libc::WTERMSIG(status))
+    }
+
     pub(crate) fn output(&mut self) -> &mut io::PipeReader {
         &mut self.output
     }
