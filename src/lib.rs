@@ -131,6 +131,8 @@
 //!   its counters begin from zero. Your own reporter or sender must say how to make another one
 //!   ([`Reporter::after_fork`](reporter::Reporter::after_fork)); otherwise spans of the forked child are lost as
 //!   `no_worker`.
+//! * **Snapshots.** Copies of a process that was frozen and restored draw ids of their own once each has called
+//!   [`reseed`].
 //! * **No `unsafe`** outside of two private modules, and no async runtime in the core.
 //!
 //! # What is not promised
@@ -184,6 +186,7 @@ pub mod tracer;
 pub use config::Config;
 pub use scope::InSpan;
 pub use span::{Span, SpanContext};
+pub use tracer::reseed::reseed;
 pub use tracer::{JaegerTracer, NoopTracer, Tracer, TracerExt};
 
 /// Returns a tracer for a first look: every trace is kept and drawn in the terminal. Nothing else need be installed.

@@ -121,7 +121,10 @@ pub(crate) use queue::write_span::{LastTrace, write_span};
 pub(crate) use span_clock::SpanClock;
 pub(crate) use thread::builder_scratch::{BuilderScratch, EmptyScratch, ScratchSlot};
 pub(crate) use thread::fork;
-pub(crate) use thread::ids::{random_id, try_random_id};
+#[cfg(test)]
+pub(crate) use thread::ids::set_state;
+pub(crate) use thread::ids::{random_id, renew_generator, try_random_id};
+pub(crate) use thread::reseed::{reseed, reseeds};
 pub(crate) use thread::slots::release_slots;
 pub use wire::decode::{LogView, Logs, References, Tags};
 pub use wire::limits::Limits;

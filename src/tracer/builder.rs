@@ -10,7 +10,7 @@ use crate::metrics::{Metrics, MetricsFactory};
 use crate::model::{Randomness, Tag, TagValue, tags};
 use crate::observer::SpanObserver;
 use crate::propagation::{Codec, Codecs, CustomCodec, Propagation};
-use crate::record::{Budget, Recorder, SharedPool, SpanClock, SpanQueue, fork};
+use crate::record::{Budget, Recorder, SharedPool, SpanClock, SpanQueue, fork, reseeds};
 #[cfg(feature = "tokio")]
 use crate::reporter::task;
 use crate::reporter::{NullReporter, Reporter, SpawnWorker, Worker, WorkerOptions, thread};
@@ -396,6 +396,7 @@ impl TracerBuilder {
         });
         fork::watch();
         let queue = Arc::new(SpanQueue::new(budget, metrics.clone()));
+        reseeds(&queue);
         let user_tags = mem::take(&mut self.tags);
         let keeps_uuid = user_tags.iter().any(|tag| tag.key == tags::CLIENT_UUID);
         let service_name = mem::take(&mut self.service_name);

@@ -54,6 +54,7 @@ mod noop;
 mod options;
 mod parent;
 mod process_tags;
+pub(crate) mod reseed;
 #[cfg(all(unix, feature = "signals"))]
 mod signals;
 mod span_builder;

@@ -19,7 +19,7 @@ use crate::model::{Flags, ReferenceType, ReportedReference, SpanId, TagRef, Trac
 use crate::propagation::reopened;
 use crate::record::{
     Decider as _, DecisionRef, FrameKind, ParentReference, Question, SpanBuffer, SpanSlot,
-    apply_decision, begin_with_tags, count_clamped_time,
+    apply_decision, begin_with_tags, count_clamped_time, renew_generator,
 };
 use crate::sampler::{Notes, SamplingDecision, SpanView};
 use crate::span::{Decision, Reference, Span, begin_with_sampler_tags, begin_with_tag};
@@ -213,6 +213,10 @@ fn ask_sampler(
     ticks: u64,
     span_id: SpanId,
 ) -> Span {
+    let span_id = match renew_generator() {
+        true => core.new_id(),
+        false => span_id,
+    };
     let mut new_span = NewSpan::root(core, ticks, core.new_high_half(), span_id);
     let notes = AtomicU32::new(0);
     let view = SpanView::new(new_span.trace_id, &name, new_span.is_local_root)

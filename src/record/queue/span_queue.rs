@@ -17,6 +17,8 @@ use crate::sync::{Mutex, MutexGuard, PerProcess, generation};
 
 /// Takes finished spans from any thread, gives them to the worker, and counts the spans that are dropped in between.
 pub(crate) struct SpanQueue {
+    /// The id by which a start recognizes the state of its thread. A new one sends every thread off the fast path once.
+    state_id: AtomicU64,
     id: u64,
     budget: Arc<Budget>,
     metrics: Metrics,
@@ -73,6 +75,7 @@ impl SpanQueue {
     pub(crate) fn new(budget: Arc<Budget>, metrics: Metrics) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self {
+            state_id: AtomicU64::new(new_state_id()),
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             process: PerProcess::new(ProcessState::new(&budget)),
             budget,
@@ -87,6 +90,23 @@ impl SpanQueue {
     #[inline]
     pub(crate) fn id(&self) -> u64 {
         self.id
+    }
+
+    #[inline(always)]
+    pub(crate) fn state_id(&self) -> u64 {
+        self.state_id.load(Ordering::Relaxed)
+    }
+
+    /// Returns the state id, with what happened before it was renewed.
+    pub(crate) fn state_id_in_order(&self) -> u64 {
+        // Acquire: pairs with `renew_state_id`.
+        self.state_id.load(Ordering::Acquire)
+    }
+
+    /// Sends every thread of the tracer off the fast path once.
+    pub(crate) fn renew_state_id(&self) {
+        // Release: who sees the new id sees what happened before.
+        self.state_id.store(new_state_id(), Ordering::Release);
     }
 
     /// Identifies this queue in this process.
@@ -328,6 +348,12 @@ impl SpanQueue {
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.metrics
     }
+}
+
+/// Returns an id that no queue has had.
+fn new_state_id() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 impl ProcessState {

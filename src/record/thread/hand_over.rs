@@ -44,7 +44,7 @@ impl SpanQueue {
     /// Counts one or two events.
     #[inline(always)]
     pub(crate) fn count_both(&self, counters: (Counter, Option<Counter>)) {
-        match current(self.id()) {
+        match current(self) {
             Some(state) => state.count_both(counters),
             None => self.count_slowly(counters),
         }

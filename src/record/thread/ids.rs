@@ -1,6 +1,7 @@
 //! Random ids, from a generator of the thread.
 
 use std::cell::Cell;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rand::TryRng;
 use rand::rngs::SysRng;
@@ -11,11 +12,17 @@ use crate::model::SpanId;
 thread_local! {
     /// The state of this thread's generator; all zero until it is seeded. It has no destructor, so it is never gone.
     static STATE: [Cell<u64>; 2] = const { [const { Cell::new(0) }; 2] };
+    /// The value of `RENEWALS` when the generator was seeded last.
+    static RENEWED: Cell<u32> = const { Cell::new(0) };
 }
+
+/// How often all threads were asked to seed their generators anew.
+static RENEWALS: AtomicU32 = AtomicU32::new(0);
 
 /// Returns a random number of 63 bits that is not zero, as jaeger-client-go uses for ids.
 #[inline(always)]
 pub(crate) fn random_id() -> SpanId {
+    renew_generator();
     match try_random_id() {
         Some(id) => id,
         None => random_id_after_zero(),
@@ -23,6 +30,7 @@ pub(crate) fn random_id() -> SpanId {
 }
 
 /// Like [`random_id`], but returns `None` if the generator is not seeded (and, with probability 2⁻⁶³, if it drew zero).
+/// Does not ask whether the generator must be seeded anew: a start learns that when it looks for the thread's state.
 #[inline(always)]
 pub(crate) fn try_random_id() -> Option<SpanId> {
     SpanId::new(next() >> 1)
@@ -60,9 +68,25 @@ fn next() -> u64 {
     })
 }
 
+/// Asks all threads to seed their generators anew.
+pub(super) fn renew_all_generators() {
+    // Release: pairs with `renew_generator`.
+    RENEWALS.fetch_add(1, Ordering::Release);
+}
+
+/// Has the generator of this thread seeded anew if that was asked for since the last time. Returns whether it was.
+#[inline]
+pub(crate) fn renew_generator() -> bool {
+    let renewals = RENEWALS.load(Ordering::Acquire);
+    let is_new = RENEWED.replace(renewals) != renewals;
+    if is_new {
+        forget_state();
+    }
+    is_new
+}
+
 /// Makes a forked child seed its generator anew, because a thread of the parent has the same state. Only stores to a
 /// static.
-#[cfg(all(unix, not(miri)))]
 pub(crate) fn forget_state() {
     STATE.with(|state| state.iter().for_each(|word| word.set(0)));
 }
@@ -98,6 +122,17 @@ fn seed_without_system() -> [u64; 2] {
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (mixed ^ (mixed >> 31)) | 1
     })
+}
+
+/// Puts the generator of this thread where it was in another copy of the process.
+#[cfg(test)]
+pub(crate) fn set_state(words: [u64; 2]) {
+    STATE.with(|state| {
+        words
+            .iter()
+            .zip(state)
+            .for_each(|(new, word)| word.set(*new))
+    });
 }
 
 #[cfg(test)]

@@ -37,6 +37,12 @@
 //! that finishes still later, in another destructor, goes to a queue that all threads of the tracer share, and is
 //! counted in the metrics directly.
 //!
+//! # Restored snapshots
+//!
+//! Copies of a process that was frozen go on with the same generators. [`reseed`] asks all threads to seed theirs anew.
+//! The fast path cannot afford to look for that at every id. So `reseed` gives each tracer a new id for its states: on
+//! every thread the next start does not find its state, goes the slow way and draws its id there.
+//!
 //! # Forked child
 //!
 //! A forked child has one thread, and may inherit locks whose holders do not exist there. A handler sets `CURRENT` to
@@ -52,6 +58,7 @@ pub(crate) mod builder_scratch;
 pub(crate) mod fork;
 mod hand_over;
 pub(crate) mod ids;
+pub(crate) mod reseed;
 pub(crate) mod slots;
 #[expect(unsafe_code, reason = "block by block, each with its invariant")]
 pub(crate) mod state;

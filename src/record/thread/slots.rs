@@ -36,7 +36,7 @@ impl SpanSlot {
         recorder: &Recorder,
         counters: (Counter, Option<Counter>),
     ) -> Option<Box<Self>> {
-        let state = current(recorder.queue.id())?;
+        let state = current(&recorder.queue)?;
         let slot = state.pool.pop()?;
         state.count_both(counters);
         Some(slot)

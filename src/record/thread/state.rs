@@ -15,13 +15,16 @@ use crate::record::open::slot::SpanSlot;
 use crate::record::pool::LocalPool;
 use crate::record::queue::span_queue::{QueueKey, SpanQueue};
 use crate::record::queue::thread_queue::QueueWriter;
+use crate::record::thread::ids::renew_generator;
 use crate::record::wire::limits::Limits;
 use crate::record::wire::sampler_tags::EncodedTags;
 use crate::sampler::SamplerTags;
 
 /// What a thread keeps for one tracer: its thread queue, counters and vacant slots.
 pub(crate) struct ThreadState {
-    /// The id of the tracer's queue, by which a start finds the state.
+    /// The state id of the tracer's queue, by which a start finds the state.
+    state_id: Cell<u64>,
+    /// The id of the tracer's queue.
     queue: u64,
     /// The id of the queue in this process, by which a slot finds the state: a slot has the same key.
     key: QueueKey,
@@ -41,6 +44,7 @@ impl ThreadState {
         let writer = queue.new_writer()?;
         let metrics = queue.metrics();
         Some(Self {
+            state_id: Cell::new(queue.state_id()),
             queue: queue.id(),
             key: queue.key(),
             writer,
@@ -123,7 +127,7 @@ pub(crate) fn with_state<R>(
     queue: &SpanQueue,
     use_state: impl FnOnce(&ThreadState) -> R,
 ) -> Option<R> {
-    match current(queue.id()) {
+    match current(queue) {
         Some(state) => Some(use_state(state)),
         None => make_current(queue.id(), Some(queue)).map(|state| use_state(&state)),
     }
@@ -137,7 +141,7 @@ pub(crate) fn with_sampler_tags<R>(
     limits: &Limits,
     use_tags: impl FnOnce(&EncodedTags) -> R,
 ) -> R {
-    if let Some(state) = current(queue.id())
+    if let Some(state) = current(queue)
         && let Ok(mut known) = state.sampler_tags.try_borrow_mut()
     {
         return match &mut *known {
@@ -183,12 +187,12 @@ pub(crate) fn forget_closed_tracers() {
 ///
 /// While the result is in use, the caller must not run user code or call a function of this module.
 #[inline(always)]
-pub(crate) fn current<'a>(queue: u64) -> Option<&'a ThreadState> {
+pub(crate) fn current<'a>(queue: &SpanQueue) -> Option<&'a ThreadState> {
     // SAFETY: `CURRENT` is null or points to a `ThreadState` that `STATES` of this thread holds (see the module). Only
     // `forget_closed_tracers` and the thread's end take one out of `STATES`. Neither runs while the result is in use,
     // because its users run no user code and call neither.
     let state = unsafe { CURRENT.get().as_ref() };
-    state.filter(|state| state.queue == queue)
+    state.filter(|state| state.state_id.get() == queue.state_id())
 }
 
 /// Like [`current`], but for the tracer and process of a slot.
@@ -199,7 +203,8 @@ pub(crate) fn current_of<'a>(key: QueueKey) -> Option<&'a ThreadState> {
     state.filter(|state| state.key == key)
 }
 
-/// Makes the thread's state for `queue` the current one. If there is none, registers the thread with `begin`.
+/// Makes the thread's state for `queue` the current one. If there is none, registers the thread with `begin`. Seeds the
+/// generator of ids anew if that was asked for meanwhile.
 #[cold]
 pub(super) fn make_current(queue: u64, begin: Option<&SpanQueue>) -> Option<Rc<ThreadState>> {
     STATES
@@ -216,6 +221,10 @@ pub(super) fn make_current(queue: u64, begin: Option<&SpanQueue>) -> Option<Rc<T
                 }
                 (None, None) => return None,
             };
+            if let Some(queue) = begin {
+                state.state_id.set(queue.state_id_in_order());
+                renew_generator();
+            }
             CURRENT.set(Rc::as_ptr(&state));
             Some(state)
         })
