@@ -29,7 +29,8 @@
 //! | `delivery/` | spans that the ledger calls sent are stored: under load, and when the agent is late, dies or stands still, or a collector dies |
 //!
 //! `cargo run --release -p tracehound-interop --example delivery` shows how much arrives of what
-//! programs send at several rates, over the Go client and over the library.
+//! programs send at several rates, over the Go client and over the library. The example `soak` shows what a program
+//! pays that traces for hours, to receivers that fail in many ways.
 //!
 //! `cargo test -p tracehound-interop` runs all of it. The first run builds the backends from the Go
 //! module proxy into [`cache_dir`], which takes some minutes and 4 GB of Go's own caches. Nothing
