@@ -1,14 +1,7 @@
 //! Messages of `jaeger.api_v2` in protobuf: a `PostSpansRequest` with one `Batch`, for a collector's port 14250.
 //!
-//! It holds all that a span has, under the names of the Thrift model, but for three:
-//!
-//! | of the span | becomes |
-//! |---|---|
-//! | trace id | 16 bytes, a short id with zeros in front |
-//! | parent | the first reference: that to the parent if the span has one, else a `CHILD_OF` |
-//! | times | seconds and nanoseconds |
-//!
-//! The numbers of a batch, which an agent keeps accounts with, have no place.
+//! [`BatchFormat::JaegerProto`](crate::reporter::sender::BatchFormat::JaegerProto) tells what becomes of each part of a
+//! span.
 
 use std::time::Duration;
 

@@ -1,30 +1,7 @@
 //! Messages of OTLP in protobuf: an `ExportTraceServiceRequest` with one resource and one scope.
 //!
-//! A Jaeger backend shows the same span whether it came as Thrift or as OTLP, because this is the mapping by which it
-//! reads Thrift:
-//!
-//! | of the process | becomes |
-//! |---|---|
-//! | service name | resource attribute `service.name` |
-//! | tag `hostname` | attribute `host.name`, unless there is a tag of that name |
-//! | tag `jaeger.version` | attributes `telemetry.sdk.name`, `telemetry.sdk.language` and `telemetry.sdk.version` |
-//! | another tag | attribute |
-//!
-//! | of the span | becomes |
-//! |---|---|
-//! | trace id | 16 bytes, a short id with zeros in front |
-//! | parent, else the first reference of its trace | `parent_span_id` |
-//! | another reference, or a parent that it follows from | link with the attribute `opentracing.ref_type` |
-//! | tag `span.kind` | kind; any other value than the five of OTLP stays an attribute |
-//! | tag `error`, if it is `true` | status `Error`, with the text of `otel.status_description` or `http.status_message` |
-//! | tag `otel.status_code`, if it is `OK` or `ERROR` | status, unless the span is an error already |
-//! | tag `w3c.tracestate` | `trace_state` |
-//! | another tag, `sampler.type` and `sampler.param` among them | attribute |
-//! | log record | event; its field `event` is the name, other fields are attributes |
-//! | flag sampled | bit 0 of `flags` |
-//!
-//! OTLP has no place for the flags debug and firehose: they are lost. A finished span knows neither whether its parent
-//! is remote nor whether its trace id is random, so the bits for these are not set.
+//! [`BatchFormat::Otlp`](crate::reporter::sender::BatchFormat::Otlp) has the table of what becomes of each part of a
+//! span.
 
 use crate::model::{Process, ReferenceType, ReportedReference, SpanKind, TagRef, tags};
 use crate::record::wire::decode::Tags;

@@ -1,21 +1,7 @@
 //! Messages of Zipkin: a JSON list of spans in version 2 of its model, for `POST /api/v2/spans`.
 //!
-//! | of the span | becomes |
-//! |---|---|
-//! | trace id | `traceId`: 16 hex digits, or 32 if the upper half is not zero |
-//! | parent | `parentId` |
-//! | tag `span.kind` | `kind`, if it is one of the four of OpenTracing; else a tag |
-//! | service name, process tag `ip` | `localEndpoint` |
-//! | tags `peer.service`, `peer.ipv4`, `peer.ipv6`, `peer.port` | `remoteEndpoint`; they stay tags as well |
-//! | tags `peer.hostname`, `peer.address` of a client or producer without `peer.service` | name of `remoteEndpoint` |
-//! | tag `error`, if it is `false` | nothing, because Zipkin takes every value of it as a failure |
-//! | another tag | tag with the text of its value; bytes in hex |
-//! | log record | annotation: the text of `event` if it is the only field, else all fields as a JSON object |
-//! | flag debug | `debug` |
-//! | another process tag | tag `tracer.…` on roots and on spans of kind `server` |
-//!
-//! References beside the parent have no place and are lost, as are the kind of the reference to the parent and the flag
-//! firehose. `shared` is never set: no span has the id of the span that called it.
+//! [`BatchFormat::ZipkinJson`](crate::reporter::sender::BatchFormat::ZipkinJson) has the table of what becomes of each
+//! part of a span.
 
 mod endpoint;
 mod json;
