@@ -12,8 +12,8 @@ macro_rules! upload_setters {
             ///
             /// # Errors
             ///
-            /// Fails if the endpoint is neither `https` nor on this host, as everyone on the way could read them:
-            /// [`InvalidHeader::ExposedCredentials`]. See [`cleartext_credentials`](Self::cleartext_credentials).
+            /// Fails if the endpoint is neither `https` nor on this host, as everyone on the way could read them. See
+            /// [`cleartext_credentials`](Self::cleartext_credentials).
             ///
             /// ```
             #[doc = concat!("use tracehound::reporter::sender::", stringify!($sender), ";")]
