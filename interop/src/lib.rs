@@ -19,7 +19,7 @@
 //! | `zipkin.rs` | the [`Zipkin`] server of this crate starts, shows what it is sent, and ends |
 //! | `dev_python/` | the published Python client and the library's embedded agent understand each other |
 //! | `udp/` | spans made with the library and sent by it are read back as they were made |
-//! | `ways_out/` | spans made with the library and sent by its senders of requests are read back as they were made |
+//! | `ways_out/` | spans made with the library and sent by its senders of requests are read back as they were made, also from a Zipkin server and an OpenTelemetry [`Collector`] |
 //! | `peers.rs` | each service of the crossdock over a published client does its part when it calls itself |
 //! | `crossdock/` | traces pass through services of several languages, in every order |
 //! | `decisions.rs` | the probabilistic sampler keeps the traces that those of the Go and Java clients keep |

@@ -7,7 +7,7 @@ use tracehound::{
     metrics::FlushReport,
     reporter::{
         RemoteReporter,
-        sender::{HttpSender, Sender},
+        sender::{HttpSender, OtlpSender, Sender},
     },
     sampler::ConstSampler,
 };
@@ -26,6 +26,16 @@ fn v1_stores_spans_sent_by_thrift_except_those_it_held_when_killed() -> Result {
 #[test]
 fn v2_stores_spans_sent_by_thrift_except_those_it_held_when_killed() -> Result {
     stores_around_a_kill(Version::V2, Way::Thrift)
+}
+
+#[test]
+fn v1_stores_spans_sent_by_otlp_except_those_it_held_when_killed() -> Result {
+    stores_around_a_kill(Version::V1, Way::OtlpHttp)
+}
+
+#[test]
+fn v2_stores_spans_sent_by_otlp_except_those_it_held_when_killed() -> Result {
+    stores_around_a_kill(Version::V2, Way::OtlpHttp)
 }
 
 fn stores_around_a_kill(version: Version, way: Way) -> Result {
@@ -90,6 +100,7 @@ fn sender(jaeger: &Backend, way: Way) -> Result<Box<dyn Sender>> {
     let endpoint = format!("http://{}", way.address(jaeger.endpoints()));
     Ok(match way {
         Way::Thrift => Box::new(HttpSender::new(&endpoint)?),
+        Way::OtlpHttp => Box::new(OtlpSender::new(&endpoint)?),
         way => return Err(format!("no sender for {way}").into()),
     })
 }

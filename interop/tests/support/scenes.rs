@@ -273,7 +273,8 @@ fn references(tracer: &JaegerTracer) {
 /// Makes spans with ids of a client without our limits, among them the largest ids.
 fn a_caller_in_another_process(tracer: &JaegerTracer) {
     for high in [0, u64::MAX] {
-        for flags in [Flags::SAMPLED, Flags::SAMPLED.with(Flags::FIREHOSE)] {
+        for further in [Flags::SAMPLED, Flags::DEBUG, Flags::FIREHOSE] {
+            let flags = Flags::SAMPLED.with(further);
             let elsewhere = tracer.start_span("elsewhere").context();
             let low = elsewhere.trace_id().map_or(1, TraceId::low) | 1 << 63;
             let trace_id = TraceId::new(high, low).expect("low is not 0");

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use tracehound::reporter::sender::{HttpSender, Sender};
 use tracehound_interop::{Backend, Version, Way};
 
-use crate::{Result, client};
+use crate::{Result, client, senders::sender};
 
 #[test]
 fn v1_shows_spans_by_thrift_as_they_were_made() -> Result {
@@ -17,12 +16,33 @@ fn v2_shows_spans_by_thrift_as_they_were_made() -> Result {
     shows_as_made(Version::V2, Way::Thrift)
 }
 
+#[test]
+fn v1_shows_spans_by_otlp_as_they_were_made() -> Result {
+    shows_as_made(Version::V1, Way::OtlpHttp)
+}
+
+#[test]
+fn v2_shows_spans_by_otlp_as_they_were_made() -> Result {
+    shows_as_made(Version::V2, Way::OtlpHttp)
+}
+
+#[test]
+fn v1_shows_spans_of_zipkin_as_they_were_made() -> Result {
+    shows_as_made(Version::V1, Way::Zipkin)
+}
+
+#[test]
+fn v2_shows_spans_of_zipkin_as_they_were_made() -> Result {
+    shows_as_made(Version::V2, Way::Zipkin)
+}
+
 fn shows_as_made(version: Version, way: Way) -> Result {
     let Some(jaeger) = Backend::start_or_skip(version)? else {
         return Ok(());
     };
     let route = way.to(version);
-    let known = client::shows_as_made(&jaeger, way, || sender(&jaeger, way))?;
+    let at = way.address(jaeger.endpoints());
+    let known = client::shows_as_made(&jaeger, way, || sender(way, at))?;
     let table: BTreeSet<_> = route.differences().iter().map(|it| it.name).collect();
     // The tables for Thrift have entries for spans that the library never makes. `differences.rs`
     // shows these.
@@ -33,13 +53,4 @@ fn shows_as_made(version: Version, way: Way) -> Result {
         );
     }
     Ok(())
-}
-
-/// Returns the library's sender for `way`.
-fn sender(jaeger: &Backend, way: Way) -> Result<Box<dyn Sender>> {
-    let at = way.address(jaeger.endpoints());
-    Ok(match way {
-        Way::Thrift => Box::new(HttpSender::new(&format!("http://{at}"))?),
-        way => return Err(format!("no sender for {way}").into()),
-    })
 }
