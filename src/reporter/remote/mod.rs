@@ -1,4 +1,6 @@
 mod guarded_sender;
+mod in_flight;
+mod losses;
 mod outage;
 
 use std::fmt;
@@ -12,6 +14,7 @@ use crate::model::Process;
 use crate::record::FinishedSpan;
 use crate::reporter::packet::{Numbers, Packet, Shrunk};
 use crate::reporter::remote::guarded_sender::{GuardedSender, Limits};
+use crate::reporter::remote::in_flight::InFlight;
 use crate::reporter::remote::outage::Outage;
 use crate::reporter::sender::{BatchFormat, SendOutcome, SendResult, Sender};
 use crate::reporter::worker::{LOOK_FOR_ANSWERS, SHORTEST_PAUSE};
@@ -77,35 +80,6 @@ pub struct RemoteReporter {
     in_flight: InFlight,
     outage: Outage,
     pause: Option<Pause>,
-}
-
-/// The spans whose fate only an answer will tell.
-#[derive(Clone, Copy, Default)]
-struct InFlight {
-    /// How many spans ever were in flight, and how many of them have been answered.
-    taken: u64,
-    answered: u64,
-    /// How many had been taken by the last flush.
-    flushed: u64,
-}
-
-impl InFlight {
-    /// Returns the number of spans that wait for an answer.
-    fn spans(&self) -> u64 {
-        self.taken - self.answered
-    }
-
-    /// Returns how many of those that the last flush has left behind wait for an answer.
-    fn flushed_spans(&self) -> u64 {
-        self.flushed.saturating_sub(self.answered)
-    }
-
-    /// Notes an answer about so many spans, and returns how many of them were in flight.
-    fn answer(&mut self, spans: u64) -> u64 {
-        let spans = spans.min(self.spans());
-        self.answered += spans;
-        spans
-    }
 }
 
 /// A time in which the sender has no room for a batch.
@@ -332,71 +306,6 @@ impl RemoteReporter {
         shrunk != Shrunk::No
     }
 
-    fn lose_too_large(&mut self, span: usize) {
-        self.dropped.add(DropCause::TooLarge, 1);
-        let (size, envelope) = (
-            self.packet.size_of(span..span + 1),
-            self.packet.envelope_size(),
-        );
-        let (packet, limit) = (&self.packet, self.limits.single);
-        let line = || {
-            if envelope >= limit {
-                return format!(
-                    "the service's name and tags take {envelope} bytes, and a batch may have {limit}; \
-                     spans are lost"
-                );
-            }
-            let name = packet.operation_name(span).into_iter();
-            let name: String = name.flat_map(str::chars).take(64).collect();
-            format!(
-                "span {name:?} takes {size} bytes even after it was made smaller, and a batch may have \
-                 {limit}; it is lost"
-            )
-        };
-        tell_of_loss(&self.worker, DropCause::TooLarge, line);
-    }
-
-    fn warn_of_limit(&self, refused: usize) {
-        let limit = self.limits.single;
-        self.worker.diagnostics().warn("batch_too_large", || {
-            let destination = self.sender.destination();
-            format!(
-                "the system refused a batch of {refused} bytes to {destination}; from now on batches \
-                 have at most {limit}"
-            )
-        });
-    }
-
-    fn note_loss(&mut self, cause: DropCause) {
-        let pause = self.sender.retry_after();
-        let waits = Outage::makes_wait(cause) && !pause.is_zero();
-        let retry_at = waits.then(|| deadline_after(pause));
-        self.outage.note_loss(cause, retry_at);
-        self.explain(cause);
-    }
-
-    fn explain(&self, cause: DropCause) {
-        tell_of_loss(&self.worker, cause, || {
-            if cause == DropCause::InternalError {
-                "the sender of spans panicked; its batch is lost".to_owned()
-            } else {
-                self.sender.explain(cause)
-            }
-        });
-    }
-
-    fn note_sent(&mut self) {
-        let sender = &self.sender;
-        let ended = self
-            .outage
-            .note_sent(|| deadline_after(sender.retry_after()));
-        for cause in ended {
-            self.worker.diagnostics().recovered(cause.name(), || {
-                format!("spans reach {} again", self.sender.destination())
-            });
-        }
-    }
-
     /// Sends every span, if need be after the pause that the sender asks for.
     fn send_all(&mut self, deadline: Instant) {
         self.pause = None;
@@ -410,12 +319,6 @@ impl RemoteReporter {
         let queued = self.packet.len() as u64 + self.in_flight.spans();
         Unsent::new(self.dropped, queued).with_in_flight(self.in_flight.flushed_spans())
     }
-}
-
-/// Notes the reason of a loss, and writes a line about it now and then.
-fn tell_of_loss(worker: &WorkerHandle, cause: DropCause, reason: impl Fn() -> String) {
-    worker.metrics().note_loss(cause, &reason);
-    worker.diagnostics().warn(cause.name(), reason);
 }
 
 /// Returns an empty packet for a sender.
