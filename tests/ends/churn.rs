@@ -1,9 +1,12 @@
 //! Many threads and many tracers with short lives.
 
+use std::env;
 use std::fs;
 use std::thread;
 
+use tracehound::JaegerTracer;
 use tracehound::metrics::Counter;
+use tracehound::model::field;
 use tracehound::prelude::*;
 use tracehound::reporter::NullReporter;
 
@@ -83,4 +86,60 @@ pub(super) fn short_lived_tracers_leave_no_memory_behind() {
     let before = resident_kib();
     run(1_800);
     assert_flat("after 200 and 2 000 tracers", before, 2_048);
+}
+
+/// Returns how many spans the long scenes finish. `--spans 100000000` looks for the smallest leaks.
+fn spans() -> u64 {
+    let mut arguments = env::args().skip_while(|argument| argument != "--spans");
+    let spans = arguments.nth(1).and_then(|spans| spans.parse().ok());
+    spans.unwrap_or(100_000)
+}
+
+/// Finishes `spans` spans, and flushes now and then, so that waiting spans do not count as leaked memory.
+fn finish_children(tracer: &JaegerTracer, spans: u64, start: impl Fn() -> Span) {
+    for n in 0..spans {
+        let span = start();
+        span.set_tag("n", n).log([field("event", "step")]);
+        span.finish();
+        if n % 2_000 == 0 {
+            tracer.flush(LONG);
+        }
+    }
+}
+
+pub(super) fn endless_children_of_a_long_root_leave_no_memory_behind() {
+    let tracer = builder(NullReporter::new()).build().expect("named");
+    let root = tracer.start_span("root");
+    let run = |spans| {
+        finish_children(&tracer, spans, || {
+            tracer.build_span("child").child_of(&root).start()
+        });
+    };
+    run(spans() / 4);
+    let before = resident_kib();
+    run(spans());
+    assert_flat("children of one root", before, 1_024);
+    root.finish();
+    let report = tracer.close(LONG);
+    assert!(report.is_complete(), "{report}");
+    assert_eq!(report.finished, spans() / 4 + spans() + 1);
+}
+
+pub(super) fn endless_traces_leave_no_memory_behind() {
+    let tracer = builder(NullReporter::new()).build().expect("named");
+    let run = |spans| {
+        finish_children(&tracer, spans, || {
+            let root = tracer.start_span("root");
+            let child = tracer.build_span("child").child_of(&root).start();
+            child.set_baggage_item("k", "v");
+            child
+        });
+    };
+    run(spans() / 8);
+    let before = resident_kib();
+    run(spans() / 2);
+    assert_flat("traces", before, 1_024);
+    let report = tracer.close(LONG);
+    assert!(report.is_complete(), "{report}");
+    assert_eq!(report.finished, 2 * (spans() / 8 + spans() / 2));
 }

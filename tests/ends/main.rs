@@ -25,6 +25,8 @@ mod callbacks;
 mod churn;
 #[cfg(all(unix, feature = "dev"))]
 mod dev_programs;
+#[cfg(feature = "udp")]
+mod endings;
 #[cfg(all(unix, feature = "udp"))]
 mod fork;
 #[cfg(all(unix, feature = "udp"))]
@@ -73,6 +75,8 @@ fn scenes() -> Vec<Scene> {
         churn: [
             short_threads_leave_no_memory_behind,
             short_lived_tracers_leave_no_memory_behind,
+            endless_children_of_a_long_root_leave_no_memory_behind,
+            endless_traces_leave_no_memory_behind,
         ],
         hostile: [
             hostile_headers_and_settings_never_stop_the_program,
@@ -94,6 +98,7 @@ fn scenes() -> Vec<Scene> {
         dev(),
         linux(),
         signals(),
+        endings(),
     ]
     .concat()
 }
@@ -126,6 +131,18 @@ fn signals() -> Vec<Scene> {
 
 #[cfg(not(all(unix, feature = "udp", feature = "signals")))]
 fn signals() -> Vec<Scene> {
+    Vec::new()
+}
+
+#[cfg(feature = "udp")]
+fn endings() -> Vec<Scene> {
+    scenes! {
+        endings: [flush_and_close_end_in_time_in_every_place_with_every_receiver],
+    }
+}
+
+#[cfg(not(feature = "udp"))]
+fn endings() -> Vec<Scene> {
     Vec::new()
 }
 
