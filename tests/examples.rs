@@ -128,6 +128,16 @@ examples! {
         "ok: a trace that is not sampled leaves nothing\n",
         "ok: an agent that loses datagrams stops no check-out\n",
     ];
+    ways_out: [
+        "JAEGER_AGENT_HOST=127.0.0.1\n",
+        "  finished 2, sent 2, dropped none, queued 0\n\nJAEGER_SERVICE_NAME=shop\nJAEGER_ENDPOINT=http://127.0.0.1:",
+        "  finished 2, sent 2, dropped none, queued 0\n\nOTEL_TRACES_EXPORTER=otlp\n",
+        "  finished 2, sent 2, dropped none, queued 0\n\nOTEL_TRACES_EXPORTER=zipkin\n",
+        "  finished 2, sent 2, dropped none, queued 0\n\nthe agent has 2 spans\nthe collector has 6 spans\n",
+        " bytes at /api/traces\n",
+        " bytes at /v1/traces\n",
+        " bytes at /api/v2/spans\n",
+    ];
 }
 
 #[test]
