@@ -43,6 +43,17 @@ DIALECTS = [
     b'{"strategyType":"RATE_LIMITING","rateLimitingSampling":{"maxTracesPerSecond":2},"operationSampling":'
     b'{"defaultSamplingProbability":1,"defaultLowerBoundTracesPerSecond":0,"perOperationStrategies":[]}}',
 ]
+# A status, the headers `Retry-After` and `Date`, and a body, apart by line breaks.
+REPLIES = [
+    b"200\n\n\n",
+    b"200\n\n\n\x0a\x0c\x08\x03\x12\x08too late",
+    b"400\n\n\n\x08\x03\x12\x08no spans",
+    b"503\n30\n\n",
+    b"429\nFri, 14 Jul 2017 02:40:30 GMT\nFri, 14 Jul 2017 02:40:00 GMT\n",
+    b"503\nFriday, 14-Jul-17 02:41:00 GMT\n\n",
+    b"503\nFri Jul 14 02:42:00 2017\n\n",
+    b"404\n\n\n<html>404 page not found</html>",
+]
 # The headers of `b3_multiple`, by the first byte of a line.
 B3_HEADERS = ["x-b3-traceid", "x-b3-spanid", "x-b3-parentspanid", "x-b3-sampled", "x-b3-flags", "b3"]
 
@@ -136,6 +147,8 @@ def seeds():
     for dialect in DIALECTS:
         yield "sampling_reply", dialect
         yield "sampling_reply", DIALECTS[0] + SEPARATOR + dialect
+    for reply in REPLIES:
+        yield "http_reply", reply
     for packet in packets(entries("spans_binary.json")):
         yield "thrift_decode", BINARY + packet
     for packet in packets(entries("spans_http.json")):

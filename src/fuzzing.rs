@@ -8,9 +8,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::dev::{OpenSpan, ReceivedSpan, Style, Trace, draw};
+#[cfg(feature = "otlp")]
+use crate::http_client::Reply;
 use crate::model::{Process, TraceId};
 use crate::redact;
 use crate::reporter::sender::AgentProtocol;
+#[cfg(feature = "otlp")]
+use crate::reporter::sender::OtlpSender;
+#[cfg(feature = "otlp")]
+pub use crate::reporter::sender::ReplyRead;
 use crate::reporter::{OwnedSpan, from_wire};
 use crate::thrift::{self, Batch, Protocol};
 
@@ -48,6 +54,25 @@ pub fn decode_datagram(
 /// When the bytes are not a `Batch` struct, with the reason.
 pub fn decode_body(bytes: &[u8]) -> Result<Received, impl fmt::Display> {
     thrift::decode_body(bytes).map(received)
+}
+
+/// Reads a reply to a batch as a sender of OTLP over HTTP does. `retry_after` and `date` are headers.
+#[cfg(feature = "otlp")]
+pub fn read_otlp_reply(
+    status: u16,
+    retry_after: Option<&str>,
+    date: Option<&str>,
+    body: &[u8],
+    is_whole: bool,
+) -> ReplyRead {
+    let sender = OtlpSender::new(OtlpSender::DEFAULT_ENDPOINT).expect("a URL");
+    sender.read_reply(&Reply {
+        status,
+        retry_after: retry_after.map(str::to_owned),
+        date: date.map(str::to_owned),
+        body: body.to_vec(),
+        is_whole,
+    })
 }
 
 /// Hides the secrets of a text as spans and diagnostics show it.

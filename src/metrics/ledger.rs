@@ -169,7 +169,8 @@ impl fmt::Debug for DropCounts {
 /// `finished == sent + dropped.total() + queued` holds exactly if no thread finishes spans meanwhile.
 ///
 /// A span counts as sent if this process knows of no loss. For UDP that means: the kernel took the datagram, the
-/// agent's host has not refused it, and, if the agent is on this Linux host, its receive buffer had room.
+/// agent's host has not refused it, and, if the agent is on this Linux host, its receive buffer had room. For a request
+/// it means that the collector has answered that it has the span.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FlushReport {

@@ -148,6 +148,9 @@ pub use grpc::OtlpGrpcSender;
 pub use http::HttpSender;
 #[cfg(feature = "otlp")]
 pub use otlp::OtlpSender;
+#[cfg(all(tracehound_fuzz, feature = "otlp"))]
+#[doc(hidden)]
+pub use otlp::ReplyRead;
 #[cfg(feature = "udp")]
 pub use udp::{AgentProtocol, SocketFamily, UdpSender};
 #[cfg(feature = "zipkin")]

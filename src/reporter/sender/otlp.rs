@@ -65,3 +65,46 @@ static OTLP: HttpProtocol = HttpProtocol {
                  (JAEGER_ENDPOINT)",
     if_not_found: "is it a receiver of OTLP? They take traces at /v1/traces of port 4318",
 };
+
+/// What a reply says about a batch, for fuzz targets.
+#[cfg(tracehound_fuzz)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReplyRead {
+    /// The number of spans that were not taken, if the others were.
+    pub rejected: Option<u64>,
+    /// Whether the batch is tried again.
+    pub may_retry: bool,
+    /// The pause that the receiver asks for.
+    pub pause: Option<std::time::Duration>,
+    /// A part of a line to the user.
+    pub reason: String,
+}
+
+#[cfg(tracehound_fuzz)]
+impl OtlpSender {
+    pub(crate) fn read_reply(&self, reply: &crate::http_client::Reply) -> ReplyRead {
+        use crate::reporter::sender::upload::Answer;
+
+        let read = ReplyRead::default();
+        match OTLP.answer_of(self.0.options.clone(), reply) {
+            Answer::Accepted => ReplyRead {
+                rejected: Some(0),
+                ..read
+            },
+            Answer::Partial { rejected, reason } => ReplyRead {
+                rejected: Some(rejected),
+                reason,
+                ..read
+            },
+            Answer::Retry { after, reason, .. } => ReplyRead {
+                may_retry: true,
+                pause: after,
+                reason,
+                ..read
+            },
+            Answer::TooLarge { reason } | Answer::Lost { reason, .. } => {
+                ReplyRead { reason, ..read }
+            }
+        }
+    }
+}

@@ -43,6 +43,18 @@ impl Protocol for HttpProtocol {
     }
 }
 
+#[cfg(tracehound_fuzz)]
+impl HttpProtocol {
+    /// Returns what a reply says about a batch.
+    pub(in crate::reporter::sender) fn answer_of(
+        &'static self,
+        options: UploadOptions,
+        reply: &Reply,
+    ) -> Answer {
+        HttpExchange::new(self, options).answer_of(reply)
+    }
+}
+
 /// The inside of a sender that uploads over HTTP.
 pub(in crate::reporter::sender) type HttpUpload = Uploader<HttpProtocol>;
 

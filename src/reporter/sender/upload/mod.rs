@@ -43,6 +43,8 @@ pub(super) use self::{
     protobuf::{Malformed, Value, read_fields},
     uploader::{Protocol, Uploader},
 };
+#[cfg(all(tracehound_fuzz, feature = "otlp", not(feature = "grpc")))]
+pub(super) use exchange::Answer;
 pub(super) use exchange::Exchange;
 pub(super) use http::{HttpProtocol, HttpUpload, http_sender};
 #[cfg(any(feature = "otlp", feature = "zipkin"))]
