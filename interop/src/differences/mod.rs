@@ -1,3 +1,4 @@
+mod grpc;
 mod otlp;
 mod thrift;
 mod zipkin;
@@ -86,6 +87,8 @@ impl Route {
     pub const fn differences(self) -> &'static [Difference] {
         match (self.version, self.way) {
             (Version::V1, Way::Agent) => thrift::V1_AGENT,
+            (Version::V1, Way::Grpc) => grpc::V1,
+            (Version::V2, Way::Grpc) => grpc::V2,
             (Version::V1, Way::Zipkin) => zipkin::V1,
             (Version::V2, Way::Zipkin) => zipkin::V2,
             (Version::V1, Way::OtlpHttp | Way::OtlpGrpc) => otlp::V1,

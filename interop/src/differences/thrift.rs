@@ -79,6 +79,38 @@ pub(super) const V2_ORDER: Difference = Difference {
     change: Change::Overlook(rules::sort_tags),
 };
 
+pub(super) const V2_DUPLICATES: Difference = Difference {
+    name: "keys more than once",
+    reason: "attributes are a map: the last value stays",
+    change: Change::Expect(|_, span| rules::keep_last_values(span)),
+};
+
+pub(super) const V2_RENAMED: Difference = Difference {
+    name: "process tags renamed",
+    reason: "`hostname` to `host.name`, `jaeger.version` to `opencensus.exporterversion`, \
+             to fit OpenTelemetry's conventions",
+    change: Change::Expect(|_, span| rules::v2_rename_process_tags(span)),
+};
+
+pub(super) const V2_KIND: Difference = Difference {
+    name: "span.kind that is none",
+    reason: "the kind is a field of its own, with five values",
+    change: Change::Expect(|_, span| rules::v2_span_kind(span)),
+};
+
+pub(super) const V2_STATUS: Difference = Difference {
+    name: "status",
+    reason: "`error`, `otel.status_code` and `http.status_code` make a status, shown as \
+             `otel.status_code`, `otel.status_description` and `error`",
+    change: Change::Expect(|_, span| rules::v2_status(span)),
+};
+
+pub(super) const V2_EVENTS: Difference = Difference {
+    name: "event that is no text",
+    reason: "the field `event` is the event's name, which is text and not empty",
+    change: Change::Expect(|_, span| rules::v2_event_names(span)),
+};
+
 /// At v2's receivers for Thrift, which share a translation.
 pub(super) const V2: &[Difference] = &[
     NO_BYTES,
@@ -89,11 +121,7 @@ pub(super) const V2: &[Difference] = &[
                  id and is shown first; the other references become links with their type",
         change: Change::Expect(rules::v2_references),
     },
-    Difference {
-        name: "keys more than once",
-        reason: "attributes are a map: the last value stays",
-        change: Change::Expect(|_, span| rules::keep_last_values(span)),
-    },
+    V2_DUPLICATES,
     Difference {
         name: "service.name tag",
         reason: "the service's name is an attribute of that key, which the tag overwrites",
@@ -104,28 +132,10 @@ pub(super) const V2: &[Difference] = &[
         reason: "the exporter's sanitizer puts `missing-service-name`",
         change: Change::Expect(|_, span| rules::name_service(span, "missing-service-name")),
     },
-    Difference {
-        name: "process tags renamed",
-        reason: "`hostname` to `host.name`, `jaeger.version` to `opencensus.exporterversion`, \
-                 to fit OpenTelemetry's conventions",
-        change: Change::Expect(|_, span| rules::v2_rename_process_tags(span)),
-    },
-    Difference {
-        name: "span.kind that is none",
-        reason: "the kind is a field of its own, with five values",
-        change: Change::Expect(|_, span| rules::v2_span_kind(span)),
-    },
-    Difference {
-        name: "status",
-        reason: "`error`, `otel.status_code` and `http.status_code` make a status, shown as \
-                 `otel.status_code`, `otel.status_description` and `error`",
-        change: Change::Expect(|_, span| rules::v2_status(span)),
-    },
-    Difference {
-        name: "event that is no text",
-        reason: "the field `event` is the event's name, which is text and not empty",
-        change: Change::Expect(|_, span| rules::v2_event_names(span)),
-    },
+    V2_RENAMED,
+    V2_KIND,
+    V2_STATUS,
+    V2_EVENTS,
     Difference {
         name: "text that is not UTF-8",
         reason: "the exporter's sanitizer makes tags binary; in logs JSON has U+FFFD in place \

@@ -5,7 +5,7 @@
 //! | `load` | at even rates and in bursts, from one thread, from several, from several programs |
 //! | `absence` | when the agent is not there, or comes late |
 //! | `restart` | when the agent is killed while spans flow, and started again |
-//! | `requests` | when a collector that answers requests is killed while spans flow, and started again |
+//! | `requests` | when a collector that answers requests is killed while spans flow, or stands still |
 //! | `standstill` | when the agent does not read for a while |
 //! | `size` | and that the spans of all this have their stated size |
 //!
@@ -19,6 +19,8 @@ mod produce;
 mod requests;
 mod restart;
 mod scene;
+#[path = "../support/senders.rs"]
+mod senders;
 mod size;
 #[path = "../../examples/load/spans.rs"]
 mod spans;

@@ -1,4 +1,4 @@
-//! A collector that answers requests is killed while spans flow, and started again.
+//! A collector that answers requests is killed while spans flow and started again, or stands still.
 
 use std::time::Duration;
 
@@ -15,7 +15,8 @@ use tracehound_interop::{Backend, Load, SpanSize, Version, Way};
 
 use crate::{
     Result,
-    scene::{alone, is_soon, run_on},
+    scene::{alone, is_soon, losses, run_on},
+    senders::sender,
 };
 
 #[test]
@@ -38,16 +39,58 @@ fn v2_stores_spans_sent_by_otlp_except_those_it_held_when_killed() -> Result {
     stores_around_a_kill(Version::V2, Way::OtlpHttp)
 }
 
+#[test]
+fn v1_stores_spans_sent_by_grpc_except_those_it_held_when_killed() -> Result {
+    stores_around_a_kill(Version::V1, Way::Grpc)
+}
+
+#[test]
+fn v2_stores_spans_sent_by_otlp_over_grpc_except_those_it_held_when_killed() -> Result {
+    stores_around_a_kill(Version::V2, Way::OtlpGrpc)
+}
+
+#[test]
+fn v1_stores_all_spans_sent_by_thrift_although_it_stands_still() -> Result {
+    stores_all_after_a_standstill(Version::V1, Way::Thrift)
+}
+
+#[test]
+fn v2_stores_all_spans_sent_by_otlp_although_it_stands_still() -> Result {
+    stores_all_after_a_standstill(Version::V2, Way::OtlpHttp)
+}
+
+/// The collector stands still for less than the time that an answer may take.
+fn stores_all_after_a_standstill(version: Version, way: Way) -> Result {
+    let _alone = alone();
+    let Some(mut jaeger) = Backend::start_for_load_or_skip(version)? else {
+        return Ok(());
+    };
+    let load = Load::new("load", jaeger.compact_addr(), SpanSize::Large).rate(RATE, 5);
+    let endpoint = format!("http://{}", way.address(jaeger.endpoints()));
+    let tracer = match way {
+        Way::Thrift => tracer(HttpSender::new(&endpoint)?.timeout(PATIENCE))?,
+        _ => tracer(OtlpSender::new(&endpoint)?.timeout(PATIENCE))?,
+    };
+    let (report, ()) = run_on(&tracer, &load, |program| {
+        program.wait_made(RATE)?;
+        let stopped = jaeger.stop()?;
+        program.wait_made(4 * RATE)?;
+        drop(stopped);
+        Ok(())
+    })?;
+    let delivered = jaeger.delivered(&load.service)?;
+    let wrong = losses(&way.to(version).to_string(), &report, &delivered);
+    assert!(wrong.is_empty(), "{wrong}");
+    Ok(())
+}
+
 fn stores_around_a_kill(version: Version, way: Way) -> Result {
     let _alone = alone();
     let Some(mut jaeger) = Backend::start_for_load_or_skip(version)? else {
         return Ok(());
     };
     let load = Load::new("load", jaeger.compact_addr(), SpanSize::Large).rate(RATE, 8);
-    let tracer = JaegerTracer::builder("load")
-        .sampler(ConstSampler::new(true))
-        .reporter(RemoteReporter::new(sender(&jaeger, way)?))
-        .build()?;
+    let tracer = tracer(sender(way, way.address(jaeger.endpoints()))?)?;
     let (report, kill) = run_on(&tracer, &load, |program| {
         program.wait_made(2 * RATE)?;
         // The backend answers before it stores. If it has not stored all by then, the test fails at the
@@ -95,14 +138,9 @@ fn stores_around_a_kill(version: Version, way: Way) -> Result {
     Ok(())
 }
 
-/// Returns the library's sender for `way`.
-fn sender(jaeger: &Backend, way: Way) -> Result<Box<dyn Sender>> {
-    let endpoint = format!("http://{}", way.address(jaeger.endpoints()));
-    Ok(match way {
-        Way::Thrift => Box::new(HttpSender::new(&endpoint)?),
-        Way::OtlpHttp => Box::new(OtlpSender::new(&endpoint)?),
-        way => return Err(format!("no sender for {way}").into()),
-    })
+fn tracer(sender: impl Sender + 'static) -> Result<JaegerTracer> {
+    let builder = JaegerTracer::builder("load").sampler(ConstSampler::new(true));
+    Ok(builder.reporter(RemoteReporter::new(sender)).build()?)
 }
 
 /// The counts at the time when the backend was killed.
@@ -131,3 +169,5 @@ const RATE: u64 = 1_000;
 /// The spans that may still be lost when the backend is there again: the sender tries to connect within
 /// a second.
 const GIVEN_UP: u64 = 2 * RATE;
+/// The time that an answer may take, on a slow machine too.
+const PATIENCE: Duration = Duration::from_secs(30);

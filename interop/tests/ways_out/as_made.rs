@@ -27,6 +27,26 @@ fn v2_shows_spans_by_otlp_as_they_were_made() -> Result {
 }
 
 #[test]
+fn v1_shows_spans_by_otlp_over_grpc_as_they_were_made() -> Result {
+    shows_as_made(Version::V1, Way::OtlpGrpc)
+}
+
+#[test]
+fn v2_shows_spans_by_otlp_over_grpc_as_they_were_made() -> Result {
+    shows_as_made(Version::V2, Way::OtlpGrpc)
+}
+
+#[test]
+fn v1_shows_spans_by_grpc_as_they_were_made() -> Result {
+    shows_as_made(Version::V1, Way::Grpc)
+}
+
+#[test]
+fn v2_shows_spans_by_grpc_as_they_were_made() -> Result {
+    shows_as_made(Version::V2, Way::Grpc)
+}
+
+#[test]
 fn v1_shows_spans_of_zipkin_as_they_were_made() -> Result {
     shows_as_made(Version::V1, Way::Zipkin)
 }

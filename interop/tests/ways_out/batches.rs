@@ -16,7 +16,13 @@ fn v2_reads_every_span_of_many_batches() -> Result {
 }
 
 fn reads_many_batches(version: Version) -> Result {
-    for way in [Way::Thrift, Way::OtlpHttp, Way::Zipkin] {
+    for way in [
+        Way::Thrift,
+        Way::Grpc,
+        Way::OtlpHttp,
+        Way::OtlpGrpc,
+        Way::Zipkin,
+    ] {
         let Some(jaeger) = Backend::start_or_skip(version)? else {
             return Ok(());
         };

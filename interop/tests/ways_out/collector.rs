@@ -4,30 +4,48 @@ use tracehound::{
     prelude::*,
     reporter::sender::{OtlpSender, Sender},
 };
-use tracehound_interop::{Collector, OtlpSpan};
+use tracehound_interop::{Collector, OtlpSpan, Way};
 
 use crate::{
     Result,
     maker::{Maker, with_tags},
     scenes,
+    senders::sender,
 };
 
 #[test]
 fn a_collector_takes_spans_by_http_as_they_were_made() -> Result {
-    takes_as_made(|collector| Ok(Box::new(OtlpSender::new(&by_http(collector))?)))
+    takes_as_made(|collector| sender(Way::OtlpHttp, collector.http_addr()))
 }
 
 #[test]
 fn a_collector_takes_compressed_spans_as_they_were_made() -> Result {
-    takes_as_made(|collector| Ok(Box::new(OtlpSender::new(&by_http(collector))?.gzip(true))))
+    takes_as_made(|collector| {
+        let endpoint = format!("http://{}", collector.http_addr());
+        Ok(Box::new(OtlpSender::new(&endpoint)?.gzip(true)))
+    })
 }
 
 #[test]
-fn spans_reach_a_collector_that_is_busy_at_first() -> Result {
+fn a_collector_takes_spans_by_grpc_as_they_were_made() -> Result {
+    takes_as_made(|collector| sender(Way::OtlpGrpc, collector.grpc_addr()))
+}
+
+#[test]
+fn spans_reach_a_collector_that_is_busy_at_first_by_http() -> Result {
+    reaches_when_busy(|collector| sender(Way::OtlpHttp, collector.http_addr()))
+}
+
+#[test]
+fn spans_reach_a_collector_that_is_busy_at_first_by_grpc() -> Result {
+    reaches_when_busy(|collector| sender(Way::OtlpGrpc, collector.grpc_addr()))
+}
+
+fn reaches_when_busy(sender: impl Fn(&Collector) -> Result<Box<dyn Sender>>) -> Result {
     let Some(collector) = Collector::start_or_skip(2)? else {
         return Ok(());
     };
-    let maker = Maker::new(OtlpSender::new(&by_http(&collector))?, |tracer| tracer)?;
+    let maker = Maker::new(sender(&collector)?, |tracer| tracer)?;
     maker.tracer().start_span("patient").finish();
     let report = maker.flush();
     maker.assert_all_sent(&report);
@@ -73,8 +91,4 @@ fn takes_as_made(sender: impl Fn(&Collector) -> Result<Box<dyn Sender>>) -> Resu
     }
     assert!(mismatches.is_empty(), "{}", mismatches.join("\n"));
     Ok(())
-}
-
-fn by_http(collector: &Collector) -> String {
-    format!("http://{}", collector.http_addr())
 }

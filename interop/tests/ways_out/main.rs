@@ -16,6 +16,7 @@ mod collector;
 mod maker;
 #[path = "../support/scenes.rs"]
 mod scenes;
+#[path = "../support/senders.rs"]
 mod senders;
 mod zipkin;
 

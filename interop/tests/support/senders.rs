@@ -1,6 +1,8 @@
 use std::net::SocketAddr;
 
-use tracehound::reporter::sender::{HttpSender, OtlpSender, Sender, ZipkinSender};
+use tracehound::reporter::sender::{
+    GrpcSender, HttpSender, OtlpGrpcSender, OtlpSender, Sender, ZipkinSender,
+};
 use tracehound_interop::Way;
 
 use crate::Result;
@@ -11,6 +13,8 @@ pub(crate) fn sender(way: Way, to: SocketAddr) -> Result<Box<dyn Sender>> {
     Ok(match way {
         Way::Thrift => Box::new(HttpSender::new(&endpoint)?),
         Way::OtlpHttp => Box::new(OtlpSender::new(&endpoint)?),
+        Way::Grpc => Box::new(GrpcSender::new(&endpoint)?),
+        Way::OtlpGrpc => Box::new(OtlpGrpcSender::new(&endpoint)?),
         Way::Zipkin => Box::new(ZipkinSender::new(&endpoint)?),
         way => return Err(format!("no sender for {way}").into()),
     })
