@@ -54,6 +54,11 @@ impl Agent {
             .expect("named")
     }
 
+    #[cfg(feature = "tokio")]
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Returns how many datagrams so far contain a text. The texts of these scenes are in one span each.
     fn count(&mut self, text: &str) -> usize {
         self.datagrams.extend(self.heard.try_iter());

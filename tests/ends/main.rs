@@ -33,6 +33,8 @@ mod fork;
 mod fork_load;
 #[cfg(all(unix, feature = "remote-sampler", feature = "udp"))]
 mod fork_policies;
+#[cfg(all(unix, feature = "tokio", feature = "udp"))]
+mod fork_runtime;
 #[cfg(all(unix, feature = "remote-sampler", feature = "udp"))]
 mod fork_sampling;
 #[cfg(all(unix, feature = "collector", feature = "udp"))]
@@ -98,6 +100,7 @@ fn scenes() -> Vec<Scene> {
         dev(),
         linux(),
         signals(),
+        fork_runtime(),
         endings(),
     ]
     .concat()
@@ -125,12 +128,25 @@ fn signals() -> Vec<Scene> {
         signals: [
             every_span_that_has_finished_is_sent_before_a_signal_ends_the_process,
             a_forked_child_ends_by_the_signal_at_once_and_its_parent_goes_on,
+            a_tracer_that_hangs_takes_no_time_from_another_one_at_a_signal,
         ],
     }
 }
 
 #[cfg(not(all(unix, feature = "udp", feature = "signals")))]
 fn signals() -> Vec<Scene> {
+    Vec::new()
+}
+
+#[cfg(all(unix, feature = "tokio", feature = "udp"))]
+fn fork_runtime() -> Vec<Scene> {
+    scenes! {
+        fork_runtime: [a_forked_child_of_a_runtime_has_a_worker_thread],
+    }
+}
+
+#[cfg(not(all(unix, feature = "tokio", feature = "udp")))]
+fn fork_runtime() -> Vec<Scene> {
     Vec::new()
 }
 

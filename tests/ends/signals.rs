@@ -52,11 +52,12 @@ fn given_agent() -> Option<SocketAddr> {
     (flag == AGENT).then(|| address.parse().expect("an address"))
 }
 
-/// Finishes spans and says the number of each one, until a signal comes.
-fn trace_for_ever(tracer: &JaegerTracer) -> ! {
+/// Finishes spans with a pause behind each, and says its number, until a signal comes.
+fn trace_for_ever(tracer: &JaegerTracer, pause: Duration) -> ! {
     for n in 0_u64.. {
         tracer.build_span(format!("n{n:09}.")).start().finish();
         println!("{n}");
+        thread::sleep(pause);
     }
     unreachable!("a signal comes before");
 }
@@ -123,7 +124,7 @@ pub(super) fn every_span_that_has_finished_is_sent_before_a_signal_ends_the_proc
         let tracer = tracer(agent);
         tracer.close_on_terminate(LONG).expect("a thread");
         tracer.close_on_interrupt(LONG).expect("a thread");
-        trace_for_ever(&tracer);
+        trace_for_ever(&tracer, Duration::ZERO);
     }
     let scene = "every_span_that_has_finished_is_sent_before_a_signal_ends_the_process";
     for (n, count) in COUNTS.into_iter().enumerate() {
@@ -144,7 +145,8 @@ pub(super) fn every_span_that_has_finished_is_sent_before_a_signal_ends_the_proc
 pub(super) fn a_killed_process_loses_no_span_older_than_the_flush_interval() {
     if let Some(agent) = given_agent() {
         let tracer = tracer(agent);
-        trace_for_ever(&tracer);
+        // A flood would show how busy the machine is, and not how old a span gets.
+        trace_for_ever(&tracer, Duration::from_millis(1));
     }
     let scene = "a_killed_process_loses_no_span_older_than_the_flush_interval";
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a port of loopback");
@@ -205,3 +207,38 @@ pub(super) fn a_forked_child_ends_by_the_signal_at_once_and_its_parent_goes_on()
         assert!(report.is_complete(), "the parent goes on: {report}");
     }
 }
+
+/// Blocks for ever.
+#[cfg(feature = "signals")]
+struct Hung;
+
+#[cfg(feature = "signals")]
+impl tracehound::reporter::Reporter for Hung {
+    fn report(&mut self, _: &tracehound::reporter::FinishedSpan<'_>) {
+        loop {
+            thread::park();
+        }
+    }
+}
+
+#[cfg(feature = "signals")]
+pub(super) fn a_tracer_that_hangs_takes_no_time_from_another_one_at_a_signal() {
+    if let Some(agent) = given_agent() {
+        let hung = builder(Hung).build().expect("named");
+        hung.close_on_terminate(GRACE).expect("a thread");
+        hung.start_span("s").finish();
+        let tracer = tracer(agent);
+        tracer.close_on_terminate(GRACE).expect("a thread");
+        trace_for_ever(&tracer, Duration::ZERO);
+    }
+    let scene = "a_tracer_that_hangs_takes_no_time_from_another_one_at_a_signal";
+    let (status, took, last, numbers) = end_one(scene, libc::SIGTERM, 200);
+    assert_eq!(status.signal(), Some(libc::SIGTERM), "{status}");
+    assert!((0..=last).all(|n| numbers.contains(&n)), "{last}");
+    // Not before the grace of the one that hangs, and soon after it.
+    assert!((GRACE..GRACE + LONG).contains(&took), "{took:?}");
+}
+
+/// Time enough for the other tracer on a busy machine.
+#[cfg(feature = "signals")]
+const GRACE: Duration = Duration::from_secs(3);
