@@ -26,15 +26,17 @@
 //! | `JAEGER_AGENT_HOST` | name or address | localhost | `OTEL_EXPORTER_JAEGER_AGENT_HOST` |
 //! | `JAEGER_AGENT_PORT` | 1 to 65535 | 6831 | `OTEL_EXPORTER_JAEGER_AGENT_PORT` |
 //! | `JAEGER_AGENT_SOCKET_TYPE` | `udp4`, `udp6` | any | |
-//! | | `udp/thrift.compact`, `udp/thrift.binary`, `http/thrift.binary` | compact | `OTEL_EXPORTER_JAEGER_PROTOCOL` |
+//! | | `udp/thrift.compact`, `udp/thrift.binary` | compact | `OTEL_EXPORTER_JAEGER_PROTOCOL` |
 //! | `JAEGER_REPORTER_ATTEMPT_RECONNECTING_DISABLED` | duration; boolean for never | 30s | `JAEGER_REPORTER_ATTEMPT_RECONNECT_INTERVAL` |
 //! | `JAEGER_ENDPOINT` | URL | `http://localhost:14268/api/traces` | `OTEL_EXPORTER_JAEGER_ENDPOINT` |
+//! | | `http/thrift.binary`, `grpc` | http/thrift.binary | `OTEL_EXPORTER_JAEGER_PROTOCOL` |
 //! | `JAEGER_USER` | text | none | `OTEL_EXPORTER_JAEGER_USER` |
 //! | `JAEGER_PASSWORD` | text | none | `OTEL_EXPORTER_JAEGER_PASSWORD` |
 //! | `JAEGER_AUTH_TOKEN` | text | none | |
 //! | `JAEGER_REPORTER_TIMEOUT` | duration | 5s | `OTEL_EXPORTER_JAEGER_TIMEOUT`, `OTEL_BSP_EXPORT_TIMEOUT` |
 //! | | URL | `http://localhost:4318/v1/traces` | `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, `OTEL_EXPORTER_OTLP_ENDPOINT` |
-//! | | `http/protobuf` | http/protobuf | `OTEL_EXPORTER_OTLP_TRACES_PROTOCOL`, `OTEL_EXPORTER_OTLP_PROTOCOL` |
+//! | | `http/protobuf`, `grpc` | http/protobuf | `OTEL_EXPORTER_OTLP_TRACES_PROTOCOL`, `OTEL_EXPORTER_OTLP_PROTOCOL` |
+//! | | boolean | false | `OTEL_EXPORTER_OTLP_TRACES_INSECURE`, `OTEL_EXPORTER_OTLP_INSECURE` |
 //! | | `name=value,name=value` | none | `OTEL_EXPORTER_OTLP_TRACES_HEADERS`, `OTEL_EXPORTER_OTLP_HEADERS` |
 //! | | duration | 5s | `OTEL_EXPORTER_OTLP_TRACES_TIMEOUT`, `OTEL_EXPORTER_OTLP_TIMEOUT`, `OTEL_BSP_EXPORT_TIMEOUT` |
 //! | | `gzip`, `none` | none | `OTEL_EXPORTER_OTLP_TRACES_COMPRESSION`, `OTEL_EXPORTER_OTLP_COMPRESSION` |
@@ -104,12 +106,12 @@
 //! | set is | spans go to |
 //! |---|---|
 //! | a [sender](Config::sender) or a [reporter](Config::reporter), in the code | it |
-//! | `JAEGER_ENDPOINT` | this collector, by Thrift over HTTP |
+//! | `JAEGER_ENDPOINT` | this collector, by Thrift over HTTP; over gRPC if it begins with `grpc://` |
 //! | `JAEGER_AGENT_HOST` or `JAEGER_AGENT_PORT` | this agent, over UDP |
 //! | `OTEL_TRACES_EXPORTER` | all in its list; `jaeger` stands for what the variables of `OTEL_EXPORTER_JAEGER_` name |
 //! | `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` or `OTEL_EXPORTER_OTLP_ENDPOINT` | this receiver of OTLP |
-//! | `OTEL_EXPORTER_JAEGER_PROTOCOL` | an agent over UDP, or a collector over HTTP |
-//! | `OTEL_EXPORTER_JAEGER_ENDPOINT` | this collector, by Thrift over HTTP |
+//! | `OTEL_EXPORTER_JAEGER_PROTOCOL` | an agent over UDP, or a collector over HTTP or gRPC |
+//! | `OTEL_EXPORTER_JAEGER_ENDPOINT` | this collector, by Thrift over HTTP; over gRPC at port 14250 without a path |
 //! | `OTEL_EXPORTER_JAEGER_AGENT_HOST` or `OTEL_EXPORTER_JAEGER_AGENT_PORT` | this agent, over UDP |
 //! | `OTEL_EXPORTER_ZIPKIN_ENDPOINT` | this Zipkin, as JSON over HTTP |
 //! | a collector, in a file | it |
@@ -118,8 +120,9 @@
 //! `console` each is a line where the tracer writes its own.
 //!
 //! - A collector gets `JAEGER_USER` and `JAEGER_PASSWORD`, which are set together, or else `JAEGER_AUTH_TOKEN`.
+//! - `grpc` needs the feature `grpc`, and `https` and `grpcs` the feature `tls`.
 //! - The path `v1/traces` is added to `OTEL_EXPORTER_OTLP_ENDPOINT`; that for traces alone is used as it is. Headers and
-//!   their values are percent-encoded. `http/json` counts as `http/protobuf`. Files hold PEM; one that cannot be read is
+//!   their values are percent-encoded. Over gRPC neither has a path. `http/json` counts as `http/protobuf`. Files hold PEM; one that cannot be read is
 //!   a warning when the tracer is built.
 //! - Credentials go over `http` to this host alone. Elsewhere they need `https`, or a sender in the code that allows it.
 //!   A [`ConfigError`] says so for the variables of Jaeger; a header of `OTEL_EXPORTER_OTLP_HEADERS` is left out with a

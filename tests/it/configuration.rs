@@ -16,7 +16,8 @@ mod sampler_tables;
     feature = "otlp",
     feature = "zipkin",
     feature = "tls",
-    feature = "serde"
+    feature = "serde",
+    feature = "grpc"
 ))]
 mod sending;
 mod sending_tables;

@@ -1,8 +1,8 @@
 //! The settings, in the order of an [`Explanation`](crate::config::Explanation).
 
-use crate::config::catalogue::SettingInfo;
+use crate::config::catalogue::setting_info::{SettingInfo, setting};
 
-pub(super) static SETTINGS: [SettingInfo; 44] = [
+pub(super) static SETTINGS: [SettingInfo; 46] = [
     setting("disabled", "whether tracing is off; read before all others")
         .takes(BOOLEAN, "false")
         .read_from(&["JAEGER_DISABLED", "OTEL_SDK_DISABLED"]),
@@ -93,10 +93,7 @@ pub(super) static SETTINGS: [SettingInfo; 44] = [
         .read_from(&["JAEGER_AGENT_SOCKET_TYPE"])
         .needs("udp"),
     setting("agent_protocol", "how batches are encoded for the agent")
-        .takes(
-            "`udp/thrift.compact`, `udp/thrift.binary`, `http/thrift.binary`",
-            "compact",
-        )
+        .takes("`udp/thrift.compact`, `udp/thrift.binary`", "compact")
         .read_from(&["OTEL_EXPORTER_JAEGER_PROTOCOL"]),
     setting(
         "agent_lookup_interval",
@@ -111,6 +108,10 @@ pub(super) static SETTINGS: [SettingInfo; 44] = [
     setting("collector_endpoint", "the collector that takes the spans")
         .takes("URL", "http://localhost:14268/api/traces")
         .read_from(&["JAEGER_ENDPOINT", "OTEL_EXPORTER_JAEGER_ENDPOINT"])
+        .needs("collector"),
+    setting("collector_protocol", "how spans are sent to the collector")
+        .takes("`http/thrift.binary`, `grpc`", "http/thrift.binary")
+        .read_from(&["OTEL_EXPORTER_JAEGER_PROTOCOL"])
         .needs("collector"),
     setting("collector_user", "the user name for the collector")
         .takes("text", "none")
@@ -146,12 +147,22 @@ pub(super) static SETTINGS: [SettingInfo; 44] = [
         ])
         .needs("otlp"),
     setting("otlp_protocol", "how spans are encoded for it")
-        .takes("`http/protobuf`", "http/protobuf")
+        .takes("`http/protobuf`, `grpc`", "http/protobuf")
         .read_from(&[
             "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
             "OTEL_EXPORTER_OTLP_PROTOCOL",
         ])
         .needs("otlp"),
+    setting(
+        "otlp_insecure",
+        "whether gRPC is not encrypted at an endpoint without a scheme",
+    )
+    .takes(BOOLEAN, "false")
+    .read_from(&[
+        "OTEL_EXPORTER_OTLP_TRACES_INSECURE",
+        "OTEL_EXPORTER_OTLP_INSECURE",
+    ])
+    .needs("otlp"),
     setting(
         "otlp_headers",
         "headers of each request to it; only names are shown",
@@ -272,35 +283,6 @@ pub(super) static SETTINGS: [SettingInfo; 44] = [
         .takes("`key=value,key=a-${VAR}-${VAR:default}`", "none")
         .read_from(&["JAEGER_TAGS", "OTEL_RESOURCE_ATTRIBUTES"]),
 ];
-
-const fn setting(name: &'static str, meaning: &'static str) -> SettingInfo {
-    SettingInfo {
-        name,
-        variables: &[],
-        value: "",
-        default: "",
-        meaning,
-        feature: None,
-    }
-}
-
-impl SettingInfo {
-    const fn takes(mut self, value: &'static str, default: &'static str) -> Self {
-        self.value = value;
-        self.default = default;
-        self
-    }
-
-    const fn read_from(mut self, variables: &'static [&'static str]) -> Self {
-        self.variables = variables;
-        self
-    }
-
-    const fn needs(mut self, feature: &'static str) -> Self {
-        self.feature = Some(feature);
-        self
-    }
-}
 
 const BOOLEAN: &str = "boolean";
 const DURATION: &str = "duration";

@@ -3,6 +3,8 @@
 use crate::config::catalogue;
 use crate::config::error::ConfigProblem;
 use crate::config::explanation::ExplainedSetting;
+#[cfg(not(feature = "collector"))]
+use crate::config::sending::way::JaegerProtocol;
 use crate::config::sending::way::Way;
 use crate::config::setting::Setting;
 use crate::config::variables::Variables;
@@ -16,15 +18,15 @@ macro_rules! absent {
 
         #[cfg(not(feature = $feature))]
         impl $name {
-            pub(super) fn read(self, variables: &mut Variables<'_>) -> Self {
+            fn refuse(&self, variables: &mut Variables<'_>) {
                 for name in catalogue::variables_of($feature) {
                     // The others have a meaning for other ways, too.
-                    let is_own = name.starts_with("JAEGER_") || name.contains("_EXPORTER_");
+                    let is_own = (name.starts_with("JAEGER_") || name.contains("_EXPORTER_"))
+                        && !name.ends_with("JAEGER_PROTOCOL");
                     if let Some(value) = variables.get(name).filter(|_| is_own) {
                         variables.report(ConfigProblem::unsupported(name, &value, $asks_for));
                     }
                 }
-                self
             }
 
             pub(super) fn way_of_variable(&self, _family: &str) -> Option<Setting<Way>> {
@@ -63,5 +65,30 @@ absent!(
 
 #[cfg(not(feature = "collector"))]
 impl Collector {
+    pub(super) fn read(
+        self,
+        variables: &mut Variables<'_>,
+        _protocol: Option<&Setting<JaegerProtocol>>,
+    ) -> Self {
+        self.refuse(variables);
+        self
+    }
+
     pub(super) fn check(&mut self, _is_used: bool, _variables: &mut Variables<'_>) {}
+}
+
+#[cfg(not(feature = "otlp"))]
+impl Otlp {
+    pub(super) fn read(self, variables: &mut Variables<'_>) -> Self {
+        self.refuse(variables);
+        self
+    }
+}
+
+#[cfg(not(feature = "zipkin"))]
+impl Zipkin {
+    pub(super) fn read(self, variables: &mut Variables<'_>) -> Self {
+        self.refuse(variables);
+        self
+    }
 }

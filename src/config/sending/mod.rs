@@ -11,6 +11,8 @@ mod endpoint;
 mod files;
 #[cfg(feature = "otlp")]
 mod otlp;
+#[cfg(any(feature = "collector", feature = "otlp", feature = "zipkin"))]
+mod uploads;
 mod way;
 #[cfg(feature = "zipkin")]
 mod zipkin;
@@ -33,8 +35,6 @@ use crate::config::agent::Agent;
 use crate::config::error::ConfigProblem;
 use crate::config::explanation::{ExplainedSetting, row};
 use crate::config::setting::Setting;
-#[cfg(any(feature = "collector", feature = "otlp", feature = "zipkin"))]
-use crate::config::setting::Source;
 use crate::config::variables::Variables;
 use crate::diagnostics::Diagnostics;
 use crate::reporter::{CompositeReporter, LoggingReporter, NullReporter, Reporter};
@@ -69,7 +69,7 @@ impl Sending {
     ) -> Self {
         let mut read = Self {
             ways: self.ways,
-            collector: self.collector.read(variables),
+            collector: self.collector.read(variables, protocol),
             otlp: self.otlp.read(variables),
             zipkin: self.zipkin.read(variables),
         };
@@ -192,14 +192,5 @@ fn alone(way: Setting<Way>) -> Setting<Vec<Way>> {
     Setting {
         value: vec![way.value],
         source: way.source,
-    }
-}
-
-/// Returns the way, if the setting is of a variable of this family.
-#[cfg(any(feature = "collector", feature = "otlp", feature = "zipkin"))]
-fn of_variable<T>(setting: &Setting<T>, family: &str, way: Way) -> Option<Setting<Way>> {
-    match setting.source {
-        Source::Variable(name) if name.starts_with(family) => Some(Setting::of_variable(way, name)),
-        _ => None,
     }
 }

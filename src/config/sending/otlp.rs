@@ -4,21 +4,26 @@ use crate::config::error::{ConfigProblem, InvalidItem};
 use crate::config::explanation::{ExplainedSetting, quoted, row};
 use crate::config::parse::{self, Expected};
 use crate::config::secret::Secret;
+use crate::config::sending::endpoint;
 #[cfg(feature = "tls")]
 use crate::config::sending::files;
-use crate::config::sending::way::Way;
-use crate::config::sending::{endpoint, of_variable};
+use crate::config::sending::uploads::Uploads;
+use crate::config::sending::way::{Way, of_variable};
 use crate::config::setting::Setting;
 use crate::config::variables::Variables;
 use crate::redact;
-use crate::reporter::sender::{InvalidHeader, OtlpSender, Sender as _};
+#[cfg(feature = "grpc")]
+use crate::reporter::sender::OtlpGrpcSender;
+use crate::reporter::sender::{InvalidHeader, OtlpSender};
 use crate::reporter::{RemoteReporter, Reporter};
 
 /// The settings of a receiver of OTLP. A variable for traces wins over the one for all signals.
 pub(super) struct Otlp {
-    /// The whole URL.
-    endpoint: Setting<String>,
+    /// The whole URL; `None` for the default one of the protocol.
+    endpoint: Setting<Option<String>>,
     protocol: Setting<Protocol>,
+    /// Whether gRPC is not encrypted at an endpoint without a scheme.
+    insecure: Setting<bool>,
     headers: Setting<Vec<(String, Secret)>>,
     timeout: Setting<Duration>,
     gzip: Setting<bool>,
@@ -34,13 +39,26 @@ enum Protocol {
     Http,
     /// `http/json`, in whose place protobuf is sent.
     Json,
+    #[cfg(feature = "grpc")]
+    Grpc,
+}
+
+impl Protocol {
+    fn is_grpc(self) -> bool {
+        match self {
+            Self::Http | Self::Json => false,
+            #[cfg(feature = "grpc")]
+            Self::Grpc => true,
+        }
+    }
 }
 
 impl Default for Otlp {
     fn default() -> Self {
         Self {
-            endpoint: Setting::default_value(OtlpSender::DEFAULT_ENDPOINT.to_owned()),
+            endpoint: Setting::default_value(None),
             protocol: Setting::default_value(Protocol::Http),
+            insecure: Setting::default_value(false),
             headers: Setting::default_value(Vec::new()),
             timeout: Setting::default_value(Duration::from_secs(5)),
             gzip: Setting::default_value(false),
@@ -63,9 +81,15 @@ impl Otlp {
             let because = "spans go as protobuf, which receivers of JSON take as well";
             variables.warn(ConfigProblem::no_effect(name, because));
         }
+        let insecure = self.insecure.or(variables.first([
+            ("OTEL_EXPORTER_OTLP_TRACES_INSECURE", parse::otel_boolean),
+            ("OTEL_EXPORTER_OTLP_INSECURE", parse::otel_boolean),
+        ]));
+        let endpoint = read_endpoint(variables, protocol.value, insecure.value);
         let mut read = Self {
-            endpoint: self.endpoint.or(read_endpoint(variables)),
+            endpoint: self.endpoint.or(endpoint),
             protocol,
+            insecure,
             headers: self.headers.or(read_headers(variables)),
             timeout: self.timeout.or(variables.first([
                 ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", parse::duration),
@@ -104,12 +128,15 @@ impl Otlp {
             None => "none".to_owned(),
         };
         vec![
-            row("otlp_endpoint", &self.endpoint, |endpoint| {
-                quoted(&redact::value(endpoint))
+            row("otlp_endpoint", &self.endpoint, |_| {
+                quoted(&redact::value(self.effective_endpoint()))
             }),
-            row("otlp_protocol", &self.protocol, |_| {
-                "http/protobuf".to_owned()
+            row("otlp_protocol", &self.protocol, |protocol| match protocol {
+                Protocol::Http | Protocol::Json => "http/protobuf".to_owned(),
+                #[cfg(feature = "grpc")]
+                Protocol::Grpc => "grpc".to_owned(),
             }),
+            row("otlp_insecure", &self.insecure, bool::to_string),
             row("otlp_headers", &self.headers, |headers| {
                 let names: Vec<_> = headers.iter().map(|(name, _)| name.as_str()).collect();
                 match names.is_empty() {
@@ -132,11 +159,23 @@ impl Otlp {
         &self,
         warnings: &mut Vec<ConfigProblem>,
     ) -> Result<(Box<dyn Reporter>, String), ConfigProblem> {
-        let mut sender = self.sender()?;
+        match self.protocol.value {
+            Protocol::Http | Protocol::Json => self.reporter_by(OtlpSender::gzip, warnings),
+            #[cfg(feature = "grpc")]
+            Protocol::Grpc => self.reporter_by(OtlpGrpcSender::gzip, warnings),
+        }
+    }
+
+    fn reporter_by<S: Uploads>(
+        &self,
+        set_gzip: fn(S, bool) -> S,
+        warnings: &mut Vec<ConfigProblem>,
+    ) -> Result<(Box<dyn Reporter>, String), ConfigProblem> {
+        let mut sender = set_gzip(self.sender::<S>()?, self.gzip.value);
         for (header, value) in &self.headers.value {
             let name = self.headers.name("otlp_headers");
             sender = sender
-                .header(header, &value.0)
+                .with_header(header, &value.0)
                 .map_err(|_| ConfigProblem::missing(name, BAD_HEADER))?;
         }
         let sender = self.with_files(sender, warnings)?;
@@ -144,13 +183,37 @@ impl Otlp {
         Ok((Box::new(RemoteReporter::new(sender)), destination))
     }
 
+    fn effective_endpoint(&self) -> &str {
+        let default = match self.protocol.value {
+            Protocol::Http | Protocol::Json => OtlpSender::DEFAULT_ENDPOINT,
+            #[cfg(feature = "grpc")]
+            Protocol::Grpc => OtlpGrpcSender::DEFAULT_ENDPOINT,
+        };
+        self.endpoint.value.as_deref().unwrap_or(default)
+    }
+
     /// Makes the sender without headers. Opens no connection.
-    fn sender(&self) -> Result<OtlpSender, ConfigProblem> {
+    fn sender<S: Uploads>(&self) -> Result<S, ConfigProblem> {
         let name = self.endpoint.name("otlp_endpoint");
-        let endpoint = &self.endpoint.value;
-        let sender = OtlpSender::new(endpoint)
-            .map_err(|error| endpoint::problem(name, endpoint, error, EXPECTED))?;
-        Ok(sender.timeout(self.timeout.value).gzip(self.gzip.value))
+        let endpoint = self.effective_endpoint();
+        let sender =
+            S::at(endpoint).map_err(|error| endpoint::problem(name, endpoint, error, EXPECTED))?;
+        Ok(sender.within(self.timeout.value))
+    }
+
+    /// Returns what is wrong with a header.
+    fn header_error(&self, header: &str, value: &Secret) -> Option<InvalidHeader> {
+        match self.protocol.value {
+            Protocol::Http | Protocol::Json => {
+                let sender = self.sender::<OtlpSender>().ok()?;
+                sender.with_header(header, &value.0).err()
+            }
+            #[cfg(feature = "grpc")]
+            Protocol::Grpc => {
+                let sender = self.sender::<OtlpGrpcSender>().ok()?;
+                sender.with_header(header, &value.0).err()
+            }
+        }
     }
 
     /// Removes the headers that a request cannot carry, each with a warning.
@@ -158,17 +221,16 @@ impl Otlp {
         let name = self.headers.name("otlp_headers");
         let headers = std::mem::take(&mut self.headers.value);
         for (position, (header, value)) in (1..).zip(headers) {
-            let Ok(sender) = self.sender() else { return };
-            let expected = match sender.header(&header, &value.0) {
-                Ok(_) => {
+            let expected = match self.header_error(&header, &value) {
+                None => {
                     self.headers.value.push((header, value));
                     continue;
                 }
-                Err(InvalidHeader::ExposedCredentials) => {
+                Some(InvalidHeader::ExposedCredentials) => {
                     "an endpoint of https for this header, because http sends it in the clear"
                 }
-                Err(InvalidHeader::Reserved) => "a header that the request does not set itself",
-                Err(_) => BAD_HEADER,
+                Some(InvalidHeader::Reserved) => "a header that the request does not set itself",
+                Some(_) => BAD_HEADER,
             };
             let item = InvalidItem { position, expected };
             variables.report(ConfigProblem::invalid_item(name, item));
@@ -177,11 +239,11 @@ impl Otlp {
 
     /// Takes the certificates and the key from their files, if they are good.
     #[cfg(feature = "tls")]
-    fn with_files(
+    fn with_files<S: Uploads>(
         &self,
-        sender: OtlpSender,
+        sender: S,
         warnings: &mut Vec<ConfigProblem>,
-    ) -> Result<OtlpSender, ConfigProblem> {
+    ) -> Result<S, ConfigProblem> {
         let mut read = |setting, setter| files::read(setting, setter, warnings);
         let roots = read(&self.certificate, "otlp_certificate");
         let certificate = read(&self.client_certificate, "otlp_client_certificate");
@@ -189,8 +251,8 @@ impl Otlp {
         let mut sender = sender;
         if let Some(pem) = roots {
             // A setter that fails does not return the sender, so another one tries.
-            match self.sender()?.root_certificates(&pem) {
-                Ok(_) => sender = files::checked(sender.root_certificates(&pem))?,
+            match self.sender::<S>()?.trusting(&pem) {
+                Ok(_) => sender = files::checked(sender.trusting(&pem))?,
                 Err(error) => {
                     let name = self.certificate.name("otlp_certificate");
                     warnings.push(ConfigProblem::failed(name, &error));
@@ -198,8 +260,8 @@ impl Otlp {
             }
         }
         match (certificate, key) {
-            (Some(pem), Some(key)) => match self.sender()?.client_certificate(&pem, &key) {
-                Ok(_) => sender = files::checked(sender.client_certificate(&pem, &key))?,
+            (Some(pem), Some(key)) => match self.sender::<S>()?.showing(&pem, &key) {
+                Ok(_) => sender = files::checked(sender.showing(&pem, &key))?,
                 Err(error) => {
                     let name = self.client_certificate.name("otlp_client_certificate");
                     warnings.push(ConfigProblem::failed(name, &error));
@@ -220,11 +282,11 @@ impl Otlp {
 
     /// Warns of files that only an encrypted connection reads.
     #[cfg(not(feature = "tls"))]
-    fn with_files(
+    fn with_files<S: Uploads>(
         &self,
-        sender: OtlpSender,
+        sender: S,
         warnings: &mut Vec<ConfigProblem>,
-    ) -> Result<OtlpSender, ConfigProblem> {
+    ) -> Result<S, ConfigProblem> {
         let files = [
             &self.certificate,
             &self.client_certificate,
@@ -241,22 +303,41 @@ impl Otlp {
     }
 }
 
-/// Reads the endpoint. That of traces is used as it is; to that of all signals the path of traces is added.
-fn read_endpoint(variables: &mut Variables<'_>) -> Option<Setting<String>> {
+/// Reads the endpoint. Over HTTP, that of traces is used as it is; to that of all signals the path of traces is added.
+fn read_endpoint(
+    variables: &mut Variables<'_>,
+    protocol: Protocol,
+    is_insecure: bool,
+) -> Option<Setting<Option<String>>> {
     for name in [ENDPOINT_OF_TRACES, ENDPOINT] {
         let Some(text) = variables.get(name) else {
             continue;
         };
         let url = match name {
+            _ if protocol.is_grpc() => with_scheme(&text, is_insecure),
             ENDPOINT_OF_TRACES => exact(&text),
             _ => with_path_of_traces(&text),
         };
-        match OtlpSender::new(&url) {
-            Ok(_) => return Some(Setting::of_variable(url, name)),
+        let checked = match protocol {
+            Protocol::Http | Protocol::Json => OtlpSender::new(&url).map(drop),
+            #[cfg(feature = "grpc")]
+            Protocol::Grpc => OtlpGrpcSender::new(&url).map(drop),
+        };
+        match checked {
+            Ok(()) => return Some(Setting::of_variable(Some(url), name)),
             Err(error) => variables.report(endpoint::problem(name, &text, error, EXPECTED)),
         }
     }
     None
+}
+
+/// Returns the URL of gRPC. The scheme may be missing.
+fn with_scheme(url: &str, is_insecure: bool) -> String {
+    match (url.contains("://"), is_insecure) {
+        (true, _) => url.to_owned(),
+        (false, true) => format!("http://{url}"),
+        (false, false) => format!("https://{url}"),
+    }
 }
 
 /// Returns the URL with the path `/` if it has none: the sender would add one of its own.
@@ -319,7 +400,11 @@ fn protocol(text: &str) -> Result<Protocol, Expected> {
     match text.to_ascii_lowercase().as_str() {
         "http/protobuf" => Ok(Protocol::Http),
         "http/json" => Ok(Protocol::Json),
-        _ => Err("http/protobuf, the protocol that this version speaks"),
+        #[cfg(feature = "grpc")]
+        "grpc" => Ok(Protocol::Grpc),
+        #[cfg(not(feature = "grpc"))]
+        "grpc" => Err("http/protobuf, because grpc needs the feature `grpc` of this crate"),
+        _ => Err("http/protobuf or grpc"),
     }
 }
 
@@ -337,7 +422,7 @@ fn path(text: &str) -> Result<Option<String>, Expected> {
 
 const ENDPOINT_OF_TRACES: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
-const EXPECTED: Expected = "a URL such as http://collector:4318";
+const EXPECTED: Expected = "a URL such as http://collector:4318, or http://collector:4317 for gRPC";
 const BAD_HEADER: Expected = "the name and the value of a header";
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 use crate::config::error::{ConfigProblem, InvalidItem};
 use crate::config::parse::Expected;
 use crate::config::setting::Setting;
+#[cfg(any(feature = "collector", feature = "otlp", feature = "zipkin"))]
+use crate::config::setting::Source;
 use crate::config::variables::Variables;
 
 /// A way of spans out of the process.
@@ -66,7 +68,10 @@ impl JaegerProtocol {
             Self::Http if !cfg!(feature = "collector") => Some(
                 "sending to a collector over HTTP, which the feature `collector` of this crate brings",
             ),
-            Self::Grpc => Some("sending to a collector over gRPC, which a later version brings"),
+            Self::Grpc if !cfg!(all(feature = "collector", feature = "grpc")) => Some(
+                "sending to a collector over gRPC, which the features `collector` and `grpc` of this \
+                 crate bring",
+            ),
             _ => None,
         }
     }
@@ -83,6 +88,15 @@ pub(crate) fn read_jaeger_protocol(
     let text = variables.get(PROTOCOL).unwrap_or_default();
     variables.report(ConfigProblem::unsupported(PROTOCOL, &text, asks_for));
     None
+}
+
+/// Returns the way, if the setting is of a variable of this family.
+#[cfg(any(feature = "collector", feature = "otlp", feature = "zipkin"))]
+pub(super) fn of_variable<T>(setting: &Setting<T>, family: &str, way: Way) -> Option<Setting<Way>> {
+    match setting.source {
+        Source::Variable(name) if name.starts_with(family) => Some(Setting::of_variable(way, name)),
+        _ => None,
+    }
 }
 
 /// Reads the list of exporters. `jaeger` stands for the way that its own variables name. An unknown word is passed over.

@@ -3,8 +3,9 @@ use std::time::Duration;
 use crate::config::error::ConfigProblem;
 use crate::config::explanation::{ExplainedSetting, quoted, row};
 use crate::config::parse;
-use crate::config::sending::way::Way;
-use crate::config::sending::{endpoint, of_variable};
+use crate::config::sending::endpoint;
+use crate::config::sending::uploads::Uploads;
+use crate::config::sending::way::{Way, of_variable};
 use crate::config::setting::Setting;
 use crate::config::variables::Variables;
 use crate::redact;
@@ -31,7 +32,7 @@ impl Zipkin {
     pub(super) fn read(self, variables: &mut Variables<'_>) -> Self {
         let mut endpoint = self.endpoint;
         if let Some(text) = variables.get(ENDPOINT) {
-            match ZipkinSender::new(&text) {
+            match ZipkinSender::at(&text) {
                 Ok(_) => endpoint = Setting::of_variable(text, ENDPOINT),
                 Err(error) => {
                     variables.report(endpoint::problem(ENDPOINT, &text, error, EXPECTED));
@@ -67,9 +68,9 @@ impl Zipkin {
         _warnings: &mut Vec<ConfigProblem>,
     ) -> Result<(Box<dyn Reporter>, String), ConfigProblem> {
         let name = self.endpoint.name("zipkin_endpoint");
-        let sender = ZipkinSender::new(&self.endpoint.value)
+        let sender = ZipkinSender::at(&self.endpoint.value)
             .map_err(|error| endpoint::problem(name, &self.endpoint.value, error, EXPECTED))?;
-        let sender = sender.timeout(self.timeout.value);
+        let sender = sender.within(self.timeout.value);
         let destination = sender.destination();
         Ok((Box::new(RemoteReporter::new(sender)), destination))
     }

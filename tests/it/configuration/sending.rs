@@ -9,6 +9,7 @@ use super::building::{SOON, built};
 use super::tables::rows;
 use super::{lookup, names, read, refused, setting};
 use crate::support::collector_server::{Act, CollectorServer};
+use crate::support::grpc_collector::{self, GrpcCollector};
 
 /// Variables that are set together, the way that wins, and its source.
 const WINNERS: &str = r#"
@@ -57,6 +58,15 @@ OTEL_EXPORTER_JAEGER_ENDPOINT=http://localhost OTEL_EXPORTER_JAEGER_USER=me OTEL
 OTEL_TRACES_EXPORTER=otlp | otlp_endpoint | "http://localhost:4318/v1/traces"
 OTEL_EXPORTER_OTLP_ENDPOINT=http://a OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://b | otlp_endpoint | "http://b/"
 OTEL_EXPORTER_OTLP_ENDPOINT=http://a OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf | otlp_protocol | http/protobuf
+OTEL_TRACES_EXPORTER=jaeger OTEL_EXPORTER_JAEGER_PROTOCOL=grpc | collector_endpoint | "http://localhost:14250"
+OTEL_TRACES_EXPORTER=otlp OTEL_EXPORTER_OTLP_PROTOCOL=grpc | otlp_endpoint | "http://localhost:4317"
+OTEL_EXPORTER_OTLP_ENDPOINT=http://a:4317/ OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=GRPC | otlp_endpoint | "http://a:4317/"
+OTEL_EXPORTER_OTLP_ENDPOINT=a:4317 OTEL_EXPORTER_OTLP_PROTOCOL=grpc | otlp_endpoint | "https://a:4317"
+OTEL_EXPORTER_OTLP_ENDPOINT=a:4317 OTEL_EXPORTER_OTLP_PROTOCOL=grpc OTEL_EXPORTER_OTLP_INSECURE=true | otlp_endpoint | "http://a:4317"
+OTEL_EXPORTER_OTLP_ENDPOINT=http://a OTEL_EXPORTER_OTLP_TRACES_INSECURE=True OTEL_EXPORTER_OTLP_INSECURE=false | otlp_insecure | true
+JAEGER_ENDPOINT=grpc://localhost:14250 JAEGER_AUTH_TOKEN=canary | collector_protocol | grpc
+OTEL_EXPORTER_JAEGER_ENDPOINT=http://a:1 OTEL_EXPORTER_JAEGER_PROTOCOL=grpc | collector_protocol | grpc
+OTEL_EXPORTER_JAEGER_ENDPOINT=http://a:14250 OTEL_EXPORTER_JAEGER_PROTOCOL=http/thrift.binary | collector_protocol | http/thrift.binary
 OTEL_EXPORTER_OTLP_ENDPOINT=http://a OTEL_EXPORTER_OTLP_HEADERS=X-Tenant=a%2Cb,b=c;p=1, | otlp_headers | "X-Tenant,b"
 OTEL_EXPORTER_OTLP_ENDPOINT=http://a OTEL_EXPORTER_OTLP_HEADERS=a=canary OTEL_EXPORTER_OTLP_TRACES_HEADERS=b=canary | otlp_headers | "b"
 OTEL_EXPORTER_OTLP_ENDPOINT=https://a OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20canary | otlp_headers | "authorization"
@@ -90,6 +100,7 @@ JAEGER_ENDPOINT=http://localhost JAEGER_PASSWORD=canary | JAEGER_PASSWORD: user 
 JAEGER_ENDPOINT=http://a JAEGER_USER=canary JAEGER_PASSWORD=canary | JAEGER_ENDPOINT: expected https
 JAEGER_ENDPOINT=http://a JAEGER_AUTH_TOKEN=canary | JAEGER_ENDPOINT: expected https
 JAEGER_ENDPOINT=http://canary:canary@a | JAEGER_ENDPOINT: expected https
+JAEGER_ENDPOINT=grpc://a:14250 JAEGER_AUTH_TOKEN=canary | JAEGER_ENDPOINT: expected https
 "#;
 
 #[test]
@@ -136,22 +147,18 @@ fn a_header_that_http_would_show_is_passed_over_and_the_others_are_sent() {
     assert!(problem.to_string().starts_with(expected), "{problem}");
 }
 
-/// Reports a span with these variables, and returns the line at the start. `URL` stands for the server.
-fn report(server: &CollectorServer, variables: &[(&str, &str)]) -> String {
-    let url = server.url("");
+/// Reports a span with these variables, and returns the line at the start. `URL` stands for the server's.
+fn report(url: &str, variables: &[(&str, &str)]) -> String {
     let variables: Vec<_> = variables
         .iter()
-        .map(|(name, text)| (*name, text.replace("URL", &url)))
+        .map(|(name, text)| (*name, text.replace("URL", url)))
         .collect();
-    let variables: Vec<_> = variables
-        .iter()
-        .map(|(name, text)| (*name, text.as_str()))
-        .collect();
-    let (tracer, lines) = built(
-        read(&variables)
-            .service_name("shop")
-            .sampler(ConstSampler::new(true)),
-    );
+    let lookup = |name: &str| {
+        let found = variables.iter().find(|(known, _)| *known == name);
+        found.map(|(_, text)| text.clone())
+    };
+    let config = Config::from_lookup(lookup).unwrap().service_name("shop");
+    let (tracer, lines) = built(config.sampler(ConstSampler::new(true)));
     tracer.start_span("checkout").finish();
     let report = tracer.flush(SOON);
     assert_eq!(report.sent, 1, "{report} {:?}", lines.lock().unwrap());
@@ -159,10 +166,39 @@ fn report(server: &CollectorServer, variables: &[(&str, &str)]) -> String {
 }
 
 #[test]
+fn a_collector_and_a_receiver_of_otlp_are_sent_to_over_grpc() {
+    let collector = GrpcCollector::start(grpc_collector::Act::Accept);
+    let address = collector.address.to_string();
+    let endpoint = ("JAEGER_ENDPOINT", "grpc://URL");
+    report(&address, &[endpoint, ("JAEGER_AUTH_TOKEN", "t0ken")]);
+    let variables = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "URL"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_EXPORTER_OTLP_INSECURE", "true"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20t0ken"),
+    ];
+    report(&address, &variables);
+    let calls = collector.calls();
+    let paths: Vec<_> = calls.iter().map(|call| call.path.as_str()).collect();
+    let expected = [
+        "/jaeger.api_v2.CollectorService/PostSpans",
+        "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+    ];
+    assert_eq!(paths, expected);
+    for call in calls {
+        assert_eq!(
+            call.headers["authorization"], "Bearer t0ken",
+            "{}",
+            call.path
+        );
+    }
+}
+
+#[test]
 fn a_collector_of_variables_gets_thrift_with_the_credentials() {
     let server = CollectorServer::start(Act::status(202));
     let line = report(
-        &server,
+        &server.url(""),
         &[
             ("JAEGER_ENDPOINT", "URL/api/traces"),
             ("JAEGER_USER", "me"),
@@ -200,7 +236,7 @@ fn a_receiver_of_otlp_gets_the_headers_and_the_compression_of_variables() {
         ),
         ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
     ];
-    report(&server, &variables);
+    report(&server.url(""), &variables);
     let received = server.received();
     assert!(
         received[0].line.starts_with("POST /v1/traces"),
@@ -220,7 +256,7 @@ fn a_receiver_of_otlp_gets_the_headers_and_the_compression_of_variables() {
 fn zipkin_gets_json() {
     let server = CollectorServer::start(Act::status(202));
     report(
-        &server,
+        &server.url(""),
         &[("OTEL_EXPORTER_ZIPKIN_ENDPOINT", "URL/api/v2/spans")],
     );
     let received = server.received();
@@ -244,7 +280,7 @@ fn several_exporters_each_get_every_span() {
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "URL"),
         ("OTEL_EXPORTER_ZIPKIN_ENDPOINT", "URL/z"),
     ];
-    let line = report(&server, &variables);
+    let line = report(&server.url(""), &variables);
     let url = server.url("");
     let expected = format!("spans go to {url}/v1/traces and {url}/z and the log");
     assert!(line.ends_with(&expected), "{line}");

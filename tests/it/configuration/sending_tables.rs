@@ -17,6 +17,18 @@ OTEL_EXPORTER_JAEGER_PROTOCOL | http/thrift.binary | sender | collector
 #[cfg(not(feature = "collector"))]
 pub(super) const READ_OF_COLLECTOR: &str = "";
 
+#[cfg(all(feature = "collector", feature = "grpc"))]
+pub(super) const READ_OF_COLLECTOR_BY_GRPC: &str = r#"
+JAEGER_ENDPOINT | grpc://c:14250 | collector_endpoint | "grpc://c:14250"
+JAEGER_ENDPOINT | grpc://c:14250 | collector_protocol | grpc
+JAEGER_ENDPOINT | http://c:14250 | collector_protocol | http/thrift.binary
+OTEL_EXPORTER_JAEGER_ENDPOINT | http://c:14250 | collector_protocol | grpc
+OTEL_EXPORTER_JAEGER_ENDPOINT | http://c:14268 | collector_protocol | http/thrift.binary
+OTEL_EXPORTER_JAEGER_PROTOCOL | grpc | collector_protocol | grpc
+"#;
+#[cfg(not(all(feature = "collector", feature = "grpc")))]
+pub(super) const READ_OF_COLLECTOR_BY_GRPC: &str = "";
+
 #[cfg(feature = "otlp")]
 pub(super) const READ_OF_OTLP: &str = r#"
 OTEL_TRACES_EXPORTER | otlp | sender | otlp
@@ -45,6 +57,13 @@ JAEGER_ENDPOINT | ftp://collector/ | a URL such as
 JAEGER_ENDPOINT | http://collector:65536/ | a URL such as
 JAEGER_REPORTER_TIMEOUT | 0 | a duration above zero
 "#;
+#[cfg(not(feature = "grpc"))]
+pub(super) const REFUSED_OF_GRPC: &str = r#"
+JAEGER_ENDPOINT | grpc://collector:14250 | the feature `
+"#;
+#[cfg(feature = "grpc")]
+pub(super) const REFUSED_OF_GRPC: &str = "";
+
 #[cfg(not(feature = "collector"))]
 pub(super) const REFUSED_OF_COLLECTOR: &str = r#"
 JAEGER_ENDPOINT | http://collector:14268/api/traces | the feature `collector`
@@ -69,6 +88,8 @@ OTEL_EXPORTER_OTLP_HEADERS | canary
 OTEL_EXPORTER_OTLP_HEADERS | a=%canary
 OTEL_EXPORTER_OTLP_TRACES_HEADERS | a b=canary
 OTEL_EXPORTER_OTLP_TRACES_HEADERS | content-length=canary
+OTEL_EXPORTER_OTLP_INSECURE | 1
+OTEL_EXPORTER_OTLP_TRACES_INSECURE | yes
 OTEL_EXPORTER_OTLP_COMPRESSION | zstd
 OTEL_EXPORTER_OTLP_TRACES_COMPRESSION | on
 OTEL_EXPORTER_OTLP_TIMEOUT | 0
@@ -76,6 +97,13 @@ OTEL_EXPORTER_OTLP_TRACES_TIMEOUT | soon
 OTEL_EXPORTER_ZIPKIN_ENDPOINT | zipkin:9411
 OTEL_EXPORTER_ZIPKIN_TIMEOUT | never
 "#;
+
+#[cfg(not(all(feature = "collector", feature = "grpc")))]
+pub(super) const PASSED_OVER_OF_GRPC: &str = r#"
+OTEL_EXPORTER_JAEGER_PROTOCOL | grpc
+"#;
+#[cfg(all(feature = "collector", feature = "grpc"))]
+pub(super) const PASSED_OVER_OF_GRPC: &str = "";
 
 #[cfg(not(feature = "otlp"))]
 pub(super) const PASSED_OVER_OF_OTLP: &str = r#"

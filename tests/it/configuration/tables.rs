@@ -4,7 +4,7 @@ use super::sampler_tables::*;
 use super::sending_tables::*;
 
 /// Variables that are read.
-pub(super) const ALL_READ: [&str; 12] = [
+pub(super) const ALL_READ: [&str; 13] = [
     READ,
     READ_OF_AGENT,
     READ_OF_DEV,
@@ -15,27 +15,30 @@ pub(super) const ALL_READ: [&str; 12] = [
     READ_OF_GRPC_AND_TLS,
     READ_OF_SENDER,
     READ_OF_COLLECTOR,
+    READ_OF_COLLECTOR_BY_GRPC,
     READ_OF_OTLP,
     READ_OF_ZIPKIN,
 ];
 
 /// Variables that are refused.
-pub(super) const ALL_REFUSED: [&str; 8] = [
+pub(super) const ALL_REFUSED: [&str; 9] = [
     REFUSED,
     REFUSED_OF_AGENT,
     REFUSED_OF_DEV,
     REFUSED_OF_SAMPLER,
     REFUSED_OF_COLLECTOR,
+    REFUSED_OF_GRPC,
     UNSUPPORTED_OF_SAMPLER,
     UNSUPPORTED_OF_GRPC,
     UNSUPPORTED_OF_TLS,
 ];
 
 /// Variables of OpenTelemetry that are passed over.
-pub(super) const ALL_PASSED_OVER: [&str; 6] = [
+pub(super) const ALL_PASSED_OVER: [&str; 7] = [
     PASSED_OVER,
     PASSED_OVER_OF_SAMPLER,
     PASSED_OVER_OF_SENDER,
+    PASSED_OVER_OF_GRPC,
     PASSED_OVER_OF_OTLP,
     PASSED_OVER_OF_ZIPKIN,
     UNSUPPORTED_OF_OTEL,
@@ -216,7 +219,6 @@ OTEL_BSP_MAX_QUEUE_SIZE | 0
 OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT | unlimited
 OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT | 0
 OTEL_SPAN_EVENT_COUNT_LIMIT | 0
-OTEL_EXPORTER_JAEGER_PROTOCOL | grpc
 OTEL_EXPORTER_JAEGER_AGENT_HOST | http://agent
 OTEL_EXPORTER_JAEGER_AGENT_PORT | 0
 "#;
