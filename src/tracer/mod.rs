@@ -44,6 +44,7 @@
 //! Call [`JaegerTracer::close`] before the program ends. It sends the finished spans and reports what became of all
 //! spans. [`JaegerTracer::flush`] sends and reports while the program runs.
 
+mod assemble;
 mod builder;
 mod core;
 mod entry;
@@ -63,7 +64,8 @@ mod start;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-pub use builder::{BuildError, TracerBuilder};
+pub use assemble::BuildError;
+pub use builder::TracerBuilder;
 pub use global::{GlobalTracer, SetTracerError, set_tracer, tracer};
 pub use jaeger::JaegerTracer;
 pub use noop::NoopTracer;

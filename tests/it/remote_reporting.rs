@@ -1,20 +1,18 @@
 //! A remote reporter over senders that fail: splitting, losses, the account, the lines to the user. No sockets.
 
 mod in_flight;
+mod losses;
 mod pauses;
 
 use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use tracehound::JaegerTracer;
 use tracehound::diagnostics::Diagnostics;
 use tracehound::metrics::{Counter, DropCause, DropCounts};
 use tracehound::model::{Process, ReferenceType, ReportedReference, Tag, TraceId, tags};
-use tracehound::prelude::*;
 use tracehound::reporter::sender::{Batch, BatchFormat, SendOutcome, SendResult, Sender};
 use tracehound::reporter::{RemoteReporter, Reporter, Unsent, WorkerHandle};
-use tracehound::sampler::ConstSampler;
 use tracehound::services::Services;
 
 use crate::support::batches::{listening_worker, report, soon, span};
@@ -481,31 +479,4 @@ fn while_batches_are_refused_a_flush_probes_with_one_span() {
     let sizes = sizes.lock().unwrap().clone();
     assert_eq!(sizes[sizes.len() - 2..], [1, 9], "the probe, then the rest");
     assert_eq!(before, 4_000);
-}
-
-#[test]
-fn the_last_reason_of_each_loss_is_known_and_when_it_was() {
-    let causes = [DropCause::Refused, DropCause::Refused, DropCause::Rejected];
-    let mut causes = causes.into_iter();
-    let sender = Scripted::new(move |_| causes.next().map_or_else(SendOutcome::default, lost));
-    let tracer = JaegerTracer::builder("shop")
-        .sampler(ConstSampler::new(true))
-        .diagnostics(Diagnostics::silent())
-        .reporter(RemoteReporter::new(sender))
-        .build()
-        .unwrap();
-    let before = SystemTime::now();
-    for _ in 0..4 {
-        tracer.start_span("s").finish();
-        tracer.flush(Duration::from_secs(30));
-    }
-    let losses = tracer.metrics().losses();
-    let found: Vec<_> = losses.iter().map(|loss| (loss.cause, loss.spans)).collect();
-    assert_eq!(found, [(DropCause::Refused, 2), (DropCause::Rejected, 1)]);
-    for loss in losses {
-        let last = loss.last.expect("the sender explains it");
-        let line = format!("spans do not reach agent.example:1: {}", loss.cause);
-        assert_eq!(last.reason, line);
-        assert!(last.time >= before && last.time <= SystemTime::now());
-    }
 }
