@@ -1,12 +1,12 @@
 //! Every scene, shown by a real Zipkin server.
 
-use tracehound_interop::{Way, Zipkin, ZipkinSpan};
+use tracehound::reporter::sender::ZipkinSender;
+use tracehound_interop::{Zipkin, ZipkinSpan};
 
 use crate::{
     Result,
     maker::{Maker, with_tags},
     scenes,
-    senders::sender,
 };
 
 #[test]
@@ -14,11 +14,14 @@ fn zipkin_shows_spans_as_they_were_made() -> Result {
     let Some(zipkin) = Zipkin::start_or_skip()? else {
         return Ok(());
     };
+    let endpoint = format!("http://{}", zipkin.address());
     let mut sent = 0;
     let mut mismatches = Vec::new();
     for is_128_bit in [false, true] {
         for (name, scene) in scenes::ALL {
-            let maker = Maker::new(sender(Way::Zipkin, zipkin.address())?, |tracer| {
+            // Half of the requests are compressed.
+            let sender = ZipkinSender::new(&endpoint)?.gzip(is_128_bit);
+            let maker = Maker::new(sender, |tracer| {
                 with_tags(tracer).trace_id_128bit(is_128_bit)
             })?;
             scene(maker.tracer());
