@@ -9,12 +9,14 @@ use std::io::{self, Read};
 use std::io::{BufRead as _, BufReader, Write as _};
 #[cfg(unix)]
 use std::net::TcpStream;
-use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
+
+use tracehound::reporter::OwnedSpan;
+use tracehound::testkit::{MockAgent, assert_trace};
 
 /// Every example, with pieces of its output in order.
 macro_rules! examples {
@@ -142,21 +144,19 @@ examples! {
 
 #[test]
 fn hello_sends_its_span_to_an_agent() {
-    let agent = Agent::start();
-    let printed = run_with("hello", &agent.variables());
+    let agent = MockAgent::start().expect("a port");
+    let printed = run_with("hello", &variables(&agent));
     let ledger = "finished 1, sent 1, dropped none, queued 0\n";
     assert!(printed.stdout.ends_with(ledger), "{printed}");
-    let datagrams = agent.datagrams();
-    assert!(datagrams.contains("say_hello"), "{datagrams}");
+    assert_trace(&sent_by_program(&agent), "say_hello");
 }
 
 #[test]
 fn hello_without_an_agent_does_its_work_and_reports_the_missing_agent() {
-    let agent = Agent::start();
-    // A connected socket refuses datagrams of other sockets, and keeps the port from other programs.
-    let address = agent.0.local_addr().expect("bound");
-    agent.0.connect(address).expect("it is there");
-    let printed = run_with("hello", &agent.variables());
+    let agent = MockAgent::start().expect("a port");
+    agent.stop().expect("it stops");
+    let address = agent.address();
+    let printed = run_with("hello", &variables(&agent));
     assert!(printed.stdout.starts_with("Hello, Ada!\n"), "{printed}");
     let ledger = "finished 1, sent 0, dropped refused 1, queued 0\n";
     assert!(printed.stdout.ends_with(ledger), "{printed}");
@@ -166,8 +166,8 @@ fn hello_without_an_agent_does_its_work_and_reports_the_missing_agent() {
 
 #[test]
 fn quickstart_sends_to_the_agent_that_the_environment_names() {
-    let agent = Agent::start();
-    let printed = run_with("quickstart", &agent.variables());
+    let agent = MockAgent::start().expect("a port");
+    let printed = run_with("quickstart", &variables(&agent));
     let mut traces = printed
         .stdout
         .lines()
@@ -181,20 +181,21 @@ fn quickstart_sends_to_the_agent_that_the_environment_names() {
     }
     let ledger = "\nspans: sent 24, dropped 0\n";
     assert!(printed.stdout.ends_with(ledger), "{printed}");
-    let datagrams = agent.datagrams();
+    let spans = sent_by_program(&agent);
+    assert_eq!(spans.len(), 24);
     for name in ["POST /orders/{customer}", "query_items", "ask_bank"] {
-        assert!(datagrams.contains(name), "{name} is not in {datagrams}");
+        let names = names(&spans);
+        assert!(names.contains(&name), "{name} is not in {names:?}");
     }
 }
 
 #[test]
 fn quickstart_writes_an_ipv6_address_into_links_in_brackets() {
-    let Ok(socket) = UdpSocket::bind("[::1]:0") else {
+    let Ok(agent) = MockAgent::start_at("[::1]:0") else {
         return eprintln!("this machine has no IPv6");
     };
-    let agent = Agent(socket);
-    let printed = run_with("quickstart", &agent.variables());
-    let address = agent.0.local_addr().expect("bound");
+    let printed = run_with("quickstart", &variables(&agent));
+    let address = agent.address();
     let sends_to = format!("\nby UDP to your agent at {address}.\n");
     assert!(printed.stdout.contains(&sends_to), "{printed}");
     let look = "\nlook: http://[::1]:16686/trace/";
@@ -205,10 +206,10 @@ fn quickstart_writes_an_ipv6_address_into_links_in_brackets() {
 #[cfg(unix)]
 #[test]
 fn shutdown_sends_the_last_spans_at_sigterm() {
-    let agent = Agent::start();
+    let agent = MockAgent::start().expect("a port");
     let mut child = Command::new(program("shutdown"))
         .env_clear()
-        .envs(agent.variables())
+        .envs(variables(&agent))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -236,10 +237,9 @@ fn shutdown_sends_the_last_spans_at_sigterm() {
     assert_eq!(line(), "no more requests");
     assert_eq!(line(), "finished 1, sent 1, dropped none, queued 0");
     assert!(child.wait().expect("it is our child").success());
-    let datagrams = agent.datagrams();
-    for text in ["GET /time", "teatime"] {
-        assert!(datagrams.contains(text), "{text} is not in {datagrams}");
-    }
+    let spans = sent_by_program(&agent);
+    assert_eq!(names(&spans), ["GET /time"]);
+    assert_eq!(spans[0].tag_text("zone"), "teatime");
 }
 
 #[test]
@@ -312,32 +312,26 @@ fn run_with(name: &str, variables: &[(&str, String)]) -> Printed {
     printed
 }
 
-/// A socket in the place of an agent: it receives datagrams and decodes nothing.
-struct Agent(UdpSocket);
+/// Returns the variables that name an agent.
+fn variables(agent: &MockAgent) -> [(&'static str, String); 2] {
+    let address = agent.address();
+    [
+        ("JAEGER_AGENT_HOST", address.ip().to_string()),
+        ("JAEGER_AGENT_PORT", address.port().to_string()),
+    ]
+}
 
-impl Agent {
-    fn start() -> Self {
-        Self(UdpSocket::bind("127.0.0.1:0").expect("a port of loopback"))
-    }
+/// Returns the spans that a program which has ended has sent.
+fn sent_by_program(agent: &MockAgent) -> Vec<OwnedSpan> {
+    // What has come is read before the agent stops.
+    agent.stop().expect("it stops");
+    assert_eq!(agent.errors(), [""; 0]);
+    agent.spans()
+}
 
-    fn variables(&self) -> [(&'static str, String); 2] {
-        let address = self.0.local_addr().expect("bound");
-        [
-            ("JAEGER_AGENT_HOST", address.ip().to_string()),
-            ("JAEGER_AGENT_PORT", address.port().to_string()),
-        ]
-    }
-
-    /// Returns all datagrams of a program that has ended; they are in the buffer already.
-    fn datagrams(&self) -> String {
-        self.0.set_nonblocking(true).expect("a socket can");
-        let mut buffer = [0; 65_536];
-        let mut texts = String::new();
-        while let Ok(len) = self.0.recv(&mut buffer) {
-            texts += &String::from_utf8_lossy(&buffer[..len]);
-        }
-        texts
-    }
+fn names(spans: &[OwnedSpan]) -> Vec<&str> {
+    let names = spans.iter().map(|span| span.operation_name.as_str());
+    names.collect()
 }
 
 /// Returns the lines of a stream, as they come.

@@ -12,7 +12,7 @@ use tracehound::restrictions::RemoteRestrictions;
 use tracehound::sampler::ConstSampler;
 use tracehound::throttler::RemoteThrottler;
 
-use crate::agent::{Agent, Answer};
+use crate::agent::Agent;
 use crate::process::in_child;
 use crate::support::{LONG, until};
 
@@ -45,10 +45,8 @@ fn is_debug(tracer: &JaegerTracer) -> bool {
 }
 
 pub(super) fn a_forked_child_asks_for_restrictions_and_credits_by_itself() {
-    let keys = Agent::start(Answer::ok(
-        r#"[{"baggageKey":"parents","maxValueLength":9}]"#,
-    ));
-    let credits = Agent::start(Answer::ok(r#"{"balances":[]}"#));
+    let keys = Agent::start(r#"[{"baggageKey":"parents","maxValueLength":9}]"#);
+    let credits = Agent::start(r#"{"balances":[]}"#);
     let tracer = tracer(&keys, &credits);
     let counted = |counter| tracer.metrics().get(counter) > 0;
     let are_loaded =
@@ -61,12 +59,8 @@ pub(super) fn a_forked_child_asks_for_restrictions_and_credits_by_itself() {
         assert!(!is_debug(&tracer));
         end_child(&tracer, are_loaded);
     });
-    keys.answers(Answer::ok(
-        r#"[{"baggageKey":"childs","maxValueLength":9}]"#,
-    ));
-    credits.answers(Answer::ok(
-        r#"{"balances":[{"operation":"pay","balance":1}]}"#,
-    ));
+    keys.answers(r#"[{"baggageKey":"childs","maxValueLength":9}]"#);
+    credits.answers(r#"{"balances":[{"operation":"pay","balance":1}]}"#);
     in_child(|| {
         until("the other key", || is_set(&tracer, "childs"));
         until("a credit", || is_debug(&tracer));

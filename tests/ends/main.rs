@@ -18,8 +18,6 @@
 #[cfg(all(unix, feature = "udp"))]
 mod abort;
 #[cfg(all(unix, feature = "remote-sampler", feature = "udp"))]
-#[path = "../it/support/agent.rs"]
-#[expect(dead_code, reason = "other tests need more of it")]
 mod agent;
 mod callbacks;
 mod churn;

@@ -1,6 +1,6 @@
 //! Baggage restrictions: which items a program may set, what is logged and what is counted.
 
-#[cfg(feature = "remote-sampler")]
+#[cfg(all(feature = "remote-sampler", feature = "testkit"))]
 mod remote;
 
 use std::sync::atomic::{AtomicU64, Ordering};

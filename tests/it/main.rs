@@ -52,7 +52,7 @@ mod throttling;
 mod times;
 #[cfg(feature = "udp")]
 mod udp_delivery;
-#[cfg(feature = "udp")]
+#[cfg(feature = "testkit")]
 mod udp_reporting;
 #[cfg(feature = "collector")]
 mod uploads;

@@ -2,7 +2,7 @@
 
 #[cfg(all(feature = "axum", feature = "hyper"))]
 mod flood;
-#[cfg(feature = "remote-sampler")]
+#[cfg(all(feature = "remote-sampler", feature = "testkit"))]
 mod remote;
 
 use std::sync::atomic::{AtomicU64, Ordering};

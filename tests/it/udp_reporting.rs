@@ -1,7 +1,7 @@
 //! Spans on their way to an agent by UDP, over real sockets on the loopback address.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::UdpSocket;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -16,62 +16,20 @@ use tracehound::prelude::*;
 use tracehound::reporter::sender::{AgentAddress, AgentProtocol, BatchFormat, UdpSender};
 use tracehound::reporter::{RemoteReporter, Reporter};
 use tracehound::sampler::ConstSampler;
+use tracehound::testkit::MockAgent;
 
 use crate::support::batches::{listening_worker, report, soon, span, wire_span};
 use crate::support::jaeger_thrift::{Message, decode};
+use crate::support::until;
 
-/// A socket that takes datagrams like an agent.
-struct Agent {
-    socket: UdpSocket,
-    format: BatchFormat,
+fn start() -> MockAgent {
+    MockAgent::start().expect("a free port")
 }
 
-impl Agent {
-    fn new() -> Self {
-        Self::at((Ipv4Addr::LOCALHOST, 0).into())
-    }
-
-    fn at(address: SocketAddr) -> Self {
-        let socket = UdpSocket::bind(address).expect("a free port");
-        let patience = Some(Duration::from_secs(30));
-        socket.set_read_timeout(patience).unwrap();
-        Self {
-            socket,
-            format: BatchFormat::Compact,
-        }
-    }
-
-    fn address(&self) -> SocketAddr {
-        self.socket.local_addr().unwrap()
-    }
-
-    fn receive(&self) -> (Message, SocketAddr) {
-        let mut buffer = vec![0; 65_536];
-        let (len, from) = self.socket.recv_from(&mut buffer).expect("a datagram");
-        let message = decode(self.format, &buffer[..len]).expect("a message of the IDL");
-        (message, from)
-    }
-
-    /// Returns the number of spans in the datagrams that have arrived by now.
-    fn received(&self) -> usize {
-        self.socket.set_nonblocking(true).unwrap();
-        let mut buffer = vec![0; 65_536];
-        let mut spans = 0;
-        while let Ok(len) = self.socket.recv(&mut buffer) {
-            let message = decode(self.format, &buffer[..len]).expect("a message of the IDL");
-            spans += message.batch.spans.len();
-        }
-        self.socket.set_nonblocking(false).unwrap();
-        spans
-    }
-}
-
-/// Returns a port on which no agent can listen while the socket lives, which takes datagrams from elsewhere only.
-fn deaf() -> (UdpSocket, SocketAddr) {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    let address = socket.local_addr().unwrap();
-    socket.connect((Ipv4Addr::LOCALHOST, 1)).unwrap();
-    (socket, address)
+/// Waits for the datagram after the first `seen` ones, and reads it as strictly as the IDL allows.
+fn message(agent: &MockAgent, seen: usize, format: BatchFormat) -> Message {
+    until("a datagram", || agent.datagrams().len() > seen);
+    decode(format, &agent.datagrams()[seen]).expect("a message of the IDL")
 }
 
 fn attached(sender: UdpSender) -> (RemoteReporter, Arc<Mutex<Vec<String>>>) {
@@ -87,16 +45,14 @@ fn an_agent_gets_whole_messages_in_either_protocol() {
         (AgentProtocol::Compact, BatchFormat::Compact),
         (AgentProtocol::Binary, BatchFormat::Binary),
     ] {
-        let mut agent = Agent::new();
-        agent.format = format;
+        let agent = start();
         let sender = UdpSender::new(agent.address()).protocol(protocol);
         let (mut reporter, lines) = attached(sender);
         let spans: Vec<_> = (1..=20).map(span).collect();
         report(&mut reporter, &spans);
         let unsent = reporter.flush(soon());
-        let (message, from) = agent.receive();
+        let message = message(&agent, 0, format);
         assert_eq!((unsent.dropped.total(), unsent.queued), (0, 0));
-        assert_eq!(from.ip(), Ipv4Addr::LOCALHOST);
         assert_eq!((message.kind, message.seqid), (TMessageType::OneWay, 1));
         assert_eq!(message.batch.process.service_name, "shop");
         let expected: Vec<_> = spans.iter().map(wire_span).collect();
@@ -112,13 +68,12 @@ fn an_agent_may_have_an_ipv6_address() {
         Ok(socket) => {
             let address = socket.local_addr().unwrap();
             drop(socket);
-            let agent = Agent::at(address);
+            let agent = MockAgent::start_at(address).expect("the port is free");
             let (mut reporter, _) = attached(UdpSender::new(agent.address()));
             report(&mut reporter, &spans);
             assert_eq!(reporter.flush(soon()).dropped.total(), 0);
-            let (message, from) = agent.receive();
+            let message = message(&agent, 0, BatchFormat::Compact);
             assert_eq!(message.batch.spans.len(), 1);
-            assert_eq!(from.ip(), address.ip());
         }
         // A host without IP version 6: a line says so, and nothing panics.
         Err(_) => {
@@ -134,28 +89,29 @@ fn an_agent_may_have_an_ipv6_address() {
 
 #[test]
 fn an_agent_may_be_given_by_name() {
-    let agent = Agent::new();
+    let agent = start();
     let name = AgentAddress::new("localhost", agent.address().port());
     let (mut reporter, _) = attached(UdpSender::new(name));
     report(&mut reporter, &[span(1)]);
     let unsent = reporter.flush(soon());
     assert_eq!((unsent.dropped.total(), unsent.queued), (0, 0));
-    assert_eq!(agent.receive().0.batch.spans.len(), 1);
+    let message = message(&agent, 0, BatchFormat::Compact);
+    assert_eq!(message.batch.spans.len(), 1);
 }
 
 #[test]
 fn a_large_span_arrives_whole_in_a_datagram_of_its_own() {
-    let agent = Agent::new();
+    let agent = start();
     let (mut reporter, _) = attached(UdpSender::new(agent.address()));
     let mut large = span(2);
     large.tags = vec![Tag::new("sql", "x".repeat(64_000))];
     report(&mut reporter, &[span(1), large.clone(), span(3)]);
-    for expected in [span(1), large, span(3)] {
+    for (seen, expected) in [span(1), large, span(3)].iter().enumerate() {
         // The large one waits until the agent has read the first.
         let unsent = reporter.flush(soon());
         assert_eq!(unsent.dropped.total(), 0);
-        let (message, _) = agent.receive();
-        assert_eq!(message.batch.spans, [wire_span(&expected)]);
+        let message = message(&agent, seen, BatchFormat::Compact);
+        assert_eq!(message.batch.spans, [wire_span(expected)]);
         while reporter
             .paused_until()
             .is_some_and(|at| at > Instant::now())
@@ -168,7 +124,9 @@ fn a_large_span_arrives_whole_in_a_datagram_of_its_own() {
 
 #[test]
 fn without_an_agent_no_span_counts_as_sent_and_one_line_says_so() {
-    let (_deaf, address) = deaf();
+    let agent = start();
+    agent.stop().expect("stopped");
+    let address = agent.address();
     let (mut reporter, lines) = attached(UdpSender::new(address));
     // Keeps a processor busy, so that the system may be late with its answers.
     let is_done = Arc::new(AtomicBool::new(false));
@@ -200,11 +158,10 @@ fn without_an_agent_no_span_counts_as_sent_and_one_line_says_so() {
 
 #[test]
 fn spans_arrive_again_when_the_agent_comes_back_and_the_gap_is_counted() {
-    let agent = Agent::new();
+    let agent = start();
     let address = agent.address();
     let (mut reporter, lines) = attached(UdpSender::new(address));
     let mut taken = 0;
-    let mut received = 0;
     let mut round = |reporter: &mut RemoteReporter| {
         report(reporter, &(1..=150).map(span).collect::<Vec<_>>());
         taken += 150;
@@ -217,12 +174,11 @@ fn spans_arrive_again_when_the_agent_comes_back_and_the_gap_is_counted() {
     for _ in 0..3 {
         assert_eq!(round(&mut reporter).1, 0);
     }
-    received += agent.received();
-    drop(agent);
+    agent.stop().expect("stopped");
     for gap in 1..=4 {
         assert_eq!(round(&mut reporter).1, gap * 150);
     }
-    let agent = Agent::at(address);
+    agent.restart().expect("the port is free");
     for _ in 0..3 {
         assert_eq!(
             round(&mut reporter).1,
@@ -230,10 +186,12 @@ fn spans_arrive_again_when_the_agent_comes_back_and_the_gap_is_counted() {
             "nothing is lost once it listens"
         );
     }
-    received += agent.received();
     let (taken, refused) = round(&mut reporter);
-    received += agent.received();
-    assert_eq!(received as u64 + refused, taken);
+    // All that arrived is read before the agent stops.
+    agent.stop().expect("stopped");
+    assert_eq!(agent.span_count() + refused, taken);
+    let mut datagrams = agent.datagrams().into_iter();
+    assert!(datagrams.all(|datagram| decode(BatchFormat::Compact, &datagram).is_ok()));
     let lines = lines.lock().unwrap();
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert!(lines[0].starts_with("nobody is listening on "));
@@ -242,7 +200,7 @@ fn spans_arrive_again_when_the_agent_comes_back_and_the_gap_is_counted() {
 
 #[test]
 fn a_tracer_reports_to_an_agent() {
-    let agent = Agent::new();
+    let agent = start();
     let tracer = JaegerTracer::builder("shop")
         .sampler(ConstSampler::new(true))
         .reporter(RemoteReporter::new(UdpSender::new(agent.address())))
@@ -251,7 +209,7 @@ fn a_tracer_reports_to_an_agent() {
     tracer.start_span("checkout").set_tag("n", 1);
     let done = tracer.flush(Duration::from_secs(30));
     assert_eq!((done.finished, done.sent), (1, 1), "{done}");
-    let (message, _) = agent.receive();
+    let message = message(&agent, 0, BatchFormat::Compact);
     let process = message.batch.process;
     assert_eq!(process.service_name, "shop");
     for key in ["jaeger.version", "hostname", "client-uuid"] {

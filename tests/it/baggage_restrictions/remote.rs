@@ -8,8 +8,9 @@ use tracehound::metrics::Counter;
 use tracehound::prelude::*;
 use tracehound::reporter::NullReporter;
 use tracehound::restrictions::{AllowedKeys, RemoteRestrictions};
+use tracehound::testkit::{Fault, MockCollector};
 
-use crate::support::agent::{Agent, Answer};
+use crate::support::agent::{agent, ok, requests};
 use crate::support::{kept_lines, until};
 
 /// What a Jaeger 2 answers on every path of its sampling port.
@@ -22,7 +23,7 @@ struct Fixture {
 }
 
 fn fixture(
-    agent: &Agent,
+    agent: &MockCollector,
     change: impl FnOnce(RemoteRestrictions) -> RemoteRestrictions,
 ) -> Fixture {
     let url = agent.url("/baggageRestrictions");
@@ -62,21 +63,21 @@ impl Fixture {
 
 #[test]
 fn a_list_of_the_agent_is_followed_as_it_changes() {
-    let agent = Agent::start(Answer::ok(r#"[{"baggageKey":"user","maxValueLength":3}]"#));
+    let agent = agent(ok(r#"[{"baggageKey":"user","maxValueLength":3}]"#));
     let fixture = fixture(&agent, |it| it);
     until("the list", || fixture.counts()[0] > 0);
     assert_eq!(
-        agent.requests()[0],
+        requests(&agent)[0],
         "/baggageRestrictions?service=my%20shop"
     );
     assert_eq!(fixture.set("user", "abcd").as_deref(), Some("abc"));
     assert_eq!(fixture.set("cart", "v"), None);
-    agent.answers(Answer::ok(
+    agent.always(ok(
         r#"[{"baggageKey":"cart","maxValueLength":9},{"baggageKey":"user","maxValueLength":-1}]"#,
     ));
     until("the other list", || fixture.set("cart", "v").is_some());
     assert_eq!(fixture.set("user", "a"), None);
-    agent.answers(Answer::ok("[]"));
+    agent.always(ok("[]"));
     until("the empty list", || fixture.set("cart", "v").is_none());
     assert_eq!(fixture.counts()[1], 0);
     assert_eq!(fixture.lines().len(), 1, "{:?}", fixture.lines());
@@ -84,15 +85,11 @@ fn a_list_of_the_agent_is_followed_as_it_changes() {
 
 #[test]
 fn everything_is_allowed_before_the_first_answer_unless_the_code_says_otherwise() {
-    for answer in [
-        Answer::Silence,
-        Answer::Reply(404, "no".into()),
-        Answer::ok(SAMPLING),
-    ] {
-        let agent = Agent::start(answer);
+    for answer in [Fault::drop(), Fault::status(404).body("no"), ok(SAMPLING)] {
+        let agent = agent(answer);
         let open = fixture(&agent, |it| it);
         let closed = fixture(&agent, |it| it.initial(AllowedKeys::new()));
-        until("the questions", || agent.requests().len() >= 2);
+        until("the questions", || requests(&agent).len() >= 2);
         assert_eq!(open.set("user", "abcd").as_deref(), Some("abcd"));
         assert_eq!(closed.set("user", "abcd"), None);
     }
@@ -100,24 +97,26 @@ fn everything_is_allowed_before_the_first_answer_unless_the_code_says_otherwise(
 
 #[test]
 fn an_answer_that_is_no_list_changes_nothing_and_is_told_once() {
-    let list = Answer::ok(r#"[{"baggageKey":"user","maxValueLength":3}]"#);
+    let list = ok(r#"[{"baggageKey":"user","maxValueLength":3}]"#);
     for bad in [
-        Answer::Reply(404, "404 page not found".into()),
-        Answer::Reply(500, "collector error: baggage not implemented".into()),
-        Answer::Reply(302, "[]".into()),
-        Answer::ok(SAMPLING),
-        Answer::ok("[{}]"),
-        Answer::ok(&format!("[{}]", " ".repeat(1 << 20))),
+        Fault::status(404).body("404 page not found"),
+        Fault::status(500).body("collector error: baggage not implemented"),
+        Fault::status(302)
+            .header("Location", "/elsewhere")
+            .body("[]"),
+        ok(SAMPLING),
+        ok("[{}]"),
+        ok(&format!("[{}]", " ".repeat(1 << 20))),
     ] {
-        let agent = Agent::start(list.clone());
+        let agent = agent(list.clone());
         let fixture = fixture(&agent, |it| it);
         until("the list", || fixture.counts()[0] > 0);
-        agent.answers(bad);
+        agent.always(bad);
         until("failures", || fixture.counts()[1] >= 3);
         assert_eq!(fixture.set("user", "abcd").as_deref(), Some("abc"));
         assert_eq!(fixture.set("cart", "v"), None);
         assert_eq!(fixture.lines().len(), 2, "{:?}", fixture.lines());
-        agent.answers(list.clone());
+        agent.always(list.clone());
         let before = fixture.counts()[0];
         until("the end of the trouble", || fixture.counts()[0] > before);
         until("the line", || fixture.lines().len() == 3);
@@ -127,8 +126,7 @@ fn an_answer_that_is_no_list_changes_nothing_and_is_told_once() {
             fixture.lines()
         );
         assert!(
-            agent
-                .requests()
+            requests(&agent)
                 .iter()
                 .all(|path| path.starts_with("/baggageRestrictions?"))
         );
@@ -137,9 +135,9 @@ fn an_answer_that_is_no_list_changes_nothing_and_is_told_once() {
 
 #[test]
 fn close_does_not_wait_for_an_answer() {
-    let agent = Agent::start(Answer::Silence);
+    let agent = agent(Fault::drop());
     let fixture = fixture(&agent, |it| it);
-    until("the question", || !agent.requests().is_empty());
+    until("the question", || !requests(&agent).is_empty());
     let start = Instant::now();
     fixture.tracer.close(Duration::from_secs(5));
     // A request may take ten seconds.

@@ -1,6 +1,6 @@
 //! Fixtures of several tests.
 
-#[cfg(feature = "remote-sampler")]
+#[cfg(all(feature = "remote-sampler", feature = "testkit"))]
 pub(crate) mod agent;
 pub(crate) mod batches;
 #[cfg(feature = "collector")]

@@ -2,6 +2,7 @@
 
 mod agent;
 mod collector;
+mod encodings;
 mod faults;
 mod formats;
 mod shapes;

@@ -9,9 +9,10 @@ use tracehound::metrics::Counter;
 use tracehound::prelude::*;
 use tracehound::reporter::NullReporter;
 use tracehound::sampler::{ConstSampler, TracesPerSecond};
+use tracehound::testkit::{Fault, MockCollector};
 use tracehound::throttler::{DebugLimiter, RemoteThrottler};
 
-use crate::support::agent::{Agent, Answer};
+use crate::support::agent::{agent, ok, requests, wait_for_more};
 use crate::support::{kept_lines, until};
 
 const NO_CREDITS: &str = r#"{"balances":[]}"#;
@@ -21,7 +22,10 @@ struct Fixture {
     lines: Arc<Mutex<Vec<String>>>,
 }
 
-fn fixture(agent: &Agent, change: impl FnOnce(RemoteThrottler) -> RemoteThrottler) -> Fixture {
+fn fixture(
+    agent: &MockCollector,
+    change: impl FnOnce(RemoteThrottler) -> RemoteThrottler,
+) -> Fixture {
     let throttler = RemoteThrottler::new(&agent.url("/credits")).expect("a URL");
     let throttler = change(throttler.refresh_interval(Duration::from_millis(10)));
     let (diagnostics, lines) = kept_lines();
@@ -64,11 +68,11 @@ impl Fixture {
 #[test]
 fn everything_is_allowed_before_the_first_answer_unless_the_code_says_otherwise() {
     for answer in [
-        Answer::Silence,
-        Answer::Reply(404, "no".into()),
-        Answer::ok(r#"{"strategyType":0,"probabilisticSampling":{"samplingRate":1}}"#),
+        Fault::drop(),
+        Fault::status(404).body("no"),
+        ok(r#"{"strategyType":0,"probabilisticSampling":{"samplingRate":1}}"#),
     ] {
-        let agent = Agent::start(answer);
+        let agent = agent(answer);
         let open = fixture(&agent, |it| it);
         let none = DebugLimiter::new().total(TracesPerSecond::from(0));
         let closed = fixture(&agent, |it| it.initial(none));
@@ -76,7 +80,7 @@ fn everything_is_allowed_before_the_first_answer_unless_the_code_says_otherwise(
             assert!(open.is_allowed("pay"));
             assert!(!closed.is_allowed("pay"));
         }
-        until("the questions", || agent.requests().len() >= 2);
+        until("the questions", || requests(&agent).len() >= 2);
         assert!(open.is_allowed("pay"));
         assert!(!closed.is_allowed("pay"));
         assert_eq!(open.count(Counter::ThrottledDebugSpans), 0);
@@ -86,17 +90,17 @@ fn everything_is_allowed_before_the_first_answer_unless_the_code_says_otherwise(
 
 #[test]
 fn the_agent_is_asked_about_requested_operations_only() {
-    let agent = Agent::start(Answer::ok(NO_CREDITS));
+    let agent = agent(ok(NO_CREDITS));
     let fixture = fixture(&agent, |it| it);
     assert!(fixture.is_allowed("GET /cart"));
-    until("a question", || !agent.requests().is_empty());
+    until("a question", || !requests(&agent).is_empty());
     let question = "/credits?service=my%20shop&uuid=u%2F1&operations=GET%20%2Fcart";
-    assert_eq!(agent.requests()[0], question);
+    assert_eq!(requests(&agent)[0], question);
     assert!(fixture.is_allowed("a&b"));
     let both = ["operations=GET%20%2Fcart", "operations=a%26b"];
     until("both operations", || {
-        let requests = agent.requests();
-        requests
+        let paths = requests(&agent);
+        paths
             .iter()
             .any(|path| both.iter().all(|one| path.contains(one)))
     });
@@ -104,29 +108,26 @@ fn the_agent_is_asked_about_requested_operations_only() {
 
 #[test]
 fn an_agent_is_not_asked_as_long_as_nobody_requests_a_debug_trace() {
-    let agent = Agent::start(Answer::ok(NO_CREDITS));
-    let idle = fixture(&agent, |it| it);
+    let [unasked, other] = [agent(ok(NO_CREDITS)), agent(ok(NO_CREDITS))];
+    let idle = fixture(&unasked, |it| it);
     idle.tracer.start_span("s").finish();
-    let other = Agent::start(Answer::ok(NO_CREDITS));
     let busy = fixture(&other, |it| it);
     busy.load();
-    other.wait_for_more(5);
-    assert_eq!(agent.requests(), [""; 0]);
+    wait_for_more(&other, 5);
+    assert_eq!(requests(&unasked), [""; 0]);
 }
 
 #[test]
 fn credits_of_the_agent_are_spent_one_by_one() {
-    let agent = Agent::start(Answer::ok(NO_CREDITS));
+    let agent = agent(ok(NO_CREDITS));
     let fixture = fixture(&agent, |it| it);
     fixture.load();
     assert!(fixture.is_allowed("pay"), "the first request");
     assert!(!fixture.is_allowed("pay"), "there are no credits yet");
-    agent.answers(Answer::ok(
-        r#"{"balances":[{"operation":"pay","balance":1000}]}"#,
-    ));
+    agent.always(ok(r#"{"balances":[{"operation":"pay","balance":1000}]}"#));
     until("credits", || fixture.is_allowed("pay"));
-    agent.answers(Answer::ok(NO_CREDITS));
-    agent.wait_for_more(2);
+    agent.always(ok(NO_CREDITS));
+    wait_for_more(&agent, 2);
     let left = (0..1_000).filter(|_| fixture.is_allowed("pay")).count();
     assert!(
         (99..=100).contains(&left),
@@ -141,7 +142,7 @@ fn credits_of_the_agent_are_spent_one_by_one() {
 
 #[test]
 fn first_requests_of_new_operations_are_bounded() {
-    let agent = Agent::start(Answer::ok(NO_CREDITS));
+    let agent = agent(ok(NO_CREDITS));
     let fixture = fixture(&agent, |it| it);
     fixture.load();
     // The clock stands still.
@@ -152,24 +153,22 @@ fn first_requests_of_new_operations_are_bounded() {
 #[test]
 fn an_answer_without_balances_changes_nothing_and_is_told_once() {
     for bad in [
-        Answer::Reply(404, "404 page not found".into()),
-        Answer::Reply(500, "error".into()),
-        Answer::ok(r#"{"strategyType":0,"probabilisticSampling":{"samplingRate":1}}"#),
-        Answer::ok(r#"{"balances":[{"operation":"pay","balance":-1}]}"#),
+        Fault::status(404).body("404 page not found"),
+        Fault::status(500).body("error"),
+        ok(r#"{"strategyType":0,"probabilisticSampling":{"samplingRate":1}}"#),
+        ok(r#"{"balances":[{"operation":"pay","balance":-1}]}"#),
     ] {
-        let agent = Agent::start(Answer::ok(
-            r#"{"balances":[{"operation":"loads","balance":2}]}"#,
-        ));
+        let agent = agent(ok(r#"{"balances":[{"operation":"loads","balance":2}]}"#));
         let fixture = fixture(&agent, |it| it);
         fixture.load();
-        agent.answers(bad);
+        agent.always(bad);
         until("failures", || {
             fixture.count(Counter::ThrottlerUpdatesErr) >= 3
         });
         assert!(fixture.is_allowed("loads"), "the balance stays");
         assert_eq!(fixture.lines_about_credits().len(), 1);
         let before = fixture.count(Counter::ThrottlerUpdatesOk);
-        agent.answers(Answer::ok(NO_CREDITS));
+        agent.always(ok(NO_CREDITS));
         until("an answer", || {
             fixture.count(Counter::ThrottlerUpdatesOk) > before
         });
