@@ -6,11 +6,12 @@
 //! instructions               does every piece a few times
 //! ```
 //!
-//! The clock stands still, so reading it is not in the figures. The worker's thread never calls `counted_pieces`.
+//! The clock stands still, so reading it is not in the figures. The worker's thread never calls
+//! `counted_pieces`; the pieces that encode do its work on the main thread.
 
 use std::env;
 use std::hint::black_box;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 
@@ -18,16 +19,20 @@ use tracehound::clock::ManualClock;
 use tracehound::observer::RedMetrics;
 use tracehound::prelude::*;
 use tracehound::propagation::Propagation;
-use tracehound::reporter::NullReporter;
+use tracehound::reporter::sender::{Batch, BatchFormat, SendOutcome, Sender};
+use tracehound::reporter::{FinishedSpan, NullReporter, RemoteReporter, Reporter};
 use tracehound::sampler::{ConstSampler, KeepSampler, SamplingRate};
 use tracehound::tracer::TracerBuilder;
 use tracehound::{JaegerTracer, NoopTracer, SpanContext};
 
 use crate::carriers::{BOTH, JAEGER, TRACEPARENT, W3C, caller, ordinary_headers};
+use crate::spans::{requests, with_views};
 use crate::work::{Child, Request, Root, SAMPLED, Tagged, UNSAMPLED, Work};
 
 #[expect(dead_code, reason = "cells and their tracers are for times")]
 mod carriers;
+#[expect(dead_code, reason = "roots are for times")]
+mod spans;
 #[expect(dead_code, reason = "names and figures per span are for times")]
 mod work;
 
@@ -126,7 +131,7 @@ impl Work for Inject {
 
 type Piece = (&'static str, fn(u64));
 
-const PIECES: [Piece; 26] = [
+const PIECES: [Piece; 32] = [
     ("noop-static", |n| run(&NoopTracer, &mut Tagged, n)),
     ("noop-dyn", |n| {
         run::<dyn Tracer>(black_box(&NoopTracer), &mut Tagged, n);
@@ -199,6 +204,17 @@ const PIECES: [Piece; 26] = [
     ("inject-jaeger", |n| inject(&[Propagation::Jaeger], n)),
     ("inject-w3c", |n| inject(&[Propagation::W3c], n)),
     ("inject-both", |n| inject(&Propagation::DEFAULT, n)),
+    // What the worker does with the two spans of a request, in each format.
+    ("encode-compact", |n| encode(BatchFormat::Compact, n)),
+    ("encode-binary", |n| encode(BatchFormat::Binary, n)),
+    ("encode-binary-batch", |n| {
+        encode(BatchFormat::BinaryBatch, n)
+    }),
+    ("encode-otlp", |n| encode(BatchFormat::Otlp, n)),
+    ("encode-jaeger-protobuf", |n| {
+        encode(BatchFormat::JaegerProto, n)
+    }),
+    ("encode-zipkin", |n| encode(BatchFormat::ZipkinJson, n)),
 ];
 
 /// How often a piece is done before the count begins.
@@ -241,6 +257,45 @@ fn inject(formats: &[Propagation], times: u64) {
     let tracer = speaking(true, formats);
     let mut work = Inject::new(&tracer, times);
     measured(&tracer, &mut work, times);
+}
+
+/// Encodes the spans of a request. Every message that is full on the way is part of the count.
+fn encode(format: BatchFormat, times: u64) {
+    let spans = requests();
+    with_views(&spans[..2], &[], &mut |views| {
+        let mut reporter = RemoteReporter::new(Discarding(format));
+        for _ in 0..WARM_UP {
+            views.iter().for_each(|span| reporter.report(span));
+        }
+        encoding_counted_pieces(&mut reporter, views, times);
+    });
+}
+
+#[inline(never)]
+fn encoding_counted_pieces(reporter: &mut dyn Reporter, views: &[FinishedSpan<'_>], times: u64) {
+    for _ in 0..times {
+        for span in views {
+            reporter.report(black_box(span));
+        }
+    }
+}
+
+/// Takes every message.
+struct Discarding(BatchFormat);
+
+impl Sender for Discarding {
+    fn format(&self) -> BatchFormat {
+        self.0
+    }
+
+    fn max_bytes(&self) -> usize {
+        65_000
+    }
+
+    fn send(&mut self, batch: &Batch<'_>, _: Instant) -> SendOutcome {
+        black_box(batch.bytes);
+        SendOutcome::default()
+    }
 }
 
 fn measured(tracer: &JaegerTracer, work: &mut impl Work, times: u64) {
