@@ -11,7 +11,8 @@ use crate::record::wire::decode::Tags;
 use crate::record::wire::encode::varint_len;
 use crate::reporter::packet::encoding::{Encoding, Envelope, encoded_tags};
 use crate::reporter::packet::protobuf::{
-    ValueFields, bytes_len, number_len, write_bytes, write_header, write_message, write_number,
+    ValueFields, bytes_len, number_len, write_bytes, write_header, write_keyed_header,
+    write_message, write_number,
 };
 
 /// A `PostSpansRequest`.
@@ -123,8 +124,7 @@ fn write_tags(out: &mut Vec<u8>, field: u8, tags: Tags<'_>) {
             _ => 0,
         };
         let len = bytes_len(key.len()) + number_len(kind) + ValueFields::len(value);
-        write_header(out, field, len);
-        write_bytes(out, 1, key.as_bytes());
+        write_keyed_header(out, field, len, key);
         write_number(out, 2, kind);
         VALUE_FIELDS.write(out, value);
     }

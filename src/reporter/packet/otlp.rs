@@ -9,7 +9,8 @@ use crate::record::wire::encode::varint_len;
 use crate::record::{FinishedSpan, LogView};
 use crate::reporter::packet::encoding::{Encoding, Envelope, encoded_tags};
 use crate::reporter::packet::protobuf::{
-    ValueFields, bytes_len, write_bytes, write_fixed64, write_header, write_message, write_number,
+    ValueFields, bytes_len, write_bytes, write_fixed64, write_header, write_keyed_header,
+    write_message, write_number,
 };
 
 /// An `ExportTraceServiceRequest`.
@@ -257,8 +258,8 @@ fn nanos(micros: i64) -> u64 {
 /// Appends a `KeyValue`: a key, and an `AnyValue` around the value.
 fn write_attribute(out: &mut Vec<u8>, field: u8, key: &str, value: TagRef<'_>) {
     let value_len = ValueFields::len(value);
-    write_header(out, field, bytes_len(key.len()) + bytes_len(value_len));
-    write_bytes(out, 1, key.as_bytes());
+    let len = bytes_len(key.len()) + bytes_len(value_len);
+    write_keyed_header(out, field, len, key);
     write_header(out, 2, value_len);
     VALUE_FIELDS.write(out, value);
 }

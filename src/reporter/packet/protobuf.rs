@@ -28,16 +28,39 @@ pub(super) const fn bytes_len(len: usize) -> usize {
 }
 
 /// Appends a field with text or bytes.
+#[inline]
 pub(super) fn write_bytes(out: &mut Vec<u8>, field: u8, bytes: &[u8]) {
     write_header(out, field, bytes.len());
     out.extend_from_slice(bytes);
 }
 
 /// Appends the key and the length of a field with `len` bytes.
+#[inline]
 pub(super) fn write_header(out: &mut Vec<u8>, field: u8, len: usize) {
-    out.push(len_key(field));
-    write_varint(out, len as u64);
+    if len < ONE_BYTE {
+        out.extend_from_slice(&[len_key(field), len as u8]);
+    } else {
+        out.push(len_key(field));
+        write_varint(out, len as u64);
+    }
 }
+
+/// Appends the header of a field that is a message of `len` bytes, and the first field of this message, which is text.
+#[inline]
+pub(super) fn write_keyed_header(out: &mut Vec<u8>, field: u8, len: usize, key: &str) {
+    // The key is a part of the message, so both lengths are short.
+    if len < ONE_BYTE {
+        let headers = [len_key(field), len as u8, len_key(1), key.len() as u8];
+        out.extend_from_slice(&headers);
+        out.extend_from_slice(key.as_bytes());
+    } else {
+        write_header(out, field, len);
+        write_bytes(out, 1, key.as_bytes());
+    }
+}
+
+/// Lengths below this are one byte.
+const ONE_BYTE: usize = 0x80;
 
 /// Returns how many bytes [`write_number`] appends.
 pub(super) const fn number_len(value: u64) -> usize {
@@ -46,9 +69,13 @@ pub(super) const fn number_len(value: u64) -> usize {
 
 /// Appends a field with a number, unless it is zero, as which a missing field is read.
 pub(super) fn write_number(out: &mut Vec<u8>, field: u8, value: u64) {
-    if value != 0 {
-        out.push(varint_key(field));
-        write_varint(out, value);
+    match value {
+        0 => {}
+        1..0x80 => out.extend_from_slice(&[varint_key(field), value as u8]),
+        _ => {
+            out.push(varint_key(field));
+            write_varint(out, value);
+        }
     }
 }
 
