@@ -1,3 +1,5 @@
+//! The senders of the library, by the way that their spans go.
+
 use std::net::SocketAddr;
 
 use tracehound::reporter::sender::{

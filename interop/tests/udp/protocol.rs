@@ -1,3 +1,5 @@
+//! The two protocols over UDP, and what is read of a single span.
+
 use std::net::SocketAddr;
 
 use tracehound::reporter::sender::{AgentProtocol, UdpSender};
