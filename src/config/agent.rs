@@ -4,7 +4,7 @@ use std::time::Duration;
 use crate::config::error::ConfigProblem;
 use crate::config::explanation::{ExplainedSetting, quoted, row};
 use crate::config::parse::{self, Expected};
-use crate::config::sending::JaegerProtocol;
+use crate::config::sending::way::JaegerProtocol;
 use crate::config::setting::{Setting, Source};
 use crate::config::variables::Variables;
 use crate::reporter::sender::{AgentAddress, AgentProtocol, SocketFamily, UdpSender};

@@ -3,7 +3,7 @@
 use crate::config::catalogue;
 use crate::config::error::ConfigProblem;
 use crate::config::explanation::ExplainedSetting;
-use crate::config::sending::JaegerProtocol;
+use crate::config::sending::way::JaegerProtocol;
 use crate::config::setting::{Setting, Source};
 use crate::config::variables::Variables;
 use crate::reporter::Reporter;

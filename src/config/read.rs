@@ -70,7 +70,7 @@ impl Config {
         let service_name_of_resource = tags.read_otel(&mut variables);
         tags.read_jaeger(&mut variables);
         let (sampler, otel_remote) = SamplerChoice::read(&mut variables, sampler_type);
-        let protocol = sending::read_jaeger_protocol(&mut variables);
+        let protocol = sending::way::read_jaeger_protocol(&mut variables);
         let agent = base.agent.read(&mut variables, protocol.as_ref());
         let sending = base.sending.read(&mut variables, &agent, protocol.as_ref());
         let mut config = Self {

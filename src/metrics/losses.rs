@@ -1,9 +1,8 @@
 use std::collections::HashMap;
-use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::clock::{instant_now, system_time_now};
-use crate::metrics::{DropCause, Metrics};
+use crate::metrics::ledger::{DropCause, DropCounts};
 
 /// The spans that a tracer has lost for one cause.
 ///
@@ -45,49 +44,49 @@ pub struct LastLoss {
     pub reason: String,
 }
 
+/// The last loss for each cause.
+#[derive(Default)]
+pub(super) struct LastLosses(HashMap<DropCause, NotedLoss>);
+
 /// A loss and when its reason was written.
-pub(super) struct NotedLoss {
+struct NotedLoss {
     last: LastLoss,
     written: Instant,
 }
 
-impl Metrics {
-    /// Returns what was lost, by cause, and why last. Nothing else is needed to tell a user what is wrong.
-    pub fn losses(&self) -> Vec<Loss> {
-        let counts = self.report().dropped;
-        let noted = self.losses_by_cause();
-        let last = |cause| noted.get(&cause).map(|loss| loss.last.clone());
+impl LastLosses {
+    /// Notes that spans were lost now. Returns false if the reason should be written again.
+    pub(super) fn note(&mut self, cause: DropCause) -> bool {
+        let now = instant_now();
+        let fresh = self.0.get_mut(&cause).filter(|loss| {
+            let age = now.saturating_duration_since(loss.written);
+            age < REASON_AGE
+        });
+        let is_fresh = fresh.is_some();
+        if let Some(loss) = fresh {
+            loss.last.time = system_time_now();
+        }
+        is_fresh
+    }
+
+    /// Notes that spans were lost now for this reason.
+    pub(super) fn note_reason(&mut self, cause: DropCause, reason: String) {
+        let last = LastLoss {
+            time: system_time_now(),
+            reason,
+        };
+        let written = instant_now();
+        self.0.insert(cause, NotedLoss { last, written });
+    }
+
+    /// Returns the losses with these counts.
+    pub(super) fn losses(&self, counts: &DropCounts) -> Vec<Loss> {
         let losses = counts.iter().map(|(cause, spans)| Loss {
             cause,
             spans,
-            last: last(cause),
+            last: self.0.get(&cause).map(|loss| loss.last.clone()),
         });
         losses.collect()
-    }
-
-    /// Notes that spans were lost just now. The reason is asked for once a second.
-    pub(crate) fn note_loss(&self, cause: DropCause, reason: impl FnOnce() -> String) {
-        let (time, now) = (system_time_now(), instant_now());
-        let is_fresh = |loss: &NotedLoss| now.saturating_duration_since(loss.written) < REASON_AGE;
-        {
-            let mut losses = self.losses_by_cause();
-            if let Some(loss) = losses.get_mut(&cause).filter(|loss| is_fresh(loss)) {
-                loss.last.time = time;
-                return;
-            }
-        }
-        // Not under the lock: the sender of a user may be asked.
-        let last = LastLoss {
-            time,
-            reason: reason(),
-        };
-        let noted = NotedLoss { last, written: now };
-        self.losses_by_cause().insert(cause, noted);
-    }
-
-    fn losses_by_cause(&self) -> MutexGuard<'_, HashMap<DropCause, NotedLoss>> {
-        let losses = self.inner().losses.lock();
-        losses.unwrap_or_else(PoisonError::into_inner)
     }
 }
 

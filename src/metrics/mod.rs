@@ -88,7 +88,6 @@ mod losses;
 mod page;
 mod snapshot;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -104,7 +103,7 @@ pub use page::{Exemplar, HistogramView, Labels, MetricsPage, MetricsSource, Text
 pub(crate) use snapshot::Accounts;
 pub use snapshot::MetricsSnapshot;
 
-use crate::metrics::losses::NotedLoss;
+use crate::metrics::losses::LastLosses;
 use crate::sync::PerProcess;
 
 /// The counters of one tracer. Cheap to clone. In a forked child they begin from zero.
@@ -143,7 +142,7 @@ struct Inner {
     /// The highest values of `reporter_spans` that were exported.
     exported: [AtomicU64; 3],
     threads: Mutex<Vec<Weak<CounterBlock>>>,
-    losses: Mutex<HashMap<DropCause, NotedLoss>>,
+    last_losses: Mutex<LastLosses>,
 }
 
 impl Metrics {
@@ -188,6 +187,21 @@ impl Metrics {
         self.inner().shared.add(counter, n);
     }
 
+    /// Returns what was lost, by cause, and why last.
+    pub fn losses(&self) -> Vec<Loss> {
+        let counts = self.report().dropped;
+        self.inner().last_losses().losses(&counts)
+    }
+
+    /// Notes that spans were lost just now. The reason is asked for once a second.
+    pub(crate) fn note_loss(&self, cause: DropCause, reason: impl FnOnce() -> String) {
+        if !self.inner().last_losses().note(cause) {
+            // Not under the lock: the sender of a user may be asked.
+            let reason = reason();
+            self.inner().last_losses().note_reason(cause, reason);
+        }
+    }
+
     /// Makes a block in which one thread counts; [`Metrics::retire`] takes it back.
     pub(crate) fn register(&self) -> Arc<CounterBlock> {
         let block = Arc::new(CounterBlock::default());
@@ -217,6 +231,11 @@ impl Metrics {
 }
 
 impl Inner {
+    fn last_losses(&self) -> MutexGuard<'_, LastLosses> {
+        let losses = self.last_losses.lock();
+        losses.unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn threads(&self) -> MutexGuard<'_, Vec<Weak<CounterBlock>>> {
         self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }

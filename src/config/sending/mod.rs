@@ -13,7 +13,7 @@ mod files;
 mod otlp;
 #[cfg(any(feature = "collector", feature = "otlp", feature = "zipkin"))]
 mod uploads;
-mod way;
+pub(super) mod way;
 #[cfg(feature = "zipkin")]
 mod zipkin;
 
@@ -27,8 +27,8 @@ use self::absent::Zipkin;
 pub(super) use self::collector::Collector;
 #[cfg(feature = "otlp")]
 use self::otlp::Otlp;
+use self::way::JaegerProtocol;
 use self::way::Way;
-pub(super) use self::way::{JaegerProtocol, read_jaeger_protocol};
 #[cfg(feature = "zipkin")]
 use self::zipkin::Zipkin;
 use crate::config::agent::Agent;

@@ -6,8 +6,8 @@
 use crate::model::{Process, ReferenceType, TagRef};
 use crate::record::FinishedSpan;
 use crate::record::wire::decode::Tags;
+use crate::reporter::packet::emit_batch::{METHOD, Numbers, ONEWAY};
 use crate::reporter::packet::encoding::{Encoding, Envelope, encoded_tags};
-use crate::reporter::packet::{METHOD, Numbers, ONEWAY};
 
 /// A message in the binary protocol.
 pub(super) struct Binary {

@@ -8,8 +8,8 @@ use crate::record::wire::encode::{
     varint_len, write_bytes, write_list_header, write_tag, write_varint, zigzag,
 };
 use crate::record::{self, FinishedSpan, LastTrace};
+use crate::reporter::packet::emit_batch::{METHOD, Numbers, ONEWAY};
 use crate::reporter::packet::encoding::{Encoding, Envelope};
-use crate::reporter::packet::{METHOD, Numbers, ONEWAY};
 
 /// An `emitBatch` message in the compact protocol.
 pub(super) struct Compact {

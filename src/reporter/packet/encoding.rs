@@ -1,7 +1,7 @@
 use crate::model::Process;
 use crate::record::FinishedSpan;
 use crate::record::wire::encode::write_tag;
-use crate::reporter::packet::Numbers;
+use crate::reporter::packet::emit_batch::Numbers;
 
 /// A way to write the spans of one process as a message.
 ///

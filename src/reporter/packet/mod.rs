@@ -11,6 +11,7 @@
 
 mod binary;
 mod compact;
+mod emit_batch;
 mod encoding;
 mod jaeger_proto;
 mod marks;
@@ -22,7 +23,9 @@ mod zipkin;
 
 use std::ops::Range;
 
-use crate::metrics::{Counter, DropCause, DropCounts, Metrics};
+pub(super) use emit_batch::Numbers;
+
+use crate::metrics::{Counter, Metrics};
 use crate::model::Process;
 use crate::record::{FinishedSpan, FrameKind, FrameList};
 use crate::reporter::packet::binary::Binary;
@@ -34,38 +37,8 @@ use crate::reporter::packet::shrink::Loss;
 use crate::reporter::packet::zipkin::ZipkinJson;
 use crate::reporter::sender::{Batch, BatchFormat};
 
-/// The name of a message: the agent's one method.
-const METHOD: &[u8] = b"emitBatch";
-/// The message type of a Thrift call without an answer.
-const ONEWAY: u8 = 4;
 /// The size from which a span can be made smaller later, because a copy of its frame is kept beside the packet.
 const KEEP_FROM: usize = 512;
-
-/// The numbers in a batch that tell the agent of batches and losses so far. Cumulative; the first batch is number 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Numbers {
-    pub(super) seq_no: u64,
-    pub(super) full_queue: u64,
-    pub(super) too_large: u64,
-    pub(super) failed: u64,
-}
-
-impl Numbers {
-    /// Joins the losses in the queue and those in the reporter, `sending`.
-    pub(super) fn new(seq_no: u64, queue: &DropCounts, sending: &DropCounts) -> Self {
-        let too_large = sending.get(DropCause::TooLarge);
-        Self {
-            seq_no,
-            full_queue: queue.get(DropCause::QueueFull),
-            too_large,
-            failed: sending.total() - too_large,
-        }
-    }
-
-    fn stats(&self) -> [u64; 3] {
-        [self.full_queue, self.too_large, self.failed]
-    }
-}
 
 /// Encoded spans of one process, from which messages are cut.
 pub(super) struct Packet {

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::metrics::{DropCause, DropCounts};
 use crate::model::{
     Flags, LogRecord, ReferenceType, ReportedReference, SpanId, Tag, TagValue, Timestamp, TraceId,
     tags,

@@ -96,6 +96,3 @@ pub(crate) struct Time {
     #[prost(int32, tag = "2")]
     pub(crate) nanos: i32,
 }
-
-#[derive(Clone, Copy, PartialEq, Message)]
-pub(crate) struct PostSpansResponse {}

@@ -9,7 +9,7 @@ use tonic::{Code, ConnectError, Status};
 
 use crate::http_client::{one_line, shown};
 use crate::metrics::DropCause;
-use crate::reporter::sender::grpc::GrpcProtocol;
+use crate::reporter::sender::grpc::protocol::GrpcProtocol;
 use crate::reporter::sender::upload::{Answer, Malformed, Value, read_fields};
 
 /// Returns the fate of a batch whose call ended in an error of the server or of the connection.

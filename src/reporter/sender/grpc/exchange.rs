@@ -12,9 +12,9 @@ use tonic::transport::{self, Endpoint};
 use crate::clock::instant_now;
 use crate::http_client::{USER_AGENT, shown};
 use crate::metrics::DropCause;
-use crate::reporter::sender::grpc::GrpcProtocol;
 use crate::reporter::sender::grpc::answer::{answer_of, answer_without_connection, with_port};
 use crate::reporter::sender::grpc::connection::{Call, Connection, End};
+use crate::reporter::sender::grpc::protocol::GrpcProtocol;
 use crate::reporter::sender::upload::{Answer, Exchange, UploadOptions, answer_of_reply};
 
 /// One call at a time.

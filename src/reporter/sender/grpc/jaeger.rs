@@ -1,6 +1,7 @@
 use crate::http_client::InvalidEndpoint;
 use crate::reporter::sender::BatchFormat;
-use crate::reporter::sender::grpc::{GrpcProtocol, parse};
+use crate::reporter::sender::grpc::parse;
+use crate::reporter::sender::grpc::protocol::GrpcProtocol;
 use crate::reporter::sender::upload::{UploadOptions, Uploader, upload_sender, upload_setters};
 
 /// A sender of Jaeger's own messages over gRPC to a Jaeger collector.

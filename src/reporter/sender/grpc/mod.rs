@@ -11,6 +11,7 @@ mod exchange;
 mod jaeger;
 #[cfg(feature = "otlp")]
 mod otlp;
+mod protocol;
 
 #[cfg(feature = "collector")]
 pub use jaeger::GrpcSender;
@@ -20,22 +21,8 @@ pub use otlp::OtlpGrpcSender;
 use crate::http_client::{Endpoint, InvalidEndpoint};
 use crate::reporter::sender::BatchFormat;
 use crate::reporter::sender::grpc::exchange::GrpcExchange;
+use crate::reporter::sender::grpc::protocol::GrpcProtocol;
 use crate::reporter::sender::upload::{Exchange, Protocol, UploadOptions};
-
-/// The traits of one kind of collector.
-pub(super) struct GrpcProtocol {
-    format: BatchFormat,
-    /// The path of the method.
-    path: &'static str,
-    /// A reply is an `ExportTraceServiceResponse`.
-    is_otlp: bool,
-    /// A collector without room may be asked again even if it does not say when.
-    retries_exhausted: bool,
-    /// The cure if no program listens.
-    if_refused: &'static str,
-    /// The cure if the server does not know the method.
-    if_unimplemented: &'static str,
-}
 
 impl Protocol for GrpcProtocol {
     fn format(&self) -> BatchFormat {

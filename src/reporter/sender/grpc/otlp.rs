@@ -1,6 +1,7 @@
 use crate::http_client::InvalidEndpoint;
 use crate::reporter::sender::BatchFormat;
-use crate::reporter::sender::grpc::{GrpcProtocol, parse};
+use crate::reporter::sender::grpc::parse;
+use crate::reporter::sender::grpc::protocol::GrpcProtocol;
 use crate::reporter::sender::upload::{
     UploadOptions, Uploader, gzip_setter, upload_sender, upload_setters,
 };
