@@ -269,6 +269,9 @@ impl WorkerTurn {
                 return None;
             }
         }
+        if !self.is_at_home() {
+            return None;
+        }
         if let Some(until) = goal.close_until {
             // The queue was closed before this request, so everything has been taken from it.
             self.account(|reporter| reporter.close(until));
