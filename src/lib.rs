@@ -2,12 +2,12 @@
 //!
 //! A *span* is one unit of work: a name, a start and an end, tags and logs. A *trace* is the tree of spans that
 //! one request leaves behind in all the services that it passes. A program starts spans; their *context* travels
-//! with its requests; a *sampler* decides which traces to keep; one background thread sends finished spans to
-//! an agent, as Thrift over UDP.
+//! with its requests; a *sampler* decides which traces to keep; one background thread, the *worker*, packs finished
+//! spans for a *sender*: to an agent, as Thrift over UDP, or to a collector, as OTLP, Thrift or JSON in requests.
 //!
 //! ```text
-//!  request ─► extract ─► build_span ─► Span ─► finish ─► queue ┊ worker ─► reporter ─► sender ─► agent
-//!             propagation  sampler      │ scope                ┊ (right of this line: one background thread)
+//!  request ─► extract ─► build_span ─► Span ─► finish ─► queue ┊ worker ─► reporter ─► sender ─► agent, collector
+//!             propagation  sampler      │ scope                ┊ (right of this line: off your threads)
 //!                                       └► inject ─► outgoing request
 //! ```
 //!
@@ -71,8 +71,8 @@
 //! | [`throttler`] | how many debug traces callers may force |
 //! | [`restrictions`] | which baggage the program may set |
 //! | [`reporter`] | finished spans, out of the process; [`sender`](reporter::sender)s move the bytes |
-//! | [`config`] | a tracer from `JAEGER_*` variables |
-//! | [`metrics`] | what the tracer counts about itself, and what became of every span |
+//! | [`config`] | a tracer from `JAEGER_*` and `OTEL_*` variables; [where spans go](config#where-do-spans-go) |
+//! | [`metrics`] | what the tracer counts about itself, what became of every span, and why the last ones were [lost](metrics::Metrics::losses) |
 //! | [`observer`] | the start and end of every span, sampled or not: rate, errors and durations |
 //! | [`middleware`] | spans for requests: tower, axum, hyper, reqwest, tonic |
 //! | [`mod@dev`] | an agent, a collector and a viewer inside the program |
@@ -137,7 +137,8 @@
 //!
 //! # What is not promised
 //!
-//! * That a datagram arrives. `sent` means that the kernel took it and that no refusal has come back since.
+//! * That a datagram arrives. `sent` means that the kernel took it and that no refusal has come back since. A request
+//!   has an answer: for a sender of requests `sent` means that the collector has taken the spans.
 //! * Spans of a process that is killed or aborts, or that calls `std::process::exit` without
 //!   [`close`](JaegerTracer::close): up to one flush interval of them is lost, and what still waits for its receiver.
 //! * Anything in a process that was made by a bare `clone` or `vfork`, which run no fork handlers.

@@ -9,15 +9,15 @@ pub enum DropCause {
     QueueFull,
     /// The span finished after the tracer was closed.
     AfterShutdown,
-    /// The span was larger than a packet, even when it was made smaller.
+    /// The span was larger than a packet, even when it was made smaller, or the collector refused the batch for its size.
     TooLarge,
-    /// The agent's host answered that no program listens there.
+    /// The receiver's host answered that no program listens there.
     Refused,
     /// The kernel had no room for the datagram, after several tries.
     NetBuffer,
     /// The datagram or request could not be sent for another reason.
     SendFailed,
-    /// The agent's name had no address, or none yet.
+    /// The receiver's name had no address, or none yet.
     NoAddress,
     /// No worker thread could be started, or a forked child has no reporter.
     NoWorker,

@@ -41,6 +41,35 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! A collector gives an answer, so the tracer knows what became of each span:
+//!
+//! ```
+//! # #[cfg(feature = "otlp")] {
+//! use std::time::Duration;
+//! use tracehound::JaegerTracer;
+//! use tracehound::metrics::DropCause;
+//! use tracehound::prelude::*;
+//! use tracehound::reporter::RemoteReporter;
+//! use tracehound::reporter::sender::OtlpSender;
+//! use tracehound::sampler::ConstSampler;
+//! use tracehound::testkit::{Fault, MockCollector};
+//!
+//! let collector = MockCollector::start()?;
+//! let tracer = JaegerTracer::builder("shop")
+//!     .sampler(ConstSampler::new(true))
+//!     .reporter(RemoteReporter::new(OtlpSender::new(&collector.url("/v1/traces"))?))
+//!     .build()?;
+//!
+//! collector.next_faults([Fault::status(400)]);
+//! tracer.start_span("checkout").finish();
+//! let report = tracer.flush(Duration::from_secs(5));
+//! assert_eq!(report.dropped.get(DropCause::Rejected), 1);
+//! let losses = tracer.metrics().losses();
+//! assert!(losses[0].last.as_ref().is_some_and(|last| last.reason.contains("400")));
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # How do I wait for spans?
 //!
 //! A [`TestTracer`] needs no waiting. A receiver has [`wait_for_spans`](MockAgent::wait_for_spans), which returns as

@@ -29,7 +29,7 @@
 //! | the answer has a status from 200 to 299 | it has arrived |
 //! | no connection, or 429, 502, 503 or 504 | it is tried again after 0.1 s and 0.4 s, then lost as `refused`, `no_address` or `send_failed` |
 //! | such a status with `Retry-After` | up to ten seconds, all batches wait; for longer pauses, five minutes at most, they are lost as `backoff` |
-//! | 413 | it is lost as `too_large`, and further batches have at most half its size |
+//! | 413 | it is lost as `too_large`, and further batches have at most half its size, or 4 KiB if that is more |
 //! | 500 to an `HttpSender` or `ZipkinSender` | as 503, because a full queue may answer so |
 //! | another status | it is lost as `rejected` (3xx and 4xx) or `send_failed` |
 //! | no answer to a whole request | it is lost as `unknown`, because the collector may have it |
