@@ -10,7 +10,7 @@ use tokio::task::yield_now;
 use tracehound::JaegerTracer;
 use tracehound::diagnostics::Diagnostics;
 use tracehound::prelude::*;
-use tracehound::reporter::{FinishedSpan, Reporter};
+use tracehound::reporter::{FinishedSpan, Reporter, Unsent};
 use tracehound::sampler::ConstSampler;
 
 use crate::support::until;
@@ -177,6 +177,56 @@ fn the_last_tracer_may_be_dropped_on_the_only_thread_of_the_runtime() {
         "served at once"
     );
     drop(runtime);
+}
+
+/// Asks for a pause after each span. Counts spans and flushes.
+#[derive(Clone, Default)]
+struct Pausing(Arc<Mutex<(u64, u64)>>, Option<Instant>);
+
+impl Reporter for Pausing {
+    fn report(&mut self, _: &FinishedSpan<'_>) {
+        self.0.lock().expect("not poisoned").0 += 1;
+        self.1 = Some(Instant::now() + Duration::from_millis(1));
+    }
+
+    fn paused_until(&self) -> Option<Instant> {
+        self.1
+    }
+
+    fn resume(&mut self) {
+        self.1 = None;
+    }
+
+    fn flush(&mut self, _: Instant) -> Unsent {
+        self.0.lock().expect("not poisoned").1 += 1;
+        Unsent::default()
+    }
+}
+
+#[test]
+fn a_task_resumes_a_reporter_after_its_pause_and_not_only_at_the_next_flush() {
+    let runtime = one_thread();
+    let pausing = Pausing::default();
+    let tracer = JaegerTracer::builder("test")
+        .sampler(ConstSampler::new(true))
+        .reporter(pausing.clone())
+        .flush_interval(Duration::from_millis(300))
+        .worker_on(runtime.handle().clone())
+        .build()
+        .expect("named");
+    for _ in 0..40 {
+        tracer.start_span("s").finish();
+    }
+    let deadline = Instant::now() + LONG;
+    let counts = || *pausing.0.lock().expect("not poisoned");
+    runtime.block_on(async {
+        while counts().0 < 40 {
+            assert!(Instant::now() < deadline, "{:?}", counts());
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    let (_, flushes) = counts();
+    assert!(flushes < 20, "a flush for every other span: {flushes}");
 }
 
 /// Blocks in `report` until the test releases it.

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::time::{Instant as TokioInstant, Sleep, sleep};
@@ -49,6 +49,7 @@ fn start(
         home: generation(),
         mailbox: mailbox.clone(),
         timer,
+        next: None,
         panics: 0,
         has_ended: has_ended.clone(),
     });
@@ -60,6 +61,8 @@ struct WorkerTask {
     home: u32,
     mailbox: Arc<Mailbox>,
     timer: Pin<Box<Sleep>>,
+    /// When the next turn is due, as of the first poll after the last one.
+    next: Option<Instant>,
     panics: u32,
     has_ended: Arc<AtomicBool>,
 }
@@ -96,8 +99,13 @@ impl Future for WorkerTask {
 impl WorkerTask {
     /// Runs one turn if it is due, and else sets the timer. Returns false if there is no next turn.
     fn step(&mut self, turn: &mut WorkerTurn, context: &mut Context<'_>) -> bool {
+        // Some turns are due a time after now, so `turn` alone would put them off with every poll. A thread that stood in
+        // may have left one that is due earlier.
         let next = turn.next();
+        let next = self.next.map_or(next, |known| known.min(next));
+        self.next = Some(next);
         if let Some(orders) = self.mailbox.orders(next) {
+            self.next = None;
             // The next turn is another poll, so that other tasks run in between.
             context.waker().wake_by_ref();
             return self.mailbox.run(turn, &orders);
