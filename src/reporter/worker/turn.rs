@@ -112,16 +112,18 @@ impl WorkerTurn {
 
     /// Returns when the next turn is due if no caller asks for one.
     pub(super) fn next(&self) -> Instant {
+        let look = |goal: Goal| match goal.is_in_flight {
+            true => deadline_after(LOOK_FOR_ANSWERS).min(goal.deadline()),
+            false => goal.deadline(),
+        };
         let next = match self.paused_until() {
             Some(pause) => {
                 let pause = pause.max(deadline_after(SHORTEST_PAUSE));
-                self.goal.map_or(pause, |goal| pause.min(goal.deadline()))
+                self.goal.map_or(pause, |goal| pause.min(look(goal)))
             }
             None if !self.backlog.is_empty() || self.drains_soon => instant_now(),
             None => match self.goal {
-                Some(goal) if goal.is_in_flight => {
-                    deadline_after(LOOK_FOR_ANSWERS).min(goal.deadline())
-                }
+                Some(goal) if goal.is_in_flight => look(goal),
                 Some(_) => instant_now(),
                 None => self.schedule.next(),
             },
@@ -259,7 +261,8 @@ impl WorkerTurn {
             } else {
                 self.flush(until);
             }
-            let is_paused = self.paused_until().is_some();
+            // A pause behind a complete flush is one for later spans, for which these callers do not wait.
+            let is_paused = !goal.is_in_flight && self.paused_until().is_some();
             let is_in_flight = !is_paused && self.unsent.in_flight > 0;
             if (is_paused || is_in_flight) && !is_late(until) {
                 self.goal = Some(Goal {
