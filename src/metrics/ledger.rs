@@ -116,7 +116,8 @@ pub struct DropCounts([u64; DropCause::ALL.len()]);
 impl DropCounts {
     /// Adds `n` spans that were dropped for this cause.
     pub fn add(&mut self, cause: DropCause, n: u64) {
-        self.0[cause as usize] += n;
+        let count = &mut self.0[cause as usize];
+        *count = count.saturating_add(n);
     }
 
     /// Adds the numbers of `other`.
@@ -133,7 +134,7 @@ impl DropCounts {
 
     /// Returns how many spans were dropped in all.
     pub fn total(&self) -> u64 {
-        self.0.iter().sum()
+        self.0.iter().fold(0, |sum, n| sum.saturating_add(*n))
     }
 
     /// Returns each cause that has dropped spans, with their number.

@@ -82,7 +82,7 @@ impl CompositeReporter {
         let members = self.members.iter().map(Member::unsent);
         let in_flight = members.clone().map(|unsent| unsent.in_flight).max();
         members
-            .max_by_key(|unsent| unsent.dropped.total() + unsent.queued)
+            .max_by_key(|unsent| unsent.dropped.total().saturating_add(unsent.queued))
             .unwrap_or_default()
             .with_in_flight(in_flight.unwrap_or(0))
     }

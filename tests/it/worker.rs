@@ -1,5 +1,7 @@
 //! The way of a finished span to the reporter: flush, close, and the account of every span.
 
+mod numbers;
+
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::thread;

@@ -456,7 +456,7 @@ impl SendOutcome {
     /// Adds spans in flight that have arrived.
     #[must_use]
     pub fn with_arrival(mut self, spans: u64) -> Self {
-        self.arrived += spans;
+        self.arrived = self.arrived.saturating_add(spans);
         self
     }
 

@@ -294,7 +294,7 @@ impl WorkerTurn {
         }
         let mut dropped = self.unsent.dropped;
         dropped.add(DropCause::InternalError, self.panicked);
-        let not_sent = dropped.total() + self.unsent.queued;
+        let not_sent = dropped.total().saturating_add(self.unsent.queued);
         self.totals = Totals {
             sent: self.handed_over.saturating_sub(not_sent),
             dropped,
@@ -326,7 +326,7 @@ impl Totals {
         // Read after the totals, so that no more shows as done than was finished.
         let (lost, finished) = queue.totals();
         dropped.merge(&lost);
-        let queued = finished.saturating_sub(sent + dropped.total());
+        let queued = finished.saturating_sub(sent.saturating_add(dropped.total()));
         FlushReport {
             finished,
             sent,
