@@ -1,6 +1,7 @@
 //! A remote reporter over senders that fail: splitting, losses, the account, the lines to the user. No sockets.
 
 mod in_flight;
+mod limits;
 mod losses;
 mod pauses;
 

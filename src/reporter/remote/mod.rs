@@ -185,9 +185,9 @@ impl RemoteReporter {
     /// Sends the first `count` spans, in several batches if need be. Spans stay in the packet if the time is up or the
     /// sender has no room.
     fn send(&mut self, count: usize, deadline: Instant) {
-        let mut from = 0;
+        let (mut from, mut is_tried) = (0, false);
         let mut most = if self.outage.is_refused() { 1 } else { count };
-        while from < count && (from == 0 || instant_now() < deadline) {
+        while from < count && (!is_tried || instant_now() < deadline) {
             self.begin();
             let end = count.min(from + most);
             let to = self.packet.fitting(from, end, self.limits.batch);
@@ -198,6 +198,7 @@ impl RemoteReporter {
                 continue;
             }
             let size = self.packet.size_of(from..to);
+            is_tried = true;
             match self.transmit(from..to, deadline) {
                 SendResult::TooLarge => {
                     self.begin();
