@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use crate::clock::{deadline_after, instant_now};
 use crate::metrics::{Accounts, DropCause, FlushReport};
+use crate::panics::caught;
 use crate::reporter::MakeReporter;
 use crate::reporter::worker::mailbox::waiters::{Ticket, Waiters, wake_all};
 use crate::reporter::worker::options::WorkerOptions;
@@ -278,6 +279,8 @@ impl Mailbox {
             drop(state);
             self.wake_callers();
         }
+        // The reporter is user code.
+        caught(|| drop(idle));
     }
 
     /// Returns what has become of all finished spans.
