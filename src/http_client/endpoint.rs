@@ -117,9 +117,15 @@ impl Endpoint {
         Some((decoded(user), decoded(password)))
     }
 
-    /// Returns whether nobody on the way can read a request: it is encrypted, or stays on this host.
-    pub(crate) fn is_private(&self) -> bool {
-        self.uri().is_some_and(|uri| is_private(&uri))
+    /// Returns whether requests are encrypted.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.base.starts_with("https://")
+    }
+
+    /// Returns whether the server is on this host.
+    pub(crate) fn is_on_this_host(&self) -> bool {
+        let uri = self.uri();
+        uri.is_some_and(|uri| is_loopback(uri.host().unwrap_or_default()))
     }
 
     /// Returns the port that the URL names.
@@ -310,8 +316,9 @@ mod tests {
         let endpoint = Endpoint::parse("http://localhost:1/s").expect("a URL");
         assert_eq!(endpoint.credentials(), None);
         assert_eq!(endpoint.port(), Some(1));
-        assert!(endpoint.is_private());
-        assert!(!Endpoint::parse("http://h").expect("a URL").is_private());
+        assert!(endpoint.is_on_this_host() && !endpoint.is_encrypted());
+        let other = Endpoint::parse("http://h").expect("a URL");
+        assert!(!other.is_on_this_host() && !other.is_encrypted());
     }
 
     #[test]

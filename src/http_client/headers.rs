@@ -37,6 +37,11 @@ impl RequestHeaders {
         Ok(())
     }
 
+    /// Returns whether one of them holds a secret.
+    pub(crate) fn hold_secret(&self) -> bool {
+        self.map.values().any(HeaderValue::is_sensitive)
+    }
+
     /// Returns the names and the values.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
         self.map.iter()

@@ -47,7 +47,7 @@ impl PostClient {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .http_status_as_error(false)
-            .proxy(settings.proxy.as_ref().map(|proxy| proxy.0.clone()))
+            .proxy(settings.proxy.as_ref().map(|proxy| proxy.proxy.clone()))
             .max_idle_connections(1)
             .max_idle_connections_per_host(1)
             .max_idle_age(MAX_IDLE_AGE)
@@ -249,7 +249,10 @@ pub(crate) enum PostError {
 ///
 /// `Debug` shows no credentials.
 #[derive(Clone)]
-pub(crate) struct HttpProxy(Proxy);
+pub(crate) struct HttpProxy {
+    proxy: Proxy,
+    is_on_this_host: bool,
+}
 
 impl HttpProxy {
     /// Reads the URL of a proxy, such as `http://user:password@proxy:3128`.
@@ -258,15 +261,23 @@ impl HttpProxy {
     ///
     /// See [`InvalidEndpoint`].
     pub(crate) fn parse(url: &str) -> Result<Self, InvalidEndpoint> {
-        Endpoint::parse(url)?;
+        let endpoint = Endpoint::parse(url)?;
         let proxy = Proxy::new(url.trim()).map_err(|_| InvalidEndpoint::NotAUrl)?;
-        Ok(Self(proxy))
+        Ok(Self {
+            proxy,
+            is_on_this_host: endpoint.is_on_this_host(),
+        })
+    }
+
+    /// Returns whether requests leave this host only behind the proxy.
+    pub(crate) fn is_on_this_host(&self) -> bool {
+        self.is_on_this_host
     }
 }
 
 impl fmt::Debug for HttpProxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "HttpProxy({}:{})", self.0.host(), self.0.port())
+        write!(f, "HttpProxy({}:{})", self.proxy.host(), self.proxy.port())
     }
 }
 

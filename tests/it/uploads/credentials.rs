@@ -77,6 +77,26 @@ fn secrets_are_not_sent_in_the_clear_to_another_host() {
 }
 
 #[test]
+fn secrets_are_not_sent_in_the_clear_to_a_proxy_of_another_host() {
+    let sender = || HttpSender::new("http://localhost:14268").expect("a URL");
+    let proxy = "http://proxy:3128";
+    let before = sender().bearer_token("t0ken").expect("loopback");
+    let error = before.proxy(proxy).err();
+    assert_eq!(error, Some(InvalidEndpoint::ExposedCredentials));
+    let of_endpoint = HttpSender::new("http://me:secret@localhost:14268").expect("loopback");
+    let error = of_endpoint.proxy(proxy).err();
+    assert_eq!(error, Some(InvalidEndpoint::ExposedCredentials));
+    let after = sender().proxy(proxy).expect("nothing to show");
+    let error = after.bearer_token("t0ken").err();
+    assert_eq!(error, Some(InvalidHeader::ExposedCredentials));
+    let near = sender().proxy("http://127.0.0.1:3128").expect("a proxy");
+    let near = near.bearer_token("t0ken").expect("all on this host");
+    assert!(near.proxy("http://[::1]:3128").is_ok());
+    let opted_in = sender().cleartext_credentials(true).proxy(proxy);
+    assert!(opted_in.expect("a proxy").bearer_token("t0ken").is_ok());
+}
+
+#[test]
 fn no_secret_is_shown() {
     let server = CollectorServer::start(Act::text(
         401,

@@ -72,8 +72,7 @@ impl HttpUpload {
         &mut self,
         url: &str,
     ) -> Result<(), InvalidEndpoint> {
-        self.options.proxy = Some(HttpProxy::parse(url)?);
-        Ok(())
+        self.options.set_proxy(HttpProxy::parse(url)?)
     }
 }
 
@@ -89,7 +88,8 @@ macro_rules! http_sender {
             ///
             /// # Errors
             ///
-            /// Fails if `url` is not a URL of HTTP, or would send a password in the clear: see [`InvalidEndpoint`].
+            /// Fails if `url` is not a URL of HTTP, or a password or another secret would go to the proxy in the clear:
+            /// see [`InvalidEndpoint`].
             ///
             /// ```
             #[doc = concat!("use tracehound::reporter::sender::", stringify!($sender), ";")]

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 
 #[cfg(feature = "tls")]
 use crate::http_client::TlsSettings;
-use crate::http_client::{Endpoint, HttpProxy, InvalidHeader, RequestHeaders};
+use crate::http_client::{Endpoint, HttpProxy, InvalidEndpoint, InvalidHeader, RequestHeaders};
 
 /// The settings of a sender that uploads.
 ///
@@ -61,8 +61,27 @@ impl UploadOptions {
         name: &str,
         value: &str,
     ) -> Result<(), InvalidHeader> {
-        let is_private = self.may_expose || self.endpoint.is_private();
+        let is_private = self.is_private(self.proxy.as_ref());
         self.headers.set(name, value, is_private)
+    }
+
+    pub(in crate::reporter::sender) fn set_proxy(
+        &mut self,
+        proxy: HttpProxy,
+    ) -> Result<(), InvalidEndpoint> {
+        if self.headers.hold_secret() && !self.is_private(Some(&proxy)) {
+            return Err(InvalidEndpoint::ExposedCredentials);
+        }
+        self.proxy = Some(proxy);
+        Ok(())
+    }
+
+    /// Returns whether nobody on the way can read a request, or the user allows it: the request is encrypted, or stays
+    /// on this host. Behind a proxy of another host, `localhost` is the proxy's.
+    fn is_private(&self, proxy: Option<&HttpProxy>) -> bool {
+        self.may_expose
+            || self.endpoint.is_encrypted()
+            || (self.endpoint.is_on_this_host() && proxy.is_none_or(HttpProxy::is_on_this_host))
     }
 }
 
