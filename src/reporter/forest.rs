@@ -44,7 +44,10 @@ pub(crate) fn forest(spans: &[OwnedSpan]) -> Vec<Planted<'_>> {
     loop {
         if next.is_empty() {
             // What is left has parents in a circle. The earliest such span stands where its trace would begin.
-            let left = children.values().flatten().min_by_key(|span| span.start);
+            let left = children.values().flatten();
+            let left =
+                left.filter(|span| !shown.contains(&std::ptr::from_ref::<OwnedSpan>(**span)));
+            let left = left.min_by_key(|span| span.start);
             next.extend(left.map(|span| (*span, 0)));
         }
         let Some((span, depth)) = next.pop() else {

@@ -282,4 +282,15 @@ mod tests {
         let own = child(1, 1, Some(1), 1, "own");
         assert_eq!(tree(&[own.clone(), own]), "own\nown");
     }
+
+    #[test]
+    fn a_tree_in_which_a_span_beside_a_circle_starts_first_ends() {
+        let spans = [
+            child(1, 1, Some(2), 20, "a"),
+            child(1, 2, Some(1), 30, "b"),
+            child(1, 3, Some(2), 10, "c"),
+            child(1, 4, Some(3), 40, "d"),
+        ];
+        assert_eq!(tree(&spans), "c\n  d\na\n  b");
+    }
 }
