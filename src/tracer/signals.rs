@@ -14,6 +14,7 @@
 
 use std::io::{self, Read as _};
 use std::os::unix::net::UnixStream;
+use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
@@ -24,6 +25,7 @@ use signal_hook::{flag, low_level};
 
 use crate::clock::{after, instant_now};
 use crate::metrics::FlushReport;
+use crate::panics::caught;
 use crate::sync::{LEAVES_SIGNALS, PerProcess};
 
 /// A signal that tells a process to end.
@@ -143,12 +145,23 @@ fn wait(mut woken: UnixStream) {
         }
         for signal in Signal::ALL {
             if signal.arrived().load(Ordering::SeqCst) {
-                close_all(signal);
-                // Ends the process; if it cannot, it aborts.
-                let _ = low_level::emulate_default_handler(signal.number());
+                // Parts of a tracer are user code.
+                caught(|| close_all(signal));
+                end_process(signal);
             }
         }
     }
+}
+
+/// Ends the process as the signal would have done.
+fn end_process(signal: Signal) {
+    let number = signal.number();
+    if process::id() == FIRST_OF_CONTAINER {
+        // The kernel keeps this process from ending by a signal of its own, so it exits with what a shell would report.
+        low_level::exit(128 + number);
+    }
+    // If it cannot, it aborts.
+    let _ = low_level::emulate_default_handler(number);
 }
 
 /// Closes the tracers of a signal at once, each within its grace.
@@ -177,3 +190,6 @@ fn close_all(signal: Signal) {
         close(first.clone());
     });
 }
+
+/// The id of the first process of a container, or of a machine.
+const FIRST_OF_CONTAINER: u32 = 1;
