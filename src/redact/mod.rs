@@ -122,29 +122,23 @@ struct Url {
 fn urls(text: &str) -> Vec<Url> {
     let mut urls: Vec<Url> = Vec::new();
     let mut from = 0;
+    let mut word = Word::default();
+    let last_at = text.rfind('@');
     while let Some((at, body)) = separator(text, from) {
-        from = body;
-        let scheme = text[..at]
+        let scheme = text[from..at]
             .rfind(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.')))
-            .map_or(0, |other| other + char_len(&text[other..]));
+            .map_or(from, |other| from + other + char_len(&text[from + other..]));
+        from = body;
+        word.read(text, scheme);
+        let has_at_behind = last_at.is_some_and(|at| at >= body);
         let is_start = match urls.last() {
             // `jdbc:pg://u:p@h` may have a user `jdbc`; after a `?`, it is the value of a query.
-            None => {
-                let word = &text[word_start(&text[..scheme])..scheme];
-                let has_user = word.match_indices(':').any(|(at, _)| {
-                    // JSON has `"url":"http://h"`.
-                    !word[..at].ends_with(['"', '\''])
-                });
-                if has_user && text[body..].contains('@') {
-                    return urls;
-                }
-                !word.contains('?')
-            }
+            None if word.has_user && has_at_behind => return urls,
+            None => !word.has_query,
             Some(last) => {
                 let before = &text[last.body.min(scheme)..scheme];
-                let word = word_start(before);
-                let begins_word = word > 0 && !before[word..].contains(char::is_alphanumeric);
-                let is_user = before.trim_ascii_end().ends_with(':') && text[body..].contains('@');
+                let begins_word = word.start > last.body && !word.has_letters;
+                let is_user = before.trim_ascii_end().ends_with(':') && has_at_behind;
                 begins_word && authority(before).is_some() && !is_user
             }
         };
@@ -153,6 +147,38 @@ fn urls(text: &str) -> Vec<Url> {
         }
     }
     urls
+}
+
+/// The word that ends where [`urls`] reads. Each character is read once, because a word may be a whole hostile text.
+#[derive(Default)]
+struct Word {
+    start: usize,
+    end: usize,
+    /// There is a colon, but not right behind a quote: JSON has `"url":"http://h"`.
+    has_user: bool,
+    has_query: bool,
+    has_letters: bool,
+}
+
+impl Word {
+    /// Reads on up to `end`.
+    fn read(&mut self, text: &str, end: usize) {
+        for (at, c) in text[self.end..end].char_indices() {
+            let at = self.end + at;
+            if c.is_whitespace() {
+                *self = Self {
+                    start: at + c.len_utf8(),
+                    end: self.end,
+                    ..Self::default()
+                };
+                continue;
+            }
+            self.has_user |= c == ':' && !text[self.start..at].ends_with(['"', '\'']);
+            self.has_query |= c == '?';
+            self.has_letters |= c.is_alphanumeric();
+        }
+        self.end = end;
+    }
 }
 
 /// Returns start and end of the next `://`, or of `:\/\/`, which JSON may have.
@@ -231,8 +257,8 @@ fn is_in_query(url: &str, at: usize, authority: &str) -> bool {
 
 /// Whether a query that begins with `key=` stands anywhere in a text.
 fn holds_pair(text: &str) -> bool {
-    text.match_indices(['?', '#'])
-        .any(|(at, _)| begins_with_pair(&text[at + 1..]))
+    // No key goes beyond the next of them.
+    text.split(['?', '#']).skip(1).any(begins_with_pair)
 }
 
 /// Whether a query begins with `key=`.
