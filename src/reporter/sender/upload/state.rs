@@ -4,7 +4,7 @@ use std::mem;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::clock::{deadline_after, instant_now};
+use crate::clock::{after, deadline_after, instant_now};
 use crate::metrics::{DropCause, DropCounts};
 use crate::reporter::sender::{SendOutcome, SendResult};
 
@@ -51,6 +51,8 @@ struct State {
     hold: Option<Instant>,
     max_bytes: usize,
     interrupt: Option<Box<dyn Fn() + Send + Sync>>,
+    /// When the running request is interrupted.
+    overdue_at: Option<Instant>,
     is_closed: bool,
 }
 
@@ -65,6 +67,7 @@ impl Shared {
                 hold: None,
                 max_bytes,
                 interrupt: None,
+                overdue_at: None,
                 is_closed: false,
             }),
             wakes_thread: Condvar::new(),
@@ -131,14 +134,34 @@ impl Shared {
         }
     }
 
+    /// Returns the news. Ends the running request if it has outlasted its time.
     pub(super) fn take_news(&self) -> SendOutcome {
         let mut state = self.lock();
-        SendOutcome {
+        let is_overdue = state.overdue_at.is_some_and(|at| instant_now() >= at);
+        let interrupt = is_overdue.then(|| state.interrupt.take()).flatten();
+        let news = SendOutcome {
             this: SendResult::Sent,
             arrived: mem::take(&mut state.arrived),
             failed: mem::take(&mut state.failed),
             ..SendOutcome::default()
+        };
+        drop(state);
+        if let Some(interrupt) = interrupt {
+            interrupt();
         }
+        news
+    }
+
+    /// Notes that a request begins, which should end by `deadline`.
+    pub(super) fn begin_request(&self, deadline: Instant) {
+        self.lock().overdue_at = Some(after(deadline, GRACE));
+    }
+
+    /// Notes that the request has ended. Returns whether it was interrupted, after which its exchange is of no use.
+    pub(super) fn end_request(&self) -> bool {
+        let mut state = self.lock();
+        state.overdue_at = None;
+        state.interrupt.is_none() && !state.is_closed
     }
 
     pub(super) fn reason(&self, cause: DropCause) -> Option<String> {
@@ -202,6 +225,9 @@ pub(super) fn is_too_long(pause: Duration) -> bool {
 
 /// The longest pause for which batches wait. In that time 800 KB of spans a second fill the queue.
 const LONGEST_HELD: Duration = Duration::from_secs(10);
+
+/// How much longer than its time a request may take. A proxy that answers byte by byte keeps the client for hours.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// The least limit to which a collector can bring the batches.
 const SMALLEST_MAX_BYTES: usize = 4 * 1024;

@@ -60,6 +60,13 @@ impl Exchange for Script {
 }
 
 fn uploading(acts: impl IntoIterator<Item = Act>) -> (Upload, Receiver<Vec<u8>>) {
+    uploading_within(Duration::from_secs(30), acts)
+}
+
+fn uploading_within(
+    timeout: Duration,
+    acts: impl IntoIterator<Item = Act>,
+) -> (Upload, Receiver<Vec<u8>>) {
     let (bodies, received) = channel();
     let (interrupt, interrupted) = channel();
     let script = Script {
@@ -67,7 +74,6 @@ fn uploading(acts: impl IntoIterator<Item = Act>) -> (Upload, Receiver<Vec<u8>>)
         bodies,
         interrupt: (interrupt, Arc::new(Mutex::new(interrupted))),
     };
-    let timeout = Duration::from_secs(30);
     let upload = Upload::new(Box::new(script), "there".to_owned(), timeout, 100_000);
     (upload, received)
 }
@@ -207,6 +213,18 @@ fn the_end_interrupts_the_request_and_sends_no_other() {
     drop(upload);
     // The script's last clone goes with the thread.
     assert_eq!(bodies.iter().count(), 0);
+}
+
+#[test]
+fn a_request_that_outlasts_its_time_is_interrupted_and_the_next_ones_go_out() {
+    let (mut upload, bodies) = uploading_within(Duration::from_millis(1), [Act::Hang]);
+    send(&mut upload, b"1");
+    assert_eq!(fates(&mut upload, 2).1, counts(DropCause::Unknown, 2));
+    for body in [b"2", b"3"] {
+        send(&mut upload, body);
+        assert_eq!(fates(&mut upload, 2).0, 2);
+    }
+    assert_eq!(bodies.try_iter().count(), 3);
 }
 
 #[test]

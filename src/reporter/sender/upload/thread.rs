@@ -86,24 +86,26 @@ fn upload(
     }
 }
 
-/// Sends a batch once. A panic loses it, and ends the connection.
+/// Sends a batch once. A panic loses it. That and an interruption end the connection.
 fn ask(
     shared: &Shared,
     exchange: &mut Box<dyn Exchange>,
     request: &Request,
     deadline: Instant,
 ) -> Answer {
+    shared.begin_request(deadline);
     let answer = caught(|| exchange.exchange(&request.bytes, request.spans, deadline));
-    answer.unwrap_or_else(|| {
-        if let Some(renewed) = caught(|| exchange.renewed()) {
-            shared.set_interrupt(renewed.interrupter());
-            let old = mem::replace(exchange, renewed);
-            caught(|| drop(old));
-        }
-        Answer::Lost {
-            cause: DropCause::InternalError,
-            reason: "sending panicked".to_owned(),
-        }
+    let was_interrupted = shared.end_request();
+    if (answer.is_none() || was_interrupted)
+        && let Some(renewed) = caught(|| exchange.renewed())
+    {
+        shared.set_interrupt(renewed.interrupter());
+        let old = mem::replace(exchange, renewed);
+        caught(|| drop(old));
+    }
+    answer.unwrap_or_else(|| Answer::Lost {
+        cause: DropCause::InternalError,
+        reason: "sending panicked".to_owned(),
     })
 }
 
