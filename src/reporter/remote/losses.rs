@@ -31,6 +31,22 @@ impl RemoteReporter {
         tell_of_loss(&self.worker, DropCause::TooLarge, line);
     }
 
+    /// Gives up the spans that are in flight when the sender ends.
+    pub(super) fn lose_unanswered(&mut self) {
+        let unanswered = self.in_flight.answer(u64::MAX);
+        if unanswered == 0 {
+            return;
+        }
+        self.dropped.add(DropCause::Unknown, unanswered);
+        tell_of_loss(&self.worker, DropCause::Unknown, || {
+            let destination = self.sender.destination();
+            format!(
+                "the tracer was closed before {destination} had answered about {unanswered} spans, which may have \
+                 arrived; give the close more time"
+            )
+        });
+    }
+
     pub(super) fn warn_of_limit(&self, refused: usize) {
         let limit = self.limits.single;
         self.worker.diagnostics().warn("batch_too_large", || {

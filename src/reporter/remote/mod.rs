@@ -404,9 +404,8 @@ impl Reporter for RemoteReporter {
             thread::sleep(pause.max(SHORTEST_PAUSE));
             unsent = self.flush(deadline);
         }
+        self.lose_unanswered();
         self.sender.close();
-        let unanswered = self.in_flight.answer(u64::MAX);
-        self.dropped.add(DropCause::Unknown, unanswered);
         self.unsent()
     }
 

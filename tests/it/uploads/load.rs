@@ -33,6 +33,9 @@ fn a_close_counts_what_was_not_answered() {
     let shop = Shop::uploading_to(&server);
     let report = shop.finish(3).close(Duration::from_millis(300));
     assert_lost(&report, DropCause::Unknown);
+    let lines = shop.lines();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("had answered about 3 spans"), "{lines:?}");
 }
 
 #[test]
