@@ -70,7 +70,16 @@ const RESERVED: [HeaderName; 7] = [
     header::UPGRADE,
 ];
 
-const SECRET_NAMES: [&str; 3] = ["authorization", "proxy-authorization", "cookie"];
+/// Standard names, and those by which vendors take keys that no ending tells.
+const SECRET_NAMES: [&str; 7] = [
+    "authorization",
+    "proxy-authorization",
+    "cookie",
+    "apikey",
+    "uptrace-dsn",
+    "x-honeycomb-team",
+    "x-sentry-auth",
+];
 
 /// The endings of names such as `x-api-key`, `api-key`, `x-honeycomb-team-token` and `client-secret`.
 const SECRET_ENDINGS: [&str; 4] = ["-key", "-token", "-secret", "-password"];
@@ -134,6 +143,7 @@ mod tests {
             "api-key",
             "x-auth-token",
             "client-secret",
+            "X-Honeycomb-Team",
         ] {
             let mut headers = RequestHeaders::default();
             let exposed = headers.set(name, "hunter2", false);

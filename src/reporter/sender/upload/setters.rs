@@ -63,7 +63,8 @@ macro_rules! upload_setters {
             ///
             /// Fails if the name or the value is not one of HTTP, or the request sets this header itself. Fails if the
             /// endpoint is neither `https` nor on this host and the header holds a secret: `authorization`,
-            /// `proxy-authorization`, `cookie`, and names that end in `-key`, `-token`, `-secret` or `-password`.
+            /// `proxy-authorization`, `cookie`, names that end in `-key`, `-token`, `-secret` or `-password`, and some
+            /// that vendors use, such as `x-honeycomb-team`.
             ///
             /// ```
             #[doc = concat!("use tracehound::reporter::sender::", stringify!($sender), ";")]
