@@ -5,6 +5,8 @@ use percent_encoding::percent_decode_str;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ureq::http::Uri;
 
+use crate::redact;
+
 /// The URL of a server that the tracer asks, checked.
 ///
 /// `Debug` and `Display` show no credentials and no values of the query.
@@ -149,7 +151,8 @@ impl Endpoint {
 impl fmt::Display for Endpoint {
     /// Writes the URL without credentials and query.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.shown)
+        // A password with a `/` that is not encoded may have been read as a path.
+        f.write_str(&redact::text(&self.shown))
     }
 }
 
@@ -346,6 +349,12 @@ mod tests {
             true => assert!(https.is_ok()),
             false => assert_eq!(https, Err(InvalidEndpoint::TlsMissing)),
         }
+    }
+
+    #[test]
+    fn a_password_that_is_read_as_a_path_is_not_shown() {
+        let endpoint = Endpoint::parse("http://me:1/secret@localhost:4318/v1").expect("a URL");
+        assert_eq!(endpoint.to_string(), "http://…@localhost:4318/v1");
     }
 
     #[cfg(feature = "remote-sampler")]

@@ -50,7 +50,7 @@ impl GrpcExchange {
     }
 
     fn endpoint(&self) -> Result<Endpoint, transport::Error> {
-        let endpoint = Endpoint::from_shared(self.options.endpoint.to_string())?;
+        let endpoint = Endpoint::from_shared(self.options.endpoint.bare_url_with(None))?;
         let endpoint = endpoint.user_agent(USER_AGENT)?;
         #[cfg(feature = "tls")]
         if endpoint.uri().scheme_str() == Some("https") {

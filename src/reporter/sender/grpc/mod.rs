@@ -48,8 +48,9 @@ fn parse(endpoint: &str) -> Result<Endpoint, InvalidEndpoint> {
         "grpcs" => Endpoint::parse(&format!("https://{rest}")),
         _ => Endpoint::parse(endpoint),
     }?;
-    let is_bare = !rest.contains('?') && endpoint.to_string().matches('/').count() == 3;
-    if is_bare && endpoint.to_string().ends_with('/') {
+    let url = endpoint.bare_url_with(None);
+    let is_bare = !rest.contains('?') && url.matches('/').count() == 3;
+    if is_bare && url.ends_with('/') {
         Ok(endpoint)
     } else {
         Err(InvalidEndpoint::NotAGrpcEndpoint)
