@@ -105,7 +105,10 @@ fn answer_without_status(
     if text.contains("connection error detected") {
         return Answer::Lost {
             cause: DropCause::SendFailed,
-            reason: with_port(port, format!("it does not speak HTTP/2 ({text})")),
+            reason: with_port(
+                port,
+                format!("it does not speak HTTP/2 ({text}); is it a port for HTTP?"),
+            ),
         };
     }
     match status.code() {

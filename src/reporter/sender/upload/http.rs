@@ -245,7 +245,9 @@ impl HttpExchange {
             PostError::NoAnswer(reason) => lost(DropCause::Unknown, self.with_port(reason)),
             PostError::NotHttp(reason) => lost(
                 DropCause::SendFailed,
-                self.with_port(format!("it does not speak HTTP/1.1 ({reason})")),
+                self.with_port(format!(
+                    "it does not speak HTTP/1.1 ({reason}); is it a port for gRPC?"
+                )),
             ),
         }
     }

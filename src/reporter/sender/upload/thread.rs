@@ -69,6 +69,8 @@ fn upload(
         if let Some(asked) = asked {
             shared.hold_until(after(now, asked));
             if is_too_long(asked) || pause.is_none() {
+                let seconds = asked.as_secs();
+                let reason = format!("{reason}; it asks for a pause of {seconds} s");
                 return Some(request.lost(DropCause::Backoff, reason));
             }
             if !shared.pause(asked) {
@@ -127,9 +129,12 @@ impl Request {
             Answer::TooLarge { reason } => {
                 let limit = shared.halve_max_bytes(self.bytes.len());
                 let size = self.bytes.len();
-                let reason = format!(
-                    "{reason}; the batch had {size} bytes, and from now on batches have at most {limit}"
-                );
+                let reason = match limit < size {
+                    true => format!(
+                        "{reason}; the batch had {size} bytes, and from now on batches have at most {limit}"
+                    ),
+                    false => format!("{reason}; the batch had no more than {size} bytes"),
+                };
                 self.lost(DropCause::TooLarge, reason)
             }
             Answer::Retry { cause, reason, .. } | Answer::Lost { cause, reason } => {
