@@ -7,9 +7,9 @@
 //! ```
 //!
 //! It prints the median of the time on a core, and the bytes a span; the argument is the number of rounds, 40 by
-//! default. Each contender gets spans in the form in which its library hands them to an exporter, and makes the bytes of requests of up to 512
-//! spans, as its exporter does. The spans are those of requests: a server's span with six attributes and an event, and a
-//! client's span without.
+//! default. Each contender gets spans in the form in which its library hands them to an exporter, and makes the
+//! bytes of requests of up to 512 spans, as its exporter does. The spans are those of requests: a server's span
+//! with six attributes and an event, and a client's span without.
 //!
 //! # What is not equal
 //!
