@@ -25,6 +25,7 @@ struct State {
     is_narrow: bool,
     /// How many batches found no room.
     refused: usize,
+    polls: usize,
 }
 
 impl Collector {
@@ -84,7 +85,9 @@ impl Sender for Collector {
     }
 
     fn poll(&mut self) -> SendOutcome {
-        std::mem::take(&mut self.0.lock().unwrap().news)
+        let mut state = self.0.lock().unwrap();
+        state.polls += 1;
+        std::mem::take(&mut state.news)
     }
 }
 
@@ -136,18 +139,32 @@ fn a_sender_that_answers_more_than_it_has_taken_changes_nothing_else() {
 }
 
 fn tracer(collector: &Collector) -> JaegerTracer {
+    tracer_with(collector, Duration::from_millis(10))
+}
+
+fn tracer_with(collector: &Collector, flush_interval: Duration) -> JaegerTracer {
     JaegerTracer::builder("shop")
         .sampler(ConstSampler::new(true))
         .reporter(RemoteReporter::new(collector.clone()))
-        .flush_interval(Duration::from_millis(10))
+        .flush_interval(flush_interval)
         .build()
         .unwrap()
+}
+
+/// Waits until a caller's flush waits for the answer to the first batch.
+fn await_flush(collector: &Collector) {
+    until("a batch in flight", || collector.batches() == 1);
+    // The interval's own flush looks for answers once, and a caller's every millisecond.
+    collector.0.lock().unwrap().polls = 0;
+    until("the caller's flush", || {
+        collector.0.lock().unwrap().polls > 10
+    });
 }
 
 #[test]
 fn a_flush_waits_for_the_answers_and_later_spans_go_out_meanwhile() {
     let collector = Collector::default();
-    let tracer = tracer(&collector);
+    let tracer = tracer_with(&collector, Duration::from_millis(500));
     tracer.start_span("first").finish();
     let is_flushed = AtomicBool::new(false);
     std::thread::scope(|threads| {
@@ -156,7 +173,7 @@ fn a_flush_waits_for_the_answers_and_later_spans_go_out_meanwhile() {
             is_flushed.store(true, Ordering::Relaxed);
             report
         });
-        until("a batch in flight", || collector.batches() == 1);
+        await_flush(&collector);
         // A batch holds fewer than 20 of these, so some go out while the flush waits.
         for _ in 0..100 {
             tracer.start_span("later").finish();
@@ -178,11 +195,11 @@ fn a_flush_waits_for_the_answers_and_later_spans_go_out_meanwhile() {
 fn a_flush_ends_with_its_own_answers_while_later_batches_find_no_room() {
     let collector = Collector::default();
     collector.0.lock().unwrap().is_narrow = true;
-    let tracer = tracer(&collector);
+    let tracer = tracer_with(&collector, Duration::from_millis(500));
     tracer.start_span("first").finish();
     std::thread::scope(|threads| {
         let flush = threads.spawn(|| tracer.flush(Duration::from_secs(60)));
-        until("a batch in flight", || collector.batches() == 1);
+        await_flush(&collector);
         // A batch holds fewer than 20 of these.
         for _ in 0..100 {
             tracer.start_span("later").finish();
@@ -211,6 +228,7 @@ fn a_flush_gives_up_at_its_deadline_and_a_close_counts_what_has_no_answer() {
     }
     let report = tracer.flush(Duration::from_millis(20));
     assert_eq!((report.sent, report.queued), (0, 40), "{report}");
+    until("all batches in flight", || collector.batches() == 4);
     collector.answer(None);
     collector.answer(Some(DropCause::SendFailed));
     tracer.close(Duration::from_millis(20));
