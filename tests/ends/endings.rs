@@ -313,10 +313,10 @@ fn runs() -> u32 {
 fn is_promised((call, place, receiver, worker): (Call, Place, Receiver, Worker)) -> bool {
     let is_stuck = receiver == Receiver::Stuck;
     match worker {
+        // A panic would end the process.
+        _ if place == Place::PanicHook && cfg!(panic = "abort") => false,
         // A drop has a second of its own.
         _ if call == Call::Drop => [Receiver::Agent, Receiver::Refused].contains(&receiver),
-        // A panic would end the process.
-        _ if place == Place::PanicHook => cfg!(panic = "unwind"),
         Worker::Thread => true,
         // A reporter that blocks the only thread of a runtime blocks everything on it.
         #[cfg(feature = "tokio")]
