@@ -58,6 +58,6 @@ static THRIFT: HttpProtocol = HttpProtocol {
     query: Some(("format", "jaeger.thrift")),
     is_otlp: false,
     retries_500: true,
-    if_refused: "is a collector there? Jaeger listens on port 14268; for OTLP see OTEL_EXPORTER_OTLP_ENDPOINT and OtlpSender",
+    if_refused: "is a collector there? Jaeger listens on port 14268; OTLP goes to 4318 (OTEL_EXPORTER_OTLP_ENDPOINT, OtlpSender)",
     if_not_found: "is it a collector? Jaeger takes Thrift at /api/traces of port 14268",
 };

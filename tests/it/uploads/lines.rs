@@ -28,7 +28,7 @@ fn a_line_names_the_status_the_reason_and_the_cure() {
             &["400 (Unsupported content type)"],
         ),
         (Act::status(307), &["it answered 307", "not followed"]),
-        (Act::status(413), &["413", "from now on"]),
+        (Act::status(413), &["413", "no more than"]),
         (Act::status(503), &["503", "no room"]),
         (Act::retry_after("100"), &["503"]),
         (

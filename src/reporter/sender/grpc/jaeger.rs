@@ -64,6 +64,6 @@ static POST_SPANS: GrpcProtocol = GrpcProtocol {
     path: "/jaeger.api_v2.CollectorService/PostSpans",
     is_otlp: false,
     retries_exhausted: true,
-    if_refused: "is a collector there? Jaeger listens on port 14250 for gRPC; for OTLP see OTEL_EXPORTER_OTLP_ENDPOINT and OtlpGrpcSender",
+    if_refused: "is a collector there? Jaeger listens on port 14250 for gRPC; OTLP goes to 4317 (OTEL_EXPORTER_OTLP_ENDPOINT, OtlpGrpcSender)",
     if_unimplemented: "is it a collector? Jaeger takes its own messages on port 14250; OTLP goes to 4317",
 };
