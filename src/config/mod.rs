@@ -95,9 +95,9 @@
 //! HTTP on 5778, and the collector gRPC on 14250. `https` and `grpcs` are encrypted, and need the feature `tls`.
 //!
 //! `OTEL_TRACES_SAMPLER_ARG` for `jaeger_remote` is a list such as
-//! `endpoint=http://jaeger:14250,pollingIntervalMs=5000,initialSamplingRate=0.25`. OpenTelemetry
-//! asks its endpoint over gRPC, whatever the scheme, so the endpoint has no path. An endpoint with a path, such as
-//! `endpoint=http://jaeger:5778/sampling`, is asked over HTTP.
+//! `endpoint=http://jaeger:14250,pollingIntervalMs=5000,initialSamplingRate=0.25`. As in OpenTelemetry, an endpoint
+//! without a path is a server of gRPC, whatever its scheme is. An endpoint with a path, such as
+//! `endpoint=http://jaeger:5778/sampling`, is a server of HTTP.
 //!
 //! # Where do spans go?
 //!
@@ -121,12 +121,12 @@
 //!
 //! - A collector gets `JAEGER_USER` and `JAEGER_PASSWORD`, which are set together, or else `JAEGER_AUTH_TOKEN`.
 //! - `grpc` needs the feature `grpc`, and `https` and `grpcs` the feature `tls`.
-//! - The path `v1/traces` is added to `OTEL_EXPORTER_OTLP_ENDPOINT`; that for traces alone is used as it is. Headers and
-//!   their values are percent-encoded. Over gRPC neither has a path. `http/json` counts as `http/protobuf`. Files hold PEM; one that cannot be read is
-//!   a warning when the tracer is built.
-//! - Credentials go over `http` to this host alone. Elsewhere they need `https`, or a sender in the code that allows it.
-//!   A [`ConfigError`] says so for the variables of Jaeger; a header of `OTEL_EXPORTER_OTLP_HEADERS` is left out with a
-//!   warning.
+//! - The path `v1/traces` is added to `OTEL_EXPORTER_OTLP_ENDPOINT`; that for traces alone is used as it is. Headers
+//!   and their values are percent-encoded. Over gRPC neither has a path. `http/json` counts as `http/protobuf`. Files
+//!   hold PEM; one that cannot be read is a warning when the tracer is built.
+//! - Credentials go over `http` to this host alone. Elsewhere they need `https`, or a sender in the code that allows
+//!   it. A [`ConfigError`] says so for the variables of Jaeger; a header of `OTEL_EXPORTER_OTLP_HEADERS` is left out
+//!   with a warning.
 //!
 //! # How values are read
 //!
@@ -184,12 +184,12 @@ mod sampler;
 #[cfg(any(feature = "collector", feature = "otlp", feature = "serde"))]
 mod secret;
 mod sending;
+mod setters;
 mod setting;
 mod tags;
 mod unsupported;
 mod variables;
 
-use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -211,13 +211,8 @@ use crate::config::setting::Setting;
 use crate::config::tags::Tags;
 use crate::diagnostics::Diagnostics;
 use crate::environment;
-use crate::model::{Tag, TagValue};
 use crate::propagation::{HeaderNames, Propagation};
-use crate::reporter::Reporter;
-use crate::reporter::sender::Sender;
-use crate::sampler::Sampler;
 use crate::span::Limits;
-use crate::tracer::TracerBuilder;
 
 /// The settings of a tracer: defaults, variables that replace them, and calls in the code that replace both.
 ///
@@ -322,200 +317,6 @@ impl Config {
             let problems = std::mem::take(&mut self.problems);
             Err(ConfigError::new(problems, self.warnings))
         }
-    }
-
-    /// Sets the name of the service, under which Jaeger shows its spans. Required unless tracing is disabled.
-    ///
-    /// Environment: `JAEGER_SERVICE_NAME`.
-    pub fn service_name(mut self, name: impl Into<String>) -> Self {
-        self.service_name = Setting::of_code(name.into());
-        self
-    }
-
-    /// Sets whether tracing is off. The tracer then does nothing, and no other setting matters.
-    ///
-    /// Defaults to false. Environment: `JAEGER_DISABLED`.
-    pub fn disabled(mut self, disabled: bool) -> Self {
-        self.disabled = Setting::of_code(disabled);
-        self
-    }
-
-    /// Sets whether the embedded agent of the feature `dev` takes the place of the agent and of the sampler.
-    ///
-    /// It keeps every trace, or those that the strategy file of the variable `TRACEHOUND_DEV_STRATEGIES_FILE` says, and
-    /// draws it in the terminal, as with `tracehound::dev`. In production the program runs
-    /// without it. If the code sets a reporter, this setting has no effect.
-    ///
-    /// ```
-    /// use tracehound::Config;
-    ///
-    /// let lookup = |name: &str| (name == "TRACEHOUND_DEV").then(|| "1".to_owned());
-    /// # #[cfg(feature = "dev")]
-    /// # {
-    /// let explanation = Config::from_lookup(lookup)?.explain();
-    /// let reporter = explanation.get("reporter").expect("the embedded agent is one");
-    /// assert_eq!(reporter.value(), "embedded agent");
-    /// assert_eq!(reporter.source().to_string(), "TRACEHOUND_DEV");
-    /// # }
-    /// # Ok::<(), tracehound::config::ConfigError>(())
-    /// ```
-    ///
-    /// It replaces the sampler and the agent that the code sets; a reporter that the code sets replaces it.
-    ///
-    /// Defaults to false. If it is true in a program without the feature, that is an error. Environment:
-    /// `TRACEHOUND_DEV`.
-    pub fn dev(mut self, dev: bool) -> Self {
-        self.dev = Setting::of_code(dev);
-        self
-    }
-
-    /// Sets the sampler, which decides which traces to keep.
-    ///
-    /// Defaults to the remote sampler, which begins with a probability of 0.001. Without the feature `remote-sampler`,
-    /// defaults to a [`ProbabilisticSampler`](crate::sampler::ProbabilisticSampler) of 0.001. Environment:
-    /// `JAEGER_SAMPLER_TYPE`, `JAEGER_SAMPLER_PARAM`.
-    pub fn sampler(mut self, sampler: impl Sampler + 'static) -> Self {
-        self.sampler = Setting::of_code(SamplerChoice::new(sampler));
-        self
-    }
-
-    /// Sets a reporter, which takes the spans in place of an agent. The settings of the agent then have no effect.
-    ///
-    /// By default spans go to the agent, or [where variables say](crate::config#where-do-spans-go). Without the feature
-    /// `udp` there is no agent, and one of them is required.
-    pub fn reporter(mut self, reporter: impl Reporter + 'static) -> Self {
-        self.reporter = Some(ReporterChoice::new(reporter));
-        self
-    }
-
-    /// Sets a sender, which takes batches of spans in place of an agent: the one of a collector, or one of your own.
-    ///
-    /// ```
-    /// use tracehound::Config;
-    /// # #[cfg(feature = "otlp")]
-    /// use tracehound::reporter::sender::OtlpSender;
-    ///
-    /// # #[cfg(feature = "otlp")]
-    /// # {
-    /// let sender = OtlpSender::new("http://localhost:4318")?.gzip(true);
-    /// let config = Config::new("shop").sender(sender);
-    /// let explanation = config.explain();
-    /// assert_eq!(explanation.get("sender").expect("set").value(), "OtlpSender");
-    /// # }
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// Stands for [`reporter`](Self::reporter) with a [`RemoteReporter`](crate::reporter::RemoteReporter); the later of
-    /// the two calls counts. Environment: [where spans go](crate::config#where-do-spans-go).
-    pub fn sender(mut self, sender: impl Sender + 'static) -> Self {
-        self.reporter = Some(ReporterChoice::of_sender(sender));
-        self
-    }
-
-    /// Sets whether a line is written for each span as well.
-    ///
-    /// Defaults to false. Environment: `JAEGER_REPORTER_LOG_SPANS`.
-    pub fn log_spans(mut self, log_spans: bool) -> Self {
-        self.log_spans = Setting::of_code(log_spans);
-        self
-    }
-
-    /// Sets how many finished spans may wait; at least 1. The bound is in bytes, at 512 bytes a span.
-    ///
-    /// Defaults to 16,384 (8 MiB), which all tracers without a bound of their own share. Environment:
-    /// `JAEGER_REPORTER_MAX_QUEUE_SIZE`.
-    pub fn queue_size(mut self, spans: usize) -> Self {
-        self.queue_size = Setting::of_code(Some(spans.max(1)));
-        self
-    }
-
-    /// Sets the formats in which contexts travel: all are written, and the first one that holds a trace is read. An
-    /// empty list turns propagation off.
-    ///
-    /// Defaults to [`Propagation::DEFAULT`]. Environment: `JAEGER_PROPAGATION`.
-    pub fn propagation(mut self, formats: impl IntoIterator<Item = Propagation>) -> Self {
-        self.propagation = Setting::of_code(formats.into_iter().collect());
-        self
-    }
-
-    /// Sets the names of Jaeger's headers, where contexts travel in them.
-    ///
-    /// Defaults to [`HeaderNames::default`]. No variable sets it.
-    pub fn header_names(mut self, names: HeaderNames) -> Self {
-        self.header_names = Some(Setting::of_code(names));
-        self
-    }
-
-    /// Sets how long a finished span waits at most before it is sent; above zero.
-    ///
-    /// Defaults to one second, and to 50 ms with the embedded agent. Environment: `JAEGER_REPORTER_FLUSH_INTERVAL`.
-    pub fn flush_interval(mut self, interval: Duration) -> Self {
-        self.flush_interval = Setting::of_code(interval);
-        self
-    }
-
-    /// Sets whether the ids of new traces have 128 bits instead of 64.
-    ///
-    /// Defaults to false. Environment: `JAEGER_TRACEID_128BIT`.
-    pub fn trace_id_128bit(mut self, trace_id_128bit: bool) -> Self {
-        self.trace_id_128bit = Setting::of_code(trace_id_128bit);
-        self
-    }
-
-    /// Adds a tag of the process, which every span has. It replaces one with an equal key. Only the tracer
-    /// sets `jaeger.version`: another value is ignored with a warning.
-    ///
-    /// Environment: `JAEGER_TAGS`.
-    pub fn tag(mut self, key: impl Into<Cow<'static, str>>, value: impl Into<TagValue>) -> Self {
-        if let Err(warning) = self.tags.set(Setting::of_code(Tag::new(key, value))) {
-            self.warnings.push(warning);
-        }
-        self
-    }
-
-    /// Sets how much a span may hold, in place of the values of variables.
-    ///
-    /// Environment: `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT` for
-    /// [`tag_value_bytes`](Limits::tag_value_bytes), `OTEL_SPAN_EVENT_COUNT_LIMIT` for [`logs`](Limits::logs).
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.tag_value_bytes = Setting::of_code(limits.tag_value_bytes);
-        self.logs = Setting::of_code(limits.logs);
-        self.limits = limits;
-        self
-    }
-
-    /// Sets where the tracer's own lines go, the line at its start included.
-    ///
-    /// Defaults to standard error.
-    pub fn diagnostics(mut self, diagnostics: Diagnostics) -> Self {
-        self.diagnostics = diagnostics;
-        self
-    }
-
-    /// Changes the builder after all settings, for parts that have no setting here: codecs, clock, ids.
-    /// [`explain`](Self::explain) does not show its changes.
-    ///
-    /// ```
-    /// use tracehound::Config;
-    /// use tracehound::clock::ManualClock;
-    /// use tracehound::reporter::NullReporter;
-    /// use tracehound::sampler::ConstSampler;
-    ///
-    /// let clock = ManualClock::at_micros(1_500_000_000_000_000);
-    /// let tracer = Config::new("shop")
-    ///     .sampler(ConstSampler::new(true))
-    ///     .reporter(NullReporter::new())
-    ///     .customize(|builder| builder.clock(clock))
-    ///     .build()?;
-    /// # let _ = tracer;
-    /// # Ok::<(), tracehound::config::ConfigError>(())
-    /// ```
-    pub fn customize(
-        mut self,
-        change: impl FnOnce(TracerBuilder) -> TracerBuilder + Send + Sync + 'static,
-    ) -> Self {
-        self.customize.push(Box::new(change));
-        self
     }
 }
 
