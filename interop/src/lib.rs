@@ -64,6 +64,7 @@ mod pace;
 mod poll;
 mod python;
 mod query;
+mod ready;
 mod rules;
 mod sent;
 mod stopped;

@@ -19,6 +19,7 @@ use crate::{
     http::Client,
     load_program::hash,
     log, poll,
+    ready::wait_until_ready,
     toolchain::{Go, Toolchain},
 };
 
@@ -164,24 +165,20 @@ impl Collector {
 
     fn wait_ready(&mut self) -> Result<(), Error> {
         let http = Client::new();
-        let seen = poll(START_WITHIN, POLL, || match self.child.try_wait() {
+        let (log, address) = (self.dir.path().join(LOG), self.http_addr);
+        wait_until_ready(&mut self.child, START_WITHIN, POLL, || {
             // A request of this kind is refused, but only by a collector that listens.
-            Ok(None) => match http.get(self.http_addr, "/v1/traces") {
-                Ok(_) if log::contains(&self.dir.path().join(LOG), READY) => Ok(Ok(())),
+            match http.get(address, "/v1/traces") {
+                Ok(_) if log::contains(&log, READY) => Ok(()),
                 Ok(answer) => Err(answer.status.to_string()),
                 Err(error) => Err(error.to_string()),
-            },
-            Ok(Some(status)) => Ok(Err(format!("ended with {status}"))),
-            Err(error) => Ok(Err(format!("cannot be waited for: {error}"))),
-        });
-        match seen {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(reason)) | Err(reason) => Err(Error::Service {
-                name: "OpenTelemetry Collector".to_owned(),
-                reason,
-                tail: self.tail(),
-            }),
-        }
+            }
+        })
+        .map_err(|reason| Error::Service {
+            name: "OpenTelemetry Collector".to_owned(),
+            reason,
+            tail: self.tail(),
+        })
     }
 
     fn tail(&self) -> String {

@@ -16,6 +16,7 @@ use crate::{
     crossdock::{Peer, Setup, Transport},
     http::{Answer, Client},
     log, poll,
+    ready::wait_until_ready,
 };
 
 /// A running service of the crossdock, at an address of its own.
@@ -222,18 +223,12 @@ impl Service {
     }
 
     fn wait_ready(&mut self) -> Result<(), Error> {
-        let seen = poll(START_WITHIN, POLL, || match self.child.try_wait() {
-            Ok(None) => match self.http.get(self.address, "/").and_then(Answer::success) {
-                Ok(_) => Ok(Ok(())),
-                Err(error) => Err(error.to_string()),
-            },
-            Ok(Some(status)) => Ok(Err(format!("ended with {status}"))),
-            Err(error) => Ok(Err(format!("cannot be waited for: {error}"))),
-        });
-        match seen {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(reason)) | Err(reason) => Err(self.failed(reason)),
-        }
+        let (http, address) = (&self.http, self.address);
+        wait_until_ready(&mut self.child, START_WITHIN, POLL, || {
+            let answer = http.get(address, "/").and_then(Answer::success);
+            answer.map(drop).map_err(|error| error.to_string())
+        })
+        .map_err(|reason| self.failed(reason))
     }
 }
 

@@ -15,8 +15,9 @@ use crate::{
     Error,
     crossdock::{free_address, recipe::java},
     environment,
-    http::Client,
+    http::{Answer, Client},
     log, poll,
+    ready::wait_until_ready,
 };
 
 pub use span::{ZipkinAnnotation, ZipkinEndpoint, ZipkinSpan};
@@ -86,8 +87,8 @@ impl Zipkin {
         Ok(zipkin)
     }
 
-    /// Starts the server, or says that the running test is skipped and returns `None`, if the machine
-    /// has no tools for it.
+    /// Starts the server. On a machine without the tools for it, says that the running test is skipped
+    /// and returns `None`.
     ///
     /// # Errors
     ///
@@ -157,24 +158,16 @@ impl Zipkin {
     }
 
     fn wait_ready(&mut self) -> Result<(), Error> {
-        let seen = poll(START_WITHIN, START_POLL, || match self.child.try_wait() {
-            Ok(None) => match self.http.get(self.address, "/health") {
-                Ok(answer) => answer
-                    .success()
-                    .map_or_else(|it| Err(it.to_string()), |_| Ok(Ok(()))),
-                Err(error) => Err(error.to_string()),
-            },
-            Ok(Some(status)) => Ok(Err(format!("ended with {status}"))),
-            Err(error) => Ok(Err(format!("cannot be waited for: {error}"))),
-        });
-        match seen {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(reason)) | Err(reason) => Err(Error::Service {
-                name: "Zipkin".to_owned(),
-                reason,
-                tail: self.tail(),
-            }),
-        }
+        let (http, address) = (&self.http, self.address);
+        wait_until_ready(&mut self.child, START_WITHIN, START_POLL, || {
+            let answer = http.get(address, "/health").and_then(Answer::success);
+            answer.map(drop).map_err(|error| error.to_string())
+        })
+        .map_err(|reason| Error::Service {
+            name: "Zipkin".to_owned(),
+            reason,
+            tail: self.tail(),
+        })
     }
 
     fn tail(&self) -> String {
