@@ -1,15 +1,14 @@
 //! Flush and close from everywhere, with every kind of receiver.
 //!
-//! `cargo test --release --all-features --test ends in_every_place -- --runs 10000` tries each combination so many times.
+//! `cargo test --release --all-features --test ends in_every_place -- --runs 10000` tries each combination so many
+//! times.
 
 use std::env;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::panic;
-use std::pin::pin;
+use std::sync::Mutex;
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
@@ -21,6 +20,7 @@ use tracehound::reporter::sender::UdpSender;
 use tracehound::reporter::{FinishedSpan, RemoteReporter, Reporter};
 use tracehound::tracer::TracerBuilder;
 
+use crate::block_on::block_on;
 use crate::support::{LONG, builder};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,27 +102,6 @@ const WORKERS: &[Worker] = &[
 const SHORT: Duration = Duration::from_millis(15);
 /// The time by which a call may be late, on a machine that does much else.
 const SLACK: Duration = Duration::from_secs(5);
-
-/// Wakes a thread.
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-/// Runs a future without a runtime.
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(result) => return result,
-            Poll::Pending => thread::park(),
-        }
-    }
-}
 
 /// Blocks until the test lets it go.
 struct Stuck(mpsc::Receiver<()>);

@@ -19,6 +19,9 @@
 mod abort;
 #[cfg(all(unix, feature = "remote-sampler", feature = "udp"))]
 mod agent;
+#[cfg(feature = "udp")]
+#[path = "../support/block_on.rs"]
+mod block_on;
 mod callbacks;
 mod churn;
 #[cfg(all(unix, feature = "dev"))]

@@ -1,11 +1,10 @@
 //! Flush and close as futures.
 
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use tracehound::JaegerTracer;
@@ -15,6 +14,7 @@ use tracehound::prelude::*;
 use tracehound::reporter::{FinishedSpan, Reporter, WorkerHandle};
 use tracehound::sampler::ConstSampler;
 
+use crate::block_on::block_on;
 use crate::support::{recording_tracer, until};
 
 const LONG: Duration = Duration::from_secs(20);
@@ -27,27 +27,6 @@ fn tracer_with(reporter: impl Reporter + 'static) -> JaegerTracer {
         .reporter(reporter)
         .build()
         .expect("named")
-}
-
-/// Wakes a thread.
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-/// Runs a future without any runtime.
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(result) => return result,
-            Poll::Pending => thread::park(),
-        }
-    }
 }
 
 /// Polls a future once, with a waker that does nothing.

@@ -8,6 +8,8 @@
 
 mod baggage_restrictions;
 mod behaviour;
+#[path = "../support/block_on.rs"]
+mod block_on;
 mod closing;
 mod configuration;
 mod degrading;
