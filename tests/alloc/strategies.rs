@@ -5,6 +5,9 @@
     clippy::disallowed_methods,
     reason = "shared with other tests, which keep deadlines"
 )]
+#[path = "../it/support/loopback_server.rs"]
+mod loopback_server;
+#[allow(dead_code, reason = "shared with other tests")]
 #[path = "../it/support/strategy_server.rs"]
 mod strategy_server;
 

@@ -1,12 +1,10 @@
 //! A collector of HTTP that keeps what it gets, and answers as a test says: rightly, wrongly, slowly or not at all.
 
 use std::io::{self, Read as _};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
-use super::strategy_server::Wire;
+use super::loopback_server::{self, LoopbackServer, Wire, close};
 
 /// A [`CollectorServer`]'s treatment of a request.
 #[derive(Clone, Debug)]
@@ -62,16 +60,9 @@ impl Received {
 }
 
 /// A server on a free port of loopback. It ends with its last connection after it is dropped.
-pub(crate) struct CollectorServer {
-    address: SocketAddr,
-    shared: Arc<Shared>,
-}
+pub(crate) struct CollectorServer(LoopbackServer<State>);
 
-struct Shared {
-    act: Box<dyn Fn(usize) -> Act + Send + Sync>,
-    state: Mutex<State>,
-    changed: Condvar,
-}
+type Shared = loopback_server::Shared<State>;
 
 #[derive(Default)]
 struct State {
@@ -79,7 +70,6 @@ struct State {
     begun: usize,
     connections: usize,
     received: Vec<Received>,
-    is_over: bool,
 }
 
 impl CollectorServer {
@@ -98,132 +88,75 @@ impl CollectorServer {
         act: impl Fn(usize) -> Act + Send + Sync + 'static,
         wrap: impl Fn(TcpStream) -> Option<Box<dyn Wire>> + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-        let address = listener.local_addr().expect("bound");
-        let shared = Arc::new(Shared {
-            act: Box::new(act),
-            state: Mutex::default(),
-            changed: Condvar::new(),
-        });
-        let (serving, wrap) = (shared.clone(), Arc::new(wrap));
-        thread::spawn(move || {
-            for connection in listener.incoming() {
-                if serving.state().is_over {
-                    break;
-                }
-                let Ok(connection) = connection else { continue };
-                let (serving, wrap) = (serving.clone(), wrap.clone());
-                thread::spawn(move || serve(connection, &*wrap, &serving));
-            }
-        });
-        Self { address, shared }
+        let serve = move |connection, shared: &Shared| serve(connection, &wrap, &act, shared);
+        Self(LoopbackServer::start(State::default(), serve))
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.0.address()
     }
 
     /// Returns the URL of a path.
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        format!("http://{}{path}", self.address())
     }
 
     /// Returns the requests that were read whole so far.
     pub(crate) fn received(&self) -> Vec<Received> {
-        self.shared.state().received.clone()
+        self.0.shared().state().own.received.clone()
     }
 
     /// Returns how many requests have begun.
     pub(crate) fn begun(&self) -> usize {
-        self.shared.state().begun
+        self.0.shared().state().own.begun
     }
 
     /// Waits until this many requests have begun.
     pub(crate) fn wait_for(&self, requests: usize) {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        let mut state = self.shared.state();
-        while state.begun < requests {
-            let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "waited too long for {requests} requests");
-            let waited = self.shared.changed.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-}
-
-impl Drop for CollectorServer {
-    fn drop(&mut self) {
-        self.shared.state().is_over = true;
-        self.shared.changed.notify_all();
-        // Wakes the thread that accepts.
-        drop(TcpStream::connect(self.address));
-    }
-}
-
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits, unless the server ends meanwhile. Returns whether it still runs.
-    fn pause(&self, time: Duration) -> bool {
-        let deadline = Instant::now() + time;
-        let mut state = self.state();
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if state.is_over || left.is_zero() {
-                return !state.is_over;
-            }
-            let waited = self.changed.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-
-    fn begin(&self) -> Act {
-        let number = {
-            let mut state = self.state();
-            state.begun += 1;
-            state.begun - 1
-        };
-        self.changed.notify_all();
-        (self.act)(number)
+        let shared = self.0.shared();
+        shared.wait_until("requests", |state| state.begun >= requests);
     }
 }
 
 fn serve(
     connection: TcpStream,
     wrap: &dyn Fn(TcpStream) -> Option<Box<dyn Wire>>,
+    act: &dyn Fn(usize) -> Act,
     shared: &Shared,
 ) {
     // A client that goes silent must not keep the thread.
     let _ = connection.set_read_timeout(Some(Duration::from_secs(30)));
-    let number = {
-        let mut state = shared.state();
-        state.connections += 1;
-        state.connections - 1
-    };
+    let number = shared.change(|state| {
+        state.own.connections += 1;
+        state.own.connections - 1
+    });
     let Ok(handle) = connection.try_clone() else {
         return;
     };
     if let Some(mut wire) = wrap(connection) {
         // An error means that the client is gone.
-        while let Ok(true) = answer(&mut *wire, &handle, shared, number) {}
+        while let Ok(true) = answer(&mut *wire, &handle, act, shared, number) {}
     }
-    let _ = handle.shutdown(Shutdown::Both);
+    close(&handle);
 }
 
 /// Answers one request. Returns whether the connection stays.
 fn answer(
     wire: &mut dyn Wire,
     handle: &TcpStream,
+    act: &dyn Fn(usize) -> Act,
     shared: &Shared,
     connection: usize,
 ) -> io::Result<bool> {
     let mut first = [0];
-    if wire.read(&mut first)? == 0 || shared.state().is_over {
+    if wire.read(&mut first)? == 0 || shared.is_over() {
         return Ok(false);
     }
-    let act = shared.begin();
+    let number = shared.change(|state| {
+        state.own.begun += 1;
+        state.own.begun - 1
+    });
+    let act = act(number);
     match act {
         Act::Deaf => {
             shared.pause(Duration::from_secs(30));
@@ -237,7 +170,7 @@ fn answer(
     }
     let mut received = read_request(wire, first[0])?;
     received.connection = connection;
-    shared.state().received.push(received);
+    shared.state().own.received.push(received);
     match act {
         Act::Reply(status, headers, body) => {
             let length = body.len();
@@ -259,7 +192,7 @@ fn answer(
         }
         Act::Hang => {
             handle.set_read_timeout(Some(Duration::from_millis(20)))?;
-            while !shared.state().is_over {
+            while !shared.is_over() {
                 match wire.read(&mut first) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                     _ => break,

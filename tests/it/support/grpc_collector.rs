@@ -22,7 +22,7 @@ use tower::service_fn;
 
 use super::jaeger_proto::PostSpansRequest;
 
-/// What the collector does with a call.
+/// A collector's treatment of a call.
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
     Accept,

@@ -16,6 +16,12 @@ pub(crate) mod jaeger_thrift;
     dead_code,
     reason = "a build may lack the features of some of its tests"
 )]
+pub(crate) mod loopback_server;
+#[cfg(any(feature = "collector", feature = "remote-sampler"))]
+#[allow(
+    dead_code,
+    reason = "a build may lack the features of some of its tests"
+)]
 pub(crate) mod strategy_server;
 #[cfg(all(
     feature = "tls",

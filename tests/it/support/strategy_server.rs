@@ -1,10 +1,10 @@
 //! A server of strategies that answers as a test says: rightly, wrongly, slowly, without end or not at all.
 
-use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use super::loopback_server::{self, LoopbackServer, Wire, close};
 
 /// A [`StrategyServer`]'s treatment of a request.
 #[derive(Clone, Debug)]
@@ -55,21 +55,14 @@ pub(crate) fn head(headers: &[&str]) -> Vec<u8> {
 }
 
 /// A server on a free port of loopback. It ends with its last connection after it is dropped.
-pub(crate) struct StrategyServer {
-    address: SocketAddr,
-    shared: Arc<Shared>,
-}
+pub(crate) struct StrategyServer(LoopbackServer<State>);
 
-struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
-}
+type Shared = loopback_server::Shared<State>;
 
 struct State {
     answer: Answer,
     /// The target of each request, such as `/sampling?service=shop`; empty if none came before the connection ended.
     targets: Vec<String>,
-    is_over: bool,
 }
 
 impl StrategyServer {
@@ -83,103 +76,41 @@ impl StrategyServer {
         answer: Answer,
         wrap: impl Fn(TcpStream) -> Option<Box<dyn Wire>> + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-        let address = listener.local_addr().expect("bound");
-        let shared = Arc::new(Shared {
-            state: Mutex::new(State {
-                answer,
-                targets: Vec::new(),
-                is_over: false,
-            }),
-            changed: Condvar::new(),
-        });
-        let (serving, wrap) = (shared.clone(), Arc::new(wrap));
-        thread::spawn(move || {
-            for connection in listener.incoming() {
-                if serving.state().is_over {
-                    break;
-                }
-                let Ok(connection) = connection else { continue };
-                let (serving, wrap) = (serving.clone(), wrap.clone());
-                thread::spawn(move || {
-                    serve(connection, &*wrap, &serving);
-                });
-            }
-        });
-        Self { address, shared }
+        let state = State {
+            answer,
+            targets: Vec::new(),
+        };
+        let serve = move |connection, shared: &Shared| serve(connection, &wrap, shared);
+        Self(LoopbackServer::start(state, serve))
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.0.address()
     }
 
     /// Returns the URL of the strategies.
     pub(crate) fn url(&self) -> String {
-        format!("http://{}/sampling", self.address)
+        format!("http://{}/sampling", self.address())
     }
 
     /// Gives this answer from the next request on.
     pub(crate) fn answer(&self, answer: Answer) {
-        self.shared.state().answer = answer;
-        self.shared.changed.notify_all();
+        self.0.shared().change(|state| state.own.answer = answer);
     }
 
     /// Returns the targets of the requests so far.
     pub(crate) fn targets(&self) -> Vec<String> {
-        self.shared.state().targets.clone()
+        self.0.shared().state().own.targets.clone()
     }
 
     /// Waits until this many requests have come, and returns their targets.
     pub(crate) fn wait_for(&self, requests: usize) -> Vec<String> {
-        self.wait_until("requests", |state| state.targets.len() >= requests);
+        self.0
+            .shared()
+            .wait_until("requests", |state| state.targets.len() >= requests);
         self.targets()
     }
-
-    fn wait_until(&self, what: &str, is_so: impl Fn(&State) -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        let mut state = self.shared.state();
-        while !is_so(&state) {
-            let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "waited too long for {what}");
-            let waited = self.shared.changed.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
 }
-
-impl Drop for StrategyServer {
-    fn drop(&mut self) {
-        self.shared.state().is_over = true;
-        self.shared.changed.notify_all();
-        // Wakes the thread that accepts.
-        drop(TcpStream::connect(self.address));
-    }
-}
-
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits, unless the server ends meanwhile. Returns whether it still runs.
-    fn pause(&self, time: Duration) -> bool {
-        let deadline = Instant::now() + time;
-        let mut state = self.state();
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if state.is_over || left.is_zero() {
-                return !state.is_over;
-            }
-            let waited = self.changed.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-}
-
-/// A connection, plain or encrypted.
-pub(crate) trait Wire: Read + Write {}
-
-impl<T: Read + Write> Wire for T {}
 
 fn serve(
     connection: TcpStream,
@@ -191,7 +122,7 @@ fn serve(
     let Ok(handle) = connection.try_clone() else {
         return;
     };
-    let answer = || shared.state().answer.clone();
+    let answer = || shared.state().own.answer.clone();
     if let Answer::HangUp = answer() {
         note(shared, String::new());
         return;
@@ -208,13 +139,12 @@ fn serve(
         let _ = give(&answer, &mut *wire, &handle, shared);
     }
     if !is_reset {
-        let _ = handle.shutdown(Shutdown::Both);
+        close(&handle);
     }
 }
 
 fn note(shared: &Shared, target: String) {
-    shared.state().targets.push(target);
-    shared.changed.notify_all();
+    shared.change(|state| state.own.targets.push(target));
 }
 
 /// Reads the head of a request and returns its target.
@@ -264,7 +194,7 @@ fn give(
         }
         Answer::Endless(first, again) => {
             wire.write_all(first)?;
-            while !shared.state().is_over {
+            while !shared.is_over() {
                 wire.write_all(again)?;
             }
         }
@@ -273,7 +203,7 @@ fn give(
             wire.flush()?;
             connection.set_read_timeout(Some(Duration::from_millis(20)))?;
             let mut byte = [0];
-            while !shared.state().is_over {
+            while !shared.is_over() {
                 match wire.read(&mut byte) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                     Ok(1..) => {}

@@ -8,7 +8,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
-use super::strategy_server::Wire;
+use super::loopback_server::Wire;
 
 /// A certificate and its private key.
 pub(crate) struct Identity(&'static [u8], &'static [u8]);

@@ -1,8 +1,6 @@
 //! Connections that break, hang, drip or never come to be.
 
-use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
-use std::thread;
 
 use super::*;
 
@@ -155,21 +153,12 @@ fn only_urls_of_http_are_taken() {
 
 #[test]
 fn a_proxy_that_drips_does_not_outlast_the_timeout_by_much() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    let proxy = listener.local_addr().expect("bound");
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.expect("a connection");
-            let _ = stream.read(&mut [0; 1_000]);
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nx: ");
-            // Each read succeeds, and the head never ends.
-            while stream.write_all(b"x").is_ok() {
-                thread::sleep(Duration::from_millis(10));
-            }
-        }
-    });
+    // Each read succeeds, and the head never ends.
+    let head = b"HTTP/1.1 200 OK\r\nx: ".to_vec();
+    let drips = Act::Endless(head, b"x".to_vec(), Duration::from_millis(10));
+    let proxy = CollectorServer::start(drips);
     let sender = HttpSender::new("http://collector.invalid:14268").expect("a URL");
-    let sender = sender.proxy(&format!("http://{proxy}")).expect("a proxy");
+    let sender = sender.proxy(&proxy.url("")).expect("a proxy");
     let shop = Shop::new(sender.timeout(Duration::from_millis(300)));
     let start = Instant::now();
     assert_lost(&shop.finish(1).flush(), DropCause::SendFailed);
