@@ -6,7 +6,9 @@ use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::yield_now;
+use tokio::time::timeout;
 use tracehound::JaegerTracer;
 use tracehound::diagnostics::Diagnostics;
 use tracehound::prelude::*;
@@ -179,13 +181,18 @@ fn the_last_tracer_may_be_dropped_on_the_only_thread_of_the_runtime() {
     drop(runtime);
 }
 
-/// Asks for a pause after each span. Counts spans and flushes.
-#[derive(Clone, Default)]
-struct Pausing(Arc<Mutex<(u64, u64)>>, Option<Instant>);
+/// Asks for a pause after each span. Says what it is called for.
+struct Pausing(UnboundedSender<Called>, Option<Instant>);
+
+#[derive(Debug, PartialEq, Eq)]
+enum Called {
+    Report,
+    Flush,
+}
 
 impl Reporter for Pausing {
     fn report(&mut self, _: &FinishedSpan<'_>) {
-        self.0.lock().expect("not poisoned").0 += 1;
+        let _ = self.0.send(Called::Report);
         self.1 = Some(Instant::now() + Duration::from_millis(1));
     }
 
@@ -198,7 +205,7 @@ impl Reporter for Pausing {
     }
 
     fn flush(&mut self, _: Instant) -> Unsent {
-        self.0.lock().expect("not poisoned").1 += 1;
+        let _ = self.0.send(Called::Flush);
         Unsent::default()
     }
 }
@@ -206,10 +213,10 @@ impl Reporter for Pausing {
 #[test]
 fn a_task_resumes_a_reporter_after_its_pause_and_not_only_at_the_next_flush() {
     let runtime = one_thread();
-    let pausing = Pausing::default();
+    let (say, mut heard) = unbounded_channel();
     let tracer = JaegerTracer::builder("test")
         .sampler(ConstSampler::new(true))
-        .reporter(pausing.clone())
+        .reporter(Pausing(say, None))
         .flush_interval(Duration::from_millis(300))
         .worker_on(runtime.handle().clone())
         .build()
@@ -217,15 +224,17 @@ fn a_task_resumes_a_reporter_after_its_pause_and_not_only_at_the_next_flush() {
     for _ in 0..40 {
         tracer.start_span("s").finish();
     }
-    let deadline = Instant::now() + LONG;
-    let counts = || *pausing.0.lock().expect("not poisoned");
-    runtime.block_on(async {
-        while counts().0 < 40 {
-            assert!(Instant::now() < deadline, "{:?}", counts());
-            tokio::time::sleep(Duration::from_millis(1)).await;
+    let (mut spans, mut flushes) = (0, 0);
+    let hear = async {
+        while spans < 40 {
+            match heard.recv().await.expect("the reporter lives") {
+                Called::Report => spans += 1,
+                Called::Flush => flushes += 1,
+            }
         }
-    });
-    let (_, flushes) = counts();
+    };
+    let is_heard = runtime.block_on(async { timeout(LONG, hear).await });
+    is_heard.expect("all spans in time");
     assert!(flushes < 20, "a flush for every other span: {flushes}");
 }
 
