@@ -83,7 +83,7 @@ impl Contender {
         }
     }
 
-    /// Reports the spans so many times.
+    /// Reports all spans, `times` times over.
     fn turn(&mut self, spans: &[FinishedSpan<'_>], times: u32) {
         let begin = Instant::now();
         for _ in 0..times {

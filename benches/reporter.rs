@@ -1,7 +1,7 @@
 //! Times the worker: a finished span into a packet, and from the flush of a tracer to the packet.
 //!
-//! The sender takes ready packets and counts, so the cost of a datagram or a request comes on top. Figures are per span.
-//! `cargo bench --bench encodings` compares the encodings with each other.
+//! The sender takes ready packets and counts, so the cost of a datagram or a request comes on top. Figures are per
+//! span. `cargo bench --bench encodings` compares the encodings with each other.
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark has a stopwatch")]
 

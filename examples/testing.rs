@@ -1,7 +1,7 @@
 //! Tests of the traces of a program: its spans, their parents and their tags.
 //!
-//! Learnt: a `TestTracer` keeps spans for assertions, and waits for them by itself: no sleep. `assert_trace` compares the
-//! shape of whole traces in one line, or in several with tags; assert on shapes, not on ids, which are random. A
+//! Learnt: a `TestTracer` keeps spans for assertions, and waits for them by itself: no sleep. `assert_trace` compares
+//! the shape of whole traces in one line, or in several with tags; assert on shapes, not on ids, which are random. A
 //! `ManualClock` makes durations exact. A `MockAgent` stands for Jaeger, and fails when told to.
 //!
 //! Run: `cargo run --example testing --features testkit`. In your project, each of the functions below `main` is a

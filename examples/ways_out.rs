@@ -1,4 +1,5 @@
-//! The same trace by each way out of the process: to an agent, to a collector of Jaeger, of OpenTelemetry, of Zipkin.
+//! A program that sends its trace to an agent, a Jaeger collector, a receiver of OTLP and a Zipkin, one after the
+//! other.
 //!
 //! Learnt: the code does not say where spans go. Variables do, those of Jaeger's clients and those of OpenTelemetry, so
 //! a service that moves to another backend is not even built again. The report of `close` counts what was sent: after a

@@ -150,7 +150,8 @@ impl AgentPoll {
         poll
     }
 
-    /// Starts to ask in a forked child, too, and in a process that had no thread for it. Otherwise reads two atomic words.
+    /// Starts to ask in a forked child, too, and in a process that had no thread for it. Otherwise reads two atomic
+    /// words.
     pub(crate) fn ensure_started(&self) {
         let questions = self.questions();
         if !questions.is_settled.load(Ordering::Relaxed) {

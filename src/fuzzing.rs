@@ -1,7 +1,7 @@
 //! Private parts of the crate, for the fuzz targets in `fuzz/`.
 //!
-//! This module exists only in builds with `--cfg tracehound_fuzz`, and is not part of the public API there either. It is
-//! behind a `cfg`, not a feature, because any crate of a program can turn a feature on for all of them.
+//! This module exists only in builds with `--cfg tracehound_fuzz`, and is not part of the public API there either. It
+//! is behind a `cfg`, not a feature, because any crate of a program can turn a feature on for all of them.
 
 use std::collections::BTreeMap;
 use std::fmt;

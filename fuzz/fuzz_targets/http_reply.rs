@@ -1,5 +1,5 @@
-//! Replies of a receiver of OTLP to a batch: a pause is within its bounds and read as a slow and simple reader reads it,
-//! the spans that were not taken are those that prost reads, and a line to the user is short and has no secret.
+//! Replies of a receiver of OTLP to a batch: a pause is within its bounds and read as a slow and simple reader reads
+//! it, the spans that were not taken are those that prost reads, and a line to the user is short and has no secret.
 
 #![no_main]
 
@@ -63,8 +63,8 @@ fn check(
     }
 }
 
-/// Returns the pause that the headers ask for. A date without one of the reply counts from now, which is not known here:
-/// then `read` needs to be within the bounds alone.
+/// Returns the pause that the headers ask for. A date without one of the reply counts from now, which is not known
+/// here: then `read` needs to be within the bounds alone.
 fn pause(
     retry_after: Option<&str>,
     date: Option<&str>,

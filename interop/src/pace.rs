@@ -2,8 +2,8 @@ use std::time::{Duration, Instant};
 
 use crate::poll::poll;
 
-/// Calls `make` about every millisecond with the time so far, and a last time with `lasting`. A caller that makes things
-/// at an even rate makes those that are due by then.
+/// Calls `make` about every millisecond with the time so far, and a last time with `lasting`. A caller that makes
+/// things at an even rate makes those that are due by then.
 pub fn pace(lasting: Duration, mut make: impl FnMut(Duration)) {
     let started = Instant::now();
     let made = poll(lasting, EVERY, || {

@@ -16,7 +16,7 @@ pub(super) struct ReporterChoice {
     pub(super) name: &'static str,
     /// The setter that was called.
     pub(super) setter: &'static str,
-    /// Where spans go, in words.
+    /// The destination of spans, in words.
     pub(super) destination: String,
 }
 

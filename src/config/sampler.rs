@@ -20,7 +20,7 @@ pub(super) enum SamplerChoice {
     Remote(Initial),
 }
 
-/// What the type and the parameter of a sampler are called where they were found.
+/// The names of a sampler's type and parameter in the source that they came from.
 pub(super) struct Names {
     pub(super) kind: &'static str,
     pub(super) param: &'static str,

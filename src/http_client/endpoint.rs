@@ -80,7 +80,7 @@ impl Endpoint {
     }
 }
 
-/// What a client that asks needs.
+/// Parts for clients that ask.
 #[cfg(feature = "remote-sampler")]
 impl Endpoint {
     /// Returns the URL with more pairs in its query. The pairs are percent-encoded, and replace those of the same
@@ -90,7 +90,7 @@ impl Endpoint {
     }
 }
 
-/// What a client that posts needs.
+/// Parts for clients that post.
 #[cfg(feature = "_upload")]
 impl Endpoint {
     /// Like [`parse`](Self::parse), but a URL without any path, not even `/`, gets this one.

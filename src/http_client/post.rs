@@ -241,7 +241,7 @@ pub(crate) enum PostError {
     NotSent(String),
     /// The request was written, and no head of a reply came.
     NoAnswer(String),
-    /// What came is no reply of HTTP/1.1.
+    /// The server sent no reply of HTTP/1.1.
     NotHttp(String),
 }
 
@@ -284,6 +284,6 @@ impl fmt::Debug for HttpProxy {
 /// The number of bytes that are read of a reply's body.
 pub(crate) const MAX_REPLY_BYTES: usize = 64 * 1024;
 
-/// How long a connection is kept without a request. Servers close theirs after a minute or more, and a request that
-/// meets such a close is lost.
+/// The time for which a connection is kept without a request. Servers close theirs after a minute or more, and a
+/// request that meets such a close is lost.
 const MAX_IDLE_AGE: Duration = Duration::from_secs(15);

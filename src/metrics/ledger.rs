@@ -9,7 +9,8 @@ pub enum DropCause {
     QueueFull,
     /// The span finished after the tracer was closed.
     AfterShutdown,
-    /// The span was larger than a packet, even when it was made smaller, or the collector refused the batch for its size.
+    /// The span was larger than a packet, even when it was made smaller, or the collector refused the batch for its
+    /// size.
     TooLarge,
     /// The receiver's host answered that no program listens there.
     Refused,

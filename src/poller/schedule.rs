@@ -5,7 +5,7 @@ use std::time::Duration;
 use rand::TryRng as _;
 use rand::rngs::SysRng;
 
-/// When to ask a server again.
+/// The times at which a server is asked again.
 ///
 /// After a success in an interval. After failures in twice the pause before, up to five minutes: beginning with a
 /// second until the first success, as a server may start later than its programs, and with an interval from then on.

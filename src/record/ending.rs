@@ -1,4 +1,4 @@
-//! How a span ends that the fast path cannot finish: [`finish_any`].
+//! The end of a span that the fast path cannot finish: [`finish_any`].
 //!
 //! - [`finish_only`] finishes a span that has one handle, such as one of an undecided trace. It takes no lock of the
 //!   span.

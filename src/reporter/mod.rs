@@ -14,10 +14,10 @@
 //!    system call and wakes no other thread, unless memory runs short. A span that finds no room is dropped and counted
 //!    as `queue_full`; [`queue_size`](crate::tracer::TracerBuilder::queue_size) sets how much room there is. A span
 //!    that is not sampled ends here.
-//! 2. The worker, one background thread of the tracer (or a
-//!    [task](crate::tracer::TracerBuilder#method.worker_on) of a tokio runtime), takes spans from these queues: every 20 ms under load, and once
-//!    in a [flush interval](crate::tracer::TracerBuilder::flush_interval) while little is traced. It hands them to the
-//!    tracer's [`Reporter`], one by one.
+//! 2. The worker, one background thread of the tracer (or a [task](crate::tracer::TracerBuilder#method.worker_on) of a
+//!    tokio runtime), takes spans from these queues: every 20 ms under load, and once in a [flush
+//!    interval](crate::tracer::TracerBuilder::flush_interval) while little is traced. It hands them to the tracer's
+//!    [`Reporter`], one by one.
 //! 3. A [`RemoteReporter`] packs spans into batches. A full batch goes to the [`Sender`](sender::Sender) at once, and
 //!    what is left goes at the flush interval. While the sender has no room, spans wait in the queue.
 //! 4. The sender tells which batches were lost. So every finished span is sent, dropped for a
@@ -232,9 +232,9 @@ impl Reporter for Box<dyn Reporter> {
 pub struct Unsent {
     /// How many are lost, by cause.
     pub dropped: DropCounts,
-    /// How many still wait to be sent, or for an answer.
+    /// The number that still waits to be sent, or for an answer.
     pub queued: u64,
-    /// How many of them had been sent by the last flush and wait for an answer.
+    /// The number of those that the last flush had sent and that wait for an answer.
     pub in_flight: u64,
 }
 

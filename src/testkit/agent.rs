@@ -14,8 +14,8 @@ use crate::testkit::{Fault, ReceivedBatch, decode};
 
 /// A Jaeger agent that records: a UDP socket on a free port of loopback.
 ///
-/// It takes Thrift in the compact and the binary protocol, and decodes each datagram as it comes. What cannot be read is
-/// told by [`errors`](Self::errors). Its thread ends with it.
+/// It takes Thrift in the compact and the binary protocol, and decodes each datagram as it comes. What cannot be read
+/// is told by [`errors`](Self::errors). Its thread ends with it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -55,7 +55,7 @@ struct Shared {
     datagrams: Vec<Vec<u8>>,
     datagram_bytes: usize,
     wanted: Mode,
-    /// What the thread does, or why it cannot do what is wanted.
+    /// The state of the thread, or the reason why it cannot have the wanted one.
     reached: Mode,
     failure: Option<io::Error>,
 }
@@ -423,8 +423,8 @@ fn pause(
     }
 }
 
-/// Returns a socket that keeps the port and takes datagrams only from a place that sends none, so that the system refuses
-/// all others.
+/// Returns a socket that keeps the port and takes datagrams only from a place that sends none, so that the system
+/// refuses all others.
 fn deaf_socket(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind(address)?;
     let nobody: IpAddr = match address {

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::time::Duration;
 
-/// What a mock does with a message instead of taking it.
+/// A mock's treatment of a message that it does not just take.
 ///
 /// A [`MockAgent`](crate::testkit::MockAgent) meets a datagram with it, a
 /// [`MockCollector`](crate::testkit::MockCollector) a request. Only [`delay`](Self::delay),
@@ -194,8 +194,8 @@ impl Fault {
         self
     }
 
-    /// Takes all spans but the last `rejected`, and says so in an OTLP reply (`partial_success`). The formats other than
-    /// OTLP have no words for that, so there the reply is an ordinary one.
+    /// Takes all spans but the last `rejected`, and says so in an OTLP reply (`partial_success`). The formats other
+    /// than OTLP have no words for that, so there the reply is an ordinary one.
     ///
     /// ```
     /// use tracehound::testkit::{Fault, MockCollector};

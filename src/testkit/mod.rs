@@ -13,7 +13,8 @@
 //! | a program's way to a collector | [`MockCollector`] takes Thrift, OTLP and Zipkin over HTTP |
 //! | what a program does when they fail | a [`Fault`] for either |
 //!
-//! The receivers turn all formats into [`OwnedSpan`](crate::reporter::OwnedSpan)s, so that one assertion suits them all.
+//! The receivers turn all formats into [`OwnedSpan`](crate::reporter::OwnedSpan)s, so that one assertion suits them
+//! all.
 //!
 //! ```
 //! use std::time::Duration;

@@ -44,7 +44,7 @@ pub struct ReceivedBatch {
     pub spans: Vec<OwnedSpan>,
     /// The number of the batch (`seqNo`), which only Thrift has.
     pub sequence_number: Option<i64>,
-    /// What the client says it has lost (`stats`), which only Thrift has.
+    /// The losses that the client reports (`stats`), which only Thrift has.
     pub losses: Option<ReportedLosses>,
 }
 
@@ -83,7 +83,7 @@ pub struct ReportedLosses {
     pub failed_to_emit: i64,
 }
 
-/// What a mock has received, and what it does with what comes next.
+/// The messages that a mock has received, and its script for those that come next.
 #[derive(Debug)]
 pub(super) struct Received {
     batches: Vec<ReceivedBatch>,
@@ -173,8 +173,8 @@ impl Default for Received {
     }
 }
 
-/// How many spans a mock keeps unless it is told otherwise.
+/// The number of spans that a mock keeps unless a test sets another one.
 const KEPT_SPANS: usize = 100_000;
 const MAX_ERRORS: usize = 1_000;
-/// How long a mock waits for its own thread, which has nothing else to do.
+/// The time that a mock waits for its own thread, which has nothing else to do.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);

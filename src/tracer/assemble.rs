@@ -1,4 +1,4 @@
-//! How a builder's parts become a tracer.
+//! The assembly of a tracer from a builder's parts.
 
 use std::fmt;
 use std::mem;

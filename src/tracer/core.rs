@@ -36,7 +36,7 @@ pub(super) struct Core {
     /// The sampler weighs traces that the caller has dropped.
     pub(super) weighs_dropped: bool,
     pub(super) zipkin_shared_rpc_span: bool,
-    /// One of the two above: a parent in another process keeps a span off the fast path.
+    /// Either of the two above is set: a parent in another process keeps a span off the fast path.
     pub(super) inspects_remote_parents: bool,
     pub(super) process: Arc<Process>,
     pub(super) diagnostics: Diagnostics,

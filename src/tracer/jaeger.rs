@@ -252,13 +252,13 @@ impl JaegerTracer {
 
 #[cfg(all(unix, feature = "signals"))]
 impl JaegerTracer {
-    /// Closes the tracer when SIGTERM arrives, which Kubernetes, systemd and `docker stop` send. Then the process ends by
-    /// the signal, as it would have done at once. The first process of a container, which no signal of its own can end,
-    /// exits with status 143.
+    /// Closes the tracer when SIGTERM arrives, which Kubernetes, systemd and `docker stop` send. Then the process ends
+    /// by the signal, as it would have done at once. The first process of a container, which no signal of its own can
+    /// end, exits with status 143.
     ///
     /// Spans that have finished then have `grace` to be sent; open spans are lost. Other threads go on meanwhile. A
-    /// thread waits for the signal; the tracer is not kept open for it. Several tracers of a process are closed at once.
-    /// A forked child ends by the signal at once, unless it calls this itself.
+    /// thread waits for the signal; the tracer is not kept open for it. Several tracers of a process are closed at
+    /// once. A forked child ends by the signal at once, unless it calls this itself.
     ///
     /// Do not use it in a program that handles SIGTERM itself, for example to answer its last requests: call
     /// [`close`](Self::close) or [`close_async`](Self::close_async) behind that. This function would end the process

@@ -7,8 +7,8 @@ use crate::record;
 /// thread then takes new random bytes of the system for the next span that it starts. It costs that span some
 /// microseconds, and others nothing. A forked child does this by itself.
 ///
-/// It does not change an [`id_source`](crate::tracer::TracerBuilder::id_source) of your own, and spans that were open in
-/// the snapshot keep their ids. The process tag `client-uuid` stays that of the snapshot; build the tracer after the
+/// It does not change an [`id_source`](crate::tracer::TracerBuilder::id_source) of your own, and spans that were open
+/// in the snapshot keep their ids. The process tag `client-uuid` stays that of the snapshot; build the tracer after the
 /// restore if an agent should tell the copies apart.
 ///
 /// ```

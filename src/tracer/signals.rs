@@ -8,9 +8,9 @@
 //!                             the signal's default action: the process ends by the signal
 //! ```
 //!
-//! A forked child inherits the handler, but not the thread, and its pipe leads to the parent. So there the handler takes
-//! the default action at once, until the child registers a tracer and has a thread and a pipe of its own. The byte that
-//! it may have written means nothing to the parent, where nothing has arrived.
+//! A forked child inherits the handler, but not the thread, and its pipe leads to the parent. So there the handler
+//! takes the default action at once, until the child registers a tracer and has a thread and a pipe of its own. The
+//! byte that it may have written means nothing to the parent, where nothing has arrived.
 
 use std::io::{self, Read as _};
 use std::os::unix::net::UnixStream;

@@ -19,7 +19,7 @@ use crate::support::{LONG, builder, until};
 struct Collector {
     address: SocketAddr,
     bodies: Arc<Mutex<Vec<Vec<u8>>>>,
-    /// Has a batch with a span named [`HELD`] answered.
+    /// Lets the answer to a batch with a span named [`HELD`] go.
     open: mpsc::Sender<()>,
 }
 

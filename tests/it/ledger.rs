@@ -1,5 +1,5 @@
-//! Random calls of the API with a sender that does anything to its batches: the account of the spans is exact after every
-//! flush, and is what the sender has seen.
+//! Random calls of the API with a sender that does anything to its batches: the account of the spans is exact after
+//! every flush, and is what the sender has seen.
 //!
 //! A schedule is made of its number. `TRACEHOUND_SCHEDULES` sets how many are played, and `TRACEHOUND_SCHEDULE` plays
 //! only that one.

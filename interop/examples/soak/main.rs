@@ -1,8 +1,8 @@
 //! A program that traces for long, and what that costs it.
 //!
-//! It makes spans at an even rate and sends them to a receiver that is well, away, or in another trouble every so often.
-//! Each line of the table has its memory, its share of one processor, and the spans that have arrived. At the end stand
-//! how its memory grew in the second half, what its ledger says, and whether that adds up.
+//! It makes spans at an even rate and sends them to a receiver that is well, away, or in another trouble every so
+//! often. Each line of the table has its memory, its share of one processor, and the spans that have arrived. At the
+//! end stand how its memory grew in the second half, what its ledger says, and whether that adds up.
 //!
 //! Run: `cargo run --release -p tracehound-interop --example soak -- -way=otlp -trouble=changing -seconds=600
 //! -rate=20000 -threads=2`. `-way` is `udp`, `thrift` or `otlp`, `-trouble` is `none`, `away` or `changing`, and

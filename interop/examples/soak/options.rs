@@ -20,7 +20,7 @@ pub(crate) enum Way {
     Otlp,
 }
 
-/// What is wrong with the receiver.
+/// A state of the receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trouble {
     None,

@@ -5,7 +5,7 @@ use std::{fs, io, path::Path};
 use serde_json::Value as Json;
 use tracehound_interop::{Error, Log, Reference, ReferenceKind, SentBatch, SentSpan, Tag, Value};
 
-/// One datagram that a published client sent, or the body of one request.
+/// A datagram that a published client sent, or the body of a request.
 pub(crate) struct Vector {
     /// The entry's name, `tags/longs`.
     pub(crate) name: String,

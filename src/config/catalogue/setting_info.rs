@@ -1,4 +1,4 @@
-/// One setting of a [`Config`](crate::Config): its name, its variables, its values and its default.
+/// A setting of a [`Config`](crate::Config): its name, its variables, its values and its default.
 ///
 /// [`settings`](crate::config::settings) returns all of them. Texts may hold names in backticks, as Markdown does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

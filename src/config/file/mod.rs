@@ -253,8 +253,8 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// Fails like [`Config::from_env`], and if a value of the file cannot be used; the problem is then named by its key,
-    /// such as `sampler.param`.
+    /// Fails like [`Config::from_env`], and if a value of the file cannot be used; the problem is then named by its
+    /// key, such as `sampler.param`.
     pub fn from_env_over(file: ConfigFile) -> Result<Self, ConfigError> {
         Self::from_lookup_over(file, environment::variable)
     }

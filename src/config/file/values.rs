@@ -128,7 +128,7 @@ pub(super) enum TagTexts {
     List(Vec<TagText>),
 }
 
-/// One tag of a list.
+/// A tag of a list.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TagText {

@@ -303,8 +303,8 @@ fn has_scheme_of_grpc(endpoint: &str) -> bool {
     scheme.is_some_and(|it| it.eq_ignore_ascii_case("grpc") || it.eq_ignore_ascii_case("grpcs"))
 }
 
-/// Returns whether an endpoint has the port on which collectors speak gRPC, and no path. Before OpenTelemetry's exporter
-/// for Jaeger knew several protocols, such endpoints were of gRPC.
+/// Returns whether an endpoint has the port on which collectors speak gRPC, and no path. Before OpenTelemetry's
+/// exporter for Jaeger knew several protocols, such endpoints were of gRPC.
 fn is_port_of_grpc(endpoint: &str) -> bool {
     endpoint.trim_end_matches('/').ends_with(":14250")
 }

@@ -1,4 +1,4 @@
-//! What is wrong with an endpoint that spans should go to.
+//! Problems of an endpoint that spans should go to.
 
 use crate::config::error::ConfigProblem;
 use crate::config::parse::Expected;

@@ -1,5 +1,5 @@
-//! Where spans go if the code gives neither a sender nor a reporter: to an agent, to a collector, to several places, or
-//! nowhere.
+//! The ways of spans if the code gives neither a sender nor a reporter: to an agent, to a collector, to several places,
+//! or nowhere.
 
 #[cfg(not(all(feature = "collector", feature = "otlp", feature = "zipkin")))]
 mod absent;

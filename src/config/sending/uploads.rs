@@ -1,4 +1,4 @@
-//! What the settings of a configuration do to each kind of sender.
+//! The effect of a configuration's settings on each kind of sender.
 
 use std::time::Duration;
 

@@ -99,7 +99,8 @@ pub(super) fn of_variable<T>(setting: &Setting<T>, family: &str, way: Way) -> Op
     }
 }
 
-/// Reads the list of exporters. `jaeger` stands for the way that its own variables name. An unknown word is passed over.
+/// Reads the list of exporters. `jaeger` stands for the way that its own variables name. An unknown word is passed
+/// over.
 pub(super) fn read_exporters(
     variables: &mut Variables<'_>,
     jaeger: Way,

@@ -16,7 +16,7 @@ thread_local! {
     static RENEWED: Cell<u32> = const { Cell::new(0) };
 }
 
-/// How often all threads were asked to seed their generators anew.
+/// The number of times that all threads were asked to seed their generators anew.
 static RENEWALS: AtomicU32 = AtomicU32::new(0);
 
 /// Returns a random number of 63 bits that is not zero, as jaeger-client-go uses for ids.
@@ -74,7 +74,7 @@ pub(super) fn renew_all_generators() {
     RENEWALS.fetch_add(1, Ordering::Release);
 }
 
-/// Has the generator of this thread seeded anew if that was asked for since the last time. Returns whether it was.
+/// Seeds the generator of this thread anew if that was asked for since the last time. Returns whether it was.
 #[inline]
 pub(crate) fn renew_generator() -> bool {
     let renewals = RENEWALS.load(Ordering::Acquire);

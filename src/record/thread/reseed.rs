@@ -13,7 +13,7 @@ pub(crate) fn reseeds(queue: &Arc<SpanQueue>) {
     queues.push(Arc::downgrade(queue));
 }
 
-/// Has every thread seed its generator of ids anew, before the next span that it starts.
+/// Asks every thread to seed its generator of ids anew before the next span that it starts.
 pub(crate) fn reseed() {
     renew_all_generators();
     for queue in queues().iter().filter_map(Weak::upgrade) {

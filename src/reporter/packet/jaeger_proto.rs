@@ -144,8 +144,8 @@ mod tests {
     use crate::reporter::packet::tests::{bytes, golden_message};
     use crate::reporter::sender::BatchFormat;
 
-    /// One field of the request, of the batch, of the span or of the process a line: its key, its length, and what is
-    /// in it.
+    /// Each line is a field of the request, of the batch, of the span or of the process: its key, its length, and what
+    /// is in it.
     const GOLDEN: &str = "
         0ac301
           0ab101

@@ -299,7 +299,7 @@ mod tests {
     use crate::reporter::packet::tests::{bytes, golden_message};
     use crate::reporter::sender::BatchFormat;
 
-    /// One field of the request, of the resource or of the span a line: its key, its length, and what is in it.
+    /// Each line is a field of the request, of the resource or of the span: its key, its length, and what is in it.
     const GOLDEN: &str = "
         0ac501
           0a21

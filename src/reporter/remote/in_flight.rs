@@ -1,10 +1,10 @@
 /// The spans whose fate only an answer will tell.
 #[derive(Clone, Copy, Default)]
 pub(super) struct InFlight {
-    /// How many spans ever were in flight, and how many of them have been answered.
+    /// The numbers of spans that ever were in flight, and of those that have been answered.
     pub(super) taken: u64,
     answered: u64,
-    /// How many had been taken by the last flush.
+    /// The number that had been taken by the last flush.
     pub(super) flushed: u64,
 }
 

@@ -1,4 +1,4 @@
-//! What a remote reporter does about losses beside counting them: lines to the user, and a pause.
+//! The reaction of a remote reporter to losses, beside counting them: lines to the user, and a pause.
 
 use crate::clock::deadline_after;
 use crate::metrics::DropCause;

@@ -310,8 +310,8 @@ pub enum BatchFormat {
     BinaryBatch,
     /// An `ExportTraceServiceRequest` in protobuf, for OTLP over HTTP and gRPC.
     ///
-    /// This is the mapping by which a Jaeger backend reads Thrift, so a span looks alike whichever way it came. One rule
-    /// is left out: a tag `http.status_code` does not make a span an error, because the tag `error` tells that.
+    /// This is the mapping by which a Jaeger backend reads Thrift, so a span looks alike whichever way it came. One
+    /// rule is left out: a tag `http.status_code` does not make a span an error, because the tag `error` tells that.
     ///
     /// | of the process | becomes |
     /// |---|---|
@@ -413,7 +413,7 @@ pub struct SendOutcome {
     pub this: SendResult,
     /// Spans of earlier batches that counted as sent and are now known to be lost.
     pub earlier: DropCounts,
-    /// How many spans of batches in flight have arrived.
+    /// The number of spans of batches in flight that have arrived.
     pub arrived: u64,
     /// Spans of batches in flight that are lost.
     pub failed: DropCounts,

@@ -66,7 +66,7 @@ static OTLP: HttpProtocol = HttpProtocol {
     if_not_found: "is it a receiver of OTLP? They take traces at /v1/traces of port 4318",
 };
 
-/// What a reply says about a batch, for fuzz targets.
+/// The fate of a batch by its reply, for fuzz targets.
 #[cfg(tracehound_fuzz)]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReplyRead {

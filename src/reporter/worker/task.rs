@@ -61,7 +61,7 @@ struct WorkerTask {
     home: u32,
     mailbox: Arc<Mailbox>,
     timer: Pin<Box<Sleep>>,
-    /// When the next turn is due, as of the first poll after the last one.
+    /// The time of the next turn, as of the first poll after the last one.
     next: Option<Instant>,
     panics: u32,
     has_ended: Arc<AtomicBool>,
@@ -99,8 +99,8 @@ impl Future for WorkerTask {
 impl WorkerTask {
     /// Runs one turn if it is due, and else sets the timer. Returns false if there is no next turn.
     fn step(&mut self, turn: &mut WorkerTurn, context: &mut Context<'_>) -> bool {
-        // Some turns are due a time after now, so `turn` alone would put them off with every poll. A thread that stood in
-        // may have left one that is due earlier.
+        // Some turns are due a time after now, so `turn` alone would put them off with every poll. A thread that stood
+        // in may have left one that is due earlier.
         let next = turn.next();
         let next = self.next.map_or(next, |known| known.min(next));
         self.next = Some(next);

@@ -17,8 +17,8 @@ pub(crate) fn spawn(mailbox: &Arc<Mailbox>, idle: IdleTurn) -> Result<(), IdleTu
     spawn_with(mailbox, turn, run).map_err(IdleTurn::Made)
 }
 
-/// Runs the turn of a task that does not get on, on a thread of its own, until all callers have their answers. Gives the
-/// turn back if no thread can be started.
+/// Runs the turn of a task that does not get on, on a thread of its own, until all callers have their answers. Gives
+/// the turn back if no thread can be started.
 pub(super) fn stand_in(
     mailbox: &Arc<Mailbox>,
     turn: Box<WorkerTurn>,

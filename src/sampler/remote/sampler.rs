@@ -133,7 +133,7 @@ impl RemoteSampler {
     ///
     /// The file is read while the tracer is built, and its strategy counts until the first reply. Each new strategy
     /// replaces the file, in one step, on the thread that fetches. A link to a file stays. The file names the service.
-    /// One that is about another service, is malformed or has more than 8 MiB is not used, and a line says so. Its
+    /// A file that is about another service, is malformed or has more than 8 MiB is not used, and a line says so. Its
     /// folder must exist.
     #[must_use]
     pub fn file(mut self, path: impl Into<PathBuf>) -> Self {

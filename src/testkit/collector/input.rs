@@ -164,7 +164,7 @@ impl Input {
     }
 }
 
-/// How fast a body is read.
+/// The rate at which a body is read.
 struct Pace<'a> {
     rate: Option<u64>,
     shared: &'a Watched<Shared>,

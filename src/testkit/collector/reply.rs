@@ -7,8 +7,8 @@ use crate::testkit::collector::shared::Shared;
 use crate::testkit::fault::{Fault, Kind, Reply};
 use crate::testkit::watched::Watched;
 
-/// Replies to a request as its fault says, with `reply` if that does not speak against it. Returns whether the connection
-/// can take another request.
+/// Replies to a request as its fault says, with `reply` if that does not speak against it. Returns whether the
+/// connection can take another request.
 ///
 /// # Errors
 ///
@@ -91,7 +91,7 @@ fn hold(wire: &mut dyn Connection) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Has the close of the connection reset it, so that the client loses what it has not read.
+/// Makes the close of the connection a reset, so that the client loses what it has not read.
 #[cfg(target_os = "linux")]
 fn reset_at_close(handle: &TcpStream) {
     // Fails on a connection that is gone, which needs no reset.

@@ -135,7 +135,7 @@ impl Drop for Open<'_> {
     }
 }
 
-/// How long the collector waits when it cannot accept.
+/// The time that the collector waits when it cannot accept.
 const RETRY: Duration = Duration::from_millis(10);
 const MAX_CONNECTIONS: usize = 256;
 const MAX_KEPT_BYTES: usize = 64 << 20;

@@ -7,7 +7,7 @@ use crate::testkit::Fault;
 use crate::testkit::collector::request::ReceivedRequest;
 use crate::testkit::received::Received;
 
-/// What the threads of a collector share.
+/// The state that the threads of a collector share.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     pub(super) received: Received,
@@ -24,7 +24,7 @@ pub(super) struct Shared {
     pub(super) is_over: bool,
 }
 
-/// What a test has given in place of a script.
+/// The function that a test has given in place of a script.
 #[derive(Clone, Default)]
 pub(super) struct Decide(pub(super) Option<Arc<DecideFn>>);
 

@@ -1,7 +1,7 @@
 //! Messages of all formats, read into batches.
 //!
-//! Input is taken as hostile: no length is believed beyond the bytes that are there, and what cannot be read is an error
-//! with a text.
+//! Input is taken as hostile: no length is believed beyond the bytes that are there, and what cannot be read is an
+//! error with a text.
 
 mod otlp;
 mod protobuf;

@@ -14,7 +14,7 @@ use crate::testkit::decode::protobuf::{Fields, Value, text};
 
 /// Reads an `ExportTraceServiceRequest`. Each of its resources is a batch.
 ///
-/// What OTLP has by other names is read as Jaeger reads it: the kind is the tag `span.kind`, an error status is
+/// Fields of OTLP become tags as in Jaeger: the kind is the tag `span.kind`, an error status is
 /// `error` with `otel.status_description`, the name of an event is its field `event`, and links are references.
 pub(crate) fn otlp_request(bytes: &[u8]) -> Result<Vec<ReceivedBatch>, Reason> {
     let mut batches = Vec::new();
@@ -101,7 +101,8 @@ fn span(bytes: &[u8]) -> Result<Option<OwnedSpan>, Reason> {
     Ok(Some(span))
 }
 
-/// Returns the reference to the parent, and then the others. A link to the parent tells the type of the reference to it.
+/// Returns the reference to the parent, and then the others. A link to the parent tells the type of the reference to
+/// it.
 fn references(
     trace_id: TraceId,
     parent_id: Option<SpanId>,

@@ -13,7 +13,7 @@ use crate::testkit::decode::Reason;
 
 /// Reads a list of spans in the JSON of Zipkin's second version. Spans of one service are a batch.
 ///
-/// What Zipkin has by other names is read as Jaeger reads it: the kind is the tag `span.kind`, the remote endpoint is
+/// Fields of Zipkin become tags as in Jaeger: the kind is the tag `span.kind`, the remote endpoint is
 /// `peer.service`, `peer.ipv4`, `peer.ipv6` and `peer.port`, and an annotation is a log. All other values are text.
 pub(crate) fn zipkin_list(bytes: &[u8]) -> Result<Vec<ReceivedBatch>, Reason> {
     let list: Vec<Json> = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;

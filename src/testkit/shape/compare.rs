@@ -78,7 +78,7 @@ fn children_of(spans: &[Planted<'_>]) -> (Vec<Vec<usize>>, Vec<usize>) {
     (children, roots)
 }
 
-/// What is asked of the spans below one.
+/// The demands on the spans below one.
 #[derive(Clone, Copy)]
 struct Below {
     is_ordered: bool,

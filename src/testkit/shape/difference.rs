@@ -1,7 +1,7 @@
 use std::error::Error;
 use std::fmt;
 
-/// What differs between spans and their expected shape. Shown, it names each difference and draws both trees.
+/// The differences between spans and their expected shape. Its text names each of them and draws both trees.
 ///
 /// ```
 /// use tracehound::testkit::TraceShape;
@@ -25,7 +25,7 @@ pub(super) struct DrawnSpan {
     pub(super) text: String,
 }
 
-/// What is wrong with a span.
+/// A difference of a span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mark {
     Right,

@@ -2,7 +2,8 @@
 
 /// Pairs each of `expected` with one of `found` that fits it, as many as can be. Returns the place in `found` for each.
 ///
-/// A shape may fit several spans, so the first fit is not always part of the best choice (an augmenting path undoes it).
+/// A shape may fit several spans, so the first fit is not always part of the best choice (an augmenting path undoes
+/// it).
 pub(super) fn pairs(
     expected: usize,
     found: usize,

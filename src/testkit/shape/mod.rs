@@ -13,9 +13,9 @@ use crate::testkit::shape::text::shapes;
 
 /// Checks the shape of traces: which spans there are, and which are below which.
 ///
-/// The shape is a tree of names as [`InMemoryReporter::tree`](crate::reporter::InMemoryReporter::tree) draws it, or made
-/// of [`span`]s, which can ask for tags, services and more. Spans with one parent may come in any order. There must be no
-/// other spans, and spans fail only where the shape says so.
+/// The shape is a tree of names as [`InMemoryReporter::tree`](crate::reporter::InMemoryReporter::tree) draws it, or
+/// made of [`span`]s, which can ask for tags, services and more. Spans with one parent may come in any order. There
+/// must be no other spans, and spans fail only where the shape says so.
 ///
 /// # Panics
 ///
@@ -114,8 +114,8 @@ impl TraceShape {
 }
 
 impl From<&str> for TraceShape {
-    /// Reads a tree of names as [`InMemoryReporter::tree`](crate::reporter::InMemoryReporter::tree) draws it: a line for
-    /// each span, indented more than its parent, with ` !` at the end if it has failed. Empty lines and a common
+    /// Reads a tree of names as [`InMemoryReporter::tree`](crate::reporter::InMemoryReporter::tree) draws it: a line
+    /// for each span, indented more than its parent, with ` !` at the end if it has failed. Empty lines and a common
     /// indentation do not count.
     fn from(tree: &str) -> Self {
         let roots = shapes(tree);

@@ -25,7 +25,7 @@ pub fn span(operation_name: impl Into<String>) -> SpanShape {
     }
 }
 
-/// What a span must be like, and the spans below it; made by [`span`](fn@span).
+/// The expected shape of a span and of the spans below it, made by [`span`](fn@span).
 ///
 /// ```
 /// use tracehound::testkit::span;

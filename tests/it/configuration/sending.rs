@@ -1,4 +1,4 @@
-//! Where spans go: which variable decides, what a sender takes from the others, and that spans arrive there.
+//! The ways of spans: which variable decides, what a sender takes from the others, and that spans arrive there.
 
 use tracehound::config::{Config, ConfigFile, Source};
 use tracehound::prelude::*;

@@ -14,7 +14,7 @@ use super::choices::Choices;
 #[derive(Clone, Debug)]
 pub(super) struct Faulty(Arc<Mutex<Account>>);
 
-/// What has become of the batches that the sender was handed.
+/// The fates of the batches that the sender was handed.
 #[derive(Debug)]
 pub(super) struct Account {
     choices: Choices,

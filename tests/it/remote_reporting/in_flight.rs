@@ -9,7 +9,7 @@ use tracehound::sampler::ConstSampler;
 
 use super::*;
 
-/// What a test tells a sender, and what the sender has taken.
+/// The script of a sender, and the batches that it has taken.
 #[derive(Clone, Default)]
 struct Collector(Arc<Mutex<State>>);
 
@@ -23,7 +23,7 @@ struct State {
     answers_at_once: bool,
     /// There is room for one batch at a time.
     is_narrow: bool,
-    /// How many batches found no room.
+    /// The number of batches that found no room.
     refused: usize,
     polls: usize,
 }

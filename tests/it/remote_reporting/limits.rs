@@ -10,7 +10,7 @@ use super::*;
 /// Refuses every batch as too large, and names a larger limit when it is asked again.
 #[derive(Default)]
 struct Fickle {
-    /// How often it still answers with the low limit.
+    /// The number of answers that still have the low limit.
     low: Cell<u32>,
     tries: Arc<AtomicU32>,
 }

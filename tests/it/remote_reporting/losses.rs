@@ -1,4 +1,4 @@
-//! What a tracer tells of its losses.
+//! The reasons of losses that a tracer tells.
 
 use std::time::SystemTime;
 

@@ -1,4 +1,4 @@
-//! What this crate sends, read back by the receivers of the test kit.
+//! Spans that this crate sends, read back by the receivers of the test kit.
 
 use std::io::Write as _;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What a collector does in place of a good reply.
+//! Collectors that do not reply well.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::time::{Duration, Instant};

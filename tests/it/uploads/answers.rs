@@ -1,4 +1,4 @@
-//! What becomes of a batch after each status.
+//! The fate of a batch after each status.
 
 use super::*;
 

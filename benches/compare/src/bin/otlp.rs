@@ -1,5 +1,5 @@
-//! Finished spans to a request of OTLP: tracehound beside opentelemetry's exporter and fastrace's, in one process and in
-//! interleaved rounds.
+//! Finished spans to a request of OTLP: tracehound beside opentelemetry's exporter and fastrace's, in one process and
+//! in interleaved rounds.
 //!
 //! ```console
 //! cargo run --release --manifest-path benches/compare/Cargo.toml --bin otlp
@@ -258,7 +258,7 @@ impl Contender for Tracehound {
     }
 }
 
-/// What opentelemetry's exporter of OTLP does before it sends.
+/// The work of opentelemetry's exporter of OTLP before it sends.
 #[derive(Debug)]
 struct Encoder {
     resource: ResourceAttributesWithSchema,

@@ -59,7 +59,7 @@ impl<'a> Endpoint<'a> {
     }
 }
 
-/// What the tags tell of the other side of a call.
+/// The other side of a call, as the tags tell of it.
 #[derive(Default)]
 pub(super) struct Peer<'a> {
     endpoint: Endpoint<'a>,

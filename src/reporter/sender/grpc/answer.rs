@@ -1,4 +1,4 @@
-//! What the end of a call says about a batch.
+//! The fate of a batch, as the end of its call tells it.
 
 use std::error::Error;
 use std::io;

@@ -121,5 +121,5 @@ impl Call {
     }
 }
 
-/// How often the runtime looks at its sockets before a call.
+/// The number of looks of the runtime at its sockets before a call.
 const TURNS: usize = 3;

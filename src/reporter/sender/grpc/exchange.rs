@@ -17,7 +17,7 @@ use crate::reporter::sender::grpc::connection::{Call, Connection, End};
 use crate::reporter::sender::grpc::protocol::GrpcProtocol;
 use crate::reporter::sender::upload::{Answer, Exchange, UploadOptions, answer_of_reply};
 
-/// One call at a time.
+/// A client that makes one call at a time.
 pub(super) struct GrpcExchange {
     protocol: &'static GrpcProtocol,
     options: UploadOptions,

@@ -8,9 +8,10 @@ use crate::reporter::sender::upload::{
 
 /// A sender of OTLP over gRPC to Jaeger, an OpenTelemetry collector or any other receiver.
 ///
-/// It calls `opentelemetry.proto.collector.trace.v1.TraceService/Export` at an endpoint such as `http://localhost:4317`.
-/// The [`OtlpSender`](crate::reporter::sender::OtlpSender) sends the same messages over HTTP/1.1 and needs fewer crates;
-/// take this one for a receiver that speaks gRPC alone. [`BatchFormat::Otlp`] tells how spans are mapped.
+/// It calls `opentelemetry.proto.collector.trace.v1.TraceService/Export` at an endpoint such as
+/// `http://localhost:4317`. The [`OtlpSender`](crate::reporter::sender::OtlpSender) sends the same messages over
+/// HTTP/1.1 and needs fewer crates; take this one for a receiver that speaks gRPC alone. [`BatchFormat::Otlp`] tells
+/// how spans are mapped.
 ///
 /// A batch counts as sent when the receiver has answered with `OK`. Spans that it says it did not take are counted as
 /// rejected. A batch is tried again after `UNAVAILABLE`, `ABORTED`, `OUT_OF_RANGE`, `DATA_LOSS`, `CANCELLED` and

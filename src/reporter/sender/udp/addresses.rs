@@ -26,7 +26,7 @@ pub enum SocketFamily {
 pub(super) struct Addresses {
     agent: AgentAddress,
     pub(super) family: SocketFamily,
-    /// How old an answer may be; `None` for ever.
+    /// The longest age of an answer; `None` for ever.
     pub(super) lookup_interval: Option<Duration>,
     pub(super) resolver: Resolver,
     known: Vec<SocketAddr>,

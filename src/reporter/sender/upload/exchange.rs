@@ -1,10 +1,10 @@
-//! One request and its answer.
+//! A request and its answer.
 
 use std::time::{Duration, Instant};
 
 use crate::metrics::DropCause;
 
-/// One request to a collector at a time, with its answer. Only the upload thread calls [`exchange`](Self::exchange).
+/// A client of a collector that makes one request at a time. Only the upload thread calls [`exchange`](Self::exchange).
 pub(in crate::reporter::sender) trait Exchange: Send {
     /// Sends one batch and waits for the answer, until `deadline` at most.
     fn exchange(&mut self, body: &[u8], spans: u64, deadline: Instant) -> Answer;

@@ -110,7 +110,7 @@ macro_rules! http_sender {
 
 pub(in crate::reporter::sender) use http_sender;
 
-/// One request over HTTP at a time.
+/// A client that makes one request over HTTP at a time.
 struct HttpExchange {
     protocol: &'static HttpProtocol,
     options: UploadOptions,

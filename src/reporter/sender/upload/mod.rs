@@ -7,9 +7,9 @@
 //!  Sender::poll ◄─ Upload::poll ◄────── news ◄────────── Answer  ◄─┘
 //! ```
 //!
-//! An [`Upload`] copies a batch, and a thread of its own sends it, so a slow collector does not stop the worker. At most
-//! one request runs and at most one batch waits behind it. Spans behind these wait in the reporter and in the queue,
-//! whose memory is bounded.
+//! An [`Upload`] copies a batch, and a thread of its own sends it, so a slow collector does not stop the worker. At
+//! most one request runs and at most one batch waits behind it. Spans behind these wait in the reporter and in the
+//! queue, whose memory is bounded.
 //!
 //! An [`Exchange`] is one request and its [`Answer`]. A batch that may be tried again is tried three times in all. What
 //! the collector asks for with `Retry-After` comes first: up to ten seconds everything waits; if it asks for longer,
@@ -66,7 +66,7 @@ pub(super) struct Upload {
     destination: String,
     shared: Arc<Shared>,
     has_thread: bool,
-    /// How often in a row there was no room for a batch.
+    /// The number of times in a row that there was no room for a batch.
     refusals: u32,
     generation: u32,
 }
@@ -185,5 +185,5 @@ impl fmt::Debug for Upload {
     }
 }
 
-/// How long a batch first waits for the one before it. The wait doubles up to 32 times this.
+/// The time that a batch first waits for the one before it. The wait doubles up to 32 times this.
 const SHORTEST_WAIT: Duration = Duration::from_millis(2);

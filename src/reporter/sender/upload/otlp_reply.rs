@@ -1,4 +1,4 @@
-//! What a receiver of OTLP says about a batch.
+//! The fate of a batch, as a receiver of OTLP tells it.
 
 use crate::http_client::one_line;
 use crate::reporter::sender::upload::exchange::Answer;
@@ -7,7 +7,7 @@ use crate::reporter::sender::upload::protobuf::{Malformed, Value, read_fields};
 /// The content of an `ExportTraceServiceResponse`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::reporter::sender) struct OtlpReply {
-    /// How many spans the receiver did not take.
+    /// The number of spans that the receiver did not take.
     pub(in crate::reporter::sender) rejected: u64,
     pub(in crate::reporter::sender) message: String,
 }

@@ -1,4 +1,4 @@
-//! What the worker and the upload thread share.
+//! The state that the worker and the upload thread share.
 
 use std::mem;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -51,7 +51,7 @@ struct State {
     hold: Option<Instant>,
     max_bytes: usize,
     interrupt: Option<Box<dyn Fn() + Send + Sync>>,
-    /// When the running request is interrupted.
+    /// The time at which the running request is interrupted.
     overdue_at: Option<Instant>,
     is_closed: bool,
 }
@@ -226,7 +226,7 @@ pub(super) fn is_too_long(pause: Duration) -> bool {
 /// The longest pause for which batches wait. In that time 800 KB of spans a second fill the queue.
 const LONGEST_HELD: Duration = Duration::from_secs(10);
 
-/// How much longer than its time a request may take. A proxy that answers byte by byte keeps the client for hours.
+/// The time by which a request may be late. A proxy that answers byte by byte keeps the client for hours.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// The least limit to which a collector can bring the batches.

@@ -13,7 +13,7 @@ thread_local! {
     pub(super) static NO_THREADS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What a [`Script`] does with a request.
+/// A step of a [`Script`]: the treatment of a request.
 enum Act {
     Answer(Answer),
     Panic,

@@ -2,8 +2,8 @@
 //!
 //! - A future has no timer of its own. The worker serves its request by the deadline and wakes it, but a reporter that
 //!   blocks may keep the worker from that. So the attendant ends futures by their deadlines.
-//! - A worker that runs as a task does not get on while the threads of its runtime are blocked, maybe by the callers who
-//!   wait for it. So the attendant has a thread stand in for a task that lets a request lie.
+//! - A worker that runs as a task does not get on while the threads of its runtime are blocked, maybe by the callers
+//!   who wait for it. So the attendant has a thread stand in for a task that lets a request lie.
 //!
 //! If the attendant cannot be started, callers wait for the worker alone.
 
@@ -79,7 +79,7 @@ impl Mailbox {
         }
     }
 
-    /// Has a thread run the turn that rests. If there is none, it goes on resting.
+    /// Starts a thread for the turn that rests. If none can be started, the turn goes on resting.
     fn find_stand_in(self: &Arc<Self>) {
         if let Some(turn) = self.take_resting()
             && let Err(turn) = stand_in(self, turn)

@@ -1,4 +1,4 @@
-//! What a task that runs the worker does with the mailbox.
+//! The side of the mailbox for a task that runs the worker.
 
 use std::sync::Arc;
 use std::task::Waker;
