@@ -75,6 +75,7 @@
 //! | [`metrics`] | what the tracer counts about itself, what became of every span, and why the last ones were [lost](metrics::Metrics::losses) |
 //! | [`observer`] | the start and end of every span, sampled or not: rate, errors and durations |
 //! | [`middleware`] | spans for requests: tower, axum, hyper, reqwest, tonic |
+//! | [`bridge`] | spans and log lines of other crates: `tracing`, `log` |
 //! | [`mod@dev`] | an agent, a collector and a viewer inside the program |
 //! | [`testkit`] | receivers that record, and assertions, for tests of programs that trace |
 //! | [`clock`], [`diagnostics`] | times for tests; where the tracer says what is wrong |
@@ -102,6 +103,10 @@
 //! | `tokio` | [`TracerBuilder::worker_on`](tracer::TracerBuilder::worker_on): the worker as a task of a runtime |
 //! | `metrics` | the recorder of the crate `metrics` as a [`MetricsFactory`](metrics::MetricsFactory) |
 //! | `serde` | [`ConfigFile`](config::ConfigFile): settings in a file of YAML, TOML or JSON |
+//! | `tracing` | [`bridge`]: spans of the crate `tracing` in our traces, ids of traces in its log lines |
+//! | `log` | ids of traces in the lines of the crate `log` |
+//! | `macros` | `#[traced]`: a function that is a span |
+//! | `stream` | spans around streams and sinks |
 //! | `dev` | the embedded agent and viewer |
 //! | `full` | all of these |
 //! | `testkit` | for tests of a program: an agent and a collector that record, faults, expected shapes of traces |
@@ -149,6 +154,8 @@
 
 #[cfg(feature = "remote-sampler")]
 mod agent_poll;
+#[cfg(any(feature = "tracing", feature = "log"))]
+pub mod bridge;
 pub mod clock;
 pub mod config;
 #[cfg(feature = "dev")]

@@ -1,0 +1,1 @@
+//! OpenTelemetry's tracing API on top of tracehound.
