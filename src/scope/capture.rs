@@ -1,12 +1,24 @@
-use crate::scope::{Active, Scope, active_parent};
+use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
 
-/// The span or context that was active on the thread that called [`capture`], to make active elsewhere.
+use crate::panics::caught;
+use crate::scope::{Active, Scope, active_parent};
+use crate::span::Span;
+
+/// The span or context that was active on the thread that called [`capture`], to make active elsewhere: in threads,
+/// tasks, pools and callbacks.
 ///
-/// It does not own the span, so it keeps no request open.
-#[derive(Debug)]
+/// It does not own the span, so it keeps no request open. It is cheap to clone, and may be used any number of times, on
+/// any thread.
+///
+/// [`child`](Self::child) makes it start a span of its own for each piece of work.
 pub struct Captured {
     active: Option<Active>,
+    child: Option<Arc<StartChild>>,
 }
+
+type StartChild = dyn Fn() -> Span + Send + Sync;
 
 /// Captures what is active on this thread now: for thread pools, and for callbacks that run often or take arguments.
 ///
@@ -30,32 +42,90 @@ pub struct Captured {
 /// In a parallel iterator of rayon:
 ///
 /// ```text
-/// let captured = scope::capture();
-/// items.par_iter().for_each(|item| captured.run(|| pack(item)));
+/// items.par_iter().for_each(capture().wrap_fn(|item| pack(item)));
 /// ```
 pub fn capture() -> Captured {
     Captured {
         active: active_parent(),
+        child: None,
     }
 }
 
 impl Captured {
-    /// Runs `f` with what was captured active on this thread, and returns what `f` returns.
+    /// Has each piece of work start a span by `start`, which runs with what was captured active, when the work begins.
+    /// The span ends with the work. [`child`](Self::child) is shorter, this one takes tags and references.
     ///
-    /// If nothing was active when it was captured, nothing is active while `f` runs.
-    pub fn run<R>(&self, f: impl FnOnce() -> R) -> R {
-        let _scope = self.activate();
-        f()
+    /// If `start` panics, the panic is caught, and the work runs without a span of its own. A no-op span changes nothing
+    /// about the work.
+    ///
+    /// ```
+    /// use tracehound::prelude::*;
+    /// use tracehound::reporter::InMemoryReporter;
+    /// use tracehound::sampler::ConstSampler;
+    /// use tracehound::scope::{active_context, capture};
+    ///
+    /// let spans = InMemoryReporter::new();
+    /// let tracer = JaegerTracer::builder("shop")
+    ///     .sampler(ConstSampler::new(true))
+    ///     .reporter(spans.clone())
+    ///     .build()?;
+    /// let order = tracer.start_active_span("order");
+    /// // The order does not wait for the mail, so the mail follows from it.
+    /// let mail = capture().child_with(move || {
+    ///     tracer.build_span("mail").follows_from(&active_context()).tag("kind", "thanks").start()
+    /// });
+    /// order.finish();
+    /// let send = mail.wrap(|| {
+    ///     active_span().set_tag("bytes", 512);
+    /// });
+    /// std::thread::spawn(send).join().expect("no panic");
+    /// assert_eq!(spans.tree(), "order\n  mail");
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
+    pub fn child_with(self, start: impl Fn() -> Span + Send + Sync + 'static) -> Self {
+        Self {
+            child: Some(Arc::new(start)),
+            ..self
+        }
     }
 
-    /// Makes what was captured active on this thread until the scope is dropped.
+    /// Makes what was captured active on this thread until the scope is dropped. A [child](Self::child) starts now and
+    /// ends with the scope.
+    ///
+    /// If nothing was active when it was captured, nothing is active meanwhile.
     pub fn activate(&self) -> Scope {
-        self.clone().into_scope()
+        match self.start_child() {
+            Some(child) => Scope::new(Active::Span(child)),
+            None => self.activate_captured(),
+        }
     }
 
-    pub(super) fn into_scope(self) -> Scope {
-        match self.active {
-            Some(active) => Scope::new(active),
+    /// Starts the child, if there is one to start and it is no no-op span.
+    pub(super) fn start_child(&self) -> Option<Span> {
+        let start = self.child.as_ref()?;
+        let _scope = self.activate_captured();
+        caught(|| start()).filter(|child| !child.is_noop())
+    }
+
+    /// Starts the child once: later calls return `None`.
+    pub(super) fn take_child(&mut self) -> Option<Span> {
+        let child = self.start_child();
+        self.child = None;
+        child
+    }
+
+    /// Returns a handle to the span that was captured, which does not own it.
+    pub(super) fn span(&self) -> Span {
+        match &self.active {
+            Some(Active::Span(span)) => span.downgrade(),
+            _ => Span::noop(),
+        }
+    }
+
+    /// Makes what was captured active, without a child.
+    pub(super) fn activate_captured(&self) -> Scope {
+        match &self.active {
+            Some(active) => Scope::new(active.lent()),
             None => Scope::of_nothing(),
         }
     }
@@ -65,6 +135,20 @@ impl Clone for Captured {
     fn clone(&self) -> Self {
         Self {
             active: self.active.as_ref().map(Active::lent),
+            child: self.child.clone(),
         }
+    }
+}
+
+/// A start that panics is caught, and leaves nothing half changed.
+impl UnwindSafe for Captured {}
+impl RefUnwindSafe for Captured {}
+
+impl fmt::Debug for Captured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Captured")
+            .field("active", &self.active)
+            .field("starts_child", &self.child.is_some())
+            .finish()
     }
 }

@@ -2,11 +2,11 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::thread;
 
 use pin_project::{pin_project, pinned_drop};
 
-use crate::scope::{Active, Scope, active_parent};
+use crate::scope::capture;
+use crate::scope::work::Work;
 use crate::span::Span;
 
 /// Keeps a span active while a future runs, on whichever thread it is polled.
@@ -50,55 +50,50 @@ pub trait InSpan: Future + Sized {
     /// future releases it at once. A future that is dropped before its end (`select!`, a timeout, an aborted task)
     /// leaves a log record `event=cancelled`.
     fn in_span(self, span: Span) -> Instrumented<Self> {
-        Instrumented {
-            inner: Some(self),
-            active: Some(Active::Span(span)),
-            marks_span: true,
-        }
+        Instrumented::new(self, Work::Has(span))
     }
 
     /// Captures the span that is active on this thread now and makes it active in every poll, without owning it. Use it
-    /// for a future that is spawned: it keeps no request open, and how it ends leaves no mark on the span.
+    /// for a future that is spawned: it keeps no request open, and how it ends leaves no mark on the span. If nothing is
+    /// active now, nothing is active in the polls.
+    ///
+    /// [`Captured::wrap_future`](crate::scope::Captured::wrap_future) does so with what was captured elsewhere.
     fn in_active_span(self) -> Instrumented<Self> {
-        Instrumented {
-            inner: Some(self),
-            active: active_parent(),
-            marks_span: false,
-        }
+        Instrumented::new(self, Work::Carries(capture()))
     }
 }
 
 impl<T: Future> InSpan for T {}
 
-/// A future in whose polls a span is active. [`InSpan`] makes it.
+/// A future in whose polls a span is active. [`InSpan`] makes it, and [`Captured::wrap_future`].
+///
+/// [`Captured::wrap_future`]: crate::scope::Captured::wrap_future
 #[pin_project(PinnedDrop)]
 #[must_use = "a future does nothing unless it is polled"]
 pub struct Instrumented<T> {
     #[pin]
     inner: Option<T>,
-    active: Option<Active>,
-    /// Whether a panic, or a drop before the end, leaves a mark on the span.
-    marks_span: bool,
+    work: Work,
 }
 
 impl<T> Instrumented<T> {
+    pub(super) fn new(inner: T, work: Work) -> Self {
+        Self {
+            inner: Some(inner),
+            work,
+        }
+    }
+
     /// Returns a handle to the span that does not own it. After the future's end, or if there is no span, the no-op
     /// span.
     pub fn span(&self) -> Span {
-        match &self.active {
-            Some(Active::Span(span)) => span.downgrade(),
-            _ => Span::noop(),
-        }
+        self.work.span()
     }
 
     /// Leaves no mark on the span: its owner tells how the work ends.
     #[cfg(feature = "reqwest")]
     pub(crate) fn unmarked(inner: T, span: &Span) -> Self {
-        Self {
-            inner: Some(inner),
-            active: Some(Active::Span(span.downgrade())),
-            marks_span: false,
-        }
+        Self::new(inner, Work::Borrows(span.downgrade()))
     }
 }
 
@@ -111,24 +106,18 @@ impl<T: Future> Future for Instrumented<T> {
             // A poll after the end. A future may answer it in any way but undefined behaviour.
             return Poll::Pending;
         }
-        let mut guard = MarksPanic {
-            active: this.active,
-            marks_span: this.marks_span,
-            is_armed: true,
-        };
-        let scope = guard.active.as_ref().map(activate);
-        let poll = match this.inner.as_mut().as_pin_mut() {
-            Some(inner) => inner.poll(cx),
-            None => Poll::Pending,
-        };
+        let poll = this.work.run(|| {
+            let poll = match this.inner.as_mut().as_pin_mut() {
+                Some(inner) => inner.poll(cx),
+                None => Poll::Pending,
+            };
+            if poll.is_ready() {
+                this.inner.set(None);
+            }
+            poll
+        });
         if poll.is_ready() {
-            this.inner.set(None);
-        }
-        drop(scope);
-        guard.is_armed = false;
-        drop(guard);
-        if poll.is_ready() {
-            *this.active = None;
+            this.work.end();
         }
         poll
     }
@@ -139,15 +128,7 @@ impl<T> PinnedDrop for Instrumented<T> {
     fn drop(self: Pin<&mut Self>) {
         let mut this = self.project();
         if this.inner.is_some() {
-            if let (true, Some(Active::Span(span))) = (*this.marks_span, &*this.active)
-                // A span that ends because its thread panics is marked when it ends.
-                && !thread::panicking()
-            {
-                // Before the future is dropped, because it may own the span.
-                span.log_event("cancelled");
-            }
-            let _scope = this.active.as_ref().map(activate);
-            this.inner.set(None);
+            this.work.cancel(|| this.inner.set(None));
         }
     }
 }
@@ -158,33 +139,4 @@ impl<T> fmt::Debug for Instrumented<T> {
             .field("span", &self.span())
             .finish_non_exhaustive()
     }
-}
-
-/// Marks the span if the poll panics, and gives up ownership, because the code that catches the panic may keep the
-/// future.
-struct MarksPanic<'a> {
-    active: &'a mut Option<Active>,
-    marks_span: &'a mut bool,
-    is_armed: bool,
-}
-
-impl Drop for MarksPanic<'_> {
-    fn drop(&mut self) {
-        if self.is_armed && std::mem::take(self.marks_span) {
-            mark_panic(self.active);
-        }
-    }
-}
-
-#[cold]
-fn mark_panic(active: &mut Option<Active>) {
-    if let Some(Active::Span(span)) = active {
-        span.mark_panic();
-        // The span is still active while the rest of the future is dropped.
-        *span = span.downgrade();
-    }
-}
-
-fn activate(active: &Active) -> Scope {
-    Scope::new(active.lent())
 }

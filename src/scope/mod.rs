@@ -9,9 +9,8 @@
 //! * In a future a scope must not be held across an `.await`, because the future may continue on another thread. A
 //!   scope is `!Send`, so such a future cannot be spawned on a multi-threaded runtime. Use [`InSpan`] instead, which
 //!   activates the span in each poll.
-//! * Into a thread or a task, context is handed over: [`in_active_span`] for a closure, [`spawn`] for a thread,
-//!   [`InSpan::in_active_span`] for a future, [`capture`] for a thread pool or a callback that runs often. None of them
-//!   owns the span: a task that is left behind keeps no request open.
+//! * Threads and tasks do not inherit the active span. It is handed over with the work, as the
+//!   [table](#work-that-runs-elsewhere) says.
 //! * [`active_span`] takes tags and logs; [`active_context`] goes into requests and log lines. They differ under
 //!   [`activate_context`], which makes a context active without a span of this process.
 //!
@@ -30,12 +29,40 @@
 //! assert!(active_span().is_noop());
 //! # Ok::<(), tracehound::tracer::BuildError>(())
 //! ```
+//!
+//! # Work that runs elsewhere
+//!
+//! | I hand work over by | one line |
+//! |---|---|
+//! | a thread | `scope::spawn(f)`, or `thread::spawn(in_active_span(f))` |
+//! | a scoped thread, `thread::Builder` | `capture().on(threads).spawn(f)`, `capture().on(builder).spawn(f)` |
+//! | a pool that takes closures, `rayon::spawn`, `rayon::join` | `pool.execute(in_active_span(f))` |
+//! | `rayon::scope` | `pool.spawn(\|_\| captured.run(f))` |
+//! | a parallel iterator | `items.par_iter().for_each(capture().wrap_fn(f))` |
+//! | a callback with an argument | `capture().wrap_once(f)`, `wrap_mut`, `wrap_fn` |
+//! | a task of any runtime | `tokio::spawn(future.in_active_span())` |
+//! | `spawn_blocking` | `spawn_blocking(in_active_span(f))` |
+//! | a `JoinSet`, a `LocalSet`, a runtime's `Handle` | `set.spawn(future.in_active_span())`; see also `scope::task` |
+//! | a branch of `select!` or `join!` | `ask().in_span(span)` as the branch |
+//!
+//! None of these owns the span: work that is left behind keeps no request open. If nothing is active where the work is
+//! handed over, nothing is active in the work.
+//!
+//! For a span of its own around each piece of work, say so where the context is captured: `capture()` in the table
+//! becomes [`capture().child(tracer, "resize")`](Captured::child), `in_active_span(f)` becomes `captured.wrap(f)`, and
+//! `future.in_active_span()` becomes `captured.wrap_future(future)`. Such a span starts when the work begins, ends with it,
+//! and tells of a panic.
 
 mod active_span;
 mod capture;
 mod in_span;
 mod spawn;
+mod spawner;
 mod stack;
+#[cfg(feature = "tokio")]
+pub mod task;
+mod work;
+mod wrap;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -44,6 +71,7 @@ pub use active_span::ActiveSpan;
 pub use capture::{Captured, capture};
 pub use in_span::{InSpan, Instrumented};
 pub use spawn::{in_active_span, spawn};
+pub use spawner::Spawner;
 pub(crate) use stack::Active;
 
 use crate::span::{Span, SpanContext};

@@ -20,11 +20,7 @@ use crate::scope::capture;
 /// # Ok::<(), tracehound::tracer::BuildError>(())
 /// ```
 pub fn in_active_span<R>(f: impl FnOnce() -> R) -> impl FnOnce() -> R {
-    let captured = capture();
-    move || {
-        let _scope = captured.into_scope();
-        f()
-    }
+    capture().wrap(f)
 }
 
 /// Starts a thread in which the span is active that is active here. Like [`std::thread::spawn`], but with

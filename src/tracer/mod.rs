@@ -46,6 +46,7 @@
 
 mod assemble;
 mod builder;
+mod child_work;
 mod core;
 mod entry;
 mod global;

@@ -1,6 +1,9 @@
 //! Scopes: which span is active on which thread and in which task, and who keeps it open.
 
 mod futures;
+mod handed_over;
+#[cfg(feature = "tokio")]
+mod tasks;
 
 use std::cell::RefCell;
 use std::future::Future;

@@ -92,7 +92,7 @@ fn a_future_that_is_done_releases_its_span_at_once() {
     );
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(super) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(4)
         .enable_time()

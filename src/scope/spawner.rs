@@ -1,0 +1,98 @@
+use std::io;
+use std::thread::{Builder, JoinHandle, Scope, ScopedJoinHandle};
+
+use crate::scope::Captured;
+
+/// A place where threads or tasks are spawned, with what was captured active in each. [`Captured::on`] makes it.
+///
+/// The methods are those of the place itself, with the same names, results and panics.
+#[derive(Debug)]
+#[must_use = "nothing is spawned yet"]
+pub struct Spawner<P> {
+    pub(super) captured: Captured,
+    pub(super) place: P,
+}
+
+impl Captured {
+    /// Returns a spawner on a place: a `&thread::Scope`, a `thread::Builder`, and with the feature `tokio` a `&Handle`, a
+    /// `&Runtime`, a `&mut JoinSet` or a `&LocalSet`.
+    ///
+    /// ```
+    /// use std::thread;
+    /// use tracehound::prelude::*;
+    /// use tracehound::reporter::InMemoryReporter;
+    /// use tracehound::sampler::ConstSampler;
+    /// use tracehound::scope::capture;
+    ///
+    /// let spans = InMemoryReporter::new();
+    /// let tracer = JaegerTracer::builder("shop")
+    ///     .sampler(ConstSampler::new(true))
+    ///     .reporter(spans.clone())
+    ///     .build()?;
+    /// let upload = tracer.start_active_span("upload");
+    /// let resize = capture().child(tracer.clone(), "resize");
+    /// thread::scope(|threads| {
+    ///     for width in [200, 800] {
+    ///         resize.on(threads).spawn(move || {
+    ///             active_span().set_tag("width", width);
+    ///         });
+    ///     }
+    /// });
+    /// upload.finish();
+    /// assert_eq!(spans.tree(), "upload\n  resize\n  resize");
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
+    pub fn on<P>(&self, place: P) -> Spawner<P> {
+        Spawner {
+            captured: self.clone(),
+            place,
+        }
+    }
+}
+
+impl<'scope> Spawner<&'scope Scope<'scope, '_>> {
+    /// Spawns a scoped thread.
+    ///
+    /// # Panics
+    ///
+    /// If the system has no thread left, as [`Scope::spawn`] does.
+    pub fn spawn<F, R>(&self, f: F) -> ScopedJoinHandle<'scope, R>
+    where
+        F: FnOnce() -> R + Send + 'scope,
+        R: Send + 'scope,
+    {
+        self.place.spawn(self.captured.wrap(f))
+    }
+}
+
+impl Spawner<Builder> {
+    /// Spawns a thread with the builder's name and stack size.
+    ///
+    /// # Errors
+    ///
+    /// If the system has no thread left, as [`Builder::spawn`].
+    pub fn spawn<F, R>(self, f: F) -> io::Result<JoinHandle<R>>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        self.place.spawn(self.captured.wrap(f))
+    }
+
+    /// Spawns a scoped thread with the builder's name and stack size.
+    ///
+    /// # Errors
+    ///
+    /// If the system has no thread left, as [`Builder::spawn_scoped`].
+    pub fn spawn_scoped<'scope, F, R>(
+        self,
+        scope: &'scope Scope<'scope, '_>,
+        f: F,
+    ) -> io::Result<ScopedJoinHandle<'scope, R>>
+    where
+        F: FnOnce() -> R + Send + 'scope,
+        R: Send + 'scope,
+    {
+        self.place.spawn_scoped(scope, self.captured.wrap(f))
+    }
+}

@@ -1,0 +1,110 @@
+//! Work that runs in steps, such as the polls of a future, and what is active in each step.
+
+use std::fmt;
+use std::mem;
+use std::thread;
+
+use crate::scope::{Captured, Scope};
+use crate::span::Span;
+
+/// What is active in a piece of work, and whether the work leaves marks on a span.
+pub(super) enum Work {
+    /// Carries what was captured, which others finish and mark, or starts a child with the first step.
+    Carries(Captured),
+    /// Has a span. The first panic, or a cancellation, leaves a mark on it.
+    Has(Span),
+    /// Has a span on which it leaves no mark.
+    Borrows(Span),
+    /// Has come to its end.
+    Over,
+}
+
+impl Work {
+    /// Runs a step. If it panics, the span is marked and released, because the code that catches the panic may keep
+    /// what is left of the work.
+    pub(super) fn run<R>(&mut self, step: impl FnOnce() -> R) -> R {
+        self.begin();
+        let guard = MarksPanic { work: self };
+        let scope = guard.work.activate();
+        let result = step();
+        drop(scope);
+        mem::forget(guard);
+        result
+    }
+
+    /// Starts the child, if this is work that starts one.
+    fn begin(&mut self) {
+        if let Self::Carries(captured) = self
+            && let Some(child) = captured.take_child()
+        {
+            *self = Self::Has(child);
+        }
+    }
+
+    /// Drops what is left of work that has not come to its end. The span logs `cancelled` before.
+    pub(super) fn cancel(&mut self, drop_rest: impl FnOnce()) {
+        if let Some(span) = self.marked_span() {
+            // Before the rest is dropped, because it may own the span.
+            span.log_event("cancelled");
+        }
+        let _scope = self.activate();
+        drop_rest();
+    }
+
+    /// Gives up what is active. A span that this work was the last to own finishes.
+    pub(super) fn end(&mut self) {
+        *self = Self::Over;
+    }
+
+    /// Returns the span on which the end of the work leaves marks. A span that ends because its thread panics is marked
+    /// when it ends.
+    pub(super) fn marked_span(&self) -> Option<&Span> {
+        match self {
+            Self::Has(span) if !thread::panicking() => Some(span),
+            _ => None,
+        }
+    }
+
+    /// Returns a handle to the span, which does not own it.
+    pub(super) fn span(&self) -> Span {
+        match self {
+            Self::Has(span) | Self::Borrows(span) => span.downgrade(),
+            Self::Carries(captured) => captured.span(),
+            Self::Over => Span::noop(),
+        }
+    }
+
+    fn activate(&self) -> Option<Scope> {
+        match self {
+            Self::Carries(captured) => Some(captured.activate_captured()),
+            Self::Has(span) | Self::Borrows(span) => Some(span.activate_lent()),
+            Self::Over => None,
+        }
+    }
+
+    #[cold]
+    fn mark_panic(&mut self) {
+        if let Self::Has(span) = self {
+            span.mark_panic();
+            // The span is still active while the rest of the work is dropped.
+            *self = Self::Borrows(span.downgrade());
+        }
+    }
+}
+
+impl fmt::Debug for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.span().fmt(f)
+    }
+}
+
+/// Dropped only if a step panics.
+struct MarksPanic<'a> {
+    work: &'a mut Work,
+}
+
+impl Drop for MarksPanic<'_> {
+    fn drop(&mut self) {
+        self.work.mark_panic();
+    }
+}
