@@ -1,8 +1,8 @@
 //! What a tracer says about itself: at most one line per cause in ten seconds, and one line when the trouble is over.
 //!
-//! The lines go to standard error unless a handler takes them. On standard error, several tracers of one process that
-//! report one problem share one line. Text from outside (header values, tags) is never in a line as it came: a line
-//! holds at most an id, or a shortened and escaped piece.
+//! The lines go to standard error, unless [`Diagnostics`] hand them to a handler or to a logging crate. On standard
+//! error, several tracers of one process that report one problem share one line. Text from outside (header values, tags)
+//! is never in a line as it came: a line holds at most an id, or a shortened and escaped piece.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -62,8 +62,17 @@ impl Drop for Inner {
 enum Sink {
     /// Standard error. Lines that another tracer of the process has written there are not repeated.
     Stderr,
-    Handler(Box<dyn Fn(&str) + Send + Sync>),
+    Handler(Handler),
     Silent,
+}
+
+type Handler = Box<dyn Fn(Urgency, &str) + Send + Sync>;
+
+/// The level of a line in a log that has levels.
+#[derive(Clone, Copy)]
+enum Urgency {
+    Info,
+    Warning,
 }
 
 type Causes = HashMap<&'static str, Cause>;
@@ -82,7 +91,49 @@ impl Diagnostics {
     /// The handler should own no clone of the tracer that it belongs to: such a tracer is never dropped, so its worker
     /// runs until [`JaegerTracer::close`](crate::JaegerTracer::close).
     pub fn with_handler(handler: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        Self::of(Sink::Handler(Box::new(handler)))
+        Self::of(Sink::Handler(Box::new(move |_, line| handler(line))))
+    }
+
+    /// Returns diagnostics that write to the logger of the crate [`log`](::log), with the target `tracehound`: warnings
+    /// as `warn`, other lines as `info`. Without a logger they write nothing.
+    ///
+    /// The worker has no active span, so the lines are in no trace.
+    ///
+    /// ```
+    /// use tracehound::JaegerTracer;
+    /// use tracehound::diagnostics::Diagnostics;
+    ///
+    /// let tracer = JaegerTracer::builder("shop").diagnostics(Diagnostics::to_log()).build()?;
+    /// # drop(tracer);
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
+    #[cfg(feature = "log")]
+    pub fn to_log() -> Self {
+        Self::of(Sink::Handler(Box::new(|urgency, line| match urgency {
+            Urgency::Info => log::info!(target: "tracehound", "{line}"),
+            Urgency::Warning => log::warn!(target: "tracehound", "{line}"),
+        })))
+    }
+
+    /// Returns diagnostics that write to the subscriber of the crate [`tracing`](::tracing), with the target
+    /// `tracehound`: warnings as `WARN`, other lines as `INFO`. Without a subscriber they write nothing.
+    ///
+    /// The events are roots, and so in no trace, whatever is active on the thread.
+    ///
+    /// ```
+    /// use tracehound::JaegerTracer;
+    /// use tracehound::diagnostics::Diagnostics;
+    ///
+    /// let tracer = JaegerTracer::builder("shop").diagnostics(Diagnostics::to_tracing()).build()?;
+    /// # drop(tracer);
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
+    #[cfg(feature = "tracing")]
+    pub fn to_tracing() -> Self {
+        Self::of(Sink::Handler(Box::new(|urgency, line| match urgency {
+            Urgency::Info => tracing::info!(target: "tracehound", parent: None, "{line}"),
+            Urgency::Warning => tracing::warn!(target: "tracehound", parent: None, "{line}"),
+        })))
     }
 
     /// Returns diagnostics that write nothing. Problems are still counted in
@@ -111,10 +162,14 @@ impl Diagnostics {
 
     /// Writes a line about something that happens once.
     pub fn say(&self, line: &str) {
+        self.write(Urgency::Info, line);
+    }
+
+    fn write(&self, urgency: Urgency, line: &str) {
         match &self.inner.sink {
             Sink::Stderr => write_to_stderr(&format!("tracehound: {line}")),
             Sink::Handler(handler) => {
-                caught(|| handler(line));
+                caught(|| handler(urgency, line));
             }
             Sink::Silent => {}
         }
@@ -145,10 +200,10 @@ impl Diagnostics {
                 let line = line();
                 let suppressed = written_lines().warn(cause, &line, instant_now(), suppressed);
                 if let Some(suppressed) = suppressed {
-                    self.say(&with_count(line, suppressed));
+                    self.write(Urgency::Warning, &with_count(line, suppressed));
                 }
             }
-            Sink::Handler(_) => self.say(&with_count(line(), suppressed)),
+            Sink::Handler(_) => self.write(Urgency::Warning, &with_count(line(), suppressed)),
             Sink::Silent => {}
         }
         true

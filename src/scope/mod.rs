@@ -11,8 +11,8 @@
 //!   activates the span in each poll.
 //! * Threads and tasks do not inherit the active span. It is handed over with the work, as the
 //!   [table](#work-that-runs-elsewhere) says.
-//! * [`active_span`] takes tags and logs; [`active_context`] goes into requests and log lines. They differ under
-//!   [`activate_context`], which makes a context active without a span of this process.
+//! * [`active_span`] takes tags and logs; [`active_context`] goes into requests, and [`trace_ids`] into log lines. They
+//!   differ under [`activate_context`], which makes a context active without a span of this process.
 //!
 //! ```
 //! use tracehound::prelude::*;
@@ -74,7 +74,7 @@ pub use spawn::{in_active_span, spawn};
 pub use spawner::Spawner;
 pub(crate) use stack::Active;
 
-use crate::span::{Span, SpanContext};
+use crate::span::{Span, SpanContext, TraceIds};
 
 /// A guard that keeps a span or a context active on this thread. Dropping it makes the previous one active again.
 ///
@@ -195,8 +195,8 @@ pub fn active_span() -> Span {
 /// Returns the active context of this thread: that of the active span, or the one of [`activate_context`], else an
 /// empty one. It is the parent of a span that starts here.
 ///
-/// Use it for what must continue the trace even if no span of this process is active: log lines with the id of the
-/// trace, and a consumer that forwards what it was sent.
+/// Use it for what must continue the trace even if no span of this process is active, such as a consumer that forwards
+/// what it was sent. For log lines, [`trace_ids`] is shorter, and leaves the sampling decision open.
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -224,6 +224,34 @@ pub fn active_context() -> SpanContext {
         Some(Active::Context(context)) => context,
         None => SpanContext::default(),
     }
+}
+
+/// Returns the ids for a log line that is written here: those of the [active context](active_context).
+///
+/// They are empty, and print as nothing, if no span and no context is active. The value is `Copy`: a logger can take it
+/// when a line is logged, and print it later on another thread.
+///
+/// ```
+/// use tracehound::prelude::*;
+/// use tracehound::reporter::NullReporter;
+/// use tracehound::scope::trace_ids;
+///
+/// fn log(text: &str) {
+///     eprintln!("{} {text}", trace_ids()); // trace_id=… span_id=… sampled=… paid
+/// }
+///
+/// let tracer = JaegerTracer::builder("shop").reporter(NullReporter::new()).build()?;
+/// let span = tracer.start_active_span("checkout");
+/// log("paid");
+/// assert_eq!(trace_ids(), span.trace_ids());
+/// # Ok::<(), tracehound::tracer::BuildError>(())
+/// ```
+pub fn trace_ids() -> TraceIds {
+    with_active_parent(|active| match active {
+        Some(Active::Span(span)) => span.trace_ids(),
+        Some(Active::Context(context)) => context.trace_ids(),
+        None => TraceIds::default(),
+    })
 }
 
 /// Calls `f` with the active span of this thread, and returns what `f` returns. For a single call,

@@ -46,6 +46,7 @@ mod marks;
 mod recording;
 mod reference;
 mod to_context;
+mod trace_ids;
 
 pub(crate) use context::Decision;
 pub use context::SpanContext;
@@ -58,5 +59,6 @@ pub(crate) use recording::{begin_with_sampler_tags, begin_with_tag};
 pub use reference::Reference;
 pub(crate) use to_context::TakeContext;
 pub use to_context::ToSpanContext;
+pub use trace_ids::TraceIds;
 
 pub use crate::record::Limits;

@@ -10,6 +10,8 @@ mod baggage_restrictions;
 mod behaviour;
 #[path = "../support/block_on.rs"]
 mod block_on;
+#[cfg(any(feature = "tracing", feature = "log"))]
+mod bridge;
 mod closing;
 mod configuration;
 mod degrading;

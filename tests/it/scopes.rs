@@ -4,6 +4,7 @@ mod futures;
 mod handed_over;
 #[cfg(feature = "tokio")]
 mod tasks;
+mod trace_ids;
 
 use std::cell::RefCell;
 use std::future::Future;
