@@ -82,6 +82,8 @@
 //! | [`services`] | what a sampler, codec, reporter or sender of your own gets from its tracer |
 //! | [`prelude`] | what nearly every file that traces wants |
 //!
+//! Guides are in `docs/guide/` of the repository: from a log line to its trace and back (`logs.md`).
+//!
 //! # Feature flags
 //!
 //! | feature | brings |
@@ -220,3 +222,10 @@ pub fn dev(service_name: impl Into<String>) -> JaegerTracer {
 #[cfg(all(doctest, feature = "full"))]
 #[doc = include_str!("../README.md")]
 mod readme {}
+
+/// The code of the guide, compiled.
+#[cfg(all(doctest, feature = "full"))]
+mod guide {
+    #[doc = include_str!("../docs/guide/logs.md")]
+    mod logs {}
+}

@@ -86,6 +86,16 @@ examples! {
         " not sent\n",
         "(received 10, dropped 0)\n",
     ];
+    logs: [
+        " INFO logs: the shop opens\ntrace_id=",
+        " sampled=true  INFO logs: order taken customer=\"bob\"\ntrace_id=",
+        " sampled=true ERROR logs: order failed customer=\"bob\" reason=\"bank on strike\"\n",
+        "\nlines of the trace ",
+        "\"message\":\"order taken\",\"customer\":\"bob\"},\"target\":\"logs\",\"trace_id\":\"",
+        "\"message\":\"ask the bank\"},\"target\":\"logs\",\"trace_id\":\"",
+        "\"message\":\"order failed\",\"customer\":\"bob\",\"reason\":\"bank on strike\"},",
+        ",\"sampled\":true}\n\nspans of the trace of \"order failed\":\ncharge\norder\n",
+    ];
     metrics: [
         "http://127.0.0.1:",
         "tracehound_span_duration_seconds_count{operation=\"GET /cart\",span_kind=\"server\"} 1000\n",
