@@ -232,6 +232,45 @@ impl ManualClock {
     }
 }
 
+/// A point in time by the clock of a tracer, which [`Tracer::moment`](crate::Tracer::moment) returns: the beginning of a
+/// span that starts later.
+#[derive(Clone, Copy)]
+pub struct Moment(Reading);
+
+#[derive(Clone, Copy)]
+pub(crate) enum Reading {
+    /// Ticks of the tracer's clock.
+    Ticks(u64),
+    Wall(SystemTime),
+}
+
+impl Moment {
+    /// Returns the current time of the wall clock, for a tracer of your own that has no other clock.
+    pub fn wall() -> Self {
+        Self(Reading::Wall(system_time_now()))
+    }
+
+    #[inline]
+    pub(crate) fn ticks(ticks: u64) -> Self {
+        Self(Reading::Ticks(ticks))
+    }
+
+    #[cfg(feature = "tracing")]
+    #[inline]
+    pub(crate) fn reading(self) -> Reading {
+        self.0
+    }
+}
+
+impl fmt::Debug for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Reading::Ticks(ticks) => write!(f, "Moment({ticks} ns)"),
+            Reading::Wall(time) => write!(f, "Moment({time:?})"),
+        }
+    }
+}
+
 /// The latest time of a span, 146 years after the epoch: a sum or difference of two times does not overflow.
 pub(crate) const MOST_NANOS: i64 = i64::MAX / 2;
 

@@ -55,6 +55,11 @@
 
 mod active_span;
 mod capture;
+#[cfg(feature = "tracing")]
+mod deferred;
+#[cfg(not(feature = "tracing"))]
+#[path = "no_deferred.rs"]
+mod deferred;
 mod in_span;
 mod spawn;
 mod spawner;
@@ -69,10 +74,14 @@ use std::marker::PhantomData;
 
 pub use active_span::ActiveSpan;
 pub use capture::{Captured, capture};
+#[cfg(feature = "tracing")]
+pub(crate) use deferred::{Deferred, DeferredEntry, start_above, start_deferred};
 pub use in_span::{InSpan, Instrumented};
 pub use spawn::{in_active_span, spawn};
 pub use spawner::Spawner;
-pub(crate) use stack::Active;
+pub(crate) use stack::{Active, ActiveRef};
+#[cfg(feature = "tracing")]
+pub(crate) use stack::{peek, push, remove_deferred};
 
 use crate::span::{Span, SpanContext, TraceIds};
 
@@ -103,7 +112,7 @@ impl Scope {
 
     /// Returns a scope in which no span is active. If none is active anyway, it puts nothing on the stack.
     fn of_nothing() -> Self {
-        if with_active_parent(|active| active.is_some()) {
+        if stack::peek(|active| active.is_some()).unwrap_or(false) {
             return Self::new(Active::Context(SpanContext::default()));
         }
         Self {
@@ -187,7 +196,7 @@ impl Span {
 /// ```
 pub fn active_span() -> Span {
     stack::top(|active| match active {
-        Some(Active::Span(span)) => span.downgrade(),
+        Some(ActiveRef::Span(span)) => span.downgrade(),
         _ => Span::noop(),
     })
 }
@@ -222,7 +231,7 @@ pub fn active_context() -> SpanContext {
     match active_parent() {
         Some(Active::Span(span)) => span.context(),
         Some(Active::Context(context)) => context,
-        None => SpanContext::default(),
+        _ => SpanContext::default(),
     }
 }
 
@@ -248,8 +257,8 @@ pub fn active_context() -> SpanContext {
 /// ```
 pub fn trace_ids() -> TraceIds {
     with_active_parent(|active| match active {
-        Some(Active::Span(span)) => span.trace_ids(),
-        Some(Active::Context(context)) => context.trace_ids(),
+        Some(ActiveRef::Span(span)) => span.trace_ids(),
+        Some(ActiveRef::Context(context)) => context.trace_ids(),
         None => TraceIds::default(),
     })
 }
@@ -280,11 +289,11 @@ pub fn activate_context(context: &SpanContext) -> Scope {
 
 /// Calls `look` with the default parent of a span that starts here. `look` must not run user code.
 #[inline(always)]
-pub(crate) fn with_active_parent<R>(look: impl FnOnce(Option<&Active>) -> R) -> R {
+pub(crate) fn with_active_parent<R>(look: impl FnOnce(Option<ActiveRef<'_>>) -> R) -> R {
     stack::top(look)
 }
 
 /// Returns the default parent of a span that starts here, without owning it.
 pub(crate) fn active_parent() -> Option<Active> {
-    stack::top(|active| active.map(Active::lent))
+    stack::top(|active| active.map(ActiveRef::lent))
 }

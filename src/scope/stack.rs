@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::mem::{self, ManuallyDrop};
 
+use crate::scope::deferred::DeferredEntry;
 use crate::span::{Span, SpanContext};
 
 /// An entry of the stack.
@@ -11,14 +12,45 @@ pub(crate) enum Active {
     /// An owner in a scope that the user opened, else a handle that does not own the span.
     Span(Span),
     Context(SpanContext),
+    /// A span that starts when it is asked for.
+    #[cfg_attr(
+        not(feature = "tracing"),
+        expect(dead_code, reason = "no span is deferred in this build")
+    )]
+    Deferred(DeferredEntry),
+}
+
+/// A look at an entry of the stack: a span that has started, or a context.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ActiveRef<'a> {
+    Span(&'a Span),
+    Context(&'a SpanContext),
+}
+
+impl ActiveRef<'_> {
+    /// Returns a copy that does not own the span.
+    pub(crate) fn lent(self) -> Active {
+        match self {
+            Self::Span(span) => Active::Span(span.downgrade()),
+            Self::Context(context) => Active::Context(context.clone()),
+        }
+    }
 }
 
 impl Active {
-    /// Returns a copy that does not own the span.
+    /// Returns a copy that does not own the span. That of a deferred span which has not started is no span.
     pub(crate) fn lent(&self) -> Self {
+        self.started()
+            .map_or_else(|| Self::Span(Span::noop()), ActiveRef::lent)
+    }
+
+    /// Returns the span or context, or `None` for a span that has not started.
+    #[inline(always)]
+    fn started(&self) -> Option<ActiveRef<'_>> {
         match self {
-            Self::Span(span) => Self::Span(span.downgrade()),
-            Self::Context(context) => Self::Context(context.clone()),
+            Self::Span(span) => Some(ActiveRef::Span(span)),
+            Self::Context(context) => Some(ActiveRef::Context(context)),
+            Self::Deferred(entry) => entry.started().map(ActiveRef::Span),
         }
     }
 }
@@ -70,6 +102,12 @@ pub(crate) fn push(active: Active) -> Option<u64> {
 
 /// Removes an entry, which need not be on top.
 pub(crate) fn remove(id: u64) {
+    // Dropped after the borrow of the stack has ended: dropping the last handle of a span may run user code.
+    drop(remove_entry(id));
+}
+
+#[inline(always)]
+fn remove_entry(id: u64) -> Option<Active> {
     let removed = with_stack(|stack| {
         let removed = stack.remove(id);
         DEPTH.set(stack.entries.len());
@@ -78,22 +116,75 @@ pub(crate) fn remove(id: u64) {
         }
         removed
     });
-    // Dropped after the borrow of the stack has ended: dropping the last handle of a span may run user code.
-    drop(removed);
+    removed.flatten()
 }
 
-/// Calls `look` with the entry on top. `look` must not use the stack.
+/// Calls `look` with the span or context on top. `look` must not use the stack.
+///
+/// A deferred span on top starts before, which runs user code.
 #[inline(always)]
-pub(crate) fn top<R>(look: impl FnOnce(Option<&Active>) -> R) -> R {
+pub(crate) fn top<R>(look: impl FnOnce(Option<ActiveRef<'_>>) -> R) -> R {
     if DEPTH.get() == 0 {
         return look(None);
     }
     let mut look = Some(look);
-    let seen = with_stack(|stack| look.take().map(|look| look(stack.top())));
+    let seen = with_stack(|stack| match stack.top() {
+        Some(Active::Deferred(entry)) if entry.started().is_none() => Seen::Deferred(entry.clone()),
+        top => match look.take() {
+            Some(look) => Seen::Result(look(top.and_then(Active::started))),
+            None => Seen::Nothing,
+        },
+    });
+    match (seen, look) {
+        (Some(Seen::Result(result)), _) => result,
+        (Some(Seen::Deferred(entry)), Some(look)) => start_and_look(&entry, look),
+        (_, Some(look)) => look(None),
+        (_, None) => unreachable!("a look that was taken has given a result"),
+    }
+}
+
+/// The outcome of a look at the top.
+enum Seen<R> {
+    Result(R),
+    /// A span that has to start first.
+    Deferred(DeferredEntry),
+    Nothing,
+}
+
+/// Starts a deferred span outside of the borrow of the stack, and looks then.
+///
+/// While this thread starts the span, a sampler may look for its parent: it finds the entry below.
+#[cold]
+#[inline(never)]
+fn start_and_look<R>(entry: &DeferredEntry, look: impl FnOnce(Option<ActiveRef<'_>>) -> R) -> R {
+    entry.start();
+    let mut look = Some(look);
+    let seen = with_stack(|stack| look.take().map(|look| look(stack.top_started())));
     match (seen.flatten(), look) {
         (Some(result), _) => result,
         (None, Some(look)) => look(None),
         (None, None) => unreachable!("a look that was taken has given a result"),
+    }
+}
+
+/// Calls `look` with the entry on top as it is: a deferred span does not start. `look` must not use the stack.
+pub(crate) fn peek<R>(look: impl FnOnce(Option<&Active>) -> R) -> Option<R> {
+    with_stack(|stack| look(stack.top()))
+}
+
+/// Removes the uppermost entry of a deferred span that `is_it` accepts, and returns it.
+#[cfg(feature = "tracing")]
+pub(crate) fn remove_deferred(is_it: impl Fn(&DeferredEntry) -> bool) -> Option<DeferredEntry> {
+    let id = with_stack(|stack| {
+        let mut entries = stack.entries.iter().rev();
+        entries.find_map(|(id, active)| match active {
+            Some(Active::Deferred(entry)) if is_it(entry) => Some(*id),
+            _ => None,
+        })
+    });
+    match remove_entry(id.flatten()?) {
+        Some(Active::Deferred(entry)) => Some(entry),
+        _ => None,
     }
 }
 
@@ -148,6 +239,12 @@ impl Stack {
     #[inline(always)]
     fn top(&self) -> Option<&Active> {
         self.entries.last().and_then(|(_, active)| active.as_ref())
+    }
+
+    /// Returns the uppermost span or context, without the deferred spans that have not started.
+    fn top_started(&self) -> Option<ActiveRef<'_>> {
+        let mut entries = self.entries.iter().rev();
+        entries.find_map(|(_, active)| active.as_ref()?.started())
     }
 
     /// Takes the memory of the stack if the stack is empty.

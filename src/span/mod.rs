@@ -38,6 +38,8 @@
 
 mod baggage_setter;
 mod context;
+#[cfg(feature = "tracing")]
+mod deferred;
 mod error_like;
 mod error_text;
 mod handle;
@@ -51,7 +53,7 @@ mod trace_ids;
 pub(crate) use context::Decision;
 pub use context::SpanContext;
 pub use error_like::ErrorLike;
-#[cfg(feature = "tower")]
+#[cfg(any(feature = "tower", feature = "tracing"))]
 pub(crate) use error_text::with_causes;
 pub use handle::Span;
 pub use into_tag::IntoTag;

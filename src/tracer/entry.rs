@@ -26,7 +26,10 @@ pub(super) fn start_named(core: &Arc<Core>, name: &'static str) -> Span {
 pub(super) fn start(core: &Arc<Core>, mut options: StartSpanOptions<'_>) -> Span {
     // Read the clock first, so that the remaining work overlaps with its latency. Draw the id next: the access to the
     // thread's generator may compile to a call, and few values are live here.
-    let ticks = core.recorder.clock.now();
+    let ticks = match options.earlier_start() {
+        None => core.recorder.clock.now(),
+        Some(ticks) => ticks,
+    };
     let Some(id) = core.try_plain_id() else {
         return start_slowly(core, options, ticks);
     };

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::OnceLock;
 
+use crate::clock::Moment;
 use crate::propagation::{ExtractCarrier, ExtractError, InjectCarrier};
 use crate::span::{Span, SpanContext};
 use crate::tracer::{StartSpanOptions, Tracer};
@@ -81,6 +82,12 @@ impl Tracer for GlobalTracer {
             Some(tracer) => tracer.start_named(operation_name),
             None => Span::noop(),
         }
+    }
+
+    fn moment(&self) -> Moment {
+        GLOBAL
+            .get()
+            .map_or_else(Moment::wall, |tracer| tracer.moment())
     }
 }
 

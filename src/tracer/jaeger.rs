@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::clock::Moment;
 use crate::metrics::{Counter, FlushReport, Metrics};
 use crate::model::Process;
 use crate::propagation::{ExtractCarrier, ExtractError, HeaderSet, InjectCarrier, NO_HEADERS};
@@ -347,6 +348,14 @@ impl Tracer for JaegerTracer {
             (Some(handle), Cow::Borrowed(name)) => start_named(&handle.core, name),
             (Some(_), name) => self.start_owned_name(name),
             (None, _) => Span::noop(),
+        }
+    }
+
+    #[inline]
+    fn moment(&self) -> Moment {
+        match &self.handle {
+            Some(handle) => Moment::ticks(handle.core.recorder.clock.now()),
+            None => Moment::wall(),
         }
     }
 }

@@ -48,6 +48,11 @@ mod assemble;
 mod builder;
 mod child_work;
 mod core;
+#[cfg(feature = "tracing")]
+mod earlier_start;
+#[cfg(not(feature = "tracing"))]
+#[path = "no_earlier_start.rs"]
+mod earlier_start;
 mod entry;
 mod global;
 mod jaeger;
@@ -73,6 +78,7 @@ pub use noop::NoopTracer;
 pub use options::StartSpanOptions;
 pub use span_builder::SpanBuilder;
 
+use crate::clock::Moment;
 use crate::propagation::{ExtractCarrier, ExtractError, InjectCarrier};
 use crate::scope::ActiveSpan;
 use crate::span::{Span, SpanContext};
@@ -117,6 +123,21 @@ pub trait Tracer: Send + Sync {
         } else {
             self.start(StartSpanOptions::new(operation_name))
         }
+    }
+
+    /// Returns the current time by the clock of this tracer, for a span that begins now and starts later. The layer for
+    /// the crate `tracing` asks for it.
+    ///
+    /// By default it is the time of the wall clock, which costs such a span more. A wrapper should forward it.
+    ///
+    /// ```
+    /// use tracehound::{NoopTracer, Tracer};
+    ///
+    /// let begun = NoopTracer.moment();
+    /// # let _ = begun;
+    /// ```
+    fn moment(&self) -> Moment {
+        Moment::wall()
     }
 }
 
@@ -194,6 +215,10 @@ impl<T: Tracer + ?Sized> Tracer for Arc<T> {
     fn start_named(&self, operation_name: Cow<'static, str>) -> Span {
         (**self).start_named(operation_name)
     }
+
+    fn moment(&self) -> Moment {
+        (**self).moment()
+    }
 }
 
 impl<T: Tracer + ?Sized> Tracer for &T {
@@ -217,6 +242,10 @@ impl<T: Tracer + ?Sized> Tracer for &T {
     fn start_named(&self, operation_name: Cow<'static, str>) -> Span {
         (**self).start_named(operation_name)
     }
+
+    fn moment(&self) -> Moment {
+        (**self).moment()
+    }
 }
 
 impl<T: Tracer + ?Sized> Tracer for Box<T> {
@@ -239,5 +268,9 @@ impl<T: Tracer + ?Sized> Tracer for Box<T> {
     #[inline]
     fn start_named(&self, operation_name: Cow<'static, str>) -> Span {
         (**self).start_named(operation_name)
+    }
+
+    fn moment(&self) -> Moment {
+        (**self).moment()
     }
 }

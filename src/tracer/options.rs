@@ -3,10 +3,13 @@ use std::fmt;
 use std::mem;
 use std::time::SystemTime;
 
+#[cfg(feature = "tracing")]
+use crate::clock::{Moment, Reading};
 use crate::model::{ReferenceType, TagRef, tags};
 use crate::propagation::Trust;
 use crate::record::{BuilderScratch, EmptyScratch, ScratchSlot};
 use crate::span::{Reference, SpanContext, TakeContext, ToSpanContext as _};
+use crate::tracer::earlier_start::EarlierStart;
 
 /// The options of a span that is about to start. A [`SpanBuilder`](crate::tracer::SpanBuilder) fills them in.
 ///
@@ -61,6 +64,8 @@ struct SpanSpec {
     /// the fields below is set.
     is_complex: bool,
     start_time: Option<SystemTime>,
+    /// The ticks at which the span began, if that was before its start. The fast path takes it.
+    earlier_start: EarlierStart,
     /// A context without a trace, from which the root of a new trace inherits in place of the references.
     new_trace: Option<Box<SpanContext>>,
     /// All references, if there are several.
@@ -101,6 +106,21 @@ impl<'a> StartSpanOptions<'a> {
     pub(super) fn set_start_time(&mut self, time: SystemTime) {
         self.spec.is_complex = true;
         self.spec.start_time = Some(time);
+    }
+
+    #[inline(always)]
+    pub(super) fn earlier_start(&self) -> Option<u64> {
+        self.spec.earlier_start.ticks()
+    }
+
+    /// Sets the time at which the span began, by the clock of its tracer.
+    #[cfg(feature = "tracing")]
+    #[inline]
+    pub(super) fn set_moment(&mut self, moment: Moment) {
+        match moment.reading() {
+            Reading::Ticks(ticks) => self.spec.earlier_start.set(ticks),
+            Reading::Wall(time) => self.set_start_time(time),
+        }
     }
 
     #[inline]
@@ -277,6 +297,7 @@ impl SpanSpec {
         debug_assert!(!self.is_complex && self.first.is_none());
         self.ignore_active_span = false;
         self.is_server = false;
+        self.earlier_start.clear();
     }
 
     #[cold]

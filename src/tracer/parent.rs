@@ -8,7 +8,7 @@
 
 use crate::model::{Carried, Flags, Randomness, ReferenceType, ReportedReference, SpanId, TraceId};
 use crate::record::{DecisionRef, SpanSlot};
-use crate::scope::{Active, with_active_parent};
+use crate::scope::{ActiveRef, with_active_parent};
 use crate::span::{Decision, Reference, SpanContext};
 use crate::tracer::StartSpanOptions;
 
@@ -48,8 +48,8 @@ impl FastParent {
     pub(super) fn active() -> Option<Self> {
         // Read in place: the facts are copied out, and no user code runs.
         with_active_parent(|active| match active {
-            Some(Active::Span(span)) => Self::of_slot(span.slot()?),
-            Some(Active::Context(context)) => Self::of_context(context, ReferenceType::ChildOf),
+            Some(ActiveRef::Span(span)) => Self::of_slot(span.slot()?),
+            Some(ActiveRef::Context(context)) => Self::of_context(context, ReferenceType::ChildOf),
             None => Some(Self::Root),
         })
     }
@@ -118,8 +118,8 @@ impl RicherParent {
             None if options.ignores_active_span() => None,
             // Read in place: the facts are copied out, and no user code runs.
             None => with_active_parent(|active| match active? {
-                Active::Span(span) => Some(Self::of_slot(span.slot()?)),
-                Active::Context(context) => Self::of_context(context, ReferenceType::ChildOf),
+                ActiveRef::Span(span) => Some(Self::of_slot(span.slot()?)),
+                ActiveRef::Context(context) => Self::of_context(context, ReferenceType::ChildOf),
             }),
         }
     }
@@ -233,8 +233,8 @@ impl Inherited {
         }
         // Read in place: the facts are copied out, and no user code runs.
         with_active_parent(|active| match active {
-            Some(Active::Span(span)) => span.slot().map_or_else(Self::default, Self::of_slot),
-            Some(Active::Context(context)) => Self::of_context(context),
+            Some(ActiveRef::Span(span)) => span.slot().map_or_else(Self::default, Self::of_slot),
+            Some(ActiveRef::Context(context)) => Self::of_context(context),
             None => Self::default(),
         })
     }

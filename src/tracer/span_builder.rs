@@ -1,6 +1,8 @@
 use std::borrow::Cow;
 use std::time::SystemTime;
 
+#[cfg(feature = "tracing")]
+use crate::clock::Moment;
 use crate::model::{ReferenceType, TagRef};
 use crate::propagation::Trust;
 use crate::scope::ActiveSpan;
@@ -150,6 +152,16 @@ impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
     pub fn start_time(mut self, time: SystemTime) -> Self {
         if let Some(options) = &mut self.options {
             options.set_start_time(time);
+        }
+        self
+    }
+
+    /// Sets the time at which the span began, by the clock of its tracer.
+    #[cfg(feature = "tracing")]
+    #[inline]
+    pub(crate) fn moment(mut self, moment: Moment) -> Self {
+        if let Some(options) = &mut self.options {
+            options.set_moment(moment);
         }
         self
     }

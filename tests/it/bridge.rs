@@ -8,3 +8,5 @@ mod logs_inner_formats;
 #[cfg(feature = "log")]
 mod logs_log;
 mod logs_own_lines;
+#[cfg(feature = "tracing")]
+mod tracing;

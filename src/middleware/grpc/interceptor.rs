@@ -42,7 +42,7 @@ impl Interceptor for TracingInterceptor {
         let context = match active_parent() {
             Some(Active::Span(span)) => span.context(),
             Some(Active::Context(context)) => context,
-            None => return Ok(request),
+            _ => return Ok(request),
         };
         self.tracer.inject(&context, request.metadata_mut());
         Ok(request)

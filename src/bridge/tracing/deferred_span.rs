@@ -1,0 +1,402 @@
+use std::any::Any;
+use std::fmt;
+use std::mem;
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::Duration;
+
+use crate::bridge::tracing::own_work::run_user_code;
+use crate::bridge::tracing::recorded::{Recorded, Status};
+use crate::bridge::tracing::settings::Settings;
+use crate::clock::{Moment, deadline_after, instant_now};
+use crate::model::{TagRef, tags};
+use crate::scope::{Active, Deferred, DeferredEntry, peek, start_above, start_deferred};
+use crate::span::{Span, SpanContext};
+use crate::sync::byte_lock::{ByteGuard, ByteLock};
+use crate::tracer::{Tracer, TracerExt};
+
+/// The tracer of a layer, and what the user has set.
+pub(super) struct Shared {
+    pub(super) tracer: Box<dyn Tracer>,
+    pub(super) settings: Settings,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+/// The counterpart of a span of `tracing`, which the registry keeps with it.
+///
+/// The span of the tracer starts late: when something asks for its context, when much was recorded, or at its end. Until
+/// then it can get another parent, and no sampler is asked. No user code runs while `state` is locked.
+#[derive(Debug)]
+pub(super) struct DeferredSpan {
+    pub(super) layer: Arc<Shared>,
+    /// A handle that does not own the span, once it has started.
+    started: OnceLock<Span>,
+    state: ByteLock<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    /// `None` once the start has begun.
+    origin: Option<Origin>,
+    /// What was recorded before the start, and during it.
+    recorded: Recorded,
+    /// The handle that owns the span, from its start to its end.
+    owner: Span,
+    status: Status,
+    /// A panic has left its mark on the span.
+    is_marked: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Waiting,
+    /// The thread with this key starts it.
+    Starting(usize),
+    /// Another thread starts it, and it has ended meanwhile.
+    EndsAtStart,
+    Started,
+    Ended,
+}
+
+/// How a span begins.
+#[derive(Debug)]
+pub(super) struct Origin {
+    pub(super) name: &'static str,
+    pub(super) moment: Moment,
+    pub(super) parent: Parent,
+}
+
+/// The parent of a span.
+#[derive(Debug)]
+pub(super) enum Parent {
+    Root,
+    Deferred(Arc<dyn Deferred>),
+    Span(Span),
+    Context(SpanContext),
+}
+
+impl Parent {
+    /// Returns what is active on this thread.
+    pub(super) fn active() -> Self {
+        let parent = peek(|active| match active {
+            None => Self::Root,
+            Some(Active::Span(span)) => Self::Span(span.downgrade()),
+            Some(Active::Context(context)) => Self::Context(context.clone()),
+            Some(Active::Deferred(entry)) => Self::Deferred(entry.span.clone()),
+        });
+        parent.unwrap_or(Self::Root)
+    }
+}
+
+impl DeferredSpan {
+    /// Makes a span that has not started.
+    pub(super) fn new(layer: &Arc<Shared>, origin: Origin, recorded: Recorded) -> Arc<Self> {
+        Arc::new(Self {
+            layer: layer.clone(),
+            started: OnceLock::new(),
+            state: ByteLock::new(State {
+                phase: Phase::Waiting,
+                origin: Some(origin),
+                status: recorded.status,
+                recorded,
+                owner: Span::noop(),
+                is_marked: false,
+            }),
+        })
+    }
+
+    /// Makes the span's entry for the stack of a thread that enters it.
+    pub(super) fn entry(self: Arc<Self>, id: u64) -> DeferredEntry {
+        DeferredEntry {
+            layer: Arc::as_ptr(&self.layer).addr(),
+            id,
+            is_entered_in_panic: thread::panicking(),
+            span: self,
+        }
+    }
+
+    /// Replaces the parent. Returns false if the span has started.
+    pub(super) fn set_parent(&self, context: SpanContext) -> bool {
+        let mut parent = Parent::Context(context);
+        let mut state = self.state.lock();
+        match &mut state.origin {
+            Some(origin) => mem::swap(&mut origin.parent, &mut parent),
+            None => return false,
+        }
+        // A parent may be the last handle of a span, whose drop runs user code.
+        drop(state);
+        true
+    }
+
+    /// Adds what was recorded, now or when the span starts. Leaves `recorded` in any state.
+    pub(super) fn add(&self, recorded: &mut Recorded) {
+        let mut state = self.state.lock();
+        let before = state.status;
+        state.status = before.max(recorded.status);
+        match state.phase {
+            Phase::Waiting | Phase::Starting(_) | Phase::EndsAtStart => {
+                state.recorded.append(recorded);
+                let must_start = state.phase == Phase::Waiting && state.recorded.is_full();
+                drop(state);
+                if must_start {
+                    start_deferred(self);
+                }
+            }
+            Phase::Started => {
+                drop(state);
+                if let Some(span) = self.started.get() {
+                    run_user_code(|| recorded.apply(span, before));
+                }
+            }
+            Phase::Ended => {}
+        }
+    }
+
+    /// Marks the span after a panic in its work.
+    pub(super) fn mark_panic(&self, moment: Moment) {
+        let mut state = self.state.lock();
+        if mem::replace(&mut state.is_marked, true) {
+            return;
+        }
+        if state.phase == Phase::Started {
+            drop(state);
+            if let Some(span) = self.started.get() {
+                run_user_code(|| span.mark_panic());
+            }
+        } else {
+            state.status = state.status.max(Status::Error);
+            state.recorded.raise_status(Status::Error);
+            let log = &mut state.recorded.log_fields;
+            log.push(tags::EVENT, TagRef::String("panic"));
+            state.recorded.end_log(moment);
+        }
+    }
+
+    /// Returns a handle that does not own the span, and starts the span if need be.
+    pub(super) fn span(&self) -> Span {
+        start_deferred(self);
+        self.started.get().cloned().unwrap_or_default()
+    }
+
+    /// Returns whether the span would keep a log record.
+    pub(super) fn is_recording(&self) -> bool {
+        self.started.get().is_none_or(Span::is_recording)
+    }
+
+    /// Ends the span. One that has not started starts before.
+    pub(super) fn end(mut self: Arc<Self>) {
+        match Arc::get_mut(&mut self) {
+            Some(alone) => alone.end_alone(),
+            None => self.end_shared(),
+        }
+    }
+
+    /// Ends a span that no other thread can reach.
+    fn end_alone(&mut self) {
+        start_above(self);
+        // Before the owner, so that the owner is the only handle, which finishes faster.
+        self.started.take();
+        let state = self.state.get_mut();
+        state.phase = Phase::Ended;
+        let owner = match state.origin.take() {
+            Some(origin) => self.layer.start(origin, &mut state.recorded),
+            None => mem::take(&mut state.owner),
+        };
+        end_owner(owner, state.is_marked);
+    }
+
+    fn end_shared(&self) {
+        let mut state = self.state.lock();
+        if state.phase == Phase::Waiting {
+            drop(state);
+            start_deferred(self);
+            state = self.state.lock();
+        }
+        match state.phase {
+            Phase::Started => {
+                state.phase = Phase::Ended;
+                let owner = mem::take(&mut state.owner);
+                let is_marked = state.is_marked;
+                drop(state);
+                end_owner(owner, is_marked);
+            }
+            Phase::Starting(_) => state.phase = Phase::EndsAtStart,
+            Phase::Waiting | Phase::EndsAtStart | Phase::Ended => {}
+        }
+    }
+
+    /// Drops what was made for a span that another layer has.
+    pub(super) fn discard(mut self: Arc<Self>) {
+        if let Some(alone) = Arc::get_mut(&mut self) {
+            alone.state.get_mut().origin = None;
+        }
+    }
+
+    /// Takes the origin, if this thread is to start the span. Waits for another thread that does.
+    fn claim(&self) -> Option<(Origin, Recorded)> {
+        let me = thread_key();
+        let mut deadline = None;
+        let mut tries = 0;
+        loop {
+            let mut state = self.state.lock();
+            match state.phase {
+                Phase::Waiting => {
+                    state.phase = Phase::Starting(me);
+                    let origin = state.origin.take()?;
+                    return Some((origin, mem::take(&mut state.recorded)));
+                }
+                Phase::Starting(starter) if starter != me => {}
+                _ => return None,
+            }
+            drop(state);
+            let deadline = *deadline.get_or_insert_with(|| deadline_after(PATIENCE));
+            if instant_now() >= deadline {
+                return None;
+            }
+            tries += 1;
+            if tries < 100 {
+                thread::yield_now();
+            } else {
+                thread::sleep(PAUSE);
+            }
+        }
+    }
+
+    /// Hands the started span to all who ask for it, and writes to it what was recorded meanwhile.
+    ///
+    /// `status` is the one that the span was started with.
+    fn publish(&self, span: Span, mut status: Status) {
+        // Nobody else sets it: `claim` returns an origin once.
+        let _ = self.started.set(span.downgrade());
+        loop {
+            let mut state = self.state.lock();
+            if state.recorded.is_empty() {
+                return Self::conclude(state, span);
+            }
+            let mut late = mem::take(&mut state.recorded);
+            drop(state);
+            run_user_code(|| late.apply(&span, status));
+            status = status.max(late.status);
+        }
+    }
+
+    fn conclude(mut state: ByteGuard<'_, State>, span: Span) {
+        if state.phase == Phase::EndsAtStart {
+            state.phase = Phase::Ended;
+            let is_marked = state.is_marked;
+            drop(state);
+            end_owner(span, is_marked);
+        } else {
+            state.phase = Phase::Started;
+            let nothing = mem::replace(&mut state.owner, span);
+            drop(state);
+            drop(nothing);
+        }
+    }
+}
+
+impl Shared {
+    /// Starts a span whose parent has started.
+    fn start(&self, origin: Origin, recorded: &mut Recorded) -> Span {
+        let span = run_user_code(|| {
+            let name = recorded.take_name(origin.name);
+            let references = recorded.take_references();
+            let builder = self
+                .tracer
+                .build_span(name)
+                .moment(origin.moment)
+                .ignore_active_span();
+            let mut builder = match &origin.parent {
+                Parent::Root => builder,
+                Parent::Deferred(parent) => match parent.started() {
+                    Some(span) => builder.child_of(span),
+                    None => builder,
+                },
+                Parent::Span(span) => builder.child_of(span),
+                Parent::Context(context) => builder.child_of(context),
+            };
+            for (key, value) in recorded.start_tags() {
+                builder = builder.tag(key, value);
+            }
+            for context in &references {
+                builder = builder.follows_from(context);
+            }
+            let span = builder.start();
+            recorded.apply_after_start(&span);
+            span
+        });
+        span.unwrap_or_default()
+    }
+}
+
+impl Deferred for DeferredSpan {
+    #[inline]
+    fn started(&self) -> Option<&Span> {
+        self.started.get()
+    }
+
+    fn waits_for(&self) -> Option<Arc<dyn Deferred>> {
+        if self.started.get().is_some() {
+            return None;
+        }
+        let state = self.state.lock();
+        match &state.origin.as_ref()?.parent {
+            Parent::Deferred(parent) if parent.started().is_none() => Some(parent.clone()),
+            _ => None,
+        }
+    }
+
+    fn start(&self) {
+        if self.started.get().is_some() {
+            return;
+        }
+        if let Some((origin, mut recorded)) = self.claim() {
+            let span = self.layer.start(origin, &mut recorded);
+            self.publish(span, recorded.status);
+        }
+    }
+}
+
+impl Drop for DeferredSpan {
+    /// Ends a span whose subscriber is gone: its last owner is dropped.
+    fn drop(&mut self) {
+        if self.state.get_mut().origin.is_some() {
+            self.end_alone();
+        }
+    }
+}
+
+/// Returns the span of the layer that an entry of the stack stands for.
+pub(super) fn of_entry(entry: &DeferredEntry) -> Option<&DeferredSpan> {
+    let any: &dyn Any = &*entry.span;
+    any.downcast_ref()
+}
+
+/// Finishes a span as the drop of its last owner does, which marks it if the thread panics.
+fn end_owner(owner: Span, is_marked: bool) {
+    run_user_code(|| {
+        if is_marked {
+            owner.finish();
+        } else {
+            drop(owner);
+        }
+    });
+}
+
+/// Returns a number that no other living thread has.
+fn thread_key() -> usize {
+    thread_local! {
+        static KEY: u8 = const { 0 };
+    }
+    KEY.with(|key| std::ptr::from_ref(key).addr())
+}
+
+/// How long a thread waits for another one that starts the span, in a sampler that hangs perhaps.
+const PATIENCE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_micros(100);

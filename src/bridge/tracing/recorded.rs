@@ -1,0 +1,204 @@
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::mem;
+
+use crate::bridge::tracing::fields::Fields;
+use crate::clock::Moment;
+use crate::metrics::Counter;
+use crate::model::{TagRef, tags};
+use crate::span::{Span, SpanContext};
+
+/// What was recorded about a span before it started, or is about to be.
+#[derive(Debug, Default)]
+pub(super) struct Recorded {
+    /// A new operation name.
+    pub(super) name: Option<String>,
+    pub(super) tags: Fields,
+    pub(super) log_fields: Fields,
+    logs: Vec<LogEntry>,
+    pub(super) status: Status,
+    references: Vec<SpanContext>,
+    dropped_references: u64,
+}
+
+/// A log record: its fields lie between those of the one before and `end`.
+#[derive(Clone, Copy, Debug)]
+struct LogEntry {
+    moment: Moment,
+    end: usize,
+}
+
+/// How the work of a span ended, in the order of precedence: what says `Ok` knows better than an event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Status {
+    #[default]
+    Unset,
+    Error,
+    Ok,
+}
+
+thread_local! {
+    /// The memory of the last record, which the next one uses again.
+    static SCRATCH: Cell<Option<Box<Recorded>>> = const { Cell::new(None) };
+}
+
+/// Calls `record` with an empty record, which is gone afterwards.
+pub(super) fn with_scratch<R>(record: impl FnOnce(&mut Recorded) -> R) -> R {
+    // Taken out, because `record` runs user code, which may get here again.
+    let scratch = SCRATCH.try_with(Cell::take).ok().flatten();
+    let mut scratch = scratch.unwrap_or_default();
+    let result = record(&mut scratch);
+    scratch.clear();
+    let _ = SCRATCH.try_with(|place| place.set(Some(scratch)));
+    result
+}
+
+impl Recorded {
+    /// Makes a log record of the fields that were added to `log_fields` since the last one.
+    pub(super) fn end_log(&mut self, moment: Moment) {
+        let end = self.log_fields.len();
+        self.logs.push(LogEntry { moment, end });
+    }
+
+    /// Sets the status unless a higher one is set.
+    pub(super) fn raise_status(&mut self, status: Status) {
+        self.status = self.status.max(status);
+    }
+
+    /// Adds a `FollowsFrom` reference.
+    pub(super) fn push_reference(&mut self, context: SpanContext) {
+        if self.references.len() < MOST_REFERENCES {
+            self.references.push(context);
+        } else {
+            self.dropped_references += 1;
+        }
+    }
+
+    /// Adds everything that another one has.
+    pub(super) fn append(&mut self, other: &mut Self) {
+        if let Some(name) = other.name.take() {
+            self.name = Some(name);
+        }
+        if !other.tags.is_empty() {
+            self.tags.append(&other.tags);
+        }
+        if !other.logs.is_empty() {
+            let shift = self.log_fields.len();
+            self.log_fields.append(&other.log_fields);
+            self.logs.extend(other.logs.iter().map(|log| LogEntry {
+                end: log.end + shift,
+                ..*log
+            }));
+        }
+        self.raise_status(other.status);
+        for context in other.references.drain(..) {
+            self.push_reference(context);
+        }
+        self.dropped_references += other.dropped_references;
+    }
+
+    /// Returns whether so much was recorded that the span has to start.
+    #[inline]
+    pub(super) fn is_full(&self) -> bool {
+        self.logs.len() >= MOST_LOGS
+            || self.tags.len() >= MOST_TAGS
+            || self.tags.bytes() + self.log_fields.bytes() >= MOST_BYTES
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.name.is_none()
+            && self.tags.is_empty()
+            && self.logs.is_empty()
+            && self.status == Status::Unset
+            && self.references.is_empty()
+    }
+
+    /// Takes the name that the span starts with.
+    pub(super) fn take_name(&mut self, name: &'static str) -> Cow<'static, str> {
+        match self.name.take() {
+            Some(name) => name.into(),
+            None => name.into(),
+        }
+    }
+
+    pub(super) fn take_references(&mut self) -> Vec<SpanContext> {
+        mem::take(&mut self.references)
+    }
+
+    /// Writes to the span what it could not be started with: log records, and counts.
+    pub(super) fn apply_after_start(&self, span: &Span) {
+        let mut start = 0;
+        for log in &self.logs {
+            span.log_at_moment(log.moment, self.log_fields.slice(start..log.end));
+            start = log.end;
+        }
+        self.count(span);
+    }
+
+    /// Writes everything to a span that has started. `before` is the status that it had.
+    pub(super) fn apply(&mut self, span: &Span, before: Status) {
+        if let Some(name) = self.name.take() {
+            span.set_operation_name(name);
+        }
+        for tag in self.tags.iter() {
+            span.set_tag(tag.key, tag.value);
+        }
+        if let Some(is_error) = self.status.error_tag(before) {
+            span.set_tag(tags::ERROR, is_error);
+        }
+        for context in self.references.drain(..) {
+            span.add_follows_from(&context);
+        }
+        self.apply_after_start(span);
+    }
+
+    /// Returns the tags that the span starts with.
+    pub(super) fn start_tags(&self) -> impl Iterator<Item = (&str, TagRef<'_>)> {
+        let error = self.status.error_tag(Status::Unset);
+        let error = error.map(|is_error| (tags::ERROR, TagRef::Bool(is_error)));
+        let tags = self.tags.iter().map(|tag| (tag.key, tag.value));
+        tags.chain(error)
+    }
+
+    fn count(&self, span: &Span) {
+        let panics = self.tags.panics + self.log_fields.panics;
+        let cut = self.tags.cut + self.log_fields.cut;
+        if panics | cut | self.dropped_references != 0 {
+            span.count(Counter::CallbackPanics, panics);
+            span.count(Counter::TruncatedValues, cut);
+            span.count(Counter::DroppedItems, self.dropped_references);
+        }
+    }
+
+    /// Removes everything, and keeps the memory up to a limit.
+    pub(super) fn clear(&mut self) {
+        self.name = None;
+        self.tags.clear();
+        if !self.logs.is_empty() || !self.log_fields.is_empty() {
+            self.log_fields.clear();
+            self.logs.clear();
+        }
+        self.status = Status::Unset;
+        self.references.clear();
+        self.dropped_references = 0;
+    }
+}
+
+impl Status {
+    /// Returns the value of the tag `error` if this status, after another one, sets it.
+    fn error_tag(self, before: Self) -> Option<bool> {
+        match (before, self) {
+            (Self::Unset, Self::Error) => Some(true),
+            (Self::Error, Self::Ok) => Some(false),
+            _ => None,
+        }
+    }
+}
+
+/// How much is recorded before the span starts to make room. Then its own limits hold.
+const MOST_LOGS: usize = 32;
+const MOST_TAGS: usize = 256;
+const MOST_BYTES: usize = 16 * 1_024;
+
+/// How many references a span takes besides that to its parent.
+pub(super) const MOST_REFERENCES: usize = 128;
