@@ -192,6 +192,7 @@ pub mod testkit;
 mod thrift;
 pub mod throttler;
 pub mod tracer;
+pub mod watch;
 
 pub use config::Config;
 pub use scope::InSpan;

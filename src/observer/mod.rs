@@ -8,6 +8,8 @@
 //! | [`RedMetrics`] | every span: rate, errors and durations by operation and kind, for a scrape page |
 //! | [`RpcMetrics`] | the calls that the service answers, under the names of Jaeger's Go client, in a metrics library |
 //!
+//! The observers of the module [`watch`](crate::watch) look at spans while they are open.
+//!
 //! # How do I write one?
 //!
 //! A type that implements [`SpanObserver`]. This one counts the failures of each operation:
@@ -58,6 +60,7 @@ mod rpc;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::panic::Location;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::model::{SpanId, SpanKind, TraceId};
@@ -217,6 +220,53 @@ impl<'a> ObservedSpan<'a> {
         self.facts.facts.grpc_status()
     }
 
+    /// Returns where the program starts the span: the place of the call of
+    /// [`start_span`](crate::TracerExt::start_span) or [`build_span`](crate::TracerExt::build_span).
+    ///
+    /// Known in [`on_start`](SpanObserver::on_start) only. Returns `None` for spans that this library starts, such as
+    /// those of the middleware.
+    ///
+    /// ```
+    /// use tracehound::JaegerTracer;
+    /// use tracehound::observer::{ObservedSpan, SpanObserver};
+    /// use tracehound::prelude::*;
+    ///
+    /// /// Prints where each span starts.
+    /// struct Places;
+    ///
+    /// impl SpanObserver for Places {
+    ///     fn watches_starts(&self) -> bool {
+    ///         true
+    ///     }
+    ///
+    ///     fn on_start(&self, span: &ObservedSpan<'_>) {
+    ///         if let Some(place) = span.place() {
+    ///             println!("{}:{} starts {}", place.file(), place.line(), span.operation_name());
+    ///         }
+    ///     }
+    ///
+    ///     fn on_finish(&self, span: &ObservedSpan<'_>) {
+    ///         assert!(span.place().is_none());
+    ///     }
+    /// }
+    ///
+    /// let tracer = JaegerTracer::builder("shop").observer(Places).build()?;
+    /// tracer.start_span("checkout").finish(); // src/main.rs:29 starts checkout
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
+    pub fn place(&self) -> Option<&'static Location<'static>> {
+        let place = self.facts.start?.place?;
+        (!place.file().starts_with(OWN_SOURCES)).then_some(place)
+    }
+
+    /// Returns whether the span is the root of a trace only because nothing was active on its thread: the program has
+    /// named no parent, and has not asked for a root by
+    /// [`ignore_active_span`](crate::tracer::SpanBuilder::ignore_active_span) or
+    /// [`new_trace`](crate::tracer::SpanBuilder::new_trace). Known in [`on_start`](SpanObserver::on_start) only.
+    pub fn is_implicit_root(&self) -> bool {
+        self.facts.start.is_some_and(|start| start.is_implicit_root)
+    }
+
     /// Returns when the span started.
     pub fn start_time(&self) -> SystemTime {
         UNIX_EPOCH + Duration::from_nanos(self.facts.header.start.max(0).unsigned_abs())
@@ -230,6 +280,16 @@ impl<'a> ObservedSpan<'a> {
 }
 
 impl ObservedSpan<'_> {
+    /// Returns the start as ticks of the tracer's clock, in [`SpanObserver::on_start`] only.
+    pub(crate) fn start_ticks(&self) -> Option<i64> {
+        self.facts.start.map(|start| start.ticks)
+    }
+
+    /// Returns the start in nanoseconds since the epoch.
+    pub(crate) fn start_nanos(&self) -> i64 {
+        self.facts.header.start
+    }
+
     /// Returns the name if it is static: its address and length then tell it from all others.
     #[inline(always)]
     pub(crate) fn static_name(&self) -> Option<&'static str> {
@@ -259,3 +319,10 @@ impl fmt::Debug for ObservedSpan<'_> {
             .finish()
     }
 }
+
+/// The folder of this library's sources, as the compiler names it, with a separator at the end.
+const OWN_SOURCES: &str = {
+    let this = file!();
+    let folder = this.len() - "observer/mod.rs".len();
+    this.split_at(folder).0
+};

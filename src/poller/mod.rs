@@ -9,11 +9,7 @@
 //!
 //! A forked child has no thread and no tasks. A part that has added a task adds it again there.
 
-#![cfg_attr(
-    not(any(test, feature = "remote-sampler")),
-    expect(dead_code, reason = "the remote sampler is what polls")
-)]
-
+#[cfg(any(test, feature = "remote-sampler"))]
 mod schedule;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -32,10 +28,7 @@ use crate::metrics::{Counter, Metrics};
 use crate::panics::caught;
 use crate::sync::{PerProcess, generation};
 
-#[cfg_attr(
-    not(feature = "remote-sampler"),
-    expect(unused_imports, reason = "the remote sampler is what polls")
-)]
+#[cfg(feature = "remote-sampler")]
 pub(crate) use schedule::PollSchedule;
 
 /// The poller of one tracer. Clones share it.

@@ -94,6 +94,7 @@ pub(super) fn observe_alone(slot: &mut SpanSlot, is_sampled: Option<bool>, durat
         is_local_root: slot.is_local_root,
         is_sampled,
         duration,
+        start: None,
     };
     slot.tracer.observe_finish(&observation);
 }
@@ -298,6 +299,7 @@ impl SpanSlot {
             is_local_root: self.is_local_root,
             is_sampled,
             duration,
+            start: None,
         }
     }
 

@@ -108,7 +108,7 @@ pub(crate) use open::tags::{
     begin_with_tags, catch, count_added, count_clamped_time, count_truncated, note_fact,
     store_simple_tag, store_tag,
 };
-pub(crate) use open::tracer::{Decider, Observation, Question, Recorder};
+pub(crate) use open::tracer::{Decider, Observation, Question, Recorder, StartFacts};
 pub(crate) use pool::SharedPool;
 pub(crate) use queue::backlog::{Backlog, BacklogMark};
 pub(crate) use queue::budget::Budget;

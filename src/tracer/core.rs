@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::mem;
+use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -16,7 +17,7 @@ use crate::propagation::{
 };
 use crate::record::{
     Decider, EncodedTags, FrameKind, Limits, Observation, Question, Recorder, SharedPool, SpanSlot,
-    random_id, release_slots, try_random_id,
+    StartFacts, random_id, release_slots, try_random_id,
 };
 use crate::restrictions::{BaggageRestrictions, Restriction};
 use crate::sampler::{Interests, Sampler, SamplingDecision, SpanView};
@@ -52,6 +53,14 @@ pub(super) struct Core {
     pub(super) root_randomness: Randomness,
     pub(super) finalizes_on_inject: bool,
     pub(super) codecs: Codecs,
+}
+
+/// How the program has started a span, for observers.
+#[derive(Clone, Copy)]
+pub(super) struct Beginning {
+    pub(super) place: Option<&'static Location<'static>>,
+    /// The program has named no parent and asked for no new trace, and nothing is active on the thread.
+    pub(super) is_implicit: bool,
 }
 
 /// The sampler's answer for a new trace, if it is always the same.
@@ -245,6 +254,10 @@ impl Decider for Core {
             .max_value_bytes()
     }
 
+    fn diagnostics(&self) -> Option<&Diagnostics> {
+        Some(&self.diagnostics)
+    }
+
     fn observe_finish(&self, span: &Observation<'_>) {
         let span = ObservedSpan::new(span);
         for observer in &self.observers {
@@ -341,16 +354,27 @@ impl Core {
 
     /// Tells the observers that asked for it that a span has started.
     #[inline(always)]
-    pub(super) fn observe_start(&self, slot: &SpanSlot) {
+    pub(super) fn observe_start(&self, slot: &SpanSlot, beginning: Beginning) {
         if self.watches_starts {
-            self.tell_of_start(slot);
+            self.tell_of_start(slot, beginning);
         }
     }
 
     #[inline(never)]
-    fn tell_of_start(&self, slot: &SpanSlot) {
+    fn tell_of_start(&self, slot: &SpanSlot, beginning: Beginning) {
         let name = slot.operation_name();
-        let observation = slot.observation(&name, slot.is_sampled(), 0);
+        let anchor = match slot.has_explicit_start() {
+            true => self.recorder.clock.anchor(),
+            false => slot.anchor,
+        };
+        let observation = Observation {
+            start: Some(StartFacts {
+                ticks: slot.header.start.wrapping_sub(anchor),
+                place: beginning.place,
+                is_implicit_root: beginning.is_implicit && slot.header.parent_id.is_none(),
+            }),
+            ..slot.observation(&name, slot.is_sampled(), 0)
+        };
         let span = ObservedSpan::new(&observation);
         for observer in &self.observers {
             observer.call_always(&self.recorder.metrics, |observer| {

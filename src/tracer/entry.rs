@@ -3,22 +3,28 @@
 //! One test, [`Core::try_plain_id`], sends the spans of a tracer with observers another way. They start as all others
 //! do, and then they are marked and the observers are told.
 
+use std::panic::Location;
 use std::sync::Arc;
 
 use crate::model::TagRef;
 use crate::record::{TagFacts, is_fact};
+use crate::scope::with_active_parent;
 use crate::span::Span;
 use crate::tracer::StartSpanOptions;
-use crate::tracer::core::Core;
+use crate::tracer::core::{Beginning, Core};
 use crate::tracer::new_span::StartTags;
 use crate::tracer::start::{start_any, start_named_with_id, start_richer, try_start};
 
 /// Starts a span that has only a name.
-pub(super) fn start_named(core: &Arc<Core>, name: &'static str) -> Span {
+pub(super) fn start_named(
+    core: &Arc<Core>,
+    name: &'static str,
+    place: &'static Location<'static>,
+) -> Span {
     let ticks = core.recorder.clock.now();
     match core.try_plain_id() {
         Some(id) => start_named_with_id(core, name, ticks, id),
-        None => start_named_slowly(core, name, ticks),
+        None => start_named_slowly(core, name, ticks, place),
     }
 }
 
@@ -45,13 +51,22 @@ pub(super) fn start(core: &Arc<Core>, mut options: StartSpanOptions<'_>) -> Span
 /// Starts a named span of a tracer that has observers, or whose id cannot be drawn at once.
 #[cold]
 #[inline(never)]
-fn start_named_slowly(core: &Arc<Core>, name: &'static str, ticks: u64) -> Span {
+fn start_named_slowly(
+    core: &Arc<Core>,
+    name: &'static str,
+    ticks: u64,
+    place: &'static Location<'static>,
+) -> Span {
     match core.try_new_id().filter(|_| core.is_observed()) {
         Some(id) => {
+            let beginning = Beginning {
+                place: Some(place),
+                is_implicit: core.watches_starts && is_nothing_active(),
+            };
             let span = start_named_with_id(core, name, ticks, id);
-            observed(core, span, None)
+            observed(core, span, None, beginning)
         }
-        None => start_slowly(core, StartSpanOptions::new(name.into()), ticks),
+        None => start_slowly(core, StartSpanOptions::new(name.into(), Some(place)), ticks),
     }
 }
 
@@ -64,6 +79,10 @@ fn start_slowly(core: &Arc<Core>, mut options: StartSpanOptions<'_>, ticks: u64)
     }
     // The options are used up by the start, so the facts come first.
     let facts = facts_of(core, options.tags());
+    let beginning = Beginning {
+        place: options.place(),
+        is_implicit: core.watches_starts && options.leave_the_parent_open() && is_nothing_active(),
+    };
     let span = match core.try_new_id() {
         Some(id) => match try_start(core, &mut options, ticks, id) {
             Some(span) => {
@@ -74,17 +93,22 @@ fn start_slowly(core: &Arc<Core>, mut options: StartSpanOptions<'_>, ticks: u64)
         },
         None => start_any(core, options, ticks),
     };
-    observed(core, span, Some(&facts))
+    observed(core, span, Some(&facts), beginning)
 }
 
 /// Makes a span that was just started an observed one, and tells the observers.
 #[inline(always)]
-fn observed(core: &Core, span: Span, facts: Option<&TagFacts>) -> Span {
+fn observed(core: &Core, span: Span, facts: Option<&TagFacts>, beginning: Beginning) -> Span {
     if let Some(slot) = span.slot() {
         slot.begin_observed(facts);
-        core.observe_start(slot);
+        core.observe_start(slot, beginning);
     }
     span
+}
+
+/// Returns whether the thread has neither an active span nor an active context, not even an empty one.
+fn is_nothing_active() -> bool {
+    with_active_parent(|active| active.is_none())
 }
 
 /// Returns what the start tags tell observers.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::panic::Location;
 use std::sync::OnceLock;
 
 use crate::clock::Moment;
@@ -77,9 +78,13 @@ impl Tracer for GlobalTracer {
     }
 
     #[inline]
-    fn start_named(&self, operation_name: Cow<'static, str>) -> Span {
+    fn start_named(
+        &self,
+        operation_name: Cow<'static, str>,
+        place: &'static Location<'static>,
+    ) -> Span {
         match GLOBAL.get() {
-            Some(tracer) => tracer.start_named(operation_name),
+            Some(tracer) => tracer.start_named(operation_name, place),
             None => Span::noop(),
         }
     }

@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::fmt;
 #[cfg(all(unix, feature = "signals"))]
 use std::io;
-use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -236,8 +236,12 @@ impl JaegerTracer {
 
     /// Starts a span whose name must be freed. Out of line, because most names are literals.
     #[inline(never)]
-    fn start_owned_name(&self, operation_name: Cow<'static, str>) -> Span {
-        self.start(StartSpanOptions::new(operation_name))
+    fn start_owned_name(
+        &self,
+        operation_name: Cow<'static, str>,
+        place: &'static Location<'static>,
+    ) -> Span {
+        self.start(StartSpanOptions::new(operation_name, Some(place)))
     }
 
     pub(super) fn from_parts(core: Core, worker: Worker) -> Self {
@@ -343,10 +347,14 @@ impl Tracer for JaegerTracer {
     }
 
     #[inline(always)]
-    fn start_named(&self, operation_name: Cow<'static, str>) -> Span {
+    fn start_named(
+        &self,
+        operation_name: Cow<'static, str>,
+        place: &'static Location<'static>,
+    ) -> Span {
         match (&self.handle, operation_name) {
-            (Some(handle), Cow::Borrowed(name)) => start_named(&handle.core, name),
-            (Some(_), name) => self.start_owned_name(name),
+            (Some(handle), Cow::Borrowed(name)) => start_named(&handle.core, name, place),
+            (Some(_), name) => self.start_owned_name(name, place),
             (None, _) => Span::noop(),
         }
     }

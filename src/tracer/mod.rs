@@ -68,6 +68,7 @@ mod span_builder;
 mod start;
 
 use std::borrow::Cow;
+use std::panic::Location;
 use std::sync::Arc;
 
 pub use assemble::BuildError;
@@ -108,20 +109,26 @@ pub trait Tracer: Send + Sync {
 
     /// Starts a span with only a name, as a child of the active span or as a root. [`TracerExt::start_span`] calls it.
     ///
-    /// By default it calls [`start`](Self::start) with options that hold the name. A wrapper that changes nothing about
-    /// spans should forward it, because `JaegerTracer` starts such spans without building options.
+    /// `place` is where the program starts the span, for [observers](crate::observer::ObservedSpan::place). By default
+    /// this calls [`start`](Self::start) with options that hold both. A wrapper that changes nothing about spans should
+    /// forward it, because `JaegerTracer` starts such spans without building options.
     ///
     /// ```
+    /// use std::panic::Location;
     /// use tracehound::{NoopTracer, Tracer};
     ///
-    /// assert!(NoopTracer.start_named("checkout".into()).is_noop());
+    /// assert!(NoopTracer.start_named("checkout".into(), Location::caller()).is_noop());
     /// ```
     #[inline]
-    fn start_named(&self, operation_name: Cow<'static, str>) -> Span {
+    fn start_named(
+        &self,
+        operation_name: Cow<'static, str>,
+        place: &'static Location<'static>,
+    ) -> Span {
         if self.is_noop() {
             Span::noop()
         } else {
-            self.start(StartSpanOptions::new(operation_name))
+            self.start(StartSpanOptions::new(operation_name, Some(place)))
         }
     }
 
@@ -153,11 +160,12 @@ pub trait TracerExt: Tracer {
     /// assert!(span.is_noop());
     /// ```
     #[inline(always)]
+    #[track_caller]
     fn build_span<'a>(
         &'a self,
         operation_name: impl Into<Cow<'static, str>>,
     ) -> SpanBuilder<'a, Self> {
-        SpanBuilder::new(self, operation_name.into())
+        SpanBuilder::new(self, operation_name.into(), Location::caller())
     }
 
     /// Starts a span as a child of the active one, or as a root if none is active.
@@ -170,8 +178,9 @@ pub trait TracerExt: Tracer {
     /// span.finish();
     /// ```
     #[inline(always)]
+    #[track_caller]
     fn start_span(&self, operation_name: impl Into<Cow<'static, str>>) -> Span {
-        self.start_named(operation_name.into())
+        self.start_named(operation_name.into(), Location::caller())
     }
 
     /// Starts a span as [`start_span`](Self::start_span) does, and makes it active on this thread until it finishes.
@@ -187,6 +196,7 @@ pub trait TracerExt: Tracer {
     /// let span = NoopTracer.start_active_span("get_account");
     /// span.set_tag("account", 792); // spans that start from here on are its children
     /// ```
+    #[track_caller]
     fn start_active_span(&self, operation_name: impl Into<Cow<'static, str>>) -> ActiveSpan {
         ActiveSpan::new(self.start_span(operation_name))
     }
@@ -212,8 +222,12 @@ impl<T: Tracer + ?Sized> Tracer for Arc<T> {
     }
 
     #[inline]
-    fn start_named(&self, operation_name: Cow<'static, str>) -> Span {
-        (**self).start_named(operation_name)
+    fn start_named(
+        &self,
+        operation_name: Cow<'static, str>,
+        place: &'static Location<'static>,
+    ) -> Span {
+        (**self).start_named(operation_name, place)
     }
 
     fn moment(&self) -> Moment {
@@ -239,8 +253,12 @@ impl<T: Tracer + ?Sized> Tracer for &T {
     }
 
     #[inline]
-    fn start_named(&self, operation_name: Cow<'static, str>) -> Span {
-        (**self).start_named(operation_name)
+    fn start_named(
+        &self,
+        operation_name: Cow<'static, str>,
+        place: &'static Location<'static>,
+    ) -> Span {
+        (**self).start_named(operation_name, place)
     }
 
     fn moment(&self) -> Moment {
@@ -266,8 +284,12 @@ impl<T: Tracer + ?Sized> Tracer for Box<T> {
     }
 
     #[inline]
-    fn start_named(&self, operation_name: Cow<'static, str>) -> Span {
-        (**self).start_named(operation_name)
+    fn start_named(
+        &self,
+        operation_name: Cow<'static, str>,
+        place: &'static Location<'static>,
+    ) -> Span {
+        (**self).start_named(operation_name, place)
     }
 
     fn moment(&self) -> Moment {

@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::mem;
+use std::panic::Location;
 use std::time::SystemTime;
 
 #[cfg(feature = "tracing")]
@@ -55,6 +56,7 @@ pub struct StartSpanOptions<'a> {
 #[derive(Clone, Default)]
 struct SpanSpec {
     operation_name: Cow<'static, str>,
+    place: Option<&'static Location<'static>>,
     /// The reference, if there is exactly one.
     first: Option<Reference>,
     ignore_active_span: bool,
@@ -75,9 +77,13 @@ struct SpanSpec {
 
 impl<'a> StartSpanOptions<'a> {
     #[inline(always)]
-    pub(crate) fn new(operation_name: Cow<'static, str>) -> Self {
+    pub(crate) fn new(
+        operation_name: Cow<'static, str>,
+        place: Option<&'static Location<'static>>,
+    ) -> Self {
         let mut spec = take_scratch().fill();
         spec.operation_name = operation_name;
+        spec.place = place;
         Self { spec }
     }
 
@@ -210,6 +216,12 @@ impl<'a> StartSpanOptions<'a> {
         &self.spec.operation_name
     }
 
+    /// Returns where the program starts the span, if that is known: the place of the call of
+    /// [`build_span`](crate::TracerExt::build_span) or [`start_span`](crate::TracerExt::start_span).
+    pub fn place(&self) -> Option<&'static Location<'static>> {
+        self.spec.place
+    }
+
     /// Returns the references, in the order in which they were given.
     #[inline]
     pub fn references(&self) -> &[Reference] {
@@ -241,6 +253,12 @@ impl<'a> StartSpanOptions<'a> {
     /// decides otherwise.
     pub fn starts_new_trace(&self) -> bool {
         self.seed_of_new_trace().is_some()
+    }
+
+    /// Returns whether nothing is said about the parent: neither who it is nor that there should be none.
+    pub(super) fn leave_the_parent_open(&self) -> bool {
+        let says_none = self.spec.ignore_active_span || self.spec.new_trace.is_some();
+        self.references().is_empty() && !says_none && self.spec.context.is_none()
     }
 
     /// Returns the context from which a span that starts a new trace inherits.
@@ -314,6 +332,7 @@ impl fmt::Debug for StartSpanOptions<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StartSpanOptions")
             .field("operation_name", &self.operation_name())
+            .field("place", &self.place())
             .field("references", &self.references())
             .field("tags", &self.tags())
             .field("start_time", &self.start_time())
@@ -366,7 +385,7 @@ mod tests {
 
     #[test]
     fn reused_options_are_empty() {
-        let mut options = StartSpanOptions::new("a".into());
+        let mut options = StartSpanOptions::new("a".into(), None);
         options.push_tag("sampling.priority", TagRef::Long(1));
         options.push_tag("span.kind", TagRef::String("server"));
         options.set_ignore_active_span();
@@ -375,7 +394,7 @@ mod tests {
         let spec = (&raw const *options.spec).addr();
         let _ = options.take_name();
         options.give_back();
-        let options = StartSpanOptions::new("b".into());
+        let options = StartSpanOptions::new("b".into(), None);
         assert_eq!((&raw const *options.spec).addr(), spec);
         assert_eq!(options.operation_name(), "b");
         assert!(options.are_simple() && !options.ignores_active_span());
@@ -386,7 +405,7 @@ mod tests {
     /// Fills and gives back options, as a builder does that is started.
     fn fill_and_give_back(tags: usize) {
         let text = String::from("text");
-        let mut options = StartSpanOptions::new("a".into());
+        let mut options = StartSpanOptions::new("a".into(), None);
         for _ in 0..tags {
             options.push_tag(&text, TagRef::String(&text));
         }

@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::panic::Location;
 use std::time::SystemTime;
 
 #[cfg(feature = "tracing")]
@@ -33,13 +34,17 @@ pub struct SpanBuilder<'a, T: Tracer + ?Sized> {
 
 impl<'a, T: Tracer + ?Sized> SpanBuilder<'a, T> {
     #[inline(always)]
-    pub(crate) fn new(tracer: &'a T, operation_name: Cow<'static, str>) -> Self {
+    pub(crate) fn new(
+        tracer: &'a T,
+        operation_name: Cow<'static, str>,
+        place: &'static Location<'static>,
+    ) -> Self {
         Self {
             tracer,
             options: if tracer.is_noop() {
                 None
             } else {
-                Some(StartSpanOptions::new(operation_name))
+                Some(StartSpanOptions::new(operation_name, Some(place)))
             },
         }
     }

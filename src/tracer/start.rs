@@ -62,7 +62,7 @@ pub(super) fn start_named_with_id(
 #[cold]
 #[inline(never)]
 fn leave_fast_path(core: &Arc<Core>, name: &'static str, ticks: u64) -> Span {
-    start_richer(core, StartSpanOptions::new(name.into()), ticks)
+    start_richer(core, StartSpanOptions::new(name.into(), None), ticks)
 }
 
 /// Starts a child in a trace that carries something or is undecided, or else hands the span to [`start_any`].

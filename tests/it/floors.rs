@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use paths::{crate_paths, re_exports};
 
 /// Every room, from the ground up.
-const FLOORS: [&[&str]; 11] = [
+const FLOORS: [&[&str]; 12] = [
     &[
         "clock",
         "sync",
@@ -30,6 +30,7 @@ const FLOORS: [&[&str]; 11] = [
     &["record", "throttler", "restrictions"],
     &["span"],
     &["scope", "propagation", "reporter", "observer"],
+    &["watch"],
     &["tracer"],
     &["config", "middleware", "bridge", "dev", "testkit"],
     // `fuzzing` is not in ordinary builds.

@@ -60,6 +60,7 @@ mod udp_delivery;
 mod udp_reporting;
 #[cfg(feature = "collector")]
 mod uploads;
+mod watch;
 mod worker;
 #[cfg(feature = "tokio")]
 mod worker_task;

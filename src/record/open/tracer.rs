@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 
+use crate::diagnostics::Diagnostics;
 use crate::metrics::{Counter, Metrics};
 use crate::model::{Flags, TagRef};
 use crate::record::open::buffer::{Added, SpanBuffer};
@@ -81,6 +83,11 @@ pub(crate) trait Decider: Send + Sync + fmt::Debug {
         self.allows_debug(operation_name).then_some(flags)
     }
 
+    /// Returns where the tracer says what is wrong, if it says it at all.
+    fn diagnostics(&self) -> Option<&Diagnostics> {
+        None
+    }
+
     /// Tells the observers that a span has finished.
     fn observe_finish(&self, _span: &Observation<'_>) {}
 
@@ -99,6 +106,18 @@ pub(crate) struct Observation<'a> {
     pub(crate) is_sampled: Option<bool>,
     /// Nanoseconds since the start; 0 at the start.
     pub(crate) duration: u64,
+    /// What is known at the start only.
+    pub(crate) start: Option<StartFacts>,
+}
+
+/// The facts about the start of a span that the span does not keep.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StartFacts {
+    /// The start as ticks of the clock. Negative if the user gave a time before tick zero.
+    pub(crate) ticks: i64,
+    pub(crate) place: Option<&'static Location<'static>>,
+    /// The span is the root of a trace only because nothing was active.
+    pub(crate) is_implicit_root: bool,
 }
 
 /// The event about which a sampler is asked.

@@ -4,6 +4,9 @@
 //! error, several tracers of one process that report one problem share one line. Text from outside (header values, tags)
 //! is never in a line as it came: a line holds at most an id, or a shortened and escaped piece.
 
+mod subjects;
+mod words;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 #[cfg(unix)]
@@ -14,13 +17,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::clock::instant_now;
+use crate::diagnostics::subjects::{QUIET, Subjects};
 use crate::panics::caught;
 use crate::sync::PerProcess;
 #[cfg(unix)]
 use crate::sync::generation;
 
-/// How long a cause stays silent after a line about it.
-const QUIET: Duration = Duration::from_secs(10);
+pub(crate) use subjects::Subject;
+pub(crate) use words::{Quoted, Rounded};
 
 /// The lines of a tracer, and the place that they go to.
 ///
@@ -49,6 +53,7 @@ pub struct Diagnostics {
 struct Inner {
     sink: Sink,
     causes: PerProcess<Mutex<Causes>>,
+    subjects: PerProcess<Mutex<Subjects>>,
 }
 
 impl Drop for Inner {
@@ -156,6 +161,7 @@ impl Diagnostics {
             inner: Arc::new(Inner {
                 sink,
                 causes: PerProcess::new(Mutex::default()),
+                subjects: PerProcess::new(Mutex::default()),
             }),
         }
     }
@@ -181,6 +187,25 @@ impl Diagnostics {
     /// with that of your part, such as `my_sampler_poll`.
     pub fn warn(&self, cause: &'static str, line: impl FnOnce() -> String) {
         self.tell(cause, line);
+    }
+
+    /// Writes a line about a subject, unless a line about this cause and subject was written in the last ten seconds.
+    /// `now` is the time of the tracer's clock.
+    pub(crate) fn warn_about(
+        &self,
+        cause: &'static str,
+        subject: Subject,
+        now: Duration,
+        line: impl FnOnce() -> String,
+    ) {
+        let admitted = {
+            let subjects = self.inner.subjects.get(|_| Mutex::default());
+            let mut subjects = subjects.lock().unwrap_or_else(PoisonError::into_inner);
+            subjects.admit(cause, subject, now)
+        };
+        if let (Some(suppressed), false) = (admitted, matches!(self.inner.sink, Sink::Silent)) {
+            self.say(&with_count(line(), suppressed));
+        }
     }
 
     /// Does what [`warn`](Self::warn) does. Returns false if there was no line because of another one in the last ten

@@ -1,0 +1,49 @@
+use std::fmt;
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::diagnostics::{Quoted, Rounded};
+use crate::model::{SpanId, SpanKind, TraceId};
+
+/// A span that was open when [`OpenSpans::list`](crate::watch::OpenSpans::list) looked.
+///
+/// Its `Display` is one line. A name that came from outside is escaped and cut there.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OpenSpanInfo {
+    /// The name of the operation at the start of the span, at most 256 bytes of it.
+    pub operation_name: String,
+    /// The id of the trace.
+    pub trace_id: TraceId,
+    /// The id of the span.
+    pub span_id: SpanId,
+    /// The kind that the span was started with.
+    pub kind: Option<SpanKind>,
+    /// Whether it is the first span of its trace in this process.
+    pub is_local_root: bool,
+    /// When it started.
+    pub start_time: SystemTime,
+    /// How long it has been open by the tracer's clock.
+    pub age: Duration,
+    /// Where the program started it. `None` for spans that this library starts, such as those of the middleware.
+    pub place: Option<&'static Location<'static>>,
+    /// The thread that started it: its name, or `ThreadId(7)` if it has none.
+    pub thread: Arc<str>,
+}
+
+impl fmt::Display for OpenSpanInfo {
+    /// Writes `"checkout" (server) for 31.2s, started at src/shop.rs:12 on main, trace 5b2b…, span 6ad0…`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", Quoted(&self.operation_name))?;
+        if let Some(kind) = self.kind {
+            write!(f, " ({})", kind.name())?;
+        }
+        write!(f, " for {}, started", Rounded(self.age))?;
+        if let Some(place) = self.place {
+            write!(f, " at {}:{}", place.file(), place.line())?;
+        }
+        let (thread, trace_id, span_id) = (&self.thread, self.trace_id, self.span_id);
+        write!(f, " on {thread}, trace {trace_id}, span {span_id}")
+    }
+}
