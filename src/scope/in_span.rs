@@ -1,5 +1,6 @@
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -88,6 +89,15 @@ impl<T> Instrumented<T> {
     /// span.
     pub fn span(&self) -> Span {
         self.work.span()
+    }
+
+    /// Wraps the future, which is not pinned yet.
+    pub(super) fn wrap<W>(mut self, wrap: impl FnOnce(T, &Work) -> W) -> Instrumented<W> {
+        let work = mem::replace(&mut self.work, Work::Over);
+        Instrumented {
+            inner: self.inner.take().map(|inner| wrap(inner, &work)),
+            work,
+        }
     }
 
     /// Leaves no mark on the span: its owner tells how the work ends.

@@ -11,6 +11,8 @@
 //!   activates the span in each poll.
 //! * Threads and tasks do not inherit the active span. It is handed over with the work, as the
 //!   [table](#work-that-runs-elsewhere) says.
+//! * [`Instrumented::with_poll_times`] tells how long a future worked and how long it waited, and which poll held its
+//!   thread too long.
 //! * [`active_span`] takes tags and logs; [`active_context`] goes into requests, and [`trace_ids`] into log lines. They
 //!   differ under [`activate_context`], which makes a context active without a span of this process.
 //!
@@ -61,6 +63,7 @@ mod deferred;
 #[path = "no_deferred.rs"]
 mod deferred;
 mod in_span;
+mod poll_times;
 mod spawn;
 mod spawner;
 mod stack;
@@ -77,6 +80,7 @@ pub use capture::{Captured, capture};
 #[cfg(feature = "tracing")]
 pub(crate) use deferred::{Deferred, DeferredEntry, start_above, start_deferred};
 pub use in_span::{InSpan, Instrumented};
+pub use poll_times::{BLOCKING_LIMIT, PollTimes};
 pub use spawn::{in_active_span, spawn};
 pub use spawner::Spawner;
 pub(crate) use stack::{Active, ActiveRef};
