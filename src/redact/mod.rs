@@ -27,7 +27,7 @@ use opener::{Opener, char_len, is_closing, is_opening};
 
 /// Hides the secrets of a text.
 pub(crate) fn text(text: &str) -> Cow<'_, str> {
-    if !text.contains(['@', '?', '#', ';', '%']) {
+    if holds_no_secret(text) {
         return Cow::Borrowed(text);
     }
     let mut redacted = String::with_capacity(text.len());
@@ -44,6 +44,13 @@ pub(crate) fn text(text: &str) -> Cow<'_, str> {
         );
     }
     Cow::Owned(redacted)
+}
+
+/// Whether a text is sure to have no secret in it, nor, as a path, a parameter.
+pub(crate) fn holds_no_secret(text: &str) -> bool {
+    !text
+        .bytes()
+        .any(|byte| matches!(byte, b'@' | b'?' | b'#' | b';' | b'%'))
 }
 
 /// Hides the secrets of a text that is one value: everything before an `@` is user info. If a query or a fragment may
@@ -65,13 +72,19 @@ pub(crate) fn is_host_and_port(text: &str) -> bool {
             Some((host, port)) if is_v6(host) => ("v6", port),
             _ => return false,
         },
-        None => text.split_at(text.find(':').unwrap_or(text.len())),
+        None => text.split_at(
+            text.bytes()
+                .position(|byte| byte == b':')
+                .unwrap_or(text.len()),
+        ),
     };
+    let is_ascii_name = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
     let is_name = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
     let is_port = port.strip_prefix(':').map_or(port.is_empty(), |port| {
         port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit())
     });
-    !host.is_empty() && host.chars().all(is_name) && is_port
+    let is_host = host.bytes().all(is_ascii_name) || host.chars().all(is_name);
+    !host.is_empty() && is_host && is_port
 }
 
 /// Writes a path without the values of parameters such as `;jsessionid=1`, and without the secrets of a URL in it.
@@ -97,9 +110,12 @@ pub(crate) fn push_path(redacted: &mut String, path: &str) {
 /// Writes the keys of a query, each with an `=`. A parameter without `=` is left out, because it may be a token and not
 /// a key.
 pub(crate) fn push_query(redacted: &mut String, query: &str) {
-    let keys = query.split('&').filter_map(|pair| pair.split_once('='));
+    let keys = query.split('&').filter_map(|pair| {
+        let end = pair.bytes().position(|byte| byte == b'=')?;
+        Some(&pair[..end])
+    });
     let mut separator = '?';
-    for (key, _) in keys.filter(|(key, _)| is_key(key)) {
+    for key in keys.filter(|key| is_key(key)) {
         redacted.push(separator);
         redacted.push_str(key);
         redacted.push('=');
@@ -398,6 +414,10 @@ fn ends_authority(c: char) -> bool {
 
 /// Whether a key is certainly a key, with no value encoded in it.
 fn is_key(key: &str) -> bool {
+    let is_ascii_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~[]$*+".contains(&byte);
+    if key.bytes().all(is_ascii_plain) {
+        return true;
+    }
     let is_plain = |c: char| c.is_alphanumeric() || "-._~[]$*+%".contains(c);
     let hides = ["3a", "3d", "3f", "23", "26", "40", "2f"];
     key.chars().all(is_plain)

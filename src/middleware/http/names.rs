@@ -25,8 +25,8 @@ pub(super) fn operation_name(
 pub(super) fn http_name(method: &Method, route: Option<&str>) -> Cow<'static, str> {
     let known = COMMON_METHODS.iter().find(|(known, _)| known == method);
     match (known, route) {
-        (Some(_), Some(route)) => Cow::Owned(format!("{method} {route}")),
-        (None, Some(route)) => Cow::Owned(format!("HTTP {route}")),
+        (Some(_), Some(route)) => Cow::Owned([method.as_str(), " ", route].concat()),
+        (None, Some(route)) => Cow::Owned(["HTTP ", route].concat()),
         (Some((_, name)), None) => Cow::Borrowed(name),
         (None, None) => Cow::Borrowed("HTTP"),
     }

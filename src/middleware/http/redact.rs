@@ -49,7 +49,10 @@ pub(super) fn url(
         .map(without_userinfo)
         .filter(|host| redact::is_host_and_port(host));
     let mut url = String::with_capacity(
-        scheme.map_or(0, |scheme| scheme.len() + 3) + authority.map_or(0, str::len) + path.len(),
+        scheme.map_or(0, |scheme| scheme.len() + 3)
+            + authority.map_or(0, str::len)
+            + path.len()
+            + query.map_or(0, |query| query.len() + 1),
     );
     if let Some(authority) = authority {
         if let Some(scheme) = scheme {
@@ -58,7 +61,11 @@ pub(super) fn url(
         }
         url.push_str(authority);
     }
-    redact::push_path(&mut url, &redact::text(path));
+    if redact::holds_no_secret(path) {
+        url.push_str(path);
+    } else {
+        redact::push_path(&mut url, &redact::text(path));
+    }
     if let Some(query) = query {
         redact::push_query(&mut url, query);
     }
