@@ -72,20 +72,34 @@ pub(crate) fn is_host_and_port(text: &str) -> bool {
             Some((host, port)) if is_v6(host) => ("v6", port),
             _ => return false,
         },
-        None => text.split_at(
-            text.bytes()
-                .position(|byte| byte == b':')
-                .unwrap_or(text.len()),
-        ),
+        None => {
+            // Nearly every host is of these bytes, and ends where they do.
+            let ascii = text.bytes().position(|byte| !IN_HOST[usize::from(byte)]);
+            let end = ascii.unwrap_or(text.len());
+            let is_name = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
+            let more = text[end..]
+                .find(|c| !is_name(c))
+                .unwrap_or(text.len() - end);
+            text.split_at(end + more)
+        }
     };
-    let is_ascii_name = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
-    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
     let is_port = port.strip_prefix(':').map_or(port.is_empty(), |port| {
         port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit())
     });
-    let is_host = host.bytes().all(is_ascii_name) || host.chars().all(is_name);
-    !host.is_empty() && is_host && is_port
+    !host.is_empty() && is_port
 }
+
+/// Whether an ASCII byte may stand in a host name.
+const IN_HOST: [bool; 256] = {
+    let mut in_host = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        in_host[byte] =
+            (byte as u8).is_ascii_alphanumeric() || matches!(byte as u8, b'.' | b'-' | b'_');
+        byte += 1;
+    }
+    in_host
+};
 
 /// Writes a path without the values of parameters such as `;jsessionid=1`, and without the secrets of a URL in it.
 pub(crate) fn push_path(redacted: &mut String, path: &str) {

@@ -254,9 +254,9 @@ fn begin<T: Tracer + ?Sized>(
 
 fn record_redirect(exchange: &Exchange, asked: &Url, response: &Response) {
     // The URL of a response has no fragment.
-    let mut asked = asked.clone();
-    asked.set_fragment(None);
-    if *response.url() != asked {
+    let asked = asked.as_str();
+    let asked = asked.split_once('#').map_or(asked, |(asked, _)| asked);
+    if response.url().as_str() != asked {
         exchange.span().log([
             field(tags::EVENT, "redirected"),
             field(tags::HTTP_URL, &redact::url_text(response.url().as_str())),
