@@ -1,6 +1,8 @@
 //! How a gRPC call is recognized in HTTP, and how its status is recorded.
 
-use http::{HeaderMap, Method, StatusCode, header, request};
+use std::borrow::Cow;
+
+use http::{HeaderMap, HeaderName, Method, StatusCode, header, request};
 use percent_encoding::percent_decode;
 
 #[cfg(feature = "tonic")]
@@ -12,6 +14,10 @@ use crate::span::Span;
 
 /// The value of the `component` tag.
 pub(crate) const COMPONENT: &str = "gRPC";
+
+/// Names that are looked up often, made once: a search by text parses the text each time.
+static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+static GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
 /// A gRPC status code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,20 +124,16 @@ pub(crate) fn is_content(headers: &HeaderMap) -> bool {
 
 /// Whether a response is gRPC, by its content type or because it has a gRPC status.
 pub(crate) fn is_response(headers: &HeaderMap) -> bool {
-    is_content(headers) || headers.contains_key("grpc-status")
+    is_content(headers) || headers.contains_key(&GRPC_STATUS)
 }
 
 /// Returns the status in trailers, or in the headers of a response that has no body.
-pub(crate) fn status(headers: &HeaderMap) -> Option<(Code, String)> {
-    let code = Code::from_header(headers.get("grpc-status")?.as_bytes());
-    let message = headers
-        .get("grpc-message")
-        .map(|message| {
-            percent_decode(message.as_bytes())
-                .decode_utf8_lossy()
-                .into_owned()
-        })
-        .unwrap_or_default();
+pub(crate) fn status(headers: &HeaderMap) -> Option<(Code, Cow<'_, str>)> {
+    let code = Code::from_header(headers.get(&GRPC_STATUS)?.as_bytes());
+    let message = headers.get(&GRPC_MESSAGE);
+    let message = message.map_or(Cow::Borrowed(""), |message| {
+        percent_decode(message.as_bytes()).decode_utf8_lossy()
+    });
     Some((code.or_deadline(&message), message))
 }
 
@@ -249,7 +251,7 @@ mod tests {
             let code = HeaderValue::from_bytes(code).expect("legal");
             headers.insert("grpc-status", code);
             headers.insert("grpc-message", message.parse().expect("legal"));
-            assert_eq!(status(&headers), Some((expected, text.to_owned())));
+            assert_eq!(status(&headers), Some((expected, text.into())));
         }
         assert_eq!(status(&HeaderMap::new()), None);
     }
