@@ -46,6 +46,15 @@ pub const SPAN_KIND_PRODUCER: &str = "producer";
 /// Value of [`SPAN_KIND`] for the receiver of a message.
 pub const SPAN_KIND_CONSUMER: &str = "consumer";
 
+/// Time that a message waited between its sender and its receiver in this process, in microseconds.
+pub const QUEUE_WAIT_US: &str = "queue.wait_us";
+/// Number of items that were sent into a sink.
+pub const SINK_ITEMS: &str = "sink.items";
+/// Number of items that came out of a stream.
+pub const STREAM_ITEMS: &str = "stream.items";
+/// Time from the first poll of a stream to its first item, in microseconds.
+pub const STREAM_FIRST_ITEM_US: &str = "stream.first_item_us";
+
 /// Type of the sampler that kept the trace.
 pub const SAMPLER_TYPE: &str = "sampler.type";
 /// Parameter of the sampler that kept the trace.

@@ -63,10 +63,18 @@ mod deferred;
 #[path = "no_deferred.rs"]
 mod deferred;
 mod in_span;
+#[cfg(feature = "stream")]
+mod item_count;
 mod poll_times;
+#[cfg(feature = "stream")]
+mod sink;
+#[cfg(feature = "stream")]
+mod span_time;
 mod spawn;
 mod spawner;
 mod stack;
+#[cfg(feature = "stream")]
+mod stream;
 #[cfg(feature = "tokio")]
 pub mod task;
 mod work;
@@ -81,11 +89,15 @@ pub use capture::{Captured, capture};
 pub(crate) use deferred::{Deferred, DeferredEntry, start_above, start_deferred};
 pub use in_span::{InSpan, Instrumented};
 pub use poll_times::{BLOCKING_LIMIT, PollTimes};
+#[cfg(feature = "stream")]
+pub use sink::{InstrumentedSink, SinkInSpan};
 pub use spawn::{in_active_span, spawn};
 pub use spawner::Spawner;
 pub(crate) use stack::{Active, ActiveRef};
 #[cfg(feature = "tracing")]
 pub(crate) use stack::{peek, push, remove_deferred};
+#[cfg(feature = "stream")]
+pub use stream::{InstrumentedStream, StreamInSpan};
 
 use crate::span::{Span, SpanContext, TraceIds};
 

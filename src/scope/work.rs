@@ -23,10 +23,15 @@ impl Work {
     /// Runs a step. If it panics, the span is marked and released, because the code that catches the panic may keep
     /// what is left of the work.
     pub(super) fn run<R>(&mut self, step: impl FnOnce() -> R) -> R {
+        self.run_with(|_| step())
+    }
+
+    /// Runs a step that gets the work, as it is after a child has started.
+    pub(super) fn run_with<R>(&mut self, step: impl FnOnce(&Self) -> R) -> R {
         self.begin();
         let guard = MarksPanic { work: self };
         let scope = guard.work.activate();
-        let result = step();
+        let result = step(guard.work);
         drop(scope);
         mem::forget(guard);
         result
@@ -43,12 +48,28 @@ impl Work {
 
     /// Drops what is left of work that has not come to its end. The span logs `cancelled` before.
     pub(super) fn cancel(&mut self, drop_rest: impl FnOnce()) {
-        if let Some(span) = self.marked_span() {
+        // A span that ends because its thread panics is marked when it ends.
+        if let Some(span) = self.own_span()
+            && !thread::panicking()
+        {
             // Before the rest is dropped, because it may own the span.
             span.log_event("cancelled");
         }
+        self.drop_rest(drop_rest);
+    }
+
+    /// Drops what is left of the work, with the span still active.
+    pub(super) fn drop_rest(&mut self, drop_rest: impl FnOnce()) {
         let _scope = self.activate();
         drop_rest();
+    }
+
+    /// Gives up the span, which stays active in what is left of the work. If this work was the last to own it, the span
+    /// finishes.
+    pub(super) fn release(&mut self) {
+        if let Self::Has(span) = self {
+            *self = Self::Borrows(span.downgrade());
+        }
     }
 
     /// Gives up what is active. A span that this work was the last to own finishes.
@@ -56,12 +77,20 @@ impl Work {
         *self = Self::Over;
     }
 
-    /// Returns the span on which the end of the work leaves marks. A span that ends because its thread panics is marked
-    /// when it ends.
-    pub(super) fn marked_span(&self) -> Option<&Span> {
+    /// Returns the span that this work has, on which it leaves marks.
+    pub(super) fn own_span(&self) -> Option<&Span> {
         match self {
-            Self::Has(span) if !thread::panicking() => Some(span),
+            Self::Has(span) => Some(span),
             _ => None,
+        }
+    }
+
+    /// Calls `look` with the active span, or with the no-op span.
+    #[cfg(feature = "stream")]
+    pub(super) fn with_span<R>(&self, look: impl FnOnce(&Span) -> R) -> R {
+        match self {
+            Self::Has(span) | Self::Borrows(span) => look(span),
+            Self::Carries(_) | Self::Over => look(&self.span()),
         }
     }
 
@@ -86,8 +115,7 @@ impl Work {
     fn mark_panic(&mut self) {
         if let Self::Has(span) = self {
             span.mark_panic();
-            // The span is still active while the rest of the work is dropped.
-            *self = Self::Borrows(span.downgrade());
+            self.release();
         }
     }
 }

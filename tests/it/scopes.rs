@@ -2,6 +2,8 @@
 
 mod futures;
 mod handed_over;
+#[cfg(feature = "stream")]
+mod streams;
 #[cfg(feature = "tokio")]
 mod tasks;
 mod trace_ids;
