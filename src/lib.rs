@@ -108,7 +108,7 @@
 //! | `tracing` | [`bridge`]: spans of the crate `tracing` in our traces, ids of traces in its log lines |
 //! | `log` | ids of traces in the lines of the crate `log` |
 //! | `macros` | `#[traced]`: a function that is a span |
-//! | `stream` | spans around streams and sinks |
+//! | `stream` | [`StreamInSpan`](scope::StreamInSpan) and [`SinkInSpan`](scope::SinkInSpan): spans around streams and sinks |
 //! | `dev` | the embedded agent and viewer |
 //! | `full` | all of these |
 //! | `testkit` | for tests of a program: an agent and a collector that record, faults, expected shapes of traces |

@@ -133,6 +133,10 @@ examples! {
         "keep payments: browse 0 of 1000, pay 1000 of 1000\n",
         "keep failures at 0.1 %: charge 1 of 1\n",
     ];
+    tasks: [
+        "6 g\norder\n  read_cart\n  reserve\n  reserve\n  charge\n  pack\n    print_label\nwaited ",
+        " µs\n",
+    ];
     testing: [
         "ok: a check-out charges and reserves\n",
         "ok: a bad amount fails the charge and the check-out\n",

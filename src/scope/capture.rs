@@ -3,8 +3,9 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use crate::panics::caught;
+use crate::scope::span_time::ticks;
 use crate::scope::{Active, Scope, active_parent};
-use crate::span::Span;
+use crate::span::{Span, SpanContext, TakeContext, ToSpanContext};
 
 /// The span or context that was active on the thread that called [`capture`], to make active elsewhere: in threads,
 /// tasks, pools and callbacks.
@@ -122,6 +123,14 @@ impl Captured {
         }
     }
 
+    /// Returns the nanoseconds since tick zero on the clock of the tracer of the span that was captured.
+    pub(super) fn ticks(&self) -> Option<u64> {
+        match &self.active {
+            Some(Active::Span(span)) => ticks(span),
+            _ => None,
+        }
+    }
+
     /// Makes what was captured active, without a child.
     pub(super) fn activate_captured(&self) -> Scope {
         match &self.active {
@@ -136,6 +145,25 @@ impl Clone for Captured {
         Self {
             active: self.active.as_ref().map(Active::lent),
             child: self.child.clone(),
+        }
+    }
+}
+
+/// The context of what was captured, as the parent of a span of your own.
+impl ToSpanContext for Captured {
+    fn to_span_context(&self) -> SpanContext {
+        match &self.active {
+            Some(Active::Span(span)) => span.context(),
+            Some(Active::Context(context)) => context.clone(),
+            _ => SpanContext::default(),
+        }
+    }
+
+    fn give_span_context(&self, to: impl TakeContext) {
+        match &self.active {
+            Some(Active::Span(span)) => span.give_span_context(to),
+            Some(Active::Context(context)) => context.give_span_context(to),
+            _ => {}
         }
     }
 }

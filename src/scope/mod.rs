@@ -46,6 +46,8 @@
 //! | `spawn_blocking` | `spawn_blocking(in_active_span(f))` |
 //! | a `JoinSet`, a `LocalSet`, a runtime's `Handle` | `set.spawn(future.in_active_span())`; see also `scope::task` |
 //! | a branch of `select!` or `join!` | `ask().in_span(span)` as the branch |
+//! | a stream or a sink (feature `stream`) | `rows.stream_in_active_span()`, `rows.sink_in_active_span()` |
+//! | a channel | `to.send(Traced::new(order))`, and there `order.receive(&tracer, "pack")` |
 //!
 //! None of these owns the span: work that is left behind keeps no request open. If nothing is active where the work is
 //! handed over, nothing is active in the work.
@@ -54,21 +56,34 @@
 //! becomes [`capture().child(tracer, "resize")`](Captured::child), `in_active_span(f)` becomes `captured.wrap(f)`, and
 //! `future.in_active_span()` becomes `captured.wrap_future(future)`. Such a span starts when the work begins, ends with it,
 //! and tells of a panic.
+//!
+//! # Spans that end with something else
+//!
+//! | The span ends with | one line | dropped before |
+//! |---|---|---|
+//! | a future | `future.in_span(span)` | logs `cancelled` |
+//! | a stream | `rows.stream_in_span(span)`: the number of items is a tag | logs `cancelled` |
+//! | a sink | `rows.sink_in_span(span)`: the number of items is a tag | logs `cancelled` if items were not flushed |
+//! | a callback | `ask(span.finish_with(\|answer\| …))` | logs `cancelled` |
+//! | the first of several callbacks and futures | [`FinishOnce`] | logs `cancelled` |
+//!
+//! A panic in any of them marks the span: `error=true` and a log record `event=panic`.
 
 mod active_span;
+mod callback;
 mod capture;
 #[cfg(feature = "tracing")]
 mod deferred;
 #[cfg(not(feature = "tracing"))]
 #[path = "no_deferred.rs"]
 mod deferred;
+mod finish_once;
 mod in_span;
 #[cfg(feature = "stream")]
 mod item_count;
 mod poll_times;
 #[cfg(feature = "stream")]
 mod sink;
-#[cfg(feature = "stream")]
 mod span_time;
 mod spawn;
 mod spawner;
@@ -77,6 +92,7 @@ mod stack;
 mod stream;
 #[cfg(feature = "tokio")]
 pub mod task;
+mod traced;
 mod work;
 mod wrap;
 
@@ -87,6 +103,7 @@ pub use active_span::ActiveSpan;
 pub use capture::{Captured, capture};
 #[cfg(feature = "tracing")]
 pub(crate) use deferred::{Deferred, DeferredEntry, start_above, start_deferred};
+pub use finish_once::FinishOnce;
 pub use in_span::{InSpan, Instrumented};
 pub use poll_times::{BLOCKING_LIMIT, PollTimes};
 #[cfg(feature = "stream")]
@@ -98,6 +115,7 @@ pub(crate) use stack::{Active, ActiveRef};
 pub(crate) use stack::{peek, push, remove_deferred};
 #[cfg(feature = "stream")]
 pub use stream::{InstrumentedStream, StreamInSpan};
+pub use traced::Traced;
 
 use crate::span::{Span, SpanContext, TraceIds};
 

@@ -8,6 +8,7 @@ pub(super) fn ticks(span: &Span) -> Option<u64> {
 }
 
 /// Returns the whole microseconds since an earlier reading.
+#[cfg(feature = "stream")]
 pub(super) fn micros_since(earlier: u64, span: &Span) -> Option<u64> {
     // A manual clock can go back.
     ticks(span).map(|now| now.saturating_sub(earlier) / 1_000)

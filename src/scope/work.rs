@@ -4,7 +4,7 @@ use std::fmt;
 use std::mem;
 use std::thread;
 
-use crate::scope::{Captured, Scope};
+use crate::scope::{Captured, FinishOnce, Scope};
 use crate::span::Span;
 
 /// What is active in a piece of work, and whether the work leaves marks on a span.
@@ -15,6 +15,8 @@ pub(super) enum Work {
     Has(Span),
     /// Has a span on which it leaves no mark.
     Borrows(Span),
+    /// Finishes a span at its end, or by a panic, unless that has happened elsewhere.
+    Finishes(FinishOnce),
     /// Has come to its end.
     Over,
 }
@@ -74,6 +76,9 @@ impl Work {
 
     /// Gives up what is active. A span that this work was the last to own finishes.
     pub(super) fn end(&mut self) {
+        if let Self::Finishes(end) = self {
+            end.finish();
+        }
         *self = Self::Over;
     }
 
@@ -90,7 +95,7 @@ impl Work {
     pub(super) fn with_span<R>(&self, look: impl FnOnce(&Span) -> R) -> R {
         match self {
             Self::Has(span) | Self::Borrows(span) => look(span),
-            Self::Carries(_) | Self::Over => look(&self.span()),
+            Self::Carries(_) | Self::Finishes(_) | Self::Over => look(&self.span()),
         }
     }
 
@@ -99,6 +104,7 @@ impl Work {
         match self {
             Self::Has(span) | Self::Borrows(span) => span.downgrade(),
             Self::Carries(captured) => captured.span(),
+            Self::Finishes(end) => end.span(),
             Self::Over => Span::noop(),
         }
     }
@@ -107,15 +113,20 @@ impl Work {
         match self {
             Self::Carries(captured) => Some(captured.activate_captured()),
             Self::Has(span) | Self::Borrows(span) => Some(span.activate_lent()),
+            Self::Finishes(end) => Some(end.span().activate()),
             Self::Over => None,
         }
     }
 
     #[cold]
     fn mark_panic(&mut self) {
-        if let Self::Has(span) = self {
-            span.mark_panic();
-            self.release();
+        match self {
+            Self::Has(span) => {
+                span.mark_panic();
+                self.release();
+            }
+            Self::Finishes(end) => end.finish_by_panic(),
+            Self::Carries(_) | Self::Borrows(_) | Self::Over => {}
         }
     }
 }

@@ -61,6 +61,7 @@ mod noop;
 mod options;
 mod parent;
 mod process_tags;
+mod receive;
 pub(crate) mod reseed;
 #[cfg(all(unix, feature = "signals"))]
 mod signals;

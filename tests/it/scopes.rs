@@ -1,7 +1,10 @@
 //! Scopes: which span is active on which thread and in which task, and who keeps it open.
 
+mod callbacks;
+mod channels;
 mod futures;
 mod handed_over;
+mod late_ends;
 #[cfg(feature = "stream")]
 mod streams;
 #[cfg(feature = "tokio")]
