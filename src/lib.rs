@@ -82,7 +82,8 @@
 //! | [`services`] | what a sampler, codec, reporter or sender of your own gets from its tracer |
 //! | [`prelude`] | what nearly every file that traces wants |
 //!
-//! Guides are in `docs/guide/` of the repository: from a log line to its trace and back (`logs.md`).
+//! Guides are in `docs/guide/` of the repository: from a log line to its trace and back (`logs.md`), for programs that
+//! use the crate `tracing` (`tracing.md`), and from other tracing crates (`migration.md`).
 //!
 //! # Feature flags
 //!
@@ -229,4 +230,8 @@ mod readme {}
 mod guide {
     #[doc = include_str!("../docs/guide/logs.md")]
     mod logs {}
+    #[doc = include_str!("../docs/guide/migration.md")]
+    mod migration {}
+    #[doc = include_str!("../docs/guide/tracing.md")]
+    mod tracing {}
 }

@@ -144,6 +144,19 @@ examples! {
         "ok: a trace that is not sampled leaves nothing\n",
         "ok: an agent that loses datagrams stops no check-out\n",
     ];
+    tracing: [
+        " sampled=true  INFO look_up{item=\"teapot\" shelf=7}: tracing::stock: one was taken\ntrace_id=",
+        " sampled=true  INFO order{item=\"teapot\"}: tracing::shop: reserved left=\"2\"\n",
+        "\nOne teapot for you, 2 left.\n",
+        "2 services  depth 6  6 spans",
+        "\nshop   GET /orders/{item}",
+        "\nshop    \\ order",
+        "\nshop     \\ reserve",
+        "\nshop      \\ HTTP GET",
+        "\nstock      \\ GET /items/{item}",
+        "\nstock       \\ look_up",
+        "(received 6, dropped 0)\n",
+    ];
     ways_out: [
         "JAEGER_AGENT_HOST=127.0.0.1\n",
         "  finished 2, sent 2, dropped none, queued 0\n\nJAEGER_SERVICE_NAME=shop\nJAEGER_ENDPOINT=http://127.0.0.1:",

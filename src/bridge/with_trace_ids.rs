@@ -7,6 +7,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::bridge::LogKeys;
 use crate::bridge::json_members::JsonMembers;
+use crate::bridge::tracing::ids_of_span;
 use crate::scope::trace_ids;
 use crate::span::TraceIds;
 
@@ -27,13 +28,15 @@ use crate::span::TraceIds;
 ///
 /// # Which ids
 ///
-/// * An event in the ordinary sense has those of the innermost active span of this thread, one of ours or one of
-///   `tracing` that the layer of [`bridge`](crate::bridge) has made one of ours: [`scope::trace_ids`](trace_ids).
-/// * An event with `parent: &span` has those of that span, if the layer knows it.
+/// * An event has those of the innermost active span of this thread, whichever API made it, or of the active context:
+///   [`scope::trace_ids`](trace_ids).
+/// * An event with `parent: &span` has those of that span, or of the nearest one above it, that a
+///   [`TracingLayer`](crate::bridge::TracingLayer) has made a span of a tracer. If there is none, it has those of the
+///   active one.
 /// * An event with `parent: None` has none.
 ///
-/// The line asks before the inner format runs, and holds no lock meanwhile. Text allocates nothing, and neither does
-/// JSON.
+/// The format asks before the inner format runs, and holds no lock meanwhile. It allocates nothing. A span of a
+/// `TracingLayer` starts when a line asks for its ids: set its parent before its first line.
 #[derive(Clone, Copy, Debug)]
 pub struct WithTraceIds<F> {
     format: F,
@@ -97,7 +100,7 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let Some(ids) = self.keys.name(ids_of(event)) else {
+        let Some(ids) = self.keys.name(ids_of(context, event)) else {
             return self.format.format_event(context, writer, event);
         };
         match self.shape {
@@ -119,9 +122,14 @@ where
 }
 
 /// Returns the ids of the span that an event belongs to.
-fn ids_of(event: &Event<'_>) -> TraceIds {
+fn ids_of<S, N>(context: &FmtContext<'_, S, N>, event: &Event<'_>) -> TraceIds
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
     if event.is_root() {
         return TraceIds::default();
     }
-    trace_ids()
+    let parent = event.parent().and_then(|id| context.span(id));
+    parent.and_then(ids_of_span).unwrap_or_else(trace_ids)
 }

@@ -1,5 +1,7 @@
 //! How many allocations the calls of the API make on the calling thread.
 
+#[cfg(feature = "tracing")]
+mod log_lines;
 #[cfg(feature = "remote-sampler")]
 mod remote_sampler;
 mod samplers;

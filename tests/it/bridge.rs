@@ -9,4 +9,6 @@ mod logs_inner_formats;
 mod logs_log;
 mod logs_own_lines;
 #[cfg(feature = "tracing")]
+mod logs_tracing_layer;
+#[cfg(feature = "tracing")]
 mod tracing;

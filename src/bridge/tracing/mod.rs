@@ -4,6 +4,7 @@ mod deferred_span;
 mod event_visitor;
 mod fields;
 mod layer;
+mod line_ids;
 mod own_work;
 mod recorded;
 mod setters;
@@ -12,4 +13,5 @@ mod span_ext;
 mod span_visitor;
 
 pub use layer::TracingLayer;
+pub(super) use line_ids::ids_of_span;
 pub use span_ext::{SetParentError, TracingSpanExt};
