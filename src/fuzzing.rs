@@ -11,7 +11,7 @@ use crate::dev::{OpenSpan, ReceivedSpan, Style, Trace, draw};
 #[cfg(feature = "otlp")]
 use crate::http_client::Reply;
 use crate::model::{Process, TraceId};
-use crate::redact;
+use crate::redact::{self, sql};
 use crate::reporter::sender::AgentProtocol;
 #[cfg(feature = "otlp")]
 use crate::reporter::sender::OtlpSender;
@@ -83,6 +83,20 @@ pub fn redact_text(text: &str) -> String {
 /// Hides the secrets of a text that is one value, as an error about a variable shows it.
 pub fn redact_value(value: &str) -> String {
     redact::value(value).into_owned()
+}
+
+/// Hides the literals of a statement as spans show it.
+pub fn scrub_sql(statement: &str, is_postgres: bool) -> String {
+    let dialect = match is_postgres {
+        true => sql::Dialect::Postgres,
+        false => sql::Dialect::Any,
+    };
+    sql::scrubbed(statement, dialect, usize::MAX)
+}
+
+/// Hides the data in the error of a database as spans show it.
+pub fn scrub_sql_error(text: &str) -> String {
+    sql::error_text(text)
 }
 
 /// Draws every trace of these spans, `columns` wide: for a terminal with or without colours, or as plain ASCII.

@@ -74,7 +74,7 @@
 //! | [`config`] | a tracer from `JAEGER_*` and `OTEL_*` variables; [where spans go](config#where-do-spans-go) |
 //! | [`metrics`] | what the tracer counts about itself, what became of every span, and why the last ones were [lost](metrics::Metrics::losses) |
 //! | [`observer`] | the start and end of every span, sampled or not: rate, errors and durations |
-//! | [`middleware`] | spans for requests: tower, axum, hyper, reqwest, tonic |
+//! | [`middleware`] | spans for requests: tower, axum, hyper, reqwest, tonic; for calls to databases |
 //! | [`bridge`] | spans and log lines of other crates: `tracing`, `log` |
 //! | [`mod@dev`] | an agent, a collector and a viewer inside the program |
 //! | [`testkit`] | receivers that record, and assertions, for tests of programs that trace |

@@ -124,6 +124,7 @@ impl Config {
             .trace_id_128bit(self.trace_id_128bit.value)
             .propagation(self.propagation.value.clone())
             .limits(limits)
+            .recording(self.recording.value)
             .diagnostics(self.diagnostics.clone());
         builder = if self.log_spans.value {
             let log = LoggingReporter::with_handler(move |line| self.diagnostics.say(line));

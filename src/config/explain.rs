@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::config::explanation::{ExplainedSetting, Explanation, quoted, row};
 use crate::config::sampler::SamplerChoice;
 use crate::config::setting::Source;
-use crate::model::TagValue;
+use crate::model::{Recording, TagValue};
 use crate::propagation::Propagation;
 
 impl Config {
@@ -61,6 +61,7 @@ impl Config {
         settings.extend([
             row("tag_value_bytes", &self.tag_value_bytes, usize::to_string),
             row("logs", &self.logs, usize::to_string),
+            row("recording", &self.recording, Recording::to_string),
             row("rpc_metrics", &self.rpc_metrics, bool::to_string),
         ]);
         settings.extend(self.tags.iter().map(|tag| {

@@ -52,6 +52,7 @@
 //! | `JAEGER_PROPAGATION` | a list of `jaeger`, `b3`, `b3single`, `w3c`, `tracecontext`, `baggage`; or `none` | jaeger,w3c | `OTEL_PROPAGATORS` |
 //! | | bytes, above 0 | 1024 | `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`, `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT` |
 //! | | records, above 0 | 128 | `OTEL_SPAN_EVENT_COUNT_LIMIT` |
+//! | `TRACEHOUND_RECORD` | `metadata`, `statements`, `everything` | metadata | |
 //! | `JAEGER_RPC_METRICS` | boolean | false | |
 //! | `JAEGER_TAGS` | `key=value,key=a-${VAR}-${VAR:default}` | none | `OTEL_RESOURCE_ATTRIBUTES` |
 //!
@@ -211,6 +212,7 @@ use crate::config::setting::Setting;
 use crate::config::tags::Tags;
 use crate::diagnostics::Diagnostics;
 use crate::environment;
+use crate::model::Recording;
 use crate::propagation::{HeaderNames, Propagation};
 use crate::span::Limits;
 
@@ -259,6 +261,7 @@ pub struct Config {
     /// Two of the limits, which variables can set.
     tag_value_bytes: Setting<usize>,
     logs: Setting<usize>,
+    recording: Setting<Recording>,
     rpc_metrics: Setting<bool>,
     observing: Observing,
     diagnostics: Diagnostics,

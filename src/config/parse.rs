@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 
+use crate::model::Recording;
 #[cfg(any(feature = "udp", feature = "remote-sampler"))]
 use crate::reporter::sender::AgentAddress;
 use crate::sampler::SamplingRate;
@@ -91,6 +92,11 @@ pub(super) fn count(text: &str) -> Result<usize, Expected> {
         .ok()
         .filter(|n| *n > 0)
         .ok_or("a whole number above 0")
+}
+
+/// Reads the word for how much data spans show.
+pub(super) fn recording(text: &str) -> Result<Recording, Expected> {
+    Recording::from_word(text).ok_or("metadata, statements or everything")
 }
 
 /// Reads a probability.

@@ -12,6 +12,7 @@ use crate::config::tags::Tags;
 use crate::config::variables::Variables;
 use crate::config::{Config, embedded_agent, propagation, unsupported};
 use crate::diagnostics::Diagnostics;
+use crate::model::Recording;
 use crate::propagation::Propagation;
 use crate::span::Limits;
 
@@ -40,6 +41,7 @@ impl Config {
             limits: limits.clone(),
             tag_value_bytes: Setting::default_value(limits.tag_value_bytes),
             logs: Setting::default_value(limits.logs),
+            recording: Setting::default_value(Recording::metadata()),
             rpc_metrics: Setting::default_value(false),
             observing: Observing::default(),
             diagnostics: Diagnostics::default(),
@@ -109,6 +111,9 @@ impl Config {
             logs: base
                 .logs
                 .or(variables.first([("OTEL_SPAN_EVENT_COUNT_LIMIT", parse::count)])),
+            recording: base
+                .recording
+                .or(variables.first([("TRACEHOUND_RECORD", parse::recording)])),
             rpc_metrics: base
                 .rpc_metrics
                 .or(variables.first([("JAEGER_RPC_METRICS", parse::boolean)])),

@@ -9,7 +9,7 @@ use crate::config::choices::ReporterChoice;
 use crate::config::sampler::SamplerChoice;
 use crate::config::setting::Setting;
 use crate::diagnostics::Diagnostics;
-use crate::model::{Tag, TagValue};
+use crate::model::{Recording, Tag, TagValue};
 use crate::propagation::{HeaderNames, Propagation};
 use crate::reporter::Reporter;
 use crate::reporter::sender::Sender;
@@ -175,6 +175,25 @@ impl Config {
         self.tag_value_bytes = Setting::of_code(limits.tag_value_bytes);
         self.logs = Setting::of_code(limits.logs);
         self.limits = limits;
+        self
+    }
+
+    /// Sets how much of the program's data its spans show. [`Recording::everything`] is for test environments, and a
+    /// line says so at the start.
+    ///
+    /// Defaults to [`Recording::metadata`], which shows none. Environment: `TRACEHOUND_RECORD`, with the words
+    /// `metadata`, `statements` and `everything`.
+    ///
+    /// ```
+    /// use tracehound::Config;
+    ///
+    /// let lookup = |name: &str| (name == "TRACEHOUND_RECORD").then(|| "statements".to_owned());
+    /// let explanation = Config::from_lookup(lookup)?.explain();
+    /// assert_eq!(explanation.get("recording").expect("always there").value(), "statements");
+    /// # Ok::<(), tracehound::config::ConfigError>(())
+    /// ```
+    pub fn recording(mut self, recording: Recording) -> Self {
+        self.recording = Setting::of_code(recording);
         self
     }
 

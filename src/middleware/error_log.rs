@@ -3,18 +3,30 @@
 //! An error may have any type with a text. If the type is in [`KNOWN`], its causes are recorded too.
 
 use std::any::{Any, type_name};
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt::Display;
 use std::io;
 
 use crate::model::{field, tags};
 use crate::panics::caught;
+#[cfg(feature = "tower")]
 use crate::redact;
 use crate::span::{Span, with_causes};
 
 /// Logs `event=error`, `message`, `error.kind` (`timeout`, `connect`, `redirect` or the name of the type) and
 /// `error.object` (the message with those of its causes). Secrets in the texts are hidden.
+#[cfg(feature = "tower")]
 pub(crate) fn log_error<E: Display + 'static>(span: &Span, error: &E) {
+    log_error_hiding(span, error, redact::text);
+}
+
+/// Like `log_error`, but `hide` returns what may be shown of a text.
+pub(crate) fn log_error_hiding<E: Display + 'static>(
+    span: &Span,
+    error: &E,
+    hide: fn(&str) -> Cow<'_, str>,
+) {
     if !span.is_recording() {
         return;
     }
@@ -23,9 +35,9 @@ pub(crate) fn log_error<E: Display + 'static>(span: &Span, error: &E) {
     };
     span.log([
         field(tags::EVENT, "error"),
-        field(tags::MESSAGE, &redact::text(&texts.message)),
+        field(tags::MESSAGE, &hide(&texts.message)),
         field(tags::ERROR_KIND, texts.kind),
-        field(tags::ERROR_OBJECT, &redact::text(&texts.object)),
+        field(tags::ERROR_OBJECT, &hide(&texts.object)),
     ]);
 }
 

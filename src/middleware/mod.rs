@@ -1,4 +1,5 @@
-//! Spans for the requests that a program receives and sends, without a change to its handlers.
+//! Spans for the requests that a program receives and sends, without a change to its handlers, and for the calls that
+//! it makes to databases.
 //!
 //! A layer around a server starts a span for each request that comes in. A layer around a client starts a span for each
 //! request that goes out, and injects its context into the headers, so that both spans belong to one trace:
@@ -41,6 +42,7 @@
 //! | hyper | `hyper` | [`ServerLayer::wrap`] around a service of hyper or of tower | [`ClientLayer::wrap`] around hyper-util's client |
 //! | tonic | `tonic` | [`ServerLayer`] on the server | [`ClientLayer`] around the channel; [`TracingInterceptor`] injects and starts no span |
 //! | reqwest | `reqwest` | | [`TracingMiddleware`], or [`SendTraced`] for one request |
+//! | any driver of a database | | | [`Database`] |
 //!
 //! # What a span records
 //!
@@ -116,12 +118,21 @@
 //! In the other direction, [`Destinations`] says which hosts a client sends trace headers to, and which of these get
 //! baggage. From requests to other hosts a client also removes the headers of a caller whose request is forwarded.
 //!
+//! # Databases
+//!
+//! [`Database`] makes a span for each call, whatever the driver is: it runs the driver's future or blocking code. The
+//! name is the first word of the statement, such as `SELECT`. Statements are shown [on request](Database::statements),
+//! without their literals. The errors of a database quote data, so of their texts only what is not quoted is recorded.
+//!
+//! In a test environment, [`Recording::everything`](crate::model::Recording::everything), or the variable
+//! `TRACEHOUND_RECORD=everything`, records statements with their literals, parameters and results.
+//!
 //! # Failures
 //!
 //! The middleware never fails a request. A malformed context is ignored and counted, and the request starts a new
 //! trace. A hook that panics counts as not set. If the tracer is off, requests pass through untouched.
 
-#[cfg(feature = "tower")]
+mod database;
 mod error_log;
 #[cfg(feature = "tower")]
 mod grpc;
@@ -130,6 +141,9 @@ mod http;
 #[cfg(feature = "tower")]
 mod side;
 
+#[cfg(feature = "stream")]
+pub use self::database::TracedRows;
+pub use self::database::{Database, DatabaseCall, DatabaseSpan};
 #[cfg(feature = "tonic")]
 pub use self::grpc::TracingInterceptor;
 #[cfg(feature = "tower")]

@@ -15,6 +15,7 @@
 //! | [`SpanKind`] | the side of a call that a span stands for |
 //! | [`Timestamp`] | a time in microseconds |
 //! | [`Process`] | the service and its tags |
+//! | [`Recording`] | how much of a program's data its spans show |
 //! | [`tags`] | standard names of tags and log fields |
 //!
 //! # When do I meet owned values, when borrowed ones?
@@ -53,6 +54,7 @@ mod id;
 mod log;
 mod process;
 mod randomness;
+mod recording;
 mod reference;
 mod short_list;
 mod span_kind;
@@ -71,6 +73,7 @@ pub(crate) use id::{hex_digit, hex_digits, parse_hex};
 pub use log::{FieldRef, LogField, LogRecord, field};
 pub use process::Process;
 pub(crate) use randomness::{Randomness, random_value};
+pub use recording::Recording;
 pub use reference::{ReferenceType, ReportedReference};
 pub(crate) use short_list::ShortList;
 pub use span_kind::SpanKind;

@@ -17,6 +17,7 @@
 //! itself the start of a well-formed URL, if another URL or a query `key=value` follows.
 
 mod opener;
+pub(crate) mod sql;
 #[cfg(test)]
 mod tests;
 

@@ -3,7 +3,7 @@ use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::SystemTime;
 
-use crate::model::{FieldRef, Flags, TagValue, field, tags};
+use crate::model::{FieldRef, Flags, Recording, TagValue, field, tags};
 use crate::record::{SpanHandle, SpanSlot, catch, finish_at, finish_now, is_fact};
 use crate::span::baggage_setter::set_baggage_item;
 use crate::span::recording;
@@ -243,6 +243,18 @@ impl Span {
         if let Some(span) = self.inner.take() {
             finish_at(span, time);
         }
+    }
+
+    /// Returns how much of the program's data the span shows: that of its tracer, or nothing if it does not record.
+    pub(crate) fn recorded_data(&self) -> Recording {
+        let slot = self.slot().filter(|slot| slot.is_recording());
+        slot.map_or_else(Recording::metadata, |slot| slot.recorder.recording)
+    }
+
+    /// Returns how long the text of a tag may be, in bytes.
+    pub(crate) fn tag_value_bytes(&self) -> usize {
+        self.slot()
+            .map_or(0, |slot| slot.recorder.limits.tag_value_bytes)
     }
 
     /// Marks the span after a panic in its work, on any handle.

@@ -53,7 +53,6 @@ mod trace_ids;
 pub(crate) use context::Decision;
 pub use context::SpanContext;
 pub use error_like::ErrorLike;
-#[cfg(any(feature = "tower", feature = "tracing"))]
 pub(crate) use error_text::with_causes;
 pub use handle::Span;
 pub use into_tag::IntoTag;

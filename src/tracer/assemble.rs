@@ -45,6 +45,9 @@ impl TracerBuilder {
             clock.clone(),
         );
         self.attach(&services);
+        if self.recording.is_everything() {
+            self.diagnostics.say(RECORDS_EVERYTHING);
+        }
         let poller = services.poller().clone();
         let worker = Worker::start(
             WorkerOptions {
@@ -79,6 +82,7 @@ impl TracerBuilder {
                 self.limits,
                 queue,
                 interests_of(&sampler, &metrics),
+                self.recording,
             )),
             sampler,
             throttler: self.throttler.map(Guarded::new),
@@ -119,6 +123,10 @@ impl TracerBuilder {
         }
     }
 }
+
+/// The line about a tracer that is only for tests.
+const RECORDS_EVERYTHING: &str = "ONLY FOR TESTS: spans record everything, with the data of users: \
+     statements, parameters, results, arguments of commands";
 
 /// The size that a waiting span counts as.
 const SPAN_BYTES: usize = 512;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::diagnostics::Diagnostics;
 use crate::metrics::MetricsFactory;
-use crate::model::{Tag, TagValue};
+use crate::model::{Recording, Tag, TagValue};
 use crate::observer::SpanObserver;
 use crate::propagation::{Codec, Codecs, CustomCodec, Propagation};
 #[cfg(feature = "tokio")]
@@ -42,6 +42,7 @@ pub struct TracerBuilder {
     pub(super) restrictions: Option<Box<dyn BaggageRestrictions>>,
     pub(super) reporter: Box<dyn Reporter>,
     pub(super) limits: Limits,
+    pub(super) recording: Recording,
     pub(super) clock: Option<Clock>,
     pub(super) id_source: Option<Box<dyn Fn() -> u64 + Send + Sync>>,
     pub(super) is_128_bit: bool,
@@ -86,6 +87,7 @@ impl TracerBuilder {
             restrictions: None,
             reporter: Box::new(NullReporter::new()),
             limits: Limits::default(),
+            recording: Recording::metadata(),
             clock: None,
             id_source: None,
             is_128_bit: false,
@@ -167,6 +169,30 @@ impl TracerBuilder {
     /// Sets how much a span may hold. Defaults to [`Limits::default`].
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Sets how much of the program's data its spans show. Defaults to [`Recording::metadata`], which shows none.
+    ///
+    /// [`Recording::everything`] is for test environments, and a line says so at the start.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use tracehound::JaegerTracer;
+    /// use tracehound::diagnostics::Diagnostics;
+    /// use tracehound::model::Recording;
+    ///
+    /// let (sender, lines) = mpsc::channel();
+    /// let diagnostics = Diagnostics::with_handler(move |line| {
+    ///     let _ = sender.send(line.to_owned());
+    /// });
+    /// let builder = JaegerTracer::builder("shop").diagnostics(diagnostics);
+    /// let tracer = builder.recording(Recording::everything()).build()?;
+    /// assert!(lines.recv().expect("a line").starts_with("ONLY FOR TESTS"));
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
+    pub fn recording(mut self, recording: Recording) -> Self {
+        self.recording = recording;
         self
     }
 

@@ -243,6 +243,7 @@ trace_id_128bit | false
 propagation | jaeger,w3c
 tag_value_bytes | 1024
 logs | 128
+recording | metadata
 rpc_metrics | false
 "#;
 
@@ -326,6 +327,7 @@ trace_id_128bit  false         default
 propagation      jaeger,w3c    default
 tag_value_bytes  1024          default
 logs             128           default
+recording        metadata      default
 rpc_metrics      false         default
 tag zone         "eu-\u{1b}"   code
 passed over: OTEL_BSP_MAX_QUEUE_SIZE: expected a whole number above 0, found "x"

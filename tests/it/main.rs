@@ -29,7 +29,6 @@ mod fuzz_finds;
 mod keep;
 mod ledger;
 mod metrics;
-#[cfg(feature = "tower")]
 mod middleware;
 mod observers;
 mod packets;

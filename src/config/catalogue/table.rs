@@ -2,7 +2,7 @@
 
 use crate::config::catalogue::setting_info::{SettingInfo, setting};
 
-pub(super) static SETTINGS: [SettingInfo; 46] = [
+pub(super) static SETTINGS: [SettingInfo; 47] = [
     setting("disabled", "whether tracing is off; read before all others")
         .takes(BOOLEAN, "false")
         .read_from(&["JAEGER_DISABLED", "OTEL_SDK_DISABLED"]),
@@ -273,6 +273,12 @@ pub(super) static SETTINGS: [SettingInfo; 46] = [
     setting("logs", "how many log records a span may hold")
         .takes("records, above 0", "128")
         .read_from(&["OTEL_SPAN_EVENT_COUNT_LIMIT"]),
+    setting(
+        "recording",
+        "how much of the program's data spans show; `everything` is for tests",
+    )
+    .takes("`metadata`, `statements`, `everything`", "metadata")
+    .read_from(&["TRACEHOUND_RECORD"]),
     setting(
         "rpc_metrics",
         "whether answered calls are counted and timed, by the names of the Go client",

@@ -11,7 +11,7 @@ use crate::config::sampler::{Names, SamplerChoice};
 #[cfg(feature = "collector")]
 use crate::config::sending::Collector;
 use crate::config::setting::Setting;
-use crate::model::Tag;
+use crate::model::{Recording, Tag};
 use crate::propagation::{HeaderNames, InvalidKey};
 #[cfg(feature = "remote-sampler")]
 use crate::reporter::sender::AgentAddress;
@@ -29,6 +29,16 @@ impl ConfigFile {
             "trace_id_128bit",
         );
         set(&mut config.rpc_metrics, self.rpc_metrics, "rpc_metrics");
+        if let Some(word) = self.recording {
+            match Recording::from_word(word.trim()) {
+                Some(recording) => set(&mut config.recording, Some(recording), "recording"),
+                None => config.problems.push(ConfigProblem::invalid(
+                    "recording",
+                    &word,
+                    "metadata, statements or everything",
+                )),
+            }
+        }
         let key = "tag_value_bytes";
         let bytes = above_zero(self.tag_value_bytes, key, &mut config.problems);
         set(&mut config.tag_value_bytes, bytes, key);

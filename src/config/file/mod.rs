@@ -47,6 +47,7 @@ use crate::environment;
 /// | `disabled` | `disabled` | boolean |
 /// | `trace_id_128bit` | `traceid_128bit` | boolean |
 /// | `rpc_metrics` | `rpc_metrics` | boolean |
+/// | `recording` | | `metadata`, `statements`, `everything` |
 /// | `tags` | `tags` | a map, or a list of `key` and `value` |
 /// | `propagation` | | a list of the words of `JAEGER_PROPAGATION`; `[]` for none |
 /// | `tag_value_bytes`, `logs` | | whole numbers above 0: see [`Limits`](crate::span::Limits) |
@@ -98,6 +99,8 @@ pub struct ConfigFile {
     trace_id_128bit: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rpc_metrics: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recording: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tags: Option<TagTexts>,
     #[serde(skip_serializing_if = "Option::is_none")]

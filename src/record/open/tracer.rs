@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::diagnostics::Diagnostics;
 use crate::metrics::{Counter, Metrics};
-use crate::model::{Flags, TagRef};
+use crate::model::{Flags, Recording, TagRef};
 use crate::record::open::buffer::{Added, SpanBuffer};
 use crate::record::open::shared_decision::DecisionRef;
 use crate::record::open::tag_facts::TagFacts;
@@ -27,6 +27,8 @@ pub(crate) struct Recorder {
     pub(crate) queue: Arc<SpanQueue>,
     /// The questions that the sampler wants while a trace is undecided.
     pub(crate) interests: Interests,
+    /// How much of a program's data spans show.
+    pub(crate) recording: Recording,
     /// Vacant decisions for undecided traces.
     pub(crate) decisions: SharedPool<DecisionRef>,
 }
@@ -38,6 +40,7 @@ impl Recorder {
         limits: Limits,
         queue: Arc<SpanQueue>,
         interests: Interests,
+        recording: Recording,
     ) -> Self {
         Self {
             clock,
@@ -45,6 +48,7 @@ impl Recorder {
             metrics: queue.metrics().clone(),
             queue,
             interests,
+            recording,
             decisions: SharedPool::new(),
         }
     }

@@ -97,6 +97,8 @@ JAEGER_REPORTER_FLUSH_INTERVAL | 500ms | flush_interval | 500ms
 JAEGER_REPORTER_FLUSH_INTERVAL | 1m30s | flush_interval | 90s
 OTEL_BSP_SCHEDULE_DELAY | 5000 | flush_interval | 5s
 JAEGER_TRACEID_128BIT | true | trace_id_128bit | true
+TRACEHOUND_RECORD | Statements | recording | statements
+TRACEHOUND_RECORD | everything | recording | everything
 JAEGER_RPC_METRICS | no | rpc_metrics | false
 JAEGER_PROPAGATION | jaeger | propagation | jaeger
 JAEGER_PROPAGATION | Jaeger , jaeger, | propagation | jaeger
@@ -149,6 +151,7 @@ const REFUSED: &str = r#"
 JAEGER_DISABLED | ture | true or false
 JAEGER_DISABLED | 2 | true or false
 TRACEHOUND_DEV | often | true or false
+TRACEHOUND_RECORD | all | metadata, statements or everything
 JAEGER_SAMPLER_TYPE | all | const, probabilistic, ratelimiting or remote
 JAEGER_SAMPLER_PARAM | 1.5 | a probability from 0 to 1
 JAEGER_SAMPLER_PARAM | -0.1 | a probability from 0 to 1

@@ -1,8 +1,10 @@
 //! Tests of the spans for requests that a program receives and sends.
 
+#[cfg(feature = "tower")]
 mod body;
 #[cfg(feature = "hyper")]
 mod client;
+mod database;
 #[cfg(all(feature = "tonic", feature = "hyper"))]
 mod destinations;
 #[cfg(all(feature = "tonic", feature = "hyper"))]

@@ -40,8 +40,8 @@ use std::time::{Duration, Instant};
 use tracehound::JaegerTracer;
 use tracehound::clock::ManualClock;
 use tracehound::diagnostics::Diagnostics;
-use tracehound::model::{LogRecord, Tag};
-use tracehound::reporter::InMemoryReporter;
+use tracehound::model::{LogField, LogRecord, Tag};
+use tracehound::reporter::{InMemoryReporter, OwnedSpan};
 use tracehound::sampler::ConstSampler;
 use tracehound::tracer::TracerBuilder;
 
@@ -116,4 +116,26 @@ pub(crate) fn log_texts(log: &LogRecord) -> Vec<String> {
         .iter()
         .map(|field| format!("{}={}", field.key, field.value))
         .collect()
+}
+
+/// Returns the `event` fields of a span's logs.
+pub(crate) fn events(span: &OwnedSpan) -> Vec<String> {
+    let fields = span.logs.iter().flat_map(|log| &log.fields);
+    fields
+        .filter(|field| field.key == "event")
+        .map(|field| field.value.to_string())
+        .collect()
+}
+
+/// Returns a field of the log record of an event.
+pub(crate) fn log_field(span: &OwnedSpan, event: &str, key: &str) -> Option<String> {
+    let find = |fields: &[LogField], key: &str| {
+        let field = fields.iter().find(|field| field.key == key);
+        field.map(|field| field.value.to_string())
+    };
+    let log = span
+        .logs
+        .iter()
+        .find(|log| find(&log.fields, "event").as_deref() == Some(event));
+    find(&log?.fields, key)
 }

@@ -18,6 +18,8 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc;
 use tracehound::reporter::{InMemoryReporter, OwnedSpan};
 
+pub(crate) use crate::support::{events, log_field};
+
 /// Runs a future. Tasks that it spawned end with it.
 pub(crate) fn run<R>(future: impl Future<Output = R>) -> R {
     tokio::runtime::Builder::new_multi_thread()
@@ -124,28 +126,6 @@ pub(crate) fn of_kind<'a>(spans: &'a [OwnedSpan], kind: &str) -> &'a OwnedSpan {
     let span = found.next().expect("a span of this kind");
     assert!(found.next().is_none(), "two spans of kind {kind}");
     span
-}
-
-/// Returns the `event` fields of a span's logs.
-pub(crate) fn events(span: &OwnedSpan) -> Vec<String> {
-    let fields = span.logs.iter().flat_map(|log| &log.fields);
-    fields
-        .filter(|field| field.key == "event")
-        .map(|field| field.value.to_string())
-        .collect()
-}
-
-/// Returns a field of the log record of an event.
-pub(crate) fn log_field(span: &OwnedSpan, event: &str, key: &str) -> Option<String> {
-    let find = |fields: &[tracehound::model::LogField], key: &str| {
-        let field = fields.iter().find(|field| field.key == key);
-        field.map(|field| field.value.to_string())
-    };
-    let log = span
-        .logs
-        .iter()
-        .find(|log| find(&log.fields, "event").as_deref() == Some(event));
-    find(&log?.fields, key)
 }
 
 /// A body that a test feeds by hand. It never claims to be at its end before it is polled.

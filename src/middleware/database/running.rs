@@ -1,0 +1,175 @@
+use std::fmt::{self, Display};
+use std::future::Future;
+use std::sync::Arc;
+
+use crate::middleware::database::call_error;
+use crate::middleware::database::settings::{Settings, Shown, shown_data};
+use crate::panics::caught;
+use crate::redact::sql;
+use crate::scope::InSpan;
+use crate::span::Span;
+
+/// The span of a call to a database, from [`DatabaseCall::start`](crate::middleware::DatabaseCall::start).
+///
+/// Start a call like this, and not with `run`, if there is something to say about it: how many rows came, or which
+/// parameters it had. Dropping it finishes the span.
+///
+/// ```
+/// use tracehound::middleware::Database;
+/// use tracehound::NoopTracer;
+///
+/// # async fn driver(_: &str, _: &[i64]) -> Result<Vec<u8>, std::io::Error> { Ok(vec![7]) }
+/// # async fn example() -> Result<(), std::io::Error> {
+/// let orders = Database::new(NoopTracer, "postgresql");
+/// let sql = "SELECT id FROM orders WHERE customer = $1";
+/// let call = orders.statement(sql).start();
+/// call.parameters(|| format!("{:?}", [7])); // only in test environments
+/// let rows = call.run(driver(sql, &[7])).await?;
+/// call.rows_returned(rows.len());
+/// call.finish();
+/// # Ok(()) }
+/// ```
+#[must_use = "a call that is dropped at once measures nothing"]
+pub struct DatabaseSpan {
+    span: Span,
+    settings: Arc<Settings>,
+    /// Nothing of the call may be shown, because its statement names a secret.
+    is_secret: bool,
+}
+
+impl DatabaseSpan {
+    pub(super) fn new(span: Span, settings: Arc<Settings>) -> Self {
+        Self {
+            span,
+            settings,
+            is_secret: false,
+        }
+    }
+
+    /// Hides parameters and results if the statement names a secret.
+    pub(super) fn of_statement(mut self, statement: Option<&str>) -> Self {
+        let shows_everything = self.shows_everything();
+        self.is_secret = shows_everything && statement.is_some_and(sql::holds_secret);
+        self
+    }
+
+    /// Returns the span, for tags and logs of your own.
+    pub fn span(&self) -> &Span {
+        &self.span
+    }
+
+    /// Records the parameters of the statement as the tag `db.parameters`, if the tracer records
+    /// [everything](crate::model::Recording::everything). Otherwise `parameters` is not called.
+    ///
+    /// A statement that names a password, a token or the like keeps its parameters to itself at any level.
+    pub fn parameters<T: Display>(&self, parameters: impl FnOnce() -> T) -> &Self {
+        self.record_data("db.parameters", parameters);
+        self
+    }
+
+    /// Records the result as the tag `db.result`, if the tracer records
+    /// [everything](crate::model::Recording::everything). Otherwise `result` is not called.
+    ///
+    /// The result of a statement that names a password, a token or the like is not recorded at any level.
+    pub fn result<T: Display>(&self, result: impl FnOnce() -> T) -> &Self {
+        self.record_data("db.result", result);
+        self
+    }
+
+    /// Records how many rows came back, as the tag `db.rows_returned`.
+    pub fn rows_returned(&self, rows: usize) -> &Self {
+        self.span.set_tag("db.rows_returned", rows);
+        self
+    }
+
+    /// Records how many rows the statement changed, as the tag `db.rows_affected`.
+    pub fn rows_affected(&self, rows: u64) -> &Self {
+        self.span.set_tag("db.rows_affected", rows);
+        self
+    }
+
+    /// Marks the span as failed: `error=true`, and a log record with the error's text and kind.
+    ///
+    /// Of the text only the first line is recorded, without the values that it quotes. At
+    /// [`Recording::everything`](crate::model::Recording::everything) the whole text is.
+    pub fn fail<E: Display + 'static>(&self, error: &E) -> &Self {
+        call_error::record(&self.span, error, self.shows_everything());
+        self
+    }
+
+    /// Runs a part of the call, or all of it, with the span active. Does not finish the span.
+    ///
+    /// An error marks the span, and so does a drop of the future before its end.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of the future.
+    pub fn run<'s, T, E, F>(
+        &'s self,
+        future: F,
+    ) -> impl Future<Output = Result<T, E>> + use<'s, T, E, F>
+    where
+        F: Future<Output = Result<T, E>>,
+        E: Display + 'static,
+    {
+        // Made now: a future that is dropped before its first poll was cancelled as well.
+        let work = if self.span.is_noop() {
+            Err(future)
+        } else {
+            Ok(future.in_span(self.span.downgrade()))
+        };
+        async move {
+            match work {
+                Ok(work) => work.await.inspect_err(|error| {
+                    self.fail(error);
+                }),
+                Err(work) => work.await,
+            }
+        }
+    }
+
+    /// Runs blocking code with the span active. Does not finish the span. An error marks it.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of the code.
+    pub fn run_blocking<T, E>(&self, work: impl FnOnce() -> Result<T, E>) -> Result<T, E>
+    where
+        E: Display + 'static,
+    {
+        if self.span.is_noop() {
+            return work();
+        }
+        let scope = self.span.activate_lent();
+        let result = work();
+        drop(scope);
+        result.inspect_err(|error| {
+            self.fail(error);
+        })
+    }
+
+    /// Finishes the span.
+    pub fn finish(self) {
+        self.span.finish();
+    }
+
+    fn shows_everything(&self) -> bool {
+        !self.is_secret && self.settings.shown(self.span.recorded_data()) == Shown::Everything
+    }
+
+    fn record_data<T: Display>(&self, key: &str, data: impl FnOnce() -> T) {
+        if !self.shows_everything() {
+            return;
+        }
+        // `data` is user code.
+        let text = caught(|| data().to_string());
+        let shown = text.as_deref().map(shown_data);
+        self.span.set_tag(key, shown.as_deref());
+    }
+}
+
+impl fmt::Debug for DatabaseSpan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("DatabaseSpan").field(&self.span).finish()
+    }
+}
