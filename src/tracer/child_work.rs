@@ -1,7 +1,8 @@
 use std::borrow::Cow;
+use std::panic::Location;
 
 use crate::scope::Captured;
-use crate::tracer::{Tracer, TracerExt};
+use crate::tracer::Tracer;
 
 impl Captured {
     /// Has each piece of work start a span with this name as a child of what was captured, when the work begins. The span
@@ -33,12 +34,14 @@ impl Captured {
     /// assert_eq!(spans.tree(), "upload\n  resize");
     /// # Ok::<(), tracehound::tracer::BuildError>(())
     /// ```
+    #[track_caller]
     pub fn child(
         self,
         tracer: impl Tracer + 'static,
         operation_name: impl Into<Cow<'static, str>>,
     ) -> Self {
         let operation_name = operation_name.into();
-        self.child_with(move || tracer.start_span(operation_name.clone()))
+        let place = Location::caller();
+        self.child_with(move || tracer.start_named(operation_name.clone(), place))
     }
 }

@@ -28,6 +28,7 @@ impl<T> Traced<T> {
     /// assert_eq!(pack_all(&tracehound::NoopTracer, vec![Traced::new("tea")]), 3);
     /// ```
     #[must_use = "the message is in what this returns"]
+    #[track_caller]
     pub fn receive(
         self,
         tracer: &(impl Tracer + ?Sized),

@@ -1,5 +1,6 @@
 //! How many allocations the calls of the API make on the calling thread.
 
+mod handed_over;
 #[cfg(feature = "tracing")]
 mod log_lines;
 #[cfg(feature = "remote-sampler")]

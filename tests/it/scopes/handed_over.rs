@@ -10,7 +10,8 @@ use rayon::prelude::*;
 use tracehound::metrics::Counter;
 use tracehound::prelude::*;
 use tracehound::reporter::InMemoryReporter;
-use tracehound::scope::{self, Captured, active_context, capture};
+use tracehound::scope::{self, Captured, Traced, active_context, capture};
+use tracehound::watch::OpenSpans;
 use tracehound::{JaegerTracer, NoopTracer};
 
 use super::{active, log_of};
@@ -374,4 +375,23 @@ fn work_outlives_its_tracer_and_its_request() {
     assert!(context.span_id().is_some());
     drop(captured);
     assert_eq!(names(&spans), ["request"], "the tracer was closed before");
+}
+
+#[test]
+fn spans_of_work_say_where_the_program_asked_for_them() {
+    let open = OpenSpans::new();
+    let tracer = JaegerTracer::builder("test").observer(open.clone());
+    let tracer = tracer.build().expect("named");
+    let place = || {
+        let [span] = &open.list()[..] else {
+            panic!("one span")
+        };
+        span.place.map(|place| (place.file(), place.line()))
+    };
+    let (work, line) = (capture().child(tracer.clone(), "work"), line!());
+    work.run(|| assert_eq!(place(), Some((file!(), line))));
+    let line = line!() + 1;
+    let ((), span) = Traced::new(()).receive(&tracer, "handle");
+    assert_eq!(place(), Some((file!(), line)));
+    span.finish();
 }

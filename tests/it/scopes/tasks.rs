@@ -240,14 +240,11 @@ fn a_task_that_is_aborted_after_any_number_of_polls_ends_its_spans_once() {
     const POLLS: u32 = 8;
     for polls in 0..=POLLS + 1 {
         let (tracer, spans) = recording_tracer();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .expect("a runtime");
         let captured = {
             let _request = tracer.start_active_span("request");
             capture().child(tracer.clone(), "task")
         };
-        let is_cancelled = runtime.block_on(async {
+        let is_cancelled = block_on_one_thread(async {
             let task = tokio::spawn(captured.wrap_future(long(tracer.clone(), POLLS)));
             // The scheduler of one thread polls the task once for each yield.
             for _ in 0..polls {
@@ -316,4 +313,86 @@ fn parents_are_exact_in_a_thousand_tasks_with_children_of_their_own() {
         let trace = spans.iter().filter(|span| span.trace_id == batch.trace_id);
         assert_eq!(trace.count(), 201);
     }
+}
+
+/// Drops spawned work before its end.
+type Abandon = fn(&Captured, &JaegerTracer);
+
+#[test]
+fn tasks_that_are_dropped_with_what_holds_them_end_their_spans_once() {
+    let ways: [(&str, Abandon); 6] = [
+        ("JoinSet", |captured, tracer| {
+            block_on_one_thread(async {
+                let mut set = JoinSet::new();
+                captured.on(&mut set).spawn(long(tracer.clone(), 1_000_000));
+                yield_now().await;
+                drop(set);
+                // The aborted task is dropped when the runtime gets to it.
+                yield_now().await;
+            });
+        }),
+        ("JoinSet::abort_all", |captured, tracer| {
+            block_on_one_thread(async {
+                let mut set = JoinSet::new();
+                captured.on(&mut set).spawn(long(tracer.clone(), 1_000_000));
+                yield_now().await;
+                set.abort_all();
+                while let Some(result) = set.join_next().await {
+                    assert!(result.is_err_and(|error| error.is_cancelled()));
+                }
+            });
+        }),
+        ("LocalSet", |captured, tracer| {
+            let local = LocalSet::new();
+            captured
+                .on(&local)
+                .spawn_local(long(tracer.clone(), 1_000_000));
+            block_on_one_thread(local.run_until(yield_now()));
+            drop(local);
+        }),
+        ("the runtime", |captured, tracer| {
+            block_on_one_thread(async {
+                tokio::spawn(captured.wrap_future(long(tracer.clone(), 1_000_000)));
+                yield_now().await;
+            });
+        }),
+        ("a timeout", |captured, tracer| {
+            runtime().block_on(async {
+                let limit = Duration::from_millis(1);
+                let work = captured.wrap_future(async {
+                    long(tracer.clone(), 1).await;
+                    pending::<()>().await;
+                });
+                assert!(tokio::time::timeout(limit, work).await.is_err());
+            });
+        }),
+        ("a select", |captured, tracer| {
+            block_on_one_thread(async {
+                tokio::select! {
+                    biased;
+                    () = captured.wrap_future(long(tracer.clone(), 1_000_000)) => unreachable!(),
+                    () = yield_now() => {}
+                }
+            });
+        }),
+    ];
+    for (name, way) in ways {
+        let (tracer, spans) = recording_tracer();
+        let captured = {
+            let _request = tracer.start_active_span("request");
+            capture().child(tracer.clone(), "task")
+        };
+        way(&captured, &tracer);
+        assert_eq!(spans.tree(), "request\n  task\n    inner", "{name}");
+        let task = spans.find("task").expect("in the tree");
+        assert_eq!(log_of(&task), ["event=cancelled"], "{name}");
+        assert_eq!(tracer.metrics().get(Counter::FinishedTwice), 0, "{name}");
+        let report = tracer.flush(Duration::from_secs(5));
+        assert!(report.is_complete() && report.finished == 3, "{name}");
+    }
+}
+
+fn block_on_one_thread<T>(work: impl Future<Output = T>) -> T {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.build().expect("a runtime").block_on(work)
 }
