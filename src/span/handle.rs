@@ -7,7 +7,7 @@ use crate::model::{FieldRef, Flags, Recording, TagValue, field, tags};
 use crate::record::{SpanHandle, SpanSlot, catch, finish_at, finish_now, is_fact};
 use crate::span::baggage_setter::set_baggage_item;
 use crate::span::recording;
-use crate::span::{ErrorLike, IntoTag, SpanContext, TakeContext, ToSpanContext};
+use crate::span::{ErrorLike, IntoTag, Reference, SpanContext, TakeContext, ToSpanContext};
 
 /// A handle to a span, which is one unit of work. The [module](crate::span) says which handle finishes it.
 ///
@@ -160,6 +160,41 @@ impl Span {
             Some(slot) => slot.note_error(),
             None => {}
         }
+    }
+
+    /// Adds a reference to another span, such as one that is found to be a cause only after this span has started. The
+    /// parent stays what it is, and nothing is inherited. A reference to a context without a trace adds nothing.
+    ///
+    /// At most 128 are added to a span, as many as OpenTelemetry's links by default. Later ones are left out, marked
+    /// and counted like [tags without room](crate::span::Limits::span_bytes()). So is the reference of a root to a span
+    /// of its own trace, because a Jaeger backend would take that span for the root's parent.
+    ///
+    /// ```
+    /// use tracehound::model::ReferenceType;
+    /// use tracehound::prelude::*;
+    /// use tracehound::reporter::InMemoryReporter;
+    /// use tracehound::sampler::ConstSampler;
+    /// use tracehound::span::Reference;
+    ///
+    /// # let spans = InMemoryReporter::new();
+    /// # let tracer = JaegerTracer::builder("shop")
+    /// #     .sampler(ConstSampler::new(true))
+    /// #     .reporter(spans.clone())
+    /// #     .build()?;
+    /// let message = tracer.start_span("send");
+    /// let batch = tracer.start_span("receive a batch");
+    /// batch.add_reference(&Reference::follows_from(&message));
+    /// batch.finish();
+    /// let [reference] = spans.spans()[0].references[..] else { panic!("one reference") };
+    /// assert_eq!(reference.kind, ReferenceType::FollowsFrom);
+    /// assert_eq!(Some(reference.span_id), message.context().span_id());
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
+    pub fn add_reference(&self, reference: &Reference) -> &Self {
+        if let Some(slot) = self.slot().filter(|slot| slot.is_recording()) {
+            recording::add_reference(slot, reference);
+        }
+        self
     }
 
     /// Sets a baggage item on this span. Spans that are started from it afterwards have the item too, in this

@@ -7,14 +7,14 @@ use std::iter::successors;
 use std::time::SystemTime;
 
 use crate::clock::WallTime;
-use crate::model::{FieldRef, SpanId, TagRef, Timestamp, TraceId, field, tags};
+use crate::model::{FieldRef, ReportedReference, SpanId, TagRef, Timestamp, TraceId, field, tags};
 use crate::record::{
     Added, FieldList, LogDraft, Question, SpanSlot, ask, catch, count_added, count_clamped_time,
     count_truncated, note_fact, set_sampling_priority, store_simple_tag, store_tag, wall,
 };
 use crate::sampler::SamplerTags;
-use crate::span::ErrorLike;
 use crate::span::error_text::with_causes;
+use crate::span::{ErrorLike, Reference};
 
 /// Replaces the operation name. Asks the sampler first if it may still change its decision.
 pub(crate) fn set_operation_name(slot: &SpanSlot, name: Cow<'static, str>) {
@@ -156,6 +156,22 @@ fn log_many<'v>(slot: &SpanSlot, time: Timestamp, fields: impl Iterator<Item = F
         count_added(slot, Added { truncated, ..added });
     }
     draft.discard();
+}
+
+/// Adds a reference to a span that has started.
+pub(crate) fn add_reference(slot: &SpanSlot, reference: &Reference) {
+    let Reference { kind, context } = reference;
+    let Some((trace_id, span_id)) = context.trace_id().zip(context.span_id()) else {
+        return;
+    };
+    let reference = ReportedReference::new(*kind, trace_id, span_id);
+    let looks_like_parent = slot.header.parent_id.is_none() && trace_id == slot.header.trace_id;
+    let added = match slot.open() {
+        Some(mut buffer) if looks_like_parent => buffer.drop_item(),
+        Some(mut buffer) => buffer.push_late_reference(&reference),
+        None => Added::default(),
+    };
+    count_added(slot, added);
 }
 
 /// Sets the tag `error` and logs the error with its causes.

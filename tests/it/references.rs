@@ -1,5 +1,6 @@
 //! The choice of the parent, and what a span takes over from its references.
 
+mod late;
 mod new_trace;
 mod shared_rpc_span;
 

@@ -36,6 +36,9 @@ pub(crate) struct SpanBuffer {
     truncated_keys: TruncatedKeys,
 }
 
+/// How many references a span may have for one more to be added after its start.
+const MAX_LATE_REFERENCES: u32 = 128;
+
 /// The longest name that is copied without a loop.
 const SHORT_NAME: usize = 32;
 
@@ -144,6 +147,25 @@ impl SpanBuffer {
         self.reference_count += 1;
     }
 
+    /// Adds a reference to a span that has started, unless it has many already.
+    pub(crate) fn push_late_reference(&mut self, reference: &ReportedReference) -> Added {
+        if self.reference_count < MAX_LATE_REFERENCES {
+            self.push_reference(reference);
+            return Added::default();
+        }
+        self.drop_item()
+    }
+
+    /// Notes that something is left out.
+    pub(crate) fn drop_item(&mut self) -> Added {
+        self.is_complex = true;
+        self.dropped_items += 1;
+        Added {
+            truncated: 0,
+            dropped: 1,
+        }
+    }
+
     /// Adds a tag with a simple value.
     #[inline(always)]
     pub(crate) fn push_tag(&mut self, key: &str, value: TagRef<'_>, limits: &Limits) -> Added {
@@ -198,12 +220,7 @@ impl SpanBuffer {
         self.is_complex |= self.tags.capacity() > KEPT_BYTES;
         if self.tags.len() > limits.span_bytes && !self.drop_replaced_values(from, limits) {
             self.tags.truncate(from);
-            self.dropped_items += 1;
-            self.is_complex = true;
-            return Added {
-                truncated: 0,
-                dropped: 1,
-            };
+            return self.drop_item();
         }
         self.keys.insert(KeyEnds::of(key));
         if truncated != 0 {
