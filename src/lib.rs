@@ -110,6 +110,7 @@
 //! | `log` | ids of traces in the lines of the crate `log` |
 //! | `macros` | `#[traced]`: a function that is a span |
 //! | `stream` | [`StreamInSpan`](scope::StreamInSpan) and [`SinkInSpan`](scope::SinkInSpan): spans around streams and sinks |
+//! | `foreign-context` | [`ForeignContext`](scope::ForeignContext): active spans of another library are parents of ours |
 //! | `dev` | the embedded agent and viewer |
 //! | `full` | all of these |
 //! | `testkit` | for tests of a program: an agent and a collector that record, faults, expected shapes of traces |

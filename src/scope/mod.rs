@@ -78,6 +78,11 @@ mod deferred;
 #[path = "no_deferred.rs"]
 mod deferred;
 mod finish_once;
+#[cfg(feature = "foreign-context")]
+mod foreign;
+#[cfg(not(feature = "foreign-context"))]
+#[path = "no_foreign.rs"]
+mod foreign;
 mod in_span;
 #[cfg(feature = "stream")]
 mod item_count;
@@ -104,6 +109,8 @@ pub use capture::{Captured, capture};
 #[cfg(feature = "tracing")]
 pub(crate) use deferred::{Deferred, DeferredEntry, start_above, start_deferred};
 pub use finish_once::FinishOnce;
+#[cfg(feature = "foreign-context")]
+pub use foreign::{ForeignActive, ForeignContext, SetForeignContextError, set_foreign_context};
 pub use in_span::{InSpan, Instrumented};
 pub use poll_times::{BLOCKING_LIMIT, PollTimes};
 #[cfg(feature = "stream")]

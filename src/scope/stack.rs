@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::mem::{self, ManuallyDrop};
 
 use crate::scope::deferred::DeferredEntry;
+use crate::scope::foreign::{self, Mark};
 use crate::span::{Span, SpanContext};
 
 /// An entry of the stack.
@@ -55,9 +56,22 @@ impl Active {
     }
 }
 
+#[cfg(feature = "foreign-context")]
+impl From<foreign::ForeignActive> for Active {
+    fn from(active: foreign::ForeignActive) -> Self {
+        match active {
+            foreign::ForeignActive::Span(span) => Self::Span(span.downgrade()),
+            foreign::ForeignActive::Context(context) => Self::Context(context),
+        }
+    }
+}
+
+/// What is active, and the mark of what was active in another library when it was pushed.
+type Entry = (Active, Mark);
+
 /// Entries in the order of their ids. An entry that is removed from the middle leaves a gap; the last entry is no gap.
 struct Stack {
-    entries: Vec<(u64, Option<Active>)>,
+    entries: Vec<(u64, Option<Entry>)>,
     gaps: usize,
     next_id: u64,
     /// Number of entries that were moved or skipped so far.
@@ -89,12 +103,13 @@ impl Drop for End {
 
 /// Puts an entry on top and returns its id. Returns `None` if the stack is in use, which a correct caller never sees.
 pub(crate) fn push(active: Active) -> Option<u64> {
+    let mark = foreign::mark();
     with_stack(|stack| {
         if stack.entries.capacity() == 0 {
             // If `END` has been destroyed already, the last scope frees the memory.
             let _ = END.try_with(|_| ());
         }
-        let id = stack.push(active);
+        let id = stack.push((active, mark));
         DEPTH.set(stack.entries.len());
         id
     })
@@ -107,7 +122,7 @@ pub(crate) fn remove(id: u64) {
 }
 
 #[inline(always)]
-fn remove_entry(id: u64) -> Option<Active> {
+fn remove_entry(id: u64) -> Option<Entry> {
     let removed = with_stack(|stack| {
         let removed = stack.remove(id);
         DEPTH.set(stack.entries.len());
@@ -119,11 +134,15 @@ fn remove_entry(id: u64) -> Option<Active> {
     removed.flatten()
 }
 
-/// Calls `look` with the span or context on top. `look` must not use the stack.
+/// Calls `look` with what was activated last: the span or context on top, or what is active in another library. `look`
+/// must not use the stack.
 ///
 /// A deferred span on top starts before, which runs user code.
 #[inline(always)]
 pub(crate) fn top<R>(look: impl FnOnce(Option<ActiveRef<'_>>) -> R) -> R {
+    if let Some(active) = foreign::activated_after::<Active>(top_mark) {
+        return look(active.started());
+    }
     if DEPTH.get() == 0 {
         return look(None);
     }
@@ -167,8 +186,11 @@ fn start_and_look<R>(entry: &DeferredEntry, look: impl FnOnce(Option<ActiveRef<'
     }
 }
 
-/// Calls `look` with the entry on top as it is: a deferred span does not start. `look` must not use the stack.
+/// Like [`top`], but a deferred span is shown as it is and does not start. `look` must not use the stack.
 pub(crate) fn peek<R>(look: impl FnOnce(Option<&Active>) -> R) -> Option<R> {
+    if let Some(active) = foreign::activated_after::<Active>(top_mark) {
+        return Some(look(Some(&active)));
+    }
     with_stack(|stack| look(stack.top()))
 }
 
@@ -178,14 +200,22 @@ pub(crate) fn remove_deferred(is_it: impl Fn(&DeferredEntry) -> bool) -> Option<
     let id = with_stack(|stack| {
         let mut entries = stack.entries.iter().rev();
         entries.find_map(|(id, active)| match active {
-            Some(Active::Deferred(entry)) if is_it(entry) => Some(*id),
+            Some((Active::Deferred(entry), _)) if is_it(entry) => Some(*id),
             _ => None,
         })
     });
     match remove_entry(id.flatten()?) {
-        Some(Active::Deferred(entry)) => Some(entry),
+        Some((Active::Deferred(entry), _)) => Some(entry),
         _ => None,
     }
+}
+
+/// Returns the mark of the entry on top.
+fn top_mark() -> Option<Mark> {
+    if DEPTH.get() == 0 {
+        return None;
+    }
+    with_stack(|stack| stack.top_entry().map(|(_, mark)| *mark)).flatten()
 }
 
 #[inline(always)]
@@ -207,16 +237,16 @@ impl Stack {
         }
     }
 
-    fn push(&mut self, active: Active) -> u64 {
+    fn push(&mut self, entry: Entry) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
-        self.entries.push((id, Some(active)));
+        self.entries.push((id, Some(entry)));
         id
     }
 
-    fn remove(&mut self, id: u64) -> Option<Active> {
+    fn remove(&mut self, id: u64) -> Option<Entry> {
         if self.entries.last().is_some_and(|(last, _)| *last == id) {
-            let removed = self.entries.pop().and_then(|(_, active)| active);
+            let removed = self.entries.pop().and_then(|(_, entry)| entry);
             while let Some((_, None)) = self.entries.last() {
                 self.entries.pop();
                 self.gaps -= 1;
@@ -230,7 +260,7 @@ impl Stack {
         // Half of the entries were removed since the last time, so each removal pays for two steps.
         if self.gaps > self.entries.len() / 2 {
             self.step(self.entries.len());
-            self.entries.retain(|(_, active)| active.is_some());
+            self.entries.retain(|(_, entry)| entry.is_some());
             self.gaps = 0;
         }
         Some(removed)
@@ -238,17 +268,22 @@ impl Stack {
 
     #[inline(always)]
     fn top(&self) -> Option<&Active> {
-        self.entries.last().and_then(|(_, active)| active.as_ref())
+        self.top_entry().map(|(active, _)| active)
+    }
+
+    #[inline(always)]
+    fn top_entry(&self) -> Option<&Entry> {
+        self.entries.last().and_then(|(_, entry)| entry.as_ref())
     }
 
     /// Returns the uppermost span or context, without the deferred spans that have not started.
     fn top_started(&self) -> Option<ActiveRef<'_>> {
         let mut entries = self.entries.iter().rev();
-        entries.find_map(|(_, active)| active.as_ref()?.started())
+        entries.find_map(|(_, entry)| entry.as_ref()?.0.started())
     }
 
     /// Takes the memory of the stack if the stack is empty.
-    fn free_if_empty(&mut self) -> Vec<(u64, Option<Active>)> {
+    fn free_if_empty(&mut self) -> Vec<(u64, Option<Entry>)> {
         if self.entries.is_empty() {
             mem::take(&mut self.entries)
         } else {
@@ -269,8 +304,8 @@ impl Stack {
 mod tests {
     use super::*;
 
-    fn entry() -> Active {
-        Active::Context(SpanContext::default())
+    fn entry() -> Entry {
+        (Active::Context(SpanContext::default()), Mark::default())
     }
 
     /// Drops `count` scopes in an order, and returns how many entries were moved or skipped.

@@ -2,6 +2,8 @@
 
 mod callbacks;
 mod channels;
+#[cfg(feature = "foreign-context")]
+mod foreign;
 mod futures;
 mod handed_over;
 mod late_ends;
