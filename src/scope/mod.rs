@@ -8,7 +8,9 @@
 //!   span and scope in one value. A block: [`Span::in_scope`](crate::Span::in_scope).
 //! * In a future a scope must not be held across an `.await`, because the future may continue on another thread. A
 //!   scope is `!Send`, so such a future cannot be spawned on a multi-threaded runtime. Use [`InSpan`] instead, which
-//!   activates the span in each poll.
+//!   activates the span in each poll. On a runtime of one thread such a future compiles, and its span is active for all
+//!   other tasks while it waits. Clippy finds it if `clippy.toml` has
+//!   `await-holding-invalid-types = ["tracehound::scope::Scope", "tracehound::scope::ActiveSpan"]`.
 //! * Threads and tasks do not inherit the active span. It is handed over with the work, as the
 //!   [table](#work-that-runs-elsewhere) says.
 //! * [`Instrumented::with_poll_times`] tells how long a future worked and how long it waited, and which poll held its

@@ -112,15 +112,14 @@ impl<S: Stream> InstrumentedStream<S> {
     /// assert_eq!(rows.count().await, 2);
     /// # };
     /// ```
-    pub fn on_item<H>(self, look: H) -> InstrumentedStream<S, H>
+    pub fn on_item<H>(mut self, look: H) -> InstrumentedStream<S, H>
     where
         H: FnMut(&Span, &S::Item),
     {
         // The fields cannot be moved out of a type with a destructor.
-        let mut this = mem::ManuallyDrop::new(self);
         InstrumentedStream {
-            inner: this.inner.take(),
-            work: mem::replace(&mut this.work, Work::Over),
+            inner: self.inner.take(),
+            work: mem::replace(&mut self.work, Work::Over),
             count: ItemCount::new(tags::STREAM_ITEMS),
             first_item: FirstItem::default(),
             on_item: look,
@@ -192,13 +191,16 @@ where
                     this.first_item.came(work);
                     work.with_span(|span| (this.on_item)(span, item));
                 }
-                Poll::Ready(None) => this.inner.set(None),
+                Poll::Ready(None) => {
+                    // Before the stream is dropped, because it may own the span.
+                    count.tell(work);
+                    this.inner.set(None);
+                }
                 Poll::Pending => {}
             }
             poll
         });
         if matches!(poll, Poll::Ready(None)) {
-            this.count.tell(this.work);
             this.work.end();
         }
         poll

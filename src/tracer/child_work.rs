@@ -11,7 +11,7 @@ impl Captured {
     /// The time in the queue of a pool is not part of the span. If it should be, start the span yourself and move it
     /// into the work: `let span = tracer.start_span("resize"); pool.execute(move || span.in_scope(resize))`.
     ///
-    /// `tracer` is a clone of yours, or [`tracer()`](crate::tracer::tracer), the global one.
+    /// `tracer` is a clone of yours, which lives as long as what this returns, or [`tracer()`](crate::tracer::tracer), the global one.
     ///
     /// ```
     /// use tracehound::prelude::*;

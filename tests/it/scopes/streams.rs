@@ -170,6 +170,45 @@ fn a_stream_has_its_span_in_every_poll_and_tells_how_it_ended() {
 }
 
 #[test]
+fn a_stream_or_sink_that_owns_its_span_tells_of_its_items_before_the_span_ends() {
+    let (tracer, spans) = recording_tracer();
+    let owned = |name| {
+        let span = tracer.start_span(name);
+        (span.downgrade(), span)
+    };
+    let (handle, span) = owned("exhausted");
+    let rows = stream::iter([1, 2]).inspect(move |_| assert!(span.is_recording()));
+    block_on(rows.stream_in_span(handle).count());
+
+    let (handle, span) = owned("half read");
+    let rows = stream::iter([1, 2]).inspect(move |_| assert!(span.is_recording()));
+    let mut rows = Box::pin(rows.stream_in_span(handle));
+    assert!(poll_once(rows.as_mut()));
+    drop(rows);
+
+    let (handle, span) = owned("sink");
+    let rows = futures_util::sink::drain().with(move |row: u32| {
+        let is_recording = span.is_recording();
+        async move {
+            assert!(is_recording);
+            Ok::<_, Infallible>(row)
+        }
+    });
+    let mut rows = Box::pin(rows.sink_in_span(handle));
+    block_on(rows.send(1)).expect("infallible");
+    drop(rows);
+
+    for (name, tag, items) in [
+        ("exhausted", "stream.items", "2"),
+        ("half read", "stream.items", "1"),
+        ("sink", "sink.items", "1"),
+    ] {
+        let span = spans.find(name).expect("ended");
+        assert_eq!(span.tag_text(tag), items, "{name}");
+    }
+}
+
+#[test]
 fn a_stream_passes_its_size_on_and_stays_at_its_end() {
     let seen = RefCell::new(Vec::new());
     let script = Script::new(&[Go, Go], &seen).stream_in_span(Span::noop());
