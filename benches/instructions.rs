@@ -22,8 +22,9 @@ use tracehound::propagation::Propagation;
 use tracehound::reporter::sender::{Batch, BatchFormat, SendOutcome, Sender};
 use tracehound::reporter::{FinishedSpan, NullReporter, RemoteReporter, Reporter};
 use tracehound::sampler::{ConstSampler, KeepSampler, SamplingRate};
+use tracehound::traced::set_enabled;
 use tracehound::tracer::TracerBuilder;
-use tracehound::{JaegerTracer, NoopTracer, SpanContext};
+use tracehound::{JaegerTracer, NoopTracer, SpanContext, traced};
 
 use crate::carriers::{BOTH, JAEGER, TRACEPARENT, W3C, caller, ordinary_headers};
 use crate::spans::{requests, with_views};
@@ -57,6 +58,38 @@ impl Work for Dropped {
     fn once<T: Tracer + ?Sized>(&mut self, tracer: &T) {
         drop(tracer.start_span(black_box("query")));
     }
+}
+
+/// A call of a function with `#[traced]`.
+struct Traced;
+
+impl Work for Traced {
+    const NAME: &'static str = "traced function";
+
+    fn once<T: Tracer + ?Sized>(&mut self, tracer: &T) {
+        traced_function(tracer);
+    }
+}
+
+#[traced(name = "query", tracer = tracer)]
+fn traced_function<T: Tracer + ?Sized>(tracer: &T) {
+    black_box(tracer);
+}
+
+/// A call of a function with `#[traced]` that is switched off.
+struct TracedOff;
+
+impl Work for TracedOff {
+    const NAME: &'static str = "traced function, off";
+
+    fn once<T: Tracer + ?Sized>(&mut self, tracer: &T) {
+        traced_function_that_is_off(tracer);
+    }
+}
+
+#[traced(name = "query", tracer = tracer, kind = "client", tags(size = size_of_val(tracer)))]
+fn traced_function_that_is_off<T: Tracer + ?Sized>(tracer: &T) {
+    black_box(tracer);
 }
 
 /// A root with many tags. The memory that a thread keeps for its next span has room for all of them.
@@ -131,7 +164,7 @@ impl Work for Inject {
 
 type Piece = (&'static str, fn(u64));
 
-const PIECES: [Piece; 32] = [
+const PIECES: [Piece; 34] = [
     ("noop-static", |n| run(&NoopTracer, &mut Tagged, n)),
     ("noop-dyn", |n| {
         run::<dyn Tracer>(black_box(&NoopTracer), &mut Tagged, n);
@@ -140,6 +173,14 @@ const PIECES: [Piece; 32] = [
     ("sampled-root", |n| with_tracer(true, Root, n)),
     ("dropped-root", |n| with_tracer(true, Dropped, n)),
     ("many-tags", |n| with_tracer(true, ManyTags, n)),
+    ("traced", |n| with_tracer(true, Traced, n)),
+    ("traced-off", |n| {
+        set_enabled(
+            concat!(module_path!(), "::traced_function_that_is_off"),
+            false,
+        );
+        with_tracer(true, TracedOff, n);
+    }),
     // With an observer that counts rate, errors and durations.
     ("span-observed", |n| observed(true, Root, n)),
     ("unsampled-span-observed", |n| observed(false, Root, n)),

@@ -75,6 +75,7 @@
 //! | [`metrics`] | what the tracer counts about itself, what became of every span, and why the last ones were [lost](metrics::Metrics::losses) |
 //! | [`observer`] | the start and end of every span, sampled or not: rate, errors and durations |
 //! | [`middleware`] | spans for requests: tower, axum, hyper, reqwest, tonic; for calls to databases |
+//! | [`mod@traced`] | functions that are spans: the attribute `#[traced]` |
 //! | [`bridge`] | spans and log lines of other crates: `tracing`, `log` |
 //! | [`mod@dev`] | an agent, a collector and a viewer inside the program |
 //! | [`testkit`] | receivers that record, and assertions, for tests of programs that trace |
@@ -108,9 +109,9 @@
 //! | `serde` | [`ConfigFile`](config::ConfigFile): settings in a file of YAML, TOML or JSON |
 //! | `tracing` | [`bridge`]: spans of the crate `tracing` in our traces, ids of traces in its log lines |
 //! | `log` | ids of traces in the lines of the crate `log` |
-//! | `macros` | `#[traced]`: a function that is a span |
 //! | `stream` | [`StreamInSpan`](scope::StreamInSpan) and [`SinkInSpan`](scope::SinkInSpan): spans around streams and sinks |
 //! | `foreign-context` | [`ForeignContext`](scope::ForeignContext): active spans of another library are parents of ours |
+//! | `macros` | [`#[traced]`](macro@traced): a function that is a span |
 //! | `dev` | the embedded agent and viewer |
 //! | `full` | all of these |
 //! | `testkit` | for tests of a program: an agent and a collector that record, faults, expected shapes of traces |
@@ -193,12 +194,16 @@ pub mod testkit;
 #[cfg(feature = "_thrift")]
 mod thrift;
 pub mod throttler;
+#[cfg(feature = "macros")]
+pub mod traced;
 pub mod tracer;
 pub mod watch;
 
 pub use config::Config;
 pub use scope::InSpan;
 pub use span::{Span, SpanContext};
+#[cfg(feature = "macros")]
+pub use tracehound_macros::traced;
 pub use tracer::reseed::reseed;
 pub use tracer::{JaegerTracer, NoopTracer, Tracer, TracerExt};
 

@@ -100,6 +100,12 @@ impl<T> Instrumented<T> {
         }
     }
 
+    /// Wraps a future that has no span: each poll leaves what is active as it is.
+    #[cfg(feature = "macros")]
+    pub(crate) fn bare(inner: T) -> Self {
+        Self::new(inner, Work::Over)
+    }
+
     /// Leaves no mark on the span: its owner tells how the work ends.
     #[cfg(feature = "reqwest")]
     pub(crate) fn unmarked(inner: T, span: &Span) -> Self {

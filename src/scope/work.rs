@@ -17,7 +17,7 @@ pub(super) enum Work {
     Borrows(Span),
     /// Finishes a span at its end, or by a panic, unless that has happened elsewhere.
     Finishes(FinishOnce),
-    /// Has come to its end.
+    /// Has come to its end, or never had a span: nothing is activated.
     Over,
 }
 

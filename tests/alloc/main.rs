@@ -9,6 +9,8 @@ mod samplers;
 mod strangers;
 #[cfg(feature = "remote-sampler")]
 mod strategies;
+#[cfg(feature = "macros")]
+mod traced;
 
 use std::hint::black_box;
 use std::sync::mpsc;

@@ -32,7 +32,7 @@ const FLOORS: [&[&str]; 12] = [
     &["scope", "propagation", "reporter", "observer"],
     &["watch"],
     &["tracer"],
-    &["config", "middleware", "bridge", "dev", "testkit"],
+    &["config", "middleware", "bridge", "traced", "dev", "testkit"],
     // `fuzzing` is not in ordinary builds.
     &["prelude", "fuzzing"],
 ];
@@ -187,6 +187,8 @@ fn violations(sources: &[(String, String)]) -> Vec<String> {
         .iter()
         .filter(|(file, _)| file == "lib.rs")
         .flat_map(|(_, text)| re_exports(text))
+        // A macro of another crate may have the name of a room.
+        .filter(|(_, room)| floor(room).is_some())
         .collect();
     let mut found = Vec::new();
     for (file, text) in sources.iter().filter(|(file, _)| file != "lib.rs") {

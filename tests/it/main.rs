@@ -53,6 +53,8 @@ mod support;
 mod testkit;
 mod throttling;
 mod times;
+#[cfg(feature = "macros")]
+mod traced;
 #[cfg(feature = "udp")]
 mod udp_delivery;
 #[cfg(feature = "testkit")]
