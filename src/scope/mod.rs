@@ -105,6 +105,7 @@ mod wrap;
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use active_span::ActiveSpan;
 pub use capture::{Captured, capture};
@@ -153,9 +154,11 @@ impl Scope {
         }
     }
 
-    /// Returns a scope in which no span is active. If none is active anyway, it puts nothing on the stack.
+    /// Returns a scope in which no span is active. If none is active anyway, it puts nothing on the stack, unless
+    /// [`mark_nothing`] was called.
     fn of_nothing() -> Self {
-        if stack::peek(|active| active.is_some()).unwrap_or(false) {
+        let is_marked = MARKS_NOTHING.load(Ordering::Relaxed);
+        if is_marked || stack::peek(|active| active.is_some()).unwrap_or(false) {
             return Self::new(Active::Context(SpanContext::default()));
         }
         Self {
@@ -329,6 +332,14 @@ pub fn with_active_span<R>(f: impl FnOnce(&Span) -> R) -> R {
 pub fn activate_context(context: &SpanContext) -> Scope {
     Scope::new(Active::Context(context.clone()))
 }
+
+/// Has every scope of nothing put an empty context on the stack from now on, so that an observer can tell a root in
+/// work to which nothing was handed over on purpose from one in work that was forgotten.
+pub(crate) fn mark_nothing() {
+    MARKS_NOTHING.store(true, Ordering::Relaxed);
+}
+
+static MARKS_NOTHING: AtomicBool = AtomicBool::new(false);
 
 /// Calls `look` with the default parent of a span that starts here. `look` must not run user code.
 #[inline(always)]

@@ -11,6 +11,7 @@ mod strangers;
 mod strategies;
 #[cfg(feature = "macros")]
 mod traced;
+mod watch;
 
 use std::hint::black_box;
 use std::sync::mpsc;

@@ -40,6 +40,8 @@ mod fork_runtime;
 mod fork_sampling;
 #[cfg(all(unix, feature = "collector", feature = "udp"))]
 mod fork_upload;
+#[cfg(all(unix, feature = "udp"))]
+mod fork_watch;
 mod hostile;
 #[cfg(all(unix, feature = "udp"))]
 mod lines;
@@ -53,6 +55,8 @@ mod quiet;
 mod signals;
 mod support;
 mod teardown;
+#[cfg(target_os = "linux")]
+mod watchdog_thread;
 
 use std::env;
 use std::process::{Command, ExitCode};
@@ -167,6 +171,7 @@ fn endings() -> Vec<Scene> {
 fn linux() -> Vec<Scene> {
     scenes! {
         quiet: [a_program_that_hardly_traces_is_hardly_woken],
+        watchdog_thread: [the_thread_of_the_watchdog_ends_with_its_tracer],
     }
 }
 
@@ -198,6 +203,10 @@ fn forks() -> Vec<Scene> {
         fork_load: [
             ids_of_forked_children_never_repeat,
             forked_children_never_wait_for_a_lock_of_the_parent,
+        ],
+        fork_watch: [
+            a_forked_child_watches_its_own_spans_and_not_those_of_its_parent,
+            a_forked_child_looks_for_orphans_of_its_own,
         ],
         parts: [parts_count_and_warn_in_a_forked_child_too],
         signals: [a_killed_process_loses_no_span_older_than_the_flush_interval],

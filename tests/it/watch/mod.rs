@@ -1,6 +1,7 @@
 //! Watching spans while they are open.
 
 mod open_spans;
+mod orphans;
 mod places;
 mod poll_times;
 mod watchdog;

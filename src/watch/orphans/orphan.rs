@@ -1,0 +1,69 @@
+use std::fmt;
+use std::panic::Location;
+use std::sync::Arc;
+
+use crate::diagnostics::Quoted;
+use crate::watch::orphans::loss::Loss;
+
+/// A root span that should have had a parent, by all that is known. [`Orphans::list`](crate::watch::Orphans::list) has
+/// one for each place.
+///
+/// Its `Display` is one line. It says what is known, and no more.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Orphan {
+    /// The name of the operation, at most 256 characters of it.
+    pub operation_name: String,
+    /// Where the program starts the span. `None` for spans that this library starts.
+    pub place: Option<&'static Location<'static>>,
+    /// Where the work was spawned in which the span starts, while a span or a context was active. `None` if that is not
+    /// known, and the orphan is only suspected.
+    pub spawned_at: Option<&'static Location<'static>>,
+    /// How many spans have started so.
+    pub count: u64,
+    pub(super) reason: Reason,
+}
+
+/// What is known of an orphan.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Reason {
+    Loss(Arc<Loss>),
+    /// So many other spans were open.
+    OpenSpans(u64),
+}
+
+impl Orphan {
+    /// Returns whether it is known that a context was lost, and where. Else it is only suspected.
+    pub fn is_proven(&self) -> bool {
+        matches!(self.reason, Reason::Loss(_))
+    }
+}
+
+impl fmt::Display for Orphan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", Quoted(&self.operation_name))?;
+        if let Some(place) = self.place {
+            write!(f, " at {}:{}", place.file(), place.line())?;
+        }
+        f.write_str(" starts a trace of its own: ")?;
+        match &self.reason {
+            Reason::Loss(loss) => write!(
+                f,
+                "{loss}, and no context is active in it now; hand it over there (in_active_span), or start the span with \
+                 ignore_active_span() if it belongs to no trace"
+            ),
+            Reason::OpenSpans(1) => self.write_suspicion(f, "one other span is"),
+            Reason::OpenSpans(n) => self.write_suspicion(f, &format!("{n} other spans are")),
+        }
+    }
+}
+
+impl Orphan {
+    fn write_suspicion(&self, f: &mut fmt::Formatter<'_>, others: &str) -> fmt::Result {
+        write!(
+            f,
+            "no context is active here, while {others} open in this process; if it belongs to one of these, a context was \
+             lost on the way, else start the span with ignore_active_span()"
+        )
+    }
+}
