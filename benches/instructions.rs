@@ -24,6 +24,7 @@ use tracehound::reporter::{FinishedSpan, NullReporter, RemoteReporter, Reporter}
 use tracehound::sampler::{ConstSampler, KeepSampler, SamplingRate};
 use tracehound::traced::set_enabled;
 use tracehound::tracer::TracerBuilder;
+use tracehound::watch::OpenSpans;
 use tracehound::{JaegerTracer, NoopTracer, SpanContext, traced};
 
 use crate::carriers::{BOTH, JAEGER, TRACEPARENT, W3C, caller, ordinary_headers};
@@ -164,7 +165,7 @@ impl Work for Inject {
 
 type Piece = (&'static str, fn(u64));
 
-const PIECES: [Piece; 34] = [
+const PIECES: [Piece; 35] = [
     ("noop-static", |n| run(&NoopTracer, &mut Tagged, n)),
     ("noop-dyn", |n| {
         run::<dyn Tracer>(black_box(&NoopTracer), &mut Tagged, n);
@@ -186,6 +187,11 @@ const PIECES: [Piece; 34] = [
     ("unsampled-span-observed", |n| observed(false, Root, n)),
     ("unsampled-request-observed", |n| {
         observed(false, Request::new(UNSAMPLED), n);
+    }),
+    // With the list of open spans.
+    ("span-listed", |n| {
+        let builder = builder(true, &[Propagation::Jaeger]).observer(OpenSpans::new());
+        measured(&builder.build().expect("named"), &mut Root, n);
     }),
     ("child-of-a-span", |n| {
         let tracer = tracer(true);

@@ -7,6 +7,7 @@ use crate::config::sampler::SamplerChoice;
 use crate::config::setting::{Setting, Source};
 use crate::config::{Config, embedded_agent};
 use crate::model::Tag;
+use crate::observer::SpanObserver;
 use crate::propagation::{Codec, CompositeCodec, HeaderNames, JaegerCodec, Propagation};
 use crate::reporter::{CompositeReporter, LoggingReporter, Reporter};
 use crate::sampler::Sampler;
@@ -84,8 +85,9 @@ impl Config {
                 let strategies = self.dev_strategies.value.clone();
                 let parts =
                     embedded_agent::parts(setting, service_name, strategies, &self.diagnostics);
-                parts.map(|(sampler, reporter, destination)| Parts {
+                parts.map(|(sampler, reporter, observer, destination)| Parts {
                     sampler,
+                    observer,
                     description: embedded_sampler,
                     reporter,
                     destination,
@@ -139,7 +141,12 @@ impl Config {
         if let Some(spans) = self.queue_size.value {
             builder = builder.queue_size(spans);
         }
-        builder = self.observing.apply(builder, self.rpc_metrics.value);
+        builder = self
+            .observing
+            .apply(builder, self.rpc_metrics.value, self.open_span_limit.value);
+        if let Some(observer) = parts.observer {
+            builder = builder.observer(observer);
+        }
         for Tag { key, value } in self.tags.into_tags() {
             builder = builder.tag(key.into_owned(), value);
         }
@@ -188,6 +195,7 @@ struct Parts {
     sampler: Box<dyn Sampler>,
     description: String,
     reporter: Box<dyn Reporter>,
+    observer: Option<Box<dyn SpanObserver>>,
     /// The place that spans go to.
     destination: String,
 }
@@ -214,6 +222,7 @@ impl Parts {
         Ok(Self {
             sampler,
             description,
+            observer: None,
             reporter,
             destination,
         })

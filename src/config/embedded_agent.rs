@@ -9,6 +9,7 @@ use crate::config::setting::Setting;
 use crate::config::variables::Variables;
 use crate::dev::{self, DevOptions};
 use crate::diagnostics::Diagnostics;
+use crate::observer::SpanObserver;
 use crate::reporter::Reporter;
 use crate::sampler::Sampler;
 
@@ -17,8 +18,13 @@ pub(super) fn read(variables: &mut Variables<'_>) -> Option<Setting<bool>> {
     variables.first([(VARIABLE, parse::boolean)])
 }
 
-/// The sampler and the reporter of a tracer on the embedded agent, and where that is in a line of text.
-type Parts = (Box<dyn Sampler>, Box<dyn Reporter>, String);
+/// The sampler, the reporter and the observer of a tracer on the embedded agent, and where that is in a line of text.
+type Parts = (
+    Box<dyn Sampler>,
+    Box<dyn Reporter>,
+    Option<Box<dyn SpanObserver>>,
+    String,
+);
 
 /// Returns the parts of a tracer on the embedded agent.
 pub(super) fn parts(
@@ -33,7 +39,10 @@ pub(super) fn parts(
         options
     };
     match dev::parts(service_name.to_owned(), options) {
-        Ok(parts) => Ok((parts.sampler, parts.reporter, parts.destination)),
+        Ok(parts) => {
+            let observer = parts.open_spans.map(|open| Box::new(open) as _);
+            Ok((parts.sampler, parts.reporter, observer, parts.destination))
+        }
         Err(error) => Err(ConfigProblem::failed(setting, &error)),
     }
 }

@@ -63,6 +63,9 @@ impl Config {
             row("logs", &self.logs, usize::to_string),
             row("recording", &self.recording, Recording::to_string),
             row("rpc_metrics", &self.rpc_metrics, bool::to_string),
+            row("open_span_limit", &self.open_span_limit, |limit| {
+                limit.map_or_else(|| "none".to_owned(), |limit| format!("{limit:?}"))
+            }),
         ]);
         settings.extend(self.tags.iter().map(|tag| {
             row(format!("tag {}", tag.value.key), tag, |tag| {

@@ -54,6 +54,7 @@
 //! | | records, above 0 | 128 | `OTEL_SPAN_EVENT_COUNT_LIMIT` |
 //! | `TRACEHOUND_RECORD` | `metadata`, `statements`, `everything` | metadata | |
 //! | `JAEGER_RPC_METRICS` | boolean | false | |
+//! | `TRACEHOUND_OPEN_SPAN_LIMIT` | duration | none | |
 //! | `JAEGER_TAGS` | `key=value,key=a-${VAR}-${VAR:default}` | none | `OTEL_RESOURCE_ATTRIBUTES` |
 //!
 //! `JAEGER_DISABLED` is read before all others: a disabled tracer never fails for them. In `OTEL_RESOURCE_ATTRIBUTES`,
@@ -263,6 +264,7 @@ pub struct Config {
     logs: Setting<usize>,
     recording: Setting<Recording>,
     rpc_metrics: Setting<bool>,
+    open_span_limit: Setting<Option<Duration>>,
     observing: Observing,
     diagnostics: Diagnostics,
     customize: Vec<Customize>,

@@ -7,6 +7,7 @@ use crate::config::parse;
 use crate::config::setting::Setting;
 use crate::config::variables::Variables;
 use crate::diagnostics::Diagnostics;
+use crate::observer::SpanObserver;
 use crate::reporter::Reporter;
 use crate::sampler::Sampler;
 
@@ -21,7 +22,12 @@ pub(super) fn read(variables: &mut Variables<'_>) -> Option<Setting<bool>> {
     None
 }
 
-type Parts = (Box<dyn Sampler>, Box<dyn Reporter>, String);
+type Parts = (
+    Box<dyn Sampler>,
+    Box<dyn Reporter>,
+    Option<Box<dyn SpanObserver>>,
+    String,
+);
 
 /// Fails: the code has asked for what is not there.
 pub(super) fn parts(

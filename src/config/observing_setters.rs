@@ -1,6 +1,7 @@
 //! Settings of metrics and observers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::config::Config;
 use crate::config::error::ConfigProblem;
@@ -79,6 +80,24 @@ impl Config {
     /// ```
     pub fn rpc_metrics(mut self, rpc_metrics: bool) -> Self {
         self.rpc_metrics = Setting::of_code(rpc_metrics);
+        self
+    }
+
+    /// Sets how long a span may be open before a line says so: see
+    /// [`OpenSpans::limit`](crate::watch::OpenSpans::limit). For the list itself add an observer of your own.
+    ///
+    /// Defaults to no limit. Environment: `TRACEHOUND_OPEN_SPAN_LIMIT`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tracehound::Config;
+    ///
+    /// let config = Config::new("shop").open_span_limit(Duration::from_secs(30));
+    /// let explanation = config.explain();
+    /// assert_eq!(explanation.get("open_span_limit").map(|it| it.value()), Some("30s"));
+    /// ```
+    pub fn open_span_limit(mut self, limit: Duration) -> Self {
+        self.open_span_limit = Setting::of_code(Some(limit));
         self
     }
 

@@ -43,6 +43,7 @@ impl Config {
             logs: Setting::default_value(limits.logs),
             recording: Setting::default_value(Recording::metadata()),
             rpc_metrics: Setting::default_value(false),
+            open_span_limit: Setting::default_value(None),
             observing: Observing::default(),
             diagnostics: Diagnostics::default(),
             customize: Vec::new(),
@@ -117,6 +118,9 @@ impl Config {
             rpc_metrics: base
                 .rpc_metrics
                 .or(variables.first([("JAEGER_RPC_METRICS", parse::boolean)])),
+            open_span_limit: base
+                .open_span_limit
+                .or(variables.first([("TRACEHOUND_OPEN_SPAN_LIMIT", some_duration)])),
             ..base
         };
         unsupported::check(&mut variables);
@@ -133,6 +137,10 @@ fn some_text(text: &str) -> Result<Option<String>, Expected> {
 
 fn some_count(text: &str) -> Result<Option<usize>, Expected> {
     parse::count(text).map(Some)
+}
+
+fn some_duration(text: &str) -> Result<Option<Duration>, Expected> {
+    parse::duration(text).map(Some)
 }
 
 /// Passed on to the embedded agent, which reads it by itself in a program without a `Config`.

@@ -245,6 +245,7 @@ tag_value_bytes | 1024
 logs | 128
 recording | metadata
 rpc_metrics | false
+open_span_limit | none
 "#;
 
 #[test]
@@ -329,6 +330,7 @@ tag_value_bytes  1024          default
 logs             128           default
 recording        metadata      default
 rpc_metrics      false         default
+open_span_limit  none          default
 tag zone         "eu-\u{1b}"   code
 passed over: OTEL_BSP_MAX_QUEUE_SIZE: expected a whole number above 0, found "x"
 "#;

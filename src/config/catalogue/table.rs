@@ -2,7 +2,7 @@
 
 use crate::config::catalogue::setting_info::{SettingInfo, setting};
 
-pub(super) static SETTINGS: [SettingInfo; 47] = [
+pub(super) static SETTINGS: [SettingInfo; 48] = [
     setting("disabled", "whether tracing is off; read before all others")
         .takes(BOOLEAN, "false")
         .read_from(&["JAEGER_DISABLED", "OTEL_SDK_DISABLED"]),
@@ -285,6 +285,12 @@ pub(super) static SETTINGS: [SettingInfo; 47] = [
     )
     .takes(BOOLEAN, "false")
     .read_from(&["JAEGER_RPC_METRICS"]),
+    setting(
+        "open_span_limit",
+        "how long a span may be open before a line says so",
+    )
+    .takes(DURATION, "none")
+    .read_from(&["TRACEHOUND_OPEN_SPAN_LIMIT"]),
     setting("tag", "tags of the process, which every span has")
         .takes("`key=value,key=a-${VAR}-${VAR:default}`", "none")
         .read_from(&["JAEGER_TAGS", "OTEL_RESOURCE_ATTRIBUTES"]),

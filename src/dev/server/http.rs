@@ -28,6 +28,7 @@ use crate::dev::store::TraceStore;
 use crate::dev::store::trace::Trace;
 use crate::dev::strategies::StrategyFile;
 use crate::dev::view::json::{Envelope, TraceJson};
+use crate::dev::view::open_json::OpenSpanJson;
 use crate::dev::view::tree::Tree;
 use crate::dev::view::waterfall::{Style, draw, summary};
 use crate::model::TraceId;
@@ -155,12 +156,32 @@ fn query(state: Arc<ServerState>, identity: Identity) -> Router {
         .route("/trace/{id}", get(page))
         .route("/api/traces/{id}", get(trace_json))
         .route("/api/services", get(services))
+        .route("/open-spans", get(open_spans))
+        .route("/api/open-spans", get(open_spans_json))
         .with_state(state)
 }
 
 async fn services(State(state): State<Arc<ServerState>>) -> Response {
     let names = state.look(TraceStore::services);
     json(StatusCode::OK, &Envelope::list(names))
+}
+
+async fn open_spans(State(state): State<Arc<ServerState>>) -> Response {
+    let list = state.open_spans.list();
+    let mut text = format!(
+        "spans that are open now, the oldest first: {}\n",
+        list.len()
+    );
+    for span in list {
+        let _ = writeln!(text, "{}  {span}", span.service);
+    }
+    text.into_response()
+}
+
+async fn open_spans_json(State(state): State<Arc<ServerState>>) -> Response {
+    let list = state.open_spans.list();
+    let spans = list.iter().map(OpenSpanJson::new).collect();
+    json(StatusCode::OK, &Envelope::list(spans))
 }
 
 async fn trace_json(State(state): State<Arc<ServerState>>, Path(id): Path<String>) -> Response {
@@ -190,7 +211,9 @@ async fn index(State(state): State<Arc<ServerState>>) -> Response {
         let ids = store.trace_ids().into_iter().rev().take(INDEX);
         ids.filter_map(|id| store.trace(id)).collect::<Vec<_>>()
     });
-    let mut text = String::from("traces received, the newest first:\n");
+    let open = state.open_spans.len();
+    let mut text = format!("spans open now: {open}, see /open-spans\n");
+    text.push_str("traces received, the newest first:\n");
     for trace in newest {
         let id = trace.trace_id;
         let _ = writeln!(

@@ -9,6 +9,7 @@ use crate::dev::store::trace::OpenSpan;
 use crate::dev::view::printer::{Footer, Printer};
 use crate::dev::view::schedule::{PrintSchedule, PrintStep};
 use crate::thrift::{Batch, Protocol, decode_message};
+use crate::watch::OpenSpans;
 
 /// The state that the threads of the server share.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub(crate) struct ServerState {
     marker: SocketAddr,
     /// Where traces can be read.
     query: SocketAddr,
+    /// The open spans of this program's tracers.
+    pub(crate) open_spans: OpenSpans,
     progress: Mutex<Progress>,
     /// Notified when a span has come, a mark has been seen, or it is time to stop.
     changed: Condvar,
@@ -67,6 +70,7 @@ impl ServerState {
         Self {
             marker,
             query,
+            open_spans: OpenSpans::new(),
             progress: Mutex::new(Progress {
                 store,
                 schedule: PrintSchedule::default(),

@@ -18,6 +18,7 @@ use crate::reporter::{RemoteReporter, Reporter};
 use crate::sampler::Sampler;
 use crate::sync::PerProcess;
 use crate::tracer::{BuildError, JaegerTracer, TracerBuilder};
+use crate::watch::OpenSpans;
 
 impl DevServer {
     /// Returns a tracer that keeps every trace and sends it to this server by UDP.
@@ -66,6 +67,7 @@ impl DevServer {
         Parts {
             sampler: Box::new(DevSampler::new(sampler, state, service_name)),
             reporter: Box::new(DevReporter::new(to_agent, self.clone())),
+            open_spans: Some(self.state().open_spans.clone()),
             destination: format!("the embedded agent at {agent}"),
         }
     }
@@ -107,6 +109,8 @@ pub(crate) fn tracer(service_name: String, options: impl FnOnce() -> DevOptions)
 pub(crate) struct Parts {
     pub(crate) sampler: Box<dyn Sampler>,
     pub(crate) reporter: Box<dyn Reporter>,
+    /// The list of this program's open spans, which its own agent shows.
+    pub(crate) open_spans: Option<OpenSpans>,
     /// The place that spans go to, for a line of text.
     pub(crate) destination: String,
 }
@@ -119,15 +123,20 @@ impl Parts {
                 None => keep_everything(),
             },
             reporter: Box::new(RemoteReporter::new(UdpSender::new(peer.agent))),
+            open_spans: None,
             destination: format!("the embedded agent at {}", peer.agent),
         }
     }
 
     fn builder(self, service_name: String) -> TracerBuilder {
-        JaegerTracer::builder(service_name)
+        let builder = JaegerTracer::builder(service_name)
             .sampler(self.sampler)
             .reporter(self.reporter)
-            .flush_interval(FLUSH_INTERVAL)
+            .flush_interval(FLUSH_INTERVAL);
+        match self.open_spans {
+            Some(open_spans) => builder.observer(open_spans),
+            None => builder,
+        }
     }
 }
 

@@ -28,6 +28,8 @@ pub struct OpenSpanInfo {
     pub age: Duration,
     /// Where the program started it. `None` for spans that this library starts, such as those of the middleware.
     pub place: Option<&'static Location<'static>>,
+    /// The service of its tracer.
+    pub service: Arc<str>,
     /// The thread that started it: its name, or `ThreadId(7)` if it has none.
     pub thread: Arc<str>,
 }

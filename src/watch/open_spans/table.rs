@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry as Place;
 use std::hash::{Hash, Hasher};
 use std::panic::Location;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -10,6 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::model::{SpanId, SpanKind, TraceId};
 use crate::observer::ObservedSpan;
+use crate::watch::open_spans::id_hash::IdHash;
 use crate::watch::open_spans::info::OpenSpanInfo;
 use crate::watch::open_spans::thread_name::thread_name;
 
@@ -30,7 +32,7 @@ struct Shard(Mutex<Spans>);
 
 #[derive(Default)]
 struct Spans {
-    by_key: HashMap<Key, Entry>,
+    by_key: HashMap<Key, Entry, IdHash>,
     /// How many spans may be in `by_key`.
     room: usize,
 }
@@ -71,6 +73,7 @@ struct Entry {
     /// Ticks of the clock at the start.
     ticks: i64,
     place: Option<&'static Location<'static>>,
+    service: Arc<str>,
     thread: Arc<str>,
     /// How often the limit was doubled for this span, because it was found to be open longer.
     doublings: u32,
@@ -97,7 +100,7 @@ impl Table {
     }
 
     /// Adds a span that starts.
-    pub(super) fn open(&self, span: &ObservedSpan<'_>, ticks: i64) {
+    pub(super) fn open(&self, span: &ObservedSpan<'_>, ticks: i64, service: &Arc<str>) {
         let key = Key::of(span);
         // Before the lock, because it allocates.
         let entry = Entry {
@@ -107,16 +110,20 @@ impl Table {
             is_local_root: span.is_local_root(),
             ticks,
             place: span.place(),
+            service: service.clone(),
             thread: thread_name(),
             doublings: 0,
         };
         let mut spans = self.shard(key);
-        if let Some(twin) = spans.by_key.get_mut(&key) {
-            twin.twins += 1;
-        } else if spans.by_key.len() < spans.room || self.make_room(&mut spans) {
-            spans.by_key.insert(key, entry);
-        } else {
-            self.untracked.fetch_add(1, Ordering::Relaxed);
+        let has_room = spans.by_key.len() < spans.room || self.make_room(&mut spans);
+        match spans.by_key.entry(key) {
+            Place::Occupied(mut twin) => twin.get_mut().twins += 1,
+            Place::Vacant(place) if has_room => {
+                place.insert(entry);
+            }
+            Place::Vacant(_) => {
+                self.untracked.fetch_add(1, Ordering::Relaxed);
+            }
         }
     }
 
@@ -254,6 +261,7 @@ impl Entry {
             start_time: start_time(key.start),
             age: Duration::from_nanos(now.saturating_sub(self.ticks).max(0).unsigned_abs()),
             place: self.place,
+            service: self.service.clone(),
             thread: self.thread.clone(),
         }
     }

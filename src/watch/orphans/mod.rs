@@ -43,6 +43,9 @@ pub use watched::WatchedFuture;
 /// [`new_trace`](crate::tracer::SpanBuilder::new_trace), a caller's context), if something is active on its thread, or if
 /// [`scope`](crate::scope) has handed over on purpose that nothing is active.
 ///
+/// Spans of the crate `tracing` and of OpenTelemetry's API are not reported: their bridges look for the parent
+/// themselves.
+///
 /// A scope that is held across an `.await` on a runtime of one thread is active for every task of it. Spans then get a
 /// parent that is not theirs, which is not noticed here.
 ///

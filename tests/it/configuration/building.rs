@@ -16,7 +16,7 @@ use tracehound::span::Limits;
 use tracehound::{Config, JaegerTracer};
 
 use super::{lookup, names, read, refused};
-use crate::support::kept_lines;
+use crate::support::{kept_lines, until};
 
 pub(super) const SOON: Duration = Duration::from_secs(30);
 
@@ -447,4 +447,17 @@ fn rpc_metrics_need_a_factory_which_a_line_says() {
         metrics.counter_value("jaeger_tracer_finished_spans", &labels),
         1
     );
+}
+
+#[test]
+fn a_limit_of_open_spans_has_a_line_about_a_span_that_hangs() {
+    let config = kept(read(&[("TRACEHOUND_OPEN_SPAN_LIMIT", "20ms")]));
+    let (tracer, lines) = built(config.service_name("shop"));
+    let _span = tracer.start_span("checkout");
+    let is_said = || {
+        let lines = lines.lock().unwrap();
+        let expected = r#"a span is open longer than 20.0ms: "checkout" for "#;
+        lines.iter().any(|line| line.starts_with(expected))
+    };
+    until("the line", is_said);
 }

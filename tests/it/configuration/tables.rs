@@ -100,6 +100,8 @@ JAEGER_TRACEID_128BIT | true | trace_id_128bit | true
 TRACEHOUND_RECORD | Statements | recording | statements
 TRACEHOUND_RECORD | everything | recording | everything
 JAEGER_RPC_METRICS | no | rpc_metrics | false
+TRACEHOUND_OPEN_SPAN_LIMIT | 30s | open_span_limit | 30s
+TRACEHOUND_OPEN_SPAN_LIMIT | 1500 | open_span_limit | 1.5s
 JAEGER_PROPAGATION | jaeger | propagation | jaeger
 JAEGER_PROPAGATION | Jaeger , jaeger, | propagation | jaeger
 JAEGER_PROPAGATION | B3, b3single | propagation | b3,b3single

@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tracehound::prelude::*;
 
 use super::{Answer, GOLDEN, GOLDEN_TRACE, PATIENCE, exchange, get, post, send, start, unhex};
 
@@ -357,4 +358,53 @@ fn an_open_connection_does_not_delay_the_end_of_the_server() {
     half.set_read_timeout(Some(PATIENCE)).unwrap();
     // The system closes or resets it.
     assert!(matches!(half.read(&mut [0; 64]), Ok(0) | Err(_)));
+}
+
+#[test]
+fn open_spans_of_this_program_are_listed_until_they_end() {
+    let server = start();
+    let tracer = server.tracer("shop").expect("named");
+    let list = || {
+        let answer = get(server.query_address(), "/api/open-spans");
+        assert_eq!(answer.status, 200);
+        answer.json()
+    };
+    assert_eq!(list()["data"], json!([]));
+    let (checkout, line) = (tracer.build_span("checkout"), line!());
+    let checkout = checkout.tag("span.kind", "server").start();
+    let context = checkout.context();
+    let answer = list();
+    assert_eq!(answer["total"], 1);
+    let span = &answer["data"][0];
+    let id = |id: Option<String>| Value::String(id.expect("a trace"));
+    assert_eq!(
+        span["traceID"],
+        id(context.trace_id().map(|id| id.to_string()))
+    );
+    assert_eq!(
+        span["spanID"],
+        id(context.span_id().map(|id| id.to_string()))
+    );
+    for (key, expected) in [
+        ("operationName", json!("checkout")),
+        ("serviceName", json!("shop")),
+        ("kind", json!("server")),
+        ("place", json!({"file": file!(), "line": line})),
+    ] {
+        assert_eq!(span[key], expected, "{key}");
+    }
+    assert!(span["startTime"].as_u64() > Some(1_700_000_000_000_000));
+    assert!(span["age"].is_u64() && span["thread"].is_string());
+    let page = get(server.query_address(), "/open-spans");
+    assert!(page.text().starts_with(
+        "spans that are open now, the oldest first: 1\nshop  \"checkout\" (server) for "
+    ));
+    let index = get(server.query_address(), "/");
+    assert!(
+        index
+            .text()
+            .starts_with("spans open now: 1, see /open-spans\n")
+    );
+    checkout.finish();
+    assert_eq!(list()["data"], json!([]));
 }

@@ -56,6 +56,7 @@ fn the_list_tells_what_is_open_since_when_and_where_it_started() {
     );
     let place = first.place.expect("ours");
     assert_eq!((place.file(), place.line()), (file!(), line));
+    assert_eq!(&*first.service, "shop");
     assert!(first.is_local_root && !second.is_local_root);
     assert_eq!((&*second.operation_name, second.kind), ("query", None));
     assert_eq!(Some(second.trace_id), request.context().trace_id());
