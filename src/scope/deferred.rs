@@ -11,6 +11,9 @@ pub(crate) trait Deferred: Any + Send + Sync + fmt::Debug {
     /// Returns a handle that does not own the span, once it has started.
     fn started(&self) -> Option<&Span>;
 
+    /// Returns whether the span has ended. Then it is no longer active, wherever it was entered and not left.
+    fn has_ended(&self) -> bool;
+
     /// Returns the parent if it is a deferred span that must start before this one.
     fn waits_for(&self) -> Option<Arc<dyn Deferred>>;
 
@@ -21,15 +24,9 @@ pub(crate) trait Deferred: Any + Send + Sync + fmt::Debug {
 }
 
 /// Starts a deferred span, and before it the deferred spans above it. Runs user code.
-pub(crate) fn start_deferred(span: &dyn Deferred) {
-    start_above(span);
-    span.start();
-}
-
-/// Starts the deferred spans above a span. Runs user code.
 ///
 /// A loop, because a recursive function may have as many spans above each other as its stack has frames.
-pub(crate) fn start_above(span: &dyn Deferred) {
+pub(crate) fn start_deferred(span: &dyn Deferred) {
     let mut above = Vec::new();
     let mut next = span.waits_for();
     while let Some(parent) = next {
@@ -39,6 +36,7 @@ pub(crate) fn start_above(span: &dyn Deferred) {
     while let Some(parent) = above.pop() {
         parent.start();
     }
+    span.start();
 }
 
 /// A deferred span on the stack of a thread, and who has put it there.
@@ -56,7 +54,7 @@ pub(crate) struct DeferredEntry {
 impl DeferredEntry {
     #[inline]
     pub(super) fn started(&self) -> Option<&Span> {
-        self.span.started()
+        self.span.started().filter(|_| !self.span.has_ended())
     }
 
     pub(super) fn start(&self) {

@@ -110,7 +110,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub use active_span::ActiveSpan;
 pub use capture::{Captured, capture};
 #[cfg(feature = "tracing")]
-pub(crate) use deferred::{Deferred, DeferredEntry, start_above, start_deferred};
+pub(crate) use deferred::{Deferred, DeferredEntry, start_deferred};
 pub use finish_once::FinishOnce;
 #[cfg(feature = "foreign-context")]
 pub use foreign::{ForeignActive, ForeignContext, SetForeignContextError, set_foreign_context};

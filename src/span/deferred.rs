@@ -2,9 +2,9 @@
 
 use crate::clock::{Moment, Reading};
 use crate::metrics::Counter;
-use crate::model::{FieldRef, ReferenceType, ReportedReference, Timestamp};
+use crate::model::{FieldRef, Timestamp};
 use crate::span::recording;
-use crate::span::{Span, SpanContext};
+use crate::span::Span;
 
 impl Span {
     /// Writes a log record with a time of the span's clock, which may be before the span's start.
@@ -19,17 +19,6 @@ impl Span {
                 Reading::Wall(time) => recording::nearest_time(slot, time),
             };
             recording::log(slot, Some(time), fields);
-        }
-    }
-
-    /// Adds a `FollowsFrom` reference to an open span. A context without a trace adds nothing.
-    pub(crate) fn add_follows_from(&self, context: &SpanContext) {
-        let ids = context.trace_id().zip(context.span_id());
-        if let (Some(slot), Some((trace_id, span_id))) = (self.slot(), ids)
-            && let Some(mut buffer) = slot.open()
-        {
-            let kind = ReferenceType::FollowsFrom;
-            buffer.push_reference(&ReportedReference::new(kind, trace_id, span_id));
         }
     }
 

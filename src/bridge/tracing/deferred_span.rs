@@ -1,16 +1,17 @@
 use std::any::Any;
 use std::fmt;
 use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
 use crate::bridge::tracing::own_work::run_user_code;
-use crate::bridge::tracing::recorded::{Recorded, Status};
+use crate::bridge::tracing::recorded::{MOST_REFERENCES, Recorded, Status};
 use crate::bridge::tracing::settings::Settings;
 use crate::clock::{Moment, deadline_after, instant_now};
 use crate::model::{TagRef, tags};
-use crate::scope::{Active, Deferred, DeferredEntry, peek, start_above, start_deferred};
+use crate::scope::{Active, Deferred, DeferredEntry, peek, start_deferred};
 use crate::span::{Span, SpanContext};
 use crate::sync::byte_lock::{ByteGuard, ByteLock};
 use crate::tracer::{Tracer, TracerExt};
@@ -31,15 +32,17 @@ impl fmt::Debug for Shared {
 ///
 /// The span of the tracer starts late: when something asks for its context, when much was recorded, or at its end. Until
 /// then it can get another parent, and no sampler is asked. No user code runs while `state` is locked.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct DeferredSpan {
-    pub(super) layer: Arc<Shared>,
+    /// `None` in memory that waits for its next span.
+    layer: Option<Arc<Shared>>,
     /// A handle that does not own the span, once it has started.
     started: OnceLock<Span>,
+    has_ended: AtomicBool,
     state: ByteLock<State>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
     phase: Phase,
     /// `None` once the start has begun.
@@ -49,12 +52,15 @@ struct State {
     /// The handle that owns the span, from its start to its end.
     owner: Span,
     status: Status,
+    /// The number of references besides that to the parent.
+    references: usize,
     /// A panic has left its mark on the span.
     is_marked: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Phase {
+    #[default]
     Waiting,
     /// The thread with this key starts it.
     Starting(usize),
@@ -95,26 +101,35 @@ impl Parent {
 }
 
 impl DeferredSpan {
-    /// Makes a span that has not started.
-    pub(super) fn new(layer: &Arc<Shared>, origin: Origin, recorded: Recorded) -> Arc<Self> {
-        Arc::new(Self {
-            layer: layer.clone(),
-            started: OnceLock::new(),
-            state: ByteLock::new(State {
-                phase: Phase::Waiting,
-                origin: Some(origin),
-                status: recorded.status,
-                recorded,
-                owner: Span::noop(),
-                is_marked: false,
-            }),
-        })
+    /// Makes a span that has not started. `record` adds its fields, which runs user code.
+    pub(super) fn new(
+        layer: &Arc<Shared>,
+        origin: Origin,
+        record: impl FnOnce(&mut Recorded),
+    ) -> Arc<Self> {
+        let mut span = memory::take();
+        if let Some(own) = Arc::get_mut(&mut span) {
+            own.layer = Some(layer.clone());
+            let state = own.state.get_mut();
+            record(&mut state.recorded);
+            state.status = state.recorded.status;
+            state.origin = Some(origin);
+        }
+        span
     }
 
-    /// Makes the span's entry for the stack of a thread that enters it.
-    pub(super) fn entry(self: Arc<Self>, id: u64) -> DeferredEntry {
+    /// Returns whether the span is one of this layer.
+    #[inline]
+    pub(super) fn is_of(&self, layer: &Arc<Shared>) -> bool {
+        let own = self.layer.as_ref();
+        own.is_some_and(|own| Arc::ptr_eq(own, layer))
+    }
+
+    /// Makes the span's entry for the stack of a thread that enters it. `layer` is the number of its layer.
+    #[inline]
+    pub(super) fn entry(self: Arc<Self>, layer: usize, id: u64) -> DeferredEntry {
         DeferredEntry {
-            layer: Arc::as_ptr(&self.layer).addr(),
+            layer,
             id,
             is_entered_in_panic: thread::panicking(),
             span: self,
@@ -139,6 +154,8 @@ impl DeferredSpan {
         let mut state = self.state.lock();
         let before = state.status;
         state.status = before.max(recorded.status);
+        let room = MOST_REFERENCES.saturating_sub(state.references);
+        state.references += recorded.limit_references(room);
         match state.phase {
             Phase::Waiting | Phase::Starting(_) | Phase::EndsAtStart => {
                 state.recorded.append(recorded);
@@ -192,23 +209,42 @@ impl DeferredSpan {
     /// Ends the span. One that has not started starts before.
     pub(super) fn end(mut self: Arc<Self>) {
         match Arc::get_mut(&mut self) {
-            Some(alone) => alone.end_alone(),
-            None => self.end_shared(),
+            Some(alone) => {
+                alone.end_alone();
+                memory::keep(self);
+            }
+            None => {
+                self.end_shared();
+                self.has_ended.store(true, Ordering::Relaxed);
+            }
         }
     }
 
-    /// Ends a span that no other thread can reach.
+    /// Ends a span that no other thread can reach, and leaves the memory empty.
     fn end_alone(&mut self) {
-        start_above(self);
         // Before the owner, so that the owner is the only handle, which finishes faster.
         self.started.take();
         let state = self.state.get_mut();
-        state.phase = Phase::Ended;
-        let owner = match state.origin.take() {
-            Some(origin) => self.layer.start(origin, &mut state.recorded),
-            None => mem::take(&mut state.owner),
+        if let Some(Origin {
+            parent: Parent::Deferred(parent),
+            ..
+        }) = &state.origin
+            && parent.started().is_none()
+        {
+            start_deferred(&**parent);
+        }
+        let owner = match (state.origin.take(), &self.layer) {
+            (Some(origin), Some(layer)) => layer.start(origin, &mut state.recorded),
+            _ => mem::take(&mut state.owner),
         };
         end_owner(owner, state.is_marked);
+        state.recorded.clear();
+        state.phase = Phase::Waiting;
+        state.status = Status::Unset;
+        state.references = 0;
+        state.is_marked = false;
+        // The last of a layer drops the tracer.
+        self.layer = None;
     }
 
     fn end_shared(&self) {
@@ -235,6 +271,8 @@ impl DeferredSpan {
     pub(super) fn discard(mut self: Arc<Self>) {
         if let Some(alone) = Arc::get_mut(&mut self) {
             alone.state.get_mut().origin = None;
+            alone.end_alone();
+            memory::keep(self);
         }
     }
 
@@ -341,6 +379,11 @@ impl Deferred for DeferredSpan {
         self.started.get()
     }
 
+    #[inline]
+    fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::Relaxed)
+    }
+
     fn waits_for(&self) -> Option<Arc<dyn Deferred>> {
         if self.started.get().is_some() {
             return None;
@@ -357,7 +400,10 @@ impl Deferred for DeferredSpan {
             return;
         }
         if let Some((origin, mut recorded)) = self.claim() {
-            let span = self.layer.start(origin, &mut recorded);
+            let span = match &self.layer {
+                Some(layer) => layer.start(origin, &mut recorded),
+                None => Span::noop(),
+            };
             self.publish(span, recorded.status);
         }
     }
@@ -387,6 +433,36 @@ fn end_owner(owner: Span, is_marked: bool) {
             drop(owner);
         }
     });
+}
+
+/// The memory of spans that have ended, which the next spans of the thread use again.
+mod memory {
+    use std::cell::RefCell;
+    use std::sync::Arc;
+
+    use super::DeferredSpan;
+
+    thread_local! {
+        static KEPT: RefCell<Vec<Arc<DeferredSpan>>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// Returns an empty span to which there is no other handle.
+    pub(super) fn take() -> Arc<DeferredSpan> {
+        let kept = KEPT.try_with(|kept| kept.try_borrow_mut().ok()?.pop());
+        kept.ok().flatten().unwrap_or_default()
+    }
+
+    pub(super) fn keep(span: Arc<DeferredSpan>) {
+        let _ = KEPT.try_with(|kept| {
+            if let Ok(mut kept) = kept.try_borrow_mut()
+                && kept.len() < MOST_KEPT
+            {
+                kept.push(span);
+            }
+        });
+    }
+
+    const MOST_KEPT: usize = 32;
 }
 
 /// Returns a number that no other living thread has.

@@ -99,8 +99,7 @@ impl TracingLayer {
 
     /// Returns the span that the registry keeps for this layer.
     fn own<'a, R: LookupSpan<'a>>(&self, span: &SpanRef<'a, R>) -> Option<Arc<DeferredSpan>> {
-        let held = of_span(span)?;
-        Arc::ptr_eq(&held.layer, &self.shared).then_some(held)
+        of_span(span).filter(|held| held.is_of(&self.shared))
     }
 
     fn find<S>(&self, id: &Id, ctx: &Context<'_, S>) -> Option<Arc<DeferredSpan>>
@@ -139,12 +138,27 @@ impl TracingLayer {
     }
 }
 
-/// The counterpart of a span, as the registry keeps it.
-struct Held(Arc<DeferredSpan>);
+/// The counterpart of a span, as the registry keeps it. Dropping it ends the span.
+struct Held(Option<Arc<DeferredSpan>>);
+
+impl Held {
+    fn is_of(&self, layer: &Arc<Shared>) -> bool {
+        self.0.as_ref().is_some_and(|held| held.is_of(layer))
+    }
+}
+
+impl Drop for Held {
+    /// Ends a span that closes without its layer, because the layer or the registry is gone.
+    fn drop(&mut self) {
+        if let Some(held) = self.0.take() {
+            held.end();
+        }
+    }
+}
 
 /// Returns the counterpart of a span in any layer.
 pub(super) fn of_span<'a, R: LookupSpan<'a>>(span: &SpanRef<'a, R>) -> Option<Arc<DeferredSpan>> {
-    span.extensions().get::<Held>().map(|held| held.0.clone())
+    span.extensions().get::<Held>()?.0.clone()
 }
 
 impl<S> Layer<S> for TracingLayer
@@ -169,22 +183,22 @@ where
             nearest(span.parent())
         };
         let moment = self.shared.tracer.moment();
-        let mut recorded = Recorded::default();
-        self.push_facts(metadata, &mut recorded);
-        attributes.record(&mut SpanVisitor::new(&mut recorded, moment));
         let origin = Origin {
             name: metadata.name(),
             moment,
             parent,
         };
-        let held = Held(DeferredSpan::new(&self.shared, origin, recorded));
+        let held = Held(Some(DeferredSpan::new(&self.shared, origin, |recorded| {
+            self.push_facts(metadata, recorded);
+            attributes.record(&mut SpanVisitor::new(recorded, moment));
+        })));
         let mut extensions = span.extensions_mut();
         if let Some(other) = extensions.replace(held) {
             // Two layers that do not know each other.
             let unused = extensions.replace(other);
             drop(extensions);
-            if let Some(unused) = unused {
-                unused.0.discard();
+            if let Some(unused) = unused.and_then(|mut unused| unused.0.take()) {
+                unused.discard();
             }
         }
     }
@@ -229,7 +243,7 @@ where
 
     fn on_enter(&self, id: &Id, ctx: Context<'_, S>) {
         if let Some(held) = self.find(id, &ctx) {
-            push(Active::Deferred(held.entry(id.into_u64())));
+            push(Active::Deferred(held.entry(self.number(), id.into_u64())));
         }
     }
 
@@ -248,14 +262,15 @@ where
     fn on_close(&self, id: Id, ctx: Context<'_, S>) {
         let Some(span) = ctx.span(&id) else { return };
         let mut extensions = span.extensions_mut();
-        let is_own = extensions
-            .get_mut::<Held>()
-            .is_some_and(|held| Arc::ptr_eq(&held.0.layer, &self.shared));
-        let held = is_own.then(|| extensions.remove::<Held>()).flatten();
-        // Before user code runs.
-        drop(extensions);
-        if let Some(held) = held {
-            held.0.end();
+        let Some(held) = extensions.remove::<Held>() else {
+            return;
+        };
+        if held.is_of(&self.shared) {
+            // Before user code runs.
+            drop(extensions);
+            drop(held);
+        } else {
+            extensions.replace(held);
         }
     }
 }

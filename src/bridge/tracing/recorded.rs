@@ -6,7 +6,7 @@ use crate::bridge::tracing::fields::Fields;
 use crate::clock::Moment;
 use crate::metrics::Counter;
 use crate::model::{TagRef, tags};
-use crate::span::{Span, SpanContext};
+use crate::span::{Reference, Span, SpanContext};
 
 /// What was recorded about a span before it started, or is about to be.
 #[derive(Debug, Default)]
@@ -67,11 +67,19 @@ impl Recorded {
 
     /// Adds a `FollowsFrom` reference.
     pub(super) fn push_reference(&mut self, context: SpanContext) {
-        if self.references.len() < MOST_REFERENCES {
-            self.references.push(context);
-        } else {
-            self.dropped_references += 1;
+        // The caller of `limit_references` bounds the list.
+        self.references.push(context);
+    }
+
+    /// Leaves out references beyond a number, and returns how many there are.
+    #[inline]
+    pub(super) fn limit_references(&mut self, most: usize) -> usize {
+        let many = self.references.len().saturating_sub(most);
+        if many > 0 {
+            self.references.truncate(most);
+            self.dropped_references += many as u64;
         }
+        self.references.len()
     }
 
     /// Adds everything that another one has.
@@ -147,7 +155,7 @@ impl Recorded {
             span.set_tag(tags::ERROR, is_error);
         }
         for context in self.references.drain(..) {
-            span.add_follows_from(&context);
+            span.add_reference(&Reference::follows_from(&context));
         }
         self.apply_after_start(span);
     }

@@ -1,6 +1,9 @@
 //! Spans and events of the crate `tracing`, through the layer.
 
+mod bad_cases;
 mod basics;
+mod filters;
+mod interleavings;
 mod parents;
 
 use tracehound::JaegerTracer;
