@@ -3,8 +3,8 @@
 use crate::clock::{Moment, Reading};
 use crate::metrics::Counter;
 use crate::model::{FieldRef, Timestamp};
-use crate::span::recording;
 use crate::span::Span;
+use crate::span::recording;
 
 impl Span {
     /// Writes a log record with a time of the span's clock, which may be before the span's start.

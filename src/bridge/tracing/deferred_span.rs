@@ -233,11 +233,15 @@ impl DeferredSpan {
         {
             start_deferred(&**parent);
         }
-        let owner = match (state.origin.take(), &self.layer) {
-            (Some(origin), Some(layer)) => layer.start(origin, &mut state.recorded),
-            _ => mem::take(&mut state.owner),
-        };
-        end_owner(owner, state.is_marked);
+        let is_marked = state.is_marked;
+        match (state.origin.take(), &self.layer) {
+            (Some(origin), Some(layer)) => {
+                run_user_code(|| {
+                    finish(layer.start_now(origin, &mut state.recorded), is_marked);
+                });
+            }
+            _ => end_owner(mem::take(&mut state.owner), is_marked),
+        }
         state.recorded.clear();
         state.phase = Phase::Waiting;
         state.status = Status::Unset;
@@ -308,14 +312,14 @@ impl DeferredSpan {
 
     /// Hands the started span to all who ask for it, and writes to it what was recorded meanwhile.
     ///
-    /// `status` is the one that the span was started with.
-    fn publish(&self, span: Span, mut status: Status) {
+    /// `status` is the one that the span was started with. `memory` is empty.
+    fn publish(&self, span: Span, mut status: Status, memory: Recorded) {
         // Nobody else sets it: `claim` returns an origin once.
         let _ = self.started.set(span.downgrade());
         loop {
             let mut state = self.state.lock();
             if state.recorded.is_empty() {
-                return Self::conclude(state, span);
+                return Self::conclude(state, span, memory);
             }
             let mut late = mem::take(&mut state.recorded);
             drop(state);
@@ -324,7 +328,9 @@ impl DeferredSpan {
         }
     }
 
-    fn conclude(mut state: ByteGuard<'_, State>, span: Span) {
+    fn conclude(mut state: ByteGuard<'_, State>, span: Span, memory: Recorded) {
+        // What it replaces is empty, too, and has no memory.
+        state.recorded = memory;
         if state.phase == Phase::EndsAtStart {
             state.phase = Phase::Ended;
             let is_marked = state.is_marked;
@@ -340,36 +346,35 @@ impl DeferredSpan {
 }
 
 impl Shared {
-    /// Starts a span whose parent has started.
+    /// Starts a span whose parent has started. If a tracer of the user panics, the span is no span.
     fn start(&self, origin: Origin, recorded: &mut Recorded) -> Span {
-        let span = run_user_code(|| {
-            let name = recorded.take_name(origin.name);
-            let references = recorded.take_references();
-            let builder = self
-                .tracer
-                .build_span(name)
-                .moment(origin.moment)
-                .ignore_active_span();
-            let mut builder = match &origin.parent {
-                Parent::Root => builder,
-                Parent::Deferred(parent) => match parent.started() {
-                    Some(span) => builder.child_of(span),
-                    None => builder,
-                },
-                Parent::Span(span) => builder.child_of(span),
-                Parent::Context(context) => builder.child_of(context),
-            };
-            for (key, value) in recorded.start_tags() {
-                builder = builder.tag(key, value);
-            }
-            for context in &references {
-                builder = builder.follows_from(context);
-            }
-            let span = builder.start();
-            recorded.apply_after_start(&span);
-            span
-        });
-        span.unwrap_or_default()
+        run_user_code(|| self.start_now(origin, recorded)).unwrap_or_default()
+    }
+
+    /// Like [`start`](Self::start), with user code running.
+    fn start_now(&self, origin: Origin, recorded: &mut Recorded) -> Span {
+        let name = recorded.take_name(origin.name);
+        let references = recorded.take_references();
+        let builder = self.tracer.build_span(name);
+        let builder = builder.moment(origin.moment).ignore_active_span();
+        let mut builder = match &origin.parent {
+            Parent::Root => builder,
+            Parent::Deferred(parent) => match parent.started() {
+                Some(span) => builder.child_of(span),
+                None => builder,
+            },
+            Parent::Span(span) => builder.child_of(span),
+            Parent::Context(context) => builder.child_of(context),
+        };
+        for (key, value) in recorded.start_tags() {
+            builder = builder.tag(key, value);
+        }
+        for context in &references {
+            builder = builder.follows_from(context);
+        }
+        let span = builder.start();
+        recorded.apply_after_start(&span);
+        span
     }
 }
 
@@ -404,7 +409,9 @@ impl Deferred for DeferredSpan {
                 Some(layer) => layer.start(origin, &mut recorded),
                 None => Span::noop(),
             };
-            self.publish(span, recorded.status);
+            let status = recorded.status;
+            recorded.clear();
+            self.publish(span, status, recorded);
         }
     }
 }
@@ -426,13 +433,16 @@ pub(super) fn of_entry(entry: &DeferredEntry) -> Option<&DeferredSpan> {
 
 /// Finishes a span as the drop of its last owner does, which marks it if the thread panics.
 fn end_owner(owner: Span, is_marked: bool) {
-    run_user_code(|| {
-        if is_marked {
-            owner.finish();
-        } else {
-            drop(owner);
-        }
-    });
+    run_user_code(|| finish(owner, is_marked));
+}
+
+/// Like [`end_owner`], with user code running.
+fn finish(owner: Span, is_marked: bool) {
+    if is_marked {
+        owner.finish();
+    } else {
+        drop(owner);
+    }
 }
 
 /// The memory of spans that have ended, which the next spans of the thread use again.
