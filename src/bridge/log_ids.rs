@@ -1,5 +1,7 @@
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::str;
+
+use crate::model::{SpanId, TraceId, hex_digits};
 
 /// The ids of a log line under their names, as text. Made and printed without an allocation.
 pub(super) struct LogIds {
@@ -8,46 +10,57 @@ pub(super) struct LogIds {
     pub(super) sampled: Option<(&'static str, bool)>,
 }
 
+impl LogIds {
+    /// Writes `key=value` for each, with blanks between them. Piece by piece, as `write!` costs more.
+    pub(super) fn write_to(&self, to: &mut impl fmt::Write) -> fmt::Result {
+        for (blank, (key, id)) in [("", &self.trace_id), (" ", &self.span_id)] {
+            to.write_str(blank)?;
+            to.write_str(key)?;
+            to.write_str("=")?;
+            to.write_str(id.as_str())?;
+        }
+        let Some((key, is_sampled)) = self.sampled else {
+            return Ok(());
+        };
+        to.write_str(" ")?;
+        to.write_str(key)?;
+        to.write_str(if is_sampled { "=true" } else { "=false" })
+    }
+}
+
 impl fmt::Display for LogIds {
-    /// Writes `key=value` for each, with blanks between them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, (key, id)) in [&self.trace_id, &self.span_id].into_iter().enumerate() {
-            let blank = if n == 0 { "" } else { " " };
-            write!(f, "{blank}{key}={}", id.as_str())?;
-        }
-        match self.sampled {
-            Some((key, is_sampled)) => write!(f, " {key}={is_sampled}"),
-            None => Ok(()),
-        }
+        self.write_to(f)
     }
 }
 
 /// The hex digits of an id.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub(super) struct IdText {
     digits: [u8; 32],
-    len: usize,
+    start: usize,
 }
 
 impl IdText {
-    pub(super) fn of(id: fmt::Arguments<'_>) -> Self {
-        let mut text = Self::default();
-        text.write_fmt(id)
-            .expect("an id has at most 32 digits, and writing it cannot fail");
-        text
+    /// Returns 32 digits, or 16 for a 64-bit id that need not be long.
+    pub(super) fn of_trace(id: TraceId, is_long: bool) -> Self {
+        let has_short_form = id.high() == 0 && !is_long;
+        Self::new(id.high(), id.low(), if has_short_form { 16 } else { 0 })
+    }
+
+    pub(super) fn of_span(id: SpanId) -> Self {
+        Self::new(0, id.get(), 16)
+    }
+
+    fn new(high: u64, low: u64, start: usize) -> Self {
+        let mut digits = [0; 32];
+        let (first, last) = digits.split_at_mut(16);
+        first.copy_from_slice(&hex_digits(high));
+        last.copy_from_slice(&hex_digits(low));
+        Self { digits, start }
     }
 
     pub(super) fn as_str(&self) -> &str {
-        str::from_utf8(&self.digits[..self.len]).expect("hex digits are ASCII")
-    }
-}
-
-impl fmt::Write for IdText {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let end = self.len + text.len();
-        let free = self.digits.get_mut(self.len..end).ok_or(fmt::Error)?;
-        free.copy_from_slice(text.as_bytes());
-        self.len = end;
-        Ok(())
+        str::from_utf8(&self.digits[self.start..]).expect("hex digits are ASCII")
     }
 }

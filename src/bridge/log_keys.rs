@@ -71,14 +71,12 @@ impl LogKeys {
 
     /// Returns what a line gets of these ids: nothing if there is no trace.
     pub(super) fn name(self, ids: TraceIds) -> Option<LogIds> {
-        let trace_id = if self.has_long_trace_ids {
-            IdText::of(format_args!("{:0>32}", ids.trace_id()?))
-        } else {
-            IdText::of(format_args!("{}", ids.trace_id()?))
-        };
         Some(LogIds {
-            trace_id: (self.trace_id, trace_id),
-            span_id: (self.span_id, IdText::of(format_args!("{}", ids.span_id()?))),
+            trace_id: (
+                self.trace_id,
+                IdText::of_trace(ids.trace_id()?, self.has_long_trace_ids),
+            ),
+            span_id: (self.span_id, IdText::of_span(ids.span_id()?)),
             sampled: self.sampled.map(|key| (key, ids.is_sampled())),
         })
     }

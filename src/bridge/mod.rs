@@ -98,6 +98,21 @@
 //!   its children.
 //! * An event is a log record of one span. Its `parent` is that span, and there is no event without one.
 //!
+//! # Log lines
+//!
+//! A log line that holds the ids of its trace leads to the trace, and the trace to all its lines. [`WithTraceIds`] adds
+//! them to the lines of `tracing_subscriber::fmt`, text or JSON; [`LogWithTraceIds`], with the feature `log`, to the
+//! records of the crate `log`. Any other logger prints [`scope::trace_ids`](crate::scope::trace_ids). [`LogKeys`] sets
+//! other names than `trace_id`, `span_id` and `sampled`. `docs/guide/logs.md` in the repository tells how stores of logs
+//! link both ways.
+//!
+//! ```
+//! use tracehound::bridge::WithTraceIds;
+//!
+//! tracing_subscriber::fmt().map_event_format(WithTraceIds::text).init();
+//! tracing::info!("ready"); // in a trace: `trace_id=… span_id=… sampled=… … INFO shop: ready`
+//! ```
+//!
 //! [`Span::log_error`]: crate::Span::log_error
 
 #[cfg(feature = "tracing")]

@@ -105,11 +105,13 @@ where
         };
         match self.shape {
             LineShape::Text => {
-                if writer.has_ansi_escapes() {
-                    write!(writer, "\x1b[2m{ids}\x1b[0m ")?;
-                } else {
-                    write!(writer, "{ids} ")?;
-                }
+                let (begin, end) = match writer.has_ansi_escapes() {
+                    true => ("\x1b[2m", "\x1b[0m "),
+                    false => ("", " "),
+                };
+                writer.write_str(begin)?;
+                ids.write_to(&mut writer)?;
+                writer.write_str(end)?;
                 self.format.format_event(context, writer, event)
             }
             LineShape::Json => {
