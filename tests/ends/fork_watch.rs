@@ -11,7 +11,7 @@ use tracehound::reporter::InMemoryReporter;
 use tracehound::watch::{OpenSpans, Orphans};
 
 use crate::process::in_child;
-use crate::support::{LONG, builder, until};
+use crate::support::{builder, until};
 
 /// The operations about which a line was written. Atomic, because a fork may copy a lock that is held.
 #[derive(Clone, Default)]

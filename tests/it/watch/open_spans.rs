@@ -149,7 +149,8 @@ fn spans_that_end_on_other_threads_leave_the_list() {
             let (tracer, barrier) = (watched.tracer.clone(), barrier.clone());
             thread::spawn(move || {
                 barrier.wait();
-                let start = |n: usize| tracer.start_span(if n % 2 == 0 { "even" } else { "odd" });
+                let start =
+                    |n: usize| tracer.start_span(if n.is_multiple_of(2) { "even" } else { "odd" });
                 (0..1_000).map(start).collect::<Vec<_>>()
             })
         })

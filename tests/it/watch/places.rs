@@ -12,12 +12,13 @@ use tracehound::{JaegerTracer, SpanContext};
 
 /// Keeps the file and line of each start, and whether the span is an implicit root.
 #[derive(Clone, Default)]
-struct Starts(Arc<Mutex<Vec<(Option<Place>, bool)>>>);
+struct Starts(Arc<Mutex<Vec<Start>>>);
 
 type Place = (&'static str, u32);
+type Start = (Option<Place>, bool);
 
 impl Starts {
-    fn only(&self) -> (Option<Place>, bool) {
+    fn only(&self) -> Start {
         let starts = std::mem::take(&mut *self.0.lock().unwrap());
         assert_eq!(starts.len(), 1);
         starts[0]
@@ -71,7 +72,8 @@ fn every_way_to_start_a_span_tells_its_line() {
     let of_arc: Arc<dyn Tracer> = Arc::new(tracer.clone());
     let of_box: Box<dyn Tracer> = Box::new(tracer.clone());
     let wrapper = Wrapper(tracer.clone());
-    let start: [(&str, &dyn Fn() -> (Span, u32)); 13] = [
+    type StartHere<'a> = &'a dyn Fn() -> (Span, u32);
+    let start: [(&str, StartHere<'_>); 13] = [
         ("a name", &|| (tracer.start_span("a"), line!())),
         ("an owned name", &|| {
             (tracer.start_span("a".to_owned()), line!())
@@ -176,4 +178,19 @@ fn only_a_root_that_nobody_asked_for_is_implicit() {
             assert_eq!(starts.only().1, expected, "{start}");
         }
     }
+}
+
+#[cfg(feature = "macros")]
+#[test]
+fn a_traced_function_tells_its_line() {
+    #[tracehound::traced(tracer = tracer)]
+    fn check_out(tracer: &JaegerTracer) {
+        assert!(!tracer.is_noop());
+    }
+
+    let (tracer, starts) = watched();
+    check_out(&tracer);
+    let (file, line) = starts.only().0.expect("a place");
+    assert_eq!(file, file!());
+    assert!((line!() - 15..line!()).contains(&line), "{line}");
 }

@@ -93,7 +93,8 @@ type End = fn(Pin<&mut Timed>);
 
 #[test]
 fn the_times_are_told_however_the_future_ends() {
-    let rows: [(&str, &'static [u64], Option<[i64; 5]>, End); 4] = [
+    type Row = (&'static str, &'static [u64], Option<[i64; 5]>, End);
+    let rows: [Row; 4] = [
         ("the end", &[3, 4], Some([7, 10, 2, 4, 0]), |future| {
             assert!(poll_once(future).is_ready());
         }),
