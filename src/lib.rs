@@ -84,7 +84,8 @@
 //! | [`prelude`] | what nearly every file that traces wants |
 //!
 //! Guides are in `docs/guide/` of the repository: from a log line to its trace and back (`logs.md`), for programs that
-//! use the crate `tracing` (`tracing.md`), and from other tracing crates (`migration.md`).
+//! use the crate `tracing` (`tracing.md`), from other tracing crates (`migration.md`), and who reset a WebSocket
+//! (`websocket.md`).
 //!
 //! # Feature flags
 //!
@@ -102,6 +103,7 @@
 //! | `axum` | route templates as operation names, the request's span as an extractor |
 //! | `hyper` | the layers of `tower` around hyper's services and hyper-util's client |
 //! | `reqwest` | [`TracingMiddleware`](middleware::TracingMiddleware), and `send_traced` on a request |
+//! | `tungstenite` | [`WebSocketClient`](middleware::WebSocketClient): WebSockets of tokio-tungstenite whose handshake and session have spans |
 //! | `tonic` | gRPC metadata as a carrier, gRPC status on spans |
 //! | `signals` | [`JaegerTracer::close_on_terminate`]: the last spans are sent when SIGTERM ends the process |
 //! | `tokio` | [`TracerBuilder::worker_on`](tracer::TracerBuilder::worker_on): the worker as a task of a runtime; [`scope::task`] |
@@ -236,6 +238,8 @@ mod readme {}
 mod guide {
     #[doc = include_str!("../docs/guide/logs.md")]
     mod logs {}
+    #[doc = include_str!("../docs/guide/websocket.md")]
+    mod websocket {}
     #[doc = include_str!("../docs/guide/migration.md")]
     mod migration {}
     #[doc = include_str!("../docs/guide/tracing.md")]

@@ -167,6 +167,15 @@ examples! {
         " bytes at /v1/traces\n",
         " bytes at /api/v2/spans\n",
     ];
+    websocket: [
+        "fail:\n",
+        "  chat    panic by local, silent for ",
+        "\nleave:\n",
+        "  client  dropped by local, silent for ",
+        "\nwait:\n",
+        " end_of_stream by peer, silent for ",
+        " end_of_stream by peer, silent for ",
+    ];
 }
 
 #[test]

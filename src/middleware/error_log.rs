@@ -110,7 +110,13 @@ fn as_boxed(value: &dyn Any) -> Option<&(dyn Error + 'static)> {
 }
 
 /// The types of errors whose causes can be read.
-const KNOWN: [&[AsError]; 4] = [&[as_boxed, as_error::<io::Error>], HYPER, REQWEST, TONIC];
+const KNOWN: [&[AsError]; 5] = [
+    &[as_boxed, as_error::<io::Error>],
+    HYPER,
+    REQWEST,
+    TONIC,
+    TUNGSTENITE,
+];
 
 #[cfg(feature = "hyper")]
 const HYPER: &[AsError] = &[
@@ -135,6 +141,11 @@ const TONIC: &[AsError] = &[
 ];
 #[cfg(not(feature = "tonic"))]
 const TONIC: &[AsError] = &[];
+
+#[cfg(feature = "tungstenite")]
+const TUNGSTENITE: &[AsError] = &[as_error::<tokio_tungstenite::tungstenite::Error>];
+#[cfg(not(feature = "tungstenite"))]
+const TUNGSTENITE: &[AsError] = &[];
 
 #[cfg(feature = "hyper")]
 fn hyper_kind(error: &(dyn Error + 'static)) -> Option<&'static str> {

@@ -41,6 +41,7 @@
 //! | axum | `axum` | [`ServerLayer`] on the router or around it; [`RequestSpan`] as an extractor | |
 //! | hyper | `hyper` | [`ServerLayer::wrap`] around a service of hyper or of tower | [`ClientLayer::wrap`] around hyper-util's client |
 //! | tonic | `tonic` | [`ServerLayer`] on the server | [`ClientLayer`] around the channel; [`TracingInterceptor`] injects and starts no span |
+//! | tokio-tungstenite | `tungstenite` | | [`WebSocketClient`] |
 //! | reqwest | `reqwest` | | [`TracingMiddleware`], or [`SendTraced`] for one request |
 //! | any driver of a database | | | [`Database`] |
 //!
@@ -67,26 +68,84 @@
 //! * A client that drops a body **unread** has cancelled nothing: often the status is all it wants. The span gets the
 //!   log event `body_dropped`.
 //! * A body that ends before its `content-length` has **failed**.
-//! * A request to **upgrade**, for example to a WebSocket, ends with the head of the 101 response, on both sides. What
-//!   happens on the connection afterwards is not measured. A task that works on it can start a span of its own, which
-//!   follows from the request's span:
-//!
-//! ```
-//! # #[cfg(feature = "tower")]
-//! # {
-//! use tracehound::middleware::RequestSpan;
-//! use tracehound::prelude::*;
-//!
-//! fn session(tracer: &impl Tracer, request: &RequestSpan) {
-//!     let session = tracer.build_span("session").follows_from(&request.context()).start();
-//!     session.log_event("message");
-//! }
-//! # session(&tracehound::NoopTracer, &RequestSpan::default());
-//! # }
-//! ```
+//! * A request to **upgrade**, for example to a WebSocket, ends with the head of the 101 response, on both sides. The
+//!   connection that follows is a [session](#sessions).
 //!
 //! Tags and log records that reach a [`RequestSpan`] after its end are lost. Each is counted as
 //! [`DroppedItems`](crate::metrics::Counter::DroppedItems), if the span is sampled.
+//!
+//! # Sessions
+//!
+//! The connection that a request is upgraded to may stay open for hours, and its end is what people ask about: who
+//! reset it? With `sessions`, a setter of [`ServerLayer`] and [`ClientLayer`], it gets a span of its own, which follows
+//! from the request's span. It needs the feature `axum` or `hyper` and tokio, and no change to the handler:
+//!
+//! ```
+//! # #[cfg(feature = "axum")]
+//! # {
+//! use axum::Router;
+//! use axum::extract::ws::{WebSocket, WebSocketUpgrade};
+//! use axum::response::Response;
+//! use axum::routing::any;
+//! use tracehound::middleware::{ServerLayer, SessionSpan, Sessions};
+//!
+//! async fn chat(upgrade: WebSocketUpgrade, session: SessionSpan) -> Response {
+//!     // `run` makes the session's span active in the task; the rest is measured without it.
+//!     upgrade.on_upgrade(|socket| session.run(talk(socket)))
+//! }
+//!
+//! async fn talk(mut socket: WebSocket) {
+//!     while let Some(Ok(message)) = socket.recv().await {
+//!         let _ = socket.send(message).await;
+//!     }
+//! }
+//!
+//! let app: Router = Router::new()
+//!     .route("/chat/{room}", any(chat))
+//!     .layer(ServerLayer::new(tracehound::NoopTracer).sessions(Sessions::new()));
+//! # }
+//! ```
+//!
+//! The request's span then covers the whole **handshake**: it ends when the connection is there. Its tags say which
+//! protocol was wanted (`upgrade.protocol`) and whether the connection came (`upgrade.completed`). If the peer goes away
+//! before, the span is cancelled and no session begins.
+//!
+//! The span of a **session** begins there and ends when the program drops the connection. The bytes are counted between
+//! the program and the network, after decryption, so it does not matter which library speaks the protocol. If that is
+//! WebSocket, over HTTP/1.1 or as an extended CONNECT over HTTP/2, frames are counted too. Payloads are never recorded.
+//!
+//! | tag | meaning |
+//! |---|---|
+//! | `session.ending` | how the session ended: see below |
+//! | `session.ended_by` | who began to end it: `local`, this program; `peer`, the program or proxy at the other end of this connection. Missing if it cannot be told |
+//! | `session.last_silence_ms` | milliseconds without a byte before the first sign of the end |
+//! | `session.longest_silence_ms` | the longest time without a byte, in milliseconds |
+//! | `session.handshake_ms` | milliseconds from the start of the request to the start of the session |
+//! | `session.bytes_received`, `session.bytes_sent` | bytes, those of frame headers included |
+//! | `websocket.messages_received`, `websocket.messages_sent` | messages, however many frames each has |
+//! | `websocket.pings_received`, `websocket.pings_sent`, `websocket.pongs_received`, `websocket.pongs_sent` | pings and pongs, also those that a library answers by itself |
+//! | `websocket.close_code`, `websocket.close_reason` | the first close frame: its code (1005 if it has none), and its reason with secrets hidden |
+//! | `websocket.malformed_by` | `peer` or `local`, which sent bytes that are no frame; from there on no frame of that side is counted |
+//! | `component`, `upgrade.protocol` | as on the request's span |
+//!
+//! | `session.ending` | meaning | `error=true` |
+//! |---|---|---|
+//! | `closed` | a close frame was sent or received; for another protocol, one side has ended its stream | by the code: 1000, 1001, 1005 and those from 3000 on, which are the program's own, are no errors |
+//! | `end_of_stream` | the peer of a WebSocket ended the stream without a close frame, as a proxy does whose time is up | yes |
+//! | `reset` | the peer reset the connection (`ECONNRESET`) | yes |
+//! | `broken_pipe` | the peer no longer took what was written (`EPIPE`) | yes |
+//! | `timed_out` | the peer's host did not answer the kernel (`ETIMEDOUT`) | yes |
+//! | `error` | reading or writing failed in another way | yes |
+//! | `panic` | the task of the session panicked | yes |
+//! | `aborted` | the task, run by [`SessionSpan::run`], was dropped before its end | no |
+//! | `dropped` | the program dropped the connection without closing it | no |
+//!
+//! Log events tell when things happened: `close_received` and `close_sent` with code and reason, `end_of_stream`,
+//! `shut_down` (the program ended its own stream), `error`, `cancelled`, `panic`. A failure after the peer's close frame
+//! is none: the peer need not wait for an answer.
+//!
+//! The span has no `span.kind`. With one it would count, in metrics that are made from spans, as a request that took
+//! hours.
 //!
 //! # gRPC
 //!
@@ -146,11 +205,15 @@ pub use self::database::TracedRows;
 pub use self::database::{Database, DatabaseCall, DatabaseSpan};
 #[cfg(feature = "tonic")]
 pub use self::grpc::TracingInterceptor;
+#[cfg(feature = "tungstenite")]
+pub use self::http::WebSocketClient;
 #[cfg(feature = "tower")]
 pub use self::http::{
     ClientLayer, ClientService, Destinations, InvalidHost, RequestSpan, ServerLayer, ServerService,
     SpanEnd, TracedBody, TracedFuture,
 };
+#[cfg(feature = "_upgrade")]
+pub use self::http::{InSession, SessionSpan, Sessions, TracedIo};
 #[cfg(feature = "reqwest")]
 pub use self::http::{SendTraced, TracingMiddleware};
 #[cfg(feature = "tower")]

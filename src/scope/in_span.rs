@@ -107,7 +107,7 @@ impl<T> Instrumented<T> {
     }
 
     /// Leaves no mark on the span: its owner tells how the work ends.
-    #[cfg(feature = "reqwest")]
+    #[cfg(any(feature = "reqwest", feature = "tungstenite"))]
     pub(crate) fn unmarked(inner: T, span: &Span) -> Self {
         Self::new(inner, Work::Borrows(span.downgrade()))
     }

@@ -11,6 +11,7 @@ use crate::middleware::http::layer::layer;
 use crate::middleware::http::protocol::Protocol;
 use crate::middleware::http::request_scope::RequestScope;
 use crate::middleware::http::settings::{HttpSettings, settings};
+use crate::middleware::http::upgrade::Upgrade;
 use crate::middleware::http::{names, redact, span_tags};
 use crate::middleware::side::Side;
 use crate::model::tags;
@@ -116,7 +117,7 @@ impl ClientLayer {
 }
 
 /// Starts the span of a request and injects its context, if the request needs a span.
-fn begin(
+pub(super) fn begin(
     settings: &HttpSettings,
     component: &'static str,
     request: &mut request::Parts,
@@ -159,7 +160,10 @@ fn begin(
     } else {
         share.strip(&**tracer, &mut request.headers);
     }
-    Exchange::new(span, Side::Client, protocol, &request.method).into()
+    let sessions = hooks.sessions.as_ref();
+    let upgrade = Upgrade::of_client(tracer, sessions, hooks.component(component), request, &span);
+    let exchange = Exchange::new(span, Side::Client, protocol, &request.method);
+    exchange.upgraded(upgrade).into()
 }
 
 /// Returns the target of a request from its URI, or else from its `host` header.

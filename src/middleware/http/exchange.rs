@@ -1,6 +1,6 @@
 use std::fmt::Display;
 
-use http::{HeaderMap, Method, StatusCode};
+use http::{Extensions, HeaderMap, Method, StatusCode};
 
 use crate::middleware::error_log::log_error;
 use crate::middleware::grpc::status::{self as grpc, Code};
@@ -8,6 +8,7 @@ use crate::middleware::http::grpc_claim::GrpcClaim;
 use crate::middleware::http::hooks::{Hooks, SpanEnd};
 use crate::middleware::http::protocol::Protocol;
 use crate::middleware::http::span_tags;
+use crate::middleware::http::upgrade::Upgrade;
 use crate::middleware::side::Side;
 use crate::model::tags;
 use crate::span::Span;
@@ -18,7 +19,8 @@ use crate::span::Span;
 /// the request was cancelled or that a panic passed by.
 ///
 /// The head of the response ends the span if no body follows. A 101 (Switching Protocols) is such a head: what happens
-/// on the connection afterwards is not part of the request.
+/// on the connection afterwards is not part of the request. If sessions have spans, the upgrade becomes the owner of the
+/// span then, and ends it when the connection is there.
 #[derive(Debug)]
 pub(super) struct Exchange {
     /// The no-op span after the end.
@@ -27,6 +29,8 @@ pub(super) struct Exchange {
     response: Expected,
     /// Decided by the response of a server.
     claim: Option<Box<GrpcClaim>>,
+    /// The upgrade that the request wants, if sessions have spans.
+    upgrade: Option<Box<Upgrade>>,
     /// Whether a client has received the head of an HTTP response and not yet polled the body.
     is_unread: bool,
     /// How many bytes of the response's body have passed.
@@ -73,6 +77,7 @@ impl Exchange {
                 },
             },
             claim: None,
+            upgrade: None,
             is_unread: false,
             bytes: 0,
         }
@@ -84,7 +89,28 @@ impl Exchange {
         self
     }
 
-    #[cfg(feature = "reqwest")]
+    /// Adds the upgrade that the request wants.
+    pub(super) fn upgraded(mut self, upgrade: Option<Box<Upgrade>>) -> Self {
+        self.upgrade = upgrade;
+        self
+    }
+
+    /// Looks for the connection of an upgrade in the response to a client.
+    pub(super) fn take_connection(&mut self, extensions: &mut Extensions) {
+        if self.side == Side::Client
+            && let Some(upgrade) = &mut self.upgrade
+        {
+            upgrade.take_from(extensions);
+        }
+    }
+
+    /// Takes the upgrade that the request wants, to complete it in another way.
+    #[cfg(feature = "tungstenite")]
+    pub(super) fn take_upgrade(&mut self) -> Option<Box<Upgrade>> {
+        self.upgrade.take()
+    }
+
+    #[cfg(any(feature = "reqwest", feature = "tungstenite"))]
     pub(super) fn span(&self) -> &Span {
         &self.span
     }
@@ -150,6 +176,13 @@ impl Exchange {
         let span = &self.span;
         hooks.response_headers.record(span, headers);
         hooks.decorate_response(span, response);
+        if let Some(upgrade) = self.upgrade.take() {
+            let span = std::mem::take(&mut self.span);
+            match upgrade.answered(status, span) {
+                Some(span) => self.span = span,
+                None => return,
+            }
+        }
         if is_last {
             self.complete();
         }

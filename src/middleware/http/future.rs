@@ -90,7 +90,8 @@ where
         };
         Poll::Ready(match result {
             Ok(response) => {
-                let (parts, body) = response.into_parts();
+                let (mut parts, body) = response.into_parts();
+                exchange.take_connection(&mut parts.extensions);
                 exchange.head(&settings.hooks, parts.status, &parts.headers, &parts);
                 let body = TracedBody::new(body, exchange, &parts.headers);
                 Ok(Response::from_parts(parts, body))

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, StatusCode};
 
 use crate::middleware::http::destinations::Destinations;
 use crate::middleware::http::redact;
+use crate::middleware::http::upgrade::Sessions;
 use crate::panics::caught;
 use crate::propagation::Trust;
 use crate::span::Span;
@@ -14,7 +15,8 @@ use crate::span::Span;
 /// The moment at which the span of a request ends.
 ///
 /// If no body can follow the head, the span ends with the head in any case: after HEAD and CONNECT, 204 and 304, and
-/// after 101, when a request to upgrade (to a WebSocket, for example) has succeeded.
+/// after 101, when a request to upgrade (to a WebSocket, for example) has succeeded. If
+/// [sessions](crate::middleware#sessions) have spans, a request to upgrade ends when the connection is there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SpanEnd {
@@ -40,6 +42,7 @@ pub(super) struct Hooks<Req, Res> {
     pub(super) decorate: Vec<SpanHook<Req>>,
     pub(super) decorate_response: Vec<SpanHook<Res>>,
     pub(super) span_end: SpanEnd,
+    pub(super) sessions: Option<Sessions>,
     pub(super) trust: Trust,
     pub(super) destinations: Destinations,
     pub(super) injects: bool,
@@ -64,6 +67,7 @@ impl<Req, Res> Hooks<Req, Res> {
         decorate: Vec::new(),
         decorate_response: Vec::new(),
         span_end: SpanEnd::Body,
+        sessions: None,
         trust: Trust::full(),
         destinations: Destinations::all(),
         injects: true,
@@ -134,6 +138,7 @@ impl<Req, Res> Clone for Hooks<Req, Res> {
             decorate: self.decorate.clone(),
             decorate_response: self.decorate_response.clone(),
             span_end: self.span_end,
+            sessions: self.sessions.clone(),
             trust: self.trust,
             destinations: self.destinations.clone(),
             injects: self.injects,

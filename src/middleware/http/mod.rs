@@ -24,6 +24,10 @@ mod route;
 mod server;
 mod settings;
 mod span_tags;
+#[cfg(feature = "tungstenite")]
+mod tungstenite;
+#[cfg_attr(not(feature = "_upgrade"), path = "no_upgrade.rs")]
+mod upgrade;
 
 pub use self::body::TracedBody;
 pub use self::client::{ClientLayer, ClientService};
@@ -34,3 +38,7 @@ pub use self::request_span::RequestSpan;
 #[cfg(feature = "reqwest")]
 pub use self::reqwest::{SendTraced, TracingMiddleware};
 pub use self::server::{ServerLayer, ServerService};
+#[cfg(feature = "tungstenite")]
+pub use self::tungstenite::WebSocketClient;
+#[cfg(feature = "_upgrade")]
+pub use self::upgrade::{InSession, SessionSpan, Sessions, TracedIo};

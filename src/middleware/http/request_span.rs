@@ -18,7 +18,8 @@ use crate::span::Span;
 ///
 /// The span ends with the body of the response; after an upgrade, for example to a WebSocket, with the head of the 101.
 /// A task that goes on may still hold the `RequestSpan`: its late tags and log records are lost. Each is counted as
-/// [`Counter::DroppedItems`], if the span is sampled.
+/// [`Counter::DroppedItems`], if the span is sampled. The connection has a
+/// [span of its own](crate::middleware#sessions), if the layer is told so.
 ///
 /// ```
 /// use tracehound::middleware::RequestSpan;

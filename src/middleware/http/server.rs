@@ -9,6 +9,7 @@ use crate::middleware::http::layer::layer;
 use crate::middleware::http::protocol::Protocol;
 use crate::middleware::http::request_scope::RequestScope;
 use crate::middleware::http::settings::{HttpSettings, settings};
+use crate::middleware::http::upgrade::Upgrade;
 use crate::middleware::http::{names, peer, route, span_tags};
 use crate::middleware::side::Side;
 use crate::model::tags;
@@ -167,6 +168,8 @@ fn begin(
     hooks.decorate(&span, request);
     let handle = RequestSpan::new(span.downgrade(), wants_route);
     request.extensions.insert(handle);
+    let sessions = hooks.sessions.as_ref();
+    let upgrade = Upgrade::of_server(tracer, sessions, hooks.component(component), request, &span);
     let exchange = Exchange::new(span, Side::Server, protocol, &request.method);
-    exchange.claimed(claim).into()
+    exchange.claimed(claim).upgraded(upgrade).into()
 }

@@ -180,7 +180,7 @@ macro_rules! settings {
                 self
             }
 
-            fn hooks_mut(
+            pub(super) fn hooks_mut(
                 &mut self,
             ) -> &mut $crate::middleware::http::hooks::Hooks<$request, $response> {
                 &mut std::sync::Arc::make_mut(&mut self.settings).hooks

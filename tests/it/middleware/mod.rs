@@ -30,3 +30,5 @@ mod secrets;
 mod server;
 #[cfg(all(feature = "axum", feature = "hyper", feature = "tonic"))]
 mod trust;
+#[cfg(all(feature = "axum", feature = "hyper"))]
+mod upgrade;

@@ -31,6 +31,8 @@ pub(crate) mod tls;
 pub(crate) mod vectors;
 #[cfg(feature = "tower")]
 pub(crate) mod web;
+#[cfg(all(feature = "axum", feature = "hyper"))]
+pub(crate) mod websocket;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
