@@ -73,7 +73,7 @@
 //! A span has the start time of its creation, but the tracer starts it later: when its first child starts, when its
 //! context is asked for, when it has recorded much, or when it closes. Until then it can get a parent, and no sampler
 //! is asked. So `set_parent` works in a function with `#[instrument]`, which has entered the span before its first line
-//! runs.
+//! runs. A log line with the ids of the trace asks for the context: set the parent before the first one.
 //!
 //! A panic that leaves an entered span marks it with `error=true` and a log record `event=panic`, like other spans.
 //!
@@ -90,13 +90,15 @@
 //! * Spans and events that begin while the layer formats a field, asks a sampler or ends a span.
 //! * Spans that begin while the tracer is off, or before there is a global tracer.
 //!
-//! # What OpenTracing cannot carry
+//! # What differs from `tracing`
 //!
 //! * A span has one interval. How often and how long it was entered is not recorded.
-//! * Levels decide nothing here: filter by them before.
-//! * A span that closes with children still open does not wait for them, except that the registry closes a parent after
-//!   its children.
-//! * An event is a log record of one span. Its `parent` is that span, and there is no event without one.
+//! * A log record belongs to one span, so an event without a span is nowhere.
+//! * A level is a field of a log record. It decides nothing: filters do.
+//! * A span that is entered again inside of another one is active again. In the registry the one in between stays the
+//!   current span.
+//! * The causes of [`follows_from`][tracing_span] start when they are named, because a reference holds their ids. A root
+//!   takes none to its own trace once it has started, and a span takes at most 128.
 //!
 //! # Log lines
 //!
@@ -113,6 +115,7 @@
 //! tracing::info!("ready"); // in a trace: `trace_id=… span_id=… sampled=… … INFO shop: ready`
 //! ```
 //!
+//! [tracing_span]: https://docs.rs/tracing/latest/tracing/struct.Span.html
 //! [`Span::log_error`]: crate::Span::log_error
 
 #[cfg(feature = "tracing")]

@@ -13,7 +13,7 @@ use super::{fixed_subscriber, subscriber};
 use crate::support::{fixed_tracer, log_texts, recording_tracer, texts};
 
 #[derive(Debug)]
-struct Failure(Option<Box<Failure>>, &'static str);
+struct Failure(Option<Box<Self>>, &'static str);
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
