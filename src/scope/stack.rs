@@ -103,13 +103,13 @@ impl Drop for End {
 
 /// Puts an entry on top and returns its id. Returns `None` if the stack is in use, which a correct caller never sees.
 pub(crate) fn push(active: Active) -> Option<u64> {
-    let mark = foreign::mark();
+    let entry = (active, foreign::mark());
     with_stack(|stack| {
         if stack.entries.capacity() == 0 {
             // If `END` has been destroyed already, the last scope frees the memory.
             let _ = END.try_with(|_| ());
         }
-        let id = stack.push((active, mark));
+        let id = stack.push(entry);
         DEPTH.set(stack.entries.len());
         id
     })
