@@ -105,6 +105,8 @@
 //! | `reqwest` | [`TracingMiddleware`](middleware::TracingMiddleware), and `send_traced` on a request |
 //! | `tungstenite` | [`WebSocketClient`](middleware::WebSocketClient): WebSockets of tokio-tungstenite whose handshake and session have spans |
 //! | `tonic` | gRPC metadata as a carrier, gRPC status on spans |
+//! | `redis` | [`TracedRedis`](middleware::TracedRedis): spans for commands of the crate `redis` |
+//! | `sqlx` | [`TracedExecutor`](middleware::TracedExecutor): spans for statements of sqlx; needs Rust 1.94, as sqlx does |
 //! | `signals` | [`JaegerTracer::close_on_terminate`]: the last spans are sent when SIGTERM ends the process |
 //! | `tokio` | [`TracerBuilder::worker_on`](tracer::TracerBuilder::worker_on): the worker as a task of a runtime; [`scope::task`] |
 //! | `metrics` | the recorder of the crate `metrics` as a [`MetricsFactory`](metrics::MetricsFactory) |
@@ -115,7 +117,7 @@
 //! | `foreign-context` | [`ForeignContext`](scope::ForeignContext): active spans of another library are parents of ours |
 //! | `macros` | [`#[traced]`](macro@traced): a function that is a span |
 //! | `dev` | the embedded agent and viewer |
-//! | `full` | all of these |
+//! | `full` | all of these but `sqlx` |
 //! | `testkit` | for tests of a program: an agent and a collector that record, faults, expected shapes of traces |
 //!
 //! A feature adds items. No feature changes what another one does, with one exception: with `remote-sampler`, a

@@ -92,6 +92,8 @@ fn kind_of(error: &(dyn Error + 'static)) -> Option<&'static str> {
         .or_else(|| hyper_kind(error))
         .or_else(|| reqwest_kind(error))
         .or_else(|| tonic_kind(error))
+        .or_else(|| redis_kind(error))
+        .or_else(|| sqlx_kind(error))
 }
 
 const TIMEOUT: &str = "timeout";
@@ -110,12 +112,14 @@ fn as_boxed(value: &dyn Any) -> Option<&(dyn Error + 'static)> {
 }
 
 /// The types of errors whose causes can be read.
-const KNOWN: [&[AsError]; 5] = [
+const KNOWN: [&[AsError]; 7] = [
     &[as_boxed, as_error::<io::Error>],
     HYPER,
     REQWEST,
     TONIC,
     TUNGSTENITE,
+    REDIS,
+    SQLX,
 ];
 
 #[cfg(feature = "hyper")]
@@ -146,6 +150,16 @@ const TONIC: &[AsError] = &[];
 const TUNGSTENITE: &[AsError] = &[as_error::<tokio_tungstenite::tungstenite::Error>];
 #[cfg(not(feature = "tungstenite"))]
 const TUNGSTENITE: &[AsError] = &[];
+
+#[cfg(feature = "redis")]
+const REDIS: &[AsError] = &[as_error::<redis::RedisError>];
+#[cfg(not(feature = "redis"))]
+const REDIS: &[AsError] = &[];
+
+#[cfg(feature = "sqlx")]
+const SQLX: &[AsError] = &[as_error::<sqlx::Error>];
+#[cfg(not(feature = "sqlx"))]
+const SQLX: &[AsError] = &[];
 
 #[cfg(feature = "hyper")]
 fn hyper_kind(error: &(dyn Error + 'static)) -> Option<&'static str> {
@@ -194,5 +208,31 @@ fn tonic_kind(error: &(dyn Error + 'static)) -> Option<&'static str> {
 }
 #[cfg(not(feature = "tonic"))]
 fn tonic_kind(_error: &(dyn Error + 'static)) -> Option<&'static str> {
+    None
+}
+
+#[cfg(feature = "redis")]
+fn redis_kind(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    let error = error.downcast_ref::<redis::RedisError>()?;
+    if error.is_timeout() {
+        Some(TIMEOUT)
+    } else if error.is_connection_refusal() {
+        Some(CONNECT)
+    } else {
+        None
+    }
+}
+#[cfg(not(feature = "redis"))]
+fn redis_kind(_error: &(dyn Error + 'static)) -> Option<&'static str> {
+    None
+}
+
+#[cfg(feature = "sqlx")]
+fn sqlx_kind(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    let error = error.downcast_ref::<sqlx::Error>()?;
+    matches!(error, sqlx::Error::PoolTimedOut).then_some(TIMEOUT)
+}
+#[cfg(not(feature = "sqlx"))]
+fn sqlx_kind(_error: &(dyn Error + 'static)) -> Option<&'static str> {
     None
 }

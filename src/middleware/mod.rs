@@ -43,6 +43,8 @@
 //! | tonic | `tonic` | [`ServerLayer`] on the server | [`ClientLayer`] around the channel; [`TracingInterceptor`] injects and starts no span |
 //! | tokio-tungstenite | `tungstenite` | | [`WebSocketClient`] |
 //! | reqwest | `reqwest` | | [`TracingMiddleware`], or [`SendTraced`] for one request |
+//! | redis | `redis` | | [`TracedRedis`] around a connection; [`RedisMessages`] for a subscription |
+//! | sqlx | `sqlx` | | [`Database::executor`] around a pool, connection or transaction |
 //! | any driver of a database | | | [`Database`] |
 //!
 //! # What a span records
@@ -183,6 +185,8 @@
 //! name is the first word of the statement, such as `SELECT`. Statements are shown [on request](Database::statements),
 //! without their literals. The errors of a database quote data, so of their texts only what is not quoted is recorded.
 //!
+//! [`TracedRedis`] and [`TracedExecutor`] do so by themselves, for the crates `redis` and `sqlx`.
+//!
 //! In a test environment, [`Recording::everything`](crate::model::Recording::everything), or the variable
 //! `TRACEHOUND_RECORD=everything`, records statements with their literals, parameters and results.
 //!
@@ -200,9 +204,13 @@ mod http;
 #[cfg(feature = "tower")]
 mod side;
 
+#[cfg(feature = "sqlx")]
+pub use self::database::TracedExecutor;
 #[cfg(feature = "stream")]
 pub use self::database::TracedRows;
 pub use self::database::{Database, DatabaseCall, DatabaseSpan};
+#[cfg(feature = "redis")]
+pub use self::database::{RedisMessages, TracedRedis};
 #[cfg(feature = "tonic")]
 pub use self::grpc::TracingInterceptor;
 #[cfg(feature = "tungstenite")]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 #[test]
-fn every_feature_is_documented_and_part_of_full_unless_it_is_for_tests() {
+fn every_feature_is_documented_and_part_of_full_unless_it_stands_apart() {
     let manifest = file("Cargo.toml");
     let section = between(&manifest, "\n[features]\n", "\n[");
     let features: Vec<_> = section
@@ -19,7 +19,9 @@ fn every_feature_is_documented_and_part_of_full_unless_it_is_for_tests() {
     let page = file("src/lib.rs");
     for feature in features {
         let is_in_full = full.contains(&format!("\"{feature}\""));
-        assert_eq!(is_in_full, feature != "testkit", "full: {feature}");
+        // `sqlx` needs a newer Rust than the crate.
+        let is_apart = ["testkit", "sqlx"].contains(&feature);
+        assert_eq!(is_in_full, !is_apart, "full: {feature}");
         for (name, text) in [("README.md", &readme), ("src/lib.rs", &page)] {
             let row = format!("| `{feature}` ");
             assert!(text.contains(&row), "{name} has no row for {feature}");

@@ -66,9 +66,7 @@ impl<'a> DatabaseCall<'a> {
         }
         let span = builder.start();
         if span.is_recording() {
-            for (key, value) in self.settings.tags() {
-                span.set_tag(key, value);
-            }
+            self.settings.describe(&span);
             let statement = self.statement;
             let shown = statement.and_then(|text| self.settings.shown_statement(&span, text));
             span.set_tag(tags::DB_STATEMENT, shown.as_deref());

@@ -215,6 +215,11 @@ impl Database {
         self.operation("AcquireConnection")
     }
 
+    #[cfg(feature = "redis")]
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     fn settings_mut(&mut self) -> &mut Settings {
         Arc::make_mut(&mut self.settings)
     }

@@ -3,14 +3,22 @@
 mod call;
 mod call_error;
 mod client;
+#[cfg(feature = "redis")]
+mod redis;
 mod repeats;
 #[cfg(feature = "stream")]
 mod rows;
 mod running;
 mod settings;
+#[cfg(feature = "sqlx")]
+mod sqlx;
 
 pub use call::DatabaseCall;
 pub use client::Database;
+#[cfg(feature = "redis")]
+pub use redis::{RedisMessages, TracedRedis};
 #[cfg(feature = "stream")]
 pub use rows::TracedRows;
 pub use running::DatabaseSpan;
+#[cfg(feature = "sqlx")]
+pub use sqlx::TracedExecutor;

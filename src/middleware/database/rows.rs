@@ -40,7 +40,13 @@ impl DatabaseSpan {
         S: Stream<Item = Result<T, E>>,
         E: Display + 'static,
     {
-        TracedRows::new(self, rows)
+        TracedRows::new(self, rows, true)
+    }
+
+    /// Like `rows`, but what comes is not counted.
+    #[cfg(feature = "sqlx")]
+    pub(super) fn results<S>(self, results: S) -> TracedRows<S> {
+        TracedRows::new(self, results, false)
     }
 }
 
@@ -53,14 +59,17 @@ pub struct TracedRows<S> {
     /// `None` after the end.
     call: Option<DatabaseSpan>,
     rows: usize,
+    /// Whether the items are rows, and not results of statements.
+    counts_rows: bool,
 }
 
 impl<S> TracedRows<S> {
-    pub(crate) fn new(call: DatabaseSpan, rows: S) -> Self {
+    fn new(call: DatabaseSpan, rows: S, counts_rows: bool) -> Self {
         Self {
             inner: Some(rows),
             call: Some(call),
             rows: 0,
+            counts_rows,
         }
     }
 }
@@ -95,7 +104,7 @@ where
             }
             Poll::Ready(None) => {
                 this.inner.set(None);
-                finish(this.call, *this.rows);
+                finish(this.call, this.counts_rows.then_some(*this.rows));
             }
             Poll::Pending => {}
         }
@@ -122,13 +131,15 @@ impl<S> PinnedDrop for TracedRows<S> {
         let scope = this.call.as_ref().map(|call| call.span().activate_lent());
         this.inner.set(None);
         drop(scope);
-        finish(this.call, *this.rows);
+        finish(this.call, this.counts_rows.then_some(*this.rows));
     }
 }
 
-fn finish(call: &mut Option<DatabaseSpan>, rows: usize) {
+fn finish(call: &mut Option<DatabaseSpan>, rows: Option<usize>) {
     if let Some(call) = call.take() {
-        call.rows_returned(rows);
+        if let Some(rows) = rows {
+            call.rows_returned(rows);
+        }
         // Dropped, so that a panic on this thread marks it.
         drop(call);
     }

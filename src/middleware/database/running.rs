@@ -3,7 +3,11 @@ use std::future::Future;
 use std::sync::Arc;
 
 use crate::middleware::database::call_error;
+#[cfg(feature = "redis")]
+use crate::middleware::database::settings::MAX_DATA;
 use crate::middleware::database::settings::{Settings, Shown, shown_data};
+#[cfg(feature = "redis")]
+use crate::model::tags;
 use crate::panics::caught;
 use crate::redact::sql;
 use crate::scope::InSpan;
@@ -51,6 +55,36 @@ impl DatabaseSpan {
         let shows_everything = self.shows_everything();
         self.is_secret = shows_everything && statement.is_some_and(sql::holds_secret);
         self
+    }
+
+    /// Hides parameters and results if the call holds a secret. It is asked only if they would be shown.
+    #[cfg(feature = "redis")]
+    pub(super) fn of_secret(mut self, is_secret: impl FnOnce() -> bool) -> Self {
+        self.is_secret = self.shows_everything() && is_secret();
+        self
+    }
+
+    /// Shows the shape of a statement that is not SQL, or all of it, of which a number of bytes is enough.
+    #[cfg(feature = "redis")]
+    pub(super) fn show_statement(
+        &self,
+        shape: impl FnOnce() -> String,
+        all: impl FnOnce(usize) -> String,
+    ) {
+        let statement = match self.settings.shown(self.span.recorded_data()) {
+            Shown::Nothing => return,
+            Shown::Everything if !self.is_secret => {
+                shown_data(&all(self.span.tag_value_bytes())).into_owned()
+            }
+            Shown::Shape | Shown::Everything => shape(),
+        };
+        self.span.set_tag(tags::DB_STATEMENT, &statement);
+    }
+
+    /// Like `result`, for a result that may be long.
+    #[cfg(feature = "redis")]
+    pub(super) fn debug_result(&self, result: &impl fmt::Debug) {
+        self.result(|| bounded_debug(result));
     }
 
     /// Returns the span, for tags and logs of your own.
@@ -112,6 +146,19 @@ impl DatabaseSpan {
         F: Future<Output = Result<T, E>>,
         E: Display + 'static,
     {
+        self.run_judged(future, |_| true)
+    }
+
+    /// Like `run`, but only an error for which `is_failure` is true marks the span.
+    pub(super) fn run_judged<'s, T, E, F>(
+        &'s self,
+        future: F,
+        is_failure: fn(&E) -> bool,
+    ) -> impl Future<Output = Result<T, E>> + use<'s, T, E, F>
+    where
+        F: Future<Output = Result<T, E>>,
+        E: Display + 'static,
+    {
         // Made now: a future that is dropped before its first poll was cancelled as well.
         let work = if self.span.is_noop() {
             Err(future)
@@ -121,7 +168,9 @@ impl DatabaseSpan {
         async move {
             match work {
                 Ok(work) => work.await.inspect_err(|error| {
-                    self.fail(error);
+                    if is_failure(error) {
+                        self.fail(error);
+                    }
                 }),
                 Err(work) => work.await,
             }
@@ -172,4 +221,27 @@ impl fmt::Debug for DatabaseSpan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("DatabaseSpan").field(&self.span).finish()
     }
+}
+
+/// Returns the `Debug` text of a value, or the start of a long one.
+#[cfg(feature = "redis")]
+fn bounded_debug(value: &impl fmt::Debug) -> String {
+    use std::fmt::Write as _;
+
+    struct Bounded(String);
+
+    impl fmt::Write for Bounded {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.0.push_str(text);
+            // An error ends the formatting.
+            match self.0.len() > MAX_DATA {
+                true => Err(fmt::Error),
+                false => Ok(()),
+            }
+        }
+    }
+
+    let mut text = Bounded(String::new());
+    let _ = write!(text, "{value:?}");
+    text.0
 }

@@ -49,7 +49,7 @@ impl Settings {
     }
 
     /// Returns the tags that all spans of the database have.
-    pub(super) fn tags(&self) -> impl Iterator<Item = (&'static str, &str)> {
+    fn tags(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let Self {
             system,
             component,
@@ -69,6 +69,13 @@ impl Settings {
         ];
         let set = own.into_iter();
         set.filter_map(|(key, value)| Some((key, &**value?)))
+    }
+
+    /// Sets the tags that all spans of the database have.
+    pub(super) fn describe(&self, span: &Span) {
+        for (key, value) in self.tags() {
+            span.set_tag(key, value);
+        }
     }
 
     /// Returns how much of a statement a span shows.
@@ -115,4 +122,4 @@ pub(crate) fn shown_data(data: &str) -> Cow<'_, str> {
 }
 
 /// How much of data is read, in bytes.
-const MAX_DATA: usize = 64 * 1_024;
+pub(super) const MAX_DATA: usize = 64 * 1_024;

@@ -1,6 +1,8 @@
 //! Tests of the spans for calls to a database.
 
 mod ends;
+#[cfg(feature = "redis")]
+mod redis;
 mod repeats;
 #[cfg(feature = "stream")]
 mod rows;

@@ -1,0 +1,220 @@
+//! Statements that sqlx runs on SQLite in memory: through a pool, a connection, a transaction and a stream.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt, TryStreamExt};
+use sqlx::{AssertSqlSafe, Executor, SqlitePool, sqlite::SqlitePoolOptions};
+use tokio::runtime::{Builder, Runtime};
+use tracehound::{
+    middleware::Database,
+    model::Recording,
+    prelude::*,
+    reporter::{InMemoryReporter, OwnedSpan},
+};
+
+use crate::{Result, taken, tracer};
+
+struct Shop {
+    runtime: Runtime,
+    pool: SqlitePool,
+    users: Database,
+    spans: InMemoryReporter,
+    tracer: tracehound::JaegerTracer,
+}
+
+impl Shop {
+    /// Opens a database with the table `users`, in which are Ada and Alan.
+    fn open(recording: Recording) -> Result<Self> {
+        let (tracer, spans) = tracer(recording)?;
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()?;
+        let pool = runtime.block_on(async {
+            // One connection: each has a memory of its own.
+            let options = SqlitePoolOptions::new().max_connections(1);
+            let options = options.acquire_timeout(Duration::from_millis(200));
+            let pool = options.connect("sqlite::memory:").await?;
+            pool.execute("CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT UNIQUE)")
+                .await?;
+            pool.execute("INSERT INTO users VALUES (1, 'Ada'), (2, 'Alan')")
+                .await?;
+            Ok::<_, sqlx::Error>(pool)
+        })?;
+        let users = Database::new(tracer.clone(), "sqlite");
+        Ok(Self {
+            runtime,
+            pool,
+            users,
+            spans,
+            tracer,
+        })
+    }
+
+    fn span(&self) -> OwnedSpan {
+        let mut spans = self.spans.take();
+        assert_eq!(spans.len(), 1, "{spans:?}");
+        spans.remove(0)
+    }
+}
+
+#[test]
+fn each_way_to_run_a_statement_is_one_span() -> Result {
+    let shop = Shop::open(Recording::statements())?;
+    let Shop { pool, users, .. } = &shop;
+    let select = "SELECT name FROM users WHERE id < ? -- canary";
+    let returned = |expected: &str| {
+        let span = shop.span();
+        assert_eq!(span.operation_name, "SELECT");
+        assert_eq!(
+            span.tag_text("db.statement"),
+            "SELECT name FROM users WHERE id < ?"
+        );
+        assert_eq!(span.tag_text("db.rows_returned"), expected);
+        assert!(
+            span.tag("error").is_none() && span.logs.is_empty(),
+            "{span:?}"
+        );
+    };
+    shop.runtime.block_on(async {
+        let query = || sqlx::query_scalar::<_, String>(select);
+        let names = query().bind(9).fetch_all(users.executor(pool)).await?;
+        assert_eq!(names, ["Ada", "Alan"]);
+        returned("2");
+        assert_eq!(
+            query().bind(2).fetch_one(users.executor(pool)).await?,
+            "Ada"
+        );
+        returned("1");
+        let none = query().bind(0).fetch_optional(users.executor(pool)).await?;
+        assert_eq!(none, None);
+        returned("0");
+        let none = query().bind(0).fetch_one(users.executor(pool)).await;
+        assert!(matches!(none, Err(sqlx::Error::RowNotFound)));
+        returned("0");
+        let names: Vec<_> = query()
+            .bind(9)
+            .fetch(users.executor(pool))
+            .try_collect()
+            .await?;
+        assert_eq!(names.len(), 2);
+        returned("2");
+        let done = sqlx::query("UPDATE users SET name = 'canary' WHERE id = ?").bind(2);
+        assert_eq!(done.execute(users.executor(pool)).await?.rows_affected(), 1);
+        let span = shop.span();
+        assert_eq!(
+            span.tag_text("db.statement"),
+            "UPDATE users SET name = ? WHERE id = ?"
+        );
+        let text = AssertSqlSafe(format!("SELECT {}; SELECT 'canary'", 1));
+        let steps: Vec<_> = users.executor(pool).fetch_many(text).try_collect().await?;
+        assert_eq!(steps.len(), 4);
+        assert_eq!(shop.span().tag_text("db.statement"), "SELECT ?; SELECT ?");
+        let prepared = users
+            .executor(pool)
+            .prepare(sqlx::SqlStr::from_static(select))
+            .await?;
+        drop(prepared);
+        assert_eq!(shop.span().operation_name, "PREPARE");
+        Ok::<_, sqlx::Error>(())
+    })?;
+    Ok(())
+}
+
+#[test]
+fn a_transaction_is_a_row_of_spans_under_one_parent() -> Result {
+    let shop = Shop::open(Recording::metadata())?;
+    let Shop { pool, users, .. } = &shop;
+    let page = shop.tracer.start_span("page");
+    let id = page.context().span_id();
+    shop.runtime.block_on(
+        async {
+            let mut work = users.operation("BEGIN").run(pool.begin()).await?;
+            sqlx::query("DELETE FROM users WHERE id = 1")
+                .execute(users.executor(&mut *work))
+                .await?;
+            users.operation("ROLLBACK").run(work.rollback()).await?;
+            let mut connection = users.acquire().run(pool.acquire()).await?;
+            let count = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM users");
+            let count = count.fetch_one(users.executor(&mut *connection)).await?;
+            assert_eq!(count, 2, "the transaction was undone");
+            Ok::<_, sqlx::Error>(())
+        }
+        .in_span(page),
+    )?;
+    let parents: Vec<_> = shop
+        .spans
+        .spans()
+        .iter()
+        .map(|span| span.parent_id)
+        .collect();
+    assert_eq!(parents, [id, id, id, id, id, None]);
+    let (names, _) = taken(&shop.spans);
+    let expected = [
+        "BEGIN",
+        "DELETE",
+        "ROLLBACK",
+        "AcquireConnection",
+        "SELECT",
+        "page",
+    ];
+    assert_eq!(names, expected);
+    Ok(())
+}
+
+#[test]
+fn an_error_marks_the_span_and_shows_no_data() -> Result {
+    let shop = Shop::open(Recording::metadata())?;
+    let Shop { pool, users, .. } = &shop;
+    for (statement, code) in [
+        ("INSERT INTO users VALUES (3, 'Ada')", "2067"),
+        ("SELECT canary FROM \"canary\"", "1"),
+        ("INSERT INTO users VALUES (1, json('canary'))", "1"),
+    ] {
+        let run = users.executor(pool).execute(statement);
+        let error = shop.runtime.block_on(run).expect_err("refused");
+        assert!(error.as_database_error().is_some(), "{error}");
+        let span = shop.span();
+        assert_eq!(span.tag_text("error"), "true");
+        assert_eq!(span.tag_text("db.error_code"), code, "{span:?}");
+        let seen = format!("{span:?}");
+        assert!(
+            !seen.contains("Ada") && !seen.contains("'canary'"),
+            "{seen}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn a_stream_that_is_dropped_and_a_future_that_is_dropped_end_their_spans() -> Result {
+    let shop = Shop::open(Recording::metadata())?;
+    let Shop { pool, users, .. } = &shop;
+    shop.runtime.block_on(async {
+        let mut rows = users.executor(pool).fetch("SELECT name FROM users");
+        assert!(rows.next().await.is_some());
+        drop(rows);
+        let span = shop.span();
+        assert_eq!(span.tag_text("db.rows_returned"), "1");
+        assert!(
+            format!("{:?}", span.logs).contains("rows_dropped"),
+            "{span:?}"
+        );
+
+        // The only connection is taken.
+        let _taken = pool.acquire().await.expect("a connection");
+        let waiting = users.executor(pool).execute("SELECT 1");
+        let soon = Duration::from_millis(10);
+        tokio::time::timeout(soon, waiting)
+            .await
+            .expect_err("no connection");
+        let span = shop.span();
+        assert!(format!("{:?}", span.logs).contains("cancelled"), "{span:?}");
+        let waiting = users.acquire().run(pool.acquire()).await;
+        assert!(matches!(waiting, Err(sqlx::Error::PoolTimedOut)));
+        let span = shop.span();
+        assert_eq!(span.operation_name, "AcquireConnection");
+        assert!(format!("{:?}", span.logs).contains("timeout"), "{span:?}");
+    });
+    Ok(())
+}
