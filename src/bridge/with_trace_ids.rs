@@ -11,7 +11,7 @@ use crate::bridge::tracing::ids_of_span;
 use crate::scope::trace_ids;
 use crate::span::TraceIds;
 
-/// A format of [`tracing_subscriber::fmt`] that adds the ids of the trace to each line of another format.
+/// A format of [`tracing_subscriber::fmt`](mod@tracing_subscriber::fmt) that adds the ids of the trace to each line of another format.
 ///
 /// Hand it to `map_event_format`, after the other settings of the format. A line of text begins with
 /// `trace_id=… span_id=… sampled=…`; a line of JSON gets members of these names in its outermost object. Outside of a

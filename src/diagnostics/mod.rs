@@ -99,7 +99,7 @@ impl Diagnostics {
         Self::of(Sink::Handler(Box::new(move |_, line| handler(line))))
     }
 
-    /// Returns diagnostics that write to the logger of the crate [`log`](::log), with the target `tracehound`: warnings
+    /// Returns diagnostics that write to the logger of the crate [`log`], with the target `tracehound`: warnings
     /// as `warn`, other lines as `info`. Without a logger they write nothing.
     ///
     /// The worker has no active span, so the lines are in no trace.
@@ -120,7 +120,7 @@ impl Diagnostics {
         })))
     }
 
-    /// Returns diagnostics that write to the subscriber of the crate [`tracing`](::tracing), with the target
+    /// Returns diagnostics that write to the subscriber of the crate [`tracing`], with the target
     /// `tracehound`: warnings as `WARN`, other lines as `INFO`. Without a subscriber they write nothing.
     ///
     /// The events are roots, and so in no trace, whatever is active on the thread.

@@ -11,7 +11,7 @@ use crate::scope::{active_context, active_span};
 use crate::span::{Span, SpanContext, ToSpanContext};
 use crate::tracer::TracerExt;
 
-/// A call to a database that has not started yet, from [`Database::statement`] and its siblings.
+/// A call to a database that has not started yet, from the methods of [`Database`](crate::middleware::Database).
 #[must_use = "a call that is not started measures nothing"]
 pub struct DatabaseCall<'a> {
     settings: &'a Arc<Settings>,
