@@ -45,6 +45,14 @@ impl Active {
             .map_or_else(|| Self::Span(Span::noop()), ActiveRef::lent)
     }
 
+    /// Returns whether it is a deferred span that has ended.
+    fn has_ended(&self) -> bool {
+        match self {
+            Self::Deferred(entry) => entry.span.has_ended(),
+            Self::Span(_) | Self::Context(_) => false,
+        }
+    }
+
     /// Returns the span or context, or `None` for a span that has not started.
     #[inline(always)]
     fn started(&self) -> Option<ActiveRef<'_>> {
@@ -186,12 +194,13 @@ fn start_and_look<R>(entry: &DeferredEntry, look: impl FnOnce(Option<ActiveRef<'
     }
 }
 
-/// Like [`top`], but a deferred span is shown as it is and does not start. `look` must not use the stack.
+/// Like [`top`], but a deferred span is shown as it is and does not start. One that has ended is passed over. `look` must
+/// not use the stack.
 pub(crate) fn peek<R>(look: impl FnOnce(Option<&Active>) -> R) -> Option<R> {
     if let Some(active) = foreign::activated_after::<Active>(top_mark) {
         return Some(look(Some(&active)));
     }
-    with_stack(|stack| look(stack.top()))
+    with_stack(|stack| look(stack.top_open()))
 }
 
 /// Removes the uppermost entry of a deferred span that `is_it` accepts, and returns it.
@@ -274,6 +283,16 @@ impl Stack {
     #[inline(always)]
     fn top_entry(&self) -> Option<&Entry> {
         self.entries.last().and_then(|(_, entry)| entry.as_ref())
+    }
+
+    /// Returns the uppermost entry that is not a deferred span which has ended. A thread that leaves its scopes by
+    /// `mem::forget`, or after its layer was replaced, keeps such entries.
+    fn top_open(&self) -> Option<&Active> {
+        let mut entries = self.entries.iter().rev();
+        entries.find_map(|(_, entry)| {
+            let (active, _) = entry.as_ref()?;
+            (!active.has_ended()).then_some(active)
+        })
     }
 
     /// Returns the uppermost span or context, without the deferred spans that have not started.

@@ -158,8 +158,14 @@ impl DeferredSpan {
         state.references += recorded.limit_references(room);
         match state.phase {
             Phase::Waiting | Phase::Starting(_) | Phase::EndsAtStart => {
-                state.recorded.append(recorded);
-                let must_start = state.phase == Phase::Waiting && state.recorded.is_full();
+                let is_waiting = state.phase == Phase::Waiting;
+                if is_waiting || state.recorded.has_room() {
+                    state.recorded.append(recorded);
+                } else {
+                    // The sampler that is being asked may hang.
+                    state.recorded.append_status(recorded);
+                }
+                let must_start = is_waiting && state.recorded.is_full();
                 drop(state);
                 if must_start {
                     start_deferred(self);

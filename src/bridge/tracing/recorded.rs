@@ -18,7 +18,8 @@ pub(super) struct Recorded {
     logs: Vec<LogEntry>,
     pub(super) status: Status,
     references: Vec<SpanContext>,
-    dropped_references: u64,
+    /// The number of tags, log records and references that were left out.
+    dropped_items: u64,
 }
 
 /// A log record: its fields lie between those of the one before and `end`.
@@ -77,7 +78,7 @@ impl Recorded {
         let many = self.references.len().saturating_sub(most);
         if many > 0 {
             self.references.truncate(most);
-            self.dropped_references += many as u64;
+            self.dropped_items += many as u64;
         }
         self.references.len()
     }
@@ -102,15 +103,33 @@ impl Recorded {
         for context in other.references.drain(..) {
             self.push_reference(context);
         }
-        self.dropped_references += other.dropped_references;
+        self.dropped_items += other.dropped_items;
+    }
+
+    /// Adds only the status of another one, and counts the rest.
+    #[cold]
+    pub(super) fn append_status(&mut self, other: &Self) {
+        self.raise_status(other.status);
+        let items = other.tags.len() + other.logs.len() + other.references.len();
+        self.dropped_items += items as u64 + other.dropped_items;
     }
 
     /// Returns whether so much was recorded that the span has to start.
     #[inline]
     pub(super) fn is_full(&self) -> bool {
-        self.logs.len() >= MOST_LOGS
-            || self.tags.len() >= MOST_TAGS
-            || self.tags.bytes() + self.log_fields.bytes() >= MOST_BYTES
+        self.holds(1)
+    }
+
+    /// Returns whether more may be recorded while the span starts.
+    pub(super) fn has_room(&self) -> bool {
+        !self.holds(MOST_WHILE_STARTING)
+    }
+
+    #[inline]
+    fn holds(&self, times: usize) -> bool {
+        self.logs.len() >= MOST_LOGS * times
+            || self.tags.len() >= MOST_TAGS * times
+            || self.tags.bytes() + self.log_fields.bytes() >= MOST_BYTES * times
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -171,10 +190,10 @@ impl Recorded {
     fn count(&self, span: &Span) {
         let panics = self.tags.panics + self.log_fields.panics;
         let cut = self.tags.cut + self.log_fields.cut;
-        if panics | cut | self.dropped_references != 0 {
+        if panics | cut | self.dropped_items != 0 {
             span.count(Counter::CallbackPanics, panics);
             span.count(Counter::TruncatedValues, cut);
-            span.count(Counter::DroppedItems, self.dropped_references);
+            span.count(Counter::DroppedItems, self.dropped_items);
         }
     }
 
@@ -188,7 +207,7 @@ impl Recorded {
         }
         self.status = Status::Unset;
         self.references.clear();
-        self.dropped_references = 0;
+        self.dropped_items = 0;
     }
 }
 
@@ -207,6 +226,8 @@ impl Status {
 const MOST_LOGS: usize = 32;
 const MOST_TAGS: usize = 256;
 const MOST_BYTES: usize = 16 * 1_024;
+/// How often that much is recorded while the span starts.
+const MOST_WHILE_STARTING: usize = 8;
 
 /// How many references a span takes besides that to its parent.
 pub(super) const MOST_REFERENCES: usize = 128;

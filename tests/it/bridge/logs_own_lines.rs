@@ -1,6 +1,6 @@
 //! Logging by parts of the tracer, and the tracer's own lines in a log: no loop, no deadlock.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracehound::JaegerTracer;
@@ -110,6 +110,8 @@ mod by_tracing {
 
 #[cfg(feature = "log")]
 mod by_log {
+    use std::sync::Mutex;
+
     use log::{LevelFilter, Log, Metadata, Record, info};
     use tracehound::bridge::LogWithTraceIds;
     use tracehound::diagnostics::Diagnostics;

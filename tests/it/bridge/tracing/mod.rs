@@ -5,6 +5,7 @@ mod basics;
 mod filters;
 mod interleavings;
 mod parents;
+mod stale;
 
 use tracehound::JaegerTracer;
 use tracehound::bridge::TracingLayer;
