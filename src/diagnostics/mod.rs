@@ -204,7 +204,7 @@ impl Diagnostics {
             subjects.admit(cause, subject, now)
         };
         if let (Some(suppressed), false) = (admitted, matches!(self.inner.sink, Sink::Silent)) {
-            self.say(&with_count(line(), suppressed));
+            self.write(Urgency::Warning, &with_count(line(), suppressed));
         }
     }
 
@@ -427,6 +427,17 @@ mod tests {
                 "somebody is listening"
             ]
         );
+    }
+
+    #[test]
+    fn a_line_about_a_subject_is_a_warning() {
+        let (sender, urgencies) = std::sync::mpsc::channel();
+        let diagnostics = Diagnostics::of(Sink::Handler(Box::new(move |urgency, _| {
+            let _ = sender.send(urgency);
+        })));
+        let subject = Subject::of(None, "checkout");
+        diagnostics.warn_about("open_span", subject, Duration::ZERO, String::new);
+        assert!(matches!(urgencies.try_recv(), Ok(Urgency::Warning)));
     }
 
     #[test]
