@@ -232,7 +232,8 @@ impl Times {
         let Some(slot) = self.span.slot() else { return };
         self.last = slot.recorder.clock.now();
         let ticks = self.last.saturating_sub(start);
-        self.busy += ticks;
+        // A manual clock may leap there and back.
+        self.busy = self.busy.saturating_add(ticks);
         self.longest = self.longest.max(ticks);
         self.polls += 1;
         let time = Duration::from_nanos(ticks);

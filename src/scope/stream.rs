@@ -120,8 +120,8 @@ impl<S: Stream> InstrumentedStream<S> {
         InstrumentedStream {
             inner: self.inner.take(),
             work: mem::replace(&mut self.work, Work::Over),
-            count: ItemCount::new(tags::STREAM_ITEMS),
-            first_item: FirstItem::default(),
+            count: mem::replace(&mut self.count, ItemCount::new(tags::STREAM_ITEMS)),
+            first_item: mem::take(&mut self.first_item),
             on_item: look,
         }
     }

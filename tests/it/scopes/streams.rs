@@ -461,3 +461,23 @@ fn a_stream_that_is_dropped_on_another_thread_or_after_the_close_ends_once() {
     assert_eq!(names(&spans), ["there"], "the tracer was closed before");
     assert_eq!(tracer.metrics().get(Counter::FinishedTwice), 0);
 }
+
+#[test]
+fn a_stream_that_has_begun_keeps_its_count_when_its_items_are_looked_at() {
+    let (tracer, spans) = recording_tracer();
+    let mut items = stream::iter([1, 2, 3]).stream_in_span(tracer.start_span("read"));
+    assert_eq!(block_on(items.next()), Some(1));
+    let items = items.on_item(|span, item| {
+        span.set_tag("last", *item);
+    });
+    assert_eq!(items.items(), 1);
+    assert_eq!(block_on(items.count()), 2);
+    let read = &spans.spans()[0];
+    assert_eq!(read.tag_text("stream.items"), "3");
+    assert_eq!(read.tag_text("last"), "3");
+    let first_items = read
+        .tags
+        .iter()
+        .filter(|tag| tag.key == "stream.first_item_us");
+    assert_eq!(first_items.count(), 1);
+}
