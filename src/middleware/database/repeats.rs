@@ -3,13 +3,17 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::model::{SpanId, TraceId, field, tags};
 use crate::span::Span;
+use crate::sync::PerProcess;
 
 /// Counts how often a statement runs under one parent.
 pub(super) struct Repeats {
     limit: u32,
     hasher: RandomState,
-    counts: Mutex<Box<[Count; PLACES]>>,
+    /// A forked child counts anew: a thread that it does not have may hold the lock.
+    counts: PerProcess<Counts>,
 }
+
+type Counts = Mutex<Box<[Count; PLACES]>>;
 
 /// The number of counts that are kept. One that has the place of another replaces it.
 const PLACES: usize = 512;
@@ -26,7 +30,7 @@ impl Repeats {
         Self {
             limit,
             hasher: RandomState::new(),
-            counts: Mutex::new(Box::new([Count::default(); PLACES])),
+            counts: PerProcess::new(no_counts()),
         }
     }
 
@@ -34,7 +38,8 @@ impl Repeats {
     pub(super) fn exceeds(&self, parent: (Option<TraceId>, SpanId), statement: &str) -> bool {
         let key = self.hasher.hash_one((parent, statement));
         let place = (key % PLACES as u64) as usize;
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = self.counts.get(|_| no_counts()).lock();
+        let mut counts = counts.unwrap_or_else(PoisonError::into_inner);
         let count = &mut counts[place];
         if count.key != key {
             *count = Count { key, seen: 0 };
@@ -52,4 +57,8 @@ impl Repeats {
             field("limit", self.limit),
         ]);
     }
+}
+
+fn no_counts() -> Counts {
+    Mutex::new(Box::new([Count::default(); PLACES]))
 }
