@@ -25,6 +25,7 @@
 //! | `decisions.rs` | the probabilistic sampler keeps the traces that those of the Go and Java clients keep |
 //! | `hello.rs` | the example `hello` finds the agent by its environment alone |
 //! | `quickstart.rs` | the three services of the example `quickstart` call each other as shown |
+//! | `nginx.rs` | the spans of a WebSocket's session say who ended it behind a real [`Nginx`], and its log leads to the trace |
 //! | `sampling/` | programs are sampled as a backend's strategy file, or its adaptive sampling, says |
 //! | `delivery/` | spans that the ledger calls sent are stored: under load, and when the agent is late, dies or stands still, or a collector dies |
 //!
@@ -36,7 +37,7 @@
 //! module proxy into [`cache_dir`], which takes some minutes and 4 GB of Go's own caches. Nothing
 //! is put into the repository. The [Python client](python()) is installed there too, from the package
 //! index, the Zipkin server from Maven's, and the services of the crossdock, which also need `node` with
-//! `npm`, a JDK with `mvn`, and `cargo`. On a machine without one of these, each test that needs it says
+//! `npm`, a JDK with `mvn`, and `cargo`. `nginx` is the machine's own. On a machine without one of these, each test that needs it says
 //! `SKIPPED:` with its name and passes; with [`REQUIRED`]`=1` in the environment it fails instead. The
 //! crate is for Unix only, because of its locks and signals.
 
@@ -60,6 +61,7 @@ mod load_report;
 mod lock;
 mod log;
 mod metrics;
+mod nginx;
 mod pace;
 mod poll;
 mod python;
@@ -93,6 +95,7 @@ pub use load::{Load, SpanSize};
 pub use load_program::LoadProgram;
 pub use load_report::LoadReport;
 pub use metrics::Metrics;
+pub use nginx::Nginx;
 pub use pace::pace;
 pub use poll::poll;
 pub use python::{python, python_or_skip};
