@@ -74,6 +74,7 @@
 //! | [`config`] | a tracer from `JAEGER_*` and `OTEL_*` variables; [where spans go](config#where-do-spans-go) |
 //! | [`metrics`] | what the tracer counts about itself, what became of every span, and why the last ones were [lost](metrics::Metrics::losses) |
 //! | [`observer`] | the start and end of every span, sampled or not: rate, errors and durations |
+//! | [`watch`] | which spans are open now, and which ones have lost their trace |
 //! | [`middleware`] | spans for requests: tower, axum, hyper, reqwest, tonic; for calls to databases |
 //! | [`mod@traced`] | functions that are spans: the attribute `#[traced]` |
 //! | [`bridge`] | spans and log lines of other crates: `tracing`, `log` |

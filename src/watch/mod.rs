@@ -6,7 +6,8 @@
 //! | [`Orphans`] | Which spans have lost their trace on the way to a thread or a task, and where? |
 //!
 //! Both are [observers](crate::observer): add them to a tracer by
-//! [`TracerBuilder::observer`](crate::tracer::TracerBuilder::observer). A tracer without them pays nothing for them.
+//! [`TracerBuilder::observer`](crate::tracer::TracerBuilder::observer) or
+//! [`Config::observer`](crate::Config::observer). A tracer without them pays nothing for them.
 //! Whether a future works or waits is told by
 //! [`with_poll_times`](crate::scope::Instrumented::with_poll_times).
 //!
