@@ -23,6 +23,9 @@ pub(crate) fn to_otel(baggage: &Baggage) -> OtelBaggage {
 /// Both may have changed since they were one: OpenTelemetry's by a new context, ours on the span. The baggage `before`,
 /// as it was extracted, tells which one has. An empty baggage of the `Context` removes everything.
 pub(crate) fn joined(parent: SpanContext, cx: &Context, before: Option<&Baggage>) -> SpanContext {
+    if parent.baggage().is_empty() && cx.baggage().is_empty() {
+        return parent;
+    }
     let Some(theirs) = baggage_of(cx) else {
         return parent;
     };
