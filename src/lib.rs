@@ -115,10 +115,10 @@
 //! | `tracing` | [`bridge`]: spans of the crate `tracing` in our traces, ids of traces in its log lines |
 //! | `log` | ids of traces in the lines of the crate `log` |
 //! | `stream` | [`StreamInSpan`](scope::StreamInSpan) and [`SinkInSpan`](scope::SinkInSpan): spans around streams and sinks |
-//! | `foreign-context` | [`ForeignContext`](scope::ForeignContext): active spans of another library are parents of ours |
 //! | `macros` | [`#[traced]`](macro@traced): a function that is a span |
 //! | `dev` | the embedded agent and viewer |
 //! | `full` | all of these but `sqlx` |
+//! | `foreign-context` | [`ForeignContext`](scope::ForeignContext): active spans of another library are parents of ours |
 //! | `testkit` | for tests of a program: an agent and a collector that record, faults, expected shapes of traces |
 //!
 //! A feature adds items. No feature changes what another one does, with one exception: with `remote-sampler`, a
