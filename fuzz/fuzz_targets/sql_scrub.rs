@@ -21,7 +21,7 @@ enum Server {
     /// Names in double quotes, strings also in dollar quotes.
     Postgres,
     /// Names in double quotes and in brackets.
-    SqlServer,
+    MsSql,
     /// Strings such as `q'[it's]'`.
     Oracle,
 }
@@ -97,7 +97,7 @@ impl Piece<'_> {
             }
             Self::Name(name) => match server {
                 Server::MySql => format!(" `{}` ", name.replace('`', "``")),
-                Server::SqlServer => format!(" [{}] ", name.replace(']', "]]")),
+                Server::MsSql => format!(" [{}] ", name.replace(']', "]]")),
                 Server::Postgres | Server::Oracle => format!(" \"{}\" ", name.replace('"', "\"\"")),
             },
             Self::Special { left, right } => {
@@ -106,7 +106,7 @@ impl Piece<'_> {
                     Server::MySql => format!(" # {}\n", body.replace('\n', " ")),
                     Server::Postgres => format!(" $t${}$t$ ", body.replace('$', "")),
                     Server::Oracle => format!(" q'[{}]' ", body.replace(']', "")),
-                    Server::SqlServer => String::new(),
+                    Server::MsSql => String::new(),
                 }
             }
             Self::Line { left, right } => {
@@ -134,7 +134,7 @@ fn plain(text: &str, server: Server) -> String {
     let quotes: &[char] = match server {
         Server::MySql => &['\'', '"', '`', '#', '/', '-'],
         Server::Postgres => &['\'', '"', '$', '/', '-'],
-        Server::SqlServer => &['\'', '"', '[', '/', '-'],
+        Server::MsSql => &['\'', '"', '[', '/', '-'],
         Server::Oracle => &['\'', '"', '/', '-'],
     };
     text.replace(quotes, " ")
