@@ -57,6 +57,10 @@ impl DeferredEntry {
         self.span.started().filter(|_| !self.span.has_ended())
     }
 
+    pub(super) fn has_ended(&self) -> bool {
+        self.span.has_ended()
+    }
+
     pub(super) fn start(&self) {
         start_deferred(&*self.span);
     }

@@ -14,6 +14,10 @@ impl DeferredEntry {
         match self.0 {}
     }
 
+    pub(super) fn has_ended(&self) -> bool {
+        match self.0 {}
+    }
+
     pub(super) fn start(&self) {
         match self.0 {}
     }

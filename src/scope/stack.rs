@@ -48,7 +48,7 @@ impl Active {
     /// Returns whether it is a deferred span that has ended.
     fn has_ended(&self) -> bool {
         match self {
-            Self::Deferred(entry) => entry.span.has_ended(),
+            Self::Deferred(entry) => entry.has_ended(),
             Self::Span(_) | Self::Context(_) => false,
         }
     }

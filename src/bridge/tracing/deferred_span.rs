@@ -14,6 +14,7 @@ use crate::model::{TagRef, tags};
 use crate::scope::{Active, Deferred, DeferredEntry, peek, start_deferred};
 use crate::span::{Span, SpanContext};
 use crate::sync::byte_lock::{ByteGuard, ByteLock};
+use crate::sync::generation;
 use crate::tracer::{Tracer, TracerExt};
 
 /// The tracer of a layer, and what the user has set.
@@ -39,6 +40,8 @@ pub(super) struct DeferredSpan {
     /// A handle that does not own the span, once it has started.
     started: OnceLock<Span>,
     has_ended: AtomicBool,
+    /// The process that made the span: a forked child may have inherited the lock from a thread that it does not have.
+    generation: u32,
     state: ByteLock<State>,
 }
 
@@ -110,12 +113,22 @@ impl DeferredSpan {
         let mut span = memory::take();
         if let Some(own) = Arc::get_mut(&mut span) {
             own.layer = Some(layer.clone());
+            own.generation = generation();
             let state = own.state.get_mut();
             record(&mut state.recorded);
             state.status = state.recorded.status;
             state.origin = Some(origin);
         }
         span
+    }
+
+    /// Locks the state. Returns `None` in a forked child if a thread of the parent process holds the lock.
+    fn lock(&self) -> Option<ByteGuard<'_, State>> {
+        match self.state.try_lock() {
+            Some(state) => Some(state),
+            None if self.generation == generation() => Some(self.state.lock()),
+            None => self.state.lock_soon(),
+        }
     }
 
     /// Returns whether the span is one of this layer.
@@ -139,7 +152,9 @@ impl DeferredSpan {
     /// Replaces the parent. Returns false if the span has started.
     pub(super) fn set_parent(&self, context: SpanContext) -> bool {
         let mut parent = Parent::Context(context);
-        let mut state = self.state.lock();
+        let Some(mut state) = self.lock() else {
+            return false;
+        };
         match &mut state.origin {
             Some(origin) => mem::swap(&mut origin.parent, &mut parent),
             None => return false,
@@ -151,7 +166,7 @@ impl DeferredSpan {
 
     /// Adds what was recorded, now or when the span starts. Leaves `recorded` in any state.
     pub(super) fn add(&self, recorded: &mut Recorded) {
-        let mut state = self.state.lock();
+        let Some(mut state) = self.lock() else { return };
         let before = state.status;
         state.status = before.max(recorded.status);
         let room = MOST_REFERENCES.saturating_sub(state.references);
@@ -183,7 +198,7 @@ impl DeferredSpan {
 
     /// Marks the span after a panic in its work.
     pub(super) fn mark_panic(&self, moment: Moment) {
-        let mut state = self.state.lock();
+        let Some(mut state) = self.lock() else { return };
         if mem::replace(&mut state.is_marked, true) {
             return;
         }
@@ -258,12 +273,11 @@ impl DeferredSpan {
     }
 
     fn end_shared(&self) {
-        let mut state = self.state.lock();
-        if state.phase == Phase::Waiting {
-            drop(state);
+        let is_waiting = |state: ByteGuard<'_, State>| state.phase == Phase::Waiting;
+        if self.lock().is_some_and(is_waiting) {
             start_deferred(self);
-            state = self.state.lock();
         }
+        let Some(mut state) = self.lock() else { return };
         match state.phase {
             Phase::Started => {
                 state.phase = Phase::Ended;
@@ -292,7 +306,7 @@ impl DeferredSpan {
         let mut deadline = None;
         let mut tries = 0;
         loop {
-            let mut state = self.state.lock();
+            let mut state = self.lock()?;
             match state.phase {
                 Phase::Waiting => {
                     state.phase = Phase::Starting(me);
@@ -323,7 +337,8 @@ impl DeferredSpan {
         // Nobody else sets it: `claim` returns an origin once.
         let _ = self.started.set(span.downgrade());
         loop {
-            let mut state = self.state.lock();
+            // Without the state, the span ends here.
+            let Some(mut state) = self.lock() else { return };
             if state.recorded.is_empty() {
                 return Self::conclude(state, span, memory);
             }
@@ -399,7 +414,7 @@ impl Deferred for DeferredSpan {
         if self.started.get().is_some() {
             return None;
         }
-        let state = self.state.lock();
+        let state = self.lock()?;
         match &state.origin.as_ref()?.parent {
             Parent::Deferred(parent) if parent.started().is_none() => Some(parent.clone()),
             _ => None,

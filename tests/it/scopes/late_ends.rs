@@ -39,7 +39,7 @@ impl Drop for StartsLate {
 const CANCELLED: &[&str] = &["event=cancelled"];
 
 /// Work with the log records that its span has after it is dropped, or `None` if it has no span of its own.
-const WORK: [(&str, Make, Option<&[&str]>); 7] = [
+const WORK: &[(&str, Make, Option<&[&str]>)] = &[
     (
         "a future",
         |tracer| {
