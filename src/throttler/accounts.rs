@@ -226,7 +226,7 @@ mod tests {
         clock.advance(Duration::from_secs(300));
         accounts.request("new");
         clock.advance(Duration::from_secs(301));
-        assert_eq!(accounts.next_question(), ["new".into()]);
+        assert_eq!(accounts.next_question(), [Arc::from("new")]);
         assert!(is_first(&accounts.request("old")));
     }
 

@@ -122,7 +122,7 @@ thread_local! {
 
 #[test]
 fn work_that_is_dropped_while_its_thread_ends_ends_its_span_once() {
-    for (name, make, logs) in WORK {
+    for &(name, make, logs) in WORK {
         for is_registered_first in [true, false] {
             let (tracer, spans) = recording_tracer();
             let on_thread = tracer.clone();
@@ -141,7 +141,7 @@ fn work_that_is_dropped_while_its_thread_ends_ends_its_span_once() {
 
 #[test]
 fn work_that_is_dropped_on_another_thread_ends_its_span_once() {
-    for (name, make, logs) in WORK {
+    for &(name, make, logs) in WORK {
         let (tracer, spans) = recording_tracer();
         let work = make(&tracer);
         thread::spawn(move || drop(work)).join().expect("no panic");
@@ -172,7 +172,7 @@ fn expect_end(
 
 #[test]
 fn work_that_is_dropped_after_its_tracer_was_closed_is_lost_and_counted() {
-    for (name, make, _) in WORK {
+    for &(name, make, _) in WORK {
         let (tracer, spans) = recording_tracer();
         let work = make(&tracer);
         assert!(tracer.close(Duration::from_secs(5)).is_complete(), "{name}");
