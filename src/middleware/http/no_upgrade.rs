@@ -40,6 +40,7 @@ impl Upgrade {
         match *self {}
     }
 
+    #[expect(clippy::boxed_local, reason = "as its twin")]
     pub(super) fn answered(self: Box<Self>, _: StatusCode, _: Span) -> Option<Span> {
         match *self {}
     }
