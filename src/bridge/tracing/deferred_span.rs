@@ -6,12 +6,13 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
+use crate::bridge::tracing::origin::{Origin, Parent};
 use crate::bridge::tracing::own_work::run_user_code;
 use crate::bridge::tracing::recorded::{MOST_REFERENCES, Recorded, Status};
 use crate::bridge::tracing::settings::Settings;
 use crate::clock::{Moment, deadline_after, instant_now};
 use crate::model::{TagRef, tags};
-use crate::scope::{Active, Deferred, DeferredEntry, peek, start_deferred};
+use crate::scope::{Deferred, DeferredEntry, start_deferred};
 use crate::span::{Span, SpanContext};
 use crate::sync::byte_lock::{ByteGuard, ByteLock};
 use crate::sync::generation;
@@ -71,36 +72,6 @@ enum Phase {
     EndsAtStart,
     Started,
     Ended,
-}
-
-/// How a span begins.
-#[derive(Debug)]
-pub(super) struct Origin {
-    pub(super) name: &'static str,
-    pub(super) moment: Moment,
-    pub(super) parent: Parent,
-}
-
-/// The parent of a span.
-#[derive(Debug)]
-pub(super) enum Parent {
-    Root,
-    Deferred(Arc<dyn Deferred>),
-    Span(Span),
-    Context(SpanContext),
-}
-
-impl Parent {
-    /// Returns what is active on this thread.
-    pub(super) fn active() -> Self {
-        let parent = peek(|active| match active {
-            None => Self::Root,
-            Some(Active::Span(span)) => Self::Span(span.downgrade()),
-            Some(Active::Context(context)) => Self::Context(context.clone()),
-            Some(Active::Deferred(entry)) => Self::Deferred(entry.span.clone()),
-        });
-        parent.unwrap_or(Self::Root)
-    }
 }
 
 impl DeferredSpan {

@@ -9,8 +9,9 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
-use crate::bridge::tracing::deferred_span::{DeferredSpan, Origin, Parent, Shared, of_entry};
+use crate::bridge::tracing::deferred_span::{DeferredSpan, Shared, of_entry};
 use crate::bridge::tracing::event_visitor::EventVisitor;
+use crate::bridge::tracing::origin::{Origin, Parent};
 use crate::bridge::tracing::own_work::{is_left_out, is_own_target, run_user_code};
 use crate::bridge::tracing::recorded::{Recorded, Status, with_scratch};
 use crate::bridge::tracing::settings::Settings;

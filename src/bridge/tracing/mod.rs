@@ -5,6 +5,7 @@ mod event_visitor;
 mod fields;
 mod layer;
 mod line_ids;
+mod origin;
 mod own_work;
 mod recorded;
 mod setters;
