@@ -1,4 +1,4 @@
-//! Does a piece of work with spans many times. `.ci/instructions` counts under callgrind what the thread executes.
+//! A program that does a piece of work with spans many times. `.ci/instructions` counts its instructions by callgrind.
 //!
 //! ```text
 //! instructions --list        prints the names of the pieces
@@ -264,7 +264,7 @@ const PIECES: [Piece; 35] = [
     ("encode-zipkin", |n| encode(BatchFormat::ZipkinJson, n)),
 ];
 
-/// How often a piece is done before the count begins.
+/// The number of times that a piece is done before the count begins.
 const WARM_UP: u64 = 256;
 
 fn main() {

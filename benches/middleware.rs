@@ -1,4 +1,4 @@
-//! Does a request through the middleware many times. `.ci/instructions` counts under callgrind what the thread executes.
+//! A program that sends a request through the middleware many times. `.ci/instructions` counts its instructions.
 //!
 //! ```text
 //! middleware --list        prints the names of the pieces
@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Each library has a piece without a layer, to subtract from the others, and pieces with a layer: of a tracer that is
-//! off, for a caller whose trace is dropped, and for one whose trace is kept. Nothing goes over a socket, the clock stands
-//! still, and requests are made before the count begins.
+//! off, for a caller whose trace is dropped, and for one whose trace is kept. Nothing goes over a socket, the clock
+//! stands still, and requests are made before the count begins.
 
 use std::convert::Infallible;
 use std::env;
@@ -68,7 +68,7 @@ const PIECES: [Piece; 16] = [
     ("reqwest-sampled", |n| reqwest(Sampled, n)),
 ];
 
-/// How often a piece is done before the count begins.
+/// The number of times that a piece is done before the count begins.
 const WARM_UP: u64 = 256;
 
 fn main() {

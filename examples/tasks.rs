@@ -1,4 +1,4 @@
-//! One order, handed over to a thread, tasks, a stream, a channel and a callback: its trace has all of them.
+//! An order that is handed over to a thread, tasks, a stream, a channel and a callback, and its one trace.
 //!
 //! Learnt: neither threads nor tasks inherit the active span. It goes along with the work: `capture` for closures and
 //! tasks, with a span of their own by `child`; `Traced` around messages; `stream_in_span` and `finish_with` for spans

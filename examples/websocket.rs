@@ -1,4 +1,4 @@
-//! Who ended the WebSocket: the application, the client, or the proxy between them?
+//! Three ends of a WebSocket, and who ended it: the application, the client, or the proxy between them.
 //!
 //! Learnt: a session has a span on both sides, with one trace. Each tells who ended its connection. If both say that
 //! their peer did, it was the proxy, and the silence before the end is the proxy's time-out.

@@ -232,8 +232,8 @@ impl ManualClock {
     }
 }
 
-/// A point in time by the clock of a tracer, which [`Tracer::moment`](crate::Tracer::moment) returns: the beginning of a
-/// span that starts later.
+/// A point in time by the clock of a tracer, which [`Tracer::moment`](crate::Tracer::moment) returns: the beginning of
+/// a span that starts later.
 #[derive(Clone, Copy)]
 pub struct Moment(Reading);
 

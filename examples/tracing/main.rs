@@ -1,7 +1,8 @@
 //! Two services that know nothing but `tracing`: `#[instrument]`, `info!`. Only this file knows tracehound.
 //!
-//! Learnt: `TracingLayer` makes spans of `tracing` spans of the trace, and events log records on them. The layers around
-//! the server and the client join the two services by headers. `WithTraceIds` gives the ids of the trace to each line.
+//! Learnt: `TracingLayer` makes spans of `tracing` spans of the trace, and events log records on them. The layers
+//! around the server and the client join the two services by headers. `WithTraceIds` gives the ids of the trace to each
+//! line.
 //!
 //! Run: `cargo run --example tracing --features full`.
 //!

@@ -13,7 +13,7 @@ struct Input<'a> {
     pieces: Vec<Piece<'a>>,
 }
 
-/// How a server reads quotes.
+/// The rules by which a server reads quotes.
 #[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
 enum Server {
     /// Strings in single and in double quotes, a backslash escapes, `#` begins a comment.
@@ -39,7 +39,8 @@ enum Piece<'a> {
     },
     /// A name in quotes of the server.
     Name(&'a str),
-    /// What only some servers have: a string in dollar quotes, in three quotes or of Oracle, a comment behind `#`.
+    /// Syntax that only some servers have: a string in dollar quotes, in three quotes or of Oracle, a comment behind
+    /// `#`.
     Special { left: &'a str, right: &'a str },
     /// A comment to the end of the line.
     Line { left: &'a str, right: &'a str },

@@ -33,13 +33,12 @@
 //! programs send at several rates, over the Go client and over the library. The example `soak` shows what a program
 //! pays that traces for hours, to receivers that fail in many ways.
 //!
-//! `cargo test -p tracehound-interop` runs all of it. The first run builds the backends from the Go
-//! module proxy into [`cache_dir`], which takes some minutes and 4 GB of Go's own caches. Nothing
-//! is put into the repository. The [Python client](python()) is installed there too, from the package
-//! index, the Zipkin server from Maven's, and the services of the crossdock, which also need `node` with
-//! `npm`, a JDK with `mvn`, and `cargo`. `nginx` is the machine's own. On a machine without one of these, each test that needs it says
-//! `SKIPPED:` with its name and passes; with [`REQUIRED`]`=1` in the environment it fails instead. The
-//! crate is for Unix only, because of its locks and signals.
+//! `cargo test -p tracehound-interop` runs all of it. The first run builds the backends from the Go module proxy into
+//! [`cache_dir`], which takes some minutes and 4 GB of Go's own caches. Nothing is put into the repository. The [Python
+//! client](python()) is installed there too, from the package index, the Zipkin server from Maven's, and the services
+//! of the crossdock, which also need `node` with `npm`, a JDK with `mvn`, and `cargo`. `nginx` is the machine's own. On
+//! a machine without one of these, each test that needs it says `SKIPPED:` with its name and passes; with
+//! [`REQUIRED`]`=1` in the environment it fails instead. The crate is for Unix only, because of its locks and signals.
 
 mod backend;
 mod binary;

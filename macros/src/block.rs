@@ -45,7 +45,8 @@ pub(crate) fn traced_trait(options: &Options, mut block: ItemTrait) -> Result<To
     Ok(block.into_token_stream())
 }
 
-/// Removes the attribute from functions in an item that is left as it is after an error, so that the error stands alone.
+/// Removes the attribute from functions in an item that is left as it is after an error, so that the error stands
+/// alone.
 pub(crate) fn without_own_attributes(item: &mut syn::Item) {
     let functions: Vec<&mut Vec<Attribute>> = match item {
         syn::Item::Impl(block) => block
@@ -89,7 +90,8 @@ impl<'a> Functions<'a> {
         }
     }
 
-    /// Returns the function traced, or without its own attribute if that says so. Keeps an error for [`check`](Self::check).
+    /// Returns the function traced, or without its own attribute if that says so. Keeps an error for
+    /// [`check`](Self::check).
     fn traced(&mut self, attributes: &[Attribute], function: &TokenStream) -> Option<TokenStream> {
         self.count += 1;
         match self.try_traced(attributes, function) {

@@ -1,4 +1,4 @@
-//! What the attribute makes of functions, in the form in which `cargo expand` shows it.
+//! Tests of the expansion of functions, in the form in which `cargo expand` shows it.
 //!
 //! A file of `macros/expansions/` has a function, a line of dashes, and its expansion.
 

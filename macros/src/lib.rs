@@ -32,15 +32,15 @@ use proc_macro::TokenStream;
 /// | `err` | an `Err` that the body returns is logged on the span, which is marked as failed. For errors that are no `std::error::Error`: `err(Debug)`, `err(Display)` |
 /// | `parent = expression` | the span is a child of this span or context. Defaults to the active span |
 /// | `follows = expression` | the span follows from this span or context |
-/// | `root` | the span begins a new trace, whatever is active |
+/// | `root` | the span begins a new trace, even if a span is active |
 /// | `tracer = expression` | the tracer. Defaults to the global one |
 /// | `skip` | in a traced `impl` block or trait: this function is not traced |
 /// | `crate = "path"` | where the crate `tracehound` is found. Defaults to `::tracehound` |
 ///
-/// A key is a name, a name with dots, or a string: `tags(db.user = name, "http.url" = url)`. A value keeps its type if a
-/// tag can have that type: numbers, `bool`, text, bytes, and `Option` of them. Other values go by their `Display` form,
-/// and by their `Debug` form with a question mark: `tags(?filter, range = ?(from..to))`. A `%` asks for the `Display`
-/// form.
+/// A key is a name, a name with dots, or a string: `tags(db.user = name, "http.url" = url)`. A value keeps its type if
+/// a tag can have that type: numbers, `bool`, text, bytes, and `Option` of them. Other values go by their `Display`
+/// form, and by their `Debug` form with a question mark: `tags(?filter, range = ?(from..to))`. A `%` asks for the
+/// `Display` form.
 ///
 /// The options of an `impl` block or a trait hold for all its functions: `tracer`, `kind`, `crate`, and `err` for those
 /// whose return type has a name that ends in `Result`. A function may have `#[traced(…)]` with options of its own.
@@ -50,8 +50,8 @@ use proc_macro::TokenStream;
 ///
 /// # Errors
 ///
-/// The attribute does not compile on a `const fn`, or with an option that makes no sense. A tag that is only a name must
-/// be the name of an argument:
+/// The attribute does not compile on a `const fn`, or with an option that makes no sense. A tag that is only a name
+/// must be the name of an argument:
 ///
 /// ```compile_fail
 /// #[tracehound::traced(tags(order))]

@@ -35,7 +35,7 @@ pub(crate) struct Err {
     pub(crate) form: ErrForm,
 }
 
-/// How an error is logged.
+/// The form in which an error is logged.
 #[derive(Clone, Copy)]
 pub(crate) enum ErrForm {
     Error,

@@ -4,7 +4,7 @@ use syn::{
     parse_quote,
 };
 
-/// What a function returns.
+/// The return type of a function, as far as the expansion depends on it.
 pub(crate) enum Returns<'a> {
     /// A value. `None` stands for a function without an arrow.
     Value(Option<&'a Type>),

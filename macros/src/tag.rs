@@ -16,7 +16,7 @@ pub(crate) struct Tag {
     argument: Option<Ident>,
 }
 
-/// How a value becomes that of a tag.
+/// The way from a value to that of a tag.
 enum Form {
     /// By its type.
     Value,

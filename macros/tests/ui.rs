@@ -1,4 +1,4 @@
-//! What the compiler says where the attribute or the function it stands on is wrong. After a change:
+//! Tests of the compiler's messages where the attribute, or the function it stands on, is wrong. After a change:
 //! `TRYBUILD=overwrite cargo test -p tracehound-macros --test ui`.
 
 #[test]

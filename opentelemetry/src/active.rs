@@ -1,4 +1,4 @@
-//! What is active on a thread, on both sides.
+//! The active spans of a thread: that of OpenTelemetry's context and that of tracehound.
 
 use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -130,7 +130,7 @@ fn is_current(cx: &Context) -> bool {
     (join() || mark.is_none()) && with_current(|current| mark_of(current) == mark).unwrap_or(false)
 }
 
-/// What OpenTelemetry has active on a thread.
+/// The part of OpenTelemetry's current context that tracehound looks at.
 struct OpenTelemetry;
 
 impl ForeignContext for OpenTelemetry {

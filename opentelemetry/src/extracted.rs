@@ -1,4 +1,4 @@
-//! What a propagator has read, kept whole beside the ids that OpenTelemetry has room for.
+//! A context that a propagator has read, kept whole beside the ids that OpenTelemetry has room for.
 
 use opentelemetry::Context;
 use opentelemetry::baggage::BaggageExt as _;

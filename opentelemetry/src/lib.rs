@@ -2,9 +2,9 @@
 //! traces as the program's own spans.
 //!
 //! A program traces with tracehound. Some library in it, a web framework or a client of a database, knows only
-//! OpenTelemetry's API (the crate `opentelemetry`, not its SDK). With a [`TracehoundProvider`] the spans of that library
-//! are spans of the program's tracer: one sampler, one reporter, one account of what was sent and what was lost. A
-//! [`TracehoundPropagator`] gives the library the tracer's headers.
+//! OpenTelemetry's API (the crate `opentelemetry`, not its SDK). With a [`TracehoundProvider`] the spans of that
+//! library are spans of the program's tracer: one sampler, one reporter, one account of what was sent and what was
+//! lost. A [`TracehoundPropagator`] gives the library the tracer's headers.
 //!
 //! ```
 //! use std::collections::HashMap;
@@ -122,7 +122,7 @@
 //! * OpenTelemetry's current context cannot be asked whether it is there. If a thread has used it, and asks for the
 //!   active span for the first time while it ends, OpenTelemetry panics. The panic is caught, unless panics abort.
 //!
-//! One version of this crate goes with one of `opentelemetry`; the core of tracehound does not depend on either.
+//! Each version of this crate fits one version of `opentelemetry`. The crate `tracehound` depends on neither.
 
 mod active;
 mod attributes;

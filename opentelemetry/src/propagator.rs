@@ -13,7 +13,7 @@ use crate::extracted::Extracted;
 /// A propagator of OpenTelemetry's API that reads and writes the headers of a tracer of tracehound, in all formats that
 /// the tracer speaks, baggage included.
 ///
-/// Of a context that has no span, and is no other than the current one, the active span of tracehound goes on. Baggage
+/// If the context has no span and is the current one, the context of tracehound's active span is injected. Baggage
 /// of the `Context` and of the span are joined.
 ///
 /// What the headers say is kept whole beside the ids that a `Context` can show: a debug id, for example, reaches the

@@ -45,8 +45,8 @@ impl TracehoundProvider {
     /// Makes a provider for a tracer.
     ///
     /// The first one of a process also makes spans of OpenTelemetry that are active the parents of tracehound's, by
-    /// [`set_foreign_context`](tracehound::scope::set_foreign_context). If another library has done so before, its spans
-    /// are, and OpenTelemetry's are not.
+    /// [`set_foreign_context`](tracehound::scope::set_foreign_context). If another library has done so before, its
+    /// spans are, and OpenTelemetry's are not.
     pub fn new(tracer: impl Tracer + 'static) -> Self {
         active::join();
         Self {

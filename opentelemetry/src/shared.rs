@@ -2,7 +2,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracehound::Tracer;
 
-/// What a provider, its tracers and their spans share. It keeps the tracer alive until the last span is dropped.
+/// The parts that a provider, its tracers and their spans share. It keeps the tracer alive until the last span is
+/// dropped.
 pub(crate) struct Shared {
     pub(crate) tracer: Box<dyn Tracer>,
     /// Calls on spans that had ended.

@@ -79,8 +79,8 @@
 //!
 //! # Filters
 //!
-//! The layer works under per-layer filters (`with_filter(EnvFilter::…)`), and in a `reload::Layer`. The parent of a span
-//! is the nearest span above it that the filter lets through.
+//! The layer works under per-layer filters (`with_filter(EnvFilter::…)`), and in a `reload::Layer`. The parent of a
+//! span is the nearest span above it that the filter lets through.
 //!
 //! # What is left out
 //!
@@ -97,16 +97,16 @@
 //! * A level is a field of a log record. It decides nothing: filters do.
 //! * A span that is entered again inside of another one is active again. In the registry the one in between stays the
 //!   current span.
-//! * The causes of [`follows_from`][tracing_span] start when they are named, because a reference holds their ids. A root
-//!   takes none to its own trace once it has started, and a span takes at most 128.
+//! * The causes of [`follows_from`][tracing_span] start when they are named, because a reference holds their ids. A
+//!   root takes none to its own trace once it has started, and a span takes at most 128.
 //!
 //! # Log lines
 //!
 //! A log line that holds the ids of its trace leads to the trace, and the trace to all its lines. [`WithTraceIds`] adds
 //! them to the lines of `tracing_subscriber::fmt`, text or JSON; [`LogWithTraceIds`], with the feature `log`, to the
 //! records of the crate `log`. Any other logger prints [`scope::trace_ids`](crate::scope::trace_ids). [`LogKeys`] sets
-//! other names than `trace_id`, `span_id` and `sampled`. `docs/guide/logs.md` in the repository tells how stores of logs
-//! link both ways.
+//! other names than `trace_id`, `span_id` and `sampled`. `docs/guide/logs.md` in the repository tells how stores of
+//! logs link both ways.
 //!
 //! ```
 //! use tracehound::bridge::WithTraceIds;

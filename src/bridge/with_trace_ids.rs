@@ -11,7 +11,8 @@ use crate::bridge::tracing::ids_of_span;
 use crate::scope::trace_ids;
 use crate::span::TraceIds;
 
-/// A format of [`tracing_subscriber::fmt`](mod@tracing_subscriber::fmt) that adds the ids of the trace to each line of another format.
+/// A format of [`tracing_subscriber::fmt`](mod@tracing_subscriber::fmt) that adds the ids of the trace to each line of
+/// another format.
 ///
 /// Hand it to `map_event_format`, after the other settings of the format. A line of text begins with
 /// `trace_id=… span_id=… sampled=…`; a line of JSON gets members of these names in its outermost object. Outside of a
@@ -56,9 +57,9 @@ impl<F> WithTraceIds<F> {
         Self::of(format, LineShape::Text)
     }
 
-    /// Returns a format that adds the ids to each JSON object, at its end. A member of the same name that the object has
-    /// already, such as an event's field under `flatten_event`, stays as it is. If the inner format does not write an
-    /// object, the ids come before its text.
+    /// Returns a format that adds the ids to each JSON object, at its end. A member of the same name that the object
+    /// has already, such as an event's field under `flatten_event`, stays as it is. If the inner format does not write
+    /// an object, the ids come before its text.
     pub fn json(format: F) -> Self {
         Self::of(format, LineShape::Json)
     }

@@ -1,5 +1,5 @@
-//! The setters of the tracer. Those of the agent, the remote sampler, the policies and the observers have files of their
-//! own.
+//! The setters of the tracer. Those of the agent, the remote sampler, the policies and the observers have files of
+//! their own.
 
 use std::borrow::Cow;
 use std::time::Duration;

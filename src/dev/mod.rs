@@ -34,8 +34,9 @@
 //! | 5778 TCP | requests for a sampling strategy: to keep everything, or as [`DevOptions::strategies_file`] says |
 //! | 16699 TCP | a browser; see [`DevServer::query_address`] |
 //!
-//! The viewer also lists the spans that are open now, of the tracers of this program, with the place where each started:
-//! `/open-spans`, and as JSON `/api/open-spans`. See [`OpenSpans`](crate::watch::OpenSpans) for other programs.
+//! The viewer also lists the spans that are open now, of the tracers of this program, with the place where each
+//! started: `/open-spans`, and as JSON `/api/open-spans`. See [`OpenSpans`](crate::watch::OpenSpans) for other
+//! programs.
 //!
 //! If an embedded agent runs already at the viewer's port, in another program, then [`tracehound::dev`](crate::dev())
 //! sends the spans there, and a line says so. Programs that call each other make one trace, in one picture, whichever

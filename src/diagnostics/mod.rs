@@ -1,8 +1,8 @@
 //! What a tracer says about itself: at most one line per cause in ten seconds, and one line when the trouble is over.
 //!
 //! The lines go to standard error, unless [`Diagnostics`] hand them to a handler or to a logging crate. On standard
-//! error, several tracers of one process that report one problem share one line. Text from outside (header values, tags)
-//! is never in a line as it came: a line holds at most an id, or a shortened and escaped piece.
+//! error, several tracers of one process that report one problem share one line. Text from outside (header values,
+//! tags) is never in a line as it came: a line holds at most an id, or a shortened and escaped piece.
 
 mod subjects;
 mod words;
@@ -123,7 +123,7 @@ impl Diagnostics {
     /// Returns diagnostics that write to the subscriber of the crate [`tracing`], with the target
     /// `tracehound`: warnings as `WARN`, other lines as `INFO`. Without a subscriber they write nothing.
     ///
-    /// The events are roots, and so in no trace, whatever is active on the thread.
+    /// The events are roots, so they are in no trace, even if a span is active on the thread.
     ///
     /// ```
     /// use tracehound::JaegerTracer;
@@ -208,8 +208,8 @@ impl Diagnostics {
         }
     }
 
-    /// Does what [`warn`](Self::warn) does. Returns false if there was no line because of another one in the last ten
-    /// seconds, so that a caller that warns once can try again later.
+    /// Writes a line like [`warn`](Self::warn). Returns false if there was no line because of another one in the last
+    /// ten seconds, so that a caller that warns once can try again later.
     pub(crate) fn tell(&self, cause: &'static str, line: impl FnOnce() -> String) -> bool {
         let suppressed = {
             let mut causes = self.causes();

@@ -81,10 +81,10 @@ impl Quiet {
     }
 }
 
-/// How long a cause stays silent after a line about it.
+/// The time that a cause stays silent after a line about it.
 pub(super) const QUIET: Duration = Duration::from_secs(10);
 
-/// How many subjects are remembered at a time, beside one [`Subject::Other`] for each cause.
+/// The number of subjects that are remembered at a time, beside one [`Subject::Other`] for each cause.
 const MAX_SUBJECTS: usize = 1_000;
 
 const MAX_NAME_CHARS: usize = 256;

@@ -24,7 +24,7 @@ impl fmt::Display for Rounded {
     }
 }
 
-/// How much of a name is shown in a line.
+/// The number of characters of a name that a line shows.
 const MAX_CHARS: usize = 60;
 
 #[cfg(test)]

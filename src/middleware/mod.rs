@@ -109,8 +109,8 @@
 //! ```
 //!
 //! The request's span then covers the whole **handshake**: it ends when the connection is there. Its tags say which
-//! protocol was wanted (`upgrade.protocol`) and whether the connection came (`upgrade.completed`). If the peer goes away
-//! before, the span is cancelled and no session begins.
+//! protocol was wanted (`upgrade.protocol`) and whether the connection came (`upgrade.completed`). If the peer goes
+//! away before, the span is cancelled and no session begins.
 //!
 //! The span of a **session** begins there and ends when the program drops the connection. The bytes are counted between
 //! the program and the network, after decryption, so it does not matter which library speaks the protocol. If that is
@@ -143,8 +143,8 @@
 //! | `dropped` | the program dropped the connection without closing it | no |
 //!
 //! Log events tell when things happened: `close_received` and `close_sent` with code and reason, `end_of_stream`,
-//! `shut_down` (the program ended its own stream), `error`, `cancelled`, `panic`. A failure after the peer's close frame
-//! is none: the peer need not wait for an answer.
+//! `shut_down` (the program ended its own stream), `error`, `cancelled`, `panic`. A failure after the peer's close
+//! frame is none: the peer need not wait for an answer.
 //!
 //! The span has no `span.kind`. With one it would count, in metrics that are made from spans, as a request that took
 //! hours.
@@ -181,7 +181,7 @@
 //!
 //! # Databases
 //!
-//! [`Database`] makes a span for each call, whatever the driver is: it runs the driver's future or blocking code. The
+//! [`Database`] makes a span for each call, with any driver: it runs the driver's future or blocking code. The
 //! name is the first word of the statement, such as `SELECT`. Statements are shown [on request](Database::statements),
 //! without their literals. The errors of a database quote data, so of their texts only what is not quoted is recorded.
 //!

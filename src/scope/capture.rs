@@ -53,11 +53,11 @@ pub fn capture() -> Captured {
 }
 
 impl Captured {
-    /// Has each piece of work start a span by `start`, which runs with what was captured active, when the work begins.
+    /// Makes each piece of work start a span by `start` when it begins. What was captured is active while `start` runs.
     /// The span ends with the work. [`child`](Self::child) is shorter, this one takes tags and references.
     ///
-    /// If `start` panics, the panic is caught, and the work runs without a span of its own. A no-op span changes nothing
-    /// about the work.
+    /// If `start` panics, the panic is caught, and the work runs without a span of its own. A no-op span changes
+    /// nothing about the work.
     ///
     /// ```
     /// use tracehound::prelude::*;

@@ -8,8 +8,8 @@ use crate::span::Span;
 /// The end of a span that one of several events brings about: the first one finishes the span, later ones do nothing.
 ///
 /// The events are wrapped callbacks that have run, wrapped futures that are ready, a panic in either, and
-/// [`finish`](Self::finish). If all clones and all that they have wrapped are dropped before any of these, the span logs
-/// `cancelled` and finishes.
+/// [`finish`](Self::finish). If all clones and all that they have wrapped are dropped before any of these, the span
+/// logs `cancelled` and finishes.
 ///
 /// ```
 /// use tracehound::prelude::*;

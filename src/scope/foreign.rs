@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use crate::panics::caught;
 use crate::span::{Span, SpanContext};
 
-/// What another tracing library has active on each thread, so that its spans and ours become parents of each other.
+/// The active spans of another tracing library, so that its spans and ours become parents of each other.
 ///
 /// A crate that joins such a library to this one implements it and hands it to [`set_foreign_context`].
 /// `tracehound-opentelemetry` does so for OpenTelemetry's `Context`.
@@ -13,8 +13,9 @@ use crate::span::{Span, SpanContext};
 /// # Which of the two is the parent
 ///
 /// Each scope of ours remembers the [mark](Self::mark) of what the other library had active when the scope began. As
-/// long as the mark is the same, the span of the scope is the inner one. As soon as it differs, whatever is active in
-/// the other library is: it was activated later. If nothing is active there, our innermost scope counts.
+/// long as the mark is the same, the span of the scope is the inner one. As soon as it differs, the span or context
+/// that is active in the other library is: it was activated later. If nothing is active there, our innermost scope
+/// counts.
 ///
 /// ```
 /// use std::cell::Cell;
@@ -73,7 +74,7 @@ pub trait ForeignContext: Send + Sync {
     fn active(&self) -> Option<ForeignActive>;
 }
 
-/// What is active in another library: a parent of spans that start here.
+/// An active span or context of another library: the parent of spans that start here.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ForeignActive {

@@ -55,8 +55,8 @@ pub trait InSpan: Future + Sized {
     }
 
     /// Captures the span that is active on this thread now and makes it active in every poll, without owning it. Use it
-    /// for a future that is spawned: it keeps no request open, and how it ends leaves no mark on the span. If nothing is
-    /// active now, nothing is active in the polls.
+    /// for a future that is spawned: it keeps no request open, and how it ends leaves no mark on the span. If nothing
+    /// is active now, nothing is active in the polls.
     ///
     /// [`Captured::wrap_future`](crate::scope::Captured::wrap_future) does so with what was captured elsewhere.
     fn in_active_span(self) -> Instrumented<Self> {

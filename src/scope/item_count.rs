@@ -1,4 +1,4 @@
-//! How many items a stream or a sink has had, as a tag of its span.
+//! The number of items of a stream or a sink, as a tag of its span.
 
 use std::mem;
 

@@ -56,8 +56,8 @@
 //!
 //! For a span of its own around each piece of work, say so where the context is captured: `capture()` in the table
 //! becomes [`capture().child(tracer, "resize")`](Captured::child), `in_active_span(f)` becomes `captured.wrap(f)`, and
-//! `future.in_active_span()` becomes `captured.wrap_future(future)`. Such a span starts when the work begins, ends with it,
-//! and tells of a panic.
+//! `future.in_active_span()` becomes `captured.wrap_future(future)`. Such a span starts when the work begins, ends with
+//! it, and tells of a panic.
 //!
 //! # Spans that end with something else
 //!
@@ -333,7 +333,7 @@ pub fn activate_context(context: &SpanContext) -> Scope {
     Scope::new(Active::Context(context.clone()))
 }
 
-/// Has every scope of nothing put an empty context on the stack from now on, so that an observer can tell a root in
+/// Makes every scope of nothing put an empty context on the stack from now on, so that an observer can tell a root in
 /// work to which nothing was handed over on purpose from one in work that was forgotten.
 pub(crate) fn mark_nothing() {
     MARKS_NOTHING.store(true, Ordering::Relaxed);

@@ -38,22 +38,23 @@ use crate::span::Span;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Every type has these methods, as a sink may take items of many types; what they return is a sink only if the type is.
+/// Every type has these methods, as a sink may take items of many types; what they return is a sink only if the type
+/// is.
 pub trait SinkInSpan: Sized {
     /// Makes `span` active in every call and while the sink is dropped. The sink owns the span as `span` did: if it is
     /// the last owner, the span finishes with the sink.
     ///
-    /// The sink ends when it is closed, at its first error, or when it is dropped. The span then has the tag `sink.items`,
-    /// the number of items that were sent into it. An error marks the span (`error=true` and a log record `event=error`);
-    /// to have its text, log it where it is handled, or in the `sink_map_err` of an inner sink, where the span is active.
-    /// A sink that is dropped unclosed leaves a log record `event=cancelled` if it has items that were not flushed. A
-    /// panic marks the span as it does that of a future.
+    /// The sink ends when it is closed, at its first error, or when it is dropped. The span then has the tag
+    /// `sink.items`, the number of items that were sent into it. An error marks the span (`error=true` and a log record
+    /// `event=error`); to have its text, log it where it is handled, or in the `sink_map_err` of an inner sink, where
+    /// the span is active. A sink that is dropped unclosed leaves a log record `event=cancelled` if it has items that
+    /// were not flushed. A panic marks the span as it does that of a future.
     fn sink_in_span(self, span: Span) -> InstrumentedSink<Self> {
         InstrumentedSink::new(self, Work::Has(span))
     }
 
-    /// Captures the span that is active on this thread now and makes it active in every call, without owning it. How the
-    /// sink ends leaves no tag and no mark on the span.
+    /// Captures the span that is active on this thread now and makes it active in every call, without owning it. How
+    /// the sink ends leaves no tag and no mark on the span.
     fn sink_in_active_span(self) -> InstrumentedSink<Self> {
         InstrumentedSink::new(self, Work::Carries(capture()))
     }

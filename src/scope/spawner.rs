@@ -14,8 +14,8 @@ pub struct Spawner<P> {
 }
 
 impl Captured {
-    /// Returns a spawner on a place: a `&thread::Scope`, a `thread::Builder`, and with the feature `tokio` a `&Handle`, a
-    /// `&Runtime`, a `&mut JoinSet` or a `&LocalSet`.
+    /// Returns a spawner on a place: a `&thread::Scope`, a `thread::Builder`, and with the feature `tokio` a `&Handle`,
+    /// a `&Runtime`, a `&mut JoinSet` or a `&LocalSet`.
     ///
     /// ```
     /// use std::thread;

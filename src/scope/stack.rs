@@ -74,7 +74,7 @@ impl From<foreign::ForeignActive> for Active {
     }
 }
 
-/// What is active, and the mark of what was active in another library when it was pushed.
+/// An entry, and the mark that another library had when it was pushed.
 type Entry = (Active, Mark);
 
 /// Entries in the order of their ids. An entry that is removed from the middle leaves a gap; the last entry is no gap.
@@ -194,8 +194,8 @@ fn start_and_look<R>(entry: &DeferredEntry, look: impl FnOnce(Option<ActiveRef<'
     }
 }
 
-/// Like [`top`], but a deferred span is shown as it is and does not start. One that has ended is passed over. `look` must
-/// not use the stack.
+/// Like [`top`], but a deferred span is shown as it is and does not start. One that has ended is passed over. `look`
+/// must not use the stack.
 pub(crate) fn peek<R>(look: impl FnOnce(Option<&Active>) -> R) -> Option<R> {
     if let Some(active) = foreign::activated_after::<Active>(top_mark) {
         return Some(look(Some(&active)));

@@ -42,17 +42,17 @@ pub trait StreamInSpan: Stream + Sized {
     /// is the last owner, the span finishes with the stream.
     ///
     /// The stream ends when it is exhausted or dropped. The span then has the tags `stream.items`, the number of items,
-    /// and `stream.first_item_us`, the microseconds from the first poll to the first item. A stream that is dropped before
-    /// it is exhausted leaves a log record `event=cancelled`. A panic marks the span (`error=true` and a log record
-    /// `event=panic`), and the stream releases it at once.
+    /// and `stream.first_item_us`, the microseconds from the first poll to the first item. A stream that is dropped
+    /// before it is exhausted leaves a log record `event=cancelled`. A panic marks the span (`error=true` and a log
+    /// record `event=panic`), and the stream releases it at once.
     ///
     /// An item that is an error changes nothing: see [`InstrumentedStream::log_errors`].
     fn stream_in_span(self, span: Span) -> InstrumentedStream<Self> {
         InstrumentedStream::new(self, Work::Has(span))
     }
 
-    /// Captures the span that is active on this thread now and makes it active in every poll, without owning it. How the
-    /// stream ends leaves no tag and no mark on the span.
+    /// Captures the span that is active on this thread now and makes it active in every poll, without owning it. How
+    /// the stream ends leaves no tag and no mark on the span.
     fn stream_in_active_span(self) -> InstrumentedStream<Self> {
         InstrumentedStream::new(self, Work::Carries(capture()))
     }

@@ -6,8 +6,8 @@ use crate::span::{SpanContext, TakeContext, ToSpanContext};
 /// A message and the context in which it was sent: an envelope for every kind of channel.
 ///
 /// Channels hand no context over, because the task that receives has a life of its own. The envelope takes the active
-/// context along. The receiver starts a span that follows from the sender's, by [`receive`](Self::receive), or goes on in
-/// the sender's context, by [`into_parts`](Self::into_parts).
+/// context along. The receiver starts a span that follows from the sender's, by [`receive`](Self::receive), or goes on
+/// in the sender's context, by [`into_parts`](Self::into_parts).
 ///
 /// It does not own the sender's span, so a message that waits keeps no request open. Without an active span it takes
 /// nothing along, and costs next to nothing. A message that is never received leaves no trace.
@@ -72,7 +72,8 @@ impl<T> Traced<T> {
         self.value
     }
 
-    /// Returns the message, and what was active where it was sent: to handle it as if it were part of the sender's span.
+    /// Returns the message, and what was active where it was sent: to handle it as if it were part of the sender's
+    /// span.
     ///
     /// ```
     /// use tracehound::scope::Traced;
@@ -95,8 +96,8 @@ impl<T> Traced<T> {
         &mut self.value
     }
 
-    /// Returns how long the message has waited so far, on the clock of the sender's tracer. Returns `None` if no span was
-    /// active where it was sent.
+    /// Returns how long the message has waited so far, on the clock of the sender's tracer. Returns `None` if no span
+    /// was active where it was sent.
     pub fn waited(&self) -> Option<Duration> {
         // A manual clock can go back.
         let nanos = self.sender.ticks()?.saturating_sub(self.sent_at?);

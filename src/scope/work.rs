@@ -7,17 +7,17 @@ use std::thread;
 use crate::scope::{Captured, FinishOnce, Scope};
 use crate::span::Span;
 
-/// What is active in a piece of work, and whether the work leaves marks on a span.
+/// A piece of work: the span or context that is active in it, and whether it leaves marks on the span.
 pub(super) enum Work {
     /// Carries what was captured, which others finish and mark, or starts a child with the first step.
     Carries(Captured),
-    /// Has a span. The first panic, or a cancellation, leaves a mark on it.
+    /// The work has a span. The first panic, or a cancellation, leaves a mark on it.
     Has(Span),
-    /// Has a span on which it leaves no mark.
+    /// The work has a span and leaves no mark on it.
     Borrows(Span),
     /// Finishes a span at its end, or by a panic, unless that has happened elsewhere.
     Finishes(FinishOnce),
-    /// Has come to its end, or never had a span: nothing is activated.
+    /// The work has ended, or never had a span: nothing is activated.
     Over,
 }
 

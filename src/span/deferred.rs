@@ -1,4 +1,4 @@
-//! What happened to a span before it started, written to it afterwards.
+//! Calls on a span that has not started yet, written to it when it starts.
 
 use crate::clock::{Moment, Reading};
 use crate::metrics::Counter;

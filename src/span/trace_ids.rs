@@ -4,7 +4,8 @@ use std::str;
 use crate::model::{SpanId, TraceId, hex_digits};
 use crate::span::{Span, SpanContext};
 
-/// The ids that join a log line to its trace: trace id, span id, and whether the trace is sampled. Empty without a trace.
+/// The ids that join a log line to its trace: trace id, span id, and whether the trace is sampled. Empty without a
+/// trace.
 ///
 /// It prints as `trace_id=… span_id=… sampled=…`, and as nothing if it is empty. To read it allocates nothing and
 /// formats nothing, so it can be made for every line, and printed only for those that are written. Unlike

@@ -54,19 +54,19 @@ impl Call {
         self
     }
 
-    /// Has an error of the body logged as [`Span::log_error`] does.
+    /// Logs an error of the body as [`Span::log_error`] does.
     #[inline]
     pub fn log_error<const FORM: u8>(self) -> Call<LogError<FORM>> {
         self.with_outcome()
     }
 
-    /// Has an error of the body logged by its `Debug` form.
+    /// Logs an error of the body by its `Debug` form.
     #[inline]
     pub fn log_debug(self) -> Call<LogDebug> {
         self.with_outcome()
     }
 
-    /// Has an error of the body logged by its `Display` form.
+    /// Logs an error of the body by its `Display` form.
     #[inline]
     pub fn log_display(self) -> Call<LogDisplay> {
         self.with_outcome()

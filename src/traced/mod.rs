@@ -77,9 +77,10 @@
 //!
 //! In short: a span begins when the body begins. It is active while the body runs, in every poll of a future, and while
 //! the future is dropped. A panic marks it as [failed](crate::Span), and a future that is dropped before its end leaves
-//! a log record `event=cancelled`. Methods, generic functions, `unsafe fn`, `extern fn` and functions that a macro makes
-//! can all be traced. A `const fn` cannot. A function that returns a future under another name (`-> Self::Future`) and
-//! does more than the `async` block is a span until it returns; [`InSpan`](crate::InSpan) traces its future.
+//! a log record `event=cancelled`. Methods, generic functions, `unsafe fn`, `extern fn` and functions that a macro
+//! makes can all be traced. A `const fn` cannot. A function that returns a future under another name (`->
+//! Self::Future`) and does more than the `async` block is a span until it returns; [`InSpan`](crate::InSpan) traces its
+//! future.
 //!
 //! On an `impl` block or a trait the attribute traces each function that has a body. `#[traced(skip)]` leaves one out,
 //! `#[traced(…)]` gives one options of its own. The options `tracer`, `kind`, `err` and `crate` of the block hold for
@@ -88,8 +89,8 @@
 //! # What is the name?
 //!
 //! The name of the function: `check_out`. If the attribute is on the `impl` block or the trait, then also the name of
-//! the type: `Store::load`. On a method alone the attribute sees no type, so give it a `name` if `load` says too little.
-//! A name stands for a class of spans, so it cannot hold an argument; tags are for those.
+//! the type: `Store::load`. On a method alone the attribute sees no type, so give it a `name` if `load` says too
+//! little. A name stands for a class of spans, so it cannot hold an argument; tags are for those.
 //!
 //! # What does it cost?
 //!

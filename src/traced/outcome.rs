@@ -9,7 +9,7 @@ use pin_project::pin_project;
 use crate::span::{ErrorLike, Span};
 use crate::traced::error_text::{DebugText, DisplayText};
 
-/// What a call does with the value that the body returns: nothing, or log its error.
+/// A use of the value that the body returns: none, or to log its error.
 pub trait Outcome<T> {
     /// Whether [`note`](Self::note) does anything.
     const LOOKS: bool = true;

@@ -3,8 +3,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 /// A function that [`#[traced]`](macro@crate::traced) marks: its name, where it stands, and whether it is switched on.
 ///
-/// Each place is a static that the attribute makes. [`places`](crate::traced::places) lists those that have been called.
-/// A generic function is one place for all its types.
+/// Each place is a static that the attribute makes. [`places`](crate::traced::places) lists those that have been
+/// called. A generic function is one place for all its types.
 pub struct Place {
     name: &'static str,
     module: &'static str,

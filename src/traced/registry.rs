@@ -9,8 +9,8 @@ use crate::traced::place::{NEW, OFF, ON, Place, is_around};
 ///
 /// `path` is a module with everything below it (`shop::db`), a type in a module whose `impl` is traced
 /// (`shop::cart::Cart`), one function (`shop::db::load`), or empty for all. The call acts on every place with that path
-/// from its next call on, also on those that are called for the first time later. The last call wins: `set_enabled("shop",
-/// true)` undoes an earlier `set_enabled("shop::db", false)`.
+/// from its next call on, also on those that are called for the first time later. The last call wins:
+/// `set_enabled("shop", true)` undoes an earlier `set_enabled("shop::db", false)`.
 ///
 /// A call that is under way keeps its span.
 ///

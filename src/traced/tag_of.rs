@@ -1,4 +1,4 @@
-//! How the value of a tag is set, by its type. For the expansion of the attribute only.
+//! Tags of values by their type. For the expansion of the attribute only.
 
 use std::fmt::Display;
 

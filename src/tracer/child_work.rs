@@ -5,13 +5,14 @@ use crate::scope::Captured;
 use crate::tracer::Tracer;
 
 impl Captured {
-    /// Has each piece of work start a span with this name as a child of what was captured, when the work begins. The span
-    /// ends with the work. [`child_with`](Self::child_with) also sets tags, or makes it follow instead.
+    /// Makes each piece of work start a span with this name, a child of what was captured, when the work begins. The
+    /// span ends with the work. [`child_with`](Self::child_with) also sets tags, or makes it follow instead.
     ///
     /// The time in the queue of a pool is not part of the span. If it should be, start the span yourself and move it
     /// into the work: `let span = tracer.start_span("resize"); pool.execute(move || span.in_scope(resize))`.
     ///
-    /// `tracer` is a clone of yours, which lives as long as what this returns, or [`tracer()`](crate::tracer::tracer), the global one.
+    /// `tracer` is a clone of yours, which lives as long as what this returns, or [`tracer()`](crate::tracer::tracer),
+    /// the global one.
     ///
     /// ```
     /// use tracehound::prelude::*;

@@ -55,7 +55,7 @@ pub(super) struct Core {
     pub(super) codecs: Codecs,
 }
 
-/// How the program has started a span, for observers.
+/// The facts of a start that only observers want: the place, and whether the program asked for a root.
 #[derive(Clone, Copy)]
 pub(super) struct Beginning {
     pub(super) place: Option<&'static Location<'static>>,

@@ -10,8 +10,8 @@ impl<T> Traced<T> {
     /// `queue.wait_us` says how many microseconds the message has waited.
     ///
     /// The span is not active yet: `let _scope = span.activate();`, or `handle(message).in_span(span).await`. If the
-    /// message was sent without a context, the span is a root. The receiver's own active span is never the parent, because
-    /// it stands for the loop that receives and not for what the message asks for.
+    /// message was sent without a context, the span is a root. The receiver's own active span is never the parent,
+    /// because it stands for the loop that receives and not for what the message asks for.
     ///
     /// A span that handles many messages follows from each of them:
     ///

@@ -1,4 +1,4 @@
-//! How many allocations the calls of the API make on the calling thread.
+//! Counts of the allocations that calls of the API make on the calling thread.
 
 mod handed_over;
 #[cfg(feature = "tracing")]
@@ -307,8 +307,8 @@ fn a_request_allocates_one_value_for_each_format() {
     }
 }
 
-/// A context holds what came with the trace in one piece, a `tracestate` in one more, and baggage in two: in three if it has
-/// more than four items.
+/// A context holds what came with the trace in one piece, a `tracestate` in one more, and baggage in two: in three if
+/// it has more than four items.
 #[cfg(feature = "http")]
 #[test]
 fn headers_of_w3c_allocate_what_the_context_holds() {

@@ -1,4 +1,4 @@
-//! What it costs to watch spans.
+//! Allocations of watching spans.
 
 use std::future::ready;
 use std::pin::pin;

@@ -12,7 +12,8 @@ use tracehound_interop::{is_required, poll, skipped};
 
 use crate::Result;
 
-/// A Redis of the Debian package `redis-server`, with an empty store in memory. It is killed when this value is dropped.
+/// A Redis of the Debian package `redis-server`, with an empty store in memory. It is killed when this value is
+/// dropped.
 pub(crate) struct RedisServer {
     child: Child,
     socket: PathBuf,

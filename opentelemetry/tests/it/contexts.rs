@@ -1,4 +1,4 @@
-//! Which span is the parent of which, where both APIs meet.
+//! Tests of parents where both APIs meet.
 
 mod layer;
 mod nesting;

@@ -1,4 +1,4 @@
-//! What becomes of a span of OpenTelemetry's API.
+//! Tests of the spans that calls of OpenTelemetry's API make.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, UNIX_EPOCH};

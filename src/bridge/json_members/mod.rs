@@ -88,7 +88,7 @@ impl<W: Write> Write for JsonMembers<'_, W> {
     }
 }
 
-/// What comes next: the byte that closes the outermost object, or one that does not belong to an object.
+/// The next event of the scan: the byte that closes the outermost object, or one that does not belong to an object.
 #[derive(Clone, Copy)]
 enum ScanEvent {
     EndOfObject,

@@ -32,8 +32,8 @@ impl fmt::Debug for Shared {
 
 /// The counterpart of a span of `tracing`, which the registry keeps with it.
 ///
-/// The span of the tracer starts late: when something asks for its context, when much was recorded, or at its end. Until
-/// then it can get another parent, and no sampler is asked. No user code runs while `state` is locked.
+/// The span of the tracer starts late: when something asks for its context, when much was recorded, or at its end.
+/// Until then it can get another parent, and no sampler is asked. No user code runs while `state` is locked.
 #[derive(Debug, Default)]
 pub(super) struct DeferredSpan {
     /// `None` in memory that waits for its next span.
@@ -51,7 +51,7 @@ struct State {
     phase: Phase,
     /// `None` once the start has begun.
     origin: Option<Origin>,
-    /// What was recorded before the start, and during it.
+    /// Tags, logs and references from before the start and from during it.
     recorded: Recorded,
     /// The handle that owns the span, from its start to its end.
     owner: Span,
@@ -475,6 +475,6 @@ fn thread_key() -> usize {
     KEY.with(|key| std::ptr::from_ref(key).addr())
 }
 
-/// How long a thread waits for another one that starts the span, in a sampler that hangs perhaps.
+/// The time that a thread waits for another one that starts the span, perhaps in a sampler that hangs.
 const PATIENCE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_micros(100);

@@ -373,7 +373,7 @@ impl ::tracing::field::Visit for LogOrigin {
     fn record_debug(&mut self, _: &::tracing::field::Field, _: &dyn fmt::Debug) {}
 }
 
-/// Where an event is written to.
+/// The span that an event is written to.
 enum Place {
     Held(Arc<DeferredSpan>),
     Entry(DeferredEntry),

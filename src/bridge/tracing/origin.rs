@@ -1,4 +1,4 @@
-//! When a span of `tracing` began, and under which parent.
+//! The start of a span of `tracing`: its name, its time and its parent.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use crate::clock::Moment;
 use crate::scope::{Active, Deferred, peek};
 use crate::span::{Span, SpanContext};
 
-/// How a span begins.
+/// The start of a span.
 #[derive(Debug)]
 pub(super) struct Origin {
     pub(super) name: &'static str,

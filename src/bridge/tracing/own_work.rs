@@ -1,4 +1,4 @@
-//! What the layer leaves out, so that nothing that it does comes back to it.
+//! Spans and events that the layer leaves out, so that its own work does not come back to it.
 
 use std::cell::Cell;
 use std::thread;

@@ -8,7 +8,7 @@ use crate::metrics::Counter;
 use crate::model::{TagRef, tags};
 use crate::span::{Reference, Span, SpanContext};
 
-/// What was recorded about a span before it started, or is about to be.
+/// Tags, logs and references of a span that are waiting to be set on it.
 #[derive(Debug, Default)]
 pub(super) struct Recorded {
     /// A new operation name.
@@ -29,7 +29,7 @@ struct LogEntry {
     end: usize,
 }
 
-/// How the work of a span ended, in the order of precedence: what says `Ok` knows better than an event.
+/// The outcome of a span's work, in the order of precedence: an explicit `Ok` outweighs an event at level `ERROR`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Status {
     #[default]
@@ -222,12 +222,12 @@ impl Status {
     }
 }
 
-/// How much is recorded before the span starts to make room. Then its own limits hold.
+/// The amount that is recorded before the span starts to make room. From then on its own limits hold.
 const MOST_LOGS: usize = 32;
 const MOST_TAGS: usize = 256;
 const MOST_BYTES: usize = 16 * 1_024;
-/// How often that much is recorded while the span starts.
+/// The factor by which more is recorded while the span is starting.
 const MOST_WHILE_STARTING: usize = 8;
 
-/// How many references a span takes besides that to its parent.
+/// The number of references that a span takes beside that to its parent.
 pub(super) const MOST_REFERENCES: usize = 128;

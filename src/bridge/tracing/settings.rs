@@ -1,4 +1,4 @@
-/// What a layer records besides fields.
+/// Settings of a layer: the facts that it records beside fields.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Settings {
     pub(super) has_events: bool,

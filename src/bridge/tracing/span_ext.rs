@@ -11,7 +11,7 @@ use crate::bridge::tracing::own_work::run_user_code;
 use crate::bridge::tracing::recorded::with_scratch;
 use crate::span::{IntoTag, Span, SpanContext, ToSpanContext};
 
-/// What a [`TracingLayer`](crate::bridge::TracingLayer) adds to spans of `tracing`.
+/// Methods that a [`TracingLayer`](crate::bridge::TracingLayer) adds to spans of `tracing`.
 ///
 /// On a span that is disabled, or whose subscriber has no such layer over a [`Registry`], the methods do nothing, and
 /// what they return is empty.
@@ -48,7 +48,8 @@ pub trait TracingSpanExt {
         self.tracehound_span().context()
     }
 
-    /// Says that another span or a context caused this span and does not wait for it. Also after the start.
+    /// Adds a reference: another span or a context caused this span and does not wait for it. Works after the start,
+    /// too.
     fn follows_from_context(&self, cause: &impl ToSpanContext);
 
     /// Sets a tag, whose key `tracing` need not know.

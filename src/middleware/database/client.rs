@@ -114,8 +114,8 @@ impl Database {
     /// not certain what is data, the rest is hidden. With `postgresql` as the kind, names in double quotes are shown.
     ///
     /// Defaults to what the tracer [records](crate::model::Recording): no statements, unless it is told to. At
-    /// [`Recording::everything`](crate::model::Recording::everything) statements keep their literals, unless they name a password, a token or the like.
-    /// False hides statements at any level.
+    /// [`Recording::everything`](crate::model::Recording::everything) statements keep their literals, unless they name
+    /// a password, a token or the like. False hides statements at any level.
     ///
     /// ```
     /// use tracehound::middleware::Database;
@@ -153,10 +153,10 @@ impl Database {
     /// Marks a span under which one statement runs more than `limit` times: often a loop that should be one statement
     /// (the problem *N + 1*).
     ///
-    /// The mark is the tag `db.repeated=true` and a log record `event=repeated_statement` with the name of the call, the
-    /// statement if it is shown, and the limit. Its place is the active span under which the calls run, or, if their
-    /// parent is given in another way, the call that exceeds the limit. Statements that differ only in literals count
-    /// as one.
+    /// The mark is the tag `db.repeated=true` and a log record `event=repeated_statement` with the name of the call,
+    /// the statement if it is shown, and the limit. Its place is the active span under which the calls run, or, if
+    /// their parent is given in another way, the call that exceeds the limit. Statements that differ only in literals
+    /// count as one.
     ///
     /// The memory for it is bounded (8 KiB): under many spans at once some repeats may go unseen. Defaults to off, and
     /// then costs nothing.

@@ -23,7 +23,7 @@ pub(crate) struct Settings {
     pub(super) repeats: Option<Arc<Repeats>>,
 }
 
-/// How much of a statement a span shows.
+/// The part of a statement that a span shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shown {
     Nothing,
@@ -121,5 +121,5 @@ pub(crate) fn shown_data(data: &str) -> Cow<'_, str> {
     redact::text(&data[..end.unwrap_or(0)])
 }
 
-/// How much of data is read, in bytes.
+/// The number of bytes of data that are read.
 pub(super) const MAX_DATA: usize = 64 * 1_024;

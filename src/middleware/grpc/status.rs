@@ -1,4 +1,4 @@
-//! How a gRPC call is recognized in HTTP, and how its status is recorded.
+//! gRPC calls in HTTP: how they are recognized, and how their status is recorded.
 
 use std::borrow::Cow;
 

@@ -19,8 +19,8 @@ use crate::span::Span;
 /// the request was cancelled or that a panic passed by.
 ///
 /// The head of the response ends the span if no body follows. A 101 (Switching Protocols) is such a head: what happens
-/// on the connection afterwards is not part of the request. If sessions have spans, the upgrade becomes the owner of the
-/// span then, and ends it when the connection is there.
+/// on the connection afterwards is not part of the request. If sessions have spans, the upgrade becomes the owner of
+/// the span then, and ends it when the connection is there.
 #[derive(Debug)]
 pub(super) struct Exchange {
     /// The no-op span after the end.

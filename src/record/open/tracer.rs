@@ -27,7 +27,7 @@ pub(crate) struct Recorder {
     pub(crate) queue: Arc<SpanQueue>,
     /// The questions that the sampler wants while a trace is undecided.
     pub(crate) interests: Interests,
-    /// How much of a program's data spans show.
+    /// The level up to which spans show a program's data.
     pub(crate) recording: Recording,
     /// Vacant decisions for undecided traces.
     pub(crate) decisions: SharedPool<DecisionRef>,
@@ -110,7 +110,7 @@ pub(crate) struct Observation<'a> {
     pub(crate) is_sampled: Option<bool>,
     /// Nanoseconds since the start; 0 at the start.
     pub(crate) duration: u64,
-    /// What is known at the start only.
+    /// Facts that are known at the start only.
     pub(crate) start: Option<StartFacts>,
 }
 

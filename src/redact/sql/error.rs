@@ -5,8 +5,8 @@ use crate::redact;
 /// Returns the first line of an error without the data in it.
 ///
 /// Databases quote values in their errors: `Duplicate entry 'a@b.c' for key 'email'`. What stands between the first and
-/// the last quote is hidden, because a value may hold quotes itself, and so are long numbers. The lines behind the first
-/// one show whole rows.
+/// the last quote is hidden, because a value may hold quotes itself, and so are long numbers. The lines behind the
+/// first one show whole rows.
 pub(crate) fn error_text(text: &str) -> String {
     let (line, has_more) = match text.split_once(['\n', '\r']) {
         Some((line, rest)) => (line, !rest.is_empty()),

@@ -1,4 +1,5 @@
-//! The literals, quoted names and comments of SQL. Each function reads one at the start of a text and returns its length.
+//! The literals, quoted names and comments of SQL. Each function reads one at the start of a text and returns its
+//! length.
 
 /// The quoting of a server, as far as it helps to show more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +13,7 @@ pub(crate) enum Dialect {
 /// The text can be read in two ways, or a literal does not end.
 pub(super) struct Unclear;
 
-/// What a `$` begins.
+/// The kinds of text that a `$` begins.
 pub(super) enum Dollar {
     /// Nothing: it is a part of a name, or an operator.
     Alone,

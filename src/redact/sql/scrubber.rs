@@ -26,11 +26,11 @@ pub(crate) fn scrubbed(statement: &str, dialect: Dialect, max_bytes: usize) -> S
 
 struct Scrubber<'s> {
     text: &'s str,
-    /// How far the text is read.
+    /// The position up to which the text is read.
     at: usize,
     shown: String,
     dialect: Dialect,
-    /// What the first word says about the rest of the statement. `None` before that word.
+    /// The kind of the statement by its first word. `None` before that word.
     class: Option<Class>,
     bracket: Bracket,
 }
@@ -43,7 +43,7 @@ enum Bracket {
     Open {
         /// The position of the `]`.
         end: usize,
-        /// How much was shown before the `[`.
+        /// The length of the output before the `[`.
         shown: usize,
     },
     /// No `]` follows that could end a name.

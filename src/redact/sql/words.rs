@@ -1,9 +1,9 @@
 //! The words of SQL.
 
-/// How much of a statement is read, in bytes.
+/// The number of bytes of a statement that are read.
 pub(super) const MAX_READ: usize = 64 * 1_024;
 
-/// What the first word of a statement says about the words behind it.
+/// The kind of a statement by its first word: it tells what the words behind it may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
     /// Data stands in literals only.

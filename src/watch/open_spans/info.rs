@@ -22,11 +22,12 @@ pub struct OpenSpanInfo {
     pub kind: Option<SpanKind>,
     /// Whether it is the first span of its trace in this process.
     pub is_local_root: bool,
-    /// When it started.
+    /// The start time.
     pub start_time: SystemTime,
-    /// How long it has been open by the tracer's clock.
+    /// The age by the tracer's clock.
     pub age: Duration,
-    /// Where the program started it. `None` for spans that this library starts, such as those of the middleware.
+    /// The place in the program that started it. `None` for spans that this library starts, such as those of the
+    /// middleware.
     pub place: Option<&'static Location<'static>>,
     /// The service of its tracer.
     pub service: Arc<str>,

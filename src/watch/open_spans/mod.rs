@@ -46,14 +46,14 @@ pub use info::OpenSpanInfo;
 ///
 /// # What is on the metrics page?
 ///
-/// The gauges `tracehound_open_spans`, `tracehound_open_spans_untracked` and `tracehound_open_span_age_seconds_max`, and
-/// the counter `tracehound_spans_over_limit`.
+/// The gauges `tracehound_open_spans`, `tracehound_open_spans_untracked` and `tracehound_open_span_age_seconds_max`,
+/// and the counter `tracehound_spans_over_limit`.
 ///
 /// # What does it cost?
 ///
-/// About 700 instructions for each span, with two short locks of one in 32 parts of a table. At most [10 000 spans](Self::max_spans) are kept, at
-/// about 150 bytes each and the bytes of a name that is not static. Further ones are only
-/// [counted](Self::untracked).
+/// About 700 instructions for each span, with two short locks of one in 32 parts of a table. At most [10 000
+/// spans](Self::max_spans) are kept, at about 150 bytes each and the bytes of a name that is not static. Further ones
+/// are only [counted](Self::untracked).
 ///
 /// # Several tracers, and forks
 ///
@@ -66,7 +66,7 @@ pub struct OpenSpans {
     tracer: Option<Arc<Attached>>,
 }
 
-/// What a clone knows of its tracer.
+/// The tracer that a clone observes.
 struct Attached {
     service: Arc<str>,
     /// The task of the tracer, if there is a limit.

@@ -74,6 +74,6 @@ impl Shared {
 
 /// Between two looks at least.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
-/// How late a line about a span may be, if other spans have had the look just before.
+/// The delay that a line about a span may have because other spans were looked at just before.
 const LONGEST_LATENESS: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);

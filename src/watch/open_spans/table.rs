@@ -18,9 +18,9 @@ use crate::watch::open_spans::thread_name::thread_name;
 /// The open spans of a process, in shards with a lock each, so that threads hardly wait for each other.
 pub(super) struct Table {
     shards: Box<[Shard]>,
-    /// How many spans may be kept beside those for which the shards have room already.
+    /// The number of spans that may be kept beside those for which the shards have room already.
     spare: AtomicUsize,
-    /// How much room a shard takes from `spare` at a time.
+    /// The room that a shard takes from `spare` at a time.
     share: usize,
     untracked: AtomicU64,
     over_limit: AtomicU64,
@@ -33,7 +33,7 @@ struct Shard(Mutex<Spans>);
 #[derive(Default)]
 struct Spans {
     by_key: HashMap<Key, Entry, IdHash>,
-    /// How many spans may be in `by_key`.
+    /// The number of spans that may be in `by_key`.
     room: usize,
 }
 
@@ -65,7 +65,7 @@ impl Hash for Key {
 }
 
 struct Entry {
-    /// How many open spans have this key, less one.
+    /// The number of other open spans with this key.
     twins: u32,
     name: Cow<'static, str>,
     kind: Option<SpanKind>,
@@ -75,14 +75,14 @@ struct Entry {
     place: Option<&'static Location<'static>>,
     service: Arc<str>,
     thread: Arc<str>,
-    /// How often the limit was doubled for this span, because it was found to be open longer.
+    /// The number of times that the span was found to be over its limit, which was doubled each time.
     doublings: u32,
 }
 
 /// The result of a look at all open spans.
 pub(super) struct Round {
     pub(super) overdue: Vec<OpenSpanInfo>,
-    /// When the next span exceeds its limit, in ticks.
+    /// The time at which the next span exceeds its limit, in ticks.
     pub(super) next: Option<i64>,
 }
 

@@ -8,20 +8,20 @@ use std::sync::{Mutex, PoisonError};
 use crate::diagnostics::Subject;
 use crate::watch::orphans::orphan::Orphan;
 
-/// How many orphans there were, and one of each place.
+/// Counts of orphans, and one orphan of each place.
 #[derive(Default)]
 pub(super) struct Found {
     pub(super) proven: AtomicU64,
     pub(super) suspected: AtomicU64,
-    /// How many spans are open. Only kept if orphans are suspected.
+    /// The number of open spans. Only kept if orphans are suspected.
     pub(super) open: AtomicU64,
     by_place: Mutex<HashMap<Key, Orphan>>,
 }
 
-/// Where the span starts, and where its work was spawned if that is known.
+/// The place where the span starts, and the place where its work was spawned if that is known.
 type Key = (Subject, Option<&'static Location<'static>>);
 
-/// What a further orphan is to the ones before.
+/// The relation of a further orphan to the ones before.
 pub(super) enum News {
     /// The first one of its place.
     First,

@@ -40,8 +40,8 @@ pub use watched::WatchedFuture;
 ///
 /// A root is never reported if the program has asked for it
 /// ([`ignore_active_span`](crate::tracer::SpanBuilder::ignore_active_span),
-/// [`new_trace`](crate::tracer::SpanBuilder::new_trace), a caller's context), if something is active on its thread, or if
-/// [`scope`](crate::scope) has handed over on purpose that nothing is active.
+/// [`new_trace`](crate::tracer::SpanBuilder::new_trace), a caller's context), if something is active on its thread, or
+/// if [`scope`](crate::scope) has handed over on purpose that nothing is active.
 ///
 /// Spans of the crate `tracing` and of OpenTelemetry's API are not reported: their bridges look for the parent
 /// themselves.
@@ -75,8 +75,8 @@ pub use watched::WatchedFuture;
 ///
 /// # What does it cost?
 ///
-/// Two calls for each span. It is meant for tests and for a look at a program that misbehaves. Of more than 1 000 places
-/// the further ones are only counted. A forked child begins anew.
+/// Two calls for each span. It is meant for tests and for a look at a program that misbehaves. Of more than 1 000
+/// places the further ones are only counted. A forked child begins anew.
 #[derive(Clone)]
 pub struct Orphans {
     shared: Arc<Shared>,
@@ -95,8 +95,8 @@ impl Orphans {
         Self::with_parts(false)
     }
 
-    /// Sets whether roots are suspected, too: a span that starts a trace while nothing is active on its thread and other
-    /// spans are open in the process. It may well be right; then
+    /// Sets whether roots are suspected, too: a span that starts a trace while nothing is active on its thread and
+    /// other spans are open in the process. It may well be right; then
     /// [`ignore_active_span`](crate::tracer::SpanBuilder::ignore_active_span) says so in the program, and there is no
     /// suspicion any more.
     ///

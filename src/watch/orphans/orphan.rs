@@ -14,21 +14,21 @@ use crate::watch::orphans::loss::Loss;
 pub struct Orphan {
     /// The name of the operation, at most 256 characters of it.
     pub operation_name: String,
-    /// Where the program starts the span. `None` for spans that this library starts.
+    /// The place in the program that starts the span. `None` for spans that this library starts.
     pub place: Option<&'static Location<'static>>,
-    /// Where the work was spawned in which the span starts, while a span or a context was active. `None` if that is not
-    /// known, and the orphan is only suspected.
+    /// The place that spawned the work in which the span starts, while a span or a context was active. `None` if that
+    /// is not known, and the orphan is only suspected.
     pub spawned_at: Option<&'static Location<'static>>,
-    /// How many spans have started so.
+    /// The number of spans that have started so.
     pub count: u64,
     pub(super) reason: Reason,
 }
 
-/// What is known of an orphan.
+/// The evidence for an orphan.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Reason {
     Loss(Arc<Loss>),
-    /// So many other spans were open.
+    /// A suspicion: this number of other spans was open.
     OpenSpans(u64),
 }
 

@@ -14,10 +14,11 @@ impl Orphans {
     /// Watches the tasks of a runtime that is about to be built: a trace that is lost over `tokio::spawn` is proven,
     /// with the place of the spawn.
     ///
-    /// It uses the runtime's hooks `on_task_spawn`, `on_before_task_poll`, `on_after_task_poll` and `on_task_terminate`.
-    /// A runtime has one function for each, so hooks of yours must be set later, or not at all; to have both, call the
-    /// methods of [`TaskHooks`] in yours. Work of `spawn_blocking` and of a `LocalSet` is not watched, because tokio
-    /// does not tell of it. At most 10 000 tasks are watched at a time; others are as if they were not watched.
+    /// It uses the runtime's hooks `on_task_spawn`, `on_before_task_poll`, `on_after_task_poll` and
+    /// `on_task_terminate`. A runtime has one function for each, so hooks of yours must be set later, or not at all; to
+    /// have both, call the methods of [`TaskHooks`] in yours. Work of `spawn_blocking` and of a `LocalSet` is not
+    /// watched, because tokio does not tell of it. At most 10 000 tasks are watched at a time; others are as if they
+    /// were not watched.
     ///
     /// Only in builds with `--cfg tokio_unstable`, as tokio has these hooks only there.
     ///
@@ -63,7 +64,7 @@ pub struct TaskHooks {
 #[derive(Debug, Default)]
 struct Tasks {
     marks: RwLock<HashMap<Id, Arc<Loss>>>,
-    /// How many there are. Most programs lose nothing, and look no further.
+    /// Their number. Most programs lose nothing, and look no further.
     len: AtomicUsize,
 }
 

@@ -21,7 +21,7 @@ fn number(text: &str) -> Result<u8, ParseIntError> {
     text.parse()
 }
 
-/// What brings a span to its end, which has an end of its own and a tracer.
+/// A callback or future that finishes a span, and has a tracer of its own.
 type Way = fn(FinishOnce, &JaegerTracer);
 
 #[test]

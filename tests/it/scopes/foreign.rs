@@ -15,7 +15,7 @@ use tracehound::{Span, SpanContext};
 
 use crate::support::recording_tracer;
 
-/// What the other library has active, the innermost last. A thread of another test has nothing in it.
+/// The active contexts of the other library, the innermost last. A thread of another test has nothing in it.
 #[derive(Clone)]
 enum Foreign {
     Context(u64),

@@ -20,7 +20,7 @@ use super::{active, log_of};
 use crate::block_on::block_on;
 use crate::support::{fixed_tracer, names, recording_tracer};
 
-/// What a [`Script`] does in a call.
+/// A step of a [`Script`], one for each call.
 #[derive(Clone, Copy)]
 enum Step {
     Wait,

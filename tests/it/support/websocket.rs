@@ -1,4 +1,4 @@
-//! One end of a WebSocket, played by hand on a socket.
+//! An end of a WebSocket, played by hand on a socket.
 
 use std::io;
 use std::net::SocketAddr;

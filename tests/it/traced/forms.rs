@@ -61,7 +61,7 @@ fn every_way_out_of_a_function_finishes_its_span() {
     }
 }
 
-/// What cannot be said about a closure: each of these has its own way to lend or move its arguments.
+/// Functions that no closure can stand for: each of these has its own way to lend or move its arguments.
 struct Cart<T, const N: usize> {
     items: [T; N],
     log: RefCell<Vec<String>>,

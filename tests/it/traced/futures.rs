@@ -13,7 +13,7 @@ use tracehound::traced;
 use crate::block_on::block_on;
 use crate::support::{log_texts, recording_tracer};
 
-/// Is pending once, so that what comes after is another poll.
+/// A future that is pending once, so that the code behind it runs in another poll.
 async fn later() {
     let mut is_later = false;
     std::future::poll_fn(|cx| {
@@ -228,7 +228,7 @@ fn default_methods_of_a_trait_may_be_async() {
     assert_eq!(spans.tree(), "twice\nthrice");
 }
 
-/// What a type annotation of the block is for: conversions by `?`, coercions, and types that only the signature tells.
+/// Uses of the type annotation of the block: conversions by `?`, coercions, and types that only the signature tells.
 #[traced(tracer = tracer, err)]
 async fn converted(
     tracer: &JaegerTracer,

@@ -14,7 +14,7 @@ use tracehound::traced;
 
 use crate::support::{recording_builder, recording_tracer, texts};
 
-/// Has only a `Display` form, like most types of ids.
+/// A type with only a `Display` form, like most types of ids.
 #[derive(Clone, Debug)]
 struct OrderId(u64);
 

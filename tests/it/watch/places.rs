@@ -1,4 +1,4 @@
-//! Where spans start, and whether the program asked for a root.
+//! Tests of the places where spans start, and of roots that the program asked for.
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! How long futures work and wait, and polls that hold their thread.
+//! Tests of the times that futures work and wait, and of polls that hold their thread.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -133,7 +133,7 @@ fn the_times_are_told_however_the_future_ends() {
     }
 }
 
-/// Is pending once.
+/// A future that is pending once.
 async fn yield_once() {
     let mut is_first = true;
     poll_fn(|_| match std::mem::take(&mut is_first) {

@@ -9,16 +9,16 @@
 //! macros of `tracing`. Two more rows give the scale: `tracing-subscriber`'s registry without a layer, and the same
 //! request in tracehound's own API.
 //!
-//! Each contender runs in a process of its own, because a process has one subscriber. Processes take turns; the argument
-//! is the number of rounds, 15 by default, and the table has the medians. `caller` is the time of the thread that makes
-//! the spans, `whole` that of all threads until the bytes of OTLP requests are there. Nothing is sent.
+//! Each contender runs in a process of its own, because a process has one subscriber. Processes take turns; the
+//! argument is the number of rounds, 15 by default, and the table has the medians. `caller` is the time of the thread
+//! that makes the spans, `whole` that of all threads until the bytes of OTLP requests are there. Nothing is sent.
 //!
 //! # What is not equal
 //!
-//! - The layers of opentelemetry and fastrace add places in the source and threads by default. Both are off here, as they
-//!   are by default in tracehound.
-//! - opentelemetry's span of an event at level `INFO` has the fields `level` and `target`, as tracehound's log record has.
-//!   fastrace has neither, and all its values are text.
+//! - The layers of opentelemetry and fastrace add places in the source and threads by default. Both are off here, as
+//!   they are by default in tracehound.
+//! - opentelemetry's span of an event at level `INFO` has the fields `level` and `target`, as tracehound's log record
+//!   has. fastrace has neither, and all its values are text.
 
 use std::borrow::Cow;
 use std::env;

@@ -1,4 +1,4 @@
-//! Whatever was activated last is the parent, as long as scopes nest.
+//! Tests of nested scopes: the span that was activated last is the parent.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use tracehound_opentelemetry::{TracehoundPropagator, context_with_span, current_
 
 use crate::support::{Both, both};
 
-/// What keeps something active. The fields are dropped in this order.
+/// A guard that keeps a span or context active. The fields are dropped in this order.
 #[derive(Default)]
 struct Held {
     scope: Option<Scope>,

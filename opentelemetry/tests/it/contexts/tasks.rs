@@ -82,7 +82,7 @@ async fn a_future_with_the_context_of_ours_is_polled_under_it() {
         drop(both.library.start("library"));
         both.tracer.start_span("child").finish();
     };
-    // Whoever polls it has another span active.
+    // The thread that polls the future has another span active.
     work.with_context(cx).in_span(other).await;
     span.finish();
     assert_eq!(both.spans.tree(), "ours\n  library\n  child\nother");

@@ -46,7 +46,7 @@ struct Running<T: Tracer> {
     seen: Vec<String>,
 }
 
-/// Where a span is.
+/// The place in which a program keeps a span.
 enum Holder<S> {
     Loose(S),
     InContext(Context),

@@ -100,10 +100,10 @@ where
     }
 }
 
-/// How many arguments a shape shows.
+/// The number of arguments that a shape shows.
 const SHOWN_ARGS: usize = 8;
 
-/// How many bytes of an argument are read.
+/// The number of bytes of an argument that are read.
 const MAX_ARG: usize = 64 * 1_024;
 
 fn is_plain(c: char) -> bool {

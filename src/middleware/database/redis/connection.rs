@@ -164,7 +164,7 @@ fn joined<C>(
     joined
 }
 
-/// How many commands of a pipeline are shown.
+/// The number of commands of a pipeline that are shown.
 const SHOWN_COMMANDS: usize = 16;
 
 impl<C: aio::ConnectionLike> aio::ConnectionLike for TracedRedis<C> {

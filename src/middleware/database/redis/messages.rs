@@ -44,8 +44,8 @@ impl RedisMessages {
 
     /// Starts the span of a message.
     ///
-    /// It has the tags `span.kind=consumer` and `message_bus.destination`. The message itself is data; the tag `message`
-    /// shows it only at [`Recording::everything`](crate::model::Recording::everything).
+    /// It has the tags `span.kind=consumer` and `message_bus.destination`. The message itself is data; the tag
+    /// `message` shows it only at [`Recording::everything`](crate::model::Recording::everything).
     pub fn span(&self, message: &Msg) -> Span {
         let settings = self.database.settings();
         let tracer = &*settings.tracer;

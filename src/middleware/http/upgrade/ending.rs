@@ -1,8 +1,8 @@
-//! How a session came to its end, and who began to end it.
+//! The end of a session: its kind, and the side that began it.
 
 use std::io;
 
-/// One of the two programs at the ends of a connection.
+/// A side of a connection: the program here, or the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Party {
     /// This program.

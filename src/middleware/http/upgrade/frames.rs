@@ -3,7 +3,7 @@
 //! It allocates nothing, whatever lengths the headers announce, and keeps only the payload of a close frame, which has
 //! 125 bytes at most.
 
-/// What a reader has come across.
+/// An event that a reader has come across.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Seen<'a> {
     /// The first frame of a message has begun.
@@ -49,7 +49,7 @@ enum State {
     Nonsense,
 }
 
-/// What the end of a payload means.
+/// The meaning of the end of a payload.
 #[derive(Clone, Copy, Debug)]
 enum Then {
     NextFrame,

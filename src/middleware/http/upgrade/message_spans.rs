@@ -10,7 +10,7 @@ pub(super) struct MessageSpans {
     name: &'static str,
     /// The share of the messages that get a span, from 0 to 1.
     share: f64,
-    /// How much of a span the messages so far have left over.
+    /// The fraction of a span that the messages so far have left over.
     credit: f64,
     /// The no-op span between two messages, and for one without a span.
     open: Span,

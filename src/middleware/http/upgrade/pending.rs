@@ -43,7 +43,7 @@ struct Expected {
 #[derive(Debug)]
 enum Protocol {
     WebSocket,
-    /// One with a name as the request has it.
+    /// A handshake under the name that the request has.
     Named(HeaderValue),
     /// That of a tunnel.
     Unnamed,

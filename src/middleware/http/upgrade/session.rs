@@ -1,4 +1,4 @@
-//! What is measured on an upgraded connection, and the span that tells it.
+//! Measurements on an upgraded connection, and the span that tells them.
 
 use std::io;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub(super) struct Session {
     measured: Option<Box<Measured>>,
 }
 
-/// What the span will tell at its end. Times are in ticks of the tracer's clock.
+/// The measurements that the span tells at its end. Times are in ticks of the tracer's clock.
 #[derive(Debug)]
 struct Measured {
     received: Traffic,
@@ -44,7 +44,7 @@ struct Measured {
 struct Sign {
     /// `None` if it cannot be told.
     party: Option<Party>,
-    /// How long no bytes had passed before.
+    /// The time for which no bytes had passed before.
     silence: u64,
 }
 

@@ -62,7 +62,7 @@ struct Shared {
     fate: AtomicU8,
 }
 
-/// What became of the task of a session before the connection was dropped.
+/// The outcome of a session's task, known before the connection is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     Aborted,

@@ -92,7 +92,7 @@ impl Fulfilment {
 
 /// The transport of the connection in memory, and then the real connection.
 struct Memory {
-    /// What is left of the request.
+    /// The rest of the request.
     request: &'static [u8],
     /// The answer is written to nobody.
     answer: HeadEnd,

@@ -2,7 +2,7 @@ use crate::middleware::http::upgrade::frames::{Frames, Seen};
 use crate::middleware::http::upgrade::message_spans::MessageSpans;
 use crate::span::Span;
 
-/// What has passed in one direction of a session.
+/// The traffic in one direction of a session.
 #[derive(Debug)]
 pub(super) struct Traffic {
     pub(super) bytes: u64,

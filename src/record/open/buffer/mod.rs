@@ -36,7 +36,7 @@ pub(crate) struct SpanBuffer {
     truncated_keys: TruncatedKeys,
 }
 
-/// How many references a span may have for one more to be added after its start.
+/// The number of references up to which one more can be added after the start.
 const MAX_LATE_REFERENCES: u32 = 128;
 
 /// The longest name that is copied without a loop.

@@ -1,4 +1,4 @@
-//! What goes wrong in programs: each span ends once, nothing leaks, and nothing panics.
+//! Tests of programs that go wrong: each span ends once, nothing leaks, and nothing panics.
 
 use std::cell::RefCell;
 use std::fmt;

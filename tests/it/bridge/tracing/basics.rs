@@ -1,4 +1,4 @@
-//! What spans, fields and events become.
+//! Tests of what spans, fields and events of `tracing` become.
 
 use std::fmt;
 use std::time::Duration;

@@ -84,7 +84,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     vec(step, 1..80)
 }
 
-/// What a program observes after a call.
+/// The state that a program observes after a call.
 #[derive(Debug, PartialEq, Eq)]
 enum Seen {
     Nothing,

@@ -1,4 +1,4 @@
-//! Which span is the parent of which.
+//! Tests of parents.
 
 use std::thread;
 

@@ -1,4 +1,4 @@
-//! How a call ends: well, with an error, dropped, by a panic, late.
+//! Tests of the ends of a call: well, with an error, dropped, by a panic, late.
 
 use std::future::{pending, ready};
 use std::io;

@@ -1,4 +1,4 @@
-//! What the span of a session is related to, and what it measures over time.
+//! Tests of a session's span: its references, and its measurements over time.
 
 use std::sync::Arc;
 use std::time::Duration;

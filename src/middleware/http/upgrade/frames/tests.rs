@@ -1,6 +1,6 @@
 use super::*;
 
-/// What was seen, in words.
+/// The events that were seen, in words.
 fn read(frames: &mut Frames, bytes: &[u8]) -> Vec<String> {
     let mut seen = Vec::new();
     frames.read(bytes, |what| {
@@ -171,7 +171,7 @@ mod with_tungstenite {
         }
     }
 
-    /// What tungstenite reads until the first error or close frame.
+    /// Returns the messages that tungstenite reads until the first error or close frame.
     fn tungstenite(bytes: &[u8], is_masked: bool) -> Vec<String> {
         let role = match is_masked {
             true => Role::Server,
@@ -197,7 +197,7 @@ mod with_tungstenite {
         }
     }
 
-    /// One frame or the fragments of a message.
+    /// A frame, or the fragments of a message.
     fn frames() -> impl Strategy<Value = Vec<Frame>> {
         let size = prop_oneof![
             4 => 0..5_usize,

@@ -5,7 +5,7 @@ use super::{Action, Parent, Seen};
 #[derive(Default)]
 pub(super) struct Model {
     pub(super) spans: Vec<Span>,
-    /// What ended, in order, on each thread.
+    /// The spans that ended, in order, on each thread.
     pub(super) ended: [Vec<usize>; 2],
     /// Handles to spans of `tracing`.
     handles: Vec<usize>,
@@ -31,7 +31,7 @@ pub(super) struct Span {
 struct Thread {
     /// The guards, each with the span that it keeps active.
     guards: Vec<Guard>,
-    /// What is active, the innermost last. `None` is a guard of a scope that was taken out.
+    /// The active spans, the innermost last. `None` is a guard of a scope that was taken out.
     active: Vec<Entry>,
     /// The registry's own stack, on which a span that is entered again does not count.
     registry: Vec<(usize, bool)>,
