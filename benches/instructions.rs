@@ -9,7 +9,6 @@
 //! The clock stands still, so reading it is not in the figures. The worker's thread never calls
 //! `counted_pieces`; the pieces that encode do its work on the main thread.
 
-use std::env;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -28,11 +27,13 @@ use tracehound::watch::OpenSpans;
 use tracehound::{JaegerTracer, NoopTracer, SpanContext, traced};
 
 use crate::carriers::{BOTH, JAEGER, TRACEPARENT, W3C, caller, ordinary_headers};
+use crate::pieces::{Piece, WARM_UP};
 use crate::spans::{requests, with_views};
 use crate::work::{Child, Request, Root, SAMPLED, Tagged, UNSAMPLED, Work};
 
 #[expect(dead_code, reason = "cells and their tracers are for times")]
 mod carriers;
+mod pieces;
 #[expect(dead_code, reason = "roots are for times")]
 mod spans;
 #[expect(dead_code, reason = "names and figures per span are for times")]
@@ -163,8 +164,6 @@ impl Work for Inject {
     }
 }
 
-type Piece = (&'static str, fn(u64));
-
 const PIECES: [Piece; 35] = [
     ("noop-static", |n| run(&NoopTracer, &mut Tagged, n)),
     ("noop-dyn", |n| {
@@ -264,22 +263,8 @@ const PIECES: [Piece; 35] = [
     ("encode-zipkin", |n| encode(BatchFormat::ZipkinJson, n)),
 ];
 
-/// The number of times that a piece is done before the count begins.
-const WARM_UP: u64 = 256;
-
 fn main() {
-    let arguments: Vec<String> = env::args().skip(1).collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match arguments[..] {
-        ["--list"] => PIECES.iter().for_each(|(name, _)| println!("{name}")),
-        [name, times] if !name.starts_with('-') => {
-            let piece = PIECES.iter().find(|(known, _)| *known == name);
-            let (_, piece) = piece.expect("one of --list");
-            piece(times.parse().expect("a number of times"));
-        }
-        // `cargo bench` and `cargo test --bench` pass other arguments.
-        _ => PIECES.iter().for_each(|(_, piece)| piece(3)),
-    }
+    pieces::main(&PIECES);
 }
 
 fn with_tracer<W: Work>(keep: bool, mut work: W, times: u64) {

@@ -11,7 +11,6 @@
 //! stands still, and requests are made before the count begins.
 
 use std::convert::Infallible;
-use std::env;
 use std::hint::black_box;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -36,6 +35,10 @@ use tracehound::propagation::Propagation;
 use tracehound::reporter::NullReporter;
 use tracehound::sampler::ConstSampler;
 
+use crate::pieces::{Piece, WARM_UP};
+
+mod pieces;
+
 /// Whether a piece has a layer, and what its tracer does.
 #[derive(Clone, Copy)]
 enum Layer {
@@ -46,8 +49,6 @@ enum Layer {
 }
 
 use Layer::{Absent, Off, Sampled, Unsampled};
-
-type Piece = (&'static str, fn(u64));
 
 const PIECES: [Piece; 16] = [
     ("axum-without", |n| axum(Absent, n)),
@@ -68,22 +69,8 @@ const PIECES: [Piece; 16] = [
     ("reqwest-sampled", |n| reqwest(Sampled, n)),
 ];
 
-/// The number of times that a piece is done before the count begins.
-const WARM_UP: u64 = 256;
-
 fn main() {
-    let arguments: Vec<String> = env::args().skip(1).collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match arguments[..] {
-        ["--list"] => PIECES.iter().for_each(|(name, _)| println!("{name}")),
-        [name, times] if !name.starts_with('-') => {
-            let piece = PIECES.iter().find(|(known, _)| *known == name);
-            let (_, piece) = piece.expect("one of --list");
-            piece(times.parse().expect("a number of times"));
-        }
-        // `cargo bench` and `cargo test --bench` pass other arguments.
-        _ => PIECES.iter().for_each(|(_, piece)| piece(3)),
-    }
+    pieces::main(&PIECES);
 }
 
 /// A request of a browser to a router with a route, whose handler returns a text.

@@ -23,7 +23,6 @@ use std::borrow::Cow;
 use std::env;
 use std::hint::black_box;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use fastrace::collector::{self, EventRecord, Reporter as _, SpanRecord};
@@ -40,14 +39,16 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanExporter, SpanLinks};
 use prost::Message;
 use tracehound::model::{self, LogRecord, ReferenceType, ReportedReference, Tag, Timestamp};
-use tracehound::reporter::sender::{Batch, BatchFormat, SendOutcome, Sender};
 use tracehound::reporter::{FinishedSpan, OwnedSpan, RemoteReporter, Reporter};
 
 use crate::clocks::thread_cpu;
+use crate::requests::{Sink, Totals};
 
 #[expect(dead_code, reason = "other figures need more of it")]
 #[path = "../clocks.rs"]
 mod clocks;
+#[path = "../requests.rs"]
+mod requests;
 
 fn main() {
     let rounds = env::args()
@@ -118,26 +119,6 @@ impl Measured {
     }
 }
 
-/// The counts of requests.
-#[derive(Debug, Default)]
-struct Totals {
-    spans: AtomicU64,
-    bytes: AtomicU64,
-}
-
-impl Totals {
-    fn add(&self, spans: usize, request: &[u8]) {
-        let bytes = black_box(request).len() as u64;
-        self.spans.fetch_add(spans as u64, Ordering::Relaxed);
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> (u64, u64) {
-        let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        (get(&self.spans), get(&self.bytes))
-    }
-}
-
 /// The numbers of the spans: the client's, then the server's.
 fn ids(n: u64) -> (u128, u64, u64) {
     let mix = |n: u64| (n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -156,23 +137,6 @@ struct Tracehound {
     reporter: RemoteReporter,
     spans: Vec<OwnedSpan>,
     totals: Arc<Totals>,
-}
-
-struct Sink(Arc<Totals>);
-
-impl Sender for Sink {
-    fn format(&self) -> BatchFormat {
-        BatchFormat::Otlp
-    }
-
-    fn max_bytes(&self) -> usize {
-        1 << 20
-    }
-
-    fn send(&mut self, batch: &Batch<'_>, _: Instant) -> SendOutcome {
-        self.0.add(batch.span_count as usize, batch.bytes);
-        SendOutcome::default()
-    }
 }
 
 impl Tracehound {

@@ -25,8 +25,7 @@ use std::env;
 use std::hint::black_box;
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fastrace_opentelemetry::OpenTelemetryReporter;
 use opentelemetry::InstrumentationScope;
@@ -45,16 +44,18 @@ use tracehound::bridge::TracingLayer;
 use tracehound::model::field;
 use tracehound::prelude::*;
 use tracehound::reporter::RemoteReporter;
-use tracehound::reporter::sender::{Batch, BatchFormat, SendOutcome, Sender};
 use tracehound::sampler::ConstSampler;
 use tracing::{info, info_span};
 use tracing_subscriber::prelude::*;
 
 use crate::clocks::{process_cpu, thread_cpu};
+use crate::requests::{Sink, Totals};
 
 #[expect(dead_code, reason = "other figures need more of it")]
 #[path = "../clocks.rs"]
 mod clocks;
+#[path = "../requests.rs"]
+mod requests;
 
 fn main() {
     let arguments: Vec<_> = env::args().skip(1).collect();
@@ -130,7 +131,7 @@ fn measure(name: &str) {
     let whole = (process_cpu() - begin).as_nanos() as f64 / (REPEATS * REQUESTS) as f64;
     let spans = (REPEATS + 1) * REQUESTS * SPANS_OF_A_REQUEST;
     if !matches!(contender, Contender::Registry) {
-        assert_eq!(contender.totals().spans(), spans, "{name} lost spans");
+        assert_eq!(contender.totals().get().0, spans, "{name} lost spans");
     }
     println!("{} {whole}", median(callers));
 }
@@ -287,40 +288,6 @@ fn tracer(totals: &Arc<Totals>) -> JaegerTracer {
         .reporter(RemoteReporter::new(Sink(totals.clone())))
         .build()
         .expect("named")
-}
-
-/// The counts of requests of OTLP.
-#[derive(Debug, Default)]
-struct Totals {
-    spans: AtomicU64,
-}
-
-impl Totals {
-    fn add(&self, spans: usize, request: &[u8]) {
-        black_box(request);
-        self.spans.fetch_add(spans as u64, Ordering::Relaxed);
-    }
-
-    fn spans(&self) -> u64 {
-        self.spans.load(Ordering::Relaxed)
-    }
-}
-
-struct Sink(Arc<Totals>);
-
-impl Sender for Sink {
-    fn format(&self) -> BatchFormat {
-        BatchFormat::Otlp
-    }
-
-    fn max_bytes(&self) -> usize {
-        1 << 20
-    }
-
-    fn send(&mut self, batch: &Batch<'_>, _: Instant) -> SendOutcome {
-        self.0.add(batch.span_count as usize, batch.bytes);
-        SendOutcome::default()
-    }
 }
 
 /// The work of opentelemetry's exporter of OTLP before it sends.
