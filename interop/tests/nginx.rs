@@ -16,11 +16,11 @@ use tracehound::{
     reporter::{InMemoryReporter, OwnedSpan},
     sampler::ConstSampler,
 };
-use tracehound_interop::Nginx;
+use tracehound_interop::{Nginx, poll};
 
 type Result<T = (), E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_application_that_fails_says_so_itself() -> Result {
     let Some(seen) = play("fail", Duration::from_secs(600)).await? else {
         return Ok(());
@@ -30,7 +30,7 @@ async fn an_application_that_fails_says_so_itself() -> Result {
     Ok(())
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_leaves_says_so_itself() -> Result {
     let Some(seen) = play("leave", Duration::from_secs(600)).await? else {
         return Ok(());
@@ -40,7 +40,7 @@ async fn a_client_that_leaves_says_so_itself() -> Result {
     Ok(())
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_time_out_of_nginx_is_said_to_be_the_peers_by_both_sides() -> Result {
     let Some(seen) = play("wait", Duration::from_millis(400)).await? else {
         return Ok(());
@@ -108,17 +108,16 @@ async fn play(word: &str, read_timeout: Duration) -> Result<Option<Seen>> {
     while word != "leave" && matches!(socket.next().await, Some(Ok(_))) {}
     drop(socket);
 
-    let look = async || {
-        loop {
-            let spans = reporter.spans();
-            let line = nginx.access_log()?;
-            if spans.len() == 4 && line.ends_with('\n') {
-                return Ok::<_, Box<dyn Error + Send + Sync>>((spans, line));
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+    let look = || {
+        let (spans, line) = (reporter.spans(), nginx.access_log());
+        match line {
+            Ok(line) if spans.len() == 4 && line.ends_with('\n') => Ok((spans, line)),
+            line => Err(format!("{} spans, and the log has {line:?}", spans.len())),
         }
     };
-    let (spans, line) = tokio::time::timeout(Duration::from_secs(60), look()).await??;
+    // The services go on meanwhile on another thread.
+    let wait = || poll(Duration::from_secs(60), Duration::from_millis(5), look);
+    let (spans, line) = tokio::task::block_in_place(wait)?;
     for span in &spans {
         assert_eq!(span.trace_id.to_string(), trace);
     }

@@ -171,6 +171,11 @@ impl Diagnostics {
         self.write(Urgency::Info, line);
     }
 
+    /// Writes a line about something that is wrong, which the caller says only once.
+    pub(crate) fn warn_once(&self, line: &str) {
+        self.write(Urgency::Warning, line);
+    }
+
     fn write(&self, urgency: Urgency, line: &str) {
         match &self.inner.sink {
             Sink::Stderr => write_to_stderr(&format!("tracehound: {line}")),

@@ -15,7 +15,7 @@ pub struct Spawner<P> {
 
 impl Captured {
     /// Returns a spawner on a place: a `&thread::Scope`, a `thread::Builder`, and with the feature `tokio` a `&Handle`,
-    /// a `&Runtime`, a `&mut JoinSet` or a `&LocalSet`.
+    /// a `&mut JoinSet` or a `&LocalSet`. The handle of a runtime is `runtime.handle()`.
     ///
     /// ```
     /// use std::thread;

@@ -9,7 +9,7 @@
 //! | a future with a span of its own | `tokio::spawn(future.in_span(tracer.start_span("resize")))` |
 //!
 //! This module has the calls that do both at once. The functions have the names of `tokio::task`, so that code which
-//! imports that module can import this one. [`Captured::on`] is for what has methods: a runtime or its handle, a
+//! imports that module can import this one. [`Captured::on`] is for what has methods: the handle of a runtime, a
 //! `JoinSet` and a `LocalSet`. With [`Captured::child`] each task has a span of its own.
 //!
 //! ```
@@ -49,7 +49,7 @@
 
 use std::future::Future;
 
-use tokio::runtime::{Handle, Runtime};
+use tokio::runtime::Handle;
 use tokio::task::{self, AbortHandle, JoinHandle, JoinSet, LocalSet};
 
 use crate::scope::{InSpan, Spawner, in_active_span};
@@ -92,25 +92,6 @@ where
 }
 
 impl Spawner<&Handle> {
-    /// Spawns a task on the runtime.
-    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
-    where
-        F: Future<Output: Send> + Send + 'static,
-    {
-        self.place.spawn(self.captured.wrap_future(future))
-    }
-
-    /// Runs a closure on a thread of the runtime for blocking work.
-    pub fn spawn_blocking<F, R>(&self, f: F) -> JoinHandle<R>
-    where
-        F: FnOnce() -> R + Send + 'static,
-        R: Send + 'static,
-    {
-        self.place.spawn_blocking(self.captured.wrap(f))
-    }
-}
-
-impl Spawner<&Runtime> {
     /// Spawns a task on the runtime.
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where

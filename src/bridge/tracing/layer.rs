@@ -11,6 +11,7 @@ use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 use crate::bridge::tracing::deferred_span::{DeferredSpan, Shared, of_entry};
 use crate::bridge::tracing::event_visitor::EventVisitor;
+use crate::bridge::tracing::fields::Fields;
 use crate::bridge::tracing::origin::{Origin, Parent};
 use crate::bridge::tracing::own_work::{is_left_out, is_own_target, run_user_code};
 use crate::bridge::tracing::recorded::{Recorded, Status, with_scratch};
@@ -121,12 +122,7 @@ impl TracingLayer {
             fields.push("target", TagRef::String(metadata.target()));
         }
         if settings.has_locations {
-            if let Some(file) = metadata.file() {
-                fields.push("code.filepath", TagRef::String(file));
-            }
-            if let Some(line) = metadata.line() {
-                fields.push("code.lineno", TagRef::Long(line.into()));
-            }
+            push_place(metadata, fields);
             if let Some(module) = metadata.module_path() {
                 fields.push("code.namespace", TagRef::String(module));
             }
@@ -327,17 +323,22 @@ impl TracingLayer {
                 fields.push("target", TagRef::String(metadata.target()));
             }
             if settings.has_locations {
-                if let Some(file) = metadata.file() {
-                    fields.push("code.filepath", TagRef::String(file));
-                }
-                if let Some(line) = metadata.line() {
-                    fields.push("code.lineno", TagRef::Long(line.into()));
-                }
+                push_place(metadata, fields);
             }
         }
         event.record(&mut EventVisitor::new(fields, is_log_record));
         recorded.end_log(moment);
         true
+    }
+}
+
+/// Adds the place of a span or an event in the source.
+fn push_place(metadata: &'static Metadata<'static>, fields: &mut Fields) {
+    if let Some(file) = metadata.file() {
+        fields.push("code.filepath", TagRef::String(file));
+    }
+    if let Some(line) = metadata.line() {
+        fields.push("code.lineno", TagRef::Long(line.into()));
     }
 }
 

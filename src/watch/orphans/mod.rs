@@ -167,8 +167,8 @@ impl Orphans {
         let news = self.found().add(&orphan);
         if let Some(diagnostics) = self.shared.diagnostics.get() {
             match news {
-                News::First => diagnostics.say(&orphan.to_string()),
-                News::FirstOfTooMany => diagnostics.say(
+                News::First => diagnostics.warn_once(&orphan.to_string()),
+                News::FirstOfTooMany => diagnostics.warn_once(
                     "spans start traces of their own in too many places; further ones are only counted",
                 ),
                 News::Nothing => {}

@@ -55,7 +55,8 @@ impl Orphans {
 /// The hooks that [`Orphans::watch`] sets, for a runtime that has hooks of its own. Cheap to clone; clones share the
 /// tasks.
 ///
-/// Each method belongs into the hook that it names. None of them panics or waits.
+/// Each method belongs into the hook that it names. None of them panics. They wait for each other only while a
+/// task is added or removed.
 #[derive(Clone, Debug, Default)]
 pub struct TaskHooks {
     tasks: Arc<Tasks>,

@@ -38,8 +38,8 @@ async fn by_every_way(captured: &Captured, tracer: &JaegerTracer, other: &Runtim
         tokio::task::spawn_blocking(captured.wrap(block())),
         captured.on(&Handle::current()).spawn(work()),
         captured.on(&Handle::current()).spawn_blocking(block()),
-        captured.on(other).spawn(work()),
-        captured.on(other).spawn_blocking(block()),
+        captured.on(other.handle()).spawn(work()),
+        captured.on(other.handle()).spawn_blocking(block()),
     ];
     let mut set = JoinSet::new();
     let mut on_set = captured.on(&mut set);

@@ -20,12 +20,11 @@ use crate::tracer::Tracer;
 /// use tracehound::middleware::{Database, TracedRedis};
 /// use tracehound::NoopTracer;
 ///
-/// # async fn example() -> redis::RedisResult<()> {
+/// # async fn example(connection: redis::aio::MultiplexedConnection) -> redis::RedisResult<()> {
 /// let client = redis::Client::open("redis://cache:6379/0")?;
 /// let cache = Database::redis(NoopTracer, client.get_connection_info());
 /// # #[cfg(any())]
 /// let connection = client.get_multiplexed_async_connection().await?;
-/// # let connection: redis::aio::MultiplexedConnection = unimplemented!();
 /// let mut connection = TracedRedis::new(connection, cache);
 /// let name: Option<String> = connection.get("user:7").await?; // span: `GET`
 /// # Ok(()) }
