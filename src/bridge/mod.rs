@@ -75,6 +75,8 @@
 //! is asked. So `set_parent` works in a function with `#[instrument]`, which has entered the span before its first line
 //! runs. A log line with the ids of the trace asks for the context: set the parent before the first one.
 //!
+//! If two threads ask for the span at once, one asks the sampler and the other waits for it, for a second at most.
+//!
 //! A panic that leaves an entered span marks it with `error=true` and a log record `event=panic`, like other spans.
 //!
 //! # Filters

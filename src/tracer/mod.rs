@@ -205,95 +205,45 @@ pub trait TracerExt: Tracer {
 
 impl<T: Tracer + ?Sized> TracerExt for T {}
 
-impl<T: Tracer + ?Sized> Tracer for Arc<T> {
-    fn start(&self, options: StartSpanOptions<'_>) -> Span {
-        (**self).start(options)
-    }
+/// Makes a pointer to a tracer a tracer, which hands every call on.
+macro_rules! hand_on {
+    ($pointer:ty) => {
+        impl<T: Tracer + ?Sized> Tracer for $pointer {
+            fn start(&self, options: StartSpanOptions<'_>) -> Span {
+                (**self).start(options)
+            }
 
-    fn inject(&self, context: &SpanContext, carrier: &mut dyn InjectCarrier) {
-        (**self).inject(context, carrier);
-    }
+            fn inject(&self, context: &SpanContext, carrier: &mut dyn InjectCarrier) {
+                (**self).inject(context, carrier);
+            }
 
-    fn extract(&self, carrier: &dyn ExtractCarrier) -> Result<Option<SpanContext>, ExtractError> {
-        (**self).extract(carrier)
-    }
+            fn extract(
+                &self,
+                carrier: &dyn ExtractCarrier,
+            ) -> Result<Option<SpanContext>, ExtractError> {
+                (**self).extract(carrier)
+            }
 
-    fn is_noop(&self) -> bool {
-        (**self).is_noop()
-    }
+            fn is_noop(&self) -> bool {
+                (**self).is_noop()
+            }
 
-    #[inline]
-    fn start_named(
-        &self,
-        operation_name: Cow<'static, str>,
-        place: &'static Location<'static>,
-    ) -> Span {
-        (**self).start_named(operation_name, place)
-    }
+            #[inline]
+            fn start_named(
+                &self,
+                operation_name: Cow<'static, str>,
+                place: &'static Location<'static>,
+            ) -> Span {
+                (**self).start_named(operation_name, place)
+            }
 
-    fn moment(&self) -> Moment {
-        (**self).moment()
-    }
+            fn moment(&self) -> Moment {
+                (**self).moment()
+            }
+        }
+    };
 }
 
-impl<T: Tracer + ?Sized> Tracer for &T {
-    fn start(&self, options: StartSpanOptions<'_>) -> Span {
-        (**self).start(options)
-    }
-
-    fn inject(&self, context: &SpanContext, carrier: &mut dyn InjectCarrier) {
-        (**self).inject(context, carrier);
-    }
-
-    fn extract(&self, carrier: &dyn ExtractCarrier) -> Result<Option<SpanContext>, ExtractError> {
-        (**self).extract(carrier)
-    }
-
-    fn is_noop(&self) -> bool {
-        (**self).is_noop()
-    }
-
-    #[inline]
-    fn start_named(
-        &self,
-        operation_name: Cow<'static, str>,
-        place: &'static Location<'static>,
-    ) -> Span {
-        (**self).start_named(operation_name, place)
-    }
-
-    fn moment(&self) -> Moment {
-        (**self).moment()
-    }
-}
-
-impl<T: Tracer + ?Sized> Tracer for Box<T> {
-    fn start(&self, options: StartSpanOptions<'_>) -> Span {
-        (**self).start(options)
-    }
-
-    fn inject(&self, context: &SpanContext, carrier: &mut dyn InjectCarrier) {
-        (**self).inject(context, carrier);
-    }
-
-    fn extract(&self, carrier: &dyn ExtractCarrier) -> Result<Option<SpanContext>, ExtractError> {
-        (**self).extract(carrier)
-    }
-
-    fn is_noop(&self) -> bool {
-        (**self).is_noop()
-    }
-
-    #[inline]
-    fn start_named(
-        &self,
-        operation_name: Cow<'static, str>,
-        place: &'static Location<'static>,
-    ) -> Span {
-        (**self).start_named(operation_name, place)
-    }
-
-    fn moment(&self) -> Moment {
-        (**self).moment()
-    }
-}
+hand_on!(Arc<T>);
+hand_on!(&T);
+hand_on!(Box<T>);
