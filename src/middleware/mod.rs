@@ -202,6 +202,8 @@ mod grpc;
 #[cfg(feature = "tower")]
 mod http;
 #[cfg(feature = "tower")]
+mod known_methods;
+#[cfg(feature = "tower")]
 mod side;
 
 #[cfg(feature = "sqlx")]

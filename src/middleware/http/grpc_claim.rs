@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use http::Method;
 
-use crate::middleware::grpc::KnownMethods;
 use crate::middleware::http::names;
+use crate::middleware::known_methods::KnownMethods;
 use crate::model::tags;
 use crate::span::Span;
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use http::{request, response};
 
-use crate::middleware::grpc::KnownMethods;
 use crate::middleware::http::hooks::Hooks;
+use crate::middleware::known_methods::KnownMethods;
 use crate::tracer::Tracer;
 
 /// The settings of a layer that sees requests and responses in the types of the crate `http`.
