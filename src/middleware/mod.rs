@@ -179,6 +179,15 @@
 //! In the other direction, [`Destinations`] says which hosts a client sends trace headers to, and which of these get
 //! baggage. From requests to other hosts a client also removes the headers of a caller whose request is forwarded.
 //!
+//! # Details on request
+//!
+//! These settings are off by default, and cost nothing then:
+//!
+//! | setting | records or writes |
+//! |---|---|
+//! | [`ServerLayer::answer_headers`] | headers of the response that name the trace: `traceresponse`, `server-timing`, a link of your choice |
+//! | [`ClientLayer::trace_response`], and that of [`TracingMiddleware`] | tags `traceresponse.trace_id` and `traceresponse.span_id`, if the server has worked on the request in another trace and says so |
+//!
 //! # Databases
 //!
 //! [`Database`] makes a span for each call, with any driver: it runs the driver's future or blocking code. The
@@ -219,8 +228,8 @@ pub use self::grpc::TracingInterceptor;
 pub use self::http::WebSocketClient;
 #[cfg(feature = "tower")]
 pub use self::http::{
-    ClientLayer, ClientService, Destinations, InvalidHost, RequestSpan, ServerLayer, ServerService,
-    SpanEnd, TracedBody, TracedFuture,
+    AnswerHeaders, ClientLayer, ClientService, Destinations, InvalidHost, InvalidTraceLink,
+    RequestSpan, ServerLayer, ServerService, SpanEnd, TraceLink, TracedBody, TracedFuture,
 };
 #[cfg(feature = "_upgrade")]
 pub use self::http::{InSession, SessionSpan, Sessions, TracedIo};

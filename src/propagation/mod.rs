@@ -114,6 +114,8 @@ pub(crate) use formats::joined;
 pub use formats::{Propagation, UnknownPropagation};
 pub use jaeger::{HeaderNames, JaegerCodec};
 pub use trust::Trust;
+#[cfg(feature = "tower")]
+pub(crate) use w3c::TraceParent;
 pub use w3c::W3cCodec;
 pub(crate) use w3c::reopened;
 

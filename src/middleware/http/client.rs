@@ -6,6 +6,7 @@ use http::uri::Authority;
 use http::{header, request, response};
 
 use crate::middleware::Destinations;
+use crate::middleware::http::details::client_details;
 use crate::middleware::http::exchange::Exchange;
 use crate::middleware::http::layer::layer;
 use crate::middleware::http::protocol::Protocol;
@@ -44,6 +45,7 @@ pub struct ClientLayer {
 }
 
 settings!(ClientLayer, request::Parts, response::Parts);
+client_details!(ClientLayer);
 layer! {
     ClientLayer, begin,
     /// A client whose requests have spans, made by [`ClientLayer`].
@@ -162,8 +164,10 @@ pub(super) fn begin(
     }
     let sessions = hooks.sessions.as_ref();
     let upgrade = Upgrade::of_client(tracer, sessions, hooks.component(component), request, &span);
+    let details = hooks.details.as_ref();
+    let details = details.and_then(|details| details.of_client());
     let exchange = Exchange::new(span, Side::Client, protocol, &request.method);
-    exchange.upgraded(upgrade).into()
+    exchange.upgraded(upgrade).detailed(details).into()
 }
 
 /// Returns the target of a request from its URI, or else from its `host` header.

@@ -4,6 +4,7 @@ use http::{Extensions, HeaderMap, Method, StatusCode};
 
 use crate::middleware::error_log::log_error;
 use crate::middleware::grpc::status::{self as grpc, Code};
+use crate::middleware::http::details::Details;
 use crate::middleware::http::grpc_claim::GrpcClaim;
 use crate::middleware::http::hooks::{Hooks, SpanEnd};
 use crate::middleware::http::protocol::Protocol;
@@ -31,6 +32,8 @@ pub(super) struct Exchange {
     claim: Option<Box<GrpcClaim>>,
     /// The upgrade that the request wants, if sessions have spans.
     upgrade: Option<Box<Upgrade>>,
+    /// The work that waits for the head of the response, if some was asked for.
+    details: Option<Box<Details>>,
     /// Whether a client has received the head of an HTTP response and not yet polled the body.
     is_unread: bool,
     /// How many bytes of the response's body have passed.
@@ -78,6 +81,7 @@ impl Exchange {
             },
             claim: None,
             upgrade: None,
+            details: None,
             is_unread: false,
             bytes: 0,
         }
@@ -93,6 +97,19 @@ impl Exchange {
     pub(super) fn upgraded(mut self, upgrade: Option<Box<Upgrade>>) -> Self {
         self.upgrade = upgrade;
         self
+    }
+
+    /// Adds the work that waits for the head of the response.
+    pub(super) fn detailed(mut self, details: Option<Box<Details>>) -> Self {
+        self.details = details;
+        self
+    }
+
+    /// Does the work that has waited for the head of the response.
+    pub(super) fn settle_details(&mut self, headers: &mut HeaderMap) {
+        if let Some(details) = self.details.take() {
+            details.settle(&self.span, headers);
+        }
     }
 
     /// Looks for the connection of an upgrade in the response to a client.

@@ -92,6 +92,7 @@ where
             Ok(response) => {
                 let (mut parts, body) = response.into_parts();
                 exchange.take_connection(&mut parts.extensions);
+                exchange.settle_details(&mut parts.headers);
                 exchange.head(&settings.hooks, parts.status, &parts.headers, &parts);
                 let body = TracedBody::new(body, exchange, &parts.headers);
                 Ok(Response::from_parts(parts, body))

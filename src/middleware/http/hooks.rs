@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, StatusCode};
 
 use crate::middleware::http::destinations::Destinations;
+use crate::middleware::http::details::DetailSettings;
 use crate::middleware::http::redact;
 use crate::middleware::http::upgrade::Sessions;
 use crate::panics::caught;
@@ -46,6 +47,8 @@ pub(super) struct Hooks<Req, Res> {
     pub(super) trust: Trust,
     pub(super) destinations: Destinations,
     pub(super) injects: bool,
+    /// `None` if all have their defaults, as is usual.
+    pub(super) details: Option<Box<DetailSettings>>,
 }
 
 pub(super) type NameHook<Req> = Arc<dyn Fn(&Req) -> Cow<'static, str> + Send + Sync>;
@@ -71,7 +74,12 @@ impl<Req, Res> Hooks<Req, Res> {
         trust: Trust::full(),
         destinations: Destinations::all(),
         injects: true,
+        details: None,
     };
+
+    pub(super) fn details_mut(&mut self) -> &mut DetailSettings {
+        self.details.get_or_insert_default()
+    }
 
     /// Whether the request gets a span.
     pub(super) fn wants(&self, request: &Req) -> bool {
@@ -142,6 +150,7 @@ impl<Req, Res> Clone for Hooks<Req, Res> {
             trust: self.trust,
             destinations: self.destinations.clone(),
             injects: self.injects,
+            details: self.details.clone(),
         }
     }
 }

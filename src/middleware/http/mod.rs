@@ -1,10 +1,12 @@
 //! Requests over HTTP, including gRPC calls.
 
+mod answer;
 #[cfg(feature = "axum")]
 mod axum;
 mod body;
 mod client;
 mod destinations;
+mod details;
 mod exchange;
 mod future;
 mod grpc_claim;
@@ -24,11 +26,13 @@ mod route;
 mod server;
 mod settings;
 mod span_tags;
+mod trace_link;
 #[cfg(feature = "tungstenite")]
 mod tungstenite;
 #[cfg_attr(not(feature = "_upgrade"), path = "no_upgrade.rs")]
 mod upgrade;
 
+pub use self::answer::AnswerHeaders;
 pub use self::body::TracedBody;
 pub use self::client::{ClientLayer, ClientService};
 pub use self::destinations::{Destinations, InvalidHost};
@@ -38,6 +42,7 @@ pub use self::request_span::RequestSpan;
 #[cfg(feature = "reqwest")]
 pub use self::reqwest::{SendTraced, TracingMiddleware};
 pub use self::server::{ServerLayer, ServerService};
+pub use self::trace_link::{InvalidTraceLink, TraceLink};
 #[cfg(feature = "tungstenite")]
 pub use self::tungstenite::WebSocketClient;
 #[cfg(feature = "_upgrade")]

@@ -6,6 +6,7 @@ use http::Extensions;
 use reqwest::{Body, Client, Request, RequestBuilder, Response, ResponseBuilderExt, Url, redirect};
 use reqwest_middleware::{Middleware, Next};
 
+use crate::middleware::http::details::client_details;
 use crate::middleware::http::exchange::Exchange;
 use crate::middleware::http::hooks::Hooks;
 use crate::middleware::http::outward::{self, Outward};
@@ -45,6 +46,7 @@ pub struct TracingMiddleware {
 }
 
 settings!(TracingMiddleware, Request, Response, redirect_client);
+client_details!(TracingMiddleware);
 
 impl TracingMiddleware {
     /// Sets whether the span's context is injected into the request, where it replaces any other. Defaults to true.
@@ -199,7 +201,8 @@ where
         .then(|| request.url().clone());
     let sent = Instrumented::unmarked(send(request), exchange.span());
     match sent.await {
-        Ok(response) => {
+        Ok(mut response) => {
+            exchange.settle_details(response.headers_mut());
             if let Some(url) = url {
                 record_redirect(&exchange, &url, &response);
             }
@@ -249,7 +252,10 @@ fn begin<T: Tracer + ?Sized>(
         share.strip(tracer, request.headers_mut());
     }
     let method = request.method();
-    Some(Exchange::new(span, Side::Client, Protocol::Http, method))
+    let details = hooks.details.as_ref();
+    let details = details.and_then(|details| details.of_client());
+    let exchange = Exchange::new(span, Side::Client, Protocol::Http, method);
+    Some(exchange.detailed(details))
 }
 
 fn record_redirect(exchange: &Exchange, asked: &Url, response: &Response) {

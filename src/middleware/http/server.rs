@@ -2,7 +2,6 @@ use std::sync::Arc;
 
 use http::{header, request, response};
 
-use crate::middleware::RequestSpan;
 use crate::middleware::http::exchange::Exchange;
 use crate::middleware::http::grpc_claim::GrpcClaim;
 use crate::middleware::http::layer::layer;
@@ -12,6 +11,7 @@ use crate::middleware::http::settings::{HttpSettings, settings};
 use crate::middleware::http::upgrade::Upgrade;
 use crate::middleware::http::{names, peer, route, span_tags};
 use crate::middleware::side::Side;
+use crate::middleware::{AnswerHeaders, RequestSpan};
 use crate::model::tags;
 use crate::propagation::Trust;
 use crate::tracer::TracerExt;
@@ -100,6 +100,22 @@ impl ServerLayer {
         self.hooks_mut().trust = trust;
         self
     }
+
+    /// Sets the headers of responses that tell callers which trace their requests belong to. Defaults to none.
+    ///
+    /// A request without a span gets none. Inside of another `ServerLayer` this setting has no effect.
+    ///
+    /// ```
+    /// use tracehound::NoopTracer;
+    /// use tracehound::middleware::{AnswerHeaders, ServerLayer};
+    ///
+    /// let layer = ServerLayer::new(NoopTracer).answer_headers(AnswerHeaders::new());
+    /// ```
+    #[must_use]
+    pub fn answer_headers(mut self, headers: AnswerHeaders) -> Self {
+        self.hooks_mut().details_mut().answer = Some(headers);
+        self
+    }
 }
 
 /// Starts the span of a request, or returns the caller's context if the request needs no span.
@@ -170,6 +186,12 @@ fn begin(
     request.extensions.insert(handle);
     let sessions = hooks.sessions.as_ref();
     let upgrade = Upgrade::of_server(tracer, sessions, hooks.component(component), request, &span);
+    let details = hooks.details.as_ref();
+    let details = details.and_then(|details| details.of_server(request));
     let exchange = Exchange::new(span, Side::Server, protocol, &request.method);
-    exchange.claimed(claim).upgraded(upgrade).into()
+    exchange
+        .claimed(claim)
+        .upgraded(upgrade)
+        .detailed(details)
+        .into()
 }

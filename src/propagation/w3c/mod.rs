@@ -4,7 +4,7 @@ mod trace_parent;
 mod trace_state;
 
 use baggage::ReceivedMembers;
-use trace_parent::TraceParent;
+pub(crate) use trace_parent::TraceParent;
 pub(crate) use trace_state::reopened;
 
 use crate::metrics::{Counter, Metrics};

@@ -1,4 +1,4 @@
-//! The value of the header `traceparent`: `{version}-{trace-id}-{span-id}-{flags}`.
+//! The value of the header `traceparent`, and of `traceresponse`: `{version}-{trace-id}-{span-id}-{flags}`.
 
 use crate::model::{Flags, SpanId, TraceId, hex_digits};
 use crate::propagation::coding::{digit, hex_ids, trim};
@@ -16,7 +16,7 @@ const RANDOM_TRACE_ID: u8 = 2;
 
 /// The trace, the span and the flags of the header as they are on the wire, with ids that are not zero.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct TraceParent {
+pub(crate) struct TraceParent {
     trace_id: TraceId,
     span_id: SpanId,
     is_sampled: bool,
@@ -25,7 +25,7 @@ pub(super) struct TraceParent {
 
 impl TraceParent {
     /// Returns the header of `context`, or `None` if it has no trace.
-    pub(super) fn of(context: &SpanContext) -> Option<Self> {
+    pub(crate) fn of(context: &SpanContext) -> Option<Self> {
         Some(Self {
             trace_id: context.trace_id()?,
             span_id: context.span_id()?,
@@ -36,7 +36,7 @@ impl TraceParent {
 
     /// Parses a value, or returns the rule that it breaks.
     #[inline]
-    pub(super) fn parse(value: &[u8]) -> Result<Self, &'static str> {
+    pub(crate) fn parse(value: &[u8]) -> Result<Self, &'static str> {
         // Nearly every value has this form.
         if value.starts_with(b"00-")
             && let Ok(fields) = value.try_into()
@@ -97,7 +97,7 @@ impl TraceParent {
     }
 
     /// Prints a value of version 00.
-    pub(super) fn print(&self) -> [u8; BYTES] {
+    pub(crate) fn print(&self) -> [u8; BYTES] {
         let mut text = [b'-'; BYTES];
         let mut put =
             |at: usize, digits: &[u8]| text[at..at + digits.len()].copy_from_slice(digits);
@@ -113,7 +113,7 @@ impl TraceParent {
         text
     }
 
-    pub(super) fn context(self) -> SpanContext {
+    pub(crate) fn context(self) -> SpanContext {
         let flags = if self.is_sampled {
             Flags::SAMPLED
         } else {

@@ -1,5 +1,7 @@
 //! Tests of the spans for requests that a program receives and sends.
 
+#[cfg(all(feature = "axum", feature = "hyper", feature = "reqwest"))]
+mod answer;
 #[cfg(feature = "tower")]
 mod body;
 #[cfg(feature = "hyper")]
