@@ -5,7 +5,8 @@ use std::error::Error;
 use std::time::Duration;
 
 use tracehound::config::Source;
-use tracehound::dev::{DevOptions, DevServer, Waterfall};
+use tracehound::dev::{DevOptions, DevServer};
+use tracehound::metrics::DropCounts;
 use tracehound::reporter::sender::AgentAddress;
 use tracehound::sampler::ConstSampler;
 use tracehound::{Config, JaegerTracer};
@@ -16,8 +17,8 @@ pub(crate) enum Backend {
 }
 
 impl Backend {
-    /// With `well_known_ports` the embedded agent listens on Jaeger's ports, which other programs send to.
-    pub(crate) fn choose(well_known_ports: bool) -> Result<Self, Box<dyn Error>> {
+    /// `options` are those of the embedded agent.
+    pub(crate) fn choose(options: DevOptions) -> Result<Self, Box<dyn Error>> {
         let settings = Config::from_env()?.explain();
         let is_set = |name| {
             let setting = settings.get(name);
@@ -29,12 +30,6 @@ impl Backend {
             let agent = AgentAddress::parse(host, value("agent_port").parse()?)?;
             return Ok(Self::Agent(agent));
         }
-        let options = DevOptions::new().waterfall(Waterfall::Always);
-        let options = if well_known_ports {
-            options
-        } else {
-            options.any_ports()
-        };
         Ok(Self::Embedded(DevServer::start(options)?))
     }
 
@@ -49,20 +44,40 @@ impl Backend {
         })
     }
 
-    /// Shows a trace, or says where to see it. Blocks the thread of `main`; the services run on others.
-    pub(crate) fn show(&self, trace_id: &str, tracers: &[JaegerTracer]) {
-        for tracer in tracers {
-            tracer.flush(Duration::from_secs(1));
-        }
+    /// Returns where the spans go.
+    pub(crate) fn name(&self) -> String {
         match self {
             Self::Embedded(server) => {
-                server.wait_until_printed(Duration::from_secs(5));
+                let address = server.agent_address();
+                format!("the agent inside this program ({address})")
             }
-            Self::Agent(_) if trace_id.is_empty() => println!("No trace: tracing is off.\n"),
+            Self::Agent(address) => format!("your agent at {address}"),
+        }
+    }
+
+    /// Returns the start of the addresses of traces, for a browser. A trace id follows it.
+    pub(crate) fn pages(&self) -> String {
+        match self {
+            Self::Embedded(server) => format!("http://{}/trace/", server.query_address()),
             Self::Agent(agent) => {
                 let pages = AgentAddress::new(agent.host(), 16_686);
-                println!("trace {trace_id}\nlook: http://{pages}/trace/{trace_id}\n");
+                format!("http://{pages}/trace/")
             }
         }
+    }
+}
+
+/// Sends the last spans, and prints what became of every span.
+pub(crate) fn print_ledger(tracers: &[JaegerTracer]) {
+    let (mut sent, mut dropped) = (0, DropCounts::default());
+    for tracer in tracers {
+        let report = tracer.close(Duration::from_secs(1));
+        sent += report.sent;
+        dropped.merge(&report.dropped);
+    }
+    print!("spans: sent {sent}, dropped {}", dropped.total());
+    match dropped.total() {
+        0 => println!(),
+        _ => println!(" ({dropped})"),
     }
 }

@@ -22,7 +22,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tracehound::JaegerTracer;
-use tracehound::metrics::DropCounts;
+use tracehound::dev::{DevOptions, Waterfall};
 
 use backend::Backend;
 
@@ -31,7 +31,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
 
-    let backend = Backend::choose(has("--stay"))?;
+    let options = DevOptions::new().waterfall(Waterfall::Always);
+    let backend = Backend::choose(if has("--stay") {
+        options // on Jaeger's ports, which other programs send to
+    } else {
+        options.any_ports()
+    })?;
     let [shop, cart, pay] = ["shop", "cart", "pay"].map(|name| backend.tracer(name));
     let tracers = [shop?, cart?, pay?];
     let [shop, cart, pay] = tracers.clone();
@@ -43,12 +48,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     for (customer, story) in STORIES {
         println!("{story}");
         let trace_id = order(shop, customer).await?;
-        backend.show(&trace_id, &tracers);
+        show(&backend, &trace_id, &tracers);
     }
     if has("--stay") {
         stay(&backend, shop)?;
     }
-    print_ledger(&tracers);
+    backend::print_ledger(&tracers);
     Ok(())
 }
 
@@ -65,12 +70,7 @@ const STORIES: [(&str, &str); 3] = [
 ];
 
 fn introduce(backend: &Backend) {
-    let agent = match backend {
-        Backend::Embedded(server) => {
-            format!("the agent inside this program ({})", server.agent_address())
-        }
-        Backend::Agent(address) => format!("your agent at {address}"),
-    };
+    let agent = backend.name();
     println!(
         "\
 Welcome to the teapot shop! Three services run in this program: `shop` takes an order by HTTP, asks `cart` what
@@ -102,6 +102,20 @@ async fn order(shop: SocketAddr, customer: &str) -> Result<String, Box<dyn Error
     Ok(trace_id)
 }
 
+/// Shows a trace, or says where to see it. Blocks the thread of `main`; the services run on others.
+fn show(backend: &Backend, trace_id: &str, tracers: &[JaegerTracer]) {
+    for tracer in tracers {
+        tracer.flush(Duration::from_secs(1));
+    }
+    match backend {
+        Backend::Embedded(server) => {
+            server.wait_until_printed(Duration::from_secs(5));
+        }
+        Backend::Agent(_) if trace_id.is_empty() => println!("No trace: tracing is off.\n"),
+        Backend::Agent(_) => println!("trace {trace_id}\nlook: {}{trace_id}\n", backend.pages()),
+    }
+}
+
 fn stay(backend: &Backend, shop: SocketAddr) -> io::Result<()> {
     println!("The shop is open: curl -X POST http://{shop}/orders/ada");
     if let Backend::Embedded(server) = backend {
@@ -110,19 +124,4 @@ fn stay(backend: &Backend, shop: SocketAddr) -> io::Result<()> {
     println!("Enter closes it.");
     io::stdin().read_line(&mut String::new())?;
     Ok(())
-}
-
-/// Prints what became of every span.
-fn print_ledger(tracers: &[JaegerTracer]) {
-    let (mut sent, mut dropped) = (0, DropCounts::default());
-    for tracer in tracers {
-        let report = tracer.close(Duration::from_secs(1));
-        sent += report.sent;
-        dropped.merge(&report.dropped);
-    }
-    print!("spans: sent {sent}, dropped {}", dropped.total());
-    match dropped.total() {
-        0 => println!(),
-        _ => println!(" ({dropped})"),
-    }
 }

@@ -1,6 +1,8 @@
 //! Runs each example and compares what it prints with what its readers are told.
 #![expect(clippy::panic, reason = "a test that fails says what was printed")]
 
+mod rides;
+
 use std::env;
 use std::fmt;
 use std::fs;
@@ -126,6 +128,31 @@ examples! {
         "POST /orders/carol -> 200 OK: 40000 items, paid\n",
         "3 services  depth 5  8 spans",
         "\nspans: sent 24, dropped 0\n",
+    ];
+    rides: [
+        "Four customers order a ride at once.",
+        " min, after ",
+        "4 services  depth 4  25 spans  1 error",
+        "\nfrontend  POST /rides/{customer}",
+        "\nfrontend   \\ HTTP GET",
+        "\ncustomer    \\ GET /customers/{name}",
+        "\ncustomer     \\ AcquireConnection",
+        "\ncustomer     \\ SELECT",
+        "\nfrontend   \\ /driver.Drivers/FindNearest",
+        "\ndriver      \\ /driver.Drivers/FindNearest",
+        "\ndriver       \\ GEOSEARCH",
+        "\ndriver       \\ GET",
+        "\nroute        \\ compute_route",
+        "\n\n--fix query: ",
+        "\nbefore:\nfrontend  POST /rides/{customer}",
+        "\ncustomer     \\ SELECT",
+        "\nafter:\nfrontend  POST /rides/{customer}",
+        "\ncustomer     \\ SELECT",
+        "\n\n--fix lock: ",
+        "\ncustomer     \\ AcquireConnection",
+        "\n\n--fix pool: ",
+        "\nroute        \\ compute_route",
+        "\nspans: sent 400, dropped 0\n",
     ];
     sampling: [
         "keep everything: browse 1000 of 1000, pay 1000 of 1000\n",
@@ -322,8 +349,14 @@ impl fmt::Display for Printed {
 /// Runs an example with these variables alone, and fails if it does not end with success.
 #[track_caller]
 fn run_with(name: &str, variables: &[(&str, String)]) -> Printed {
+    run_with_arguments(name, &[], variables)
+}
+
+#[track_caller]
+fn run_with_arguments(name: &str, arguments: &[&str], variables: &[(&str, String)]) -> Printed {
     let program = program(name);
     let mut child = Command::new(&program)
+        .args(arguments)
         .env_clear()
         .envs(variables.iter().cloned())
         .stdin(Stdio::null())

@@ -1,0 +1,73 @@
+//! Orders rides, as browsers would.
+
+use std::error::Error;
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures_util::future::try_join_all;
+use tokio::time::Instant;
+use tracehound::JaegerTracer;
+
+use crate::backend::Backend;
+use crate::customer;
+
+/// A ride that was ordered.
+pub(crate) struct Ride {
+    answer: String,
+    trace_id: String,
+    pub(crate) took: Duration,
+}
+
+/// Orders a ride for each customer at once, and returns the one that came last.
+pub(crate) async fn order_all(frontend: SocketAddr) -> Result<Ride, Box<dyn Error>> {
+    let browser = reqwest::Client::builder().no_proxy().build()?;
+    let orders = customer::names().map(|customer| order(&browser, frontend, customer));
+    let rides = try_join_all(orders).await?;
+    let last = rides.into_iter().max_by_key(|ride| ride.took);
+    last.ok_or_else(|| "there are no customers".into())
+}
+
+async fn order(
+    browser: &reqwest::Client,
+    frontend: SocketAddr,
+    customer: &str,
+) -> Result<Ride, Box<dyn Error>> {
+    let start = Instant::now();
+    let url = format!("http://{frontend}/rides/{customer}");
+    let reply = browser.post(url).send().await?;
+    let trace_id = reply.headers().get("trace-id");
+    let trace_id = trace_id.map_or(Ok(""), |id| id.to_str())?.to_owned();
+    Ok(Ride {
+        answer: reply.text().await?,
+        trace_id,
+        took: start.elapsed(),
+    })
+}
+
+impl Ride {
+    /// Returns the picture of the trace, or says where to see it.
+    pub(crate) fn picture(&self, backend: &Backend, tracers: &[JaegerTracer]) -> String {
+        for tracer in tracers {
+            tracer.flush(Duration::from_secs(1));
+        }
+        let embedded = match backend {
+            Backend::Embedded(server) => {
+                server.wait_until_read(Duration::from_secs(1));
+                let id = self.trace_id.parse().ok();
+                id.and_then(|id| server.trace(id))
+            }
+            Backend::Agent(_) => None,
+        };
+        match embedded {
+            Some(trace) => trace.waterfall(100),
+            None => format!("look: {}{}\n", backend.pages(), self.trace_id),
+        }
+    }
+}
+
+impl fmt::Display for Ride {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, after {} ms", self.answer, self.took.as_millis())
+    }
+}
