@@ -1,5 +1,5 @@
-//! Spans for the requests that a program receives and sends, without a change to its handlers, and for the calls that
-//! it makes to databases.
+//! Spans for the requests that a program receives and sends, without a change to its handlers, for the calls that it
+//! makes to databases, and for the messages that it passes through queues.
 //!
 //! A layer around a server starts a span for each request that comes in. A layer around a client starts a span for each
 //! request that goes out, and injects its context into the headers, so that both spans belong to one trace:
@@ -46,6 +46,7 @@
 //! | redis | `redis` | | [`TracedRedis`] around a connection; [`RedisMessages`] for a subscription |
 //! | sqlx | `sqlx` | | [`Database::executor`] around a pool, connection or transaction |
 //! | any driver of a database | | | [`Database`] |
+//! | any client of a queue or broker | | [`MessageBus::receive`] | [`MessageBus::send`] |
 //!
 //! # What a span records
 //!
@@ -199,17 +200,50 @@
 //! In a test environment, [`Recording::everything`](crate::model::Recording::everything), or the variable
 //! `TRACEHOUND_RECORD=everything`, records statements with their literals, parameters and results.
 //!
+//! # Queues
+//!
+//! [`MessageBus`] makes a span for each message, or for each batch, with any client of a queue: `To_orders` where it is
+//! sent, `From_orders` where it is handled. The trace goes along in the headers of the message. The sender's span ends
+//! when the broker has acknowledged; the receiver's span follows from it, and is active while the handler runs.
+//!
+//! ```
+//! # #[derive(Default)]
+//! # struct Message { headers: Vec<(String, Vec<u8>)> }
+//! # async fn publish(_: Message) -> Result<(), std::io::Error> { Ok(()) }
+//! # async fn pack(_: Message) -> Result<(), std::io::Error> { Ok(()) }
+//! use tracehound::middleware::MessageBus;
+//! use tracehound::propagation::MessageHeaders;
+//!
+//! async fn send(bus: &MessageBus, mut order: Message) -> Result<(), std::io::Error> {
+//!     let sending = bus.send("orders").start(&mut MessageHeaders(&mut order.headers));
+//!     sending.run(publish(order)).await
+//! }
+//!
+//! async fn handle(bus: &MessageBus, order: Message) -> Result<(), std::io::Error> {
+//!     let handling = bus.receive("orders").start(&MessageHeaders(&order.headers[..]));
+//!     handling.run(pack(order)).await
+//! }
+//! ```
+//!
+//! Payloads are data, and are not recorded. Headers of messages are a carrier: [`MessageHeaders`] makes one of a list,
+//! and [`InjectCarrier`](crate::propagation::InjectCarrier) shows how any type becomes one.
+//!
+//! [`MessageHeaders`]: crate::propagation::MessageHeaders
+//!
 //! # Failures
 //!
 //! The middleware never fails a request. A malformed context is ignored and counted, and the request starts a new
 //! trace. A hook that panics counts as not set. If the tracer is off, requests pass through untouched.
 
+mod call_error;
 mod database;
 mod error_log;
 #[cfg(feature = "tower")]
 mod grpc;
 #[cfg(feature = "tower")]
 mod http;
+mod message;
+mod running;
 #[cfg(feature = "tower")]
 mod known_methods;
 #[cfg(feature = "tower")]
@@ -235,5 +269,6 @@ pub use self::http::{
 pub use self::http::{InSession, SessionSpan, Sessions, TracedIo};
 #[cfg(feature = "reqwest")]
 pub use self::http::{SendTraced, TracingMiddleware};
+pub use self::message::{ConsumerSpan, IncomingMessage, MessageBus, OutgoingMessage, ProducerSpan};
 #[cfg(feature = "tower")]
 pub use crate::propagation::Trust;

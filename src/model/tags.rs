@@ -46,7 +46,7 @@ pub const SPAN_KIND_PRODUCER: &str = "producer";
 /// Value of [`SPAN_KIND`] for the receiver of a message.
 pub const SPAN_KIND_CONSUMER: &str = "consumer";
 
-/// Time that a message waited between its sender and its receiver in this process, in microseconds.
+/// Time that a message waited between its sender and its receiver, in microseconds.
 pub const QUEUE_WAIT_US: &str = "queue.wait_us";
 /// Number of items that were sent into a sink.
 pub const SINK_ITEMS: &str = "sink.items";

@@ -1,7 +1,6 @@
 //! Spans for the calls to a database: see [`Database`].
 
 mod call;
-mod call_error;
 mod client;
 #[cfg(feature = "redis")]
 mod redis;
@@ -20,5 +19,6 @@ pub use redis::{RedisMessages, TracedRedis};
 #[cfg(feature = "stream")]
 pub use rows::TracedRows;
 pub use running::DatabaseSpan;
+pub(crate) use settings::shown_data;
 #[cfg(feature = "sqlx")]
 pub use sqlx::TracedExecutor;

@@ -2,15 +2,15 @@ use std::fmt::{self, Display};
 use std::future::Future;
 use std::sync::Arc;
 
-use crate::middleware::database::call_error;
+use crate::middleware::call_error;
 #[cfg(feature = "redis")]
 use crate::middleware::database::settings::MAX_DATA;
 use crate::middleware::database::settings::{Settings, Shown, shown_data};
+use crate::middleware::running;
 #[cfg(feature = "redis")]
 use crate::model::tags;
 use crate::panics::caught;
 use crate::redact::sql;
-use crate::scope::InSpan;
 use crate::span::Span;
 
 /// The span of a call to a database, from [`DatabaseCall::start`](crate::middleware::DatabaseCall::start).
@@ -159,22 +159,11 @@ impl DatabaseSpan {
         F: Future<Output = Result<T, E>>,
         E: Display + 'static,
     {
-        // Made now: a future that is dropped before its first poll was cancelled as well.
-        let work = if self.span.is_noop() {
-            Err(future)
-        } else {
-            Ok(future.in_span(self.span.downgrade()))
-        };
-        async move {
-            match work {
-                Ok(work) => work.await.inspect_err(|error| {
-                    if is_failure(error) {
-                        self.fail(error);
-                    }
-                }),
-                Err(work) => work.await,
+        running::run(&self.span, future, move |error| {
+            if is_failure(error) {
+                self.fail(error);
             }
-        }
+        })
     }
 
     /// Runs blocking code with the span active. Does not finish the span. An error marks it.
@@ -186,13 +175,7 @@ impl DatabaseSpan {
     where
         E: Display + 'static,
     {
-        if self.span.is_noop() {
-            return work();
-        }
-        let scope = self.span.activate_lent();
-        let result = work();
-        drop(scope);
-        result.inspect_err(|error| {
+        running::run_blocking(&self.span, work, |error| {
             self.fail(error);
         })
     }

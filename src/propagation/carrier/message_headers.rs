@@ -4,8 +4,8 @@ use crate::propagation::{
 
 /// A wrapper that makes a list of names and bytes a carrier, as the clients of message queues have them for headers.
 ///
-/// It is a text map: values stay as they are. Wrap a `&mut Vec` to write and a slice to read. Names may be any text
-/// that can be made from `&str`, values anything that can be made from `Vec<u8>`.
+/// It is a text map: values stay as they are. Wrap a slice to read, and a `&mut Vec` to write and to read. Names may be
+/// any text that can be made from `&str`, values anything that can be made from `Vec<u8>`.
 ///
 /// ```
 /// use tracehound::prelude::*;
@@ -53,14 +53,30 @@ where
 
 impl<K: AsRef<str>, V: AsRef<[u8]>> TextMapReader for MessageHeaders<&[(K, V)]> {
     fn scan<'c>(&'c self, scan: &mut HeaderScan<'c, '_>) {
-        for (name, value) in self.0 {
-            scan.offer(name.as_ref(), value.as_ref());
-        }
+        offer(self.0, scan);
     }
 }
 
 impl<K: AsRef<str>, V: AsRef<[u8]>> ExtractCarrier for MessageHeaders<&[(K, V)]> {
     fn read(&self) -> ReadFrom<'_> {
         ReadFrom::TextMap(self)
+    }
+}
+
+impl<K: AsRef<str>, V: AsRef<[u8]>> TextMapReader for MessageHeaders<&mut Vec<(K, V)>> {
+    fn scan<'c>(&'c self, scan: &mut HeaderScan<'c, '_>) {
+        offer(self.0, scan);
+    }
+}
+
+impl<K: AsRef<str>, V: AsRef<[u8]>> ExtractCarrier for MessageHeaders<&mut Vec<(K, V)>> {
+    fn read(&self) -> ReadFrom<'_> {
+        ReadFrom::TextMap(self)
+    }
+}
+
+fn offer<'c, K: AsRef<str>, V: AsRef<[u8]>>(list: &'c [(K, V)], scan: &mut HeaderScan<'c, '_>) {
+    for (name, value) in list {
+        scan.offer(name.as_ref(), value.as_ref());
     }
 }

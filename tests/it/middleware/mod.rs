@@ -17,6 +17,7 @@ mod grpc_status;
 mod hooks;
 #[cfg(feature = "hyper")]
 mod hyper;
+mod message;
 #[cfg(feature = "reqwest")]
 mod redirects;
 #[cfg(feature = "reqwest")]

@@ -7,8 +7,8 @@ use crate::redact;
 use crate::redact::sql;
 use crate::span::Span;
 
-/// Marks a span with the error of a call. Databases quote values in their errors: unless `shows_data`, these are
-/// hidden.
+/// Marks a span with the error of a call. Servers and handlers quote values in their errors: unless `shows_data`, these
+/// are hidden.
 pub(super) fn record<E: Display + 'static>(span: &Span, error: &E, shows_data: bool) {
     span.set_tag(tags::ERROR, true);
     let hide = if shows_data {
