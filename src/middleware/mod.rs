@@ -242,10 +242,11 @@ mod error_log;
 mod grpc;
 #[cfg(feature = "tower")]
 mod http;
-mod message;
-mod running;
 #[cfg(feature = "tower")]
 mod known_methods;
+mod known_names;
+mod message;
+mod running;
 #[cfg(feature = "tower")]
 mod side;
 

@@ -1,18 +1,15 @@
 use std::borrow::Cow;
-use std::collections::HashSet;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
-use crate::sync::PerProcess;
+use crate::middleware::known_names::KnownNames;
 
 /// The topics that may stand in operation names: the first ones that are seen, and patterns for others.
 #[derive(Clone)]
 pub(super) struct Names {
     patterns: Arc<[Pattern]>,
     limit: usize,
-    seen: Arc<PerProcess<Seen>>,
+    seen: Arc<KnownNames>,
 }
-
-type Seen = RwLock<HashSet<Box<str>>>;
 
 impl Names {
     /// The number of topics that are named by default.
@@ -35,35 +32,8 @@ impl Names {
         if let Some(pattern) = patterns.find(|pattern| pattern.fits(topic)) {
             return &pattern.0;
         }
-        match self.is_known(topic) || self.learn(topic) {
-            true => topic,
-            false => "other",
-        }
-    }
-
-    fn is_known(&self, topic: &str) -> bool {
-        let seen = self.seen().read();
-        seen.unwrap_or_else(PoisonError::into_inner).contains(topic)
-    }
-
-    /// Adds a topic that was not seen before. Returns false if there is no room for it.
-    fn learn(&self, topic: &str) -> bool {
-        if topic.len() > Self::MAX_BYTES {
-            return false;
-        }
-        let seen = self.seen().read().unwrap_or_else(PoisonError::into_inner);
-        if seen.len() >= self.limit {
-            return false;
-        }
-        drop(seen);
-        let seen = self.seen().write();
-        let mut seen = seen.unwrap_or_else(PoisonError::into_inner);
-        seen.contains(topic) || (seen.len() < self.limit && seen.insert(topic.into()))
-    }
-
-    /// A forked child sees topics anew: a thread that it does not have may hold the lock.
-    fn seen(&self) -> &Seen {
-        self.seen.get(|_| RwLock::default())
+        let is_named = topic.len() <= Self::MAX_BYTES && self.seen.learn(topic, self.limit);
+        if is_named { topic } else { "other" }
     }
 }
 
@@ -72,7 +42,7 @@ impl Default for Names {
         Self {
             patterns: Arc::default(),
             limit: Self::LIMIT,
-            seen: Arc::new(PerProcess::new(RwLock::default())),
+            seen: Arc::default(),
         }
     }
 }
