@@ -186,6 +186,7 @@
 //!
 //! | setting | records or writes |
 //! |---|---|
+//! | [`ServerLayer::trusted_proxies`] | what [`TrustedProxies`] tell of a request: tags `http.client_ip` and `http.queue_ms`, scheme and host of `http.url` |
 //! | [`ServerLayer::answer_headers`] | headers of the response that name the trace: `traceresponse`, `server-timing`, a link of your choice |
 //! | [`ClientLayer::trace_response`], and that of [`TracingMiddleware`] | tags `traceresponse.trace_id` and `traceresponse.span_id`, if the server has worked on the request in another trace and says so |
 //!
@@ -263,8 +264,9 @@ pub use self::grpc::TracingInterceptor;
 pub use self::http::WebSocketClient;
 #[cfg(feature = "tower")]
 pub use self::http::{
-    AnswerHeaders, ClientLayer, ClientService, Destinations, InvalidHost, InvalidTraceLink,
-    RequestSpan, ServerLayer, ServerService, SpanEnd, TraceLink, TracedBody, TracedFuture,
+    AnswerHeaders, ClientLayer, ClientService, Destinations, InvalidHost, InvalidNetwork,
+    InvalidTraceLink, RequestSpan, ServerLayer, ServerService, SpanEnd, TraceLink, TracedBody,
+    TracedFuture, TrustedProxies,
 };
 #[cfg(feature = "_upgrade")]
 pub use self::http::{InSession, SessionSpan, Sessions, TracedIo};

@@ -12,6 +12,7 @@ use crate::middleware::http::layer::layer;
 use crate::middleware::http::protocol::Protocol;
 use crate::middleware::http::request_scope::RequestScope;
 use crate::middleware::http::settings::{HttpSettings, settings};
+use crate::middleware::http::span_tags::Origin;
 use crate::middleware::http::upgrade::Upgrade;
 use crate::middleware::http::{names, redact, span_tags};
 use crate::middleware::side::Side;
@@ -148,7 +149,13 @@ pub(super) fn begin(
     }
     if span.is_recording() {
         let host = host(request);
-        span_tags::request(&span, hooks, (protocol, component), request, host);
+        span_tags::request(
+            &span,
+            hooks,
+            (protocol, component),
+            request,
+            Origin::Host(host),
+        );
         let peer = hooks.peer_address.as_deref();
         span.set_tag(
             tags::PEER_ADDRESS,

@@ -2,14 +2,15 @@
 
 use http::{HeaderMap, request};
 
-use crate::middleware::AnswerHeaders;
 use crate::middleware::http::answer;
+use crate::middleware::{AnswerHeaders, TrustedProxies};
 use crate::span::Span;
 
 /// The settings of a layer that most users leave alone.
 #[derive(Clone, Default)]
 pub(super) struct DetailSettings {
     pub(super) answer: Option<AnswerHeaders>,
+    pub(super) proxies: Option<TrustedProxies>,
     pub(super) reads_trace_response: bool,
 }
 

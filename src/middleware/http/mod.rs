@@ -8,15 +8,18 @@ mod client;
 mod destinations;
 mod details;
 mod exchange;
+mod forwarded;
 mod future;
 mod grpc_claim;
 mod hooks;
 mod layer;
 mod names;
+mod network;
 #[cfg(feature = "reqwest")]
 mod outward;
 mod peer;
 mod protocol;
+mod queue_time;
 mod redact;
 mod request_scope;
 mod request_span;
@@ -27,6 +30,7 @@ mod server;
 mod settings;
 mod span_tags;
 mod trace_link;
+mod trusted_proxies;
 #[cfg(feature = "tungstenite")]
 mod tungstenite;
 #[cfg_attr(not(feature = "_upgrade"), path = "no_upgrade.rs")]
@@ -38,11 +42,13 @@ pub use self::client::{ClientLayer, ClientService};
 pub use self::destinations::{Destinations, InvalidHost};
 pub use self::future::TracedFuture;
 pub use self::hooks::SpanEnd;
+pub use self::network::InvalidNetwork;
 pub use self::request_span::RequestSpan;
 #[cfg(feature = "reqwest")]
 pub use self::reqwest::{SendTraced, TracingMiddleware};
 pub use self::server::{ServerLayer, ServerService};
 pub use self::trace_link::{InvalidTraceLink, TraceLink};
+pub use self::trusted_proxies::TrustedProxies;
 #[cfg(feature = "tungstenite")]
 pub use self::tungstenite::WebSocketClient;
 #[cfg(feature = "_upgrade")]

@@ -8,10 +8,11 @@ use crate::middleware::http::layer::layer;
 use crate::middleware::http::protocol::Protocol;
 use crate::middleware::http::request_scope::RequestScope;
 use crate::middleware::http::settings::{HttpSettings, settings};
+use crate::middleware::http::span_tags::Origin;
 use crate::middleware::http::upgrade::Upgrade;
 use crate::middleware::http::{names, peer, route, span_tags};
 use crate::middleware::side::Side;
-use crate::middleware::{AnswerHeaders, RequestSpan};
+use crate::middleware::{AnswerHeaders, RequestSpan, TrustedProxies};
 use crate::model::tags;
 use crate::propagation::Trust;
 use crate::tracer::TracerExt;
@@ -101,6 +102,20 @@ impl ServerLayer {
         self
     }
 
+    /// Sets the proxies that are believed about a request: who sent it, to which host, and when. Defaults to none.
+    ///
+    /// ```
+    /// use tracehound::NoopTracer;
+    /// use tracehound::middleware::{ServerLayer, TrustedProxies};
+    ///
+    /// let layer = ServerLayer::new(NoopTracer).trusted_proxies(TrustedProxies::hops(1));
+    /// ```
+    #[must_use]
+    pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
+        self.hooks_mut().details_mut().proxies = Some(proxies);
+        self
+    }
+
     /// Sets the headers of responses that tell callers which trace their requests belong to. Defaults to none.
     ///
     /// A request without a span gets none. Inside of another `ServerLayer` this setting has no effect.
@@ -163,20 +178,34 @@ fn begin(
     if span.is_noop() {
         return RequestScope::Nothing;
     }
-    let host = || request.headers.get(header::HOST)?.to_str().ok();
+    let details = hooks.details.as_ref();
+    let seen = details.filter(|_| span.is_recording());
+    let seen = seen.and_then(|details| details.proxies.as_ref()?.see(request));
+    let origin = || match &seen {
+        Some(seen) => Origin::Proxies(seen),
+        None => Origin::Host(
+            request
+                .headers
+                .get(header::HOST)
+                .and_then(|it| it.to_str().ok()),
+        ),
+    };
     let claim = is_claim.then(|| GrpcClaim {
         path: request.uri.path().into(),
         url: span
             .is_recording()
-            .then(|| span_tags::url(hooks, request, host()))
+            .then(|| span_tags::url(hooks, request, origin()))
             .flatten(),
         component: hooks.component.is_none().then_some(component),
         is_named,
         methods: methods.clone(),
     });
     if span.is_recording() {
-        let host = host();
-        span_tags::request(&span, hooks, (protocol, component), request, host);
+        let from = (protocol, component);
+        span_tags::request(&span, hooks, from, request, origin());
+        if let Some(seen) = &seen {
+            seen.record(&span, request);
+        }
         if let Some(address) = peer::of(&request.extensions) {
             span_tags::peer(&span, address);
         }
@@ -186,7 +215,6 @@ fn begin(
     request.extensions.insert(handle);
     let sessions = hooks.sessions.as_ref();
     let upgrade = Upgrade::of_server(tracer, sessions, hooks.component(component), request, &span);
-    let details = hooks.details.as_ref();
     let details = details.and_then(|details| details.of_server(request));
     let exchange = Exchange::new(span, Side::Server, protocol, &request.method);
     exchange

@@ -8,20 +8,30 @@ use crate::middleware::grpc::status as grpc;
 use crate::middleware::http::hooks::Hooks;
 use crate::middleware::http::protocol::Protocol;
 use crate::middleware::http::redact;
+use crate::middleware::http::trusted_proxies::Seen;
 use crate::model::{display, field, tags};
 use crate::span::Span;
 
-/// Records a request. `host` stands in for a host that the URI does not name.
+/// The source of the scheme and host of a URL that the URI does not name.
+#[derive(Clone, Copy)]
+pub(super) enum Origin<'r> {
+    /// A host that stands in for that of the URI.
+    Host(Option<&'r str>),
+    /// Trusted proxies, whose word goes before that of the URI.
+    Proxies(&'r Seen<'r>),
+}
+
+/// Records a request.
 pub(super) fn request<Res>(
     span: &Span,
     hooks: &Hooks<request::Parts, Res>,
     (protocol, component): (Protocol, &'static str),
     request: &request::Parts,
-    host: Option<&str>,
+    origin: Origin<'_>,
 ) {
     match protocol {
         Protocol::Http => {
-            let url = url(hooks, request, host);
+            let url = url(hooks, request, origin);
             http(
                 span,
                 hooks.component(component),
@@ -40,10 +50,13 @@ pub(super) fn request<Res>(
 pub(super) fn url<Res>(
     hooks: &Hooks<request::Parts, Res>,
     request: &request::Parts,
-    host: Option<&str>,
+    origin: Origin<'_>,
 ) -> Option<String> {
-    // Only the URI can tell `https`, as it does in HTTP/2.
-    hooks.url(request, |request| redact::uri(&request.uri, "http", host))
+    hooks.url(request, |request| match origin {
+        // Only the URI can tell `https`, as it does in HTTP/2.
+        Origin::Host(host) => redact::uri(&request.uri, "http", host),
+        Origin::Proxies(seen) => seen.url(request),
+    })
 }
 
 pub(super) fn http(span: &Span, component: &str, method: &Method, url: Option<&String>) {

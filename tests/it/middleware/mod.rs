@@ -9,6 +9,8 @@ mod client;
 mod database;
 #[cfg(all(feature = "tonic", feature = "hyper"))]
 mod destinations;
+#[cfg(all(feature = "axum", feature = "hyper"))]
+mod forwarded;
 #[cfg(all(feature = "tonic", feature = "hyper"))]
 mod grpc;
 #[cfg(all(feature = "tonic", feature = "hyper"))]
