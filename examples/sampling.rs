@@ -16,10 +16,11 @@ use std::thread;
 use std::time::Duration;
 
 use tracehound::JaegerTracer;
-use tracehound::dev::{DevOptions, DevServer, Trace, Waterfall};
+use tracehound::dev::{DevOptions, DevServer, Waterfall};
 use tracehound::metrics::Counter;
 use tracehound::prelude::*;
 use tracehound::sampler::{KeepSampler, ProbabilisticSampler, SamplingRate};
+use tracehound::view::Trace;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::temp_dir().join(format!("tracehound-sampling-{}", std::process::id()));

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::dev::{OpenSpan, ReceivedSpan, Style, Trace, draw};
 #[cfg(feature = "otlp")]
 use crate::http_client::Reply;
 use crate::model::{Process, TraceId};
@@ -19,6 +18,8 @@ use crate::reporter::sender::OtlpSender;
 pub use crate::reporter::sender::ReplyRead;
 use crate::reporter::{OwnedSpan, from_wire};
 use crate::thrift::{self, Batch, Protocol};
+use crate::view::waterfall::{Style, draw};
+use crate::view::{OpenSpan, ReceivedSpan, Trace};
 
 /// What the embedded agent reads in a datagram or a request body.
 #[derive(Debug)]

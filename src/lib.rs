@@ -80,6 +80,7 @@
 //! | [`bridge`] | spans and log lines of other crates: `tracing`, `log` |
 //! | [`mod@dev`] | an agent, a collector and a viewer inside the program |
 //! | [`testkit`] | receivers that record, and assertions, for tests of programs that trace |
+//! | [`view`] | traces as a page for a browser, as a picture in text, and as Jaeger's JSON |
 //! | [`clock`], [`diagnostics`] | times for tests; where the tracer says what is wrong |
 //! | [`services`] | what a sampler, codec, reporter or sender of your own gets from its tracer |
 //! | [`prelude`] | what nearly every file that traces wants |
@@ -202,6 +203,8 @@ pub mod throttler;
 #[cfg(feature = "macros")]
 pub mod traced;
 pub mod tracer;
+#[cfg(feature = "_view")]
+pub mod view;
 pub mod watch;
 
 pub use config::Config;

@@ -24,6 +24,10 @@
 //! [`Waterfall::Always`] asks for it. The remaining traces are drawn when the last tracer of the server is dropped or
 //! closed, so a program that keeps its tracer in a `static` has to close it.
 //!
+//! The line under the picture has the address of a page about the trace: [`view`](crate::view) says what the page
+//! shows. It needs no network, and [`Trace::write_html`](crate::view::Trace::write_html) writes it to a file. Clients
+//! other than browsers, such as `curl`, get the picture as text.
+//!
 //! Other processes show up too, in any language: the server listens on the ports that Jaeger clients send to.
 //!
 //! | port | takes |
@@ -72,17 +76,14 @@
 
 mod error;
 mod options;
+mod printing;
 mod server;
 mod store;
 mod strategies;
 mod tracer;
-mod view;
 
 pub use error::DevError;
 pub use options::{DevOptions, Waterfall};
 pub use server::DevServer;
 pub use store::DevTotals;
-pub use store::trace::{OpenSpan, ReceivedSpan, Trace};
 pub(crate) use tracer::{FLUSH_INTERVAL, parts, tracer};
-#[cfg(tracehound_fuzz)]
-pub(crate) use view::waterfall::{Style, draw};

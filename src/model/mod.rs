@@ -77,7 +77,7 @@ pub use recording::Recording;
 pub use reference::{ReferenceType, ReportedReference};
 pub(crate) use short_list::ShortList;
 pub use span_kind::SpanKind;
-#[cfg(feature = "dev")]
+#[cfg(feature = "_view")]
 pub(crate) use tag::non_finite;
 pub use tag::{Tag, TagRef, TagValue, display};
 pub use timestamp::Timestamp;

@@ -77,6 +77,7 @@
 //! soon as the spans are there. So no test has to sleep.
 
 mod agent;
+mod attached;
 mod collector;
 mod decode;
 mod fault;

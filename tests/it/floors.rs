@@ -30,7 +30,7 @@ const FLOORS: [&[&str]; 12] = [
     &["record", "throttler", "restrictions"],
     &["span"],
     &["scope", "propagation", "reporter", "observer"],
-    &["watch"],
+    &["watch", "view"],
     &["tracer"],
     &["config", "middleware", "bridge", "traced", "dev", "testkit"],
     // `fuzzing` is not in ordinary builds.

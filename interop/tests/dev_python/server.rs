@@ -4,10 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use tracehound::{
     JaegerTracer,
-    dev::{DevOptions, DevServer, ReceivedSpan, Waterfall},
+    dev::{DevOptions, DevServer, Waterfall},
     model::{SpanId, TraceId},
     reporter::{RemoteReporter, sender::UdpSender},
     sampler::ConstSampler,
+    view::ReceivedSpan,
 };
 
 use crate::Result;

@@ -1,37 +1,29 @@
-//! The HTTP side of the embedded agent: a collector, a sampling server, and a viewer.
+//! The HTTP side of the embedded agent: a collector, a sampling server, and the viewer.
 //!
 //! It listens on loopback and answers only requests for a loopback name. A web page whose own name resolves to this
-//! address (DNS rebinding) is refused for its `Host` header.
+//! address (DNS rebinding) is refused for its `Host` header, and one that has another origin for its `Origin`.
 
-use std::fmt::Write as _;
-use std::future::ready;
 use std::io;
 use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Query, Request, State};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use serde::Serialize;
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use tokio::runtime;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::dev::server::listener::BoundedListener;
-use crate::dev::server::peer::{self, Identity};
+use crate::dev::server::peer::Identity;
 use crate::dev::server::state::ServerState;
-use crate::dev::store::TraceStore;
-use crate::dev::store::trace::Trace;
+use crate::dev::server::viewer::answer::json_text;
+use crate::dev::server::viewer::viewer;
 use crate::dev::strategies::StrategyFile;
-use crate::dev::view::json::{Envelope, TraceJson};
-use crate::dev::view::open_json::OpenSpanJson;
-use crate::dev::view::tree::Tree;
-use crate::dev::view::waterfall::{Style, draw, summary};
-use crate::model::TraceId;
 use crate::thrift::decode_body;
 
 /// The three sockets.
@@ -63,7 +55,7 @@ pub(crate) fn server(
             collector(state.clone()).merge(strategies_at(&["/api/sampling"], strategies.clone())),
         ),
         (listeners.sampling, strategies_at(&SAMPLING, strategies)),
-        (listeners.query, query(state.clone(), identity)),
+        (listeners.query, viewer(state.clone(), identity)),
     ];
     for (listener, router) in pairs {
         listener.set_nonblocking(true)?;
@@ -147,152 +139,55 @@ async fn strategy(
     json_text(StatusCode::OK, answer)
 }
 
-/// Shows traces: Jaeger's JSON, and the picture.
-fn query(state: Arc<ServerState>, identity: Identity) -> Router {
-    let identity = move || ready(json(StatusCode::OK, &identity));
-    Router::new()
-        .route(peer::PATH, get(identity))
-        .route("/", get(index))
-        .route("/trace/{id}", get(page))
-        .route("/api/traces/{id}", get(trace_json))
-        .route("/api/services", get(services))
-        .route("/open-spans", get(open_spans))
-        .route("/api/open-spans", get(open_spans_json))
-        .with_state(state)
-}
-
-async fn services(State(state): State<Arc<ServerState>>) -> Response {
-    let names = state.look(TraceStore::services);
-    json(StatusCode::OK, &Envelope::list(names))
-}
-
-async fn open_spans(State(state): State<Arc<ServerState>>) -> Response {
-    let list = state.open_spans.list();
-    let mut text = format!(
-        "spans that are open now, the oldest first: {}\n",
-        list.len()
-    );
-    for span in list {
-        let _ = writeln!(text, "{}  {span}", span.service);
-    }
-    text.into_response()
-}
-
-async fn open_spans_json(State(state): State<Arc<ServerState>>) -> Response {
-    let list = state.open_spans.list();
-    let spans = list.iter().map(OpenSpanJson::new).collect();
-    json(StatusCode::OK, &Envelope::list(spans))
-}
-
-async fn trace_json(State(state): State<Arc<ServerState>>, Path(id): Path<String>) -> Response {
-    match find(&state, &id) {
-        Ok(trace) => json(StatusCode::OK, &Envelope::one(TraceJson::new(&trace))),
-        Err(error) => error.into_response(),
-    }
-}
-
-async fn page(
-    state: State<Arc<ServerState>>,
-    Path(id): Path<String>,
-    Query(parameters): Query<Vec<(String, String)>>,
-) -> Response {
-    let wants_json = |(name, value): &(String, String)| name == "format" && value == "jaeger";
-    if parameters.iter().any(wants_json) {
-        return trace_json(state, Path(id)).await;
-    }
-    match find(&state, &id) {
-        Ok(trace) => draw(&trace, &PAGE).into_response(),
-        Err(error) => error.into_response(),
-    }
-}
-
-async fn index(State(state): State<Arc<ServerState>>) -> Response {
-    let newest = state.look(|store| {
-        let ids = store.trace_ids().into_iter().rev().take(INDEX);
-        ids.filter_map(|id| store.trace(id)).collect::<Vec<_>>()
-    });
-    let open = state.open_spans.len();
-    let mut text = format!("spans open now: {open}, see /open-spans\n");
-    text.push_str("traces received, the newest first:\n");
-    for trace in newest {
-        let id = trace.trace_id;
-        let _ = writeln!(
-            text,
-            "/trace/{id}  {}",
-            summary(&trace, &Tree::new(&trace), &PAGE)
-        );
-    }
-    text.into_response()
-}
-
-fn find(state: &ServerState, id: &str) -> Result<Trace, NotFound> {
-    let id = id.parse().map_err(|_| NotFound::NoId)?;
-    let trace = state.look(|store| store.trace(id));
-    trace.ok_or(NotFound::NoTrace(id))
-}
-
-/// Why there is no trace to show.
-enum NotFound {
-    NoId,
-    NoTrace(TraceId),
-}
-
-impl IntoResponse for NotFound {
-    fn into_response(self) -> Response {
-        let (status, why, id) = match self {
-            Self::NoId => {
-                let why = "a trace id is 1 to 32 hex digits and not zero";
-                (StatusCode::BAD_REQUEST, why, None)
-            }
-            Self::NoTrace(id) => (StatusCode::NOT_FOUND, "trace not found", Some(id)),
-        };
-        json(status, &Envelope::error(status.as_u16(), why, id))
-    }
-}
-
-fn json(status: StatusCode, value: &impl Serialize) -> Response {
-    match serde_json::to_vec(value) {
-        Ok(text) => json_text(status, text.into()),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-    }
-}
-
-fn json_text(status: StatusCode, text: Body) -> Response {
-    (status, [(header::CONTENT_TYPE, "application/json")], text).into_response()
-}
-
-/// Refuses requests that do not ask for a loopback name, and tells browsers to treat answers as data only.
+/// Refuses requests that do not ask for a loopback name or come from another page, and tells browsers to treat answers
+/// as data only, unless an answer has a policy of its own.
 async fn guard(request: Request, next: Next) -> Response {
+    let forbidden = |why: &'static str| (StatusCode::FORBIDDEN, why).into_response();
     if !asks_for_loopback(&request) {
-        let why = "the Host header must name the loopback interface\n";
-        return (StatusCode::FORBIDDEN, why).into_response();
+        return forbidden("the Host header must name the loopback interface\n");
+    }
+    if !comes_from_loopback(request.headers()) {
+        return forbidden("the Origin header must name the loopback interface\n");
     }
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     for (name, value) in [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'"),
+        (header::REFERRER_POLICY, "no-referrer"),
         (header::CACHE_CONTROL, "no-store"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static("default-src 'none'"));
     response
 }
 
 fn asks_for_loopback(request: &Request) -> bool {
     let mut hosts = request.headers().get_all(header::HOST).iter().peekable();
-    let is_loopback = |authority: &Authority| {
-        let host = authority.host();
-        let address = host.trim_start_matches('[').trim_end_matches(']');
-        let address = address.parse::<IpAddr>();
-        host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
-    };
     hosts.peek().is_some()
         && request.uri().authority().is_none_or(is_loopback)
         && hosts.all(|host| {
             let authority = Authority::try_from(host.as_bytes());
             authority.is_ok_and(|authority| is_loopback(&authority))
         })
+}
+
+/// Returns whether a request is none of a page elsewhere. Browsers name the page with each request that could change
+/// something or that another page may read; a file has the origin `null`.
+fn comes_from_loopback(headers: &HeaderMap) -> bool {
+    headers.get_all(header::ORIGIN).iter().all(|origin| {
+        let uri = Uri::try_from(origin.as_bytes());
+        uri.is_ok_and(|uri| uri.scheme().is_some() && uri.authority().is_some_and(is_loopback))
+    })
+}
+
+fn is_loopback(authority: &Authority) -> bool {
+    let host = authority.host();
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    let address = address.parse::<IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// The path at which an agent and a collector answer with strategies.
@@ -308,13 +203,3 @@ const KEEP_EVERYTHING: &str =
 const MAX_BODY: usize = 2 * 1024 * 1024;
 /// How many connections a port has at a time. More of them wait.
 const CONNECTIONS: usize = 32;
-/// How many traces the front page lists.
-const INDEX: usize = 50;
-/// The page for a browser, which shows Unicode and no escape codes.
-const PAGE: Style = Style {
-    width: 140,
-    unicode: true,
-    color: false,
-    bold: false,
-    rows: 1_000,
-};

@@ -3,6 +3,7 @@ mod listener;
 pub(crate) mod peer;
 mod ports;
 pub(crate) mod state;
+mod viewer;
 
 use std::fmt;
 use std::io::Write;
@@ -18,17 +19,17 @@ use tokio::sync::oneshot;
 use crate::clock::{deadline_after, instant_now};
 use crate::dev::error::DevError;
 use crate::dev::options::DevOptions;
+use crate::dev::printing::printer::Printer;
 use crate::dev::server::http::{Listeners, server};
 use crate::dev::server::peer::{Identity, Peer};
 use crate::dev::server::ports::Ports;
 use crate::dev::server::state::{Progress, ServerState};
-use crate::dev::store::trace::Trace;
 use crate::dev::store::{DevTotals, StoreLimits, TraceStore};
 use crate::dev::strategies::StrategyFile;
-use crate::dev::view::printer::Printer;
 use crate::model::TraceId;
 use crate::sync::generation;
 use crate::thrift::Protocol;
+use crate::view::Trace;
 
 /// An agent, a collector and a viewer inside this program.
 ///
@@ -205,7 +206,7 @@ impl DevServer {
     /// | request | answer |
     /// |---|---|
     /// | `GET /` | a list of the newest traces |
-    /// | `GET /trace/{id}` | the picture |
+    /// | `GET /trace/{id}` | the page for a browser, the picture in text for others; `?format=html` or `text` says which |
     /// | `GET /trace/{id}?format=jaeger`, `GET /api/traces/{id}` | the JSON of Jaeger's query API |
     /// | `GET /api/services` | the names of the services |
     /// | `GET /api/identity` | that this is an embedded agent, its version, and where it takes spans |

@@ -4,11 +4,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::clock::instant_now;
+use crate::dev::printing::printer::{Footer, Printer};
+use crate::dev::printing::schedule::{PrintSchedule, PrintStep};
 use crate::dev::store::TraceStore;
-use crate::dev::store::trace::OpenSpan;
-use crate::dev::view::printer::{Footer, Printer};
-use crate::dev::view::schedule::{PrintSchedule, PrintStep};
 use crate::thrift::{Batch, Protocol, decode_message};
+use crate::view::OpenSpan;
 use crate::watch::OpenSpans;
 
 /// The state that the threads of the server share.

@@ -1,19 +1,16 @@
-#[cfg(test)]
-pub(crate) mod fixtures;
 mod open_spans;
 #[cfg(test)]
 mod tests;
-pub(crate) mod trace;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::dev::store::open_spans::OpenSpans;
-use crate::dev::store::trace::{OpenSpan, ReceivedSpan, Trace, size_of_tags};
 use crate::model::{Process, SpanId, TagRef, TraceId, tags};
 use crate::reporter::{OwnedSpan, from_wire};
 use crate::thrift::{Batch, ClientStats};
+use crate::view::{OpenSpan, ReceivedSpan, Trace, size_of_tags};
 
 /// The counters of the embedded agent since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 use std::collections::{HashMap, VecDeque};
 
-use crate::dev::store::trace::OpenSpan;
 use crate::model::{SpanId, TraceId};
+use crate::view::OpenSpan;
 
 /// The roots of this process that have started and have not come yet, one a trace.
 ///
@@ -50,7 +50,7 @@ const MAX_OPEN: usize = 4_096;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dev::store::fixtures::{open, trace_id};
+    use crate::view::fixtures::{open, trace_id};
 
     #[test]
     fn open_spans_are_bounded_and_the_oldest_is_forgotten() {

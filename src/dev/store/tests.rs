@@ -1,7 +1,7 @@
 use super::*;
 use crate::clock::instant_now;
-use crate::dev::store::fixtures::{batch, open, trace_id, wire};
 use crate::model::Tag;
+use crate::view::fixtures::{batch, open, trace_id, wire};
 
 const GENEROUS: StoreLimits = StoreLimits {
     traces: 100,

@@ -2,11 +2,11 @@ use std::sync::Arc;
 
 use crate::clock::system_time_now;
 use crate::dev::server::state::ServerState;
-use crate::dev::store::trace::OpenSpan;
 use crate::model::{SpanId, TagRef, Timestamp};
 use crate::sampler::{Interests, Sampler, SamplingDecision, SpanView};
 use crate::services::Services;
 use crate::sync::generation;
+use crate::view::OpenSpan;
 
 /// A sampler that tells the embedded agent which kept traces begin in this process.
 ///

@@ -8,6 +8,7 @@ pub use difference::Difference;
 pub use span_shape::{SpanShape, span};
 
 use crate::reporter::OwnedSpan;
+use crate::testkit::attached::attach;
 use crate::testkit::shape::compare::compare;
 use crate::testkit::shape::text::shapes;
 
@@ -40,6 +41,16 @@ use crate::testkit::shape::text::shapes;
 ///   +   refund
 /// ```
 ///
+/// The traces are kept, too: as a page, which a browser opens without a server, and in the JSON that Jaeger's user
+/// interface opens. The last lines of the message say where: in `target/tracehound/`, in files with the name of the test,
+/// which its next failure replaces. The environment variable `TRACEHOUND_TRACES_DIR` names another directory; `off`
+/// keeps nothing. At most 8 traces are kept.
+///
+/// ```text
+/// the traces as a page: /home/me/shop/target/tracehound/it.checkout.a_cart_is_paid.html
+/// for Jaeger's user interface: /home/me/shop/target/tracehound/it.checkout.a_cart_is_paid.json
+/// ```
+///
 /// # Examples
 ///
 /// ```
@@ -68,7 +79,7 @@ use crate::testkit::shape::text::shapes;
 #[expect(clippy::panic, reason = "an assertion")]
 pub fn assert_trace(spans: &[OwnedSpan], shape: impl Into<TraceShape>) {
     if let Err(difference) = shape.into().compare(spans) {
-        panic!("{difference}");
+        panic!("{difference}{}", attach(spans));
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod agent;
 mod http;
+mod page;
 mod printing;
 mod strategies;
 mod tracer;

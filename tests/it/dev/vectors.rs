@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::fs;
 
 use serde_json::Value;
-use tracehound::dev::{DevServer, ReceivedSpan};
+use tracehound::dev::DevServer;
 use tracehound::model::{ReferenceType, Tag, TagValue};
+use tracehound::view::ReceivedSpan;
 
 use super::{exchange, send, start, unhex};
 

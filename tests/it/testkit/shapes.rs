@@ -169,6 +169,22 @@ fn a_failing_assertion_shows_both_trees() {
         .child(span("pay").tag("cents", 4_200).child("card"));
     let panic = catch_unwind(|| assert_trace(&spans, expected)).expect_err("a difference");
     let message = panic.downcast_ref::<String>().expect("a message");
+    let (message, files) = message
+        .split_once("\nthe traces as a page: ")
+        .expect("files");
+    let (html, json) = files
+        .trim_end()
+        .split_once("\nfor Jaeger's user interface: ")
+        .expect("two files");
+    assert!(html.ends_with(".html") && html.contains("target"), "{html}");
+    let page = std::fs::read_to_string(html).expect("the page");
+    assert!(
+        page.starts_with("<!doctype html>") && page.contains("\"cash\""),
+        "{page}"
+    );
+    let json = std::fs::read(json).expect("the JSON");
+    let json: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
+    assert_eq!(json["data"][0]["spans"][0]["operationName"], "checkout");
     assert_eq!(
         message,
         "the spans differ from the expected shape:

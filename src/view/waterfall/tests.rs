@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::dev::store::fixtures::{SpanFixture, open, span, trace};
+use crate::view::fixtures::{SpanFixture, open, span, trace};
 
 fn shop() -> Vec<SpanFixture> {
     vec![

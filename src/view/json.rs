@@ -7,8 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
-use crate::dev::store::trace::{ReceivedSpan, Trace};
-use crate::model::{Process, ReferenceType, Tag, TagValue, TraceId, non_finite};
+use crate::model::{Process, ReferenceType, Tag, TagValue, non_finite};
+use crate::view::{ReceivedSpan, Trace};
 
 /// The wrapping of every answer.
 #[derive(Debug, Serialize)]
@@ -49,10 +49,10 @@ impl<T> Envelope<Vec<T>> {
     }
 }
 
+#[cfg(feature = "dev")]
 impl Envelope<()> {
     /// Wraps an error in place of data.
-    pub(crate) fn error(code: u16, msg: &'static str, trace_id: Option<TraceId>) -> Self {
-        let trace_id = trace_id.map(|id| id.to_string());
+    pub(crate) fn error(code: u16, msg: &'static str, trace_id: Option<String>) -> Self {
         Self {
             data: None,
             total: 0,
@@ -248,7 +248,8 @@ impl<'a> TagJson<'a> {
     }
 }
 
-const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
+/// The largest whole number that JavaScript holds exactly.
+pub(crate) const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn is_zero(flags: &u8) -> bool {
@@ -260,7 +261,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::dev::store::fixtures::{START, span, trace};
+    use crate::view::fixtures::{START, span, trace};
 
     fn json_of(value: &impl Serialize) -> Value {
         serde_json::to_value(value).expect("JSON")
@@ -370,10 +371,10 @@ mod tests {
 
     #[test]
     fn an_error_comes_in_the_envelope_of_answers() {
-        let error = Envelope::error(404, "trace not found", TraceId::new(0, 1));
+        let error = Envelope::error(404, "trace not found", Some("1".to_owned()));
         let expected = json!({
             "data": null, "total": 0, "limit": 0, "offset": 0,
-            "errors": [{"code": 404, "msg": "trace not found", "traceID": "0000000000000001"}],
+            "errors": [{"code": 404, "msg": "trace not found", "traceID": "1"}],
         });
         assert_eq!(json_of(&error), expected);
     }

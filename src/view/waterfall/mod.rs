@@ -4,10 +4,10 @@ mod tests;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::dev::store::trace::{ReceivedSpan, Trace};
-use crate::dev::view::text::{columns, fit};
-use crate::dev::view::tree::{Link, Node, Tree, TreeSpan};
 use crate::model::{TagRef, TagValue, tags};
+use crate::view::text::{columns, fit};
+use crate::view::tree::{Link, Node, Tree, TreeSpan};
+use crate::view::{ReceivedSpan, Trace};
 
 /// The style of a picture.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +26,7 @@ pub(crate) struct Style {
 
 impl Style {
     /// Returns the style for a file or a pipe: only ASCII.
-    pub(crate) fn plain(width: usize) -> Self {
+    pub(crate) const fn plain(width: usize) -> Self {
         Self {
             width,
             unicode: false,
@@ -37,7 +37,7 @@ impl Style {
     }
 
     /// Returns the style for a terminal.
-    pub(crate) fn terminal(width: usize, color: bool) -> Self {
+    pub(crate) const fn terminal(width: usize, color: bool) -> Self {
         Self {
             width,
             unicode: true,
@@ -71,18 +71,22 @@ impl Trace {
 /// `!` marks an error, `~` a span that is still open, `>` in place of `\` a span that only follows, and `?` a span
 /// whose parent is missing. `=`, or `━` beyond ASCII, marks the critical path.
 pub(crate) fn draw(trace: &Trace, style: &Style) -> String {
-    let tree = Tree::new(trace);
+    draw_tree(trace, &Tree::new(trace), style)
+}
+
+/// Draws a trace whose tree is known.
+pub(crate) fn draw_tree(trace: &Trace, tree: &Tree<'_>, style: &Style) -> String {
     let mut out = String::new();
     let pen = Pen { style };
-    let head = fit(&summary(trace, &tree, style), style.width, style.unicode);
+    let head = fit(&summary(trace, tree, style), style.width, style.unicode);
     pen.put(&mut out, &head, None, true);
     out.push('\n');
 
-    let services = services_in_order(&tree);
-    let rows = choose_rows(&tree, style.rows);
-    let layout = Layout::new(&tree, &rows, style);
+    let services = services_in_order(tree);
+    let rows = choose_rows(tree, style.rows);
+    let layout = Layout::new(tree, &rows, style);
     for &row in &rows {
-        layout.row(&mut out, &tree, &tree.nodes[row], &services, &pen);
+        layout.row(&mut out, tree, &tree.nodes[row], &services, &pen);
     }
     let hidden = tree.nodes.len() - rows.len();
     if hidden > 0 {
@@ -115,9 +119,7 @@ pub(crate) fn duration_text(duration: Duration, unicode: bool) -> String {
 
 /// Returns the line about the whole trace.
 pub(crate) fn summary(trace: &Trace, tree: &Tree<'_>, style: &Style) -> String {
-    let root = tree.nodes.iter().find(|node| node.link == Link::Root);
-    let root = root.or_else(|| tree.nodes.iter().min_by_key(|node| node.start));
-    let name = root.map_or("", |root| root.span.operation_name());
+    let name = tree.root().map_or("", |root| root.span.operation_name());
     let id = trace.trace_id.to_string();
     let (first, last) = (
         id.get(..4).unwrap_or(&id),

@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use crate::dev::store::trace::{OpenSpan, ReceivedSpan, Trace};
 use crate::model::{ReferenceType, SpanId, tags};
+use crate::view::{OpenSpan, ReceivedSpan, Trace};
 
 /// The spans of a trace in the order of the rows: parents before children, siblings by their starts.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl<'a> TreeSpan<'a> {
         matches!(self, Self::Open(..))
     }
 
-    fn span_id(self) -> SpanId {
+    pub(crate) fn span_id(self) -> SpanId {
         match self {
             Self::Received(span) => span.span.span_id,
             Self::Open(span, _) => span.span_id,
@@ -121,6 +121,12 @@ impl<'a> Tree<'a> {
         let mut tree = Self { nodes, start, end };
         tree.find_critical_path();
         tree
+    }
+
+    /// Returns the span that the trace is named for: the first without a parent, else the first to start.
+    pub(crate) fn root(&self) -> Option<&Node<'a>> {
+        let root = self.nodes.iter().find(|node| node.link == Link::Root);
+        root.or_else(|| self.nodes.iter().min_by_key(|node| node.start))
     }
 
     /// Returns how many levels the tree has.
@@ -291,7 +297,7 @@ fn in_order<'a>(spans: &[TreeSpan<'a>], end: i64) -> Vec<Node<'a>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dev::store::fixtures::{START, SpanFixture, span, trace};
+    use crate::view::fixtures::{START, SpanFixture, span, trace};
 
     /// Returns the name and the stretches of each span on the critical path, in time since the start of the trace.
     fn critical(spans: impl IntoIterator<Item = SpanFixture>) -> Vec<(String, Vec<(i64, i64)>)> {

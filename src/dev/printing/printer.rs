@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 
 use crate::dev::options::{DevOptions, Waterfall};
 use crate::dev::store::DevTotals;
-use crate::dev::store::trace::Trace;
-use crate::dev::view::waterfall::{Style, draw};
 use crate::model::TraceId;
 use crate::panics::caught;
+use crate::view::Trace;
+use crate::view::waterfall::{Style, draw};
 
 /// Draws traces and writes them to standard output or a writer.
 pub(crate) struct Printer {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::dev::store::trace::{OpenSpan, ReceivedSpan, Trace};
 use crate::model::{
     LogRecord, Process, ReferenceType, ReportedReference, SpanId, Tag, TagValue, Timestamp, TraceId,
 };
 use crate::reporter::OwnedSpan;
 use crate::thrift::{Batch, Span};
+use crate::view::{OpenSpan, ReceivedSpan, Trace};
 
 /// The microsecond at which the trace starts.
 pub(crate) const START: i64 = 1_700_000_000_000_000;

@@ -1,9 +1,8 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::model::{
-    LogRecord, Process, ReferenceType, ReportedReference, SpanId, TagValue, Timestamp, TraceId,
-    tags,
+    Process, ReferenceType, ReportedReference, SpanId, TagValue, Timestamp, TraceId, tags,
 };
 use crate::reporter::OwnedSpan;
 
@@ -20,6 +19,41 @@ pub struct Trace {
 }
 
 impl Trace {
+    /// Makes traces of spans, in the order of their first spans. Spans of no known process get the service `unknown`.
+    ///
+    /// ```
+    /// use tracehound::model::{SpanId, TraceId};
+    /// use tracehound::reporter::OwnedSpan;
+    /// use tracehound::view::Trace;
+    ///
+    /// let id = |n| (TraceId::new(0, n).expect("not 0"), SpanId::new(n).expect("not 0"));
+    /// let span = |(trace_id, span_id)| OwnedSpan::new(trace_id, span_id, "checkout");
+    /// let traces = Trace::of([span(id(1)), span(id(2))]);
+    /// assert_eq!(traces.len(), 2);
+    /// assert_eq!(traces[0].services(), ["unknown"]);
+    /// ```
+    pub fn of(spans: impl IntoIterator<Item = OwnedSpan>) -> Vec<Self> {
+        let unknown = Arc::new(Process::new("unknown", Vec::new()));
+        let mut places: HashMap<TraceId, usize> = HashMap::new();
+        let mut traces: Vec<Self> = Vec::new();
+        for span in spans {
+            let trace_id = span.trace_id;
+            let place = *places.entry(trace_id).or_insert_with(|| {
+                traces.push(Self {
+                    trace_id,
+                    spans: Vec::new(),
+                    open: Vec::new(),
+                });
+                traces.len() - 1
+            });
+            let process = span.process.clone().unwrap_or_else(|| unknown.clone());
+            traces[place]
+                .spans
+                .push(Arc::new(ReceivedSpan { span, process }));
+        }
+        traces
+    }
+
     /// Returns the names of the services, sorted.
     pub fn services(&self) -> Vec<&str> {
         let received = self.spans.iter().map(|span| span.service_name());
@@ -57,7 +91,8 @@ impl ReceivedSpan {
         })
     }
 
-    /// Returns the span that this one is drawn under: the first `ChildOf` in its trace, else the first `FollowsFrom`.
+    /// Returns the span that this one is drawn under: the first `ChildOf` in its trace, else the first `FollowsFrom`, else
+    /// the parent of a span made by hand.
     pub(crate) fn parent(&self) -> Option<(SpanId, ReferenceType)> {
         let first = |kind| {
             let own = |reference: &&ReportedReference| {
@@ -66,16 +101,19 @@ impl ReceivedSpan {
             let reference = self.span.references.iter().find(own)?;
             Some((reference.span_id, kind))
         };
-        first(ReferenceType::ChildOf).or_else(|| first(ReferenceType::FollowsFrom))
+        first(ReferenceType::ChildOf)
+            .or_else(|| first(ReferenceType::FollowsFrom))
+            .or_else(|| Some((self.span.parent_id?, ReferenceType::ChildOf)))
     }
 
     /// Returns about how many bytes it takes.
+    #[cfg(feature = "dev")]
     pub(crate) fn size(&self) -> usize {
         let span = &self.span;
         let logs: usize = span
             .logs
             .iter()
-            .map(|log| size_of::<LogRecord>() + size_of_tags(&log.fields))
+            .map(|log| size_of_val(log) + size_of_tags(&log.fields))
             .sum();
         size_of::<Self>()
             + span.operation_name.len()
@@ -102,6 +140,7 @@ pub struct OpenSpan {
 }
 
 /// Returns about how many bytes tags take.
+#[cfg(feature = "dev")]
 pub(crate) fn size_of_tags(tags: &[crate::model::Tag]) -> usize {
     tags.iter()
         .map(|tag| {

@@ -1,0 +1,26 @@
+// Finds the data of the page and shows it.
+
+function main() {
+  document.querySelector(".theme-place").append(themeButton());
+  const data = document.getElementById("data");
+  const place = document.getElementById("view");
+  if (!data || !place) return;
+  const { traces, links } = JSON.parse(data.textContent);
+  let viewer;
+  const show = (at) => {
+    viewer?.close();
+    viewer = new Viewer(decodeTrace(traces[at]), links);
+    place.append(viewer.node);
+    viewer.timeline.layOut();
+    viewer.goToHash();
+  };
+  if (traces.length > 1) {
+    const options = traces.map((trace, at) => el("option", { value: at }, `Trace ${at + 1}: ${trace.id}`));
+    const choice = el("select", { onchange: () => show(Number(choice.value)) }, options);
+    place.append(el("label", { class: "choice" }, "Trace ", choice));
+  }
+  show(0);
+  document.documentElement.dataset.ready = "true";
+}
+
+main();

@@ -1,0 +1,182 @@
+// A trace with its head, its views, the search in it, and the keys, which are those of Jaeger's user interface.
+
+const KEYS = [
+  ["f", "next span"], ["b", "previous span"], ["s", "scroll down"], ["w", "scroll up"],
+  ["← →", "pan; with Shift faster (a and d, too)"], ["↑ ↓", "zoom in and out; with Shift faster"],
+  ["[", "expand all"], ["]", "collapse all"], ["o", "expand one level"], ["p", "collapse one level"],
+  ["Ctrl+B", "find in the trace"], ["Escape", "clear the search"], ["?", "these keys"],
+  ["Enter", "details of the row with the focus, in which ↑ ↓ ← → move and fold"],
+];
+
+class Viewer {
+  constructor(trace, links) {
+    this.trace = trace;
+    this.timeline = new Timeline(trace);
+    this.help = keyHelp();
+    this.field = el("input", {
+      type: "search", placeholder: "Find…", "aria-label": "Find in the trace",
+      oninput: () => this.find(this.field.value),
+      onkeydown: (event) => {
+        if (event.key === "Enter") this.nextMatch(event.shiftKey ? -1 : 1);
+      },
+    });
+    this.found = el("span", { role: "status" });
+    this.panels = {};
+    this.tabs = el("div", { class: "tabs", role: "tablist", "aria-label": "Views of the trace" },
+      this.tab("timeline", "Timeline", () => this.timeline.node),
+      this.tab("flame", "Flame graph", () => new Flame(trace).node),
+      this.tab("table", "Table", () => new SpanTable(trace, (name) => this.find(name, true)).node));
+    arrowKeys(this.tabs, "[role=tab]", (tab) => tab.click());
+    this.node = el("article", { class: "trace" },
+      traceHead(trace, links, this),
+      el("div", { class: "bar-of-views" }, this.tabs, el("div", { class: "find" }, this.field, this.found)),
+      Object.values(this.panels).map(({ node }) => node), this.help);
+    this.keys = (event) => this.key(event);
+    this.hash = () => this.goToHash();
+    addEventListener("keydown", this.keys);
+    addEventListener("hashchange", this.hash);
+    this.choose("timeline");
+  }
+
+  close() {
+    removeEventListener("keydown", this.keys);
+    removeEventListener("hashchange", this.hash);
+    this.node.remove();
+  }
+
+  tab(name, title, make) {
+    const node = el("section", {
+      id: "panel-" + name, role: "tabpanel", "aria-labelledby": "tab-" + name, hidden: true,
+    });
+    const tab = el("button", {
+      type: "button", role: "tab", id: "tab-" + name, "aria-controls": "panel-" + name,
+      onclick: () => this.choose(name),
+    }, title);
+    this.panels[name] = { node, tab, make };
+    return tab;
+  }
+
+  choose(name) {
+    this.chosen = name;
+    for (const [other, { node, tab }] of Object.entries(this.panels)) {
+      const isChosen = other === name;
+      node.hidden = !isChosen;
+      tab.setAttribute("aria-selected", String(isChosen));
+      tab.setAttribute("tabindex", isChosen ? "0" : "-1");
+    }
+    const { node, make } = this.panels[name];
+    if (!node.hasChildNodes()) node.append(make());
+    if (name === "timeline") this.timeline.layOut();
+  }
+
+  // Marks the spans that have the text in their names, tags or logs.
+  find(text, isGoing = false) {
+    const { trace, timeline } = this;
+    this.field.value = text;
+    const wanted = text.trim().toLowerCase();
+    const has = (text) => String(text).toLowerCase().includes(wanted);
+    const inTags = (flat) => trace.tags(flat).some(({ key, value }) => has(`${key}=${value}`));
+    const isMatch = (span) => has(span.name) || has(trace.serviceName(span)) || span.id === wanted
+      || inTags(span.tags) || span.logs.some(([, fields]) => inTags(fields));
+    this.hits = wanted ? trace.spans.filter(isMatch).map(({ index }) => index) : [];
+    this.hit = -1;
+    timeline.matches = new Set(this.hits);
+    timeline.clear();
+    timeline.draw();
+    this.found.textContent = wanted ? countText(this.hits.length, "span") : "";
+    if (isGoing) {
+      this.choose("timeline");
+      this.nextMatch(1);
+    }
+  }
+
+  nextMatch(step) {
+    if (!this.hits?.length) return;
+    const count = this.hits.length;
+    this.hit = this.hit < 0 && step < 0 ? count - 1 : (this.hit + step + count) % count;
+    this.timeline.goTo(this.hits[this.hit], false);
+    this.found.textContent = `${this.hit + 1} of ${countText(count, "span")}`;
+  }
+
+  goToHash() {
+    const id = new URLSearchParams(location.hash.slice(1)).get("span");
+    const span = id && this.trace.spans.find((span) => span.id === id);
+    if (!span) return;
+    this.choose("timeline");
+    this.timeline.opened.add(span.index);
+    this.timeline.layOut();
+    this.timeline.goTo(span.index);
+  }
+
+  key(event) {
+    const isTyping = event.target.matches?.("input, select, textarea");
+    if ((event.ctrlKey || event.metaKey) && event.key === "b") {
+      event.preventDefault();
+      this.field.focus();
+      this.field.select();
+      return;
+    }
+    if (event.key === "Escape" && !this.help.open) {
+      this.find("");
+      if (isTyping) event.target.blur();
+      return;
+    }
+    if (isTyping || event.ctrlKey || event.metaKey || event.altKey || this.help.open) return;
+    if (event.key === "?") return this.help.showModal();
+    if (this.chosen !== "timeline") return;
+    const { timeline } = this;
+    const fast = event.shiftKey ? 4 : 1;
+    const call = {
+      f: () => timeline.step(1), b: () => timeline.step(-1),
+      s: () => scrollBy(0, innerHeight * 0.9), w: () => scrollBy(0, innerHeight * -0.9),
+      ArrowLeft: () => timeline.pan(-0.1 * fast), a: () => timeline.pan(-0.1 * fast),
+      ArrowRight: () => timeline.pan(0.1 * fast), d: () => timeline.pan(0.1 * fast),
+      ArrowUp: () => timeline.zoom(fast === 1 ? 0.8 : 0.4), ArrowDown: () => timeline.zoom(fast === 1 ? 1.25 : 2.5),
+      "[": () => timeline.collapseAll(false), "]": () => timeline.collapseAll(true),
+      o: () => timeline.collapseOne(false), p: () => timeline.collapseOne(true),
+    }[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    if (!call) return;
+    call();
+    event.preventDefault();
+  }
+}
+
+function traceHead(trace, links, viewer) {
+  const errors = trace.spans.filter((span) => span.isError).length;
+  const open = trace.spans.filter((span) => span.isOpen).length;
+  const isIncomplete = trace.spans.some((span) => span.link === LINK.orphan);
+  const depth = trace.spans.reduce((most, span) => Math.max(most, span.depth + 1), 0);
+  const item = (name, value) => el("div", {}, el("dt", {}, name), el("dd", {}, value));
+  const services = trace.services.slice(0, 40).map((name, at) => el("li", {},
+    el("i", { class: "service-color", style: { background: serviceColor(at) } }), el("bdi", {}, name)));
+  return el("header", { class: "trace-head" },
+    el("h1", {},
+      el("bdi", {}, trace.serviceName(trace.root)), ": ", el("bdi", {}, trace.root.name), " ",
+      el("small", { class: "mono", title: trace.id }, trace.id.slice(0, 7)),
+      isIncomplete ? el("span", { class: "badge" }, "Incomplete") : null,
+      open ? el("span", { class: "badge" }, countText(open, "open span")) : null,
+      errors ? el("span", { class: "badge error" }, countText(errors, "error")) : null),
+    el("dl", {},
+      item("Trace Start", dateText(trace.start)), item("Duration", durationText(trace.duration)),
+      item("Services", trace.services.length), item("Depth", depth), item("Total Spans", trace.spans.length)),
+    el("ul", { class: "services", "aria-label": "Services" }, services),
+    el("p", { class: "links" },
+      links.map(([href, text]) => el("a", { href }, text)),
+      el("button", { type: "button", onclick: () => saveJson(trace) }, "Save JSON"),
+      el("button", { type: "button", onclick: () => viewer.help.showModal() }, "Keys")));
+}
+
+// Saves the JSON that Jaeger's user interface opens. Works without a server.
+function saveJson(trace) {
+  const url = URL.createObjectURL(new Blob([jaegerJson(trace)], { type: "application/json" }));
+  el("a", { href: url, download: trace.id + ".json" }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
+}
+
+function keyHelp() {
+  const rows = KEYS.map(([key, what]) => el("tr", {}, el("th", { scope: "row" }, el("kbd", {}, key)), el("td", {}, what)));
+  const dialog = el("dialog", { "aria-label": "Keys" },
+    el("h2", {}, "Keys"), el("table", {}, el("tbody", {}, rows)),
+    el("button", { type: "button", onclick: () => dialog.close() }, "Close"));
+  return dialog;
+}
