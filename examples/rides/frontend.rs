@@ -5,14 +5,16 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderName, StatusCode};
 use axum::response::Html;
 use axum::routing::{get, post};
 use futures_util::future::try_join_all;
 use tokio::net::TcpListener;
 use tonic::transport::{Channel, Endpoint};
 use tracehound::JaegerTracer;
-use tracehound::middleware::{ClientLayer, ClientService, RequestSpan, SendTraced, ServerLayer};
+use tracehound::middleware::{
+    AnswerHeaders, ClientLayer, ClientService, SendTraced, ServerLayer, TraceLink,
+};
 
 use crate::{driver, text};
 
@@ -34,7 +36,10 @@ struct Frontend {
 
 type Answer<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// `traces` is the start of the addresses of traces, for the page.
+/// Where the address of its trace is in an answer.
+pub(crate) const TRACE: HeaderName = HeaderName::from_static("x-trace");
+
+/// `traces` is the start of the addresses of traces.
 pub(crate) async fn start(
     tracer: JaegerTracer,
     services: Services,
@@ -50,12 +55,13 @@ pub(crate) async fn start(
         route: services.route,
         tracer: tracer.clone(),
     };
-    let page = Html(include_str!("page.html").replace("{traces}", traces));
+    let link = TraceLink::new(format!("{traces}{{trace_id}}"))?;
+    let layer = ServerLayer::new(tracer).answer_headers(AnswerHeaders::new().link(TRACE, link));
     let app = Router::new()
-        .route("/", get(|| async { page }))
+        .route("/", get(|| async { Html(include_str!("page.html")) }))
         .route("/rides/{customer}", post(ride))
         .with_state(frontend)
-        .layer(ServerLayer::new(tracer));
+        .layer(layer);
     tokio::spawn(async { axum::serve(listener, app).await });
     Ok(address)
 }
@@ -63,13 +69,11 @@ pub(crate) async fn start(
 async fn ride(
     State(frontend): State<Frontend>,
     Path(customer): Path<String>,
-    span: RequestSpan,
-) -> (StatusCode, [(&'static str, String); 1], String) {
-    let (status, text) = match frontend.order(&customer).await {
+) -> (StatusCode, String) {
+    match frontend.order(&customer).await {
         Ok(text) => (StatusCode::OK, text),
         Err(error) => (StatusCode::BAD_GATEWAY, error.to_string()),
-    };
-    (status, [("trace-id", span.context().to_trace_id())], text)
+    }
 }
 
 impl Frontend {

@@ -10,12 +10,13 @@ use tokio::time::Instant;
 use tracehound::JaegerTracer;
 
 use crate::backend::Backend;
-use crate::customer;
+use crate::{customer, frontend};
 
 /// A ride that was ordered.
 pub(crate) struct Ride {
     answer: String,
-    trace_id: String,
+    /// The address of its trace.
+    trace: String,
     pub(crate) took: Duration,
 }
 
@@ -30,17 +31,17 @@ pub(crate) async fn order_all(frontend: SocketAddr) -> Result<Ride, Box<dyn Erro
 
 async fn order(
     browser: &reqwest::Client,
-    frontend: SocketAddr,
+    address: SocketAddr,
     customer: &str,
 ) -> Result<Ride, Box<dyn Error>> {
     let start = Instant::now();
-    let url = format!("http://{frontend}/rides/{customer}");
+    let url = format!("http://{address}/rides/{customer}");
     let reply = browser.post(url).send().await?;
-    let trace_id = reply.headers().get("trace-id");
-    let trace_id = trace_id.map_or(Ok(""), |id| id.to_str())?.to_owned();
+    let trace = reply.headers().get(frontend::TRACE);
+    let trace = trace.map_or(Ok(""), |link| link.to_str())?.to_owned();
     Ok(Ride {
         answer: reply.text().await?,
-        trace_id,
+        trace,
         took: start.elapsed(),
     })
 }
@@ -54,14 +55,14 @@ impl Ride {
         let embedded = match backend {
             Backend::Embedded(server) => {
                 server.wait_until_read(Duration::from_secs(1));
-                let id = self.trace_id.parse().ok();
-                id.and_then(|id| server.trace(id))
+                let (_, id) = self.trace.rsplit_once('/').unwrap_or_default();
+                id.parse().ok().and_then(|id| server.trace(id))
             }
             Backend::Agent(_) => None,
         };
         match embedded {
             Some(trace) => trace.waterfall(100),
-            None => format!("look: {}{}\n", backend.pages(), self.trace_id),
+            None => format!("look: {}\n", self.trace),
         }
     }
 }
