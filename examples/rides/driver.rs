@@ -1,32 +1,40 @@
-//! Finds drivers: gRPC by tonic, in front of Redis.
+//! Finds drivers: gRPC by tonic, in front of Redis. Sends them out, by a queue.
 
 use std::error::Error;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncCommands, RedisError, cmd};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tonic::Status;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tracehound::JaegerTracer;
-use tracehound::middleware::{Database, ServerLayer, TracedRedis};
+use tracehound::middleware::{Database, MessageBus, ServerLayer, TracedRedis};
 use tracehound::prelude::*;
 
+use crate::queue::{RIDES, Receiver};
 use crate::text;
 
 pub(crate) const FIND_NEAREST: &str = "/driver.Drivers/FindNearest";
 
 type Redis = TracedRedis<MultiplexedConnection>;
 
+/// `dispatched` gets a permit for each driver who was sent out.
 pub(crate) async fn start(
     tracer: JaegerTracer,
     redis: SocketAddr,
+    rides: Receiver,
+    dispatched: Arc<Semaphore>,
 ) -> Result<SocketAddr, Box<dyn Error>> {
     let client = redis::Client::open(format!("redis://{redis}"))?;
     let connection = client.get_multiplexed_async_connection().await?;
     let database = Database::redis(tracer.clone(), client.get_connection_info());
     let redis = TracedRedis::new(connection, database);
+    let bus = MessageBus::new(tracer.clone(), "channel");
+    tokio::spawn(dispatch(bus, rides, redis.clone(), dispatched));
 
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
@@ -37,6 +45,18 @@ pub(crate) async fn start(
         .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)));
     tokio::spawn(server);
     Ok(address)
+}
+
+async fn dispatch(bus: MessageBus, mut rides: Receiver, mut redis: Redis, done: Arc<Semaphore>) {
+    while let Some(mut message) = rides.recv().await {
+        let handling = bus.receive(RIDES).start(&message.carrier());
+        // An error is on the span.
+        let _ = handling
+            .run(redis.set::<_, _, ()>(message.driver, "busy"))
+            .await;
+        handling.finish();
+        done.add_permits(1);
+    }
 }
 
 /// Answers with a line for each driver: the id and the place.

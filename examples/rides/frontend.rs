@@ -13,9 +13,10 @@ use tokio::net::TcpListener;
 use tonic::transport::{Channel, Endpoint};
 use tracehound::JaegerTracer;
 use tracehound::middleware::{
-    AnswerHeaders, ClientLayer, ClientService, SendTraced, ServerLayer, TraceLink,
+    AnswerHeaders, ClientLayer, ClientService, MessageBus, SendTraced, ServerLayer, TraceLink,
 };
 
+use crate::queue::{Message, RIDES, Sender};
 use crate::{driver, text};
 
 /// Where the other services are.
@@ -23,6 +24,7 @@ pub(crate) struct Services {
     pub(crate) customer: SocketAddr,
     pub(crate) driver: SocketAddr,
     pub(crate) route: SocketAddr,
+    pub(crate) rides: Sender,
 }
 
 #[derive(Clone)]
@@ -32,6 +34,8 @@ struct Frontend {
     customer: SocketAddr,
     drivers: ClientService<Channel>,
     route: SocketAddr,
+    bus: MessageBus,
+    rides: Sender,
 }
 
 type Answer<T> = Result<T, Box<dyn Error + Send + Sync>>;
@@ -53,6 +57,8 @@ pub(crate) async fn start(
         customer: services.customer,
         drivers: ClientLayer::new(tracer.clone()).wrap(drivers),
         route: services.route,
+        bus: MessageBus::new(tracer.clone(), "channel"),
+        rides: services.rides,
         tracer: tracer.clone(),
     };
     let link = TraceLink::new(format!("{traces}{{trace_id}}"))?;
@@ -77,7 +83,7 @@ async fn ride(
 }
 
 impl Frontend {
-    /// Finds the driver who is there first.
+    /// Sends out the driver who is there first.
     async fn order(&self, customer: &str) -> Answer<String> {
         let url = format!("http://{}/customers/{customer}", self.customer);
         let place = self.get(url).await?;
@@ -86,6 +92,11 @@ impl Frontend {
         let minutes = drivers.map(|(driver, from)| self.minutes(driver, from, &place));
         let first = try_join_all(minutes).await?.into_iter().min();
         let (minutes, driver) = first.ok_or("no driver is near")?;
+
+        let mut message = Message::new(driver);
+        let sending = self.bus.send(RIDES).start(&mut message.carrier());
+        sending.run(self.rides.send(message)).await?;
+        sending.finish();
         Ok(format!("{driver} comes to {customer} in {minutes} min"))
     }
 

@@ -15,6 +15,7 @@ mod driver;
 mod fixes;
 mod frontend;
 mod pool;
+mod queue;
 mod redis_stand_in;
 mod ride;
 mod route;
@@ -24,7 +25,9 @@ mod text;
 use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use tokio::sync::{Semaphore, mpsc};
 use tracehound::JaegerTracer;
 use tracehound::dev::{DevOptions, Waterfall};
 
@@ -57,8 +60,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 const INTRODUCTION: &str = "\
 Four customers order a ride at once. `frontend` asks `customer` where one of them is, by HTTP, and `customer` asks a
-database; `driver`, by gRPC, finds drivers near there in a Redis; `route` tells how long each of them would need.
-Below is the ride that came last. Where does it wait?
+database; `driver`, by gRPC, finds drivers near there in a Redis; `route` tells how long each of them would need. Then
+`frontend` puts the ride into a queue, and `driver` sends the driver out. Below is the ride that came last. Where does
+it wait?
 ";
 
 /// A mistake, and what to look for in a trace: `(fix, what it does, span)`.
@@ -93,20 +97,30 @@ impl Town {
         Ok(Self { backend, tracers })
     }
 
-    /// Starts the services, and returns the address of the frontend.
-    async fn start(&self, fixes: Fixes) -> Result<SocketAddr, Box<dyn Error>> {
+    /// Starts the services, and returns the address of the frontend. `dispatched` gets a permit for each ride.
+    async fn start(
+        &self,
+        fixes: Fixes,
+        dispatched: Arc<Semaphore>,
+    ) -> Result<SocketAddr, Box<dyn Error>> {
         let [frontend, customer, driver, route] = self.tracers.clone();
+        let redis = redis_stand_in::start().await?;
+        let (rides, dispatch) = mpsc::channel(16);
         let services = Services {
             customer: customer::start(customer, fixes).await?,
-            driver: driver::start(driver, redis_stand_in::start().await?).await?,
+            driver: driver::start(driver, redis, dispatch, dispatched).await?,
             route: route::start(route, fixes).await?,
+            rides,
         };
         frontend::start(frontend, services, &self.backend.pages()).await
     }
 
     /// Orders rides and returns the picture of the last one.
     async fn show(&self, fixes: Fixes) -> Result<String, Box<dyn Error>> {
-        let ride = ride::order_all(self.start(fixes).await?).await?;
+        let dispatched = Arc::new(Semaphore::new(0));
+        let frontend = self.start(fixes, dispatched.clone()).await?;
+        let (ride, rides) = ride::order_all(frontend).await?;
+        let _ = dispatched.acquire_many(rides).await?;
         println!("{ride}");
         Ok(ride.picture(&self.backend, &self.tracers))
     }
@@ -129,7 +143,8 @@ impl Town {
     }
 
     async fn serve(&self, fixes: Fixes) -> Result<(), Box<dyn Error>> {
-        let frontend = self.start(fixes).await?;
+        let dispatched = Arc::new(Semaphore::new(0));
+        let frontend = self.start(fixes, dispatched).await?;
         println!(
             "Order rides: http://{frontend}/\nSpans go to {}.",
             self.backend.name()

@@ -20,13 +20,14 @@ pub(crate) struct Ride {
     pub(crate) took: Duration,
 }
 
-/// Orders a ride for each customer at once, and returns the one that came last.
-pub(crate) async fn order_all(frontend: SocketAddr) -> Result<Ride, Box<dyn Error>> {
+/// Orders a ride for each customer at once. Returns the one that came last, and how many there were.
+pub(crate) async fn order_all(frontend: SocketAddr) -> Result<(Ride, u32), Box<dyn Error>> {
     let browser = reqwest::Client::builder().no_proxy().build()?;
     let orders = customer::names().map(|customer| order(&browser, frontend, customer));
     let rides = try_join_all(orders).await?;
+    let count = rides.len().try_into()?;
     let last = rides.into_iter().max_by_key(|ride| ride.took);
-    last.ok_or_else(|| "there are no customers".into())
+    Ok((last.ok_or("there are no customers")?, count))
 }
 
 async fn order(

@@ -87,11 +87,14 @@ fn ride() -> SpanShape {
         .child(redis("GEOSEARCH"))
         .children([redis("GET"), redis("GET").failed()])
         .children((0..3).map(|_| redis("GET")));
+    let dispatch = span("From_rides").service("driver").follows_from();
+    let dispatch = dispatch.child(redis("SET"));
     span("POST /rides/{customer}")
         .service("frontend")
         .child(get().child(customer))
         .child(span(find).service("frontend").child(drivers))
         .children(routes)
+        .child(span("To_rides").service("frontend").child(dispatch))
 }
 
 /// Runs the example, and returns its traces in the order of their start.
