@@ -1,4 +1,5 @@
-//! The framework: a service takes a request and gives a response, and middleware stands around services.
+//! The idea of the framework: a service takes a request and gives a response, and middleware stands around services.
+//! A message of a queue is a request whose response is of no interest.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -20,11 +21,13 @@ pub(crate) trait Middleware: Send + Sync {
     async fn call(&self, request: Request<Bytes>, next: &dyn Service) -> Reply;
 }
 
-/// The place of a chain: before a service, or behind a caller.
+/// The place of a chain: before a service, or behind a caller, of requests or of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
     Server,
     Client,
+    Producer,
+    Consumer,
 }
 
 /// Puts middleware around a service. The first one sees requests first.

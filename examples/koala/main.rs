@@ -1,78 +1,56 @@
-//! A framework of one's own, with a chain of middleware around servers and clients: trace, log, metrics, rate limit.
+//! A framework of one's own: chains of middleware around servers, clients, producers and consumers, for logs, metrics,
+//! a rate limit and traces.
 //!
-//! Learnt: how to trace what has no layer yet. `trace.rs` is all there is to it: extract, start, inject, and tag the
-//! outcome. It comes first in the chain, so the span is active in the others: the log writes its trace id, and the
-//! rate limit records on the span why a request was not served.
+//! Learnt: how to trace what has no layer yet, and what that gives. `trace.rs` is all there is to it: extract, start,
+//! inject, and tag the outcome. `framework.rs` puts it first in each chain, so its span is active in the others and in
+//! the service: lines of the log have its ids, the rate limit records on it why a request was not served, calls of the
+//! database are its children, and spans are the metrics.
 //!
 //! Run: `cargo run --example koala --features full`.
 //!
-//! Change: put `Log` before `Trace` in the koala's chain, and look at its lines.
+//! Change: put `AccessLog` before `Trace` in `framework.rs`, and look at its lines.
 
+mod access_log;
 mod chain;
-mod log;
-mod metrics;
+mod framework;
+mod queue;
 mod rate_limit;
+mod services;
 mod trace;
 mod wire;
 
 use std::error::Error;
-use std::sync::Arc;
-use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Request, Response};
-use tracehound::JaegerTracer;
+use http::Request;
 use tracehound::dev::{DevOptions, DevServer, Waterfall};
 use tracehound::prelude::*;
 
-use chain::{Reply, Service, Side, chain};
-use log::Log;
-use metrics::Metrics;
-use rate_limit::RateLimit;
-use trace::Trace;
+use chain::Side;
+use framework::Framework;
+use services::{Gardener, Koala};
 use wire::Http;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
+    framework::log_to_stdout()?;
     let options = DevOptions::new().any_ports().waterfall(Waterfall::Always);
     let agent = DevServer::start(options)?;
-    let (keeper, koala) = (agent.tracer("keeper")?, agent.tracer("koala")?);
+    let start = |name| Framework::new(agent.tracer_builder(name));
+    let (keeper, koala, gardener) = (start("keeper")?, start("koala")?, start("gardener")?);
 
-    let side = Side::Server;
-    let served = Arc::new(Metrics::default());
-    let service = chain(
-        [
-            Arc::new(Trace {
-                side,
-                tracer: koala.clone(),
-            }),
-            Arc::new(Log(side)),
-            served.clone(),
-            Arc::new(RateLimit::new(side, 2)),
-        ],
-        Koala(koala),
-    );
-    let address = wire::serve(service).await?;
+    let (garden, orders) = queue::queue();
+    let garden = koala.around(Side::Producer, 60, garden);
+    let gardening = queue::consume(orders, gardener.around(Side::Consumer, 60, Gardener));
 
-    let side = Side::Client;
-    let sent = Arc::new(Metrics::default());
-    let client = chain(
-        [
-            Arc::new(Trace {
-                side,
-                tracer: keeper.clone(),
-            }),
-            Arc::new(Log(side)),
-            sent.clone(),
-            Arc::new(RateLimit::new(side, 3)),
-        ],
-        Http::new(),
-    );
-    let span = keeper.start_span("feed_koala");
+    let service = Koala::new(koala.database("sqlite"), garden);
+    let (address, server) = wire::serve(koala.around(Side::Server, 2, service)).await?;
+
+    let client = keeper.around(Side::Client, 3, Http::new());
+    let span = keeper.tracer().start_span("feed_koala");
     let meals = async {
         for meal in ["breakfast", "lunch", "dinner", "supper"] {
-            let uri = format!("http://{address}/leaves/{meal}");
+            let uri = format!("http://{address}/meals/{meal}");
             let request = Request::put(uri).body(Bytes::from("eucalyptus"))?;
             // The log has a line about a failure already.
             let _ = client.call(request).await;
@@ -80,20 +58,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Ok::<_, http::Error>(())
     };
     meals.in_span(span).await?;
-    println!("keeper: {sent}\nkoala: {served}\n");
-    Ok(())
-}
 
-/// The service itself. It knows nothing of the chain.
-struct Koala(JaegerTracer);
-
-#[async_trait]
-impl Service for Koala {
-    async fn call(&self, request: Request<Bytes>) -> Reply {
-        let span = self.0.start_span("eat");
-        span.set_tag("bytes", request.body().len());
-        let eat = tokio::time::sleep(Duration::from_millis(5));
-        eat.in_span(span).await;
-        Ok(Response::new(Bytes::from("burp")))
+    // The last message is handled before the program ends: its producer goes first.
+    drop(client);
+    server.abort();
+    gardening.await?;
+    println!();
+    for (name, framework) in [("keeper", keeper), ("koala", koala), ("gardener", gardener)] {
+        for operation in framework.metrics() {
+            let (count, failed) = (operation.count(), operation.errors);
+            let micros = operation.total.as_micros() / u128::from(count);
+            let operation = operation.operation;
+            println!("{name}: {operation} x {count}, {failed} failed, {micros} us each");
+        }
     }
+    println!();
+    Ok(())
 }

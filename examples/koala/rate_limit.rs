@@ -48,13 +48,11 @@ impl Middleware for RateLimit {
             field("event", "rate limited"),
             field("a minute", self.a_minute),
         ]);
-        match self.side {
-            Side::Server => {
-                let mut response = Response::new(Bytes::new());
-                *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
-                Ok(response)
-            }
-            Side::Client => Err("not sent".into()),
+        if self.side != Side::Server {
+            return Err("beyond the limit".into());
         }
+        let mut response = Response::default();
+        *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+        Ok(response)
     }
 }

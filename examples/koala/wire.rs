@@ -15,21 +15,22 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 
 use crate::chain::{Reply, Service};
 
-/// Serves on a free port. A service that fails answers with 500.
-pub(crate) async fn serve(service: Arc<dyn Service>) -> io::Result<SocketAddr> {
+/// Serves on a free port, until the task that it returns is aborted. A service that fails answers with 500.
+pub(crate) async fn serve(service: Arc<dyn Service>) -> io::Result<(SocketAddr, JoinHandle<()>)> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    tokio::spawn(async move {
+    let server = tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let service = service.clone();
             let handle = service_fn(move |request| answer(service.clone(), request));
             tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), handle));
         }
     });
-    Ok(address)
+    Ok((address, server))
 }
 
 async fn answer(
