@@ -75,7 +75,7 @@
 //! | [`metrics`] | what the tracer counts about itself, what became of every span, and why the last ones were [lost](metrics::Metrics::losses) |
 //! | [`observer`] | the start and end of every span, sampled or not: rate, errors and durations |
 //! | [`watch`] | which spans are open now, and which ones have lost their trace |
-//! | [`middleware`] | spans for requests: tower, axum, hyper, reqwest, tonic; for calls to databases |
+//! | [`middleware`] | spans for requests: tower, axum, hyper, reqwest, tonic, thrift; for calls to databases |
 //! | [`mod@traced`] | functions that are spans: the attribute `#[traced]` |
 //! | [`bridge`] | spans and log lines of other crates: `tracing`, `log` |
 //! | [`mod@dev`] | an agent, a collector and a viewer inside the program |
@@ -86,8 +86,8 @@
 //! | [`prelude`] | what nearly every file that traces wants |
 //!
 //! Guides are in `docs/guide/` of the repository: from a log line to its trace and back (`logs.md`), for programs that
-//! use the crate `tracing` (`tracing.md`), from other tracing crates (`migration.md`), and who reset a WebSocket
-//! (`websocket.md`).
+//! use the crate `tracing` (`tracing.md`), from other tracing crates (`migration.md`), for calls that are not HTTP
+//! (`thrift.md`), and who reset a WebSocket (`websocket.md`).
 //!
 //! # Feature flags
 //!
@@ -107,6 +107,7 @@
 //! | `reqwest` | [`TracingMiddleware`](middleware::TracingMiddleware), and `send_traced` on a request |
 //! | `tungstenite` | [`WebSocketClient`](middleware::WebSocketClient): WebSockets of tokio-tungstenite whose handshake and session have spans |
 //! | `tonic` | gRPC metadata as a carrier, gRPC status on spans |
+//! | `thrift` | [`ThriftClient`](middleware::ThriftClient), [`ThriftProcessor`](middleware::ThriftProcessor): spans for calls of the crate `thrift` |
 //! | `redis` | [`TracedRedis`](middleware::TracedRedis): spans for commands of the crate `redis` |
 //! | `sqlx` | [`TracedExecutor`](middleware::TracedExecutor): spans for statements of sqlx; needs Rust 1.94, as sqlx does |
 //! | `signals` | [`JaegerTracer::close_on_terminate`]: the last spans are sent when SIGTERM ends the process |
@@ -244,6 +245,8 @@ mod readme {}
 mod guide {
     #[doc = include_str!("../docs/guide/logs.md")]
     mod logs {}
+    #[doc = include_str!("../docs/guide/thrift.md")]
+    mod thrift {}
     #[doc = include_str!("../docs/guide/websocket.md")]
     mod websocket {}
     #[doc = include_str!("../docs/guide/migration.md")]

@@ -20,6 +20,12 @@ impl KnownMethods {
     pub(crate) fn learn(&self, name: &str) -> bool {
         self.0.learn(name, Self::LIMIT)
     }
+
+    /// Removes a name that turned out to be no method's.
+    #[cfg(feature = "thrift")]
+    pub(crate) fn forget(&self, name: &str) {
+        self.0.forget(name);
+    }
 }
 
 impl fmt::Debug for KnownMethods {

@@ -26,6 +26,12 @@ impl KnownNames {
         names.contains(name) || (names.len() < limit && names.insert(name.into()))
     }
 
+    #[cfg(feature = "thrift")]
+    pub(crate) fn forget(&self, name: &str) {
+        let names = self.names().write();
+        names.unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
     fn names(&self) -> &Names {
         self.0.get(|_| RwLock::default())
     }

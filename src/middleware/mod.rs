@@ -43,6 +43,7 @@
 //! | tonic | `tonic` | [`ServerLayer`] on the server | [`ClientLayer`] around the channel; [`TracingInterceptor`] injects and starts no span |
 //! | tokio-tungstenite | `tungstenite` | | [`WebSocketClient`] |
 //! | reqwest | `reqwest` | | [`TracingMiddleware`], or [`SendTraced`] for one request |
+//! | thrift | `thrift` | [`ThriftProcessor`] around a processor | [`ThriftClient`] around the protocols of a client |
 //! | redis | `redis` | | [`TracedRedis`] around a connection; [`RedisMessages`] for a subscription |
 //! | sqlx | `sqlx` | | [`Database::executor`] around a pool, connection or transaction |
 //! | any driver of a database | | | [`Database`] |
@@ -165,6 +166,13 @@
 //! A client names its calls after the path at once. A proxy, whose paths come from its callers, should set
 //! [`operation_name`](ClientLayer::operation_name).
 //!
+//! # Thrift
+//!
+//! A generated client gets its protocols from [`ThriftClient::wrap`], and a server gets a [`ThriftProcessor`]. A call is
+//! named after its method. The context is a field of its arguments that peers without tracing skip. An exception is an
+//! error, whether the service declares it or not; its text has its secrets hidden, and its fields are not recorded. The
+//! tags are in [a table](ThriftClient#what-a-span-records). As with gRPC, callers cannot make up names.
+//!
 //! # Whom to trust
 //!
 //! A caller's context is only as good as the caller. [`ServerLayer::trust`] says what a listener believes:
@@ -243,13 +251,15 @@ mod error_log;
 mod grpc;
 #[cfg(feature = "tower")]
 mod http;
-#[cfg(feature = "tower")]
+#[cfg(any(feature = "tower", feature = "thrift"))]
 mod known_methods;
 mod known_names;
 mod message;
 mod running;
 #[cfg(feature = "tower")]
 mod side;
+#[cfg(feature = "thrift")]
+mod thrift;
 
 #[cfg(feature = "sqlx")]
 pub use self::database::TracedExecutor;
@@ -273,5 +283,7 @@ pub use self::http::{InSession, SessionSpan, Sessions, TracedIo};
 #[cfg(feature = "reqwest")]
 pub use self::http::{SendTraced, TracingMiddleware};
 pub use self::message::{ConsumerSpan, IncomingMessage, MessageBus, OutgoingMessage, ProducerSpan};
-#[cfg(feature = "tower")]
+#[cfg(feature = "thrift")]
+pub use self::thrift::{ThriftClient, ThriftInput, ThriftOutput, ThriftProcessor};
+#[cfg(any(feature = "tower", feature = "thrift"))]
 pub use crate::propagation::Trust;

@@ -204,6 +204,21 @@ examples! {
         " bytes at /v1/traces\n",
         " bytes at /api/v2/spans\n",
     ];
+    thrift: [
+        "teapot: 7\nsamovar: remote service threw SoldOut\n",
+        "\nfill_shelf  trace ",
+        "2 services  depth 3  7 spans  2 errors",
+        "\nshop   fill_shelf",
+        "\nshop    \\ count",
+        "\nstock    \\ count",
+        "\nshop    \\ count",
+        " ! ",
+        "\nstock    \\ count",
+        " ! ",
+        "\nshop    \\ restock",
+        "\nstock    \\ restock",
+        "(received 7, dropped 0)\n",
+    ];
     websocket: [
         "fail:\n",
         "  chat    panic by local, silent for ",

@@ -33,6 +33,8 @@ mod reqwest;
 mod secrets;
 #[cfg(all(feature = "axum", feature = "hyper"))]
 mod server;
+#[cfg(feature = "thrift")]
+mod thrift;
 #[cfg(all(feature = "axum", feature = "hyper", feature = "tonic"))]
 mod trust;
 #[cfg(all(feature = "axum", feature = "hyper"))]
