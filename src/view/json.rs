@@ -261,6 +261,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::model::TraceId;
     use crate::view::fixtures::{START, span, trace};
 
     fn json_of(value: &impl Serialize) -> Value {
