@@ -251,6 +251,8 @@ mod guide {
     mod websocket {}
     #[doc = include_str!("../docs/guide/migration.md")]
     mod migration {}
+    #[doc = include_str!("../docs/guide/names.md")]
+    mod names {}
     #[doc = include_str!("../docs/guide/tracing.md")]
     mod tracing {}
 }

@@ -127,6 +127,7 @@ impl Config {
             .propagation(self.propagation.value.clone())
             .limits(limits)
             .recording(self.recording.value)
+            .tag_names(self.tag_names.value)
             .diagnostics(self.diagnostics.clone());
         builder = if self.log_spans.value {
             let log = LoggingReporter::with_handler(move |line| self.diagnostics.say(line));

@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::config::explanation::{ExplainedSetting, Explanation, quoted, row};
 use crate::config::sampler::SamplerChoice;
 use crate::config::setting::Source;
-use crate::model::{Recording, TagValue};
+use crate::model::{Recording, TagNames, TagValue};
 use crate::propagation::Propagation;
 
 impl Config {
@@ -62,6 +62,7 @@ impl Config {
             row("tag_value_bytes", &self.tag_value_bytes, usize::to_string),
             row("logs", &self.logs, usize::to_string),
             row("recording", &self.recording, Recording::to_string),
+            row("tag_names", &self.tag_names, TagNames::to_string),
             row("rpc_metrics", &self.rpc_metrics, bool::to_string),
             row("open_span_limit", &self.open_span_limit, |limit| {
                 limit.map_or_else(|| "none".to_owned(), |limit| format!("{limit:?}"))

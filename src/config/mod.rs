@@ -53,6 +53,7 @@
 //! | | bytes, above 0 | 1024 | `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`, `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT` |
 //! | | records, above 0 | 128 | `OTEL_SPAN_EVENT_COUNT_LIMIT` |
 //! | `TRACEHOUND_RECORD` | `metadata`, `statements`, `everything` | metadata | |
+//! | `TRACEHOUND_TAG_NAMES` | `opentracing`, `opentelemetry`, `both` | opentracing | `OTEL_SEMCONV_STABILITY_OPT_IN` |
 //! | `JAEGER_RPC_METRICS` | boolean | false | |
 //! | `TRACEHOUND_OPEN_SPAN_LIMIT` | duration | none | |
 //! | `JAEGER_TAGS` | `key=value,key=a-${VAR}-${VAR:default}` | none | `OTEL_RESOURCE_ATTRIBUTES` |
@@ -213,7 +214,7 @@ use crate::config::setting::Setting;
 use crate::config::tags::Tags;
 use crate::diagnostics::Diagnostics;
 use crate::environment;
-use crate::model::Recording;
+use crate::model::{Recording, TagNames};
 use crate::propagation::{HeaderNames, Propagation};
 use crate::span::Limits;
 
@@ -263,6 +264,7 @@ pub struct Config {
     tag_value_bytes: Setting<usize>,
     logs: Setting<usize>,
     recording: Setting<Recording>,
+    tag_names: Setting<TagNames>,
     rpc_metrics: Setting<bool>,
     open_span_limit: Setting<Option<Duration>>,
     observing: Observing,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 
-use crate::model::Recording;
+use crate::model::{Recording, TagNames};
 #[cfg(any(feature = "udp", feature = "remote-sampler"))]
 use crate::reporter::sender::AgentAddress;
 use crate::sampler::SamplingRate;
@@ -97,6 +97,32 @@ pub(super) fn count(text: &str) -> Result<usize, Expected> {
 /// Reads the word for how much data spans show.
 pub(super) fn recording(text: &str) -> Result<Recording, Expected> {
     Recording::from_word(text).ok_or("metadata, statements or everything")
+}
+
+/// Reads the word for the vocabulary of tags.
+pub(super) fn tag_names(text: &str) -> Result<TagNames, Expected> {
+    TagNames::from_word(text).ok_or("opentracing, opentelemetry or both")
+}
+
+/// Reads OpenTelemetry's list of areas that move to stable names, such as `http,database/dup`. Here the two areas move
+/// together; others have one vocabulary only.
+pub(super) fn otel_tag_names(text: &str) -> Result<TagNames, Expected> {
+    let area = |area: &str| {
+        let words = text.split(',').map(str::trim);
+        let steps = words.filter_map(|word| word.strip_prefix(area));
+        let steps = steps.filter_map(|step| match step {
+            "" => Some(TagNames::OpenTelemetry),
+            "/dup" => Some(TagNames::Both),
+            _ => None,
+        });
+        // Both names win if a list has the area twice.
+        steps.max_by_key(|names| names.has_opentracing())
+    };
+    match (area("http"), area("database")) {
+        (None, None) => Ok(TagNames::OpenTracing),
+        (Some(http), Some(database)) if http == database => Ok(http),
+        _ => Err("http and database together, both with /dup or both without"),
+    }
 }
 
 /// Reads a probability.

@@ -12,7 +12,7 @@ use crate::config::tags::Tags;
 use crate::config::variables::Variables;
 use crate::config::{Config, embedded_agent, propagation, unsupported};
 use crate::diagnostics::Diagnostics;
-use crate::model::Recording;
+use crate::model::{Recording, TagNames};
 use crate::propagation::Propagation;
 use crate::span::Limits;
 
@@ -42,6 +42,7 @@ impl Config {
             tag_value_bytes: Setting::default_value(limits.tag_value_bytes),
             logs: Setting::default_value(limits.logs),
             recording: Setting::default_value(Recording::metadata()),
+            tag_names: Setting::default_value(TagNames::default()),
             rpc_metrics: Setting::default_value(false),
             open_span_limit: Setting::default_value(None),
             observing: Observing::default(),
@@ -115,6 +116,10 @@ impl Config {
             recording: base
                 .recording
                 .or(variables.first([("TRACEHOUND_RECORD", parse::recording)])),
+            tag_names: base.tag_names.or(variables.first([
+                ("TRACEHOUND_TAG_NAMES", parse::tag_names),
+                ("OTEL_SEMCONV_STABILITY_OPT_IN", parse::otel_tag_names),
+            ])),
             rpc_metrics: base
                 .rpc_metrics
                 .or(variables.first([("JAEGER_RPC_METRICS", parse::boolean)])),

@@ -9,7 +9,7 @@ use crate::config::choices::ReporterChoice;
 use crate::config::sampler::SamplerChoice;
 use crate::config::setting::Setting;
 use crate::diagnostics::Diagnostics;
-use crate::model::{Recording, Tag, TagValue};
+use crate::model::{Recording, Tag, TagNames, TagValue};
 use crate::propagation::{HeaderNames, Propagation};
 use crate::reporter::Reporter;
 use crate::reporter::sender::Sender;
@@ -194,6 +194,25 @@ impl Config {
     /// ```
     pub fn recording(mut self, recording: Recording) -> Self {
         self.recording = Setting::of_code(recording);
+        self
+    }
+
+    /// Sets the vocabulary in which the [middleware](crate::middleware#names-of-tags) names tags.
+    ///
+    /// Defaults to [`TagNames::OpenTracing`]. Environment: `TRACEHOUND_TAG_NAMES`, with the words `opentracing`,
+    /// `opentelemetry` and `both`; if it is not set, `OTEL_SEMCONV_STABILITY_OPT_IN` with `http,database` or
+    /// `http/dup,database/dup`.
+    ///
+    /// ```
+    /// use tracehound::Config;
+    ///
+    /// let lookup = |name: &str| (name == "TRACEHOUND_TAG_NAMES").then(|| "both".to_owned());
+    /// let explanation = Config::from_lookup(lookup)?.explain();
+    /// assert_eq!(explanation.get("tag_names").expect("always there").value(), "both");
+    /// # Ok::<(), tracehound::config::ConfigError>(())
+    /// ```
+    pub fn tag_names(mut self, names: TagNames) -> Self {
+        self.tag_names = Setting::of_code(names);
         self
     }
 

@@ -8,7 +8,7 @@ use std::error::Error;
 use std::fmt::Display;
 use std::io;
 
-use crate::model::{field, tags};
+use crate::model::{field, otel_tags, tags};
 use crate::panics::caught;
 #[cfg(feature = "tower")]
 use crate::redact;
@@ -41,6 +41,19 @@ pub(crate) fn log_error_hiding<E: Display + 'static>(
     ]);
 }
 
+/// Returns the class of an error for OpenTelemetry's tag `error.type`: `timeout`, `connect`, `redirect` or the name of
+/// its type.
+pub(crate) fn type_of<E: 'static>(error: &E) -> &'static str {
+    caught(|| kind(error)).flatten().unwrap_or(otel_tags::OTHER)
+}
+
+/// Returns a short word for a known error, or else the name of its type.
+fn kind<E: 'static>(error: &E) -> Option<&'static str> {
+    let type_name = type_name::<E>();
+    let known = chain(error).find_map(kind_of);
+    known.or_else(|| (!type_name.contains("dyn ")).then_some(type_name))
+}
+
 /// Returns an error and its causes, or nothing if its type is not in [`KNOWN`].
 pub(crate) fn chain<E: 'static>(error: &E) -> impl Iterator<Item = &(dyn Error + 'static)> {
     let first = KNOWN
@@ -62,11 +75,9 @@ impl ErrorTexts {
         let message = error.to_string();
         // The first item of the chain is the error itself.
         let object = with_causes(&message, chain(error).skip(1));
-        let kind = chain(error).find_map(kind_of);
-        let type_name = type_name::<E>();
         Self {
             message,
-            kind: kind.or_else(|| (!type_name.contains("dyn ")).then_some(type_name)),
+            kind: kind(error),
             object,
         }
     }

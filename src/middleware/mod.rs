@@ -239,11 +239,32 @@
 //!
 //! [`MessageHeaders`]: crate::propagation::MessageHeaders
 //!
+//! # Names of tags
+//!
+//! Tags have the names of OpenTracing, as above. [`TagNames`](crate::model::TagNames), or the variable
+//! `TRACEHOUND_TAG_NAMES`, gives them OpenTelemetry's stable names for HTTP and databases, or both. One setting holds
+//! for all layers of a tracer:
+//!
+//! | OpenTracing | OpenTelemetry |
+//! |---|---|
+//! | `http.method` | `http.request.method` |
+//! | `http.url` | `url.full` on clients; `url.scheme`, `url.path`, `url.query` on servers |
+//! | `http.status_code` | `http.response.status_code`; `error.type` if it is an error |
+//! | `peer.address` | `server.address`, `server.port` |
+//! | `peer.ipv4`, `peer.ipv6`, `peer.port` | `client.address`, `network.peer.address`, `network.peer.port` |
+//! | `db.type`, `db.instance` | `db.system.name`, `db.namespace` |
+//! | `db.statement` | `db.query.text`; always `db.query.summary`: its operations and tables |
+//! | `db.error_code` | `db.response.status_code` |
+//!
+//! `docs/guide/names.md` in the repository has every name. With `OpenTelemetry`, spans are named by its rules, too:
+//! `GET` without a route, and `SELECT users` for a statement.
+//!
 //! # Failures
 //!
 //! The middleware never fails a request. A malformed context is ignored and counted, and the request starts a new
 //! trace. A hook that panics counts as not set. If the tracer is off, requests pass through untouched.
 
+mod address;
 mod call_error;
 mod database;
 mod error_log;

@@ -16,7 +16,9 @@
 //! | [`Timestamp`] | a time in microseconds |
 //! | [`Process`] | the service and its tags |
 //! | [`Recording`] | how much of a program's data its spans show |
+//! | [`TagNames`] | the vocabulary in which the middleware names tags |
 //! | [`tags`] | standard names of tags and log fields |
+//! | [`otel_tags`] | OpenTelemetry's names of tags |
 //!
 //! # When do I meet owned values, when borrowed ones?
 //!
@@ -52,6 +54,7 @@ mod carried;
 mod flags;
 mod id;
 mod log;
+pub mod otel_tags;
 mod process;
 mod randomness;
 mod recording;
@@ -59,6 +62,7 @@ mod reference;
 mod short_list;
 mod span_kind;
 mod tag;
+mod tag_names;
 pub mod tags;
 mod timestamp;
 mod trace_state;
@@ -80,5 +84,6 @@ pub use span_kind::SpanKind;
 #[cfg(feature = "_view")]
 pub(crate) use tag::non_finite;
 pub use tag::{Tag, TagRef, TagValue, display};
+pub use tag_names::TagNames;
 pub use timestamp::Timestamp;
 pub use trace_state::{TraceState, TraceStateError};

@@ -172,7 +172,7 @@ mod tests {
     use super::*;
     use crate::clock::ManualClock;
     use crate::metrics::{Counter, Metrics};
-    use crate::model::{Recording, TagRef, Timestamp, field};
+    use crate::model::{Recording, TagNames, TagRef, Timestamp, field};
     use crate::record::counted_tracer::CountedTracer;
     use crate::record::wire::encode::write_log;
     use crate::record::{
@@ -203,6 +203,7 @@ mod tests {
                 Arc::new(SpanQueue::new(Budget::new(1 << 20), metrics)),
                 Interests::everything(),
                 Recording::metadata(),
+                TagNames::default(),
             )),
         }
     }

@@ -3,7 +3,7 @@ use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::SystemTime;
 
-use crate::model::{FieldRef, Flags, Recording, TagValue, field, tags};
+use crate::model::{FieldRef, Flags, Recording, TagNames, TagValue, field, tags};
 use crate::record::{SpanHandle, SpanSlot, catch, finish_at, finish_now, is_fact};
 use crate::span::baggage_setter::set_baggage_item;
 use crate::span::recording;
@@ -284,6 +284,13 @@ impl Span {
     pub(crate) fn recorded_data(&self) -> Recording {
         let slot = self.slot().filter(|slot| slot.is_recording());
         slot.map_or_else(Recording::metadata, |slot| slot.recorder.recording)
+    }
+
+    /// Returns the vocabulary in which the middleware names tags.
+    #[inline]
+    pub(crate) fn tag_names(&self) -> TagNames {
+        self.slot()
+            .map_or_else(TagNames::default, |slot| slot.recorder.tag_names)
     }
 
     /// Returns how long the text of a tag may be, in bytes.

@@ -83,6 +83,7 @@ impl TracerBuilder {
                 queue,
                 interests_of(&sampler, &metrics),
                 self.recording,
+                self.tag_names,
             )),
             sampler,
             throttler: self.throttler.map(Guarded::new),

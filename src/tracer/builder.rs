@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::diagnostics::Diagnostics;
 use crate::metrics::MetricsFactory;
-use crate::model::{Recording, Tag, TagValue};
+use crate::model::{Recording, Tag, TagNames, TagValue};
 use crate::observer::SpanObserver;
 use crate::propagation::{Codec, Codecs, CustomCodec, Propagation};
 #[cfg(feature = "tokio")]
@@ -43,6 +43,7 @@ pub struct TracerBuilder {
     pub(super) reporter: Box<dyn Reporter>,
     pub(super) limits: Limits,
     pub(super) recording: Recording,
+    pub(super) tag_names: TagNames,
     pub(super) clock: Option<Clock>,
     pub(super) id_source: Option<Box<dyn Fn() -> u64 + Send + Sync>>,
     pub(super) is_128_bit: bool,
@@ -88,6 +89,7 @@ impl TracerBuilder {
             reporter: Box::new(NullReporter::new()),
             limits: Limits::default(),
             recording: Recording::metadata(),
+            tag_names: TagNames::default(),
             clock: None,
             id_source: None,
             is_128_bit: false,
@@ -193,6 +195,34 @@ impl TracerBuilder {
     /// ```
     pub fn recording(mut self, recording: Recording) -> Self {
         self.recording = recording;
+        self
+    }
+
+    /// Sets the vocabulary in which the middleware names tags. Defaults to [`TagNames::OpenTracing`].
+    ///
+    /// ```
+    /// use tracehound::JaegerTracer;
+    /// use tracehound::middleware::Database;
+    /// use tracehound::model::TagNames;
+    /// use tracehound::reporter::InMemoryReporter;
+    /// use tracehound::sampler::ConstSampler;
+    ///
+    /// let spans = InMemoryReporter::new();
+    /// let tracer = JaegerTracer::builder("shop")
+    ///     .tag_names(TagNames::OpenTelemetry)
+    ///     .sampler(ConstSampler::new(true))
+    ///     .reporter(spans.clone())
+    ///     .build()?;
+    /// let users = Database::new(tracer, "postgresql");
+    /// users.statement("SELECT name FROM users WHERE id = $1").start().finish();
+    ///
+    /// let span = &spans.spans()[0];
+    /// assert_eq!(span.operation_name, "SELECT users");
+    /// assert_eq!(span.tag_text("db.system.name"), "postgresql");
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
+    pub fn tag_names(mut self, names: TagNames) -> Self {
+        self.tag_names = names;
         self
     }
 

@@ -6,6 +6,7 @@ use std::panic::Location;
 use std::sync::OnceLock;
 
 use crate::clock::Moment;
+use crate::model::TagNames;
 use crate::propagation::{ExtractCarrier, ExtractError, InjectCarrier};
 use crate::span::{Span, SpanContext};
 use crate::tracer::{StartSpanOptions, Tracer};
@@ -93,6 +94,12 @@ impl Tracer for GlobalTracer {
         GLOBAL
             .get()
             .map_or_else(Moment::wall, |tracer| tracer.moment())
+    }
+
+    fn tag_names(&self) -> TagNames {
+        GLOBAL
+            .get()
+            .map_or_else(TagNames::default, |tracer| tracer.tag_names())
     }
 }
 

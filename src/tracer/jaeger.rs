@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::clock::Moment;
 use crate::metrics::{Counter, FlushReport, Metrics};
-use crate::model::Process;
+use crate::model::{Process, TagNames};
 use crate::propagation::{ExtractCarrier, ExtractError, HeaderSet, InjectCarrier, NO_HEADERS};
 use crate::reporter::Worker;
 use crate::span::{Span, SpanContext};
@@ -344,6 +344,13 @@ impl Tracer for JaegerTracer {
     #[inline]
     fn is_noop(&self) -> bool {
         self.handle.is_none()
+    }
+
+    fn tag_names(&self) -> TagNames {
+        match &self.handle {
+            Some(handle) => handle.core.recorder.tag_names,
+            None => TagNames::default(),
+        }
     }
 
     #[inline(always)]

@@ -81,6 +81,7 @@ pub use options::StartSpanOptions;
 pub use span_builder::SpanBuilder;
 
 use crate::clock::Moment;
+use crate::model::TagNames;
 use crate::propagation::{ExtractCarrier, ExtractError, InjectCarrier};
 use crate::scope::ActiveSpan;
 use crate::span::{Span, SpanContext};
@@ -146,6 +147,21 @@ pub trait Tracer: Send + Sync {
     /// ```
     fn moment(&self) -> Moment {
         Moment::wall()
+    }
+
+    /// Returns the vocabulary in which the [middleware](crate::middleware) names the spans of this tracer. Their tags
+    /// follow the tracer that made the span.
+    ///
+    /// By default it is that of OpenTracing. A wrapper should forward it.
+    ///
+    /// ```
+    /// use tracehound::model::TagNames;
+    /// use tracehound::{NoopTracer, Tracer};
+    ///
+    /// assert_eq!(NoopTracer.tag_names(), TagNames::OpenTracing);
+    /// ```
+    fn tag_names(&self) -> TagNames {
+        TagNames::default()
     }
 }
 
@@ -239,6 +255,10 @@ macro_rules! hand_on {
 
             fn moment(&self) -> Moment {
                 (**self).moment()
+            }
+
+            fn tag_names(&self) -> TagNames {
+                (**self).tag_names()
             }
         }
     };

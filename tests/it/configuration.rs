@@ -244,6 +244,7 @@ propagation | jaeger,w3c
 tag_value_bytes | 1024
 logs | 128
 recording | metadata
+tag_names | opentracing
 rpc_metrics | false
 open_span_limit | none
 "#;
@@ -329,6 +330,7 @@ propagation      jaeger,w3c    default
 tag_value_bytes  1024          default
 logs             128           default
 recording        metadata      default
+tag_names        opentracing   default
 rpc_metrics      false         default
 open_span_limit  none          default
 tag zone         "eu-\u{1b}"   code

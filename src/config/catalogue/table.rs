@@ -2,7 +2,7 @@
 
 use crate::config::catalogue::setting_info::{SettingInfo, setting};
 
-pub(super) static SETTINGS: [SettingInfo; 48] = [
+pub(super) static SETTINGS: [SettingInfo; 49] = [
     setting("disabled", "whether tracing is off; read before all others")
         .takes(BOOLEAN, "false")
         .read_from(&["JAEGER_DISABLED", "OTEL_SDK_DISABLED"]),
@@ -279,6 +279,12 @@ pub(super) static SETTINGS: [SettingInfo; 48] = [
     )
     .takes("`metadata`, `statements`, `everything`", "metadata")
     .read_from(&["TRACEHOUND_RECORD"]),
+    setting(
+        "tag_names",
+        "the vocabulary in which the middleware names tags",
+    )
+    .takes("`opentracing`, `opentelemetry`, `both`", "opentracing")
+    .read_from(&["TRACEHOUND_TAG_NAMES", "OTEL_SEMCONV_STABILITY_OPT_IN"]),
     setting(
         "rpc_metrics",
         "whether answered calls are counted and timed, by the names of the Go client",

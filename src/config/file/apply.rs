@@ -5,6 +5,7 @@ use crate::config::error::ConfigProblem;
 use crate::config::file::{
     ConfigFile, HeadersFile, ReporterFile, RestrictionsFile, SamplerFile, ThrottlerFile,
 };
+use crate::config::parse;
 #[cfg(feature = "remote-sampler")]
 use crate::config::policies::Policy;
 use crate::config::sampler::{Names, SamplerChoice};
@@ -37,6 +38,15 @@ impl ConfigFile {
                     &word,
                     "metadata, statements or everything",
                 )),
+            }
+        }
+        if let Some(word) = self.tag_names {
+            match parse::tag_names(word.trim()) {
+                Ok(names) => set(&mut config.tag_names, Some(names), "tag_names"),
+                Err(expected) => {
+                    let problem = ConfigProblem::invalid("tag_names", &word, expected);
+                    config.problems.push(problem);
+                }
             }
         }
         let key = "tag_value_bytes";

@@ -48,6 +48,7 @@ use crate::environment;
 /// | `trace_id_128bit` | `traceid_128bit` | boolean |
 /// | `rpc_metrics` | `rpc_metrics` | boolean |
 /// | `recording` | | `metadata`, `statements`, `everything` |
+/// | `tag_names` | | `opentracing`, `opentelemetry`, `both` |
 /// | `tags` | `tags` | a map, or a list of `key` and `value` |
 /// | `propagation` | | a list of the words of `JAEGER_PROPAGATION`; `[]` for none |
 /// | `tag_value_bytes`, `logs` | | whole numbers above 0: see [`Limits`](crate::span::Limits) |
@@ -101,6 +102,8 @@ pub struct ConfigFile {
     rpc_metrics: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     recording: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tag_names: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tags: Option<TagTexts>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -4,7 +4,9 @@ use std::future::Future;
 use std::sync::Arc;
 
 use crate::middleware::database::DatabaseSpan;
+use crate::middleware::database::otel_call::OtelCall;
 use crate::middleware::database::settings::Settings;
+use crate::middleware::database::vocabulary;
 use crate::model::tags;
 use crate::redact::sql;
 use crate::scope::{active_context, active_span};
@@ -56,8 +58,15 @@ impl<'a> DatabaseCall<'a> {
         if tracer.is_noop() || self.is_unwanted() {
             return DatabaseSpan::new(Span::noop(), self.settings.clone());
         }
-        let verb = || self.statement.and_then(sql::verb).unwrap_or("Query").into();
-        let name = self.name.clone().unwrap_or_else(verb);
+        let names = tracer.tag_names();
+        let otel = names.name_spans().then(|| self.by_otel());
+        let name = match &otel {
+            Some(call) => call.name(self.settings),
+            None => self.name.clone().unwrap_or_else(|| {
+                let verb = self.statement.and_then(sql::verb);
+                verb.unwrap_or("Query").into()
+            }),
+        };
         let mut builder = tracer
             .build_span(name)
             .tag(tags::SPAN_KIND, tags::SPAN_KIND_CLIENT);
@@ -69,7 +78,10 @@ impl<'a> DatabaseCall<'a> {
             self.settings.describe(&span);
             let statement = self.statement;
             let shown = statement.and_then(|text| self.settings.shown_statement(&span, text));
-            span.set_tag(tags::DB_STATEMENT, shown.as_deref());
+            vocabulary::set_statement(&span, shown.as_deref());
+            if span.tag_names().has_opentelemetry() {
+                otel.unwrap_or_else(|| self.by_otel()).describe(&span);
+            }
             self.count(&span, shown.as_deref());
         }
         DatabaseSpan::new(span, self.settings.clone()).of_statement(self.statement)
@@ -115,6 +127,12 @@ impl<'a> DatabaseCall<'a> {
         let result = span.run_blocking(work);
         span.finish();
         result
+    }
+
+    /// Describes the call by the rules of OpenTelemetry.
+    #[cold]
+    fn by_otel(&self) -> OtelCall {
+        OtelCall::new(self.settings, self.name.as_ref(), self.statement)
     }
 
     fn is_unwanted(&self) -> bool {

@@ -2,6 +2,7 @@
 
 mod call;
 mod client;
+mod otel_call;
 #[cfg(feature = "redis")]
 mod redis;
 mod repeats;
@@ -11,6 +12,7 @@ mod running;
 mod settings;
 #[cfg(feature = "sqlx")]
 mod sqlx;
+mod vocabulary;
 
 pub use call::DatabaseCall;
 pub use client::Database;

@@ -1,6 +1,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, PoisonError};
 
+use crate::middleware::database::vocabulary;
 use crate::model::{SpanId, TraceId, field, tags};
 use crate::span::Span;
 use crate::sync::PerProcess;
@@ -50,10 +51,11 @@ impl Repeats {
 
     /// Marks the span under which a statement is repeated.
     pub(super) fn mark(&self, span: &Span, name: Option<&str>, statement: Option<&str>) {
+        let [name, statement] = vocabulary::call_fields(span.tag_names(), name, statement);
         span.set_tag("db.repeated", true).log([
             field(tags::EVENT, "repeated_statement"),
-            field("db.operation", name),
-            field(tags::DB_STATEMENT, statement),
+            name,
+            statement,
             field("limit", self.limit),
         ]);
     }

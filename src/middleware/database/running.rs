@@ -6,9 +6,8 @@ use crate::middleware::call_error;
 #[cfg(feature = "redis")]
 use crate::middleware::database::settings::MAX_DATA;
 use crate::middleware::database::settings::{Settings, Shown, shown_data};
+use crate::middleware::database::vocabulary;
 use crate::middleware::running;
-#[cfg(feature = "redis")]
-use crate::model::tags;
 use crate::panics::caught;
 use crate::redact::sql;
 use crate::span::Span;
@@ -78,7 +77,7 @@ impl DatabaseSpan {
             }
             Shown::Shape | Shown::Everything => shape(),
         };
-        self.span.set_tag(tags::DB_STATEMENT, &statement);
+        vocabulary::set_statement(&self.span, Some(&statement));
     }
 
     /// Like `result`, for a result that may be long.
@@ -128,6 +127,35 @@ impl DatabaseSpan {
     /// [`Recording::everything`](crate::model::Recording::everything) the whole text is.
     pub fn fail<E: Display + 'static>(&self, error: &E) -> &Self {
         call_error::record(&self.span, error, self.shows_everything());
+        vocabulary::set_error(&self.span, error);
+        self
+    }
+
+    /// Records the code with which the database refused the call, as the tag `db.error_code`: a SQLSTATE such as
+    /// `23505`. Drivers keep it in types of their own, so it is not known by itself but for `redis` and `sqlx`.
+    ///
+    /// A code that is longer than 32 characters, or that has others than letters, digits and `_-.`, is left out.
+    ///
+    /// ```
+    /// use tracehound::middleware::Database;
+    /// use tracehound::prelude::*;
+    /// use tracehound::reporter::InMemoryReporter;
+    /// use tracehound::sampler::ConstSampler;
+    ///
+    /// let spans = InMemoryReporter::new();
+    /// let tracer = JaegerTracer::builder("shop")
+    ///     .sampler(ConstSampler::new(true))
+    ///     .reporter(spans.clone())
+    ///     .build()?;
+    /// let users = Database::new(tracer, "postgresql");
+    /// let call = users.statement("INSERT INTO users VALUES ($1)").start();
+    /// call.fail(&"duplicate key").error_code("23505").error_code("not a code");
+    /// call.finish();
+    /// assert_eq!(spans.spans()[0].tag_text("db.error_code"), "23505");
+    /// # Ok::<(), tracehound::tracer::BuildError>(())
+    /// ```
+    pub fn error_code(&self, code: &str) -> &Self {
+        vocabulary::set_error_code(&self.span, code);
         self
     }
 

@@ -1,8 +1,10 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::middleware::address::host_and_port;
 use crate::middleware::database::repeats::Repeats;
-use crate::model::{Recording, tags};
+use crate::middleware::known_names::KnownNames;
+use crate::model::{Recording, otel_tags, tags};
 use crate::redact;
 use crate::redact::sql::{self, Dialect};
 use crate::span::Span;
@@ -21,6 +23,8 @@ pub(crate) struct Settings {
     pub(super) statements: Option<bool>,
     pub(super) only_in_traces: bool,
     pub(super) repeats: Option<Arc<Repeats>>,
+    /// The summaries that became names.
+    pub(super) summaries: Arc<KnownNames>,
 }
 
 /// The part of a statement that a span shows.
@@ -45,6 +49,7 @@ impl Settings {
             statements: None,
             only_in_traces: false,
             repeats: None,
+            summaries: Arc::default(),
         }
     }
 
@@ -73,8 +78,37 @@ impl Settings {
 
     /// Sets the tags that all spans of the database have.
     pub(super) fn describe(&self, span: &Span) {
+        let names = span.tag_names();
         for (key, value) in self.tags() {
-            span.set_tag(key, value);
+            if names.has_opentracing() || !RENAMED.contains(&key) {
+                span.set_tag(key, value);
+            }
+        }
+        if names.has_opentelemetry() {
+            self.describe_by_otel(span);
+        }
+    }
+
+    /// Sets the tags that OpenTelemetry has in the place of others.
+    #[cold]
+    fn describe_by_otel(&self, span: &Span) {
+        span.set_tag(otel_tags::DB_SYSTEM_NAME, self.otel_system())
+            .set_tag(otel_tags::DB_NAMESPACE, self.instance.as_deref());
+        if let Some(address) = &self.peer_address {
+            let (host, port) = host_and_port(address);
+            span.set_tag(otel_tags::SERVER_ADDRESS, host)
+                .set_tag(otel_tags::SERVER_PORT, port);
+        }
+    }
+
+    /// Returns OpenTelemetry's name of the kind of database.
+    pub(super) fn otel_system(&self) -> &str {
+        match &*self.system {
+            "postgres" => "postgresql",
+            "mssql" | "sqlserver" => "microsoft.sql_server",
+            "oracle" => "oracle.db",
+            "sql" => "other_sql",
+            other => other,
         }
     }
 
@@ -91,11 +125,15 @@ impl Settings {
 
     /// Returns a statement without its literals.
     pub(super) fn shape(&self, statement: &str, max_bytes: usize) -> String {
-        let dialect = match &*self.system {
+        sql::scrubbed(statement, self.dialect(), max_bytes)
+    }
+
+    /// Returns the quoting of the server.
+    pub(super) fn dialect(&self) -> Dialect {
+        match &*self.system {
             "postgresql" | "postgres" => Dialect::Postgres,
             _ => Dialect::Any,
-        };
-        sql::scrubbed(statement, dialect, max_bytes)
+        }
     }
 
     /// Returns the text of a statement that a span shows, if any.
@@ -111,6 +149,9 @@ impl Settings {
         }
     }
 }
+
+/// The tags of OpenTracing in whose place OpenTelemetry has others.
+const RENAMED: [&str; 3] = [tags::DB_TYPE, tags::DB_INSTANCE, tags::PEER_ADDRESS];
 
 /// Returns what may be shown of data: a bounded start without the secrets of URLs.
 pub(crate) fn shown_data(data: &str) -> Cow<'_, str> {

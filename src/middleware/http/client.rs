@@ -138,7 +138,7 @@ pub(super) fn begin(
     let protocol = Protocol::of(request);
     let name = hooks
         .name(request)
-        .unwrap_or_else(|| names::operation_name(protocol, request, None));
+        .unwrap_or_else(|| names::operation_name(|| tracer.tag_names(), protocol, request, None));
     let span = tracer
         .build_span(name)
         .tag(tags::SPAN_KIND, tags::SPAN_KIND_CLIENT)
@@ -149,18 +149,11 @@ pub(super) fn begin(
     }
     if span.is_recording() {
         let host = host(request);
-        span_tags::request(
-            &span,
-            hooks,
-            (protocol, component),
-            request,
-            Origin::Host(host),
-        );
+        let from = (Side::Client, protocol, component);
+        span_tags::request(&span, hooks, from, request, Origin::Host(host));
         let peer = hooks.peer_address.as_deref();
-        span.set_tag(
-            tags::PEER_ADDRESS,
-            peer.or_else(|| host.map(redact::without_userinfo)),
-        );
+        let address = peer.or_else(|| host.map(redact::without_userinfo));
+        span_tags::peer_address(&span, address, request.uri.scheme_str());
     }
     hooks.decorate(&span, request);
     if hooks.injects {

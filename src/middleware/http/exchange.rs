@@ -2,7 +2,7 @@ use std::fmt::Display;
 
 use http::{Extensions, HeaderMap, Method, StatusCode};
 
-use crate::middleware::error_log::log_error;
+use crate::middleware::error_log::{log_error, type_of};
 use crate::middleware::grpc::status::{self as grpc, Code};
 use crate::middleware::http::details::Details;
 use crate::middleware::http::grpc_claim::GrpcClaim;
@@ -313,6 +313,7 @@ impl Exchange {
         }
         if is_error {
             self.span.set_tag(tags::ERROR, true);
+            span_tags::error_type(&self.span, || type_of(error));
         }
         log_error(&self.span, error);
         self.finish();

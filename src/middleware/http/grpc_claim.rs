@@ -2,8 +2,9 @@ use std::sync::Arc;
 
 use http::Method;
 
-use crate::middleware::http::names;
+use crate::middleware::http::{names, span_tags};
 use crate::middleware::known_methods::KnownMethods;
+use crate::middleware::side::Side;
 use crate::model::tags;
 use crate::span::Span;
 
@@ -49,7 +50,6 @@ impl GrpcClaim {
     /// Records the path as a tag: the server speaks gRPC, but perhaps it has no such method.
     #[cold]
     pub(super) fn record_url(&self, span: &Span) {
-        span.set_tag(tags::HTTP_METHOD, Method::POST.as_str())
-            .set_tag(tags::HTTP_URL, self.url.as_ref());
+        span_tags::http(span, Side::Server, &Method::POST, self.url.as_deref());
     }
 }

@@ -9,6 +9,7 @@ use crate::middleware::http::destinations::Destinations;
 use crate::middleware::http::details::DetailSettings;
 use crate::middleware::http::redact;
 use crate::middleware::http::upgrade::Sessions;
+use crate::model::otel_tags as tags;
 use crate::panics::caught;
 use crate::propagation::Trust;
 use crate::span::Span;
@@ -155,20 +156,33 @@ impl<Req, Res> Clone for Hooks<Req, Res> {
     }
 }
 
-/// Headers to record, each with the key of its tag.
+/// Headers to record, each with the keys of its tag.
 #[derive(Clone)]
-pub(super) struct RecordedHeaders(Vec<(HeaderName, String)>);
+pub(super) struct RecordedHeaders(Vec<(HeaderName, HeaderKeys)>);
+
+/// The keys of the tag of a header.
+#[derive(Clone)]
+struct HeaderKeys {
+    key: String,
+    /// OpenTelemetry's key, if it has another one.
+    otel: Option<String>,
+}
 
 impl RecordedHeaders {
     pub(super) fn add(&mut self, prefix: &str, names: impl IntoIterator<Item = HeaderName>) {
         self.0.extend(names.into_iter().map(|name| {
             let key = format!("{prefix}{name}");
-            (name, key)
+            let otel = match (prefix, name.as_str()) {
+                ("http.header.", "user-agent") => Some(tags::USER_AGENT_ORIGINAL.to_owned()),
+                ("http.header.", name) => Some(format!("http.request.header.{name}")),
+                _ => None,
+            };
+            (name, HeaderKeys { key, otel })
         }));
     }
 
     pub(super) fn record(&self, span: &Span, headers: &HeaderMap) {
-        for (name, key) in &self.0 {
+        for (name, keys) in &self.0 {
             let mut values = headers
                 .get_all(name)
                 .iter()
@@ -180,7 +194,19 @@ impl RecordedHeaders {
                 text += ", ";
                 text += value;
             }
-            span.set_tag(key, &text);
+            keys.record(span, &text);
+        }
+    }
+}
+
+impl HeaderKeys {
+    fn record(&self, span: &Span, text: &str) {
+        let names = span.tag_names();
+        if names.has_opentracing() || self.otel.is_none() {
+            span.set_tag(&self.key, text);
+        }
+        if let Some(key) = self.otel.as_ref().filter(|_| names.has_opentelemetry()) {
+            span.set_tag(key, text);
         }
     }
 }

@@ -15,6 +15,7 @@ mod hooks;
 mod layer;
 mod names;
 mod network;
+mod otel_tags;
 #[cfg(feature = "reqwest")]
 mod outward;
 mod peer;

@@ -7,7 +7,7 @@ use http::request;
 
 use crate::metrics::Counter;
 use crate::middleware::http::protocol::Protocol;
-use crate::middleware::http::{names, route};
+use crate::middleware::http::{names, route, span_tags};
 use crate::model::{FieldRef, TagRef, TagValue, field, tags};
 use crate::span::Span;
 
@@ -104,8 +104,14 @@ impl RequestSpan {
         if self.wants_route
             && let Some(route) = route::of(&request.extensions)
         {
-            let name = names::operation_name(Protocol::Http, request, Some(route));
+            let name = names::operation_name(
+                || self.span.tag_names(),
+                Protocol::Http,
+                request,
+                Some(route),
+            );
             self.span.set_operation_name(name);
+            span_tags::route(&self.span, Some(route));
             self.wants_route = false;
         }
     }

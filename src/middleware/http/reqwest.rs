@@ -15,7 +15,7 @@ use crate::middleware::http::settings::{Settings, settings};
 use crate::middleware::http::{names, redact, span_tags};
 use crate::middleware::side::Side;
 use crate::middleware::{Destinations, TracedBody};
-use crate::model::{field, tags};
+use crate::model::{field, otel_tags, tags};
 use crate::scope::Instrumented;
 use crate::tracer::{Tracer, TracerExt};
 
@@ -228,7 +228,7 @@ fn begin<T: Tracer + ?Sized>(
     }
     let name = hooks
         .name(request)
-        .unwrap_or_else(|| names::http_name(request.method(), None));
+        .unwrap_or_else(|| names::http_name(|| tracer.tag_names(), request.method(), None));
     let span = tracer
         .build_span(name)
         .tag(tags::SPAN_KIND, tags::SPAN_KIND_CLIENT)
@@ -240,9 +240,11 @@ fn begin<T: Tracer + ?Sized>(
     if span.is_recording() {
         let url = hooks.url(request, |request| redact::url_text(request.url().as_str()));
         let component = hooks.component("reqwest");
-        span_tags::http(&span, component, request.method(), url.as_ref());
-        let host = redact::without_userinfo(request.url().authority());
-        span.set_tag(tags::PEER_ADDRESS, host);
+        span.set_tag(tags::COMPONENT, component);
+        span_tags::http(&span, Side::Client, request.method(), url.as_deref());
+        let asked = request.url();
+        let host = redact::without_userinfo(asked.authority());
+        span_tags::peer_address(&span, Some(host), Some(asked.scheme()));
         hooks.request_headers.record(&span, request.headers());
     }
     hooks.decorate(&span, request);
@@ -263,9 +265,14 @@ fn record_redirect(exchange: &Exchange, asked: &Url, response: &Response) {
     let asked = asked.as_str();
     let asked = asked.split_once('#').map_or(asked, |(asked, _)| asked);
     if response.url().as_str() != asked {
-        exchange.span().log([
+        let span = exchange.span();
+        let key = match span.tag_names().has_opentracing() {
+            true => tags::HTTP_URL,
+            false => otel_tags::URL_FULL,
+        };
+        span.log([
             field(tags::EVENT, "redirected"),
-            field(tags::HTTP_URL, &redact::url_text(response.url().as_str())),
+            field(key, &redact::url_text(response.url().as_str())),
         ]);
     }
 }

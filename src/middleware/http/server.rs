@@ -168,7 +168,8 @@ fn begin(
     // Callers can make up paths, so the path of an unknown method is no name.
     let naming = if is_claim { Protocol::Http } else { protocol };
     let wants_route = !is_named && route.is_none() && naming == Protocol::Http;
-    let name = own_name.unwrap_or_else(|| names::operation_name(naming, request, route));
+    let name = own_name
+        .unwrap_or_else(|| names::operation_name(|| tracer.tag_names(), naming, request, route));
     let caller = protocol.extract(&**tracer, &request.headers);
     let span = tracer
         .build_span(name)
@@ -201,13 +202,14 @@ fn begin(
         methods: methods.clone(),
     });
     if span.is_recording() {
-        let from = (protocol, component);
+        let from = (Side::Server, protocol, component);
         span_tags::request(&span, hooks, from, request, origin());
-        if let Some(seen) = &seen {
-            seen.record(&span, request);
-        }
+        span_tags::served(&span, request, route);
         if let Some(address) = peer::of(&request.extensions) {
             span_tags::peer(&span, address);
+        }
+        if let Some(seen) = &seen {
+            seen.record(&span, request);
         }
     }
     hooks.decorate(&span, request);

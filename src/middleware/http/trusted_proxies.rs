@@ -6,7 +6,7 @@ use http::{HeaderName, header, request};
 
 use crate::middleware::http::forwarded::Forwarded;
 use crate::middleware::http::network::{InvalidNetwork, Network};
-use crate::middleware::http::{peer, queue_time, redact};
+use crate::middleware::http::{otel_tags, peer, queue_time, redact};
 use crate::model::display;
 use crate::span::Span;
 
@@ -173,7 +173,13 @@ impl Seen<'_> {
 
     pub(super) fn record(&self, span: &Span, request: &request::Parts) {
         if let Some(client) = self.forwarded.client {
-            span.set_tag("http.client_ip", display(&client));
+            let names = span.tag_names();
+            if names.has_opentracing() {
+                span.set_tag("http.client_ip", display(&client));
+            }
+            if names.has_opentelemetry() {
+                otel_tags::client(span, client);
+            }
         }
         if let Some(name) = self.queue_time {
             queue_time::record(span, &request.headers, name);

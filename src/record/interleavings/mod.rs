@@ -17,7 +17,7 @@ use loom::thread;
 
 use crate::clock::ManualClock;
 use crate::metrics::Metrics;
-use crate::model::{Flags, Recording, SpanId, TagRef, TraceId};
+use crate::model::{Flags, Recording, SpanId, TagNames, TagRef, TraceId};
 use crate::record::counted_tracer::CountedTracer;
 use crate::record::queue::thread_queue::chunk::Chunk;
 use crate::record::queue::thread_queue::{Pushed, QueueWriter, ThreadQueue};
@@ -45,6 +45,7 @@ fn start_pooled() -> (SpanHandle, StdArc<AtomicUsize>) {
         StdArc::new(SpanQueue::new(Budget::new(1 << 20), metrics)),
         Interests::everything(),
         Recording::metadata(),
+        TagNames::default(),
     ));
     let tracer = StdArc::new(CountedTracer(freed.clone()));
     let mut slot = SpanSlot::allocate(tracer, recorder, StdArc::new(SharedPool::new()));

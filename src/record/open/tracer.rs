@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::diagnostics::Diagnostics;
 use crate::metrics::{Counter, Metrics};
-use crate::model::{Flags, Recording, TagRef};
+use crate::model::{Flags, Recording, TagNames, TagRef};
 use crate::record::open::buffer::{Added, SpanBuffer};
 use crate::record::open::shared_decision::DecisionRef;
 use crate::record::open::tag_facts::TagFacts;
@@ -29,6 +29,8 @@ pub(crate) struct Recorder {
     pub(crate) interests: Interests,
     /// The level up to which spans show a program's data.
     pub(crate) recording: Recording,
+    /// The vocabulary of the middleware's tags.
+    pub(crate) tag_names: TagNames,
     /// Vacant decisions for undecided traces.
     pub(crate) decisions: SharedPool<DecisionRef>,
 }
@@ -41,6 +43,7 @@ impl Recorder {
         queue: Arc<SpanQueue>,
         interests: Interests,
         recording: Recording,
+        tag_names: TagNames,
     ) -> Self {
         Self {
             clock,
@@ -49,6 +52,7 @@ impl Recorder {
             queue,
             interests,
             recording,
+            tag_names,
             decisions: SharedPool::new(),
         }
     }

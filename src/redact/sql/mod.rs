@@ -17,6 +17,7 @@
 mod error;
 mod literal;
 mod scrubber;
+mod summary;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -24,4 +25,5 @@ mod words;
 pub(crate) use error::error_text;
 pub(crate) use literal::Dialect;
 pub(crate) use scrubber::scrubbed;
+pub(crate) use summary::summary;
 pub(crate) use words::{holds_secret, verb};

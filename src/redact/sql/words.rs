@@ -45,6 +45,11 @@ pub(crate) fn verb(statement: &str) -> Option<&'static str> {
     known(&rest[..end.unwrap_or(rest.len())]).map(|(word, _)| word)
 }
 
+/// Whether a statement may begin with a word.
+pub(super) fn is_first_word(word: &str) -> bool {
+    known(word).is_some()
+}
+
 /// Returns the class of a statement that begins with a word.
 pub(super) fn class(word: &str) -> Class {
     known(word).map_or(Class::Unknown, |(_, class)| class)
@@ -130,7 +135,7 @@ pub(super) fn is_boolean(word: &str) -> bool {
     is_one_of(word, &["TRUE", "FALSE"])
 }
 
-fn is_one_of(word: &str, words: &[&str]) -> bool {
+pub(super) fn is_one_of(word: &str, words: &[&str]) -> bool {
     words.iter().any(|known| known.eq_ignore_ascii_case(word))
 }
 

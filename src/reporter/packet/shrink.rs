@@ -12,12 +12,12 @@
 use std::borrow::Cow;
 use std::cmp::Reverse;
 
-use crate::model::TagRef;
 use crate::model::tags::{
     COMPONENT, DB_INSTANCE, DB_STATEMENT, DB_TYPE, DB_USER, ERROR, HTTP_METHOD, HTTP_STATUS_CODE,
     HTTP_URL, JAEGER_DEBUG_ID, MESSAGE_BUS_DESTINATION, PEER_ADDRESS, PEER_HOSTNAME, PEER_IPV4,
     PEER_IPV6, PEER_PORT, PEER_SERVICE, SAMPLER_PARAM, SAMPLER_TYPE, SAMPLING_PRIORITY, SPAN_KIND,
 };
+use crate::model::{TagRef, otel_tags};
 use crate::record::wire::encode::{write_log, write_tag};
 use crate::record::{FinishedSpan, FrameBytes, FrameHeader, LogView, cut};
 use crate::reporter::packet::marks::{Marks, missing_records};
@@ -213,7 +213,7 @@ impl<'a, F: FnMut(&FinishedSpan<'_>) -> bool> Shrinker<'a, F> {
 }
 
 /// The tags of the semantic conventions and of the samplers, which stay because they tell what the span is.
-const STANDARD: [&str; 21] = [
+const STANDARD: [&str; 38] = [
     COMPONENT,
     DB_INSTANCE,
     DB_STATEMENT,
@@ -235,6 +235,23 @@ const STANDARD: [&str; 21] = [
     SAMPLER_TYPE,
     SAMPLING_PRIORITY,
     SPAN_KIND,
+    otel_tags::CLIENT_ADDRESS,
+    otel_tags::DB_NAMESPACE,
+    otel_tags::DB_OPERATION_NAME,
+    otel_tags::DB_QUERY_SUMMARY,
+    otel_tags::DB_QUERY_TEXT,
+    otel_tags::DB_SYSTEM_NAME,
+    otel_tags::ERROR_TYPE,
+    otel_tags::HTTP_REQUEST_METHOD,
+    otel_tags::HTTP_RESPONSE_STATUS_CODE,
+    otel_tags::HTTP_ROUTE,
+    otel_tags::NETWORK_PEER_ADDRESS,
+    otel_tags::NETWORK_PEER_PORT,
+    otel_tags::SERVER_ADDRESS,
+    otel_tags::SERVER_PORT,
+    otel_tags::URL_FULL,
+    otel_tags::URL_PATH,
+    otel_tags::URL_SCHEME,
 ];
 
 /// Returns, for each item that has a length, how many of the others are larger.

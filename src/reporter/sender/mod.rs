@@ -356,8 +356,8 @@ pub enum BatchFormat {
     /// | parent | `parentId` |
     /// | tag `span.kind` | `kind`, if it is one of the four of OpenTracing; else a tag |
     /// | service name, process tag `ip` | `localEndpoint` |
-    /// | tags `peer.service`, `peer.ipv4`, `peer.ipv6`, `peer.port` | `remoteEndpoint`; they stay tags as well |
-    /// | tags `peer.hostname`, `peer.address` of a client or producer without `peer.service` | name of `remoteEndpoint` |
+    /// | tags `peer.service`, `peer.ipv4`, `peer.ipv6`, `peer.port`, `network.peer.address`, `network.peer.port` | `remoteEndpoint`; they stay tags as well |
+    /// | tags `peer.hostname`, `server.address`, `peer.address` of a client or producer without `peer.service` | name of `remoteEndpoint`; its port is `server.port` if no other is known |
     /// | tag `error`, if it is `false` | nothing, because Zipkin takes every value of it as a failure |
     /// | another tag | tag with the text of its value; bytes in hex |
     /// | log record | annotation: the text of `event` if it is the only field, else all fields as a JSON object |

@@ -4,7 +4,7 @@ mod tests;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::model::{TagRef, TagValue, tags};
+use crate::model::{TagRef, TagValue, otel_tags, tags};
 use crate::view::text::{columns, fit};
 use crate::view::tree::{Link, Node, Tree, TreeSpan};
 use crate::view::{ReceivedSpan, Trace};
@@ -394,7 +394,8 @@ fn message(span: &ReceivedSpan) -> Option<String> {
             return Some(text.chars().take(80).collect());
         }
     }
-    match span.span.tag(tags::HTTP_STATUS_CODE)? {
+    let status = span.span.tag(tags::HTTP_STATUS_CODE);
+    match status.or_else(|| span.span.tag(otel_tags::HTTP_RESPONSE_STATUS_CODE))? {
         TagRef::Long(code) => Some(code.to_string()),
         _ => None,
     }

@@ -31,6 +31,7 @@ disabled: true | disabled: true | disabled | true | disabled
 trace_id_128bit: true | traceid_128bit: true | trace_id_128bit | true | trace_id_128bit
 rpc_metrics: false | rpc_metrics: false | rpc_metrics | false | rpc_metrics
 recording: everything | recording: Everything | recording | everything | recording
+tag_names: both | tag_names: Both | tag_names | both | tag_names
 tags: {zone: eu-1} | tags: [{key: zone, value: eu-1}] | tag zone | "eu-1" | tags
 tags: {shard: 7} | tags: [{key: shard, value: 7}] | tag shard | 7 | tags
 tags: {big: 18446744073709551615} | tags: [{key: big, value: "18446744073709551615"}] | tag big | "18446744073709551615" | tags
@@ -115,6 +116,7 @@ sampler: {type: ratelimiting} | sampler.param: the rate limiting sampler needs i
 reporter: {queue_size: 0} | reporter.queue_size: expected a whole number above 0, found "0"
 tag_value_bytes: 0 | tag_value_bytes: expected a whole number above 0
 recording: all | recording: expected metadata, statements or everything
+tag_names: otel | tag_names: expected opentracing, opentelemetry or both
 propagation: [jaeger, xray] | propagation: expected a list of
 headers: {debug_id: "a b"} | headers.debug_id: expected the name of a header, found "a b"
 "#;

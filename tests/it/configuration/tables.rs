@@ -99,6 +99,11 @@ OTEL_BSP_SCHEDULE_DELAY | 5000 | flush_interval | 5s
 JAEGER_TRACEID_128BIT | true | trace_id_128bit | true
 TRACEHOUND_RECORD | Statements | recording | statements
 TRACEHOUND_RECORD | everything | recording | everything
+TRACEHOUND_TAG_NAMES | OpenTelemetry | tag_names | opentelemetry
+TRACEHOUND_TAG_NAMES | both | tag_names | both
+OTEL_SEMCONV_STABILITY_OPT_IN | http, database | tag_names | opentelemetry
+OTEL_SEMCONV_STABILITY_OPT_IN | http,database/dup,http/dup,messaging | tag_names | both
+OTEL_SEMCONV_STABILITY_OPT_IN | messaging,httpx | tag_names | opentracing
 JAEGER_RPC_METRICS | no | rpc_metrics | false
 TRACEHOUND_OPEN_SPAN_LIMIT | 30s | open_span_limit | 30s
 TRACEHOUND_OPEN_SPAN_LIMIT | 1500 | open_span_limit | 1.5s
@@ -154,6 +159,7 @@ JAEGER_DISABLED | ture | true or false
 JAEGER_DISABLED | 2 | true or false
 TRACEHOUND_DEV | often | true or false
 TRACEHOUND_RECORD | all | metadata, statements or everything
+TRACEHOUND_TAG_NAMES | otel | opentracing, opentelemetry or both
 JAEGER_SAMPLER_TYPE | all | const, probabilistic, ratelimiting or remote
 JAEGER_SAMPLER_PARAM | 1.5 | a probability from 0 to 1
 JAEGER_SAMPLER_PARAM | -0.1 | a probability from 0 to 1
@@ -211,6 +217,8 @@ TRACEHOUND_DEV | 1 | the feature `dev`
 /// `OTEL_` variables with a text that has no effect.
 const PASSED_OVER: &str = r#"
 OTEL_SDK_DISABLED | yes
+OTEL_SEMCONV_STABILITY_OPT_IN | http
+OTEL_SEMCONV_STABILITY_OPT_IN | http/dup,database
 OTEL_RESOURCE_ATTRIBUTES | zone
 OTEL_RESOURCE_ATTRIBUTES | zone=%zz
 OTEL_RESOURCE_ATTRIBUTES | zone=%f

@@ -232,3 +232,23 @@ fn a_span_that_did_not_fail_has_no_tag_error() {
         assert_eq!(decode_one(&span).get("tags"), None);
     }
 }
+
+#[test]
+fn the_remote_endpoint_is_known_by_the_names_of_opentelemetry() {
+    for (kind, expected) in [
+        (
+            "client",
+            json!({ "serviceName": "db", "ipv4": "10.0.0.9", "port": 5432 }),
+        ),
+        ("server", json!({ "ipv4": "10.0.0.9" })),
+    ] {
+        let mut span = rich_span();
+        span.tags = vec![
+            Tag::new("span.kind", kind),
+            Tag::new("network.peer.address", "10.0.0.9"),
+            Tag::new("server.address", "db"),
+            Tag::new("server.port", 5432),
+        ];
+        assert_eq!(decode_one(&span)["remoteEndpoint"], expected, "{kind}");
+    }
+}

@@ -33,6 +33,8 @@ mod reqwest;
 mod secrets;
 #[cfg(all(feature = "axum", feature = "hyper"))]
 mod server;
+#[cfg(all(feature = "axum", feature = "hyper", feature = "reqwest"))]
+mod tag_names;
 #[cfg(feature = "thrift")]
 mod thrift;
 #[cfg(all(feature = "axum", feature = "hyper", feature = "tonic"))]

@@ -6,6 +6,7 @@ use crate::middleware::Database;
 use crate::middleware::database::DatabaseSpan;
 use crate::middleware::database::redis::command::Command;
 use crate::middleware::database::redis::packed::{Parts, take_command};
+use crate::middleware::database::vocabulary;
 use crate::tracer::Tracer;
 
 /// A connection of the crate `redis` whose commands have spans. It is a connection itself, async or blocking, whichever
@@ -133,7 +134,7 @@ impl<C> TracedRedis<C> {
         if !span.is_recording() {
             return Some(call);
         }
-        span.set_tag("redis.commands", length);
+        vocabulary::set_batch_size(span, length);
         let call = call.of_secret(|| commands().any(|command| command.is_secret()));
         call.show_statement(
             || joined(commands(), usize::MAX, |command, _| command.shape()),
@@ -287,8 +288,9 @@ fn end<T: fmt::Debug>(call: DatabaseSpan, result: &RedisResult<T>, replies: fn(&
 
 /// Records the code of an error. A script may make up any code, so only known ones are recorded.
 fn record_code(call: &DatabaseSpan, error: &RedisError) {
-    let code = error.code().filter(|code| CODES.contains(code));
-    call.span().set_tag("db.error_code", code);
+    if let Some(code) = error.code().filter(|code| CODES.contains(code)) {
+        call.error_code(code);
+    }
 }
 
 const CODES: [&str; 26] = [

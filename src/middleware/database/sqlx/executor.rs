@@ -203,10 +203,6 @@ fn traced<'e, T: Send + 'e>(
             Err(Error::RowNotFound) => {
                 call.rows_returned(0);
             }
-            Err(Error::Database(error)) => {
-                call.span()
-                    .set_tag("db.error_code", error.code().as_deref());
-            }
             Err(_) => {}
         }
         call.finish();

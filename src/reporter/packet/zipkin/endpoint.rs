@@ -1,6 +1,6 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::model::{TagRef, tags};
+use crate::model::{TagRef, otel_tags, tags};
 use crate::reporter::packet::zipkin::json::{write_key, write_number, write_shown, write_string};
 
 /// A service and its address.
@@ -65,22 +65,28 @@ pub(super) struct Peer<'a> {
     endpoint: Endpoint<'a>,
     host_name: Option<&'a str>,
     address: Option<&'a str>,
+    /// The port that a caller asks; to a server it is its own.
+    asked_port: Option<u16>,
 }
 
 impl<'a> Peer<'a> {
     pub(super) fn read(&mut self, key: &str, value: TagRef<'a>) {
-        if !key.starts_with("peer.") {
+        let spaces = ["peer.", "server.", "network.peer."];
+        if !spaces.iter().any(|space| key.starts_with(space)) {
             return;
         }
         match (key, value) {
             (tags::PEER_SERVICE, TagRef::String(name)) => self.endpoint.service = Some(name),
             (tags::PEER_HOSTNAME, TagRef::String(name)) => self.host_name = Some(name),
             (tags::PEER_ADDRESS, TagRef::String(name)) => self.address = Some(name),
-            (tags::PEER_IPV4 | tags::PEER_IPV6, value) => {
+            (tags::PEER_IPV4 | tags::PEER_IPV6 | otel_tags::NETWORK_PEER_ADDRESS, value) => {
                 self.endpoint.read_ip(value);
             }
-            (tags::PEER_PORT, TagRef::Long(port)) => self.endpoint.port = u16::try_from(port).ok(),
-            (tags::PEER_PORT, TagRef::String(port)) => self.endpoint.port = port.parse().ok(),
+            (tags::PEER_PORT | otel_tags::NETWORK_PEER_PORT, port) => {
+                self.endpoint.port = self::port(port);
+            }
+            (otel_tags::SERVER_ADDRESS, TagRef::String(name)) => self.host_name = Some(name),
+            (otel_tags::SERVER_PORT, port) => self.asked_port = self::port(port),
             _ => {}
         }
     }
@@ -89,7 +95,16 @@ impl<'a> Peer<'a> {
         if is_caller {
             let name = self.endpoint.service;
             self.endpoint.service = name.or(self.host_name).or(self.address);
+            self.endpoint.port = self.endpoint.port.or(self.asked_port);
         }
         self.endpoint
+    }
+}
+
+fn port(value: TagRef<'_>) -> Option<u16> {
+    match value {
+        TagRef::Long(port) => u16::try_from(port).ok(),
+        TagRef::String(port) => port.parse().ok(),
+        _ => None,
     }
 }
