@@ -109,6 +109,7 @@
 //! | `tonic` | gRPC metadata as a carrier, gRPC status on spans |
 //! | `thrift` | [`ThriftClient`](middleware::ThriftClient), [`ThriftProcessor`](middleware::ThriftProcessor): spans for calls of the crate `thrift` |
 //! | `redis` | [`TracedRedis`](middleware::TracedRedis): spans for commands of the crate `redis` |
+//! | `nats` | [`TracedNats`](middleware::TracedNats): spans for messages of async-nats; needs Rust 1.89, as async-nats does |
 //! | `sqlx` | [`TracedExecutor`](middleware::TracedExecutor): spans for statements of sqlx; needs Rust 1.94, as sqlx does |
 //! | `signals` | [`JaegerTracer::close_on_terminate`]: the last spans are sent when SIGTERM ends the process |
 //! | `tokio` | [`TracerBuilder::worker_on`](tracer::TracerBuilder::worker_on): the worker as a task of a runtime; [`scope::task`] |
@@ -119,7 +120,7 @@
 //! | `stream` | [`StreamInSpan`](scope::StreamInSpan) and [`SinkInSpan`](scope::SinkInSpan): spans around streams and sinks |
 //! | `macros` | [`#[traced]`](macro@traced): a function that is a span |
 //! | `dev` | the embedded agent and viewer |
-//! | `full` | all of these but `sqlx` |
+//! | `full` | all of these but `sqlx` and `nats` |
 //! | `foreign-context` | [`ForeignContext`](scope::ForeignContext): active spans of another library are parents of ours |
 //! | `testkit` | for tests of a program: an agent and a collector that record, faults, expected shapes of traces |
 //!

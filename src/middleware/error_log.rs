@@ -105,6 +105,7 @@ fn kind_of(error: &(dyn Error + 'static)) -> Option<&'static str> {
         .or_else(|| tonic_kind(error))
         .or_else(|| redis_kind(error))
         .or_else(|| sqlx_kind(error))
+        .or_else(|| nats_kind(error))
 }
 
 const TIMEOUT: &str = "timeout";
@@ -123,7 +124,7 @@ fn as_boxed(value: &dyn Any) -> Option<&(dyn Error + 'static)> {
 }
 
 /// The types of errors whose causes can be read.
-const KNOWN: [&[AsError]; 7] = [
+const KNOWN: [&[AsError]; 8] = [
     &[as_boxed, as_error::<io::Error>],
     HYPER,
     REQWEST,
@@ -131,6 +132,7 @@ const KNOWN: [&[AsError]; 7] = [
     TUNGSTENITE,
     REDIS,
     SQLX,
+    NATS,
 ];
 
 #[cfg(feature = "hyper")]
@@ -171,6 +173,16 @@ const REDIS: &[AsError] = &[];
 const SQLX: &[AsError] = &[as_error::<sqlx::Error>];
 #[cfg(not(feature = "sqlx"))]
 const SQLX: &[AsError] = &[];
+
+#[cfg(feature = "nats")]
+const NATS: &[AsError] = &[
+    as_error::<async_nats::PublishError>,
+    as_error::<async_nats::RequestError>,
+    as_error::<async_nats::SubscribeError>,
+    as_error::<async_nats::jetstream::context::PublishError>,
+];
+#[cfg(not(feature = "nats"))]
+const NATS: &[AsError] = &[];
 
 #[cfg(feature = "hyper")]
 fn hyper_kind(error: &(dyn Error + 'static)) -> Option<&'static str> {
@@ -245,5 +257,23 @@ fn sqlx_kind(error: &(dyn Error + 'static)) -> Option<&'static str> {
 }
 #[cfg(not(feature = "sqlx"))]
 fn sqlx_kind(_error: &(dyn Error + 'static)) -> Option<&'static str> {
+    None
+}
+
+#[cfg(feature = "nats")]
+fn nats_kind(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    use async_nats::jetstream::context::{PublishError, PublishErrorKind};
+    use async_nats::{RequestError, RequestErrorKind};
+
+    let late_reply = error
+        .downcast_ref::<RequestError>()
+        .is_some_and(|error| error.kind() == RequestErrorKind::TimedOut);
+    let late_ack = error
+        .downcast_ref::<PublishError>()
+        .is_some_and(|error| error.kind() == PublishErrorKind::TimedOut);
+    (late_reply || late_ack).then_some(TIMEOUT)
+}
+#[cfg(not(feature = "nats"))]
+fn nats_kind(_error: &(dyn Error + 'static)) -> Option<&'static str> {
     None
 }

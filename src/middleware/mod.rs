@@ -47,6 +47,7 @@
 //! | redis | `redis` | | [`TracedRedis`] around a connection; [`RedisMessages`] for a subscription |
 //! | sqlx | `sqlx` | | [`Database::executor`] around a pool, connection or transaction |
 //! | any driver of a database | | | [`Database`] |
+//! | async-nats | `nats` | [`NatsMessages`], [`JetStreamMessages`] | [`TracedNats`], [`TracedJetStream`] |
 //! | any client of a queue or broker | | [`MessageBus::receive`] | [`MessageBus::send`] |
 //!
 //! # What a span records
@@ -234,6 +235,8 @@
 //! }
 //! ```
 //!
+//! [`TracedNats`] and [`TracedJetStream`] do so by themselves, for the crate `async-nats`.
+//!
 //! Payloads are data, and are not recorded. Headers of messages are a carrier: [`MessageHeaders`] makes one of a list,
 //! and [`InjectCarrier`](crate::propagation::InjectCarrier) shows how any type becomes one.
 //!
@@ -304,7 +307,11 @@ pub use self::http::{InSession, SessionSpan, Sessions, TracedIo};
 #[cfg(feature = "reqwest")]
 pub use self::http::{SendTraced, TracingMiddleware};
 pub use self::message::{ConsumerSpan, IncomingMessage, MessageBus, OutgoingMessage, ProducerSpan};
+#[cfg(feature = "nats")]
+pub use self::message::{
+    JetStreamMessage, JetStreamMessages, NatsMessage, NatsMessages, TracedAck, TracedJetStream,
+    TracedNats,
+};
 #[cfg(feature = "thrift")]
 pub use self::thrift::{ThriftClient, ThriftInput, ThriftOutput, ThriftProcessor};
-#[cfg(any(feature = "tower", feature = "thrift"))]
 pub use crate::propagation::Trust;

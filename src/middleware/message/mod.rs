@@ -4,6 +4,8 @@ mod bus;
 mod handling;
 mod incoming;
 mod names;
+#[cfg(feature = "nats")]
+mod nats;
 mod outgoing;
 mod sending;
 mod settings;
@@ -11,5 +13,10 @@ mod settings;
 pub use bus::MessageBus;
 pub use handling::ConsumerSpan;
 pub use incoming::IncomingMessage;
+#[cfg(feature = "nats")]
+pub use nats::{
+    JetStreamMessage, JetStreamMessages, NatsMessage, NatsMessages, TracedAck, TracedJetStream,
+    TracedNats,
+};
 pub use outgoing::OutgoingMessage;
 pub use sending::ProducerSpan;

@@ -9,6 +9,8 @@ mod key;
 mod message_headers;
 #[cfg(feature = "tonic")]
 mod metadata_map;
+#[cfg(feature = "nats")]
+mod nats_headers;
 mod scan;
 mod text_map;
 

@@ -82,14 +82,7 @@ where
 {
     /// If several keys differ in case alone, the key in lower case comes last.
     fn scan<'c>(&'c self, scan: &mut HeaderScan<'c, '_>) {
-        let is_lower = |key: &str| !key.bytes().any(|byte| byte.is_ascii_uppercase());
-        for comes_last in [false, true] {
-            for (key, value) in entries(self) {
-                if !scan.set().rules_out(key) && is_lower(key) == comes_last {
-                    scan.offer(key, value.as_bytes());
-                }
-            }
-        }
+        offer_lower_last(entries(self), scan);
     }
 }
 
@@ -185,10 +178,25 @@ fn pairs<K: Borrow<str>, V: AsRef<str>>(list: &[(K, V)]) -> impl Iterator<Item =
 }
 
 fn entries<'m, K: Borrow<str> + 'm, V: AsRef<str> + 'm>(
-    map: impl IntoIterator<Item = (&'m K, &'m V)>,
-) -> impl Iterator<Item = (&'m str, &'m str)> {
+    map: impl IntoIterator<Item = (&'m K, &'m V), IntoIter: Clone>,
+) -> impl Iterator<Item = (&'m str, &'m str)> + Clone {
     let items = map.into_iter();
     items.map(|(key, value)| (key.borrow(), value.as_ref()))
+}
+
+/// Offers the items of a map that has no order. If several keys differ in case alone, the key in lower case comes last.
+pub(super) fn offer_lower_last<'c>(
+    items: impl Iterator<Item = (&'c str, &'c str)> + Clone,
+    scan: &mut HeaderScan<'c, '_>,
+) {
+    let is_lower = |key: &str| !key.bytes().any(|byte| byte.is_ascii_uppercase());
+    for comes_last in [false, true] {
+        for (key, value) in items.clone() {
+            if !scan.set().rules_out(key) && is_lower(key) == comes_last {
+                scan.offer(key, value.as_bytes());
+            }
+        }
+    }
 }
 
 fn offer<'c>(items: impl Iterator<Item = (&'c str, &'c str)>, scan: &mut HeaderScan<'c, '_>) {

@@ -11,12 +11,19 @@ pub(crate) mod grpc;
 pub(crate) mod grpc_collector;
 pub(crate) mod jaeger_proto;
 pub(crate) mod jaeger_thrift;
-#[cfg(any(feature = "collector", feature = "remote-sampler", feature = "redis"))]
+#[cfg(any(
+    feature = "collector",
+    feature = "remote-sampler",
+    feature = "nats",
+    feature = "redis"
+))]
 #[allow(
     dead_code,
     reason = "a build may lack the features of some of its tests"
 )]
 pub(crate) mod loopback_server;
+#[cfg(feature = "nats")]
+pub(crate) mod nats_server;
 #[cfg(feature = "redis")]
 pub(crate) mod redis_server;
 #[cfg(any(feature = "collector", feature = "remote-sampler"))]

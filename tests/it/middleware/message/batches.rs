@@ -59,7 +59,7 @@ fn a_malformed_message_of_a_batch_costs_only_its_own_reference() {
         [("uber-trace-id", "malformed")],
         [("uber-trace-id", "1:2:0:1")],
     ];
-    bus.receive("orders").start_batch(&batch).finish();
+    bus.receive("orders").start_batch(batch).finish();
     assert_eq!(only(&spans).references.len(), 1);
     assert_eq!(tracer.metrics().get(Counter::DecodingErrors), 1);
 }
@@ -72,7 +72,7 @@ fn a_batch_from_strangers_begins_a_trace_and_refers_to_all() {
         [("uber-trace-id", "1:2:0:3")],
         [("uber-trace-id", "3:4:0:3")],
     ];
-    bus.receive("orders").start_batch(&batch).finish();
+    bus.receive("orders").start_batch(batch).finish();
     let span = only(&spans);
     let traces: Vec<_> = span
         .references

@@ -2,6 +2,10 @@
 
 mod batches;
 mod ends;
+#[cfg(feature = "nats")]
+mod nats;
+#[cfg(feature = "nats")]
+mod nats_jetstream;
 mod secrets;
 
 use std::time::Duration;
