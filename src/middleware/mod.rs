@@ -61,8 +61,8 @@
 //! | log events | `headers_sent`, `cancelled`, `error`, `panic` | `headers_received`, `body_dropped`, `cancelled`, `error`, `panic` |
 //!
 //! Error texts and URLs are recorded with their secrets hidden: user names, passwords, and the values of query and path
-//! parameters. Headers are recorded only on request, and those that hold secrets never. Bodies and gRPC metadata are
-//! not recorded at all.
+//! parameters. Headers and gRPC metadata are recorded only on request, and those that hold secrets never. Bodies are not
+//! recorded at all.
 //!
 //! # When a span ends
 //!
@@ -166,6 +166,42 @@
 //!
 //! A client names its calls after the path at once. A proxy, whose paths come from its callers, should set
 //! [`operation_name`](ClientLayer::operation_name).
+//!
+//! A call is one span, however many messages pass. With `grpc`, a setter of [`ServerLayer`] and [`ClientLayer`], the
+//! span tells more about it:
+//!
+//! ```
+//! # #[cfg(feature = "tonic")]
+//! # fn example(channel: tonic::transport::Channel) {
+//! use tonic::transport::Server;
+//! use tracehound::middleware::{ClientLayer, GrpcDetails, ServerLayer};
+//! # use tracehound::NoopTracer;
+//!
+//! let details = GrpcDetails::new().message_events(20); // the first 20 messages each way have log events
+//! let server = Server::builder().layer(ServerLayer::new(NoopTracer).grpc(details));
+//! let channel = ClientLayer::new(NoopTracer).grpc(details).wrap(channel);
+//! # }
+//! ```
+//!
+//! | tag | meaning |
+//! |---|---|
+//! | `grpc.messages_sent`, `grpc.messages_received` | complete messages that passed. The messages of a request are counted if its body is the `Body` of tonic or axum |
+//! | `grpc.messages_unlogged` | messages beyond [the limit of events](GrpcDetails::message_events) |
+//! | `grpc.deadline_millis` | the time that the client gave the call (`grpc-timeout`), in milliseconds |
+//! | `grpc.ended_by` | who ended a call before its status came: `client` (or the connection to it), `server`, `deadline`. Missing if it cannot be told: on a server that drops a call, or whose client does, once the request has ended |
+//! | `grpc.cut_by` | `client` or `server`, whose last message is incomplete |
+//! | `grpc.malformed_by` | `client` or `server`, which sent bytes that are no message; no later message of that side is counted |
+//!
+//! | log event | meaning |
+//! |---|---|
+//! | `message_sent`, `message_received` | the last byte of a message has passed: `grpc.message_number` (from 1), `grpc.message_size` (bytes of payload) |
+//!
+//! A call that is dropped when its deadline has passed has `response_code=DeadlineExceeded` and `error=true`, and not
+//! `Canceled`. Put the layer of a server inside of a layer that translates gRPC-Web. Outside of it, a call of gRPC-Web
+//! is an HTTP request, of which the messages, the status and these tags are recorded too.
+//!
+//! Metadata are recorded by allow-list, as [headers](ServerLayer::request_headers) of the request and of the response,
+//! trailers included.
 //!
 //! # Thrift
 //!
@@ -292,6 +328,8 @@ pub use self::database::TracedRows;
 pub use self::database::{Database, DatabaseCall, DatabaseSpan};
 #[cfg(feature = "redis")]
 pub use self::database::{RedisMessages, TracedRedis};
+#[cfg(feature = "tower")]
+pub use self::grpc::GrpcDetails;
 #[cfg(feature = "tonic")]
 pub use self::grpc::TracingInterceptor;
 #[cfg(feature = "tungstenite")]

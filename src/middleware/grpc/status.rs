@@ -27,7 +27,7 @@ impl Code {
     pub(crate) const OK: Self = Self(0);
     pub(crate) const CANCELED: Self = Self(1);
     pub(crate) const UNKNOWN: Self = Self(2);
-    const DEADLINE_EXCEEDED: Self = Self(4);
+    pub(crate) const DEADLINE_EXCEEDED: Self = Self(4);
     const PERMISSION_DENIED: Self = Self(7);
     pub(crate) const UNIMPLEMENTED: Self = Self(12);
     const INTERNAL: Self = Self(13);

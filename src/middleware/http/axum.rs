@@ -1,9 +1,13 @@
+use std::any::Any;
 use std::convert::Infallible;
+use std::mem;
 
+use axum::body::Body;
 use axum::extract::FromRequestParts;
 use http::request;
 
 use crate::middleware::RequestSpan;
+use crate::middleware::http::tapped::{RequestReader, Tapped};
 
 /// Extracts the span of the request, or the no-op span without a [`ServerLayer`](crate::middleware::ServerLayer).
 ///
@@ -18,5 +22,16 @@ impl<S: Sync> FromRequestParts<S> for RequestSpan {
         let mut span = parts.extensions.get::<Self>().cloned().unwrap_or_default();
         span.take_route(parts);
         Ok(span)
+    }
+}
+
+/// Puts a reader into a body of axum.
+pub(super) fn tap(body: &mut dyn Any, reader: &mut dyn FnMut() -> Option<RequestReader>) {
+    if let Some(body) = body.downcast_mut::<Body>()
+        && let Some(reader) = reader()
+    {
+        let inner = mem::take(body);
+        // `Body::new` makes it an error of axum again.
+        *body = Body::new(Tapped::new(inner, reader, axum::Error::into_inner));
     }
 }

@@ -89,6 +89,7 @@ impl<B: Body<Error: Display + 'static>> Body for TracedBody<B> {
                     exchange.trailers(trailers, *this.length);
                 } else if let Some(data) = frame.data_ref() {
                     exchange.count(data.remaining() as u64);
+                    exchange.read(data);
                     let is_all = this.length.is_some_and(|length| exchange.bytes() >= length);
                     if is_all || inner.is_end_stream() {
                         exchange.end_of_body(*this.length);
@@ -117,7 +118,7 @@ impl<B: Body<Error: Display + 'static>> Body for TracedBody<B> {
 impl<B> PinnedDrop for TracedBody<B> {
     fn drop(self: Pin<&mut Self>) {
         let mut this = self.project();
-        this.scope.run(|| this.inner.set(None));
+        this.scope.run_drop(|| this.inner.set(None));
     }
 }
 

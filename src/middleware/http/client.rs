@@ -166,8 +166,13 @@ pub(super) fn begin(
     let upgrade = Upgrade::of_client(tracer, sessions, hooks.component(component), request, &span);
     let details = hooks.details.as_ref();
     let details = details.and_then(|details| details.of_client());
+    let call = hooks.call(Side::Client, request, &span);
     let exchange = Exchange::new(span, Side::Client, protocol, &request.method);
-    exchange.upgraded(upgrade).detailed(details).into()
+    exchange
+        .upgraded(upgrade)
+        .detailed(details)
+        .of_call(call)
+        .into()
 }
 
 /// Returns the target of a request from its URI, or else from its `host` header.

@@ -1,12 +1,14 @@
 use std::fmt::Display;
 
+use bytes::Buf;
 use http::{Extensions, HeaderMap, Method, StatusCode};
 
 use crate::middleware::error_log::{log_error, type_of};
+use crate::middleware::grpc::Call;
 use crate::middleware::grpc::status::{self as grpc, Code};
 use crate::middleware::http::details::Details;
 use crate::middleware::http::grpc_claim::GrpcClaim;
-use crate::middleware::http::hooks::{Hooks, SpanEnd};
+use crate::middleware::http::hooks::{Hooks, RecordedHeaders, SpanEnd};
 use crate::middleware::http::protocol::Protocol;
 use crate::middleware::http::span_tags;
 use crate::middleware::http::upgrade::Upgrade;
@@ -34,6 +36,10 @@ pub(super) struct Exchange {
     upgrade: Option<Box<Upgrade>>,
     /// The work that waits for the head of the response, if some was asked for.
     details: Option<Box<Details>>,
+    /// The details of a gRPC call, if the layer is asked for them.
+    call: Option<Box<Call>>,
+    /// The headers to record that may come as trailers of a gRPC call.
+    trailers: RecordedHeaders,
     /// Whether a client has received the head of an HTTP response and not yet polled the body.
     is_unread: bool,
     /// How many bytes of the response's body have passed.
@@ -82,6 +88,8 @@ impl Exchange {
             claim: None,
             upgrade: None,
             details: None,
+            call: None,
+            trailers: RecordedHeaders::default(),
             is_unread: false,
             bytes: 0,
         }
@@ -110,6 +118,17 @@ impl Exchange {
         if let Some(details) = self.details.take() {
             details.settle(&self.span, headers);
         }
+    }
+
+    /// Adds a gRPC call whose details are recorded.
+    pub(super) fn of_call(mut self, call: Option<Call>) -> Self {
+        self.call = call.map(Box::new);
+        self
+    }
+
+    /// Returns the call whose messages are counted, if any.
+    pub(super) fn call(&self) -> Option<&Call> {
+        self.call.as_deref()
     }
 
     /// Looks for the connection of an upgrade in the response to a client.
@@ -164,12 +183,16 @@ impl Exchange {
         headers: &HeaderMap,
         response: &Res,
     ) {
+        if self.call.is_some() {
+            self.call_answered(headers);
+        }
         if let Expected::Grpc { missing, progress } = &mut self.response {
             *missing = Code::from_http(status);
             if grpc::is_response(headers) {
                 *progress = Progress::Answered;
             } else if let Some(claim) = self.claim.take() {
                 claim.refute(&self.span);
+                self.call = None;
                 self.response = Expected::Http { is_bodiless: false };
             } else {
                 span_tags::status(&self.span, status, false);
@@ -192,6 +215,9 @@ impl Exchange {
         };
         let span = &self.span;
         hooks.response_headers.record(span, headers);
+        if !self.has_length() {
+            self.trailers = hooks.response_headers.clone();
+        }
         hooks.decorate_response(span, response);
         if let Some(upgrade) = self.upgrade.take() {
             let span = std::mem::take(&mut self.span);
@@ -202,6 +228,41 @@ impl Exchange {
         }
         if is_last {
             self.complete();
+        }
+    }
+
+    /// Tells the details of a call the head of its response. The response decides whether there is a call of gRPC-Web.
+    #[cold]
+    fn call_answered(&mut self, headers: &HeaderMap) {
+        let is_http = self.has_length();
+        if let Some(call) = &mut self.call {
+            call.head(headers);
+            if is_http && !call.is_web() {
+                self.call = None;
+            }
+        }
+        self.web_status(headers);
+    }
+
+    /// Records the status of a call of gRPC-Web, if the headers hold one.
+    fn web_status(&mut self, headers: &HeaderMap) {
+        if let Some(call) = &mut self.call
+            && call.is_web()
+            && let Some((code, message)) = grpc::status(headers)
+        {
+            call.answered(code);
+            grpc::record_status(&self.span, self.side, code, &message);
+        }
+    }
+
+    /// Counts the messages in data of the body, if that is asked for.
+    pub(super) fn read(&mut self, data: &impl Buf) {
+        let mut trailers = None;
+        if let Some(call) = &mut self.call {
+            call.response(data, |of_web| trailers = Some(of_web));
+        }
+        if let Some(trailers) = trailers {
+            self.web_status(&trailers);
         }
     }
 
@@ -242,6 +303,7 @@ impl Exchange {
 
     /// Records the trailers, which end the body.
     pub(super) fn trailers(&mut self, trailers: &HeaderMap, length: Option<u64>) {
+        self.trailers.record(&self.span, trailers);
         match self.status(trailers) {
             Some(Code::UNIMPLEMENTED) => self.unreach(),
             Some(_) => self.reach(),
@@ -267,6 +329,9 @@ impl Exchange {
         };
         let (code, message) = grpc::status(headers)?;
         *missing = Code::OK;
+        if let Some(call) = &mut self.call {
+            call.answered(code);
+        }
         grpc::record_status(&self.span, self.side, code, &message);
         Some(code)
     }
@@ -298,7 +363,11 @@ impl Exchange {
     /// Ends the span of a complete response.
     pub(super) fn complete(&mut self) {
         if let Expected::Grpc { missing, .. } = self.response {
-            grpc::record_status(&self.span, self.side, missing, "the status is missing");
+            grpc::record_status(&self.span, self.side, missing, MISSING);
+        } else if let Some(call) = &self.call
+            && call.lacks_status()
+        {
+            grpc::record_status(&self.span, self.side, Code::UNKNOWN, MISSING);
         }
         self.finish();
     }
@@ -310,6 +379,9 @@ impl Exchange {
             let code = grpc::code_of(error);
             grpc::record_code(&self.span, code);
             is_error = code != Code::CANCELED;
+            if let Some(call) = &mut self.call {
+                call.failed(code);
+            }
         }
         if is_error {
             self.span.set_tag(tags::ERROR, true);
@@ -321,13 +393,20 @@ impl Exchange {
 
     /// Ends the span of a request whose future or body was dropped.
     fn cancel(&mut self) {
+        let code = self
+            .call
+            .as_mut()
+            .map_or(Code::CANCELED, |call| call.cancelled());
         match self.response {
             Expected::Http { .. } if self.is_unread => {
                 self.span.log_event("body_dropped");
             }
             Expected::Http { .. } => span_tags::cancelled(&self.span),
             Expected::Grpc { progress, .. } => {
-                grpc::record_code(&self.span, Code::CANCELED);
+                grpc::record_code(&self.span, code);
+                if code != Code::CANCELED {
+                    self.span.set_tag(tags::ERROR, true);
+                }
                 if self.claim.is_some() && progress == Progress::Unanswered {
                     // Without a response, the request may have been HTTP or gRPC.
                     span_tags::cancelled(&self.span);
@@ -341,12 +420,18 @@ impl Exchange {
 
     fn panicked(&mut self) {
         span_tags::panicked(&self.span);
+        if let Some(call) = &mut self.call {
+            call.panicked();
+        }
         self.finish();
     }
 
     fn finish(&mut self) {
         if let Some(claim) = self.claim.take() {
             self.decide(&claim);
+        }
+        if let Some(call) = self.call.take() {
+            call.record(&self.span);
         }
         if self.side == Side::Server && self.has_length() {
             span_tags::response_size(&self.span, self.bytes);
@@ -367,6 +452,8 @@ impl Drop for Exchange {
         }
     }
 }
+
+const MISSING: &str = "the status is missing";
 
 /// Ends the span if a panic drops this guard.
 struct EndsOnPanic<'a>(Option<&'a mut Exchange>);

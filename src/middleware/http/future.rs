@@ -10,8 +10,10 @@ use http_body::Body;
 use pin_project::{pin_project, pinned_drop};
 
 use crate::middleware::TracedBody;
+use crate::middleware::http::request_body::tap;
 use crate::middleware::http::request_scope::RequestScope;
 use crate::middleware::http::settings::HttpSettings;
+use crate::middleware::http::tapped::RequestReader;
 
 /// The future of a traced service's response.
 ///
@@ -29,7 +31,7 @@ pub struct TracedFuture<F> {
 
 impl<F> TracedFuture<F> {
     /// Starts the span with `begin` and calls the service with the span active.
-    pub(super) fn call<B>(
+    pub(super) fn call<B: 'static>(
         settings: &Arc<HttpSettings>,
         request: Request<B>,
         begin: impl FnOnce(&mut request::Parts) -> RequestScope,
@@ -38,8 +40,13 @@ impl<F> TracedFuture<F> {
         if settings.tracer.is_noop() {
             return Self::untraced(call(request));
         }
-        let (mut parts, body) = request.into_parts();
+        let (mut parts, mut body) = request.into_parts();
         let mut scope = begin(&mut parts);
+        if let RequestScope::Span(exchange) = &scope
+            && let Some(call) = exchange.call()
+        {
+            tap(&mut body, || RequestReader::new(call));
+        }
         let request = Request::from_parts(parts, body);
         Self {
             inner: Some(scope.run(|| call(request))),
@@ -109,7 +116,7 @@ where
 impl<F> PinnedDrop for TracedFuture<F> {
     fn drop(self: Pin<&mut Self>) {
         let mut this = self.project();
-        this.scope.run(|| this.inner.set(None));
+        this.scope.run_drop(|| this.inner.set(None));
     }
 }
 

@@ -3,12 +3,15 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode, request};
 
+use crate::middleware::GrpcDetails;
+use crate::middleware::grpc::Call;
 use crate::middleware::http::destinations::Destinations;
 use crate::middleware::http::details::DetailSettings;
 use crate::middleware::http::redact;
 use crate::middleware::http::upgrade::Sessions;
+use crate::middleware::side::Side;
 use crate::model::otel_tags as tags;
 use crate::panics::caught;
 use crate::propagation::Trust;
@@ -45,6 +48,7 @@ pub(super) struct Hooks<Req, Res> {
     pub(super) decorate_response: Vec<SpanHook<Res>>,
     pub(super) span_end: SpanEnd,
     pub(super) sessions: Option<Sessions>,
+    pub(super) grpc: Option<GrpcDetails>,
     pub(super) trust: Trust,
     pub(super) destinations: Destinations,
     pub(super) injects: bool,
@@ -65,13 +69,14 @@ impl<Req, Res> Hooks<Req, Res> {
         url: None,
         component: None,
         peer_address: None,
-        request_headers: RecordedHeaders(Vec::new()),
-        response_headers: RecordedHeaders(Vec::new()),
+        request_headers: RecordedHeaders(None),
+        response_headers: RecordedHeaders(None),
         error_status: None,
         decorate: Vec::new(),
         decorate_response: Vec::new(),
         span_end: SpanEnd::Body,
         sessions: None,
+        grpc: None,
         trust: Trust::full(),
         destinations: Destinations::all(),
         injects: true,
@@ -133,6 +138,14 @@ impl<Req, Res> Hooks<Req, Res> {
     }
 }
 
+impl<Res> Hooks<request::Parts, Res> {
+    /// Begins the details of a gRPC call, if the user asks for them.
+    pub(super) fn call(&self, side: Side, request: &request::Parts, span: &Span) -> Option<Call> {
+        let details = self.grpc.filter(|_| span.is_recording())?;
+        Call::begin(details, side, request, span)
+    }
+}
+
 impl<Req, Res> Clone for Hooks<Req, Res> {
     fn clone(&self) -> Self {
         Self {
@@ -148,6 +161,7 @@ impl<Req, Res> Clone for Hooks<Req, Res> {
             decorate_response: self.decorate_response.clone(),
             span_end: self.span_end,
             sessions: self.sessions.clone(),
+            grpc: self.grpc,
             trust: self.trust,
             destinations: self.destinations.clone(),
             injects: self.injects,
@@ -157,11 +171,11 @@ impl<Req, Res> Clone for Hooks<Req, Res> {
 }
 
 /// Headers to record, each with the keys of its tag.
-#[derive(Clone)]
-pub(super) struct RecordedHeaders(Vec<(HeaderName, HeaderKeys)>);
+#[derive(Clone, Debug, Default)]
+pub(super) struct RecordedHeaders(Option<Arc<Vec<(HeaderName, HeaderKeys)>>>);
 
 /// The keys of the tag of a header.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct HeaderKeys {
     key: String,
     /// OpenTelemetry's key, if it has another one.
@@ -170,7 +184,8 @@ struct HeaderKeys {
 
 impl RecordedHeaders {
     pub(super) fn add(&mut self, prefix: &str, names: impl IntoIterator<Item = HeaderName>) {
-        self.0.extend(names.into_iter().map(|name| {
+        let recorded = Arc::make_mut(self.0.get_or_insert_default());
+        recorded.extend(names.into_iter().map(|name| {
             let key = format!("{prefix}{name}");
             let otel = match (prefix, name.as_str()) {
                 ("http.header.", "user-agent") => Some(tags::USER_AGENT_ORIGINAL.to_owned()),
@@ -182,7 +197,7 @@ impl RecordedHeaders {
     }
 
     pub(super) fn record(&self, span: &Span, headers: &HeaderMap) {
-        for (name, keys) in &self.0 {
+        for (name, keys) in self.0.as_deref().into_iter().flatten() {
             let mut values = headers
                 .get_all(name)
                 .iter()

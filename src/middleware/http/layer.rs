@@ -40,6 +40,7 @@ macro_rules! layer {
                     Response = http::Response<R>,
                     Error: std::fmt::Display + 'static,
                 >,
+            B: 'static,
             R: http_body::Body,
         {
             type Response = http::Response<$crate::middleware::TracedBody<R>>;
@@ -71,6 +72,7 @@ macro_rules! layer {
                     Response = http::Response<R>,
                     Error: std::fmt::Display + 'static,
                 >,
+            B: 'static,
             R: http_body::Body,
         {
             type Response = http::Response<$crate::middleware::TracedBody<R>>;

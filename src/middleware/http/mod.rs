@@ -11,6 +11,7 @@ mod exchange;
 mod forwarded;
 mod future;
 mod grpc_claim;
+mod grpc_layers;
 mod hooks;
 mod layer;
 mod names;
@@ -22,6 +23,7 @@ mod peer;
 mod protocol;
 mod queue_time;
 mod redact;
+mod request_body;
 mod request_scope;
 mod request_span;
 #[cfg(feature = "reqwest")]
@@ -30,6 +32,9 @@ mod route;
 mod server;
 mod settings;
 mod span_tags;
+mod tapped;
+#[cfg(feature = "tonic")]
+mod tonic;
 mod trace_link;
 mod trusted_proxies;
 #[cfg(feature = "tungstenite")]

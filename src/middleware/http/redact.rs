@@ -9,7 +9,7 @@ use crate::redact;
 /// Returns the text of a header with the secrets of URLs in it hidden, or `None` if the header must never be recorded.
 ///
 /// These never are: `authorization`, `proxy-authorization`, `cookie`, `set-cookie`, `x-api-key`, names that end in
-/// `-token` or `-secret`, and values that are marked as sensitive.
+/// `-token` or `-secret`, the binary metadata of gRPC (`-bin`), and values that are marked as sensitive.
 pub(super) fn header<'a>(name: &HeaderName, value: &'a HeaderValue) -> Option<Cow<'a, str>> {
     if value.is_sensitive() || is_secret(name) {
         return None;
@@ -20,7 +20,7 @@ pub(super) fn header<'a>(name: &HeaderName, value: &'a HeaderValue) -> Option<Co
     })
 }
 
-/// Whether every header of this name holds a secret.
+/// Whether every header of this name holds a secret, or bytes that are no text.
 fn is_secret(name: &HeaderName) -> bool {
     let name = name.as_str();
     SECRET_HEADERS.contains(&name) || SECRET_ENDINGS.iter().any(|end| name.ends_with(end))
@@ -33,7 +33,7 @@ const SECRET_HEADERS: [&str; 5] = [
     "set-cookie",
     "x-api-key",
 ];
-const SECRET_ENDINGS: [&str; 2] = ["-token", "-secret"];
+const SECRET_ENDINGS: [&str; 3] = ["-token", "-secret", "-bin"];
 
 /// Builds a URL without user name, password and the values of its parameters.
 ///
@@ -178,6 +178,7 @@ mod tests {
             ("x-api-key", false),
             ("x-csrf-token", false),
             ("client-secret", false),
+            ("x-user-bin", false),
             ("x-request-id", true),
             ("token-bucket", true),
         ];

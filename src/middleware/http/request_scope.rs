@@ -25,6 +25,16 @@ impl RequestScope {
         }
     }
 
+    /// Drops the service or the body before its end.
+    pub(super) fn run_drop(&mut self, drop: impl FnOnce()) {
+        if let Self::Span(exchange) = self
+            && let Some(call) = exchange.call()
+        {
+            call.drops();
+        }
+        self.run(drop);
+    }
+
     pub(super) fn take(&mut self) -> Self {
         std::mem::replace(self, Self::Nothing)
     }

@@ -218,10 +218,12 @@ fn begin(
     let sessions = hooks.sessions.as_ref();
     let upgrade = Upgrade::of_server(tracer, sessions, hooks.component(component), request, &span);
     let details = details.and_then(|details| details.of_server(request));
+    let call = hooks.call(Side::Server, request, &span);
     let exchange = Exchange::new(span, Side::Server, protocol, &request.method);
     exchange
         .claimed(claim)
         .upgraded(upgrade)
         .detailed(details)
+        .of_call(call)
         .into()
 }

@@ -113,7 +113,8 @@ macro_rules! settings {
             ///
             /// If a header occurs several times, its values are joined by `, `. Headers that hold secrets are never
             /// recorded: `authorization`, `proxy-authorization`, `cookie`, `set-cookie`, `x-api-key`, names that end in
-            /// `-token` or `-secret`, and values that are marked as sensitive.
+            /// `-token` or `-secret`, and values that are marked as sensitive. The metadata of a gRPC call are headers
+            /// too; those in binary (`-bin`) are never recorded.
             ///
             /// Defaults to none.
             #[must_use]
@@ -128,7 +129,8 @@ macro_rules! settings {
 
             /// Sets the response headers to record, as tags `http.response.header.{name}`.
             ///
-            /// The exceptions of [`request_headers`](Self::request_headers) apply. Defaults to none.
+            /// Trailers of a gRPC call count as headers. The exceptions of [`request_headers`](Self::request_headers)
+            /// apply. Defaults to none.
             #[must_use]
             pub fn response_headers(
                 mut self,

@@ -86,7 +86,7 @@ fn a_refused_connection_is_unavailable() {
 }
 
 /// Answers every request with a response from `reply`, over HTTP/2.
-async fn serve_raw<B>(reply: fn() -> http::Response<B>) -> SocketAddr
+pub(super) async fn serve_raw<B>(reply: fn() -> http::Response<B>) -> SocketAddr
 where
     B: http_body::Body<Data = bytes::Bytes, Error: Into<tower::BoxError>> + Send + 'static,
 {
@@ -100,7 +100,7 @@ where
     address
 }
 
-fn grpc_reply<B>(body: B) -> http::Response<B> {
+pub(super) fn grpc_reply<B>(body: B) -> http::Response<B> {
     let response = http::Response::builder().header("content-type", "application/grpc");
     response.body(body).expect("a response")
 }

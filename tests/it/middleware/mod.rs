@@ -14,6 +14,8 @@ mod forwarded;
 #[cfg(all(feature = "tonic", feature = "hyper"))]
 mod grpc;
 #[cfg(all(feature = "tonic", feature = "hyper"))]
+mod grpc_details;
+#[cfg(all(feature = "tonic", feature = "hyper"))]
 mod grpc_status;
 #[cfg(all(feature = "axum", feature = "hyper"))]
 mod hooks;

@@ -148,7 +148,8 @@ async fn answers(request: Request<String>) -> Result<Response<Messages>, Status>
     Ok(Response::new(Messages(receiver)))
 }
 
-fn status(message: &str) -> Option<(&str, Status)> {
+/// Returns the first word of a message and the status behind it, if there is one.
+pub(crate) fn status(message: &str) -> Option<(&str, Status)> {
     let mut words = message.splitn(3, ' ');
     let when = words.next()?;
     let code = words.next()?.parse::<i32>().ok()?;

@@ -9,6 +9,8 @@ pub(crate) mod collector_server;
 pub(crate) mod grpc;
 #[cfg(all(feature = "grpc", feature = "collector", feature = "otlp"))]
 pub(crate) mod grpc_collector;
+#[cfg(all(feature = "tonic", feature = "hyper"))]
+pub(crate) mod grpc_streams;
 pub(crate) mod jaeger_proto;
 pub(crate) mod jaeger_thrift;
 #[cfg(any(

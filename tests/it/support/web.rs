@@ -155,7 +155,11 @@ impl Fed {
 
 impl Feeder {
     pub(crate) fn data(&self, data: &'static str) {
-        self.send(Ok(Frame::data(Bytes::from_static(data.as_bytes()))));
+        self.bytes(data);
+    }
+
+    pub(crate) fn bytes(&self, bytes: impl Into<Bytes>) {
+        self.send(Ok(Frame::data(bytes.into())));
     }
 
     pub(crate) fn trailers(&self, trailers: HeaderMap) {
