@@ -26,6 +26,7 @@
 //! | `hello.rs` | the example `hello` finds the agent by its environment alone |
 //! | `quickstart.rs` | the three services of the example `quickstart` call each other as shown |
 //! | `nginx.rs` | the spans of a WebSocket's session say who ended it behind a real [`Nginx`], and its log leads to the trace |
+//! | `order/` | an order that passes through HTTP, a WebSocket, Redis, Thrift, a database, gRPC and a queue is one trace |
 //! | `sampling/` | programs are sampled as a backend's strategy file, or its adaptive sampling, says |
 //! | `delivery/` | spans that the ledger calls sent are stored: under load, and when the agent is late, dies or stands still, or a collector dies |
 //!

@@ -1,0 +1,153 @@
+//! One order through everything that the library traces: HTTP, a WebSocket, Redis, Thrift, a database, gRPC and a queue.
+//! It is one trace in a real Jaeger.
+
+mod bank;
+#[path = "../../../examples/thrift/stock.rs"]
+#[expect(dead_code, reason = "one of its methods is enough for an order")]
+mod generated;
+mod packer;
+mod queue;
+#[path = "../databases/redis_server.rs"]
+mod redis_server;
+mod shop;
+mod stock;
+#[path = "../../../examples/grpc/text.rs"]
+mod text;
+mod tree;
+
+use std::{error::Error, net::SocketAddr, time::Duration};
+
+use futures_util::StreamExt;
+use sqlx::{Executor, SqlitePool, sqlite::SqlitePoolOptions};
+use tokio::{task::block_in_place, time::timeout};
+use tracehound::{
+    JaegerTracer,
+    middleware::{Database, SendTraced, WebSocketClient},
+    prelude::*,
+    reporter::{RemoteReporter, sender::UdpSender},
+    sampler::ConstSampler,
+    tracer::BuildError,
+};
+use tracehound_interop::{Backend, Version};
+
+use packer::Packer;
+use redis_server::RedisServer;
+use shop::Stations;
+
+type Result<T = (), E = Box<dyn Error>> = std::result::Result<T, E>;
+
+/// The bank is too busy at first, so the shop asks again. Until a method has answered with a message, a server does not
+/// take its path for a name. The parcel follows from the order: the shop has not waited.
+const ORDER: &str = "\
+browser buy
+  browser HTTP GET client
+    shop GET /news server
+      > shop WebSocket session /news
+    > browser WebSocket session
+  browser HTTP POST client
+    shop POST /orders/{item} server
+      shop INCRBY client
+      shop count client
+        stock count server
+          stock UPDATE client
+      shop /bank.Bank/Charge client !
+        bank HTTP POST server !
+      shop /bank.Bank/Charge client
+        bank /bank.Bank/Charge server
+      shop To_orders producer
+        > packer From_orders consumer
+          packer INSERT client
+          packer HTTP POST client
+            shop POST /packed/{item} server
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn v1_shows_an_order_through_everything_as_one_trace() -> Result {
+    is_one_trace(Version::V1).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn v2_shows_an_order_through_everything_as_one_trace() -> Result {
+    is_one_trace(Version::V2).await
+}
+
+async fn is_one_trace(version: Version) -> Result {
+    let Some(jaeger) = block_in_place(|| Backend::start_or_skip(version))? else {
+        return Ok(());
+    };
+    let Some(redis) = block_in_place(RedisServer::start)? else {
+        return Ok(());
+    };
+    let tracer = |service| tracer(service, &jaeger);
+    let (shop, stock, bank, packer) = (
+        tracer("shop")?,
+        tracer("stock")?,
+        tracer("bank")?,
+        tracer("packer")?,
+    );
+    let pool = database().await?;
+    let database = |tracer: &JaegerTracer| Database::new(tracer.clone(), "sqlite");
+    let (queue, mut orders) = queue::queue(shop.clone(), packer.clone());
+    let stations = Stations {
+        redis: redis::Client::open(redis.url())?,
+        stock: stock::start(stock.clone(), database(&stock), pool.clone())?,
+        bank: bank::start(bank).await?,
+        queue,
+    };
+    let shop = shop::start(shop, stations).await?;
+    let packer = Packer {
+        database: database(&packer),
+        tracer: packer,
+        pool,
+        shop,
+    };
+    let browser = tracer("browser")?;
+    let span = browser.start_span("buy");
+    let trace_id = u128::from_str_radix(&span.context().to_trace_id(), 16)?;
+    let buying = buy(&browser, shop).in_span(span);
+    let both = async { tokio::try_join!(buying, packer.pack(&mut orders)) };
+    timeout(Duration::from_secs(60), both).await??;
+
+    let spans = ORDER.lines().count();
+    let trace = block_in_place(|| jaeger.trace(trace_id, spans))?;
+    assert_eq!(tree::draw(&trace.spans), ORDER);
+    assert_eq!(tree::out_of_time(&trace.spans), [""; 0]);
+    Ok(())
+}
+
+/// Orders a teapot, and hears that it is packed.
+async fn buy(tracer: &JaegerTracer, shop: SocketAddr) -> Result {
+    let client = WebSocketClient::new(tracer.clone());
+    let (mut news, _) = client.connect(format!("ws://{shop}/news")).await?;
+    let http = reqwest::Client::builder().no_proxy().build()?;
+    let order = http.post(format!("http://{shop}/orders/teapot"));
+    let reply = order.send_traced(tracer).await?.error_for_status()?;
+    assert_eq!(reply.text().await?, "order 1: ada paid, 2 left");
+    let packed = news.next().await.ok_or("no news")??;
+    assert_eq!(packed.into_text()?, "teapot");
+    news.close(None).await?;
+    while let Some(Ok(_)) = news.next().await {}
+    Ok(())
+}
+
+/// Makes a tracer that keeps every trace and sends it by UDP.
+fn tracer(service: &str, jaeger: &Backend) -> Result<JaegerTracer, BuildError> {
+    let sender = UdpSender::new(jaeger.compact_addr());
+    JaegerTracer::builder(service)
+        .sampler(ConstSampler::new(true))
+        .reporter(RemoteReporter::new(sender))
+        .build()
+}
+
+/// Opens a database in which three teapots are in stock.
+async fn database() -> Result<SqlitePool> {
+    // One connection: each has a memory of its own.
+    let options = SqlitePoolOptions::new().max_connections(1);
+    let pool = options.connect("sqlite::memory:").await?;
+    pool.execute("CREATE TABLE items (name TEXT, count INTEGER)")
+        .await?;
+    pool.execute("INSERT INTO items VALUES ('teapot', 3)")
+        .await?;
+    pool.execute("CREATE TABLE parcels (item TEXT)").await?;
+    Ok(pool)
+}
