@@ -5,20 +5,19 @@ use std::thread;
 
 use thrift::protocol::{TMessageIdentifier, TMessageType};
 
-use crate::middleware::thrift::ThriftClient;
 use crate::middleware::thrift::answer::Answer;
 use crate::middleware::thrift::error::{application_kind, record, record_error};
+use crate::middleware::thrift::settings::Settings;
 use crate::model::tags;
 use crate::redact;
 use crate::span::Span;
 use crate::tracer::TracerExt;
 
 /// The calls of one connection of a client, which has one open call at a time. Both protocols share it.
-#[derive(Debug)]
 pub(super) struct Calls {
-    /// Dropped before the client, which may hold the last handle to its tracer.
+    /// Dropped before the settings, which may hold the last handle to its tracer.
     open: Mutex<Option<OpenCall>>,
-    client: ThriftClient,
+    client: Settings,
 }
 
 /// A call that waits for its answer. If it is dropped, it was given up.
@@ -32,7 +31,7 @@ struct OpenCall {
 }
 
 impl Calls {
-    pub(super) fn new(client: ThriftClient) -> Self {
+    pub(super) fn new(client: Settings) -> Self {
         Self {
             open: Mutex::new(None),
             client,

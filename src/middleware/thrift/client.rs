@@ -5,10 +5,9 @@ use std::sync::Arc;
 use thrift::protocol::{TInputProtocol, TOutputProtocol};
 
 use crate::middleware::thrift::calls::Calls;
+use crate::middleware::thrift::settings::Settings;
 use crate::middleware::thrift::{ThriftInput, ThriftOutput};
-use crate::model::tags;
 use crate::redact;
-use crate::span::Span;
 use crate::tracer::Tracer;
 
 /// A maker of client protocols for Apache Thrift whose calls have spans.
@@ -83,20 +82,19 @@ use crate::tracer::Tracer;
 /// A pair of protocols has one call at a time, as generated clients do.
 #[derive(Clone)]
 pub struct ThriftClient {
-    pub(super) tracer: Arc<dyn Tracer>,
-    pub(super) operation_name: Option<Cow<'static, str>>,
-    peer_address: Option<Cow<'static, str>>,
-    peer_service: Option<Cow<'static, str>>,
+    settings: Settings,
 }
 
 impl ThriftClient {
     /// Makes clients that start their spans with `tracer`.
     pub fn new(tracer: impl Tracer + 'static) -> Self {
         Self {
-            tracer: Arc::new(tracer),
-            operation_name: None,
-            peer_address: None,
-            peer_service: None,
+            settings: Settings {
+                tracer: Arc::new(tracer),
+                operation_name: None,
+                peer_address: None,
+                peer_service: None,
+            },
         }
     }
 
@@ -105,7 +103,7 @@ impl ThriftClient {
     /// A proxy needs it, if the names of the methods come from its callers.
     #[must_use]
     pub fn operation_name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
-        self.operation_name = Some(name.into());
+        self.settings.operation_name = Some(name.into());
         self
     }
 
@@ -115,14 +113,14 @@ impl ThriftClient {
     #[must_use]
     pub fn peer_address(mut self, address: impl Into<Cow<'static, str>>) -> Self {
         let address: Cow<'static, str> = address.into();
-        self.peer_address = Some(redact::value(&address).into_owned().into());
+        self.settings.peer_address = Some(redact::value(&address).into_owned().into());
         self
     }
 
     /// Sets the name under which a backend shows the server, which is the tag `peer.service`. Defaults to none.
     #[must_use]
     pub fn peer_service(mut self, service: impl Into<Cow<'static, str>>) -> Self {
-        self.peer_service = Some(service.into());
+        self.settings.peer_service = Some(service.into());
         self
     }
 
@@ -134,22 +132,16 @@ impl ThriftClient {
         input: I,
         output: O,
     ) -> (ThriftInput<I>, ThriftOutput<O>) {
-        let calls = Arc::new(Calls::new(self.clone()));
+        let calls = Arc::new(Calls::new(self.settings.clone()));
         let output = ThriftOutput::new(output, calls.clone());
         (ThriftInput::new(input, calls), output)
-    }
-
-    /// Records what is known of the server.
-    pub(super) fn describe_peer(&self, span: &Span) {
-        span.set_tag(tags::PEER_ADDRESS, self.peer_address.as_deref())
-            .set_tag(tags::PEER_SERVICE, self.peer_service.as_deref());
     }
 }
 
 impl fmt::Debug for ThriftClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ThriftClient")
-            .field("peer_address", &self.peer_address)
+            .field("peer_address", &self.settings.peer_address)
             .finish_non_exhaustive()
     }
 }

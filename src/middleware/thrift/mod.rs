@@ -12,6 +12,7 @@ mod processor;
 mod server_call;
 mod server_input;
 mod server_output;
+mod settings;
 
 pub use client::ThriftClient;
 pub use input::ThriftInput;
