@@ -46,6 +46,7 @@
 //! | thrift | `thrift` | [`ThriftProcessor`] around a processor | [`ThriftClient`] around the protocols of a client |
 //! | redis | `redis` | | [`TracedRedis`] around a connection; [`RedisMessages`] for a subscription |
 //! | sqlx | `sqlx` | | [`Database::executor`] around a pool, connection or transaction |
+//! | a protocol of your own | | [`ContextFrames`] in front of each message | as the server |
 //! | any driver of a database | | | [`Database`] |
 //! | async-nats | `nats` | [`NatsMessages`], [`JetStreamMessages`] | [`TracedNats`], [`TracedJetStream`] |
 //! | any client of a queue or broker | | [`MessageBus::receive`] | [`MessageBus::send`] |
@@ -210,6 +211,11 @@
 //! error, whether the service declares it or not; its text has its secrets hidden, and its fields are not recorded. The
 //! tags are in [a table](ThriftClient#what-a-span-records). As with gRPC, callers cannot make up names.
 //!
+//! # Protocols of your own
+//!
+//! [`ContextFrames`] writes a context in front of a message, and reads it again: on TCP or any stream of bytes, blocking,
+//! with tokio, or into and from a buffer. Spans start where your code starts them.
+//!
 //! # Whom to trust
 //!
 //! A caller's context is only as good as the caller. [`ServerLayer::trust`] says what a listener believes:
@@ -307,6 +313,7 @@ mod address;
 mod call_error;
 mod database;
 mod error_log;
+mod frame;
 #[cfg(feature = "tower")]
 mod grpc;
 #[cfg(feature = "tower")]
@@ -328,6 +335,7 @@ pub use self::database::TracedRows;
 pub use self::database::{Database, DatabaseCall, DatabaseSpan};
 #[cfg(feature = "redis")]
 pub use self::database::{RedisMessages, TracedRedis};
+pub use self::frame::{ContextFrames, UnknownFrame};
 #[cfg(feature = "tower")]
 pub use self::grpc::GrpcDetails;
 #[cfg(feature = "tonic")]

@@ -11,6 +11,7 @@ mod database;
 mod destinations;
 #[cfg(all(feature = "axum", feature = "hyper"))]
 mod forwarded;
+mod frames;
 #[cfg(all(feature = "tonic", feature = "hyper"))]
 mod grpc;
 #[cfg(all(feature = "tonic", feature = "hyper"))]
