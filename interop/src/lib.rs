@@ -25,6 +25,7 @@
 //! | `decisions.rs` | the probabilistic sampler keeps the traces that those of the Go and Java clients keep |
 //! | `hello.rs` | the example `hello` finds the agent by its environment alone |
 //! | `quickstart.rs` | the three services of the example `quickstart` call each other as shown |
+//! | `thrift/` | calls of Thrift keep their trace through a Java server and client over the published `opentracing-thrift`, and through Python |
 //! | `nginx.rs` | the spans of a WebSocket's session say who ended it behind a real [`Nginx`], and its log leads to the trace |
 //! | `order/` | an order that passes through HTTP, a WebSocket, Redis, Thrift, a database, gRPC and a queue is one trace |
 //! | `sampling/` | programs are sampled as a backend's strategy file, or its adaptive sampling, says |
@@ -72,6 +73,7 @@ mod sent;
 mod stopped;
 mod stored;
 mod strategies;
+mod thrift_peer;
 mod toolchain;
 mod value;
 mod version;
@@ -103,6 +105,7 @@ pub use query::{Dependency, Received};
 pub use sent::{SentBatch, SentSpan};
 pub use stopped::Stopped;
 pub use stored::{StoredSpan, Trace};
+pub use thrift_peer::{ThriftLanguage, ThriftPeer, ThriftProtocol};
 pub use value::{Log, Reference, ReferenceKind, Tag, Value};
 pub use version::Version;
 pub use way::Way;

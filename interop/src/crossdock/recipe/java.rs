@@ -45,6 +45,32 @@ pub(crate) const DECISIONS: Recipe = Recipe {
     run: &["java", "-cp", "./target/classes:./lib/*", "decisions.Main"],
 };
 
+/// A Thrift server and client over `opentracing-thrift` 0.1.3, with the last `libthrift` that it works with.
+pub(crate) const THRIFT: Recipe = Recipe {
+    name: "java-thrift",
+    files: &[
+        ("pom.xml", include_str!("../../../java/thrift/pom.xml")),
+        (
+            "src/main/java/thriftpeer/Main.java",
+            include_str!("../../../java/thrift/src/main/java/thriftpeer/Main.java"),
+        ),
+    ],
+    tools: TOOLS,
+    steps: &[COMPILE],
+    interpreter: Some(&["java", "-version"]),
+    run: &[
+        "java",
+        "-Xmx64m",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        // The library reads baggage in the machine's charset, which is UTF-8 by itself only from Java 18 on.
+        "-Dfile.encoding=UTF-8",
+        "-cp",
+        "./target/classes:./lib/*",
+        "thriftpeer.Main",
+    ],
+};
+
 /// The Zipkin server 3.5.1, one file.
 pub(crate) const ZIPKIN: Recipe = Recipe {
     name: "zipkin-3.5.1",
