@@ -343,6 +343,44 @@ fn kernel_trusts_counter() -> bool {
         })
 }
 
+/// Reads a duration as Go writes it, in nanoseconds: one or more numbers, with fractions or without, each followed by
+/// `ns`, `us`, `ms`, `s`, `m` or `h`.
+pub(crate) fn nanos_with_units(mut text: &str) -> Option<u128> {
+    let mut total = 0u128;
+    while !text.is_empty() {
+        let number_end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, rest) = text.split_at(number_end);
+        let unit_end = rest
+            .find(|c: char| c.is_ascii_digit() || c == '.')
+            .unwrap_or(rest.len());
+        let (unit, rest) = rest.split_at(unit_end);
+        let unit: u128 = match unit {
+            "ns" => 1,
+            "us" | "µs" | "μs" => 1_000,
+            "ms" => 1_000_000,
+            "s" => 1_000_000_000,
+            "m" => 60_000_000_000,
+            "h" => 3_600_000_000_000,
+            _ => return None,
+        };
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        if whole.is_empty() && fraction.is_empty() || fraction.contains('.') {
+            return None;
+        }
+        if !whole.is_empty() {
+            total = total.checked_add(whole.parse::<u128>().ok()?.checked_mul(unit)?)?;
+        }
+        // Further digits are less than a nanosecond in every unit.
+        let fraction = &fraction[..fraction.len().min(15)];
+        if !fraction.is_empty() {
+            let scale = 10u128.pow(fraction.len() as u32);
+            total = total.checked_add(fraction.parse::<u128>().ok()? * unit / scale)?;
+        }
+        text = rest;
+    }
+    Some(total)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

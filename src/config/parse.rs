@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 
+use crate::clock::nanos_with_units;
 use crate::model::{Recording, TagNames};
 #[cfg(any(feature = "udp", feature = "remote-sampler"))]
 use crate::reporter::sender::AgentAddress;
@@ -48,42 +49,6 @@ pub(super) fn duration(text: &str) -> Result<Duration, Expected> {
         .filter(|nanos| *nanos > 0)
         .map(Duration::from_nanos)
         .ok_or(EXPECTED)
-}
-
-fn nanos_with_units(mut text: &str) -> Option<u128> {
-    let mut total = 0u128;
-    while !text.is_empty() {
-        let number_end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let (number, rest) = text.split_at(number_end);
-        let unit_end = rest
-            .find(|c: char| c.is_ascii_digit() || c == '.')
-            .unwrap_or(rest.len());
-        let (unit, rest) = rest.split_at(unit_end);
-        let unit: u128 = match unit {
-            "ns" => 1,
-            "us" | "µs" | "μs" => 1_000,
-            "ms" => 1_000_000,
-            "s" => 1_000_000_000,
-            "m" => 60_000_000_000,
-            "h" => 3_600_000_000_000,
-            _ => return None,
-        };
-        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-        if whole.is_empty() && fraction.is_empty() || fraction.contains('.') {
-            return None;
-        }
-        if !whole.is_empty() {
-            total = total.checked_add(whole.parse::<u128>().ok()?.checked_mul(unit)?)?;
-        }
-        // Further digits are less than a nanosecond in every unit.
-        let fraction = &fraction[..fraction.len().min(15)];
-        if !fraction.is_empty() {
-            let scale = 10u128.pow(fraction.len() as u32);
-            total = total.checked_add(fraction.parse::<u128>().ok()? * unit / scale)?;
-        }
-        text = rest;
-    }
-    Some(total)
 }
 
 /// Reads a whole number above zero.

@@ -28,6 +28,17 @@
 //! shows. It needs no network, and [`Trace::write_html`](crate::view::Trace::write_html) writes it to a file. Clients
 //! other than browsers, such as `curl`, get the picture as text.
 //!
+//! The viewer's front page searches all traces that the agent holds. Its other views:
+//!
+//! | view | shows |
+//! |---|---|
+//! | `/` | traces by service, operation, tags, duration and errors, with a plot of their durations |
+//! | `/live` | the traces that such a search would find, as they come |
+//! | `/trace/{id}` | a trace: timeline, flame graph, table |
+//! | `/compare` | two traces, with the spans that were added, removed or took longer |
+//! | `/graph` | which services call which: rates, errors, durations |
+//! | `/open-spans` | the spans that are open now |
+//!
 //! Other processes show up too, in any language: the server listens on the ports that Jaeger clients send to.
 //!
 //! | port | takes |

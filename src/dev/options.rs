@@ -28,6 +28,7 @@ pub struct DevOptions {
     pub(crate) writer: Option<Box<dyn Write + Send>>,
     pub(crate) color: bool,
     pub(crate) columns: Option<usize>,
+    pub(crate) details: bool,
     pub(crate) diagnostics: Diagnostics,
 }
 
@@ -50,6 +51,7 @@ impl DevOptions {
             writer: None,
             color: environment::variable("NO_COLOR").is_none_or(|value| value.is_empty()),
             columns: None,
+            details: false,
             diagnostics: Diagnostics::default(),
         }
     }
@@ -192,6 +194,21 @@ impl DevOptions {
     /// Defaults to the width of the terminal, and to 100 if there is none.
     pub fn columns(mut self, columns: usize) -> Self {
         self.columns = Some(columns);
+        self
+    }
+
+    /// Sets whether the picture shows the tags and logs of each span below its row.
+    ///
+    /// Defaults to false.
+    ///
+    /// ```
+    /// use tracehound::dev::{DevOptions, Waterfall};
+    ///
+    /// let options = DevOptions::new().any_ports().waterfall(Waterfall::Always).details(true);
+    /// # let _ = options;
+    /// ```
+    pub fn details(mut self, details: bool) -> Self {
+        self.details = details;
         self
     }
 

@@ -1,5 +1,6 @@
 //! Traces in the JSON of Jaeger's query API, which its user interface reads.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ pub(crate) struct Envelope<T> {
 #[derive(Debug, Serialize)]
 struct ErrorJson {
     code: u16,
-    msg: &'static str,
+    msg: Cow<'static, str>,
     #[serde(rename = "traceID", skip_serializing_if = "Option::is_none")]
     trace_id: Option<String>,
 }
@@ -52,7 +53,12 @@ impl<T> Envelope<Vec<T>> {
 #[cfg(feature = "dev")]
 impl Envelope<()> {
     /// Wraps an error in place of data.
-    pub(crate) fn error(code: u16, msg: &'static str, trace_id: Option<String>) -> Self {
+    pub(crate) fn error(
+        code: u16,
+        msg: impl Into<Cow<'static, str>>,
+        trace_id: Option<String>,
+    ) -> Self {
+        let msg = msg.into();
         Self {
             data: None,
             total: 0,

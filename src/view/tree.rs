@@ -81,7 +81,7 @@ impl<'a> TreeSpan<'a> {
         }
     }
 
-    fn start(self) -> i64 {
+    pub(crate) fn start(self) -> i64 {
         match self {
             Self::Received(span) => span.span.start.as_micros(),
             Self::Open(span, at_the_latest) => span.start.as_micros().min(at_the_latest),
@@ -89,7 +89,7 @@ impl<'a> TreeSpan<'a> {
     }
 
     /// Returns the end, or `None` while the span is open.
-    fn end(self) -> Option<i64> {
+    pub(crate) fn end(self) -> Option<i64> {
         match self {
             Self::Received(span) => {
                 let micros = i64::try_from(span.span.duration.as_micros()).unwrap_or(i64::MAX);
@@ -106,11 +106,7 @@ impl<'a> TreeSpan<'a> {
 
 impl<'a> Tree<'a> {
     pub(crate) fn new(trace: &'a Trace) -> Self {
-        let mut spans: Vec<TreeSpan<'a>> =
-            trace.spans.iter().map(|s| TreeSpan::Received(s)).collect();
-        let first = spans.iter().map(|span| span.start()).min();
-        let open = trace.open.iter();
-        spans.extend(open.map(|span| TreeSpan::Open(span, first.unwrap_or(i64::MAX))));
+        let spans = spans(trace);
         let start = spans.iter().map(|span| span.start()).min().unwrap_or(0);
         let end = spans
             .iter()
@@ -206,6 +202,15 @@ impl<'a> Tree<'a> {
         }
         children
     }
+}
+
+/// Returns the spans of a trace, the open ones last.
+pub(crate) fn spans(trace: &Trace) -> Vec<TreeSpan<'_>> {
+    let mut spans: Vec<TreeSpan<'_>> = trace.spans.iter().map(|s| TreeSpan::Received(s)).collect();
+    let first = spans.iter().map(|span| span.start()).min();
+    let open = trace.open.iter();
+    spans.extend(open.map(|span| TreeSpan::Open(span, first.unwrap_or(i64::MAX))));
+    spans
 }
 
 /// Finds the parent of each span.

@@ -14,6 +14,7 @@ pub(crate) struct Printer {
     to: To,
     color: bool,
     columns: Option<usize>,
+    details: bool,
 }
 
 enum To {
@@ -34,15 +35,21 @@ impl Printer {
             to,
             color: options.color,
             columns: options.columns,
+            details: options.details,
         })
     }
 
     /// Returns a printer that writes ASCII to a writer.
-    pub(crate) fn to_writer(writer: Box<dyn Write + Send>, columns: Option<usize>) -> Self {
+    pub(crate) fn to_writer(
+        writer: Box<dyn Write + Send>,
+        columns: Option<usize>,
+        details: bool,
+    ) -> Self {
         Self {
             to: To::Writer(writer),
             color: false,
             columns,
+            details,
         }
     }
 
@@ -74,6 +81,13 @@ impl Printer {
     }
 
     fn style(&self) -> Style {
+        Style {
+            details: self.details,
+            ..self.surface()
+        }
+    }
+
+    fn surface(&self) -> Style {
         let is_terminal = matches!(self.to, To::Stdout) && stdout().is_terminal();
         if !is_terminal {
             return Style::plain(self.columns.unwrap_or(DEFAULT_COLUMNS));
@@ -142,7 +156,7 @@ mod tests {
                 Err(std::io::ErrorKind::BrokenPipe.into())
             }
         }
-        let mut output = Printer::to_writer(Box::new(Panics), None);
+        let mut output = Printer::to_writer(Box::new(Panics), None, false);
         output.print_skipped(1);
         output.print_skipped(2);
     }

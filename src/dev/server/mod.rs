@@ -59,6 +59,7 @@ struct Inner {
     marker: UdpSocket,
     marks: AtomicU64,
     columns: Option<usize>,
+    details: bool,
     strategies: Option<Arc<StrategyFile>>,
     stop_http: Option<oneshot::Sender<()>>,
     threads: Vec<JoinHandle<()>>,
@@ -145,6 +146,7 @@ impl DevServer {
             marker,
             marks: AtomicU64::new(0),
             columns: options.columns,
+            details: options.details,
             strategies: strategies.clone(),
             stop_http: Some(stop_http),
             threads: Vec::new(),
@@ -205,10 +207,16 @@ impl DevServer {
     ///
     /// | request | answer |
     /// |---|---|
-    /// | `GET /` | a list of the newest traces |
+    /// | `GET /` | the search for a browser, a list of the newest traces for others |
     /// | `GET /trace/{id}` | the page for a browser, the picture in text for others; `?format=html` or `text` says which |
+    /// | `GET /trace/{id}?format=text&details=on` | the picture with tags and logs |
+    /// | `GET /live`, `/graph`, `/compare?a={id}&b={id}`, `/open-spans` | the other views |
     /// | `GET /trace/{id}?format=jaeger`, `GET /api/traces/{id}` | the JSON of Jaeger's query API |
-    /// | `GET /api/services` | the names of the services |
+    /// | `GET /api/traces?service=` | the same of a search: `operation`, `tags`, `tag`, `start`, `end`, `minDuration`, `maxDuration`, `errors`, `limit` |
+    /// | `GET /api/services`, `GET /api/services/{service}/operations` | names |
+    /// | `GET /api/dependencies` | the calls between services |
+    /// | `GET /api/live` | server-sent events: what a search would find, as it comes |
+    /// | `GET /api/open-spans` | the spans that are open |
     /// | `GET /api/identity` | that this is an embedded agent, its version, and where it takes spans |
     pub fn query_address(&self) -> SocketAddr {
         self.inner.addresses.query
@@ -267,7 +275,7 @@ impl DevServer {
 
     /// Prints traces to `writer` from now on, in ASCII. Begins with those that have not been printed yet.
     pub fn print_waterfalls_to(&self, writer: impl Write + Send + 'static) {
-        let printer = Printer::to_writer(Box::new(writer), self.inner.columns);
+        let printer = Printer::to_writer(Box::new(writer), self.inner.columns, self.inner.details);
         self.inner.state.print_to(printer);
     }
 

@@ -3,6 +3,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
+
 use crate::clock::instant_now;
 use crate::dev::printing::printer::{Footer, Printer};
 use crate::dev::printing::schedule::{PrintSchedule, PrintStep};
@@ -23,6 +25,8 @@ pub(crate) struct ServerState {
     progress: Mutex<Progress>,
     /// Notified when a span has come, a mark has been seen, or it is time to stop.
     changed: Condvar,
+    /// The same for the views that show traces as they come.
+    news: watch::Sender<()>,
     /// Never locked together with `progress`: a writer may block.
     printer: Mutex<Option<Printer>>,
 }
@@ -80,6 +84,7 @@ impl ServerState {
                 is_stopping: false,
             }),
             changed: Condvar::new(),
+            news: watch::Sender::new(()),
             printer: Mutex::new(printer),
         }
     }
@@ -124,6 +129,11 @@ impl ServerState {
     /// Calls a function with the store.
     pub(crate) fn look<R>(&self, look: impl FnOnce(&TraceStore) -> R) -> R {
         look(&self.lock().store)
+    }
+
+    /// Returns a receiver that is woken by each change.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.news.subscribe()
     }
 
     /// Waits until `is_so` holds. Returns false if it does not by the deadline.
@@ -237,6 +247,7 @@ impl ServerState {
     fn change<R>(&self, change: impl FnOnce(&mut Progress) -> R) -> R {
         let result = change(&mut self.lock());
         self.changed.notify_all();
+        self.news.send_replace(());
         result
     }
 

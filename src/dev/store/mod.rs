@@ -43,6 +43,8 @@ pub(crate) struct TraceStore {
     /// The ids of the traces, in the order in which their first spans came.
     order: VecDeque<TraceId>,
     bytes: usize,
+    /// Counts the spans that were kept, so that a view can ask for what is new.
+    changes: u64,
     open: OpenSpans,
     /// The losses that each client has reported, by its id.
     clients: HashMap<String, u64>,
@@ -57,6 +59,8 @@ struct StoredTrace {
     processes: VecDeque<Arc<Process>>,
     bytes: usize,
     last_span: Instant,
+    /// The change that its last span was.
+    changed: u64,
     /// How many of the spans are in a picture, or in one that waits for its turn.
     shown: usize,
     /// Whether a parent is missing; `None` if that is not known since the last span.
@@ -79,6 +83,7 @@ impl TraceStore {
             traces: HashMap::new(),
             order: VecDeque::new(),
             bytes: 0,
+            changes: 0,
             open: OpenSpans::default(),
             clients: HashMap::new(),
             totals: DevTotals::default(),
@@ -137,6 +142,22 @@ impl TraceStore {
         let spans = self.traces.values().flat_map(|held| &held.spans);
         let names: BTreeSet<&str> = spans.map(|span| span.service_name()).collect();
         names.into_iter().map(str::to_owned).collect()
+    }
+
+    /// Returns a number that grows with each span that is kept.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Returns the traces that have got spans since a number of changes, the oldest first.
+    pub(crate) fn changed_since(&self, changes: u64) -> Vec<Trace> {
+        let is_new = |id: &&TraceId| {
+            self.traces
+                .get(id)
+                .is_some_and(|held| held.changed > changes)
+        };
+        let new = self.order.iter().filter(is_new);
+        new.filter_map(|&id| self.trace(id)).collect()
     }
 
     pub(crate) fn totals(&self) -> DevTotals {
@@ -200,6 +221,8 @@ impl TraceStore {
         self.bytes += size;
         held.spans.push(Arc::new(span));
         held.last_span = now;
+        self.changes += 1;
+        held.changed = self.changes;
         held.is_incomplete = None;
         self.make_room(trace_id);
     }
@@ -268,6 +291,7 @@ impl StoredTrace {
             processes: VecDeque::new(),
             bytes: 0,
             last_span: now,
+            changed: 0,
             shown: 0,
             is_incomplete: Some(false),
         }

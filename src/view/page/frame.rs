@@ -17,6 +17,11 @@ pub(crate) struct Frame {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(feature = "dev"), expect(dead_code, reason = "without a server"))]
 pub(crate) enum View {
+    Search,
+    Live,
+    Graph,
+    Compare,
+    Open,
     Trace,
 }
 
@@ -107,7 +112,13 @@ fn hash(text: &str) -> String {
 static ASSETS: LazyLock<Assets> = LazyLock::new(Assets::new);
 
 /// The views in the head of each page of the server.
-const VIEWS: [(View, &str, &str); 0] = [];
+const VIEWS: [(View, &str, &str); 5] = [
+    (View::Search, "/", "Search"),
+    (View::Live, "/live", "Live"),
+    (View::Graph, "/graph", "Service graph"),
+    (View::Compare, "/compare", "Compare"),
+    (View::Open, "/open-spans", "Open spans"),
+];
 
 const STYLE: &str = include_str!("style.css");
 /// The parts of the script, each of which needs those before it.
@@ -121,6 +132,7 @@ const SCRIPT: &str = concat!(
     include_str!("script/flame.js"),
     include_str!("script/table.js"),
     include_str!("script/viewer.js"),
+    include_str!("script/live.js"),
     include_str!("script/main.js"),
 );
 

@@ -1,52 +1,17 @@
+mod details;
+mod style;
 #[cfg(test)]
 mod tests;
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use crate::model::{TagRef, TagValue, otel_tags, tags};
 use crate::view::text::{columns, fit};
 use crate::view::tree::{Link, Node, Tree, TreeSpan};
+use crate::view::waterfall::details::details;
+pub(crate) use crate::view::waterfall::style::{Style, duration_text};
+use crate::view::waterfall::style::{micros, pad};
 use crate::view::{ReceivedSpan, Trace};
-
-/// The style of a picture.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Style {
-    /// The width in columns.
-    pub(crate) width: usize,
-    /// Whether lines and letters beyond ASCII are allowed.
-    pub(crate) unicode: bool,
-    /// Whether each service has a colour.
-    pub(crate) color: bool,
-    /// Whether the critical path is bold.
-    pub(crate) bold: bool,
-    /// How many spans are drawn at most.
-    pub(crate) rows: usize,
-}
-
-impl Style {
-    /// Returns the style for a file or a pipe: only ASCII.
-    pub(crate) const fn plain(width: usize) -> Self {
-        Self {
-            width,
-            unicode: false,
-            color: false,
-            bold: false,
-            rows: ROWS,
-        }
-    }
-
-    /// Returns the style for a terminal.
-    pub(crate) const fn terminal(width: usize, color: bool) -> Self {
-        Self {
-            width,
-            unicode: true,
-            color,
-            bold: true,
-            rows: ROWS,
-        }
-    }
-}
 
 impl Trace {
     /// Returns the picture of the trace in ASCII, at most `columns` wide, as it is printed to a pipe.
@@ -86,35 +51,17 @@ pub(crate) fn draw_tree(trace: &Trace, tree: &Tree<'_>, style: &Style) -> String
     let rows = choose_rows(tree, style.rows);
     let layout = Layout::new(tree, &rows, style);
     for &row in &rows {
-        layout.row(&mut out, tree, &tree.nodes[row], &services, &pen);
+        let node = &tree.nodes[row];
+        layout.row(&mut out, tree, node, &services, &pen);
+        if let (true, TreeSpan::Received(span)) = (style.details, node.span) {
+            details(&mut out, span, layout.service + 4, style);
+        }
     }
     let hidden = tree.nodes.len() - rows.len();
     if hidden > 0 {
         let _ = writeln!(out, "({hidden} more spans)");
     }
     out
-}
-
-/// Returns a duration with three or four digits: `950us`, `31.0ms`, `1.50s`, `2m03s`.
-pub(crate) fn duration_text(duration: Duration, unicode: bool) -> String {
-    let micros = duration.as_micros();
-    match micros {
-        0..1_000 if unicode => format!("{micros}µs"),
-        0..1_000 => format!("{micros}us"),
-        // Truncated, not rounded: 999.96 ms must not become 1000.0ms.
-        1_000..1_000_000 => format!("{}.{}ms", micros / 1_000, micros % 1_000 / 100),
-        1_000_000..60_000_000 => {
-            format!("{}.{:02}s", micros / 1_000_000, micros % 1_000_000 / 10_000)
-        }
-        60_000_000..3_600_000_000 => {
-            let seconds = micros / 1_000_000;
-            format!("{}m{:02}s", seconds / 60, seconds % 60)
-        }
-        _ => {
-            let minutes = micros / 60_000_000;
-            format!("{}h{:02}m", minutes / 60, minutes % 60)
-        }
-    }
 }
 
 /// Returns the line about the whole trace.
@@ -155,10 +102,6 @@ pub(crate) fn summary(trace: &Trace, tree: &Tree<'_>, style: &Style) -> String {
         head.push_str("  incomplete");
     }
     head
-}
-
-fn micros(micros: i64) -> Duration {
-    Duration::from_micros(u64::try_from(micros).unwrap_or(0))
 }
 
 fn services_in_order<'a>(tree: &Tree<'a>) -> Vec<&'a str> {
@@ -401,10 +344,6 @@ fn message(span: &ReceivedSpan) -> Option<String> {
     }
 }
 
-fn pad(out: &mut String, columns: usize) {
-    out.extend(std::iter::repeat_n(' ', columns));
-}
-
 /// Writes text with the colours that the style allows.
 struct Pen<'a> {
     style: &'a Style,
@@ -425,9 +364,6 @@ impl Pen<'_> {
         };
     }
 }
-
-/// How many spans a picture has at most.
-const ROWS: usize = 60;
 
 /// Cyan, yellow, green, magenta, blue, and their bright forms; red is for errors.
 const COLORS: [u8; 10] = [36, 33, 32, 35, 34, 96, 93, 92, 95, 94];

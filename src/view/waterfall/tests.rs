@@ -298,3 +298,28 @@ proptest! {
         prop_assert!(!shown.chars().any(|c| c != '\n' && c.is_control()));
     }
 }
+
+#[test]
+fn details_are_wrapped_and_a_span_with_many_logs_shows_some() {
+    let mut sample = span("shop", "checkout", 1, 0, 1_000)
+        .tag("card", "visa gold")
+        .tag("url", "x".repeat(300))
+        .tag("evil", "\x1b[31m")
+        .log("n", 1i64);
+    for _ in 0..24 {
+        sample = sample.log("n", 2i64);
+    }
+    let style = Style {
+        details: true,
+        ..Style::plain(60)
+    };
+    let picture = draw(&trace([sample]), &style);
+    let rows: Vec<&str> = picture.lines().skip(2).collect();
+    assert_eq!(rows[0], "        card=\"visa gold\"");
+    assert!(rows[1].starts_with("        url=xxx") && rows[1].ends_with(".."));
+    assert_eq!(rows[2], "        evil=?[31m");
+    assert_eq!(rows[3], "        +0us event=error n=1");
+    assert_eq!(rows.last(), Some(&"        (5 more logs)"));
+    assert_eq!(rows.len(), 3 + 20 + 1);
+    assert!(picture.lines().all(|line| line.len() <= 60), "{picture}");
+}

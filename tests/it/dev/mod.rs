@@ -7,6 +7,7 @@ mod printing;
 mod strategies;
 mod tracer;
 mod vectors;
+mod views;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};

@@ -141,3 +141,25 @@ fn the_end_prints_ten_traces_and_counts_the_others() {
     let at_most = 10 + 2 * (started.elapsed().as_secs() + 1);
     assert!((10..=at_most).contains(&printed), "{text}");
 }
+
+#[test]
+fn the_picture_shows_tags_and_logs_if_asked_to() {
+    let paper = Paper::default();
+    let options = quiet().columns(74).details(true);
+    let server = DevServer::start(options.waterfall_to(paper.clone())).unwrap();
+    send(&server, server.agent_address(), &unhex(GOLDEN));
+    assert!(server.wait_until_printed(PATIENCE));
+    let text = paper.text();
+    assert!(
+        text.contains("\n       s=v d=0.5 b=true f=false l=-3 y="),
+        "{text}"
+    );
+    assert!(text.contains("\n       +1us event=e\n"), "{text}");
+    let path = format!("/trace/{GOLDEN_TRACE}?details=on");
+    let answer = super::get(server.query_address(), &path);
+    assert!(
+        answer.text().contains("\n       +1µs event=e\n"),
+        "{}",
+        answer.text()
+    );
+}

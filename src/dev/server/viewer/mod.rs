@@ -1,7 +1,18 @@
 //! The viewer: pages for a browser, text for a terminal, and the JSON of Jaeger's query API.
+//!
+//! Each view has a file here and a template. The server draws every view but two, which the script of the page draws:
+//! the trace itself, since its rows come and go as it is scrolled, and the live view.
 
 pub(crate) mod answer;
+mod compare;
+mod filter;
+mod graph;
+mod live;
 mod open_json;
+mod open_page;
+mod picture;
+mod search;
+mod summary;
 mod trace_page;
 
 use std::fmt::Write as _;
@@ -9,17 +20,12 @@ use std::future::ready;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
-use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::StatusCode;
 
 use crate::dev::server::peer::{self, Identity};
 use crate::dev::server::state::ServerState;
 use crate::dev::server::viewer::answer::json;
-use crate::dev::server::viewer::open_json::OpenSpanJson;
-use crate::dev::store::TraceStore;
-use crate::view::json::Envelope;
 use crate::view::tree::Tree;
 use crate::view::waterfall::{Style, summary};
 
@@ -28,41 +34,29 @@ pub(super) fn viewer(state: Arc<ServerState>, identity: Identity) -> Router {
     let identity = move || ready(json(StatusCode::OK, &identity));
     Router::new()
         .route(peer::PATH, get(identity))
-        .route("/", get(index))
+        .route("/", get(search::show))
+        .route("/live", get(live::show))
+        .route("/graph", get(graph::show))
+        .route("/compare", get(compare::show))
+        .route("/open-spans", get(open_page::show))
         .route("/trace/{id}", get(trace_page::show))
+        .route("/api/traces", get(search::show_json))
         .route("/api/traces/{id}", get(trace_page::show_json))
-        .route("/api/services", get(services))
-        .route("/open-spans", get(open_spans))
-        .route("/api/open-spans", get(open_spans_json))
+        .route("/api/services", get(search::services))
+        .route(
+            "/api/services/{service}/operations",
+            get(search::operations_of),
+        )
+        .route("/api/dependencies", get(graph::show_json))
+        .route("/api/live", get(live::events))
+        .route("/api/open-spans", get(open_page::show_json))
         .with_state(state)
 }
 
-async fn services(State(state): State<Arc<ServerState>>) -> Response {
-    let names = state.look(TraceStore::services);
-    json(StatusCode::OK, &Envelope::list(names))
-}
-
-async fn open_spans(State(state): State<Arc<ServerState>>) -> Response {
-    let list = state.open_spans.list();
-    let mut text = format!(
-        "spans that are open now, the oldest first: {}\n",
-        list.len()
-    );
-    for span in list {
-        let _ = writeln!(text, "{}  {span}", span.service);
-    }
-    text.into_response()
-}
-
-async fn open_spans_json(State(state): State<Arc<ServerState>>) -> Response {
-    let list = state.open_spans.list();
-    let spans = list.iter().map(OpenSpanJson::new).collect();
-    json(StatusCode::OK, &Envelope::list(spans))
-}
-
-async fn index(State(state): State<Arc<ServerState>>) -> Response {
+/// Returns the newest traces, a line for each, for a client that is no browser.
+fn list(state: &ServerState) -> String {
     let newest = state.look(|store| {
-        let ids = store.trace_ids().into_iter().rev().take(INDEX);
+        let ids = store.trace_ids().into_iter().rev().take(LISTED);
         ids.filter_map(|id| store.trace(id)).collect::<Vec<_>>()
     });
     let open = state.open_spans.len();
@@ -70,17 +64,14 @@ async fn index(State(state): State<Arc<ServerState>>) -> Response {
     text.push_str("traces received, the newest first:\n");
     for trace in newest {
         let id = trace.trace_id;
-        let _ = writeln!(
-            text,
-            "/trace/{id}  {}",
-            summary(&trace, &Tree::new(&trace), &TEXT)
-        );
+        let line = summary(&trace, &Tree::new(&trace), &TEXT);
+        let _ = writeln!(text, "/trace/{id}  {line}");
     }
-    text.into_response()
+    text
 }
 
-/// How many traces the front page lists.
-const INDEX: usize = 50;
+/// How many traces the list has.
+const LISTED: usize = 50;
 /// The style of text over HTTP: Unicode, and no escape codes.
 const TEXT: Style = Style {
     bold: false,

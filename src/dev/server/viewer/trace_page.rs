@@ -13,7 +13,7 @@ use crate::dev::server::viewer::answer::{find, html, json, parameter, wants_html
 use crate::view::json::{Envelope, TraceJson};
 use crate::view::page::frame::{Frame, View};
 use crate::view::page::page;
-use crate::view::waterfall::draw;
+use crate::view::waterfall::{Style, draw};
 
 /// Answers with the page for a browser, with the picture for others, and in the format that is asked for.
 pub(super) async fn show(
@@ -35,12 +35,14 @@ pub(super) async fn show(
         Err(error) => return error.into_response(),
     };
     if format != "html" {
-        return draw(&trace, &TEXT).into_response();
+        let details = parameter(&parameters, "details").is_some();
+        return draw(&trace, &Style { details, ..TEXT }).into_response();
     }
     let id = trace.trace_id;
     let links = [
         (format!("/trace/{id}?format=jaeger"), "JSON"),
-        (format!("/trace/{id}?format=text"), "Text"),
+        (format!("/trace/{id}?format=text&details=on"), "Text"),
+        (format!("/compare?a={id}"), "Compare"),
     ];
     let frame = Frame::served(View::Trace);
     html(page(slice::from_ref(&trace), frame, &links), frame)

@@ -2,6 +2,9 @@
 
 function main() {
   document.querySelector(".theme-place").append(themeButton());
+  const live = document.getElementById("live");
+  if (live) new Live(live);
+  document.documentElement.dataset.ready = "true";
   const data = document.getElementById("data");
   const place = document.getElementById("view");
   if (!data || !place) return;
@@ -20,7 +23,6 @@ function main() {
     place.append(el("label", { class: "choice" }, "Trace ", choice));
   }
   show(0);
-  document.documentElement.dataset.ready = "true";
 }
 
 main();

@@ -33,7 +33,8 @@ class SpanTable {
     this.groups = statistics(trace);
     this.by = "self";
     this.isDescending = true;
-    this.heads = COLUMNS.map(([key, title]) => el("th", { scope: "col" },
+    const isText = (key) => key === "service" || key === "name";
+    this.heads = COLUMNS.map(([key, title]) => el("th", { scope: "col", class: isText(key) ? null : "number" },
       el("button", { type: "button", onclick: () => this.sort(key) }, title)));
     this.body = el("tbody", {});
     this.note = el("p", { class: "note" });
