@@ -96,7 +96,7 @@ impl Captured {
     /// If nothing was active when it was captured, nothing is active meanwhile.
     pub fn activate(&self) -> Scope {
         match self.start_child() {
-            Some(child) => Scope::new(Active::Span(child)),
+            Some(child) => Scope::of_span(child),
             None => self.activate_captured(),
         }
     }

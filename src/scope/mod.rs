@@ -148,8 +148,16 @@ pub struct Scope {
 
 impl Scope {
     fn new(active: Active) -> Self {
+        Self::of(stack::push(active))
+    }
+
+    fn of_span(span: Span) -> Self {
+        Self::of(stack::push_span(span))
+    }
+
+    fn of(id: Option<u64>) -> Self {
         Self {
-            id: stack::push(active),
+            id,
             _bound_to_this_thread: PhantomData,
         }
     }
@@ -161,10 +169,7 @@ impl Scope {
         if is_marked || stack::peek(|active| active.is_some()).unwrap_or(false) {
             return Self::new(Active::Context(SpanContext::default()));
         }
-        Self {
-            id: None,
-            _bound_to_this_thread: PhantomData,
-        }
+        Self::of(None)
     }
 }
 
@@ -205,12 +210,12 @@ impl Span {
     /// # Ok::<(), tracehound::tracer::BuildError>(())
     /// ```
     pub fn activate(&self) -> Scope {
-        Scope::new(Active::Span(self.clone()))
+        Scope::of_span(self.clone())
     }
 
     /// Makes this span active without owning it, for one whose owner is known to stay.
     pub(crate) fn activate_lent(&self) -> Scope {
-        Scope::new(Active::Span(self.downgrade()))
+        Scope::of_span(self.downgrade())
     }
 
     /// Runs `f` with this span active, and returns what `f` returns. The span stays open.

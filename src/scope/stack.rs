@@ -111,21 +111,47 @@ impl Drop for End {
 
 /// Puts an entry on top and returns its id. Returns `None` if the stack is in use, which a correct caller never sees.
 pub(crate) fn push(active: Active) -> Option<u64> {
-    let entry = (active, foreign::mark());
+    push_made(|| active)
+}
+
+/// Like [`push`], for a span, which is one word to move: an entry has nine.
+pub(super) fn push_span(span: Span) -> Option<u64> {
+    push_made(|| Active::Span(span))
+}
+
+#[inline(always)]
+fn push_made(make: impl FnOnce() -> Active) -> Option<u64> {
+    let mark = foreign::mark();
     with_stack(|stack| {
         if stack.entries.capacity() == 0 {
-            // If `END` has been destroyed already, the last scope frees the memory.
-            let _ = END.try_with(|_| ());
+            begin_stack();
         }
-        let id = stack.push(entry);
+        let id = stack.push((make(), mark));
         DEPTH.set(stack.entries.len());
         id
     })
 }
 
+/// Has the memory of the stack freed when the thread ends.
+#[cold]
+fn begin_stack() {
+    // If `END` has been destroyed already, the last scope frees the memory.
+    let _ = END.try_with(|_| ());
+}
+
 /// Removes an entry, which need not be on top.
+// What was removed is dropped after the borrow of the stack has ended: dropping the last handle of a span may run user
+// code.
+#[inline(always)]
 pub(crate) fn remove(id: u64) {
-    // Dropped after the borrow of the stack has ended: dropping the last handle of a span may run user code.
+    match with_stack(|stack| stack.take_top_span(id)).flatten() {
+        Some(span) => drop(span),
+        None => remove_any(id),
+    }
+}
+
+#[inline(never)]
+fn remove_any(id: u64) {
     drop(remove_entry(id));
 }
 
@@ -246,11 +272,29 @@ impl Stack {
         }
     }
 
+    #[inline(always)]
     fn push(&mut self, entry: Entry) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
         self.entries.push((id, Some(entry)));
         id
+    }
+
+    /// Removes the entry on top if it is a span with this id and is on top of another: the usual end of a scope, without
+    /// a move of the whole entry.
+    #[inline(always)]
+    fn take_top_span(&mut self, id: u64) -> Option<Span> {
+        let len = self.entries.len();
+        let (last, Some((Active::Span(span), _))) = self.entries.last_mut()? else {
+            return None;
+        };
+        if *last != id || self.gaps > 0 || IS_ENDING.get() {
+            return None;
+        }
+        let span = mem::take(span);
+        self.entries.truncate(len - 1);
+        DEPTH.set(len - 1);
+        Some(span)
     }
 
     fn remove(&mut self, id: u64) -> Option<Entry> {
