@@ -78,9 +78,12 @@ pub(crate) fn is_host_and_port(text: &str) -> bool {
             let ascii = text.bytes().position(|byte| !IN_HOST[usize::from(byte)]);
             let end = ascii.unwrap_or(text.len());
             let is_name = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
-            let more = text[end..]
-                .find(|c| !is_name(c))
-                .unwrap_or(text.len() - end);
+            let more = match text.as_bytes().get(end) {
+                None | Some(..128) => 0,
+                Some(128..) => text[end..]
+                    .find(|c| !is_name(c))
+                    .unwrap_or(text.len() - end),
+            };
             text.split_at(end + more)
         }
     };
@@ -91,16 +94,26 @@ pub(crate) fn is_host_and_port(text: &str) -> bool {
 }
 
 /// Whether an ASCII byte may stand in a host name.
-const IN_HOST: [bool; 256] = {
-    let mut in_host = [false; 256];
+static IN_HOST: [bool; 256] = letters_digits_and(b".-_");
+
+/// Whether an ASCII byte may stand in a key that is certainly a key.
+static IN_KEY: [bool; 256] = letters_digits_and(b"-._~[]$*+");
+
+/// Marks the ASCII letters and digits, and `others`.
+const fn letters_digits_and(others: &[u8]) -> [bool; 256] {
+    let mut marks = [false; 256];
     let mut byte = 0;
     while byte < 128 {
-        in_host[byte] =
-            (byte as u8).is_ascii_alphanumeric() || matches!(byte as u8, b'.' | b'-' | b'_');
+        marks[byte] = (byte as u8).is_ascii_alphanumeric();
         byte += 1;
     }
-    in_host
-};
+    let mut n = 0;
+    while n < others.len() {
+        marks[others[n] as usize] = true;
+        n += 1;
+    }
+    marks
+}
 
 /// Writes a path without the values of parameters such as `;jsessionid=1`, and without the secrets of a URL in it.
 pub(crate) fn push_path(redacted: &mut String, path: &str) {
@@ -125,16 +138,24 @@ pub(crate) fn push_path(redacted: &mut String, path: &str) {
 /// Writes the keys of a query, each with an `=`. A parameter without `=` is left out, because it may be a token and not
 /// a key.
 pub(crate) fn push_query(redacted: &mut String, query: &str) {
-    let keys = query.split('&').filter_map(|pair| {
-        let end = pair.bytes().position(|byte| byte == b'=')?;
-        Some(&pair[..end])
-    });
-    let mut separator = '?';
-    for key in keys.filter(|key| is_key(key)) {
-        redacted.push(separator);
-        redacted.push_str(key);
-        redacted.push('=');
-        separator = '&';
+    let mut separator = "?";
+    let mut push = |key: &str| {
+        if is_key(key) {
+            redacted.push_str(separator);
+            redacted.push_str(key);
+            redacted.push('=');
+            separator = "&";
+        }
+    };
+    // Most queries are short: a loop over bytes is faster than searches.
+    let (mut start, mut is_in_key) = (0, true);
+    for (at, byte) in query.bytes().enumerate() {
+        if byte == b'&' {
+            (start, is_in_key) = (at + 1, true);
+        } else if byte == b'=' && is_in_key {
+            push(&query[start..at]);
+            is_in_key = false;
+        }
     }
 }
 
@@ -429,8 +450,7 @@ fn ends_authority(c: char) -> bool {
 
 /// Whether a key is certainly a key, with no value encoded in it.
 fn is_key(key: &str) -> bool {
-    let is_ascii_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~[]$*+".contains(&byte);
-    if key.bytes().all(is_ascii_plain) {
+    if key.bytes().all(|byte| IN_KEY[usize::from(byte)]) {
         return true;
     }
     let is_plain = |c: char| c.is_alphanumeric() || "-._~[]$*+%".contains(c);
