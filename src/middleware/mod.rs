@@ -315,10 +315,14 @@ mod database;
 mod error_log;
 mod frame;
 #[cfg(feature = "tower")]
+mod first_value;
+#[cfg(feature = "tower")]
 mod grpc;
 #[cfg(feature = "tower")]
 mod http;
-#[cfg(any(feature = "tower", feature = "thrift"))]
+#[cfg(feature = "tower")]
+mod kept_names;
+#[cfg(feature = "thrift")]
 mod known_methods;
 mod known_names;
 mod message;

@@ -111,17 +111,16 @@ impl Drop for End {
 
 /// Puts an entry on top and returns its id. Returns `None` if the stack is in use, which a correct caller never sees.
 pub(crate) fn push(active: Active) -> Option<u64> {
-    push_made(|| active)
+    push_made(foreign::mark(), || active)
 }
 
 /// Like [`push`], for a span, which is one word to move: an entry has nine.
 pub(super) fn push_span(span: Span) -> Option<u64> {
-    push_made(|| Active::Span(span))
+    push_made(foreign::mark(), || Active::Span(span))
 }
 
 #[inline(always)]
-fn push_made(make: impl FnOnce() -> Active) -> Option<u64> {
-    let mark = foreign::mark();
+fn push_made(mark: Mark, make: impl FnOnce() -> Active) -> Option<u64> {
     with_stack(|stack| {
         if stack.entries.capacity() == 0 {
             begin_stack();

@@ -10,7 +10,8 @@ use crate::clock::WallTime;
 use crate::model::{FieldRef, ReportedReference, SpanId, TagRef, Timestamp, TraceId, field, tags};
 use crate::record::{
     Added, FieldList, LogDraft, Question, SpanSlot, ask, catch, count_added, count_clamped_time,
-    count_truncated, note_fact, set_sampling_priority, store_simple_tag, store_tag, wall,
+    count_truncated, note_fact, set_sampling_priority, store_simple_tag, store_simple_tags,
+    store_tag, wall,
 };
 use crate::sampler::SamplerTags;
 use crate::span::error_text::with_causes;
@@ -45,6 +46,20 @@ pub(crate) fn set_tag(slot: &SpanSlot, key: &str, value: TagRef<'_>) {
             }
         }
         None => set_undecided_tag(slot, key, value),
+    }
+}
+
+/// Sets tags whose values are simple, and whose keys do not decide on the trace.
+pub(crate) fn set_tags(slot: &SpanSlot, tags: &[(&str, TagRef<'_>)]) {
+    match slot.plain_flags() {
+        Some(flags) => {
+            if flags.is_sampled() {
+                store_simple_tags(slot, tags);
+            }
+        }
+        None => tags
+            .iter()
+            .for_each(|(key, value)| set_tag(slot, key, *value)),
     }
 }
 
@@ -84,6 +99,11 @@ fn set_any_tag(slot: &SpanSlot, key: &str, value: TagRef<'_>) {
         }
     }
     store_tag(slot, key, value);
+}
+
+/// Writes a log record of this moment that has only an event.
+pub(crate) fn log_event(slot: &SpanSlot, event: &str) {
+    log_few(slot, now(slot), &[field(tags::EVENT, event)]);
 }
 
 /// Writes a log record. `fields` is user code, so it is drained before the span is locked.

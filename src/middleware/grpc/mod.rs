@@ -6,6 +6,7 @@ mod details;
 mod frames;
 #[cfg(feature = "tonic")]
 mod interceptor;
+mod methods;
 mod pieces;
 mod request;
 mod shared;
@@ -16,4 +17,5 @@ pub(crate) use self::call::Call;
 pub use self::details::GrpcDetails;
 #[cfg(feature = "tonic")]
 pub use self::interceptor::TracingInterceptor;
+pub(crate) use self::methods::Methods;
 pub(crate) use self::request::RequestMessages;

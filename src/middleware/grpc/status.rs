@@ -7,6 +7,7 @@ use percent_encoding::percent_decode;
 
 #[cfg(feature = "tonic")]
 use crate::middleware::error_log::{chain, is_timeout};
+use crate::middleware::first_value::first_value;
 use crate::middleware::side::Side;
 use crate::model::{field, tags};
 use crate::redact;
@@ -106,31 +107,32 @@ const CODES: [(&str, &str); 17] = [
 
 /// Whether a request is a gRPC call: a POST of `application/grpc` to `/package.Service/Method`.
 pub(crate) fn is_call(request: &request::Parts) -> bool {
-    let is_method = |path: &str| {
-        path.strip_prefix('/')
-            .and_then(|path| path.rsplit_once('/'))
-            .is_some_and(|(service, method)| !service.is_empty() && !method.is_empty())
+    let is_method = |path: &[u8]| {
+        // Names of methods are short.
+        let last = path.iter().rposition(|byte| *byte == b'/');
+        path.starts_with(b"/") && last.is_some_and(|last| last > 1 && last + 1 < path.len())
     };
-    request.method == Method::POST && is_content(&request.headers) && is_method(request.uri.path())
+    request.method == Method::POST
+        && is_content(&request.headers)
+        && is_method(request.uri.path().as_bytes())
 }
 
 /// Whether the content type is gRPC's. `application/grpc-web` is not: its trailers are part of the body.
 pub(crate) fn is_content(headers: &HeaderMap) -> bool {
-    let rest = headers
-        .get(header::CONTENT_TYPE)
+    let rest = first_value(headers, &header::CONTENT_TYPE)
         .and_then(|value| value.as_bytes().strip_prefix(b"application/grpc"));
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }
 
 /// Whether a response is gRPC, by its content type or because it has a gRPC status.
 pub(crate) fn is_response(headers: &HeaderMap) -> bool {
-    is_content(headers) || headers.contains_key(&GRPC_STATUS)
+    is_content(headers) || first_value(headers, &GRPC_STATUS).is_some()
 }
 
 /// Returns the status in trailers, or in the headers of a response that has no body.
 pub(crate) fn status(headers: &HeaderMap) -> Option<(Code, Cow<'_, str>)> {
-    let code = Code::from_header(headers.get(&GRPC_STATUS)?.as_bytes());
-    let message = headers.get(&GRPC_MESSAGE);
+    let code = Code::from_header(first_value(headers, &GRPC_STATUS)?.as_bytes());
+    let message = first_value(headers, &GRPC_MESSAGE);
     let message = message.map_or(Cow::Borrowed(""), |message| {
         percent_decode(message.as_bytes()).decode_utf8_lossy()
     });

@@ -8,6 +8,7 @@ use http::{HeaderMap, header};
 use http_body::{Body, Frame, SizeHint};
 use pin_project::{pin_project, pinned_drop};
 
+use crate::middleware::first_value::first_value;
 use crate::middleware::http::exchange::Exchange;
 use crate::middleware::http::request_scope::RequestScope;
 
@@ -124,11 +125,16 @@ impl<B> PinnedDrop for TracedBody<B> {
 
 /// Returns the value of `content-length`, if there is one and it is a number.
 fn announced_length(headers: &HeaderMap) -> Option<u64> {
-    let mut values = headers.get_all(header::CONTENT_LENGTH).iter();
-    let value = values.next()?.to_str().ok()?;
-    let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
-    (is_number && values.next().is_none())
-        .then(|| value.parse().ok())
+    let value = first_value(headers, &header::CONTENT_LENGTH)?;
+    let is_number = value.as_bytes().iter().all(u8::is_ascii_digit);
+    let is_only = headers.len() == headers.keys_len()
+        || headers
+            .get_all(header::CONTENT_LENGTH)
+            .iter()
+            .nth(1)
+            .is_none();
+    (is_number && is_only)
+        .then(|| value.to_str().ok()?.parse().ok())
         .flatten()
 }
 

@@ -6,6 +6,7 @@ use http::uri::Authority;
 use http::{header, request, response};
 
 use crate::middleware::Destinations;
+use crate::middleware::first_value::first_value;
 use crate::middleware::http::details::client_details;
 use crate::middleware::http::exchange::Exchange;
 use crate::middleware::http::layer::layer;
@@ -139,9 +140,11 @@ pub(super) fn begin(
     let name = hooks
         .name(request)
         .unwrap_or_else(|| names::operation_name(|| tracer.tag_names(), protocol, request, None));
+    let component = hooks.component(protocol.component(component));
     let span = tracer
         .build_span(name)
         .tag(tags::SPAN_KIND, tags::SPAN_KIND_CLIENT)
+        .tag(tags::COMPONENT, component)
         .start();
     if span.is_noop() {
         share.strip(&**tracer, &mut request.headers);
@@ -149,11 +152,11 @@ pub(super) fn begin(
     }
     if span.is_recording() {
         let host = host(request);
-        let from = (Side::Client, protocol, component);
-        span_tags::request(&span, hooks, from, request, Origin::Host(host));
         let peer = hooks.peer_address.as_deref();
-        let address = peer.or_else(|| host.map(redact::without_userinfo));
-        span_tags::peer_address(&span, address, request.uri.scheme_str());
+        let peer = peer.or_else(|| host.map(redact::without_userinfo));
+        let from = (Side::Client, protocol);
+        span_tags::request(&span, hooks, from, request, Origin::Host(host), peer);
+        span_tags::target(&span, peer, request.uri.scheme_str());
     }
     hooks.decorate(&span, request);
     if hooks.injects {
@@ -163,7 +166,7 @@ pub(super) fn begin(
         share.strip(&**tracer, &mut request.headers);
     }
     let sessions = hooks.sessions.as_ref();
-    let upgrade = Upgrade::of_client(tracer, sessions, hooks.component(component), request, &span);
+    let upgrade = Upgrade::of_client(tracer, sessions, component, request, &span);
     let details = hooks.details.as_ref();
     let details = details.and_then(|details| details.of_client());
     let call = hooks.call(Side::Client, request, &span);
@@ -180,7 +183,9 @@ fn host(request: &request::Parts) -> Option<&str> {
     if let Some(authority) = request.uri.authority() {
         return Some(authority.as_str());
     }
-    let host = request.headers.get(header::HOST)?.to_str().ok()?;
+    let host = first_value(&request.headers, &header::HOST)?
+        .to_str()
+        .ok()?;
     host.parse::<Authority>().is_ok().then_some(host)
 }
 

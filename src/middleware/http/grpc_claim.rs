@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use http::Method;
 
+use crate::middleware::grpc::Methods;
 use crate::middleware::http::{names, span_tags};
-use crate::middleware::known_methods::KnownMethods;
 use crate::middleware::side::Side;
 use crate::model::tags;
 use crate::span::Span;
@@ -21,7 +21,7 @@ pub(super) struct GrpcClaim {
     pub(super) component: Option<&'static str>,
     /// Whether the user has named the span.
     pub(super) is_named: bool,
-    pub(super) methods: Arc<KnownMethods>,
+    pub(super) methods: Arc<Methods>,
 }
 
 impl GrpcClaim {
@@ -50,6 +50,6 @@ impl GrpcClaim {
     /// Records the path as a tag: the server speaks gRPC, but perhaps it has no such method.
     #[cold]
     pub(super) fn record_url(&self, span: &Span) {
-        span_tags::http(span, Side::Server, &Method::POST, self.url.as_deref());
+        span_tags::http(span, Side::Server, &Method::POST, self.url.as_deref(), None);
     }
 }

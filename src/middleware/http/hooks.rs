@@ -88,6 +88,7 @@ impl<Req, Res> Hooks<Req, Res> {
     }
 
     /// Whether the request gets a span.
+    #[inline]
     pub(super) fn wants(&self, request: &Req) -> bool {
         let filter = self.filter.as_ref();
         filter
@@ -96,21 +97,17 @@ impl<Req, Res> Hooks<Req, Res> {
     }
 
     /// Returns the name that the user gives the span.
+    #[inline]
     pub(super) fn name(&self, request: &Req) -> Option<Cow<'static, str>> {
         let name = self.operation_name.as_ref()?;
         caught(|| name(request))
     }
 
-    /// Returns the value of the `http.url` tag: from the user's hook, or else from `default`.
-    pub(super) fn url(
-        &self,
-        request: &Req,
-        default: impl FnOnce(&Req) -> String,
-    ) -> Option<String> {
-        match &self.url {
-            Some(url) => caught(|| url(request)).flatten(),
-            None => Some(default(request)),
-        }
+    /// Returns what the user's hook gives for the `http.url` tag, or `None` without a hook.
+    #[inline]
+    pub(super) fn own_url(&self, request: &Req) -> Option<Option<String>> {
+        let url = self.url.as_ref()?;
+        Some(caught(|| url(request)).flatten())
     }
 
     pub(super) fn component(&self, default: &'static str) -> &str {
@@ -125,12 +122,14 @@ impl<Req, Res> Hooks<Req, Res> {
             .unwrap_or_else(|| status.as_u16() >= 500)
     }
 
+    #[inline]
     pub(super) fn decorate(&self, span: &Span, request: &Req) {
         for decorate in &self.decorate {
             caught(|| decorate(span, request));
         }
     }
 
+    #[inline]
     pub(super) fn decorate_response(&self, span: &Span, response: &Res) {
         for decorate in &self.decorate_response {
             caught(|| decorate(span, response));
@@ -196,21 +195,29 @@ impl RecordedHeaders {
         }));
     }
 
+    #[inline]
     pub(super) fn record(&self, span: &Span, headers: &HeaderMap) {
-        for (name, keys) in self.0.as_deref().into_iter().flatten() {
-            let mut values = headers
-                .get_all(name)
-                .iter()
-                .filter_map(|value| redact::header(name, value));
-            let Some(mut text) = values.next() else {
-                continue;
-            };
-            for value in values {
-                text += ", ";
-                text += value;
-            }
-            keys.record(span, &text);
+        if let Some(recorded) = &self.0 {
+            record_all(recorded, span, headers);
         }
+    }
+}
+
+#[inline(never)]
+fn record_all(recorded: &[(HeaderName, HeaderKeys)], span: &Span, headers: &HeaderMap) {
+    for (name, keys) in recorded {
+        let mut values = headers
+            .get_all(name)
+            .iter()
+            .filter_map(|value| redact::header(name, value));
+        let Some(mut text) = values.next() else {
+            continue;
+        };
+        for value in values {
+            text += ", ";
+            text += value;
+        }
+        keys.record(span, &text);
     }
 }
 

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use http::{Method, request};
 
 use crate::middleware::http::protocol::Protocol;
+use crate::middleware::kept_names::{METHODS, ROUTES};
 use crate::model::TagNames;
 
 /// Returns the path of a gRPC call, which is its method, or the [`http_name`] of another request.
@@ -16,7 +17,7 @@ pub(super) fn operation_name(
 ) -> Cow<'static, str> {
     match protocol {
         Protocol::Http => http_name(names, &request.method, route),
-        Protocol::Grpc => Cow::Owned(request.uri.path().to_owned()),
+        Protocol::Grpc => METHODS.keep("", request.uri.path()),
     }
 }
 
@@ -30,15 +31,12 @@ pub(super) fn http_name(
     method: &Method,
     route: Option<&str>,
 ) -> Cow<'static, str> {
-    let known = COMMON_METHODS.iter().find(|(known, _)| known == method);
-    match (known, route) {
-        (Some(_), Some(route)) => Cow::Owned([method.as_str(), " ", route].concat()),
-        (None, Some(route)) => Cow::Owned(["HTTP ", route].concat()),
-        (Some((_, name)), None) if names().name_spans() => {
-            Cow::Borrowed(name.trim_start_matches("HTTP "))
-        }
-        (Some((_, name)), None) => Cow::Borrowed(name),
-        (None, None) => Cow::Borrowed("HTTP"),
+    let known = COMMON_METHODS.iter().find(|(known, ..)| known == method);
+    let (start, name) = known.map_or(("HTTP ", "HTTP"), |(_, start, name)| (*start, *name));
+    match route {
+        Some(route) => ROUTES.keep(start, route),
+        None if names().name_spans() => Cow::Borrowed(start.trim_ascii_end()),
+        None => Cow::Borrowed(name),
     }
 }
 
@@ -49,20 +47,21 @@ pub(super) fn is_name_of_post(name: &str) -> bool {
 
 /// Whether a method is one of those that may stand in a name.
 pub(super) fn is_common(method: &Method) -> bool {
-    COMMON_METHODS.iter().any(|(known, _)| known == method)
+    COMMON_METHODS.iter().any(|(known, ..)| known == method)
 }
 
-/// Methods that may stand in a name. A caller can make up others without end.
-const COMMON_METHODS: [(Method, &str); 9] = [
-    (Method::GET, "HTTP GET"),
-    (Method::POST, "HTTP POST"),
-    (Method::PUT, "HTTP PUT"),
-    (Method::DELETE, "HTTP DELETE"),
-    (Method::HEAD, "HTTP HEAD"),
-    (Method::OPTIONS, "HTTP OPTIONS"),
-    (Method::PATCH, "HTTP PATCH"),
-    (Method::CONNECT, "HTTP CONNECT"),
-    (Method::TRACE, "HTTP TRACE"),
+/// Methods that may stand in a name, with the start of a name with a route, and the name without. A caller can make up
+/// other methods without end.
+const COMMON_METHODS: [(Method, &str, &str); 9] = [
+    (Method::GET, "GET ", "HTTP GET"),
+    (Method::POST, "POST ", "HTTP POST"),
+    (Method::PUT, "PUT ", "HTTP PUT"),
+    (Method::DELETE, "DELETE ", "HTTP DELETE"),
+    (Method::HEAD, "HEAD ", "HTTP HEAD"),
+    (Method::OPTIONS, "OPTIONS ", "HTTP OPTIONS"),
+    (Method::PATCH, "PATCH ", "HTTP PATCH"),
+    (Method::CONNECT, "CONNECT ", "HTTP CONNECT"),
+    (Method::TRACE, "TRACE ", "HTTP TRACE"),
 ];
 
 #[cfg(test)]

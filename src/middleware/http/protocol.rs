@@ -23,6 +23,14 @@ impl Protocol {
         }
     }
 
+    /// Returns the value of the `component` tag. HTTP is told by the library, which is `http`.
+    pub(super) fn component(self, http: &'static str) -> &'static str {
+        match self {
+            Self::Http => http,
+            Self::Grpc => grpc::status::COMPONENT,
+        }
+    }
+
     pub(super) fn inject(
         self,
         tracer: &dyn Tracer,

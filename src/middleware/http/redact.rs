@@ -35,20 +35,19 @@ const SECRET_HEADERS: [&str; 5] = [
 ];
 const SECRET_ENDINGS: [&str; 3] = ["-token", "-secret", "-bin"];
 
-/// Builds a URL without user name, password and the values of its parameters.
+/// Writes a URL without user name, password and the values of its parameters.
 ///
 /// `user:pass@shop/cart;jsessionid=1?id=7&plain` becomes `shop/cart;jsessionid=?id=`. An authority that is not a host
 /// and port is left out: a caller may write anything into a `Host` header.
-pub(super) fn url(
+pub(super) fn push_url(
+    url: &mut String,
     scheme: Option<&str>,
     authority: Option<&str>,
     path: &str,
     query: Option<&str>,
-) -> String {
-    let authority = authority
-        .map(without_userinfo)
-        .filter(|host| redact::is_host_and_port(host));
-    let mut url = String::with_capacity(
+) {
+    let authority = authority.and_then(host_and_port);
+    url.reserve(
         scheme.map_or(0, |scheme| scheme.len() + 3)
             + authority.map_or(0, str::len)
             + path.len()
@@ -64,32 +63,42 @@ pub(super) fn url(
     if redact::holds_no_secret(path) {
         url.push_str(path);
     } else {
-        redact::push_path(&mut url, &redact::text(path));
+        redact::push_path(url, &redact::text(path));
     }
     if let Some(query) = query {
-        redact::push_query(&mut url, query);
+        redact::push_query(url, query);
     }
-    url
 }
 
-/// Like [`url`], but for a URI; `scheme` and `authority` stand in for those that it does not name.
-pub(super) fn uri(uri: &Uri, scheme: &str, authority: Option<&str>) -> String {
+/// Returns the host and the port of an authority, or `None` if it is not one.
+fn host_and_port(authority: &str) -> Option<&str> {
+    // Nearly no authority has user info, which a host cannot contain.
+    if redact::is_host_and_port(authority) {
+        return Some(authority);
+    }
+    let host = without_userinfo(authority);
+    redact::is_host_and_port(host).then_some(host)
+}
+
+/// Like [`push_url`], but for a URI; `scheme` and `authority` stand in for those that it does not name.
+pub(super) fn push_uri(url: &mut String, uri: &Uri, scheme: &str, authority: Option<&str>) {
     let authority = uri
         .authority()
         .map(http::uri::Authority::as_str)
         .or(authority);
-    url(
+    push_url(
+        url,
         Some(uri.scheme_str().unwrap_or(scheme)),
         authority,
         // `OPTIONS *` asks the server as a whole.
         uri.path().trim_start_matches('*'),
         uri.query(),
-    )
+    );
 }
 
-/// Like [`url`], but for the text of a URL. The fragment is left out.
+/// Like [`push_url`], but for the text of a URL. The fragment is left out.
 #[cfg(any(feature = "reqwest", test))]
-pub(super) fn url_text(text: &str) -> String {
+pub(super) fn push_url_text(url: &mut String, text: &str) {
     let text = text.split_once('#').map_or(text, |(text, _)| text);
     let (text, query) = match text.split_once('?') {
         Some((text, query)) => (text, Some(query)),
@@ -98,9 +107,9 @@ pub(super) fn url_text(text: &str) -> String {
     match text.split_once("://") {
         Some((scheme, rest)) => {
             let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-            url(Some(scheme), Some(authority), path, query)
+            push_url(url, Some(scheme), Some(authority), path, query);
         }
-        None => url(None, None, text, query),
+        None => push_url(url, None, None, text, query),
     }
 }
 
@@ -132,7 +141,9 @@ mod tests {
             ("", ""),
         ];
         for (given, seen) in rows {
-            assert_eq!(url_text(given), seen, "{given}");
+            let mut url = String::new();
+            push_url_text(&mut url, given);
+            assert_eq!(url, seen, "{given}");
         }
     }
 
@@ -164,7 +175,9 @@ mod tests {
         ];
         for (given, host, seen) in rows {
             let given = given.parse::<Uri>().expect("a URI");
-            assert_eq!(uri(&given, "http", host), seen, "{given}");
+            let mut url = String::new();
+            push_uri(&mut url, &given, "http", host);
+            assert_eq!(url, seen, "{given}");
         }
     }
 

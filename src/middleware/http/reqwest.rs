@@ -232,19 +232,22 @@ fn begin<T: Tracer + ?Sized>(
     let span = tracer
         .build_span(name)
         .tag(tags::SPAN_KIND, tags::SPAN_KIND_CLIENT)
+        .tag(tags::COMPONENT, hooks.component("reqwest"))
         .start();
     if span.is_noop() {
         share.strip(tracer, request.headers_mut());
         return None;
     }
     if span.is_recording() {
-        let url = hooks.url(request, |request| redact::url_text(request.url().as_str()));
-        let component = hooks.component("reqwest");
-        span.set_tag(tags::COMPONENT, component);
-        span_tags::http(&span, Side::Client, request.method(), url.as_deref());
         let asked = request.url();
-        let host = redact::without_userinfo(asked.authority());
-        span_tags::peer_address(&span, Some(host), Some(asked.scheme()));
+        let host = Some(redact::without_userinfo(asked.authority()));
+        span_tags::with_url(
+            hooks,
+            request,
+            |request, url| redact::push_url_text(url, request.url().as_str()),
+            |url| span_tags::http(&span, Side::Client, request.method(), url, host),
+        );
+        span_tags::target(&span, host, Some(asked.scheme()));
         hooks.request_headers.record(&span, request.headers());
     }
     hooks.decorate(&span, request);
@@ -270,10 +273,9 @@ fn record_redirect(exchange: &Exchange, asked: &Url, response: &Response) {
             true => tags::HTTP_URL,
             false => otel_tags::URL_FULL,
         };
-        span.log([
-            field(tags::EVENT, "redirected"),
-            field(key, &redact::url_text(response.url().as_str())),
-        ]);
+        let mut url = String::new();
+        redact::push_url_text(&mut url, response.url().as_str());
+        span.log([field(tags::EVENT, "redirected"), field(key, &url)]);
     }
 }
 

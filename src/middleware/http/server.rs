@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use http::{header, request, response};
 
+use crate::middleware::first_value::first_value;
 use crate::middleware::http::exchange::Exchange;
 use crate::middleware::http::grpc_claim::GrpcClaim;
 use crate::middleware::http::layer::layer;
@@ -164,17 +165,25 @@ fn begin(
     let route = route::of(&request.extensions);
     let own_name = hooks.name(request);
     let is_named = own_name.is_some();
-    let is_claim = protocol == Protocol::Grpc && !methods.contains(request.uri.path());
     // Callers can make up paths, so the path of an unknown method is no name.
-    let naming = if is_claim { Protocol::Http } else { protocol };
-    let wants_route = !is_named && route.is_none() && naming == Protocol::Http;
+    let method = match protocol {
+        Protocol::Http => None,
+        Protocol::Grpc => methods.find(request.uri.path()),
+    };
+    let is_claim = protocol == Protocol::Grpc && method.is_none();
+    let wants_route = !is_named && route.is_none() && method.is_none();
     let name = own_name
-        .unwrap_or_else(|| names::operation_name(|| tracer.tag_names(), naming, request, route));
+        .or(method)
+        .unwrap_or_else(|| names::http_name(|| tracer.tag_names(), &request.method, route));
     let caller = protocol.extract(&**tracer, &request.headers);
     let span = tracer
         .build_span(name)
         .caller(&caller, hooks.trust)
         .tag(tags::SPAN_KIND, tags::SPAN_KIND_SERVER)
+        .tag(
+            tags::COMPONENT,
+            hooks.component(protocol.component(component)),
+        )
         .start();
     if span.is_noop() {
         return RequestScope::Nothing;
@@ -185,10 +194,7 @@ fn begin(
     let origin = || match &seen {
         Some(seen) => Origin::Proxies(seen),
         None => Origin::Host(
-            request
-                .headers
-                .get(header::HOST)
-                .and_then(|it| it.to_str().ok()),
+            first_value(&request.headers, &header::HOST).and_then(|it| it.to_str().ok()),
         ),
     };
     let claim = is_claim.then(|| GrpcClaim {
@@ -202,8 +208,18 @@ fn begin(
         methods: methods.clone(),
     });
     if span.is_recording() {
-        let from = (Side::Server, protocol, component);
-        span_tags::request(&span, hooks, from, request, origin());
+        let origin = match protocol {
+            Protocol::Http => origin(),
+            Protocol::Grpc => Origin::Host(None),
+        };
+        span_tags::request(
+            &span,
+            hooks,
+            (Side::Server, protocol),
+            request,
+            origin,
+            None,
+        );
         span_tags::served(&span, request, route);
         if let Some(address) = peer::of(&request.extensions) {
             span_tags::peer(&span, address);

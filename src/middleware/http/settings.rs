@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use http::{request, response};
 
+use crate::middleware::grpc::Methods;
 use crate::middleware::http::hooks::Hooks;
-use crate::middleware::known_methods::KnownMethods;
 use crate::tracer::Tracer;
 
 /// The settings of a layer that sees requests and responses in the types of the crate `http`.
@@ -15,7 +15,7 @@ pub(super) type HttpSettings = Settings<request::Parts, response::Parts>;
 pub(super) struct Settings<Req, Res> {
     pub(super) tracer: Arc<dyn Tracer>,
     /// The methods that have answered on a server.
-    pub(super) methods: Arc<KnownMethods>,
+    pub(super) methods: Arc<Methods>,
     pub(super) hooks: Hooks<Req, Res>,
 }
 

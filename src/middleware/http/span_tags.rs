@@ -1,10 +1,10 @@
 //! The tags and log events that requests and responses leave on a span.
 
+use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
 
 use http::{Method, StatusCode, request};
 
-use crate::middleware::grpc::status as grpc;
 use crate::middleware::http::hooks::Hooks;
 use crate::middleware::http::protocol::Protocol;
 use crate::middleware::http::trusted_proxies::Seen;
@@ -22,22 +22,26 @@ pub(super) enum Origin<'r> {
     Proxies(&'r Seen<'r>),
 }
 
-/// Records a request.
+/// Records a request. `peer` is the address that a client asks.
 pub(super) fn request<Res>(
     span: &Span,
     hooks: &Hooks<request::Parts, Res>,
-    (side, protocol, component): (Side, Protocol, &'static str),
+    (side, protocol): (Side, Protocol),
     request: &request::Parts,
     origin: Origin<'_>,
+    peer: Option<&str>,
 ) {
     match protocol {
-        Protocol::Http => {
-            let url = url(hooks, request, origin);
-            span.set_tag(tags::COMPONENT, hooks.component(component));
-            http(span, side, &request.method, url.as_deref());
-        }
+        Protocol::Http => with_url(
+            hooks,
+            request,
+            |request, url| write_url(url, request, origin),
+            |url| http(span, side, &request.method, url, peer),
+        ),
         Protocol::Grpc => {
-            span.set_tag(tags::COMPONENT, hooks.component(grpc::COMPONENT));
+            if span.tag_names().has_opentracing() {
+                span.set_tag(tags::PEER_ADDRESS, peer);
+            }
         }
     }
     hooks.request_headers.record(span, &request.headers);
@@ -49,19 +53,61 @@ pub(super) fn url<Res>(
     request: &request::Parts,
     origin: Origin<'_>,
 ) -> Option<String> {
-    hooks.url(request, |request| match origin {
-        // Only the URI can tell `https`, as it does in HTTP/2.
-        Origin::Host(host) => redact::uri(&request.uri, "http", host),
-        Origin::Proxies(seen) => seen.url(request),
-    })
+    let write = |request: &request::Parts, url: &mut String| write_url(url, request, origin);
+    with_url(hooks, request, write, |url| url.map(str::to_owned))
 }
 
-/// Records the method and the URL of a request.
-pub(super) fn http(span: &Span, side: Side, method: &Method, url: Option<&str>) {
+fn write_url(url: &mut String, request: &request::Parts, origin: Origin<'_>) {
+    match origin {
+        // Only the URI can tell `https`, as it does in HTTP/2.
+        Origin::Host(host) => redact::push_uri(url, &request.uri, "http", host),
+        Origin::Proxies(seen) => seen.push_url(url, request),
+    }
+}
+
+/// Calls `record` with the URL of a request: from the user's hook, or else as `write` writes it.
+pub(super) fn with_url<Req, Res, R>(
+    hooks: &Hooks<Req, Res>,
+    request: &Req,
+    write: impl FnOnce(&Req, &mut String),
+    record: impl FnOnce(Option<&str>) -> R,
+) -> R {
+    if let Some(url) = hooks.own_url(request) {
+        return record(url.as_deref());
+    }
+    let mut url = URL.try_with(Cell::take).unwrap_or_default();
+    write(request, &mut url);
+    let result = record(Some(&url));
+    if url.capacity() <= KEPT_URL {
+        url.clear();
+        let _ = URL.try_with(|place| place.set(url));
+    }
+    result
+}
+
+thread_local! {
+    /// Memory in which a thread makes the URLs of its requests.
+    static URL: Cell<String> = const { Cell::new(String::new()) };
+}
+
+/// The longest URL whose memory is kept, in bytes.
+const KEPT_URL: usize = 1_024;
+
+/// Records the method and the URL of a request, and the address that a client asks.
+pub(super) fn http(
+    span: &Span,
+    side: Side,
+    method: &Method,
+    url: Option<&str>,
+    peer: Option<&str>,
+) {
     let names = span.tag_names();
     if names.has_opentracing() {
-        span.set_tag(tags::HTTP_METHOD, method.as_str())
-            .set_tag(tags::HTTP_URL, url);
+        span.set_tags(&[
+            (tags::HTTP_METHOD, method.as_str().into()),
+            (tags::HTTP_URL, url.into()),
+            (tags::PEER_ADDRESS, peer.into()),
+        ]);
     }
     if names.has_opentelemetry() {
         otel_tags::request(span, side, method, url);
@@ -113,13 +159,9 @@ pub(super) fn peer(span: &Span, address: SocketAddr) {
     }
 }
 
-/// Records the address that a client asks, by a scheme if it is known.
-pub(super) fn peer_address(span: &Span, address: Option<&str>, scheme: Option<&str>) {
-    let names = span.tag_names();
-    if names.has_opentracing() {
-        span.set_tag(tags::PEER_ADDRESS, address);
-    }
-    if let Some(address) = address.filter(|_| names.has_opentelemetry()) {
+/// Records the address that a client asks under OpenTelemetry's names, by a scheme if it is known.
+pub(super) fn target(span: &Span, address: Option<&str>, scheme: Option<&str>) {
+    if let Some(address) = address.filter(|_| span.tag_names().has_opentelemetry()) {
         otel_tags::server(span, address, scheme);
     }
 }

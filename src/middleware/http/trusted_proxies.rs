@@ -158,17 +158,18 @@ pub(super) struct Seen<'r> {
 }
 
 impl Seen<'_> {
-    /// Returns the URL that the client has asked for.
-    pub(super) fn url(&self, request: &request::Parts) -> String {
+    /// Writes the URL that the client has asked for.
+    pub(super) fn push_url(&self, url: &mut String, request: &request::Parts) {
         let uri = &request.uri;
         let own_host = || request.headers.get(header::HOST)?.to_str().ok();
         let authority = uri.authority().map(http::uri::Authority::as_str);
-        redact::url(
+        redact::push_url(
+            url,
             Some(self.forwarded.scheme.or(uri.scheme_str()).unwrap_or("http")),
             self.forwarded.host.or(authority).or_else(own_host),
             uri.path().trim_start_matches('*'),
             uri.query(),
-        )
+        );
     }
 
     pub(super) fn record(&self, span: &Span, request: &request::Parts) {

@@ -49,6 +49,17 @@ pub(crate) fn store_simple_tag(slot: &SpanSlot, key: &str, value: TagRef<'_>) {
     count_added(slot, added);
 }
 
+/// Like [`store_simple_tag`], for several tags.
+#[inline(never)]
+pub(crate) fn store_simple_tags(slot: &SpanSlot, tags: &[(&str, TagRef<'_>)]) {
+    let Some(mut buffer) = slot.open() else {
+        return;
+    };
+    let added = buffer.push_tags(tags, &slot.recorder.limits);
+    drop(buffer);
+    count_added(slot, added);
+}
+
 /// Sets tags with simple values of a sampled span that is not shared yet.
 #[inline]
 pub(crate) fn begin_with_tags(slot: &mut SpanSlot, tags: &[(&str, TagRef<'_>)]) {

@@ -202,6 +202,9 @@ impl SpanBuffer {
             let Some((key, value)) = other else {
                 return all;
             };
+            if matches!(value, TagRef::Unset) {
+                continue;
+            }
             let added = self.push_any_tag(key, value, limits);
             all.truncated += added.truncated;
             all.dropped += added.dropped;
