@@ -171,6 +171,8 @@ mod agent_poll;
 pub mod bridge;
 pub mod clock;
 pub mod config;
+#[cfg(feature = "_decode")]
+mod decode;
 #[cfg(feature = "dev")]
 pub mod dev;
 pub mod diagnostics;

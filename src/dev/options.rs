@@ -21,6 +21,11 @@ pub struct DevOptions {
     pub(crate) collector_port: u16,
     pub(crate) sampling_port: u16,
     pub(crate) query_port: u16,
+    pub(crate) otlp_port: Option<u16>,
+    pub(crate) otlp_grpc_port: Option<u16>,
+    pub(crate) jaeger_grpc_port: Option<u16>,
+    pub(crate) zipkin_port: Option<u16>,
+    pub(crate) jaeger_query_port: Option<u16>,
     pub(crate) strategies_file: Option<PathBuf>,
     pub(crate) max_traces: usize,
     pub(crate) max_bytes: usize,
@@ -41,6 +46,11 @@ impl DevOptions {
             collector_port: 14268,
             sampling_port: 5778,
             query_port: 16699,
+            otlp_port: None,
+            otlp_grpc_port: None,
+            jaeger_grpc_port: None,
+            zipkin_port: None,
+            jaeger_query_port: None,
             strategies_file: environment::variable(STRATEGIES_FILE)
                 .map(|path| path.trim_ascii().to_owned())
                 .filter(|path| !path.is_empty())
@@ -56,8 +66,17 @@ impl DevOptions {
         }
     }
 
-    /// Lets the system choose every port, on loopback as always: for tests.
-    pub fn any_ports(self) -> Self {
+    /// Lets the system choose every port, on loopback as always: for tests. Ports that are not open stay so.
+    pub fn any_ports(mut self) -> Self {
+        for port in [
+            &mut self.otlp_port,
+            &mut self.otlp_grpc_port,
+            &mut self.jaeger_grpc_port,
+            &mut self.zipkin_port,
+            &mut self.jaeger_query_port,
+        ] {
+            *port = port.map(|_| 0);
+        }
         self.agent_port(0)
             .binary_agent_port(0)
             .collector_port(0)
@@ -102,6 +121,59 @@ impl DevOptions {
     /// Defaults to 16699. A real Jaeger has 16686, so both can run.
     pub fn query_port(mut self, port: u16) -> Self {
         self.query_port = port;
+        self
+    }
+
+    /// Opens a TCP port for OTLP over HTTP, as a Jaeger has it at 4318. If it is taken or 0, the system chooses one.
+    ///
+    /// Defaults to no such port.
+    ///
+    /// ```
+    /// use tracehound::dev::{DevOptions, DevServer, Waterfall};
+    ///
+    /// let options = DevOptions::new().otlp_port(4318).any_ports().waterfall(Waterfall::Never);
+    /// let server = DevServer::start(options)?;
+    /// assert!(server.otlp_address().is_some());
+    /// # Ok::<(), tracehound::dev::DevError>(())
+    /// ```
+    pub fn otlp_port(mut self, port: u16) -> Self {
+        self.otlp_port = Some(port);
+        self
+    }
+
+    /// Opens a TCP port for OTLP over gRPC, as a Jaeger has it at 4317. If it is taken or 0, the system chooses one.
+    ///
+    /// Defaults to no such port.
+    #[cfg(feature = "_grpc-receiver")]
+    pub fn otlp_grpc_port(mut self, port: u16) -> Self {
+        self.otlp_grpc_port = Some(port);
+        self
+    }
+
+    /// Opens a TCP port for Jaeger's own gRPC, as a collector has it at 14250. If it is taken or 0, the system chooses
+    /// one.
+    ///
+    /// Defaults to no such port.
+    #[cfg(feature = "_grpc-receiver")]
+    pub fn jaeger_grpc_port(mut self, port: u16) -> Self {
+        self.jaeger_grpc_port = Some(port);
+        self
+    }
+
+    /// Opens a TCP port for JSON over HTTP, as a Zipkin has it at 9411. If it is taken or 0, the system chooses one.
+    ///
+    /// Defaults to no such port.
+    pub fn zipkin_port(mut self, port: u16) -> Self {
+        self.zipkin_port = Some(port);
+        self
+    }
+
+    /// Opens a second TCP port for reading traces, as a Jaeger has it at 16686. If it is taken or 0, the system chooses
+    /// one.
+    ///
+    /// Defaults to no such port.
+    pub fn jaeger_query_port(mut self, port: u16) -> Self {
+        self.jaeger_query_port = Some(port);
         self
     }
 

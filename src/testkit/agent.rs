@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use crate::decode;
 use crate::reporter::OwnedSpan;
 use crate::testkit::fault::Kind;
 use crate::testkit::received::{PATIENCE, Received};
 use crate::testkit::watched::Watched;
-use crate::testkit::{Fault, ReceivedBatch, decode};
+use crate::testkit::{Fault, ReceivedBatch};
 
 /// A Jaeger agent that records: a UDP socket on a free port of loopback.
 ///

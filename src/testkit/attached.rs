@@ -10,7 +10,7 @@ use crate::environment;
 use crate::reporter::OwnedSpan;
 use crate::view::Trace;
 use crate::view::page::frame::Frame;
-use crate::view::page::{json, page};
+use crate::view::page::page;
 
 /// Writes traces to files, and returns the lines that say where. Without a place for them the lines are empty.
 pub(super) fn attach(spans: &[OwnedSpan]) -> String {
@@ -37,7 +37,7 @@ fn write(directory: &Path, name: &str, traces: &[Trace]) -> io::Result<(PathBuf,
     let file = |ending: &str| directory.join(format!("{name}.{ending}"));
     let (html, jaeger) = (file("html"), file("json"));
     fs::write(&html, page(traces, Frame::file(), &[]))?;
-    fs::write(&jaeger, json(traces))?;
+    fs::write(&jaeger, Trace::json_of(traces))?;
     Ok((html, jaeger))
 }
 

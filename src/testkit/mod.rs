@@ -79,7 +79,6 @@
 mod agent;
 mod attached;
 mod collector;
-mod decode;
 mod fault;
 mod received;
 mod shape;
@@ -89,6 +88,8 @@ mod watched;
 pub use agent::MockAgent;
 pub use collector::{Connection, MockCollector, ReceivedRequest};
 pub use fault::Fault;
-pub use received::{ReceivedBatch, ReportedLosses};
+
 pub use shape::{Difference, SpanShape, TraceShape, assert_trace, span};
 pub use tracer::TestTracer;
+
+pub use crate::decode::{ReceivedBatch, ReportedLosses};

@@ -7,7 +7,7 @@ use crate::model::{
     LogRecord, Process, ReferenceType, ReportedReference, SpanId, Tag, TagValue, Timestamp, TraceId,
 };
 use crate::reporter::OwnedSpan;
-use crate::thrift::{Batch, Span};
+use crate::thrift::Span;
 use crate::view::{OpenSpan, ReceivedSpan, Trace};
 
 /// The microsecond at which the trace starts.
@@ -100,15 +100,5 @@ pub(crate) fn wire(trace: i64, span_id: i64, parent_span_id: i64) -> Span {
         duration: 1,
         tags: Vec::new(),
         logs: Vec::new(),
-    }
-}
-
-/// Returns a batch as it is on the wire.
-pub(crate) fn batch(service: &str, spans: impl IntoIterator<Item = Span>) -> Batch {
-    Batch {
-        process: Process::new(service, vec![Tag::new("hostname", "here")]),
-        spans: spans.into_iter().collect(),
-        seq_no: None,
-        stats: None,
     }
 }

@@ -35,11 +35,13 @@
 pub(crate) mod fixtures;
 pub(crate) mod json;
 pub(crate) mod page;
+mod read_json;
 mod text;
 mod trace;
 pub(crate) mod tree;
 pub(crate) mod waterfall;
 
+pub use read_json::InvalidTraceJson;
 #[cfg(feature = "dev")]
 pub(crate) use trace::size_of_tags;
 pub use trace::{OpenSpan, ReceivedSpan, Trace};

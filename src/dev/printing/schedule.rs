@@ -87,7 +87,8 @@ mod tests {
     use super::*;
     use crate::clock::instant_now;
     use crate::dev::store::StoreLimits;
-    use crate::view::fixtures::{batch, trace_id, wire};
+    use crate::dev::store::fixtures::batch;
+    use crate::view::fixtures::{trace_id, wire};
 
     fn store() -> TraceStore {
         TraceStore::new(StoreLimits {

@@ -8,29 +8,29 @@ use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Query, Request, State};
+use axum::extract::{Query, Request, State};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, Version, header};
 use tokio::runtime;
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::dev::server::ingest;
 use crate::dev::server::listener::BoundedListener;
 use crate::dev::server::peer::Identity;
 use crate::dev::server::state::ServerState;
 use crate::dev::server::viewer::answer::json_text;
 use crate::dev::server::viewer::viewer;
 use crate::dev::strategies::StrategyFile;
-use crate::thrift::decode_body;
 
-/// The three sockets.
+/// The sockets, by their use.
 pub(crate) struct Listeners {
-    pub(crate) collector: TcpListener,
+    pub(crate) ingest: Vec<TcpListener>,
+    pub(crate) grpc: Vec<TcpListener>,
     pub(crate) sampling: TcpListener,
-    pub(crate) query: TcpListener,
+    pub(crate) query: Vec<TcpListener>,
 }
 
 /// Returns a function that serves until the other end of `stop` is dropped.
@@ -49,14 +49,18 @@ pub(crate) fn server(
         .enable_io()
         .enable_time()
         .build()?;
-    let pairs = [
-        (
-            listeners.collector,
-            collector(state.clone()).merge(strategies_at(&["/api/sampling"], strategies.clone())),
-        ),
-        (listeners.sampling, strategies_at(&SAMPLING, strategies)),
-        (listeners.query, viewer(state.clone(), identity)),
-    ];
+    let ingest =
+        ingest::routes(state.clone()).merge(strategies_at(&["/api/sampling"], strategies.clone()));
+    let query = viewer(state.clone(), identity);
+    let grpc = grpc(state.clone());
+    let with = |listeners: Vec<TcpListener>, router: Router| {
+        let pair = move |listener| (listener, router.clone());
+        listeners.into_iter().map(pair)
+    };
+    let pairs = with(listeners.ingest, ingest)
+        .chain(with(listeners.grpc, grpc))
+        .chain(with(listeners.query, query))
+        .chain([(listeners.sampling, strategies_at(&SAMPLING, strategies))]);
     for (listener, router) in pairs {
         listener.set_nonblocking(true)?;
         let _context = runtime.enter();
@@ -72,43 +76,13 @@ pub(crate) fn server(
     })
 }
 
-/// Takes Thrift over HTTP, as a collector does at port 14268.
-fn collector(state: Arc<ServerState>) -> Router {
-    Router::new()
-        .route("/api/traces", post(submit))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .with_state(state)
-}
+#[cfg(feature = "_grpc-receiver")]
+use crate::dev::server::grpc::routes as grpc;
 
-async fn submit(
-    State(state): State<Arc<ServerState>>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let content_type = headers.get(header::CONTENT_TYPE);
-    let content_type = content_type
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("");
-    let media_type = content_type.split(';').next().unwrap_or("").trim();
-    if media_type.is_empty() {
-        return refuse("Cannot parse content type");
-    }
-    if !MEDIA_TYPES
-        .iter()
-        .any(|known| media_type.eq_ignore_ascii_case(known))
-    {
-        return refuse("Unsupported content type");
-    }
-    match decode_body(&body) {
-        Ok(batch) => {
-            state.insert(batch);
-            StatusCode::ACCEPTED.into_response()
-        }
-        Err(error) => {
-            state.count_undecodable();
-            refuse(&format!("Unable to process request body: {error}"))
-        }
-    }
+/// No port for gRPC is open.
+#[cfg(not(feature = "_grpc-receiver"))]
+fn grpc(_: Arc<ServerState>) -> Router {
+    Router::new()
 }
 
 fn refuse(why: &str) -> Response {
@@ -165,9 +139,13 @@ async fn guard(request: Request, next: Next) -> Response {
 }
 
 fn asks_for_loopback(request: &Request) -> bool {
+    // HTTP/2 has the host in the URI, and need not have the header.
     let mut hosts = request.headers().get_all(header::HOST).iter().peekable();
-    hosts.peek().is_some()
-        && request.uri().authority().is_none_or(is_loopback)
+    let authority = request.uri().authority();
+    let has_host =
+        hosts.peek().is_some() || (request.version() == Version::HTTP_2 && authority.is_some());
+    has_host
+        && authority.is_none_or(is_loopback)
         && hosts.all(|host| {
             let authority = Authority::try_from(host.as_bytes());
             authority.is_ok_and(|authority| is_loopback(&authority))
@@ -192,14 +170,8 @@ fn is_loopback(authority: &Authority) -> bool {
 
 /// The path at which an agent and a collector answer with strategies.
 const SAMPLING: [&str; 3] = ["/sampling", "/", "/api/sampling"];
-const MEDIA_TYPES: [&str; 2] = [
-    "application/x-thrift",
-    "application/vnd.apache.thrift.binary",
-];
 const KEEP_EVERYTHING: &str =
     r#"{"strategyType":"PROBABILISTIC","probabilisticSampling":{"samplingRate":1}}"#;
 
-/// Twice as much as the Java client sends at a time.
-const MAX_BODY: usize = 2 * 1024 * 1024;
 /// How many connections a port has at a time. More of them wait.
 const CONNECTIONS: usize = 32;

@@ -1,4 +1,7 @@
+#[cfg(feature = "_grpc-receiver")]
+mod grpc;
 mod http;
+mod ingest;
 mod listener;
 pub(crate) mod peer;
 mod ports;
@@ -17,6 +20,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use crate::clock::{deadline_after, instant_now};
+use crate::decode::ReceivedBatch;
 use crate::dev::error::DevError;
 use crate::dev::options::DevOptions;
 use crate::dev::printing::printer::Printer;
@@ -27,6 +31,7 @@ use crate::dev::server::state::{Progress, ServerState};
 use crate::dev::store::{DevTotals, StoreLimits, TraceStore};
 use crate::dev::strategies::StrategyFile;
 use crate::model::TraceId;
+use crate::reporter::sender::BatchFormat;
 use crate::sync::generation;
 use crate::thrift::Protocol;
 use crate::view::Trace;
@@ -74,6 +79,11 @@ struct Addresses {
     collector: SocketAddr,
     sampling: SocketAddr,
     query: SocketAddr,
+    otlp: Option<SocketAddr>,
+    otlp_grpc: Option<SocketAddr>,
+    jaeger_grpc: Option<SocketAddr>,
+    zipkin: Option<SocketAddr>,
+    jaeger_query: Option<SocketAddr>,
 }
 
 impl DevServer {
@@ -116,14 +126,28 @@ impl DevServer {
         let binary = ports.udp("agent (binary)", options.binary_agent_port)?;
         let collector = ports.tcp("collector", options.collector_port)?;
         let sampling = ports.tcp("sampling", options.sampling_port)?;
+        let mut extra =
+            |what, port: Option<u16>| port.map(|port| ports.tcp(what, port)).transpose();
+        let otlp = extra("OTLP", options.otlp_port)?;
+        let otlp_grpc = extra("OTLP (gRPC)", options.otlp_grpc_port)?;
+        let jaeger_grpc = extra("collector (gRPC)", options.jaeger_grpc_port)?;
+        let zipkin = extra("Zipkin", options.zipkin_port)?;
+        let jaeger_query = extra("query", options.jaeger_query_port)?;
         let marker = ports.udp("marker", 0)?;
         let address_of_tcp = |socket: &TcpListener| socket.local_addr().map_err(DevError::Socket);
         let address_of_udp = |socket: &UdpSocket| socket.local_addr().map_err(DevError::Socket);
+        let address_of =
+            |socket: &Option<TcpListener>| socket.as_ref().map(address_of_tcp).transpose();
         let addresses = Addresses {
             agents: [address_of_udp(&compact)?, address_of_udp(&binary)?],
             collector: address_of_tcp(&collector)?,
             sampling: address_of_tcp(&sampling)?,
             query: address_of_tcp(&query)?,
+            otlp: address_of(&otlp)?,
+            otlp_grpc: address_of(&otlp_grpc)?,
+            jaeger_grpc: address_of(&jaeger_grpc)?,
+            zipkin: address_of(&zipkin)?,
+            jaeger_query: address_of(&jaeger_query)?,
         };
         let store = TraceStore::new(StoreLimits {
             traces: options.max_traces,
@@ -153,9 +177,13 @@ impl DevServer {
             generation: generation(),
         };
         let listeners = Listeners {
-            collector,
+            ingest: [Some(collector), otlp, zipkin]
+                .into_iter()
+                .flatten()
+                .collect(),
+            grpc: [otlp_grpc, jaeger_grpc].into_iter().flatten().collect(),
             sampling,
-            query,
+            query: [Some(query), jaeger_query].into_iter().flatten().collect(),
         };
         let sampling = strategies.is_some().then_some(addresses.sampling);
         let identity = Identity::new(addresses.agents[0], sampling);
@@ -220,6 +248,58 @@ impl DevServer {
     /// | `GET /api/identity` | that this is an embedded agent, its version, and where it takes spans |
     pub fn query_address(&self) -> SocketAddr {
         self.inner.addresses.query
+    }
+
+    /// Returns where to send OTLP over HTTP, if a [port](DevOptions::otlp_port) is open for it.
+    pub fn otlp_address(&self) -> Option<SocketAddr> {
+        self.inner.addresses.otlp
+    }
+
+    /// Returns where to send OTLP over gRPC, if a [port](DevOptions::otlp_grpc_port) is open for it.
+    #[cfg(feature = "_grpc-receiver")]
+    pub fn otlp_grpc_address(&self) -> Option<SocketAddr> {
+        self.inner.addresses.otlp_grpc
+    }
+
+    /// Returns where to send Jaeger's own gRPC, if a [port](DevOptions::jaeger_grpc_port) is open for it.
+    #[cfg(feature = "_grpc-receiver")]
+    pub fn jaeger_grpc_address(&self) -> Option<SocketAddr> {
+        self.inner.addresses.jaeger_grpc
+    }
+
+    /// Returns where to send Zipkin's JSON, if a [port](DevOptions::zipkin_port) is open for it.
+    pub fn zipkin_address(&self) -> Option<SocketAddr> {
+        self.inner.addresses.zipkin
+    }
+
+    /// Returns the second address for reading traces, if there is [one](DevOptions::jaeger_query_port).
+    pub fn jaeger_query_address(&self) -> Option<SocketAddr> {
+        self.inner.addresses.jaeger_query
+    }
+
+    /// Takes traces as if their spans had come now: those of a file, for example.
+    ///
+    /// ```
+    /// use tracehound::dev::{DevOptions, DevServer, Waterfall};
+    /// use tracehound::view::Trace;
+    ///
+    /// let server = DevServer::start(DevOptions::new().any_ports().waterfall(Waterfall::Never))?;
+    /// let earlier = r#"{"data": [{"traceID": "7f3c", "processes": {"p1": {"serviceName": "shop"}}, "spans": [
+    ///     {"spanID": "1", "operationName": "checkout", "processID": "p1", "startTime": 1, "duration": 2}]}]}"#;
+    /// server.add(Trace::from_json(earlier)?);
+    /// assert_eq!(server.services(), ["shop"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn add(&self, traces: impl IntoIterator<Item = Trace>) {
+        let spans = traces.into_iter().flat_map(|trace| trace.spans);
+        self.inner.state.insert(spans.map(|received| ReceivedBatch {
+            process: received.process.clone(),
+            spans: vec![received.span.clone()],
+            format: BatchFormat::BinaryBatch,
+            left_out: 0,
+            sequence_number: None,
+            losses: None,
+        }));
     }
 
     /// Returns all traces that the server holds, the oldest first.

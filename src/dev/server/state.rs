@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use crate::clock::instant_now;
+use crate::decode::{ReceivedBatch, datagram_in};
 use crate::dev::printing::printer::{Footer, Printer};
 use crate::dev::printing::schedule::{PrintSchedule, PrintStep};
 use crate::dev::store::TraceStore;
-use crate::thrift::{Batch, Protocol, decode_message};
+use crate::thrift::Protocol;
 use crate::view::OpenSpan;
 use crate::watch::OpenSpans;
 
@@ -89,9 +90,14 @@ impl ServerState {
         }
     }
 
-    /// Stores a batch.
-    pub(crate) fn insert(&self, batch: Batch) {
-        self.change(|progress| progress.store.insert(batch, instant_now()));
+    /// Stores batches.
+    pub(crate) fn insert(&self, batches: impl IntoIterator<Item = ReceivedBatch>) {
+        let now = instant_now();
+        self.change(|progress| {
+            for batch in batches {
+                progress.store.insert(batch, now);
+            }
+        });
     }
 
     /// Counts a datagram or body that could not be read.
@@ -163,8 +169,8 @@ impl ServerState {
                     let bytes = buffer.get(..len).unwrap_or_default();
                     match bytes.try_into().map(u64::from_be_bytes) {
                         Ok(mark) if from == self.marker => self.see_mark(protocol, mark),
-                        _ => match decode_message(protocol, bytes) {
-                            Ok(message) => self.insert(message.batch),
+                        _ => match datagram_in(protocol, bytes) {
+                            Ok(batch) => self.insert([batch]),
                             Err(_) => self.count_undecodable(),
                         },
                     }

@@ -1,3 +1,5 @@
+#[cfg(test)]
+pub(crate) mod fixtures;
 mod open_spans;
 #[cfg(test)]
 mod tests;
@@ -6,10 +8,10 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::decode::{ReceivedBatch, ReportedLosses};
 use crate::dev::store::open_spans::OpenSpans;
 use crate::model::{Process, SpanId, TagRef, TraceId, tags};
-use crate::reporter::{OwnedSpan, from_wire};
-use crate::thrift::{Batch, ClientStats};
+use crate::reporter::OwnedSpan;
 use crate::view::{OpenSpan, ReceivedSpan, Trace, size_of_tags};
 
 /// The counters of the embedded agent since its start.
@@ -91,17 +93,16 @@ impl TraceStore {
     }
 
     /// Stores a batch.
-    pub(crate) fn insert(&mut self, batch: Batch, now: Instant) {
-        if let Some(stats) = batch.stats {
-            self.note_stats(&batch.process, stats);
+    pub(crate) fn insert(&mut self, batch: ReceivedBatch, now: Instant) {
+        if let Some(losses) = batch.losses {
+            self.note_losses(&batch.process, losses);
         }
-        let process = Arc::new(batch.process);
-        for span in batch.spans {
-            self.totals.received += 1;
-            match from_wire(span) {
-                Some(span) => self.insert_span(span, &process, now),
-                None => self.totals.dropped += 1,
-            }
+        self.totals.received += batch.left_out + batch.spans.len() as u64;
+        self.totals.dropped += batch.left_out;
+        for mut span in batch.spans {
+            // The trace has it once for all of its spans.
+            span.process = None;
+            self.insert_span(span, &batch.process, now);
         }
     }
 
@@ -261,16 +262,12 @@ impl TraceStore {
     }
 
     /// Adds what a client has lost since its last report: its counters grow from its start.
-    fn note_stats(&mut self, process: &Process, stats: ClientStats) {
+    fn note_losses(&mut self, process: &Process, losses: ReportedLosses) {
         let uuid = process.tags.iter().find(|tag| tag.key == tags::CLIENT_UUID);
         let Some(TagRef::String(uuid)) = uuid.map(|tag| tag.value.as_ref()) else {
             return;
         };
-        let counts = [
-            stats.full_queue_dropped_spans,
-            stats.too_large_dropped_spans,
-            stats.failed_to_emit_spans,
-        ];
+        let counts = [losses.full_queue, losses.too_large, losses.failed_to_emit];
         let lost = counts.iter().fold(0u64, |sum, &count| {
             sum.saturating_add(u64::try_from(count).unwrap_or(0))
         });

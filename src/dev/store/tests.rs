@@ -1,7 +1,8 @@
 use super::*;
 use crate::clock::instant_now;
+use crate::dev::store::fixtures::batch;
 use crate::model::Tag;
-use crate::view::fixtures::{batch, open, trace_id, wire};
+use crate::view::fixtures::{open, trace_id, wire};
 
 const GENEROUS: StoreLimits = StoreLimits {
     traces: 100,
@@ -171,12 +172,12 @@ fn spans_without_ids_are_refused() {
 #[test]
 fn each_loss_that_a_client_reports_is_counted_once() {
     let (mut store, now) = (TraceStore::new(GENEROUS), instant_now());
-    let report = |uuid: &'static str, lost: i64| Batch {
-        process: Process::new("shop", vec![Tag::new("client-uuid", uuid)]),
-        stats: Some(ClientStats {
-            full_queue_dropped_spans: lost,
-            too_large_dropped_spans: 1,
-            failed_to_emit_spans: -5,
+    let report = |uuid: &'static str, lost: i64| ReceivedBatch {
+        process: Arc::new(Process::new("shop", vec![Tag::new("client-uuid", uuid)])),
+        losses: Some(ReportedLosses {
+            full_queue: lost,
+            too_large: 1,
+            failed_to_emit: -5,
         }),
         ..batch("shop", [])
     };

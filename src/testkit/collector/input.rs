@@ -2,8 +2,9 @@ use std::io;
 use std::mem;
 use std::time::Duration;
 
+use crate::decode::TOO_LONG;
 use crate::testkit::collector::connection::Connection;
-use crate::testkit::collector::request::{MAX_BODY, ReceivedRequest, TOO_LONG};
+use crate::testkit::collector::request::{MAX_BODY, ReceivedRequest};
 use crate::testkit::collector::shared::Shared;
 use crate::testkit::watched::Watched;
 

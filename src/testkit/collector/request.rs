@@ -1,7 +1,6 @@
 use std::borrow::Cow;
-use std::io::Read as _;
 
-use flate2::read::MultiGzDecoder;
+use crate::decode::unpacked;
 
 /// A request that a [`MockCollector`](crate::testkit::MockCollector) got.
 ///
@@ -70,21 +69,7 @@ impl ReceivedRequest {
     ///
     /// Returns why it cannot be unpacked.
     pub(super) fn unpacked_body(&self) -> Result<Cow<'_, [u8]>, String> {
-        match self.header("content-encoding") {
-            None | Some("identity") => Ok(Cow::Borrowed(&self.body)),
-            Some("gzip") => {
-                let mut body = Vec::new();
-                let limit = MAX_BODY as u64 + 1;
-                let packed = MultiGzDecoder::new(&*self.body);
-                let read = packed.take(limit).read_to_end(&mut body);
-                read.map_err(|error| format!("the body cannot be unpacked: {error}"))?;
-                match body.len() as u64 == limit {
-                    true => Err(TOO_LONG.to_owned()),
-                    false => Ok(Cow::Owned(body)),
-                }
-            }
-            Some(other) => Err(format!("the encoding {other} is not known")),
-        }
+        unpacked(self.header("content-encoding"), &self.body, MAX_BODY)
     }
 
     pub(super) fn wants_close(&self) -> bool {
@@ -102,4 +87,3 @@ impl ReceivedRequest {
 
 /// The largest body, packed or not.
 pub(super) const MAX_BODY: usize = 16 << 20;
-pub(super) const TOO_LONG: &str = "the body is too long";

@@ -1,7 +1,6 @@
-use crate::testkit::ReceivedBatch;
+use crate::decode::{ReceivedBatch, otlp_request, thrift_body, zipkin_list};
 use crate::testkit::collector::request::ReceivedRequest;
 use crate::testkit::collector::shared::Shared;
-use crate::testkit::decode::{otlp_request, thrift_body, zipkin_list};
 use crate::testkit::fault::{Fault, Kind, Reply};
 use crate::testkit::watched::Watched;
 

@@ -126,13 +126,20 @@ impl Trace {
     pub fn json(&self) -> String {
         serde_json::to_string(&Envelope::one(TraceJson::new(self))).unwrap_or_default()
     }
-}
 
-/// Returns traces in the JSON of Jaeger's query API.
-#[cfg(feature = "testkit")]
-pub(crate) fn json(traces: &[Trace]) -> String {
-    let traces = traces.iter().map(TraceJson::new).collect();
-    serde_json::to_string(&Envelope::list(traces)).unwrap_or_default()
+    /// Returns several traces in one document of the JSON of Jaeger's query API, which [`from_json`](Self::from_json)
+    /// reads again.
+    ///
+    /// ```
+    /// use tracehound::view::Trace;
+    ///
+    /// assert_eq!(Trace::from_json(&Trace::json_of(&[]))?.len(), 0);
+    /// # Ok::<(), tracehound::view::InvalidTraceJson>(())
+    /// ```
+    pub fn json_of(traces: &[Self]) -> String {
+        let traces = traces.iter().map(TraceJson::new).collect();
+        serde_json::to_string(&Envelope::list(traces)).unwrap_or_default()
+    }
 }
 
 /// The picture for browsers without scripts.

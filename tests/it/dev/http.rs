@@ -244,7 +244,7 @@ fn a_collector_takes_thrift_and_nothing_else() {
 #[test]
 fn a_body_that_is_too_long_is_refused() {
     let server = start();
-    let body = vec![0; 2 * 1024 * 1024 + 1];
+    let body = vec![0; 4 * 1024 * 1024 + 1];
     let answer = post(
         server.collector_address(),
         "/api/traces",

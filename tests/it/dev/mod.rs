@@ -1,6 +1,8 @@
 //! The embedded agent: the spans it receives, its answers by HTTP, and its pictures.
 
 mod agent;
+#[cfg(all(feature = "_grpc-receiver", feature = "zipkin"))]
+mod formats;
 mod http;
 mod page;
 mod printing;

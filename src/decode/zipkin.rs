@@ -2,14 +2,14 @@ use std::time::Duration;
 
 use serde_json::{Map, Value as Json};
 
+use crate::decode::Reason;
+use crate::decode::ReceivedBatch;
 use crate::model::{
     Flags, LogRecord, Process, ReferenceType, ReportedReference, SpanId, Tag, TagValue, Timestamp,
     TraceId, tags,
 };
 use crate::reporter::OwnedSpan;
 use crate::reporter::sender::BatchFormat;
-use crate::testkit::ReceivedBatch;
-use crate::testkit::decode::Reason;
 
 /// Reads a list of spans in the JSON of Zipkin's second version. Spans of one service are a batch.
 ///

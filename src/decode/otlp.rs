@@ -2,15 +2,15 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
+use crate::decode::Reason;
+use crate::decode::ReceivedBatch;
+use crate::decode::protobuf::{Fields, Value, text};
 use crate::model::{
     Flags, LogRecord, Process, ReferenceType, ReportedReference, SpanId, Tag, TagValue, Timestamp,
     TraceId, tags,
 };
 use crate::reporter::OwnedSpan;
 use crate::reporter::sender::BatchFormat;
-use crate::testkit::ReceivedBatch;
-use crate::testkit::decode::Reason;
-use crate::testkit::decode::protobuf::{Fields, Value, text};
 
 /// Reads an `ExportTraceServiceRequest`. Each of its resources is a batch.
 ///
@@ -30,20 +30,26 @@ pub(crate) fn otlp_request(bytes: &[u8]) -> Result<Vec<ReceivedBatch>, Reason> {
 fn batch(bytes: &[u8]) -> Result<ReceivedBatch, Reason> {
     let mut process = Process::new(NO_NAME, Vec::new());
     let mut spans = Vec::new();
+    let mut left_out = 0;
     for field in Fields::new(bytes) {
         match field? {
             (1, Value::Bytes(resource)) => process = self::process(resource)?,
             (2, Value::Bytes(scope_spans)) => {
                 for field in Fields::new(scope_spans) {
                     if let (2, Value::Bytes(bytes)) = field? {
-                        spans.extend(span(bytes)?);
+                        match span(bytes)? {
+                            Some(span) => spans.push(span),
+                            None => left_out += 1,
+                        }
                     }
                 }
             }
             _ => {}
         }
     }
-    Ok(ReceivedBatch::new(BatchFormat::Otlp, process, spans))
+    let mut batch = ReceivedBatch::new(BatchFormat::Otlp, process, spans);
+    batch.left_out = left_out;
+    Ok(batch)
 }
 
 /// Reads a `Resource`.
@@ -264,7 +270,7 @@ impl Any {
     }
 }
 
-fn trace_id(bytes: &[u8]) -> Result<Option<TraceId>, Reason> {
+pub(super) fn trace_id(bytes: &[u8]) -> Result<Option<TraceId>, Reason> {
     let bytes: [u8; 16] = bytes.try_into().map_err(|_| {
         let length = bytes.len();
         format!("a trace id has {length} bytes instead of 16")
@@ -273,7 +279,7 @@ fn trace_id(bytes: &[u8]) -> Result<Option<TraceId>, Reason> {
     Ok(TraceId::new((id >> 64) as u64, id as u64))
 }
 
-fn span_id(bytes: &[u8]) -> Result<Option<SpanId>, Reason> {
+pub(super) fn span_id(bytes: &[u8]) -> Result<Option<SpanId>, Reason> {
     let bytes: [u8; 8] = bytes.try_into().map_err(|_| {
         let length = bytes.len();
         format!("a span id has {length} bytes instead of 8")

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::testkit::decode::Reason;
+use crate::decode::Reason;
 
 /// The fields of a message, in their order.
 pub(super) struct Fields<'a>(&'a [u8]);

@@ -1,0 +1,32 @@
+//! Messages of all formats, read into batches.
+//!
+//! Input is taken as hostile: no length is believed beyond the bytes that are there, and what cannot be read is an
+//! error with a text.
+
+mod batch;
+#[cfg(feature = "_grpc-receiver")]
+mod jaeger_proto;
+mod otlp;
+mod packing;
+mod protobuf;
+mod thrift;
+mod zipkin;
+
+pub use batch::{ReceivedBatch, ReportedLosses};
+#[cfg(feature = "_grpc-receiver")]
+pub(crate) use jaeger_proto::post_spans_request;
+pub(crate) use otlp::otlp_request;
+#[cfg(feature = "testkit")]
+pub(crate) use packing::TOO_LONG;
+pub(crate) use packing::unpacked;
+#[cfg(feature = "testkit")]
+pub(crate) use thrift::datagram;
+#[cfg(feature = "dev")]
+pub(crate) use thrift::datagram_in;
+#[cfg(all(test, feature = "dev"))]
+pub(crate) use thrift::received;
+pub(crate) use thrift::thrift_body;
+pub(crate) use zipkin::zipkin_list;
+
+/// Why a message cannot be read.
+pub(crate) type Reason = String;

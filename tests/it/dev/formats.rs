@@ -1,0 +1,134 @@
+//! Spans come in every format that a Jaeger takes.
+
+use std::io::Write;
+use std::net::SocketAddr;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use tracehound::JaegerTracer;
+use tracehound::dev::DevServer;
+use tracehound::prelude::*;
+use tracehound::reporter::RemoteReporter;
+use tracehound::reporter::sender::{
+    GrpcSender, HttpSender, OtlpGrpcSender, OtlpSender, ZipkinSender,
+};
+use tracehound::sampler::ConstSampler;
+
+use crate::dev::{PATIENCE, exchange, post, quiet};
+
+fn server() -> DevServer {
+    let options = quiet()
+        .otlp_port(0)
+        .otlp_grpc_port(0)
+        .jaeger_grpc_port(0)
+        .zipkin_port(0)
+        .jaeger_query_port(0);
+    DevServer::start(options).unwrap()
+}
+
+#[test]
+fn a_trace_comes_by_each_format_as_it_was_made() {
+    let server = server();
+    let http = |address: Option<SocketAddr>| format!("http://{}", address.unwrap());
+    let collector = format!("http://{}/api/traces", server.collector_address());
+    let otlp = http(server.otlp_address()) + "/v1/traces";
+    let zipkin = http(server.zipkin_address()) + "/api/v2/spans";
+    let ways: [(&str, RemoteReporter); 6] = [
+        (
+            "Thrift",
+            RemoteReporter::new(HttpSender::new(&collector).unwrap()),
+        ),
+        ("OTLP", RemoteReporter::new(OtlpSender::new(&otlp).unwrap())),
+        (
+            "OTLP, packed",
+            RemoteReporter::new(OtlpSender::new(&otlp).unwrap().gzip(true)),
+        ),
+        (
+            "OTLP over gRPC",
+            RemoteReporter::new(OtlpGrpcSender::new(&http(server.otlp_grpc_address())).unwrap()),
+        ),
+        (
+            "Jaeger's gRPC",
+            RemoteReporter::new(GrpcSender::new(&http(server.jaeger_grpc_address())).unwrap()),
+        ),
+        (
+            "Zipkin",
+            RemoteReporter::new(ZipkinSender::new(&zipkin).unwrap()),
+        ),
+    ];
+    for (way, reporter) in ways {
+        server.clear();
+        let before = server.totals().received;
+        let tracer = JaegerTracer::builder("shop")
+            .sampler(ConstSampler::new(true))
+            .reporter(reporter)
+            .build()
+            .unwrap();
+        let checkout = tracer
+            .build_span("checkout")
+            .tag("span.kind", "server")
+            .start();
+        let charge = tracer.build_span("charge").child_of(&checkout).start();
+        charge.set_tag("cents", 4_200).log_event("declined");
+        charge.finish();
+        checkout.finish();
+        let account = tracer.close(PATIENCE);
+        assert!(account.is_complete(), "{way}: {account}");
+        assert!(server.wait_for_spans(before + 2, PATIENCE), "{way}");
+        assert_eq!(server.totals().undecodable, 0, "{way}");
+
+        let trace = server.traces().remove(0);
+        assert_eq!(trace.services(), ["shop"], "{way}");
+        let find = |name: &str| {
+            let mut spans = trace.spans.iter();
+            let span = spans.find(|span| span.span.operation_name == name);
+            &span.expect(name).span
+        };
+        let (checkout, charge) = (find("checkout"), find("charge"));
+        assert_eq!(charge.parent_id, Some(checkout.span_id), "{way}");
+        assert_eq!(charge.tag_text("cents"), "4200", "{way}");
+        assert_eq!(checkout.tag_text("span.kind"), "server", "{way}");
+        assert_eq!(charge.logs.len(), 1, "{way}");
+    }
+}
+
+#[test]
+fn a_body_that_makes_no_sense_is_refused_and_counted() {
+    let server = server();
+    let otlp = server.otlp_address().unwrap();
+    let zipkin = server.zipkin_address().unwrap();
+    let protobuf = "application/x-protobuf";
+    let rows: [(SocketAddr, &str, &str, &[u8], u16); 4] = [
+        (otlp, "/v1/traces", protobuf, b"\x0a\xff", 400),
+        (otlp, "/v1/traces", "application/json", b"{}", 415),
+        (zipkin, "/api/v2/spans", "application/json", b"[{}]", 400),
+        (zipkin, "/api/v2/spans", "application/json", b"[", 400),
+    ];
+    for (address, path, content_type, body, status) in rows {
+        let answer = post(address, path, content_type, body);
+        assert_eq!(answer.status, status, "{path}: {}", answer.text());
+    }
+    assert_eq!(server.totals().undecodable, 3);
+    assert_eq!(server.totals().received, 0);
+}
+
+#[test]
+fn a_packed_body_has_a_bound() {
+    let server = server();
+    let otlp = server.otlp_address().unwrap();
+    let mut packer = GzEncoder::new(Vec::new(), Compression::best());
+    packer.write_all(&vec![0; 17 << 20]).unwrap();
+    let bomb = packer.finish().unwrap();
+    for (encoding, body) in [("gzip", &*bomb), ("gzip", b"no gzip"), ("br", b"")] {
+        let mut request = format!(
+            "POST /v1/traces HTTP/1.1\r\nHost: {otlp}\r\nConnection: close\r\nContent-Type: application/x-protobuf\r\n\
+             Content-Encoding: {encoding}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        )
+        .into_bytes();
+        request.extend_from_slice(body);
+        let answer = exchange(otlp, &request);
+        assert_eq!(answer.status, 400, "{encoding}: {}", answer.text());
+    }
+    assert_eq!(server.totals().undecodable, 3);
+}
