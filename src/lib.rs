@@ -122,6 +122,7 @@
 //! | `dev` | the embedded agent and viewer |
 //! | `full` | all of these but `sqlx` and `nats` |
 //! | `foreign-context` | [`ForeignContext`](scope::ForeignContext): active spans of another library are parents of ours |
+//! | `cli` | the program `tracehound`: `cargo install tracehound --features cli` |
 //! | `testkit` | for tests of a program: an agent and a collector that record, faults, expected shapes of traces |
 //!
 //! A feature adds items. No feature changes what another one does, with one exception: with `remote-sampler`, a

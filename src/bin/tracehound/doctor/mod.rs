@@ -1,0 +1,73 @@
+//! `tracehound doctor`.
+
+mod clock;
+mod environment;
+mod kernel;
+mod sampling;
+mod sending;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tracehound::Config;
+use tracehound::config::ConfigError;
+use tracehound::diagnostics::Diagnostics;
+
+use crate::options::DoctorOptions;
+use crate::report::Report;
+use crate::{CommandResult, Outcome};
+
+/// Makes every check.
+pub(crate) fn run(options: &DoctorOptions) -> CommandResult {
+    let mut report = Report::new();
+    let Some(explanation) = environment::check(&mut report, options) else {
+        return Ok(report.conclude());
+    };
+    if explanation
+        .get("disabled")
+        .is_some_and(|setting| setting.value() == "true")
+    {
+        return Ok(conclude_disabled(&report));
+    }
+    if !options.offline {
+        sending::check(&mut report, options);
+        kernel::check(&mut report, &explanation);
+    }
+    sampling::check(&mut report, options);
+    clock::check(&mut report, options, &explanation);
+    Ok(report.conclude())
+}
+
+fn conclude_disabled(report: &Report) -> Outcome {
+    println!("The tracer is off, so there is nothing more to check.");
+    report.conclude()
+}
+
+/// Reads the settings as a program does. A service name that the program's code would set is added.
+fn config() -> Result<Config, ConfigError> {
+    let config = Config::from_env()?;
+    Ok(match environment::has_name(&config.explain()) {
+        true => config,
+        false => config.service_name(OWN_SERVICE),
+    })
+}
+
+/// The lines that a tracer writes, instead of on standard error.
+#[derive(Clone, Debug, Default)]
+struct Lines(Arc<Mutex<Vec<String>>>);
+
+impl Lines {
+    fn diagnostics(&self) -> Diagnostics {
+        let lines = self.clone();
+        Diagnostics::with_handler(move |line| {
+            let mut lines = lines.0.lock().unwrap_or_else(PoisonError::into_inner);
+            lines.push(line.trim_start_matches("tracehound: ").to_owned());
+        })
+    }
+
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The service of the spans that the doctor sends.
+const OWN_SERVICE: &str = "tracehound-doctor";

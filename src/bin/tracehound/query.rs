@@ -1,0 +1,81 @@
+//! Requests to a query service: that of `tracehound dev` or of a Jaeger.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tracehound::view::Trace;
+use ureq::Agent;
+use ureq::http::StatusCode;
+
+/// A query service.
+#[derive(Debug)]
+pub(crate) struct Query {
+    agent: Agent,
+    base: String,
+}
+
+impl Query {
+    pub(crate) fn new(url: &str) -> Self {
+        let config = Agent::config_builder()
+            .timeout_global(Some(TIMEOUT))
+            .max_redirects(0)
+            .http_status_as_error(false)
+            .build();
+        Self {
+            agent: Agent::new_with_config(config),
+            base: url.trim_end_matches('/').to_owned(),
+        }
+    }
+
+    /// Returns a trace, if the service has it.
+    pub(crate) fn trace(&self, id: &str) -> Result<Option<Trace>, String> {
+        match self.get(&format!("/api/traces/{id}"))? {
+            Some(text) => Ok(self.read(&text)?.pop()),
+            None => Ok(None),
+        }
+    }
+
+    /// Returns the names of the services.
+    pub(crate) fn services(&self) -> Result<Vec<String>, String> {
+        let text = self.get("/api/services")?.unwrap_or_default();
+        let answer: Value = serde_json::from_str(&text)
+            .map_err(|error| format!("{}/api/services: {error}", self.base))?;
+        let names = answer["data"].as_array().map(Vec::as_slice);
+        let names = names.unwrap_or_default().iter();
+        Ok(names.filter_map(Value::as_str).map(str::to_owned).collect())
+    }
+
+    /// Returns the latest traces of a service.
+    pub(crate) fn latest(&self, service: &str) -> Result<Vec<Trace>, String> {
+        let service =
+            percent_encoding::utf8_percent_encode(service, percent_encoding::NON_ALPHANUMERIC);
+        let path = format!("/api/traces?service={service}&limit={LATEST}&lookback=1h");
+        match self.get(&path)? {
+            Some(text) => self.read(&text),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn read(&self, text: &str) -> Result<Vec<Trace>, String> {
+        Trace::from_json(text).map_err(|error| format!("{}: {error}", self.base))
+    }
+
+    /// Returns the body of an answer, or `None` for 404.
+    fn get(&self, path: &str) -> Result<Option<String>, String> {
+        let url = format!("{}{path}", self.base);
+        let call = || {
+            let mut response = self.agent.get(&url).call()?;
+            let body = response.body_mut().with_config().limit(MOST_BYTES);
+            body.read_to_string().map(|text| (response.status(), text))
+        };
+        match call().map_err(|error| format!("{url}: {error}"))? {
+            (StatusCode::NOT_FOUND, _) => Ok(None),
+            (status, text) if status.is_success() => Ok(Some(text)),
+            (status, _) => Err(format!("{url}: the answer has status {status}")),
+        }
+    }
+}
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+const MOST_BYTES: u64 = 256 << 20;
+const LATEST: u32 = 20;

@@ -1,0 +1,189 @@
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStdout, Command};
+use std::time::{Duration, Instant};
+
+use tracehound::JaegerTracer;
+use tracehound::prelude::*;
+use tracehound::reporter::RemoteReporter;
+use tracehound::reporter::sender::{AgentAddress, UdpSender};
+use tracehound::sampler::ConstSampler;
+
+use crate::support::{Ended, PATIENCE, backend, program, run};
+
+/// A running server. It is ended with its value.
+struct Server {
+    process: Child,
+    output: BufReader<ChildStdout>,
+    viewer: String,
+    agent: AgentAddress,
+}
+
+impl Server {
+    /// Starts a server and reads its addresses.
+    fn start(arguments: &[&str]) -> Self {
+        let arguments = [&["dev", "--any-ports"], arguments].concat();
+        let mut process = program(&arguments).spawn().expect("the program runs");
+        let mut output = BufReader::new(process.stdout.take().expect("an output"));
+        let mut address = |name: &str| loop {
+            let mut line = String::new();
+            let length = output.read_line(&mut line).expect("a line");
+            assert_ne!(length, 0, "no line for {name}");
+            if let Some((_, address)) = line.split_once("://").filter(|_| line.starts_with(name)) {
+                let end = address.find(['/', ' ', '\n']).unwrap_or(address.len());
+                break address[..end].to_owned();
+            }
+        };
+        let viewer = format!("http://{}", address("viewer"));
+        let agent = address("agent").parse().expect("an address");
+        address("sampling");
+        Self {
+            process,
+            output,
+            viewer,
+            agent,
+        }
+    }
+
+    /// Sends a span, and returns the id of its trace.
+    fn send_span(&self) -> String {
+        let tracer = JaegerTracer::builder("shop")
+            .sampler(ConstSampler::new(true))
+            .reporter(RemoteReporter::new(UdpSender::new(self.agent.clone())))
+            .build()
+            .expect("a tracer");
+        let span = tracer.start_span("checkout");
+        let trace_id = span.context().to_trace_id();
+        span.finish();
+        assert!(tracer.close(PATIENCE).is_complete());
+        trace_id
+    }
+
+    /// Shows a trace, once it has come.
+    fn show(&self, trace_id: &str) -> Ended {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let ended = run(&["trace", trace_id, "--from", &self.viewer]);
+            if ended.code == Some(0) || Instant::now() > deadline {
+                return ended;
+            }
+        }
+    }
+
+    /// Tells the server to end, and returns what it writes until then.
+    #[cfg(unix)]
+    fn end(mut self) -> String {
+        let id = self.process.id().to_string();
+        let killed = Command::new("kill").args(["-TERM", &id]).status();
+        assert!(killed.expect("kill runs").success());
+        assert!(has_ended(&mut self.process), "the server ends");
+        let mut rest = String::new();
+        self.output.read_to_string(&mut rest).expect("a text");
+        rest
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn a_load_is_sent_and_read_back() {
+    let backend = backend();
+    let to = format!("http://{}/api/traces", backend.collector_address());
+    let viewer = format!("http://{}", backend.query_address());
+    let load = [
+        "bench",
+        &to,
+        "--rate",
+        "500",
+        "--duration",
+        "2",
+        "--read-back",
+        &viewer,
+    ];
+    let ended = run(&load);
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    ended.assert_line(&["made", "1000"]);
+    ended.assert_line(&["arrived", "1000"]);
+    ended.assert_line(&["lost", "0 "]);
+}
+
+#[test]
+fn a_load_that_is_lost_fails() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let to = format!(
+        "http://{}/api/traces",
+        listener.local_addr().expect("an address")
+    );
+    drop(listener);
+    let ended = run(&["bench", &to, "--rate", "50", "--duration", "0.2"]);
+    assert_eq!(ended.code, Some(1), "{ended:#?}");
+    ended.assert_line(&["dropped", "refused"]);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_server_takes_spans_shows_them_and_ends_when_it_is_told_to() {
+    let server = Server::start(&[]);
+    let trace_id = server.send_span();
+    let ended = server.show(&trace_id);
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    ended.assert_line(&["shop", "checkout"]);
+    let ended = run(&["trace", "abc", "--from", &server.viewer]);
+    assert_eq!(ended.code, Some(2), "{ended:#?}");
+    assert!(ended.errors.contains("no such trace"), "{ended:#?}");
+    let rest = server.end();
+    assert!(rest.contains("received 1, dropped 0"), "{rest}");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_server_keeps_its_traces_in_a_file_for_the_next_run() {
+    let name = format!("tracehound-cli-kept-{}.json", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    let arguments = ["--keep", path.to_str().expect("a path")];
+    let server = Server::start(&arguments);
+    let trace_id = server.send_span();
+    assert_eq!(server.show(&trace_id).code, Some(0));
+    server.end();
+    let server = Server::start(&arguments);
+    let ended = server.show(&trace_id);
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    server.end();
+    std::fs::remove_file(path).expect("the file");
+}
+
+/// Waits for the end of a process.
+#[cfg(unix)]
+fn has_ended(child: &mut Child) -> bool {
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        if child.try_wait().expect("a child").is_some() {
+            return true;
+        }
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+    false
+}
+
+#[test]
+fn completions_are_printed_for_a_shell() {
+    let ended = run(&["completions", "bash"]);
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    ended.assert_line(&["complete", "tracehound"]);
+}
+
+#[test]
+fn an_argument_that_makes_no_sense_is_an_error_of_use() {
+    for arguments in [
+        &["bench"][..],
+        &["bench", "localhost:1", "--duration", "x"],
+        &["brew"],
+    ] {
+        let ended = run(arguments);
+        assert_eq!(ended.code, Some(2), "{ended:#?}");
+    }
+}
