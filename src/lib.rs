@@ -87,7 +87,7 @@
 //!
 //! Guides are in `docs/guide/` of the repository: from a log line to its trace and back (`logs.md`), for programs that
 //! use the crate `tracing` (`tracing.md`), from other tracing crates (`migration.md`), for calls that are not HTTP
-//! (`thrift.md`), and who reset a WebSocket (`websocket.md`).
+//! (`thrift.md`), for messages in queues (`queues.md`), and who reset a WebSocket (`websocket.md`).
 //!
 //! # Feature flags
 //!

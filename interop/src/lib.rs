@@ -26,6 +26,7 @@
 //! | `hello.rs` | the example `hello` finds the agent by its environment alone |
 //! | `quickstart.rs` | the three services of the example `quickstart` call each other as shown |
 //! | `thrift/` | calls of Thrift keep their trace through a Java server and client over the published `opentracing-thrift`, and through Python |
+//! | `queues/` | traces pass through a real NATS server with JetStream, to peers over the published Python and Node clients and back |
 //! | `nginx.rs` | the spans of a WebSocket's session say who ended it behind a real [`Nginx`], and its log leads to the trace |
 //! | `order/` | an order that passes through HTTP, a WebSocket, Redis, Thrift, a database, gRPC and a queue is one trace |
 //! | `sampling/` | programs are sampled as a backend's strategy file, or its adaptive sampling, says |
@@ -110,3 +111,8 @@ pub use value::{Log, Reference, ReferenceKind, Tag, Value};
 pub use version::Version;
 pub use way::Way;
 pub use zipkin::{Zipkin, ZipkinAnnotation, ZipkinEndpoint, ZipkinSpan};
+
+/// The code of the guide to queues, compiled with the clients of brokers.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guide/queues.md")]
+mod guide_to_queues {}

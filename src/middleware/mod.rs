@@ -277,7 +277,8 @@
 //! }
 //! ```
 //!
-//! [`TracedNats`] and [`TracedJetStream`] do so by themselves, for the crate `async-nats`.
+//! [`TracedNats`] and [`TracedJetStream`] do so by themselves, for the crate `async-nats`. `docs/guide/queues.md` in the
+//! repository has recipes for Kafka and AMQP.
 //!
 //! Payloads are data, and are not recorded. Headers of messages are a carrier: [`MessageHeaders`] makes one of a list,
 //! and [`InjectCarrier`](crate::propagation::InjectCarrier) shows how any type becomes one.
@@ -313,9 +314,9 @@ mod address;
 mod call_error;
 mod database;
 mod error_log;
-mod frame;
 #[cfg(feature = "tower")]
 mod first_value;
+mod frame;
 #[cfg(feature = "tower")]
 mod grpc;
 #[cfg(feature = "tower")]

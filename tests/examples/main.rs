@@ -112,6 +112,16 @@ examples! {
         "tracehound_span_errors_total{operation=\"GET /cart\",span_kind=\"server\"} 10\n",
         "jaeger_tracer_finished_spans_total{sampled=\"n\"} ",
     ];
+    queue: [
+        "no paper: one teapot goes back\npacked one teapot\n",
+        "checkout  trace ",
+        "2 services  depth 3  4 spans  1 error",
+        "\nshop       checkout",
+        "\nshop        \\ To_orders",
+        "\nwarehouse    > From_orders",
+        "\nwarehouse    > From_orders",
+        "(received 4, dropped 0)\n",
+    ];
     quickstart: [
         "Welcome to the teapot shop!",
         "\n1. Ada ",

@@ -137,6 +137,35 @@ pub const JAVA_DECISIONS: Peer = Peer {
     program: Program::Built(java::DECISIONS),
 };
 
+/// A NATS server with JetStream, which is no service but is built like one. Its argument is a folder for its streams. It
+/// prints its port, and ends when its standard input does.
+pub const NATS_SERVER: Peer = Peer {
+    name: "nats-server",
+    formats: &[],
+    version: ("", ""),
+    program: Program::Made(nats_server),
+};
+
+/// Peers on a NATS server over the published clients of Jaeger and NATS. They pass messages on from one subject to
+/// another.
+///
+/// The arguments are the address of the server, the agent, the name of the service, and the two subjects. They print a
+/// line when they listen, and end when their standard input does.
+pub const ON_NATS: [Peer; 2] = [
+    Peer {
+        name: "nats-python",
+        formats: &[],
+        version: ("jaeger.version", "Python-4.8.0"),
+        program: Program::Built(with_grpc::WITH_NATS),
+    },
+    Peer {
+        name: "nats-node",
+        formats: &[],
+        version: ("jaeger.version", "Node-3.19.0"),
+        program: Program::Built(node::NATS),
+    },
+];
+
 impl Peer {
     /// The service over this library. `program` is the path of the binary `crossdock` of this crate.
     ///
@@ -252,6 +281,15 @@ fn go_decisions() -> Result<Command, Error> {
         ("go.sum", include_str!("../../go/decisions/go.sum")),
     ];
     built("go-decisions", &SOURCE)
+}
+
+fn nats_server() -> Result<Command, Error> {
+    const SOURCE: [(&str, &str); 3] = [
+        ("main.go", include_str!("../../go/nats/main.go")),
+        ("go.mod", include_str!("../../go/nats/go.mod")),
+        ("go.sum", include_str!("../../go/nats/go.sum")),
+    ];
+    built("nats-server", &SOURCE)
 }
 
 /// Returns the Go program. Builds it first if the cache does not have it.

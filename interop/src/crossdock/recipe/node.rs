@@ -24,6 +24,29 @@ pub(crate) const JAEGER: Recipe = Recipe {
     run: RUN,
 };
 
+/// A peer on a NATS server over `jaeger-client` 3.19.0 and `nats` 2.29.3.
+pub(crate) const NATS: Recipe = Recipe {
+    name: "nats-node",
+    files: &[
+        (
+            "nats_peer.js",
+            include_str!("../../../node/nats/nats_peer.js"),
+        ),
+        (
+            "package.json",
+            include_str!("../../../node/nats/package.json"),
+        ),
+        (
+            "package-lock.json",
+            include_str!("../../../node/nats/package-lock.json"),
+        ),
+    ],
+    tools: TOOLS,
+    steps: &[INSTALL],
+    interpreter: Some(INTERPRETER),
+    run: &["node", "./nats_peer.js"],
+};
+
 pub(super) const SERVICE: &str = include_str!("../../../node/service.js");
 pub(super) const TOOLS: &[Line] = &[INTERPRETER, &["npm", "--version"]];
 /// Installs what the lock file says, and runs no script of a package.

@@ -1,4 +1,4 @@
-use super::Recipe;
+use super::{Line, Recipe};
 
 /// Python over `jaeger-client` 4.8.0, with gRPC.
 pub(crate) const WITH_GRPC: Recipe = Recipe {
@@ -14,20 +14,40 @@ pub(crate) const WITH_GRPC: Recipe = Recipe {
             include_str!("../../../python/requirements-grpc.txt"),
         ),
     ],
-    tools: &[&["python3", "-m", "venv", "--help"]],
-    steps: &[
-        &["python3", "-m", "venv", "./env"],
-        &[
-            "./env/bin/python",
-            "-m",
-            "pip",
-            "install",
-            "--no-input",
-            "--only-binary=grpcio",
-            "-r",
-            "./requirements.txt",
-        ],
-    ],
-    interpreter: Some(&["./env/bin/python", "--version"]),
+    tools: TOOLS,
+    steps: INSTALL,
+    interpreter: INTERPRETER,
     run: &["./env/bin/python", "./crossdock.py"],
 };
+
+/// A peer on a NATS server over `jaeger-client` 4.8.0 and `nats-py` 2.16.0.
+pub(crate) const WITH_NATS: Recipe = Recipe {
+    name: "nats-python",
+    files: &[
+        ("nats_peer.py", include_str!("../../../python/nats_peer.py")),
+        (
+            "requirements.txt",
+            include_str!("../../../python/requirements-nats.txt"),
+        ),
+    ],
+    tools: TOOLS,
+    steps: INSTALL,
+    interpreter: INTERPRETER,
+    run: &["./env/bin/python", "./nats_peer.py"],
+};
+
+const TOOLS: &[Line] = &[&["python3", "-m", "venv", "--help"]];
+const INSTALL: &[Line] = &[
+    &["python3", "-m", "venv", "./env"],
+    &[
+        "./env/bin/python",
+        "-m",
+        "pip",
+        "install",
+        "--no-input",
+        "--only-binary=grpcio",
+        "-r",
+        "./requirements.txt",
+    ],
+];
+const INTERPRETER: Option<Line> = Some(&["./env/bin/python", "--version"]);
