@@ -247,6 +247,8 @@ mod readme {}
 /// The code of the guide, compiled.
 #[cfg(all(doctest, feature = "full"))]
 mod guide {
+    #[doc = include_str!("../docs/guide/databases.md")]
+    mod databases {}
     #[doc = include_str!("../docs/guide/logs.md")]
     mod logs {}
     #[doc = include_str!("../docs/guide/thrift.md")]

@@ -12,7 +12,7 @@ use tracehound::{
     reporter::{InMemoryReporter, OwnedSpan},
 };
 
-use crate::{Result, taken, tracer};
+use crate::{Result, only, taken, tracer};
 
 struct Shop {
     runtime: Runtime,
@@ -52,9 +52,7 @@ impl Shop {
     }
 
     fn span(&self) -> OwnedSpan {
-        let mut spans = self.spans.take();
-        assert_eq!(spans.len(), 1, "{spans:?}");
-        spans.remove(0)
+        only(&self.spans)
     }
 }
 
