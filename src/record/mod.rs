@@ -104,9 +104,11 @@ pub(crate) use open::log_draft::LogDraft;
 pub(crate) use open::shared_decision::{ContextExtras, DecisionRef, RequestTexts, SharedDecision};
 pub(crate) use open::slot::{SpanSlot, wall};
 pub(crate) use open::tag_facts::{TagFacts, is_fact};
+#[cfg(feature = "tower")]
+pub(crate) use open::tags::store_simple_tags;
 pub(crate) use open::tags::{
     begin_with_tags, catch, count_added, count_clamped_time, count_truncated, note_fact,
-    store_simple_tag, store_simple_tags, store_tag,
+    store_simple_tag, store_tag,
 };
 pub(crate) use open::tracer::{Decider, Observation, Question, Recorder, StartFacts};
 pub(crate) use pool::SharedPool;

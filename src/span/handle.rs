@@ -3,7 +3,7 @@ use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::SystemTime;
 
-use crate::model::{FieldRef, Flags, Recording, TagNames, TagRef, TagValue, tags};
+use crate::model::{FieldRef, Flags, Recording, TagNames, TagValue, tags};
 use crate::record::{SpanHandle, SpanSlot, catch, finish_at, finish_now, is_fact};
 use crate::span::baggage_setter::set_baggage_item;
 use crate::span::recording;
@@ -83,7 +83,7 @@ impl Span {
     /// Sets several tags at once, for less than [`set_tag`](Self::set_tag) costs for each. The values are text or
     /// numbers, and no key is `sampling.priority`.
     #[cfg(feature = "tower")]
-    pub(crate) fn set_tags(&self, tags: &[(&str, TagRef<'_>)]) {
+    pub(crate) fn set_tags(&self, tags: &[(&str, crate::model::TagRef<'_>)]) {
         if let Some(slot) = self.slot() {
             recording::set_tags(slot, tags);
         }

@@ -10,8 +10,7 @@ use crate::clock::WallTime;
 use crate::model::{FieldRef, ReportedReference, SpanId, TagRef, Timestamp, TraceId, field, tags};
 use crate::record::{
     Added, FieldList, LogDraft, Question, SpanSlot, ask, catch, count_added, count_clamped_time,
-    count_truncated, note_fact, set_sampling_priority, store_simple_tag, store_simple_tags,
-    store_tag, wall,
+    count_truncated, note_fact, set_sampling_priority, store_simple_tag, store_tag, wall,
 };
 use crate::sampler::SamplerTags;
 use crate::span::error_text::with_causes;
@@ -50,11 +49,12 @@ pub(crate) fn set_tag(slot: &SpanSlot, key: &str, value: TagRef<'_>) {
 }
 
 /// Sets tags whose values are simple, and whose keys do not decide on the trace.
+#[cfg(feature = "tower")]
 pub(crate) fn set_tags(slot: &SpanSlot, tags: &[(&str, TagRef<'_>)]) {
     match slot.plain_flags() {
         Some(flags) => {
             if flags.is_sampled() {
-                store_simple_tags(slot, tags);
+                crate::record::store_simple_tags(slot, tags);
             }
         }
         None => tags

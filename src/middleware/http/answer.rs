@@ -51,8 +51,10 @@ struct Settings {
     server_timing: bool,
     links: Vec<(HeaderName, TraceLink)>,
     sampled_only: bool,
-    when: Option<Arc<dyn Fn(&request::Parts) -> bool + Send + Sync>>,
+    when: Option<Condition>,
 }
+
+type Condition = Arc<dyn Fn(&request::Parts) -> bool + Send + Sync>;
 
 impl AnswerHeaders {
     /// Makes settings with which every response gets `traceresponse` and no other header.
@@ -168,8 +170,8 @@ pub(super) fn record(span: &Span, headers: &HeaderMap) {
         return;
     };
     if server.trace_id() != span.trace_ids().trace_id() {
-        span.set_tag("traceresponse.trace_id", &server.to_trace_id())
-            .set_tag("traceresponse.span_id", &server.to_span_id());
+        span.set_tag("traceresponse.trace_id", server.to_trace_id())
+            .set_tag("traceresponse.span_id", server.to_span_id());
     }
 }
 

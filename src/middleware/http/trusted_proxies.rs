@@ -165,7 +165,12 @@ impl Seen<'_> {
         let authority = uri.authority().map(http::uri::Authority::as_str);
         redact::push_url(
             url,
-            Some(self.forwarded.scheme.or(uri.scheme_str()).unwrap_or("http")),
+            Some(
+                self.forwarded
+                    .scheme
+                    .or_else(|| uri.scheme_str())
+                    .unwrap_or("http"),
+            ),
             self.forwarded.host.or(authority).or_else(own_host),
             uri.path().trim_start_matches('*'),
             uri.query(),

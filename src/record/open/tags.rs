@@ -50,6 +50,7 @@ pub(crate) fn store_simple_tag(slot: &SpanSlot, key: &str, value: TagRef<'_>) {
 }
 
 /// Like [`store_simple_tag`], for several tags.
+#[cfg(feature = "tower")]
 #[inline(never)]
 pub(crate) fn store_simple_tags(slot: &SpanSlot, tags: &[(&str, TagRef<'_>)]) {
     let Some(mut buffer) = slot.open() else {
