@@ -1,6 +1,7 @@
 //! Tests of the vocabularies in which the middleware names tags.
 
 mod requests;
+mod table;
 
 use tracehound::JaegerTracer;
 use tracehound::middleware::Database;
