@@ -86,8 +86,9 @@
 //! | [`prelude`] | what nearly every file that traces wants |
 //!
 //! Guides are in `docs/guide/` of the repository: from a log line to its trace and back (`logs.md`), for programs that
-//! use the crate `tracing` (`tracing.md`), from other tracing crates (`migration.md`), for calls that are not HTTP
-//! (`thrift.md`), for messages in queues (`queues.md`), and who reset a WebSocket (`websocket.md`).
+//! use the crate `tracing` (`tracing.md`), from other tracing crates (`migration.md`), proxies, connections and retries of
+//! HTTP (`http.md`), for calls that are not HTTP (`thrift.md`), for messages in queues (`queues.md`), and who reset a
+//! WebSocket (`websocket.md`).
 //!
 //! # Feature flags
 //!
@@ -253,6 +254,8 @@ mod guide {
     mod logs {}
     #[doc = include_str!("../docs/guide/thrift.md")]
     mod thrift {}
+    #[doc = include_str!("../docs/guide/http.md")]
+    mod http {}
     #[doc = include_str!("../docs/guide/websocket.md")]
     mod websocket {}
     #[doc = include_str!("../docs/guide/migration.md")]

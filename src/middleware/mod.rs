@@ -239,6 +239,9 @@
 //! |---|---|
 //! | [`ServerLayer::trusted_proxies`] | what [`TrustedProxies`] tell of a request: tags `http.client_ip` and `http.queue_ms`, scheme and host of `http.url` |
 //! | [`ServerLayer::answer_headers`] | headers of the response that name the trace: `traceresponse`, `server-timing`, a link of your choice |
+//! | [`ConnectionEvents`] around a client's connector or resolver | log events `DNSStart`, `DNSDone`, `ConnectStart`, `ConnectDone`, `TLSHandshakeStart`, `TLSHandshakeDone`; tag `net/http.reused` |
+//! | [`CallLayer`], [`CallMiddleware`] | a span for a call, around its redirects and retries; tags `http.resend_count` and `http.redirects` number them |
+//! | [`TracingMiddleware::log_redirects`] | log event `redirect` for each redirect that reqwest follows, tag `http.redirects` |
 //! | [`ClientLayer::trace_response`], and that of [`TracingMiddleware`] | tags `traceresponse.trace_id` and `traceresponse.span_id`, if the server has worked on the request in another trace and says so |
 //!
 //! # Databases
@@ -349,9 +352,15 @@ pub use self::grpc::TracingInterceptor;
 pub use self::http::WebSocketClient;
 #[cfg(feature = "tower")]
 pub use self::http::{
-    AnswerHeaders, ClientLayer, ClientService, Destinations, InvalidHost, InvalidNetwork,
-    InvalidTraceLink, RequestSpan, ServerLayer, ServerService, SpanEnd, TraceLink, TracedBody,
-    TracedFuture, TrustedProxies,
+    AnswerHeaders, CallLayer, CallService, ClientLayer, ClientService, Destinations, InCall,
+    InvalidHost, InvalidNetwork, InvalidTraceLink, RequestSpan, ServerLayer, ServerService,
+    SpanEnd, TraceLink, TracedBody, TracedFuture, TrustedProxies,
+};
+#[cfg(feature = "reqwest")]
+pub use self::http::{CallMiddleware, SystemResolver};
+#[cfg(feature = "_connect")]
+pub use self::http::{
+    ConnectionEvents, DnsLookup, TracedConnecting, TracedConnector, TracedResolver,
 };
 #[cfg(feature = "_upgrade")]
 pub use self::http::{InSession, SessionSpan, Sessions, TracedIo};

@@ -24,6 +24,8 @@ pub const ERROR_TYPE: &str = "error.type";
 pub const HTTP_REQUEST_METHOD: &str = "http.request.method";
 /// Method of a request whose method is not known.
 pub const HTTP_REQUEST_METHOD_ORIGINAL: &str = "http.request.method_original";
+/// Number of times that the request was sent before, if it was.
+pub const HTTP_REQUEST_RESEND_COUNT: &str = "http.request.resend_count";
 /// Status of the response, a number.
 pub const HTTP_RESPONSE_STATUS_CODE: &str = "http.response.status_code";
 /// Route template: `/users/{id}`.

@@ -7,7 +7,8 @@ use http::{header, request, response};
 
 use crate::middleware::Destinations;
 use crate::middleware::first_value::first_value;
-use crate::middleware::http::details::client_details;
+use crate::middleware::http::attempts::Attempts;
+use crate::middleware::http::details::{Details, client_details};
 use crate::middleware::http::exchange::Exchange;
 use crate::middleware::http::layer::layer;
 use crate::middleware::http::protocol::Protocol;
@@ -27,8 +28,11 @@ use crate::tracer::TracerExt;
 /// The span is a child of the span that is active when the service is called, or else a root. It ends with the body of
 /// the response, so read the body to its end or drop it. After an upgrade it ends with the head of the 101 response.
 ///
-/// Inside of a layer that retries, each attempt has a span; outside, one span covers all attempts. A layer that moves
-/// requests to another task, such as tower's `Buffer`, must be inside of this one: no span is active on that task.
+/// Inside of a layer that retries, each attempt has a span; outside, one span covers all attempts. A
+/// [`CallLayer`](crate::middleware::CallLayer) outside gives the call a span and the attempts numbers.
+///
+/// A layer that moves requests to another task, such as tower's `Buffer`, must be inside of this one: no span is active
+/// on that task.
 ///
 /// ```
 /// use hyper_util::client::legacy::Client;
@@ -167,8 +171,7 @@ pub(super) fn begin(
     }
     let sessions = hooks.sessions.as_ref();
     let upgrade = Upgrade::of_client(tracer, sessions, component, request, &span);
-    let details = hooks.details.as_ref();
-    let details = details.and_then(|details| details.of_client());
+    let details = Details::of_client(hooks.details.as_deref(), Attempts::current(), &span);
     let call = hooks.call(Side::Client, request, &span);
     let exchange = Exchange::new(span, Side::Client, protocol, &request.method);
     exchange
@@ -179,7 +182,7 @@ pub(super) fn begin(
 }
 
 /// Returns the target of a request from its URI, or else from its `host` header.
-fn host(request: &request::Parts) -> Option<&str> {
+pub(super) fn host(request: &request::Parts) -> Option<&str> {
     if let Some(authority) = request.uri.authority() {
         return Some(authority.as_str());
     }

@@ -113,11 +113,9 @@ impl Exchange {
         self
     }
 
-    /// Does the work that has waited for the head of the response.
-    pub(super) fn settle_details(&mut self, headers: &mut HeaderMap) {
-        if let Some(details) = self.details.take() {
-            details.settle(&self.span, headers);
-        }
+    /// Takes the work that has waited for the head of the response.
+    pub(super) fn take_details(&mut self) -> Option<Box<Details>> {
+        self.details.take()
     }
 
     /// Adds a gRPC call whose details are recorded.
@@ -146,7 +144,6 @@ impl Exchange {
         self.upgrade.take()
     }
 
-    #[cfg(any(feature = "reqwest", feature = "tungstenite"))]
     pub(super) fn span(&self) -> &Span {
         &self.span
     }

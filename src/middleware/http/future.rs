@@ -99,7 +99,9 @@ where
             Ok(response) => {
                 let (mut parts, body) = response.into_parts();
                 exchange.take_connection(&mut parts.extensions);
-                exchange.settle_details(&mut parts.headers);
+                if let Some(details) = exchange.take_details() {
+                    details.settle(exchange.span(), &mut parts);
+                }
                 exchange.head(&settings.hooks, parts.status, &parts.headers, &parts);
                 let body = TracedBody::new(body, exchange, &parts.headers);
                 Ok(Response::from_parts(parts, body))

@@ -1,10 +1,16 @@
 //! Requests over HTTP, including gRPC calls.
 
 mod answer;
+mod attempts;
 #[cfg(feature = "axum")]
 mod axum;
 mod body;
+mod call;
+#[cfg(feature = "reqwest")]
+mod call_middleware;
 mod client;
+#[cfg_attr(not(feature = "_connect"), path = "no_connect.rs")]
+mod connect;
 mod destinations;
 mod details;
 mod exchange;
@@ -44,7 +50,16 @@ mod upgrade;
 
 pub use self::answer::AnswerHeaders;
 pub use self::body::TracedBody;
+pub use self::call::{CallLayer, CallService, InCall};
+#[cfg(feature = "reqwest")]
+pub use self::call_middleware::CallMiddleware;
 pub use self::client::{ClientLayer, ClientService};
+#[cfg(feature = "reqwest")]
+pub use self::connect::SystemResolver;
+#[cfg(feature = "_connect")]
+pub use self::connect::{
+    ConnectionEvents, DnsLookup, TracedConnecting, TracedConnector, TracedResolver,
+};
 pub use self::destinations::{Destinations, InvalidHost};
 pub use self::future::TracedFuture;
 pub use self::hooks::SpanEnd;

@@ -6,7 +6,8 @@ use http::Extensions;
 use reqwest::{Body, Client, Request, RequestBuilder, Response, ResponseBuilderExt, Url, redirect};
 use reqwest_middleware::{Middleware, Next};
 
-use crate::middleware::http::details::client_details;
+use crate::middleware::http::attempts::Attempts;
+use crate::middleware::http::details::{Details, client_details};
 use crate::middleware::http::exchange::Exchange;
 use crate::middleware::http::hooks::Hooks;
 use crate::middleware::http::outward::{self, Outward};
@@ -17,6 +18,7 @@ use crate::middleware::side::Side;
 use crate::middleware::{Destinations, TracedBody};
 use crate::model::{field, otel_tags, tags};
 use crate::scope::Instrumented;
+use crate::span::Span;
 use crate::tracer::{Tracer, TracerExt};
 
 /// A middleware for reqwest-middleware that gives each request of a client a span and injects its context.
@@ -26,7 +28,8 @@ use crate::tracer::{Tracer, TracerExt};
 /// (`event=redirected`) has the URL that they led to.
 ///
 /// Add it before a middleware that retries, and one span covers all attempts; add it after, and each attempt has a
-/// span.
+/// span. A [`CallMiddleware`](crate::middleware::CallMiddleware) before numbers the attempts, and
+/// [`log_redirects`](Self::log_redirects) the redirects.
 ///
 /// ```
 /// use reqwest_middleware::ClientBuilder;
@@ -131,7 +134,8 @@ impl Middleware for TracingMiddleware {
         let Settings { tracer, hooks, .. } = &*self.settings;
         let client = self.redirect_client.as_ref();
         let way = client.map(|client| (client, Outward::new(&**tracer, &request)));
-        traced(&**tracer, hooks, request, |request| async move {
+        let attempts = extensions.get().cloned();
+        traced(&**tracer, hooks, attempts, request, |request| async move {
             let response = next.run(request, extensions).await?;
             match way
                 .and_then(|(client, way)| Some((client, way.next(&hooks.destinations, &response)?)))
@@ -174,13 +178,17 @@ impl SendTraced for RequestBuilder {
     async fn send_traced<T: Tracer + ?Sized>(self, tracer: &T) -> reqwest::Result<Response> {
         let (client, request) = self.build_split();
         let hooks = &Hooks::DEFAULT;
-        traced(tracer, hooks, request?, |request| client.execute(request)).await
+        traced(tracer, hooks, None, request?, |request| {
+            client.execute(request)
+        })
+        .await
     }
 }
 
 async fn traced<T, F, E>(
     tracer: &T,
     hooks: &Hooks<Request, Response>,
+    attempts: Option<Arc<Attempts>>,
     mut request: Request,
     send: impl FnOnce(Request) -> F,
 ) -> Result<Response, E>
@@ -192,17 +200,34 @@ where
     if tracer.is_noop() {
         return send(request).await;
     }
-    let Some(mut exchange) = begin(tracer, hooks, &mut request) else {
+    let Some(exchange) = begin(tracer, hooks, attempts, &mut request) else {
         return send(request).await;
     };
     let url = exchange
         .span()
         .is_recording()
         .then(|| request.url().clone());
-    let sent = Instrumented::unmarked(send(request), exchange.span());
+    observed(hooks, exchange, url, send(request)).await
+}
+
+/// Sends a request and ends its span with the response.
+pub(super) async fn observed<F, E>(
+    hooks: &Hooks<Request, Response>,
+    mut exchange: Exchange,
+    url: Option<Url>,
+    send: F,
+) -> Result<Response, E>
+where
+    F: Future<Output = Result<Response, E>>,
+    E: Display + 'static,
+{
+    let sent = Instrumented::unmarked(send, exchange.span());
     match sent.await {
-        Ok(mut response) => {
-            exchange.settle_details(response.headers_mut());
+        Ok(response) => {
+            if let Some(details) = exchange.take_details() {
+                let (status, headers) = (response.status(), response.headers());
+                details.read(exchange.span(), status, headers, response.extensions());
+            }
             if let Some(url) = url {
                 record_redirect(&exchange, &url, &response);
             }
@@ -219,6 +244,7 @@ where
 fn begin<T: Tracer + ?Sized>(
     tracer: &T,
     hooks: &Hooks<Request, Response>,
+    attempts: Option<Arc<Attempts>>,
     request: &mut Request,
 ) -> Option<Exchange> {
     let share = outward::share(&hooks.destinations, request.url());
@@ -241,12 +267,7 @@ fn begin<T: Tracer + ?Sized>(
     if span.is_recording() {
         let asked = request.url();
         let host = Some(redact::without_userinfo(asked.authority()));
-        span_tags::with_url(
-            hooks,
-            request,
-            |request, url| redact::push_url_text(url, request.url().as_str()),
-            |url| span_tags::http(&span, Side::Client, request.method(), url, host),
-        );
+        record_request(&span, hooks, request, host);
         span_tags::target(&span, host, Some(asked.scheme()));
         hooks.request_headers.record(&span, request.headers());
     }
@@ -257,10 +278,24 @@ fn begin<T: Tracer + ?Sized>(
         share.strip(tracer, request.headers_mut());
     }
     let method = request.method();
-    let details = hooks.details.as_ref();
-    let details = details.and_then(|details| details.of_client());
+    let details = Details::of_client(hooks.details.as_deref(), attempts, &span);
     let exchange = Exchange::new(span, Side::Client, Protocol::Http, method);
     Some(exchange.detailed(details))
+}
+
+/// Records a request without its headers. `peer` is the address that it asks.
+pub(super) fn record_request(
+    span: &Span,
+    hooks: &Hooks<Request, Response>,
+    request: &Request,
+    peer: Option<&str>,
+) {
+    span_tags::with_url(
+        hooks,
+        request,
+        |request, url| redact::push_url_text(url, request.url().as_str()),
+        |url| span_tags::http(span, Side::Client, request.method(), url, peer),
+    );
 }
 
 fn record_redirect(exchange: &Exchange, asked: &Url, response: &Response) {

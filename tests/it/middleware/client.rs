@@ -320,21 +320,21 @@ fn dropping_a_request_cancels_it_without_an_error() {
 
 /// Retries while the answer is 503.
 #[derive(Clone)]
-struct Again;
+pub(super) struct Again;
 
-impl<B, E> Policy<Request<()>, Response<B>, E> for Again {
+impl<Q: Clone, B, E> Policy<Request<Q>, Response<B>, E> for Again {
     type Future = Ready<()>;
 
     fn retry(
         &mut self,
-        _request: &mut Request<()>,
+        _request: &mut Request<Q>,
         result: &mut Result<Response<B>, E>,
     ) -> Option<Ready<()>> {
         let status = result.as_ref().ok().map(Response::status);
         (status == Some(StatusCode::SERVICE_UNAVAILABLE)).then(|| ready(()))
     }
 
-    fn clone_request(&mut self, request: &Request<()>) -> Option<Request<()>> {
+    fn clone_request(&mut self, request: &Request<Q>) -> Option<Request<Q>> {
         Some(request.clone())
     }
 }

@@ -2,10 +2,14 @@
 
 #[cfg(all(feature = "axum", feature = "hyper", feature = "reqwest"))]
 mod answer;
+#[cfg(all(feature = "axum", feature = "hyper", feature = "reqwest"))]
+mod attempts;
 #[cfg(feature = "tower")]
 mod body;
 #[cfg(feature = "hyper")]
 mod client;
+#[cfg(all(feature = "axum", feature = "hyper", feature = "reqwest"))]
+mod connect;
 mod database;
 #[cfg(all(feature = "tonic", feature = "hyper"))]
 mod destinations;

@@ -1,0 +1,140 @@
+use std::sync::Arc;
+
+use http::Extensions;
+use reqwest::{Request, Response, redirect};
+use reqwest_middleware::{Middleware, Next};
+
+use crate::middleware::TracingMiddleware;
+use crate::middleware::http::attempts::Attempts;
+use crate::middleware::http::exchange::Exchange;
+use crate::middleware::http::hooks::Hooks;
+use crate::middleware::http::protocol::Protocol;
+use crate::middleware::http::reqwest::{observed, record_request};
+use crate::middleware::http::settings::{Settings, settings};
+use crate::middleware::http::{names, redact};
+use crate::middleware::side::Side;
+use crate::model::{field, tags};
+use crate::scope::active_span;
+use crate::tracer::{Tracer, TracerExt};
+
+/// A middleware for reqwest-middleware, to be added before one that retries or follows redirects: a call has one span,
+/// and in it each attempt has one.
+///
+/// The attempts are the requests that a [`TracingMiddleware`] behind the other ones sees. They are numbered, with the
+/// tags of a [`CallLayer`](crate::middleware::CallLayer), which also tells what the span of a call is like.
+///
+/// ```
+/// use reqwest_middleware::ClientBuilder;
+/// use tracehound::NoopTracer;
+/// use tracehound::middleware::{CallMiddleware, TracingMiddleware};
+/// # use TracingMiddleware as RetryMiddleware;
+///
+/// let http = ClientBuilder::new(reqwest::Client::new())
+///     .with(CallMiddleware::new(NoopTracer))
+///     .with(RetryMiddleware::new(NoopTracer)) // such as that of reqwest-retry
+///     .with(TracingMiddleware::new(NoopTracer))
+///     .build();
+/// ```
+///
+/// The attempts know their call by the extensions of the request. A middleware that runs its attempts with extensions
+/// of its own keeps them from it. Redirects and retries of reqwest itself are no attempts: see
+/// [`TracingMiddleware::log_redirects`].
+#[derive(Clone)]
+pub struct CallMiddleware {
+    settings: Arc<Settings<Request, Response>>,
+}
+
+settings!(CallMiddleware, Request, Response);
+
+#[async_trait::async_trait]
+impl Middleware for CallMiddleware {
+    async fn handle(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> reqwest_middleware::Result<Response> {
+        let Settings { tracer, hooks, .. } = &*self.settings;
+        if tracer.is_noop() || !hooks.wants(&request) {
+            return next.run(request, extensions).await;
+        }
+        let exchange = begin(&**tracer, hooks, &request);
+        if exchange.is_over() {
+            return next.run(request, extensions).await;
+        }
+        let outer = extensions.insert(Attempts::new(exchange.span()));
+        let url = exchange
+            .span()
+            .is_recording()
+            .then(|| request.url().clone());
+        let result = observed(hooks, exchange, url, next.run(request, extensions)).await;
+        match outer {
+            Some(outer) => extensions.insert(outer),
+            None => extensions.remove::<Arc<Attempts>>(),
+        };
+        result
+    }
+}
+
+fn begin(
+    tracer: &(impl Tracer + ?Sized),
+    hooks: &Hooks<Request, Response>,
+    request: &Request,
+) -> Exchange {
+    let name = hooks
+        .name(request)
+        .unwrap_or_else(|| names::http_name(|| tracer.tag_names(), request.method(), None));
+    let span = tracer
+        .build_span(name)
+        .tag(tags::COMPONENT, hooks.component("reqwest"))
+        .start();
+    if span.is_recording() {
+        record_request(&span, hooks, request, None);
+    }
+    hooks.decorate(&span, request);
+    Exchange::new(span, Side::Client, Protocol::Http, request.method())
+}
+
+impl TracingMiddleware {
+    /// Returns a redirect policy that logs each redirect which the client receives, and then asks `policy`.
+    ///
+    /// reqwest follows redirects inside of the client, so that all hops share a span. With this policy the span gets a
+    /// log record for each: `event=redirect`, `http.status_code`, `http.url` (where it leads) and `http.redirects` (its
+    /// number), and the tag `http.redirects` with the number of all. If `policy` does not follow the last one, it is the
+    /// response.
+    ///
+    /// ```
+    /// use reqwest::Client;
+    /// use reqwest::redirect::Policy;
+    /// use tracehound::middleware::TracingMiddleware;
+    ///
+    /// let client = Client::builder()
+    ///     .redirect(TracingMiddleware::log_redirects(Policy::default()))
+    ///     .build()?;
+    /// # Ok::<(), reqwest::Error>(())
+    /// ```
+    pub fn log_redirects(policy: redirect::Policy) -> redirect::Policy {
+        redirect::Policy::custom(move |attempt| {
+            log_redirect(&attempt);
+            policy.redirect(attempt)
+        })
+    }
+}
+
+fn log_redirect(attempt: &redirect::Attempt<'_>) {
+    let span = active_span();
+    if !span.is_recording() {
+        return;
+    }
+    let mut url = String::new();
+    redact::push_url_text(&mut url, attempt.url().as_str());
+    // The first one is the URL of the request itself.
+    let number = attempt.previous().len();
+    span.set_tag("http.redirects", number);
+    span.log([
+        field(tags::EVENT, "redirect"),
+        field(tags::HTTP_STATUS_CODE, attempt.status().as_u16()),
+        field(tags::HTTP_URL, &url),
+        field("http.redirects", number),
+    ]);
+}
