@@ -139,8 +139,8 @@ fn every_address_of_a_name_is_logged_up_to_sixteen() {
             drop(client.oneshot(get(&uri)).await.expect("an answer"));
             let span = one_span(&reporter).await;
             let logs = span.logs.iter().map(log_texts);
-            let done = logs.filter(|fields| fields[0] == "event=DNSDone");
-            let done = done.last().expect("a look-up");
+            let mut done = logs.filter(|fields| fields[0] == "event=DNSDone");
+            let done = done.next_back().expect("a look-up");
             assert_eq!(done[1..], vec!["addr=127.0.0.1"; expected]);
         }
     });
