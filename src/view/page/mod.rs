@@ -71,7 +71,7 @@ pub(crate) fn render(page: &impl Template) -> String {
 impl Trace {
     /// Returns the page of the trace: one document, which needs no server and loads nothing.
     ///
-    /// It is about 80 kB, and about 100 bytes more for each span and 10 for each tag, with each text once.
+    /// It is about 70 kB, and about 70 bytes more for each span and 10 for each tag, with each text once.
     ///
     /// ```
     /// use tracehound::model::{SpanId, TraceId};

@@ -7,7 +7,7 @@ function spanDetail(trace, span) {
   const process = trace.tags(trace.processes[span.process].tags);
   const warnings = warningsOf(trace, span);
   return el("article", { "aria-label": "Details of " + span.name, style: { borderColor: serviceColor(span.service) } },
-    el("h3", {}, el("bdi", {}, span.name)),
+    el("h2", {}, el("bdi", {}, span.name)),
     el("p", { class: "facts" },
       fact("Service", service), fact("Duration", span.isOpen ? "open" : durationText(span.duration)),
       fact("Start Time", durationText(span.start)), el("span", {}, "SpanID: ", link)),

@@ -91,7 +91,7 @@ class Flame {
         onclick: () => this.zoom(at),
         onfocus: () => { this.info.textContent = this.text(box); },
         onpointerenter: () => { this.info.textContent = this.text(box); },
-      }, wide > 30 ? el("bdi", {}, box.name) : "");
+      }, wide > 30 ? el("bdi", {}, (box.errors > 0 ? "! " : "") + box.name) : "");
       item.node.style.setProperty("--color", box.service < 0 ? "var(--soft)" : serviceColor(box.service));
       return item.node;
     }));

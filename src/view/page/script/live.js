@@ -11,7 +11,7 @@ class Live {
     const heads = ["Time", "Service", "Operation", "Duration", "Spans", "Errors"];
     place.append(
       el("p", { class: "links" }, this.pause, this.status),
-      el("div", { class: "wide-table" }, el("table", { class: "live" },
+      el("div", { class: "wide-table", tabindex: "0", role: "group", "aria-label": "Traces" }, el("table", { class: "live" },
         el("caption", { class: "hidden" }, "Traces as they come"),
         el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col", class: NUMBERS.has(head) ? "number" : null }, head)))), this.body)));
     this.source = new EventSource("/api/live?" + place.dataset.query);

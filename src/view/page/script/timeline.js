@@ -51,7 +51,7 @@ class Timeline {
     this.to = clamp(Math.max(to, this.from + least), least, this.trace.duration);
     this.clear();
     this.minimap.update();
-    this.draw();
+    this.redraw();
   }
 
   zoom(by) {
@@ -95,14 +95,20 @@ class Timeline {
     });
     this.tops[this.rows.length] = top;
     this.grid.style.height = top + "px";
-    this.draw();
+    this.redraw();
   }
 
   clear() {
     const kept = document.activeElement;
-    this.focusLost = this.grid.contains(kept) && kept.classList.contains("row");
+    this.focusLost ||= this.grid.contains(kept) && kept.classList.contains("row");
     for (const node of this.nodes.values()) node.remove();
     this.nodes.clear();
+  }
+
+  // Draws at the next frame, but at once where a row with the focus was taken away: the next key must find it.
+  redraw() {
+    if (this.focusLost) this.drawNow();
+    else this.draw();
   }
 
   placeAt(y) {

@@ -82,7 +82,7 @@ class Viewer {
     this.hit = -1;
     timeline.matches = new Set(this.hits);
     timeline.clear();
-    timeline.draw();
+    timeline.redraw();
     this.found.textContent = wanted ? countText(this.hits.length, "span") : "";
     if (isGoing) {
       this.choose("timeline");
