@@ -30,6 +30,7 @@
 //! | `nginx.rs` | the spans of a WebSocket's session say who ended it behind a real [`Nginx`], and its log leads to the trace |
 //! | `order/` | an order that passes through HTTP, a WebSocket, Redis, Thrift, a database, gRPC and a queue is one trace |
 //! | `databases/` | calls to a real Redis, PostgreSQL and SQLite have spans without their data, through redis, sqlx, tokio-postgres and diesel |
+//! | `page/` | the pages of the library's embedded agent work in a real [`Browser`], run nothing of a trace, and can be read by everybody |
 //! | `sampling/` | programs are sampled as a backend's strategy file, or its adaptive sampling, says |
 //! | `delivery/` | spans that the ledger calls sent are stored: under load, and when the agent is late, dies or stands still, or a collector dies |
 //!
@@ -40,12 +41,14 @@
 //! `cargo test -p tracehound-interop` runs all of it. The first run builds the backends from the Go module proxy into
 //! [`cache_dir`], which takes some minutes and 4 GB of Go's own caches. Nothing is put into the repository. The [Python
 //! client](python()) is installed there too, from the package index, the Zipkin server from Maven's, and the services
-//! of the crossdock, which also need `node` with `npm`, a JDK with `mvn`, and `cargo`. `nginx`, Redis and PostgreSQL are the machine's own. On
+//! of the crossdock, which also need `node` with `npm`, a JDK with `mvn`, and `cargo`. `nginx`, Redis, PostgreSQL, and
+//! `chromium` with `chromedriver` are the machine's own. On
 //! a machine without one of these, each test that needs it says `SKIPPED:` with its name and passes; with
 //! [`REQUIRED`]`=1` in the environment it fails instead. The crate is for Unix only, because of its locks and signals.
 
 mod backend;
 mod binary;
+mod browser;
 mod collector;
 mod compare;
 pub mod crossdock;
@@ -84,6 +87,7 @@ mod zipkin;
 
 pub use backend::Backend;
 pub use binary::binary;
+pub use browser::Browser;
 pub use collector::{
     Collector, OtlpAttribute, OtlpEvent, OtlpFields, OtlpLink, OtlpSpan, OtlpStatus, OtlpValue,
 };
