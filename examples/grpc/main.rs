@@ -2,7 +2,8 @@
 //!
 //! Learnt: `ServerLayer` on tonic's server, `ClientLayer` around its channel. Calls are named after their method. The
 //! gRPC status, which comes last, decides what is an error: on a client, every status but `OK` and `Canceled`; on a
-//! server, only a status that is the server's own fault.
+//! server, only a status that is the server's own fault. `GrpcDetails` counts the messages each way and gives the first
+//! ones log events: with a stream, that shows how far it has come.
 //!
 //! Run: `cargo run --example grpc --features full`.
 //!
@@ -17,7 +18,7 @@ use tonic::Status;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Endpoint, Server};
 use tracehound::dev::{DevOptions, DevServer, Waterfall};
-use tracehound::middleware::{ClientLayer, ServerLayer};
+use tracehound::middleware::{ClientLayer, GrpcDetails, ServerLayer};
 use tracehound::prelude::*;
 
 const GREET: &str = "/greeter.Greeter/Greet";
@@ -27,17 +28,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let options = DevOptions::new().any_ports().waterfall(Waterfall::Always);
     let agent = DevServer::start(options)?;
 
+    let details = GrpcDetails::new().message_events(5);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let server = Server::builder()
-        .layer(ServerLayer::new(agent.tracer("greeter")?))
+        .layer(ServerLayer::new(agent.tracer("greeter")?).grpc(details))
         .add_routes(text::method(GREET, greet))
         .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)));
     tokio::spawn(server);
 
     let tracer = agent.tracer("guest")?;
     let channel = Endpoint::try_from(format!("http://{address}"))?.connect_lazy();
-    let channel = ClientLayer::new(tracer.clone()).wrap(channel);
+    let channel = ClientLayer::new(tracer.clone()).grpc(details).wrap(channel);
 
     let span = tracer.start_span("arrive");
     let calls = async {

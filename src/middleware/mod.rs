@@ -62,8 +62,8 @@
 //! | log events | `headers_sent`, `cancelled`, `error`, `panic` | `headers_received`, `body_dropped`, `cancelled`, `error`, `panic` |
 //!
 //! Error texts and URLs are recorded with their secrets hidden: user names, passwords, and the values of query and path
-//! parameters. Headers and gRPC metadata are recorded only on request, and those that hold secrets never. Bodies are not
-//! recorded at all.
+//! parameters. Headers and gRPC metadata are recorded only on request, and those that hold secrets never. Bodies are
+//! recorded only in [test environments](#test-environments).
 //!
 //! # When a span ends
 //!
@@ -308,12 +308,29 @@
 //! `docs/guide/names.md` in the repository has every name. With `OpenTelemetry`, spans are named by its rules, too:
 //! `GET` without a route, and `SELECT users` for a statement.
 //!
+//! # Test environments
+//!
+//! A test often fails because of what a request said. At [`Recording::everything`](crate::model::Recording::everything),
+//! or with `TRACEHOUND_RECORD=everything`, spans of requests have these tags, each of at most 4,096 bytes:
+//!
+//! | tag | meaning |
+//! |---|---|
+//! | `http.query` | the parameters of the URL with their values |
+//! | `http.request_headers`, `http.response_headers`, `http.response_trailers` | headers as lines `name: value`, the metadata of gRPC included |
+//! | `http.request_body`, `http.response_body` | the start of a body that is text (JSON, forms, XML, `text/*`) and not compressed. Of a request: if its type is tonic's or axum's `Body`, `String`, or a body of reqwest that is in memory |
+//!
+//! The first 16 messages of a gRPC call have [events](GrpcDetails::message_events); [`record_message`] shows what they
+//! say. Values whose names say that they are secrets (`password`, `api_key`, `session`) are replaced by `…`, and headers
+//! that hold secrets, or baggage, are left out. A secret that nothing names is shown: use no real data. At the other
+//! levels none of this costs anything.
+//!
 //! # Failures
 //!
 //! The middleware never fails a request. A malformed context is ignored and counted, and the request starts a new
 //! trace. A hook that panics counts as not set. If the tracer is off, requests pass through untouched.
 
 mod address;
+mod bounded_debug;
 mod call_error;
 mod database;
 mod error_log;
@@ -330,6 +347,9 @@ mod kept_names;
 mod known_methods;
 mod known_names;
 mod message;
+#[cfg(feature = "tower")]
+mod pieces;
+mod recorded_message;
 mod running;
 #[cfg(feature = "tower")]
 mod side;
@@ -372,6 +392,7 @@ pub use self::message::{
     JetStreamMessage, JetStreamMessages, NatsMessage, NatsMessages, TracedAck, TracedJetStream,
     TracedNats,
 };
+pub use self::recorded_message::record_message;
 #[cfg(feature = "thrift")]
 pub use self::thrift::{ThriftClient, ThriftInput, ThriftOutput, ThriftProcessor};
 pub use crate::propagation::Trust;

@@ -6,10 +6,11 @@ use std::fmt;
 /// |---|---|
 /// | [`metadata`](Self::metadata), the default | names, addresses, statuses, counts; no data |
 /// | [`statements`](Self::statements) | also statements of databases, with `?` for each literal |
-/// | [`everything`](Self::everything) | also parameters, results, commands with their arguments |
+/// | [`everything`](Self::everything) | also parameters, results, commands with their arguments; queries, headers and bodies of HTTP; metadata and messages of gRPC |
 ///
 /// Each level includes the one before it. The [limits](crate::span::Limits) of the tracer hold on each, and so do the
-/// rules about secrets: no user name and password of a URL is shown, and no statement that names a password or a token.
+/// rules about secrets: no user name and password of a URL is shown, no statement that names a password or a token, and
+/// no value whose name says that it is one.
 ///
 /// ```
 /// use tracehound::JaegerTracer;
@@ -48,7 +49,7 @@ impl Recording {
     }
 
     /// Returns the level for test environments: statements with their literals, parameters, results, commands with
-    /// their arguments.
+    /// their arguments, and what HTTP and gRPC carry.
     ///
     /// Spans then hold data of users. A tracer of this level says so in a line at its start.
     ///

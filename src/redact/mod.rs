@@ -16,6 +16,7 @@
 //! Two things look like ordinary text and stay: a lone `name@host`, which may be a mail address; and user info that is
 //! itself the start of a well-formed URL, if another URL or a query `key=value` follows.
 
+pub(crate) mod data;
 mod opener;
 pub(crate) mod sql;
 #[cfg(test)]

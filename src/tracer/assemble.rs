@@ -127,7 +127,7 @@ impl TracerBuilder {
 
 /// The line about a tracer that is only for tests.
 const RECORDS_EVERYTHING: &str = "ONLY FOR TESTS: spans record everything, with the data of users: \
-     statements, parameters, results, arguments of commands";
+     statements, parameters, results, arguments of commands, queries, headers, bodies, messages";
 
 /// The size that a waiting span counts as.
 const SPAN_BYTES: usize = 512;

@@ -2,6 +2,8 @@ use std::fmt::{self, Display};
 use std::future::Future;
 use std::sync::Arc;
 
+#[cfg(feature = "redis")]
+use crate::middleware::bounded_debug::bounded_debug;
 use crate::middleware::call_error;
 #[cfg(feature = "redis")]
 use crate::middleware::database::settings::MAX_DATA;
@@ -83,7 +85,7 @@ impl DatabaseSpan {
     /// Like `result`, for a result that may be long.
     #[cfg(feature = "redis")]
     pub(super) fn debug_result(&self, result: &impl fmt::Debug) {
-        self.result(|| bounded_debug(result));
+        self.result(|| bounded_debug(result, MAX_DATA));
     }
 
     /// Returns the span, for tags and logs of your own.
@@ -232,27 +234,4 @@ impl fmt::Debug for DatabaseSpan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("DatabaseSpan").field(&self.span).finish()
     }
-}
-
-/// Returns the `Debug` text of a value, or the start of a long one.
-#[cfg(feature = "redis")]
-fn bounded_debug(value: &impl fmt::Debug) -> String {
-    use std::fmt::Write as _;
-
-    struct Bounded(String);
-
-    impl fmt::Write for Bounded {
-        fn write_str(&mut self, text: &str) -> fmt::Result {
-            self.0.push_str(text);
-            // An error ends the formatting.
-            match self.0.len() > MAX_DATA {
-                true => Err(fmt::Error),
-                false => Ok(()),
-            }
-        }
-    }
-
-    let mut text = Bounded(String::new());
-    let _ = write!(text, "{value:?}");
-    text.0
 }

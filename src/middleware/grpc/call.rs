@@ -9,11 +9,11 @@ use http::{HeaderMap, Method, Version, request};
 
 use crate::middleware::GrpcDetails;
 use crate::middleware::grpc::frames::{Frames, Framing, Seen};
-use crate::middleware::grpc::pieces::each_piece;
 use crate::middleware::grpc::request::RequestMessages;
 use crate::middleware::grpc::shared::{CUT, Direction, EndedBy, MALFORMED, SEEN, Shared};
 use crate::middleware::grpc::status::{self, Code};
 use crate::middleware::grpc::{deadline, web};
+use crate::middleware::pieces::each_piece;
 use crate::middleware::side::Side;
 use crate::span::Span;
 

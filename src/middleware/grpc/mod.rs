@@ -7,7 +7,6 @@ mod frames;
 #[cfg(feature = "tonic")]
 mod interceptor;
 mod methods;
-mod pieces;
 mod request;
 mod shared;
 pub(crate) mod status;

@@ -8,9 +8,11 @@ use http::{header, request, response};
 use crate::middleware::Destinations;
 use crate::middleware::first_value::first_value;
 use crate::middleware::http::attempts::Attempts;
+use crate::middleware::http::contents::Contents;
 use crate::middleware::http::details::{Details, client_details};
 use crate::middleware::http::exchange::Exchange;
 use crate::middleware::http::layer::layer;
+use crate::middleware::http::observed::Observed;
 use crate::middleware::http::protocol::Protocol;
 use crate::middleware::http::request_scope::RequestScope;
 use crate::middleware::http::settings::{HttpSettings, settings};
@@ -173,11 +175,12 @@ pub(super) fn begin(
     let upgrade = Upgrade::of_client(tracer, sessions, component, request, &span);
     let details = Details::of_client(hooks.details.as_deref(), Attempts::current(), &span);
     let call = hooks.call(Side::Client, request, &span);
+    let contents = Contents::of(&span, request.uri.query(), &request.headers);
     let exchange = Exchange::new(span, Side::Client, protocol, &request.method);
     exchange
         .upgraded(upgrade)
         .detailed(details)
-        .of_call(call)
+        .observed(Observed::new(call, contents))
         .into()
 }
 

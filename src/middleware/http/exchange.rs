@@ -8,9 +8,11 @@ use crate::middleware::grpc::Call;
 use crate::middleware::grpc::status::{self as grpc, Code};
 use crate::middleware::http::details::Details;
 use crate::middleware::http::grpc_claim::GrpcClaim;
-use crate::middleware::http::hooks::{Hooks, RecordedHeaders, SpanEnd};
+use crate::middleware::http::hooks::{Hooks, SpanEnd};
+use crate::middleware::http::observed::Observed;
 use crate::middleware::http::protocol::Protocol;
 use crate::middleware::http::span_tags;
+use crate::middleware::http::tapped::RequestReader;
 use crate::middleware::http::upgrade::Upgrade;
 use crate::middleware::side::Side;
 use crate::model::tags;
@@ -36,10 +38,8 @@ pub(super) struct Exchange {
     upgrade: Option<Box<Upgrade>>,
     /// The work that waits for the head of the response, if some was asked for.
     details: Option<Box<Details>>,
-    /// The details of a gRPC call, if the layer is asked for them.
-    call: Option<Box<Call>>,
-    /// The headers to record that may come as trailers of a gRPC call.
-    trailers: RecordedHeaders,
+    /// The parts that are recorded only on request.
+    observed: Observed,
     /// Whether a client has received the head of an HTTP response and not yet polled the body.
     is_unread: bool,
     /// How many bytes of the response's body have passed.
@@ -88,8 +88,7 @@ impl Exchange {
             claim: None,
             upgrade: None,
             details: None,
-            call: None,
-            trailers: RecordedHeaders::default(),
+            observed: Observed::default(),
             is_unread: false,
             bytes: 0,
         }
@@ -118,15 +117,20 @@ impl Exchange {
         self.details.take()
     }
 
-    /// Adds a gRPC call whose details are recorded.
-    pub(super) fn of_call(mut self, call: Option<Call>) -> Self {
-        self.call = call.map(Box::new);
+    /// Adds the parts that are recorded on request.
+    pub(super) fn observed(mut self, observed: Observed) -> Self {
+        self.observed = observed;
         self
     }
 
     /// Returns the call whose messages are counted, if any.
     pub(super) fn call(&self) -> Option<&Call> {
-        self.call.as_deref()
+        self.observed.call()
+    }
+
+    /// Returns the reader that the body of the request needs, if any.
+    pub(super) fn reader(&self) -> Option<impl FnOnce() -> RequestReader> {
+        self.observed.reader()
     }
 
     /// Looks for the connection of an upgrade in the response to a client.
@@ -180,16 +184,15 @@ impl Exchange {
         headers: &HeaderMap,
         response: &Res,
     ) {
-        if self.call.is_some() {
-            self.call_answered(headers);
-        }
+        let is_http = self.has_length();
+        self.observed.head(&self.span, self.side, headers, is_http);
         if let Expected::Grpc { missing, progress } = &mut self.response {
             *missing = Code::from_http(status);
             if grpc::is_response(headers) {
                 *progress = Progress::Answered;
             } else if let Some(claim) = self.claim.take() {
                 claim.refute(&self.span);
-                self.call = None;
+                self.observed.refute();
                 self.response = Expected::Http { is_bodiless: false };
             } else {
                 span_tags::status(&self.span, status, false);
@@ -212,8 +215,8 @@ impl Exchange {
         };
         let span = &self.span;
         hooks.response_headers.record(span, headers);
-        if !self.has_length() {
-            self.trailers = hooks.response_headers.clone();
+        if matches!(self.response, Expected::Grpc { .. }) {
+            self.observed.expect_trailers(&hooks.response_headers);
         }
         hooks.decorate_response(span, response);
         if let Some(upgrade) = self.upgrade.take() {
@@ -228,39 +231,9 @@ impl Exchange {
         }
     }
 
-    /// Tells the details of a call the head of its response. The response decides whether there is a call of gRPC-Web.
-    #[cold]
-    fn call_answered(&mut self, headers: &HeaderMap) {
-        let is_http = self.has_length();
-        if let Some(call) = &mut self.call {
-            call.head(headers);
-            if is_http && !call.is_web() {
-                self.call = None;
-            }
-        }
-        self.web_status(headers);
-    }
-
-    /// Records the status of a call of gRPC-Web, if the headers hold one.
-    fn web_status(&mut self, headers: &HeaderMap) {
-        if let Some(call) = &mut self.call
-            && call.is_web()
-            && let Some((code, message)) = grpc::status(headers)
-        {
-            call.answered(code);
-            grpc::record_status(&self.span, self.side, code, &message);
-        }
-    }
-
-    /// Counts the messages in data of the body, if that is asked for.
+    /// Counts the messages in data of the body, and keeps its text, if that is asked for.
     pub(super) fn read(&mut self, data: &impl Buf) {
-        let mut trailers = None;
-        if let Some(call) = &mut self.call {
-            call.response(data, |of_web| trailers = Some(of_web));
-        }
-        if let Some(trailers) = trailers {
-            self.web_status(&trailers);
-        }
+        self.observed.read(&self.span, self.side, data);
     }
 
     /// Notes that a body follows the head.
@@ -300,7 +273,7 @@ impl Exchange {
 
     /// Records the trailers, which end the body.
     pub(super) fn trailers(&mut self, trailers: &HeaderMap, length: Option<u64>) {
-        self.trailers.record(&self.span, trailers);
+        self.observed.trailers(&self.span, trailers);
         match self.status(trailers) {
             Some(Code::UNIMPLEMENTED) => self.unreach(),
             Some(_) => self.reach(),
@@ -326,7 +299,7 @@ impl Exchange {
         };
         let (code, message) = grpc::status(headers)?;
         *missing = Code::OK;
-        if let Some(call) = &mut self.call {
+        if let Some(call) = self.observed.call_mut() {
             call.answered(code);
         }
         grpc::record_status(&self.span, self.side, code, &message);
@@ -361,7 +334,7 @@ impl Exchange {
     pub(super) fn complete(&mut self) {
         if let Expected::Grpc { missing, .. } = self.response {
             grpc::record_status(&self.span, self.side, missing, MISSING);
-        } else if let Some(call) = &self.call
+        } else if let Some(call) = self.observed.call()
             && call.lacks_status()
         {
             grpc::record_status(&self.span, self.side, Code::UNKNOWN, MISSING);
@@ -376,7 +349,7 @@ impl Exchange {
             let code = grpc::code_of(error);
             grpc::record_code(&self.span, code);
             is_error = code != Code::CANCELED;
-            if let Some(call) = &mut self.call {
+            if let Some(call) = self.observed.call_mut() {
                 call.failed(code);
             }
         }
@@ -391,8 +364,8 @@ impl Exchange {
     /// Ends the span of a request whose future or body was dropped.
     fn cancel(&mut self) {
         let code = self
-            .call
-            .as_mut()
+            .observed
+            .call_mut()
             .map_or(Code::CANCELED, |call| call.cancelled());
         match self.response {
             Expected::Http { .. } if self.is_unread => {
@@ -417,7 +390,7 @@ impl Exchange {
 
     fn panicked(&mut self) {
         span_tags::panicked(&self.span);
-        if let Some(call) = &mut self.call {
+        if let Some(call) = self.observed.call_mut() {
             call.panicked();
         }
         self.finish();
@@ -427,9 +400,7 @@ impl Exchange {
         if let Some(claim) = self.claim.take() {
             self.decide(&claim);
         }
-        if let Some(call) = self.call.take() {
-            call.record(&self.span);
-        }
+        self.observed.record(&self.span);
         if self.side == Side::Server && self.has_length() {
             span_tags::response_size(&self.span, self.bytes);
         }

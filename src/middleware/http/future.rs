@@ -13,7 +13,6 @@ use crate::middleware::TracedBody;
 use crate::middleware::http::request_body::tap;
 use crate::middleware::http::request_scope::RequestScope;
 use crate::middleware::http::settings::HttpSettings;
-use crate::middleware::http::tapped::RequestReader;
 
 /// The future of a traced service's response.
 ///
@@ -43,9 +42,9 @@ impl<F> TracedFuture<F> {
         let (mut parts, mut body) = request.into_parts();
         let mut scope = begin(&mut parts);
         if let RequestScope::Span(exchange) = &scope
-            && let Some(call) = exchange.call()
+            && let Some(reader) = exchange.reader()
         {
-            tap(&mut body, || RequestReader::new(call));
+            tap(&mut body, reader);
         }
         let request = Request::from_parts(parts, body);
         Self {

@@ -138,12 +138,19 @@ impl<Req, Res> Hooks<Req, Res> {
 }
 
 impl<Res> Hooks<request::Parts, Res> {
-    /// Begins the details of a gRPC call, if the user asks for them.
+    /// Begins the details of a gRPC call, if the user asks for them or the tracer records everything.
     pub(super) fn call(&self, side: Side, request: &request::Parts, span: &Span) -> Option<Call> {
-        let details = self.grpc.filter(|_| span.is_recording())?;
+        let details = match self.grpc {
+            Some(details) if span.is_recording() => details,
+            None if span.recorded_data().is_everything() => IN_TESTS,
+            _ => return None,
+        };
         Call::begin(details, side, request, span)
     }
 }
+
+/// The details of calls in a test environment, unless the user has set others.
+const IN_TESTS: GrpcDetails = GrpcDetails { message_events: 16 };
 
 impl<Req, Res> Clone for Hooks<Req, Res> {
     fn clone(&self) -> Self {

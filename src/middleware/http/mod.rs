@@ -11,6 +11,7 @@ mod call_middleware;
 mod client;
 #[cfg_attr(not(feature = "_connect"), path = "no_connect.rs")]
 mod connect;
+mod contents;
 mod destinations;
 mod details;
 mod exchange;
@@ -22,6 +23,7 @@ mod hooks;
 mod layer;
 mod names;
 mod network;
+mod observed;
 mod otel_tags;
 #[cfg(feature = "reqwest")]
 mod outward;

@@ -16,10 +16,20 @@ pub(super) fn tap<B: 'static>(body: &mut B, reader: impl FnOnce() -> RequestRead
     }
 }
 
+/// Reads a body that is a text.
+fn read(body: &mut dyn Any, reader: &mut dyn FnMut() -> Option<RequestReader>) {
+    if let Some(text) = body.downcast_ref::<String>()
+        && let Some(reader) = reader()
+    {
+        reader.read_all(text.as_bytes());
+    }
+}
+
 /// Puts the reader into a body of the one type that the function knows.
 type Adapter = fn(&mut dyn Any, &mut dyn FnMut() -> Option<RequestReader>);
 
 const ADAPTERS: &[Adapter] = &[
+    read,
     #[cfg(feature = "axum")]
     super::axum::tap,
     #[cfg(feature = "tonic")]

@@ -7,9 +7,11 @@ use reqwest::{Body, Client, Request, RequestBuilder, Response, ResponseBuilderEx
 use reqwest_middleware::{Middleware, Next};
 
 use crate::middleware::http::attempts::Attempts;
+use crate::middleware::http::contents::Contents;
 use crate::middleware::http::details::{Details, client_details};
 use crate::middleware::http::exchange::Exchange;
 use crate::middleware::http::hooks::Hooks;
+use crate::middleware::http::observed::Observed;
 use crate::middleware::http::outward::{self, Outward};
 use crate::middleware::http::protocol::Protocol;
 use crate::middleware::http::settings::{Settings, settings};
@@ -279,8 +281,16 @@ fn begin<T: Tracer + ?Sized>(
     }
     let method = request.method();
     let details = Details::of_client(hooks.details.as_deref(), attempts, &span);
+    let contents = Contents::of(&span, request.url().query(), request.headers());
+    if let Some(contents) = &contents
+        && let Some(bytes) = request.body().and_then(Body::as_bytes)
+        && let Some(text) = contents.request()
+    {
+        text.push(bytes);
+    }
     let exchange = Exchange::new(span, Side::Client, Protocol::Http, method);
-    Some(exchange.detailed(details))
+    let observed = Observed::new(None, contents);
+    Some(exchange.detailed(details).observed(observed))
 }
 
 /// Records a request without its headers. `peer` is the address that it asks.

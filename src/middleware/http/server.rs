@@ -3,9 +3,11 @@ use std::sync::Arc;
 use http::{header, request, response};
 
 use crate::middleware::first_value::first_value;
+use crate::middleware::http::contents::Contents;
 use crate::middleware::http::exchange::Exchange;
 use crate::middleware::http::grpc_claim::GrpcClaim;
 use crate::middleware::http::layer::layer;
+use crate::middleware::http::observed::Observed;
 use crate::middleware::http::protocol::Protocol;
 use crate::middleware::http::request_scope::RequestScope;
 use crate::middleware::http::settings::{HttpSettings, settings};
@@ -235,11 +237,12 @@ fn begin(
     let upgrade = Upgrade::of_server(tracer, sessions, hooks.component(component), request, &span);
     let details = details.and_then(|details| details.of_server(request));
     let call = hooks.call(Side::Server, request, &span);
+    let contents = Contents::of(&span, request.uri.query(), &request.headers);
     let exchange = Exchange::new(span, Side::Server, protocol, &request.method);
     exchange
         .claimed(claim)
         .upgraded(upgrade)
         .detailed(details)
-        .of_call(call)
+        .observed(Observed::new(call, contents))
         .into()
 }

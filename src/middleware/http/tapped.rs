@@ -4,18 +4,45 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::middleware::grpc::{Call, RequestMessages};
+use crate::middleware::grpc::RequestMessages;
+use crate::middleware::http::contents::SharedText;
 
 /// The reader of a request's body.
 #[derive(Debug)]
 pub(super) struct RequestReader {
-    messages: RequestMessages,
+    messages: Option<RequestMessages>,
+    text: Option<SharedText>,
 }
 
 impl RequestReader {
-    pub(super) fn new(call: &Call) -> Self {
-        Self {
-            messages: call.request(),
+    pub(super) fn new(messages: Option<RequestMessages>, text: Option<SharedText>) -> Self {
+        Self { messages, text }
+    }
+
+    /// Reads a body that is there as a whole.
+    pub(super) fn read_all(mut self, bytes: &[u8]) {
+        self.read(bytes);
+        self.end();
+    }
+
+    fn read(&mut self, bytes: &[u8]) {
+        if let Some(messages) = &mut self.messages {
+            messages.read(bytes);
+        }
+        if let Some(text) = &self.text {
+            text.push(bytes);
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(messages) = &mut self.messages {
+            messages.end();
+        }
+    }
+
+    fn fail(&mut self) {
+        if let Some(messages) = &mut self.messages {
+            messages.fail();
         }
     }
 }
@@ -57,15 +84,15 @@ impl<B: Body<Data = Bytes> + Unpin + Send + 'static, E> Body for Tapped<B, E> {
             Poll::Pending => {}
             Poll::Ready(None) => {
                 this.is_done = true;
-                this.reader.messages.end();
+                this.reader.end();
             }
             Poll::Ready(Some(Err(_))) => {
                 this.is_done = true;
-                this.reader.messages.fail();
+                this.reader.fail();
             }
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(data) = frame.data_ref() {
-                    this.reader.messages.read(data);
+                    this.reader.read(data);
                 }
             }
         }
@@ -84,8 +111,10 @@ impl<B: Body<Data = Bytes> + Unpin + Send + 'static, E> Body for Tapped<B, E> {
 
 impl<B: Body + Unpin + Send + 'static, E> Drop for Tapped<B, E> {
     fn drop(&mut self) {
-        if let Some(inner) = self.inner.take() {
-            self.reader.messages.drop_body(inner, self.is_done);
+        if let Some(inner) = self.inner.take()
+            && let Some(messages) = &mut self.reader.messages
+        {
+            messages.drop_body(inner, self.is_done);
         }
     }
 }

@@ -13,6 +13,13 @@ mod connect;
 mod database;
 #[cfg(all(feature = "tonic", feature = "hyper"))]
 mod destinations;
+#[cfg(all(
+    feature = "axum",
+    feature = "hyper",
+    feature = "reqwest",
+    feature = "tonic"
+))]
+mod everything;
 #[cfg(all(feature = "axum", feature = "hyper"))]
 mod forwarded;
 mod frames;

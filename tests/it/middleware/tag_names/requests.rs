@@ -46,7 +46,7 @@ fn a_request_is_described_in_each_vocabulary_on_both_sides() {
             let http = ClientBuilder::new(reqwest::Client::new())
                 .with(middleware)
                 .build();
-            let request = http.get(format!("http://{address}/users/7?a=canary"));
+            let request = http.get(format!("http://{address}/users/7?token=canary"));
             let request = request.header(USER_AGENT, "test/1").header(WORD, "ask");
             let answer = request.send().await.expect("an answer");
             assert_eq!(answer.text().await.expect("a body"), "hello");
@@ -56,7 +56,7 @@ fn a_request_is_described_in_each_vocabulary_on_both_sides() {
             let name = if is_new { "GET" } else { "HTTP GET" };
             assert_eq!(client.operation_name, name, "{names}");
             assert_eq!(server.operation_name, "GET /users/{id}", "{names}");
-            let url = format!("http://{address}/users/7?a=");
+            let url = format!("http://{address}/users/7?token=");
             assert_tags(
                 names,
                 client,
@@ -93,7 +93,7 @@ fn a_request_is_described_in_each_vocabulary_on_both_sides() {
                     "http.request.method=GET",
                     "url.scheme=http",
                     "url.path=/users/7",
-                    "url.query=a=",
+                    "url.query=token=",
                     "http.route=/users/{id}",
                     "network.protocol.version=1.1",
                     "http.response.status_code=200",
