@@ -28,9 +28,9 @@
 //! | `thrift/` | calls of Thrift keep their trace through a Java server and client over the published `opentracing-thrift`, and through Python |
 //! | `queues/` | traces pass through a real NATS server with JetStream, to peers over the published Python and Node clients and back |
 //! | `nginx.rs` | the spans of a WebSocket's session say who ended it behind a real [`Nginx`], and its log leads to the trace |
-//! | `order/` | an order that passes through HTTP, a WebSocket, Redis, Thrift, a database, gRPC and a queue is one trace |
 //! | `databases/` | calls to a real Redis, PostgreSQL and SQLite have spans without their data, through redis, sqlx, tokio-postgres and diesel |
 //! | `page/` | the pages of the library's embedded agent work in a real [`Browser`], run nothing of a trace, and can be read by everybody |
+//! | `order/` | an order that passes through HTTP, a WebSocket, Redis, Thrift, PostgreSQL, gRPC and NATS is one trace |
 //! | `sampling/` | programs are sampled as a backend's strategy file, or its adaptive sampling, says |
 //! | `delivery/` | spans that the ledger calls sent are stored: under load, and when the agent is late, dies or stands still, or a collector dies |
 //!

@@ -1,12 +1,16 @@
-//! One order through everything that the library traces: HTTP, a WebSocket, Redis, Thrift, a database, gRPC and a queue.
-//! It is one trace in a real Jaeger.
+//! One order through everything that the library traces: HTTP, a WebSocket, Redis, Thrift, PostgreSQL, gRPC and NATS. It
+//! is one trace in a real Jaeger.
 
 mod bank;
 #[path = "../../../examples/thrift/stock.rs"]
 #[expect(dead_code, reason = "one of its methods is enough for an order")]
 mod generated;
 mod packer;
-mod queue;
+#[path = "../databases/postgres_server.rs"]
+mod postgres_server;
+#[path = "../queues/program.rs"]
+#[expect(dead_code, reason = "of the programs only the server is needed")]
+mod program;
 #[path = "../databases/redis_server.rs"]
 mod redis_server;
 mod shop;
@@ -18,11 +22,11 @@ mod tree;
 use std::{error::Error, net::SocketAddr, time::Duration};
 
 use futures_util::StreamExt;
-use sqlx::{Executor, SqlitePool, sqlite::SqlitePoolOptions};
+use sqlx::{Executor, PgPool, postgres::PgConnectOptions};
 use tokio::{task::block_in_place, time::timeout};
 use tracehound::{
     JaegerTracer,
-    middleware::{Database, SendTraced, WebSocketClient},
+    middleware::{Database, MessageBus, SendTraced, TracedNats, WebSocketClient},
     prelude::*,
     reporter::{RemoteReporter, sender::UdpSender},
     sampler::ConstSampler,
@@ -31,10 +35,15 @@ use tracehound::{
 use tracehound_interop::{Backend, Version};
 
 use packer::Packer;
+use postgres_server::PostgresServer;
+use program::NatsServer;
 use redis_server::RedisServer;
 use shop::Stations;
 
 type Result<T = (), E = Box<dyn Error>> = std::result::Result<T, E>;
+
+/// The subject of orders.
+const ORDERS: &str = "orders";
 
 /// The bank is too busy at first, so the shop asks again. Until a method has answered with a message, a server does not
 /// take its path for a name. The parcel follows from the order: the shop has not waited.
@@ -78,6 +87,12 @@ async fn is_one_trace(version: Version) -> Result {
     let Some(redis) = block_in_place(RedisServer::start)? else {
         return Ok(());
     };
+    let Some(postgres) = block_in_place(PostgresServer::start)? else {
+        return Ok(());
+    };
+    let Some(nats) = block_in_place(NatsServer::start)? else {
+        return Ok(());
+    };
     let tracer = |service| tracer(service, &jaeger);
     let (shop, stock, bank, packer) = (
         tracer("shop")?,
@@ -85,14 +100,20 @@ async fn is_one_trace(version: Version) -> Result {
         tracer("bank")?,
         tracer("packer")?,
     );
-    let pool = database().await?;
-    let database = |tracer: &JaegerTracer| Database::new(tracer.clone(), "sqlite");
-    let (queue, mut orders) = queue::queue(shop.clone(), packer.clone());
+    let pool = database(&postgres).await?;
+    let database = |tracer: &JaegerTracer| Database::new(tracer.clone(), "postgresql");
+    // On one connection nothing is published before the subscription.
+    let nats = async_nats::connect(nats.url()).await?;
+    let queue = |tracer: &JaegerTracer| {
+        let bus = MessageBus::nats(tracer.clone());
+        TracedNats::new(nats.clone(), bus)
+    };
+    let mut orders = queue(&packer).subscribe(ORDERS).await?;
     let stations = Stations {
         redis: redis::Client::open(redis.url())?,
         stock: stock::start(stock.clone(), database(&stock), pool.clone())?,
         bank: bank::start(bank).await?,
-        queue,
+        queue: queue(&shop),
     };
     let shop = shop::start(shop, stations).await?;
     let packer = Packer {
@@ -140,10 +161,12 @@ fn tracer(service: &str, jaeger: &Backend) -> Result<JaegerTracer, BuildError> {
 }
 
 /// Opens a database in which three teapots are in stock.
-async fn database() -> Result<SqlitePool> {
-    // One connection: each has a memory of its own.
-    let options = SqlitePoolOptions::new().max_connections(1);
-    let pool = options.connect("sqlite::memory:").await?;
+async fn database(server: &PostgresServer) -> Result<PgPool> {
+    let options = PgConnectOptions::new_without_pgpass()
+        .socket(server.folder())
+        .username("app")
+        .database("postgres");
+    let pool = PgPool::connect_with(options).await?;
     pool.execute("CREATE TABLE items (name TEXT, count INTEGER)")
         .await?;
     pool.execute("INSERT INTO items VALUES ('teapot', 3)")

@@ -2,27 +2,29 @@
 
 use std::net::SocketAddr;
 
-use sqlx::SqlitePool;
+use futures_util::StreamExt;
+use sqlx::PgPool;
 use tracehound::{
     JaegerTracer,
-    middleware::{Database, SendTraced},
+    middleware::{Database, NatsMessages, SendTraced},
 };
 
-use crate::{Result, queue::Orders};
+use crate::Result;
 
 pub(crate) struct Packer {
     pub(crate) tracer: JaegerTracer,
     pub(crate) database: Database,
-    pub(crate) pool: SqlitePool,
+    pub(crate) pool: PgPool,
     pub(crate) shop: SocketAddr,
 }
 
 impl Packer {
     /// Packs the next order.
-    pub(crate) async fn pack(&self, orders: &mut Orders) -> Result {
-        let (item, handling) = orders.next().await.ok_or("no more orders")?;
+    pub(crate) async fn pack(&self, orders: &mut NatsMessages) -> Result {
+        let order = orders.next().await.ok_or("no more orders")?;
+        let item = str::from_utf8(&order.payload)?;
         let work = async {
-            let insert = sqlx::query("INSERT INTO parcels (item) VALUES ($1)").bind(&item);
+            let insert = sqlx::query("INSERT INTO parcels (item) VALUES ($1)").bind(item);
             insert.execute(self.database.executor(&self.pool)).await?;
             let url = format!("http://{}/packed/{item}", self.shop);
             let http = reqwest::Client::builder().no_proxy().build()?;
@@ -30,8 +32,6 @@ impl Packer {
             reply.error_for_status()?.bytes().await?;
             Ok::<_, Box<dyn std::error::Error>>(())
         };
-        handling.run(work).await?;
-        handling.finish();
-        Ok(())
+        order.run(work).await
     }
 }

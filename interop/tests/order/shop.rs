@@ -18,18 +18,19 @@ use tonic::transport::{Channel, Endpoint};
 use tracehound::{
     JaegerTracer,
     middleware::{
-        ClientLayer, ClientService, Database, ServerLayer, SessionSpan, Sessions, TracedRedis,
+        ClientLayer, ClientService, Database, ServerLayer, SessionSpan, Sessions, TracedNats,
+        TracedRedis,
     },
 };
 
-use crate::{Result, bank, queue::Queue, stock, text};
+use crate::{ORDERS, Result, bank, stock, text};
 
 /// What an order passes through.
 pub(crate) struct Stations {
     pub(crate) redis: redis::Client,
     pub(crate) stock: SocketAddr,
     pub(crate) bank: SocketAddr,
-    pub(crate) queue: Queue,
+    pub(crate) queue: TracedNats,
 }
 
 #[derive(Clone)]
@@ -38,7 +39,7 @@ struct Shop {
     numbers: TracedRedis<MultiplexedConnection>,
     stock: SocketAddr,
     bank: ClientService<Channel>,
-    queue: Queue,
+    queue: TracedNats,
     news: broadcast::Sender<String>,
 }
 
@@ -83,7 +84,7 @@ impl Shop {
             receipt = self.charge().await;
         }
         let receipt = receipt?;
-        self.queue.send(item).await?;
+        self.queue.publish(ORDERS, item.to_owned().into()).await?;
         Ok(format!("order {number}: {receipt}, {left} left"))
     }
 

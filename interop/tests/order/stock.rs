@@ -5,7 +5,7 @@ use std::{
     thread,
 };
 
-use sqlx::SqlitePool;
+use sqlx::PgPool;
 use thrift::{
     protocol::{TCompactInputProtocol, TCompactOutputProtocol, TInputProtocol, TOutputProtocol},
     server::TProcessor,
@@ -23,11 +23,7 @@ use crate::{
 };
 
 /// Serves one connection, until its end. To be called within a runtime.
-pub(crate) fn start(
-    tracer: JaegerTracer,
-    database: Database,
-    pool: SqlitePool,
-) -> Result<SocketAddr> {
+pub(crate) fn start(tracer: JaegerTracer, database: Database, pool: PgPool) -> Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     let stock = Stock {
@@ -63,7 +59,7 @@ fn protocols(stream: TcpStream) -> thrift::Result<(impl TInputProtocol, impl TOu
 struct Stock {
     runtime: Handle,
     database: Database,
-    pool: SqlitePool,
+    pool: PgPool,
 }
 
 impl StockSyncHandler for Stock {
