@@ -78,4 +78,4 @@ pub(super) fn pad(out: &mut String, columns: usize) {
 }
 
 /// How many spans a picture has at most.
-const ROWS: usize = 60;
+pub(super) const ROWS: usize = 60;

@@ -1,5 +1,8 @@
+use std::time::Duration;
+
 use proptest::prelude::*;
 
+use super::style::ROWS;
 use super::*;
 use crate::view::fixtures::{SpanFixture, open, span, trace};
 
