@@ -146,6 +146,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::ptr_arg, reason = "the question is whether it is borrowed")]
     fn is_static(name: &Cow<'static, str>) -> bool {
         matches!(name, Cow::Borrowed(_))
     }

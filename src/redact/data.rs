@@ -35,6 +35,7 @@ pub(crate) fn is_secret_name(name: &str) -> bool {
 /// Writes the parameters of a query with their values, except for those that are secrets.
 ///
 /// A parameter without `=` is left out, because it may be a token and not a key.
+#[cfg(any(feature = "tower", test))]
 pub(crate) fn push_query(redacted: &mut String, query: &str) {
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     let mut separator = '?';

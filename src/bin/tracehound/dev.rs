@@ -21,7 +21,7 @@ pub(crate) fn run(options: &Options) -> CommandResult {
         None => None,
     };
     let viewer = server.jaeger_query_address();
-    let viewer = viewer.unwrap_or(server.query_address());
+    let viewer = viewer.unwrap_or_else(|| server.query_address());
     println!("viewer     http://{viewer}/");
     println!("agent      udp://{}  (compact)", server.agent_address());
     let binary = server.binary_agent_address();

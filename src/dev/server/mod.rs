@@ -80,7 +80,15 @@ struct Addresses {
     sampling: SocketAddr,
     query: SocketAddr,
     otlp: Option<SocketAddr>,
+    #[cfg_attr(
+        not(feature = "_grpc-receiver"),
+        expect(dead_code, reason = "no port for gRPC is open")
+    )]
     otlp_grpc: Option<SocketAddr>,
+    #[cfg_attr(
+        not(feature = "_grpc-receiver"),
+        expect(dead_code, reason = "no port for gRPC is open")
+    )]
     jaeger_grpc: Option<SocketAddr>,
     zipkin: Option<SocketAddr>,
     jaeger_query: Option<SocketAddr>,

@@ -45,7 +45,7 @@ impl Observed {
         let text = contents.and_then(|contents| contents.request());
         let call = self.call();
         (call.is_some() || text.is_some())
-            .then(|| move || RequestReader::new(call.map(Call::request), text))
+            .then_some(move || RequestReader::new(call.map(Call::request), text))
     }
 
     /// Reads the head of the response. It decides whether an HTTP request is a call of gRPC-Web.

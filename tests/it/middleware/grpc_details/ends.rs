@@ -67,8 +67,8 @@ fn a_call_that_the_client_drops_was_ended_by_the_client() {
                     assert_eq!(span.tag_text("error"), "", "{row}");
                 }
                 assert_eq!(ending(&client)[3], down, "{row}");
-                assert!(ending(&client)[2] <= up.to_owned(), "{row}");
-                assert!(ending(&server)[2] >= down.to_owned(), "{row}");
+                assert!(*ending(&client)[2] <= *up, "{row}");
+                assert!(*ending(&server)[2] >= *down, "{row}");
             }
         }
     });

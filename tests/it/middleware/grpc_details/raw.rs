@@ -146,12 +146,9 @@ fn bytes_that_are_no_message_end_the_count_of_their_side() {
 }
 
 /// Calls a method through a layer with details, and reads the response to its end.
-async fn call<B: http_body::Body<Error: std::fmt::Debug>>(
-    layer: &ServerLayer,
-    body: B,
-    response: Response<Fed>,
-) where
-    B: Send + 'static,
+async fn call<B>(layer: &ServerLayer, body: B, response: Response<Fed>)
+where
+    B: http_body::Body<Error: std::fmt::Debug> + Send + 'static,
 {
     let response = std::sync::Mutex::new(Some(response));
     let service = layer.wrap(service_fn(move |request: Request<B>| {

@@ -76,7 +76,9 @@ fn a_request_is_described_in_each_vocabulary_on_both_sides() {
                     "http.request.header.x-word=ask",
                 ],
             );
-            let port = server.tag("peer.port").or(server.tag("network.peer.port"));
+            let port = server
+                .tag("peer.port")
+                .or_else(|| server.tag("network.peer.port"));
             assert!(port.is_some(), "{server:#?}");
             assert_tags(
                 names,

@@ -149,7 +149,8 @@ impl TProcessor for Baggage {
 fn a_malformed_field_is_counted_or_skipped_and_the_call_goes_on() {
     let good: (&[u8], &[u8]) = (b"uber-trace-id", b"abc:def:0:1");
     // The entries of the field, and how many errors are counted.
-    let rows: [(&[(&[u8], &[u8])], u64); 8] = [
+    type Entries<'a> = &'a [(&'a [u8], &'a [u8])];
+    let rows: [(Entries<'_>, u64); 8] = [
         (&[], 0),
         (&[(b"uber-trace-id", b"")], 1),
         (&[(b"uber-trace-id", b"abc:def:0")], 1),
