@@ -1,4 +1,4 @@
-//! What each service of the framework has from its first line on: logs, metrics, a rate limit and traces.
+//! The parts that each service of the framework has from its first line on: logs, metrics, a rate limit and traces.
 
 use std::sync::Arc;
 

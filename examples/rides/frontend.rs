@@ -19,7 +19,7 @@ use tracehound::middleware::{
 use crate::queue::{Message, RIDES, Sender};
 use crate::{driver, text};
 
-/// Where the other services are.
+/// The addresses of the other services.
 pub(crate) struct Services {
     pub(crate) customer: SocketAddr,
     pub(crate) driver: SocketAddr,
@@ -40,7 +40,7 @@ struct Frontend {
 
 type Answer<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// Where the address of its trace is in an answer.
+/// The header of an answer with the address of its trace.
 pub(crate) const TRACE: HeaderName = HeaderName::from_static("x-trace");
 
 /// `traces` is the start of the addresses of traces.

@@ -131,7 +131,7 @@ fn push_made(mark: Mark, make: impl FnOnce() -> Active) -> Option<u64> {
     })
 }
 
-/// Has the memory of the stack freed when the thread ends.
+/// Frees the memory of the stack when the thread ends.
 #[cold]
 fn begin_stack() {
     // If `END` has been destroyed already, the last scope frees the memory.

@@ -25,7 +25,7 @@ use tracehound::{
 
 use crate::{ORDERS, Result, bank, stock, text};
 
-/// What an order passes through.
+/// The parts that an order passes through.
 pub(crate) struct Stations {
     pub(crate) redis: redis::Client,
     pub(crate) stock: SocketAddr,

@@ -120,7 +120,7 @@ pub(crate) fn hostile() -> Trace {
     Trace::of(spans).remove(0)
 }
 
-/// So many spans of twelve services, with six tags each.
+/// Makes a trace of this many spans of twelve services, with six tags each.
 pub(crate) fn large(count: u64) -> Trace {
     let services: Vec<_> = (0..12).map(|n| process(&format!("service-{n}"))).collect();
     let spans = (1..=count).map(|n| {

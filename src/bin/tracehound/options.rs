@@ -89,7 +89,7 @@ pub(crate) struct DevOptions {
     /// Memory for spans in MiB before the oldest trace is dropped
     #[arg(long, value_name = "MIB", default_value_t = 32)]
     pub(crate) memory: usize,
-    /// When traces are drawn on standard output
+    /// Condition on which traces are drawn on standard output
     #[arg(long, value_enum, default_value_t = Draw::Terminal)]
     pub(crate) waterfall: Draw,
 }
@@ -164,7 +164,7 @@ pub(crate) enum Format {
     Text,
     /// JSON as Jaeger's user interface reads it
     Json,
-    /// One page that needs no server
+    /// A page that needs no server
     Html,
 }
 

@@ -26,7 +26,7 @@ pub(crate) struct ServerState {
     progress: Mutex<Progress>,
     /// Notified when a span has come, a mark has been seen, or it is time to stop.
     changed: Condvar,
-    /// The same for the views that show traces as they come.
+    /// Notified as well, for the views that show traces as they come.
     news: watch::Sender<()>,
     /// Never locked together with `progress`: a writer may block.
     printer: Mutex<Option<Printer>>,

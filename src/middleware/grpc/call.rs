@@ -17,7 +17,7 @@ use crate::middleware::pieces::each_piece;
 use crate::middleware::side::Side;
 use crate::span::Span;
 
-/// One gRPC call, seen from the owner of its span.
+/// A gRPC call, seen from the owner of its span.
 #[derive(Debug)]
 pub(crate) struct Call {
     shared: Arc<Shared>,
@@ -26,7 +26,7 @@ pub(crate) struct Call {
     /// The framing of the request, and of the response if it is gRPC.
     framing: Framing,
     deadline: Option<Duration>,
-    /// When the call began, in ticks of the tracer's clock.
+    /// The start of the call, in ticks of the tracer's clock.
     began: u64,
     ended_by: Option<EndedBy>,
     has_status: bool,

@@ -11,7 +11,7 @@ use crate::redact;
 pub(super) struct Forwarded<'h> {
     pub(super) client: Option<IpAddr>,
     pub(super) scheme: Option<&'static str>,
-    /// Has the form of a host with or without a port.
+    /// A host with or without a port.
     pub(super) host: Option<&'h str>,
 }
 

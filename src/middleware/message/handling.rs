@@ -47,7 +47,7 @@ impl ConsumerSpan {
 
     /// Marks the span as failed: `error=true`, and a log record with the error's text and kind.
     ///
-    /// Of the text only the first line is recorded, without the values that it quotes. At
+    /// Only the first line of the text is recorded, without the values that it quotes. At
     /// [`Recording::everything`](crate::model::Recording::everything) the whole text is.
     pub fn fail<E: Display + 'static>(&self, error: &E) -> &Self {
         fail(&self.span, error);

@@ -34,7 +34,7 @@ use crate::tracer::Tracer;
 pub struct ProducerSpan {
     span: Span,
     tracer: Arc<dyn Tracer>,
-    /// What happened to the message is told by someone else than the destructor.
+    /// The fate of the message is told, so the destructor need not tell it.
     is_told: AtomicBool,
 }
 
@@ -69,7 +69,7 @@ impl ProducerSpan {
 
     /// Marks the span as failed: `error=true`, and a log record with the error's text and kind.
     ///
-    /// Of the text only the first line is recorded, without the values that it quotes. At
+    /// Only the first line of the text is recorded, without the values that it quotes. At
     /// [`Recording::everything`](crate::model::Recording::everything) the whole text is.
     pub fn fail<E: Display + 'static>(&self, error: &E) -> &Self {
         self.tell();

@@ -19,7 +19,7 @@ pub(super) struct ServerInput<'c, 'p> {
     depth: usize,
     /// A map that has been begun to see what it is, and is for the processor.
     map: Option<TMapIdentifier>,
-    /// How far a context in a struct inside of the arguments has been read.
+    /// The part that has been read of a context in a struct inside of the arguments.
     nested: Nested,
 }
 

@@ -33,7 +33,7 @@ struct Reader<'t> {
     /// The query of each open parenthesis, the statement itself last of all.
     outer: Vec<Query>,
     query: Query,
-    /// How many parentheses are open beyond [`MAX_DEPTH`].
+    /// The number of parentheses that are open beyond [`MAX_DEPTH`].
     beyond: usize,
     before: &'t str,
 }

@@ -90,12 +90,12 @@ struct Writer<'a> {
     string_places: HashMap<Cow<'a, str>, usize>,
 }
 
-/// What makes two processes one.
+/// The facts by which two processes are one.
 #[derive(PartialEq, Eq, Hash)]
 enum ProcessKey<'a> {
     /// By address: spans with equal processes share one.
     Received(*const Process),
-    /// Of an open span only the service is known.
+    /// An open span is known by its service alone.
     Open(&'a str),
 }
 

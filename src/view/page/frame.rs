@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
-/// What stands around the content of a page.
+/// The parts around the content of a page.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Frame {
     /// The view of the server that the page is; `None` in a file.

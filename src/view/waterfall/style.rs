@@ -13,7 +13,7 @@ pub(crate) struct Style {
     pub(crate) color: bool,
     /// Whether the critical path is bold.
     pub(crate) bold: bool,
-    /// How many spans are drawn at most.
+    /// The most spans that are drawn.
     pub(crate) rows: usize,
     /// Whether the tags and logs of each span are below its row.
     pub(crate) details: bool,
@@ -77,5 +77,5 @@ pub(super) fn pad(out: &mut String, columns: usize) {
     out.extend(std::iter::repeat_n(' ', columns));
 }
 
-/// How many spans a picture has at most.
+/// The most spans of a picture.
 pub(super) const ROWS: usize = 60;

@@ -25,7 +25,7 @@ pub(crate) enum Kind {
     Unary,
     /// Messages, and one answer: how many there were.
     Collect,
-    /// One message, which comes back twice.
+    /// A message that comes back twice.
     Repeat,
     /// Each message comes back at once.
     Chat,

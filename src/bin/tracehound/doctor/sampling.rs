@@ -67,7 +67,7 @@ fn wait_for_answer(tracer: &JaegerTracer, timeout: Duration) -> Option<bool> {
         if Instant::now() >= deadline {
             return None;
         }
-        thread::sleep(LOOK_AGAIN);
+        thread::park_timeout(LOOK_AGAIN);
     }
 }
 

@@ -23,13 +23,13 @@ struct ComparePage {
     a: Side,
     b: Side,
     rows: Vec<Row>,
-    /// How many more rows there are.
+    /// The number of further rows.
     more: usize,
     /// The newest traces, to choose from.
     choices: Vec<Summary>,
 }
 
-/// One of the two traces.
+/// A trace of the two.
 struct Side {
     /// The id as it was asked for.
     id: String,
@@ -47,7 +47,7 @@ struct Row {
     b: Sum,
 }
 
-/// How many spans there are on one side, and how long they took together, in microseconds.
+/// The number of spans on one side, and the microseconds that they took together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Sum {
     count: usize,

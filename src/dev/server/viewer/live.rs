@@ -98,5 +98,5 @@ impl Stream for Events {
 const PACE: Duration = Duration::from_millis(250);
 /// Less than the silence after which the server closes a connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
-/// How many traces an event tells of at most, the newest first.
+/// The most traces that an event tells of, the newest first.
 const EVENT_LIMIT: usize = 100;

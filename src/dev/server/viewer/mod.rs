@@ -70,7 +70,7 @@ fn list(state: &ServerState) -> String {
     text
 }
 
-/// How many traces the list has.
+/// The number of traces in the list.
 const LISTED: usize = 50;
 /// The style of text over HTTP: Unicode, and no escape codes.
 const TEXT: Style = Style {

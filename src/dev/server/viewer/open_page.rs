@@ -22,7 +22,7 @@ use crate::watch::OpenSpanInfo;
 struct OpenPage {
     frame: Frame,
     rows: Vec<Row>,
-    /// How many more spans are open than there are rows.
+    /// The number of open spans beyond the rows.
     more: usize,
 }
 

@@ -28,7 +28,7 @@ struct SearchPage {
     problem: Option<String>,
     cards: Vec<Card>,
     plot: Vec<Dot>,
-    /// How many traces the server holds.
+    /// The number of traces that the server holds.
     held: usize,
     first: String,
     last: String,
@@ -244,7 +244,7 @@ pub(super) async fn operations_of(
     json(StatusCode::OK, &Envelope::list(names))
 }
 
-/// How many traces the page shows, and the JSON has, unless a request says otherwise. That of the JSON is Jaeger's.
+/// The numbers of traces on the page and in the JSON, unless a request says otherwise. That of the JSON is Jaeger's.
 const PAGE_LIMIT: usize = 20;
 const JSON_LIMIT: usize = 100;
 const MAX_OPERATIONS: usize = 1_000;

@@ -210,7 +210,7 @@ fn arrow(from: &Place, to: &Place) -> Arrow {
     }
 }
 
-/// How many services the picture shows. The tables show more.
+/// The most services that the picture shows. The tables show more.
 pub(super) const MAX_PLACES: usize = 60;
 const MAX_LABEL: usize = 20;
 /// The size of a service in the picture, and the room between two columns.
