@@ -367,7 +367,7 @@ mod tests {
     use super::*;
 
     fn entry() -> Entry {
-        (Active::Context(SpanContext::default()), Mark::default())
+        (Active::Context(SpanContext::default()), foreign::mark())
     }
 
     /// Drops `count` scopes in an order, and returns how many entries were moved or skipped.
