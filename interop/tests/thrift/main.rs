@@ -110,7 +110,7 @@ fn keeps_the_trace(language: ThriftLanguage, protocol: ThriftProtocol, version: 
     Ok(())
 }
 
-/// What a name makes a peer do.
+/// The calls that a name makes a peer do.
 #[derive(Clone, Copy)]
 struct Calls {
     /// It calls back.

@@ -46,7 +46,7 @@ pub(crate) fn connection(stream: TcpStream, protocol: ThriftProtocol) -> Result<
     })
 }
 
-/// What a handler has seen of the caller.
+/// The facts that a handler has seen of its caller.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) trace_id: TraceId,

@@ -138,16 +138,15 @@ impl Shop {
     }
 }
 
-/// What an untraced client writes for a call of `count`.
+/// Returns the bytes that a client without tracing writes for a call of `restock`.
 fn plain_request(wire: Wire, item: &str) -> Vec<u8> {
     request(wire, &ThriftClient::new(NoopTracer), item)
 }
 
-/// What a client writes for a call of `count`.
+/// Returns the bytes that a client writes for a call of `restock`.
 fn request(wire: Wire, client: &ThriftClient, item: &str) -> Vec<u8> {
     let (mut client, requests) = client_of(wire, client, |_| Vec::new());
-    // The peer takes the requests when the client waits for an answer, so look at a oneway call's first.
-    let _ = client.restock(item.to_owned());
+    client.restock(item.to_owned()).unwrap();
     requests.take()
 }
 
