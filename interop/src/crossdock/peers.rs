@@ -101,6 +101,15 @@ pub const PYTHON_WITH_GRPC: Peer = Peer {
     program: Program::Built(with_grpc::WITH_GRPC),
 };
 
+/// A client and a server of gRPC streams over the published Python package, which is no service but is built like one.
+/// Its arguments are `serve`, or `call` and a port.
+pub const PYTHON_GRPC_STREAMS: Peer = Peer {
+    name: "python-grpc-streams",
+    formats: &[],
+    version: ("", ""),
+    program: Program::Built(with_grpc::GRPC_STREAMS),
+};
+
 /// The published driver of the Go client's crossdock, which is no service but is started like one. It calls services at
 /// the port that it listens on.
 pub const GO_DRIVER: Peer = Peer {

@@ -36,6 +36,25 @@ pub(crate) const WITH_NATS: Recipe = Recipe {
     run: &["./env/bin/python", "./nats_peer.py"],
 };
 
+/// A client and a server of gRPC streams over `grpcio` 1.76.0.
+pub(crate) const GRPC_STREAMS: Recipe = Recipe {
+    name: "python-grpc-streams",
+    files: &[
+        (
+            "grpc_streams.py",
+            include_str!("../../../python/grpc_streams.py"),
+        ),
+        (
+            "requirements.txt",
+            "grpcio==1.76.0\ntyping_extensions==4.15.0\n",
+        ),
+    ],
+    tools: TOOLS,
+    steps: INSTALL,
+    interpreter: INTERPRETER,
+    run: &["./env/bin/python", "./grpc_streams.py"],
+};
+
 const TOOLS: &[Line] = &[&["python3", "-m", "venv", "--help"]];
 const INSTALL: &[Line] = &[
     &["python3", "-m", "venv", "./env"],
