@@ -40,6 +40,10 @@ mod route;
 mod server;
 mod settings;
 mod span_tags;
+#[cfg_attr(
+    not(any(feature = "axum", feature = "tonic")),
+    expect(dead_code, reason = "no body that can be wrapped is known")
+)]
 mod tapped;
 #[cfg(feature = "tonic")]
 mod tonic;
