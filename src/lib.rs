@@ -174,6 +174,10 @@ pub mod bridge;
 pub mod clock;
 pub mod config;
 #[cfg(feature = "_decode")]
+#[cfg_attr(
+    not(feature = "testkit"),
+    expect(unreachable_pub, reason = "the test kit alone shows batches to users")
+)]
 mod decode;
 #[cfg(feature = "dev")]
 pub mod dev;

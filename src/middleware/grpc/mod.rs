@@ -7,10 +7,6 @@ mod frames;
 #[cfg(feature = "tonic")]
 mod interceptor;
 mod methods;
-#[cfg_attr(
-    not(any(feature = "axum", feature = "tonic")),
-    expect(dead_code, reason = "no body that can be wrapped is known")
-)]
 mod request;
 mod shared;
 pub(crate) mod status;
