@@ -30,7 +30,7 @@ fn payload_of(bytes: usize) -> Vec<u8> {
 
 #[test]
 fn frames_are_seen_wherever_their_bytes_are_split() {
-    let rows: [(&str, Vec<u8>, &[&str]); 9] = [
+    let rows: [(&str, Vec<u8>, &[&str]); 10] = [
         ("empty", vec![0x81, 0], &["text", "end 0"]),
         ("short", vec![0x82, 2, 1, 2], &["binary", "end 2"]),
         (
@@ -53,6 +53,11 @@ fn frames_are_seen_wherever_their_bytes_are_split() {
             "a close frame without a code",
             vec![0x88, 0],
             &["close None "],
+        ),
+        (
+            "a close frame with a code that is not allowed",
+            vec![0x88, 2, b'x', b'x'],
+            &["close Some(30840) "],
         ),
         (
             "a masked close frame",
@@ -186,6 +191,12 @@ mod with_tungstenite {
                 Ok(Message::Binary(bytes)) => format!("end {}", bytes.len()),
                 Ok(Message::Ping(_)) => "ping".to_owned(),
                 Ok(Message::Pong(_)) => "pong".to_owned(),
+                // It puts an error in the place of a code that no peer may send.
+                Ok(Message::Close(Some(frame)))
+                    if frame.reason.as_str() == "Protocol violation" =>
+                {
+                    return seen;
+                }
                 Ok(Message::Close(frame)) => {
                     let code = frame.as_ref().map(|frame| u16::from(frame.code));
                     let reason = frame.as_ref().map_or("", |frame| frame.reason.as_str());
