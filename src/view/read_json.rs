@@ -252,7 +252,7 @@ impl ReferenceJson {
             "CHILD_OF" => ReferenceType::ChildOf,
             "FOLLOWS_FROM" => ReferenceType::FollowsFrom,
             other => {
-                let reason = format_args!("{other:?} is no type of a reference");
+                let reason = format!("{other:?} is no type of a reference");
                 return Err(InvalidTraceJson::new(reason));
             }
         };
