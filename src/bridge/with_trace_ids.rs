@@ -58,7 +58,7 @@ impl<F> WithTraceIds<F> {
     }
 
     /// Returns a format that adds the ids to each JSON object, at its end. A member of the same name that the object
-    /// has already, such as an event's field under `flatten_event`, stays as it is. If the inner format does not write
+    /// has already, such as an event's field under `flatten_event`, keeps its value. If the inner format does not write
     /// an object, the ids come before its text.
     pub fn json(format: F) -> Self {
         Self::of(format, LineShape::Json)

@@ -1,4 +1,4 @@
-//! One order through everything that the library traces: HTTP, a WebSocket, Redis, Thrift, PostgreSQL, gRPC and NATS. It
+//! An order passes through everything that the library traces: HTTP, a WebSocket, Redis, Thrift, PostgreSQL, gRPC and NATS. It
 //! is one trace in a real Jaeger.
 
 mod bank;

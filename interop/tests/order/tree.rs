@@ -45,9 +45,9 @@ fn draw_below(
 
 /// Returns a line for each span whose times do not fit those of its parent.
 ///
-/// A span begins while its parent is open, or, if it only follows, after the parent's start. It ends before a parent of
-/// the same service. A server may end after its caller has read the answer. All services are on one host. Times are
-/// compared to the millisecond, as each tracer has a clock of its own.
+/// A span begins while its parent is open, or, if it only follows, after the parent's start. It ends before its parent
+/// does, unless the two belong to different services: a server may end after its caller has read the answer. Times are
+/// compared to the millisecond, because each tracer has a clock of its own on the common host.
 pub(crate) fn out_of_time(spans: &[StoredSpan]) -> Vec<String> {
     let end = |span: &StoredSpan| span.start_us + span.duration_us;
     let mut lines = Vec::new();

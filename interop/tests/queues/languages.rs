@@ -1,4 +1,4 @@
-//! One trace through queues from Rust to Python, to Node and back, in a real Jaeger.
+//! A trace passes through queues from Rust to Python, to Node and back, and reads back from a real Jaeger.
 
 use std::time::Duration;
 

@@ -19,7 +19,7 @@ impl<'h> Forwarded<'h> {
     /// Reads `x-forwarded-for`, `x-forwarded-proto` and `x-forwarded-host`.
     ///
     /// Each proxy adds the address of its caller at the end of `x-forwarded-for`, so the last one comes from the nearest
-    /// proxy. `trusts` tells whether the proxy that is so many hops away, and has this address, may be believed.
+    /// proxy. `trusts` takes the number of hops to a proxy and its address, and tells whether to believe it.
     ///
     /// The other two have, as a rule, one value for the whole way, so their last value counts.
     pub(super) fn by_x_headers(

@@ -129,7 +129,7 @@ impl TrustedProxies {
         })
     }
 
-    /// Whether the proxy that is so many proxies behind the nearest one is trusted.
+    /// Returns whether the proxy `hop` places behind the nearest one is trusted.
     fn trusts(&self, hop: usize, address: IpAddr) -> bool {
         match &self.whom {
             Whom::Networks(networks) => networks.iter().any(|network| network.contains(address)),

@@ -12,7 +12,7 @@ pub(super) fn span_id(name: &'static str, text: &str) -> Part {
     Part::new(name, text, about_id(text, 16))
 }
 
-/// Describes an id of at most so many hex digits.
+/// Describes an id, which may have at most `most` hex digits.
 pub(super) fn about_id(text: &str, most: usize) -> String {
     if text.is_empty() {
         return "missing".to_owned();

@@ -105,7 +105,8 @@ impl Filter {
 
     /// Returns the summary of a trace if the trace fits.
     ///
-    /// One span must have the service, the operation and the tags. The durations are those of the whole trace.
+    /// A trace fits if a single span of it has the service, the operation and the tags. The durations are those of the
+    /// whole trace.
     pub(super) fn fit(&self, trace: &Trace) -> Option<Summary> {
         let mut spans = trace.spans.iter();
         if !self.is_about_all() && !spans.any(|span| self.is_match(span)) {

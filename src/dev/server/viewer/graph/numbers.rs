@@ -21,7 +21,7 @@ pub(super) struct Numbers {
 }
 
 impl Calls {
-    /// Returns the numbers of calls in so many seconds.
+    /// Returns the numbers of calls within `seconds`.
     pub(super) fn numbers(&mut self, seconds: f64) -> Numbers {
         self.durations.sort_unstable();
         let count = self.durations.len();
