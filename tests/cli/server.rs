@@ -132,6 +132,9 @@ fn a_server_takes_spans_shows_them_and_ends_when_it_is_told_to() {
     let ended = server.show(&trace_id);
     assert_eq!(ended.code, Some(0), "{ended:#?}");
     ended.assert_line(&["shop", "checkout"]);
+    let last = ["trace", "--last", "--service", "shop", "--from"];
+    let last = run(&[&last[..], &[&server.viewer]].concat());
+    assert_eq!(last.output, ended.output);
     let ended = run(&["trace", "abc", "--from", &server.viewer]);
     assert_eq!(ended.code, Some(2), "{ended:#?}");
     assert!(ended.errors.contains("no such trace"), "{ended:#?}");

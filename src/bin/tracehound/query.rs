@@ -16,13 +16,8 @@ pub(crate) struct Query {
 
 impl Query {
     pub(crate) fn new(url: &str) -> Self {
-        let config = Agent::config_builder()
-            .timeout_global(Some(TIMEOUT))
-            .max_redirects(0)
-            .http_status_as_error(false)
-            .build();
         Self {
-            agent: Agent::new_with_config(config),
+            agent: agent(TIMEOUT),
             base: url.trim_end_matches('/').to_owned(),
         }
     }
@@ -74,6 +69,16 @@ impl Query {
             (status, _) => Err(format!("{url}: the answer has status {status}")),
         }
     }
+}
+
+/// Makes a client of HTTP that follows no redirect and takes every status as an answer.
+pub(crate) fn agent(timeout: Duration) -> Agent {
+    let config = Agent::config_builder()
+        .timeout_global(Some(timeout))
+        .max_redirects(0)
+        .http_status_as_error(false)
+        .build();
+    Agent::new_with_config(config)
 }
 
 const TIMEOUT: Duration = Duration::from_secs(10);

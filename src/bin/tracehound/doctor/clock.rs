@@ -6,6 +6,7 @@ use tracehound::config::Explanation;
 
 use crate::clock::difference;
 use crate::options::DoctorOptions;
+use crate::query::agent;
 use crate::report::{Report, Verdict};
 
 pub(super) fn check(report: &mut Report, options: &DoctorOptions, explanation: &Explanation) {
@@ -46,12 +47,7 @@ pub(super) fn check(report: &mut Report, options: &DoctorOptions, explanation: &
 
 /// Asks a server for the time, by any request.
 fn date_of(url: &str, timeout: Duration) -> Option<SystemTime> {
-    let config = ureq::Agent::config_builder()
-        .timeout_global(Some(timeout))
-        .max_redirects(0)
-        .http_status_as_error(false)
-        .build();
-    let response = ureq::Agent::new_with_config(config).get(url).call().ok()?;
+    let response = agent(timeout).get(url).call().ok()?;
     let date = response.headers().get("date")?.to_str().ok()?;
     httpdate::parse_http_date(date).ok()
 }
