@@ -197,6 +197,8 @@
 //! |---|---|
 //! | `message_sent`, `message_received` | the last byte of a message has passed: `grpc.message_number` (from 1), `grpc.message_size` (bytes of payload) |
 //!
+//! A share of the messages gets spans of their own if [`message_spans`](GrpcDetails::message_spans) says so.
+//!
 //! A call that is dropped when its deadline has passed has `response_code=DeadlineExceeded` and `error=true`, and not
 //! `Canceled`. Put the layer of a server inside of a layer that translates gRPC-Web. Outside of it, a call of gRPC-Web
 //! is an HTTP request, of which the messages, the status and these tags are recorded too.
@@ -347,6 +349,8 @@ mod kept_names;
 mod known_methods;
 mod known_names;
 mod message;
+#[cfg(feature = "tower")]
+mod message_spans;
 #[cfg(feature = "tower")]
 mod pieces;
 mod recorded_message;

@@ -1,5 +1,6 @@
 //! The measurements on one gRPC call that its span tells at the end.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -8,23 +9,29 @@ use bytes::Buf;
 use http::{HeaderMap, Method, Version, request};
 
 use crate::middleware::GrpcDetails;
-use crate::middleware::grpc::frames::{Frames, Framing, Seen};
+use crate::middleware::grpc::frames::Framing;
+use crate::middleware::grpc::messages::Messages;
 use crate::middleware::grpc::request::RequestMessages;
 use crate::middleware::grpc::shared::{CUT, Direction, EndedBy, MALFORMED, SEEN, Shared};
 use crate::middleware::grpc::status::{self, Code};
 use crate::middleware::grpc::{deadline, web};
+use crate::middleware::message_spans::MessageSpans;
 use crate::middleware::pieces::each_piece;
 use crate::middleware::side::Side;
 use crate::span::Span;
+use crate::tracer::Tracer;
 
 /// A gRPC call, seen from the owner of its span.
-#[derive(Debug)]
 pub(crate) struct Call {
     shared: Arc<Shared>,
     /// `None` before the head of the response, and if that is not gRPC or cannot be read.
-    response: Option<Frames>,
+    response: Option<Messages>,
     /// The framing of the request, and of the response if it is gRPC.
     framing: Framing,
+    /// Starts the spans of messages.
+    tracer: Arc<dyn Tracer>,
+    /// The share of the messages that get a span, from 0 to 1.
+    message_share: f64,
     deadline: Option<Duration>,
     /// The start of the call, in ticks of the tracer's clock.
     began: u64,
@@ -41,6 +48,7 @@ impl Call {
         side: Side,
         request: &request::Parts,
         span: &Span,
+        tracer: &Arc<dyn Tracer>,
     ) -> Option<Self> {
         let framing = web::framing(&request.headers)?;
         let is_call = match framing {
@@ -66,6 +74,8 @@ impl Call {
             shared: Arc::new(shared),
             response: None,
             framing,
+            tracer: tracer.clone(),
+            message_share: details.message_share,
             deadline: deadline::timeout(&request.headers),
             began: ticks(span),
             ended_by: None,
@@ -78,7 +88,7 @@ impl Call {
     pub(crate) fn request(&self) -> RequestMessages {
         self.shared.request.mark(SEEN);
         RequestMessages {
-            frames: Frames::new(self.framing),
+            messages: Messages::new(self.framing, self.message_spans(Side::Client)),
             shared: self.shared.clone(),
             tells_reset: self.tells_reset,
         }
@@ -86,7 +96,8 @@ impl Call {
 
     /// Reads the head of the response.
     pub(crate) fn head(&mut self, headers: &HeaderMap) {
-        self.response = web::framing(headers).map(Frames::new);
+        let spans = self.message_spans(Side::Server);
+        self.response = web::framing(headers).map(|framing| Messages::new(framing, spans));
     }
 
     /// Whether the response is gRPC-Web, which has its trailers in the body.
@@ -96,14 +107,13 @@ impl Call {
 
     /// Counts messages of the response. `trailers` gets those of gRPC-Web.
     pub(crate) fn response(&mut self, data: &impl Buf, mut trailers: impl FnMut(HeaderMap)) {
-        let Some(frames) = &mut self.response else {
+        let Some(messages) = &mut self.response else {
             return;
         };
         let shared = &*self.shared;
         let is_whole = each_piece(data, |bytes| {
-            frames.read(bytes, |seen| match seen {
-                Seen::Trailers(bytes) => trailers(web::trailers(bytes)),
-                seen => shared.see(&shared.response, seen),
+            messages.read(bytes, shared, &shared.response, |bytes| {
+                trailers(web::trailers(bytes));
             });
         });
         if !is_whole {
@@ -168,7 +178,7 @@ impl Call {
     /// Sets the tags of a call that has ended.
     pub(crate) fn record(self, span: &Span) {
         let shared = &*self.shared;
-        if self.response.as_ref().is_some_and(Frames::is_inside) {
+        if self.response.as_ref().is_some_and(Messages::is_inside) {
             shared.response.mark(CUT);
         }
         let (sent, received) = match shared.side {
@@ -197,6 +207,16 @@ impl Call {
             .set_tag("grpc.ended_by", self.ended_by.map(EndedBy::as_str));
     }
 
+    /// Returns the spans of the messages that one side sends, if they are asked for.
+    fn message_spans(&self, from: Side) -> Option<MessageSpans> {
+        let name = match self.shared.side == from {
+            true => "gRPC send",
+            false => "gRPC receive",
+        };
+        let share = self.message_share;
+        (share > 0.0).then(|| MessageSpans::new(self.tracer.clone(), name, share))
+    }
+
     /// Returns who has dropped a call on its server, if that can be told: a request that has ended tells nothing.
     fn who_dropped(&self) -> Option<EndedBy> {
         let is = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
@@ -216,6 +236,14 @@ impl Call {
         let slack = (deadline / 20).max(Duration::from_millis(2));
         let elapsed = ticks(&self.shared.span).saturating_sub(self.began);
         Duration::from_nanos(elapsed) + slack >= deadline
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("shared", &self.shared)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,3 +1,5 @@
+use crate::sampler::SamplingRate;
+
 /// The settings of what the span of a gRPC call tells beyond its status: messages, the deadline, who ended it early.
 ///
 /// A [`ServerLayer`](crate::middleware::ServerLayer) or a [`ClientLayer`](crate::middleware::ClientLayer) takes them by
@@ -12,10 +14,12 @@
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GrpcDetails {
     pub(crate) message_events: u32,
+    /// From 0 to 1.
+    pub(crate) message_share: f64,
 }
 
 impl GrpcDetails {
-    /// Makes settings that all have their defaults: messages are counted, and have no events.
+    /// Makes settings that all have their defaults: messages are counted, and have neither events nor spans.
     pub fn new() -> Self {
         Self::default()
     }
@@ -31,6 +35,26 @@ impl GrpcDetails {
     #[must_use]
     pub fn message_events(mut self, per_direction: u32) -> Self {
         self.message_events = per_direction;
+        self
+    }
+
+    /// Sets which share of the messages of a call get a span of their own, evenly spread: at 0.1 every tenth in each
+    /// direction. Defaults to none.
+    ///
+    /// Such a span, `gRPC send` or `gRPC receive`, is a child of the call's span. It covers the time in which the bytes
+    /// of the message pass, not the work on it, and tells its position (`grpc.message_number`) and the bytes of its
+    /// payload on the wire (`grpc.message_size`). A message that is cut off has the log event `cancelled`.
+    ///
+    /// ```
+    /// use tracehound::middleware::GrpcDetails;
+    /// use tracehound::sampler::SamplingRate;
+    ///
+    /// let details = GrpcDetails::new().message_spans(SamplingRate::new(0.01)?);
+    /// # Ok::<(), tracehound::sampler::SamplingRateError>(())
+    /// ```
+    #[must_use]
+    pub fn message_spans(mut self, share: SamplingRate) -> Self {
+        self.message_share = share.get();
         self
     }
 }

@@ -6,6 +6,7 @@ mod details;
 mod frames;
 #[cfg(feature = "tonic")]
 mod interceptor;
+mod messages;
 mod methods;
 mod request;
 mod shared;

@@ -7,14 +7,14 @@ use std::task::{Context, Poll, Waker};
 
 use http_body::Body;
 
-use crate::middleware::grpc::frames::Frames;
+use crate::middleware::grpc::messages::Messages;
 use crate::middleware::grpc::shared::{CUT, Shared};
 use crate::panics::caught;
 
 /// The request's messages as the body counts them.
 #[derive(Debug)]
 pub(crate) struct RequestMessages {
-    pub(super) frames: Frames,
+    pub(super) messages: Messages,
     pub(super) shared: Arc<Shared>,
     /// Whether an open body can tell that its client has gone: a stream of HTTP/2 can.
     pub(super) tells_reset: bool,
@@ -24,13 +24,13 @@ impl RequestMessages {
     /// Counts messages of the request.
     pub(crate) fn read(&mut self, bytes: &[u8]) {
         let shared = &*self.shared;
-        self.frames
-            .read(bytes, |seen| shared.see(&shared.request, seen));
+        // Trailers of a request have no meaning.
+        self.messages.read(bytes, shared, &shared.request, |_| {});
     }
 
     /// Notes that no more bytes come.
     pub(crate) fn end(&mut self) {
-        if self.frames.is_inside() {
+        if self.messages.is_inside() {
             self.shared.request.mark(CUT);
         }
     }

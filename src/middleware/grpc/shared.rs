@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
-use crate::middleware::grpc::frames::Seen;
 use crate::middleware::side::Side;
 use crate::model::{field, tags};
 use crate::span::Span;
@@ -47,16 +46,11 @@ pub(super) enum EndedBy {
 }
 
 impl Shared {
-    pub(super) fn see(&self, direction: &Direction, seen: Seen<'_>) {
-        let bytes = match seen {
-            Seen::Message { bytes } => bytes,
-            // Those of a request have no meaning.
-            Seen::Trailers(_) => return,
-            Seen::Nonsense => return direction.mark(MALFORMED),
-        };
+    /// Counts a message with a payload of `bytes` bytes, and logs it if it is one of the first. Returns its number.
+    pub(super) fn count(&self, direction: &Direction, bytes: u32) -> u64 {
         let number = direction.messages.fetch_add(1, Ordering::Relaxed) + 1;
         if number > self.message_events {
-            return;
+            return number;
         }
         let is_request = std::ptr::eq(direction, &self.request);
         let event = match (self.side, is_request) {
@@ -68,6 +62,7 @@ impl Shared {
             field("grpc.message_number", number),
             field("grpc.message_size", bytes),
         ]);
+        number
     }
 
     /// Returns the party whose direction has this mark.

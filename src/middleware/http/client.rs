@@ -174,7 +174,7 @@ pub(super) fn begin(
     let sessions = hooks.sessions.as_ref();
     let upgrade = Upgrade::of_client(tracer, sessions, component, request, &span);
     let details = Details::of_client(hooks.details.as_deref(), Attempts::current(), &span);
-    let call = hooks.call(Side::Client, request, &span);
+    let call = hooks.call(Side::Client, request, &span, tracer);
     let contents = Contents::of(&span, request.uri.query(), &request.headers);
     let exchange = Exchange::new(span, Side::Client, protocol, &request.method);
     exchange

@@ -16,6 +16,7 @@ use crate::model::otel_tags as tags;
 use crate::panics::caught;
 use crate::propagation::Trust;
 use crate::span::Span;
+use crate::tracer::Tracer;
 
 /// The moment at which the span of a request ends.
 ///
@@ -139,18 +140,27 @@ impl<Req, Res> Hooks<Req, Res> {
 
 impl<Res> Hooks<request::Parts, Res> {
     /// Begins the details of a gRPC call, if the user asks for them or the tracer records everything.
-    pub(super) fn call(&self, side: Side, request: &request::Parts, span: &Span) -> Option<Call> {
+    pub(super) fn call(
+        &self,
+        side: Side,
+        request: &request::Parts,
+        span: &Span,
+        tracer: &Arc<dyn Tracer>,
+    ) -> Option<Call> {
         let details = match self.grpc {
             Some(details) if span.is_recording() => details,
             None if span.recorded_data().is_everything() => IN_TESTS,
             _ => return None,
         };
-        Call::begin(details, side, request, span)
+        Call::begin(details, side, request, span, tracer)
     }
 }
 
 /// The details of calls in a test environment, unless the user has set others.
-const IN_TESTS: GrpcDetails = GrpcDetails { message_events: 16 };
+const IN_TESTS: GrpcDetails = GrpcDetails {
+    message_events: 16,
+    message_share: 0.0,
+};
 
 impl<Req, Res> Clone for Hooks<Req, Res> {
     fn clone(&self) -> Self {

@@ -236,7 +236,7 @@ fn begin(
     let sessions = hooks.sessions.as_ref();
     let upgrade = Upgrade::of_server(tracer, sessions, hooks.component(component), request, &span);
     let details = details.and_then(|details| details.of_server(request));
-    let call = hooks.call(Side::Server, request, &span);
+    let call = hooks.call(Side::Server, request, &span, tracer);
     let contents = Contents::of(&span, request.uri.query(), &request.headers);
     let exchange = Exchange::new(span, Side::Server, protocol, &request.method);
     exchange

@@ -13,8 +13,10 @@ use self::base64::Base64;
 /// An event that a reader has come across.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Seen<'a> {
+    /// The last byte of the prefix of a message.
+    MessageBegins,
     /// The last byte of a message, whose payload has `bytes` bytes on the wire, perhaps compressed.
-    Message { bytes: u32 },
+    MessageEnds { bytes: u32 },
     /// The trailers of gRPC-Web, or the start of long ones.
     Trailers(&'a [u8]),
     /// Bytes that are no message. The reader looks at none of those that follow.
@@ -138,6 +140,7 @@ impl Frames {
         } else {
             let left = length;
             self.state = State::Message { left, length };
+            tell(Seen::MessageBegins);
             self.read_message(&[], tell);
         }
         rest
@@ -153,7 +156,7 @@ impl Frames {
         if *left == 0 {
             let bytes = *length;
             self.state = State::NEXT;
-            tell(Seen::Message { bytes });
+            tell(Seen::MessageEnds { bytes });
         }
         rest
     }

@@ -1,11 +1,15 @@
 use super::*;
 
-/// Returns what a reader tells of bytes that come in pieces of `size` bytes.
+/// Returns what a reader tells of bytes that come in pieces of `size` bytes, but for the beginnings of messages.
 fn told(framing: Framing, bytes: &[u8], size: usize) -> (Vec<String>, bool) {
     let mut frames = Frames::new(framing);
     let mut told = Vec::new();
     for piece in bytes.chunks(size) {
-        frames.read(piece, |seen| told.push(format!("{seen:?}")));
+        frames.read(piece, |seen| {
+            if seen != Seen::MessageBegins {
+                told.push(format!("{seen:?}"));
+            }
+        });
     }
     (told, frames.is_inside())
 }
@@ -19,7 +23,7 @@ fn in_every_size(framing: Framing, bytes: &[u8], expected: &[Seen<'_>], is_insid
 }
 
 fn message(bytes: u32) -> Seen<'static> {
-    Seen::Message { bytes }
+    Seen::MessageEnds { bytes }
 }
 
 #[test]
@@ -48,6 +52,24 @@ fn messages_are_found_however_their_bytes_come() {
     for (bytes, expected, is_inside) in rows {
         in_every_size(Framing::Grpc, bytes, expected, *is_inside);
     }
+}
+
+#[test]
+fn a_message_begins_with_the_last_byte_of_its_prefix() {
+    let mut frames = Frames::new(Framing::Grpc);
+    let bytes = b"\0\0\0\0\x02ab\0\0\0\0\0\0\0\0\0\x01";
+    let mut told = Vec::new();
+    for (at, byte) in bytes.iter().enumerate() {
+        frames.read(&[*byte], |seen| told.push((at, format!("{seen:?}"))));
+    }
+    let expected = [
+        (4, Seen::MessageBegins),
+        (6, message(2)),
+        (11, Seen::MessageBegins),
+        (11, message(0)),
+        (16, Seen::MessageBegins),
+    ];
+    assert_eq!(told, expected.map(|(at, seen)| (at, format!("{seen:?}"))));
 }
 
 #[test]

@@ -7,7 +7,6 @@ mod frames;
 mod head_end;
 mod io;
 mod layers;
-mod message_spans;
 mod pending;
 mod session;
 mod session_span;

@@ -6,9 +6,9 @@ use std::thread;
 
 use crate::middleware::error_log::log_error;
 use crate::middleware::http::upgrade::ending::{Ending, Party, is_error_code};
-use crate::middleware::http::upgrade::message_spans::MessageSpans;
 use crate::middleware::http::upgrade::session_span::{Fate, SessionSpan};
 use crate::middleware::http::upgrade::traffic::{Goodbye, Traffic};
+use crate::middleware::message_spans::MessageSpans;
 use crate::model::{field, tags};
 use crate::redact;
 use crate::span::Span;

@@ -1,5 +1,5 @@
 use crate::middleware::http::upgrade::frames::{Frames, Seen};
-use crate::middleware::http::upgrade::message_spans::MessageSpans;
+use crate::middleware::message_spans::MessageSpans;
 use crate::span::Span;
 
 /// The traffic in one direction of a session.
@@ -65,10 +65,13 @@ impl Traffic {
         let mut has_company = false;
         reader.read(bytes, |seen| {
             match seen {
-                Seen::MessageBegins { is_text } => spans.begin(session, is_text),
+                Seen::MessageBegins { is_text } => {
+                    let opcode = if is_text { "text" } else { "binary" };
+                    spans.begin(session).set_tag(OPCODE, opcode);
+                }
                 Seen::MessageEnds { bytes } => {
                     *messages += 1;
-                    spans.end(bytes);
+                    spans.end().set_tag(MESSAGE_SIZE, bytes);
                 }
                 Seen::Ping => *pings += 1,
                 Seen::Pong => *pongs += 1,
@@ -98,3 +101,6 @@ impl Traffic {
             .is_some_and(|frames| frames.is_nonsense)
     }
 }
+
+const OPCODE: &str = "websocket.opcode";
+const MESSAGE_SIZE: &str = "websocket.message_size";

@@ -1,6 +1,7 @@
 //! Tests of the details of gRPC calls: messages each way, deadlines, who ended a call, with tonic over loopback.
 
 mod ends;
+mod message_spans;
 mod raw;
 mod web;
 
